@@ -1,0 +1,306 @@
+// Package jinja renders SQL models written with Jinja2 templates, with Python's semantics.
+//
+// It is a lexer, a parser and an evaluator that behave as Python Jinja2 3.1 does with dbt's settings (no auto-escaping,
+// no block trimming, the `do` tag): lists and ordered dicts are shared by reference, None prints as "None", truth,
+// formatting and printing are Python's. testdata/conformance.json holds what the real Jinja2 answers; we match it.
+//
+// It never reads a file, talks to a database or knows what a model is: what a template may ask of the engine that
+// renders it is the small interface Engine in model.go. It never runs without bounds: work, output and recursion are
+// capped (Options), so a hostile template ends in an error. It does not panic on any input.
+//
+// Read Template first, then Options and Engine. Inside: lexer.go and parser.go make the tree of ast.go, exec.go runs
+// statements, eval.go expressions, value.go is the value model.
+package jinja
+
+import (
+	"context"
+	"sort"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Position is a place in a template. Line and Col count from 1; Col counts characters, not bytes.
+type Position struct {
+	File      string
+	Line, Col int
+}
+
+// String returns "file:line:col".
+func (p Position) String() string {
+	return p.File + ":" + strconv.Itoa(p.Line) + ":" + strconv.Itoa(p.Col)
+}
+
+// Error is what Parse and Render return: what is wrong, where, and what to do about it.
+type Error struct {
+	File      string
+	Line, Col int
+	Msg       string
+	Hint      string     // what to do next; may be empty
+	Trace     []Position // the macro calls that led here, innermost first; empty outside macros
+	Err       error      // the error of the Go function that failed, or of the context; may be nil
+}
+
+// Error returns "file:line:col: message (hint)".
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Line > 0 {
+		b.WriteString(e.Position().String())
+		b.WriteString(": ")
+	}
+	b.WriteString(e.Msg)
+	if e.Hint != "" {
+		b.WriteString(" (" + e.Hint + ")")
+	}
+	for _, p := range e.Trace {
+		b.WriteString("; in the macro called at " + p.String())
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Position returns where the error is.
+func (e *Error) Position() Position { return Position{e.File, e.Line, e.Col} }
+
+// Template is a parsed template. It never changes after Parse, so many goroutines may render one at once.
+type Template struct {
+	name  string
+	src   string // line ends normalised to \n, one trailing newline removed, as Jinja does
+	lines []int  // byte offset of the start of each line
+	body  []node
+	calls []*callExpr
+	bound map[string]bool // names the template itself binds: macros and assignments
+	env   *env
+}
+
+// Parse reads a template; name is the file shown in errors. The error is always an *Error.
+func Parse(name, src string) (*Template, error) {
+	t := &Template{name: name, src: normalize(src), bound: map[string]bool{}, env: standardEnv()}
+	t.lines = append(t.lines, 0)
+	for i := 0; i < len(t.src); i++ {
+		if t.src[i] == '\n' {
+			t.lines = append(t.lines, i+1)
+		}
+	}
+	toks, err := lex(t)
+	if err != nil {
+		return nil, err
+	}
+	if err := parse(t, toks); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Name returns the name given to Parse.
+func (t *Template) Name() string { return t.name }
+
+// Macros returns the names of the macros defined at the top level of the template, in order.
+func (t *Template) Macros() []string {
+	var names []string
+	for _, n := range t.body {
+		if m, ok := n.(*macroNode); ok {
+			names = append(names, m.name)
+		}
+	}
+	return names
+}
+
+// normalize makes every line end "\n" and drops one trailing newline.
+func normalize(src string) string {
+	if strings.Contains(src, "\r") {
+		src = strings.ReplaceAll(src, "\r\n", "\n")
+		src = strings.ReplaceAll(src, "\r", "\n")
+	}
+	return strings.TrimSuffix(src, "\n")
+}
+
+// position turns a byte offset of t.src into a place.
+func (t *Template) position(off int) Position {
+	off = max(0, min(off, len(t.src)))
+	line := sort.SearchInts(t.lines, off+1) - 1
+	return Position{t.name, line + 1, utf8.RuneCountInString(t.src[t.lines[line]:off]) + 1}
+}
+
+func (t *Template) errorAt(off int, msg, hint string) *Error {
+	p := t.position(off)
+	return &Error{File: p.File, Line: p.Line, Col: p.Col, Msg: msg, Hint: hint}
+}
+
+// Call is one call of a bare global name, `name(...)`, found without running the template.
+type Call struct {
+	Name     string
+	Position Position
+	Args     []CallArg // in the order written, positional ones first
+	Spread   bool      // the call also has *args or **kwargs, which cannot be read statically
+}
+
+// CallArg is one argument of a Call.
+type CallArg struct {
+	Name     string // the keyword, or "" for a positional argument
+	Literal  bool   // whether the argument is a literal; if not, Value is nil and means nothing
+	Value    any    // nil (None), bool, int64, float64, string, []any or map[string]any
+	Position Position
+}
+
+// Strings returns the positional arguments when all of them are string literals.
+func (c Call) Strings() ([]string, bool) {
+	var out []string
+	for _, a := range c.Args {
+		if a.Name != "" {
+			continue
+		}
+		s, ok := a.Value.(string)
+		if !ok {
+			return nil, false
+		}
+		out = append(out, s)
+	}
+	return out, !c.Spread
+}
+
+// Calls returns every call of a bare name in the template, in any branch, in the order of the text. Calls of names the
+// template binds itself (its macros, its variables) are left out. Use it to find ref, source and config statically.
+func (t *Template) Calls() []Call {
+	var out []Call
+	for _, c := range t.calls {
+		name := c.fn.(*nameExpr).name
+		if t.bound[name] {
+			continue
+		}
+		call := Call{Name: name, Position: t.position(c.fn.at()), Spread: c.star != nil || c.dstar != nil}
+		arg := func(key string, e expr) {
+			v, ok := literal(e)
+			call.Args = append(call.Args, CallArg{Name: key, Literal: ok, Value: v, Position: t.position(e.at())})
+		}
+		for _, e := range c.args {
+			arg("", e)
+		}
+		for _, k := range c.kwargs {
+			arg(k.name, k.val)
+		}
+		out = append(out, call)
+	}
+	sort.SliceStable(out, func(i, j int) bool {
+		a, b := out[i].Position, out[j].Position
+		return a.Line < b.Line || a.Line == b.Line && a.Col < b.Col
+	})
+	return out
+}
+
+// literal returns the plain Go value of an expression made of constants only.
+func literal(e expr) (any, bool) {
+	switch e := e.(type) {
+	case *constExpr:
+		return e.val, true
+	case *unaryExpr:
+		v, ok := literal(e.x)
+		switch n := v.(type) {
+		case int64:
+			if e.op == "-" {
+				return -n, ok
+			}
+			return n, ok
+		case float64:
+			if e.op == "-" {
+				return -n, ok
+			}
+			return n, ok
+		}
+	case *listExpr:
+		items := make([]any, 0, len(e.items))
+		for _, x := range e.items {
+			v, ok := literal(x)
+			if !ok {
+				return nil, false
+			}
+			items = append(items, v)
+		}
+		return items, true
+	case *dictExpr:
+		m := make(map[string]any, len(e.keys))
+		for i, k := range e.keys {
+			key, ok := literal(k)
+			name, isString := key.(string)
+			v, ok2 := literal(e.vals[i])
+			if !ok || !ok2 || !isString {
+				return nil, false
+			}
+			m[name] = v
+		}
+		return m, true
+	}
+	return nil, false
+}
+
+// Options bounds a rendering and adds macros to it. The zero value is right for one model.
+type Options struct {
+	// Macros are callable from the template as if it had defined them; nil for none.
+	Macros *Library
+	// Steps bounds the work: evaluated nodes plus the size of the values made. Default 10 million.
+	Steps int
+	// OutputBytes bounds the rendered text and any single string. Default 64 MiB.
+	OutputBytes int
+	// Depth bounds nested macro calls and recursive loops. Default 200.
+	Depth int
+}
+
+// Library is the macros of a project: macro files parsed once and shared by many renderings.
+type Library struct {
+	macros map[string]*Template
+}
+
+// NewLibrary indexes the top-level macros of the templates. Where two define one name, the first wins, so give the
+// project's own files before those of its packages. Only macros count: other text in a macro file is not run.
+func NewLibrary(templates ...*Template) *Library {
+	l := &Library{macros: map[string]*Template{}}
+	for _, t := range templates {
+		for _, name := range t.Macros() {
+			if l.macros[name] == nil {
+				l.macros[name] = t
+			}
+		}
+	}
+	return l
+}
+
+// Output is a rendered template.
+type Output struct {
+	Text string
+	t    *Template
+	segs []segment
+}
+
+// segment says where a stretch of the output came from: text copied from the template, or the value of one expression.
+type segment struct {
+	out, src uint32
+	copied   bool
+}
+
+// Source returns the place in the template that produced the byte at offset of the text. Text copied from the template
+// maps exactly; the output of an expression or of a macro maps to the place in this template that printed it.
+func (o *Output) Source(offset int) Position {
+	if len(o.segs) == 0 {
+		return o.t.position(0)
+	}
+	offset = max(0, min(offset, len(o.Text)))
+	i := sort.Search(len(o.segs), func(i int) bool { return int(o.segs[i].out) > offset }) - 1
+	s := o.segs[max(i, 0)]
+	if s.copied {
+		return o.t.position(int(s.src) + offset - int(s.out))
+	}
+	return o.t.position(int(s.src))
+}
+
+// Render runs the template. Globals are the names it can see: Go values as listed at FromGo, and Func. The error is an
+// *Error; a cancelled ctx or a reached limit ends the rendering with one, too.
+func (t *Template) Render(ctx context.Context, globals map[string]any, opts Options) (*Output, error) {
+	r := newRender(ctx, t.env, globals, opts)
+	w := &writer{r: r, mapped: true}
+	if err := r.exec(&frame{t: t, sc: newScope(nil), out: w}, t.body); err != nil {
+		return nil, err
+	}
+	return &Output{Text: w.b.String(), t: t, segs: w.segs}, nil
+}

@@ -1,0 +1,97 @@
+package jinja
+
+import (
+	"context"
+	"fmt"
+	"testing"
+)
+
+// fakeEngine knows no relations, only how to print them.
+type fakeEngine struct {
+	config *Dict
+	warned []string
+}
+
+func (e *fakeEngine) Ref(pkg, name string) (Relation, error) {
+	if name == "nope" {
+		return Relation{}, &Error{Msg: "no model 'nope'", Hint: "did you mean 'note'?"}
+	}
+	if pkg != "" {
+		pkg += "."
+	}
+	return Relation{Schema: "main", Name: name, SQL: fmt.Sprintf("%q", pkg+name)}, nil
+}
+
+func (e *fakeEngine) Source(source, table string) (Relation, error) {
+	return Relation{Schema: source, Name: table, SQL: fmt.Sprintf("%q.%q", source, table)}, nil
+}
+
+func (e *fakeEngine) SetConfig(d *Dict) error {
+	for k, v := range d.All() {
+		if err := e.config.Set(k, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *fakeEngine) Config(name string) (any, bool) { return e.config.Get(name) }
+func (e *fakeEngine) Var(name string) (any, bool)    { return 42, name == "answer" }
+func (e *fakeEngine) EnvVar(name string) (string, bool) {
+	return "/home", name == "HOME"
+}
+func (e *fakeEngine) Warn(_ Position, msg string) { e.warned = append(e.warned, msg) }
+
+// TestModelGlobals: want is the text, or the error after "error: ".
+func TestModelGlobals(t *testing.T) {
+	for _, c := range []struct{ src, want string }{
+		{"{{ ref('a') }} {{ ref('p', 'a') }} {{ ref('a').name }}", `"a" "p.a" a`},
+		{"{{ source('erp', 'orders') }}", `"erp"."orders"`},
+		{"{{ ref() }}", "error: m.sql:1:4: ref() takes 1 or 2 arguments, got 0 arguments (write ref('model') or ref('package', 'model'))"},
+		{"{{ ref('a', v=2) }}", "error: m.sql:1:4: ref() with v=: versioned models are not supported (name the model file itself, such as ref('orders_v2'))"},
+		{"{{ ref('a', x=2) }}", "error: m.sql:1:4: ref() has no keyword argument 'x' (write ref('model') or ref('package', 'model'))"},
+		{"{{ ref(1) }}", "error: m.sql:1:4: ref(): 'name' must be a string, not int"},
+		{"{{ ref(nam) }}", "error: m.sql:1:4: 'nam' is undefined"},
+		{"\n {{ ref('nope') }}", "error: m.sql:2:5: no model 'nope' (did you mean 'note'?)"},
+		{"{{ source('a') }}", "error: m.sql:1:4: source() takes exactly 2 positional arguments, got 1 argument (write source('source', 'table'))"},
+		{"[{{ config(materialized='table', tags=['a']) }}]{{ config.get('materialized') }}{{ config.get('x', 'dflt') }}{{ config.require('tags') }}", "[]tabledflt['a']"},
+		{"{{ config({'k': 1}) }}{{ config.get('k') }}", "1"},
+		{"{{ config('table') }}", "error: m.sql:1:4: config() takes keyword arguments or one dict, not str (write config(materialized='table'))"},
+		{"{{ config(enabled=nope) }}", "error: m.sql:1:4: config(): enabled: 'nope' is undefined"},
+		{"{{ config.require('x') }}", "error: m.sql:1:11: config 'x' is required and not set (add config(x=…) to the model)"},
+		{"{{ var('answer') }} {{ var('q', 'd') }} {{ var('q', none) }} {{ var.has_var('q') }}", "42 d None False"},
+		{"{{ var('q') }}", "error: m.sql:1:4: variable 'q' is not set (set it under vars, or give a default: var('q', …))"},
+		{"{{ env_var('HOME') }} {{ env_var('X', 'y') }}", "/home y"},
+		{"{{ env_var('X') }}", "error: m.sql:1:4: environment variable 'X' is not set (set it, or give a default: env_var('X', '…'))"},
+		{"{{ this }} {{ this.schema }} {{ this.name }} {{ this.identifier }} {{ this.database }} {{ this.is_table }}", `"main"."m" main m m None True`},
+		{"{% if is_incremental() %}inc{% endif %} {{ execute }} {{ target.name }} {{ target.type }}", "inc True dev duckdb"},
+		{"{% macro m() %}{{ return([1, 2]) }}{% endmacro %}{{ m()[1] }}{% for x in m() %}{{ x }}{% endfor %}", "212"},
+		{"{% macro m() %}{% for x in [1, 2] %}{% if x == 2 %}{% do return(x) %}{% endif %}{% endfor %}{% endmacro %}{{ m() + 1 }}", "3"},
+		{"{{ return(1) }}", "error: m.sql:1:4: return() is only allowed in a macro"},
+		{"{{ exceptions.raise_compiler_error('bad ' ~ 1) }}", "error: m.sql:1:15: bad 1"},
+		{"{{ tojson({'b': 1, 'a': '<'}) }} {{ fromjson('{\"z\": [1, 2.0, null]}') }} {{ zip([1, 2], 'ab') | list }}", `{"b": 1, "a": "<"} {'z': [1, 2.0, None]} [(1, 'a'), (2, 'b')]`},
+		{"{{ log('x', info=true) }}{{ builtins.ref('a') }}", `"a"`},
+		{"{{ is_incremental }}", "error: m.sql:1:4: a function cannot be printed (call it: write () after its name)"},
+		{"{{ this.nope.x }}", "error: m.sql:1:14: 'object object' has no attribute 'nope'"},
+	} {
+		e := &fakeEngine{config: NewDict()}
+		g := ModelGlobals(e, Facts{
+			This:        Relation{Schema: "main", Name: "m", Kind: "table", SQL: `"main"."m"`},
+			Incremental: true, Execute: true, Target: map[string]any{"name": "dev", "type": "duckdb"},
+		})
+		got := ""
+		tpl, err := Parse("m.sql", c.src)
+		if err == nil {
+			var out *Output
+			if out, err = tpl.Render(context.Background(), g, Options{}); err == nil {
+				got = out.Text
+			}
+		}
+		if err != nil {
+			got = "error: " + err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s\n got %s\nwant %s", c.src, got, c.want)
+		}
+	}
+}
