@@ -1,0 +1,220 @@
+// Package extract defines how records come in: a Source lists its streams and reads them, window by window, as
+// Arrow batches or as a scan that DuckDB runs natively. It never writes a table, keeps no state between runs and
+// knows nothing of models, warehouses or journals. Read Source first, then Window and Snapshot.
+package extract
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+)
+
+// Source is one configured place that records come from. Its methods may be called from several goroutines.
+type Source interface {
+	// Describe looks at the stream as it is now: its columns, and what could be pinned in the project. It reads
+	// as little as it can, and changes nothing. `millrace plan` and the first run of a stream call it.
+	Describe(ctx context.Context, s Stream) (*Description, error)
+
+	// Window fixes what one run reads from the stream: everything after since (zero: from the start) and up to
+	// what is there now. The engine journals the answer before the first Read and hands the same Window to every
+	// later attempt of that run, so a Window must mean the same records for as long as the source still has
+	// them. Nothing to read is a Window without slices, not an error; ErrEmpty is for a source that is suspiciously
+	// absent (a glob without a match, a missing table).
+	Window(ctx context.Context, s Stream, since Cursor) (*Window, error)
+
+	// Read opens one slice of a window, from the resume point of the last part that was landed ("" at first).
+	// The engine drains the Snapshot, asks its Outcome, and calls Read again while Outcome.Next is not "".
+	// An error that wraps ErrChanged means that the window no longer holds: the engine drops the stream's parts
+	// and fixes a new window.
+	Read(ctx context.Context, r Request) (*Snapshot, error)
+
+	// Close releases connections. It is called once, after the last Snapshot was closed.
+	Close() error
+}
+
+// Stream is what the project asks of one stream, after defaults.
+type Stream struct {
+	Name    string   // as the project spells it
+	Mode    Mode     // how a run reads it
+	Key     []string // columns that identify a row; required by Incremental
+	Cursor  string   // column that orders changes; Incremental only, may be empty where the source orders otherwise
+	Known   []Column // columns of the published version: what an unpinned stream must keep to
+	Options any      // the source's own keys: a pointer of the type that Spec.StreamOptions made
+}
+
+// Mode says how a run reads a stream.
+type Mode string
+
+// The modes of a stream. Full reads a whole snapshot each time; Append reads immutable records once each;
+// Incremental reads what changed and is merged by key.
+const (
+	Full        Mode = "full"
+	Append      Mode = "append"
+	Incremental Mode = "incremental"
+)
+
+// Column is a column's name and its type, spelled as a DuckDB type ("DECIMAL(12,2)", "STRUCT(a BIGINT)").
+type Column struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+// Description is what Describe found.
+type Description struct {
+	Columns []Column
+	Rows    int64 // estimate; -1 when the source cannot tell cheaply
+	Bytes   int64 // estimate of what a run would read; -1 when unknown
+	// Pins are the keys that `millrace plan --pin` writes under the stream so that later runs guess nothing,
+	// in the order to write them. Each value is a YAML fragment.
+	Pins []Pin
+	// Notes are remarks for the person who plans ("types guessed from the first 20480 rows").
+	Notes []string
+}
+
+// Pin is one key to write into the project and its value as YAML in flow style.
+type Pin struct{ Key, YAML string }
+
+// Cursor is how far a stream has been read: opaque text, written by the source and only compared by it.
+// The engine stores it in the manifest, beside the data it belongs to.
+type Cursor string
+
+// Window is what one run reads from one stream: everything in [Lo, Hi).
+type Window struct {
+	Lo Cursor `json:"lo,omitempty"`
+	// Hi becomes the stream's cursor when, and only when, the run's data is published.
+	Hi Cursor `json:"hi,omitempty"`
+	// Slices are independent pieces, read in any order and perhaps at once. None: there is nothing to read.
+	Slices []Slice `json:"slices"`
+	// Order says that a row's later cursor value wins in a merge; empty means that the last slice wins.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// Slice is one piece of a window; Spec is opaque to the engine.
+type Slice struct {
+	ID    string `json:"id"`
+	Spec  string `json:"spec,omitempty"`
+	Bytes int64  `json:"bytes,omitempty"` // estimate, for progress; 0 when unknown
+}
+
+// Request asks for one slice.
+type Request struct {
+	Stream Stream
+	Window *Window
+	Slice  Slice
+	Resume string // Outcome.Next of the last landed part of this slice, or ""
+	// Scratch is an empty folder on the staging disk, removed by the engine after the part is landed.
+	Scratch string
+	// Reject takes a record that cannot be delivered. It is safe for use by several goroutines; its error
+	// (disk full, too many) must be returned by the reader.
+	Reject func(Reject) error
+	// Progress is told how many source bytes and records were consumed since the last call. Never nil.
+	Progress func(bytes, records int64)
+}
+
+// Reject is a record that was read but cannot be landed, with everything needed to find and mend it.
+type Reject struct {
+	File    string // file or object it came from; "" for sources without files
+	Line    int64  // 1-based line on which the record starts; 0 when it has none
+	Offset  int64  // byte offset of the record's start in the uncompressed file; -1 when it has none
+	Column  string // column at fault; "" when it is the whole record
+	Reason  string // one of the Reason constants
+	Message string // what is wrong, in words
+	Raw     string // the record as it came, cut at MaxRaw bytes; invalid UTF-8 as \xNN
+}
+
+// MaxRaw is the most bytes of a record that a Reject carries.
+const MaxRaw = 64 << 10
+
+// The reasons of rejects. A source may add its own.
+const (
+	ReasonTooManyColumns = "too_many_columns"
+	ReasonTooFewColumns  = "too_few_columns"
+	ReasonQuote          = "unterminated_quote"
+	ReasonEncoding       = "invalid_utf8"
+	ReasonCast           = "bad_cast"
+	ReasonInexact        = "inexact_cast" // the value would be changed by the cast (1.5 to BIGINT)
+	ReasonSyntax         = "bad_syntax"   // a JSON record that does not parse
+	ReasonTooLong        = "too_long"     // a record above the size limit
+	ReasonNullKey        = "null_key"     // a key column is NULL
+)
+
+// Snapshot is one slice being read: exactly one of Reader and Scan is set. The engine drains it, then calls
+// Outcome, then Close (always, also after an error).
+type Snapshot struct {
+	// Reader yields the records. Its batches are fresh and unsliced; it comes from internal/arrowx when it is fed
+	// by a goroutine.
+	Reader array.RecordReader
+	// Scan is a query that DuckDB runs over local files.
+	Scan *Scan
+	// Outcome is valid after a clean end of Reader or Scan, and only then. An error that wraps ErrInexact means that
+	// DuckDB read the Scan without complaint but changed values: the engine drops what it wrote and goes on with
+	// Scan.Fallback, as if SQL had failed, and asks Outcome again after that.
+	Outcome func() (Outcome, error)
+	// Close stops whatever still runs and waits for it. It may be nil.
+	Close func()
+}
+
+// Scan is a relation that DuckDB reads natively. Files says what it opens: the engine's lock-down allows no more.
+type Scan struct {
+	// SQL is one SELECT that yields exactly the records to land. It fails on the first bad record when Fallback
+	// is set, and skips bad records when it is not.
+	SQL string
+	// Rejects is one SELECT that yields the records that SQL skipped, with the columns file VARCHAR, line BIGINT,
+	// "offset" BIGINT, "column" VARCHAR, reason VARCHAR, message VARCHAR, raw VARCHAR: one row per record.
+	// "" when SQL skips none.
+	Rejects string
+	// Dirs and Files are what SQL and Rejects read: absolute paths.
+	Dirs, Files []string
+	// Fallback gives a slower scan of the same slice that separates bad records from good ones. The engine calls
+	// it once, when SQL failed; the error is what DuckDB said.
+	Fallback func(ctx context.Context, cause error) (*Scan, error)
+}
+
+// Outcome is what reading a slice came to.
+type Outcome struct {
+	// Read is the number of records that the source saw, counted where it reads them and never derived from what
+	// was landed: the left side of `read = landed + rejected`.
+	Read int64
+	// Next is where the slice goes on; "" when it is done.
+	Next string
+	// Detail is kept with the part, for people and for audits: the files read, a server's LSN.
+	Detail map[string]string
+}
+
+// Spec is what a source package offers: `extract/all` lists them, cmd hands them to the project loader.
+type Spec struct {
+	Type    string // the value of `type:` in the project
+	Summary string // one sentence
+	// Options makes the struct that the source's own keys in the project decode into (`yaml` and `doc` tags).
+	Options func() any
+	// StreamOptions makes the struct for the keys of one stream beyond the common ones.
+	StreamOptions func() any
+	// Check validates a source's settings without touching the source; its problems name the key at fault.
+	Check func(options any, streams []Stream) []Problem
+	// Open connects lazily: it may validate, but does no slow work.
+	Open func(env Env, options any) (Source, error)
+}
+
+// Problem is a setting that cannot work. Stream is "" when it is the source's own key.
+type Problem struct{ Stream, Key, Message, Hint string }
+
+// Env is what every source gets from the engine.
+type Env struct {
+	Name    string // the source's name in the project
+	Project string // absolute path of the project folder
+	Log     *slog.Logger
+}
+
+// Errors that the engine acts on. Wrap them: fmt.Errorf("%s: %w", path, extract.ErrChanged).
+var (
+	// ErrEmpty means that there is nothing where something was promised. The guard for empty sources decides.
+	ErrEmpty = errors.New("nothing to read")
+	// ErrChanged means that what the window names has changed since: the parts read so far are void.
+	ErrChanged = errors.New("changed while it was read")
+	// ErrInexact means that a Scan yielded values that are not those of the source; see Snapshot.Outcome.
+	ErrInexact = errors.New("values would be changed")
+	// ErrTransient marks what may succeed when tried again soon.
+	ErrTransient = errors.New("transient failure")
+)
