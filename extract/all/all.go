@@ -1,0 +1,11 @@
+// Package all is the one list of sources. Only cmd imports it.
+package all
+
+import (
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/extract/files"
+	"github.com/millrace/millrace/extract/generate"
+)
+
+// Specs gives every source that Millrace has, by type.
+func Specs() []extract.Spec { return []extract.Spec{files.Spec(), generate.Spec()} }
