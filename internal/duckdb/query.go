@@ -1,0 +1,210 @@
+package duckdb
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/big"
+	"strings"
+
+	driverdb "github.com/duckdb/duckdb-go/v2"
+)
+
+// MaxRows is how many rows Query returns at most: the driver holds them all, outside DuckDB's memory limit.
+const MaxRows = 200_000
+
+// Column is a column's name and its type, as DuckDB spells it.
+type Column struct{ Name, Type string }
+
+// Rows is a small answer. A value is nil, bool, int64, uint64 (a UBIGINT beyond int64), float64, []byte for a
+// BLOB, and string for everything else: DuckDB's own text of a decimal, a date, a list…
+type Rows struct {
+	Columns []Column
+	Values  [][]any
+}
+
+// CheckSelect refuses everything but exactly one SELECT (also spelled FROM, VALUES, WITH, SUMMARIZE, DESCRIBE).
+// It only parses: the tables need not be there.
+func (db *DB) CheckSelect(ctx context.Context, query string) error {
+	return db.with(ctx, func(conn *driverdb.Conn) error { return checkSelect(ctx, conn, query) })
+}
+
+func checkSelect(ctx context.Context, conn *driverdb.Conn, query string) error {
+	if strings.ContainsRune(query, 0) {
+		return &Error{Kind: "Parser", Message: "a NUL byte", Offset: strings.IndexByte(query, 0)}
+	}
+	// DuckDB's parser serializes SELECT statements and nothing else.
+	var answer string
+	err := execOne(ctx, conn, "SELECT json_serialize_sql("+quote(query)+")::VARCHAR", func(v []driver.Value) error {
+		answer, _ = v[0].(string)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var parsed struct {
+		Error      bool              `json:"error"`
+		Type       string            `json:"error_type"`
+		Message    string            `json:"error_message"`
+		Position   json.Number       `json:"position"`
+		Statements []json.RawMessage `json:"statements"`
+	}
+	if err := json.Unmarshal([]byte(answer), &parsed); err != nil {
+		return fmt.Errorf("duckdb: read the parser's answer: %w", err)
+	}
+	switch {
+	case parsed.Error && parsed.Type == "not implemented":
+		return &Error{Kind: "Parser", Message: "only one SELECT statement is allowed here", Offset: -1}
+	case parsed.Error:
+		e := &Error{Kind: "Parser", Message: parsed.Message, Offset: -1}
+		if n, err := parsed.Position.Int64(); err == nil {
+			e.Offset = int(n)
+		}
+		return e
+	case len(parsed.Statements) != 1:
+		return &Error{Kind: "Parser", Offset: -1,
+			Message: fmt.Sprintf("exactly one SELECT statement is allowed here, got %d", len(parsed.Statements))}
+	}
+	return nil
+}
+
+// Describe checks like CheckSelect, binds the query and gives its columns without running it.
+func (db *DB) Describe(ctx context.Context, query string) (columns []Column, err error) {
+	err = db.with(ctx, func(conn *driverdb.Conn) error {
+		columns, err = describe(ctx, conn, query)
+		return err
+	})
+	return columns, err
+}
+
+func describe(ctx context.Context, conn *driverdb.Conn, query string) ([]Column, error) {
+	if err := checkSelect(ctx, conn, query); err != nil {
+		return nil, err
+	}
+	columns, err := describeAs(ctx, conn, "DESCRIBE (\n", query)
+	var e *Error
+	if errors.As(err, &e) && e.Kind == "Parser" { // of SUMMARIZE, DESCRIBE, SHOW: legal, but not in that place
+		return describeAs(ctx, conn, "DESCRIBE SELECT * FROM (\n", query)
+	}
+	return columns, err
+}
+
+func describeAs(ctx context.Context, conn *driverdb.Conn, prefix, query string) ([]Column, error) {
+	query = Trim(query)
+	var columns []Column
+	err := execOne(ctx, conn, prefix+query+"\n)", func(v []driver.Value) error {
+		columns = append(columns, Column{v[0].(string), v[1].(string)})
+		return nil
+	})
+	return columns, shift(problem(ctx, err), len(prefix), len(query))
+}
+
+// Query runs a SELECT and holds its answer; more than MaxRows rows are an error.
+func (db *DB) Query(ctx context.Context, query string) (rows *Rows, err error) {
+	err = db.with(ctx, func(conn *driverdb.Conn) error {
+		rows, err = runQuery(ctx, conn, query)
+		return err
+	})
+	return rows, err
+}
+
+func runQuery(ctx context.Context, conn *driverdb.Conn, query string) (*Rows, error) {
+	columns, err := describe(ctx, conn, query)
+	if err != nil {
+		return nil, err
+	}
+	query = Trim(query)
+	// Columns get names of ours, since theirs may repeat; what Go cannot hold exactly comes as text.
+	names, items := make([]string, len(columns)), make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = fmt.Sprintf("c%d", i)
+		items[i] = names[i]
+		if !exact[c.Type] {
+			items[i] += "::VARCHAR"
+		}
+	}
+	prefix := "SELECT " + strings.Join(items, ", ") + " FROM (\n"
+	suffix := fmt.Sprintf("\n) AS t(%s) LIMIT %d", strings.Join(names, ", "), MaxRows+1)
+	rows := &Rows{Columns: columns}
+	err = execOne(ctx, conn, prefix+query+suffix, func(v []driver.Value) error {
+		if len(rows.Values) == MaxRows {
+			return fmt.Errorf("the answer has more than %d rows: write it to a file instead", MaxRows)
+		}
+		row := make([]any, len(v))
+		for i := range v {
+			row[i] = plain(v[i])
+		}
+		rows.Values = append(rows.Values, row)
+		return nil
+	})
+	if err != nil {
+		return nil, shift(problem(ctx, err), len(prefix), len(query))
+	}
+	return rows, nil
+}
+
+// exact are the types whose Go value says everything.
+var exact = map[string]bool{
+	"BOOLEAN": true, "TINYINT": true, "SMALLINT": true, "INTEGER": true, "BIGINT": true, "HUGEINT": true,
+	"UTINYINT": true, "USMALLINT": true, "UINTEGER": true, "UBIGINT": true, "UHUGEINT": true,
+	"FLOAT": true, "DOUBLE": true, "VARCHAR": true, "BLOB": true,
+}
+
+// plain is a driver value as Rows promises it.
+func plain(v driver.Value) any {
+	switch v := v.(type) {
+	case int8:
+		return int64(v)
+	case int16:
+		return int64(v)
+	case int32:
+		return int64(v)
+	case uint8:
+		return int64(v)
+	case uint16:
+		return int64(v)
+	case uint32:
+		return int64(v)
+	case uint64:
+		if v <= math.MaxInt64 {
+			return int64(v)
+		}
+		return v
+	case *big.Int:
+		if v.IsInt64() {
+			return v.Int64()
+		}
+		return v.String()
+	case float32:
+		return float64(v)
+	case []byte:
+		return append([]byte{}, v...)
+	default:
+		return v
+	}
+}
+
+// drain reads all rows.
+func drain(ctx context.Context, rows driver.Rows, each func([]driver.Value) error) error {
+	values := make([]driver.Value, len(rows.Columns()))
+	for n := 0; ; n++ {
+		if n%1000 == 0 && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := rows.Next(values); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if each == nil {
+			continue
+		}
+		if err := each(values); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package warehouse
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Dialect is how an engine spells what Millrace generates: facts and a few functions, no behaviour. The builders
+// (see sql.go) work on any Dialect.
+type Dialect struct {
+	Name         string
+	QuoteIdent   func(string) string
+	QuoteLiteral func(string) string
+	// Reserved are schema names that cannot be used: the engine takes them for something else.
+	Reserved []string
+	// Type spells a DuckDB type.
+	Type func(string) string
+	// Files is a table expression over all rows of Parquet files, with a column for each name that any file has.
+	Files func(paths []string) string
+	// Greatest is an aggregate: the row of the relation alias for which the tuple is greatest, as one value; Expand
+	// turns that value back into columns.
+	Greatest func(alias string, tuple []string) string
+	Expand   func(value string, columns []string) string
+	// JSON is the row of a relation alias as a JSON object.
+	JSON func(alias string) string
+	// Same compares two values, NULLs being equal.
+	Same func(a, b string) string
+	// Less orders two tuples as Greatest does. Two NULLs in the same place are equal.
+	Less func(a, b []string) string
+}
+
+// DuckDB is the dialect of the local engine.
+var DuckDB = &Dialect{
+	Name:         "duckdb",
+	QuoteIdent:   func(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` },
+	QuoteLiteral: func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" },
+	// The databases inside every instance: "system.t" would be ambiguous.
+	Reserved: []string{"memory", "system", "temp", "information_schema", "pg_catalog"},
+	Type:     func(s string) string { return s },
+	Files: func(paths []string) string {
+		quoted := make([]string, len(paths))
+		for i, p := range paths {
+			quoted[i] = "'" + strings.ReplaceAll(globless(p), "'", "''") + "'"
+		}
+		more := ", hive_partitioning = false"
+		if len(paths) > 1 {
+			more += ", union_by_name = true"
+		}
+		return "read_parquet([" + strings.Join(quoted, ", ") + "]" + more + ")"
+	},
+	Greatest: func(alias string, tuple []string) string {
+		return "arg_max(" + alias + ", row(" + strings.Join(tuple, ", ") + "))"
+	},
+	Expand: func(value string, _ []string) string { return value + ".*" },
+	JSON:   func(alias string) string { return "to_json(" + alias + ")" },
+	Same:   func(a, b string) string { return a + " IS NOT DISTINCT FROM " + b },
+	Less: func(a, b []string) string {
+		return "row(" + strings.Join(a, ", ") + ") < row(" + strings.Join(b, ", ") + ")"
+	},
+}
+
+// globless writes a path so that DuckDB takes none of its letters for a pattern.
+func globless(p string) string {
+	if !strings.ContainsAny(p, "*?[") {
+		return p
+	}
+	return strings.NewReplacer("[", "[[]", "*", "[*]", "?", "[?]").Replace(p)
+}
+
+// Ident quotes a name.
+func (d *Dialect) Ident(name string) string { return d.QuoteIdent(name) }
+
+// Idents quotes names and puts commas between them.
+func (d *Dialect) Idents(names []string) string {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = d.QuoteIdent(n)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// Table is schema.table, quoted.
+func (d *Dialect) Table(n Name) string { return d.QuoteIdent(n.Schema) + "." + d.QuoteIdent(n.Table) }
+
+// CheckName refuses a name that the engine could not look up.
+func (d *Dialect) CheckName(n Name) error {
+	for _, part := range []string{n.Schema, n.Table} {
+		if part == "" || strings.ContainsRune(part, 0) {
+			return fmt.Errorf("%q is not a name for a table", n.String())
+		}
+	}
+	for _, r := range d.Reserved {
+		if strings.EqualFold(r, n.Schema) {
+			return fmt.Errorf("schema %q: the name is %s's own, choose another", n.Schema, d.Name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package duckdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	engine "github.com/millrace/millrace/internal/duckdb"
+	"github.com/millrace/millrace/internal/fsx"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// BuildCatalog writes a DuckDB database with one view per version, which any DuckDB since 1.0 opens: a version
+// comes after those that its View reads, file paths are absolute. Comments are by schema.table, and by
+// schema.table.column. The file is complete and synced when it returns nil, else absent.
+func BuildCatalog(ctx context.Context, path string, versions []warehouse.Version, comments map[string]string) (err error) {
+	// A reader's database is called like its file: then "catalog.t" cannot be told from a schema named catalog.
+	stem, _, _ := strings.Cut(filepath.Base(path), ".")
+	var dirs []string
+	seen := map[string]bool{}
+	for _, v := range versions {
+		if strings.EqualFold(v.Schema, stem) {
+			return fmt.Errorf("schema %q: %s cannot have a schema of its own name", v.Schema, filepath.Base(path))
+		}
+		for _, f := range v.Files() {
+			if dir := filepath.Dir(f.Path); !seen[dir] {
+				seen[dir] = true
+				dirs = append(dirs, dir)
+			}
+		}
+	}
+	tmp := path + ".tmp"
+	clean := func() { _ = errors.Join(os.Remove(tmp), os.Remove(tmp+".wal")) }
+	clean()
+	defer func() {
+		if err != nil {
+			clean()
+		}
+	}()
+	if err := fillCatalog(ctx, tmp, dirs, versions, comments); err != nil {
+		return fmt.Errorf("build catalog: %w", err)
+	}
+	if _, err := os.Stat(tmp + ".wal"); err == nil {
+		return fmt.Errorf("build catalog: %s.wal was left behind", tmp)
+	}
+	if err := fsx.SyncFile("catalog", tmp); err != nil {
+		return err
+	}
+	return fsx.Rename("catalog", tmp, path)
+}
+
+func fillCatalog(ctx context.Context, path string, dirs []string, versions []warehouse.Version, comments map[string]string) (err error) {
+	db, err := engine.OpenFile(ctx, path, false, engine.Config{Memory: 128 << 20, Threads: 1, Dirs: dirs})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	d := warehouse.DuckDB
+	for _, v := range versions {
+		if err := exposeIn(ctx, db, v); err != nil {
+			return err
+		}
+		if text := comments[v.Name.String()]; text != "" {
+			if err := db.Exec(ctx, "COMMENT ON VIEW "+d.Table(v.Name)+" IS "+d.QuoteLiteral(text)); err != nil {
+				return err
+			}
+		}
+		for _, c := range v.Columns {
+			text := comments[v.Name.String()+"."+c.Name]
+			if text == "" {
+				continue
+			}
+			if err := db.Exec(ctx, "COMMENT ON COLUMN "+d.Table(v.Name)+"."+d.Ident(c.Name)+" IS "+d.QuoteLiteral(text)); err != nil {
+				return err
+			}
+		}
+	}
+	return db.Exec(ctx, "CHECKPOINT")
+}

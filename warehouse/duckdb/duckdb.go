@@ -1,0 +1,207 @@
+// Package duckdb is the local engine: DuckDB in this process, locked down, with Parquet files as its tables. It
+// decides nothing about versions or publishing. Read Open first.
+package duckdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	engine "github.com/millrace/millrace/internal/duckdb"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// Warehouse is one locked-down DuckDB, and a second small one for Arrow when Ingest is called.
+type Warehouse struct {
+	cfg    warehouse.Config
+	db     *engine.DB
+	expose sync.Mutex // DuckDB refuses two changes of one schema at once
+
+	mu     sync.Mutex
+	ingest *engine.DB
+}
+
+var _ warehouse.Open = Open
+
+// Open makes a Warehouse that may touch nothing but what cfg names. A quarter of the memory, at most 512 MB, is
+// kept for Ingest.
+func Open(ctx context.Context, cfg warehouse.Config) (warehouse.Warehouse, error) {
+	memory := cfg.Memory
+	if memory > 0 {
+		memory -= ingestMemory(cfg.Memory)
+	}
+	db, err := engine.Open(ctx, config(cfg, memory, "sql"))
+	if err != nil {
+		return nil, fmt.Errorf("open duckdb: %w", err)
+	}
+	return &Warehouse{cfg: cfg, db: db}, nil
+}
+
+func ingestMemory(total int64) int64 { return min(total/4, 512<<20) }
+
+func config(cfg warehouse.Config, memory int64, temp string) engine.Config {
+	c := engine.Config{Memory: memory, Threads: cfg.Threads, Dirs: cfg.Dirs, Files: cfg.Files}
+	if cfg.Temp != "" {
+		c.Temp = filepath.Join(cfg.Temp, temp)
+	}
+	return c
+}
+
+// Dialect is warehouse.DuckDB.
+func (w *Warehouse) Dialect() *warehouse.Dialect { return warehouse.DuckDB }
+
+// Close ends both instances and removes their temp folders.
+func (w *Warehouse) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	err := w.db.Close()
+	if w.ingest != nil {
+		err = errors.Join(err, w.ingest.Close())
+	}
+	return err
+}
+
+// Expose makes a view over the version's files.
+func (w *Warehouse) Expose(ctx context.Context, v warehouse.Version) error {
+	w.expose.Lock()
+	defer w.expose.Unlock()
+	return exposeIn(ctx, w.db, v)
+}
+
+func exposeIn(ctx context.Context, db *engine.DB, v warehouse.Version) error {
+	d := warehouse.DuckDB
+	if err := d.CheckName(v.Name); err != nil {
+		return err
+	}
+	query := d.Select(v)
+	if v.View != "" {
+		if err := db.CheckSelect(ctx, query); err != nil {
+			return fmt.Errorf("view %s: %w", v.Name, sqlError(err))
+		}
+		query = engine.Trim(query)
+	}
+	if err := db.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+d.Ident(v.Schema)); err != nil {
+		return fmt.Errorf("schema %q: %w", v.Schema, sqlError(err))
+	}
+	if err := db.Exec(ctx, "CREATE OR REPLACE VIEW "+d.Table(v.Name)+" AS\n"+query+"\n"); err != nil {
+		return fmt.Errorf("view %s: %w", v.Name, sqlError(err))
+	}
+	return nil
+}
+
+// CheckSelect only parses: the tables need not be there yet.
+func (w *Warehouse) CheckSelect(ctx context.Context, query string) error {
+	ctx, cancel := w.timeout(ctx)
+	defer cancel()
+	return sqlError(w.db.CheckSelect(ctx, query))
+}
+
+// Describe binds the query: its tables must be there.
+func (w *Warehouse) Describe(ctx context.Context, query string) ([]warehouse.Column, error) {
+	ctx, cancel := w.timeout(ctx)
+	defer cancel()
+	columns, err := w.db.Describe(ctx, query)
+	return convert(columns), sqlError(err)
+}
+
+// Write runs a SELECT into a file; the types become those of warehouse.Stored.
+func (w *Warehouse) Write(ctx context.Context, query, path string) (warehouse.File, error) {
+	ctx, cancel := w.timeout(ctx)
+	defer cancel()
+	copied, err := w.db.Copy(ctx, query, path, cast)
+	return written(copied, path, err)
+}
+
+// Ingest does the same with Arrow batches.
+func (w *Warehouse) Ingest(ctx context.Context, r array.RecordReader, path string) (warehouse.File, error) {
+	db, err := w.arrow(ctx)
+	if err != nil {
+		return warehouse.File{}, err
+	}
+	copied, err := db.CopyReader(ctx, r, path, cast)
+	return written(copied, path, err)
+}
+
+// arrow opens the second instance when it is first needed.
+func (w *Warehouse) arrow(ctx context.Context) (*engine.DB, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ingest == nil {
+		c := config(w.cfg, ingestMemory(w.cfg.Memory), "ingest")
+		c.Arrow = true
+		db, err := engine.Open(ctx, c)
+		if err != nil {
+			return nil, fmt.Errorf("open duckdb: %w", err)
+		}
+		w.ingest = db
+	}
+	return w.ingest, nil
+}
+
+// Query holds its answer, engine.MaxRows rows at most.
+func (w *Warehouse) Query(ctx context.Context, query string) (*warehouse.Result, error) {
+	ctx, cancel := w.timeout(ctx)
+	defer cancel()
+	rows, err := w.db.Query(ctx, query)
+	if err != nil {
+		return nil, sqlError(err)
+	}
+	return &warehouse.Result{Columns: convert(rows.Columns), Rows: rows.Values}, nil
+}
+
+// timeout bounds a statement by Config.Timeout.
+func (w *Warehouse) timeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	if w.cfg.Timeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, w.cfg.Timeout, fmt.Errorf("the statement ran longer than %v: %w", w.cfg.Timeout.Round(time.Second), context.DeadlineExceeded))
+}
+
+func cast(c engine.Column) (string, error) {
+	to, err := warehouse.Stored(c.Type)
+	if err != nil {
+		return "", &engine.Error{Kind: "Type", Message: fmt.Sprintf("column %q: %v", c.Name, err), Offset: -1}
+	}
+	return to, nil
+}
+
+func written(c *engine.Copied, path string, err error) (warehouse.File, error) {
+	if err != nil {
+		return warehouse.File{}, sqlError(err)
+	}
+	sum, size, err := warehouse.Hash(path)
+	if err != nil {
+		return warehouse.File{}, err
+	}
+	if size != c.Bytes {
+		return warehouse.File{}, fmt.Errorf("%s has %d bytes, duckdb wrote %d", path, size, c.Bytes)
+	}
+	f := warehouse.File{Path: path, Rows: c.Rows, Bytes: size, SHA256: sum, Stats: map[string]warehouse.Stats{}}
+	for name, s := range c.Stats {
+		if s.Values > 0 || c.Rows == 0 { // else DuckDB kept no statistics of this type
+			f.Stats[name] = warehouse.Stats{Nulls: s.Nulls, Min: s.Min, Max: s.Max}
+		}
+	}
+	return f, nil
+}
+
+func convert(columns []engine.Column) []warehouse.Column {
+	out := make([]warehouse.Column, len(columns))
+	for i, c := range columns {
+		out[i] = warehouse.Column(c)
+	}
+	return out
+}
+
+func sqlError(err error) error {
+	var e *engine.Error
+	if errors.As(err, &e) {
+		return &warehouse.SQLError{Message: e.Error(), Offset: e.Offset, Err: err}
+	}
+	return err
+}

@@ -1,0 +1,179 @@
+package duckdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	engine "github.com/millrace/millrace/internal/duckdb"
+	"github.com/millrace/millrace/warehouse"
+)
+
+func open(t *testing.T, dir string) warehouse.Warehouse {
+	t.Helper()
+	w, err := Open(t.Context(), warehouse.Config{Memory: 1 << 30, Threads: 2, Temp: filepath.Join(dir, "tmp"), Dirs: []string{dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+func write(t *testing.T, w warehouse.Warehouse, query, path string) warehouse.File {
+	t.Helper()
+	f, err := w.Write(t.Context(), query, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func rows(t *testing.T, w warehouse.Warehouse, query string) string {
+	t.Helper()
+	r, err := w.Query(t.Context(), query)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return fmt.Sprint(r.Rows)
+}
+
+func TestExposeResolvesDeltas(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, dir)
+	at := func(name string) string { return filepath.Join(dir, name) }
+	base := write(t, w, "SELECT i AS id, 'base' AS v FROM range(5) t(i)", at("we[i]rd *.parquet"))
+	up := write(t, w, "SELECT 'new' AS v, i AS id, 1.5::DOUBLE AS extra FROM range(4, 6) t(i)", at("up.parquet"))
+	del := write(t, w, "SELECT 0::BIGINT AS id", at("del.parquet"))
+	v := warehouse.Version{Name: warehouse.Name{Schema: "erp", Table: "or\"ders"}, Key: []string{"id"}, Base: []warehouse.File{base},
+		Upserts: []warehouse.File{up}, Deletes: []warehouse.File{del},
+		Columns: []warehouse.Column{{Name: "v", Type: "VARCHAR"}, {Name: "id", Type: "BIGINT"}}}
+	if err := w.Expose(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	if got := rows(t, w, `FROM erp."or""ders" ORDER BY id`); got != "[[base 1] [base 2] [base 3] [new 4] [new 5]]" {
+		t.Error(got)
+	}
+	for _, v := range []warehouse.Version{
+		{Name: warehouse.Name{Schema: "main", Table: "plain"}, View: `SELECT v, count(*) AS n FROM "erp"."or""ders" GROUP BY v; -- done`},
+		{Name: warehouse.Name{Schema: "erp", Table: "empty"}, Columns: []warehouse.Column{{Name: "a", Type: "DECIMAL(9,2)"}, {Name: "b", Type: "STRUCT(x INTEGER)[]"}}},
+	} {
+		if err := w.Expose(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := rows(t, w, `FROM plain ORDER BY v`); got != "[[base 3] [new 2]]" {
+		t.Error(got)
+	}
+	if c, err := w.Describe(t.Context(), "FROM erp.empty"); err != nil || fmt.Sprint(c) != `[{a DECIMAL(9,2)} {b STRUCT(x INTEGER)[]}]` {
+		t.Error(c, err)
+	}
+	if got := rows(t, w, `FROM erp.empty`); got != "[]" {
+		t.Error(got)
+	}
+	bad := warehouse.Version{Name: warehouse.Name{Schema: "system", Table: "x"}, View: "SELECT 1"}
+	if err := w.Expose(t.Context(), bad); err == nil {
+		t.Error("schema system is allowed")
+	}
+	bad = warehouse.Version{Name: warehouse.Name{Schema: "a", Table: "x"}, View: "SELECT 1; DROP VIEW plain"}
+	var sqlErr *warehouse.SQLError
+	if err := w.Expose(t.Context(), bad); !errors.As(err, &sqlErr) {
+		t.Errorf("two statements in a view: %v", err)
+	}
+}
+
+// TestExposePushesFilters reads the plan: without deltas a filter must reach the Parquet scan.
+func TestExposePushesFilters(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, dir)
+	base := write(t, w, "SELECT i AS id, i % 7 AS v FROM range(500000) t(i)", filepath.Join(dir, "a.parquet"))
+	v := warehouse.Version{Name: warehouse.Name{Schema: "erp", Table: "t"}, Base: []warehouse.File{base},
+		Columns: []warehouse.Column{{Name: "id", Type: "BIGINT"}, {Name: "v", Type: "BIGINT"}}}
+	if err := w.Expose(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	var plan string
+	db := w.(*Warehouse).db
+	if err := db.ExecRows(t.Context(), "EXPLAIN SELECT v FROM erp.t WHERE id = 77", func(row []any) { plan += fmt.Sprint(row[1]) }); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(plan, "Filters: id=77") || strings.Contains(plan, "FILTER ") {
+		t.Error(plan)
+	}
+}
+
+func TestBuildCatalog(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, dir)
+	path := filepath.Join(dir, "catalog.duckdb")
+	var versions []warehouse.Version
+	for i := range 200 {
+		f := write(t, w, fmt.Sprintf("SELECT %d AS id, 'x' AS name", i), filepath.Join(dir, fmt.Sprintf("t%d.parquet", i)))
+		versions = append(versions, warehouse.Version{Name: warehouse.Name{Schema: "erp", Table: fmt.Sprintf("t%d", i)}, Base: []warehouse.File{f},
+			Columns: []warehouse.Column{{Name: "id", Type: "INTEGER"}, {Name: "name", Type: "VARCHAR"}}})
+	}
+	versions = append(versions,
+		warehouse.Version{Name: warehouse.Name{Schema: "mart", Table: "v"}, View: "SELECT a.id FROM erp.t7 AS a", Columns: []warehouse.Column{{Name: "id", Type: "INTEGER"}}},
+		warehouse.Version{Name: warehouse.Name{Schema: "main", Table: "vv"}, View: "FROM mart.v;"})
+	start := time.Now()
+	if err := BuildCatalog(t.Context(), path, versions, map[string]string{"mart.v": "it's one", "mart.v.id": "the id"}); err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(start)
+	t.Logf("202 views in %v", took)
+	if took > 2*time.Second {
+		t.Errorf("202 views took %v", took)
+	}
+	for range 2 { // read-only ones may be open at once
+		db, err := engine.OpenFile(t.Context(), path, true, engine.Config{Dirs: []string{dir}, Memory: 64 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		r, err := db.Query(t.Context(), "SELECT id FROM vv UNION ALL SELECT id FROM erp.t199 ORDER BY 1")
+		if err != nil || fmt.Sprint(r.Values) != "[[7] [199]]" {
+			t.Errorf("%v %v", r, err)
+		}
+		r, err = db.Query(t.Context(), "SELECT comment FROM duckdb_views() WHERE view_name = 'v'")
+		if err != nil || !reflect.DeepEqual(r.Values, [][]any{{"it's one"}}) {
+			t.Errorf("%v %v", r, err)
+		}
+		if err := db.Exec(t.Context(), "CREATE TABLE erp.x AS SELECT 1"); err == nil {
+			t.Error("a read-only catalog is written")
+		}
+	}
+	if err := BuildCatalog(t.Context(), filepath.Join(dir, "erp.duckdb"), versions, nil); err == nil {
+		t.Error("a schema named like the file is allowed")
+	}
+	bad := append(versions, warehouse.Version{Name: warehouse.Name{Schema: "x", Table: "y"}, View: "FROM nosuch"})
+	if err := BuildCatalog(t.Context(), filepath.Join(dir, "bad.duckdb"), bad, nil); err == nil {
+		t.Error("a view over nothing is allowed")
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*.tmp*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "bad.duckdb")); err == nil {
+		t.Error("a failed catalog is there")
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	w, err := Open(t.Context(), warehouse.Config{Memory: 256 << 20, Timeout: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	_, err = w.Query(t.Context(), "SELECT count(*) FROM range(10000000000) a(i) WHERE hash(i) = 1")
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "longer than") {
+		t.Errorf("err = %v", err)
+	}
+}

@@ -1,0 +1,298 @@
+package warehouse
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The builders of this file make all SQL that is generated for tables and merges. Each returns one SELECT.
+
+// Select reads a version as its readers see it: every column by name, order and type, whatever its files have.
+func (d *Dialect) Select(v Version) string {
+	switch {
+	case v.View != "":
+		return v.View
+	case len(v.Base)+len(v.Upserts) == 0:
+		return d.empty(v.Columns)
+	case len(v.Upserts)+len(v.Deletes) == 0:
+		return d.Scan(v.Base, v.Columns)
+	case len(v.Base) == 0:
+		return d.Scan(v.Upserts, v.Columns)
+	}
+	var hidden []string
+	for _, files := range [][]File{v.Upserts, v.Deletes} {
+		if len(files) > 0 {
+			hidden = append(hidden, d.Scan(files, d.keyColumns(v)))
+		}
+	}
+	sql := fmt.Sprintf("SELECT * FROM (\n%s\n) AS b\nWHERE NOT EXISTS (\n  SELECT 1 FROM (\n%s\n  ) AS d WHERE %s)",
+		indent(d.Scan(v.Base, v.Columns)), indent(indent(strings.Join(hidden, "\nUNION ALL\n"))), d.match(v.Key, "d", "b"))
+	if len(v.Upserts) > 0 {
+		sql += "\nUNION ALL\n" + d.Scan(v.Upserts, v.Columns)
+	}
+	return sql
+}
+
+// Scan reads the columns of files. A column that a file has not is NULL in its rows.
+func (d *Dialect) Scan(files []File, columns []Column) string {
+	if len(files) == 0 {
+		return d.empty(columns)
+	}
+	paths := make([]string, len(files))
+	for i, f := range files {
+		paths[i] = f.Path
+	}
+	items := make([]string, len(columns))
+	for i, c := range columns {
+		items[i] = fmt.Sprintf("CAST(%s AS %s) AS %[1]s", d.QuoteIdent(c.Name), d.Type(c.Type))
+	}
+	from := d.Files(paths)
+	if !anyHas(files, columns) {
+		from = "(\n" + indent(d.empty(columns)+"\nUNION ALL BY NAME\nSELECT * FROM "+from) + "\n) AS f"
+	}
+	return "SELECT " + strings.Join(items, ", ") + "\nFROM " + from
+}
+
+// anyHas says whether each column is surely in one of the files; the statistics tell.
+func anyHas(files []File, columns []Column) bool {
+	has := map[string]bool{}
+	for _, f := range files {
+		for path := range f.Stats {
+			has[strings.ToLower(topColumn(path))] = true
+		}
+	}
+	return !slices.ContainsFunc(columns, func(c Column) bool { return !has[strings.ToLower(c.Name)] })
+}
+
+// topColumn is the column that a Stats key speaks of: a itself, or a of `"a"."element"`.
+func topColumn(path string) string {
+	if !strings.HasPrefix(path, `"`) || !strings.Contains(path, `"."`) {
+		return path
+	}
+	p := typeParser{in: path}
+	name, _ := p.word()
+	return name
+}
+
+func (d *Dialect) empty(columns []Column) string {
+	items := make([]string, len(columns))
+	for i, c := range columns {
+		items[i] = fmt.Sprintf("CAST(NULL AS %s) AS %s", d.Type(c.Type), d.QuoteIdent(c.Name))
+	}
+	return "SELECT " + strings.Join(items, ", ") + "\nWHERE 1 = 0"
+}
+
+func (d *Dialect) keyColumns(v Version) []Column {
+	var out []Column
+	for _, k := range v.Key {
+		for _, c := range v.Columns {
+			if strings.EqualFold(c.Name, k) {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+// match joins two aliases on the key, which holds no NULL.
+func (d *Dialect) match(key []string, a, b string) string {
+	parts := make([]string, len(key))
+	for i, k := range key {
+		parts[i] = fmt.Sprintf("%s.%s = %s.%[2]s", a, d.QuoteIdent(k), b)
+	}
+	return strings.Join(parts, " AND ")
+}
+
+// rank is the tuple that decides between two rows of one key: a commutative and idempotent order, so that rows may
+// arrive in any order. NULL is least: a row that knows more wins. The whole row comes last, its columns by name,
+// since their order may differ between runs.
+func (d *Dialect) rank(columns []Column, cursor, alias string) []string {
+	order := names(columns)
+	slices.Sort(order)
+	if cursor != "" {
+		order = append([]string{cursor}, order...)
+	}
+	return d.tuple(order, alias)
+}
+
+func (d *Dialect) tuple(columns []string, alias string) []string {
+	var out []string
+	for _, c := range columns {
+		value := alias + "." + d.QuoteIdent(c)
+		out = append(out, value+" IS NOT NULL", value)
+	}
+	return out
+}
+
+func names(columns []Column) []string {
+	out := make([]string, len(columns))
+	for i, c := range columns {
+		out[i] = c.Name
+	}
+	return out
+}
+
+// indent moves lines to the right, but leaves a line end inside a quoted name or text alone.
+func indent(s string) string {
+	var b strings.Builder
+	b.WriteString("  ")
+	var quote rune
+	for _, r := range s {
+		b.WriteRune(r)
+		switch {
+		case quote == 0 && (r == '\'' || r == '"'):
+			quote = r
+		case r == quote:
+			quote = 0
+		case quote == 0 && r == '\n':
+			b.WriteString("  ")
+		}
+	}
+	return b.String()
+}
+
+// rowAlias is an alias for whole rows: in r, a column named r would win over an alias r.
+const rowAlias = "_millrace_row"
+
+// outcome is the column of a decisions file that says what became of a key.
+const outcome = "_millrace_outcome"
+
+// KeyStats counts rows, keys, rows beyond the first of their key, and rows without a key.
+func (d *Dialect) KeyStats(rows string, key []string) string {
+	var isNull []string
+	for _, k := range key {
+		isNull = append(isNull, d.QuoteIdent(k)+" IS NULL")
+	}
+	return fmt.Sprintf(`SELECT coalesce(sum(n), 0) AS n_rows, count(*) AS n_keys, coalesce(sum(n - 1), 0) AS n_repeated, coalesce(sum(n_null), 0) AS n_null
+FROM (
+  SELECT count(*) AS n, sum(CASE WHEN %s THEN 1 ELSE 0 END) AS n_null
+  FROM (
+%s
+  ) AS r
+  GROUP BY %s
+) AS k`, strings.Join(isNull, " OR "), indent(indent(rows)), d.Idents(key))
+}
+
+// Winners keeps the greatest row of each key. Rows whose key occurs once, nearly all of them as a rule, do not pass
+// through the aggregation.
+func (d *Dialect) Winners(rows string, columns []Column, key []string, cursor string) string {
+	return fmt.Sprintf(`WITH landed AS (
+%s
+), repeated AS (
+  SELECT %s FROM landed GROUP BY %[2]s HAVING count(*) > 1
+), won AS (
+  SELECT %s AS w
+  FROM landed AS %s
+  WHERE EXISTS (SELECT 1 FROM repeated AS d WHERE %s)
+  GROUP BY %s
+)
+SELECT * FROM landed AS %[4]s WHERE NOT EXISTS (SELECT 1 FROM repeated AS d WHERE %[5]s)
+UNION ALL
+SELECT %[7]s FROM won`, indent(rows), d.Idents(key), d.Greatest(rowAlias, d.rank(columns, cursor, rowAlias)), rowAlias, d.match(key, "d", rowAlias),
+		d.idents(rowAlias, key), d.Expand("w", names(columns)))
+}
+
+func (d *Dialect) idents(alias string, columns []string) string {
+	out := make([]string, len(columns))
+	for i, c := range columns {
+		out[i] = alias + "." + d.QuoteIdent(c)
+	}
+	return strings.Join(out, ", ")
+}
+
+// Classify decides, by the cursor alone, what becomes of the winners (unique keys) against the published rows:
+// inserted, updated, superseded, or tie, which Ties settles.
+func (d *Dialect) Classify(winners, published string, key []string, cursor string) string {
+	byCursor := ""
+	if cursor != "" {
+		w, e := d.tuple([]string{cursor}, "w"), d.tuple([]string{cursor}, "e")
+		byCursor = fmt.Sprintf(" WHEN %s THEN 'updated' WHEN %s THEN 'superseded'", d.Less(e, w), d.Less(w, e))
+	}
+	return fmt.Sprintf(`SELECT %s, CASE WHEN e.%s IS NULL THEN 'inserted'%s ELSE 'tie' END AS %s
+FROM (
+%s
+) AS w
+LEFT JOIN (
+%s
+) AS e ON %s`, d.idents("w", key), d.QuoteIdent(key[0]), byCursor, d.QuoteIdent(outcome), indent(winners), indent(published), d.match(key, "w", "e"))
+}
+
+// Ties compares whole rows, of the ties in decisions only: unchanged, updated or superseded.
+func (d *Dialect) Ties(winners, published, decisions string, columns []Column, key []string, cursor string) string {
+	var same []string
+	for _, c := range columns {
+		same = append(same, d.Same("w."+d.QuoteIdent(c.Name), "e."+d.QuoteIdent(c.Name)))
+	}
+	older := ""
+	if cursor != "" {
+		older = fmt.Sprintf(" WHEN %s THEN 'superseded'", d.Less(d.rank(columns, cursor, "w"), d.rank(columns, cursor, "e")))
+	}
+	return fmt.Sprintf(`SELECT %s, CASE WHEN %s THEN 'unchanged'%s ELSE 'updated' END AS %s
+FROM (
+%s
+) AS w
+JOIN (
+%s
+) AS e ON %s`, d.idents("w", key), strings.Join(same, " AND "), older, d.QuoteIdent(outcome),
+		indent(d.Among(winners, d.Having(decisions, "tie"), key)), indent(published), d.match(key, "w", "e"))
+}
+
+// Outcomes counts the rows of decisions.
+func (d *Dialect) Outcomes(decisions string) string {
+	return fmt.Sprintf("SELECT %s, count(*) AS n FROM (\n%s\n) AS d GROUP BY %[1]s", d.QuoteIdent(outcome), indent(decisions))
+}
+
+// Having keeps the decisions with one of the outcomes.
+func (d *Dialect) Having(decisions string, outcomes ...string) string {
+	quoted := make([]string, len(outcomes))
+	for i, o := range outcomes {
+		quoted[i] = d.QuoteLiteral(o)
+	}
+	return fmt.Sprintf("SELECT * FROM (\n%s\n) AS d WHERE %s IN (%s)", indent(decisions), d.QuoteIdent(outcome), strings.Join(quoted, ", "))
+}
+
+// Among keeps the rows whose key is in keys.
+func (d *Dialect) Among(rows, keys string, key []string) string { return d.filter("", rows, keys, key) }
+
+// Without keeps the rows whose key is not in keys.
+func (d *Dialect) Without(rows, keys string, key []string) string {
+	return d.filter("NOT ", rows, keys, key)
+}
+
+func (d *Dialect) filter(not, rows, keys string, key []string) string {
+	return fmt.Sprintf("SELECT * FROM (\n%s\n) AS r\nWHERE %sEXISTS (SELECT 1 FROM (\n%s\n) AS k WHERE %s)",
+		indent(rows), not, indent(keys), d.match(key, "k", "r"))
+}
+
+// Union puts the rows of several SELECTs of the same columns together.
+func (d *Dialect) Union(selects ...string) string { return strings.Join(selects, "\nUNION ALL\n") }
+
+// Count counts rows.
+func (d *Dialect) Count(rows string) string {
+	return "SELECT count(*) AS n FROM (\n" + indent(rows) + "\n) AS r"
+}
+
+// WithKey keeps the rows that have all columns of a key.
+func (d *Dialect) WithKey(rows string, key []string) string {
+	var has []string
+	for _, k := range key {
+		has = append(has, "r."+d.QuoteIdent(k)+" IS NOT NULL")
+	}
+	return fmt.Sprintf("SELECT * FROM (\n%s\n) AS r WHERE %s", indent(rows), strings.Join(has, " AND "))
+}
+
+// NullKeyRejects gives the other rows, in the form of all rejects.
+func (d *Dialect) NullKeyRejects(rows string, key []string, file string) string {
+	var lacks, name []string
+	for _, k := range key {
+		lacks = append(lacks, rowAlias+"."+d.QuoteIdent(k)+" IS NULL")
+		name = append(name, fmt.Sprintf("WHEN %s.%s IS NULL THEN %s", rowAlias, d.QuoteIdent(k), d.QuoteLiteral(k)))
+	}
+	named := "CASE " + strings.Join(name, " ") + " END"
+	return fmt.Sprintf(`SELECT CAST(%s AS VARCHAR) AS file, CAST(NULL AS BIGINT) AS line, CAST(NULL AS BIGINT) AS "offset",
+  %s AS "column", 'null_key' AS reason, 'the key column ' || %[2]s || ' is NULL' AS message, CAST(%s AS VARCHAR) AS raw
+FROM (
+%s
+) AS %s WHERE %s`, d.QuoteLiteral(file), named, d.JSON(rowAlias), indent(rows), rowAlias, strings.Join(lacks, " OR "))
+}

@@ -1,0 +1,116 @@
+// Package warehouse defines the engines that run SQL over tables, and the format of a table: a Version names
+// immutable Parquet files. It never decides what to build or when to publish. Read Version first, then Warehouse.
+package warehouse
+
+import (
+	"context"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+)
+
+// Name is a table's place in a warehouse.
+type Name struct {
+	Schema string `json:"schema"`
+	Table  string `json:"table"`
+}
+
+// String is schema.table, unquoted: for people.
+func (n Name) String() string { return n.Schema + "." + n.Table }
+
+// Column is a column's name and its type in DuckDB's spelling.
+type Column struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+// File is one immutable Parquet file.
+type File struct {
+	Path   string `json:"path"` // absolute while staged, relative to the target's root once published
+	Rows   int64  `json:"rows"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+	// Stats were counted by the writer; a second reader must find the same in the file.
+	Stats map[string]Stats `json:"stats,omitempty"`
+}
+
+// Stats are a column's facts in one file. Min and Max are the engine's text of the value, nil when it gave none.
+type Stats struct {
+	Nulls int64   `json:"nulls"`
+	Min   *string `json:"min,omitempty"`
+	Max   *string `json:"max,omitempty"`
+}
+
+// Version is one immutable state of a table, or of a view. A reader sees
+//
+//	the rows of Base whose key is in neither Upserts nor Deletes, and all rows of Upserts.
+//
+// Base holds one row per key when Key is set, Upserts too. Upserts and Deletes are empty unless Key is set.
+type Version struct {
+	Name
+	Columns []Column `json:"columns"`
+	Key     []string `json:"key,omitempty"`
+	Base    []File   `json:"base,omitempty"`
+	Upserts []File   `json:"upserts,omitempty"`
+	Deletes []File   `json:"deletes,omitempty"` // files with the key columns only
+	Rows    int64    `json:"rows"`              // as a reader counts them; 0 for a view
+	View    string   `json:"view,omitempty"`    // the SELECT of a view; it has no files
+}
+
+// Files are all files of the version.
+func (v *Version) Files() []File {
+	all := make([]File, 0, len(v.Base)+len(v.Upserts)+len(v.Deletes))
+	all = append(all, v.Base...)
+	all = append(all, v.Upserts...)
+	return append(all, v.Deletes...)
+}
+
+// Warehouse is an engine that runs SQL. Its methods may be called from several goroutines.
+type Warehouse interface {
+	// Dialect says how this engine spells things.
+	Dialect() *Dialect
+	// Expose makes the version readable under its name for the statements that follow, instead of whatever had
+	// that name. The files' paths are absolute.
+	Expose(ctx context.Context, v Version) error
+	// CheckSelect refuses everything but exactly one SELECT: it is called on SQL that users wrote.
+	CheckSelect(ctx context.Context, query string) error
+	// Describe gives the columns of a SELECT without running it.
+	Describe(ctx context.Context, query string) ([]Column, error)
+	// Write runs one SELECT and writes its rows to a new Parquet file at path: complete and synced to disk when
+	// it returns, absent or removed when it fails. Types that Parquet cannot hold are cast or refused, never bent.
+	Write(ctx context.Context, query, path string) (File, error)
+	// Ingest does the same with the batches of a reader, which it drains and does not release.
+	Ingest(ctx context.Context, r array.RecordReader, path string) (File, error)
+	// Query runs a SELECT whose answer is small: all of it is held in memory.
+	Query(ctx context.Context, query string) (*Result, error)
+	Close() error
+}
+
+// Result is a small answer.
+type Result struct {
+	Columns []Column
+	Rows    [][]any
+}
+
+// Config opens a Warehouse.
+type Config struct {
+	Memory  int64    // bytes that the engine may use for its buffers
+	Threads int      // 0: one per processor
+	Temp    string   // folder to spill to; removed on Close
+	Dirs    []string // folders that SQL may touch, with everything below them
+	Files   []string // single files that SQL may touch
+	Timeout time.Duration
+}
+
+// Open makes a Warehouse that is locked down to Config. cmd hands one in.
+type Open func(ctx context.Context, cfg Config) (Warehouse, error)
+
+// SQLError is an error of the engine in a statement, with its place when the engine told it.
+type SQLError struct {
+	Message string // the engine's words without its position lines
+	Offset  int    // byte offset into the statement; -1 when unknown
+	Err     error
+}
+
+func (e *SQLError) Error() string { return e.Message }
+func (e *SQLError) Unwrap() error { return e.Err }
