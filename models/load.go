@@ -1,0 +1,439 @@
+package models
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/secret"
+)
+
+// ProjectFile is the name of the file that makes a folder a project.
+const ProjectFile = "millrace.yml"
+
+// Loading says what Load needs beyond the files.
+type Loading struct {
+	Dir      string                      // absolute path of the project folder
+	Files    fs.FS                       // the same folder
+	Sources  []SourceSpec                // the types of sources that exist
+	Env      func(string) (string, bool) // os.LookupEnv; nil leaves every ${…} unresolved, as lint wants it
+	Vars     map[string]string           // overrides of the project's variables
+	Target   string                      // overrides the project's choice of target; "" keeps it
+	Redactor *secret.Redactor            // learns every secret that the files hold or name; may be nil
+	Context  context.Context             // for secret stores that ask a server
+}
+
+// projectFile is millrace.yml.
+type projectFile struct {
+	config.Origin
+	Name      string                  `yaml:"name" required:"true" doc:"Name of the project." example:"shop"`
+	Target    string                  `yaml:"target" doc:"Target that runs publish to when --target does not say; the only one when absent."`
+	Vars      config.Map[any]         `yaml:"vars" doc:"Variables for models, as var('name'), and for this file, as ${var:name}."`
+	Memory    config.Size             `yaml:"memory" default:"1GB" doc:"Memory that a run may use; --memory overrides it." example:"1GB"`
+	Verify    string                  `yaml:"verify" default:"footer" enum:"footer,full" doc:"How the second reader checks new files before publish: counts and bounds, or every value."`
+	Secrets   config.Node             `yaml:"secrets" doc:"Stores that ${secret:name} is looked up in, in order."`
+	Targets   config.Map[Target]      `yaml:"targets" doc:"Where tables are published."`
+	Sources   config.Map[config.Node] `yaml:"sources" union:"sources" doc:"Where records come from."`
+	Pipelines config.Map[Pipeline]    `yaml:"pipelines" doc:"Sets of nodes that run together on a schedule."`
+}
+
+// sourceKeys are the keys of any source.
+type sourceKeys struct {
+	Type        string        `yaml:"type" required:"true" doc:"Type of source."`
+	Description string        `yaml:"description" doc:"What the source is."`
+	Streams     []config.Node `yaml:"streams" required:"true" union:"streams" doc:"What to read from it."`
+}
+
+// loader collects a project and every problem in it.
+type loader struct {
+	Loading
+	p        *Project
+	file     projectFile
+	problems config.Problems
+	resolve  config.Resolver
+	files    map[string]*config.File
+	hash     []string
+	tables   map[string]*Node // by lower-case schema.table: names that differ by case only are one table
+}
+
+// Load reads and validates a project. The problems are complete: of every file, all at once; the project is only
+// usable when none of them is an error.
+func Load(in Loading) (*Project, config.Problems) {
+	if in.Context == nil {
+		in.Context = context.Background()
+	}
+	l := &loader{Loading: in, p: &Project{Dir: in.Dir, byName: map[string]*Node{}}, files: map[string]*config.File{}, tables: map[string]*Node{}}
+	root := l.parse(ProjectFile)
+	if root == nil {
+		return nil, l.problems.Sort()
+	}
+	l.prepareReferences(root)
+	l.problems = append(l.problems, root.Decode(&l.file, l.resolve)...)
+	l.targets()
+	l.sources()
+	l.macros()
+	l.models()
+	l.properties()
+	l.unusedFolders()
+	l.link()
+	l.pipelines()
+	l.p.Name, l.p.Memory = l.file.Name, int64(l.file.Memory)
+	l.p.Verify = l.file.Verify
+	sort.Strings(l.hash)
+	sum := sha256.Sum256([]byte(strings.Join(l.hash, "\n")))
+	l.p.Hash = hex.EncodeToString(sum[:])
+	return l.p, l.problems.Sort()
+}
+
+// read returns a project file's content and adds it to the project's hash.
+func (l *loader) read(name string) ([]byte, error) {
+	f, err := l.Files.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	const limit = 16 << 20
+	src, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(src) > limit {
+		return nil, fmt.Errorf("larger than %d MB", limit>>20)
+	}
+	sum := sha256.Sum256(src)
+	l.hash = append(l.hash, name+" "+hex.EncodeToString(sum[:]))
+	return src, nil
+}
+
+// parse reads a YAML file; nil after a problem.
+func (l *loader) parse(name string) *config.File {
+	src, err := l.read(name)
+	if err != nil {
+		message, hint := err.Error(), ""
+		if errors.Is(err, fs.ErrNotExist) {
+			message, hint = "there is no "+name+" in "+l.Dir, "millrace init makes a project here; -C names the folder of one"
+		}
+		l.problems = append(l.problems, &config.Problem{File: name, Message: message, Hint: hint, Severity: config.SeverityError})
+		return nil
+	}
+	f, problems := config.Parse(name, src)
+	l.problems = append(l.problems, problems...)
+	if f != nil {
+		if l.Redactor != nil {
+			f.OnSecret = l.Redactor.Add
+		}
+		l.files[name] = f
+	}
+	if problems.HasErrors() {
+		return nil
+	}
+	return f
+}
+
+// prepareReferences makes the resolver of ${…}: variables and secret stores come from the file itself.
+func (l *loader) prepareReferences(root *config.File) {
+	l.p.Vars = map[string]any{}
+	var vars config.Map[any]
+	_ = root.Root(nil).Get("vars").Decode(&vars) // its problems are found again by the whole decode
+	texts := map[string]string{}
+	for name, value := range vars.All() {
+		l.p.Vars[name] = value
+		texts[name] = fmt.Sprint(value)
+	}
+	for name, value := range l.Vars {
+		if _, known := texts[name]; !known {
+			l.problems = append(l.problems, &config.Problem{File: "--var", Message: fmt.Sprintf("unknown variable %q", name),
+				Hint: "declare it under vars: in " + ProjectFile, Severity: config.SeverityError})
+		}
+		l.p.Vars[name], texts[name] = value, value
+	}
+	if l.Env == nil {
+		return
+	}
+	plain := config.Lookups{Env: l.Env, Vars: texts}
+	var stores secret.Config
+	l.problems = append(l.problems, root.Root(plain.Resolve).Get("secrets").Decode(&stores)...)
+	asked, err := secret.New(stores, secret.Deps{Dir: l.Dir, LookupEnv: l.Env, Redactor: l.Redactor})
+	if err != nil {
+		l.problem(root.Root(nil).Get("secrets").Pos(), "", "%v", err)
+	}
+	l.p.Secrets = asked
+	plain.Secret = func(name string) (secret.Value, error) { return l.p.Secrets.Lookup(l.Context, name) }
+	l.resolve = plain.Resolve
+}
+
+func (l *loader) problem(pos config.Pos, hint, format string, args ...any) {
+	l.problems = append(l.problems, pos.Problem(fmt.Sprintf(format, args...), hint))
+}
+
+func (l *loader) warning(pos config.Pos, hint, format string, args ...any) {
+	l.problems = append(l.problems, pos.Warning(fmt.Sprintf(format, args...), hint))
+}
+
+func (l *loader) targets() {
+	if l.file.Targets.Len() == 0 {
+		local := Target{Name: "local", Type: "local", Path: "warehouse", Schema: "main"}
+		local.Retention.Versions, local.Retention.For = 3, config.Duration(7*24*time.Hour)
+		l.p.Targets = append(l.p.Targets, &local)
+	}
+	for name, t := range l.file.Targets.All() {
+		t.Name = name
+		if t.Type == "snowflake" {
+			continue // the enum has said so
+		}
+		if t.Retention.Versions < 1 {
+			l.problem(t.Origin.At("retention"), "", "retention.versions must be at least 1")
+		}
+		l.p.Targets = append(l.p.Targets, &t)
+	}
+	want, pos := l.file.Target, l.file.Origin.At("target")
+	if l.Target != "" {
+		want, pos = l.Target, config.Pos{File: "--target"}
+	}
+	known := []string{}
+	for _, t := range l.p.Targets {
+		known = append(known, t.Name)
+		if t.Name == want || (want == "" && len(l.p.Targets) == 1) {
+			l.p.Target = t
+		}
+	}
+	if l.p.Target == nil && len(known) > 0 {
+		hint := "known targets: " + strings.Join(known, ", ")
+		if s := config.Suggest(want, known); s != "" {
+			hint = fmt.Sprintf("did you mean %q?", s)
+		}
+		if want == "" {
+			l.problem(pos, hint, "several targets, and target: does not choose one")
+		} else {
+			l.problem(pos, hint, "unknown target %q", want)
+		}
+	}
+}
+
+// sources decodes those of millrace.yml and those with a file of their own.
+func (l *loader) sources() {
+	for name, node := range l.file.Sources.All() {
+		l.source(name, node, l.file.Sources.Key(name))
+	}
+	for _, file := range l.glob("sources", ".yml", ".yaml") {
+		f := l.parse(file)
+		if f == nil {
+			continue
+		}
+		name := strings.TrimSuffix(path.Base(file), path.Ext(file))
+		root := f.Root(l.resolve)
+		if l.p.Source(name) != nil {
+			l.problem(root.Pos(), "rename the file, or remove the other", "source %q is defined in %s too", name, ProjectFile)
+			continue
+		}
+		l.source(name, root, root.Pos())
+	}
+}
+
+var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
+
+func (l *loader) source(name string, node config.Node, pos config.Pos) {
+	if !plainName.MatchString(name) {
+		l.problem(pos, "use letters, digits, _ and -", "source name %q: it becomes a schema's name", name)
+		return
+	}
+	spec, known := l.spec(node.Get("type").Text())
+	var keys sourceKeys
+	if spec == nil {
+		if !node.IsMapping() || node.Get("type").IsZero() {
+			l.problems = append(l.problems, node.Decode(&keys)...)
+			return
+		}
+		typ := node.Get("type")
+		hint := "known types: " + strings.Join(known, ", ")
+		if s := config.Suggest(typ.Text(), known); s != "" {
+			hint = fmt.Sprintf("did you mean %q?", s)
+		}
+		l.problem(typ.Pos(), hint, "unknown type of source %q", typ.Text())
+		return
+	}
+	s := &Source{Name: name, Type: spec.Type, Options: spec.Options(), Origin: node.Origin()}
+	l.problems = append(l.problems, node.Decode(&keys, s.Options)...)
+	s.Description = keys.Description
+	for _, sn := range keys.Streams {
+		if st := l.stream(s, spec, sn); st != nil {
+			s.Streams = append(s.Streams, st)
+		}
+	}
+	if len(keys.Streams) == 0 && node.Get("streams").IsList() {
+		l.problem(node.Get("streams").Pos(), "name at least one", "source %q has no streams", name)
+	}
+	l.p.Sources = append(l.p.Sources, s)
+	l.findings(s, spec)
+}
+
+func (l *loader) spec(typ string) (*SourceSpec, []string) {
+	var known []string
+	for i := range l.Loading.Sources {
+		if l.Loading.Sources[i].Type == typ {
+			return &l.Loading.Sources[i], nil
+		}
+		known = append(known, l.Loading.Sources[i].Type)
+	}
+	return nil, known
+}
+
+func (l *loader) stream(s *Source, spec *SourceSpec, node config.Node) *Stream {
+	if c := node.Get("checks"); !c.IsZero() {
+		l.problem(node.Origin().Key("checks"), "remove the key until then", "checks come with a later version: this one would not run them")
+		return nil
+	}
+	st := &Stream{Source: s, Options: spec.StreamOptions(), Origin: node.Origin()}
+	problems := node.Decode(&st.StreamKeys, st.Options)
+	l.problems = append(l.problems, problems...)
+	if st.Name == "" {
+		return nil
+	}
+	if st.Mode == "incremental" && len(st.Key) == 0 {
+		l.problem(st.Origin.At("mode"), "add key: [column] to the stream", "incremental needs a key to merge by")
+	}
+	if st.Cursor != "" && st.Mode != "incremental" {
+		l.warning(st.Origin.Key("cursor"), "only mode: incremental reads by it", "cursor has no effect with mode: %s", st.Mode)
+	}
+	table := st.As
+	if table == "" {
+		table = st.Name[strings.LastIndex(st.Name, ".")+1:]
+	}
+	l.addNode(&Node{Schema: s.Name, Table: table, Kind: KindStream, Stream: st, Description: st.Description, Owner: st.Owner,
+		Tags: st.Tags, Path: st.Origin.Pos().File, Pos: st.Origin.At("name")})
+	return st
+}
+
+func (l *loader) findings(s *Source, spec *SourceSpec) {
+	if spec.Check == nil || l.problems.HasErrors() {
+		return
+	}
+	for _, f := range spec.Check(s.Options, s.Streams) {
+		origin := s.Origin
+		for _, st := range s.Streams {
+			if st.Name == f.Stream && f.Stream != "" {
+				origin = st.Origin
+			}
+		}
+		l.problem(origin.At(f.Key), f.Hint, "%s", f.Message)
+	}
+}
+
+// addNode refuses two nodes with one name, also when only their case differs: DuckDB and most disks would mix them.
+func (l *loader) addNode(n *Node) {
+	if n.Table == "" || strings.ContainsAny(n.Table, "\x00\n\r") || len(n.Table) > 128 {
+		l.problem(n.Pos, "", "%q cannot be a table's name", n.Table)
+		return
+	}
+	key := strings.ToLower(n.Name())
+	if other := l.tables[key]; other != nil {
+		l.problem(n.Pos, "rename one of them, with as: or alias", "two nodes are named %s; the other is at %s", n.Name(), other.Pos)
+		return
+	}
+	l.tables[key] = n
+	l.p.Nodes = append(l.p.Nodes, n)
+	l.p.byName[n.Name()] = n
+}
+
+// glob lists the project's files below a folder with one of the extensions, sorted; symbolic links are not followed.
+func (l *loader) glob(dir string, exts ...string) []string {
+	var found []string
+	err := fs.WalkDir(l.Files, dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		for _, ext := range exts {
+			if strings.HasSuffix(name, ext) && d.Type().IsRegular() {
+				found = append(found, name)
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		l.problems = append(l.problems, &config.Problem{File: dir, Message: err.Error(), Severity: config.SeverityError})
+	}
+	return found
+}
+
+// unusedFolders warns of files that look as if they did something.
+func (l *loader) unusedFolders() {
+	for dir, what := range map[string]string{"seeds": "seeds", "entities": "entities", "checks": "singular checks"} {
+		for _, ext := range []string{".csv", ".yml", ".yaml", ".sql"} {
+			if files := l.glob(dir, ext); len(files) > 0 {
+				l.warning(config.Pos{File: files[0]}, "", "%s come with a later version: this one does not read %s/", what, dir)
+				break
+			}
+		}
+	}
+}
+
+// pipelines validates them and gives every node its owner.
+func (l *loader) pipelines() {
+	for name, pl := range l.file.Pipelines.All() {
+		pl.Name = name
+		if !plainName.MatchString(name) {
+			l.problem(l.file.Pipelines.Key(name), "use letters, digits, _ and -", "pipeline name %q", name)
+			continue
+		}
+		l.schedule(&pl)
+		l.p.Pipelines = append(l.p.Pipelines, &pl)
+	}
+	if l.file.Pipelines.Len() == 0 {
+		l.p.Pipelines = []*Pipeline{{Name: "default", Publish: "succeeded", Timezone: "UTC"}}
+	}
+	if l.problems.HasErrors() {
+		return // selectors would point at nodes that are missing for another reason
+	}
+	for _, pl := range l.p.Pipelines {
+		nodes, err := l.p.Select(pl.Select, pl.Exclude)
+		if err != nil {
+			l.problem(pl.Origin.At("select"), "", "%v", err)
+			continue
+		}
+		for _, n := range nodes {
+			if n.Pipeline != "" {
+				l.problem(pl.Origin.At("select"), "narrow one of the two select: lists, or use exclude:", "%s belongs to pipeline %q already: a node has one pipeline", n.Name(), n.Pipeline)
+				continue
+			}
+			n.Pipeline = pl.Name
+		}
+	}
+}
+
+func (l *loader) schedule(pl *Pipeline) {
+	if _, err := time.LoadLocation(pl.Timezone); err != nil {
+		l.problem(pl.Origin.At("timezone"), "write a name of the IANA database, such as Europe/Berlin", "unknown time zone %q", pl.Timezone)
+	}
+	if pl.Schedule == "" {
+		return
+	}
+	if strings.Contains(pl.Schedule, "TZ=") { // the parser panics on some of these
+		l.problem(pl.Origin.At("schedule"), "write timezone: beside it", "a schedule holds no time zone")
+		return
+	}
+	if _, err := cron.ParseStandard(pl.Schedule); err != nil {
+		l.problem(pl.Origin.At("schedule"), "five fields: minute hour day-of-month month day-of-week", "cron expression %q: %v", pl.Schedule, err)
+		return
+	}
+}
+
+// TargetDir is the absolute folder of a local target.
+func (p *Project) TargetDir() string {
+	if filepath.IsAbs(p.Target.Path) {
+		return filepath.Clean(p.Target.Path)
+	}
+	return filepath.Join(p.Dir, p.Target.Path)
+}

@@ -1,0 +1,182 @@
+package models_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/millrace/millrace/models"
+)
+
+// fakeOptions stand for a source's own keys: models knows no source.
+type fakeOptions struct {
+	Host string `yaml:"host" doc:"Where it is."`
+}
+
+type fakeStream struct {
+	Table string `yaml:"table" doc:"What to read."`
+}
+
+var fakeSource = models.SourceSpec{Type: "fake", Options: func() any { return &fakeOptions{} }, StreamOptions: func() any { return &fakeStream{} },
+	Check: func(_ any, streams []*models.Stream) []models.Finding {
+		var findings []models.Finding
+		for _, s := range streams {
+			if s.Options.(*fakeStream).Table == "forbidden" {
+				findings = append(findings, models.Finding{Stream: s.Name, Key: "table", Message: "that table is forbidden", Hint: "take another"})
+			}
+		}
+		return findings
+	}}
+
+const head = "name: p\nsources:\n  erp:\n    type: fake\n    streams:\n      - { name: orders, key: [id] }\n"
+
+func load(files map[string]string) (*models.Project, string) {
+	fs := fstest.MapFS{}
+	for name, content := range files {
+		fs[name] = &fstest.MapFile{Data: []byte(content)}
+	}
+	p, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}, Env: os.LookupEnv})
+	text := ""
+	if problems != nil {
+		text = problems.Error()
+	}
+	return p, text
+}
+
+// TestMistakes: each mistake is told with its place, the reason, and what to do. All of a project come at once.
+func TestMistakes(t *testing.T) {
+	cases := []struct {
+		name  string
+		files map[string]string
+		want  []string
+	}{
+		{"no project", map[string]string{}, []string{"there is no millrace.yml", "millrace init"}},
+		{"unknown key", map[string]string{"millrace.yml": "nmae: p\n"}, []string{`millrace.yml:1:1: unknown key "nmae"`, `did you mean "name"?`, "name"}},
+		{"wrong type", map[string]string{"millrace.yml": strings.Replace(head, "key: [id]", "allow_empty: maybe", 1)}, []string{"millrace.yml:6:38", "allow_empty"}},
+		{"unknown type of source", map[string]string{"millrace.yml": strings.Replace(head, "fake", "fakee", 1)}, []string{"millrace.yml:4:11", `unknown type of source "fakee"`, `did you mean "fake"?`}},
+		{"incremental without a key", map[string]string{"millrace.yml": strings.Replace(head, "key: [id]", "mode: incremental", 1)}, []string{"millrace.yml:6:31", "needs a key"}},
+		{"the source's own check", map[string]string{"millrace.yml": strings.Replace(head, "key: [id]", "table: forbidden", 1)}, []string{"millrace.yml:6:32", "that table is forbidden", "take another"}},
+		{"checks are refused", map[string]string{"millrace.yml": strings.Replace(head, "key: [id]", "checks: []", 1)}, []string{"millrace.yml:6:25", "checks come with a later version"}},
+		{"unknown target", map[string]string{"millrace.yml": head + "target: prdo\ntargets:\n  prod: { type: local }\n  dev: { type: local }\n"}, []string{"millrace.yml:7:9", `unknown target "prdo"`, `did you mean "prod"?`}},
+		{"snowflake", map[string]string{"millrace.yml": head + "targets:\n  prod: { type: snowflake }\n"}, []string{"millrace.yml:8:17", "snowflake"}},
+		{"unknown ref", map[string]string{"millrace.yml": head, "models/a.sql": "select *\nfrom {{ ref('ordres') }}", "models/orders.sql": "select 1"}, []string{"models/a.sql:2:9", `ref("ordres")`, `did you mean "orders"?`}},
+		{"ref to a stream", map[string]string{"millrace.yml": head, "models/a.sql": "select * from {{ ref('orders') }}"}, []string{"models/a.sql:1:18", "source('erp', 'orders')"}},
+		{"unknown source", map[string]string{"millrace.yml": head, "models/a.sql": "select * from {{ source('epr', 'orders') }}"}, []string{"models/a.sql:1:18", `did you mean "erp"?`}},
+		{"unknown stream", map[string]string{"millrace.yml": head, "models/a.sql": "select * from {{ source('erp', 'order') }}"}, []string{"models/a.sql:1:18", `did you mean "orders"?`}},
+		{"cyclic refs", map[string]string{"millrace.yml": head, "models/a.sql": "select * from {{ ref('b') }}", "models/b.sql": "select *\nfrom {{ ref('a') }}"}, []string{"models/b.sql:2:9", "cyclic refs: a → b → a"}},
+		{"refs in a branch count", map[string]string{"millrace.yml": head, "models/a.sql": "select 1 {% if is_incremental() %} from {{ ref('gone') }} {% endif %}"}, []string{"models/a.sql:1:44", `ref("gone")`}},
+		{"two nodes, one name", map[string]string{"millrace.yml": head, "models/erp_orders.sql": "{{ config(schema='ERP', alias='Orders') }} select 1"}, []string{"two nodes are named ERP.Orders", "millrace.yml:6:"}},
+		{"two models, one file name", map[string]string{"millrace.yml": head, "models/x/a.sql": "select 1", "models/y/a.sql": "select 1"}, []string{"models/y/a.sql:1:1", "two models are named \"a\"", "models/x/a.sql"}},
+		{"a node in two pipelines", map[string]string{"millrace.yml": head + "pipelines:\n  a: { select: [orders] }\n  b: { select: [\"*\"] }\n"}, []string{"millrace.yml:9:16", "erp.orders belongs to pipeline \"a\" already"}},
+		{"selector without a node", map[string]string{"millrace.yml": head + "pipelines:\n  a: { select: [ordrs] }\n"}, []string{"millrace.yml:8:16", `did you mean "orders"?`}},
+		{"bad cron", map[string]string{"millrace.yml": head + "pipelines:\n  a: { schedule: \"61 * * * *\" }\n"}, []string{"millrace.yml:8:18", "five fields"}},
+		{"time zone in the schedule", map[string]string{"millrace.yml": head + "pipelines:\n  a: { schedule: \"TZ=UTC\" }\n"}, []string{"millrace.yml:8:18", "timezone:"}},
+		{"unknown time zone", map[string]string{"millrace.yml": head + "pipelines:\n  a: { timezone: Europe/Berlim }\n"}, []string{"millrace.yml:8:18", "unknown time zone"}},
+		{"template syntax", map[string]string{"millrace.yml": head, "models/a.sql": "select 1\n{% if x %}"}, []string{"models/a.sql:2:"}},
+		{"unknown config key", map[string]string{"millrace.yml": head, "models/a.sql": "{{ config(materialised='table') }} select 1"}, []string{"models/a.sql:1:", `config() has no key "materialised"`, `did you mean "materialized"?`}},
+		{"unknown materialization", map[string]string{"millrace.yml": head, "models/a.sql": "{{ config(materialized='tabel') }} select 1"}, []string{"models/a.sql:1:", "view, table, incremental or ephemeral"}},
+		{"merge without a key", map[string]string{"millrace.yml": head, "models/a.sql": "{{ config(materialized='incremental', incremental_strategy='merge') }} select 1"}, []string{"models/a.sql:1:1", "needs a unique_key"}},
+		{"unset variable in a model", map[string]string{"millrace.yml": head, "models/a.sql": "select {{ var('x') }}"}, []string{"models/a.sql:1:", "variable 'x' is not set"}},
+		{"unset environment variable", map[string]string{"millrace.yml": strings.Replace(head, "type: fake", "type: fake\n    host: ${MILLRACE_TEST_UNSET}", 1)}, []string{"millrace.yml:5:11", "MILLRACE_TEST_UNSET"}},
+		{"bad properties", map[string]string{"millrace.yml": head, "models/m.yml": "version: 2\nmodels:\n  - { name: a, descripton: x }\n", "models/a.sql": "select 1"}, []string{"models/m.yml:3:16", `did you mean "description"?`}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, text := load(c.files)
+			for _, want := range c.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("%q is not said in:\n%s", want, text)
+				}
+			}
+		})
+	}
+}
+
+// TestAllMistakesAtOnce has one in each of three files.
+func TestAllMistakesAtOnce(t *testing.T) {
+	_, text := load(map[string]string{
+		"millrace.yml":  "name: p\nmemry: 1GB\nsources:\n  erp: { type: fake, streams: [ { name: orders, mod: full } ] }\n",
+		"models/a.sql":  "select * from {{ ref('nothing') }}",
+		"models/b.yml":  "modls: []\n",
+		"sources/x.yml": "type: fake\nstraems: []\n",
+	})
+	for _, want := range []string{"memry", "mod", "nothing", "modls", "straems"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s is not said in:\n%s", want, text)
+		}
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	p, text := load(map[string]string{
+		"millrace.yml": head,
+		"models/a.sql": "select 1",
+		"models/a.yml": "version: 2\nmodels:\n  - name: a\n    columns: [ { name: id, data_tests: [unique] } ]\n",
+		"seeds/s.csv":  "a\n",
+	})
+	if p == nil || p.Node("main.a") == nil {
+		t.Fatalf("the project did not load: %s", text)
+	}
+	for _, want := range []string{"warning: tests come with a later version", "warning: seeds come with a later version"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not said in:\n%s", want, text)
+		}
+	}
+}
+
+func TestSelect(t *testing.T) {
+	p, text := load(map[string]string{
+		"millrace.yml":        head + "pipelines:\n  nightly: { select: [\"*\"], exclude: [lonely] }\n",
+		"models/stg/o.sql":    "{{ config(tags=['core']) }} select * from {{ source('erp', 'orders') }}",
+		"models/mart/rev.sql": "{{ config(schema='mart', tags='core') }} select * from {{ ref('o') }}",
+		"models/lonely.sql":   "select 1",
+	})
+	if text != "" {
+		t.Fatal(text)
+	}
+	for selector, want := range map[string]string{
+		"":                 "[erp.orders main.lonely main.o mart.rev]",
+		"rev":              "[mart.rev]",
+		"+rev":             "[erp.orders main.o mart.rev]",
+		"orders+":          "[erp.orders main.o mart.rev]",
+		"erp.*":            "[erp.orders]",
+		"tag:core":         "[main.o mart.rev]",
+		"path:models/stg":  "[main.o]",
+		"source:erp":       "[erp.orders]",
+		"nightly":          "[erp.orders main.o mart.rev]",
+		"pipeline:nightly": "[erp.orders main.o mart.rev]",
+		"tag:core,mart.*":  "[mart.rev]",
+	} {
+		var include []string
+		if selector != "" {
+			include = []string{selector}
+		}
+		nodes, err := p.Select(include, nil)
+		var names []string
+		for _, n := range nodes {
+			names = append(names, n.Name())
+		}
+		if got := fmt.Sprint(names); got != want || err != nil {
+			t.Errorf("%q selects %s (%v), want %s", selector, got, err, want)
+		}
+	}
+	for selector, want := range map[string]string{"ordrs": `did you mean "orders"?`, "tags:x": "unknown method", "tag:nothing": "matches no node"} {
+		if _, err := p.Select([]string{selector}, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q says %v", selector, err)
+		}
+	}
+}
+
+// TestHash: the hash changes with the content of any project file, and with nothing else.
+func TestHash(t *testing.T) {
+	files := map[string]string{"millrace.yml": head, "models/a.sql": "select 1"}
+	a, _ := load(files)
+	b, _ := load(files)
+	files["models/a.sql"] = "select 2"
+	c, _ := load(files)
+	if a.Hash != b.Hash || a.Hash == c.Hash {
+		t.Errorf("%s %s %s", a.Hash, b.Hash, c.Hash)
+	}
+}

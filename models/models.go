@@ -1,0 +1,213 @@
+// Package models is the project as its files define it: sources and their streams, SQL models, pipelines, targets,
+// and the graph of nodes that they form. It parses and validates; it runs no SQL, opens no connection and reads
+// nothing but project files. Read Project first, then Node; Load is in load.go.
+package models
+
+import (
+	"path/filepath"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/secret"
+	"github.com/millrace/millrace/models/jinja"
+)
+
+// Project is a whole project, validated: every reference in it resolves.
+type Project struct {
+	Dir       string // absolute path
+	Name      string
+	Hash      string // of every project file: two runs with the same hash ran the same definitions
+	Vars      map[string]any
+	Memory    int64  // bytes that a run may use
+	Verify    string // footer or full
+	Target    *Target
+	Targets   []*Target
+	Sources   []*Source
+	Pipelines []*Pipeline
+	Nodes     []*Node // in dependency order, names sorted where the order is free
+	Secrets   *secret.Stores
+	Macros    *jinja.Library // of macros/*.sql
+
+	byName  map[string]*Node
+	byModel map[string]*Node // models by file name, as ref() finds them
+	trials  []*trial         // while loading
+}
+
+// StateDir is the folder of journal, locks and staging.
+func (p *Project) StateDir() string { return filepath.Join(p.Dir, ".millrace") }
+
+// Node returns the node named schema.table, or nil.
+func (p *Project) Node(name string) *Node { return p.byName[name] }
+
+// Model returns the node of the model with that file name, or nil.
+func (p *Project) Model(name string) *Node { return p.byModel[name] }
+
+// Stream returns the node of a source's stream, by its table's or its own name, or nil.
+func (p *Project) Stream(source, table string) *Node {
+	for _, n := range p.Nodes {
+		if n.Stream != nil && n.Stream.Source.Name == source && (n.Table == table || n.Stream.Name == table) {
+			return n
+		}
+	}
+	return nil
+}
+
+// Pipeline returns the pipeline of that name, or nil.
+func (p *Project) Pipeline(name string) *Pipeline {
+	for _, pl := range p.Pipelines {
+		if pl.Name == name {
+			return pl
+		}
+	}
+	return nil
+}
+
+// Source returns the source of that name, or nil.
+func (p *Project) Source(name string) *Source {
+	for _, s := range p.Sources {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// Target is where tables are published.
+type Target struct {
+	Origin    config.Origin
+	Name      string    `yaml:"-"`
+	Type      string    `yaml:"type" required:"true" enum:"local" doc:"Kind of target. This version publishes to local folders."`
+	Path      string    `yaml:"path" default:"warehouse" doc:"Folder of a local target, relative to the project."`
+	Schema    string    `yaml:"schema" default:"main" doc:"Schema of the models that name none."`
+	Retention Retention `yaml:"retention" doc:"How long old snapshots stay readable."`
+}
+
+// Retention says which old snapshots stay.
+type Retention struct {
+	Versions int             `yaml:"versions" default:"3" doc:"Snapshots to keep at least."`
+	For      config.Duration `yaml:"for" default:"7d" doc:"Keep every snapshot that is younger than this."`
+}
+
+// Source is one configured source.
+type Source struct {
+	Name        string
+	Type        string
+	Description string
+	Options     any // the struct that SourceSpec.Options made, filled
+	Streams     []*Stream
+	Origin      config.Origin
+}
+
+// StreamKeys are the keys that a stream of any source understands.
+type StreamKeys struct {
+	Name        string            `yaml:"name" required:"true" doc:"Name of the stream in the source: a table, an endpoint, or a name of your choice for files." example:"contacts"`
+	As          string            `yaml:"as" doc:"Name of the published table; by default the last part of the stream's name."`
+	Mode        string            `yaml:"mode" default:"full" enum:"full,append,incremental" doc:"full: a whole snapshot each run. append: immutable records, each read once. incremental: what changed, merged by key."`
+	Key         config.StringList `yaml:"key" doc:"Columns that identify a row. Required by incremental." example:"[id]"`
+	Cursor      string            `yaml:"cursor" doc:"Column that orders changes of a row: the row with the greatest value wins." example:"updated_at"`
+	Description string            `yaml:"description" doc:"What the table holds, for the people who query it."`
+	Owner       string            `yaml:"owner" doc:"Who answers for the table."`
+	Tags        config.StringList `yaml:"tags" doc:"Words to select nodes by, as tag:word."`
+	MaxRejects  config.Threshold  `yaml:"max_rejects" default:"1%" doc:"More rejected records than this, a share or a count, fail the stream." example:"1%"`
+	AllowEmpty  bool              `yaml:"allow_empty" doc:"Let an empty snapshot replace a table that has rows."`
+	MaxShrink   config.Threshold  `yaml:"max_shrink" default:"50%" doc:"A full snapshot smaller than the published table by more than this fails, unless the run says --allow-shrunken." example:"50%"`
+}
+
+// Stream is one stream of a source.
+type Stream struct {
+	StreamKeys
+	Source  *Source
+	Options any // the struct that SourceSpec.StreamOptions made, filled
+	Origin  config.Origin
+}
+
+// Pipeline is a named set of nodes that runs on a schedule.
+type Pipeline struct {
+	Origin    config.Origin
+	Name      string            `yaml:"-"`
+	Schedule  string            `yaml:"schedule" doc:"Cron expression of five fields. This version validates it and leaves starting runs to cron or systemd." example:"0 2 * * *"`
+	Timezone  string            `yaml:"timezone" default:"UTC" doc:"Time zone of the schedule." example:"Europe/Berlin"`
+	Select    config.StringList `yaml:"select" doc:"Selectors of its nodes; all nodes when absent." example:"[\"*\"]"`
+	Exclude   config.StringList `yaml:"exclude" doc:"Selectors of nodes to leave out."`
+	Publish   string            `yaml:"publish" default:"succeeded" enum:"succeeded,all" doc:"succeeded: a node is published when everything above it succeeded. all: nothing unless everything did."`
+	Misfire   string            `yaml:"misfire" default:"one" enum:"one,all,skip" doc:"What a scheduler does about missed runs."`
+	Overlap   string            `yaml:"overlap" default:"queue" enum:"skip,queue,cancel" doc:"What a scheduler does when the last run still goes on."`
+	Freshness config.Duration   `yaml:"freshness" doc:"Age at which the tables count as stale; millrace status shows it." example:"26h"`
+}
+
+// Kind says what a node is made by.
+type Kind string
+
+// The kinds of nodes.
+const (
+	KindStream Kind = "stream"
+	KindModel  Kind = "model"
+)
+
+// Node is anything that produces a table. Exactly one of Stream and Model is set.
+type Node struct {
+	Schema, Table string
+	Kind          Kind
+	Stream        *Stream
+	Model         *Model
+	Description   string
+	Owner         string
+	Tags          []string
+	Needs         []*Node // what it reads, sorted by name
+	Pipeline      string  // the pipeline that owns it; "" when none does
+	Path          string  // the file that defines it, relative to the project
+	Pos           config.Pos
+}
+
+// Name is schema.table.
+func (n *Node) Name() string { return n.Schema + "." + n.Table }
+
+// Materialization is how a model becomes a table.
+type Materialization string
+
+// The materializations.
+const (
+	View        Materialization = "view"
+	Table       Materialization = "table"
+	Incremental Materialization = "incremental"
+	Ephemeral   Materialization = "ephemeral"
+)
+
+// Strategy is how an incremental model's rows join those of the runs before.
+type Strategy string
+
+// The strategies of incremental models, with dbt's names.
+const (
+	StrategyAppend       Strategy = "append"
+	StrategyMerge        Strategy = "merge"
+	StrategyDeleteInsert Strategy = "delete+insert"
+)
+
+// Model is a SQL model: one SELECT behind a template.
+type Model struct {
+	Path         string // relative to the project
+	Template     *jinja.Template
+	Materialized Materialization
+	Strategy     Strategy
+	UniqueKey    []string
+	Config       map[string]any // everything that config() said, for config.get
+	Refs         []Ref
+}
+
+// Ref is a ref() or source() in a model and the node it means.
+type Ref struct {
+	Node *Node
+	Pos  config.Pos
+}
+
+// SourceSpec tells the loader what a type of source understands; cmd makes it from the source's own spec.
+type SourceSpec struct {
+	Type          string
+	Summary       string
+	Options       func() any
+	StreamOptions func() any
+	// Check validates one source's settings; Stream is "" in a finding about the source itself.
+	Check func(options any, streams []*Stream) []Finding
+}
+
+// Finding is a setting that cannot work, at a key of a source or of one of its streams.
+type Finding struct{ Stream, Key, Message, Hint string }

@@ -1,0 +1,173 @@
+package models
+
+import (
+	"fmt"
+	"path"
+	"sort"
+	"strings"
+
+	"github.com/millrace/millrace/internal/config"
+)
+
+// Select returns the nodes that any of the selectors means, in dependency order; no selector means all nodes.
+//
+//	orders  erp.orders  *  erp.*   a node by table, by schema.table, by pattern
+//	+orders  orders+               with everything it reads, with everything that reads it
+//	tag:nightly  path:models/marts  source:erp  pipeline:nightly  nightly
+//	a,b                            the nodes that both a and b mean
+func (p *Project) Select(include, exclude []string) ([]*Node, error) {
+	chosen := map[*Node]bool{}
+	if len(include) == 0 {
+		include = []string{"*"}
+	}
+	for _, text := range include {
+		set, err := p.selectOne(text)
+		if err != nil {
+			return nil, err
+		}
+		for n := range set {
+			chosen[n] = true
+		}
+	}
+	for _, text := range exclude {
+		set, err := p.selectOne(text)
+		if err != nil {
+			return nil, err
+		}
+		for n := range set {
+			delete(chosen, n)
+		}
+	}
+	var nodes []*Node
+	for _, n := range p.Nodes {
+		if chosen[n] {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes, nil
+}
+
+// selectOne evaluates one selector; one that means nothing is an error, because it is most likely a typo.
+func (p *Project) selectOne(text string) (map[*Node]bool, error) {
+	var both map[*Node]bool
+	for _, term := range strings.Split(text, ",") {
+		set, err := p.selectTerm(strings.TrimSpace(term))
+		if err != nil {
+			return nil, err
+		}
+		if both == nil {
+			both = set
+			continue
+		}
+		for n := range both {
+			if !set[n] {
+				delete(both, n)
+			}
+		}
+	}
+	return both, nil
+}
+
+func (p *Project) selectTerm(term string) (map[*Node]bool, error) {
+	name := strings.TrimSuffix(strings.TrimPrefix(term, "+"), "+")
+	set := map[*Node]bool{}
+	for _, n := range p.Nodes {
+		if p.matches(n, name) {
+			set[n] = true
+		}
+	}
+	if len(set) == 0 && name != "*" {
+		return nil, p.noMatch(term, name)
+	}
+	if strings.HasPrefix(term, "+") {
+		for _, n := range sortedNodes(set) {
+			addUpstream(set, n)
+		}
+	}
+	if strings.HasSuffix(term, "+") {
+		p.addDownstream(set)
+	}
+	return set, nil
+}
+
+func (p *Project) matches(n *Node, name string) bool {
+	method, value, found := strings.Cut(name, ":")
+	if found {
+		switch method {
+		case "tag":
+			for _, t := range n.Tags {
+				if t == value {
+					return true
+				}
+			}
+			return false
+		case "path":
+			value = strings.TrimSuffix(path.Clean(value), "/")
+			ok, _ := path.Match(value, n.Path)
+			return ok || n.Path == value || strings.HasPrefix(n.Path, value+"/")
+		case "source":
+			return n.Stream != nil && (n.Stream.Source.Name == value || n.Name() == value)
+		case "pipeline":
+			return n.Pipeline == value
+		}
+	}
+	if p.Pipeline(name) != nil && n.Pipeline == name {
+		return true
+	}
+	if strings.Contains(name, ".") {
+		ok, _ := path.Match(name, n.Name())
+		return ok
+	}
+	ok, _ := path.Match(name, n.Table)
+	return ok
+}
+
+func (p *Project) noMatch(term, name string) error {
+	if method, _, found := strings.Cut(name, ":"); found {
+		switch method {
+		case "tag", "path", "source", "pipeline":
+		default:
+			return fmt.Errorf("selector %q: unknown method %q: use tag:, path:, source: or pipeline:", term, method)
+		}
+	}
+	var names []string
+	for _, n := range p.Nodes {
+		names = append(names, n.Table, n.Name())
+	}
+	for _, pl := range p.Pipelines {
+		names = append(names, pl.Name)
+	}
+	if s := config.Suggest(name, names); s != "" {
+		return fmt.Errorf("selector %q matches no node: did you mean %q?", term, s)
+	}
+	return fmt.Errorf("selector %q matches no node: `millrace plan` lists them", term)
+}
+
+func sortedNodes(set map[*Node]bool) []*Node {
+	nodes := make([]*Node, 0, len(set))
+	for n := range set {
+		nodes = append(nodes, n)
+	}
+	sort.Slice(nodes, func(i, k int) bool { return nodes[i].Name() < nodes[k].Name() })
+	return nodes
+}
+
+func addUpstream(set map[*Node]bool, n *Node) {
+	for _, need := range n.Needs {
+		if !set[need] {
+			set[need] = true
+			addUpstream(set, need)
+		}
+	}
+}
+
+// addDownstream relies on p.Nodes being in dependency order.
+func (p *Project) addDownstream(set map[*Node]bool) {
+	for _, n := range p.Nodes {
+		for _, need := range n.Needs {
+			if set[need] {
+				set[n] = true
+			}
+		}
+	}
+}
