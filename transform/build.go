@@ -1,0 +1,178 @@
+package transform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/models/jinja"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// Builder builds models of one project in one warehouse, in which everything that they read is exposed.
+type Builder struct {
+	Project   *models.Project
+	Warehouse warehouse.Warehouse
+	// Warn is told what templates say by log() and exceptions.warn().
+	Warn func(node, message string)
+}
+
+// Job is one model to build.
+type Job struct {
+	Node *models.Node
+	// Before is the published version that an incremental model adds to; nil builds from nothing.
+	Before *warehouse.Version
+	// Dir is the folder that new files go to.
+	Dir string
+}
+
+// Built is a model's new version. Files of Before that stay are in it as they were.
+type Built struct {
+	Version   warehouse.Version
+	Written   []warehouse.File // those of the version's files that are new
+	Equations []warehouse.Equation
+}
+
+// Error is a failure of a model, at its place in the model's file.
+type Error struct {
+	Pos  string // file:line:column
+	Err  error
+	Hint string
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+// Build renders the model, runs it, and makes a version of what came out.
+func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
+	out, err := b.render(ctx, job)
+	if err != nil {
+		return nil, templateError(err)
+	}
+	built, err := b.run(ctx, job, out.Text)
+	return built, locate(err, out)
+}
+
+// locate puts an engine's error at the place of the model that wrote the SQL at fault.
+func locate(err error, out *jinja.Output) error {
+	var sql *warehouse.SQLError
+	if err == nil || !errors.As(err, &sql) {
+		return err
+	}
+	offset := max(sql.Offset, 0)
+	if sql.Offset < 0 { // the engine did not say: the first thing that is not white space
+		offset = len(out.Text) - len(strings.TrimLeft(out.Text, " \t\r\n"))
+	}
+	return &Error{Pos: out.Source(offset).String(), Err: err}
+}
+
+func templateError(err error) error {
+	var je *jinja.Error
+	if !errors.As(err, &je) {
+		return err
+	}
+	return &Error{Pos: je.Position().String(), Err: errors.New(je.Msg), Hint: je.Hint}
+}
+
+// run gives a model's SELECT the form that its materialization asks for.
+func (b *Builder) run(ctx context.Context, job Job, sql string) (*Built, error) {
+	if err := b.Warehouse.CheckSelect(ctx, sql); err != nil {
+		return nil, err
+	}
+	columns, err := b.Warehouse.Describe(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	name := warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}
+	switch job.Node.Model.Materialized {
+	case models.View:
+		v := warehouse.Version{Name: name, Columns: columns, View: sql}
+		return &Built{Version: v}, b.Warehouse.Expose(ctx, v)
+	case models.Table:
+		return b.table(ctx, job, name, sql)
+	case models.Incremental:
+		return b.incremental(ctx, job, name, sql)
+	default:
+		return nil, fmt.Errorf("materialized=%q cannot be built", job.Node.Model.Materialized)
+	}
+}
+
+// write runs the SELECT into a new file and describes what lies there.
+func (b *Builder) write(ctx context.Context, job Job, sql string) (warehouse.File, []warehouse.Column, error) {
+	path := filepath.Join(job.Dir, "built.parquet")
+	file, err := b.Warehouse.Write(ctx, sql, path)
+	if err != nil {
+		return file, nil, err
+	}
+	columns, err := b.Warehouse.Describe(ctx, "SELECT * FROM "+b.Warehouse.Dialect().Files([]string{path}))
+	return file, columns, err
+}
+
+func (b *Builder) table(ctx context.Context, job Job, name warehouse.Name, sql string) (*Built, error) {
+	file, columns, err := b.write(ctx, job, sql)
+	if err != nil {
+		return nil, err
+	}
+	v, equation, err := warehouse.Append(nil, name, []warehouse.File{file}, columns)
+	if err != nil {
+		return nil, err
+	}
+	return b.built(ctx, *v, file, nil, equation)
+}
+
+// built exposes the version to the models behind it and counts the rows of what was built where they lie.
+func (b *Builder) built(ctx context.Context, v warehouse.Version, file warehouse.File, written []warehouse.File, more ...warehouse.Equation) (*Built, error) {
+	if err := b.Warehouse.Expose(ctx, v); err != nil {
+		return nil, err
+	}
+	landed, err := warehouse.CountRows(file.Path)
+	if err != nil {
+		return nil, err
+	}
+	equations := append([]warehouse.Equation{{Name: "built", Rows: file.Rows, Terms: []warehouse.Term{{Name: "landed", Rows: landed}}}}, more...)
+	for _, e := range equations {
+		if !e.Closes() {
+			return nil, fmt.Errorf("rows are not accounted for: %s", e)
+		}
+	}
+	for _, f := range v.Files() {
+		if f.Path == file.Path {
+			written = append(written, file)
+		}
+	}
+	return &Built{Version: v, Written: written, Equations: equations}, nil
+}
+
+// incremental merges what the SELECT gives into the version before.
+func (b *Builder) incremental(ctx context.Context, job Job, name warehouse.Name, sql string) (*Built, error) {
+	file, columns, err := b.write(ctx, job, sql)
+	if err != nil {
+		return nil, err
+	}
+	landed := []warehouse.File{file}
+	m := job.Node.Model
+	if m.Strategy == models.StrategyAppend {
+		v, equation, err := warehouse.Append(job.Before, name, landed, columns)
+		if err != nil {
+			return nil, err
+		}
+		return b.built(ctx, *v, file, nil, equation)
+	}
+	dir := filepath.Join(job.Dir, "merge")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, err
+	}
+	in := warehouse.MergeInput{Name: name, Prev: job.Before, Landed: landed, Columns: columns, Key: m.UniqueKey, Dir: dir, Strategy: warehouse.ByKey}
+	if m.Strategy == models.StrategyDeleteInsert {
+		in.Strategy = warehouse.DeleteInsert
+	}
+	out, err := warehouse.Merge(ctx, b.Warehouse, in)
+	if err != nil {
+		return nil, err
+	}
+	return b.built(ctx, out.Version, file, out.Written, out.Equations...)
+}

@@ -1,0 +1,45 @@
+// Package transform builds models: it renders their templates, runs their SELECT in a warehouse and makes versions
+// of the results. It never publishes and never reads anything but versions. Read Builder first; Walk orders nodes.
+package transform
+
+import (
+	"context"
+	"sync"
+
+	"github.com/millrace/millrace/models"
+)
+
+// Walk calls visit for every node, at most width at once, none before visit has returned for everything that it
+// needs among nodes. The first error stops the walk; Walk returns it when the visits that were under way have ended.
+func Walk(ctx context.Context, nodes []*models.Node, width int, visit func(context.Context, *models.Node) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ended := map[*models.Node]chan struct{}{}
+	for _, n := range nodes {
+		ended[n] = make(chan struct{})
+	}
+	slots := make(chan struct{}, max(1, width))
+	var all sync.WaitGroup
+	for _, n := range nodes {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			defer close(ended[n])
+			for _, need := range n.Needs {
+				if wait := ended[need]; wait != nil {
+					<-wait // closed at the latest when the walk is cancelled and its visit has returned
+				}
+			}
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			if ctx.Err() != nil {
+				return
+			}
+			if err := visit(ctx, n); err != nil {
+				cancel(err)
+			}
+		}()
+	}
+	all.Wait()
+	return context.Cause(ctx)
+}

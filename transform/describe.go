@@ -1,0 +1,30 @@
+package transform
+
+import (
+	"context"
+
+	"github.com/millrace/millrace/warehouse"
+)
+
+// Check renders the model and refuses what is not exactly one SELECT; nothing that it reads need be there.
+func (b *Builder) Check(ctx context.Context, job Job) error {
+	out, err := b.render(ctx, job)
+	if err != nil {
+		return templateError(err)
+	}
+	return locate(b.Warehouse.CheckSelect(ctx, out.Text), out)
+}
+
+// Describe renders the model and binds its SELECT without running it: the columns that it would yield, or the place
+// of the mistake. What it reads is exposed; empty relations with the right columns will do.
+func (b *Builder) Describe(ctx context.Context, job Job) (sql string, columns []warehouse.Column, err error) {
+	out, err := b.render(ctx, job)
+	if err != nil {
+		return "", nil, templateError(err)
+	}
+	if err := b.Warehouse.CheckSelect(ctx, out.Text); err != nil {
+		return out.Text, nil, locate(err, out)
+	}
+	columns, err = b.Warehouse.Describe(ctx, out.Text)
+	return out.Text, columns, locate(err, out)
+}

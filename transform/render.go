@@ -1,0 +1,97 @@
+package transform
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/models/jinja"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// Render returns the SQL of a model as it would run: for people, and for plan.
+func (b *Builder) Render(ctx context.Context, job Job) (string, error) {
+	out, err := b.render(ctx, job)
+	if err != nil {
+		return "", templateError(err)
+	}
+	return out.Text, nil
+}
+
+func (b *Builder) render(ctx context.Context, job Job) (*jinja.Output, error) {
+	s := &session{Builder: b, ctx: ctx, job: job}
+	n := job.Node
+	facts := jinja.Facts{This: s.relation(n), Execute: true, Target: b.Project.TargetFacts(),
+		Incremental: n.Model.Materialized == models.Incremental && job.Before != nil}
+	return n.Model.Template.Render(ctx, jinja.ModelGlobals(s, facts), jinja.Options{Macros: b.Project.Macros})
+}
+
+// session is what one model's template talks to. It implements jinja.Engine.
+type session struct {
+	*Builder
+	ctx context.Context // of this rendering: the template calls back within it
+	job Job
+}
+
+func (s *session) relation(n *models.Node) jinja.Relation {
+	kind := "table"
+	if n.Model != nil && n.Model.Materialized == models.View {
+		kind = "view"
+	}
+	return jinja.Relation{Schema: n.Schema, Name: n.Table, Kind: kind, SQL: s.Warehouse.Dialect().Table(warehouse.Name{Schema: n.Schema, Table: n.Table})}
+}
+
+// Ref implements jinja.Engine. An ephemeral model is put in as a subquery.
+func (s *session) Ref(_, name string) (jinja.Relation, error) {
+	n := s.Project.Model(name)
+	if n == nil {
+		return jinja.Relation{}, &jinja.Error{Msg: fmt.Sprintf("ref(%q): no model is named so", name)}
+	}
+	if n.Model.Materialized != models.Ephemeral {
+		return s.relation(n), nil
+	}
+	inner := &session{Builder: s.Builder, ctx: s.ctx, job: Job{Node: n}}
+	out, err := n.Model.Template.Render(s.ctx, jinja.ModelGlobals(inner, jinja.Facts{Execute: true, Target: s.Project.TargetFacts()}), jinja.Options{Macros: s.Project.Macros})
+	if err != nil {
+		return jinja.Relation{}, err
+	}
+	if err := s.Warehouse.CheckSelect(s.ctx, out.Text); err != nil {
+		return jinja.Relation{}, locate(err, out)
+	}
+	// The line end closes a comment on the last line.
+	return jinja.Relation{Schema: n.Schema, Name: n.Table, Kind: "cte", SQL: "(\n" + out.Text + "\n)"}, nil
+}
+
+// Source implements jinja.Engine.
+func (s *session) Source(source, table string) (jinja.Relation, error) {
+	n := s.Project.Stream(source, table)
+	if n == nil {
+		return jinja.Relation{}, &jinja.Error{Msg: fmt.Sprintf("source(%q, %q): there is no such stream", source, table)}
+	}
+	return s.relation(n), nil
+}
+
+// SetConfig implements jinja.Engine: the loader has read it already.
+func (s *session) SetConfig(*jinja.Dict) error { return nil }
+
+// Config implements jinja.Engine.
+func (s *session) Config(name string) (any, bool) {
+	v, ok := s.job.Node.Model.Config[name]
+	return v, ok
+}
+
+// Var implements jinja.Engine.
+func (s *session) Var(name string) (any, bool) {
+	v, ok := s.Project.Vars[name]
+	return v, ok
+}
+
+// EnvVar implements jinja.Engine: the environment of a machine is not part of the project, a model may not see it.
+func (s *session) EnvVar(string) (string, bool) { return "", false }
+
+// Warn implements jinja.Engine.
+func (s *session) Warn(at jinja.Position, message string) {
+	if s.Builder.Warn != nil {
+		s.Builder.Warn(s.job.Node.Name(), at.String()+": "+message)
+	}
+}
