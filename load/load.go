@@ -1,0 +1,117 @@
+// Package load brings finished versions of tables to a target and makes them visible. It never builds a row: it
+// gets immutable files and a decision. Read Manifest, then Loader.
+package load
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/millrace/millrace/warehouse"
+)
+
+// Format is the version of the manifest that this code writes.
+const Format = 1
+
+// Manifest says everything about one snapshot of a target: which files make up each table, how many rows, where
+// each came from, and how far each stream has been read. Data and cursors are committed by the same step because
+// they stand in the same file.
+type Manifest struct {
+	Format      int       `json:"format"`
+	Snapshot    int64     `json:"snapshot"`
+	Parent      int64     `json:"parent,omitempty"` // the snapshot that this one was made from; 0 for the first
+	Run         string    `json:"run"`
+	Attempt     int       `json:"attempt"`
+	Pipeline    string    `json:"pipeline"`
+	LogicalTime time.Time `json:"logical_time"`
+	PublishedAt time.Time `json:"published_at"`
+	Project     string    `json:"project"`
+	Millrace    string    `json:"millrace"` // the binary's version
+	Root        string    `json:"root"`     // absolute path of the target when it was written: the catalog's views name it
+	Tables      []Table   `json:"tables"`   // by name
+}
+
+// Table is one published table.
+type Table struct {
+	warehouse.Version
+	Kind        string               `json:"kind"` // stream or model
+	Pipeline    string               `json:"pipeline"`
+	Run         string               `json:"run"`      // that built this version
+	Snapshot    int64                `json:"snapshot"` // that first showed it
+	LogicalTime time.Time            `json:"logical_time"`
+	PublishedAt time.Time            `json:"published_at"`
+	Cursor      string               `json:"cursor,omitempty"`
+	Equations   []warehouse.Equation `json:"equations"`
+	Rejects     []Rejects            `json:"rejects,omitempty"` // of the run that built it
+	Description string               `json:"description,omitempty"`
+	Needs       []string             `json:"needs,omitempty"` // tables that its SELECT reads
+}
+
+// Rejects is a file of records that were read and not landed, with the count of each reason.
+type Rejects struct {
+	File    warehouse.File   `json:"file"`
+	Reasons map[string]int64 `json:"reasons"`
+}
+
+// Table returns the table of that name, or nil.
+func (m *Manifest) Table(n warehouse.Name) *Table {
+	if m == nil {
+		return nil
+	}
+	for i := range m.Tables {
+		if m.Tables[i].Name == n {
+			return &m.Tables[i]
+		}
+	}
+	return nil
+}
+
+// Publication is what one attempt of a run wants to be seen, all of it at once. The files' paths are absolute and
+// the files are synced.
+type Publication struct {
+	Run         string
+	Attempt     int
+	Pipeline    string
+	LogicalTime time.Time
+	Project     string
+	Millrace    string
+	Tables      []Table
+}
+
+// Loader is one target.
+type Loader interface {
+	// Prepare makes the target ready and proves that it can be written. It is called before the first row is
+	// read, so that a run does not find out at its end.
+	Prepare(ctx context.Context) error
+	// Current returns what readers see now, with absolute file paths; ErrNothing when nothing was ever published.
+	Current(ctx context.Context) (*Manifest, error)
+	// Publish makes all tables of the publication visible by one step, beside those that it does not name. When
+	// it fails nothing is visible. Repeating it for the same run and attempt changes nothing and returns the
+	// manifest of the first time.
+	Publish(ctx context.Context, p Publication) (*Manifest, error)
+	// Published returns the snapshot by which that attempt of the run became visible, or nil: what a run that
+	// finds itself cut off asks first.
+	Published(ctx context.Context, run string, attempt int) (*Manifest, error)
+	// Collect removes what no reader can ask for any more: snapshots past retention, files that no manifest
+	// names. It removes nothing when it cannot read every manifest that stays.
+	Collect(ctx context.Context, dryRun bool) (*Collection, error)
+}
+
+// Collection is what Collect found and, unless it was a dry run, removed.
+type Collection struct {
+	DryRun    bool     `json:"dry_run"`
+	Snapshots []int64  `json:"snapshots"` // past retention, or never published
+	Files     []string `json:"files"`     // named by no manifest that stays
+	Bytes     int64    `json:"bytes"`     // of Files
+	Kept      []int64  `json:"kept"`
+}
+
+// Errors that callers tell apart.
+var (
+	// ErrNothing says that the target has no published snapshot.
+	ErrNothing = errors.New("nothing is published yet")
+	// ErrDamaged says that the target's files contradict each other.
+	ErrDamaged = errors.New("the target is damaged")
+	// ErrNewer says that the target was written by a newer millrace.
+	ErrNewer = errors.New("the target was written by a newer millrace")
+)
