@@ -1,0 +1,213 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/millrace/millrace/internal/fsx"
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/transform"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// buildAll builds every model of the run, each behind what it reads, in one engine that may touch nothing but this
+// run's files and the target's.
+func (r *run) buildAll(ctx context.Context) error {
+	var todo []*models.Node
+	for _, n := range r.nodes {
+		if n.Kind == models.KindModel {
+			todo = append(todo, n)
+		}
+	}
+	if len(todo) == 0 {
+		return nil
+	}
+	staging := r.runDir(r.ID)
+	w, err := r.Warehouse(ctx, warehouse.Config{Memory: r.engineMemory(1), Threads: r.Threads, Temp: filepath.Join(staging, "spill"),
+		Dirs: []string{staging, r.TargetRoot}})
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	b := &transform.Builder{Project: r.Project, Warehouse: w, Warn: func(node, message string) { r.Log.Warn(message, "run", r.ID, "step", node) }}
+	if err := r.expose(ctx, w, todo); err != nil {
+		return err
+	}
+	return transform.Walk(ctx, todo, r.width(), func(ctx context.Context, n *models.Node) error {
+		if r.stopping() {
+			return ErrInterrupted
+		}
+		if culprit := r.failedNeed(n); culprit != "" {
+			return r.skip(ctx, n, culprit)
+		}
+		if n.Model.Materialized == models.Ephemeral {
+			r.count(1)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.results[n.Name()] = &result{status: journal.Succeeded}
+			return nil
+		}
+		return r.step(ctx, n, func(ctx context.Context, s *journal.Step) (*load.Table, error) { return r.model(ctx, b, n, s) })
+	})
+}
+
+// expose makes readable what the models read and this run does not build: this run's streams, and published tables.
+// A model's own previous version is exposed too, for {{ this }}.
+func (r *run) expose(ctx context.Context, w warehouse.Warehouse, todo []*models.Node) error {
+	building := map[*models.Node]bool{}
+	for _, n := range todo {
+		building[n] = true
+	}
+	seen := map[*models.Node]bool{}
+	var visit func(n *models.Node) error
+	visit = func(n *models.Node) error {
+		if seen[n] {
+			return nil
+		}
+		seen[n] = true
+		if building[n] {
+			if before := r.before.Table(nameOf(n)); before != nil && n.Model.Materialized == models.Incremental {
+				return w.Expose(ctx, before.Version)
+			}
+			return nil
+		}
+		if n.Model != nil { // views and ephemeral models lead to what they read
+			for _, need := range n.Needs {
+				if err := visit(need); err != nil {
+					return err
+				}
+			}
+		}
+		if v := r.version(n); v != nil {
+			return w.Expose(ctx, *v)
+		}
+		return nil
+	}
+	for _, n := range todo {
+		if err := visit(n); err != nil {
+			return err
+		}
+		for _, need := range n.Needs {
+			if err := visit(need); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// version is the node's newest version that a model of this run may read: this run's own, or the published one.
+func (r *run) version(n *models.Node) *warehouse.Version {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if res := r.results[n.Name()]; res != nil && res.table != nil {
+		return &res.table.Version
+	}
+	if before := r.before.Table(nameOf(n)); before != nil {
+		return &before.Version
+	}
+	return nil
+}
+
+// model builds one model.
+func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s *journal.Step) (*load.Table, error) {
+	if err := r.inputs(n); err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(r.runDir(r.ID), fileName(n.Name()))
+	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll("model", dir)); err != nil {
+		return nil, fmt.Errorf("stage model: %w", err)
+	}
+	job := transform.Job{Node: n, Dir: dir}
+	if before := r.before.Table(nameOf(n)); before != nil && before.View == "" && !r.selection.FullRefresh {
+		job.Before = &before.Version
+	}
+	built, err := b.Build(ctx, job)
+	if err != nil {
+		return nil, explainModel(n, err)
+	}
+	if err := r.verify(built.Version, built.Written); err != nil {
+		return nil, err
+	}
+	s.Rows, s.Equations = built.Version.Rows, built.Equations
+	t := &load.Table{Version: built.Version, Kind: string(models.KindModel), Equations: built.Equations, Description: n.Description}
+	for _, need := range reads(n) {
+		t.Needs = append(t.Needs, need.Name())
+	}
+	return t, nil
+}
+
+// reads is what a node reads, with what it reads through ephemeral models.
+func reads(n *models.Node) []*models.Node {
+	var all []*models.Node
+	for _, need := range n.Needs {
+		if need.Model != nil && need.Model.Materialized == models.Ephemeral {
+			all = append(all, reads(need)...)
+		} else {
+			all = append(all, need)
+		}
+	}
+	return all
+}
+
+// inputs refuses to build on a table that does not exist yet.
+func (r *run) inputs(n *models.Node) error {
+	for _, need := range reads(n) {
+		if r.version(need) == nil {
+			return &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: fmt.Errorf("it reads %s, which was never built", need.Name()),
+				Hint: fmt.Sprintf("millrace run +%s builds it with all it reads", n.Table)}
+		}
+	}
+	return nil
+}
+
+func explainModel(n *models.Node, err error) error {
+	var te *transform.Error
+	if errors.As(err, &te) {
+		return &StepError{Node: n.Name(), Pos: te.Pos, Err: te.Err, Hint: te.Hint}
+	}
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: err}
+}
+
+// verify opens newly written files of the version with the second reader.
+func (r *run) verify(v warehouse.Version, written []warehouse.File) error {
+	deletes := map[string]bool{}
+	for _, f := range v.Deletes {
+		deletes[f.Path] = true
+	}
+	for _, f := range written {
+		columns := v.Columns
+		if deletes[f.Path] {
+			columns = keyColumns(v)
+		}
+		if err := r.check(f, columns); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check opens one new file with the second reader.
+func (r *run) check(f warehouse.File, columns []warehouse.Column) error {
+	return r.timed("second reader", func() error { return warehouse.Verify(f.Path, f, columns, r.Verify == VerifyFull) })
+}
+
+func keyColumns(v warehouse.Version) []warehouse.Column {
+	var all []warehouse.Column
+	for _, k := range v.Key {
+		for _, c := range v.Columns {
+			if c.Name == k {
+				all = append(all, c)
+			}
+		}
+	}
+	return all
+}

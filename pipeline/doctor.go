@@ -1,0 +1,391 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// Level says how bad a Diagnosis is.
+type Level string
+
+// The levels.
+const (
+	LevelOK   Level = "ok"
+	LevelWarn Level = "warn"
+	LevelFail Level = "fail"
+)
+
+// Diagnosis is one thing that the doctor looked at.
+type Diagnosis struct {
+	Check   string `json:"check"`
+	Level   Level  `json:"level"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// Limits below which a disk is worth a word.
+const (
+	diskFail = 100 << 20
+	diskWarn = 2 << 30
+)
+
+// Doctor looks at everything that runs lean on: clock, memory, disks, permissions, locks, journal, target, sources.
+// It changes nothing but a probe file. Journal may be nil when it could not be opened: journalErr says why. Each
+// stream has timeout to answer.
+func (e *Engine) Doctor(ctx context.Context, journalErr error, timeout time.Duration) []Diagnosis {
+	d := &doctor{Engine: e}
+	m, currentErr := e.current(ctx)
+	d.clock(m)
+	d.zones()
+	d.memory()
+	d.disk("disk of the state folder", e.Project.StateDir())
+	d.disk("disk of the target", e.TargetRoot)
+	d.permissions()
+	d.locks()
+	d.journal(ctx, journalErr)
+	d.target(ctx, m, currentErr)
+	d.leftovers(ctx)
+	d.sources(ctx, timeout)
+	return d.found
+}
+
+type doctor struct {
+	*Engine
+	mu    sync.Mutex
+	found []Diagnosis
+}
+
+func (d *doctor) say(level Level, check, hint, format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if level == LevelOK {
+		hint = ""
+	}
+	d.found = append(d.found, Diagnosis{Check: check, Level: level, Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+// clock compares this machine's time with what the disk and the manifest say.
+func (d *doctor) clock(m *load.Manifest) {
+	now := d.Clock()
+	const hint = "switch NTP on: run ids, ages and freshness come from the clock"
+	switch {
+	case now.Year() < 2024:
+		d.say(LevelFail, "clock", hint, "it is %s here", now.Format(time.RFC3339))
+	case m != nil && m.Snapshot != 0 && m.PublishedAt.After(now.Add(time.Minute)):
+		d.say(LevelWarn, "clock", hint, "it is %s here, and snapshot %d was published at %s", now.Format(time.RFC3339), m.Snapshot, m.PublishedAt.Format(time.RFC3339))
+	default:
+		if skew := d.diskSkew(); skew > 5*time.Second || skew < -5*time.Second {
+			d.say(LevelWarn, "clock", hint, "the disk's clock differs by %s", skew.Round(time.Second))
+			return
+		}
+		d.say(LevelOK, "clock", "", "%s", now.Format(time.RFC3339))
+	}
+}
+
+// diskSkew is how far a new file's time is from ours: a folder of another machine has another clock.
+func (d *doctor) diskSkew() time.Duration {
+	f, err := os.CreateTemp(d.Project.StateDir(), ".probe.*")
+	if err != nil {
+		return 0 // the permissions say so
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	now := time.Now()
+	if info, err := f.Stat(); err == nil {
+		return info.ModTime().Sub(now)
+	}
+	return 0
+}
+
+func (d *doctor) zones() {
+	for _, name := range []string{"Europe/Berlin", "America/New_York", "Asia/Kolkata"} {
+		if _, err := time.LoadLocation(name); err != nil {
+			d.say(LevelWarn, "time zones", "install tzdata", "the time-zone database is missing: %v", err)
+			return
+		}
+	}
+	d.say(LevelOK, "time zones", "", "the database is there")
+}
+
+func (d *doctor) memory() {
+	free := availableMemory()
+	allowed := config.Size(d.Memory)
+	switch {
+	case free == 0:
+		d.say(LevelOK, "memory", "", "runs may use %s; what the machine has is unknown", allowed)
+	case free < d.Memory/2:
+		d.say(LevelFail, "memory", "lower memory: in millrace.yml or --memory, or free some", "runs may use %s, and %s is available", allowed, round(free))
+	case free < d.Memory:
+		d.say(LevelWarn, "memory", "lower memory: in millrace.yml or --memory, or free some", "runs may use %s, and %s is available", allowed, round(free))
+	default:
+		d.say(LevelOK, "memory", "", "runs may use %s of %s available, %d processors", allowed, round(free), runtime.NumCPU())
+	}
+}
+
+func round(n int64) string {
+	for _, u := range []struct {
+		name string
+		size int64
+	}{{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}} {
+		if n >= u.size {
+			return fmt.Sprintf("%.1f %s", float64(n)/float64(u.size), u.name)
+		}
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+// availableMemory is what Linux says we could take: of the machine, and of our cgroup. 0 when unknown.
+func availableMemory() int64 {
+	free := int64(0)
+	if data, err := os.ReadFile("/proc/meminfo"); err == nil {
+		for line := range strings.Lines(string(data)) {
+			if rest, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
+				kb, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+				free = kb << 10
+			}
+		}
+	}
+	limit, err1 := readNumber("/sys/fs/cgroup/memory.max")
+	used, err2 := readNumber("/sys/fs/cgroup/memory.current")
+	if err1 == nil && err2 == nil && (free == 0 || limit-used < free) {
+		free = max(limit-used, 1)
+	}
+	return free
+}
+
+func readNumber(path string) (int64, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
+}
+
+func (d *doctor) disk(check, dir string) {
+	var st syscall.Statfs_t
+	for {
+		err := syscall.Statfs(dir, &st)
+		if err == nil {
+			break
+		}
+		if parent := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && parent != dir {
+			dir = parent // not made yet
+			continue
+		}
+		d.say(LevelFail, check, "", "%v", err)
+		return
+	}
+	free, total := int64(st.Bavail)*int64(st.Bsize), int64(st.Blocks)*int64(st.Bsize)
+	const hint = "free some: a run needs room for its staging and for a second version of what it publishes; millrace gc --apply helps"
+	switch {
+	case total > 0 && st.Files > 0 && st.Ffree < 1000:
+		d.say(LevelFail, check, hint, "%d inodes are free in %s", st.Ffree, dir)
+	case free < diskFail:
+		d.say(LevelFail, check, hint, "%s free of %s in %s", round(free), round(total), dir)
+	case free < diskWarn:
+		d.say(LevelWarn, check, hint, "%s free of %s in %s", round(free), round(total), dir)
+	default:
+		d.say(LevelOK, check, "", "%s free of %s in %s", round(free), round(total), dir)
+	}
+	if name := journal.NetworkFS(dir); name != "" && check == "disk of the target" {
+		d.say(LevelWarn, check, "locks and fsync of some servers cannot be trusted; publish to a local disk and copy from there", "%s is on a network file system (%s)", dir, name)
+	}
+}
+
+func (d *doctor) permissions() {
+	dir := d.Project.StateDir()
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		d.say(LevelOK, "permissions", "", "%s is made by the first run", dir)
+		return
+	case err != nil:
+		d.say(LevelFail, "permissions", "", "%v", err)
+		return
+	case info.Mode().Perm()&0o077 != 0:
+		d.say(LevelWarn, "permissions", "chmod 700 "+dir, "%s can be opened by others (%04o): staged rows and rejects lie in it", dir, info.Mode().Perm())
+	default:
+		d.say(LevelOK, "permissions", "", "%s is ours alone", dir)
+	}
+	// Not through access(2): root may do anything, and a probe is the proof.
+	f, err := os.CreateTemp(dir, ".probe.*")
+	if err != nil {
+		d.say(LevelFail, "permissions", "runs need to write there", "%v", err)
+		return
+	}
+	_ = f.Close()
+	_ = os.Remove(f.Name())
+}
+
+func (d *doctor) locks() {
+	held := 0
+	for _, name := range d.allLocks() {
+		s := d.lockState(name)
+		if !s.Held {
+			continue
+		}
+		held++
+		locked := &LockedError{Pipeline: name, Owner: *s.Owner}
+		if stopped(s.Owner.PID) {
+			d.say(LevelFail, "locks", fmt.Sprintf("kill -CONT %d lets it go on", s.Owner.PID), "%v", locked)
+		} else {
+			d.say(LevelOK, "locks", "", "%v", locked)
+		}
+	}
+	if held == 0 {
+		d.say(LevelOK, "locks", "", "none held")
+	}
+}
+
+func (d *doctor) journal(ctx context.Context, openErr error) {
+	switch {
+	case errors.Is(openErr, journal.ErrCorrupt):
+		d.say(LevelFail, "journal", "millrace state rebuild moves it aside and restores it from the manifests", "%v", openErr)
+		return
+	case openErr != nil:
+		d.say(LevelFail, "journal", "", "%v", openErr)
+		return
+	case d.Journal == nil:
+		d.say(LevelOK, "journal", "", "made by the first run")
+		return
+	}
+	if err := d.Journal.Check(ctx); err != nil {
+		d.say(LevelFail, "journal", "millrace state rebuild moves it aside and restores it from the manifests", "%v", err)
+		return
+	}
+	runs, err := d.Journal.Runs(ctx, journal.Filter{})
+	if err != nil {
+		d.say(LevelFail, "journal", "", "%v", err)
+		return
+	}
+	v, _ := d.Journal.SchemaVersion(ctx)
+	d.say(LevelOK, "journal", "", "sound, version %d, %d runs", v, len(runs))
+}
+
+func (d *doctor) target(ctx context.Context, m *load.Manifest, err error) {
+	switch {
+	case err != nil:
+		d.say(LevelFail, "target", "millrace verify says more", "%v", err)
+		return
+	case m.Snapshot == 0:
+		d.say(LevelOK, "target", "", "nothing is published yet in %s", d.TargetRoot)
+		return
+	}
+	if mv, ok := d.Loader.(mover); ok {
+		if from, moved := mv.Moved(ctx); moved {
+			d.say(LevelWarn, "target", "millrace query relinks the catalog; so does the next run", "it was moved here from %s", from)
+		}
+	}
+	missing := 0
+	for _, t := range m.Tables {
+		for _, f := range t.Files() {
+			if info, err := os.Stat(f.Path); err != nil || info.Size() != f.Bytes {
+				missing++
+			}
+		}
+	}
+	if missing > 0 {
+		d.say(LevelFail, "target", "millrace verify names them", "%d files of snapshot %d are missing or have another size", missing, m.Snapshot)
+		return
+	}
+	if m.Project != d.Project.Name {
+		d.say(LevelWarn, "target", "give each project a folder of its own", "snapshot %d was published by project %q", m.Snapshot, m.Project)
+	}
+	d.say(LevelOK, "target", "", "snapshot %d, %d tables in %s", m.Snapshot, len(m.Tables), d.TargetRoot)
+}
+
+// leftovers looks for what cut-off runs and publishes leave.
+func (d *doctor) leftovers(ctx context.Context) {
+	unknown, bytes := 0, int64(0)
+	for _, id := range entries(d.runsDir()) {
+		if d.Journal == nil {
+			continue
+		}
+		r, err := d.Journal.Run(ctx, id)
+		if err == nil && (d.stateOf(r) == StateRunning || r.Status == journal.Interrupted || r.Status == journal.Failed || r.Status == journal.Partial) {
+			continue
+		}
+		unknown++
+		bytes += treeSize(d.runDir(id))
+	}
+	tmp, _ := filepath.Glob(filepath.Join(d.TargetRoot, "snapshots", ".*"))
+	if unknown+len(tmp) == 0 {
+		d.say(LevelOK, "leftovers", "", "none")
+		return
+	}
+	d.say(LevelWarn, "leftovers", "millrace gc shows them, millrace gc --apply removes them", "%d staging folders that no run needs (%s), %d unfinished snapshots", unknown, round(bytes), len(tmp))
+}
+
+// sources asks each stream for its columns.
+func (d *doctor) sources(ctx context.Context, timeout time.Duration) {
+	opened := &sources{engine: d.Engine, open: map[string]extract.Source{}}
+	defer func() { _ = opened.close() }()
+	group := errgroup.Group{}
+	group.SetLimit(4)
+	results := make([]Diagnosis, len(d.Project.Nodes))
+	for i, n := range d.Project.Nodes {
+		if n.Stream == nil {
+			continue
+		}
+		group.Go(func() error {
+			results[i] = d.stream(ctx, opened, n, timeout)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	for _, r := range results {
+		if r.Check != "" {
+			d.found = append(d.found, r)
+		}
+	}
+}
+
+func (d *doctor) stream(ctx context.Context, opened *sources, n *models.Node, timeout time.Duration) Diagnosis {
+	out := Diagnosis{Check: "stream " + n.Name(), Level: LevelFail}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	type answer struct {
+		d   *extract.Description
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() { // a source may not notice its context in time; the process ends soon after
+		source, err := opened.get(n.Stream.Source)
+		if err != nil {
+			done <- answer{nil, err}
+			return
+		}
+		x := &extraction{node: n}
+		description, err := source.Describe(ctx, x.asked())
+		done <- answer{description, err}
+	}()
+	select {
+	case a := <-done:
+		if a.err != nil {
+			out.Message, out.Hint = a.err.Error(), "millrace plan "+n.Name()+" says more"
+			return out
+		}
+		out.Level, out.Message = LevelOK, fmt.Sprintf("%d columns", len(a.d.Columns))
+	case <-ctx.Done():
+		out.Message, out.Hint = fmt.Sprintf("no answer within %s", timeout), "is the source reachable from here? --timeout waits longer"
+	}
+	return out
+}

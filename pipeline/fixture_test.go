@@ -1,0 +1,159 @@
+package pipeline_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	sources "github.com/millrace/millrace/extract/all"
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/load"
+	loaders "github.com/millrace/millrace/load/all"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/warehouse"
+	"github.com/millrace/millrace/warehouse/duckdb"
+)
+
+// write puts files, by path below dir.
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// project makes a project folder.
+func project(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, dir, files)
+	return dir
+}
+
+// engine opens the project in dir with all real parts.
+func engine(t *testing.T, dir string) *pipeline.Engine {
+	t.Helper()
+	p, problems := models.Load(models.Loading{Dir: dir, Files: os.DirFS(dir), Sources: pipeline.SourceSpecs(sources.Specs()), Env: os.LookupEnv})
+	if problems.HasErrors() {
+		t.Fatal(problems)
+	}
+	if err := os.MkdirAll(p.StateDir(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	j, err := journal.Open(t.Context(), filepath.Join(p.StateDir(), "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = j.Close() })
+	loader, err := loaders.Open(p, duckdb.BuildCatalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	return &pipeline.Engine{Project: p, Journal: j, Loader: loader, TargetRoot: p.TargetDir(), Warehouse: duckdb.Open,
+		OpenSource: pipeline.SourceOpener(p, sources.Specs(), log), Log: log, Clock: clock.System, Version: "test",
+		Memory: 512 << 20, Threads: 2, Verify: pipeline.VerifyFooter, Stop: make(chan struct{})}
+}
+
+// run runs everything and expects the run itself to come to an end.
+func run(t *testing.T, e *pipeline.Engine, change ...func(*pipeline.Request)) *pipeline.Report {
+	t.Helper()
+	nodes, err := e.Project.Select(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := pipeline.Request{Nodes: nodes}
+	for _, c := range change {
+		c(&req)
+	}
+	r, err := e.Run(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// step is the node's step of the report.
+func step(t *testing.T, r *pipeline.Report, node string) journal.Step {
+	t.Helper()
+	for _, s := range r.Steps {
+		if s.Node == node {
+			return s
+		}
+	}
+	t.Fatalf("no step for %s", node)
+	return journal.Step{}
+}
+
+// succeeded fails the test with the errors of the steps when the run has not.
+func succeeded(t *testing.T, r *pipeline.Report) {
+	t.Helper()
+	if r.Run.Status != journal.Succeeded {
+		for _, s := range r.Steps {
+			if s.Error != "" {
+				t.Logf("%s: %s (%s)", s.Node, s.Error, s.Hint)
+			}
+		}
+		t.Fatalf("run is %s: %s", r.Run.Status, r.Run.Error)
+	}
+}
+
+// query asks the published tables, through a warehouse that has them exposed.
+func query(t *testing.T, e *pipeline.Engine, sql string) [][]any {
+	t.Helper()
+	ctx := context.Background()
+	m, err := e.Loader.Current(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := duckdb.Open(ctx, warehouse.Config{Memory: 256 << 20, Dirs: []string{e.TargetRoot}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for _, views := range []bool{false, true} {
+		for _, table := range m.Tables {
+			if (table.View != "") == views {
+				if err := w.Expose(ctx, table.Version); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	result, err := w.Query(ctx, sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result.Rows
+}
+
+func manifest(t *testing.T, e *pipeline.Engine) *load.Manifest {
+	t.Helper()
+	m, err := e.Loader.Current(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// mentions checks that a text has all the words.
+func mentions(t *testing.T, text string, words ...string) {
+	t.Helper()
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			t.Errorf("%q does not mention %q", text, w)
+		}
+	}
+}

@@ -1,0 +1,492 @@
+// Package journal keeps the history of runs in one SQLite file: runs, steps, windows, landed parts, and an index
+// of the published cursors. It is written after the data it speaks of is safe on disk, never before, and it is an
+// index: what is published stands in the manifests, from which `millrace state rebuild` restores it. It never
+// opens a Parquet file. Read Open, then Run and Part.
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver "sqlite": pure Go, so that the journal works where DuckDB does not load
+
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/internal/fault"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// Errors of Open that callers tell apart.
+var (
+	ErrNewer   = errors.New("the journal was written by a newer millrace")
+	ErrCorrupt = errors.New("the journal is damaged")
+	ErrNetwork = errors.New("the state folder is on a network file system")
+	// ErrNotFound says that there is no such run.
+	ErrNotFound = errors.New("no such run")
+)
+
+// Journal is an open state.db. Its methods may be called from several goroutines.
+type Journal struct {
+	db   *sql.DB
+	path string
+}
+
+// Open opens the journal at path, makes it when it is missing and migrates it when it is old. It refuses a journal
+// from a newer millrace, a damaged one, and a folder on a network file system, where locks and fsync cannot be
+// trusted.
+func Open(ctx context.Context, path string) (*Journal, error) {
+	if err := refuseNetwork(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	if err := refuseForeign(path); err != nil {
+		return nil, err
+	}
+	if f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	} else if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	dsn := "file:" + (&pathEscaper).Replace(path) + "?_txlock=immediate" +
+		"&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	db.SetMaxOpenConns(1) // one writer; every statement of ours is short
+	j := &Journal{db: db, path: path}
+	if err := j.migrate(ctx); err != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("open journal %s: %w", path, explain(err))
+	}
+	return j, nil
+}
+
+var pathEscaper = *strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23")
+
+// refuseForeign finds a file that is no SQLite database before SQLite does, and says so in our words.
+func refuseForeign(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil // missing, or unreadable: the open that follows says which
+	}
+	defer f.Close()
+	head := make([]byte, 16)
+	if n, _ := f.Read(head); n > 0 && string(head[:n]) != "SQLite format 3\x00"[:n] {
+		return fmt.Errorf("open journal %s: %w: it is not a SQLite file", path, ErrCorrupt)
+	}
+	return nil
+}
+
+// refuseNetwork refuses NFS, SMB, FUSE mounts of object stores and the like by their file system's magic number
+// (statfs(2)).
+func refuseNetwork(dir string) error {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return fmt.Errorf("open journal: %w", err)
+	}
+	names := map[int64]string{0x6969: "NFS", 0x517B: "SMB", 0xFF534D42: "CIFS", 0xFE534D42: "SMB2", 0x5346414F: "AFS", 0x65735546: "FUSE", 0x01021997: "9P"}
+	if name, ok := names[int64(st.Type)&0xFFFFFFFF]; ok {
+		return fmt.Errorf("%s: %w (%s): put the project on a local disk; the target may be elsewhere", dir, ErrNetwork, name)
+	}
+	return nil
+}
+
+func (j *Journal) migrate(ctx context.Context) error {
+	var have int
+	if err := j.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil {
+		return err
+	}
+	if have > len(migrations) {
+		return fmt.Errorf("%w (its version is %d, this one knows %d): use the newer millrace, or restore a backup", ErrNewer, have, len(migrations))
+	}
+	var verdict string
+	if err := j.db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("%w: %s", ErrCorrupt, verdict)
+	}
+	for v := have; v < len(migrations); v++ {
+		err := j.tx(ctx, "migrate", func(tx *sql.Tx) error {
+			if _, err := tx.ExecContext(ctx, migrations[v]); err != nil {
+				return fmt.Errorf("migrate to version %d: %w", v+1, err)
+			}
+			_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", v+1))
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// explain turns SQLite's words for a damaged file into ErrCorrupt.
+func explain(err error) error {
+	text := err.Error()
+	if strings.Contains(text, "malformed") || strings.Contains(text, "not a database") || strings.Contains(text, "file is encrypted") {
+		return fmt.Errorf("%w: %s", ErrCorrupt, text)
+	}
+	return err
+}
+
+// Close closes the file.
+func (j *Journal) Close() error { return j.db.Close() }
+
+// Backup writes a consistent copy to path, which must not exist.
+func (j *Journal) Backup(ctx context.Context, path string) error {
+	_, err := j.db.ExecContext(ctx, "VACUUM INTO ?", path)
+	if err != nil {
+		return fmt.Errorf("back up journal: %w", err)
+	}
+	return os.Chmod(path, 0o600)
+}
+
+// tx runs f in one transaction; the fault points stand around its commit.
+func (j *Journal) tx(ctx context.Context, at string, f func(*sql.Tx) error) error {
+	tx, err := j.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if err := f(tx); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	if err := fault.Point("journal." + at + ".commit"); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	return fault.Point("journal." + at + ".committed")
+}
+
+// Status is where a run or a step stands.
+type Status string
+
+// The states of runs and steps. A run that was killed stays Running until the next start finds its lock free.
+const (
+	Running        Status = "running"
+	Succeeded      Status = "succeeded"
+	Partial        Status = "partial" // a run that published some nodes and failed others
+	Failed         Status = "failed"
+	Interrupted    Status = "interrupted"
+	Abandoned      Status = "abandoned" // interrupted, and overtaken by a run with other settings
+	UpstreamFailed Status = "upstream_failed"
+)
+
+// Run is one run of a pipeline.
+type Run struct {
+	ID          string     `json:"id"`
+	Pipeline    string     `json:"pipeline"`
+	LogicalTime time.Time  `json:"logical_time"`
+	Attempt     int        `json:"attempt"`
+	Status      Status     `json:"status"`
+	Selection   Selection  `json:"selection"`
+	RetryOf     string     `json:"retry_of,omitempty"`
+	ProjectHash string     `json:"project_hash"`
+	Version     string     `json:"version"`
+	PID         int        `json:"pid"`
+	Started     time.Time  `json:"started"`
+	Finished    *time.Time `json:"finished,omitempty"`
+	Snapshot    *int64     `json:"snapshot,omitempty"`
+	ExitCode    *int       `json:"exit_code,omitempty"`
+	Error       string     `json:"error,omitempty"`
+}
+
+// Selection is what a run was asked to do; an interrupted run is resumed only by one that asks the same.
+type Selection struct {
+	Nodes         []string `json:"nodes"`
+	FullRefresh   bool     `json:"full_refresh,omitempty"`
+	AllowEmpty    bool     `json:"allow_empty,omitempty"`
+	AllowShrunken bool     `json:"allow_shrunken,omitempty"`
+}
+
+// Step is one node's part in one attempt of a run.
+type Step struct {
+	Run       string               `json:"run"`
+	Node      string               `json:"node"`
+	Kind      string               `json:"kind"`
+	Attempt   int                  `json:"attempt"`
+	Status    Status               `json:"status"`
+	Started   time.Time            `json:"started"`
+	Finished  *time.Time           `json:"finished,omitempty"`
+	Rows      int64                `json:"rows"`
+	Bytes     int64                `json:"bytes"`
+	Rejected  int64                `json:"rejected"`
+	Equations []warehouse.Equation `json:"equations,omitempty"`
+	Notes     []string             `json:"notes,omitempty"`
+	Error     string               `json:"error,omitempty"`
+	Hint      string               `json:"hint,omitempty"`
+}
+
+// Part is one landed Parquet file of a stream, with the rejects of the same piece of input.
+type Part struct {
+	Run      string             `json:"run"`
+	Node     string             `json:"node"`
+	Slice    string             `json:"slice"`
+	Seq      int                `json:"seq"`
+	File     warehouse.File     `json:"file"`
+	Columns  []warehouse.Column `json:"columns"`
+	Read     int64              `json:"read"`
+	Landed   int64              `json:"landed"`
+	Rejected int64              `json:"rejected"`
+	Rejects  *Rejects           `json:"rejects,omitempty"`
+	Resume   string             `json:"resume,omitempty"`
+	Detail   map[string]string  `json:"detail,omitempty"`
+	LandedAt time.Time          `json:"landed_at"`
+}
+
+// Rejects is a file of rejected records and what is in it.
+type Rejects struct {
+	File    warehouse.File   `json:"file"`
+	Reasons map[string]int64 `json:"reasons"`
+}
+
+const timeFormat = "2006-01-02T15:04:05.000000Z"
+
+func stamp(t time.Time) string { return t.UTC().Format(timeFormat) }
+
+func stampPtr(t *time.Time) any {
+	if t == nil {
+		return nil
+	}
+	return stamp(*t)
+}
+
+func parseTime(s string) time.Time {
+	t, _ := time.Parse(timeFormat, s)
+	return t
+}
+
+func parseTimePtr(s sql.NullString) *time.Time {
+	if !s.Valid {
+		return nil
+	}
+	t := parseTime(s.String)
+	return &t
+}
+
+func toJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("journal: %T is not JSON: %v", v, err)) // our own plain structs: a bug
+	}
+	return string(b)
+}
+
+// BeginRun records that the run, or its next attempt, starts.
+func (j *Journal) BeginRun(ctx context.Context, r Run) error {
+	return j.tx(ctx, "run", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO run (id, pipeline, logical_time, attempt, status, selection, retry_of, project_hash, version, pid, started)
+			VALUES (?,?,?,?,?,?,?,?,?,?,?)
+			ON CONFLICT (id) DO UPDATE SET attempt = excluded.attempt, status = excluded.status, pid = excluded.pid,
+				version = excluded.version, finished = NULL, exit_code = NULL, error = NULL`,
+			r.ID, r.Pipeline, stamp(r.LogicalTime), r.Attempt, r.Status, toJSON(r.Selection), nullable(r.RetryOf), r.ProjectHash, r.Version, r.PID, stamp(r.Started))
+		return err
+	})
+}
+
+func nullable(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// FinishRun records how the run ended and, when it published, the cursors that went with the snapshot: the
+// index of what the manifest already says.
+func (j *Journal) FinishRun(ctx context.Context, r Run, cursors map[string]extract.Cursor) error {
+	return j.tx(ctx, "finish", func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE run SET status = ?, finished = ?, snapshot = ?, exit_code = ?, error = ? WHERE id = ?`,
+			r.Status, stampPtr(r.Finished), r.Snapshot, r.ExitCode, nullable(r.Error), r.ID); err != nil {
+			return err
+		}
+		for node, value := range cursors {
+			if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO cursor (node, value, run, snapshot) VALUES (?,?,?,?)`, node, string(value), r.ID, r.Snapshot); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// SetRunStatus changes nothing but the status and the error's text: for runs found interrupted or overtaken.
+func (j *Journal) SetRunStatus(ctx context.Context, id string, s Status, why string, at time.Time) error {
+	return j.tx(ctx, "status", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE run SET status = ?, error = ?, finished = coalesce(finished, ?) WHERE id = ?`, s, nullable(why), stamp(at), id)
+		return err
+	})
+}
+
+// SaveStep records a step as it is now.
+func (j *Journal) SaveStep(ctx context.Context, s Step) error {
+	return j.tx(ctx, "step", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO step (run, node, kind, attempt, status, started, finished, rows, bytes, rejected, equations, notes, error, hint)
+			VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+			s.Run, s.Node, s.Kind, s.Attempt, s.Status, stamp(s.Started), stampPtr(s.Finished), s.Rows, s.Bytes, s.Rejected,
+			toJSON(s.Equations), toJSON(s.Notes), nullable(s.Error), nullable(s.Hint))
+		return err
+	})
+}
+
+// SaveWindow fixes what the run reads from the node's stream. A second call for the same run replaces the window
+// and forgets the parts of the first: they were of another state of the source.
+func (j *Journal) SaveWindow(ctx context.Context, run, node string, w *extract.Window) error {
+	return j.tx(ctx, "window", func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM part WHERE run = ? AND node = ?`, run, node); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO window (run, node, window) VALUES (?,?,?)`, run, node, toJSON(w))
+		return err
+	})
+}
+
+// Window returns the window that the run fixed for the node, or nil.
+func (j *Journal) Window(ctx context.Context, run, node string) (*extract.Window, error) {
+	var text string
+	err := j.db.QueryRowContext(ctx, `SELECT window FROM window WHERE run = ? AND node = ?`, run, node).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	w := &extract.Window{}
+	return w, json.Unmarshal([]byte(text), w)
+}
+
+// SavePart records a part whose file is synced under its final name, and the resume point behind it, in one
+// transaction: data before cursor.
+func (j *Journal) SavePart(ctx context.Context, p Part) error {
+	return j.tx(ctx, "part", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO part (run, node, slice, seq, file, columns, read, landed, rejected, rejects, resume, detail, landed_at)
+			VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+			p.Run, p.Node, p.Slice, p.Seq, toJSON(p.File), toJSON(p.Columns), p.Read, p.Landed, p.Rejected, toJSON(p.Rejects), p.Resume, toJSON(p.Detail), stamp(p.LandedAt))
+		return err
+	})
+}
+
+// Parts returns the node's landed parts of the run, in slice and sequence order.
+func (j *Journal) Parts(ctx context.Context, run, node string) ([]Part, error) {
+	return query(ctx, j, `SELECT run, node, slice, seq, file, columns, read, landed, rejected, rejects, resume, detail, landed_at
+		FROM part WHERE run = ? AND (node = ? OR ? = '') ORDER BY node, slice, seq`, func(rows *sql.Rows) (Part, error) {
+		var p Part
+		var file, columns, rejects, detail, at string
+		if err := rows.Scan(&p.Run, &p.Node, &p.Slice, &p.Seq, &file, &columns, &p.Read, &p.Landed, &p.Rejected, &rejects, &p.Resume, &detail, &at); err != nil {
+			return p, err
+		}
+		p.LandedAt = parseTime(at)
+		return p, errors.Join(json.Unmarshal([]byte(file), &p.File), json.Unmarshal([]byte(columns), &p.Columns),
+			json.Unmarshal([]byte(rejects), &p.Rejects), json.Unmarshal([]byte(detail), &p.Detail))
+	}, run, node, node)
+}
+
+// Filter narrows Runs. Its zero value asks for every run.
+type Filter struct {
+	Pipeline string
+	Status   Status
+	Limit    int
+}
+
+// Runs returns the runs that match, the newest first.
+func (j *Journal) Runs(ctx context.Context, f Filter) ([]Run, error) {
+	limit := f.Limit
+	if limit == 0 {
+		limit = -1
+	}
+	return query(ctx, j, selectRun+` WHERE (pipeline = ? OR ? = '') AND (status = ? OR ? = '') ORDER BY started DESC, id DESC LIMIT ?`, scanRun,
+		f.Pipeline, f.Pipeline, f.Status, f.Status, limit)
+}
+
+// Run returns one run by its id or by a prefix that only one id has; ErrNotFound when there is none.
+func (j *Journal) Run(ctx context.Context, id string) (Run, error) {
+	runs, err := query(ctx, j, selectRun+` WHERE substr(id, 1, length(?)) = ? ORDER BY started DESC LIMIT 2`, scanRun, id, id)
+	switch {
+	case err != nil:
+		return Run{}, err
+	case len(runs) == 0 || id == "":
+		return Run{}, fmt.Errorf("%q: %w", id, ErrNotFound)
+	case len(runs) == 2 && runs[0].ID != id && runs[1].ID != id:
+		return Run{}, fmt.Errorf("%q: several runs begin so: give more of the id", id)
+	case len(runs) == 2 && runs[1].ID == id:
+		return runs[1], nil
+	}
+	return runs[0], nil
+}
+
+const selectRun = `SELECT id, pipeline, logical_time, attempt, status, selection, coalesce(retry_of, ''), project_hash, version, pid, started, finished, snapshot, exit_code, coalesce(error, '') FROM run`
+
+func scanRun(rows *sql.Rows) (Run, error) {
+	var r Run
+	var logical, selection, started string
+	var finished sql.NullString
+	if err := rows.Scan(&r.ID, &r.Pipeline, &logical, &r.Attempt, &r.Status, &selection, &r.RetryOf, &r.ProjectHash, &r.Version, &r.PID, &started, &finished, &r.Snapshot, &r.ExitCode, &r.Error); err != nil {
+		return r, err
+	}
+	r.LogicalTime, r.Started, r.Finished = parseTime(logical), parseTime(started), parseTimePtr(finished)
+	return r, json.Unmarshal([]byte(selection), &r.Selection)
+}
+
+// Steps returns the steps of a run in the order they began, each node's last attempt only.
+func (j *Journal) Steps(ctx context.Context, run string) ([]Step, error) {
+	return query(ctx, j, `SELECT run, node, kind, attempt, status, started, finished, rows, bytes, rejected, equations, notes, coalesce(error, ''), coalesce(hint, '')
+		FROM step s WHERE run = ? AND attempt = (SELECT max(attempt) FROM step WHERE run = s.run AND node = s.node) ORDER BY started, node`, func(rows *sql.Rows) (Step, error) {
+		var s Step
+		var started, equations, notes string
+		var finished sql.NullString
+		if err := rows.Scan(&s.Run, &s.Node, &s.Kind, &s.Attempt, &s.Status, &started, &finished, &s.Rows, &s.Bytes, &s.Rejected, &equations, &notes, &s.Error, &s.Hint); err != nil {
+			return s, err
+		}
+		s.Started, s.Finished = parseTime(started), parseTimePtr(finished)
+		return s, errors.Join(json.Unmarshal([]byte(equations), &s.Equations), json.Unmarshal([]byte(notes), &s.Notes))
+	}, run)
+}
+
+// CursorRow is a stream's published cursor.
+type CursorRow struct {
+	Node     string         `json:"node"`
+	Value    extract.Cursor `json:"value"`
+	Run      string         `json:"run"`
+	Snapshot int64          `json:"snapshot"`
+}
+
+// Cursors lists the index of published cursors, by node.
+func (j *Journal) Cursors(ctx context.Context) ([]CursorRow, error) {
+	return query(ctx, j, `SELECT node, value, run, snapshot FROM cursor ORDER BY node`, func(rows *sql.Rows) (CursorRow, error) {
+		var c CursorRow
+		return c, rows.Scan(&c.Node, &c.Value, &c.Run, &c.Snapshot)
+	})
+}
+
+// Event adds a line to the audit log.
+func (j *Journal) Event(ctx context.Context, run, kind, text string, at time.Time) error {
+	return j.tx(ctx, "event", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO event (at, run, kind, text) VALUES (?,?,?,?)`, stamp(at), nullable(run), kind, text)
+		return err
+	})
+}
+
+func query[T any](ctx context.Context, j *Journal, text string, scan func(*sql.Rows) (T, error), args ...any) ([]T, error) {
+	rows, err := j.db.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w", explain(err))
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, fmt.Errorf("journal: %w", err)
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}

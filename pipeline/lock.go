@@ -1,0 +1,133 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/millrace/millrace/internal/fsx"
+	"github.com/millrace/millrace/models"
+)
+
+// Owner says who holds a pipeline's lock. It is a remark for people: the flock decides.
+type Owner struct {
+	PID     int       `json:"pid"`
+	Host    string    `json:"host"`
+	Command string    `json:"command"`
+	Since   time.Time `json:"since"`
+}
+
+// LockedError names the pipeline and the owner of its lock.
+type LockedError struct {
+	Pipeline string
+	Owner    Owner
+}
+
+func (e *LockedError) Error() string {
+	state := ""
+	if e.Owner.PID != 0 && stopped(e.Owner.PID) {
+		state = ", which is stopped (kill -CONT it, or kill it)"
+	}
+	return fmt.Sprintf("pipeline %q is locked by another run: process %d on %s since %s (%s)%s",
+		e.Pipeline, e.Owner.PID, e.Owner.Host, e.Owner.Since.Format(time.RFC3339), e.Owner.Command, state)
+}
+
+// Is makes errors.Is(err, ErrLocked) true.
+func (e *LockedError) Is(target error) bool { return target == ErrLocked }
+
+// stopped reads Linux's /proc; elsewhere the answer is no.
+func stopped(pid int) bool {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, after, ok := strings.Cut(string(data), ") ")
+	return ok && strings.HasPrefix(after, "T")
+}
+
+// unowned is the lock of nodes that belong to no pipeline.
+const unowned = "_manual"
+
+// lockNames are the locks that a run of these nodes takes, sorted, so that two runs never wait for each other.
+func lockNames(nodes []*models.Node) []string {
+	set := map[string]bool{}
+	for _, n := range nodes {
+		name := n.Pipeline
+		if name == "" {
+			name = unowned
+		}
+		set[name] = true
+	}
+	names := make([]string, 0, len(set))
+	for name := range set {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// lock takes the locks without waiting. The kernel lets go of them when the process ends, however it ends; a
+// stopped process keeps them.
+func (e *Engine) lock(names []string) (unlock func(), err error) {
+	dir := filepath.Join(e.Project.StateDir(), "locks")
+	if err := fsx.MkdirAll("lock", dir); err != nil {
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	var held []*os.File
+	release := func() {
+		for _, f := range held {
+			_ = f.Close()
+		}
+	}
+	for _, name := range names {
+		f, err := os.OpenFile(filepath.Join(dir, name+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			release()
+			return nil, fmt.Errorf("lock pipeline %q: %w", name, err)
+		}
+		held = append(held, f)
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+			locked := &LockedError{Pipeline: name}
+			_ = json.NewDecoder(f).Decode(&locked.Owner)
+			release()
+			if errors.Is(err, syscall.EWOULDBLOCK) {
+				return nil, locked
+			}
+			return nil, fmt.Errorf("lock pipeline %q: %w", name, err)
+		}
+		if err := e.sign(f); err != nil {
+			release()
+			return nil, fmt.Errorf("lock pipeline %q: %w", name, err)
+		}
+	}
+	return release, nil
+}
+
+func (e *Engine) sign(f *os.File) error {
+	host, _ := os.Hostname()
+	data, err := json.Marshal(Owner{PID: os.Getpid(), Host: host, Command: strings.Join(os.Args, " "), Since: e.Clock()})
+	if err != nil {
+		return err
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, 0)
+	return err
+}
+
+// idle says whether nobody holds the lock now. It takes and frees it: a probe for people, not for decisions.
+func (e *Engine) idle(name string) bool {
+	f, err := os.Open(filepath.Join(e.Project.StateDir(), "locks", name+".lock"))
+	if err != nil {
+		return true
+	}
+	defer f.Close()
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == nil
+}

@@ -1,0 +1,126 @@
+// Package pipeline runs a project: it plans, takes locks, extracts parts, builds models, checks that every row is
+// accounted for, and publishes. It is the only package that knows the order of these acts. It knows no source, no
+// engine and no target by name: cmd hands them in as an Engine. Read Engine, then run.go.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// Engine is a project with everything that running it needs. Its exported fields are set once, before use.
+type Engine struct {
+	Project    *models.Project
+	Journal    *journal.Journal
+	Loader     load.Loader
+	TargetRoot string // folder of the target that the warehouse may read
+	Warehouse  warehouse.Open
+	OpenSource func(*models.Source) (extract.Source, error)
+	Log        *slog.Logger
+	Clock      clock.Clock
+	Version    string        // of the binary
+	Memory     int64         // bytes for the whole process
+	Threads    int           // processors to use
+	Verify     VerifyLevel   // how new files are checked before publish
+	Observe    func(Event)   // told of progress; may be nil
+	Stop       chan struct{} // closed to ask a run to finish the part in hand, checkpoint and return ErrInterrupted
+}
+
+// VerifyLevel says how thoroughly the second reader checks a new file.
+type VerifyLevel string
+
+// VerifyFooter checks counts, types, nulls and bounds; VerifyFull decodes every value as well.
+const (
+	VerifyFooter VerifyLevel = "footer"
+	VerifyFull   VerifyLevel = "full"
+)
+
+// Event is a step's progress, for people who wait.
+type Event struct {
+	Node     string
+	Kind     string // "start", "progress", "done"
+	Status   journal.Status
+	Step, Of int   // this node is number Step of Of
+	Rows     int64 // so far
+	Bytes    int64 // of input, so far
+	Total    int64 // bytes of input expected; 0 when unknown
+	Took     time.Duration
+	Err      error
+	Equation string
+	Phase    string // extract, build, verify, publish
+}
+
+func (e *Engine) observe(ev Event) {
+	if e.Observe != nil {
+		e.Observe(ev)
+	}
+}
+
+// stopping says whether the run was asked to end at the next checkpoint.
+func (e *Engine) stopping() bool {
+	select {
+	case <-e.Stop:
+		return true
+	default:
+		return false
+	}
+}
+
+func (e *Engine) runsDir() string          { return filepath.Join(e.Project.StateDir(), "runs") }
+func (e *Engine) runDir(run string) string { return filepath.Join(e.runsDir(), run) }
+func (e *Engine) rejectsDir(run string) string {
+	return filepath.Join(e.Project.StateDir(), "rejects", run)
+}
+
+// Errors that decide exit codes.
+var (
+	// ErrInterrupted says that a run ended at a checkpoint because it was asked to.
+	ErrInterrupted = errors.New("interrupted after a checkpoint")
+	// ErrLocked says that another process runs the pipeline.
+	ErrLocked = errors.New("locked by another run")
+	// ErrNoRetry says that there is nothing to retry.
+	ErrNoRetry = errors.New("nothing to retry")
+	// ErrEquation says that rows are not accounted for.
+	ErrEquation = errors.New("rows are not accounted for")
+)
+
+// StepError is a node's failure, with what to do about it.
+type StepError struct {
+	Node string
+	Pos  string // file:line:column, "" when the failure has no place in a file
+	Err  error
+	Hint string
+}
+
+func (e *StepError) Error() string {
+	if e.Pos != "" {
+		return fmt.Sprintf("%s: %s: %v", e.Pos, e.Node, e.Err)
+	}
+	return fmt.Sprintf("%s: %v", e.Node, e.Err)
+}
+
+func (e *StepError) Unwrap() error { return e.Err }
+
+// current is the published manifest, an empty one when nothing is published.
+func (e *Engine) current(ctx context.Context) (*load.Manifest, error) {
+	m, err := e.Loader.Current(ctx)
+	if errors.Is(err, load.ErrNothing) {
+		return &load.Manifest{}, nil
+	}
+	return m, err
+}
+
+func nameOf(n *models.Node) warehouse.Name {
+	return warehouse.Name{Schema: n.Schema, Table: n.Table}
+}

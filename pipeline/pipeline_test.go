@@ -1,0 +1,388 @@
+package pipeline_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// TestExampleShop runs both nights of the example and compares every count with what the generator of its data
+// knows: nothing was lost, doubled or rejected but what should be.
+func TestExampleShop(t *testing.T) {
+	type counts struct {
+		Read, Landed, Rejected, Published int64
+		Reasons                           map[string]int64
+		Keys                              map[string]int64
+	}
+	var expected map[string]map[string]counts
+	data, err := os.ReadFile("../examples/shop/expected.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, &expected); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("../examples/shop")); err != nil {
+		t.Fatal(err)
+	}
+	for _, night := range []string{"night1", "night2"} {
+		if night == "night2" {
+			deliver(t, filepath.Join(dir, "night2"), filepath.Join(dir, "inbox"))
+		}
+		e := engine(t, dir)
+		r := run(t, e)
+		succeeded(t, r)
+		m := manifest(t, e)
+		for name, want := range expected[night] {
+			s := step(t, r, name)
+			read := s.Equations[0]
+			got := counts{Read: read.Get("read"), Landed: read.Get("landed"), Rejected: read.Get("rejected"), Published: s.Rows, Reasons: map[string]int64{}}
+			schema, table, _ := strings.Cut(name, ".")
+			for _, rejects := range m.Table(warehouse.Name{Schema: schema, Table: table}).Rejects {
+				for reason, n := range rejects.Reasons {
+					got.Reasons[reason] += n
+				}
+			}
+			keys := want.Keys
+			want.Keys = nil
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%s, %s:\n got %+v\nwant %+v", night, name, got, want)
+			}
+			for _, eq := range s.Equations {
+				if eq.Name != "landed" {
+					continue
+				}
+				for _, term := range []string{"inserted", "updated", "unchanged", "superseded"} {
+					if eq.Get(term) != keys[term] {
+						t.Errorf("%s, %s: %s is %d, want %d", night, name, term, eq.Get(term), keys[term])
+					}
+				}
+			}
+		}
+	}
+}
+
+// deliver copies the files of a night over those of the last.
+func deliver(t *testing.T, from, to string) {
+	t.Helper()
+	err := filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, _ := filepath.Rel(from, path)
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, rel), data, 0o644)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+const onePerson = "name: p\nsources:\n  in:\n    type: files\n    streams:\n      - { name: people, path: \"people*.csv\", columns: { id: BIGINT, name: VARCHAR }%s }\n"
+
+// TestDroppedRowIsNoticed drops one row at each stage of a run, and each time the run must go red and say that rows
+// are not accounted for. It is the negative control of every equation.
+func TestDroppedRowIsNoticed(t *testing.T) {
+	files := map[string]string{
+		"millrace.yml": fmt.Sprintf(onePerson, ", mode: incremental, key: [id], max_rejects: 50%") + "\n",
+		"people1.csv":  "id,name\n1,Ada\n2,Grace\nx,Nobody\n3,Edsger\n",
+		"models/m.sql": "{{ config(materialized='table') }} select * from {{ source('in', 'people') }}",
+	}
+	stages := map[string]func(*pipeline.Engine){
+		"undisturbed":        func(*pipeline.Engine) {},
+		"source miscounts":   func(e *pipeline.Engine) { e.OpenSource = miscounting(e.OpenSource) },
+		"landing":            func(e *pipeline.Engine) { e.Warehouse = dropping(e.Warehouse, "in.people/") },
+		"rejects":            func(e *pipeline.Engine) { e.Warehouse = dropping(e.Warehouse, "rejects/") },
+		"building a model":   func(e *pipeline.Engine) { e.Warehouse = swapping(e.Warehouse, "built.parquet") },
+		"file after landing": func(e *pipeline.Engine) { e.Warehouse = swapping(e.Warehouse, "in.people/") },
+	}
+	for name, disturb := range stages {
+		t.Run(name, func(t *testing.T) {
+			e := engine(t, project(t, files))
+			disturb(e)
+			r := run(t, e)
+			if name == "undisturbed" {
+				succeeded(t, r)
+				return
+			}
+			if r.Run.Status == journal.Succeeded {
+				t.Fatal("the run is green")
+			}
+			text := ""
+			for _, s := range r.Steps {
+				text += s.Error + "\n"
+			}
+			if !strings.Contains(text, "not accounted for") && !strings.Contains(text, "not what was written") {
+				t.Errorf("the errors do not say what is wrong: %s", text)
+			}
+		})
+	}
+}
+
+// miscounting wraps sources so that they count one record too many: as if one had been dropped on the way.
+func miscounting(open func(*models.Source) (extract.Source, error)) func(*models.Source) (extract.Source, error) {
+	return func(s *models.Source) (extract.Source, error) {
+		source, err := open(s)
+		return &miscounter{source}, err
+	}
+}
+
+type miscounter struct{ extract.Source }
+
+func (m *miscounter) Read(ctx context.Context, r extract.Request) (*extract.Snapshot, error) {
+	s, err := m.Source.Read(ctx, r)
+	if err == nil {
+		outcome := s.Outcome
+		s.Outcome = func() (extract.Outcome, error) {
+			o, err := outcome()
+			o.Read++
+			return o, err
+		}
+	}
+	return s, err
+}
+
+// dropping wraps the engine so that what it writes to paths like this lacks its first row.
+func dropping(open warehouse.Open, like string) warehouse.Open {
+	return func(ctx context.Context, cfg warehouse.Config) (warehouse.Warehouse, error) {
+		w, err := open(ctx, cfg)
+		return &dropper{w, like}, err
+	}
+}
+
+type dropper struct {
+	warehouse.Warehouse
+	like string
+}
+
+func (d *dropper) Write(ctx context.Context, query, path string) (warehouse.File, error) {
+	if strings.Contains(path, d.like) {
+		query = "SELECT * FROM (" + query + ") OFFSET 1"
+	}
+	return d.Warehouse.Write(ctx, query, path)
+}
+
+// swapping wraps the engine so that a file lacks a row although its writer counted it.
+func swapping(open warehouse.Open, like string) warehouse.Open {
+	return func(ctx context.Context, cfg warehouse.Config) (warehouse.Warehouse, error) {
+		w, err := open(ctx, cfg)
+		return &swapper{w, like}, err
+	}
+}
+
+type swapper struct {
+	warehouse.Warehouse
+	like string
+}
+
+func (s *swapper) Write(ctx context.Context, query, path string) (warehouse.File, error) {
+	file, err := s.Warehouse.Write(ctx, query, path)
+	if err != nil || !strings.Contains(path, s.like) {
+		return file, err
+	}
+	_, err = s.Warehouse.Write(ctx, "SELECT * FROM ("+query+") OFFSET 1", path)
+	return file, err
+}
+
+func (s *swapper) Ingest(ctx context.Context, r array.RecordReader, path string) (warehouse.File, error) {
+	return s.Warehouse.Ingest(ctx, r, path)
+}
+
+// TestGuards: what is most likely a broken source never replaces a good table without a yes.
+func TestGuards(t *testing.T) {
+	good := "id,name\n1,Ada\n2,Grace\n3,Edsger\n4,Barbara\n"
+	cases := []struct {
+		name, keys, second string
+		yes                func(*pipeline.Request)
+		want               []string
+	}{
+		{"empty", "", "id,name\n", func(r *pipeline.Request) { r.AllowEmpty = true }, []string{"the source is empty", "4 rows"}},
+		{"shrunken", "", "id,name\n1,Ada\n", func(r *pipeline.Request) { r.AllowShrunken = true }, []string{"shrunk from 4 rows to 1", "max_shrink"}},
+		{"too many rejects", "", "id,name\n1,Ada\n2,Grace\nx,Edsger\n4,Barbara\n", nil, []string{"1 of 4 records were rejected", "max_rejects"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			dir := project(t, map[string]string{"millrace.yml": fmt.Sprintf(onePerson, c.keys), "people.csv": good})
+			succeeded(t, run(t, engine(t, dir)))
+			write(t, dir, map[string]string{"people.csv": c.second})
+			e := engine(t, dir)
+			r := run(t, e)
+			if r.Run.Status != journal.Failed || *r.Run.ExitCode != pipeline.ExitFailed {
+				t.Fatalf("run is %s", r.Run.Status)
+			}
+			s := step(t, r, "in.people")
+			mentions(t, s.Error, append(c.want, "millrace.yml:6:")...)
+			if s.Hint == "" {
+				t.Error("there is no hint")
+			}
+			if got := query(t, e, "select count(*) from \"in\".people")[0][0]; got != int64(4) {
+				t.Errorf("the published table has %v rows now", got)
+			}
+			if c.yes != nil {
+				succeeded(t, run(t, engine(t, dir), c.yes))
+			}
+		})
+	}
+}
+
+// TestIncrementalEqualsFullReload merges many windows of a changing source and compares with one full read of it.
+func TestIncrementalEqualsFullReload(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": fmt.Sprintf(onePerson, ", mode: incremental, key: [id], cursor: at")})
+	yml := "name: p\nsources:\n  in:\n    type: files\n    streams:\n      - { name: people, path: \"people*.csv\", mode: incremental, key: [id], cursor: at, columns: { id: BIGINT, name: VARCHAR, at: INTEGER } }\n"
+	write(t, dir, map[string]string{"millrace.yml": yml})
+	all := ""
+	for night := range 6 {
+		rows := ""
+		for i := range 40 {
+			id := (night*7 + i*3) % 50
+			// late rows, ties on the cursor, and repeated keys within one file
+			rows += fmt.Sprintf("%d,n%d_%d,%d\n", id, night, i%9, (night*5+i*11)%23)
+		}
+		all += rows
+		write(t, dir, map[string]string{fmt.Sprintf("people%02d.csv", night): "id,name,at\n" + rows})
+		e := engine(t, dir)
+		r := run(t, e)
+		succeeded(t, r)
+		twin := engine(t, project(t, map[string]string{"millrace.yml": yml, "people.csv": "id,name,at\n" + all}))
+		succeeded(t, run(t, twin))
+		const q = `select * from "in".people order by id`
+		if got, want := query(t, e, q), query(t, twin, q); !reflect.DeepEqual(got, want) {
+			t.Fatalf("night %d: incremental and full reload differ:\n got %v\nwant %v", night, got, want)
+		}
+	}
+}
+
+// TestStopAndResume interrupts a run at its first checkpoint; the next one takes up its landed parts.
+func TestStopAndResume(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": "name: p\nsources:\n  g:\n    type: generate\n    streams:\n      - { name: orders, rows: 3000, page: 1000, mode: append }\n"})
+	e := engine(t, dir)
+	stopAfterFirst := func(ev pipeline.Event) {
+		if ev.Kind == "progress" && ev.Rows >= 1000 {
+			select {
+			case <-e.Stop:
+			default:
+				close(e.Stop)
+			}
+		}
+	}
+	e.Observe = stopAfterFirst
+	nodes, _ := e.Project.Select(nil, nil)
+	if _, err := e.Run(t.Context(), pipeline.Request{Nodes: nodes}); !errors.Is(err, pipeline.ErrInterrupted) {
+		t.Fatalf("got %v, want ErrInterrupted", err)
+	}
+	runs, err := e.Journal.Runs(t.Context(), journal.Filter{})
+	if err != nil || len(runs) != 1 || runs[0].Status != journal.Interrupted {
+		t.Fatalf("runs %+v, %v", runs, err)
+	}
+	parts, err := e.Journal.Parts(t.Context(), runs[0].ID, "g.orders")
+	if err != nil || len(parts) == 0 || len(parts) == 3 {
+		t.Fatalf("%d parts were landed before the stop, %v", len(parts), err)
+	}
+	again := engine(t, dir)
+	r := run(t, again)
+	succeeded(t, r)
+	if !r.Resumed || r.Run.ID != runs[0].ID || r.Run.Attempt != 2 {
+		t.Errorf("the run was not resumed: %+v", r.Run)
+	}
+	if got := query(t, again, "select count(*), count(distinct id) from g.orders")[0]; got[0] != int64(3000) || got[1] != int64(3000) {
+		t.Errorf("published %v", got)
+	}
+}
+
+// TestRetryPublishesTheRest: a partial run is retried, and only what failed is done again.
+func TestRetryPublishesTheRest(t *testing.T) {
+	dir := project(t, map[string]string{
+		"millrace.yml":    fmt.Sprintf(onePerson, ""),
+		"people.csv":      "id,name\n1,Ada\n",
+		"models/good.sql": "select * from {{ source('in', 'people') }}",
+		"models/bad.sql":  "{{ config(materialized='table') }}\nselect name,\n  nonsense\nfrom {{ source('in', 'people') }}",
+		"models/next.sql": "select * from {{ ref('bad') }}",
+	})
+	r := run(t, engine(t, dir))
+	if r.Run.Status != journal.Partial || *r.Run.ExitCode != pipeline.ExitPartial {
+		t.Fatalf("run is %s", r.Run.Status)
+	}
+	mentions(t, step(t, r, "main.bad").Error, "models/bad.sql:3:3", "nonsense")
+	if got := step(t, r, "main.next").Status; got != journal.UpstreamFailed {
+		t.Errorf("main.next is %s", got)
+	}
+	write(t, dir, map[string]string{"models/bad.sql": "{{ config(materialized='table') }} select name from {{ source('in', 'people') }}"})
+	e := engine(t, dir)
+	again, err := e.Retry(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	succeeded(t, again)
+	if again.Run.ID != r.Run.ID || len(again.Published) != 2 {
+		t.Errorf("retried as %s, published %d tables", again.Run.ID, len(again.Published))
+	}
+	if _, err := e.Retry(t.Context(), ""); !errors.Is(err, pipeline.ErrNoRetry) {
+		t.Errorf("a second retry says %v", err)
+	}
+}
+
+// TestPublishAllOrNothing: with publish: all, one failure keeps everything back.
+func TestPublishAllOrNothing(t *testing.T) {
+	dir := project(t, map[string]string{
+		"millrace.yml":   fmt.Sprintf(onePerson, "") + "pipelines:\n  nightly: { publish: all }\n",
+		"people.csv":     "id,name\n1,Ada\n",
+		"models/bad.sql": "select nonsense from {{ source('in', 'people') }}",
+	})
+	r := run(t, engine(t, dir))
+	if r.Run.Status != journal.Failed || r.Snapshot != 0 {
+		t.Errorf("run is %s with snapshot %d", r.Run.Status, r.Snapshot)
+	}
+}
+
+// TestLocked: a second run of the pipeline is told who has it.
+func TestLocked(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": "name: p\nsources:\n  g:\n    type: generate\n    streams:\n      - { name: orders, rows: 1000 }\n"})
+	first, second := engine(t, dir), engine(t, dir)
+	nodes, _ := second.Project.Select(nil, nil)
+	var err error
+	first.Observe = func(ev pipeline.Event) {
+		if ev.Kind == "start" && ev.Node != "" && err == nil {
+			_, err = second.Run(context.Background(), pipeline.Request{Nodes: nodes})
+		}
+	}
+	succeeded(t, run(t, first))
+	if !errors.Is(err, pipeline.ErrLocked) {
+		t.Fatalf("got %v, want ErrLocked", err)
+	}
+	mentions(t, err.Error(), "default", fmt.Sprint(os.Getpid()))
+}
+
+// TestNullKeys: rows without a key cannot be merged and become rejects.
+func TestNullKeys(t *testing.T) {
+	dir := project(t, map[string]string{
+		"millrace.yml": fmt.Sprintf(onePerson, ", mode: incremental, key: [id], max_rejects: 50%"),
+		"people.csv":   "id,name\n1,Ada\n,Nobody\n2,Grace\n",
+	})
+	e := engine(t, dir)
+	r := run(t, e)
+	succeeded(t, r)
+	if got := step(t, r, "in.people").Equations[0].String(); got != "read 3 = landed 2 + rejected 1" {
+		t.Error(got)
+	}
+	if got := manifest(t, e).Tables[0].Rejects[0].Reasons; !reflect.DeepEqual(got, map[string]int64{extract.ReasonNullKey: 1}) {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,52 @@
+package pipeline
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/models"
+)
+
+// SourceSpecs turns the specs of sources into what the project loader wants: neither knows the other.
+func SourceSpecs(specs []extract.Spec) []models.SourceSpec {
+	all := make([]models.SourceSpec, 0, len(specs))
+	for _, s := range specs {
+		all = append(all, models.SourceSpec{Type: s.Type, Summary: s.Summary, Options: s.Options, StreamOptions: s.StreamOptions, Check: checker(s)})
+	}
+	return all
+}
+
+func checker(s extract.Spec) func(any, []*models.Stream) []models.Finding {
+	return func(options any, streams []*models.Stream) []models.Finding {
+		if s.Check == nil {
+			return nil
+		}
+		asked := make([]extract.Stream, 0, len(streams))
+		for _, st := range streams {
+			asked = append(asked, asStream(st))
+		}
+		var findings []models.Finding
+		for _, p := range s.Check(options, asked) {
+			findings = append(findings, models.Finding(p))
+		}
+		return findings
+	}
+}
+
+// asStream is a stream of the project as the source contract has it.
+func asStream(st *models.Stream) extract.Stream {
+	return extract.Stream{Name: st.Name, Mode: extract.Mode(st.Mode), Key: st.Key, Cursor: st.Cursor, Options: st.Options}
+}
+
+// SourceOpener opens sources of the project by their type.
+func SourceOpener(p *models.Project, specs []extract.Spec, log *slog.Logger) func(*models.Source) (extract.Source, error) {
+	return func(s *models.Source) (extract.Source, error) {
+		for _, spec := range specs {
+			if spec.Type == s.Type {
+				return spec.Open(extract.Env{Name: s.Name, Project: p.Dir, Log: log}, s.Options)
+			}
+		}
+		return nil, fmt.Errorf("no source of type %q", s.Type)
+	}
+}

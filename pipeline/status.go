@@ -1,0 +1,251 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// RunState is a run's status as people mean it: the journal's, but one whose process is gone is not running.
+type RunState string
+
+// The states beyond those of the journal.
+const (
+	StateRunning     = RunState(journal.Running)
+	StateInterrupted = RunState(journal.Interrupted)
+)
+
+// stateOf asks the locks whether a run that the journal calls running still does.
+func (e *Engine) stateOf(r journal.Run) RunState {
+	if r.Status != journal.Running {
+		return RunState(r.Status)
+	}
+	for _, name := range strings.Split(r.Pipeline, "+") {
+		if e.idle(name) {
+			return StateInterrupted
+		}
+	}
+	return StateRunning
+}
+
+// lockState looks at a pipeline's lock.
+func (e *Engine) lockState(name string) LockState {
+	s := LockState{Pipeline: name, Held: !e.idle(name)}
+	if !s.Held {
+		return s
+	}
+	s.Owner = &Owner{}
+	if data, err := os.ReadFile(filepath.Join(e.Project.StateDir(), "locks", name+".lock")); err == nil {
+		_ = json.Unmarshal(data, s.Owner)
+	}
+	return s
+}
+
+// Status is the project as its readers and its runs see it now.
+type Status struct {
+	Project     string           `json:"project"`
+	Target      string           `json:"target"`
+	TargetPath  string           `json:"target_path"`
+	Snapshot    int64            `json:"snapshot"` // 0: nothing is published
+	PublishedAt *time.Time       `json:"published_at,omitempty"`
+	MovedFrom   string           `json:"moved_from,omitempty"`
+	Tables      []TableStatus    `json:"tables"`
+	NeverBuilt  []string         `json:"never_built"`
+	Pipelines   []PipelineStatus `json:"pipelines"`
+	Unfinished  []RunSummary     `json:"unfinished_runs"` // running, or interrupted and the latest of its pipeline
+	Note        string           `json:"note,omitempty"`
+}
+
+// TableStatus is one published table.
+type TableStatus struct {
+	Name        string    `json:"name"`
+	Kind        string    `json:"kind"`
+	View        bool      `json:"view"`
+	Pipeline    string    `json:"pipeline"`
+	Rows        int64     `json:"rows"`
+	PublishedAt time.Time `json:"published_at"`
+	AgeSeconds  int64     `json:"age_seconds"`
+	Run         string    `json:"run"`
+	Snapshot    int64     `json:"snapshot"`
+	Stale       bool      `json:"stale"`
+	Why         []string  `json:"why"`
+	InProject   bool      `json:"in_project"`
+}
+
+// PipelineStatus is one pipeline and its last run.
+type PipelineStatus struct {
+	Name      string      `json:"name"`
+	Schedule  string      `json:"schedule,omitempty"`
+	Freshness string      `json:"freshness,omitempty"`
+	Nodes     int         `json:"nodes"`
+	Lock      LockState   `json:"lock"`
+	LastRun   *RunSummary `json:"last_run,omitempty"`
+}
+
+// RunSummary is a run in one line.
+type RunSummary struct {
+	journal.Run
+	State RunState `json:"state"`
+}
+
+// Summary adds what the locks say to a run.
+func (e *Engine) Summary(r journal.Run) RunSummary { return RunSummary{Run: r, State: e.stateOf(r)} }
+
+// Summaries lists runs, the newest first.
+func (e *Engine) Summaries(ctx context.Context, f journal.Filter) ([]RunSummary, error) {
+	runs, err := e.Journal.Runs(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]RunSummary, len(runs))
+	for i, r := range runs {
+		all[i] = e.Summary(r)
+	}
+	return all, nil
+}
+
+// mover is a target that can be moved as a whole; load/local is one.
+type mover interface {
+	Moved(ctx context.Context) (from string, moved bool)
+}
+
+// lastSteps is how many runs back Status looks for a node's last step.
+const lastSteps = 50
+
+// Status looks at the manifest, the journal and the locks. It changes nothing.
+func (e *Engine) Status(ctx context.Context) (*Status, error) {
+	m, err := e.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &Status{Project: e.Project.Name, Target: e.Project.Target.Name, TargetPath: e.TargetRoot, Snapshot: m.Snapshot,
+		Tables: []TableStatus{}, NeverBuilt: []string{}, Pipelines: []PipelineStatus{}, Unfinished: []RunSummary{}}
+	if m.Snapshot != 0 {
+		s.PublishedAt = &m.PublishedAt
+	}
+	if mv, ok := e.Loader.(mover); ok {
+		s.MovedFrom, _ = mv.Moved(ctx)
+	}
+	runs, err := e.Summaries(ctx, journal.Filter{Limit: lastSteps})
+	if err != nil {
+		return nil, err
+	}
+	left, err := e.leftBehind(ctx, runs)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range m.Tables {
+		p := publishedState(t, e.Clock())
+		one := TableStatus{Name: t.Name.String(), Kind: t.Kind, View: t.View != "", Pipeline: t.Pipeline, Rows: t.Rows, PublishedAt: t.PublishedAt,
+			AgeSeconds: p.AgeSeconds, Run: t.Run, Snapshot: t.Snapshot, Why: []string{}}
+		n := e.Project.Node(t.Name.String())
+		one.InProject = n != nil
+		if n != nil {
+			one.Pipeline = n.Pipeline
+			if why := e.tooOld(n, e.Clock().Sub(t.PublishedAt)); why != "" {
+				one.Why = append(one.Why, why)
+			}
+		}
+		if failed := left[one.Name]; failed.run != "" && failed.run != t.Run && failed.began.After(t.PublishedAt) {
+			one.Why = append(one.Why, fmt.Sprintf("run %s failed: %s", failed.run, failed.why))
+		}
+		one.Stale = len(one.Why) > 0
+		s.Tables = append(s.Tables, one)
+	}
+	for _, n := range e.Project.Nodes {
+		if m.Table(nameOf(n)) == nil && !(n.Model != nil && n.Model.Materialized == models.Ephemeral) {
+			s.NeverBuilt = append(s.NeverBuilt, n.Name())
+		}
+	}
+	return s, e.pipelinesStatus(ctx, s, runs)
+}
+
+func (e *Engine) pipelinesStatus(ctx context.Context, s *Status, runs []RunSummary) error {
+	latest := map[string]bool{}
+	for _, r := range runs {
+		if !latest[r.Pipeline] && (r.State == StateRunning || r.State == StateInterrupted) {
+			s.Unfinished = append(s.Unfinished, r)
+		}
+		latest[r.Pipeline] = true
+	}
+	for _, pl := range e.Project.Pipelines {
+		one := PipelineStatus{Name: pl.Name, Schedule: pl.Schedule, Lock: e.lockState(pl.Name)}
+		if pl.Freshness > 0 {
+			one.Freshness = pl.Freshness.String()
+		}
+		for _, n := range e.Project.Nodes {
+			if n.Pipeline == pl.Name {
+				one.Nodes++
+			}
+		}
+		for _, r := range runs {
+			if contains(strings.Split(r.Pipeline, "+"), pl.Name) {
+				one.LastRun = &r
+				break
+			}
+		}
+		if one.LastRun == nil { // older than the runs above
+			older, err := e.Summaries(ctx, journal.Filter{Pipeline: pl.Name, Limit: 1})
+			if err != nil {
+				return err
+			}
+			if len(older) > 0 {
+				one.LastRun = &older[0]
+			}
+		}
+		s.Pipelines = append(s.Pipelines, one)
+	}
+	return nil
+}
+
+// tooOld compares a table's age with the freshness that its pipeline promises.
+func (e *Engine) tooOld(n *models.Node, age time.Duration) string {
+	pl := e.Project.Pipeline(n.Pipeline)
+	if pl == nil || pl.Freshness == 0 || age <= pl.Freshness.Std() {
+		return ""
+	}
+	return fmt.Sprintf("%s old, and freshness is %s", config.Duration(age.Round(time.Minute)), pl.Freshness)
+}
+
+// failure is why a node's last run left its table as it was.
+type failure struct {
+	run, why string
+	began    time.Time
+}
+
+// leftBehind finds the nodes whose latest step did not succeed, or whose latest run published nothing.
+func (e *Engine) leftBehind(ctx context.Context, runs []RunSummary) (map[string]failure, error) {
+	left := map[string]failure{}
+	for _, r := range runs {
+		if r.State == StateRunning || r.State == StateInterrupted || r.Status == journal.Abandoned {
+			continue
+		}
+		steps, err := e.Journal.Steps(ctx, r.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range steps {
+			if _, seen := left[s.Node]; seen {
+				continue
+			}
+			switch {
+			case s.Status != journal.Succeeded && s.Error != "":
+				line, _, _ := strings.Cut(s.Error, "\n")
+				left[s.Node] = failure{r.ID, line, r.Started}
+			case s.Status != journal.Succeeded || r.Status == journal.Failed:
+				left[s.Node] = failure{r.ID, "nothing of it was published", r.Started}
+			default:
+				left[s.Node] = failure{}
+			}
+		}
+	}
+	return left, nil
+}
