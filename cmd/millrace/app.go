@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	sources "github.com/millrace/millrace/extract/all"
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/secret"
+	loaders "github.com/millrace/millrace/load/all"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/warehouse/duckdb"
+)
+
+// app is what the commands share: the flags of every command, and where to write.
+type app struct {
+	stdout, stderr io.Writer
+	redactor       *secret.Redactor
+
+	dir     string
+	target  string
+	vars    []string
+	json    bool
+	memory  string
+	threads int
+	verbose bool
+	noColor bool
+}
+
+func newApp(stdout, stderr io.Writer) *app {
+	r := &secret.Redactor{}
+	return &app{stdout: stdout, stderr: stderr, redactor: r}
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "millrace",
+		Short: "Move, model and publish tables, every row accounted for",
+		Long: "Millrace reads sources into Parquet, builds SQL models on DuckDB and publishes all tables of a run by one\n" +
+			"atomic swap: nobody ever sees a half-published table, whatever is killed and whenever.\n" + exitHelp,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage("%w: see `%s --help`", err, c.CommandPath())
+	})
+	f := root.PersistentFlags()
+	f.StringVarP(&a.dir, "project", "C", ".", "folder of the project")
+	f.StringVar(&a.target, "target", "", "target to use instead of the project's own choice")
+	f.StringArrayVar(&a.vars, "var", nil, "set a project variable, as name=value")
+	f.BoolVar(&a.json, "json", false, "print the answer as JSON")
+	f.StringVar(&a.memory, "memory", "", "memory that the work may use, such as 512MB")
+	f.IntVar(&a.threads, "threads", 0, "processors to use (default all)")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "log every step and part")
+	f.BoolVar(&a.noColor, "no-color", false, "no colour and no motion; NO_COLOR does the same")
+	root.AddCommand(a.commands()...)
+	for _, c := range root.Commands() {
+		if c.Long == "" {
+			c.Long = strings.ToUpper(c.Short[:1]) + c.Short[1:] + "."
+		}
+		c.Long += "\n" + exitHelp
+	}
+	return root
+}
+
+// interactive says whether people watch stderr on a terminal.
+func (a *app) interactive() bool {
+	f, ok := a.stderr.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && !a.plain()
+}
+
+func (a *app) plain() bool { return a.noColor || os.Getenv("NO_COLOR") != "" }
+
+func (a *app) logger() *slog.Logger {
+	level := slog.LevelWarn
+	if a.verbose {
+		level = slog.LevelDebug
+	}
+	handler := slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level})
+	return slog.New(a.redactor.Handler(handler))
+}
+
+// printJSON writes one value for machines.
+func (a *app) printJSON(v any) error {
+	e := json.NewEncoder(a.stdout)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// specs are the types of sources, as the project loader wants them.
+func specs() []models.SourceSpec { return pipeline.SourceSpecs(sources.Specs()) }
+
+// project loads the project. Unresolved leaves ${…} alone, for commands that look at the files only.
+func (a *app) project(ctx context.Context, unresolved bool) (*models.Project, config.Problems, error) {
+	dir, err := filepath.Abs(a.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, nil, usage("open project: %w", err)
+	}
+	defer root.Close()
+	in := models.Loading{Dir: dir, Files: root.FS(), Sources: specs(), Target: a.target, Vars: map[string]string{}, Redactor: a.redactor, Context: ctx}
+	for _, v := range a.vars {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok {
+			return nil, nil, usage("--var %s: write name=value", v)
+		}
+		in.Vars[name] = value
+	}
+	if !unresolved {
+		in.Env = os.LookupEnv
+	}
+	p, problems := models.Load(in)
+	return p, problems, nil
+}
+
+// loaded returns a project without errors; warnings go to stderr.
+func (a *app) loaded(ctx context.Context) (*models.Project, error) {
+	p, problems, err := a.project(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	if problems.HasErrors() {
+		return nil, problems
+	}
+	if len(problems) > 0 && !a.json {
+		fmt.Fprintln(a.stderr, a.redactor.Redact(problems.Error()))
+	}
+	return p, nil
+}
+
+// engine opens the project, its journal and its target. The caller closes what it returns.
+func (a *app) engine(ctx context.Context) (*pipeline.Engine, func(), error) {
+	p, err := a.loaded(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	memory, err := a.memoryFor(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	threads := a.threads
+	if threads <= 0 {
+		threads = runtime.NumCPU()
+	}
+	if err := os.MkdirAll(p.StateDir(), 0o700); err != nil {
+		return nil, nil, fmt.Errorf("open state folder: %w", err)
+	}
+	j, err := journal.Open(ctx, filepath.Join(p.StateDir(), "state.db"))
+	if err != nil {
+		return nil, nil, err
+	}
+	loader, err := loaders.Open(p, duckdb.BuildCatalog)
+	if err != nil {
+		return nil, nil, errors.Join(err, j.Close())
+	}
+	debug.SetMemoryLimit(memory * 4 / 10)
+	debug.SetGCPercent(50)
+	e := &pipeline.Engine{Project: p, Journal: j, Loader: loader, TargetRoot: p.TargetDir(), Warehouse: duckdb.Open, OpenSource: pipeline.SourceOpener(p, sources.Specs(), a.logger()),
+		Log: a.logger(), Clock: clock.System, Version: version(), Memory: memory, Threads: threads, Verify: pipeline.VerifyLevel(p.Verify), Stop: make(chan struct{})}
+	return e, func() { _ = j.Close() }, nil
+}
+
+// leastMemory is what the engine needs to get anywhere.
+const leastMemory = 192 << 20
+
+func (a *app) memoryFor(p *models.Project) (int64, error) {
+	memory := p.Memory
+	if a.memory != "" {
+		var size config.Size
+		if err := size.UnmarshalText([]byte(a.memory)); err != nil {
+			return 0, usage("--memory %s: %w", a.memory, err)
+		}
+		memory = int64(size)
+	}
+	if memory < leastMemory {
+		return 0, usage("memory: %s is too little: give at least %s", config.Size(memory), config.Size(leastMemory))
+	}
+	return memory, nil
+}

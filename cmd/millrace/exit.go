@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// The exit codes of every command. Help texts print exitHelp, so that they are written once.
+const (
+	codeOK          = 0
+	codeFailed      = 1
+	codeUsage       = 2
+	codeChecks      = 3
+	codeLocked      = 4
+	codePartial     = 5
+	codeInterrupted = 130
+	codeTerminated  = 143
+)
+
+const exitHelp = `
+Exit codes:
+  0    done; warnings and rejects within their thresholds are done too
+  1    failed, nothing of this run was published
+  2    bad usage, or a mistake in the project
+  3    checks failed and nothing else (no command of this version runs checks)
+  4    locked by another run
+  5    some nodes failed, the rest was published
+  130  interrupted after a checkpoint (Ctrl-C); 143 the same by SIGTERM`
+
+// codeError is an error that has said all it has to say, or that wants a certain exit code.
+type codeError struct {
+	code int
+	err  error // nil: nothing left to print
+}
+
+func (e *codeError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *codeError) Unwrap() error { return e.err }
+
+func usage(format string, args ...any) error {
+	return &codeError{codeUsage, fmt.Errorf(format, args...)}
+}
+
+func exitCode(err error) int {
+	var coded *codeError
+	var problems config.Problems
+	switch {
+	case err == nil:
+		return codeOK
+	case errors.As(err, &coded):
+		return coded.code
+	case errors.Is(err, pipeline.ErrLocked):
+		return codeLocked
+	case errors.Is(err, pipeline.ErrInterrupted):
+		return codeTerminated
+	case errors.As(err, &problems), errors.Is(err, journal.ErrNewer), errors.Is(err, journal.ErrNotFound), errors.Is(err, journal.ErrNetwork),
+		errors.Is(err, load.ErrNewer), errors.Is(err, pipeline.ErrNoRetry), isUnwritable(err):
+		return codeUsage
+	}
+	return codeFailed
+}
+
+// isUnwritable is about folders that cannot be written: a mistake of set-up, found before any work.
+func isUnwritable(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
+}
+
+// printError writes an error for people, or for machines with --json.
+func (a *app) printError(err error) {
+	var coded *codeError
+	if errors.As(err, &coded) && coded.err == nil {
+		return
+	}
+	var problems config.Problems
+	if a.json {
+		out := map[string]any{"error": a.redactor.Redact(err.Error()), "exit_code": exitCode(err), "hint": a.redactor.Redact(hintFor(err))}
+		if errors.As(err, &problems) {
+			out["error"] = fmt.Sprintf("%d problems in the project", len(problems))
+			out["problems"] = problems
+		}
+		_ = json.NewEncoder(a.stderr).Encode(out)
+		return
+	}
+	if errors.As(err, &problems) {
+		fmt.Fprintln(a.stderr, a.redactor.Redact(problems.Error()))
+		return
+	}
+	fmt.Fprintf(a.stderr, "millrace: %s\n", a.redactor.Redact(err.Error()))
+	if hint := hintFor(err); hint != "" {
+		fmt.Fprintf(a.stderr, "   %s\n", strings.ReplaceAll(a.redactor.Redact(hint), "\n", "\n   "))
+	}
+}
+
+// hintFor says what to do next about errors that several commands meet.
+func hintFor(err error) string {
+	var hinted interface{ Hint() string }
+	var step *pipeline.StepError
+	switch {
+	case errors.As(err, &hinted) && hinted.Hint() != "":
+		return hinted.Hint()
+	case errors.As(err, &step) && step.Hint != "":
+		return step.Hint
+	case errors.Is(err, syscall.ENOSPC):
+		return "free space on that disk and run again: what was landed is kept, what was published is untouched"
+	case errors.Is(err, journal.ErrCorrupt):
+		return "restore a backup, or move the file away and rebuild it from the manifests: millrace state rebuild"
+	case errors.Is(err, journal.ErrNewer), errors.Is(err, load.ErrNewer):
+		return "use the newer millrace on this project"
+	case errors.Is(err, load.ErrNothing):
+		return "millrace run publishes for the first time"
+	case errors.Is(err, pipeline.ErrLocked):
+		return "wait for it, or look with `millrace status`"
+	case errors.Is(err, context.Canceled), errors.Is(err, pipeline.ErrInterrupted):
+		return "the next `millrace run` takes up where this one ended"
+	}
+	return ""
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/pipeline"
+)
+
+func (a *app) gcCommand() *cobra.Command {
+	var apply, dryRun bool
+	var rejectsAge string
+	c := &cobra.Command{
+		Use:   "gc",
+		Short: "remove what no reader and no run needs any more",
+		Long: "Finds snapshots past their retention, data files that no snapshot names, staging of runs that can no longer be\n" +
+			"resumed, and old rejects. It only shows them; --apply removes them. Rejects of a published table stay in the\n" +
+			"target with the table.\n",
+		Example: "  millrace gc\n  millrace gc --apply --rejects-older-than 90d",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var age config.Duration
+			if err := age.UnmarshalText([]byte(rejectsAge)); err != nil {
+				return usage("--rejects-older-than %s: %w", rejectsAge, err)
+			}
+			if apply && dryRun {
+				return usage("--apply and --dry-run contradict each other")
+			}
+			e, closeEngine, err := a.engine(c.Context())
+			if err != nil {
+				return err
+			}
+			defer closeEngine()
+			g, err := e.Collect(c.Context(), age.Std(), !apply)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(g)
+			}
+			a.printGarbage(g)
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&apply, "apply", false, "remove what is shown")
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "only show it: that is the default")
+	c.Flags().StringVar(&rejectsAge, "rejects-older-than", "30d", "age at which rejects go")
+	return c
+}
+
+func (a *app) printGarbage(g *pipeline.Garbage) {
+	if t := g.Target; t != nil {
+		if len(t.Snapshots) > 0 {
+			var numbers []string
+			for _, n := range t.Snapshots {
+				numbers = append(numbers, fmt.Sprint(n))
+			}
+			a.out("snapshots: %s", strings.Join(numbers, ", "))
+		}
+		for _, f := range t.Files {
+			a.out("file: %s", f)
+		}
+	}
+	for _, f := range g.Staging {
+		a.out("staging: %s, %s: %s", f.Path, bytesText(f.Bytes), f.Why)
+	}
+	for _, f := range g.Rejects {
+		a.out("rejects: %s, %s: %s", f.Path, bytesText(f.Bytes), f.Why)
+	}
+	for _, s := range g.Skipped {
+		a.note("left alone: %s", s)
+	}
+	empty := len(g.Staging)+len(g.Rejects) == 0 && (g.Target == nil || len(g.Target.Snapshots)+len(g.Target.Files) == 0)
+	switch {
+	case empty:
+		a.out("nothing to remove")
+	case g.DryRun:
+		a.out("%s would go; millrace gc --apply removes it", bytesText(g.Bytes()))
+	default:
+		a.out("%s removed", bytesText(g.Bytes()))
+	}
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform"
+	"github.com/millrace/millrace/warehouse"
+	"github.com/millrace/millrace/warehouse/duckdb"
+)
+
+func (a *app) lintCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "lint",
+		Short: "check the project's files",
+		Long: "Checks every project file and prints all problems at once. It opens no source and needs no secret: ${…} stays as\n" +
+			"it is. Each model is rendered and must be one SELECT. Whether columns exist, `millrace plan` finds out.\n",
+		Example: "  millrace lint\n  millrace lint --json",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			p, problems, err := a.project(c.Context(), true)
+			if err != nil {
+				return err
+			}
+			if !problems.HasErrors() {
+				more, err := checkModels(c.Context(), p)
+				if err != nil {
+					return err
+				}
+				problems = append(problems, more...).Sort()
+			}
+			return a.printProblems(problems)
+		},
+	}
+}
+
+// printProblems is lint's answer: the problems are the data.
+func (a *app) printProblems(problems config.Problems) error {
+	switch {
+	case a.json:
+		if problems == nil {
+			problems = config.Problems{}
+		}
+		for _, p := range problems {
+			p.Message, p.Hint, p.Source = a.redactor.Redact(p.Message), a.redactor.Redact(p.Hint), a.redactor.Redact(p.Source)
+		}
+		if err := a.printJSON(problems); err != nil {
+			return err
+		}
+	case len(problems) == 0:
+		a.out("%s, no problems", plural(countFiles(a.dir), "file"))
+	default:
+		a.out("%s", problems.Error())
+		warnings := 0
+		for _, p := range problems {
+			if p.Severity == config.SeverityWarning {
+				warnings++
+			}
+		}
+		a.note("%s, %s, %s", plural(countFiles(a.dir), "file"), plural(len(problems)-warnings, "error"), plural(warnings, "warning"))
+	}
+	if problems.HasErrors() {
+		return &codeError{code: codeUsage}
+	}
+	return nil
+}
+
+// checkModels renders every model and has the engine parse it; no table need be there.
+func checkModels(ctx context.Context, p *models.Project) (config.Problems, error) {
+	var w warehouse.Warehouse
+	var problems config.Problems
+	for _, n := range p.Nodes {
+		if n.Model == nil {
+			continue
+		}
+		if w == nil {
+			var err error
+			if w, err = duckdb.Open(ctx, warehouse.Config{Memory: 128 << 20, Threads: 1}); err != nil {
+				return nil, err
+			}
+			defer w.Close()
+		}
+		err := (&transform.Builder{Project: p, Warehouse: w}).Check(ctx, transform.Job{Node: n})
+		var te *transform.Error
+		switch {
+		case err == nil:
+		case errors.As(err, &te):
+			problems = append(problems, placed(p.Dir, te))
+		default:
+			return nil, err
+		}
+	}
+	return problems, nil
+}
+
+// placed is an error of a model as a problem of its file, with the line.
+func placed(dir string, te *transform.Error) *config.Problem {
+	file, line, column := splitPos(te.Pos)
+	problem := &config.Problem{File: file, Line: line, Column: column, Length: 1, Message: te.Err.Error(), Hint: te.Hint, Severity: config.SeverityError}
+	if data, err := os.ReadFile(filepath.Join(dir, file)); err == nil {
+		if lines := strings.Split(string(data), "\n"); line >= 1 && line <= len(lines) {
+			problem.Source = strings.TrimSuffix(lines[line-1], "\r")
+		}
+	}
+	return problem
+}
+
+// splitPos takes file:line:column apart.
+func splitPos(pos string) (file string, line, column int) {
+	parts := strings.Split(pos, ":")
+	if len(parts) < 3 {
+		return pos, 0, 0
+	}
+	n := len(parts)
+	return strings.Join(parts[:n-2], ":"), atoi(parts[n-2]), atoi(parts[n-1])
+}
+
+func atoi(s string) int {
+	n := 0
+	for _, c := range s {
+		if c < '0' || c > '9' {
+			return 0
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n
+}
+
+// countFiles counts the files that make up the project.
+func countFiles(dir string) int {
+	n := 0
+	if _, err := os.Stat(filepath.Join(dir, models.ProjectFile)); err == nil {
+		n++
+	}
+	for _, below := range []string{"sources", "models", "macros"} {
+		_ = filepath.WalkDir(filepath.Join(dir, below), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return nil
+			}
+			switch filepath.Ext(path) {
+			case ".yml", ".yaml", ".sql":
+				n++
+			}
+			return nil
+		})
+	}
+	return n
+}

@@ -1,0 +1,29 @@
+// Command millrace is the one binary: every file here is one command, and wires parts that live elsewhere.
+// Read app.go for what the commands share, run.go for the main job.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run executes one command line and returns its exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	a := newApp(stdout, stderr)
+	root := a.rootCommand()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		a.printError(err)
+	}
+	code := exitCode(err)
+	if code == codeUsage && os.Getenv(workerEnv) != "" {
+		return workerUsage
+	}
+	return code
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/pipeline"
+)
+
+func (a *app) planCommand() *cobra.Command {
+	var pin, showSQL bool
+	var exclude []string
+	c := &cobra.Command{
+		Use:   "plan [selectors]",
+		Short: "show what a run would read and change",
+		Long: "Looks at the sources and at what is published, and shows what a run would do: what is new in each stream, how\n" +
+			"columns would change, and whether every model's SQL fits the tables it reads. Nothing is written, except the\n" +
+			"types found, by --pin, under the streams of the project that have none.\n",
+		Example: "  millrace plan\n  millrace plan +fct_orders --sql\n  millrace plan --pin",
+		RunE: func(c *cobra.Command, args []string) error {
+			text, err := pipeline.ProjectText(a.dir)
+			if err != nil {
+				return err
+			}
+			e, closeEngine, err := a.engine(c.Context())
+			if err != nil {
+				return err
+			}
+			defer closeEngine()
+			nodes, err := e.Project.Select(args, exclude)
+			if err != nil {
+				return usage("%w", err)
+			}
+			if len(nodes) == 0 {
+				return usage("nothing is selected: the project has no nodes, or --exclude leaves none")
+			}
+			p, err := e.Plan(c.Context(), nodes)
+			if err != nil {
+				return err
+			}
+			out := plannedAnswer{Plan: p}
+			if pin {
+				if out.Pinned, err = pipeline.Pin(e.Project, p, text); err != nil {
+					return err
+				}
+			}
+			if a.json {
+				err = a.printJSON(a.cleanPlan(out))
+			} else {
+				a.printPlan(out, pin, showSQL)
+			}
+			if err == nil && p.Problems > 0 {
+				return &codeError{code: codeFailed}
+			}
+			return err
+		},
+	}
+	c.Flags().BoolVar(&pin, "pin", false, "write the found types under the streams that have none, into the project's files")
+	c.Flags().BoolVar(&showSQL, "sql", false, "show each model's SQL as it would run")
+	c.Flags().StringArrayVar(&exclude, "exclude", nil, "leave these nodes out; may be repeated")
+	return c
+}
+
+// plannedAnswer is a plan and what --pin wrote.
+type plannedAnswer struct {
+	*pipeline.Plan
+	Pinned []pipeline.Pinned `json:"pinned,omitempty"`
+}
+
+// cleanPlan hides secrets in what sources said.
+func (a *app) cleanPlan(p plannedAnswer) plannedAnswer {
+	for i := range p.Nodes {
+		n := &p.Nodes[i]
+		n.Error, n.Hint = a.redactor.Redact(n.Error), a.redactor.Redact(n.Hint)
+		for k := range n.Notes {
+			n.Notes[k] = a.redactor.Redact(n.Notes[k])
+		}
+	}
+	return p
+}
+
+func (a *app) printPlan(p plannedAnswer, pin, showSQL bool) {
+	g := grid{header: []string{"NODE", "KIND", "HOW", "PUBLISHED", "AGE", "TO READ", "COLUMNS"}, right: []bool{false, false, false, true, true}}
+	for _, n := range p.Nodes {
+		published, age := "never", "-"
+		if n.Published != nil {
+			published, age = fmt.Sprint(n.Published.Rows), ago(n.Published.AgeSeconds)
+		}
+		g.add(n.Name, n.Kind, how(n), published, age, toRead(n), columnsText(n))
+	}
+	_ = g.print(a.stdout)
+	for _, n := range p.Nodes {
+		a.printPlanned(n, pin, showSQL)
+	}
+	a.out("")
+	for _, l := range p.Locks {
+		if l.Held {
+			a.out("pipeline %s is locked: process %d since %s (%s): a run now would exit with code %d", l.Pipeline, l.Owner.PID, clockText(l.Owner.Since), l.Owner.Command, codeLocked)
+		}
+	}
+	if r := p.Pending; r != nil {
+		switch {
+		case r.Resumed:
+			a.out("run %s was interrupted with %s landed: the next run resumes it", r.Run, plural(r.Parts, "part"))
+		case r.Status == pipeline.StateRunning:
+			a.out("run %s is running now", r.Run)
+		default:
+			a.out("run %s was interrupted; the next run gives it up: %s", r.Run, r.Why)
+		}
+	}
+	var locks []string
+	for _, l := range p.Locks {
+		locks = append(locks, l.Pipeline)
+	}
+	a.out("%s to run, locks: %s, target: %s", plural(len(p.Nodes), "node"), strings.Join(locks, ", "), p.Target)
+	if p.Problems > 0 {
+		a.out("%s: a run would fail there", plural(p.Problems, "problem"))
+	}
+	for _, w := range p.Pinned {
+		a.out("pinned in %s: %s: %s: %s", w.File, w.Node, w.Key, w.YAML)
+	}
+	if pin && len(p.Pinned) == 0 {
+		a.out("nothing to pin: every stream that could be looked at has its types")
+	}
+}
+
+func how(n pipeline.PlannedNode) string {
+	if n.Strategy != "" {
+		return n.Mode + " (" + n.Strategy + ")"
+	}
+	return n.Mode
+}
+
+// toRead says what a stream has for the next run.
+func toRead(n pipeline.PlannedNode) string {
+	switch {
+	case n.Error != "":
+		return "PROBLEM"
+	case n.Unknown:
+		return "unknown"
+	case n.Kind != "stream":
+		return ""
+	case n.UpToDate:
+		return "nothing new"
+	}
+	text := plural(n.Slices, "slice")
+	if n.SliceBytes > 0 {
+		text += ", " + bytesText(n.SliceBytes)
+	}
+	if n.Rows >= 0 && n.SliceBytes == n.Bytes {
+		text += fmt.Sprintf(", ~%d rows", n.Rows)
+	}
+	return text
+}
+
+func columnsText(n pipeline.PlannedNode) string {
+	if len(n.Columns) == 0 {
+		return ""
+	}
+	text := fmt.Sprint(len(n.Columns))
+	if len(n.Changes) > 0 {
+		text += fmt.Sprintf(", %s", plural(len(n.Changes), "change"))
+	}
+	return text
+}
+
+func (a *app) printPlanned(n pipeline.PlannedNode, pin, showSQL bool) {
+	if len(n.Changes)+len(n.Notes) == 0 && n.Error == "" && !n.Unknown && !(showSQL && n.SQL != "") && (pin || len(n.Pins) == 0) {
+		return
+	}
+	a.out("\n%s", n.Name)
+	for _, c := range n.Changes {
+		a.out("  %s", c)
+	}
+	for _, note := range n.Notes {
+		a.out("  note: %s", note)
+	}
+	if len(n.Pins) > 0 && !pin {
+		a.out("  types are guessed: millrace plan --pin writes them into the project")
+	}
+	if n.Unknown {
+		a.out("  not checked: %s", n.UnknownCause)
+	}
+	if n.Error != "" {
+		at := ""
+		if n.At != "" {
+			at = n.At + ": "
+		}
+		a.out("  PROBLEM %s%s", at, n.Error)
+		if n.Hint != "" {
+			a.out("  → %s", n.Hint)
+		}
+	}
+	if showSQL && n.SQL != "" {
+		a.out("  %s", strings.ReplaceAll(strings.TrimSpace(n.SQL), "\n", "\n  "))
+	}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"os"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/pipeline"
+)
+
+// progress shows a run to people who wait: one live line on a terminal, a line for each step that ends elsewhere.
+type progress struct {
+	a       *app
+	live    bool
+	mu      sync.Mutex
+	started time.Time
+	drawn   time.Time
+	line    bool
+	now     map[string]pipeline.Event
+}
+
+func (a *app) newProgress() *progress {
+	return &progress{a: a, live: a.interactive() && !a.json, started: time.Now(), now: map[string]pipeline.Event{}}
+}
+
+func (p *progress) observe(ev pipeline.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch ev.Kind {
+	case "start", "progress":
+		if old, ok := p.now[ev.Node]; ok && ev.Step == 0 {
+			ev.Step, ev.Of = old.Step, old.Of
+		}
+		p.now[ev.Node] = ev
+	case "done":
+		delete(p.now, ev.Node)
+		p.erase()
+		p.ended(ev)
+	}
+	if p.live && time.Since(p.drawn) > 100*time.Millisecond {
+		p.draw()
+	}
+}
+
+// ended writes the lasting line of a step.
+func (p *progress) ended(ev pipeline.Event) {
+	if p.a.json || ev.Node == "" {
+		return
+	}
+	detail := fmt.Sprintf("%d rows", ev.Rows)
+	if ev.Bytes > 0 && ev.Took > 0 {
+		detail += fmt.Sprintf(", %.1f MB/s", float64(ev.Bytes)/1e6/ev.Took.Seconds())
+	}
+	if ev.Err != nil {
+		detail = firstLine(p.a.redactor.Redact(ev.Err.Error()))
+	}
+	fmt.Fprintf(p.a.stderr, "[%d/%d] %s %s in %s: %s\n", ev.Step, ev.Of, ev.Node, ev.Status, ev.Took.Round(time.Millisecond), detail)
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+func (p *progress) draw() {
+	p.drawn = time.Now()
+	nodes := make([]string, 0, len(p.now))
+	for name := range p.now {
+		nodes = append(nodes, name)
+	}
+	sort.Strings(nodes)
+	var parts []string
+	for _, name := range nodes {
+		ev := p.now[name]
+		if name == "" {
+			parts = append(parts, ev.Phase)
+			continue
+		}
+		text := fmt.Sprintf("[%d/%d] %s", ev.Step, ev.Of, name)
+		if ev.Rows > 0 {
+			text += fmt.Sprintf(" %d rows", ev.Rows)
+		}
+		if ev.Bytes > 0 {
+			text += " " + config.Size(ev.Bytes).String()
+			if ev.Total > 0 {
+				text += fmt.Sprintf(" (%d %%)", min(100, ev.Bytes*100/ev.Total))
+			}
+		}
+		parts = append(parts, text)
+	}
+	text := fmt.Sprintf("%s  %s", time.Since(p.started).Round(time.Second), strings.Join(parts, " | "))
+	if f, ok := p.a.stderr.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 4 && len(text) > width-1 {
+			text = text[:width-2] + "…"
+		}
+	}
+	fmt.Fprintf(p.a.stderr, "\r\x1b[K%s", text)
+	p.line = true
+}
+
+func (p *progress) erase() {
+	if p.line {
+		fmt.Fprint(p.a.stderr, "\r\x1b[K")
+		p.line = false
+	}
+}
+
+func (p *progress) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// grace is how long a run that was asked to end may take to finish the part in hand; Kubernetes kills after 30 s.
+const grace = 20 * time.Second
+
+func (a *app) runCommand() *cobra.Command {
+	var req runFlags
+	c := &cobra.Command{
+		Use:   "run [selectors]",
+		Short: "extract, build and publish",
+		Long: "Runs the selected nodes once, all nodes when none is named, and publishes the results in one step.\n" +
+			"Selectors: a table (orders), schema.table, a pattern, +orders (with all it reads), orders+ (with all that\n" +
+			"reads it), tag:x, path:models/marts, source:erp, a pipeline's name. A run that was interrupted is resumed.\n",
+		Example: "  millrace run\n  millrace run +fct_orders\n  millrace run nightly --json",
+		RunE: func(c *cobra.Command, args []string) error {
+			req.selectors = args
+			return a.supervise(c.Context(), func(ctx context.Context) error { return a.runOnce(ctx, req) })
+		},
+	}
+	f := c.Flags()
+	f.StringArrayVarP(&req.selectors2, "select", "s", nil, "select these nodes; may be repeated")
+	f.StringArrayVar(&req.exclude, "exclude", nil, "leave these nodes out; may be repeated")
+	f.BoolVar(&req.fullRefresh, "full-refresh", false, "rebuild incremental streams and models from nothing")
+	f.BoolVar(&req.allowEmpty, "allow-empty", false, "let an empty snapshot replace a table that has rows")
+	f.BoolVar(&req.allowShrunken, "allow-shrunken", false, "let a snapshot replace a table although it is much smaller")
+	f.StringVar(&req.verify, "verify", "", "check new files by footer or full, instead of the project's choice")
+	return c
+}
+
+type runFlags struct {
+	selectors, selectors2, exclude         []string
+	fullRefresh, allowEmpty, allowShrunken bool
+	verify                                 string
+}
+
+func (a *app) retryCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "retry [run]",
+		Short: "run again what failed in a run, over the same windows",
+		Long: "Takes up the latest run, or the one named by its id or the beginning of it: what it has landed is kept, what\n" +
+			"failed or was skipped is done again over the same windows, and published.\n",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			id := ""
+			if len(args) == 1 {
+				id = args[0]
+			}
+			return a.supervise(c.Context(), func(ctx context.Context) error {
+				return a.work(ctx, func(ctx context.Context, e *pipeline.Engine) (*pipeline.Report, error) { return e.Retry(ctx, id) })
+			})
+		},
+	}
+}
+
+func (a *app) runOnce(ctx context.Context, req runFlags) error {
+	return a.work(ctx, func(ctx context.Context, e *pipeline.Engine) (*pipeline.Report, error) {
+		switch level := pipeline.VerifyLevel(req.verify); level {
+		case "":
+		case pipeline.VerifyFooter, pipeline.VerifyFull:
+			e.Verify = level
+		default:
+			return nil, usage("--verify %s: use footer or full", req.verify)
+		}
+		nodes, err := e.Project.Select(append(req.selectors, req.selectors2...), req.exclude)
+		if err != nil {
+			return nil, usage("%w", err)
+		}
+		if len(nodes) == 0 {
+			return nil, usage("nothing is selected: the project has no nodes, or --exclude leaves none")
+		}
+		return e.Run(ctx, pipeline.Request{Nodes: nodes, FullRefresh: req.fullRefresh, AllowEmpty: req.allowEmpty, AllowShrunken: req.allowShrunken})
+	})
+}
+
+// work runs in the worker process: it opens the engine, does the job under the rules of signals, and reports.
+func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engine) (*pipeline.Report, error)) error {
+	e, closeEngine, err := a.engine(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeEngine()
+	ctx, signalled, stop := obeySignals(ctx, e.Stop)
+	defer stop()
+	show := a.newProgress()
+	e.Observe = show.observe
+	report, err := job(ctx, e)
+	show.close()
+	if err != nil {
+		if errors.Is(err, pipeline.ErrInterrupted) || ctx.Err() != nil {
+			return &codeError{signalled(), fmt.Errorf("%w", err)}
+		}
+		return err
+	}
+	if err := a.printReport(report); err != nil {
+		return err
+	}
+	if code := *report.Run.ExitCode; code != codeOK {
+		return &codeError{code: code}
+	}
+	return nil
+}
+
+// obeySignals closes stop at the first SIGTERM or SIGINT, cancels the context when the grace is over, and ends the
+// process at the second signal. The returned function gives the exit code that the signal asks for.
+func obeySignals(ctx context.Context, stop chan struct{}) (context.Context, func() int, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	code := make(chan int, 1)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-done:
+			return
+		case s := <-signals:
+			code <- codeFor(s)
+			close(stop)
+		}
+		select {
+		case <-done:
+		case s := <-signals:
+			os.Exit(codeFor(s)) // at once: the journal knows every part that was finished
+		case <-time.After(grace):
+			cancel(pipeline.ErrInterrupted)
+		}
+	}()
+	signalled := func() int {
+		select {
+		case c := <-code:
+			return c
+		default:
+			return codeFailed
+		}
+	}
+	return ctx, signalled, func() { signal.Stop(signals); close(done); cancel(nil) }
+}
+
+func codeFor(s os.Signal) int {
+	if s == os.Interrupt {
+		return codeInterrupted
+	}
+	return codeTerminated
+}
+
+// printReport tells what became of a run, on stdout.
+func (a *app) printReport(r *pipeline.Report) error {
+	if a.json {
+		return a.printJSON(r)
+	}
+	w := a.stdout
+	for _, s := range r.Steps {
+		a.printStep(s)
+	}
+	switch {
+	case r.Run.Status == journal.Succeeded && r.Snapshot == 0:
+		fmt.Fprintf(w, "\nrun %s: nothing new, nothing published\n", r.Run.ID)
+	case r.Run.Status == journal.Succeeded:
+		fmt.Fprintf(w, "\nrun %s: published %d tables as snapshot %d in %s\n", r.Run.ID, len(r.Published), r.Snapshot, took(r.Run))
+	case r.Run.Status == journal.Partial:
+		fmt.Fprintf(w, "\nrun %s: published %d tables as snapshot %d; %s\n", r.Run.ID, len(r.Published), r.Snapshot, r.Run.Error)
+	default:
+		fmt.Fprintf(w, "\nrun %s: nothing published; %s\n", r.Run.ID, r.Run.Error)
+	}
+	for _, name := range r.Stale {
+		fmt.Fprintf(w, "  stale: %s still shows its previous version\n", name)
+	}
+	if r.Run.Status == journal.Partial || r.Run.Status == journal.Failed {
+		fmt.Fprintf(w, "  next: mend the cause, then `millrace retry %s`\n", r.Run.ID)
+	}
+	return nil
+}
+
+// printStep tells what became of one node in as few lines as it takes.
+func (a *app) printStep(s journal.Step) {
+	mark := map[journal.Status]string{journal.Succeeded: "ok  ", journal.Failed: "FAIL", journal.UpstreamFailed: "skip"}[s.Status]
+	if mark == "" {
+		mark = string(s.Status)
+	}
+	detail := ""
+	if s.Status == journal.Succeeded {
+		detail = summary(s)
+	}
+	fmt.Fprintf(a.stdout, "%s %-32s %s\n", mark, s.Node, detail)
+	for _, n := range s.Notes {
+		fmt.Fprintf(a.stdout, "     note: %s\n", a.redactor.Redact(n))
+	}
+	if s.Error != "" {
+		fmt.Fprintf(a.stdout, "     %s\n", a.redactor.Redact(s.Error))
+	}
+	if s.Hint != "" {
+		fmt.Fprintf(a.stdout, "     → %s\n", a.redactor.Redact(s.Hint))
+	}
+}
+
+// summary is a node's rows and the equations that say something: a view has none, and that all of a table's rows
+// were built goes without saying. JSON has all of them.
+func summary(s journal.Step) string {
+	if s.Kind == "model" && len(s.Equations) == 0 {
+		return "view"
+	}
+	parts := []string{fmt.Sprintf("%d rows", s.Rows)}
+	for _, e := range s.Equations {
+		before, deleted := e.Get("before"), e.Get("deleted")
+		plain := e.Name == "built" || e.Name == "changed" || e.Name == "upserts" || (e.Name == "published" && before == 0 && deleted == 0)
+		if !plain {
+			parts = append(parts, e.Short())
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+func took(r journal.Run) time.Duration {
+	if r.Finished == nil {
+		return 0
+	}
+	return r.Finished.Sub(r.Started).Round(time.Millisecond)
+}

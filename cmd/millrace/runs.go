@@ -1,0 +1,163 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+func (a *app) runsCommand() *cobra.Command {
+	var limit int
+	var pipelineName, status string
+	show := &cobra.Command{Use: "show [RUN]", Short: "show the steps of a run, with their equations", Example: "  millrace runs show\n  millrace runs show 20261121T0400",
+		Long: "Shows a run, named by its id or the beginning of it, or the latest one: its steps with their equations, the parts\n" +
+			"that it landed, notes and errors.\n",
+		Args: cobra.MaximumNArgs(1), RunE: func(c *cobra.Command, args []string) error {
+			id := ""
+			if len(args) == 1 {
+				id = args[0]
+			}
+			return a.showRun(c, id)
+		}}
+	c := group("runs", "list the runs, or show one", show)
+	c.Long = "Lists the runs, the newest first; `millrace runs show` shows one.\n"
+	c.Example = "  millrace runs --limit 5\n  millrace runs show"
+	inner := c.RunE
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return inner(c, args)
+		}
+		if limit < 0 {
+			return usage("--limit %d: give a number from 0, which means all", limit)
+		}
+		return a.listRuns(c, journal.Filter{Pipeline: pipelineName, Status: journal.Status(status), Limit: limit})
+	}
+	c.Flags().IntVarP(&limit, "limit", "n", 20, "runs to list; 0 for all")
+	c.Flags().StringVar(&pipelineName, "pipeline", "", "only runs of this pipeline")
+	c.Flags().StringVar(&status, "status", "", "only runs with this status, such as failed")
+	return c
+}
+
+func (a *app) listRuns(c *cobra.Command, f journal.Filter) error {
+	e, closeEngine, err := a.engine(c.Context())
+	if err != nil {
+		return err
+	}
+	defer closeEngine()
+	runs, err := e.Summaries(c.Context(), f)
+	if err != nil {
+		return err
+	}
+	for i := range runs {
+		runs[i].Error = a.redactor.Redact(runs[i].Error)
+	}
+	if a.json {
+		return a.printJSON(runs)
+	}
+	if len(runs) == 0 {
+		a.note("no runs")
+		return nil
+	}
+	g := grid{header: []string{"RUN", "PIPELINE", "STATE", "STARTED", "TOOK", "NODES", "SNAPSHOT", "ERROR"}, right: []bool{false, false, false, false, true, true, true}, width: a.terminalWidth()}
+	for _, r := range runs {
+		snapshot := "-"
+		if r.Snapshot != nil {
+			snapshot = fmt.Sprint(*r.Snapshot)
+		}
+		g.add(r.ID, r.Pipeline, string(r.State), clockText(r.Started), tookText(r.Started, r.Finished), fmt.Sprint(len(r.Selection.Nodes)), snapshot, oneLine(firstLine(r.Error)))
+	}
+	return g.print(a.stdout)
+}
+
+func tookText(from time.Time, to *time.Time) string {
+	if to == nil {
+		return "-"
+	}
+	return to.Sub(from).Round(time.Millisecond).String()
+}
+
+// shownRun is a run with all that the journal knows of it.
+type shownRun struct {
+	pipeline.RunSummary
+	Steps []journal.Step `json:"steps"`
+	Parts []journal.Part `json:"parts"`
+}
+
+func (a *app) showRun(c *cobra.Command, id string) error {
+	e, closeEngine, err := a.engine(c.Context())
+	if err != nil {
+		return err
+	}
+	defer closeEngine()
+	if id == "" {
+		latest, err := e.Journal.Runs(c.Context(), journal.Filter{Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(latest) == 0 {
+			return usage("there was no run yet")
+		}
+		id = latest[0].ID
+	}
+	r, err := e.Journal.Run(c.Context(), id)
+	if err != nil {
+		return err
+	}
+	out := shownRun{RunSummary: e.Summary(r)}
+	if out.Steps, err = e.Journal.Steps(c.Context(), r.ID); err != nil {
+		return err
+	}
+	if out.Parts, err = e.Journal.Parts(c.Context(), r.ID, ""); err != nil {
+		return err
+	}
+	a.cleanRun(&out)
+	if a.json {
+		return a.printJSON(out)
+	}
+	a.printRun(out)
+	return nil
+}
+
+func (a *app) cleanRun(r *shownRun) {
+	r.Error = a.redactor.Redact(r.Error)
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		s.Error, s.Hint = a.redactor.Redact(s.Error), a.redactor.Redact(s.Hint)
+		for k := range s.Notes {
+			s.Notes[k] = a.redactor.Redact(s.Notes[k])
+		}
+	}
+}
+
+func (a *app) printRun(r shownRun) {
+	a.out("run       %s, attempt %d", r.ID, r.Attempt)
+	a.out("pipeline  %s", r.Pipeline)
+	a.out("state     %s", r.State)
+	a.out("started   %s, took %s, process %d, millrace %s", clockText(r.Started), tookText(r.Started, r.Finished), r.PID, r.Version)
+	if r.Snapshot != nil {
+		a.out("snapshot  %d", *r.Snapshot)
+	}
+	if r.ExitCode != nil {
+		a.out("exit code %d", *r.ExitCode)
+	}
+	if r.Error != "" {
+		a.out("error     %s", r.Error)
+	}
+	parts := map[string]int{}
+	bytes := map[string]int64{}
+	for _, p := range r.Parts {
+		parts[p.Node]++
+		bytes[p.Node] += p.File.Bytes
+	}
+	a.out("")
+	for _, s := range r.Steps {
+		a.printStep(s)
+		if n := parts[s.Node]; n > 0 {
+			a.out("       %s landed, %s", plural(n, "part"), bytesText(bytes[s.Node]))
+		}
+	}
+}

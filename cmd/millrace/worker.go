@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"syscall"
+)
+
+// workerEnv marks the child process in which the engine runs.
+const workerEnv = "MILLRACE_WORKER"
+
+// workerUsage is how the child says codeUsage, which Go itself uses for crashes.
+const workerUsage = 102
+
+// supervise runs the job in a child process of our own binary: a crash in native code then ends the child, not the
+// scheduler that started us, and is told as what it is. In the child it calls the job.
+func (a *app) supervise(ctx context.Context, job func(context.Context) error) error {
+	if os.Getenv(workerEnv) != "" {
+		return job(ctx)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("start worker: %w", err)
+	}
+	child := exec.Command(self, os.Args[1:]...)
+	child.Args[0] = os.Args[0]
+	child.Env = append(os.Environ(), workerEnv+"=1")
+	child.Stdin, child.Stdout, child.Stderr = nil, a.stdout, a.stderr
+	// The child ends at a checkpoint when we are killed. The kernel ties that to the thread that started it.
+	runtime.LockOSThread()
+	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	if err := child.Start(); err != nil {
+		return fmt.Errorf("start worker: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- child.Wait() }()
+	for {
+		select {
+		case s := <-signals:
+			_ = child.Process.Signal(s)
+		case err := <-ended:
+			return workerEnd(err)
+		}
+	}
+}
+
+// workerEnd turns the child's end into ours. It has printed its own errors.
+func workerEnd(err error) error {
+	var exit *exec.ExitError
+	if err == nil {
+		return nil
+	}
+	if !errors.As(err, &exit) {
+		return fmt.Errorf("worker: %w", err)
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	if ok && status.Signaled() {
+		return &codeError{codeFailed, fmt.Errorf("the engine's process was ended by signal %d (%s); nothing half-done is visible, and `millrace run` takes up what was landed",
+			status.Signal(), status.Signal())}
+	}
+	switch code := exit.ExitCode(); code {
+	case workerUsage:
+		return &codeError{code: codeUsage}
+	case codeUsage: // not ours: Go ends a process so after a panic or a fatal error, whose trace is on stderr
+		return &codeError{codeFailed, errors.New("the engine's process crashed; nothing half-done is visible, and `millrace run` takes up what was landed")}
+	default:
+		return &codeError{code: code}
+	}
+}

@@ -1,0 +1,80 @@
+package millrace_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/millrace/millrace/"
+
+// arrows says what each part of the tree may import of ours, by prefix. `internal` may be imported by all.
+// serve and report are drawn already: later issues fill them.
+var arrows = map[string][]string{
+	"internal":  {},
+	"extract":   {"extract"},
+	"models":    {"models"},
+	"warehouse": {"warehouse"},
+	"transform": {"transform", "models", "warehouse"},
+	"load":      {"load", "models", "warehouse"},
+	"pipeline":  {"pipeline", "extract", "transform", "load", "models", "warehouse"},
+	"report":    {"report", "pipeline", "models", "warehouse"},
+	"serve":     {"serve", "report", "pipeline", "models", "warehouse"},
+	"cmd":       {"cmd", "serve", "report", "pipeline", "extract", "transform", "load", "models", "warehouse"},
+}
+
+// onlyCmd lists packages that nobody but cmd imports: the concrete sources, targets and engines.
+var onlyCmd = []string{"extract/all", "extract/files", "extract/generate", "load/all", "load/local", "warehouse/duckdb"}
+
+// exceptions are the few allowed to know a concrete part: lists name their members.
+var exceptions = map[string][]string{
+	"extract/all": {"extract/files", "extract/generate"},
+	"load/all":    {"load/local"},
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(file, ".go") {
+			return err
+		}
+		from := path.Dir(filepath.ToSlash(file))
+		top, _, _ := strings.Cut(from, "/")
+		allowed, known := arrows[top]
+		if !known { // examples, bench, this file: they stand on the command line
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range parsed.Imports {
+			to, ours := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), module)
+			if !ours || strings.HasPrefix(to, "internal/") {
+				continue
+			}
+			if !under(to, allowed) {
+				t.Errorf("%s imports %s: %s may import only %v and internal", file, to, top, allowed)
+			}
+			if top != "cmd" && under(to, onlyCmd) && !under(from, []string{to}) && !under(to, exceptions[from]) && !strings.HasSuffix(file, "_test.go") {
+				t.Errorf("%s imports %s: only cmd names a concrete part", file, to)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func under(pkg string, prefixes []string) bool {
+	for _, p := range prefixes {
+		if pkg == p || strings.HasPrefix(pkg, p+"/") {
+			return true
+		}
+	}
+	return false
+}
