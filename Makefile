@@ -1,0 +1,60 @@
+# Two commands matter to a newcomer: make demo, make test. `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# DuckDB's driver needs cgo, and its Arrow part this tag. Every go command of this file gets it.
+export CGO_ENABLED := 1
+export GOFLAGS := -tags=duckdb_arrow
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.buildVersion=$(VERSION)
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+tools: # say in one line what is missing, before a compiler says it in a hundred
+	@command -v go >/dev/null || { echo "make: Go 1.26 or newer is missing: install it from your system or from go.dev/dl"; exit 1; }
+	@command -v gcc >/dev/null || command -v cc >/dev/null || { echo "make: a C compiler is missing (DuckDB is linked in): apt-get install gcc g++"; exit 1; }
+	@command -v g++ >/dev/null || command -v c++ >/dev/null || { echo "make: a C++ compiler is missing (DuckDB is linked in): apt-get install g++"; exit 1; }
+
+build: tools ## build bin/millrace
+	@mkdir -p bin
+	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/millrace ./cmd/millrace
+
+demo: build ## build, run the two example projects, show the results
+	@bash examples/demo.sh bin/millrace
+
+test: tools ## everything: vet, format, imports, unit and script tests, the short crash matrix
+	@echo "== lint";  $(MAKE) --no-print-directory lint
+	@echo "== tests"; go test -count=1 ./...
+	@echo "== crash matrix, short form"; $(MAKE) --no-print-directory faults-short
+
+lint: tools ## gofmt and go vet; staticcheck when it is installed (LINT.md says why these and no more)
+	@out=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); if [ -n "$$out" ]; then echo "not gofmt-ed:"; echo "$$out"; exit 1; fi
+	go vet ./...
+	go vet -tags=duckdb_arrow,faults ./internal/... ./pipeline/...
+	@if command -v staticcheck >/dev/null; then staticcheck -tags duckdb_arrow ./...; fi
+
+faults-bin: tools
+	@mkdir -p bin
+	go build -trimpath -tags=duckdb_arrow,faults -o bin/millrace-faults ./cmd/millrace
+
+faults: build faults-bin ## the crash matrix, long form: at least 1,000 kills (about 20 minutes)
+	go run ./internal/faultmatrix -bin bin/millrace -faults-bin bin/millrace-faults -kills 1000
+
+faults-short: build faults-bin ## the crash matrix, short form
+	go run ./internal/faultmatrix -bin bin/millrace -faults-bin bin/millrace-faults -short
+
+bench: build ## measure against the bars of the design; history goes to bench/history.jsonl
+	go run ./bench -bin bin/millrace
+
+golden: tools ## rewrite golden files; read the diff before you commit it
+	go test ./warehouse/... ./internal/config/... ./cmd/... -update
+
+fuzz: tools ## fuzz every parser, 30 seconds each
+	@bash -c 'set -e; for p in $$(go list ./...); do for f in $$(go test -list "^Fuzz" $$p 2>/dev/null | grep ^Fuzz || true); do echo "== $$p $$f"; go test $$p -run "^$$f$$" -fuzz "^$$f$$" -fuzztime 30s; done; done'
+
+clean: ## remove what was built
+	rm -rf bin
+
+.PHONY: help tools build demo test lint faults faults-bin faults-short bench golden fuzz clean

@@ -1,0 +1,123 @@
+// Command bench measures Millrace against the bars of its design: whole processes, on data that it makes itself,
+// each beside a reference that runs in the same minute, because on a shared machine ratios count and seconds do not.
+//
+//	go run ./bench -bin bin/millrace             everything (about 10 minutes)
+//	go run ./bench -bin bin/millrace -only csv   one of csv, memory, incremental, overhead, demo
+//
+// It prints one line for each figure with its bar and appends all of them to bench/history.jsonl.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sort"
+	"strings"
+	"time"
+)
+
+func main() {
+	b := &bench{}
+	flag.StringVar(&b.bin, "bin", "bin/millrace", "the binary to measure")
+	flag.StringVar(&b.data, "data", filepath.Join("bench", "data"), "folder for generated data, kept between runs")
+	flag.StringVar(&b.history, "history", filepath.Join("bench", "history.jsonl"), "file that the figures are appended to; empty for none")
+	flag.IntVar(&b.rows, "rows", 6_000_000, "rows of the CSV file (6M are about 840 MB)")
+	flag.IntVar(&b.runs, "runs", 3, "counted runs of each command; medians are printed")
+	only := flag.String("only", "", "csv, memory, incremental, overhead or demo")
+	reference := flag.String("reference", "", "internal: run this SQL file in DuckDB and exit")
+	flag.Parse()
+	if *reference != "" {
+		exitOn(runReference(*reference))
+		return
+	}
+	var err error
+	b.bin, err = filepath.Abs(b.bin)
+	exitOn(err)
+	b.data, err = filepath.Abs(b.data)
+	exitOn(err)
+	exitOn(os.MkdirAll(b.data, 0o755))
+	for _, m := range []struct {
+		name string
+		run  func() error
+	}{{"csv", b.csv}, {"memory", b.memory}, {"incremental", b.incremental}, {"overhead", b.overhead}, {"demo", b.demo}} {
+		if *only == "" || *only == m.name {
+			fmt.Printf("== %s\n", m.name)
+			exitOn(m.run())
+		}
+	}
+	exitOn(b.save())
+	if b.missed > 0 {
+		fmt.Printf("%d bars missed\n", b.missed)
+		os.Exit(1)
+	}
+}
+
+func exitOn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+type bench struct {
+	bin, data, history string
+	rows, runs         int
+	figures            []figure
+	missed             int
+}
+
+// figure is one measured number and the bar it must clear.
+type figure struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
+	Bar   float64 `json:"bar,omitempty"` // not above; 0: there is none
+}
+
+func (b *bench) add(name string, value float64, unit string, bar float64) {
+	f := figure{name, value, unit, bar}
+	b.figures = append(b.figures, f)
+	verdict := ""
+	if bar > 0 {
+		verdict = fmt.Sprintf("   bar %g: met", bar)
+		if value > bar {
+			verdict = fmt.Sprintf("   bar %g: MISSED", bar)
+			b.missed++
+		}
+	}
+	fmt.Printf("%-58s %10.3f %-8s%s\n", name, value, unit, verdict)
+}
+
+// save appends the figures with the machine's and the code's state.
+func (b *bench) save() error {
+	if b.history == "" || len(b.figures) == 0 {
+		return nil
+	}
+	commit, _ := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
+	line, err := json.Marshal(map[string]any{"at": time.Now().UTC().Format(time.RFC3339), "commit": strings.TrimSpace(string(commit)),
+		"cpus": runtime.NumCPU(), "load": load(), "rows": b.rows, "figures": b.figures})
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(b.history, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(line, '\n'))
+	return errors.Join(err, f.Close())
+}
+
+func load() string {
+	data, _ := os.ReadFile("/proc/loadavg")
+	return strings.TrimSpace(string(data))
+}
+
+func median(values []float64) float64 {
+	sort.Float64s(values)
+	return values[len(values)/2]
+}
