@@ -104,6 +104,11 @@ func (l *landing) land(ctx context.Context) (*journal.Part, error) {
 		return nil, err
 	}
 	outcome, err := snapshot.Outcome()
+	if errors.Is(err, extract.ErrInexact) && scan != nil && scan.Fallback != nil {
+		if file, scan, err = l.fallBack(ctx, scan, err); err == nil {
+			outcome, err = snapshot.Outcome()
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -125,12 +130,17 @@ func (l *landing) scan(ctx context.Context, scan *extract.Scan) (warehouse.File,
 	if err == nil || scan.Fallback == nil || !errors.As(err, &sqlErr) || ctx.Err() != nil {
 		return file, scan, err
 	}
-	l.x.Log.Debug("scan falls back", "run", l.x.ID, "stream", l.x.node.Name(), "cause", err)
-	slow, err := scan.Fallback(ctx, err)
+	return l.fallBack(ctx, scan, err)
+}
+
+// fallBack lands the slower scan, which tells bad records from good ones.
+func (l *landing) fallBack(ctx context.Context, scan *extract.Scan, cause error) (warehouse.File, *extract.Scan, error) {
+	l.x.Log.Debug("scan falls back", "run", l.x.ID, "stream", l.x.node.Name(), "cause", cause)
+	slow, err := scan.Fallback(ctx, cause)
 	if err != nil {
 		return warehouse.File{}, nil, err
 	}
-	file, err = l.write(ctx, slow)
+	file, err := l.write(ctx, slow)
 	return file, slow, err
 }
 

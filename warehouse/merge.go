@@ -246,13 +246,15 @@ func (m *merger) changes(ctx context.Context, winners []File) (map[string]int64,
 	if rowsOf(winners) == 0 {
 		return map[string]int64{}, nil, nil
 	}
-	narrow := m.only(m.in.Key...)
-	if c := m.in.Cursor; c != "" && !slices.Contains(m.in.Key, c) {
-		narrow = append(narrow, m.only(c)...)
+	read := m.columns
+	if c := m.in.Cursor; c != "" {
+		if read = m.only(m.in.Key...); !slices.Contains(m.in.Key, c) {
+			read = append(read, m.only(c)...)
+		}
 	}
-	decided, err := m.temp(ctx, "decisions", m.d.Classify(m.d.Scan(winners, narrow), m.published(narrow), m.in.Key, m.in.Cursor))
+	decided, err := m.temp(ctx, "decisions", m.d.Classify(m.d.Scan(winners, read), m.published(read), read, m.in.Key, m.in.Cursor))
 	if err != nil {
-		return nil, nil, fmt.Errorf("compare cursors: %w", err)
+		return nil, nil, fmt.Errorf("compare with what is published: %w", err)
 	}
 	decisions := m.d.Scan([]File{decided}, m.decisionColumns())
 	counts, err := m.outcomes(ctx, decisions)

@@ -201,40 +201,41 @@ func (d *Dialect) idents(alias string, columns []string) string {
 	return strings.Join(out, ", ")
 }
 
-// Classify decides, by the cursor alone, what becomes of the winners (unique keys) against the published rows:
-// inserted, updated, superseded, or tie, which Ties settles.
-func (d *Dialect) Classify(winners, published string, key []string, cursor string) string {
-	byCursor := ""
+// Classify decides what becomes of the winners (unique keys) against the published rows. With a cursor it reads no
+// other column than that and the key: inserted, updated, superseded, or tie, which Ties settles. Without one it
+// compares whole rows: inserted, updated, unchanged.
+func (d *Dialect) Classify(winners, published string, columns []Column, key []string, cursor string) string {
+	matched := fmt.Sprintf("WHEN %s THEN 'unchanged' ELSE 'updated'", d.sameRow(columns))
 	if cursor != "" {
 		w, e := d.tuple([]string{cursor}, "w"), d.tuple([]string{cursor}, "e")
-		byCursor = fmt.Sprintf(" WHEN %s THEN 'updated' WHEN %s THEN 'superseded'", d.Less(e, w), d.Less(w, e))
+		matched = fmt.Sprintf("WHEN %s THEN 'updated' WHEN %s THEN 'superseded' ELSE 'tie'", d.Less(e, w), d.Less(w, e))
 	}
-	return fmt.Sprintf(`SELECT %s, CASE WHEN e.%s IS NULL THEN 'inserted'%s ELSE 'tie' END AS %s
+	return fmt.Sprintf(`SELECT %s, CASE WHEN e.%s IS NULL THEN 'inserted' %s END AS %s
 FROM (
 %s
 ) AS w
 LEFT JOIN (
 %s
-) AS e ON %s`, d.idents("w", key), d.QuoteIdent(key[0]), byCursor, d.QuoteIdent(outcome), indent(winners), indent(published), d.match(key, "w", "e"))
+) AS e ON %s`, d.idents("w", key), d.QuoteIdent(key[0]), matched, d.QuoteIdent(outcome), indent(winners), indent(published), d.match(key, "w", "e"))
 }
 
-// Ties compares whole rows, of the ties in decisions only: unchanged, updated or superseded.
-func (d *Dialect) Ties(winners, published, decisions string, columns []Column, key []string, cursor string) string {
+func (d *Dialect) sameRow(columns []Column) string {
 	var same []string
 	for _, c := range columns {
 		same = append(same, d.Same("w."+d.QuoteIdent(c.Name), "e."+d.QuoteIdent(c.Name)))
 	}
-	older := ""
-	if cursor != "" {
-		older = fmt.Sprintf(" WHEN %s THEN 'superseded'", d.Less(d.rank(columns, cursor, "w"), d.rank(columns, cursor, "e")))
-	}
-	return fmt.Sprintf(`SELECT %s, CASE WHEN %s THEN 'unchanged'%s ELSE 'updated' END AS %s
+	return strings.Join(same, " AND ")
+}
+
+// Ties compares whole rows, of the ties in decisions only: unchanged, updated or superseded.
+func (d *Dialect) Ties(winners, published, decisions string, columns []Column, key []string, cursor string) string {
+	return fmt.Sprintf(`SELECT %s, CASE WHEN %s THEN 'unchanged' WHEN %s THEN 'superseded' ELSE 'updated' END AS %s
 FROM (
 %s
 ) AS w
 JOIN (
 %s
-) AS e ON %s`, d.idents("w", key), strings.Join(same, " AND "), older, d.QuoteIdent(outcome),
+) AS e ON %s`, d.idents("w", key), d.sameRow(columns), d.Less(d.rank(columns, cursor, "w"), d.rank(columns, cursor, "e")), d.QuoteIdent(outcome),
 		indent(d.Among(winners, d.Having(decisions, "tie"), key)), indent(published), d.match(key, "w", "e"))
 }
 

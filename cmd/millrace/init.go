@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"sort"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -155,29 +157,70 @@ func (f *found) look(from string) error {
 		}
 		return usage("--from %s: no CSV, TSV, JSON, Parquet or Arrow files: %s", from, hint)
 	}
-	f.place(root, apart(groups))
+	f.place(root, apart(root, groups))
 	return nil
 }
 
 // apart sees to it that no pattern finds a file of another stream: it narrows the wildcards to digits, and where that
-// does not help, gives each file a stream of its own.
-func apart(groups map[string]*foundStream) map[string]*foundStream {
+// does not help, or the files have other columns, gives each file a stream of its own.
+func apart(root string, groups map[string]*foundStream) map[string]*foundStream {
 	out := map[string]*foundStream{}
 	for key, g := range groups {
 		narrow := strings.ReplaceAll(key, "*", "[0-9]*")
 		switch {
-		case len(g.Files) == 1 || !strays(key, g, groups):
+		case len(g.Files) == 1 || alike(root, g.Files) && !strays(key, g, groups):
 			out[key] = g
-		case !strays(narrow, g, groups):
+		case alike(root, g.Files) && !strays(narrow, g, groups):
 			g.Path = narrow
 			out[narrow] = g
 		default:
 			for _, file := range g.Files {
-				out[file] = &foundStream{Name: file, Path: file, Files: []string{file}, Bytes: g.Bytes / int64(len(g.Files))}
+				one := &foundStream{Path: file, Files: []string{file}}
+				if info, err := os.Stat(filepath.Join(root, filepath.FromSlash(file))); err == nil {
+					one.Bytes = info.Size()
+				}
+				out[file] = one
 			}
 		}
 	}
 	return out
+}
+
+// alike says whether plain CSV files begin with the same line: file1.csv and file2.csv need not be one table. Other
+// formats are taken for alike.
+func alike(root string, files []string) bool {
+	first := ""
+	for i, file := range files {
+		low := strings.ToLower(file)
+		if !strings.HasSuffix(low, ".csv") && !strings.HasSuffix(low, ".tsv") {
+			return true
+		}
+		line := firstLineOf(filepath.Join(root, filepath.FromSlash(file)))
+		if i > 0 && line != first && line != "" && first != "" && !hasDigitsOnly(line) {
+			return false
+		}
+		if first == "" {
+			first = line
+		}
+	}
+	return true
+}
+
+// hasDigitsOnly takes a line for data, not for names: it has no letter.
+func hasDigitsOnly(line string) bool {
+	return !strings.ContainsFunc(line, unicode.IsLetter)
+}
+
+func firstLineOf(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	head := make([]byte, 8<<10)
+	n, _ := io.ReadFull(f, head)
+	line, _, _ := strings.Cut(strings.TrimPrefix(string(head[:n]), "\ufeff"), "\n")
+	return strings.TrimSpace(line)
 }
 
 func strays(pattern string, own *foundStream, groups map[string]*foundStream) bool {

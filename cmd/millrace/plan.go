@@ -85,6 +85,9 @@ func (a *app) printPlan(p plannedAnswer, pin, showSQL bool) {
 	g := grid{header: []string{"NODE", "KIND", "HOW", "PUBLISHED", "AGE", "TO READ", "COLUMNS"}, right: []bool{false, false, false, true, true}}
 	for _, n := range p.Nodes {
 		published, age := "never", "-"
+		if n.Mode == "ephemeral" {
+			published = "-"
+		}
 		if n.Published != nil {
 			published, age = fmt.Sprint(n.Published.Rows), ago(n.Published.AgeSeconds)
 		}
@@ -92,12 +95,12 @@ func (a *app) printPlan(p plannedAnswer, pin, showSQL bool) {
 	}
 	_ = g.print(a.stdout)
 	for _, n := range p.Nodes {
-		a.printPlanned(n, pin, showSQL)
+		a.printPlanned(n, showSQL)
 	}
 	a.out("")
 	for _, l := range p.Locks {
 		if l.Held {
-			a.out("pipeline %s is locked: process %d since %s (%s): a run now would exit with code %d", l.Pipeline, l.Owner.PID, clockText(l.Owner.Since), l.Owner.Command, codeLocked)
+			a.out("pipeline %s is locked by %s: a run now would exit with code %d", l.Pipeline, ownerText(l.Owner), codeLocked)
 		}
 	}
 	if r := p.Pending; r != nil {
@@ -117,6 +120,15 @@ func (a *app) printPlan(p plannedAnswer, pin, showSQL bool) {
 	a.out("%s to run, locks: %s, target: %s", plural(len(p.Nodes), "node"), strings.Join(locks, ", "), p.Target)
 	if p.Problems > 0 {
 		a.out("%s: a run would fail there", plural(p.Problems, "problem"))
+	}
+	var guessed []string
+	for _, n := range p.Nodes {
+		if len(n.Pins) > 0 {
+			guessed = append(guessed, n.Name)
+		}
+	}
+	if len(guessed) > 0 && !pin {
+		a.out("types are guessed: %s; millrace plan --pin writes them into the project", strings.Join(guessed, ", "))
 	}
 	for _, w := range p.Pinned {
 		a.out("pinned in %s: %s: %s: %s", w.File, w.Node, w.Key, w.YAML)
@@ -166,8 +178,8 @@ func columnsText(n pipeline.PlannedNode) string {
 	return text
 }
 
-func (a *app) printPlanned(n pipeline.PlannedNode, pin, showSQL bool) {
-	if len(n.Changes)+len(n.Notes) == 0 && n.Error == "" && !n.Unknown && !(showSQL && n.SQL != "") && (pin || len(n.Pins) == 0) {
+func (a *app) printPlanned(n pipeline.PlannedNode, showSQL bool) {
+	if len(n.Changes)+len(n.Notes) == 0 && n.Error == "" && !n.Unknown && !(showSQL && n.SQL != "") {
 		return
 	}
 	a.out("\n%s", n.Name)
@@ -176,9 +188,6 @@ func (a *app) printPlanned(n pipeline.PlannedNode, pin, showSQL bool) {
 	}
 	for _, note := range n.Notes {
 		a.out("  note: %s", note)
-	}
-	if len(n.Pins) > 0 && !pin {
-		a.out("  types are guessed: millrace plan --pin writes them into the project")
 	}
 	if n.Unknown {
 		a.out("  not checked: %s", n.UnknownCause)
@@ -196,4 +205,12 @@ func (a *app) printPlanned(n pipeline.PlannedNode, pin, showSQL bool) {
 	if showSQL && n.SQL != "" {
 		a.out("  %s", strings.ReplaceAll(strings.TrimSpace(n.SQL), "\n", "\n  "))
 	}
+}
+
+// ownerText says who holds a lock; another tool than ours leaves no name.
+func ownerText(o *pipeline.Owner) string {
+	if o == nil || o.PID == 0 {
+		return "another process"
+	}
+	return fmt.Sprintf("process %d since %s (%s)", o.PID, clockText(o.Since), o.Command)
 }
