@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -33,6 +34,7 @@ type Loading struct {
 	Vars     map[string]string           // overrides of the project's variables
 	Target   string                      // overrides the project's choice of target; "" keeps it
 	Redactor *secret.Redactor            // learns every secret that the files hold or name; may be nil
+	Reserved []string                    // names that no schema may have
 	Context  context.Context             // for secret stores that ask a server
 }
 
@@ -336,6 +338,10 @@ func (l *loader) findings(s *Source, spec *SourceSpec) {
 func (l *loader) addNode(n *Node) {
 	if n.Table == "" || strings.ContainsAny(n.Table, "\x00\n\r") || len(n.Table) > 128 {
 		l.problem(n.Pos, "", "%q cannot be a table's name", n.Table)
+		return
+	}
+	if slices.ContainsFunc(l.Reserved, func(r string) bool { return strings.EqualFold(r, n.Schema) }) {
+		l.problem(n.Pos, "rename the source, or give the model another schema", "%s: a schema cannot be named %q: DuckDB takes that name for something else", n.Name(), n.Schema)
 		return
 	}
 	key := strings.ToLower(n.Name())

@@ -94,7 +94,7 @@ func (l *loader) model(file string, t *jinja.Template) {
 	if again, err := l.trial(n, true); err == nil { // what only an incremental run refers to
 		seen.refs = append(seen.refs, again.refs...)
 	}
-	if !l.configure(n, seen.config) || boolOf(m.Config["enabled"], true) == false {
+	if !l.configure(n, seen.config) || !boolOf(m.Config["enabled"], true) {
 		return
 	}
 	l.p.byModel[name] = n

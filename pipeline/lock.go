@@ -92,7 +92,7 @@ func (e *Engine) lock(names []string) (unlock func(), err error) {
 			return nil, fmt.Errorf("lock pipeline %q: %w", name, err)
 		}
 		held = append(held, f)
-		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		if err := flock(f); err != nil {
 			locked := &LockedError{Pipeline: name}
 			_ = json.NewDecoder(f).Decode(&locked.Owner)
 			release()
@@ -107,6 +107,18 @@ func (e *Engine) lock(names []string) (unlock func(), err error) {
 		}
 	}
 	return release, nil
+}
+
+// flock tries a few times: `status` holds a lock for an instant when it looks whether it is free.
+func flock(f *os.File) error {
+	var err error
+	for range 5 {
+		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil || !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return err
 }
 
 func (e *Engine) sign(f *os.File) error {

@@ -24,6 +24,7 @@ import (
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/warehouse"
 	"github.com/millrace/millrace/warehouse/duckdb"
 )
 
@@ -120,7 +121,7 @@ func (a *app) project(ctx context.Context, unresolved bool) (*models.Project, co
 		return nil, nil, usage("open project: %w", err)
 	}
 	defer root.Close()
-	in := models.Loading{Dir: dir, Files: root.FS(), Sources: specs(), Target: a.target, Vars: map[string]string{}, Redactor: a.redactor, Context: ctx}
+	in := models.Loading{Dir: dir, Files: root.FS(), Sources: specs(), Target: a.target, Vars: map[string]string{}, Redactor: a.redactor, Reserved: reservedSchemas(), Context: ctx}
 	for _, v := range a.vars {
 		name, value, ok := strings.Cut(v, "=")
 		if !ok {
@@ -134,6 +135,10 @@ func (a *app) project(ctx context.Context, unresolved bool) (*models.Project, co
 	p, problems := models.Load(in)
 	return p, problems, nil
 }
+
+// reservedSchemas are names that a schema cannot have: DuckDB's own, and that of the database catalog.duckdb, inside
+// which catalog.t would be ambiguous.
+func reservedSchemas() []string { return append([]string{"catalog"}, warehouse.DuckDB.Reserved...) }
 
 // loaded returns a project without errors; warnings go to stderr.
 func (a *app) loaded(ctx context.Context) (*models.Project, error) {

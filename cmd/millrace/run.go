@@ -97,6 +97,11 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 	defer closeEngine()
 	ctx, signalled, stop := obeySignals(ctx, e.Stop)
 	defer stop()
+	if note, err := e.EnsureJournal(ctx); err != nil {
+		return err
+	} else if note != "" {
+		fmt.Fprintln(a.stderr, a.redactor.Redact(note))
+	}
 	show := a.newProgress()
 	e.Observe = show.observe
 	report, err := job(ctx, e)

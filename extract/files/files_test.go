@@ -168,3 +168,30 @@ func TestAppend(t *testing.T) {
 		t.Errorf("window = %+v", l3.window)
 	}
 }
+
+// TestSecondRun is an unpinned stream whose guesses must hold for the files that come later.
+func TestSecondRun(t *testing.T) {
+	for name, c := range map[string]struct{ one, two, row1, row2 string }{
+		"date format": {"id,d\n1,31/12/2024\n", "id,d\n2,25/12/2024\n", "1|2024-12-31", "2|2024-12-25"},
+		"no header":   {"1,2024-12-31,x\n2,2024-12-30,y\n", "3,2024-12-29,z\n4,2024-12-28,z\n", "1|2024-12-31|x", "3|2024-12-29|z"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t)
+			st := stream(&StreamOptions{Path: "*.csv"}, extract.Append)
+			s.write("a.csv", c.one)
+			l := must[*landing](t)(s.land(st, ""))
+			if len(l.Rejects) > 0 || l.Rows[0] != c.row1 {
+				t.Fatalf("first: %q %v", l.Rows, l.Rejects)
+			}
+			st.Known = l.Columns
+			s.write("b.csv", c.two)
+			l = must[*landing](t)(s.land(st, l.window.Hi))
+			if len(l.Rejects) > 0 || len(l.Rows) == 0 || l.Rows[0] != c.row2 {
+				t.Errorf("second: %q %v", l.Rows, l.Rejects)
+			}
+			if name == "date format" && !strings.Contains(strings.Join(l.window.Notes, " "), "date_format") {
+				t.Errorf("notes %q", l.window.Notes)
+			}
+		})
+	}
+}

@@ -24,7 +24,7 @@ var modes = map[string]string{
 	"webshop.customers": "full",
 	"webshop.orders":    "append",
 	"webshop.events":    "append",
-	"catalog.products":  "full",
+	"pim.products":  "full",
 }
 
 // days are the dates of the daily files. The first holds the history up to that day, the last arrives on night two.
@@ -634,7 +634,7 @@ func webshopEvents(people []person, products []product) []outFile {
 	return files
 }
 
-// --- catalog.products: tab-separated, delivered once
+// --- pim.products: tab-separated, delivered once
 
 type product struct {
 	sku, name, category string
@@ -663,7 +663,7 @@ func newProducts() []product {
 
 func catalogProducts(products []product) outFile {
 	rng := newRand(10)
-	f := outFile{night: 1, stream: "catalog.products", path: "catalog/products.tsv",
+	f := outFile{night: 1, stream: "pim.products", path: "catalog/products.tsv",
 		header: "sku\tname\tcategory\tprice\tweight_g\tlaunched_on"}
 	line := func(p product, price string) string {
 		return delimited("\t", p.sku, p.name, p.category, price, fmt.Sprint(p.weight), p.launched.Format("2006-01-02"))

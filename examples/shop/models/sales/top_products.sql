@@ -25,4 +25,4 @@ select
     s.units,
     s.revenue_eur
 from sold as s
-left join {{ source('catalog', 'products') }} as p using (sku)
+left join {{ source('pim', 'products') }} as p using (sku)
