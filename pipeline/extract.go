@@ -206,14 +206,14 @@ func (x *extraction) parts(ctx context.Context, asked extract.Stream, w *extract
 	return all, nil
 }
 
-// stillThere refuses to build on a part whose file is gone or cut: its content was synced before it was journaled,
-// so someone has meddled with the staging folder.
+// stillThere refuses to build on a part of an earlier attempt whose file is not what was journaled: its content was
+// synced before, so the disk or someone has meddled with it.
 func (x *extraction) stillThere(p journal.Part) error {
-	info, err := os.Stat(p.File.Path)
-	if err == nil && info.Size() == p.File.Bytes {
+	sum, _, err := warehouse.Hash(p.File.Path)
+	if err == nil && sum == p.File.SHA256 {
 		return nil
 	}
-	return fmt.Errorf("landed part %s is missing or has another size than the journal says: %w", p.File.Path, extract.ErrChanged)
+	return fmt.Errorf("landed part %s is not what the journal says any more: %w", p.File.Path, extract.ErrChanged)
 }
 
 func (x *extraction) slice(ctx context.Context, asked extract.Stream, w *extract.Window, slice extract.Slice, done []journal.Part) ([]journal.Part, error) {

@@ -41,6 +41,7 @@ type Report struct {
 	// Overhead is the time that went into keeping the promises rather than into moving rows: the journal, the
 	// second reader, the publish.
 	Overhead map[string]float64 `json:"overhead_seconds"`
+	Warnings []string           `json:"warnings,omitempty"` // what went wrong behind the publish
 }
 
 // Exit codes of a run, as design and help texts list them.
@@ -322,6 +323,8 @@ type run struct {
 	results map[string]*result
 	done    int
 	spent   map[string]time.Duration // on what Report.Overhead tells
+
+	warnings []string // only touched when nothing runs at once any more
 }
 
 // timed adds what f takes to the run's overhead of that name.
@@ -337,8 +340,8 @@ func (r *run) timed(name string, f func() error) error {
 // result is what became of a node in this attempt.
 type result struct {
 	status journal.Status
-	table  *load.Table // what to publish; nil when there is nothing new
-	err    error
+	step   journal.Step // zero for ephemeral models
+	table  *load.Table  // what to publish; nil when there is nothing new
 }
 
 func (r *run) execute(ctx context.Context) (*Report, error) {
@@ -393,49 +396,90 @@ func (r *run) finish(ctx context.Context) (*Report, error) {
 	}
 	var m *load.Manifest
 	if len(tables) > 0 {
-		r.observe(Event{Kind: "start", Phase: "publish", Of: len(r.nodes)})
-		err = r.timed("publish", func() (err error) {
-			m, err = r.Loader.Publish(ctx, load.Publication{Run: r.ID, Attempt: r.Attempt, Pipeline: r.Pipeline, LogicalTime: r.LogicalTime,
-				Project: r.Project.Name, Millrace: r.Engine.Version, Tables: tables})
-			return err
-		})
-		if err != nil {
+		if m, err = r.publish(ctx, tables); err != nil {
 			now, code := r.Clock(), ExitFailed
 			r.Run.Status, r.Run.Finished, r.Run.Error, r.Run.ExitCode = journal.Failed, &now, err.Error(), &code
 			return nil, errors.Join(err, r.Journal.FinishRun(context.WithoutCancel(ctx), r.Run, nil))
 		}
-		report.Snapshot = m.Snapshot
-		r.Run.Snapshot = &m.Snapshot
-		r.observe(Event{Kind: "done", Phase: "publish", Of: len(r.nodes)})
-	}
-	r.verdict(len(tables) > 0)
-	var cursors map[string]extract.Cursor
-	if m != nil {
-		cursors = cursorsOf(m, r.ID)
+		report.Snapshot, r.Run.Snapshot = m.Snapshot, &m.Snapshot
 		for _, t := range m.Tables {
 			if t.Snapshot == m.Snapshot {
 				report.Published = append(report.Published, t)
 			}
 		}
 	}
-	if err := r.Journal.FinishRun(ctx, r.Run, cursors); err != nil {
-		return nil, err
+	r.verdict(m != nil)
+	return report, r.close(ctx, report, m)
+}
+
+// publish makes the tables visible. An error behind the swap of the pointer comes too late to be a failure: what
+// readers see decides, and the run is told as published, with the error as a warning.
+func (r *run) publish(ctx context.Context, tables []load.Table) (m *load.Manifest, err error) {
+	r.observe(Event{Kind: "start", Phase: "publish", Of: len(r.nodes)})
+	err = r.timed("publish", func() (err error) {
+		m, err = r.Loader.Publish(ctx, load.Publication{Run: r.ID, Attempt: r.Attempt, Pipeline: r.Pipeline, LogicalTime: r.LogicalTime,
+			Project: r.Project.Name, Millrace: r.Engine.Version, Tables: tables})
+		return err
+	})
+	if err != nil {
+		seen, seenErr := r.Loader.Published(context.WithoutCancel(ctx), r.ID, r.Attempt)
+		if seen == nil || seenErr != nil {
+			return nil, errors.Join(err, seenErr)
+		}
+		r.warn("the tables are published, but the disk did not confirm the last step; after a power failure readers may see the snapshot before: %v", err)
+		m = seen
 	}
-	report.Run, report.Stale, report.Overhead = r.Run, r.stale(), map[string]float64{}
-	for name, took := range r.spent {
-		report.Overhead[name] = took.Seconds()
+	r.observe(Event{Kind: "done", Phase: "publish", Of: len(r.nodes)})
+	return m, nil
+}
+
+// warn notes what went wrong without making the run a failure.
+func (r *run) warn(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	r.Log.Warn(text, "run", r.ID)
+	r.warnings = append(r.warnings, text)
+}
+
+// close brings the journal and the staging up to what is published. When something is, an error of theirs is a
+// warning: the manifest is the truth, and the next run completes the journal from it.
+func (r *run) close(ctx context.Context, report *Report, m *load.Manifest) error {
+	var cursors map[string]extract.Cursor
+	if m != nil {
+		cursors = cursorsOf(m, r.ID)
 	}
-	report.Steps, err = r.Journal.Steps(ctx, r.ID)
+	err := r.Journal.FinishRun(ctx, r.Run, cursors)
+	report.Steps = r.steps()
 	if err == nil && r.Run.Status == journal.Succeeded {
 		err = os.RemoveAll(r.runDir(r.ID))
 	}
 	if m != nil {
+		if err != nil {
+			r.warn("the tables are published, but the journal does not say so yet; the next run mends it: %v", err)
+			err = nil
+		}
 		// What is past retention goes; that it could not go is no failure of what was published.
 		if _, gcErr := r.Loader.Collect(ctx, false); gcErr != nil {
-			r.Log.Warn("garbage collection", "run", r.ID, "error", gcErr)
+			r.warn("garbage collection: %v", gcErr)
 		}
 	}
-	return report, err
+	report.Run, report.Stale, report.Overhead, report.Warnings = r.Run, r.stale(), map[string]float64{}, r.warnings
+	for name, took := range r.spent {
+		report.Overhead[name] = took.Seconds()
+	}
+	return err
+}
+
+// steps are the run's steps in the order of its nodes.
+func (r *run) steps() []journal.Step {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []journal.Step
+	for _, n := range r.nodes {
+		if res := r.results[n.Name()]; res != nil && res.step.Node != "" {
+			all = append(all, res.step)
+		}
+	}
+	return all
 }
 
 // verdict sets the run's status and exit code. A run with nothing new to publish and no failure has succeeded.
@@ -520,7 +564,7 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 	r.observe(Event{Kind: "done", Node: n.Name(), Status: s.Status, Step: r.count(1), Of: len(r.nodes), Rows: s.Rows, Bytes: s.Bytes, Took: now.Sub(s.Started), Err: err, Equation: equation})
 	r.Log.Info("step ends", "run", r.ID, "step", n.Name(), "status", s.Status, "rows", s.Rows, "took", now.Sub(s.Started))
 	r.mu.Lock()
-	r.results[n.Name()] = &result{status: s.Status, table: table, err: err}
+	r.results[n.Name()] = &result{status: s.Status, step: s, table: table}
 	r.mu.Unlock()
 	return r.timed("journal", func() error { return r.Journal.SaveStep(context.WithoutCancel(ctx), s) })
 }
@@ -539,7 +583,7 @@ func (r *run) skip(ctx context.Context, n *models.Node, culprit string) error {
 	s := journal.Step{Run: r.ID, Node: n.Name(), Kind: string(n.Kind), Attempt: r.Attempt, Status: journal.UpstreamFailed, Started: now, Finished: &now,
 		Error: culprit + " failed"}
 	r.mu.Lock()
-	r.results[n.Name()] = &result{status: s.Status}
+	r.results[n.Name()] = &result{status: s.Status, step: s}
 	r.mu.Unlock()
 	r.observe(Event{Kind: "done", Node: n.Name(), Status: s.Status, Step: r.count(1), Of: len(r.nodes), Err: errors.New(s.Error)})
 	return r.Journal.SaveStep(ctx, s)

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
@@ -77,7 +78,12 @@ func exitCode(err error) int {
 
 // isUnwritable is about folders that cannot be written: a mistake of set-up, found before any work.
 func isUnwritable(err error) bool {
-	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
+	for _, cause := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR, fsx.ErrInTheWay} {
+		if errors.Is(err, cause) {
+			return true
+		}
+	}
+	return false
 }
 
 // printError writes an error for people, or for machines with --json.

@@ -182,6 +182,9 @@ func (a *app) printReport(r *pipeline.Report) error {
 	default:
 		fmt.Fprintf(w, "\nrun %s: nothing published; %s\n", r.Run.ID, r.Run.Error)
 	}
+	for _, warning := range r.Warnings {
+		fmt.Fprintf(w, "  warning: %s\n", a.redactor.Redact(warning))
+	}
 	for _, name := range r.Stale {
 		fmt.Fprintf(w, "  stale: %s still shows its previous version\n", name)
 	}

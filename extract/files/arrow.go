@@ -157,7 +157,7 @@ func (p *planner) arrow(files []fileID, out *plan) error {
 				return fmt.Errorf("file %s: column %q is %s, not %s: Arrow files are landed with their own types; convert in a model", f.Name, field.Name, typ, w)
 			}
 			if err != nil {
-				if p.opt.extra() == "ignore" && want[low] == "" && len(base) > 0 {
+				if p.opt.extra("arrow") == "ignore" && want[low] == "" && len(base) > 0 {
 					continue
 				}
 				return fmt.Errorf("file %s: column %q: %w", f.Name, field.Name, err)

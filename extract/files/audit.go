@@ -209,6 +209,8 @@ func (a *audit) record(b []byte, last bool) (int, error) {
 			ok := true
 			switch k {
 			case anyText:
+			case formatText:
+				ok = false // looked at as a whole below
 			case intText:
 				end, ok = scanInt(b, i)
 			case decText:
@@ -420,6 +422,8 @@ func wellFormed(field []byte, c auditColumn) bool {
 	switch c.kind {
 	case anyText:
 		return true
+	case formatText:
+		return bytes.ContainsAny(field, "0123456789")
 	case intText:
 		end, ok = scanInt(field, 0)
 	case decText:

@@ -57,11 +57,11 @@ func exact(x string, t duckType, r castRules) string {
 		return fmt.Sprintf(`CASE WHEN %s THEN CASE WHEN isinf(%s) OR %s = 0 AND regexp_matches(%s, '^[^eE]*[1-9]') THEN NULL ELSE %s END WHEN %s THEN %s END`,
 			digits, v, v, x, v, match(`(?i)\s*[+-]?(nan|inf|infinity)\s*`), try(x, typ))
 	case t.base == "DATE" && r.dateFormat != "":
-		return try(fmt.Sprintf("try_strptime(%s, %s)", x, text(r.dateFormat)), "DATE")
+		return when(`regexp_matches(`+x+`, '[0-9]')`, try(fmt.Sprintf("try_strptime(%s, %s)", x, text(r.dateFormat)), "DATE"))
 	case t.base == "DATE":
 		return when(match(`\s*`+ymd+`([ T]00:00(:00(\.0*)?)?)?\s*`), try(`regexp_extract(`+x+`, '[0-9/-]+')`, "DATE"))
 	case isTimestamp(t.base) && r.timestampFormat != "":
-		p := fmt.Sprintf("try_strptime(%s, %s)", x, text(r.timestampFormat))
+		p := "(" + when(`regexp_matches(`+x+`, '[0-9]')`, fmt.Sprintf("try_strptime(%s, %s)", x, text(r.timestampFormat))) + ")"
 		if t.base == "TIMESTAMP WITH TIME ZONE" && !strings.Contains(r.timestampFormat, "%z") && !strings.Contains(r.timestampFormat, "%Z") {
 			p = "(" + p + " AT TIME ZONE 'UTC')"
 		}
@@ -109,13 +109,14 @@ func guarded(x, column string, t duckType, r castRules) string {
 type kind uint8
 
 const (
-	anyText   kind = iota // DuckDB takes it as it is, or raises
-	intText               // digits
-	decText               // digits, a point and at most scale digits
-	floatText             // a plain number
-	dateText              // yyyy-mm-dd
-	tsText                // yyyy-mm-dd hh:mm:ss[.ffffff]
-	timeText              // hh:mm:ss[.ffffff]
+	anyText    kind = iota // DuckDB takes it as it is, or raises
+	intText                // digits
+	decText                // digits, a point and at most scale digits
+	floatText              // a plain number
+	dateText               // yyyy-mm-dd
+	tsText                 // yyyy-mm-dd hh:mm:ss[.ffffff]
+	timeText               // hh:mm:ss[.ffffff]
+	formatText             // something with a digit: strptime takes all of a text or none, but infinity and epoch for 1900
 )
 
 // native says whether DuckDB's CSV reader may cast a column itself, and what has to be proved about its text.
@@ -132,12 +133,12 @@ func native(t duckType, r castRules) (kind, bool) {
 		return floatText, true
 	case t.base == "DATE":
 		if r.dateFormat != "" {
-			return anyText, true // strptime takes all of the text or none
+			return formatText, true
 		}
 		return dateText, true
 	case t.base == "TIMESTAMP":
 		if r.timestampFormat != "" {
-			return anyText, true
+			return formatText, true
 		}
 		return tsText, true
 	case t.base == "TIME":

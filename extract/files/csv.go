@@ -115,7 +115,7 @@ func (j *job) lay(file string, header []string, d *dialect) (*layout, error) {
 	if len(absent) > 0 && j.opt.OnMissing != "null" {
 		return nil, missing(file, absent, header)
 	}
-	if len(l.header) > used && j.opt.extra() == "fail" {
+	if len(l.header) > used && j.opt.extra(j.spec.Format) == "fail" {
 		var extra []string
 		for _, h := range header {
 			known := false

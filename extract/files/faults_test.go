@@ -529,3 +529,21 @@ func TestCheck(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestNeverSilentFormats: with a format DuckDB takes infinity and epoch for 1900-01-01.
+func TestNeverSilentFormats(t *testing.T) {
+	for _, c := range []struct{ typ, good, value string }{
+		{"DATE", "31.12.2024", "infinity"}, {"DATE", "31.12.2024", "epoch"}, {"DATE", "31.12.2024", "-infinity"}, {"DATE", "31.12.2024", "31.12.2024 10:00"},
+		{"TIMESTAMP", "31.12.2024 10:00:00", "epoch"}, {"TIMESTAMP", "31.12.2024 10:00:00", "31.12.2024 10:00:00.5"}, {"TIMESTAMPTZ", "31.12.2024 10:00:00", "infinity"},
+	} {
+		for _, n := range []int{1, sampleBytes / 10} {
+			s := newShop(t)
+			s.write("a.csv", "x,y\n"+strings.Repeat(c.good+",z\n", n)+c.value+",z\n")
+			o := columns(&StreamOptions{Path: "a.csv", CSV: CSV{DateFormat: "%d.%m.%Y", TimestampFormat: "%d.%m.%Y %H:%M:%S"}}, "x", c.typ, "y", "VARCHAR")
+			l := must[*landing](t)(s.land(stream(o, extract.Full), ""))
+			if len(l.Rejects) != 1 || l.Rejects[0].Line != int64(n+2) {
+				t.Errorf("%s %q after %d: %d rows, rejects %+v", c.typ, c.value, n, len(l.Rows), l.Rejects)
+			}
+		}
+	}
+}

@@ -156,7 +156,7 @@ func (r *jsonRead) file(f fileID) (fileCount, error) {
 		reason, column, message := rec.Reason, "", rec.Message
 		if reason == "" {
 			reason, column, message = r.record(rec.Raw)
-			if reason == ReasonUnexpected && r.opt.extra() == "fail" {
+			if reason == ReasonUnexpected && r.opt.extra("json") == "fail" {
 				return c, fmt.Errorf("file %s, line %d: %s; add it to columns, or set extra_columns: ignore", f.Name, rec.Line, message)
 			}
 		}
@@ -205,7 +205,7 @@ func (r *jsonRead) record(raw []byte) (reason, column, message string) {
 			i, ok = r.index[strings.ToLower(key)]
 		}
 		if !ok {
-			if r.opt.extra() == "ignore" {
+			if r.opt.extra("json") == "ignore" {
 				continue
 			}
 			return ReasonUnexpected, key, fmt.Sprintf("key %q is not one of the columns", key)
@@ -216,7 +216,7 @@ func (r *jsonRead) record(raw []byte) (reason, column, message string) {
 		if n.items[k].kind == jsonNull {
 			continue
 		}
-		out, why := normalize(r.row[i], n.items[k], r.typeOf[i], true, r.opt.extra() == "ignore")
+		out, why := normalize(r.row[i], n.items[k], r.typeOf[i], true, r.opt.extra("json") == "ignore")
 		if why != "" {
 			return extract.ReasonCast, key, fmt.Sprintf("key %q: %s", key, why)
 		}
@@ -330,7 +330,7 @@ const (
 
 // json settles the columns of JSON files: without pins they are inferred from the first records.
 func (p *planner) json(files []fileID, out *plan) error {
-	if p.opt.pinned() || len(p.known()) > 0 && p.opt.extra() != "evolve" {
+	if p.opt.pinned() || len(p.known()) > 0 && p.opt.extra("json") != "evolve" {
 		return p.settle(out, nil, nil)
 	}
 	_, temp, err := p.session()

@@ -90,15 +90,19 @@ func (o *StreamOptions) pins() []extract.Column {
 	return cols
 }
 
-func (o *StreamOptions) extra() string {
+// extra is the policy for columns that a file has and the stream does not.
+func (o *StreamOptions) extra(format string) string {
 	switch {
 	case o.Extra != "":
 		return o.Extra
-	case o.pinned():
+	case o.pinned() && !selfTyped(format):
 		return "fail"
 	}
 	return "evolve"
 }
+
+// selfTyped says whether files of the format know their own types: pins are corrections of some of them then.
+func selfTyped(format string) bool { return format == "parquet" || format == "arrow" }
 
 // format is csv, json, parquet or arrow, by option or by name; "" when the name does not say.
 func (o *StreamOptions) format(name string) string {

@@ -126,8 +126,8 @@ func (p *planner) settle(out *plan, names []string, sniff func(only map[string]b
 			unknown[strings.ToLower(n)] = true
 		}
 	}
-	extra := p.opt.extra()
-	if len(base) > 0 && (extra == "ignore" || extra == "fail" || p.opt.pinned()) {
+	extra := p.opt.extra(out.format)
+	if len(base) > 0 && (extra == "ignore" || extra == "fail" || p.opt.pinned() && !selfTyped(out.format)) {
 		unknown = nil
 	}
 	if len(unknown) > 0 || len(base) == 0 {
@@ -205,11 +205,18 @@ func (p *planner) csv(files []fileID, out *plan) error {
 		}
 	}
 	guided := p.opt.pinned() || len(p.known()) > 0
-	d, err := p.dialect(files[0].Name, full, guided)
+	d, err := p.dialect(files[0].Name, full)
 	if err != nil {
 		return err
 	}
 	out.dialect = d
+	// 01/02/2024 is two dates, and each run guesses anew.
+	if f := d.DateFormat; f != "" && f != p.opt.CSV.DateFormat && f != "%Y-%m-%d" {
+		out.notes = append(out.notes, fmt.Sprintf("dates are taken to be %s: pin it as csv.date_format, another file could be taken otherwise", f))
+	}
+	if f := d.TimestampFormat; f != "" && f != p.opt.CSV.TimestampFormat && !strings.HasPrefix(f, "%Y-%m-%d") {
+		out.notes = append(out.notes, fmt.Sprintf("timestamps are taken to be %s: pin it as csv.timestamp_format, another file could be taken otherwise", f))
+	}
 	var names []string
 	met := map[string]bool{}
 	headers := map[string][]fileID{} // files by header
@@ -292,7 +299,7 @@ func (p *planner) csv(files []fileID, out *plan) error {
 }
 
 // dialect takes what is given and finds out the rest from the first file.
-func (p *planner) dialect(name string, files []fileID, guided bool) (*dialect, error) {
+func (p *planner) dialect(name string, files []fileID) (*dialect, error) {
 	c := p.opt.CSV
 	d := &dialect{Delim: ',', Quote: '"', Header: true, Null: c.Null, DateFormat: c.DateFormat, TimestampFormat: c.TimestampFormat, DecimalComma: c.Decimal == ",", Skip: c.Skip}
 	if len(d.Null) == 0 {
@@ -322,8 +329,8 @@ func (p *planner) dialect(name string, files []fileID, guided bool) (*dialect, e
 	if !auto {
 		d.Header = c.Header == "true"
 	}
-	// With columns given nothing is guessed but the delimiter, and that only when it is not given either.
-	if len(files) == 0 || guided && (c.Delimiter != "" || p.opt.pinned() || p.opt.isTab(name)) {
+	// With columns given nothing is guessed. Known columns say nothing of the dialect, so it is found out again.
+	if len(files) == 0 || p.opt.pinned() {
 		return d, nil
 	}
 	got, err := p.sniffDialect(files[0], d, c.Delimiter == "" && !p.opt.isTab(name))
@@ -342,13 +349,13 @@ func (p *planner) dialect(name string, files []fileID, guided bool) (*dialect, e
 			}
 		}
 	}
-	if auto && !guided {
+	if auto && !p.opt.pinned() {
 		d.Header = got.header
 	}
-	if c.DateFormat == "" && !guided {
+	if c.DateFormat == "" && !p.opt.pinned() {
 		d.DateFormat = got.dateFormat
 	}
-	if c.TimestampFormat == "" && !guided {
+	if c.TimestampFormat == "" && !p.opt.pinned() {
 		d.TimestampFormat = got.timestampFormat
 	}
 	return d, nil

@@ -15,6 +15,9 @@ import (
 	"github.com/millrace/millrace/internal/fault"
 )
 
+// ErrInTheWay says that a file stands where a folder should be.
+var ErrInTheWay = errors.New("a file is in the way")
+
 // Write puts data under path by way of a temporary file beside it.
 func Write(at, path string, data []byte, mode fs.FileMode) (err error) {
 	if err := fault.Point(at + ".write"); err != nil {
@@ -165,7 +168,7 @@ func Swap(at, target, link string) error {
 func MkdirAll(at, dir string) error {
 	if info, err := os.Stat(dir); err == nil {
 		if !info.IsDir() {
-			return &os.PathError{Op: "mkdir", Path: dir, Err: errors.New("a file is in the way")}
+			return &os.PathError{Op: "mkdir", Path: dir, Err: ErrInTheWay}
 		}
 		return nil
 	}

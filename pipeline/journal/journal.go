@@ -63,7 +63,7 @@ func Open(ctx context.Context, path string) (*Journal, error) {
 	j := &Journal{db: db, path: path}
 	if err := j.migrate(ctx); err != nil {
 		_ = db.Close()
-		return nil, fmt.Errorf("open journal %s: %w", path, explain(err))
+		return nil, fmt.Errorf("open journal %s: %w", path, j.explain(err))
 	}
 	return j, nil
 }
@@ -113,28 +113,46 @@ func (j *Journal) migrate(ctx context.Context) error {
 	if verdict != "ok" {
 		return fmt.Errorf("%w: %s", ErrCorrupt, verdict)
 	}
-	for v := have; v < len(migrations); v++ {
-		err := j.tx(ctx, "migrate", func(tx *sql.Tx) error {
+	if have == len(migrations) {
+		return nil
+	}
+	return j.tx(ctx, "migrate", func(tx *sql.Tx) error {
+		// Again inside the transaction: another process may have migrated since.
+		if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil {
+			return err
+		}
+		for v := have; v < len(migrations); v++ {
 			if _, err := tx.ExecContext(ctx, migrations[v]); err != nil {
 				return fmt.Errorf("migrate to version %d: %w", v+1, err)
 			}
-			_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", v+1))
-			return err
-		})
-		if err != nil {
-			return err
 		}
-	}
-	return nil
+		_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", max(have, len(migrations))))
+		return err
+	})
 }
 
-// explain turns SQLite's words for a damaged file into ErrCorrupt.
-func explain(err error) error {
+// explain turns SQLite's words for a damaged file into ErrCorrupt, and those for a full disk into ENOSPC, which
+// SQLite mostly calls an I/O error.
+func (j *Journal) explain(err error) error {
+	var code interface{ Code() int }
+	if errors.As(err, &code) {
+		const full, ioErr = 13, 10
+		primary := code.Code() & 0xff
+		if primary == full || primary == ioErr && diskFull(filepath.Dir(j.path)) {
+			return fmt.Errorf("%w (%w)", syscall.ENOSPC, err)
+		}
+	}
 	text := err.Error()
 	if strings.Contains(text, "malformed") || strings.Contains(text, "not a database") || strings.Contains(text, "file is encrypted") {
 		return fmt.Errorf("%w: %s", ErrCorrupt, text)
 	}
 	return err
+}
+
+// diskFull says whether the disk has no room for even a page of the journal and its log.
+func diskFull(dir string) bool {
+	var st syscall.Statfs_t
+	return syscall.Statfs(dir, &st) == nil && int64(st.Bavail)*st.Bsize < 128<<10
 }
 
 // Close closes the file.
@@ -151,19 +169,26 @@ func (j *Journal) Backup(ctx context.Context, path string) error {
 
 // tx runs f in one transaction; the fault points stand around its commit.
 func (j *Journal) tx(ctx context.Context, at string, f func(*sql.Tx) error) error {
+	if err := j.transact(ctx, at, f); err != nil {
+		return fmt.Errorf("journal: %w", j.explain(err))
+	}
+	return nil
+}
+
+func (j *Journal) transact(ctx context.Context, at string, f func(*sql.Tx) error) error {
 	tx, err := j.db.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("journal: %w", err)
+		return err
 	}
 	defer func() { _ = tx.Rollback() }()
 	if err := f(tx); err != nil {
-		return fmt.Errorf("journal: %w", err)
+		return err
 	}
 	if err := fault.Point("journal." + at + ".commit"); err != nil {
-		return fmt.Errorf("journal: %w", err)
+		return err
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("journal: %w", err)
+		return err
 	}
 	return fault.Point("journal." + at + ".committed")
 }
@@ -477,7 +502,7 @@ func (j *Journal) Event(ctx context.Context, run, kind, text string, at time.Tim
 func query[T any](ctx context.Context, j *Journal, text string, scan func(*sql.Rows) (T, error), args ...any) ([]T, error) {
 	rows, err := j.db.QueryContext(ctx, text, args...)
 	if err != nil {
-		return nil, fmt.Errorf("journal: %w", explain(err))
+		return nil, fmt.Errorf("journal: %w", j.explain(err))
 	}
 	defer rows.Close()
 	var all []T

@@ -107,7 +107,7 @@ func SetAside(path string, now time.Time) (string, error) {
 func (j *Journal) Check(ctx context.Context) error {
 	var verdict string
 	if err := j.db.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&verdict); err != nil {
-		return explain(err)
+		return j.explain(err)
 	}
 	if verdict != "ok" {
 		return fmt.Errorf("%w: %s", ErrCorrupt, verdict)
