@@ -3,6 +3,8 @@ package files
 import (
 	"fmt"
 	"strings"
+
+	"github.com/millrace/millrace/extract"
 )
 
 // castRules are what text needs to become typed beyond the type itself.
@@ -90,8 +92,12 @@ func bad(x, value string) string {
 	return fmt.Sprintf("(%s IS NOT NULL AND %s IS NULL)", x, value)
 }
 
-// why is the SQL for the reason of a bad value: inexact_cast when a plain cast would have changed it in silence.
+// why is the SQL for the reason of a bad value: inexact_cast when a plain cast would have changed it in silence. Of a
+// nested value it is not known which of its scalars is at fault.
 func why(x string, t duckType) string {
+	if t.nested() {
+		return text(extract.ReasonCast)
+	}
 	return fmt.Sprintf("CASE WHEN TRY_CAST(%s AS %s) IS NULL THEN 'bad_cast' ELSE 'inexact_cast' END", x, t.String())
 }
 

@@ -618,7 +618,7 @@ func (c *csvRead) splitFile(ctx context.Context, i, columns int, w *scratch) err
 // typed is the scan over a scratch file: records that convert exactly are landed, the others rejected.
 func typed(path string, targets []target, rules castRules, filenameColumn string) *extract.Scan {
 	from := fmt.Sprintf("read_parquet(%s)", text(path))
-	var values, items, faulty, columns, reasons, messages []string
+	var parsing, values, items, faulty, columns, reasons, messages []string
 	for k, t := range targets {
 		name := ident(t.Name)
 		if t.at < 0 {
@@ -630,7 +630,11 @@ func typed(path string, targets []target, rules castRules, filenameColumn string
 			continue
 		}
 		x := fmt.Sprintf("c%d", t.at)
-		v := value(x, t.typ, rules)
+		v := exact(x, t.typ, rules)
+		if t.typ.nested() { // parsed once, in a projection of its own: each mention would parse again
+			parsing = append(parsing, fmt.Sprintf("%s AS p%d", parsed(x, t.typ), k))
+			v = nestedValue(fmt.Sprintf("p%d", k), t.typ, rules, 0)
+		}
 		if v == x {
 			items = append(items, x+" AS "+name)
 			continue
@@ -639,7 +643,7 @@ func typed(path string, targets []target, rules castRules, filenameColumn string
 		items = append(items, fmt.Sprintf("v%d AS %s", k, name))
 		b := bad(x, fmt.Sprintf("v%d", k))
 		if t.typ.nested() {
-			values = append(values, fmt.Sprintf("%s AS b%d", badNested(x, t.typ, rules), k))
+			values = append(values, fmt.Sprintf("coalesce(%s, false) AS b%d", nestedBad(fmt.Sprintf("p%d", k), t.typ, rules, 0), k))
 			b = fmt.Sprintf("b%d", k)
 		}
 		faulty = append(faulty, b)
@@ -653,6 +657,9 @@ func typed(path string, targets []target, rules castRules, filenameColumn string
 		s.SQL = fmt.Sprintf("SELECT %s FROM %s", strings.Join(items, ", "), from)
 		s.Rejects = fmt.Sprintf(`SELECT file, line, "offset", '' AS "column", '' AS reason, '' AS message, raw FROM %s WHERE false`, from)
 		return s
+	}
+	if len(parsing) > 0 {
+		from = fmt.Sprintf("(SELECT *, %s FROM %s)", strings.Join(parsing, ", "), from)
 	}
 	inner := fmt.Sprintf("(SELECT *, %s FROM %s)", strings.Join(values, ", "), from)
 	any := strings.Join(faulty, " OR ")

@@ -6,20 +6,7 @@ import (
 	"strings"
 )
 
-// value is the SQL that turns the text x into a t, or NULL when it is not exactly one. For a nested t, x is JSON that
-// normalize has made: every key there, every scalar a string. What is wrong in there is for badNested to find.
-func value(x string, t duckType, r castRules) string {
-	if !t.nested() {
-		return exact(x, t, r)
-	}
-	return nestedValue(parsed(x, t), t, r, 0)
-}
-
-// badNested is the SQL that is true when a scalar anywhere in x does not convert.
-func badNested(x string, t duckType, r castRules) string {
-	return fmt.Sprintf("coalesce(%s, false)", nestedBad(parsed(x, t), t, r, 0))
-}
-
+// parsed is the SQL that reads x, JSON that normalize has made: every key of t there, every scalar a text.
 func parsed(x string, t duckType) string {
 	shape, _ := json.Marshal(shapeOf(t))
 	return fmt.Sprintf("from_json(%s, %s)", x, text(string(shape)))
@@ -71,6 +58,8 @@ func (f fieldOrder) MarshalJSON() ([]byte, error) {
 	return []byte(b.String()), nil
 }
 
+// nestedValue is the SQL that turns e, which is parsed, into a t; a scalar that does not convert becomes NULL there,
+// and is for nestedBad to find.
 func nestedValue(e string, t duckType, r castRules, depth int) string {
 	switch t.base {
 	case "LIST":
@@ -86,6 +75,7 @@ func nestedValue(e string, t duckType, r castRules, depth int) string {
 	return exact(e, t, r)
 }
 
+// nestedBad is the SQL that is true when a scalar anywhere in e does not convert.
 func nestedBad(e string, t duckType, r castRules, depth int) string {
 	switch t.base {
 	case "LIST":

@@ -28,7 +28,7 @@ type StreamOptions struct {
 	Records        string             `yaml:"records" example:"result.items" doc:"Where in a JSON document the array of records is: keys joined by dots."`
 	FilenameColumn string             `yaml:"filename_column" doc:"Adds a column of this name with the file that each record came from."`
 	OnMissing      string             `yaml:"on_missing_column" enum:"fail,null" default:"fail" doc:"What to do when a file lacks a column."`
-	Extra          string             `yaml:"extra_columns" enum:"evolve,ignore,fail" doc:"What to do with columns that are not expected; default evolve, or fail when columns are given."`
+	Extra          string             `yaml:"extra_columns" enum:"evolve,ignore,fail" doc:"What to do with columns that are not expected; default evolve, or fail when columns are given; for Parquet and Arrow, whose columns are corrections only, always evolve."`
 	MinAge         config.Duration    `yaml:"min_age" default:"0" doc:"A file changed more recently than this is left for the next run: it may still be written."`
 	MaxRecord      config.Size        `yaml:"max_record" default:"16MB" doc:"A longer record is rejected."`
 	MaxExpanded    config.Size        `yaml:"max_expanded" doc:"Most bytes that a compressed file may expand to; default 100 times its size, and never less than 1GiB."`
@@ -205,7 +205,7 @@ func (o *StreamOptions) check(s extract.Stream) []extract.Problem {
 	if format != "json" && o.Records != "" {
 		bad("records", "", "records is for JSON")
 	}
-	if o.pinned() && o.Extra == "evolve" {
+	if o.pinned() && o.Extra == "evolve" && !selfTyped(o.format(o.Path)) {
 		bad("extra_columns", "leave columns out, or list the new column there", "evolve adds columns, but columns fixes them")
 	}
 	c := o.CSV
