@@ -18,7 +18,7 @@ say "2. Run it: read, build, publish; every row is accounted for"
 show run 2>/dev/null
 
 say "3. What was rejected, and why"
-show rejects list --limit 8
+show rejects list --limit 2
 
 say "4. What is published"
 show status

@@ -152,8 +152,9 @@ func (d *disk) safe(path string, info fs.FileInfo) bool {
 }
 
 // powerLoss does to the folders what a power loss may do: every file whose bytes were not synced is emptied, cut or
-// garbled, and every name change whose folder was not synced is undone with probability ½. It returns what it did.
-func (d *disk) powerLoss(log string, r *rand.Rand) ([]string, error) {
+// garbled, and every name change whose folder was not synced is undone, all of them or each with probability ½. It
+// returns what it did.
+func (d *disk) powerLoss(log string, r *rand.Rand, all bool) ([]string, error) {
 	if err := d.replay(log); err != nil {
 		return nil, err
 	}
@@ -187,7 +188,7 @@ func (d *disk) powerLoss(log string, r *rand.Rand) ([]string, error) {
 		did = append(did, what+" "+path)
 	}
 	for i := len(d.pending) - 1; i >= 0; i-- {
-		if r.IntN(2) == 0 {
+		if !all && r.IntN(2) == 0 {
 			continue
 		}
 		o := d.pending[i]

@@ -117,11 +117,14 @@ func (h *harness) killTrials(first, usual []visit) []trial {
 			return l.lossAfterSuccess(ctx, from, nil)
 		}})
 	}
-	for i, c := range h.cuts(first, usual, 1) {
-		if h.short && i%8 != 0 && c.point != "publish.pointer.fsyncdir" {
+	for i, c := range h.cuts(first, usual, most) {
+		if h.short && i%8 != 0 && c.point != "publish.pointer.fsyncdir" && c.point != "target.fsyncdir" {
 			continue
 		}
-		all = append(all, trial{row: "crash", stage: "after a kill and exit 0: " + c.stage(), run: func(ctx context.Context, l *lab) error {
+		if !h.short && !strings.HasSuffix(c.point, ".fsyncdir") { // what a second run may take for synced
+			continue
+		}
+		all = append(all, trial{row: "crash", stage: "after a kill and exit 0: " + c.stage(), number: c.n, run: func(ctx context.Context, l *lab) error {
 			return l.lossAfterSuccess(ctx, c.base, &c.visit)
 		}})
 	}
@@ -151,7 +154,7 @@ func (l *lab) killAt(ctx context.Context, base int, v visit, lossy bool, r *rand
 		return violation("killed at %s it exits %d: %s", v, code, tail(p.said()))
 	}
 	if lossy {
-		if err := l.losePower(base, r); err != nil {
+		if err := l.losePower(base, r, false); err != nil {
 			return err
 		}
 	}
@@ -162,11 +165,11 @@ func (l *lab) killAt(ctx context.Context, base int, v visit, lossy bool, r *rand
 }
 
 // losePower does what a power loss may do, between two readers: the first had to see whole views until then.
-func (l *lab) losePower(base int, r *rand.Rand) error {
+func (l *lab) losePower(base int, r *rand.Rand, all bool) error {
 	if err := l.unwatch(); err != nil {
 		return err
 	}
-	did, err := l.disk.powerLoss(l.ops(), r)
+	did, err := l.disk.powerLoss(l.ops(), r, all)
 	if err != nil {
 		return err
 	}
@@ -194,8 +197,8 @@ func (l *lab) goOn(ctx context.Context, night int, r *rand.Rand) error {
 	return nil
 }
 
-// lossAfterSuccess takes the power away after a run that said 0, which therefore must be on disk whole; before that
-// run, another one may have been killed.
+// lossAfterSuccess takes the power away after a run that said 0, which therefore must be on disk whole, so that all
+// that was not synced may go; before that run, another one may have been killed.
 func (l *lab) lossAfterSuccess(ctx context.Context, base int, v *visit) error {
 	if err := l.begin(ctx, base); err != nil {
 		return err
@@ -213,7 +216,7 @@ func (l *lab) lossAfterSuccess(ctx context.Context, base int, v *visit) error {
 	if code != 0 {
 		return violation("it exits %d: %s", code, tail(p.said()))
 	}
-	if err := l.losePower(base, rng(l.h.seed, "durable"+fmt.Sprint(v))); err != nil {
+	if err := l.losePower(base, rng(l.h.seed, "durable"+fmt.Sprint(v)), true); err != nil {
 		return err
 	}
 	if err := l.unwatch(); err != nil {
