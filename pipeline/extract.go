@@ -391,7 +391,7 @@ func (x *extraction) progress(bytes, records int64) {
 
 func (x *extraction) note(text string) {
 	x.step.Notes = append(x.step.Notes, text)
-	x.Log.Warn(text, "run", x.ID, "stream", x.node.Name())
+	x.Log.Info(text, "run", x.ID, "stream", x.node.Name())
 }
 
 func (x *extraction) notes(texts []string) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"sort"
 	"strings"
 	"sync"
@@ -9,9 +10,6 @@ import (
 
 	"golang.org/x/term"
 
-	"os"
-
-	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/pipeline"
 )
 
@@ -24,10 +22,11 @@ type progress struct {
 	drawn   time.Time
 	line    bool
 	now     map[string]pipeline.Event
+	since   map[string]time.Time // when each node of now began
 }
 
 func (a *app) newProgress() *progress {
-	return &progress{a: a, live: a.interactive() && !a.json, started: time.Now(), now: map[string]pipeline.Event{}}
+	return &progress{a: a, live: a.interactive() && !a.json, started: time.Now(), now: map[string]pipeline.Event{}, since: map[string]time.Time{}}
 }
 
 func (p *progress) observe(ev pipeline.Event) {
@@ -38,7 +37,9 @@ func (p *progress) observe(ev pipeline.Event) {
 		if old, ok := p.now[ev.Node]; ok && ev.Step == 0 {
 			ev.Step, ev.Of = old.Step, old.Of
 		}
-		p.now[ev.Node] = ev
+		if p.now[ev.Node] = ev; ev.Kind == "start" {
+			p.since[ev.Node] = time.Now()
+		}
 	case "done":
 		delete(p.now, ev.Node)
 		p.erase()
@@ -83,14 +84,17 @@ func (p *progress) draw() {
 			parts = append(parts, ev.Phase)
 			continue
 		}
-		text := fmt.Sprintf("[%d/%d] %s", ev.Step, ev.Of, name)
+		text := fmt.Sprintf("[%d/%d] %s", min(ev.Step+1, ev.Of), ev.Of, name)
 		if ev.Rows > 0 {
 			text += fmt.Sprintf(" %d rows", ev.Rows)
 		}
 		if ev.Bytes > 0 {
-			text += " " + config.Size(ev.Bytes).String()
+			text += fmt.Sprintf(" %.1f MB", float64(ev.Bytes)/1e6)
 			if ev.Total > 0 {
 				text += fmt.Sprintf(" (%d %%)", min(100, ev.Bytes*100/ev.Total))
+			}
+			if took := time.Since(p.since[name]).Seconds(); took > 0.1 {
+				text += fmt.Sprintf(" %.1f MB/s", float64(ev.Bytes)/1e6/took)
 			}
 		}
 		parts = append(parts, text)

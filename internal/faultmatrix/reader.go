@@ -203,7 +203,7 @@ func (r *reader) look() error {
 	}
 	r.looks++
 	dir, err := r.resolve()
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		if r.published {
 			r.problem = violation("a reader finds no %s/current any more", r.root)
 		}
