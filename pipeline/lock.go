@@ -127,11 +127,10 @@ func (e *Engine) sign(f *os.File) error {
 	if err != nil {
 		return err
 	}
-	if err := f.Truncate(0); err != nil {
+	if _, err := f.WriteAt(data, 0); err != nil {
 		return err
 	}
-	_, err = f.WriteAt(data, 0)
-	return err
+	return f.Truncate(int64(len(data)))
 }
 
 // idle says whether nobody holds the lock now. It takes and frees it: a probe for people, not for decisions.

@@ -89,6 +89,12 @@ func (l *Loader) Prepare(ctx context.Context) error {
 			return fmt.Errorf("write to target %s: %w", l.cfg.Root, err)
 		}
 	}
+	// A run that was cut off may have made a folder, or swapped the pointer, without living to sync the entry.
+	for _, dir := range []string{filepath.Dir(l.cfg.Root), l.cfg.Root} {
+		if err := fsx.SyncDir("target", dir); err != nil {
+			return fmt.Errorf("prepare target %s: %w", l.cfg.Root, err)
+		}
+	}
 	if _, err := l.Relink(ctx); err != nil && !errors.Is(err, load.ErrNothing) {
 		return fmt.Errorf("prepare target %s: %w", l.cfg.Root, err)
 	}
@@ -333,7 +339,10 @@ func (l *Loader) linkData(m *load.Manifest, snapshot int64) error {
 			if firstErr = fsx.Link("publish.data", f.Path, path); firstErr != nil {
 				return
 			}
-			dirty[folder] = true
+			// With its parents: a run that was cut off may have made them without syncing their entries.
+			for dir := folder; dir != l.cfg.Root; dir = filepath.Dir(dir) {
+				dirty[dir] = true
+			}
 			f.Path = path
 		})
 	}

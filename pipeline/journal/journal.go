@@ -61,11 +61,25 @@ func Open(ctx context.Context, path string) (*Journal, error) {
 	}
 	db.SetMaxOpenConns(1) // one writer; every statement of ours is short
 	j := &Journal{db: db, path: path}
-	if err := j.migrate(ctx); err != nil {
+	if err := j.migrateInTurn(ctx); err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("open journal %s: %w", path, j.explain(err))
 	}
 	return j, nil
+}
+
+// migrateInTurn migrates while no other process does: two that open a new journal at once would each switch it to
+// WAL, which SQLite answers with BUSY at once, whatever the timeout.
+func (j *Journal) migrateInTurn(ctx context.Context) error {
+	lock, err := os.OpenFile(j.path+".opening", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return err
+	}
+	return j.migrate(ctx)
 }
 
 var pathEscaper = *strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23")
