@@ -13,25 +13,20 @@ import (
 
 // models parses models/**/*.sql into nodes; what they refer to is linked later, when all nodes are known.
 func (l *loader) models() {
-	for _, file := range l.glob("models", ".sql") {
-		src, err := l.read(file)
-		if err != nil {
-			l.problem(config.Pos{File: file}, "", "%v", err)
-			continue
-		}
-		t, err := jinja.Parse(file, string(src))
-		if err != nil {
-			l.templateProblem(file, err)
-			continue
-		}
-		l.model(file, t)
+	for _, t := range l.templates("models") {
+		l.model(t.Name(), t)
 	}
 }
 
 // macros parses macros/**/*.sql, whose macros every model may call.
 func (l *loader) macros() {
+	l.p.Macros = jinja.NewLibrary(l.templates("macros")...)
+}
+
+// templates parses the .sql files below a folder; a template is named by its file.
+func (l *loader) templates(dir string) []*jinja.Template {
 	var all []*jinja.Template
-	for _, file := range l.glob("macros", ".sql") {
+	for _, file := range l.glob(dir, ".sql") {
 		src, err := l.read(file)
 		if err != nil {
 			l.problem(config.Pos{File: file}, "", "%v", err)
@@ -44,7 +39,7 @@ func (l *loader) macros() {
 		}
 		all = append(all, t)
 	}
-	l.p.Macros = jinja.NewLibrary(all...)
+	return all
 }
 
 // templateProblem reports a template's error at its place.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/load"
@@ -35,12 +36,10 @@ func (r *run) buildAll(ctx context.Context) error {
 	}
 	defer w.Close()
 	b := &transform.Builder{Project: r.Project, Warehouse: w, Warn: func(node, message string) { r.Log.Warn(message, "run", r.ID, "step", node) }}
-	if err := r.expose(ctx, w, todo); err != nil {
-		return err
-	}
-	return transform.Walk(ctx, todo, r.width(), func(ctx context.Context, n *models.Node) error {
+	r.expose(ctx, w, todo)
+	err = transform.Walk(ctx, todo, r.width(), func(ctx context.Context, n *models.Node) error {
 		if r.stopping() {
-			return ErrInterrupted
+			return r.halt()
 		}
 		if culprit := r.failedNeed(n); culprit != "" {
 			return r.skip(ctx, n, culprit)
@@ -54,51 +53,64 @@ func (r *run) buildAll(ctx context.Context) error {
 		}
 		return r.step(ctx, n, func(ctx context.Context, s *journal.Step) (*load.Table, error) { return r.model(ctx, b, n, s) })
 	})
+	return errors.Join(err, r.halted())
 }
 
 // expose makes readable what the models read and this run does not build: this run's streams, and published tables.
-// A model's own previous version is exposed too, for {{ this }}.
-func (r *run) expose(ctx context.Context, w warehouse.Warehouse, todo []*models.Node) error {
-	building := map[*models.Node]bool{}
+// A model's own previous rows are exposed too, for {{ this }}. What cannot be exposed, such as a published view whose
+// table has changed under it, is left out and fails the models that need it, no other.
+func (r *run) expose(ctx context.Context, w warehouse.Warehouse, todo []*models.Node) {
+	x := &exposure{run: r, w: w, seen: map[string]bool{}}
 	for _, n := range todo {
-		building[n] = true
-	}
-	seen := map[*models.Node]bool{}
-	var visit func(n *models.Node) error
-	visit = func(n *models.Node) error {
-		if seen[n] {
-			return nil
-		}
-		seen[n] = true
-		if building[n] {
-			if before := r.before.Table(nameOf(n)); before != nil && n.Model.Materialized == models.Incremental {
-				return w.Expose(ctx, before.Version)
-			}
-			return nil
-		}
-		if n.Model != nil { // views and ephemeral models lead to what they read
-			for _, need := range n.Needs {
-				if err := visit(need); err != nil {
-					return err
-				}
-			}
-		}
-		if v := r.version(n); v != nil {
-			return w.Expose(ctx, *v)
-		}
-		return nil
+		x.seen[n.Name()] = true
 	}
 	for _, n := range todo {
-		if err := visit(n); err != nil {
-			return err
+		if before := r.before.Table(nameOf(n)); before != nil && before.View == "" && n.Model.Materialized == models.Incremental {
+			x.put(ctx, before.Version)
 		}
-		for _, need := range n.Needs {
-			if err := visit(need); err != nil {
-				return err
-			}
+		for _, need := range reads(n) {
+			x.name(ctx, need.Name())
 		}
 	}
-	return nil
+}
+
+// exposure walks from what models read to what published views read in turn.
+type exposure struct {
+	*run
+	w    warehouse.Warehouse
+	seen map[string]bool
+}
+
+// name exposes the newest version of a table, behind everything that its SELECT reads.
+func (x *exposure) name(ctx context.Context, name string) {
+	if x.seen[name] {
+		return
+	}
+	x.seen[name] = true
+	schema, table, _ := strings.Cut(name, ".")
+	published := x.before.Table(warehouse.Name{Schema: schema, Table: table})
+	if n := x.Project.Node(name); n != nil {
+		if v := x.version(n); v != nil && (published == nil || v != &published.Version) {
+			x.put(ctx, *v)
+			return
+		}
+	}
+	if published == nil {
+		return
+	}
+	for _, need := range published.Needs {
+		x.name(ctx, need)
+	}
+	x.put(ctx, published.Version)
+}
+
+func (x *exposure) put(ctx context.Context, v warehouse.Version) {
+	if err := x.w.Expose(ctx, v); err != nil {
+		x.Log.Warn("published table cannot be read", "run", x.ID, "table", v.Name.String(), "error", err)
+		x.mu.Lock()
+		x.unreadable[v.Name.String()] = err
+		x.mu.Unlock()
+	}
 }
 
 // version is the node's newest version that a model of this run may read: this run's own, or the published one.
@@ -160,6 +172,13 @@ func (r *run) inputs(n *models.Node) error {
 	for _, need := range reads(n) {
 		if r.version(need) == nil {
 			return &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: fmt.Errorf("it reads %s, which was never built", need.Name()),
+				Hint: fmt.Sprintf("millrace run +%s builds it with all it reads", n.Table)}
+		}
+		r.mu.Lock()
+		err := r.unreadable[need.Name()]
+		r.mu.Unlock()
+		if err != nil {
+			return &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: fmt.Errorf("it reads %s, whose published version cannot be read any more: %w", need.Name(), err),
 				Hint: fmt.Sprintf("millrace run +%s builds it with all it reads", n.Table)}
 		}
 	}

@@ -2,12 +2,16 @@ package pipeline
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -32,7 +36,7 @@ func (r *run) extractAll(ctx context.Context) error {
 		}
 		group.Go(func() error {
 			if r.stopping() {
-				return ErrInterrupted
+				return r.halt()
 			}
 			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) (*load.Table, error) {
 				source, err := opened.get(n.Stream.Source)
@@ -44,7 +48,7 @@ func (r *run) extractAll(ctx context.Context) error {
 			})
 		})
 	}
-	return errors.Join(group.Wait(), opened.close())
+	return errors.Join(group.Wait(), opened.close(), r.halted())
 }
 
 // width is how many nodes run at once. Each gets its share of the memory.
@@ -79,6 +83,8 @@ func (s *sources) get(source *models.Source) (extract.Source, error) {
 }
 
 func (s *sources) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var errs []error
 	for _, source := range s.open {
 		errs = append(errs, source.Close())
@@ -115,19 +121,23 @@ func (x *extraction) table(ctx context.Context) (*load.Table, error) {
 	asked := x.asked()
 	for try := 1; ; try++ {
 		w, err := x.window(ctx, asked)
+		if errors.Is(err, extract.ErrEmpty) && x.before != nil {
+			w, err = &extract.Window{Lo: x.since(), Hi: x.since()}, x.guard(&extract.Window{}, 0)
+		}
 		if err != nil {
 			return nil, x.explain(err)
 		}
 		parts, err := x.parts(ctx, asked, w)
 		if err == nil {
-			return x.version(ctx, asked, w, parts)
+			t, err := x.version(ctx, w, parts)
+			return t, x.explain(err)
 		}
 		if !errors.Is(err, extract.ErrChanged) || try == maxWindows {
 			return nil, x.explain(err)
 		}
 		x.note("read again from the start: " + err.Error())
-		if err := x.forget(ctx); err != nil {
-			return nil, err
+		if _, err := x.freshWindow(ctx, asked); err != nil {
+			return nil, x.explain(err)
 		}
 	}
 }
@@ -150,31 +160,38 @@ func (x *extraction) since() extract.Cursor {
 	return extract.Cursor(x.before.Cursor)
 }
 
-// window takes the one that this run has fixed already, or fixes it now.
-func (x *extraction) window(ctx context.Context, asked extract.Stream) (*extract.Window, error) {
-	w, err := x.Journal.Window(ctx, x.ID, x.node.Name())
-	if err != nil || w != nil {
-		if w != nil && w.Lo != x.since() {
-			return nil, fmt.Errorf("the window of run %s begins at another cursor than the published one: start a new run", x.ID)
-		}
-		return w, err
+// definition is a hash of everything in the project that decides what the stream's records become. Secrets are in it
+// as ***: they decide who reads, not what.
+func (x *extraction) definition() string {
+	s := x.node.Stream
+	text, err := json.Marshal([]any{s.StreamKeys, s.Options, s.Source.Type, s.Source.Options})
+	if err != nil {
+		panic(fmt.Sprintf("stream options are not JSON: %v", err)) // plain structs of ours: a bug
 	}
-	w, err = x.source.Window(ctx, asked, x.since())
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// window takes the one that this run has fixed already for the stream as it is defined, or fixes it now.
+func (x *extraction) window(ctx context.Context, asked extract.Stream) (*extract.Window, error) {
+	w, err := x.Journal.Window(ctx, x.ID, x.node.Name(), x.definition())
+	if err != nil {
+		return nil, err
+	}
+	if w != nil && w.Lo == x.since() {
+		return w, nil
+	}
+	return x.freshWindow(ctx, asked)
+}
+
+// freshWindow asks the source and journals the answer, which voids the parts of an earlier one.
+func (x *extraction) freshWindow(ctx context.Context, asked extract.Stream) (*extract.Window, error) {
+	w, err := x.source.Window(ctx, asked, x.since())
 	if err != nil {
 		return nil, err
 	}
 	w.Lo = x.since()
-	return w, x.timed("journal", func() error { return x.Journal.SaveWindow(ctx, x.ID, x.node.Name(), w) })
-}
-
-// forget drops the window and the parts: the source has changed under them.
-func (x *extraction) forget(ctx context.Context) error {
-	fresh, err := x.source.Window(ctx, x.asked(), x.since())
-	if err != nil {
-		return x.explain(err)
-	}
-	fresh.Lo = x.since()
-	return x.Journal.SaveWindow(ctx, x.ID, x.node.Name(), fresh)
+	return w, x.timed("journal", func() error { return x.Journal.SaveWindow(ctx, x.ID, x.node.Name(), x.definition(), w) })
 }
 
 // parts reads all slices of the window, each from where the last landed part left it.
@@ -209,11 +226,16 @@ func (x *extraction) parts(ctx context.Context, asked extract.Stream, w *extract
 // stillThere refuses to build on a part of an earlier attempt whose file is not what was journaled: its content was
 // synced before, so the disk or someone has meddled with it.
 func (x *extraction) stillThere(p journal.Part) error {
-	sum, _, err := warehouse.Hash(p.File.Path)
-	if err == nil && sum == p.File.SHA256 {
-		return nil
+	files := []warehouse.File{p.File}
+	if p.Rejects != nil {
+		files = append(files, p.Rejects.File)
 	}
-	return fmt.Errorf("landed part %s is not what the journal says any more: %w", p.File.Path, extract.ErrChanged)
+	for _, f := range files {
+		if sum, _, err := warehouse.Hash(f.Path); err != nil || sum != f.SHA256 {
+			return fmt.Errorf("landed file %s is not what the journal says any more: %w", f.Path, extract.ErrChanged)
+		}
+	}
+	return nil
 }
 
 func (x *extraction) slice(ctx context.Context, asked extract.Stream, w *extract.Window, slice extract.Slice, done []journal.Part) ([]journal.Part, error) {
@@ -305,7 +327,7 @@ func (x *extraction) landing(asked extract.Stream, w *extract.Window, slice extr
 }
 
 // version decides what the landed parts make of the table.
-func (x *extraction) version(ctx context.Context, asked extract.Stream, w *extract.Window, parts []journal.Part) (*load.Table, error) {
+func (x *extraction) version(ctx context.Context, w *extract.Window, parts []journal.Part) (*load.Table, error) {
 	t := &load.Table{Kind: string(models.KindStream), Cursor: string(w.Hi), Description: x.node.Description}
 	var read, landed, rejected int64
 	for _, p := range parts {
@@ -327,7 +349,7 @@ func (x *extraction) version(ctx context.Context, asked extract.Stream, w *extra
 		return nil, err
 	}
 	if len(parts) == 0 {
-		return x.unchanged(t)
+		return x.nothing(t)
 	}
 	if err := x.assemble(ctx, t, parts); err != nil {
 		return nil, err
@@ -346,30 +368,40 @@ func (x *extraction) guard(w *extract.Window, landed int64) error {
 	refuse := func(hint, format string, args ...any) error {
 		return &StepError{Node: x.node.Name(), Pos: x.node.Pos.String(), Err: fmt.Errorf(format, args...), Hint: hint}
 	}
-	if s.Mode != string(extract.Full) {
-		if landed > 0 && w.Hi != "" && w.Hi == w.Lo {
-			return refuse("the next run would read the same records again; check the cursor column", "%d records arrived, but the cursor stands still at %q", landed, w.Hi)
-		}
-		return nil
+	if s.Mode != string(extract.Full) && landed > 0 && w.Hi == w.Lo {
+		return refuse("the next run would read the same records again; check the cursor column", "%d records arrived, but the cursor stands still at %q", landed, w.Hi)
 	}
-	if x.before == nil || x.before.Rows == 0 {
+	// What a rebuild replaces is the published table, also when the stream is to forget it.
+	published := x.run.before.Table(nameOf(x.node))
+	if published == nil || published.Rows == 0 || !x.rebuilds() {
 		return nil
 	}
 	if landed == 0 && !s.AllowEmpty && !x.selection.AllowEmpty {
-		return refuse("if that is right: millrace run --allow-empty, or allow_empty: true on the stream", "the source is empty, and the published table has %d rows", x.before.Rows)
+		return refuse("if that is right: millrace run --allow-empty, or allow_empty: true on the stream", "the source is empty, and the published table has %d rows", published.Rows)
 	}
-	lost := x.before.Rows - landed
-	if landed > 0 && lost > 0 && s.MaxShrink.Exceeded(lost, x.before.Rows) && !x.selection.AllowShrunken {
-		return refuse("if that is right: millrace run --allow-shrunken, or raise max_shrink on the stream", "the source has shrunk from %d rows to %d, by more than max_shrink: %s", x.before.Rows, landed, s.MaxShrink)
+	lost := published.Rows - landed
+	if landed > 0 && lost > 0 && s.MaxShrink.Exceeded(lost, published.Rows) && !x.selection.AllowShrunken {
+		return refuse("if that is right: millrace run --allow-shrunken, or raise max_shrink on the stream", "the source has shrunk from %d rows to %d, by more than max_shrink: %s", published.Rows, landed, s.MaxShrink)
 	}
 	return nil
 }
 
-// unchanged is the outcome of a window without slices: the table stays as it is.
-func (x *extraction) unchanged(t *load.Table) (*load.Table, error) {
+// rebuilds says whether the run replaces the whole table instead of adding to it.
+func (x *extraction) rebuilds() bool {
+	return x.node.Stream.Mode == string(extract.Full) || x.selection.FullRefresh
+}
+
+// nothing is the outcome of a window without slices: the table stays as it is, or, when a whole snapshot was asked
+// for and the guard has let it pass, it becomes empty.
+func (x *extraction) nothing(t *load.Table) (*load.Table, error) {
 	if x.before == nil {
 		return nil, &StepError{Node: x.node.Name(), Pos: x.node.Pos.String(), Err: errors.New("there is nothing to read, and nothing was ever read: the table's columns are unknown"),
 			Hint: "check the stream's path, or wait for the first delivery"}
+	}
+	if x.node.Stream.Mode == string(extract.Full) {
+		t.Version = warehouse.Version{Name: nameOf(x.node), Columns: x.before.Columns}
+		t.Equations = x.step.Equations
+		return t, nil
 	}
 	x.step.Rows = x.before.Rows
 	if t.Cursor == x.before.Cursor || t.Cursor == "" {
@@ -403,7 +435,7 @@ func (x *extraction) notes(texts []string) {
 // explain adds where the stream is defined, and what can be done where that is known.
 func (x *extraction) explain(err error) error {
 	var se *StepError
-	if errors.As(err, &se) || errors.Is(err, ErrInterrupted) || errors.Is(err, context.Canceled) {
+	if err == nil || errors.As(err, &se) || errors.Is(err, ErrInterrupted) || errors.Is(err, context.Canceled) {
 		return err
 	}
 	hint := ""
@@ -411,6 +443,10 @@ func (x *extraction) explain(err error) error {
 	switch {
 	case errors.As(err, &hinted):
 		hint = hinted.Hint()
+	case errors.Is(err, syscall.ENOSPC):
+		hint = "free space on that disk, then `millrace retry`: what was landed is kept"
+	case errors.Is(err, warehouse.ErrIncompatible):
+		hint = fmt.Sprintf("millrace run %s --full-refresh reads the table anew", x.node.Name())
 	case errors.Is(err, extract.ErrChanged):
 		hint = "run again when nothing writes to it any more; min_age leaves files alone that were written just now"
 	}

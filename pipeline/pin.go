@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
@@ -93,7 +95,7 @@ func Pin(p *models.Project, plan *Plan, text map[string][]byte) ([]Pinned, error
 			return nil, fmt.Errorf("pin: %s: %w: nothing was written, plan again", name, ErrEdited)
 		}
 	}
-	for _, name := range sortedKeys(edited) {
+	for _, name := range slices.Sorted(maps.Keys(edited)) {
 		if err := replace(filepath.Join(p.Dir, name), edited[name]); err != nil {
 			return nil, fmt.Errorf("pin: write %s: %w", name, err)
 		}

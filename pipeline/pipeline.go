@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -29,12 +30,13 @@ type Engine struct {
 	OpenSource func(*models.Source) (extract.Source, error)
 	Log        *slog.Logger
 	Clock      clock.Clock
-	Version    string        // of the binary
-	Memory     int64         // bytes for the whole process
-	Threads    int           // processors to use
-	Verify     VerifyLevel   // how new files are checked before publish
-	Observe    func(Event)   // told of progress; may be nil
-	Stop       chan struct{} // closed to ask a run to finish the part in hand, checkpoint and return ErrInterrupted
+	Version    string              // of the binary
+	Memory     int64               // bytes for the whole process
+	Threads    int                 // processors to use
+	Verify     VerifyLevel         // how new files are checked before publish
+	Observe    func(Event)         // told of progress; may be nil
+	Redact     func(string) string // takes secrets out of what is kept and shown; may be nil
+	Stop       chan struct{}       // closed to ask a run to finish the part in hand, checkpoint and return ErrInterrupted
 }
 
 // VerifyLevel says how thoroughly the second reader checks a new file.
@@ -65,6 +67,13 @@ func (e *Engine) observe(ev Event) {
 	if e.Observe != nil {
 		e.Observe(ev)
 	}
+}
+
+func (e *Engine) redact(text string) string {
+	if e.Redact == nil {
+		return text
+	}
+	return e.Redact(text)
 }
 
 // stopping says whether the run was asked to end at the next checkpoint.
@@ -112,13 +121,20 @@ func (e *StepError) Error() string {
 
 func (e *StepError) Unwrap() error { return e.Err }
 
-// current is the published manifest, an empty one when nothing is published.
+// current is the published manifest, an empty one when nothing is published. A target whose pointer is lost looks
+// like one whose very first publish was cut off; the journal can tell them apart.
 func (e *Engine) current(ctx context.Context) (*load.Manifest, error) {
 	m, err := e.Loader.Current(ctx)
-	if errors.Is(err, load.ErrNothing) {
-		return &load.Manifest{}, nil
+	if !errors.Is(err, load.ErrNothing) {
+		return m, err
 	}
-	return m, err
+	snapshots, _ := os.ReadDir(filepath.Join(e.TargetRoot, "snapshots"))
+	cursors, err := e.Journal.Cursors(ctx)
+	if err == nil && len(cursors) > 0 && len(snapshots) > 0 {
+		return nil, fmt.Errorf("%w: %s has snapshots, and the journal knows of published cursors, but there is no pointer: set it right (ln -s snapshots/N %s), or remove the whole folder to start over",
+			load.ErrDamaged, e.TargetRoot, filepath.Join(e.TargetRoot, "current"))
+	}
+	return &load.Manifest{}, err
 }
 
 func nameOf(n *models.Node) warehouse.Name {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"sort"
 
 	"github.com/parquet-go/parquet-go"
@@ -69,7 +71,7 @@ func (e *Engine) Rejects(ctx context.Context, node, run string) ([]RejectSet, er
 		return nil, err
 	}
 	all := []RejectSet{}
-	for _, name := range sortedKeys(sets) {
+	for _, name := range slices.Sorted(maps.Keys(sets)) {
 		if sets[name].Rows > 0 {
 			all = append(all, sets[name])
 		}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -306,11 +308,11 @@ func (e *Engine) remembered(history []*load.Manifest) ([]journal.Run, []journal.
 		}
 	}
 	var allRuns []journal.Run
-	for _, id := range sortedKeys(runs) {
+	for _, id := range slices.Sorted(maps.Keys(runs)) {
 		allRuns = append(allRuns, *runs[id])
 	}
 	var allSteps []journal.Step
-	for _, key := range sortedKeys(steps) {
+	for _, key := range slices.Sorted(maps.Keys(steps)) {
 		allSteps = append(allSteps, steps[key])
 	}
 	return allRuns, allSteps

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -291,7 +293,7 @@ func (v *verifying) links(t load.Table) {
 		v.problem(t, dir, "", "the links for readers of plain Parquet cannot be read: %v", err)
 		return
 	}
-	for _, name := range sortedKeys(wanted) {
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		if !found[name] {
 			v.problem(t, filepath.Join(dir, name), "the next publish of the table links it again", "the link for readers of plain Parquet is missing")
 		}

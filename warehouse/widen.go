@@ -1,6 +1,7 @@
 package warehouse
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,6 +32,9 @@ func UnionColumns(a, b []Column) ([]Column, error) {
 	return out, nil
 }
 
+// ErrIncompatible is wrapped where a column's old and new type have no type that holds both.
+var ErrIncompatible = errors.New("no type holds both: cast one of them, or reload the table in full")
+
 // Widen is the narrowest type that holds every value of both, where such a type is beyond doubt: integers,
 // decimals, FLOAT and DOUBLE, VARCHAR and JSON, and these inside lists, maps and structs.
 func Widen(a, b string) (string, error) {
@@ -45,7 +49,7 @@ func Widen(a, b string) (string, error) {
 	if w, ok := widen(x, y); ok {
 		return w.String(), nil
 	}
-	return "", fmt.Errorf("type %s has become %s, and no type holds both: cast it in the model, or reload the table in full", a, b)
+	return "", fmt.Errorf("type %s has become %s: %w", a, b, ErrIncompatible)
 }
 
 // integers: name, whether signed, bits, decimal digits.

@@ -183,7 +183,7 @@ func (a *app) engine(ctx context.Context) (*pipeline.Engine, func(), error) {
 	debug.SetMemoryLimit(memory * 4 / 10)
 	debug.SetGCPercent(50)
 	e := &pipeline.Engine{Project: p, Journal: j, Loader: loader, TargetRoot: p.TargetDir(), Warehouse: duckdb.Open, OpenSource: pipeline.SourceOpener(p, sources.Specs(), a.logger()),
-		Log: a.logger(), Clock: clock.System, Version: version(), Memory: memory, Threads: threads, Verify: pipeline.VerifyLevel(p.Verify), Stop: make(chan struct{})}
+		Log: a.logger(), Clock: clock.System, Version: version(), Memory: memory, Threads: threads, Verify: pipeline.VerifyLevel(p.Verify), Redact: a.redactor.Redact, Stop: make(chan struct{})}
 	return e, func() { _ = j.Close() }, nil
 }
 

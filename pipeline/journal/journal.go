@@ -219,6 +219,7 @@ const (
 	Interrupted    Status = "interrupted"
 	Abandoned      Status = "abandoned" // interrupted, and overtaken by a run with other settings
 	UpstreamFailed Status = "upstream_failed"
+	Withheld       Status = "withheld" // built, and kept back because something it goes with failed
 )
 
 // Run is one run of a pipeline.
@@ -229,7 +230,6 @@ type Run struct {
 	Attempt     int        `json:"attempt"`
 	Status      Status     `json:"status"`
 	Selection   Selection  `json:"selection"`
-	RetryOf     string     `json:"retry_of,omitempty"`
 	ProjectHash string     `json:"project_hash"`
 	Version     string     `json:"version"`
 	PID         int        `json:"pid"`
@@ -243,6 +243,7 @@ type Run struct {
 // Selection is what a run was asked to do; an interrupted run is resumed only by one that asks the same.
 type Selection struct {
 	Nodes         []string `json:"nodes"`
+	Target        string   `json:"target"`
 	FullRefresh   bool     `json:"full_refresh,omitempty"`
 	AllowEmpty    bool     `json:"allow_empty,omitempty"`
 	AllowShrunken bool     `json:"allow_shrunken,omitempty"`
@@ -324,11 +325,11 @@ func toJSON(v any) string {
 // BeginRun records that the run, or its next attempt, starts.
 func (j *Journal) BeginRun(ctx context.Context, r Run) error {
 	return j.tx(ctx, "run", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO run (id, pipeline, logical_time, attempt, status, selection, retry_of, project_hash, version, pid, started)
-			VALUES (?,?,?,?,?,?,?,?,?,?,?)
+		_, err := tx.ExecContext(ctx, `INSERT INTO run (id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started)
+			VALUES (?,?,?,?,?,?,?,?,?,?)
 			ON CONFLICT (id) DO UPDATE SET attempt = excluded.attempt, status = excluded.status, pid = excluded.pid,
 				version = excluded.version, finished = NULL, exit_code = NULL, error = NULL`,
-			r.ID, r.Pipeline, stamp(r.LogicalTime), r.Attempt, r.Status, toJSON(r.Selection), nullable(r.RetryOf), r.ProjectHash, r.Version, r.PID, stamp(r.Started))
+			r.ID, r.Pipeline, stamp(r.LogicalTime), r.Attempt, r.Status, toJSON(r.Selection), r.ProjectHash, r.Version, r.PID, stamp(r.Started))
 		return err
 	})
 }
@@ -376,22 +377,22 @@ func (j *Journal) SaveStep(ctx context.Context, s Step) error {
 	})
 }
 
-// SaveWindow fixes what the run reads from the node's stream. A second call for the same run replaces the window
-// and forgets the parts of the first: they were of another state of the source.
-func (j *Journal) SaveWindow(ctx context.Context, run, node string, w *extract.Window) error {
+// SaveWindow fixes what the run reads from the node's stream, as it is defined now. A second call for the same run
+// replaces the window and forgets the parts of the first: they were of another state of the source.
+func (j *Journal) SaveWindow(ctx context.Context, run, node, definition string, w *extract.Window) error {
 	return j.tx(ctx, "window", func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM part WHERE run = ? AND node = ?`, run, node); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO window (run, node, window) VALUES (?,?,?)`, run, node, toJSON(w))
+		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO window (run, node, window, definition) VALUES (?,?,?,?)`, run, node, toJSON(w), definition)
 		return err
 	})
 }
 
-// Window returns the window that the run fixed for the node, or nil.
-func (j *Journal) Window(ctx context.Context, run, node string) (*extract.Window, error) {
+// Window returns the window that the run fixed for the node so defined, or nil.
+func (j *Journal) Window(ctx context.Context, run, node, definition string) (*extract.Window, error) {
 	var text string
-	err := j.db.QueryRowContext(ctx, `SELECT window FROM window WHERE run = ? AND node = ?`, run, node).Scan(&text)
+	err := j.db.QueryRowContext(ctx, `SELECT window FROM window WHERE run = ? AND node = ? AND definition = ?`, run, node, definition).Scan(&text)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -461,13 +462,13 @@ func (j *Journal) Run(ctx context.Context, id string) (Run, error) {
 	return runs[0], nil
 }
 
-const selectRun = `SELECT id, pipeline, logical_time, attempt, status, selection, coalesce(retry_of, ''), project_hash, version, pid, started, finished, snapshot, exit_code, coalesce(error, '') FROM run`
+const selectRun = `SELECT id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started, finished, snapshot, exit_code, coalesce(error, '') FROM run`
 
 func scanRun(rows *sql.Rows) (Run, error) {
 	var r Run
 	var logical, selection, started string
 	var finished sql.NullString
-	if err := rows.Scan(&r.ID, &r.Pipeline, &logical, &r.Attempt, &r.Status, &selection, &r.RetryOf, &r.ProjectHash, &r.Version, &r.PID, &started, &finished, &r.Snapshot, &r.ExitCode, &r.Error); err != nil {
+	if err := rows.Scan(&r.ID, &r.Pipeline, &logical, &r.Attempt, &r.Status, &selection, &r.ProjectHash, &r.Version, &r.PID, &started, &finished, &r.Snapshot, &r.ExitCode, &r.Error); err != nil {
 		return r, err
 	}
 	r.LogicalTime, r.Started, r.Finished = parseTime(logical), parseTime(started), parseTimePtr(finished)

@@ -37,7 +37,7 @@ func TestRunsAndParts(t *testing.T) {
 	at := time.Date(2026, 3, 1, 2, 0, 0, 123456000, time.UTC)
 	r := begin(t, j, "20260301T020000-abcdef", at)
 	w := &extract.Window{Hi: "7", Slices: []extract.Slice{{ID: "0"}}}
-	if err := j.SaveWindow(t.Context(), r.ID, "a.b", w); err != nil {
+	if err := j.SaveWindow(t.Context(), r.ID, "a.b", "d", w); err != nil {
 		t.Fatal(err)
 	}
 	part := Part{Run: r.ID, Node: "a.b", Slice: "0", File: warehouse.File{Path: "/x", Rows: 2}, Read: 3, Landed: 2, Rejected: 1,
@@ -80,7 +80,7 @@ func TestNewWindowForgetsParts(t *testing.T) {
 	j, _ := open(t)
 	r := begin(t, j, "r", time.Now())
 	for _, hi := range []extract.Cursor{"1", "2"} {
-		if err := j.SaveWindow(t.Context(), r.ID, "a.b", &extract.Window{Hi: hi}); err != nil {
+		if err := j.SaveWindow(t.Context(), r.ID, "a.b", "d", &extract.Window{Hi: hi}); err != nil {
 			t.Fatal(err)
 		}
 		if parts, err := j.Parts(t.Context(), r.ID, "a.b"); err != nil || len(parts) != 0 {
@@ -90,9 +90,12 @@ func TestNewWindowForgetsParts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w, err := j.Window(t.Context(), r.ID, "a.b")
+	w, err := j.Window(t.Context(), r.ID, "a.b", "d")
 	if err != nil || w.Hi != "2" {
 		t.Errorf("%+v, %v", w, err)
+	}
+	if w, err := j.Window(t.Context(), r.ID, "a.b", "another"); w != nil || err != nil {
+		t.Errorf("a window of another definition is found: %+v, %v", w, err)
 	}
 }
 

@@ -36,9 +36,9 @@ func (j *Journal) Restore(ctx context.Context, runs []Run, steps []Step, cursors
 		done = Restored{}
 		added := map[string]bool{}
 		for _, r := range runs {
-			n, err := changed(tx.ExecContext(ctx, `INSERT OR IGNORE INTO run (id, pipeline, logical_time, attempt, status, selection, retry_of, project_hash, version, pid, started, finished, snapshot, exit_code, error)
-				VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
-				r.ID, r.Pipeline, stamp(r.LogicalTime), r.Attempt, r.Status, toJSON(r.Selection), nullable(r.RetryOf), r.ProjectHash, r.Version, r.PID,
+			n, err := changed(tx.ExecContext(ctx, `INSERT OR IGNORE INTO run (id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started, finished, snapshot, exit_code, error)
+				VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+				r.ID, r.Pipeline, stamp(r.LogicalTime), r.Attempt, r.Status, toJSON(r.Selection), r.ProjectHash, r.Version, r.PID,
 				stamp(r.Started), stampPtr(r.Finished), r.Snapshot, r.ExitCode, nullable(r.Error)))
 			if err != nil {
 				return err

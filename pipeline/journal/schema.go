@@ -11,7 +11,6 @@ CREATE TABLE run (
 	attempt      INTEGER NOT NULL,
 	status       TEXT NOT NULL,
 	selection    TEXT NOT NULL,   -- JSON: what was asked for
-	retry_of     TEXT,
 	project_hash TEXT NOT NULL,
 	version      TEXT NOT NULL,
 	pid          INTEGER NOT NULL,
@@ -43,6 +42,7 @@ CREATE TABLE window (
 	run    TEXT NOT NULL REFERENCES run (id),
 	node   TEXT NOT NULL,
 	window TEXT NOT NULL,         -- JSON of extract.Window
+	definition TEXT NOT NULL,     -- hash of the stream's settings: another definition voids the window
 	PRIMARY KEY (run, node)
 ) STRICT;
 CREATE TABLE part (

@@ -1,0 +1,206 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/millrace/millrace/internal/fsx"
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// run is one attempt of a run in progress.
+type run struct {
+	*Engine
+	journal.Run
+	nodes     []*models.Node
+	selection journal.Selection
+	resumed   bool
+	before    *load.Manifest // what was published when the attempt began
+
+	mu      sync.Mutex
+	results map[string]*result
+	done    int
+	spent   map[string]time.Duration // on what Report.Overhead tells
+	stopped bool                     // a step was not begun, or given up, because the run is to end
+
+	unreadable map[string]error // published tables that could not be exposed to models
+
+	warnings []string // only touched when nothing runs at once any more
+}
+
+// timed adds what f takes to the run's overhead of that name.
+func (r *run) timed(name string, f func() error) error {
+	begin := time.Now()
+	err := f()
+	r.mu.Lock()
+	r.spent[name] += time.Since(begin)
+	r.mu.Unlock()
+	return err
+}
+
+// result is what became of a node in this attempt.
+type result struct {
+	status journal.Status
+	step   journal.Step // zero for ephemeral models
+	table  *load.Table  // what to publish; nil when there is nothing new
+}
+
+func (r *run) execute(ctx context.Context) (*Report, error) {
+	before, err := r.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.before, r.results, r.spent, r.unreadable = before, map[string]*result{}, map[string]time.Duration{}, map[string]error{}
+	r.Run.Status, r.Run.Started, r.Run.PID, r.Run.Version = journal.Running, r.Clock(), os.Getpid(), r.Engine.Version
+	// The journal first: another pipeline's prune takes a folder that the journal does not know for rubbish.
+	if err := r.Journal.BeginRun(ctx, r.Run); err != nil {
+		return nil, err
+	}
+	if err := fsx.MkdirAll("run", r.runDir(r.ID)); err != nil {
+		return nil, fmt.Errorf("stage run: %w", err)
+	}
+	if err := r.prune(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.work(ctx); err != nil {
+		return nil, r.interrupted(ctx, err)
+	}
+	return r.finish(ctx)
+}
+
+// work extracts every stream, then builds every model. Only interruption and failures of the engine itself come
+// back as an error; a node's failure is its result.
+func (r *run) work(ctx context.Context) error {
+	if err := r.extractAll(ctx); err != nil {
+		return err
+	}
+	return r.buildAll(ctx)
+}
+
+// halt notes that a step was not begun because the run is to end. It is no error: what is under way goes on to its
+// checkpoint.
+func (r *run) halt() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = true
+	return nil
+}
+
+// halted is ErrInterrupted when a step was left out.
+func (r *run) halted() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped {
+		return ErrInterrupted
+	}
+	return nil
+}
+
+// interrupted records that the attempt ended at a checkpoint, or broke.
+func (r *run) interrupted(ctx context.Context, cause error) error {
+	ctx = context.WithoutCancel(ctx)
+	status, text := journal.Interrupted, cause.Error()
+	if !errors.Is(cause, ErrInterrupted) && !errors.Is(cause, context.Canceled) {
+		status = journal.Failed
+	}
+	now := r.Clock()
+	r.Run.Status, r.Run.Finished, r.Run.Error = status, &now, text
+	return errors.Join(cause, r.Journal.FinishRun(ctx, r.Run, nil))
+}
+
+// step runs one node's work between its two journal entries.
+func (r *run) step(ctx context.Context, n *models.Node, work func(context.Context, *journal.Step) (*load.Table, error)) error {
+	s := journal.Step{Run: r.ID, Node: n.Name(), Kind: string(n.Kind), Attempt: r.Attempt, Status: journal.Running, Started: r.Clock()}
+	if err := r.timed("journal", func() error { return r.Journal.SaveStep(ctx, s) }); err != nil {
+		return err
+	}
+	r.observe(Event{Kind: "start", Node: n.Name(), Step: r.count(0), Of: len(r.nodes)})
+	r.Log.Info("step starts", "run", r.ID, "step", n.Name())
+	table, err := work(ctx, &s)
+	if ctx.Err() != nil {
+		return errors.Join(ErrInterrupted, context.Cause(ctx))
+	}
+	if errors.Is(err, ErrInterrupted) {
+		return r.halt()
+	}
+	now := r.Clock()
+	s.Finished, s.Status = &now, journal.Succeeded
+	if err != nil {
+		s.Status, s.Error = journal.Failed, r.redact(err.Error())
+		var se *StepError
+		if errors.As(err, &se) {
+			s.Hint = r.redact(se.Hint)
+		}
+	}
+	for i, note := range s.Notes {
+		s.Notes[i] = r.redact(note)
+	}
+	equation := ""
+	if len(s.Equations) > 0 {
+		equation = s.Equations[0].String()
+	}
+	r.observe(Event{Kind: "done", Node: n.Name(), Status: s.Status, Step: r.count(1), Of: len(r.nodes), Rows: s.Rows, Bytes: s.Bytes, Took: now.Sub(s.Started), Err: err, Equation: equation})
+	r.Log.Info("step ends", "run", r.ID, "step", n.Name(), "status", s.Status, "rows", s.Rows, "took", now.Sub(s.Started))
+	r.mu.Lock()
+	r.results[n.Name()] = &result{status: s.Status, step: s, table: table}
+	r.mu.Unlock()
+	return r.timed("journal", func() error { return r.Journal.SaveStep(context.WithoutCancel(ctx), s) })
+}
+
+// count adds to the number of nodes that are done and returns it.
+func (r *run) count(more int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.done += more
+	return r.done
+}
+
+// skip records a node that cannot be built because something above it failed.
+func (r *run) skip(ctx context.Context, n *models.Node, culprit string) error {
+	now := r.Clock()
+	s := journal.Step{Run: r.ID, Node: n.Name(), Kind: string(n.Kind), Attempt: r.Attempt, Status: journal.UpstreamFailed, Started: now, Finished: &now,
+		Error: culprit + " failed"}
+	r.mu.Lock()
+	r.results[n.Name()] = &result{status: s.Status, step: s}
+	r.mu.Unlock()
+	r.observe(Event{Kind: "done", Node: n.Name(), Status: s.Status, Step: r.count(1), Of: len(r.nodes), Err: errors.New(s.Error)})
+	return r.Journal.SaveStep(ctx, s)
+}
+
+// failedNeed names a node above n that failed in this attempt, or "".
+func (r *run) failedNeed(n *models.Node) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, need := range n.Needs {
+		if res := r.results[need.Name()]; res != nil && res.status != journal.Succeeded {
+			return need.Name()
+		}
+	}
+	return ""
+}
+
+// prune removes the staging of runs that can no longer be resumed: those of this pipeline that are not this run,
+// and those that the journal does not know.
+func (r *run) prune(ctx context.Context) error {
+	entries, err := os.ReadDir(r.runsDir())
+	if err != nil {
+		return fmt.Errorf("prune staging: %w", err)
+	}
+	for _, entry := range entries {
+		old, err := r.Journal.Run(ctx, entry.Name())
+		if errors.Is(err, journal.ErrNotFound) || (err == nil && old.ID != r.ID && shares(old, strings.Split(r.Pipeline, "+"))) {
+			if err := os.RemoveAll(filepath.Join(r.runsDir(), entry.Name())); err != nil {
+				return fmt.Errorf("prune staging: %w", err)
+			}
+		}
+	}
+	return nil
+}

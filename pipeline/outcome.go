@@ -1,0 +1,194 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// finish publishes what may be published and closes the run.
+func (r *run) finish(ctx context.Context) (*Report, error) {
+	report := &Report{Resumed: r.resumed}
+	if err := r.withhold(ctx); err != nil {
+		return nil, r.interrupted(ctx, err)
+	}
+	var m *load.Manifest
+	if tables := r.publishable(); len(tables) > 0 {
+		var err error
+		if m, err = r.publish(ctx, tables); err != nil {
+			now, code := r.Clock(), ExitFailed
+			r.Run.Status, r.Run.Finished, r.Run.Error, r.Run.ExitCode = journal.Failed, &now, r.redact(err.Error()), &code
+			return nil, errors.Join(err, r.Journal.FinishRun(context.WithoutCancel(ctx), r.Run, nil))
+		}
+		report.Snapshot, r.Run.Snapshot = m.Snapshot, &m.Snapshot
+		for _, t := range m.Tables {
+			if t.Snapshot == m.Snapshot {
+				report.Published = append(report.Published, t)
+			}
+		}
+	}
+	r.verdict()
+	return report, r.close(ctx, report, m)
+}
+
+// withhold keeps back what succeeded but may not be published: all nodes of a pipeline that publishes all or nothing
+// and in which one failed, and whatever was built from something that is kept back.
+func (r *run) withhold(ctx context.Context) error {
+	all := map[string]bool{}
+	for _, n := range r.nodes {
+		if p := r.Project.Pipeline(n.Pipeline); p != nil && p.Publish == "all" && !r.succeeded(n.Name()) {
+			all[n.Pipeline] = true
+		}
+	}
+	for _, n := range r.nodes { // in dependency order
+		res := r.results[n.Name()]
+		if res == nil || res.status != journal.Succeeded {
+			continue
+		}
+		why := ""
+		if all[n.Pipeline] {
+			why = fmt.Sprintf("pipeline %q publishes all or nothing, and another node of it failed", n.Pipeline)
+		}
+		for _, need := range n.Needs {
+			if other := r.results[need.Name()]; other != nil && other.status == journal.Withheld {
+				why = need.Name() + " is withheld"
+			}
+		}
+		if why == "" {
+			continue
+		}
+		res.status = journal.Withheld
+		if res.step.Node == "" {
+			continue // ephemeral
+		}
+		res.step.Status, res.step.Error = journal.Withheld, why
+		if err := r.Journal.SaveStep(ctx, res.step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) succeeded(node string) bool {
+	res := r.results[node]
+	return res != nil && res.status == journal.Succeeded
+}
+
+// publishable are the new tables of the nodes that succeeded. Their files were verified when they were made.
+func (r *run) publishable() []load.Table {
+	var tables []load.Table
+	for _, n := range r.nodes {
+		if r.succeeded(n.Name()) && r.results[n.Name()].table != nil {
+			tables = append(tables, *r.results[n.Name()].table)
+		}
+	}
+	return tables
+}
+
+// publish makes the tables visible. An error behind the swap of the pointer comes too late to be a failure: what
+// readers see decides, and the run is told as published, with the error as a warning.
+func (r *run) publish(ctx context.Context, tables []load.Table) (m *load.Manifest, err error) {
+	r.observe(Event{Kind: "start", Phase: "publish", Of: len(r.nodes)})
+	err = r.timed("publish", func() (err error) {
+		m, err = r.Loader.Publish(ctx, load.Publication{Run: r.ID, Attempt: r.Attempt, Pipeline: r.Pipeline, LogicalTime: r.LogicalTime,
+			Project: r.Project.Name, Millrace: r.Engine.Version, Tables: tables})
+		return err
+	})
+	if err != nil {
+		seen, seenErr := r.Loader.Published(context.WithoutCancel(ctx), r.ID, r.Attempt)
+		if seen == nil || seenErr != nil {
+			return nil, errors.Join(err, seenErr)
+		}
+		r.warn("the tables are published, but the disk did not confirm the last step; after a power failure readers may see the snapshot before: %v", err)
+		m = seen
+	}
+	r.observe(Event{Kind: "done", Phase: "publish", Of: len(r.nodes)})
+	return m, nil
+}
+
+// warn notes what went wrong without making the run a failure.
+func (r *run) warn(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	r.Log.Warn(text, "run", r.ID)
+	r.warnings = append(r.warnings, text)
+}
+
+// close brings the journal and the staging up to what is published. When something is, an error of theirs is a
+// warning: the manifest is the truth, and the next run completes the journal from it.
+func (r *run) close(ctx context.Context, report *Report, m *load.Manifest) error {
+	var cursors map[string]extract.Cursor
+	if m != nil {
+		cursors = cursorsOf(m, r.ID)
+	}
+	err := r.Journal.FinishRun(ctx, r.Run, cursors)
+	report.Steps = r.steps()
+	if err == nil && r.Run.Status == journal.Succeeded {
+		err = os.RemoveAll(r.runDir(r.ID))
+	}
+	if m != nil {
+		if err != nil {
+			r.warn("the tables are published, but the journal does not say so yet; the next run mends it: %v", err)
+			err = nil
+		}
+		// What is past retention goes; that it could not go is no failure of what was published.
+		if _, gcErr := r.Loader.Collect(ctx, false); gcErr != nil {
+			r.warn("garbage collection: %v", gcErr)
+		}
+	}
+	report.Run, report.Stale, report.Overhead, report.Warnings = r.Run, r.stale(), map[string]float64{}, r.warnings
+	for name, took := range r.spent {
+		report.Overhead[name] = took.Seconds()
+	}
+	return err
+}
+
+// steps are the run's steps in the order of its nodes.
+func (r *run) steps() []journal.Step {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []journal.Step
+	for _, n := range r.nodes {
+		if res := r.results[n.Name()]; res != nil && res.step.Node != "" {
+			all = append(all, res.step)
+		}
+	}
+	return all
+}
+
+// verdict sets the run's status and exit code. A run with nothing new to publish and no failure has succeeded.
+func (r *run) verdict() {
+	var failed []string
+	for _, n := range r.nodes {
+		if !r.succeeded(n.Name()) {
+			failed = append(failed, n.Name())
+		}
+	}
+	now, code := r.Clock(), ExitOK
+	r.Run.Status, r.Run.Error = journal.Succeeded, ""
+	if len(failed) > 0 {
+		r.Run.Error = fmt.Sprintf("%d of %d nodes failed or were withheld: %s", len(failed), len(r.nodes), strings.Join(failed, ", "))
+		r.Run.Status, code = journal.Failed, ExitFailed
+		if r.Run.Snapshot != nil { // of this attempt, or of an earlier one of the same run
+			r.Run.Status, code = journal.Partial, ExitPartial
+		}
+	}
+	r.Run.Finished, r.Run.ExitCode = &now, &code
+}
+
+// stale are the nodes of the run that failed or were withheld and still show an older version. A view shows what its
+// tables are now, whatever became of it.
+func (r *run) stale() []string {
+	stale := []string{}
+	for _, n := range r.nodes {
+		if t := r.before.Table(nameOf(n)); t != nil && t.View == "" && !r.succeeded(n.Name()) {
+			stale = append(stale, n.Name())
+		}
+	}
+	return stale
+}
