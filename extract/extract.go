@@ -202,8 +202,9 @@ type Problem struct{ Stream, Key, Message, Hint string }
 
 // Env is what every source gets from the engine.
 type Env struct {
-	Name    string // the source's name in the project
-	Project string // absolute path of the project folder
+	Name    string   // the source's name in the project
+	Project string   // absolute path of the project folder
+	Exclude []string // absolute paths of folders that are never read from: the engine's own
 	Log     *slog.Logger
 }
 

@@ -44,7 +44,9 @@ type Table struct {
 	Equations   []warehouse.Equation `json:"equations"`
 	Rejects     []Rejects            `json:"rejects,omitempty"` // of the run that built it
 	Description string               `json:"description,omitempty"`
-	Needs       []string             `json:"needs,omitempty"` // tables that its SELECT reads
+	Needs       []string             `json:"needs,omitempty"`  // tables that its SELECT reads
+	Mode        string               `json:"mode,omitempty"`   // of a stream: another mode begins anew
+	Broken      string               `json:"broken,omitempty"` // why a view is not in the catalog: what it reads has changed under it
 }
 
 // Rejects is a file of records that were read and not landed, with the count of each reason.
@@ -76,6 +78,7 @@ type Publication struct {
 	Project     string
 	Millrace    string
 	Tables      []Table
+	Drop        []warehouse.Name // tables to take out
 }
 
 // Loader is one target.

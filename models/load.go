@@ -94,6 +94,9 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.pipelines()
 	l.p.Name, l.p.Memory = l.file.Name, int64(l.file.Memory)
 	l.p.Verify = l.file.Verify
+	for name, value := range l.Vars {
+		l.hash = append(l.hash, fmt.Sprintf("--var %s=%s", name, value))
+	}
 	sort.Strings(l.hash)
 	sum := sha256.Sum256([]byte(strings.Join(l.hash, "\n")))
 	l.p.Hash = hex.EncodeToString(sum[:])
@@ -302,10 +305,16 @@ func (l *loader) stream(s *Source, spec *SourceSpec, node config.Node) *Stream {
 	problems := node.Decode(&st.StreamKeys, st.Options)
 	l.problems = append(l.problems, problems...)
 	if st.Name == "" {
+		if node.Get("name").IsScalar() {
+			l.problem(st.Origin.At("name"), "", "a stream needs a name")
+		}
 		return nil
 	}
 	if st.Mode == "incremental" && len(st.Key) == 0 {
 		l.problem(st.Origin.At("mode"), "add key: [column] to the stream", "incremental needs a key to merge by")
+	}
+	if st.Mode == "incremental" && st.Cursor == "" {
+		l.problem(st.Origin.At("mode"), "add cursor: to the stream, the column that says which of two rows of a key is the later one", "incremental needs a cursor: without one the result would depend on the order of arrival")
 	}
 	if st.Cursor != "" && st.Mode != "incremental" {
 		l.warning(st.Origin.Key("cursor"), "only mode: incremental reads by it", "cursor has no effect with mode: %s", st.Mode)
@@ -336,8 +345,8 @@ func (l *loader) findings(s *Source, spec *SourceSpec) {
 
 // addNode refuses two nodes with one name, also when only their case differs: DuckDB and most disks would mix them.
 func (l *loader) addNode(n *Node) {
-	if n.Table == "" || strings.ContainsAny(n.Table, "\x00\n\r") || len(n.Table) > 128 {
-		l.problem(n.Pos, "", "%q cannot be a table's name", n.Table)
+	if n.Table == "" || strings.ContainsAny(n.Table, "/\\\x00\n\r") || len(n.Table) > 128 {
+		l.problem(n.Pos, "give the table another name by as: or alias", "%q cannot be a table's name: it has a slash or a line end, or is longer than 128 bytes", n.Table)
 		return
 	}
 	if slices.ContainsFunc(l.Reserved, func(r string) bool { return strings.EqualFold(r, n.Schema) }) {

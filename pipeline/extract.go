@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -114,8 +115,10 @@ const (
 
 // table reads the stream into parts and makes its new version. A nil table means that there is nothing new.
 func (x *extraction) table(ctx context.Context) (*load.Table, error) {
-	stream := x.node.Stream
-	if x.selection.FullRefresh && stream.Mode != string(extract.Full) {
+	if x.before != nil && x.rebuilds() && x.node.Stream.Mode != string(extract.Full) {
+		if !x.selection.FullRefresh {
+			x.note(fmt.Sprintf("read anew from the start: the table was made with mode %s and key %v", x.before.Mode, x.before.Key))
+		}
 		x.before = nil
 	}
 	asked := x.asked()
@@ -328,7 +331,7 @@ func (x *extraction) landing(asked extract.Stream, w *extract.Window, slice extr
 
 // version decides what the landed parts make of the table.
 func (x *extraction) version(ctx context.Context, w *extract.Window, parts []journal.Part) (*load.Table, error) {
-	t := &load.Table{Kind: string(models.KindStream), Cursor: string(w.Hi), Description: x.node.Description}
+	t := &load.Table{Kind: string(models.KindStream), Mode: x.node.Stream.Mode, Cursor: string(w.Hi), Description: x.node.Description}
 	var read, landed, rejected int64
 	for _, p := range parts {
 		read, landed, rejected = read+p.Read, landed+p.Landed, rejected+p.Rejected
@@ -386,9 +389,14 @@ func (x *extraction) guard(w *extract.Window, landed int64) error {
 	return nil
 }
 
-// rebuilds says whether the run replaces the whole table instead of adding to it.
+// rebuilds says whether the run replaces the whole table instead of adding to it: what was made in another mode, or
+// with another key, cannot be added to.
 func (x *extraction) rebuilds() bool {
-	return x.node.Stream.Mode == string(extract.Full) || x.selection.FullRefresh
+	s, published := x.node.Stream, x.run.before.Table(nameOf(x.node))
+	if s.Mode == string(extract.Full) || x.selection.FullRefresh || published == nil || published.Kind != string(models.KindStream) {
+		return true
+	}
+	return published.Mode != s.Mode || s.Mode == string(extract.Incremental) && !slices.EqualFunc(published.Key, s.Key, strings.EqualFold)
 }
 
 // nothing is the outcome of a window without slices: the table stays as it is, or, when a whole snapshot was asked

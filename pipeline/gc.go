@@ -67,7 +67,10 @@ func (e *Engine) collectState(ctx context.Context, keepRejects time.Duration, g 
 			return err
 		}
 	}
-	old := func(_ context.Context, r journal.Run) (string, error) {
+	old := func(ctx context.Context, r journal.Run) (string, error) {
+		if why, err := e.unneeded(ctx, r); why == "" || err != nil {
+			return "", err // a retry publishes them with its parts
+		}
 		info, err := os.Stat(e.rejectsDir(r.ID))
 		if err != nil {
 			return "", err

@@ -212,7 +212,7 @@ func (l *landing) nullKeys(ctx context.Context, w warehouse.Warehouse, part *jou
 	if err := l.x.hasColumns(part.Columns, append(append([]string(nil), key...), l.x.node.Stream.Cursor)); err != nil {
 		return "", err
 	}
-	file, rejects, err := warehouse.RejectNullKeys(ctx, w, part.File, part.Columns, key)
+	file, rejects, err := warehouse.RejectNullKeys(ctx, w, part.File, part.Columns, key, part.Detail["files"])
 	if err != nil || rejects == nil {
 		return "", err
 	}
@@ -247,8 +247,11 @@ func (l *landing) keepRejects(ctx context.Context, w warehouse.Warehouse, part *
 		reasons[reason] += n
 		part.Rejected += n
 	}
+	if part.Rejected != file.Rows {
+		return fmt.Errorf("%w: %d rejects were written, their reasons count %d", ErrEquation, file.Rows, part.Rejected)
+	}
 	part.Rejects = &journal.Rejects{File: file, Reasons: reasons}
-	return nil
+	return l.x.check(file, nil)
 }
 
 // readAll is a SELECT of everything in a Parquet file.

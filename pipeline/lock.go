@@ -109,10 +109,11 @@ func (e *Engine) lock(names []string) (unlock func(), err error) {
 	return release, nil
 }
 
-// flock tries a few times: `status` holds a lock for an instant when it looks whether it is free.
+// flock tries for half a second: `status` holds a lock for an instant when it looks whether it is free, and a process
+// that was killed lets go of it only when the kernel has buried it.
 func flock(f *os.File) error {
 	var err error
-	for range 5 {
+	for range 25 {
 		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil || !errors.Is(err, syscall.EWOULDBLOCK) {
 			return err
 		}

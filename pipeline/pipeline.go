@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -101,7 +100,7 @@ var (
 	// ErrNoRetry says that there is nothing to retry.
 	ErrNoRetry = errors.New("nothing to retry")
 	// ErrEquation says that rows are not accounted for.
-	ErrEquation = errors.New("rows are not accounted for")
+	ErrEquation = warehouse.ErrUnbalanced
 )
 
 // StepError is a node's failure, with what to do about it.
@@ -128,11 +127,13 @@ func (e *Engine) current(ctx context.Context) (*load.Manifest, error) {
 	if !errors.Is(err, load.ErrNothing) {
 		return m, err
 	}
-	snapshots, _ := os.ReadDir(filepath.Join(e.TargetRoot, "snapshots"))
+	if e.Journal == nil { // doctor looks without one
+		return &load.Manifest{}, nil
+	}
 	cursors, err := e.Journal.Cursors(ctx)
-	if err == nil && len(cursors) > 0 && len(snapshots) > 0 {
-		return nil, fmt.Errorf("%w: %s has snapshots, and the journal knows of published cursors, but there is no pointer: set it right (ln -s snapshots/N %s), or remove the whole folder to start over",
-			load.ErrDamaged, e.TargetRoot, filepath.Join(e.TargetRoot, "current"))
+	if err == nil && len(cursors) > 0 {
+		return nil, fmt.Errorf("%w: the journal knows what was published to %s, but the pointer %s is not there: restore the folder or point it at the newest of its snapshots (ln -s snapshots/N current); to start over on purpose, remove %s as well",
+			load.ErrDamaged, e.TargetRoot, filepath.Join(e.TargetRoot, "current"), e.Project.StateDir())
 	}
 	return &load.Manifest{}, err
 }

@@ -102,7 +102,7 @@ const onePerson = "name: p\nsources:\n  in:\n    type: files\n    streams:\n    
 // are not accounted for. It is the negative control of every equation.
 func TestDroppedRowIsNoticed(t *testing.T) {
 	files := map[string]string{
-		"millrace.yml": fmt.Sprintf(onePerson, ", mode: incremental, key: [id], max_rejects: 50%") + "\n",
+		"millrace.yml": fmt.Sprintf(onePerson, ", mode: incremental, key: [id], cursor: name, max_rejects: 50%") + "\n",
 		"people1.csv":  "id,name\n1,Ada\n2,Grace\nx,Nobody\n3,Edsger\n",
 		"models/m.sql": "{{ config(materialized='table') }} select * from {{ source('in', 'people') }}",
 	}
@@ -112,11 +112,17 @@ func TestDroppedRowIsNoticed(t *testing.T) {
 		"landing":            func(e *pipeline.Engine) { e.Warehouse = dropping(e.Warehouse, "in.people/") },
 		"rejects":            func(e *pipeline.Engine) { e.Warehouse = dropping(e.Warehouse, "rejects/") },
 		"building a model":   func(e *pipeline.Engine) { e.Warehouse = swapping(e.Warehouse, "built.parquet") },
+		"merging":            func(e *pipeline.Engine) { e.Warehouse = dropping(e.Warehouse, "in.people/merge/") },
 		"file after landing": func(e *pipeline.Engine) { e.Warehouse = swapping(e.Warehouse, "in.people/") },
 	}
 	for name, disturb := range stages {
 		t.Run(name, func(t *testing.T) {
-			e := engine(t, project(t, files))
+			dir := project(t, files)
+			if name == "merging" { // needs something to merge with
+				succeeded(t, run(t, engine(t, dir)))
+				write(t, dir, map[string]string{"people2.csv": "id,name\n3,Edsger W.\n4,Barbara\n"})
+			}
+			e := engine(t, dir)
 			disturb(e)
 			r := run(t, e)
 			if name == "undisturbed" {
@@ -370,10 +376,36 @@ func TestLocked(t *testing.T) {
 	mentions(t, err.Error(), "default", fmt.Sprint(os.Getpid()))
 }
 
-// TestNullKeys: rows without a key cannot be merged and become rejects.
+// still wraps sources so that their windows end where they began.
+type still struct{ extract.Source }
+
+func (s *still) Window(ctx context.Context, st extract.Stream, since extract.Cursor) (*extract.Window, error) {
+	w, err := s.Source.Window(ctx, st, since)
+	if err == nil {
+		w.Hi = since
+	}
+	return w, err
+}
+
+// TestCursorStandsStill: rows that arrive without moving the cursor would arrive again each night.
+func TestCursorStandsStill(t *testing.T) {
+	e := engine(t, project(t, map[string]string{"millrace.yml": fmt.Sprintf(onePerson, ", mode: append"), "people.csv": "id,name\n1,Ada\n"}))
+	open := e.OpenSource
+	e.OpenSource = func(s *models.Source) (extract.Source, error) {
+		source, err := open(s)
+		return &still{source}, err
+	}
+	r := run(t, e)
+	if r.Run.Status != journal.Failed {
+		t.Fatalf("run is %s", r.Run.Status)
+	}
+	mentions(t, step(t, r, "in.people").Error, "the cursor stands still")
+}
+
+// TestNullKeys: rows without a key cannot be merged and become rejects, with their place.
 func TestNullKeys(t *testing.T) {
 	dir := project(t, map[string]string{
-		"millrace.yml": fmt.Sprintf(onePerson, ", mode: incremental, key: [id], max_rejects: 50%"),
+		"millrace.yml": fmt.Sprintf(onePerson, ", mode: incremental, key: [id], cursor: name, max_rejects: 50%"),
 		"people.csv":   "id,name\n1,Ada\n,Nobody\n2,Grace\n",
 	})
 	e := engine(t, dir)
@@ -381,6 +413,19 @@ func TestNullKeys(t *testing.T) {
 	succeeded(t, r)
 	if got := step(t, r, "in.people").Equations[0].String(); got != "read 3 = landed 2 + rejected 1" {
 		t.Error(got)
+	}
+	sets, err := e.Rejects(t.Context(), "in.people", "")
+	if err != nil || len(sets) != 1 {
+		t.Fatalf("%+v, %v", sets, err)
+	}
+	err = sets[0].Each(t.Context(), func(got pipeline.RejectedRecord) bool {
+		if got.File != "people.csv" || got.Line != 3 || got.Offset != 14 || got.Raw != ",Nobody" {
+			t.Errorf("%+v", got)
+		}
+		return true
+	})
+	if err != nil {
+		t.Error(err)
 	}
 	if got := manifest(t, e).Tables[0].Rejects[0].Reasons; !reflect.DeepEqual(got, map[string]int64{extract.ReasonNullKey: 1}) {
 		t.Error(got)

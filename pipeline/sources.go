@@ -44,7 +44,7 @@ func SourceOpener(p *models.Project, specs []extract.Spec, log *slog.Logger) fun
 	return func(s *models.Source) (extract.Source, error) {
 		for _, spec := range specs {
 			if spec.Type == s.Type {
-				return spec.Open(extract.Env{Name: s.Name, Project: p.Dir, Log: log}, s.Options)
+				return spec.Open(extract.Env{Name: s.Name, Project: p.Dir, Exclude: []string{p.StateDir(), p.TargetDir()}, Log: log}, s.Options)
 			}
 		}
 		return nil, fmt.Errorf("no source of type %q", s.Type)

@@ -136,7 +136,7 @@ func (b *Builder) built(ctx context.Context, v warehouse.Version, file warehouse
 	equations := append([]warehouse.Equation{{Name: "built", Rows: file.Rows, Terms: []warehouse.Term{{Name: "landed", Rows: landed}}}}, more...)
 	for _, e := range equations {
 		if !e.Closes() {
-			return nil, fmt.Errorf("rows are not accounted for: %s", e)
+			return nil, fmt.Errorf("%w: %s", warehouse.ErrUnbalanced, e)
 		}
 	}
 	for _, f := range v.Files() {
@@ -173,6 +173,10 @@ func (b *Builder) incremental(ctx context.Context, job Job, name warehouse.Name,
 	out, err := warehouse.Merge(ctx, b.Warehouse, in)
 	if err != nil {
 		return nil, err
+	}
+	if n := out.Get("landed", "superseded"); n > 0 { // which of them is to win would be up to chance
+		return nil, &Error{Pos: m.Path + ":1:1", Err: fmt.Errorf("%d rows of the SELECT repeat a unique_key (%s)", n, strings.Join(m.UniqueKey, ", ")),
+			Hint: "let the SELECT give one row a key: group by it, or take arg_max"}
 	}
 	return b.built(ctx, out.Version, file, out.Written, out.Equations...)
 }

@@ -2,7 +2,6 @@ package warehouse
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,14 +28,21 @@ func Append(prev *Version, name Name, landed []File, columns []Column) (*Version
 			next.Base = append(next.Base, f)
 		}
 	}
-	next.Rows = rowsOf(next.Base)
+	for _, f := range next.Base { // counted where they lie, by the second reader: not what their writers said
+		rows, err := CountRows(f.Path)
+		if err != nil {
+			return nil, Equation{}, fmt.Errorf("append to %s: %w", name, err)
+		}
+		next.Rows += rows
+	}
 	return &next, Equation{Name: "published", Rows: next.Rows, Terms: []Term{{Name: "before", Rows: before}, {Name: "inserted", Rows: rowsOf(landed)}}}, nil
 }
 
 // RejectNullKeys takes the rows without a key out of a landed file. Mostly there are none, which the file's
 // statistics tell: then it answers with f itself and nil. Else it writes the good rows beside f and the others, as
-// rejects, to a second file; f is left for the caller to remove.
-func RejectNullKeys(ctx context.Context, w Warehouse, f File, columns []Column, key []string) (good File, rejects *File, err error) {
+// rejects, to a second file; f is left for the caller to remove. From says in the rejects where the rows came from: their
+// lines are not known any more.
+func RejectNullKeys(ctx context.Context, w Warehouse, f File, columns []Column, key []string, from string) (good File, rejects *File, err error) {
 	d := w.Dialect()
 	var missing []string
 	for _, k := range key {
@@ -52,7 +58,7 @@ func RejectNullKeys(ctx context.Context, w Warehouse, f File, columns []Column, 
 	}
 	rows := d.Scan([]File{f}, columns)
 	stem := strings.TrimSuffix(f.Path, ".parquet")
-	bad, err := w.Write(ctx, d.NullKeyRejects(rows, missing, f.Path), stem+".rejects.parquet")
+	bad, err := w.Write(ctx, d.NullKeyRejects(rows, missing, from), stem+".rejects.parquet")
 	if err != nil {
 		return File{}, nil, fmt.Errorf("collect rows without a key: %w", err)
 	}
@@ -60,7 +66,7 @@ func RejectNullKeys(ctx context.Context, w Warehouse, f File, columns []Column, 
 		return File{}, nil, fmt.Errorf("drop rows without a key: %w", err)
 	}
 	if good.Rows+bad.Rows != f.Rows {
-		return File{}, nil, fmt.Errorf("%s: %d rows became %d and %d rejects: %w", f.Path, f.Rows, good.Rows, bad.Rows, errors.Join(ErrUnbalanced))
+		return File{}, nil, fmt.Errorf("%s: %d rows became %d and %d rejects: %w", f.Path, f.Rows, good.Rows, bad.Rows, ErrUnbalanced)
 	}
 	if bad.Rows == 0 {
 		return f, nil, nil

@@ -44,8 +44,8 @@ type MergeResult struct {
 	Equations []Equation
 }
 
-// ErrUnbalanced is wrapped by the error of a Merge whose equations do not close: rows were lost or doubled.
-var ErrUnbalanced = errors.New("rows are lost or doubled")
+// ErrUnbalanced is wrapped by the error of a Merge whose equations do not close: rows were lost or doubled on the way.
+var ErrUnbalanced = errors.New("rows are not accounted for")
 
 // Get is a term of one of the result's equations, 0 when there is none.
 func (r *MergeResult) Get(equation, term string) int64 {

@@ -291,7 +291,7 @@ func (d *Dialect) NullKeyRejects(rows string, key []string, file string) string 
 		name = append(name, fmt.Sprintf("WHEN %s.%s IS NULL THEN %s", rowAlias, d.QuoteIdent(k), d.QuoteLiteral(k)))
 	}
 	named := "CASE " + strings.Join(name, " ") + " END"
-	return fmt.Sprintf(`SELECT CAST(%s AS VARCHAR) AS file, CAST(NULL AS BIGINT) AS line, CAST(NULL AS BIGINT) AS "offset",
+	return fmt.Sprintf(`SELECT CAST(%s AS VARCHAR) AS file, CAST(0 AS BIGINT) AS line, CAST(-1 AS BIGINT) AS "offset",
   %s AS "column", 'null_key' AS reason, 'the key column ' || %[2]s || ' is NULL' AS message, CAST(%s AS VARCHAR) AS raw
 FROM (
 %s

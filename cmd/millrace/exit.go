@@ -122,7 +122,7 @@ func hintFor(err error) string {
 	case errors.As(err, &step) && step.Hint != "":
 		return step.Hint
 	case errors.Is(err, syscall.ENOSPC):
-		return "free space on that disk and run again: what was landed is kept, what was published is untouched"
+		return "free space on that disk, then `millrace retry`: what was landed is kept, what was published is untouched"
 	case errors.Is(err, journal.ErrCorrupt):
 		return "restore a backup, or move the file away and rebuild it from the manifests: millrace state rebuild"
 	case errors.Is(err, journal.ErrNewer), errors.Is(err, load.ErrNewer):

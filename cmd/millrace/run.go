@@ -90,13 +90,15 @@ func (a *app) runOnce(ctx context.Context, req runFlags) error {
 
 // work runs in the worker process: it opens the engine, does the job under the rules of signals, and reports.
 func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engine) (*pipeline.Report, error)) error {
+	asked := make(chan struct{})
+	ctx, signalled, stop := a.obeySignals(ctx, asked)
+	defer stop()
 	e, closeEngine, err := a.engine(ctx)
 	if err != nil {
 		return err
 	}
 	defer closeEngine()
-	ctx, signalled, stop := obeySignals(ctx, e.Stop)
-	defer stop()
+	e.Stop = asked
 	if note, err := e.EnsureJournal(ctx); err != nil {
 		return err
 	} else if note != "" {
@@ -108,7 +110,7 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 	show.close()
 	if err != nil {
 		if errors.Is(err, pipeline.ErrInterrupted) || ctx.Err() != nil {
-			return &codeError{signalled(), fmt.Errorf("%w", err)}
+			return &codeError{signalled(), err}
 		}
 		return err
 	}
@@ -123,7 +125,7 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 
 // obeySignals closes stop at the first SIGTERM or SIGINT, cancels the context when the grace is over, and ends the
 // process at the second signal. The returned function gives the exit code that the signal asks for.
-func obeySignals(ctx context.Context, stop chan struct{}) (context.Context, func() int, func()) {
+func (a *app) obeySignals(ctx context.Context, stop chan struct{}) (context.Context, func() int, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
@@ -136,6 +138,7 @@ func obeySignals(ctx context.Context, stop chan struct{}) (context.Context, func
 		case s := <-signals:
 			code <- codeFor(s)
 			close(stop)
+			fmt.Fprintf(a.stderr, "millrace: %s: finishing what is in hand, for %v at most; again to end at once\n", s, grace)
 		}
 		select {
 		case <-done:

@@ -41,18 +41,19 @@ func (a *app) supervise(ctx context.Context, job func(context.Context) error) er
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- child.Wait() }()
+	var asked os.Signal
 	for {
 		select {
-		case s := <-signals:
-			_ = child.Process.Signal(s)
+		case asked = <-signals:
+			_ = child.Process.Signal(asked)
 		case err := <-ended:
-			return workerEnd(err)
+			return workerEnd(err, asked)
 		}
 	}
 }
 
 // workerEnd turns the child's end into ours. It has printed its own errors.
-func workerEnd(err error) error {
+func workerEnd(err error, asked os.Signal) error {
 	var exit *exec.ExitError
 	if err == nil {
 		return nil
@@ -61,6 +62,9 @@ func workerEnd(err error) error {
 		return fmt.Errorf("worker: %w", err)
 	}
 	status, ok := exit.Sys().(syscall.WaitStatus)
+	if ok && status.Signaled() && asked != nil && status.Signal() == asked { // before it had begun anything
+		return &codeError{codeFor(asked), errors.New("ended before the run began")}
+	}
 	if ok && status.Signaled() {
 		return &codeError{codeFailed, fmt.Errorf("the engine's process was ended by signal %d (%s); nothing half-done is visible, and `millrace run` takes up what was landed",
 			status.Signal(), status.Signal())}

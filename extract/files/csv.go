@@ -64,6 +64,7 @@ type target struct {
 	extract.Column
 	typ duckType
 	at  int
+	key bool // a row without it is rejected
 }
 
 // layout is how the files with one header become the stream's columns.
@@ -104,7 +105,7 @@ func (j *job) lay(file string, header []string, d *dialect) (*layout, error) {
 			absent = append(absent, c.Name)
 			place = -1
 		}
-		l.targets = append(l.targets, target{c, t, place})
+		l.targets = append(l.targets, target{c, t, place, j.isKey(c.Name)})
 	}
 	if !d.Header { // the number of columns is the stream's, not the first record's
 		for len(l.header) < used {
@@ -337,6 +338,9 @@ func (c *csvRead) fastSQL(l *layout) ([]auditColumn, string, error) {
 			x = "NULL::" + t.typ.String()
 		case reader[t.at] == "VARCHAR":
 			x = guarded(x, t.Name, t.typ, c.rules)
+		}
+		if t.key && t.at >= 0 {
+			x = fmt.Sprintf("CASE WHEN c%d IS NULL THEN error(%s) ELSE %s END", t.at, text("key column "+t.Name+" is NULL"), x)
 		}
 		items = append(items, x+" AS "+ident(t.Name))
 	}
@@ -635,6 +639,13 @@ func typed(path string, targets []target, rules castRules, filenameColumn string
 			parsing = append(parsing, fmt.Sprintf("%s AS p%d", parsed(x, t.typ), k))
 			v = nestedValue(fmt.Sprintf("p%d", k), t.typ, rules, 0)
 		}
+		if t.key {
+			null := x + " IS NULL"
+			faulty = append(faulty, null)
+			columns = append(columns, fmt.Sprintf("WHEN %s THEN %s", null, text(t.Name)))
+			reasons = append(reasons, fmt.Sprintf("WHEN %s THEN %s", null, text(extract.ReasonNullKey)))
+			messages = append(messages, fmt.Sprintf("CASE WHEN %s THEN %s END", null, text(fmt.Sprintf("the key column %q is NULL", t.Name))))
+		}
 		if v == x {
 			items = append(items, x+" AS "+name)
 			continue
@@ -653,7 +664,7 @@ func typed(path string, targets []target, rules castRules, filenameColumn string
 			text(fmt.Sprintf("column %q: ", t.Name)+`"`), x, text(fmt.Sprintf(`" is not exactly a %s`, t.typ))))
 	}
 	s := &extract.Scan{Files: []string{path}}
-	if len(values) == 0 {
+	if len(faulty) == 0 {
 		s.SQL = fmt.Sprintf("SELECT %s FROM %s", strings.Join(items, ", "), from)
 		s.Rejects = fmt.Sprintf(`SELECT file, line, "offset", '' AS "column", '' AS reason, '' AS message, raw FROM %s WHERE false`, from)
 		return s
@@ -661,7 +672,7 @@ func typed(path string, targets []target, rules castRules, filenameColumn string
 	if len(parsing) > 0 {
 		from = fmt.Sprintf("(SELECT *, %s FROM %s)", strings.Join(parsing, ", "), from)
 	}
-	inner := fmt.Sprintf("(SELECT *, %s FROM %s)", strings.Join(values, ", "), from)
+	inner := fmt.Sprintf("(SELECT %s FROM %s)", strings.Join(append([]string{"*"}, values...), ", "), from)
 	any := strings.Join(faulty, " OR ")
 	s.SQL = fmt.Sprintf("SELECT %s\nFROM %s\nWHERE NOT (%s)", strings.Join(items, ", "), inner, any)
 	s.Rejects = fmt.Sprintf("SELECT file, line, \"offset\", CASE %s END AS \"column\", CASE %s END AS reason, concat_ws('; ', %s) AS message, raw\nFROM %s\nWHERE %s",

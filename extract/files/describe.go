@@ -46,6 +46,13 @@ func (s *source) Describe(ctx context.Context, st extract.Stream) (*extract.Desc
 		out.Bytes += f.Size
 	}
 	out.Rows = estimate(ctx, root, o, plan, files)
+	if len(st.Known) > 0 && !o.pinned() { // what is to be pinned is what the files say, not what was once guessed
+		st.Known = nil
+		p := &planner{ctx: ctx, root: root, dir: dir, stream: st, opt: o}
+		if plan, err = p.plan(files); err != nil {
+			return nil, fmt.Errorf("stream %q: %w", st.Name, err)
+		}
+	}
 	out.Pins = pins(o, plan, out)
 	return out, nil
 }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/extract"
@@ -138,6 +139,11 @@ type job struct {
 	req  extract.Request
 	opt  *StreamOptions
 	spec sliceSpec
+}
+
+// isKey says whether the stream's key has the column.
+func (j *job) isKey(name string) bool {
+	return slices.ContainsFunc(j.req.Stream.Key, func(k string) bool { return strings.EqualFold(k, name) })
 }
 
 // unchanged compares the slice's files with what the window fixed.

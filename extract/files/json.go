@@ -84,7 +84,7 @@ func (j *job) readJSON() (*extract.Snapshot, error) {
 			index[c.Name] = n
 			n++
 		}
-		targets = append(targets, target{c, t, at})
+		targets = append(targets, target{c, t, at, j.isKey(c.Name)})
 	}
 	for _, t := range targets { // keys match columns as DuckDB matches names: by case only when there is a choice
 		if low := strings.ToLower(t.Name); t.at >= 0 {

@@ -29,7 +29,7 @@ func TestNDJSON(t *testing.T) {
 	l := must[*landing](t)(s.land(stream(o, extract.Full), ""))
 	l.want(t, "9007199254740993|1.10|xé|[a, b]|{'n': 1, 'v': 0.12345678901234567890}", "2|∅|∅|∅|∅", "100|1.25|∅|∅|∅")
 	l.wantRejects(t, "a.ndjson:3@132 id inexact_cast", "a.ndjson:5@144  bad_syntax", "a.ndjson:6@152  bad_syntax", "a.ndjson:7@168  bad_syntax",
-		"a.ndjson:8@172 who inexact_cast", "a.ndjson:9@214 who bad_cast", "a.ndjson:11@269 amt inexact_cast", "a.ndjson:12@293  bad_syntax")
+		"a.ndjson:8@172 who bad_cast", "a.ndjson:9@214 who bad_cast", "a.ndjson:11@269 amt inexact_cast", "a.ndjson:12@293  bad_syntax")
 }
 
 func TestJSONShapes(t *testing.T) {

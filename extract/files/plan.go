@@ -468,6 +468,13 @@ func (p *planner) sniffDialect(f fileID, d *dialect, delim bool) (*sniffed, erro
 	return p.runSniffer(path, args)
 }
 
+// rounded is the SQL that is true when x, a number, has more than 15 digits and is not what a DOUBLE prints itself:
+// what programs write as their own doubles, to 17 digits, comes back the same.
+func rounded(x string) string {
+	digits := fmt.Sprintf("ltrim(regexp_replace(split_part(lower(%s), 'e', 1), '[^0-9]', '', 'g'), '0')", x)
+	return fmt.Sprintf("length(%s) > 15 AND TRY_CAST(TRY_CAST(%s AS DOUBLE) AS VARCHAR) IS DISTINCT FROM ltrim(%[2]s, '+ ')", digits, x)
+}
+
 // sniffCSV guesses the types of one file's columns and tries every value that it looks at: a type that would
 // change one of them is not taken.
 func (p *planner) sniffCSV(f fileID, names []string, d *dialect) (map[string]guess, string, error) {
@@ -529,7 +536,8 @@ func (p *planner) sniffCSV(f fileID, names []string, d *dialect) (map[string]gue
 			fmt.Sprintf("count(*) FILTER (%s)", bad(x, exact(x, t, rules))),
 			fmt.Sprintf(`count(*) FILTER (regexp_matches(%s, '^\s*[+-]?0[0-9]'))`, x),
 			fmt.Sprintf("coalesce(max(length(split_part(%s, '%s', 2))), 0)", x, point),
-			fmt.Sprintf("count(*) FILTER (NOT regexp_full_match(%s, '[+-]?[0-9]{1,14}([.,][0-9]{0,4})?'))", x))
+			fmt.Sprintf("count(*) FILTER (NOT regexp_full_match(%s, '[+-]?[0-9]{1,14}([.,][0-9]{0,4})?'))", x),
+			fmt.Sprintf("count(*) FILTER (%s)", rounded(x)))
 	}
 	args = strings.Replace(args, "auto_detect=true", "auto_detect=false", 1)
 	args = strings.Replace(args, ", decimal_separator=','", "", 1)
@@ -539,7 +547,7 @@ func (p *planner) sniffCSV(f fileID, names []string, d *dialect) (map[string]gue
 	}
 	num := func(i int) int64 { n, _ := rows.Values[0][i].(int64); return n }
 	for i, n := range names {
-		values, wrong, zeros, decimals, wild := num(5*i), num(5*i+1), num(5*i+2), num(5*i+3), num(5*i+4)
+		values, wrong, zeros, decimals, wild, long := num(6*i), num(6*i+1), num(6*i+2), num(6*i+3), num(6*i+4), num(6*i+5)
 		t, _ := parseType(got.types[i])
 		g := guess{typ: t.String()}
 		switch {
@@ -549,6 +557,8 @@ func (p *planner) sniffCSV(f fileID, names []string, d *dialect) (map[string]gue
 			g = guess{typ: "VARCHAR", note: "it has numbers with leading zeros, so it is read as VARCHAR"}
 		case wrong > 0:
 			g = guess{typ: "VARCHAR", note: fmt.Sprintf("it looks like %s, but %d of %d values would be changed by that, so it is read as VARCHAR", got.types[i], wrong, values)}
+		case t.base == "DOUBLE" && long > 0:
+			g = guess{typ: "VARCHAR", note: fmt.Sprintf("%d of its numbers have more digits than a DOUBLE holds, so it is read as VARCHAR; pin a DECIMAL that holds them", long)}
 		case t.base == "DOUBLE" && wild == 0:
 			g.pin = fmt.Sprintf("DECIMAL(18,%d)", decimals)
 		}

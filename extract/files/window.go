@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 	"sort"
 	"strings"
 	"time"
@@ -93,6 +94,19 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 	return w, nil
 }
 
+// excluded says whether a file is the engine's own: a glob such as **/*.parquet would read what it has published.
+func (s *source) excluded(path string) bool {
+	for _, dir := range s.env.Exclude {
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			dir = real
+		}
+		if rel, err := filepath.Rel(dir, path); err == nil && filepath.IsLocal(rel) {
+			return true
+		}
+	}
+	return false
+}
+
 // find lists the files that are old enough.
 func (s *source) find(root *os.Root, st extract.Stream, o *StreamOptions, w *extract.Window) ([]fileID, error) {
 	if why := checkGlob(o.Path); why != "" {
@@ -104,6 +118,9 @@ func (s *source) find(root *os.Root, st extract.Stream, o *StreamOptions, w *ext
 	}
 	old := files[:0]
 	for _, f := range files {
+		if s.excluded(filepath.Join(root.Name(), f.Name)) {
+			continue
+		}
 		if age := time.Since(f.modified()); o.minAge() > 0 && age < o.minAge() {
 			w.Notes = append(w.Notes, fmt.Sprintf("file %s was changed %s ago and is left for the next run (min_age %s)", f.Name, age.Round(time.Second), o.MinAge))
 			continue

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/millrace/millrace/internal/fault"
 )
@@ -105,7 +106,7 @@ func Link(at, old, path string) error {
 	case err == nil:
 	case errors.Is(err, fs.ErrExist):
 		return nil
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.EACCES): // EPERM is what file systems without links say
 		return err
 	default: // another file system, or one without hard links
 		if err := copyFile(at, old, path); err != nil {

@@ -64,12 +64,14 @@ func (l *Loader) retained(ctx context.Context, c *load.Collection) (map[string]b
 		if _, err := os.Stat(l.snapshotDir(m.Parent)); errors.Is(err, fs.ErrNotExist) {
 			break
 		}
+		// A snapshot is past retention by the time since it was superseded: until then readers may have opened it.
+		expired := len(stays) >= l.cfg.KeepCount && m.PublishedAt.Before(oldest)
+		if expired {
+			break
+		}
 		parent, err := l.Manifest(m.Parent)
 		if err != nil {
 			return nil, err
-		}
-		if len(stays) >= l.cfg.KeepCount && parent.PublishedAt.Before(oldest) {
-			break
 		}
 		m = parent
 	}

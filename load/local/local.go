@@ -20,6 +20,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -33,8 +34,9 @@ import (
 )
 
 // CatalogFunc writes a DuckDB database of views at path, one for each version, in the order given. The paths of
-// the versions' files are absolute. Comments describe tables, by schema.table.
-type CatalogFunc func(ctx context.Context, path string, versions []warehouse.Version, comments map[string]string) error
+// the versions' files are absolute. Comments describe tables, by schema.table. A view that does not bind any more is
+// left out and returned; everything else that goes wrong is an error.
+type CatalogFunc func(ctx context.Context, path string, versions []warehouse.Version, comments map[string]string) (left map[warehouse.Name]error, err error)
 
 // Config describes a local target.
 type Config struct {
@@ -233,6 +235,9 @@ func (l *Loader) Publish(ctx context.Context, p load.Publication) (*load.Manifes
 	if done, err := l.Published(ctx, p.Run, p.Attempt); done != nil || err != nil {
 		return done, err
 	}
+	if parent != nil && parent.Project != p.Project {
+		return nil, fmt.Errorf("publish: the target %s belongs to project %q, this is %q: give each project a target of its own", l.cfg.Root, parent.Project, p.Project)
+	}
 	next, err := l.nextNumber()
 	if err != nil {
 		return nil, err
@@ -269,7 +274,11 @@ func (l *Loader) Published(ctx context.Context, run string, attempt int) (*load.
 		if _, gone := os.Stat(l.snapshotDir(m.Parent)); errors.Is(gone, fs.ErrNotExist) {
 			return nil, nil // collected: older than any run that still can ask
 		}
-		m, err = l.Manifest(m.Parent)
+		parent, damaged := l.Manifest(m.Parent)
+		if damaged != nil {
+			return nil, nil // a damaged ancestor is verify's matter; what readers see is whole
+		}
+		m = parent
 	}
 	return nil, err
 }
@@ -296,7 +305,7 @@ func (l *Loader) compose(parent *load.Manifest, p load.Publication, n int64) *lo
 	if parent != nil {
 		m.Parent = parent.Snapshot
 		for _, t := range parent.Tables {
-			if !renewed[t.Name] {
+			if !renewed[t.Name] && !slices.Contains(p.Drop, t.Name) {
 				m.Tables = append(m.Tables, copyFiles(t))
 			}
 		}
@@ -336,7 +345,7 @@ func (l *Loader) linkData(m *load.Manifest, snapshot int64) error {
 			if firstErr = fsx.MkdirAll("publish.data", folder); firstErr != nil {
 				return
 			}
-			if firstErr = fsx.Link("publish.data", f.Path, path); firstErr != nil {
+			if firstErr = l.linkFile(f, path); firstErr != nil {
 				return
 			}
 			// With its parents: a run that was cut off may have made them without syncing their entries.
@@ -350,6 +359,28 @@ func (l *Loader) linkData(m *load.Manifest, snapshot int64) error {
 		return firstErr
 	}
 	return syncDirs("publish.data", dirty)
+}
+
+// linkFile gives the file its name in data/. A file of that name has the same content, unless it was damaged since:
+// then the sound one takes its place.
+func (l *Loader) linkFile(f *warehouse.File, path string) error {
+	if info, err := os.Stat(path); err == nil {
+		if own, err := os.Stat(f.Path); err == nil && os.SameFile(info, own) {
+			return nil
+		}
+		if sum, _, err := warehouse.Hash(path); err == nil && sum == f.SHA256 {
+			return nil
+		}
+		tmp := path + ".tmp"
+		if err := fsx.Remove("publish.data", tmp); err != nil {
+			return err
+		}
+		if err := fsx.Link("publish.data", f.Path, tmp); err != nil {
+			return err
+		}
+		return fsx.Rename("publish.data", tmp, path)
+	}
+	return fsx.Link("publish.data", f.Path, path)
 }
 
 func syncDirs(at string, dirs map[string]bool) error {
@@ -452,10 +483,6 @@ func (l *Loader) writeCatalog(ctx context.Context, m *load.Manifest, dir string)
 		return err
 	}
 	path := filepath.Join(dir, "catalog.duckdb")
-	tmp := filepath.Join(dir, ".catalog.duckdb")
-	if err := errors.Join(os.RemoveAll(tmp), os.RemoveAll(tmp+".wal")); err != nil {
-		return err
-	}
 	if err := fault.Point("publish.catalog.write"); err != nil {
 		return err
 	}
@@ -465,13 +492,22 @@ func (l *Loader) writeCatalog(ctx context.Context, m *load.Manifest, dir string)
 			comments[t.Name.String()] = t.Description
 		}
 	}
-	if err := l.cfg.Catalog(ctx, tmp, versions, comments); err != nil {
+	left, err := l.cfg.Catalog(ctx, path, versions, comments)
+	if err != nil {
 		return fmt.Errorf("write catalog: %w", err)
 	}
-	if err := fsx.SyncFile("publish.catalog", tmp); err != nil {
-		return err
+	for i := range m.Tables {
+		t := &m.Tables[i]
+		why := left[t.Name]
+		if t.Broken = ""; why == nil {
+			continue
+		}
+		if t.Snapshot == m.Snapshot { // its run has just bound it: what it reads was withheld from the same publish
+			return fmt.Errorf("write catalog: view %s: %w", t.Name, why)
+		}
+		t.Broken = why.Error()
 	}
-	return fsx.Rename("publish.catalog", tmp, path)
+	return nil
 }
 
 // viewOrder puts tables first and then the views, each after the views that it reads.

@@ -21,12 +21,12 @@ import (
 func target(t *testing.T) (*Loader, *time.Time) {
 	t.Helper()
 	now := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
-	l := New(Config{Root: t.TempDir(), Clock: func() time.Time { return now }, Catalog: func(_ context.Context, path string, versions []warehouse.Version, _ map[string]string) error {
+	l := New(Config{Root: t.TempDir(), Clock: func() time.Time { return now }, Catalog: func(_ context.Context, path string, versions []warehouse.Version, _ map[string]string) (map[warehouse.Name]error, error) {
 		text := ""
 		for _, v := range versions {
 			text += v.Name.String() + "\n"
 		}
-		return os.WriteFile(path, []byte(text), 0o644)
+		return nil, os.WriteFile(path, []byte(text), 0o644)
 	}})
 	if err := l.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
@@ -87,8 +87,8 @@ func TestPublishIsAtomic(t *testing.T) {
 	l, _ := target(t)
 	publish(t, l, "r1", staged(t, "a", "1"))
 	good := l.cfg.Catalog
-	l.cfg.Catalog = func(context.Context, string, []warehouse.Version, map[string]string) error {
-		return errors.New("no space left")
+	l.cfg.Catalog = func(context.Context, string, []warehouse.Version, map[string]string) (map[warehouse.Name]error, error) {
+		return nil, errors.New("no space left")
 	}
 	if _, err := l.Publish(t.Context(), load.Publication{Run: "r2", Attempt: 1, Tables: []load.Table{staged(t, "a", "22")}}); err == nil {
 		t.Fatal("the publish went through")
@@ -114,6 +114,37 @@ func TestPublishAgainChangesNothing(t *testing.T) {
 	}
 	if m, err := l.Published(t.Context(), "r1", 2); m != nil || err != nil {
 		t.Errorf("an attempt that never published is found: %v, %v", m, err)
+	}
+}
+
+// TestDamagedFileIsReplaced: the sound file of a later run takes the place of a rotten one of the same content.
+func TestDamagedFileIsReplaced(t *testing.T) {
+	l, _ := target(t)
+	m := publish(t, l, "r1", staged(t, "a", "good"))
+	path := m.Tables[0].Base[0].Path
+	if err := os.WriteFile(path, []byte("evil"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, l, "r2", staged(t, "a", "good"))
+	if data, err := os.ReadFile(path); err != nil || string(data) != "good" {
+		t.Errorf("%q, %v", data, err)
+	}
+}
+
+func TestDropTakesATableOut(t *testing.T) {
+	l, _ := target(t)
+	publish(t, l, "r1", staged(t, "a", "1"), staged(t, "b", "1"))
+	m, err := l.Publish(t.Context(), load.Publication{Run: "r2", Attempt: 1, Drop: []warehouse.Name{{Schema: "s", Table: "a"}}})
+	if err != nil || len(m.Tables) != 1 || m.Tables[0].Table != "b" {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
+func TestAnotherProjectIsRefused(t *testing.T) {
+	l, _ := target(t)
+	publish(t, l, "r1", staged(t, "a", "1"))
+	if _, err := l.Publish(t.Context(), load.Publication{Run: "r2", Attempt: 1, Project: "other", Tables: []load.Table{staged(t, "a", "1")}}); err == nil {
+		t.Error("two projects share a target")
 	}
 }
 
@@ -216,8 +247,8 @@ func TestCollect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Five snapshots, three days apart: the last three stay by count, and none older is younger than a week.
-	if !slices.Equal(dry.Snapshots, []int64{1, 2}) || len(dry.Files) != 3 {
+	// Five snapshots, three days apart: the last three stay by count, the second was superseded six days ago only.
+	if !slices.Equal(dry.Snapshots, []int64{1}) || len(dry.Files) != 2 {
 		t.Errorf("would remove snapshots %v and %v", dry.Snapshots, dry.Files)
 	}
 	if _, err := os.Stat(junk); err != nil {
@@ -239,7 +270,7 @@ func TestCollect(t *testing.T) {
 		if _, err := os.Stat(m.Tables[0].Base[0].Path); err != nil {
 			t.Error(err)
 		}
-		if m.Snapshot == 3 {
+		if m.Snapshot == 2 {
 			break
 		}
 	}

@@ -15,15 +15,16 @@ import (
 
 // BuildCatalog writes a DuckDB database with one view per version, which any DuckDB since 1.0 opens: a version
 // comes after those that its View reads, file paths are absolute. Comments are by schema.table, and by
-// schema.table.column. The file is complete and synced when it returns nil, else absent.
-func BuildCatalog(ctx context.Context, path string, versions []warehouse.Version, comments map[string]string) (err error) {
+// schema.table.column. A View that does not bind, because what it reads has changed under it, is left out and
+// returned with the reason. The file is complete and synced when the error is nil, else absent.
+func BuildCatalog(ctx context.Context, path string, versions []warehouse.Version, comments map[string]string) (left map[warehouse.Name]error, err error) {
 	// A reader's database is called like its file: then "catalog.t" cannot be told from a schema named catalog.
 	stem, _, _ := strings.Cut(filepath.Base(path), ".")
 	var dirs []string
 	seen := map[string]bool{}
 	for _, v := range versions {
 		if strings.EqualFold(v.Schema, stem) {
-			return fmt.Errorf("schema %q: %s cannot have a schema of its own name", v.Schema, filepath.Base(path))
+			return nil, fmt.Errorf("schema %q: %s cannot have a schema of its own name", v.Schema, filepath.Base(path))
 		}
 		for _, f := range v.Files() {
 			if dir := filepath.Dir(f.Path); !seen[dir] {
@@ -40,19 +41,20 @@ func BuildCatalog(ctx context.Context, path string, versions []warehouse.Version
 			clean()
 		}
 	}()
-	if err := fillCatalog(ctx, tmp, dirs, versions, comments); err != nil {
-		return fmt.Errorf("build catalog: %w", err)
+	left = map[warehouse.Name]error{}
+	if err := fillCatalog(ctx, tmp, dirs, versions, comments, left); err != nil {
+		return nil, fmt.Errorf("build catalog: %w", err)
 	}
 	if _, err := os.Stat(tmp + ".wal"); err == nil {
-		return fmt.Errorf("build catalog: %s.wal was left behind", tmp)
+		return nil, fmt.Errorf("build catalog: %s.wal was left behind", tmp)
 	}
 	if err := fsx.SyncFile("catalog", tmp); err != nil {
-		return err
+		return nil, err
 	}
-	return fsx.Rename("catalog", tmp, path)
+	return left, fsx.Rename("catalog", tmp, path)
 }
 
-func fillCatalog(ctx context.Context, path string, dirs []string, versions []warehouse.Version, comments map[string]string) (err error) {
+func fillCatalog(ctx context.Context, path string, dirs []string, versions []warehouse.Version, comments map[string]string, left map[warehouse.Name]error) (err error) {
 	db, err := engine.OpenFile(ctx, path, false, engine.Config{Memory: 128 << 20, Threads: 1, Dirs: dirs})
 	if err != nil {
 		return err
@@ -61,7 +63,12 @@ func fillCatalog(ctx context.Context, path string, dirs []string, versions []war
 	d := warehouse.DuckDB
 	for _, v := range versions {
 		if err := exposeIn(ctx, db, v); err != nil {
-			return err
+			var sql *warehouse.SQLError
+			if v.View == "" || !errors.As(err, &sql) || ctx.Err() != nil {
+				return err
+			}
+			left[v.Name] = err
+			continue
 		}
 		if text := comments[v.Name.String()]; text != "" {
 			if err := db.Exec(ctx, "COMMENT ON VIEW "+d.Table(v.Name)+" IS "+d.QuoteLiteral(text)); err != nil {

@@ -339,18 +339,18 @@ func runRejects(t *testing.T, open warehouse.Open) {
 	b := start(t, open)
 	sql := "SELECT CASE WHEN i % 10 = 0 THEN NULL ELSE i END AS id, CASE WHEN i = 7 THEN NULL ELSE 'p' END AS part, i AS v FROM range(100) t(i)"
 	columns, f := b.columns(sql), b.write(sql)
-	good, rejects, err := warehouse.RejectNullKeys(b.Context(), b.w, f, columns, []string{"id", "part"})
+	good, rejects, err := warehouse.RejectNullKeys(b.Context(), b.w, f, columns, []string{"id", "part"}, "in.csv")
 	if err != nil || rejects == nil || good.Rows != 89 || rejects.Rows != 11 {
 		t.Fatal(good, rejects, err)
 	}
-	want := fmt.Sprintf(`[[%s <nil> <nil> id null_key the key column id is NULL {"id":null,"part":"p","v":0}]]`, f.Path)
+	const want = `[[in.csv 0 -1 id null_key the key column id is NULL {"id":null,"part":"p","v":0}]]`
 	if got := b.text("SELECT * FROM " + b.w.Dialect().Files([]string{rejects.Path}) + " WHERE raw LIKE '%\"v\":0}'"); got != want {
 		t.Error(got)
 	}
 	if got := fmt.Sprint(b.columns("SELECT * FROM " + b.w.Dialect().Files([]string{rejects.Path}))); got != "[{file VARCHAR} {line BIGINT} {offset BIGINT} {column VARCHAR} {reason VARCHAR} {message VARCHAR} {raw VARCHAR}]" {
 		t.Error(got)
 	}
-	same, none, err := warehouse.RejectNullKeys(b.Context(), b.w, f, columns, []string{"v"})
+	same, none, err := warehouse.RejectNullKeys(b.Context(), b.w, f, columns, []string{"v"}, "in.csv")
 	if err != nil || none != nil || same.Path != f.Path {
 		t.Error(same, none, err)
 	}
@@ -393,7 +393,7 @@ func hostileNames(b *bench) {
 		b.Error(got)
 	}
 	f := b.write(row(1, "1", "a") + " UNION ALL " + strings.Replace(row(1, "1", "b"), "SELECT 1 AS id", "SELECT NULL AS id", 1))
-	_, rejects, err := warehouse.RejectNullKeys(b.Context(), b.w, f, prev.Columns, []string{"id"})
+	_, rejects, err := warehouse.RejectNullKeys(b.Context(), b.w, f, prev.Columns, []string{"id"}, "in.csv")
 	if err != nil || rejects == nil || rejects.Rows != 1 {
 		b.Fatal(rejects, err)
 	}
