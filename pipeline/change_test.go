@@ -166,3 +166,33 @@ func TestBigNumbersAreNotRounded(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestDrop: a table leaves the target only when the project does not make it and no view reads it.
+func TestDrop(t *testing.T) {
+	dir := project(t, map[string]string{
+		"millrace.yml": fmt.Sprintf(onePerson, ""), "people.csv": "id,name\n1,Ada\n",
+		"models/t.sql": "{{ config(materialized='table') }} select * from {{ source('in', 'people') }}",
+		"models/v.sql": "select * from {{ ref('t') }}",
+	})
+	e := engine(t, dir)
+	succeeded(t, run(t, e))
+	if _, err := e.Drop(t.Context(), "main.t"); err == nil {
+		t.Error("a node of the project was dropped")
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "models")); err != nil {
+		t.Fatal(err)
+	}
+	e = engine(t, dir)
+	if _, err := e.Drop(t.Context(), "main.t"); err == nil {
+		t.Error("a table was dropped under a view")
+	}
+	for _, name := range []string{"main.v", "main.t"} {
+		if _, err := e.Drop(t.Context(), name); err != nil {
+			t.Error(err)
+		}
+	}
+	if m := manifest(t, e); len(m.Tables) != 1 {
+		t.Errorf("%d tables are left", len(m.Tables))
+	}
+	succeeded(t, run(t, engine(t, dir)))
+}

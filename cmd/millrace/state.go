@@ -20,7 +20,7 @@ func (a *app) stateCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withEngine(c, func(ctx context.Context, e *pipeline.Engine) error { return a.showCursors(ctx, e, args) })
 		}}
-	c := group("state", "show and mend what runs remember", show, cursor, a.setCursorCommand(), a.resetCursorCommand(), a.backupCommand(), a.rebuildCommand())
+	c := group("state", "show and mend what runs remember", show, cursor, a.setCursorCommand(), a.resetCursorCommand(), a.dropCommand(), a.backupCommand(), a.rebuildCommand())
 	c.Long = "Cursors stand in the manifest of the target, beside the data that they belong to; the journal (.millrace/state.db)\n" +
 		"is an index of them and the history of runs.\n"
 	c.Example = "  millrace state show\n  millrace state reset erp.orders"
@@ -127,6 +127,32 @@ func (a *app) resetCursorCommand() *cobra.Command {
 		Example: "  millrace state reset erp.orders --yes", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withEngine(c, func(ctx context.Context, e *pipeline.Engine) error { return a.setCursor(ctx, e, args[0], "", yes) })
+		}}
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "do it")
+	return c
+}
+
+func (a *app) dropCommand() *cobra.Command {
+	var yes bool
+	c := &cobra.Command{Use: "drop SCHEMA.TABLE", Short: "take a table out that the project does not make any more",
+		Long: "Publishes a snapshot without the table. It must be gone from the project, and no published view may read it.\n" +
+			"Older snapshots keep it until retention takes them. Nothing is done without --yes.\n",
+		Example: "  millrace state drop main.old_orders --yes", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withEngine(c, func(ctx context.Context, e *pipeline.Engine) error {
+				if !yes {
+					return usage("this takes %s out of what readers see: say --yes", args[0])
+				}
+				snapshot, err := e.Drop(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON(map[string]any{"dropped": args[0], "snapshot": snapshot})
+				}
+				fmt.Fprintf(a.stdout, "%s is gone as of snapshot %d\n", args[0], snapshot)
+				return nil
+			})
 		}}
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do it")
 	return c
