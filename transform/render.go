@@ -9,15 +9,6 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// Render returns the SQL of a model as it would run: for people, and for plan.
-func (b *Builder) Render(ctx context.Context, job Job) (string, error) {
-	out, err := b.render(ctx, job)
-	if err != nil {
-		return "", templateError(err)
-	}
-	return out.Text, nil
-}
-
 func (b *Builder) render(ctx context.Context, job Job) (*jinja.Output, error) {
 	s := &session{Builder: b, ctx: ctx, job: job}
 	n := job.Node

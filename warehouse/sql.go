@@ -48,14 +48,14 @@ func (d *Dialect) Scan(files []File, columns []Column) string {
 		items[i] = fmt.Sprintf("CAST(%s AS %s) AS %[1]s", d.QuoteIdent(c.Name), d.Type(c.Type))
 	}
 	from := d.Files(paths)
-	if !anyHas(files, columns) {
+	if !allFound(files, columns) {
 		from = "(\n" + indent(d.empty(columns)+"\nUNION ALL BY NAME\nSELECT * FROM "+from) + "\n) AS f"
 	}
 	return "SELECT " + strings.Join(items, ", ") + "\nFROM " + from
 }
 
-// anyHas says whether each column is surely in one of the files; the statistics tell.
-func anyHas(files []File, columns []Column) bool {
+// allFound says whether each column is surely in one of the files; the statistics tell.
+func allFound(files []File, columns []Column) bool {
 	has := map[string]bool{}
 	for _, f := range files {
 		for path := range f.Stats {

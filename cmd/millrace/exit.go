@@ -21,7 +21,6 @@ const (
 	codeOK          = 0
 	codeFailed      = 1
 	codeUsage       = 2
-	codeChecks      = 3
 	codeLocked      = 4
 	codePartial     = 5
 	codeInterrupted = 130

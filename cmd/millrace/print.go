@@ -184,13 +184,6 @@ func bytesText(n int64) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-func countText(n int64) string {
-	if n < 0 {
-		return "?"
-	}
-	return fmt.Sprint(n)
-}
-
 // plural is "1 file", "2 files".
 func plural(n int, one string) string {
 	if n == 1 {

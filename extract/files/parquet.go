@@ -146,8 +146,7 @@ func (p *planner) parquet(files []fileID, out *plan) error {
 		if err != nil {
 			return err
 		}
-		cols, ok := bySchema[foot.schema]
-		if !ok {
+		if _, ok := bySchema[foot.schema]; !ok {
 			path, err := p.plainPath(f)
 			if err != nil {
 				return err
@@ -156,7 +155,8 @@ func (p *planner) parquet(files []fileID, out *plan) error {
 			if err != nil {
 				return err
 			}
-			if cols, err = parquetTypes(p.ctx, db, f.Name, path); err != nil {
+			cols, err := parquetTypes(p.ctx, db, f.Name, path)
+			if err != nil {
 				return err
 			}
 			bySchema[foot.schema] = cols

@@ -18,7 +18,7 @@ const (
 // scratch writes records as text to a Parquet file: their place, their raw text, and n columns c0, c1, …
 type scratch struct {
 	f      *os.File
-	w      *parquet.Writer
+	w      *parquet.GenericWriter[any]
 	column []int // place in the file by our column: file, line, offset, raw, c0…
 	rows   []parquet.Row
 	store  []byte
@@ -46,7 +46,7 @@ func newScratch(path string, n int) (*scratch, error) {
 		leaf, _ := schema.Lookup(name)
 		s.column[i] = leaf.ColumnIndex
 	}
-	s.w = parquet.NewWriter(f, schema, parquet.Compression(&snappy.Codec{}), parquet.DataPageStatistics(false), parquet.PageBufferSize(256<<10))
+	s.w = parquet.NewGenericWriter[any](f, schema, parquet.Compression(&snappy.Codec{}), parquet.DataPageStatistics(false), parquet.PageBufferSize(256<<10))
 	return s, nil
 }
 

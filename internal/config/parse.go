@@ -36,7 +36,6 @@ type File struct {
 
 	lines    []string
 	root     *node
-	resolver Resolver
 	literals []string // secret texts that stand in the file itself; masked in Problem.Source
 }
 

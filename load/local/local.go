@@ -323,8 +323,6 @@ func copyFiles(t load.Table) load.Table {
 	return t
 }
 
-func folderOf(n warehouse.Name) string { return load.Folder(n) }
-
 // linkData brings files that are not in data/ yet there, under their content's name, and rewrites m to those paths.
 func (l *Loader) linkData(m *load.Manifest, snapshot int64) error {
 	data := filepath.Join(l.cfg.Root, "data")
@@ -332,7 +330,7 @@ func (l *Loader) linkData(m *load.Manifest, snapshot int64) error {
 	var firstErr error
 	for i := range m.Tables {
 		t := m.Tables[i : i+1]
-		folder := filepath.Join(data, folderOf(t[0].Name))
+		folder := filepath.Join(data, load.Folder(t[0].Name))
 		eachFile(t, func(f *warehouse.File) {
 			if firstErr != nil || t[0].Snapshot != snapshot || filepath.Dir(f.Path) == folder {
 				return
@@ -442,7 +440,7 @@ func (l *Loader) linkTables(m *load.Manifest, tmp string) error {
 		if t.View != "" {
 			continue
 		}
-		folder := filepath.Join(tmp, folderOf(t.Name))
+		folder := filepath.Join(tmp, load.Folder(t.Name))
 		places := map[string][]warehouse.File{"": t.Base}
 		if len(t.Upserts)+len(t.Deletes) > 0 {
 			places = map[string][]warehouse.File{"_base": t.Base, "_upserts": t.Upserts, "_deletes": t.Deletes}

@@ -24,7 +24,7 @@ var modes = map[string]string{
 	"webshop.customers": "full",
 	"webshop.orders":    "append",
 	"webshop.events":    "append",
-	"pim.products":  "full",
+	"pim.products":      "full",
 }
 
 // days are the dates of the daily files. The first holds the history up to that day, the last arrives on night two.
