@@ -373,7 +373,7 @@ func (d *doctor) stream(ctx context.Context, opened *sources, n *models.Node, ti
 			done <- answer{nil, err}
 			return
 		}
-		x := &extraction{node: n}
+		x := &extraction{run: &run{}, node: n}
 		description, err := source.Describe(ctx, x.asked())
 		done <- answer{description, err}
 	}()

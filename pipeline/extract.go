@@ -125,6 +125,7 @@ func (x *extraction) table(ctx context.Context) (*load.Table, error) {
 	for try := 1; ; try++ {
 		w, err := x.window(ctx, asked)
 		if errors.Is(err, extract.ErrEmpty) && x.before != nil {
+			x.note(err.Error())
 			w, err = &extract.Window{Lo: x.since(), Hi: x.since()}, x.guard(&extract.Window{}, 0)
 		}
 		if err != nil {
@@ -148,7 +149,7 @@ func (x *extraction) table(ctx context.Context) (*load.Table, error) {
 // asked is the stream as the source contract wants it.
 func (x *extraction) asked() extract.Stream {
 	asked := asStream(x.node.Stream)
-	if x.before != nil {
+	if x.before != nil && !x.selection.FullRefresh {
 		for _, c := range x.before.Columns {
 			asked.Known = append(asked.Known, extract.Column(c))
 		}
@@ -346,7 +347,7 @@ func (x *extraction) version(ctx context.Context, w *extract.Window, parts []jou
 	}
 	if limit := x.node.Stream.MaxRejects; limit.Exceeded(rejected, read) {
 		return nil, &StepError{Node: x.node.Name(), Pos: x.node.Pos.String(), Err: fmt.Errorf("%d of %d records were rejected, more than max_rejects: %s", rejected, read, limit),
-			Hint: fmt.Sprintf("millrace rejects list %s shows them with their reasons; raise max_rejects when they may be left out", x.node.Name())}
+			Hint: fmt.Sprintf("millrace rejects list %s shows them with their reasons; raise max_rejects when they may be left out; if it is the guessed types that are wrong, millrace plan --pin writes what the files say now", x.node.Name())}
 	}
 	if err := x.guard(w, landed); err != nil {
 		return nil, err

@@ -205,7 +205,7 @@ func (e *Engine) checkCursor(ctx context.Context, n *models.Node, t *load.Table,
 		return fmt.Errorf("open source %q: %w", n.Stream.Source.Name, err)
 	}
 	defer source.Close()
-	x := &extraction{node: n, before: t}
+	x := &extraction{run: &run{}, node: n, before: t}
 	if _, err := source.Window(ctx, x.asked(), to); err != nil {
 		return fmt.Errorf("%s: the source cannot go on from %q: %w", n.Name(), to, err)
 	}

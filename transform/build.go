@@ -87,6 +87,9 @@ func (b *Builder) run(ctx context.Context, job Job, sql string) (*Built, error) 
 	if err != nil {
 		return nil, err
 	}
+	if twice := repeated(columns); twice != "" {
+		return nil, &warehouse.SQLError{Message: fmt.Sprintf("the SELECT has two columns named %q", twice), Offset: -1}
+	}
 	name := warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}
 	switch job.Node.Model.Materialized {
 	case models.View:
@@ -99,6 +102,19 @@ func (b *Builder) run(ctx context.Context, job Job, sql string) (*Built, error) 
 	default:
 		return nil, fmt.Errorf("materialized=%q cannot be built", job.Node.Model.Materialized)
 	}
+}
+
+// repeated is a column's name that another has too, but for case; "" when there is none.
+func repeated(columns []warehouse.Column) string {
+	seen := map[string]bool{}
+	for _, c := range columns {
+		key := strings.ToLower(c.Name)
+		if seen[key] {
+			return c.Name
+		}
+		seen[key] = true
+	}
+	return ""
 }
 
 // write runs the SELECT into a new file and describes what lies there.

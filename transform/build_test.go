@@ -97,13 +97,14 @@ func TestIncrementalModel(t *testing.T) {
 // TestErrorsNameTheModelsLine: what the engine says of the SQL is told at the place of the template that wrote it.
 func TestErrorsNameTheModelsLine(t *testing.T) {
 	for name, c := range map[string]struct{ sql, pos, want string }{
-		"unknown column": {"select\n  1 as a,\n  nonsense", "models/m.sql:3:3", "nonsense"},
-		"behind a loop":  {"select {% for i in [1, 2] %}{{ i }} as c{{ i }}, {% endfor %}\nnonsense", "models/m.sql:2:1", "nonsense"},
-		"syntax":         {"select 1,\nfrom where", "models/m.sql:2:", "syntax"},
-		"two statements": {"select 1;\nselect 2", "models/m.sql:", "statement"},
-		"a write":        {"create table x as select 1", "models/m.sql:", "SELECT"},
-		"a file outside": {"select * from read_text('/etc/passwd')", "models/m.sql:", "/etc/passwd"},
-		"a copy":         {"copy (select 1) to '/tmp/x'", "models/m.sql:", "SELECT"},
+		"unknown column":   {"select\n  1 as a,\n  nonsense", "models/m.sql:3:3", "nonsense"},
+		"behind a loop":    {"select {% for i in [1, 2] %}{{ i }} as c{{ i }}, {% endfor %}\nnonsense", "models/m.sql:2:1", "nonsense"},
+		"syntax":           {"select 1,\nfrom where", "models/m.sql:2:", "syntax"},
+		"one column twice": {"select 1 as x, 2 as X", "models/m.sql:1:1", "two columns"},
+		"two statements":   {"select 1;\nselect 2", "models/m.sql:", "statement"},
+		"a write":          {"create table x as select 1", "models/m.sql:", "SELECT"},
+		"a file outside":   {"select * from read_text('/etc/passwd')", "models/m.sql:", "/etc/passwd"},
+		"a copy":           {"copy (select 1) to '/tmp/x'", "models/m.sql:", "SELECT"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, dir := bench(t, map[string]string{"models/m.sql": c.sql})

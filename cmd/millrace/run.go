@@ -179,9 +179,9 @@ func (a *app) printReport(r *pipeline.Report) error {
 	case r.Run.Status == journal.Succeeded && r.Snapshot == 0:
 		fmt.Fprintf(w, "\nrun %s: nothing new, nothing published\n", r.Run.ID)
 	case r.Run.Status == journal.Succeeded:
-		fmt.Fprintf(w, "\nrun %s: published %d tables as snapshot %d in %s\n", r.Run.ID, len(r.Published), r.Snapshot, took(r.Run))
+		fmt.Fprintf(w, "\nrun %s: published %s as snapshot %d in %s\n", r.Run.ID, plural(len(r.Published), "table"), r.Snapshot, took(r.Run))
 	case r.Run.Status == journal.Partial:
-		fmt.Fprintf(w, "\nrun %s: published %d tables as snapshot %d; %s\n", r.Run.ID, len(r.Published), r.Snapshot, r.Run.Error)
+		fmt.Fprintf(w, "\nrun %s: published %s as snapshot %d; %s\n", r.Run.ID, plural(len(r.Published), "table"), r.Snapshot, r.Run.Error)
 	default:
 		fmt.Fprintf(w, "\nrun %s: nothing published; %s\n", r.Run.ID, r.Run.Error)
 	}
@@ -199,7 +199,7 @@ func (a *app) printReport(r *pipeline.Report) error {
 
 // printStep tells what became of one node in as few lines as it takes.
 func (a *app) printStep(s journal.Step) {
-	mark := map[journal.Status]string{journal.Succeeded: "ok  ", journal.Failed: "FAIL", journal.UpstreamFailed: "skip"}[s.Status]
+	mark := map[journal.Status]string{journal.Succeeded: "ok  ", journal.Failed: "FAIL", journal.UpstreamFailed: "skip", journal.Withheld: "held"}[s.Status]
 	if mark == "" {
 		mark = string(s.Status)
 	}

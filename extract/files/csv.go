@@ -35,7 +35,11 @@ func readHeader(name string, r io.Reader, o *StreamOptions, d *dialect) ([]strin
 		return nil, err
 	}
 	if rec.Reason != "" {
-		return nil, fmt.Errorf("file %s: the first record cannot be read: %s", name, rec.Message)
+		hint := ""
+		if rec.Reason == extract.ReasonEncoding {
+			hint = "; if the file is in another encoding, say so: csv: { encoding: latin-1 } or utf-16; if it is compressed, name it .gz or .zst, or set compression"
+		}
+		return nil, fmt.Errorf("file %s: the first record cannot be read: %s%s", name, rec.Message, hint)
 	}
 	names := make([]string, len(rec.Fields))
 	if !d.Header {
