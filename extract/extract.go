@@ -87,7 +87,7 @@ type Window struct {
 	Hi Cursor `json:"hi,omitempty"`
 	// Slices are independent pieces, read in any order and perhaps at once. None: there is nothing to read.
 	Slices []Slice `json:"slices"`
-	// Order says that a row's later cursor value wins in a merge; empty means that the last slice wins.
+	// Notes are remarks for the people who read the run's report ("a.csv was changed and is read again").
 	Notes []string `json:"notes,omitempty"`
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/internal/fsx"
@@ -138,6 +139,10 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 	job := transform.Job{Node: n, Dir: dir}
 	if before := r.before.Table(nameOf(n)); before != nil && before.View == "" && !r.selection.FullRefresh {
 		job.Before = &before.Version
+		if m := n.Model; m.Materialized == models.Incremental && m.Strategy == models.StrategyMerge && !slices.EqualFunc(before.Key, m.UniqueKey, strings.EqualFold) {
+			job.Before = nil
+			s.Notes = append(s.Notes, fmt.Sprintf("built anew: the published table was not merged by %v", m.UniqueKey))
+		}
 	}
 	built, err := b.Build(ctx, job)
 	if err != nil {

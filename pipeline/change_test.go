@@ -28,6 +28,22 @@ func TestViewBecomesIncremental(t *testing.T) {
 	succeeded(t, run(t, engine(t, dir)))
 }
 
+// TestTableBecomesIncremental: a published table without a key cannot be merged into, and is built anew.
+func TestTableBecomesIncremental(t *testing.T) {
+	const sql = "{{ config(%s) }} select * from {{ source('in', 'people') }}{% if is_incremental() %} where false{% endif %}"
+	dir := project(t, map[string]string{
+		"millrace.yml": fmt.Sprintf(onePerson, ""), "people.csv": "id,name\n1,Ada\n",
+		"models/m.sql": strings.Replace(sql, "%s", "materialized='table'", 1),
+	})
+	succeeded(t, run(t, engine(t, dir)))
+	write(t, dir, map[string]string{"models/m.sql": strings.Replace(sql, "%s", "materialized='incremental', unique_key='id'", 1), "people.csv": "id,name\n1,Ada\n2,Grace\n"})
+	e := engine(t, dir)
+	succeeded(t, run(t, e))
+	if got := query(t, e, "select count(*) from main.m")[0][0]; got != int64(2) {
+		t.Errorf("%v rows", got)
+	}
+}
+
 // TestBrokenViewBlocksNobody: a published view whose table has lost a column leaves the catalog and says so; other
 // tables go on being published.
 func TestBrokenViewBlocksNobody(t *testing.T) {
