@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 
@@ -221,7 +222,7 @@ func (l *loader) link() {
 				continue
 			}
 			t.node.Model.Refs = append(t.node.Model.Refs, Ref{Node: node, Pos: at(r.pos)})
-			if !containsNode(t.node.Needs, node) {
+			if !slices.Contains(t.node.Needs, node) {
 				t.node.Needs = append(t.node.Needs, node)
 			}
 		}
@@ -229,15 +230,6 @@ func (l *loader) link() {
 	}
 	l.p.trials = nil
 	l.order()
-}
-
-func containsNode(nodes []*Node, n *Node) bool {
-	for _, other := range nodes {
-		if other == n {
-			return true
-		}
-	}
-	return false
 }
 
 // lookup finds the node that a reference means, or reports that there is none.

@@ -210,7 +210,7 @@ func (r *run) verify(v warehouse.Version, written []warehouse.File) error {
 	for _, f := range written {
 		columns := v.Columns
 		if deletes[f.Path] {
-			columns = keyColumns(v)
+			columns = v.KeyColumns()
 		}
 		if err := r.check(f, columns); err != nil {
 			return err
@@ -222,16 +222,4 @@ func (r *run) verify(v warehouse.Version, written []warehouse.File) error {
 // check opens one new file with the second reader.
 func (r *run) check(f warehouse.File, columns []warehouse.Column) error {
 	return r.timed("second reader", func() error { return warehouse.Verify(f.Path, f, columns, r.Verify == VerifyFull) })
-}
-
-func keyColumns(v warehouse.Version) []warehouse.Column {
-	var all []warehouse.Column
-	for _, k := range v.Key {
-		for _, c := range v.Columns {
-			if c.Name == k {
-				all = append(all, c)
-			}
-		}
-	}
-	return all
 }

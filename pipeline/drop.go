@@ -2,14 +2,11 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/load"
-	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -39,21 +36,10 @@ func (e *Engine) Drop(ctx context.Context, name string) (int64, error) {
 			return 0, fmt.Errorf("%s is read by the view %s: drop that first", name, t.Name)
 		}
 	}
-	now := e.Clock()
-	r := journal.Run{ID: "state-" + newRunID(now), Pipeline: strings.Join(locks, "+"), LogicalTime: now, Attempt: 1, Status: journal.Running,
-		Selection: journal.Selection{Nodes: []string{name}, Target: e.Project.Target.Name}, ProjectHash: e.Project.Hash, Version: e.Version, PID: os.Getpid(), Started: now}
-	if err := e.Journal.BeginRun(ctx, r); err != nil {
+	id, snapshot, err := e.publishByHand(ctx, name, nil,
+		load.Publication{Pipeline: strings.Join(locks, "+"), LogicalTime: e.Clock(), Drop: []warehouse.Name{gone}}, nil)
+	if err != nil {
 		return 0, err
 	}
-	published, err := e.Loader.Publish(ctx, load.Publication{Run: r.ID, Attempt: 1, Pipeline: r.Pipeline, LogicalTime: now,
-		Project: e.Project.Name, Millrace: e.Version, Drop: []warehouse.Name{gone}})
-	done, code := e.Clock(), ExitOK
-	r.Finished, r.ExitCode, r.Status = &done, &code, journal.Succeeded
-	if err != nil {
-		code = ExitFailed
-		r.Status, r.Error = journal.Failed, e.redact(err.Error())
-		return 0, errors.Join(err, e.Journal.FinishRun(context.WithoutCancel(ctx), r, nil))
-	}
-	r.Snapshot = &published.Snapshot
-	return published.Snapshot, errors.Join(e.Journal.FinishRun(ctx, r, nil), e.Journal.Event(ctx, r.ID, "drop", name, done))
+	return snapshot, e.Journal.Event(ctx, id, "drop", name, e.Clock())
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -283,7 +284,7 @@ func (pl *planning) stream(ctx context.Context, source extract.Source, n *models
 		return err
 	}
 	for _, note := range w.Notes {
-		if !contains(one.Notes, note) {
+		if !slices.Contains(one.Notes, note) {
 			one.Notes = append(one.Notes, note)
 		}
 	}
@@ -302,15 +303,6 @@ func (x *extraction) landingColumns(columns []warehouse.Column) error {
 		return nil // as a run does: without a key the cursor is the source's own affair
 	}
 	return x.hasColumns(columns, append(append([]string(nil), key...), x.node.Stream.Cursor))
-}
-
-func contains(list []string, s string) bool {
-	for _, other := range list {
-		if other == s {
-			return true
-		}
-	}
-	return false
 }
 
 // sameType compares two spellings of a type: DuckDB quotes the names inside a STRUCT or does not.

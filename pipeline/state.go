@@ -170,29 +170,43 @@ func (e *Engine) SetCursor(ctx context.Context, c *CursorChange) error {
 	}
 	changed := *t
 	changed.Cursor = c.To
-	r := journal.Run{ID: "state-" + newRunID(now), Pipeline: pipelineName, LogicalTime: t.LogicalTime, Attempt: 1, Status: journal.Running,
-		Selection: journal.Selection{Nodes: []string{n.Name()}}, ProjectHash: e.Project.Hash, Version: e.Version, PID: os.Getpid(), Started: now}
-	if err := e.Journal.BeginRun(ctx, r); err != nil {
-		return err
-	}
-	step := journal.Step{Run: r.ID, Node: n.Name(), Kind: string(n.Kind), Attempt: 1, Status: journal.Succeeded, Started: now, Finished: &now, Rows: t.Rows,
+	step := &journal.Step{Node: n.Name(), Kind: string(n.Kind), Attempt: 1, Status: journal.Succeeded, Started: now, Finished: &now, Rows: t.Rows,
 		Notes: []string{fmt.Sprintf("cursor set by hand, was %q", c.From)}}
-	if err := e.Journal.SaveStep(ctx, step); err != nil {
+	c.Run, c.Snapshot, err = e.publishByHand(ctx, n.Name(), step,
+		load.Publication{Pipeline: pipelineName, LogicalTime: t.LogicalTime, Tables: []load.Table{changed}},
+		map[string]extract.Cursor{n.Name(): extract.Cursor(c.To)})
+	if err != nil {
 		return err
 	}
-	published, err := e.Loader.Publish(ctx, load.Publication{Run: r.ID, Attempt: 1, Pipeline: pipelineName, LogicalTime: t.LogicalTime,
-		Project: e.Project.Name, Millrace: e.Version, Tables: []load.Table{changed}})
+	return e.Journal.Event(ctx, c.Run, "cursor", fmt.Sprintf("%s: %q → %q", n.Name(), c.From, c.To), e.Clock())
+}
+
+// publishByHand publishes what a person asked for about one node, under a run of its own whose id says so. The step
+// may be nil. The caller holds the locks.
+func (e *Engine) publishByHand(ctx context.Context, node string, step *journal.Step, p load.Publication, cursors map[string]extract.Cursor) (id string, snapshot int64, err error) {
+	now := e.Clock()
+	r := journal.Run{ID: "state-" + newRunID(now), Pipeline: p.Pipeline, LogicalTime: p.LogicalTime, Attempt: 1, Status: journal.Running,
+		Selection: journal.Selection{Nodes: []string{node}, Target: e.Project.Target.Name}, ProjectHash: e.Project.Hash, Version: e.Version, PID: os.Getpid(), Started: now}
+	if err := e.Journal.BeginRun(ctx, r); err != nil {
+		return "", 0, err
+	}
+	if step != nil {
+		step.Run = r.ID
+		if err := e.Journal.SaveStep(ctx, *step); err != nil {
+			return "", 0, err
+		}
+	}
+	p.Run, p.Attempt, p.Project, p.Millrace = r.ID, 1, e.Project.Name, e.Version
+	published, err := e.Loader.Publish(ctx, p)
 	done, code := e.Clock(), ExitOK
 	r.Finished, r.ExitCode, r.Status = &done, &code, journal.Succeeded
 	if err != nil {
 		code = ExitFailed
-		r.Status, r.Error = journal.Failed, err.Error()
-		return errors.Join(err, e.Journal.FinishRun(context.WithoutCancel(ctx), r, nil))
+		r.Status, r.Error = journal.Failed, e.redact(err.Error())
+		return "", 0, errors.Join(err, e.Journal.FinishRun(context.WithoutCancel(ctx), r, nil))
 	}
 	r.Snapshot = &published.Snapshot
-	c.Run, c.Snapshot = r.ID, published.Snapshot
-	return errors.Join(e.Journal.FinishRun(ctx, r, map[string]extract.Cursor{n.Name(): extract.Cursor(c.To)}),
-		e.Journal.Event(ctx, r.ID, "cursor", fmt.Sprintf("%s: %q → %q", n.Name(), c.From, c.To), done))
+	return r.ID, published.Snapshot, e.Journal.FinishRun(ctx, r, cursors)
 }
 
 // checkCursor lets the source look at the new cursor: it alone can read it.

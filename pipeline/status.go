@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -187,7 +188,7 @@ func (e *Engine) pipelinesStatus(ctx context.Context, s *Status, runs []RunSumma
 			}
 		}
 		for _, r := range runs {
-			if contains(strings.Split(r.Pipeline, "+"), pl.Name) {
+			if slices.Contains(strings.Split(r.Pipeline, "+"), pl.Name) {
 				one.LastRun = &r
 				break
 			}

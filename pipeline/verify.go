@@ -192,7 +192,7 @@ func (v *verifying) table(ctx context.Context, t load.Table) {
 		}
 		columns := t.Columns
 		if deletes[f.Path] {
-			columns = keyColumns(t.Version)
+			columns = t.KeyColumns()
 		}
 		v.file(ctx, t, f, columns)
 		if ctx.Err() != nil {

@@ -67,9 +67,6 @@ func globless(p string) string {
 	return strings.NewReplacer("[", "[[]", "*", "[*]", "?", "[?]").Replace(p)
 }
 
-// Ident quotes a name.
-func (d *Dialect) Ident(name string) string { return d.QuoteIdent(name) }
-
 // Idents quotes names and puts commas between them.
 func (d *Dialect) Idents(names []string) string {
 	quoted := make([]string, len(names))

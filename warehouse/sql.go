@@ -23,7 +23,7 @@ func (d *Dialect) Select(v Version) string {
 	var hidden []string
 	for _, files := range [][]File{v.Upserts, v.Deletes} {
 		if len(files) > 0 {
-			hidden = append(hidden, d.Scan(files, d.keyColumns(v)))
+			hidden = append(hidden, d.Scan(files, v.KeyColumns()))
 		}
 	}
 	sql := fmt.Sprintf("SELECT * FROM (\n%s\n) AS b\nWHERE NOT EXISTS (\n  SELECT 1 FROM (\n%s\n  ) AS d WHERE %s)",
@@ -81,18 +81,6 @@ func (d *Dialect) empty(columns []Column) string {
 		items[i] = fmt.Sprintf("CAST(NULL AS %s) AS %s", d.Type(c.Type), d.QuoteIdent(c.Name))
 	}
 	return "SELECT " + strings.Join(items, ", ") + "\nWHERE 1 = 0"
-}
-
-func (d *Dialect) keyColumns(v Version) []Column {
-	var out []Column
-	for _, k := range v.Key {
-		for _, c := range v.Columns {
-			if strings.EqualFold(c.Name, k) {
-				out = append(out, c)
-			}
-		}
-	}
-	return out
 }
 
 // match joins two aliases on the key, which holds no NULL.

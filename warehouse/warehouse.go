@@ -65,6 +65,19 @@ func (v *Version) Files() []File {
 	return append(all, v.Deletes...)
 }
 
+// KeyColumns are the columns of the key, in its order.
+func (v *Version) KeyColumns() []Column {
+	var all []Column
+	for _, k := range v.Key {
+		for _, c := range v.Columns {
+			if c.Name == k {
+				all = append(all, c)
+			}
+		}
+	}
+	return all
+}
+
 // Warehouse is an engine that runs SQL. Its methods may be called from several goroutines.
 type Warehouse interface {
 	// Dialect says how this engine spells things.

@@ -80,7 +80,7 @@ func fillCatalog(ctx context.Context, path string, dirs []string, versions []war
 			if text == "" {
 				continue
 			}
-			if err := db.Exec(ctx, "COMMENT ON COLUMN "+d.Table(v.Name)+"."+d.Ident(c.Name)+" IS "+d.QuoteLiteral(text)); err != nil {
+			if err := db.Exec(ctx, "COMMENT ON COLUMN "+d.Table(v.Name)+"."+d.QuoteIdent(c.Name)+" IS "+d.QuoteLiteral(text)); err != nil {
 				return err
 			}
 		}

@@ -85,7 +85,7 @@ func exposeIn(ctx context.Context, db *engine.DB, v warehouse.Version) error {
 		}
 		query = engine.Trim(query)
 	}
-	if err := db.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+d.Ident(v.Schema)); err != nil {
+	if err := db.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+d.QuoteIdent(v.Schema)); err != nil {
 		return fmt.Errorf("schema %q: %w", v.Schema, sqlError(err))
 	}
 	if err := db.Exec(ctx, "CREATE OR REPLACE VIEW "+d.Table(v.Name)+" AS\n"+query+"\n"); err != nil {
