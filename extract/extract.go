@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 )
@@ -18,11 +19,12 @@ type Source interface {
 	Describe(ctx context.Context, s Stream) (*Description, error)
 
 	// Window fixes what one run reads from the stream: everything after since (zero: from the start) and up to
-	// what is there now. The engine journals the answer before the first Read and hands the same Window to every
-	// later attempt of that run, so a Window must mean the same records for as long as the source still has
-	// them. Nothing to read is a Window without slices, not an error; ErrEmpty is for a source that is suspiciously
+	// what is there now. The engine journals the answer before the first Read, so a Window must mean the same
+	// records for as long as it holds. fixed is what the run fixed before, nil at first: a source returns it as it
+	// is when it still holds, and otherwise a fresh one, upon which the engine drops what was landed of the old one.
+	// Nothing to read is a Window without slices, not an error; ErrEmpty is for a source that is suspiciously
 	// absent (a glob without a match, a missing table).
-	Window(ctx context.Context, s Stream, since Cursor) (*Window, error)
+	Window(ctx context.Context, s Stream, since Cursor, fixed *Window) (*Window, error)
 
 	// Read opens one slice of a window, from the resume point of the last part that was landed ("" at first).
 	// The engine drains the Snapshot, asks its Outcome, and calls Read again while Outcome.Next is not "".
@@ -39,7 +41,8 @@ type Stream struct {
 	Name    string   // as the project spells it
 	Mode    Mode     // how a run reads it
 	Key     []string // columns that identify a row; required by Incremental
-	Cursor  string   // column that orders changes; Incremental only, may be empty where the source orders otherwise
+	Cursor  string   // column that orders changes; may be empty where the source orders otherwise
+	Deletes bool     // the window is to have a slice of keys, by which deleted rows are found
 	Known   []Column // columns of the published version: what an unpinned stream must keep to
 	Options any      // the source's own keys: a pointer of the type that Spec.StreamOptions made
 }
@@ -87,8 +90,26 @@ type Window struct {
 	Hi Cursor `json:"hi,omitempty"`
 	// Slices are independent pieces, read in any order and perhaps at once. None: there is nothing to read.
 	Slices []Slice `json:"slices"`
+	// Parallel is how many slices the source would have read at once; 0 and 1: one after the other.
+	Parallel int `json:"parallel,omitempty"`
+	// AsOf is the state of the source that the window reads; nil for a source that knows no such thing. The engine
+	// sees to it that all windows of one source and one run have the same, and keeps it in the manifest.
+	AsOf *AsOf `json:"as_of,omitempty"`
+	// Latest says that the rows are what the source had at one moment, later than that of every window before:
+	// they replace published rows of their key also where their cursor is not greater.
+	Latest bool `json:"latest,omitempty"`
+	// Overlaps says that records of this window may come again in the next one, because the cursor's steps are
+	// coarse or something holds its safe edge back. A cursor that stands still is no failure then.
+	Overlaps bool `json:"overlaps,omitempty"`
 	// Notes are remarks for the people who read the run's report ("a.csv was changed and is read again").
 	Notes []string `json:"notes,omitempty"`
+}
+
+// AsOf is one state of a source: everything that was committed then, and nothing that came later.
+type AsOf struct {
+	ID       string    `json:"id"`                 // equal for windows that read the same state
+	Time     time.Time `json:"time"`               // by the source's clock
+	Position string    `json:"position,omitempty"` // in the source's log: an LSN, a GTID
 }
 
 // Slice is one piece of a window; Spec is opaque to the engine.
@@ -96,6 +117,9 @@ type Slice struct {
 	ID    string `json:"id"`
 	Spec  string `json:"spec,omitempty"`
 	Bytes int64  `json:"bytes,omitempty"` // estimate, for progress; 0 when unknown
+	// Keys says that the slice yields the key of every row that the source has, and no more: what is published
+	// and has none of them was deleted.
+	Keys bool `json:"keys,omitempty"`
 }
 
 // Request asks for one slice.
@@ -195,6 +219,18 @@ type Spec struct {
 	Check func(options any, streams []Stream) []Problem
 	// Open connects lazily: it may validate, but does no slow work.
 	Open func(env Env, options any) (Source, error)
+	// AppendsByCursor says that an append stream is read by its cursor column, which it must then name.
+	AppendsByCursor bool
+	// FindsDeletes says that a window can have a slice of keys (Stream.Deletes).
+	FindsDeletes bool
+	// Discover lists what there is to read in a source that Open made; nil when the source cannot tell.
+	Discover func(ctx context.Context, s Source) (*Discovery, error)
+	// Examine looks at what runs lean on, for `millrace doctor`: rights, settings, whether the server is a replica.
+	// nil: there is nothing but Describe to look at.
+	Examine func(ctx context.Context, s Source, streams []Stream) ([]Finding, error)
+	// FromURL makes Options of a URL, for `millrace init --from` and `connectors discover`; nil: the type has no URLs.
+	// ok is false when the URL is another type's.
+	FromURL func(url string) (options any, ok bool, err error)
 }
 
 // Problem is a setting that cannot work. Stream is "" when it is the source's own key.

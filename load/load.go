@@ -42,11 +42,20 @@ type Table struct {
 	PublishedAt time.Time            `json:"published_at"`
 	Cursor      string               `json:"cursor,omitempty"`
 	Equations   []warehouse.Equation `json:"equations"`
-	Rejects     []Rejects            `json:"rejects,omitempty"` // of the run that built it
+	Rejects     []Rejects            `json:"rejects,omitempty"`    // of the run that built it
+	AsOf        *AsOf                `json:"as_of,omitempty"`      // of a stream: the state of the source that it shows
+	Reconciled  *time.Time           `json:"reconciled,omitempty"` // of an incremental stream: when all rows were read last
 	Description string               `json:"description,omitempty"`
 	Needs       []string             `json:"needs,omitempty"`  // tables that its SELECT reads
 	Mode        string               `json:"mode,omitempty"`   // of a stream: another mode begins anew
 	Broken      string               `json:"broken,omitempty"` // why a view is not in the catalog: what it reads has changed under it
+}
+
+// AsOf is the state of a source that a stream was read in.
+type AsOf struct {
+	ID       string    `json:"id"`
+	Time     time.Time `json:"time"`               // by the source's clock
+	Position string    `json:"position,omitempty"` // in the source's log: an LSN, a GTID
 }
 
 // Rejects is a file of records that were read and not landed, with the count of each reason.

@@ -316,9 +316,14 @@ func (l *loader) stream(s *Source, spec *SourceSpec, node config.Node) *Stream {
 	if st.Mode == "incremental" && st.Cursor == "" {
 		l.problem(st.Origin.At("mode"), "add cursor: to the stream, the column that says which of two rows of a key is the later one", "incremental needs a cursor: without one the result would depend on the order of arrival")
 	}
-	if st.Cursor != "" && st.Mode != "incremental" {
+	byCursor := st.Mode == "incremental" || st.Mode == "append" && spec.AppendsByCursor
+	if st.Cursor != "" && !byCursor {
 		l.warning(st.Origin.Key("cursor"), "only mode: incremental reads by it", "cursor has no effect with mode: %s", st.Mode)
 	}
+	if st.Cursor == "" && byCursor && st.Mode == "append" {
+		l.problem(st.Origin.At("mode"), "add cursor: to the stream, a column that grows with each new row and never changes", "append needs a cursor: a %s has no other mark of what was read", spec.Type)
+	}
+	l.deletes(st, spec)
 	table := st.As
 	if table == "" {
 		table = st.Name[strings.LastIndex(st.Name, ".")+1:]
@@ -326,6 +331,24 @@ func (l *loader) stream(s *Source, spec *SourceSpec, node config.Node) *Stream {
 	l.addNode(&Node{Schema: s.Name, Table: table, Kind: KindStream, Stream: st, Description: st.Description, Owner: st.Owner,
 		Tags: st.Tags, Path: st.Origin.Pos().File, Pos: st.Origin.At("name")})
 	return st
+}
+
+// deletes checks the keys that say how rows are found that are gone from the source.
+func (l *loader) deletes(st *Stream, spec *SourceSpec) {
+	if st.Deletes != "" && st.Deletes != DeletesIgnored {
+		switch {
+		case st.Mode != "incremental":
+			l.problem(st.Origin.At("deletes"), "remove the key: a full stream shows what is there, an append stream is never deleted from", "deletes: %s has no effect with mode: %s", st.Deletes, st.Mode)
+		case !spec.FindsDeletes:
+			l.problem(st.Origin.At("deletes"), "use mode: full, whose snapshot shows what is there", "a source of type %s cannot list its keys", spec.Type)
+		}
+	}
+	if st.Reconcile > 0 && st.Mode != "incremental" {
+		l.problem(st.Origin.At("reconcile"), "remove the key", "reconcile has no effect with mode: %s", st.Mode)
+	}
+	if st.Reconcile > 0 && !spec.FindsDeletes {
+		l.problem(st.Origin.At("reconcile"), "millrace run --full-refresh reads it anew", "a source of type %s shows changes only, not all that is there", spec.Type)
+	}
 }
 
 func (l *loader) findings(s *Source, spec *SourceSpec) {

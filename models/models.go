@@ -109,8 +109,20 @@ type StreamKeys struct {
 	Tags        config.StringList `yaml:"tags" doc:"Words to select nodes by, as tag:word."`
 	MaxRejects  config.Threshold  `yaml:"max_rejects" default:"1%" doc:"More rejected records than this, a share or a count, fail the stream." example:"1%"`
 	AllowEmpty  bool              `yaml:"allow_empty" doc:"Let an empty snapshot replace a table that has rows."`
-	MaxShrink   config.Threshold  `yaml:"max_shrink" default:"50%" doc:"A full snapshot smaller than the published table by more than this fails, unless the run says --allow-shrunken." example:"50%"`
+	MaxShrink   config.Threshold  `yaml:"max_shrink" default:"50%" doc:"A snapshot smaller than the published table by more than this, or more deleted rows than this share of it, fails, unless the run says --allow-shrunken." example:"50%"`
+	Deletes     string            `yaml:"deletes" default:"ignore" enum:"ignore,hard,soft" doc:"Incremental only: rows that are gone from the source, found by comparing keys in each run. hard: they leave the table. soft: they stay, with the time in _deleted_at."`
+	Reconcile   config.Duration   `yaml:"reconcile" doc:"Incremental only: so often all rows are read and compared, for changes and deletes that the cursor did not show." example:"7d"`
 }
+
+// What becomes of rows that are gone from the source.
+const (
+	DeletesIgnored = "ignore"
+	DeletesHard    = "hard"
+	DeletesSoft    = "soft"
+)
+
+// DeletedAt is the column in which soft deletes note when a row was found to be gone.
+const DeletedAt = "_deleted_at"
 
 // Stream is one stream of a source.
 type Stream struct {
@@ -205,6 +217,8 @@ type SourceSpec struct {
 	Summary       string
 	Options       func() any
 	StreamOptions func() any
+	// AppendsByCursor says that an append stream must name its cursor, FindsDeletes that deletes and reconcile work.
+	AppendsByCursor, FindsDeletes bool
 	// Check validates one source's settings; Stream is "" in a finding about the source itself.
 	Check func(options any, streams []*Stream) []Finding
 }

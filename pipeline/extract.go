@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,13 +29,39 @@ import (
 
 // extractAll reads every stream of the run, a few at once.
 func (r *run) extractAll(ctx context.Context) error {
+	opened := &sources{engine: r.Engine, open: map[string]extract.Source{}}
+	read := map[*models.Node]*extraction{}
+	todo := streamsOf(r.nodes)
+	err := r.extractEach(ctx, opened, todo, read)
+	for round := 1; err == nil && r.halted() == nil; round++ {
+		if todo, err = r.disagreeing(ctx, read); err != nil || len(todo) == 0 {
+			break
+		}
+		if round == maxWindows {
+			err = r.failDisagreeing(ctx, todo)
+			break
+		}
+		r.count(-len(todo))
+		err = r.extractEach(ctx, opened, todo, read)
+	}
+	return errors.Join(err, opened.close(), r.halted())
+}
+
+func streamsOf(nodes []*models.Node) []*models.Node {
+	var streams []*models.Node
+	for _, n := range nodes {
+		if n.Kind == models.KindStream {
+			streams = append(streams, n)
+		}
+	}
+	return streams
+}
+
+// extractEach reads the streams and notes in read what became of each.
+func (r *run) extractEach(ctx context.Context, opened *sources, streams []*models.Node, read map[*models.Node]*extraction) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(r.width())
-	opened := &sources{engine: r.Engine, open: map[string]extract.Source{}}
-	for _, n := range r.nodes {
-		if n.Kind != models.KindStream {
-			continue
-		}
+	for _, n := range streams {
 		group.Go(func() error {
 			if r.stopping() {
 				return r.halt()
@@ -45,11 +72,55 @@ func (r *run) extractAll(ctx context.Context) error {
 					return nil, &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: err}
 				}
 				x := &extraction{run: r, node: n, source: source, step: s, before: r.before.Table(nameOf(n))}
+				r.mu.Lock()
+				read[n] = x
+				r.mu.Unlock()
 				return x.table(ctx)
 			})
 		})
 	}
-	return errors.Join(group.Wait(), opened.close(), r.halted())
+	return group.Wait()
+}
+
+// disagreeing are streams that were read in another state of their source than its others: the source has lost that
+// state meanwhile, with a connection or a server. Windows that hold in any state are left alone.
+func (r *run) disagreeing(ctx context.Context, read map[*models.Node]*extraction) ([]*models.Node, error) {
+	newest := map[*models.Source]extract.AsOf{}
+	for n, x := range read {
+		if r.succeeded(n.Name()) && x.asOf != nil && x.asOf.Time.After(newest[n.Stream.Source].Time) {
+			newest[n.Stream.Source] = *x.asOf
+		}
+	}
+	var again []*models.Node
+	for _, n := range streamsOf(r.nodes) {
+		x := read[n]
+		if x == nil || !r.succeeded(n.Name()) || x.asOf == nil || x.asOf.ID == newest[n.Stream.Source].ID {
+			continue
+		}
+		holds, err := x.holds(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !holds {
+			r.Log.Warn("read again: the source has lost the state that its other streams were read in", "run", r.ID, "stream", n.Name())
+			again = append(again, n)
+		}
+	}
+	return again, nil
+}
+
+// failDisagreeing gives up on streams that could not be read in the state of their source's others.
+func (r *run) failDisagreeing(ctx context.Context, nodes []*models.Node) error {
+	for _, n := range nodes {
+		r.count(-1)
+		if err := r.step(ctx, n, func(context.Context, *journal.Step) (*load.Table, error) {
+			return nil, &StepError{Node: n.Name(), Pos: n.Pos.String(), Hint: "its connection was lost again and again; millrace retry reads on when it is stable",
+				Err: fmt.Errorf("source %q could not be read in one state: %w", n.Stream.Source.Name, extract.ErrChanged)}
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // width is how many nodes run at once. Each gets its share of the memory.
@@ -100,9 +171,13 @@ type extraction struct {
 	source extract.Source
 	step   *journal.Step
 	before *load.Table // published version; nil when there is none, or when it is to be forgotten
+	asOf   *extract.AsOf
+	// reconciles says that all rows are read once more and compared with what is published.
+	reconciles bool
+	parallel   int // slices that are read at once
 
-	mu    sync.Mutex
-	bytes int64 // of input, so far
+	mu    sync.Mutex // guards what follows, and the step's notes
+	bytes int64      // of input, so far
 	rows  int64
 	total int64
 }
@@ -110,7 +185,7 @@ type extraction struct {
 // How often a source is asked again: when what the window names changed meanwhile, and after a transient failure.
 const (
 	maxWindows  = 3
-	maxAttempts = 3
+	maxAttempts = 6
 )
 
 // table reads the stream into parts and makes its new version. A nil table means that there is nothing new.
@@ -122,6 +197,7 @@ func (x *extraction) table(ctx context.Context) (*load.Table, error) {
 		x.before = nil
 	}
 	asked := x.asked()
+	x.reconciles = x.reconcileDue()
 	for try := 1; ; try++ {
 		w, err := x.window(ctx, asked)
 		if errors.Is(err, extract.ErrEmpty) && x.before != nil {
@@ -140,8 +216,8 @@ func (x *extraction) table(ctx context.Context) (*load.Table, error) {
 			return nil, x.explain(err)
 		}
 		x.note("read again from the start: " + err.Error())
-		if _, err := x.freshWindow(ctx, asked); err != nil {
-			return nil, x.explain(err)
+		if err := x.Journal.DropWindow(ctx, x.ID, x.node.Name()); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -158,10 +234,19 @@ func (x *extraction) asked() extract.Stream {
 }
 
 func (x *extraction) since() extract.Cursor {
-	if x.before == nil || x.node.Stream.Mode == string(extract.Full) {
+	if x.before == nil || x.reconciles || x.node.Stream.Mode == string(extract.Full) {
 		return ""
 	}
 	return extract.Cursor(x.before.Cursor)
+}
+
+// reconcileDue says whether the stream's time has come to be read whole, for what its cursor has missed.
+func (x *extraction) reconcileDue() bool {
+	every := x.node.Stream.Reconcile.Std()
+	if every <= 0 || x.before == nil || x.node.Stream.Mode != string(extract.Incremental) {
+		return false
+	}
+	return x.before.Reconciled == nil || !x.LogicalTime.Before(x.before.Reconciled.Add(every))
 }
 
 // definition is a hash of everything in the project that decides what the stream's records become. Secrets are in it
@@ -176,26 +261,65 @@ func (x *extraction) definition() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// window takes the one that this run has fixed already for the stream as it is defined, or fixes it now.
+// window takes the one that this run has fixed already for the stream as it is defined, when it still holds, or fixes
+// one now. Journaling a new one voids the parts of the old.
 func (x *extraction) window(ctx context.Context, asked extract.Stream) (*extract.Window, error) {
-	w, err := x.Journal.Window(ctx, x.ID, x.node.Name(), x.definition())
+	fixed, err := x.Journal.Window(ctx, x.ID, x.node.Name(), x.definition())
 	if err != nil {
 		return nil, err
 	}
-	if w != nil && w.Lo == x.since() {
+	if fixed != nil && fixed.Lo != x.since() {
+		fixed = nil
+	}
+	var w *extract.Window
+	err = x.patiently(ctx, func() (err error) {
+		w, err = x.source.Window(ctx, asked, x.since(), fixed)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	x.asOf = w.AsOf
+	if w == fixed {
 		return w, nil
 	}
-	return x.freshWindow(ctx, asked)
-}
-
-// freshWindow asks the source and journals the answer, which voids the parts of an earlier one.
-func (x *extraction) freshWindow(ctx context.Context, asked extract.Stream) (*extract.Window, error) {
-	w, err := x.source.Window(ctx, asked, x.since())
-	if err != nil {
-		return nil, err
+	if fixed != nil {
+		x.note("read from the start: the source has lost the state that the run was reading")
 	}
 	w.Lo = x.since()
 	return w, x.timed("journal", func() error { return x.Journal.SaveWindow(ctx, x.ID, x.node.Name(), x.definition(), w) })
+}
+
+// holds asks the source whether the window that was read is still the one to read.
+func (x *extraction) holds(ctx context.Context) (bool, error) {
+	fixed, err := x.Journal.Window(ctx, x.ID, x.node.Name(), x.definition())
+	if err != nil || fixed == nil {
+		return false, err
+	}
+	w, err := x.source.Window(ctx, x.asked(), x.since(), fixed)
+	return w == fixed, err
+}
+
+// patiently calls f again after transient failures, after a pause that doubles and is drawn from its upper half, so that
+// many clients of a server that is back do not come at once.
+func (x *extraction) patiently(ctx context.Context, f func() error) error {
+	pause := time.Second
+	for attempt := 1; ; attempt++ {
+		err := f()
+		if err == nil || !errors.Is(err, extract.ErrTransient) || attempt == maxAttempts || ctx.Err() != nil {
+			return err
+		}
+		wait := pause/2 + rand.N(pause/2)
+		x.note(fmt.Sprintf("attempt %d of %d, again in %s: %v", attempt, maxAttempts, wait.Round(10*time.Millisecond), err))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-x.Stop:
+			return ErrInterrupted
+		case <-time.After(wait):
+		}
+		pause = min(2*pause, 15*time.Second)
+	}
 }
 
 // parts reads all slices of the window, each from where the last landed part left it.
@@ -216,15 +340,24 @@ func (x *extraction) parts(ctx context.Context, asked extract.Stream, w *extract
 	for _, s := range w.Slices {
 		x.total += s.Bytes
 	}
-	var all []journal.Part
-	for _, slice := range w.Slices {
-		parts, err := x.slice(ctx, asked, w, slice, bySlice[slice.ID])
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, parts...)
+	// Half of the processors read, the other half compress: more readers would only wait for each other.
+	x.parallel = max(1, min(w.Parallel, x.Threads/2, len(w.Slices)))
+	all := make([][]journal.Part, len(w.Slices))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(x.parallel)
+	for i, slice := range w.Slices {
+		group.Go(func() (err error) {
+			if ctx.Err() != nil { // another slice has failed, and says why
+				return nil
+			}
+			all[i], err = x.slice(ctx, asked, w, slice, bySlice[slice.ID])
+			return err
+		})
 	}
-	return all, nil
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Concat(all...), nil
 }
 
 // stillThere refuses to build on a part of an earlier attempt whose file is not what was journaled: its content was
@@ -255,7 +388,11 @@ func (x *extraction) slice(ctx context.Context, asked extract.Stream, w *extract
 		if x.stopping() {
 			return nil, ErrInterrupted
 		}
-		part, err := x.partWithRetries(ctx, asked, w, slice, resume, seq)
+		var part *journal.Part
+		err := x.patiently(ctx, func() (err error) {
+			part, err = x.part(ctx, asked, w, slice, resume, seq)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -267,21 +404,6 @@ func (x *extraction) slice(ctx context.Context, asked extract.Stream, w *extract
 			return nil, fmt.Errorf("source gave the resume point %q twice: it would be read for ever", resume)
 		}
 		resume, seq = part.Resume, seq+1
-	}
-}
-
-func (x *extraction) partWithRetries(ctx context.Context, asked extract.Stream, w *extract.Window, slice extract.Slice, resume string, seq int) (*journal.Part, error) {
-	for attempt := 1; ; attempt++ {
-		part, err := x.part(ctx, asked, w, slice, resume, seq)
-		if err == nil || !errors.Is(err, extract.ErrTransient) || attempt == maxAttempts {
-			return part, err
-		}
-		x.note(fmt.Sprintf("attempt %d: %v", attempt, err))
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(time.Duration(attempt*attempt) * time.Second):
-		}
 	}
 }
 
@@ -372,7 +494,7 @@ func (x *extraction) guard(w *extract.Window, landed int64) error {
 	refuse := func(hint, format string, args ...any) error {
 		return &StepError{Node: x.node.Name(), Pos: x.node.Pos.String(), Err: fmt.Errorf(format, args...), Hint: hint}
 	}
-	if s.Mode != string(extract.Full) && landed > 0 && w.Hi == w.Lo {
+	if s.Mode != string(extract.Full) && landed > 0 && w.Hi == w.Lo && !w.Overlaps {
 		return refuse("the next run would read the same records again; check the cursor column", "%d records arrived, but the cursor stands still at %q", landed, w.Hi)
 	}
 	// What a rebuild replaces is the published table, also when the stream is to forget it.
@@ -431,7 +553,9 @@ func (x *extraction) progress(bytes, records int64) {
 }
 
 func (x *extraction) note(text string) {
+	x.mu.Lock()
 	x.step.Notes = append(x.step.Notes, text)
+	x.mu.Unlock()
 	x.Log.Info(text, "run", x.ID, "stream", x.node.Name())
 }
 

@@ -119,7 +119,7 @@ func (l *landing) land(ctx context.Context) (*journal.Part, error) {
 // open gives the landing an engine that may touch these places and no other.
 func (l *landing) open(ctx context.Context, dirs, files []string) (warehouse.Warehouse, error) {
 	own := []string{filepath.Dir(l.path), filepath.Dir(l.rejects)}
-	return l.x.Warehouse(ctx, warehouse.Config{Memory: l.x.engineMemory(l.x.width()), Threads: l.x.Threads,
+	return l.x.Warehouse(ctx, warehouse.Config{Memory: l.x.engineMemory(l.x.width() * l.x.parallel), Threads: max(1, l.x.Threads/l.x.parallel),
 		Temp: filepath.Join(l.scratch, "spill"), Dirs: append(own, dirs...), Files: files})
 }
 

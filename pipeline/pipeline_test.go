@@ -379,8 +379,8 @@ func TestLocked(t *testing.T) {
 // still wraps sources so that their windows end where they began.
 type still struct{ extract.Source }
 
-func (s *still) Window(ctx context.Context, st extract.Stream, since extract.Cursor) (*extract.Window, error) {
-	w, err := s.Source.Window(ctx, st, since)
+func (s *still) Window(ctx context.Context, st extract.Stream, since extract.Cursor, fixed *extract.Window) (*extract.Window, error) {
+	w, err := s.Source.Window(ctx, st, since, fixed)
 	if err == nil {
 		w.Hi = since
 	}

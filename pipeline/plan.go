@@ -279,7 +279,7 @@ func (pl *planning) stream(ctx context.Context, source extract.Source, n *models
 		}
 		one.Changes = schemaChanges(x.before.Columns, one.Columns)
 	}
-	w, err := source.Window(ctx, asked, x.since())
+	w, err := source.Window(ctx, asked, x.since(), nil)
 	if err != nil {
 		return err
 	}

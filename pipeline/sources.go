@@ -12,7 +12,8 @@ import (
 func SourceSpecs(specs []extract.Spec) []models.SourceSpec {
 	all := make([]models.SourceSpec, 0, len(specs))
 	for _, s := range specs {
-		all = append(all, models.SourceSpec{Type: s.Type, Summary: s.Summary, Options: s.Options, StreamOptions: s.StreamOptions, Check: checker(s)})
+		all = append(all, models.SourceSpec{Type: s.Type, Summary: s.Summary, Options: s.Options, StreamOptions: s.StreamOptions,
+			AppendsByCursor: s.AppendsByCursor, FindsDeletes: s.FindsDeletes, Check: checker(s)})
 	}
 	return all
 }
@@ -36,7 +37,7 @@ func checker(s extract.Spec) func(any, []*models.Stream) []models.Finding {
 
 // asStream is a stream of the project as the source contract has it.
 func asStream(st *models.Stream) extract.Stream {
-	return extract.Stream{Name: st.Name, Mode: extract.Mode(st.Mode), Key: st.Key, Cursor: st.Cursor, Options: st.Options}
+	return extract.Stream{Name: st.Name, Mode: extract.Mode(st.Mode), Key: st.Key, Cursor: st.Cursor, Deletes: st.Deletes != models.DeletesIgnored, Options: st.Options}
 }
 
 // SourceOpener opens sources of the project by their type.

@@ -220,7 +220,7 @@ func (e *Engine) checkCursor(ctx context.Context, n *models.Node, t *load.Table,
 	}
 	defer source.Close()
 	x := &extraction{run: &run{}, node: n, before: t}
-	if _, err := source.Window(ctx, x.asked(), to); err != nil {
+	if _, err := source.Window(ctx, x.asked(), to, nil); err != nil {
 		return fmt.Errorf("%s: the source cannot go on from %q: %w", n.Name(), to, err)
 	}
 	return nil

@@ -31,6 +31,9 @@ type Fixture struct {
 	Full, Append, Incremental extract.Stream
 	// Grow adds records, and for Incremental changes some. nil: nothing can be added.
 	Grow func() error
+	// Reopen gives the source of a later run, after Grow; nil: the same one sees what has grown. A source that reads
+	// all its streams as of one moment needs it. The suite closes what it gave before.
+	Reopen func() (extract.Source, error)
 	// Change spoils what a window has fixed, so that Read must say ErrChanged. nil: this cannot happen.
 	Change func() error
 }
@@ -48,7 +51,7 @@ type Landing struct {
 // check is one thing that holds for every source.
 type check struct {
 	name string
-	run  func(k *kit, f Fixture) error
+	run  func(k *kit, f *Fixture) error
 }
 
 // kit is what checks need from testing.T.
@@ -91,7 +94,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 			f := fixture(t)
 			k := &kit{ctx: context.Background(), temp: t.TempDir, skip: func(why string) { t.Skip(why) }}
 			defer k.close()
-			if err := c.run(k, f); err != nil {
+			if err := c.run(k, &f); err != nil {
 				t.Error(err)
 			}
 			if err := f.Source.Close(); err != nil {
@@ -254,6 +257,20 @@ func (l *Landing) take(ctx context.Context, db *duckdb.DB, path string) error {
 	return nil
 }
 
+// grow adds records and opens the source anew where that takes it to see them.
+func (f *Fixture) grow() error {
+	if err := f.Grow(); err != nil || f.Reopen == nil {
+		return err
+	}
+	next, err := f.Reopen()
+	if err != nil {
+		return err
+	}
+	old := f.Source
+	f.Source = next
+	return old.Close()
+}
+
 // modes gives the fixture's streams that are there.
 func (f Fixture) modes() []extract.Stream {
 	var out []extract.Stream
@@ -265,13 +282,13 @@ func (f Fixture) modes() []extract.Stream {
 	return out
 }
 
-func windowRepeatable(k *kit, f Fixture) error {
+func windowRepeatable(k *kit, f *Fixture) error {
 	for _, s := range f.modes() {
-		a, err := f.Source.Window(k.ctx, s, "")
+		a, err := f.Source.Window(k.ctx, s, "", nil)
 		if err != nil {
 			return err
 		}
-		b, err := f.Source.Window(k.ctx, s, "")
+		b, err := f.Source.Window(k.ctx, s, "", nil)
 		if err != nil {
 			return err
 		}
@@ -294,9 +311,9 @@ func windowRepeatable(k *kit, f Fixture) error {
 	return nil
 }
 
-func readRepeatable(k *kit, f Fixture) error {
+func readRepeatable(k *kit, f *Fixture) error {
 	for _, s := range f.modes() {
-		w, err := f.Source.Window(k.ctx, s, "")
+		w, err := f.Source.Window(k.ctx, s, "", nil)
 		if err != nil {
 			return err
 		}
@@ -323,9 +340,9 @@ func readRepeatable(k *kit, f Fixture) error {
 	return nil
 }
 
-func countsClose(k *kit, f Fixture) error {
+func countsClose(k *kit, f *Fixture) error {
 	for _, s := range f.modes() {
-		w, err := f.Source.Window(k.ctx, s, "")
+		w, err := f.Source.Window(k.ctx, s, "", nil)
 		if err != nil {
 			return err
 		}
@@ -340,10 +357,10 @@ func countsClose(k *kit, f Fixture) error {
 	return nil
 }
 
-func resume(k *kit, f Fixture) error {
+func resume(k *kit, f *Fixture) error {
 	resumed := false
 	for _, s := range f.modes() {
-		w, err := f.Source.Window(k.ctx, s, "")
+		w, err := f.Source.Window(k.ctx, s, "", nil)
 		if err != nil {
 			return err
 		}
@@ -383,12 +400,12 @@ func resume(k *kit, f Fixture) error {
 	return nil
 }
 
-func describe(k *kit, f Fixture) error {
+func describe(k *kit, f *Fixture) error {
 	d, err := f.Source.Describe(k.ctx, f.Full)
 	if err != nil {
 		return err
 	}
-	w, err := f.Source.Window(k.ctx, f.Full, "")
+	w, err := f.Source.Window(k.ctx, f.Full, "", nil)
 	if err != nil {
 		return err
 	}
@@ -414,16 +431,16 @@ func describe(k *kit, f Fixture) error {
 	return nil
 }
 
-func nothingNew(k *kit, f Fixture) error {
+func nothingNew(k *kit, f *Fixture) error {
 	for _, s := range []extract.Stream{f.Append, f.Incremental} {
 		if s.Name == "" {
 			continue
 		}
-		w, err := f.Source.Window(k.ctx, s, "")
+		w, err := f.Source.Window(k.ctx, s, "", nil)
 		if err != nil {
 			return err
 		}
-		again, err := f.Source.Window(k.ctx, s, w.Hi)
+		again, err := f.Source.Window(k.ctx, s, w.Hi, nil)
 		if err != nil {
 			return err
 		}
@@ -438,7 +455,7 @@ func nothingNew(k *kit, f Fixture) error {
 	return nil
 }
 
-func appendOnce(k *kit, f Fixture) error {
+func appendOnce(k *kit, f *Fixture) error {
 	if f.Append.Name == "" || f.Grow == nil {
 		k.skip("the fixture does not append")
 		return nil
@@ -447,11 +464,11 @@ func appendOnce(k *kit, f Fixture) error {
 	since := extract.Cursor("")
 	for i := range 3 {
 		if i > 0 {
-			if err := f.Grow(); err != nil {
+			if err := f.grow(); err != nil {
 				return err
 			}
 		}
-		w, err := f.Source.Window(k.ctx, f.Append, since)
+		w, err := f.Source.Window(k.ctx, f.Append, since, nil)
 		if err != nil {
 			return err
 		}
@@ -465,7 +482,7 @@ func appendOnce(k *kit, f Fixture) error {
 		all = append(all, l.Rows...)
 		since = w.Hi
 	}
-	w, err := f.Source.Window(k.ctx, f.Append, "")
+	w, err := f.Source.Window(k.ctx, f.Append, "", nil)
 	if err != nil {
 		return err
 	}
@@ -480,7 +497,7 @@ func appendOnce(k *kit, f Fixture) error {
 	return nil
 }
 
-func incremental(k *kit, f Fixture) error {
+func incremental(k *kit, f *Fixture) error {
 	if f.Incremental.Name == "" || f.Grow == nil {
 		k.skip("the fixture does not change")
 		return nil
@@ -489,11 +506,11 @@ func incremental(k *kit, f Fixture) error {
 	since := extract.Cursor("")
 	for i := range 3 {
 		if i > 0 {
-			if err := f.Grow(); err != nil {
+			if err := f.grow(); err != nil {
 				return err
 			}
 		}
-		w, err := f.Source.Window(k.ctx, f.Incremental, since)
+		w, err := f.Source.Window(k.ctx, f.Incremental, since, nil)
 		if err != nil {
 			return err
 		}
@@ -515,7 +532,7 @@ func incremental(k *kit, f Fixture) error {
 		}
 		since = w.Hi
 	}
-	w, err := f.Source.Window(k.ctx, f.Full, "")
+	w, err := f.Source.Window(k.ctx, f.Full, "", nil)
 	if err != nil {
 		return err
 	}
@@ -534,12 +551,12 @@ func incremental(k *kit, f Fixture) error {
 	return nil
 }
 
-func changed(k *kit, f Fixture) error {
+func changed(k *kit, f *Fixture) error {
 	if f.Change == nil {
 		k.skip("what a window fixed cannot change")
 		return nil
 	}
-	w, err := f.Source.Window(k.ctx, f.Full, "")
+	w, err := f.Source.Window(k.ctx, f.Full, "", nil)
 	if err != nil {
 		return err
 	}
@@ -553,8 +570,8 @@ func changed(k *kit, f Fixture) error {
 }
 
 // cancelled ends the context at several moments and wants all goroutines gone soon after.
-func cancelled(k *kit, f Fixture) error {
-	w, err := f.Source.Window(k.ctx, f.Full, "")
+func cancelled(k *kit, f *Fixture) error {
+	w, err := f.Source.Window(k.ctx, f.Full, "", nil)
 	if err != nil {
 		return err
 	}
@@ -594,8 +611,8 @@ func settled(before int) error {
 	return fmt.Errorf("goroutines stay behind:\n%s", buf[:runtime.Stack(buf, true)])
 }
 
-func closing(k *kit, f Fixture) error {
-	w, err := f.Source.Window(k.ctx, f.Full, "")
+func closing(k *kit, f *Fixture) error {
+	w, err := f.Source.Window(k.ctx, f.Full, "", nil)
 	if err != nil {
 		return err
 	}
@@ -620,8 +637,10 @@ func closing(k *kit, f Fixture) error {
 }
 
 // droppedRow is the suite's own control: it must notice a source that loses a row.
-func droppedRow(k *kit, f Fixture) error {
-	f.Source = dropping{f.Source}
+func droppedRow(k *kit, f *Fixture) error {
+	source := f.Source
+	f.Source = dropping{source}
+	defer func() { f.Source = source }()
 	if err := countsClose(k, f); err == nil {
 		return errors.New("a source that drops a row passes for sound")
 	}

@@ -114,7 +114,7 @@ func TestChangedWhileRead(t *testing.T) {
 			s := newShop(t)
 			p := s.write("a."+format, string(encode(sales(1, 100))))
 			st := stream(columns(&StreamOptions{Path: "a.*"}, "id", "BIGINT", "name", "VARCHAR", "day", "BIGINT"), extract.Full)
-			w := must[*extract.Window](t)(s.src.Window(context.Background(), st, ""))
+			w := must[*extract.Window](t)(s.src.Window(context.Background(), st, "", nil))
 			snap := must[*extract.Snapshot](t)(s.src.Read(context.Background(), extract.Request{Stream: st, Window: w, Slice: w.Slices[0], Scratch: t.TempDir(), Progress: func(int64, int64) {}}))
 			defer snap.Close()
 			if snap.Reader != nil {
@@ -140,7 +140,7 @@ func TestSameSizeSameTime(t *testing.T) {
 	s := newShop(t)
 	p := s.write("a.csv", "id\n1\n")
 	st := stream(columns(&StreamOptions{Path: "*.csv"}, "id", "BIGINT"), extract.Append)
-	w := must[*extract.Window](t)(s.src.Window(context.Background(), st, ""))
+	w := must[*extract.Window](t)(s.src.Window(context.Background(), st, "", nil))
 	info, _ := os.Stat(p)
 	f, _ := os.OpenFile(p, os.O_WRONLY, 0)
 	f.WriteString("id\n2\n")

@@ -66,7 +66,7 @@ func columns(o *StreamOptions, pairs ...string) *StreamOptions {
 // land does what the engine does with a stream.
 func (s *shop) land(st extract.Stream, since extract.Cursor) (*landing, error) {
 	s.t.Helper()
-	w, err := s.src.Window(context.Background(), st, since)
+	w, err := s.src.Window(context.Background(), st, since, nil)
 	if err != nil {
 		return nil, err
 	}

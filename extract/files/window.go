@@ -48,8 +48,11 @@ func (s seen) cursor() extract.Cursor {
 	return extract.Cursor(b)
 }
 
-// Window implements extract.Source.
-func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cursor) (*extract.Window, error) {
+// Window implements extract.Source. A window holds: reading finds out when a file has changed.
+func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cursor, fixed *extract.Window) (*extract.Window, error) {
+	if fixed != nil {
+		return fixed, nil
+	}
 	o, err := streamOptions(st)
 	if err != nil {
 		return nil, err

@@ -138,7 +138,10 @@ type span struct {
 }
 
 // Window implements extract.Source. A cursor is the number of the first generation that was not read.
-func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cursor) (*extract.Window, error) {
+func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cursor, fixed *extract.Window) (*extract.Window, error) {
+	if fixed != nil {
+		return fixed, nil
+	}
 	o, err := options(st)
 	if err != nil {
 		return nil, err

@@ -36,11 +36,11 @@ func TestConformance(t *testing.T) {
 
 func TestMovesOnByItself(t *testing.T) {
 	f := fixture(StreamOptions{Rows: 10, Changes: 4})(t)
-	w, err := f.Source.Window(context.Background(), f.Incremental, "")
+	w, err := f.Source.Window(context.Background(), f.Incremental, "", nil)
 	if err != nil || w.Hi != "1" || len(w.Slices) != 1 {
 		t.Fatalf("%+v %v", w, err)
 	}
-	w, err = f.Source.Window(context.Background(), f.Incremental, w.Hi)
+	w, err = f.Source.Window(context.Background(), f.Incremental, w.Hi, nil)
 	if err != nil || w.Hi != "2" || len(w.Slices) != 1 {
 		t.Fatalf("%+v %v", w, err)
 	}

@@ -389,6 +389,18 @@ func (j *Journal) SaveWindow(ctx context.Context, run, node, definition string, 
 	})
 }
 
+// DropWindow forgets the node's window and what was landed of it: the source has said that it no longer holds.
+func (j *Journal) DropWindow(ctx context.Context, run, node string) error {
+	return j.tx(ctx, "window", func(tx *sql.Tx) error {
+		for _, table := range []string{"part", "window"} {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE run = ? AND node = ?`, run, node); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // Window returns the window that the run fixed for the node so defined, or nil.
 func (j *Journal) Window(ctx context.Context, run, node, definition string) (*extract.Window, error) {
 	var text string
