@@ -239,6 +239,7 @@ type Problem struct{ Stream, Key, Message, Hint string }
 // Env is what every source gets from the engine.
 type Env struct {
 	Name    string   // the source's name in the project
+	Streams []Stream // all that the project asks of the source, for what must be known before the first of them is read
 	Project string   // absolute path of the project folder
 	Exclude []string // absolute paths of folders that are never read from: the engine's own
 	Log     *slog.Logger

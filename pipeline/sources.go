@@ -43,9 +43,13 @@ func asStream(st *models.Stream) extract.Stream {
 // SourceOpener opens sources of the project by their type.
 func SourceOpener(p *models.Project, specs []extract.Spec, log *slog.Logger) func(*models.Source) (extract.Source, error) {
 	return func(s *models.Source) (extract.Source, error) {
+		var streams []extract.Stream
+		for _, st := range s.Streams {
+			streams = append(streams, asStream(st))
+		}
 		for _, spec := range specs {
 			if spec.Type == s.Type {
-				return spec.Open(extract.Env{Name: s.Name, Project: p.Dir, Exclude: []string{p.StateDir(), p.TargetDir()}, Log: log}, s.Options)
+				return spec.Open(extract.Env{Name: s.Name, Streams: streams, Project: p.Dir, Exclude: []string{p.StateDir(), p.TargetDir()}, Log: log}, s.Options)
 			}
 		}
 		return nil, fmt.Errorf("no source of type %q", s.Type)

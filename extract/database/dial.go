@@ -1,0 +1,247 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/millrace/millrace/extract"
+)
+
+// Dialer makes the connections of one source: directly or through an SSH host, each with a limit on silence.
+type Dialer struct {
+	project string
+	options *Options
+
+	mu     sync.Mutex
+	tunnel *ssh.Client
+}
+
+// NewDialer makes a Dialer; it connects to nothing yet.
+func NewDialer(env extract.Env, o *Options) *Dialer { return &Dialer{project: env.Project, options: o} }
+
+// Dial connects to an address.
+func (d *Dialer) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if limit := d.options.ConnectTimeout.Std(); limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	conn, err := d.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &watched{Conn: conn, idle: d.options.IdleTimeout.Std()}, nil
+}
+
+func (d *Dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if d.options.SSH == nil {
+		return (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 6}}).DialContext(ctx, network, address)
+	}
+	client, err := d.client(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ssh %s: %w", d.options.SSH.Host, err)
+	}
+	conn, err := client.DialContext(ctx, network, address)
+	if err != nil {
+		d.forget(client)
+		return nil, fmt.Errorf("through ssh %s: %w", d.options.SSH.Host, err)
+	}
+	return conn, nil
+}
+
+// client is the connection to the SSH host, made when it is needed and made again when it broke.
+func (d *Dialer) client(ctx context.Context) (*ssh.Client, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.tunnel != nil {
+		if _, _, err := d.tunnel.SendRequest("keepalive@openssh.com", true, nil); err == nil {
+			return d.tunnel, nil
+		}
+		_ = d.tunnel.Close()
+		d.tunnel = nil
+	}
+	o := d.options.SSH
+	config, err := o.config(d.project)
+	if err != nil {
+		return nil, err
+	}
+	address := o.Host
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		address = net.JoinHostPort(address, "22")
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = conn.SetDeadline(deadline)
+	}
+	c, channels, requests, err := ssh.NewClientConn(conn, address, config)
+	if err != nil {
+		_ = conn.Close()
+		return nil, explainSSH(err)
+	}
+	_ = conn.SetDeadline(time.Time{})
+	d.tunnel = ssh.NewClient(c, channels, requests)
+	return d.tunnel, nil
+}
+
+func explainSSH(err error) error {
+	var unknown *knownhosts.KeyError
+	if errors.As(err, &unknown) {
+		if len(unknown.Want) == 0 {
+			return &Trouble{Message: "the host is not in known_hosts", Advice: "add it after you have checked its key: ssh-keyscan HOST >> known_hosts", Err: err}
+		}
+		return &Trouble{Message: "the host's key is not the one in known_hosts", Advice: "someone may be in between; ask who runs the host", Err: err}
+	}
+	return err
+}
+
+func (d *Dialer) forget(client *ssh.Client) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.tunnel == client {
+		_ = client.Close()
+		d.tunnel = nil
+	}
+}
+
+// Close ends the connection to the SSH host.
+func (d *Dialer) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.tunnel == nil {
+		return nil
+	}
+	err := d.tunnel.Close()
+	d.tunnel = nil
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+func (o *SSH) config(project string) (*ssh.ClientConfig, error) {
+	hosts := o.KnownHosts
+	if hosts == "" {
+		hosts = "~/.ssh/known_hosts"
+	}
+	check, err := knownhosts.New(File(project, hosts))
+	if err != nil {
+		return nil, fmt.Errorf("known_hosts: %w", err)
+	}
+	var methods []ssh.AuthMethod
+	key := []byte(o.Key.Reveal())
+	if o.KeyFile != "" {
+		if key, err = os.ReadFile(File(project, o.KeyFile)); err != nil {
+			return nil, fmt.Errorf("key_file: %w", err)
+		}
+	}
+	if len(key) > 0 {
+		var signer ssh.Signer
+		if phrase := o.Passphrase.Reveal(); phrase != "" {
+			signer, err = ssh.ParsePrivateKeyWithPassphrase(key, []byte(phrase))
+		} else {
+			signer, err = ssh.ParsePrivateKey(key)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("private key: %w", err)
+		}
+		methods = append(methods, ssh.PublicKeys(signer))
+	}
+	if password := o.Password.Reveal(); password != "" {
+		methods = append(methods, ssh.Password(password))
+	}
+	if socket := os.Getenv("SSH_AUTH_SOCK"); len(methods) == 0 && socket != "" {
+		if conn, err := net.Dial("unix", socket); err == nil {
+			methods = append(methods, ssh.PublicKeysCallback(agent.NewClient(conn).Signers))
+		}
+	}
+	if len(methods) == 0 {
+		return nil, &Trouble{Message: "there is neither a key nor a password", Advice: "set key_file:, key: or password: under ssh:, or start an agent"}
+	}
+	return &ssh.ClientConfig{User: o.User, Auth: methods, HostKeyCallback: check}, nil
+}
+
+// watched is a connection whose reads fail when nothing comes for the idle time, unless a deadline was set.
+type watched struct {
+	net.Conn
+	idle time.Duration
+
+	mu       sync.Mutex
+	deadline bool // the driver has set one: it is not to be touched
+}
+
+func (w *watched) Read(b []byte) (int, error) {
+	if w.idle > 0 {
+		w.mu.Lock()
+		if !w.deadline {
+			_ = w.Conn.SetReadDeadline(time.Now().Add(w.idle))
+		}
+		w.mu.Unlock()
+	}
+	n, err := w.Conn.Read(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !w.deadline {
+			err = fmt.Errorf("the server was silent for %s (idle_timeout): %w", w.idle, err)
+		}
+	}
+	return n, err
+}
+
+func (w *watched) SetDeadline(t time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.deadline = !t.IsZero()
+	return w.Conn.SetDeadline(t)
+}
+
+func (w *watched) SetReadDeadline(t time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.deadline = !t.IsZero()
+	return w.Conn.SetReadDeadline(t)
+}
+
+// Broken says whether an error is that of a connection, not of what was asked over it: it may work when tried again.
+func Broken(err error) bool {
+	var netErr net.Error
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return false
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
+		errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNABORTED), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.ETIMEDOUT):
+		return true
+	case errors.As(err, &netErr):
+		return netErr.Timeout()
+	}
+	return strings.Contains(err.Error(), "conn closed")
+}
+
+// Trouble is an error with advice, in words of its own.
+type Trouble struct {
+	Message string
+	Advice  string
+	Err     error // what it comes of; may be nil
+}
+
+func (t *Trouble) Error() string { return t.Message }
+
+// Hint is the advice.
+func (t *Trouble) Hint() string { return t.Advice }
+
+func (t *Trouble) Unwrap() error { return t.Err }

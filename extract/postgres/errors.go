@@ -1,0 +1,110 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/extract/database"
+)
+
+// SQLSTATEs that are acted on (PostgreSQL documentation, appendix A).
+const (
+	undefinedTable     = "42P01"
+	undefinedColumn    = "42703"
+	invalidSchema      = "3F000"
+	noPrivilege        = "42501"
+	badPassword        = "28P01"
+	badAuthorization   = "28000"
+	noDatabase         = "3D000"
+	tooManyConnections = "53300"
+	lockNotAvailable   = "55P03"
+	queryCanceled      = "57014"
+	serialization      = "40001"
+	deadlock           = "40P01"
+	noSnapshot         = "22023" // invalid snapshot identifier
+	objectState        = "55000"
+	undefinedObject    = "42704"
+	idleTermination    = "25P03"
+)
+
+func code(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}
+
+// transient says whether the same may succeed when it is tried again soon.
+func transient(err error) bool {
+	switch c := code(err); {
+	case c == "":
+		return database.Broken(err)
+	case strings.HasPrefix(c, "08"), strings.HasPrefix(c, "57P"), c == tooManyConnections, c == lockNotAvailable, c == serialization, c == deadlock, c == idleTermination:
+		return true
+	case c == queryCanceled:
+		return !strings.Contains(err.Error(), "statement timeout") // it would only time out again
+	}
+	return false
+}
+
+// explain adds what to do to errors that people meet, and marks those that may pass. ctx: an error that comes of its end is left alone.
+func (s *source) explain(ctx context.Context, err error) error {
+	var told *database.Trouble
+	if err == nil || ctx.Err() != nil || errors.Is(err, extract.ErrChanged) || errors.Is(err, extract.ErrEmpty) || errors.Is(err, extract.ErrTransient) || errors.As(err, &told) {
+		return err
+	}
+	advice := ""
+	user := s.config.User
+	switch c := code(err); {
+	case c == badPassword || c == badAuthorization:
+		advice = fmt.Sprintf("check user %q and its password in the secret or variable that url: names, and pg_hba.conf on the server", user)
+	case c == noDatabase:
+		advice = "the part of the URL behind the host is the database"
+	case c == noPrivilege:
+		advice = s.grant(err)
+	case c == tooManyConnections:
+		advice = "lower connections: on the source, or raise max_connections on the server"
+	case c == queryCanceled && strings.Contains(err.Error(), "statement timeout"):
+		advice = "raise statement_timeout: on the source; 0 means no limit"
+	case c == queryCanceled || c == serialization:
+		advice = "a replica cancels queries that hold up its replay: raise max_standby_streaming_delay there, switch hot_standby_feedback on, or read from the primary"
+	case c == lockNotAvailable:
+		advice = "another session holds a lock on the table, such as an ALTER TABLE; raise lock_timeout: or run at another time"
+	case c == undefinedTable || c == invalidSchema || c == undefinedColumn:
+		advice = "millrace connectors discover " + s.env.Name + " lists what there is"
+	case strings.Contains(err.Error(), "row-level security"):
+		advice = fmt.Sprintf("a policy would hide rows from %[1]q without a word: ALTER ROLE %[1]q BYPASSRLS, or read a view or a query: that is meant to show only some", user)
+	case strings.Contains(err.Error(), "certificate") || strings.Contains(err.Error(), "x509"):
+		advice = "give the authority's certificate as tls: { ca: file.pem }; tls: { verify: none } accepts anyone who answers at that address"
+	case strings.Contains(err.Error(), "server refused TLS"):
+		advice = "the server speaks no TLS: switch it on there, or write sslmode=disable if the way to it is safe"
+	case c == "" && database.Broken(err):
+		advice = fmt.Sprintf("is %s reachable from here, and does the server listen on that port?", s.options.URL)
+	}
+	if transient(err) && s.wasReached() {
+		err = fmt.Errorf("%w: %w", extract.ErrTransient, err)
+	}
+	if advice == "" {
+		return err
+	}
+	return &database.Trouble{Message: plainWords(err), Advice: advice, Err: err}
+}
+
+// plainWords is the error without what pgx puts before the server's words.
+func plainWords(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		text := pg.Message
+		if pg.Detail != "" {
+			text += " (" + pg.Detail + ")"
+		}
+		return text
+	}
+	return err.Error()
+}

@@ -1,0 +1,160 @@
+// Package postgres reads PostgreSQL: tables, views and queries, as COPY BINARY decoded straight into Arrow, all streams
+// of a source in one exported snapshot. Incremental streams end at an edge below which nothing can be committed any
+// more. It writes nothing: its transactions are read-only. Read session.go for the snapshot and the edge, window.go for
+// what is read, types.go for how values land.
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/extract/database"
+	"github.com/millrace/millrace/internal/config"
+)
+
+// Spec describes the source to the project loader.
+func Spec() extract.Spec {
+	return extract.Spec{
+		Type:            "postgres",
+		Summary:         "Tables, views and queries of PostgreSQL, all read in one snapshot.",
+		Options:         func() any { return new(database.Options) },
+		StreamOptions:   func() any { return new(database.StreamOptions) },
+		Check:           check,
+		AppendsByCursor: true,
+		FindsDeletes:    true,
+		Open:            open,
+		Discover:        discover,
+		Examine:         examine,
+		FromURL: func(text string) (any, bool, error) {
+			if !isURL(text) {
+				return nil, false, nil
+			}
+			return &database.Options{URL: config.NewURL(text)}, true, nil
+		},
+	}
+}
+
+func isURL(text string) bool {
+	return strings.HasPrefix(text, "postgres://") || strings.HasPrefix(text, "postgresql://")
+}
+
+func check(options any, streams []extract.Stream) []extract.Problem {
+	out := database.Check(options, streams)
+	if o, ok := options.(*database.Options); ok && !o.URL.IsZero() && !strings.Contains(o.URL.Reveal(), "${") && !isURL(o.URL.Reveal()) {
+		out = append(out, extract.Problem{Key: "url", Message: "this is not the URL of a PostgreSQL database", Hint: "postgres://user:${secret:name}@host:5432/database"})
+	}
+	for _, s := range streams {
+		if so, err := database.OptionsOf(s); err != nil || so.Query != "" {
+			continue
+		}
+		if _, _, err := splitName(s.Name); err != nil {
+			out = append(out, extract.Problem{Stream: s.Name, Key: "name", Message: err.Error(), Hint: `write schema.table, or "Schema"."table" with quotes where a name has a dot`})
+		}
+	}
+	return out
+}
+
+// source is one database.
+type source struct {
+	env     extract.Env
+	options *database.Options
+	config  *pgx.ConnConfig
+	dialer  *database.Dialer
+	slots   chan struct{} // one for each connection that may be open
+
+	mu      sync.Mutex
+	holder  *holder // nil until the first window is asked for
+	reached bool    // a connection came about once
+	closed  bool
+}
+
+func open(env extract.Env, options any) (extract.Source, error) {
+	o, ok := options.(*database.Options)
+	if !ok {
+		return nil, fmt.Errorf("postgres source %q: options are a %T", env.Name, options)
+	}
+	s := &source{env: env, options: o, dialer: database.NewDialer(env, o), slots: make(chan struct{}, max(2, o.Connections))}
+	if o.Connections == 0 {
+		s.slots = make(chan struct{}, 4)
+	}
+	var err error
+	if s.config, err = s.connConfig(); err != nil {
+		return nil, fmt.Errorf("postgres source %q: %w", env.Name, err)
+	}
+	return s, nil
+}
+
+// connConfig reads the URL. Where it asks for encryption only, the certificate is checked all the same.
+func (s *source) connConfig() (*pgx.ConnConfig, error) {
+	u, err := url.Parse(s.options.URL.Reveal())
+	if err != nil {
+		return nil, &database.Trouble{Message: "the URL cannot be read", Advice: "postgres://user:${secret:name}@host:5432/database"}
+	}
+	q := u.Query()
+	mode := q.Get("sslmode")
+	switch tls := s.options.TLS; {
+	case mode == "disable" && tls.Verify != "":
+		return nil, &database.Trouble{Message: "the URL says sslmode=disable, and tls: wants a certificate checked", Advice: "remove one of the two"}
+	case tls.Verify == database.VerifyFull, tls.Verify == "" && mode == "require", mode == "" && (tls.CA != "" || tls.Cert != ""):
+		q.Set("sslmode", "verify-full")
+	case tls.Verify == database.VerifyCA:
+		q.Set("sslmode", "verify-ca")
+	case tls.Verify == database.VerifyNone:
+		q.Set("sslmode", "require")
+		q.Del("sslrootcert") // with one, require would verify
+	}
+	for key, file := range map[string]string{"sslrootcert": s.options.TLS.CA, "sslcert": s.options.TLS.Cert, "sslkey": s.options.TLS.Key} {
+		if file != "" && !(key == "sslrootcert" && q.Get("sslmode") == "require") {
+			q.Set(key, database.File(s.env.Project, file))
+		} else if own := q.Get(key); own != "" && !filepath.IsAbs(own) && own != "system" {
+			q.Set(key, database.File(s.env.Project, own))
+		}
+	}
+	u.RawQuery = q.Encode()
+	c, err := pgx.ParseConfig(u.String())
+	if err != nil { // its words may repeat the URL
+		return nil, &database.Trouble{Message: "the URL or a file that it names cannot be used: " + strings.ReplaceAll(err.Error(), u.String(), s.options.URL.String()), Advice: "postgres://user:${secret:name}@host:5432/database?sslmode=verify-full&sslrootcert=ca.pem"}
+	}
+	const tls12 = 0x0303
+	if c.TLSConfig != nil {
+		c.TLSConfig.MinVersion = tls12
+	}
+	for _, f := range c.Fallbacks {
+		if f.TLSConfig != nil {
+			f.TLSConfig.MinVersion = tls12
+		}
+	}
+	c.DialFunc = s.dialer.Dial
+	if s.options.SSH != nil { // names are resolved on that host
+		c.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
+	}
+	c.ConnectTimeout = s.options.ConnectTimeout.Std()
+	c.DefaultQueryExecMode = pgx.QueryExecModeExec
+	c.StatementCacheCapacity, c.DescriptionCacheCapacity = 0, 0
+	if c.RuntimeParams["application_name"] == "" {
+		c.RuntimeParams["application_name"] = appName + " " + s.env.Name
+	}
+	return c, nil
+}
+
+// appName begins the name that our sessions have at the server. Sessions so named only read: they hold no edge back.
+const appName = "millrace"
+
+// Close implements extract.Source.
+func (s *source) Close() error {
+	s.mu.Lock()
+	h := s.holder
+	s.holder, s.closed = nil, true
+	s.mu.Unlock()
+	if h != nil {
+		h.close()
+	}
+	return s.dialer.Close()
+}

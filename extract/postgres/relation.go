@@ -1,0 +1,404 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/extract/database"
+	"github.com/millrace/millrace/internal/config"
+)
+
+// relation is what a stream reads, as the catalog has it.
+type relation struct {
+	stream extract.Stream
+	option *database.StreamOptions
+	oid    uint32 // 0 for a query
+	from   string // what stands behind FROM
+	kind   string // table, view…
+	tree   []uint32
+	file   uint32 // of the heap: another one after a rewrite
+	pages  int64  // of the largest heap in the tree
+	ranges bool   // ctid ranges may be read one by one
+	rows   int64  // the planner's estimate
+	bytes  int64  // rows times the planner's width
+
+	columns []column // that are read, in order
+	left    []string // columns that are there and not read
+	notes   []string
+	cursor  *cursorColumn // nil: the stream has none
+	keyIs   keyFacts
+}
+
+// cursorColumn is what is known of the column that orders changes.
+type cursorColumn struct {
+	name     string
+	class    class
+	sqlType  string // without its precision: what a literal is cast to
+	nullable bool
+	indexed  bool
+}
+
+// class says how a cursor's values come to be.
+type class int
+
+// The classes of cursors: moments, moments without a zone, days, and numbers that are given out in order.
+const (
+	moments class = iota + 1
+	localMoments
+	days
+	numbers
+)
+
+type keyFacts struct {
+	unique  bool // an index sees to it
+	notNull bool
+}
+
+// splitName takes schema and table out of a stream's name; schema is "" when it names none. A part in double quotes may
+// hold dots and anything else.
+func splitName(name string) (schema, table string, err error) {
+	var parts []string
+	for rest := name; ; {
+		var part string
+		if strings.HasPrefix(rest, `"`) {
+			end := 1
+			for end < len(rest) {
+				if rest[end] == '"' {
+					if end+1 < len(rest) && rest[end+1] == '"' {
+						end += 2
+						continue
+					}
+					break
+				}
+				end++
+			}
+			if end >= len(rest) {
+				return "", "", fmt.Errorf("%s: a double quote is not closed", name)
+			}
+			part, rest = strings.ReplaceAll(rest[1:end], `""`, `"`), rest[end+1:]
+			if rest != "" && rest[0] != '.' {
+				return "", "", fmt.Errorf("%s: a dot is missing behind the quotes", name)
+			}
+		} else if at := strings.IndexByte(rest, '.'); at >= 0 {
+			part, rest = rest[:at], rest[at:]
+		} else {
+			part, rest = rest, ""
+		}
+		if part == "" {
+			return "", "", fmt.Errorf("%s: a part of the name is empty", name)
+		}
+		parts = append(parts, part)
+		if rest == "" {
+			break
+		}
+		rest = rest[1:]
+	}
+	switch len(parts) {
+	case 1:
+		return "", parts[0], nil
+	case 2:
+		return parts[0], parts[1], nil
+	}
+	return "", "", fmt.Errorf("%s: a table's name has two parts, schema and table", name)
+}
+
+// relation looks up what the stream reads and how. The locks that this takes last as long as the transaction.
+func (s *source) relation(ctx context.Context, c *session, f facts, st extract.Stream) (*relation, error) {
+	o, err := database.OptionsOf(st)
+	if err != nil {
+		return nil, err
+	}
+	r := &relation{stream: st, option: o}
+	query := ""
+	if o.Query != "" {
+		query = strings.TrimRight(strings.TrimSpace(o.Query), "; \n\t")
+		r.from, r.kind = "(\n"+query+"\n) AS q", "query"
+		query = "SELECT * FROM " + r.from
+	} else if err := r.find(ctx, c, f, s.env.Name); err != nil {
+		return nil, err
+	}
+	attributes, err := loadAttributes(ctx, c.Conn, r.oid, query)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.choose(attributes); err != nil {
+		return nil, err
+	}
+	if err := r.lookAtCursor(ctx, c, attributes); err != nil {
+		return nil, err
+	}
+	if err := r.lookAtKey(ctx, c, attributes); err != nil {
+		return nil, err
+	}
+	return r, r.estimate(ctx, c)
+}
+
+// find looks a table or view up.
+func (r *relation) find(ctx context.Context, c *session, f facts, sourceName string) error {
+	schema, table, err := splitName(r.stream.Name)
+	if err != nil {
+		return err
+	}
+	where, args := "n.nspname = $2", []any{table, schema}
+	if schema == "" {
+		where, args = "pg_catalog.pg_table_is_visible(c.oid)", []any{table}
+	}
+	var kind, owner string
+	var populated, allowed bool
+	err = c.QueryRow(ctx, `SELECT c.oid, n.nspname, c.relkind::text, c.relfilenode, c.relispopulated, pg_catalog.has_schema_privilege(n.oid, 'USAGE'), pg_catalog.pg_get_userbyid(c.relowner)
+FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND `+where, args...).Scan(&r.oid, &schema, &kind, &r.file, &populated, &allowed, &owner)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return r.missing(ctx, c, schema, table, sourceName)
+	}
+	if err != nil {
+		return err
+	}
+	r.from = pgx.Identifier{schema, table}.Sanitize()
+	r.kind = map[string]string{"r": "table", "p": "partitioned table", "v": "view", "m": "materialized view", "f": "foreign table"}[kind]
+	switch {
+	case !allowed:
+		return &database.Trouble{Message: fmt.Sprintf("no right to use the schema %q", schema), Advice: fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", pgx.Identifier{schema}.Sanitize(), pgx.Identifier{f.user}.Sanitize())}
+	case kind == "m" && !populated:
+		return &database.Trouble{Message: fmt.Sprintf("the materialized view %s holds nothing yet", r.from), Advice: "REFRESH MATERIALIZED VIEW " + r.from}
+	case kind == "v":
+		return nil
+	}
+	var foreign bool
+	var bytes int64
+	err = c.QueryRow(ctx, `WITH RECURSIVE tree AS (
+  SELECT $1::oid AS oid UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i JOIN tree AS t ON i.inhparent = t.oid
+) SELECT array_agg(t.oid), coalesce(max(pg_catalog.pg_relation_size(t.oid)), 0), bool_or(c.relkind = 'f') FROM tree AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.oid`,
+		r.oid).Scan(&r.tree, &bytes, &foreign)
+	r.pages = bytes / f.block
+	r.ranges = !foreign && f.version >= 140000 // before, each range was a scan of the whole table
+	return err
+}
+
+// missing says that the table is not there, and what it may have been meant to be.
+func (r *relation) missing(ctx context.Context, c *session, schema, table, sourceName string) error {
+	t := &database.Trouble{Message: fmt.Sprintf("there is no table or view %s", r.stream.Name), Advice: "millrace connectors discover " + sourceName + " lists what there is"}
+	rows, err := c.Query(ctx, `SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') LIMIT 10000`)
+	if err != nil {
+		return t
+	}
+	known, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return t
+	}
+	if schema == "" {
+		schema = "public"
+	}
+	if near := config.Suggest(schema+"."+table, known); near != "" {
+		t.Advice = fmt.Sprintf("did you mean %s? ", near) + t.Advice
+	}
+	return t
+}
+
+// choose decides which columns are read, and as what.
+func (r *relation) choose(attributes []attribute) error {
+	var names []string
+	for _, a := range attributes {
+		names = append(names, a.name)
+	}
+	for _, list := range [][]string{r.option.Exclude, keysOf(r.option.Pins())} {
+		for _, name := range list {
+			if !slices.Contains(names, name) {
+				return r.noColumn(name, names)
+			}
+		}
+	}
+	left := map[string]bool{}
+	for _, name := range r.option.Exclude {
+		left[name] = true
+	}
+	all, err := columnsFor(attributes, r.option.Pins())
+	if err != nil {
+		return err
+	}
+	var now []extract.Column
+	for _, c := range all {
+		if !left[c.name] {
+			now = append(now, extract.Column{Name: c.name, Type: c.duckType})
+		}
+	}
+	drop, notes, err := database.Drift(r.option.OnSchemaChange, r.stream.Known, now)
+	if err != nil {
+		return err
+	}
+	r.notes = append(r.notes, notes...)
+	for _, name := range drop {
+		left[name] = true
+	}
+	for _, c := range all {
+		if left[c.name] {
+			r.left = append(r.left, c.name)
+			continue
+		}
+		r.columns = append(r.columns, c)
+		if c.note != "" {
+			r.notes = append(r.notes, c.note)
+		}
+	}
+	if len(r.columns) == 0 {
+		return &database.Trouble{Message: fmt.Sprintf("%s has no columns to read", r.stream.Name), Advice: "exclude: leaves none, or the table has none"}
+	}
+	return nil
+}
+
+func keysOf(m map[string]string) []string {
+	var out []string
+	for k := range m {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (r *relation) noColumn(name string, names []string) error {
+	t := &database.Trouble{Message: fmt.Sprintf("%s has no column %q", r.stream.Name, name), Advice: "the columns are: " + strings.Join(names, ", ")}
+	if near := config.Suggest(name, names); near != "" {
+		t.Advice = fmt.Sprintf("did you mean %q? %s", near, t.Advice)
+	}
+	return t
+}
+
+func (r *relation) column(name string) *column {
+	for i := range r.columns {
+		if r.columns[i].name == name {
+			return &r.columns[i]
+		}
+	}
+	return nil
+}
+
+// lookAtCursor finds out what the cursor column is.
+func (r *relation) lookAtCursor(ctx context.Context, c *session, attributes []attribute) error {
+	name := r.stream.Cursor
+	if name == "" || r.stream.Mode == extract.Full {
+		return nil
+	}
+	i := slices.IndexFunc(attributes, func(a attribute) bool { return a.name == name })
+	if i < 0 {
+		var names []string
+		for _, a := range attributes {
+			names = append(names, a.name)
+		}
+		return r.noColumn(name, names)
+	}
+	a := attributes[i]
+	classes := map[uint32]class{1184: moments, 1114: localMoments, 1082: days, 21: numbers, 23: numbers, 20: numbers, 1700: numbers}
+	types := map[uint32]string{1184: "timestamptz", 1114: "timestamp", 1082: "date", 21: "int8", 23: "int8", 20: "int8", 1700: "numeric"}
+	base := a.base()
+	if classes[base] == 0 {
+		return &database.Trouble{Message: fmt.Sprintf("%s is %s: a cursor is a timestamp, a date or a number", name, a.sqlType), Advice: "read a query: that casts it, or take another column; mode: full needs no cursor"}
+	}
+	r.cursor = &cursorColumn{name: name, class: classes[base], sqlType: types[base], nullable: !a.notNull}
+	if r.oid == 0 || r.kind == "view" {
+		return nil
+	}
+	return c.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+  JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid JOIN pg_catalog.pg_am AS m ON m.oid = x.relam
+  WHERE i.indrelid = $1 AND a.attname = $2 AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree')`, r.oid, name).Scan(&r.cursor.indexed)
+}
+
+// lookAtKey finds out whether the key identifies a row.
+func (r *relation) lookAtKey(ctx context.Context, c *session, attributes []attribute) error {
+	if len(r.stream.Key) == 0 {
+		return nil
+	}
+	r.keyIs.notNull = true
+	for _, k := range r.stream.Key {
+		i := slices.IndexFunc(attributes, func(a attribute) bool { return a.name == k })
+		if i < 0 || r.column(k) == nil {
+			var names []string
+			for _, col := range r.columns {
+				names = append(names, col.name)
+			}
+			return r.noColumn(k, names)
+		}
+		r.keyIs.notNull = r.keyIs.notNull && attributes[i].notNull
+	}
+	if r.oid == 0 || r.kind == "view" {
+		return nil
+	}
+	return c.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_index AS i WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+  AND (SELECT bool_and(a.attname = ANY($2)) FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = i.indrelid AND a.attnum = ANY((i.indkey::int2[])[0:i.indnkeyatts - 1])))`,
+		r.oid, r.stream.Key).Scan(&r.keyIs.unique)
+}
+
+// estimate asks the planner, which checks our rights and locks what is read against rewrites: a table that is rewritten
+// or truncated after the snapshot was taken looks empty from it.
+func (r *relation) estimate(ctx context.Context, c *session) error {
+	var text []byte
+	if err := c.QueryRow(ctx, "EXPLAIN (FORMAT JSON) "+r.selects(r.columns, "")).Scan(&text); err != nil {
+		return err
+	}
+	var plans []struct {
+		Plan struct {
+			Rows  float64 `json:"Plan Rows"`
+			Width float64 `json:"Plan Width"`
+		}
+	}
+	if err := json.Unmarshal(text, &plans); err != nil || len(plans) == 0 {
+		return nil // an estimate only
+	}
+	r.rows = int64(plans[0].Plan.Rows)
+	r.bytes = int64(plans[0].Plan.Rows * plans[0].Plan.Width)
+	return nil
+}
+
+// selects is the SELECT of some columns, with more text behind it.
+func (r *relation) selects(columns []column, tail string) string {
+	exprs := make([]string, len(columns))
+	for i, c := range columns {
+		exprs[i] = c.expr
+	}
+	return "SELECT " + strings.Join(exprs, ", ") + " FROM " + r.from + tail
+}
+
+// fingerprint changes when what is read does.
+func (r *relation) fingerprint() string {
+	parts := make([]string, len(r.columns))
+	for i, c := range r.columns {
+		parts[i] = c.name + " " + c.sqlType + " " + c.duckType
+	}
+	return strings.Join(parts, "\x00")
+}
+
+// keyColumns are the columns of the key, in the table's order.
+func (r *relation) keyColumns() []column {
+	var out []column
+	for _, c := range r.columns {
+		if slices.Contains(r.stream.Key, c.name) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func quoteIdent(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+// maxCursor is the greatest value of the cursor, as text; "" when there is none. below restricts it to smaller ones.
+func (r *relation) maxCursor(ctx context.Context, c *session, below string) (string, error) {
+	column, where := quoteIdent(r.cursor.name), ""
+	if below != "" {
+		where = " WHERE " + column + " < " + r.cursor.value(below)
+	}
+	var value *string
+	if err := c.QueryRow(ctx, "SELECT max("+column+")::text FROM "+r.from+where).Scan(&value); err != nil || value == nil {
+		return "", err
+	}
+	return *value, nil
+}
+
+// value is a literal of the cursor's type.
+func (c *cursorColumn) value(text string) string { return literal(text) + "::" + c.sqlType }
