@@ -24,9 +24,12 @@ build: tools ## build bin/millrace
 demo: build ## build, run the two example projects, show the results
 	@bash examples/demo.sh bin/millrace
 
-test: tools ## everything: vet, format, imports, unit and script tests, the short crash matrix
+servers: ## install the servers that tests need, where apt-get can
+	@bash .ci/servers
+
+test: tools servers ## everything: vet, format, imports, unit and script tests, the short crash matrix
 	@echo "== lint";  $(MAKE) --no-print-directory lint
-	@echo "== tests"; go test -count=1 ./...
+	@echo "== tests"; [ -n "$$(bash .ci/servers --missing)" ] || export MILLRACE_TEST_SERVERS=required; go test -count=1 ./...
 	@echo "== crash matrix, short form"; $(MAKE) --no-print-directory faults-short
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -59,4 +62,4 @@ fuzz: tools ## fuzz every parser, 30 seconds each
 clean: ## remove what was built
 	rm -rf bin
 
-.PHONY: help tools build demo test lint faults faults-bin faults-short bench golden fuzz clean
+.PHONY: help tools build demo servers test lint faults faults-bin faults-short bench golden fuzz clean

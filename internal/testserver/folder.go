@@ -1,0 +1,174 @@
+package testserver
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// base is the folder of this process. Its lock file tells the sweep of another process that this one lives. It is not
+// under TMPDIR: sockets have short names, and PostgreSQL, which refuses root, must reach it as another user.
+var base = sync.OnceValues(func() (string, error) {
+	unlock, err := lock("sweep") // nobody sees a folder before its lock is held
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	sweep()
+	dir, err := os.MkdirTemp("/tmp", "millrace-test-")
+	if err != nil {
+		return "", err
+	}
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return "", err
+	}
+	alive, err = flock(filepath.Join(dir, "lock"), syscall.LOCK_EX|syscall.LOCK_NB)
+	return dir, err
+})
+
+var alive *os.File // the lock of base, held until the process ends; nil before base
+
+// sweep removes the folders of processes that have ended.
+func sweep() {
+	dirs, _ := filepath.Glob("/tmp/millrace-test-*")
+	for _, dir := range dirs {
+		info, err := os.Lstat(dir)
+		if err != nil || !info.IsDir() || info.Sys().(*syscall.Stat_t).Uid != uint32(os.Getuid()) {
+			continue
+		}
+		if held, err := flock(filepath.Join(dir, "lock"), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
+			_ = os.RemoveAll(dir)
+			_ = held.Close()
+		}
+	}
+}
+
+// flock opens a file and locks it; closing it, or the end of the process, unlocks it.
+func flock(path string, how int) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := syscall.Flock(int(f.Fd()), how)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if err != nil {
+			_ = f.Close()
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		return f, nil
+	}
+}
+
+// cache is the folder of what outlives the process: templates of data folders, and the password in them.
+func cache() (string, error) {
+	dir, err := os.UserCacheDir()
+	if err != nil { // no HOME
+		dir = filepath.Join("/tmp", fmt.Sprintf("cache-%d", os.Getuid()))
+	}
+	dir = filepath.Join(dir, "millrace-test")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	info, err := os.Stat(dir)
+	if err == nil && info.Sys().(*syscall.Stat_t).Uid != uint32(os.Getuid()) {
+		err = fmt.Errorf("%s belongs to another user", dir)
+	}
+	return dir, err
+}
+
+// lock makes processes take turns.
+func lock(name string) (unlock func(), err error) {
+	dir, err := cache()
+	if err != nil {
+		return nil, err
+	}
+	held, err := flock(filepath.Join(dir, name+".lock"), syscall.LOCK_EX)
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = held.Close() }, nil
+}
+
+// password is the superuser's on every server here. It is drawn once per user of the machine, not written in the code:
+// a superuser of PostgreSQL may run programs, and whoever is on this machine reaches the port.
+func password() (string, error) {
+	unlock, err := lock("password")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	dir, err := cache()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "password")
+	if known, err := os.ReadFile(path); err == nil && len(known) > 0 {
+		return string(known), nil
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	drawn := rand.Text()
+	if err := os.WriteFile(path+".tmp", []byte(drawn), 0o600); err != nil {
+		return "", err
+	}
+	return drawn, os.Rename(path+".tmp", path)
+}
+
+// template copies a fresh data folder to path. It is made by build, once for each key, in the folder that build is
+// given and may fill under any user; what is in the key is all that may make a difference.
+func template(key []string, path string, build func(dir string) error) error {
+	root, err := cache()
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256([]byte(strings.Join(key, "\x00")))
+	name := fmt.Sprintf("%s-%x", filepath.Base(strings.Fields(key[0])[0]), sum[:8])
+	made := filepath.Join(root, name)
+	if _, err := os.Stat(made); err != nil {
+		if err := makeTemplate(name, made, path, build); err != nil {
+			return err
+		}
+	}
+	return copyTree(made, path)
+}
+
+func makeTemplate(name, made, path string, build func(dir string) error) error {
+	unlock, err := lock(name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, err := os.Stat(made); err == nil { // by another process meanwhile
+		return nil
+	}
+	// Built beside path, because the cache is the user's own and a server may run as another.
+	fresh := path + ".template"
+	defer os.RemoveAll(fresh)
+	if err := build(fresh); err != nil {
+		return err
+	}
+	_ = os.RemoveAll(made + ".tmp")
+	if err := copyTree(fresh, made+".tmp"); err != nil {
+		return err
+	}
+	return os.Rename(made+".tmp", made)
+}
+
+// copyTree copies with owners, modes and times; cp shares the blocks where the file system can.
+func copyTree(from, to string) error {
+	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		return fmt.Errorf("copy %s: %w: %s", from, err, out)
+	}
+	return nil
+}
