@@ -28,11 +28,11 @@ var arrows = map[string][]string{
 }
 
 // onlyCmd lists packages that nobody but cmd imports: the concrete sources, targets and engines.
-var onlyCmd = []string{"extract/all", "extract/files", "extract/generate", "load/all", "load/local", "warehouse/duckdb"}
+var onlyCmd = []string{"extract/all", "extract/files", "extract/generate", "extract/postgres", "extract/mysql", "load/all", "load/local", "warehouse/duckdb"}
 
 // exceptions are the few allowed to know a concrete part: lists name their members.
 var exceptions = map[string][]string{
-	"extract/all": {"extract/files", "extract/generate"},
+	"extract/all": {"extract/files", "extract/generate", "extract/postgres", "extract/mysql"},
 	"load/all":    {"load/local"},
 }
 

@@ -20,6 +20,10 @@ type Mark struct {
 	Ahead time.Duration `json:"ahead,omitzero"`
 	// Offset is the distance of local time from UTC then, for cursors without a zone.
 	Offset time.Duration `json:"offset,omitzero"`
+	// Seen is a value that becomes the mark's when it was seen long enough ago, for cursors that are numbers where
+	// nothing shows how far they are complete.
+	Seen   string    `json:"seen,omitzero"`
+	SeenAt time.Time `json:"seen_at,omitzero"`
 }
 
 // ParseMark reads a cursor. A plain text, as a person sets it, is a value.
@@ -36,7 +40,7 @@ func ParseMark(c extract.Cursor) (Mark, error) {
 
 // Cursor is the mark as the engine keeps it.
 func (m Mark) Cursor() extract.Cursor {
-	if m.Value == "" {
+	if m.Value == "" && m.Seen == "" {
 		return ""
 	}
 	m.Ahead = m.Ahead.Round(time.Millisecond)

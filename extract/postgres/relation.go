@@ -20,7 +20,8 @@ type relation struct {
 	stream extract.Stream
 	option *database.StreamOptions
 	oid    uint32 // 0 for a query
-	from   string // what stands behind FROM
+	name   string // quoted; "" for a query
+	from   string // what stands behind FROM: called q there
 	kind   string // table, view…
 	tree   []uint32
 	file   uint32 // of the heap: another one after a rewrite
@@ -124,7 +125,12 @@ func (s *source) relation(ctx context.Context, c *session, f facts, st extract.S
 	} else if err := r.find(ctx, c, f, s.env.Name); err != nil {
 		return nil, err
 	}
-	attributes, err := loadAttributes(ctx, c.Conn, r.oid, query)
+	var attributes []attribute
+	if query != "" {
+		attributes, err = loadQueryAttributes(ctx, c.Conn, query)
+	} else {
+		attributes, err = loadAttributes(ctx, c.Conn, r.oid)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -161,13 +167,14 @@ WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND `+where, arg
 	if err != nil {
 		return err
 	}
-	r.from = pgx.Identifier{schema, table}.Sanitize()
+	r.name = pgx.Identifier{schema, table}.Sanitize()
+	r.from = r.name + " AS q"
 	r.kind = map[string]string{"r": "table", "p": "partitioned table", "v": "view", "m": "materialized view", "f": "foreign table"}[kind]
 	switch {
 	case !allowed:
 		return &database.Trouble{Message: fmt.Sprintf("no right to use the schema %q", schema), Advice: fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", pgx.Identifier{schema}.Sanitize(), pgx.Identifier{f.user}.Sanitize())}
 	case kind == "m" && !populated:
-		return &database.Trouble{Message: fmt.Sprintf("the materialized view %s holds nothing yet", r.from), Advice: "REFRESH MATERIALIZED VIEW " + r.from}
+		return &database.Trouble{Message: fmt.Sprintf("the materialized view %s holds nothing yet", r.name), Advice: "REFRESH MATERIALIZED VIEW " + r.name}
 	case kind == "v":
 		return nil
 	}
@@ -295,9 +302,9 @@ func (r *relation) lookAtCursor(ctx context.Context, c *session, attributes []at
 		return r.noColumn(name, names)
 	}
 	a := attributes[i]
-	classes := map[uint32]class{1184: moments, 1114: localMoments, 1082: days, 21: numbers, 23: numbers, 20: numbers, 1700: numbers}
-	types := map[uint32]string{1184: "timestamptz", 1114: "timestamp", 1082: "date", 21: "int8", 23: "int8", 20: "int8", 1700: "numeric"}
-	base := a.base()
+	classes := map[uint32]class{oidTimestamptz: moments, oidTimestamp: localMoments, oidDate: days, oidInt2: numbers, oidInt4: numbers, oidInt8: numbers, oidNumeric: numbers}
+	types := map[uint32]string{oidTimestamptz: "timestamptz", oidTimestamp: "timestamp", oidDate: "date", oidInt2: "int8", oidInt4: "int8", oidInt8: "int8", oidNumeric: "numeric"}
+	base := a.typ.oid
 	if classes[base] == 0 {
 		return &database.Trouble{Message: fmt.Sprintf("%s is %s: a cursor is a timestamp, a date or a number", name, a.sqlType), Advice: "read a query: that casts it, or take another column; mode: full needs no cursor"}
 	}

@@ -21,8 +21,8 @@ import (
 // session is one connection with our manners: it reads only, says who it is, and gives its slot back when it ends.
 type session struct {
 	*pgx.Conn
-	zone    string // the default of this user in this database
-	release func()
+	defaultZone string // the default of this user in this database
+	release     func()
 }
 
 // manners are the settings of every session. Time zone and styles make text exact and independent of the server's taste;
@@ -57,7 +57,7 @@ func (s *source) connect(ctx context.Context) (*session, error) {
 	s.reached = true
 	s.mu.Unlock()
 	out := &session{Conn: conn, release: sync.OnceFunc(func() { <-s.slots })}
-	err = conn.QueryRow(ctx, "SELECT pg_catalog.current_setting('TimeZone')").Scan(&out.zone)
+	err = conn.QueryRow(ctx, "SELECT pg_catalog.current_setting('TimeZone')").Scan(&out.defaultZone)
 	if err == nil {
 		_, err = conn.PgConn().Exec(ctx, fmt.Sprintf(manners, s.options.StatementTimeout.Std().Milliseconds(), s.options.LockTimeout.Std().Milliseconds())).ReadAll()
 	}
@@ -94,12 +94,12 @@ type facts struct {
 }
 
 func (c *session) facts(ctx context.Context) (facts, error) {
-	f := facts{zone: c.zone}
+	f := facts{zone: c.defaultZone}
 	var seconds int
 	err := c.QueryRow(ctx, `SELECT pg_catalog.current_setting('server_version_num')::int, pg_catalog.pg_is_in_recovery(),
   pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),
   pg_catalog.current_setting('server_encoding'), pg_catalog.current_setting('block_size')::bigint, current_user,
-  extract(epoch FROM (now() AT TIME ZONE $1) - (now() AT TIME ZONE 'UTC'))::int`, c.zone).
+  extract(epoch FROM (now() AT TIME ZONE $1) - (now() AT TIME ZONE 'UTC'))::int`, c.defaultZone).
 		Scan(&f.version, &f.standby, &f.monitors, &f.encoding, &f.block, &f.user, &seconds)
 	f.offset = time.Duration(seconds) * time.Second
 	return f, err
@@ -290,13 +290,13 @@ ORDER BY xact_start LIMIT 1`, appName)
 	return nil
 }
 
-// prepared finds a transaction that was prepared and holds a lock for writing to one of the tables. When it began is
-// not told; it can write no more.
+// prepared finds a transaction that was prepared and holds a lock for writing to one of the tables; nil: to any table.
+// When it began is not told; it can write no more.
 func (h *holder) prepared(ctx context.Context, relations []uint32) (*blocker, error) {
 	var b blocker
 	err := h.QueryRow(ctx, `SELECT p.gid, p.owner, p.prepared FROM pg_catalog.pg_prepared_xacts AS p
 JOIN pg_catalog.pg_locks AS l ON l.virtualtransaction = '-1/' || p.transaction::text
-WHERE l.locktype = 'relation' AND l.relation = ANY($1) AND l.mode IN `+writeLocks+` AND p.database = pg_catalog.current_database()
+WHERE l.locktype = 'relation' AND ($1::oid[] IS NULL OR l.relation = ANY($1)) AND l.mode IN `+writeLocks+` AND p.database = pg_catalog.current_database()
 ORDER BY p.prepared LIMIT 1`, relations).Scan(&b.GID, &b.User, &b.Start)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
@@ -324,8 +324,7 @@ func (s *source) numberEdges(ctx context.Context, h *holder) error {
 	tables := map[string][]uint32{}
 	var all []uint32
 	for _, st := range s.env.Streams {
-		o, err := database.OptionsOf(st)
-		if err != nil || st.Cursor == "" || st.Mode == extract.Full || h.standby {
+		if st.Cursor == "" || st.Mode == extract.Full || h.standby {
 			continue
 		}
 		rel, err := s.relation(ctx, h.session, h.facts, st)
@@ -333,14 +332,12 @@ func (s *source) numberEdges(ctx context.Context, h *holder) error {
 			continue // whoever asks for the stream's window is told
 		}
 		value, err := rel.maxCursor(ctx, h.session, "")
-		if err != nil {
+		if err != nil || len(rel.tree) == 0 {
 			continue
 		}
 		h.numbers[st.Name] = numberEdge{Value: value}
-		if o.Query == "" {
-			tables[st.Name] = rel.tree
-			all = append(all, rel.tree...)
-		}
+		tables[st.Name] = rel.tree
+		all = append(all, rel.tree...)
 	}
 	if len(all) == 0 {
 		return nil

@@ -1,0 +1,250 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/extract/database"
+)
+
+// sqlTables lists what could be read: no partitions, which their table shows, no system tables, nothing of extensions.
+const sqlTables = `SELECT c.oid, n.nspname, c.relname, c.relkind::text, coalesce(pg_catalog.obj_description(c.oid, 'pg_class'), ''),
+  pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT')
+FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_toast%' AND n.nspname NOT LIKE 'pg\_temp%'
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY n.nspname, c.relname`
+
+// sqlKey is the primary key, or else the unique index of the fewest columns that are all NOT NULL.
+const sqlKey = `SELECT array(SELECT a.attname::text FROM unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) WITH ORDINALITY AS k(attnum, place)
+  JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum ORDER BY k.place)
+FROM pg_catalog.pg_index AS i
+WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = i.indrelid AND a.attnum = ANY((i.indkey::int2[])[0:i.indnkeyatts - 1]) AND NOT a.attnotnull)
+ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid LIMIT 1`
+
+// discover implements extract.Spec.Discover.
+func discover(ctx context.Context, src extract.Source) (*extract.Discovery, error) {
+	s := src.(*source)
+	c, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	f, err := c.facts(ctx)
+	if err != nil {
+		return nil, s.explain(ctx, err)
+	}
+	type table struct {
+		oid                         uint32
+		schema, name, kind, comment string
+		allowed                     bool
+	}
+	rows, err := c.Query(ctx, sqlTables)
+	if err != nil {
+		return nil, s.explain(ctx, err)
+	}
+	tables, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t table, err error) {
+		return t, row.Scan(&t.oid, &t.schema, &t.name, &t.kind, &t.comment, &t.allowed)
+	})
+	if err != nil {
+		return nil, s.explain(ctx, err)
+	}
+	out := &extract.Discovery{Streams: []extract.Discovered{}}
+	var forbidden []string
+	for _, t := range tables {
+		name := streamName(t.schema, t.name)
+		if !t.allowed {
+			forbidden = append(forbidden, name)
+			continue
+		}
+		found, err := s.discovered(ctx, c, f, t.oid, name)
+		if err != nil {
+			out.Notes = append(out.Notes, fmt.Sprintf("%s cannot be read: %s", name, plainWords(err)))
+			continue
+		}
+		found.Comment = t.comment
+		out.Streams = append(out.Streams, *found)
+	}
+	if len(forbidden) > 0 {
+		out.Notes = append(out.Notes, fmt.Sprintf("%q has no right to read %s: GRANT SELECT ON … TO %[1]q", f.user, strings.Join(forbidden, ", ")))
+	}
+	return out, nil
+}
+
+// streamName spells a table as splitName reads it.
+func streamName(schema, table string) string {
+	quote := func(s string) string {
+		if strings.ContainsAny(s, `."`) {
+			return quoteIdent(s)
+		}
+		return s
+	}
+	return quote(schema) + "." + quote(table)
+}
+
+func (s *source) discovered(ctx context.Context, c *session, f facts, oid uint32, name string) (*extract.Discovered, error) {
+	d := &extract.Discovered{Name: name, Key: []string{}, Cursors: []extract.CursorCandidate{}}
+	if err := c.QueryRow(ctx, sqlKey, oid).Scan(&d.Key); err != nil && err != pgx.ErrNoRows {
+		return nil, err
+	}
+	rel, err := s.relation(ctx, c, f, extract.Stream{Name: name, Mode: extract.Full, Key: d.Key, Options: &database.StreamOptions{}})
+	if err != nil {
+		return nil, err
+	}
+	d.Kind, d.Rows, d.Bytes, d.Notes = rel.kind, rel.rows, rel.bytes, rel.notes
+	for _, col := range rel.columns {
+		d.Columns = append(d.Columns, extract.Column{Name: col.name, Type: col.duckType})
+		probe := &relation{stream: extract.Stream{Name: name, Mode: extract.Incremental, Cursor: col.name}, oid: rel.oid, kind: rel.kind}
+		attributes, err := loadAttributes(ctx, c.Conn, oid)
+		if err != nil {
+			return nil, err
+		}
+		if probe.lookAtCursor(ctx, c, attributes) != nil || !likelyCursor(col.name, probe.cursor.class) {
+			continue
+		}
+		d.Cursors = append(d.Cursors, extract.CursorCandidate{Column: col.name, Type: col.sqlType, Indexed: probe.cursor.indexed, Nullable: col.nullable})
+	}
+	slices.SortStableFunc(d.Cursors, func(a, b extract.CursorCandidate) int { return cursorRank(a) - cursorRank(b) })
+	return d, nil
+}
+
+// likelyCursor leaves out numbers that are most likely no version of a row, and days and moments that are facts of
+// the row rather than of its last change.
+func likelyCursor(name string, c class) bool {
+	return changeName(name) || createName(name) && (c == moments || c == localMoments)
+}
+
+func changeName(name string) bool {
+	low := strings.ToLower(name)
+	for _, word := range []string{"updat", "modif", "chang", "last_", "version", "rev"} {
+		if strings.Contains(low, word) {
+			return true
+		}
+	}
+	return false
+}
+
+func createName(name string) bool {
+	low := strings.ToLower(name)
+	return strings.Contains(low, "creat") || strings.Contains(low, "insert")
+}
+
+// cursorRank: what tells of changes before what tells of creation, what is indexed and never NULL before the rest.
+func cursorRank(c extract.CursorCandidate) int {
+	rank := 0
+	if !changeName(c.Column) {
+		rank += 4
+	}
+	if c.Nullable {
+		rank += 2
+	}
+	if !c.Indexed {
+		rank++
+	}
+	return rank
+}
+
+// grant is the statement that gives the right which err says is missing.
+func (s *source) grant(err error) string {
+	user := quoteIdent(s.config.User)
+	text := plainWords(err)
+	for _, kind := range []string{"table", "view", "schema", "function", "materialized view", "foreign table"} {
+		if name, ok := strings.CutPrefix(text, "permission denied for "+kind+" "); ok {
+			switch kind {
+			case "schema":
+				return fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", name, user)
+			case "function":
+				return fmt.Sprintf("GRANT EXECUTE ON FUNCTION %s TO %s", name, user)
+			}
+			for _, st := range s.env.Streams {
+				if schema, table, err := splitName(st.Name); err == nil && table == name && schema != "" {
+					name = quoteIdent(schema) + "." + quoteIdent(table)
+					break
+				}
+			}
+			return fmt.Sprintf("GRANT SELECT ON %s TO %s", name, user)
+		}
+	}
+	return "ask the owner for the right to read it"
+}
+
+// examine implements extract.Spec.Examine.
+func examine(ctx context.Context, src extract.Source, streams []extract.Stream) ([]extract.Finding, error) {
+	s := src.(*source)
+	c, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	f, err := c.facts(ctx)
+	if err != nil {
+		return nil, s.explain(ctx, err)
+	}
+	var out []extract.Finding
+	say := func(check string, level extract.Level, hint, format string, args ...any) {
+		out = append(out, extract.Finding{Check: check, Level: level, Message: fmt.Sprintf(format, args...), Hint: hint})
+	}
+	role := "primary"
+	if f.standby {
+		role = "standby"
+	}
+	say("server", extract.LevelOK, "", "PostgreSQL %d.%d, a %s, time zone %s", f.version/10000, f.version%10000, role, f.zone)
+	if f.version < 120000 {
+		say("server", extract.LevelWarn, "", "this version is out of support and not tested")
+	}
+	s.examineTLS(ctx, c, say)
+	byMoment := slices.ContainsFunc(streams, func(st extract.Stream) bool { return st.Cursor != "" && st.Mode != extract.Full })
+	switch {
+	case !byMoment:
+	case f.standby:
+		say("safe edge", extract.LevelWarn, "read incremental streams from the primary, or raise lookback: where transactions take longer than 10m", "a standby does not show the primary's open transactions: cursors stay 10m behind the clock")
+	case !f.monitors:
+		say("safe edge", extract.LevelWarn, fmt.Sprintf("GRANT pg_monitor TO %s", quoteIdent(f.user)), "%q cannot see when other sessions' transactions began: cursors stay 10m behind the clock", f.user)
+	default:
+		say("safe edge", extract.LevelOK, "", "open transactions are seen: no late commit is missed")
+	}
+	for _, st := range streams {
+		rel, err := s.relation(ctx, c, f, st)
+		if err != nil {
+			err = s.explain(ctx, err)
+			hint := ""
+			if h, ok := err.(interface{ Hint() string }); ok {
+				hint = h.Hint()
+			}
+			say("stream "+st.Name, extract.LevelFail, hint, "%v", err)
+			continue
+		}
+		for _, remark := range rel.remarks() {
+			say("stream "+st.Name, extract.LevelWarn, "", "%s", remark)
+		}
+	}
+	return out, nil
+}
+
+// examineTLS says whether what we read can be read by others on the way.
+func (s *source) examineTLS(ctx context.Context, c *session, say func(string, extract.Level, string, string, ...any)) {
+	var encrypted bool
+	var version *string
+	if err := c.QueryRow(ctx, "SELECT ssl, version FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid()").Scan(&encrypted, &version); err != nil {
+		return
+	}
+	local := s.config.Host == "localhost" || strings.HasPrefix(s.config.Host, "/") || strings.HasPrefix(s.config.Host, "127.") || s.config.Host == "::1" || s.options.SSH != nil
+	tls := s.config.TLSConfig
+	switch {
+	case !encrypted && local:
+		say("tls", extract.LevelOK, "", "not encrypted, and not leaving the machine or the tunnel")
+	case !encrypted:
+		say("tls", extract.LevelWarn, "add ?sslmode=verify-full to the URL", "the connection is not encrypted")
+	case tls != nil && tls.InsecureSkipVerify && tls.VerifyPeerCertificate == nil && tls.VerifyConnection == nil:
+		say("tls", extract.LevelWarn, "add ?sslmode=verify-full to the URL, and tls: { ca: file.pem } where the authority is your own", "%s, but anyone may answer: the server's certificate is not checked", *version)
+	default:
+		say("tls", extract.LevelOK, "", "%s, certificate checked", *version)
+	}
+}

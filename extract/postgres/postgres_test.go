@@ -1,0 +1,113 @@
+package postgres
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/extract/database"
+	"github.com/millrace/millrace/extract/extracttest"
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/testserver"
+)
+
+func TestMain(m *testing.M) { os.Exit(testserver.Main(m)) }
+
+// fixture is a database with a source over it.
+type fixture struct {
+	t       *testing.T
+	url     string
+	options *database.Options
+	streams []extract.Stream
+	db      *pgx.Conn // of the superuser
+}
+
+// newFixture makes a database of the shared server and runs SQL in it.
+func newFixture(t *testing.T, sql string, streams ...extract.Stream) *fixture {
+	t.Helper()
+	url := testserver.Postgres(t).Database(t)
+	f := &fixture{t: t, url: url, options: &database.Options{URL: config.NewURL(url)}, streams: streams}
+	f.db = connect(t, url)
+	f.exec(sql)
+	return f
+}
+
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func (f *fixture) exec(sql string) {
+	f.t.Helper()
+	if _, err := f.db.PgConn().Exec(context.Background(), sql).ReadAll(); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// open opens the source as a run does.
+func (f *fixture) open() (extract.Source, error) {
+	return open(extract.Env{Name: "erp", Project: f.t.TempDir(), Streams: f.streams, Log: slog.New(slog.DiscardHandler)}, f.options)
+}
+
+func (f *fixture) mustOpen() extract.Source {
+	f.t.Helper()
+	s, err := f.open()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func stream(name string, mode extract.Mode, change ...func(*extract.Stream)) extract.Stream {
+	s := extract.Stream{Name: name, Mode: mode, Options: &database.StreamOptions{}}
+	for _, c := range change {
+		c(&s)
+	}
+	return s
+}
+
+func by(cursor string, key ...string) func(*extract.Stream) {
+	return func(s *extract.Stream) { s.Cursor, s.Key = cursor, key }
+}
+
+func option(set func(*database.StreamOptions)) func(*extract.Stream) {
+	return func(s *extract.Stream) { set(s.Options.(*database.StreamOptions)) }
+}
+
+const orders = `CREATE TABLE orders (id bigint PRIMARY KEY, note text, amount numeric(12,2), updated_at timestamptz NOT NULL);
+CREATE INDEX ON orders (updated_at, id);
+INSERT INTO orders SELECT i, 'order ' || i, i / 7.0, '2024-01-01'::timestamptz + i * interval '1 minute' FROM generate_series(1, 2000) AS i;
+ANALYZE orders`
+
+func TestConformance(t *testing.T) {
+	extracttest.Run(t, func(t *testing.T) extracttest.Fixture {
+		page := option(func(o *database.StreamOptions) { o.PageRows = 300 })
+		full := stream("public.orders", extract.Full)
+		appends := stream("orders", extract.Append, by("updated_at"), page)
+		incremental := stream("orders", extract.Incremental, by("updated_at", "id"), page)
+		f := newFixture(t, orders, full, appends, incremental)
+		base := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+		next := int64(2001)
+		return extracttest.Fixture{Source: f.mustOpen(), Full: full, Append: appends, Incremental: incremental, Reopen: f.open,
+			Grow: func() error {
+				base = base.Add(10 * time.Hour)
+				_, err := f.db.Exec(t.Context(), `INSERT INTO orders SELECT i, 'new', 1, $1::timestamptz + i * interval '1 second' FROM generate_series($2::bigint, $2 + 900) AS i`, base, next)
+				next += 901
+				if err == nil && t.Name() == "TestConformance/incremental" {
+					_, err = f.db.Exec(t.Context(), `UPDATE orders SET note = note || '!', updated_at = $1::timestamptz + id * interval '1 millisecond' WHERE id % 3 = 0`, base.Add(5*time.Hour))
+				}
+				return err
+			}}
+	})
+}

@@ -1,0 +1,486 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/extract/database"
+)
+
+// span is what a slice's Spec holds.
+type span struct {
+	What    string `json:"what"`              // rows, changed, nulls, keys
+	AsOf    string `json:"as_of,omitempty"`   // the state that it must be read in; "": any later one shows the same rows
+	From    int64  `json:"from,omitempty"`    // first page
+	To      int64  `json:"to,omitempty"`      // first page behind; 0: to the end
+	Lo      string `json:"lo,omitempty"`      // rows whose cursor is greater…
+	Top     string `json:"top,omitempty"`     // …and not greater than this; "": no limit
+	File    uint32 `json:"file,omitempty"`    // pages mean the same rows only in this file
+	Columns string `json:"columns,omitempty"` // fingerprint
+	Paged   bool   `json:"paged,omitempty"`   // in pages, in the order of cursor and key
+}
+
+// What a span reads.
+const (
+	allRows     = "rows"
+	changedRows = "changed"
+	nullRows    = "nulls"
+	keysOnly    = "keys"
+)
+
+// Sizes of ranges, in bytes of the table. A range is what is read again after a broken connection, and, of the first
+// load of an incremental stream, what is kept after a crash.
+const (
+	fullRange        = 1 << 30
+	incrementalRange = 256 << 20
+)
+
+// Window implements extract.Source. Windows of full streams hold as long as the session that holds their snapshot; those
+// of incremental and append streams for ever, because a row of theirs that changes gets a cursor beyond them.
+func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cursor, fixed *extract.Window) (*extract.Window, error) {
+	h, err := s.hold(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("stream %q: %w", st.Name, err)
+	}
+	if fixed != nil && fixed.AsOf != nil && fixed.AsOf.ID == h.asOf.ID {
+		return fixed, nil
+	}
+	var w *extract.Window
+	err = h.try(ctx, func() error {
+		rel, err := s.relation(ctx, h.session, h.facts, st)
+		if err != nil {
+			return err
+		}
+		if err := h.rewritten(ctx); err != nil {
+			return err
+		}
+		if fixed != nil && st.Mode != extract.Full && rel.readsOn(fixed) {
+			fixed.AsOf = &h.asOf
+			w = fixed
+			return nil
+		}
+		p := &planner{source: s, h: h, rel: rel, stream: st, since: since, w: &extract.Window{Lo: since, Slices: []extract.Slice{}, AsOf: &h.asOf, Latest: true, Parallel: cap(s.slots) - 1}}
+		w = p.w
+		return p.plan(ctx)
+	})
+	if errors.Is(err, extract.ErrChanged) {
+		s.drop(h) // another snapshot will see the table as it is
+		err = fmt.Errorf("%w: %w", extract.ErrTransient, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stream %q: %w", st.Name, s.explain(ctx, err))
+	}
+	return w, nil
+}
+
+// rewritten finds tables that were rewritten or truncated between the snapshot and the locks that now keep them as they
+// are: from the snapshot they would look empty.
+func (h *holder) rewritten(ctx context.Context) error {
+	var name string
+	err := h.QueryRow(ctx, `SELECT c.oid::regclass::text FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
+WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' AND c.relkind IN ('r', 'm')
+  AND c.relfilenode <> 0 AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid) LIMIT 1`).Scan(&name)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%s was rewritten or truncated: %w", name, extract.ErrChanged)
+}
+
+// readsOn says whether a window of an earlier session still means the same rows.
+func (r *relation) readsOn(w *extract.Window) bool {
+	for _, slice := range w.Slices {
+		var sp span
+		if json.Unmarshal([]byte(slice.Spec), &sp) != nil || sp.Columns != r.fingerprint() || sp.File != 0 && sp.File != r.file {
+			return false
+		}
+	}
+	return true
+}
+
+// planner makes one window.
+type planner struct {
+	*source
+	h      *holder
+	rel    *relation
+	stream extract.Stream
+	since  extract.Cursor
+	w      *extract.Window
+	// ripening: nothing shows how far a number is complete; what was seen counts when it is old enough.
+	ripening bool
+}
+
+func (p *planner) note(format string, args ...any) {
+	p.w.Notes = append(p.w.Notes, fmt.Sprintf(format, args...))
+}
+
+func (p *planner) plan(ctx context.Context) error {
+	p.w.Notes = append(p.w.Notes, p.rel.notes...)
+	p.w.Notes = append(p.w.Notes, p.rel.remarks()...)
+	if p.stream.Mode == extract.Full {
+		p.ranges(span{What: allRows, AsOf: p.h.asOf.ID}, fullRange)
+		return nil
+	}
+	return p.changes(ctx)
+}
+
+// slice adds one piece to the window.
+func (p *planner) slice(id string, sp span, bytes int64) {
+	sp.Columns = p.rel.fingerprint()
+	text, _ := json.Marshal(sp) // a plain struct
+	p.w.Slices = append(p.w.Slices, extract.Slice{ID: id, Spec: string(text), Bytes: bytes, Keys: sp.What == keysOnly})
+}
+
+// ranges cuts a table into ranges of pages. The last has no end: the table may have grown when it is read.
+func (p *planner) ranges(sp span, size int64) {
+	pages := size / p.h.block
+	n := max(1, (p.rel.pages+pages-1)/pages)
+	if !p.rel.ranges || n == 1 {
+		p.slice("all", sp, p.rel.bytes)
+		return
+	}
+	for i := range n {
+		one := sp
+		one.File, one.From = p.rel.file, i*pages
+		if i < n-1 {
+			one.To = (i + 1) * pages
+		}
+		p.slice(fmt.Sprintf("range-%05d", i), one, p.rel.bytes/n)
+	}
+}
+
+// changes plans an incremental or append stream: rows whose cursor is beyond the mark of the last run.
+func (p *planner) changes(ctx context.Context) error {
+	if p.rel.cursor == nil {
+		return &database.Trouble{Message: "there is no cursor", Advice: "add cursor: to the stream"}
+	}
+	mark, err := database.ParseMark(p.since)
+	if err != nil {
+		return err
+	}
+	b, err := p.bounds(ctx, mark)
+	if err != nil {
+		return err
+	}
+	next := p.mark()
+	next.Value, next.Seen, next.SeenAt = b.hi, mark.Seen, mark.SeenAt
+	if p.ripening && (mark.Seen == "" || b.hi == mark.Seen) {
+		next.Seen, next.SeenAt = b.top, p.h.now.UTC()
+	}
+	p.w.Hi = next.Cursor()
+	if next.Value == mark.Value && next.Seen == mark.Seen {
+		p.w.Hi = p.since // nothing has moved: nothing is to be published
+	}
+	p.w.Overlaps = b.overlaps
+	sp := span{Lo: b.lo, Top: b.top}
+	if p.stream.Mode == extract.Append {
+		if p.ripening {
+			return &database.Trouble{Message: fmt.Sprintf("how far %s is complete cannot be seen (%s): mode: append would lose rows that are committed late", p.rel.cursor.name, p.h.unprovenNumbers(p.rel)),
+				Advice: "use mode: incremental with a key, a cursor that is a timestamp, or the table itself at the primary"}
+		}
+		if err := p.refuseNulls(ctx); err != nil {
+			return err
+		}
+		sp.Top, p.w.Overlaps = b.hi, false
+		if b.hi == "" || !b.moved {
+			return nil
+		}
+		if mark.Value == "" {
+			sp.What = allRows
+			p.ranges(sp, incrementalRange)
+			return nil
+		}
+	}
+	if mark.Value == "" { // everything that is there, rows without a cursor among it
+		p.ranges(span{What: allRows}, incrementalRange)
+		return nil
+	}
+	if b.fresh {
+		sp.What = changedRows
+		sp.Paged = p.rel.cursor.indexed && p.rel.keyIs.notNull && len(p.stream.Key) > 0 && !p.rel.cursor.unindexedNulls()
+		p.slice("changed", sp, 0)
+	}
+	if err := p.nulls(ctx, b.fresh); err != nil {
+		return err
+	}
+	if p.stream.Deletes {
+		p.slice("keys", span{What: keysOnly}, 0)
+	}
+	return nil
+}
+
+// unindexedNulls says that rows without a cursor come out of the same scan as the changed ones.
+func (c *cursorColumn) unindexedNulls() bool { return c.nullable && !c.indexed }
+
+// nulls adds the rows that have no cursor: it never shows when they change, so that they are read in each run.
+func (p *planner) nulls(ctx context.Context, changed bool) error {
+	c := p.rel.cursor
+	if !c.nullable || c.unindexedNulls() && changed {
+		return nil
+	}
+	var some bool
+	if err := p.h.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+p.rel.from+" WHERE "+quoteIdent(c.name)+" IS NULL)").Scan(&some); err != nil || !some {
+		return err
+	}
+	p.note("rows without a %s are read in every run: nothing tells when they change", c.name)
+	p.w.Overlaps = true
+	p.slice("nulls", span{What: nullRows}, 0)
+	return nil
+}
+
+// refuseNulls: of an append stream, a row without a cursor would never be read, or again and again.
+func (p *planner) refuseNulls(ctx context.Context) error {
+	c := p.rel.cursor
+	if !c.nullable {
+		return nil
+	}
+	var some bool
+	if err := p.h.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+p.rel.from+" WHERE "+quoteIdent(c.name)+" IS NULL)").Scan(&some); err != nil || !some {
+		return err
+	}
+	return &database.Trouble{Message: fmt.Sprintf("there are rows whose %s is NULL: mode: append would leave them out", c.name),
+		Advice: "take a cursor that is NOT NULL, use mode: incremental with a key, or leave them out on purpose with a query:"}
+}
+
+// mark is the present, for the cursor.
+func (p *planner) mark() database.Mark {
+	m := database.Mark{At: p.h.now.UTC(), Ahead: p.h.ahead}
+	if c := p.rel.cursor.class; c == localMoments || c == days {
+		m.Offset = p.h.offset
+	}
+	return m
+}
+
+// bounds are the limits of a window as the server spells them.
+type bounds struct {
+	lo  string // rows beyond it are read
+	top string // the greatest value that there is
+	// hi is where the next window begins: no row can appear at or below it any more. "": nowhere yet.
+	hi       string
+	fresh    bool // there are rows beyond lo
+	moved    bool // hi is beyond the mark
+	overlaps bool // rows beyond hi are read, and will be again
+}
+
+// defaultLookback is how far behind the clock the edge stays where open transactions cannot be seen.
+const defaultLookback = 10 * time.Minute
+
+func (p *planner) bounds(ctx context.Context, mark database.Mark) (b bounds, err error) {
+	c := p.rel.cursor
+	safe := ""
+	if c.class == numbers {
+		safe, err = p.safeNumber(mark)
+	} else {
+		safe, err = p.safeMoment(ctx)
+	}
+	if err != nil {
+		return b, err
+	}
+	if b.top, err = p.rel.maxCursor(ctx, p.h.session, ""); err != nil {
+		return b, err
+	}
+	if b.lo, err = p.low(ctx, mark); err != nil {
+		return b, err
+	}
+	if b.top == "" {
+		b.hi = mark.Value
+		return b, nil
+	}
+	setBack := b.lo != mark.Value
+	value := func(text string) string {
+		if text == "" {
+			return "NULL::" + c.sqlType
+		}
+		return c.value(text)
+	}
+	var hi *string
+	// A mark is never taken back, except when the clock was: what is at or below it was read, and was proven complete.
+	keep := "greatest(m.hi, m.mark)"
+	if setBack {
+		keep = "m.hi"
+	}
+	err = p.h.QueryRow(ctx, fmt.Sprintf(`SELECT k.hi::text, m.top > m.lo IS NOT FALSE, k.hi > m.mark IS NOT FALSE AND k.hi IS NOT NULL, k.hi IS NULL OR m.top > k.hi
+FROM (SELECT %s AS top, %s AS lo, %s AS mark, %s AS hi) AS m, LATERAL (SELECT %s AS hi) AS k`,
+		value(b.top), value(b.lo), value(mark.Value), value(safe), keep)).Scan(&hi, &b.fresh, &b.moved, &b.overlaps)
+	if hi != nil {
+		b.hi = *hi
+	}
+	return b, err
+}
+
+// low is the mark, or, when the clock was set back since, as far before it as rows may have been written since.
+func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
+	c := p.rel.cursor
+	if mark.Value == "" {
+		return "", nil
+	}
+	back := mark.SetBack(p.mark())
+	expr := c.value(mark.Value)
+	if back > 0 && c.class == days {
+		expr += fmt.Sprintf(" - %d", int(math.Ceil(back.Hours()/24)))
+	} else if back > 0 && c.class != numbers {
+		expr += fmt.Sprintf(" - interval '%f seconds'", (back + margin).Seconds())
+	}
+	var lo string
+	if err := p.h.QueryRow(ctx, "SELECT ("+expr+")::text").Scan(&lo); err != nil {
+		return "", &database.Trouble{Message: fmt.Sprintf("the cursor %q is no value of %s (%s)", mark.Value, c.name, c.sqlType), Advice: "millrace state show tells it; state set gives another, state reset reads everything again", Err: err}
+	}
+	if back > 0 && c.class != numbers {
+		p.note("the server's clock was set back by about %s since the last run: read again from %s", back.Round(time.Second), lo)
+		return lo, nil
+	}
+	return mark.Value, nil
+}
+
+// safeMoment is the greatest value of the cursor below the edge: no transaction that the snapshot does not see can
+// write such a value any more.
+func (p *planner) safeMoment(ctx context.Context) (string, error) {
+	o, c, h := p.rel.option, p.rel.cursor, p.h
+	edge, lookback := h.edge, o.Lookback.Std()
+	unproven, err := p.unproven(ctx)
+	if err != nil {
+		return "", err
+	}
+	if unproven != "" && lookback == 0 {
+		lookback = defaultLookback
+	}
+	if unproven != "" {
+		p.note("%s: the cursor stays %s behind the clock instead (lookback), and what is newer is read again; a transaction that takes longer could be missed", unproven, lookback)
+	}
+	if back := h.now.Add(-lookback); back.Before(edge) {
+		edge = back
+	}
+	prepared, err := h.prepared(ctx, p.rel.tree)
+	if err != nil {
+		return "", err
+	}
+	blocking := h.oldest
+	if prepared != nil {
+		if start := prepared.Start.Add(-max(lookback, defaultLookback)); start.Before(edge) {
+			edge, blocking = start, prepared
+		}
+	}
+	if blocking != nil && h.now.Sub(edge) > time.Minute && !blocking.Start.After(edge.Add(defaultLookback+margin)) && unproven == "" {
+		p.note("warning: %s holds the safe edge at %s: rows after it are read again in the next run", blocking, edge.UTC().Format(time.DateTime))
+	}
+	below := edge.UTC().Format("2006-01-02 15:04:05.000000-07")
+	if c.class != moments {
+		zone := o.CursorTimezone
+		if zone == "" {
+			zone = h.zone
+		}
+		// A day goes on until it has ended; the date was taken where the database is.
+		text := map[class]string{localMoments: "($1::timestamptz AT TIME ZONE $2)::text", days: "($1::timestamptz AT TIME ZONE $2)::date::text"}[c.class]
+		if err := h.QueryRow(ctx, "SELECT "+text, below, zone).Scan(&below); err != nil {
+			return "", &database.Trouble{Message: fmt.Sprintf("the server knows no time zone %q", zone), Advice: "cursor_timezone: takes a name such as Europe/Berlin", Err: err}
+		}
+	}
+	return p.rel.maxCursor(ctx, h.session, below)
+}
+
+// unproven says why the edge proves nothing for this stream; "" when it does.
+func (p *planner) unproven(ctx context.Context) (string, error) {
+	if p.h.unproven != "" || len(p.rel.tree) == 0 {
+		return p.h.unproven, nil
+	}
+	var replicated bool
+	err := p.h.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_subscription_rel WHERE srrelid = ANY($1))`, p.rel.tree).Scan(&replicated)
+	if err == nil && replicated {
+		return "the table is filled by logical replication, whose rows bear another server's time", nil
+	}
+	return "", err
+}
+
+// safeNumber is how far a cursor that is a number is complete.
+func (p *planner) safeNumber(mark database.Mark) (string, error) {
+	edge, known := p.h.numbers[p.stream.Name]
+	switch {
+	case !known:
+		p.ripening = true
+		lookback := p.rel.option.Lookback.Std()
+		if lookback == 0 {
+			lookback = defaultLookback
+		}
+		p.note("how far %s is complete cannot be seen (%s): what was there %s ago counts as complete, and later rows are read again", p.rel.cursor.name, p.h.unprovenNumbers(p.rel), lookback)
+		if mark.Seen != "" && p.h.now.Sub(mark.SeenAt) >= lookback {
+			return mark.Seen, nil
+		}
+		return mark.Value, nil
+	case edge.Blocker != nil:
+		p.note("warning: %s may have taken smaller values of %s than are there: the cursor stays where it is, and rows are read again in the next run", edge.Blocker, p.rel.cursor.name)
+		return mark.Value, nil
+	}
+	return edge.Value, nil
+}
+
+func (h *holder) unprovenNumbers(r *relation) string {
+	switch {
+	case h.standby:
+		return h.unproven
+	case len(r.tree) == 0:
+		return "it is a " + r.kind + ", whose writers are not known"
+	}
+	return "the table could not be looked at before the snapshot"
+}
+
+// remarks are what one who plans should know of the stream.
+func (r *relation) remarks() []string {
+	var out []string
+	table := r.oid != 0 && r.kind != "view"
+	if c := r.cursor; c != nil && table && !c.indexed {
+		out = append(out, fmt.Sprintf("%s is not indexed: each run reads all of %s (about %d MB) at the server; CREATE INDEX ON %s (%s) mends it", c.name, r.name, r.pages*8/1024, r.name, indexColumns(c.name, r.stream.Key)))
+	}
+	if c := r.cursor; c != nil && c.nullable {
+		out = append(out, fmt.Sprintf("%s may be NULL: such rows are read in every run", c.name))
+	}
+	if table && len(r.stream.Key) > 0 && !r.keyIs.unique {
+		out = append(out, fmt.Sprintf("no unique index covers the key (%s): of rows that share it, one is kept", joinIdents("", r.stream.Key)))
+	}
+	return out
+}
+
+func indexColumns(cursor string, key []string) string {
+	return joinIdents("", append([]string{cursor}, key...))
+}
+
+func joinIdents(prefix string, names []string) string {
+	out := ""
+	for i, n := range names {
+		if i > 0 {
+			out += ", "
+		}
+		out += prefix + quoteIdent(n)
+	}
+	return out
+}
+
+// Describe implements extract.Source.
+func (s *source) Describe(ctx context.Context, st extract.Stream) (*extract.Description, error) {
+	c, err := s.connect(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("stream %q: %w", st.Name, err)
+	}
+	defer c.close()
+	f, err := c.facts(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("stream %q: %w", st.Name, s.explain(ctx, err))
+	}
+	rel, err := s.relation(ctx, c, f, st)
+	if err != nil {
+		return nil, fmt.Errorf("stream %q: %w", st.Name, s.explain(ctx, err))
+	}
+	d := &extract.Description{Rows: rel.rows, Bytes: rel.bytes, Notes: append(rel.notes, rel.remarks()...)}
+	for _, col := range rel.columns {
+		d.Columns = append(d.Columns, extract.Column{Name: col.name, Type: col.duckType})
+	}
+	return d, nil
+}
