@@ -124,7 +124,7 @@ func (r *run) failDisagreeing(ctx context.Context, nodes []*models.Node) error {
 }
 
 // width is how many nodes run at once. Each gets its share of the memory.
-func (r *run) width() int { return max(1, min(2, r.Threads)) }
+func (r *run) width() int { return max(1, min(2, r.Threads, len(r.nodes))) }
 
 // engineMemory is what one of n DuckDB instances may use: the whole process stays below Memory, of which the Go
 // side, reading and verifying, takes a share.

@@ -117,9 +117,9 @@ func (l *landing) land(ctx context.Context) (*journal.Part, error) {
 }
 
 // open gives the landing an engine that may touch these places and no other.
-func (l *landing) open(ctx context.Context, dirs, files []string) (warehouse.Warehouse, error) {
+func (l *landing) open(ctx context.Context, dirs, files []string, forIngest bool) (warehouse.Warehouse, error) {
 	own := []string{filepath.Dir(l.path), filepath.Dir(l.rejects)}
-	return l.x.Warehouse(ctx, warehouse.Config{Memory: l.x.engineMemory(l.x.width() * l.x.parallel), Threads: max(1, l.x.Threads/l.x.parallel),
+	return l.x.Warehouse(ctx, warehouse.Config{ForIngest: forIngest, Memory: l.x.engineMemory(l.x.width() * l.x.parallel), Threads: max(1, l.x.Threads/l.x.parallel),
 		Temp: filepath.Join(l.scratch, "spill"), Dirs: append(own, dirs...), Files: files})
 }
 
@@ -145,7 +145,7 @@ func (l *landing) fallBack(ctx context.Context, scan *extract.Scan, cause error)
 }
 
 func (l *landing) write(ctx context.Context, scan *extract.Scan) (warehouse.File, error) {
-	w, err := l.open(ctx, scan.Dirs, scan.Files)
+	w, err := l.open(ctx, scan.Dirs, scan.Files, false)
 	if err != nil {
 		return warehouse.File{}, err
 	}
@@ -154,7 +154,7 @@ func (l *landing) write(ctx context.Context, scan *extract.Scan) (warehouse.File
 }
 
 func (l *landing) ingest(ctx context.Context, snapshot *extract.Snapshot) (warehouse.File, error) {
-	w, err := l.open(ctx, nil, nil)
+	w, err := l.open(ctx, nil, nil, true)
 	if err != nil {
 		return warehouse.File{}, err
 	}
@@ -174,7 +174,7 @@ func (l *landing) finish(ctx context.Context, part *journal.Part, scan *extract.
 	if err != nil {
 		return fmt.Errorf("keep rejects: %w", err)
 	}
-	w, err := l.open(ctx, append(dirs, l.scratch), files)
+	w, err := l.open(ctx, append(dirs, l.scratch), files, false)
 	if err != nil {
 		return err
 	}

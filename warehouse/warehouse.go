@@ -113,6 +113,8 @@ type Config struct {
 	Dirs    []string // folders that SQL may touch, with everything below them
 	Files   []string // single files that SQL may touch
 	Timeout time.Duration
+	// ForIngest gives most of the memory to Ingest.
+	ForIngest bool
 }
 
 // Open makes a Warehouse that is locked down to Config. cmd hands one in.

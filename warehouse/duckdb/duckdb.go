@@ -16,33 +16,30 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// Warehouse is one locked-down DuckDB, and a second small one for Arrow when Ingest is called.
+// Warehouse is one locked-down DuckDB for SQL and one for Arrow, each opened when it is first needed.
 type Warehouse struct {
 	cfg    warehouse.Config
-	db     *engine.DB
 	expose sync.Mutex // DuckDB refuses two changes of one schema at once
 
 	mu     sync.Mutex
-	ingest *engine.DB
+	db     *engine.DB // for SQL
+	ingest *engine.DB // for Arrow
 }
 
 var _ warehouse.Open = Open
 
 // Open makes a Warehouse that may touch nothing but what cfg names. A quarter of the memory, at most 512 MB, is
-// kept for Ingest.
+// kept for Ingest, or all but a quarter where Ingest is what the Warehouse is for.
 func Open(ctx context.Context, cfg warehouse.Config) (warehouse.Warehouse, error) {
-	memory := cfg.Memory
-	if memory > 0 {
-		memory -= ingestMemory(cfg.Memory)
-	}
-	db, err := engine.Open(ctx, config(cfg, memory, "sql"))
-	if err != nil {
-		return nil, fmt.Errorf("open duckdb: %w", err)
-	}
-	return &Warehouse{cfg: cfg, db: db}, nil
+	return &Warehouse{cfg: cfg}, nil
 }
 
-func ingestMemory(total int64) int64 { return min(total/4, 512<<20) }
+func ingestMemory(cfg warehouse.Config) int64 {
+	if cfg.ForIngest {
+		return cfg.Memory - cfg.Memory/4
+	}
+	return min(cfg.Memory/4, 512<<20)
+}
 
 func config(cfg warehouse.Config, memory int64, temp string) engine.Config {
 	c := engine.Config{Memory: memory, Threads: cfg.Threads, Dirs: cfg.Dirs, Files: cfg.Files}
@@ -59,9 +56,11 @@ func (w *Warehouse) Dialect() *warehouse.Dialect { return warehouse.DuckDB }
 func (w *Warehouse) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	err := w.db.Close()
-	if w.ingest != nil {
-		err = errors.Join(err, w.ingest.Close())
+	var err error
+	for _, db := range []*engine.DB{w.db, w.ingest} {
+		if db != nil {
+			err = errors.Join(err, db.Close())
+		}
 	}
 	return err
 }
@@ -70,7 +69,11 @@ func (w *Warehouse) Close() error {
 func (w *Warehouse) Expose(ctx context.Context, v warehouse.Version) error {
 	w.expose.Lock()
 	defer w.expose.Unlock()
-	return exposeIn(ctx, w.db, v)
+	db, err := w.sql(ctx)
+	if err != nil {
+		return err
+	}
+	return exposeIn(ctx, db, v)
 }
 
 func exposeIn(ctx context.Context, db *engine.DB, v warehouse.Version) error {
@@ -98,14 +101,22 @@ func exposeIn(ctx context.Context, db *engine.DB, v warehouse.Version) error {
 func (w *Warehouse) CheckSelect(ctx context.Context, query string) error {
 	ctx, cancel := w.timeout(ctx)
 	defer cancel()
-	return sqlError(w.db.CheckSelect(ctx, query))
+	db, err := w.sql(ctx)
+	if err != nil {
+		return err
+	}
+	return sqlError(db.CheckSelect(ctx, query))
 }
 
 // Describe binds the query: its tables must be there.
 func (w *Warehouse) Describe(ctx context.Context, query string) ([]warehouse.Column, error) {
 	ctx, cancel := w.timeout(ctx)
 	defer cancel()
-	columns, err := w.db.Describe(ctx, query)
+	db, err := w.sql(ctx)
+	if err != nil {
+		return nil, err
+	}
+	columns, err := db.Describe(ctx, query)
 	return convert(columns), sqlError(err)
 }
 
@@ -113,7 +124,11 @@ func (w *Warehouse) Describe(ctx context.Context, query string) ([]warehouse.Col
 func (w *Warehouse) Write(ctx context.Context, query, path string) (warehouse.File, error) {
 	ctx, cancel := w.timeout(ctx)
 	defer cancel()
-	copied, err := w.db.Copy(ctx, query, path, cast)
+	db, err := w.sql(ctx)
+	if err != nil {
+		return warehouse.File{}, err
+	}
+	copied, err := db.Copy(ctx, query, path, cast)
 	return written(copied, path, err)
 }
 
@@ -127,27 +142,42 @@ func (w *Warehouse) Ingest(ctx context.Context, r array.RecordReader, path strin
 	return written(copied, path, err)
 }
 
-// arrow opens the second instance when it is first needed.
+// sql is the instance for SQL.
+func (w *Warehouse) sql(ctx context.Context) (*engine.DB, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return opened(ctx, &w.db, config(w.cfg, w.cfg.Memory-ingestMemory(w.cfg), "sql"))
+}
+
+// arrow is the instance for Arrow.
 func (w *Warehouse) arrow(ctx context.Context) (*engine.DB, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.ingest == nil {
-		c := config(w.cfg, ingestMemory(w.cfg.Memory), "ingest")
-		c.Arrow = true
-		db, err := engine.Open(ctx, c)
+	c := config(w.cfg, ingestMemory(w.cfg), "ingest")
+	c.Arrow = true
+	return opened(ctx, &w.ingest, c)
+}
+
+func opened(ctx context.Context, db **engine.DB, c engine.Config) (*engine.DB, error) {
+	if *db == nil {
+		fresh, err := engine.Open(ctx, c)
 		if err != nil {
 			return nil, fmt.Errorf("open duckdb: %w", err)
 		}
-		w.ingest = db
+		*db = fresh
 	}
-	return w.ingest, nil
+	return *db, nil
 }
 
 // Query holds its answer, engine.MaxRows rows at most.
 func (w *Warehouse) Query(ctx context.Context, query string) (*warehouse.Result, error) {
 	ctx, cancel := w.timeout(ctx)
 	defer cancel()
-	rows, err := w.db.Query(ctx, query)
+	db, err := w.sql(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := db.Query(ctx, query)
 	if err != nil {
 		return nil, sqlError(err)
 	}
