@@ -47,8 +47,8 @@ type column struct {
 	// check is nil when no value of the right size can be bad. It is called for values that are not NULL, before
 	// anything of their row is appended, and gives nil for a good one.
 	check func(value []byte) *badValue
-	// append cannot fail for a value that check let pass. A nil value is NULL.
-	append func(b array.Builder, value []byte)
+	// bind makes what appends to a builder of field's type. Each result has one user at a time; the column has many.
+	bind func(b array.Builder) appendFunc
 
 	size    int                       // of every value on the wire; 0: it varies
 	dims    int                       // of a list
@@ -129,7 +129,7 @@ func columnFor(a attribute, pin string) (column, error) {
 	if dims > 0 {
 		code = listCodec(a.name, code, dims)
 	}
-	c.duckType, c.check, c.append, c.text = code.duckType, code.check, code.append, code.text
+	c.duckType, c.check, c.bind, c.text = code.duckType, code.check, code.bind, code.text
 	c.size, c.textual, c.dims = code.size, code.textual, dims
 	// Nullable whatever the catalog says: a constraint may be dropped between the look and the reading.
 	c.field = arrow.Field{Name: a.name, Type: code.arrow, Nullable: true}

@@ -24,9 +24,90 @@ type codec struct {
 	duckType string
 	size     int // on the wire; 0: it varies
 	check    func(value []byte) *badValue
-	append   func(b array.Builder, value []byte)
+	bind     func(b array.Builder) appendFunc
 	text     func(value []byte) string // called for values that may be bad
 	textual  bool
+}
+
+// span is where in a buffer a value lies; a negative size is NULL.
+type span struct {
+	at   uint32
+	size int32
+}
+
+func (s span) of(buf []byte) []byte { return buf[s.at : s.at+uint32(s.size)] }
+
+// appendFunc appends values that lie in buf to the builder that it is bound to. It works on many at once, because
+// that takes half the time. It cannot fail for values that check let pass, and keeps nothing of buf.
+type appendFunc func(buf []byte, values []span)
+
+// appender makes bind of a function that decodes one value, for builders of T.
+func appender[B interface{ AppendValues([]T, []bool) }, T any](decode func(value []byte) T) func(array.Builder) appendFunc {
+	return func(b array.Builder) appendFunc {
+		to := b.(B)
+		var decoded []T
+		var valid []bool
+		return func(buf []byte, values []span) {
+			if len(decoded) < len(values) {
+				decoded, valid = make([]T, len(values)), make([]bool, len(values))
+			}
+			decoded, valid := decoded[:len(values)], valid[:len(values)]
+			nulls := false
+			for i, s := range values {
+				if valid[i] = s.size >= 0; s.size >= 0 {
+					decoded[i] = decode(s.of(buf))
+				} else {
+					nulls = true // what decoded has there is never looked at
+				}
+			}
+			if !nulls {
+				valid = nil
+			}
+			to.AppendValues(decoded, valid)
+		}
+	}
+}
+
+// bindBinary appends bytes, or what decode makes of them.
+func bindBinary(decode func([]byte) []byte) func(array.Builder) appendFunc {
+	return func(b array.Builder) appendFunc { return appendBinary(b.(*array.BinaryBuilder), decode) }
+}
+
+// bindText is bindBinary for builders of strings.
+func bindText(decode func([]byte) []byte) func(array.Builder) appendFunc {
+	return func(b array.Builder) appendFunc { return appendBinary(b.(*array.StringBuilder).BinaryBuilder, decode) }
+}
+
+func appendBinary(to *array.BinaryBuilder, decode func([]byte) []byte) appendFunc {
+	size := 0 // of a batch, the one before or the one at hand
+	return func(buf []byte, values []span) {
+		to.Reserve(len(values))
+		if to.Len() == 0 {
+			to.ReserveData(size)
+		}
+		for _, s := range values {
+			if s.size < 0 {
+				to.AppendNull()
+				continue
+			}
+			v := s.of(buf)
+			if decode != nil {
+				v = decode(v)
+			}
+			if to.DataCap()-to.DataLen() < len(v) {
+				to.ReserveData(max(len(v), to.DataLen()))
+			}
+			to.UnsafeAppend(v)
+		}
+		size = to.DataLen()
+	}
+}
+
+// within binds what an extension type is stored as.
+func within(storage func(array.Builder) appendFunc) func(array.Builder) appendFunc {
+	return func(b array.Builder) appendFunc {
+		return storage(b.(interface{ StorageBuilder() array.Builder }).StorageBuilder())
+	}
 }
 
 func bad(format string, args ...any) *badValue {
@@ -42,84 +123,42 @@ func hexText(v []byte) string { return `\x` + hex.EncodeToString(v) }
 
 func boolCodec() codec {
 	return codec{arrow: arrow.FixedWidthTypes.Boolean, duckType: "BOOLEAN", size: 1,
-		append: func(b array.Builder, v []byte) {
-			to := b.(*array.BooleanBuilder)
-			if v == nil {
-				to.AppendNull()
-				return
-			}
-			to.Append(v[0] != 0)
-		},
+		bind: appender[*array.BooleanBuilder](func(v []byte) bool { return v[0] != 0 }),
 		text: func(v []byte) string { return strconv.FormatBool(v[0] != 0) },
 	}
 }
 
 func int2Codec() codec {
 	return codec{arrow: arrow.PrimitiveTypes.Int16, duckType: "SMALLINT", size: 2,
-		append: func(b array.Builder, v []byte) {
-			to := b.(*array.Int16Builder)
-			if v == nil {
-				to.AppendNull()
-				return
-			}
-			to.Append(int16(binary.BigEndian.Uint16(v)))
-		},
+		bind: appender[*array.Int16Builder](func(v []byte) int16 { return int16(binary.BigEndian.Uint16(v)) }),
 		text: func(v []byte) string { return strconv.Itoa(int(int16(binary.BigEndian.Uint16(v)))) },
 	}
 }
 
 func int4Codec() codec {
 	return codec{arrow: arrow.PrimitiveTypes.Int32, duckType: "INTEGER", size: 4,
-		append: func(b array.Builder, v []byte) {
-			to := b.(*array.Int32Builder)
-			if v == nil {
-				to.AppendNull()
-				return
-			}
-			to.Append(int32(binary.BigEndian.Uint32(v)))
-		},
+		bind: appender[*array.Int32Builder](func(v []byte) int32 { return int32(binary.BigEndian.Uint32(v)) }),
 		text: func(v []byte) string { return strconv.Itoa(int(int32(binary.BigEndian.Uint32(v)))) },
 	}
 }
 
 func int8Codec() codec {
 	return codec{arrow: arrow.PrimitiveTypes.Int64, duckType: "BIGINT", size: 8,
-		append: func(b array.Builder, v []byte) {
-			to := b.(*array.Int64Builder)
-			if v == nil {
-				to.AppendNull()
-				return
-			}
-			to.Append(int64(binary.BigEndian.Uint64(v)))
-		},
+		bind: appender[*array.Int64Builder](func(v []byte) int64 { return int64(binary.BigEndian.Uint64(v)) }),
 		text: func(v []byte) string { return strconv.FormatInt(int64(binary.BigEndian.Uint64(v)), 10) },
 	}
 }
 
 func oidCodec() codec {
 	return codec{arrow: arrow.PrimitiveTypes.Uint32, duckType: "UINTEGER", size: 4,
-		append: func(b array.Builder, v []byte) {
-			to := b.(*array.Uint32Builder)
-			if v == nil {
-				to.AppendNull()
-				return
-			}
-			to.Append(binary.BigEndian.Uint32(v))
-		},
+		bind: appender[*array.Uint32Builder](binary.BigEndian.Uint32),
 		text: func(v []byte) string { return strconv.FormatUint(uint64(binary.BigEndian.Uint32(v)), 10) },
 	}
 }
 
 func float4Codec() codec {
 	return codec{arrow: arrow.PrimitiveTypes.Float32, duckType: "FLOAT", size: 4,
-		append: func(b array.Builder, v []byte) {
-			to := b.(*array.Float32Builder)
-			if v == nil {
-				to.AppendNull()
-				return
-			}
-			to.Append(math.Float32frombits(binary.BigEndian.Uint32(v)))
-		},
+		bind: appender[*array.Float32Builder](func(v []byte) float32 { return math.Float32frombits(binary.BigEndian.Uint32(v)) }),
 		text: func(v []byte) string {
 			return strconv.FormatFloat(float64(math.Float32frombits(binary.BigEndian.Uint32(v))), 'g', -1, 32)
 		},
@@ -128,14 +167,7 @@ func float4Codec() codec {
 
 func float8Codec() codec {
 	return codec{arrow: arrow.PrimitiveTypes.Float64, duckType: "DOUBLE", size: 8,
-		append: func(b array.Builder, v []byte) {
-			to := b.(*array.Float64Builder)
-			if v == nil {
-				to.AppendNull()
-				return
-			}
-			to.Append(math.Float64frombits(binary.BigEndian.Uint64(v)))
-		},
+		bind: appender[*array.Float64Builder](func(v []byte) float64 { return math.Float64frombits(binary.BigEndian.Uint64(v)) }),
 		text: func(v []byte) string {
 			return strconv.FormatFloat(math.Float64frombits(binary.BigEndian.Uint64(v)), 'g', -1, 64)
 		},
@@ -144,14 +176,7 @@ func float8Codec() codec {
 
 func textCodec() codec {
 	return codec{arrow: arrow.BinaryTypes.String, duckType: "VARCHAR", textual: true,
-		append: func(b array.Builder, v []byte) {
-			to := b.(*array.StringBuilder)
-			if v == nil {
-				to.AppendNull()
-				return
-			}
-			to.BinaryBuilder.Append(v)
-		},
+		bind: bindText(nil),
 		text: func(v []byte) string { return string(v) },
 	}
 }
@@ -169,28 +194,14 @@ func charCodec() codec {
 		return v
 	}
 	return codec{arrow: arrow.BinaryTypes.String, duckType: "VARCHAR", size: 1,
-		append: func(b array.Builder, v []byte) {
-			to := b.(*array.StringBuilder)
-			if v == nil {
-				to.AppendNull()
-				return
-			}
-			to.BinaryBuilder.Append(spell(v))
-		},
+		bind: bindText(spell),
 		text: func(v []byte) string { return string(spell(v)) },
 	}
 }
 
 func byteaCodec() codec {
 	return codec{arrow: arrow.BinaryTypes.Binary, duckType: "BLOB", text: hexText,
-		append: func(b array.Builder, v []byte) {
-			to := b.(*array.BinaryBuilder)
-			if v == nil {
-				to.AppendNull()
-				return
-			}
-			to.Append(v)
-		},
+		bind: bindBinary(nil),
 	}
 }
 
@@ -204,47 +215,40 @@ var jsonType = func() arrow.DataType {
 
 func jsonCodec() codec {
 	return codec{arrow: jsonType, duckType: "JSON", textual: true,
-		append: func(b array.Builder, v []byte) {
-			to := b.(*array.ExtensionBuilder).Builder.(*array.StringBuilder)
-			if v == nil {
-				to.AppendNull()
-				return
-			}
-			to.BinaryBuilder.Append(v)
-		},
+		bind: within(bindText(nil)),
 		text: func(v []byte) string { return string(v) },
 	}
 }
 
 // jsonbCodec is for jsonb, which comes as text behind the number of its format.
 func jsonbCodec() codec {
-	c, plain := jsonCodec(), jsonCodec()
+	c := jsonCodec()
 	c.check = func(v []byte) *badValue {
 		if len(v) == 0 || v[0] != 1 {
 			return bad("jsonb in an unknown format: %.40x", v)
 		}
 		return nil
 	}
-	c.append = func(b array.Builder, v []byte) {
-		if v != nil {
-			v = v[1:]
-		}
-		plain.append(b, v)
-	}
+	c.bind = within(bindText(func(v []byte) []byte { return v[1:] }))
 	c.text = func(v []byte) string { return strings.TrimPrefix(string(v), "\x01") }
 	return c
 }
 
 func uuidCodec() codec {
 	return codec{arrow: extensions.NewUUIDType(), duckType: "UUID", size: 16,
-		append: func(b array.Builder, v []byte) {
-			to := b.(*extensions.UUIDBuilder).Builder.(*array.FixedSizeBinaryBuilder)
-			if v == nil {
-				to.AppendNull()
-				return
+		bind: within(func(b array.Builder) appendFunc {
+			to := b.(*array.FixedSizeBinaryBuilder)
+			return func(buf []byte, values []span) {
+				to.Reserve(len(values))
+				for _, s := range values {
+					if s.size < 0 {
+						to.AppendNull()
+					} else {
+						to.UnsafeAppend(s.of(buf))
+					}
+				}
 			}
-			to.Append(v)
-		},
+		}),
 		text: func(v []byte) string { return fmt.Sprintf("%x-%x-%x-%x-%x", v[:4], v[4:6], v[6:8], v[8:10], v[10:16]) },
 	}
 }
@@ -269,22 +273,16 @@ func dateCodec() codec {
 			}
 			return nil
 		},
-		append: func(b array.Builder, v []byte) {
-			to := b.(*array.Date32Builder)
-			if v == nil {
-				to.AppendNull()
-				return
-			}
-			days := int32(binary.BigEndian.Uint32(v))
-			switch days {
+		bind: appender[*array.Date32Builder](func(v []byte) arrow.Date32 {
+			switch days := int32(binary.BigEndian.Uint32(v)); days {
 			case math.MaxInt32:
+				return math.MaxInt32
 			case math.MinInt32:
-				days = -math.MaxInt32
+				return -math.MaxInt32
 			default:
-				days += epochDays
+				return arrow.Date32(days + epochDays)
 			}
-			to.Append(arrow.Date32(days))
-		},
+		}),
 		text: func(v []byte) string {
 			switch days := int32(binary.BigEndian.Uint32(v)); days {
 			case math.MaxInt32:
@@ -306,14 +304,7 @@ func timeCodec() codec {
 			}
 			return nil
 		},
-		append: func(b array.Builder, v []byte) {
-			to := b.(*array.Time64Builder)
-			if v == nil {
-				to.AppendNull()
-				return
-			}
-			to.Append(arrow.Time64(binary.BigEndian.Uint64(v)))
-		},
+		bind: appender[*array.Time64Builder](func(v []byte) arrow.Time64 { return arrow.Time64(binary.BigEndian.Uint64(v)) }),
 		text: func(v []byte) string {
 			n := binary.BigEndian.Uint64(v)
 			return fmt.Sprintf("%02d:%02d:%02d.%06d", n/3_600_000_000, n/60_000_000%60, n/1_000_000%60, n%1_000_000)
@@ -349,22 +340,16 @@ func timestampCodec(column, zone string) codec {
 			}
 			return bad("%s is beyond what %s holds (to 294247-01-10 04:00:54.775806); %s", text(v), duckType, hint(column))
 		},
-		append: func(b array.Builder, v []byte) {
-			to := b.(*array.TimestampBuilder)
-			if v == nil {
-				to.AppendNull()
-				return
-			}
-			n := int64(binary.BigEndian.Uint64(v))
-			switch n {
+		bind: appender[*array.TimestampBuilder](func(v []byte) arrow.Timestamp {
+			switch n := int64(binary.BigEndian.Uint64(v)); n {
 			case math.MaxInt64:
+				return math.MaxInt64
 			case math.MinInt64:
-				n = -math.MaxInt64
+				return -math.MaxInt64
 			default:
-				n += epochMicros
+				return arrow.Timestamp(n + epochMicros)
 			}
-			to.Append(arrow.Timestamp(n))
-		},
+		}),
 	}
 }
 
@@ -389,7 +374,7 @@ const (
 func wordAt(v []byte, i int) uint16 { return binary.BigEndian.Uint16(v[2*i:]) }
 
 // numericShape gives a numeric's digits without zeros at both ends, and the weight of the first of them. ok is false
-// when the bytes are no numeric.
+// when the bytes are no numeric. That each digit is below 10000 is for validDigits to say.
 func numericShape(v []byte) (digits []byte, weight int, sign uint16, ok bool) {
 	if len(v) < 8 || len(v) != 8+2*int(wordAt(v, 0)) {
 		return nil, 0, 0, false
@@ -402,11 +387,6 @@ func numericShape(v []byte) (digits []byte, weight int, sign uint16, ok bool) {
 	default:
 		return nil, 0, 0, false
 	}
-	for i := 0; i < len(digits); i += 2 {
-		if binary.BigEndian.Uint16(digits[i:]) >= 10000 {
-			return nil, 0, 0, false
-		}
-	}
 	for len(digits) > 0 && digits[0] == 0 && digits[1] == 0 {
 		digits, weight = digits[2:], weight-1
 	}
@@ -416,6 +396,15 @@ func numericShape(v []byte) (digits []byte, weight int, sign uint16, ok bool) {
 	return digits, weight, sign, true
 }
 
+func validDigits(digits []byte) bool {
+	for ; len(digits) >= 2; digits = digits[2:] {
+		if binary.BigEndian.Uint16(digits) >= 10000 {
+			return false
+		}
+	}
+	return true
+}
+
 // decimalCodec is for numerics that land as DECIMAL(precision,scale). Nothing is ever rounded.
 func decimalCodec(column string, precision, scale int) codec {
 	duckType := fmt.Sprintf("DECIMAL(%d,%d)", precision, scale)
@@ -423,7 +412,7 @@ func decimalCodec(column string, precision, scale int) codec {
 		check: func(v []byte) *badValue {
 			digits, weight, sign, ok := numericShape(v)
 			switch {
-			case !ok:
+			case !ok || !validDigits(digits):
 				return bad("no numeric: %.40x", v)
 			case sign > numericNegative:
 				return bad("%s is no %s; %s", numericText(v), duckType, hint(column))
@@ -438,14 +427,7 @@ func decimalCodec(column string, precision, scale int) codec {
 			}
 			return nil
 		},
-		append: func(b array.Builder, v []byte) {
-			to := b.(*array.Decimal128Builder)
-			if v == nil {
-				to.AppendNull()
-				return
-			}
-			to.Append(decimal(v, scale))
-		},
+		bind: appender[*array.Decimal128Builder](func(v []byte) decimal128.Num { return decimal(v, scale) }),
 	}
 }
 
@@ -486,22 +468,25 @@ var powers = func() (p [20]uint64) {
 func decimal(v []byte, scale int) decimal128.Num {
 	digits, weight, sign, _ := numericShape(v)
 	var hi, lo uint64
-	n := len(digits) / 2
-	shift := scale - 4*(n-1-weight) // of the last digit: times 10^shift
-	whole := digits
-	if shift < 0 && n > 0 {
-		whole = digits[:2*n-2]
-	}
-	for ; len(whole) > 0; whole = whole[2:] {
-		hi, lo = muladd(hi, lo, 10000, uint64(binary.BigEndian.Uint16(whole)))
-	}
-	if n > 0 {
-		if shift < 0 { // the last digit ends in -shift zeros
-			last := uint64(binary.BigEndian.Uint16(digits[2*n-2:]))
-			hi, lo = muladd(hi, lo, powers[4+shift], last/powers[-shift])
+	if n := len(digits) / 2; n > 0 {
+		shift := scale - 4*(n-1-weight) // of the last digit: times 10^shift
+		by, last := uint64(10000), uint64(binary.BigEndian.Uint16(digits[2*n-2:]))
+		if shift < 0 { // it ends in -shift zeros
+			by, last, shift = powers[4+shift], last/powers[-shift], 0
 		}
-		for ; shift > 0; shift -= 19 {
-			hi, lo = muladd(hi, lo, powers[min(shift, 19)], 0)
+		if n <= 4 && shift <= 3 { // below 10^19
+			for i := 0; i < n-1; i++ {
+				lo = lo*10000 + uint64(binary.BigEndian.Uint16(digits[2*i:]))
+			}
+			lo = (lo*by + last) * powers[shift]
+		} else {
+			for i := 0; i < n-1; i++ {
+				hi, lo = muladd(hi, lo, 10000, uint64(binary.BigEndian.Uint16(digits[2*i:])))
+			}
+			hi, lo = muladd(hi, lo, by, last)
+			for ; shift > 0; shift -= 19 {
+				hi, lo = muladd(hi, lo, powers[min(shift, 19)], 0)
+			}
 		}
 	}
 	d := decimal128.New(int64(hi), lo)
@@ -519,7 +504,7 @@ func muladd(hi, lo, by, plus uint64) (uint64, uint64) {
 
 // numericText spells a numeric as PostgreSQL does.
 func numericText(v []byte) string {
-	if _, _, sign, ok := numericShape(v); !ok {
+	if digits, _, sign, ok := numericShape(v); !ok || !validDigits(digits) {
 		return hexText(v)
 	} else if sign > numericNegative {
 		return map[uint16]string{numericNaN: "NaN", numericPlusInf: "Infinity", numericMinusInf: "-Infinity"}[sign]
@@ -601,36 +586,49 @@ func listCodec(column string, elem codec, dims int) codec {
 		}
 		return nil
 	}
-	c.append = func(b array.Builder, v []byte) {
-		to := b.(*array.ListBuilder)
-		if v == nil {
-			to.AppendNull()
-			return
-		}
-		shape, rest, _ := arrayShape(v)
-		appendList(to, &elem, shape.length[:shape.dims], rest)
-	}
+	c.bind = func(b array.Builder) appendFunc { return bindList(b.(*array.ListBuilder), elem, dims) }
 	c.text = func(v []byte) string { return arrayText(elem, v) }
 	return c
 }
 
-// appendList appends one dimension; lengths is empty for an empty array.
-func appendList(to *array.ListBuilder, elem *codec, lengths []int, rest []byte) []byte {
-	to.Append(true)
-	if len(lengths) == 0 {
-		return rest
+func bindList(outer *array.ListBuilder, elem codec, dims int) appendFunc {
+	levels := []*array.ListBuilder{outer}
+	for len(levels) < dims {
+		levels = append(levels, levels[len(levels)-1].ValueBuilder().(*array.ListBuilder))
 	}
-	values := to.ValueBuilder()
-	for range lengths[0] {
-		if len(lengths) > 1 {
-			rest = appendList(values.(*array.ListBuilder), elem, lengths[1:], rest)
-			continue
+	items := elem.bind(levels[dims-1].ValueBuilder())
+	var scratch []span
+	var at uint32
+	var add func(buf []byte, level int, lengths []int)
+	add = func(buf []byte, level int, lengths []int) {
+		levels[level].Append(true)
+		switch len(lengths) {
+		case 0: // an empty array has no dimensions
+		case 1:
+			scratch = scratch[:0]
+			for range lengths[0] {
+				item := span{at + 4, int32(binary.BigEndian.Uint32(buf[at:]))}
+				scratch = append(scratch, item)
+				at += 4 + uint32(max(item.size, 0))
+			}
+			items(buf, scratch)
+		default:
+			for range lengths[0] {
+				add(buf, level+1, lengths[1:])
+			}
 		}
-		item, after, _ := next(rest)
-		elem.append(values, item)
-		rest = after
 	}
-	return rest
+	return func(buf []byte, values []span) {
+		for _, v := range values {
+			if v.size < 0 {
+				outer.AppendNull()
+				continue
+			}
+			s, _, _ := arrayShape(v.of(buf))
+			at = v.at + 12 + 8*uint32(s.dims)
+			add(buf, 0, s.length[:s.dims])
+		}
+	}
 }
 
 type shape struct {

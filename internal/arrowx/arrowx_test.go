@@ -10,6 +10,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/extensions"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
@@ -190,11 +191,38 @@ func TestBatcher(t *testing.T) {
 	}
 }
 
+func TestBatcherTakesManyRows(t *testing.T) {
+	var got []int64
+	b := NewBatcher(schema, func(r arrow.RecordBatch) error { got = append(got, r.NumRows()); r.Release(); return nil })
+	defer b.Release()
+	for range 2 {
+		for left := b.Room(); left > 0; left = b.Room() {
+			n := min(1000, left)
+			b.Field(0).(*array.Int64Builder).AppendValues(make([]int64, n), nil)
+			if err := b.Rows(t.Context(), n, 8*n); err != nil {
+				t.Fatal(err)
+			}
+			if len(got) > 0 && b.Room() == MaxRows {
+				break
+			}
+		}
+	}
+	if len(got) != 2 || got[0] != MaxRows || got[1] != MaxRows {
+		t.Errorf("batches %v", got)
+	}
+}
+
 func TestDuckType(t *testing.T) {
+	json, err := extensions.NewJSONType(arrow.BinaryTypes.String)
+	if err != nil {
+		t.Fatal(err)
+	}
 	good := map[string]arrow.DataType{
 		"DECIMAL(12,2)":            &arrow.Decimal128Type{Precision: 12, Scale: 2},
 		`STRUCT("a b" BIGINT)[]`:   arrow.ListOf(arrow.StructOf(arrow.Field{Name: "a b", Type: arrow.PrimitiveTypes.Int64})),
 		"TIMESTAMP WITH TIME ZONE": &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"},
+		"JSON[]":                   arrow.ListOf(json),
+		"UUID":                     extensions.NewUUIDType(),
 		"UBIGINT":                  arrow.PrimitiveTypes.Uint64,
 		"VARCHAR":                  &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int8, ValueType: arrow.BinaryTypes.String},
 	}

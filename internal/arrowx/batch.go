@@ -31,8 +31,12 @@ func NewBatcher(schema *arrow.Schema, emit func(arrow.RecordBatch) error) *Batch
 }
 
 // Row ends a row of about n bytes, and stops when ctx has ended.
-func (b *Batcher) Row(ctx context.Context, n int) error {
-	b.rows++
+func (b *Batcher) Row(ctx context.Context, n int) error { return b.Rows(ctx, 1, n) }
+
+// Rows ends some rows of about n bytes together, for callers that append column by column. MaxRows is kept when they
+// are no more than Room.
+func (b *Batcher) Rows(ctx context.Context, rows, n int) error {
+	b.rows += rows
 	b.bytes += n
 	if b.rows < MaxRows && b.bytes < MaxBytes {
 		return nil
@@ -42,6 +46,9 @@ func (b *Batcher) Row(ctx context.Context, n int) error {
 	}
 	return b.Flush()
 }
+
+// Room is how many rows the batch at hand may still take.
+func (b *Batcher) Room() int { return MaxRows - b.rows }
 
 // Flush emits the rows that are there.
 func (b *Batcher) Flush() error {
@@ -194,8 +201,11 @@ func DuckType(t arrow.DataType) (string, error) {
 	case *arrow.NullType:
 		return "VARCHAR", nil
 	case arrow.ExtensionType:
-		if t.ExtensionName() == "arrow.uuid" {
+		switch t.ExtensionName() {
+		case "arrow.uuid":
 			return "UUID", nil
+		case "arrow.json":
+			return "JSON", nil
 		}
 		return DuckType(t.StorageType())
 	case arrow.ListLikeType:
