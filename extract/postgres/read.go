@@ -16,7 +16,7 @@ import (
 
 // Read implements extract.Source: one COPY, decoded while it comes.
 func (s *source) Read(ctx context.Context, r extract.Request) (*extract.Snapshot, error) {
-	var sp span
+	var sp piece
 	if err := json.Unmarshal([]byte(r.Slice.Spec), &sp); err != nil {
 		return nil, fmt.Errorf("slice %s of stream %q: %w", r.Slice.ID, r.Stream.Name, err)
 	}
@@ -27,7 +27,7 @@ func (s *source) Read(ctx context.Context, r extract.Request) (*extract.Snapshot
 	return snap, nil
 }
 
-func (s *source) read(ctx context.Context, r extract.Request, sp span) (*extract.Snapshot, error) {
+func (s *source) read(ctx context.Context, r extract.Request, sp piece) (*extract.Snapshot, error) {
 	h, err := s.hold(ctx)
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (s *source) read(ctx context.Context, r extract.Request, sp span) (*extract
 }
 
 // copyOut starts the COPY. The snapshot that it gives ends the session.
-func (s *source) copyOut(ctx context.Context, r extract.Request, sp span, h *holder, c *session) (*extract.Snapshot, error) {
+func (s *source) copyOut(ctx context.Context, r extract.Request, sp piece, h *holder, c *session) (*extract.Snapshot, error) {
 	rel, err := s.relation(ctx, c, h.facts, r.Stream)
 	if err != nil {
 		return nil, err
@@ -122,9 +122,9 @@ func (s *source) copyOut(ctx context.Context, r extract.Request, sp span, h *hol
 	}, nil
 }
 
-// statement is the SELECT of a span. extra columns behind those to land are texts: the resume point is made of those of
+// statement is the SELECT of a piece. extra columns behind those to land are texts: the resume point is made of those of
 // the last row.
-func (r *relation) statement(sp span, resume string) (sql string, columns []column, extra int, err error) {
+func (r *relation) statement(sp piece, resume string) (sql string, columns []column, extra int, err error) {
 	var where []string
 	columns = r.columns
 	cursor := ""

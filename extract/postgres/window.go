@@ -14,8 +14,8 @@ import (
 	"github.com/millrace/millrace/extract/database"
 )
 
-// span is what a slice's Spec holds.
-type span struct {
+// piece is what a slice's Spec holds.
+type piece struct {
 	What    string `json:"what"`              // rows, changed, nulls, keys
 	AsOf    string `json:"as_of,omitempty"`   // the state that it must be read in; "": any later one shows the same rows
 	From    int64  `json:"from,omitempty"`    // first page
@@ -27,7 +27,7 @@ type span struct {
 	Paged   bool   `json:"paged,omitempty"`   // in pages, in the order of cursor and key
 }
 
-// What a span reads.
+// What a piece reads.
 const (
 	allRows     = "rows"
 	changedRows = "changed"
@@ -99,7 +99,7 @@ WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' AND c.relk
 // readsOn says whether a window of an earlier session still means the same rows.
 func (r *relation) readsOn(w *extract.Window) bool {
 	for _, slice := range w.Slices {
-		var sp span
+		var sp piece
 		if json.Unmarshal([]byte(slice.Spec), &sp) != nil || sp.Columns != r.fingerprint() || sp.File != 0 && sp.File != r.file {
 			return false
 		}
@@ -127,21 +127,21 @@ func (p *planner) plan(ctx context.Context) error {
 	p.w.Notes = append(p.w.Notes, p.rel.notes...)
 	p.w.Notes = append(p.w.Notes, p.rel.remarks()...)
 	if p.stream.Mode == extract.Full {
-		p.ranges(span{What: allRows, AsOf: p.h.asOf.ID}, fullRange)
+		p.ranges(piece{What: allRows, AsOf: p.h.asOf.ID}, fullRange)
 		return nil
 	}
 	return p.changes(ctx)
 }
 
 // slice adds one piece to the window.
-func (p *planner) slice(id string, sp span, bytes int64) {
+func (p *planner) slice(id string, sp piece, bytes int64) {
 	sp.Columns = p.rel.fingerprint()
 	text, _ := json.Marshal(sp) // a plain struct
 	p.w.Slices = append(p.w.Slices, extract.Slice{ID: id, Spec: string(text), Bytes: bytes, Keys: sp.What == keysOnly})
 }
 
 // ranges cuts a table into ranges of pages. The last has no end: the table may have grown when it is read.
-func (p *planner) ranges(sp span, size int64) {
+func (p *planner) ranges(sp piece, size int64) {
 	pages := size / p.h.block
 	n := max(1, (p.rel.pages+pages-1)/pages)
 	if !p.rel.ranges || n == 1 {
@@ -181,7 +181,7 @@ func (p *planner) changes(ctx context.Context) error {
 		p.w.Hi = p.since // nothing has moved: nothing is to be published
 	}
 	p.w.Overlaps = b.overlaps
-	sp := span{Lo: b.lo, Top: b.top}
+	sp := piece{Lo: b.lo, Top: b.top}
 	if p.stream.Mode == extract.Append {
 		if p.ripening {
 			return &database.Trouble{Message: fmt.Sprintf("how far %s is complete cannot be seen (%s): mode: append would lose rows that are committed late", p.rel.cursor.name, p.h.unprovenNumbers(p.rel)),
@@ -201,7 +201,7 @@ func (p *planner) changes(ctx context.Context) error {
 		}
 	}
 	if mark.Value == "" { // everything that is there, rows without a cursor among it
-		p.ranges(span{What: allRows}, incrementalRange)
+		p.ranges(piece{What: allRows}, incrementalRange)
 		return nil
 	}
 	if b.fresh {
@@ -213,7 +213,7 @@ func (p *planner) changes(ctx context.Context) error {
 		return err
 	}
 	if p.stream.Deletes {
-		p.slice("keys", span{What: keysOnly}, 0)
+		p.slice("keys", piece{What: keysOnly}, 0)
 	}
 	return nil
 }
@@ -233,7 +233,7 @@ func (p *planner) nulls(ctx context.Context, changed bool) error {
 	}
 	p.note("rows without a %s are read in every run: nothing tells when they change", c.name)
 	p.w.Overlaps = true
-	p.slice("nulls", span{What: nullRows}, 0)
+	p.slice("nulls", piece{What: nullRows}, 0)
 	return nil
 }
 
