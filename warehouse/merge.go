@@ -33,6 +33,10 @@ type MergeInput struct {
 	Deleted  []File   // key columns: rows to take out, unless the key is landed as well
 	Dir      string   // an existing folder that is this merge's alone; kept files are named base-*, upserts-*…
 
+	// Latest says that the landed rows are the source's state at one moment, later than that of every merge before:
+	// they replace published rows whatever the cursors are, for a DATE cursor stands still and a clock may be set back.
+	Latest bool
+
 	SmallBytes int64   // a base of at most so many bytes is rewritten rather than given a delta; 0: 64 MB
 	DeltaShare float64 // delta rows beyond this share of the base's are folded in; 0: 0.15
 }
@@ -246,13 +250,14 @@ func (m *merger) changes(ctx context.Context, winners []File) (map[string]int64,
 	if rowsOf(winners) == 0 {
 		return map[string]int64{}, nil, nil
 	}
+	order := Order{Cursor: m.in.Cursor, Latest: m.in.Latest}
 	read := m.columns
 	if c := m.in.Cursor; c != "" {
 		if read = m.only(m.in.Key...); !slices.Contains(m.in.Key, c) {
 			read = append(read, m.only(c)...)
 		}
 	}
-	decided, err := m.temp(ctx, "decisions", m.d.Classify(m.d.Scan(winners, read), m.published(read), read, m.in.Key, m.in.Cursor))
+	decided, err := m.temp(ctx, "decisions", m.d.Classify(m.d.Scan(winners, read), m.published(read), read, m.in.Key, order))
 	if err != nil {
 		return nil, nil, fmt.Errorf("compare with what is published: %w", err)
 	}
@@ -262,7 +267,7 @@ func (m *merger) changes(ctx context.Context, winners []File) (map[string]int64,
 		return nil, nil, err
 	}
 	if counts["tie"] > 0 {
-		settled, err := m.temp(ctx, "ties", m.d.Ties(m.d.Scan(winners, m.columns), m.published(m.columns), decisions, m.columns, m.in.Key, m.in.Cursor))
+		settled, err := m.temp(ctx, "ties", m.d.Ties(m.d.Scan(winners, m.columns), m.published(m.columns), decisions, m.columns, m.in.Key, order))
 		if err != nil {
 			return nil, nil, fmt.Errorf("compare rows: %w", err)
 		}

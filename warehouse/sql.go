@@ -189,14 +189,23 @@ func (d *Dialect) idents(alias string, columns []string) string {
 	return strings.Join(out, ", ")
 }
 
+// Order is how a landed row and the published one of its key are compared.
+type Order struct {
+	Cursor string // "": whole rows are compared
+	Latest bool   // the landed row wins, whatever the cursors are
+}
+
 // Classify decides what becomes of the winners (unique keys) against the published rows. With a cursor it reads no
-// other column than that and the key: inserted, updated, superseded, or tie, which Ties settles. Without one it
-// compares whole rows: inserted, updated, unchanged.
-func (d *Dialect) Classify(winners, published string, columns []Column, key []string, cursor string) string {
+// other column than that and the key: inserted, updated, superseded, or tie, which Ties settles. Without
+// one it compares whole rows: inserted, updated, unchanged.
+func (d *Dialect) Classify(winners, published string, columns []Column, key []string, o Order) string {
 	matched := fmt.Sprintf("WHEN %s THEN 'unchanged' ELSE 'updated'", d.sameRow(columns))
-	if cursor != "" {
-		w, e := d.tuple([]string{cursor}, "w"), d.tuple([]string{cursor}, "e")
+	if o.Cursor != "" {
+		w, e := d.tuple([]string{o.Cursor}, "w"), d.tuple([]string{o.Cursor}, "e")
 		matched = fmt.Sprintf("WHEN %s THEN 'updated' WHEN %s THEN 'superseded' ELSE 'tie'", d.Less(e, w), d.Less(w, e))
+		if o.Latest {
+			matched = fmt.Sprintf("WHEN %s THEN 'tie' ELSE 'updated'", d.sameRow([]Column{{Name: o.Cursor}}))
+		}
 	}
 	return fmt.Sprintf(`SELECT %s, CASE WHEN e.%s IS NULL THEN 'inserted' %s END AS %s
 FROM (
@@ -216,14 +225,18 @@ func (d *Dialect) sameRow(columns []Column) string {
 }
 
 // Ties compares whole rows, of the ties in decisions only: unchanged, updated or superseded.
-func (d *Dialect) Ties(winners, published, decisions string, columns []Column, key []string, cursor string) string {
-	return fmt.Sprintf(`SELECT %s, CASE WHEN %s THEN 'unchanged' WHEN %s THEN 'superseded' ELSE 'updated' END AS %s
+func (d *Dialect) Ties(winners, published, decisions string, columns []Column, key []string, o Order) string {
+	superseded := ""
+	if !o.Latest {
+		superseded = fmt.Sprintf("WHEN %s THEN 'superseded' ", d.Less(d.rank(columns, o.Cursor, "w"), d.rank(columns, o.Cursor, "e")))
+	}
+	return fmt.Sprintf(`SELECT %s, CASE WHEN %s THEN 'unchanged' %sELSE 'updated' END AS %s
 FROM (
 %s
 ) AS w
 JOIN (
 %s
-) AS e ON %s`, d.idents("w", key), d.sameRow(columns), d.Less(d.rank(columns, cursor, "w"), d.rank(columns, cursor, "e")), d.QuoteIdent(outcome),
+) AS e ON %s`, d.idents("w", key), d.sameRow(columns), superseded, d.QuoteIdent(outcome),
 		indent(d.Among(winners, d.Having(decisions, "tie"), key)), indent(published), d.match(key, "w", "e"))
 }
 
