@@ -27,6 +27,9 @@ demo: build ## build, run the two example projects, show the results
 servers: ## install the servers that tests need, where apt-get can
 	@bash .ci/servers
 
+demo-postgres: build servers ## the shop on a real PostgreSQL, changed between two nights
+	@bash examples/demo-postgres.sh bin/millrace
+
 test: tools servers ## everything: vet, format, imports, unit and script tests, the short crash matrix
 	@echo "== lint";  $(MAKE) --no-print-directory lint
 	@echo "== tests"; [ -n "$$(bash .ci/servers --missing)" ] || export MILLRACE_TEST_SERVERS=required; go test -count=1 ./...
@@ -62,4 +65,4 @@ fuzz: tools ## fuzz every parser, 30 seconds each
 clean: ## remove what was built
 	rm -rf bin
 
-.PHONY: help tools build demo servers test lint faults faults-bin faults-short bench golden fuzz clean
+.PHONY: help tools build demo demo-postgres servers test lint faults faults-bin faults-short bench golden fuzz clean
