@@ -56,6 +56,9 @@ faults-short: build faults-bin ## the crash matrix, short form
 bench: build ## measure against the bars of the design; history goes to bench/history.jsonl
 	go run ./bench -bin bin/millrace
 
+bench-databases: build servers ## measure the database sources on private servers; ARGS=-long for 60 million rows
+	@bash bench/databases.sh $(ARGS)
+
 golden: tools ## rewrite golden files; read the diff before you commit it
 	go test ./warehouse/... ./internal/config/... ./cmd/... -update
 
@@ -65,4 +68,4 @@ fuzz: tools ## fuzz every parser, 30 seconds each
 clean: ## remove what was built
 	rm -rf bin
 
-.PHONY: help tools build demo demo-postgres servers test lint faults faults-bin faults-short bench golden fuzz clean
+.PHONY: help tools build demo demo-postgres servers test lint faults faults-bin faults-short bench bench-databases golden fuzz clean
