@@ -276,6 +276,39 @@ func TestLimitOfTheServer(t *testing.T) {
 	}
 }
 
+// TestSession: what the server sets for all does not reach our sessions.
+func TestSession(t *testing.T) {
+	db, _ := testDatabase(t)
+	mustExec(t, db, "CREATE TABLE s (i INT) ENGINE=InnoDB", "SET GLOBAL max_statement_time = 7, GLOBAL idle_transaction_timeout = 7, GLOBAL net_write_timeout = 7, GLOBAL tx_isolation = 'READ-COMMITTED'")
+	defer mustExec(t, db, "SET GLOBAL max_statement_time = DEFAULT, GLOBAL idle_transaction_timeout = DEFAULT, GLOBAL net_write_timeout = DEFAULT, GLOBAL tx_isolation = DEFAULT")
+	db.SetMaxIdleConns(0)
+	rowsAfter := func(conn *sql.Conn) (n int) {
+		mustExec(t, conn, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+		mustExec(t, db, "INSERT INTO s VALUES (1)")
+		if err := conn.QueryRowContext(context.Background(), "SELECT COUNT(*) FROM s").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		mustExec(t, conn, "COMMIT", "DELETE FROM s")
+		return n
+	}
+	raw, err := db.Conn(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	if n := rowsAfter(raw); n != 1 {
+		t.Errorf("%d rows: without REPEATABLE READ there is a snapshot, and this test proves nothing", n)
+	}
+	conn := testConn(t, db)
+	if n := rowsAfter(conn); n != 0 {
+		t.Errorf("%d rows: no snapshot", n)
+	}
+	var got string
+	if err := conn.QueryRowContext(context.Background(), "SELECT CONCAT_WS(' ', @@max_statement_time, @@idle_transaction_timeout, @@net_write_timeout)").Scan(&got); err != nil || got != "0.000000 0 3600" {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
 // TestDefinitionChanged: what a snapshot still shows of a table after DDL.
 func TestDefinitionChanged(t *testing.T) {
 	db, _ := testDatabase(t)
