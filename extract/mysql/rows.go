@@ -3,7 +3,6 @@ package mysql
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -187,27 +186,23 @@ func rawRow(columns []column, values []sql.RawBytes) string {
 	return text[:cut]
 }
 
-// quoted writes a JSON string; bytes that are not UTF-8 as \xNN in its text.
+// quoted writes a text in quotes. Bytes that are not UTF-8 are spelled \xNN, which JSON does not know: it is for people.
 func quoted(b *strings.Builder, v []byte) {
-	var text strings.Builder
+	b.WriteByte('"')
 	for len(v) > 0 {
 		r, n := utf8.DecodeRune(v)
-		if r == utf8.RuneError && n == 1 {
-			fmt.Fprintf(&text, `\x%02x`, v[0])
-		} else {
-			text.Write(v[:n])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(b, `\x%02x`, v[0])
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ':
+			fmt.Fprintf(b, `\u%04x`, r)
+		default:
+			b.Write(v[:n])
 		}
 		v = v[n:]
 	}
-	encoder := json.NewEncoder(&noNewline{b})
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(text.String())
-}
-
-// noNewline drops the newline that an Encoder writes after a value.
-type noNewline struct{ b *strings.Builder }
-
-func (w *noNewline) Write(p []byte) (int, error) {
-	w.b.Write(p[:len(p)-1])
-	return len(p), nil
+	b.WriteByte('"')
 }

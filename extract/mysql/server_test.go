@@ -75,6 +75,9 @@ func TestRejects(t *testing.T) {
 			t.Errorf("reject %d: %+v", i, r)
 		}
 	}
+	if !strings.Contains(rejects[6].Raw, `"u":"\xed\xa0\x80","n":null`) {
+		t.Error(rejects[6].Raw)
+	}
 	if len(rejects) != len(want) || got.rows != 15 || rows != 15 || bytes < 5000 {
 		t.Errorf("%d rejects, %d rows, told of %d rows and %d bytes", len(rejects), got.rows, rows, bytes)
 	}
