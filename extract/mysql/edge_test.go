@@ -603,11 +603,11 @@ FROM e WHERE updated_at >= ? AND updated_at < ?`
 		return "", err
 	}
 	defer c.Close()
-	return firstOnlyIn(d, c, edge)
+	return firstDirty(d, c, edge)
 }
 
-// firstOnlyIn is the least updated_at of d that is not in c, or edge. Both come in order.
-func firstOnlyIn(d, c *sql.Rows, edge string) (string, error) {
+// firstDirty is the least updated_at of d that is not in c, or edge. Both come in order.
+func firstDirty(d, c *sql.Rows, edge string) (string, error) {
 	type key struct {
 		at string
 		id int64

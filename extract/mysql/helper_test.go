@@ -11,16 +11,16 @@ import (
 	"time"
 
 	driver "github.com/go-sql-driver/mysql"
+
+	"github.com/millrace/millrace/internal/testserver"
 )
 
-// testConfig is how tests connect: MILLRACE_TEST_MARIADB is a mysql:// URL of an account that may do everything.
+func TestMain(m *testing.M) { os.Exit(testserver.Main(m)) }
+
+// testConfig is how tests connect to the shared server, as an account that may do everything.
 func testConfig(t testing.TB) *driver.Config {
 	t.Helper()
-	text := os.Getenv("MILLRACE_TEST_MARIADB")
-	if text == "" {
-		t.Skip("needs a server: set MILLRACE_TEST_MARIADB to mysql://user:password@host:port/")
-	}
-	u, err := url.Parse(text)
+	u, err := url.Parse(testserver.MariaDB(t).URL(""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func testConn(t testing.TB, db *sql.DB) *sql.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	for _, s := range session {
+	for _, s := range sessionSettings {
 		mustExec(t, conn, s)
 	}
 	return conn

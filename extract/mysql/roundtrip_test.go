@@ -233,7 +233,7 @@ func TestRoundTrip(t *testing.T) {
 		}
 		mustExec(t, conn, "INSERT INTO r ("+strings.Join(names, ",")+") VALUES ("+strings.Join(values, ",")+")")
 	}
-	mustExec(t, conn, session...)
+	mustExec(t, conn, sessionSettings...)
 
 	ctx := context.Background()
 	attrs, err := loadAttributes(ctx, conn, cfg.DBName, "r")

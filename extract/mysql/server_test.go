@@ -20,14 +20,6 @@ import (
 
 // What a server does when things go wrong: what the source is built upon.
 
-func serverCode(err error) uint16 {
-	var e *driver.MySQLError
-	if errors.As(err, &e) {
-		return e.Number
-	}
-	return 0
-}
-
 func TestRejects(t *testing.T) {
 	db, cfg := testDatabase(t)
 	conn := testConn(t, db)
@@ -50,7 +42,7 @@ func TestRejects(t *testing.T) {
 (13, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, REPEAT('x', 5000)),
 (14, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, x'ff', NULL),
 (15, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)`)
-	mustExec(t, conn, session...)
+	mustExec(t, conn, sessionSettings...)
 	attrs, err := loadAttributes(context.Background(), conn, cfg.DBName, "b")
 	if err != nil {
 		t.Fatal(err)

@@ -1,12 +1,10 @@
-// Package mysql reads tables and queries of MySQL and MariaDB by the text protocol and makes Arrow of them, exactly or
-// not at all. It never writes to the server. Read column (types.go) first, then readRows.
 package mysql
 
 import "strings"
 
-// session are the statements that every connection runs first. Types and rows are read right only after them. What only
+// sessionSettings are the statements that every connection runs first. Types and rows are read right only after them. What only
 // one of the two servers knows stands in a comment that only it reads.
-var session = []string{
+var sessionSettings = []string{
 	"SET NAMES utf8mb4",                                       // the server converts every charset; said aloud, because it may ignore the handshake's
 	"SET time_zone = '+00:00'",                                // TIMESTAMP is sent in the session's zone
 	"SET sql_mode = 'TRADITIONAL'",                            // without PAD_CHAR_TO_FULL_LENGTH, ANSI_QUOTES, NO_BACKSLASH_ESCAPES
