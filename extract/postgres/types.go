@@ -64,6 +64,7 @@ const (
 	oidBool, oidBytea, oidChar, oidName, oidInt8, oidInt2 = 16, 17, 18, 19, 20, 21
 	oidInt4, oidText, oidOID, oidJSON                     = 23, 25, 26, 114
 	oidFloat4, oidFloat8, oidMoney, oidBpchar, oidVarchar = 700, 701, 790, 1042, 1043
+	oidInet                                               = 869
 	oidDate, oidTime, oidTimestamp, oidTimestamptz        = 1082, 1083, 1114, 1184
 	oidNumeric, oidUUID, oidJSONB                         = 1700, 2950, 3802
 )
@@ -120,11 +121,16 @@ func columnFor(a attribute, pin string) (column, error) {
 		}
 	}
 	c := column{name: a.name, expr: pgx.Identifier{a.name}.Sanitize(), sqlType: a.sqlType, nullable: !a.notNull, note: note}
-	if cast != "" {
+	switch {
+	case cast == "":
+	case elem.oid == oidInet && a.typ.elem == nil: // its cast to text writes a netmask where psql writes none
+		c.expr = "pg_catalog.textin(pg_catalog.inet_out(" + c.expr + "))"
+	case elem.oid == oidInet && dims > 0:
+		c.expr += "::pg_catalog.text::pg_catalog.text[]"
+	case dims > 0:
+		c.expr += "::pg_catalog." + cast + "[]"
+	default:
 		c.expr += "::pg_catalog." + cast
-		if dims > 0 {
-			c.expr += "[]"
-		}
 	}
 	if dims > 0 {
 		code = listCodec(a.name, code, dims)
