@@ -51,7 +51,7 @@ bench: build ## measure against the bars of the design; history goes to bench/hi
 	go run ./bench -bin bin/millrace
 
 golden: tools ## rewrite golden files; read the diff before you commit it
-	go test ./warehouse/... ./internal/config/... ./cmd/... -update
+	go test ./warehouse/... ./internal/config/... ./extract/postgres ./cmd/... -update
 
 fuzz: tools ## fuzz every parser, 30 seconds each
 	@bash -c 'set -e; for p in $$(go list ./...); do for f in $$(go test -list "^Fuzz" $$p 2>/dev/null | grep ^Fuzz || true); do echo "== $$p $$f"; go test $$p -run "^$$f$$" -fuzz "^$$f$$" -fuzztime 30s; done; done'
