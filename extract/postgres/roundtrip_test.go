@@ -394,7 +394,7 @@ func kinds() []kind {
 	money := kind{"money", "DECIMAL(19,2)", []string{"-92233720368547758.08", "92233720368547758.07", "0", "-0.01"}, func(r *rand.Rand) string { return randomNumeric(15, 2)(r) }}
 	uuid := kind{"uuid", "UUID", []string{"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", "80000000-0000-0000-0000-000000000001", "7fffffff-ffff-ffff-8000-000000000000"},
 		func(r *rand.Rand) string { return fmt.Sprintf("%016x%016x", r.Uint64(), r.Uint64()) }}
-	jsonText := kind{"json", "JSON", []string{"null", `"a"`, "1e400", `{"a": 1,  "a":2}`, " [1 , 2] ", `"\u0000"`, `""`, "12345678901234567890123", `{}`},
+	jsonText := kind{"json", "JSON", []string{"null", `"a"`, "1e400", `{"a": 1,  "a":2}`, " [1 , 2] ", `"\u0000"`, `"\ud83d\ude00\\ud800"`, strings.Repeat("[", 3000) + strings.Repeat("]", 3000), `""`, "12345678901234567890123", `{}`},
 		func(r *rand.Rand) string {
 			s, _ := json.Marshal(map[string]any{randomText(r): r.IntN(1000), "l": []any{nil, true, randomText(r)}})
 			return strings.ReplaceAll(string(s), ",", pick(r, ",", " , "))

@@ -177,7 +177,7 @@ func codecFor(name string, t pgType) (code codec, cast, note string) {
 	case oidUUID:
 		return uuidCodec(), "", ""
 	case oidJSON:
-		return jsonCodec(), "", ""
+		return jsonCodec(name), "", ""
 	case oidJSONB:
 		return jsonbCodec(), "", ""
 	case oidMoney:

@@ -41,7 +41,7 @@ var documented = []struct {
 	{"timestamp", base("x", oidTimestamp, -1), "with BC and ±infinity; rejected after 294247-01-10 04:00:54.775806"},
 	{"timestamptz", base("x", oidTimestamptz, -1), "the same"},
 	{"uuid", base("x", oidUUID, -1), ""},
-	{"json", base("x", oidJSON, -1), "exactly as stored"},
+	{"json", base("x", oidJSON, -1), "exactly as stored; half of a surrogate pair, which PostgreSQL lets pass and DuckDB does not, is rejected"},
 	{"jsonb", base("x", oidJSONB, -1), ""},
 	{"an enum", attribute{name: "x", typ: pgType{oid: 99999, kind: "e"}}, "its label"},
 	{"integer[]", arrayOf("x", oidInt4, -1, 1), "and so for each type above; see arrays"},

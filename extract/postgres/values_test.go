@@ -54,6 +54,11 @@ func TestValues(t *testing.T) {
 		{base("x", oidTimestamptz, -1), be64(9223371331199999999), "", "294276-12-31 23:59:59.999999+00 is beyond what TIMESTAMP WITH TIME ZONE holds (to 294247-01-10 04:00:54.775806); the pin `columns: {x: VARCHAR}`"},
 		{base("x", oidUUID, -1), bytes.Repeat([]byte{0xab}, 16), "abababab-abab-abab-abab-abababababab", ""},
 		{base("x", oidJSON, -1), []byte(`{"a": 1}`), `{"a": 1}`, ""},
+		{base("x", oidJSON, -1), []byte(`"\ud83d\ude00\\ud800\n"`), `"\ud83d\ude00\\ud800\n"`, ""},
+		{base("x", oidJSON, -1), []byte(`["a\ud83d"]`), "", `\ud83d is half of a surrogate pair`},
+		{base("x", oidJSON, -1), []byte(`"\ude00\ud83d"`), "", `\ude00 is half of a surrogate pair`},
+		{base("x", oidJSON, -1), []byte(`"\ud83d\ud83d\ude00"`), "", `\ud83d is half`},
+		{base("x", oidJSON, -1), []byte(`"\uD83D\u0041"`), "", `\uD83D is half`},
 		{base("x", oidJSONB, -1), []byte("\x01[1]"), "[1]", ""},
 		{base("x", oidJSONB, -1), []byte("\x02[1]"), "", "unknown format"},
 		{base("x", oidJSONB, -1), []byte{}, "", "unknown format"},
@@ -216,6 +221,7 @@ func TestBadValuesOfTheServer(t *testing.T) {
 		{"int[][]", "{{1},{2}}", "{1,2}", extract.ReasonCast},
 		{"text[][]", "{{a}}", "[2:2][1:1]={{a}}", extract.ReasonCast},
 		{"numeric(5,2)[]", "{1.5}", "{1.5,NaN}", extract.ReasonCast},
+		{"json", `{"a": 1}`, `"\ud800"`, extract.ReasonCast},
 	} {
 		table := fmt.Sprintf("bad%d", i)
 		run(t, conn, fmt.Sprintf("CREATE TEMP TABLE %[1]s (id int8, v %[2]s); INSERT INTO %[1]s VALUES (1, '%[3]s'), (2, '%[4]s'), (3, NULL)", table, c.typ, c.good, c.bad))
