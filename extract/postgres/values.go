@@ -84,7 +84,7 @@ func appendBinary(to *array.BinaryBuilder, decode func([]byte) []byte) appendFun
 	return func(buf []byte, values []span) {
 		to.Reserve(len(values))
 		if to.Len() == 0 {
-			to.ReserveData(size)
+			to.ReserveData(size + size/8) // batches of one stream differ a little
 		}
 		for _, s := range values {
 			if s.size < 0 {
