@@ -245,6 +245,8 @@ func (r *relation) choose(attributes []attribute) error {
 	for _, name := range drop {
 		left[name] = true
 	}
+	var remarks []string
+	about := map[string][]string{}
 	for _, c := range all {
 		if left[c.name] {
 			r.left = append(r.left, c.name)
@@ -252,8 +254,14 @@ func (r *relation) choose(attributes []attribute) error {
 		}
 		r.columns = append(r.columns, c)
 		if c.note != "" {
-			r.notes = append(r.notes, c.note)
+			if about[c.note] == nil {
+				remarks = append(remarks, c.note)
+			}
+			about[c.note] = append(about[c.note], c.name)
 		}
+	}
+	for _, remark := range remarks {
+		r.notes = append(r.notes, strings.Join(about[remark], ", ")+": "+remark)
 	}
 	if len(r.columns) == 0 {
 		return &database.Trouble{Message: fmt.Sprintf("%s has no columns to read", r.stream.Name), Advice: "exclude: leaves none, or the table has none"}

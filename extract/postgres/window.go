@@ -437,7 +437,7 @@ func (r *relation) remarks() []string {
 	var out []string
 	table := r.oid != 0 && r.kind != "view"
 	if c := r.cursor; c != nil && table && !c.indexed {
-		out = append(out, fmt.Sprintf("%s is not indexed: each run reads all of %s (about %d MB) at the server; CREATE INDEX ON %s (%s) mends it", c.name, r.name, r.pages*8/1024, r.name, indexColumns(c.name, r.stream.Key)))
+		out = append(out, fmt.Sprintf("%s is not indexed: each run reads all of %s (%s) at the server; CREATE INDEX ON %s (%s) mends it", c.name, r.name, sizeText(r.pages*8), r.name, indexColumns(c.name, r.stream.Key)))
 	}
 	if c := r.cursor; c != nil && c.nullable {
 		out = append(out, fmt.Sprintf("%s may be NULL: such rows are read in every run", c.name))
@@ -446,6 +446,13 @@ func (r *relation) remarks() []string {
 		out = append(out, fmt.Sprintf("no unique index covers the key (%s): of rows that share it, one is kept", joinIdents("", r.stream.Key)))
 	}
 	return out
+}
+
+func sizeText(kilobytes int64) string {
+	if kilobytes < 10<<10 {
+		return fmt.Sprintf("about %d kB", kilobytes)
+	}
+	return fmt.Sprintf("about %d MB", kilobytes>>10)
 }
 
 func indexColumns(cursor string, key []string) string {
