@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/extract"
@@ -46,6 +47,12 @@ func (x *extraction) assemble(ctx context.Context, t *load.Table, parts []journa
 
 // merge brings the landed files into the keyed table.
 func (x *extraction) merge(ctx context.Context, t *load.Table, before *warehouse.Version, files []warehouse.File, columns []warehouse.Column) error {
+	if before != nil && !x.reconciles {
+		added := slices.DeleteFunc(schemaChanges(before.Columns, columns), func(c SchemaChange) bool { return c.Kind != "added" })
+		for _, note := range driftNotes(x.node, added) {
+			x.note(note)
+		}
+	}
 	folder := filepath.Join(x.runDir(x.ID), fileName(x.node.Name()))
 	dir := filepath.Join(folder, "merge")
 	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll("merge", dir)); err != nil {
