@@ -210,9 +210,12 @@ func examine(ctx context.Context, src extract.Source, streams []extract.Stream) 
 	default:
 		say("safe edge", extract.LevelOK, "", "open transactions are seen: no late commit is missed")
 	}
+	readable := 0
 	for _, st := range streams {
 		rel, err := s.relation(ctx, c, f, st)
-		if err != nil {
+		if err == nil {
+			readable++
+		} else {
 			err = s.explain(ctx, err)
 			hint := ""
 			if h, ok := err.(interface{ Hint() string }); ok {
@@ -224,6 +227,9 @@ func examine(ctx context.Context, src extract.Source, streams []extract.Stream) 
 		for _, remark := range rel.remarks() {
 			say("stream "+st.Name, extract.LevelWarn, "", "%s", remark)
 		}
+	}
+	if readable > 0 {
+		say("streams", extract.LevelOK, "", "%d of %d can be read", readable, len(streams))
 	}
 	return out, nil
 }
