@@ -284,7 +284,7 @@ func streamsYAML(streams []extract.Discovered, names map[string]string) string {
 		}
 		b.WriteString("        mode: full\n")
 		if c := bestCursor(s); c != nil {
-			fmt.Fprintf(&b, "        # mode: incremental   # in place of full: reads what has changed, found by\n        # cursor: %s   # %s\n", oneLine(yamlScalar(c.Column)), oneLine(candidateText(*c)))
+			fmt.Fprintf(&b, "        # in place of full, to read only what has changed:\n        # mode: incremental\n        # cursor: %s   # %s\n", oneLine(yamlScalar(c.Column)), oneLine(candidateText(*c)))
 		}
 	}
 	return b.String()
