@@ -99,13 +99,16 @@ func (s *source) discovered(ctx context.Context, c *session, f facts, oid uint32
 		return nil, err
 	}
 	d.Kind, d.Rows, d.Bytes, d.Notes = rel.kind, rel.rows, rel.bytes, rel.notes
+	attributes, err := loadAttributes(ctx, c.Conn, oid)
+	if err != nil {
+		return nil, err
+	}
 	for _, col := range rel.columns {
 		d.Columns = append(d.Columns, extract.Column{Name: col.name, Type: col.duckType})
-		probe := &relation{stream: extract.Stream{Name: name, Mode: extract.Incremental, Cursor: col.name}, oid: rel.oid, kind: rel.kind}
-		attributes, err := loadAttributes(ctx, c.Conn, oid)
-		if err != nil {
-			return nil, err
+		if !changeName(col.name) && !createName(col.name) {
+			continue // most columns: the server is not asked
 		}
+		probe := &relation{stream: extract.Stream{Name: name, Mode: extract.Incremental, Cursor: col.name}, oid: rel.oid, kind: rel.kind}
 		if probe.lookAtCursor(ctx, c, attributes) != nil || !likelyCursor(col.name, probe.cursor.class) {
 			continue
 		}
