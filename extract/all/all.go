@@ -10,4 +10,6 @@ import (
 )
 
 // Specs gives every source that Millrace has, by type.
-func Specs() []extract.Spec { return []extract.Spec{files.Spec(), generate.Spec(), mysql.Spec(), postgres.Spec()} }
+func Specs() []extract.Spec {
+	return []extract.Spec{files.Spec(), generate.Spec(), mysql.Spec(), postgres.Spec()}
+}

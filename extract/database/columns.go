@@ -9,24 +9,26 @@ import (
 	"github.com/millrace/millrace/internal/config"
 )
 
-// Choose says which of a stream's columns are left out, by exclude: and by the policy for schema changes. now are all
-// columns that are there. Columns that the options name and that are not there are an error.
-func Choose(s extract.Stream, o *StreamOptions, now []extract.Column) (left map[string]bool, notes []string, err error) {
-	names := make([]string, len(now))
-	for i, c := range now {
-		names[i] = c.Name
+// CheckNames refuses options that name columns which are not among names.
+func CheckNames(s extract.Stream, o *StreamOptions, names []string) error {
+	wanted := append([]string(nil), o.Exclude...)
+	for name := range o.Columns.All() {
+		wanted = append(wanted, name)
 	}
+	for _, name := range wanted {
+		if !slices.Contains(names, name) {
+			return NoColumn(s.Name, name, names)
+		}
+	}
+	return nil
+}
+
+// Choose says which of a stream's columns are left out, by exclude: and by the policy for schema changes. now are all
+// columns that are there.
+func Choose(s extract.Stream, o *StreamOptions, now []extract.Column) (left map[string]bool, notes []string, err error) {
 	left = map[string]bool{}
 	for _, name := range o.Exclude {
-		if !slices.Contains(names, name) {
-			return nil, nil, NoColumn(s.Name, name, names)
-		}
 		left[name] = true
-	}
-	for name := range o.Pins() {
-		if !slices.Contains(names, name) {
-			return nil, nil, NoColumn(s.Name, name, names)
-		}
 	}
 	rest := slices.DeleteFunc(slices.Clone(now), func(c extract.Column) bool { return left[c.Name] })
 	drop, notes, err := Drift(o.OnSchemaChange, s.Known, rest)
@@ -37,6 +39,26 @@ func Choose(s extract.Stream, o *StreamOptions, now []extract.Column) (left map[
 		err = &Trouble{Message: fmt.Sprintf("%s has no columns to read", s.Name), Advice: "exclude: leaves none, or the table has none"}
 	}
 	return left, notes, err
+}
+
+// Grouped says each note once, with the columns that it is about. names and notes go together; "" is no note.
+func Grouped(names, notes []string) []string {
+	var order []string
+	about := map[string][]string{}
+	for i, note := range notes {
+		if note == "" {
+			continue
+		}
+		if about[note] == nil {
+			order = append(order, note)
+		}
+		about[note] = append(about[note], names[i])
+	}
+	var out []string
+	for _, note := range order {
+		out = append(out, strings.Join(about[note], ", ")+": "+note)
+	}
+	return out
 }
 
 // NoColumn says that a column is not there, and which was meant perhaps.

@@ -25,6 +25,7 @@ type relation struct {
 	rows, bytes   int64  // estimates of the catalog; -1 when it has none
 
 	columns []column
+	added   []string // of columns: those that the published table has not
 	notes   []string
 	cursor  *cursorColumn
 	unique  bool     // an index sees to it that the key identifies a row
@@ -135,6 +136,13 @@ func (s *source) missing(ctx context.Context, c *session, r *relation) error {
 
 // choose decides which columns are read, and as what.
 func (r *relation) choose(attributes []attribute) error {
+	var names []string
+	for _, a := range attributes {
+		names = append(names, a.name)
+	}
+	if err := database.CheckNames(r.stream, r.option, names); err != nil {
+		return err
+	}
 	all, err := columnsFor(attributes, r.option.Pins())
 	if err != nil {
 		return err
@@ -147,16 +155,16 @@ func (r *relation) choose(attributes []attribute) error {
 	if err != nil {
 		return err
 	}
-	r.notes = append(r.notes, notes...)
-	for _, c := range all {
-		if left[c.name] {
-			continue
-		}
-		r.columns = append(r.columns, c)
-		if c.note != "" {
-			r.notes = append(r.notes, fmt.Sprintf("%s: %s", c.name, c.note))
+	var read, remarks []string
+	var kept []extract.Column
+	for i, c := range all {
+		if !left[c.name] {
+			r.columns, kept = append(r.columns, c), append(kept, now[i])
+			read, remarks = append(read, c.name), append(remarks, c.note)
 		}
 	}
+	r.added = database.Added(r.stream.Known, kept)
+	r.notes = append(append(r.notes, notes...), database.Grouped(read, remarks)...)
 	return nil
 }
 

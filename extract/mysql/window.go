@@ -105,6 +105,9 @@ func (p *planner) note(format string, args ...any) {
 func (p *planner) plan(ctx context.Context) error {
 	p.w.Notes = append(p.w.Notes, p.rel.notes...)
 	p.w.Notes = append(p.w.Notes, p.rel.remarks()...)
+	if len(p.rel.added) > 0 && p.stream.Mode != extract.Full {
+		p.note("%s", database.AddedNote(p.rel.added, p.stream.Mode))
+	}
 	if p.stream.Mode == extract.Full {
 		p.slice("all", piece{What: allRows, AsOf: p.h.asOf.ID}, max(p.rel.bytes, 0))
 		return nil
@@ -171,8 +174,12 @@ func (p *planner) changes(ctx context.Context) error {
 		}
 		return nil
 	}
-	if mark.Value == "" { // everything that is there, rows without a cursor among it
+	if mark.Value == "" || len(p.rel.added) > 0 { // everything that is there, rows without a cursor among it
 		p.whole("")
+		p.w.Overlaps = p.w.Overlaps || mark.Value != ""
+		if p.stream.Deletes && mark.Value != "" {
+			p.slice("keys", piece{What: keysOnly}, 0)
+		}
 		return nil
 	}
 	if b.fresh {

@@ -37,7 +37,7 @@ func newFixture(t *testing.T, sql string, streams ...extract.Stream) *fixture {
 	return f
 }
 
-func connect(t *testing.T, url string) *pgx.Conn {
+func connect(t testing.TB, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), url)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -19,22 +18,15 @@ import (
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/internal/arrowx"
+	"github.com/millrace/millrace/internal/testserver"
 	"github.com/millrace/millrace/warehouse"
 	"github.com/millrace/millrace/warehouse/duckdb"
 )
 
-// connect gives a connection with the settings under which the server's texts are read.
-func connect(t testing.TB) *pgx.Conn {
+// exact gives a connection to a database of its own, with the settings under which the server's texts are read.
+func exact(t testing.TB) *pgx.Conn {
 	t.Helper()
-	url := os.Getenv("MILLRACE_TEST_POSTGRES")
-	if url == "" {
-		t.Skip("MILLRACE_TEST_POSTGRES is not set: it is the URL of a PostgreSQL database to make temporary tables in")
-	}
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	conn := connect(t, testserver.Postgres(t).Database(t))
 	run(t, conn, `SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET xmloption = 'content'`)
 	return conn
 }
@@ -482,7 +474,7 @@ const setup = `
 // TestRoundTrip lands every type's extremes and thousands of random values, and compares each cell of the Parquet
 // file, as DuckDB prints it, with what psql prints. The server's own types are the judge, not our decoder.
 func TestRoundTrip(t *testing.T) {
-	conn := connect(t)
+	conn := exact(t)
 	run(t, conn, setup)
 	w, dir := engine(t)
 	rows := 2000
@@ -558,7 +550,7 @@ func alone(t *testing.T, conn *pgx.Conn, w warehouse.Warehouse, dir string, k ki
 
 // TestFarMoments looks at the number that is stored, where DuckDB's text of it is not exact.
 func TestFarMoments(t *testing.T) {
-	conn := connect(t)
+	conn := exact(t)
 	w, dir := engine(t)
 	run(t, conn, `CREATE TEMP TABLE far (id int8, v timestamptz); INSERT INTO far VALUES (1, '294247-01-10 04:00:54.775806'), (2, '289372-01-18 01:47:20.53117')`)
 	land(t, conn, w, dir, "far", nil)

@@ -102,6 +102,7 @@ func columnFor(a attribute, pin string) (column, error) {
 	}
 	code, cast, note := codecFor(a.name, elem)
 	lists := strings.Repeat("[]", dims)
+	note = strings.Replace(note, `"DECIMAL(38,10)"`, `"DECIMAL(38,10)`+lists+`"`, 1) // an array is pinned as one
 	natural := code.duckType + lists
 	if pin != "" {
 		switch want := spelled(pin); {

@@ -167,7 +167,7 @@ func TestPins(t *testing.T) {
 }
 
 func TestCatalog(t *testing.T) {
-	conn := connect(t)
+	conn := exact(t)
 	run(t, conn, setup)
 	run(t, conn, `
 		CREATE DOMAIN pg_temp.grid AS cents2[][];

@@ -210,7 +210,7 @@ func TestTexts(t *testing.T) {
 
 // TestBadValuesOfTheServer: what PostgreSQL holds and DuckDB does not is rejected with its place, and a pin keeps it.
 func TestBadValuesOfTheServer(t *testing.T) {
-	conn := connect(t)
+	conn := exact(t)
 	w, dir := engine(t)
 	for i, c := range []struct{ typ, good, bad, reason string }{
 		{"numeric(5,2)", "1.50", "NaN", extract.ReasonCast},

@@ -126,6 +126,9 @@ func (p *planner) note(format string, args ...any) {
 func (p *planner) plan(ctx context.Context) error {
 	p.w.Notes = append(p.w.Notes, p.rel.notes...)
 	p.w.Notes = append(p.w.Notes, p.rel.remarks()...)
+	if len(p.rel.added) > 0 && p.stream.Mode != extract.Full {
+		p.note("%s", database.AddedNote(p.rel.added, p.stream.Mode))
+	}
 	if p.stream.Mode == extract.Full {
 		p.ranges(piece{What: allRows, AsOf: p.h.asOf.ID}, fullRange)
 		return nil
@@ -200,8 +203,12 @@ func (p *planner) changes(ctx context.Context) error {
 			return nil
 		}
 	}
-	if mark.Value == "" { // everything that is there, rows without a cursor among it
+	if mark.Value == "" || len(p.rel.added) > 0 { // everything that is there, rows without a cursor among it
 		p.ranges(piece{What: allRows}, incrementalRange)
+		p.w.Overlaps = p.w.Overlaps || mark.Value != ""
+		if p.stream.Deletes && mark.Value != "" {
+			p.slice("keys", piece{What: keysOnly}, 0)
+		}
 		return nil
 	}
 	if b.fresh {
@@ -254,7 +261,7 @@ func (p *planner) refuseNulls(ctx context.Context) error {
 // mark is the present, for the cursor.
 func (p *planner) mark() database.Mark {
 	m := database.Mark{At: p.h.now.UTC(), Ahead: p.h.ahead}
-	if c := p.rel.cursor.class; c == localMoments || c == days {
+	if c := p.rel.cursor.class; c == database.LocalMoments || c == database.Days {
 		m.Offset = p.h.offset
 	}
 	return m
@@ -277,7 +284,7 @@ const defaultLookback = 10 * time.Minute
 func (p *planner) bounds(ctx context.Context, mark database.Mark) (b bounds, err error) {
 	c := p.rel.cursor
 	safe := ""
-	if c.class == numbers {
+	if c.class == database.Numbers {
 		safe, err = p.safeNumber(mark)
 	} else {
 		safe, err = p.safeMoment(ctx)
@@ -325,16 +332,16 @@ func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
 	}
 	back := mark.SetBack(p.mark())
 	expr := c.value(mark.Value)
-	if back > 0 && c.class == days {
+	if back > 0 && c.class == database.Days {
 		expr += fmt.Sprintf(" - %d", int(math.Ceil(back.Hours()/24)))
-	} else if back > 0 && c.class != numbers {
+	} else if back > 0 && c.class != database.Numbers {
 		expr += fmt.Sprintf(" - interval '%f seconds'", (back + margin).Seconds())
 	}
 	var lo string
 	if err := p.h.QueryRow(ctx, "SELECT ("+expr+")::text").Scan(&lo); err != nil {
 		return "", &database.Trouble{Message: fmt.Sprintf("the cursor %q is no value of %s (%s)", mark.Value, c.name, c.sqlType), Advice: "millrace state show tells it; state set gives another, state reset reads everything again", Err: err}
 	}
-	if back > 0 && c.class != numbers {
+	if back > 0 && c.class != database.Numbers {
 		p.note("the server's clock was set back by about %s since the last run: read again from %s", back.Round(time.Second), lo)
 		return lo, nil
 	}
@@ -373,13 +380,13 @@ func (p *planner) safeMoment(ctx context.Context) (string, error) {
 		p.note("warning: %s holds the safe edge at %s: rows after it are read again in the next run", blocking, edge.UTC().Format(time.DateTime))
 	}
 	below := edge.UTC().Format("2006-01-02 15:04:05.000000-07")
-	if c.class != moments {
+	if c.class != database.Moments {
 		zone := o.CursorTimezone
 		if zone == "" {
 			zone = h.zone
 		}
 		// A day goes on until it has ended; the date was taken where the database is.
-		text := map[class]string{localMoments: "($1::timestamptz AT TIME ZONE $2)::text", days: "($1::timestamptz AT TIME ZONE $2)::date::text"}[c.class]
+		text := map[database.Class]string{database.LocalMoments: "($1::timestamptz AT TIME ZONE $2)::text", database.Days: "($1::timestamptz AT TIME ZONE $2)::date::text"}[c.class]
 		if err := h.QueryRow(ctx, "SELECT "+text, below, zone).Scan(&below); err != nil {
 			return "", &database.Trouble{Message: fmt.Sprintf("the server knows no time zone %q", zone), Advice: "cursor_timezone: takes a name such as Europe/Berlin", Err: err}
 		}
@@ -437,7 +444,7 @@ func (r *relation) remarks() []string {
 	var out []string
 	table := r.oid != 0 && r.kind != "view"
 	if c := r.cursor; c != nil && table && !c.indexed {
-		out = append(out, fmt.Sprintf("%s is not indexed: each run reads all of %s (about %d MB) at the server; CREATE INDEX ON %s (%s) mends it", c.name, r.name, r.pages*8/1024, r.name, indexColumns(c.name, r.stream.Key)))
+		out = append(out, fmt.Sprintf("%s is not indexed: each run reads all of %s (%s) at the server; CREATE INDEX ON %s (%s) mends it", c.name, r.name, sizeText(r.pages*8), r.name, indexColumns(c.name, r.stream.Key)))
 	}
 	if c := r.cursor; c != nil && c.nullable {
 		out = append(out, fmt.Sprintf("%s may be NULL: such rows are read in every run", c.name))
@@ -446,6 +453,13 @@ func (r *relation) remarks() []string {
 		out = append(out, fmt.Sprintf("no unique index covers the key (%s): of rows that share it, one is kept", joinIdents("", r.stream.Key)))
 	}
 	return out
+}
+
+func sizeText(kilobytes int64) string {
+	if kilobytes < 10<<10 {
+		return fmt.Sprintf("about %d kB", kilobytes)
+	}
+	return fmt.Sprintf("about %d MB", kilobytes>>10)
 }
 
 func indexColumns(cursor string, key []string) string {
