@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math/big"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/millrace/millrace/internal/arrowx"
 )
 
 var pairs = arrow.NewSchema([]arrow.Field{
@@ -277,4 +280,36 @@ func TestCopyNeverLeavesAFile(t *testing.T) {
 		t.Errorf("err = %v", err)
 	}
 	leftovers(t, dir)
+}
+
+// Wide rows fit into little memory: row groups end by their bytes, not only by their rows.
+func TestWideRows(t *testing.T) {
+	dir := t.TempDir()
+	db, err := Open(t.Context(), Config{Memory: 128 << 20, Threads: 2, Temp: filepath.Join(dir, "spill"), Dirs: []string{dir}, Arrow: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	schema := arrow.NewSchema([]arrow.Field{{Name: "doc", Type: arrow.BinaryTypes.String}}, nil)
+	const rows, width = 4000, 100_000
+	reader := arrowx.NewReader(t.Context(), schema, func(ctx context.Context, emit func(arrow.RecordBatch) error) error {
+		b := arrowx.NewBatcher(schema, emit)
+		defer b.Release()
+		doc := make([]byte, width)
+		for range rows {
+			for i := range doc {
+				doc[i] = 'a' + byte(rand.IntN(26))
+			}
+			b.Field(0).(*array.StringBuilder).Append(string(doc))
+			if err := b.Row(ctx, width); err != nil {
+				return err
+			}
+		}
+		return b.Flush()
+	})
+	defer reader.Release()
+	copied, err := db.CopyReader(t.Context(), reader, filepath.Join(dir, "wide.parquet"), nil)
+	if err != nil || copied.Rows != rows {
+		t.Fatalf("%+v, %v", copied, err)
+	}
 }

@@ -48,14 +48,14 @@ func (db *DB) Copy(ctx context.Context, query, path string, cast Cast) (copied *
 			return err
 		}
 		source := "(\n" + Trim(query) + "\n)"
-		copied, err = copyTo(ctx, conn, source, columns, cast, path)
+		copied, err = db.copyTo(ctx, conn, source, columns, cast, path)
 		return err
 	})
 	return copied, err
 }
 
 // copyTo writes source, a table expression with the columns given, by way of path + ".tmp".
-func copyTo(ctx context.Context, conn *driverdb.Conn, source string, columns []Column, cast Cast, path string) (_ *Copied, err error) {
+func (db *DB) copyTo(ctx context.Context, conn *driverdb.Conn, source string, columns []Column, cast Cast, path string) (_ *Copied, err error) {
 	if err := distinct(columns); err != nil {
 		return nil, err
 	}
@@ -90,8 +90,8 @@ func copyTo(ctx context.Context, conn *driverdb.Conn, source string, columns []C
 		}
 	}()
 	prefix := "COPY (SELECT " + star + " FROM "
-	statement := fmt.Sprintf("%s%s) TO %s (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880, "+
-		"USE_TMP_FILE false, RETURN_STATS)", prefix, source, quote(tmp))
+	statement := fmt.Sprintf("%s%s) TO %s (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880, ROW_GROUP_SIZE_BYTES %d, "+
+		"USE_TMP_FILE false, RETURN_STATS)", prefix, source, quote(tmp), db.rowGroupBytes())
 	err = execOne(ctx, conn, statement, func(v []driver.Value) error { return copied.read(v) })
 	if err != nil {
 		return nil, shift(problem(ctx, err), len(prefix)+len("(\n"), len(source))
@@ -103,6 +103,16 @@ func copyTo(ctx context.Context, conn *driverdb.Conn, source string, columns []C
 		return nil, err
 	}
 	return copied, nil
+}
+
+// rowGroupBytes is what one row group may hold before it is compressed: each thread fills one of its own and takes some
+// five times as much to write it, and wide rows would fill the memory before there are enough of them.
+func (db *DB) rowGroupBytes() int64 {
+	const most = 128 << 20
+	if db.memory <= 0 {
+		return most
+	}
+	return min(most, max(2<<20, db.memory/16))
 }
 
 // distinct refuses what cannot be the columns of a table.

@@ -33,10 +33,11 @@ type Config struct {
 // DB is one DuckDB instance. Its methods may be called from several goroutines; several instances may live in one
 // process.
 type DB struct {
-	pool  *sql.DB
-	temp  string
-	arrow bool
-	views atomic.Int64
+	pool   *sql.DB
+	temp   string
+	memory int64
+	arrow  bool
+	views  atomic.Int64
 }
 
 // attached is what the database of OpenFile is called inside the instance: a name that no schema will have, since
@@ -76,7 +77,7 @@ func open(ctx context.Context, cfg Config, file string, readOnly bool) (_ *DB, e
 	if err != nil {
 		return nil, problem(ctx, err)
 	}
-	db := &DB{pool: sql.OpenDB(connector), arrow: cfg.Arrow}
+	db := &DB{pool: sql.OpenDB(connector), memory: cfg.Memory, arrow: cfg.Arrow}
 	defer func() {
 		if err != nil {
 			_ = db.Close()
