@@ -202,6 +202,9 @@ func (p *planner) changes(ctx context.Context) error {
 	}
 	if mark.Value == "" { // everything that is there, rows without a cursor among it
 		p.ranges(piece{What: allRows}, incrementalRange)
+		if p.stream.Deletes && b.hi == "" { // the next run, too, will begin here, and would never see what is gone
+			p.slice("keys", piece{What: keysOnly}, 0)
+		}
 		return nil
 	}
 	if b.fresh {
@@ -274,13 +277,16 @@ type bounds struct {
 // defaultLookback is how far behind the clock the edge stays where open transactions cannot be seen.
 const defaultLookback = 10 * time.Minute
 
+// heldLong is when a transaction that holds the edge back is worth a warning. Only tests change it.
+var heldLong = time.Minute
+
 func (p *planner) bounds(ctx context.Context, mark database.Mark) (b bounds, err error) {
 	c := p.rel.cursor
 	safe := ""
 	if c.class == numbers {
 		safe, err = p.safeNumber(mark)
 	} else {
-		safe, err = p.safeMoment(ctx)
+		safe, err = p.safeMoment(ctx, mark)
 	}
 	if err != nil {
 		return b, err
@@ -343,7 +349,7 @@ func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
 
 // safeMoment is the greatest value of the cursor below the edge: no transaction that the snapshot does not see can
 // write such a value any more.
-func (p *planner) safeMoment(ctx context.Context) (string, error) {
+func (p *planner) safeMoment(ctx context.Context, mark database.Mark) (string, error) {
 	o, c, h := p.rel.option, p.rel.cursor, p.h
 	edge, lookback := h.edge, o.Lookback.Std()
 	unproven, err := p.unproven(ctx)
@@ -359,18 +365,12 @@ func (p *planner) safeMoment(ctx context.Context) (string, error) {
 	if back := h.now.Add(-lookback); back.Before(edge) {
 		edge = back
 	}
-	prepared, err := h.prepared(ctx, p.rel.tree)
-	if err != nil {
-		return "", err
+	if prepared := h.holdsBack(p.rel.tree); prepared != nil {
+		p.note("warning: %s keeps the cursor where it is: rows are read again in the next run", prepared)
+		return mark.Value, nil
 	}
-	blocking := h.oldest
-	if prepared != nil {
-		if start := prepared.Start.Add(-max(lookback, defaultLookback)); start.Before(edge) {
-			edge, blocking = start, prepared
-		}
-	}
-	if blocking != nil && h.now.Sub(edge) > time.Minute && !blocking.Start.After(edge.Add(defaultLookback+margin)) && unproven == "" {
-		p.note("warning: %s holds the safe edge at %s: rows after it are read again in the next run", blocking, edge.UTC().Format(time.DateTime))
+	if b := h.oldest; b != nil && h.now.Sub(b.Start) > heldLong && !b.Start.Add(-margin).After(edge) && unproven == "" {
+		p.note("warning: %s holds the safe edge at %s: rows after it are read again in the next run", b, edge.UTC().Format(time.DateTime))
 	}
 	below := edge.UTC().Format("2006-01-02 15:04:05.000000-07")
 	if c.class != moments {
