@@ -26,7 +26,7 @@ const (
 	queryCanceled      = "57014"
 	serialization      = "40001"
 	deadlock           = "40P01"
-	noSnapshot         = "22023" // invalid snapshot identifier
+	badParameter       = "22023" // of a snapshot's or a time zone's name, for example
 	objectState        = "55000"
 	undefinedObject    = "42704"
 	idleTermination    = "25P03"
@@ -66,6 +66,8 @@ func (s *source) explain(ctx context.Context, err error) error {
 		advice = fmt.Sprintf("check user %q and its password in the secret or variable that url: names, and pg_hba.conf on the server", user)
 	case c == noDatabase:
 		advice = "the part of the URL behind the host is the database"
+	case strings.Contains(err.Error(), "row-level security"):
+		advice = fmt.Sprintf("a policy would hide rows from %[1]q without a word: ALTER ROLE %[1]q BYPASSRLS, or read a view or a query: that is meant to show only some", user)
 	case c == noPrivilege:
 		advice = s.grant(err)
 	case c == tooManyConnections:
@@ -78,8 +80,6 @@ func (s *source) explain(ctx context.Context, err error) error {
 		advice = "another session holds a lock on the table, such as an ALTER TABLE; raise lock_timeout: or run at another time"
 	case c == undefinedTable || c == invalidSchema || c == undefinedColumn:
 		advice = "millrace connectors discover " + s.env.Name + " lists what there is"
-	case strings.Contains(err.Error(), "row-level security"):
-		advice = fmt.Sprintf("a policy would hide rows from %[1]q without a word: ALTER ROLE %[1]q BYPASSRLS, or read a view or a query: that is meant to show only some", user)
 	case strings.Contains(err.Error(), "certificate") || strings.Contains(err.Error(), "x509"):
 		advice = "give the authority's certificate as tls: { ca: file.pem }; tls: { verify: none } accepts anyone who answers at that address"
 	case strings.Contains(err.Error(), "server refused TLS"):
