@@ -91,18 +91,14 @@ type facts struct {
 	block    int64 // bytes of a page
 	user     string
 	zone     string
-	offset   time.Duration // of zone, now
 }
 
 func (c *session) facts(ctx context.Context) (facts, error) {
 	f := facts{zone: c.defaultZone}
-	var seconds int
 	err := c.QueryRow(ctx, `SELECT pg_catalog.current_setting('server_version_num')::int, pg_catalog.pg_is_in_recovery(),
   pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),
-  pg_catalog.current_setting('server_encoding'), pg_catalog.current_setting('block_size')::bigint, current_user,
-  extract(epoch FROM (now() AT TIME ZONE $1) - (now() AT TIME ZONE 'UTC'))::int`, c.defaultZone).
-		Scan(&f.version, &f.standby, &f.monitors, &f.encoding, &f.block, &f.user, &seconds)
-	f.offset = time.Duration(seconds) * time.Second
+  pg_catalog.current_setting('server_encoding'), pg_catalog.current_setting('block_size')::bigint, current_user`).
+		Scan(&f.version, &f.standby, &f.monitors, &f.encoding, &f.block, &f.user)
 	return f, err
 }
 
@@ -489,7 +485,7 @@ func (s *source) worker(ctx context.Context, h *holder) (*session, error) {
 	_, err = c.PgConn().Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT "+literal(h.snapshot)).ReadAll()
 	if err != nil {
 		c.close()
-		if c := code(err); c == noSnapshot || c == objectState || c == undefinedObject {
+		if c := code(err); c == badParameter || c == objectState || c == undefinedObject {
 			return nil, fmt.Errorf("%w: the session that held the snapshot is gone (%w)", errLost, err)
 		}
 		return nil, s.explain(ctx, err)
