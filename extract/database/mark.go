@@ -18,7 +18,7 @@ type Mark struct {
 	// clock is set back.
 	At    time.Time     `json:"at,omitzero"`
 	Ahead time.Duration `json:"ahead,omitzero"`
-	// Offset is the distance of local time from UTC then, for cursors without a zone.
+	// Offset is the distance of local time from UTC then, without summer time, for cursors without a zone.
 	Offset time.Duration `json:"offset,omitzero"`
 	// Seen is a value that becomes the mark's when it was seen long enough ago, for cursors that are numbers where
 	// nothing shows how far they are complete.
@@ -51,8 +51,8 @@ func (m Mark) Cursor() extract.Cursor {
 // jitter is by how much two clocks may seem to drift between runs without anyone having set them.
 const jitter = 2 * time.Second
 
-// SetBack says by how much local time at the server was set back since m was made: by hand, by NTP, or at the end of
-// summer. now is a mark of the present. 0: it was not, as far as can be seen.
+// SetBack says by how much local time at the server was set back since m was made: by hand, by NTP, or by another zone.
+// now is a mark of the present. 0: it was not, as far as can be seen.
 func (m Mark) SetBack(now Mark) time.Duration {
 	if m.At.IsZero() {
 		return 0

@@ -28,7 +28,7 @@ const (
 	queryCanceled      = "57014"
 	serialization      = "40001"
 	deadlock           = "40P01"
-	noSnapshot         = "22023" // invalid snapshot identifier
+	badParameter       = "22023" // of a snapshot's or a time zone's name, for example
 	objectState        = "55000"
 	undefinedObject    = "42704"
 	idleTermination    = "25P03"

@@ -143,6 +143,7 @@ func (s *source) connConfig() (*pgx.ConnConfig, error) {
 	}
 	c.ConnectTimeout = s.options.ConnectTimeout.Std()
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec
+	delete(c.RuntimeParams, "timezone") // PGTZ would hide the database's own, which cursors without a zone go by
 	c.StatementCacheCapacity, c.DescriptionCacheCapacity = 0, 0
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = appName + " " + s.env.Name

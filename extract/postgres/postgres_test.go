@@ -16,7 +16,10 @@ import (
 	"github.com/millrace/millrace/internal/testserver"
 )
 
-func TestMain(m *testing.M) { os.Exit(testserver.Main(m)) }
+func TestMain(m *testing.M) {
+	patience, heldLong = 700*time.Millisecond, 500*time.Millisecond
+	os.Exit(testserver.Main(m))
+}
 
 // fixture is a database with a source over it.
 type fixture struct {
@@ -30,9 +33,16 @@ type fixture struct {
 // newFixture makes a database of the shared server and runs SQL in it.
 func newFixture(t *testing.T, sql string, streams ...extract.Stream) *fixture {
 	t.Helper()
-	url := testserver.Postgres(t).Database(t)
+	return fixtureAt(t, testserver.Postgres(t), sql, streams...)
+}
+
+// fixtureAt makes a database of a server of the test's own.
+func fixtureAt(t *testing.T, server *testserver.PG, sql string, streams ...extract.Stream) *fixture {
+	t.Helper()
+	url := server.Database(t)
 	f := &fixture{t: t, url: url, options: &database.Options{URL: config.NewURL(url)}, streams: streams}
 	f.db = connect(t, url)
+	f.exec("SET lock_timeout = '10s'") // a source that a test has left open
 	f.exec(sql)
 	return f
 }

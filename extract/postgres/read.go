@@ -61,8 +61,11 @@ func (s *source) copyOut(ctx context.Context, r extract.Request, sp piece, h *ho
 	if err != nil {
 		return nil, err
 	}
-	if rel.fingerprint() != sp.Columns || sp.File != 0 && sp.File != rel.file {
+	if rel.fingerprint() != sp.Columns || sp.File != "" && sp.File != rel.file {
 		return nil, fmt.Errorf("%s was altered while it was read: %w", rel.name, extract.ErrChanged)
+	}
+	if err := rel.rewritten(ctx, c); err != nil {
+		return nil, err
 	}
 	sql, columns, extra, err := rel.statement(sp, r.Resume)
 	if err != nil {

@@ -24,7 +24,7 @@ type relation struct {
 	from   string // what stands behind FROM: called q there
 	kind   string // table, view…
 	tree   []uint32
-	file   uint32 // of the heap: another one after a rewrite
+	file   string // stands for the files of the tree: another one after a rewrite of one of them
 	pages  int64  // of the largest heap in the tree
 	ranges bool   // ctid ranges may be read one by one
 	rows   int64  // the planner's estimate
@@ -147,9 +147,9 @@ func (r *relation) find(ctx context.Context, c *session, f facts, sourceName str
 	}
 	var kind, owner string
 	var populated, allowed bool
-	err = c.QueryRow(ctx, `SELECT c.oid, n.nspname, c.relkind::text, c.relfilenode, c.relispopulated, pg_catalog.has_schema_privilege(n.oid, 'USAGE'), pg_catalog.pg_get_userbyid(c.relowner)
+	err = c.QueryRow(ctx, `SELECT c.oid, n.nspname, c.relkind::text, c.relispopulated, pg_catalog.has_schema_privilege(n.oid, 'USAGE'), pg_catalog.pg_get_userbyid(c.relowner)
 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND `+where, args...).Scan(&r.oid, &schema, &kind, &r.file, &populated, &allowed, &owner)
+WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND `+where, args...).Scan(&r.oid, &schema, &kind, &populated, &allowed, &owner)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return r.missing(ctx, c, schema, table, sourceName)
 	}
@@ -171,8 +171,8 @@ WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND `+where, arg
 	var bytes int64
 	err = c.QueryRow(ctx, `WITH RECURSIVE tree AS (
   SELECT $1::oid AS oid UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i JOIN tree AS t ON i.inhparent = t.oid
-) SELECT array_agg(t.oid), coalesce(max(pg_catalog.pg_relation_size(t.oid)), 0), bool_or(c.relkind = 'f') FROM tree AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.oid`,
-		r.oid).Scan(&r.tree, &bytes, &foreign)
+) SELECT array_agg(t.oid), coalesce(max(pg_catalog.pg_relation_size(t.oid)), 0), bool_or(c.relkind = 'f'), md5(string_agg(t.oid || ' ' || c.relfilenode, ',' ORDER BY t.oid)) FROM tree AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.oid`,
+		r.oid).Scan(&r.tree, &bytes, &foreign, &r.file)
 	r.pages = bytes / f.block
 	r.ranges = !foreign && f.version >= 140000 // before, each range was a scan of the whole table
 	return err

@@ -71,9 +71,9 @@ func engine(t testing.TB) (warehouse.Warehouse, string) {
 	return w, dir
 }
 
-// land copies a table's columns into a Parquet file, verifies it, and gives what DuckDB reads of column v, in the
+// throughParquet copies a table's columns into a Parquet file, verifies it, and gives what DuckDB reads of column v, in the
 // order of column id: its text, or a JSON list of the texts in a list. nil is NULL.
-func land(t testing.TB, conn *pgx.Conn, w warehouse.Warehouse, dir, table string, pins map[string]string) (c column, cells []*string, rejects []extract.Reject) {
+func throughParquet(t testing.TB, conn *pgx.Conn, w warehouse.Warehouse, dir, table string, pins map[string]string) (c column, cells []*string, rejects []extract.Reject) {
 	t.Helper()
 	var oid uint32
 	if err := conn.QueryRow(t.Context(), "SELECT $1::regclass::oid", table).Scan(&oid); err != nil {
@@ -505,7 +505,7 @@ func TestRoundTrip(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := psql(t, conn, "SELECT v FROM "+table+" ORDER BY id")
-			c, got, rejects := land(t, conn, w, dir, table, nil)
+			c, got, rejects := throughParquet(t, conn, w, dir, table, nil)
 			if c.duckType != k.lands {
 				t.Errorf("lands as %s, not %s", c.duckType, k.lands)
 			}
@@ -519,7 +519,7 @@ func TestRoundTrip(t *testing.T) {
 			if c.duckType == "VARCHAR" {
 				return
 			}
-			c, got, _ = land(t, conn, w, dir, table, map[string]string{"v": "VARCHAR"})
+			c, got, _ = throughParquet(t, conn, w, dir, table, map[string]string{"v": "VARCHAR"})
 			if c.duckType != "VARCHAR" {
 				t.Fatalf("pinned, it lands as %s", c.duckType)
 			}
@@ -542,7 +542,7 @@ func alone(t *testing.T, conn *pgx.Conn, w warehouse.Warehouse, dir string, k ki
 			t.Fatal(err)
 		}
 		want := psql(t, conn, "SELECT v FROM alone")
-		c, got, _ := land(t, conn, w, dir, "alone", nil)
+		c, got, _ := throughParquet(t, conn, w, dir, "alone", nil)
 		compare(t, c, want, got)
 		run(t, conn, "TRUNCATE alone")
 	}
@@ -553,7 +553,7 @@ func TestFarMoments(t *testing.T) {
 	conn := exact(t)
 	w, dir := engine(t)
 	run(t, conn, `CREATE TEMP TABLE far (id int8, v timestamptz); INSERT INTO far VALUES (1, '294247-01-10 04:00:54.775806'), (2, '289372-01-18 01:47:20.53117')`)
-	land(t, conn, w, dir, "far", nil)
+	throughParquet(t, conn, w, dir, "far", nil)
 	files, _ := filepath.Glob(filepath.Join(dir, "far*.parquet"))
 	rows, err := w.Query(t.Context(), fmt.Sprintf("SELECT epoch_us(v) FROM read_parquet('%s') ORDER BY id", files[0]))
 	if err != nil {

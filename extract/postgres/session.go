@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -90,18 +91,14 @@ type facts struct {
 	block    int64 // bytes of a page
 	user     string
 	zone     string
-	offset   time.Duration // of zone, now
 }
 
 func (c *session) facts(ctx context.Context) (facts, error) {
 	f := facts{zone: c.defaultZone}
-	var seconds int
 	err := c.QueryRow(ctx, `SELECT pg_catalog.current_setting('server_version_num')::int, pg_catalog.pg_is_in_recovery(),
   pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),
-  pg_catalog.current_setting('server_encoding'), pg_catalog.current_setting('block_size')::bigint, current_user,
-  extract(epoch FROM (now() AT TIME ZONE $1) - (now() AT TIME ZONE 'UTC'))::int`, c.defaultZone).
-		Scan(&f.version, &f.standby, &f.monitors, &f.encoding, &f.block, &f.user, &seconds)
-	f.offset = time.Duration(seconds) * time.Second
+  pg_catalog.current_setting('server_encoding'), pg_catalog.current_setting('block_size')::bigint, current_user`).
+		Scan(&f.version, &f.standby, &f.monitors, &f.encoding, &f.block, &f.user)
 	return f, err
 }
 
@@ -118,6 +115,7 @@ type holder struct {
 	now, edge time.Time
 	unproven  string
 	oldest    *blocker
+	prepared  []*blocker            // transactions that were prepared and not ended when the snapshot was taken
 	numbers   map[string]numberEdge // by stream, for cursors that are numbers
 
 	mu sync.Mutex
@@ -209,8 +207,9 @@ func (h *holder) close() {
 }
 
 // takeSnapshot opens the session and its transaction. The order is the proof: first the clock, then who is active, then
-// the snapshot. A transaction that the snapshot does not see was either active in between, and is known with its start,
-// or began after the clock was read; what it will commit carries its start or a later time.
+// who is prepared, then the snapshot. A transaction that the snapshot does not see was active when we looked, and is known
+// with its start, or prepared, and is known, or began after the clock was read; what it will commit carries its start or
+// a later time.
 func (s *source) takeSnapshot(ctx context.Context) (_ *holder, err error) {
 	c, err := s.connect(ctx)
 	if err != nil {
@@ -234,6 +233,9 @@ func (s *source) takeSnapshot(ctx context.Context) (_ *holder, err error) {
 	}
 	h.ahead = h.now.Sub(ours.Add(time.Since(ours) / 2))
 	if err := h.findEdge(ctx); err != nil {
+		return nil, err
+	}
+	if err := h.awaitPrepared(ctx); err != nil {
 		return nil, err
 	}
 	position := "pg_catalog.pg_current_wal_lsn()"
@@ -265,24 +267,30 @@ func (h *holder) findEdge(ctx context.Context) error {
 		h.unproven = fmt.Sprintf("%q may not see when other sessions' transactions began: GRANT pg_monitor TO %[1]q", h.user)
 		return nil
 	}
-	rows, err := h.Query(ctx, `SELECT pid, coalesce(usename, ''), coalesce(application_name, ''), coalesce(state, ''), xact_start
+	rows, err := h.Query(ctx, `SELECT pid, coalesce(usename, ''), coalesce(application_name, ''), coalesce(state, ''), coalesce(xact_start, '-infinity')
 FROM pg_catalog.pg_stat_activity
-WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() AND xact_start IS NOT NULL
+WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() AND (xact_start IS NOT NULL OR state = 'disabled')
   AND backend_type NOT IN ('autovacuum launcher', 'autovacuum worker', 'walsender', 'walwriter', 'checkpointer', 'background writer', 'archiver', 'startup')
   AND application_name NOT LIKE $1 || ' %'
-ORDER BY xact_start LIMIT 1`, appName)
+ORDER BY state = 'disabled' DESC, xact_start LIMIT 1`, appName)
 	if err != nil {
 		return err
 	}
 	b, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (blocker, error) {
 		var b blocker
-		return b, row.Scan(&b.PID, &b.User, &b.App, &b.State, &b.Start)
+		var start pgtype.Timestamptz
+		err := row.Scan(&b.PID, &b.User, &b.App, &b.State, &start)
+		b.Start = start.Time // that of one who does not tell is -infinity
+		return b, err
 	})
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil
 	case err != nil:
 		return err
+	case b.State == "disabled":
+		h.unproven = fmt.Sprintf("pid %d (%s) does not tell when its transactions begin: track_activities is off for it", b.PID, b.User)
+		return nil
 	}
 	if h.oldest = &b; b.Start.Add(-margin).Before(h.edge) {
 		h.edge = b.Start.Add(-margin)
@@ -290,18 +298,66 @@ ORDER BY xact_start LIMIT 1`, appName)
 	return nil
 }
 
-// prepared finds a transaction that was prepared and holds a lock for writing to one of the tables; nil: to any table.
-// When it began is not told; it can write no more.
-func (h *holder) prepared(ctx context.Context, relations []uint32) (*blocker, error) {
-	var b blocker
-	err := h.QueryRow(ctx, `SELECT p.gid, p.owner, p.prepared FROM pg_catalog.pg_prepared_xacts AS p
-JOIN pg_catalog.pg_locks AS l ON l.virtualtransaction = '-1/' || p.transaction::text
-WHERE l.locktype = 'relation' AND ($1::oid[] IS NULL OR l.relation = ANY($1)) AND l.mode IN `+writeLocks+` AND p.database = pg_catalog.current_database()
-ORDER BY p.prepared LIMIT 1`, relations).Scan(&b.GID, &b.User, &b.Start)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
+// findPrepared lists the transactions that are prepared and have written to tables. The lock on its own id leads from
+// such a transaction to its others; that on a virtual id may be that of the session that prepared it.
+func (h *holder) findPrepared(ctx context.Context) (map[string]*blocker, error) {
+	rows, err := h.Query(ctx, `SELECT p.gid, p.owner, p.prepared, l.relation FROM pg_catalog.pg_prepared_xacts AS p
+JOIN pg_catalog.pg_locks AS x ON x.locktype = 'transactionid' AND x.transactionid = p.transaction AND x.mode = 'ExclusiveLock' AND x.granted
+JOIN pg_catalog.pg_locks AS l ON l.virtualtransaction = x.virtualtransaction AND l.locktype = 'relation' AND l.mode IN `+writeLocks+`
+WHERE p.database = pg_catalog.current_database()`)
+	if err != nil {
+		return nil, err
 	}
-	return &b, err
+	out := map[string]*blocker{}
+	var relation uint32
+	var b blocker
+	_, err = pgx.ForEachRow(rows, []any{&b.GID, &b.User, &b.Start, &relation}, func() error {
+		if out[b.GID] == nil {
+			one := b
+			out[b.GID] = &one
+		}
+		out[b.GID].relationsOfStream = append(out[b.GID].relationsOfStream, relation)
+		return nil
+	})
+	return out, err
+}
+
+// awaitPrepared gives transactions that were prepared just now the time to end, and keeps those that do not. When they
+// began is not told: while one is open, no edge moves that was found before it.
+func (h *holder) awaitPrepared(ctx context.Context) error {
+	left, err := h.findPrepared(ctx)
+	if err != nil {
+		return err
+	}
+	young := func(b *blocker) bool { return h.now.Sub(b.Start) < patience }
+	for begin := time.Now(); time.Since(begin) < patience && slices.ContainsFunc(slices.Collect(maps.Values(left)), young); {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+		now, err := h.findPrepared(ctx)
+		if err != nil {
+			return err
+		}
+		maps.DeleteFunc(left, func(gid string, b *blocker) bool { return now[gid] == nil || !now[gid].Start.Equal(b.Start) })
+	}
+	h.prepared = slices.Collect(maps.Values(left))
+	return nil
+}
+
+// holdsBack gives a prepared transaction that has written to one of the tables; none named: to any table.
+func (h *holder) holdsBack(relations []uint32) *blocker {
+	for _, b := range h.prepared {
+		if len(relations) == 0 || b.touches(relations) {
+			return b
+		}
+	}
+	return nil
+}
+
+func (b *blocker) touches(relations []uint32) bool {
+	return slices.ContainsFunc(b.relationsOfStream, func(r uint32) bool { return slices.Contains(relations, r) })
 }
 
 // writeLocks are the modes of table locks that go with writing rows.
@@ -314,8 +370,8 @@ type numberEdge struct {
 	Blocker *blocker
 }
 
-// patience is how long numberEdges waits for transactions that are under way.
-const patience = 5 * time.Second
+// patience is how long a snapshot waits for transactions that are under way. Only tests change it.
+var patience = 5 * time.Second
 
 // numberEdges finds, before the snapshot is taken, how far the cursors that are numbers are complete. Numbers are given
 // out in order while a row is written, so whoever holds no lock for writing now, after the greatest number was read, will
@@ -365,7 +421,7 @@ func (s *source) numberEdges(ctx context.Context, h *holder) error {
 	}
 	for name, relations := range tables {
 		for _, b := range left {
-			if slices.ContainsFunc(b.relationsOfStream, func(r uint32) bool { return slices.Contains(relations, r) }) {
+			if b.touches(relations) {
 				h.numbers[name] = numberEdge{Blocker: b}
 			}
 		}
@@ -380,7 +436,8 @@ func (h *holder) writers(ctx context.Context, relations []uint32) (map[string]*b
   coalesce(p.gid, ''), coalesce(a.xact_start, p.prepared, now())
 FROM pg_catalog.pg_locks AS l
 LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
-LEFT JOIN pg_catalog.pg_prepared_xacts AS p ON l.virtualtransaction = '-1/' || p.transaction::text
+LEFT JOIN LATERAL (SELECT p.* FROM pg_catalog.pg_locks AS x JOIN pg_catalog.pg_prepared_xacts AS p ON p.transaction = x.transactionid
+  WHERE x.virtualtransaction = l.virtualtransaction AND x.locktype = 'transactionid' AND l.pid IS NULL LIMIT 1) AS p ON true
 WHERE l.locktype = 'relation' AND l.granted AND l.relation = ANY($1) AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
   AND l.mode IN `+writeLocks+` AND coalesce(a.backend_type, '') <> 'autovacuum worker'`, relations)
 	if err != nil {
@@ -428,7 +485,7 @@ func (s *source) worker(ctx context.Context, h *holder) (*session, error) {
 	_, err = c.PgConn().Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT "+literal(h.snapshot)).ReadAll()
 	if err != nil {
 		c.close()
-		if c := code(err); c == noSnapshot || c == objectState || c == undefinedObject {
+		if c := code(err); c == badParameter || c == objectState || c == undefinedObject {
 			return nil, fmt.Errorf("%w: the session that held the snapshot is gone (%w)", errLost, err)
 		}
 		return nil, s.explain(ctx, err)

@@ -226,13 +226,13 @@ func TestBadValuesOfTheServer(t *testing.T) {
 		table := fmt.Sprintf("bad%d", i)
 		run(t, conn, fmt.Sprintf("CREATE TEMP TABLE %[1]s (id int8, v %[2]s); INSERT INTO %[1]s VALUES (1, '%[3]s'), (2, '%[4]s'), (3, NULL)", table, c.typ, c.good, c.bad))
 		want := psql(t, conn, "SELECT v FROM "+table+" ORDER BY id")
-		column, got, rejects := land(t, conn, w, dir, table, nil)
+		column, got, rejects := throughParquet(t, conn, w, dir, table, nil)
 		if len(got) != 2 || len(rejects) != 1 || rejects[0].Column != "v" || rejects[0].Reason != c.reason || !strings.Contains(rejects[0].Raw, `{"id":"2","v":"`) || !strings.Contains(rejects[0].Message, "VARCHAR") {
 			t.Errorf("%s %s: %d rows, rejects %+v", c.typ, c.bad, len(got), rejects)
 			continue
 		}
 		compare(t, column, []*string{want[0], want[2]}, got)
-		column, got, rejects = land(t, conn, w, dir, table, map[string]string{"v": "VARCHAR"})
+		column, got, rejects = throughParquet(t, conn, w, dir, table, map[string]string{"v": "VARCHAR"})
 		if len(rejects) > 0 || len(got) != 3 {
 			t.Fatalf("%s pinned: %+v", c.typ, rejects)
 		}
@@ -240,7 +240,7 @@ func TestBadValuesOfTheServer(t *testing.T) {
 	}
 	// A pinned numeric: what fits exactly lands, and nothing is rounded.
 	run(t, conn, "CREATE TEMP TABLE pinned (id int8, v numeric); INSERT INTO pinned VALUES (1, 1.25), (2, 1.255), (3, 1e10), (4, 'Infinity'), (5, 99999999.99), (6, 1.1000)")
-	column, got, rejects := land(t, conn, w, dir, "pinned", map[string]string{"v": "DECIMAL(10,2)"})
+	column, got, rejects := throughParquet(t, conn, w, dir, "pinned", map[string]string{"v": "DECIMAL(10,2)"})
 	if len(rejects) != 3 || rejects[0].Reason != extract.ReasonInexact || rejects[1].Reason != extract.ReasonCast || rejects[2].Reason != extract.ReasonCast {
 		t.Errorf("%+v", rejects)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,7 +23,7 @@ type piece struct {
 	To      int64  `json:"to,omitempty"`      // first page behind; 0: to the end
 	Lo      string `json:"lo,omitempty"`      // rows whose cursor is greater…
 	Top     string `json:"top,omitempty"`     // …and not greater than this; "": no limit
-	File    uint32 `json:"file,omitempty"`    // pages mean the same rows only in this file
+	File    string `json:"file,omitempty"`    // pages mean the same rows only in these files
 	Columns string `json:"columns,omitempty"` // fingerprint
 	Paged   bool   `json:"paged,omitempty"`   // in pages, in the order of cursor and key
 }
@@ -37,9 +38,10 @@ const (
 
 // Sizes of ranges, in bytes of the table. A range is what is read again after a broken connection, and, of the first
 // load of an incremental stream, what is kept after a crash.
-const (
-	fullRange        = 1 << 30
-	incrementalRange = 256 << 20
+// Only tests change them.
+var (
+	fullRange        int64 = 1 << 30
+	incrementalRange int64 = 256 << 20
 )
 
 // Window implements extract.Source. Windows of full streams hold as long as the session that holds their snapshot; those
@@ -56,9 +58,12 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 	err = h.try(ctx, func() error {
 		rel, err := s.relation(ctx, h.session, h.facts, st)
 		if err != nil {
+			if ctx.Err() == nil && s.thereNow(ctx, st) {
+				return fmt.Errorf("%s was replaced (%w): %w", st.Name, err, extract.ErrChanged)
+			}
 			return err
 		}
-		if err := h.rewritten(ctx); err != nil {
+		if err := rel.rewritten(ctx, h.session); err != nil {
 			return err
 		}
 		if fixed != nil && st.Mode != extract.Full && rel.readsOn(fixed) {
@@ -80,27 +85,49 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 	return w, nil
 }
 
-// rewritten finds tables that were rewritten or truncated between the snapshot and the locks that now keep them as they
-// are: from the snapshot they would look empty.
-func (h *holder) rewritten(ctx context.Context) error {
+// thereNow says whether the stream can be read as things are now, though not as they were at the snapshot.
+func (s *source) thereNow(ctx context.Context, st extract.Stream) bool {
+	c, err := s.connect(ctx)
+	if err != nil {
+		return false
+	}
+	defer c.close()
+	f, err := c.facts(ctx)
+	if err != nil {
+		return false
+	}
+	_, err = s.relation(ctx, c, f, st)
+	return err == nil
+}
+
+// rewritten finds tables that were rewritten, truncated or replaced by others of their name between the snapshot and the
+// locks that now keep them as they are: from the snapshot they would look empty. Functions see the catalog as it is now,
+// queries as it was at the snapshot. A new index is no matter, and neither is a new partition.
+func (r *relation) rewritten(ctx context.Context, c *session) error {
 	var name string
-	err := h.QueryRow(ctx, `SELECT c.oid::regclass::text FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
-WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' AND c.relkind IN ('r', 'm')
-  AND c.relfilenode <> 0 AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid) LIMIT 1`).Scan(&name)
+	err := c.QueryRow(ctx, `WITH mine AS (
+  SELECT l.relation FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_database AS d ON d.oid = l.database
+  WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' AND d.datname = pg_catalog.current_database()
+) SELECT coalesce(l.relation, t.oid)::regclass::text
+FROM pg_catalog.unnest($1::oid[]) AS t(oid) FULL JOIN mine AS l ON l.relation = t.oid LEFT JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
+WHERE l.relation IS NULL
+  OR c.oid IS NULL AND pg_catalog.pg_get_indexdef(l.relation) IS NULL AND coalesce(pg_catalog.pg_partition_root(l.relation)::oid, l.relation) = l.relation
+  OR c.relkind IN ('r', 'm') AND c.relfilenode <> 0 AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)
+LIMIT 1`, r.tree).Scan(&name)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("%s was rewritten or truncated: %w", name, extract.ErrChanged)
+	return fmt.Errorf("%s was rewritten, truncated or replaced: %w", name, extract.ErrChanged)
 }
 
 // readsOn says whether a window of an earlier session still means the same rows.
 func (r *relation) readsOn(w *extract.Window) bool {
 	for _, slice := range w.Slices {
 		var sp piece
-		if json.Unmarshal([]byte(slice.Spec), &sp) != nil || sp.Columns != r.fingerprint() || sp.File != 0 && sp.File != r.file {
+		if json.Unmarshal([]byte(slice.Spec), &sp) != nil || sp.Columns != r.fingerprint() || sp.File != "" && sp.File != r.file {
 			return false
 		}
 	}
@@ -115,6 +142,8 @@ type planner struct {
 	stream extract.Stream
 	since  extract.Cursor
 	w      *extract.Window
+	// present is a mark of now, without a value.
+	present database.Mark
 	// ripening: nothing shows how far a number is complete; what was seen counts when it is old enough.
 	ripening bool
 }
@@ -170,11 +199,14 @@ func (p *planner) changes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if p.present, err = p.mark(ctx); err != nil {
+		return err
+	}
 	b, err := p.bounds(ctx, mark)
 	if err != nil {
 		return err
 	}
-	next := p.mark()
+	next := p.present
 	next.Value, next.Seen, next.SeenAt = b.hi, mark.Seen, mark.SeenAt
 	if p.ripening && (mark.Seen == "" || b.hi == mark.Seen) {
 		next.Seen, next.SeenAt = b.top, p.h.now.UTC()
@@ -206,7 +238,8 @@ func (p *planner) changes(ctx context.Context) error {
 	if mark.Value == "" || len(p.rel.added) > 0 { // everything that is there, rows without a cursor among it
 		p.ranges(piece{What: allRows}, incrementalRange)
 		p.w.Overlaps = p.w.Overlaps || mark.Value != ""
-		if p.stream.Deletes && mark.Value != "" {
+		// A mark that stays where it was has the next run, too, begin at the start: it would never see what is gone.
+		if p.stream.Deletes && (mark.Value != "" || b.hi == "") {
 			p.slice("keys", piece{What: keysOnly}, 0)
 		}
 		return nil
@@ -259,12 +292,42 @@ func (p *planner) refuseNulls(ctx context.Context) error {
 }
 
 // mark is the present, for the cursor.
-func (p *planner) mark() database.Mark {
+func (p *planner) mark(ctx context.Context) (database.Mark, error) {
 	m := database.Mark{At: p.h.now.UTC(), Ahead: p.h.ahead}
 	if c := p.rel.cursor.class; c == database.LocalMoments || c == database.Days {
-		m.Offset = p.h.offset
+		var seconds int
+		// Summer time is left out: localEdge sees to it.
+		err := p.h.QueryRow(ctx, `SELECT extract(epoch FROM min((t AT TIME ZONE $1) - (t AT TIME ZONE 'UTC')))::int
+FROM pg_catalog.generate_series($2::timestamptz, $2::timestamptz + interval '11 months', '1 month') AS t`, p.zone(), p.h.now).Scan(&seconds)
+		if err != nil {
+			return m, p.noZone(err)
+		}
+		m.Offset = time.Duration(seconds) * time.Second
 	}
-	return m
+	return m, nil
+}
+
+// zone is that of a cursor without one.
+func (p *planner) zone() string {
+	if z := p.rel.option.CursorTimezone; z != "" {
+		return z
+	}
+	return p.h.zone
+}
+
+func (p *planner) noZone(err error) error {
+	if code(err) != badParameter {
+		return err
+	}
+	return &database.Trouble{Message: fmt.Sprintf("the server knows no time zone %q", p.zone()), Advice: "cursor_timezone: takes a name such as Europe/Berlin", Err: err}
+}
+
+// localEdge is the least local time that can still come after a moment. In the hour before clocks go back that is the
+// time that they will go back to. Zones change at full minutes, and by less than three hours.
+func localEdge(ctx context.Context, c *pgx.Conn, edge time.Time, zone string) (text string, err error) {
+	err = c.QueryRow(ctx, `SELECT min(t AT TIME ZONE $2)::text FROM (SELECT $1::timestamptz
+UNION ALL SELECT pg_catalog.generate_series(date_trunc('minute', $1::timestamptz) + interval '1 minute', $1::timestamptz + interval '3 hours', '1 minute')) AS later(t)`, edge, zone).Scan(&text)
+	return text, err
 }
 
 // bounds are the limits of a window as the server spells them.
@@ -281,13 +344,16 @@ type bounds struct {
 // defaultLookback is how far behind the clock the edge stays where open transactions cannot be seen.
 const defaultLookback = 10 * time.Minute
 
+// heldLong is when a transaction that holds the edge back is worth a warning. Only tests change it.
+var heldLong = time.Minute
+
 func (p *planner) bounds(ctx context.Context, mark database.Mark) (b bounds, err error) {
 	c := p.rel.cursor
 	safe := ""
 	if c.class == database.Numbers {
 		safe, err = p.safeNumber(mark)
 	} else {
-		safe, err = p.safeMoment(ctx)
+		safe, err = p.safeMoment(ctx, mark)
 	}
 	if err != nil {
 		return b, err
@@ -330,7 +396,15 @@ func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
 	if mark.Value == "" {
 		return "", nil
 	}
-	back := mark.SetBack(p.mark())
+	back := mark.SetBack(p.present)
+	if p.stream.Mode == extract.Append && back > 0 && c.class != database.Numbers {
+		// Two clocks of which none was set drift apart by less than this.
+		if drift := max(0, p.present.At.Sub(mark.At)) / 5000; back > drift {
+			return "", &database.Trouble{Message: fmt.Sprintf("the server's clock was set back by about %s since the last run: of rows whose %s is up to %s it cannot be told whether they were read already", back.Round(time.Second), c.name, mark.Value),
+				Advice: fmt.Sprintf("mode: incremental with a key reads them again and merges them; to go on as if it had not happened: millrace state set %s.%s '%s'", p.env.Name, p.stream.Name, mark.Value)}
+		}
+		back = 0
+	}
 	expr := c.value(mark.Value)
 	if back > 0 && c.class == database.Days {
 		expr += fmt.Sprintf(" - %d", int(math.Ceil(back.Hours()/24)))
@@ -350,7 +424,7 @@ func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
 
 // safeMoment is the greatest value of the cursor below the edge: no transaction that the snapshot does not see can
 // write such a value any more.
-func (p *planner) safeMoment(ctx context.Context) (string, error) {
+func (p *planner) safeMoment(ctx context.Context, mark database.Mark) (string, error) {
 	o, c, h := p.rel.option, p.rel.cursor, p.h
 	edge, lookback := h.edge, o.Lookback.Std()
 	unproven, err := p.unproven(ctx)
@@ -366,30 +440,21 @@ func (p *planner) safeMoment(ctx context.Context) (string, error) {
 	if back := h.now.Add(-lookback); back.Before(edge) {
 		edge = back
 	}
-	prepared, err := h.prepared(ctx, p.rel.tree)
-	if err != nil {
-		return "", err
+	if prepared := h.holdsBack(p.rel.tree); prepared != nil {
+		p.note("warning: %s keeps the cursor where it is: rows are read again in the next run", prepared)
+		return mark.Value, nil
 	}
-	blocking := h.oldest
-	if prepared != nil {
-		if start := prepared.Start.Add(-max(lookback, defaultLookback)); start.Before(edge) {
-			edge, blocking = start, prepared
-		}
-	}
-	if blocking != nil && h.now.Sub(edge) > time.Minute && !blocking.Start.After(edge.Add(defaultLookback+margin)) && unproven == "" {
-		p.note("warning: %s holds the safe edge at %s: rows after it are read again in the next run", blocking, edge.UTC().Format(time.DateTime))
+	if b := h.oldest; b != nil && h.now.Sub(b.Start) > heldLong && !b.Start.Add(-margin).After(edge) && unproven == "" {
+		p.note("warning: %s holds the safe edge at %s: rows after it are read again in the next run", b, edge.UTC().Format(time.DateTime))
 	}
 	below := edge.UTC().Format("2006-01-02 15:04:05.000000-07")
 	if c.class != database.Moments {
-		zone := o.CursorTimezone
-		if zone == "" {
-			zone = h.zone
+		if below, err = localEdge(ctx, h.Conn, edge, p.zone()); err != nil {
+			return "", p.noZone(err)
 		}
-		// A day goes on until it has ended; the date was taken where the database is.
-		text := map[database.Class]string{database.LocalMoments: "($1::timestamptz AT TIME ZONE $2)::text", database.Days: "($1::timestamptz AT TIME ZONE $2)::date::text"}[c.class]
-		if err := h.QueryRow(ctx, "SELECT "+text, below, zone).Scan(&below); err != nil {
-			return "", &database.Trouble{Message: fmt.Sprintf("the server knows no time zone %q", zone), Advice: "cursor_timezone: takes a name such as Europe/Berlin", Err: err}
-		}
+	}
+	if c.class == database.Days { // a day goes on until it has ended
+		below, _, _ = strings.Cut(below, " ")
 	}
 	return p.rel.maxCursor(ctx, h.session, below)
 }

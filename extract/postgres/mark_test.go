@@ -1,0 +1,412 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/extract/database"
+)
+
+// TestMarkClockSetBack: rows that are written after the clock was set back bear times that were read already.
+func TestMarkClockSetBack(t *testing.T) {
+	t.Parallel()
+	incremental := stream("t", extract.Incremental, by("at", "id"))
+	appends := stream("t", extract.Append, by("at"))
+	f := newFixture(t, few, incremental, appends)
+	for name, change := range map[string]func(*database.Mark){
+		"by hand":                func(m *database.Mark) { m.At = m.At.Add(time.Hour) },
+		"and forward, by a jump": func(m *database.Mark) { m.Ahead += time.Hour },
+	} {
+		for _, st := range []extract.Stream{incremental, appends} {
+			t.Run(name+"/"+string(st.Mode), func(t *testing.T) {
+				m := newMerged()
+				if err := m.poll(t.Context(), f.open, st); err != nil {
+					t.Fatal(err)
+				}
+				mark := mustMark(t, m.since)
+				change(&mark)
+				m.since = mark.Cursor()
+				f.exec("INSERT INTO t (nonce, at) SELECT 1, max(at) - interval '30 minutes' FROM t")
+				err := m.poll(t.Context(), f.open, st)
+				if st.Mode == extract.Append {
+					if err == nil {
+						t.Fatal("rows of an append stream were read, though no one can know which came already")
+					}
+					mentions(t, err.Error()+advice(err), "set back", "at", "state set")
+					mark.At, mark.Ahead = time.Time{}, 0 // as state set does
+					m.since = mark.Cursor()
+					if err := m.poll(t.Context(), f.open, st); err != nil {
+						t.Fatal(err)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				mentions(t, strings.Join(m.notes, "; "), "set back by about 1h")
+				m.same(t, f.whole(st))
+			})
+		}
+	}
+}
+
+func advice(err error) string {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return " (" + hinted.Hint() + ")"
+	}
+	return ""
+}
+
+// TestMarkLocalTime: where clocks go back in autumn, local times come twice. No time may be below the edge that can
+// still come.
+func TestMarkLocalTime(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "SELECT 1")
+	for _, c := range []struct{ edge, zone, want string }{
+		{"2026-11-01 04:30:00+00", "America/New_York", "2026-11-01 00:30:00"}, // before
+		{"2026-11-01 05:30:00+00", "America/New_York", "2026-11-01 01:00:00"}, // 01:30 for the first time
+		{"2026-11-01 05:59:59.9+00", "America/New_York", "2026-11-01 01:00:00"},
+		{"2026-11-01 06:30:00+00", "America/New_York", "2026-11-01 01:30:00"}, // for the second
+		{"2026-03-08 06:59:59+00", "America/New_York", "2026-03-08 01:59:59"}, // spring
+		{"2026-03-08 07:00:00+00", "America/New_York", "2026-03-08 03:00:00"},
+		{"2026-04-04 14:45:00+00", "Australia/Lord_Howe", "2026-04-05 01:30:00"}, // back by half an hour, from 02:00
+		{"2026-10-25 00:59:00+00", "Europe/Berlin", "2026-10-25 02:00:00"},
+		{"2026-10-31 03:30:00+00", "America/Havana", "2026-10-30 23:30:00"},
+		{"2026-11-01 04:30:00+00", "America/Havana", "2026-11-01 00:00:00"}, // 01:00 becomes 00:00
+		{"2026-07-01 12:00:00.123456+00", "UTC", "2026-07-01 12:00:00.123456"},
+	} {
+		var edge time.Time
+		if err := f.db.QueryRow(t.Context(), "SELECT $1::text::timestamptz", c.edge).Scan(&edge); err != nil {
+			t.Fatal(err)
+		}
+		got, err := localEdge(t.Context(), f.db, edge, c.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != c.want {
+			t.Errorf("%s in %s: the edge is %s, not %s", c.edge, c.zone, got, c.want)
+		}
+		var earlier int
+		if err := f.db.QueryRow(t.Context(), "SELECT count(*) FROM generate_series($1::timestamptz, $1::timestamptz + interval '30 days', '1 minute') AS t WHERE t AT TIME ZONE $2 < $3::text::timestamp", edge, c.zone, got).Scan(&earlier); err != nil {
+			t.Fatal(err)
+		}
+		if earlier != 0 {
+			t.Errorf("%s in %s: %d minutes after it are before %s", c.edge, c.zone, earlier, got)
+		}
+	}
+}
+
+// TestMarkZone: the zone of a cursor without one is the database's, whatever the environment of ours says, and a change of
+// it shows.
+func TestMarkZone(t *testing.T) {
+	t.Setenv("PGTZ", "Pacific/Kiritimati") // 14 hours ahead: all rows would seem to be old enough
+	st := stream("t", extract.Incremental, by("at", "id"))
+	f := newFixture(t, "CREATE TABLE t (id bigserial PRIMARY KEY, nonce bigint, at timestamp NOT NULL)", st)
+	name := f.db.Config().Database
+	f.exec("ALTER DATABASE " + name + " SET timezone = 'America/New_York'")
+	f.db = connect(t, f.url)
+	f.exec("SET timezone = 'America/New_York'; INSERT INTO t (nonce, at) SELECT i, now() - interval '1 hour' FROM generate_series(1, 10) AS i")
+	m := newMerged()
+	poll := func() {
+		t.Helper()
+		if err := m.poll(t.Context(), f.open, st); err != nil {
+			t.Fatal(err)
+		}
+	}
+	poll()
+	f.exec("INSERT INTO t (nonce, at) VALUES (1, now())")
+	poll()
+	if mark := mustMark(t, m.since); !strings.HasPrefix(mark.Value, time.Now().In(mustZone(t, "America/New_York")).Add(-time.Hour).Format("2006-01-02 15:")) {
+		t.Errorf("the mark is at %s: it goes by another clock than the database", mark.Value)
+	}
+	time.Sleep(margin + 100*time.Millisecond)
+	poll()
+	f.exec("ALTER DATABASE " + name + " SET timezone = 'America/Los_Angeles'; SET timezone = 'America/Los_Angeles'; INSERT INTO t (nonce, at) VALUES (2, now())")
+	poll()
+	mentions(t, strings.Join(m.notes, "; "), "set back")
+	m.same(t, f.whole(st))
+}
+
+func mustZone(t *testing.T, name string) *time.Location {
+	t.Helper()
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
+}
+
+// TestMarkTies: thousands of rows with one timestamp, in pages of ten, each once.
+func TestMarkTies(t *testing.T) {
+	t.Parallel()
+	st := stream("t", extract.Incremental, by("at", "id", "part"), option(func(o *database.StreamOptions) { o.PageRows = 40 }))
+	f := newFixture(t, `CREATE TABLE t (id text, part numeric(8,2), at timestamptz NOT NULL, PRIMARY KEY (id, part)); CREATE INDEX ON t (at, id, part);
+INSERT INTO t SELECT 'ä' || i % 7, i / 4.0, '2024-01-01' FROM generate_series(1, 2000) AS i;
+INSERT INTO t VALUES ('old', 0, '2023-01-01')`, st)
+	src := f.mustOpen()
+	w, err := src.Window(t.Context(), st, "2023-06-01", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := land(t.Context(), src, st, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, row := range l.rows {
+		seen[row[0]+"|"+row[1]] = true
+	}
+	if len(l.rows) != 2000 || len(seen) != 2000 || l.parts < 50 {
+		t.Errorf("%d rows, %d different ones, in %d parts", len(l.rows), len(seen), l.parts)
+	}
+}
+
+// TestMarkNulls: rows without a cursor are read in every run, whether an index finds them or not, and never by append.
+func TestMarkNulls(t *testing.T) {
+	t.Parallel()
+	for name, index := range map[string]string{"indexed": "CREATE INDEX ON t (at, id)", "not indexed": "SELECT 1"} {
+		t.Run(name, func(t *testing.T) {
+			st := stream("t", extract.Incremental, by("at", "id"), option(func(o *database.StreamOptions) { o.PageRows = 7 }))
+			st.Deletes = true
+			f := newFixture(t, `CREATE TABLE t (id bigserial PRIMARY KEY, nonce bigint, at timestamptz); `+index+`;
+INSERT INTO t (nonce, at) SELECT i, CASE WHEN i % 3 > 0 THEN now() - i * interval '1 minute' END FROM generate_series(1, 60) AS i`, st)
+			m := newMerged()
+			for i, change := range []string{"SELECT 1", "UPDATE t SET nonce = -nonce WHERE at IS NULL", "UPDATE t SET at = now(), nonce = 5 WHERE id IN (3, 4)", "UPDATE t SET at = NULL, nonce = 6 WHERE id = 7", "DELETE FROM t WHERE id IN (6, 8)", "SELECT 1"} {
+				f.exec(change)
+				if err := m.poll(t.Context(), f.open, st); err != nil {
+					t.Fatal(err)
+				}
+				if lost, stale, extra := m.compare(f.whole(st)); len(lost)+len(stale)+len(extra) > 0 {
+					t.Errorf("after %q, run %d: lost %v, stale %v, too many %v", change, i, lost, stale, extra)
+				}
+			}
+			_, err := f.mustOpen().Window(t.Context(), stream("t", extract.Append, by("at")), "", nil)
+			if err == nil {
+				t.Fatal("an append stream leaves rows without a cursor out")
+			}
+			mentions(t, err.Error()+advice(err), "NULL", "mode: append", "incremental")
+		})
+	}
+}
+
+// TestMarkResume: pages are read on by another source, as after a crash, while rows change and the table is rewritten.
+func TestMarkResume(t *testing.T) {
+	t.Parallel()
+	st := stream("t", extract.Incremental, by("at", "id"), option(func(o *database.StreamOptions) { o.PageRows = 50 }))
+	f := newFixture(t, few, st)
+	m := newMerged()
+	if err := m.poll(t.Context(), f.open, st); err != nil {
+		t.Fatal(err)
+	}
+	f.exec("INSERT INTO t (nonce) SELECT i FROM generate_series(1, 500) AS i")
+	time.Sleep(margin + 100*time.Millisecond)
+	src := f.mustOpen()
+	w, err := src.Window(t.Context(), st, m.since, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, next := &landed{}, ""
+	for i := 0; i == 0 || next != ""; i++ {
+		out, err := l.part(t.Context(), src, st, w, w.Slices[0], next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next = out.Next
+		if i%3 > 0 {
+			continue
+		}
+		if err := src.Close(); err != nil {
+			t.Fatal(err)
+		}
+		f.exec(fmt.Sprintf("UPDATE t SET nonce = -%d, at = clock_timestamp() WHERE id %% 7 = %d; INSERT INTO t (nonce) VALUES (%[1]d)", i, i%7))
+		f.exec("VACUUM FULL t")
+		src = f.mustOpen()
+		fixed := journaled(t, w)
+		if w, err = src.Window(t.Context(), st, m.since, fixed); err != nil {
+			t.Fatal(err)
+		}
+		if w != fixed {
+			t.Fatal("pages in the order of the cursor hold in any snapshot, and were given up")
+		}
+	}
+	if l.parts < 8 {
+		t.Errorf("only %d parts", l.parts)
+	}
+	m.take(w, l)
+	time.Sleep(margin + 100*time.Millisecond)
+	if err := m.poll(t.Context(), f.open, st); err != nil {
+		t.Fatal(err)
+	}
+	m.same(t, f.whole(st))
+}
+
+// trees are tables of some hundred pages in three shapes.
+var trees = map[string]string{
+	"table":       `CREATE TABLE t (id bigserial, nonce bigint, at timestamptz NOT NULL DEFAULT now(), fill text DEFAULT repeat('x', 500))`,
+	"partitioned": `CREATE TABLE t (id bigserial, nonce bigint, at timestamptz NOT NULL DEFAULT now(), fill text DEFAULT repeat('x', 500)) PARTITION BY HASH (id); CREATE TABLE t0 PARTITION OF t FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE t1 PARTITION OF t FOR VALUES WITH (MODULUS 2, REMAINDER 1)`,
+	"inherited":   `CREATE TABLE t (id bigserial, nonce bigint, at timestamptz NOT NULL DEFAULT now(), fill text DEFAULT repeat('x', 500)); CREATE TABLE t0 () INHERITS (t)`,
+}
+
+// fillTree puts rows into them, half of them into the child that is inherited from t.
+func fillTree(name string) string {
+	fill := "INSERT INTO t (nonce, at) SELECT i, now() - interval '1 hour' FROM generate_series(1, 3000) AS i; ANALYZE t"
+	if name == "inherited" {
+		fill = "INSERT INTO t (nonce, at) SELECT i, now() - interval '1 hour' FROM generate_series(1, 1500) AS i; INSERT INTO t0 (nonce, at) SELECT i, now() - interval '1 hour' FROM generate_series(1, 1500) AS i; ANALYZE t"
+	}
+	return fill
+}
+
+// smallRanges cuts tables of the tests into several ranges.
+func smallRanges(t *testing.T) {
+	full, incremental := fullRange, incrementalRange
+	fullRange, incrementalRange = 256<<10, 256<<10
+	t.Cleanup(func() { fullRange, incrementalRange = full, incremental })
+}
+
+// TestMarkFirstLoad: the ranges of a first load are read on in a later snapshot, while rows change; not when the table
+// was rewritten, after which its pages hold other rows.
+func TestMarkFirstLoad(t *testing.T) {
+	smallRanges(t)
+	for name, table := range trees {
+		for _, mode := range []extract.Mode{extract.Incremental, extract.Append} {
+			t.Run(name+"/"+string(mode), func(t *testing.T) {
+				st := stream("t", mode, by("at", "id"))
+				if mode == extract.Append {
+					st.Key = nil
+				}
+				f := newFixture(t, table+"; "+fillTree(name), st)
+				src := f.mustOpen()
+				w, err := src.Window(t.Context(), st, "", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(w.Slices) < 3 {
+					t.Fatalf("%d slices", len(w.Slices))
+				}
+				l := &landed{}
+				for _, slice := range w.Slices[:2] {
+					if _, err := l.part(t.Context(), src, st, w, slice, ""); err != nil {
+						t.Fatal(err)
+					}
+				}
+				_ = src.Close()
+				f.exec("INSERT INTO t (nonce) SELECT -i FROM generate_series(1, 50) AS i")
+				if mode == extract.Incremental {
+					f.exec("UPDATE t SET nonce = nonce + 10000, at = now() WHERE id % 5 = 0")
+				}
+				src = f.mustOpen()
+				fixed := journaled(t, w)
+				if w, err = src.Window(t.Context(), st, "", fixed); err != nil {
+					t.Fatal(err)
+				}
+				if w != fixed {
+					t.Fatal("the ranges were given up, though the table was not rewritten")
+				}
+				for _, slice := range w.Slices[2:] {
+					if _, err := l.part(t.Context(), src, st, w, slice, ""); err != nil {
+						t.Fatal(err)
+					}
+				}
+				m := newMerged()
+				m.take(w, l)
+				time.Sleep(margin + 200*time.Millisecond)
+				if err := m.poll(t.Context(), f.open, st); err != nil {
+					t.Fatal(err)
+				}
+				m.same(t, f.whole(st))
+				for row, n := range m.times {
+					if mode == extract.Append && n != 1 {
+						t.Fatalf("%.40s… was read %d times", row, n)
+					}
+				}
+				_ = src.Close()
+				f.exec("VACUUM FULL") // of all tables: those of a tree have files of their own
+				again, err := f.mustOpen().Window(t.Context(), st, "", journaled(t, fixed))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if again.Slices[0].Spec == fixed.Slices[0].Spec {
+					t.Error("ranges of pages are read on after VACUUM FULL has moved the rows")
+				}
+				old := f.mustOpen()
+				if _, err := l.part(t.Context(), old, st, fixed, fixed.Slices[1], ""); !errors.Is(err, extract.ErrChanged) {
+					t.Errorf("a range of a rewritten table: %v, want ErrChanged", err)
+				}
+			})
+		}
+	}
+}
+
+// TestMarkByHand: a person sets the cursor.
+func TestMarkByHand(t *testing.T) {
+	t.Parallel()
+	byMoment := stream("t", extract.Incremental, by("at", "id"))
+	byNumber := stream("t", extract.Append, by("id"))
+	f := newFixture(t, few, byMoment, byNumber)
+	f.exec("UPDATE t SET at = '2024-01-01'::timestamptz + id * interval '1 day'")
+	for _, c := range []struct {
+		st    extract.Stream
+		since string
+		rows  int
+		words []string
+	}{
+		{st: byMoment, since: "2024-01-06", rows: 5}, {st: byMoment, since: "2024-01-06 00:00:00+00", rows: 5}, {st: byMoment, since: "2999-01-01", rows: 0}, {st: byNumber, since: "4", rows: 6},
+		{st: byMoment, since: "yesterday-ish", words: []string{`"yesterday-ish"`, "at", "timestamptz", "state reset"}},
+		{st: byMoment, since: "17", words: []string{`"17"`, "at"}},
+		{st: byNumber, since: "2024-01-01", words: []string{`"2024-01-01"`, "id", "int8"}},
+		{st: byNumber, since: `{"value": 4`, words: []string{"cursor"}},
+		{st: byMoment, since: "x'; DROP TABLE t; --", words: []string{"DROP TABLE", "no value of at"}},
+	} {
+		src := f.mustOpen()
+		w, err := src.Window(t.Context(), c.st, extract.Cursor(c.since), nil)
+		if len(c.words) > 0 {
+			if err == nil {
+				t.Errorf("%s: no error", c.since)
+				continue
+			}
+			mentions(t, err.Error()+advice(err), c.words...)
+			if _, err := src.Window(t.Context(), byMoment, "", nil); err != nil {
+				t.Errorf("after %v the snapshot is of no more use: %v", c.since, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.since, err)
+			continue
+		}
+		l, err := land(t.Context(), src, c.st, w)
+		if err != nil || len(l.rows) != c.rows {
+			t.Errorf("%s: %d rows of %d, %v", c.since, len(l.rows), c.rows, err)
+		}
+	}
+}
+
+// TestMarkFullLapses: the window of a full stream ends with the session that held its snapshot.
+func TestMarkFullLapses(t *testing.T) {
+	t.Parallel()
+	st := stream("t", extract.Full)
+	f := newFixture(t, few, st)
+	first := f.mustOpen()
+	w, err := first.Window(t.Context(), st, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if same, err := first.Window(t.Context(), st, "", w); err != nil || same != w {
+		t.Errorf("in one session the window changes: %v", err)
+	}
+	second := f.mustOpen()
+	fixed := journaled(t, w)
+	fresh, err := second.Window(t.Context(), st, "", fixed)
+	if err != nil || fresh == fixed || fresh.AsOf.ID == w.AsOf.ID {
+		t.Errorf("another session goes on with the window of the first: %v", err)
+	}
+	if _, err := (&landed{}).part(context.Background(), second, st, fixed, fixed.Slices[0], ""); !errors.Is(err, extract.ErrChanged) {
+		t.Errorf("a slice of a lapsed window: %v, want ErrChanged", err)
+	}
+}
