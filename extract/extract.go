@@ -20,8 +20,8 @@ type Source interface {
 
 	// Window fixes what one run reads from the stream: everything after since (zero: from the start) and up to
 	// what is there now. The engine journals the answer before the first Read, so a Window must mean the same
-	// records for as long as it holds. fixed is what the run fixed before, nil at first: a source returns it as it
-	// is when it still holds, and otherwise a fresh one, upon which the engine drops what was landed of the old one.
+	// records for as long as it holds. fixed is what the run fixed before, nil at first: a source returns it when it
+	// still holds, perhaps with more slices, and otherwise a fresh one, upon which the engine drops what was landed.
 	// Nothing to read is a Window without slices, not an error; ErrEmpty is for a source that is suspiciously
 	// absent (a glob without a match, a missing table).
 	Window(ctx context.Context, s Stream, since Cursor, fixed *Window) (*Window, error)
@@ -203,7 +203,8 @@ type Outcome struct {
 	Read int64
 	// Next is where the slice goes on; "" when it is done.
 	Next string
-	// Detail is kept with the part, for people and for audits: the files read, a server's LSN.
+	// Detail is kept with the part, for people and for audits: the files read, a server's LSN. "as_of" is the id of the
+	// AsOf that it was read in.
 	Detail map[string]string
 }
 

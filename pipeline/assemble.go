@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/extract"
@@ -34,6 +35,7 @@ func (x *extraction) assemble(ctx context.Context, t *load.Table, w *extract.Win
 	}
 	t.Equations = x.step.Equations
 	if x.node.Stream.Mode == string(extract.Incremental) {
+		x.oneState = w.Latest && oneState(parts)
 		return x.merge(ctx, t, w, warehouse.MergeInput{Prev: before, Landed: files, Columns: columns, Present: filesOf(keys), HasPresent: keys != nil})
 	}
 	version, equation, err := warehouse.Append(before, nameOf(x.node), files, columns)
@@ -43,6 +45,16 @@ func (x *extraction) assemble(ctx context.Context, t *load.Table, w *extract.Win
 	t.Version = *version
 	t.Equations = append(t.Equations, equation)
 	return closes(t.Equations)
+}
+
+// oneState says whether the parts were read in one state of the source: then no key should come twice.
+func oneState(parts []journal.Part) bool {
+	for _, p := range parts {
+		if p.Detail["as_of"] != parts[0].Detail["as_of"] {
+			return false
+		}
+	}
+	return true
 }
 
 func filesOf(parts []journal.Part) []warehouse.File {
@@ -73,25 +85,45 @@ func (x *extraction) merge(ctx context.Context, t *load.Table, window *extract.W
 			in.MarkedAt = window.AsOf.Time
 		}
 	}
-	if in.Prev != nil && x.since() == "" && x.node.Stream.Deletes != models.DeletesIgnored { // all rows were read
+	if in.Prev != nil && !in.HasPresent && x.since() == "" && x.node.Stream.Deletes != models.DeletesIgnored { // all rows were read
 		in.Present, in.HasPresent = in.Landed, true
 	}
-	out, err := warehouse.Merge(ctx, w, in)
-	if err != nil {
-		return err
+	steps := []warehouse.MergeInput{in}
+	if in.HasPresent && !x.oneState {
+		// Rows of an earlier state were landed, and may be gone from the one whose keys we have: first the rows, then the keys.
+		rows, keys := in, in
+		rows.Present, rows.HasPresent = nil, false
+		keys.Landed, keys.Columns, keys.Dir = nil, nil, filepath.Join(dir, "keys")
+		if err := fsx.MkdirAll("merge", keys.Dir); err != nil {
+			return fmt.Errorf("stage merge: %w", err)
+		}
+		steps = []warehouse.MergeInput{rows, keys}
 	}
-	t.Version = out.Version
-	t.Equations = append(t.Equations, out.Equations...)
-	x.tell(out, window)
-	gone := out.Get("published", "deleted") + out.Get("changed", "marked")
-	if err := x.guardDeletes(gone, out.Get("published", "before")); err != nil {
-		return err
+	var written []warehouse.File
+	for i, step := range steps {
+		if i > 0 {
+			step.Prev = &t.Version
+		}
+		out, err := warehouse.Merge(ctx, w, step)
+		if err != nil {
+			return err
+		}
+		t.Version = out.Version
+		t.Equations = append(t.Equations, out.Equations...)
+		written = append(written, out.Written...)
+		x.tell(out)
+		if err := x.guardDeletes(out.Get("published", "deleted")+out.Get("changed", "marked"), out.Get("published", "before")); err != nil {
+			return err
+		}
 	}
-	return errors.Join(closes(t.Equations), x.verify(out.Version, out.Written))
+	written = slices.DeleteFunc(written, func(f warehouse.File) bool { // of the first step, and not kept by the second
+		return !slices.ContainsFunc(t.Version.Files(), func(kept warehouse.File) bool { return kept.Path == f.Path })
+	})
+	return errors.Join(closes(t.Equations), x.verify(t.Version, written))
 }
 
 // tell notes what a merge has found out about the stream.
-func (x *extraction) tell(out *warehouse.MergeResult, w *extract.Window) {
+func (x *extraction) tell(out *warehouse.MergeResult) {
 	if x.reconciles {
 		x.note(fmt.Sprintf("reconciled: all rows were read; %d were missing, %d had changed, %d were gone", out.Get("landed", "inserted"), out.Get("landed", "updated"),
 			out.Get("published", "deleted")+out.Get("changed", "marked")))
@@ -99,7 +131,7 @@ func (x *extraction) tell(out *warehouse.MergeResult, w *extract.Window) {
 	if out.Missed > 0 {
 		x.note(fmt.Sprintf("warning: %d rows of the source never showed by their cursor and are not in the table; a reconcile: or --full-refresh reads them", out.Missed))
 	}
-	if n := out.Get("landed", "superseded"); w.Latest && n > 0 {
+	if n := out.Get("landed", "superseded"); x.oneState && n > 0 {
 		x.note(fmt.Sprintf("%d rows share their key with another of the same read and were left out: is (%s) the key?", n, strings.Join(x.node.Stream.Key, ", ")))
 	}
 }

@@ -34,7 +34,7 @@ func (r *run) extractAll(ctx context.Context) error {
 	todo := streamsOf(r.nodes)
 	err := r.extractEach(ctx, opened, todo, read)
 	for round := 1; err == nil && r.halted() == nil; round++ {
-		if todo, err = r.disagreeing(ctx, read); err != nil || len(todo) == 0 {
+		if todo = r.disagreeing(read); len(todo) == 0 {
 			break
 		}
 		if round == maxWindows {
@@ -83,8 +83,8 @@ func (r *run) extractEach(ctx context.Context, opened *sources, streams []*model
 }
 
 // disagreeing are streams that were read in another state of their source than its others: the source has lost that
-// state meanwhile, with a connection or a server. Windows that hold in any state are left alone.
-func (r *run) disagreeing(ctx context.Context, read map[*models.Node]*extraction) ([]*models.Node, error) {
+// state meanwhile, with a connection or a server. What was landed of windows that hold in any state is kept.
+func (r *run) disagreeing(read map[*models.Node]*extraction) []*models.Node {
 	newest := map[*models.Source]extract.AsOf{}
 	for n, x := range read {
 		if r.succeeded(n.Name()) && x.asOf != nil && x.asOf.Time.After(newest[n.Stream.Source].Time) {
@@ -97,16 +97,10 @@ func (r *run) disagreeing(ctx context.Context, read map[*models.Node]*extraction
 		if x == nil || !r.succeeded(n.Name()) || x.asOf == nil || x.asOf.ID == newest[n.Stream.Source].ID {
 			continue
 		}
-		holds, err := x.holds(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if !holds {
-			r.Log.Warn("read again: the source has lost the state that its other streams were read in", "run", r.ID, "stream", n.Name())
-			again = append(again, n)
-		}
+		r.Log.Warn("read again: the source has lost the state that its other streams were read in", "run", r.ID, "stream", n.Name())
+		again = append(again, n)
 	}
-	return again, nil
+	return again
 }
 
 // failDisagreeing gives up on streams that could not be read in the state of their source's others.
@@ -174,7 +168,8 @@ type extraction struct {
 	asOf   *extract.AsOf
 	// reconciles says that all rows are read once more and compared with what is published.
 	reconciles bool
-	parallel   int // slices that are read at once
+	parallel   int  // slices that are read at once
+	oneState   bool // all rows were read in one state of the source
 
 	mu    sync.Mutex // guards what follows, and the step's notes
 	bytes int64      // of input, so far
@@ -291,16 +286,6 @@ func (x *extraction) window(ctx context.Context, asked extract.Stream) (*extract
 	}
 	w.Lo = x.since()
 	return w, x.timed("journal", func() error { return x.Journal.SaveWindow(ctx, x.ID, x.node.Name(), x.definition(), w) })
-}
-
-// holds asks the source whether the window that was read is still the one to read.
-func (x *extraction) holds(ctx context.Context) (bool, error) {
-	fixed, err := x.Journal.Window(ctx, x.ID, x.node.Name(), x.definition())
-	if err != nil || fixed == nil {
-		return false, err
-	}
-	w, err := x.source.Window(ctx, x.asked(), x.since(), fixed)
-	return w == fixed, err
 }
 
 // patiently calls f again after transient failures, after a pause that doubles and is drawn from its upper half, so that

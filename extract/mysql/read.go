@@ -87,7 +87,7 @@ func (s *source) selectRows(ctx context.Context, r extract.Request, pc piece, h 
 			if err := reader.Err(); err != nil {
 				return extract.Outcome{}, err
 			}
-			out := extract.Outcome{Read: got.rows, Detail: map[string]string{"position": h.asOf.Position, "snapshot": h.asOf.ID}}
+			out := extract.Outcome{Read: got.rows, Detail: map[string]string{"as_of": h.asOf.ID, "position": h.asOf.Position}}
 			if len(pc.Order) > 0 && got.rows == int64(rel.option.Page()) {
 				texts := make([]string, len(got.last))
 				for i, v := range got.last {

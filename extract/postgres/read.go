@@ -111,7 +111,7 @@ func (s *source) copyOut(ctx context.Context, r extract.Request, sp piece, h *ho
 			if err := reader.Err(); err != nil {
 				return extract.Outcome{}, err
 			}
-			out := extract.Outcome{Read: d.read, Detail: map[string]string{"lsn": h.asOf.Position, "snapshot": h.snapshot}}
+			out := extract.Outcome{Read: d.read, Detail: map[string]string{"as_of": h.asOf.ID, "lsn": h.asOf.Position}}
 			if sp.Paged && d.read == int64(rel.option.Page()) {
 				text, err := json.Marshal(d.resume())
 				if err != nil {

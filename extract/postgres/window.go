@@ -45,7 +45,8 @@ var (
 )
 
 // Window implements extract.Source. Windows of full streams hold as long as the session that holds their snapshot; those
-// of incremental and append streams for ever, because a row of theirs that changes gets a cursor beyond them.
+// of incremental and append streams for ever, because a row of theirs that changes gets a cursor beyond them: they are
+// extended by what has changed since.
 func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cursor, fixed *extract.Window) (*extract.Window, error) {
 	h, err := s.hold(ctx)
 	if err != nil {
@@ -66,13 +67,17 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 		if err := rel.rewritten(ctx, h.session); err != nil {
 			return err
 		}
-		if fixed != nil && st.Mode != extract.Full && rel.readsOn(fixed) {
-			fixed.AsOf = &h.asOf
+		p := &planner{source: s, h: h, rel: rel, stream: st, since: since, w: &extract.Window{Lo: since, Slices: []extract.Slice{}, AsOf: &h.asOf, Latest: true, Parallel: cap(s.slots) - 1}}
+		w = p.w
+		if fixed != nil && fixed.Hi != "" && st.Mode != extract.Full && rel.readsOn(fixed) {
+			p.since, rel.added = fixed.Hi, nil
+			if err := p.plan(ctx); err != nil {
+				return err
+			}
+			database.Extend(fixed, p.w)
 			w = fixed
 			return nil
 		}
-		p := &planner{source: s, h: h, rel: rel, stream: st, since: since, w: &extract.Window{Lo: since, Slices: []extract.Slice{}, AsOf: &h.asOf, Latest: true, Parallel: cap(s.slots) - 1}}
-		w = p.w
 		return p.plan(ctx)
 	})
 	if errors.Is(err, extract.ErrChanged) {
