@@ -27,6 +27,9 @@ demo: build ## build, run the two example projects, show the results
 servers: ## install the servers that tests need, where apt-get can
 	@bash .ci/servers
 
+demo-postgres: build servers ## the shop on a real PostgreSQL, changed between two nights
+	@bash examples/demo-postgres.sh bin/millrace
+
 test: tools servers ## everything: vet, format, imports, unit and script tests, the short crash matrix
 	@echo "== lint";  $(MAKE) --no-print-directory lint
 	@echo "== tests"; [ -n "$$(bash .ci/servers --missing)" ] || export MILLRACE_TEST_SERVERS=required; go test -count=1 ./...
@@ -53,8 +56,11 @@ faults-short: build faults-bin ## the crash matrix, short form
 bench: build ## measure against the bars of the design; history goes to bench/history.jsonl
 	go run ./bench -bin bin/millrace
 
+bench-databases: build servers ## measure the database sources on private servers; ARGS=-long for 60 million rows
+	@bash bench/databases.sh $(ARGS)
+
 golden: tools ## rewrite golden files; read the diff before you commit it
-	go test ./warehouse/... ./internal/config/... ./cmd/... -update
+	go test ./warehouse/... ./internal/config/... ./extract/postgres ./cmd/... -update
 
 fuzz: tools ## fuzz every parser, 30 seconds each
 	@bash -c 'set -e; for p in $$(go list ./...); do for f in $$(go test -list "^Fuzz" $$p 2>/dev/null | grep ^Fuzz || true); do echo "== $$p $$f"; go test $$p -run "^$$f$$" -fuzz "^$$f$$" -fuzztime 30s; done; done'
@@ -62,4 +68,4 @@ fuzz: tools ## fuzz every parser, 30 seconds each
 clean: ## remove what was built
 	rm -rf bin
 
-.PHONY: help tools build demo servers test lint faults faults-bin faults-short bench golden fuzz clean
+.PHONY: help tools build demo demo-postgres servers test lint faults faults-bin faults-short bench bench-databases golden fuzz clean

@@ -36,6 +36,12 @@ var exceptions = map[string][]string{
 	"load/all":    {"load/local"},
 }
 
+// judged lists packages whose tests, not they themselves, land what they read and judge it by the engine's own measure.
+var judged = map[string][]string{
+	"extract/mysql":    {"warehouse"},
+	"extract/postgres": {"warehouse"},
+}
+
 func TestImportsPointOneWay(t *testing.T) {
 	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(file, ".go") {
@@ -54,6 +60,9 @@ func TestImportsPointOneWay(t *testing.T) {
 		for _, spec := range parsed.Imports {
 			to, ours := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), module)
 			if !ours || strings.HasPrefix(to, "internal/") {
+				continue
+			}
+			if strings.HasSuffix(file, "_test.go") && under(to, judged[from]) {
 				continue
 			}
 			if !under(to, allowed) {

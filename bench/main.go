@@ -3,6 +3,7 @@
 //
 //	go run ./bench -bin bin/millrace             everything (about 10 minutes)
 //	go run ./bench -bin bin/millrace -only csv   one of csv, memory, incremental, overhead, demo
+//	make bench-databases                         PostgreSQL and MariaDB, on private servers
 //
 // It prints one line for each figure with its bar and appends all of them to bench/history.jsonl.
 package main
@@ -28,7 +29,10 @@ func main() {
 	flag.StringVar(&b.history, "history", filepath.Join("bench", "history.jsonl"), "file that the figures are appended to; empty for none")
 	flag.IntVar(&b.rows, "rows", 6_000_000, "rows of the CSV file (6M are about 840 MB)")
 	flag.IntVar(&b.runs, "runs", 3, "counted runs of each command; medians are printed")
-	only := flag.String("only", "", "csv, memory, incremental, overhead or demo")
+	flag.StringVar(&b.postgresURL, "postgres", "", "URL of a PostgreSQL server to measure against; its database gets tables")
+	flag.StringVar(&b.mariadbURL, "mariadb", "", "URL of a MariaDB server to measure against; its database gets a table")
+	flag.BoolVar(&b.long, "long", false, "also 10 times the rows from PostgreSQL")
+	only := flag.String("only", "", "one job: csv, memory, incremental, overhead, demo, postgres, postgres-incremental or mariadb")
 	reference := flag.String("reference", "", "internal: run this SQL file in DuckDB and exit")
 	flag.Parse()
 	if *reference != "" {
@@ -44,7 +48,8 @@ func main() {
 	for _, m := range []struct {
 		name string
 		run  func() error
-	}{{"csv", b.csv}, {"memory", b.memory}, {"incremental", b.incremental}, {"overhead", b.overhead}, {"demo", b.demo}} {
+	}{{"csv", b.csv}, {"memory", b.memory}, {"incremental", b.incremental}, {"overhead", b.overhead}, {"demo", b.demo},
+		{"postgres", b.postgres}, {"postgres-incremental", b.postgresIncremental}, {"mariadb", b.mariadb}} {
 		if *only == "" || *only == m.name {
 			fmt.Printf("== %s\n", m.name)
 			exitOn(m.run())
@@ -66,7 +71,10 @@ func exitOn(err error) {
 
 type bench struct {
 	bin, data, history string
+	postgresURL        string
+	mariadbURL         string
 	rows, runs         int
+	long               bool
 	figures            []figure
 	missed             int
 }

@@ -326,7 +326,8 @@ func (l *loader) stream(s *Source, spec *SourceSpec, node config.Node) *Stream {
 	l.deletes(st, spec)
 	table := st.As
 	if table == "" {
-		table = st.Name[strings.LastIndex(st.Name, ".")+1:]
+		parts := NameParts(st.Name)
+		table = parts[len(parts)-1]
 	}
 	l.addNode(&Node{Schema: s.Name, Table: table, Kind: KindStream, Stream: st, Description: st.Description, Owner: st.Owner,
 		Tags: st.Tags, Path: st.Origin.Pos().File, Pos: st.Origin.At("name")})

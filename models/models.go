@@ -111,7 +111,7 @@ type StreamKeys struct {
 	AllowEmpty  bool              `yaml:"allow_empty" doc:"Let an empty snapshot replace a table that has rows."`
 	MaxShrink   config.Threshold  `yaml:"max_shrink" default:"50%" doc:"A snapshot smaller than the published table by more than this, or more deleted rows than this share of it, fails, unless the run says --allow-shrunken." example:"50%"`
 	Deletes     string            `yaml:"deletes" default:"ignore" enum:"ignore,hard,soft" doc:"Incremental only: rows that are gone from the source, found by comparing keys in each run. hard: they leave the table. soft: they stay, with the time in _deleted_at."`
-	Reconcile   config.Duration   `yaml:"reconcile" doc:"Incremental only: so often all rows are read and compared, for changes and deletes that the cursor did not show." example:"7d"`
+	Reconcile   config.Duration   `yaml:"reconcile" doc:"Incremental only: so often all rows are read and compared, for changes that the cursor did not show and, with deletes:, for rows that are gone." example:"7d"`
 }
 
 // What becomes of rows that are gone from the source.

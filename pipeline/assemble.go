@@ -12,12 +12,13 @@ import (
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/warehouse"
 )
 
 // assemble makes the stream's new version of the published one and the landed files.
-func (x *extraction) assemble(ctx context.Context, t *load.Table, parts []journal.Part) error {
+func (x *extraction) assemble(ctx context.Context, t *load.Table, w *extract.Window, parts, keys []journal.Part) error {
 	var files []warehouse.File
 	var columns []warehouse.Column
 	for _, p := range parts {
@@ -33,7 +34,7 @@ func (x *extraction) assemble(ctx context.Context, t *load.Table, parts []journa
 	}
 	t.Equations = x.step.Equations
 	if x.node.Stream.Mode == string(extract.Incremental) {
-		return x.merge(ctx, t, before, files, columns)
+		return x.merge(ctx, t, w, warehouse.MergeInput{Prev: before, Landed: files, Columns: columns, Present: filesOf(keys), HasPresent: keys != nil})
 	}
 	version, equation, err := warehouse.Append(before, nameOf(x.node), files, columns)
 	if err != nil {
@@ -44,8 +45,16 @@ func (x *extraction) assemble(ctx context.Context, t *load.Table, parts []journa
 	return closes(t.Equations)
 }
 
+func filesOf(parts []journal.Part) []warehouse.File {
+	var files []warehouse.File
+	for _, p := range parts {
+		files = append(files, p.File)
+	}
+	return files
+}
+
 // merge brings the landed files into the keyed table.
-func (x *extraction) merge(ctx context.Context, t *load.Table, before *warehouse.Version, files []warehouse.File, columns []warehouse.Column) error {
+func (x *extraction) merge(ctx context.Context, t *load.Table, window *extract.Window, in warehouse.MergeInput) error {
 	folder := filepath.Join(x.runDir(x.ID), fileName(x.node.Name()))
 	dir := filepath.Join(folder, "merge")
 	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll("merge", dir)); err != nil {
@@ -57,14 +66,42 @@ func (x *extraction) merge(ctx context.Context, t *load.Table, before *warehouse
 		return err
 	}
 	defer w.Close()
-	out, err := warehouse.Merge(ctx, w, warehouse.MergeInput{Name: nameOf(x.node), Prev: before, Landed: files, Columns: columns,
-		Key: x.node.Stream.Key, Cursor: x.node.Stream.Cursor, Dir: dir})
+	in.Name, in.Key, in.Cursor, in.Latest, in.Dir = nameOf(x.node), x.node.Stream.Key, x.node.Stream.Cursor, window.Latest, dir
+	if x.node.Stream.Deletes == models.DeletesSoft {
+		in.Mark, in.MarkedAt = models.DeletedAt, x.LogicalTime
+		if window.AsOf != nil {
+			in.MarkedAt = window.AsOf.Time
+		}
+	}
+	if in.Prev != nil && x.since() == "" && x.node.Stream.Deletes != models.DeletesIgnored { // all rows were read
+		in.Present, in.HasPresent = in.Landed, true
+	}
+	out, err := warehouse.Merge(ctx, w, in)
 	if err != nil {
 		return err
 	}
 	t.Version = out.Version
 	t.Equations = append(t.Equations, out.Equations...)
+	x.tell(out, window)
+	gone := out.Get("published", "deleted") + out.Get("changed", "marked")
+	if err := x.guardDeletes(gone, out.Get("published", "before")); err != nil {
+		return err
+	}
 	return errors.Join(closes(t.Equations), x.verify(out.Version, out.Written))
+}
+
+// tell notes what a merge has found out about the stream.
+func (x *extraction) tell(out *warehouse.MergeResult, w *extract.Window) {
+	if x.reconciles {
+		x.note(fmt.Sprintf("reconciled: all rows were read; %d were missing, %d had changed, %d were gone", out.Get("landed", "inserted"), out.Get("landed", "updated"),
+			out.Get("published", "deleted")+out.Get("changed", "marked")))
+	}
+	if out.Missed > 0 {
+		x.note(fmt.Sprintf("warning: %d rows of the source never showed by their cursor and are not in the table; a reconcile: or --full-refresh reads them", out.Missed))
+	}
+	if n := out.Get("landed", "superseded"); w.Latest && n > 0 {
+		x.note(fmt.Sprintf("%d rows share their key with another of the same read and were left out: is (%s) the key?", n, strings.Join(x.node.Stream.Key, ", ")))
+	}
 }
 
 // closes is the last look at a node's equations before anyone relies on them.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,14 +24,14 @@ import (
 	"github.com/millrace/millrace/pipeline/journal"
 )
 
-// Level says how bad a Diagnosis is.
-type Level string
+// Level says how bad a Diagnosis is: as bad as what a source found.
+type Level = extract.Level
 
 // The levels.
 const (
-	LevelOK   Level = "ok"
-	LevelWarn Level = "warn"
-	LevelFail Level = "fail"
+	LevelOK   = extract.LevelOK
+	LevelWarn = extract.LevelWarn
+	LevelFail = extract.LevelFail
 )
 
 // Diagnosis is one thing that the doctor looked at.
@@ -49,7 +50,7 @@ const (
 
 // Doctor looks at everything that runs lean on: clock, memory, disks, permissions, locks, journal, target, sources.
 // It changes nothing but a probe file. Journal may be nil when it could not be opened: journalErr says why. Each
-// stream has timeout to answer.
+// source that examines itself, and each stream of the others, has timeout to answer.
 func (e *Engine) Doctor(ctx context.Context, journalErr error, timeout time.Duration) []Diagnosis {
 	d := &doctor{Engine: e}
 	m, currentErr := e.current(ctx)
@@ -63,7 +64,7 @@ func (e *Engine) Doctor(ctx context.Context, journalErr error, timeout time.Dura
 	d.journal(ctx, journalErr)
 	d.target(ctx, m, currentErr)
 	d.leftovers(ctx)
-	d.sources(ctx, timeout)
+	d.sources(ctx, m, timeout)
 	return d.found
 }
 
@@ -334,58 +335,133 @@ func (d *doctor) leftovers(ctx context.Context) {
 	d.say(LevelWarn, "leftovers", "millrace gc shows them, millrace gc --apply removes them", "%d staging folders that no run needs (%s), %d unfinished snapshots", unknown, round(bytes), len(tmp))
 }
 
-// sources asks each stream for its columns.
-func (d *doctor) sources(ctx context.Context, timeout time.Duration) {
+// sources lets each source examine itself, and asks the streams of those that cannot for their columns.
+func (d *doctor) sources(ctx context.Context, m *load.Manifest, timeout time.Duration) {
 	opened := &sources{engine: d.Engine, open: map[string]extract.Source{}}
 	defer func() { _ = opened.close() }()
-	group := errgroup.Group{}
-	group.SetLimit(4)
-	results := make([]Diagnosis, len(d.Project.Nodes))
-	for i, n := range d.Project.Nodes {
+	bySource := map[*models.Source][]*models.Node{}
+	var looks []func() []Diagnosis
+	for _, n := range d.Project.Nodes {
 		if n.Stream == nil {
 			continue
 		}
+		s := n.Stream.Source
+		var examine Examine
+		if d.Examiner != nil {
+			examine = d.Examiner(s)
+		}
+		if examine == nil {
+			looks = append(looks, func() []Diagnosis { return d.stream(ctx, opened, n, timeout) })
+			continue
+		}
+		if bySource[s] = append(bySource[s], n); len(bySource[s]) == 1 {
+			looks = append(looks, func() []Diagnosis { return d.source(ctx, opened, s, examine, d.asked(bySource[s], m), timeout) })
+		}
+	}
+	group := errgroup.Group{}
+	group.SetLimit(4)
+	results := make([][]Diagnosis, len(looks))
+	for i, look := range looks {
 		group.Go(func() error {
-			results[i] = d.stream(ctx, opened, n, timeout)
+			results[i] = look()
 			return nil
 		})
 	}
 	_ = group.Wait()
-	for _, r := range results {
-		if r.Check != "" {
-			d.found = append(d.found, r)
-		}
-	}
+	d.found = slices.Concat(append([][]Diagnosis{d.found}, results...)...)
 }
 
-func (d *doctor) stream(ctx context.Context, opened *sources, n *models.Node, timeout time.Duration) Diagnosis {
-	out := Diagnosis{Check: "stream " + n.Name(), Level: LevelFail}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	type answer struct {
-		d   *extract.Description
-		err error
+// asked are streams as a run would ask for them.
+func (d *doctor) asked(nodes []*models.Node, m *load.Manifest) []extract.Stream {
+	var streams []extract.Stream
+	for _, n := range nodes {
+		x := &extraction{run: &run{}, node: n}
+		if m != nil {
+			x.before = m.Table(nameOf(n))
+		}
+		streams = append(streams, x.asked())
 	}
-	done := make(chan answer, 1)
-	go func() { // a source may not notice its context in time; the process ends soon after
+	return streams
+}
+
+// source is what a source finds itself. One that cannot be reached is one failure, not one of each stream.
+func (d *doctor) source(ctx context.Context, opened *sources, s *models.Source, examine Examine, streams []extract.Stream, timeout time.Duration) []Diagnosis {
+	check := "source " + s.Name
+	found, err := inTime(ctx, timeout, func(ctx context.Context) ([]extract.Finding, error) {
+		source, err := opened.get(s)
+		if err != nil {
+			return nil, err
+		}
+		return examine(ctx, source, streams)
+	})
+	if err != nil {
+		out := Diagnosis{Check: check, Level: LevelFail, Message: err.Error()}
+		var hinted interface{ Hint() string }
+		if errors.As(err, &hinted) {
+			out.Hint = hinted.Hint()
+		}
+		return []Diagnosis{out}
+	}
+	var out []Diagnosis
+	for _, f := range found {
+		out = append(out, Diagnosis{Check: check + ": " + f.Check, Level: f.Level, Message: f.Message, Hint: f.Hint})
+	}
+	return out
+}
+
+func (d *doctor) stream(ctx context.Context, opened *sources, n *models.Node, timeout time.Duration) []Diagnosis {
+	out := Diagnosis{Check: "stream " + n.Name(), Level: LevelFail}
+	found, err := inTime(ctx, timeout, func(ctx context.Context) (*extract.Description, error) {
 		source, err := opened.get(n.Stream.Source)
 		if err != nil {
-			done <- answer{nil, err}
-			return
+			return nil, err
 		}
 		x := &extraction{run: &run{}, node: n}
-		description, err := source.Describe(ctx, x.asked())
-		done <- answer{description, err}
+		return source.Describe(ctx, x.asked())
+	})
+	var slow *slowError
+	switch {
+	case errors.As(err, &slow):
+		out.Message, out.Hint = slow.Error(), slow.Hint()
+	case err != nil:
+		out.Message, out.Hint = err.Error(), "millrace plan "+n.Name()+" says more"
+	default:
+		out.Level, out.Message = LevelOK, fmt.Sprintf("%d columns", len(found.Columns))
+	}
+	return []Diagnosis{out}
+}
+
+// slowError says that a source took longer than it may.
+type slowError struct{ limit time.Duration }
+
+func (e *slowError) Error() string { return fmt.Sprintf("no answer within %s", e.limit) }
+
+func (e *slowError) Hint() string {
+	return "is the source reachable from here? --timeout waits longer"
+}
+
+// inTime asks a source, and leaves it alone when its time is over: it may not notice its context, and the process ends
+// soon after.
+func inTime[T any](ctx context.Context, limit time.Duration, ask func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	type answer struct {
+		value T
+		err   error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		value, err := ask(ctx)
+		done <- answer{value, err}
 	}()
 	select {
 	case a := <-done:
-		if a.err != nil {
-			out.Message, out.Hint = a.err.Error(), "millrace plan "+n.Name()+" says more"
-			return out
+		if a.err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			a.err = &slowError{limit}
 		}
-		out.Level, out.Message = LevelOK, fmt.Sprintf("%d columns", len(a.d.Columns))
+		return a.value, a.err
 	case <-ctx.Done():
-		out.Message, out.Hint = fmt.Sprintf("no answer within %s", timeout), "is the source reachable from here? --timeout waits longer"
+		var none T
+		return none, &slowError{limit}
 	}
-	return out
 }

@@ -227,6 +227,9 @@ func (x *extraction) asked() extract.Stream {
 	asked := asStream(x.node.Stream)
 	if x.before != nil && !x.selection.FullRefresh {
 		for _, c := range x.before.Columns {
+			if c.Name == models.DeletedAt && x.node.Stream.Deletes == models.DeletesSoft {
+				continue // ours, not the source's
+			}
 			asked.Known = append(asked.Known, extract.Column(c))
 		}
 	}
@@ -454,7 +457,8 @@ func (x *extraction) landing(asked extract.Stream, w *extract.Window, slice extr
 
 // version decides what the landed parts make of the table.
 func (x *extraction) version(ctx context.Context, w *extract.Window, parts []journal.Part) (*load.Table, error) {
-	t := &load.Table{Kind: string(models.KindStream), Mode: x.node.Stream.Mode, Cursor: string(w.Hi), Description: x.node.Description}
+	t := &load.Table{Kind: string(models.KindStream), Mode: x.node.Stream.Mode, Cursor: string(w.Hi), AsOf: (*load.AsOf)(w.AsOf), Reconciled: x.reconciled(), Description: x.node.Description}
+	parts, keys := x.apart(w, parts)
 	var read, landed, rejected int64
 	for _, p := range parts {
 		read, landed, rejected = read+p.Read, landed+p.Landed, rejected+p.Rejected
@@ -474,14 +478,44 @@ func (x *extraction) version(ctx context.Context, w *extract.Window, parts []jou
 	if err := x.guard(w, landed); err != nil {
 		return nil, err
 	}
-	if len(parts) == 0 {
+	if len(parts) == 0 && keys == nil {
 		return x.nothing(t)
 	}
-	if err := x.assemble(ctx, t, parts); err != nil {
+	if err := x.assemble(ctx, t, w, parts, keys); err != nil {
 		return nil, err
 	}
 	x.step.Rows, x.step.Bytes, x.step.Equations = t.Rows, x.bytes, t.Equations
 	return t, nil
+}
+
+// apart tells the parts with rows from those with the keys of all rows. keys is nil when no keys were asked for.
+func (x *extraction) apart(w *extract.Window, parts []journal.Part) (rows, keys []journal.Part) {
+	ofKeys := map[string]bool{}
+	for _, s := range w.Slices {
+		if s.Keys {
+			ofKeys[s.ID], keys = true, []journal.Part{}
+		}
+	}
+	for _, p := range parts {
+		if ofKeys[p.Slice] {
+			keys = append(keys, p)
+		} else {
+			rows = append(rows, p)
+		}
+	}
+	return rows, keys
+}
+
+// reconciled is when all rows of the stream were read last.
+func (x *extraction) reconciled() *time.Time {
+	switch {
+	case x.node.Stream.Mode != string(extract.Incremental):
+		return nil
+	case x.since() == "":
+		now := x.LogicalTime
+		return &now
+	}
+	return x.before.Reconciled
 }
 
 func extractEquation(read, landed, rejected int64) warehouse.Equation {
@@ -507,9 +541,21 @@ func (x *extraction) guard(w *extract.Window, landed int64) error {
 	}
 	lost := published.Rows - landed
 	if landed > 0 && lost > 0 && s.MaxShrink.Exceeded(lost, published.Rows) && !x.selection.AllowShrunken {
-		return refuse("if that is right: millrace run --allow-shrunken, or raise max_shrink on the stream", "the source has shrunk from %d rows to %d, by more than max_shrink: %s", published.Rows, landed, s.MaxShrink)
+		return refuse(shrunkenHint, "the source has shrunk from %d rows to %d, by more than max_shrink: %s", published.Rows, landed, s.MaxShrink)
 	}
 	return nil
+}
+
+const shrunkenHint = "if that is right: millrace run --allow-shrunken, or raise max_shrink on the stream"
+
+// guardDeletes does the same for rows that are gone from the source by its keys.
+func (x *extraction) guardDeletes(gone, before int64) error {
+	s := x.node.Stream
+	if gone == 0 || gone < before && !s.MaxShrink.Exceeded(gone, before) || x.selection.AllowShrunken || gone == before && (s.AllowEmpty || x.selection.AllowEmpty) {
+		return nil
+	}
+	return &StepError{Node: x.node.Name(), Pos: x.node.Pos.String(), Hint: shrunkenHint,
+		Err: fmt.Errorf("%d of %d rows are gone from the source, more than max_shrink: %s", gone, before, s.MaxShrink)}
 }
 
 // rebuilds says whether the run replaces the whole table instead of adding to it: what was made in another mode, or

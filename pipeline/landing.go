@@ -205,11 +205,14 @@ func (l *landing) finish(ctx context.Context, part *journal.Part, scan *extract.
 // nullKeys moves rows whose key is NULL out of the part: nothing could be merged by them. It returns the file of
 // their rejects, or "".
 func (l *landing) nullKeys(ctx context.Context, w warehouse.Warehouse, part *journal.Part) (string, error) {
-	key := l.x.node.Stream.Key
+	key, needed := l.x.node.Stream.Key, l.x.node.Stream.Key
 	if len(key) == 0 {
 		return "", nil
 	}
-	if err := l.x.hasColumns(part.Columns, append(append([]string(nil), key...), l.x.node.Stream.Cursor)); err != nil {
+	if !l.slice.Keys {
+		needed = append(append([]string(nil), key...), l.x.node.Stream.Cursor)
+	}
+	if err := l.x.hasColumns(part.Columns, needed); err != nil {
 		return "", err
 	}
 	file, rejects, err := warehouse.RejectNullKeys(ctx, w, part.File, part.Columns, key, part.Detail["files"])

@@ -27,15 +27,17 @@ type Engine struct {
 	TargetRoot string // folder of the target that the warehouse may read
 	Warehouse  warehouse.Open
 	OpenSource func(*models.Source) (extract.Source, error)
-	Log        *slog.Logger
-	Clock      clock.Clock
-	Version    string              // of the binary
-	Memory     int64               // bytes for the whole process
-	Threads    int                 // processors to use
-	Verify     VerifyLevel         // how new files are checked before publish
-	Observe    func(Event)         // told of progress; may be nil
-	Redact     func(string) string // takes secrets out of what is kept and shown; may be nil
-	Stop       chan struct{}       // closed to ask a run to finish the part in hand, checkpoint and return ErrInterrupted
+	// Examiner gives what a source's type has for Doctor, nil for types that have nothing. Only Doctor needs it.
+	Examiner func(*models.Source) Examine
+	Log      *slog.Logger
+	Clock    clock.Clock
+	Version  string              // of the binary
+	Memory   int64               // bytes for the whole process
+	Threads  int                 // processors to use
+	Verify   VerifyLevel         // how new files are checked before publish
+	Observe  func(Event)         // told of progress; may be nil
+	Redact   func(string) string // takes secrets out of what is kept and shown; may be nil
+	Stop     chan struct{}       // closed to ask a run to finish the part in hand, checkpoint and return ErrInterrupted
 }
 
 // VerifyLevel says how thoroughly the second reader checks a new file.

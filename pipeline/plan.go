@@ -273,6 +273,7 @@ func (pl *planning) stream(ctx context.Context, source extract.Source, n *models
 	one.Columns = found
 	if x.before != nil {
 		if n.Stream.Mode != string(extract.Full) {
+			one.Notes = append(one.Notes, driftNotes(n, schemaChanges(x.before.Columns, found))...)
 			if one.Columns, err = warehouse.UnionColumns(x.before.Columns, found); err != nil {
 				return err
 			}
@@ -294,6 +295,20 @@ func (pl *planning) stream(ctx context.Context, source extract.Source, n *models
 	}
 	one.UpToDate = len(w.Slices) == 0 && x.before != nil
 	return nil
+}
+
+// driftNotes says what a changed column means where only changed rows are read: the others stay as they were landed.
+func driftNotes(n *models.Node, changes []SchemaChange) []string {
+	if n.Stream.Mode != string(extract.Incremental) {
+		return nil
+	}
+	var notes []string
+	for _, c := range changes {
+		if c.Kind == "removed" {
+			notes = append(notes, fmt.Sprintf("column %q is gone from the source: published rows keep it, and those that change get NULL; millrace run %s --full-refresh drops it", c.Column, n.Name()))
+		}
+	}
+	return notes
 }
 
 // landingColumns checks that the stream has the columns that the project names.

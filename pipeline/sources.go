@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 
@@ -53,5 +54,20 @@ func SourceOpener(p *models.Project, specs []extract.Spec, log *slog.Logger) fun
 			}
 		}
 		return nil, fmt.Errorf("no source of type %q", s.Type)
+	}
+}
+
+// Examine looks at what a source's runs lean on; see extract.Spec.Examine.
+type Examine func(ctx context.Context, source extract.Source, streams []extract.Stream) ([]extract.Finding, error)
+
+// Examiner gives what a source's type has for the doctor; nil when there is nothing but its streams to look at.
+func Examiner(specs []extract.Spec) func(*models.Source) Examine {
+	return func(s *models.Source) Examine {
+		for _, spec := range specs {
+			if spec.Type == s.Type {
+				return spec.Examine
+			}
+		}
+		return nil
 	}
 }

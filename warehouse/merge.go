@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Strategy is how landed rows meet published ones.
@@ -30,8 +31,23 @@ type MergeInput struct {
 	Key      []string
 	Cursor   string   // a column, or "": the order of arrival decides
 	Strategy Strategy // "" is ByKey
-	Deleted  []File   // key columns: rows to take out, unless the key is landed as well
+	Deleted  []File   // key columns: rows to take out, present or not, unless the key is landed as well
 	Dir      string   // an existing folder that is this merge's alone; kept files are named base-*, upserts-*…
+
+	// Latest says that the landed rows are the source's state at one moment, later than that of every merge before:
+	// they replace published rows whatever the cursors are, for a DATE cursor stands still and a clock may be set back.
+	Latest bool
+
+	// Present are files with the key of every row that the source has, as of the same moment as Landed. Keys may
+	// repeat, and be of a narrower type; a row without a key is passed over. Published rows that are neither there nor
+	// landed are gone. HasPresent says that the keys were taken: they may be none, and then all rows are gone.
+	Present    []File
+	HasPresent bool
+
+	// Mark is a column, the table's last, for the moment at which a row was found to be gone: such a row (by Present
+	// or Deleted) stays, and gets MarkedAt there. A row that lands again loses its mark. "": gone rows are deleted.
+	Mark     string
+	MarkedAt time.Time
 
 	SmallBytes int64   // a base of at most so many bytes is rewritten rather than given a delta; 0: 64 MB
 	DeltaShare float64 // delta rows beyond this share of the base's are folded in; 0: 0.15
@@ -42,6 +58,9 @@ type MergeResult struct {
 	Version   Version
 	Written   []File // the version's files that Merge wrote
 	Equations []Equation
+	// Missed counts the keys in Present of which the new version has no row, or a marked one: the source has a row
+	// that never landed, because the cursor does not see it.
+	Missed int64
 }
 
 // ErrUnbalanced is wrapped by the error of a Merge whose equations do not close: rows were lost or doubled on the way.
@@ -61,13 +80,15 @@ func (r *MergeResult) Get(equation, term string) int64 {
 // on the way is removed. The equations are
 //
 //	landed    = inserted + updated + unchanged + superseded
-//	changed   = inserted + updated
+//	changed   = inserted + updated         (+ marked, with a Mark)
+//	before    = kept + deleted             (or + marked; with Present or Deleted)
 //	upserts   = kept + changed             (when a delta was merged into an older one)
 //	published = before + inserted − deleted
+//	present   = found + missed + keyless   (with Present)
 //
-// and no term comes from another: landed is what the writers of the parts counted, inserted… are counted among the
-// decisions, changed in the file of changes, published in the new version. When one does not close, the error wraps
-// ErrUnbalanced and the result is there to be shown.
+// and no term comes from another: landed is what the writers of the parts counted, inserted, deleted… are counted
+// among the decisions, changed in the files of changes, published in the new version, found there too. When one does
+// not close, the error wraps ErrUnbalanced and the result is there to be shown.
 func Merge(ctx context.Context, w Warehouse, in MergeInput) (*MergeResult, error) {
 	m := &merger{w: w, d: w.Dialect(), in: in}
 	defer m.clean()
@@ -138,6 +159,9 @@ func (m *merger) prepare(ctx context.Context) error {
 	if err := m.resolveNames(); err != nil {
 		return err
 	}
+	if err := m.prepareGone(ctx); err != nil {
+		return err
+	}
 	if len(in.Landed) == 0 {
 		return nil
 	}
@@ -196,27 +220,36 @@ func (m *merger) byKey(ctx context.Context) error {
 	}
 	prev := m.in.Prev
 	if prev == nil || prev.Rows == 0 && len(prev.Files()) == 0 {
-		return m.first(winners)
+		m.first(winners)
+		return m.missed(ctx)
 	}
 	counts, changes, err := m.changes(ctx, winners)
 	if err != nil {
 		return err
 	}
-	deletes, err := m.deletes(ctx, winners)
+	inserted, updated := Term{Name: "inserted", Rows: counts["inserted"]}, Term{Name: "updated", Rows: counts["updated"]}
+	m.account("landed", rowsOf(m.in.Landed), inserted, updated,
+		Term{Name: "unchanged", Rows: counts["unchanged"]}, Term{Name: "superseded", Rows: counts["superseded"] + m.stats.repeated})
+	deletes, err := m.gone(ctx, winners)
 	if err != nil {
 		return err
 	}
-	inserted, updated, changed := counts["inserted"], counts["updated"], rowsOf(changes)
-	m.account("landed", rowsOf(m.in.Landed), Term{Name: "inserted", Rows: inserted}, Term{Name: "updated", Rows: updated},
-		Term{Name: "unchanged", Rows: counts["unchanged"]}, Term{Name: "superseded", Rows: counts["superseded"] + m.stats.repeated})
-	m.account("changed", changed, Term{Name: "inserted", Rows: inserted}, Term{Name: "updated", Rows: updated})
+	terms := []Term{inserted, updated}
+	if m.in.Mark != "" {
+		marked, err := m.mark(ctx, deletes)
+		if err != nil {
+			return err
+		}
+		terms = append(terms, Term{Name: "marked", Rows: rowsOf(deletes)})
+		changes, deletes = slices.Concat(changes, marked), nil
+	}
+	m.account("changed", rowsOf(changes), terms...)
 	published, err := m.publish(ctx, changes, deletes)
 	if err != nil {
 		return err
 	}
-	m.account("published", published, Term{Name: "before", Rows: prev.Rows}, Term{Name: "inserted", Rows: inserted},
-		Term{Name: "deleted", Rows: rowsOf(deletes), Minus: true})
-	return nil
+	m.account("published", published, Term{Name: "before", Rows: prev.Rows}, inserted, Term{Name: "deleted", Rows: rowsOf(deletes), Minus: true})
+	return m.missed(ctx)
 }
 
 // winners are files with one row for each landed key: the landed ones themselves when no key repeats.
@@ -232,27 +265,28 @@ func (m *merger) winners(ctx context.Context) ([]File, error) {
 }
 
 // first makes the first version: the winners are the table.
-func (m *merger) first(winners []File) error {
+func (m *merger) first(winners []File) {
 	m.version(winners, nil, nil, rowsOf(winners))
 	m.account("landed", rowsOf(m.in.Landed), Term{Name: "inserted", Rows: m.stats.keys}, Term{Name: "updated"},
 		Term{Name: "unchanged"}, Term{Name: "superseded", Rows: m.stats.repeated})
 	m.account("published", rowsOf(winners), Term{Name: "before"}, Term{Name: "inserted", Rows: m.stats.keys}, Term{Name: "deleted", Minus: true})
-	return nil
 }
 
 // changes decides what becomes of each winner and gives the files with those that change the table. Whole published
-// rows are read only where the cursor does not decide.
+// rows are read only where the cursor and the mark do not decide.
 func (m *merger) changes(ctx context.Context, winners []File) (map[string]int64, []File, error) {
 	if rowsOf(winners) == 0 {
 		return map[string]int64{}, nil, nil
 	}
+	order := Order{Cursor: m.in.Cursor, Latest: m.in.Latest, Mark: m.in.Mark}
 	read := m.columns
 	if c := m.in.Cursor; c != "" {
 		if read = m.only(m.in.Key...); !slices.Contains(m.in.Key, c) {
 			read = append(read, m.only(c)...)
 		}
+		read = append(read, m.only(m.in.Mark)...)
 	}
-	decided, err := m.temp(ctx, "decisions", m.d.Classify(m.d.Scan(winners, read), m.published(read), read, m.in.Key, m.in.Cursor))
+	decided, err := m.temp(ctx, "decisions", m.d.Classify(m.d.Scan(winners, read), m.published(read), read, m.in.Key, order))
 	if err != nil {
 		return nil, nil, fmt.Errorf("compare with what is published: %w", err)
 	}
@@ -262,7 +296,7 @@ func (m *merger) changes(ctx context.Context, winners []File) (map[string]int64,
 		return nil, nil, err
 	}
 	if counts["tie"] > 0 {
-		settled, err := m.temp(ctx, "ties", m.d.Ties(m.d.Scan(winners, m.columns), m.published(m.columns), decisions, m.columns, m.in.Key, m.in.Cursor))
+		settled, err := m.temp(ctx, "ties", m.d.Ties(m.d.Scan(winners, m.columns), m.published(m.columns), decisions, m.columns, m.in.Key, order))
 		if err != nil {
 			return nil, nil, fmt.Errorf("compare rows: %w", err)
 		}
@@ -306,29 +340,13 @@ func (m *merger) outcomes(ctx context.Context, decisions string) (map[string]int
 	return counts, nil
 }
 
-// deletes is a file with the keys that leave the table: published, and not landed again.
-func (m *merger) deletes(ctx context.Context, winners []File) ([]File, error) {
-	if len(m.in.Deleted) == 0 {
-		return nil, nil
-	}
-	key := m.only(m.in.Key...)
-	gone := m.d.Without(m.d.Among(m.published(key), m.d.Scan(m.in.Deleted, key), m.in.Key), m.d.Scan(winners, key), m.in.Key)
-	f, err := m.write(ctx, "deletes-keys", gone)
-	if err != nil {
-		return nil, fmt.Errorf("find deleted rows: %w", err)
-	}
-	if f.Rows == 0 {
-		return nil, nil
-	}
-	return []File{f}, nil
-}
-
 // publish makes the next version of the changes and counts its rows.
 func (m *merger) publish(ctx context.Context, changes, deletes []File) (int64, error) {
 	prev, key := m.in.Prev, m.only(m.in.Key...)
 	if len(changes)+len(deletes) == 0 {
 		m.out.Version = *prev
 		m.out.Version.Name = m.in.Name
+		m.out.Version.Columns = m.withMark(prev.Columns)
 		return m.count(ctx, m.published(key))
 	}
 	hidden := m.keys(changes, deletes)
@@ -364,8 +382,8 @@ func (m *merger) publish(ctx context.Context, changes, deletes []File) (int64, e
 
 // deleteInsert replaces all rows of the landed keys.
 func (m *merger) deleteInsert(ctx context.Context) error {
-	if len(m.in.Deleted) > 0 {
-		return errors.New("delete+insert takes no deleted keys")
+	if len(m.in.Deleted) > 0 || m.in.HasPresent || m.in.Mark != "" {
+		return errors.New("delete+insert takes no deleted keys, no key set and no mark")
 	}
 	var before, deleted, published int64
 	key := m.only(m.in.Key...)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/warehouse"
 )
@@ -46,21 +47,32 @@ func TestGolden(t *testing.T) {
 		"select/both": d.Select(with(func(v *warehouse.Version) {
 			v.Base, v.Upserts, v.Deletes, v.Key = []warehouse.File{base}, []warehouse.File{up}, []warehouse.File{del}, []string{"id", "at"}
 		})),
+		"select/where": d.SelectWhere(with(func(v *warehouse.Version) {
+			v.Base, v.Upserts, v.Key = []warehouse.File{base}, []warehouse.File{up}, key
+		}), func(rows string) string { return d.Among(rows, "SELECT * FROM keys", key) }),
 		"select/new-column": d.Select(with(func(v *warehouse.Version) { v.Base = []warehouse.File{old} })),
 		"select/view":       d.Select(with(func(v *warehouse.Version) { v.View = "SELECT 1 AS x" })),
 		"keystats/one":      d.KeyStats("SELECT * FROM landed", key),
 		"keystats/two":      d.KeyStats("SELECT * FROM landed", []string{"id", "at"}),
 		"winners/cursor":    d.Winners("SELECT * FROM landed", columns, key, "at"),
 		"winners/none":      d.Winners("SELECT * FROM landed", columns, []string{"id", "at"}, ""),
-		"classify/cursor":   d.Classify("SELECT id, at FROM landed", "SELECT id, at FROM published", columns[:1], key, "at"),
-		"classify/none":     d.Classify("SELECT * FROM landed", "SELECT * FROM published", columns, key, ""),
-		"ties/cursor":       d.Ties("SELECT * FROM landed", "SELECT * FROM published", "SELECT * FROM decisions", columns, key, "at"),
-		"outcomes/all":      d.Outcomes("SELECT * FROM decisions"),
-		"among/changes":     d.Among("SELECT * FROM landed", d.Having("SELECT * FROM decisions", "inserted", "updated"), key),
-		"without/keys":      d.Union(d.Without("SELECT * FROM published", "SELECT id, at FROM landed", []string{"id", "at"}), "SELECT * FROM landed"),
-		"count/all":         d.Count("SELECT * FROM landed"),
-		"rejects/bad":       d.NullKeyRejects("SELECT * FROM landed", []string{"id", "at"}, "in/a.parquet"),
-		"rejects/good":      d.WithKey("SELECT * FROM landed", []string{"id", "at"}),
+		"classify/cursor":   d.Classify("SELECT id, at FROM landed", "SELECT id, at FROM published", columns[:1], key, warehouse.Order{Cursor: "at"}),
+		"classify/none":     d.Classify("SELECT * FROM landed", "SELECT * FROM published", columns, key, warehouse.Order{}),
+		"ties/cursor":       d.Ties("SELECT * FROM landed", "SELECT * FROM published", "SELECT * FROM decisions", columns, key, warehouse.Order{Cursor: "at"}),
+		"classify/latest":   d.Classify("SELECT id, at FROM landed", "SELECT id, at FROM published", columns[:1], key, warehouse.Order{Cursor: "at", Latest: true}),
+		"classify/mark":     d.Classify("SELECT id, at, gone FROM landed", "SELECT id, at, gone FROM published", columns[:1], key, warehouse.Order{Cursor: "at", Mark: "gone"}),
+		"ties/latest":       d.Ties("SELECT * FROM landed", "SELECT * FROM published", "SELECT * FROM decisions", columns, key, warehouse.Order{Cursor: "at", Latest: true}),
+		"marked/all":        d.Marked("SELECT * FROM published", `the "mark`),
+		"marked/none":       d.Unmarked("SELECT * FROM published", `the "mark`),
+		"setmark/all": d.SetMark("SELECT * FROM published", "SELECT id FROM gone", append(columns[:2:2], warehouse.Column{Name: "gone", Type: "TIMESTAMP WITH TIME ZONE"}), key, "gone",
+			time.Date(2025, 3, 30, 3, 4, 5, 678901234, time.FixedZone("CEST", 7200))),
+		"rejects/keyless": d.Keyless("SELECT * FROM landed", []string{"id", "at"}),
+		"outcomes/all":    d.Outcomes("SELECT * FROM decisions"),
+		"among/changes":   d.Among("SELECT * FROM landed", d.Having("SELECT * FROM decisions", "inserted", "updated"), key),
+		"without/keys":    d.Union(d.Without("SELECT * FROM published", "SELECT id, at FROM landed", []string{"id", "at"}), "SELECT * FROM landed"),
+		"count/all":       d.Count("SELECT * FROM landed"),
+		"rejects/bad":     d.NullKeyRejects("SELECT * FROM landed", []string{"id", "at"}, "in/a.parquet"),
+		"rejects/good":    d.WithKey("SELECT * FROM landed", []string{"id", "at"}),
 	} {
 		path := filepath.Join("testdata", "golden", filepath.FromSlash(name)+"."+d.Name+".sql")
 		sql += "\n"

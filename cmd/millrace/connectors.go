@@ -23,8 +23,8 @@ func (a *app) connectorsCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error { return a.listConnectors() }}
 	show := &cobra.Command{Use: "show TYPE", Short: "show the keys of a type of source", Example: "  millrace connectors show files", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return a.showConnector(args[0]) }}
-	c := group("connectors", "list the types of sources and their keys", list, show)
-	c.Example = "  millrace connectors\n  millrace connectors show files"
+	c := group("connectors", "list the types of sources, their keys, and what a source has to read", list, show, a.discoverCommand())
+	c.Example = "  millrace connectors\n  millrace connectors show files\n  millrace connectors discover erp"
 	inner := c.RunE
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {

@@ -25,8 +25,9 @@ func (a *app) doctorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "look at everything that runs lean on",
-		Long: "Looks at the project, clock, time zones, memory, disks, permissions, locks, journal, target, leftovers, DuckDB, and\n" +
-			"whether each stream answers. Each line says what to do. It exits with code 1 when something fails.\n",
+		Long: "Looks at the project, clock, time zones, memory, disks, permissions, locks, journal, target, leftovers, DuckDB,\n" +
+			"and the sources: what each says of its server, its rights and its streams, or whether each stream answers.\n" +
+			"Each line says what to do. It exits with code 1 when something fails.\n",
 		Example: "  millrace doctor\n  millrace doctor --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -57,7 +58,7 @@ func (a *app) doctorCommand() *cobra.Command {
 			return err
 		},
 	}
-	c.Flags().DurationVar(&timeout, "timeout", 10*time.Second, "time for each stream to answer")
+	c.Flags().DurationVar(&timeout, "timeout", 10*time.Second, "time for each source to answer, or for each stream")
 	return c
 }
 
@@ -105,7 +106,7 @@ func (a *app) diagnosed(ctx context.Context, p *models.Project) (*pipeline.Engin
 	if threads <= 0 {
 		threads = runtime.NumCPU()
 	}
-	e := &pipeline.Engine{Project: p, Loader: loader, TargetRoot: p.TargetDir(), Warehouse: duckdb.Open, OpenSource: pipeline.SourceOpener(p, sources.Specs(), a.logger()), Log: a.logger(),
+	e := &pipeline.Engine{Project: p, Loader: loader, TargetRoot: p.TargetDir(), Warehouse: duckdb.Open, OpenSource: pipeline.SourceOpener(p, sources.Specs(), a.logger()), Examiner: pipeline.Examiner(sources.Specs()), Log: a.logger(),
 		Clock: clock.System, Version: version(), Memory: memory, Threads: threads}
 	path := filepath.Join(p.StateDir(), "state.db")
 	if _, err := os.Stat(path); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/models"
 )
@@ -24,13 +26,14 @@ func (a *app) initCommand() *cobra.Command {
 	var from, name string
 	c := &cobra.Command{
 		Use:   "init [FOLDER]",
-		Short: "make a project, also from a folder of your files",
+		Short: "make a project, also from a folder of your files or from a database",
 		Long: "Makes a project in a folder, the current one when none is named. --from looks through a folder of CSV, JSON,\n" +
-			"Parquet and Arrow files and makes a stream of each, or of each series such as orders_2024-01-01.csv. Your files\n" +
-			"stay where they are; an existing project is left alone.\n",
-		Example: "  millrace init shop\n  millrace init --from ~/exports shop && cd shop && millrace run",
+			"Parquet and Arrow files and makes a stream of each, or of each series such as orders_2024-01-01.csv; or it asks the\n" +
+			"database that a URL names, and makes a stream of each table. The password of a URL is written nowhere: the project\n" +
+			"takes it from an environment variable. Files and tables stay as they are; an existing project is left alone.\n",
+		Example: "  millrace init shop\n  millrace init --from ~/exports shop && cd shop && millrace run\n  millrace init --from 'postgres://reader:${PASSWORD}@db.example.com/shop' shop",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			folder := a.dir
 			if len(args) == 1 {
 				folder = filepath.Join(a.dir, args[0])
@@ -38,33 +41,41 @@ func (a *app) initCommand() *cobra.Command {
 					folder = args[0]
 				}
 			}
-			return a.init(folder, from, name)
+			return a.init(c.Context(), folder, from, name)
 		},
 	}
-	c.Flags().StringVar(&from, "from", "", "folder with data files to make streams of")
+	c.Flags().StringVar(&from, "from", "", "folder with data files, or URL of a database, to make streams of")
 	c.Flags().StringVar(&name, "name", "", "name of the project (default the folder's)")
 	return c
 }
 
-// found is what init --from made of a folder.
+// found is what init --from made of a folder or of a database.
 type found struct {
-	Project string        `json:"project"`
-	Folder  string        `json:"folder"`
-	Source  string        `json:"source,omitempty"`
-	Root    string        `json:"root,omitempty"`
-	Streams []foundStream `json:"streams"`
-	Skipped []string      `json:"skipped"`
-	Written []string      `json:"written"`
+	Project   string        `json:"project"`
+	Folder    string        `json:"folder"`
+	Source    string        `json:"source,omitempty"`
+	Root      string        `json:"root,omitempty"`
+	Type      string        `json:"type,omitempty"`      // of a database…
+	URL       string        `json:"url,omitempty"`       // …as the project has it
+	Variables []string      `json:"variables,omitempty"` // to set before a run
+	Streams   []foundStream `json:"streams"`
+	Skipped   []string      `json:"skipped"`
+	Notes     []string      `json:"notes,omitempty"`
+	Written   []string      `json:"written"`
+
+	discovered []extract.Discovered // what Streams were made of, when Type is set
+	names      map[string]string    // of the published tables, by those of discovered
 }
 
 type foundStream struct {
-	Name  string   `json:"name"`
-	Path  string   `json:"path"`
-	Files []string `json:"files"`
-	Bytes int64    `json:"bytes"`
+	Name       string              `json:"name"`
+	Path       string              `json:"path,omitempty"`
+	Files      []string            `json:"files,omitempty"`
+	Bytes      int64               `json:"bytes"`
+	Discovered *extract.Discovered `json:"discovered,omitempty"`
 }
 
-func (a *app) init(folder, from, name string) error {
+func (a *app) init(ctx context.Context, folder, from, name string) error {
 	dir, err := filepath.Abs(folder)
 	if err != nil {
 		return err
@@ -76,10 +87,14 @@ func (a *app) init(folder, from, name string) error {
 		name = identifier(filepath.Base(dir), "project")
 	}
 	out := found{Project: name, Folder: dir, Streams: []foundStream{}, Skipped: []string{}}
-	if from != "" {
-		if err := out.look(from); err != nil {
-			return err
-		}
+	switch {
+	case strings.Contains(from, "://"):
+		err = out.ask(ctx, a, from)
+	case from != "":
+		err = out.look(from)
+	}
+	if err != nil {
+		return err
 	}
 	if err := out.write(); err != nil {
 		return err
@@ -87,7 +102,11 @@ func (a *app) init(folder, from, name string) error {
 	if a.json {
 		return a.printJSON(out)
 	}
-	a.printInit(out, folder)
+	if out.Type != "" {
+		a.printDatabase(out, folder)
+	} else {
+		a.printInit(out, folder)
+	}
 	return nil
 }
 
@@ -408,13 +427,23 @@ func addIgnored(path, name, text string) error {
 
 const exampleStream = "orders"
 
+// first is the stream to begin with: of a database, a table rather than a view.
+func (f *found) first() string {
+	for _, s := range f.Streams {
+		if s.Discovered != nil && strings.Contains(s.Discovered.Kind, "table") {
+			return s.Name
+		}
+	}
+	return f.Streams[0].Name
+}
+
 // model is one model to begin with.
 func (f *found) model() (name, sql string) {
 	source, stream := "demo", exampleStream
 	body := "select status, count(*) as orders, sum(amount) as amount\nfrom {{ source('demo', 'orders') }}\ngroup by status\norder by status\n"
 	name = "orders_by_status"
 	if len(f.Streams) > 0 {
-		source, stream = f.Source, f.Streams[0].Name
+		source, stream = f.Source, f.first()
 		body = fmt.Sprintf("select *\nfrom {{ source('%s', '%s') }}\n", source, stream)
 		name = "my_" + stream
 	}
@@ -427,15 +456,18 @@ func (f *found) yaml() string {
 	var b strings.Builder
 	b.WriteString("# yaml-language-server: $schema=.millrace/schema.json\n#\n" +
 		"# A Millrace project. `millrace lint` checks it, `millrace plan` shows what a run would do, `millrace run` does it,\n" +
-		"# `millrace query \"SHOW ALL TABLES\"` looks at the result. `millrace connectors show files` lists every key.\n")
+		"# `millrace query \"SHOW ALL TABLES\"` looks at the result. `millrace connectors show " + f.shownType() + "` lists every key.\n")
 	fmt.Fprintf(&b, "name: %s\ntarget: local\n\ntargets:\n  # Tables are published as Parquet files in this folder, all tables of a run at once.\n  local: { type: local, path: warehouse }\n\nsources:\n", yamlScalar(f.Project))
-	if len(f.Streams) == 0 {
+	switch {
+	case f.Type != "":
+		b.WriteString(f.databaseYAML())
+	case len(f.Streams) == 0:
 		b.WriteString("  # Invented orders, to try things out. Files of yours would be:\n  #\n" +
 			"  #   inbox:\n  #     type: files\n  #     streams:\n  #       - { name: contacts, path: \"inbox/contacts_*.csv\", mode: full, key: [id] }\n" +
 			"  demo:\n    type: generate\n    streams:\n" +
 			"      # mode: full reads everything each time; append reads each record once; incremental merges by key what changed.\n" +
 			"      - name: orders\n        mode: full\n        key: [id]\n        rows: 1000\n")
-	} else {
+	default:
 		fmt.Fprintf(&b, "  %s:\n    type: files\n", f.Source)
 		if f.Root != "" {
 			fmt.Fprintf(&b, "    root: %s\n", yamlScalar(f.Root))
@@ -454,6 +486,13 @@ func (f *found) yaml() string {
 	return b.String()
 }
 
+func (f *found) shownType() string {
+	if f.Type != "" {
+		return f.Type
+	}
+	return "files"
+}
+
 func isJSONDocument(path string) bool { return strings.HasSuffix(strings.ToLower(path), ".json") }
 
 var plainScalar = regexp.MustCompile(`^[A-Za-z_/][A-Za-z0-9_/-]*$`)
@@ -467,11 +506,16 @@ func yamlScalar(s string) string {
 			return s
 		}
 	}
+	return strings.ReplaceAll(yamlQuoted(s), "${", "$${")
+}
+
+// yamlQuoted is a text in YAML's double quotes. ${…} in it stays a reference.
+func yamlQuoted(s string) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(s)
-	return strings.ReplaceAll(strings.TrimSpace(b.String()), "${", "$${")
+	return strings.TrimSpace(b.String())
 }
 
 func (a *app) printInit(f found, folder string) {

@@ -162,7 +162,7 @@ func toRead(n pipeline.PlannedNode) string {
 		text += ", " + bytesText(n.SliceBytes)
 	}
 	if n.Rows >= 0 && n.SliceBytes == n.Bytes {
-		text += fmt.Sprintf(", ~%d rows", n.Rows)
+		text += ", ~" + plural(int(n.Rows), "row")
 	}
 	return text
 }

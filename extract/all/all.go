@@ -5,8 +5,11 @@ import (
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/extract/files"
 	"github.com/millrace/millrace/extract/generate"
+	"github.com/millrace/millrace/extract/mysql"
 	"github.com/millrace/millrace/extract/postgres"
 )
 
 // Specs gives every source that Millrace has, by type.
-func Specs() []extract.Spec { return []extract.Spec{files.Spec(), generate.Spec(), postgres.Spec()} }
+func Specs() []extract.Spec {
+	return []extract.Spec{files.Spec(), generate.Spec(), mysql.Spec(), postgres.Spec()}
+}

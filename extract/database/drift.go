@@ -14,13 +14,6 @@ func Drift(policy string, known, now []extract.Column) (leave []string, notes []
 	if len(known) == 0 || policy == Evolve || policy == "" {
 		return nil, nil, nil
 	}
-	find := func(list []extract.Column, name string) *extract.Column {
-		i := slices.IndexFunc(list, func(c extract.Column) bool { return strings.EqualFold(c.Name, name) })
-		if i < 0 {
-			return nil
-		}
-		return &list[i]
-	}
 	var wrong []string
 	for _, c := range now {
 		switch was := find(known, c.Name); {
@@ -43,4 +36,31 @@ func Drift(policy string, known, now []extract.Column) (leave []string, notes []
 			Advice: "when the change is right: on_schema_change: evolve, or run with --full-refresh to begin the table anew"}
 	}
 	return leave, notes, nil
+}
+
+// Added are the columns that a stream has now and the published table has not.
+func Added(known, now []extract.Column) []string {
+	var names []string
+	for _, c := range now {
+		if len(known) > 0 && find(known, c.Name) == nil {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// AddedNote says what a new column means for a stream that reads what has changed.
+func AddedNote(added []string, mode extract.Mode) string {
+	if mode == extract.Append {
+		return fmt.Sprintf("new columns (%s): rows that were read before have NULL in them; --full-refresh reads them anew", strings.Join(added, ", "))
+	}
+	return fmt.Sprintf("new columns (%s): all rows are read this time, since those that have not changed may hold values in them", strings.Join(added, ", "))
+}
+
+func find(list []extract.Column, name string) *extract.Column {
+	i := slices.IndexFunc(list, func(c extract.Column) bool { return strings.EqualFold(c.Name, name) })
+	if i < 0 {
+		return nil
+	}
+	return &list[i]
 }

@@ -28,6 +28,16 @@ type Options struct {
 	IdleTimeout      config.Duration `yaml:"idle_timeout" default:"15m" doc:"Longest silence of the server in the middle of an answer."`
 }
 
+// ForURL are the options of a source of which nothing but its URL is known.
+func ForURL(text string) *Options {
+	o := &Options{}
+	if f, _ := config.Parse("", []byte("{}")); f != nil {
+		_ = f.Decode(o, nil) // the defaults; what is missing is the URL
+	}
+	o.URL = config.NewURL(text)
+	return o
+}
+
 // TLS says how the server's certificate is checked.
 type TLS struct {
 	Verify string `yaml:"verify" enum:"full,ca,none" doc:"full: the certificate is valid and for this host. ca: it is valid. none: anyone may answer. Default: what the URL asks for, and full where it asks for encryption only."`

@@ -589,7 +589,8 @@ func cancelled(k *kit, f *Fixture) error {
 		}()
 		select {
 		case err := <-done:
-			if err != nil && ctx.Err() == nil {
+			// The state of a source whose session went with the context before is lost: that is told, not hidden.
+			if err != nil && ctx.Err() == nil && !errors.Is(err, extract.ErrChanged) {
 				return err
 			}
 		case <-time.After(10 * time.Second):

@@ -45,6 +45,7 @@ type copyDecoder struct {
 	buf   []byte // what came, from the first row that waits
 	at    int    // in buf: where the next row begins
 
+	widths  []int    // of values on the wire, by column; 0: they vary
 	cells   [][]span // in buf, by column, then by row that waits; the extra columns come last
 	waiting int      // rows in cells
 	sizes   []int    // of them, on the wire
@@ -85,7 +86,7 @@ const maxMessage = 1 << 30
 // that cannot be landed to reject. ctx ends it between batches.
 func newCopyDecoder(ctx context.Context, columns []column, extra int, b *arrowx.Batcher, reject func(extract.Reject) error, opts copyOptions) *copyDecoder {
 	d := &copyDecoder{ctx: ctx, columns: columns, batch: b, fields: b.Fields(), reject: reject, opts: opts, buf: make([]byte, 0, 2*chunkBytes),
-		cells: make([][]span, len(columns)+extra), sizes: make([]int, chunkRows), last: make([][]byte, extra)}
+		widths: make([]int, len(columns)+extra), cells: make([][]span, len(columns)+extra), sizes: make([]int, chunkRows), last: make([][]byte, extra)}
 	for i := range d.cells {
 		d.cells[i] = make([]span, chunkRows)
 	}
@@ -95,6 +96,7 @@ func newCopyDecoder(ctx context.Context, columns []column, extra int, b *arrowx.
 			check = checkUTF8(c)
 		}
 		d.checks = append(d.checks, check)
+		d.widths[i] = c.size
 		d.appends = append(d.appends, c.bind(d.fields[i]))
 	}
 	return d
@@ -240,8 +242,8 @@ func (d *copyDecoder) split(data []byte) (int, error) {
 		}
 		return 0, fmt.Errorf("%s has %d columns, not %d", d.place(d.read+1), n, len(d.cells))
 	}
-	at := 2
-	for i := range d.cells {
+	at, row, widths := 2, d.waiting, d.widths
+	for i, cells := range d.cells {
 		if len(data)-at < 4 {
 			return 0, nil
 		}
@@ -251,7 +253,7 @@ func (d *copyDecoder) split(data []byte) (int, error) {
 			if n != -1 {
 				return 0, fmt.Errorf("%s: column %d has %d bytes", d.place(d.read+1), i+1, n)
 			}
-			d.cells[i][d.waiting] = span{size: -1}
+			cells[row] = span{size: -1}
 			continue
 		}
 		if n > len(data)-at {
@@ -260,10 +262,10 @@ func (d *copyDecoder) split(data []byte) (int, error) {
 			}
 			return 0, nil
 		}
-		if i < len(d.columns) && d.columns[i].size != 0 && d.columns[i].size != n {
+		if widths[i] != 0 && widths[i] != n {
 			return 0, fmt.Errorf("%s: column %q of type %s has %d bytes, not %d", d.place(d.read+1), d.columns[i].name, d.columns[i].sqlType, n, d.columns[i].size)
 		}
-		d.cells[i][d.waiting] = span{uint32(d.at + at), int32(n)}
+		cells[row] = span{uint32(d.at + at), int32(n)}
 		at += n
 	}
 	return at, nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -332,8 +333,37 @@ func everyCodec(t testing.TB) []column {
 // make no difference.
 func FuzzCopy(f *testing.F) {
 	columns := everyCodec(f)
-	nulls := make([][]byte, len(columns))
-	f.Add(join(wireHeader(), wireRow(nulls...), wireEnd()), uint8(3), uint8(0))
+	f.Add(everyValue(columns), uint8(3), uint8(0))
+	f.Add(everyValue(columns), uint8(1), uint8(1))
+	f.Fuzz(func(t *testing.T, stream []byte, step, extra uint8) {
+		anyStream(t, columns, stream, int(step), int(extra)%3)
+	})
+}
+
+// TestCopyMutated is FuzzCopy for every day: good streams with some bytes changed, cut out or doubled.
+func TestCopyMutated(t *testing.T) {
+	columns := everyCodec(t)
+	good := everyValue(columns)
+	rng := rand.New(rand.NewPCG(5, 6))
+	for range 1000 {
+		stream := slices.Clone(good)
+		for range 1 + rng.IntN(3) {
+			at := rng.IntN(len(stream))
+			switch rng.IntN(8) {
+			case 0:
+				stream = slices.Delete(stream, at, min(len(stream), at+1+rng.IntN(8)))
+			case 1:
+				stream = slices.Insert(stream, at, stream[at:min(len(stream), at+1+rng.IntN(8))]...)
+			default:
+				stream[at] = byte(rng.IntN(256) >> rng.IntN(8))
+			}
+		}
+		anyStream(t, columns, stream, 1+rng.IntN(500), rng.IntN(8)/7)
+	}
+}
+
+// everyValue is a stream with a row of NULLs and two of values.
+func everyValue(columns []column) []byte {
 	good := make([][]byte, len(columns))
 	for i, c := range columns {
 		switch {
@@ -348,18 +378,21 @@ func FuzzCopy(f *testing.F) {
 			good[i] = make([]byte, max(c.size, 1))
 		}
 	}
-	f.Add(join(wireHeader(), wireRow(good...), wireRow(good...), wireEnd()), uint8(1), uint8(1))
-	f.Fuzz(func(t *testing.T, stream []byte, step, extra uint8) {
-		n := int(extra) % 3
-		whole := decode(t, columns[:len(columns)-n], n, stream, 0, copyOptions{maxRow: 1000, checkUTF8: step%2 == 0})
-		if whole.err == nil && whole.read != int64(len(whole.rows)+len(whole.rejects)) {
-			t.Errorf("%d rows read, %d landed, %d rejected", whole.read, len(whole.rows), len(whole.rejects))
-		}
-		pieces := decode(t, columns[:len(columns)-n], n, stream, int(step), copyOptions{maxRow: 1000, checkUTF8: step%2 == 0})
-		if (whole.err == nil) != (pieces.err == nil) || whole.read != pieces.read || strings.Join(whole.rows, "\n") != strings.Join(pieces.rows, "\n") {
-			t.Errorf("pieces of %d bytes: %v, %d rows; at once: %v, %d rows", step, pieces.err, pieces.read, whole.err, whole.read)
-		}
-	})
+	return join(wireHeader(), wireRow(good...), wireRow(make([][]byte, len(columns))...), wireRow(good...), wireEnd())
+}
+
+// anyStream decodes a stream twice, at once and in pieces, which must make no difference.
+func anyStream(t *testing.T, columns []column, stream []byte, step, extra int) {
+	t.Helper()
+	columns = columns[:len(columns)-extra]
+	opts := copyOptions{maxRow: 1000, checkUTF8: step%2 == 0}
+	whole, pieces := decode(t, columns, extra, stream, 0, opts), decode(t, columns, extra, stream, step, opts)
+	if whole.err == nil && whole.read != int64(len(whole.rows)+len(whole.rejects)) {
+		t.Errorf("%x: %d rows read, %d landed, %d rejected", stream, whole.read, len(whole.rows), len(whole.rejects))
+	}
+	if (whole.err == nil) != (pieces.err == nil) || whole.read != pieces.read || !slices.Equal(whole.rows, pieces.rows) {
+		t.Errorf("%x: in pieces of %d bytes %d rows, %v; at once %d rows, %v", stream, step, pieces.read, pieces.err, whole.read, whole.err)
+	}
 }
 
 // FuzzValues gives each codec a value of its own.

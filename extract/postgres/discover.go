@@ -99,56 +99,23 @@ func (s *source) discovered(ctx context.Context, c *session, f facts, oid uint32
 		return nil, err
 	}
 	d.Kind, d.Rows, d.Bytes, d.Notes = rel.kind, rel.rows, rel.bytes, rel.notes
+	attributes, err := loadAttributes(ctx, c.Conn, oid)
+	if err != nil {
+		return nil, err
+	}
 	for _, col := range rel.columns {
 		d.Columns = append(d.Columns, extract.Column{Name: col.name, Type: col.duckType})
-		probe := &relation{stream: extract.Stream{Name: name, Mode: extract.Incremental, Cursor: col.name}, oid: rel.oid, kind: rel.kind}
-		attributes, err := loadAttributes(ctx, c.Conn, oid)
-		if err != nil {
-			return nil, err
+		if !database.LikelyCursor(col.name, database.Moments) {
+			continue // most columns: the server is not asked
 		}
-		if probe.lookAtCursor(ctx, c, attributes) != nil || !likelyCursor(col.name, probe.cursor.class) {
+		probe := &relation{stream: extract.Stream{Name: name, Mode: extract.Incremental, Cursor: col.name}, oid: rel.oid, kind: rel.kind}
+		if probe.lookAtCursor(ctx, c, attributes) != nil || !database.LikelyCursor(col.name, probe.cursor.class) {
 			continue
 		}
 		d.Cursors = append(d.Cursors, extract.CursorCandidate{Column: col.name, Type: col.sqlType, Indexed: probe.cursor.indexed, Nullable: col.nullable})
 	}
-	slices.SortStableFunc(d.Cursors, func(a, b extract.CursorCandidate) int { return cursorRank(a) - cursorRank(b) })
+	database.SortCursors(d.Cursors)
 	return d, nil
-}
-
-// likelyCursor leaves out numbers that are most likely no version of a row, and days and moments that are facts of
-// the row rather than of its last change.
-func likelyCursor(name string, c class) bool {
-	return changeName(name) || createName(name) && (c == moments || c == localMoments)
-}
-
-func changeName(name string) bool {
-	low := strings.ToLower(name)
-	for _, word := range []string{"updat", "modif", "chang", "last_", "version", "rev"} {
-		if strings.Contains(low, word) {
-			return true
-		}
-	}
-	return false
-}
-
-func createName(name string) bool {
-	low := strings.ToLower(name)
-	return strings.Contains(low, "creat") || strings.Contains(low, "insert")
-}
-
-// cursorRank: what tells of changes before what tells of creation, what is indexed and never NULL before the rest.
-func cursorRank(c extract.CursorCandidate) int {
-	rank := 0
-	if !changeName(c.Column) {
-		rank += 4
-	}
-	if c.Nullable {
-		rank += 2
-	}
-	if !c.Indexed {
-		rank++
-	}
-	return rank
 }
 
 // grant is the statement that gives the right which err says is missing.
@@ -210,9 +177,12 @@ func examine(ctx context.Context, src extract.Source, streams []extract.Stream) 
 	default:
 		say("safe edge", extract.LevelOK, "", "open transactions are seen: no late commit is missed")
 	}
+	readable := 0
 	for _, st := range streams {
 		rel, err := s.relation(ctx, c, f, st)
-		if err != nil {
+		if err == nil {
+			readable++
+		} else {
 			err = s.explain(ctx, err)
 			hint := ""
 			if h, ok := err.(interface{ Hint() string }); ok {
@@ -224,6 +194,9 @@ func examine(ctx context.Context, src extract.Source, streams []extract.Stream) 
 		for _, remark := range rel.remarks() {
 			say("stream "+st.Name, extract.LevelWarn, "", "%s", remark)
 		}
+	}
+	if readable > 0 {
+		say("streams", extract.LevelOK, "", "%d of %d can be read", readable, len(streams))
 	}
 	return out, nil
 }

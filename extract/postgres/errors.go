@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -66,7 +68,7 @@ func (s *source) explain(ctx context.Context, err error) error {
 		advice = fmt.Sprintf("check user %q and its password in the secret or variable that url: names, and pg_hba.conf on the server", user)
 	case c == noDatabase:
 		advice = "the part of the URL behind the host is the database"
-	case strings.Contains(err.Error(), "row-level security"):
+	case strings.Contains(err.Error(), "row-level security"): // its code is that of missing rights
 		advice = fmt.Sprintf("a policy would hide rows from %[1]q without a word: ALTER ROLE %[1]q BYPASSRLS, or read a view or a query: that is meant to show only some", user)
 	case c == noPrivilege:
 		advice = s.grant(err)
@@ -84,7 +86,7 @@ func (s *source) explain(ctx context.Context, err error) error {
 		advice = "give the authority's certificate as tls: { ca: file.pem }; tls: { verify: none } accepts anyone who answers at that address"
 	case strings.Contains(err.Error(), "server refused TLS"):
 		advice = "the server speaks no TLS: switch it on there, or write sslmode=disable if the way to it is safe"
-	case c == "" && database.Broken(err):
+	case c == "" && (database.Broken(err) || errors.As(err, new(*pgconn.ConnectError))):
 		advice = fmt.Sprintf("is %s reachable from here, and does the server listen on that port?", s.options.URL)
 	}
 	if transient(err) && s.wasReached() {
@@ -106,5 +108,28 @@ func plainWords(err error) string {
 		}
 		return text
 	}
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		return fmt.Sprintf("no connection to %s: %s", net.JoinHostPort(connect.Config.Host, fmt.Sprint(connect.Config.Port)), cause(connect.Unwrap()))
+	}
 	return err.Error()
+}
+
+// cause is what went wrong in connecting, in one line: pgx tells of each address, with TLS and without.
+func cause(err error) string {
+	var dns *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &dns):
+		return dns.Err
+	case errors.As(err, &op):
+		return op.Err.Error()
+	}
+	var lines []string
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
 }

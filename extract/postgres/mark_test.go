@@ -154,7 +154,7 @@ INSERT INTO t VALUES ('old', 0, '2023-01-01')`, st)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := land(t.Context(), src, st, w)
+	l, err := landAll(t.Context(), src, st, w)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,6 +276,7 @@ func TestMarkFirstLoad(t *testing.T) {
 	for name, table := range trees {
 		for _, mode := range []extract.Mode{extract.Incremental, extract.Append} {
 			t.Run(name+"/"+string(mode), func(t *testing.T) {
+				t.Parallel()
 				st := stream("t", mode, by("at", "id"))
 				if mode == extract.Append {
 					st.Key = nil
@@ -380,7 +381,7 @@ func TestMarkByHand(t *testing.T) {
 			t.Errorf("%s: %v", c.since, err)
 			continue
 		}
-		l, err := land(t.Context(), src, c.st, w)
+		l, err := landAll(t.Context(), src, c.st, w)
 		if err != nil || len(l.rows) != c.rows {
 			t.Errorf("%s: %d rows of %d, %v", c.since, len(l.rows), c.rows, err)
 		}

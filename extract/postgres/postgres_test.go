@@ -47,7 +47,7 @@ func fixtureAt(t *testing.T, server *testserver.PG, sql string, streams ...extra
 	return f
 }
 
-func connect(t *testing.T, url string) *pgx.Conn {
+func connect(t testing.TB, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), url)
 	if err != nil {

@@ -31,7 +31,7 @@ type relation struct {
 	bytes  int64  // rows times the planner's width
 
 	columns []column // that are read, in order
-	left    []string // columns that are there and not read
+	added   []string // of columns: those that the published table has not
 	notes   []string
 	cursor  *cursorColumn // nil: the stream has none
 	keyIs   keyFacts
@@ -40,22 +40,11 @@ type relation struct {
 // cursorColumn is what is known of the column that orders changes.
 type cursorColumn struct {
 	name     string
-	class    class
+	class    database.Class
 	sqlType  string // without its precision: what a literal is cast to
 	nullable bool
 	indexed  bool
 }
-
-// class says how a cursor's values come to be.
-type class int
-
-// The classes of cursors: moments, moments without a zone, days, and numbers that are given out in order.
-const (
-	moments class = iota + 1
-	localMoments
-	days
-	numbers
-)
 
 type keyFacts struct {
 	unique  bool // an index sees to it
@@ -216,16 +205,8 @@ func (r *relation) choose(attributes []attribute) error {
 	for _, a := range attributes {
 		names = append(names, a.name)
 	}
-	for _, list := range [][]string{r.option.Exclude, keysOf(r.option.Pins())} {
-		for _, name := range list {
-			if !slices.Contains(names, name) {
-				return r.noColumn(name, names)
-			}
-		}
-	}
-	left := map[string]bool{}
-	for _, name := range r.option.Exclude {
-		left[name] = true
+	if err := database.CheckNames(r.stream, r.option, names); err != nil {
+		return err
 	}
 	all, err := columnsFor(attributes, r.option.Pins())
 	if err != nil {
@@ -233,49 +214,23 @@ func (r *relation) choose(attributes []attribute) error {
 	}
 	var now []extract.Column
 	for _, c := range all {
-		if !left[c.name] {
-			now = append(now, extract.Column{Name: c.name, Type: c.duckType})
-		}
+		now = append(now, extract.Column{Name: c.name, Type: c.duckType})
 	}
-	drop, notes, err := database.Drift(r.option.OnSchemaChange, r.stream.Known, now)
+	left, notes, err := database.Choose(r.stream, r.option, now)
 	if err != nil {
 		return err
 	}
-	r.notes = append(r.notes, notes...)
-	for _, name := range drop {
-		left[name] = true
-	}
-	for _, c := range all {
-		if left[c.name] {
-			r.left = append(r.left, c.name)
-			continue
-		}
-		r.columns = append(r.columns, c)
-		if c.note != "" {
-			r.notes = append(r.notes, c.note)
+	var read, remarks []string
+	var kept []extract.Column
+	for i, c := range all {
+		if !left[c.name] {
+			r.columns, kept = append(r.columns, c), append(kept, now[i])
+			read, remarks = append(read, c.name), append(remarks, c.note)
 		}
 	}
-	if len(r.columns) == 0 {
-		return &database.Trouble{Message: fmt.Sprintf("%s has no columns to read", r.stream.Name), Advice: "exclude: leaves none, or the table has none"}
-	}
+	r.added = database.Added(r.stream.Known, kept)
+	r.notes = append(append(r.notes, notes...), database.Grouped(read, remarks)...)
 	return nil
-}
-
-func keysOf(m map[string]string) []string {
-	var out []string
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
-}
-
-func (r *relation) noColumn(name string, names []string) error {
-	t := &database.Trouble{Message: fmt.Sprintf("%s has no column %q", r.stream.Name, name), Advice: "the columns are: " + strings.Join(names, ", ")}
-	if near := config.Suggest(name, names); near != "" {
-		t.Advice = fmt.Sprintf("did you mean %q? %s", near, t.Advice)
-	}
-	return t
 }
 
 func (r *relation) column(name string) *column {
@@ -299,10 +254,10 @@ func (r *relation) lookAtCursor(ctx context.Context, c *session, attributes []at
 		for _, a := range attributes {
 			names = append(names, a.name)
 		}
-		return r.noColumn(name, names)
+		return database.NoColumn(r.stream.Name, name, names)
 	}
 	a := attributes[i]
-	classes := map[uint32]class{oidTimestamptz: moments, oidTimestamp: localMoments, oidDate: days, oidInt2: numbers, oidInt4: numbers, oidInt8: numbers, oidNumeric: numbers}
+	classes := map[uint32]database.Class{oidTimestamptz: database.Moments, oidTimestamp: database.LocalMoments, oidDate: database.Days, oidInt2: database.Numbers, oidInt4: database.Numbers, oidInt8: database.Numbers, oidNumeric: database.Numbers}
 	types := map[uint32]string{oidTimestamptz: "timestamptz", oidTimestamp: "timestamp", oidDate: "date", oidInt2: "int8", oidInt4: "int8", oidInt8: "int8", oidNumeric: "numeric"}
 	base := a.typ.oid
 	if classes[base] == 0 {
@@ -330,7 +285,7 @@ func (r *relation) lookAtKey(ctx context.Context, c *session, attributes []attri
 			for _, col := range r.columns {
 				names = append(names, col.name)
 			}
-			return r.noColumn(k, names)
+			return database.NoColumn(r.stream.Name, k, names)
 		}
 		r.keyIs.notNull = r.keyIs.notNull && attributes[i].notNull
 	}

@@ -384,7 +384,7 @@ func (s *source) numberEdges(ctx context.Context, h *holder) error {
 			continue
 		}
 		rel, err := s.relation(ctx, h.session, h.facts, st)
-		if err != nil || rel.cursor == nil || rel.cursor.class != numbers {
+		if err != nil || rel.cursor == nil || rel.cursor.class != database.Numbers {
 			continue // whoever asks for the stream's window is told
 		}
 		value, err := rel.maxCursor(ctx, h.session, "")

@@ -64,6 +64,7 @@ const (
 	oidBool, oidBytea, oidChar, oidName, oidInt8, oidInt2 = 16, 17, 18, 19, 20, 21
 	oidInt4, oidText, oidOID, oidJSON                     = 23, 25, 26, 114
 	oidFloat4, oidFloat8, oidMoney, oidBpchar, oidVarchar = 700, 701, 790, 1042, 1043
+	oidInet                                               = 869
 	oidDate, oidTime, oidTimestamp, oidTimestamptz        = 1082, 1083, 1114, 1184
 	oidNumeric, oidUUID, oidJSONB                         = 1700, 2950, 3802
 )
@@ -101,6 +102,7 @@ func columnFor(a attribute, pin string) (column, error) {
 	}
 	code, cast, note := codecFor(a.name, elem)
 	lists := strings.Repeat("[]", dims)
+	note = strings.Replace(note, `"DECIMAL(38,10)"`, `"DECIMAL(38,10)`+lists+`"`, 1) // an array is pinned as one
 	natural := code.duckType + lists
 	if pin != "" {
 		switch want := spelled(pin); {
@@ -120,11 +122,16 @@ func columnFor(a attribute, pin string) (column, error) {
 		}
 	}
 	c := column{name: a.name, expr: pgx.Identifier{a.name}.Sanitize(), sqlType: a.sqlType, nullable: !a.notNull, note: note}
-	if cast != "" {
+	switch {
+	case cast == "":
+	case elem.oid == oidInet && a.typ.elem == nil: // its cast to text writes a netmask where psql writes none
+		c.expr = "pg_catalog.textin(pg_catalog.inet_out(" + c.expr + "))"
+	case elem.oid == oidInet && dims > 0:
+		c.expr += "::pg_catalog.text::pg_catalog.text[]"
+	case dims > 0:
+		c.expr += "::pg_catalog." + cast + "[]"
+	default:
 		c.expr += "::pg_catalog." + cast
-		if dims > 0 {
-			c.expr += "[]"
-		}
 	}
 	if dims > 0 {
 		code = listCodec(a.name, code, dims)
@@ -171,7 +178,7 @@ func codecFor(name string, t pgType) (code codec, cast, note string) {
 	case oidUUID:
 		return uuidCodec(), "", ""
 	case oidJSON:
-		return jsonCodec(), "", ""
+		return jsonCodec(name), "", ""
 	case oidJSONB:
 		return jsonbCodec(), "", ""
 	case oidMoney:
@@ -277,15 +284,17 @@ FROM pg_catalog.pg_attribute
 WHERE attrelid = $1::pg_catalog.oid AND attnum > 0 AND NOT attisdropped
 ORDER BY attnum`
 
-// sqlQueryAttributes says of the columns of a query what their description leaves out. A column that is a table's
-// own has the dimensions that were declared there; whether it can be NULL depends on the query.
+// sqlQueryAttributes says of the columns of a query what their description leaves out. It has a domain's base type
+// and no dimensions; of a column that is a table's own, the table tells more. Whether it can be NULL depends on the
+// query.
 const sqlQueryAttributes = `
-SELECT pg_catalog.format_type(q.typ, q.typmod), coalesce(a.attndims::int, 0)
+SELECT coalesce(a.atttypid, q.typ), coalesce(a.atttypmod, q.typmod), coalesce(a.attndims::int, 0),
+	pg_catalog.format_type(coalesce(a.atttypid, q.typ), coalesce(a.atttypmod, q.typmod))
 FROM ROWS FROM (
 	pg_catalog.unnest($1::pg_catalog.oid[]), pg_catalog.unnest($2::int4[]),
 	pg_catalog.unnest($3::pg_catalog.oid[]), pg_catalog.unnest($4::int4[])
 ) WITH ORDINALITY AS q(typ, typmod, rel, num, position)
-LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = q.rel AND a.attnum = q.num AND a.atttypid = q.typ AND q.num > 0
+LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = q.rel AND a.attnum = q.num
 ORDER BY q.position`
 
 // sqlTypes gives the types $1 with all that they are made of: the base types of domains, the elements of arrays.
@@ -345,7 +354,7 @@ func loadQueryAttributes(ctx context.Context, conn *pgx.Conn, query string) ([]a
 	oids, typmods := make([]uint32, len(all)), make([]int32, len(all))
 	relations, numbers := make([]uint32, len(all)), make([]int32, len(all))
 	for i, f := range statement.Fields {
-		all[i] = found{attribute{name: f.Name}, f.DataTypeOID, f.TypeModifier}
+		all[i].name = f.Name
 		oids[i], typmods[i] = f.DataTypeOID, f.TypeModifier
 		relations[i], numbers[i] = f.TableOID, int32(f.TableAttributeNumber)
 	}
@@ -354,10 +363,10 @@ func loadQueryAttributes(ctx context.Context, conn *pgx.Conn, query string) ([]a
 		return nil, fmt.Errorf("read the query's types from the catalog: %w", err)
 	}
 	at := 0
-	var sqlType string
-	var dims int
-	if _, err := pgx.ForEachRow(rows, []any{&sqlType, &dims}, func() error {
-		all[at].sqlType, all[at].dims = sqlType, dims
+	var f found
+	if _, err := pgx.ForEachRow(rows, []any{&f.oid, &f.typmod, &f.dims, &f.sqlType}, func() error {
+		f.name = all[at].name
+		all[at] = f
 		at++
 		return nil
 	}); err != nil {

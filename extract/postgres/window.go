@@ -66,7 +66,7 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 		if err := rel.rewritten(ctx, h.session); err != nil {
 			return err
 		}
-		if fixed != nil && st.Mode != extract.Full && rel.readsOn(fixed) {
+		if fixed != nil && st.Mode != extract.Full && rel.readsOn(fixed, since) {
 			fixed.AsOf = &h.asOf
 			w = fixed
 			return nil
@@ -123,8 +123,13 @@ LIMIT 1`, r.tree).Scan(&name)
 	return fmt.Errorf("%s was rewritten, truncated or replaced: %w", name, extract.ErrChanged)
 }
 
-// readsOn says whether a window of an earlier session still means the same rows.
-func (r *relation) readsOn(w *extract.Window) bool {
+// readsOn says whether a window of an earlier session still means the same rows. Ranges of a table do for a first load:
+// a row that has moved meanwhile, from a range yet to be read to one that was, comes again with its new cursor. Where all
+// rows are read to find those that are gone, it would be taken for one of them.
+func (r *relation) readsOn(w *extract.Window, since extract.Cursor) bool {
+	if since == "" && len(r.stream.Known) > 0 {
+		return false
+	}
 	for _, slice := range w.Slices {
 		var sp piece
 		if json.Unmarshal([]byte(slice.Spec), &sp) != nil || sp.Columns != r.fingerprint() || sp.File != "" && sp.File != r.file {
@@ -155,6 +160,9 @@ func (p *planner) note(format string, args ...any) {
 func (p *planner) plan(ctx context.Context) error {
 	p.w.Notes = append(p.w.Notes, p.rel.notes...)
 	p.w.Notes = append(p.w.Notes, p.rel.remarks()...)
+	if len(p.rel.added) > 0 && p.stream.Mode != extract.Full {
+		p.note("%s", database.AddedNote(p.rel.added, p.stream.Mode))
+	}
 	if p.stream.Mode == extract.Full {
 		p.ranges(piece{What: allRows, AsOf: p.h.asOf.ID}, fullRange)
 		return nil
@@ -232,9 +240,10 @@ func (p *planner) changes(ctx context.Context) error {
 			return nil
 		}
 	}
-	if mark.Value == "" { // everything that is there, rows without a cursor among it
+	if mark.Value == "" || len(p.rel.added) > 0 { // everything that is there, rows without a cursor among it
 		p.ranges(piece{What: allRows}, incrementalRange)
-		if p.stream.Deletes && b.hi == "" { // the next run, too, will begin here, and would never see what is gone
+		p.w.Overlaps = p.w.Overlaps || mark.Value != ""
+		if p.stream.Deletes && mark.Value != "" {
 			p.slice("keys", piece{What: keysOnly}, 0)
 		}
 		return nil
@@ -289,7 +298,7 @@ func (p *planner) refuseNulls(ctx context.Context) error {
 // mark is the present, for the cursor.
 func (p *planner) mark(ctx context.Context) (database.Mark, error) {
 	m := database.Mark{At: p.h.now.UTC(), Ahead: p.h.ahead}
-	if c := p.rel.cursor.class; c == localMoments || c == days {
+	if c := p.rel.cursor.class; c == database.LocalMoments || c == database.Days {
 		var seconds int
 		// Summer time is left out: localEdge sees to it.
 		err := p.h.QueryRow(ctx, `SELECT extract(epoch FROM min((t AT TIME ZONE $1) - (t AT TIME ZONE 'UTC')))::int
@@ -345,7 +354,7 @@ var heldLong = time.Minute
 func (p *planner) bounds(ctx context.Context, mark database.Mark) (b bounds, err error) {
 	c := p.rel.cursor
 	safe := ""
-	if c.class == numbers {
+	if c.class == database.Numbers {
 		safe, err = p.safeNumber(mark)
 	} else {
 		safe, err = p.safeMoment(ctx, mark)
@@ -392,7 +401,7 @@ func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
 		return "", nil
 	}
 	back := mark.SetBack(p.present)
-	if p.stream.Mode == extract.Append && back > 0 && c.class != numbers {
+	if p.stream.Mode == extract.Append && back > 0 && c.class != database.Numbers {
 		// Two clocks of which none was set drift apart by less than this.
 		if drift := max(0, p.present.At.Sub(mark.At)) / 5000; back > drift {
 			return "", &database.Trouble{Message: fmt.Sprintf("the server's clock was set back by about %s since the last run: of rows whose %s is up to %s it cannot be told whether they were read already", back.Round(time.Second), c.name, mark.Value),
@@ -401,16 +410,16 @@ func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
 		back = 0
 	}
 	expr := c.value(mark.Value)
-	if back > 0 && c.class == days {
+	if back > 0 && c.class == database.Days {
 		expr += fmt.Sprintf(" - %d", int(math.Ceil(back.Hours()/24)))
-	} else if back > 0 && c.class != numbers {
+	} else if back > 0 && c.class != database.Numbers {
 		expr += fmt.Sprintf(" - interval '%f seconds'", (back + margin).Seconds())
 	}
 	var lo string
 	if err := p.h.QueryRow(ctx, "SELECT ("+expr+")::text").Scan(&lo); err != nil {
 		return "", &database.Trouble{Message: fmt.Sprintf("the cursor %q is no value of %s (%s)", mark.Value, c.name, c.sqlType), Advice: "millrace state show tells it; state set gives another, state reset reads everything again", Err: err}
 	}
-	if back > 0 && c.class != numbers {
+	if back > 0 && c.class != database.Numbers {
 		p.note("the server's clock was set back by about %s since the last run: read again from %s", back.Round(time.Second), lo)
 		return lo, nil
 	}
@@ -443,12 +452,12 @@ func (p *planner) safeMoment(ctx context.Context, mark database.Mark) (string, e
 		p.note("warning: %s holds the safe edge at %s: rows after it are read again in the next run", b, edge.UTC().Format(time.DateTime))
 	}
 	below := edge.UTC().Format("2006-01-02 15:04:05.000000-07")
-	if c.class != moments {
+	if c.class != database.Moments {
 		if below, err = localEdge(ctx, h.Conn, edge, p.zone()); err != nil {
 			return "", p.noZone(err)
 		}
 	}
-	if c.class == days { // a day goes on until it has ended
+	if c.class == database.Days { // a day goes on until it has ended
 		below, _, _ = strings.Cut(below, " ")
 	}
 	return p.rel.maxCursor(ctx, h.session, below)
@@ -504,7 +513,7 @@ func (r *relation) remarks() []string {
 	var out []string
 	table := r.oid != 0 && r.kind != "view"
 	if c := r.cursor; c != nil && table && !c.indexed {
-		out = append(out, fmt.Sprintf("%s is not indexed: each run reads all of %s (about %d MB) at the server; CREATE INDEX ON %s (%s) mends it", c.name, r.name, r.pages*8/1024, r.name, indexColumns(c.name, r.stream.Key)))
+		out = append(out, fmt.Sprintf("%s is not indexed: each run reads all of %s (%s) at the server; CREATE INDEX ON %s (%s) mends it", c.name, r.name, sizeText(r.pages*8), r.name, indexColumns(c.name, r.stream.Key)))
 	}
 	if c := r.cursor; c != nil && c.nullable {
 		out = append(out, fmt.Sprintf("%s may be NULL: such rows are read in every run", c.name))
@@ -513,6 +522,13 @@ func (r *relation) remarks() []string {
 		out = append(out, fmt.Sprintf("no unique index covers the key (%s): of rows that share it, one is kept", joinIdents("", r.stream.Key)))
 	}
 	return out
+}
+
+func sizeText(kilobytes int64) string {
+	if kilobytes < 10<<10 {
+		return fmt.Sprintf("about %d kB", kilobytes)
+	}
+	return fmt.Sprintf("about %d MB", kilobytes>>10)
 }
 
 func indexColumns(cursor string, key []string) string {

@@ -13,7 +13,7 @@ import (
 // The size of a batch: whichever comes first.
 const (
 	MaxRows  = 122_880
-	MaxBytes = 16 << 20
+	MaxBytes = 4 << 20
 )
 
 // Batcher builds batches row by row and emits each when it is full.

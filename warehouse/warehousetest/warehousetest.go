@@ -20,6 +20,11 @@ func Run(t *testing.T, open warehouse.Open) {
 	t.Run("MergeSchemas", func(t *testing.T) { runSchemas(t, open) })
 	t.Run("DeleteInsert", func(t *testing.T) { runDeleteInsert(t, open) })
 	t.Run("Deletes", func(t *testing.T) { runDeletes(t, open) })
+	t.Run("Latest", func(t *testing.T) { runLatest(t, open) })
+	t.Run("KeySets", func(t *testing.T) { runKeySets(t, open) })
+	t.Run("Marks", func(t *testing.T) { runMarks(t, open) })
+	t.Run("GoneLosesNothing", func(t *testing.T) { runGoneLosesNothing(t, open) })
+	t.Run("MergeModel", func(t *testing.T) { runModel(t, open) })
 	t.Run("RejectNullKeys", func(t *testing.T) { runRejects(t, open) })
 }
 

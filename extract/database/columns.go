@@ -1,0 +1,117 @@
+package database
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/internal/config"
+)
+
+// CheckNames refuses options that name columns which are not among names.
+func CheckNames(s extract.Stream, o *StreamOptions, names []string) error {
+	wanted := append([]string(nil), o.Exclude...)
+	for name := range o.Columns.All() {
+		wanted = append(wanted, name)
+	}
+	for _, name := range wanted {
+		if !slices.Contains(names, name) {
+			return NoColumn(s.Name, name, names)
+		}
+	}
+	return nil
+}
+
+// Choose says which of a stream's columns are left out, by exclude: and by the policy for schema changes. now are all
+// columns that are there.
+func Choose(s extract.Stream, o *StreamOptions, now []extract.Column) (left map[string]bool, notes []string, err error) {
+	left = map[string]bool{}
+	for _, name := range o.Exclude {
+		left[name] = true
+	}
+	rest := slices.DeleteFunc(slices.Clone(now), func(c extract.Column) bool { return left[c.Name] })
+	drop, notes, err := Drift(o.OnSchemaChange, s.Known, rest)
+	for _, name := range drop {
+		left[name] = true
+	}
+	if err == nil && len(drop) == len(rest) {
+		err = &Trouble{Message: fmt.Sprintf("%s has no columns to read", s.Name), Advice: "exclude: leaves none, or the table has none"}
+	}
+	return left, notes, err
+}
+
+// Grouped says each note once, with the columns that it is about. names and notes go together; "" is no note.
+func Grouped(names, notes []string) []string {
+	var order []string
+	about := map[string][]string{}
+	for i, note := range notes {
+		if note == "" {
+			continue
+		}
+		if about[note] == nil {
+			order = append(order, note)
+		}
+		about[note] = append(about[note], names[i])
+	}
+	var out []string
+	for _, note := range order {
+		out = append(out, strings.Join(about[note], ", ")+": "+note)
+	}
+	return out
+}
+
+// NoColumn says that a column is not there, and which was meant perhaps.
+func NoColumn(stream, name string, names []string) error {
+	t := &Trouble{Message: fmt.Sprintf("%s has no column %q", stream, name), Advice: "the columns are: " + strings.Join(names, ", ")}
+	if near := config.Suggest(name, names); near != "" {
+		t.Advice = fmt.Sprintf("did you mean %q? %s", near, t.Advice)
+	}
+	return t
+}
+
+// Class says how a cursor's values come to be.
+type Class int
+
+// The classes of cursors: moments, moments without a zone, days, and numbers that are given out in order.
+const (
+	Moments Class = iota + 1
+	LocalMoments
+	Days
+	Numbers
+)
+
+// LikelyCursor says whether a column of that name could order changes: it leaves out numbers that are most likely no
+// version of a row, and moments that are facts of the row rather than of its last change.
+func LikelyCursor(name string, c Class) bool {
+	return changeName(name) || createName(name) && (c == Moments || c == LocalMoments)
+}
+
+func changeName(name string) bool {
+	low := strings.ToLower(name)
+	return slices.ContainsFunc([]string{"updat", "modif", "chang", "last_", "version", "rev"}, func(word string) bool { return strings.Contains(low, word) })
+}
+
+func createName(name string) bool {
+	low := strings.ToLower(name)
+	return strings.Contains(low, "creat") || strings.Contains(low, "insert")
+}
+
+// SortCursors puts the best first: what tells of changes before what tells of creation, what is never NULL and indexed
+// before the rest.
+func SortCursors(candidates []extract.CursorCandidate) {
+	rank := func(c extract.CursorCandidate) int {
+		r := 0
+		if !changeName(c.Column) {
+			r += 4
+		}
+		if c.Nullable {
+			r += 2
+		}
+		if !c.Indexed {
+			r++
+		}
+		return r
+	}
+	slices.SortStableFunc(candidates, func(a, b extract.CursorCandidate) int { return rank(a) - rank(b) })
+}

@@ -1,0 +1,84 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	driver "github.com/go-sql-driver/mysql"
+
+	"github.com/millrace/millrace/internal/testserver"
+)
+
+func TestMain(m *testing.M) { os.Exit(testserver.Main(m)) }
+
+// testConfig is how tests connect to the shared server, as an account that may do everything.
+func testConfig(t testing.TB) *driver.Config {
+	t.Helper()
+	u, err := url.Parse(testserver.MariaDB(t).URL(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := driver.NewConfig()
+	cfg.Net, cfg.Addr, cfg.User = "tcp", u.Host, u.User.Username()
+	cfg.Passwd, _ = u.User.Password()
+	cfg.Logger = &driver.NopLogger{}
+	cfg.Timeout = 10 * time.Second
+	return cfg
+}
+
+// testDatabase makes a database for one test and gives a pool whose sessions are set as the source sets them.
+func testDatabase(t testing.TB) (*sql.DB, *driver.Config) {
+	t.Helper()
+	cfg := testConfig(t)
+	name := "t_" + strings.ToLower(strings.NewReplacer("/", "_", "=", "_").Replace(t.Name()))
+	admin := testPool(t, cfg)
+	mustExec(t, admin, "DROP DATABASE IF EXISTS "+quoteName(name), "CREATE DATABASE "+quoteName(name)+" CHARACTER SET utf8mb4")
+	t.Cleanup(func() { _, _ = admin.Exec("DROP DATABASE IF EXISTS " + quoteName(name)) })
+	cfg = cfg.Clone()
+	cfg.DBName = name
+	return testPool(t, cfg), cfg
+}
+
+func testPool(t testing.TB, cfg *driver.Config) *sql.DB {
+	t.Helper()
+	connector, err := driver.NewConnector(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(connector)
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// testConn is one session, set as the source sets its own.
+func testConn(t testing.TB, db *sql.DB) *sql.Conn {
+	t.Helper()
+	conn, err := db.Conn(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	for _, s := range sessionSettings {
+		mustExec(t, conn, s)
+	}
+	return conn
+}
+
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+func mustExec(t testing.TB, on execer, statements ...string) {
+	t.Helper()
+	for _, s := range statements {
+		if _, err := on.ExecContext(context.Background(), s); err != nil {
+			t.Fatal(fmt.Errorf("%.300s: %w", s, err))
+		}
+	}
+}

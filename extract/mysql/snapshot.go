@@ -1,0 +1,309 @@
+package mysql
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/millrace/millrace/extract"
+)
+
+// facts are what a server says of itself and of us.
+type facts struct {
+	version string
+	maria   bool
+	sees    bool // the statements of other sessions: the right PROCESS
+	replica bool
+	account string
+}
+
+// holder is the session whose transaction all streams are read in, one after the other: MySQL cannot show one snapshot
+// to two sessions.
+type holder struct {
+	*session
+	facts
+	probe *session // looks at what is not committed
+	asOf  extract.AsOf
+	ahead time.Duration // the server's clock before ours
+
+	// now is the server's clock before anything else was looked at; no statement that began before edge still runs, so
+	// that what may yet appear below it is in the tables already, not committed. It is proven only where unproven is "".
+	now, edge time.Time
+	unproven  string
+	running   string // the statement that holds the edge back, for people
+
+	busy chan struct{} // holds one token while somebody uses the sessions
+}
+
+// use waits for the sessions; done gives them back.
+func (h *holder) use(ctx context.Context) (done func(), err error) {
+	select {
+	case h.busy <- struct{}{}:
+		return sync.OnceFunc(func() { <-h.busy }), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// margin is by how much a statement may have begun before it is seen, and what whole seconds hide.
+const margin = time.Second
+
+// hold gives the session that holds the snapshot, and takes a new snapshot where there is none, or its session has died.
+func (s *source) hold(ctx context.Context) (*holder, error) {
+	s.mu.Lock()
+	h, closed := s.holder, s.closed
+	s.mu.Unlock()
+	if closed {
+		return nil, errors.New("the source is closed")
+	}
+	if h != nil {
+		if h.alive(ctx) {
+			return h, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		s.drop(h)
+	}
+	fresh, err := s.takeSnapshot(ctx)
+	if err != nil {
+		return nil, s.explain(ctx, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.holder != nil || s.closed { // another was quicker
+		go fresh.close()
+		if s.closed {
+			return nil, errors.New("the source is closed")
+		}
+		return s.holder, nil
+	}
+	s.holder = fresh
+	return fresh, nil
+}
+
+// drop forgets a holder whose session is of no more use.
+func (s *source) drop(h *holder) {
+	s.mu.Lock()
+	if s.holder == h {
+		s.holder = nil
+	}
+	s.mu.Unlock()
+	h.close()
+}
+
+// alive says whether the snapshot can still be read. A session that is being read from is.
+func (h *holder) alive(ctx context.Context) bool {
+	select {
+	case h.busy <- struct{}{}:
+		defer func() { <-h.busy }()
+	default:
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for _, c := range []*session{h.session, h.probe} {
+		if _, err := c.ExecContext(ctx, "DO 1"); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// close ends the sessions, whoever uses them.
+func (h *holder) close() {
+	h.session.close()
+	h.probe.close()
+}
+
+// takeSnapshot opens the sessions and the transaction. The order is the proof: first the statements that run, then the
+// snapshot, and for each stream what is written and not committed. A row that the snapshot lacks was written by a
+// statement that ran when we looked, whose start is known; or one that came later, whose NOW() is later; or one that had
+// ended, whose row a dirty read shows.
+func (s *source) takeSnapshot(ctx context.Context) (_ *holder, err error) {
+	h := &holder{busy: make(chan struct{}, 1)}
+	defer func() {
+		if err != nil {
+			for _, c := range []*session{h.session, h.probe} {
+				if c != nil {
+					c.close()
+				}
+			}
+		}
+	}()
+	if h.session, err = s.connect(ctx); err != nil {
+		return nil, err
+	}
+	if h.probe, err = s.connect(ctx); err != nil {
+		return nil, err
+	}
+	if h.facts, err = h.session.facts(ctx); err != nil {
+		return nil, err
+	}
+	if err := h.findEdge(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := h.ExecContext(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
+		return nil, err
+	}
+	var now string
+	if err := h.QueryRowContext(ctx, "SELECT SYSDATE(6)").Scan(&now); err != nil {
+		return nil, err
+	}
+	if h.asOf.Time, err = time.Parse(timeLayout, now); err != nil {
+		return nil, err
+	}
+	h.asOf.Position = h.position(ctx)
+	token := make([]byte, 8)
+	_, _ = rand.Read(token)
+	h.asOf.ID = hex.EncodeToString(token)
+	return h, nil
+}
+
+const timeLayout = "2006-01-02 15:04:05.999999"
+
+func (c *session) facts(ctx context.Context) (f facts, err error) {
+	if err := c.QueryRowContext(ctx, "SELECT VERSION(), CURRENT_USER()").Scan(&f.version, &f.account); err != nil {
+		return f, err
+	}
+	f.maria = strings.Contains(strings.ToLower(f.version), "mariadb")
+	// Without the right PROCESS the list of statements is cut to our own, without a word; this table is refused.
+	var one sql.NullInt64
+	switch err := c.QueryRowContext(ctx, "SELECT 1 FROM information_schema.innodb_trx LIMIT 1").Scan(&one); {
+	case serverCode(err) == needRight:
+		return f, nil
+	case err != nil && !errors.Is(err, sql.ErrNoRows):
+		return f, err
+	}
+	f.sees = true
+	err = c.QueryRowContext(ctx, "SELECT COUNT(*) > 0 FROM information_schema.processlist WHERE user = 'system user' AND command NOT IN ('Daemon')").Scan(&f.replica)
+	return f, err
+}
+
+// statement is one that runs in another session.
+type statement struct {
+	id      int64
+	user    string
+	seconds float64
+	text    string
+}
+
+// findEdge looks which statements run. NOW() is when a statement began, however long it waited since.
+func (h *holder) findEdge(ctx context.Context) error {
+	var now string
+	ours := time.Now()
+	if err := h.QueryRowContext(ctx, "SELECT NOW(6)").Scan(&now); err != nil {
+		return err
+	}
+	var err error
+	if h.now, err = time.Parse(timeLayout, now); err != nil {
+		return err
+	}
+	h.ahead = h.now.Sub(ours.Add(time.Since(ours) / 2))
+	h.edge = h.now.Add(-margin)
+	switch {
+	case !h.sees:
+		h.unproven = fmt.Sprintf("%s may not see the statements of other sessions: GRANT PROCESS ON *.* TO it", h.account)
+		return nil
+	case h.replica:
+		h.unproven = "the server is a replica, whose rows bear the time of another server"
+		return nil
+	}
+	running, err := h.statements(ctx)
+	if err != nil {
+		return err
+	}
+	for _, st := range running {
+		// time is in whole seconds, and counts from when the server last looked.
+		began := h.now.Add(-time.Duration((st.seconds + 1) * float64(time.Second))).Add(-margin)
+		if began.Before(h.edge) {
+			h.edge = began
+			h.running = fmt.Sprintf("a statement of session %d (%s), running for %.0f s: %.60q", st.id, st.user, st.seconds, st.text)
+		}
+	}
+	return nil
+}
+
+// statements are those of other sessions that may write.
+func (h *holder) statements(ctx context.Context) ([]statement, error) {
+	rows, err := h.QueryContext(ctx, `SELECT id, user, COALESCE(time, 0), COALESCE(info, '') FROM information_schema.processlist
+WHERE id <> CONNECTION_ID() AND command NOT IN ('Sleep', 'Daemon') AND command NOT LIKE 'Binlog Dump%'`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []statement
+	for rows.Next() {
+		var st statement
+		if err := rows.Scan(&st.id, &st.user, &st.seconds, &st.text); err != nil {
+			return nil, err
+		}
+		if !readsOnly(st.text) {
+			out = append(out, st)
+		}
+	}
+	return out, rows.Err()
+}
+
+// readsOnly says of a running statement that it cannot write. One whose text is not told may be anything.
+func readsOnly(text string) bool {
+	for {
+		text = strings.TrimLeft(text, " \t\r\n(")
+		if rest, ok := strings.CutPrefix(text, "/*"); ok && !strings.HasPrefix(rest, "!") && !strings.HasPrefix(rest, "M!") {
+			_, after, found := strings.Cut(rest, "*/")
+			if !found {
+				return false
+			}
+			text = after
+			continue
+		}
+		break
+	}
+	word, _, _ := strings.Cut(strings.ToUpper(text), " ")
+	return slices.Contains([]string{"SELECT", "SHOW", "EXPLAIN", "DESCRIBE", "DESC"}, strings.TrimRight(word, "\r\n\t"))
+}
+
+// position is the snapshot's place in the server's log; "" when the server does not tell.
+func (h *holder) position(ctx context.Context) string {
+	if h.maria {
+		var name, file, place string
+		rows, err := h.QueryContext(ctx, "SHOW STATUS LIKE 'binlog_snapshot_%'")
+		if err != nil {
+			return ""
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var value string
+			if rows.Scan(&name, &value) != nil {
+				return ""
+			}
+			switch strings.ToLower(name) {
+			case "binlog_snapshot_file":
+				file = value
+			case "binlog_snapshot_position":
+				place = value
+			}
+		}
+		if rows.Err() != nil || file == "" {
+			return ""
+		}
+		_ = rows.Close()
+		var gtid sql.NullString
+		if h.QueryRowContext(ctx, "SELECT BINLOG_GTID_POS(?, ?)", file, place).Scan(&gtid) == nil && gtid.String != "" {
+			return gtid.String
+		}
+		return file + ":" + place
+	}
+	var gtid sql.NullString
+	if h.QueryRowContext(ctx, "SELECT @@GLOBAL.gtid_executed").Scan(&gtid) != nil {
+		return ""
+	}
+	return strings.ReplaceAll(gtid.String, "\n", "")
+}
