@@ -27,11 +27,13 @@ type session struct {
 }
 
 // manners are the settings of every session. Time zone and styles make text exact and independent of the server's taste;
-// row_security=off makes the server refuse to hide rows; the timeouts of idle sessions would end a snapshot.
+// row_security=off makes the server refuse to hide rows; the timeouts of idle sessions would end a snapshot. A SQL_ASCII
+// server, asked for UTF8, ends a COPY at the first byte that is none: it is we who look.
 const manners = `SET default_transaction_read_only = on;
-SET client_encoding = 'UTF8'; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres';
+SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres';
 SET extra_float_digits = 1; SET bytea_output = 'hex'; SET xmloption = 'content'; SET standard_conforming_strings = on;
 SET row_security = off; SET statement_timeout = %d; SET lock_timeout = %d;
+SELECT set_config('client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, false);
 SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings
 WHERE name IN ('idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')`
 
