@@ -413,3 +413,37 @@ func TestEdgeUntracked(t *testing.T) {
 	poll()
 	m.same(t, f.whole(st))
 }
+
+// TestEdgeCachedSequence: a sequence with a cache gives each session a stock of numbers, which it may use at any time.
+func TestEdgeCachedSequence(t *testing.T) {
+	t.Parallel()
+	for name, table := range map[string]string{
+		"default":  "CREATE SEQUENCE s CACHE 20; CREATE TABLE t (id bigint PRIMARY KEY DEFAULT nextval('s'), nonce bigint)",
+		"identity": "CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY (CACHE 20) PRIMARY KEY, nonce bigint)",
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := stream("t", extract.Incremental, by("id", "id"))
+			f := newFixture(t, table, st)
+			early := connect(t, f.url)
+			m := newMerged()
+			for range 2 {
+				if _, err := early.Exec(t.Context(), "INSERT INTO t (nonce) VALUES (1)"); err != nil {
+					t.Fatal(err)
+				}
+				f.exec("INSERT INTO t (nonce) VALUES (2)")
+				if err := m.poll(t.Context(), f.open, st); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m.same(t, f.whole(st))
+			mentions(t, strings.Join(m.notes, "; "), "CACHE 20", "10m0s")
+			st = stream("t", extract.Append, by("id"))
+			f.streams = []extract.Stream{st}
+			_, err := f.mustOpen().Window(t.Context(), st, "", nil)
+			if err == nil {
+				t.Fatal("append would lose rows")
+			}
+			mentions(t, err.Error()+advice(err), "CACHE 20", "incremental")
+		})
+	}
+}

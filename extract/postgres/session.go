@@ -370,6 +370,7 @@ const writeLocks = `('RowExclusiveLock', 'ShareUpdateExclusiveLock', 'ShareRowEx
 type numberEdge struct {
 	Value   string
 	Blocker *blocker
+	Cache   int // how many numbers a session takes at once: with more than one, it may use one of them much later
 }
 
 // patience is how long a snapshot waits for transactions that are under way. Only tests change it.
@@ -393,7 +394,14 @@ func (s *source) numberEdges(ctx context.Context, h *holder) error {
 		if err != nil || len(rel.tree) == 0 {
 			continue
 		}
-		h.numbers[st.Name] = numberEdge{Value: value}
+		cache, err := rel.cached(ctx, h.session)
+		if err != nil {
+			return err
+		}
+		h.numbers[st.Name] = numberEdge{Value: value, Cache: cache}
+		if cache > 1 {
+			continue
+		}
 		tables[st.Name] = rel.tree
 		all = append(all, rel.tree...)
 	}
@@ -429,6 +437,16 @@ func (s *source) numberEdges(ctx context.Context, h *holder) error {
 		}
 	}
 	return nil
+}
+
+// cached is the greatest CACHE of the sequences that the cursor's numbers come from.
+func (r *relation) cached(ctx context.Context, c *session) (n int, err error) {
+	err = c.QueryRow(ctx, `SELECT coalesce(max(s.seqcache), 1)::int FROM pg_catalog.pg_sequence AS s JOIN pg_catalog.pg_attribute AS a ON a.attrelid = ANY($1) AND a.attname = $2
+WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid
+    AND d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum AND d.deptype IN ('a', 'i'))
+  OR EXISTS (SELECT 1 FROM pg_catalog.pg_attrdef AS f JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
+    WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum AND d.refclassid = 'pg_class'::regclass AND d.refobjid = s.seqrelid)`, r.tree, r.cursor.name).Scan(&n)
+	return n, err
 }
 
 // writers are the transactions that hold a lock for writing to one of the tables, by virtual transaction id. Everybody

@@ -480,7 +480,7 @@ func (p *planner) unproven(ctx context.Context) (string, error) {
 func (p *planner) safeNumber(mark database.Mark) (string, error) {
 	edge, known := p.h.numbers[p.stream.Name]
 	switch {
-	case !known:
+	case !known || edge.Cache > 1:
 		p.ripening = true
 		lookback := p.rel.option.Lookback.Std()
 		if lookback == 0 {
@@ -502,6 +502,8 @@ func (h *holder) unprovenNumbers(r *relation) string {
 	switch {
 	case h.standby:
 		return h.unproven
+	case h.numbers[r.stream.Name].Cache > 1:
+		return fmt.Sprintf("its sequence has CACHE %d: a session may use a number long after greater ones", h.numbers[r.stream.Name].Cache)
 	case len(r.tree) == 0:
 		return "it is a " + r.kind + ", whose writers are not known"
 	}
