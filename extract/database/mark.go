@@ -18,7 +18,8 @@ type Mark struct {
 	// clock is set back.
 	At    time.Time     `json:"at,omitzero"`
 	Ahead time.Duration `json:"ahead,omitzero"`
-	// Offset is the distance of local time from UTC then, without summer time, for cursors without a zone.
+	// Offset is the distance of local time from UTC then, for cursors without a zone. A source that sees to summer time
+	// itself leaves that out.
 	Offset time.Duration `json:"offset,omitzero"`
 	// Seen is a value that becomes the mark's when it was seen long enough ago, for cursors that are numbers where
 	// nothing shows how far they are complete.

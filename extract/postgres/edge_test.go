@@ -38,6 +38,7 @@ type experiment struct {
 // TestEdge is the experiment by which cursors of the usual kind lose a third of the rows: writers whose transactions
 // take up to 400 ms, a poll every 250 ms. The naive ways run beside ours and must lose rows: else the load proves nothing.
 func TestEdge(t *testing.T) {
+	t.Parallel()
 	for name, x := range map[string]experiment{
 		"timestamptz": {table: "CREATE TABLE t (id bigserial PRIMARY KEY, nonce bigint, at timestamptz NOT NULL); CREATE INDEX ON t (at, id)",
 			mode: extract.Incremental, cursor: "at", present: "now()", tieLoses: true, deletes: true},
@@ -117,35 +118,39 @@ func (x experiment) run(t *testing.T) {
 	done := make(chan struct{})
 	go func() { writers.Wait(); close(done) }()
 	ways := []*naive{
-		{name: "> max()", sql: fmt.Sprintf("SELECT id::text, nonce::text, %[1]s::text FROM t WHERE $1 = '' OR %[1]s > nullif($1, '')::%[2]s ORDER BY %[1]s", x.cursor, x.sqlType())},
-		{name: ">= max() with dedup", sql: fmt.Sprintf("SELECT id::text, nonce::text, %[1]s::text FROM t WHERE $1 = '' OR %[1]s >= nullif($1, '')::%[2]s ORDER BY %[1]s", x.cursor, x.sqlType())},
+		{name: "> max()", sql: fmt.Sprintf("SELECT id::text, nonce::text, %[1]s::text FROM t WHERE $1 = '' OR %[1]s > nullif($1, '')::%[2]s ORDER BY t.%[1]s", x.cursor, x.sqlType())},
+		{name: ">= max() with dedup", sql: fmt.Sprintf("SELECT id::text, nonce::text, %[1]s::text FROM t WHERE $1 = '' OR %[1]s >= nullif($1, '')::%[2]s ORDER BY t.%[1]s", x.cursor, x.sqlType())},
 	}
-	naiveConn := connect(t, f.url)
 	for _, n := range ways {
 		n.rows = map[string]string{}
 	}
-	ours, polls := newMerged(), 0
-	poll := func() {
-		if err := ours.poll(ctx, f.open, st); err != nil {
-			t.Fatalf("poll %d: %v", polls, err)
-		}
-		for _, n := range ways {
-			if err := n.poll(ctx, naiveConn); err != nil {
-				t.Fatal(err)
+	// each polls every 250 ms, and once more when all has been written
+	polls := 0
+	every := func(poll func() error) {
+		for last := false; ; {
+			next := time.After(250 * time.Millisecond)
+			if err := poll(); err != nil {
+				t.Error(err)
+				return
+			}
+			if last {
+				return
+			}
+			select {
+			case <-done:
+				last = true
+			case <-next:
 			}
 		}
-		polls++
 	}
-	for last := false; !last; {
-		next := time.After(250 * time.Millisecond)
-		poll()
-		select {
-		case <-done:
-			last = true
-		case <-next:
-		}
+	var others sync.WaitGroup
+	for _, n := range ways {
+		conn := connect(t, f.url)
+		others.Go(func() { every(func() error { return n.poll(ctx, conn) }) })
 	}
-	poll() // of a sequence the last poll may have begun before the last commit
+	ours := newMerged()
+	every(func() error { polls++; return ours.poll(ctx, f.open, st) })
+	others.Wait()
 	want := f.whole(st)
 	ours.same(t, want)
 	if x.mode == extract.Append {
@@ -407,4 +412,38 @@ func TestEdgeUntracked(t *testing.T) {
 	}
 	poll()
 	m.same(t, f.whole(st))
+}
+
+// TestEdgeCachedSequence: a sequence with a cache gives each session a stock of numbers, which it may use at any time.
+func TestEdgeCachedSequence(t *testing.T) {
+	t.Parallel()
+	for name, table := range map[string]string{
+		"default":  "CREATE SEQUENCE s CACHE 20; CREATE TABLE t (id bigint PRIMARY KEY DEFAULT nextval('s'), nonce bigint)",
+		"identity": "CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY (CACHE 20) PRIMARY KEY, nonce bigint)",
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := stream("t", extract.Incremental, by("id", "id"))
+			f := newFixture(t, table, st)
+			early := connect(t, f.url)
+			m := newMerged()
+			for range 2 {
+				if _, err := early.Exec(t.Context(), "INSERT INTO t (nonce) VALUES (1)"); err != nil {
+					t.Fatal(err)
+				}
+				f.exec("INSERT INTO t (nonce) VALUES (2)")
+				if err := m.poll(t.Context(), f.open, st); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m.same(t, f.whole(st))
+			mentions(t, strings.Join(m.notes, "; "), "CACHE 20", "10m0s")
+			st = stream("t", extract.Append, by("id"))
+			f.streams = []extract.Stream{st}
+			_, err := f.mustOpen().Window(t.Context(), st, "", nil)
+			if err == nil {
+				t.Fatal("append would lose rows")
+			}
+			mentions(t, err.Error()+advice(err), "CACHE 20", "incremental")
+		})
+	}
 }

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -63,6 +64,7 @@ func (s *source) explain(ctx context.Context, err error) error {
 	}
 	advice := ""
 	user := s.config.User
+	var misnamed x509.HostnameError
 	switch c := code(err); {
 	case c == badPassword || c == badAuthorization:
 		advice = fmt.Sprintf("check user %q and its password in the secret or variable that url: names, and pg_hba.conf on the server", user)
@@ -82,6 +84,12 @@ func (s *source) explain(ctx context.Context, err error) error {
 		advice = "another session holds a lock on the table, such as an ALTER TABLE; raise lock_timeout: or run at another time"
 	case c == undefinedTable || c == invalidSchema || c == undefinedColumn:
 		advice = "millrace connectors discover " + s.env.Name + " lists what there is"
+	case errors.As(err, &misnamed):
+		names := misnamed.Certificate.DNSNames
+		for _, ip := range misnamed.Certificate.IPAddresses {
+			names = append(names, ip.String())
+		}
+		advice = fmt.Sprintf("the certificate is for %s: name the host so in the URL; tls: { verify: ca } takes it for any host", strings.Join(names, ", "))
 	case strings.Contains(err.Error(), "certificate") || strings.Contains(err.Error(), "x509"):
 		advice = "give the authority's certificate as tls: { ca: file.pem }; tls: { verify: none } accepts anyone who answers at that address"
 	case strings.Contains(err.Error(), "server refused TLS"):

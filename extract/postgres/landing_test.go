@@ -70,8 +70,8 @@ func (l *landed) part(ctx context.Context, src extract.Source, st extract.Stream
 	return out, err
 }
 
-// land reads a window to its end.
-func land(ctx context.Context, src extract.Source, st extract.Stream, w *extract.Window) (*landed, error) {
+// landAll reads a window to its end.
+func landAll(ctx context.Context, src extract.Source, st extract.Stream, w *extract.Window) (*landed, error) {
 	l := &landed{}
 	for _, slice := range w.Slices {
 		for next, first := "", true; first || next != ""; first = false {
@@ -120,8 +120,11 @@ func (m *merged) take(w *extract.Window, l *landed) {
 		m.rows[row[0]] = text
 		m.times[text]++
 	}
-	if l.sawKeys {
+	if whole := w.Lo == ""; l.sawKeys || whole { // a window from the start has all rows, as the engine knows
 		there := map[string]bool{}
+		for _, row := range l.rows {
+			there[row[0]] = whole
+		}
 		for _, k := range l.keys {
 			there[k[0]] = true
 		}
@@ -142,7 +145,7 @@ func (m *merged) poll(ctx context.Context, open func() (extract.Source, error), 
 	if err != nil {
 		return err
 	}
-	l, err := land(ctx, src, st, w)
+	l, err := landAll(ctx, src, st, w)
 	if err == nil {
 		m.take(w, l)
 	}

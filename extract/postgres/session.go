@@ -27,11 +27,13 @@ type session struct {
 }
 
 // manners are the settings of every session. Time zone and styles make text exact and independent of the server's taste;
-// row_security=off makes the server refuse to hide rows; the timeouts of idle sessions would end a snapshot.
+// row_security=off makes the server refuse to hide rows; the timeouts of idle sessions would end a snapshot. A SQL_ASCII
+// server, asked for UTF8, ends a COPY at the first byte that is none: it is we who look.
 const manners = `SET default_transaction_read_only = on;
-SET client_encoding = 'UTF8'; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres';
+SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres';
 SET extra_float_digits = 1; SET bytea_output = 'hex'; SET xmloption = 'content'; SET standard_conforming_strings = on;
 SET row_security = off; SET statement_timeout = %d; SET lock_timeout = %d;
+SELECT set_config('client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, false);
 SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings
 WHERE name IN ('idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')`
 
@@ -368,6 +370,7 @@ const writeLocks = `('RowExclusiveLock', 'ShareUpdateExclusiveLock', 'ShareRowEx
 type numberEdge struct {
 	Value   string
 	Blocker *blocker
+	Cache   int // how many numbers a session takes at once: with more than one, it may use one of them much later
 }
 
 // patience is how long a snapshot waits for transactions that are under way. Only tests change it.
@@ -391,7 +394,14 @@ func (s *source) numberEdges(ctx context.Context, h *holder) error {
 		if err != nil || len(rel.tree) == 0 {
 			continue
 		}
-		h.numbers[st.Name] = numberEdge{Value: value}
+		cache, err := rel.cached(ctx, h.session)
+		if err != nil {
+			return err
+		}
+		h.numbers[st.Name] = numberEdge{Value: value, Cache: cache}
+		if cache > 1 {
+			continue
+		}
 		tables[st.Name] = rel.tree
 		all = append(all, rel.tree...)
 	}
@@ -427,6 +437,16 @@ func (s *source) numberEdges(ctx context.Context, h *holder) error {
 		}
 	}
 	return nil
+}
+
+// cached is the greatest CACHE of the sequences that the cursor's numbers come from.
+func (r *relation) cached(ctx context.Context, c *session) (n int, err error) {
+	err = c.QueryRow(ctx, `SELECT coalesce(max(s.seqcache), 1)::int FROM pg_catalog.pg_sequence AS s JOIN pg_catalog.pg_attribute AS a ON a.attrelid = ANY($1) AND a.attname = $2
+WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid
+    AND d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum AND d.deptype IN ('a', 'i'))
+  OR EXISTS (SELECT 1 FROM pg_catalog.pg_attrdef AS f JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
+    WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum AND d.refclassid = 'pg_class'::regclass AND d.refobjid = s.seqrelid)`, r.tree, r.cursor.name).Scan(&n)
+	return n, err
 }
 
 // writers are the transactions that hold a lock for writing to one of the tables, by virtual transaction id. Everybody

@@ -26,7 +26,7 @@ func TestSnapshotOfTwoTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := land(t.Context(), src, a, first)
+	l, err := landAll(t.Context(), src, a, first)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestSnapshotOfTwoTables(t *testing.T) {
 	if first.AsOf.ID != second.AsOf.ID {
 		t.Error("the windows name different states")
 	}
-	m, err := land(t.Context(), src, b, second)
+	m, err := landAll(t.Context(), src, b, second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,6 +59,7 @@ func TestSnapshotOfRanges(t *testing.T) {
 	smallRanges(t)
 	for name, table := range trees {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			st := stream("t", extract.Full)
 			f := newFixture(t, table+"; "+fillTree(name), st)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -152,7 +153,7 @@ func TestSnapshotAndDDL(t *testing.T) {
 						t.Errorf("%s between Window and Read: %v, want it to wait", sql, err)
 					}
 				}
-				l, err := land(t.Context(), src, b, w)
+				l, err := landAll(t.Context(), src, b, w)
 				want := 100
 				if name == "truncate" {
 					want = 0
@@ -162,7 +163,7 @@ func TestSnapshotAndDDL(t *testing.T) {
 				}
 				// What is no matter to what we read does not disturb.
 				f.exec("CREATE INDEX ON b (amount)")
-				if _, err := land(t.Context(), src, b, w); err != nil {
+				if _, err := landAll(t.Context(), src, b, w); err != nil {
 					t.Errorf("a new index ends the snapshot: %v", err)
 				}
 			})
@@ -235,7 +236,7 @@ func TestSnapshotDropColumn(t *testing.T) {
 		if err != nil || fresh == fixed {
 			t.Fatalf("%s: the old window holds: %v", mode, err)
 		}
-		if l, err := land(t.Context(), src, st, fresh); err != nil || len(l.rows) != 10 || len(l.columns) != 2 {
+		if l, err := landAll(t.Context(), src, st, fresh); err != nil || len(l.rows) != 10 || len(l.columns) != 2 {
 			t.Errorf("%s: %d rows, columns %v, %v", mode, len(l.rows), l.columns, err)
 		}
 	}

@@ -69,7 +69,7 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 		}
 		p := &planner{source: s, h: h, rel: rel, stream: st, since: since, w: &extract.Window{Lo: since, Slices: []extract.Slice{}, AsOf: &h.asOf, Latest: true, Parallel: cap(s.slots) - 1}}
 		w = p.w
-		if fixed != nil && fixed.Hi != "" && st.Mode != extract.Full && rel.readsOn(fixed) {
+		if fixed != nil && fixed.Hi != "" && st.Mode != extract.Full && rel.readsOn(fixed, since) {
 			p.since, rel.added = fixed.Hi, nil
 			if err := p.plan(ctx); err != nil {
 				return err
@@ -128,8 +128,13 @@ LIMIT 1`, r.tree).Scan(&name)
 	return fmt.Errorf("%s was rewritten, truncated or replaced: %w", name, extract.ErrChanged)
 }
 
-// readsOn says whether a window of an earlier session still means the same rows.
-func (r *relation) readsOn(w *extract.Window) bool {
+// readsOn says whether a window of an earlier session still means the same rows. Ranges of a table do for a first load:
+// a row that has moved meanwhile, from a range yet to be read to one that was, comes again with its new cursor. Where all
+// rows are read to find those that are gone, it would be taken for one of them.
+func (r *relation) readsOn(w *extract.Window, since extract.Cursor) bool {
+	if since == "" && len(r.stream.Known) > 0 {
+		return false
+	}
 	for _, slice := range w.Slices {
 		var sp piece
 		if json.Unmarshal([]byte(slice.Spec), &sp) != nil || sp.Columns != r.fingerprint() || sp.File != "" && sp.File != r.file {
@@ -481,7 +486,7 @@ func (p *planner) unproven(ctx context.Context) (string, error) {
 func (p *planner) safeNumber(mark database.Mark) (string, error) {
 	edge, known := p.h.numbers[p.stream.Name]
 	switch {
-	case !known:
+	case !known || edge.Cache > 1:
 		p.ripening = true
 		lookback := p.rel.option.Lookback.Std()
 		if lookback == 0 {
@@ -503,6 +508,8 @@ func (h *holder) unprovenNumbers(r *relation) string {
 	switch {
 	case h.standby:
 		return h.unproven
+	case h.numbers[r.stream.Name].Cache > 1:
+		return fmt.Sprintf("its sequence has CACHE %d: a session may use a number long after greater ones", h.numbers[r.stream.Name].Cache)
 	case len(r.tree) == 0:
 		return "it is a " + r.kind + ", whose writers are not known"
 	}
