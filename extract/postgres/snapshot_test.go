@@ -128,6 +128,7 @@ func TestSnapshotAndDDL(t *testing.T) {
 	} {
 		for _, table := range []string{"b", "public.b"} {
 			t.Run(name+" "+table, func(t *testing.T) {
+				t.Parallel()
 				a, b := stream("a", extract.Full), stream(table, extract.Full)
 				f := newFixture(t, "CREATE TABLE a AS SELECT i AS id, 10 AS amount FROM generate_series(1, 100) AS i; CREATE TABLE b AS SELECT * FROM a", a, b)
 				src := f.mustOpen()
