@@ -181,7 +181,7 @@ func (a *app) engine(ctx context.Context) (*pipeline.Engine, func(), error) {
 		return nil, nil, errors.Join(err, j.Close())
 	}
 	debug.SetMemoryLimit(memory * 4 / 10)
-	debug.SetGCPercent(50)
+	debug.SetGCPercent(100)
 	e := &pipeline.Engine{Project: p, Journal: j, Loader: loader, TargetRoot: p.TargetDir(), Warehouse: duckdb.Open, OpenSource: pipeline.SourceOpener(p, sources.Specs(), a.logger()),
 		Log: a.logger(), Clock: clock.System, Version: version(), Memory: memory, Threads: threads, Verify: pipeline.VerifyLevel(p.Verify), Redact: a.redactor.Redact, Stop: make(chan struct{})}
 	return e, func() { _ = j.Close() }, nil
