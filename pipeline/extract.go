@@ -335,8 +335,8 @@ func (x *extraction) parts(ctx context.Context, asked extract.Stream, w *extract
 	group.SetLimit(x.parallel)
 	for i, slice := range w.Slices {
 		group.Go(func() (err error) {
-			if ctx.Err() != nil { // another slice has failed, and says why
-				return nil
+			if ctx.Err() != nil { // the group keeps the first error, which says why
+				return ctx.Err()
 			}
 			all[i], err = x.slice(ctx, asked, w, slice, bySlice[slice.ID])
 			return err
