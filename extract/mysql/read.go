@@ -67,16 +67,12 @@ func (s *source) selectRows(ctx context.Context, r extract.Request, pc piece, h 
 		defer done()
 		b := arrowx.NewBatcher(schema(columns), emit)
 		defer b.Release()
-		rows, err := h.QueryContext(ctx, query)
-		if err != nil {
-			return s.explain(ctx, err)
-		}
-		defer rows.Close()
 		in := intake{stream: r.Stream.Name, columns: columns, extra: len(pc.Order), maxRow: rel.option.RowLimit(), reject: r.Reject, progress: r.Progress}
 		if rel.option.OnInexact == database.Fail {
 			in.reject = nil
 		}
-		if got, err = readRows(ctx, rows, in, b); err != nil {
+		var err error
+		if got, err = readQuery(ctx, h.Conn, query, in, b); err != nil {
 			return s.explain(ctx, err)
 		}
 		return b.Flush()

@@ -306,14 +306,10 @@ func land(t *testing.T, on querier, query string, in intake) (path string, got t
 	t.Helper()
 	ctx := context.Background()
 	reader := arrowx.NewReader(ctx, schema(in.columns), func(ctx context.Context, emit func(arrow.RecordBatch) error) error {
-		rows, err := on.QueryContext(ctx, query)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
 		b := arrowx.NewBatcher(schema(in.columns), emit)
 		defer b.Release()
-		if got, err = readRows(ctx, rows, in, b); err != nil {
+		var err error
+		if got, err = onSession(on, query, in, b); err != nil {
 			return err
 		}
 		return b.Flush()

@@ -3,12 +3,16 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/internal/arrowx"
@@ -50,31 +54,41 @@ func selectList(columns []column) string {
 	return strings.Join(exprs, ", ")
 }
 
-// readRows appends the rows of a result to b as they come, and leaves the last batch to be flushed. The caller closes
-// rows. What came is whole only when the error is nil.
-func readRows(ctx context.Context, rows *sql.Rows, in intake, b *arrowx.Batcher) (taken, error) {
-	names, err := rows.Columns()
-	if err != nil {
-		return taken{}, err
+// readQuery runs a query on a session and appends its rows to b as they come, and leaves the last batch to be flushed.
+// What came is whole only when the error is nil. It asks the driver itself: database/sql would turn numbers, which the
+// driver has parsed, into texts again.
+func readQuery(ctx context.Context, conn *sql.Conn, query string, in intake, b *arrowx.Batcher) (got taken, err error) {
+	err = conn.Raw(func(c any) error {
+		rows, err := c.(driver.QueryerContext).QueryContext(ctx, query, nil)
+		if err != nil {
+			return err
+		}
+		got, err = readRows(ctx, rows, in, b)
+		return errors.Join(err, rows.Close())
+	})
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err() // the driver calls a connection that it has cut invalid
 	}
+	return got, err
+}
+
+func readRows(ctx context.Context, rows driver.Rows, in intake, b *arrowx.Batcher) (taken, error) {
+	names := rows.Columns()
 	if len(names) != len(in.columns)+in.extra {
 		return taken{}, fmt.Errorf("the result has %d columns, %d were asked for", len(names), len(in.columns)+in.extra)
 	}
-	r := rowReader{intake: in, b: b, values: make([]sql.RawBytes, len(names)), last: make([][]byte, in.extra)}
-	targets := make([]any, len(names))
-	for i := range targets {
-		targets[i] = &r.values[i]
-	}
-	for rows.Next() {
-		if err := rows.Scan(targets...); err != nil {
+	r := rowReader{intake: in, b: b, fields: b.Fields(), came: make([]driver.Value, len(names)), values: make([][]byte, len(names)), texts: make([][]byte, len(names)), last: make([][]byte, in.extra)}
+	for {
+		err := rows.Next(r.came)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
 			return taken{}, err
 		}
 		if err := r.row(ctx); err != nil {
 			return taken{}, err
 		}
-	}
-	if err := rows.Err(); err != nil { // the end of the rows is theirs, or nothing is
-		return taken{}, err
 	}
 	r.report()
 	out := taken{rows: r.rows}
@@ -87,7 +101,10 @@ func readRows(ctx context.Context, rows *sql.Rows, in intake, b *arrowx.Batcher)
 type rowReader struct {
 	intake
 	b      *arrowx.Batcher
-	values []sql.RawBytes
+	fields []array.Builder
+	came   []driver.Value // of the row at hand; texts point into the driver's buffer
+	values [][]byte       // the same as texts; nil is NULL, and a number whose column takes numbers
+	texts  [][]byte       // room for the texts of numbers
 	last   [][]byte
 	rows   int64
 	// of which progress was not told yet
@@ -95,9 +112,9 @@ type rowReader struct {
 }
 
 func (r *rowReader) row(ctx context.Context) error {
-	size := 0
-	for _, v := range r.values {
-		size += len(v)
+	size, err := r.spell()
+	if err != nil {
+		return err
 	}
 	r.rows++
 	r.newRows++
@@ -120,7 +137,7 @@ func (r *rowReader) row(ctx context.Context) error {
 	}
 	for i := range r.columns {
 		c := &r.columns[i]
-		if c.check == nil || r.values[i] == nil {
+		if c.check == nil || r.values[i] == nil { // NULL, or a number that its column takes
 			continue
 		}
 		if problem := c.check(r.values[i]); problem != nil {
@@ -128,9 +145,49 @@ func (r *rowReader) row(ctx context.Context) error {
 		}
 	}
 	for i := range r.columns {
-		r.columns[i].append(r.b.Field(i), r.values[i])
+		c := &r.columns[i]
+		if n, ok := r.came[i].(int64); ok && r.values[i] == nil {
+			c.number(r.fields[i], n)
+			continue
+		}
+		c.append(r.fields[i], r.values[i])
 	}
 	return r.b.Row(ctx, size)
+}
+
+// spell makes texts of what the driver has parsed, but for numbers that are appended as they are, and gives the size of
+// the row.
+func (r *rowReader) spell() (size int, err error) {
+	for i, v := range r.came {
+		text := r.texts[i][:0]
+		switch v := v.(type) {
+		case nil:
+			r.values[i] = nil
+			continue
+		case []byte:
+			r.values[i] = v
+			size += len(v)
+			continue
+		case int64:
+			if i < len(r.columns) && r.columns[i].number != nil && r.columns[i].check == nil {
+				r.values[i] = nil
+				size += 8
+				continue
+			}
+			text = strconv.AppendInt(text, v, 10)
+		case uint64:
+			text = strconv.AppendUint(text, v, 10)
+		case float32:
+			text = strconv.AppendFloat(text, float64(v), 'g', -1, 32)
+		case float64:
+			text = strconv.AppendFloat(text, v, 'g', -1, 64)
+		default:
+			return 0, fmt.Errorf("the driver gave a %T", v)
+		}
+		r.texts[i], r.values[i] = text, text
+		size += len(text)
+	}
+	return size, nil
 }
 
 func (r *rowReader) report() {
@@ -149,11 +206,11 @@ func (r *rowReader) refuse(column string, problem *badValue) error {
 		return fmt.Errorf("column %q: %s", column, problem.message)
 	}
 	return r.reject(extract.Reject{File: r.stream, Offset: -1, Column: column,
-		Reason: problem.reason, Message: problem.message, Raw: rawRow(r.columns, r.values)})
+		Reason: problem.reason, Message: problem.message, Raw: rawRow(r.columns, r.came, r.values)})
 }
 
 // rawRow is the row as JSON, each value as the server's text or, for bytes, as hex; cut at extract.MaxRaw.
-func rawRow(columns []column, values []sql.RawBytes) string {
+func rawRow(columns []column, came []driver.Value, values [][]byte) string {
 	var b strings.Builder
 	b.WriteByte('{')
 	for i, c := range columns {
@@ -166,6 +223,8 @@ func rawRow(columns []column, values []sql.RawBytes) string {
 		quoted(&b, []byte(c.name))
 		b.WriteByte(':')
 		switch v := values[i]; {
+		case v == nil && came[i] != nil:
+			fmt.Fprintf(&b, `"%d"`, came[i])
 		case v == nil:
 			b.WriteString("null")
 		case c.binary:

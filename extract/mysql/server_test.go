@@ -89,14 +89,22 @@ func TestRejects(t *testing.T) {
 
 // take reads a query, and drops its batches.
 func take(on querier, query string, in intake) (taken, error) {
-	rows, err := on.QueryContext(context.Background(), query)
-	if err != nil {
-		return taken{}, err
-	}
-	defer rows.Close()
 	b := arrowx.NewBatcher(schema(in.columns), func(r arrow.RecordBatch) error { r.Release(); return nil })
 	defer b.Release()
-	return readRows(context.Background(), rows, in, b)
+	return onSession(on, query, in, b)
+}
+
+// onSession reads a query on a session, or on one of a pool.
+func onSession(on querier, query string, in intake, b *arrowx.Batcher) (taken, error) {
+	conn, ok := on.(*sql.Conn)
+	if !ok {
+		var err error
+		if conn, err = on.(*sql.DB).Conn(context.Background()); err != nil {
+			return taken{}, err
+		}
+		defer conn.Close()
+	}
+	return readQuery(context.Background(), conn, query, in, b)
 }
 
 func TestAttributes(t *testing.T) {

@@ -26,6 +26,8 @@ type column struct {
 	check func(value []byte) *badValue
 	// append adds a value that passed check; nil is NULL. It cannot fail.
 	append func(b array.Builder, value []byte)
+	// number adds a whole number that the driver has parsed; nil when the column wants the text, to check it.
+	number func(b array.Builder, value int64)
 }
 
 // badValue is a value that the column's type cannot hold.
@@ -134,29 +136,36 @@ func landed(duckType string, t arrow.DataType, check func([]byte) *badValue, add
 	return column{duckType: duckType, field: arrow.Field{Type: t}, check: check, append: add}
 }
 
+// whole is a column of whole numbers that the driver parses.
+func whole(duckType string, t arrow.DataType, add func(array.Builder, []byte), number func(array.Builder, int64)) column {
+	c := landed(duckType, t, nil, add)
+	c.number = number
+	return c
+}
+
 func integer(name string, unsigned bool) column {
 	p := arrow.PrimitiveTypes
 	switch name {
 	case "tinyint":
 		if unsigned {
-			return landed("UTINYINT", p.Uint8, nil, appendUint8)
+			return whole("UTINYINT", p.Uint8, appendUint8, func(b array.Builder, n int64) { b.(*array.Uint8Builder).Append(uint8(n)) })
 		}
-		return landed("TINYINT", p.Int8, nil, appendInt8)
+		return whole("TINYINT", p.Int8, appendInt8, func(b array.Builder, n int64) { b.(*array.Int8Builder).Append(int8(n)) })
 	case "smallint":
 		if unsigned {
-			return landed("USMALLINT", p.Uint16, nil, appendUint16)
+			return whole("USMALLINT", p.Uint16, appendUint16, func(b array.Builder, n int64) { b.(*array.Uint16Builder).Append(uint16(n)) })
 		}
-		return landed("SMALLINT", p.Int16, nil, appendInt16)
+		return whole("SMALLINT", p.Int16, appendInt16, func(b array.Builder, n int64) { b.(*array.Int16Builder).Append(int16(n)) })
 	case "bigint":
 		if unsigned {
 			return landed("UBIGINT", p.Uint64, nil, appendUint64)
 		}
-		return landed("BIGINT", p.Int64, nil, appendInt64)
+		return whole("BIGINT", p.Int64, appendInt64, func(b array.Builder, n int64) { b.(*array.Int64Builder).Append(int64(n)) })
 	}
 	if unsigned {
-		return landed("UINTEGER", p.Uint32, nil, appendUint32)
+		return whole("UINTEGER", p.Uint32, appendUint32, func(b array.Builder, n int64) { b.(*array.Uint32Builder).Append(uint32(n)) })
 	}
-	return landed("INTEGER", p.Int32, nil, appendInt32)
+	return whole("INTEGER", p.Int32, appendInt32, func(b array.Builder, n int64) { b.(*array.Int32Builder).Append(int32(n)) })
 }
 
 func (a attribute) decimal() column {
