@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"strings"
 	"time"
 
@@ -467,7 +468,6 @@ func (h *holder) outlast(ctx context.Context) (string, error) {
 // they became lies beyond the edge.
 func (p *planner) uncommitted(ctx context.Context, lo, below string) (string, error) {
 	cursor := quoteName(p.rel.cursor.name)
-	names := append([]string{p.rel.cursor.name}, p.stream.Key...)
 	var where []string
 	if lo != "" {
 		where = append(where, cursor+" > "+p.rel.cursor.value(lo))
@@ -475,10 +475,10 @@ func (p *planner) uncommitted(ctx context.Context, lo, below string) (string, er
 	if below != "" {
 		where = append(where, cursor+" < "+p.rel.cursor.value(below))
 	}
-	from := " FROM " + p.rel.from
-	if len(where) > 0 {
-		from += " WHERE " + strings.Join(where, " AND ")
+	if len(where) == 0 {
+		where = append(where, cursor+" IS NOT NULL")
 	}
+	from := " FROM " + p.rel.from + " WHERE " + strings.Join(where, " AND ")
 	// A transaction, not one statement with that level: what the driver prepares is a statement too.
 	for _, statement := range []string{"SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED", "START TRANSACTION READ ONLY"} {
 		if _, err := p.h.probe.ExecContext(ctx, statement); err != nil {
@@ -486,8 +486,8 @@ func (p *planner) uncommitted(ctx context.Context, lo, below string) (string, er
 		}
 	}
 	defer func() { _, _ = p.h.probe.ExecContext(context.WithoutCancel(ctx), "COMMIT") }()
-	row := "CONCAT_WS('|', " + joinNames(names) + ")"
-	sums := "SELECT CONCAT_WS(' ', COUNT(*), BIT_XOR(CRC32(" + row + ")), SUM(CRC32(CONCAT_WS('~', " + row + ", COALESCE(" + cursor + ", 'NULL')))))" + from
+	row := p.rel.version()
+	sums := "SELECT CONCAT_WS(' ', COUNT(*), BIT_XOR(CRC32(" + row + ")), SUM(CRC32(CONCAT_WS('~', " + row + ", " + cursor + "))))" + from
 	var dirty, clean string
 	if err := p.h.probe.QueryRowContext(ctx, sums).Scan(&dirty); err != nil {
 		return "", err
@@ -495,7 +495,7 @@ func (p *planner) uncommitted(ctx context.Context, lo, below string) (string, er
 	if err := p.h.QueryRowContext(ctx, sums).Scan(&clean); err != nil || dirty == clean {
 		return "", err
 	}
-	rows := "SELECT " + joinNames(names) + from + " ORDER BY " + joinNames(names)
+	rows := "SELECT " + cursor + ", " + row + from + " ORDER BY " + joinNames(append([]string{p.rel.cursor.name}, p.stream.Key...))
 	d, err := p.h.probe.QueryContext(ctx, rows)
 	if err != nil {
 		return "", err
@@ -506,52 +506,67 @@ func (p *planner) uncommitted(ctx context.Context, lo, below string) (string, er
 		return "", err
 	}
 	defer c.Close()
-	return firstOnlyIn(d, c, len(names))
+	return p.rel.cursor.firstOnlyIn(d, c)
 }
 
-// firstOnlyIn is the first column of the first row of d that c lacks; "" when it lacks none. Both come in one order,
-// which this does not know: after a row that only one of them has it looks for where they meet again.
-func firstOnlyIn(d, c *sql.Rows, width int) (string, error) {
-	snapshot := map[string]int{}
-	next := func(rows *sql.Rows) (first, all string, ok bool, err error) {
+// version is an expression that tells a row's versions apart: by its cursor and its key, and where steps of the cursor
+// are so coarse that two versions of a row may share one, by all columns that are read.
+func (r *relation) version() string {
+	names := append([]string(nil), r.stream.Key...)
+	if r.cursor.whole || r.cursor.class == database.Days {
+		for _, c := range r.columns {
+			names = append(names, c.name)
+		}
+	}
+	parts := []string{quoteName(r.cursor.name)}
+	for _, name := range names { // checksums: texts of several collations do not go together, and may be long
+		parts = append(parts, "COALESCE(CRC32("+quoteName(name)+"), 'NULL')")
+	}
+	return "CONCAT_WS('|', " + strings.Join(parts, ", ") + ")"
+}
+
+// firstOnlyIn is the cursor of the first row of d that c lacks; "" when it lacks none. Both have a cursor and a version,
+// in the order of the cursor; how rows of one cursor are ordered is the server's business.
+func (c *cursorColumn) firstOnlyIn(dirty, clean *sql.Rows) (string, error) {
+	next := func(rows *sql.Rows) (at, version string, ok bool, err error) {
 		if !rows.Next() {
 			return "", "", false, rows.Err()
 		}
-		values, into := make([]sql.NullString, width), make([]any, width)
-		for i := range values {
-			into[i] = &values[i]
-		}
-		if err := rows.Scan(into...); err != nil {
-			return "", "", false, err
-		}
-		var b strings.Builder
-		for _, v := range values {
-			fmt.Fprintf(&b, "%t|%d|%s", v.Valid, len(v.String), v.String)
-		}
-		return values[0].String, b.String(), true, nil
+		err = rows.Scan(&at, &version)
+		return at, version, err == nil, err
 	}
+	snapshot, reached := map[string]int{}, ""
 	for more := true; ; {
-		first, row, ok, err := next(d)
+		at, version, ok, err := next(dirty)
 		if err != nil || !ok {
 			return "", err
 		}
-		// Rows of the snapshot are read until this one is found: they are few ahead, as the order is the same.
-		for snapshot[row] == 0 && more {
+		for snapshot[version] == 0 && more && !c.less(at, reached) {
 			var other string
-			if _, other, more, err = next(c); err != nil {
+			if reached, other, more, err = next(clean); err != nil {
 				return "", err
 			}
 			if more {
 				snapshot[other]++
 			}
 		}
-		if snapshot[row] == 0 {
-			return first, nil
+		if snapshot[version] == 0 {
+			return at, nil
 		}
-		if snapshot[row]--; snapshot[row] == 0 {
-			delete(snapshot, row)
+		if snapshot[version]--; snapshot[version] == 0 {
+			delete(snapshot, version)
 		}
 	}
+}
+
+// less compares two values of the cursor as texts of the server; "" is less than all.
+func (c *cursorColumn) less(a, b string) bool {
+	if c.class != database.Numbers || a == "" || b == "" {
+		return a < b
+	}
+	x, ok := new(big.Rat).SetString(a)
+	y, also := new(big.Rat).SetString(b)
+	return ok && also && x.Cmp(y) < 0
 }
 
 // Describe implements extract.Source.
