@@ -180,7 +180,8 @@ func (s *source) Close() error {
 // session is one connection with our manners.
 type session struct {
 	*sql.Conn
-	zone time.Duration // of the server's clock from UTC
+	zone     time.Duration // of the server's clock from UTC
+	zoneName string
 }
 
 func (s *source) connect(ctx context.Context) (*session, error) {
@@ -200,7 +201,7 @@ func (s *source) connect(ctx context.Context) (*session, error) {
 	s.mu.Unlock()
 	c := &session{Conn: conn}
 	var seconds int64
-	if err = conn.QueryRowContext(ctx, "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW())").Scan(&seconds); err == nil {
+	if err = conn.QueryRowContext(ctx, "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW()), @@time_zone").Scan(&seconds, &c.zoneName); err == nil {
 		c.zone = time.Duration(seconds) * time.Second
 		for _, statement := range s.manners() {
 			if _, err = conn.ExecContext(ctx, statement); err != nil {

@@ -36,6 +36,7 @@ type relation struct {
 // cursorColumn is what is known of the column that orders changes.
 type cursorColumn struct {
 	name     string
+	typ      string // the server's
 	class    database.Class
 	nullable bool
 	indexed  bool
@@ -194,7 +195,7 @@ func (r *relation) lookAtCursor(ctx context.Context, c *session, attributes []at
 	if classes[a.dataType] == 0 {
 		return &database.Trouble{Message: fmt.Sprintf("%s is %s: a cursor is a timestamp, a date or a number", name, a.columnType), Advice: "read a query: that casts it, or take another column; mode: full needs no cursor"}
 	}
-	r.cursor = &cursorColumn{name: name, class: classes[a.dataType], nullable: a.nullable, whole: !strings.Contains(a.columnType, "(")}
+	r.cursor = &cursorColumn{name: name, typ: a.columnType, class: classes[a.dataType], nullable: a.nullable, whole: !strings.Contains(a.columnType, "(")}
 	if r.kind != "table" {
 		return nil
 	}
@@ -303,7 +304,10 @@ func joinNames(names []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-var plainNumber = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
+var (
+	plainNumber = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
+	plainDay    = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
+)
 
 // value is a literal of the cursor's type. A text that is none of its values becomes one that no server takes for one.
 func (c *cursorColumn) value(text string) string {
@@ -312,6 +316,9 @@ func (c *cursorColumn) value(text string) string {
 		return text
 	case c.class == database.Days:
 		return "DATE" + quoteText(text)
+	}
+	if plainDay.MatchString(text) {
+		text += " 00:00:00"
 	}
 	return "TIMESTAMP" + quoteText(text)
 }

@@ -224,27 +224,59 @@ func (p *planner) someNull(ctx context.Context) (some bool, err error) {
 	return some, err
 }
 
-// zone is the distance of the writers' local time from UTC, for cursors without a zone.
-func (p *planner) zone() (time.Duration, error) {
+// zone is that of the writers' local time, for cursors without one. Where nobody names it, it is taken to be what the
+// server's clock shows now, and a change of that is noticed when it has happened.
+func (p *planner) zone() (*time.Location, error) {
 	c := p.rel.cursor
 	if c.class != database.LocalMoments && c.class != database.Days {
-		return 0, nil
+		return time.UTC, nil
 	}
 	if name := p.rel.option.CursorTimezone; name != "" {
 		place, err := time.LoadLocation(name)
 		if err != nil {
-			return 0, &database.Trouble{Message: fmt.Sprintf("unknown time zone %q", name), Advice: "cursor_timezone: takes a name of the IANA database, such as Europe/Berlin", Err: err}
+			return nil, &database.Trouble{Message: fmt.Sprintf("unknown time zone %q", name), Advice: "cursor_timezone: takes a name of the IANA database, such as Europe/Berlin", Err: err}
 		}
-		_, seconds := p.h.now.In(place).Zone()
-		return time.Duration(seconds) * time.Second, nil
+		return place, nil
 	}
-	return p.h.session.zone, nil
+	now := time.FixedZone("", int(p.h.session.zone.Seconds()))
+	if name := p.h.session.zoneName; strings.Contains(name, "/") { // not EST, which means another thing to each
+		if place, err := time.LoadLocation(name); err == nil && wall(p.h.now, place).Equal(wall(p.h.now, now)) {
+			return place, nil
+		}
+	}
+	return now, nil
 }
 
-// mark is the present, for the cursor.
+// wall is the local time of a moment, written as if it were UTC.
+func wall(t time.Time, zone *time.Location) time.Time {
+	_, seconds := t.In(zone).Zone()
+	return t.UTC().Add(time.Duration(seconds) * time.Second)
+}
+
+// localEdge is the least local time that can still come after a moment. In the hour before clocks go back that is the
+// time that they will go back to. Zones change at full minutes, and by less than three hours.
+func localEdge(edge time.Time, zone *time.Location) time.Time {
+	least := wall(edge, zone)
+	for t := edge.Truncate(time.Minute).Add(time.Minute); t.Before(edge.Add(3 * time.Hour)); t = t.Add(time.Minute) {
+		if w := wall(t, zone); w.Before(least) {
+			least = w
+		}
+	}
+	return least
+}
+
+// mark is the present, for the cursor. Summer time is left out of its offset: localEdge sees to it.
 func (p *planner) mark() database.Mark {
-	offset, _ := p.zone() // its error comes with the bounds
-	return database.Mark{At: p.h.now.UTC(), Ahead: p.h.ahead, Offset: offset}
+	m := database.Mark{At: p.h.now.UTC(), Ahead: p.h.ahead}
+	if zone, err := p.zone(); err == nil { // its error comes with the bounds
+		for month := range 12 {
+			t := p.h.now.AddDate(0, month, 0)
+			if offset := wall(t, zone).Sub(t); month == 0 || offset < m.Offset {
+				m.Offset = offset
+			}
+		}
+	}
+	return m
 }
 
 // bounds are the limits of a window as the server spells them.
@@ -299,6 +331,9 @@ func (p *planner) max(ctx context.Context, below string) (string, error) {
 	}
 	var value sql.NullString
 	err := p.h.QueryRowContext(ctx, "SELECT MAX("+column+") FROM "+p.rel.from+where).Scan(&value)
+	if strings.HasPrefix(value.String, "0000-") { // the zero date: no moment, and no literal
+		return "", err
+	}
 	return value.String, err
 }
 
@@ -317,7 +352,16 @@ func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
 	if mark.Value == "" {
 		return "", nil
 	}
-	back := mark.SetBack(p.mark())
+	present := p.mark()
+	back := mark.SetBack(present)
+	if p.stream.Mode == extract.Append && back > 0 && c.class != database.Numbers {
+		// Two clocks of which none was set drift apart by less than this.
+		if drift := max(0, present.At.Sub(mark.At)) / 5000; back > drift {
+			return "", &database.Trouble{Message: fmt.Sprintf("the server's clock was set back by about %s since the last run: of rows whose %s is up to %s it cannot be told whether they were read already", back.Round(time.Second), c.name, mark.Value),
+				Advice: fmt.Sprintf("mode: incremental with a key reads them again and merges them; cursor_timezone: knows when summer ends; to go on as if it had not happened: millrace state set %s.%s '%s'", p.env.Name, p.stream.Name, mark.Value)}
+		}
+		back = 0
+	}
 	expr := c.value(mark.Value)
 	switch {
 	case back == 0 || c.class == database.Numbers:
@@ -330,7 +374,7 @@ func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
 	var lo sql.NullString
 	err := p.h.QueryRowContext(ctx, "SELECT "+expr).Scan(&lo)
 	if err != nil || !lo.Valid || c.class == database.Numbers && !plainNumber.MatchString(mark.Value) {
-		return "", &database.Trouble{Message: fmt.Sprintf("the cursor %q is no value of %s", mark.Value, c.name), Advice: "millrace state show tells it; state set gives another, state reset reads everything again", Err: err}
+		return "", &database.Trouble{Message: fmt.Sprintf("the cursor %q is no value of %s (%s)", mark.Value, c.name, c.typ), Advice: "millrace state show tells it; state set gives another, state reset reads everything again", Err: err}
 	}
 	if back > 0 {
 		p.note("the server's clock was set back by about %s since the last run: read again from %s", back.Round(time.Second), lo.String)
@@ -369,23 +413,24 @@ func (p *planner) safeMoment(ctx context.Context, lo string) (string, error) {
 	}
 	spell := func(t time.Time) string {
 		if c.class == database.Days {
-			return t.Add(zone).Format(time.DateOnly)
+			return t.Format(time.DateOnly)
 		}
 		if c.whole {
-			return t.Add(zone).Format(time.DateTime)
+			return t.Format(time.DateTime)
 		}
-		return t.Add(zone).Format("2006-01-02 15:04:05.000000")
+		return t.Format("2006-01-02 15:04:05.000000")
 	}
-	below := spell(edge)
+	local := localEdge(edge, zone)
+	below := spell(local)
 	if lo == "" {
-		lo = spell(edge.Add(-firstLook))
+		lo = spell(local.Add(-firstLook))
 	}
 	open, err := p.uncommitted(ctx, lo, below)
 	if err != nil {
 		return "", err
 	}
 	if open != "" {
-		if at, err := time.Parse(timeLayout, open); err == nil && edge.Add(zone).Sub(at) > time.Minute {
+		if at, err := time.Parse(timeLayout, open); err == nil && local.Sub(at) > time.Minute {
 			p.note("warning: rows of %s that are written and not committed hold the safe edge at %s (SELECT * FROM information_schema.innodb_trx shows whose): rows after it are read again in the next run", p.rel.from, open)
 		}
 		below = open
