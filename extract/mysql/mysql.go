@@ -68,6 +68,8 @@ type source struct {
 	dialer  *database.Dialer
 	pool    *sql.DB
 
+	taking chan struct{} // holds one token while somebody takes the snapshot
+
 	mu      sync.Mutex
 	holder  *holder
 	reached bool
@@ -79,7 +81,7 @@ func open(env extract.Env, options any) (extract.Source, error) {
 	if !ok {
 		return nil, fmt.Errorf("mysql source %q: options are a %T", env.Name, options)
 	}
-	s := &source{env: env, options: o, dialer: database.NewDialer(env, o)}
+	s := &source{env: env, options: o, dialer: database.NewDialer(env, o), taking: make(chan struct{}, 1)}
 	var err error
 	if s.config, err = s.driverConfig(); err != nil {
 		return nil, fmt.Errorf("mysql source %q: %w", env.Name, err)

@@ -69,6 +69,9 @@ func (s *source) selectRows(ctx context.Context, r extract.Request, pc piece, h 
 		defer b.Release()
 		rows, err := h.QueryContext(ctx, query)
 		if err != nil {
+			if serverCode(err) == definitionChanged { // of a table that the window's look did not come to
+				s.drop(h)
+			}
 			return s.explain(ctx, err)
 		}
 		defer rows.Close()

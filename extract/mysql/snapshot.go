@@ -21,6 +21,7 @@ type facts struct {
 	maria   bool
 	sees    bool // the statements of other sessions: the right PROCESS
 	replica bool
+	hidden  bool // it may be a replica that stands still: we may not look
 	account string
 }
 
@@ -56,7 +57,14 @@ func (h *holder) use(ctx context.Context) (done func(), err error) {
 const margin = time.Second
 
 // hold gives the session that holds the snapshot, and takes a new snapshot where there is none, or its session has died.
+// One at a time: two that wait for their second connection, each with the other's first, would wait for ever.
 func (s *source) hold(ctx context.Context) (*holder, error) {
+	select {
+	case s.taking <- struct{}{}:
+		defer func() { <-s.taking }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	s.mu.Lock()
 	h, closed := s.holder, s.closed
 	s.mu.Unlock()
@@ -78,15 +86,29 @@ func (s *source) hold(ctx context.Context) (*holder, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.holder != nil || s.closed { // another was quicker
+	if s.closed {
 		go fresh.close()
-		if s.closed {
-			return nil, errors.New("the source is closed")
-		}
-		return s.holder, nil
+		return nil, errors.New("the source is closed")
 	}
 	s.holder = fresh
 	return fresh, nil
+}
+
+// borrow gives a session to look at the catalog with: the snapshot's where there is one, as there may be no connection left
+// for another.
+func (s *source) borrow(ctx context.Context) (c *session, done func(), err error) {
+	s.mu.Lock()
+	h := s.holder
+	s.mu.Unlock()
+	if h != nil && h.alive(ctx) {
+		done, err := h.use(ctx)
+		return h.session, done, err
+	}
+	c, err = s.connect(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, c.close, nil
 }
 
 // drop forgets a holder whose session is of no more use.
@@ -183,8 +205,24 @@ func (c *session) facts(ctx context.Context) (f facts, err error) {
 		return f, err
 	}
 	f.sees = true
-	err = c.QueryRowContext(ctx, "SELECT COUNT(*) > 0 FROM information_schema.processlist WHERE user = 'system user' AND command NOT IN ('Daemon')").Scan(&f.replica)
-	return f, err
+	// A replica that stands still has no threads, and goes on later with rows of old times; read_only gives it away.
+	err = c.QueryRowContext(ctx, "SELECT @@read_only OR EXISTS (SELECT 1 FROM information_schema.processlist WHERE user = 'system user' AND command NOT IN ('Daemon'))").Scan(&f.replica)
+	if err != nil || f.replica {
+		return f, err
+	}
+	rows, err := c.QueryContext(ctx, map[bool]string{true: "SHOW ALL SLAVES STATUS", false: "SHOW REPLICA STATUS"}[f.maria])
+	switch {
+	case err == nil:
+		defer rows.Close()
+		f.replica = rows.Next()
+		return f, rows.Err()
+	case serverCode(err) == 0:
+		return f, err
+	case f.maria: // we may not see it; where nothing was ever replicated, it is none
+		err = c.QueryRowContext(ctx, "SELECT @@gtid_slave_pos <> ''").Scan(&f.hidden)
+		return f, err
+	}
+	return f, nil
 }
 
 // statement is one that runs in another session.
@@ -213,7 +251,10 @@ func (h *holder) findEdge(ctx context.Context) error {
 		h.unproven = fmt.Sprintf("%s may not see the statements of other sessions: GRANT PROCESS ON *.* TO it", h.account)
 		return nil
 	case h.replica:
-		h.unproven = "the server is a replica, whose rows bear the time of another server"
+		h.unproven = "the server is a replica, or read-only: its rows bear the time of another server"
+		return nil
+	case h.hidden:
+		h.unproven = fmt.Sprintf("the server is or was a replica, and %s may not see which: GRANT SLAVE MONITOR ON *.* TO it", h.account)
 		return nil
 	}
 	running, err := h.statements(ctx)

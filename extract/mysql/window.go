@@ -61,7 +61,9 @@ func (s *source) window(ctx context.Context, st extract.Stream, since extract.Cu
 		return nil, err
 	}
 	// A look at the table keeps it from being altered until our transaction ends, and finds out whether it was already.
-	if _, err := h.ExecContext(ctx, "DO (SELECT COUNT(*) FROM (SELECT 1 FROM "+rel.from+" LIMIT 1) AS t)"); err != nil {
+	// Not by DO, which tells no errors.
+	var some int
+	if err := h.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+rel.from+" LIMIT 1) AS t").Scan(&some); err != nil {
 		if serverCode(err) == definitionChanged {
 			defer s.drop(h) // another snapshot will see the table as it is
 			return nil, fmt.Errorf("%s was altered or truncated just now: %w", rel.from, extract.ErrTransient)
@@ -616,11 +618,11 @@ func (c *cursorColumn) less(a, b string) bool {
 
 // Describe implements extract.Source.
 func (s *source) Describe(ctx context.Context, st extract.Stream) (*extract.Description, error) {
-	c, err := s.connect(ctx)
+	c, done, err := s.borrow(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("stream %q: %w", st.Name, err)
 	}
-	defer c.close()
+	defer done()
 	rel, err := s.relation(ctx, c, st)
 	if err != nil {
 		return nil, fmt.Errorf("stream %q: %w", st.Name, s.explain(ctx, err))
