@@ -144,6 +144,9 @@ func (p *planner) changes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err := p.zone(); err != nil {
+		return err
+	}
 	b, err := p.bounds(ctx, mark)
 	if err != nil {
 		return err
@@ -270,7 +273,7 @@ func localEdge(edge time.Time, zone *time.Location) time.Time {
 // mark is the present, for the cursor. Summer time is left out of its offset: localEdge sees to it.
 func (p *planner) mark() database.Mark {
 	m := database.Mark{At: p.h.now.UTC(), Ahead: p.h.ahead}
-	if zone, err := p.zone(); err == nil { // its error comes with the bounds
+	if zone, err := p.zone(); err == nil { // the plan has asked before
 		for month := range 12 {
 			t := p.h.now.AddDate(0, month, 0)
 			if offset := wall(t, zone).Sub(t); month == 0 || offset < m.Offset {
