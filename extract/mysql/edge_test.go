@@ -444,3 +444,61 @@ func idleReader(h *harness) {
 	}
 	exec(0, "COMMIT")
 }
+
+// TestEdgeBusy: a session that runs one statement after another, all of one text, is none that does not end.
+func TestEdgeBusy(t *testing.T) {
+	st := stream("t", extract.Append, by("id"))
+	f := newFixture(t, append(few[:2:2], "CREATE TABLE other (n INT) ENGINE=InnoDB"), st)
+	ctx, cancel := context.WithCancel(t.Context())
+	var busy sync.WaitGroup
+	for range 3 {
+		conn := testConn(t, f.db)
+		busy.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := conn.ExecContext(context.Background(), "INSERT INTO other SELECT SLEEP(0.3)"); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	defer busy.Wait()
+	defer cancel()
+	time.Sleep(100 * time.Millisecond)
+	begin := time.Now()
+	m := newMerged()
+	f.run(m, st)
+	if took := time.Since(begin); took > time.Second || len(m.rows) != 10 {
+		t.Errorf("%d rows of 10 after %v: %v", len(m.rows), took, m.notes)
+	}
+}
+
+// TestEdgeFunction: a SELECT that runs may write: by a function, or as a step of a function or a trigger, whose NOW() is
+// that of the statement which they belong to.
+func TestEdgeFunction(t *testing.T) {
+	for name, c := range map[string]struct{ create, write string }{
+		"function": {"CREATE FUNCTION later() RETURNS INT DETERMINISTIC MODIFIES SQL DATA BEGIN DECLARE x INT; SET x = SLEEP(2.5); INSERT INTO t (nonce, at) VALUES (1, NOW(6)); RETURN 1; END", "SELECT later()"},
+		"trigger":  {"CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW BEGIN IF NEW.nonce = 77 THEN SELECT SLEEP(2.5) INTO @x; END IF; END", "INSERT INTO t (nonce) VALUES (77)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st := stream("t", extract.Incremental, by("at", "id"))
+			f := newFixture(t, append(few[:2:2], c.create), st)
+			m := newMerged()
+			f.run(m, st)
+			var slow sync.WaitGroup
+			slow.Go(func() {
+				if _, err := f.db.Exec(c.write); err != nil {
+					t.Error(err)
+				}
+			})
+			time.Sleep(200 * time.Millisecond)
+			f.exec("INSERT INTO t (nonce) VALUES (2)")
+			time.Sleep(1500 * time.Millisecond)
+			f.run(m, st)
+			slow.Wait()
+			f.run(m, st)
+			m.same(t, f.whole(st))
+		})
+	}
+}

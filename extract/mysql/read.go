@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -94,6 +95,9 @@ func (s *source) selectRows(ctx context.Context, r extract.Request, pc piece, h 
 			if len(pc.Order) > 0 && got.rows == int64(rel.option.Page()) {
 				texts := make([]string, len(got.last))
 				for i, v := range got.last {
+					if !utf8.Valid(v) { // half a surrogate pair: as JSON it would be another text, and rows would be left out
+						return out, &database.Trouble{Message: fmt.Sprintf("%s of the last row of a page is no valid text: the next page cannot begin there", pc.Order[i]), Advice: "mend the row, or set page_rows: to another number"}
+					}
 					texts[i] = string(v)
 				}
 				text, err := json.Marshal(texts)

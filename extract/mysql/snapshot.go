@@ -23,6 +23,8 @@ type facts struct {
 	replica bool
 	hidden  bool // it may be a replica that stands still: we may not look
 	account string
+	// functions are the names, in lower case, of stored functions that are not said to write nothing.
+	functions []string
 }
 
 // holder is the session whose transaction all streams are read in, one after the other: MySQL cannot show one snapshot
@@ -205,6 +207,15 @@ func (c *session) facts(ctx context.Context) (f facts, err error) {
 		return f, err
 	}
 	f.sees = true
+	if err := each(ctx, c, `SELECT LOWER(ROUTINE_NAME) FROM information_schema.ROUTINES
+WHERE ROUTINE_TYPE = 'FUNCTION' AND SQL_DATA_ACCESS NOT IN ('NO SQL', 'READS SQL DATA') AND ROUTINE_SCHEMA NOT IN ('sys', 'mysql')`, nil, func(rows *sql.Rows) error {
+		var name string
+		err := rows.Scan(&name)
+		f.functions = append(f.functions, name)
+		return err
+	}); err != nil {
+		return f, err
+	}
 	// A replica that stands still has no threads, and goes on later with rows of old times; read_only gives it away.
 	err = c.QueryRowContext(ctx, "SELECT @@read_only OR EXISTS (SELECT 1 FROM information_schema.processlist WHERE user = 'system user' AND command NOT IN ('Daemon'))").Scan(&f.replica)
 	if err != nil || f.replica {
@@ -228,6 +239,7 @@ func (c *session) facts(ctx context.Context) (f facts, err error) {
 // statement is one that runs in another session.
 type statement struct {
 	id      int64
+	query   int64 // number of the statement; 0 where the server does not tell
 	user    string
 	seconds float64
 	text    string
@@ -274,7 +286,7 @@ func (h *holder) findEdge(ctx context.Context) error {
 
 // statements are those of other sessions that may write.
 func (h *holder) statements(ctx context.Context) ([]statement, error) {
-	rows, err := h.QueryContext(ctx, `SELECT id, user, COALESCE(time, 0), COALESCE(info, '') FROM information_schema.processlist
+	rows, err := h.QueryContext(ctx, `SELECT id, /*M! query_id + */ 0, user, COALESCE(time, 0), COALESCE(info, '') FROM information_schema.processlist
 WHERE id <> CONNECTION_ID() AND command NOT IN ('Sleep', 'Daemon') AND command NOT LIKE 'Binlog Dump%'`)
 	if err != nil {
 		return nil, err
@@ -283,14 +295,21 @@ WHERE id <> CONNECTION_ID() AND command NOT IN ('Sleep', 'Daemon') AND command N
 	var out []statement
 	for rows.Next() {
 		var st statement
-		if err := rows.Scan(&st.id, &st.user, &st.seconds, &st.text); err != nil {
+		if err := rows.Scan(&st.id, &st.query, &st.user, &st.seconds, &st.text); err != nil {
 			return nil, err
 		}
-		if !readsOnly(st.text) {
+		if !readsOnly(st.text) || h.callsFunction(st.text) {
 			out = append(out, st)
 		}
 	}
 	return out, rows.Err()
+}
+
+// callsFunction says whether a statement may call a function that writes. Functions that the account may not see, it cannot
+// tell.
+func (f facts) callsFunction(text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc(f.functions, func(name string) bool { return strings.Contains(text, name) })
 }
 
 // readsOnly says of a running statement that it cannot write. One whose text is not told may be anything.
@@ -307,7 +326,11 @@ func readsOnly(text string) bool {
 		}
 		break
 	}
-	word, _, _ := strings.Cut(strings.ToUpper(text), " ")
+	text = strings.ToUpper(text)
+	if strings.Contains(text, "INTO") { // a step of a trigger or a function: what it belongs to may write when it is over
+		return false
+	}
+	word, _, _ := strings.Cut(text, " ")
 	return slices.Contains([]string{"SELECT", "SHOW", "EXPLAIN", "DESCRIBE", "DESC"}, strings.TrimRight(word, "\r\n\t"))
 }
 

@@ -502,7 +502,7 @@ func (h *holder) outlast(ctx context.Context) (string, error) {
 			running[st.id] = st
 		}
 		for id, st := range left {
-			if other, ok := running[id]; !ok || other.text != st.text || other.seconds < st.seconds {
+			if other, ok := running[id]; !ok || other.query != st.query || other.text != st.text || other.seconds < st.seconds {
 				delete(left, id)
 			}
 		}
