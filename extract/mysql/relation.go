@@ -41,6 +41,7 @@ type cursorColumn struct {
 	nullable bool
 	indexed  bool
 	whole    bool // its moments have whole seconds
+	coarse   bool // two versions of a row may well have one moment
 }
 
 // splitName takes a database out of a stream's name where there is one before the first dot; names in backquotes may
@@ -196,6 +197,7 @@ func (r *relation) lookAtCursor(ctx context.Context, c *session, attributes []at
 		return &database.Trouble{Message: fmt.Sprintf("%s is %s: a cursor is a timestamp, a date or a number", name, a.columnType), Advice: "read a query: that casts it, or take another column; mode: full needs no cursor"}
 	}
 	r.cursor = &cursorColumn{name: name, typ: a.columnType, class: classes[a.dataType], nullable: a.nullable, whole: !strings.Contains(a.columnType, "(")}
+	r.cursor.coarse = r.cursor.class != database.Numbers && !strings.Contains(a.columnType, "(6)")
 	if r.kind != "table" {
 		return nil
 	}

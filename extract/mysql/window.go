@@ -563,7 +563,7 @@ func (p *planner) uncommitted(ctx context.Context, lo, below string) (string, er
 // are so coarse that two versions of a row may share one, by all columns that are read.
 func (r *relation) version() string {
 	names := append([]string(nil), r.stream.Key...)
-	if r.cursor.whole || r.cursor.class == database.Days {
+	if r.cursor.coarse {
 		for _, c := range r.columns {
 			names = append(names, c.name)
 		}
