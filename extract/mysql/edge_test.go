@@ -7,222 +7,209 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/extract/database"
 )
 
-// TestEdge measures what ways of following a table by its updated_at lose while transactions are written that take
-// longer than the time between two polls. All ways follow the same table at once. A row is lost when it is in the table
-// at the end and its last version was never read. The safe way must lose none; what the others lose is only logged,
-// and is why the safe way is worth what it costs.
-//
-// With MILLRACE_EDGE_SECONDS all scenarios run for so long, otherwise a few do for a short while.
+// longEdge, an environment variable with a duration ("1m"), has all scenarios run, each for so long.
+const longEdge = "MILLRACE_TEST_EDGE"
+
+// TestEdge follows a table by its cursor while transactions are written that take longer than the time between two polls.
+// Each poll is a run of the source: opened anew, a window since the last cursor, read and merged. At the end it must have
+// what the table has: no row lost, stale, or too many; in append mode each row once. The usual ways run beside it and
+// must lose rows: else the load proves nothing.
 func TestEdge(t *testing.T) {
-	seconds, all := 3, false
-	if text := os.Getenv("MILLRACE_EDGE_SECONDS"); text != "" {
-		all = true
-		if _, err := fmt.Sscan(text, &seconds); err != nil {
-			t.Fatal(err)
-		}
+	length, long := 3*time.Second, false
+	if d, err := time.ParseDuration(os.Getenv(longEdge)); err == nil {
+		length, long = d, true
 	}
-	scenarios := []struct {
-		name, column string
-		extra        func(*harness) // one more writer, beside the eight
-		short        bool
-	}{
-		{name: "datetime6", column: "DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6)"},
-		{name: "timestamp6", column: "TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6)"},
-		{name: "datetime0", column: "DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP", short: true},
-		{name: "rowlock", extra: rowLockWaiter},
-		{name: "mdl_autocommit", extra: func(h *harness) { metadataWaiter(h, false) }},
-		{name: "mdl_transaction", extra: func(h *harness) { metadataWaiter(h, true) }, short: true},
-		{name: "slow_start", extra: slowStarter},
-		{name: "procedure", extra: procedureCaller},
-		{name: "xa", extra: preparedWriter, short: true},
-		{name: "hot_rows", extra: hotRows},
-		{name: "idle_reader", extra: idleReader},
-		{name: "monitor", extra: busyMonitor},
-	}
-	for _, s := range scenarios {
-		if !all && !s.short {
+	const now6 = " NOT NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6), KEY (updated_at)"
+	const now0 = " NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, KEY (updated_at, id)"
+	for _, s := range []scenario{
+		{name: "datetime6", column: "DATETIME(6)" + now6, short: true, extra: []func(*harness){preparedWriter, metadataWaiter(true)}},
+		{name: "datetime0", column: "DATETIME" + now0, short: true, extra: []func(*harness){sameSecond}},
+		{name: "timestamp6", column: "TIMESTAMP(6)" + now6},
+		{name: "timestamp0", column: "TIMESTAMP" + now0, extra: []func(*harness){sameSecond}},
+		{name: "append", column: "DATETIME(6)" + now6, append: true, cursor: "id", short: true, extra: []func(*harness){slowInserter, preparedWriter}},
+		{name: "append by time", column: "DATETIME(6)" + now6, append: true, cursor: "updated_at", extra: []func(*harness){slowInserter, preparedWriter}},
+		{name: "date", column: "DATE NOT NULL, KEY (updated_at, id)", present: "CURRENT_DATE", mayHold: true},
+		{name: "no index", column: "DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6)"},
+		{name: "rowlock", column: "DATETIME(6)" + now6, extra: []func(*harness){rowLockWaiter}},
+		{name: "mdl autocommit", column: "DATETIME(6)" + now6, extra: []func(*harness){metadataWaiter(false)}},
+		{name: "slow start", column: "DATETIME(6)" + now6, extra: []func(*harness){slowStarter}},
+		{name: "procedure", column: "DATETIME(6)" + now6, extra: []func(*harness){procedureCaller}},
+		{name: "hot rows", column: "DATETIME(6)" + now6, extra: []func(*harness){hotRows}},
+		{name: "idle reader", column: "DATETIME(6)" + now6, extra: []func(*harness){idleReader}},
+	} {
+		if !long && !s.short {
 			continue
 		}
-		t.Run(s.name, func(t *testing.T) {
-			if s.column == "" {
-				s.column = scenarios[0].column
+		t.Run(strings.ReplaceAll(s.name, " ", "_"), func(t *testing.T) {
+			if !long { // they sleep most of the time
+				t.Parallel()
 			}
-			h := newHarness(t, s.column)
-			h.run(time.Duration(seconds)*time.Second, s.extra)
-			for _, f := range h.followers {
-				if f.name == safeWay && f.lost > 0 {
-					t.Errorf("%s lost %d rows", f.name, f.lost)
-				}
-			}
+			s.run(t, length)
 		})
 	}
 }
 
+// scenario is a table that many write to while it is followed.
+type scenario struct {
+	name    string
+	column  string // of updated_at, and indexes
+	present string // SQL that a write sets updated_at to; "": the table's default does
+	append  bool   // nothing but inserts, read in append mode
+	cursor  string // of append mode
+	mayHold bool   // "> max" need not lose rows: they all have one value
+	short   bool
+	extra   []func(*harness) // more writers, beside the eight
+}
+
 type harness struct {
-	t         *testing.T
-	db        *sql.DB
-	whole     bool // the column has whole seconds
-	cached    observation
-	fresh     observation
-	stale     int // times that innodb_trx did not come to show what is there
-	stop      atomic.Bool
-	writers   sync.WaitGroup
-	commits   atomic.Int64
-	waits     atomic.Int64 // of the extra writer
-	ids       atomic.Int64 // about the greatest
-	followers []*follower
+	scenario
+	t       *testing.T
+	db      *sql.DB
+	stop    atomic.Bool
+	writers sync.WaitGroup
+	commits atomic.Int64
+	waits   atomic.Int64 // of the extra writers
+	ids     atomic.Int64 // about the greatest
 }
 
-// safeWay is what the source does.
-const safeWay = "statements + dirty read - 1 s"
-
-// follower is one way of following the table.
-type follower struct {
-	name   string
-	whole  bool
-	poll   func(*follower) error
-	conn   *sql.Conn // reads the table
-	probe  *sql.Conn // asks about the server
-	cursor string
-	seen   map[int64]int64
-	rows   int // read
-	news   int // read and not known
-	lost   int
-	took   time.Duration
-	polls  int
-	lag    time.Duration // how far the edge lay behind, summed
-}
-
-func newHarness(t *testing.T, column string) *harness {
-	db, _ := testDatabase(t)
-	mustExec(t, db, "CREATE TABLE e (id BIGINT PRIMARY KEY AUTO_INCREMENT, v BIGINT NOT NULL, who INT NOT NULL, updated_at "+column+", KEY (updated_at), KEY (who)) ENGINE=InnoDB",
-		"CREATE TABLE hot (id BIGINT PRIMARY KEY, n BIGINT) ENGINE=InnoDB", "INSERT INTO hot VALUES (1, 0)",
-		"CREATE PROCEDURE p() BEGIN INSERT INTO e (v, who) VALUES (1, 77); DO SLEEP(0.7); INSERT INTO e (v, who) VALUES (1, 77); DO SLEEP(0.7); END")
-	h := &harness{t: t, db: db, whole: !strings.Contains(column, "(6)")}
-	h.follow("> max", func(f *follower) error { return f.simple("updated_at > ?", 0) })
-	h.follow(">= max", func(f *follower) error { return f.simple("updated_at >= ?", 0) })
-	h.follow("look-back 1 s", func(f *follower) error { return f.simple("updated_at >= ?", time.Second) })
-	h.follow("trx", func(f *follower) error { return f.edged(h.cached, edgeOptions{}) })
-	h.follow("trx - 1 s", func(f *follower) error { return f.edged(h.cached, edgeOptions{margin: time.Second}) })
-	h.follow("trx + statements", func(f *follower) error { return f.edged(h.cached, edgeOptions{statements: true}) })
-	h.follow("trx + statements - 1 s", func(f *follower) error {
-		return f.edged(h.cached, edgeOptions{statements: true, margin: time.Second})
-	})
-	h.follow("fresh trx + statements - 1 s", func(f *follower) error {
-		return f.edged(h.fresh, edgeOptions{statements: true, margin: time.Second})
-	})
-	h.follow("statements + dirty read", func(f *follower) error {
-		return f.edged(h.cached, edgeOptions{statements: true, noTrx: true, dirty: true})
-	})
-	h.follow(safeWay, func(f *follower) error {
-		return f.edged(h.cached, edgeOptions{statements: true, noTrx: true, dirty: true, margin: time.Second})
-	})
-	return h
-}
-
-func (h *harness) follow(name string, poll func(*follower) error) {
-	h.followers = append(h.followers, &follower{name: name, poll: poll, cursor: "1000-01-01 00:00:00",
-		whole: h.whole, seen: map[int64]int64{}, conn: testConn(h.t, h.db), probe: testConn(h.t, h.db)})
-}
-
-func (h *harness) run(d time.Duration, extra func(*harness)) {
+func (s scenario) run(t *testing.T, length time.Duration) {
+	st := stream("e", extract.Incremental, by("updated_at", "id"), option(func(o *database.StreamOptions) { o.PageRows = 100 }))
+	st.Deletes = true
+	if s.append {
+		st = stream("e", extract.Append, by(s.cursor), option(func(o *database.StreamOptions) { o.PageRows = 100 }))
+	} else {
+		s.cursor = "updated_at"
+	}
+	f := newFixture(t, []string{
+		"CREATE TABLE e (id BIGINT PRIMARY KEY AUTO_INCREMENT, v BIGINT NOT NULL, who INT NOT NULL, updated_at " + s.column + ", KEY (who)) ENGINE=InnoDB",
+		"CREATE PROCEDURE p() BEGIN INSERT INTO e (v, who) VALUES (1, 77); DO SLEEP(0.7); INSERT INTO e (v, who) VALUES (1, 77); DO SLEEP(0.7); END",
+	}, st)
+	h := &harness{scenario: s, t: t, db: f.db}
 	for w := range 8 {
 		h.spawn(func() { h.write(w) })
 	}
-	if extra != nil {
+	for _, extra := range s.extra {
 		h.spawn(func() { extra(h) })
 	}
-	probe := testConn(h.t, h.db)
-	var polling sync.WaitGroup
-	var done atomic.Bool
-	polling.Go(func() {
-		for quiet := 0; quiet < 12; { // the last polls have all behind their margin
-			if done.Load() {
-				quiet++
+	time.AfterFunc(length, func() { h.stop.Store(true) })
+	done := make(chan struct{})
+	go func() { h.writers.Wait(); close(done) }()
+
+	// each polls every 250 ms, and once more when all has been written
+	every := func(poll func() error) {
+		for last := false; ; {
+			next := time.After(250 * time.Millisecond)
+			if err := poll(); err != nil {
+				t.Error(err)
+				return
 			}
-			began := time.Now()
-			h.tick(probe)
-			time.Sleep(time.Until(began.Add(250 * time.Millisecond)))
+			if last {
+				return
+			}
+			select {
+			case <-done:
+				last = true
+			case <-next:
+			}
 		}
+	}
+	ways := []*naive{{name: "> max", where: s.cursor + " > ?"}, {name: ">= max", where: s.cursor + " >= ?"}}
+	if s.cursor == "updated_at" {
+		ways = append(ways, &naive{name: "look-back 1 s", where: s.cursor + " >= ? - INTERVAL 1 SECOND"})
+	}
+	var others sync.WaitGroup
+	for _, n := range ways {
+		n.conn, n.seen = testConn(t, f.db), map[string]string{}
+		others.Go(func() { every(func() error { return n.poll(s.cursor) }) })
+	}
+	ours, polls, took := newMerged(), 0, time.Duration(0)
+	every(func() error {
+		begin := time.Now()
+		defer func() { polls, took = polls+1, took+time.Since(begin) }()
+		return ours.poll(t.Context(), f.open, st)
 	})
-	time.Sleep(d)
-	h.stop.Store(true)
-	h.writers.Wait()
-	done.Store(true)
-	polling.Wait()
-	h.report()
+	others.Wait()
+	want := f.whole(st)
+	for try := 0; s.append && len(ours.rows) < len(want) && try < 40; try++ { // what is younger than the margin, or held back by others' statements
+		time.Sleep(250 * time.Millisecond)
+		if err := ours.poll(t.Context(), f.open, st); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ours.same(t, want)
+	doubled := 0
+	for row, n := range ours.times {
+		if s.append && n != 1 {
+			t.Errorf("the row %s was read %d times", row, n)
+			doubled++
+		}
+	}
+	lost, stale, extra := ours.compare(want)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d rows, %d commits, %d waits, %d polls of %d ms; ours: %d lost, %d stale, %d too many, %d doubled, %d rows read", len(want), h.commits.Load(), h.waits.Load(), polls,
+		(took / time.Duration(polls)).Milliseconds(), len(lost), len(stale), len(extra), doubled, ours.read)
+	for i, n := range ways {
+		missed := n.missed(want)
+		fmt.Fprintf(&b, "\n%-14s lost %d (%.1f %%), read %d", n.name, missed, 100*float64(missed)/float64(max(1, len(want))), n.read)
+		if missed == 0 && i < 2 && !s.mayHold {
+			t.Errorf("%s lost nothing: the experiment proves nothing", n.name)
+		}
+	}
+	t.Log(b.String())
 }
 
-// tick lets all ways poll once. They share what was seen of the server: each of them reading innodb_trx would keep its
-// cache from being filled anew.
-func (h *harness) tick(probe *sql.Conn) {
-	var err error
-	if h.cached, err = observe(probe); err != nil {
-		h.t.Error(err)
-		return
-	}
-	for _, f := range h.followers {
-		if strings.HasPrefix(f.name, "fresh") {
-			fresh, ok, err := observeFresh(probe)
-			if err != nil {
-				h.t.Error(err)
-			}
-			if !ok { // somebody keeps the cache: nothing is read
-				h.stale++
-				continue
-			}
-			h.fresh = fresh
-		}
-		began := time.Now()
-		if err := f.poll(f); err != nil {
-			h.t.Errorf("%s: %v", f.name, err)
-		}
-		f.took += time.Since(began)
-		f.polls++
-	}
+// naive is a reader that keeps the greatest value it has seen, as most tools do.
+type naive struct {
+	name, where string
+	conn        *sql.Conn
+	max         string
+	seen        map[string]string
+	read        int
 }
 
-func (h *harness) spawn(f func()) { h.writers.Go(f) }
-
-func (h *harness) report() {
-	final := map[int64]int64{}
-	rows, err := h.db.Query("SELECT id, v FROM e")
+func (n *naive) poll(cursor string) error {
+	query := "SELECT id, v, " + cursor + " FROM e"
+	var args []any
+	if n.max != "" {
+		query, args = query+" WHERE "+n.where, []any{n.max}
+	}
+	rows, err := n.conn.QueryContext(context.Background(), query+" ORDER BY "+cursor, args...)
 	if err != nil {
-		h.t.Fatal(err)
+		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var id, v int64
-		if err := rows.Scan(&id, &v); err != nil {
-			h.t.Fatal(err)
+		var id, v string
+		if err := rows.Scan(&id, &v, &n.max); err != nil {
+			return err
 		}
-		final[id] = v
+		n.seen[id] = v
+		n.read++
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d rows, %d commits, %d waits, %d times stale\n%-30s %6s %8s %8s %8s %9s %8s\n", len(final), h.commits.Load(), h.waits.Load(), h.stale,
-		"way", "lost", "%", "read", "again", "ms/poll", "lag ms")
-	for _, f := range h.followers {
-		var lost []int64
-		for id, v := range final {
-			if f.seen[id] != v {
-				f.lost++
-				lost = append(lost, id)
-			}
-		}
-		sort.Slice(lost, func(i, j int) bool { return lost[i] < lost[j] })
-		fmt.Fprintf(&b, "%-30s %6d %8.2f %8d %8d %9.1f %8d\n", f.name, f.lost, 100*float64(f.lost)/float64(max(1, len(final))), f.rows, f.rows-f.news,
-			float64(f.took.Milliseconds())/float64(max(1, f.polls)), f.lag.Milliseconds()/int64(max(1, f.polls)))
-	}
-	h.t.Log("\n" + b.String())
+	return rows.Err()
 }
+
+// missed counts the rows whose last version was never read.
+func (n *naive) missed(want map[string]string) (missed int) {
+	for id, row := range want {
+		if n.seen[id] != strings.Split(row, "|")[1] {
+			missed++
+		}
+	}
+	return missed
+}
+
+func (h *harness) spawn(f func()) { h.writers.Go(f) }
 
 // write is one of the eight: transactions of 0 to 400 ms that insert, update and delete.
 func (h *harness) write(w int) {
@@ -244,18 +231,22 @@ func (h *harness) write(w int) {
 		mine := ids
 		n := 1 + random.IntN(3)
 		budget := time.Duration(random.IntN(400)) * time.Millisecond
+		at, set := "DEFAULT", ""
+		if h.present != "" {
+			at, set = h.present, ", updated_at = "+h.present
+		}
 		for range n {
 			var err error
 			switch k := random.IntN(10); {
-			case k < 5 || len(mine) < 10:
+			case k < 5 || len(mine) < 10 || h.append:
 				var result sql.Result
-				if result, err = conn.ExecContext(ctx, "INSERT INTO e (v, who) VALUES (1, ?), (1, ?), (1, ?)", w, w, w); err == nil {
+				if result, err = conn.ExecContext(ctx, fmt.Sprintf("INSERT INTO e (v, who, updated_at) VALUES (1, %d, %s), (1, %[1]d, %[2]s), (1, %[1]d, %[2]s)", w, at)); err == nil {
 					id, _ := result.LastInsertId()
 					mine = append(mine[:len(mine):len(mine)], id, id+1, id+2)
 					h.ids.Store(id)
 				}
 			case k < 9:
-				_, err = conn.ExecContext(ctx, "UPDATE e SET v = v + 1 WHERE id = ?", mine[random.IntN(len(mine))])
+				_, err = conn.ExecContext(ctx, "UPDATE e SET v = v + 1"+set+" WHERE id = ?", mine[random.IntN(len(mine))])
 			default:
 				i := random.IntN(len(mine))
 				_, err = conn.ExecContext(ctx, "DELETE FROM e WHERE id = ?", mine[i])
@@ -331,27 +322,61 @@ func rowLockWaiter(h *harness) {
 
 // metadataWaiter: a statement waits for a metadata lock, before InnoDB hears of it. In a transaction, it goes on after
 // the statement.
-func metadataWaiter(h *harness, transaction bool) {
+func metadataWaiter(transaction bool) func(*harness) {
+	return func(h *harness) {
+		exec, done := h.sessions(2)
+		defer done()
+		for !h.stop.Load() {
+			exec(0, "LOCK TABLES e WRITE")
+			var second sync.WaitGroup
+			second.Go(func() {
+				if transaction {
+					exec(1, "BEGIN")
+				}
+				exec(1, "INSERT INTO e (v, who) VALUES (1, 98), (1, 98), (1, 98)")
+				if transaction {
+					time.Sleep(time.Second)
+					exec(1, "COMMIT")
+				}
+			})
+			time.Sleep(1500 * time.Millisecond)
+			exec(0, "UNLOCK TABLES")
+			second.Wait()
+			h.waits.Add(1)
+			time.Sleep(500 * time.Millisecond)
+		}
+	}
+}
+
+// sameSecond: of a row that is committed, the same second sees another version, which is committed seconds later. By
+// cursor and key the two are one.
+func sameSecond(h *harness) {
 	exec, done := h.sessions(2)
 	defer done()
+	exec(0, "INSERT INTO e (id, v, who) VALUES (2000000000, 1, 95)")
 	for !h.stop.Load() {
-		exec(0, "LOCK TABLES e WRITE")
-		var second sync.WaitGroup
-		second.Go(func() {
-			if transaction {
-				exec(1, "BEGIN")
-			}
-			exec(1, "INSERT INTO e (v, who) VALUES (1, 98), (1, 98), (1, 98)")
-			if transaction {
-				time.Sleep(time.Second)
-				exec(1, "COMMIT")
-			}
-		})
-		time.Sleep(2500 * time.Millisecond)
-		exec(0, "UNLOCK TABLES")
-		second.Wait()
+		time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(1050 * time.Millisecond)))
+		exec(0, "UPDATE e SET v = v + 1 WHERE id = 2000000000")
+		exec(1, "BEGIN")
+		exec(1, "UPDATE e SET v = v + 1 WHERE id = 2000000000")
+		time.Sleep(3500 * time.Millisecond)
+		exec(1, "COMMIT")
 		h.waits.Add(1)
-		time.Sleep(500 * time.Millisecond)
+	}
+}
+
+// slowInserter: a transaction of two seconds, which took its numbers long before it is committed.
+func slowInserter(h *harness) {
+	exec, done := h.sessions(1)
+	defer done()
+	for !h.stop.Load() {
+		exec(0, "BEGIN")
+		exec(0, "INSERT INTO e (v, who) VALUES (1, 94), (1, 94)")
+		time.Sleep(time.Second)
+		exec(0, "INSERT INTO e (v, who) SELECT 1 + 0 * SLEEP(0.3), 94 FROM seq_1_to_3")
+		exec(0, "COMMIT")
+		h.waits.Add(1)
+		time.Sleep(300 * time.Millisecond)
 	}
 }
 
@@ -390,7 +415,7 @@ func preparedWriter(h *harness) {
 		exec(0, "XA END "+id)
 		exec(0, "XA PREPARE "+id)
 		done()
-		time.Sleep(2500 * time.Millisecond)
+		time.Sleep(2 * time.Second)
 		exec, done = h.sessions(1)
 		exec(0, "XA COMMIT "+id)
 		done()
@@ -420,221 +445,60 @@ func idleReader(h *harness) {
 	exec(0, "COMMIT")
 }
 
-// busyMonitor: somebody reads innodb_trx so often that its cache is never filled anew.
-func busyMonitor(h *harness) {
-	exec, done := h.sessions(1)
-	defer done()
-	for !h.stop.Load() {
-		exec(0, "DO (SELECT COUNT(*) FROM information_schema.innodb_trx)")
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
-func (f *follower) take(rows *sql.Rows) (last string, err error) {
-	defer rows.Close()
-	for rows.Next() {
-		var id, v int64
-		var at string
-		if err := rows.Scan(&id, &v, &at); err != nil {
-			return "", err
-		}
-		f.rows++
-		if f.seen[id] < v {
-			f.seen[id] = v
-			f.news++
-		}
-		last = at
-	}
-	return last, rows.Err()
-}
-
-// simple is what most tools do.
-func (f *follower) simple(where string, back time.Duration) error {
-	from := f.cursor
-	if back > 0 {
-		at, err := time.Parse(time.DateTime, f.cursor)
-		if err != nil {
-			return err
-		}
-		from = at.Add(-back).Format("2006-01-02 15:04:05.000000")
-	}
-	rows, err := f.conn.QueryContext(context.Background(), "SELECT id, v, updated_at FROM e WHERE "+where+" ORDER BY updated_at", from)
-	if err != nil {
-		return err
-	}
-	last, err := f.take(rows)
-	if last > f.cursor {
-		f.cursor = last
-	}
-	return err
-}
-
-// observation is what the server says of what goes on in it.
-type observation struct {
-	now        time.Time
-	statements time.Time // when the oldest running statement began, or now
-	trx        time.Time // when the oldest transaction that has written began, or now
-}
-
-func observe(probe *sql.Conn) (o observation, err error) {
-	const statements = `SELECT NOW(6), LEAST(NOW(), COALESCE(NOW() - INTERVAL MAX(time) + 1 SECOND, NOW())) FROM information_schema.processlist
-WHERE id <> CONNECTION_ID() AND command NOT IN ('Sleep', 'Daemon', 'Binlog Dump') AND (info IS NULL OR info NOT LIKE 'SELECT%')`
-	const trx = `SELECT COALESCE(MIN(CONVERT_TZ(trx_started, 'SYSTEM', '+00:00')), NOW(6)) FROM information_schema.innodb_trx
-WHERE trx_rows_modified > 0 OR trx_mysql_thread_id = 0`
-	var now, oldest, started string
-	if err := probe.QueryRowContext(context.Background(), statements).Scan(&now, &oldest); err != nil {
-		return o, err
-	}
-	if err := probe.QueryRowContext(context.Background(), trx).Scan(&started); err != nil {
-		return o, err
-	}
-	for _, x := range []struct {
-		text string
-		into *time.Time
-	}{{now, &o.now}, {oldest, &o.statements}, {started, &o.trx}} {
-		if *x.into, err = time.Parse(time.DateTime, x.text); err != nil {
-			return o, err
-		}
-	}
-	return o, nil
-}
-
-// observeFresh observes when innodb_trx shows a transaction that begins now. Its cache is filled anew when nobody has
-// read it for 100 ms; a monitor that reads it more often keeps it as it is for ever.
-func observeFresh(probe *sql.Conn) (o observation, ok bool, err error) {
-	ctx := context.Background()
-	const mine = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = CONNECTION_ID()"
+// TestEdgeBusy: a session that runs one statement after another, all of one text, is none that does not end.
+func TestEdgeBusy(t *testing.T) {
+	st := stream("t", extract.Append, by("id"))
+	f := newFixture(t, append(few[:2:2], "CREATE TABLE other (n INT) ENGINE=InnoDB"), st)
+	ctx, cancel := context.WithCancel(t.Context())
+	var busy sync.WaitGroup
 	for range 3 {
-		time.Sleep(110 * time.Millisecond)
-		if _, err := probe.ExecContext(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT"); err != nil {
-			return o, false, err
-		}
-		var n int
-		o, err = observe(probe)
-		if err == nil {
-			err = probe.QueryRowContext(ctx, mine).Scan(&n)
-		}
-		if _, failed := probe.ExecContext(ctx, "COMMIT"); failed != nil {
-			return o, false, failed
-		}
-		if err != nil || n > 0 {
-			return o, n > 0, err
-		}
-	}
-	return o, false, nil
-}
-
-type edgeOptions struct {
-	statements bool // running statements count, by their start
-	noTrx      bool // transactions do not count
-	dirty      bool // rows that are not committed are looked at
-	margin     time.Duration
-}
-
-const microLayout = "2006-01-02 15:04:05.000000"
-
-func (f *follower) edged(o observation, with edgeOptions) error {
-	ctx := context.Background()
-	hi := o.now
-	if with.statements && o.statements.Before(hi) {
-		hi = o.statements
-	}
-	if !with.noTrx && o.trx.Before(hi) {
-		hi = o.trx
-	}
-	hi = hi.Add(-with.margin)
-	if _, err := f.conn.ExecContext(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
-		return err
-	}
-	defer func() { _, _ = f.conn.ExecContext(ctx, "COMMIT") }()
-	edge, err := hi.Format(microLayout), error(nil)
-	if f.whole {
-		edge = hi.Format(time.DateTime)
-	}
-	if with.dirty && edge > f.cursor {
-		if edge, err = f.dirtyEdge(ctx, edge); err != nil {
-			return err
-		}
-	}
-	at, err := time.Parse(time.DateTime, edge)
-	f.lag += o.now.Sub(at)
-	if err != nil || edge <= f.cursor {
-		return err
-	}
-	rows, err := f.conn.QueryContext(ctx, "SELECT id, v, updated_at FROM e WHERE updated_at >= ? AND updated_at < ?", f.cursor, edge)
-	if err != nil {
-		return err
-	}
-	if _, err := f.take(rows); err != nil {
-		return err
-	}
-	f.cursor = edge
-	return nil
-}
-
-// dirtyEdge is the least updated_at below the edge that the snapshot does not show and READ UNCOMMITTED does. Rows that
-// only the snapshot shows were changed since: their new updated_at lies beyond the edge.
-func (f *follower) dirtyEdge(ctx context.Context, edge string) (string, error) {
-	const sums = `SELECT CONCAT_WS(' ', COUNT(*), BIT_XOR(CRC32(CONCAT_WS('|', updated_at, id))), SUM(CRC32(CONCAT_WS('|', id, updated_at))))
-FROM e WHERE updated_at >= ? AND updated_at < ?`
-	const rows = "SELECT updated_at, id FROM e WHERE updated_at >= ? AND updated_at < ? ORDER BY updated_at, id"
-	// A transaction, not one statement with that level: the prepared statements of the driver are statements too.
-	if _, err := f.probe.ExecContext(ctx, "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED"); err != nil {
-		return "", err
-	}
-	if _, err := f.probe.ExecContext(ctx, "START TRANSACTION READ ONLY"); err != nil {
-		return "", err
-	}
-	defer func() { _, _ = f.probe.ExecContext(ctx, "COMMIT") }()
-	var dirty, clean string
-	if err := f.probe.QueryRowContext(ctx, sums, f.cursor, edge).Scan(&dirty); err != nil {
-		return "", err
-	}
-	if err := f.conn.QueryRowContext(ctx, sums, f.cursor, edge).Scan(&clean); err != nil || dirty == clean {
-		return edge, err
-	}
-	d, err := f.probe.QueryContext(ctx, rows, f.cursor, edge)
-	if err != nil {
-		return "", err
-	}
-	defer d.Close()
-	c, err := f.conn.QueryContext(ctx, rows, f.cursor, edge)
-	if err != nil {
-		return "", err
-	}
-	defer c.Close()
-	return firstDirty(d, c, edge)
-}
-
-// firstDirty is the least updated_at of d that is not in c, or edge. Both come in order.
-func firstDirty(d, c *sql.Rows, edge string) (string, error) {
-	type key struct {
-		at string
-		id int64
-	}
-	next := func(rows *sql.Rows) (k key, ok bool, err error) {
-		if !rows.Next() {
-			return k, false, rows.Err()
-		}
-		return k, true, rows.Scan(&k.at, &k.id)
-	}
-	dirty, more, err := next(d)
-	if err != nil {
-		return "", err
-	}
-	clean, left, err := next(c)
-	for err == nil && more {
-		switch {
-		case !left || dirty.at < clean.at || dirty.at == clean.at && dirty.id < clean.id:
-			return dirty.at, nil
-		case dirty == clean:
-			if dirty, more, err = next(d); err != nil {
-				return "", err
+		conn := testConn(t, f.db)
+		busy.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := conn.ExecContext(context.Background(), "INSERT INTO other SELECT SLEEP(0.3)"); err != nil {
+					t.Error(err)
+					return
+				}
 			}
-			clean, left, err = next(c)
-		default:
-			clean, left, err = next(c)
-		}
+		})
 	}
-	return edge, err
+	defer busy.Wait()
+	defer cancel()
+	time.Sleep(100 * time.Millisecond)
+	begin := time.Now()
+	m := newMerged()
+	f.run(m, st)
+	if took := time.Since(begin); took > time.Second || len(m.rows) != 10 {
+		t.Errorf("%d rows of 10 after %v: %v", len(m.rows), took, m.notes)
+	}
+}
+
+// TestEdgeFunction: a SELECT that runs may write: by a function, or as a step of a function or a trigger, whose NOW() is
+// that of the statement which they belong to.
+func TestEdgeFunction(t *testing.T) {
+	for name, c := range map[string]struct{ create, write string }{
+		"function": {"CREATE FUNCTION later() RETURNS INT DETERMINISTIC MODIFIES SQL DATA BEGIN DECLARE x INT; SET x = SLEEP(2.5); INSERT INTO t (nonce, at) VALUES (1, NOW(6)); RETURN 1; END", "SELECT later()"},
+		"trigger":  {"CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW BEGIN IF NEW.nonce = 77 THEN SELECT SLEEP(2.5) INTO @x; END IF; END", "INSERT INTO t (nonce) VALUES (77)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st := stream("t", extract.Incremental, by("at", "id"))
+			f := newFixture(t, append(few[:2:2], c.create), st)
+			m := newMerged()
+			f.run(m, st)
+			var slow sync.WaitGroup
+			slow.Go(func() {
+				if _, err := f.db.Exec(c.write); err != nil {
+					t.Error(err)
+				}
+			})
+			time.Sleep(200 * time.Millisecond)
+			f.exec("INSERT INTO t (nonce) VALUES (2)")
+			time.Sleep(1500 * time.Millisecond)
+			f.run(m, st)
+			slow.Wait()
+			f.run(m, st)
+			m.same(t, f.whole(st))
+		})
+	}
 }

@@ -12,6 +12,9 @@ import (
 
 	driver "github.com/go-sql-driver/mysql"
 
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/extract/database"
+	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/testserver"
 )
 
@@ -81,4 +84,25 @@ func mustExec(t testing.TB, on execer, statements ...string) {
 			t.Fatal(fmt.Errorf("%.300s: %w", s, err))
 		}
 	}
+}
+
+// sqlOpen is a pool of an own server's root.
+func sqlOpen(t testing.TB, server *testserver.Maria) *sql.DB {
+	t.Helper()
+	cfg := driver.NewConfig()
+	cfg.Net, cfg.Addr, cfg.User, cfg.Passwd, cfg.Timeout = "tcp", server.Addr(), server.User, server.Password, 10*time.Second
+	cfg.Logger = &driver.NopLogger{}
+	return testPool(t, cfg)
+}
+
+// fixtureAt is a fixture on a server of its own, in the database shop.
+func fixtureAt(t *testing.T, server *testserver.Maria, statements []string, streams ...extract.Stream) *fixture {
+	t.Helper()
+	mustExec(t, sqlOpen(t, server), "CREATE DATABASE shop CHARACTER SET utf8mb4")
+	cfg := driver.NewConfig()
+	cfg.Net, cfg.Addr, cfg.User, cfg.Passwd, cfg.DBName = "tcp", server.Addr(), server.User, server.Password, "shop"
+	cfg.Logger = &driver.NopLogger{}
+	db := testPool(t, cfg)
+	mustExec(t, db, statements...)
+	return &fixture{t: t, url: server.URL("shop"), options: &database.Options{URL: config.NewURL(server.URL("shop"))}, streams: streams, db: db}
 }

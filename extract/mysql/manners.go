@@ -11,7 +11,7 @@ var sessionSettings = []string{
 	"SET sql_select_limit = 18446744073709551615",             // a limit of the server's would cut results without a word
 	"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", // below it, WITH CONSISTENT SNAPSHOT does nothing but warn
 	// a reader that waits for the disk, or holds a snapshot for others, is not to be thrown out
-	`SET net_write_timeout = 3600, wait_timeout = 28800
+	`SET net_write_timeout = 3600, wait_timeout = 2147483
 /*M!100101 , max_statement_time = 0 */ /*M!100301 , idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0 */
 /*!50708 , max_execution_time = 0 */`,
 }

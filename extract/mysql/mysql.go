@@ -6,12 +6,14 @@ package mysql
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"database/sql"
 	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -67,6 +69,9 @@ type source struct {
 	config  *driver.Config
 	dialer  *database.Dialer
 	pool    *sql.DB
+	trail   trail
+
+	taking chan struct{} // holds one token while somebody takes the snapshot
 
 	mu      sync.Mutex
 	holder  *holder
@@ -79,7 +84,7 @@ func open(env extract.Env, options any) (extract.Source, error) {
 	if !ok {
 		return nil, fmt.Errorf("mysql source %q: options are a %T", env.Name, options)
 	}
-	s := &source{env: env, options: o, dialer: database.NewDialer(env, o)}
+	s := &source{env: env, options: o, dialer: database.NewDialer(env, o), taking: make(chan struct{}, 1)}
 	var err error
 	if s.config, err = s.driverConfig(); err != nil {
 		return nil, fmt.Errorf("mysql source %q: %w", env.Name, err)
@@ -106,7 +111,7 @@ func (s *source) driverConfig() (*driver.Config, error) {
 		return nil, &database.Trouble{Message: "the URL cannot be read", Advice: advice}
 	}
 	c := driver.NewConfig()
-	c.Logger = &driver.NopLogger{} // what it would log, its errors say
+	c.Logger = &s.trail
 	c.Net, c.User, c.DBName = "tcp", u.User.Username(), strings.Trim(u.Path, "/")
 	c.Passwd, _ = u.User.Password()
 	host, port := u.Hostname(), u.Port()
@@ -133,6 +138,31 @@ func (s *source) driverConfig() (*driver.Config, error) {
 	c.Timeout = s.options.ConnectTimeout.Std()
 	c.ConnectionAttributes = "program_name:" + appName + " " + strings.ReplaceAll(s.env.Name, ",", " ")
 	return c, nil
+}
+
+// trail keeps what the driver logs: of a broken connection its errors say no more than that.
+type trail struct {
+	mu   sync.Mutex
+	last error
+}
+
+// Print implements the driver's Logger.
+func (t *trail) Print(values ...any) {
+	for _, v := range values {
+		if err, ok := v.(error); ok {
+			t.mu.Lock()
+			t.last = err
+			t.mu.Unlock()
+		}
+	}
+}
+
+func (t *trail) take() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	err := t.last
+	t.last = nil
+	return err
 }
 
 const appName = "millrace"
@@ -180,7 +210,8 @@ func (s *source) Close() error {
 // session is one connection with our manners.
 type session struct {
 	*sql.Conn
-	zone time.Duration // of the server's clock from UTC
+	zone     time.Duration // of the server's clock from UTC
+	zoneName string
 }
 
 func (s *source) connect(ctx context.Context) (*session, error) {
@@ -200,7 +231,7 @@ func (s *source) connect(ctx context.Context) (*session, error) {
 	s.mu.Unlock()
 	c := &session{Conn: conn}
 	var seconds int64
-	if err = conn.QueryRowContext(ctx, "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW())").Scan(&seconds); err == nil {
+	if err = conn.QueryRowContext(ctx, "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW()), @@time_zone").Scan(&seconds, &c.zoneName); err == nil {
 		c.zone = time.Duration(seconds) * time.Second
 		for _, statement := range s.manners() {
 			if _, err = conn.ExecContext(ctx, statement); err != nil {
@@ -243,7 +274,8 @@ func (c *session) close() {
 const (
 	accessDenied, noDatabase, noAccessToDatabase, tableDenied, columnDenied      = 1045, 1049, 1044, 1142, 1143
 	noTable, noColumn, tooMany, lockWait, deadlock, definitionChanged, needRight = 1146, 1054, 1040, 1205, 1213, 1412, 1227
-	killed, timedOutMaria, timedOutMySQL, shuttingDown                           = 1317, 1969, 3024, 1053
+	killed, timedOutMaria, timedOutMySQL, shuttingDown, sessionKilled            = 1317, 1969, 3024, 1053, 1927
+	badSyntax, sameNames                                                         = 1064, 1060
 )
 
 func serverCode(err error) uint16 {
@@ -263,7 +295,7 @@ func transient(err error) bool {
 	switch serverCode(err) {
 	case 0:
 		return broken(err)
-	case tooMany, lockWait, deadlock, killed, shuttingDown:
+	case tooMany, lockWait, deadlock, killed, shuttingDown, sessionKilled:
 		return true
 	}
 	return false
@@ -275,6 +307,13 @@ func (s *source) explain(ctx context.Context, err error) error {
 	var told *database.Trouble
 	if err == nil || ctx.Err() != nil || errors.Is(err, extract.ErrChanged) || errors.Is(err, extract.ErrTransient) || errors.As(err, &told) {
 		return err
+	}
+	silent := false
+	if errors.Is(err, driver.ErrInvalidConn) {
+		if cause := s.trail.take(); cause != nil {
+			err = fmt.Errorf("%w: %w", err, cause)
+			silent = errors.Is(cause, os.ErrDeadlineExceeded)
+		}
 	}
 	advice, account := "", fmt.Sprintf("'%s'@'…'", s.config.User)
 	switch code := serverCode(err); code {
@@ -292,14 +331,28 @@ func (s *source) explain(ctx context.Context, err error) error {
 		advice = "lower connections: on the source, or raise max_connections on the server"
 	case lockWait:
 		advice = "another session holds a lock on the table, such as an ALTER TABLE; raise lock_timeout: or run at another time"
+	case badSyntax:
+		advice = "is it the query: of the stream? it must be one SELECT, as the server takes it"
+	case sameNames:
+		advice = "give each column of query: a name of its own, with AS"
 	case timedOutMaria, timedOutMySQL:
 		advice = "raise statement_timeout: on the source; 0 means no limit"
 	case 0:
+		var host x509.HostnameError
+		var lookup *net.DNSError
 		switch text := err.Error(); {
+		case errors.As(err, &host):
+			advice = fmt.Sprintf("the certificate is for %s: connect by that name, or check only that it is valid, with tls: { verify: ca }", strings.Join(append(host.Certificate.DNSNames, host.Certificate.Subject.CommonName), ", "))
+		case errors.As(err, &lookup):
+			advice = "is the host of the URL spelled right, and can its name be looked up from here?"
 		case strings.Contains(text, "certificate") || strings.Contains(text, "x509"):
 			advice = "give the authority's certificate as tls: { ca: file.pem }; tls: { verify: none } accepts anyone who answers at that address"
 		case strings.Contains(text, "does not support required TLS") || errors.Is(err, driver.ErrNoTLS):
 			advice = "the server speaks no TLS: switch it on there, or write tls=false if the way to it is safe"
+		case silent:
+			advice = "raise idle_timeout: on the source where the server takes longer than that before it sends rows"
+		case broken(err) && s.wasReached():
+			advice = "the connection broke; a run tries again by itself, and millrace retry goes on where it gave up"
 		case broken(err):
 			advice = fmt.Sprintf("is %s reachable from here, and does the server listen on that port?", s.options.URL)
 		}

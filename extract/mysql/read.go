@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -73,6 +74,9 @@ func (s *source) selectRows(ctx context.Context, r extract.Request, pc piece, h 
 		}
 		var err error
 		if got, err = readQuery(ctx, h.Conn, query, in, b); err != nil {
+			if serverCode(err) == definitionChanged { // of a table that the window's look did not come to
+				s.drop(h)
+			}
 			return s.explain(ctx, err)
 		}
 		return b.Flush()
@@ -87,6 +91,9 @@ func (s *source) selectRows(ctx context.Context, r extract.Request, pc piece, h 
 			if len(pc.Order) > 0 && got.rows == int64(rel.option.Page()) {
 				texts := make([]string, len(got.last))
 				for i, v := range got.last {
+					if !utf8.Valid(v) { // half a surrogate pair: as JSON it would be another text, and rows would be left out
+						return out, &database.Trouble{Message: fmt.Sprintf("%s of the last row of a page is no valid text: the next page cannot begin there", pc.Order[i]), Advice: "mend the row, or set page_rows: to another number"}
+					}
 					texts[i] = string(v)
 				}
 				text, err := json.Marshal(texts)

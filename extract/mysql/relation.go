@@ -36,10 +36,12 @@ type relation struct {
 // cursorColumn is what is known of the column that orders changes.
 type cursorColumn struct {
 	name     string
+	typ      string // the server's
 	class    database.Class
 	nullable bool
 	indexed  bool
 	whole    bool // its moments have whole seconds
+	coarse   bool // two versions of a row may well have one moment
 }
 
 // splitName takes a database out of a stream's name where there is one before the first dot; names in backquotes may
@@ -194,7 +196,8 @@ func (r *relation) lookAtCursor(ctx context.Context, c *session, attributes []at
 	if classes[a.dataType] == 0 {
 		return &database.Trouble{Message: fmt.Sprintf("%s is %s: a cursor is a timestamp, a date or a number", name, a.columnType), Advice: "read a query: that casts it, or take another column; mode: full needs no cursor"}
 	}
-	r.cursor = &cursorColumn{name: name, class: classes[a.dataType], nullable: a.nullable, whole: !strings.Contains(a.columnType, "(")}
+	r.cursor = &cursorColumn{name: name, typ: a.columnType, class: classes[a.dataType], nullable: a.nullable, whole: !strings.Contains(a.columnType, "(")}
+	r.cursor.coarse = r.cursor.class != database.Numbers && !strings.Contains(a.columnType, "(6)")
 	if r.kind != "table" {
 		return nil
 	}
@@ -303,7 +306,10 @@ func joinNames(names []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-var plainNumber = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
+var (
+	plainNumber = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
+	plainDay    = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
+)
 
 // value is a literal of the cursor's type. A text that is none of its values becomes one that no server takes for one.
 func (c *cursorColumn) value(text string) string {
@@ -312,6 +318,9 @@ func (c *cursorColumn) value(text string) string {
 		return text
 	case c.class == database.Days:
 		return "DATE" + quoteText(text)
+	}
+	if plainDay.MatchString(text) {
+		text += " 00:00:00"
 	}
 	return "TIMESTAMP" + quoteText(text)
 }

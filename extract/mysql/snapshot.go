@@ -21,7 +21,10 @@ type facts struct {
 	maria   bool
 	sees    bool // the statements of other sessions: the right PROCESS
 	replica bool
+	hidden  bool // it may be a replica that stands still: we may not look
 	account string
+	// functions are the names, in lower case, of stored functions that are not said to write nothing.
+	functions []string
 }
 
 // holder is the session whose transaction all streams are read in, one after the other: MySQL cannot show one snapshot
@@ -56,7 +59,14 @@ func (h *holder) use(ctx context.Context) (done func(), err error) {
 const margin = time.Second
 
 // hold gives the session that holds the snapshot, and takes a new snapshot where there is none, or its session has died.
+// One at a time: two that wait for their second connection, each with the other's first, would wait for ever.
 func (s *source) hold(ctx context.Context) (*holder, error) {
+	select {
+	case s.taking <- struct{}{}:
+		defer func() { <-s.taking }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	s.mu.Lock()
 	h, closed := s.holder, s.closed
 	s.mu.Unlock()
@@ -78,15 +88,29 @@ func (s *source) hold(ctx context.Context) (*holder, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.holder != nil || s.closed { // another was quicker
+	if s.closed {
 		go fresh.close()
-		if s.closed {
-			return nil, errors.New("the source is closed")
-		}
-		return s.holder, nil
+		return nil, errors.New("the source is closed")
 	}
 	s.holder = fresh
 	return fresh, nil
+}
+
+// borrow gives a session to look at the catalog with: the snapshot's where there is one, as there may be no connection left
+// for another.
+func (s *source) borrow(ctx context.Context) (c *session, done func(), err error) {
+	s.mu.Lock()
+	h := s.holder
+	s.mu.Unlock()
+	if h != nil && h.alive(ctx) {
+		done, err := h.use(ctx)
+		return h.session, done, err
+	}
+	c, err = s.connect(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, c.close, nil
 }
 
 // drop forgets a holder whose session is of no more use.
@@ -183,13 +207,39 @@ func (c *session) facts(ctx context.Context) (f facts, err error) {
 		return f, err
 	}
 	f.sees = true
-	err = c.QueryRowContext(ctx, "SELECT COUNT(*) > 0 FROM information_schema.processlist WHERE user = 'system user' AND command NOT IN ('Daemon')").Scan(&f.replica)
-	return f, err
+	if err := each(ctx, c, `SELECT LOWER(ROUTINE_NAME) FROM information_schema.ROUTINES
+WHERE ROUTINE_TYPE = 'FUNCTION' AND SQL_DATA_ACCESS NOT IN ('NO SQL', 'READS SQL DATA') AND ROUTINE_SCHEMA NOT IN ('sys', 'mysql')`, nil, func(rows *sql.Rows) error {
+		var name string
+		err := rows.Scan(&name)
+		f.functions = append(f.functions, name)
+		return err
+	}); err != nil {
+		return f, err
+	}
+	// A replica that stands still has no threads, and goes on later with rows of old times; read_only gives it away.
+	err = c.QueryRowContext(ctx, "SELECT @@read_only OR EXISTS (SELECT 1 FROM information_schema.processlist WHERE user = 'system user' AND command NOT IN ('Daemon'))").Scan(&f.replica)
+	if err != nil || f.replica {
+		return f, err
+	}
+	rows, err := c.QueryContext(ctx, map[bool]string{true: "SHOW ALL SLAVES STATUS", false: "SHOW REPLICA STATUS"}[f.maria])
+	switch {
+	case err == nil:
+		defer rows.Close()
+		f.replica = rows.Next()
+		return f, rows.Err()
+	case serverCode(err) == 0:
+		return f, err
+	case f.maria: // we may not see it; where nothing was ever replicated, it is none
+		err = c.QueryRowContext(ctx, "SELECT @@gtid_slave_pos <> ''").Scan(&f.hidden)
+		return f, err
+	}
+	return f, nil
 }
 
 // statement is one that runs in another session.
 type statement struct {
 	id      int64
+	query   int64 // number of the statement; 0 where the server does not tell
 	user    string
 	seconds float64
 	text    string
@@ -213,7 +263,10 @@ func (h *holder) findEdge(ctx context.Context) error {
 		h.unproven = fmt.Sprintf("%s may not see the statements of other sessions: GRANT PROCESS ON *.* TO it", h.account)
 		return nil
 	case h.replica:
-		h.unproven = "the server is a replica, whose rows bear the time of another server"
+		h.unproven = "the server is a replica, or read-only: its rows bear the time of another server"
+		return nil
+	case h.hidden:
+		h.unproven = fmt.Sprintf("the server is or was a replica, and %s may not see which: GRANT SLAVE MONITOR ON *.* TO it", h.account)
 		return nil
 	}
 	running, err := h.statements(ctx)
@@ -233,7 +286,7 @@ func (h *holder) findEdge(ctx context.Context) error {
 
 // statements are those of other sessions that may write.
 func (h *holder) statements(ctx context.Context) ([]statement, error) {
-	rows, err := h.QueryContext(ctx, `SELECT id, user, COALESCE(time, 0), COALESCE(info, '') FROM information_schema.processlist
+	rows, err := h.QueryContext(ctx, `SELECT id, /*M! query_id + */ 0, user, COALESCE(time, 0), COALESCE(info, '') FROM information_schema.processlist
 WHERE id <> CONNECTION_ID() AND command NOT IN ('Sleep', 'Daemon') AND command NOT LIKE 'Binlog Dump%'`)
 	if err != nil {
 		return nil, err
@@ -242,14 +295,21 @@ WHERE id <> CONNECTION_ID() AND command NOT IN ('Sleep', 'Daemon') AND command N
 	var out []statement
 	for rows.Next() {
 		var st statement
-		if err := rows.Scan(&st.id, &st.user, &st.seconds, &st.text); err != nil {
+		if err := rows.Scan(&st.id, &st.query, &st.user, &st.seconds, &st.text); err != nil {
 			return nil, err
 		}
-		if !readsOnly(st.text) {
+		if !readsOnly(st.text) || h.callsFunction(st.text) {
 			out = append(out, st)
 		}
 	}
 	return out, rows.Err()
+}
+
+// callsFunction says whether a statement may call a function that writes. Functions that the account may not see, it cannot
+// tell.
+func (f facts) callsFunction(text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc(f.functions, func(name string) bool { return strings.Contains(text, name) })
 }
 
 // readsOnly says of a running statement that it cannot write. One whose text is not told may be anything.
@@ -266,7 +326,11 @@ func readsOnly(text string) bool {
 		}
 		break
 	}
-	word, _, _ := strings.Cut(strings.ToUpper(text), " ")
+	text = strings.ToUpper(text)
+	if strings.Contains(text, "INTO") { // a step of a trigger or a function: what it belongs to may write when it is over
+		return false
+	}
+	word, _, _ := strings.Cut(text, " ")
 	return slices.Contains([]string{"SELECT", "SHOW", "EXPLAIN", "DESCRIBE", "DESC"}, strings.TrimRight(word, "\r\n\t"))
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"strings"
 	"time"
 
@@ -33,7 +34,8 @@ const (
 )
 
 // Window implements extract.Source. Windows of full streams hold as long as the session that holds their snapshot; those
-// of incremental and append streams for ever, because a row of theirs that changes gets a cursor beyond them.
+// of incremental and append streams for ever, because a row of theirs that changes gets a cursor beyond them: they are
+// extended by what has changed since.
 func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cursor, fixed *extract.Window) (*extract.Window, error) {
 	w, err := s.window(ctx, st, since, fixed)
 	if err != nil {
@@ -60,18 +62,24 @@ func (s *source) window(ctx context.Context, st extract.Stream, since extract.Cu
 		return nil, err
 	}
 	// A look at the table keeps it from being altered until our transaction ends, and finds out whether it was already.
-	if _, err := h.ExecContext(ctx, "DO (SELECT COUNT(*) FROM (SELECT 1 FROM "+rel.from+" LIMIT 1) AS t)"); err != nil {
+	// Not by DO, which tells no errors.
+	var some int
+	if err := h.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+rel.from+" LIMIT 1) AS t").Scan(&some); err != nil {
 		if serverCode(err) == definitionChanged {
 			defer s.drop(h) // another snapshot will see the table as it is
 			return nil, fmt.Errorf("%s was altered or truncated just now: %w", rel.from, extract.ErrTransient)
 		}
 		return nil, err
 	}
-	if fixed != nil && st.Mode != extract.Full && rel.readsOn(fixed) {
-		fixed.AsOf = &h.asOf
+	p := &planner{source: s, h: h, rel: rel, stream: st, since: since, w: &extract.Window{Lo: since, Slices: []extract.Slice{}, AsOf: &h.asOf, Latest: true}}
+	if fixed != nil && fixed.Hi != "" && st.Mode != extract.Full && rel.readsOn(fixed) {
+		p.since, rel.added = fixed.Hi, nil
+		if err := p.plan(ctx); err != nil {
+			return nil, err
+		}
+		database.Extend(fixed, p.w)
 		return fixed, nil
 	}
-	p := &planner{source: s, h: h, rel: rel, stream: st, since: since, w: &extract.Window{Lo: since, Slices: []extract.Slice{}, AsOf: &h.asOf, Latest: true}}
 	return p.w, p.plan(ctx)
 }
 
@@ -141,6 +149,9 @@ func (p *planner) changes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err := p.zone(); err != nil {
+		return err
+	}
 	b, err := p.bounds(ctx, mark)
 	if err != nil {
 		return err
@@ -177,7 +188,8 @@ func (p *planner) changes(ctx context.Context) error {
 	if mark.Value == "" || len(p.rel.added) > 0 { // everything that is there, rows without a cursor among it
 		p.whole("")
 		p.w.Overlaps = p.w.Overlaps || mark.Value != ""
-		if p.stream.Deletes && mark.Value != "" {
+		// A mark that stays where it was has the next run, too, begin at the start: it would never see what is gone.
+		if p.stream.Deletes && (mark.Value != "" || b.hi == "") {
 			p.slice("keys", piece{What: keysOnly}, 0)
 		}
 		return nil
@@ -223,27 +235,59 @@ func (p *planner) someNull(ctx context.Context) (some bool, err error) {
 	return some, err
 }
 
-// zone is the distance of the writers' local time from UTC, for cursors without a zone.
-func (p *planner) zone() (time.Duration, error) {
+// zone is that of the writers' local time, for cursors without one. Where nobody names it, it is taken to be what the
+// server's clock shows now, and a change of that is noticed when it has happened.
+func (p *planner) zone() (*time.Location, error) {
 	c := p.rel.cursor
 	if c.class != database.LocalMoments && c.class != database.Days {
-		return 0, nil
+		return time.UTC, nil
 	}
 	if name := p.rel.option.CursorTimezone; name != "" {
 		place, err := time.LoadLocation(name)
 		if err != nil {
-			return 0, &database.Trouble{Message: fmt.Sprintf("unknown time zone %q", name), Advice: "cursor_timezone: takes a name of the IANA database, such as Europe/Berlin", Err: err}
+			return nil, &database.Trouble{Message: fmt.Sprintf("unknown time zone %q", name), Advice: "cursor_timezone: takes a name of the IANA database, such as Europe/Berlin", Err: err}
 		}
-		_, seconds := p.h.now.In(place).Zone()
-		return time.Duration(seconds) * time.Second, nil
+		return place, nil
 	}
-	return p.h.session.zone, nil
+	now := time.FixedZone("", int(p.h.session.zone.Seconds()))
+	if name := p.h.session.zoneName; strings.Contains(name, "/") { // not EST, which means another thing to each
+		if place, err := time.LoadLocation(name); err == nil && wall(p.h.now, place).Equal(wall(p.h.now, now)) {
+			return place, nil
+		}
+	}
+	return now, nil
 }
 
-// mark is the present, for the cursor.
+// wall is the local time of a moment, written as if it were UTC.
+func wall(t time.Time, zone *time.Location) time.Time {
+	_, seconds := t.In(zone).Zone()
+	return t.UTC().Add(time.Duration(seconds) * time.Second)
+}
+
+// localEdge is the least local time that can still come after a moment. In the hour before clocks go back that is the
+// time that they will go back to. Zones change at full minutes, and by less than three hours.
+func localEdge(edge time.Time, zone *time.Location) time.Time {
+	least := wall(edge, zone)
+	for t := edge.Truncate(time.Minute).Add(time.Minute); t.Before(edge.Add(3 * time.Hour)); t = t.Add(time.Minute) {
+		if w := wall(t, zone); w.Before(least) {
+			least = w
+		}
+	}
+	return least
+}
+
+// mark is the present, for the cursor. Summer time is left out of its offset: localEdge sees to it.
 func (p *planner) mark() database.Mark {
-	offset, _ := p.zone() // its error comes with the bounds
-	return database.Mark{At: p.h.now.UTC(), Ahead: p.h.ahead, Offset: offset}
+	m := database.Mark{At: p.h.now.UTC(), Ahead: p.h.ahead}
+	if zone, err := p.zone(); err == nil { // the plan has asked before
+		for month := range 12 {
+			t := p.h.now.AddDate(0, month, 0)
+			if offset := wall(t, zone).Sub(t); month == 0 || offset < m.Offset {
+				m.Offset = offset
+			}
+		}
+	}
+	return m
 }
 
 // bounds are the limits of a window as the server spells them.
@@ -298,6 +342,9 @@ func (p *planner) max(ctx context.Context, below string) (string, error) {
 	}
 	var value sql.NullString
 	err := p.h.QueryRowContext(ctx, "SELECT MAX("+column+") FROM "+p.rel.from+where).Scan(&value)
+	if strings.HasPrefix(value.String, "0000-") { // the zero date: no moment, and no literal
+		return "", err
+	}
 	return value.String, err
 }
 
@@ -316,7 +363,16 @@ func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
 	if mark.Value == "" {
 		return "", nil
 	}
-	back := mark.SetBack(p.mark())
+	present := p.mark()
+	back := mark.SetBack(present)
+	if p.stream.Mode == extract.Append && back > 0 && c.class != database.Numbers {
+		// Two clocks of which none was set drift apart by less than this.
+		if drift := max(0, present.At.Sub(mark.At)) / 5000; back > drift {
+			return "", &database.Trouble{Message: fmt.Sprintf("the server's clock was set back by about %s since the last run: of rows whose %s is up to %s it cannot be told whether they were read already", back.Round(time.Second), c.name, mark.Value),
+				Advice: fmt.Sprintf("mode: incremental with a key reads them again and merges them; cursor_timezone: knows when summer ends; to go on as if it had not happened: millrace state set %s.%s '%s'", p.env.Name, p.stream.Name, mark.Value)}
+		}
+		back = 0
+	}
 	expr := c.value(mark.Value)
 	switch {
 	case back == 0 || c.class == database.Numbers:
@@ -329,7 +385,7 @@ func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
 	var lo sql.NullString
 	err := p.h.QueryRowContext(ctx, "SELECT "+expr).Scan(&lo)
 	if err != nil || !lo.Valid || c.class == database.Numbers && !plainNumber.MatchString(mark.Value) {
-		return "", &database.Trouble{Message: fmt.Sprintf("the cursor %q is no value of %s", mark.Value, c.name), Advice: "millrace state show tells it; state set gives another, state reset reads everything again", Err: err}
+		return "", &database.Trouble{Message: fmt.Sprintf("the cursor %q is no value of %s (%s)", mark.Value, c.name, c.typ), Advice: "millrace state show tells it; state set gives another, state reset reads everything again", Err: err}
 	}
 	if back > 0 {
 		p.note("the server's clock was set back by about %s since the last run: read again from %s", back.Round(time.Second), lo.String)
@@ -368,23 +424,24 @@ func (p *planner) safeMoment(ctx context.Context, lo string) (string, error) {
 	}
 	spell := func(t time.Time) string {
 		if c.class == database.Days {
-			return t.Add(zone).Format(time.DateOnly)
+			return t.Format(time.DateOnly)
 		}
 		if c.whole {
-			return t.Add(zone).Format(time.DateTime)
+			return t.Format(time.DateTime)
 		}
-		return t.Add(zone).Format("2006-01-02 15:04:05.000000")
+		return t.Format("2006-01-02 15:04:05.000000")
 	}
-	below := spell(edge)
+	local := localEdge(edge, zone)
+	below := spell(local)
 	if lo == "" {
-		lo = spell(edge.Add(-firstLook))
+		lo = spell(local.Add(-firstLook))
 	}
 	open, err := p.uncommitted(ctx, lo, below)
 	if err != nil {
 		return "", err
 	}
 	if open != "" {
-		if at, err := time.Parse(timeLayout, open); err == nil && edge.Add(zone).Sub(at) > time.Minute {
+		if at, err := time.Parse(timeLayout, open); err == nil && local.Sub(at) > time.Minute {
 			p.note("warning: rows of %s that are written and not committed hold the safe edge at %s (SELECT * FROM information_schema.innodb_trx shows whose): rows after it are read again in the next run", p.rel.from, open)
 		}
 		below = open
@@ -451,7 +508,7 @@ func (h *holder) outlast(ctx context.Context) (string, error) {
 			running[st.id] = st
 		}
 		for id, st := range left {
-			if other, ok := running[id]; !ok || other.text != st.text || other.seconds < st.seconds {
+			if other, ok := running[id]; !ok || other.query != st.query || other.text != st.text || other.seconds < st.seconds {
 				delete(left, id)
 			}
 		}
@@ -467,7 +524,6 @@ func (h *holder) outlast(ctx context.Context) (string, error) {
 // they became lies beyond the edge.
 func (p *planner) uncommitted(ctx context.Context, lo, below string) (string, error) {
 	cursor := quoteName(p.rel.cursor.name)
-	names := append([]string{p.rel.cursor.name}, p.stream.Key...)
 	var where []string
 	if lo != "" {
 		where = append(where, cursor+" > "+p.rel.cursor.value(lo))
@@ -475,10 +531,10 @@ func (p *planner) uncommitted(ctx context.Context, lo, below string) (string, er
 	if below != "" {
 		where = append(where, cursor+" < "+p.rel.cursor.value(below))
 	}
-	from := " FROM " + p.rel.from
-	if len(where) > 0 {
-		from += " WHERE " + strings.Join(where, " AND ")
+	if len(where) == 0 {
+		where = append(where, cursor+" IS NOT NULL")
 	}
+	from := " FROM " + p.rel.from + " WHERE " + strings.Join(where, " AND ")
 	// A transaction, not one statement with that level: what the driver prepares is a statement too.
 	for _, statement := range []string{"SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED", "START TRANSACTION READ ONLY"} {
 		if _, err := p.h.probe.ExecContext(ctx, statement); err != nil {
@@ -486,8 +542,8 @@ func (p *planner) uncommitted(ctx context.Context, lo, below string) (string, er
 		}
 	}
 	defer func() { _, _ = p.h.probe.ExecContext(context.WithoutCancel(ctx), "COMMIT") }()
-	row := "CONCAT_WS('|', " + joinNames(names) + ")"
-	sums := "SELECT CONCAT_WS(' ', COUNT(*), BIT_XOR(CRC32(" + row + ")), SUM(CRC32(CONCAT_WS('~', " + row + ", COALESCE(" + cursor + ", 'NULL')))))" + from
+	row := p.rel.version()
+	sums := "SELECT CONCAT_WS(' ', COUNT(*), BIT_XOR(CRC32(" + row + ")), SUM(CRC32(CONCAT_WS('~', " + row + ", " + cursor + "))))" + from
 	var dirty, clean string
 	if err := p.h.probe.QueryRowContext(ctx, sums).Scan(&dirty); err != nil {
 		return "", err
@@ -495,7 +551,7 @@ func (p *planner) uncommitted(ctx context.Context, lo, below string) (string, er
 	if err := p.h.QueryRowContext(ctx, sums).Scan(&clean); err != nil || dirty == clean {
 		return "", err
 	}
-	rows := "SELECT " + joinNames(names) + from + " ORDER BY " + joinNames(names)
+	rows := "SELECT " + cursor + ", " + row + from + " ORDER BY " + joinNames(append([]string{p.rel.cursor.name}, p.stream.Key...))
 	d, err := p.h.probe.QueryContext(ctx, rows)
 	if err != nil {
 		return "", err
@@ -506,61 +562,76 @@ func (p *planner) uncommitted(ctx context.Context, lo, below string) (string, er
 		return "", err
 	}
 	defer c.Close()
-	return firstOnlyIn(d, c, len(names))
+	return p.rel.cursor.firstOnlyIn(d, c)
 }
 
-// firstOnlyIn is the first column of the first row of d that c lacks; "" when it lacks none. Both come in one order,
-// which this does not know: after a row that only one of them has it looks for where they meet again.
-func firstOnlyIn(d, c *sql.Rows, width int) (string, error) {
-	snapshot := map[string]int{}
-	next := func(rows *sql.Rows) (first, all string, ok bool, err error) {
+// version is an expression that tells a row's versions apart: by its cursor and its key, and where steps of the cursor
+// are so coarse that two versions of a row may share one, by all columns that are read.
+func (r *relation) version() string {
+	names := append([]string(nil), r.stream.Key...)
+	if r.cursor.coarse {
+		for _, c := range r.columns {
+			names = append(names, c.name)
+		}
+	}
+	parts := []string{quoteName(r.cursor.name)}
+	for _, name := range names { // checksums: texts of several collations do not go together, and may be long
+		parts = append(parts, "COALESCE(CRC32("+quoteName(name)+"), 'NULL')")
+	}
+	return "CONCAT_WS('|', " + strings.Join(parts, ", ") + ")"
+}
+
+// firstOnlyIn is the cursor of the first row of d that c lacks; "" when it lacks none. Both have a cursor and a version,
+// in the order of the cursor; how rows of one cursor are ordered is the server's business.
+func (c *cursorColumn) firstOnlyIn(dirty, clean *sql.Rows) (string, error) {
+	next := func(rows *sql.Rows) (at, version string, ok bool, err error) {
 		if !rows.Next() {
 			return "", "", false, rows.Err()
 		}
-		values, into := make([]sql.NullString, width), make([]any, width)
-		for i := range values {
-			into[i] = &values[i]
-		}
-		if err := rows.Scan(into...); err != nil {
-			return "", "", false, err
-		}
-		var b strings.Builder
-		for _, v := range values {
-			fmt.Fprintf(&b, "%t|%d|%s", v.Valid, len(v.String), v.String)
-		}
-		return values[0].String, b.String(), true, nil
+		err = rows.Scan(&at, &version)
+		return at, version, err == nil, err
 	}
+	snapshot, reached := map[string]int{}, ""
 	for more := true; ; {
-		first, row, ok, err := next(d)
+		at, version, ok, err := next(dirty)
 		if err != nil || !ok {
 			return "", err
 		}
-		// Rows of the snapshot are read until this one is found: they are few ahead, as the order is the same.
-		for snapshot[row] == 0 && more {
+		for snapshot[version] == 0 && more && !c.less(at, reached) {
 			var other string
-			if _, other, more, err = next(c); err != nil {
+			if reached, other, more, err = next(clean); err != nil {
 				return "", err
 			}
 			if more {
 				snapshot[other]++
 			}
 		}
-		if snapshot[row] == 0 {
-			return first, nil
+		if snapshot[version] == 0 {
+			return at, nil
 		}
-		if snapshot[row]--; snapshot[row] == 0 {
-			delete(snapshot, row)
+		if snapshot[version]--; snapshot[version] == 0 {
+			delete(snapshot, version)
 		}
 	}
 }
 
+// less compares two values of the cursor as texts of the server; "" is less than all.
+func (c *cursorColumn) less(a, b string) bool {
+	if c.class != database.Numbers || a == "" || b == "" {
+		return a < b
+	}
+	x, ok := new(big.Rat).SetString(a)
+	y, also := new(big.Rat).SetString(b)
+	return ok && also && x.Cmp(y) < 0
+}
+
 // Describe implements extract.Source.
 func (s *source) Describe(ctx context.Context, st extract.Stream) (*extract.Description, error) {
-	c, err := s.connect(ctx)
+	c, done, err := s.borrow(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("stream %q: %w", st.Name, err)
 	}
-	defer c.close()
+	defer done()
 	rel, err := s.relation(ctx, c, st)
 	if err != nil {
 		return nil, fmt.Errorf("stream %q: %w", st.Name, s.explain(ctx, err))
