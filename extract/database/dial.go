@@ -42,7 +42,7 @@ func (d *Dialer) Dial(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	return &watched{Conn: conn, idle: d.options.IdleTimeout.Std()}, nil
+	return &watched{Conn: conn, idle: d.options.IdleTimeout.Std(), room: make([]byte, 128<<10)}, nil
 }
 
 func (d *Dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -175,16 +175,34 @@ func (o *SSH) config(project string) (*ssh.ClientConfig, error) {
 	return &ssh.ClientConfig{User: o.User, Auth: methods, HostKeyCallback: check}, nil
 }
 
-// watched is a connection whose reads fail when nothing comes for the idle time, unless a deadline was set.
+// watched is a connection whose reads fail when nothing comes for the idle time, unless a deadline was set. It reads
+// ahead: drivers ask for a few kilobytes at a time, and a large table is a long stream. It has one reader at a time.
 type watched struct {
 	net.Conn
-	idle time.Duration
+	idle  time.Duration
+	ahead []byte // read, and not asked for yet: a part of room
+	room  []byte
 
 	mu       sync.Mutex
 	deadline bool // the driver has set one: it is not to be touched
 }
 
 func (w *watched) Read(b []byte) (int, error) {
+	if len(w.ahead) == 0 {
+		if len(b) >= len(w.room) {
+			return w.read(b)
+		}
+		n, err := w.read(w.room)
+		if w.ahead = w.room[:n]; n == 0 {
+			return 0, err
+		}
+	}
+	n := copy(b, w.ahead)
+	w.ahead = w.ahead[n:]
+	return n, nil // an error behind these bytes comes again
+}
+
+func (w *watched) read(b []byte) (int, error) {
 	if w.idle > 0 {
 		w.mu.Lock()
 		if !w.deadline {

@@ -72,23 +72,34 @@ func readQuery(ctx context.Context, conn *sql.Conn, query string, in intake, b *
 	return got, err
 }
 
+// readRows reads in a goroutine of its own: the driver takes as much time for a row as decoding it does.
 func readRows(ctx context.Context, rows driver.Rows, in intake, b *arrowx.Batcher) (taken, error) {
-	names := rows.Columns()
-	if len(names) != len(in.columns)+in.extra {
-		return taken{}, fmt.Errorf("the result has %d columns, %d were asked for", len(names), len(in.columns)+in.extra)
+	width := len(rows.Columns())
+	if width != len(in.columns)+in.extra {
+		return taken{}, fmt.Errorf("the result has %d columns, %d were asked for", width, len(in.columns)+in.extra)
 	}
-	r := rowReader{intake: in, b: b, fields: b.Fields(), came: make([]driver.Value, len(names)), values: make([][]byte, len(names)), texts: make([][]byte, len(names)), last: make([][]byte, in.extra)}
-	for {
-		err := rows.Next(r.came)
-		if err == io.EOF {
-			break
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p := &pump{rows: rows, width: width, full: make(chan *chunk, 2), free: make(chan *chunk, 3)}
+	for range cap(p.free) {
+		p.free <- &chunk{}
+	}
+	go p.run(ctx)
+	r := rowReader{intake: in, b: b, fields: b.Fields(), width: width, values: make([][]byte, width), texts: make([][]byte, width), last: make([][]byte, in.extra)}
+	var failed error
+	for c := range p.full {
+		for at := 0; at < len(c.cells) && failed == nil; at += width {
+			if failed = r.row(ctx, c.cells[at:at+width], c.data); failed != nil {
+				cancel()
+			}
 		}
-		if err != nil {
-			return taken{}, err
-		}
-		if err := r.row(ctx); err != nil {
-			return taken{}, err
-		}
+		p.free <- c // there is room for all chunks
+	}
+	if failed == nil {
+		failed = p.err
+	}
+	if failed != nil {
+		return taken{}, failed
 	}
 	r.report()
 	out := taken{rows: r.rows}
@@ -98,24 +109,125 @@ func readRows(ctx context.Context, rows driver.Rows, in intake, b *arrowx.Batche
 	return out, nil
 }
 
+// cell is a value as the driver gave it: NULL, a text in the data of its chunk, or a whole number.
+type cell struct {
+	kind     cellKind
+	from, to int   // of a text
+	number   int64 // of a number
+}
+
+type cellKind uint8
+
+const (
+	null cellKind = iota
+	text
+	whole
+)
+
+// chunk holds some rows, copied out of the driver's buffer.
+type chunk struct {
+	cells []cell
+	data  []byte
+}
+
+// The size of a chunk: whichever comes first. What is much larger is not kept for the next rows.
+const (
+	chunkRows  = 256
+	chunkBytes = 256 << 10
+	chunkKept  = 4 << 20
+)
+
+// pump reads rows into chunks until they end.
+type pump struct {
+	rows  driver.Rows
+	width int
+	full  chan *chunk // closed at the end, when err is set
+	free  chan *chunk
+	err   error
+}
+
+func (p *pump) run(ctx context.Context) {
+	defer close(p.full)
+	values := make([]driver.Value, p.width)
+	for ended := false; !ended; {
+		var c *chunk
+		select {
+		case c = <-p.free:
+		case <-ctx.Done():
+			p.err = ctx.Err()
+			return
+		}
+		if c.cells = c.cells[:0]; c.data == nil || cap(c.data) > chunkKept {
+			c.data = make([]byte, 0, chunkBytes) // never nil: an empty text is not NULL
+		}
+		c.data = c.data[:0]
+		for range chunkRows {
+			err := p.rows.Next(values)
+			if err == nil {
+				err = c.add(values)
+			}
+			if err != nil {
+				ended = true
+				if err != io.EOF { // the rows of this chunk are good, the result is not
+					p.err = err
+				}
+				break
+			}
+			if len(c.data) >= chunkBytes {
+				break
+			}
+		}
+		select {
+		case p.full <- c:
+		case <-ctx.Done():
+			p.err = ctx.Err()
+			return
+		}
+	}
+}
+
+// add copies a row: the driver uses its buffer again.
+func (c *chunk) add(values []driver.Value) error {
+	for _, v := range values {
+		next := cell{kind: text, from: len(c.data)}
+		switch v := v.(type) {
+		case nil:
+			next.kind = null
+		case []byte:
+			c.data = append(c.data, v...)
+		case int64:
+			next.kind, next.number = whole, v
+		case uint64:
+			c.data = strconv.AppendUint(c.data, v, 10)
+		case float32:
+			c.data = strconv.AppendFloat(c.data, float64(v), 'g', -1, 32)
+		case float64:
+			c.data = strconv.AppendFloat(c.data, v, 'g', -1, 64)
+		default:
+			return fmt.Errorf("the driver gave a %T", v)
+		}
+		next.to = len(c.data)
+		c.cells = append(c.cells, next)
+	}
+	return nil
+}
+
 type rowReader struct {
 	intake
-	b      *arrowx.Batcher
-	fields []array.Builder
-	came   []driver.Value // of the row at hand; texts point into the driver's buffer
-	values [][]byte       // the same as texts; nil is NULL, and a number whose column takes numbers
-	texts  [][]byte       // room for the texts of numbers
-	last   [][]byte
-	rows   int64
+	b       *arrowx.Batcher
+	fields  []array.Builder
+	width   int
+	values  [][]byte // of the row at hand; nil is NULL, or a number that its column takes
+	texts   [][]byte // room for the texts of numbers
+	last    [][]byte
+	rows    int64
+	inBatch int // rows of the batch at hand
 	// of which progress was not told yet
 	newBytes, newRows int64
 }
 
-func (r *rowReader) row(ctx context.Context) error {
-	size, err := r.spell()
-	if err != nil {
-		return err
-	}
+func (r *rowReader) row(ctx context.Context, cells []cell, data []byte) error {
+	size := r.spell(cells, data)
 	r.rows++
 	r.newRows++
 	r.newBytes += int64(size)
@@ -133,7 +245,7 @@ func (r *rowReader) row(ctx context.Context) error {
 		r.last[i] = append(r.last[i][:0], v...)
 	}
 	if r.maxRow > 0 && size > r.maxRow {
-		return r.refuse("", &badValue{extract.ReasonTooLong, fmt.Sprintf("the row has %d bytes, the limit is %d", size, r.maxRow)})
+		return r.refuse(cells, "", &badValue{extract.ReasonTooLong, fmt.Sprintf("the row has %d bytes, the limit is %d", size, r.maxRow)})
 	}
 	for i := range r.columns {
 		c := &r.columns[i]
@@ -141,13 +253,18 @@ func (r *rowReader) row(ctx context.Context) error {
 			continue
 		}
 		if problem := c.check(r.values[i]); problem != nil {
-			return r.refuse(c.name, problem)
+			return r.refuse(cells, c.name, problem)
 		}
 	}
+	if r.b.Room() == arrowx.MaxRows { // the first row of a batch, which will be about as long as the one before
+		r.b.Reserve(r.inBatch)
+		r.inBatch = 0
+	}
+	r.inBatch++
 	for i := range r.columns {
 		c := &r.columns[i]
-		if n, ok := r.came[i].(int64); ok && r.values[i] == nil {
-			c.number(r.fields[i], n)
+		if cells[i].kind == whole && r.values[i] == nil {
+			c.number(r.fields[i], cells[i].number)
 			continue
 		}
 		c.append(r.fields[i], r.values[i])
@@ -155,39 +272,23 @@ func (r *rowReader) row(ctx context.Context) error {
 	return r.b.Row(ctx, size)
 }
 
-// spell makes texts of what the driver has parsed, but for numbers that are appended as they are, and gives the size of
-// the row.
-func (r *rowReader) spell() (size int, err error) {
-	for i, v := range r.came {
-		text := r.texts[i][:0]
-		switch v := v.(type) {
-		case nil:
-			r.values[i] = nil
-			continue
-		case []byte:
-			r.values[i] = v
-			size += len(v)
-			continue
-		case int64:
-			if i < len(r.columns) && r.columns[i].number != nil && r.columns[i].check == nil {
-				r.values[i] = nil
-				size += 8
-				continue
+// spell sets the values of a row, numbers as texts but for those that their columns take, and gives its size.
+func (r *rowReader) spell(cells []cell, data []byte) (size int) {
+	for i, c := range cells {
+		r.values[i] = nil
+		switch {
+		case c.kind == text:
+			r.values[i] = data[c.from:c.to:c.to]
+			size += c.to - c.from
+		case c.kind == whole:
+			size += 8
+			if i >= len(r.columns) || r.columns[i].number == nil || r.columns[i].check != nil {
+				r.texts[i] = strconv.AppendInt(r.texts[i][:0], c.number, 10)
+				r.values[i] = r.texts[i]
 			}
-			text = strconv.AppendInt(text, v, 10)
-		case uint64:
-			text = strconv.AppendUint(text, v, 10)
-		case float32:
-			text = strconv.AppendFloat(text, float64(v), 'g', -1, 32)
-		case float64:
-			text = strconv.AppendFloat(text, v, 'g', -1, 64)
-		default:
-			return 0, fmt.Errorf("the driver gave a %T", v)
 		}
-		r.texts[i], r.values[i] = text, text
-		size += len(text)
 	}
-	return size, nil
+	return size
 }
 
 func (r *rowReader) report() {
@@ -198,7 +299,7 @@ func (r *rowReader) report() {
 }
 
 // refuse rejects the row, or ends the reading when nobody takes rejects.
-func (r *rowReader) refuse(column string, problem *badValue) error {
+func (r *rowReader) refuse(cells []cell, column string, problem *badValue) error {
 	if r.reject == nil {
 		if column == "" {
 			return errors.New(problem.message)
@@ -206,11 +307,11 @@ func (r *rowReader) refuse(column string, problem *badValue) error {
 		return fmt.Errorf("column %q: %s", column, problem.message)
 	}
 	return r.reject(extract.Reject{File: r.stream, Offset: -1, Column: column,
-		Reason: problem.reason, Message: problem.message, Raw: rawRow(r.columns, r.came, r.values)})
+		Reason: problem.reason, Message: problem.message, Raw: rawRow(r.columns, cells, r.values)})
 }
 
 // rawRow is the row as JSON, each value as the server's text or, for bytes, as hex; cut at extract.MaxRaw.
-func rawRow(columns []column, came []driver.Value, values [][]byte) string {
+func rawRow(columns []column, cells []cell, values [][]byte) string {
 	var b strings.Builder
 	b.WriteByte('{')
 	for i, c := range columns {
@@ -223,8 +324,8 @@ func rawRow(columns []column, came []driver.Value, values [][]byte) string {
 		quoted(&b, []byte(c.name))
 		b.WriteByte(':')
 		switch v := values[i]; {
-		case v == nil && came[i] != nil:
-			fmt.Fprintf(&b, `"%d"`, came[i])
+		case v == nil && cells[i].kind == whole:
+			fmt.Fprintf(&b, `"%d"`, cells[i].number)
 		case v == nil:
 			b.WriteString("null")
 		case c.binary:

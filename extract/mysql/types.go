@@ -119,11 +119,11 @@ func (a attribute) column() (column, error) {
 	case "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection":
 		return blobColumn("four bytes of SRID, then WKB, as the server keeps them; VARCHAR gives WKT"), nil
 	case "date":
-		return landed("DATE", arrow.FixedWidthTypes.Date32, checkDate, appendDate), nil
+		return parsedOnce(landed("DATE", arrow.FixedWidthTypes.Date32, checkDate, appendDate), parseDate, func(b array.Builder, n int64) { b.(*array.Date32Builder).Append(arrow.Date32(n)) }), nil
 	case "datetime":
-		return landed("TIMESTAMP", &arrow.TimestampType{Unit: arrow.Microsecond}, checkDatetime, appendDatetime), nil
+		return parsedOnce(landed("TIMESTAMP", &arrow.TimestampType{Unit: arrow.Microsecond}, checkDatetime, appendDatetime), parseDatetime, addMoment), nil
 	case "timestamp":
-		return landed("TIMESTAMP WITH TIME ZONE", &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}, checkDatetime, appendDatetime), nil
+		return parsedOnce(landed("TIMESTAMP WITH TIME ZONE", &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}, checkDatetime, appendDatetime), parseDatetime, addMoment), nil
 	case "time":
 		return textColumn("up to 838:59:59 and negative; TIME takes what is a time of day"), nil
 	case "null":
@@ -136,8 +136,33 @@ func landed(duckType string, t arrow.DataType, check func([]byte) *badValue, add
 	return column{duckType: duckType, field: arrow.Field{Type: t}, check: check, append: add}
 }
 
-// whole is a column of whole numbers that the driver parses.
-func whole(duckType string, t arrow.DataType, add func(array.Builder, []byte), number func(array.Builder, int64)) column {
+// parsedOnce keeps what check has parsed for the append that follows it. A column so made has one reader at a time.
+func parsedOnce(c column, parse func([]byte) (int64, bool), add func(array.Builder, int64)) column {
+	check := c.check
+	var parsed int64
+	c.check = func(v []byte) (problem *badValue) {
+		var ok bool
+		if parsed, ok = parse(v); !ok {
+			problem = check(v) // it knows why
+		}
+		return problem
+	}
+	c.append = func(b array.Builder, v []byte) {
+		if v == nil {
+			b.AppendNull()
+			return
+		}
+		add(b, parsed)
+	}
+	return c
+}
+
+func addMoment(b array.Builder, micros int64) {
+	b.(*array.TimestampBuilder).Append(arrow.Timestamp(micros))
+}
+
+// wholes is a column of whole numbers that the driver parses.
+func wholes(duckType string, t arrow.DataType, add func(array.Builder, []byte), number func(array.Builder, int64)) column {
 	c := landed(duckType, t, nil, add)
 	c.number = number
 	return c
@@ -148,24 +173,24 @@ func integer(name string, unsigned bool) column {
 	switch name {
 	case "tinyint":
 		if unsigned {
-			return whole("UTINYINT", p.Uint8, appendUint8, func(b array.Builder, n int64) { b.(*array.Uint8Builder).Append(uint8(n)) })
+			return wholes("UTINYINT", p.Uint8, appendUint8, func(b array.Builder, n int64) { b.(*array.Uint8Builder).Append(uint8(n)) })
 		}
-		return whole("TINYINT", p.Int8, appendInt8, func(b array.Builder, n int64) { b.(*array.Int8Builder).Append(int8(n)) })
+		return wholes("TINYINT", p.Int8, appendInt8, func(b array.Builder, n int64) { b.(*array.Int8Builder).Append(int8(n)) })
 	case "smallint":
 		if unsigned {
-			return whole("USMALLINT", p.Uint16, appendUint16, func(b array.Builder, n int64) { b.(*array.Uint16Builder).Append(uint16(n)) })
+			return wholes("USMALLINT", p.Uint16, appendUint16, func(b array.Builder, n int64) { b.(*array.Uint16Builder).Append(uint16(n)) })
 		}
-		return whole("SMALLINT", p.Int16, appendInt16, func(b array.Builder, n int64) { b.(*array.Int16Builder).Append(int16(n)) })
+		return wholes("SMALLINT", p.Int16, appendInt16, func(b array.Builder, n int64) { b.(*array.Int16Builder).Append(int16(n)) })
 	case "bigint":
 		if unsigned {
 			return landed("UBIGINT", p.Uint64, nil, appendUint64)
 		}
-		return whole("BIGINT", p.Int64, appendInt64, func(b array.Builder, n int64) { b.(*array.Int64Builder).Append(int64(n)) })
+		return wholes("BIGINT", p.Int64, appendInt64, func(b array.Builder, n int64) { b.(*array.Int64Builder).Append(int64(n)) })
 	}
 	if unsigned {
-		return whole("UINTEGER", p.Uint32, appendUint32, func(b array.Builder, n int64) { b.(*array.Uint32Builder).Append(uint32(n)) })
+		return wholes("UINTEGER", p.Uint32, appendUint32, func(b array.Builder, n int64) { b.(*array.Uint32Builder).Append(uint32(n)) })
 	}
-	return whole("INTEGER", p.Int32, appendInt32, func(b array.Builder, n int64) { b.(*array.Int32Builder).Append(int32(n)) })
+	return wholes("INTEGER", p.Int32, appendInt32, func(b array.Builder, n int64) { b.(*array.Int32Builder).Append(int32(n)) })
 }
 
 func (a attribute) decimal() column {

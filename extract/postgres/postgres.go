@@ -5,17 +5,14 @@
 package postgres
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/extract/database"
@@ -136,10 +133,6 @@ func (s *source) connConfig() (*pgx.ConnConfig, error) {
 	c.DialFunc = s.dialer.Dial
 	if s.options.SSH != nil { // names are resolved on that host
 		c.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
-	}
-	// pgx reads 8 kB at a time; a large table is a long stream, and each read costs two calls of the system.
-	c.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
-		return pgproto3.NewFrontend(bufio.NewReaderSize(r, 256<<10), w)
 	}
 	c.ConnectTimeout = s.options.ConnectTimeout.Std()
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec
