@@ -28,6 +28,7 @@ type run struct {
 	mu      sync.Mutex
 	results map[string]*result
 	done    int
+	windows int                      // that sources have given
 	spent   map[string]time.Duration // on what Report.Overhead tells
 	stopped bool                     // a step was not begun, or given up, because the run is to end
 

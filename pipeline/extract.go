@@ -86,9 +86,10 @@ func (r *run) extractEach(ctx context.Context, opened *sources, streams []*model
 // state meanwhile, with a connection or a server. What was landed of windows that hold in any state is kept.
 func (r *run) disagreeing(read map[*models.Node]*extraction) []*models.Node {
 	newest := map[*models.Source]extract.AsOf{}
+	last := map[*models.Source]int{} // not by the source's clock, which may have been set back
 	for n, x := range read {
-		if r.succeeded(n.Name()) && x.asOf != nil && x.asOf.Time.After(newest[n.Stream.Source].Time) {
-			newest[n.Stream.Source] = *x.asOf
+		if r.succeeded(n.Name()) && x.asOf != nil && x.windowNo > last[n.Stream.Source] {
+			last[n.Stream.Source], newest[n.Stream.Source] = x.windowNo, *x.asOf
 		}
 	}
 	var again []*models.Node
@@ -166,10 +167,12 @@ type extraction struct {
 	step   *journal.Step
 	before *load.Table // published version; nil when there is none, or when it is to be forgotten
 	asOf   *extract.AsOf
+	// fixedAt is when the source gave the window, windowNo the place of that among all windows of the run.
+	fixedAt  time.Time
+	windowNo int
 	// reconciles says that all rows are read once more and compared with what is published.
 	reconciles bool
-	parallel   int  // slices that are read at once
-	oneState   bool // all rows were read in one state of the source
+	parallel   int // slices that are read at once
 
 	mu    sync.Mutex // guards what follows, and the step's notes
 	bytes int64      // of input, so far
@@ -203,6 +206,13 @@ func (x *extraction) table(ctx context.Context) (*load.Table, error) {
 			return nil, x.explain(err)
 		}
 		parts, err := x.parts(ctx, asked, w)
+		if err == nil && x.strayed(w, parts) {
+			// The source has lost its state on the way, and went on in another: asked again, it adds what has changed since.
+			if try < maxWindows {
+				continue
+			}
+			err = fmt.Errorf("the state that was read was lost again and again: %w", extract.ErrChanged)
+		}
 		if err == nil {
 			t, err := x.version(ctx, w, parts)
 			return t, x.explain(err)
@@ -217,12 +227,20 @@ func (x *extraction) table(ctx context.Context) (*load.Table, error) {
 	}
 }
 
+// strayed says whether a part of this window was read in another state than the window's. Slices that Extend has kept from
+// earlier states are none of this window's: they are known by having been landed before it was asked for.
+func (x *extraction) strayed(w *extract.Window, parts []journal.Part) bool {
+	return w.AsOf != nil && slices.ContainsFunc(parts, func(p journal.Part) bool {
+		return p.Detail["as_of"] != "" && p.Detail["as_of"] != w.AsOf.ID && !p.LandedAt.Before(x.fixedAt)
+	})
+}
+
 // asked is the stream as the source contract wants it.
 func (x *extraction) asked() extract.Stream {
 	asked := asStream(x.node.Stream)
 	if x.before != nil && !x.selection.FullRefresh {
 		for _, c := range x.before.Columns {
-			if c.Name == models.DeletedAt && x.node.Stream.Deletes == models.DeletesSoft {
+			if c.Name == models.DeletedAt {
 				continue // ours, not the source's
 			}
 			asked.Known = append(asked.Known, extract.Column(c))
@@ -277,7 +295,11 @@ func (x *extraction) window(ctx context.Context, asked extract.Stream) (*extract
 	if err != nil {
 		return nil, err
 	}
-	x.asOf = w.AsOf
+	r := x.run
+	r.mu.Lock()
+	r.windows++
+	x.asOf, x.fixedAt, x.windowNo = w.AsOf, x.Clock(), r.windows
+	r.mu.Unlock()
 	if w == fixed {
 		return w, nil
 	}

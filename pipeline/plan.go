@@ -273,7 +273,7 @@ func (pl *planning) stream(ctx context.Context, source extract.Source, n *models
 	one.Columns = found
 	if x.before != nil {
 		if n.Stream.Mode != string(extract.Full) {
-			one.Notes = append(one.Notes, driftNotes(n, schemaChanges(x.before.Columns, found))...)
+			one.Notes = append(one.Notes, driftNotes(n, schemaChanges(ofSource(x.before.Columns), found))...)
 			if one.Columns, err = warehouse.UnionColumns(x.before.Columns, found); err != nil {
 				return err
 			}
@@ -295,6 +295,11 @@ func (pl *planning) stream(ctx context.Context, source extract.Source, n *models
 	}
 	one.UpToDate = len(w.Slices) == 0 && x.before != nil
 	return nil
+}
+
+// ofSource leaves out the column of ours that notes deletes.
+func ofSource(columns []warehouse.Column) []warehouse.Column {
+	return slices.DeleteFunc(slices.Clone(columns), func(c warehouse.Column) bool { return c.Name == models.DeletedAt })
 }
 
 // driftNotes says what a changed column means where only changed rows are read: the others stay as they were landed.

@@ -189,7 +189,7 @@ func (p *planner) changes(ctx context.Context) error {
 		p.whole("")
 		p.w.Overlaps = p.w.Overlaps || mark.Value != ""
 		// A mark that stays where it was has the next run, too, begin at the start: it would never see what is gone.
-		if p.stream.Deletes && (mark.Value != "" || b.hi == "") {
+		if p.stream.Deletes && (mark.Value != "" || b.hi == "" || len(p.stream.Known) > 0) {
 			p.slice("keys", piece{What: keysOnly}, 0)
 		}
 		return nil
