@@ -20,8 +20,10 @@ type Source interface {
 
 	// Window fixes what one run reads from the stream: everything after since (zero: from the start) and up to
 	// what is there now. The engine journals the answer before the first Read, so a Window must mean the same
-	// records for as long as it holds. fixed is what the run fixed before, nil at first: a source returns it when it
-	// still holds, perhaps with more slices, and otherwise a fresh one, upon which the engine drops what was landed.
+	// records for as long as it holds. fixed is what the run fixed before, nil at first. A source returns
+	// fixed itself when it still holds; it may then have changed it to show a later state of the source (more slices,
+	// another Hi and AsOf, other slices of keys), which the engine does not journal: it is asked again after a crash.
+	// Otherwise it returns a fresh window, upon which the engine drops what was landed of the old one.
 	// Nothing to read is a Window without slices, not an error; ErrEmpty is for a source that is suspiciously
 	// absent (a glob without a match, a missing table).
 	Window(ctx context.Context, s Stream, since Cursor, fixed *Window) (*Window, error)
