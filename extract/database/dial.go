@@ -24,12 +24,17 @@ type Dialer struct {
 	project string
 	options *Options
 
+	making chan struct{} // holds one token while somebody makes the tunnel
+
 	mu     sync.Mutex
 	tunnel *ssh.Client
+	closed bool
 }
 
 // NewDialer makes a Dialer; it connects to nothing yet.
-func NewDialer(env extract.Env, o *Options) *Dialer { return &Dialer{project: env.Project, options: o} }
+func NewDialer(env extract.Env, o *Options) *Dialer {
+	return &Dialer{project: env.Project, options: o, making: make(chan struct{}, 1)}
+}
 
 // Dial connects to an address.
 func (d *Dialer) Dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -55,47 +60,106 @@ func (d *Dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	}
 	conn, err := client.DialContext(ctx, network, address)
 	if err != nil {
-		d.forget(client)
+		if ctx.Err() == nil && !errors.As(err, new(*ssh.OpenChannelError)) { // refused, but the tunnel is good: others read through it
+			d.forget(client)
+		}
 		return nil, fmt.Errorf("through ssh %s: %w", d.options.SSH.Host, err)
 	}
-	return conn, nil
+	return timely(conn, network, address), nil
 }
 
 // client is the connection to the SSH host, made when it is needed and made again when it broke.
 func (d *Dialer) client(ctx context.Context) (*ssh.Client, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.tunnel != nil {
-		if _, _, err := d.tunnel.SendRequest("keepalive@openssh.com", true, nil); err == nil {
-			return d.tunnel, nil
+	if client := d.current(); client != nil {
+		alive, err := d.alive(ctx, client)
+		if err != nil {
+			return nil, err
 		}
-		_ = d.tunnel.Close()
-		d.tunnel = nil
+		if alive {
+			return client, nil
+		}
+		d.forget(client)
 	}
-	o := d.options.SSH
-	config, err := o.config(d.project)
+	select {
+	case d.making <- struct{}{}:
+		defer func() { <-d.making }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if client := d.current(); client != nil { // another one has made it meanwhile
+		return client, nil
+	}
+	client, err := d.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	address := o.Host
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		_ = client.Close()
+		return nil, net.ErrClosed
+	}
+	d.tunnel = client
+	return client, nil
+}
+
+func (d *Dialer) current() *ssh.Client {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.tunnel
+}
+
+// alive asks the SSH host for an answer. It takes less than the time for a connection, so that a new one may come about.
+func (d *Dialer) alive(ctx context.Context, client *ssh.Client) (bool, error) {
+	limit := d.options.ConnectTimeout.Std() / 2
+	if limit <= 0 {
+		limit = 10 * time.Second
+	}
+	answer := make(chan error, 1)
+	go func() { // ends at the latest when the client is closed
+		_, _, err := client.SendRequest("keepalive@openssh.com", true, nil)
+		answer <- err
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case err := <-answer:
+		return err == nil, nil
+	case <-timer.C:
+		return false, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+// connect makes a connection to the SSH host.
+func (d *Dialer) connect(ctx context.Context) (*ssh.Client, error) {
+	address := d.options.SSH.Host
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		address = net.JoinHostPort(address, "22")
+	}
+	config, err := d.options.SSH.config(d.project)
+	if err != nil {
+		return nil, err
 	}
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(deadline)
-	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	c, channels, requests, err := ssh.NewClientConn(conn, address, config)
+	if !stop() && err == nil { // it came about and was closed at the same moment
+		_ = c.Close()
+		err = ctx.Err()
+	}
 	if err != nil {
 		_ = conn.Close()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		return nil, explainSSH(err)
 	}
-	_ = conn.SetDeadline(time.Time{})
-	d.tunnel = ssh.NewClient(c, channels, requests)
-	return d.tunnel, nil
+	return ssh.NewClient(c, channels, requests), nil
 }
 
 func explainSSH(err error) error {
@@ -122,6 +186,7 @@ func (d *Dialer) forget(client *ssh.Client) {
 func (d *Dialer) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.closed = true
 	if d.tunnel == nil {
 		return nil
 	}
@@ -221,6 +286,39 @@ func (w *watched) read(b []byte) (int, error) {
 	return n, err
 }
 
+// timely gives a connection the deadlines that channels of SSH do not have: without them neither the end of a context
+// nor the idle time would end a read. Between the two stands a pipe, whose ends have deadlines, so that even an SSH
+// host that answers no more holds nobody up. What is copied ends with either side, or with the tunnel.
+func timely(conn net.Conn, network, address string) net.Conn {
+	if conn.SetReadDeadline(time.Time{}) == nil {
+		return conn
+	}
+	near, far := net.Pipe()
+	go func() {
+		_, _ = io.Copy(far, conn)
+		_ = far.Close()
+	}()
+	go func() {
+		_, _ = io.Copy(conn, far) // to the last byte that was written before near was closed
+		_ = far.Close()
+		_ = conn.Close()
+	}()
+	return &piped{Conn: near, remote: remote{network, address}}
+}
+
+// piped is the near end of a pipe. A driver that cancels a query asks it where the server is.
+type piped struct {
+	net.Conn
+	remote remote
+}
+
+func (p *piped) RemoteAddr() net.Addr { return p.remote }
+
+type remote struct{ network, address string }
+
+func (r remote) Network() string { return r.network }
+func (r remote) String() string  { return r.address }
+
 func (w *watched) SetDeadline(t time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -238,12 +336,15 @@ func (w *watched) SetReadDeadline(t time.Time) error {
 // Broken says whether an error is that of a connection, not of what was asked over it: it may work when tried again.
 func Broken(err error) bool {
 	var netErr net.Error
+	var channel *ssh.OpenChannelError
 	switch {
 	case err == nil, errors.Is(err, context.Canceled):
 		return false
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrClosedPipe), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
 		errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNABORTED), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.ETIMEDOUT):
 		return true
+	case errors.As(err, &channel): // the SSH host was refused by the server
+		return channel.Reason == ssh.ConnectionFailed
 	case errors.As(err, &netErr):
 		return netErr.Timeout()
 	}
