@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -138,10 +139,11 @@ func (d *Dialer) connect(ctx context.Context) (*ssh.Client, error) {
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		address = net.JoinHostPort(address, "22")
 	}
-	config, err := d.options.SSH.config(d.project)
+	config, done, err := d.options.SSH.config(d.project, address)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
@@ -164,14 +166,63 @@ func (d *Dialer) connect(ctx context.Context) (*ssh.Client, error) {
 
 func explainSSH(err error) error {
 	var unknown *knownhosts.KeyError
+	var disjoint *ssh.AlgorithmNegotiationError
 	if errors.As(err, &unknown) {
 		if len(unknown.Want) == 0 {
 			return &Trouble{Message: "the host is not in known_hosts", Advice: "add it after you have checked its key: ssh-keyscan HOST >> known_hosts", Err: err}
 		}
 		return &Trouble{Message: "the host's key is not the one in known_hosts", Advice: "someone may be in between; ask who runs the host", Err: err}
 	}
+	if errors.As(err, &disjoint) && strings.Contains(err.Error(), "host key") {
+		return &Trouble{Message: "the host has no key of a type that known_hosts has for it", Advice: "ask who runs the host whether its key was changed; if so: ssh-keyscan HOST >> known_hosts", Err: err}
+	}
 	return err
 }
+
+// keyTypes are the algorithms of the keys that known_hosts has for a host, in the order of its lines; none: it has no key.
+// Without them the host shows the key that we like best, which is not the one that is known. Certificates stay welcome
+// where an authority is known.
+func keyTypes(check ssh.HostKeyCallback, address string) []string {
+	var unknown *knownhosts.KeyError
+	if !errors.As(check(address, &net.TCPAddr{}, noKey{}), &unknown) {
+		return nil
+	}
+	var out []string
+	for _, k := range unknown.Want {
+		if authority(k) {
+			for _, name := range ssh.SupportedAlgorithms().HostKeys {
+				if strings.Contains(name, "-cert-") && !slices.Contains(out, name) {
+					out = append(out, name)
+				}
+			}
+			continue
+		}
+		names := []string{k.Key.Type()}
+		if names[0] == ssh.KeyAlgoRSA { // the key's type; it signs by better ones
+			names = []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
+		}
+		for _, name := range names {
+			if !slices.Contains(out, name) {
+				out = append(out, name)
+			}
+		}
+	}
+	return out
+}
+
+// authority says whether a line of known_hosts is that of an authority: what is read of it does not tell.
+func authority(k knownhosts.KnownKey) bool {
+	content, err := os.ReadFile(k.Filename)
+	lines := strings.Split(string(content), "\n")
+	return err == nil && k.Line <= len(lines) && strings.HasPrefix(strings.TrimSpace(lines[k.Line-1]), "@cert-authority")
+}
+
+// noKey is a key that is in no known_hosts.
+type noKey struct{}
+
+func (noKey) Type() string                        { return "none" }
+func (noKey) Marshal() []byte                     { return []byte("none") }
+func (noKey) Verify([]byte, *ssh.Signature) error { return errors.New("this is no key") }
 
 func (d *Dialer) forget(client *ssh.Client) {
 	d.mu.Lock()
@@ -198,20 +249,22 @@ func (d *Dialer) Close() error {
 	return err
 }
 
-func (o *SSH) config(project string) (*ssh.ClientConfig, error) {
+// config is what a connection to the host needs. done is to be called when it came about or did not: it lets the agent go.
+func (o *SSH) config(project, address string) (config *ssh.ClientConfig, done func(), err error) {
+	done = func() {}
 	hosts := o.KnownHosts
 	if hosts == "" {
 		hosts = "~/.ssh/known_hosts"
 	}
 	check, err := knownhosts.New(File(project, hosts))
 	if err != nil {
-		return nil, fmt.Errorf("known_hosts: %w", err)
+		return nil, nil, fmt.Errorf("known_hosts: %w", err)
 	}
 	var methods []ssh.AuthMethod
 	key := []byte(o.Key.Reveal())
 	if o.KeyFile != "" {
 		if key, err = os.ReadFile(File(project, o.KeyFile)); err != nil {
-			return nil, fmt.Errorf("key_file: %w", err)
+			return nil, nil, fmt.Errorf("key_file: %w", err)
 		}
 	}
 	if len(key) > 0 {
@@ -222,7 +275,7 @@ func (o *SSH) config(project string) (*ssh.ClientConfig, error) {
 			signer, err = ssh.ParsePrivateKey(key)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("private key: %w", err)
+			return nil, nil, fmt.Errorf("private key: %w", err)
 		}
 		methods = append(methods, ssh.PublicKeys(signer))
 	}
@@ -231,13 +284,14 @@ func (o *SSH) config(project string) (*ssh.ClientConfig, error) {
 	}
 	if socket := os.Getenv("SSH_AUTH_SOCK"); len(methods) == 0 && socket != "" {
 		if conn, err := net.Dial("unix", socket); err == nil {
+			done = func() { _ = conn.Close() }
 			methods = append(methods, ssh.PublicKeysCallback(agent.NewClient(conn).Signers))
 		}
 	}
 	if len(methods) == 0 {
-		return nil, &Trouble{Message: "there is neither a key nor a password", Advice: "set key_file:, key: or password: under ssh:, or start an agent"}
+		return nil, nil, &Trouble{Message: "there is neither a key nor a password", Advice: "set key_file:, key: or password: under ssh:, or start an agent"}
 	}
-	return &ssh.ClientConfig{User: o.User, Auth: methods, HostKeyCallback: check}, nil
+	return &ssh.ClientConfig{User: o.User, Auth: methods, HostKeyCallback: check, HostKeyAlgorithms: keyTypes(check, address)}, done, nil
 }
 
 // watched is a connection whose reads fail when nothing comes for the idle time, unless a deadline was set. It reads

@@ -2,20 +2,26 @@ package database
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/pem"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/millrace/millrace/extract"
@@ -42,7 +48,7 @@ func newHost(t *testing.T) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := &ssh.ServerConfig{NoClientAuth: true, PublicKeyCallback: func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil }}
+	config := &ssh.ServerConfig{PublicKeyCallback: func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil }}
 	config.AddHostKey(signer)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -233,6 +239,96 @@ func TestTunnelRefused(t *testing.T) {
 	soon(t, func() {
 		_, _ = first.Write([]byte("x"))
 		if _, err := io.ReadFull(first, b); err != nil || h.tunnels.Load() != 1 {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// TestKeyTypes: a host shows the key that is known, not the one that is liked best.
+func TestKeyTypes(t *testing.T) {
+	t.Parallel()
+	line := func(host string, private crypto.Signer) string {
+		key, err := ssh.NewPublicKey(private.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return knownhosts.Line([]string{knownhosts.Normalize(host)}, key) + "\n"
+	}
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certs := slices.DeleteFunc(slices.Clone(ssh.SupportedAlgorithms().HostKeys), func(name string) bool { return !strings.Contains(name, "-cert-") })
+	for name, c := range map[string]struct {
+		known string
+		want  []string
+	}{
+		"none":      {"", nil},
+		"another":   {line("b:22", ed), nil},
+		"port":      {line("a:2222", ed), nil},
+		"ed25519":   {line("a:22", ed), []string{ssh.KeyAlgoED25519}},
+		"rsa":       {line("a:22", old), []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}},
+		"two":       {"# ours\n" + line("a:22", ed) + line("b:22", old) + line("a:22", ec) + line("a:22", ed), []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256}},
+		"authority": {"# ours\n@cert-authority " + line("a:22", old) + line("a:22", ed), append(certs, ssh.KeyAlgoED25519)},
+		"revoked":   {"@revoked " + line("a:22", ec) + line("a:22", ed), []string{ssh.KeyAlgoED25519}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "known_hosts")
+			if err := os.WriteFile(file, []byte(c.known), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			check, err := knownhosts.New(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := keyTypes(check, "a:22"); !slices.Equal(got, c.want) {
+				t.Errorf("%v, not %v", got, c.want)
+			}
+		})
+	}
+}
+
+// TestTunnelAgent: the agent is asked when a tunnel is made, and let go then.
+func TestTunnelAgent(t *testing.T) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := agent.NewKeyring()
+	if err := keys.Add(agent.AddedKey{PrivateKey: private}); err != nil {
+		t.Fatal(err)
+	}
+	folder, err := os.MkdirTemp("", "agent") // the path of a socket must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	socket := filepath.Join(folder, "socket")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	left := make(chan error, 1)
+	go func() {
+		if conn, err := listener.Accept(); err == nil {
+			left <- agent.ServeAgent(keys, conn)
+		}
+	}()
+	t.Setenv("SSH_AUTH_SOCK", socket)
+	h := newHost(t)
+	d := h.dialer(t, func(o *Options) { o.SSH.KeyFile = "" })
+	mustDial(t, d)
+	soon(t, func() {
+		if err := <-left; !errors.Is(err, io.EOF) {
 			t.Errorf("%v", err)
 		}
 	})
