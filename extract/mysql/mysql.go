@@ -178,7 +178,7 @@ func (s *source) tls(c *driver.Config, mode, host string) error {
 			return nil
 		}
 	case "false", "disable", "disabled":
-		if options.Verify != "" {
+		if options != (database.TLS{}) {
 			return &database.Trouble{Message: "the URL says tls=" + mode + ", and tls: wants a certificate checked", Advice: "remove one of the two"}
 		}
 		return nil
