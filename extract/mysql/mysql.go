@@ -22,7 +22,6 @@ import (
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/extract/database"
-	"github.com/millrace/millrace/internal/config"
 )
 
 // Spec describes the source to the project loader.
@@ -42,7 +41,7 @@ func Spec() extract.Spec {
 			if !isURL(text) {
 				return nil, false, nil
 			}
-			return &database.Options{URL: config.NewURL(text)}, true, nil
+			return database.ForURL(text), true, nil
 		},
 	}
 }
