@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"slices"
@@ -403,6 +404,17 @@ func Broken(err error) bool {
 		return netErr.Timeout()
 	}
 	return strings.Contains(err.Error(), "conn closed")
+}
+
+// Pause waits before another quick try: longer each time, and not equally long for all who wait. It ends early with ctx.
+func Pause(ctx context.Context, try int) {
+	base := 300 * time.Millisecond << try
+	timer := time.NewTimer(base/2 + rand.N(base))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // Trouble is an error with advice, in words of its own.

@@ -216,10 +216,7 @@ type session struct {
 func (s *source) connect(ctx context.Context) (*session, error) {
 	conn, err := s.pool.Conn(ctx)
 	for try := 0; err != nil && try < 2 && !s.wasReached() && broken(err) && ctx.Err() == nil; try++ {
-		select {
-		case <-time.After(300 * time.Millisecond << try):
-		case <-ctx.Done():
-		}
+		database.Pause(ctx, try)
 		conn, err = s.pool.Conn(ctx)
 	}
 	if err != nil {
@@ -361,7 +358,7 @@ func (s *source) explain(ctx context.Context, err error) error {
 	if errors.As(err, &server) {
 		message = server.Message
 	}
-	if transient(err) && s.wasReached() {
+	if transient(err) && (s.wasReached() || serverCode(err) != 0) { // who answers with a code is there; who never answered may be spelled wrong
 		err = fmt.Errorf("%w: %w", extract.ErrTransient, err)
 	}
 	if advice == "" {
