@@ -53,6 +53,7 @@ func TestAdvice(t *testing.T) {
 		{name: "tls of the authority only", url: strings.Replace(f.url, "127.0.0.1", "localhost", 1) + "?ssl-mode=VERIFY_CA", set: func(o *database.Options) { o.TLS.CA = server.CAFile }},
 		{name: "no file of an authority", url: f.url + "?tls=true", set: func(o *database.Options) { o.TLS.CA = "none.pem" }, words: []string{"ca", "none.pem"}},
 		{name: "a contradiction", url: f.url + "?tls=false", set: func(o *database.Options) { o.TLS.Verify = database.VerifyFull }, words: []string{"tls=false", "remove one"}},
+		{name: "a contradiction by a file", url: f.url + "?tls=false", set: func(o *database.Options) { o.TLS.CA = server.CAFile }, words: []string{"tls=false", "remove one"}},
 		{name: "lock", st: stream("orders", extract.Full), set: func(o *database.Options) { o.LockTimeout = config.Duration(time.Second) }, words: []string{"lock", "lock_timeout"}},
 		{name: "statement timeout", st: stream("q", extract.Full, option(func(o *database.StreamOptions) { o.Query = "SELECT SLEEP(3) AS s, 1 AS id" })), set: func(o *database.Options) { o.StatementTimeout = config.Duration(100 * time.Millisecond) }, words: []string{"max_statement_time", "statement_timeout"}},
 	} {

@@ -22,7 +22,6 @@ import (
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/extract/database"
-	"github.com/millrace/millrace/internal/config"
 )
 
 // Spec describes the source to the project loader.
@@ -42,7 +41,7 @@ func Spec() extract.Spec {
 			if !isURL(text) {
 				return nil, false, nil
 			}
-			return &database.Options{URL: config.NewURL(text)}, true, nil
+			return database.ForURL(text), true, nil
 		},
 	}
 }
@@ -178,7 +177,7 @@ func (s *source) tls(c *driver.Config, mode, host string) error {
 			return nil
 		}
 	case "false", "disable", "disabled":
-		if options.Verify != "" {
+		if options != (database.TLS{}) {
 			return &database.Trouble{Message: "the URL says tls=" + mode + ", and tls: wants a certificate checked", Advice: "remove one of the two"}
 		}
 		return nil
@@ -217,10 +216,7 @@ type session struct {
 func (s *source) connect(ctx context.Context) (*session, error) {
 	conn, err := s.pool.Conn(ctx)
 	for try := 0; err != nil && try < 2 && !s.wasReached() && broken(err) && ctx.Err() == nil; try++ {
-		select {
-		case <-time.After(300 * time.Millisecond << try):
-		case <-ctx.Done():
-		}
+		database.Pause(ctx, try)
 		conn, err = s.pool.Conn(ctx)
 	}
 	if err != nil {
@@ -362,7 +358,7 @@ func (s *source) explain(ctx context.Context, err error) error {
 	if errors.As(err, &server) {
 		message = server.Message
 	}
-	if transient(err) && s.wasReached() {
+	if transient(err) && (s.wasReached() || serverCode(err) != 0) { // who answers with a code is there; who never answered may be spelled wrong
 		err = fmt.Errorf("%w: %w", extract.ErrTransient, err)
 	}
 	if advice == "" {

@@ -97,7 +97,7 @@ func (s *source) explain(ctx context.Context, err error) error {
 	case c == "" && (database.Broken(err) || errors.As(err, new(*pgconn.ConnectError))):
 		advice = fmt.Sprintf("is %s reachable from here, and does the server listen on that port?", s.options.URL)
 	}
-	if transient(err) && s.wasReached() {
+	if transient(err) && (s.wasReached() || code(err) != "") { // who answers with a code is there; who never answered may be spelled wrong
 		err = fmt.Errorf("%w: %w", extract.ErrTransient, err)
 	}
 	if advice == "" {

@@ -294,3 +294,44 @@ func TestInputSSH(t *testing.T) {
 		})
 	}
 }
+
+// TestInputSSHSilence: a context and the idle time end a statement through a tunnel too, and the server is told to stop.
+func TestInputSSHSilence(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, few)
+	host := testserver.SSH(t)
+	f.options = &database.Options{URL: config.NewURL(f.url + "?sslmode=disable&application_name=silence"), IdleTimeout: config.Duration(2 * time.Second),
+		SSH: &database.SSH{Host: host.Addr(), User: host.User, KeyFile: host.KeyFile, KnownHosts: host.KnownHostsFile}}
+	src := f.mustOpen().(*source)
+	for name, c := range map[string]struct {
+		limit time.Duration
+		words string
+	}{"context": {time.Second, "context deadline exceeded"}, "idle_timeout": {time.Minute, "silent for 2s (idle_timeout)"}} {
+		t.Run(name, func(t *testing.T) {
+			session, err := src.connect(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer session.close()
+			ctx, cancel := context.WithTimeout(t.Context(), c.limit)
+			defer cancel()
+			began := time.Now()
+			_, err = session.Exec(ctx, "SELECT pg_sleep(20)")
+			if err == nil || !strings.Contains(err.Error(), c.words) || time.Since(began) > 10*time.Second {
+				t.Errorf("after %s: %v", time.Since(began), err)
+			}
+			for began := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+				var busy int
+				if err := f.db.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'silence' AND state = 'active'").Scan(&busy); err != nil {
+					t.Fatal(err)
+				}
+				if busy == 0 {
+					break
+				}
+				if time.Since(began) > 10*time.Second {
+					t.Fatal("the server goes on")
+				}
+			}
+		})
+	}
+}

@@ -90,7 +90,8 @@ func open(env extract.Env, options any) (extract.Source, error) {
 	return s, nil
 }
 
-// connConfig reads the URL. Where it asks for encryption only, the certificate is checked all the same.
+// connConfig reads the URL. Where it asks for encryption only, the certificate is checked all the same, and where it leaves
+// encryption to the server, any key of tls: asks for it: what is given to check a server by is never passed over.
 func (s *source) connConfig() (*pgx.ConnConfig, error) {
 	u, err := url.Parse(s.options.URL.Reveal())
 	if err != nil {
@@ -99,9 +100,10 @@ func (s *source) connConfig() (*pgx.ConnConfig, error) {
 	q := u.Query()
 	mode := q.Get("sslmode")
 	switch tls := s.options.TLS; {
-	case mode == "disable" && tls.Verify != "":
+	case mode == "disable" && tls != (database.TLS{}):
 		return nil, &database.Trouble{Message: "the URL says sslmode=disable, and tls: wants a certificate checked", Advice: "remove one of the two"}
-	case tls.Verify == database.VerifyFull, tls.Verify == "" && mode == "require", mode == "" && (tls.CA != "" || tls.Cert != ""):
+	case tls.Verify == database.VerifyFull, tls.Verify == "" && mode == "require",
+		tls != (database.TLS{}) && tls.Verify == "" && (mode == "" || mode == "prefer" || mode == "allow"):
 		q.Set("sslmode", "verify-full")
 	case tls.Verify == database.VerifyCA:
 		q.Set("sslmode", "verify-ca")

@@ -46,10 +46,7 @@ func (s *source) connect(ctx context.Context) (*session, error) {
 	}
 	conn, err := pgx.ConnectConfig(ctx, s.config.Copy())
 	for try := 0; err != nil && try < 2 && !s.wasReached() && database.Broken(err) && code(err) == "" && ctx.Err() == nil; try++ {
-		select {
-		case <-time.After(300 * time.Millisecond << try):
-		case <-ctx.Done():
-		}
+		database.Pause(ctx, try)
 		conn, err = pgx.ConnectConfig(ctx, s.config.Copy())
 	}
 	if err != nil {

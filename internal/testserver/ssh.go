@@ -1,7 +1,10 @@
 package testserver
 
 import (
+	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
@@ -23,7 +26,7 @@ import (
 type SSHServer struct {
 	*Server               // without Password and CAFile
 	KeyFile        string // the private key that is let in
-	KnownHostsFile string // the server's host key
+	KnownHostsFile string // the server's host key of ed25519; it has one of ECDSA too, which few have in there
 }
 
 // SSH starts an sshd that ends with the test. Without OpenSSH's server the test is skipped.
@@ -56,12 +59,27 @@ func newSSH() (*SSHServer, error) {
 	server.fast, server.crash = syscall.SIGTERM, syscall.SIGKILL
 	s := &SSHServer{Server: server}
 	pidFile := filepath.Join(s.folder, "pid")
-	var hostKeyFile string
-	var host, client ssh.PublicKey
-	if hostKeyFile, host, err = s.newKey("host_key"); err != nil {
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
 		return nil, err
 	}
-	if s.KeyFile, client, err = s.newKey("client_key"); err != nil {
+	hostKeyFile, host, err := s.newKey("host_key", ed)
+	if err != nil {
+		return nil, err
+	}
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	otherKeyFile, _, err := s.newKey("host_key_ecdsa", ec)
+	if err != nil {
+		return nil, err
+	}
+	if _, ed, err = ed25519.GenerateKey(rand.Reader); err != nil {
+		return nil, err
+	}
+	var client ssh.PublicKey
+	if s.KeyFile, client, err = s.newKey("client_key", ed); err != nil {
 		return nil, err
 	}
 	authorized, err := s.write("authorized_keys", ssh.MarshalAuthorizedKey(client))
@@ -71,7 +89,7 @@ func newSSH() (*SSHServer, error) {
 	s.args = func() []string {
 		args := []string{program("sshd"), "-D", "-e", "-f", "/dev/null"}
 		for _, option := range []string{
-			"Port=" + strconv.Itoa(s.Port), "ListenAddress=" + s.Host, "HostKey=" + hostKeyFile, "AuthorizedKeysFile=" + authorized,
+			"Port=" + strconv.Itoa(s.Port), "ListenAddress=" + s.Host, "HostKey=" + hostKeyFile, "HostKey=" + otherKeyFile, "AuthorizedKeysFile=" + authorized,
 			"PidFile=" + pidFile, "StrictModes=no", "UsePAM=no", "PasswordAuthentication=no", "KbdInteractiveAuthentication=no",
 			"PermitRootLogin=prohibit-password", "AllowTcpForwarding=yes", "UseDNS=no", "LogLevel=VERBOSE",
 		} {
@@ -92,16 +110,12 @@ func newSSH() (*SSHServer, error) {
 }
 
 // newKey writes a private key as ssh-keygen would.
-func (s *SSHServer) newKey(name string) (string, ssh.PublicKey, error) {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return "", nil, err
-	}
+func (s *SSHServer) newKey(name string, private crypto.Signer) (string, ssh.PublicKey, error) {
 	block, err := ssh.MarshalPrivateKey(private, "")
 	if err != nil {
 		return "", nil, fmt.Errorf("write %s: %w", name, err)
 	}
-	key, err := ssh.NewPublicKey(public)
+	key, err := ssh.NewPublicKey(private.Public())
 	if err != nil {
 		return "", nil, err
 	}
