@@ -447,3 +447,36 @@ func TestEdgeCachedSequence(t *testing.T) {
 		})
 	}
 }
+
+// TestEdgeProcedure: a procedure that commits has young transactions, and writes the time of its CALL in each.
+func TestEdgeProcedure(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]string{"statement_timestamp": "statement_timestamp()", "variable": "v"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st := stream("t", extract.Append, by("at"))
+			f := newFixture(t, `CREATE TABLE t (id bigserial PRIMARY KEY, at timestamptz NOT NULL); CREATE INDEX ON t (at);
+CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ DECLARE v timestamptz := now(); BEGIN
+  FOR i IN 1..4 LOOP INSERT INTO t (at) VALUES (`+at+`); COMMIT; PERFORM pg_sleep(1.2); COMMIT; END LOOP; END $$`, st)
+			caller := connect(t, f.url)
+			done := make(chan error)
+			go func() { _, err := caller.Exec(context.Background(), "CALL p()"); done <- err }()
+			time.Sleep(200 * time.Millisecond)
+			f.exec("INSERT INTO t (at) VALUES (now())")
+			m := newMerged()
+			time.Sleep(2600 * time.Millisecond) // in the third round
+			if err := m.poll(t.Context(), f.open, st); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			f.exec("CALL p()")
+			time.Sleep(margin + 200*time.Millisecond)
+			if err := m.poll(t.Context(), f.open, st); err != nil {
+				t.Fatal(err)
+			}
+			m.same(t, f.whole(st))
+		})
+	}
+}

@@ -258,7 +258,9 @@ func (s *source) takeSnapshot(ctx context.Context) (_ *holder, err error) {
 	return h, nil
 }
 
-// findEdge looks who is active. Only sessions of this database can write to its tables; ours only read.
+// findEdge looks who is active. Only sessions of this database can write to its tables; ours only read. A procedure that
+// commits has a new transaction each time, and none for a moment, while statement_timestamp() and what it has kept in
+// variables are as old as its CALL: a statement under way counts from its own start.
 func (h *holder) findEdge(ctx context.Context) error {
 	h.edge = h.now.Add(-margin)
 	switch {
@@ -269,12 +271,16 @@ func (h *holder) findEdge(ctx context.Context) error {
 		h.unproven = fmt.Sprintf("%q may not see when other sessions' transactions began: GRANT pg_monitor TO %[1]q", h.user)
 		return nil
 	}
-	rows, err := h.Query(ctx, `SELECT pid, coalesce(usename, ''), coalesce(application_name, ''), coalesce(state, ''), coalesce(xact_start, '-infinity')
-FROM pg_catalog.pg_stat_activity
-WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() AND (xact_start IS NOT NULL OR state = 'disabled')
-  AND backend_type NOT IN ('autovacuum launcher', 'autovacuum worker', 'walsender', 'walwriter', 'checkpointer', 'background writer', 'archiver', 'startup')
-  AND application_name NOT LIKE $1 || ' %'
-ORDER BY state = 'disabled' DESC, xact_start LIMIT 1`, appName)
+	rows, err := h.Query(ctx, `WITH writing AS (
+  SELECT pid, usename, application_name, state,
+    CASE WHEN state IN ('active', 'fastpath function call') THEN least(xact_start, query_start) ELSE xact_start END AS start
+  FROM pg_catalog.pg_stat_activity
+  WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()
+    AND backend_type NOT IN ('autovacuum launcher', 'autovacuum worker', 'walsender', 'walwriter', 'checkpointer', 'background writer', 'archiver', 'startup')
+    AND application_name NOT LIKE $1 || ' %'
+) SELECT pid, coalesce(usename, ''), coalesce(application_name, ''), coalesce(state, ''), coalesce(start, '-infinity')
+FROM writing WHERE start IS NOT NULL OR state = 'disabled'
+ORDER BY state = 'disabled' DESC, start LIMIT 1`, appName)
 	if err != nil {
 		return err
 	}
