@@ -269,8 +269,8 @@ func smallRanges(t *testing.T) {
 	t.Cleanup(func() { fullRange, incrementalRange = full, incremental })
 }
 
-// TestMarkFirstLoad: the ranges of a first load are read on in a later snapshot, while rows change; not when the table
-// was rewritten, after which its pages hold other rows.
+// TestMarkFirstLoad: the ranges of a first load of append are read on in a later snapshot, while rows come; not when the
+// table was rewritten, after which its pages hold other rows. Those of incremental begin anew.
 func TestMarkFirstLoad(t *testing.T) {
 	smallRanges(t)
 	for name, table := range trees {
@@ -306,10 +306,19 @@ func TestMarkFirstLoad(t *testing.T) {
 				if w, err = src.Window(t.Context(), st, "", fixed); err != nil {
 					t.Fatal(err)
 				}
-				if w != fixed {
+				rest := 2
+				switch {
+				case mode == extract.Append && w != fixed:
 					t.Fatal("the ranges were given up, though the table was not rewritten")
+				case mode == extract.Incremental && w == fixed:
+					t.Fatal("ranges are read on in a later snapshot, though rows move")
+				case mode == extract.Incremental:
+					if _, err := l.part(t.Context(), src, st, fixed, fixed.Slices[2], ""); !errors.Is(err, extract.ErrChanged) {
+						t.Errorf("a range of the earlier snapshot: %v, want ErrChanged", err)
+					}
+					l, rest = &landed{}, 0
 				}
-				for _, slice := range w.Slices[2:] {
+				for _, slice := range w.Slices[rest:] {
 					if _, err := l.part(t.Context(), src, st, w, slice, ""); err != nil {
 						t.Fatal(err)
 					}
@@ -342,6 +351,46 @@ func TestMarkFirstLoad(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestMarkFirstLoadMoved: a row that is updated without its cursor moves into a page that was read already.
+func TestMarkFirstLoadMoved(t *testing.T) {
+	smallRanges(t)
+	st := stream("t", extract.Incremental, by("at", "id"))
+	f := newFixture(t, `CREATE TABLE t (id bigint PRIMARY KEY, note text, at timestamptz NOT NULL); CREATE INDEX ON t (at, id);
+INSERT INTO t SELECT i, repeat('x', 200), '2024-01-01'::timestamptz + i * interval '1 s' FROM generate_series(1, 5000) AS i`, st)
+	f.exec("DELETE FROM t WHERE id <= 500")
+	f.exec("VACUUM ANALYZE t")
+	src := f.mustOpen()
+	w, err := src.Window(t.Context(), st, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &landed{}
+	if _, err := l.part(t.Context(), src, st, w, w.Slices[0], ""); err != nil {
+		t.Fatal(err)
+	}
+	_ = src.Close()
+	f.exec("UPDATE t SET note = 'mended by hand' WHERE id BETWEEN 4000 AND 4009")
+	src = f.mustOpen()
+	fixed, rest := journaled(t, w), 1
+	if w, err = src.Window(t.Context(), st, "", fixed); err != nil {
+		t.Fatal(err)
+	}
+	if w != fixed { // as the engine does
+		l, rest = &landed{}, 0
+	}
+	for _, slice := range w.Slices[rest:] {
+		if _, err := l.part(t.Context(), src, st, w, slice, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := newMerged()
+	m.take(w, l)
+	if err := m.poll(t.Context(), f.open, st); err != nil {
+		t.Fatal(err)
+	}
+	m.same(t, f.whole(st))
 }
 
 // TestMarkByHand: a person sets the cursor.

@@ -37,16 +37,16 @@ const (
 )
 
 // Sizes of ranges, in bytes of the table. A range is what is read again after a broken connection, and, of the first
-// load of an incremental stream, what is kept after a crash.
+// load of an append stream, what is kept after a crash.
 // Only tests change them.
 var (
 	fullRange        int64 = 1 << 30
 	incrementalRange int64 = 256 << 20
 )
 
-// Window implements extract.Source. Windows of full streams hold as long as the session that holds their snapshot; those
-// of incremental and append streams for ever, because a row of theirs that changes gets a cursor beyond them: they are
-// extended by what has changed since.
+// Window implements extract.Source. Windows of full streams, and of first loads that read ranges, hold as long as the
+// session that holds their snapshot; other windows of incremental and append streams for ever, because a row of theirs that
+// changes gets a cursor beyond them: they are extended by what has changed since.
 func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cursor, fixed *extract.Window) (*extract.Window, error) {
 	h, err := s.hold(ctx)
 	if err != nil {
@@ -128,9 +128,10 @@ LIMIT 1`, r.tree).Scan(&name)
 	return fmt.Errorf("%s was rewritten, truncated or replaced: %w", name, extract.ErrChanged)
 }
 
-// readsOn says whether a window of an earlier session still means the same rows. Ranges of a table do for a first load:
-// a row that has moved meanwhile, from a range yet to be read to one that was, comes again with its new cursor. Where all
-// rows are read to find those that are gone, it would be taken for one of them.
+// readsOn says whether a window of an earlier session still means the same rows. Changed rows do: one that changes again
+// comes again with its new cursor. Ranges of pages do only where rows never change: one that is updated without its cursor
+// may move, from a range yet to be read to one that was, and would never come. Where all rows are read to find those that
+// are gone, it would be taken for one of them.
 func (r *relation) readsOn(w *extract.Window, since extract.Cursor) bool {
 	if since == "" && len(r.stream.Known) > 0 {
 		return false
@@ -138,6 +139,9 @@ func (r *relation) readsOn(w *extract.Window, since extract.Cursor) bool {
 	for _, slice := range w.Slices {
 		var sp piece
 		if json.Unmarshal([]byte(slice.Spec), &sp) != nil || sp.Columns != r.fingerprint() || sp.File != "" && sp.File != r.file {
+			return false
+		}
+		if r.stream.Mode != extract.Append && (sp.AsOf != "" || sp.From > 0 || sp.To > 0) {
 			return false
 		}
 	}
@@ -193,6 +197,9 @@ func (p *planner) ranges(sp piece, size int64) {
 	for i := range n {
 		one := sp
 		one.File, one.From = p.rel.file, i*pages
+		if p.stream.Mode != extract.Append {
+			one.AsOf = p.h.asOf.ID
+		}
 		if i < n-1 {
 			one.To = (i + 1) * pages
 		}
