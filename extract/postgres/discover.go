@@ -109,7 +109,7 @@ func (s *source) discovered(ctx context.Context, c *session, f facts, oid uint32
 			continue // most columns: the server is not asked
 		}
 		probe := &relation{stream: extract.Stream{Name: name, Mode: extract.Incremental, Cursor: col.name}, oid: rel.oid, kind: rel.kind}
-		if probe.lookAtCursor(ctx, c, attributes) != nil || !database.LikelyCursor(col.name, probe.cursor.class) {
+		if probe.lookAtCursor(ctx, c, f, attributes) != nil || !database.LikelyCursor(col.name, probe.cursor.class) {
 			continue
 		}
 		d.Cursors = append(d.Cursors, extract.CursorCandidate{Column: col.name, Type: col.sqlType, Indexed: probe.cursor.indexed, Nullable: col.nullable})

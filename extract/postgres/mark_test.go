@@ -393,6 +393,60 @@ INSERT INTO t SELECT i, repeat('x', 200), '2024-01-01'::timestamptz + i * interv
 	m.same(t, f.whole(st))
 }
 
+// TestMarkNotFinite: NaN and the infinities are greater, or less, than all that comes. They do not move the mark, and are
+// read in every run.
+func TestMarkNotFinite(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ column, plain, odd string }{
+		"numeric":     {"numeric", "100", "('NaN'), ('Infinity'), ('-Infinity')"},
+		"timestamptz": {"timestamptz", "now() - interval '1 hour'", "('infinity'), ('-infinity'), (NULL)"},
+		"date":        {"date", "current_date - 3", "('infinity'), ('-infinity'), (NULL)"},
+	} {
+		for _, index := range []string{"", "; CREATE INDEX ON t (at, id)"} {
+			t.Run(name+index, func(t *testing.T) {
+				t.Parallel()
+				st := stream("t", extract.Incremental, by("at", "id"))
+				f := newFixture(t, "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, nonce int, at "+c.column+"); CREATE SEQUENCE s OWNED BY t.at"+index, st)
+				f.exec("INSERT INTO t (nonce, at) VALUES (1, " + c.plain + "); INSERT INTO t (at) VALUES " + c.odd)
+				m := newMerged()
+				poll := func() {
+					t.Helper()
+					if err := m.poll(t.Context(), f.open, st); err != nil {
+						t.Fatal(err)
+					}
+					mentions(t, strings.Join(m.notes, "; "), "at is NaN or infinite", "every run")
+					if name != "date" { // which lands no infinity
+						m.same(t, f.whole(st))
+					}
+				}
+				poll()
+				first := mustMark(t, m.since).Value
+				f.exec("UPDATE t SET nonce = 7 WHERE nonce IS NULL")
+				poll()
+				f.exec("INSERT INTO t (nonce, at) VALUES (2, " + c.plain + " + " + map[string]string{"numeric": "1", "timestamptz": "interval '1 minute'", "date": "1"}[name] + ")")
+				poll()
+				if now := mustMark(t, m.since).Value; first == "" || now == first || strings.Contains(strings.ToLower(first+now), "n") {
+					t.Errorf("the mark went from %q to %q", first, now)
+				}
+				st.Mode, st.Key = extract.Append, nil
+				f.streams = []extract.Stream{st}
+				_, err := f.mustOpen().Window(t.Context(), st, "", nil)
+				if err == nil {
+					t.Fatal("append would leave rows out")
+				}
+				mentions(t, err.Error()+advice(err), "NaN or infinite", "incremental")
+				st.Mode, st.Key = extract.Incremental, []string{"id"}
+				f.streams = []extract.Stream{st}
+				_, err = f.mustOpen().Window(t.Context(), st, database.Mark{Value: "infinity"}.Cursor(), nil)
+				if err == nil {
+					t.Fatal("a mark that nothing passes ends the stream without a word")
+				}
+				mentions(t, err.Error()+advice(err), "infinity", "state reset")
+			})
+		}
+	}
+}
+
 // TestMarkByHand: a person sets the cursor.
 func TestMarkByHand(t *testing.T) {
 	t.Parallel()

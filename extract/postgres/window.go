@@ -160,6 +160,8 @@ type planner struct {
 	present database.Mark
 	// ripening: nothing shows how far a number is complete; what was seen counts when it is old enough.
 	ripening bool
+	// There are rows whose cursor is NULL; is NaN or infinite.
+	hasNulls, hasOdd bool
 }
 
 func (p *planner) note(format string, args ...any) {
@@ -219,6 +221,9 @@ func (p *planner) changes(ctx context.Context) error {
 	if p.present, err = p.mark(ctx); err != nil {
 		return err
 	}
+	if err := p.lookOutside(ctx); err != nil {
+		return err
+	}
 	b, err := p.bounds(ctx, mark)
 	if err != nil {
 		return err
@@ -239,7 +244,7 @@ func (p *planner) changes(ctx context.Context) error {
 			return &database.Trouble{Message: fmt.Sprintf("how far %s is complete cannot be seen (%s): mode: append would lose rows that are committed late", p.rel.cursor.name, p.h.unprovenNumbers(p.rel)),
 				Advice: "use mode: incremental with a key, a cursor that is a timestamp, or the table itself at the primary"}
 		}
-		if err := p.refuseNulls(ctx); err != nil {
+		if err := p.refuseOutside(); err != nil {
 			return err
 		}
 		sp.Top, p.w.Overlaps = b.hi, false
@@ -263,49 +268,69 @@ func (p *planner) changes(ctx context.Context) error {
 	}
 	if b.fresh {
 		sp.What = changedRows
-		sp.Paged = p.rel.cursor.indexed && p.rel.keyIs.notNull && len(p.stream.Key) > 0 && !p.rel.cursor.unindexedNulls()
+		sp.Paged = p.rel.cursor.indexed && p.rel.keyIs.notNull && len(p.stream.Key) > 0 && !p.rel.cursor.oneScan()
 		p.slice("changed", sp, 0)
 	}
-	if err := p.nulls(ctx, b.fresh); err != nil {
-		return err
-	}
+	p.readOutside(b.fresh)
 	if p.stream.Deletes {
 		p.slice("keys", piece{What: keysOnly}, 0)
 	}
 	return nil
 }
 
-// unindexedNulls says that rows without a cursor come out of the same scan as the changed ones.
-func (c *cursorColumn) unindexedNulls() bool { return c.nullable && !c.indexed }
+// oneScan says that rows that no mark passes come out of the same scan as the changed ones.
+func (c *cursorColumn) oneScan() bool { return len(c.outside()) > 0 && !c.indexed }
 
-// nulls adds the rows that have no cursor: it never shows when they change, so that they are read in each run.
-func (p *planner) nulls(ctx context.Context, changed bool) error {
+// lookOutside finds out whether there are rows that no mark passes. Each kind has a query of its own: an index answers it.
+func (p *planner) lookOutside(ctx context.Context) error {
 	c := p.rel.cursor
-	if !c.nullable || c.unindexedNulls() && changed {
-		return nil
+	null, odd := "false", "false"
+	for _, where := range c.outside() {
+		exists := "EXISTS (SELECT 1 FROM " + p.rel.from + " WHERE " + where + ")"
+		if strings.HasSuffix(where, " IS NULL") {
+			null = exists
+		} else {
+			odd += " OR " + exists
+		}
 	}
-	var some bool
-	if err := p.h.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+p.rel.from+" WHERE "+quoteIdent(c.name)+" IS NULL)").Scan(&some); err != nil || !some {
+	if !c.indexed && odd != "false" { // one scan for all
+		odd = "EXISTS (SELECT 1 FROM " + p.rel.from + " WHERE NOT (" + c.finite() + "))"
+	}
+	if err := p.h.QueryRow(ctx, "SELECT "+null+", "+odd).Scan(&p.hasNulls, &p.hasOdd); err != nil {
 		return err
 	}
-	p.note("rows without a %s are read in every run: nothing tells when they change", c.name)
-	p.w.Overlaps = true
-	p.slice("nulls", piece{What: nullRows}, 0)
+	if p.hasOdd && p.stream.Mode == extract.Incremental {
+		p.note("rows whose %s is NaN or infinite are read in every run, and do not move the cursor", c.name)
+	}
 	return nil
 }
 
-// refuseNulls: of an append stream, a row without a cursor would never be read, or again and again.
-func (p *planner) refuseNulls(ctx context.Context) error {
-	c := p.rel.cursor
-	if !c.nullable {
+// readOutside adds the rows that no mark passes: it never shows when they change, so that they are read in each run.
+func (p *planner) readOutside(changed bool) {
+	if !p.hasNulls && !p.hasOdd {
+		return
+	}
+	p.w.Overlaps = true
+	if p.rel.cursor.oneScan() && changed {
+		return
+	}
+	if p.hasNulls {
+		p.note("rows without a %s are read in every run: nothing tells when they change", p.rel.cursor.name)
+	}
+	p.slice("nulls", piece{What: nullRows}, 0)
+}
+
+// refuseOutside: of an append stream, a row that no mark passes would never be read, or again and again.
+func (p *planner) refuseOutside() error {
+	what := "NULL"
+	switch {
+	case p.hasOdd:
+		what = "NaN or infinite"
+	case !p.hasNulls:
 		return nil
 	}
-	var some bool
-	if err := p.h.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+p.rel.from+" WHERE "+quoteIdent(c.name)+" IS NULL)").Scan(&some); err != nil || !some {
-		return err
-	}
-	return &database.Trouble{Message: fmt.Sprintf("there are rows whose %s is NULL: mode: append would leave them out", c.name),
-		Advice: "take a cursor that is NOT NULL, use mode: incremental with a key, or leave them out on purpose with a query:"}
+	return &database.Trouble{Message: fmt.Sprintf("there are rows whose %s is %s: mode: append would leave them out", p.rel.cursor.name, what),
+		Advice: "take a cursor that is NOT NULL and finite, use mode: incremental with a key, or leave them out on purpose with a query:"}
 }
 
 // mark is the present, for the cursor.
@@ -412,6 +437,10 @@ func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
 	c := p.rel.cursor
 	if mark.Value == "" {
 		return "", nil
+	}
+	if v := strings.ToLower(strings.TrimLeft(mark.Value, "+-")); v == "nan" || v == "infinity" {
+		return "", &database.Trouble{Message: fmt.Sprintf("the cursor of %s stands at %s: nothing comes after it", c.name, mark.Value),
+			Advice: fmt.Sprintf("millrace state reset %s.%s reads everything again; state set gives another value", p.env.Name, p.stream.Name)}
 	}
 	back := mark.SetBack(p.present)
 	if p.stream.Mode == extract.Append && back > 0 && c.class != database.Numbers {
