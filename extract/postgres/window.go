@@ -242,7 +242,7 @@ func (p *planner) changes(ctx context.Context) error {
 	if p.stream.Mode == extract.Append {
 		if p.ripening {
 			return &database.Trouble{Message: fmt.Sprintf("how far %s is complete cannot be seen (%s): mode: append would lose rows that are committed late", p.rel.cursor.name, p.h.unprovenNumbers(p.rel)),
-				Advice: "use mode: incremental with a key, a cursor that is a timestamp, or the table itself at the primary"}
+				Advice: "use mode: incremental with a key, a cursor that is a timestamp or that a sequence with INCREMENT 1 and CACHE 1 feeds, or the table itself at the primary"}
 		}
 		if err := p.refuseOutside(); err != nil {
 			return err
@@ -284,7 +284,7 @@ func (c *cursorColumn) oneScan() bool { return len(c.outside()) > 0 && !c.indexe
 // lookOutside finds out whether there are rows that no mark passes. Each kind has a query of its own: an index answers it.
 func (p *planner) lookOutside(ctx context.Context) error {
 	c := p.rel.cursor
-	null, odd := "false", "false"
+	null, odd, from := "false", "false", ""
 	for _, where := range c.outside() {
 		exists := "EXISTS (SELECT 1 FROM " + p.rel.from + " WHERE " + where + ")"
 		if strings.HasSuffix(where, " IS NULL") {
@@ -293,10 +293,10 @@ func (p *planner) lookOutside(ctx context.Context) error {
 			odd += " OR " + exists
 		}
 	}
-	if !c.indexed && odd != "false" { // one scan for all
-		odd = "EXISTS (SELECT 1 FROM " + p.rel.from + " WHERE NOT (" + c.finite() + "))"
+	if c.oneScan() {
+		null, odd, from = "coalesce(bool_or("+quoteIdent(c.name)+" IS NULL), false)", "coalesce(bool_or(NOT ("+c.finite()+")), false)", " FROM "+p.rel.from
 	}
-	if err := p.h.QueryRow(ctx, "SELECT "+null+", "+odd).Scan(&p.hasNulls, &p.hasOdd); err != nil {
+	if err := p.h.QueryRow(ctx, "SELECT "+null+", "+odd+from).Scan(&p.hasNulls, &p.hasOdd); err != nil {
 		return err
 	}
 	if p.hasOdd && p.stream.Mode == extract.Incremental {
@@ -522,7 +522,7 @@ func (p *planner) unproven(ctx context.Context) (string, error) {
 func (p *planner) safeNumber(mark database.Mark) (string, error) {
 	edge, known := p.h.numbers[p.stream.Name]
 	switch {
-	case !known || edge.Cache > 1:
+	case !known || edge.Unordered != "":
 		p.ripening = true
 		lookback := p.rel.option.Lookback.Std()
 		if lookback == 0 {
@@ -544,8 +544,8 @@ func (h *holder) unprovenNumbers(r *relation) string {
 	switch {
 	case h.standby:
 		return h.unproven
-	case h.numbers[r.stream.Name].Cache > 1:
-		return fmt.Sprintf("its sequence has CACHE %d: a session may use a number long after greater ones", h.numbers[r.stream.Name].Cache)
+	case h.numbers[r.stream.Name].Unordered != "":
+		return h.numbers[r.stream.Name].Unordered
 	case len(r.tree) == 0:
 		return "it is a " + r.kind + ", whose writers are not known"
 	}
