@@ -107,7 +107,8 @@ func (s *source) thereNow(ctx context.Context, st extract.Stream) bool {
 
 // rewritten finds tables that were rewritten, truncated or replaced by others of their name between the snapshot and the
 // locks that now keep them as they are: from the snapshot they would look empty. Functions see the catalog as it is now,
-// queries as it was at the snapshot. A new index is no matter, and neither is a new partition.
+// queries as it was at the snapshot. A new index is no matter, and neither is a new partition; a table that was there and
+// was attached since has rows that the snapshot shows: ranges that were read before lack them.
 func (r *relation) rewritten(ctx context.Context, c *session) error {
 	var name string
 	err := c.QueryRow(ctx, `WITH mine AS (
@@ -117,6 +118,7 @@ func (r *relation) rewritten(ctx context.Context, c *session) error {
 FROM pg_catalog.unnest($1::oid[]) AS t(oid) FULL JOIN mine AS l ON l.relation = t.oid LEFT JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
 WHERE l.relation IS NULL
   OR c.oid IS NULL AND pg_catalog.pg_get_indexdef(l.relation) IS NULL AND coalesce(pg_catalog.pg_partition_root(l.relation)::oid, l.relation) = l.relation
+  OR t.oid IS NULL AND c.oid IS NOT NULL AND EXISTS (SELECT 1 FROM pg_catalog.pg_partition_ancestors(c.oid) AS a WHERE a.relid = ANY($1))
   OR c.relkind IN ('r', 'm') AND c.relfilenode <> 0 AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)
 LIMIT 1`, r.tree).Scan(&name)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -125,7 +127,7 @@ LIMIT 1`, r.tree).Scan(&name)
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("%s was rewritten, truncated or replaced: %w", name, extract.ErrChanged)
+	return fmt.Errorf("%s was rewritten, truncated, replaced or attached: %w", name, extract.ErrChanged)
 }
 
 // readsOn says whether a window of an earlier session still means the same rows. Changed rows do: one that changes again
