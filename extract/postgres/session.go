@@ -226,6 +226,15 @@ func (s *source) takeSnapshot(ctx context.Context) (_ *holder, err error) {
 	if h.facts, err = c.facts(ctx); err != nil {
 		return nil, err
 	}
+	position := "pg_catalog.pg_current_wal_lsn()"
+	if h.standby {
+		position = "pg_catalog.pg_last_wal_replay_lsn()"
+	}
+	var lsn pgtype.Text // before the snapshot, and early: a transaction stands in the log before others see that it has ended
+	if err := c.QueryRow(ctx, "SELECT "+position+"::text").Scan(&lsn); err != nil {
+		return nil, err
+	}
+	h.asOf.Position = lsn.String
 	if err := s.numberEdges(ctx, h); err != nil {
 		return nil, err
 	}
@@ -240,21 +249,16 @@ func (s *source) takeSnapshot(ctx context.Context) (_ *holder, err error) {
 	if err := h.awaitPrepared(ctx); err != nil {
 		return nil, err
 	}
-	position := "pg_catalog.pg_current_wal_lsn()"
-	if h.standby {
-		position = "pg_catalog.pg_last_wal_replay_lsn()"
-	}
 	if _, err := c.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"); err != nil {
 		return nil, err
 	}
-	var lsn pgtype.Text
-	err = c.QueryRow(ctx, "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.clock_timestamp(), "+position+"::text").Scan(&h.snapshot, &h.asOf.Time, &lsn)
+	err = c.QueryRow(ctx, "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.clock_timestamp()").Scan(&h.snapshot, &h.asOf.Time)
 	if err != nil {
 		return nil, err
 	}
 	token := make([]byte, 6)
 	_, _ = rand.Read(token)
-	h.asOf.ID, h.asOf.Position = h.snapshot+"/"+hex.EncodeToString(token), lsn.String
+	h.asOf.ID = h.snapshot + "/" + hex.EncodeToString(token)
 	return h, nil
 }
 
