@@ -139,7 +139,11 @@ func (s *source) grant(err error) string {
 			return fmt.Sprintf("GRANT SELECT ON %s TO %s", name, user)
 		}
 	}
-	return "ask the owner for the right to read it"
+	if strings.HasPrefix(text, "permission denied") || routine(err) != "aclcheck_error" {
+		return "ask the owner for the right to read it"
+	}
+	// In another language than English the kind and the name stand somewhere in its words.
+	return fmt.Sprintf("ask the owner to GRANT SELECT on it to %s; USAGE on a schema, EXECUTE on a function", user)
 }
 
 // examine implements extract.Spec.Examine.
