@@ -109,9 +109,11 @@ type Window struct {
 
 // AsOf is one state of a source: everything that was committed then, and nothing that came later.
 type AsOf struct {
-	ID       string    `json:"id"`                 // equal for windows that read the same state
-	Time     time.Time `json:"time"`               // by the source's clock
-	Position string    `json:"position,omitempty"` // in the source's log: an LSN, a GTID
+	ID   string    `json:"id"`   // equal for windows that read the same state
+	Time time.Time `json:"time"` // by the source's clock
+	// Position is in the source's log: an LSN, a GTID. PostgreSQL's was read before the state was taken, a lower bound:
+	// whoever goes on reading the log from there misses nothing, and may meet what the state has already.
+	Position string `json:"position,omitempty"`
 }
 
 // Slice is one piece of a window; Spec is opaque to the engine.

@@ -109,7 +109,7 @@ func (s *source) discovered(ctx context.Context, c *session, f facts, oid uint32
 			continue // most columns: the server is not asked
 		}
 		probe := &relation{stream: extract.Stream{Name: name, Mode: extract.Incremental, Cursor: col.name}, oid: rel.oid, kind: rel.kind}
-		if probe.lookAtCursor(ctx, c, attributes) != nil || !database.LikelyCursor(col.name, probe.cursor.class) {
+		if probe.lookAtCursor(ctx, c, f, attributes) != nil || !database.LikelyCursor(col.name, probe.cursor.class) {
 			continue
 		}
 		d.Cursors = append(d.Cursors, extract.CursorCandidate{Column: col.name, Type: col.sqlType, Indexed: probe.cursor.indexed, Nullable: col.nullable})
@@ -139,7 +139,11 @@ func (s *source) grant(err error) string {
 			return fmt.Sprintf("GRANT SELECT ON %s TO %s", name, user)
 		}
 	}
-	return "ask the owner for the right to read it"
+	if strings.HasPrefix(text, "permission denied") || routine(err) != "aclcheck_error" {
+		return "ask the owner for the right to read it"
+	}
+	// In another language than English the kind and the name stand somewhere in its words.
+	return fmt.Sprintf("ask the owner to GRANT SELECT on it to %s; USAGE on a schema, EXECUTE on a function", user)
 }
 
 // examine implements extract.Spec.Examine.

@@ -447,3 +447,84 @@ func TestEdgeCachedSequence(t *testing.T) {
 		})
 	}
 }
+
+// TestEdgeProcedure: a procedure that commits has young transactions, and writes the time of its CALL in each.
+func TestEdgeProcedure(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]string{"statement_timestamp": "statement_timestamp()", "variable": "v"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st := stream("t", extract.Append, by("at"))
+			f := newFixture(t, `CREATE TABLE t (id bigserial PRIMARY KEY, at timestamptz NOT NULL); CREATE INDEX ON t (at);
+CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ DECLARE v timestamptz := now(); BEGIN
+  FOR i IN 1..4 LOOP INSERT INTO t (at) VALUES (`+at+`); COMMIT; PERFORM pg_sleep(1.2); COMMIT; END LOOP; END $$`, st)
+			caller := connect(t, f.url)
+			done := make(chan error)
+			go func() { _, err := caller.Exec(context.Background(), "CALL p()"); done <- err }()
+			time.Sleep(200 * time.Millisecond)
+			f.exec("INSERT INTO t (at) VALUES (now())")
+			m := newMerged()
+			time.Sleep(2600 * time.Millisecond) // in the third round
+			if err := m.poll(t.Context(), f.open, st); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			f.exec("CALL p()")
+			time.Sleep(margin + 200*time.Millisecond)
+			if err := m.poll(t.Context(), f.open, st); err != nil {
+				t.Fatal(err)
+			}
+			m.same(t, f.whole(st))
+		})
+	}
+}
+
+// TestEdgeNumbers: numbers that no sequence gives out one by one may come below those that are there.
+func TestEdgeNumbers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ table, why string }{
+		"identity":      {"CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY)", ""},
+		"serial":        {"CREATE TABLE t (id serial PRIMARY KEY)", ""},
+		"default":       {"CREATE SEQUENCE s; CREATE TABLE t (id bigint PRIMARY KEY DEFAULT nextval('s'))", ""},
+		"trigger":       {"CREATE TABLE t (id bigint PRIMARY KEY); CREATE SEQUENCE s OWNED BY t.id", ""},
+		"partitions":    {"CREATE TABLE t (id bigserial, PRIMARY KEY (id)) PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100); CREATE TABLE t2 PARTITION OF t DEFAULT", ""},
+		"blocks":        {"CREATE SEQUENCE s INCREMENT BY 50; CREATE TABLE t (id bigint PRIMARY KEY DEFAULT nextval('s'))", "INCREMENT 50"},
+		"descending":    {"CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY (INCREMENT BY -1) PRIMARY KEY)", "INCREMENT -1"},
+		"application's": {"CREATE TABLE t (id bigint PRIMARY KEY)", "no sequence"},
+		"two sequences": {"CREATE TABLE t (id bigserial); CREATE TABLE t1 (id bigserial) INHERITS (t)", "2 sequences"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st := stream("t", extract.Append, by("id"))
+			f := newFixture(t, c.table, st)
+			_, err := f.mustOpen().Window(t.Context(), st, "", nil)
+			if c.why == "" {
+				if err != nil {
+					t.Fatal(err, advice(err))
+				}
+				return
+			}
+			if err == nil {
+				t.Fatal("append would lose rows")
+			}
+			mentions(t, err.Error()+advice(err), c.why, "INCREMENT 1", "incremental")
+			st = stream("t", extract.Incremental, by("id", "id"))
+			f.streams = []extract.Stream{st}
+			f.exec("INSERT INTO t OVERRIDING SYSTEM VALUE VALUES (1), (51)")
+			m := newMerged()
+			for id := range 2 {
+				if err := m.poll(t.Context(), f.open, st); err != nil {
+					t.Fatal(err)
+				}
+				mentions(t, strings.Join(m.notes, "; "), c.why, "10m0s")
+				f.exec(fmt.Sprintf("INSERT INTO t OVERRIDING SYSTEM VALUE VALUES (%d)", 2+id))
+			}
+			if err := m.poll(t.Context(), f.open, st); err != nil {
+				t.Fatal(err)
+			}
+			m.same(t, f.whole(st))
+		})
+	}
+}

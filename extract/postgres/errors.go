@@ -43,6 +43,25 @@ func code(err error) string {
 	return ""
 }
 
+// routine is the function of the server that raised an error: its words come in the server's language (lc_messages).
+func routine(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Routine
+	}
+	return ""
+}
+
+// timedOut says whether statement_timeout ended a statement. Whoever cancels one by hand has the same code and routine:
+// without our timeout it is that, and with it, in another language than English, it counts as the timeout.
+func (s *source) timedOut(err error) bool {
+	if code(err) != queryCanceled || s.options.StatementTimeout == 0 {
+		return false
+	}
+	text := err.Error()
+	return strings.Contains(text, "statement timeout") || !strings.Contains(text, "canceling statement due to")
+}
+
 // transient says whether the same may succeed when it is tried again soon.
 func transient(err error) bool {
 	switch c := code(err); {
@@ -70,13 +89,13 @@ func (s *source) explain(ctx context.Context, err error) error {
 		advice = fmt.Sprintf("check user %q and its password in the secret or variable that url: names, and pg_hba.conf on the server", user)
 	case c == noDatabase:
 		advice = "the part of the URL behind the host is the database"
-	case strings.Contains(err.Error(), "row-level security"): // its code is that of missing rights
+	case c == noPrivilege && routine(err) == "check_enable_rls": // its code is that of missing rights
 		advice = fmt.Sprintf("a policy would hide rows from %[1]q without a word: ALTER ROLE %[1]q BYPASSRLS, or read a view or a query: that is meant to show only some", user)
 	case c == noPrivilege:
 		advice = s.grant(err)
 	case c == tooManyConnections:
 		advice = "lower connections: on the source, or raise max_connections on the server"
-	case c == queryCanceled && strings.Contains(err.Error(), "statement timeout"):
+	case s.timedOut(err):
 		advice = "raise statement_timeout: on the source; 0 means no limit"
 	case c == queryCanceled || c == serialization:
 		advice = "a replica cancels queries that hold up its replay: raise max_standby_streaming_delay there, switch hot_standby_feedback on, or read from the primary"
@@ -97,7 +116,8 @@ func (s *source) explain(ctx context.Context, err error) error {
 	case c == "" && (database.Broken(err) || errors.As(err, new(*pgconn.ConnectError))):
 		advice = fmt.Sprintf("is %s reachable from here, and does the server listen on that port?", s.options.URL)
 	}
-	if transient(err) && (s.wasReached() || code(err) != "") { // who answers with a code is there; who never answered may be spelled wrong
+	// Who answers with a code is there; who never answered may be spelled wrong. What has timed out would only do so again.
+	if transient(err) && !s.timedOut(err) && (s.wasReached() || code(err) != "") {
 		err = fmt.Errorf("%w: %w", extract.ErrTransient, err)
 	}
 	if advice == "" {

@@ -269,8 +269,8 @@ func smallRanges(t *testing.T) {
 	t.Cleanup(func() { fullRange, incrementalRange = full, incremental })
 }
 
-// TestMarkFirstLoad: the ranges of a first load are read on in a later snapshot, while rows change; not when the table
-// was rewritten, after which its pages hold other rows.
+// TestMarkFirstLoad: the ranges of a first load of append are read on in a later snapshot, while rows come; not when the
+// table was rewritten, after which its pages hold other rows. Those of incremental begin anew.
 func TestMarkFirstLoad(t *testing.T) {
 	smallRanges(t)
 	for name, table := range trees {
@@ -306,10 +306,19 @@ func TestMarkFirstLoad(t *testing.T) {
 				if w, err = src.Window(t.Context(), st, "", fixed); err != nil {
 					t.Fatal(err)
 				}
-				if w != fixed {
+				rest := 2
+				switch {
+				case mode == extract.Append && w != fixed:
 					t.Fatal("the ranges were given up, though the table was not rewritten")
+				case mode == extract.Incremental && w == fixed:
+					t.Fatal("ranges are read on in a later snapshot, though rows move")
+				case mode == extract.Incremental:
+					if _, err := l.part(t.Context(), src, st, fixed, fixed.Slices[2], ""); !errors.Is(err, extract.ErrChanged) {
+						t.Errorf("a range of the earlier snapshot: %v, want ErrChanged", err)
+					}
+					l, rest = &landed{}, 0
 				}
-				for _, slice := range w.Slices[2:] {
+				for _, slice := range w.Slices[rest:] {
 					if _, err := l.part(t.Context(), src, st, w, slice, ""); err != nil {
 						t.Fatal(err)
 					}
@@ -339,6 +348,100 @@ func TestMarkFirstLoad(t *testing.T) {
 				if _, err := l.part(t.Context(), old, st, fixed, fixed.Slices[1], ""); !errors.Is(err, extract.ErrChanged) {
 					t.Errorf("a range of a rewritten table: %v, want ErrChanged", err)
 				}
+			})
+		}
+	}
+}
+
+// TestMarkFirstLoadMoved: a row that is updated without its cursor moves into a page that was read already.
+func TestMarkFirstLoadMoved(t *testing.T) {
+	smallRanges(t)
+	st := stream("t", extract.Incremental, by("at", "id"))
+	f := newFixture(t, `CREATE TABLE t (id bigint PRIMARY KEY, note text, at timestamptz NOT NULL); CREATE INDEX ON t (at, id);
+INSERT INTO t SELECT i, repeat('x', 200), '2024-01-01'::timestamptz + i * interval '1 s' FROM generate_series(1, 5000) AS i`, st)
+	f.exec("DELETE FROM t WHERE id <= 500")
+	f.exec("VACUUM ANALYZE t")
+	src := f.mustOpen()
+	w, err := src.Window(t.Context(), st, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &landed{}
+	if _, err := l.part(t.Context(), src, st, w, w.Slices[0], ""); err != nil {
+		t.Fatal(err)
+	}
+	_ = src.Close()
+	f.exec("UPDATE t SET note = 'mended by hand' WHERE id BETWEEN 4000 AND 4009")
+	src = f.mustOpen()
+	fixed, rest := journaled(t, w), 1
+	if w, err = src.Window(t.Context(), st, "", fixed); err != nil {
+		t.Fatal(err)
+	}
+	if w != fixed { // as the engine does
+		l, rest = &landed{}, 0
+	}
+	for _, slice := range w.Slices[rest:] {
+		if _, err := l.part(t.Context(), src, st, w, slice, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := newMerged()
+	m.take(w, l)
+	if err := m.poll(t.Context(), f.open, st); err != nil {
+		t.Fatal(err)
+	}
+	m.same(t, f.whole(st))
+}
+
+// TestMarkNotFinite: NaN and the infinities are greater, or less, than all that comes. They do not move the mark, and are
+// read in every run.
+func TestMarkNotFinite(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ column, plain, odd string }{
+		"numeric":     {"numeric", "100", "('NaN'), ('Infinity'), ('-Infinity')"},
+		"timestamptz": {"timestamptz", "now() - interval '1 hour'", "('infinity'), ('-infinity'), (NULL)"},
+		"date":        {"date", "current_date - 3", "('infinity'), ('-infinity'), (NULL)"},
+	} {
+		for _, index := range []string{"", "; CREATE INDEX ON t (at, id)"} {
+			t.Run(name+index, func(t *testing.T) {
+				t.Parallel()
+				st := stream("t", extract.Incremental, by("at", "id"))
+				f := newFixture(t, "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, nonce int, at "+c.column+"); CREATE SEQUENCE s OWNED BY t.at"+index, st)
+				f.exec("INSERT INTO t (nonce, at) VALUES (1, " + c.plain + "); INSERT INTO t (at) VALUES " + c.odd)
+				m := newMerged()
+				poll := func() {
+					t.Helper()
+					if err := m.poll(t.Context(), f.open, st); err != nil {
+						t.Fatal(err)
+					}
+					mentions(t, strings.Join(m.notes, "; "), "at is NaN or infinite", "every run")
+					if name != "date" { // which lands no infinity
+						m.same(t, f.whole(st))
+					}
+				}
+				poll()
+				first := mustMark(t, m.since).Value
+				f.exec("UPDATE t SET nonce = 7 WHERE nonce IS NULL")
+				poll()
+				f.exec("INSERT INTO t (nonce, at) VALUES (2, " + c.plain + " + " + map[string]string{"numeric": "1", "timestamptz": "interval '1 minute'", "date": "1"}[name] + ")")
+				poll()
+				if now := mustMark(t, m.since).Value; first == "" || now == first || strings.Contains(strings.ToLower(first+now), "n") {
+					t.Errorf("the mark went from %q to %q", first, now)
+				}
+				st.Mode, st.Key = extract.Append, nil
+				f.streams = []extract.Stream{st}
+				_, err := f.mustOpen().Window(t.Context(), st, "", nil)
+				if err == nil {
+					t.Fatal("append would leave rows out")
+				}
+				mentions(t, err.Error()+advice(err), "NaN or infinite", "incremental")
+				st.Mode, st.Key = extract.Incremental, []string{"id"}
+				f.streams = []extract.Stream{st}
+				_, err = f.mustOpen().Window(t.Context(), st, database.Mark{Value: "infinity"}.Cursor(), nil)
+				if err == nil {
+					t.Fatal("a mark that nothing passes ends the stream without a word")
+				}
+				mentions(t, err.Error()+advice(err), "infinity", "state reset")
 			})
 		}
 	}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/extract/database"
@@ -127,4 +129,31 @@ func TestConformance(t *testing.T) {
 				return err
 			}}
 	})
+}
+
+// TestErrorsOfAnotherLanguage: a server that speaks German gets the same classes and advice.
+func TestErrorsOfAnotherLanguage(t *testing.T) {
+	for name, c := range map[string]struct {
+		err       *pgconn.PgError
+		timeout   time.Duration
+		advice    string
+		transient bool
+	}{
+		"hidden rows": {err: &pgconn.PgError{Code: noPrivilege, Routine: "check_enable_rls", Message: "Anfrage würde von Policy für Sicherheit auf Zeilenebene für Tabelle »t« betroffen sein"}, advice: "BYPASSRLS"},
+		"no right":    {err: &pgconn.PgError{Code: noPrivilege, Routine: "aclcheck_error", Message: "keine Berechtigung für Tabelle t"}, advice: `GRANT SELECT on it to "u"`},
+		"in English":  {err: &pgconn.PgError{Code: noPrivilege, Routine: "aclcheck_error", Message: "permission denied for table t"}, advice: `GRANT SELECT ON t TO "u"`},
+		"timeout":     {err: &pgconn.PgError{Code: queryCanceled, Routine: "ProcessInterrupts", Message: "storniere Anfrage wegen Zeitüberschreitung der Anfrage"}, timeout: time.Second, advice: "statement_timeout"},
+		"cancelled":   {err: &pgconn.PgError{Code: queryCanceled, Routine: "ProcessInterrupts", Message: "storniere Anfrage wegen Benutzeraufforderung"}, advice: "replica", transient: true},
+		"by hand":     {err: &pgconn.PgError{Code: queryCanceled, Routine: "ProcessInterrupts", Message: "canceling statement due to user request"}, timeout: time.Second, advice: "replica", transient: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := &database.Options{StatementTimeout: config.Duration(c.timeout)}
+			s := &source{options: o, config: &pgx.ConnConfig{Config: pgconn.Config{User: "u"}}, reached: true}
+			err := s.explain(t.Context(), fmt.Errorf("read: %w", c.err))
+			mentions(t, advice(err), c.advice)
+			if errors.Is(err, extract.ErrTransient) != c.transient {
+				t.Errorf("transient: %v", !c.transient)
+			}
+		})
+	}
 }

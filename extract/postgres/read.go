@@ -147,12 +147,12 @@ func (r *relation) statement(sp piece, resume string) (sql string, columns []col
 		}
 	case changedRows:
 		changed := cursor + " > " + r.cursor.value(sp.Lo) + " AND " + cursor + " <= " + r.cursor.value(sp.Top)
-		if r.cursor.unindexedNulls() && r.stream.Mode == extract.Incremental {
-			changed = "(" + changed + " OR " + cursor + " IS NULL)"
+		if r.cursor.oneScan() && r.stream.Mode == extract.Incremental {
+			changed = "(" + strings.Join(append([]string{changed}, r.cursor.outside()...), " OR ") + ")"
 		}
 		where = append(where, changed)
 	case nullRows:
-		where = append(where, cursor+" IS NULL")
+		where = append(where, "("+strings.Join(r.cursor.outside(), " OR ")+")")
 	case keysOnly:
 		columns = r.keyColumns()
 		for _, k := range columns {

@@ -44,6 +44,35 @@ type cursorColumn struct {
 	sqlType  string // without its precision: what a literal is cast to
 	nullable bool
 	indexed  bool
+	least    string // SQL of what every value is above that has a place in the order of changes; "": all have
+	most     string // …and below: NaN and the infinities are none
+}
+
+// finite keeps the values that a mark can pass.
+func (c *cursorColumn) finite() string {
+	name := quoteIdent(c.name)
+	switch {
+	case c.most == "":
+		return "true"
+	case c.least == "":
+		return name + " < " + c.most
+	}
+	return name + " > " + c.least + " AND " + name + " < " + c.most
+}
+
+// outside are the conditions of rows that no mark passes, one for each kind.
+func (c *cursorColumn) outside() (out []string) {
+	name := quoteIdent(c.name)
+	if c.nullable {
+		out = append(out, name+" IS NULL")
+	}
+	if c.least != "" {
+		out = append(out, name+" <= "+c.least)
+	}
+	if c.most != "" {
+		out = append(out, name+" >= "+c.most)
+	}
+	return out
 }
 
 type keyFacts struct {
@@ -126,7 +155,7 @@ func (s *source) relation(ctx context.Context, c *session, f facts, st extract.S
 	if err := r.choose(attributes); err != nil {
 		return nil, err
 	}
-	if err := r.lookAtCursor(ctx, c, attributes); err != nil {
+	if err := r.lookAtCursor(ctx, c, f, attributes); err != nil {
 		return nil, err
 	}
 	if err := r.lookAtKey(ctx, c, attributes); err != nil {
@@ -243,7 +272,7 @@ func (r *relation) column(name string) *column {
 }
 
 // lookAtCursor finds out what the cursor column is.
-func (r *relation) lookAtCursor(ctx context.Context, c *session, attributes []attribute) error {
+func (r *relation) lookAtCursor(ctx context.Context, c *session, f facts, attributes []attribute) error {
 	name := r.stream.Cursor
 	if name == "" || r.stream.Mode == extract.Full {
 		return nil
@@ -264,6 +293,12 @@ func (r *relation) lookAtCursor(ctx context.Context, c *session, attributes []at
 		return &database.Trouble{Message: fmt.Sprintf("%s is %s: a cursor is a timestamp, a date or a number", name, a.sqlType), Advice: "read a query: that casts it, or take another column; mode: full needs no cursor"}
 	}
 	r.cursor = &cursorColumn{name: name, class: classes[base], sqlType: types[base], nullable: !a.notNull}
+	switch t := r.cursor.sqlType; {
+	case t == "numeric" && f.version < 140000: // it has no infinity yet; NaN is greater than all
+		r.cursor.most = "'NaN'::numeric"
+	case t != "int8":
+		r.cursor.least, r.cursor.most = "'-infinity'::"+t, "'infinity'::"+t
+	}
 	if r.oid == 0 || r.kind == "view" {
 		return nil
 	}
@@ -349,11 +384,11 @@ func (r *relation) keyColumns() []column {
 
 func quoteIdent(name string) string { return pgx.Identifier{name}.Sanitize() }
 
-// maxCursor is the greatest value of the cursor, as text; "" when there is none. below restricts it to smaller ones.
+// maxCursor is the greatest finite value of the cursor, as text; "" when there is none. below restricts it to smaller ones.
 func (r *relation) maxCursor(ctx context.Context, c *session, below string) (string, error) {
-	column, where := quoteIdent(r.cursor.name), ""
+	column, where := quoteIdent(r.cursor.name), " WHERE "+r.cursor.finite()
 	if below != "" {
-		where = " WHERE " + column + " < " + r.cursor.value(below)
+		where += " AND " + column + " < " + r.cursor.value(below)
 	}
 	var value *string
 	if err := c.QueryRow(ctx, "SELECT max("+column+")::text FROM "+r.from+where).Scan(&value); err != nil || value == nil {

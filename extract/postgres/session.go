@@ -223,6 +223,15 @@ func (s *source) takeSnapshot(ctx context.Context) (_ *holder, err error) {
 	if h.facts, err = c.facts(ctx); err != nil {
 		return nil, err
 	}
+	position := "pg_catalog.pg_current_wal_lsn()"
+	if h.standby {
+		position = "pg_catalog.pg_last_wal_replay_lsn()"
+	}
+	var lsn pgtype.Text // before the snapshot, and early: a transaction stands in the log before others see that it has ended
+	if err := c.QueryRow(ctx, "SELECT "+position+"::text").Scan(&lsn); err != nil {
+		return nil, err
+	}
+	h.asOf.Position = lsn.String
 	if err := s.numberEdges(ctx, h); err != nil {
 		return nil, err
 	}
@@ -237,25 +246,22 @@ func (s *source) takeSnapshot(ctx context.Context) (_ *holder, err error) {
 	if err := h.awaitPrepared(ctx); err != nil {
 		return nil, err
 	}
-	position := "pg_catalog.pg_current_wal_lsn()"
-	if h.standby {
-		position = "pg_catalog.pg_last_wal_replay_lsn()"
-	}
 	if _, err := c.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"); err != nil {
 		return nil, err
 	}
-	var lsn pgtype.Text
-	err = c.QueryRow(ctx, "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.clock_timestamp(), "+position+"::text").Scan(&h.snapshot, &h.asOf.Time, &lsn)
+	err = c.QueryRow(ctx, "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.clock_timestamp()").Scan(&h.snapshot, &h.asOf.Time)
 	if err != nil {
 		return nil, err
 	}
 	token := make([]byte, 6)
 	_, _ = rand.Read(token)
-	h.asOf.ID, h.asOf.Position = h.snapshot+"/"+hex.EncodeToString(token), lsn.String
+	h.asOf.ID = h.snapshot + "/" + hex.EncodeToString(token)
 	return h, nil
 }
 
-// findEdge looks who is active. Only sessions of this database can write to its tables; ours only read.
+// findEdge looks who is active. Only sessions of this database can write to its tables; ours only read. A procedure that
+// commits has a new transaction each time, and none for a moment, while statement_timestamp() and what it has kept in
+// variables are as old as its CALL: a statement under way counts from its own start.
 func (h *holder) findEdge(ctx context.Context) error {
 	h.edge = h.now.Add(-margin)
 	switch {
@@ -266,12 +272,16 @@ func (h *holder) findEdge(ctx context.Context) error {
 		h.unproven = fmt.Sprintf("%q may not see when other sessions' transactions began: GRANT pg_monitor TO %[1]q", h.user)
 		return nil
 	}
-	rows, err := h.Query(ctx, `SELECT pid, coalesce(usename, ''), coalesce(application_name, ''), coalesce(state, ''), coalesce(xact_start, '-infinity')
-FROM pg_catalog.pg_stat_activity
-WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() AND (xact_start IS NOT NULL OR state = 'disabled')
-  AND backend_type NOT IN ('autovacuum launcher', 'autovacuum worker', 'walsender', 'walwriter', 'checkpointer', 'background writer', 'archiver', 'startup')
-  AND application_name NOT LIKE $1 || ' %'
-ORDER BY state = 'disabled' DESC, xact_start LIMIT 1`, appName)
+	rows, err := h.Query(ctx, `WITH writing AS (
+  SELECT pid, usename, application_name, state,
+    CASE WHEN state IN ('active', 'fastpath function call') THEN least(xact_start, query_start) ELSE xact_start END AS start
+  FROM pg_catalog.pg_stat_activity
+  WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()
+    AND backend_type NOT IN ('autovacuum launcher', 'autovacuum worker', 'walsender', 'walwriter', 'checkpointer', 'background writer', 'archiver', 'startup')
+    AND application_name NOT LIKE $1 || ' %'
+) SELECT pid, coalesce(usename, ''), coalesce(application_name, ''), coalesce(state, ''), coalesce(start, '-infinity')
+FROM writing WHERE start IS NOT NULL OR state = 'disabled'
+ORDER BY state = 'disabled' DESC, start LIMIT 1`, appName)
 	if err != nil {
 		return err
 	}
@@ -365,9 +375,9 @@ const writeLocks = `('RowExclusiveLock', 'ShareUpdateExclusiveLock', 'ShareRowEx
 // numberEdge is how far a cursor that is a number is complete: to Value, or not at all while someone who may have taken
 // smaller numbers has not ended.
 type numberEdge struct {
-	Value   string
-	Blocker *blocker
-	Cache   int // how many numbers a session takes at once: with more than one, it may use one of them much later
+	Value     string
+	Blocker   *blocker
+	Unordered string // why numbers may come that are smaller than those that are there; "": none do
 }
 
 // patience is how long a snapshot waits for transactions that are under way. Only tests change it.
@@ -391,12 +401,12 @@ func (s *source) numberEdges(ctx context.Context, h *holder) error {
 		if err != nil || len(rel.tree) == 0 {
 			continue
 		}
-		cache, err := rel.cached(ctx, h.session)
+		unordered, err := rel.unordered(ctx, h.session)
 		if err != nil {
 			return err
 		}
-		h.numbers[st.Name] = numberEdge{Value: value, Cache: cache}
-		if cache > 1 {
+		h.numbers[st.Name] = numberEdge{Value: value, Unordered: unordered}
+		if unordered != "" {
 			continue
 		}
 		tables[st.Name] = rel.tree
@@ -436,14 +446,30 @@ func (s *source) numberEdges(ctx context.Context, h *holder) error {
 	return nil
 }
 
-// cached is the greatest CACHE of the sequences that the cursor's numbers come from.
-func (r *relation) cached(ctx context.Context, c *session) (n int, err error) {
-	err = c.QueryRow(ctx, `SELECT coalesce(max(s.seqcache), 1)::int FROM pg_catalog.pg_sequence AS s JOIN pg_catalog.pg_attribute AS a ON a.attrelid = ANY($1) AND a.attname = $2
-WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid
-    AND d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum AND d.deptype IN ('a', 'i'))
-  OR EXISTS (SELECT 1 FROM pg_catalog.pg_attrdef AS f JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
-    WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum AND d.refclassid = 'pg_class'::regclass AND d.refobjid = s.seqrelid)`, r.tree, r.cursor.name).Scan(&n)
-	return n, err
+// unordered says why the cursor's numbers may not be given out in order; "" when one sequence gives them, one by one.
+// Versions that applications count, and blocks of numbers that they take, show nothing of what is still to come.
+func (r *relation) unordered(ctx context.Context, c *session) (string, error) {
+	var sequences, cache, step int64
+	err := c.QueryRow(ctx, `WITH feeding AS (
+  SELECT DISTINCT s.seqrelid, s.seqcache, s.seqincrement FROM pg_catalog.pg_sequence AS s JOIN pg_catalog.pg_attribute AS a ON a.attrelid = ANY($1) AND a.attname = $2
+  WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid
+      AND d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum AND d.deptype IN ('a', 'i'))
+    OR EXISTS (SELECT 1 FROM pg_catalog.pg_attrdef AS f JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
+      WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum AND d.refclassid = 'pg_class'::regclass AND d.refobjid = s.seqrelid)
+) SELECT count(*), coalesce(max(seqcache), 1), coalesce(max(seqincrement) FILTER (WHERE seqincrement <> 1), 1) FROM feeding`, r.tree, r.cursor.name).Scan(&sequences, &cache, &step)
+	switch {
+	case err != nil:
+		return "", err
+	case sequences == 0:
+		return "no sequence gives its numbers; where a trigger takes them from one, ALTER SEQUENCE … OWNED BY says so", nil
+	case sequences > 1:
+		return fmt.Sprintf("%d sequences give its numbers", sequences), nil
+	case cache > 1:
+		return fmt.Sprintf("its sequence has CACHE %d: a session may use a number long after greater ones", cache), nil
+	case step != 1:
+		return fmt.Sprintf("its sequence has INCREMENT %d: what is in between may be used at any time", step), nil
+	}
+	return "", nil
 }
 
 // writers are the transactions that hold a lock for writing to one of the tables, by virtual transaction id. Everybody

@@ -202,7 +202,7 @@ INSERT INTO p SELECT i, 'x' FROM generate_series(0, 199) AS i`, a, p)
 	for _, c := range []struct {
 		ddl     string
 		noticed bool
-	}{{"CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (200) TO (300)", false}, {"ALTER TABLE p DETACH PARTITION p1", true}, {"ALTER TABLE p ATTACH PARTITION p1 FOR VALUES FROM (100) TO (200)", false}, {"TRUNCATE p0", true}} {
+	}{{"CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (200) TO (300)", false}, {"ALTER TABLE p DETACH PARTITION p1", true}, {"ALTER TABLE p ATTACH PARTITION p1 FOR VALUES FROM (100) TO (200)", true}, {"TRUNCATE p0", true}} {
 		src := f.mustOpen()
 		if _, err := src.Window(t.Context(), a, "", nil); err != nil {
 			t.Fatal(err)
@@ -276,4 +276,89 @@ func TestSnapshotRowSecurity(t *testing.T) {
 func (f *fixture) as(user, password string) string {
 	config := f.db.Config()
 	return strings.Replace(f.url, config.User+":"+config.Password, user+":"+password, 1)
+}
+
+// TestSnapshotAttached: a table that becomes a partition between two ranges would be read in part. One that is created
+// meanwhile holds nothing that the snapshot shows.
+func TestSnapshotAttached(t *testing.T) {
+	smallRanges(t)
+	for name, c := range map[string]struct {
+		attach  string
+		changed bool
+	}{
+		"attached": {"ALTER TABLE t ATTACH PARTITION t2 FOR VALUES FROM (10000) TO (20000)", true},
+		"nested":   {"ALTER TABLE t3 ATTACH PARTITION t2 FOR VALUES FROM (20000) TO (30000)", true},
+		"created":  {"CREATE TABLE t4 (LIKE t); ALTER TABLE t ATTACH PARTITION t4 FOR VALUES FROM (40000) TO (50000)", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := stream("t", extract.Full)
+			f := newFixture(t, `CREATE TABLE t (id bigint, note text) PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (10000);
+CREATE TABLE t3 PARTITION OF t FOR VALUES FROM (20000) TO (30000) PARTITION BY RANGE (id); CREATE TABLE t2 (id bigint, note text); CREATE INDEX ON t (id);
+INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(1, 5000) AS i; ANALYZE t`, st)
+			if c.changed {
+				f.exec("INSERT INTO t2 SELECT i + " + map[string]string{"attached": "10000", "nested": "20000"}[name] + ", repeat('x', 200) FROM generate_series(1, 4000) AS i")
+			}
+			src := f.mustOpen()
+			w, err := src.Window(t.Context(), st, "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := &landed{}
+			for i, slice := range w.Slices {
+				if i == 2 {
+					f.exec(c.attach)
+				}
+				if _, err = l.part(t.Context(), src, st, w, slice, ""); err != nil {
+					break
+				}
+			}
+			if c.changed != errors.Is(err, extract.ErrChanged) || !c.changed && err != nil {
+				t.Fatalf("%v after %d rows", err, len(l.rows))
+			}
+			_ = src.Close()
+			m := newMerged()
+			if err := m.poll(t.Context(), f.open, st); err != nil {
+				t.Fatal(err)
+			}
+			if want := map[bool]int{true: 9000, false: 5000}[c.changed]; len(m.rows) != want {
+				t.Errorf("%d rows, want %d", len(m.rows), want)
+			}
+		})
+	}
+}
+
+// TestSnapshotPosition: what is committed after the snapshot stands in the log behind its position.
+func TestSnapshotPosition(t *testing.T) {
+	t.Parallel()
+	st := stream("t", extract.Full)
+	f := newFixture(t, few, st)
+	var before string
+	if err := f.db.QueryRow(t.Context(), "SELECT pg_current_wal_lsn()::text").Scan(&before); err != nil {
+		t.Fatal(err)
+	}
+	// The snapshot waits for what is prepared, and sees what is committed meanwhile.
+	f.exec("BEGIN; INSERT INTO t (nonce) VALUES (100); PREPARE TRANSACTION 'soon_" + f.db.Config().Database + "'")
+	position := make(chan string, 1)
+	go func() {
+		if _, err := f.db.Exec(context.Background(), "SELECT pg_sleep(1)"); err != nil {
+			t.Error(err)
+		}
+		var lsn string
+		err := f.db.QueryRow(context.Background(), "SELECT pg_current_wal_lsn()::text").Scan(&lsn)
+		if err == nil {
+			_, err = f.db.Exec(context.Background(), "COMMIT PREPARED 'soon_"+f.db.Config().Database+"'")
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		position <- lsn
+	}()
+	w, err := f.mustOpen().Window(t.Context(), st, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ordered bool
+	if err := f.db.QueryRow(t.Context(), "SELECT $1::text::pg_lsn <= $2::text::pg_lsn AND $2::text::pg_lsn <= $3::text::pg_lsn", before, w.AsOf.Position, <-position).Scan(&ordered); err != nil || !ordered {
+		t.Errorf("the position %s is not between what was there before and the commits that the snapshot waited for: %v", w.AsOf.Position, err)
+	}
 }

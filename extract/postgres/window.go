@@ -37,16 +37,16 @@ const (
 )
 
 // Sizes of ranges, in bytes of the table. A range is what is read again after a broken connection, and, of the first
-// load of an incremental stream, what is kept after a crash.
+// load of an append stream, what is kept after a crash.
 // Only tests change them.
 var (
 	fullRange        int64 = 1 << 30
 	incrementalRange int64 = 256 << 20
 )
 
-// Window implements extract.Source. Windows of full streams hold as long as the session that holds their snapshot; those
-// of incremental and append streams for ever, because a row of theirs that changes gets a cursor beyond them: they are
-// extended by what has changed since.
+// Window implements extract.Source. Windows of full streams, and of first loads that read ranges, hold as long as the
+// session that holds their snapshot; other windows of incremental and append streams for ever, because a row of theirs that
+// changes gets a cursor beyond them: they are extended by what has changed since.
 func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cursor, fixed *extract.Window) (*extract.Window, error) {
 	h, err := s.hold(ctx)
 	if err != nil {
@@ -107,7 +107,8 @@ func (s *source) thereNow(ctx context.Context, st extract.Stream) bool {
 
 // rewritten finds tables that were rewritten, truncated or replaced by others of their name between the snapshot and the
 // locks that now keep them as they are: from the snapshot they would look empty. Functions see the catalog as it is now,
-// queries as it was at the snapshot. A new index is no matter, and neither is a new partition.
+// queries as it was at the snapshot. A new index is no matter, and neither is a new partition; a table that was there and
+// was attached since has rows that the snapshot shows: ranges that were read before lack them.
 func (r *relation) rewritten(ctx context.Context, c *session) error {
 	var name string
 	err := c.QueryRow(ctx, `WITH mine AS (
@@ -117,6 +118,7 @@ func (r *relation) rewritten(ctx context.Context, c *session) error {
 FROM pg_catalog.unnest($1::oid[]) AS t(oid) FULL JOIN mine AS l ON l.relation = t.oid LEFT JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
 WHERE l.relation IS NULL
   OR c.oid IS NULL AND pg_catalog.pg_get_indexdef(l.relation) IS NULL AND coalesce(pg_catalog.pg_partition_root(l.relation)::oid, l.relation) = l.relation
+  OR t.oid IS NULL AND c.oid IS NOT NULL AND EXISTS (SELECT 1 FROM pg_catalog.pg_partition_ancestors(c.oid) AS a WHERE a.relid = ANY($1))
   OR c.relkind IN ('r', 'm') AND c.relfilenode <> 0 AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)
 LIMIT 1`, r.tree).Scan(&name)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -125,12 +127,13 @@ LIMIT 1`, r.tree).Scan(&name)
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("%s was rewritten, truncated or replaced: %w", name, extract.ErrChanged)
+	return fmt.Errorf("%s was rewritten, truncated, replaced or attached: %w", name, extract.ErrChanged)
 }
 
-// readsOn says whether a window of an earlier session still means the same rows. Ranges of a table do for a first load:
-// a row that has moved meanwhile, from a range yet to be read to one that was, comes again with its new cursor. Where all
-// rows are read to find those that are gone, it would be taken for one of them.
+// readsOn says whether a window of an earlier session still means the same rows. Changed rows do: one that changes again
+// comes again with its new cursor. Ranges of pages do only where rows never change: one that is updated without its cursor
+// may move, from a range yet to be read to one that was, and would never come. Where all rows are read to find those that
+// are gone, it would be taken for one of them.
 func (r *relation) readsOn(w *extract.Window, since extract.Cursor) bool {
 	if since == "" && len(r.stream.Known) > 0 {
 		return false
@@ -138,6 +141,9 @@ func (r *relation) readsOn(w *extract.Window, since extract.Cursor) bool {
 	for _, slice := range w.Slices {
 		var sp piece
 		if json.Unmarshal([]byte(slice.Spec), &sp) != nil || sp.Columns != r.fingerprint() || sp.File != "" && sp.File != r.file {
+			return false
+		}
+		if r.stream.Mode != extract.Append && (sp.AsOf != "" || sp.From > 0 || sp.To > 0) {
 			return false
 		}
 	}
@@ -156,6 +162,8 @@ type planner struct {
 	present database.Mark
 	// ripening: nothing shows how far a number is complete; what was seen counts when it is old enough.
 	ripening bool
+	// There are rows whose cursor is NULL; is NaN or infinite.
+	hasNulls, hasOdd bool
 }
 
 func (p *planner) note(format string, args ...any) {
@@ -193,6 +201,9 @@ func (p *planner) ranges(sp piece, size int64) {
 	for i := range n {
 		one := sp
 		one.File, one.From = p.rel.file, i*pages
+		if p.stream.Mode != extract.Append {
+			one.AsOf = p.h.asOf.ID
+		}
 		if i < n-1 {
 			one.To = (i + 1) * pages
 		}
@@ -210,6 +221,9 @@ func (p *planner) changes(ctx context.Context) error {
 		return err
 	}
 	if p.present, err = p.mark(ctx); err != nil {
+		return err
+	}
+	if err := p.lookOutside(ctx); err != nil {
 		return err
 	}
 	b, err := p.bounds(ctx, mark)
@@ -230,9 +244,9 @@ func (p *planner) changes(ctx context.Context) error {
 	if p.stream.Mode == extract.Append {
 		if p.ripening {
 			return &database.Trouble{Message: fmt.Sprintf("how far %s is complete cannot be seen (%s): mode: append would lose rows that are committed late", p.rel.cursor.name, p.h.unprovenNumbers(p.rel)),
-				Advice: "use mode: incremental with a key, a cursor that is a timestamp, or the table itself at the primary"}
+				Advice: "use mode: incremental with a key, a cursor that is a timestamp or that a sequence with INCREMENT 1 and CACHE 1 feeds, or the table itself at the primary"}
 		}
-		if err := p.refuseNulls(ctx); err != nil {
+		if err := p.refuseOutside(); err != nil {
 			return err
 		}
 		sp.Top, p.w.Overlaps = b.hi, false
@@ -256,49 +270,69 @@ func (p *planner) changes(ctx context.Context) error {
 	}
 	if b.fresh {
 		sp.What = changedRows
-		sp.Paged = p.rel.cursor.indexed && p.rel.keyIs.notNull && len(p.stream.Key) > 0 && !p.rel.cursor.unindexedNulls()
+		sp.Paged = p.rel.cursor.indexed && p.rel.keyIs.notNull && len(p.stream.Key) > 0 && !p.rel.cursor.oneScan()
 		p.slice("changed", sp, 0)
 	}
-	if err := p.nulls(ctx, b.fresh); err != nil {
-		return err
-	}
+	p.readOutside(b.fresh)
 	if p.stream.Deletes {
 		p.slice("keys", piece{What: keysOnly}, 0)
 	}
 	return nil
 }
 
-// unindexedNulls says that rows without a cursor come out of the same scan as the changed ones.
-func (c *cursorColumn) unindexedNulls() bool { return c.nullable && !c.indexed }
+// oneScan says that rows that no mark passes come out of the same scan as the changed ones.
+func (c *cursorColumn) oneScan() bool { return len(c.outside()) > 0 && !c.indexed }
 
-// nulls adds the rows that have no cursor: it never shows when they change, so that they are read in each run.
-func (p *planner) nulls(ctx context.Context, changed bool) error {
+// lookOutside finds out whether there are rows that no mark passes. Each kind has a query of its own: an index answers it.
+func (p *planner) lookOutside(ctx context.Context) error {
 	c := p.rel.cursor
-	if !c.nullable || c.unindexedNulls() && changed {
-		return nil
+	null, odd, from := "false", "false", ""
+	for _, where := range c.outside() {
+		exists := "EXISTS (SELECT 1 FROM " + p.rel.from + " WHERE " + where + ")"
+		if strings.HasSuffix(where, " IS NULL") {
+			null = exists
+		} else {
+			odd += " OR " + exists
+		}
 	}
-	var some bool
-	if err := p.h.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+p.rel.from+" WHERE "+quoteIdent(c.name)+" IS NULL)").Scan(&some); err != nil || !some {
+	if c.oneScan() {
+		null, odd, from = "coalesce(bool_or("+quoteIdent(c.name)+" IS NULL), false)", "coalesce(bool_or(NOT ("+c.finite()+")), false)", " FROM "+p.rel.from
+	}
+	if err := p.h.QueryRow(ctx, "SELECT "+null+", "+odd+from).Scan(&p.hasNulls, &p.hasOdd); err != nil {
 		return err
 	}
-	p.note("rows without a %s are read in every run: nothing tells when they change", c.name)
-	p.w.Overlaps = true
-	p.slice("nulls", piece{What: nullRows}, 0)
+	if p.hasOdd && p.stream.Mode == extract.Incremental {
+		p.note("rows whose %s is NaN or infinite are read in every run, and do not move the cursor", c.name)
+	}
 	return nil
 }
 
-// refuseNulls: of an append stream, a row without a cursor would never be read, or again and again.
-func (p *planner) refuseNulls(ctx context.Context) error {
-	c := p.rel.cursor
-	if !c.nullable {
+// readOutside adds the rows that no mark passes: it never shows when they change, so that they are read in each run.
+func (p *planner) readOutside(changed bool) {
+	if !p.hasNulls && !p.hasOdd {
+		return
+	}
+	p.w.Overlaps = true
+	if p.rel.cursor.oneScan() && changed {
+		return
+	}
+	if p.hasNulls {
+		p.note("rows without a %s are read in every run: nothing tells when they change", p.rel.cursor.name)
+	}
+	p.slice("nulls", piece{What: nullRows}, 0)
+}
+
+// refuseOutside: of an append stream, a row that no mark passes would never be read, or again and again.
+func (p *planner) refuseOutside() error {
+	what := "NULL"
+	switch {
+	case p.hasOdd:
+		what = "NaN or infinite"
+	case !p.hasNulls:
 		return nil
 	}
-	var some bool
-	if err := p.h.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+p.rel.from+" WHERE "+quoteIdent(c.name)+" IS NULL)").Scan(&some); err != nil || !some {
-		return err
-	}
-	return &database.Trouble{Message: fmt.Sprintf("there are rows whose %s is NULL: mode: append would leave them out", c.name),
-		Advice: "take a cursor that is NOT NULL, use mode: incremental with a key, or leave them out on purpose with a query:"}
+	return &database.Trouble{Message: fmt.Sprintf("there are rows whose %s is %s: mode: append would leave them out", p.rel.cursor.name, what),
+		Advice: "take a cursor that is NOT NULL and finite, use mode: incremental with a key, or leave them out on purpose with a query:"}
 }
 
 // mark is the present, for the cursor.
@@ -406,6 +440,10 @@ func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
 	if mark.Value == "" {
 		return "", nil
 	}
+	if v := strings.ToLower(strings.TrimLeft(mark.Value, "+-")); v == "nan" || v == "infinity" {
+		return "", &database.Trouble{Message: fmt.Sprintf("the cursor of %s stands at %s: nothing comes after it", c.name, mark.Value),
+			Advice: fmt.Sprintf("millrace state reset %s.%s reads everything again; state set gives another value", p.env.Name, p.stream.Name)}
+	}
 	back := mark.SetBack(p.present)
 	if p.stream.Mode == extract.Append && back > 0 && c.class != database.Numbers {
 		// Two clocks of which none was set drift apart by less than this.
@@ -486,7 +524,7 @@ func (p *planner) unproven(ctx context.Context) (string, error) {
 func (p *planner) safeNumber(mark database.Mark) (string, error) {
 	edge, known := p.h.numbers[p.stream.Name]
 	switch {
-	case !known || edge.Cache > 1:
+	case !known || edge.Unordered != "":
 		p.ripening = true
 		lookback := p.rel.option.Lookback.Std()
 		if lookback == 0 {
@@ -508,8 +546,8 @@ func (h *holder) unprovenNumbers(r *relation) string {
 	switch {
 	case h.standby:
 		return h.unproven
-	case h.numbers[r.stream.Name].Cache > 1:
-		return fmt.Sprintf("its sequence has CACHE %d: a session may use a number long after greater ones", h.numbers[r.stream.Name].Cache)
+	case h.numbers[r.stream.Name].Unordered != "":
+		return h.numbers[r.stream.Name].Unordered
 	case len(r.tree) == 0:
 		return "it is a " + r.kind + ", whose writers are not known"
 	}
