@@ -87,12 +87,14 @@ func (s *source) hold(ctx context.Context) (*holder, error) {
 		return nil, s.explain(ctx, err)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		go fresh.close()
+	if closed = s.closed; !closed {
+		s.holder = fresh
+	}
+	s.mu.Unlock()
+	if closed {
+		fresh.close()
 		return nil, errors.New("the source is closed")
 	}
-	s.holder = fresh
 	return fresh, nil
 }
 
@@ -180,6 +182,9 @@ func (s *source) takeSnapshot(ctx context.Context) (_ *holder, err error) {
 			return nil, err
 		}
 	}
+	if !h.maria { // what is committed now is in the snapshot; later it would be a promise that the snapshot may not keep
+		h.asOf.Position = h.executed(ctx)
+	}
 	if _, err := h.ExecContext(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
 		return nil, err
 	}
@@ -190,7 +195,9 @@ func (s *source) takeSnapshot(ctx context.Context) (_ *holder, err error) {
 	if h.asOf.Time, err = time.Parse(timeLayout, now); err != nil {
 		return nil, err
 	}
-	h.asOf.Position = h.position(ctx)
+	if h.maria {
+		h.asOf.Position = h.snapshotPosition(ctx)
+	}
 	token := make([]byte, 8)
 	_, _ = rand.Read(token)
 	h.asOf.ID = hex.EncodeToString(token)
@@ -415,37 +422,39 @@ func readsOnly(text string) bool {
 	return slices.Contains([]string{"SELECT", "SHOW", "EXPLAIN", "DESCRIBE", "DESC"}, strings.TrimRight(word, "\r\n\t"))
 }
 
-// position is the snapshot's place in the server's log; "" when the server does not tell.
-func (h *holder) position(ctx context.Context) string {
-	if h.maria {
-		var name, file, place string
-		rows, err := h.QueryContext(ctx, "SHOW STATUS LIKE 'binlog_snapshot_%'")
-		if err != nil {
-			return ""
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var value string
-			if rows.Scan(&name, &value) != nil {
-				return ""
-			}
-			switch strings.ToLower(name) {
-			case "binlog_snapshot_file":
-				file = value
-			case "binlog_snapshot_position":
-				place = value
-			}
-		}
-		if rows.Err() != nil || file == "" {
-			return ""
-		}
-		_ = rows.Close()
-		var gtid sql.NullString
-		if h.QueryRowContext(ctx, "SELECT BINLOG_GTID_POS(?, ?)", file, place).Scan(&gtid) == nil && gtid.String != "" {
-			return gtid.String
-		}
-		return file + ":" + place
+// snapshotPosition is the snapshot's place in MariaDB's log; "" when the server does not tell.
+func (h *holder) snapshotPosition(ctx context.Context) string {
+	var name, file, place string
+	rows, err := h.QueryContext(ctx, "SHOW STATUS LIKE 'binlog_snapshot_%'")
+	if err != nil {
+		return ""
 	}
+	defer rows.Close()
+	for rows.Next() {
+		var value string
+		if rows.Scan(&name, &value) != nil {
+			return ""
+		}
+		switch strings.ToLower(name) {
+		case "binlog_snapshot_file":
+			file = value
+		case "binlog_snapshot_position":
+			place = value
+		}
+	}
+	if rows.Err() != nil || file == "" {
+		return ""
+	}
+	_ = rows.Close()
+	var gtid sql.NullString
+	if h.QueryRowContext(ctx, "SELECT BINLOG_GTID_POS(?, ?)", file, place).Scan(&gtid) == nil && gtid.String != "" {
+		return gtid.String
+	}
+	return file + ":" + place
+}
+
+// executed is MySQL's place in its log now; "" when the server does not tell. It knows none of a snapshot.
+func (h *holder) executed(ctx context.Context) string {
 	var gtid sql.NullString
 	if h.QueryRowContext(ctx, "SELECT @@GLOBAL.gtid_executed").Scan(&gtid) != nil {
 		return ""
