@@ -21,7 +21,7 @@ type Options struct {
 	URL              config.URL      `yaml:"url" required:"true" example:"postgres://reader:${secret:erp}@db.example.com/shop?sslmode=verify-full" doc:"Address of the database. Its password is a reference. sslmode=require means verify-full here, unless tls: says less."`
 	TLS              TLS             `yaml:"tls" doc:"How the server's certificate is checked."`
 	SSH              *SSH            `yaml:"ssh" doc:"A host to reach the server through."`
-	Connections      int             `yaml:"connections" default:"4" doc:"Most connections to the server at once; one of them holds the snapshot that the others read."`
+	Connections      int             `yaml:"connections" default:"4" doc:"Most connections to the server at once, at least 2. PostgreSQL: one holds the snapshot, the others read it. MySQL uses two: one reads, in its snapshot, the other looks for what is not committed."`
 	ConnectTimeout   config.Duration `yaml:"connect_timeout" default:"15s" doc:"Time for a connection to come about."`
 	StatementTimeout config.Duration `yaml:"statement_timeout" default:"0" doc:"Longest time of one statement, reading a table included; 0: no limit."`
 	LockTimeout      config.Duration `yaml:"lock_timeout" default:"1m" doc:"Longest wait for a lock, such as one that an ALTER TABLE holds."`
@@ -133,7 +133,7 @@ func Check(options any, streams []extract.Stream) []extract.Problem {
 		return []extract.Problem{{Message: fmt.Sprintf("options are a %T", options)}}
 	}
 	if o.Connections != 0 && o.Connections < 2 {
-		out = append(out, extract.Problem{Key: "connections", Message: "at least 2 connections are needed", Hint: "one holds the snapshot, the others read it"})
+		out = append(out, extract.Problem{Key: "connections", Message: "at least 2 connections are needed", Hint: "PostgreSQL: one holds the snapshot, the others read it; MySQL: one reads, the other looks for what is not committed"})
 	}
 	if (o.TLS.Cert == "") != (o.TLS.Key == "") {
 		out = append(out, extract.Problem{Key: "tls", Message: "tls: cert and key go together"})

@@ -129,14 +129,15 @@ func examine(ctx context.Context, src extract.Source, streams []extract.Stream) 
 			say("tls", extract.LevelOK, "", "%s, certificate checked", cipher.String)
 		}
 	}
+	lookback := strings.TrimSuffix(defaultLookback.String(), "0s")
 	switch {
 	case !slices.ContainsFunc(streams, func(st extract.Stream) bool { return st.Cursor != "" && st.Mode != extract.Full }):
 	case !f.sees:
-		say("safe edge", extract.LevelWarn, fmt.Sprintf("GRANT PROCESS ON *.* TO '%s'@'…'", s.config.User), "this account cannot see the statements of other sessions: cursors stay 10m behind the clock")
+		say("safe edge", extract.LevelWarn, fmt.Sprintf("GRANT PROCESS ON *.* TO '%s'@'…'", s.config.User), "this account cannot see the statements of other sessions: cursors stay %s behind the clock", lookback)
 	case f.hidden:
-		say("safe edge", extract.LevelWarn, "GRANT SLAVE MONITOR ON *.* TO "+f.account, "the server is or was a replica, and this account may not see which: cursors stay 10m behind the clock")
+		say("safe edge", extract.LevelWarn, "GRANT SLAVE MONITOR ON *.* TO "+f.account, "the server is or was a replica, and this account may not see which: cursors stay %s behind the clock", lookback)
 	case f.replica:
-		say("safe edge", extract.LevelWarn, "read incremental streams from the primary, or raise lookback: where it lags by more than 10m", "the server is a replica, whose rows bear another server's time: cursors stay 10m behind the clock")
+		say("safe edge", extract.LevelWarn, "read incremental streams from the primary, or raise lookback: where it lags by more than "+lookback, "the server is a replica, whose rows bear another server's time: cursors stay %s behind the clock", lookback)
 	default:
 		say("safe edge", extract.LevelOK, "", "running statements are seen: no late commit is missed")
 	}

@@ -502,3 +502,90 @@ func TestEdgeFunction(t *testing.T) {
 		})
 	}
 }
+
+// TestEdgeTakenBack: of a row that is changed twice in a transaction, a dirty read shows the later version; the transaction
+// takes that back and commits the earlier.
+func TestEdgeTakenBack(t *testing.T) {
+	for name, c := range map[string]struct{ change, back string }{
+		"update": {"UPDATE t SET nonce = 101, at = NOW(6) WHERE nonce = 100", "ROLLBACK TO SAVEPOINT s"},
+		"delete": {"DELETE FROM t WHERE nonce = 100", "ROLLBACK TO SAVEPOINT s"},
+		"fails":  {"UPDATE t SET nonce = nonce + 0 * SLEEP(IF(nonce = 101, 2, 0)), at = NOW(6), id = IF(nonce = 101, 1, id) WHERE nonce IN (100, 101)", ""}, // the second finds its key taken
+	} {
+		t.Run(name, func(t *testing.T) { // not side by side: what runs in one holds the edge of the others
+			st := stream("t", extract.Append, by("at"))
+			f := newFixture(t, few[:2:2], st)
+			m := newMerged()
+			slow := testConn(t, f.db)
+			mustExec(t, slow, "BEGIN", "INSERT INTO t (nonce) VALUES (100)")
+			time.Sleep(50 * time.Millisecond)
+			f.exec("INSERT INTO t (nonce) VALUES (1)")
+			mustExec(t, slow, "INSERT INTO t (nonce) VALUES (101)", "SAVEPOINT s")
+			time.Sleep(2500 * time.Millisecond)
+			var changed sync.WaitGroup
+			changed.Go(func() {
+				if _, err := slow.ExecContext(context.Background(), c.change); (err == nil) == (c.back == "") {
+					t.Errorf("%s: %v", c.change, err)
+				}
+			})
+			if c.back != "" {
+				changed.Wait()
+			} else {
+				time.Sleep(300 * time.Millisecond)
+			}
+			f.run(m, st)
+			changed.Wait()
+			if c.back != "" {
+				mustExec(t, slow, c.back)
+			}
+			mustExec(t, slow, "COMMIT")
+			want := f.whole(st)
+			for range 20 { // the youngest wait for the margin
+				if len(m.rows) == len(want) {
+					break
+				}
+				time.Sleep(250 * time.Millisecond)
+				f.run(m, st)
+			}
+			m.same(t, want)
+		})
+	}
+}
+
+// TestEdgeWriters: an open transaction holds the edge at its start, and is named, once it has written anything; one that
+// only reads does not.
+func TestEdgeWriters(t *testing.T) {
+	f := newFixture(t, append(few[:2:2], "CREATE TABLE other (n INT) ENGINE=InnoDB"))
+	before := time.Now()
+	slow := testConn(t, f.db)
+	edge := func() (time.Duration, string) {
+		t.Helper()
+		src := f.mustOpen()
+		defer src.Close()
+		h, err := src.(*source).hold(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h.now.Sub(h.edge), h.running
+	}
+	mustExec(t, slow, "START TRANSACTION WITH CONSISTENT SNAPSHOT")
+	time.Sleep(2 * time.Second)
+	if behind, what := edge(); behind != margin {
+		t.Errorf("the edge is %v behind the clock, held by %q", behind, what)
+	}
+	mustExec(t, slow, "INSERT INTO other VALUES (1)")
+	if behind, what := edge(); behind < 2*time.Second+margin || behind > time.Since(before)+2*margin+time.Second {
+		t.Errorf("the edge is %v behind the clock, the transaction began %v ago (%q)", behind, time.Since(before), what)
+	} else {
+		mentions(t, what, "transaction of session", "open since")
+	}
+	id := "'" + t.Name() + "'"
+	mustExec(t, slow, "COMMIT", "XA START "+id, "INSERT INTO other VALUES (2)", "XA END "+id, "XA PREPARE "+id)
+	_ = slow.Raw(func(any) error { return driver.ErrBadConn }) // leaves it to whoever comes
+	t.Cleanup(func() { mustExec(t, testConn(t, f.db), "XA ROLLBACK "+id) })
+	time.Sleep(2 * time.Second)
+	behind, what := edge()
+	if behind < 2*time.Second {
+		t.Errorf("the edge is %v behind the clock", behind)
+	}
+	mentions(t, what, "XA RECOVER")
+}

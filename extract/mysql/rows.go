@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -148,6 +149,11 @@ type pump struct {
 
 func (p *pump) run(ctx context.Context) {
 	defer close(p.full)
+	defer func() {
+		if v := recover(); v != nil { // here it would end the process: who calls us can only catch its own
+			p.err = fmt.Errorf("panic while reading rows: %v\n%s", v, debug.Stack())
+		}
+	}()
 	values := make([]driver.Value, p.width)
 	for ended := false; !ended; {
 		var c *chunk

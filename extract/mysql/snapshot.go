@@ -87,12 +87,14 @@ func (s *source) hold(ctx context.Context) (*holder, error) {
 		return nil, s.explain(ctx, err)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		go fresh.close()
+	if closed = s.closed; !closed {
+		s.holder = fresh
+	}
+	s.mu.Unlock()
+	if closed {
+		fresh.close()
 		return nil, errors.New("the source is closed")
 	}
-	s.holder = fresh
 	return fresh, nil
 }
 
@@ -148,9 +150,10 @@ func (h *holder) close() {
 }
 
 // takeSnapshot opens the sessions and the transaction. The order is the proof: first the statements that run, then the
-// snapshot, and for each stream what is written and not committed. A row that the snapshot lacks was written by a
-// statement that ran when we looked, whose start is known; or one that came later, whose NOW() is later; or one that had
-// ended, whose row a dirty read shows.
+// transactions that have written, then the snapshot, and for each stream what is written and not committed. A row that the
+// snapshot lacks was written by a statement that ran when we looked, whose start is known; or one that came later, whose
+// NOW() is later; or one that had ended, of a transaction that was open still. Such a row a dirty read shows, unless the
+// transaction has changed it again and takes that back later: its start is the bound then.
 func (s *source) takeSnapshot(ctx context.Context) (_ *holder, err error) {
 	h := &holder{busy: make(chan struct{}, 1)}
 	defer func() {
@@ -174,6 +177,14 @@ func (s *source) takeSnapshot(ctx context.Context) (_ *holder, err error) {
 	if err := h.findEdge(ctx); err != nil {
 		return nil, err
 	}
+	if h.unproven == "" {
+		if err := h.boundByWriters(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if !h.maria { // what is committed now is in the snapshot; later it would be a promise that the snapshot may not keep
+		h.asOf.Position = h.executed(ctx)
+	}
 	if _, err := h.ExecContext(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
 		return nil, err
 	}
@@ -184,7 +195,9 @@ func (s *source) takeSnapshot(ctx context.Context) (_ *holder, err error) {
 	if h.asOf.Time, err = time.Parse(timeLayout, now); err != nil {
 		return nil, err
 	}
-	h.asOf.Position = h.position(ctx)
+	if h.maria {
+		h.asOf.Position = h.snapshotPosition(ctx)
+	}
 	token := make([]byte, 8)
 	_, _ = rand.Read(token)
 	h.asOf.ID = hex.EncodeToString(token)
@@ -284,6 +297,81 @@ func (h *holder) findEdge(ctx context.Context) error {
 	return nil
 }
 
+// The server renews its list of transactions when nobody has read it for 100 ms.
+const (
+	trxPause = 110 * time.Millisecond
+	trxTries = 4
+)
+
+// boundByWriters holds the edge at the start of the oldest transaction that has written and is open. A dirty read shows
+// the latest version of a row only; ROLLBACK TO SAVEPOINT, or a statement that fails, brings an earlier one back, whose
+// time is not before the transaction's start. The list tells no tables: one that wrote to others holds the edge as well.
+//
+// The list may be an old one. It is not when it has a transaction that we began just now; where somebody reads it all the
+// time, so that it never does, the dirty read must be enough.
+func (h *holder) boundByWriters(ctx context.Context) error {
+	if _, err := h.probe.ExecContext(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
+		return err
+	}
+	defer func() { _, _ = h.probe.ExecContext(context.WithoutCancel(ctx), "COMMIT") }()
+	for try := range trxTries {
+		if try > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(trxPause):
+			}
+		}
+		writers, fresh, err := h.writers(ctx)
+		if err != nil {
+			return err
+		}
+		if !fresh {
+			continue
+		}
+		for _, w := range writers {
+			if began := w.began.Add(-margin); began.Before(h.edge) {
+				h.edge, h.running = began, fmt.Sprintf("a transaction of session %d, open since %s, has written", w.session, w.began.Format(time.DateTime))
+				if w.session == 0 {
+					h.running = fmt.Sprintf("a prepared transaction (XA RECOVER lists it), open since %s, has written", w.began.Format(time.DateTime))
+				}
+			}
+		}
+		return nil
+	}
+	return nil
+}
+
+// writer is an open transaction that has written.
+type writer struct {
+	session int64 // 0: a prepared one that its session has left
+	began   time.Time
+}
+
+// writers are the open transactions that have written; fresh says that the list is not older than our own transaction.
+// They began at a local time of the server, in whole seconds. In the hour that comes twice, the first is taken.
+func (h *holder) writers(ctx context.Context) (out []writer, fresh bool, err error) {
+	err = each(ctx, h.probe, `SELECT trx_mysql_thread_id, trx_mysql_thread_id = CONNECTION_ID(), LEAST(CONVERT_TZ(trx_started, 'SYSTEM', @@time_zone),
+CONVERT_TZ(trx_started - INTERVAL 3 HOUR, 'SYSTEM', @@time_zone) + INTERVAL 3 HOUR)
+FROM information_schema.innodb_trx WHERE trx_rows_modified > 0 OR trx_mysql_thread_id IN (0, CONNECTION_ID())`, nil, func(rows *sql.Rows) error {
+		var w writer
+		var own bool
+		var began string
+		if err := rows.Scan(&w.session, &own, &began); err != nil {
+			return err
+		}
+		if own {
+			fresh = true
+			return nil
+		}
+		var err error
+		w.began, err = time.Parse(timeLayout, began)
+		out = append(out, w)
+		return err
+	})
+	return out, fresh, err
+}
+
 // statements are those of other sessions that may write.
 func (h *holder) statements(ctx context.Context) ([]statement, error) {
 	rows, err := h.QueryContext(ctx, `SELECT id, /*M! query_id + */ 0, user, COALESCE(time, 0), COALESCE(info, '') FROM information_schema.processlist
@@ -334,37 +422,39 @@ func readsOnly(text string) bool {
 	return slices.Contains([]string{"SELECT", "SHOW", "EXPLAIN", "DESCRIBE", "DESC"}, strings.TrimRight(word, "\r\n\t"))
 }
 
-// position is the snapshot's place in the server's log; "" when the server does not tell.
-func (h *holder) position(ctx context.Context) string {
-	if h.maria {
-		var name, file, place string
-		rows, err := h.QueryContext(ctx, "SHOW STATUS LIKE 'binlog_snapshot_%'")
-		if err != nil {
-			return ""
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var value string
-			if rows.Scan(&name, &value) != nil {
-				return ""
-			}
-			switch strings.ToLower(name) {
-			case "binlog_snapshot_file":
-				file = value
-			case "binlog_snapshot_position":
-				place = value
-			}
-		}
-		if rows.Err() != nil || file == "" {
-			return ""
-		}
-		_ = rows.Close()
-		var gtid sql.NullString
-		if h.QueryRowContext(ctx, "SELECT BINLOG_GTID_POS(?, ?)", file, place).Scan(&gtid) == nil && gtid.String != "" {
-			return gtid.String
-		}
-		return file + ":" + place
+// snapshotPosition is the snapshot's place in MariaDB's log; "" when the server does not tell.
+func (h *holder) snapshotPosition(ctx context.Context) string {
+	var name, file, place string
+	rows, err := h.QueryContext(ctx, "SHOW STATUS LIKE 'binlog_snapshot_%'")
+	if err != nil {
+		return ""
 	}
+	defer rows.Close()
+	for rows.Next() {
+		var value string
+		if rows.Scan(&name, &value) != nil {
+			return ""
+		}
+		switch strings.ToLower(name) {
+		case "binlog_snapshot_file":
+			file = value
+		case "binlog_snapshot_position":
+			place = value
+		}
+	}
+	if rows.Err() != nil || file == "" {
+		return ""
+	}
+	_ = rows.Close()
+	var gtid sql.NullString
+	if h.QueryRowContext(ctx, "SELECT BINLOG_GTID_POS(?, ?)", file, place).Scan(&gtid) == nil && gtid.String != "" {
+		return gtid.String
+	}
+	return file + ":" + place
+}
+
+// executed is MySQL's place in its log now; "" when the server does not tell. It knows none of a snapshot.
+func (h *holder) executed(ctx context.Context) string {
 	var gtid sql.NullString
 	if h.QueryRowContext(ctx, "SELECT @@GLOBAL.gtid_executed").Scan(&gtid) != nil {
 		return ""

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -385,4 +386,52 @@ func TestEdgeUnproven(t *testing.T) {
 		_, err := g.mustOpen().Window(t.Context(), stream("t", extract.Append, by("id")), "", nil)
 		mentions(t, told(err), "mode: append would lose rows", "incremental")
 	}
+}
+
+// TestCloseWhileTaken: a source that is closed while its snapshot is taken leaves no session behind.
+func TestCloseWhileTaken(t *testing.T) {
+	f := newFixture(t, few)
+	src := f.mustOpen()
+	s := src.(*source)
+	failed := make(chan error)
+	go func() {
+		_, err := s.hold(context.Background())
+		failed <- err
+	}()
+	for deadline := time.Now().Add(10 * time.Second); s.pool.Stats().InUse < 2 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	if err := src.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-failed; err == nil {
+		t.Error("a source that is closed gave a snapshot")
+	}
+	if left := s.pool.Stats().OpenConnections; left != 0 {
+		t.Errorf("%d sessions are left", left)
+	}
+}
+
+// TestDoctorLookback: what the doctor says of the fallback is what the windows do.
+func TestDoctorLookback(t *testing.T) {
+	st := stream("t", extract.Incremental, by("at", "id"))
+	f := newFixture(t, append(few[:2:2], "DROP USER IF EXISTS doctored@'%'", "CREATE USER doctored@'%' IDENTIFIED BY 'x'"), st)
+	t.Cleanup(func() { mustExec(t, f.db, "DROP USER doctored@'%'") })
+	var name string
+	if err := f.db.QueryRow("SELECT DATABASE()").Scan(&name); err != nil {
+		t.Fatal(err)
+	}
+	f.exec("GRANT SELECT ON " + quoteName(name) + ".* TO doctored@'%'")
+	u, err := url.Parse(f.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("doctored", "x")
+	f.url, f.options = u.String(), &database.Options{URL: config.NewURL(u.String())}
+	found, err := examine(t.Context(), f.mustOpen(), f.streams)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprint(found)
+	mentions(t, text, "GRANT PROCESS", "cursors stay 10m behind the clock")
 }

@@ -401,8 +401,8 @@ const (
 	firstLook       = 24 * time.Hour
 )
 
-// safeMoment is the greatest value of the cursor below the edge, which is the start of the oldest running statement, or
-// the least value among the rows that are written and not committed.
+// safeMoment is the greatest value of the cursor below the edge, which is the start of the oldest running statement, that
+// of the oldest transaction that has written, or the least value among the rows that are written and not committed.
 func (p *planner) safeMoment(ctx context.Context, lo string) (string, error) {
 	o, c, h := p.rel.option, p.rel.cursor, p.h
 	zone, err := p.zone()
@@ -520,7 +520,8 @@ func (h *holder) outlast(ctx context.Context) (string, error) {
 }
 
 // uncommitted is the least value of the cursor beyond lo and below an end ("": none) of a row that READ UNCOMMITTED
-// shows and the snapshot does not; "" when there is none. Rows that only the snapshot shows were changed since: what
+// shows and the snapshot does not; "" when there is none. Of a row that its transaction has changed twice it is the later
+// value: boundByWriters is for the other. Rows that only the snapshot shows were changed since: what
 // they became lies beyond the edge.
 func (p *planner) uncommitted(ctx context.Context, lo, below string) (string, error) {
 	cursor := quoteName(p.rel.cursor.name)
