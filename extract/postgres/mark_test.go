@@ -238,6 +238,15 @@ func TestMarkResume(t *testing.T) {
 	if l.parts < 8 {
 		t.Errorf("only %d parts", l.parts)
 	}
+	for _, slice := range w.Slices[1:] { // what has changed since, which the cursor counts on when this takes long
+		for next, first := "", true; first || next != ""; first = false {
+			out, err := l.part(t.Context(), src, st, w, slice, next)
+			if err != nil {
+				t.Fatal(err)
+			}
+			next = out.Next
+		}
+	}
 	m.take(w, l)
 	time.Sleep(margin + 100*time.Millisecond)
 	if err := m.poll(t.Context(), f.open, st); err != nil {
