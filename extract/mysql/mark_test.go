@@ -199,6 +199,11 @@ func firstLoad(t *testing.T, mode extract.Mode) {
 	if l.parts < 7 {
 		t.Errorf("only %d parts", l.parts)
 	}
+	for _, slice := range w.Slices[1:] { // by which the window was extended
+		if _, err := l.part(t.Context(), src, st, w, slice, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
 	m := newMerged()
 	m.take(w, l)
 	time.Sleep(margin + 1100*time.Millisecond)
