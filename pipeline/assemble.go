@@ -52,14 +52,17 @@ func filesOf(parts []journal.Part) (files []warehouse.File, columns []warehouse.
 	return files, columns, nil
 }
 
-// states groups parts by the state of the source that they were read in, in the order in which they were.
+// states groups parts by the state of the source that they were read in, in the order in which they were. What a window was
+// extended by is a group of its own, also where the rest of the window was read in the same state: it holds rows of the
+// rest again, and each group is to have a key once.
 func states(parts []journal.Part) [][]journal.Part {
 	parts = slices.Clone(parts)
 	slices.SortStableFunc(parts, func(a, b journal.Part) int { return a.LandedAt.Compare(b.LandedAt) })
 	var groups [][]journal.Part
 	at := map[string]int{}
 	for _, p := range parts {
-		id := p.Detail["as_of"]
+		_, extension, _ := strings.Cut(p.Slice, "@")
+		id := p.Detail["as_of"] + "@" + extension
 		i, known := at[id]
 		if !known {
 			i, at[id] = len(groups), len(groups)
