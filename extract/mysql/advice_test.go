@@ -36,7 +36,7 @@ func TestAdvice(t *testing.T) {
 		{name: "missing table", st: stream("order", extract.Full), words: []string{"order", "did you mean", "orders", "connectors discover erp"}},
 		{name: "missing table elsewhere", st: stream("no.such", extract.Full), words: []string{"no.such", "GRANT SELECT"}},
 		{name: "no right on the table", url: account, st: stream("locked", extract.Full), words: []string{"locked", "GRANT SELECT ON"}},
-		{name: "no right on a column", url: account, st: stream("t", extract.Full)}, // the others are read
+		{name: "no right on a column", url: account, st: stream("t", extract.Full)}, // the others are read, and it is said
 		{name: "missing key", st: stream("orders", extract.Incremental, by("at", "ids")), words: []string{`"ids"`, `did you mean "id"`, "note"}},
 		{name: "missing cursor", st: stream("orders", extract.Incremental, by("updated", "id")), words: []string{`"updated"`, "at"}},
 		{name: "no cursor", st: stream("orders", extract.Incremental, by("", "id")), words: []string{"cursor"}},
@@ -77,7 +77,11 @@ func TestAdvice(t *testing.T) {
 				mustExec(t, conn, "LOCK TABLES orders WRITE")
 				defer mustExec(t, conn, "UNLOCK TABLES")
 			}
-			err := newMerged().poll(t.Context(), g.open, c.st)
+			m := newMerged()
+			err := m.poll(t.Context(), g.open, c.st)
+			if c.name == "no right on a column" {
+				mentions(t, strings.Join(m.notes, "; "), "some columns", "GRANT SELECT ON")
+			}
 			if len(c.words) == 0 {
 				if err != nil {
 					t.Error(told(err))

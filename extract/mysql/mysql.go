@@ -214,10 +214,10 @@ type session struct {
 }
 
 func (s *source) connect(ctx context.Context) (*session, error) {
-	conn, err := s.pool.Conn(ctx)
+	conn, err := s.reach(ctx)
 	for try := 0; err != nil && try < 2 && !s.wasReached() && broken(err) && ctx.Err() == nil; try++ {
 		database.Pause(ctx, try)
-		conn, err = s.pool.Conn(ctx)
+		conn, err = s.reach(ctx)
 	}
 	if err != nil {
 		return nil, s.explain(ctx, err)
@@ -252,6 +252,20 @@ func (s *source) manners() []string {
 		out = append(out, fmt.Sprintf("/*M!100101 SET max_statement_time = %f */", limit.Seconds()), fmt.Sprintf("/*!50708 SET max_execution_time = %d */", limit.Milliseconds()))
 	}
 	return append(out, "SET SESSION TRANSACTION READ ONLY")
+}
+
+// reach connects; the time limit is on the whole of it, since a host may answer and then say nothing.
+func (s *source) reach(ctx context.Context) (*sql.Conn, error) {
+	if limit := s.options.ConnectTimeout.Std(); limit > 0 {
+		limited, cancel := context.WithTimeout(ctx, 2*limit) // waiting for a free connection included
+		defer cancel()
+		conn, err := s.pool.Conn(limited)
+		if err != nil && limited.Err() != nil && ctx.Err() == nil {
+			err = fmt.Errorf("no connection within %s (connect_timeout): %w", 2*limit, os.ErrDeadlineExceeded)
+		}
+		return conn, err
+	}
+	return s.pool.Conn(ctx)
 }
 
 func (s *source) wasReached() bool {

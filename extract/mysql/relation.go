@@ -80,6 +80,7 @@ func (s *source) relation(ctx context.Context, c *session, st extract.Stream) (*
 		r.schema, r.table = s.splitName(st.Name)
 		r.from = quoteName(r.schema) + "." + quoteName(r.table)
 		if err = s.find(ctx, c, r); err == nil {
+			r.noteHidden(ctx, c)
 			attributes, err = loadAttributes(ctx, c, r.schema, r.table)
 		}
 	}
@@ -112,6 +113,17 @@ func (s *source) find(ctx context.Context, c *session, r *relation) error {
 		r.rows, r.bytes = rows.Int64, bytes.Int64
 	}
 	return nil
+}
+
+// noteHidden says so where the account may read some columns only: the catalog does not even show it the others.
+func (r *relation) noteHidden(ctx context.Context, c *session) {
+	rows, err := c.QueryContext(ctx, "SELECT * FROM "+r.from+" LIMIT 0")
+	if err == nil {
+		err = rows.Close()
+	}
+	if n := serverCode(err); n == tableDenied || n == columnDenied {
+		r.notes = append(r.notes, fmt.Sprintf("the account may read some columns of %s and not all: the others are left out; GRANT SELECT ON %[1]s adds them", r.from))
+	}
 }
 
 // missing says that the table is not there, or not for us, and what it may have been meant to be.
@@ -287,12 +299,12 @@ func (r *relation) remarks() []string {
 		out = append(out, fmt.Sprintf("the table is kept by %s, which has no snapshots: it is read as it is when its turn comes", r.engine))
 	}
 	if c := r.cursor; c != nil && r.kind == "table" && !c.indexed {
-		out = append(out, fmt.Sprintf("%s is not indexed: each run reads all of %s (about %d MB) at the server; CREATE INDEX ON it (%s) mends it", c.name, r.from, max(r.bytes, 0)>>20, joinNames(append([]string{c.name}, r.stream.Key...))))
+		out = append(out, fmt.Sprintf("%s is not indexed: each run reads all of %s (about %d MB) at the server; ALTER TABLE %[2]s ADD INDEX (%[4]s) mends it", c.name, r.from, max(r.bytes, 0)>>20, joinNames(append([]string{c.name}, slices.DeleteFunc(slices.Clone(r.stream.Key), func(k string) bool { return k == c.name })...))))
 	}
 	if c := r.cursor; c != nil && c.nullable {
 		out = append(out, fmt.Sprintf("%s may be NULL: such rows are read in every run", c.name))
 	}
-	if r.kind == "table" && len(r.stream.Key) > 0 && !r.unique {
+	if r.kind == "table" && r.stream.Mode == extract.Incremental && !r.unique {
 		out = append(out, fmt.Sprintf("no unique index covers the key (%s): of rows that share it, one is kept", strings.Join(r.stream.Key, ", ")))
 	}
 	return out

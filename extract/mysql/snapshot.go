@@ -171,6 +171,10 @@ func (s *source) takeSnapshot(ctx context.Context) (_ *holder, err error) {
 	if h.probe, err = s.connect(ctx); err != nil {
 		return nil, err
 	}
+	// It looks at tables that our snapshot has locked: it waits for one only who waits for us.
+	if _, err := h.probe.ExecContext(ctx, "SET lock_wait_timeout = 5"); err != nil {
+		return nil, err
+	}
 	if h.facts, err = h.session.facts(ctx); err != nil {
 		return nil, err
 	}

@@ -523,7 +523,7 @@ func (h *holder) outlast(ctx context.Context) (string, error) {
 // shows and the snapshot does not; "" when there is none. Of a row that its transaction has changed twice it is the later
 // value: boundByWriters is for the other. Rows that only the snapshot shows were changed since: what
 // they became lies beyond the edge.
-func (p *planner) uncommitted(ctx context.Context, lo, below string) (string, error) {
+func (p *planner) uncommitted(ctx context.Context, lo, below string) (open string, failed error) {
 	cursor := quoteName(p.rel.cursor.name)
 	var where []string
 	if lo != "" {
@@ -536,6 +536,13 @@ func (p *planner) uncommitted(ctx context.Context, lo, below string) (string, er
 		where = append(where, cursor+" IS NOT NULL")
 	}
 	from := " FROM " + p.rel.from + " WHERE " + strings.Join(where, " AND ")
+	defer func() {
+		if serverCode(failed) == lockWait {
+			// Another session waits to alter the table, for the lock that our snapshot has: it goes first.
+			p.drop(p.h)
+			failed = fmt.Errorf("another session waits to alter %s, and goes first: %w", p.rel.from, extract.ErrTransient)
+		}
+	}()
 	// A transaction, not one statement with that level: what the driver prepares is a statement too.
 	for _, statement := range []string{"SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED", "START TRANSACTION READ ONLY"} {
 		if _, err := p.h.probe.ExecContext(ctx, statement); err != nil {

@@ -50,9 +50,22 @@ func (s *source) read(ctx context.Context, r extract.Request, sp piece) (*extrac
 	snap, err := s.copyOut(ctx, r, sp, h, c)
 	if err != nil {
 		c.close()
+		if code(err) == lockNotAvailable {
+			return nil, s.giveWay(r, sp, h)
+		}
 		return nil, s.explain(ctx, err)
 	}
 	return snap, nil
+}
+
+// giveWay ends the snapshot for a session that waits to alter the table: it waits for the lock that our holder has, and we
+// would wait behind it. Its turn comes first; what is read in a snapshot starts over.
+func (s *source) giveWay(r extract.Request, sp piece, h *holder) error {
+	s.drop(h)
+	if sp.AsOf != "" {
+		return fmt.Errorf("another session waits to alter %s, and goes first: %w", r.Stream.Name, extract.ErrChanged)
+	}
+	return fmt.Errorf("another session waits to alter %s, and goes first: %w", r.Stream.Name, extract.ErrTransient)
 }
 
 // copyOut starts the COPY. The snapshot that it gives ends the session.

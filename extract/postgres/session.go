@@ -519,13 +519,23 @@ func (h *holder) try(ctx context.Context, f func() error) error {
 	return err
 }
 
+// workerPatience is how long a session that reads waits for a lock on a table that the holder has locked already: only for
+// one who waits to alter it, and for our holder.
+func (s *source) workerPatience() time.Duration {
+	const most = 5 * time.Second
+	if own := s.options.LockTimeout.Std(); own > 0 {
+		return min(own, most)
+	}
+	return most
+}
+
 // worker opens a session that sees what the holder sees.
 func (s *source) worker(ctx context.Context, h *holder) (*session, error) {
 	c, err := s.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	_, err = c.PgConn().Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT "+literal(h.snapshot)).ReadAll()
+	_, err = c.PgConn().Exec(ctx, fmt.Sprintf("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT %s; SET LOCAL lock_timeout = %d", literal(h.snapshot), s.workerPatience().Milliseconds())).ReadAll()
 	if err != nil {
 		c.close()
 		if c := code(err); c == badParameter || c == objectState || c == undefinedObject {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -564,7 +565,7 @@ func (r *relation) remarks() []string {
 	if c := r.cursor; c != nil && c.nullable {
 		out = append(out, fmt.Sprintf("%s may be NULL: such rows are read in every run", c.name))
 	}
-	if table && len(r.stream.Key) > 0 && !r.keyIs.unique {
+	if table && r.stream.Mode == extract.Incremental && !r.keyIs.unique {
 		out = append(out, fmt.Sprintf("no unique index covers the key (%s): of rows that share it, one is kept", joinIdents("", r.stream.Key)))
 	}
 	return out
@@ -578,7 +579,7 @@ func sizeText(kilobytes int64) string {
 }
 
 func indexColumns(cursor string, key []string) string {
-	return joinIdents("", append([]string{cursor}, key...))
+	return joinIdents("", append([]string{cursor}, slices.DeleteFunc(slices.Clone(key), func(k string) bool { return k == cursor })...))
 }
 
 func joinIdents(prefix string, names []string) string {

@@ -34,6 +34,9 @@ func (u URL) MarshalJSON() ([]byte, error) { return json.Marshal(u.String()) }
 // literalPassword finds a password that stands in the text of a URL, as user:password@ or as a parameter.
 var literalPassword = regexp.MustCompile(`(?i)://[^/@?#]*:([^/@?#]+)@|[?&](?:ssl)?password=([^&]+)`)
 
+// reference stands for a ${…} while a URL is looked through: its colons are none of the URL's.
+const reference = "\x00"
+
 // DecodeNode implements NodeDecoder.
 func (u *URL) DecodeNode(n Node) Problems {
 	raw := n.Text()
@@ -48,9 +51,9 @@ func (u *URL) DecodeNode(n Node) Problems {
 	if problems.HasErrors() || !n.IsScalar() {
 		return problems
 	}
-	if m := literalPassword.FindStringSubmatch(raw); m != nil {
+	if m := literalPassword.FindStringSubmatch(refSyntax.ReplaceAllString(raw, reference)); m != nil {
 		for _, password := range m[1:] {
-			if password != "" && !strings.HasPrefix(password, "${") {
+			if password != "" && password != reference {
 				p := n.Pos().Problem("a password stands in the project file", "write ${secret:name} or ${NAME} in its place, and keep the password in a secret store or in the environment")
 				p.Source = mask(p.Source, []string{password})
 				return append(problems, p)

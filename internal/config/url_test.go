@@ -16,6 +16,8 @@ func TestURL(t *testing.T) {
 		Secret: func(string) (secret.Value, error) { return secret.NewValue("postgres://u:hidden1@h/db"), nil }}
 	cases := map[string]struct{ yaml, url, problem string }{
 		"password from the environment": {"url: postgres://u:${PW}@h/db", "postgres://u:s3cr%2Fet-PW@h/db", ""},
+		"password from a secret":        {"url: postgres://u:${secret:pw}@h/db?sslmode=disable", "postgres://u:postgres%3A%2F%2Fu%3Ahidden1%40h%2Fdb@h/db?sslmode=disable", ""},
+		"half a reference":              {"url: postgres://u:x${PW}@h/db", "", "a password stands in the project file"},
 		"all of it a secret":            {"url: ${secret:erp}", "postgres://u:hidden1@h/db", ""},
 		"no password":                   {"url: postgres://u@h/db?sslmode=require", "postgres://u@h/db?sslmode=require", ""},
 		"password in the file":          {"url: postgres://u:topsecret@h/db", "", "a password stands in the project file"},
