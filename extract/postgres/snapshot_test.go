@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -169,6 +170,51 @@ func TestSnapshotAndDDL(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestSnapshotGivesWay: one who waits to alter a table that the snapshot has locked would have all later readings wait
+// behind it, and it for them. It goes first; then the stream is read anew.
+func TestSnapshotGivesWay(t *testing.T) {
+	t.Parallel()
+	st := stream("t", extract.Full)
+	f := newFixture(t, few, st)
+	src := f.mustOpen()
+	w, err := src.Window(t.Context(), st, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	altered := make(chan error, 1)
+	go func() {
+		_, err := f.db.PgConn().Exec(context.Background(), "ALTER TABLE t ADD COLUMN later int").ReadAll()
+		altered <- err
+	}()
+	watch, err := pgx.ConnectConfig(t.Context(), f.db.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watch.Close(context.Background())
+	for waiting := false; !waiting && t.Context().Err() == nil; {
+		if err := watch.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 't'::regclass AND NOT granted)").Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := landAll(t.Context(), src, st, w); !errors.Is(err, extract.ErrTransient) && !errors.Is(err, extract.ErrChanged) {
+		t.Fatalf("%v, want the reading to give way", err)
+	}
+	select {
+	case err := <-altered:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("the ALTER TABLE waits still")
+	}
+	if w, err = src.Window(t.Context(), st, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := landAll(t.Context(), src, st, w); err != nil || len(l.rows) != 10 {
+		t.Errorf("%d rows of 10, %v", len(l.rows), err)
 	}
 }
 
