@@ -23,9 +23,31 @@ func CheckNames(s extract.Stream, o *StreamOptions, names []string) error {
 	return nil
 }
 
-// Choose says which of a stream's columns are left out, by exclude: and by the policy for schema changes. now are all
+// Choose gives the columns that a stream reads, of all that are there; the names of those that the published table has
+// not; and notes. describe says how a column lands, and what is to be said of it, or "".
+func Choose[C any](s extract.Stream, o *StreamOptions, all []C, describe func(C) (extract.Column, string)) (columns []C, added, notes []string, err error) {
+	now, remarks := make([]extract.Column, len(all)), make([]string, len(all))
+	for i, c := range all {
+		now[i], remarks[i] = describe(c)
+	}
+	left, notes, err := leftOut(s, o, now)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	var kept []extract.Column
+	var names, told []string
+	for i, c := range now {
+		if !left[c.Name] {
+			columns, kept = append(columns, all[i]), append(kept, c)
+			names, told = append(names, c.Name), append(told, remarks[i])
+		}
+	}
+	return columns, newColumns(s.Known, kept), append(notes, grouped(names, told)...), nil
+}
+
+// leftOut says which of a stream's columns are left out, by exclude: and by the policy for schema changes. now are all
 // columns that are there.
-func Choose(s extract.Stream, o *StreamOptions, now []extract.Column) (left map[string]bool, notes []string, err error) {
+func leftOut(s extract.Stream, o *StreamOptions, now []extract.Column) (left map[string]bool, notes []string, err error) {
 	left = map[string]bool{}
 	for _, name := range o.Exclude {
 		left[name] = true
@@ -41,8 +63,8 @@ func Choose(s extract.Stream, o *StreamOptions, now []extract.Column) (left map[
 	return left, notes, err
 }
 
-// Grouped says each note once, with the columns that it is about. names and notes go together; "" is no note.
-func Grouped(names, notes []string) []string {
+// grouped says each note once, with the columns that it is about. names and notes go together; "" is no note.
+func grouped(names, notes []string) []string {
 	var order []string
 	about := map[string][]string{}
 	for i, note := range notes {
@@ -80,6 +102,11 @@ const (
 	Days
 	Numbers
 )
+
+// IndexColumns are the columns of an index that serves reading by cursor and key.
+func IndexColumns(cursor string, key []string) []string {
+	return append([]string{cursor}, slices.DeleteFunc(slices.Clone(key), func(k string) bool { return k == cursor })...)
+}
 
 // LikelyCursor says whether a column of that name could order changes: it leaves out numbers that are most likely no
 // version of a row, and moments that are facts of the row rather than of its last change.

@@ -135,10 +135,10 @@ func TestDrift(t *testing.T) {
 			said(t, err, c.words)
 		})
 	}
-	if got := Added(base, columns("ID BIGINT", "more DATE")); !slices.Equal(got, []string{"more"}) {
+	if got := newColumns(base, columns("ID BIGINT", "more DATE")); !slices.Equal(got, []string{"more"}) {
 		t.Errorf("added are %v", got)
 	}
-	if got := Added(nil, base); got != nil {
+	if got := newColumns(nil, base); got != nil {
 		t.Errorf("added the first time are %v", got)
 	}
 }
@@ -158,7 +158,7 @@ func said(t *testing.T, err error, words []string) {
 	}
 }
 
-func TestChoose(t *testing.T) {
+func TestLeftOut(t *testing.T) {
 	now := columns("id BIGINT", "note VARCHAR", "photo BLOB")
 	for name, c := range map[string]struct {
 		options StreamOptions
@@ -175,7 +175,7 @@ func TestChoose(t *testing.T) {
 		"a new one where none may": {StreamOptions{OnSchemaChange: Fail}, now[:2], nil, []string{`"photo" is new`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			left, _, err := Choose(extract.Stream{Name: "orders", Known: c.known}, &c.options, now)
+			left, _, err := leftOut(extract.Stream{Name: "orders", Known: c.known}, &c.options, now)
 			if (err != nil) != (len(c.words) > 0) || err == nil && !slices.Equal(slices.Sorted(maps.Keys(left)), c.left) {
 				t.Fatalf("%v, %v", left, err)
 			}

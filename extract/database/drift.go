@@ -38,8 +38,8 @@ func Drift(policy string, known, now []extract.Column) (leave []string, notes []
 	return leave, notes, nil
 }
 
-// Added are the columns that a stream has now and the published table has not.
-func Added(known, now []extract.Column) []string {
+// newColumns are the columns that a stream has now and the published table has not.
+func newColumns(known, now []extract.Column) []string {
 	var names []string
 	for _, c := range now {
 		if len(known) > 0 && find(known, c.Name) == nil {

@@ -66,12 +66,8 @@ func (s *source) discovered(ctx context.Context, c *session, table string) (*ext
 		return nil, err
 	}
 	d := &extract.Discovered{Name: st.Name, Kind: rel.kind, Rows: rel.rows, Bytes: rel.bytes, Notes: append(rel.notes, rel.remarks()...), Key: []string{}, Cursors: []extract.CursorCandidate{}}
-	attributes, err := loadAttributes(ctx, c, rel.schema, rel.table)
-	if err != nil {
-		return nil, err
-	}
 	nullable := map[string]bool{}
-	for _, a := range attributes {
+	for _, a := range rel.attributes {
 		nullable[a.name] = a.nullable
 	}
 	order, unique, err := indexes(ctx, c, rel.schema, rel.table)
@@ -86,9 +82,12 @@ func (s *source) discovered(ctx context.Context, c *session, table string) (*ext
 	}
 	for _, col := range rel.columns {
 		d.Columns = append(d.Columns, extract.Column{Name: col.name, Type: col.duckType})
+		if !database.LikelyCursor(col.name, database.Moments) {
+			continue // most columns: the server is not asked
+		}
 		probe := *rel
 		probe.stream.Mode, probe.stream.Cursor, probe.cursor = extract.Incremental, col.name, nil
-		if probe.lookAtCursor(ctx, c, attributes) != nil || !database.LikelyCursor(col.name, probe.cursor.class) {
+		if probe.lookAtCursor(ctx, c, rel.attributes) != nil || !database.LikelyCursor(col.name, probe.cursor.class) {
 			continue
 		}
 		d.Cursors = append(d.Cursors, extract.CursorCandidate{Column: col.name, Type: col.sqlType, Indexed: probe.cursor.indexed, Nullable: col.nullable})
@@ -109,37 +108,34 @@ func examine(ctx context.Context, src extract.Source, streams []extract.Stream) 
 	if err != nil {
 		return nil, s.explain(ctx, err)
 	}
-	var out []extract.Finding
-	say := func(check string, level extract.Level, hint, format string, args ...any) {
-		out = append(out, extract.Finding{Check: check, Level: level, Message: fmt.Sprintf(format, args...), Hint: hint})
-	}
-	say("server", extract.LevelOK, "", "%s, as %s", f.version, f.account)
+	var out database.Findings
+	out.Say("server", extract.LevelOK, "", "%s, as %s", f.version, f.account)
 	var name string
 	var cipher sql.NullString
 	if err := c.QueryRowContext(ctx, "SHOW STATUS LIKE 'Ssl_version'").Scan(&name, &cipher); err == nil {
 		local := strings.HasPrefix(s.config.Addr, "127.") || strings.HasPrefix(s.config.Addr, "localhost") || strings.HasPrefix(s.config.Addr, "[::1]") || s.config.Net == "unix" || s.options.SSH != nil
 		switch {
 		case cipher.String == "" && local:
-			say("tls", extract.LevelOK, "", "not encrypted, and not leaving the machine or the tunnel")
+			out.Say("tls", extract.LevelOK, "", "not encrypted, and not leaving the machine or the tunnel")
 		case cipher.String == "":
-			say("tls", extract.LevelWarn, "add ?tls=true to the URL", "the connection is not encrypted")
+			out.Say("tls", extract.LevelWarn, "add ?tls=true to the URL", "the connection is not encrypted")
 		case s.config.TLS != nil && s.config.TLS.InsecureSkipVerify && s.config.TLS.VerifyConnection == nil:
-			say("tls", extract.LevelWarn, "add ?tls=true to the URL, and tls: { ca: file.pem } where the authority is your own", "%s, but anyone may answer: the server's certificate is not checked", cipher.String)
+			out.Say("tls", extract.LevelWarn, "add ?tls=true to the URL, and tls: { ca: file.pem } where the authority is your own", "%s, but anyone may answer: the server's certificate is not checked", cipher.String)
 		default:
-			say("tls", extract.LevelOK, "", "%s, certificate checked", cipher.String)
+			out.Say("tls", extract.LevelOK, "", "%s, certificate checked", cipher.String)
 		}
 	}
 	lookback := strings.TrimSuffix(defaultLookback.String(), "0s")
 	switch {
 	case !slices.ContainsFunc(streams, func(st extract.Stream) bool { return st.Cursor != "" && st.Mode != extract.Full }):
 	case !f.sees:
-		say("safe edge", extract.LevelWarn, fmt.Sprintf("GRANT PROCESS ON *.* TO '%s'@'…'", s.config.User), "this account cannot see the statements of other sessions: cursors stay %s behind the clock", lookback)
+		out.Say("safe edge", extract.LevelWarn, fmt.Sprintf("GRANT PROCESS ON *.* TO '%s'@'…'", s.config.User), "this account cannot see the statements of other sessions: cursors stay %s behind the clock", lookback)
 	case f.hidden:
-		say("safe edge", extract.LevelWarn, "GRANT SLAVE MONITOR ON *.* TO "+f.account, "the server is or was a replica, and this account may not see which: cursors stay %s behind the clock", lookback)
+		out.Say("safe edge", extract.LevelWarn, "GRANT SLAVE MONITOR ON *.* TO "+f.account, "the server is or was a replica, and this account may not see which: cursors stay %s behind the clock", lookback)
 	case f.replica:
-		say("safe edge", extract.LevelWarn, "read incremental streams from the primary, or raise lookback: where it lags by more than "+lookback, "the server is a replica, whose rows bear another server's time: cursors stay %s behind the clock", lookback)
+		out.Say("safe edge", extract.LevelWarn, "read incremental streams from the primary, or raise lookback: where it lags by more than "+lookback, "the server is a replica, whose rows bear another server's time: cursors stay %s behind the clock", lookback)
 	default:
-		say("safe edge", extract.LevelOK, "", "running statements are seen: no late commit is missed")
+		out.Say("safe edge", extract.LevelOK, "", "running statements are seen: no late commit is missed")
 	}
 	for _, st := range streams {
 		rel, err := s.relation(ctx, c, st)
@@ -147,17 +143,10 @@ func examine(ctx context.Context, src extract.Source, streams []extract.Stream) 
 			_, err = c.ExecContext(ctx, "DO (SELECT COUNT(*) FROM (SELECT 1 FROM "+rel.from+" LIMIT 1) AS t)")
 		}
 		if err != nil {
-			err = s.explain(ctx, err)
-			hint := ""
-			if h, ok := err.(interface{ Hint() string }); ok {
-				hint = h.Hint()
-			}
-			say("stream "+st.Name, extract.LevelFail, hint, "%v", err)
+			out.Unreadable(st.Name, s.explain(ctx, err))
 			continue
 		}
-		for _, remark := range rel.remarks() {
-			say("stream "+st.Name, extract.LevelWarn, "", "%s", remark)
-		}
+		out.Remarks(st.Name, rel.remarks())
 	}
 	return out, nil
 }

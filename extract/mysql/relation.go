@@ -24,13 +24,14 @@ type relation struct {
 	engine        string // InnoDB, or one without snapshots
 	rows, bytes   int64  // estimates of the catalog; -1 when it has none
 
-	columns []column
-	added   []string // of columns: those that the published table has not
-	notes   []string
-	cursor  *cursorColumn
-	unique  bool     // an index sees to it that the key identifies a row
-	notNull bool     // of the key
-	primary []string // columns of the primary key
+	attributes []attribute // all that are there
+	columns    []column
+	added      []string // of columns: those that the published table has not
+	notes      []string
+	cursor     *cursorColumn
+	unique     bool     // an index sees to it that the key identifies a row
+	notNull    bool     // of the key
+	primary    []string // columns of the primary key
 }
 
 // cursorColumn is what is known of the column that orders changes.
@@ -87,6 +88,7 @@ func (s *source) relation(ctx context.Context, c *session, st extract.Stream) (*
 	if err != nil {
 		return nil, err
 	}
+	r.attributes = attributes
 	if err := r.choose(attributes); err != nil {
 		return nil, err
 	}
@@ -161,24 +163,13 @@ func (r *relation) choose(attributes []attribute) error {
 	if err != nil {
 		return err
 	}
-	var now []extract.Column
-	for _, c := range all {
-		now = append(now, extract.Column{Name: c.name, Type: c.duckType})
-	}
-	left, notes, err := database.Choose(r.stream, r.option, now)
+	columns, added, notes, err := database.Choose(r.stream, r.option, all, func(c column) (extract.Column, string) {
+		return extract.Column{Name: c.name, Type: c.duckType}, c.note
+	})
 	if err != nil {
 		return err
 	}
-	var read, remarks []string
-	var kept []extract.Column
-	for i, c := range all {
-		if !left[c.name] {
-			r.columns, kept = append(r.columns, c), append(kept, now[i])
-			read, remarks = append(read, c.name), append(remarks, c.note)
-		}
-	}
-	r.added = database.Added(r.stream.Known, kept)
-	r.notes = append(append(r.notes, notes...), database.Grouped(read, remarks)...)
+	r.columns, r.added, r.notes = columns, added, append(r.notes, notes...)
 	return nil
 }
 
@@ -299,7 +290,7 @@ func (r *relation) remarks() []string {
 		out = append(out, fmt.Sprintf("the table is kept by %s, which has no snapshots: it is read as it is when its turn comes", r.engine))
 	}
 	if c := r.cursor; c != nil && r.kind == "table" && !c.indexed {
-		out = append(out, fmt.Sprintf("%s is not indexed: each run reads all of %s (about %d MB) at the server; ALTER TABLE %[2]s ADD INDEX (%[4]s) mends it", c.name, r.from, max(r.bytes, 0)>>20, joinNames(append([]string{c.name}, slices.DeleteFunc(slices.Clone(r.stream.Key), func(k string) bool { return k == c.name })...))))
+		out = append(out, fmt.Sprintf("%s is not indexed: each run reads all of %s (about %d MB) at the server; ALTER TABLE %[2]s ADD INDEX (%[4]s) mends it", c.name, r.from, max(r.bytes, 0)>>20, joinNames(database.IndexColumns(c.name, r.stream.Key))))
 	}
 	if c := r.cursor; c != nil && c.nullable {
 		out = append(out, fmt.Sprintf("%s may be NULL: such rows are read in every run", c.name))

@@ -99,17 +99,13 @@ func (s *source) discovered(ctx context.Context, c *session, f facts, oid uint32
 		return nil, err
 	}
 	d.Kind, d.Rows, d.Bytes, d.Notes = rel.kind, rel.rows, rel.bytes, rel.notes
-	attributes, err := loadAttributes(ctx, c.Conn, oid)
-	if err != nil {
-		return nil, err
-	}
 	for _, col := range rel.columns {
 		d.Columns = append(d.Columns, extract.Column{Name: col.name, Type: col.duckType})
 		if !database.LikelyCursor(col.name, database.Moments) {
 			continue // most columns: the server is not asked
 		}
 		probe := &relation{stream: extract.Stream{Name: name, Mode: extract.Incremental, Cursor: col.name}, oid: rel.oid, kind: rel.kind}
-		if probe.lookAtCursor(ctx, c, f, attributes) != nil || !database.LikelyCursor(col.name, probe.cursor.class) {
+		if probe.lookAtCursor(ctx, c, f, rel.attributes) != nil || !database.LikelyCursor(col.name, probe.cursor.class) {
 			continue
 		}
 		d.Cursors = append(d.Cursors, extract.CursorCandidate{Column: col.name, Type: col.sqlType, Indexed: probe.cursor.indexed, Nullable: col.nullable})
@@ -158,55 +154,45 @@ func examine(ctx context.Context, src extract.Source, streams []extract.Stream) 
 	if err != nil {
 		return nil, s.explain(ctx, err)
 	}
-	var out []extract.Finding
-	say := func(check string, level extract.Level, hint, format string, args ...any) {
-		out = append(out, extract.Finding{Check: check, Level: level, Message: fmt.Sprintf(format, args...), Hint: hint})
-	}
+	var out database.Findings
 	role := "primary"
 	if f.standby {
 		role = "standby"
 	}
-	say("server", extract.LevelOK, "", "PostgreSQL %d.%d, a %s, time zone %s", f.version/10000, f.version%10000, role, f.zone)
+	out.Say("server", extract.LevelOK, "", "PostgreSQL %d.%d, a %s, time zone %s", f.version/10000, f.version%10000, role, f.zone)
 	if f.version < 120000 {
-		say("server", extract.LevelWarn, "", "this version is out of support and not tested")
+		out.Say("server", extract.LevelWarn, "", "this version is out of support and not tested")
 	}
-	s.examineTLS(ctx, c, say)
+	s.examineTLS(ctx, c, &out)
+	lookback := strings.TrimSuffix(defaultLookback.String(), "0s")
 	byMoment := slices.ContainsFunc(streams, func(st extract.Stream) bool { return st.Cursor != "" && st.Mode != extract.Full })
 	switch {
 	case !byMoment:
 	case f.standby:
-		say("safe edge", extract.LevelWarn, "read incremental streams from the primary, or raise lookback: where transactions take longer than 10m", "a standby does not show the primary's open transactions: cursors stay 10m behind the clock")
+		out.Say("safe edge", extract.LevelWarn, "read incremental streams from the primary, or raise lookback: where transactions take longer than "+lookback, "a standby does not show the primary's open transactions: cursors stay %s behind the clock", lookback)
 	case !f.monitors:
-		say("safe edge", extract.LevelWarn, fmt.Sprintf("GRANT pg_monitor TO %s", quoteIdent(f.user)), "%q cannot see when other sessions' transactions began: cursors stay 10m behind the clock", f.user)
+		out.Say("safe edge", extract.LevelWarn, fmt.Sprintf("GRANT pg_monitor TO %s", quoteIdent(f.user)), "%q cannot see when other sessions' transactions began: cursors stay %s behind the clock", f.user, lookback)
 	default:
-		say("safe edge", extract.LevelOK, "", "open transactions are seen: no late commit is missed")
+		out.Say("safe edge", extract.LevelOK, "", "open transactions are seen: no late commit is missed")
 	}
 	readable := 0
 	for _, st := range streams {
 		rel, err := s.relation(ctx, c, f, st)
-		if err == nil {
-			readable++
-		} else {
-			err = s.explain(ctx, err)
-			hint := ""
-			if h, ok := err.(interface{ Hint() string }); ok {
-				hint = h.Hint()
-			}
-			say("stream "+st.Name, extract.LevelFail, hint, "%v", err)
+		if err != nil {
+			out.Unreadable(st.Name, s.explain(ctx, err))
 			continue
 		}
-		for _, remark := range rel.remarks() {
-			say("stream "+st.Name, extract.LevelWarn, "", "%s", remark)
-		}
+		readable++
+		out.Remarks(st.Name, rel.remarks())
 	}
 	if readable > 0 {
-		say("streams", extract.LevelOK, "", "%d of %d can be read", readable, len(streams))
+		out.Say("streams", extract.LevelOK, "", "%d of %d can be read", readable, len(streams))
 	}
 	return out, nil
 }
 
 // examineTLS says whether what we read can be read by others on the way.
-func (s *source) examineTLS(ctx context.Context, c *session, say func(string, extract.Level, string, string, ...any)) {
+func (s *source) examineTLS(ctx context.Context, c *session, out *database.Findings) {
 	var encrypted bool
 	var version *string
 	if err := c.QueryRow(ctx, "SELECT ssl, version FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid()").Scan(&encrypted, &version); err != nil {
@@ -216,12 +202,12 @@ func (s *source) examineTLS(ctx context.Context, c *session, say func(string, ex
 	tls := s.config.TLSConfig
 	switch {
 	case !encrypted && local:
-		say("tls", extract.LevelOK, "", "not encrypted, and not leaving the machine or the tunnel")
+		out.Say("tls", extract.LevelOK, "", "not encrypted, and not leaving the machine or the tunnel")
 	case !encrypted:
-		say("tls", extract.LevelWarn, "add ?sslmode=verify-full to the URL", "the connection is not encrypted")
+		out.Say("tls", extract.LevelWarn, "add ?sslmode=verify-full to the URL", "the connection is not encrypted")
 	case tls != nil && tls.InsecureSkipVerify && tls.VerifyPeerCertificate == nil && tls.VerifyConnection == nil:
-		say("tls", extract.LevelWarn, "add ?sslmode=verify-full to the URL, and tls: { ca: file.pem } where the authority is your own", "%s, but anyone may answer: the server's certificate is not checked", *version)
+		out.Say("tls", extract.LevelWarn, "add ?sslmode=verify-full to the URL, and tls: { ca: file.pem } where the authority is your own", "%s, but anyone may answer: the server's certificate is not checked", *version)
 	default:
-		say("tls", extract.LevelOK, "", "%s, certificate checked", *version)
+		out.Say("tls", extract.LevelOK, "", "%s, certificate checked", *version)
 	}
 }

@@ -30,11 +30,12 @@ type relation struct {
 	rows   int64  // the planner's estimate
 	bytes  int64  // rows times the planner's width
 
-	columns []column // that are read, in order
-	added   []string // of columns: those that the published table has not
-	notes   []string
-	cursor  *cursorColumn // nil: the stream has none
-	keyIs   keyFacts
+	attributes []attribute // all that are there
+	columns    []column    // that are read, in order
+	added      []string    // of columns: those that the published table has not
+	notes      []string
+	cursor     *cursorColumn // nil: the stream has none
+	keyIs      keyFacts
 }
 
 // cursorColumn is what is known of the column that orders changes.
@@ -152,6 +153,7 @@ func (s *source) relation(ctx context.Context, c *session, f facts, st extract.S
 	if err != nil {
 		return nil, err
 	}
+	r.attributes = attributes
 	if err := r.choose(attributes); err != nil {
 		return nil, err
 	}
@@ -241,24 +243,13 @@ func (r *relation) choose(attributes []attribute) error {
 	if err != nil {
 		return err
 	}
-	var now []extract.Column
-	for _, c := range all {
-		now = append(now, extract.Column{Name: c.name, Type: c.duckType})
-	}
-	left, notes, err := database.Choose(r.stream, r.option, now)
+	columns, added, notes, err := database.Choose(r.stream, r.option, all, func(c column) (extract.Column, string) {
+		return extract.Column{Name: c.name, Type: c.duckType}, c.note
+	})
 	if err != nil {
 		return err
 	}
-	var read, remarks []string
-	var kept []extract.Column
-	for i, c := range all {
-		if !left[c.name] {
-			r.columns, kept = append(r.columns, c), append(kept, now[i])
-			read, remarks = append(read, c.name), append(remarks, c.note)
-		}
-	}
-	r.added = database.Added(r.stream.Known, kept)
-	r.notes = append(append(r.notes, notes...), database.Grouped(read, remarks)...)
+	r.columns, r.added, r.notes = columns, added, append(r.notes, notes...)
 	return nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -560,7 +559,7 @@ func (r *relation) remarks() []string {
 	var out []string
 	table := r.oid != 0 && r.kind != "view"
 	if c := r.cursor; c != nil && table && !c.indexed {
-		out = append(out, fmt.Sprintf("%s is not indexed: each run reads all of %s (%s) at the server; CREATE INDEX ON %s (%s) mends it", c.name, r.name, sizeText(r.pages*8), r.name, indexColumns(c.name, r.stream.Key)))
+		out = append(out, fmt.Sprintf("%s is not indexed: each run reads all of %s (%s) at the server; CREATE INDEX ON %s (%s) mends it", c.name, r.name, sizeText(r.pages*8), r.name, joinIdents("", database.IndexColumns(c.name, r.stream.Key))))
 	}
 	if c := r.cursor; c != nil && c.nullable {
 		out = append(out, fmt.Sprintf("%s may be NULL: such rows are read in every run", c.name))
@@ -576,10 +575,6 @@ func sizeText(kilobytes int64) string {
 		return fmt.Sprintf("about %d kB", kilobytes)
 	}
 	return fmt.Sprintf("about %d MB", kilobytes>>10)
-}
-
-func indexColumns(cursor string, key []string) string {
-	return joinIdents("", append([]string{cursor}, slices.DeleteFunc(slices.Clone(key), func(k string) bool { return k == cursor })...))
 }
 
 func joinIdents(prefix string, names []string) string {
