@@ -78,9 +78,9 @@ func TestAdvice(t *testing.T) {
 				defer mustExec(t, conn, "UNLOCK TABLES")
 			}
 			m := newMerged()
-			err := m.poll(t.Context(), g.open, c.st)
+			err := m.Poll(t.Context(), g.open, c.st)
 			if c.name == "no right on a column" {
-				mentions(t, strings.Join(m.notes, "; "), "some columns", "GRANT SELECT ON")
+				mentions(t, strings.Join(m.Notes, "; "), "some columns", "GRANT SELECT ON")
 			}
 			if len(c.words) == 0 {
 				if err != nil {
@@ -111,11 +111,11 @@ func TestBadRows(t *testing.T) {
 	}
 	l, err := landAll(t.Context(), src, st, w)
 	var reasons []string
-	for _, r := range l.rejects {
+	for _, r := range l.Rejects {
 		reasons = append(reasons, r.Column+" "+r.Reason)
 	}
-	if err != nil || len(l.rows) != 2 || fmt.Sprint(reasons) != "[d zero_date u invalid_utf8 d zero_date]" {
-		t.Errorf("%v, %v, %v", l.rows, reasons, err)
+	if err != nil || len(l.Rows) != 2 || fmt.Sprint(reasons) != "[d zero_date u invalid_utf8 d zero_date]" {
+		t.Errorf("%v, %v, %v", l.Rows, reasons, err)
 	}
 }
 
@@ -134,10 +134,10 @@ func TestHugeRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	l, err := landAll(t.Context(), src, st, w)
-	if err != nil || len(l.rows) != 2 || len(l.rejects) != 1 || l.rejects[0].Reason != extract.ReasonTooLong || len(l.rejects[0].Raw) > extract.MaxRaw {
-		t.Fatalf("%d rows, %d rejects, %v", len(l.rows), len(l.rejects), told(err))
+	if err != nil || len(l.Rows) != 2 || len(l.Rejects) != 1 || l.Rejects[0].Reason != extract.ReasonTooLong || len(l.Rejects[0].Raw) > extract.MaxRaw {
+		t.Fatalf("%d rows, %d rejects, %v", len(l.Rows), len(l.Rejects), told(err))
 	}
-	mentions(t, l.rejects[0].Message, fmt.Sprint(huge+8), "limit is 16000000") // its id is a BIGINT
+	mentions(t, l.Rejects[0].Message, fmt.Sprint(huge+8), "limit is 16000000") // its id is a BIGINT
 }
 
 // TestThroughSSH: the server is read through a tunnel.
@@ -148,8 +148,8 @@ func TestThroughSSH(t *testing.T) {
 	f.options.SSH = &database.SSH{Host: bastion.Addr(), User: bastion.User, KeyFile: bastion.KeyFile, KnownHosts: bastion.KnownHostsFile}
 	m := newMerged()
 	f.run(m, st)
-	if len(m.rows) != 10 {
-		t.Errorf("%d rows", len(m.rows))
+	if len(m.Rows) != 10 {
+		t.Errorf("%d rows", len(m.Rows))
 	}
 	empty := t.TempDir() + "/known_hosts"
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {

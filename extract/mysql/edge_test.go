@@ -136,28 +136,28 @@ func (s scenario) run(t *testing.T, length time.Duration) {
 	every(func() error {
 		begin := time.Now()
 		defer func() { polls, took = polls+1, took+time.Since(begin) }()
-		return ours.poll(t.Context(), f.open, st)
+		return ours.Poll(t.Context(), f.open, st)
 	})
 	others.Wait()
 	want := f.whole(st)
-	for try := 0; s.append && len(ours.rows) < len(want) && try < 40; try++ { // what is younger than the margin, or held back by others' statements
+	for try := 0; s.append && len(ours.Rows) < len(want) && try < 40; try++ { // what is younger than the margin, or held back by others' statements
 		time.Sleep(250 * time.Millisecond)
-		if err := ours.poll(t.Context(), f.open, st); err != nil {
+		if err := ours.Poll(t.Context(), f.open, st); err != nil {
 			t.Fatal(err)
 		}
 	}
-	ours.same(t, want)
+	ours.Same(t, want)
 	doubled := 0
-	for row, n := range ours.times {
+	for row, n := range ours.Times {
 		if s.append && n != 1 {
 			t.Errorf("the row %s was read %d times", row, n)
 			doubled++
 		}
 	}
-	lost, stale, extra := ours.compare(want)
+	lost, stale, extra := ours.Compare(want)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d rows, %d commits, %d waits, %d polls of %d ms; ours: %d lost, %d stale, %d too many, %d doubled, %d rows read", len(want), h.commits.Load(), h.waits.Load(), polls,
-		(took / time.Duration(polls)).Milliseconds(), len(lost), len(stale), len(extra), doubled, ours.read)
+		(took / time.Duration(polls)).Milliseconds(), len(lost), len(stale), len(extra), doubled, ours.Read)
 	for i, n := range ways {
 		missed := n.missed(want)
 		fmt.Fprintf(&b, "\n%-14s lost %d (%.1f %%), read %d", n.name, missed, 100*float64(missed)/float64(max(1, len(want))), n.read)
@@ -468,8 +468,8 @@ func TestEdgeBusy(t *testing.T) {
 	begin := time.Now()
 	m := newMerged()
 	f.run(m, st)
-	if took := time.Since(begin); took > time.Second || len(m.rows) != 10 {
-		t.Errorf("%d rows of 10 after %v: %v", len(m.rows), took, m.notes)
+	if took := time.Since(begin); took > time.Second || len(m.Rows) != 10 {
+		t.Errorf("%d rows of 10 after %v: %v", len(m.Rows), took, m.Notes)
 	}
 }
 
@@ -498,7 +498,7 @@ func TestEdgeFunction(t *testing.T) {
 			f.run(m, st)
 			slow.Wait()
 			f.run(m, st)
-			m.same(t, f.whole(st))
+			m.Same(t, f.whole(st))
 		})
 	}
 }
@@ -540,13 +540,13 @@ func TestEdgeTakenBack(t *testing.T) {
 			mustExec(t, slow, "COMMIT")
 			want := f.whole(st)
 			for range 20 { // the youngest wait for the margin
-				if len(m.rows) == len(want) {
+				if len(m.Rows) == len(want) {
 					break
 				}
 				time.Sleep(250 * time.Millisecond)
 				f.run(m, st)
 			}
-			m.same(t, want)
+			m.Same(t, want)
 		})
 	}
 }

@@ -39,10 +39,10 @@ func TestFaultSlow(t *testing.T) {
 		p := testserver.NewProxy(t, testserver.MariaDB(t).Server)
 		p.Spoil(name, attributes)
 		m := newMerged()
-		if err := m.poll(t.Context(), f.through(p, testserver.MariaDB(t)).open, st); err != nil {
+		if err := m.Poll(t.Context(), f.through(p, testserver.MariaDB(t)).open, st); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		m.same(t, want)
+		m.Same(t, want)
 	}
 }
 
@@ -121,10 +121,10 @@ func TestFaultMidResult(t *testing.T) {
 			p.Heal()
 			// The engine reads the slice again: in the same snapshot, or is told that it is gone.
 			l := &reading{}
-			_, err = l.part(t.Context(), src, st, w, w.Slices[0], "")
+			_, err = l.Part(t.Context(), src, st, w, w.Slices[0], "")
 			switch {
-			case c.lives && (err != nil || len(l.rows) != bigRows):
-				t.Errorf("read again: %d rows, %v", len(l.rows), err)
+			case c.lives && (err != nil || len(l.Rows) != bigRows):
+				t.Errorf("read again: %d rows, %v", len(l.Rows), err)
 			case !c.lives && !errors.Is(err, extract.ErrChanged):
 				t.Errorf("read again: %v, want ErrChanged", err)
 			}
@@ -132,8 +132,8 @@ func TestFaultMidResult(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if l, err := landAll(t.Context(), src, st, fresh); err != nil || len(l.rows) != bigRows {
-				t.Errorf("in a fresh window: %d rows, %v", len(l.rows), err)
+			if l, err := landAll(t.Context(), src, st, fresh); err != nil || len(l.Rows) != bigRows {
+				t.Errorf("in a fresh window: %d rows, %v", len(l.Rows), err)
 			}
 		})
 	}
@@ -168,7 +168,7 @@ func TestFaultIdleKill(t *testing.T) {
 	for _, id := range ids {
 		f.exec(fmt.Sprintf("KILL %d", id))
 	}
-	if _, err := (&reading{}).part(t.Context(), src, a, w, w.Slices[0], ""); !errors.Is(err, extract.ErrChanged) {
+	if _, err := (&reading{}).Part(t.Context(), src, a, w, w.Slices[0], ""); !errors.Is(err, extract.ErrChanged) {
 		t.Errorf("%v, want ErrChanged", err)
 	}
 	other, err := src.Window(t.Context(), b, "", nil)
@@ -192,7 +192,7 @@ func TestFaultPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := &reading{}
-	out, err := l.part(t.Context(), src, st, w, w.Slices[0], "")
+	out, err := l.Part(t.Context(), src, st, w, w.Slices[0], "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,22 +200,22 @@ func TestFaultPages(t *testing.T) {
 		if err := server.Stop(mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.part(t.Context(), src, st, w, w.Slices[0], out.Next); !errors.Is(err, extract.ErrTransient) {
+		if _, err := l.Part(t.Context(), src, st, w, w.Slices[0], out.Next); !errors.Is(err, extract.ErrTransient) {
 			t.Errorf("with the server down: %v, want a transient failure", err)
 		}
 		if err := server.Start(); err != nil {
 			t.Fatal(err)
 		}
-		if out, err = l.part(t.Context(), src, st, w, w.Slices[0], out.Next); err != nil {
+		if out, err = l.Part(t.Context(), src, st, w, w.Slices[0], out.Next); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for out.Next != "" {
-		if out, err = l.part(t.Context(), src, st, w, w.Slices[0], out.Next); err != nil {
+		if out, err = l.Part(t.Context(), src, st, w, w.Slices[0], out.Next); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(l.rows) != 310 {
-		t.Errorf("%d rows of 310", len(l.rows))
+	if len(l.Rows) != 310 {
+		t.Errorf("%d rows of 310", len(l.Rows))
 	}
 }

@@ -26,7 +26,7 @@ func (f *fixture) exec(statements ...string) {
 // run polls once, which must succeed.
 func (f *fixture) run(m *merged, st extract.Stream) {
 	f.t.Helper()
-	if err := m.poll(f.t.Context(), f.open, st); err != nil {
+	if err := m.Poll(f.t.Context(), f.open, st); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -69,23 +69,23 @@ func TestMarkClockSetBack(t *testing.T) {
 		for _, st := range []extract.Stream{incremental, appends} {
 			m := newMerged()
 			f.run(m, st)
-			mark := mustMark(t, m.since)
+			mark := mustMark(t, m.Since)
 			change(&mark)
-			m.since = mark.Cursor()
+			m.Since = mark.Cursor()
 			f.exec("INSERT INTO t (nonce, at) SELECT 1, MAX(at) - INTERVAL 30 MINUTE FROM t")
-			err := m.poll(t.Context(), f.open, st)
+			err := m.Poll(t.Context(), f.open, st)
 			if st.Mode == extract.Append {
 				mentions(t, told(err), "set back", "at", "state set")
 				mark.At, mark.Ahead, mark.Offset = time.Time{}, 0, 0 // as state set does
-				m.since = mark.Cursor()
+				m.Since = mark.Cursor()
 				f.run(m, st)
 				continue
 			}
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			mentions(t, strings.Join(m.notes, "; "), "set back by about 1h")
-			m.same(t, f.whole(st))
+			mentions(t, strings.Join(m.Notes, "; "), "set back by about 1h")
+			m.Same(t, f.whole(st))
 		}
 	}
 }
@@ -102,7 +102,7 @@ func TestMarkNulls(t *testing.T) {
 			for i, change := range []string{"DO 1", "UPDATE t SET nonce = -nonce WHERE at IS NULL", "UPDATE t SET at = NOW(6), nonce = 5 WHERE id IN (3, 4)", "UPDATE t SET at = NULL, nonce = 6 WHERE id = 7", "DELETE FROM t WHERE id IN (6, 8)", "DO 1"} {
 				f.exec(change)
 				f.run(m, st)
-				if lost, stale, extra := m.compare(f.whole(st)); len(lost)+len(stale)+len(extra) > 0 {
+				if lost, stale, extra := m.Compare(f.whole(st)); len(lost)+len(stale)+len(extra) > 0 {
 					t.Errorf("after %q, run %d: lost %v, stale %v, too many %v", change, i, lost, stale, extra)
 				}
 			}
@@ -122,13 +122,13 @@ func TestMarkResume(t *testing.T) {
 	f.run(m, st)
 	f.exec("INSERT INTO t (nonce, at) SELECT seq, NOW(6) - INTERVAL 10 MINUTE + INTERVAL seq DIV 20 SECOND FROM seq_1_to_500") // ties across pages
 	src := f.mustOpen()
-	w, err := src.Window(t.Context(), st, m.since, nil)
+	w, err := src.Window(t.Context(), st, m.Since, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l, next := &reading{}, ""
 	for i := 0; i == 0 || next != ""; i++ {
-		out, err := l.part(t.Context(), src, st, w, w.Slices[0], next)
+		out, err := l.Part(t.Context(), src, st, w, w.Slices[0], next)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,22 +139,22 @@ func TestMarkResume(t *testing.T) {
 		f.exec(fmt.Sprintf("UPDATE t SET nonce = -%d, at = NOW(6) WHERE id %% 7 = %d", i, i%7), fmt.Sprintf("INSERT INTO t (nonce) VALUES (%d)", i), fmt.Sprintf("DELETE FROM t WHERE id %% 11 = %d", i), "ALTER TABLE t FORCE")
 		src = f.mustOpen()
 		fixed := journaled(t, w)
-		if w, err = src.Window(t.Context(), st, m.since, fixed); err != nil {
+		if w, err = src.Window(t.Context(), st, m.Since, fixed); err != nil {
 			t.Fatal(err)
 		}
 		if w != fixed {
 			t.Fatal("pages in the order of the cursor hold in any snapshot, and were given up")
 		}
 	}
-	if _, err := l.part(t.Context(), src, st, w, w.Slices[1], ""); err != nil {
+	if _, err := l.Part(t.Context(), src, st, w, w.Slices[1], ""); err != nil {
 		t.Fatal(err)
 	}
-	if l.parts < 8 {
-		t.Errorf("only %d parts", l.parts)
+	if l.Parts < 8 {
+		t.Errorf("only %d parts", l.Parts)
 	}
-	m.take(w, l)
+	m.Take(w, l)
 	f.run(m, st)
-	m.same(t, f.whole(st))
+	m.Same(t, f.whole(st))
 }
 
 // TestMarkFirstLoad: a first load in pages of the primary key is read on in a later snapshot, while rows change.
@@ -179,7 +179,7 @@ func firstLoad(t *testing.T, mode extract.Mode) {
 	}
 	l, next := &reading{}, ""
 	for i := 0; i == 0 || next != ""; i++ {
-		out, err := l.part(t.Context(), src, st, w, w.Slices[0], next)
+		out, err := l.Part(t.Context(), src, st, w, w.Slices[0], next)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,20 +196,20 @@ func firstLoad(t *testing.T, mode extract.Mode) {
 			t.Fatalf("the pages were given up: %v", err)
 		}
 	}
-	if l.parts < 7 {
-		t.Errorf("only %d parts", l.parts)
+	if l.Parts < 7 {
+		t.Errorf("only %d parts", l.Parts)
 	}
 	for _, slice := range w.Slices[1:] { // by which the window was extended
-		if _, err := l.part(t.Context(), src, st, w, slice, ""); err != nil {
+		if _, err := l.Part(t.Context(), src, st, w, slice, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
 	m := newMerged()
-	m.take(w, l)
+	m.Take(w, l)
 	time.Sleep(margin + 1100*time.Millisecond)
 	f.run(m, st)
-	m.same(t, f.whole(st))
-	for row, n := range m.times {
+	m.Same(t, f.whole(st))
+	for row, n := range m.Times {
 		if mode == extract.Append && n != 1 {
 			t.Fatalf("%.40s… was read %d times", row, n)
 		}
@@ -286,27 +286,27 @@ func TestMarkKeys(t *testing.T) {
 			}
 			l, next := &reading{}, ""
 			for first := true; first || next != ""; first = false {
-				out, err := l.part(t.Context(), src, st, w, w.Slices[0], next)
+				out, err := l.Part(t.Context(), src, st, w, w.Slices[0], next)
 				if err != nil {
 					t.Errorf("%s: page after %s: %v", c.key, next, err)
 					break
 				}
 				next = out.Next
-				if l.parts == 2 {
+				if l.Parts == 2 {
 					_ = src.Close()
 					src, w = f.mustOpen(), journaled(t, w)
 				}
 			}
 			_ = src.Close()
 			seen := map[string]bool{}
-			for _, row := range l.rows {
+			for _, row := range l.Rows {
 				seen[row[len(row)-2]] = true
 			}
-			if len(l.rows) != want || len(seen) != want {
-				t.Errorf("%s since %q: %d rows, %d different ones, of %d", c.key, since, len(l.rows), len(seen), want)
+			if len(l.Rows) != want || len(seen) != want {
+				t.Errorf("%s since %q: %d rows, %d different ones, of %d", c.key, since, len(l.Rows), len(seen), want)
 			}
-			if (l.parts > want/3) != paged {
-				t.Errorf("%s since %q: %d parts", c.key, since, l.parts)
+			if (l.Parts > want/3) != paged {
+				t.Errorf("%s since %q: %d parts", c.key, since, l.Parts)
 			}
 		}
 	}
@@ -347,8 +347,8 @@ func TestMarkByHand(t *testing.T) {
 			continue
 		}
 		l, err := landAll(t.Context(), src, c.st, w)
-		if err != nil || len(l.rows) != c.rows {
-			t.Errorf("%s: %d rows of %d, %v", c.since, len(l.rows), c.rows, err)
+		if err != nil || len(l.Rows) != c.rows {
+			t.Errorf("%s: %d rows of %d, %v", c.since, len(l.Rows), c.rows, err)
 		}
 		_ = src.Close()
 	}
@@ -372,7 +372,7 @@ func TestMarkFullLapses(t *testing.T) {
 	if err != nil || fresh == fixed || fresh.AsOf.ID == w.AsOf.ID {
 		t.Errorf("another session goes on with the window of the first: %v", err)
 	}
-	if _, err := (&reading{}).part(t.Context(), second, st, fixed, fixed.Slices[0], ""); !errors.Is(err, extract.ErrChanged) {
+	if _, err := (&reading{}).Part(t.Context(), second, st, fixed, fixed.Slices[0], ""); !errors.Is(err, extract.ErrChanged) {
 		t.Errorf("a slice of a lapsed window: %v, want ErrChanged", err)
 	}
 }
@@ -387,13 +387,13 @@ func TestMarkNewColumn(t *testing.T) {
 	f.run(m, st)
 	f.exec("ALTER TABLE t ADD COLUMN more INT NOT NULL DEFAULT 7")
 	f.run(m, st)
-	m.same(t, f.whole(st))
-	mentions(t, strings.Join(m.notes, "; "), "more", "all rows are read this time")
+	m.Same(t, f.whole(st))
+	mentions(t, strings.Join(m.Notes, "; "), "more", "all rows are read this time")
 	st.Known = append(st.Known, extract.Column{Name: "more", Type: "INTEGER"})
-	before := m.read
+	before := m.Read
 	f.run(m, st)
-	if m.read != before {
-		t.Errorf("%d rows are read again", m.read-before)
+	if m.Read != before {
+		t.Errorf("%d rows are read again", m.Read-before)
 	}
 }
 
@@ -408,8 +408,8 @@ func TestMarkWithoutKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		l, err := landAll(t.Context(), src, st, w)
-		if err != nil || len(l.rows) != 40 {
-			t.Errorf("%s: %d rows, %v", st.Mode, len(l.rows), err)
+		if err != nil || len(l.Rows) != 40 {
+			t.Errorf("%s: %d rows, %v", st.Mode, len(l.Rows), err)
 		}
 		if st.Mode == extract.Append {
 			f.exec("INSERT INTO n VALUES (1, '2025-01-01'), (1, '2025-01-01')")
@@ -418,8 +418,8 @@ func TestMarkWithoutKey(t *testing.T) {
 			if w, err = src.Window(t.Context(), st, w.Hi, nil); err != nil {
 				t.Fatal(err)
 			}
-			if l, err = landAll(t.Context(), src, st, w); err != nil || len(l.rows) != 2 {
-				t.Errorf("then %d rows of 2, %v", len(l.rows), err)
+			if l, err = landAll(t.Context(), src, st, w); err != nil || len(l.Rows) != 2 {
+				t.Errorf("then %d rows of 2, %v", len(l.Rows), err)
 			}
 		}
 	}
@@ -440,7 +440,7 @@ func zeroDates(t *testing.T, typ string) {
 	m := newMerged()
 	for i := range 3 {
 		src := f.mustOpen()
-		w, err := src.Window(t.Context(), st, m.since, nil)
+		w, err := src.Window(t.Context(), st, m.Since, nil)
 		if err != nil {
 			t.Fatalf("%s, run %d: %v", typ, i, err)
 		}
@@ -448,14 +448,14 @@ func zeroDates(t *testing.T, typ string) {
 		if err != nil {
 			t.Fatalf("%s, run %d: %v", typ, i, err)
 		}
-		for _, r := range l.rejects {
+		for _, r := range l.Rejects {
 			if r.Reason != reasonZeroDate {
 				t.Errorf("%+v", r)
 			}
 		}
-		m.take(w, l)
-		if len(m.rows) != max(0, i) {
-			t.Errorf("%s, run %d: %d rows", typ, i, len(m.rows))
+		m.Take(w, l)
+		if len(m.Rows) != max(0, i) {
+			t.Errorf("%s, run %d: %d rows", typ, i, len(m.Rows))
 		}
 		_ = src.Close()
 		mustExec(t, conn, fmt.Sprintf("INSERT INTO z VALUES (%d, NOW() - INTERVAL %d DAY), (%d, 0)", 10+i, 9-i, 20+i))

@@ -9,9 +9,21 @@ import (
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/extract/database"
+	"github.com/millrace/millrace/extract/database/databasetest"
 	"github.com/millrace/millrace/extract/extracttest"
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/testserver"
+)
+
+// What the tests of both databases share, by short names.
+type (
+	reading = databasetest.Landed
+	merged  = databasetest.Merged
+)
+
+var (
+	landAll, journaled, newMerged, mentions = databasetest.LandAll, databasetest.Journaled, databasetest.NewMerged, databasetest.Mentions
+	stream, by, option                      = databasetest.Stream, databasetest.By, databasetest.Option
 )
 
 // fixture is a database of the shared server with a source over it.
@@ -31,6 +43,12 @@ func newFixture(t *testing.T, statements []string, streams ...extract.Stream) *f
 	return &fixture{t: t, url: url, options: &database.Options{URL: config.NewURL(url)}, streams: streams, db: db}
 }
 
+// whole is the stream's table in a full read, by its first column.
+func (f *fixture) whole(st extract.Stream) map[string]string {
+	f.t.Helper()
+	return databasetest.Whole(f.t, f.open, st)
+}
+
 // open opens the source as a run does.
 func (f *fixture) open() (extract.Source, error) {
 	return open(extract.Env{Name: "erp", Project: f.t.TempDir(), Streams: f.streams, Log: slog.New(slog.DiscardHandler)}, f.options)
@@ -44,22 +62,6 @@ func (f *fixture) mustOpen() extract.Source {
 	}
 	f.t.Cleanup(func() { _ = s.Close() })
 	return s
-}
-
-func stream(name string, mode extract.Mode, change ...func(*extract.Stream)) extract.Stream {
-	s := extract.Stream{Name: name, Mode: mode, Options: &database.StreamOptions{}}
-	for _, c := range change {
-		c(&s)
-	}
-	return s
-}
-
-func by(cursor string, key ...string) func(*extract.Stream) {
-	return func(s *extract.Stream) { s.Cursor, s.Key = cursor, key }
-}
-
-func option(set func(*database.StreamOptions)) func(*extract.Stream) {
-	return func(s *extract.Stream) { set(s.Options.(*database.StreamOptions)) }
 }
 
 var orders = []string{

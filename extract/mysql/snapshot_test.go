@@ -32,8 +32,8 @@ func TestSnapshotOfTwoTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	l, err := landAll(t.Context(), src, a, first)
-	if err != nil || len(l.rows) != 100 {
-		t.Fatal(len(l.rows), err)
+	if err != nil || len(l.Rows) != 100 {
+		t.Fatal(len(l.Rows), err)
 	}
 	mustExec(t, testConn(t, f.db), "SET innodb_lock_wait_timeout = 1", "BEGIN", "UPDATE a SET amount = 0", "UPDATE b SET amount = 20", "INSERT INTO b VALUES (101, 1)", "DELETE FROM b WHERE id = 1", "UPDATE "+name+".c SET amount = 7", "COMMIT")
 	for _, st := range []extract.Stream{b, v, q, stream(name+".c", extract.Full), stream("`"+name+"`.`c`", extract.Full), a} {
@@ -49,13 +49,13 @@ func TestSnapshotOfTwoTables(t *testing.T) {
 			t.Fatal(err)
 		}
 		if st.Name == "q" {
-			if fmt.Sprint(l.rows) != "[[1 1000]]" {
-				t.Errorf("query: %v", l.rows)
+			if fmt.Sprint(l.Rows) != "[[1 1000]]" {
+				t.Errorf("query: %v", l.Rows)
 			}
 			continue
 		}
-		if len(l.rows) != 100 || l.rows[0][0] != "1" || l.rows[99][1] != "10" {
-			t.Errorf("%s: %d rows, %v", st.Name, len(l.rows), l.rows[:1])
+		if len(l.Rows) != 100 || l.Rows[0][0] != "1" || l.Rows[99][1] != "10" {
+			t.Errorf("%s: %d rows, %v", st.Name, len(l.Rows), l.Rows[:1])
 		}
 	}
 }
@@ -97,7 +97,7 @@ func TestSnapshotUnderWriters(t *testing.T) {
 				}
 				mu.Lock()
 				defer mu.Unlock()
-				for _, row := range l.rows {
+				for _, row := range l.Rows {
 					var n int
 					_, _ = fmt.Sscan(row[1], &n)
 					total += n
@@ -188,7 +188,7 @@ func TestSnapshotAndDDL(t *testing.T) {
 				if st.Name == "q" {
 					rows += 100
 				}
-				if err != nil || len(l.rows) != rows {
+				if err != nil || len(l.Rows) != rows {
 					t.Fatalf("%s after %d tries: %v", st.Name, tries, err)
 				}
 			}
@@ -205,8 +205,8 @@ func TestSnapshotAndDDL(t *testing.T) {
 					t.Errorf("%s between Window and Read: %v, want it to wait", s, err)
 				}
 			}
-			if l, err := landAll(t.Context(), src, b, w); err != nil || len(l.rows) != want {
-				t.Errorf("%d rows of %d, %v", len(l.rows), want, err)
+			if l, err := landAll(t.Context(), src, b, w); err != nil || len(l.Rows) != want {
+				t.Errorf("%d rows of %d, %v", len(l.Rows), want, err)
 			}
 		})
 	}
@@ -226,7 +226,7 @@ func TestSnapshotDropColumn(t *testing.T) {
 			_ = src.Close()
 			f.exec("ALTER TABLE t DROP COLUMN nonce")
 			src = f.mustOpen()
-			if _, err := (&reading{}).part(t.Context(), src, st, w, w.Slices[0], ""); !errors.Is(err, extract.ErrChanged) {
+			if _, err := (&reading{}).Part(t.Context(), src, st, w, w.Slices[0], ""); !errors.Is(err, extract.ErrChanged) {
 				t.Errorf("the old window is read: %v", err)
 			}
 			fixed := journaled(t, w)
@@ -234,8 +234,8 @@ func TestSnapshotDropColumn(t *testing.T) {
 			if err != nil || fresh == fixed {
 				t.Fatalf("the old window holds: %v", err)
 			}
-			if l, err := landAll(t.Context(), src, st, fresh); err != nil || len(l.rows) != 10 || len(l.columns) != 2 {
-				t.Errorf("%d rows, columns %v, %v", len(l.rows), l.columns, err)
+			if l, err := landAll(t.Context(), src, st, fresh); err != nil || len(l.Rows) != 10 || len(l.Columns) != 2 {
+				t.Errorf("%d rows, columns %v, %v", len(l.Rows), l.Columns, err)
 			}
 		})
 	}
@@ -263,7 +263,7 @@ func TestSnapshotKinds(t *testing.T) {
 				continue
 			}
 			l, err := landAll(t.Context(), src, st, w)
-			if got := fmt.Sprint(l.rows); err != nil || !strings.HasPrefix(got, want) {
+			if got := fmt.Sprint(l.Rows); err != nil || !strings.HasPrefix(got, want) {
 				t.Errorf("%s: %s, %v", name, got, err)
 			}
 			if notes := strings.Join(w.Notes, "; "); strings.Contains(notes, "no snapshots") != (i == 0) {
@@ -278,7 +278,7 @@ func TestSnapshotKinds(t *testing.T) {
 	f.run(m, st)
 	f.exec("UPDATE " + quoted(2) + " SET v = 4")
 	f.run(m, st)
-	m.same(t, f.whole(st))
+	m.Same(t, f.whole(st))
 	// Views have no keys and indexes that are known, and are followed all the same.
 	f.exec("CREATE VIEW vt AS SELECT * FROM "+quoted(1), "INSERT INTO "+quoted(1)+" (id, n) VALUES (2, 5)")
 	st = stream("vt", extract.Incremental, by("at", "id"))
@@ -286,7 +286,7 @@ func TestSnapshotKinds(t *testing.T) {
 	f.run(m, st)
 	f.exec("UPDATE " + quoted(1) + " SET n = 6, at = NOW(6) WHERE id = 2")
 	f.run(m, st)
-	m.same(t, f.whole(st))
+	m.Same(t, f.whole(st))
 }
 
 // TestEdgeHeld: a transaction that stays open holds the edge, is told, and loses nothing.
@@ -305,26 +305,26 @@ func TestEdgeHeld(t *testing.T) {
 	mustExec(t, slow, "SET timestamp = UNIX_TIMESTAMP() - 120", "BEGIN", "INSERT INTO t (nonce) VALUES (100)", "SET timestamp = DEFAULT") // as if two minutes ago
 	f.exec("INSERT INTO t (nonce, at) SELECT 200 + seq, NOW(6) - INTERVAL 60 SECOND FROM seq_1_to_5")
 	poll()
-	stood := all[0].since
+	stood := all[0].Since
 	poll()
-	if mustMark(t, all[0].since).Value != mustMark(t, stood).Value {
-		t.Errorf("the cursor moved from %s to %s under an open transaction", stood, all[0].since)
+	if mustMark(t, all[0].Since).Value != mustMark(t, stood).Value {
+		t.Errorf("the cursor moved from %s to %s under an open transaction", stood, all[0].Since)
 	}
-	mentions(t, strings.Join(all[0].notes, "; "), "warning", "not committed", "innodb_trx")
-	if len(all[0].rows) != 15 {
-		t.Errorf("incremental has %d rows of 15 that are committed", len(all[0].rows))
+	mentions(t, strings.Join(all[0].Notes, "; "), "warning", "not committed", "innodb_trx")
+	if len(all[0].Rows) != 15 {
+		t.Errorf("incremental has %d rows of 15 that are committed", len(all[0].Rows))
 	}
 	for i, m := range all[1:] {
-		if len(m.rows) != 10 {
-			t.Errorf("append %d has %d rows: those behind the open transaction must wait", i, len(m.rows))
+		if len(m.Rows) != 10 {
+			t.Errorf("append %d has %d rows: those behind the open transaction must wait", i, len(m.Rows))
 		}
 	}
 	mustExec(t, slow, "COMMIT")
 	poll()
 	want := f.whole(incremental)
 	for i, m := range all {
-		m.same(t, want)
-		for row, n := range m.times {
+		m.Same(t, want)
+		for row, n := range m.Times {
 			if n != 1 && i > 0 {
 				t.Errorf("append %d: the row %s was read %d times", i, row, n)
 			}
@@ -380,8 +380,8 @@ func TestEdgeUnproven(t *testing.T) {
 			mustExec(t, slow, "COMMIT")
 			catchUp()
 			g.run(m, st)
-			m.same(t, g.whole(st))
-			mentions(t, strings.Join(m.notes, "; "), c.words...)
+			m.Same(t, g.whole(st))
+			mentions(t, strings.Join(m.Notes, "; "), c.words...)
 		}
 		_, err := g.mustOpen().Window(t.Context(), stream("t", extract.Append, by("id")), "", nil)
 		mentions(t, told(err), "mode: append would lose rows", "incremental")

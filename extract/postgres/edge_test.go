@@ -149,18 +149,18 @@ func (x experiment) run(t *testing.T) {
 		others.Go(func() { every(func() error { return n.poll(ctx, conn) }) })
 	}
 	ours := newMerged()
-	every(func() error { polls++; return ours.poll(ctx, f.open, st) })
+	every(func() error { polls++; return ours.Poll(ctx, f.open, st) })
 	others.Wait()
 	want := f.whole(st)
-	ours.same(t, want)
+	ours.Same(t, want)
 	if x.mode == extract.Append {
-		for row, n := range ours.times {
+		for row, n := range ours.Times {
 			if n != 1 {
 				t.Errorf("the row %s was read %d times", row, n)
 			}
 		}
 	}
-	t.Logf("%d transactions wrote %d rows, %d polls; the table has %d rows, we read %d", transactions.Load(), written.Load(), polls, len(want), ours.read)
+	t.Logf("%d transactions wrote %d rows, %d polls; the table has %d rows, we read %d", transactions.Load(), written.Load(), polls, len(want), ours.Read)
 	for i, n := range ways {
 		lost := 0
 		for id, row := range want {
@@ -234,7 +234,7 @@ func TestEdgePrepared(t *testing.T) {
 	first, second := newMerged(), newMerged()
 	poll := func() {
 		t.Helper()
-		if err := errors.Join(first.poll(t.Context(), f.open, byMoment), second.poll(t.Context(), f.open, byNumber)); err != nil {
+		if err := errors.Join(first.Poll(t.Context(), f.open, byMoment), second.Poll(t.Context(), f.open, byNumber)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -245,16 +245,16 @@ func TestEdgePrepared(t *testing.T) {
 	time.Sleep(margin + 100*time.Millisecond)
 	poll()
 	for _, m := range []*merged{first, second} {
-		mentions(t, strings.Join(m.notes, "; "), `prepared transaction "later"`, "warning")
+		mentions(t, strings.Join(m.Notes, "; "), `prepared transaction "later"`, "warning")
 	}
-	if len(second.rows) != 10 {
-		t.Errorf("append has read %d rows; those behind the prepared one must wait", len(second.rows))
+	if len(second.Rows) != 10 {
+		t.Errorf("append has read %d rows; those behind the prepared one must wait", len(second.Rows))
 	}
 	f.exec("COMMIT PREPARED 'later'")
 	poll()
 	want := f.whole(byMoment)
-	first.same(t, want)
-	second.same(t, want)
+	first.Same(t, want)
+	second.Same(t, want)
 }
 
 // TestEdgeHeld: a transaction that takes long holds the edge, is named, and loses nothing.
@@ -268,7 +268,7 @@ func TestEdgeHeld(t *testing.T) {
 	poll := func() {
 		t.Helper()
 		for i, st := range []extract.Stream{incremental, appends, byNumber} {
-			if err := all[i].poll(t.Context(), f.open, st); err != nil {
+			if err := all[i].Poll(t.Context(), f.open, st); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -287,20 +287,20 @@ func TestEdgeHeld(t *testing.T) {
 	f.exec("INSERT INTO t (nonce) SELECT 200 + i FROM generate_series(1, 5) AS i")
 	time.Sleep(margin + 100*time.Millisecond)
 	poll()
-	stood := all[0].since
+	stood := all[0].Since
 	poll()
-	if mark, _ := database.ParseMark(all[0].since); mark.Value == "" || mustMark(t, stood).Value != mark.Value {
-		t.Errorf("the cursor moved from %s to %s under an open transaction", stood, all[0].since)
+	if mark, _ := database.ParseMark(all[0].Since); mark.Value == "" || mustMark(t, stood).Value != mark.Value {
+		t.Errorf("the cursor moved from %s to %s under an open transaction", stood, all[0].Since)
 	}
 	for _, m := range all {
-		mentions(t, strings.Join(m.notes, "; "), fmt.Sprintf("pid %d", slow.PgConn().PID()), "warning")
+		mentions(t, strings.Join(m.Notes, "; "), fmt.Sprintf("pid %d", slow.PgConn().PID()), "warning")
 	}
-	if len(all[0].rows) != 15 {
-		t.Errorf("incremental has %d rows of 15 that are committed", len(all[0].rows))
+	if len(all[0].Rows) != 15 {
+		t.Errorf("incremental has %d rows of 15 that are committed", len(all[0].Rows))
 	}
 	for i, m := range all[1:] {
-		if len(m.rows) != 10 {
-			t.Errorf("append %d has %d rows: those behind the open transaction must wait", i, len(m.rows))
+		if len(m.Rows) != 10 {
+			t.Errorf("append %d has %d rows: those behind the open transaction must wait", i, len(m.Rows))
 		}
 	}
 	exec("COMMIT")
@@ -308,8 +308,8 @@ func TestEdgeHeld(t *testing.T) {
 	poll()
 	want := f.whole(incremental)
 	for i, m := range all {
-		m.same(t, want)
-		for row, n := range m.times {
+		m.Same(t, want)
+		for row, n := range m.Times {
 			if n != 1 && i > 0 {
 				t.Errorf("append %d: the row %s was read %d times", i, row, n)
 			}
@@ -347,7 +347,7 @@ func TestEdgeUnproven(t *testing.T) {
 				poll := func() {
 					t.Helper()
 					standby.CaughtUp(t, server)
-					if err := m.poll(t.Context(), g.open, st); err != nil {
+					if err := m.Poll(t.Context(), g.open, st); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -367,7 +367,7 @@ func TestEdgeUnproven(t *testing.T) {
 					t.Fatal(err)
 				}
 				poll()
-				m.same(t, f.whole(st))
+				m.Same(t, f.whole(st))
 				words := []string{"10m0s"}
 				switch {
 				case st.Cursor == "id" && name == "standby", st.Cursor == "at" && name == "standby":
@@ -377,7 +377,7 @@ func TestEdgeUnproven(t *testing.T) {
 				default:
 					words = nil // everybody may look at locks: proven
 				}
-				mentions(t, strings.Join(m.notes, "; "), words...)
+				mentions(t, strings.Join(m.Notes, "; "), words...)
 			}
 		})
 	}
@@ -391,7 +391,7 @@ func TestEdgeUntracked(t *testing.T) {
 	m := newMerged()
 	poll := func() {
 		t.Helper()
-		if err := m.poll(t.Context(), f.open, st); err != nil {
+		if err := m.Poll(t.Context(), f.open, st); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -406,12 +406,12 @@ func TestEdgeUntracked(t *testing.T) {
 	f.exec("INSERT INTO t (nonce) VALUES (101)")
 	time.Sleep(margin + 200*time.Millisecond)
 	poll()
-	mentions(t, strings.Join(m.notes, "; "), "track_activities")
+	mentions(t, strings.Join(m.Notes, "; "), "track_activities")
 	if _, err := quiet.Exec(t.Context(), "COMMIT"); err != nil {
 		t.Fatal(err)
 	}
 	poll()
-	m.same(t, f.whole(st))
+	m.Same(t, f.whole(st))
 }
 
 // TestEdgeCachedSequence: a sequence with a cache gives each session a stock of numbers, which it may use at any time.
@@ -431,12 +431,12 @@ func TestEdgeCachedSequence(t *testing.T) {
 					t.Fatal(err)
 				}
 				f.exec("INSERT INTO t (nonce) VALUES (2)")
-				if err := m.poll(t.Context(), f.open, st); err != nil {
+				if err := m.Poll(t.Context(), f.open, st); err != nil {
 					t.Fatal(err)
 				}
 			}
-			m.same(t, f.whole(st))
-			mentions(t, strings.Join(m.notes, "; "), "CACHE 20", "10m0s")
+			m.Same(t, f.whole(st))
+			mentions(t, strings.Join(m.Notes, "; "), "CACHE 20", "10m0s")
 			st = stream("t", extract.Append, by("id"))
 			f.streams = []extract.Stream{st}
 			_, err := f.mustOpen().Window(t.Context(), st, "", nil)
@@ -465,7 +465,7 @@ CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ DECLARE v timestamptz := now(); BEGI
 			f.exec("INSERT INTO t (at) VALUES (now())")
 			m := newMerged()
 			time.Sleep(2600 * time.Millisecond) // in the third round
-			if err := m.poll(t.Context(), f.open, st); err != nil {
+			if err := m.Poll(t.Context(), f.open, st); err != nil {
 				t.Fatal(err)
 			}
 			if err := <-done; err != nil {
@@ -473,10 +473,10 @@ CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ DECLARE v timestamptz := now(); BEGI
 			}
 			f.exec("CALL p()")
 			time.Sleep(margin + 200*time.Millisecond)
-			if err := m.poll(t.Context(), f.open, st); err != nil {
+			if err := m.Poll(t.Context(), f.open, st); err != nil {
 				t.Fatal(err)
 			}
-			m.same(t, f.whole(st))
+			m.Same(t, f.whole(st))
 		})
 	}
 }
@@ -515,16 +515,16 @@ func TestEdgeNumbers(t *testing.T) {
 			f.exec("INSERT INTO t OVERRIDING SYSTEM VALUE VALUES (1), (51)")
 			m := newMerged()
 			for id := range 2 {
-				if err := m.poll(t.Context(), f.open, st); err != nil {
+				if err := m.Poll(t.Context(), f.open, st); err != nil {
 					t.Fatal(err)
 				}
-				mentions(t, strings.Join(m.notes, "; "), c.why, "10m0s")
+				mentions(t, strings.Join(m.Notes, "; "), c.why, "10m0s")
 				f.exec(fmt.Sprintf("INSERT INTO t OVERRIDING SYSTEM VALUE VALUES (%d)", 2+id))
 			}
-			if err := m.poll(t.Context(), f.open, st); err != nil {
+			if err := m.Poll(t.Context(), f.open, st); err != nil {
 				t.Fatal(err)
 			}
-			m.same(t, f.whole(st))
+			m.Same(t, f.whole(st))
 		})
 	}
 }

@@ -43,10 +43,10 @@ func TestFaultSlow(t *testing.T) {
 			p := testserver.NewProxy(t, testserver.Postgres(t).Server)
 			p.Spoil(name, attributes)
 			m := newMerged()
-			if err := m.poll(t.Context(), f.through(p).open, st); err != nil {
+			if err := m.Poll(t.Context(), f.through(p).open, st); err != nil {
 				t.Fatal(err)
 			}
-			m.same(t, want)
+			m.Same(t, want)
 		})
 	}
 }
@@ -117,12 +117,12 @@ func TestFaultMidCopy(t *testing.T) {
 			p.Heal()
 			// The engine reads the slice again: in the same snapshot, or is told that it is gone.
 			l := &landed{}
-			_, err = l.part(t.Context(), src, st, w, w.Slices[0], "")
+			_, err = l.Part(t.Context(), src, st, w, w.Slices[0], "")
 			switch {
 			case err == nil && slices.Contains([]string{"restart", "crash", "terminated holder", "silence"}, name):
 				t.Error("the snapshot cannot have lived")
-			case err == nil && len(l.rows) != bigRows:
-				t.Errorf("read again: %d rows", len(l.rows))
+			case err == nil && len(l.Rows) != bigRows:
+				t.Errorf("read again: %d rows", len(l.Rows))
 			case err != nil && (name == "terminated worker" || !errors.Is(err, extract.ErrChanged)):
 				t.Errorf("read again: %v, want ErrChanged", err)
 			}
@@ -130,8 +130,8 @@ func TestFaultMidCopy(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if l, err := landAll(t.Context(), src, st, fresh); err != nil || len(l.rows) != bigRows {
-				t.Errorf("in a fresh window: %d rows, %v", len(l.rows), err)
+			if l, err := landAll(t.Context(), src, st, fresh); err != nil || len(l.Rows) != bigRows {
+				t.Errorf("in a fresh window: %d rows, %v", len(l.Rows), err)
 			}
 		})
 	}
@@ -159,7 +159,7 @@ func TestFaultPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := &landed{}
-	out, err := l.part(t.Context(), src, st, w, w.Slices[0], "")
+	out, err := l.Part(t.Context(), src, st, w, w.Slices[0], "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,23 +167,23 @@ func TestFaultPages(t *testing.T) {
 		if err := server.Stop(mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.part(t.Context(), src, st, w, w.Slices[0], out.Next); !errors.Is(err, extract.ErrTransient) {
+		if _, err := l.Part(t.Context(), src, st, w, w.Slices[0], out.Next); !errors.Is(err, extract.ErrTransient) {
 			t.Errorf("with the server down: %v, want a transient failure", err)
 		}
 		if err := server.Start(); err != nil {
 			t.Fatal(err)
 		}
-		if out, err = l.part(t.Context(), src, st, w, w.Slices[0], out.Next); err != nil {
+		if out, err = l.Part(t.Context(), src, st, w, w.Slices[0], out.Next); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for out.Next != "" {
-		if out, err = l.part(t.Context(), src, st, w, w.Slices[0], out.Next); err != nil {
+		if out, err = l.Part(t.Context(), src, st, w, w.Slices[0], out.Next); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(l.rows) != 310 {
-		t.Errorf("%d rows of 310", len(l.rows))
+	if len(l.Rows) != 310 {
+		t.Errorf("%d rows of 310", len(l.Rows))
 	}
 }
 
@@ -239,7 +239,7 @@ func TestFaultReplica(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err != nil || len(l.rows) != 20000*times {
+	if err != nil || len(l.Rows) != 20000*times {
 		t.Errorf("then: %v", err)
 	}
 }

@@ -74,14 +74,14 @@ CREATE INDEX ON "my ""schema"" 🦆"."order.items; --" ("last ""change""", "the 
 	st.Options.(*database.StreamOptions).PageRows = 7
 	m := newMerged()
 	for range 2 {
-		if err := m.poll(t.Context(), f.open, st); err != nil {
+		if err := m.Poll(t.Context(), f.open, st); err != nil {
 			t.Fatal(err)
 		}
-		m.since = "2024-01-01 10:00:00+00"
+		m.Since = "2024-01-01 10:00:00+00"
 	}
-	m.same(t, f.whole(st))
-	if len(m.rows) != 50 {
-		t.Errorf("%d rows", len(m.rows))
+	m.Same(t, f.whole(st))
+	if len(m.Rows) != 50 {
+		t.Errorf("%d rows", len(m.Rows))
 	}
 }
 
@@ -102,12 +102,12 @@ INSERT INTO t VALUES (1, 'a=>1', 'Text', ROW(1, 'x y'), 1.25, '{1,2}'), (2, NULL
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(l.rows) != 2 || len(l.rejects) != 2 {
-		t.Fatalf("%d rows, rejects %+v", len(l.rows), l.rejects)
+	if len(l.Rows) != 2 || len(l.Rejects) != 2 {
+		t.Fatalf("%d rows, rejects %+v", len(l.Rows), l.Rejects)
 	}
-	mentions(t, strings.Join(l.rows[0], "|"), `"a"=>"1"`, "Text", `(1,"x y")`, "1.25", "[1,2]")
+	mentions(t, strings.Join(l.Rows[0], "|"), `"a"=>"1"`, "Text", `(1,"x y")`, "1.25", "[1,2]")
 	for i, column := range []string{"n", "l"} {
-		if r := l.rejects[i]; r.Column != column || r.Message == "" {
+		if r := l.Rejects[i]; r.Column != column || r.Message == "" {
 			t.Errorf("reject %+v, want column %s", r, column)
 		}
 	}
@@ -135,15 +135,15 @@ func TestInputSQLASCII(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(l.rows) != 2 || len(l.rejects) != 2 || l.rows[1][1] != "café" {
-		t.Fatalf("rows %v, rejects %+v", l.rows, l.rejects)
+	if len(l.Rows) != 2 || len(l.Rejects) != 2 || l.Rows[1][1] != "café" {
+		t.Fatalf("rows %v, rejects %+v", l.Rows, l.Rejects)
 	}
 	for i, column := range []string{"note", "tags"} {
-		if r := l.rejects[i]; r.Reason != extract.ReasonEncoding || r.Column != column {
+		if r := l.Rejects[i]; r.Reason != extract.ReasonEncoding || r.Column != column {
 			t.Errorf("reject %+v", r)
 		}
 	}
-	mentions(t, l.rejects[0].Raw, `caf\xe9`)
+	mentions(t, l.Rejects[0].Raw, `caf\xe9`)
 }
 
 // TestInputHugeRow: a row of 100 MB becomes a reject that names the limit, and takes a few times its size of memory.
@@ -180,10 +180,10 @@ INSERT INTO t SELECT i, 'x' FROM generate_series(1, 1000) AS i; INSERT INTO t VA
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(l.rows) != 1999 || len(l.rejects) != 1 {
-		t.Fatalf("%d rows, %d rejects", len(l.rows), len(l.rejects))
+	if len(l.Rows) != 1999 || len(l.Rejects) != 1 {
+		t.Fatalf("%d rows, %d rejects", len(l.Rows), len(l.Rejects))
 	}
-	r := l.rejects[0]
+	r := l.Rejects[0]
 	mentions(t, r.Message+r.Reason, "16000000", extract.ReasonTooLong)
 	if len(r.Raw) > extract.MaxRaw {
 		t.Errorf("the reject has %d bytes", len(r.Raw))
@@ -224,10 +224,10 @@ func TestInputTLS(t *testing.T) {
 			g := *c.f
 			g.options = &database.Options{URL: config.NewURL(g.url + c.query), TLS: c.tls}
 			m := newMerged()
-			err := m.poll(t.Context(), g.open, st)
+			err := m.Poll(t.Context(), g.open, st)
 			switch {
-			case len(c.words) == 0 && (err != nil || len(m.rows) != 10):
-				t.Errorf("%d rows, %v%s", len(m.rows), err, advice(err))
+			case len(c.words) == 0 && (err != nil || len(m.Rows) != 10):
+				t.Errorf("%d rows, %v%s", len(m.Rows), err, advice(err))
 			case len(c.words) > 0 && err == nil:
 				t.Error("it works")
 			case len(c.words) > 0:
@@ -280,10 +280,10 @@ func TestInputSSH(t *testing.T) {
 			g := *f
 			g.options = &database.Options{URL: config.NewURL(f.url + "?sslmode=disable"), SSH: &database.SSH{Host: host.Addr(), User: host.User, KeyFile: host.KeyFile, KnownHosts: c.known}}
 			m := newMerged()
-			err := m.poll(t.Context(), g.open, st)
+			err := m.Poll(t.Context(), g.open, st)
 			if len(c.words) == 0 {
-				if err != nil || len(m.rows) != 10 {
-					t.Errorf("%d rows, %v%s", len(m.rows), err, advice(err))
+				if err != nil || len(m.Rows) != 10 {
+					t.Errorf("%d rows, %v%s", len(m.Rows), err, advice(err))
 				}
 				return
 			}

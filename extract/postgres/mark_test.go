@@ -25,22 +25,22 @@ func TestMarkClockSetBack(t *testing.T) {
 		for _, st := range []extract.Stream{incremental, appends} {
 			t.Run(name+"/"+string(st.Mode), func(t *testing.T) {
 				m := newMerged()
-				if err := m.poll(t.Context(), f.open, st); err != nil {
+				if err := m.Poll(t.Context(), f.open, st); err != nil {
 					t.Fatal(err)
 				}
-				mark := mustMark(t, m.since)
+				mark := mustMark(t, m.Since)
 				change(&mark)
-				m.since = mark.Cursor()
+				m.Since = mark.Cursor()
 				f.exec("INSERT INTO t (nonce, at) SELECT 1, max(at) - interval '30 minutes' FROM t")
-				err := m.poll(t.Context(), f.open, st)
+				err := m.Poll(t.Context(), f.open, st)
 				if st.Mode == extract.Append {
 					if err == nil {
 						t.Fatal("rows of an append stream were read, though no one can know which came already")
 					}
 					mentions(t, err.Error()+advice(err), "set back", "at", "state set")
 					mark.At, mark.Ahead = time.Time{}, 0 // as state set does
-					m.since = mark.Cursor()
-					if err := m.poll(t.Context(), f.open, st); err != nil {
+					m.Since = mark.Cursor()
+					if err := m.Poll(t.Context(), f.open, st); err != nil {
 						t.Fatal(err)
 					}
 					return
@@ -48,8 +48,8 @@ func TestMarkClockSetBack(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				mentions(t, strings.Join(m.notes, "; "), "set back by about 1h")
-				m.same(t, f.whole(st))
+				mentions(t, strings.Join(m.Notes, "; "), "set back by about 1h")
+				m.Same(t, f.whole(st))
 			})
 		}
 	}
@@ -115,22 +115,22 @@ func TestMarkZone(t *testing.T) {
 	m := newMerged()
 	poll := func() {
 		t.Helper()
-		if err := m.poll(t.Context(), f.open, st); err != nil {
+		if err := m.Poll(t.Context(), f.open, st); err != nil {
 			t.Fatal(err)
 		}
 	}
 	poll()
 	f.exec("INSERT INTO t (nonce, at) VALUES (1, now())")
 	poll()
-	if mark := mustMark(t, m.since); !strings.HasPrefix(mark.Value, time.Now().In(mustZone(t, "America/New_York")).Add(-time.Hour).Format("2006-01-02 15:")) {
+	if mark := mustMark(t, m.Since); !strings.HasPrefix(mark.Value, time.Now().In(mustZone(t, "America/New_York")).Add(-time.Hour).Format("2006-01-02 15:")) {
 		t.Errorf("the mark is at %s: it goes by another clock than the database", mark.Value)
 	}
 	time.Sleep(margin + 100*time.Millisecond)
 	poll()
 	f.exec("ALTER DATABASE " + name + " SET timezone = 'America/Los_Angeles'; SET timezone = 'America/Los_Angeles'; INSERT INTO t (nonce, at) VALUES (2, now())")
 	poll()
-	mentions(t, strings.Join(m.notes, "; "), "set back")
-	m.same(t, f.whole(st))
+	mentions(t, strings.Join(m.Notes, "; "), "set back")
+	m.Same(t, f.whole(st))
 }
 
 func mustZone(t *testing.T, name string) *time.Location {
@@ -159,11 +159,11 @@ INSERT INTO t VALUES ('old', 0, '2023-01-01')`, st)
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
-	for _, row := range l.rows {
+	for _, row := range l.Rows {
 		seen[row[0]+"|"+row[1]] = true
 	}
-	if len(l.rows) != 2000 || len(seen) != 2000 || l.parts < 50 {
-		t.Errorf("%d rows, %d different ones, in %d parts", len(l.rows), len(seen), l.parts)
+	if len(l.Rows) != 2000 || len(seen) != 2000 || l.Parts < 50 {
+		t.Errorf("%d rows, %d different ones, in %d parts", len(l.Rows), len(seen), l.Parts)
 	}
 }
 
@@ -179,10 +179,10 @@ INSERT INTO t (nonce, at) SELECT i, CASE WHEN i % 3 > 0 THEN now() - i * interva
 			m := newMerged()
 			for i, change := range []string{"SELECT 1", "UPDATE t SET nonce = -nonce WHERE at IS NULL", "UPDATE t SET at = now(), nonce = 5 WHERE id IN (3, 4)", "UPDATE t SET at = NULL, nonce = 6 WHERE id = 7", "DELETE FROM t WHERE id IN (6, 8)", "SELECT 1"} {
 				f.exec(change)
-				if err := m.poll(t.Context(), f.open, st); err != nil {
+				if err := m.Poll(t.Context(), f.open, st); err != nil {
 					t.Fatal(err)
 				}
-				if lost, stale, extra := m.compare(f.whole(st)); len(lost)+len(stale)+len(extra) > 0 {
+				if lost, stale, extra := m.Compare(f.whole(st)); len(lost)+len(stale)+len(extra) > 0 {
 					t.Errorf("after %q, run %d: lost %v, stale %v, too many %v", change, i, lost, stale, extra)
 				}
 			}
@@ -201,19 +201,19 @@ func TestMarkResume(t *testing.T) {
 	st := stream("t", extract.Incremental, by("at", "id"), option(func(o *database.StreamOptions) { o.PageRows = 50 }))
 	f := newFixture(t, few, st)
 	m := newMerged()
-	if err := m.poll(t.Context(), f.open, st); err != nil {
+	if err := m.Poll(t.Context(), f.open, st); err != nil {
 		t.Fatal(err)
 	}
 	f.exec("INSERT INTO t (nonce) SELECT i FROM generate_series(1, 500) AS i")
 	time.Sleep(margin + 100*time.Millisecond)
 	src := f.mustOpen()
-	w, err := src.Window(t.Context(), st, m.since, nil)
+	w, err := src.Window(t.Context(), st, m.Since, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l, next := &landed{}, ""
 	for i := 0; i == 0 || next != ""; i++ {
-		out, err := l.part(t.Context(), src, st, w, w.Slices[0], next)
+		out, err := l.Part(t.Context(), src, st, w, w.Slices[0], next)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,31 +228,31 @@ func TestMarkResume(t *testing.T) {
 		f.exec("VACUUM FULL t")
 		src = f.mustOpen()
 		fixed := journaled(t, w)
-		if w, err = src.Window(t.Context(), st, m.since, fixed); err != nil {
+		if w, err = src.Window(t.Context(), st, m.Since, fixed); err != nil {
 			t.Fatal(err)
 		}
 		if w != fixed {
 			t.Fatal("pages in the order of the cursor hold in any snapshot, and were given up")
 		}
 	}
-	if l.parts < 8 {
-		t.Errorf("only %d parts", l.parts)
+	if l.Parts < 8 {
+		t.Errorf("only %d parts", l.Parts)
 	}
 	for _, slice := range w.Slices[1:] { // what has changed since, which the cursor counts on when this takes long
 		for next, first := "", true; first || next != ""; first = false {
-			out, err := l.part(t.Context(), src, st, w, slice, next)
+			out, err := l.Part(t.Context(), src, st, w, slice, next)
 			if err != nil {
 				t.Fatal(err)
 			}
 			next = out.Next
 		}
 	}
-	m.take(w, l)
+	m.Take(w, l)
 	time.Sleep(margin + 100*time.Millisecond)
-	if err := m.poll(t.Context(), f.open, st); err != nil {
+	if err := m.Poll(t.Context(), f.open, st); err != nil {
 		t.Fatal(err)
 	}
-	m.same(t, f.whole(st))
+	m.Same(t, f.whole(st))
 }
 
 // trees are tables of some hundred pages in three shapes.
@@ -301,7 +301,7 @@ func TestMarkFirstLoad(t *testing.T) {
 				}
 				l := &landed{}
 				for _, slice := range w.Slices[:2] {
-					if _, err := l.part(t.Context(), src, st, w, slice, ""); err != nil {
+					if _, err := l.Part(t.Context(), src, st, w, slice, ""); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -322,24 +322,24 @@ func TestMarkFirstLoad(t *testing.T) {
 				case mode == extract.Incremental && w == fixed:
 					t.Fatal("ranges are read on in a later snapshot, though rows move")
 				case mode == extract.Incremental:
-					if _, err := l.part(t.Context(), src, st, fixed, fixed.Slices[2], ""); !errors.Is(err, extract.ErrChanged) {
+					if _, err := l.Part(t.Context(), src, st, fixed, fixed.Slices[2], ""); !errors.Is(err, extract.ErrChanged) {
 						t.Errorf("a range of the earlier snapshot: %v, want ErrChanged", err)
 					}
 					l, rest = &landed{}, 0
 				}
 				for _, slice := range w.Slices[rest:] {
-					if _, err := l.part(t.Context(), src, st, w, slice, ""); err != nil {
+					if _, err := l.Part(t.Context(), src, st, w, slice, ""); err != nil {
 						t.Fatal(err)
 					}
 				}
 				m := newMerged()
-				m.take(w, l)
+				m.Take(w, l)
 				time.Sleep(margin + 200*time.Millisecond)
-				if err := m.poll(t.Context(), f.open, st); err != nil {
+				if err := m.Poll(t.Context(), f.open, st); err != nil {
 					t.Fatal(err)
 				}
-				m.same(t, f.whole(st))
-				for row, n := range m.times {
+				m.Same(t, f.whole(st))
+				for row, n := range m.Times {
 					if mode == extract.Append && n != 1 {
 						t.Fatalf("%.40s… was read %d times", row, n)
 					}
@@ -354,7 +354,7 @@ func TestMarkFirstLoad(t *testing.T) {
 					t.Error("ranges of pages are read on after VACUUM FULL has moved the rows")
 				}
 				old := f.mustOpen()
-				if _, err := l.part(t.Context(), old, st, fixed, fixed.Slices[1], ""); !errors.Is(err, extract.ErrChanged) {
+				if _, err := l.Part(t.Context(), old, st, fixed, fixed.Slices[1], ""); !errors.Is(err, extract.ErrChanged) {
 					t.Errorf("a range of a rewritten table: %v, want ErrChanged", err)
 				}
 			})
@@ -376,7 +376,7 @@ INSERT INTO t SELECT i, repeat('x', 200), '2024-01-01'::timestamptz + i * interv
 		t.Fatal(err)
 	}
 	l := &landed{}
-	if _, err := l.part(t.Context(), src, st, w, w.Slices[0], ""); err != nil {
+	if _, err := l.Part(t.Context(), src, st, w, w.Slices[0], ""); err != nil {
 		t.Fatal(err)
 	}
 	_ = src.Close()
@@ -390,16 +390,16 @@ INSERT INTO t SELECT i, repeat('x', 200), '2024-01-01'::timestamptz + i * interv
 		l, rest = &landed{}, 0
 	}
 	for _, slice := range w.Slices[rest:] {
-		if _, err := l.part(t.Context(), src, st, w, slice, ""); err != nil {
+		if _, err := l.Part(t.Context(), src, st, w, slice, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
 	m := newMerged()
-	m.take(w, l)
-	if err := m.poll(t.Context(), f.open, st); err != nil {
+	m.Take(w, l)
+	if err := m.Poll(t.Context(), f.open, st); err != nil {
 		t.Fatal(err)
 	}
-	m.same(t, f.whole(st))
+	m.Same(t, f.whole(st))
 }
 
 // TestMarkNotFinite: NaN and the infinities are greater, or less, than all that comes. They do not move the mark, and are
@@ -420,21 +420,21 @@ func TestMarkNotFinite(t *testing.T) {
 				m := newMerged()
 				poll := func() {
 					t.Helper()
-					if err := m.poll(t.Context(), f.open, st); err != nil {
+					if err := m.Poll(t.Context(), f.open, st); err != nil {
 						t.Fatal(err)
 					}
-					mentions(t, strings.Join(m.notes, "; "), "at is NaN or infinite", "every run")
+					mentions(t, strings.Join(m.Notes, "; "), "at is NaN or infinite", "every run")
 					if name != "date" { // which lands no infinity
-						m.same(t, f.whole(st))
+						m.Same(t, f.whole(st))
 					}
 				}
 				poll()
-				first := mustMark(t, m.since).Value
+				first := mustMark(t, m.Since).Value
 				f.exec("UPDATE t SET nonce = 7 WHERE nonce IS NULL")
 				poll()
 				f.exec("INSERT INTO t (nonce, at) VALUES (2, " + c.plain + " + " + map[string]string{"numeric": "1", "timestamptz": "interval '1 minute'", "date": "1"}[name] + ")")
 				poll()
-				if now := mustMark(t, m.since).Value; first == "" || now == first || strings.Contains(strings.ToLower(first+now), "n") {
+				if now := mustMark(t, m.Since).Value; first == "" || now == first || strings.Contains(strings.ToLower(first+now), "n") {
 					t.Errorf("the mark went from %q to %q", first, now)
 				}
 				st.Mode, st.Key = extract.Append, nil
@@ -494,8 +494,8 @@ func TestMarkByHand(t *testing.T) {
 			continue
 		}
 		l, err := landAll(t.Context(), src, c.st, w)
-		if err != nil || len(l.rows) != c.rows {
-			t.Errorf("%s: %d rows of %d, %v", c.since, len(l.rows), c.rows, err)
+		if err != nil || len(l.Rows) != c.rows {
+			t.Errorf("%s: %d rows of %d, %v", c.since, len(l.Rows), c.rows, err)
 		}
 	}
 }
@@ -519,7 +519,7 @@ func TestMarkFullLapses(t *testing.T) {
 	if err != nil || fresh == fixed || fresh.AsOf.ID == w.AsOf.ID {
 		t.Errorf("another session goes on with the window of the first: %v", err)
 	}
-	if _, err := (&landed{}).part(context.Background(), second, st, fixed, fixed.Slices[0], ""); !errors.Is(err, extract.ErrChanged) {
+	if _, err := (&landed{}).Part(context.Background(), second, st, fixed, fixed.Slices[0], ""); !errors.Is(err, extract.ErrChanged) {
 		t.Errorf("a slice of a lapsed window: %v, want ErrChanged", err)
 	}
 }

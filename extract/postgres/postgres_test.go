@@ -16,9 +16,21 @@ import (
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/extract/database"
+	"github.com/millrace/millrace/extract/database/databasetest"
 	"github.com/millrace/millrace/extract/extracttest"
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/testserver"
+)
+
+// What the tests of both databases share, by short names.
+type (
+	landed = databasetest.Landed
+	merged = databasetest.Merged
+)
+
+var (
+	landAll, journaled, newMerged, mentions = databasetest.LandAll, databasetest.Journaled, databasetest.NewMerged, databasetest.Mentions
+	stream, by, option                      = databasetest.Stream, databasetest.By, databasetest.Option
 )
 
 func TestMain(m *testing.M) {
@@ -73,6 +85,12 @@ func (f *fixture) exec(sql string) {
 	}
 }
 
+// whole is the stream's table in a full read, by its first column.
+func (f *fixture) whole(st extract.Stream) map[string]string {
+	f.t.Helper()
+	return databasetest.Whole(f.t, f.open, st)
+}
+
 // open opens the source as a run does.
 func (f *fixture) open() (extract.Source, error) {
 	return open(extract.Env{Name: "erp", Project: f.t.TempDir(), Streams: f.streams, Log: slog.New(slog.DiscardHandler)}, f.options)
@@ -86,22 +104,6 @@ func (f *fixture) mustOpen() extract.Source {
 	}
 	f.t.Cleanup(func() { _ = s.Close() })
 	return s
-}
-
-func stream(name string, mode extract.Mode, change ...func(*extract.Stream)) extract.Stream {
-	s := extract.Stream{Name: name, Mode: mode, Options: &database.StreamOptions{}}
-	for _, c := range change {
-		c(&s)
-	}
-	return s
-}
-
-func by(cursor string, key ...string) func(*extract.Stream) {
-	return func(s *extract.Stream) { s.Cursor, s.Key = cursor, key }
-}
-
-func option(set func(*database.StreamOptions)) func(*extract.Stream) {
-	return func(s *extract.Stream) { set(s.Options.(*database.StreamOptions)) }
 }
 
 const orders = `CREATE TABLE orders (id bigint PRIMARY KEY, note text, amount numeric(12,2), updated_at timestamptz NOT NULL);

@@ -43,7 +43,7 @@ func TestSnapshotOfTwoTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, rows := range [][][]string{l.rows, m.rows} {
+	for _, rows := range [][][]string{l.Rows, m.Rows} {
 		if len(rows) != 100 {
 			t.Errorf("%d rows", len(rows))
 		}
@@ -93,7 +93,7 @@ INSERT INTO t (nonce) SELECT nonce FROM gone; UPDATE t SET fill = repeat('y', %d
 				var readers sync.WaitGroup
 				for i, slice := range w.Slices {
 					readers.Go(func() {
-						if _, err := parts[i].part(t.Context(), src, st, w, slice, ""); err != nil {
+						if _, err := parts[i].Part(t.Context(), src, st, w, slice, ""); err != nil {
 							t.Error(err)
 						}
 					})
@@ -101,7 +101,7 @@ INSERT INTO t (nonce) SELECT nonce FROM gone; UPDATE t SET fill = repeat('y', %d
 				readers.Wait()
 				ids, nonces, rows := map[string]bool{}, map[string]int{}, 0
 				for _, p := range parts {
-					for _, row := range p.rows {
+					for _, row := range p.Rows {
 						ids[row[0]] = true
 						nonces[row[1]]++
 						rows++
@@ -160,8 +160,8 @@ func TestSnapshotAndDDL(t *testing.T) {
 				if name == "truncate" {
 					want = 0
 				}
-				if err != nil || len(l.rows) != want {
-					t.Errorf("%d rows of %d, %v", len(l.rows), want, err)
+				if err != nil || len(l.Rows) != want {
+					t.Errorf("%d rows of %d, %v", len(l.Rows), want, err)
 				}
 				// What is no matter to what we read does not disturb.
 				f.exec("CREATE INDEX ON b (amount)")
@@ -213,8 +213,8 @@ func TestSnapshotGivesWay(t *testing.T) {
 	if w, err = src.Window(t.Context(), st, "", nil); err != nil {
 		t.Fatal(err)
 	}
-	if l, err := landAll(t.Context(), src, st, w); err != nil || len(l.rows) != 10 {
-		t.Errorf("%d rows of 10, %v", len(l.rows), err)
+	if l, err := landAll(t.Context(), src, st, w); err != nil || len(l.Rows) != 10 {
+		t.Errorf("%d rows of 10, %v", len(l.Rows), err)
 	}
 }
 
@@ -233,8 +233,8 @@ func TestSnapshotOfSwappedInQuery(t *testing.T) {
 		t.Fatalf("after the swap: %v, want a transient failure", err)
 	}
 	m := newMerged()
-	if err := m.poll(t.Context(), func() (extract.Source, error) { return f.open() }, q); err != nil || len(m.rows) != 100 {
-		t.Errorf("%d rows, %v", len(m.rows), err)
+	if err := m.Poll(t.Context(), func() (extract.Source, error) { return f.open() }, q); err != nil || len(m.Rows) != 100 {
+		t.Errorf("%d rows, %v", len(m.Rows), err)
 	}
 }
 
@@ -275,7 +275,7 @@ func TestSnapshotDropColumn(t *testing.T) {
 		_ = src.Close()
 		f.exec("ALTER TABLE t DROP COLUMN nonce")
 		src = f.mustOpen()
-		if _, err := (&landed{}).part(t.Context(), src, st, w, w.Slices[0], ""); !errors.Is(err, extract.ErrChanged) {
+		if _, err := (&landed{}).Part(t.Context(), src, st, w, w.Slices[0], ""); !errors.Is(err, extract.ErrChanged) {
 			t.Errorf("%s: the old window is read: %v", mode, err)
 		}
 		fixed := journaled(t, w)
@@ -283,8 +283,8 @@ func TestSnapshotDropColumn(t *testing.T) {
 		if err != nil || fresh == fixed {
 			t.Fatalf("%s: the old window holds: %v", mode, err)
 		}
-		if l, err := landAll(t.Context(), src, st, fresh); err != nil || len(l.rows) != 10 || len(l.columns) != 2 {
-			t.Errorf("%s: %d rows, columns %v, %v", mode, len(l.rows), l.columns, err)
+		if l, err := landAll(t.Context(), src, st, fresh); err != nil || len(l.Rows) != 10 || len(l.Columns) != 2 {
+			t.Errorf("%s: %d rows, columns %v, %v", mode, len(l.Rows), l.Columns, err)
 		}
 	}
 }
@@ -313,8 +313,8 @@ func TestSnapshotRowSecurity(t *testing.T) {
 	mentions(t, err.Error()+advice(err), "row-level security", `"t"`, "BYPASSRLS", role)
 	f.exec("ALTER ROLE " + role + " BYPASSRLS")
 	m := newMerged()
-	if err := m.poll(t.Context(), g.open, st); err != nil || len(m.rows) != 10 {
-		t.Errorf("with BYPASSRLS: %d rows, %v", len(m.rows), err)
+	if err := m.Poll(t.Context(), g.open, st); err != nil || len(m.Rows) != 10 {
+		t.Errorf("with BYPASSRLS: %d rows, %v", len(m.Rows), err)
 	}
 }
 
@@ -354,20 +354,20 @@ INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(1, 5000) AS i; ANA
 				if i == 2 {
 					f.exec(c.attach)
 				}
-				if _, err = l.part(t.Context(), src, st, w, slice, ""); err != nil {
+				if _, err = l.Part(t.Context(), src, st, w, slice, ""); err != nil {
 					break
 				}
 			}
 			if c.changed != errors.Is(err, extract.ErrChanged) || !c.changed && err != nil {
-				t.Fatalf("%v after %d rows", err, len(l.rows))
+				t.Fatalf("%v after %d rows", err, len(l.Rows))
 			}
 			_ = src.Close()
 			m := newMerged()
-			if err := m.poll(t.Context(), f.open, st); err != nil {
+			if err := m.Poll(t.Context(), f.open, st); err != nil {
 				t.Fatal(err)
 			}
-			if want := map[bool]int{true: 9000, false: 5000}[c.changed]; len(m.rows) != want {
-				t.Errorf("%d rows, want %d", len(m.rows), want)
+			if want := map[bool]int{true: 9000, false: 5000}[c.changed]; len(m.Rows) != want {
+				t.Errorf("%d rows, want %d", len(m.Rows), want)
 			}
 		})
 	}
