@@ -46,9 +46,11 @@ type Table struct {
 	AsOf        *AsOf                `json:"as_of,omitempty"`      // of a stream: the state of the source that it shows
 	Reconciled  *time.Time           `json:"reconciled,omitempty"` // of an incremental stream: when all rows were read last
 	Description string               `json:"description,omitempty"`
-	Needs       []string             `json:"needs,omitempty"`  // tables that its SELECT reads
-	Mode        string               `json:"mode,omitempty"`   // of a stream: another mode begins anew
-	Broken      string               `json:"broken,omitempty"` // why a view is not in the catalog: what it reads has changed under it
+	Needs       []string             `json:"needs,omitempty"`      // tables that its SELECT reads
+	Mode        string               `json:"mode,omitempty"`       // of a stream: another mode begins anew, and so does…
+	ReadFrom    string               `json:"read_from,omitempty"`  // …another identity of what it reads, where its source names one…
+	OrderedBy   string               `json:"ordered_by,omitempty"` // …and another cursor column
+	Broken      string               `json:"broken,omitempty"`     // why a view is not in the catalog: what it reads has changed under it
 }
 
 // AsOf is the state of a source that a stream was read in.

@@ -319,6 +319,7 @@ func (l *loader) stream(s *Source, spec *SourceSpec, node config.Node) *Stream {
 	byCursor := st.Mode == "incremental" || st.Mode == "append" && spec.AppendsByCursor
 	if st.Cursor != "" && !byCursor {
 		l.warning(st.Origin.Key("cursor"), "only mode: incremental reads by it", "cursor has no effect with mode: %s", st.Mode)
+		st.Cursor = ""
 	}
 	if st.Cursor == "" && byCursor && st.Mode == "append" {
 		l.problem(st.Origin.At("mode"), "add cursor: to the stream, a column that grows with each new row and never changes", "append needs a cursor: a %s has no other mark of what was read", spec.Type)

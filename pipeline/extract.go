@@ -188,11 +188,8 @@ const (
 
 // table reads the stream into parts and makes its new version. A nil table means that there is nothing new.
 func (x *extraction) table(ctx context.Context) (*load.Table, error) {
-	if x.before != nil && x.rebuilds() && x.node.Stream.Mode != string(extract.Full) {
-		if !x.selection.FullRefresh {
-			x.note(fmt.Sprintf("read anew from the start: the table was made with mode %s and key %v", x.before.Mode, x.before.Key))
-		}
-		x.before = nil
+	if err := x.begin(); err != nil {
+		return nil, err
 	}
 	asked := x.asked()
 	x.reconciles = x.reconcileDue()
@@ -225,6 +222,24 @@ func (x *extraction) table(ctx context.Context) (*load.Table, error) {
 			return nil, err
 		}
 	}
+}
+
+// begin decides whether the run adds to what is published or reads the stream anew from its start.
+func (x *extraction) begin() error {
+	s := x.node.Stream
+	if x.before == nil || s.Mode == string(extract.Full) || !x.rebuilds() {
+		return nil
+	}
+	if why := x.differs(); why != "" && !x.selection.FullRefresh {
+		// Only an append stream may hold rows that its source has no more.
+		if s.Mode == string(extract.Append) && x.before.Mode == s.Mode && x.before.Rows > 0 {
+			return &StepError{Node: x.node.Name(), Pos: x.node.Pos.String(), Err: fmt.Errorf("%s: its %d rows are neither added to nor thrown away unasked", why, x.before.Rows),
+				Hint: fmt.Sprintf("millrace run %s --full-refresh replaces them by what the stream reads now; millrace state set %[1]s VALUE keeps them and reads on after that value of %s", x.node.Name(), s.Cursor)}
+		}
+		x.note("read anew from the start: " + why)
+	}
+	x.before = nil
+	return nil
 }
 
 // strayed says whether a part of this window was read in another state than the window's. Slices that Extend has kept from
@@ -464,7 +479,7 @@ func (x *extraction) landing(asked extract.Stream, w *extract.Window, slice extr
 
 // version decides what the landed parts make of the table.
 func (x *extraction) version(ctx context.Context, w *extract.Window, parts []journal.Part) (*load.Table, error) {
-	t := &load.Table{Kind: string(models.KindStream), Mode: x.node.Stream.Mode, Cursor: string(w.Hi), AsOf: (*load.AsOf)(w.AsOf), Reconciled: x.reconciled(), Description: x.node.Description}
+	t := &load.Table{Kind: string(models.KindStream), Mode: x.node.Stream.Mode, ReadFrom: x.source.Identity(asStream(x.node.Stream)), OrderedBy: x.node.Stream.Cursor, Cursor: string(w.Hi), AsOf: (*load.AsOf)(w.AsOf), Reconciled: x.reconciled(), Description: x.node.Description}
 	parts, keys := x.apart(w, parts)
 	var read, landed, rejected int64
 	for _, p := range parts {
@@ -570,14 +585,30 @@ func (x *extraction) guardDeletes(gone, before int64) error {
 		Err: fmt.Errorf("%d of %d rows are gone from the source, more than max_shrink: %s", gone, before, s.MaxShrink)}
 }
 
-// rebuilds says whether the run replaces the whole table instead of adding to it: what was made in another mode, or
-// with another key, cannot be added to.
+// rebuilds says whether the run replaces the whole table instead of adding to it.
 func (x *extraction) rebuilds() bool {
+	published := x.run.before.Table(nameOf(x.node))
+	return x.node.Stream.Mode == string(extract.Full) || x.selection.FullRefresh || published == nil || x.differs() != ""
+}
+
+// differs says why nothing can be added to what is published: it was made in another way, or of something else; "" when
+// it can. What an older manifest does not say is taken to be the same.
+func (x *extraction) differs() string {
 	s, published := x.node.Stream, x.run.before.Table(nameOf(x.node))
-	if s.Mode == string(extract.Full) || x.selection.FullRefresh || published == nil || published.Kind != string(models.KindStream) {
-		return true
+	readFrom := x.source.Identity(asStream(s))
+	switch {
+	case published.Kind != string(models.KindStream):
+		return fmt.Sprintf("the table was made by a %s", published.Kind)
+	case published.Mode != s.Mode:
+		return fmt.Sprintf("the table was made with mode %s", published.Mode)
+	case s.Mode == string(extract.Incremental) && !slices.EqualFunc(published.Key, s.Key, strings.EqualFold):
+		return fmt.Sprintf("the table was made with key %v", published.Key)
+	case published.OrderedBy != "" && !strings.EqualFold(published.OrderedBy, s.Cursor):
+		return fmt.Sprintf("the table was made with cursor %s", published.OrderedBy)
+	case published.ReadFrom != "" && published.ReadFrom != readFrom:
+		return fmt.Sprintf("the table was read from %s, the stream now reads %s", published.ReadFrom, readFrom)
 	}
-	return published.Mode != s.Mode || s.Mode == string(extract.Incremental) && !slices.EqualFunc(published.Key, s.Key, strings.EqualFold)
+	return ""
 }
 
 // nothing is the outcome of a window without slices: the table stays as it is, or, when a whole snapshot was asked

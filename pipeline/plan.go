@@ -246,11 +246,16 @@ func (pl *planning) streams(ctx context.Context, nodes []*models.Node) error {
 
 // extraction is a stream as a run would read it.
 func (pl *planning) extraction(n *models.Node) *extraction {
-	return &extraction{run: &run{Engine: pl.Engine}, node: n, before: pl.before.Table(nameOf(n)), step: &journal.Step{}}
+	return &extraction{run: &run{Engine: pl.Engine, before: pl.before}, node: n, before: pl.before.Table(nameOf(n)), step: &journal.Step{}}
 }
 
 func (pl *planning) stream(ctx context.Context, source extract.Source, n *models.Node, one *PlannedNode) error {
 	x := pl.extraction(n)
+	x.source = source
+	if err := x.begin(); err != nil {
+		return err
+	}
+	one.Notes = append(one.Notes, x.step.Notes...)
 	asked := x.asked()
 	d, err := source.Describe(ctx, asked)
 	if err != nil {

@@ -155,8 +155,13 @@ func (e *Engine) SetCursor(ctx context.Context, c *CursorChange) error {
 	if t == nil || t.Cursor != c.From {
 		return fmt.Errorf("%s: the cursor was changed meanwhile: look again", n.Name())
 	}
-	if err := e.checkCursor(ctx, n, t, extract.Cursor(c.To)); err != nil {
-		return err
+	changed := *t
+	changed.Cursor = c.To
+	if c.To != "" { // whoever sets a cursor says that the table goes on with what the stream reads now
+		changed.OrderedBy = n.Stream.Cursor
+		if changed.ReadFrom, err = e.checkCursor(ctx, n, t, extract.Cursor(c.To)); err != nil {
+			return err
+		}
 	}
 	now := e.Clock()
 	pipelineName := lockNames([]*models.Node{n})[0]
@@ -168,8 +173,6 @@ func (e *Engine) SetCursor(ctx context.Context, c *CursorChange) error {
 			return err
 		}
 	}
-	changed := *t
-	changed.Cursor = c.To
 	step := &journal.Step{Node: n.Name(), Kind: string(n.Kind), Attempt: 1, Status: journal.Succeeded, Started: now, Finished: &now, Rows: t.Rows,
 		Notes: []string{fmt.Sprintf("cursor set by hand, was %q", c.From)}}
 	c.Run, c.Snapshot, err = e.publishByHand(ctx, n.Name(), step,
@@ -209,21 +212,18 @@ func (e *Engine) publishByHand(ctx context.Context, node string, step *journal.S
 	return r.ID, published.Snapshot, e.Journal.FinishRun(ctx, r, cursors)
 }
 
-// checkCursor lets the source look at the new cursor: it alone can read it.
-func (e *Engine) checkCursor(ctx context.Context, n *models.Node, t *load.Table, to extract.Cursor) error {
-	if to == "" {
-		return nil
-	}
+// checkCursor lets the source look at the new cursor, since it alone can read it, and gives what the stream reads now.
+func (e *Engine) checkCursor(ctx context.Context, n *models.Node, t *load.Table, to extract.Cursor) (readFrom string, err error) {
 	source, err := e.OpenSource(n.Stream.Source)
 	if err != nil {
-		return fmt.Errorf("open source %q: %w", n.Stream.Source.Name, err)
+		return "", fmt.Errorf("open source %q: %w", n.Stream.Source.Name, err)
 	}
 	defer source.Close()
 	x := &extraction{run: &run{}, node: n, before: t}
 	if _, err := source.Window(ctx, x.asked(), to, nil); err != nil {
-		return fmt.Errorf("%s: the source cannot go on from %q: %w", n.Name(), to, err)
+		return "", fmt.Errorf("%s: the source cannot go on from %q: %w", n.Name(), to, err)
 	}
-	return nil
+	return source.Identity(asStream(n.Stream)), nil
 }
 
 // Rebuilt is what Rebuild restored.

@@ -107,7 +107,8 @@ func (a *app) setCursorCommand() *cobra.Command {
 	var yes bool
 	c := &cobra.Command{Use: "set NODE VALUE", Short: "set a stream's cursor",
 		Long: "Publishes the stream's table as it is, with another cursor: the next run reads what comes after it. The value is\n" +
-			"what `millrace state cursor NODE` prints; the source checks it. Nothing is done without --yes.\n",
+			"what `millrace state cursor NODE` prints; the source checks it. A stream that was pointed elsewhere, or has another\n" +
+			"cursor column, goes on with the rows that are there. Nothing is done without --yes.\n",
 		Example: "  millrace state set erp.orders '2026-01-01' --yes", Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			if args[1] == "" {

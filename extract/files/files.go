@@ -55,6 +55,9 @@ func open(env extract.Env, options any) (extract.Source, error) {
 	return &source{env: env, path: filepath.Clean(path), log: log}, nil
 }
 
+// Identity implements extract.Source: the cursor knows every file by its name and content.
+func (s *source) Identity(extract.Stream) string { return "" }
+
 // Close implements extract.Source; nothing stays open between calls.
 func (s *source) Close() error { return nil }
 

@@ -105,6 +105,9 @@ type source struct{ seed uint64 }
 
 func (s *source) Close() error { return nil }
 
+// Identity implements extract.Source.
+func (s *source) Identity(extract.Stream) string { return fmt.Sprintf("seed %d", s.seed) }
+
 func options(st extract.Stream) (*StreamOptions, error) {
 	o, ok := st.Options.(*StreamOptions)
 	if !ok || o == nil {

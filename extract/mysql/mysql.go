@@ -194,6 +194,19 @@ func (s *source) tls(c *driver.Config, mode, host string) error {
 	return err
 }
 
+// Identity implements extract.Source.
+func (s *source) Identity(st extract.Stream) string {
+	address := strings.ToLower(s.config.Addr)
+	if s.config.Net == "unix" { // a path
+		address = s.config.Addr
+	}
+	schema, table := s.splitName(st.Name)
+	if o, err := database.OptionsOf(st); err == nil && o.Query != "" { // its names are those of the URL's database
+		schema = s.config.DBName
+	}
+	return s.options.Identity(address+"/"+schema, quoteName(table), st)
+}
+
 // Close implements extract.Source.
 func (s *source) Close() error {
 	s.mu.Lock()

@@ -3,6 +3,7 @@ package mysql
 import (
 	"testing"
 
+	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/extract/database"
 )
 
@@ -20,5 +21,25 @@ func TestFromURL(t *testing.T) {
 	}
 	if _, ok, _ := Spec().FromURL("postgres://u@h/d"); ok {
 		t.Error("a URL of another database")
+	}
+}
+
+// TestIdentity: what a stream reads is named by where it is, and a query by the database that its names are looked up in.
+func TestIdentity(t *testing.T) {
+	for _, c := range []struct{ url, name, query, want string }{
+		{"mysql://reader:hunter2@DB.example.com/shop?tls=true", "orders", "", "db.example.com:3306/shop, `orders`"},
+		{"mysql://db.example.com:3306/test", "`shop`.orders", "", "db.example.com:3306/shop, `orders`"},
+		{"mysql://db.example.com:3307/shop", "orders", "", "db.example.com:3307/shop, `orders`"},
+		{"mysql://h/shop?socket=/run/My.sock", "orders", "", "/run/My.sock/shop, `orders`"},
+		{"mysql://db.example.com/shop", "test.orders", "SELECT 1", "db.example.com:3306/shop, query e004ebd5b553"},
+	} {
+		src, err := open(extract.Env{}, database.ForURL(c.url))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := src.Identity(extract.Stream{Name: c.name, Options: &database.StreamOptions{Query: c.query}}); got != c.want {
+			t.Errorf("%s of %s: %s", c.name, c.url, got)
+		}
+		_ = src.Close()
 	}
 }

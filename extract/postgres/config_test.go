@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,5 +106,50 @@ func selfSigned(t *testing.T, folder string) {
 		if err := os.WriteFile(filepath.Join(folder, name), pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestIdentity: what a stream reads is named the same for as long as the project means the same, and tells no secret.
+func TestIdentity(t *testing.T) {
+	identity := func(url, name, query string, ssh *database.SSH) string {
+		t.Helper()
+		o := database.ForURL(url)
+		o.SSH = ssh
+		src, err := open(extract.Env{}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		got := src.Identity(extract.Stream{Name: name, Options: &database.StreamOptions{Query: query}})
+		if strings.Contains(got, "hunter2") {
+			t.Errorf("%s tells the password", got)
+		}
+		return got
+	}
+	want := identity("postgres://reader:hunter2@db.example.com/shop", "public.orders", "", nil)
+	if want != `db.example.com:5432/shop, "public"."orders"` {
+		t.Error(want)
+	}
+	for _, url := range []string{"postgresql://other:hunter2@DB.example.com:5432/shop?sslmode=disable", "postgres://db.example.com/shop?sslmode=verify-full"} {
+		if got := identity(url, `"public".orders`, "", nil); got != want {
+			t.Errorf("%s: %s", url, got)
+		}
+	}
+	seen := map[string]string{want: "the first"}
+	for name, got := range map[string]string{
+		"another table":    identity("postgres://db.example.com/shop", "public.order", "", nil),
+		"another schema":   identity("postgres://db.example.com/shop", "old.orders", "", nil),
+		"another database": identity("postgres://db.example.com/test", "public.orders", "", nil),
+		"another host":     identity("postgres://db2.example.com/shop", "public.orders", "", nil),
+		"more hosts":       identity("postgres://db2.example.com,db.example.com/shop", "public.orders", "", nil),
+		"another port":     identity("postgres://db.example.com:6432/shop", "public.orders", "", nil),
+		"a query":          identity("postgres://db.example.com/shop", "public.orders", "SELECT 'hunter2'", nil),
+		"another query":    identity("postgres://db.example.com/shop", "public.orders", "SELECT 'hunter3'", nil),
+		"behind a bastion": identity("postgres://db.example.com/shop", "public.orders", "", &database.SSH{Host: "bastion:22"}),
+	} {
+		if before, twice := seen[got]; twice {
+			t.Errorf("%s is named as %s: %s", name, before, got)
+		}
+		seen[got] = name
 	}
 }

@@ -7,8 +7,11 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -148,6 +151,26 @@ func (s *source) connConfig() (*pgx.ConnConfig, error) {
 
 // appName begins the name that our sessions have at the server. Sessions so named only read: they hold no edge back.
 const appName = "millrace"
+
+// Identity implements extract.Source.
+func (s *source) Identity(st extract.Stream) string {
+	hosts := []string{hostPort(s.config.Host, s.config.Port)}
+	for _, f := range s.config.Fallbacks { // the others of the URL, and each once more for another way of TLS
+		hosts = append(hosts, hostPort(f.Host, f.Port))
+	}
+	slices.Sort(hosts)
+	table := st.Name
+	if schema, name, err := splitName(st.Name); err == nil {
+		if table = quoteIdent(name); schema != "" {
+			table = quoteIdent(schema) + "." + table
+		}
+	}
+	return s.options.Identity(strings.Join(slices.Compact(hosts), ",")+"/"+s.config.Database, table, st)
+}
+
+func hostPort(host string, port uint16) string {
+	return net.JoinHostPort(strings.ToLower(host), strconv.Itoa(int(port)))
+}
 
 // Close implements extract.Source.
 func (s *source) Close() error {
