@@ -316,16 +316,20 @@ func TestMarkKeys(t *testing.T) {
 func TestMarkByHand(t *testing.T) {
 	byMoment := stream("t", extract.Incremental, by("at", "id"))
 	byNumber := stream("t", extract.Append, by("id"))
-	f := newFixture(t, few, byMoment, byNumber)
-	f.exec("UPDATE t SET at = '2024-01-01' + INTERVAL id DAY")
+	byDay := stream("t", extract.Incremental, by("day", "id"))
+	f := newFixture(t, few, byMoment, byNumber, byDay)
+	f.exec("ALTER TABLE t ADD day DATE")
+	f.exec("UPDATE t SET at = '2024-01-01' + INTERVAL id DAY, day = at")
 	for _, c := range []struct {
 		st    extract.Stream
 		since string
 		rows  int
 		words []string
 	}{
-		{st: byMoment, since: "2024-01-06", rows: 5}, {st: byMoment, since: "2024-01-06 00:00:00", rows: 5}, {st: byMoment, since: "2024-01-06T00:00:00", rows: 5}, {st: byMoment, since: "2999-01-01", rows: 0}, {st: byNumber, since: "4", rows: 6},
+		{st: byMoment, since: "2024-01-06", rows: 5}, {st: byMoment, since: "2024-01-06 00:00:00", rows: 5}, {st: byMoment, since: "2024-01-06T00:00:00", rows: 5}, {st: byNumber, since: "4", rows: 6},
+		{st: byDay, since: "2024-01-06", rows: 5}, {st: byDay, since: "2999-01-01", words: []string{"no moment of the past"}},
 		{st: byMoment, since: "yesterday-ish", words: []string{`"yesterday-ish"`, "at", "datetime(6)", "state reset"}},
+		{st: byMoment, since: "2999-01-01", words: []string{"2999-01-01", "no moment of the past", "would never be read"}},
 		{st: byMoment, since: "17", words: []string{`"17"`, "at"}},
 		{st: byMoment, since: "0000-00-00 00:00:00", words: []string{"0000-00-00", "at"}},
 		{st: byNumber, since: "2024-01-01", words: []string{`"2024-01-01"`, "id", "bigint"}},

@@ -1,6 +1,7 @@
 // Package mysql reads tables, views and queries of MySQL and MariaDB by the text protocol and makes Arrow of them,
 // exactly or not at all, all streams of a source in one snapshot. It never writes to the server. Read snapshot.go for
-// the snapshot and the edge of incremental streams, window.go for what is read, types.go for how values land.
+// the snapshot and the edge of incremental streams, window.go for what is read, wire.go for how rows come, types.go for how
+// values land.
 package mysql
 
 import (
@@ -333,10 +334,10 @@ func (s *source) explain(ctx context.Context, err error) error {
 	}
 	silent := false
 	if errors.Is(err, driver.ErrInvalidConn) {
-		if cause := s.trail.take(); cause != nil {
+		if cause := s.trail.take(); cause != nil && !database.Broken(err) {
 			err = fmt.Errorf("%w: %w", err, cause)
-			silent = errors.Is(cause, os.ErrDeadlineExceeded)
 		}
+		silent = errors.Is(err, os.ErrDeadlineExceeded)
 	}
 	advice, account := "", fmt.Sprintf("'%s'@'…'", s.config.User)
 	switch code := serverCode(err); code {

@@ -26,8 +26,6 @@ type column struct {
 	check func(value []byte) *badValue
 	// append adds a value that passed check; nil is NULL. It cannot fail.
 	append func(b array.Builder, value []byte)
-	// number adds a whole number that the driver has parsed; nil when the column wants the text, to check it.
-	number func(b array.Builder, value int64)
 }
 
 // badValue is a value that the column's type cannot hold.
@@ -161,36 +159,29 @@ func addMoment(b array.Builder, micros int64) {
 	b.(*array.TimestampBuilder).Append(arrow.Timestamp(micros))
 }
 
-// wholes is a column of whole numbers that the driver parses.
-func wholes(duckType string, t arrow.DataType, add func(array.Builder, []byte), number func(array.Builder, int64)) column {
-	c := landed(duckType, t, nil, add)
-	c.number = number
-	return c
-}
-
 func integer(name string, unsigned bool) column {
 	p := arrow.PrimitiveTypes
 	switch name {
 	case "tinyint":
 		if unsigned {
-			return wholes("UTINYINT", p.Uint8, appendUint8, func(b array.Builder, n int64) { b.(*array.Uint8Builder).Append(uint8(n)) })
+			return landed("UTINYINT", p.Uint8, nil, appendUint8)
 		}
-		return wholes("TINYINT", p.Int8, appendInt8, func(b array.Builder, n int64) { b.(*array.Int8Builder).Append(int8(n)) })
+		return landed("TINYINT", p.Int8, nil, appendInt8)
 	case "smallint":
 		if unsigned {
-			return wholes("USMALLINT", p.Uint16, appendUint16, func(b array.Builder, n int64) { b.(*array.Uint16Builder).Append(uint16(n)) })
+			return landed("USMALLINT", p.Uint16, nil, appendUint16)
 		}
-		return wholes("SMALLINT", p.Int16, appendInt16, func(b array.Builder, n int64) { b.(*array.Int16Builder).Append(int16(n)) })
+		return landed("SMALLINT", p.Int16, nil, appendInt16)
 	case "bigint":
 		if unsigned {
 			return landed("UBIGINT", p.Uint64, nil, appendUint64)
 		}
-		return wholes("BIGINT", p.Int64, appendInt64, func(b array.Builder, n int64) { b.(*array.Int64Builder).Append(int64(n)) })
+		return landed("BIGINT", p.Int64, nil, appendInt64)
 	}
 	if unsigned {
-		return wholes("UINTEGER", p.Uint32, appendUint32, func(b array.Builder, n int64) { b.(*array.Uint32Builder).Append(uint32(n)) })
+		return landed("UINTEGER", p.Uint32, nil, appendUint32)
 	}
-	return wholes("INTEGER", p.Int32, appendInt32, func(b array.Builder, n int64) { b.(*array.Int32Builder).Append(int32(n)) })
+	return landed("INTEGER", p.Int32, nil, appendInt32)
 }
 
 func (a attribute) decimal() column {
@@ -297,8 +288,6 @@ func (a attribute) asText() column {
 	c := textColumn("")
 	name := quoteName(a.name)
 	switch a.dataType {
-	case "tinyint", "smallint", "mediumint", "int", "integer", "bigint", "year":
-		c.expr = "CAST(" + name + " AS CHAR)" // the driver would make a number of it
 	case "float", "double", "real":
 		c.expr = "CAST(" + asDouble(a.name) + " AS CHAR)"
 	case "bit":

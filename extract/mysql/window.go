@@ -387,6 +387,23 @@ func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
 	if err != nil || !lo.Valid || c.class == database.Numbers && !plainNumber.MatchString(mark.Value) {
 		return "", &database.Trouble{Message: fmt.Sprintf("the cursor %q is no value of %s (%s)", mark.Value, c.name, c.typ), Advice: "millrace state show tells it; state set gives another, state reset reads everything again", Err: err}
 	}
+	if mark.ByHand() && c.class != database.Numbers {
+		zone, err := p.zone()
+		if err != nil {
+			return "", err
+		}
+		layout := time.DateTime
+		if c.class == database.Days {
+			layout = time.DateOnly
+		}
+		future, err := p.greater(ctx, mark.Value, wall(p.h.now, zone).Format(layout))
+		if err != nil {
+			return "", err
+		}
+		if future {
+			return "", mark.InFuture(p.env.Name, p.stream.Name, c.name, p.h.now)
+		}
+	}
 	if back > 0 {
 		p.note("the server's clock was set back by about %s since the last run: read again from %s", back.Round(time.Second), lo.String)
 		return lo.String, nil

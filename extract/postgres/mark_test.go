@@ -461,16 +461,22 @@ func TestMarkByHand(t *testing.T) {
 	t.Parallel()
 	byMoment := stream("t", extract.Incremental, by("at", "id"))
 	byNumber := stream("t", extract.Append, by("id"))
-	f := newFixture(t, few, byMoment, byNumber)
-	f.exec("UPDATE t SET at = '2024-01-01'::timestamptz + id * interval '1 day'")
+	byDay, byLocal := stream("t", extract.Incremental, by("day", "id")), stream("t", extract.Incremental, by("local", "id"))
+	f := newFixture(t, few, byMoment, byNumber, byDay, byLocal)
+	f.exec("ALTER TABLE t ADD day date, ADD local timestamp; UPDATE t SET at = '2024-01-01'::timestamptz + id * interval '1 day'; UPDATE t SET day = at, local = at")
 	for _, c := range []struct {
 		st    extract.Stream
 		since string
 		rows  int
 		words []string
 	}{
-		{st: byMoment, since: "2024-01-06", rows: 5}, {st: byMoment, since: "2024-01-06 00:00:00+00", rows: 5}, {st: byMoment, since: "2999-01-01", rows: 0}, {st: byNumber, since: "4", rows: 6},
+		{st: byMoment, since: "2024-01-06", rows: 5}, {st: byMoment, since: "2024-01-06 00:00:00+00", rows: 5}, {st: byNumber, since: "4", rows: 6},
+		{st: byDay, since: "2024-01-06", rows: 5}, {st: byLocal, since: "2024-01-06", rows: 5},
+		{st: byDay, since: "2999-01-01", words: []string{"no moment of the past"}}, {st: byLocal, since: "2999-01-01", words: []string{"no moment of the past"}},
 		{st: byMoment, since: "yesterday-ish", words: []string{`"yesterday-ish"`, "at", "timestamptz", "state reset"}},
+		{st: byMoment, since: "2999-01-01", words: []string{"2999-01-01", "no moment of the past", "would never be read"}},
+		{st: byMoment, since: "yesterday", words: []string{"yesterday", "no moment of the past"}},
+		{st: byMoment, since: "now", words: []string{"no moment of the past"}},
 		{st: byMoment, since: "17", words: []string{`"17"`, "at"}},
 		{st: byNumber, since: "2024-01-01", words: []string{`"2024-01-01"`, "id", "int8"}},
 		{st: byNumber, since: `{"value": 4`, words: []string{"cursor"}},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 	"time"
 
@@ -434,6 +435,9 @@ FROM (SELECT %s AS top, %s AS lo, %s AS mark, %s AS hi) AS m, LATERAL (SELECT %s
 	return b, err
 }
 
+// movingWord finds what PostgreSQL takes for a moment, and for another one each day.
+var movingWord = regexp.MustCompile(`(?i)^\s*(now|today|tomorrow|yesterday)\b`)
+
 // low is the mark, or, when the clock was set back since, as far before it as rows may have been written since.
 func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
 	c := p.rel.cursor
@@ -462,6 +466,19 @@ func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
 	var lo string
 	if err := p.h.QueryRow(ctx, "SELECT ("+expr+")::text").Scan(&lo); err != nil {
 		return "", &database.Trouble{Message: fmt.Sprintf("the cursor %q is no value of %s (%s)", mark.Value, c.name, c.sqlType), Advice: "millrace state show tells it; state set gives another, state reset reads everything again", Err: err}
+	}
+	if mark.ByHand() && c.class != database.Numbers {
+		var future bool
+		err := p.h.QueryRow(ctx, "SELECT "+expr+" > pg_catalog.timezone($1, $2::timestamptz)", p.zone(), p.h.now).Scan(&future)
+		if c.class == database.Moments {
+			err = p.h.QueryRow(ctx, "SELECT "+expr+" > $1::timestamptz", p.h.now).Scan(&future)
+		}
+		if err != nil {
+			return "", p.noZone(err)
+		}
+		if future || movingWord.MatchString(mark.Value) {
+			return "", mark.InFuture(p.env.Name, p.stream.Name, c.name, p.h.now)
+		}
 	}
 	if back > 0 && c.class != database.Numbers {
 		p.note("the server's clock was set back by about %s since the last run: read again from %s", back.Round(time.Second), lo)
