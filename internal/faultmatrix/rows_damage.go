@@ -349,8 +349,37 @@ func (h *harness) secretTrials() []trial {
 			}
 			return l.settled(ctx, base+1)
 		}},
-		{row: "canary", stage: "a secret in use", run: func(context.Context, *lab) error {
-			return skip("sources and targets that need no server take no secret")
+		{row: "canary", stage: "a secret in use", run: func(ctx context.Context, l *lab) error {
+			if err := l.begin(ctx, base); err != nil {
+				return err
+			}
+			path := filepath.Join(l.project(), "sources", "erp.yml")
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				return err
+			}
+			// Nobody listens there: what fails is what tells most.
+			for _, url := range []string{"postgres://reader:${secret:canary}@127.0.0.1:1/shop", "mysql://reader:${secret:canary}@127.0.0.1:1/shop"} {
+				kind, _, _ := strings.Cut(url, ":")
+				if err := put(path, fmt.Sprintf("type: %s\nurl: %q\nconnect_timeout: 2s\nstreams:\n  - { name: t, mode: full }\n", kind, url)); err != nil {
+					return err
+				}
+				for _, args := range [][]string{{"run", "erp.t", "-v"}, {"plan", "erp.t", "-v"}, {"doctor", "-v"}, {"connectors", "discover", "erp", "-v"}, {"runs", "--json"}} {
+					p, code, err := l.run(how{args: args})
+					if err != nil {
+						return err
+					}
+					if said := p.said(); args[0] != "runs" && (code == 0 || !strings.Contains(said, "127.0.0.1")) {
+						return violation("%v exits %d and does not say that nobody answers: %s", args, code, tail(said))
+					}
+				}
+			}
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+			if err := l.mustRun("run", "-v"); err != nil {
+				return err
+			}
+			return l.settled(ctx, base+1)
 		}},
 	}
 }
