@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/internal/config"
@@ -149,6 +151,22 @@ func Check(options any, streams []extract.Stream) []extract.Problem {
 		}
 	}
 	return out
+}
+
+// reference is what stands in a URL for a secret or a variable until a run needs it.
+var reference = regexp.MustCompile(`\$\{[^}]*\}`)
+
+// Form is the URL for those who look at its form only, with a 0 where a reference stands, and without parameters where
+// one stands among them; "" when there is nothing to be seen yet.
+func (o *Options) Form() string {
+	text := o.URL.Reveal()
+	if o.URL.IsZero() || strings.HasPrefix(text, "${") {
+		return ""
+	}
+	if front, parameters, _ := strings.Cut(text, "?"); strings.Contains(parameters, "${") {
+		text = front
+	}
+	return reference.ReplaceAllString(text, "0")
 }
 
 // File makes a path of the options absolute: it is relative to the project, and ~ is the home folder.

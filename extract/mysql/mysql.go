@@ -53,10 +53,17 @@ func isURL(text string) bool {
 
 func check(options any, streams []extract.Stream) []extract.Problem {
 	out := database.Check(options, streams)
-	if o, ok := options.(*database.Options); ok && !o.URL.IsZero() && !strings.Contains(o.URL.Reveal(), "${") {
-		u, err := url.Parse(o.URL.Reveal())
-		if err != nil || !isURL(o.URL.Reveal()) || strings.Trim(u.Path, "/") == "" {
+	if o, ok := options.(*database.Options); ok && o.Form() != "" {
+		u, err := url.Parse(o.Form())
+		if err != nil || !isURL(o.Form()) || strings.Trim(u.Path, "/") == "" {
 			out = append(out, extract.Problem{Key: "url", Message: "this is not the URL of a MySQL or MariaDB database", Hint: "mysql://user:${secret:name}@host:3306/database"})
+		} else if _, err := (&source{options: database.ForURL(o.Form())}).driverConfig(); err != nil {
+			p := extract.Problem{Key: "url", Message: err.Error()}
+			var told *database.Trouble
+			if errors.As(err, &told) {
+				p.Message, p.Hint = told.Message, told.Advice
+			}
+			out = append(out, p)
 		}
 	}
 	return out

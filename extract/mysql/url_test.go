@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/millrace/millrace/extract"
@@ -41,5 +42,24 @@ func TestIdentity(t *testing.T) {
 			t.Errorf("%s of %s: %s", c.name, c.url, got)
 		}
 		_ = src.Close()
+	}
+}
+
+// TestCheckURL: what cannot work is said before anything connects, also while the password is not known.
+func TestCheckURL(t *testing.T) {
+	for text, want := range map[string]string{
+		"mysql://u:${secret:pw}@h:3306/d?tls=true":  "",
+		"mariadb://u@h/d":                           "",
+		"${SHOP_URL}":                               "",
+		"mysql://u:${PW}@${H}:${PORT}/d?tls=${TLS}": "",
+		"mysql://u:${PW}@h":                         "not the URL",
+		"postgres://u:${PW}@h/d":                    "not the URL",
+		"mysql://u:${PW}@h/d?tls=banana":            "tls=banana is not known",
+		"mysql://u:${PW}@h/d?parseTime=true":        `parameter "parseTime"`,
+	} {
+		problems := check(database.ForURL(text), nil)
+		if (len(problems) == 0) != (want == "") || len(problems) == 1 && !strings.Contains(problems[0].Message, want) || len(problems) > 1 {
+			t.Errorf("%s: %+v", text, problems)
+		}
 	}
 }

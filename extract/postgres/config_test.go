@@ -153,3 +153,22 @@ func TestIdentity(t *testing.T) {
 		seen[got] = name
 	}
 }
+
+// TestCheckURL: what cannot work is said before anything connects, also while the password is not known.
+func TestCheckURL(t *testing.T) {
+	for text, want := range map[string]string{
+		"postgres://u:${secret:pw}@h:5432/d?sslmode=verify-full": "",
+		"postgresql://u@h/d":                      "",
+		"postgres://u@h/d?sslmode=${MODE}":        "",
+		"${SHOP_URL}":                             "",
+		"postgres://u:${PW}@${H}:${PORT}/${D}":    "",
+		"mysql://u:${PW}@h/d":                     "not the URL",
+		"postgres://u:${PW}@h/d?sslmode=banana":   "sslmode=banana is not known",
+		"postgres://u:${PW}@h/d?sslmode=required": "sslmode=required is not known",
+	} {
+		problems := check(database.ForURL(text), nil)
+		if (len(problems) == 0) != (want == "") || len(problems) == 1 && !strings.Contains(problems[0].Message, want) || len(problems) > 1 {
+			t.Errorf("%s: %+v", text, problems)
+		}
+	}
+}

@@ -47,10 +47,16 @@ func isURL(text string) bool {
 	return strings.HasPrefix(text, "postgres://") || strings.HasPrefix(text, "postgresql://")
 }
 
+var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+
 func check(options any, streams []extract.Stream) []extract.Problem {
 	out := database.Check(options, streams)
-	if o, ok := options.(*database.Options); ok && !o.URL.IsZero() && !strings.Contains(o.URL.Reveal(), "${") && !isURL(o.URL.Reveal()) {
-		out = append(out, extract.Problem{Key: "url", Message: "this is not the URL of a PostgreSQL database", Hint: "postgres://user:${secret:name}@host:5432/database"})
+	if o, ok := options.(*database.Options); ok && o.Form() != "" {
+		if u, err := url.Parse(o.Form()); err != nil || !isURL(o.Form()) {
+			out = append(out, extract.Problem{Key: "url", Message: "this is not the URL of a PostgreSQL database", Hint: "postgres://user:${secret:name}@host:5432/database"})
+		} else if mode := u.Query().Get("sslmode"); mode != "" && !slices.Contains(sslModes, mode) {
+			out = append(out, extract.Problem{Key: "url", Message: fmt.Sprintf("sslmode=%s is not known", mode), Hint: "sslmode is one of " + strings.Join(sslModes, ", ")})
+		}
 	}
 	for _, s := range streams {
 		if so, err := database.OptionsOf(s); err != nil || so.Query != "" {
