@@ -197,6 +197,30 @@ CREATE TABLE two AS SELECT i AS id, 'two' AS origin, now() - interval '3 hours' 
 	})
 }
 
+// TestAppendFromNothing: an append stream whose table has no row yet, or none that is known to be complete, is published
+// without rows, and goes on from there.
+func TestAppendFromNothing(t *testing.T) {
+	p := newPGProject(t, testserver.Postgres(t), "CREATE TABLE c (id int, at timestamptz); CREATE TABLE d AS SELECT 1 AS id, now() + interval '1 second' AS at",
+		"{ name: public.c, mode: append, cursor: at }", "{ name: public.d, mode: append, cursor: at }")
+	for night, want := range []string{"[[0 0]]", "[[0 1]]", "[[1 1]]"} {
+		e := engine(t, p.dir)
+		r := run(t, e)
+		succeeded(t, r)
+		if got := fmt.Sprint(query(t, e, "SELECT (SELECT count(*) FROM erp.c), (SELECT count(*) FROM erp.d)")); got != want {
+			t.Errorf("night %d: %s, want %s", night, got, want)
+		}
+		if night == 0 {
+			mentions(t, strings.Join(step(t, r, "erp.d").Notes, "; "), "the next run reads them")
+			p.pass()
+			p.pass()
+		}
+		if night == 1 {
+			p.exec("INSERT INTO c VALUES (1, now())")
+			p.pass()
+		}
+	}
+}
+
 // TestOneStateOfOneStream: the server crashes in the middle of a window, and rows change before it goes on. The table must
 // show one state, the later one, also where cursors cannot tell which version of a row that is.
 func TestOneStateOfOneStream(t *testing.T) {

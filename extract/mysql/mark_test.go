@@ -494,3 +494,23 @@ func TestMarkLocalTime(t *testing.T) {
 		}
 	}
 }
+
+// TestMarkNothingYet: an append stream without rows shows its columns, and no more, once.
+func TestMarkNothingYet(t *testing.T) {
+	st := stream("t", extract.Append, by("at"))
+	f := newFixture(t, []string{"CREATE TABLE t (id BIGINT PRIMARY KEY, at DATETIME(6) NOT NULL) ENGINE=InnoDB"}, st)
+	src := f.mustOpen()
+	defer src.Close()
+	w, err := src.Window(t.Context(), st, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := landAll(t.Context(), src, st, w)
+	if err != nil || len(w.Slices) != 1 || len(l.Rows) != 0 || w.Hi != "" {
+		t.Errorf("%d slices, %d rows, mark %q: %v", len(w.Slices), len(l.Rows), w.Hi, err)
+	}
+	st.Known = []extract.Column{{Name: "id", Type: "BIGINT"}, {Name: "at", Type: "TIMESTAMP"}}
+	if w, err = src.Window(t.Context(), st, "", nil); err != nil || len(w.Slices) != 0 {
+		t.Errorf("once it is published: %d slices, %v", len(w.Slices), err)
+	}
+}

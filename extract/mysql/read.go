@@ -136,6 +136,8 @@ func (r *relation) statement(pc piece, resume string) (query string, columns []c
 			columns = append(columns, *r.column(name))
 			where = append(where, quoteName(name)+" IS NOT NULL")
 		}
+	case noRows:
+		where = append(where, "FALSE")
 	default:
 		return "", nil, fmt.Errorf("a slice of what: %q", pc.What)
 	}

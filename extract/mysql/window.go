@@ -31,6 +31,7 @@ const (
 	changedRows = "changed"
 	nullRows    = "nulls"
 	keysOnly    = "keys"
+	noRows      = "none" // but the columns, of an append stream that has nothing to publish yet
 )
 
 // Window implements extract.Source. Windows of full streams hold as long as the session that holds their snapshot; those
@@ -177,6 +178,8 @@ func (p *planner) changes(ctx context.Context) error {
 		}
 		p.w.Overlaps = false
 		switch {
+		case b.hi == "" && len(p.stream.Known) == 0:
+			p.nothingYet(b.top)
 		case b.hi == "" || b.hi == mark.Value:
 		case mark.Value == "":
 			p.whole(b.hi)
@@ -212,6 +215,14 @@ func (p *planner) changes(ctx context.Context) error {
 		p.slice("keys", piece{What: keysOnly}, 0)
 	}
 	return nil
+}
+
+// nothingYet has the table published without rows: its columns are known.
+func (p *planner) nothingYet(top string) {
+	if top != "" {
+		p.note("no row is old enough to be known to be complete: the next run reads them")
+	}
+	p.slice("none", piece{What: noRows}, 0)
 }
 
 // changed is the piece of changed rows, in pages where an index gives them in order.

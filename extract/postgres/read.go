@@ -171,6 +171,8 @@ func (r *relation) statement(sp piece, resume string) (sql string, columns []col
 		for _, k := range columns {
 			where = append(where, quoteIdent(k.name)+" IS NOT NULL")
 		}
+	case noRows:
+		where = append(where, "FALSE")
 	default:
 		return "", nil, 0, fmt.Errorf("a slice of what: %q", sp.What)
 	}

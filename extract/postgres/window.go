@@ -35,6 +35,7 @@ const (
 	changedRows = "changed"
 	nullRows    = "nulls"
 	keysOnly    = "keys"
+	noRows      = "none" // but the columns, of an append stream that has nothing to publish yet
 )
 
 // Sizes of ranges, in bytes of the table. A range is what is read again after a broken connection, and, of the first
@@ -252,6 +253,9 @@ func (p *planner) changes(ctx context.Context) error {
 		}
 		sp.Top, p.w.Overlaps = b.hi, false
 		if b.hi == "" || !b.moved {
+			if len(p.stream.Known) == 0 {
+				p.nothingYet(b.top)
+			}
 			return nil
 		}
 		if mark.Value == "" {
@@ -279,6 +283,14 @@ func (p *planner) changes(ctx context.Context) error {
 		p.slice("keys", piece{What: keysOnly}, 0)
 	}
 	return nil
+}
+
+// nothingYet has the table published without rows: its columns are known.
+func (p *planner) nothingYet(top string) {
+	if top != "" {
+		p.note("no row is old enough to be known to be complete: the next run reads them")
+	}
+	p.slice("none", piece{What: noRows}, 0)
 }
 
 // oneScan says that rows that no mark passes come out of the same scan as the changed ones.
