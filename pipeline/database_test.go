@@ -255,3 +255,17 @@ ALTER TABLE c ADD PRIMARY KEY (id), ALTER v SET NOT NULL; CREATE INDEX ON c (v, 
 		})
 	}
 }
+
+// TestWrongKey: a table whose rows are mostly merged away is not published in place of the one that had them.
+func TestWrongKey(t *testing.T) {
+	p := newPGProject(t, testserver.Postgres(t), "CREATE TABLE c AS SELECT i AS id, i % 3 AS shop, now() - interval '1 hour' AS at FROM generate_series(1, 100) AS i",
+		"{ name: public.c, mode: incremental, key: [id], cursor: at }")
+	succeeded(t, run(t, engine(t, p.dir)))
+	p.reads("{ name: public.c, mode: incremental, key: [shop], cursor: at }")
+	e := engine(t, p.dir)
+	s := step(t, run(t, e), "erp.c")
+	mentions(t, s.Error, "from 100 rows to 3", "max_shrink")
+	if got := fmt.Sprint(query(t, e, "SELECT count(*) FROM erp.c")); got != "[[100]]" {
+		t.Errorf("published are %s", got)
+	}
+}

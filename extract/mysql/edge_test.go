@@ -4,9 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -588,4 +590,42 @@ func TestEdgeWriters(t *testing.T) {
 		t.Errorf("the edge is %v behind the clock", behind)
 	}
 	mentions(t, what, "XA RECOVER")
+}
+
+// TestEdgeGivesWay: one who waits to alter a table, for the lock that our snapshot has on it, is not made to wait by us: the
+// look at what is not committed would have to wait behind.
+func TestEdgeGivesWay(t *testing.T) {
+	st := stream("t", extract.Incremental, by("at", "id"))
+	f := newFixture(t, few, st)
+	src := f.mustOpen()
+	defer src.Close()
+	if _, err := src.Window(t.Context(), st, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	altered := make(chan error, 1)
+	go func() {
+		_, err := f.db.Exec("ALTER TABLE t ADD COLUMN more INT NOT NULL DEFAULT 7")
+		altered <- err
+	}()
+	for waiting := 0; waiting == 0; time.Sleep(10 * time.Millisecond) {
+		if err := f.db.QueryRow("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE '%metadata lock%' AND INFO LIKE 'ALTER TABLE t %'").Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := src.Window(t.Context(), st, "", nil)
+	if !errors.Is(err, extract.ErrTransient) {
+		t.Fatalf("got %v, which is not tried again", err)
+	}
+	mentions(t, told(err), "waits to alter", "goes first")
+	if err := <-altered; err != nil {
+		t.Error(err)
+	}
+	w, err := src.Window(t.Context(), st, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := landAll(t.Context(), src, st, w)
+	if err != nil || len(l.Rows) != 10 || !slices.Contains(l.Columns, "more") {
+		t.Errorf("%d rows of %v, %v", len(l.Rows), l.Columns, err)
+	}
 }
