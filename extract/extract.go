@@ -35,8 +35,8 @@ type Source interface {
 	Read(ctx context.Context, r Request) (*Snapshot, error)
 
 	// Identity names what the stream reads, in words for people and without secrets, from the project's settings alone:
-	// rows of one identity are never added to those of another. "" leaves that to the stream's cursor, where it names
-	// itself what was read (files).
+	// rows of one identity are never added to those of another. "" is for a source whose cursor names itself what was
+	// read (files).
 	Identity(s Stream) string
 
 	// Close releases connections. It is called once, after the last Snapshot was closed.

@@ -12,7 +12,6 @@ import (
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/internal/testserver"
 	"github.com/millrace/millrace/models"
-	"github.com/millrace/millrace/pipeline"
 )
 
 // pgProject is a project with streams of a database of its own.
@@ -108,93 +107,6 @@ func TestReconcile(t *testing.T) {
 	if got := fmt.Sprint(query(t, e, "SELECT count(*), count(*) FILTER (WHERE note = 'b') FROM erp.c")); got != "[[101 3]]" { // deletes are not looked for
 		t.Error(got)
 	}
-}
-
-// TestRepointed: the rows of one table never mix with those of another that the stream is pointed at later, nor are they
-// read on by a mark of another column. What an append stream has is not thrown away unasked.
-func TestRepointed(t *testing.T) {
-	server := testserver.Postgres(t)
-	const tables = `CREATE TABLE one AS SELECT i AS id, 'one' AS origin, now() - interval '1 hour' AS at, now() - interval '2 hours' AS made FROM generate_series(1, 100) AS i;
-CREATE TABLE two AS SELECT i AS id, 'two' AS origin, now() - interval '3 hours' AS at, now() - interval '2 hours' AS made FROM generate_series(51, 150) AS i`
-	const kept, anew = "[[one 100]]", "[[two 100]]"
-	count := func(e *pipeline.Engine) string {
-		return fmt.Sprint(query(t, e, "SELECT origin, count(*) FROM erp.c GROUP BY ALL ORDER BY ALL"))
-	}
-	for name, c := range map[string]struct {
-		before, after string
-		other         bool   // database
-		note          string // of the second run
-	}{
-		"table":    {"name: public.one, as: c", "name: public.two, as: c", false, `"public"."two"`},
-		"database": {"name: c, query: SELECT * FROM one", "name: c, query: SELECT * FROM one", true, "the table was read from"},
-		"query":    {"name: c, query: SELECT * FROM one", "name: c, query: SELECT * FROM two", false, "query"},
-		"cursor":   {"name: c, query: SELECT * FROM both_, cursor: made", "name: c, query: SELECT * FROM both_", false, "the table was made with cursor made"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := newPGProject(t, server, tables+"; CREATE VIEW both_ AS SELECT * FROM one")
-			stream := func(keys string) string {
-				if !strings.Contains(keys, "cursor:") {
-					keys += ", cursor: at"
-				}
-				return "{ " + keys + ", mode: incremental, key: [id] }"
-			}
-			p.reads(stream(c.before))
-			e := engine(t, p.dir)
-			succeeded(t, run(t, e))
-			if got := count(e); got != kept {
-				t.Fatalf("first: %s", got)
-			}
-			if c.other {
-				p.url = server.Database(t)
-				p.exec(tables + "; ALTER TABLE one RENAME TO old; ALTER TABLE two RENAME TO one")
-			} else {
-				p.exec("CREATE OR REPLACE VIEW both_ AS SELECT * FROM two")
-			}
-			p.reads(stream(c.after))
-			e = engine(t, p.dir)
-			plan, err := e.Plan(t.Context(), e.Project.Nodes)
-			if err != nil {
-				t.Fatal(err)
-			}
-			mentions(t, strings.Join(plan.Nodes[0].Notes, "; "), "read anew from the start", c.note)
-			r := run(t, e)
-			succeeded(t, r)
-			mentions(t, strings.Join(step(t, r, "erp.c").Notes, "; "), "read anew from the start", c.note)
-			if got := count(e); got != anew {
-				t.Errorf("after that: %s", got)
-			}
-			r = run(t, engine(t, p.dir)) // and goes on from there
-			succeeded(t, r)
-			if notes := strings.Join(step(t, r, "erp.c").Notes, "; "); strings.Contains(notes, "anew") {
-				t.Errorf("the third run notes %s", notes)
-			}
-		})
-	}
-	t.Run("append", func(t *testing.T) {
-		p := newPGProject(t, server, tables, "{ name: public.one, as: c, mode: append, cursor: at }")
-		succeeded(t, run(t, engine(t, p.dir)))
-		p.reads("{ name: public.two, as: c, mode: append, cursor: at }")
-		e := engine(t, p.dir)
-		s := step(t, run(t, e), "erp.c")
-		mentions(t, s.Error, `"public"."one"`, `"public"."two"`, "100 rows")
-		mentions(t, s.Hint, "--full-refresh", "state set erp.c")
-		if got := count(e); got != kept {
-			t.Fatalf("a refused run left %s", got)
-		}
-		p.exec("INSERT INTO two SELECT i, 'two', now() - interval '10 minutes', now() FROM generate_series(1, 50) AS i")
-		change, err := e.PlanCursor(t.Context(), e.Project.Node("erp.c"), time.Now().Add(-20*time.Minute).UTC().Format(time.RFC3339))
-		if err == nil {
-			err = e.SetCursor(t.Context(), change)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		e = engine(t, p.dir)
-		succeeded(t, run(t, e))
-		if got := count(e); got != "[[one 100] [two 50]]" {
-			t.Errorf("with its cursor set it has %s", got)
-		}
-	})
 }
 
 // TestAppendFromNothing: an append stream whose table has no row yet, or none that is known to be complete, is published

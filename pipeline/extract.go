@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -166,7 +167,10 @@ type extraction struct {
 	source extract.Source
 	step   *journal.Step
 	before *load.Table // published version; nil when there is none, or when it is to be forgotten
-	asOf   *extract.AsOf
+	// replaced is the published version that is forgotten because the stream reads something else now: the policy for schema
+	// changes is about its columns all the same.
+	replaced *load.Table
+	asOf     *extract.AsOf
 	// fixedAt is when the source gave the window, windowNo the place of that among all windows of the run.
 	fixedAt  time.Time
 	windowNo int
@@ -188,8 +192,12 @@ const (
 
 // table reads the stream into parts and makes its new version. A nil table means that there is nothing new.
 func (x *extraction) table(ctx context.Context) (*load.Table, error) {
-	if err := x.begin(); err != nil {
+	why, err := x.begin()
+	if err != nil {
 		return nil, err
+	}
+	if why != "" {
+		x.note(why)
 	}
 	asked := x.asked()
 	x.reconciles = x.reconcileDue()
@@ -197,7 +205,7 @@ func (x *extraction) table(ctx context.Context) (*load.Table, error) {
 		w, err := x.window(ctx, asked)
 		if errors.Is(err, extract.ErrEmpty) && x.before != nil {
 			x.note(err.Error())
-			w, err = &extract.Window{Lo: x.since(), Hi: x.since()}, x.guard(&extract.Window{}, 0)
+			w, err = &extract.Window{Lo: x.since(), Hi: x.since()}, x.guard(0)
 		}
 		if err != nil {
 			return nil, x.explain(err)
@@ -224,22 +232,29 @@ func (x *extraction) table(ctx context.Context) (*load.Table, error) {
 	}
 }
 
-// begin decides whether the run adds to what is published or reads the stream anew from its start.
-func (x *extraction) begin() error {
+// begin decides whether the run adds to what is published or reads the stream anew from its start; why is for the report.
+func (x *extraction) begin() (why string, err error) {
 	s := x.node.Stream
 	if x.before == nil || s.Mode == string(extract.Full) || !x.rebuilds() {
-		return nil
+		return "", nil
 	}
-	if why := x.differs(); why != "" && !x.selection.FullRefresh {
-		// Only an append stream may hold rows that its source has no more.
-		if s.Mode == string(extract.Append) && x.before.Mode == s.Mode && x.before.Rows > 0 {
-			return &StepError{Node: x.node.Name(), Pos: x.node.Pos.String(), Err: fmt.Errorf("%s: its %d rows are neither added to nor thrown away unasked", why, x.before.Rows),
-				Hint: fmt.Sprintf("millrace run %s --full-refresh replaces them by what the stream reads now; millrace state set %[1]s VALUE keeps them and reads on after that value of %s", x.node.Name(), s.Cursor)}
-		}
-		x.note("read anew from the start: " + why)
+	if x.selection.FullRefresh {
+		x.before = nil
+		return "", nil
+	}
+	why, elsewhere := x.differs()
+	// Rows that the stream may have no more: those of an append stream, those that are kept when they are gone, and those of
+	// a source that does not say what it reads, whose files may be archived.
+	keeps := s.Mode == string(extract.Append) || s.Deletes == models.DeletesSoft || x.source.Identity(asStream(s)) == ""
+	if elsewhere && keeps && x.before.Rows > 0 {
+		return "", x.refuse(fmt.Sprintf("millrace run %s --full-refresh replaces them by what the stream reads now; millrace state set %[1]s VALUE keeps them and reads on after that value of %s", x.node.Name(), s.Cursor),
+			"%s: its %d rows are neither added to nor thrown away unasked", why, x.before.Rows)
+	}
+	if elsewhere {
+		x.replaced = x.before
 	}
 	x.before = nil
-	return nil
+	return "read anew from the start: " + why, nil
 }
 
 // strayed says whether a part of this window was read in another state than the window's. Slices that Extend has kept from
@@ -253,8 +268,8 @@ func (x *extraction) strayed(w *extract.Window, parts []journal.Part) bool {
 // asked is the stream as the source contract wants it.
 func (x *extraction) asked() extract.Stream {
 	asked := asStream(x.node.Stream)
-	if x.before != nil && !x.selection.FullRefresh {
-		for _, c := range x.before.Columns {
+	if known := cmp.Or(x.before, x.replaced); known != nil && !x.selection.FullRefresh {
+		for _, c := range known.Columns {
 			if c.Name == models.DeletedAt {
 				continue // ours, not the source's
 			}
@@ -284,7 +299,7 @@ func (x *extraction) reconcileDue() bool {
 // as ***: they decide who reads, not what.
 func (x *extraction) definition() string {
 	s := x.node.Stream
-	text, err := json.Marshal([]any{s.StreamKeys, s.Options, s.Source.Type, s.Source.Options})
+	text, err := json.Marshal([]any{s.StreamKeys, s.Options, x.readFrom(), s.Source.Options})
 	if err != nil {
 		panic(fmt.Sprintf("stream options are not JSON: %v", err)) // plain structs of ours: a bug
 	}
@@ -479,7 +494,7 @@ func (x *extraction) landing(asked extract.Stream, w *extract.Window, slice extr
 
 // version decides what the landed parts make of the table.
 func (x *extraction) version(ctx context.Context, w *extract.Window, parts []journal.Part) (*load.Table, error) {
-	t := &load.Table{Kind: string(models.KindStream), Mode: x.node.Stream.Mode, ReadFrom: x.source.Identity(asStream(x.node.Stream)), OrderedBy: x.node.Stream.Cursor, Cursor: string(w.Hi), AsOf: (*load.AsOf)(w.AsOf), Reconciled: x.reconciled(), Description: x.node.Description}
+	t := &load.Table{Kind: string(models.KindStream), Mode: x.node.Stream.Mode, ReadFrom: x.readFrom(), OrderedBy: x.node.Stream.Cursor, Cursor: string(w.Hi), AsOf: (*load.AsOf)(w.AsOf), Reconciled: x.reconciled(), Description: x.node.Description}
 	parts, keys := x.apart(w, parts)
 	var read, landed, rejected int64
 	for _, p := range parts {
@@ -497,7 +512,10 @@ func (x *extraction) version(ctx context.Context, w *extract.Window, parts []jou
 		return nil, &StepError{Node: x.node.Name(), Pos: x.node.Pos.String(), Err: fmt.Errorf("%d of %d records were rejected, more than max_rejects: %s", rejected, read, limit),
 			Hint: fmt.Sprintf("millrace rejects list %s shows them with their reasons; raise max_rejects when they may be left out; if it is the guessed types that are wrong, millrace plan --pin writes what the files say now", x.node.Name())}
 	}
-	if err := x.guard(w, landed); err != nil {
+	if err := x.guardStill(w, landed); err != nil {
+		return nil, err
+	}
+	if err := x.guard(landed); err != nil {
 		return nil, err
 	}
 	if len(parts) == 0 && keys == nil {
@@ -507,7 +525,7 @@ func (x *extraction) version(ctx context.Context, w *extract.Window, parts []jou
 		return nil, err
 	}
 	if len(parts) > 0 { // once more: with a wrong key most of what landed is merged away
-		if err := x.guard(w, t.Rows); err != nil {
+		if err := x.guard(t.Rows); err != nil {
 			return nil, err
 		}
 	}
@@ -549,28 +567,34 @@ func extractEquation(read, landed, rejected int64) warehouse.Equation {
 	return warehouse.Equation{Name: "read", Rows: read, Terms: []warehouse.Term{{Name: "landed", Rows: landed}, {Name: "rejected", Rows: rejected}}}
 }
 
-// guard refuses results that are most likely a broken source: a red result is never green.
-func (x *extraction) guard(w *extract.Window, landed int64) error {
+// guardStill refuses records that would come again in each run, as the cursor does not pass them.
+func (x *extraction) guardStill(w *extract.Window, landed int64) error {
+	if x.node.Stream.Mode == string(extract.Full) || landed == 0 || w.Hi != w.Lo || w.Overlaps {
+		return nil
+	}
+	return x.refuse("the next run would read the same records again; check the cursor column", "%d records arrived, but the cursor stands still at %q", landed, w.Hi)
+}
+
+// guard refuses to replace the table by so many rows when that is most likely a broken source: a red result is never green.
+func (x *extraction) guard(rows int64) error {
 	s := x.node.Stream
-	refuse := func(hint, format string, args ...any) error {
-		return &StepError{Node: x.node.Name(), Pos: x.node.Pos.String(), Err: fmt.Errorf(format, args...), Hint: hint}
-	}
-	if s.Mode != string(extract.Full) && landed > 0 && w.Hi == w.Lo && !w.Overlaps {
-		return refuse("the next run would read the same records again; check the cursor column", "%d records arrived, but the cursor stands still at %q", landed, w.Hi)
-	}
 	// What a rebuild replaces is the published table, also when the stream is to forget it.
 	published := x.run.before.Table(nameOf(x.node))
 	if published == nil || published.Rows == 0 || !x.rebuilds() {
 		return nil
 	}
-	if landed == 0 && !s.AllowEmpty && !x.selection.AllowEmpty {
-		return refuse("if that is right: millrace run --allow-empty, or allow_empty: true on the stream", "the source is empty, and the published table has %d rows", published.Rows)
+	if rows == 0 && !s.AllowEmpty && !x.selection.AllowEmpty {
+		return x.refuse("if that is right: millrace run --allow-empty, or allow_empty: true on the stream", "the source is empty, and the published table has %d rows", published.Rows)
 	}
-	lost := published.Rows - landed
-	if landed > 0 && lost > 0 && s.MaxShrink.Exceeded(lost, published.Rows) && !x.selection.AllowShrunken {
-		return refuse(shrunkenHint, "the source has shrunk from %d rows to %d, by more than max_shrink: %s", published.Rows, landed, s.MaxShrink)
+	lost := published.Rows - rows
+	if rows > 0 && lost > 0 && s.MaxShrink.Exceeded(lost, published.Rows) && !x.selection.AllowShrunken {
+		return x.refuse(shrunkenHint, "the source has shrunk from %d rows to %d, by more than max_shrink: %s", published.Rows, rows, s.MaxShrink)
 	}
 	return nil
+}
+
+func (x *extraction) refuse(hint, format string, args ...any) error {
+	return &StepError{Node: x.node.Name(), Pos: x.node.Pos.String(), Err: fmt.Errorf(format, args...), Hint: hint}
 }
 
 const shrunkenHint = "if that is right: millrace run --allow-shrunken, or raise max_shrink on the stream"
@@ -581,34 +605,40 @@ func (x *extraction) guardDeletes(gone, before int64) error {
 	if gone == 0 || gone < before && !s.MaxShrink.Exceeded(gone, before) || x.selection.AllowShrunken || gone == before && (s.AllowEmpty || x.selection.AllowEmpty) {
 		return nil
 	}
-	return &StepError{Node: x.node.Name(), Pos: x.node.Pos.String(), Hint: shrunkenHint,
-		Err: fmt.Errorf("%d of %d rows are gone from the source, more than max_shrink: %s", gone, before, s.MaxShrink)}
+	return x.refuse(shrunkenHint, "%d of %d rows are gone from the source, more than max_shrink: %s", gone, before, s.MaxShrink)
 }
 
 // rebuilds says whether the run replaces the whole table instead of adding to it.
 func (x *extraction) rebuilds() bool {
-	published := x.run.before.Table(nameOf(x.node))
-	return x.node.Stream.Mode == string(extract.Full) || x.selection.FullRefresh || published == nil || x.differs() != ""
+	if x.node.Stream.Mode == string(extract.Full) || x.selection.FullRefresh || x.run.before.Table(nameOf(x.node)) == nil {
+		return true
+	}
+	why, _ := x.differs()
+	return why != ""
 }
 
-// differs says why nothing can be added to what is published: it was made in another way, or of something else; "" when
-// it can. What an older manifest does not say is taken to be the same.
-func (x *extraction) differs() string {
+// readFrom names what the stream reads, for the manifest. It is "" in older ones only.
+func (x *extraction) readFrom() string {
+	return strings.TrimSpace(x.node.Stream.Source.Type + " " + x.source.Identity(asStream(x.node.Stream)))
+}
+
+// differs says why nothing can be added to what is published: it was made in another way or, elsewhere, of something else;
+// "" when it can. What an older manifest does not say is taken to be the same.
+func (x *extraction) differs() (why string, elsewhere bool) {
 	s, published := x.node.Stream, x.run.before.Table(nameOf(x.node))
-	readFrom := x.source.Identity(asStream(s))
 	switch {
 	case published.Kind != string(models.KindStream):
-		return fmt.Sprintf("the table was made by a %s", published.Kind)
+		return fmt.Sprintf("the table was made by a %s", published.Kind), false
 	case published.Mode != s.Mode:
-		return fmt.Sprintf("the table was made with mode %s", published.Mode)
+		return fmt.Sprintf("the table was made with mode %s", published.Mode), false
 	case s.Mode == string(extract.Incremental) && !slices.EqualFunc(published.Key, s.Key, strings.EqualFold):
-		return fmt.Sprintf("the table was made with key %v", published.Key)
+		return fmt.Sprintf("the table was made with key %v", published.Key), false
 	case published.OrderedBy != "" && !strings.EqualFold(published.OrderedBy, s.Cursor):
-		return fmt.Sprintf("the table was made with cursor %s", published.OrderedBy)
-	case published.ReadFrom != "" && published.ReadFrom != readFrom:
-		return fmt.Sprintf("the table was read from %s, the stream now reads %s", published.ReadFrom, readFrom)
+		return fmt.Sprintf("the table was made with cursor %s", published.OrderedBy), true
+	case published.ReadFrom != "" && published.ReadFrom != x.readFrom():
+		return fmt.Sprintf("the table was read from %s, the stream now reads %s", published.ReadFrom, x.readFrom()), true
 	}
-	return ""
+	return "", false
 }
 
 // nothing is the outcome of a window without slices: the table stays as it is, or, when a whole snapshot was asked
@@ -624,7 +654,10 @@ func (x *extraction) nothing(t *load.Table) (*load.Table, error) {
 		return t, nil
 	}
 	x.step.Rows = x.before.Rows
-	if t.Cursor == x.before.Cursor || t.Cursor == "" {
+	if t.Cursor == "" {
+		t.Cursor = x.before.Cursor
+	}
+	if t.Cursor == x.before.Cursor && t.ReadFrom == x.before.ReadFrom && t.OrderedBy == x.before.OrderedBy {
 		return nil, nil
 	}
 	t.Version = x.before.Version

@@ -252,10 +252,13 @@ func (pl *planning) extraction(n *models.Node) *extraction {
 func (pl *planning) stream(ctx context.Context, source extract.Source, n *models.Node, one *PlannedNode) error {
 	x := pl.extraction(n)
 	x.source = source
-	if err := x.begin(); err != nil {
+	why, err := x.begin()
+	if err != nil {
 		return err
 	}
-	one.Notes = append(one.Notes, x.step.Notes...)
+	if why != "" {
+		one.Notes = append(one.Notes, why)
+	}
 	asked := x.asked()
 	d, err := source.Describe(ctx, asked)
 	if err != nil {
@@ -283,7 +286,9 @@ func (pl *planning) stream(ctx context.Context, source extract.Source, n *models
 				return err
 			}
 		}
-		one.Changes = schemaChanges(x.before.Columns, one.Columns)
+	}
+	if published := pl.before.Table(nameOf(n)); published != nil {
+		one.Changes = schemaChanges(published.Columns, one.Columns)
 	}
 	w, err := source.Window(ctx, asked, x.since(), nil)
 	if err != nil {

@@ -125,15 +125,31 @@ func (e *Engine) PlanCursor(ctx context.Context, n *models.Node, value string) (
 		return nil, fmt.Errorf("%s: %w: it was never published, so the next run reads from the start anyway", n.Name(), ErrNoCursor)
 	}
 	c := &CursorChange{Node: n.Name(), From: t.Cursor, To: value, Mode: n.Stream.Mode, node: n}
+	source, err := e.OpenSource(n.Stream.Source)
+	if err != nil {
+		return nil, fmt.Errorf("open source %q: %w", n.Stream.Source.Name, err)
+	}
+	defer source.Close()
+	x := &extraction{run: &run{Engine: e, before: m}, node: n, source: source, before: t, step: &journal.Step{}}
+	differs, elsewhere := x.differs()
+	anew, refused := x.begin()
 	what := "what comes after the new cursor"
 	if value == "" {
 		what = "everything from the start"
 	}
-	if n.Stream.Mode == string(extract.Append) {
+	switch {
+	case refused != nil && value == "":
+		c.Effect = "the next run is refused: " + refused.Error()
+	case anew != "" && (value == "" || !elsewhere):
+		c.Effect = "the next run does not go by the cursor: " + anew
+	case n.Stream.Mode == string(extract.Append):
 		c.Effect = fmt.Sprintf("the next run reads %s and ADDS it to the %d rows that are there: what they hold already comes twice. "+
 			"To read all again without that: millrace run %s --full-refresh", what, t.Rows, n.Name())
-	} else {
+	default:
 		c.Effect = fmt.Sprintf("the next run reads %s and merges it by key into the %d rows that are there", what, t.Rows)
+	}
+	if value != "" && elsewhere {
+		c.Effect += " (" + differs + ")"
 	}
 	return c, nil
 }
@@ -219,11 +235,11 @@ func (e *Engine) checkCursor(ctx context.Context, n *models.Node, t *load.Table,
 		return "", fmt.Errorf("open source %q: %w", n.Stream.Source.Name, err)
 	}
 	defer source.Close()
-	x := &extraction{run: &run{}, node: n, before: t}
+	x := &extraction{run: &run{}, node: n, source: source, before: t}
 	if _, err := source.Window(ctx, x.asked(), to, nil); err != nil {
 		return "", fmt.Errorf("%s: the source cannot go on from %q: %w", n.Name(), to, err)
 	}
-	return source.Identity(asStream(n.Stream)), nil
+	return x.readFrom(), nil
 }
 
 // Rebuilt is what Rebuild restored.

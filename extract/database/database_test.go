@@ -12,6 +12,15 @@ import (
 	"github.com/millrace/millrace/internal/config"
 )
 
+// TestParseMarkOfAnother: another source's cursor is no mark without a value.
+func TestParseMarkOfAnother(t *testing.T) {
+	for _, c := range []extract.Cursor{`{"files":{"a.csv":"17"}}`, `{}`, `{"at":"2026-01-01T00:00:00Z"}`} {
+		if m, err := ParseMark(c); err == nil {
+			t.Errorf("%s is taken for %+v", c, m)
+		}
+	}
+}
+
 func TestParseMark(t *testing.T) {
 	at := time.Date(2024, 3, 1, 12, 0, 0, 123456000, time.UTC)
 	for name, c := range map[string]struct {

@@ -36,16 +36,19 @@ func ParseMark(c extract.Cursor) (Mark, error) {
 	if err := json.Unmarshal([]byte(c), &m); err != nil {
 		return m, fmt.Errorf("cursor %s: %w", c, err)
 	}
+	if m.Value == "" && m.Seen == "" { // another source's
+		return m, fmt.Errorf("cursor %s has no value", c)
+	}
 	return m, nil
 }
 
 // ByHand says that a person has set the mark: no run has proven it.
 func (m Mark) ByHand() bool { return m.At.IsZero() }
 
-// InFuture is the error of a mark that was set by hand and lies behind the present, or is a word such as now, which means
-// another moment in each run: rows that come before it would never be read.
-func (m Mark) InFuture(source, stream, column string, now time.Time) error {
-	return &Trouble{Message: fmt.Sprintf("the cursor %q of %s is no moment of the past (it is %s there): rows that come until then would never be read", m.Value, column, now.Format(time.DateTime)),
+// InFuture is the error of a mark that was set by hand to a moment that has not come where it is now, or to a word such as
+// yesterday, which means another one in each run: rows that come until then would never be read.
+func (m Mark) InFuture(source, stream, column, now string) error {
+	return &Trouble{Message: fmt.Sprintf("the cursor %q of %s is no moment of the past (it is %s there): rows that come until then would never be read", m.Value, column, now),
 		Advice: fmt.Sprintf("millrace state set %s.%s takes a date or a time up to now", source, stream)}
 }
 

@@ -602,7 +602,7 @@ func cancelled(k *kit, f *Fixture) error {
 }
 
 func settled(before int) error {
-	for range 2000 { // a driver may take its time to part from a busy server
+	for range 2000 { // pgx takes up to 15 s to part from a busy server
 		if runtime.NumGoroutine() <= before {
 			return nil
 		}

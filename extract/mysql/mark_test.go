@@ -316,9 +316,10 @@ func TestMarkKeys(t *testing.T) {
 func TestMarkByHand(t *testing.T) {
 	byMoment := stream("t", extract.Incremental, by("at", "id"))
 	byNumber := stream("t", extract.Append, by("id"))
-	byDay := stream("t", extract.Incremental, by("day", "id"))
-	f := newFixture(t, few, byMoment, byNumber, byDay)
-	f.exec("ALTER TABLE t ADD day DATE")
+	byDay, byAhead := stream("t", extract.Incremental, by("day", "id")), stream("t", extract.Incremental, by("ahead", "id"))
+	f := newFixture(t, few, byMoment, byNumber, byDay, byAhead)
+	f.exec("ALTER TABLE t ADD day DATE, ADD ahead DATETIME NOT NULL DEFAULT '2024-01-01'")
+	f.exec("UPDATE t SET ahead = '2999-01-02' WHERE id = 1")
 	f.exec("UPDATE t SET at = '2024-01-01' + INTERVAL id DAY, day = at")
 	for _, c := range []struct {
 		st    extract.Stream
@@ -327,6 +328,7 @@ func TestMarkByHand(t *testing.T) {
 		words []string
 	}{
 		{st: byMoment, since: "2024-01-06", rows: 5}, {st: byMoment, since: "2024-01-06 00:00:00", rows: 5}, {st: byMoment, since: "2024-01-06T00:00:00", rows: 5}, {st: byNumber, since: "4", rows: 6},
+		{st: byAhead, since: "2999-01-01", rows: 1}, {st: byAhead, since: "2999-01-03", words: []string{"no moment of the past"}}, // there are rows until then
 		{st: byDay, since: "2024-01-06", rows: 5}, {st: byDay, since: "2999-01-01", words: []string{"no moment of the past"}},
 		{st: byMoment, since: "yesterday-ish", words: []string{`"yesterday-ish"`, "at", "datetime(6)", "state reset"}},
 		{st: byMoment, since: "2999-01-01", words: []string{"2999-01-01", "no moment of the past", "would never be read"}},

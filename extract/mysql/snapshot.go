@@ -172,7 +172,11 @@ func (s *source) takeSnapshot(ctx context.Context) (_ *holder, err error) {
 		return nil, err
 	}
 	// It looks at tables that our snapshot has locked: it waits for one only who waits for us.
-	if _, err := h.probe.ExecContext(ctx, "SET lock_wait_timeout = 5"); err != nil {
+	patience := 5 * time.Second
+	if own := s.options.LockTimeout.Std(); own > 0 {
+		patience = min(patience, max(own, time.Second))
+	}
+	if _, err := h.probe.ExecContext(ctx, fmt.Sprintf("SET lock_wait_timeout = %d", int(patience.Seconds()))); err != nil {
 		return nil, err
 	}
 	if h.facts, err = h.session.facts(ctx); err != nil {

@@ -314,7 +314,7 @@ func (p *planner) bounds(ctx context.Context, mark database.Mark) (b bounds, err
 	if b.top, err = p.max(ctx, ""); err != nil {
 		return b, err
 	}
-	if b.lo, err = p.low(ctx, mark); err != nil {
+	if b.lo, err = p.low(ctx, mark, b.top); err != nil {
 		return b, err
 	}
 	b.hi = mark.Value
@@ -368,8 +368,31 @@ func (p *planner) greater(ctx context.Context, a, b string) (yes bool, err error
 	return yes, err
 }
 
-// low is the mark, or, when the clock was set back since, as far before it as rows may have been written since.
-func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
+// past refuses a mark that was set by hand to the future, and beyond what the table has: a clock that was set back may have
+// left rows there.
+func (p *planner) past(ctx context.Context, mark database.Mark, top string) error {
+	zone, err := p.zone()
+	if err != nil {
+		return err
+	}
+	layout := timeLayout
+	if p.rel.cursor.class == database.Days {
+		layout = time.DateOnly
+	}
+	there := wall(p.h.now, zone).Format(layout)
+	future, err := p.greater(ctx, mark.Value, there)
+	if err == nil && future && top != "" {
+		future, err = p.greater(ctx, mark.Value, top)
+	}
+	if err == nil && future {
+		err = mark.InFuture(p.env.Name, p.stream.Name, p.rel.cursor.name, there)
+	}
+	return err
+}
+
+// low is the mark, or, when the clock was set back since, as far before it as rows may have been written since. top is the
+// greatest value that there is.
+func (p *planner) low(ctx context.Context, mark database.Mark, top string) (string, error) {
 	c := p.rel.cursor
 	if mark.Value == "" {
 		return "", nil
@@ -399,20 +422,8 @@ func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
 		return "", &database.Trouble{Message: fmt.Sprintf("the cursor %q is no value of %s (%s)", mark.Value, c.name, c.typ), Advice: "millrace state show tells it; state set gives another, state reset reads everything again", Err: err}
 	}
 	if mark.ByHand() && c.class != database.Numbers {
-		zone, err := p.zone()
-		if err != nil {
+		if err := p.past(ctx, mark, top); err != nil {
 			return "", err
-		}
-		layout := time.DateTime
-		if c.class == database.Days {
-			layout = time.DateOnly
-		}
-		future, err := p.greater(ctx, mark.Value, wall(p.h.now, zone).Format(layout))
-		if err != nil {
-			return "", err
-		}
-		if future {
-			return "", mark.InFuture(p.env.Name, p.stream.Name, c.name, p.h.now)
 		}
 	}
 	if back > 0 {

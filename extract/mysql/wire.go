@@ -50,13 +50,14 @@ type result struct {
 	from, to int    // of what was read and not taken yet
 	long     []byte // a payload of more than one packet
 	sequence byte
+	astray   bool // a packet came out of its order
 	whole    bool // the server has said that this is the end, or has failed
 }
 
 // The buffer for packets: what it is at first, and what is not kept for the rows after a long one.
 const (
 	packetRoom = 128 << 10
-	packetKept = 4 << 20
+	packetKept = 16 << 20
 )
 
 // query sends a statement on a session and calls each with the cells of every row: texts that last until it returns, nil
@@ -65,6 +66,9 @@ const (
 func query(ctx context.Context, session *sql.Conn, statement string, width int, each func(cells [][]byte) error) error {
 	return session.Raw(func(c any) error {
 		conn, err := connOf(c)
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
 			return err
 		}
@@ -174,6 +178,9 @@ func (r *result) end(p []byte) error {
 	if binary.LittleEndian.Uint16(status)&moreResults != 0 {
 		return errors.New("the statement gives more than one result")
 	}
+	if r.from != r.to {
+		return fmt.Errorf("%w: %d bytes came behind the end", driver.ErrInvalidConn, r.to-r.from)
+	}
 	r.whole = true
 	return nil
 }
@@ -212,15 +219,17 @@ func (r *result) part() ([]byte, error) {
 		return nil, err
 	}
 	head := binary.LittleEndian.Uint32(r.buf[r.from:])
-	size := int(head & maxPacket)
-	if sequence := byte(head >> 24); sequence != r.sequence {
-		return nil, fmt.Errorf("%w: packet %d came where %d was to come", driver.ErrInvalidConn, sequence, r.sequence)
-	}
-	r.sequence++
+	size, sequence := int(head&maxPacket), byte(head>>24)
 	if err := r.need(4 + size); err != nil {
 		return nil, err
 	}
 	p := r.buf[r.from+4 : r.from+4+size]
+	if sequence != r.sequence {
+		if r.astray = true; size == 0 || p[0] != packetError { // which servers send at any time, before they hang up
+			return nil, fmt.Errorf("%w: packet %d came where %d was to come", driver.ErrInvalidConn, sequence, r.sequence)
+		}
+	}
+	r.sequence++
 	r.from += 4 + size
 	return p, nil
 }
@@ -252,7 +261,7 @@ func (r *result) failure(p []byte) error {
 	if len(p) < 3 {
 		return malformed(p)
 	}
-	r.whole = true
+	r.whole = !r.astray
 	e := &driver.MySQLError{Number: binary.LittleEndian.Uint16(p[1:])}
 	if p = p[3:]; len(p) >= 6 && p[0] == '#' {
 		copy(e.SQLState[:], p[1:])

@@ -462,8 +462,9 @@ func TestMarkByHand(t *testing.T) {
 	byMoment := stream("t", extract.Incremental, by("at", "id"))
 	byNumber := stream("t", extract.Append, by("id"))
 	byDay, byLocal := stream("t", extract.Incremental, by("day", "id")), stream("t", extract.Incremental, by("local", "id"))
-	f := newFixture(t, few, byMoment, byNumber, byDay, byLocal)
-	f.exec("ALTER TABLE t ADD day date, ADD local timestamp; UPDATE t SET at = '2024-01-01'::timestamptz + id * interval '1 day'; UPDATE t SET day = at, local = at")
+	byAhead := stream("t", extract.Incremental, by("ahead", "id"))
+	f := newFixture(t, few, byMoment, byNumber, byDay, byLocal, byAhead)
+	f.exec("ALTER TABLE t ADD day date, ADD local timestamp, ADD ahead timestamptz NOT NULL DEFAULT '2024-01-01'; UPDATE t SET ahead = '2999-01-02' WHERE id = 1; UPDATE t SET at = '2024-01-01'::timestamptz + id * interval '1 day'; UPDATE t SET day = at, local = at")
 	for _, c := range []struct {
 		st    extract.Stream
 		since string
@@ -475,6 +476,7 @@ func TestMarkByHand(t *testing.T) {
 		{st: byDay, since: "2999-01-01", words: []string{"no moment of the past"}}, {st: byLocal, since: "2999-01-01", words: []string{"no moment of the past"}},
 		{st: byMoment, since: "yesterday-ish", words: []string{`"yesterday-ish"`, "at", "timestamptz", "state reset"}},
 		{st: byMoment, since: "2999-01-01", words: []string{"2999-01-01", "no moment of the past", "would never be read"}},
+		{st: byAhead, since: "2999-01-01", rows: 1}, {st: byAhead, since: "2999-01-03", words: []string{"no moment of the past"}}, // there are rows until then
 		{st: byMoment, since: "yesterday", words: []string{"yesterday", "no moment of the past"}},
 		{st: byMoment, since: "now", words: []string{"no moment of the past"}},
 		{st: byMoment, since: "17", words: []string{`"17"`, "at"}},

@@ -165,13 +165,23 @@ func (s *source) Identity(st extract.Stream) string {
 		hosts = append(hosts, hostPort(f.Host, f.Port))
 	}
 	slices.Sort(hosts)
-	table := st.Name
-	if schema, name, err := splitName(st.Name); err == nil {
-		if table = quoteIdent(name); schema != "" {
-			table = quoteIdent(schema) + "." + table
+	address := strings.Join(slices.Compact(hosts), ",") + "/" + s.config.Database
+	schema, table, err := splitName(st.Name)
+	if err != nil {
+		table = st.Name
+	}
+	table = quoteIdent(table)
+	if schema != "" {
+		table = quoteIdent(schema) + "." + table
+	}
+	if o, err := database.OptionsOf(st); schema == "" || err == nil && o.Query != "" { // names are looked up by these
+		for _, key := range []string{"search_path", "role", "options"} {
+			if v := s.config.RuntimeParams[key]; v != "" {
+				address += fmt.Sprintf(" with %s=%q", key, v)
+			}
 		}
 	}
-	return s.options.Identity(strings.Join(slices.Compact(hosts), ",")+"/"+s.config.Database, table, st)
+	return s.options.Identity(address, table, st)
 }
 
 func hostPort(host string, port uint16) string {

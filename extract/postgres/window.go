@@ -418,7 +418,7 @@ func (p *planner) bounds(ctx context.Context, mark database.Mark) (b bounds, err
 	if b.top, err = p.rel.maxCursor(ctx, p.h.session, ""); err != nil {
 		return b, err
 	}
-	if b.lo, err = p.low(ctx, mark); err != nil {
+	if b.lo, err = p.low(ctx, mark, b.top); err != nil {
 		return b, err
 	}
 	if b.top == "" {
@@ -447,11 +447,35 @@ FROM (SELECT %s AS top, %s AS lo, %s AS mark, %s AS hi) AS m, LATERAL (SELECT %s
 	return b, err
 }
 
+// past refuses a mark that was set by hand to the future, and beyond what the table has: a clock that was set back may have
+// left rows there.
+func (p *planner) past(ctx context.Context, mark database.Mark, expr, top string) error {
+	c := p.rel.cursor
+	now := literal(p.h.now.Format(time.RFC3339Nano)) + "::timestamptz"
+	if c.class != database.Moments {
+		now = "pg_catalog.timezone(" + literal(p.zone()) + ", " + now + ")"
+	}
+	beyond := "true"
+	if top != "" {
+		beyond = expr + " > " + c.value(top)
+	}
+	var future bool
+	var there string
+	if err := p.h.QueryRow(ctx, "SELECT "+expr+" > n AND "+beyond+", n::timestamp(0)::text FROM (SELECT "+now+" AS n) AS n").Scan(&future, &there); err != nil {
+		return p.noZone(err)
+	}
+	if future || movingWord.MatchString(mark.Value) {
+		return mark.InFuture(p.env.Name, p.stream.Name, c.name, there)
+	}
+	return nil
+}
+
 // movingWord finds what PostgreSQL takes for a moment, and for another one each day.
 var movingWord = regexp.MustCompile(`(?i)^\s*(now|today|tomorrow|yesterday)\b`)
 
-// low is the mark, or, when the clock was set back since, as far before it as rows may have been written since.
-func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
+// low is the mark, or, when the clock was set back since, as far before it as rows may have been written since. top is the
+// greatest value that there is.
+func (p *planner) low(ctx context.Context, mark database.Mark, top string) (string, error) {
 	c := p.rel.cursor
 	if mark.Value == "" {
 		return "", nil
@@ -480,16 +504,8 @@ func (p *planner) low(ctx context.Context, mark database.Mark) (string, error) {
 		return "", &database.Trouble{Message: fmt.Sprintf("the cursor %q is no value of %s (%s)", mark.Value, c.name, c.sqlType), Advice: "millrace state show tells it; state set gives another, state reset reads everything again", Err: err}
 	}
 	if mark.ByHand() && c.class != database.Numbers {
-		var future bool
-		err := p.h.QueryRow(ctx, "SELECT "+expr+" > pg_catalog.timezone($1, $2::timestamptz)", p.zone(), p.h.now).Scan(&future)
-		if c.class == database.Moments {
-			err = p.h.QueryRow(ctx, "SELECT "+expr+" > $1::timestamptz", p.h.now).Scan(&future)
-		}
-		if err != nil {
-			return "", p.noZone(err)
-		}
-		if future || movingWord.MatchString(mark.Value) {
-			return "", mark.InFuture(p.env.Name, p.stream.Name, c.name, p.h.now)
+		if err := p.past(ctx, mark, expr, top); err != nil {
+			return "", err
 		}
 	}
 	if back > 0 && c.class != database.Numbers {

@@ -1,0 +1,250 @@
+package pipeline_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/internal/testserver"
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/pipeline"
+)
+
+// oneAndTwo are two tables with the same columns, whose rows tell which they are of.
+const oneAndTwo = `CREATE TABLE one AS SELECT i AS id, 'one' AS origin, now() - interval '1 hour' AS at, now() - interval '2 hours' AS made FROM generate_series(1, 100) AS i;
+CREATE TABLE two AS SELECT i AS id, 'two' AS origin, now() - interval '3 hours' AS at, now() - interval '2 hours' AS made FROM generate_series(51, 150) AS i`
+
+// origins counts the published rows of each.
+func origins(t *testing.T, e *pipeline.Engine) string {
+	t.Helper()
+	return fmt.Sprint(query(t, e, "SELECT origin, count(*) FROM erp.c GROUP BY ALL ORDER BY ALL"))
+}
+
+// TestRepointed: the rows of one table never mix with those of another that the stream is pointed at later, nor are they
+// read on by a mark of another column. What an append stream has is not thrown away unasked.
+func TestRepointed(t *testing.T) {
+	server := testserver.Postgres(t)
+	const kept, anew = "[[one 100]]", "[[two 100]]"
+	for name, c := range map[string]struct {
+		before, after string
+		other         string // database, or parameters of its URL
+		note          string // of the second run
+	}{
+		"table":    {"name: public.one, as: c", "name: public.two, as: c", "", `"public"."two"`},
+		"database": {"name: c, query: SELECT * FROM one", "name: c, query: SELECT * FROM one", "database", "the table was read from"},
+		"path":     {"name: c, query: SELECT * FROM one", "name: c, query: SELECT * FROM one", "search_path=b", "search_path"},
+		"query":    {"name: c, query: SELECT * FROM one", "name: c, query: SELECT * FROM two", "", "query"},
+		"cursor":   {"name: c, query: SELECT * FROM both_, cursor: made", "name: c, query: SELECT * FROM both_", "", "the table was made with cursor made"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPGProject(t, server, oneAndTwo+"; CREATE VIEW both_ AS SELECT * FROM one; CREATE SCHEMA b; ALTER TABLE two SET SCHEMA b; CREATE VIEW two AS SELECT * FROM b.two; CREATE VIEW b.one AS SELECT * FROM b.two")
+			stream := func(keys string) string {
+				if !strings.Contains(keys, "cursor:") {
+					keys += ", cursor: at"
+				}
+				return "{ " + keys + ", mode: incremental, key: [id] }"
+			}
+			p.reads(stream(c.before))
+			e := engine(t, p.dir)
+			succeeded(t, run(t, e))
+			if got := origins(t, e); got != kept {
+				t.Fatalf("first: %s", got)
+			}
+			switch c.other {
+			case "database":
+				p.url = server.Database(t)
+				p.exec(oneAndTwo + "; ALTER TABLE one RENAME TO old; ALTER TABLE two RENAME TO one")
+			case "":
+				p.exec("CREATE OR REPLACE VIEW both_ AS SELECT * FROM two")
+			default:
+				p.url += "?" + c.other
+			}
+			p.reads(stream(c.after))
+			e = engine(t, p.dir)
+			plan, err := e.Plan(t.Context(), e.Project.Nodes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mentions(t, strings.Join(plan.Nodes[0].Notes, "; "), "read anew from the start", c.note)
+			r := run(t, e)
+			succeeded(t, r)
+			mentions(t, strings.Join(step(t, r, "erp.c").Notes, "; "), "read anew from the start", c.note)
+			if got := origins(t, e); got != anew {
+				t.Errorf("after that: %s", got)
+			}
+			r = run(t, engine(t, p.dir)) // and goes on from there
+			succeeded(t, r)
+			if notes := strings.Join(step(t, r, "erp.c").Notes, "; "); strings.Contains(notes, "anew") {
+				t.Errorf("the third run notes %s", notes)
+			}
+		})
+	}
+	t.Run("append", func(t *testing.T) {
+		p := newPGProject(t, server, oneAndTwo, "{ name: public.one, as: c, mode: append, cursor: at }")
+		succeeded(t, run(t, engine(t, p.dir)))
+		p.reads("{ name: public.two, as: c, mode: append, cursor: at }")
+		e := engine(t, p.dir)
+		s := step(t, run(t, e), "erp.c")
+		mentions(t, s.Error, `"public"."one"`, `"public"."two"`, "100 rows")
+		mentions(t, s.Hint, "--full-refresh", "state set erp.c")
+		if got := origins(t, e); got != kept {
+			t.Fatalf("a refused run left %s", got)
+		}
+		p.exec("INSERT INTO two SELECT i, 'two', now() - interval '10 minutes', now() FROM generate_series(1, 50) AS i")
+		change, err := e.PlanCursor(t.Context(), e.Project.Node("erp.c"), time.Now().Add(-20*time.Minute).UTC().Format(time.RFC3339))
+		if err == nil {
+			err = e.SetCursor(t.Context(), change)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		e = engine(t, p.dir)
+		succeeded(t, run(t, e))
+		if got := origins(t, e); got != "[[one 100] [two 50]]" {
+			t.Errorf("with its cursor set it has %s", got)
+		}
+	})
+}
+
+// TestRepointedHistory: rows that the source may have no more are not thrown away because a stream was pointed elsewhere, be
+// it at the same table under another name of its host.
+func TestRepointedHistory(t *testing.T) {
+	const soft = "{ name: public.one, as: c, mode: incremental, key: [id], cursor: at, deletes: soft }"
+	p := newPGProject(t, testserver.Postgres(t), oneAndTwo, soft)
+	succeeded(t, run(t, engine(t, p.dir)))
+	p.exec("DELETE FROM one WHERE id <= 45")
+	succeeded(t, run(t, engine(t, p.dir)))
+	p.url = strings.Replace(p.url, "127.0.0.1", "localhost", 1)
+	p.reads(soft)
+	e := engine(t, p.dir)
+	s := step(t, run(t, e), "erp.c")
+	mentions(t, s.Error+s.Hint, "localhost", "127.0.0.1", "100 rows", "state set", "--full-refresh")
+	node := e.Project.Node("erp.c")
+	reset, err := e.PlanCursor(t.Context(), node, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mentions(t, reset.Effect, "the next run is refused")
+	set, err := e.PlanCursor(t.Context(), node, reset.From)
+	if err == nil {
+		mentions(t, set.Effect, "merges it by key into the 100 rows", "localhost")
+		err = e.SetCursor(t.Context(), set)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	e = engine(t, p.dir)
+	succeeded(t, run(t, e))
+	if got := fmt.Sprint(query(t, e, "SELECT _deleted_at IS NULL, count(*) FROM erp.c GROUP BY ALL ORDER BY ALL")); got != "[[false 45] [true 55]]" {
+		t.Errorf("live and deleted rows: %s", got)
+	}
+}
+
+// TestRepointedFiles: files that were loaded may be archived. Another source or another cursor column does not throw them
+// away, and a database does not add to them.
+func TestRepointedFiles(t *testing.T) {
+	p := newPGProject(t, testserver.Postgres(t), oneAndTwo, "{ name: public.two, as: c, mode: incremental, key: [id], cursor: at }")
+	file := func(name, origin string, from, to int) {
+		var csv strings.Builder
+		csv.WriteString("id,origin,at,made\n")
+		for i := from; i <= to; i++ {
+			fmt.Fprintf(&csv, "%d,%s,2020-01-01 00:00:00,2020-01-01 00:00:00\n", i, origin)
+		}
+		write(t, p.dir, map[string]string{"in/" + name: csv.String()})
+	}
+	files := func(cursor string) *pipeline.Engine {
+		write(t, p.dir, map[string]string{"millrace.yml": "name: p\nsources:\n  erp:\n    type: files\n    streams:\n      - { name: c, path: 'in/*.csv', mode: incremental, key: [id], cursor: " + cursor + ", columns: { id: INTEGER, origin: VARCHAR, at: TIMESTAMPTZ, made: TIMESTAMPTZ } }\n"})
+		return engine(t, p.dir)
+	}
+	file("a.csv", "archived", 1, 60)
+	succeeded(t, run(t, files("at")))
+	if err := os.Remove(filepath.Join(p.dir, "in", "a.csv")); err != nil {
+		t.Fatal(err)
+	}
+	file("b.csv", "new", 61, 160)
+	succeeded(t, run(t, files("at")))
+	e := files("made")
+	mentions(t, step(t, run(t, e), "erp.c").Error, "made with cursor at", "160 rows")
+	p.reads("{ name: public.two, as: c, mode: incremental, key: [id], cursor: at, max_shrink: 10% }")
+	e = engine(t, p.dir)
+	mentions(t, step(t, run(t, e), "erp.c").Error, "shrunk from 160 rows to 100")
+	if got := origins(t, e); got != "[[archived 60] [new 100]]" {
+		t.Errorf("after two refusals: %s", got)
+	}
+	p.reads("{ name: public.two, as: c, mode: incremental, key: [id], cursor: at }")
+	e = engine(t, p.dir)
+	r := run(t, e)
+	succeeded(t, r)
+	mentions(t, strings.Join(step(t, r, "erp.c").Notes, "; "), "read from files", "now reads postgres")
+	if got := origins(t, e); got != "[[two 100]]" {
+		t.Errorf("from the database: %s", got)
+	}
+}
+
+// unnamed publishes as versions did that did not name what a table was read from.
+type unnamed struct{ load.Loader }
+
+func (l unnamed) Publish(ctx context.Context, p load.Publication) (*load.Manifest, error) {
+	for i := range p.Tables {
+		p.Tables[i].ReadFrom, p.Tables[i].OrderedBy = "", ""
+	}
+	return l.Loader.Publish(ctx, p)
+}
+
+// TestRepointedOldManifest: a table of an older version gets its name in the first run, also when there is nothing to read.
+func TestRepointedOldManifest(t *testing.T) {
+	p := newPGProject(t, testserver.Postgres(t), oneAndTwo, "{ name: public.one, as: c, mode: append, cursor: at }")
+	e := engine(t, p.dir)
+	e.Loader = unnamed{e.Loader}
+	succeeded(t, run(t, e))
+	for range 2 {
+		succeeded(t, run(t, engine(t, p.dir)))
+	}
+	if n := manifest(t, e).Snapshot; n != 2 {
+		t.Errorf("snapshot %d: the second run publishes the name, the third nothing", n)
+	}
+	p.reads("{ name: public.two, as: c, mode: append, cursor: at }")
+	e = engine(t, p.dir)
+	mentions(t, step(t, run(t, e), "erp.c").Error, "neither added to nor thrown away")
+	if got := origins(t, e); got != "[[one 100]]" {
+		t.Error(got)
+	}
+}
+
+// TestRepointedSchema: the policy for schema changes is about what is published, also when it is to be replaced.
+func TestRepointedSchema(t *testing.T) {
+	const stream = "{ name: public.%s, as: c, mode: incremental, key: [id], cursor: at, on_schema_change: %s }"
+	p := newPGProject(t, testserver.Postgres(t), oneAndTwo+"; ALTER TABLE two ADD more int", fmt.Sprintf(stream, "one", "fail"))
+	succeeded(t, run(t, engine(t, p.dir)))
+	p.reads(fmt.Sprintf(stream, "two", "fail"))
+	mentions(t, step(t, run(t, engine(t, p.dir)), "erp.c").Error, `"more" is new`)
+	p.reads(fmt.Sprintf(stream, "two", "evolve"))
+	e := engine(t, p.dir)
+	plan, err := e.Plan(t.Context(), e.Project.Nodes)
+	if err != nil || len(plan.Nodes[0].Changes) != 1 || plan.Nodes[0].Changes[0].Column != "more" {
+		t.Errorf("plan shows %+v, %v", plan.Nodes[0].Changes, err)
+	}
+	succeeded(t, run(t, e))
+	if got := fmt.Sprint(query(t, e, "SELECT count(*), count(more) FROM erp.c")); got != "[[100 0]]" {
+		t.Error(got)
+	}
+}
+
+// TestReconcileEmptied: a source that is empty, and may be, is no cursor that stands still.
+func TestReconcileEmptied(t *testing.T) {
+	for deletes, want := range map[string]string{"ignore": "[[100]]", "soft": "[[100]]", "hard": "[[0]]"} {
+		p := newPGProject(t, testserver.Postgres(t), oneAndTwo, "{ name: public.one, as: c, mode: incremental, key: [id], cursor: at, reconcile: 1s, allow_empty: true, max_shrink: 100%, deletes: "+deletes+" }")
+		succeeded(t, run(t, engine(t, p.dir)))
+		p.exec("TRUNCATE one")
+		p.pass()
+		e := engine(t, p.dir)
+		succeeded(t, run(t, e))
+		if got := fmt.Sprint(query(t, e, "SELECT count(*) FROM erp.c")); got != want {
+			t.Errorf("deletes: %s leaves %s", deletes, got)
+		}
+	}
+}
