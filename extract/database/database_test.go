@@ -226,6 +226,16 @@ func TestCheckNames(t *testing.T) {
 	}
 }
 
+// TestCheckExclude: what identifies or orders rows cannot be left out; lint says so.
+func TestCheckExclude(t *testing.T) {
+	for name, want := range map[string]int{"id": 1, "at": 1, "note": 0} {
+		s := extract.Stream{Name: "orders", Key: []string{"id"}, Cursor: "at", Options: &StreamOptions{Exclude: config.StringList{name}}}
+		if problems := Check(&Options{}, []extract.Stream{s}); len(problems) != want || want == 1 && (problems[0].Key != "exclude" || problems[0].Stream != "orders") {
+			t.Errorf("exclude %s: %+v", name, problems)
+		}
+	}
+}
+
 // TestExtend: a window that goes on in a later state keeps its rows, and takes end, keys and what has changed from there.
 func TestExtend(t *testing.T) {
 	fixed := &extract.Window{Lo: "1", Hi: "5", AsOf: &extract.AsOf{ID: "a"}, Parallel: 3, Notes: []string{"old"},

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/extract"
@@ -145,6 +146,11 @@ func Check(options any, streams []extract.Stream) []extract.Problem {
 		if err != nil {
 			out = append(out, extract.Problem{Stream: s.Name, Message: err.Error()})
 			continue
+		}
+		for _, name := range so.Exclude {
+			if name == s.Cursor || slices.Contains(s.Key, name) {
+				out = append(out, extract.Problem{Stream: s.Name, Key: "exclude", Message: fmt.Sprintf("column %q is the stream's key or cursor: it cannot be left out", name)})
+			}
 		}
 		if so.PageRows < 0 {
 			out = append(out, extract.Problem{Stream: s.Name, Key: "page_rows", Message: "page_rows is negative"})

@@ -111,7 +111,9 @@ func (s *source) explain(ctx context.Context, err error) error {
 		advice = fmt.Sprintf("the certificate is for %s: name the host so in the URL; tls: { verify: ca } takes it for any host", strings.Join(names, ", "))
 	case strings.Contains(err.Error(), "certificate") || strings.Contains(err.Error(), "x509"):
 		advice = "give the authority's certificate as tls: { ca: file.pem }; tls: { verify: none } accepts anyone who answers at that address"
-	case strings.Contains(err.Error(), "server refused TLS"):
+	case c == undefinedObject && strings.Contains(err.Error(), "configuration parameter"):
+		advice = "it stands in the URL: what the client does not know there goes to the server as a setting"
+	case c == "" && strings.Contains(err.Error(), "server refused TLS"):
 		advice = "the server speaks no TLS: switch it on there, or write sslmode=disable if the way to it is safe"
 	case c == "" && (database.Broken(err) || errors.As(err, new(*pgconn.ConnectError))):
 		advice = fmt.Sprintf("is %s reachable from here, and does the server listen on that port?", s.options.URL)

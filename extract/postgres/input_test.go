@@ -31,6 +31,7 @@ func TestInputRefused(t *testing.T) {
 		"no such host":          {url: strings.Replace(f.url, address, "db.invalid:5432", 1), words: []string{"db.invalid", "reachable"}},
 		"wrong password":        {url: strings.Replace(f.url, ":"+c.Password+"@", ":wrong-secret@", 1), words: []string{"password authentication failed", "pg_hba.conf"}},
 		"unknown database":      {url: f.url + "_2", words: []string{"does not exist", "database"}},
+		"unknown parameter":     {url: f.url + "?sslmode=prefer&parseTime=true", words: []string{"parseTime", "configuration parameter", "stands in the URL"}},
 		"missing table":         {st: stream("custmers", extract.Full), words: []string{"custmers", "did you mean public.customers?"}},
 		"missing schema":        {st: stream("pubic.t", extract.Full), words: []string{"pubic.t", "public.t"}},
 		"missing key":           {st: stream("t", extract.Incremental, by("at", "idd")), words: []string{`no column "idd"`, `did you mean "id"`}},
