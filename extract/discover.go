@@ -25,6 +25,8 @@ type CursorCandidate struct {
 	Type     string `json:"type"` // in the source's own spelling
 	Indexed  bool   `json:"indexed"`
 	Nullable bool   `json:"nullable"`
+	// Creation says that by its name it tells when a row was made, and not when it was changed.
+	Creation bool `json:"creation"`
 }
 
 // Level says how bad a Finding is.

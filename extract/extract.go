@@ -46,6 +46,7 @@ type Source interface {
 // Stream is what the project asks of one stream, after defaults.
 type Stream struct {
 	Name    string   // as the project spells it
+	Node    string   // name of its table in the project, by which commands select it
 	Mode    Mode     // how a run reads it
 	Key     []string // columns that identify a row; required by Incremental
 	Cursor  string   // column that orders changes; may be empty where the source orders otherwise

@@ -325,12 +325,11 @@ func (l *loader) stream(s *Source, spec *SourceSpec, node config.Node) *Stream {
 		l.problem(st.Origin.At("mode"), "add cursor: to the stream, a column that grows with each new row and never changes", "append needs a cursor: a %s has no other mark of what was read", spec.Type)
 	}
 	l.deletes(st, spec)
-	table := st.As
-	if table == "" {
+	if st.Table = st.As; st.Table == "" {
 		parts := NameParts(st.Name)
-		table = parts[len(parts)-1]
+		st.Table = parts[len(parts)-1]
 	}
-	l.addNode(&Node{Schema: s.Name, Table: table, Kind: KindStream, Stream: st, Description: st.Description, Owner: st.Owner,
+	l.addNode(&Node{Schema: s.Name, Table: st.Table, Kind: KindStream, Stream: st, Description: st.Description, Owner: st.Owner,
 		Tags: st.Tags, Path: st.Origin.Pos().File, Pos: st.Origin.At("name")})
 	return st
 }

@@ -128,7 +128,8 @@ const DeletedAt = "_deleted_at"
 type Stream struct {
 	StreamKeys
 	Source  *Source
-	Options any // the struct that SourceSpec.StreamOptions made, filled
+	Table   string // that is published: As, or the last part of Name
+	Options any    // the struct that SourceSpec.StreamOptions made, filled
 	Origin  config.Origin
 }
 

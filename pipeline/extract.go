@@ -247,7 +247,7 @@ func (x *extraction) begin() (why string, err error) {
 	// a source that does not say what it reads, whose files may be archived.
 	keeps := s.Mode == string(extract.Append) || s.Deletes == models.DeletesSoft || x.source.Identity(asStream(s)) == ""
 	if elsewhere && keeps && x.before.Rows > 0 {
-		return "", x.refuse(fmt.Sprintf("millrace run %s --full-refresh replaces them by what the stream reads now; millrace state set %[1]s VALUE keeps them and reads on after that value of %s", x.node.Name(), s.Cursor),
+		return "", x.refuse(fmt.Sprintf("millrace run %s --full-refresh replaces them by what the stream reads now; millrace state set %[1]s VALUE keeps them and reads on after that value of %s (and after that, millrace run: the failed run has nothing more to retry)", x.node.Name(), s.Cursor),
 			"%s: its %d rows are neither added to nor thrown away unasked", why, x.before.Rows)
 	}
 	if elsewhere {
@@ -700,6 +700,8 @@ func (x *extraction) explain(err error) error {
 		hint = hinted.Hint()
 	case errors.Is(err, syscall.ENOSPC):
 		hint = "free space on that disk, then `millrace retry`: what was landed is kept"
+	case strings.Contains(err.Error(), "Out of Memory Error"):
+		hint = "give the engine more: millrace run --memory 2GB; a row of many megabytes takes several times its size"
 	case errors.Is(err, warehouse.ErrIncompatible):
 		hint = fmt.Sprintf("millrace run %s --full-refresh reads the table anew", x.node.Name())
 	case errors.Is(err, extract.ErrChanged):

@@ -110,6 +110,26 @@ func TestRepointed(t *testing.T) {
 	})
 }
 
+// TestRepointedByTheServer: where a name without a schema leads to another table, nothing in the project has changed, and no row
+// is added to those of the first.
+func TestRepointedByTheServer(t *testing.T) {
+	for _, stream := range []string{"{ name: c, mode: append, cursor: at }", "{ name: c, mode: incremental, key: [id], cursor: at }", "{ name: c, mode: incremental, key: [id], cursor: at, query: TABLE c }"} {
+		p := newPGProject(t, testserver.Postgres(t), oneAndTwo+"; CREATE SCHEMA b; ALTER TABLE one RENAME TO c; ALTER TABLE two RENAME TO c2; ALTER TABLE c2 SET SCHEMA b; ALTER TABLE b.c2 RENAME TO c", stream)
+		succeeded(t, run(t, engine(t, p.dir)))
+		p.exec("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET search_path = b, public'; END $$; UPDATE b.c SET at = now() - interval '10 minutes'")
+		e := engine(t, p.dir)
+		s := step(t, run(t, e), "erp.c")
+		mentions(t, s.Error+s.Hint, "the cursor is of", "b", "--full-refresh", "state set erp.c")
+		if got := origins(t, e); got != "[[one 100]]" {
+			t.Errorf("%s: %s", stream, got)
+		}
+		succeeded(t, run(t, e, func(r *pipeline.Request) { r.FullRefresh = true }))
+		if got := origins(t, e); got != "[[two 100]]" {
+			t.Errorf("%s, anew: %s", stream, got)
+		}
+	}
+}
+
 // TestRepointedHistory: rows that the source may have no more are not thrown away because a stream was pointed elsewhere, be
 // it at the same table under another name of its host.
 func TestRepointedHistory(t *testing.T) {

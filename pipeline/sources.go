@@ -38,7 +38,7 @@ func checker(s extract.Spec) func(any, []*models.Stream) []models.Finding {
 
 // asStream is a stream of the project as the source contract has it.
 func asStream(st *models.Stream) extract.Stream {
-	return extract.Stream{Name: st.Name, Mode: extract.Mode(st.Mode), Key: st.Key, Cursor: st.Cursor, Deletes: st.Deletes != models.DeletesIgnored, Options: st.Options}
+	return extract.Stream{Name: st.Name, Node: st.Source.Name + "." + st.Table, Mode: extract.Mode(st.Mode), Key: st.Key, Cursor: st.Cursor, Deletes: st.Deletes != models.DeletesIgnored, Options: st.Options}
 }
 
 // SourceOpener opens sources of the project by their type.

@@ -125,6 +125,11 @@ func (e *Engine) PlanCursor(ctx context.Context, n *models.Node, value string) (
 		return nil, fmt.Errorf("%s: %w: it was never published, so the next run reads from the start anyway", n.Name(), ErrNoCursor)
 	}
 	c := &CursorChange{Node: n.Name(), From: t.Cursor, To: value, Mode: n.Stream.Mode, node: n}
+	if value != "" {
+		if _, err := e.checkCursor(ctx, n, t, extract.Cursor(value)); err != nil {
+			return nil, err
+		}
+	}
 	source, err := e.OpenSource(n.Stream.Source)
 	if err != nil {
 		return nil, fmt.Errorf("open source %q: %w", n.Stream.Source.Name, err)

@@ -284,7 +284,11 @@ func streamsYAML(streams []extract.Discovered, names map[string]string) string {
 		}
 		b.WriteString("        mode: full\n")
 		if c := bestCursor(s); c != nil {
-			fmt.Fprintf(&b, "        # in place of full, to read only what has changed:\n        # mode: incremental\n        # cursor: %s   # %s\n", oneLine(yamlScalar(c.Column)), oneLine(candidateText(*c)))
+			why, mode := "to read only what has changed", extract.Incremental
+			if c.Creation {
+				why, mode = "to read only what is new, of rows that never change", extract.Append
+			}
+			fmt.Fprintf(&b, "        # in place of full, %s:\n        # mode: %s\n        # cursor: %s   # %s\n", why, mode, oneLine(yamlScalar(c.Column)), oneLine(candidateText(*c)))
 		}
 	}
 	return b.String()

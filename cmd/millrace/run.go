@@ -180,7 +180,7 @@ func (a *app) printReport(r *pipeline.Report) error {
 		fmt.Fprintf(w, "\nrun %s: nothing new, nothing published\n", r.Run.ID)
 	case r.Run.Status == journal.Succeeded:
 		fmt.Fprintf(w, "\nrun %s: published %s as snapshot %d in %s\n", r.Run.ID, plural(len(r.Published), "table"), r.Snapshot, took(r.Run))
-	case r.Run.Status == journal.Partial:
+	case r.Run.Status == journal.Partial && r.Snapshot > 0:
 		fmt.Fprintf(w, "\nrun %s: published %s as snapshot %d; %s\n", r.Run.ID, plural(len(r.Published), "table"), r.Snapshot, r.Run.Error)
 	default:
 		fmt.Fprintf(w, "\nrun %s: nothing published; %s\n", r.Run.ID, r.Run.Error)

@@ -125,7 +125,7 @@ func createName(name string) bool {
 }
 
 // SortCursors puts the best first: what tells of changes before what tells of creation, what is never NULL and indexed
-// before the rest.
+// before the rest. It says which tell of creation.
 func SortCursors(candidates []extract.CursorCandidate) {
 	rank := func(c extract.CursorCandidate) int {
 		r := 0
@@ -139,6 +139,9 @@ func SortCursors(candidates []extract.CursorCandidate) {
 			r++
 		}
 		return r
+	}
+	for i, c := range candidates {
+		candidates[i].Creation = createName(c.Column) && !changeName(c.Column)
 	}
 	slices.SortStableFunc(candidates, func(a, b extract.CursorCandidate) int { return rank(a) - rank(b) })
 }

@@ -3,6 +3,7 @@ package database
 import (
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"strings"
 	"time"
 
@@ -25,9 +26,14 @@ type Mark struct {
 	// nothing shows how far they are complete.
 	Seen   string    `json:"seen,omitzero"`
 	SeenAt time.Time `json:"seen_at,omitzero"`
+	// Of names what was read, as the server looked it up, where the project's name for it leaves that open.
+	Of string `json:"of,omitzero"`
+	// Sum is of all the rest. Without it the mark is taken for what a person has written.
+	Sum string `json:"sum,omitzero"`
 }
 
-// ParseMark reads a cursor. A plain text, as a person sets it, is a value.
+// ParseMark reads a cursor. A plain text, as a person sets it, is a value; of a mark that a person has changed its value is
+// kept and what runs have found out is not.
 func ParseMark(c extract.Cursor) (Mark, error) {
 	if !strings.HasPrefix(string(c), "{") {
 		return Mark{Value: string(c)}, nil
@@ -39,17 +45,36 @@ func ParseMark(c extract.Cursor) (Mark, error) {
 	if m.Value == "" && m.Seen == "" { // another source's
 		return m, fmt.Errorf("cursor %s has no value", c)
 	}
+	sum := m.Sum
+	if m.Sum = ""; sum != m.sum() {
+		if m.Value == "" {
+			return m, fmt.Errorf("cursor %s was changed and has no value", c)
+		}
+		return Mark{Value: m.Value}, nil
+	}
 	return m, nil
+}
+
+// sum is over what Cursor keeps. m has none yet.
+func (m Mark) sum() string {
+	text, _ := json.Marshal(m) // a plain struct
+	return fmt.Sprintf("%08x", crc32.ChecksumIEEE(text))
 }
 
 // ByHand says that a person has set the mark: no run has proven it.
 func (m Mark) ByHand() bool { return m.At.IsZero() }
 
-// InFuture is the error of a mark that was set by hand to a moment that has not come where it is now, or to a word such as
-// yesterday, which means another one in each run: rows that come until then would never be read.
-func (m Mark) InFuture(source, stream, column, now string) error {
-	return &Trouble{Message: fmt.Sprintf("the cursor %q of %s is no moment of the past (it is %s there): rows that come until then would never be read", m.Value, column, now),
-		Advice: fmt.Sprintf("millrace state set %s.%s takes a date or a time up to now", source, stream)}
+// InFuture is the error of a mark of the stream's cursor column that was set by hand to a moment that has not come where it
+// is now, or to a word such as yesterday, which means another one in each run: rows that come until then would never be read.
+func (m Mark) InFuture(s extract.Stream, now string) error {
+	return &Trouble{Message: fmt.Sprintf("the cursor %q of %s is no moment of the past (it is %s there): rows that come until then would never be read", m.Value, s.Cursor, now),
+		Advice: fmt.Sprintf("millrace state set %s takes a date or a time up to now", s.Node)}
+}
+
+// TooFar is the error of one that was set by hand beyond the greatest number that there is.
+func (m Mark) TooFar(s extract.Stream, top string) error {
+	return &Trouble{Message: fmt.Sprintf("the cursor %s of %s lies beyond the greatest that there is, %s: rows up to it would never be read", m.Value, s.Cursor, top),
+		Advice: fmt.Sprintf("millrace state set %s takes a number up to that", s.Node)}
 }
 
 // Cursor is the mark as the engine keeps it.
@@ -57,7 +82,8 @@ func (m Mark) Cursor() extract.Cursor {
 	if m.Value == "" && m.Seen == "" {
 		return ""
 	}
-	m.Ahead = m.Ahead.Round(time.Millisecond)
+	m.Ahead, m.Sum = m.Ahead.Round(time.Millisecond), ""
+	m.Sum = m.sum()
 	text, _ := json.Marshal(m) // a plain struct
 	return extract.Cursor(text)
 }

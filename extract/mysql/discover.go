@@ -137,16 +137,15 @@ func examine(ctx context.Context, src extract.Source, streams []extract.Stream) 
 	default:
 		out.Say("safe edge", extract.LevelOK, "", "running statements are seen: no late commit is missed")
 	}
-	for _, st := range streams {
+	out.Streams(streams, func(st extract.Stream) ([]string, error) {
 		rel, err := s.relation(ctx, c, st)
 		if err == nil {
 			_, err = c.ExecContext(ctx, "DO (SELECT COUNT(*) FROM (SELECT 1 FROM "+rel.from+" LIMIT 1) AS t)")
 		}
 		if err != nil {
-			out.Unreadable(st.Name, s.explain(ctx, err))
-			continue
+			return nil, s.explain(ctx, err)
 		}
-		out.Remarks(st.Name, rel.remarks())
-	}
+		return rel.remarks(), nil
+	})
 	return out, nil
 }

@@ -331,6 +331,8 @@ func TestMarkByHand(t *testing.T) {
 		{st: byAhead, since: "2999-01-01", rows: 1}, {st: byAhead, since: "2999-01-03", words: []string{"no moment of the past"}}, // there are rows until then
 		{st: byDay, since: "2024-01-06", rows: 5}, {st: byDay, since: "2999-01-01", words: []string{"no moment of the past"}},
 		{st: byMoment, since: "yesterday-ish", words: []string{`"yesterday-ish"`, "at", "datetime(6)", "state reset"}},
+		{st: byMoment, since: `{"value":"2999-01-01","at":"2026-01-01T00:00:00Z"}`, words: []string{"no moment of the past"}}, // changed, or made up
+		{st: byNumber, since: "11", words: []string{"beyond the greatest", "10"}}, {st: byNumber, since: "99999999999999999999999999", words: []string{"beyond the greatest"}}, {st: byNumber, since: "10", rows: 0},
 		{st: byMoment, since: "2999-01-01", words: []string{"2999-01-01", "no moment of the past", "would never be read"}},
 		{st: byMoment, since: "17", words: []string{`"17"`, "at"}},
 		{st: byMoment, since: "0000-00-00 00:00:00", words: []string{"0000-00-00", "at"}},

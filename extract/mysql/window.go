@@ -371,6 +371,15 @@ func (p *planner) greater(ctx context.Context, a, b string) (yes bool, err error
 // past refuses a mark that was set by hand to the future, and beyond what the table has: a clock that was set back may have
 // left rows there.
 func (p *planner) past(ctx context.Context, mark database.Mark, top string) error {
+	if p.rel.cursor.class == database.Numbers {
+		if top == "" {
+			return nil
+		}
+		if beyond, err := p.greater(ctx, mark.Value, top); err != nil || !beyond {
+			return err
+		}
+		return mark.TooFar(p.stream, top)
+	}
 	zone, err := p.zone()
 	if err != nil {
 		return err
@@ -385,7 +394,7 @@ func (p *planner) past(ctx context.Context, mark database.Mark, top string) erro
 		future, err = p.greater(ctx, mark.Value, top)
 	}
 	if err == nil && future {
-		err = mark.InFuture(p.env.Name, p.stream.Name, p.rel.cursor.name, there)
+		err = mark.InFuture(p.stream, there)
 	}
 	return err
 }
@@ -403,7 +412,7 @@ func (p *planner) low(ctx context.Context, mark database.Mark, top string) (stri
 		// Two clocks of which none was set drift apart by less than this.
 		if drift := max(0, present.At.Sub(mark.At)) / 5000; back > drift {
 			return "", &database.Trouble{Message: fmt.Sprintf("the server's clock was set back by about %s since the last run: of rows whose %s is up to %s it cannot be told whether they were read already", back.Round(time.Second), c.name, mark.Value),
-				Advice: fmt.Sprintf("mode: incremental with a key reads them again and merges them; cursor_timezone: knows when summer ends; to go on as if it had not happened: millrace state set %s.%s '%s'", p.env.Name, p.stream.Name, mark.Value)}
+				Advice: fmt.Sprintf("mode: incremental with a key reads them again and merges them; cursor_timezone: knows when summer ends; to go on as if it had not happened: millrace state set %s '%s'", p.stream.Node, mark.Value)}
 		}
 		back = 0
 	}
@@ -421,7 +430,7 @@ func (p *planner) low(ctx context.Context, mark database.Mark, top string) (stri
 	if err != nil || !lo.Valid || c.class == database.Numbers && !plainNumber.MatchString(mark.Value) {
 		return "", &database.Trouble{Message: fmt.Sprintf("the cursor %q is no value of %s (%s)", mark.Value, c.name, c.typ), Advice: "millrace state show tells it; state set gives another, state reset reads everything again", Err: err}
 	}
-	if mark.ByHand() && c.class != database.Numbers {
+	if mark.ByHand() {
 		if err := p.past(ctx, mark, top); err != nil {
 			return "", err
 		}

@@ -175,19 +175,13 @@ func examine(ctx context.Context, src extract.Source, streams []extract.Stream) 
 	default:
 		out.Say("safe edge", extract.LevelOK, "", "open transactions are seen: no late commit is missed")
 	}
-	readable := 0
-	for _, st := range streams {
+	out.Streams(streams, func(st extract.Stream) ([]string, error) {
 		rel, err := s.relation(ctx, c, f, st)
 		if err != nil {
-			out.Unreadable(st.Name, s.explain(ctx, err))
-			continue
+			return nil, s.explain(ctx, err)
 		}
-		readable++
-		out.Remarks(st.Name, rel.remarks())
-	}
-	if readable > 0 {
-		out.Say("streams", extract.LevelOK, "", "%d of %d can be read", readable, len(streams))
-	}
+		return rel.remarks(), nil
+	})
 	return out, nil
 }
 

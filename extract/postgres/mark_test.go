@@ -477,6 +477,9 @@ func TestMarkByHand(t *testing.T) {
 		{st: byMoment, since: "yesterday-ish", words: []string{`"yesterday-ish"`, "at", "timestamptz", "state reset"}},
 		{st: byMoment, since: "2999-01-01", words: []string{"2999-01-01", "no moment of the past", "would never be read"}},
 		{st: byAhead, since: "2999-01-01", rows: 1}, {st: byAhead, since: "2999-01-03", words: []string{"no moment of the past"}}, // there are rows until then
+		{st: byMoment, since: `{"value":"yesterday","at":"2026-01-01T00:00:00Z"}`, words: []string{"no moment of the past"}}, // changed, or made up
+		{st: byLocal, since: "2024-01-06 00:00:00+02", words: []string{"names a zone", "local"}}, {st: byDay, since: "2024-01-06T12:00 Europe/Berlin", words: []string{"names a zone"}},
+		{st: byNumber, since: "11", words: []string{"beyond the greatest", "10"}}, {st: byNumber, since: "10", rows: 0},
 		{st: byMoment, since: "yesterday", words: []string{"yesterday", "no moment of the past"}},
 		{st: byMoment, since: "now", words: []string{"no moment of the past"}},
 		{st: byMoment, since: "17", words: []string{`"17"`, "at"}},

@@ -160,12 +160,8 @@ const appName = "millrace"
 
 // Identity implements extract.Source.
 func (s *source) Identity(st extract.Stream) string {
-	hosts := []string{hostPort(s.config.Host, s.config.Port)}
-	for _, f := range s.config.Fallbacks { // the others of the URL, and each once more for another way of TLS
-		hosts = append(hosts, hostPort(f.Host, f.Port))
-	}
-	slices.Sort(hosts)
-	address := strings.Join(slices.Compact(hosts), ",") + "/" + s.config.Database
+	// The first host of several: others that are added or taken away are to be the same server's.
+	address := net.JoinHostPort(strings.ToLower(s.config.Host), strconv.Itoa(int(s.config.Port))) + "/" + s.config.Database
 	schema, table, err := splitName(st.Name)
 	if err != nil {
 		table = st.Name
@@ -182,10 +178,6 @@ func (s *source) Identity(st extract.Stream) string {
 		}
 	}
 	return s.options.Identity(address, table, st)
-}
-
-func hostPort(host string, port uint16) string {
-	return net.JoinHostPort(strings.ToLower(host), strconv.Itoa(int(port)))
 }
 
 // Close implements extract.Source.

@@ -222,9 +222,18 @@ func (p *planner) changes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	of, err := p.of(ctx)
+	if err != nil {
+		return err
+	}
+	if mark.Of != "" && mark.Of != of {
+		return &database.Trouble{Message: fmt.Sprintf("the cursor is of %s, and what %s reads is now %s", mark.Of, p.stream.Name, of),
+			Advice: fmt.Sprintf("name tables with their schema; then millrace run %s --full-refresh reads it anew, or millrace state set %[1]s '%s' goes on with the rows that are there", p.stream.Node, mark.Value)}
+	}
 	if p.present, err = p.mark(ctx); err != nil {
 		return err
 	}
+	p.present.Of = of
 	if err := p.lookOutside(ctx); err != nil {
 		return err
 	}
@@ -283,6 +292,15 @@ func (p *planner) changes(ctx context.Context) error {
 		p.slice("keys", piece{What: keysOnly}, 0)
 	}
 	return nil
+}
+
+// of names what is read as the server has looked it up: of a query, it is where the names in it are looked for.
+func (p *planner) of(ctx context.Context) (name string, err error) {
+	if p.rel.name != "" {
+		return p.rel.name, nil
+	}
+	err = p.h.QueryRow(ctx, "SELECT 'a query with search_path ' || pg_catalog.array_to_string(pg_catalog.current_schemas(false), ', ')").Scan(&name)
+	return name, err
 }
 
 // nothingYet has the table published without rows: its columns are known.
@@ -451,24 +469,39 @@ FROM (SELECT %s AS top, %s AS lo, %s AS mark, %s AS hi) AS m, LATERAL (SELECT %s
 // left rows there.
 func (p *planner) past(ctx context.Context, mark database.Mark, expr, top string) error {
 	c := p.rel.cursor
-	now := literal(p.h.now.Format(time.RFC3339Nano)) + "::timestamptz"
-	if c.class != database.Moments {
-		now = "pg_catalog.timezone(" + literal(p.zone()) + ", " + now + ")"
+	if c.class != database.Moments && zoned.MatchString(mark.Value) {
+		return &database.Trouble{Message: fmt.Sprintf("the cursor %q names a zone, and %s (%s) has none: the server would pass it over", mark.Value, c.name, c.sqlType), Advice: "leave the zone out: local time at " + p.zone() + " is meant"}
 	}
 	beyond := "true"
 	if top != "" {
 		beyond = expr + " > " + c.value(top)
 	}
 	var future bool
+	if c.class == database.Numbers {
+		if top == "" {
+			return nil
+		}
+		if err := p.h.QueryRow(ctx, "SELECT "+beyond).Scan(&future); err != nil || !future {
+			return err
+		}
+		return mark.TooFar(p.stream, top)
+	}
+	now := literal(p.h.now.Format(time.RFC3339Nano)) + "::timestamptz"
+	if c.class != database.Moments {
+		now = "pg_catalog.timezone(" + literal(p.zone()) + ", " + now + ")"
+	}
 	var there string
 	if err := p.h.QueryRow(ctx, "SELECT "+expr+" > n AND "+beyond+", n::timestamp(0)::text FROM (SELECT "+now+" AS n) AS n").Scan(&future, &there); err != nil {
 		return p.noZone(err)
 	}
 	if future || movingWord.MatchString(mark.Value) {
-		return mark.InFuture(p.env.Name, p.stream.Name, c.name, there)
+		return mark.InFuture(p.stream, there)
 	}
 	return nil
 }
+
+// zoned finds a moment with a zone: 12:00+02, 12:00:00.5 Europe/Berlin, 12:00Z.
+var zoned = regexp.MustCompile(`\d:\d\d(:\d\d(\.\d*)?)?\s*([+-]\d|[A-Za-z])`)
 
 // movingWord finds what PostgreSQL takes for a moment, and for another one each day.
 var movingWord = regexp.MustCompile(`(?i)^\s*(now|today|tomorrow|yesterday)\b`)
@@ -482,14 +515,14 @@ func (p *planner) low(ctx context.Context, mark database.Mark, top string) (stri
 	}
 	if v := strings.ToLower(strings.TrimLeft(mark.Value, "+-")); v == "nan" || v == "infinity" {
 		return "", &database.Trouble{Message: fmt.Sprintf("the cursor of %s stands at %s: nothing comes after it", c.name, mark.Value),
-			Advice: fmt.Sprintf("millrace state reset %s.%s reads everything again; state set gives another value", p.env.Name, p.stream.Name)}
+			Advice: fmt.Sprintf("millrace state reset %s reads everything again; state set gives another value", p.stream.Node)}
 	}
 	back := mark.SetBack(p.present)
 	if p.stream.Mode == extract.Append && back > 0 && c.class != database.Numbers {
 		// Two clocks of which none was set drift apart by less than this.
 		if drift := max(0, p.present.At.Sub(mark.At)) / 5000; back > drift {
 			return "", &database.Trouble{Message: fmt.Sprintf("the server's clock was set back by about %s since the last run: of rows whose %s is up to %s it cannot be told whether they were read already", back.Round(time.Second), c.name, mark.Value),
-				Advice: fmt.Sprintf("mode: incremental with a key reads them again and merges them; to go on as if it had not happened: millrace state set %s.%s '%s'", p.env.Name, p.stream.Name, mark.Value)}
+				Advice: fmt.Sprintf("mode: incremental with a key reads them again and merges them; to go on as if it had not happened: millrace state set %s '%s'", p.stream.Node, mark.Value)}
 		}
 		back = 0
 	}
@@ -503,7 +536,7 @@ func (p *planner) low(ctx context.Context, mark database.Mark, top string) (stri
 	if err := p.h.QueryRow(ctx, "SELECT ("+expr+")::text").Scan(&lo); err != nil {
 		return "", &database.Trouble{Message: fmt.Sprintf("the cursor %q is no value of %s (%s)", mark.Value, c.name, c.sqlType), Advice: "millrace state show tells it; state set gives another, state reset reads everything again", Err: err}
 	}
-	if mark.ByHand() && c.class != database.Numbers {
+	if mark.ByHand() {
 		if err := p.past(ctx, mark, expr, top); err != nil {
 			return "", err
 		}
