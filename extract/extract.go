@@ -51,6 +51,7 @@ type Stream struct {
 	Key     []string // columns that identify a row; required by Incremental
 	Cursor  string   // column that orders changes; may be empty where the source orders otherwise
 	Deletes bool     // the window is to have a slice of keys, by which deleted rows are found
+	Fresh   bool     // nothing is published that the window's rows are added to
 	Known   []Column // columns of the published version: what an unpinned stream must keep to
 	Options any      // the source's own keys: a pointer of the type that Spec.StreamOptions made
 }
@@ -103,6 +104,9 @@ type Window struct {
 	// AsOf is the state of the source that the window reads; nil for a source that knows no such thing. The engine
 	// sees to it that all windows of one source and one run have the same, and keeps it in the manifest.
 	AsOf *AsOf `json:"as_of,omitempty"`
+	// Of is what the stream's name means at the source, where the project leaves that to it (a search path); "" where it does
+	// not. Rows of another are not added to those of this one, as with Source.Identity.
+	Of string `json:"of,omitempty"`
 	// Latest says that the rows are what the source had at one moment, later than that of every window before:
 	// they replace published rows of their key also where their cursor is not greater.
 	Latest bool `json:"latest,omitempty"`

@@ -210,6 +210,16 @@ func (x *extraction) table(ctx context.Context) (*load.Table, error) {
 		if err != nil {
 			return nil, x.explain(err)
 		}
+		if why, err := x.moved(w); err != nil {
+			return nil, err
+		} else if why != "" {
+			x.note(why)
+			if err := x.Journal.DropWindow(ctx, x.ID, x.node.Name()); err != nil {
+				return nil, err
+			}
+			asked, x.reconciles = x.asked(), false
+			continue
+		}
 		parts, err := x.parts(ctx, asked, w)
 		if err == nil && x.strayed(w, parts) {
 			// The source has lost its state on the way, and went on in another: asked again, it adds what has changed since.
@@ -234,27 +244,48 @@ func (x *extraction) table(ctx context.Context) (*load.Table, error) {
 
 // begin decides whether the run adds to what is published or reads the stream anew from its start; why is for the report.
 func (x *extraction) begin() (why string, err error) {
-	s := x.node.Stream
-	if x.before == nil || s.Mode == string(extract.Full) || !x.rebuilds() {
+	if x.before == nil || x.node.Stream.Mode == string(extract.Full) || !x.rebuilds() {
 		return "", nil
 	}
 	if x.selection.FullRefresh {
 		x.before = nil
 		return "", nil
 	}
-	why, elsewhere := x.differs()
-	// Rows that the stream may have no more: those of an append stream, those that are kept when they are gone, and those of
-	// a source that does not say what it reads, whose files may be archived.
-	keeps := s.Mode == string(extract.Append) || s.Deletes == models.DeletesSoft || x.source.Identity(asStream(s)) == ""
-	if elsewhere && keeps && x.before.Rows > 0 {
-		return "", x.refuse(fmt.Sprintf("millrace run %s --full-refresh replaces them by what the stream reads now; millrace state set %[1]s VALUE keeps them and reads on after that value of %s (and after that, millrace run: the failed run has nothing more to retry)", x.node.Name(), s.Cursor),
-			"%s: its %d rows are neither added to nor thrown away unasked", why, x.before.Rows)
+	if why := x.elsewhere(); why != "" {
+		return x.replace(why)
 	}
-	if elsewhere {
-		x.replaced = x.before
+	why = x.otherwise()
+	if x.softDeleted() {
+		return "", x.refuse(fmt.Sprintf("millrace run %s --full-refresh reads it anew", x.node.Name()), "%s, and its rows that were deleted at the source are not thrown away unasked", why)
 	}
 	x.before = nil
 	return "read anew from the start: " + why, nil
+}
+
+// moved does the same for what only the source could tell: its name for what is read leads elsewhere now.
+func (x *extraction) moved(w *extract.Window) (why string, err error) {
+	if x.before == nil || x.node.Stream.Mode == string(extract.Full) || w.Of == "" || x.before.Of == "" || w.Of == x.before.Of {
+		return "", nil
+	}
+	return x.replace(fmt.Sprintf("the table was read from %s, and what the stream names is now %s", x.before.Of, w.Of))
+}
+
+// replace forgets what is published, as the stream reads something else. Rows that the source may have no more are not thrown
+// away for that: those of an append stream, those that were deleted, and those of files, which may be archived.
+func (x *extraction) replace(why string) (string, error) {
+	t := x.before
+	files := t.ReadFrom != "" && !strings.Contains(t.ReadFrom, " ") // the source names no more than its type
+	if t.Rows > 0 && (t.Mode == string(extract.Append) || files || x.softDeleted()) {
+		return "", x.refuse(fmt.Sprintf("millrace run %s --full-refresh replaces them by what the stream reads now; millrace state set %[1]s VALUE keeps them and reads on after that value of %s (and after that, millrace run: the failed run has nothing more to retry)", x.node.Name(), x.node.Stream.Cursor),
+			"%s: its %d rows are neither added to nor thrown away unasked", why, t.Rows)
+	}
+	x.before, x.replaced = nil, t
+	return "read anew from the start: " + why, nil
+}
+
+// softDeleted says whether the published table may have rows that are gone from the source.
+func (x *extraction) softDeleted() bool {
+	return x.before.Rows > 0 && slices.ContainsFunc(x.before.Columns, func(c warehouse.Column) bool { return c.Name == models.DeletedAt })
 }
 
 // strayed says whether a part of this window was read in another state than the window's. Slices that Extend has kept from
@@ -268,6 +299,7 @@ func (x *extraction) strayed(w *extract.Window, parts []journal.Part) bool {
 // asked is the stream as the source contract wants it.
 func (x *extraction) asked() extract.Stream {
 	asked := asStream(x.node.Stream)
+	asked.Fresh = x.before == nil
 	if known := cmp.Or(x.before, x.replaced); known != nil && !x.selection.FullRefresh {
 		for _, c := range known.Columns {
 			if c.Name == models.DeletedAt {
@@ -494,7 +526,10 @@ func (x *extraction) landing(asked extract.Stream, w *extract.Window, slice extr
 
 // version decides what the landed parts make of the table.
 func (x *extraction) version(ctx context.Context, w *extract.Window, parts []journal.Part) (*load.Table, error) {
-	t := &load.Table{Kind: string(models.KindStream), Mode: x.node.Stream.Mode, ReadFrom: x.readFrom(), OrderedBy: x.node.Stream.Cursor, Cursor: string(w.Hi), AsOf: (*load.AsOf)(w.AsOf), Reconciled: x.reconciled(), Description: x.node.Description}
+	t := &load.Table{Kind: string(models.KindStream), Mode: x.node.Stream.Mode, ReadFrom: x.readFrom(), Of: w.Of, OrderedBy: x.node.Stream.Cursor, Cursor: string(w.Hi), AsOf: (*load.AsOf)(w.AsOf), Reconciled: x.reconciled(), Description: x.node.Description}
+	if t.Of == "" && x.before != nil {
+		t.Of = x.before.Of
+	}
 	parts, keys := x.apart(w, parts)
 	var read, landed, rejected int64
 	for _, p := range parts {
@@ -610,11 +645,8 @@ func (x *extraction) guardDeletes(gone, before int64) error {
 
 // rebuilds says whether the run replaces the whole table instead of adding to it.
 func (x *extraction) rebuilds() bool {
-	if x.node.Stream.Mode == string(extract.Full) || x.selection.FullRefresh || x.run.before.Table(nameOf(x.node)) == nil {
-		return true
-	}
-	why, _ := x.differs()
-	return why != ""
+	return x.node.Stream.Mode == string(extract.Full) || x.selection.FullRefresh || x.replaced != nil || x.run.before.Table(nameOf(x.node)) == nil ||
+		x.otherwise() != "" || x.elsewhere() != ""
 }
 
 // readFrom names what the stream reads, for the manifest. It is "" in older ones only.
@@ -622,23 +654,31 @@ func (x *extraction) readFrom() string {
 	return strings.TrimSpace(x.node.Stream.Source.Type + " " + x.source.Identity(asStream(x.node.Stream)))
 }
 
-// differs says why nothing can be added to what is published: it was made in another way or, elsewhere, of something else;
-// "" when it can. What an older manifest does not say is taken to be the same.
-func (x *extraction) differs() (why string, elsewhere bool) {
+// otherwise says in which other way the published table was made, so that nothing can be added to it; "" when in the same.
+func (x *extraction) otherwise() string {
 	s, published := x.node.Stream, x.run.before.Table(nameOf(x.node))
 	switch {
 	case published.Kind != string(models.KindStream):
-		return fmt.Sprintf("the table was made by a %s", published.Kind), false
+		return fmt.Sprintf("the table was made by a %s", published.Kind)
 	case published.Mode != s.Mode:
-		return fmt.Sprintf("the table was made with mode %s", published.Mode), false
+		return fmt.Sprintf("the table was made with mode %s", published.Mode)
 	case s.Mode == string(extract.Incremental) && !slices.EqualFunc(published.Key, s.Key, strings.EqualFold):
-		return fmt.Sprintf("the table was made with key %v", published.Key), false
-	case published.OrderedBy != "" && !strings.EqualFold(published.OrderedBy, s.Cursor):
-		return fmt.Sprintf("the table was made with cursor %s", published.OrderedBy), true
-	case published.ReadFrom != "" && published.ReadFrom != x.readFrom():
-		return fmt.Sprintf("the table was read from %s, the stream now reads %s", published.ReadFrom, x.readFrom()), true
+		return fmt.Sprintf("the table was made with key %v", published.Key)
 	}
-	return "", false
+	return ""
+}
+
+// elsewhere says which other rows the published table was made of; "" when of the same. What an older manifest does not say
+// is taken to be the same.
+func (x *extraction) elsewhere() string {
+	s, published := x.node.Stream, x.run.before.Table(nameOf(x.node))
+	switch {
+	case published.OrderedBy != "" && !strings.EqualFold(published.OrderedBy, s.Cursor):
+		return fmt.Sprintf("the table was made with cursor %s", published.OrderedBy)
+	case published.ReadFrom != "" && published.ReadFrom != x.readFrom():
+		return fmt.Sprintf("the table was read from %s, the stream now reads %s", published.ReadFrom, x.readFrom())
+	}
+	return ""
 }
 
 // nothing is the outcome of a window without slices: the table stays as it is, or, when a whole snapshot was asked
@@ -657,7 +697,7 @@ func (x *extraction) nothing(t *load.Table) (*load.Table, error) {
 	if t.Cursor == "" {
 		t.Cursor = x.before.Cursor
 	}
-	if t.Cursor == x.before.Cursor && t.ReadFrom == x.before.ReadFrom && t.OrderedBy == x.before.OrderedBy {
+	if t.Cursor == x.before.Cursor && t.ReadFrom == x.before.ReadFrom && t.Of == x.before.Of && t.OrderedBy == x.before.OrderedBy {
 		return nil, nil
 	}
 	t.Version = x.before.Version

@@ -279,6 +279,19 @@ func (pl *planning) stream(ctx context.Context, source extract.Source, n *models
 		return err
 	}
 	one.Columns = found
+	w, err := source.Window(ctx, asked, x.since(), nil)
+	if err != nil {
+		return err
+	}
+	if why, err = x.moved(w); err != nil {
+		return err
+	}
+	if why != "" {
+		one.Notes = append(one.Notes, why)
+		if w, err = source.Window(ctx, x.asked(), "", nil); err != nil {
+			return err
+		}
+	}
 	if x.before != nil {
 		if n.Stream.Mode != string(extract.Full) {
 			one.Notes = append(one.Notes, driftNotes(n, schemaChanges(ofSource(x.before.Columns), found))...)
@@ -288,11 +301,7 @@ func (pl *planning) stream(ctx context.Context, source extract.Source, n *models
 		}
 	}
 	if published := pl.before.Table(nameOf(n)); published != nil {
-		one.Changes = schemaChanges(published.Columns, one.Columns)
-	}
-	w, err := source.Window(ctx, asked, x.since(), nil)
-	if err != nil {
-		return err
+		one.Changes = schemaChanges(ofSource(published.Columns), ofSource(one.Columns))
 	}
 	for _, note := range w.Notes {
 		if !slices.Contains(one.Notes, note) {

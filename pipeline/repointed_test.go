@@ -111,21 +111,88 @@ func TestRepointed(t *testing.T) {
 }
 
 // TestRepointedByTheServer: where a name without a schema leads to another table, nothing in the project has changed, and no row
-// is added to those of the first.
+// is added to those of the first, be it that all rows are read to reconcile or that there is no mark.
 func TestRepointedByTheServer(t *testing.T) {
-	for _, stream := range []string{"{ name: c, mode: append, cursor: at }", "{ name: c, mode: incremental, key: [id], cursor: at }", "{ name: c, mode: incremental, key: [id], cursor: at, query: TABLE c }"} {
-		p := newPGProject(t, testserver.Postgres(t), oneAndTwo+"; CREATE SCHEMA b; ALTER TABLE one RENAME TO c; ALTER TABLE two RENAME TO c2; ALTER TABLE c2 SET SCHEMA b; ALTER TABLE b.c2 RENAME TO c", stream)
+	for stream, want := range map[string]string{
+		"mode: append, cursor: at":                                 "refused",
+		"mode: incremental, key: [id], cursor: at, deletes: soft":  "refused",
+		"mode: incremental, key: [id], cursor: at":                 "anew",
+		"mode: incremental, key: [id], cursor: at, query: TABLE c": "anew",
+		"mode: incremental, key: [id], cursor: at, reconcile: 1s":  "anew",
+		"mode: incremental, key: [id], cursor: at, lookback: 1d":   "anew",
+		"mode: incremental, key: [id], cursor: at, deletes: hard":  "anew",
+	} {
+		t.Run(stream, func(t *testing.T) {
+			p := newPGProject(t, testserver.Postgres(t), oneAndTwo+"; CREATE SCHEMA b; ALTER TABLE one RENAME TO c; ALTER TABLE two RENAME TO c2; ALTER TABLE c2 SET SCHEMA b; ALTER TABLE b.c2 RENAME TO c", "{ name: c, "+stream+" }")
+			succeeded(t, run(t, engine(t, p.dir)))
+			p.exec("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET search_path = b, public'; END $$; UPDATE b.c SET at = now() - interval '10 minutes'")
+			p.pass()
+			e := engine(t, p.dir)
+			plan, err := e.Plan(t.Context(), e.Project.Nodes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := step(t, run(t, e), "erp.c")
+			if want == "refused" {
+				mentions(t, s.Error+s.Hint, "is now", "b", "--full-refresh", "state set erp.c")
+				mentions(t, plan.Nodes[0].Error, "is now")
+				if got := origins(t, e); got != "[[one 100]]" {
+					t.Error(got)
+				}
+				succeeded(t, run(t, e, func(r *pipeline.Request) { r.FullRefresh = true }))
+			} else {
+				mentions(t, strings.Join(s.Notes, "; ")+s.Error, "read anew from the start", "is now")
+				mentions(t, strings.Join(plan.Nodes[0].Notes, "; "), "read anew from the start", "is now")
+			}
+			if got := origins(t, e); got != "[[two 100]]" {
+				t.Errorf("anew: %s", got)
+			}
+		})
+	}
+}
+
+// TestRepointedEmpty: a table that has no rows loses none.
+func TestRepointedEmpty(t *testing.T) {
+	p := newPGProject(t, testserver.Postgres(t), oneAndTwo+"; TRUNCATE one; TRUNCATE two", "{ name: public.one, as: c, mode: append, cursor: at }")
+	succeeded(t, run(t, engine(t, p.dir)))
+	p.reads("{ name: public.two, as: c, mode: append, cursor: at }")
+	succeeded(t, run(t, engine(t, p.dir)))
+}
+
+// TestCursorByHandAges: a number that was set by hand is a run's own after the first, and no failure when rows are purged.
+func TestCursorByHandAges(t *testing.T) {
+	p := newPGProject(t, testserver.Postgres(t), "CREATE TABLE c (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text); INSERT INTO c (note) SELECT 'x' FROM generate_series(1, 10)", "{ name: public.c, mode: append, cursor: id }")
+	e := engine(t, p.dir)
+	succeeded(t, run(t, e))
+	change, err := e.PlanCursor(t.Context(), e.Project.Node("erp.c"), "10")
+	if err == nil {
+		err = e.SetCursor(t.Context(), change)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	succeeded(t, run(t, engine(t, p.dir)))
+	before := manifest(t, e).Snapshot
+	p.exec("DELETE FROM c WHERE id > 8")
+	for range 2 {
 		succeeded(t, run(t, engine(t, p.dir)))
-		p.exec("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET search_path = b, public'; END $$; UPDATE b.c SET at = now() - interval '10 minutes'")
+	}
+	if after := manifest(t, e).Snapshot; after != before {
+		t.Errorf("%d snapshots of nothing", after-before)
+	}
+}
+
+// TestTwoCursorsOfOneTable: how far numbers are complete is told apart for each stream of a table.
+func TestTwoCursorsOfOneTable(t *testing.T) {
+	p := newPGProject(t, testserver.Postgres(t), "CREATE TABLE c (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n bigint NOT NULL); INSERT INTO c (n) SELECT i FROM generate_series(1, 10) AS i; ALTER TABLE c ALTER id RESTART WITH 1000",
+		"{ name: public.c, as: b, mode: incremental, key: [id], cursor: n, lookback: 1s }", "{ name: public.c, as: a, mode: append, cursor: id }")
+	for n := 11; n < 15; n++ {
+		p.exec(fmt.Sprintf("INSERT INTO c (n) VALUES (%d)", n))
+		p.pass()
 		e := engine(t, p.dir)
-		s := step(t, run(t, e), "erp.c")
-		mentions(t, s.Error+s.Hint, "the cursor is of", "b", "--full-refresh", "state set erp.c")
-		if got := origins(t, e); got != "[[one 100]]" {
-			t.Errorf("%s: %s", stream, got)
-		}
-		succeeded(t, run(t, e, func(r *pipeline.Request) { r.FullRefresh = true }))
-		if got := origins(t, e); got != "[[two 100]]" {
-			t.Errorf("%s, anew: %s", stream, got)
+		succeeded(t, run(t, e))
+		if got, want := fmt.Sprint(query(t, e, "SELECT (SELECT count(*) FROM erp.a), (SELECT max(n) FROM erp.b)")), fmt.Sprintf("[[%d %d]]", n, n); got != want {
+			t.Errorf("published %s, want %s", got, want)
 		}
 	}
 }
@@ -151,7 +218,7 @@ func TestRepointedHistory(t *testing.T) {
 	mentions(t, reset.Effect, "the next run is refused")
 	set, err := e.PlanCursor(t.Context(), node, reset.From)
 	if err == nil {
-		mentions(t, set.Effect, "merges it by key into the 100 rows", "localhost")
+		mentions(t, set.Effect, "merges it by key into the 100 rows")
 		err = e.SetCursor(t.Context(), set)
 	}
 	if err != nil {
@@ -189,17 +256,13 @@ func TestRepointedFiles(t *testing.T) {
 	succeeded(t, run(t, files("at")))
 	e := files("made")
 	mentions(t, step(t, run(t, e), "erp.c").Error, "made with cursor at", "160 rows")
-	p.reads("{ name: public.two, as: c, mode: incremental, key: [id], cursor: at, max_shrink: 10% }")
+	p.reads("{ name: public.two, as: c, mode: incremental, key: [id], cursor: at }")
 	e = engine(t, p.dir)
-	mentions(t, step(t, run(t, e), "erp.c").Error, "shrunk from 160 rows to 100")
+	mentions(t, step(t, run(t, e), "erp.c").Error, "read from files", "now reads postgres")
 	if got := origins(t, e); got != "[[archived 60] [new 100]]" {
 		t.Errorf("after two refusals: %s", got)
 	}
-	p.reads("{ name: public.two, as: c, mode: incremental, key: [id], cursor: at }")
-	e = engine(t, p.dir)
-	r := run(t, e)
-	succeeded(t, r)
-	mentions(t, strings.Join(step(t, r, "erp.c").Notes, "; "), "read from files", "now reads postgres")
+	succeeded(t, run(t, e, func(r *pipeline.Request) { r.FullRefresh = true }))
 	if got := origins(t, e); got != "[[two 100]]" {
 		t.Errorf("from the database: %s", got)
 	}

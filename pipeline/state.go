@@ -125,19 +125,25 @@ func (e *Engine) PlanCursor(ctx context.Context, n *models.Node, value string) (
 		return nil, fmt.Errorf("%s: %w: it was never published, so the next run reads from the start anyway", n.Name(), ErrNoCursor)
 	}
 	c := &CursorChange{Node: n.Name(), From: t.Cursor, To: value, Mode: n.Stream.Mode, node: n}
-	if value != "" {
-		if _, err := e.checkCursor(ctx, n, t, extract.Cursor(value)); err != nil {
-			return nil, err
-		}
-	}
+	anew, refused := "", error(nil)
 	source, err := e.OpenSource(n.Stream.Source)
-	if err != nil {
+	switch {
+	case err == nil:
+		defer source.Close()
+		x := &extraction{run: &run{Engine: e, before: m}, node: n, source: source, before: t}
+		if value != "" {
+			if _, err := x.accept(ctx, extract.Cursor(value)); err != nil {
+				return nil, err
+			}
+			if anew = x.otherwise(); anew != "" {
+				anew = "it reads everything anew, since " + anew
+			}
+			break
+		}
+		anew, refused = x.begin()
+	case value != "":
 		return nil, fmt.Errorf("open source %q: %w", n.Stream.Source.Name, err)
 	}
-	defer source.Close()
-	x := &extraction{run: &run{Engine: e, before: m}, node: n, source: source, before: t, step: &journal.Step{}}
-	differs, elsewhere := x.differs()
-	anew, refused := x.begin()
 	what := "what comes after the new cursor"
 	if value == "" {
 		what = "everything from the start"
@@ -145,16 +151,13 @@ func (e *Engine) PlanCursor(ctx context.Context, n *models.Node, value string) (
 	switch {
 	case refused != nil && value == "":
 		c.Effect = "the next run is refused: " + refused.Error()
-	case anew != "" && (value == "" || !elsewhere):
+	case anew != "":
 		c.Effect = "the next run does not go by the cursor: " + anew
 	case n.Stream.Mode == string(extract.Append):
 		c.Effect = fmt.Sprintf("the next run reads %s and ADDS it to the %d rows that are there: what they hold already comes twice. "+
 			"To read all again without that: millrace run %s --full-refresh", what, t.Rows, n.Name())
 	default:
 		c.Effect = fmt.Sprintf("the next run reads %s and merges it by key into the %d rows that are there", what, t.Rows)
-	}
-	if value != "" && elsewhere {
-		c.Effect += " (" + differs + ")"
 	}
 	return c, nil
 }
@@ -179,10 +182,17 @@ func (e *Engine) SetCursor(ctx context.Context, c *CursorChange) error {
 	changed := *t
 	changed.Cursor = c.To
 	if c.To != "" { // whoever sets a cursor says that the table goes on with what the stream reads now
-		changed.OrderedBy = n.Stream.Cursor
-		if changed.ReadFrom, err = e.checkCursor(ctx, n, t, extract.Cursor(c.To)); err != nil {
+		source, err := e.OpenSource(n.Stream.Source)
+		if err != nil {
+			return fmt.Errorf("open source %q: %w", n.Stream.Source.Name, err)
+		}
+		defer source.Close()
+		x := &extraction{run: &run{}, node: n, source: source, before: t}
+		w, err := x.accept(ctx, extract.Cursor(c.To))
+		if err != nil {
 			return err
 		}
+		changed.ReadFrom, changed.Of, changed.OrderedBy = x.readFrom(), w.Of, n.Stream.Cursor
 	}
 	now := e.Clock()
 	pipelineName := lockNames([]*models.Node{n})[0]
@@ -233,18 +243,13 @@ func (e *Engine) publishByHand(ctx context.Context, node string, step *journal.S
 	return r.ID, published.Snapshot, e.Journal.FinishRun(ctx, r, cursors)
 }
 
-// checkCursor lets the source look at the new cursor, since it alone can read it, and gives what the stream reads now.
-func (e *Engine) checkCursor(ctx context.Context, n *models.Node, t *load.Table, to extract.Cursor) (readFrom string, err error) {
-	source, err := e.OpenSource(n.Stream.Source)
+// accept lets the source look at a cursor that a person sets: it alone can read it.
+func (x *extraction) accept(ctx context.Context, to extract.Cursor) (*extract.Window, error) {
+	w, err := x.source.Window(ctx, x.asked(), to, nil)
 	if err != nil {
-		return "", fmt.Errorf("open source %q: %w", n.Stream.Source.Name, err)
+		return nil, fmt.Errorf("%s: the source cannot go on from %q: %w", x.node.Name(), to, err)
 	}
-	defer source.Close()
-	x := &extraction{run: &run{}, node: n, source: source, before: t}
-	if _, err := source.Window(ctx, x.asked(), to, nil); err != nil {
-		return "", fmt.Errorf("%s: the source cannot go on from %q: %w", n.Name(), to, err)
-	}
-	return x.readFrom(), nil
+	return w, nil
 }
 
 // Rebuilt is what Rebuild restored.

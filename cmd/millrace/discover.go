@@ -288,7 +288,7 @@ func streamsYAML(streams []extract.Discovered, names map[string]string) string {
 			if c.Creation {
 				why, mode = "to read only what is new, of rows that never change", extract.Append
 			}
-			fmt.Fprintf(&b, "        # in place of full, %s:\n        # mode: %s\n        # cursor: %s   # %s\n", why, mode, oneLine(yamlScalar(c.Column)), oneLine(candidateText(*c)))
+			fmt.Fprintf(&b, "        # in place of full, %s:\n        # mode: %s\n        # cursor: %s   # %s\n", why, mode, oneLine(yamlScalar(c.Column)), oneLine(candidateText(*c, mode)))
 		}
 	}
 	return b.String()
@@ -316,12 +316,15 @@ func bestCursor(s extract.Discovered) *extract.CursorCandidate {
 	return &s.Cursors[0]
 }
 
-func candidateText(c extract.CursorCandidate) string {
+func candidateText(c extract.CursorCandidate, mode extract.Mode) string {
 	text := c.Type
 	if !c.Indexed {
 		text += "; not indexed: each run searches all of the table"
 	}
-	if c.Nullable {
+	switch {
+	case c.Nullable && mode == extract.Append:
+		text += "; may be NULL: append refuses such rows"
+	case c.Nullable:
 		text += "; may be NULL: such rows are read in every run"
 	}
 	return text

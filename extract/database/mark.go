@@ -26,8 +26,6 @@ type Mark struct {
 	// nothing shows how far they are complete.
 	Seen   string    `json:"seen,omitzero"`
 	SeenAt time.Time `json:"seen_at,omitzero"`
-	// Of names what was read, as the server looked it up, where the project's name for it leaves that open.
-	Of string `json:"of,omitzero"`
 	// Sum is of all the rest. Without it the mark is taken for what a person has written.
 	Sum string `json:"sum,omitzero"`
 }
@@ -47,9 +45,6 @@ func ParseMark(c extract.Cursor) (Mark, error) {
 	}
 	sum := m.Sum
 	if m.Sum = ""; sum != m.sum() {
-		if m.Value == "" {
-			return m, fmt.Errorf("cursor %s was changed and has no value", c)
-		}
 		return Mark{Value: m.Value}, nil
 	}
 	return m, nil

@@ -160,19 +160,28 @@ func Check(options any, streams []extract.Stream) []extract.Problem {
 }
 
 // reference is what stands in a URL for a secret or a variable until a run needs it.
-var reference = regexp.MustCompile(`\$\{[^}]*\}`)
+const reference = `\$\{[^}]*\}`
 
-// Form is the URL for those who look at its form only, with a 0 where a reference stands, and without parameters where
-// one stands among them; "" when there is nothing to be seen yet.
+// account is the scheme of a URL and who connects.
+var account = regexp.MustCompile(`^([a-z]+://)((?:` + reference + `|[^@/?#])*@)?`)
+
+// Form is the URL for those who look at its form only: without who connects, and without parameters where a reference stands
+// among them; "" where one stands for more.
 func (o *Options) Form() string {
-	text := o.URL.Reveal()
-	if o.URL.IsZero() || strings.HasPrefix(text, "${") {
+	text, parameters, _ := strings.Cut(account.ReplaceAllString(o.URL.Reveal(), "${1}"), "?")
+	if o.URL.IsZero() || strings.Contains(text, "${") {
 		return ""
 	}
-	if front, parameters, _ := strings.Cut(text, "?"); strings.Contains(parameters, "${") {
-		text = front
+	if parameters != "" && !strings.Contains(parameters, "${") {
+		text += "?" + parameters
 	}
-	return reference.ReplaceAllString(text, "0")
+	return text
+}
+
+// IsURL says whether the URL has one of these schemes, or may have: a reference stands for it.
+func (o *Options) IsURL(schemes ...string) bool {
+	text := o.URL.Reveal()
+	return o.URL.IsZero() || strings.HasPrefix(text, "${") || slices.ContainsFunc(schemes, func(scheme string) bool { return strings.HasPrefix(text, scheme+"://") })
 }
 
 // File makes a path of the options absolute: it is relative to the project, and ~ is the home folder.

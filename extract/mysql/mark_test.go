@@ -502,6 +502,7 @@ func TestMarkLocalTime(t *testing.T) {
 // TestMarkNothingYet: an append stream without rows shows its columns, and no more, once.
 func TestMarkNothingYet(t *testing.T) {
 	st := stream("t", extract.Append, by("at"))
+	st.Fresh = true
 	f := newFixture(t, []string{"CREATE TABLE t (id BIGINT PRIMARY KEY, at DATETIME(6) NOT NULL) ENGINE=InnoDB"}, st)
 	src := f.mustOpen()
 	defer src.Close()
@@ -513,7 +514,7 @@ func TestMarkNothingYet(t *testing.T) {
 	if err != nil || len(w.Slices) != 1 || len(l.Rows) != 0 || w.Hi != "" {
 		t.Errorf("%d slices, %d rows, mark %q: %v", len(w.Slices), len(l.Rows), w.Hi, err)
 	}
-	st.Known = []extract.Column{{Name: "id", Type: "BIGINT"}, {Name: "at", Type: "TIMESTAMP"}}
+	st.Fresh, st.Known = false, []extract.Column{{Name: "id", Type: "BIGINT"}, {Name: "at", Type: "TIMESTAMP"}}
 	if w, err = src.Window(t.Context(), st, "", nil); err != nil || len(w.Slices) != 0 {
 		t.Errorf("once it is published: %d slices, %v", len(w.Slices), err)
 	}

@@ -53,11 +53,11 @@ func isURL(text string) bool {
 
 func check(options any, streams []extract.Stream) []extract.Problem {
 	out := database.Check(options, streams)
-	if o, ok := options.(*database.Options); ok && o.Form() != "" {
+	if o, ok := options.(*database.Options); ok {
 		u, err := url.Parse(o.Form())
-		if err != nil || !isURL(o.Form()) || strings.Trim(u.Path, "/") == "" {
+		if err != nil || !o.IsURL("mysql", "mariadb") || o.Form() != "" && strings.Trim(u.Path, "/") == "" {
 			out = append(out, extract.Problem{Key: "url", Message: "this is not the URL of a MySQL or MariaDB database", Hint: "mysql://user:${secret:name}@host:3306/database"})
-		} else if _, err := (&source{options: database.ForURL(o.Form())}).driverConfig(); err != nil {
+		} else if _, err := (&source{options: database.ForURL(o.Form())}).driverConfig(); o.Form() != "" && err != nil {
 			p := extract.Problem{Key: "url", Message: err.Error()}
 			var told *database.Trouble
 			if errors.As(err, &told) {

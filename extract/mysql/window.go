@@ -163,7 +163,7 @@ func (p *planner) changes(ctx context.Context) error {
 		next.Seen, next.SeenAt = b.top, p.h.now.UTC()
 	}
 	p.w.Hi = next.Cursor()
-	if next.Value == mark.Value && next.Seen == mark.Seen {
+	if next.Value == mark.Value && next.Seen == mark.Seen && !mark.ByHand() {
 		p.w.Hi = p.since // nothing has moved: nothing is to be published
 	}
 	p.w.Overlaps = b.overlaps
@@ -178,7 +178,7 @@ func (p *planner) changes(ctx context.Context) error {
 		}
 		p.w.Overlaps = false
 		switch {
-		case b.hi == "" && len(p.stream.Known) == 0:
+		case b.hi == "" && p.stream.Fresh:
 			p.nothingYet(b.top)
 		case b.hi == "" || b.hi == mark.Value:
 		case mark.Value == "":

@@ -220,18 +220,26 @@ func (r *result) part() ([]byte, error) {
 	}
 	head := binary.LittleEndian.Uint32(r.buf[r.from:])
 	size, sequence := int(head&maxPacket), byte(head>>24)
+	const words = 1 << 16 // more than an error has
+	if sequence != r.sequence && size > words {
+		return nil, r.outOfOrder(sequence)
+	}
 	if err := r.need(4 + size); err != nil {
 		return nil, err
 	}
 	p := r.buf[r.from+4 : r.from+4+size]
 	if sequence != r.sequence {
 		if r.astray = true; size == 0 || p[0] != packetError { // which servers send at any time, before they hang up
-			return nil, fmt.Errorf("%w: packet %d came where %d was to come", driver.ErrInvalidConn, sequence, r.sequence)
+			return nil, r.outOfOrder(sequence)
 		}
 	}
 	r.sequence++
 	r.from += 4 + size
 	return p, nil
+}
+
+func (r *result) outOfOrder(sequence byte) error {
+	return fmt.Errorf("%w: packet %d came where %d was to come", driver.ErrInvalidConn, sequence, r.sequence)
 }
 
 // need reads until n bytes are there.

@@ -478,7 +478,8 @@ func TestMarkByHand(t *testing.T) {
 		{st: byMoment, since: "2999-01-01", words: []string{"2999-01-01", "no moment of the past", "would never be read"}},
 		{st: byAhead, since: "2999-01-01", rows: 1}, {st: byAhead, since: "2999-01-03", words: []string{"no moment of the past"}}, // there are rows until then
 		{st: byMoment, since: `{"value":"yesterday","at":"2026-01-01T00:00:00Z"}`, words: []string{"no moment of the past"}}, // changed, or made up
-		{st: byLocal, since: "2024-01-06 00:00:00+02", words: []string{"names a zone", "local"}}, {st: byDay, since: "2024-01-06T12:00 Europe/Berlin", words: []string{"names a zone"}},
+		{st: byLocal, since: "2024-01-06 00:00:00+02", words: []string{"no plain value of local", "without a zone"}}, {st: byDay, since: "2024-01-06+02", words: []string{"no plain value of day"}},
+		{st: byLocal, since: "2024-01-06T00:00", rows: 5}, {st: byMoment, since: "12:00 yesterday", words: []string{"no moment of the past"}},
 		{st: byNumber, since: "11", words: []string{"beyond the greatest", "10"}}, {st: byNumber, since: "10", rows: 0},
 		{st: byMoment, since: "yesterday", words: []string{"yesterday", "no moment of the past"}},
 		{st: byMoment, since: "now", words: []string{"no moment of the past"}},

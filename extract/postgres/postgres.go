@@ -51,8 +51,9 @@ var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "v
 
 func check(options any, streams []extract.Stream) []extract.Problem {
 	out := database.Check(options, streams)
-	if o, ok := options.(*database.Options); ok && o.Form() != "" {
-		if u, err := url.Parse(o.Form()); err != nil || !isURL(o.Form()) {
+	if o, ok := options.(*database.Options); ok {
+		u, err := url.Parse(o.Form())
+		if err != nil || !o.IsURL("postgres", "postgresql") {
 			out = append(out, extract.Problem{Key: "url", Message: "this is not the URL of a PostgreSQL database", Hint: "postgres://user:${secret:name}@host:5432/database"})
 		} else if mode := u.Query().Get("sslmode"); mode != "" && !slices.Contains(sslModes, mode) {
 			out = append(out, extract.Problem{Key: "url", Message: fmt.Sprintf("sslmode=%s is not known", mode), Hint: "sslmode is one of " + strings.Join(sslModes, ", ")})
@@ -127,7 +128,7 @@ func (s *source) connConfig() (*pgx.ConnConfig, error) {
 			q.Set(key, database.File(s.env.Project, own))
 		}
 	}
-	u.RawQuery = q.Encode()
+	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // for pgx a + is a +
 	c, err := pgx.ParseConfig(u.String())
 	if err != nil { // its words may repeat the URL
 		return nil, &database.Trouble{Message: "the URL or a file that it names cannot be used: " + strings.ReplaceAll(err.Error(), u.String(), s.options.URL.String()), Advice: "postgres://user:${secret:name}@host:5432/database?sslmode=verify-full&sslrootcert=ca.pem"}
@@ -169,13 +170,6 @@ func (s *source) Identity(st extract.Stream) string {
 	table = quoteIdent(table)
 	if schema != "" {
 		table = quoteIdent(schema) + "." + table
-	}
-	if o, err := database.OptionsOf(st); schema == "" || err == nil && o.Query != "" { // names are looked up by these
-		for _, key := range []string{"search_path", "role", "options"} {
-			if v := s.config.RuntimeParams[key]; v != "" {
-				address += fmt.Sprintf(" with %s=%q", key, v)
-			}
-		}
 	}
 	return s.options.Identity(address, table, st)
 }

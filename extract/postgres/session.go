@@ -405,11 +405,11 @@ func (s *source) numberEdges(ctx context.Context, h *holder) error {
 		if err != nil {
 			return err
 		}
-		h.numbers[st.Name] = numberEdge{Value: value, Unordered: unordered}
+		h.numbers[edgeOf(st)] = numberEdge{Value: value, Unordered: unordered}
 		if unordered != "" {
 			continue
 		}
-		tables[st.Name] = rel.tree
+		tables[edgeOf(st)] = rel.tree
 		all = append(all, rel.tree...)
 	}
 	if len(all) == 0 {
@@ -436,14 +436,19 @@ func (s *source) numberEdges(ctx context.Context, h *holder) error {
 			}
 		}
 	}
-	for name, relations := range tables {
+	for key, relations := range tables {
 		for _, b := range left {
 			if b.touches(relations) {
-				h.numbers[name] = numberEdge{Blocker: b}
+				h.numbers[key] = numberEdge{Blocker: b}
 			}
 		}
 	}
 	return nil
+}
+
+// edgeOf is the key of a stream in holder.numbers: one table may be read as two streams, by two cursors.
+func edgeOf(st extract.Stream) string {
+	return strings.Join([]string{st.Node, st.Name, st.Cursor}, "\x00")
 }
 
 // unordered says why the cursor's numbers may not be given out in order; "" when one sequence gives them, one by one.

@@ -137,7 +137,7 @@ LIMIT 1`, r.tree).Scan(&name)
 // may move, from a range yet to be read to one that was, and would never come. Where all rows are read to find those that
 // are gone, it would be taken for one of them.
 func (r *relation) readsOn(w *extract.Window, since extract.Cursor) bool {
-	if since == "" && len(r.stream.Known) > 0 {
+	if since == "" && len(r.stream.Known) > 0 && r.stream.Mode != extract.Append {
 		return false
 	}
 	for _, slice := range w.Slices {
@@ -177,6 +177,10 @@ func (p *planner) plan(ctx context.Context) error {
 	p.w.Notes = append(p.w.Notes, p.rel.remarks()...)
 	if len(p.rel.added) > 0 && p.stream.Mode != extract.Full {
 		p.note("%s", database.AddedNote(p.rel.added, p.stream.Mode))
+	}
+	var err error
+	if p.w.Of, err = p.of(ctx); err != nil {
+		return err
 	}
 	if p.stream.Mode == extract.Full {
 		p.ranges(piece{What: allRows, AsOf: p.h.asOf.ID}, fullRange)
@@ -222,18 +226,9 @@ func (p *planner) changes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	of, err := p.of(ctx)
-	if err != nil {
-		return err
-	}
-	if mark.Of != "" && mark.Of != of {
-		return &database.Trouble{Message: fmt.Sprintf("the cursor is of %s, and what %s reads is now %s", mark.Of, p.stream.Name, of),
-			Advice: fmt.Sprintf("name tables with their schema; then millrace run %s --full-refresh reads it anew, or millrace state set %[1]s '%s' goes on with the rows that are there", p.stream.Node, mark.Value)}
-	}
 	if p.present, err = p.mark(ctx); err != nil {
 		return err
 	}
-	p.present.Of = of
 	if err := p.lookOutside(ctx); err != nil {
 		return err
 	}
@@ -247,7 +242,7 @@ func (p *planner) changes(ctx context.Context) error {
 		next.Seen, next.SeenAt = b.top, p.h.now.UTC()
 	}
 	p.w.Hi = next.Cursor()
-	if next.Value == mark.Value && next.Seen == mark.Seen {
+	if next.Value == mark.Value && next.Seen == mark.Seen && !mark.ByHand() {
 		p.w.Hi = p.since // nothing has moved: nothing is to be published
 	}
 	p.w.Overlaps = b.overlaps
@@ -261,10 +256,11 @@ func (p *planner) changes(ctx context.Context) error {
 			return err
 		}
 		sp.Top, p.w.Overlaps = b.hi, false
-		if b.hi == "" || !b.moved {
-			if len(p.stream.Known) == 0 {
-				p.nothingYet(b.top)
-			}
+		switch {
+		case b.hi == "" && p.stream.Fresh:
+			p.nothingYet(b.top)
+			return nil
+		case b.hi == "" || !b.moved:
 			return nil
 		}
 		if mark.Value == "" {
@@ -469,8 +465,8 @@ FROM (SELECT %s AS top, %s AS lo, %s AS mark, %s AS hi) AS m, LATERAL (SELECT %s
 // left rows there.
 func (p *planner) past(ctx context.Context, mark database.Mark, expr, top string) error {
 	c := p.rel.cursor
-	if c.class != database.Moments && zoned.MatchString(mark.Value) {
-		return &database.Trouble{Message: fmt.Sprintf("the cursor %q names a zone, and %s (%s) has none: the server would pass it over", mark.Value, c.name, c.sqlType), Advice: "leave the zone out: local time at " + p.zone() + " is meant"}
+	if (c.class == database.LocalMoments || c.class == database.Days) && !plainMoment.MatchString(mark.Value) {
+		return &database.Trouble{Message: fmt.Sprintf("the cursor %q is no plain value of %s (%s)", mark.Value, c.name, c.sqlType), Advice: "write 2026-01-31 or 2026-01-31 12:00:00, without a zone: local time at " + p.zone() + " is meant"}
 	}
 	beyond := "true"
 	if top != "" {
@@ -500,11 +496,11 @@ func (p *planner) past(ctx context.Context, mark database.Mark, expr, top string
 	return nil
 }
 
-// zoned finds a moment with a zone: 12:00+02, 12:00:00.5 Europe/Berlin, 12:00Z.
-var zoned = regexp.MustCompile(`\d:\d\d(:\d\d(\.\d*)?)?\s*([+-]\d|[A-Za-z])`)
+// plainMoment is how a moment without a zone is written: the server passes over a zone that it finds there.
+var plainMoment = regexp.MustCompile(`^\d{4,}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?$`)
 
 // movingWord finds what PostgreSQL takes for a moment, and for another one each day.
-var movingWord = regexp.MustCompile(`(?i)^\s*(now|today|tomorrow|yesterday)\b`)
+var movingWord = regexp.MustCompile(`(?i)\b(now|today|tomorrow|yesterday|allballs)\b`)
 
 // low is the mark, or, when the clock was set back since, as far before it as rows may have been written since. top is the
 // greatest value that there is.
@@ -513,7 +509,7 @@ func (p *planner) low(ctx context.Context, mark database.Mark, top string) (stri
 	if mark.Value == "" {
 		return "", nil
 	}
-	if v := strings.ToLower(strings.TrimLeft(mark.Value, "+-")); v == "nan" || v == "infinity" {
+	if v := strings.ToLower(strings.TrimLeft(mark.Value, "+-")); v == "nan" || v == "infinity" || v == "inf" {
 		return "", &database.Trouble{Message: fmt.Sprintf("the cursor of %s stands at %s: nothing comes after it", c.name, mark.Value),
 			Advice: fmt.Sprintf("millrace state reset %s reads everything again; state set gives another value", p.stream.Node)}
 	}
@@ -600,7 +596,7 @@ func (p *planner) unproven(ctx context.Context) (string, error) {
 
 // safeNumber is how far a cursor that is a number is complete.
 func (p *planner) safeNumber(mark database.Mark) (string, error) {
-	edge, known := p.h.numbers[p.stream.Name]
+	edge, known := p.h.numbers[edgeOf(p.stream)]
 	switch {
 	case !known || edge.Unordered != "":
 		p.ripening = true
@@ -624,8 +620,8 @@ func (h *holder) unprovenNumbers(r *relation) string {
 	switch {
 	case h.standby:
 		return h.unproven
-	case h.numbers[r.stream.Name].Unordered != "":
-		return h.numbers[r.stream.Name].Unordered
+	case h.numbers[edgeOf(r.stream)].Unordered != "":
+		return h.numbers[edgeOf(r.stream)].Unordered
 	case len(r.tree) == 0:
 		return "it is a " + r.kind + ", whose writers are not known"
 	}
