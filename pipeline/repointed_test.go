@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -151,6 +152,43 @@ func TestRepointedByTheServer(t *testing.T) {
 	}
 }
 
+// unpublished lands everything and then has no disk to publish to.
+type unpublished struct{ load.Loader }
+
+func (unpublished) Publish(context.Context, load.Publication) (*load.Manifest, error) {
+	return nil, errors.New("disk full")
+}
+
+// TestRepointedRetry: what an attempt has landed of one table is not gone on with where the name leads to another by the time
+// of the retry.
+func TestRepointedRetry(t *testing.T) {
+	for stream, kept := range map[string]string{"mode: append": "[[one 100]]", "mode: incremental, key: [id]": "[[two 100]]"} {
+		for published, want := range map[bool]string{false: "[[two 100]]", true: kept} {
+			p := newPGProject(t, testserver.Postgres(t), oneAndTwo+"; CREATE SCHEMA b; ALTER TABLE one RENAME TO c; ALTER TABLE two RENAME TO c2; ALTER TABLE c2 SET SCHEMA b; ALTER TABLE b.c2 RENAME TO c",
+				"{ name: c, cursor: at, "+stream+" }")
+			if published {
+				succeeded(t, run(t, engine(t, p.dir)))
+				p.exec("UPDATE c SET at = now() - interval '30 minutes' WHERE id <= 10")
+			}
+			e := engine(t, p.dir)
+			e.Loader = unpublished{e.Loader}
+			if _, err := e.Run(t.Context(), pipeline.Request{Nodes: e.Project.Nodes}); err == nil {
+				t.Fatal("published")
+			}
+			p.exec("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET search_path = b, public'; END $$; UPDATE b.c SET at = now() - interval '10 minutes'")
+			p.pass()
+			e = engine(t, p.dir)
+			r, err := e.Retry(t.Context(), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := origins(t, e); got != want {
+				t.Errorf("%s, published before: %v: %s, want %s (%s)", stream, published, got, want, step(t, r, "erp.c").Error)
+			}
+		}
+	}
+}
+
 // TestRepointedEmpty: a table that has no rows loses none.
 func TestRepointedEmpty(t *testing.T) {
 	p := newPGProject(t, testserver.Postgres(t), oneAndTwo+"; TRUNCATE one; TRUNCATE two", "{ name: public.one, as: c, mode: append, cursor: at }")
@@ -180,6 +218,23 @@ func TestCursorByHandAges(t *testing.T) {
 	if after := manifest(t, e).Snapshot; after != before {
 		t.Errorf("%d snapshots of nothing", after-before)
 	}
+}
+
+// TestCursorByHandOfNothing: a number for an empty table cannot be held against anything until there are rows.
+func TestCursorByHandOfNothing(t *testing.T) {
+	p := newPGProject(t, testserver.Postgres(t), "CREATE TABLE c (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text)", "{ name: public.c, mode: append, cursor: id }")
+	e := engine(t, p.dir)
+	succeeded(t, run(t, e))
+	change, err := e.PlanCursor(t.Context(), e.Project.Node("erp.c"), "1000")
+	if err == nil {
+		err = e.SetCursor(t.Context(), change)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	succeeded(t, run(t, engine(t, p.dir)))
+	p.exec("INSERT INTO c (note) SELECT 'x' FROM generate_series(1, 10)")
+	mentions(t, step(t, run(t, engine(t, p.dir)), "erp.c").Error, "1000", "beyond the greatest")
 }
 
 // TestTwoCursorsOfOneTable: how far numbers are complete is told apart for each stream of a table.

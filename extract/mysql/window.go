@@ -163,8 +163,9 @@ func (p *planner) changes(ctx context.Context) error {
 		next.Seen, next.SeenAt = b.top, p.h.now.UTC()
 	}
 	p.w.Hi = next.Cursor()
-	if next.Value == mark.Value && next.Seen == mark.Seen && !mark.ByHand() {
-		p.w.Hi = p.since // nothing has moved: nothing is to be published
+	if next.Value == mark.Value && next.Seen == mark.Seen && !(mark.ByHand() && b.top != "") {
+		// Nothing has moved: nothing is to be published, but that a mark set by hand was held against what is there.
+		p.w.Hi = p.since
 	}
 	p.w.Overlaps = b.overlaps
 	if p.stream.Mode == extract.Append {

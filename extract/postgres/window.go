@@ -71,7 +71,10 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 		}
 		p := &planner{source: s, h: h, rel: rel, stream: st, since: since, w: &extract.Window{Lo: since, Slices: []extract.Slice{}, AsOf: &h.asOf, Latest: true, Parallel: cap(s.slots) - 1}}
 		w = p.w
-		if fixed != nil && fixed.Hi != "" && st.Mode != extract.Full && rel.readsOn(fixed, since) {
+		if w.Of, err = p.of(ctx); err != nil {
+			return err
+		}
+		if fixed != nil && fixed.Of == w.Of && fixed.Hi != "" && st.Mode != extract.Full && rel.readsOn(fixed, since) {
 			p.since, rel.added = fixed.Hi, nil
 			if err := p.plan(ctx); err != nil {
 				return err
@@ -178,10 +181,6 @@ func (p *planner) plan(ctx context.Context) error {
 	if len(p.rel.added) > 0 && p.stream.Mode != extract.Full {
 		p.note("%s", database.AddedNote(p.rel.added, p.stream.Mode))
 	}
-	var err error
-	if p.w.Of, err = p.of(ctx); err != nil {
-		return err
-	}
 	if p.stream.Mode == extract.Full {
 		p.ranges(piece{What: allRows, AsOf: p.h.asOf.ID}, fullRange)
 		return nil
@@ -242,8 +241,9 @@ func (p *planner) changes(ctx context.Context) error {
 		next.Seen, next.SeenAt = b.top, p.h.now.UTC()
 	}
 	p.w.Hi = next.Cursor()
-	if next.Value == mark.Value && next.Seen == mark.Seen && !mark.ByHand() {
-		p.w.Hi = p.since // nothing has moved: nothing is to be published
+	if next.Value == mark.Value && next.Seen == mark.Seen && !(mark.ByHand() && b.top != "") {
+		// Nothing has moved: nothing is to be published, but that a mark set by hand was held against what is there.
+		p.w.Hi = p.since
 	}
 	p.w.Overlaps = b.overlaps
 	sp := piece{Lo: b.lo, Top: b.top}
