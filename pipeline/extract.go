@@ -142,11 +142,19 @@ func (s *sources) get(source *models.Source) (extract.Source, error) {
 	if open := s.open[source.Name]; open != nil {
 		return open, nil
 	}
-	opened, err := s.engine.OpenSource(source)
+	opened, err := s.engine.openSource(source)
+	if err != nil {
+		return nil, err
+	}
+	s.open[source.Name] = opened
+	return opened, nil
+}
+
+func (e *Engine) openSource(source *models.Source) (extract.Source, error) {
+	opened, err := e.OpenSource(source)
 	if err != nil {
 		return nil, fmt.Errorf("open source %q: %w", source.Name, err)
 	}
-	s.open[source.Name] = opened
 	return opened, nil
 }
 

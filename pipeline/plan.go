@@ -292,12 +292,10 @@ func (pl *planning) stream(ctx context.Context, source extract.Source, n *models
 			return err
 		}
 	}
-	if x.before != nil {
-		if n.Stream.Mode != string(extract.Full) {
-			one.Notes = append(one.Notes, driftNotes(n, schemaChanges(ofSource(x.before.Columns), found))...)
-			if one.Columns, err = warehouse.UnionColumns(x.before.Columns, found); err != nil {
-				return err
-			}
+	if x.before != nil && n.Stream.Mode != string(extract.Full) {
+		one.Notes = append(one.Notes, driftNotes(n, schemaChanges(ofSource(x.before.Columns), found))...)
+		if one.Columns, err = warehouse.UnionColumns(x.before.Columns, found); err != nil {
+			return err
 		}
 	}
 	if published := pl.before.Table(nameOf(n)); published != nil {

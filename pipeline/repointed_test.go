@@ -19,6 +19,25 @@ import (
 const oneAndTwo = `CREATE TABLE one AS SELECT i AS id, 'one' AS origin, now() - interval '1 hour' AS at, now() - interval '2 hours' AS made FROM generate_series(1, 100) AS i;
 CREATE TABLE two AS SELECT i AS id, 'two' AS origin, now() - interval '3 hours' AS at, now() - interval '2 hours' AS made FROM generate_series(51, 150) AS i`
 
+// twoSchemas has them as public.c and b.c; leadToB has the name c lead to the second.
+const (
+	twoSchemas = oneAndTwo + "; CREATE SCHEMA b; ALTER TABLE one RENAME TO c; ALTER TABLE two RENAME TO c2; ALTER TABLE c2 SET SCHEMA b; ALTER TABLE b.c2 RENAME TO c"
+	leadToB    = "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET search_path = b, public'; END $$; UPDATE b.c SET at = now() - interval '10 minutes'"
+)
+
+// setCursor sets the cursor of erp.c as `millrace state set` does, and gives what was said of it before.
+func setCursor(t *testing.T, e *pipeline.Engine, value string) (effect string) {
+	t.Helper()
+	change, err := e.PlanCursor(t.Context(), e.Project.Node("erp.c"), value)
+	if err == nil {
+		err = e.SetCursor(t.Context(), change)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return change.Effect
+}
+
 // origins counts the published rows of each.
 func origins(t *testing.T, e *pipeline.Engine) string {
 	t.Helper()
@@ -96,13 +115,7 @@ func TestRepointed(t *testing.T) {
 			t.Fatalf("a refused run left %s", got)
 		}
 		p.exec("INSERT INTO two SELECT i, 'two', now() - interval '10 minutes', now() FROM generate_series(1, 50) AS i")
-		change, err := e.PlanCursor(t.Context(), e.Project.Node("erp.c"), time.Now().Add(-20*time.Minute).UTC().Format(time.RFC3339))
-		if err == nil {
-			err = e.SetCursor(t.Context(), change)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		setCursor(t, e, time.Now().Add(-20*time.Minute).UTC().Format(time.RFC3339))
 		e = engine(t, p.dir)
 		succeeded(t, run(t, e))
 		if got := origins(t, e); got != "[[one 100] [two 50]]" {
@@ -124,9 +137,9 @@ func TestRepointedByTheServer(t *testing.T) {
 		"mode: incremental, key: [id], cursor: at, deletes: hard":  "anew",
 	} {
 		t.Run(stream, func(t *testing.T) {
-			p := newPGProject(t, testserver.Postgres(t), oneAndTwo+"; CREATE SCHEMA b; ALTER TABLE one RENAME TO c; ALTER TABLE two RENAME TO c2; ALTER TABLE c2 SET SCHEMA b; ALTER TABLE b.c2 RENAME TO c", "{ name: c, "+stream+" }")
+			p := newPGProject(t, testserver.Postgres(t), twoSchemas, "{ name: c, "+stream+" }")
 			succeeded(t, run(t, engine(t, p.dir)))
-			p.exec("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET search_path = b, public'; END $$; UPDATE b.c SET at = now() - interval '10 minutes'")
+			p.exec(leadToB)
 			p.pass()
 			e := engine(t, p.dir)
 			plan, err := e.Plan(t.Context(), e.Project.Nodes)
@@ -164,7 +177,7 @@ func (unpublished) Publish(context.Context, load.Publication) (*load.Manifest, e
 func TestRepointedRetry(t *testing.T) {
 	for stream, kept := range map[string]string{"mode: append": "[[one 100]]", "mode: incremental, key: [id]": "[[two 100]]"} {
 		for published, want := range map[bool]string{false: "[[two 100]]", true: kept} {
-			p := newPGProject(t, testserver.Postgres(t), oneAndTwo+"; CREATE SCHEMA b; ALTER TABLE one RENAME TO c; ALTER TABLE two RENAME TO c2; ALTER TABLE c2 SET SCHEMA b; ALTER TABLE b.c2 RENAME TO c",
+			p := newPGProject(t, testserver.Postgres(t), twoSchemas,
 				"{ name: c, cursor: at, "+stream+" }")
 			if published {
 				succeeded(t, run(t, engine(t, p.dir)))
@@ -175,7 +188,7 @@ func TestRepointedRetry(t *testing.T) {
 			if _, err := e.Run(t.Context(), pipeline.Request{Nodes: e.Project.Nodes}); err == nil {
 				t.Fatal("published")
 			}
-			p.exec("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET search_path = b, public'; END $$; UPDATE b.c SET at = now() - interval '10 minutes'")
+			p.exec(leadToB)
 			p.pass()
 			e = engine(t, p.dir)
 			r, err := e.Retry(t.Context(), "")
@@ -202,13 +215,7 @@ func TestCursorByHandAges(t *testing.T) {
 	p := newPGProject(t, testserver.Postgres(t), "CREATE TABLE c (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text); INSERT INTO c (note) SELECT 'x' FROM generate_series(1, 10)", "{ name: public.c, mode: append, cursor: id }")
 	e := engine(t, p.dir)
 	succeeded(t, run(t, e))
-	change, err := e.PlanCursor(t.Context(), e.Project.Node("erp.c"), "10")
-	if err == nil {
-		err = e.SetCursor(t.Context(), change)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	setCursor(t, e, "10")
 	succeeded(t, run(t, engine(t, p.dir)))
 	before := manifest(t, e).Snapshot
 	p.exec("DELETE FROM c WHERE id > 8")
@@ -225,13 +232,7 @@ func TestCursorByHandOfNothing(t *testing.T) {
 	p := newPGProject(t, testserver.Postgres(t), "CREATE TABLE c (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text)", "{ name: public.c, mode: append, cursor: id }")
 	e := engine(t, p.dir)
 	succeeded(t, run(t, e))
-	change, err := e.PlanCursor(t.Context(), e.Project.Node("erp.c"), "1000")
-	if err == nil {
-		err = e.SetCursor(t.Context(), change)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	setCursor(t, e, "1000")
 	succeeded(t, run(t, engine(t, p.dir)))
 	p.exec("INSERT INTO c (note) SELECT 'x' FROM generate_series(1, 10)")
 	mentions(t, step(t, run(t, engine(t, p.dir)), "erp.c").Error, "1000", "beyond the greatest")
@@ -265,20 +266,12 @@ func TestRepointedHistory(t *testing.T) {
 	e := engine(t, p.dir)
 	s := step(t, run(t, e), "erp.c")
 	mentions(t, s.Error+s.Hint, "localhost", "127.0.0.1", "100 rows", "state set", "--full-refresh")
-	node := e.Project.Node("erp.c")
-	reset, err := e.PlanCursor(t.Context(), node, "")
+	reset, err := e.PlanCursor(t.Context(), e.Project.Node("erp.c"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	mentions(t, reset.Effect, "the next run is refused")
-	set, err := e.PlanCursor(t.Context(), node, reset.From)
-	if err == nil {
-		mentions(t, set.Effect, "merges it by key into the 100 rows")
-		err = e.SetCursor(t.Context(), set)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	mentions(t, setCursor(t, e, reset.From), "merges it by key into the 100 rows")
 	e = engine(t, p.dir)
 	succeeded(t, run(t, e))
 	if got := fmt.Sprint(query(t, e, "SELECT _deleted_at IS NULL, count(*) FROM erp.c GROUP BY ALL ORDER BY ALL")); got != "[[false 45] [true 55]]" {

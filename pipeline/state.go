@@ -125,31 +125,29 @@ func (e *Engine) PlanCursor(ctx context.Context, n *models.Node, value string) (
 		return nil, fmt.Errorf("%s: %w: it was never published, so the next run reads from the start anyway", n.Name(), ErrNoCursor)
 	}
 	c := &CursorChange{Node: n.Name(), From: t.Cursor, To: value, Mode: n.Stream.Mode, node: n}
-	anew, refused := "", error(nil)
-	source, err := e.OpenSource(n.Stream.Source)
-	switch {
-	case err == nil:
+	source, err := e.openSource(n.Stream.Source)
+	if err != nil && value != "" { // to read from the start needs no look at the source
+		return nil, err
+	}
+	var anew string
+	var refused error
+	if err == nil {
 		defer source.Close()
 		x := &extraction{run: &run{Engine: e, before: m}, node: n, source: source, before: t}
-		if value != "" {
-			if _, err := x.accept(ctx, extract.Cursor(value)); err != nil {
-				return nil, err
-			}
-			if anew = x.otherwise(); anew != "" {
-				anew = "it reads everything anew, since " + anew
-			}
-			break
+		if value == "" {
+			anew, refused = x.begin()
+		} else if _, err := x.accept(ctx, extract.Cursor(value)); err != nil {
+			return nil, err
+		} else if why := x.otherwise(); why != "" {
+			anew = "it reads everything anew, since " + why
 		}
-		anew, refused = x.begin()
-	case value != "":
-		return nil, fmt.Errorf("open source %q: %w", n.Stream.Source.Name, err)
 	}
 	what := "what comes after the new cursor"
 	if value == "" {
 		what = "everything from the start"
 	}
 	switch {
-	case refused != nil && value == "":
+	case refused != nil:
 		c.Effect = "the next run is refused: " + refused.Error()
 	case anew != "":
 		c.Effect = "the next run does not go by the cursor: " + anew
@@ -182,9 +180,9 @@ func (e *Engine) SetCursor(ctx context.Context, c *CursorChange) error {
 	changed := *t
 	changed.Cursor = c.To
 	if c.To != "" { // whoever sets a cursor says that the table goes on with what the stream reads now
-		source, err := e.OpenSource(n.Stream.Source)
+		source, err := e.openSource(n.Stream.Source)
 		if err != nil {
-			return fmt.Errorf("open source %q: %w", n.Stream.Source.Name, err)
+			return err
 		}
 		defer source.Close()
 		x := &extraction{run: &run{}, node: n, source: source, before: t}

@@ -72,6 +72,20 @@ func (m Mark) TooFar(s extract.Stream, top string) error {
 		Advice: fmt.Sprintf("millrace state set %s takes a number up to that", s.Node)}
 }
 
+// Next is the cursor of a window that ends at hi, where since was and the greatest value that there is is top. present is a
+// mark of now. ripening: nothing shows how far a number is complete, and top is kept to count when it is old enough.
+func (m Mark) Next(since extract.Cursor, present Mark, hi, top string, ripening bool) extract.Cursor {
+	next := present
+	next.Value, next.Seen, next.SeenAt = hi, m.Seen, m.SeenAt
+	if ripening && (m.Seen == "" || hi == m.Seen) {
+		next.Seen, next.SeenAt = top, present.At
+	}
+	if held := m.ByHand() && top != ""; next.Value == m.Value && next.Seen == m.Seen && !held {
+		return since // nothing has moved: nothing is to be published, but that a mark set by hand was held against what is there
+	}
+	return next.Cursor()
+}
+
 // Cursor is the mark as the engine keeps it.
 func (m Mark) Cursor() extract.Cursor {
 	if m.Value == "" && m.Seen == "" {

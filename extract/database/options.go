@@ -178,10 +178,24 @@ func (o *Options) Form() string {
 	return text
 }
 
-// IsURL says whether the URL has one of these schemes, or may have: a reference stands for it.
-func (o *Options) IsURL(schemes ...string) bool {
-	text := o.URL.Reveal()
-	return o.URL.IsZero() || strings.HasPrefix(text, "${") || slices.ContainsFunc(schemes, func(scheme string) bool { return strings.HasPrefix(text, scheme+"://") })
+// Schemes are what the URLs of a type of source begin with.
+type Schemes []string
+
+func (s Schemes) match(text string) bool {
+	return slices.ContainsFunc(s, func(scheme string) bool { return strings.HasPrefix(text, scheme+"://") })
+}
+
+// Fit says whether the URL of the options has one of the schemes, or may have: a reference stands for it, or there is none.
+func (s Schemes) Fit(o *Options) bool {
+	return o.URL.IsZero() || strings.HasPrefix(o.URL.Reveal(), "${") || s.match(o.URL.Reveal())
+}
+
+// FromURL implements extract.Spec.FromURL.
+func (s Schemes) FromURL(text string) (options any, ok bool, err error) {
+	if !s.match(text) {
+		return nil, false, nil
+	}
+	return ForURL(text), true, nil
 }
 
 // File makes a path of the options absolute: it is relative to the project, and ~ is the home folder.

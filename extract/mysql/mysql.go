@@ -38,26 +38,20 @@ func Spec() extract.Spec {
 		Open:            open,
 		Discover:        discover,
 		Examine:         examine,
-		FromURL: func(text string) (any, bool, error) {
-			if !isURL(text) {
-				return nil, false, nil
-			}
-			return database.ForURL(text), true, nil
-		},
+		FromURL:         schemes.FromURL,
 	}
 }
 
-func isURL(text string) bool {
-	return strings.HasPrefix(text, "mysql://") || strings.HasPrefix(text, "mariadb://")
-}
+var schemes = database.Schemes{"mysql", "mariadb"}
 
 func check(options any, streams []extract.Stream) []extract.Problem {
 	out := database.Check(options, streams)
 	if o, ok := options.(*database.Options); ok {
-		u, err := url.Parse(o.Form())
-		if err != nil || !o.IsURL("mysql", "mariadb") || o.Form() != "" && strings.Trim(u.Path, "/") == "" {
+		form := o.Form()
+		u, err := url.Parse(form)
+		if err != nil || !schemes.Fit(o) || form != "" && strings.Trim(u.Path, "/") == "" {
 			out = append(out, extract.Problem{Key: "url", Message: "this is not the URL of a MySQL or MariaDB database", Hint: "mysql://user:${secret:name}@host:3306/database"})
-		} else if _, err := (&source{options: database.ForURL(o.Form())}).driverConfig(); o.Form() != "" && err != nil {
+		} else if _, err := (&source{options: database.ForURL(form)}).driverConfig(); form != "" && err != nil {
 			p := extract.Problem{Key: "url", Message: err.Error()}
 			var told *database.Trouble
 			if errors.As(err, &told) {

@@ -1,11 +1,11 @@
 package mysql
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/extract/database"
+	"github.com/millrace/millrace/extract/database/databasetest"
 )
 
 // TestFromURL: a source of which nothing but its URL is known has the limits that one in a project has.
@@ -47,7 +47,7 @@ func TestIdentity(t *testing.T) {
 
 // TestCheckURL: what cannot work is said before anything connects, also while the password is not known.
 func TestCheckURL(t *testing.T) {
-	for text, want := range map[string]string{
+	databasetest.CheckURLs(t, check, map[string]string{
 		"mysql://u:${secret:pw}@h:3306/d?tls=true":  "",
 		"mariadb://u@h/d":                           "",
 		"${SHOP_URL}":                               "",
@@ -59,10 +59,5 @@ func TestCheckURL(t *testing.T) {
 		"postgres://u:${PW}@h/d":                    "not the URL",
 		"mysql://u:${PW}@h/d?tls=banana":            "tls=banana is not known",
 		"mysql://u:${PW}@h/d?parseTime=true":        `parameter "parseTime"`,
-	} {
-		problems := check(database.ForURL(text), nil)
-		if (len(problems) == 0) != (want == "") || len(problems) == 1 && !strings.Contains(problems[0].Message, want) || len(problems) > 1 {
-			t.Errorf("%s: %+v", text, problems)
-		}
-	}
+	})
 }

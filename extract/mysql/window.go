@@ -157,16 +157,7 @@ func (p *planner) changes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	next := p.mark()
-	next.Value, next.Seen, next.SeenAt = b.hi, mark.Seen, mark.SeenAt
-	if p.ripening && (mark.Seen == "" || b.hi == mark.Seen) {
-		next.Seen, next.SeenAt = b.top, p.h.now.UTC()
-	}
-	p.w.Hi = next.Cursor()
-	if next.Value == mark.Value && next.Seen == mark.Seen && !(mark.ByHand() && b.top != "") {
-		// Nothing has moved: nothing is to be published, but that a mark set by hand was held against what is there.
-		p.w.Hi = p.since
-	}
+	p.w.Hi = mark.Next(p.since, p.mark(), b.hi, b.top, p.ripening)
 	p.w.Overlaps = b.overlaps
 	if p.stream.Mode == extract.Append {
 		if p.ripening {

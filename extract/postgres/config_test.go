@@ -17,6 +17,7 @@ import (
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/extract/database"
+	"github.com/millrace/millrace/extract/database/databasetest"
 	"github.com/millrace/millrace/internal/config"
 )
 
@@ -155,7 +156,7 @@ func TestIdentity(t *testing.T) {
 
 // TestCheckURL: what cannot work is said before anything connects, also while the password is not known.
 func TestCheckURL(t *testing.T) {
-	for text, want := range map[string]string{
+	databasetest.CheckURLs(t, check, map[string]string{
 		"postgres://u:${secret:pw}@h:5432/d?sslmode=verify-full": "",
 		"postgresql://u@h/d":                               "",
 		"postgres://u@h/d?sslmode=${MODE}":                 "",
@@ -168,10 +169,5 @@ func TestCheckURL(t *testing.T) {
 		"mysql://u:${PW}@h/d":                              "not the URL",
 		"postgres://u:${PW}@h/d?sslmode=banana":            "sslmode=banana is not known",
 		"postgres://u:${PW}@h/d?sslmode=required":          "sslmode=required is not known",
-	} {
-		problems := check(database.ForURL(text), nil)
-		if (len(problems) == 0) != (want == "") || len(problems) == 1 && !strings.Contains(problems[0].Message, want) || len(problems) > 1 {
-			t.Errorf("%s: %+v", text, problems)
-		}
-	}
+	})
 }

@@ -34,26 +34,20 @@ func Spec() extract.Spec {
 		Open:            open,
 		Discover:        discover,
 		Examine:         examine,
-		FromURL: func(text string) (any, bool, error) {
-			if !isURL(text) {
-				return nil, false, nil
-			}
-			return database.ForURL(text), true, nil
-		},
+		FromURL:         schemes.FromURL,
 	}
 }
 
-func isURL(text string) bool {
-	return strings.HasPrefix(text, "postgres://") || strings.HasPrefix(text, "postgresql://")
-}
-
-var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+var (
+	schemes  = database.Schemes{"postgres", "postgresql"}
+	sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+)
 
 func check(options any, streams []extract.Stream) []extract.Problem {
 	out := database.Check(options, streams)
 	if o, ok := options.(*database.Options); ok {
 		u, err := url.Parse(o.Form())
-		if err != nil || !o.IsURL("postgres", "postgresql") {
+		if err != nil || !schemes.Fit(o) {
 			out = append(out, extract.Problem{Key: "url", Message: "this is not the URL of a PostgreSQL database", Hint: "postgres://user:${secret:name}@host:5432/database"})
 		} else if mode := u.Query().Get("sslmode"); mode != "" && !slices.Contains(sslModes, mode) {
 			out = append(out, extract.Problem{Key: "url", Message: fmt.Sprintf("sslmode=%s is not known", mode), Hint: "sslmode is one of " + strings.Join(sslModes, ", ")})

@@ -224,3 +224,14 @@ func By(cursor string, key ...string) func(*extract.Stream) {
 func Option(set func(*database.StreamOptions)) func(*extract.Stream) {
 	return func(s *extract.Stream) { set(s.Options.(*database.StreamOptions)) }
 }
+
+// CheckURLs looks at URLs as lint does: each is to have the problem that is named, "" for none.
+func CheckURLs(t *testing.T, check func(any, []extract.Stream) []extract.Problem, want map[string]string) {
+	t.Helper()
+	for text, words := range want {
+		problems := check(database.ForURL(text), nil)
+		if (len(problems) == 0) != (words == "") || len(problems) == 1 && !strings.Contains(problems[0].Message, words) || len(problems) > 1 {
+			t.Errorf("%s: %+v", text, problems)
+		}
+	}
+}
