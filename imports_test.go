@@ -22,8 +22,8 @@ var arrows = map[string][]string{
 	"transform": {"transform", "models", "warehouse"},
 	"load":      {"load", "models", "warehouse"},
 	"pipeline":  {"pipeline", "extract", "transform", "load", "models", "warehouse"},
-	"report":    {"report", "pipeline", "models", "warehouse"},
-	"serve":     {"serve", "report", "pipeline", "models", "warehouse"},
+	"report":    {"report", "pipeline", "transform", "models", "warehouse"},
+	"serve":     {"serve", "report", "pipeline", "transform", "models", "warehouse"},
 	"cmd":       {"cmd", "serve", "report", "pipeline", "extract", "transform", "load", "models", "warehouse"},
 }
 

@@ -68,6 +68,7 @@ type loader struct {
 	resolve  config.Resolver
 	files    map[string]*config.File
 	hash     []string
+	checks   []*Check         // of all nodes
 	tables   map[string]*Node // by lower-case schema.table: names that differ by case only are one table
 }
 
@@ -89,8 +90,10 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.macros()
 	l.models()
 	l.properties()
+	l.singularChecks()
 	l.unusedFolders()
 	l.link()
+	l.linkChecks()
 	l.pipelines()
 	l.p.Name, l.p.Memory = l.file.Name, int64(l.file.Memory)
 	l.p.Verify = l.file.Verify
@@ -297,10 +300,6 @@ func (l *loader) spec(typ string) (*SourceSpec, []string) {
 }
 
 func (l *loader) stream(s *Source, spec *SourceSpec, node config.Node) *Stream {
-	if c := node.Get("checks"); !c.IsZero() {
-		l.problem(node.Origin().Key("checks"), "remove the key until then", "checks come with a later version: this one would not run them")
-		return nil
-	}
 	st := &Stream{Source: s, Options: spec.StreamOptions(), Origin: node.Origin()}
 	problems := node.Decode(&st.StreamKeys, st.Options)
 	l.problems = append(l.problems, problems...)
@@ -329,8 +328,10 @@ func (l *loader) stream(s *Source, spec *SourceSpec, node config.Node) *Stream {
 		parts := NameParts(st.Name)
 		st.Table = parts[len(parts)-1]
 	}
-	l.addNode(&Node{Schema: s.Name, Table: st.Table, Kind: KindStream, Stream: st, Description: st.Description, Owner: st.Owner,
-		Tags: st.Tags, Path: st.Origin.Pos().File, Pos: st.Origin.At("name")})
+	n := &Node{Schema: s.Name, Table: st.Table, Kind: KindStream, Stream: st, Description: st.Description, Owner: st.Owner,
+		Tags: st.Tags, Path: st.Origin.Pos().File, Pos: st.Origin.At("name")}
+	l.addNode(n)
+	l.checksOf(n, st.Checks.Node, "", false)
 	return st
 }
 
@@ -409,7 +410,7 @@ func (l *loader) glob(dir string, exts ...string) []string {
 
 // unusedFolders warns of files that look as if they did something.
 func (l *loader) unusedFolders() {
-	for dir, what := range map[string]string{"seeds": "seeds", "entities": "entities", "checks": "singular checks"} {
+	for dir, what := range map[string]string{"seeds": "seeds", "entities": "entities"} {
 		for _, ext := range []string{".csv", ".yml", ".yaml", ".sql"} {
 			if files := l.glob(dir, ext); len(files) > 0 {
 				l.warning(config.Pos{File: files[0]}, "", "%s come with a later version: this one does not read %s/", what, dir)

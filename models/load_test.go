@@ -58,7 +58,6 @@ func TestMistakes(t *testing.T) {
 		{"unknown type of source", map[string]string{"millrace.yml": strings.Replace(head, "fake", "fakee", 1)}, []string{"millrace.yml:4:11", `unknown type of source "fakee"`, `did you mean "fake"?`}},
 		{"incremental without a key", map[string]string{"millrace.yml": strings.Replace(head, "key: [id]", "mode: incremental", 1)}, []string{"millrace.yml:6:31", "needs a key"}},
 		{"the source's own check", map[string]string{"millrace.yml": strings.Replace(head, "key: [id]", "table: forbidden", 1)}, []string{"millrace.yml:6:32", "that table is forbidden", "take another"}},
-		{"checks are refused", map[string]string{"millrace.yml": strings.Replace(head, "key: [id]", "checks: []", 1)}, []string{"millrace.yml:6:25", "checks come with a later version"}},
 		{"unknown target", map[string]string{"millrace.yml": head + "target: prdo\ntargets:\n  prod: { type: local }\n  dev: { type: local }\n"}, []string{"millrace.yml:7:9", `unknown target "prdo"`, `did you mean "prod"?`}},
 		{"snowflake", map[string]string{"millrace.yml": head + "targets:\n  prod: { type: snowflake }\n"}, []string{"millrace.yml:8:17", "snowflake"}},
 		{"unknown ref", map[string]string{"millrace.yml": head, "models/a.sql": "select *\nfrom {{ ref('ordres') }}", "models/orders.sql": "select 1"}, []string{"models/a.sql:2:9", `ref("ordres")`, `did you mean "orders"?`}},
@@ -119,7 +118,7 @@ func TestWarnings(t *testing.T) {
 	if p == nil || p.Node("main.a") == nil {
 		t.Fatalf("the project did not load: %s", text)
 	}
-	for _, want := range []string{"warning: tests come with a later version", "warning: seeds come with a later version"} {
+	for _, want := range []string{"warning: seeds come with a later version"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not said in:\n%s", want, text)
 		}

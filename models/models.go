@@ -111,6 +111,7 @@ type StreamKeys struct {
 	AllowEmpty  bool              `yaml:"allow_empty" doc:"Let an empty snapshot replace a table that has rows."`
 	MaxShrink   config.Threshold  `yaml:"max_shrink" default:"50%" doc:"A snapshot smaller than the published table by more than this, or more deleted rows than this share of it, fails, unless the run says --allow-shrunken." example:"50%"`
 	Deletes     string            `yaml:"deletes" default:"ignore" enum:"ignore,hard,soft" doc:"Incremental only: rows that are gone from the source, found by comparing keys in each run. hard: they leave the table. soft: they stay, with the time in _deleted_at."`
+	Checks      checkList         `yaml:"checks" doc:"What must hold for its rows. A kind with its columns, or with its arguments and settings." example:"[{not_null: id}]"`
 	Reconcile   config.Duration   `yaml:"reconcile" doc:"Incremental only: so often all rows are read and compared, for changes that the cursor did not show and, with deletes:, for rows that are gone." example:"7d"`
 }
 
@@ -165,7 +166,10 @@ type Node struct {
 	Description   string
 	Owner         string
 	Tags          []string
-	Needs         []*Node // what it reads, sorted by name
+	Needs         []*Node  // what it reads, sorted by name
+	Columns       []Column // what the project says of them; not all that there are
+	Checks        []*Check
+	After         []*Node // what its checks read besides, and what must therefore be built first
 	Pipeline      string  // the pipeline that owns it; "" when none does
 	Path          string  // the file that defines it, relative to the project
 	Pos           config.Pos
@@ -173,6 +177,25 @@ type Node struct {
 
 // Name is schema.table.
 func (n *Node) Name() string { return n.Schema + "." + n.Table }
+
+// Column is what a project says about a column.
+type Column struct {
+	Name        string
+	Description string
+	Type        string // "" when it says none
+	Tags        []string
+	Pos         config.Pos
+}
+
+// Check returns the node's check of that name, or nil.
+func (n *Node) Check(name string) *Check {
+	for _, c := range n.Checks {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}
 
 // Materialization is how a model becomes a table.
 type Materialization string

@@ -75,4 +75,28 @@ CREATE TABLE event (
 	text TEXT NOT NULL
 ) STRICT;
 `,
+	`
+CREATE TABLE check_result (
+	run      TEXT NOT NULL REFERENCES run (id),
+	node     TEXT NOT NULL,
+	name     TEXT NOT NULL,
+	position INTEGER NOT NULL,    -- order in the project
+	status   TEXT NOT NULL,
+	failing  INTEGER NOT NULL,
+	checked  INTEGER NOT NULL,
+	at       TEXT NOT NULL,       -- logical time of the run
+	result   TEXT NOT NULL,       -- JSON of check.Result
+	PRIMARY KEY (run, node, name)
+) STRICT;
+CREATE INDEX check_result_trend ON check_result (node, name, at);
+CREATE TABLE metric (
+	run   TEXT NOT NULL REFERENCES run (id),
+	node  TEXT NOT NULL,
+	name  TEXT NOT NULL,          -- rows, or column:metric
+	value REAL NOT NULL,
+	at    TEXT NOT NULL,          -- logical time of the run
+	PRIMARY KEY (run, node, name)
+) STRICT;
+CREATE INDEX metric_history ON metric (node, name, at);
+`,
 }

@@ -1,0 +1,368 @@
+package models
+
+import (
+	"errors"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/models/jinja"
+)
+
+// Check is one expectation about a node's table. What it is about stands in Args, a pointer to the struct of its kind:
+// *NotNull, *Unique, *AcceptedValues… Its columns were not compared with the table's yet: a project knows no table.
+type Check struct {
+	Name    string // unique among the checks of its node: not_null_id
+	Kind    string // not_null, unique…
+	Node    *Node  // whose table it is about; of a singular check the last of those that it reads
+	Columns []string
+	Args    any
+	CheckSettings
+	Pos config.Pos
+
+	Template *jinja.Template // of kind sql
+	Reads    []*Node         // what it reads beside its node's table, sorted by name
+	// Deferred says that it can only run when the whole run is built: what it reads is built from its node. Its failing
+	// rows cannot be diverted any more.
+	Deferred bool
+}
+
+// ByRow says whether the check judges each row by itself, so that the rows that fail it can be named.
+func (c *Check) ByRow() bool { return checkKinds[c.Kind].byRow }
+
+// Quarantines says whether failing rows are diverted.
+func (c *Check) Quarantines() bool { return c.Severity == SeverityQuarantine }
+
+// Severity says what a failing check does.
+type Severity string
+
+// The severities. A quarantining check diverts the rows that fail it.
+const (
+	SeverityWarn       Severity = "warn"
+	SeverityError      Severity = "error"
+	SeverityQuarantine Severity = "quarantine"
+)
+
+// CheckSettings are the keys that every kind of check understands, beside its own or under config:.
+type CheckSettings struct {
+	config.Origin
+	Severity    Severity          `yaml:"severity" default:"error" enum:"warn,error,quarantine" doc:"What failing rows do. error: the table keeps its previous version. warn: they are told. quarantine: they go to the table's __quarantine instead of the table."`
+	Where       string            `yaml:"where" doc:"SQL condition: only rows that meet it are checked." example:"status <> 'draft'"`
+	WarnIf      Condition         `yaml:"warn_if" doc:"When failing rows are a warning: an operator and a count, or a share of the rows checked. Default: any." example:"> 10"`
+	ErrorIf     Condition         `yaml:"error_if" doc:"When failing rows are an error. Default: any; with severity quarantine, more than 10% of the rows checked." example:">= 1%"`
+	Limit       int               `yaml:"limit" default:"10" doc:"Failing rows to keep as a sample."`
+	Owner       string            `yaml:"owner" doc:"Who answers for it; the table's owner by default."`
+	Description string            `yaml:"description" doc:"Why the rule is there, for those who read the report."`
+	Tags        config.StringList `yaml:"tags" doc:"Words about the check."`
+	Enabled     bool              `yaml:"enabled" default:"true" doc:"false leaves the check out."`
+	Meta        config.Node       `yaml:"meta" doc:"Anything; not read."`
+	// dbt's keys that have no meaning here: the failing rows are always kept, in the report and in the quarantine.
+	StoreFailures   config.Node `yaml:"store_failures" doc:"Has no effect: failing rows are always kept."`
+	StoreFailuresAs config.Node `yaml:"store_failures_as" doc:"Has no effect: failing rows are always kept."`
+}
+
+// DefaultQuarantineError is the share of the rows checked beyond which quarantining them is an error: most likely it is the
+// rule or the delivery that is wrong, not the rows.
+var DefaultQuarantineError = Condition{Op: ">", Limit: config.Threshold{Percent: 10, IsPercent: true}}
+
+// Condition is a comparison of a number of failing rows with a limit, such as "> 10" or ">= 1%". The zero Condition was
+// not written.
+type Condition struct {
+	Op    string // = != > >= < <=
+	Limit config.Threshold
+}
+
+// IsZero says that the condition was not written.
+func (c Condition) IsZero() bool { return c.Op == "" }
+
+// Holds compares failing rows, of so many that were checked, with the limit.
+func (c Condition) Holds(failing, checked int64) bool {
+	left, right := float64(failing), float64(c.Limit.Count)
+	if c.Limit.IsPercent {
+		if checked == 0 {
+			left, right = 0, c.Limit.Percent
+		} else {
+			left, right = left*100, c.Limit.Percent*float64(checked)
+		}
+	}
+	switch c.Op {
+	case "=":
+		return left == right
+	case "!=":
+		return left != right
+	case ">":
+		return left > right
+	case ">=":
+		return left >= right
+	case "<":
+		return left < right
+	case "<=":
+		return left <= right
+	}
+	return false
+}
+
+// String returns the form that is written in YAML.
+func (c Condition) String() string {
+	if c.IsZero() {
+		return ""
+	}
+	return c.Op + " " + c.Limit.String()
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (c Condition) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+var conditionSyntax = regexp.MustCompile(`^\s*(=|==|!=|<>|>|>=|<|<=)?\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*$`)
+
+// UnmarshalText implements encoding.TextUnmarshaler. A number alone is a limit that must not be passed.
+func (c *Condition) UnmarshalText(b []byte) error {
+	m := conditionSyntax.FindStringSubmatch(string(b))
+	if m == nil {
+		return errors.New(`must be an operator and a number of rows or a share, such as "> 10", ">= 1%" or "!= 0"`)
+	}
+	op := map[string]string{"": ">", "==": "=", "<>": "!="}[m[1]]
+	if op == "" {
+		op = m[1]
+	}
+	var limit config.Threshold
+	if err := limit.UnmarshalText([]byte(m[2] + m[3])); err != nil {
+		return errors.New("counts rows or a share of them: " + err.Error())
+	}
+	*c = Condition{op, limit}
+	return nil
+}
+
+// SchemaType implements the schema of a Condition.
+func (Condition) SchemaType() map[string]any {
+	return map[string]any{"type": []any{"string", "integer"}, "pattern": conditionSyntax.String() + `|\$\{`, "minimum": 0}
+}
+
+// Literal is a constant in a check's argument.
+type Literal struct {
+	Text   string
+	Number bool // written as a number
+	Null   bool
+	set    bool
+}
+
+// IsSet says that the literal was written.
+func (l Literal) IsSet() bool { return l.set }
+
+// Text makes a literal of a text.
+func Text(s string) Literal { return Literal{Text: s, set: true} }
+
+// Number makes a literal of a number.
+func Number(s string) Literal { return Literal{Text: s, Number: true, set: true} }
+
+// DecodeNode implements config.NodeDecoder.
+func (l *Literal) DecodeNode(n config.Node) config.Problems {
+	if n.IsNull() {
+		*l = Literal{Null: true, set: true}
+		return nil
+	}
+	if !n.IsScalar() {
+		return config.Problems{n.Pos().Problem("must be a text, a number or a boolean", "")}
+	}
+	var v any
+	problems := n.Decode(&v)
+	switch v := v.(type) {
+	case string:
+		*l = Text(v)
+	case bool:
+		*l = Text(strconv.FormatBool(v))
+	default:
+		*l = Number(n.Text())
+	}
+	return problems
+}
+
+// SchemaType implements the schema of a Literal.
+func (Literal) SchemaType() map[string]any {
+	return map[string]any{"type": []any{"string", "number", "boolean", "null"}}
+}
+
+// The arguments of each kind of check.
+type (
+	// NotNull fails for rows in which one of the columns is NULL.
+	NotNull struct{}
+
+	// Unique fails for rows whose columns' values another row has too. A row in which one of them is NULL passes. With an
+	// expression as dbt's column_name that is what is unique.
+	Unique struct{}
+
+	// AcceptedValues fails for rows with another value; NULL passes.
+	AcceptedValues struct {
+		Values []Literal `yaml:"values" required:"true" doc:"The values that may occur."`
+		Quote  bool      `yaml:"quote" default:"true" doc:"dbt's key: false for numbers. They are compared as the column's type either way."`
+	}
+
+	// RejectedValues fails for rows with one of the values; NULL passes.
+	RejectedValues struct {
+		Values []Literal `yaml:"values" required:"true" doc:"The values that must not occur."`
+		Quote  bool      `yaml:"quote" default:"true" doc:"dbt's key: false for numbers."`
+	}
+
+	// Relationships fails for rows whose value no row of another table has; NULL passes.
+	Relationships struct {
+		To    string            `yaml:"to" required:"true" doc:"The other table." example:"ref('customers')"`
+		Field config.StringList `yaml:"field" doc:"Its columns; by default those with the same names."`
+		Node  *Node             `yaml:"-"` // that To means
+	}
+
+	// Range fails for rows outside the bounds, NaN too; NULL passes.
+	Range struct {
+		Min       Literal `yaml:"min" doc:"Least value."`
+		Max       Literal `yaml:"max" doc:"Greatest value."`
+		Strictly  bool    `yaml:"strictly" doc:"The bounds themselves are outside."`
+		MinValue  Literal `yaml:"min_value" doc:"dbt_utils' name for min."`
+		MaxValue  Literal `yaml:"max_value" doc:"dbt_utils' name for max."`
+		Inclusive bool    `yaml:"inclusive" default:"true" doc:"dbt_utils' key: the opposite of strictly."`
+	}
+
+	// Length fails for texts with fewer or more characters; NULL passes.
+	Length struct {
+		Min *int64 `yaml:"min" doc:"Fewest characters."`
+		Max *int64 `yaml:"max" doc:"Most characters."`
+	}
+
+	// Regex fails for texts that the pattern (RE2) does not match; NULL passes.
+	Regex struct {
+		Pattern string `yaml:"pattern" required:"true" doc:"Regular expression, RE2 syntax." example:"[A-Z]{2}[0-9]+"`
+		Match   string `yaml:"match" default:"full" enum:"full,partial" doc:"full: the whole text must match. partial: some part of it."`
+		Not     bool   `yaml:"not" doc:"Texts that match fail."`
+	}
+
+	// Expression fails for rows for which the SQL condition is false.
+	Expression struct {
+		Expression string `yaml:"expression" required:"true" doc:"SQL condition that every row must meet." example:"shipped_on >= ordered_on"`
+		Null       string `yaml:"null" default:"pass" enum:"pass,fail" doc:"What becomes of rows for which the condition is unknown."`
+	}
+
+	// RowCount fails when the table has fewer or more rows.
+	RowCount struct {
+		Min    *int64 `yaml:"min" doc:"Fewest rows."`
+		Max    *int64 `yaml:"max" doc:"Most rows."`
+		Equals *int64 `yaml:"equals" doc:"Exactly so many rows."`
+	}
+
+	// Freshness fails when the column's greatest value is too old, or when there is none.
+	Freshness struct {
+		WarnAfter  Period `yaml:"warn_after" doc:"Age that is a warning." example:"24h"`
+		ErrorAfter Period `yaml:"error_after" doc:"Age that is an error." example:"48h"`
+	}
+
+	// Volume compares the number of rows with those of the runs before.
+	Volume struct {
+		History `yaml:",inline"`
+		New     bool `yaml:"new" doc:"Count the rows that the run brought instead of the table's."`
+	}
+
+	// Distribution compares a figure of a column with bounds, or with those of the runs before when it has none.
+	Distribution struct {
+		Metric   string   `yaml:"metric" required:"true" enum:"mean,stddev,min,max,sum,median,null_share,distinct_share,distinct,zero_share,drift" doc:"The figure. drift: how far the values have moved between classes (population stability index)."`
+		Min      *float64 `yaml:"min" doc:"Least value that passes."`
+		Max      *float64 `yaml:"max" doc:"Greatest value that passes."`
+		Quantile *float64 `yaml:"quantile" doc:"With metric median: another quantile, between 0 and 1."`
+		History  `yaml:",inline"`
+	}
+
+	// SQL fails when its query, one SELECT over {{ this }}, ref() and source(), returns rows: these are what is wrong.
+	SQL struct {
+		Query string `yaml:"query" required:"true" doc:"A SELECT of the rows that are wrong."`
+		// Path is the file of a singular check.
+		Path string `yaml:"-"`
+	}
+)
+
+// History says how a figure is compared with those of earlier runs.
+type History struct {
+	WarnSigma  float64 `yaml:"warn_sigma" default:"2" doc:"Standard deviations from the mean of earlier runs that are a warning."`
+	ErrorSigma float64 `yaml:"error_sigma" default:"3" doc:"Standard deviations that are an error."`
+	MinRuns    int     `yaml:"min_runs" default:"7" doc:"Runs that must have been before anything is said."`
+	Window     int     `yaml:"window" default:"90" doc:"Earlier runs to look at."`
+	Weekday    bool    `yaml:"weekday" default:"true" doc:"Compare with the same day of the week once there are enough of them."`
+}
+
+// Period is a time span: 24h, or dbt's {count: 24, period: hour}.
+type Period struct{ config.Duration }
+
+// DecodeNode implements config.NodeDecoder.
+func (p *Period) DecodeNode(n config.Node) config.Problems {
+	if !n.IsMapping() {
+		return n.Decode(&p.Duration)
+	}
+	var long struct {
+		Count  int    `yaml:"count" required:"true"`
+		Period string `yaml:"period" required:"true" enum:"minute,hour,day"`
+	}
+	problems := n.Decode(&long)
+	if problems == nil {
+		_ = p.UnmarshalText([]byte(strconv.Itoa(long.Count) + long.Period[:1]))
+	}
+	return problems
+}
+
+// SchemaType implements the schema of a Period.
+func (Period) SchemaType() map[string]any {
+	return map[string]any{"anyOf": []any{config.Duration(0).SchemaType(), map[string]any{"type": "object", "properties": map[string]any{
+		"count": map[string]any{"type": "integer"}, "period": map[string]any{"enum": []any{"minute", "hour", "day"}}}}}}
+}
+
+// checkKind is what the loader and the planner know of a kind of check.
+type checkKind struct {
+	args    func() any
+	byRow   bool   // single rows fail it
+	columns int    // 0: none, 1: exactly one, 2: one or more
+	short   string // key that a plain text stands for; "" means the columns
+	doc     string
+}
+
+// checkKinds are all kinds of checks.
+var checkKinds = map[string]checkKind{
+	"not_null":        {func() any { return &NotNull{} }, true, 2, "", "No NULL in any of the columns."},
+	"unique":          {func() any { return &Unique{} }, true, 2, "", "No two rows with the same values in the columns; rows with a NULL there pass."},
+	"accepted_values": {func() any { return &AcceptedValues{} }, true, 1, "", "Only these values; NULL passes."},
+	"rejected_values": {func() any { return &RejectedValues{} }, true, 1, "", "None of these values; NULL passes."},
+	"relationships":   {func() any { return &Relationships{} }, true, 2, "", "Each value is in a column of another table; NULL passes."},
+	"range":           {func() any { return &Range{} }, true, 1, "", "Values between two bounds, these included; NULL passes, NaN fails."},
+	"length":          {func() any { return &Length{} }, true, 1, "", "Number of characters; NULL passes."},
+	"regex":           {func() any { return &Regex{} }, true, 1, "", "Texts that match a pattern; NULL passes."},
+	"expression":      {func() any { return &Expression{} }, true, 0, "expression", "A SQL condition that each row meets."},
+	"row_count":       {func() any { return &RowCount{} }, false, 0, "", "Number of rows of the table."},
+	"freshness":       {func() any { return &Freshness{} }, false, 1, "", "Age of the greatest value of a time column; an empty table fails."},
+	"volume":          {func() any { return &Volume{} }, false, 0, "", "Number of rows against that of earlier runs."},
+	"distribution":    {func() any { return &Distribution{} }, false, 1, "", "A figure of a column, against bounds or earlier runs."},
+	"sql":             {func() any { return &SQL{} }, false, 0, "query", "A query that returns what is wrong."},
+}
+
+// foreignKinds are the names of packages' tests whose meaning a kind of ours has.
+var foreignKinds = map[string]string{
+	"dbt_utils.accepted_range":                "range",
+	"dbt_utils.expression_is_true":            "expression",
+	"dbt_utils.unique_combination_of_columns": "unique",
+	"dbt_utils.not_accepted_values":           "rejected_values",
+}
+
+var relationSyntax = regexp.MustCompile(`^(?:\{\{\s*)?(ref|source)\s*\(\s*(?:'([^']*)'|"([^"]*)")\s*(?:,\s*(?:'([^']*)'|"([^"]*)")\s*)?\)(?:\s*\}\})?$`)
+
+// relation reads ref('x'), source('a', 'b') or a plain name as a reference; ok is false for anything else.
+func relation(text string) (source, name string, ok bool) {
+	m := relationSyntax.FindStringSubmatch(strings.TrimSpace(text))
+	if m == nil {
+		source, name, dotted := strings.Cut(strings.TrimSpace(text), ".")
+		if !dotted {
+			source, name = "", source
+		}
+		return source, name, name != "" && !strings.ContainsAny(text, "(){}'\" \t")
+	}
+	first, second := m[2]+m[3], m[4]+m[5]
+	if m[1] == "source" {
+		return first, second, second != ""
+	}
+	if second != "" { // ref('package', 'model')
+		return "", second, true
+	}
+	return "", first, true
+}

@@ -1,0 +1,128 @@
+package models
+
+import (
+	"fmt"
+
+	"github.com/millrace/millrace/internal/config"
+)
+
+// properties reads models/**/*.yml: descriptions, tags and checks, in dbt's shape.
+func (l *loader) properties() {
+	for _, ext := range []string{".yml", ".yaml"} {
+		for _, file := range l.glob("models", ext) {
+			if f := l.parse(file); f != nil {
+				l.propertiesOf(f)
+			}
+		}
+	}
+}
+
+// propertiesFile is a dbt properties file, as far as this version understands it.
+type propertiesFile struct {
+	config.Origin
+	Version int                `yaml:"version" doc:"2, as in dbt."`
+	Models  []tableProperties  `yaml:"models" doc:"What the models hold."`
+	Sources []sourceProperties `yaml:"sources" doc:"What the streams hold: docs and checks of sources that the project defines."`
+}
+
+// tableProperties are what a properties file says about one table.
+type tableProperties struct {
+	config.Origin
+	Name        string             `yaml:"name" required:"true" doc:"Name of the model, or of the stream's table."`
+	Description string             `yaml:"description" doc:"What the table holds."`
+	Owner       string             `yaml:"owner" doc:"Who answers for the table."`
+	Tags        config.StringList  `yaml:"tags" doc:"Words to select nodes by."`
+	Columns     []columnProperties `yaml:"columns" doc:"What the columns hold."`
+	Checks      checkList          `yaml:"checks" doc:"What must hold for its rows."`
+	Tests       checkList          `yaml:"tests" doc:"dbt's older name for data_tests."`
+	DataTests   checkList          `yaml:"data_tests" doc:"Checks, in dbt's shape."`
+	Meta        config.Node        `yaml:"meta" doc:"Anything; not read."`
+	Docs        config.Node        `yaml:"docs" doc:"dbt's settings of its docs site; not read."`
+}
+
+type columnProperties struct {
+	config.Origin
+	Name        string            `yaml:"name" required:"true" doc:"Name of the column."`
+	Description string            `yaml:"description" doc:"What the column holds."`
+	DataType    string            `yaml:"data_type" doc:"Type of the column."`
+	Tags        config.StringList `yaml:"tags" doc:"Words about the column; pii masks its values in reports."`
+	Checks      checkList         `yaml:"checks" doc:"What must hold for the column."`
+	Tests       checkList         `yaml:"tests" doc:"dbt's older name for data_tests."`
+	DataTests   checkList         `yaml:"data_tests" doc:"Checks of the column, in dbt's shape."`
+	Meta        config.Node       `yaml:"meta" doc:"Anything; not read."`
+	Quote       bool              `yaml:"quote" doc:"dbt's key; names are always quoted."`
+}
+
+type sourceProperties struct {
+	config.Origin
+	Name        string            `yaml:"name" required:"true" doc:"Name of the source."`
+	Description string            `yaml:"description" doc:"What the source is."`
+	Database    config.Node       `yaml:"database" doc:"dbt's key; not read."`
+	Schema      config.Node       `yaml:"schema" doc:"dbt's key; not read: a source's schema is its name."`
+	Loader      config.Node       `yaml:"loader" doc:"dbt's key; not read."`
+	Tags        config.StringList `yaml:"tags" doc:"Words to select its streams by."`
+	Meta        config.Node       `yaml:"meta" doc:"Anything; not read."`
+	Tables      []tableProperties `yaml:"tables" doc:"Its streams."`
+}
+
+func (l *loader) propertiesOf(f *config.File) {
+	var file propertiesFile
+	l.problems = append(l.problems, f.Decode(&file, l.resolve)...)
+	for _, m := range file.Models {
+		n := l.p.byModel[m.Name]
+		if n == nil {
+			var known []string
+			for name := range l.p.byModel {
+				known = append(known, name)
+			}
+			l.noTable(m, known, "no model is named %q", m.Name)
+			continue
+		}
+		l.describe(n, m)
+	}
+	for _, s := range file.Sources {
+		for _, t := range s.Tables {
+			n := l.p.Stream(s.Name, t.Name)
+			if n == nil {
+				var known []string
+				for _, n := range l.p.Nodes {
+					if n.Stream != nil && n.Schema == s.Name {
+						known = append(known, n.Table)
+					}
+				}
+				l.noTable(t, known, "source %q of this project has no stream %q: its tests are not run", s.Name, t.Name)
+				continue
+			}
+			n.Tags = append(n.Tags, s.Tags...)
+			l.describe(n, t)
+		}
+	}
+}
+
+func (l *loader) noTable(t tableProperties, known []string, format string, args ...any) {
+	hint := ""
+	if guess := config.Suggest(t.Name, known); guess != "" {
+		hint = fmt.Sprintf("did you mean %q?", guess)
+	}
+	l.warning(t.Origin.At("name"), hint, format, args...)
+}
+
+// describe gives a node what its properties say.
+func (l *loader) describe(n *Node, t tableProperties) {
+	if n.Description == "" {
+		n.Description = t.Description
+	}
+	if n.Owner == "" {
+		n.Owner = t.Owner
+	}
+	n.Tags = append(n.Tags, t.Tags...)
+	l.checksOf(n, t.Checks.Node, "", false)
+	l.checksOf(n, t.Tests.Node, "", true)
+	l.checksOf(n, t.DataTests.Node, "", true)
+	for _, c := range t.Columns {
+		n.Columns = append(n.Columns, Column{Name: c.Name, Description: c.Description, Type: c.DataType, Tags: c.Tags, Pos: c.Origin.At("name")})
+		l.checksOf(n, c.Checks.Node, c.Name, false)
+		l.checksOf(n, c.Tests.Node, c.Name, true)
+		l.checksOf(n, c.DataTests.Node, c.Name, true)
+	}
+}
