@@ -194,7 +194,7 @@ func (l *loader) warning(pos config.Pos, hint, format string, args ...any) {
 func (l *loader) targets() {
 	if l.file.Targets.Len() == 0 {
 		local := Target{Name: "local", Type: "local", Path: "warehouse", Schema: "main"}
-		local.Retention.Versions, local.Retention.For = 3, config.Duration(7*24*time.Hour)
+		local.Retention = Retention{Versions: 3, For: config.Duration(7 * 24 * time.Hour), Quarantine: config.Duration(30 * 24 * time.Hour)}
 		l.p.Targets = append(l.p.Targets, &local)
 	}
 	for name, t := range l.file.Targets.All() {
@@ -368,6 +368,9 @@ func (l *loader) findings(s *Source, spec *SourceSpec) {
 	}
 }
 
+// quarantineSuffix ends the names of tables of quarantined rows; transform/check makes them.
+const quarantineSuffix = "__quarantine"
+
 // addNode refuses two nodes with one name, also when only their case differs: DuckDB and most disks would mix them.
 func (l *loader) addNode(n *Node) {
 	if n.Table == "" || strings.ContainsAny(n.Table, "/\\\x00\n\r") || len(n.Table) > 128 {
@@ -376,6 +379,10 @@ func (l *loader) addNode(n *Node) {
 	}
 	if slices.ContainsFunc(l.Reserved, func(r string) bool { return strings.EqualFold(r, n.Schema) }) {
 		l.problem(n.Pos, "rename the source, or give the model another schema", "%s: a schema cannot be named %q: DuckDB takes that name for something else", n.Name(), n.Schema)
+		return
+	}
+	if strings.HasSuffix(strings.ToLower(n.Table), quarantineSuffix) {
+		l.problem(n.Pos, "give it another name", "%s: tables named …%s hold the rows that checks keep out of others", n.Name(), quarantineSuffix)
 		return
 	}
 	key := strings.ToLower(n.Name())
