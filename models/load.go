@@ -368,8 +368,8 @@ func (l *loader) findings(s *Source, spec *SourceSpec) {
 	}
 }
 
-// quarantineSuffix ends the names of tables of quarantined rows; transform/check makes them.
-const quarantineSuffix = "__quarantine"
+// QuarantineSuffix ends the names of tables that hold the rows which checks kept out of another.
+const QuarantineSuffix = "__quarantine"
 
 // addNode refuses two nodes with one name, also when only their case differs: DuckDB and most disks would mix them.
 func (l *loader) addNode(n *Node) {
@@ -381,8 +381,8 @@ func (l *loader) addNode(n *Node) {
 		l.problem(n.Pos, "rename the source, or give the model another schema", "%s: a schema cannot be named %q: DuckDB takes that name for something else", n.Name(), n.Schema)
 		return
 	}
-	if strings.HasSuffix(strings.ToLower(n.Table), quarantineSuffix) {
-		l.problem(n.Pos, "give it another name", "%s: tables named …%s hold the rows that checks keep out of others", n.Name(), quarantineSuffix)
+	if strings.HasSuffix(strings.ToLower(n.Table), QuarantineSuffix) {
+		l.problem(n.Pos, "give it another name", "%s: tables named …%s hold the rows that checks keep out of others", n.Name(), QuarantineSuffix)
 		return
 	}
 	key := strings.ToLower(n.Name())

@@ -401,7 +401,7 @@ func (a *audit) quarantine() (*load.Table, error) {
 	if len(diverting) == 0 || a.columns == nil {
 		return nil, nil
 	}
-	name := warehouse.Name{Schema: a.node.Schema, Table: a.node.Table + check.Suffix}
+	name := warehouse.Name{Schema: a.node.Schema, Table: a.node.Table + models.QuarantineSuffix}
 	columns := check.QuarantineColumns(a.columns)
 	var prev *warehouse.Version
 	trimmed := false

@@ -13,7 +13,6 @@ import (
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
-	"github.com/millrace/millrace/transform/check"
 )
 
 // RunState is a run's status as people mean it: the journal's, but one whose process is gone is not running.
@@ -148,7 +147,7 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 		p := publishedState(t, e.Clock())
 		one := TableStatus{Name: t.Name.String(), Kind: t.Kind, View: t.View != "", Pipeline: t.Pipeline, Rows: t.Rows, PublishedAt: t.PublishedAt,
 			AgeSeconds: p.AgeSeconds, Run: t.Run, Snapshot: t.Snapshot, Why: []string{}}
-		n := e.Project.Node(strings.TrimSuffix(t.Name.String(), check.Suffix))
+		n := e.Project.Node(strings.TrimSuffix(t.Name.String(), models.QuarantineSuffix))
 		one.InProject = n != nil && (n.Name() == one.Name || t.Kind == kindQuarantine)
 		if n != nil {
 			one.Pipeline = n.Pipeline

@@ -500,7 +500,7 @@ func (d *dividing) explain(ctx context.Context, r *rule, res *Result) error {
 		}
 		res.Keys = integer(values[0])
 	}
-	name := d.Warehouse.Dialect().Table(warehouse.Name{Schema: r.check.Node.Schema, Table: r.check.Node.Table + Suffix})
+	name := d.Warehouse.Dialect().Table(warehouse.Name{Schema: r.check.Node.Schema, Table: r.check.Node.Table + models.QuarantineSuffix})
 	res.SQL = fmt.Sprintf("SELECT * FROM %s WHERE list_contains(%s, %s) AND %s = %s", name, FailedRules, dialect.QuoteLiteral(r.check.Name), QuarantinedRun, dialect.QuoteLiteral(d.rows.Run))
 	if r.check.Limit == 0 {
 		return nil
@@ -511,5 +511,3 @@ func (d *dividing) explain(ctx context.Context, r *rule, res *Result) error {
 	return err
 }
 
-// Suffix makes the name of a table's quarantine.
-const Suffix = "__quarantine"
