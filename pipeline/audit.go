@@ -236,8 +236,8 @@ func (a *audit) judge(ctx context.Context, v *warehouse.Version, checks []*model
 	if len(t.Key) == 0 {
 		t.Key = keyOf(a.node)
 	}
-	if v.View != "" && passes(checks) > 2 {
-		// Each pass would compute the view again.
+	if v.View != "" && passes(checks) > 4 {
+		// Each pass computes the view again; a handful of narrow ones costs less than writing all of it.
 		f, err := a.Warehouse.Write(ctx, "SELECT * FROM "+t.From, filepath.Join(a.dir, "view.parquet"))
 		if err != nil {
 			return err

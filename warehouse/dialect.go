@@ -29,7 +29,7 @@ type Dialect struct {
 	Same func(a, b string) string
 	// CountIf is an aggregate: how often the condition is true.
 	CountIf func(condition string) string
-	// Matches says whether a text matches a pattern (RE2), the whole of it or a part; NULL for NULL.
+	// Matches says whether a text, as SQL, matches a pattern (RE2), the whole of it or a part; NULL for NULL.
 	Matches func(text, pattern string, whole bool) string
 	// TrueNames is a list of the names, in order, whose condition is true.
 	TrueNames func(names, conditions []string) string
@@ -57,10 +57,15 @@ var DuckDB = &Dialect{
 	Same:    func(a, b string) string { return a + " IS NOT DISTINCT FROM " + b },
 	CountIf: func(condition string) string { return "count_if(" + condition + ")" },
 	Matches: func(text, pattern string, whole bool) string {
-		if whole {
-			return "regexp_full_match(" + text + ", " + pattern + ")"
+		quoted := "'" + strings.ReplaceAll(pattern, "'", "''") + "'"
+		glob, simple := globOf(pattern)
+		switch {
+		case whole && simple:
+			return "(" + text + " GLOB '" + glob + "')"
+		case whole:
+			return "regexp_full_match(" + text + ", " + quoted + ")"
 		}
-		return "regexp_matches(" + text + ", " + pattern + ")"
+		return "regexp_matches(" + text + ", " + quoted + ")"
 	},
 	TrueNames: func(names, conditions []string) string {
 		items := make([]string, len(names))

@@ -83,6 +83,7 @@ var kinds = []struct {
 	{"not_null: a", "(1), (NULL), (3), (NULL), (5)", 2, 0},
 	{"not_null: [a, b]", "(1, 1), (NULL, NULL), (3, NULL), (4, 4), (5, 5)", 2, 0},
 	{"unique: a", "(1), (1), (NULL), (NULL), (5)", 2, 1},
+	{"unique: n", "(1), (1), (2), (3), (NULL)", 2, 1},
 	{"unique: [a, b]", "(1, 1), (1, 1), (1, 2), (NULL, 2), (NULL, 2)", 2, 1},
 	{"unique: { column_name: \"a || b\" }", "('x', 'yz'), ('xy', 'z'), ('q', 'r'), (NULL, 'r'), (NULL, 'r')", 2, 1},
 	{"accepted_values: { column: a, values: [x, y] }", "('x'), ('y'), (NULL), ('z'), ('z')", 2, 1},
@@ -107,7 +108,7 @@ var kinds = []struct {
 }
 
 func (l *lab) five(t *testing.T, rows string) Table {
-	names := "a"
+	names := map[bool]string{true: "n", false: "a"}[l.node.Checks[0].Columns != nil && l.node.Checks[0].Columns[0] == "n"]
 	if strings.Contains(strings.Split(rows, ")")[0], ",") {
 		names = "a, b"
 	}

@@ -3,6 +3,8 @@ package check
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +19,7 @@ const aggregatesAtOnce = 400
 // rules of single rows and all figures, then a narrow query for each key, and the queries of the project. Rows that fail
 // are counted; a few of them are fetched for those rules that fail. The metrics are for the checks of later runs.
 func (r *Runner) Count(ctx context.Context, t Table, checks []*models.Check) ([]Result, []Metric, error) {
-	c := &counting{Runner: r, table: t, results: make([]*Result, len(checks)), checks: checks}
+	c := &counting{Runner: r, table: t, results: make([]*Result, len(checks)), checks: checks, repeated: map[*models.Check]string{}}
 	if err := c.run(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -36,12 +38,15 @@ type counting struct {
 	results []*Result // by check; nil until it is known
 	metrics []Metric
 	rows    int64
+	// repeated are SELECTs of the keys that occur more than once, found already.
+	repeated map[*models.Check]string
 }
 
 // item is what one check wants of the shared scan.
 type item struct {
 	at    int // of the check
 	exprs []string
+	known []string // the same from the files' statistics, without a table; nil when they do not tell
 	rule  *rule
 	done  func(ctx context.Context, values []any) error
 }
@@ -72,7 +77,11 @@ func (c *counting) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	scan, later := c.postpone(scan)
 	if err := c.scan(ctx, scan); err != nil {
+		return err
+	}
+	if err := c.follow(ctx, later); err != nil {
 		return err
 	}
 	c.metrics = append(c.metrics, Metric{Name: "rows", Value: float64(c.rows), At: c.At})
@@ -116,12 +125,66 @@ func (c *counting) item(i int, check *models.Check) (item, error) {
 	return it, nil
 }
 
+// postponed is a check that no row fails unless it fails another.
+type postponed struct {
+	item
+	unless int // place of the other check
+}
+
+// postpone takes out of the scan what the other checks imply.
+func (c *counting) postpone(items []item) (now []item, later []postponed) {
+	place := map[*rule]int{}
+	var rules []*rule
+	for _, it := range items {
+		if it.rule != nil {
+			place[it.rule], rules = it.at, append(rules, it.rule)
+		}
+	}
+	by := implied(rules)
+	for _, it := range items {
+		if strong := by[it.rule]; it.rule != nil && strong != nil {
+			later = append(later, postponed{it, place[strong]})
+		} else {
+			now = append(now, it)
+		}
+	}
+	return now, later
+}
+
+// follow answers what was postponed: without another scan where no row has failed the other check.
+func (c *counting) follow(ctx context.Context, later []postponed) error {
+	var open []item
+	for _, p := range later {
+		if other := c.results[p.unless]; other.Failing > 0 || other.Status == StatusError {
+			open = append(open, p.item)
+			continue
+		}
+		if err := p.done(ctx, []any{int64(0)}); err != nil {
+			return err
+		}
+		c.results[p.at].How = HowContract
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	return c.scan(ctx, open)
+}
+
 // failing is a query of the rows that fail a rule.
 func (c *counting) failing(r *rule) string {
 	if r.key != nil {
-		return fmt.Sprintf("SELECT %s, count(*) AS n FROM %s WHERE %s GROUP BY %[1]s HAVING count(*) > 1", strings.Join(r.key, ", "), c.table.From, r.present())
+		return fmt.Sprintf("SELECT %s, count(*) AS %s FROM %s WHERE %s GROUP BY %[1]s HAVING count(*) > 1", strings.Join(r.key, ", "), sharing(r), c.table.From, r.present())
 	}
 	return "SELECT * FROM " + c.table.From + " WHERE " + r.fails
+}
+
+// sharing names the column that counts the rows of a repeated key, beside those of the key.
+func sharing(r *rule) string {
+	n := "n"
+	for slices.ContainsFunc(r.check.Columns, func(k string) bool { return strings.EqualFold(k, n) }) {
+		n += "_"
+	}
+	return n
 }
 
 // present is the condition for rows that a unique rule is about: none of the values is NULL.
@@ -222,12 +285,18 @@ func (c *counting) alone(ctx context.Context, it item) error {
 }
 
 func (c *counting) unique(ctx context.Context, r *rule, res *Result) error {
-	values, err := c.row(ctx, fmt.Sprintf("SELECT count(*), coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM %s WHERE %s GROUP BY %s HAVING count(*) > 1) AS k",
-		c.table.From, r.present(), strings.Join(r.key, ", ")))
+	sql := c.failing(r)
+	file, err := c.Warehouse.Write(ctx, sql, filepath.Join(c.Dir, fmt.Sprintf("repeated-%d.parquet", len(c.repeated))))
 	if err != nil {
 		return err
 	}
-	res.Keys, res.Failing, res.Checked, res.How, res.SQL = integer(values[0]), integer(values[1]), c.rows, HowQuery, c.failing(r)
+	found := "SELECT * FROM " + c.Warehouse.Dialect().Files([]string{file.Path})
+	c.repeated[r.check] = found
+	values, err := c.row(ctx, "SELECT count(*), coalesce(sum("+sharing(r)+"), 0) FROM ("+found+") AS k")
+	if err != nil {
+		return err
+	}
+	res.Keys, res.Failing, res.Checked, res.How, res.SQL = integer(values[0]), integer(values[1]), c.rows, HowQuery, sql
 	Grade(res, r.check)
 	return nil
 }

@@ -209,9 +209,12 @@ func (d *dividing) divideFiles(ctx context.Context, rules []*rule) error {
 
 // anyOf is the condition for rows that fail one of the rules.
 func anyOf(rules []*rule) string {
-	parts := make([]string, len(rules))
-	for i, r := range rules {
-		parts[i] = "(" + r.fails + ")"
+	by := implied(rules)
+	var parts []string
+	for _, r := range rules {
+		if by[r] == nil {
+			parts = append(parts, "("+r.fails+")")
+		}
 	}
 	return strings.Join(parts, " OR ")
 }
@@ -510,4 +513,3 @@ func (d *dividing) explain(ctx context.Context, r *rule, res *Result) error {
 	res.Sample, err = d.Sample(ctx, rows, shown, d.rows.Secret, r.check.Limit)
 	return err
 }
-

@@ -17,14 +17,14 @@ func (c *counting) figure(it item, check *models.Check) (item, error) {
 	case *models.SQL:
 		return it, nil
 	case *models.RowCount:
-		it.exprs = []string{c.rowsWhere(check)}
+		it.exprs, it.known = []string{c.rowsWhere(check)}, c.rowsKnown(check)
 		it.done = func(_ context.Context, values []any) error {
 			c.judgeRows(it.at, args, integer(values[0]))
 			return nil
 		}
 		return it, nil
 	case *models.Volume:
-		it.exprs = []string{c.rowsWhere(check)}
+		it.exprs, it.known = []string{c.rowsWhere(check)}, c.rowsKnown(check)
 		it.done = func(ctx context.Context, values []any) error {
 			name := "rows"
 			if check.Where != "" {
@@ -46,6 +46,14 @@ func (c *counting) rowsWhere(check *models.Check) string {
 		return "count(*)"
 	}
 	return c.Warehouse.Dialect().CountIf(check.Where)
+}
+
+// rowsKnown is the number of rows by the statistics.
+func (c *counting) rowsKnown(check *models.Check) []string {
+	if check.Where != "" || c.table.Files == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("CAST(%d AS BIGINT)", rowsOf(c.table.Files))}
 }
 
 // columnWhere is the check's column in the rows that it is about, NULL in others.
@@ -135,6 +143,11 @@ func (c *counting) freshness(it item, check *models.Check, args *models.Freshnes
 		return it, wrong("name a DATE or TIMESTAMP column", "%s is %s: it has no age", check.Columns[0], typ)
 	}
 	it.exprs = []string{"epoch(CAST(max(" + column + ") AS TIMESTAMP))"}
+	if found, err := c.compiler(c.table).column(check.Columns[0]); err == nil && check.Where == "" {
+		if newest := c.newest(found); newest != "" {
+			it.known = []string{"epoch(CAST(" + newest + " AS TIMESTAMP))"}
+		}
+	}
 	it.done = func(_ context.Context, values []any) error {
 		res := result(check)
 		res.Checked, res.How = c.rows, HowScan

@@ -39,6 +39,10 @@ func (c *counting) prove(ctx context.Context, items []item) ([]item, error) {
 		}
 		open = append(open, it)
 	}
+	open, err := c.figures(ctx, open)
+	if err != nil {
+		return nil, err
+	}
 	inside, err := c.Runner.inside(ctx, c.table.Files, rulesOf(bounded))
 	if err != nil {
 		return nil, err
@@ -62,6 +66,49 @@ func (c *counting) countRows(ctx context.Context) error {
 		c.rows = integer(values[0])
 	}
 	return err
+}
+
+// figures answers the figures that the statistics tell, and returns the other items.
+func (c *counting) figures(ctx context.Context, items []item) (open []item, err error) {
+	var known []item
+	var exprs []string
+	for _, it := range items {
+		if it.known == nil || !c.table.Exact {
+			open = append(open, it)
+			continue
+		}
+		known, exprs = append(known, it), append(exprs, it.known...)
+	}
+	if len(known) == 0 {
+		return open, nil
+	}
+	values, err := c.row(ctx, "SELECT "+strings.Join(exprs, ", "))
+	if err != nil {
+		return nil, err
+	}
+	for _, it := range known {
+		if err := it.done(ctx, values[:len(it.known)]); err != nil {
+			return nil, err
+		}
+		values = values[len(it.known):]
+		if res := c.results[it.at]; res.How == HowScan {
+			res.How = HowStatistics
+		}
+	}
+	return open, nil
+}
+
+// newest is the column's greatest value by the statistics, as SQL; "" when they do not tell.
+func (c *counting) newest(column warehouse.Column) string {
+	bounds, known := boundsOf(c.table.Files, &rule{bounded: column})
+	if !known || c.table.Files == nil || len(bounds) > boundsAtOnce {
+		return ""
+	}
+	values := []string{"CAST(NULL AS " + column.Type + ")"}
+	for _, b := range bounds {
+		values = append(values, fmt.Sprintf("CAST(%s AS %s)", c.Warehouse.Dialect().QuoteLiteral(b), column.Type))
+	}
+	return "greatest(" + strings.Join(values, ", ") + ")"
 }
 
 func rulesOf(items []item) []*rule {

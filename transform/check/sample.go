@@ -25,6 +25,9 @@ func (c *counting) samples(ctx context.Context) error {
 		}
 		columns := c.table.Columns
 		rows := res.SQL
+		if found := c.repeated[check]; found != "" {
+			rows = found
+		}
 		switch {
 		case check.Kind == "sql" || check.Kind == "unique":
 			described, err := c.Warehouse.Describe(ctx, rows)
@@ -43,28 +46,33 @@ func (c *counting) samples(ctx context.Context) error {
 			return fmt.Errorf("fetch rows that fail %s: %w", check.Name, err)
 		}
 		res.Sample = sample
-		if err := c.distinct(ctx, check, res); err != nil {
-			return err
-		}
 	}
-	return nil
+	return c.distinct(ctx)
 }
 
-// distinct counts the different values among failing rows, as dbt does for accepted_values.
-func (c *counting) distinct(ctx context.Context, check *models.Check, res *Result) error {
-	if check.Kind != "accepted_values" && check.Kind != "rejected_values" && check.Kind != "relationships" {
+// distinct counts the different values among the rows that fail, as dbt does for accepted_values: all in one scan.
+func (c *counting) distinct(ctx context.Context) error {
+	var exprs, conditions []string
+	var of []*Result
+	for i, res := range c.results {
+		r, err := c.compiler(c.table).rule(c.checks[i])
+		if res.Failing == 0 || err != nil || r.values == "" || r.key != nil {
+			continue
+		}
+		exprs = append(exprs, fmt.Sprintf("count(DISTINCT CASE WHEN %s THEN %s END)", r.fails, r.values))
+		conditions, of = append(conditions, "("+r.fails+")"), append(of, res)
+	}
+	if len(of) == 0 {
 		return nil
 	}
-	r, err := c.compiler(c.table).rule(check)
+	values, err := c.row(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE %s", strings.Join(exprs, ", "), c.table.From, strings.Join(conditions, " OR ")))
 	if err != nil {
-		return err
+		return fmt.Errorf("count the values that fail: %w", err)
 	}
-	values, err := c.row(ctx, fmt.Sprintf("SELECT count(DISTINCT %s) FROM %s WHERE %s", r.values, c.table.From, r.fails))
-	if err != nil {
-		return err
+	for k, res := range of {
+		res.Keys = integer(values[k])
+		res.Message = describe(res)
 	}
-	res.Keys = integer(values[0])
-	res.Message = describe(res)
 	return nil
 }
 
