@@ -407,9 +407,9 @@ func relation(text string) (source, name string, ok bool) {
 	if m == nil {
 		source, name, dotted := strings.Cut(strings.TrimSpace(text), ".")
 		if !dotted {
-			source, name = "", source
+			return "", source, source != "" && !strings.ContainsAny(text, "(){}'\" \t")
 		}
-		return source, name, name != "" && !strings.ContainsAny(text, "(){}'\" \t")
+		return source, name, source != "" && name != "" && !strings.ContainsAny(text, "(){}'\" \t")
 	}
 	first, second := m[2]+m[3], m[4]+m[5]
 	if m[1] == "source" {

@@ -117,7 +117,7 @@ func (l *loader) check(n *Node, name string, body config.Node, pos config.Pos, c
 	if w.Columns = entry.all(); len(w.Columns) == 0 && column != "" {
 		w.Columns = []string{column}
 	}
-	if l.translate(w, name, column) && l.validColumns(w, spec, len(entry.all()) > 0) && l.validSettings(w, spec) && l.validArgs(w) {
+	if l.translate(w, name) && l.validColumns(w, spec, len(entry.all()) > 0) && l.validSettings(w, spec) && l.validArgs(w) {
 		l.addCheck(w, entry.Name)
 	}
 }
@@ -134,7 +134,7 @@ func (w *written) shortForm(spec checkKind, entry *checkEntry) config.Problems {
 	case spec.short == "":
 		entry.Column = texts
 	case len(texts) > 1:
-		problems = append(problems, w.body.Pos().Problem(fmt.Sprintf("%s takes one %s, not a list", w.Kind, spec.short), ""))
+		return append(problems, w.body.Pos().Problem(fmt.Sprintf("%s takes one %s, not a list", w.Kind, spec.short), "write one check for each"))
 	case len(texts) == 1:
 		given = spec.short
 		switch args := w.Args.(type) {
@@ -212,11 +212,11 @@ func merge(into *CheckSettings, beside CheckSettings) {
 }
 
 // translate takes the arguments of other packages' tests, and other spellings, as ours.
-func (l *loader) translate(w *written, name, column string) bool {
+func (l *loader) translate(w *written, name string) bool {
 	switch args := w.Args.(type) {
 	case *Expression:
-		if name != w.Kind && column != "" { // dbt_utils: what stands behind the column
-			args.Expression = `"` + strings.ReplaceAll(column, `"`, `""`) + `" ` + args.Expression
+		if name != w.Kind && len(w.Columns) == 1 { // dbt_utils: what stands behind the column
+			args.Expression = `"` + strings.ReplaceAll(w.Columns[0], `"`, `""`) + `" ` + args.Expression
 		}
 	case *Range:
 		args.Min, args.Max = args.Min.or(args.MinValue), args.Max.or(args.MaxValue)
@@ -226,7 +226,7 @@ func (l *loader) translate(w *written, name, column string) bool {
 		}
 		for _, bound := range []*Literal{&args.Min, &args.Max} {
 			if !bound.constant() {
-				l.warning(w.Pos, "write - expression: \""+column+" >= "+bound.Text+"\"", "%s is not run: its bound %s is SQL, and a range has constants", name, bound.Text)
+				l.warning(w.Pos, "write the condition as - expression: …", "test %q is not run: its bound %s is SQL, and a range has constants", name, bound.Text)
 				return false
 			}
 		}
