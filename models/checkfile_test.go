@@ -210,6 +210,8 @@ func TestCheckMistakes(t *testing.T) {
 		{"sigmas", native("- volume: { warn_sigma: 4 }"), []string{"volume: error_sigma 3 is less than warn_sigma 4"}},
 		{"no sigma", native("- volume: { warn_sigma: 0 }"), []string{"models/m.yml:4:31: volume: warn_sigma must be greater than 0"}},
 		{"window", native("- volume: { window: 3 }"), []string{"models/m.yml:4:27: volume: window 3 is less than min_runs 7"}},
+		{"not there yet", native("- volume: { new: true }"), []string{"models/m.yml:4:24: volume: this version does not count the rows of a run"}},
+		{"nor is this", native("- distribution: { column: a, metric: drift }"), []string{"models/m.yml:4:44: distribution: this version does not measure drift"}},
 		{"quantile", native("- distribution: { column: a, metric: mean, quantile: 0.5 }"), []string{"models/m.yml:4:60: distribution: quantile must be between 0 and 1"}},
 		{"pattern", native("- regex: { column: a, pattern: '' }"), []string{"models/m.yml:4:38: regex: the pattern is empty"}},
 		{"two of one name", native("- not_null: { column: a, name: x }\n- unique: { column: a, name: x }"), []string{`models/m.yml:5:36: main.sales has two checks named "x"`, "give one of them another name"}},

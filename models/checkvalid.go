@@ -183,11 +183,19 @@ func (a *Freshness) contradiction() *contradiction {
 	return nil
 }
 
-func (a *Volume) contradiction() *contradiction { return a.History.contradiction() }
+func (a *Volume) contradiction() *contradiction {
+	if a.New {
+		return &contradiction{"new", "without it the rows of the table are counted", "this version does not count the rows of a run"}
+	}
+	return a.History.contradiction()
+}
 
 func (a *Distribution) contradiction() *contradiction {
 	if a.Min != nil && a.Max != nil && *a.Min > *a.Max {
 		return &contradiction{"min", "no value can meet both", fmt.Sprintf("min %g is greater than max %g", *a.Min, *a.Max)}
+	}
+	if a.Metric == "drift" {
+		return &contradiction{"metric", "mean, distinct_share and null_share move as well when the values do", "this version does not measure drift"}
 	}
 	if q := a.Quantile; q != nil && (a.Metric != "median" || *q < 0 || *q > 1) {
 		return &contradiction{"quantile", "write metric: median, quantile: 0.95", "quantile must be between 0 and 1, with metric: median"}

@@ -3,11 +3,18 @@ package models
 // Relation is relation, for tests.
 func Relation(text string) (source, name string, ok bool) { return relation(text) }
 
-// CheckKinds are the kinds of checks and what their docs say, for tests.
-func CheckKinds() map[string]string {
-	kinds := map[string]string{}
+// KindDoc is what the docs of checks say of a kind.
+type KindDoc struct {
+	Doc   string
+	ByRow bool
+	Args  any
+}
+
+// CheckKinds are the kinds of checks, for tests.
+func CheckKinds() map[string]KindDoc {
+	kinds := map[string]KindDoc{}
 	for kind, spec := range checkKinds {
-		kinds[kind] = spec.doc
+		kinds[kind] = KindDoc{spec.doc, spec.byRow, spec.args()}
 	}
 	return kinds
 }
