@@ -68,7 +68,7 @@ type loader struct {
 	resolve  config.Resolver
 	files    map[string]*config.File
 	hash     []string
-	checks   []*Check         // of all nodes
+	checks   []*written       // of all nodes
 	tables   map[string]*Node // by lower-case schema.table: names that differ by case only are one table
 }
 

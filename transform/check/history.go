@@ -15,7 +15,7 @@ import (
 // Judgement is what the history of a figure says about its newest value.
 type Judgement struct {
 	Status   Status
-	Expected string  // in words: "between 9,120 and 11,300: mean of 28 earlier runs ± 3.4 standard deviations"
+	Expected string  // in words: "between 887.3 and 1,120: mean of 28 earlier runs ± 3.4 standard deviations (3 sigma, with so few runs)"
 	Message  string  // in words: what was found
 	Z        float64 // deviation in sigmas, negative below; as rare as a normal variate so far off; at most maxZ
 	Known    int     // earlier runs that were compared with
@@ -31,15 +31,15 @@ const (
 	// throws out good ones, and the range becomes too narrow: 5 still finds every value that would hide the next one.
 	outlierCut = 5
 
-	// trendRuns is how far back a trend is looked for. One per cent a night is a curve over 90 nights, and a line over 28.
+	// trendRuns is how far back a trend is looked for: one per cent a night is a curve over 90 nights, and a line over 14.
 	trendRuns = 14
 
 	// trendLeast is how many runs it takes: a few points are a line too easily.
 	trendLeast = 7
 
 	// trendRise is how many times the spread around the trend a figure must have risen for it to count. The slope of plain
-	// noise makes up 1.3 of them in 7 runs and 0.7 in 28 (one standard error: sqrt(12/n)).
-	trendRise = 4
+	// noise makes up 1.3 of them in 7 runs and 0.9 in 14 (one standard error: sqrt(12/n)).
+	trendRise = 6
 )
 
 // seasonRuns is how many runs of the same weekday are a habit. Half of what is asked otherwise: runs of one weekday vary
@@ -54,7 +54,7 @@ func seasonRuns(h models.History) int { return max(4, h.MinRuns/2) }
 // of Statistical Methods, 1.3.5.17; Leys et al., J. Exp. Soc. Psychol. 49, 2013). Median and MAD alone would not suffer
 // either, but MAD says as much of 28 values as the standard deviation says of 10: it alarms too often where history is short.
 func Judge(h models.History, past []Metric, value float64, at time.Time) Judgement {
-	if math.IsNaN(value) || math.IsInf(value, 0) {
+	if !usable(value) {
 		return Judgement{Status: StatusFail, Message: fmt.Sprintf("the figure is %s: it cannot be compared with earlier runs", figure(value))}
 	}
 	runs := before(past, at, h.Window)
@@ -74,11 +74,14 @@ func Judge(h models.History, past []Metric, value float64, at time.Time) Judgeme
 	return best.judge(h, value, seasonal, at)
 }
 
+// usable says whether a figure can be compared: beyond 1e150 the squares are infinite.
+func usable(v float64) bool { return math.Abs(v) < 1e150 }
+
 // before returns the usable runs before that time, oldest first, the latest window of them. A backfill of last month must
 // not be compared with this month, nor a retry with itself.
 func before(past []Metric, at time.Time, window int) []Metric {
 	runs := slices.DeleteFunc(slices.Clone(past), func(m Metric) bool {
-		return math.IsNaN(m.Value) || math.IsInf(m.Value, 0) || !m.At.Before(at)
+		return !usable(m.Value) || !m.At.Before(at)
 	})
 	slices.SortStableFunc(runs, func(a, b Metric) int { return a.At.Compare(b.At) })
 	if window > 0 && len(runs) > window {
@@ -252,8 +255,8 @@ func (e expectation) judge(h models.History, value float64, seasonal bool, at ti
 	if j.Z < 0 {
 		side = "below"
 	}
-	j.Message = fmt.Sprintf("%s is %s %s, %.1f sigma", figure(value), side, figure(e.centre), far)
-	if value == e.centre {
+	j.Message = fmt.Sprintf("%s is %s sigma %s %s", figure(value), figure(math.Round(far*10)/10), side, figure(e.centre))
+	if figure(value) == figure(e.centre) {
 		j.Message = figure(value) + ", as before"
 	}
 	return j
@@ -291,11 +294,11 @@ func figure(v float64) string {
 	if math.IsNaN(v) {
 		return "not a number"
 	}
-	if math.IsInf(v, 0) {
+	if !usable(v) {
 		return "infinite"
 	}
 	if math.Abs(v) < 1000 {
-		return strconv.FormatFloat(roundTo(v, 4), 'f', -1, 64)
+		return strconv.FormatFloat(v, 'g', 4, 64)
 	}
 	digits := strconv.FormatFloat(math.Abs(v), 'f', 0, 64)
 	for i := len(digits) - 3; i > 0; i -= 3 {
@@ -307,30 +310,21 @@ func figure(v float64) string {
 	return digits
 }
 
-// roundTo keeps so many significant digits.
-func roundTo(v float64, digits int) float64 {
-	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', digits, 64), 64)
-	if err != nil {
-		return v
-	}
-	return r
-}
-
 func mean(v []float64) float64 {
 	sum := 0.0
 	for _, x := range v {
-		sum += x / float64(len(v)) // divided first: the sum of large figures may be infinite
+		sum += x
 	}
-	return sum
+	return sum / float64(len(v))
 }
 
 // deviation is the standard deviation; less is 1 for that of a sample.
 func deviation(v []float64, less int) float64 {
 	m, sum := mean(v), 0.0
 	for _, x := range v {
-		sum = math.Hypot(sum, x-m)
+		sum += (x - m) * (x - m)
 	}
-	return sum / math.Sqrt(float64(max(1, len(v)-less)))
+	return math.Sqrt(sum / float64(max(1, len(v)-less)))
 }
 
 func median(v []float64) float64 {
