@@ -240,7 +240,7 @@ type (
 	Relationships struct {
 		To    string            `yaml:"to" required:"true" doc:"The other table." example:"ref('customers')"`
 		Field config.StringList `yaml:"field" doc:"Its columns; by default those with the same names."`
-		Node  *Node             `yaml:"-"` // that To means
+		Node  *Node             `yaml:"-" json:"-"` // that To means
 	}
 
 	// Range fails for rows outside the bounds, NaN too; NULL passes.

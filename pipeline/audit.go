@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -78,7 +79,7 @@ func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, d
 			return b.Query(ctx, c)
 		},
 		History: func(ctx context.Context, node, name string, limit int) ([]check.Metric, error) {
-			return r.Journal.Metrics(ctx, node, name, r.ID, limit)
+			return r.Journal.Metrics(ctx, node, name, r.ID, r.LogicalTime, limit)
 		}}
 	return a, nil
 }
@@ -279,7 +280,11 @@ func rules(n *models.Node) string {
 	}
 	var texts []string
 	for _, c := range diverting {
-		texts = append(texts, fmt.Sprintf("%s %v %s %+v", c.Kind, c.Columns, c.Where, c.Args))
+		args, err := json.Marshal(c.Args)
+		if err != nil {
+			panic(fmt.Sprintf("arguments of %s are not JSON: %v", c.Kind, err)) // plain structs of ours: a bug
+		}
+		texts = append(texts, fmt.Sprintf("%s %q %q %s", c.Kind, c.Columns, c.Where, args))
 	}
 	sum := sha256.Sum256([]byte(strings.Join(texts, "\n")))
 	return hex.EncodeToString(sum[:8])

@@ -64,7 +64,7 @@ func (x *extraction) audited(ctx context.Context, t *load.Table, w *extract.Wind
 	}
 	defer func() { err = errors.Join(err, a.save(ctx)); done() }()
 	a.from = origins(parts)
-	if parts, err = x.divide(ctx, a, t, w, parts, keys); err != nil {
+	if err := x.divide(ctx, a, t, w, parts, keys); err != nil {
 		return nil, err
 	}
 	_, judging := split(x.node)
@@ -101,44 +101,43 @@ func origins(parts []journal.Part) map[string]string {
 }
 
 // divide takes the rows that fail out of the parts and assembles the version of the others.
-func (x *extraction) divide(ctx context.Context, a *audit, t *load.Table, w *extract.Window, parts, keys []journal.Part) ([]journal.Part, error) {
+func (x *extraction) divide(ctx context.Context, a *audit, t *load.Table, w *extract.Window, parts, keys []journal.Part) error {
 	files, columns, err := filesOf(parts)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var passed []warehouse.File
 	if x.node.Stream.Mode != string(extract.Incremental) { // nothing is merged: new rows stand beside those that are there
 		diverting, _ := split(x.node)
 		rows, err := a.rows(files, columns)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if x.before != nil && x.node.Stream.Mode == string(extract.Append) {
 			rows.Among = a.Warehouse.Dialect().Select(x.before.Version) + "\nUNION ALL BY NAME\n" + a.Warehouse.Dialect().Scan(files, columns)
 		}
 		if passed, err = a.divide(ctx, rows, diverting); err != nil {
-			return nil, err
+			return err
 		}
-		parts = replaceFiles(parts, passed, columns)
-		return parts, x.assembleGuarded(ctx, t, w, parts, keys)
+		return x.assembleGuarded(ctx, t, w, replaceFiles(parts, passed, columns), keys)
 	}
 	if passed, err = a.Files(ctx, files, columns, nil); err != nil {
-		return nil, err
+		return err
 	}
 	for {
 		parts = replaceFiles(parts, passed, columns)
 		if err := x.assembleGuarded(ctx, t, w, parts, keys); err != nil {
-			return nil, err
+			return err
 		}
 		if err := a.Warehouse.Expose(ctx, t.Version); err != nil {
-			return nil, err
+			return err
 		}
 		again, err := a.Files(ctx, passed, columns, &t.Version)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if slices.EqualFunc(again, passed, func(x, y warehouse.File) bool { return x.Path == y.Path }) {
-			return parts, nil
+			return nil
 		}
 		passed = again
 	}

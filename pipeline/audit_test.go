@@ -263,3 +263,45 @@ func TestIdleChecks(t *testing.T) {
 		t.Errorf("%+v", r.Steps)
 	}
 }
+
+// TestRulesHashIsStable: rules that did not change are not looked at again over rows that were published before.
+func TestRulesHashIsStable(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": shop("incremental", "{ length: { column: email, max: 9, severity: quarantine, error_if: '>90%' } }"), "customers.csv": customers})
+	hashes := map[string]bool{}
+	for range 2 {
+		e := engine(t, dir)
+		succeeded(t, run(t, e))
+		m, err := e.Loader.Current(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashes[m.Tables[0].Rules] = true
+	}
+	if len(hashes) != 1 || hashes[""] {
+		t.Errorf("%v", hashes)
+	}
+}
+
+// TestVolumeHistory: a table that loses half of its rows from one night to the next is told, once there is a history.
+func TestVolumeHistory(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": shop("full", "{ volume: { min_runs: 5 } }")})
+	rows := func(n int) string {
+		text := "id,email,at\n"
+		for i := range n {
+			text += fmt.Sprintf("%d,a%d@x.de,1\n", i, i)
+		}
+		return text
+	}
+	for night := range 7 {
+		write(t, dir, map[string]string{"customers.csv": rows(100 + night%3)})
+		r := run(t, engine(t, dir))
+		succeeded(t, r)
+		if c := checked(t, r, "erp.customers", "volume"); c.Status != check.StatusPass || night < 5 && !strings.Contains(c.Message, "too little history") {
+			t.Errorf("night %d: %+v", night, c)
+		}
+	}
+	write(t, dir, map[string]string{"customers.csv": rows(60)})
+	if r := run(t, engine(t, dir)); checked(t, r, "erp.customers", "volume").Status != check.StatusFail || *r.Run.ExitCode != pipeline.ExitChecks {
+		t.Errorf("%+v", r.Checks)
+	}
+}

@@ -22,9 +22,8 @@ type QuarantineSet struct {
 	Rules map[string]int64 `json:"rules"` // rows by the rule that they failed; a row may fail several
 	Gone  bool             `json:"gone"`  // the rows are past retention: only the counts are left
 
-	from    string // a SELECT of them
-	files   []string
-	columns []warehouse.Column
+	from  string // a SELECT of them
+	files []string
 }
 
 // Quarantined lists what checks diverted: in one run, or in the latest run of each node when run is "". node "" means all

@@ -86,10 +86,11 @@ func (j *Journal) CheckHistory(ctx context.Context, node, name string, limit int
 	return all, rows.Err()
 }
 
-// Metrics are a table's figures of that name in the latest runs before this one that came to their end, oldest first.
-func (j *Journal) Metrics(ctx context.Context, node, name, before string, limit int) ([]check.Metric, error) {
-	rows, err := j.db.QueryContext(ctx, `SELECT m.run, m.value, m.at FROM metric m JOIN run r ON r.id = m.run
-		WHERE m.node = ? AND m.name = ? AND m.run <> ? AND r.snapshot IS NOT NULL ORDER BY m.at DESC, m.run DESC LIMIT ?`, node, name, before, limit)
+// Metrics are a table's figures of that name in the latest runs up to a logical time, without those of one run, oldest first.
+// Runs that a check failed count too: a table that has changed for good must not fail for ever.
+func (j *Journal) Metrics(ctx context.Context, node, name, without string, until time.Time, limit int) ([]check.Metric, error) {
+	rows, err := j.db.QueryContext(ctx, "SELECT run, value, at FROM metric WHERE node = ? AND name = ? AND run <> ? AND at <= ? ORDER BY at DESC, run DESC LIMIT ?",
+		node, name, without, stamp(until), limit)
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", j.explain(err))
 	}

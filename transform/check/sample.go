@@ -23,7 +23,7 @@ func (c *counting) samples(ctx context.Context) error {
 		if res.Failing == 0 || res.SQL == "" || check.Limit == 0 || res.Status == StatusError {
 			continue
 		}
-		columns := c.table.Columns
+		var columns []warehouse.Column
 		rows := res.SQL
 		if found := c.repeated[check]; found != "" {
 			rows = found
