@@ -20,7 +20,7 @@ func (p *profiling) keys(ctx context.Context) error {
 	for _, c := range p.columns {
 		if c.Estimated && c.mayBeKey() && likelyAll(c.estimate, p.out.Rows) && counted < mostExact {
 			counted++
-			n, err := p.number(ctx, distinctSQL(p.d, p.rows, c.Name))
+			n, err := p.number(ctx, distinctSQL(p.d, p.rows(c), c.Name))
 			if err != nil {
 				return err
 			}
@@ -75,7 +75,7 @@ func (p *profiling) pairs(ctx context.Context) error {
 	if len(pairs) == 0 {
 		return nil
 	}
-	r, err := p.e.Query(ctx, pairsSQL(p.d, p.rows, pairs))
+	r, err := p.e.Query(ctx, pairsSQL(p.d, p.rows(pool...), pairs))
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (p *profiling) pairs(ctx context.Context) error {
 			continue
 		}
 		looked++
-		n, err := p.number(ctx, repeatedSQL(p.d, p.rows, pair))
+		n, err := p.number(ctx, repeatedSQL(p.d, p.rows(pair[:]...), pair))
 		if err != nil {
 			return err
 		}

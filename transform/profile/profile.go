@@ -157,7 +157,8 @@ type Config struct {
 
 // Limits of what one statement does, and of what is shown.
 const (
-	scanBatch   = 100       // columns of the fused scan
+	scanBatch   = 20        // columns of one scan: planning many more aggregates takes longer than a second scan
+	tryBatch    = 100       // proposals that are tried in one scan
 	mostGrouped = 1_000_000 // distinct values that are counted exactly
 	shown       = 200       // characters of a value
 	topShown    = 10
@@ -182,14 +183,14 @@ type profiling struct {
 	Config
 	e       Engine
 	d       *warehouse.Dialect
-	rows    string // the SELECT that is looked at
+	from    string // the table expression that is looked at
 	out     *Profile
 	columns []*column
 }
 
 // Run profiles the rows. They must not change while it looks at them, which holds for published versions.
 func Run(ctx context.Context, e Engine, cfg Config) (*Profile, error) {
-	p := &profiling{Config: cfg, e: e, d: e.Dialect(), rows: cfg.Query, out: &Profile{Table: cfg.Table, At: cfg.Now, Keys: [][]string{}, Proposals: []Proposal{}}}
+	p := &profiling{Config: cfg, e: e, d: e.Dialect(), from: "(\n" + cfg.Query + "\n)", out: &Profile{Table: cfg.Table, At: cfg.Now, Keys: [][]string{}, Proposals: []Proposal{}}}
 	for _, step := range []func(context.Context) error{p.describe, p.stage, p.scan, p.values, p.keys, p.propose} {
 		if err := step(ctx); err != nil {
 			return nil, fmt.Errorf("profile %s: %w", cfg.Table, err)
@@ -271,7 +272,7 @@ func kindOf(spelled string) Kind {
 
 // stage writes the rows, or a sample of them, to a file that the other steps read.
 func (p *profiling) stage(ctx context.Context) error {
-	query := p.only(p.Query)
+	query := p.rows(p.columns...)
 	if p.Sample > 0 {
 		n, err := p.number(ctx, p.d.Count(p.Query))
 		if err != nil {
@@ -294,8 +295,8 @@ func (p *profiling) stage(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("copy the rows: %w", err)
 	}
-	p.rows = "SELECT * FROM " + p.d.Files([]string{p.Stage})
-	staged, err := p.e.Describe(ctx, p.rows)
+	p.from = p.d.Files([]string{p.Stage})
+	staged, err := p.e.Describe(ctx, p.rows(p.columns...))
 	if err != nil {
 		return err
 	}

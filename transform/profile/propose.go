@@ -49,7 +49,7 @@ func (p *profiling) propose(ctx context.Context) error {
 		all = append(all, p.ofColumn(c)...)
 	}
 	all = slices.DeleteFunc(all, func(x Proposal) bool { return p.has(x) })
-	for batch := range slices.Chunk(all, scanBatch) {
+	for batch := range slices.Chunk(all, tryBatch) {
 		passed, err := p.passed(ctx, batch)
 		if err != nil {
 			return fmt.Errorf("try the proposals: %w", err)
@@ -67,7 +67,7 @@ func (p *profiling) passed(ctx context.Context, batch []Proposal) ([]Proposal, e
 			conditions = append(conditions, x.fails)
 		}
 	}
-	r, err := p.e.Query(ctx, failingSQL(p.rows, conditions))
+	r, err := p.e.Query(ctx, failingSQL(p.rows(p.tried(batch)...), conditions))
 	if err != nil {
 		return nil, err
 	}
@@ -82,6 +82,19 @@ func (p *profiling) passed(ctx context.Context, batch []Proposal) ([]Proposal, e
 		kept = append(kept, x)
 	}
 	return kept, nil
+}
+
+// tried are the columns that proposals speak of: at least one, of which to make rows.
+func (p *profiling) tried(batch []Proposal) []*column {
+	columns := p.columns[:1:1]
+	for _, x := range batch {
+		for _, name := range x.Columns {
+			if c := p.column(name); !slices.Contains(columns, c) {
+				columns = append(columns, c)
+			}
+		}
+	}
+	return columns
 }
 
 // has says whether the table has such a check already.

@@ -14,7 +14,7 @@ import (
 // scan asks for the facts of all columns, a batch of them in each scan.
 func (p *profiling) scan(ctx context.Context) error {
 	for batch := range slices.Chunk(p.columns, scanBatch) {
-		r, err := p.e.Query(ctx, scanSQL(p.d, p.rows, batch))
+		r, err := p.e.Query(ctx, scanSQL(p.d, p.rows(batch...), batch))
 		if err != nil {
 			return err
 		}
@@ -28,11 +28,6 @@ func (p *profiling) scan(ctx context.Context) error {
 			row = row[len(found):]
 			c.take(found, p.out.Rows, p.Now)
 		}
-	}
-	if len(p.columns) == 0 {
-		n, err := p.number(ctx, p.d.Count(p.rows))
-		p.out.Rows = n
-		return err
 	}
 	return nil
 }
@@ -79,7 +74,7 @@ func (p *profiling) values(ctx context.Context) error {
 		if c.Estimated = c.estimate > mostGrouped; c.Estimated {
 			query, c.Sketched = sketchSQL, true
 		}
-		r, err := p.e.Query(ctx, query(p.d, p.rows, c))
+		r, err := p.e.Query(ctx, query(p.d, p.rows(c), c))
 		if err != nil {
 			return fmt.Errorf("column %q: %w", c.Name, err)
 		}
@@ -87,7 +82,7 @@ func (p *profiling) values(ctx context.Context) error {
 		if len(candidates) == 0 {
 			continue
 		}
-		if r, err = p.e.Query(ctx, topSQL(p.d, p.rows, c, candidates)); err != nil {
+		if r, err = p.e.Query(ctx, topSQL(p.d, p.rows(c), c, candidates)); err != nil {
 			return fmt.Errorf("column %q: %w", c.Name, err)
 		}
 		c.readFacts(r.Rows)

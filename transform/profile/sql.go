@@ -11,13 +11,13 @@ import (
 
 // This file makes all SQL of a profile. Each function returns one SELECT.
 
-// only keeps the columns that are looked at.
-func (p *profiling) only(rows string) string {
-	names := make([]string, len(p.columns))
-	for i, c := range p.columns {
+// rows reads some columns. It names them, for a table of a thousand columns is slow to bind.
+func (p *profiling) rows(columns ...*column) string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
 		names[i] = c.Name
 	}
-	return "SELECT " + p.d.Idents(names) + " FROM (\n" + rows + "\n) AS r"
+	return "SELECT " + p.d.Idents(names) + " FROM " + p.from + " AS r"
 }
 
 // sampleSQL takes n of the total rows. A reservoir is exact and holds its rows in memory: beyond a few, each row is
@@ -27,7 +27,7 @@ func sampleSQL(rows string, n, total int64) string {
 		return fmt.Sprintf("SELECT * FROM (\n%s\n) AS r USING SAMPLE reservoir(%d ROWS)", rows, n)
 	}
 	percent := math.Min(100, 100*(float64(n)+5*math.Sqrt(float64(n)))/float64(total))
-	return fmt.Sprintf("SELECT * FROM (SELECT * FROM (\n%s\n) AS r USING SAMPLE bernoulli(%s PERCENT)) AS s LIMIT %d", rows, literal(percent), n)
+	return fmt.Sprintf("SELECT * FROM (SELECT * FROM (\n%s\n) AS r USING SAMPLE bernoulli(%s PERCENT)) AS s LIMIT %d", rows, strconv.FormatFloat(percent, 'f', -1, 64), n)
 }
 
 // storable casts what Parquet cannot hold to text.
@@ -172,9 +172,9 @@ func sketchSQL(d *warehouse.Dialect, rows string, c *column) string {
 	case Number:
 		parts = append(parts, "SELECT 'quantile', unnest(CAST(approx_quantile(v, [0.05, 0.25, 0.5, 0.75, 0.95]) AS VARCHAR[])), NULL, unnest([5, 25, 50, 75, 95]) FROM v WHERE isfinite(CAST(v AS DOUBLE))")
 	case Text:
-		with += fmt.Sprintf(", some AS MATERIALIZED (\nSELECT * FROM v USING SAMPLE reservoir(%d ROWS)\n)", shapeSample)
+		with += fmt.Sprintf(", taken AS MATERIALIZED (\nSELECT * FROM v USING SAMPLE reservoir(%d ROWS)\n)", shapeSample)
 		parts = append(parts, patternParts(d)...)
-		parts = append(parts, "SELECT 'sampled', NULL, count(*), NULL FROM some", shapePart("some"))
+		parts = append(parts, "SELECT 'sampled', NULL, count(*), NULL FROM taken", shapePart("taken"))
 	}
 	return with + "\n" + strings.Join(append(parts, histogramPart(c)...), "\nUNION ALL\n")
 }
