@@ -115,13 +115,18 @@ func (t *profiled) stage() { t.cfg.Stage = filepath.Join(t.temp, "rows.parquet")
 
 // open finds out what the argument means: a file where it looks like one, else a published table.
 func (t *profiled) open(ctx context.Context, name string) error {
-	if file, table, ok := databaseTable(name); ok {
+	if file, table, ok := databaseTable(name); ok && (exists(file) || file != name) { // else it is table db of a schema
 		return t.openDatabase(ctx, file, table)
 	}
 	if fileFormat(name) != "" {
 		return t.openFile(ctx, name)
 	}
 	return t.openPublished(ctx, name)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // databaseTable takes file.duckdb:schema.table apart.
@@ -266,6 +271,9 @@ func (t *profiled) openDatabase(ctx context.Context, path string, table warehous
 	t.cfg.Query = "SELECT * FROM " + warehouse.DuckDB.Table(table)
 	_, err = db.Describe(ctx, t.cfg.Query)
 	var e *duckdb.Error
+	if errors.As(err, &e) && e.Kind == "Permission" {
+		return usage("%s in %s is a view over other files: profile these, or the published table by its name", table, path)
+	}
 	if err == nil || table.Table != "" && (!errors.As(err, &e) || e.Kind != "Catalog") {
 		return err
 	}

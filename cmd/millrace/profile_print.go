@@ -116,6 +116,9 @@ func printColumn(out io.Writer, c *profile.Column, width int) {
 		}
 		add("spread", "%szero %s, negative %s", stddev, part(n.Zero, c.Values), part(n.Negative, c.Values))
 	}
+	if n := len(c.Histogram); n > 1 {
+		add("histogram", "%s  %s to %s", skyline(c.Histogram), c.Histogram[0].From, c.Histogram[n-1].To)
+	}
 	if t := c.Time; t != nil && t.NewestAge != nil {
 		add("newest", "%s", age(*t.NewestAge))
 	}
@@ -124,7 +127,9 @@ func printColumn(out io.Writer, c *profile.Column, width int) {
 	}
 	if t := c.Text; t != nil {
 		patterns(add, "pattern", t.Patterns, 5)
-		patterns(add, tilde(t.Sampled > 0)+"shape", t.Shapes, 5)
+		if len(t.Shapes) > 0 && t.Shapes[0].Share >= 0.1 { // else they are words
+			patterns(add, tilde(t.Sampled > 0)+"shape", t.Shapes, 5)
+		}
 	}
 	if len(lines) == 0 && len(c.Top) == 0 {
 		return
@@ -140,21 +145,23 @@ func printColumn(out io.Writer, c *profile.Column, width int) {
 		}
 		printBars(out, tilde(c.Sketched)+"top", top, width)
 	}
-	if len(c.Histogram) > 1 {
-		printBars(out, "histogram", histogramBars(c), width)
-	}
 }
 
-func histogramBars(c *profile.Column) []bar {
-	all := make([]bar, len(c.Histogram))
-	for i, b := range c.Histogram {
-		share := 0.0
-		if c.Values > 0 {
-			share = float64(b.Rows) / float64(c.Values)
-		}
-		all[i] = bar{b.From, b.Rows, share}
+// skyline draws the classes of a histogram side by side. A class with any rows shows.
+func skyline(bins []profile.Bin) string {
+	most := int64(1)
+	for _, b := range bins {
+		most = max(most, b.Rows)
 	}
-	return all
+	var line strings.Builder
+	for _, b := range bins {
+		if b.Rows == 0 {
+			line.WriteByte('_')
+			continue
+		}
+		line.WriteRune([]rune("▁▂▃▄▅▆▇█")[min(7, b.Rows*8/most)])
+	}
+	return line.String()
 }
 
 func join(lines []string) string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"slices"
-	"strings"
 )
 
 // Bounds of the search for keys.
@@ -43,7 +42,7 @@ func (c *column) mayBeKey() bool {
 	}
 	switch c.Kind {
 	case Number:
-		return !strings.HasPrefix(c.Type, "FLOAT") && c.Type != "DOUBLE"
+		return isInteger(c.Type)
 	case Text, Time:
 		return true
 	case Other:

@@ -168,11 +168,11 @@ func (p *profiling) column(name string) *column {
 	return p.columns[slices.IndexFunc(p.columns, func(c *column) bool { return c.Name == name })]
 }
 
-// identifies leaves out values that are unique as long as there are few rows: times, amounts, names with blanks.
+// identifies leaves out keys that are unique as long as there are few rows: times, names with blanks.
 func identifies(c *column) bool {
 	switch c.Kind {
 	case Number:
-		return isInteger(c.Type)
+		return true
 	case Text:
 		return c.Length.Max <= longestShape && c.Text.Empty == 0 && !slices.ContainsFunc(c.Text.Shapes, func(s Pattern) bool { return strings.ContainsRune(s.Name, ' ') })
 	}
