@@ -1,0 +1,419 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/duckdb"
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform/profile"
+	"github.com/millrace/millrace/warehouse"
+	engine "github.com/millrace/millrace/warehouse/duckdb"
+)
+
+type profileFlags struct {
+	columns []string
+	sample  int64
+	checks  bool
+}
+
+func (a *app) profileCommand() *cobra.Command {
+	var f profileFlags
+	c := &cobra.Command{
+		Use:   "profile TABLE",
+		Short: "show what is in a table, and propose checks",
+		Long: "Looks at every column of a published table (orders, erp.orders), of a Parquet or CSV file, or of a table in a\n" +
+			"DuckDB database (file.duckdb:schema.table): NULLs, distinct values, range, distribution, frequent values, patterns,\n" +
+			"possible keys. From that it proposes checks that the rows pass today, as YAML to paste under a model or a stream.\n" +
+			"What is estimated is marked ~. Values of columns that are tagged pii are shown as ***. It changes nothing.\n",
+		Example: "  millrace profile erp.orders\n  millrace profile orders --columns status,amount\n  millrace profile orders --checks\n" +
+			"  millrace profile export.csv --sample 100000 --json\n  millrace profile legacy.duckdb:main.customers",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if f.sample < 0 {
+				return usage("--sample %d: give a number of rows from 0, which means all", f.sample)
+			}
+			if f.checks && a.json {
+				return usage("--checks prints YAML and --json everything: give one of them")
+			}
+			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			err := a.profile(ctx, args[0], f)
+			if errors.Is(err, context.Canceled) {
+				return &codeError{codeInterrupted, errors.New("interrupted")}
+			}
+			return err
+		},
+	}
+	c.Flags().StringSliceVar(&f.columns, "columns", nil, "look at these columns only")
+	c.Flags().Int64Var(&f.sample, "sample", 0, "look at so many rows, chosen by chance; 0 for all")
+	c.Flags().BoolVar(&f.checks, "checks", false, "print the proposed checks only")
+	return c
+}
+
+func (a *app) profile(ctx context.Context, table string, f profileFlags) error {
+	temp, err := os.MkdirTemp("", "millrace-profile-")
+	if err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	defer os.RemoveAll(temp)
+	t := &profiled{app: a, temp: temp, cfg: profile.Config{Table: table, Columns: f.columns, Sample: f.sample, Now: clock.System()}}
+	if f.sample > 0 {
+		t.stage()
+	}
+	defer t.close()
+	if err := t.open(ctx, table); err != nil {
+		return err
+	}
+	p, err := profile.Run(ctx, t.engine, t.cfg)
+	var column *profile.NoColumnError
+	if errors.As(err, &column) {
+		return usage("%w", err)
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case a.json:
+		return a.printJSON(p)
+	case f.checks:
+		_, err = fmt.Fprint(a.stdout, a.redactor.Redact(profile.YAML(p.Proposals, 0)))
+		return err
+	}
+	return a.printProfile(p)
+}
+
+// profiled is a table on its way to being profiled.
+type profiled struct {
+	*app
+	temp    string
+	cfg     profile.Config
+	engine  profile.Engine
+	closers []func() error
+}
+
+func (t *profiled) close() {
+	for _, c := range t.closers {
+		_ = c() // it was only read
+	}
+}
+
+// stage has the rows copied before they are looked at.
+func (t *profiled) stage() { t.cfg.Stage = filepath.Join(t.temp, "rows.parquet") }
+
+// open finds out what the argument means: a file where it looks like one, else a published table.
+func (t *profiled) open(ctx context.Context, name string) error {
+	if file, table, ok := databaseTable(name); ok && (exists(file) || file != name) { // else it is table db of a schema
+		return t.openDatabase(ctx, file, table)
+	}
+	if fileFormat(name) != "" {
+		return t.openFile(ctx, name)
+	}
+	return t.openPublished(ctx, name)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// databaseTable takes file.duckdb:schema.table apart.
+func databaseTable(name string) (file string, table warehouse.Name, ok bool) {
+	for _, ending := range []string{".duckdb", ".ddb", ".db"} {
+		at := strings.LastIndex(name, ending)
+		if at < 0 {
+			continue
+		}
+		rest := name[at+len(ending):]
+		if rest != "" && rest[0] != ':' {
+			continue
+		}
+		schema, table, dotted := strings.Cut(strings.TrimPrefix(rest, ":"), ".")
+		if !dotted {
+			schema, table = "main", schema
+		}
+		return name[:at+len(ending)], warehouse.Name{Schema: schema, Table: table}, true
+	}
+	return "", warehouse.Name{}, false
+}
+
+// fileFormat is the function that reads a file of this name, "" for none.
+func fileFormat(name string) string {
+	name = strings.ToLower(name)
+	for _, packed := range []string{".gz", ".zst"} {
+		if base, ok := strings.CutSuffix(name, packed); ok && fileFormat(base) == "read_csv" {
+			return "read_csv"
+		}
+	}
+	switch filepath.Ext(name) {
+	case ".parquet", ".pq":
+		return "read_parquet"
+	case ".csv", ".tsv":
+		return "read_csv"
+	}
+	return ""
+}
+
+// settings are those of the engine: of the project where there is one.
+func (t *profiled) settings(p *models.Project) (warehouse.Config, error) {
+	if p == nil {
+		p = &models.Project{Memory: 1 << 30}
+	}
+	memory, err := t.memoryFor(p)
+	return warehouse.Config{Memory: memory * 6 / 10, Threads: t.threads, Temp: filepath.Join(t.temp, "spill"), Dirs: []string{t.temp}}, err
+}
+
+func (t *profiled) openFile(ctx context.Context, path string) error {
+	path, err := readable(path)
+	if err != nil {
+		return err
+	}
+	cfg, err := t.settings(nil)
+	if err != nil {
+		return err
+	}
+	cfg.Files = []string{path}
+	w, err := engine.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	t.engine, t.closers = w, append(t.closers, w.Close)
+	t.cfg.Query = "SELECT * FROM " + warehouse.DuckDB.Files([]string{path})
+	if fileFormat(path) == "read_csv" { // parsed once, and all of it looked at for the types
+		t.stage()
+		escaped := strings.NewReplacer("[", "[[]", "*", "[*]", "?", "[?]").Replace(path)
+		t.cfg.Query = "SELECT * FROM read_csv(" + warehouse.DuckDB.QuoteLiteral(escaped) + ", sample_size = -1)"
+	}
+	if _, err := w.Describe(ctx, t.cfg.Query); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	return nil
+}
+
+// readable is the file's absolute path.
+func readable(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	file, err := os.Open(abs)
+	if err != nil {
+		return "", usage("%w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err == nil && info.IsDir() {
+		return "", usage("%s is a folder: name one file", path)
+	}
+	return abs, err
+}
+
+// database is a DuckDB file as the engine of a profile.
+type database struct{ *duckdb.DB }
+
+func (database) Dialect() *warehouse.Dialect { return warehouse.DuckDB }
+
+func (d database) Describe(ctx context.Context, query string) ([]warehouse.Column, error) {
+	columns, err := d.DB.Describe(ctx, query)
+	return warehouseColumns(columns), err
+}
+
+func (d database) Query(ctx context.Context, query string) (*warehouse.Result, error) {
+	rows, err := d.DB.Query(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return &warehouse.Result{Columns: warehouseColumns(rows.Columns), Rows: rows.Values}, nil
+}
+
+func (d database) Write(ctx context.Context, query, path string) (warehouse.File, error) {
+	copied, err := d.Copy(ctx, query, path, func(c duckdb.Column) (string, error) { return warehouse.Stored(c.Type) })
+	if err != nil {
+		return warehouse.File{}, err
+	}
+	return warehouse.File{Path: path, Rows: copied.Rows, Bytes: copied.Bytes}, nil
+}
+
+func warehouseColumns(columns []duckdb.Column) []warehouse.Column {
+	out := make([]warehouse.Column, len(columns))
+	for i, c := range columns {
+		out[i] = warehouse.Column(c)
+	}
+	return out
+}
+
+func (t *profiled) openDatabase(ctx context.Context, path string, table warehouse.Name) error {
+	path, err := readable(path)
+	if err != nil {
+		return err
+	}
+	cfg, err := t.settings(nil)
+	if err != nil {
+		return err
+	}
+	db, err := duckdb.OpenFile(ctx, path, true, duckdb.Config{Memory: cfg.Memory, Threads: cfg.Threads, Temp: cfg.Temp, Dirs: cfg.Dirs})
+	if err != nil {
+		return err
+	}
+	t.engine, t.closers = database{db}, append(t.closers, db.Close)
+	t.cfg.Query = "SELECT * FROM " + warehouse.DuckDB.Table(table)
+	_, err = db.Describe(ctx, t.cfg.Query)
+	var e *duckdb.Error
+	if errors.As(err, &e) && e.Kind == "Permission" {
+		return usage("%s in %s is a view over other files: profile these, or the published table by its name", table, path)
+	}
+	if err == nil || table.Table != "" && (!errors.As(err, &e) || e.Kind != "Catalog") {
+		return err
+	}
+	names, listed := tablesIn(ctx, db)
+	if listed != nil {
+		return listed
+	}
+	return usage("%s has no table %q: %s", path, table, meant(table.String(), names))
+}
+
+// tablesIn lists the tables and views of a database, as schema.table.
+func tablesIn(ctx context.Context, db *duckdb.DB) ([]string, error) {
+	rows, err := db.Query(ctx, "SELECT table_schema || '.' || table_name FROM information_schema.tables WHERE table_catalog = current_database() ORDER BY 1")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, row := range rows.Values {
+		names = append(names, fmt.Sprint(row[0]))
+	}
+	return names, nil
+}
+
+// meant proposes what a wrong name may have meant.
+func meant(name string, known []string) string {
+	if len(known) == 0 {
+		return "there are none"
+	}
+	if s := config.Suggest(name, known); s != "" {
+		return fmt.Sprintf("did you mean %q?", s)
+	}
+	if len(known) > 10 {
+		known = append(slices.Clone(known[:10]), "…")
+	}
+	return "there are " + strings.Join(known, ", ")
+}
+
+func (t *profiled) openPublished(ctx context.Context, name string) error {
+	p, l, err := t.published(ctx)
+	if err != nil {
+		return err
+	}
+	m, err := l.Current(ctx)
+	if err != nil {
+		return err
+	}
+	table, err := publishedTable(p, m, name)
+	if err != nil {
+		return err
+	}
+	if table.Broken != "" {
+		return fmt.Errorf("view %s cannot be read: %s", table.Name, table.Broken)
+	}
+	cfg, err := t.settings(p)
+	if err != nil {
+		return err
+	}
+	cfg.Dirs = append(cfg.Dirs, l.Root())
+	w, err := engine.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	t.engine, t.closers = w, append(t.closers, w.Close)
+	if err := exposeAll(ctx, w, m, table, map[string]bool{}); err != nil {
+		return err
+	}
+	t.describe(p.Node(table.Name.String()), table)
+	return nil
+}
+
+// describe says how a published table is read. A view is run once, deltas are resolved once, and a wide table is bound
+// once rather than for each of its columns.
+func (t *profiled) describe(n *models.Node, table *load.Table) {
+	const wide = 100
+	t.cfg.Table, t.cfg.Query = table.Name.String(), "SELECT * FROM "+warehouse.DuckDB.Table(table.Name)
+	if table.View != "" || len(table.Upserts)+len(table.Deletes) > 0 || len(table.Columns) > wide {
+		t.stage()
+	}
+	t.cfg.Masked = func(column string) bool { return isPII(n, column) }
+	if n != nil {
+		t.cfg.Have = n.Checks
+	}
+}
+
+// isPII says whether the project tags a node's column as personal.
+func isPII(n *models.Node, column string) bool {
+	return n != nil && slices.ContainsFunc(n.Columns, func(c models.Column) bool {
+		return strings.EqualFold(c.Name, column) && slices.ContainsFunc(c.Tags, func(tag string) bool { return strings.EqualFold(tag, "pii") })
+	})
+}
+
+// exposeAll makes a table readable, after what its view reads.
+func exposeAll(ctx context.Context, w warehouse.Warehouse, m *load.Manifest, t *load.Table, done map[string]bool) error {
+	if done[t.Name.String()] {
+		return nil
+	}
+	done[t.Name.String()] = true
+	if t.View != "" {
+		for i := range m.Tables {
+			if slices.Contains(t.Needs, m.Tables[i].Name.String()) {
+				if err := exposeAll(ctx, w, m, &m.Tables[i], done); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return w.Expose(ctx, t.Version)
+}
+
+// publishedTable finds the table that a name means: schema.table, a table that is alone in having that name, or a model.
+func publishedTable(p *models.Project, m *load.Manifest, name string) (*load.Table, error) {
+	var found []*load.Table
+	var known, matches []string
+	for i := range m.Tables {
+		t := &m.Tables[i]
+		known = append(known, t.Name.Table, t.Name.String())
+		if t.Name.String() == name || t.Name.Table == name {
+			found, matches = append(found, t), append(matches, t.Name.String())
+		}
+	}
+	node := p.Node(name)
+	if node == nil {
+		node = p.Model(name)
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		return nil, usage("%q means %d tables: name %s", name, len(found), strings.Join(matches, " or "))
+	case node != nil && node.Model != nil && node.Model.Materialized == models.Ephemeral:
+		return nil, usage("%s is ephemeral: it has no table of its own", node.Name())
+	case node != nil:
+		if t := m.Table(warehouse.Name{Schema: node.Schema, Table: node.Table}); t != nil {
+			return t, nil
+		}
+		return nil, usage("%s is not published yet: `millrace run %s` publishes it", node.Name(), node.Name())
+	}
+	hint := "`millrace query \"SHOW ALL TABLES\"` lists the tables"
+	if s := config.Suggest(name, known); s != "" {
+		hint = fmt.Sprintf("did you mean %q?", s)
+	}
+	return nil, usage("no table %q is published: %s", name, hint)
+}
