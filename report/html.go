@@ -38,6 +38,12 @@ type page struct {
 	Nodes     []nodeView
 	Trend     strip
 	Seconds   *chart
+	anchors   map[journal.CheckName]string
+}
+
+// Anchor is the name of a check's card; "" when it has none.
+func (p *page) Anchor(node, check string) string {
+	return p.anchors[journal.CheckName{Node: node, Name: check}]
 }
 
 // cardGroup are checks of one kind of outcome, told in full.
@@ -79,7 +85,7 @@ func HTML(w io.Writer, r *Run) error {
 		"number": number[int64], "count": count[int], "count64": count[int64], "when": when, "span": span, "visible": visible, "oneLine": oneLine,
 		"percent": percent, "duration": duration, "firstLine": firstLine, "mark": mark, "word": word, "nodeWord": nodeWord, "nodeMark": nodeMark,
 		"verdictMark": verdictMark, "verdictWord": verdictWord, "join": strings.Join, "cutSQL": func(s string) string { return cut(s, maxPageSQL) },
-		"short": func(s string) string { return s[:min(len(s), 12)] }, "facts": facts, "int64": func(n int) int64 { return int64(n) }, "middle": middle, "list": func(v ...any) []any { return v },
+		"short": func(s string) string { return s[:min(len(s), 12)] }, "facts": facts, "cell": func(s *string) string { return oneLine(*s) }, "int64": func(n int) int64 { return int64(n) }, "middle": middle, "list": func(v ...any) []any { return v },
 	}).Parse(pageText)
 	if err != nil {
 		return fmt.Errorf("parse report page: %w", err)
@@ -93,12 +99,12 @@ func HTML(w io.Writer, r *Run) error {
 // newPage orders the facts for reading.
 func newPage(r *Run) *page {
 	p := &page{Run: r, Style: template.CSS(pageStyle), PlainSQL: r.Totals.Checks <= maxPlainSQL, Trend: runStrip(r.Runs), Seconds: secondsChart(r.Runs)}
-	anchors := p.addCards(r)
+	p.addCards(r)
 	for i, n := range r.Nodes {
 		v := nodeView{Node: n, Anchor: fmt.Sprintf("node-%d", i+1), Counts: checkCounts(n.Checks)}
 		for _, c := range n.Checks {
 			v.Open = v.Open || rank(c) < 3
-			v.Views = append(v.Views, checkView{Check: c, Anchor: anchors[journal.CheckName{Node: n.Name, Name: c.Name}], Strip: checkStrip(c.History)})
+			v.Views = append(v.Views, checkView{Check: c, Anchor: p.Anchor(n.Name, c.Name), Strip: checkStrip(c.History)})
 		}
 		p.Nodes = append(p.Nodes, v)
 	}
@@ -106,7 +112,7 @@ func newPage(r *Run) *page {
 }
 
 // addCards picks the checks that are told in full, the gravest first, and names their anchors.
-func (p *page) addCards(r *Run) map[journal.CheckName]string {
+func (p *page) addCards(r *Run) {
 	var grave []Check
 	for _, n := range r.Nodes {
 		for _, c := range n.Checks {
@@ -130,14 +136,13 @@ func (p *page) addCards(r *Run) map[journal.CheckName]string {
 		{Title: "Warnings", Lead: "Told, and published all the same."},
 		{Title: "Quarantined", Lead: "These rows went to the table’s quarantine instead of the table."},
 	}
-	anchors := map[journal.CheckName]string{}
+	p.anchors = map[journal.CheckName]string{}
 	for i, c := range grave {
 		v := checkView{Check: c, Anchor: fmt.Sprintf("check-%d", i+1), Strip: checkStrip(c.History), Chart: failingChart(c.History), Sample: newSample(c.Result.Sample)}
-		anchors[journal.CheckName{Node: c.Node, Name: c.Name}] = v.Anchor
+		p.anchors[journal.CheckName{Node: c.Node, Name: c.Name}] = v.Anchor
 		group := max(rank(c)-1, 0)
 		p.Groups[group].Cards = append(p.Groups[group].Cards, v)
 	}
-	return anchors
 }
 
 func newSample(s *check.Sample) *sampleView {
