@@ -212,7 +212,7 @@ func TestMarkdownSaysWhatItLeavesOut(t *testing.T) {
 func TestJUnitFollowsItsSchema(t *testing.T) {
 	green := newLab(t)
 	for name, r := range map[string]*Run{"shop": shop(t), "hostile": hostile(t), "zero": {}, "large": large(true),
-		"green": green.gather(green.run(journal.Succeeded, shopSteps(0, false), shopChecks(0, false), nil)),
+		"green":       green.gather(green.run(journal.Succeeded, shopSteps(0, false), shopChecks(0, false), nil)),
 		"unpublished": green.gather(green.run(journal.Failed, shopSteps(0, false), nil, func(r *journal.Run) { r.Error = "swap: \x00disk full" }))} {
 		out := render(t, JUnit, r)
 		if err := junitProblem(string(out)); err != nil {
