@@ -44,7 +44,7 @@ func TestCausesAndVerdicts(t *testing.T) {
 	}{
 		{"nothing but its id", "", nil, nil, "", WordUnknown, "Nothing is known of this run but its id.", 0},
 		{"no checks", journal.Succeeded, []journal.Step{step("a.b", journal.Succeeded, "")}, nil, "", WordPassed, "1 node built; no checks ran; everything is published as snapshot 101.", 0},
-		{"a failing step", journal.Failed, []journal.Step{step("a.b", journal.Failed, "a.b: refused\nmore"), step("a.c", held, "a.b failed")}, nil, "1 failed", WordFailed,
+		{"a failing step", journal.Failed, []journal.Step{step("a.b", journal.Failed, "models/b.sql:1:2: a.b: refused\nmore"), step("a.c", held, "a.b failed")}, nil, "1 failed", WordFailed,
 			"a.b failed: refused; 1 node was kept back because of it; nothing was published.", 1},
 		{"a failing check", journal.Partial, []journal.Step{step("a.b", journal.Failed, ""), step("a.bc", journal.Succeeded, "")}, failing, "", WordPartial,
 			"a.b fails 1 of its 1 check; 1 node is published as snapshot 101.", 1},

@@ -107,7 +107,7 @@ func shopSteps(i int, bad bool) []journal.Step {
 	}
 	fct := journal.Step{Node: "mart.fct_orders", Kind: "model", Status: journal.Succeeded, Rows: orders, Equations: []warehouse.Equation{equation("built", orders, "kept", int(orders))}}
 	if !bad {
-		return append(steps, fct, journal.Step{Node: "mart.revenue_by_day", Kind: "model", Status: journal.Succeeded, Rows: int64(700 + i)},
+		return append(steps, fct, journal.Step{Node: "mart.revenue_by_day", Kind: "model", Status: journal.Succeeded, Rows: int64(700 + i), Equations: []warehouse.Equation{equation("built", int64(700+i), "landed", 700+i)}},
 			journal.Step{Node: "mart.top_customers", Kind: "model", Status: journal.Succeeded, Rows: 100})
 	}
 	fct.Status, fct.Error, fct.Hint = journal.Failed, "2 of 5 checks fail", "mend the rows in the source, or the rule in models/marts/schema.yml, then `millrace retry`"

@@ -60,6 +60,7 @@ type nodeView struct {
 	Open   bool
 	Views  []checkView
 	Counts string
+	View   bool // it has no rows of its own
 }
 
 // checkView is a check with what its card or line needs.
@@ -101,7 +102,8 @@ func newPage(r *Run) *page {
 	p := &page{Run: r, Style: template.CSS(pageStyle), PlainSQL: r.Totals.Checks <= maxPlainSQL, Trend: runStrip(r.Runs), Seconds: secondsChart(r.Runs)}
 	p.addCards(r)
 	for i, n := range r.Nodes {
-		v := nodeView{Node: n, Anchor: fmt.Sprintf("node-%d", i+1), Counts: checkCounts(n.Checks)}
+		v := nodeView{Node: n, Anchor: fmt.Sprintf("node-%d", i+1), Counts: checkCounts(n.Checks),
+			View: n.Kind == "model" && n.Status == journal.Succeeded && len(n.Equations) == 0}
 		for _, c := range n.Checks {
 			v.Open = v.Open || rank(c) < 3
 			v.Views = append(v.Views, checkView{Check: c, Anchor: p.Anchor(n.Name, c.Name), Strip: checkStrip(c.History)})

@@ -165,7 +165,11 @@ func badSentence(r *Run) string {
 		if len(c.Checks) > 0 {
 			first = fmt.Sprintf("%s fails %s of its %s", c.Node, number(len(c.Checks)), count(len(r.node(c.Node).Checks), "check"))
 		} else {
-			first = fmt.Sprintf("%s failed: %s", c.Node, sentenceEnd(strings.TrimPrefix(firstLine(c.Message), c.Node+": ")))
+			why := firstLine(c.Message)
+			if _, after, ok := strings.Cut(why, c.Node+": "); ok { // behind its place in a file
+				why = after
+			}
+			first = fmt.Sprintf("%s failed: %s", c.Node, sentenceEnd(why))
 		}
 	case len(names) > 1:
 		first = fmt.Sprintf("%s failed: %s", count(len(names), "node"), listing(names))
