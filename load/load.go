@@ -46,6 +46,7 @@ type Table struct {
 	AsOf        *AsOf                `json:"as_of,omitempty"`      // of a stream: the state of the source that it shows
 	Reconciled  *time.Time           `json:"reconciled,omitempty"` // of an incremental stream: when all rows were read last
 	Description string               `json:"description,omitempty"`
+	Rules       string               `json:"rules,omitempty"`      // hash of the checks that kept rows out of it
 	Needs       []string             `json:"needs,omitempty"`      // tables that its SELECT reads
 	Mode        string               `json:"mode,omitempty"`       // of a stream: another mode begins anew, and so does…
 	ReadFrom    string               `json:"read_from,omitempty"`  // …another identity of what it reads, where its source names one…

@@ -76,14 +76,13 @@ type Condition struct {
 // IsZero says that the condition was not written.
 func (c Condition) IsZero() bool { return c.Op == "" }
 
-// Holds compares failing rows, of so many that were checked, with the limit.
+// Holds compares failing rows, of so many that were checked, with the limit. Failing rows of none, which a query may
+// find, are all of them.
 func (c Condition) Holds(failing, checked int64) bool {
 	left, right := float64(failing), float64(c.Limit.Count)
 	if c.Limit.IsPercent {
-		if checked == 0 {
-			left, right = 0, c.Limit.Percent
-		} else {
-			left, right = left*100, c.Limit.Percent*float64(checked)
+		if left, right = left*100, c.Limit.Percent*float64(checked); checked == 0 { // no share at all; of a query's rows, all
+			left, right = 100*float64(min(failing, 1)), c.Limit.Percent
 		}
 	}
 	switch c.Op {
@@ -128,7 +127,7 @@ func (c *Condition) UnmarshalText(b []byte) error {
 	}
 	var limit config.Threshold
 	if err := limit.UnmarshalText([]byte(m[2] + m[3])); err != nil {
-		return errors.New("counts rows or a share of them: " + err.Error())
+		return err
 	}
 	*c = Condition{op, limit}
 	return nil
@@ -149,6 +148,35 @@ type Literal struct {
 
 // IsSet says that the literal was written.
 func (l Literal) IsSet() bool { return l.set }
+
+// or is the literal, or the other when it was not written; dbt's null bound is none.
+func (l Literal) or(other Literal) Literal {
+	if l.set && !l.Null {
+		return l
+	}
+	if other.Null {
+		return Literal{}
+	}
+	return other
+}
+
+// constant takes a text that is SQL, as dbt_utils has it, as the constant that it is: 'a' in quotes, or a number.
+func (l *Literal) constant() bool {
+	if !l.set || l.Number {
+		return true
+	}
+	if _, err := strconv.ParseFloat(l.Text, 64); err == nil {
+		*l = Number(l.Text)
+		return true
+	}
+	inner, quoted := strings.CutPrefix(l.Text, "'")
+	inner, closed := strings.CutSuffix(inner, "'")
+	if !quoted || !closed || strings.Contains(strings.ReplaceAll(inner, "''", ""), "'") {
+		return false
+	}
+	*l = Text(strings.ReplaceAll(inner, "''", "'"))
+	return true
+}
 
 // Text makes a literal of a text.
 func Text(s string) Literal { return Literal{Text: s, set: true} }
@@ -172,8 +200,12 @@ func (l *Literal) DecodeNode(n config.Node) config.Problems {
 		*l = Text(v)
 	case bool:
 		*l = Text(strconv.FormatBool(v))
-	default:
-		*l = Number(n.Text())
+	case int64:
+		*l = Number(strconv.FormatInt(v, 10))
+	case float64:
+		if *l = Number(n.Text()); strings.Contains(l.Text, "${") { // else as it is written: a decimal has more digits than a float
+			*l = Number(strconv.FormatFloat(v, 'g', -1, 64))
+		}
 	}
 	return problems
 }
@@ -298,10 +330,13 @@ func (p *Period) DecodeNode(n config.Node) config.Problems {
 		Period string `yaml:"period" required:"true" enum:"minute,hour,day"`
 	}
 	problems := n.Decode(&long)
-	if problems == nil {
-		_ = p.UnmarshalText([]byte(strconv.Itoa(long.Count) + long.Period[:1]))
+	if problems != nil || strings.Contains(long.Period, "${") { // which lint leaves in place
+		return problems
 	}
-	return problems
+	if err := p.UnmarshalText([]byte(strconv.Itoa(long.Count) + long.Period[:1])); err != nil {
+		return config.Problems{n.Origin().At("count").Problem("count must not be negative", "")}
+	}
+	return nil
 }
 
 // SchemaType implements the schema of a Period.
@@ -345,6 +380,25 @@ var foreignKinds = map[string]string{
 	"dbt_utils.not_accepted_values":           "rejected_values",
 }
 
+// similarKinds are kinds of ours that can say what tests of packages say, with other arguments: for hints.
+var similarKinds = map[string]string{
+	"dbt_expectations.expect_column_values_to_be_between":        "range",
+	"dbt_expectations.expect_column_values_to_be_in_set":         "accepted_values",
+	"dbt_expectations.expect_column_values_to_not_be_in_set":     "rejected_values",
+	"dbt_expectations.expect_column_values_to_not_be_null":       "not_null",
+	"dbt_expectations.expect_column_values_to_be_unique":         "unique",
+	"dbt_expectations.expect_compound_columns_to_be_unique":      "unique",
+	"dbt_expectations.expect_column_values_to_match_regex":       "regex",
+	"dbt_expectations.expect_column_value_lengths_to_be_between": "length",
+	"dbt_expectations.expect_table_row_count_to_be_between":      "row_count",
+	"dbt_expectations.expect_table_row_count_to_equal":           "row_count",
+	"dbt_expectations.expression_is_true":                        "expression",
+	"dbt_expectations.expect_row_values_to_have_recent_data":     "freshness",
+	"dbt_utils.not_empty_string":                                 "length",
+	"dbt_utils.recency":                                          "freshness",
+	"dbt_utils.relationships_where":                              "relationships",
+}
+
 var relationSyntax = regexp.MustCompile(`^(?:\{\{\s*)?(ref|source)\s*\(\s*(?:'([^']*)'|"([^"]*)")\s*(?:,\s*(?:'([^']*)'|"([^"]*)")\s*)?\)(?:\s*\}\})?$`)
 
 // relation reads ref('x'), source('a', 'b') or a plain name as a reference; ok is false for anything else.
@@ -353,16 +407,16 @@ func relation(text string) (source, name string, ok bool) {
 	if m == nil {
 		source, name, dotted := strings.Cut(strings.TrimSpace(text), ".")
 		if !dotted {
-			source, name = "", source
+			return "", source, source != "" && !strings.ContainsAny(text, "(){}'\" \t")
 		}
-		return source, name, name != "" && !strings.ContainsAny(text, "(){}'\" \t")
+		return source, name, source != "" && name != "" && !strings.ContainsAny(text, "(){}'\" \t")
 	}
 	first, second := m[2]+m[3], m[4]+m[5]
 	if m[1] == "source" {
-		return first, second, second != ""
+		return first, second, first != "" && second != ""
 	}
 	if second != "" { // ref('package', 'model')
 		return "", second, true
 	}
-	return "", first, true
+	return "", first, first != ""
 }

@@ -3,39 +3,55 @@ package models
 import (
 	"fmt"
 	"maps"
-	"path"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
-	"github.com/millrace/millrace/models/jinja"
 )
 
-// This file reads checks where projects write them: in the checks: of streams and models, in the tests: and data_tests:
-// of dbt's properties files, and as queries in checks/*.sql.
+// This file reads checks where projects write them: in the checks: of streams and models, and in the tests: and
+// data_tests: of dbt's properties files. What they refer to is resolved in checklink.go, when all nodes are known.
+
+// written is a check with the places of its keys.
+type written struct {
+	*Check
+	places []config.Origin // of config:, of arguments:, of the check itself
+	body   config.Node
+}
+
+// at is the place of a key's value, or of the check when the key is absent.
+func (w *written) at(key string) config.Pos {
+	for _, o := range w.places {
+		if o.Has(key) {
+			return o.At(key)
+		}
+	}
+	return w.Pos
+}
+
+// checkColumns are the ways to say what columns a check is about.
+type checkColumns struct {
+	Column       config.StringList `yaml:"column" doc:"The column, or columns, that it is about."`
+	Columns      config.StringList `yaml:"columns" doc:"The same as column."`
+	ColumnName   string            `yaml:"column_name" doc:"dbt's name for column."`
+	Combined     config.StringList `yaml:"combination_of_columns" doc:"dbt_utils' name for columns."`
+	QuoteColumns bool              `yaml:"quote_columns" doc:"dbt_utils' key; names are always quoted."`
+}
+
+func (c checkColumns) all() []string {
+	all := slices.Concat(c.Column, c.Columns, c.Combined)
+	if c.ColumnName != "" {
+		all = append(all, c.ColumnName)
+	}
+	return all
+}
 
 // checkEntry are the keys of one check that are not its kind's arguments.
 type checkEntry struct {
-	config.Origin
-	Name       string            `yaml:"name" doc:"Name of the check; by default its kind and columns."`
-	Column     config.StringList `yaml:"column" doc:"The column, or columns, that it is about."`
-	Columns    config.StringList `yaml:"columns" doc:"The same as column."`
-	ColumnName string            `yaml:"column_name" doc:"dbt's name for column."`
-	Combined   config.StringList `yaml:"combination_of_columns" doc:"dbt_utils' name for columns."`
-	Arguments  config.Node       `yaml:"arguments" doc:"dbt's place for the arguments of the kind."`
-	Config     config.Node       `yaml:"config" doc:"dbt's place for severity, where and the other settings."`
-}
-
-func (e *checkEntry) columns(context string) []string {
-	all := slices.Concat(e.Column, e.Columns, e.Combined)
-	if e.ColumnName != "" {
-		all = append(all, e.ColumnName)
-	}
-	if len(all) == 0 && context != "" {
-		all = []string{context}
-	}
-	return all
+	checkColumns `yaml:",inline"`
+	Name         string      `yaml:"name" doc:"Name of the check; by default its kind and columns."`
+	Arguments    config.Node `yaml:"arguments" doc:"dbt's place for the arguments of the kind."`
+	Config       config.Node `yaml:"config" doc:"dbt's place for severity, where and the other settings."`
 }
 
 // checksOf reads a list of checks of a node. Column is the one that dbt's list stands under, "" for the table. Dbt says
@@ -76,115 +92,93 @@ func checkBody(item config.Node) (kind string, body config.Node) {
 }
 
 // check reads one check.
-func (l *loader) check(n *Node, kind string, body config.Node, pos config.Pos, column string, dbt bool) {
-	foreign := foreignKinds[kind] != ""
+func (l *loader) check(n *Node, name string, body config.Node, pos config.Pos, column string, dbt bool) {
+	kind := name
+	if ours := foreignKinds[name]; ours != "" {
+		kind = ours
+	}
 	spec, known := checkKinds[kind]
-	if foreign {
-		spec, known, kind = checkKinds[foreignKinds[kind]], true, foreignKinds[kind]
-	}
 	if !known {
-		l.unknownKind(kind, pos, dbt)
+		l.unknownKind(name, pos, dbt)
 		return
 	}
-	c := &Check{Kind: kind, Node: n, Args: spec.args(), Pos: pos}
+	w := &written{Check: &Check{Kind: kind, Node: n, Args: spec.args(), Pos: pos}, body: body}
 	var entry checkEntry
-	before := len(l.problems)
-	if short := plainTexts(body); short != nil || body.IsNull() {
-		l.problems = append(l.problems, config.Node{}.Decode(&entry, &c.CheckSettings)...)
-		l.shortForm(c, spec, &entry, short, body)
+	var problems config.Problems
+	if body.IsMapping() {
+		problems = w.longForm(&entry)
 	} else {
-		l.longForm(c, &entry, body)
+		problems = w.shortForm(spec, &entry)
 	}
-	if len(l.problems) > before {
+	l.problems = append(l.problems, problems...)
+	if problems.HasErrors() || !w.Enabled {
 		return
 	}
-	c.Columns = entry.columns(column)
-	if x, ok := c.Args.(*Expression); ok && foreign && column != "" { // dbt_utils: what stands behind the column
-		x.Expression, c.Columns = column+" "+x.Expression, nil
+	if w.Columns = entry.all(); len(w.Columns) == 0 && column != "" {
+		w.Columns = []string{column}
 	}
-	if !c.Enabled || !l.validCheck(c, spec) {
-		return
+	if l.translate(w, name) && l.validColumns(w, spec, len(entry.all()) > 0) && l.validSettings(w, spec) && l.validArgs(w) {
+		l.addCheck(w, entry.Name)
 	}
-	l.addCheck(c, entry.Name)
 }
 
-// plainTexts are a text, or a list of texts, that stand for a whole check; nil for a mapping.
-func plainTexts(body config.Node) []string {
-	var list config.StringList
-	if body.IsScalar() || body.IsList() {
-		if body.Decode(&list) == nil {
-			return list
-		}
+// shortForm reads a kind alone, or with a text or a list of texts: its columns, or its one argument.
+func (w *written) shortForm(spec checkKind, entry *checkEntry) config.Problems {
+	problems := config.Node{}.Decode(entry, &w.CheckSettings, w.Args)
+	var texts config.StringList
+	if !w.body.IsNull() {
+		problems = append(problems, w.body.Decode(&texts)...)
 	}
-	return nil
-}
-
-func (l *loader) shortForm(c *Check, spec checkKind, entry *checkEntry, short []string, body config.Node) {
+	given := ""
 	switch {
-	case spec.short == "" || len(short) == 0:
-		entry.Columns = short
-		l.problems = append(l.problems, config.Node{}.Decode(c.Args)...)
-		if missing := required(c.Args); missing != "" {
-			l.problem(c.Pos, fmt.Sprintf("write - %s: { …, %s: … }", c.Kind, missing), "%s needs %s", c.Kind, missing)
-		}
-	case len(short) > 1:
-		l.problem(body.Pos(), "", "%s takes one %s, not a list", c.Kind, spec.short)
-	default:
-		switch args := c.Args.(type) {
+	case spec.short == "":
+		entry.Column = texts
+	case len(texts) > 1:
+		return append(problems, w.body.Pos().Problem(fmt.Sprintf("%s takes one %s, not a list", w.Kind, spec.short), "write one check for each"))
+	case len(texts) == 1:
+		given = spec.short
+		switch args := w.Args.(type) {
 		case *Expression:
-			args.Expression, args.Null = short[0], "pass"
+			args.Expression = texts[0]
 		case *SQL:
-			args.Query = short[0]
+			args.Query = texts[0]
 		}
 	}
-}
-
-// required names an argument that must be written; "" when there is none.
-func required(args any) string {
-	switch args.(type) {
-	case *AcceptedValues, *RejectedValues:
-		return "values"
-	case *Relationships:
-		return "to"
-	case *Range, *Length:
-		return "min or max"
-	case *Regex:
-		return "pattern"
-	case *Expression:
-		return "expression"
-	case *Distribution:
-		return "metric"
-	case *SQL:
-		return "query"
-	case *RowCount:
-		return "min, max or equals"
-	case *Freshness:
-		return "warn_after or error_after"
+	for _, key := range config.Docs(w.Args) {
+		if key.Required && key.Key != given {
+			problems = append(problems, w.Pos.Problem(fmt.Sprintf("%s: missing key %q", w.Kind, key.Key),
+				fmt.Sprintf("write - %s: { %s: … }\n%s: %s", w.Kind, key.Key, key.Key, key.Doc)))
+		}
 	}
-	return ""
+	return problems
 }
 
-func (l *loader) longForm(c *Check, entry *checkEntry, body config.Node) {
-	var settings CheckSettings
+// longForm reads a mapping. What dbt puts under arguments: and config: may stand beside them as well.
+func (w *written) longForm(entry *checkEntry) config.Problems {
+	arguments, settings := w.body.Get("arguments"), w.body.Get("config")
+	w.places = []config.Origin{settings.Origin(), arguments.Origin(), w.body.Origin()}
 	var test struct {
 		Test string `yaml:"test_name"`
 	}
-	into := []any{entry, &settings, &test}
-	if body.Get("arguments").IsZero() {
-		into = append(into, c.Args)
+	if arguments.IsZero() {
+		return append(w.body.Decode(entry, &w.CheckSettings, &test, w.Args), w.underConfig(settings)...)
 	}
-	l.problems = append(l.problems, body.Decode(into...)...)
-	if !body.Get("arguments").IsZero() {
-		var inner checkEntry
-		l.problems = append(l.problems, entry.Arguments.Decode(c.Args, &inner)...)
-		entry.Columns = append(entry.Columns, inner.columns("")...)
+	problems := w.body.Decode(entry, &w.CheckSettings, &test)
+	var inner checkColumns
+	problems = append(problems, arguments.Decode(w.Args, &inner)...)
+	entry.Column = append(entry.Column, inner.all()...)
+	return append(problems, w.underConfig(settings)...)
+}
+
+// underConfig reads dbt's config:, whose settings win.
+func (w *written) underConfig(settings config.Node) config.Problems {
+	if settings.IsZero() {
+		return nil
 	}
-	c.CheckSettings = settings
-	if entry.Config.IsZero() {
-		return
-	}
-	l.problems = append(l.problems, entry.Config.Decode(&c.CheckSettings)...)
-	merge(&c.CheckSettings, settings)
+	beside := w.CheckSettings
+	problems := settings.Decode(&w.CheckSettings)
+	merge(&w.CheckSettings, beside)
+	return problems
 }
 
 // merge takes the settings that were written beside the arguments into those under config:, which win.
@@ -217,135 +211,48 @@ func merge(into *CheckSettings, beside CheckSettings) {
 	into.Tags = append(into.Tags, beside.Tags...)
 }
 
+// translate takes the arguments of other packages' tests, and other spellings, as ours.
+func (l *loader) translate(w *written, name string) bool {
+	switch args := w.Args.(type) {
+	case *Expression:
+		if name != w.Kind && len(w.Columns) == 1 { // dbt_utils: what stands behind the column
+			args.Expression = `"` + strings.ReplaceAll(w.Columns[0], `"`, `""`) + `" ` + args.Expression
+		}
+	case *Range:
+		args.Min, args.Max = args.Min.or(args.MinValue), args.Max.or(args.MaxValue)
+		args.Strictly = args.Strictly || !args.Inclusive
+		if name == w.Kind {
+			return true
+		}
+		for _, bound := range []*Literal{&args.Min, &args.Max} {
+			if !bound.constant() {
+				l.warning(w.Pos, "write the condition as - expression: …", "test %q is not run: its bound %s is SQL, and a range has constants", name, bound.Text)
+				return false
+			}
+		}
+	}
+	return true
+}
+
 func (l *loader) unknownKind(kind string, pos config.Pos, dbt bool) {
-	kinds := slices.Sorted(maps.Keys(checkKinds))
-	hint := "known kinds: " + strings.Join(kinds, ", ")
-	if s := config.Suggest(kind, kinds); s != "" {
+	known := slices.Concat(slices.Sorted(maps.Keys(checkKinds)), slices.Sorted(maps.Keys(foreignKinds)))
+	hint := "known kinds: " + strings.Join(known, ", ")
+	if s := config.Suggest(kind, known); s != "" {
 		hint = fmt.Sprintf("did you mean %q?", s)
 	} else if dbt {
-		l.warning(pos, "tests written as macros come with a later version; sql: and expression: checks can say most of them", "test %q is not run by this version", kind)
+		hint = "tests written as macros come with a later version; sql: and expression: checks can say most of them"
+		if similar := similarKinds[kind]; similar != "" {
+			hint = fmt.Sprintf("the kind %q can say the same", similar)
+		}
+		l.warning(pos, hint, "test %q is not run by this version", kind)
 		return
 	}
 	l.problem(pos, hint, "unknown kind of check %q", kind)
 }
 
-// validCheck refuses what contradicts itself.
-func (l *loader) validCheck(c *Check, spec checkKind) bool {
-	bad := func(key, hint, format string, args ...any) bool {
-		pos := c.Pos
-		if c.Has(key) {
-			pos = c.At(key)
-		}
-		l.problem(pos, hint, format, args...)
-		return false
-	}
-	switch {
-	case spec.columns == 0 && len(c.Columns) > 0 && c.Kind != "expression" && c.Kind != "sql":
-		c.Columns = nil // dbt may write a table's test under a column
-	case spec.columns == 1 && len(c.Columns) != 1:
-		return bad("", fmt.Sprintf("write - %s: { column: amount, … }", c.Kind), "%s is about one column, got %d", c.Kind, len(c.Columns))
-	case spec.columns == 2 && len(c.Columns) == 0:
-		return bad("", fmt.Sprintf("write - %s: id", c.Kind), "%s needs a column", c.Kind)
-	}
-	if c.Quarantines() && !spec.byRow {
-		return bad("severity", "use severity: error or warn", "%s judges the whole table: there are no rows to quarantine", c.Kind)
-	}
-	if c.Severity == SeverityWarn && !c.ErrorIf.IsZero() {
-		return bad("error_if", "use severity: error, where warn_if and error_if grade", "error_if has no effect with severity: warn")
-	}
-	if c.Limit < 0 {
-		return bad("limit", "", "limit must not be negative")
-	}
-	if c.Where != "" && !spec.byRow {
-		switch c.Kind {
-		case "sql":
-			return bad("where", "put the condition into the query", "where has no effect on a query")
-		}
-	}
-	return l.validArgs(c, bad)
-}
-
-func (l *loader) validArgs(c *Check, bad func(key, hint, format string, args ...any) bool) bool {
-	contradiction := func(kind string, min, max *int64) bool {
-		if min == nil && max == nil {
-			return bad("", "", "%s needs min or max", kind)
-		}
-		if min != nil && max != nil && *min > *max {
-			return bad("", "no value can meet both", "%s: min %d is greater than max %d", kind, *min, *max)
-		}
-		return true
-	}
-	switch a := c.Args.(type) {
-	case *AcceptedValues:
-		return len(a.Values) > 0 || bad("", "name at least one", "accepted_values has no values: no row could pass")
-	case *RejectedValues:
-		return len(a.Values) > 0 || bad("", "name at least one", "rejected_values has no values")
-	case *Range:
-		if !a.Min.IsSet() {
-			a.Min = a.MinValue
-		}
-		if !a.Max.IsSet() {
-			a.Max = a.MaxValue
-		}
-		a.Strictly = a.Strictly || !a.Inclusive
-		if !a.Min.IsSet() && !a.Max.IsSet() {
-			return bad("", "", "range needs min or max")
-		}
-		if a.Min.Number && a.Max.Number && (number(a.Min) > number(a.Max) || a.Strictly && number(a.Min) == number(a.Max)) {
-			return bad("", "no value can meet both", "range: min %s and max %s leave no value", a.Min.Text, a.Max.Text)
-		}
-	case *Length:
-		return contradiction("length", a.Min, a.Max)
-	case *RowCount:
-		if a.Equals != nil {
-			if a.Min != nil || a.Max != nil {
-				return bad("", "use one or the other", "row_count: equals stands beside min or max")
-			}
-			return true
-		}
-		return contradiction("row_count", a.Min, a.Max)
-	case *Regex:
-		return a.Pattern != "" || bad("", "", "regex needs a pattern")
-	case *Freshness:
-		warn, fail := a.WarnAfter.Std(), a.ErrorAfter.Std()
-		if warn == 0 && fail == 0 {
-			return bad("", "", "freshness needs warn_after or error_after")
-		}
-		if warn > 0 && fail > 0 && warn > fail {
-			return bad("", "", "freshness: warn_after %s is later than error_after %s", a.WarnAfter, a.ErrorAfter)
-		}
-	case *Volume:
-		return l.validHistory(a.History, bad)
-	case *Distribution:
-		if a.Min != nil && a.Max != nil && *a.Min > *a.Max {
-			return bad("", "no value can meet both", "distribution: min %g is greater than max %g", *a.Min, *a.Max)
-		}
-		if q := a.Quantile; q != nil && (a.Metric != "median" || *q < 0 || *q > 1) {
-			return bad("", "write metric: median, quantile: 0.95", "quantile must be between 0 and 1, with metric: median")
-		}
-		return l.validHistory(a.History, bad)
-	}
-	return true
-}
-
-func number(l Literal) float64 {
-	var f float64
-	_, _ = fmt.Sscan(l.Text, &f)
-	return f
-}
-
-func (l *loader) validHistory(h History, bad func(key, hint, format string, args ...any) bool) bool {
-	switch {
-	case h.WarnSigma < 0 || h.ErrorSigma < 0 || h.WarnSigma > h.ErrorSigma:
-		return bad("", "", "warn_sigma %g must be positive and not greater than error_sigma %g", h.WarnSigma, h.ErrorSigma)
-	case h.MinRuns < 2 || h.Window < h.MinRuns:
-		return bad("", "", "min_runs must be at least 2, and window at least min_runs")
-	}
-	return true
-}
-
 // addCheck names the check and gives it to its node.
-func (l *loader) addCheck(c *Check, name string) {
+func (l *loader) addCheck(w *written, name string) {
+	c := w.Check
 	given := name != ""
 	if !given {
 		name = c.Kind
@@ -359,13 +266,13 @@ func (l *loader) addCheck(c *Check, name string) {
 			return r
 		}, name)
 	}
-	if c.Owner == "" && c.Node != nil {
+	if c.Owner == "" {
 		c.Owner = c.Node.Owner
 	}
 	c.Name = name
-	for i := 2; c.Node != nil && c.Node.Check(c.Name) != nil; i++ {
+	for i := 2; c.Node.Check(c.Name) != nil; i++ {
 		if given {
-			l.problem(c.Pos, "give one of them another name", "%s has two checks named %q", c.Node.Name(), name)
+			l.problem(w.at("name"), "give one of them another name", "%s has two checks named %q", c.Node.Name(), name)
 			return
 		}
 		c.Name = fmt.Sprintf("%s_%d", name, i)
@@ -373,247 +280,6 @@ func (l *loader) addCheck(c *Check, name string) {
 	if c.Quarantines() && c.ErrorIf.IsZero() {
 		c.ErrorIf = DefaultQuarantineError
 	}
-	if c.Node != nil {
-		c.Node.Checks = append(c.Node.Checks, c)
-	}
-	l.checks = append(l.checks, c)
-}
-
-// singularChecks reads checks/**/*.sql: queries over any tables.
-func (l *loader) singularChecks() {
-	for _, t := range l.templates("checks") {
-		c := &Check{Kind: "sql", Args: &SQL{Path: t.Name()}, Template: t, Pos: config.Pos{File: t.Name(), Line: 1, Column: 1}}
-		_ = config.Node{}.Decode(&c.CheckSettings)
-		c.Name = strings.TrimSuffix(path.Base(t.Name()), ".sql")
-		l.checks = append(l.checks, c)
-	}
-}
-
-// linkChecks resolves what the checks refer to, once all nodes are known and in order.
-func (l *loader) linkChecks() {
-	place := map[*Node]int{}
-	for i, n := range l.p.Nodes {
-		place[n] = i
-	}
-	for _, c := range l.checks {
-		switch args := c.Args.(type) {
-		case *Relationships:
-			l.linkRelation(c, args)
-		case *SQL:
-			l.linkQuery(c, args, place)
-		}
-		if c.Node != nil {
-			l.await(c)
-		}
-	}
-}
-
-func (l *loader) linkRelation(c *Check, args *Relationships) {
-	source, name, ok := relation(args.To)
-	if !ok {
-		l.problem(c.Pos, "write to: ref('customers') or to: source('erp', 'customers')", "relationships: %q is not a table", args.To)
-		return
-	}
-	if args.Node = l.tableNamed(source, name); args.Node == nil {
-		l.unknownTable(c.Pos, args.To, name)
-		return
-	}
-	if len(args.Field) == 0 {
-		args.Field = c.Columns
-	}
-	if len(args.Field) != len(c.Columns) {
-		l.problem(c.Pos, "", "relationships: %d columns are compared with %d", len(c.Columns), len(args.Field))
-	}
-	c.Reads = []*Node{args.Node}
-}
-
-// tableNamed finds a node as ref, source or a plain name means it.
-func (l *loader) tableNamed(source, name string) *Node {
-	if source != "" {
-		if n := l.p.Stream(source, name); n != nil {
-			return n
-		}
-		return l.p.Node(source + "." + name)
-	}
-	if n := l.p.byModel[name]; n != nil {
-		return n
-	}
-	var found *Node
-	for _, n := range l.p.Nodes {
-		if n.Table == name {
-			if found != nil {
-				return nil
-			}
-			found = n
-		}
-	}
-	return found
-}
-
-func (l *loader) unknownTable(pos config.Pos, text, name string) {
-	var known []string
-	for _, n := range l.p.Nodes {
-		known = append(known, n.Table, n.Name())
-	}
-	hint := ""
-	if s := config.Suggest(name, known); s != "" {
-		hint = fmt.Sprintf("did you mean %q?", s)
-	}
-	l.problem(pos, hint, "no table is named %s, or several are", text)
-}
-
-// linkQuery renders the query of a check without an engine, to learn what it reads and how it is configured.
-func (l *loader) linkQuery(c *Check, args *SQL, place map[*Node]int) {
-	if c.Template == nil {
-		t, err := jinja.Parse(c.Pos.File, args.Query)
-		if err != nil {
-			l.problem(c.Pos, "", "query: %v", err)
-			return
-		}
-		c.Template = t
-	}
-	probe := &Node{Table: c.Name, Kind: KindModel, Path: c.Pos.File, Pos: c.Pos, Model: &Model{Template: c.Template, Path: c.Pos.File}}
-	if c.Node != nil {
-		probe.Schema, probe.Table = c.Node.Schema, c.Node.Table
-	}
-	seen, err := l.trial(probe, false)
-	if err != nil {
-		l.templateProblem(c.Pos.File, err)
-		return
-	}
-	for _, r := range seen.refs {
-		n := l.lookup(r)
-		if n == nil {
-			return
-		}
-		if n != c.Node && !slices.Contains(c.Reads, n) {
-			c.Reads = append(c.Reads, n)
-		}
-	}
-	if args.Path != "" && !l.configureCheck(c, seen.config) {
-		return
-	}
-	if c.Node != nil {
-		sort.Slice(c.Reads, func(i, k int) bool { return c.Reads[i].Name() < c.Reads[k].Name() })
-		return
-	}
-	// A singular check is about the last table that it reads: by then the others are there.
-	sort.Slice(c.Reads, func(i, k int) bool { return place[c.Reads[i]] < place[c.Reads[k]] })
-	if len(c.Reads) == 0 {
-		l.problem(c.Pos, "select from {{ ref('model') }} or {{ source('erp', 'orders') }}", "the check reads no table of the project")
-		return
-	}
-	last := len(c.Reads) - 1
-	c.Node, c.Reads = c.Reads[last], c.Reads[:last]
-	if c.Owner == "" {
-		c.Owner = c.Node.Owner
-	}
-	if c.Node.Check(c.Name) != nil {
-		l.problem(c.Pos, "rename the file", "%s has two checks named %q", c.Node.Name(), c.Name)
-		return
-	}
 	c.Node.Checks = append(c.Node.Checks, c)
-}
-
-// configureCheck fills a singular check's settings from config() in its file.
-func (l *loader) configureCheck(c *Check, said []setting) bool {
-	ok := true
-	for _, s := range said {
-		text := fmt.Sprint(s.value)
-		var err error
-		switch s.key {
-		case "severity":
-			c.Severity = Severity(text)
-			if c.Severity != SeverityWarn && c.Severity != SeverityError {
-				err = fmt.Errorf("severity=%q: use warn or error", text)
-			}
-		case "warn_if":
-			err = c.WarnIf.UnmarshalText([]byte(text))
-		case "error_if":
-			err = c.ErrorIf.UnmarshalText([]byte(text))
-		case "limit":
-			_, err = fmt.Sscan(text, &c.Limit)
-		case "owner":
-			c.Owner = text
-		case "description":
-			c.Description = text
-		case "tags":
-			c.Tags = texts(s.value)
-		case "enabled":
-			c.Enabled = boolOf(s.value, true)
-		case "meta", "store_failures", "store_failures_as":
-		default:
-			err = fmt.Errorf("config() of a check has no key %q", s.key)
-		}
-		if err != nil {
-			l.problem(s.pos, "known keys: severity, warn_if, error_if, limit, owner, description, tags, enabled", "%v", err)
-			ok = false
-		}
-	}
-	return ok && c.Enabled
-}
-
-// await lets the check run as early as what it reads allows. A node waits for what its checks read, unless that is
-// built from the node itself: then the check is deferred.
-func (l *loader) await(c *Check) {
-	for _, read := range c.Reads {
-		if read == c.Node || slices.Contains(c.Node.After, read) {
-			continue
-		}
-		if reaches(read, c.Node) || c.Node.Kind == KindStream && read.Kind != KindStream {
-			c.Deferred = true
-			continue
-		}
-		c.Node.After = append(c.Node.After, read)
-	}
-	if c.Deferred && c.Quarantines() {
-		l.problem(c.Pos, "use severity: error or warn, or put the check on a model", "%s reads tables that are built after %s: its rows cannot be quarantined any more by then", c.Name, c.Node.Name())
-	}
-}
-
-// reaches says whether building from needs to first, by reading it or by its checks.
-func reaches(from, to *Node) bool {
-	seen := map[*Node]bool{}
-	var visit func(*Node) bool
-	visit = func(n *Node) bool {
-		if n == to {
-			return true
-		}
-		if seen[n] {
-			return false
-		}
-		seen[n] = true
-		return slices.ContainsFunc(n.Needs, visit) || slices.ContainsFunc(n.After, visit)
-	}
-	return visit(from)
-}
-
-// checkList is a list of checks, for the JSON Schema.
-type checkList struct{ config.Node }
-
-// DecodeNode implements config.NodeDecoder.
-func (c *checkList) DecodeNode(n config.Node) config.Problems { c.Node = n; return nil }
-
-// SchemaType implements the schema of a list of checks.
-func (checkList) SchemaType() map[string]any {
-	properties := map[string]any{}
-	var kinds []any
-	for _, kind := range slices.Sorted(maps.Keys(checkKinds)) {
-		spec := checkKinds[kind]
-		kinds = append(kinds, kind)
-		long := config.Schema(struct {
-			checkEntry    `yaml:",inline"`
-			CheckSettings `yaml:",inline"`
-		}{}, config.SchemaOptions{})
-		delete(long, "$schema")
-		merged, _ := long["properties"].(map[string]any)
-		args := config.Schema(spec.args(), config.SchemaOptions{})
-		for key, value := range args["properties"].(map[string]any) {
-			merged[key] = value
-		}
-		texts := map[string]any{"type": "array", "items": map[string]any{"type": "string"}}
-		properties[kind] = map[string]any{"description": spec.doc, "anyOf": []any{map[string]any{"type": []any{"string", "null"}}, texts, long}}
-	}
-	item := map[string]any{"anyOf": []any{map[string]any{"enum": kinds}, map[string]any{"type": "object", "properties": properties, "minProperties": 1, "maxProperties": 1}}}
-	return map[string]any{"anyOf": []any{map[string]any{"type": "null"}, map[string]any{"type": "array", "items": item}}}
+	l.checks = append(l.checks, w)
 }

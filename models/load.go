@@ -68,7 +68,7 @@ type loader struct {
 	resolve  config.Resolver
 	files    map[string]*config.File
 	hash     []string
-	checks   []*Check         // of all nodes
+	checks   []*written       // of all nodes
 	tables   map[string]*Node // by lower-case schema.table: names that differ by case only are one table
 }
 
@@ -194,7 +194,7 @@ func (l *loader) warning(pos config.Pos, hint, format string, args ...any) {
 func (l *loader) targets() {
 	if l.file.Targets.Len() == 0 {
 		local := Target{Name: "local", Type: "local", Path: "warehouse", Schema: "main"}
-		local.Retention.Versions, local.Retention.For = 3, config.Duration(7*24*time.Hour)
+		local.Retention = Retention{Versions: 3, For: config.Duration(7 * 24 * time.Hour), Quarantine: config.Duration(30 * 24 * time.Hour)}
 		l.p.Targets = append(l.p.Targets, &local)
 	}
 	for name, t := range l.file.Targets.All() {
@@ -368,6 +368,9 @@ func (l *loader) findings(s *Source, spec *SourceSpec) {
 	}
 }
 
+// QuarantineSuffix ends the names of tables that hold the rows which checks kept out of another.
+const QuarantineSuffix = "__quarantine"
+
 // addNode refuses two nodes with one name, also when only their case differs: DuckDB and most disks would mix them.
 func (l *loader) addNode(n *Node) {
 	if n.Table == "" || strings.ContainsAny(n.Table, "/\\\x00\n\r") || len(n.Table) > 128 {
@@ -376,6 +379,10 @@ func (l *loader) addNode(n *Node) {
 	}
 	if slices.ContainsFunc(l.Reserved, func(r string) bool { return strings.EqualFold(r, n.Schema) }) {
 		l.problem(n.Pos, "rename the source, or give the model another schema", "%s: a schema cannot be named %q: DuckDB takes that name for something else", n.Name(), n.Schema)
+		return
+	}
+	if strings.HasSuffix(strings.ToLower(n.Table), QuarantineSuffix) {
+		l.problem(n.Pos, "give it another name", "%s: tables named …%s hold the rows that checks keep out of others", n.Name(), QuarantineSuffix)
 		return
 	}
 	key := strings.ToLower(n.Name())

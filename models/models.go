@@ -85,6 +85,8 @@ type Target struct {
 type Retention struct {
 	Versions int             `yaml:"versions" default:"3" doc:"Snapshots to keep at least."`
 	For      config.Duration `yaml:"for" default:"7d" doc:"Keep every snapshot that is younger than this."`
+	// Quarantine is longer than the others: people look after the weekend.
+	Quarantine config.Duration `yaml:"quarantine" default:"30d" doc:"Keep quarantined rows for so long."`
 }
 
 // Source is one configured source.

@@ -82,7 +82,7 @@ func (x *extraction) merge(ctx context.Context, t *load.Table, window *extract.W
 		return fmt.Errorf("stage merge: %w", err)
 	}
 	w, err := x.Warehouse(ctx, warehouse.Config{Memory: x.engineMemory(x.width()), Threads: x.Threads,
-		Temp: filepath.Join(folder, "spill"), Dirs: []string{folder, x.TargetRoot}})
+		Temp: filepath.Join(folder, "spill"), Dirs: x.checkPlaces()})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/transform/check"
 )
 
 // run is one attempt of a run in progress.
@@ -32,7 +34,10 @@ type run struct {
 	spent   map[string]time.Duration // on what Report.Overhead tells
 	stopped bool                     // a step was not begun, or given up, because the run is to end
 
-	unreadable map[string]error // published tables that could not be exposed to models
+	metrics    map[string][]check.Metric
+	checks     map[string][]check.Result      // by node
+	ended      map[*models.Node]chan struct{} // of streams: closed when one is done
+	unreadable map[string]error               // published tables that could not be exposed to models
 
 	warnings []string // only touched when nothing runs at once any more
 }
@@ -51,7 +56,7 @@ func (r *run) timed(name string, f func() error) error {
 type result struct {
 	status journal.Status
 	step   journal.Step // zero for ephemeral models
-	table  *load.Table  // what to publish; nil when there is nothing new
+	tables []load.Table // what to publish: the node's own, then its quarantine; none when there is nothing new
 }
 
 func (r *run) execute(ctx context.Context) (*Report, error) {
@@ -60,6 +65,7 @@ func (r *run) execute(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	r.before, r.results, r.spent, r.unreadable = before, map[string]*result{}, map[string]time.Duration{}, map[string]error{}
+	r.checks, r.metrics = map[string][]check.Result{}, map[string][]check.Metric{}
 	r.Run.Status, r.Run.Started, r.Run.PID, r.Run.Version = journal.Running, r.Clock(), os.Getpid(), r.Engine.Version
 	// The journal first: another pipeline's prune takes a folder that the journal does not know for rubbish.
 	if err := r.Journal.BeginRun(ctx, r.Run); err != nil {
@@ -118,14 +124,14 @@ func (r *run) interrupted(ctx context.Context, cause error) error {
 }
 
 // step runs one node's work between its two journal entries.
-func (r *run) step(ctx context.Context, n *models.Node, work func(context.Context, *journal.Step) (*load.Table, error)) error {
+func (r *run) step(ctx context.Context, n *models.Node, work func(context.Context, *journal.Step) ([]load.Table, error)) error {
 	s := journal.Step{Run: r.ID, Node: n.Name(), Kind: string(n.Kind), Attempt: r.Attempt, Status: journal.Running, Started: r.Clock()}
 	if err := r.timed("journal", func() error { return r.Journal.SaveStep(ctx, s) }); err != nil {
 		return err
 	}
 	r.observe(Event{Kind: "start", Node: n.Name(), Step: r.count(0), Of: len(r.nodes)})
 	r.Log.Info("step starts", "run", r.ID, "step", n.Name())
-	table, err := work(ctx, &s)
+	tables, err := work(ctx, &s)
 	if ctx.Err() != nil {
 		return errors.Join(ErrInterrupted, context.Cause(ctx))
 	}
@@ -137,7 +143,14 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 	if err != nil {
 		s.Status, s.Error = journal.Failed, r.redact(err.Error())
 		var se *StepError
-		if errors.As(err, &se) {
+		var ce *ChecksError
+		var ue *upstreamError
+		switch {
+		case errors.As(err, &ce):
+			s.Status, s.Hint = journal.ChecksFailed, fmt.Sprintf("millrace report %s shows the rows and the SQL; the table keeps its previous version", r.ID)
+		case errors.As(err, &ue):
+			s.Status = journal.UpstreamFailed
+		case errors.As(err, &se):
 			s.Hint = r.redact(se.Hint)
 		}
 	}
@@ -151,7 +164,7 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 	r.observe(Event{Kind: "done", Node: n.Name(), Status: s.Status, Step: r.count(1), Of: len(r.nodes), Rows: s.Rows, Bytes: s.Bytes, Took: now.Sub(s.Started), Err: err, Equation: equation})
 	r.Log.Info("step ends", "run", r.ID, "step", n.Name(), "status", s.Status, "rows", s.Rows, "took", now.Sub(s.Started))
 	r.mu.Lock()
-	r.results[n.Name()] = &result{status: s.Status, step: s, table: table}
+	r.results[n.Name()] = &result{status: s.Status, step: s, tables: tables}
 	r.mu.Unlock()
 	return r.timed("journal", func() error { return r.Journal.SaveStep(context.WithoutCancel(ctx), s) })
 }
@@ -163,6 +176,11 @@ func (r *run) count(more int) int {
 	r.done += more
 	return r.done
 }
+
+// upstreamError says that a node cannot be made because another failed.
+type upstreamError struct{ culprit string }
+
+func (e *upstreamError) Error() string { return e.culprit + " failed" }
 
 // skip records a node that cannot be built because something above it failed.
 func (r *run) skip(ctx context.Context, n *models.Node, culprit string) error {
@@ -180,7 +198,7 @@ func (r *run) skip(ctx context.Context, n *models.Node, culprit string) error {
 func (r *run) failedNeed(n *models.Node) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, need := range n.Needs {
+	for _, need := range slices.Concat(n.Needs, n.After) {
 		if res := r.results[need.Name()]; res != nil && res.status != journal.Succeeded {
 			return need.Name()
 		}

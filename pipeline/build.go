@@ -29,9 +29,7 @@ func (r *run) buildAll(ctx context.Context) error {
 	if len(todo) == 0 {
 		return nil
 	}
-	staging := r.runDir(r.ID)
-	w, err := r.Warehouse(ctx, warehouse.Config{Memory: r.engineMemory(1), Threads: r.Threads, Temp: filepath.Join(staging, "spill"),
-		Dirs: []string{staging, r.TargetRoot}})
+	w, err := r.Warehouse(ctx, warehouse.Config{Memory: r.engineMemory(1), Threads: r.Threads, Temp: filepath.Join(r.runDir(r.ID), "spill"), Dirs: r.checkPlaces()})
 	if err != nil {
 		return err
 	}
@@ -52,7 +50,7 @@ func (r *run) buildAll(ctx context.Context) error {
 			r.results[n.Name()] = &result{status: journal.Succeeded}
 			return nil
 		}
-		return r.step(ctx, n, func(ctx context.Context, s *journal.Step) (*load.Table, error) { return r.model(ctx, b, n, s) })
+		return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.model(ctx, b, n, s) })
 	})
 	return errors.Join(err, r.halted())
 }
@@ -118,8 +116,8 @@ func (x *exposure) put(ctx context.Context, v warehouse.Version) {
 func (r *run) version(n *models.Node) *warehouse.Version {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if res := r.results[n.Name()]; res != nil && res.table != nil {
-		return &res.table.Version
+	if res := r.results[n.Name()]; res != nil && len(res.tables) > 0 {
+		return &res.tables[0].Version
 	}
 	if before := r.before.Table(nameOf(n)); before != nil {
 		return &before.Version
@@ -128,10 +126,15 @@ func (r *run) version(n *models.Node) *warehouse.Version {
 }
 
 // model builds one model.
-func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s *journal.Step) (*load.Table, error) {
+func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s *journal.Step) (_ []load.Table, err error) {
 	if err := r.inputs(n); err != nil {
 		return nil, err
 	}
+	a, err := r.newAudit(n, s, b.Warehouse, r.runDir(r.ID))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, a.save(ctx)) }()
 	dir := filepath.Join(r.runDir(r.ID), fileName(n.Name()))
 	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll("model", dir)); err != nil {
 		return nil, fmt.Errorf("stage model: %w", err)
@@ -144,6 +147,10 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 			s.Notes = append(s.Notes, fmt.Sprintf("built anew: the published table was not merged by %v", m.UniqueKey))
 		}
 	}
+	diverting, judging := split(n)
+	if len(diverting) > 0 {
+		job.Divider = a
+	}
 	built, err := b.Build(ctx, job)
 	if err != nil {
 		return nil, explainModel(n, err)
@@ -151,12 +158,15 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 	if err := r.verify(built.Version, built.Written); err != nil {
 		return nil, err
 	}
-	s.Rows, s.Equations = built.Version.Rows, built.Equations
-	t := &load.Table{Version: built.Version, Kind: string(models.KindModel), Equations: built.Equations, Description: n.Description}
+	s.Rows, s.Equations = built.Version.Rows, slices.Concat(s.Equations, built.Equations)
+	if err := errors.Join(a.judge(ctx, &built.Version, judging), a.older(ctx, &built.Version)); err != nil {
+		return nil, explainModel(n, err)
+	}
+	t := load.Table{Version: built.Version, Kind: string(models.KindModel), Equations: s.Equations, Description: n.Description, Rules: rules(n)}
 	for _, need := range reads(n) {
 		t.Needs = append(t.Needs, need.Name())
 	}
-	return t, nil
+	return a.with(t)
 }
 
 // reads is what a node reads, with what it reads through ephemeral models.
@@ -195,7 +205,8 @@ func explainModel(n *models.Node, err error) error {
 	if errors.As(err, &te) {
 		return &StepError{Node: n.Name(), Pos: te.Pos, Err: te.Err, Hint: te.Hint}
 	}
-	if errors.Is(err, context.Canceled) {
+	var ce *ChecksError
+	if errors.Is(err, context.Canceled) || errors.As(err, &ce) {
 		return err
 	}
 	return &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: err}

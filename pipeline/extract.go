@@ -62,12 +62,18 @@ func streamsOf(nodes []*models.Node) []*models.Node {
 func (r *run) extractEach(ctx context.Context, opened *sources, streams []*models.Node, read map[*models.Node]*extraction) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(r.width())
+	ended := map[*models.Node]chan struct{}{}
 	for _, n := range streams {
+		ended[n] = make(chan struct{})
+	}
+	r.ended = ended
+	for _, n := range afterParents(streams) {
 		group.Go(func() error {
+			defer close(ended[n])
 			if r.stopping() {
 				return r.halt()
 			}
-			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) (*load.Table, error) {
+			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) {
 				source, err := opened.get(n.Stream.Source)
 				if err != nil {
 					return nil, &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: err}
@@ -109,7 +115,7 @@ func (r *run) disagreeing(read map[*models.Node]*extraction) []*models.Node {
 func (r *run) failDisagreeing(ctx context.Context, nodes []*models.Node) error {
 	for _, n := range nodes {
 		r.count(-1)
-		if err := r.step(ctx, n, func(context.Context, *journal.Step) (*load.Table, error) {
+		if err := r.step(ctx, n, func(context.Context, *journal.Step) ([]load.Table, error) {
 			return nil, &StepError{Node: n.Name(), Pos: n.Pos.String(), Hint: "its connection was lost again and again; millrace retry reads on when it is stable",
 				Err: fmt.Errorf("source %q could not be read in one state: %w", n.Stream.Source.Name, extract.ErrChanged)}
 		}); err != nil {
@@ -198,8 +204,8 @@ const (
 	maxAttempts = 6
 )
 
-// table reads the stream into parts and makes its new version. A nil table means that there is nothing new.
-func (x *extraction) table(ctx context.Context) (*load.Table, error) {
+// table reads the stream into parts and makes its new version, with its quarantine. None means that there is nothing new.
+func (x *extraction) table(ctx context.Context) ([]load.Table, error) {
 	why, err := x.begin()
 	if err != nil {
 		return nil, err
@@ -237,8 +243,8 @@ func (x *extraction) table(ctx context.Context) (*load.Table, error) {
 			err = fmt.Errorf("the state that was read was lost again and again: %w", extract.ErrChanged)
 		}
 		if err == nil {
-			t, err := x.version(ctx, w, parts)
-			return t, x.explain(err)
+			tables, err := x.version(ctx, w, parts)
+			return tables, x.explain(err)
 		}
 		if !errors.Is(err, extract.ErrChanged) || try == maxWindows {
 			return nil, x.explain(err)
@@ -533,7 +539,7 @@ func (x *extraction) landing(asked extract.Stream, w *extract.Window, slice extr
 }
 
 // version decides what the landed parts make of the table.
-func (x *extraction) version(ctx context.Context, w *extract.Window, parts []journal.Part) (*load.Table, error) {
+func (x *extraction) version(ctx context.Context, w *extract.Window, parts []journal.Part) ([]load.Table, error) {
 	t := &load.Table{Kind: string(models.KindStream), Mode: x.node.Stream.Mode, ReadFrom: x.readFrom(), Of: w.Of, OrderedBy: x.node.Stream.Cursor, Cursor: string(w.Hi), AsOf: (*load.AsOf)(w.AsOf), Reconciled: x.reconciled(), Description: x.node.Description}
 	if t.Of == "" && x.before != nil {
 		t.Of = x.before.Of
@@ -562,18 +568,11 @@ func (x *extraction) version(ctx context.Context, w *extract.Window, parts []jou
 		return nil, err
 	}
 	if len(parts) == 0 && keys == nil {
-		return x.nothing(t)
+		return x.nothing(ctx, t)
 	}
-	if err := x.assemble(ctx, t, w, parts, keys); err != nil {
-		return nil, err
-	}
-	if len(parts) > 0 { // once more: with a wrong key most of what landed is merged away
-		if err := x.guard(t.Rows); err != nil {
-			return nil, err
-		}
-	}
+	tables, err := x.audited(ctx, t, w, parts, keys)
 	x.step.Rows, x.step.Bytes, x.step.Equations = t.Rows, x.bytes, t.Equations
-	return t, nil
+	return tables, err
 }
 
 // apart tells the parts with rows from those with the keys of all rows. keys is nil when no keys were asked for.
@@ -691,7 +690,7 @@ func (x *extraction) elsewhere() string {
 
 // nothing is the outcome of a window without slices: the table stays as it is, or, when a whole snapshot was asked
 // for and the guard has let it pass, it becomes empty.
-func (x *extraction) nothing(t *load.Table) (*load.Table, error) {
+func (x *extraction) nothing(ctx context.Context, t *load.Table) ([]load.Table, error) {
 	if x.before == nil {
 		return nil, &StepError{Node: x.node.Name(), Pos: x.node.Pos.String(), Err: errors.New("there is nothing to read, and nothing was ever read: the table's columns are unknown"),
 			Hint: "check the stream's path, or wait for the first delivery"}
@@ -699,18 +698,21 @@ func (x *extraction) nothing(t *load.Table) (*load.Table, error) {
 	if x.node.Stream.Mode == string(extract.Full) {
 		t.Version = warehouse.Version{Name: nameOf(x.node), Columns: x.before.Columns}
 		t.Equations = x.step.Equations
-		return t, nil
+		return []load.Table{*t}, x.idle(ctx, &t.Version)
 	}
 	x.step.Rows = x.before.Rows
+	if err := x.idle(ctx, &x.before.Version); err != nil {
+		return nil, err
+	}
 	if t.Cursor == "" {
 		t.Cursor = x.before.Cursor
 	}
 	if t.Cursor == x.before.Cursor && t.ReadFrom == x.before.ReadFrom && t.Of == x.before.Of && t.OrderedBy == x.before.OrderedBy {
 		return nil, nil
 	}
-	t.Version = x.before.Version
+	t.Version, t.Rules = x.before.Version, x.before.Rules
 	t.Equations = x.step.Equations
-	return t, nil
+	return []load.Table{*t}, nil
 }
 
 func (x *extraction) progress(bytes, records int64) {
@@ -738,7 +740,9 @@ func (x *extraction) notes(texts []string) {
 // explain adds where the stream is defined, and what can be done where that is known.
 func (x *extraction) explain(err error) error {
 	var se *StepError
-	if err == nil || errors.As(err, &se) || errors.Is(err, ErrInterrupted) || errors.Is(err, context.Canceled) {
+	var ce *ChecksError
+	var ue *upstreamError
+	if err == nil || errors.As(err, &se) || errors.As(err, &ce) || errors.As(err, &ue) || errors.Is(err, ErrInterrupted) || errors.Is(err, context.Canceled) {
 		return err
 	}
 	hint := ""

@@ -10,12 +10,13 @@ import (
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/transform/check"
 )
 
 // finish publishes what may be published and closes the run.
 func (r *run) finish(ctx context.Context) (*Report, error) {
 	report := &Report{Resumed: r.resumed}
-	if err := r.withhold(ctx); err != nil {
+	if err := errors.Join(r.checkDeferred(ctx), r.withhold(ctx)); err != nil {
 		return nil, r.interrupted(ctx, err)
 	}
 	var m *load.Manifest
@@ -58,6 +59,8 @@ func (r *run) withhold(ctx context.Context) error {
 		for _, need := range n.Needs {
 			if other := r.results[need.Name()]; other != nil && other.status == journal.Withheld {
 				why = need.Name() + " is withheld"
+			} else if other != nil && other.status != journal.Succeeded { // by a check that came after it was read
+				why = need.Name() + " failed its checks"
 			}
 		}
 		if why == "" {
@@ -84,8 +87,8 @@ func (r *run) succeeded(node string) bool {
 func (r *run) publishable() []load.Table {
 	var tables []load.Table
 	for _, n := range r.nodes {
-		if r.succeeded(n.Name()) && r.results[n.Name()].table != nil {
-			tables = append(tables, *r.results[n.Name()].table)
+		if r.succeeded(n.Name()) {
+			tables = append(tables, r.results[n.Name()].tables...)
 		}
 	}
 	return tables
@@ -142,6 +145,10 @@ func (r *run) close(ctx context.Context, report *Report, m *load.Manifest) error
 		}
 	}
 	report.Run, report.Stale, report.Overhead, report.Warnings = r.Run, r.stale(), map[string]float64{}, r.warnings
+	report.Checks = []check.Result{}
+	for _, n := range r.nodes {
+		report.Checks = append(report.Checks, r.checks[n.Name()]...)
+	}
 	for name, took := range r.spent {
 		report.Overhead[name] = took.Seconds()
 	}
@@ -164,9 +171,14 @@ func (r *run) steps() []journal.Step {
 // verdict sets the run's status and exit code. A run with nothing new to publish and no failure has succeeded.
 func (r *run) verdict() {
 	var failed []string
+	onlyChecks := true
 	for _, n := range r.nodes {
-		if !r.succeeded(n.Name()) {
-			failed = append(failed, n.Name())
+		if r.succeeded(n.Name()) {
+			continue
+		}
+		failed = append(failed, n.Name())
+		if res := r.results[n.Name()]; res == nil || res.status == journal.Failed {
+			onlyChecks = false
 		}
 	}
 	now, code := r.Clock(), ExitOK
@@ -176,6 +188,9 @@ func (r *run) verdict() {
 		r.Run.Status, code = journal.Failed, ExitFailed
 		if r.Run.Snapshot != nil { // of this attempt, or of an earlier one of the same run
 			r.Run.Status, code = journal.Partial, ExitPartial
+		}
+		if onlyChecks {
+			code = ExitChecks
 		}
 	}
 	r.Run.Finished, r.Run.ExitCode = &now, &code

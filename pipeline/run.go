@@ -15,6 +15,7 @@ import (
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/transform/check"
 )
 
 // This file decides what an attempt is to do: a new run, one that was interrupted, or what failed in another.
@@ -32,6 +33,7 @@ type Request struct {
 type Report struct {
 	Run       journal.Run    `json:"run"`
 	Steps     []journal.Step `json:"steps"`
+	Checks    []check.Result `json:"checks"`
 	Snapshot  int64          `json:"snapshot"`  // published by this attempt; 0 when none
 	Published []load.Table   `json:"published"` // what it published
 	Stale     []string       `json:"stale"`     // nodes of this run that still show an older version
@@ -42,10 +44,49 @@ type Report struct {
 	Warnings []string           `json:"warnings,omitempty"` // what went wrong behind the publish
 }
 
+// Skipped are nodes that were not built because of others, by the node that is the cause of it all.
+type Skipped map[string][]string
+
+// Skipped finds the root of each node that was not built.
+func (r *Report) Skipped() Skipped {
+	culprit, here := map[string]string{}, map[string]bool{}
+	for _, s := range r.Steps {
+		here[s.Node] = true
+		if s.Status == journal.UpstreamFailed {
+			culprit[s.Node] = strings.TrimSuffix(s.Error, " failed")
+		}
+	}
+	skipped := Skipped{}
+	for _, s := range r.Steps {
+		root, found := culprit[s.Node]
+		if !found {
+			continue
+		}
+		for next, more := culprit[root]; more; next, more = culprit[root] {
+			root = next
+		}
+		if here[root] {
+			skipped[root] = append(skipped[root], s.Node)
+		}
+	}
+	return skipped
+}
+
+// Orphan says that the node stands under no other.
+func (s Skipped) Orphan(node string) bool {
+	for _, under := range s {
+		if slices.Contains(under, node) {
+			return false
+		}
+	}
+	return true
+}
+
 // Exit codes of a run, as design and help texts list them.
 const (
 	ExitOK      = 0
 	ExitFailed  = 1
+	ExitChecks  = 3
 	ExitPartial = 5
 )
 
@@ -297,10 +338,15 @@ func (e *Engine) complete(ctx context.Context, old journal.Run, m *load.Manifest
 	now := e.Clock()
 	old.Status, old.Finished, old.Snapshot = journal.Succeeded, &now, &m.Snapshot
 	code := ExitOK
+	onlyChecks := true
 	for _, s := range steps {
 		if s.Status != journal.Succeeded {
 			old.Status, code = journal.Partial, ExitPartial
+			onlyChecks = onlyChecks && s.Status != journal.Failed
 		}
+	}
+	if code == ExitPartial && onlyChecks {
+		code = ExitChecks
 	}
 	old.ExitCode = &code
 	return e.Journal.FinishRun(ctx, old, cursorsOf(m, old.ID))

@@ -338,6 +338,9 @@ func (e *Engine) remembered(history []*load.Manifest) ([]journal.Run, []journal.
 			if r.Finished == nil || !at.Before(*r.Finished) {
 				r.Finished, r.Snapshot = &at, &snapshot
 			}
+			if t.Kind == kindQuarantine { // of a node, and no step of its own
+				continue
+			}
 			key := t.Run + "\x00" + t.Name.String()
 			if _, seen := steps[key]; !seen {
 				r.Selection.Nodes = append(r.Selection.Nodes, t.Name.String())

@@ -147,11 +147,11 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 		p := publishedState(t, e.Clock())
 		one := TableStatus{Name: t.Name.String(), Kind: t.Kind, View: t.View != "", Pipeline: t.Pipeline, Rows: t.Rows, PublishedAt: t.PublishedAt,
 			AgeSeconds: p.AgeSeconds, Run: t.Run, Snapshot: t.Snapshot, Why: []string{}}
-		n := e.Project.Node(t.Name.String())
-		one.InProject = n != nil
+		n := e.Project.Node(strings.TrimSuffix(t.Name.String(), models.QuarantineSuffix))
+		one.InProject = n != nil && (n.Name() == one.Name || t.Kind == kindQuarantine)
 		if n != nil {
 			one.Pipeline = n.Pipeline
-			if why := e.tooOld(n, e.Clock().Sub(t.PublishedAt)); why != "" {
+			if why := e.tooOld(n, e.Clock().Sub(t.PublishedAt)); why != "" && t.Kind != kindQuarantine {
 				one.Why = append(one.Why, why)
 			}
 		}

@@ -46,7 +46,7 @@ func TestCausesAndVerdicts(t *testing.T) {
 		{"no checks", journal.Succeeded, []journal.Step{step("a.b", journal.Succeeded, "")}, nil, "", WordPassed, "1 node built; no checks ran; everything is published as snapshot 101.", 0},
 		{"a failing step", journal.Failed, []journal.Step{step("a.b", journal.Failed, "models/b.sql:1:2: a.b: refused\nmore"), step("a.c", held, "a.b failed")}, nil, "1 failed", WordFailed,
 			"a.b failed: refused; 1 node was kept back because of it; nothing was published.", 1},
-		{"a failing check", journal.Partial, []journal.Step{step("a.b", journal.Failed, ""), step("a.bc", journal.Succeeded, "")}, failing, "", WordPartial,
+		{"a failing check", journal.Partial, []journal.Step{step("a.b", journal.ChecksFailed, ""), step("a.bc", journal.Succeeded, "")}, failing, "", WordPartial,
 			"a.b fails 1 of its 1 check; 1 node is published as snapshot 101.", 1},
 		{"two", journal.Failed, []journal.Step{step("a.b", journal.Failed, "x"), step("a.bc", journal.Failed, "y"), step("a.d", held, "a.bc failed")}, nil, "", WordFailed,
 			"2 nodes failed: a.bc and a.b; 1 node was kept back because of them; nothing was published.", 2},

@@ -110,7 +110,7 @@ func shopSteps(i int, bad bool) []journal.Step {
 		return append(steps, fct, journal.Step{Node: "mart.revenue_by_day", Kind: "model", Status: journal.Succeeded, Rows: int64(700 + i), Equations: []warehouse.Equation{equation("built", int64(700+i), "landed", 700+i)}},
 			journal.Step{Node: "mart.top_customers", Kind: "model", Status: journal.Succeeded, Rows: 100})
 	}
-	fct.Status, fct.Error, fct.Hint = journal.Failed, "2 of 5 checks fail", "mend the rows in the source, or the rule in models/marts/schema.yml, then `millrace retry`"
+	fct.Status, fct.Error, fct.Hint = journal.ChecksFailed, "2 checks failed: one; another", "millrace report shows the rows and the SQL"
 	return append(steps, fct, journal.Step{Node: "mart.revenue_by_day", Kind: "model", Status: journal.UpstreamFailed, Error: "mart.fct_orders failed"},
 		journal.Step{Node: "mart.top_customers", Kind: "model", Status: journal.UpstreamFailed, Error: "mart.revenue_by_day failed"})
 }
@@ -142,7 +142,7 @@ func shopChecks(i int, bad bool) map[string][]check.Result {
 		accepted.Sample = &check.Sample{Columns: []string{"order_id", "status"}, Rows: [][]*string{{text("90150"), text("refnd")}, {text("90158"), text("refnd")}}}
 		volume.Status, volume.Message = check.StatusWarn, "more rows than usual, by 2.4 sigma"
 	}
-	email := check.Result{Node: "mart.dim_customer", Name: "regex_email", Kind: "regex", Columns: []string{"email"}, Severity: models.SeverityQuarantine, Status: check.StatusPass, Failing: 4, Quarantined: 4,
+	email := check.Result{Node: "mart.dim_customer", Name: "regex_email", Kind: "regex", Columns: []string{"email"}, Severity: models.SeverityQuarantine, Status: check.StatusWarn, Failing: 4, Quarantined: 4,
 		Checked: int64(9_120 + i*3), How: check.HowScan, Owner: "crm@example.com", Pos: "models/marts/schema.yml:12:9", Message: "4 rows fail and are in quarantine", Threshold: "> 10%",
 		Sample: &check.Sample{Columns: []string{"customer_id", "email"}, Rows: [][]*string{{text("C-12"), text("••••")}, {text("C-99"), text("••••")}}}}
 	key := check.Result{Node: "mart.dim_customer", Name: "unique_customer_id", Kind: "unique", Columns: []string{"customer_id"}, Severity: models.SeverityError, Status: check.StatusPass,

@@ -67,6 +67,7 @@ func nodesOf(steps []journal.Step, results []check.Result, trends map[journal.Ch
 		n := Node{Name: s.Node, Kind: s.Kind, Status: s.Status, Started: s.Started, Finished: s.Finished, Rows: s.Rows, Bytes: s.Bytes,
 			Rejected: s.Rejected, Equations: []Equation{}, Notes: append([]string{}, s.Notes...), Error: s.Error, Hint: s.Hint, Checks: []Check{}}
 		for _, e := range s.Equations {
+			n.Quarantined = max(n.Quarantined, e.Get("quarantined"))
 			n.Equations = append(n.Equations, Equation{Equation: e, Closes: e.Closes(), Text: e.String()})
 		}
 		at[s.Node] = len(nodes)
@@ -80,7 +81,7 @@ func nodesOf(steps []journal.Step, results []check.Result, trends map[journal.Ch
 			nodes = append(nodes, Node{Name: result.Node, Equations: []Equation{}, Notes: []string{}, Checks: []Check{}})
 		}
 		history := trends[journal.CheckName{Node: result.Node, Name: result.Name}]
-		nodes[i].Quarantined += result.Quarantined
+		nodes[i].Quarantined = max(nodes[i].Quarantined, result.Quarantined) // a row may fail several checks: no sum
 		nodes[i].Checks = append(nodes[i].Checks, newCheck(result, history))
 	}
 	return nodes
@@ -128,7 +129,7 @@ func totalsOf(nodes []Node) Totals {
 			t.NodesBuilt++
 		case journal.UpstreamFailed, journal.Withheld:
 			t.NodesHeld++
-		case journal.Failed:
+		case journal.Failed, journal.ChecksFailed:
 			t.NodesFailed++
 		}
 		t.Rows += n.Rows
@@ -271,13 +272,14 @@ func rank(c Check) int {
 		return 0
 	case check.StatusFail:
 		return 1
-	case check.StatusWarn:
-		return 2
 	case check.StatusSkipped:
 		return 4
 	}
-	if c.Quarantined > 0 {
+	switch {
+	case c.Quarantined > 0:
 		return 3
+	case c.Status == check.StatusWarn:
+		return 2
 	}
 	return 5
 }

@@ -258,6 +258,8 @@ func howText(h check.How) string {
 		return "the files’ statistics; no row was read"
 	case check.HowScan:
 		return "the table’s one scan"
+	case check.HowContract:
+		return "another check that says more"
 	case check.HowQuery:
 		return "a query of its own"
 	case check.HowHistory:
@@ -299,7 +301,7 @@ func nodeMark(s journal.Status) string {
 	switch s {
 	case journal.Succeeded:
 		return mark(check.StatusPass)
-	case journal.Failed:
+	case journal.Failed, journal.ChecksFailed:
 		return mark(check.StatusFail)
 	case journal.Running, journal.Interrupted:
 		return "…"
@@ -313,6 +315,8 @@ func nodeWord(s journal.Status) string {
 		return "built"
 	case journal.UpstreamFailed:
 		return "skipped"
+	case journal.ChecksFailed:
+		return "checks failed"
 	case "":
 		return "checked"
 	}

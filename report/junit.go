@@ -132,7 +132,7 @@ func stepCase(n Node, badChecks bool) *junitCase {
 	}
 	c := &junitCase{Name: name, Classname: plain(n.Name)}
 	switch {
-	case n.Status == journal.Failed && !badChecks:
+	case n.Status == journal.Failed || n.Status == journal.ChecksFailed && !badChecks:
 		text := n.Error
 		if n.Hint != "" {
 			text += "\n→ " + n.Hint

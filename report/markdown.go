@@ -215,7 +215,7 @@ func (m *markdown) nodes(nodes []Node) {
 			equations = append(equations, code(cut(e.Short(), 200)))
 		}
 		state := nodeWord(n.Status)
-		if n.Status == journal.Failed {
+		if n.Status == journal.Failed || n.Status == journal.ChecksFailed {
 			state = "**" + state + "**"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", code(cut(n.Name, markdownCell)), state, number(n.Rows), strings.Join(equations, "<br>"), checkCounts(n.Checks))

@@ -110,7 +110,7 @@ type Node struct {
 	Rows        int64          `json:"rows"`
 	Bytes       int64          `json:"bytes"`
 	Rejected    int64          `json:"rejected"`
-	Quarantined int64          `json:"quarantined"` // failing rows of its quarantining checks; one row may fail several
+	Quarantined int64          `json:"quarantined"` // rows that are in the quarantine instead of the table
 	Equations   []Equation     `json:"equations"`
 	Notes       []string       `json:"notes"`
 	Error       string         `json:"error,omitempty"`

@@ -19,11 +19,12 @@ func causesOf(r *Run) []Cause {
 				c.Checks = append(c.Checks, k.Name)
 			}
 		}
-		if n.Status != journal.Failed && len(c.Checks) == 0 {
+		if n.Status != journal.Failed && n.Status != journal.ChecksFailed && len(c.Checks) == 0 {
 			continue
 		}
-		if c.Message == "" && len(c.Checks) > 0 {
-			c.Message = fmt.Sprintf("%s of %s fail", number(len(c.Checks)), count(len(n.Checks), "check"))
+		if n.Status != journal.Failed && len(c.Checks) > 0 { // its error lists them, and they are told below
+			c.Message = fmt.Sprintf("%s of %s %s", number(len(c.Checks)), count(len(n.Checks), "check"), verb(len(c.Checks), "fails", "fail"))
+			c.Hint = "mend the rows in the source, or the rule, then `millrace retry " + r.ID + "`"
 		}
 		at[n.Name] = len(causes)
 		causes = append(causes, c)
@@ -162,8 +163,8 @@ func badSentence(r *Run) string {
 	switch {
 	case len(names) == 1:
 		c := r.Causes[slices.IndexFunc(r.Causes, func(c Cause) bool { return c.Node != "" })]
-		if len(c.Checks) > 0 {
-			first = fmt.Sprintf("%s fails %s of its %s", c.Node, number(len(c.Checks)), count(len(r.node(c.Node).Checks), "check"))
+		if n := r.node(c.Node); len(c.Checks) > 0 && n.Status != journal.Failed {
+			first = fmt.Sprintf("%s fails %s of its %s", c.Node, number(len(c.Checks)), count(len(n.Checks), "check"))
 		} else {
 			why := firstLine(c.Message)
 			if _, after, ok := strings.Cut(why, c.Node+": "); ok { // behind its place in a file

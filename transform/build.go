@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/models"
@@ -28,6 +29,18 @@ type Job struct {
 	Before *warehouse.Version
 	// Dir is the folder that new files go to.
 	Dir string
+	// Divider takes out rows that must not be published; nil takes none.
+	Divider Divider
+}
+
+// Divider takes rows out of what a model's SELECT gives, before they are part of a version. Files that it gives back are
+// complete, synced and checked.
+type Divider interface {
+	// Query runs the SELECT once, whose rows will be stored with these columns, and gives files of the rows that pass.
+	Query(ctx context.Context, sql string, columns []warehouse.Column) ([]warehouse.File, error)
+	// Files gives for each file one with the rows that pass. It is asked with merged nil first, then with the version that
+	// came of its answer, exposed, until it gives back the files that it got.
+	Files(ctx context.Context, files []warehouse.File, columns []warehouse.Column, merged *warehouse.Version) ([]warehouse.File, error)
 }
 
 // Built is a model's new version. Files of Before that stay are in it as they were.
@@ -129,35 +142,58 @@ func (b *Builder) write(ctx context.Context, job Job, sql string) (warehouse.Fil
 }
 
 func (b *Builder) table(ctx context.Context, job Job, name warehouse.Name, sql string) (*Built, error) {
-	file, columns, err := b.write(ctx, job, sql)
+	files, columns, err := b.selected(ctx, job, sql)
 	if err != nil {
 		return nil, err
 	}
-	v, equation, err := warehouse.Append(nil, name, []warehouse.File{file}, columns)
+	v, equation, err := warehouse.Append(nil, name, files, columns)
 	if err != nil {
 		return nil, err
 	}
-	return b.built(ctx, *v, file, nil, equation)
+	return b.built(ctx, *v, files, nil, equation)
+}
+
+// selected runs the SELECT into files of the rows that may be published.
+func (b *Builder) selected(ctx context.Context, job Job, sql string) ([]warehouse.File, []warehouse.Column, error) {
+	if job.Divider == nil {
+		file, columns, err := b.write(ctx, job, sql)
+		return []warehouse.File{file}, columns, err
+	}
+	columns, err := b.Warehouse.Describe(ctx, sql)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, c := range columns {
+		if columns[i].Type, err = warehouse.Stored(c.Type); err != nil {
+			return nil, nil, fmt.Errorf("column %q: %w", c.Name, err)
+		}
+	}
+	files, err := job.Divider.Query(ctx, sql, columns)
+	return files, columns, err
 }
 
 // built exposes the version to the models behind it and counts the rows of what was built where they lie.
-func (b *Builder) built(ctx context.Context, v warehouse.Version, file warehouse.File, written []warehouse.File, more ...warehouse.Equation) (*Built, error) {
+func (b *Builder) built(ctx context.Context, v warehouse.Version, files, written []warehouse.File, more ...warehouse.Equation) (*Built, error) {
 	if err := b.Warehouse.Expose(ctx, v); err != nil {
 		return nil, err
 	}
-	landed, err := warehouse.CountRows(file.Path)
-	if err != nil {
-		return nil, err
+	built, landed := int64(0), int64(0)
+	for _, f := range files {
+		n, err := warehouse.CountRows(f.Path)
+		if err != nil {
+			return nil, err
+		}
+		built, landed = built+f.Rows, landed+n
 	}
-	equations := append([]warehouse.Equation{{Name: "built", Rows: file.Rows, Terms: []warehouse.Term{{Name: "landed", Rows: landed}}}}, more...)
+	equations := append([]warehouse.Equation{{Name: "built", Rows: built, Terms: []warehouse.Term{{Name: "landed", Rows: landed}}}}, more...)
 	for _, e := range equations {
 		if !e.Closes() {
 			return nil, fmt.Errorf("%w: %s", warehouse.ErrUnbalanced, e)
 		}
 	}
 	for _, f := range v.Files() {
-		if f.Path == file.Path {
-			written = append(written, file)
+		if slices.ContainsFunc(files, func(own warehouse.File) bool { return own.Path == f.Path }) {
+			written = append(written, f)
 		}
 	}
 	return &Built{Version: v, Written: written, Equations: equations}, nil
@@ -170,15 +206,39 @@ func (b *Builder) incremental(ctx context.Context, job Job, name warehouse.Name,
 		return nil, err
 	}
 	landed := []warehouse.File{file}
+	if job.Divider == nil {
+		return b.join(ctx, job, name, landed, columns, "merge")
+	}
+	if landed, err = job.Divider.Files(ctx, landed, columns, nil); err != nil {
+		return nil, err
+	}
+	for round := 1; ; round++ {
+		built, err := b.join(ctx, job, name, landed, columns, fmt.Sprint("merge-", round))
+		if err != nil {
+			return nil, err
+		}
+		passed, err := job.Divider.Files(ctx, landed, columns, &built.Version)
+		if err != nil {
+			return nil, err
+		}
+		if slices.EqualFunc(passed, landed, func(x, y warehouse.File) bool { return x.Path == y.Path }) {
+			return built, nil
+		}
+		landed = passed
+	}
+}
+
+// join brings the landed rows into the version before.
+func (b *Builder) join(ctx context.Context, job Job, name warehouse.Name, landed []warehouse.File, columns []warehouse.Column, folder string) (*Built, error) {
 	m := job.Node.Model
 	if m.Strategy == models.StrategyAppend {
 		v, equation, err := warehouse.Append(job.Before, name, landed, columns)
 		if err != nil {
 			return nil, err
 		}
-		return b.built(ctx, *v, file, nil, equation)
+		return b.built(ctx, *v, landed, nil, equation)
 	}
-	dir := filepath.Join(job.Dir, "merge")
+	dir := filepath.Join(job.Dir, folder)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -194,5 +254,5 @@ func (b *Builder) incremental(ctx context.Context, job Job, name warehouse.Name,
 		return nil, &Error{Pos: m.Path + ":1:1", Err: fmt.Errorf("%d rows of the SELECT repeat a unique_key (%s)", n, strings.Join(m.UniqueKey, ", ")),
 			Hint: "let the SELECT give one row a key: group by it, or take arg_max"}
 	}
-	return b.built(ctx, out.Version, file, out.Written, out.Equations...)
+	return b.built(ctx, out.Version, landed, out.Written, out.Equations...)
 }

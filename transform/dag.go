@@ -4,13 +4,14 @@ package transform
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/millrace/millrace/models"
 )
 
-// Walk calls visit for every node, at most width at once, none before visit has returned for everything that it
-// needs among nodes. The first error stops the walk; Walk returns it when the visits that were under way have ended.
+// Walk calls visit for every node, at most width at once, none before visit has returned for everything that its SELECT or
+// its checks need among nodes. The first error stops the walk; Walk returns it when the visits under way have ended.
 func Walk(ctx context.Context, nodes []*models.Node, width int, visit func(context.Context, *models.Node) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -25,7 +26,7 @@ func Walk(ctx context.Context, nodes []*models.Node, width int, visit func(conte
 		go func() {
 			defer all.Done()
 			defer close(ended[n])
-			for _, need := range n.Needs {
+			for _, need := range slices.Concat(n.Needs, n.After) {
 				if wait := ended[need]; wait != nil {
 					<-wait // closed at the latest when the walk is cancelled and its visit has returned
 				}

@@ -17,6 +17,18 @@ func (b *Builder) render(ctx context.Context, job Job) (*jinja.Output, error) {
 	return n.Model.Template.Render(ctx, jinja.ModelGlobals(s, facts), jinja.Options{Macros: b.Project.Macros})
 }
 
+// Query renders the query of a check: what it refers to as this is the table of its node.
+func (b *Builder) Query(ctx context.Context, c *models.Check) (string, error) {
+	n := *c.Node
+	n.Model = &models.Model{Path: c.Pos.File, Template: c.Template, Materialized: models.Table}
+	s := &session{Builder: b, ctx: ctx, job: Job{Node: &n}}
+	out, err := c.Template.Render(ctx, jinja.ModelGlobals(s, jinja.Facts{This: s.relation(c.Node), Execute: true, Target: b.Project.TargetFacts()}), jinja.Options{Macros: b.Project.Macros})
+	if err != nil {
+		return "", templateError(err)
+	}
+	return out.Text, nil
+}
+
 // session is what one model's template talks to. It implements jinja.Engine.
 type session struct {
 	*Builder

@@ -17,6 +17,8 @@ type Dialect struct {
 	Type func(string) string
 	// Files is a table expression over all rows of Parquet files, with a column for each name that any file has.
 	Files func(paths []string) string
+	// Positions is the same with two more columns: PositionFile, the path, and PositionRow, the row's number in it from 0.
+	Positions func(paths []string) string
 	// Greatest is an aggregate: the row of the relation alias for which the tuple is greatest, as one value; Expand
 	// turns that value back into columns.
 	Greatest func(alias string, tuple []string) string
@@ -25,6 +27,12 @@ type Dialect struct {
 	JSON func(alias string) string
 	// Same compares two values, NULLs being equal.
 	Same func(a, b string) string
+	// CountIf is an aggregate: how often the condition is true.
+	CountIf func(condition string) string
+	// Matches says whether a text, as SQL, matches a pattern (RE2), the whole of it or a part; NULL for NULL.
+	Matches func(text, pattern string, whole bool) string
+	// TrueNames is a list of the names, in order, whose condition is true.
+	TrueNames func(names, conditions []string) string
 	// Less orders two tuples as Greatest does. Two NULLs in the same place are equal.
 	Less func(a, b []string) string
 }
@@ -37,26 +45,55 @@ var DuckDB = &Dialect{
 	// The databases inside every instance: "system.t" would be ambiguous.
 	Reserved: []string{"memory", "system", "temp", "information_schema", "pg_catalog"},
 	Type:     func(s string) string { return s },
-	Files: func(paths []string) string {
-		quoted := make([]string, len(paths))
-		for i, p := range paths {
-			quoted[i] = "'" + strings.ReplaceAll(globless(p), "'", "''") + "'"
-		}
-		more := ", hive_partitioning = false"
-		if len(paths) > 1 {
-			more += ", union_by_name = true"
-		}
-		return "read_parquet([" + strings.Join(quoted, ", ") + "]" + more + ")"
+	Files:    func(paths []string) string { return readParquet(paths, "") },
+	Positions: func(paths []string) string {
+		return readParquet(paths, ", filename = '"+PositionFile+"', file_row_number = true")
 	},
 	Greatest: func(alias string, tuple []string) string {
 		return "arg_max(" + alias + ", row(" + strings.Join(tuple, ", ") + "))"
 	},
-	Expand: func(value string, _ []string) string { return value + ".*" },
-	JSON:   func(alias string) string { return "to_json(" + alias + ")" },
-	Same:   func(a, b string) string { return a + " IS NOT DISTINCT FROM " + b },
+	Expand:  func(value string, _ []string) string { return value + ".*" },
+	JSON:    func(alias string) string { return "to_json(" + alias + ")" },
+	Same:    func(a, b string) string { return a + " IS NOT DISTINCT FROM " + b },
+	CountIf: func(condition string) string { return "count_if(" + condition + ")" },
+	Matches: func(text, pattern string, whole bool) string {
+		quoted := "'" + strings.ReplaceAll(pattern, "'", "''") + "'"
+		glob, simple := globOf(pattern)
+		switch {
+		case whole && simple:
+			return "(" + text + " GLOB '" + glob + "')"
+		case whole:
+			return "regexp_full_match(" + text + ", " + quoted + ")"
+		}
+		return "regexp_matches(" + text + ", " + quoted + ")"
+	},
+	TrueNames: func(names, conditions []string) string {
+		items := make([]string, len(names))
+		for i := range names {
+			items[i] = fmt.Sprintf("CASE WHEN %s THEN '%s' END", conditions[i], strings.ReplaceAll(names[i], "'", "''"))
+		}
+		return "list_filter([" + strings.Join(items, ", ") + "]::VARCHAR[], lambda x: x IS NOT NULL)"
+	},
 	Less: func(a, b []string) string {
 		return "row(" + strings.Join(a, ", ") + ") < row(" + strings.Join(b, ", ") + ")"
 	},
+}
+
+// The columns that Dialect.Positions adds.
+const (
+	PositionFile = "_millrace_file"
+	PositionRow  = "file_row_number"
+)
+
+func readParquet(paths []string, more string) string {
+	quoted := make([]string, len(paths))
+	for i, p := range paths {
+		quoted[i] = "'" + strings.ReplaceAll(globless(p), "'", "''") + "'"
+	}
+	if len(paths) > 1 {
+		more += ", union_by_name = true"
+	}
+	return "read_parquet([" + strings.Join(quoted, ", ") + "], hive_partitioning = false" + more + ")"
 }
 
 // globless writes a path so that DuckDB takes none of its letters for a pattern.

@@ -51,15 +51,33 @@ func (d *Dialect) Scan(files []File, columns []Column) string {
 	for i, f := range files {
 		paths[i] = f.Path
 	}
-	items := make([]string, len(columns))
-	for i, c := range columns {
-		items[i] = fmt.Sprintf("CAST(%s AS %s) AS %[1]s", d.QuoteIdent(c.Name), d.Type(c.Type))
-	}
 	from := d.Files(paths)
 	if !allFound(files, columns) {
 		from = "(\n" + indent(d.empty(columns)+"\nUNION ALL BY NAME\nSELECT * FROM "+from) + "\n) AS f"
 	}
-	return "SELECT " + strings.Join(items, ", ") + "\nFROM " + from
+	return "SELECT " + strings.Join(d.typed(columns), ", ") + "\nFROM " + from
+}
+
+// typed selects the columns by name, with their types.
+func (d *Dialect) typed(columns []Column) []string {
+	items := make([]string, len(columns))
+	for i, c := range columns {
+		items[i] = fmt.Sprintf("CAST(%s AS %s) AS %[1]s", d.QuoteIdent(c.Name), d.Type(c.Type))
+	}
+	return items
+}
+
+// ScanAt reads the columns of files, and where each row lies: in PositionFile and PositionRow.
+func (d *Dialect) ScanAt(files []File, columns []Column) string {
+	paths := make([]string, len(files))
+	for i, f := range files {
+		paths[i] = f.Path
+	}
+	from := d.Positions(paths)
+	if !allFound(files, columns) {
+		from = "(\n" + indent(d.empty(columns)+"\nUNION ALL BY NAME\nSELECT * FROM "+from) + "\n) AS f"
+	}
+	return "SELECT " + strings.Join(append(d.typed(columns), PositionFile, PositionRow), ", ") + "\nFROM " + from
 }
 
 // allFound says whether each column is surely in one of the files; the statistics tell.

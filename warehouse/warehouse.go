@@ -92,7 +92,13 @@ type Warehouse interface {
 	// Write runs one SELECT and writes its rows to a new Parquet file at path: complete and synced to disk when
 	// it returns, absent or removed when it fails. Types that Parquet cannot hold are cast or refused, never bent.
 	Write(ctx context.Context, query, path string) (File, error)
-	// Ingest does the same with the batches of a reader, which it drains and does not release.
+	// Split runs one SELECT once and writes its rows to new files: paths[i] gets those for which class, an integer
+	// expression over the SELECT's columns, is i. A class without rows has no file and is nil in the answer.
+	Split(ctx context.Context, query, class string, paths []string) ([]*File, error)
+	// Repeatable says whether a SELECT surely gives the same rows each time that it runs over the tables that are exposed
+	// now. False may mean that the engine cannot tell.
+	Repeatable(ctx context.Context, query string) (bool, error)
+	// Ingest does the same as Write with the batches of a reader, which it drains and does not release.
 	Ingest(ctx context.Context, r array.RecordReader, path string) (File, error)
 	// Query runs a SELECT whose answer is small: all of it is held in memory.
 	Query(ctx context.Context, query string) (*Result, error)

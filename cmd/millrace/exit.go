@@ -21,6 +21,7 @@ const (
 	codeOK          = 0
 	codeFailed      = 1
 	codeUsage       = 2
+	codeChecks      = 3
 	codeLocked      = 4
 	codePartial     = 5
 	codeInterrupted = 130
@@ -29,10 +30,10 @@ const (
 
 const exitHelp = `
 Exit codes:
-  0    done; warnings and rejects within their thresholds are done too
+  0    done; warnings, rejects and quarantined rows within their thresholds are done too
   1    failed, nothing of this run was published
   2    bad usage, or a mistake in the project
-  3    checks failed and nothing else (no command of this version runs checks)
+  3    checks failed and nothing else did, whatever else was published
   4    locked by another run
   5    some nodes failed, the rest was published
   130  interrupted after a checkpoint (Ctrl-C); 143 the same by SIGTERM`

@@ -14,9 +14,9 @@ func (a *app) rejectsCommand() *cobra.Command {
 	var limit int
 	list := &cobra.Command{
 		Use:   "list [NODE]",
-		Short: "list records that were read and could not be landed",
+		Short: "list records that could not be landed, and count rows that checks kept out",
 		Long: "Lists what the latest run of each stream rejected: how many records for which reason, and the records with file,\n" +
-			"line and what is wrong. --run asks another run.\n",
+			"line and what is wrong; and how many rows the checks of each table quarantined. --run asks another run.\n",
 		Example: "  millrace rejects list\n  millrace rejects list erp.orders --reason bad_cast --limit 20 --json",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -41,7 +41,7 @@ func (a *app) rejectsCommand() *cobra.Command {
 	list.Flags().StringVar(&run, "run", "", "the rejects of this run, by its id or the beginning of it")
 	list.Flags().StringVar(&reason, "reason", "", "only records rejected for this reason")
 	list.Flags().IntVarP(&limit, "limit", "n", 20, "records to show of each stream; 0 for all")
-	c := group("rejects", "list records that could not be landed", list)
+	c := group("rejects", "records that could not be landed, and rows that checks kept out of tables", list, a.rejectsShowCommand(), a.rejectsExportCommand())
 	c.Example = "  millrace rejects list"
 	return c
 }
@@ -67,6 +67,8 @@ func rejectsNode(e *pipeline.Engine, args []string) (string, error) {
 type rejectsAnswer struct {
 	Sets    []pipeline.RejectSet      `json:"sets"`
 	Records []pipeline.RejectedRecord `json:"records"`
+	// Quarantined are rows that landed and failed a check.
+	Quarantined []pipeline.QuarantineSet `json:"quarantined"`
 }
 
 func (a *app) listRejects(c *cobra.Command, e *pipeline.Engine, node, run, reason string, limit int) error {
@@ -74,9 +76,14 @@ func (a *app) listRejects(c *cobra.Command, e *pipeline.Engine, node, run, reaso
 	if err != nil {
 		return err
 	}
-	out := rejectsAnswer{Sets: sets, Records: []pipeline.RejectedRecord{}}
+	quarantined, err := e.Quarantined(c.Context(), node, run)
+	if err != nil {
+		return err
+	}
+	out := rejectsAnswer{Sets: sets, Records: []pipeline.RejectedRecord{}, Quarantined: quarantined}
 	if !a.json {
 		a.printRejectCounts(sets)
+		a.printQuarantineCounts(quarantined)
 	}
 	for _, s := range sets {
 		var records []pipeline.RejectedRecord

@@ -14,6 +14,7 @@ import (
 
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/transform/check"
 )
 
 // grace is how long a run that was asked to end may take to finish the part in hand; Kubernetes kills after 30 s.
@@ -172,9 +173,7 @@ func (a *app) printReport(r *pipeline.Report) error {
 		return a.printJSON(r)
 	}
 	w := a.stdout
-	for _, s := range r.Steps {
-		a.printStep(s)
-	}
+	a.printSteps(r)
 	switch {
 	case r.Run.Status == journal.Succeeded && r.Snapshot == 0:
 		fmt.Fprintf(w, "\nrun %s: nothing new, nothing published\n", r.Run.ID)
@@ -197,9 +196,71 @@ func (a *app) printReport(r *pipeline.Report) error {
 	return nil
 }
 
+// printSteps tells what became of the nodes: those that succeeded, then each failure with what it kept from being built.
+func (a *app) printSteps(r *pipeline.Report) {
+	checks := map[string][]check.Result{}
+	for _, c := range r.Checks {
+		checks[c.Node] = append(checks[c.Node], c)
+	}
+	folded := r.Skipped()
+	for _, s := range r.Steps {
+		if s.Status == journal.UpstreamFailed && !folded.Orphan(s.Node) {
+			continue
+		}
+		a.printStep(s)
+		a.printChecks(checks[s.Node])
+		if skipped := folded[s.Node]; len(skipped) > 0 {
+			fmt.Fprintf(a.stdout, "     not built because of it: %s\n", strings.Join(skipped, ", "))
+		}
+	}
+}
+
+// printChecks tells the checks in one line when they pass, and those that do not in a line each.
+func (a *app) printChecks(results []check.Result) {
+	if len(results) == 0 {
+		return
+	}
+	passed := 0
+	for _, r := range results {
+		if r.Status == check.StatusPass {
+			passed++
+		}
+	}
+	fmt.Fprintf(a.stdout, "     %d of %s pass\n", passed, plural(len(results), "check"))
+	for _, r := range results {
+		if r.Status == check.StatusPass {
+			continue
+		}
+		fmt.Fprintf(a.stdout, "     %-5s %s: %s\n", r.Status, r.Name, oneLine(a.redactor.Redact(r.Message)))
+		a.printSample(r)
+	}
+}
+
+// printSample shows a few of the rows that fail a check.
+func (a *app) printSample(r check.Result) {
+	const most = 3
+	if r.Sample == nil || len(r.Sample.Rows) == 0 {
+		return
+	}
+	for i, row := range r.Sample.Rows {
+		if i == most {
+			break
+		}
+		var cells []string
+		for k, v := range row {
+			text := "NULL"
+			if v != nil {
+				text = cut(oneLine(*v), 40)
+			}
+			cells = append(cells, r.Sample.Columns[k]+"="+text)
+		}
+		fmt.Fprintf(a.stdout, "           %s\n", cut(a.redactor.Redact(strings.Join(cells, " ")), 160))
+	}
+}
+
 // printStep tells what became of one node in as few lines as it takes.
 func (a *app) printStep(s journal.Step) {
-	mark := map[journal.Status]string{journal.Succeeded: "ok  ", journal.Failed: "FAIL", journal.UpstreamFailed: "skip", journal.Withheld: "held"}[s.Status]
+	mark := map[journal.Status]string{journal.Succeeded: "ok  ", journal.Failed: "FAIL", journal.ChecksFailed: "FAIL", journal.UpstreamFailed: "skip", journal.Withheld: "held"}[s.Status]
 	if mark == "" {
 		mark = string(s.Status)
 	}
@@ -211,7 +272,7 @@ func (a *app) printStep(s journal.Step) {
 	for _, n := range s.Notes {
 		fmt.Fprintf(a.stdout, "     note: %s\n", a.redactor.Redact(n))
 	}
-	if s.Error != "" {
+	if s.Error != "" && s.Status != journal.ChecksFailed { // the checks are told one by one
 		fmt.Fprintf(a.stdout, "     %s\n", a.redactor.Redact(s.Error))
 	}
 	if s.Hint != "" {

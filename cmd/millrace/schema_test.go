@@ -60,7 +60,36 @@ func TestSchema(t *testing.T) {
 	if err := validate(t, []byte(f.yaml())); err != nil {
 		t.Errorf("init: %v", err)
 	}
+	checks := func(list string) string {
+		return "name: x\nsources: { s: { type: generate, streams: [ { name: a, checks: " + list + " } ] } }\n"
+	}
+	for _, list := range []string{
+		"[]", "[volume, not_null: id, unique: [a, b], expression: a > 0]", "[row_count: { min: 1, severity: warn, where: a > 1 }]",
+		"[not_null: { columns: [a, b], severity: quarantine, error_if: '> 5%', limit: 3, tags: x, name: n, owner: me }]",
+		"[range: { column: a, min: 1, max: '2030-01-01', config: { severity: warn, warn_if: 5 } }]", "[accepted_values: { column: a, values: [1, a, null] }]",
+		"[relationships: { column: a, to: ref('b'), field: id }]", "[freshness: { column: a, warn_after: 24h, error_after: { count: 2, period: day } }]",
+		"[distribution: { column: a, metric: mean, warn_sigma: 2.5 }]", "[sql: { query: select 1 }]", "[regex: { column: a, arguments: { pattern: x } }]",
+		"[dbt_utils.accepted_range: { column_name: a, min_value: 1 }]", "[{ test_name: not_null, column_name: a }]",
+	} {
+		if err := validate(t, []byte(checks(list))); err != nil {
+			t.Errorf("checks: %s: %v", list, err)
+		}
+	}
+	if len(text) > 150_000 { // editors fetch it for each file
+		t.Errorf("%d bytes", len(text))
+	}
 	for name, src := range map[string]string{
+		"checks without a list":  checks("volume"),
+		"unknown kind of check":  checks("[not_nul: id]"),
+		"unknown kind alone":     checks("[volum]"),
+		"two kinds in one item":  checks("[{ not_null: id, unique: id }]"),
+		"unknown key of check":   checks("[range: { column: a, mim: 1 }]"),
+		"key of another kind":    checks("[not_null: { column: a, min: 1 }]"),
+		"columns of a table":     checks("[row_count: { column: a, min: 1 }]"),
+		"severity":               checks("[not_null: { column: a, severity: fatal }]"),
+		"severity under config":  checks("[not_null: { column: a, config: { severity: fatal } }]"),
+		"threshold":              checks("[not_null: { column: a, warn_if: many }]"),
+		"text for a table":       checks("[volume: a]"),
 		"unknown key":            "name: x\nsauces: {}\n",
 		"unknown key of target":  "name: x\ntargets: { local: { type: local, pth: w } }\n",
 		"unknown type":           "name: x\nsources: { s: { type: filez, streams: [] } }\n",

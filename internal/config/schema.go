@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,6 +12,13 @@ import (
 // SchemaTyper is implemented by types that read themselves from a text or a Node and know their own JSON Schema.
 type SchemaTyper interface {
 	SchemaType() map[string]any
+}
+
+// SchemaDefiner is a SchemaTyper whose schema is too large to be repeated wherever the type occurs.
+type SchemaDefiner interface {
+	// SchemaDefinitions returns what to put under definitions, and which of it is the type's schema. The definitions refer to
+	// each other as #/definitions/name.
+	SchemaDefinitions() (name string, definitions map[string]any)
 }
 
 // Variant is one shape a Node field may have, chosen by the key "type".
@@ -147,6 +155,11 @@ func (s *schemer) typ(t reflect.Type, f field) map[string]any {
 		return s.union(f)
 	case t == secretType:
 		return map[string]any{"type": []any{"string", "number", "boolean"}}
+	}
+	if sd, ok := reflect.New(t).Interface().(SchemaDefiner); ok {
+		name, defs := sd.SchemaDefinitions()
+		maps.Copy(s.defs, defs)
+		return map[string]any{"$ref": "#/definitions/" + name}
 	}
 	if st, ok := reflect.New(t).Interface().(SchemaTyper); ok {
 		return st.SchemaType()

@@ -60,22 +60,9 @@ func (db *DB) copyTo(ctx context.Context, conn *driverdb.Conn, source string, co
 		return nil, err
 	}
 	copied := &Copied{Stats: map[string]ColumnStats{}}
-	var replace []string
-	for _, c := range columns {
-		to := c.Type
-		if cast != nil {
-			if to, err = cast(c); err != nil {
-				return nil, err
-			}
-		}
-		if to != c.Type {
-			replace = append(replace, fmt.Sprintf("CAST(%[1]s AS %[2]s) AS %[1]s", quoteName(c.Name), to))
-		}
-		copied.Columns = append(copied.Columns, Column{c.Name, to})
-	}
-	star := "*"
-	if len(replace) > 0 {
-		star += " REPLACE (" + strings.Join(replace, ", ") + ")"
+	star, err := copied.columns(columns, cast)
+	if err != nil {
+		return nil, err
 	}
 	if err := fault.Point("parquet.write"); err != nil {
 		return nil, err
@@ -90,8 +77,7 @@ func (db *DB) copyTo(ctx context.Context, conn *driverdb.Conn, source string, co
 		}
 	}()
 	prefix := "COPY (SELECT " + star + " FROM "
-	statement := fmt.Sprintf("%s%s) TO %s (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880, ROW_GROUP_SIZE_BYTES %d, "+
-		"USE_TMP_FILE false, RETURN_STATS)", prefix, source, quote(tmp), db.rowGroupBytes())
+	statement := fmt.Sprintf("%s%s) TO %s (%s, USE_TMP_FILE false)", prefix, source, quote(tmp), db.parquet())
 	err = execOne(ctx, conn, statement, func(v []driver.Value) error { return copied.read(v) })
 	if err != nil {
 		return nil, shift(problem(ctx, err), len(prefix)+len("(\n"), len(source))
@@ -103,6 +89,32 @@ func (db *DB) copyTo(ctx context.Context, conn *driverdb.Conn, source string, co
 		return nil, err
 	}
 	return copied, nil
+}
+
+// columns notes what is written and gives the list that selects it.
+func (c *Copied) columns(columns []Column, cast Cast) (star string, err error) {
+	var replace []string
+	for _, column := range columns {
+		to := column.Type
+		if cast != nil {
+			if to, err = cast(column); err != nil {
+				return "", err
+			}
+		}
+		if to != column.Type {
+			replace = append(replace, fmt.Sprintf("CAST(%[1]s AS %[2]s) AS %[1]s", quoteName(column.Name), to))
+		}
+		c.Columns = append(c.Columns, Column{column.Name, to})
+	}
+	if len(replace) > 0 {
+		return "* REPLACE (" + strings.Join(replace, ", ") + ")", nil
+	}
+	return "*", nil
+}
+
+// parquet are the options of every file that is written.
+func (db *DB) parquet() string {
+	return fmt.Sprintf("FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880, ROW_GROUP_SIZE_BYTES %d, RETURN_STATS", db.rowGroupBytes())
 }
 
 // rowGroupBytes is what one row group may hold before it is compressed: each thread fills one of its own and takes some

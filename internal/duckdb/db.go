@@ -146,6 +146,8 @@ func settings(cfg Config) ([]string, error) {
 		fmt.Sprintf("SET GLOBAL threads=%d", threads),
 		"SET GLOBAL TimeZone='UTC'",
 		"SET GLOBAL preserve_insertion_order=false",
+		// Rows that CopyBy holds of each class and thread: a row group, where DuckDB would hold four.
+		"SET GLOBAL partitioned_write_flush_threshold=122880",
 		"SET GLOBAL temp_directory=" + quote(cfg.Temp),
 	}
 	if cfg.Memory > 0 {

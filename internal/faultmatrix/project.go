@@ -32,6 +32,7 @@ sources:
         key: [id]
         max_rejects: 50%
         columns: { id: BIGINT, name: VARCHAR, city: VARCHAR, night: INTEGER }
+        checks: [ { expression: { expression: city <> 'city 3', severity: quarantine, error_if: ">90%" } } ]
       - name: events
         path: "inbox/events_*.csv"
         mode: append
@@ -44,6 +45,10 @@ sources:
         cursor: updated_at
         max_rejects: 50%
         columns: { order_id: BIGINT, customer_id: BIGINT, amount: "DECIMAL(12,2)", updated_at: TIMESTAMP, night: INTEGER }
+        checks:
+          - range: { column: amount, max: 930, severity: quarantine, error_if: ">90%" }
+          - unique: { column: updated_at, severity: quarantine, error_if: ">90%" }
+          - relationships: { column: customer_id, to: "source('shop', 'customers')", field: id, severity: warn }
   web:
     type: files
     streams:
@@ -71,6 +76,14 @@ group by c.id, c.name
 `,
 	"models/sales/big_orders.sql": `{{ config(materialized='view', schema='marts') }}
 select * from {{ ref('order_facts') }} where amount > 500
+`,
+	"models/sales/checks.yml": `version: 2
+models:
+  - name: customer_orders
+    columns: [ { name: amount, data_tests: [ not_null ] } ]
+    checks:
+      - expression: { expression: orders <> 2, severity: quarantine, error_if: ">90%" }
+      - unique: { column: id, severity: quarantine }
 `,
 	"models/web/clicks_by_page.sql": `{{ config(materialized='table', schema='marts') }}
 select page, count(*) as clicks, max(night) as night

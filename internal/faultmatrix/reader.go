@@ -236,7 +236,7 @@ func (r *reader) view(dir string) error {
 		if err != nil {
 			return fmt.Errorf("table %s: %w", t.name(), err)
 		}
-		if night < 0 || !r.together[pipelineOf(t)] {
+		if night < 0 || strings.HasSuffix(t.name(), "__quarantine") || !r.together[pipelineOf(t)] {
 			continue
 		}
 		if other, ok := nights[pipelineOf(t)]; ok && other != night {

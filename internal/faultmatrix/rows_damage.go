@@ -63,7 +63,8 @@ func (h *harness) journalTrials() []trial {
 		if err := l.begin(ctx, base); err != nil {
 			return err
 		}
-		if err := setVersion(filepath.Join(l.state(), "state.db"), 99); err != nil {
+		own, err := setVersion(filepath.Join(l.state(), "state.db"), 99)
+		if err != nil {
 			return err
 		}
 		p, code, err := l.run(how{args: []string{"run"}})
@@ -73,21 +74,25 @@ func (h *harness) journalTrials() []trial {
 		if code != 2 || !strings.Contains(p.said(), "newer") {
 			return violation("it exits %d, not 2 with a word about the newer millrace: %s", code, tail(p.said()))
 		}
-		if err := setVersion(filepath.Join(l.state(), "state.db"), 1); err != nil {
+		if _, err := setVersion(filepath.Join(l.state(), "state.db"), own); err != nil {
 			return err
 		}
 		return l.recovered(ctx, base+1)
 	}})
 }
 
-func setVersion(path string, version int) error {
+// setVersion gives a journal another version and returns the one that it had.
+func setVersion(path string, version int) (before int, err error) {
 	db, err := sql.Open("sqlite", "file:"+path)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer db.Close()
+	if err := db.QueryRow("PRAGMA user_version").Scan(&before); err != nil {
+		return 0, err
+	}
 	_, err = db.Exec(fmt.Sprintf("PRAGMA user_version = %d", version))
-	return err
+	return before, err
 }
 
 // damagedJournal: the run either says by name what is wrong, and works once the file is out of the way, or it goes on

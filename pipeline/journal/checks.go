@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -104,4 +105,17 @@ func (j *Journal) Metrics(ctx context.Context, node, name, before string, limit 
 		all = append([]check.Metric{m}, all...)
 	}
 	return all, rows.Err()
+}
+
+// LastChecked is the latest run that checked the node; "" when none has.
+func (j *Journal) LastChecked(ctx context.Context, node string) (string, error) {
+	var run string
+	err := j.db.QueryRowContext(ctx, "SELECT run FROM check_result WHERE node = ? ORDER BY at DESC, run DESC LIMIT 1", node).Scan(&run)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("journal: %w", j.explain(err))
+	}
+	return run, nil
 }

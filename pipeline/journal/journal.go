@@ -219,7 +219,8 @@ const (
 	Interrupted    Status = "interrupted"
 	Abandoned      Status = "abandoned" // interrupted, and overtaken by a run with other settings
 	UpstreamFailed Status = "upstream_failed"
-	Withheld       Status = "withheld" // built, and kept back because something it goes with failed
+	ChecksFailed   Status = "checks_failed" // built, and not published because of its own checks
+	Withheld       Status = "withheld"      // built, and kept back because something it goes with failed
 )
 
 // Run is one run of a pipeline.

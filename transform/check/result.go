@@ -27,6 +27,7 @@ type How string
 // The ways to an answer, cheapest first.
 const (
 	HowStatistics How = "statistics" // of the files: no row was read
+	HowContract   How = "contract"   // another check that passed says more
 	HowScan       How = "scan"       // the one scan of the table that all row rules share
 	HowQuery      How = "query"      // a query of its own
 	HowHistory    How = "history"    // figures of earlier runs

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,8 +23,9 @@ type Warehouse struct {
 	expose sync.Mutex // DuckDB refuses two changes of one schema at once
 
 	mu     sync.Mutex
-	db     *engine.DB // for SQL
-	ingest *engine.DB // for Arrow
+	db     *engine.DB                // for SQL
+	ingest *engine.DB                // for Arrow
+	views  map[warehouse.Name]string // that are exposed, with their SELECT
 }
 
 var _ warehouse.Open = Open
@@ -31,7 +33,7 @@ var _ warehouse.Open = Open
 // Open makes a Warehouse that may touch nothing but what cfg names. A quarter of the memory, at most 512 MB, is
 // kept for Ingest, or all but a quarter where Ingest is what the Warehouse is for.
 func Open(ctx context.Context, cfg warehouse.Config) (warehouse.Warehouse, error) {
-	return &Warehouse{cfg: cfg}, nil
+	return &Warehouse{cfg: cfg, views: map[warehouse.Name]string{}}, nil
 }
 
 func ingestMemory(cfg warehouse.Config) int64 {
@@ -73,7 +75,50 @@ func (w *Warehouse) Expose(ctx context.Context, v warehouse.Version) error {
 	if err != nil {
 		return err
 	}
-	return exposeIn(ctx, db, v)
+	if err := exposeIn(ctx, db, v); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.views[v.Name] = v.View
+	return nil
+}
+
+// Repeatable asks the parser, and looks through views.
+func (w *Warehouse) Repeatable(ctx context.Context, query string) (bool, error) {
+	db, err := w.sql(ctx)
+	if err != nil {
+		return false, err
+	}
+	repeatable, tables, err := db.Repeatable(ctx, query)
+	if err != nil || !repeatable {
+		return false, sqlError(err)
+	}
+	for _, t := range tables {
+		for name, view := range w.viewsNamed(t) {
+			ok, err := w.Repeatable(ctx, view)
+			if err != nil {
+				return false, fmt.Errorf("view %s: %w", name, err)
+			}
+			if !ok {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
+}
+
+// viewsNamed are the exposed views that a name may mean.
+func (w *Warehouse) viewsNamed(t engine.Relation) map[warehouse.Name]string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	found := map[warehouse.Name]string{}
+	for name, view := range w.views {
+		if view != "" && strings.EqualFold(name.Table, t.Table) && (t.Schema == "" || strings.EqualFold(name.Schema, t.Schema)) {
+			found[name] = view
+		}
+	}
+	return found
 }
 
 func exposeIn(ctx context.Context, db *engine.DB, v warehouse.Version) error {
@@ -130,6 +175,32 @@ func (w *Warehouse) Write(ctx context.Context, query, path string) (warehouse.Fi
 	}
 	copied, err := db.Copy(ctx, query, path, cast)
 	return written(copied, path, err)
+}
+
+// Split writes the classes of a SELECT's rows into files of their own.
+func (w *Warehouse) Split(ctx context.Context, query, class string, paths []string) ([]*warehouse.File, error) {
+	ctx, cancel := w.timeout(ctx)
+	defer cancel()
+	db, err := w.sql(ctx)
+	if err != nil {
+		return nil, err
+	}
+	copied, err := db.CopyBy(ctx, query, class, paths, cast)
+	if err != nil {
+		return nil, sqlError(err)
+	}
+	files := make([]*warehouse.File, len(paths))
+	for i, c := range copied {
+		if c == nil {
+			continue
+		}
+		f, err := written(c, paths[i], nil)
+		if err != nil {
+			return nil, err
+		}
+		files[i] = &f
+	}
+	return files, nil
 }
 
 // Ingest does the same with Arrow batches.

@@ -1,0 +1,110 @@
+package duckdb
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	driverdb "github.com/duckdb/duckdb-go/v2"
+)
+
+// Relation is a table as a query names it; Schema may be empty.
+type Relation struct{ Schema, Table string }
+
+// Repeatable says whether a SELECT surely gives the same rows each time that it runs over the same tables, and which tables
+// it names. It knows a good part of SQL as such and calls the rest not repeatable: random() and now(), LIMIT and windows,
+// whose ties the engine breaks as it likes, and sums, whose order shows in the last digit.
+func (db *DB) Repeatable(ctx context.Context, query string) (repeatable bool, tables []Relation, err error) {
+	err = db.with(ctx, func(conn *driverdb.Conn) error {
+		var answer string
+		names := map[string]bool{}
+		if err := execOne(ctx, conn, "SELECT json_serialize_sql("+quote(query)+")::VARCHAR", func(v []driver.Value) error {
+			answer, _ = v[0].(string)
+			return nil
+		}); err != nil {
+			return err
+		}
+		err := execOne(ctx, conn, "SELECT function_name FROM duckdb_functions() GROUP BY function_name HAVING bool_and(function_type = 'scalar' AND stability = 'CONSISTENT')", func(v []driver.Value) error {
+			names[fmt.Sprint(v[0])] = true
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, aggregate := range []string{"count", "count_star", "count_if", "countif", "min", "max", "bool_and", "bool_or", "bit_and", "bit_or"} {
+			names[aggregate] = true
+		}
+		var tree any
+		if err := json.Unmarshal([]byte(answer), &tree); err != nil {
+			return fmt.Errorf("duckdb: read the parser's answer: %w", err)
+		}
+		w := repeatWalk{functions: names, ok: true}
+		w.walk(tree)
+		repeatable, tables = w.ok, w.tables
+		return nil
+	})
+	return repeatable, tables, err
+}
+
+// repeatWalk walks the parser's tree of a statement.
+type repeatWalk struct {
+	functions map[string]bool
+	tables    []Relation
+	ok        bool
+}
+
+// repeatableKinds are the types of nodes of the tree that do not depend on order, time or chance. Constants, columns and
+// functions are looked at more closely.
+var repeatableKinds = map[string]bool{
+	"SELECT_NODE": true, "SET_OPERATION_NODE": true, "ORDER_MODIFIER": true, "ORDER_DEFAULT": true, "ASCENDING": true, "DESCENDING": true,
+	"BASE_TABLE": true, "JOIN": true, "SUBQUERY": true, "EMPTY": true, "STAR": true, "COLUMN_REF": true, "FUNCTION": true, "VALUE_CONSTANT": true,
+	"CASE_EXPR": true, "OPERATOR_CAST": true, "CONJUNCTION_AND": true, "CONJUNCTION_OR": true, "ARRAY_EXTRACT": true, "STRUCT_EXTRACT": true,
+	"ARRAY_SLICE": true, "ARRAY_CONSTRUCTOR": true, "TYPE": true, "UNBOUND_TYPE_INFO": true, "DISTINCT_MODIFIER": true, "EXPRESSION_LIST": true,
+}
+
+func (w *repeatWalk) walk(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			w.walk(item)
+		}
+	case map[string]any:
+		w.node(v)
+		for _, child := range v {
+			w.walk(child)
+		}
+	}
+}
+
+func (w *repeatWalk) node(n map[string]any) {
+	kind, isNode := n["type"].(string)
+	if !isNode {
+		return
+	}
+	known := repeatableKinds[kind] || strings.HasPrefix(kind, "COMPARE_") || strings.HasPrefix(kind, "OPERATOR_") || strings.HasSuffix(kind, "_TYPE_INFO")
+	switch kind {
+	case "FUNCTION":
+		name, _ := n["function_name"].(string)
+		known = w.functions[strings.ToLower(name)] || isOperator(name)
+	case "BASE_TABLE":
+		schema, _ := n["schema_name"].(string)
+		table, _ := n["table_name"].(string)
+		w.tables = append(w.tables, Relation{schema, table})
+		known = n["sample"] == nil
+	case "COLUMN_REF":
+		if names, _ := n["column_names"].([]any); len(names) == 1 { // current_date and the like are spelled as columns
+			name := strings.ToLower(fmt.Sprint(names[0]))
+			known = !strings.HasPrefix(name, "current_") && !strings.HasPrefix(name, "local") && name != "user" && name != "session_user"
+		}
+	case "DISTINCT_MODIFIER":
+		targets, _ := n["distinct_on_targets"].([]any)
+		known = len(targets) == 0
+	case "SELECT_NODE":
+		known = n["sample"] == nil
+	}
+	w.ok = w.ok && known
+}
+
+func isOperator(name string) bool { return name != "" && strings.Trim(name, "+-*/%|&^<>=!~@") == "" }

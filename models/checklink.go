@@ -1,0 +1,285 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/models/jinja"
+)
+
+// This file reads the queries of checks/**/*.sql, and resolves what any check refers to.
+
+// singularChecks reads checks/**/*.sql: queries over any tables.
+func (l *loader) singularChecks() {
+	for _, t := range l.templates("checks") {
+		c := &Check{Kind: "sql", Args: &SQL{Path: t.Name()}, Template: t, Pos: config.Pos{File: t.Name(), Line: 1, Column: 1}}
+		_ = config.Node{}.Decode(&c.CheckSettings) // the defaults
+		c.Name = strings.TrimSuffix(path.Base(t.Name()), ".sql")
+		l.checks = append(l.checks, &written{Check: c})
+	}
+	if theirs := l.glob("tests", ".sql"); len(theirs) > 0 {
+		l.warning(config.Pos{File: theirs[0]}, "move singular tests to checks/", "tests of dbt's folder tests/ are not run")
+	}
+}
+
+// linkChecks resolves what the checks refer to, once all nodes are known and in order.
+func (l *loader) linkChecks() {
+	place := map[*Node]int{}
+	for i, n := range l.p.Nodes {
+		place[n] = i
+		if n.Kind == KindModel { // behind all streams, which are there before the first model is built
+			place[n] += len(l.p.Nodes)
+		}
+	}
+	for _, w := range l.checks {
+		switch args := w.Args.(type) {
+		case *Relationships:
+			l.linkRelation(w, args)
+		case *SQL:
+			l.linkQuery(w, args, place)
+		}
+		if w.Node != nil {
+			l.await(w)
+		}
+	}
+}
+
+func (l *loader) linkRelation(w *written, args *Relationships) {
+	if l.resolve == nil && strings.Contains(args.To, "${") {
+		return // lint does not know what it stands for
+	}
+	source, name, _ := relation(args.To)
+	found := l.tablesNamed(source, name)
+	switch len(found) {
+	case 0:
+		l.unknownTable(w.at("to"), args.To, name)
+		return
+	case 1:
+		args.Node = found[0]
+	default:
+		l.problem(w.at("to"), fmt.Sprintf("write to: %s", found[0].Name()), "relationships: %s may be %s or %s", args.To, found[0].Name(), found[1].Name())
+		return
+	}
+	if len(args.Field) == 0 {
+		args.Field = w.Columns
+	}
+	if len(args.Field) != len(w.Columns) {
+		l.problem(w.at("field"), "field: names one column for each", "relationships: columns: has %d and field: %d", len(w.Columns), len(args.Field))
+	}
+	w.Reads = []*Node{args.Node}
+}
+
+// tablesNamed finds the nodes that ref, source or a plain name may mean; a model before streams with its name.
+func (l *loader) tablesNamed(source, name string) []*Node {
+	if source != "" {
+		if n := l.p.Stream(source, name); n != nil {
+			return []*Node{n}
+		}
+		if n := l.p.Node(source + "." + name); n != nil {
+			return []*Node{n}
+		}
+		return nil
+	}
+	if n := l.p.byModel[name]; n != nil {
+		return []*Node{n}
+	}
+	var found []*Node
+	for _, n := range l.p.Nodes {
+		if n.Table == name {
+			found = append(found, n)
+		}
+	}
+	return found
+}
+
+func (l *loader) unknownTable(pos config.Pos, text, name string) {
+	var known []string
+	for _, n := range l.p.Nodes {
+		known = append(known, n.Table, n.Name())
+	}
+	hint := ""
+	if s := config.Suggest(name, known); s != "" {
+		hint = fmt.Sprintf("did you mean %q?", s)
+	}
+	l.problem(pos, hint, "relationships: no table is named %s", text)
+}
+
+// linkQuery renders the query of a check without an engine, to learn what it reads and how it is configured.
+func (l *loader) linkQuery(w *written, args *SQL, place map[*Node]int) {
+	inline := args.Path == ""
+	seen, ok := l.trialOf(w, args, inline)
+	if !ok {
+		return
+	}
+	for _, r := range seen.refs {
+		if inline { // where in the YAML its lines stand is not known
+			at := w.at("query")
+			r.pos = jinja.Position{File: at.File, Line: at.Line, Col: at.Column}
+		}
+		n := l.lookup(r)
+		if n == nil {
+			return
+		}
+		if n != w.Node && !slices.Contains(w.Reads, n) {
+			w.Reads = append(w.Reads, n)
+		}
+	}
+	switch {
+	case !inline:
+		if l.configureCheck(w, seen.config) {
+			l.giveNode(w, place)
+		}
+	case len(seen.config) > 0:
+		l.problem(w.at("query"), "write them as keys beside the query", "config() has no effect in the query of a check")
+	}
+	sort.Slice(w.Reads, func(i, k int) bool { return w.Reads[i].Name() < w.Reads[k].Name() })
+}
+
+// trialOf renders the check's query, as that of a model.
+func (l *loader) trialOf(w *written, args *SQL, inline bool) (*trial, bool) {
+	file := w.Pos.File
+	report := func(err error) (*trial, bool) {
+		var je *jinja.Error
+		if inline && errors.As(err, &je) && je.File == file {
+			l.problem(w.at("query"), je.Hint, "query, line %d: %s", je.Line, je.Msg)
+		} else {
+			l.templateProblem(file, err)
+		}
+		return nil, false
+	}
+	if inline {
+		t, err := jinja.Parse(file, args.Query)
+		if err != nil {
+			return report(err)
+		}
+		w.Template = t
+	}
+	probe := &Node{Table: w.Name, Kind: KindModel, Path: file, Pos: w.Pos, Model: &Model{Template: w.Template, Path: file}}
+	if w.Node != nil {
+		probe.Schema, probe.Table = w.Node.Schema, w.Node.Table
+	}
+	seen, err := l.trial(probe, false)
+	if err != nil {
+		return report(err)
+	}
+	return seen, true
+}
+
+// giveNode makes a singular check one of the last table that it reads: by then the others are there.
+func (l *loader) giveNode(w *written, place map[*Node]int) {
+	if len(w.Reads) == 0 {
+		l.problem(w.Pos, "select from {{ ref('model') }} or {{ source('erp', 'orders') }}", "the check reads no table of the project")
+		return
+	}
+	n := slices.MaxFunc(w.Reads, func(a, b *Node) int { return place[a] - place[b] })
+	if n.Check(w.Name) != nil {
+		l.problem(w.Pos, "rename the file", "%s has two checks named %q", n.Name(), w.Name)
+		return
+	}
+	w.Node = n
+	w.Reads = slices.DeleteFunc(w.Reads, func(r *Node) bool { return r == n })
+	if w.Owner == "" {
+		w.Owner = n.Owner
+	}
+	n.Checks = append(n.Checks, w.Check)
+}
+
+// singularKeys are what config() understands in the file of a check.
+var singularKeys = []string{"severity", "warn_if", "error_if", "limit", "owner", "description", "tags", "enabled"}
+
+// configureCheck fills a singular check's settings from config() in its file; false when it must not run.
+func (l *loader) configureCheck(w *written, said []setting) bool {
+	ok := true
+	for _, s := range said {
+		if err := w.set(s); err != nil {
+			hint := "known keys: " + strings.Join(singularKeys, ", ")
+			if guess := config.Suggest(s.key, singularKeys); guess != "" {
+				hint = fmt.Sprintf("did you mean %q?", guess)
+			} else if slices.Contains(singularKeys, s.key) {
+				hint = ""
+			}
+			l.problem(s.pos, hint, "%v", err)
+			ok = false
+		}
+	}
+	return ok && w.Enabled && l.validSettings(w, checkKinds["sql"])
+}
+
+// set takes one key of config().
+func (w *written) set(s setting) (err error) {
+	text := fmt.Sprint(s.value)
+	switch s.key {
+	case "severity":
+		if w.Severity = Severity(text); w.Severity != SeverityWarn && w.Severity != SeverityError {
+			err = fmt.Errorf("severity=%q: a query is of severity warn or error", text)
+		}
+	case "warn_if":
+		if err = w.WarnIf.UnmarshalText([]byte(text)); err != nil {
+			err = fmt.Errorf("warn_if=%q: %w", text, err)
+		}
+	case "error_if":
+		if err = w.ErrorIf.UnmarshalText([]byte(text)); err != nil {
+			err = fmt.Errorf("error_if=%q: %w", text, err)
+		}
+	case "limit":
+		if w.Limit, err = strconv.Atoi(text); err != nil {
+			err = fmt.Errorf("limit=%q: it must be a whole number", text)
+		}
+	case "owner":
+		w.Owner = text
+	case "description":
+		w.Description = text
+	case "tags":
+		w.Tags = texts(s.value)
+	case "enabled":
+		var isBool bool
+		if w.Enabled, isBool = s.value.(bool); !isBool {
+			err = fmt.Errorf("enabled=%q: it must be true or false", text)
+		}
+	case "meta", "store_failures", "store_failures_as":
+	default:
+		err = fmt.Errorf("config() of a check has no key %q", s.key)
+	}
+	return err
+}
+
+// await lets the check run as early as what it reads allows. A node waits for what its checks read, unless that is
+// built from the node itself: then the check is deferred.
+func (l *loader) await(w *written) {
+	for _, read := range w.Reads {
+		if read == w.Node || slices.Contains(w.Node.After, read) {
+			continue
+		}
+		if reaches(read, w.Node) || w.Node.Kind == KindStream && read.Kind != KindStream {
+			w.Deferred = true
+			continue
+		}
+		w.Node.After = append(w.Node.After, read)
+	}
+	if w.Deferred && w.Quarantines() {
+		l.problem(w.at("severity"), "use severity: error or warn, or put the check on a model", "%s reads tables that are built after %s: its rows cannot be quarantined any more by then", w.Name, w.Node.Name())
+	}
+}
+
+// reaches says whether building from needs to first, by reading it or by its checks.
+func reaches(from, to *Node) bool {
+	seen := map[*Node]bool{}
+	var visit func(*Node) bool
+	visit = func(n *Node) bool {
+		if n == to {
+			return true
+		}
+		if seen[n] {
+			return false
+		}
+		seen[n] = true
+		return slices.ContainsFunc(n.Needs, visit) || slices.ContainsFunc(n.After, visit)
+	}
+	return visit(from)
+}

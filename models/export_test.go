@@ -1,0 +1,23 @@
+package models
+
+// Relation is relation, for tests.
+func Relation(text string) (source, name string, ok bool) { return relation(text) }
+
+// KindDoc is what the docs of checks say of a kind.
+type KindDoc struct {
+	Doc   string
+	ByRow bool
+	Args  any
+}
+
+// CheckKinds are the kinds of checks, for tests.
+func CheckKinds() map[string]KindDoc {
+	kinds := map[string]KindDoc{}
+	for kind, spec := range checkKinds {
+		kinds[kind] = KindDoc{spec.doc, spec.byRow, spec.args()}
+	}
+	return kinds
+}
+
+// ForeignKinds are the tests of packages that are read, for tests.
+func ForeignKinds() map[string]string { return foreignKinds }

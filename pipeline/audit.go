@@ -1,0 +1,444 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/internal/fsx"
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/transform"
+	"github.com/millrace/millrace/transform/check"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// audit checks one node before anything of it can be seen: new rows are divided by the checks that quarantine, and the
+// version that is made of the others is judged by the rest.
+type audit struct {
+	*run
+	node *models.Node
+	step *journal.Step
+	check.Runner
+	dir string // of this node's files, emptied
+
+	results []check.Result
+	metrics []check.Metric
+	bad     []warehouse.File   // quarantined rows, one file for each division
+	columns []warehouse.Column // of the rows that were divided
+	from    map[string]string  // where the rows of a file came from
+
+	divisions int
+}
+
+// ChecksError says that a node was built and may not be seen, because of its checks.
+type ChecksError struct {
+	Node   string
+	Failed []check.Result
+}
+
+func (e *ChecksError) Error() string {
+	parts := make([]string, len(e.Failed))
+	for i, r := range e.Failed {
+		parts[i] = r.Name + ": " + r.Message
+	}
+	return fmt.Sprintf("%d checks failed: %s", len(e.Failed), strings.Join(parts, "; "))
+}
+
+// checkPlaces are the folders that an engine which checks nodes of this run may touch.
+func (r *run) checkPlaces() []string {
+	return []string{r.runDir(r.ID), r.rejectsDir(r.ID), r.TargetRoot}
+}
+
+// newAudit prepares the checks of a node in the warehouse w, with a folder below dir for its files.
+func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, dir string) (*audit, error) {
+	a := &audit{run: r, node: n, step: s, dir: filepath.Join(dir, fileName(n.Name())+".checks")}
+	if err := errors.Join(os.RemoveAll(a.dir), fsx.MkdirAll("check", a.dir)); err != nil {
+		return nil, fmt.Errorf("stage checks: %w", err)
+	}
+	x := &exposure{run: r, w: w, seen: map[string]bool{n.Name(): true}}
+	b := &transform.Builder{Project: r.Project, Warehouse: w}
+	a.Runner = check.Runner{Warehouse: w, At: r.LogicalTime, Now: r.Clock(), Dir: a.dir,
+		Parent: func(p *models.Node) (string, error) { return r.readable(x, n, p) },
+		Query: func(ctx context.Context, c *models.Check) (string, error) {
+			for _, read := range c.Reads {
+				if _, err := r.readable(x, n, read); err != nil {
+					return "", err
+				}
+			}
+			return b.Query(ctx, c)
+		},
+		History: func(ctx context.Context, node, name string, limit int) ([]check.Metric, error) {
+			return r.Journal.Metrics(ctx, node, name, r.ID, limit)
+		}}
+	return a, nil
+}
+
+// readable exposes the newest version of a table that a check of n compares with.
+func (r *run) readable(x *exposure, n, p *models.Node) (string, error) {
+	table := x.w.Dialect().Table(nameOf(p))
+	if p == n {
+		return table, nil
+	}
+	if p.Model != nil && p.Model.Materialized == models.Ephemeral {
+		return "", fmt.Errorf("%s is ephemeral: there is no table to compare with", p.Name())
+	}
+	if r.version(p) == nil {
+		return "", fmt.Errorf("%s was never built: millrace run +%s builds it", p.Name(), p.Table)
+	}
+	x.name(context.Background(), p.Name())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return table, r.unreadable[p.Name()]
+}
+
+// split are the node's checks that can run now, by what they do with rows that fail.
+func split(n *models.Node) (diverting, judging []*models.Check) {
+	for _, c := range n.Checks {
+		switch {
+		case c.Deferred:
+		case c.Quarantines():
+			diverting = append(diverting, c)
+		default:
+			judging = append(judging, c)
+		}
+	}
+	return diverting, judging
+}
+
+// suspect says whether rows failed the check the last time that it ran.
+func (a *audit) suspect(ctx context.Context) func(*models.Check) bool {
+	return func(c *models.Check) bool {
+		past, err := a.Journal.CheckHistory(ctx, a.node.Name(), c.Name, 1)
+		return err == nil && len(past) > 0 && past[0].Failing > 0
+	}
+}
+
+// Query implements transform.Divider.
+func (a *audit) Query(ctx context.Context, sql string, columns []warehouse.Column) ([]warehouse.File, error) {
+	rows, err := a.rows(nil, columns)
+	if err != nil {
+		return nil, err
+	}
+	diverting, _ := split(a.node)
+	d, err := a.DivideQuery(ctx, sql, rows, diverting, a.suspect(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return d.Good, a.take(ctx, d, columns)
+}
+
+// Files implements transform.Divider. What must be unique is looked at in the merged table: before the merge a key's earlier
+// rows, which the merge replaces, would count.
+func (a *audit) Files(ctx context.Context, files []warehouse.File, columns []warehouse.Column, merged *warehouse.Version) ([]warehouse.File, error) {
+	diverting, _ := split(a.node)
+	checks := slices.DeleteFunc(diverting, func(c *models.Check) bool { return (c.Kind == "unique") != (merged != nil) })
+	rows, err := a.rows(files, columns)
+	if err != nil {
+		return nil, err
+	}
+	if merged != nil {
+		rows.Among = "SELECT * FROM " + a.Warehouse.Dialect().Table(merged.Name)
+	}
+	return a.divide(ctx, rows, checks)
+}
+
+// rows are new rows of the node, to be divided in a folder of their own.
+func (a *audit) rows(files []warehouse.File, columns []warehouse.Column) (check.Rows, error) {
+	a.divisions++
+	a.Dir = filepath.Join(a.dir, fmt.Sprint(a.divisions))
+	if err := fsx.MkdirAll("check", a.Dir); err != nil {
+		return check.Rows{}, fmt.Errorf("stage checks: %w", err)
+	}
+	return check.Rows{Files: files, Columns: columns, From: a.cameFrom, Run: a.ID, Secret: check.Secrets(a.node)}, nil
+}
+
+// cameFrom tells where a file's rows came from. A file that a division wrote has not all of them.
+func (a *audit) cameFrom(path string) (where string, all bool) {
+	where = a.from[path]
+	return where, where != "" && !strings.HasPrefix(path, a.dir)
+}
+
+// divide parts rows by the checks and keeps what failed.
+func (a *audit) divide(ctx context.Context, rows check.Rows, checks []*models.Check) ([]warehouse.File, error) {
+	if len(checks) == 0 || len(rows.Files) == 0 {
+		if a.columns == nil {
+			a.columns = rows.Columns
+		}
+		return rows.Files, nil
+	}
+	d, err := a.Divide(ctx, rows, checks)
+	if err != nil {
+		return nil, fmt.Errorf("check new rows: %w", err)
+	}
+	for i, f := range d.Good {
+		if a.from != nil {
+			a.from[f.Path] = a.from[rows.Files[i].Path]
+		}
+	}
+	return d.Good, a.take(ctx, d, rows.Columns)
+}
+
+// take keeps what a division found, and its quarantined rows where they outlive the run's staging.
+func (a *audit) take(ctx context.Context, d *check.Division, columns []warehouse.Column) error {
+	for _, r := range d.Results {
+		a.add(r)
+	}
+	if d.Broken() {
+		return a.verdict()
+	}
+	for _, f := range d.Written {
+		if err := a.verifyFile(f, columns); err != nil {
+			return err
+		}
+	}
+	a.columns = columns
+	a.step.Equations = append(a.step.Equations, d.Equation)
+	if d.Bad == nil {
+		return nil
+	}
+	if err := a.verifyFile(*d.Bad, check.QuarantineColumns(columns)); err != nil {
+		return err
+	}
+	path := a.quarantinePath(len(a.bad))
+	if err := errors.Join(fsx.MkdirAll("quarantine", filepath.Dir(path)), fsx.Rename("quarantine", d.Bad.Path, path)); err != nil {
+		return fmt.Errorf("keep quarantined rows: %w", err)
+	}
+	d.Bad.Path = path
+	a.bad = append(a.bad, *d.Bad)
+	return nil
+}
+
+func (a *audit) verifyFile(f warehouse.File, columns []warehouse.Column) error {
+	return a.run.check(f, columns)
+}
+
+// quarantinePath is where a run's quarantined rows of a node are kept, published or not.
+func (a *audit) quarantinePath(i int) string {
+	return filepath.Join(a.rejectsDir(a.ID), fileName(a.node.Name()), fmt.Sprintf("quarantined-%d.parquet", i))
+}
+
+// judge looks at the new version by the checks that divert nothing.
+func (a *audit) judge(ctx context.Context, v *warehouse.Version, checks []*models.Check) error {
+	if err := a.Warehouse.Expose(ctx, *v); err != nil {
+		return err
+	}
+	t := check.VersionTable(a.Warehouse.Dialect(), v, a.node)
+	if len(t.Key) == 0 {
+		t.Key = keyOf(a.node)
+	}
+	if v.View != "" && passes(checks) > 4 {
+		// Each pass computes the view again; a handful of narrow ones costs less than writing all of it.
+		f, err := a.Warehouse.Write(ctx, "SELECT * FROM "+t.From, filepath.Join(a.dir, "view.parquet"))
+		if err != nil {
+			return err
+		}
+		t.From, t.Files, t.Exact = a.Warehouse.Dialect().Files([]string{f.Path}), []warehouse.File{f}, true
+	}
+	results, metrics, err := a.Count(ctx, t, checks)
+	if err != nil {
+		return fmt.Errorf("check the table: %w", err)
+	}
+	a.results = append(a.results, results...)
+	a.metrics = append(a.metrics, metrics...)
+	return a.verdict()
+}
+
+// add keeps a result. A check that divides rows several times, because a merge brought new facts, has one result.
+func (a *audit) add(r check.Result) {
+	for i := range a.results {
+		if have := &a.results[i]; have.Name == r.Name {
+			r.Failing, r.Quarantined, r.Keys, r.Checked = r.Failing+have.Failing, r.Quarantined+have.Quarantined, r.Keys+have.Keys, max(r.Checked, have.Checked)
+			if have.Sample != nil {
+				r.Sample, r.SQL = have.Sample, have.SQL
+			}
+			if c := a.node.Check(r.Name); c != nil && r.Status != check.StatusError {
+				check.Grade(&r, c)
+			}
+			*have = r
+			return
+		}
+	}
+	a.results = append(a.results, r)
+}
+
+// rules is a hash of the checks that keep rows out of the node's table.
+func rules(n *models.Node) string {
+	diverting, _ := split(n)
+	if len(diverting) == 0 {
+		return ""
+	}
+	var texts []string
+	for _, c := range diverting {
+		texts = append(texts, fmt.Sprintf("%s %v %s %+v", c.Kind, c.Columns, c.Where, c.Args))
+	}
+	sum := sha256.Sum256([]byte(strings.Join(texts, "\n")))
+	return hex.EncodeToString(sum[:8])
+}
+
+// older looks at rows that were published before the rules that keep rows out were what they are now. They cannot be diverted
+// any more: they are told.
+func (a *audit) older(ctx context.Context, v *warehouse.Version) error {
+	before := a.before.Table(nameOf(a.node))
+	diverting, _ := split(a.node)
+	if before == nil || before.Rows == 0 || len(diverting) == 0 || before.Rules == rules(a.node) || !adds(a.node) || a.selection.FullRefresh {
+		return nil
+	}
+	results, _, err := a.Count(ctx, check.VersionTable(a.Warehouse.Dialect(), v, a.node), diverting)
+	if err != nil {
+		return fmt.Errorf("check rows published before: %w", err)
+	}
+	for _, found := range results {
+		if found.Failing == 0 || found.Status == check.StatusError {
+			continue
+		}
+		a.step.Notes = append(a.step.Notes, fmt.Sprintf("warning: %s is new or has changed, and %d rows that were published before fail it: millrace run %s --full-refresh reads them anew", found.Name, found.Failing, a.node.Name()))
+		for i := range a.results {
+			if r := &a.results[i]; r.Name == found.Name && r.Status == check.StatusPass {
+				r.Status, r.Failing, r.Sample, r.SQL = check.StatusWarn, r.Failing+found.Failing, found.Sample, found.SQL
+				r.Message += fmt.Sprintf("; %d rows published before fail", found.Failing)
+			}
+		}
+	}
+	return nil
+}
+
+// adds says whether runs add to what the node has published, instead of replacing it.
+func adds(n *models.Node) bool {
+	return n.Stream != nil && n.Stream.Mode != string(extract.Full) || n.Model != nil && n.Model.Materialized == models.Incremental
+}
+
+// passes is how often the rows are read for the checks.
+func passes(checks []*models.Check) int {
+	n := 1
+	for _, c := range checks {
+		if c.Kind == "unique" {
+			n++
+		}
+	}
+	return n
+}
+
+// keyOf are columns that tell a node's rows apart for people.
+func keyOf(n *models.Node) []string {
+	if n.Stream != nil {
+		return n.Stream.Key
+	}
+	if n.Model != nil && len(n.Model.UniqueKey) > 0 {
+		return n.Model.UniqueKey
+	}
+	for _, c := range n.Checks {
+		if c.Kind == "unique" && c.Where == "" {
+			return c.Columns
+		}
+	}
+	return nil
+}
+
+// verdict is a *ChecksError when a check keeps the node from being published.
+func (a *audit) verdict() error {
+	var failed []check.Result
+	for _, r := range a.results {
+		if r.Status.Bad() {
+			failed = append(failed, r)
+		}
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	return &ChecksError{Node: a.node.Name(), Failed: failed}
+}
+
+// save records what was found, in the order of the project.
+func (a *audit) save(ctx context.Context) error {
+	if len(a.results) == 0 {
+		return nil
+	}
+	place := map[string]int{}
+	for i, c := range a.node.Checks {
+		place[c.Name] = i
+	}
+	slices.SortStableFunc(a.results, func(x, y check.Result) int { return place[x.Name] - place[y.Name] })
+	for i := range a.results {
+		a.results[i].Message = a.redact(a.results[i].Message)
+	}
+	a.mu.Lock()
+	a.checks[a.node.Name()], a.run.metrics[a.node.Name()] = a.results, a.metrics
+	a.mu.Unlock()
+	return a.timed("journal", func() error {
+		return a.Journal.SaveChecks(context.WithoutCancel(ctx), a.ID, a.node.Name(), a.LogicalTime, a.results, a.metrics)
+	})
+}
+
+// with is what is published of the node: its table and its quarantine.
+func (a *audit) with(t load.Table) ([]load.Table, error) {
+	q, err := a.quarantine()
+	if err != nil {
+		return nil, err
+	}
+	if q == nil {
+		return []load.Table{t}, nil
+	}
+	if err := closes(q.Equations); err != nil {
+		return nil, err
+	}
+	return []load.Table{t, *q}, nil
+}
+
+// quarantine is the table of quarantined rows beside the node's own: those of earlier runs that are not too old, and this
+// run's. Nil when the node has no check that quarantines, or when nothing changes.
+func (a *audit) quarantine() (*load.Table, error) {
+	diverting, _ := split(a.node)
+	if len(diverting) == 0 || a.columns == nil {
+		return nil, nil
+	}
+	name := warehouse.Name{Schema: a.node.Schema, Table: a.node.Table + models.QuarantineSuffix}
+	columns := check.QuarantineColumns(a.columns)
+	var prev *warehouse.Version
+	trimmed := false
+	if before := a.before.Table(name); before != nil {
+		kept := before.Version
+		kept.Base = slices.DeleteFunc(slices.Clone(before.Base), func(f warehouse.File) bool { return a.tooOld(f) })
+		trimmed = len(kept.Base) < len(before.Base)
+		kept.Rows = 0
+		for _, f := range kept.Base {
+			kept.Rows += f.Rows
+		}
+		prev = &kept
+	}
+	if prev != nil && len(a.bad) == 0 && !trimmed {
+		return nil, nil
+	}
+	v, equation, err := warehouse.Append(prev, name, a.bad, columns)
+	if errors.Is(err, warehouse.ErrIncompatible) {
+		a.step.Notes = append(a.step.Notes, fmt.Sprintf("%s begins anew: the columns have changed (%v)", name, err))
+		v, equation, err = warehouse.Append(nil, name, a.bad, columns)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &load.Table{Version: *v, Kind: kindQuarantine, Equations: []warehouse.Equation{equation},
+		Description: fmt.Sprintf("Rows that checks kept out of %s, with the rules that each failed (%s).", a.node.Name(), check.FailedRules)}, nil
+}
+
+// kindQuarantine is the kind of a table of quarantined rows in the manifest.
+const kindQuarantine = "quarantine"
+
+// tooOld says whether all rows of a file were quarantined longer ago than they are kept.
+func (a *audit) tooOld(f warehouse.File) bool {
+	s, known := f.Stats[check.QuarantinedAt]
+	if !known || s.Max == nil {
+		return f.Rows == 0
+	}
+	newest, err := time.Parse("2006-01-02 15:04:05.999999", *s.Max)
+	return err == nil && a.LogicalTime.Sub(newest) > a.Project.Target.Retention.Quarantine.Std()
+}

@@ -1,0 +1,56 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// checkDeferred runs the checks that read what is built from their own node: everything is built by now, and nothing is
+// published yet.
+func (r *run) checkDeferred(ctx context.Context) error {
+	for _, n := range r.nodes {
+		var checks []*models.Check
+		for _, c := range n.Checks {
+			if c.Deferred {
+				checks = append(checks, c)
+			}
+		}
+		if len(checks) == 0 || !r.succeeded(n.Name()) || r.version(n) == nil {
+			continue
+		}
+		if err := r.checkLate(ctx, n, checks); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) checkLate(ctx context.Context, n *models.Node, checks []*models.Check) (err error) {
+	w, err := r.Warehouse(ctx, warehouse.Config{Memory: r.engineMemory(1), Threads: r.Threads, Temp: filepath.Join(r.runDir(r.ID), "spill-late"), Dirs: r.checkPlaces()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	res := r.results[n.Name()]
+	a, err := r.newAudit(n, &res.step, w, r.runDir(r.ID))
+	if err != nil {
+		return err
+	}
+	a.results, a.metrics = r.checks[n.Name()], r.metrics[n.Name()]
+	(&exposure{run: r, w: w, seen: map[string]bool{}}).name(ctx, n.Name())
+	found := a.judge(ctx, r.version(n), checks)
+	if err := a.save(ctx); err != nil {
+		return err
+	}
+	var failed *ChecksError
+	if !errors.As(found, &failed) {
+		return found
+	}
+	res.status, res.step.Status, res.step.Error = journal.ChecksFailed, journal.ChecksFailed, r.redact(failed.Error())
+	return r.Journal.SaveStep(ctx, res.step)
+}

@@ -1,0 +1,265 @@
+package pipeline_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/transform/check"
+)
+
+// checked is the result of a check in the report.
+func checked(t *testing.T, r *pipeline.Report, node, name string) check.Result {
+	t.Helper()
+	for _, c := range r.Checks {
+		if c.Node == node && c.Name == name {
+			return c
+		}
+	}
+	t.Fatalf("no result of %s %s in %v", node, name, r.Checks)
+	return check.Result{}
+}
+
+const checkedShop = `name: shop
+sources:
+  erp:
+    type: files
+    streams:
+      - { name: customers, path: customers.csv, key: [id], mode: MODE, CURSOR max_shrink: 100%, checks: [CHECKS] }
+`
+
+func shop(mode, checks string) string {
+	cursor := ""
+	if mode == "incremental" {
+		cursor = "cursor: at, "
+	}
+	return strings.NewReplacer("MODE", mode, "CURSOR ", cursor, "CHECKS", checks).Replace(checkedShop)
+}
+
+const customers = "id,email,at\n1,a@x.de,1\n2,,2\n3,c@x.de,3\n4,c@x.de,4\n5,e@x.de,5\n6,f@x.de,6\n"
+
+const quarantining = "{ not_null: { column: email, severity: quarantine, error_if: '> 90%' } }, { unique: { column: email, severity: quarantine, error_if: '> 90%' } }"
+
+// TestQuarantine: rows that fail go beside the table, whatever the mode, and the sums say so.
+func TestQuarantine(t *testing.T) {
+	for _, mode := range []string{"full", "append", "incremental"} {
+		t.Run(mode, func(t *testing.T) {
+			dir := project(t, map[string]string{"millrace.yml": shop(mode, quarantining), "customers.csv": customers,
+				"models/known.sql": "{{ config(materialized='table') }} select * from {{ source('erp', 'customers') }}"})
+			e := engine(t, dir)
+			r := run(t, e)
+			succeeded(t, r)
+			if got := fmt.Sprint(query(t, e, "SELECT id FROM erp.customers ORDER BY id")); got != "[[1] [5] [6]]" {
+				t.Errorf("published %s", got)
+			}
+			if got := fmt.Sprint(query(t, e, "SELECT id, _failed_rules FROM erp.customers__quarantine ORDER BY id")); got != "[[2 [not_null_email]] [3 [unique_email]] [4 [unique_email]]]" {
+				t.Errorf("quarantined %s", got)
+			}
+			if got := fmt.Sprint(query(t, e, "SELECT count(*), min(_quarantined_run) FROM erp.customers__quarantine WHERE _quarantined_from LIKE '%customers.csv%'")); got != "[[3 "+r.Run.ID+"]]" {
+				t.Errorf("where from: %s", got)
+			}
+			if got := fmt.Sprint(query(t, e, "SELECT count(*) FROM main.known")); got != "[[3]]" {
+				t.Errorf("read downstream: %s", got)
+			}
+			s := step(t, r, "erp.customers")
+			quarantined := int64(0)
+			for _, eq := range s.Equations {
+				if !eq.Closes() {
+					t.Errorf("%s", eq)
+				}
+				quarantined += eq.Get("quarantined")
+			}
+			if quarantined != 3 || s.Rows != 3 {
+				t.Errorf("%d rows, %v", s.Rows, s.Equations)
+			}
+			if c := checked(t, r, "erp.customers", "unique_email"); c.Status != check.StatusWarn || c.Failing != 2 || c.Keys != 1 || c.Quarantined != 2 {
+				t.Errorf("%+v", c)
+			}
+			if kept, err := e.Journal.Checks(t.Context(), r.Run.ID); err != nil || len(kept) != 2 {
+				t.Errorf("%v %v", kept, err)
+			}
+			r = run(t, e) // again: nothing is doubled but what is read anew
+			succeeded(t, r)
+			want := map[string]string{"full": "[[6]]", "append": "[[3]]", "incremental": "[[3]]"}[mode]
+			if got := fmt.Sprint(query(t, e, "SELECT count(*) FROM erp.customers__quarantine")); got != want {
+				t.Errorf("quarantined after a second run: %s", got)
+			}
+		})
+	}
+}
+
+// TestQuarantineAgainstPublishedRows: a new row may not repeat what is published already; the row that is there stays.
+func TestQuarantineAgainstPublishedRows(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": shop("incremental", quarantining), "customers.csv": "id,email,at\n1,a@x.de,1\n2,b@x.de,2\n"})
+	succeeded(t, run(t, engine(t, dir)))
+	write(t, dir, map[string]string{"customers.csv": "id,email,at\n1,z@x.de,3\n2,,4\n3,b@x.de,5\n4,a@x.de,6\n5,n@x.de,7\n"})
+	r := run(t, engine(t, dir))
+	succeeded(t, r)
+	// 1 gave its address away, so 4 may have it; 2 keeps its old row, so 3 may not.
+	if got := fmt.Sprint(query(t, engine(t, dir), "SELECT id, email FROM erp.customers ORDER BY id")); got != "[[1 z@x.de] [2 b@x.de] [4 a@x.de] [5 n@x.de]]" {
+		t.Errorf("%s", got)
+	}
+	if got := fmt.Sprint(query(t, engine(t, dir), "SELECT id FROM erp.customers__quarantine ORDER BY id")); got != "[[2] [3]]" {
+		t.Errorf("%s", got)
+	}
+}
+
+// TestErrorKeepsTheOldVersion: nothing that a check has failed is ever seen, and what does not depend on it is published.
+func TestErrorKeepsTheOldVersion(t *testing.T) {
+	files := map[string]string{"millrace.yml": shop("full", "{ not_null: email }"), "customers.csv": "id,email,at\n1,a@x.de,1\n",
+		"models/known.sql": "{{ config(materialized='table') }} select * from {{ source('erp', 'customers') }}",
+		"models/other.sql": "{{ config(materialized='table') }} select 1 as one"}
+	dir := project(t, files)
+	succeeded(t, run(t, engine(t, dir)))
+	write(t, dir, map[string]string{"customers.csv": customers})
+	e := engine(t, dir)
+	r := run(t, e)
+	if r.Run.Status != journal.Partial || *r.Run.ExitCode != pipeline.ExitChecks {
+		t.Errorf("%s, exit code %d", r.Run.Status, *r.Run.ExitCode)
+	}
+	if s := step(t, r, "erp.customers"); s.Status != journal.ChecksFailed || !strings.Contains(s.Error, "not_null_email: 1 of 6 rows fail") {
+		t.Errorf("%+v", s)
+	}
+	if s := step(t, r, "main.known"); s.Status != journal.UpstreamFailed {
+		t.Errorf("%+v", s)
+	}
+	if got := fmt.Sprint(query(t, e, "SELECT (SELECT count(*) FROM erp.customers), (SELECT count(*) FROM main.known)")); got != "[[1 1]]" {
+		t.Errorf("%s", got)
+	}
+	if got := r.Stale; fmt.Sprint(got) != "[erp.customers main.known]" {
+		t.Errorf("stale %v", got)
+	}
+	write(t, dir, map[string]string{"millrace.yml": shop("full", "{ not_null: { column: email, severity: warn } }")})
+	e = engine(t, dir)
+	r = run(t, e)
+	succeeded(t, r)
+	if c := checked(t, r, "erp.customers", "not_null_email"); c.Status != check.StatusWarn || *r.Run.ExitCode != pipeline.ExitOK {
+		t.Errorf("%+v, exit code %d", c, *r.Run.ExitCode)
+	}
+}
+
+// TestTooManyQuarantined: when most rows fail it is not the rows.
+func TestTooManyQuarantined(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": shop("full", "{ not_null: { column: email, severity: quarantine } }"), "customers.csv": customers})
+	r := run(t, engine(t, dir))
+	if s := step(t, r, "erp.customers"); s.Status != journal.ChecksFailed || *r.Run.ExitCode != pipeline.ExitChecks {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestModelChecks goes through materializations, dbt's shape, singular checks and relationships between models.
+func TestModelChecks(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": "name: p\n",
+		"models/orders.sql":    "{{ config(materialized='table') }} select i as id, i % 4 as customer, case when i % 50 <> 7 then i end as amount from range(100) t(i)",
+		"models/customers.sql": "select range as id from range(3)",
+		"models/log.sql":       "{{ config(materialized='incremental', unique_key='id') }} select id, amount from {{ ref('orders') }}",
+		"models/total.sql":     "{{ config(materialized='table') }} select count(*) as n from {{ ref('log') }}",
+		"models/schema.yml": `version: 2
+models:
+  - name: orders
+    columns:
+      - name: id
+        data_tests: [unique, not_null]
+      - name: customer
+        data_tests:
+          - relationships: { arguments: { to: ref('customers'), field: id }, config: { severity: quarantine, error_if: ">50%" } }
+      - name: amount
+        tests: [ { not_null: { severity: quarantine } } ]
+  - name: customers
+    columns: [ { name: id, data_tests: [ unique, { accepted_values: { values: [0, 1, 2], quote: false } } ] } ]
+    data_tests: [ { dbt_utils.expression_is_true: { expression: "id >= 0" } } ]
+  - name: log
+    checks: [ { range: { column: amount, max: 90, severity: quarantine, error_if: "> 20%" } }, { unique: { column: id, severity: quarantine } }, { row_count: { min: 1 } } ]
+`,
+		"checks/totals.sql": "{{ config(severity='warn') }} select * from {{ ref('total') }} t, (select count(*) as n from {{ ref('log') }}) l where t.n <> l.n or l.n > 10",
+	})
+	e := engine(t, dir)
+	r := run(t, e)
+	succeeded(t, r)
+	// 25 of 100 have no customer, and of 7 and 57 the amount: 7 is in both.
+	for node, want := range map[string]string{"main.orders": "[[74 26]]", "main.log": "[[68 6]]"} {
+		table := strings.TrimPrefix(node, "main.")
+		if got := fmt.Sprint(query(t, e, fmt.Sprintf("SELECT (SELECT count(*) FROM %s), (SELECT count(*) FROM %[1]s__quarantine)", table))); got != want {
+			t.Errorf("%s: %s, want %s", node, got, want)
+		}
+	}
+	if c := checked(t, r, "main.total", "totals"); c.Status != check.StatusWarn || c.Failing != 1 {
+		t.Errorf("%+v", c)
+	}
+	for _, c := range r.Checks {
+		if c.Status != check.StatusPass && c.Severity == "error" {
+			t.Errorf("%+v", c)
+		}
+	}
+	r = run(t, e)
+	succeeded(t, r)
+	if got := fmt.Sprint(query(t, e, "SELECT count(*) FROM log")); got != "[[68]]" {
+		t.Errorf("%s", got)
+	}
+}
+
+// TestDeferredChecks: a stream may be compared with a model that is built from it, when all is built.
+func TestDeferredChecks(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": shop("full", "{ relationships: { column: id, to: ref('known') } }"), "customers.csv": customers,
+		"models/known.sql": "{{ config(materialized='table') }} select * from {{ source('erp', 'customers') }} where id < 6"})
+	e := engine(t, dir)
+	r := run(t, e)
+	if s := step(t, r, "erp.customers"); s.Status != journal.ChecksFailed || *r.Run.ExitCode != pipeline.ExitChecks {
+		t.Errorf("%+v, exit code %d", s, *r.Run.ExitCode)
+	}
+	if s := step(t, r, "main.known"); s.Status != journal.Withheld {
+		t.Errorf("%+v", s)
+	}
+	if m, err := e.Loader.Current(t.Context()); err == nil {
+		t.Errorf("published: %v", m.Tables)
+	}
+}
+
+// TestStreamsAwaitTheirParents: orders are compared with this run's customers, not with yesterday's, in whatever order they
+// are named, and not at all when customers failed.
+func TestStreamsAwaitTheirParents(t *testing.T) {
+	const yml = `name: shop
+sources:
+  erp:
+    type: files
+    streams:
+      - { name: a_orders, path: orders.csv, checks: [ { relationships: { column: customer, to: "source('erp', 'z_customers')", field: id } } ] }
+      - { name: z_customers, path: customers.csv, max_rejects: 0 }
+`
+	dir := project(t, map[string]string{"millrace.yml": yml, "customers.csv": "id\n1\n", "orders.csv": "id,customer\n1,1\n"})
+	succeeded(t, run(t, engine(t, dir)))
+	write(t, dir, map[string]string{"customers.csv": "id\n1\n2\n", "orders.csv": "id,customer\n1,1\n2,2\n"})
+	succeeded(t, run(t, engine(t, dir)))
+	write(t, dir, map[string]string{"customers.csv": "id\n1\n2,5\n", "orders.csv": "id,customer\n1,1\n2,2\n"})
+	r := run(t, engine(t, dir))
+	if s := step(t, r, "erp.a_orders"); s.Status != journal.UpstreamFailed || *r.Run.ExitCode != pipeline.ExitFailed {
+		t.Errorf("%+v, exit code %d", s, *r.Run.ExitCode)
+	}
+}
+
+// TestNewRuleOverOldRows: rows that were published before a rule was there are told.
+func TestNewRuleOverOldRows(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": shop("incremental", ""), "customers.csv": customers})
+	succeeded(t, run(t, engine(t, dir)))
+	write(t, dir, map[string]string{"millrace.yml": shop("incremental", quarantining), "customers.csv": "id,email,at\n7,g@x.de,7\n"})
+	r := run(t, engine(t, dir))
+	succeeded(t, r)
+	if s := step(t, r, "erp.customers"); !strings.Contains(strings.Join(s.Notes, "\n"), "1 rows that were published before fail it") {
+		t.Errorf("%v", s.Notes)
+	}
+	if c := checked(t, r, "erp.customers", "not_null_email"); c.Status != check.StatusWarn {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestIdleChecks: a table that gets nothing new grows old all the same.
+func TestIdleChecks(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": shop("append", "{ row_count: { min: 1 } }"), "customers.csv": customers})
+	succeeded(t, run(t, engine(t, dir)))
+	write(t, dir, map[string]string{"millrace.yml": shop("append", "{ row_count: { min: 100 } }")})
+	if r := run(t, engine(t, dir)); step(t, r, "erp.customers").Status != journal.ChecksFailed {
+		t.Errorf("%+v", r.Steps)
+	}
+}

@@ -1,0 +1,179 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform/check"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// QuarantineSet is the rows that checks kept out of one table in one run.
+type QuarantineSet struct {
+	Node  string           `json:"node"`
+	Run   string           `json:"run"`
+	Rows  int64            `json:"rows"`
+	Rules map[string]int64 `json:"rules"` // rows by the rule that they failed; a row may fail several
+	Gone  bool             `json:"gone"`  // the rows are past retention: only the counts are left
+
+	from    string // a SELECT of them
+	files   []string
+	columns []warehouse.Column
+}
+
+// Quarantined lists what checks diverted: in one run, or in the latest run of each node when run is "". node "" means all
+// nodes. Rows of a run that published nothing are found too.
+func (e *Engine) Quarantined(ctx context.Context, node, run string) ([]QuarantineSet, error) {
+	if run != "" {
+		r, err := e.Journal.Run(ctx, run)
+		if err != nil {
+			return nil, err
+		}
+		run = r.ID
+	}
+	all := []QuarantineSet{}
+	for _, n := range e.Project.Nodes {
+		if node != "" && n.Name() != node || len(n.Checks) == 0 {
+			continue
+		}
+		of := run
+		if of == "" {
+			var err error
+			if of, err = e.Journal.LastChecked(ctx, n.Name()); err != nil {
+				return nil, err
+			}
+		}
+		set, err := e.quarantineSet(ctx, n, of)
+		if err != nil {
+			return nil, err
+		}
+		if set != nil {
+			all = append(all, *set)
+		}
+	}
+	return all, nil
+}
+
+// quarantineSet is what the run diverted from the node; nil for nothing.
+func (e *Engine) quarantineSet(ctx context.Context, n *models.Node, run string) (*QuarantineSet, error) {
+	results, err := e.Journal.Checks(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	set := &QuarantineSet{Node: n.Name(), Run: run, Rules: map[string]int64{}}
+	for _, r := range results {
+		if r.Node == n.Name() && r.Quarantined > 0 {
+			set.Rules[r.Name] = r.Quarantined
+		}
+	}
+	if len(set.Rules) == 0 {
+		return nil, nil
+	}
+	d := warehouse.DuckDB
+	set.files, _ = filepath.Glob(filepath.Join(e.rejectsDir(run), fileName(n.Name()), "quarantined-*.parquet"))
+	if len(set.files) > 0 {
+		set.from = "SELECT * FROM " + d.Files(set.files)
+		for _, path := range set.files {
+			n, err := warehouse.CountRows(path)
+			if err != nil {
+				return nil, fmt.Errorf("read quarantined rows of %s: %w", set.Node, err)
+			}
+			set.Rows += n
+		}
+		return set, nil
+	}
+	m, err := e.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t := m.Table(warehouse.Name{Schema: n.Schema, Table: n.Table + models.QuarantineSuffix})
+	if t == nil {
+		set.Gone = true
+		return set, nil
+	}
+	for _, f := range t.Base {
+		set.files = append(set.files, f.Path)
+	}
+	for _, n := range set.Rules { // at least: a row may have failed several
+		set.Rows = max(set.Rows, n)
+	}
+	set.from = "SELECT * FROM (\n" + d.Select(t.Version) + "\n) AS q WHERE " + check.QuarantinedRun + " = " + d.QuoteLiteral(run)
+	return set, nil
+}
+
+// Cells are rows as texts; nil is NULL.
+type Cells struct {
+	Columns []string
+	Rows    [][]*string
+}
+
+// ShowQuarantined fetches some of a set's rows as texts, those that fail the rule when one is given. Values of columns that
+// are tagged pii are masked unless plain.
+func (e *Engine) ShowQuarantined(ctx context.Context, set QuarantineSet, rule string, limit int, plain bool) (_ *Cells, err error) {
+	w, where, err := e.openQuarantined(ctx, &set, rule)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	columns, err := w.Describe(ctx, where)
+	if err != nil {
+		return nil, err
+	}
+	secret := map[string]bool{}
+	if n := e.Project.Node(set.Node); n != nil && !plain {
+		secret = check.Secrets(n)
+	}
+	sample, err := (&check.Runner{Warehouse: w}).Sample(ctx, where, columns, secret, limit)
+	if err != nil {
+		return nil, err
+	}
+	return &Cells{sample.Columns, sample.Rows}, nil
+}
+
+// openQuarantined opens an engine that may touch the set's files and the folders, and gives the SELECT of its rows.
+func (e *Engine) openQuarantined(ctx context.Context, set *QuarantineSet, rule string, dirs ...string) (warehouse.Warehouse, string, error) {
+	if set.Gone || set.from == "" {
+		return nil, "", fmt.Errorf("the rows that run %s quarantined from %s are past retention: only their counts are left", set.Run, set.Node)
+	}
+	if rule != "" && set.Rules[rule] == 0 {
+		return nil, "", fmt.Errorf("no row of %s failed %q; the rules that rows failed are %s", set.Node, rule, strings.Join(slices.Sorted(maps.Keys(set.Rules)), ", "))
+	}
+	w, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: e.Threads, Files: set.files, Dirs: dirs})
+	if err != nil {
+		return nil, "", err
+	}
+	sql := set.from
+	if rule != "" {
+		sql = fmt.Sprintf("SELECT * FROM (\n%s\n) AS q WHERE list_contains(%s, %s)", sql, check.FailedRules, w.Dialect().QuoteLiteral(rule))
+	}
+	return w, sql, nil
+}
+
+// ExportQuarantined writes all of a set's rows, those that fail the rule when one is given, to a new Parquet file in dir:
+// with their types, or as texts.
+func (e *Engine) ExportQuarantined(ctx context.Context, set QuarantineSet, rule, dir string, texts bool) (_ *warehouse.File, err error) {
+	w, sql, err := e.openQuarantined(ctx, &set, rule, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	if texts {
+		columns, err := w.Describe(ctx, sql)
+		if err != nil {
+			return nil, err
+		}
+		items := make([]string, len(columns))
+		for i, c := range columns {
+			items[i] = fmt.Sprintf("CAST(%s AS VARCHAR) AS %[1]s", w.Dialect().QuoteIdent(c.Name))
+		}
+		sql = "SELECT " + strings.Join(items, ", ") + " FROM (\n" + sql + "\n) AS q"
+	}
+	f, err := w.Write(ctx, sql, filepath.Join(dir, "rows.parquet"))
+	return &f, err
+}

@@ -1,0 +1,341 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// aggregatesAtOnce bounds the length of a statement: more aggregates share another scan.
+const aggregatesAtOnce = 400
+
+// Count judges a table by the checks without changing it: what the statistics of its files prove, then one scan for all
+// rules of single rows and all figures, then a narrow query for each key, and the queries of the project. Rows that fail
+// are counted; a few of them are fetched for those rules that fail. The metrics are for the checks of later runs.
+func (r *Runner) Count(ctx context.Context, t Table, checks []*models.Check) ([]Result, []Metric, error) {
+	c := &counting{Runner: r, table: t, results: make([]*Result, len(checks)), checks: checks, repeated: map[*models.Check]string{}}
+	if err := c.run(ctx); err != nil {
+		return nil, nil, err
+	}
+	out := make([]Result, len(checks))
+	for i, res := range c.results {
+		out[i] = *res
+	}
+	return out, c.metrics, nil
+}
+
+// counting is one call of Count.
+type counting struct {
+	*Runner
+	table   Table
+	checks  []*models.Check
+	results []*Result // by check; nil until it is known
+	metrics []Metric
+	rows    int64
+	// repeated are SELECTs of the keys that occur more than once, found already.
+	repeated map[*models.Check]string
+}
+
+// item is what one check wants of the shared scan.
+type item struct {
+	at    int // of the check
+	exprs []string
+	known []string // the same from the files' statistics, without a table; nil when they do not tell
+	rule  *rule
+	done  func(ctx context.Context, values []any) error
+}
+
+func (c *counting) run(ctx context.Context) error {
+	begin := time.Now()
+	var scan []item
+	var keys, queries []item
+	for i, check := range c.checks {
+		it, err := c.item(i, check)
+		if err != nil {
+			if !own(ctx, err) {
+				return err
+			}
+			c.set(i, broken(check, err))
+			continue
+		}
+		switch {
+		case check.Kind == "sql":
+			queries = append(queries, it)
+		case it.rule != nil && it.rule.key != nil:
+			keys = append(keys, it)
+		default:
+			scan = append(scan, it)
+		}
+	}
+	scan, err := c.prove(ctx, scan)
+	if err != nil {
+		return err
+	}
+	scan, later := c.postpone(scan)
+	if err := c.scan(ctx, scan); err != nil {
+		return err
+	}
+	if err := c.follow(ctx, later); err != nil {
+		return err
+	}
+	c.metrics = append(c.metrics, Metric{Name: "rows", Value: float64(c.rows), At: c.At})
+	for _, it := range append(keys, queries...) {
+		if err := c.alone(ctx, it); err != nil {
+			return err
+		}
+	}
+	for _, res := range c.results {
+		if res.Took == 0 {
+			res.Took = time.Since(begin)
+		}
+	}
+	return c.samples(ctx)
+}
+
+func (c *counting) set(i int, r Result) { c.results[i] = &r }
+
+// item compiles one check.
+func (c *counting) item(i int, check *models.Check) (item, error) {
+	it := item{at: i}
+	if !check.ByRow() {
+		return c.figure(it, check)
+	}
+	rule, err := c.compiler(c.table).rule(check)
+	if err != nil {
+		return it, err
+	}
+	it.rule = rule
+	if rule.key == nil {
+		it.exprs = []string{c.Warehouse.Dialect().CountIf(rule.fails)}
+	}
+	it.done = func(_ context.Context, values []any) error {
+		res := result(check)
+		res.Checked, res.Failing, res.How = c.rows, integer(values[0]), HowScan
+		res.SQL = c.failing(rule)
+		Grade(&res, check)
+		c.set(i, res)
+		return nil
+	}
+	return it, nil
+}
+
+// postponed is a check that no row fails unless it fails another.
+type postponed struct {
+	item
+	unless int // place of the other check
+}
+
+// postpone takes out of the scan what the other checks imply.
+func (c *counting) postpone(items []item) (now []item, later []postponed) {
+	place := map[*rule]int{}
+	var rules []*rule
+	for _, it := range items {
+		if it.rule != nil {
+			place[it.rule], rules = it.at, append(rules, it.rule)
+		}
+	}
+	by := implied(rules)
+	for _, it := range items {
+		if strong := by[it.rule]; it.rule != nil && strong != nil {
+			later = append(later, postponed{it, place[strong]})
+		} else {
+			now = append(now, it)
+		}
+	}
+	return now, later
+}
+
+// follow answers what was postponed: without another scan where no row has failed the other check.
+func (c *counting) follow(ctx context.Context, later []postponed) error {
+	var open []item
+	for _, p := range later {
+		if other := c.results[p.unless]; other.Failing > 0 || other.Status == StatusError {
+			open = append(open, p.item)
+			continue
+		}
+		if err := p.done(ctx, []any{int64(0)}); err != nil {
+			return err
+		}
+		c.results[p.at].How = HowContract
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	return c.scan(ctx, open)
+}
+
+// failing is a query of the rows that fail a rule.
+func (c *counting) failing(r *rule) string {
+	if r.key != nil {
+		return fmt.Sprintf("SELECT %s, count(*) AS %s FROM %s WHERE %s GROUP BY %[1]s HAVING count(*) > 1", strings.Join(r.key, ", "), sharing(r), c.table.From, r.present())
+	}
+	return "SELECT * FROM " + c.table.From + " WHERE " + r.fails
+}
+
+// sharing names the column that counts the rows of a repeated key, beside those of the key.
+func sharing(r *rule) string {
+	n := "n"
+	for slices.ContainsFunc(r.check.Columns, func(k string) bool { return strings.EqualFold(k, n) }) {
+		n += "_"
+	}
+	return n
+}
+
+// present is the condition for rows that a unique rule is about: none of the values is NULL.
+func (r *rule) present() string {
+	var parts []string
+	for _, k := range r.key {
+		parts = append(parts, k+" IS NOT NULL")
+	}
+	if r.check.Where != "" {
+		parts = append(parts, "("+r.check.Where+"\n)")
+	}
+	return strings.Join(parts, " AND ")
+}
+
+// scan asks everything in one statement, or in as few as their length allows. When one of the expressions is at fault each
+// check is asked alone, so that the others still get their answer.
+func (c *counting) scan(ctx context.Context, items []item) error {
+	for first := true; first || len(items) > 0; first = false {
+		n, exprs := 0, []string{"count(*)"}
+		for n < len(items) && len(exprs) < aggregatesAtOnce {
+			exprs = append(exprs, items[n].exprs...)
+			n++
+		}
+		batch := items[:n]
+		items = items[n:]
+		if n == 0 && c.table.Exact {
+			c.rows = rowsOf(c.table.Files)
+			return nil
+		}
+		values, err := c.row(ctx, "SELECT "+strings.Join(exprs, ", ")+" FROM "+c.table.From)
+		if err != nil {
+			if n == 0 || !own(ctx, err) {
+				return err
+			}
+			if err := c.oneByOne(ctx, batch); err != nil {
+				return err
+			}
+			continue
+		}
+		c.rows = integer(values[0])
+		at := 1
+		for _, it := range batch {
+			if err := it.done(ctx, values[at:at+len(it.exprs)]); err != nil {
+				return err
+			}
+			at += len(it.exprs)
+		}
+	}
+	return nil
+}
+
+func rowsOf(files []warehouse.File) int64 {
+	rows := int64(0)
+	for _, f := range files {
+		rows += f.Rows
+	}
+	return rows
+}
+
+func (c *counting) oneByOne(ctx context.Context, items []item) error {
+	for _, it := range items {
+		values, err := c.row(ctx, "SELECT "+strings.Join(append([]string{"count(*)"}, it.exprs...), ", ")+" FROM "+c.table.From)
+		switch {
+		case err == nil:
+			c.rows = integer(values[0])
+			err = it.done(ctx, values[1:])
+		case own(ctx, err):
+			c.set(it.at, broken(c.checks[it.at], err))
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alone runs a check that needs a statement of its own.
+func (c *counting) alone(ctx context.Context, it item) error {
+	begin := time.Now()
+	check := c.checks[it.at]
+	res := result(check)
+	err := error(nil)
+	if it.rule != nil {
+		err = c.unique(ctx, it.rule, &res)
+	} else {
+		err = c.query(ctx, check, &res)
+	}
+	if err != nil {
+		if !own(ctx, err) {
+			return err
+		}
+		res = broken(check, err)
+	}
+	res.Took = time.Since(begin)
+	c.set(it.at, res)
+	return nil
+}
+
+func (c *counting) unique(ctx context.Context, r *rule, res *Result) error {
+	sql := c.failing(r)
+	file, err := c.Warehouse.Write(ctx, sql, filepath.Join(c.Dir, fmt.Sprintf("repeated-%d.parquet", len(c.repeated))))
+	if err != nil {
+		return err
+	}
+	found := "SELECT * FROM " + c.Warehouse.Dialect().Files([]string{file.Path})
+	c.repeated[r.check] = found
+	values, err := c.row(ctx, "SELECT count(*), coalesce(sum("+sharing(r)+"), 0) FROM ("+found+") AS k")
+	if err != nil {
+		return err
+	}
+	res.Keys, res.Failing, res.Checked, res.How, res.SQL = integer(values[0]), integer(values[1]), c.rows, HowQuery, sql
+	Grade(res, r.check)
+	return nil
+}
+
+func (c *counting) query(ctx context.Context, check *models.Check, res *Result) error {
+	sql, err := c.Query(ctx, check)
+	if err != nil {
+		return wrong("", "%v", err)
+	}
+	if err := c.Warehouse.CheckSelect(ctx, sql); err != nil {
+		return err
+	}
+	values, err := c.row(ctx, "SELECT count(*) FROM (\n"+sql+"\n) AS q")
+	if err != nil {
+		return err
+	}
+	res.Failing, res.Checked, res.How, res.SQL = integer(values[0]), c.rows, HowQuery, sql
+	Grade(res, check)
+	if res.Failing > 0 {
+		res.Message = "the query returns " + count(res.Failing, "row")
+	} else {
+		res.Message = "the query returns no row"
+	}
+	return nil
+}
+
+// row runs a SELECT that gives one row.
+func (r *Runner) row(ctx context.Context, sql string) ([]any, error) {
+	answer, err := r.Warehouse.Query(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	if len(answer.Rows) != 1 {
+		return nil, fmt.Errorf("%d rows came for one: %s", len(answer.Rows), sql)
+	}
+	return answer.Rows[0], nil
+}
+
+func integer(v any) int64 {
+	n, _ := v.(int64)
+	return n
+}

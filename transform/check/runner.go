@@ -1,0 +1,134 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// Runner runs checks in one warehouse, in which everything that they read is exposed.
+type Runner struct {
+	Warehouse warehouse.Warehouse
+	// Parent is the table expression of another node's table, or why it cannot be read.
+	Parent func(*models.Node) (string, error)
+	// Query renders the query of a check of kind sql.
+	Query func(context.Context, *models.Check) (string, error)
+	// History gives a table's figures of earlier runs, oldest first; nil when there is no history.
+	History func(ctx context.Context, node, name string, limit int) ([]Metric, error)
+	At      time.Time // logical time of the run, which figures are kept under
+	Now     time.Time // what freshness is measured against
+	Dir     string    // an existing folder for files
+}
+
+// Table is the rows that are checked.
+type Table struct {
+	From    string // a table expression
+	Columns []warehouse.Column
+	// Files hold all of the rows, and no others when Exact: their statistics say what need not be counted. Nil when unknown.
+	Files []warehouse.File
+	Exact bool
+	// Key are columns that tell rows apart in samples; may be empty.
+	Key []string
+	// Secret are columns whose values are not shown.
+	Secret map[string]bool
+}
+
+// VersionTable is the table of an exposed version.
+func VersionTable(d *warehouse.Dialect, v *warehouse.Version, n *models.Node) Table {
+	t := Table{From: d.Table(v.Name), Columns: v.Columns, Key: v.Key, Secret: Secrets(n)}
+	if v.View == "" {
+		t.Files, t.Exact = v.Files(), len(v.Upserts)+len(v.Deletes) == 0
+	}
+	return t
+}
+
+// Secrets are the columns that the project tags pii, by lower-case name.
+func Secrets(n *models.Node) map[string]bool {
+	secret := map[string]bool{}
+	for _, c := range n.Columns {
+		for _, tag := range c.Tags {
+			if strings.EqualFold(tag, "pii") {
+				secret[strings.ToLower(c.Name)] = true
+			}
+		}
+	}
+	return secret
+}
+
+func (r *Runner) compiler(t Table) *compiler {
+	return &compiler{d: r.Warehouse.Dialect(), columns: t.Columns, parent: r.Parent}
+}
+
+// result begins the result of a check.
+func result(c *models.Check) Result {
+	return Result{Node: c.Node.Name(), Name: c.Name, Kind: c.Kind, Columns: c.Columns, Severity: c.Severity, Status: StatusPass,
+		Description: c.Description, Owner: c.Owner, Tags: c.Tags, Pos: c.Pos.String()}
+}
+
+// broken is the result of a check that could not be run: an error, whatever its severity.
+func broken(c *models.Check, err error) Result {
+	r := result(c)
+	r.Status, r.Message = StatusError, "the check cannot be run: "+err.Error()
+	return r
+}
+
+// own says whether the error is one of the check itself, and not of the engine or of the run.
+func own(ctx context.Context, err error) bool {
+	var sql *warehouse.SQLError
+	var m *mistake
+	return ctx.Err() == nil && (errors.As(err, &sql) || errors.As(err, &m))
+}
+
+// Grade sets status and message by the failing rows by the check's conditions, as dbt does: error_if first, then warn_if.
+func Grade(r *Result, c *models.Check) {
+	any := models.Condition{Op: "!="}
+	warnIf, errorIf := c.WarnIf, c.ErrorIf
+	if warnIf.IsZero() {
+		warnIf = any
+	}
+	if errorIf.IsZero() {
+		errorIf = any
+	}
+	switch {
+	case c.Severity != models.SeverityWarn && errorIf.Holds(r.Failing, r.Checked):
+		r.Status, r.Threshold = StatusFail, errorIf.String()
+	case warnIf.Holds(r.Failing, r.Checked):
+		r.Status, r.Threshold = StatusWarn, warnIf.String()
+	default:
+		r.Status = StatusPass
+		if r.Failing > 0 {
+			r.Threshold = "within " + warnIf.String()
+		}
+	}
+	r.Message = describe(r)
+}
+
+// describe says in words what a check of single rows has found.
+func describe(r *Result) string {
+	if r.Failing == 0 {
+		return fmt.Sprintf("all %s pass", count(r.Checked, "row"))
+	}
+	text := fmt.Sprintf("%d of %s fail", r.Failing, count(r.Checked, "row"))
+	switch {
+	case r.Keys > 0 && r.Kind == "unique":
+		text = fmt.Sprintf("%s share %s: %s", count(r.Failing, "row"), count(r.Keys, "key"), text)
+	case r.Keys > 0:
+		text += ", with " + count(r.Keys, "different value")
+	}
+	if r.Quarantined > 0 {
+		text += fmt.Sprintf("; %d quarantined", r.Quarantined)
+	}
+	return text
+}
+
+func count(n int64, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}

@@ -1,0 +1,139 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// How much of a failing row is kept.
+const (
+	sampleColumns = 12
+	sampleCell    = 200 // characters
+)
+
+// samples fetches a few of the rows that fail, for the checks that do.
+func (c *counting) samples(ctx context.Context) error {
+	for i, res := range c.results {
+		check := c.checks[i]
+		if res.Failing == 0 || res.SQL == "" || check.Limit == 0 || res.Status == StatusError {
+			continue
+		}
+		columns := c.table.Columns
+		rows := res.SQL
+		if found := c.repeated[check]; found != "" {
+			rows = found
+		}
+		switch {
+		case check.Kind == "sql" || check.Kind == "unique":
+			described, err := c.Warehouse.Describe(ctx, rows)
+			if err != nil {
+				return err
+			}
+			columns = described
+			if len(columns) > sampleColumns {
+				columns = columns[:sampleColumns]
+			}
+		default:
+			columns = c.shown(check)
+		}
+		sample, err := c.Sample(ctx, rows, columns, c.table.Secret, check.Limit)
+		if err != nil {
+			return fmt.Errorf("fetch rows that fail %s: %w", check.Name, err)
+		}
+		res.Sample = sample
+	}
+	return c.distinct(ctx)
+}
+
+// distinct counts the different values among the rows that fail, as dbt does for accepted_values: all in one scan.
+func (c *counting) distinct(ctx context.Context) error {
+	var exprs, conditions []string
+	var of []*Result
+	for i, res := range c.results {
+		r, err := c.compiler(c.table).rule(c.checks[i])
+		if res.Failing == 0 || err != nil || r.values == "" || r.key != nil {
+			continue
+		}
+		exprs = append(exprs, fmt.Sprintf("count(DISTINCT CASE WHEN %s THEN %s END)", r.fails, r.values))
+		conditions, of = append(conditions, "("+r.fails+")"), append(of, res)
+	}
+	if len(of) == 0 {
+		return nil
+	}
+	values, err := c.row(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE %s", strings.Join(exprs, ", "), c.table.From, strings.Join(conditions, " OR ")))
+	if err != nil {
+		return fmt.Errorf("count the values that fail: %w", err)
+	}
+	for k, res := range of {
+		res.Keys = integer(values[k])
+		res.Message = describe(res)
+	}
+	return nil
+}
+
+// shown are the columns of a sample: those that tell rows apart, those that the check is about, and, when that is not
+// many, others.
+func (c *counting) shown(check *models.Check) []warehouse.Column {
+	var names []string
+	add := func(name string) {
+		if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) {
+			names = append(names, name)
+		}
+	}
+	for _, k := range c.table.Key {
+		add(k)
+	}
+	for _, k := range check.Columns {
+		add(k)
+	}
+	for _, column := range c.table.Columns {
+		if len(names) < sampleColumns {
+			add(column.Name)
+		}
+	}
+	var columns []warehouse.Column
+	for _, name := range names {
+		if column, err := c.compiler(c.table).column(name); err == nil {
+			columns = append(columns, column)
+		}
+	}
+	return columns
+}
+
+// Sample fetches rows of a SELECT as texts, long ones cut, those of secret columns as ***.
+func (r *Runner) Sample(ctx context.Context, rows string, columns []warehouse.Column, secret map[string]bool, limit int) (*Sample, error) {
+	d := r.Warehouse.Dialect()
+	var items []string
+	s := &Sample{Rows: [][]*string{}}
+	for _, column := range columns {
+		s.Columns = append(s.Columns, column.Name)
+		q := d.QuoteIdent(column.Name)
+		if secret[strings.ToLower(column.Name)] {
+			items = append(items, "CASE WHEN "+q+" IS NOT NULL THEN '***' END")
+			continue
+		}
+		items = append(items, fmt.Sprintf("left(CAST(%s AS VARCHAR), %d)", q, sampleCell+1))
+	}
+	answer, err := r.Warehouse.Query(ctx, fmt.Sprintf("SELECT %s FROM (\n%s\n) AS q LIMIT %d", strings.Join(items, ", "), rows, limit))
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range answer.Rows {
+		cells := make([]*string, len(row))
+		for i, v := range row {
+			if text, ok := v.(string); ok {
+				if runes := []rune(text); len(runes) > sampleCell {
+					text = string(runes[:sampleCell]) + "…"
+				}
+				cells[i] = &text
+			}
+		}
+		s.Rows = append(s.Rows, cells)
+	}
+	return s, nil
+}
