@@ -53,6 +53,18 @@ func (e *codeError) Error() string {
 
 func (e *codeError) Unwrap() error { return e.err }
 
+// advice is an error with what to do about it.
+type advice struct {
+	err  error
+	hint string
+}
+
+func (e *advice) Error() string { return e.err.Error() }
+func (e *advice) Unwrap() error { return e.err }
+
+// Hint says what to do next.
+func (e *advice) Hint() string { return e.hint }
+
 func usage(format string, args ...any) error {
 	return &codeError{codeUsage, fmt.Errorf(format, args...)}
 }

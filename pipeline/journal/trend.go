@@ -1,0 +1,62 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// CheckName identifies a check through all runs.
+type CheckName struct {
+	Node, Name string
+}
+
+// CheckTrends are the histories of all checks of a run up to and with that run, each at most limit points long and
+// oldest first: what CheckHistory tells of one check, for hundreds at once, and as it was when the run was.
+func (j *Journal) CheckTrends(ctx context.Context, run string, limit int) (map[CheckName][]CheckPoint, error) {
+	type point struct {
+		check CheckName
+		CheckPoint
+	}
+	points, err := query(ctx, j, `
+		WITH wanted AS (SELECT node, name, at, run FROM check_result WHERE run = ?),
+		past AS (
+			SELECT h.node, h.name, h.run, h.at, h.status, h.failing, h.checked,
+				row_number() OVER (PARTITION BY h.node, h.name ORDER BY h.at DESC, h.run DESC) AS age
+			FROM wanted w CROSS JOIN check_result h ON h.node = w.node AND h.name = w.name AND (h.at, h.run) <= (w.at, w.run))
+		SELECT node, name, run, at, status, failing, checked FROM past WHERE age <= ? ORDER BY node, name, age DESC`,
+		func(rows *sql.Rows) (point, error) {
+			var p point
+			var at string
+			err := rows.Scan(&p.check.Node, &p.check.Name, &p.Run, &at, &p.Status, &p.Failing, &p.Checked)
+			p.At = parseTime(at)
+			return p, err
+		}, run, limit)
+	if err != nil {
+		return nil, fmt.Errorf("trends of the checks of run %s: %w", run, err)
+	}
+	trends := map[CheckName][]CheckPoint{}
+	for _, p := range points {
+		trends[p.check] = append(trends[p.check], p.CheckPoint)
+	}
+	return trends, nil
+}
+
+// RunsUntil returns the run's pipeline's runs up to and with the run itself, the newest first.
+func (j *Journal) RunsUntil(ctx context.Context, r Run, limit int) ([]Run, error) {
+	return query(ctx, j, selectRun+` WHERE pipeline = ? AND (started, id) <= (?, ?) ORDER BY started DESC, id DESC LIMIT ?`, scanRun,
+		r.Pipeline, stamp(r.Started), r.ID, limit)
+}
+
+// LastGreen returns the latest run of the same pipeline that succeeded before this one; ErrNotFound when there is none.
+func (j *Journal) LastGreen(ctx context.Context, r Run) (Run, error) {
+	runs, err := query(ctx, j, selectRun+` WHERE pipeline = ? AND status = ? AND (started, id) < (?, ?) ORDER BY started DESC, id DESC LIMIT 1`, scanRun,
+		r.Pipeline, Succeeded, stamp(r.Started), r.ID)
+	if err != nil {
+		return Run{}, err
+	}
+	if len(runs) == 0 {
+		return Run{}, fmt.Errorf("green run before %s: %w", r.ID, ErrNotFound)
+	}
+	return runs[0], nil
+}
