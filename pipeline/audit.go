@@ -84,6 +84,18 @@ func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, d
 	return a, nil
 }
 
+// forget removes the quarantined rows of an earlier attempt of the run, which published nothing of the node.
+func (a *audit) forget() error {
+	old, err := filepath.Glob(a.quarantinePath("*"))
+	for _, path := range old {
+		err = errors.Join(err, fsx.Remove("quarantine", path))
+	}
+	if err != nil {
+		return fmt.Errorf("stage checks: %w", err)
+	}
+	return nil
+}
+
 // readable exposes the newest version of a table that a check of n compares with.
 func (r *run) readable(x *exposure, n, p *models.Node) (string, error) {
 	table := x.w.Dialect().Table(nameOf(p))
@@ -210,7 +222,7 @@ func (a *audit) take(ctx context.Context, d *check.Division, columns []warehouse
 	if err := a.verifyFile(*d.Bad, check.QuarantineColumns(columns)); err != nil {
 		return err
 	}
-	path := a.quarantinePath(len(a.bad))
+	path := a.quarantinePath(fmt.Sprint(len(a.bad)))
 	if err := errors.Join(fsx.MkdirAll("quarantine", filepath.Dir(path)), fsx.Rename("quarantine", d.Bad.Path, path)); err != nil {
 		return fmt.Errorf("keep quarantined rows: %w", err)
 	}
@@ -224,8 +236,8 @@ func (a *audit) verifyFile(f warehouse.File, columns []warehouse.Column) error {
 }
 
 // quarantinePath is where a run's quarantined rows of a node are kept, published or not.
-func (a *audit) quarantinePath(i int) string {
-	return filepath.Join(a.rejectsDir(a.ID), fileName(a.node.Name()), fmt.Sprintf("quarantined-%d.parquet", i))
+func (a *audit) quarantinePath(i string) string {
+	return filepath.Join(a.rejectsDir(a.ID), fileName(a.node.Name()), "quarantined-"+i+".parquet")
 }
 
 // judge looks at the new version by the checks that divert nothing.

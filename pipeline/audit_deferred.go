@@ -37,7 +37,7 @@ func (r *run) checkLate(ctx context.Context, n *models.Node, checks []*models.Ch
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	res := r.results[n.Name()]
-	a, err := r.newAudit(n, &res.step, w, r.runDir(r.ID))
+	a, err := r.newAudit(n, &res.step, w, filepath.Join(r.runDir(r.ID), "late"))
 	if err != nil {
 		return err
 	}

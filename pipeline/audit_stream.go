@@ -83,6 +83,9 @@ func (x *extraction) openAudit(ctx context.Context) (*audit, func(), error) {
 		return nil, nil, err
 	}
 	a, err := x.newAudit(x.node, x.step, w, x.runDir(x.ID))
+	if err == nil {
+		err = a.forget()
+	}
 	if err != nil {
 		return nil, nil, errors.Join(err, w.Close())
 	}

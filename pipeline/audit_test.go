@@ -217,6 +217,18 @@ func TestDeferredChecks(t *testing.T) {
 	}
 }
 
+// TestDeferredBesideQuarantine: a late check leaves the quarantine alone.
+func TestDeferredBesideQuarantine(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": shop("full", "{ relationships: { column: id, to: ref('known'), severity: warn } }, { not_null: { column: email, severity: quarantine, error_if: '>90%' } }"),
+		"customers.csv": customers, "models/known.sql": "{{ config(materialized='table') }} select * from {{ source('erp', 'customers') }} where id < 6"})
+	e := engine(t, dir)
+	r := run(t, e)
+	succeeded(t, r)
+	if got := fmt.Sprint(query(t, e, "SELECT id FROM erp.customers__quarantine")); got != "[[2]]" || len(r.Checks) != 2 {
+		t.Errorf("%s, %v", got, r.Checks)
+	}
+}
+
 // TestStreamsAwaitTheirParents: orders are compared with this run's customers, not with yesterday's, in whatever order they
 // are named, and not at all when customers failed.
 func TestStreamsAwaitTheirParents(t *testing.T) {
@@ -261,6 +273,20 @@ func TestIdleChecks(t *testing.T) {
 	write(t, dir, map[string]string{"millrace.yml": shop("append", "{ row_count: { min: 100 } }")})
 	if r := run(t, engine(t, dir)); step(t, r, "erp.customers").Status != journal.ChecksFailed {
 		t.Errorf("%+v", r.Steps)
+	}
+}
+
+// TestParentNeverBuilt: what a check compares with is not there: the check is at fault, and nothing is published.
+func TestParentNeverBuilt(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": "name: p\n", "models/a.sql": "{{ config(materialized='table') }} select 1 as id", "models/b.sql": "{{ config(materialized='table') }} select 1 as id",
+		"models/c.yml": "models: [ { name: a, checks: [ { relationships: { column: id, to: b, severity: SEVERITY } } ] } ]"})
+	for _, severity := range []string{"warn", "quarantine"} {
+		write(t, dir, map[string]string{"models/c.yml": "models: [ { name: a, checks: [ { relationships: { column: id, to: b, severity: " + severity + " } } ] } ]"})
+		e := engine(t, dir)
+		r := run(t, e, func(req *pipeline.Request) { req.Nodes = req.Nodes[:1] })
+		if s := step(t, r, "main.a"); s.Status != journal.ChecksFailed || !strings.Contains(s.Error, "never built") || *r.Run.ExitCode != pipeline.ExitChecks {
+			t.Errorf("%s: %+v", severity, s)
+		}
 	}
 }
 

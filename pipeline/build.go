@@ -134,6 +134,9 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 	if err != nil {
 		return nil, err
 	}
+	if err := a.forget(); err != nil {
+		return nil, err
+	}
 	defer func() { err = errors.Join(err, a.save(ctx)) }()
 	dir := filepath.Join(r.runDir(r.ID), fileName(n.Name()))
 	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll("model", dir)); err != nil {

@@ -198,7 +198,7 @@ func (c *compiler) relationship(r *rule, args *models.Relationships) error {
 	}
 	parent, err := c.parent(args.Node)
 	if err != nil {
-		return err
+		return wrong("", "%v", err)
 	}
 	var fields, here, there []string
 	for i, v := range values {
