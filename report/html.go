@@ -135,7 +135,7 @@ func (p *page) addCards(r *Run) {
 	}
 	p.Groups = []cardGroup{
 		{Title: "Failing checks", Lead: "Their tables are not published until this is mended.", Open: true},
-		{Title: "Warnings", Lead: "Told, and published all the same."},
+		{Title: "Warnings", Lead: "They keep nothing from being published."},
 		{Title: "Quarantined", Lead: "These rows went to the table’s quarantine instead of the table."},
 	}
 	p.anchors = map[journal.CheckName]string{}

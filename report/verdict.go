@@ -186,5 +186,8 @@ func badSentence(r *Run) string {
 	return first + "; " + published(r) + "."
 }
 
-// sentenceEnd fits an error into a sentence.
-func sentenceEnd(s string) string { return strings.TrimRight(cut(s, 200), ".;: ") }
+// sentenceEnd fits an error into a sentence: what stands behind its first semicolon is mostly advice.
+func sentenceEnd(s string) string {
+	s, _, _ = strings.Cut(s, "; ")
+	return strings.TrimRight(cut(s, 160), ".;: ")
+}
