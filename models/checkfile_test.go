@@ -15,7 +15,7 @@ func shop(more map[string]string) map[string]string {
 	files := map[string]string{
 		"millrace.yml":         "name: p\nvars: { least: 5 }\nsources:\n  erp:\n    type: fake\n    streams:\n      - { name: orders, key: [id] }\n      - { name: returns, key: [id] }\n",
 		"models/customers.sql": "select 1 as id",
-		"models/sales.sql":     "select * from {{ source('erp', 'orders') }} join {{ ref('customers') }} using (id)",
+		"models/sales.sql":     "{{ config(materialized='table') }} select * from {{ source('erp', 'orders') }} join {{ ref('customers') }} using (id)",
 	}
 	for name, content := range more {
 		files[name] = content

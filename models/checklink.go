@@ -262,6 +262,10 @@ func (l *loader) await(w *written) {
 		}
 		w.Node.After = append(w.Node.After, read)
 	}
+	if m := w.Node.Model; m != nil && w.Quarantines() && (m.Materialized == View || m.Materialized == Ephemeral) {
+		l.problem(w.at("severity"), "materialize it as a table, or use severity: error or warn", "%s is materialized as %s: it has no rows of its own to quarantine", w.Node.Name(), m.Materialized)
+		return
+	}
 	if w.Deferred && w.Quarantines() {
 		l.problem(w.at("severity"), "use severity: error or warn, or put the check on a model", "%s reads tables that are built after %s: its rows cannot be quarantined any more by then", w.Name, w.Node.Name())
 	}

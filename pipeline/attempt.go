@@ -37,6 +37,7 @@ type run struct {
 	metrics    map[string][]check.Metric
 	checks     map[string][]check.Result      // by node
 	ended      map[*models.Node]chan struct{} // of streams: closed when one is done
+	walked     map[string]bool                // models that are built in the shared engine, which exposes them itself
 	unreadable map[string]error               // published tables that could not be exposed to models
 
 	warnings []string // only touched when nothing runs at once any more
@@ -141,12 +142,13 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 	now := r.Clock()
 	s.Finished, s.Status = &now, journal.Succeeded
 	if err != nil {
+		tables = nil
 		s.Status, s.Error = journal.Failed, r.redact(err.Error())
 		var se *StepError
 		var ce *ChecksError
 		var ue *upstreamError
 		switch {
-		case errors.As(err, &ce):
+		case errors.As(err, &ce) && !several(err):
 			s.Status, s.Hint = journal.ChecksFailed, fmt.Sprintf("millrace report %s shows the rows and the SQL; the table keeps its previous version", r.ID)
 		case errors.As(err, &ue):
 			s.Status = journal.UpstreamFailed
@@ -175,6 +177,12 @@ func (r *run) count(more int) int {
 	defer r.mu.Unlock()
 	r.done += more
 	return r.done
+}
+
+// several says whether the error is more than one: then it is not the checks' alone.
+func several(err error) bool {
+	joined, ok := err.(interface{ Unwrap() []error })
+	return ok && len(joined.Unwrap()) > 1
 }
 
 // upstreamError says that a node cannot be made because another failed.

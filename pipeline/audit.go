@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,6 +40,7 @@ type audit struct {
 	from    map[string]string  // where the rows of a file came from
 
 	divisions int
+	settled   string // hash of the rules that keep rows out, once all published rows are known to pass them
 }
 
 // ChecksError says that a node was built and may not be seen, because of its checks.
@@ -67,6 +69,9 @@ func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, d
 		return nil, fmt.Errorf("stage checks: %w", err)
 	}
 	x := &exposure{run: r, w: w, seen: map[string]bool{n.Name(): true}}
+	if n.Kind == models.KindModel { // the shared engine has the new versions of these, or will have them
+		maps.Copy(x.seen, r.walked)
+	}
 	b := &transform.Builder{Project: r.Project, Warehouse: w}
 	a.Runner = check.Runner{Warehouse: w, At: r.LogicalTime, Now: r.Clock(), Dir: a.dir,
 		Parent: func(p *models.Node) (string, error) { return r.readable(x, n, p) },
@@ -266,6 +271,17 @@ func (a *audit) judge(ctx context.Context, v *warehouse.Version, checks []*model
 	return a.verdict()
 }
 
+// judgeAll judges the new version, and rows that were published under other rules.
+func (a *audit) judgeAll(ctx context.Context, v *warehouse.Version, checks []*models.Check) error {
+	if err := a.judge(ctx, v, checks); err != nil {
+		return err
+	}
+	if err := a.older(ctx, v); err != nil {
+		return err
+	}
+	return a.verdict()
+}
+
 // add keeps a result. A check that divides rows several times, because a merge brought new facts, has one result.
 func (a *audit) add(r check.Result) {
 	for i := range a.results {
@@ -273,6 +289,10 @@ func (a *audit) add(r check.Result) {
 			r.Failing, r.Quarantined, r.Keys, r.Checked = r.Failing+have.Failing, r.Quarantined+have.Quarantined, r.Keys+have.Keys, max(r.Checked, have.Checked)
 			if have.Sample != nil {
 				r.Sample, r.SQL = have.Sample, have.SQL
+			}
+			if r.Status == check.StatusError {
+				*have = r
+				return
 			}
 			if c := a.node.Check(r.Name); c != nil && r.Status != check.StatusError {
 				check.Grade(&r, c)
@@ -307,6 +327,7 @@ func rules(n *models.Node) string {
 func (a *audit) older(ctx context.Context, v *warehouse.Version) error {
 	before := a.before.Table(nameOf(a.node))
 	diverting, _ := split(a.node)
+	a.settled = rules(a.node)
 	if before == nil || before.Rows == 0 || len(diverting) == 0 || before.Rules == rules(a.node) || !adds(a.node) || a.selection.FullRefresh {
 		return nil
 	}
@@ -315,9 +336,14 @@ func (a *audit) older(ctx context.Context, v *warehouse.Version) error {
 		return fmt.Errorf("check rows published before: %w", err)
 	}
 	for _, found := range results {
-		if found.Failing == 0 || found.Status == check.StatusError {
+		if found.Status == check.StatusError {
+			a.add(found)
 			continue
 		}
+		if found.Failing == 0 {
+			continue
+		}
+		a.settled = before.Rules // and so they are told again
 		a.step.Notes = append(a.step.Notes, fmt.Sprintf("warning: %s is new or has changed, and %d rows that were published before fail it: millrace run %s --full-refresh reads them anew", found.Name, found.Failing, a.node.Name()))
 		for i := range a.results {
 			if r := &a.results[i]; r.Name == found.Name && r.Status == check.StatusPass {

@@ -10,6 +10,7 @@ import (
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/transform/check"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -68,10 +69,10 @@ func (x *extraction) audited(ctx context.Context, t *load.Table, w *extract.Wind
 		return nil, err
 	}
 	_, judging := split(x.node)
-	if err := errors.Join(a.judge(ctx, &t.Version, judging), a.older(ctx, &t.Version)); err != nil {
+	if err := a.judgeAll(ctx, &t.Version, judging); err != nil {
 		return nil, err
 	}
-	t.Rules = rules(x.node)
+	t.Rules = a.settled
 	return a.with(*t)
 }
 
@@ -127,7 +128,10 @@ func (x *extraction) divide(ctx context.Context, a *audit, t *load.Table, w *ext
 	if passed, err = a.Files(ctx, files, columns, nil); err != nil {
 		return err
 	}
-	for {
+	for round := 1; ; round++ {
+		if round > maxRounds {
+			return x.refuse("run it with --full-refresh, or use severity: error", "what must be unique is still not after %d merges: each row that is kept out brings back one that another repeats", maxRounds)
+		}
 		parts = replaceFiles(parts, passed, columns)
 		if err := x.assembleGuarded(ctx, t, w, parts, keys); err != nil {
 			return err
@@ -145,6 +149,9 @@ func (x *extraction) divide(ctx context.Context, a *audit, t *load.Table, w *ext
 		passed = again
 	}
 }
+
+// maxRounds is how often rows are merged anew because one of them repeats what must be unique.
+const maxRounds = 10
 
 // replaceFiles gives the parts the files that stand for theirs.
 func replaceFiles(parts []journal.Part, files []warehouse.File, columns []warehouse.Column) []journal.Part {
@@ -165,17 +172,22 @@ func (x *extraction) assembleGuarded(ctx context.Context, t *load.Table, w *extr
 	return x.guard(t.Rows) // once more: with a wrong key most of what landed is merged away
 }
 
-// idle judges a table to which nothing was added: its age and its rows are what they are all the same.
+// idle judges a table to which nothing was added: its age, the rules and what they compare with may have changed.
 func (x *extraction) idle(ctx context.Context, v *warehouse.Version) (err error) {
-	_, judging := split(x.node)
-	judging = slices.DeleteFunc(judging, func(c *models.Check) bool { return c.ByRow() || c.Kind == "sql" })
-	if len(judging) == 0 {
+	if len(x.node.Checks) == 0 {
 		return nil
 	}
+	if err := x.awaitParents(ctx); err != nil {
+		return err
+	}
+	diverting, judging := split(x.node)
 	a, done, err := x.openAudit(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.save(ctx)); done() }()
-	return a.judge(ctx, v, judging)
+	for _, c := range diverting {
+		a.add(check.NoRows(c))
+	}
+	return a.judgeAll(ctx, v, judging)
 }

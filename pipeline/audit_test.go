@@ -266,13 +266,34 @@ func TestNewRuleOverOldRows(t *testing.T) {
 	}
 }
 
+// TestRuleThatFailsOverOldRows: a rule that cannot be asked of rows published before is an error, and one that they fail is told
+// until they are read anew.
+func TestRuleThatFailsOverOldRows(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": shop("incremental", ""), "customers.csv": customers})
+	succeeded(t, run(t, engine(t, dir)))
+	write(t, dir, map[string]string{"millrace.yml": shop("incremental", "{ expression: { expression: 'CAST(left(email, 1) AS INTEGER) > 0', severity: quarantine } }"), "customers.csv": "id,email,at\n7,7@x.de,7\n"})
+	if r := run(t, engine(t, dir)); step(t, r, "erp.customers").Status != journal.ChecksFailed {
+		t.Errorf("%+v", r.Checks)
+	}
+	write(t, dir, map[string]string{"millrace.yml": shop("incremental", quarantining), "customers.csv": "id,email,at\n8,h@x.de,8\n"})
+	for range 2 { // the second has no new rows
+		r := run(t, engine(t, dir))
+		succeeded(t, r)
+		if c := checked(t, r, "erp.customers", "not_null_email"); c.Status != check.StatusWarn {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
 // TestIdleChecks: a table that gets nothing new grows old all the same.
 func TestIdleChecks(t *testing.T) {
 	dir := project(t, map[string]string{"millrace.yml": shop("append", "{ row_count: { min: 1 } }"), "customers.csv": customers})
 	succeeded(t, run(t, engine(t, dir)))
-	write(t, dir, map[string]string{"millrace.yml": shop("append", "{ row_count: { min: 100 } }")})
-	if r := run(t, engine(t, dir)); step(t, r, "erp.customers").Status != journal.ChecksFailed {
-		t.Errorf("%+v", r.Steps)
+	for _, checks := range []string{"{ row_count: { min: 100 } }", "{ not_null: email }", "{ sql: \"select 1 from {{ this }} where email is null\" }"} {
+		write(t, dir, map[string]string{"millrace.yml": shop("append", checks)})
+		if r := run(t, engine(t, dir)); step(t, r, "erp.customers").Status != journal.ChecksFailed {
+			t.Errorf("%s: %+v", checks, r.Steps)
+		}
 	}
 }
 

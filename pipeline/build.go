@@ -35,6 +35,10 @@ func (r *run) buildAll(ctx context.Context) error {
 	}
 	defer w.Close()
 	b := &transform.Builder{Project: r.Project, Warehouse: w, Warn: func(node, message string) { r.Log.Warn(message, "run", r.ID, "step", node) }}
+	r.walked = map[string]bool{}
+	for _, n := range todo {
+		r.walked[n.Name()] = true
+	}
 	r.expose(ctx, w, todo)
 	err = transform.Walk(ctx, todo, r.width(), func(ctx context.Context, n *models.Node) error {
 		if r.stopping() {
@@ -162,10 +166,10 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 		return nil, err
 	}
 	s.Rows, s.Equations = built.Version.Rows, slices.Concat(s.Equations, built.Equations)
-	if err := errors.Join(a.judge(ctx, &built.Version, judging), a.older(ctx, &built.Version)); err != nil {
+	if err := a.judgeAll(ctx, &built.Version, judging); err != nil {
 		return nil, explainModel(n, err)
 	}
-	t := load.Table{Version: built.Version, Kind: string(models.KindModel), Equations: s.Equations, Description: n.Description, Rules: rules(n)}
+	t := load.Table{Version: built.Version, Kind: string(models.KindModel), Equations: s.Equations, Description: n.Description, Rules: a.settled}
 	for _, need := range reads(n) {
 		t.Needs = append(t.Needs, need.Name())
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/extract"
@@ -47,7 +48,8 @@ func (r *run) withhold(ctx context.Context) error {
 			all[n.Pipeline] = true
 		}
 	}
-	for _, n := range r.nodes { // in dependency order
+	again := false
+	for _, n := range r.nodes { // in dependency order; what checks read may stand behind
 		res := r.results[n.Name()]
 		if res == nil || res.status != journal.Succeeded {
 			continue
@@ -56,7 +58,7 @@ func (r *run) withhold(ctx context.Context) error {
 		if all[n.Pipeline] {
 			why = fmt.Sprintf("pipeline %q publishes all or nothing, and another node of it failed", n.Pipeline)
 		}
-		for _, need := range n.Needs {
+		for _, need := range slices.Concat(n.Needs, n.After) {
 			if other := r.results[need.Name()]; other != nil && other.status == journal.Withheld {
 				why = need.Name() + " is withheld"
 			} else if other != nil && other.status != journal.Succeeded { // by a check that came after it was read
@@ -66,7 +68,7 @@ func (r *run) withhold(ctx context.Context) error {
 		if why == "" {
 			continue
 		}
-		res.status = journal.Withheld
+		res.status, again = journal.Withheld, true
 		if res.step.Node == "" {
 			continue // ephemeral
 		}
@@ -74,6 +76,9 @@ func (r *run) withhold(ctx context.Context) error {
 		if err := r.Journal.SaveStep(ctx, res.step); err != nil {
 			return err
 		}
+	}
+	if again {
+		return r.withhold(ctx)
 	}
 	return nil
 }
@@ -171,10 +176,13 @@ func (r *run) steps() []journal.Step {
 // verdict sets the run's status and exit code. A run with nothing new to publish and no failure has succeeded.
 func (r *run) verdict() {
 	var failed []string
-	onlyChecks := true
+	onlyChecks, byChecks := true, false
 	for _, n := range r.nodes {
 		if r.succeeded(n.Name()) {
 			continue
+		}
+		if res := r.results[n.Name()]; res != nil && res.status == journal.ChecksFailed {
+			byChecks = true
 		}
 		failed = append(failed, n.Name())
 		if res := r.results[n.Name()]; res == nil || res.status == journal.Failed {
@@ -189,7 +197,7 @@ func (r *run) verdict() {
 		if r.Run.Snapshot != nil { // of this attempt, or of an earlier one of the same run
 			r.Run.Status, code = journal.Partial, ExitPartial
 		}
-		if onlyChecks {
+		if onlyChecks && byChecks {
 			code = ExitChecks
 		}
 	}

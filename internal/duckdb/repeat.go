@@ -83,16 +83,22 @@ func (w *repeatWalk) node(n map[string]any) {
 	if !isNode {
 		return
 	}
+	if sample, has := n["sample"]; has && sample != nil {
+		w.ok = false
+	}
 	known := repeatableKinds[kind] || strings.HasPrefix(kind, "COMPARE_") || strings.HasPrefix(kind, "OPERATOR_") || strings.HasSuffix(kind, "_TYPE_INFO")
 	switch kind {
 	case "FUNCTION":
 		name, _ := n["function_name"].(string)
-		known = w.functions[strings.ToLower(name)] || isOperator(name)
+		children, _ := n["children"].([]any)
+		known = (w.functions[strings.ToLower(name)] || isOperator(name)) && name != "getvariable" && !(name == "age" && len(children) == 1)
+	case "JOIN":
+		how, _ := n["ref_type"].(string)
+		known = how == "REGULAR" || how == "CROSS" || how == "NATURAL"
 	case "BASE_TABLE":
 		schema, _ := n["schema_name"].(string)
 		table, _ := n["table_name"].(string)
 		w.tables = append(w.tables, Relation{schema, table})
-		known = n["sample"] == nil
 	case "COLUMN_REF":
 		if names, _ := n["column_names"].([]any); len(names) == 1 { // current_date and the like are spelled as columns
 			name := strings.ToLower(fmt.Sprint(names[0]))
@@ -101,8 +107,6 @@ func (w *repeatWalk) node(n map[string]any) {
 	case "DISTINCT_MODIFIER":
 		targets, _ := n["distinct_on_targets"].([]any)
 		known = len(targets) == 0
-	case "SELECT_NODE":
-		known = n["sample"] == nil
 	}
 	w.ok = w.ok && known
 }

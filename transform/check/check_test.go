@@ -1,6 +1,8 @@
 package check
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -32,7 +34,7 @@ func open(t *testing.T, checks ...string) *lab {
 	}
 	p, problems := models.Load(models.Loading{Dir: "/nowhere", Files: fstest.MapFS{
 		"millrace.yml":      {Data: []byte("name: p\n")},
-		"models/t.sql":      {Data: []byte("select 1")},
+		"models/t.sql":      {Data: []byte("{{ config(materialized='table') }} select 1")},
 		"models/parent.sql": {Data: []byte("select 1")},
 		"models/t.yml":      {Data: []byte(yml)},
 	}})
@@ -203,6 +205,26 @@ func TestGrades(t *testing.T) {
 				t.Errorf("%+v", results[1])
 			}
 		})
+	}
+}
+
+// TestNoNumber: a figure that is no number fails, and can be written down.
+func TestNoNumber(t *testing.T) {
+	l := open(t, "distribution: { column: a, metric: mean }")
+	results := l.count(t, l.table(t, "SELECT 'NaN'::DOUBLE AS a"))
+	if _, err := json.Marshal(results); err != nil || results[0].Status != StatusFail {
+		t.Errorf("%v %+v", err, results[0])
+	}
+}
+
+// TestSecretsInSamples: what the project tags pii is not shown through an expression or by the engine's error either.
+func TestSecretsInSamples(t *testing.T) {
+	l := open(t, "unique: { column: lower(secret) }", "expression: CAST(secret AS INTEGER) > 1", "sql: \"select secret as x from (values ('bob@x.de')) v(secret)\"")
+	l.Query = func(_ context.Context, c *models.Check) (string, error) { return c.Args.(*models.SQL).Query, nil }
+	for _, r := range l.count(t, l.table(t, "SELECT 'bob@x.de' AS secret FROM range(2)")) {
+		if text, err := json.Marshal(r); err != nil || !r.Status.Bad() || r.Kind != "sql" && strings.Contains(string(text), "bob") || r.Sample != nil && *r.Sample.Rows[0][0] != "***" {
+			t.Errorf("%v %s", err, text)
+		}
 	}
 }
 

@@ -45,7 +45,7 @@ func (c *counting) rowsWhere(check *models.Check) string {
 	if check.Where == "" {
 		return "count(*)"
 	}
-	return c.Warehouse.Dialect().CountIf(check.Where)
+	return c.Warehouse.Dialect().CountIf(check.Where + "\n")
 }
 
 // rowsKnown is the number of rows by the statistics.
@@ -116,7 +116,10 @@ func (c *counting) judgeRows(at int, args *models.RowCount, n int64) {
 func (c *counting) judgeHistory(ctx context.Context, at int, name string, h models.History, value float64) error {
 	check := c.checks[at]
 	res := result(check)
-	res.Value, res.Checked, res.How = &value, c.rows, HowHistory
+	res.Checked, res.How = c.rows, HowHistory
+	if !math.IsNaN(value) && !math.IsInf(value, 0) { // JSON has none of these
+		res.Value = &value
+	}
 	var past []Metric
 	if c.History != nil {
 		var err error
@@ -166,7 +169,8 @@ func (c *counting) freshness(it item, check *models.Check, args *models.Freshnes
 			c.set(it.at, res)
 			return nil
 		}
-		newest := time.Unix(0, int64(seconds*1e9)).UTC()
+		whole := math.Floor(seconds)
+		newest := time.Unix(int64(whole), int64((seconds-whole)*1e9)).UTC()
 		age := c.Now.Sub(newest)
 		hours := age.Hours()
 		res.Value = &hours

@@ -20,6 +20,12 @@ func implied(rules []*rule) map[*rule]*rule {
 			}
 		}
 	}
+	for weak, strong := range by { // what implies must itself be asked
+		for by[strong] != nil {
+			strong = by[strong]
+		}
+		by[weak] = strong
+	}
 	return by
 }
 

@@ -22,6 +22,12 @@ func TestLengths(t *testing.T) {
 
 // TestImplied: what another check says is not asked, unless rows fail that.
 func TestImplied(t *testing.T) {
+	chain := open(t, "length: { column: a, min: 2, max: 2 }", "regex: { column: a, pattern: '[A-Z]{2}' }", "accepted_values: { column: a, values: [DE, FR] }")
+	for _, r := range chain.count(t, chain.five(t, "('DE'), ('FR'), (NULL), ('DE'), ('DE')")) {
+		if r.Status != StatusPass {
+			t.Errorf("%+v", r)
+		}
+	}
 	l := open(t, "regex: { column: a, pattern: '[A-Z]{2}', severity: warn }", "length: { column: a, min: 1, max: 2, severity: warn }", "accepted_values: { column: a, values: [DE, FR], severity: warn }")
 	how := func(rows string) (all []How, fails []int64) {
 		for _, r := range l.count(t, l.five(t, rows)) {

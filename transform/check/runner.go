@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -73,15 +74,32 @@ func result(c *models.Check) Result {
 // broken is the result of a check that could not be run: an error, whatever its severity.
 func broken(c *models.Check, err error) Result {
 	r := result(c)
-	r.Status, r.Message = StatusError, "the check cannot be run: "+err.Error()
+	text := err.Error()
+	if len(Secrets(c.Node)) > 0 { // engines quote the value that they could not read
+		text = quotedText.ReplaceAllString(text, "'***'")
+	}
+	r.Status, r.Message = StatusError, "the check cannot be run: "+text
 	return r
 }
+
+var quotedText = regexp.MustCompile(`'[^']*'`)
 
 // own says whether the error is one of the check itself, and not of the engine or of the run.
 func own(ctx context.Context, err error) bool {
 	var sql *warehouse.SQLError
 	var m *mistake
-	return ctx.Err() == nil && (errors.As(err, &sql) || errors.As(err, &m))
+	if ctx.Err() != nil {
+		return false
+	}
+	if errors.As(err, &sql) {
+		for _, not := range []string{"Out of Memory", "IO ", "Permission ", "Internal ", "FATAL", "Fatal", "Interrupt"} {
+			if strings.HasPrefix(sql.Message, not) {
+				return false
+			}
+		}
+		return true
+	}
+	return errors.As(err, &m)
 }
 
 // Grade sets status and message by the failing rows by the check's conditions, as dbt does: error_if first, then warn_if.
@@ -131,4 +149,11 @@ func count(n int64, one string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %ss", n, one)
+}
+
+// NoRows is the result of a check of new rows when there are none.
+func NoRows(c *models.Check) Result {
+	r := result(c)
+	r.Message = "no new rows"
+	return r
 }
