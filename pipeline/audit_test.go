@@ -352,3 +352,9 @@ func TestVolumeHistory(t *testing.T) {
 		t.Errorf("%+v", r.Checks)
 	}
 }
+
+// TestViewsWithoutChecksAreNotRead: what nobody checks costs nothing.
+func TestViewsWithoutChecksAreNotRead(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": "name: p\n", "models/v.sql": "select i from range(3) t(i) where error('row ' || i) = 'x'"})
+	succeeded(t, run(t, engine(t, dir)))
+}

@@ -134,14 +134,6 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 	if err := r.inputs(n); err != nil {
 		return nil, err
 	}
-	a, err := r.newAudit(n, s, b.Warehouse, r.runDir(r.ID))
-	if err != nil {
-		return nil, err
-	}
-	if err := a.forget(); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, a.save(ctx)) }()
 	dir := filepath.Join(r.runDir(r.ID), fileName(n.Name()))
 	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll("model", dir)); err != nil {
 		return nil, fmt.Errorf("stage model: %w", err)
@@ -155,6 +147,16 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 		}
 	}
 	diverting, judging := split(n)
+	var a *audit
+	if len(n.Checks) > 0 {
+		if a, err = r.newAudit(n, s, b.Warehouse, r.runDir(r.ID)); err == nil {
+			err = a.forget()
+		}
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, a.save(ctx)) }()
+	}
 	if len(diverting) > 0 {
 		job.Divider = a
 	}
@@ -166,13 +168,17 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 		return nil, err
 	}
 	s.Rows, s.Equations = built.Version.Rows, slices.Concat(s.Equations, built.Equations)
-	if err := a.judgeAll(ctx, &built.Version, judging); err != nil {
-		return nil, explainModel(n, err)
-	}
-	t := load.Table{Version: built.Version, Kind: string(models.KindModel), Equations: s.Equations, Description: n.Description, Rules: a.settled}
+	t := load.Table{Version: built.Version, Kind: string(models.KindModel), Equations: s.Equations, Description: n.Description}
 	for _, need := range reads(n) {
 		t.Needs = append(t.Needs, need.Name())
 	}
+	if a == nil {
+		return []load.Table{t}, nil
+	}
+	if err := a.judgeAll(ctx, &built.Version, judging); err != nil {
+		return nil, explainModel(n, err)
+	}
+	t.Rules = a.settled
 	return a.with(t)
 }
 
