@@ -133,12 +133,10 @@ func split(n *models.Node) (diverting, judging []*models.Check) {
 	return diverting, judging
 }
 
-// suspect says whether rows failed the check the last time that it ran.
-func (a *audit) suspect(ctx context.Context) func(*models.Check) bool {
-	return func(c *models.Check) bool {
-		past, err := a.Journal.CheckHistory(ctx, a.node.Name(), c.Name, 1)
-		return err == nil && len(past) > 0 && past[0].Failing > 0
-	}
+// suspect says whether rows failed a check the last time that the node was checked.
+func (a *audit) suspect(ctx context.Context) (func(*models.Check) bool, error) {
+	failed, err := a.Journal.LastFailing(ctx, a.node.Name())
+	return func(c *models.Check) bool { return slices.Contains(failed, c.Name) }, err
 }
 
 // Query implements transform.Divider.
@@ -147,8 +145,12 @@ func (a *audit) Query(ctx context.Context, sql string, columns []warehouse.Colum
 	if err != nil {
 		return nil, err
 	}
+	suspect, err := a.suspect(ctx)
+	if err != nil {
+		return nil, err
+	}
 	diverting, _ := split(a.node)
-	d, err := a.DivideQuery(ctx, sql, rows, diverting, a.suspect(ctx))
+	d, err := a.DivideQuery(ctx, sql, rows, diverting, suspect)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +217,7 @@ func (a *audit) take(ctx context.Context, d *check.Division, columns []warehouse
 		return a.verdict()
 	}
 	for _, f := range d.Written {
-		if err := a.verifyFile(f, columns); err != nil {
+		if err := a.run.check(f, columns); err != nil {
 			return err
 		}
 	}
@@ -224,7 +226,7 @@ func (a *audit) take(ctx context.Context, d *check.Division, columns []warehouse
 	if d.Bad == nil {
 		return nil
 	}
-	if err := a.verifyFile(*d.Bad, check.QuarantineColumns(columns)); err != nil {
+	if err := a.run.check(*d.Bad, check.QuarantineColumns(columns)); err != nil {
 		return err
 	}
 	path := a.quarantinePath(fmt.Sprint(len(a.bad)))
@@ -234,10 +236,6 @@ func (a *audit) take(ctx context.Context, d *check.Division, columns []warehouse
 	d.Bad.Path = path
 	a.bad = append(a.bad, *d.Bad)
 	return nil
-}
-
-func (a *audit) verifyFile(f warehouse.File, columns []warehouse.Column) error {
-	return a.run.check(f, columns)
 }
 
 // quarantinePath is where a run's quarantined rows of a node are kept, published or not.
@@ -290,12 +288,8 @@ func (a *audit) add(r check.Result) {
 			if have.Sample != nil {
 				r.Sample, r.SQL = have.Sample, have.SQL
 			}
-			if r.Status == check.StatusError {
-				*have = r
-				return
-			}
-			if c := a.node.Check(r.Name); c != nil && r.Status != check.StatusError {
-				check.Grade(&r, c)
+			if r.Status != check.StatusError {
+				check.Grade(&r, a.node.Check(r.Name))
 			}
 			*have = r
 			return
@@ -328,7 +322,7 @@ func (a *audit) older(ctx context.Context, v *warehouse.Version) error {
 	before := a.before.Table(nameOf(a.node))
 	diverting, _ := split(a.node)
 	a.settled = rules(a.node)
-	if before == nil || before.Rows == 0 || len(diverting) == 0 || before.Rules == rules(a.node) || !adds(a.node) || a.selection.FullRefresh {
+	if before == nil || before.Rows == 0 || len(diverting) == 0 || before.Rules == a.settled || !adds(a.node) || a.selection.FullRefresh {
 		return nil
 	}
 	results, _, err := a.Count(ctx, check.VersionTable(a.Warehouse.Dialect(), v, a.node), diverting)

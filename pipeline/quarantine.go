@@ -37,6 +37,7 @@ func (e *Engine) Quarantined(ctx context.Context, node, run string) ([]Quarantin
 		run = r.ID
 	}
 	all := []QuarantineSet{}
+	results := map[string][]check.Result{} // by run
 	for _, n := range e.Project.Nodes {
 		if node != "" && n.Name() != node || len(n.Checks) == 0 {
 			continue
@@ -48,7 +49,13 @@ func (e *Engine) Quarantined(ctx context.Context, node, run string) ([]Quarantin
 				return nil, err
 			}
 		}
-		set, err := e.quarantineSet(ctx, n, of)
+		if _, read := results[of]; !read {
+			var err error
+			if results[of], err = e.Journal.Checks(ctx, of); err != nil {
+				return nil, err
+			}
+		}
+		set, err := e.quarantineSet(ctx, n, of, results[of])
 		if err != nil {
 			return nil, err
 		}
@@ -59,12 +66,8 @@ func (e *Engine) Quarantined(ctx context.Context, node, run string) ([]Quarantin
 	return all, nil
 }
 
-// quarantineSet is what the run diverted from the node; nil for nothing.
-func (e *Engine) quarantineSet(ctx context.Context, n *models.Node, run string) (*QuarantineSet, error) {
-	results, err := e.Journal.Checks(ctx, run)
-	if err != nil {
-		return nil, err
-	}
+// quarantineSet is what the run with these results diverted from the node; nil for nothing.
+func (e *Engine) quarantineSet(ctx context.Context, n *models.Node, run string, results []check.Result) (*QuarantineSet, error) {
 	set := &QuarantineSet{Node: n.Name(), Run: run, Rules: map[string]int64{}}
 	for _, r := range results {
 		if r.Node == n.Name() && r.Quarantined > 0 {
@@ -96,9 +99,7 @@ func (e *Engine) quarantineSet(ctx context.Context, n *models.Node, run string) 
 		set.Gone = true
 		return set, nil
 	}
-	for _, f := range t.Base {
-		set.files = append(set.files, f.Path)
-	}
+	set.files = warehouse.Paths(t.Base)
 	for _, n := range set.Rules { // at least: a row may have failed several
 		set.Rows = max(set.Rows, n)
 	}
@@ -106,15 +107,9 @@ func (e *Engine) quarantineSet(ctx context.Context, n *models.Node, run string) 
 	return set, nil
 }
 
-// Cells are rows as texts; nil is NULL.
-type Cells struct {
-	Columns []string
-	Rows    [][]*string
-}
-
 // ShowQuarantined fetches some of a set's rows as texts, those that fail the rule when one is given. Values of columns that
 // are tagged pii are masked unless plain.
-func (e *Engine) ShowQuarantined(ctx context.Context, set QuarantineSet, rule string, limit int, plain bool) (_ *Cells, err error) {
+func (e *Engine) ShowQuarantined(ctx context.Context, set QuarantineSet, rule string, limit int, plain bool) (_ *check.Sample, err error) {
 	w, where, err := e.openQuarantined(ctx, &set, rule)
 	if err != nil {
 		return nil, err
@@ -128,11 +123,7 @@ func (e *Engine) ShowQuarantined(ctx context.Context, set QuarantineSet, rule st
 	if n := e.Project.Node(set.Node); n != nil && !plain {
 		secret = check.Secrets(n)
 	}
-	sample, err := (&check.Runner{Warehouse: w}).Sample(ctx, where, columns, secret, limit)
-	if err != nil {
-		return nil, err
-	}
-	return &Cells{sample.Columns, sample.Rows}, nil
+	return (&check.Runner{Warehouse: w}).Sample(ctx, where, columns, secret, limit)
 }
 
 // openQuarantined opens an engine that may touch the set's files and the folders, and gives the SELECT of its rows.

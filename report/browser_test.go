@@ -21,6 +21,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/millrace/millrace/internal/testserver"
 )
 
 // browser opens pages in headless Chromium, and skips the test where there is none.
@@ -34,7 +36,11 @@ func browser(t *testing.T) context.Context {
 		}
 	}
 	if path == "" {
-		t.Skip("chromium is not installed: apt-get install chromium")
+		if message := "chromium is not installed: apt-get install chromium"; os.Getenv(testserver.Required) == "required" {
+			t.Fatal(message)
+		} else {
+			t.Skip(message)
+		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)

@@ -88,7 +88,7 @@ const (
 func readParquet(paths []string, more string) string {
 	quoted := make([]string, len(paths))
 	for i, p := range paths {
-		quoted[i] = "'" + strings.ReplaceAll(globless(p), "'", "''") + "'"
+		quoted[i] = "'" + strings.ReplaceAll(Globless(p), "'", "''") + "'"
 	}
 	if len(paths) > 1 {
 		more += ", union_by_name = true"
@@ -96,8 +96,8 @@ func readParquet(paths []string, more string) string {
 	return "read_parquet([" + strings.Join(quoted, ", ") + "], hive_partitioning = false" + more + ")"
 }
 
-// globless writes a path so that DuckDB takes none of its letters for a pattern.
-func globless(p string) string {
+// Globless writes a path so that DuckDB takes none of its letters for a pattern.
+func Globless(p string) string {
 	if !strings.ContainsAny(p, "*?[") {
 		return p
 	}

@@ -133,12 +133,8 @@ func (m *merger) prepare(ctx context.Context) error {
 	}
 	landed := in.Columns
 	if landed == nil && len(in.Landed) > 0 {
-		var paths []string
-		for _, f := range in.Landed {
-			paths = append(paths, f.Path)
-		}
 		var err error
-		if landed, err = m.w.Describe(ctx, "SELECT * FROM "+m.d.Files(paths)); err != nil {
+		if landed, err = m.w.Describe(ctx, "SELECT * FROM "+m.d.Files(Paths(in.Landed))); err != nil {
 			return err
 		}
 	}

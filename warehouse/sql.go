@@ -47,37 +47,24 @@ func (d *Dialect) Scan(files []File, columns []Column) string {
 	if len(files) == 0 {
 		return d.empty(columns)
 	}
-	paths := make([]string, len(files))
-	for i, f := range files {
-		paths[i] = f.Path
-	}
-	from := d.Files(paths)
-	if !allFound(files, columns) {
-		from = "(\n" + indent(d.empty(columns)+"\nUNION ALL BY NAME\nSELECT * FROM "+from) + "\n) AS f"
-	}
-	return "SELECT " + strings.Join(d.typed(columns), ", ") + "\nFROM " + from
-}
-
-// typed selects the columns by name, with their types.
-func (d *Dialect) typed(columns []Column) []string {
-	items := make([]string, len(columns))
-	for i, c := range columns {
-		items[i] = fmt.Sprintf("CAST(%s AS %s) AS %[1]s", d.QuoteIdent(c.Name), d.Type(c.Type))
-	}
-	return items
+	return d.scan(files, columns, d.Files(Paths(files)))
 }
 
 // ScanAt reads the columns of files, and where each row lies: in PositionFile and PositionRow.
 func (d *Dialect) ScanAt(files []File, columns []Column) string {
-	paths := make([]string, len(files))
-	for i, f := range files {
-		paths[i] = f.Path
+	return d.scan(files, columns, d.Positions(Paths(files)), PositionFile, PositionRow)
+}
+
+// scan selects the columns of files by name, with their types, and more of from, the table expression that reads them.
+func (d *Dialect) scan(files []File, columns []Column, from string, more ...string) string {
+	var items []string
+	for _, c := range columns {
+		items = append(items, fmt.Sprintf("CAST(%s AS %s) AS %[1]s", d.QuoteIdent(c.Name), d.Type(c.Type)))
 	}
-	from := d.Positions(paths)
 	if !allFound(files, columns) {
 		from = "(\n" + indent(d.empty(columns)+"\nUNION ALL BY NAME\nSELECT * FROM "+from) + "\n) AS f"
 	}
-	return "SELECT " + strings.Join(append(d.typed(columns), PositionFile, PositionRow), ", ") + "\nFROM " + from
+	return "SELECT " + strings.Join(append(items, more...), ", ") + "\nFROM " + from
 }
 
 // allFound says whether each column is surely in one of the files; the statistics tell.
@@ -122,7 +109,7 @@ func (d *Dialect) match(key []string, a, b string) string {
 // arrive in any order. NULL is least: a row that knows more wins. The whole row comes last, its columns by name,
 // since their order may differ between runs.
 func (d *Dialect) rank(columns []Column, cursor, alias string) []string {
-	order := names(columns)
+	order := Names(columns)
 	slices.Sort(order)
 	if cursor != "" {
 		order = append([]string{cursor}, order...)
@@ -139,7 +126,8 @@ func (d *Dialect) tuple(columns []string, alias string) []string {
 	return out
 }
 
-func names(columns []Column) []string {
+// Names are the names of columns.
+func Names(columns []Column) []string {
 	out := make([]string, len(columns))
 	for i, c := range columns {
 		out[i] = c.Name
@@ -204,7 +192,7 @@ func (d *Dialect) Winners(rows string, columns []Column, key []string, cursor st
 SELECT * FROM landed AS %[4]s WHERE NOT EXISTS (SELECT 1 FROM repeated AS d WHERE %[5]s)
 UNION ALL
 SELECT %[7]s FROM won`, indent(rows), d.Idents(key), d.Greatest(rowAlias, d.rank(columns, cursor, rowAlias)), rowAlias, d.match(key, "d", rowAlias),
-		d.idents(rowAlias, key), d.Expand("w", names(columns)))
+		d.idents(rowAlias, key), d.Expand("w", Names(columns)))
 }
 
 func (d *Dialect) idents(alias string, columns []string) string {

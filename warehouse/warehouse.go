@@ -34,6 +34,15 @@ type File struct {
 	Stats map[string]Stats `json:"stats,omitempty"`
 }
 
+// Paths are the paths of files.
+func Paths(files []File) []string {
+	paths := make([]string, len(files))
+	for i, f := range files {
+		paths[i] = f.Path
+	}
+	return paths
+}
+
 // Stats are a column's facts in one file. Min and Max are the engine's text of the value, nil when it gave none.
 type Stats struct {
 	Nulls int64   `json:"nulls"`

@@ -193,8 +193,7 @@ func (t *profiled) openFile(ctx context.Context, path string) error {
 	t.cfg.Query = "SELECT * FROM " + warehouse.DuckDB.Files([]string{path})
 	if fileFormat(path) == "read_csv" { // parsed once, and all of it looked at for the types
 		t.stage()
-		escaped := strings.NewReplacer("[", "[[]", "*", "[*]", "?", "[?]").Replace(path)
-		t.cfg.Query = "SELECT * FROM read_csv(" + warehouse.DuckDB.QuoteLiteral(escaped) + ", sample_size = -1)"
+		t.cfg.Query = "SELECT * FROM read_csv(" + warehouse.DuckDB.QuoteLiteral(warehouse.Globless(path)) + ", sample_size = -1)"
 	}
 	if _, err := w.Describe(ctx, t.cfg.Query); err != nil {
 		return fmt.Errorf("read %s: %w", path, err)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/transform/check"
 )
 
 func (a *app) rejectsShowCommand() *cobra.Command {
@@ -98,7 +99,7 @@ func (a *app) withQuarantine(c *cobra.Command, name, run string, do func(*pipeli
 	return do(e, sets[0])
 }
 
-func (a *app) printCells(cells *pipeline.Cells) error {
+func (a *app) printCells(cells *check.Sample) error {
 	if a.json {
 		rows := make([]map[string]*string, len(cells.Rows))
 		for i, row := range cells.Rows {

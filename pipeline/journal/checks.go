@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/transform/check"
@@ -37,24 +38,13 @@ func (j *Journal) SaveChecks(ctx context.Context, run, node string, at time.Time
 
 // Checks are the results of a run, by node and in the order of the project.
 func (j *Journal) Checks(ctx context.Context, run string) ([]check.Result, error) {
-	rows, err := j.db.QueryContext(ctx, "SELECT result FROM check_result WHERE run = ? ORDER BY node, position", run)
-	if err != nil {
-		return nil, fmt.Errorf("journal: %w", j.explain(err))
-	}
-	defer rows.Close()
-	all := []check.Result{}
-	for rows.Next() {
+	return query(ctx, j, "SELECT result FROM check_result WHERE run = ? ORDER BY node, position", func(rows *sql.Rows) (r check.Result, err error) {
 		var text string
-		if err := rows.Scan(&text); err != nil {
-			return nil, fmt.Errorf("journal: %w", err)
+		if err = rows.Scan(&text); err == nil {
+			err = json.Unmarshal([]byte(text), &r)
 		}
-		var r check.Result
-		if err := json.Unmarshal([]byte(text), &r); err != nil {
-			return nil, fmt.Errorf("journal: check result of run %s: %w", run, err)
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
+		return r, err
+	}, run)
 }
 
 // CheckPoint is one check's outcome in one run: a point of its trend.
@@ -66,46 +56,26 @@ type CheckPoint struct {
 	Checked int64        `json:"checked"`
 }
 
-// CheckHistory is what became of a check in the latest runs, oldest first.
-func (j *Journal) CheckHistory(ctx context.Context, node, name string, limit int) ([]CheckPoint, error) {
-	rows, err := j.db.QueryContext(ctx, "SELECT run, at, status, failing, checked FROM check_result WHERE node = ? AND name = ? ORDER BY at DESC, run DESC LIMIT ?", node, name, limit)
-	if err != nil {
-		return nil, fmt.Errorf("journal: %w", j.explain(err))
-	}
-	defer rows.Close()
-	var all []CheckPoint
-	for rows.Next() {
-		var p CheckPoint
-		var at string
-		if err := rows.Scan(&p.Run, &at, &p.Status, &p.Failing, &p.Checked); err != nil {
-			return nil, fmt.Errorf("journal: %w", err)
-		}
-		p.At = parseTime(at)
-		all = append([]CheckPoint{p}, all...)
-	}
-	return all, rows.Err()
-}
-
 // Metrics are a table's figures of that name in the latest runs up to a logical time, without those of one run, oldest first.
 // Runs that a check failed count too: a table that has changed for good must not fail for ever.
 func (j *Journal) Metrics(ctx context.Context, node, name, without string, until time.Time, limit int) ([]check.Metric, error) {
-	rows, err := j.db.QueryContext(ctx, "SELECT run, value, at FROM metric WHERE node = ? AND name = ? AND run <> ? AND at <= ? ORDER BY at DESC, run DESC LIMIT ?",
-		node, name, without, stamp(until), limit)
-	if err != nil {
-		return nil, fmt.Errorf("journal: %w", j.explain(err))
-	}
-	defer rows.Close()
-	var all []check.Metric
-	for rows.Next() {
-		m := check.Metric{Name: name}
-		var at string
-		if err := rows.Scan(&m.Run, &m.Value, &at); err != nil {
-			return nil, fmt.Errorf("journal: %w", err)
-		}
-		m.At = parseTime(at)
-		all = append([]check.Metric{m}, all...)
-	}
-	return all, rows.Err()
+	all, err := query(ctx, j, "SELECT run, value, at FROM metric WHERE node = ? AND name = ? AND run <> ? AND at <= ? ORDER BY at DESC, run DESC LIMIT ?",
+		func(rows *sql.Rows) (check.Metric, error) {
+			m, at := check.Metric{Name: name}, ""
+			err := rows.Scan(&m.Run, &m.Value, &at)
+			m.At = parseTime(at)
+			return m, err
+		}, node, name, without, stamp(until), limit)
+	slices.Reverse(all)
+	return all, err
+}
+
+// LastFailing are the checks that rows of the node failed in the latest run that checked it.
+func (j *Journal) LastFailing(ctx context.Context, node string) ([]string, error) {
+	return query(ctx, j, `SELECT name FROM check_result WHERE node = ?1 AND failing > 0
+		AND run = (SELECT run FROM check_result WHERE node = ?1 ORDER BY at DESC, run DESC LIMIT 1)`, func(rows *sql.Rows) (name string, err error) {
+		return name, rows.Scan(&name)
+	}, node)
 }
 
 // LastChecked is the latest run that checked the node; "" when none has.

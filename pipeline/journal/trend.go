@@ -12,7 +12,7 @@ type CheckName struct {
 }
 
 // CheckTrends are the histories of all checks of a run up to and with that run, each at most limit points long and
-// oldest first: what CheckHistory tells of one check, for hundreds at once, and as it was when the run was.
+// oldest first: as it was when the run was.
 func (j *Journal) CheckTrends(ctx context.Context, run string, limit int) (map[CheckName][]CheckPoint, error) {
 	type point struct {
 		check CheckName

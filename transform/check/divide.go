@@ -252,17 +252,6 @@ func (d *dividing) open(ctx context.Context, rules []*rule) ([]*rule, error) {
 	return open, nil
 }
 
-func noNulls(files []warehouse.File, columns []string) bool {
-	for _, f := range files {
-		for _, column := range columns {
-			if s, known := f.Stats[column]; !known || s.Nulls > 0 {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 func (d *dividing) among() string {
 	if d.rows.Among != "" {
 		return d.rows.Among
@@ -341,7 +330,7 @@ func (d *dividing) rewrite(ctx context.Context, failing warehouse.File) error {
 			d.out.Good = append(d.out.Good, f)
 			continue
 		}
-		keep := fmt.Sprintf("SELECT %s FROM (\n%s\n) AS r WHERE %s NOT IN (SELECT %[3]s FROM %s WHERE %s = %s)", dialect.Idents(names(d.rows.Columns)),
+		keep := fmt.Sprintf("SELECT %s FROM (\n%s\n) AS r WHERE %s NOT IN (SELECT %[3]s FROM %s WHERE %s = %s)", dialect.Idents(warehouse.Names(d.rows.Columns)),
 			dialect.ScanAt([]warehouse.File{f}, d.rows.Columns), warehouse.PositionRow, found, warehouse.PositionFile, dialect.QuoteLiteral(f.Path))
 		passed, err := d.Warehouse.Write(ctx, keep, filepath.Join(d.Dir, fmt.Sprintf("passed-%05d.parquet", i)))
 		if err != nil {
@@ -359,14 +348,6 @@ func (d *dividing) rewrite(ctx context.Context, failing warehouse.File) error {
 		}
 	}
 	return nil
-}
-
-func names(columns []warehouse.Column) []string {
-	all := make([]string, len(columns))
-	for i, c := range columns {
-		all[i] = c.Name
-	}
-	return all
 }
 
 // finish writes the quarantined rows with the rules that each fails, and counts.
@@ -412,8 +393,8 @@ func (d *dividing) quarantine(ctx context.Context, failed map[string]int64) erro
 	}
 	dialect := d.Warehouse.Dialect()
 	sql := fmt.Sprintf("SELECT %s, %s AS %s, %s AS %s, CAST(%s AS TIMESTAMP) AS %s, CAST(%s AS VARCHAR) AS %s FROM %s",
-		dialect.Idents(names(d.rows.Columns)), dialect.TrueNames(labels, conditions), FailedRules, dialect.QuoteLiteral(d.rows.Run), QuarantinedRun,
-		dialect.QuoteLiteral(d.At.UTC().Format("2006-01-02 15:04:05.000000")), QuarantinedAt, d.position(), QuarantinedFrom, dialect.Files(paths(d.failing)))
+		dialect.Idents(warehouse.Names(d.rows.Columns)), dialect.TrueNames(labels, conditions), FailedRules, dialect.QuoteLiteral(d.rows.Run), QuarantinedRun,
+		dialect.QuoteLiteral(d.At.UTC().Format("2006-01-02 15:04:05.000000")), QuarantinedAt, d.position(), QuarantinedFrom, dialect.Files(warehouse.Paths(d.failing)))
 	file, err := d.Warehouse.Write(ctx, sql, filepath.Join(d.Dir, "quarantined.parquet"))
 	if err != nil {
 		return fmt.Errorf("write the rows that fail: %w", err)
@@ -433,14 +414,6 @@ func (d *dividing) quarantine(ctx context.Context, failed map[string]int64) erro
 		err = fmt.Errorf("%d rows failed a rule when they were read and none when they were read again: does a condition use random() or now()?", integer(without[0]))
 	}
 	return err
-}
-
-func paths(files []warehouse.File) []string {
-	all := make([]string, len(files))
-	for i, f := range files {
-		all[i] = f.Path
-	}
-	return all
 }
 
 // position tells where a quarantined row came from, as SQL.

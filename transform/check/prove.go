@@ -122,9 +122,14 @@ func rulesOf(items []item) []*rule {
 // nulls counts the rows in which one of the rule's columns is NULL, when the statistics tell: of one column exactly, of
 // several only that there are none.
 func (c *counting) nulls(r *rule) (int64, bool) {
-	total := int64(0)
-	for _, f := range c.table.Files {
-		for _, column := range r.nulls {
+	total, known := nullsIn(c.table.Files, r.nulls)
+	return total, known && (total == 0 || c.table.Exact && len(r.nulls) == 1)
+}
+
+// nullsIn counts the NULLs of columns in files by their statistics; known says that they tell of all.
+func nullsIn(files []warehouse.File, columns []string) (total int64, known bool) {
+	for _, f := range files {
+		for _, column := range columns {
 			s, known := f.Stats[column]
 			if !known {
 				return 0, false
@@ -132,7 +137,12 @@ func (c *counting) nulls(r *rule) (int64, bool) {
 			total += s.Nulls
 		}
 	}
-	return total, total == 0 || c.table.Exact && len(r.nulls) == 1
+	return total, true
+}
+
+func noNulls(files []warehouse.File, columns []string) bool {
+	total, known := nullsIn(files, columns)
+	return known && total == 0
 }
 
 // inside says of each rule whether the bounds of its column prove, in every file, that no row fails it.
