@@ -519,14 +519,19 @@ func (x *extraction) part(ctx context.Context, asked extract.Stream, w *extract.
 
 // landing prepares the folders and names of one part.
 func (x *extraction) landing(asked extract.Stream, w *extract.Window, slice extract.Slice, resume string, seq int) (*landing, error) {
-	folder := filepath.Join(x.runDir(x.ID), fileName(x.node.Name()))
+	name := fileName(x.node.Name())
+	return x.landingIn(filepath.Join(x.runDir(x.ID), name), filepath.Join(x.rejectsDir(x.ID), name), asked, w, slice, resume, seq)
+}
+
+// landingIn prepares one part in the folder dir, and its rejects in another.
+func (x *extraction) landingIn(dir, rejects string, asked extract.Stream, w *extract.Window, slice extract.Slice, resume string, seq int) (*landing, error) {
 	base := fmt.Sprintf("%s-%05d", fileName(slice.ID), seq)
 	l := &landing{x: x, slice: slice, seq: seq,
-		path:    filepath.Join(folder, base+".parquet"),
-		scratch: filepath.Join(folder, base+".scratch"),
-		rejects: filepath.Join(x.rejectsDir(x.ID), fileName(x.node.Name()), base+".parquet"),
+		path:    filepath.Join(dir, base+".parquet"),
+		scratch: filepath.Join(dir, base+".scratch"),
+		rejects: filepath.Join(rejects, base+".parquet"),
 	}
-	for _, dir := range []string{folder, filepath.Dir(l.rejects)} {
+	for _, dir := range []string{dir, rejects} {
 		if err := fsx.MkdirAll("part", dir); err != nil {
 			return nil, fmt.Errorf("stage part: %w", err)
 		}
