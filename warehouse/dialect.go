@@ -29,8 +29,14 @@ type Dialect struct {
 	Same func(a, b string) string
 	// CountIf is an aggregate: how often the condition is true.
 	CountIf func(condition string) string
+	// CountDistinctIf is an aggregate: how many different values there are among the rows for which the condition is true.
+	CountDistinctIf func(value, condition string) string
 	// Matches says whether a text, as SQL, matches a pattern (RE2), the whole of it or a part; NULL for NULL.
 	Matches func(text, pattern string, whole bool) string
+	// Listed says whether a text is among constants, all of them as SQL; NULL for NULL.
+	Listed func(text string, constants []string) string
+	// FirstRows is an aggregate: the least n values of PositionRow among the rows for which the condition is true, as a list.
+	FirstRows func(condition string, n int) string
 	// TrueNames is a list of the names, in order, whose condition is true.
 	TrueNames func(names, conditions []string) string
 	// Less orders two tuples as Greatest does. Two NULLs in the same place are equal.
@@ -56,6 +62,9 @@ var DuckDB = &Dialect{
 	JSON:    func(alias string) string { return "to_json(" + alias + ")" },
 	Same:    func(a, b string) string { return a + " IS NOT DISTINCT FROM " + b },
 	CountIf: func(condition string) string { return "count_if(" + condition + ")" },
+	CountDistinctIf: func(value, condition string) string {
+		return "count(DISTINCT " + value + ") FILTER (WHERE " + condition + ")"
+	},
 	Matches: func(text, pattern string, whole bool) string {
 		quoted := "'" + strings.ReplaceAll(pattern, "'", "''") + "'"
 		glob, simple := globOf(pattern)
@@ -66,6 +75,13 @@ var DuckDB = &Dialect{
 			return "regexp_full_match(" + text + ", " + quoted + ")"
 		}
 		return "regexp_matches(" + text + ", " + quoted + ")"
+	},
+	// Unlike IN, a function is evaluated once for each entry of a column's dictionary: texts that are worth listing are few.
+	Listed: func(text string, constants []string) string {
+		return "list_contains([" + strings.Join(constants, ", ") + "], " + text + ")"
+	},
+	FirstRows: func(condition string, n int) string {
+		return fmt.Sprintf("min(CASE WHEN %s THEN %s END, %d)", condition, PositionRow, n)
 	},
 	TrueNames: func(names, conditions []string) string {
 		items := make([]string, len(names))

@@ -261,6 +261,33 @@ func TestStatisticsProve(t *testing.T) {
 	}
 }
 
+// TestSamplesOfFiles: rows are shown that fail, as many as there are or as are wanted, where files have them in the same places.
+func TestSamplesOfFiles(t *testing.T) {
+	l := open(t, "expression: a % 10 <> 3", "accepted_values: { column: s, values: [x], limit: 2 }", "range: { column: a, max: 94, limit: 200 }")
+	parts := []Table{l.table(t, "SELECT i AS a, 'x' AS s FROM range(50) t(i)"), l.table(t, "SELECT i AS a, CASE WHEN i = 98 THEN 'y' ELSE 'x' END AS s FROM range(50, 100) t(i)")}
+	table := Table{Columns: parts[0].Columns, Files: slices.Concat(parts[0].Files, parts[1].Files), Exact: true}
+	table.From = l.Warehouse.Dialect().Files(warehouse.Paths(table.Files))
+	for i, res := range l.count(t, table) {
+		var got []string
+		for _, row := range res.Sample.Rows {
+			got = append(got, *row[0])
+		}
+		slices.Sort(got)
+		want := []string{"13 23 3 33 43 53 63 73 83 93", "y", "95 96 97 98 99"}[i]
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %s, not %s", res.Name, got, want)
+		}
+	}
+	for _, column := range []string{"file_row_number", "FILE_ROW_NUMBER"} {
+		named := l.table(t, "SELECT i AS a, 'y' AS s, -i AS "+column+" FROM range(100) t(i)")
+		for _, res := range l.count(t, named) {
+			if res.Status == StatusError || len(res.Sample.Rows) == 0 {
+				t.Errorf("%s: %+v", column, res)
+			}
+		}
+	}
+}
+
 // TestDivideMatchesBruteForce divides random rows by 130 rules, more than bits of any word, and compares with one query each.
 func TestDivideMatchesBruteForce(t *testing.T) {
 	var checks []string

@@ -19,7 +19,7 @@ const aggregatesAtOnce = 400
 // rules of single rows and all figures, then a narrow query for each key, and the queries of the project. Rows that fail
 // are counted; a few of them are fetched for those rules that fail. The metrics are for the checks of later runs.
 func (r *Runner) Count(ctx context.Context, t Table, checks []*models.Check) ([]Result, []Metric, error) {
-	c := &counting{Runner: r, table: t, results: make([]*Result, len(checks)), checks: checks, repeated: map[*models.Check]string{}}
+	c := &counting{Runner: r, table: t, results: make([]*Result, len(checks)), checks: checks, repeated: map[*models.Check]string{}, first: map[*models.Check]any{}}
 	if err := c.run(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -40,12 +40,14 @@ type counting struct {
 	rows    int64
 	// repeated are SELECTs of the keys that occur more than once, found already.
 	repeated map[*models.Check]string
+	// first are the least numbers that failing rows have in their files, found already: a list.
+	first map[*models.Check]any
 }
 
 // item is what one check wants of the shared scan.
 type item struct {
-	at    int // of the check
-	exprs []string
+	at    int      // of the check
+	exprs []string // aggregates; of a rule of single rows its own stand instead
 	known []string // the same from the files' statistics, without a table; nil when they do not tell
 	rule  *rule
 	done  func(ctx context.Context, values []any) error
@@ -111,13 +113,16 @@ func (c *counting) item(i int, check *models.Check) (item, error) {
 		return it, err
 	}
 	it.rule = rule
-	if rule.key == nil {
-		it.exprs = []string{c.Warehouse.Dialect().CountIf(rule.fails)}
-	}
 	it.done = func(_ context.Context, values []any) error {
 		res := result(check)
 		res.Checked, res.Failing, res.How = c.rows, integer(values[0]), HowScan
 		res.SQL = c.failing(rule)
+		if values = values[1:]; rule.values != "" && len(values) > 0 {
+			res.Keys, values = integer(values[0]), values[1:]
+		}
+		if len(values) > 0 {
+			c.first[check] = values[0]
+		}
 		Grade(&res, check)
 		c.set(i, res)
 		return nil
@@ -203,9 +208,9 @@ func (r *rule) present() string {
 // check is asked alone, so that the others still get their answer.
 func (c *counting) scan(ctx context.Context, items []item) error {
 	for first := true; first || len(items) > 0; first = false {
-		n, exprs := 0, []string{"count(*)"}
-		for n < len(items) && len(exprs) < aggregatesAtOnce {
-			exprs = append(exprs, items[n].exprs...)
+		n, exprs := 0, 1
+		for n < len(items) && exprs < aggregatesAtOnce {
+			exprs += max(3, len(items[n].exprs))
 			n++
 		}
 		batch := items[:n]
@@ -214,7 +219,8 @@ func (c *counting) scan(ctx context.Context, items []item) error {
 			c.rows = rowsOf(c.table.Files)
 			return nil
 		}
-		values, err := c.row(ctx, "SELECT "+strings.Join(exprs, ", ")+" FROM "+c.table.From)
+		sql, lengths := c.aggregates(batch)
+		values, err := c.row(ctx, sql)
 		if err != nil {
 			if n == 0 || !own(ctx, err) {
 				return err
@@ -225,16 +231,48 @@ func (c *counting) scan(ctx context.Context, items []item) error {
 			continue
 		}
 		c.rows = integer(values[0])
-		at := 1
-		for _, it := range batch {
-			if err := it.done(ctx, values[at:at+len(it.exprs)]); err != nil {
+		values = values[1:]
+		for i, it := range batch {
+			if err := it.done(ctx, values[:lengths[i]]); err != nil {
 				return err
 			}
-			at += len(it.exprs)
+			values = values[lengths[i]:]
 		}
 	}
 	return nil
 }
+
+// aggregates is the SELECT that answers the items after the number of all rows, and how many answers each has. The condition
+// of a rule is evaluated once, below the aggregates: for its failing rows, their different values and, in files, where the
+// first of them lie.
+func (c *counting) aggregates(items []item) (sql string, lengths []int) {
+	d := c.Warehouse.Dialect()
+	inner, outer := []string{"*"}, []string{"count(*)"}
+	from := c.table.From
+	placed := c.table.Exact && len(c.table.Files) > 0 && !slices.ContainsFunc(c.table.Columns, func(k warehouse.Column) bool { return strings.EqualFold(k.Name, warehouse.PositionRow) })
+	if placed {
+		from = "(\n" + d.ScanAt(c.table.Files, c.table.Columns) + "\n) AS f"
+	}
+	for _, it := range items {
+		exprs := it.exprs
+		if it.rule != nil {
+			fails := d.QuoteIdent(fmt.Sprintf("_millrace_fails_%d", len(inner)))
+			inner = append(inner, "("+it.rule.fails+") AS "+fails)
+			exprs = []string{d.CountIf(fails)}
+			if it.rule.values != "" {
+				exprs = append(exprs, d.CountDistinctIf(it.rule.values, fails))
+			}
+			if limit := c.checks[it.at].Limit; placed && 0 < limit && limit <= mostPlaced {
+				exprs = append(exprs, d.FirstRows(fails, limit))
+			}
+		}
+		outer, lengths = append(outer, exprs...), append(lengths, len(exprs))
+	}
+	return "SELECT " + strings.Join(outer, ", ") + " FROM (SELECT " + strings.Join(inner, ",\n  ") + "\nFROM " + from + ") AS t", lengths
+}
+
+// mostPlaced is how many failing rows a scan of all rows takes down.
+const mostPlaced = 100
 
 func rowsOf(files []warehouse.File) int64 {
 	rows := int64(0)
@@ -246,7 +284,8 @@ func rowsOf(files []warehouse.File) int64 {
 
 func (c *counting) oneByOne(ctx context.Context, items []item) error {
 	for _, it := range items {
-		values, err := c.row(ctx, "SELECT "+strings.Join(append([]string{"count(*)"}, it.exprs...), ", ")+" FROM "+c.table.From)
+		sql, _ := c.aggregates([]item{it})
+		values, err := c.row(ctx, sql)
 		switch {
 		case err == nil:
 			c.rows = integer(values[0])

@@ -111,9 +111,9 @@ func (c *compiler) rule(check *models.Check) (*rule, error) {
 		r.key, err = c.values(check.Columns)
 		return r, err
 	case *models.AcceptedValues:
-		err = c.listed(r, args.Values, " NOT IN ")
+		err = c.listed(r, args.Values, "NOT ")
 	case *models.RejectedValues:
-		err = c.listed(r, args.Values, " IN ")
+		err = c.listed(r, args.Values, "")
 	case *models.Relationships:
 		err = c.relationship(r, args)
 	case *models.Range:
@@ -166,7 +166,8 @@ func (c *compiler) literal(l models.Literal) string {
 	return c.d.QuoteLiteral(l.Text)
 }
 
-func (c *compiler) listed(r *rule, values []models.Literal, in string) error {
+// listed makes a rule of a list of values; not is "NOT " for those that must be in it.
+func (c *compiler) listed(r *rule, values []models.Literal, not string) error {
 	column, err := c.value(r.check.Columns[0])
 	if err != nil {
 		return err
@@ -182,11 +183,17 @@ func (c *compiler) listed(r *rule, values []models.Literal, in string) error {
 		return wrong("NULL passes in any case; name the others", "the list has no value but NULL")
 	}
 	r.values = column
-	r.fails = column + in + "(" + strings.Join(list, ", ") + ")"
-	if typed, err := c.column(r.check.Columns[0]); err == nil && isInteger(typed.Type) {
-		if least, most, ok := consecutive(values); ok { // one comparison instead of one for each value
-			r.fails = fmt.Sprintf("%s%sBETWEEN %d AND %d", column, strings.TrimSuffix(in, "IN "), least, most)
-		}
+	r.fails = column + " " + not + "IN (" + strings.Join(list, ", ") + ")"
+	typed, err := c.column(r.check.Columns[0])
+	if err != nil { // an expression
+		return nil
+	}
+	least, most, ok := consecutive(values)
+	switch {
+	case typed.Type == "VARCHAR":
+		r.fails = not + c.d.Listed(column, list)
+	case isInteger(typed.Type) && ok: // one comparison instead of one for each value
+		r.fails = fmt.Sprintf("%s %sBETWEEN %d AND %d", column, not, least, most)
 	}
 	return nil
 }

@@ -44,6 +44,7 @@ func (c *counting) samples(ctx context.Context) error {
 			}
 		default:
 			columns = c.shown(check)
+			rows = c.placed(check, rows)
 		}
 		sample, err := c.Sample(ctx, rows, columns, secret, check.Limit)
 		if err != nil && own(ctx, err) {
@@ -54,7 +55,25 @@ func (c *counting) samples(ctx context.Context) error {
 		}
 		res.Sample = sample
 	}
-	return c.distinct(ctx)
+	return nil
+}
+
+// placed is a SELECT of failing rows that were taken down while they were counted, or the one that searches the table. Where
+// there are several files rows of others may have the numbers of those that fail.
+func (c *counting) placed(check *models.Check, search string) string {
+	list, _ := c.first[check].([]any)
+	if len(list) == 0 {
+		return search
+	}
+	numbers := make([]string, len(list))
+	for i, n := range list {
+		numbers[i] = fmt.Sprint(n)
+	}
+	r, err := c.compiler(c.table).rule(check)
+	if err != nil {
+		return search
+	}
+	return fmt.Sprintf("SELECT * FROM (\n%s\n) AS f WHERE %s IN (%s) AND (%s)", c.Warehouse.Dialect().ScanAt(c.table.Files, c.table.Columns), warehouse.PositionRow, strings.Join(numbers, ", "), r.fails)
 }
 
 // hidden are the columns of a query's answer that may show what is secret: where the table has secret columns, all but those
@@ -71,32 +90,6 @@ func (c *counting) hidden(columns []warehouse.Column) map[string]bool {
 		}
 	}
 	return hidden
-}
-
-// distinct counts the different values among the rows that fail, as dbt does for accepted_values: all in one scan.
-func (c *counting) distinct(ctx context.Context) error {
-	var exprs, conditions []string
-	var of []*Result
-	for i, res := range c.results {
-		r, err := c.compiler(c.table).rule(c.checks[i])
-		if res.Failing == 0 || err != nil || r.values == "" || r.key != nil {
-			continue
-		}
-		exprs = append(exprs, fmt.Sprintf("count(DISTINCT CASE WHEN %s THEN %s END)", r.fails, r.values))
-		conditions, of = append(conditions, "("+r.fails+")"), append(of, res)
-	}
-	if len(of) == 0 {
-		return nil
-	}
-	values, err := c.row(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE %s", strings.Join(exprs, ", "), c.table.From, strings.Join(conditions, " OR ")))
-	if err != nil {
-		return fmt.Errorf("count the values that fail: %w", err)
-	}
-	for k, res := range of {
-		res.Keys = integer(values[k])
-		res.Message = describe(res)
-	}
-	return nil
 }
 
 // shown are the columns of a sample: those that tell rows apart, those that the check is about, and, when that is not
