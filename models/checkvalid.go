@@ -54,6 +54,8 @@ func (l *loader) validSettings(w *written, spec checkKind) bool {
 		return l.bad(w, "limit", "0 keeps no sample", "limit must not be negative")
 	case w.Where != "" && w.Kind == "sql":
 		return l.bad(w, "where", "put the condition into the query", "where has no effect on a query")
+	case w.Where != "" && w.Kind == "volume" && w.Args.(*Volume).New:
+		return l.bad(w, "where", "without new: true the rows of the table are counted, and where leaves some out", "where has no effect with new: true")
 	case isTemplate(w.Where):
 		return l.bad(w, "where", "write ${var:name} for a variable", "where is plain SQL: {{ … }} means nothing in it")
 	}
@@ -184,9 +186,6 @@ func (a *Freshness) contradiction() *contradiction {
 }
 
 func (a *Volume) contradiction() *contradiction {
-	if a.New {
-		return &contradiction{"new", "without it the rows of the table are counted", "this version does not count the rows of a run"}
-	}
 	return a.History.contradiction()
 }
 
@@ -194,8 +193,8 @@ func (a *Distribution) contradiction() *contradiction {
 	if a.Min != nil && a.Max != nil && *a.Min > *a.Max {
 		return &contradiction{"min", "no value can meet both", fmt.Sprintf("min %g is greater than max %g", *a.Min, *a.Max)}
 	}
-	if a.Metric == "drift" {
-		return &contradiction{"metric", "mean, distinct_share and null_share move as well when the values do", "this version does not measure drift"}
+	if a.Metric == "drift" && (a.Min != nil || a.Max != nil && *a.Max <= 0) {
+		return &contradiction{"metric", "write metric: drift, max: 0.25", "drift is 0 when nothing has moved: it has a max greater than 0, and no min"}
 	}
 	if q := a.Quantile; q != nil && (a.Metric != "median" || *q < 0 || *q > 1) {
 		return &contradiction{"quantile", "write metric: median, quantile: 0.95", "quantile must be between 0 and 1, with metric: median"}

@@ -39,6 +39,9 @@ type audit struct {
 	columns []warehouse.Column // of the rows that were divided
 	from    map[string]string  // where the rows of a file came from
 
+	published string // a SELECT of the version before, "" when there is none to compare with
+	brought   *int64 // rows that the run has brought
+
 	divisions int
 	settled   string // hash of the rules that keep rows out, once all published rows are known to pass them
 }
@@ -252,6 +255,7 @@ func (a *audit) judge(ctx context.Context, v *warehouse.Version, checks []*model
 	if len(t.Key) == 0 {
 		t.Key = keyOf(a.node)
 	}
+	t.Before, t.Brought = a.published, a.brought
 	if v.View != "" && passes(checks) > 4 {
 		// Each pass computes the view again; a handful of narrow ones costs less than writing all of it.
 		f, err := a.Warehouse.Write(ctx, "SELECT * FROM "+t.From, filepath.Join(a.dir, "view.parquet"))
@@ -271,6 +275,10 @@ func (a *audit) judge(ctx context.Context, v *warehouse.Version, checks []*model
 
 // judgeAll judges the new version, and rows that were published under other rules.
 func (a *audit) judgeAll(ctx context.Context, v *warehouse.Version, checks []*models.Check) error {
+	if before := a.before.Table(nameOf(a.node)); before != nil && before.View == "" && before.Rows > 0 { // a view shows what its tables are now
+		a.published = a.Warehouse.Dialect().Select(before.Version)
+	}
+	a.brought = broughtBy(a.step.Equations)
 	if err := a.judge(ctx, v, checks); err != nil {
 		return err
 	}
@@ -278,6 +286,20 @@ func (a *audit) judgeAll(ctx context.Context, v *warehouse.Version, checks []*mo
 		return err
 	}
 	return a.verdict()
+}
+
+// broughtBy is the number of rows that came in by a step's equations: landed or built, those included that were diverted. Nil
+// when they do not say.
+func broughtBy(equations []warehouse.Equation) *int64 {
+	for _, name := range []string{"landed", "checked", "built"} {
+		for _, e := range equations {
+			if e.Name == name || e.Name == "read" && name == "landed" {
+				rows := e.Get(name)
+				return &rows
+			}
+		}
+	}
+	return nil
 }
 
 // add keeps a result. A check that divides rows several times, because a merge brought new facts, has one result.

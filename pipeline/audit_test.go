@@ -353,6 +353,37 @@ func TestVolumeHistory(t *testing.T) {
 	}
 }
 
+// TestNewRows: what a run brings to a table that only grows is compared with what others brought.
+func TestNewRows(t *testing.T) {
+	yml := strings.ReplaceAll(shop("append", "{ volume: { new: true, min_runs: 5 } }, { not_null: { column: email, severity: quarantine } }, { distribution: { column: id, metric: drift, max: 5 } }"), "customers.csv", "c*.csv")
+	dir := project(t, map[string]string{"millrace.yml": yml})
+	deliver := func(night, n int) *pipeline.Report {
+		text := "id,email,at\n"
+		for i := range n {
+			text += fmt.Sprintf("%d,a@x.de,%d\n", i, night)
+		}
+		write(t, dir, map[string]string{fmt.Sprintf("c%d.csv", night): text + "0,,1\n"})
+		return run(t, engine(t, dir))
+	}
+	for night := range 6 {
+		r := deliver(night, 100)
+		succeeded(t, r)
+		if c := checked(t, r, "erp.customers", "volume"); *c.Value != 101 {
+			t.Errorf("%+v", c)
+		}
+		if c := checked(t, r, "erp.customers", "distribution_id"); night == 0 && c.Value != nil || night > 0 && *c.Value != 0 {
+			t.Errorf("night %d: %+v", night, c)
+		}
+	}
+	if r := deliver(7, 700); checked(t, r, "erp.customers", "volume").Status != check.StatusFail || checked(t, r, "erp.customers", "distribution_id").Status != check.StatusPass {
+		t.Errorf("%+v", r.Checks)
+	}
+	found, err := engine(t, dir).Check(t.Context(), engine(t, dir).Project.Nodes)
+	if err != nil || found.Failed() || !strings.HasPrefix(found.Checks[0].Message, "not judged") {
+		t.Errorf("%v %+v", err, found)
+	}
+}
+
 // TestViewsWithoutChecksAreNotRead: what nobody checks costs nothing.
 func TestViewsWithoutChecksAreNotRead(t *testing.T) {
 	dir := project(t, map[string]string{"millrace.yml": "name: p\n", "models/v.sql": "select i from range(3) t(i) where error('row ' || i) = 'x'"})

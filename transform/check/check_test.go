@@ -288,6 +288,35 @@ func TestSamplesOfFiles(t *testing.T) {
 	}
 }
 
+// TestDrift: what has moved since the version before is found, of numbers, times and texts; what has not is not.
+func TestDrift(t *testing.T) {
+	before := "SELECT i % 100 AS n, TIMESTAMP '2026-01-01' + INTERVAL (i % 50) HOUR AS ts, CASE WHEN i % 7 = 0 THEN DATE 'infinity' ELSE DATE '2026-01-01' + i::INT % 9 END AS d, 'v' || (i % 3) AS s, CASE WHEN i % 10 > 0 THEN i END AS m, i / 0.0 AS x FROM range(10000) t(i)"
+	for column, moved := range map[string]string{"n": "n * 2", "ts": "ts + INTERVAL 1 DAY", "d": "DATE 'infinity'", "s": "CASE WHEN s = 'v1' THEN 'new' ELSE s END", "m": "CASE WHEN m % 3 = 0 THEN m END", "x": "1.5"} {
+		l := open(t, "distribution: { column: "+column+", metric: drift }", "distribution: { column: "+column+", metric: drift, max: 100 }")
+		judge := func(now, before string) []Result {
+			table := l.table(t, now)
+			table.Before = before
+			return l.count(t, table)
+		}
+		if res := judge(before, before); res[0].Status != StatusPass || *res[0].Value != 0 {
+			t.Errorf("%s: the same values: %+v", column, res[0])
+		}
+		shuffled := "SELECT * FROM (" + before + ") WHERE random() < 0.8"
+		if res := judge(shuffled, before); res[0].Status != StatusPass {
+			t.Errorf("%s: a random part of them: %s", column, res[0].Message)
+		}
+		res := judge("SELECT * REPLACE ("+moved+" AS "+column+") FROM ("+before+")", before)
+		if res[0].Status != StatusFail || res[1].Status != StatusPass {
+			t.Errorf("%s: %s; %s", column, res[0].Message, res[1].Message)
+		}
+		for _, none := range []string{"", "SELECT 1 AS other", "SELECT * FROM (" + before + ") WHERE false"} {
+			if res := judge(before, none); res[0].Status != StatusPass || !strings.HasPrefix(res[0].Message, "not judged: ") {
+				t.Errorf("%s against %q: %+v", column, none, res[0])
+			}
+		}
+	}
+}
+
 // TestDivideMatchesBruteForce divides random rows by 130 rules, more than bits of any word, and compares with one query each.
 func TestDivideMatchesBruteForce(t *testing.T) {
 	var checks []string

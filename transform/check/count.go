@@ -67,7 +67,7 @@ func (c *counting) run(ctx context.Context) error {
 			continue
 		}
 		switch {
-		case check.Kind == "sql":
+		case check.Kind == "sql" || isDrift(check):
 			queries = append(queries, it)
 		case it.rule != nil && it.rule.key != nil:
 			keys = append(keys, it)
@@ -307,9 +307,12 @@ func (c *counting) alone(ctx context.Context, it item) error {
 	check := c.checks[it.at]
 	res := result(check)
 	err := error(nil)
-	if it.rule != nil {
+	switch args := check.Args.(type) {
+	case *models.Unique:
 		err = c.unique(ctx, it.rule, &res)
-	} else {
+	case *models.Distribution:
+		err = c.drift(ctx, check, args, &res)
+	default:
 		err = c.query(ctx, check, &res)
 	}
 	if err != nil {

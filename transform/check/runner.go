@@ -33,6 +33,10 @@ type Table struct {
 	// Files hold all of the rows, and no others when Exact: their statistics say what need not be counted. Nil when unknown.
 	Files []warehouse.File
 	Exact bool
+	// Before is a SELECT of the version that was published before; "" when there is none.
+	Before string
+	// Brought is the number of rows that the run has brought, those that were diverted too; nil when no run did.
+	Brought *int64
 	// Key are columns that tell rows apart in samples; may be empty.
 	Key []string
 	// Secret are columns whose values are not shown.
