@@ -37,7 +37,7 @@ type audit struct {
 	metrics []check.Metric
 	bad     []warehouse.File   // quarantined rows, one file for each division
 	columns []warehouse.Column // of the rows that were divided
-	from    map[string]string  // where the rows of a file came from
+	from    map[string]origin  // where the rows of a file came from
 
 	published string // a SELECT of the version before, "" when there is none to compare with
 	brought   *int64 // rows that the run has brought
@@ -187,8 +187,8 @@ func (a *audit) rows(files []warehouse.File, columns []warehouse.Column) (check.
 
 // cameFrom tells where a file's rows came from. A file that a division wrote has not all of them.
 func (a *audit) cameFrom(path string) (where string, all bool) {
-	where = a.from[path]
-	return where, where != "" && !strings.HasPrefix(path, a.dir)
+	o := a.from[path]
+	return o.where, o.numbered && !strings.HasPrefix(path, a.dir)
 }
 
 // divide parts rows by the checks and keeps what failed.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/load"
@@ -93,13 +94,26 @@ func (x *extraction) openAudit(ctx context.Context) (*audit, func(), error) {
 	return a, func() { _ = w.Close() }, nil
 }
 
-// origins tells where each part's rows came from: the files of the source, or the slice.
-func origins(parts []journal.Part) map[string]string {
-	from := map[string]string{}
+// origin tells where a part's rows came from: the files of the source, or the slice.
+type origin struct {
+	where string
+	// numbered says that a row's number in the part is its number there: one file, of which nothing was rejected, and so few
+	// rows that the engine cannot have written them in another order.
+	numbered bool
+}
+
+// vector is how many rows DuckDB never parts (STANDARD_VECTOR_SIZE).
+const vector = 2048
+
+func origins(parts []journal.Part) map[string]origin {
+	from := map[string]origin{}
 	for _, p := range parts {
-		if from[p.File.Path] = p.Detail["files"]; from[p.File.Path] == "" {
-			from[p.File.Path] = "slice " + p.Slice
+		files := p.Detail["files"]
+		if files == "" {
+			from[p.File.Path] = origin{where: "slice " + p.Slice}
+			continue
 		}
+		from[p.File.Path] = origin{files, !strings.Contains(files, ", ") && p.Seq == 0 && p.Resume == "" && p.Read == p.Landed && p.Landed <= vector}
 	}
 	return from
 }

@@ -57,7 +57,7 @@ func TestQuarantine(t *testing.T) {
 			if got := fmt.Sprint(query(t, e, "SELECT id, _failed_rules FROM erp.customers__quarantine ORDER BY id")); got != "[[2 [not_null_email]] [3 [unique_email]] [4 [unique_email]]]" {
 				t.Errorf("quarantined %s", got)
 			}
-			if got := fmt.Sprint(query(t, e, "SELECT count(*), min(_quarantined_run) FROM erp.customers__quarantine WHERE _quarantined_from LIKE '%customers.csv%'")); got != "[[3 "+r.Run.ID+"]]" {
+			if got := fmt.Sprint(query(t, e, "SELECT count(*), min(_quarantined_run) FROM erp.customers__quarantine WHERE _quarantined_from LIKE '%customers.csv' OR _quarantined_from LIKE '%customers.csv row ' || id")); got != "[[3 "+r.Run.ID+"]]" {
 				t.Errorf("where from: %s", got)
 			}
 			if got := fmt.Sprint(query(t, e, "SELECT count(*) FROM main.known")); got != "[[3]]" {
@@ -103,6 +103,23 @@ func TestQuarantineAgainstPublishedRows(t *testing.T) {
 	}
 	if got := fmt.Sprint(query(t, engine(t, dir), "SELECT id FROM erp.customers__quarantine ORDER BY id")); got != "[[2] [3]]" {
 		t.Errorf("%s", got)
+	}
+}
+
+// TestRowNumbers: a quarantined row has a number only where that is surely its number in the file.
+func TestRowNumbers(t *testing.T) {
+	for name, files := range map[string]map[string]string{
+		"customers.csv row 2": {"customers.csv": "id,email,at\n1,a,1\n2,,2\n"},
+		"customers.csv":       {"customers.csv": "id,email,at\n1,a,1\nx,y,z,w\n2,,2\n"}, // a record is rejected
+		"customers2.csv":      {"customers.csv": "id,email,at\n1,a,1\n", "customers2.csv": "id,email,at\n2,,2\n"},
+	} {
+		yml := strings.NewReplacer("customers.csv", "customers*.csv", "max_shrink", "columns: { id: BIGINT, email: VARCHAR, at: BIGINT }, max_rejects: 90%, max_shrink").Replace(shop("full", quarantining))
+		files["millrace.yml"] = yml
+		e := engine(t, project(t, files))
+		succeeded(t, run(t, e))
+		if got := fmt.Sprint(query(t, e, "SELECT parse_filename(_quarantined_from) FROM erp.customers__quarantine")); !strings.HasSuffix(got, name+"]]") {
+			t.Errorf("%s: %s", name, got)
+		}
 	}
 }
 
