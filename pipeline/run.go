@@ -169,14 +169,14 @@ func (e *Engine) Retry(ctx context.Context, id string) (*Report, error) {
 // own its nodes now.
 func (e *Engine) retried(ctx context.Context, id string) (string, []string, error) {
 	if id == "" {
-		runs, err := e.Journal.Runs(ctx, journal.Filter{Limit: 1})
+		newest, err := e.newest(ctx, journal.Filter{})
+		if errors.Is(err, journal.ErrNotFound) {
+			return "", nil, fmt.Errorf("%w: there was no run yet", ErrNoRetry)
+		}
 		if err != nil {
 			return "", nil, err
 		}
-		if len(runs) == 0 {
-			return "", nil, fmt.Errorf("%w: there was no run yet", ErrNoRetry)
-		}
-		id = runs[0].ID
+		id = newest.ID
 	}
 	old, err := e.Journal.Run(ctx, id)
 	if err != nil {
@@ -202,6 +202,9 @@ func (e *Engine) retryable(ctx context.Context, id string, locks []string) (jour
 	if old.Status == journal.Succeeded || old.Status == journal.Abandoned {
 		return old, fmt.Errorf("%w: run %s has %s", ErrNoRetry, old.ID, old.Status)
 	}
+	if old.Selection.Replay != nil {
+		return old, fmt.Errorf("%w: run %s was a replay: give its command again", ErrNoRetry, old.ID)
+	}
 	if old.Selection.Target != e.Project.Target.Name {
 		return old, fmt.Errorf("%w: run %s was for target %q: add --target %[3]s", ErrNoRetry, old.ID, old.Selection.Target)
 	}
@@ -215,14 +218,28 @@ func (e *Engine) retryable(ctx context.Context, id string, locks []string) (jour
 	return old, nil
 }
 
-// latest is the newest run that took any of the locks.
+// newest is the newest run that read or built something; replays do not count, because no run's windows end with them.
+func (e *Engine) newest(ctx context.Context, f journal.Filter) (journal.Run, error) {
+	runs, err := e.Journal.Runs(ctx, f)
+	if err != nil {
+		return journal.Run{}, err
+	}
+	for _, r := range runs {
+		if r.Selection.Replay == nil {
+			return r, nil
+		}
+	}
+	return journal.Run{}, journal.ErrNotFound
+}
+
+// latest is the newest run, but for replays, that took any of the locks.
 func (e *Engine) latest(ctx context.Context, locks []string) (journal.Run, error) {
 	runs, err := e.Journal.Runs(ctx, journal.Filter{})
 	if err != nil {
 		return journal.Run{}, err
 	}
 	for _, r := range runs {
-		if shares(r, locks) {
+		if r.Selection.Replay == nil && shares(r, locks) {
 			return r, nil
 		}
 	}
@@ -288,7 +305,11 @@ func (e *Engine) settle(ctx context.Context, locks []string) (*journal.Run, erro
 			if err != nil {
 				return nil, err
 			}
-			if !completed {
+			if !completed && old.Selection.Replay != nil { // nothing is lost: the rows are still in quarantine
+				if err := e.Journal.SetRunStatus(ctx, old.ID, journal.Abandoned, "its process ended; a replay is not resumed, but begun anew", e.Clock()); err != nil {
+					return nil, err
+				}
+			} else if !completed {
 				interrupted = append(interrupted, old)
 			}
 		}

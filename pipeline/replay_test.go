@@ -1,0 +1,154 @@
+package pipeline_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/transform/check"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// replay replays quarantined rows and expects the replay itself to come to an end.
+func replay(t *testing.T, e *pipeline.Engine, node string, change ...func(*pipeline.ReplayRequest)) *pipeline.Report {
+	t.Helper()
+	req := pipeline.ReplayRequest{Node: e.Project.Node(node)}
+	for _, c := range change {
+		c(&req)
+	}
+	r, err := e.Replay(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// closed checks the equations of a step, and gives the values of one that is written "name term term…".
+func closed(t *testing.T, s journal.Step, terms string) []int64 {
+	t.Helper()
+	var values []int64
+	names := strings.Fields(terms)
+	for _, eq := range s.Equations {
+		if !eq.Closes() {
+			t.Errorf("%s", eq)
+		}
+		if eq.Name == names[0] {
+			for _, term := range names {
+				values = append(values, eq.Get(term))
+			}
+		}
+	}
+	return values
+}
+
+var customersTable = warehouse.Name{Schema: "erp", Table: "customers"}
+
+const relaxed = "{ not_null: { column: email, severity: quarantine, error_if: '> 90%' } }, { unique: { column: email, severity: warn } }"
+
+// TestReplay: rows that pass a rule as it is now enter the table, whatever the mode; the others stay, and nothing is doubled.
+func TestReplay(t *testing.T) {
+	for _, mode := range []string{"full", "append", "incremental"} {
+		t.Run(mode, func(t *testing.T) {
+			dir := project(t, map[string]string{"millrace.yml": shop(mode, quarantining), "customers.csv": customers,
+				"models/known.sql": "{{ config(materialized='table') }} select * from {{ source('erp', 'customers') }}",
+				"models/view.sql":  "{{ config(materialized='view') }} select * from {{ ref('known') }}"})
+			succeeded(t, run(t, engine(t, dir)))
+			cursor := manifest(t, engine(t, dir)).Table(customersTable).Cursor
+			write(t, dir, map[string]string{"millrace.yml": shop(mode, relaxed)})
+			e := engine(t, dir)
+			ids := fmt.Sprint(query(t, e, "SELECT _quarantined_id FROM erp.customers__quarantine WHERE id = 2"))
+
+			dry := replay(t, e, "erp.customers", func(r *pipeline.ReplayRequest) { r.DryRun = true })
+			succeeded(t, dry)
+			if got := closed(t, step(t, dry, "erp.customers"), "replayed passed quarantined"); fmt.Sprint(got) != "[3 2 1]" || dry.Snapshot != 0 {
+				t.Errorf("dry run: %v, snapshot %d", got, dry.Snapshot)
+			}
+			if got := fmt.Sprint(query(t, e, "SELECT count(*) FROM erp.customers")); got != "[[3]]" {
+				t.Errorf("a dry run published %s", got)
+			}
+
+			r := replay(t, e, "erp.customers")
+			succeeded(t, r)
+			s := step(t, r, "erp.customers")
+			if got := closed(t, s, "replayed passed quarantined"); fmt.Sprint(got) != "[3 2 1]" || s.Rows != 5 {
+				t.Errorf("%d rows, %v", s.Rows, s.Equations)
+			}
+			if got := closed(t, s, "quarantine before replayed quarantined"); fmt.Sprint(got) != "[1 3 3 1]" {
+				t.Errorf("%v", s.Equations)
+			}
+			if got := closed(t, s, "published before inserted"); fmt.Sprint(got) != "[5 3 2]" {
+				t.Errorf("%v", s.Equations)
+			}
+			if got := fmt.Sprint(query(t, e, "SELECT id FROM erp.customers ORDER BY id")); got != "[[1] [3] [4] [5] [6]]" {
+				t.Errorf("published %s", got)
+			}
+			if got := fmt.Sprint(query(t, e, "SELECT id, _failed_rules, _quarantined_run FROM erp.customers__quarantine")); got != "[[2 [not_null_email] "+r.Run.ID+"]]" {
+				t.Errorf("quarantined %s", got)
+			}
+			if got := fmt.Sprint(query(t, e, "SELECT _quarantined_id FROM erp.customers__quarantine WHERE _quarantined_from LIKE '%customers.csv%'")); got != ids {
+				t.Errorf("the id was %s and is %s", ids, got)
+			}
+			if got := manifest(t, e).Table(customersTable).Cursor; got != cursor {
+				t.Errorf("the cursor was %q and is %q", cursor, got)
+			}
+			if fmt.Sprint(r.Stale) != "[main.known]" {
+				t.Errorf("stale: %v", r.Stale)
+			}
+			if c := checked(t, r, "erp.customers", "not_null_email"); c.Status != check.StatusWarn || c.Failing != 1 || c.Checked != 3 {
+				t.Errorf("%+v", c)
+			}
+			r = replay(t, e, "erp.customers") // again: nothing is lost or doubled
+			succeeded(t, r)
+			if got := fmt.Sprint(query(t, e, "SELECT (SELECT count(*) FROM erp.customers), (SELECT count(*) FROM erp.customers__quarantine)")); got != "[[5 1]]" {
+				t.Errorf("%s", got)
+			}
+			succeeded(t, run(t, engine(t, dir)))
+			if got := fmt.Sprint(query(t, e, "SELECT count(*) FROM erp.customers")); got != "[[5]]" {
+				t.Errorf("after the next run: %s", got)
+			}
+		})
+	}
+}
+
+// TestReplayIsSuperseded: a quarantined row that is older than what is published leaves the quarantine and changes nothing.
+func TestReplayIsSuperseded(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": shop("incremental", quarantining), "customers.csv": customers})
+	succeeded(t, run(t, engine(t, dir)))
+	write(t, dir, map[string]string{"millrace.yml": shop("incremental", "{ row_count: { min: 1 } }"), "customers.csv": "id,email,at\n2,new@x.de,7\n"})
+	succeeded(t, run(t, engine(t, dir)))
+	e := engine(t, dir)
+	r := replay(t, e, "erp.customers", func(r *pipeline.ReplayRequest) { r.Rule = "not_null_email" })
+	succeeded(t, r)
+	s := step(t, r, "erp.customers")
+	if got := closed(t, s, "landed inserted updated unchanged superseded"); fmt.Sprint(got) != "[1 0 0 0 1]" {
+		t.Errorf("%v", s.Equations)
+	}
+	mentions(t, strings.Join(s.Notes, "\n"), "superseded", "that failed not_null_email")
+	if got := fmt.Sprint(query(t, e, "SELECT email FROM erp.customers WHERE id = 2")); got != "[[new@x.de]]" {
+		t.Errorf("%s", got)
+	}
+	if got := fmt.Sprint(query(t, e, "SELECT id FROM erp.customers__quarantine ORDER BY id")); got != "[[3] [4]]" {
+		t.Errorf("%s", got)
+	}
+}
+
+// TestReplayFailsItsChecks: the new version is judged, and rows go back to where they were when it may not be seen.
+func TestReplayFailsItsChecks(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": shop("append", quarantining), "customers.csv": customers})
+	succeeded(t, run(t, engine(t, dir)))
+	write(t, dir, map[string]string{"millrace.yml": shop("append", "{ row_count: { max: 4 } }")})
+	e := engine(t, dir)
+	r := replay(t, e, "erp.customers")
+	if *r.Run.ExitCode != pipeline.ExitChecks || r.Snapshot != 0 {
+		t.Errorf("exit code %d, snapshot %d", *r.Run.ExitCode, r.Snapshot)
+	}
+	if got := fmt.Sprint(query(t, e, "SELECT (SELECT count(*) FROM erp.customers), (SELECT count(*) FROM erp.customers__quarantine)")); got != "[[3 3]]" {
+		t.Errorf("%s", got)
+	}
+	if _, err := e.Retry(t.Context(), r.Run.ID); !errors.Is(err, pipeline.ErrNoRetry) {
+		t.Errorf("%v", err)
+	}
+}
