@@ -26,6 +26,7 @@ type ReplayRequest struct {
 	Node   *models.Node
 	Run    string // only rows that this run kept out, by its id or the beginning of it
 	Rule   string // only rows that failed this rule
+	File   string // only rows that this file has, corrected; Run and Rule are "" then
 	DryRun bool   // say what would become of them, and publish nothing
 }
 
@@ -46,7 +47,9 @@ type replay struct {
 	ReplayRequest
 	table, quarantine *load.Table // as they are published
 	columns           []warehouse.Column
-	where             string // SQL: which of the quarantined rows
+	where             string       // SQL: which of the quarantined rows
+	corrected         *corrections // what the file says of them; nil without one
+	passed            int64        // rows that are in the table now
 }
 
 // Replay runs quarantined rows of a node through its checks as they are now. Those that pass enter the table as the rows of
@@ -72,14 +75,14 @@ func (e *Engine) Replay(ctx context.Context, req ReplayRequest) (*Report, error)
 	}
 	now := e.Clock()
 	r := &run{Engine: e, nodes: []*models.Node{req.Node}, replay: rp, selection: journal.Selection{Nodes: []string{req.Node.Name()}, Target: e.Project.Target.Name,
-		Replay: &journal.Replay{Run: req.Run, Rule: req.Rule, DryRun: req.DryRun}}}
+		Replay: &journal.Replay{Run: req.Run, Rule: req.Rule, File: req.File, DryRun: req.DryRun}}}
 	r.Run = journal.Run{ID: newRunID(now), Pipeline: strings.Join(locks, "+"), LogicalTime: now, Attempt: 1, Selection: r.selection, ProjectHash: e.Project.Hash}
 	defer func() { _ = os.RemoveAll(r.runDir(r.ID)) }() // it is not resumed: the rows are still in quarantine
 	report, err := r.execute(ctx)
 	if req.DryRun {
 		err = errors.Join(err, os.RemoveAll(r.rejectsDir(r.ID)))
 	}
-	if report != nil && report.Snapshot != 0 {
+	if report != nil && report.Snapshot != 0 && rp.passed > 0 {
 		report.Stale = r.outdated()
 	}
 	return report, err
@@ -109,10 +112,10 @@ func (e *Engine) replayable(ctx context.Context, req ReplayRequest) (*replay, er
 	if why := rp.madeOtherwise(); why != "" {
 		return nil, refused(fmt.Sprintf("millrace run %s first; the rows stay in quarantine", n.Name()), "%s: nothing can be added to it", why)
 	}
-	if err := e.find(ctx, rp); err != nil {
-		return nil, err
+	if req.File != "" { // which is read once there is a place to put it
+		return rp, nil
 	}
-	return rp, nil
+	return rp, e.find(ctx, rp)
 }
 
 func quarantineOf(n *models.Node) warehouse.Name {
@@ -154,6 +157,11 @@ func (rp *replay) key() []string {
 
 // replayRows is the work of a replay.
 func (r *run) replayRows(ctx context.Context) error {
+	if r.replay.File != "" {
+		if err := r.correct(ctx); err != nil {
+			return err
+		}
+	}
 	return errors.Join(r.step(ctx, r.replay.Node, r.replayed), r.halted())
 }
 
@@ -208,6 +216,12 @@ func (rp *replay) String() string {
 	}
 	if rp.Rule != "" {
 		text += ", that failed " + rp.Rule
+	}
+	if rp.corrected != nil {
+		text += ", corrected by " + rp.File
+	}
+	if rp.corrected != nil && rp.corrected.gone > 0 {
+		text += fmt.Sprintf("; %d rows of it are in quarantine no more and are left out", rp.corrected.gone)
 	}
 	return text
 }

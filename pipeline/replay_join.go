@@ -50,6 +50,7 @@ func (j *joining) beside(ctx context.Context, t *load.Table, files []warehouse.F
 	}
 	t.Version, t.Equations = *v, []warehouse.Equation{equation}
 	switch m := j.node.Model; {
+	case equation.Get("inserted") == 0:
 	case m == nil && j.node.Stream.Mode == string(extract.Full):
 		j.note("the rows are added to what is published: the next full load of the stream replaces all of it")
 	case m != nil && m.Materialized == models.Table:
@@ -221,11 +222,15 @@ func (j *joining) account(t, q *load.Table) error {
 	if err != nil {
 		return err
 	}
+	j.replay.passed = passed
 	replayed := warehouse.Equation{Name: "replayed", Rows: rows, Terms: []warehouse.Term{{Name: "passed", Rows: passed}, {Name: "quarantined", Rows: again}}}
 	q.Equations = []warehouse.Equation{{Name: "quarantine", Rows: q.Rows, Terms: []warehouse.Term{{Name: "before", Rows: j.replay.quarantine.Rows},
 		{Name: "replayed", Rows: rows, Minus: true}, {Name: "quarantined", Rows: again}}}}
 	t.Equations = append([]warehouse.Equation{replayed}, t.Equations...)
 	j.step.Equations = slices.Concat(t.Equations, q.Equations)
+	if c := j.replay.corrected; c != nil {
+		j.step.Equations = append([]warehouse.Equation{{Name: "file", Rows: c.rows, Terms: []warehouse.Term{{Name: "replayed", Rows: rows}, {Name: "gone", Rows: c.gone}}}}, j.step.Equations...)
+	}
 	return closes(j.step.Equations)
 }
 

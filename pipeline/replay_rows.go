@@ -105,40 +105,46 @@ func (e *Engine) nothingQuarantined(ctx context.Context, rp *replay) error {
 
 // enter settles the columns that the rows have in the table: the table's own, for it may have changed since they were kept out.
 func (rp *replay) enter(ctx context.Context, w warehouse.Warehouse) error {
-	var lost []string
-	for _, c := range rp.quarantine.Columns {
-		switch at := column(rp.table.Columns, c.Name); {
-		case column(check.QuarantineColumns(nil), c.Name) >= 0:
-		case at < 0:
-			lost = append(lost, c.Name)
-		default:
-			rp.columns = append(rp.columns, rp.table.Columns[at])
-		}
-	}
 	d := w.Dialect()
-	for _, name := range lost {
-		n, err := countOf(ctx, w, "SELECT 1 FROM (\n"+rp.quarantined()+"\n) AS q WHERE "+d.QuoteIdent(name)+" IS NOT NULL")
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			return refused("add the column to the table again, or deliver the rows anew", "%d of the rows have a value in column %q, which %s has no more", n, name, rp.Node.Name())
-		}
-	}
-	for _, c := range rp.columns {
-		// What is a value of the old type must be the same value of the new one.
-		was := rp.quarantine.Columns[column(rp.quarantine.Columns, c.Name)].Type
-		if was == c.Type {
+	for _, c := range rp.table.Columns {
+		_, corrected := rp.cell(d, c.Name)
+		at := column(rp.quarantine.Columns, c.Name)
+		if at < 0 && !corrected {
 			continue
 		}
-		name := d.QuoteIdent(c.Name)
+		rp.columns = append(rp.columns, c)
+		if corrected || rp.quarantine.Columns[at].Type == c.Type {
+			continue
+		}
+		// What is a value of the old type must be the same value of the new one.
+		was, name := rp.quarantine.Columns[at].Type, d.QuoteIdent(c.Name)
 		n, err := countOf(ctx, w, fmt.Sprintf("SELECT 1 FROM (\n%s\n) AS q WHERE %s IS NOT NULL AND TRY_CAST(TRY_CAST(%[2]s AS %s) AS %s) IS DISTINCT FROM %[2]s",
 			rp.quarantined(), name, d.Type(c.Type), d.Type(was)))
 		if err != nil {
 			return err
 		}
 		if n > 0 {
-			return refused("export them, correct them, and deliver them anew", "%d of the rows have a value in column %q that is no %s, which the column has become since; it was %s", n, c.Name, c.Type, was)
+			return refused("millrace rejects export writes them to a file in which they can be corrected", "%d of the rows have a value in column %q that is no %s, which the column has become since; it was %s", n, c.Name, c.Type, was)
+		}
+	}
+	if rp.corrected != nil {
+		return nil // its columns say what is taken
+	}
+	return rp.keepsAll(ctx, w)
+}
+
+// keepsAll refuses rows with values for which the table has no column any more.
+func (rp *replay) keepsAll(ctx context.Context, w warehouse.Warehouse) error {
+	for _, c := range rp.quarantine.Columns {
+		if column(rp.table.Columns, c.Name) >= 0 || column(check.QuarantineColumns(nil), c.Name) >= 0 {
+			continue
+		}
+		n, err := countOf(ctx, w, "SELECT 1 FROM (\n"+rp.quarantined()+"\n) AS q WHERE "+w.Dialect().QuoteIdent(c.Name)+" IS NOT NULL")
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return refused("to replay them without it: millrace rejects export, take the column out of the file, replay --file", "%d of the rows have a value in column %q, which %s has no more", n, c.Name, rp.Node.Name())
 		}
 	}
 	return nil
@@ -167,14 +173,18 @@ func (j *joining) stage(ctx context.Context) error {
 	d := j.Warehouse.Dialect()
 	items := make([]string, len(j.replay.columns))
 	for i, c := range j.replay.columns {
-		items[i] = fmt.Sprintf("CAST(%s AS %s) AS %[1]s", d.QuoteIdent(c.Name), d.Type(c.Type))
+		value, err := j.replay.value(d, c)
+		if err != nil {
+			return err
+		}
+		items[i] = value + " AS " + d.QuoteIdent(c.Name)
 	}
-	more := "CAST(NULL AS VARCHAR) AS " + check.QuarantinedID // rows of an older quarantine have none
+	id := "CAST(NULL AS VARCHAR)" // rows of an older quarantine have none
 	if column(j.replay.quarantine.Columns, check.QuarantinedID) >= 0 {
-		more = check.QuarantinedID
+		id = "q." + check.QuarantinedID
 	}
 	var err error
-	sql := fmt.Sprintf("SELECT %s, %s, %s FROM (\n%s\n) AS q", strings.Join(items, ", "), check.QuarantinedFrom, more, j.replay.quarantined())
+	sql := fmt.Sprintf("SELECT %s, q.%s, %s AS %s FROM %s", strings.Join(items, ", "), check.QuarantinedFrom, id, check.QuarantinedID, j.replay.from(d))
 	if j.origin, err = j.Warehouse.Write(ctx, sql, filepath.Join(j.dir, "origin.parquet")); err != nil {
 		return fmt.Errorf("read quarantined rows: %w", err)
 	}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
@@ -207,7 +206,7 @@ func safeCSV(out io.Writer, columns []string) (write func(parquet.Row) error, fl
 	cells := make([]string, len(columns))
 	header := func() error {
 		for i, c := range columns {
-			cells[i] = safeCell(c)
+			cells[i] = pipeline.SafeCell(c)
 		}
 		return w.Write(cells)
 	}
@@ -216,7 +215,7 @@ func safeCSV(out io.Writer, columns []string) (write func(parquet.Row) error, fl
 			clear(cells)
 			for _, v := range row {
 				if !v.IsNull() {
-					cells[v.Column()] = safeCell(string(v.ByteArray()))
+					cells[v.Column()] = pipeline.SafeCell(string(v.ByteArray()))
 				}
 			}
 			return errors.Join(err, w.Write(cells))
@@ -224,17 +223,6 @@ func safeCSV(out io.Writer, columns []string) (write func(parquet.Row) error, fl
 			w.Flush()
 			return errors.Join(err, w.Error())
 		}
-}
-
-// safeCell puts a quote before what a spreadsheet would run as a formula (OWASP, CSV injection). Numbers stay as they are.
-func safeCell(s string) string {
-	if s == "" || !strings.ContainsRune("=+-@\t\r\n", rune(s[0])) {
-		return s
-	}
-	if _, err := strconv.ParseFloat(s, 64); err == nil {
-		return s
-	}
-	return "'" + s
 }
 
 // printQuarantineCounts lists what checks diverted, by rule.

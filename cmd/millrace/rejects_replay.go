@@ -23,6 +23,9 @@ func (a *app) rejectsReplayCommand() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.supervise(c.Context(), func(ctx context.Context) error {
+				if req.File != "" && req.Run+req.Rule != "" {
+					return usage("--file says which rows are replayed: leave --run and --rule out")
+				}
 				return a.work(ctx, func(ctx context.Context, e *pipeline.Engine) (*pipeline.Report, error) {
 					nodes, err := e.Project.Select(args, nil)
 					if err != nil {
@@ -39,6 +42,7 @@ func (a *app) rejectsReplayCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&req.Run, "run", "", "only rows that this run kept out, by its id or the beginning of it")
 	c.Flags().StringVar(&req.Rule, "rule", "", "only rows that failed this rule")
+	c.Flags().StringVar(&req.File, "file", "", "replay the rows of this file, corrected: what `millrace rejects export` wrote, edited")
 	c.Flags().BoolVar(&req.DryRun, "dry-run", false, "say what would pass and what would fail again, and publish nothing")
 	return c
 }
