@@ -152,3 +152,101 @@ func TestReplayFailsItsChecks(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestReplayOfModels: the rows of a model meet its table as those of a build do.
+func TestReplayOfModels(t *testing.T) {
+	const checks = "models:\n  - name: m\n    checks: [ { range: { column: amount, min: MIN, severity: quarantine, error_if: '> 90%' } } ]\n"
+	for name, c := range map[string]struct{ config, want, equation, note string }{
+		"table":         {"materialized='table'", "[[1 5] [2 -2] [2 7]]", "published 3 = before 2 + inserted 1", "next build begins"},
+		"append":        {"materialized='incremental'", "[[1 5] [2 -2] [2 7]]", "published 3 = before 2 + inserted 1", ""},
+		"merge":         {"materialized='incremental', unique_key='id'", "[[1 5] [2 -2]]", "landed 1 = inserted 0 + updated 1 + unchanged 0 + superseded 0", "1 published rows with the same unique_key are replaced"},
+		"delete+insert": {"materialized='incremental', unique_key='id', incremental_strategy='delete+insert'", "[[1 5] [2 -2] [2 7]]", "published 3 = before 2 + inserted 1", "put beside those of the same unique_key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			first := "{{ config(" + c.config + ") }} select 1 as id, 5 as amount union all select 2, -2 union all select 3, -3"
+			dir := project(t, map[string]string{"millrace.yml": "name: shop\n", "models/m.sql": first, "models/m.yml": strings.Replace(checks, "MIN", "0", 1)})
+			if name != "table" { // a table is built with the newer row of 2 at once
+				succeeded(t, run(t, engine(t, dir)))
+			}
+			second := "{{ config(" + c.config + ") }} select 2 as id, 7 as amount"
+			if name == "table" {
+				second = first + " union all select 2, 7"
+			}
+			write(t, dir, map[string]string{"models/m.sql": second})
+			succeeded(t, run(t, engine(t, dir)))
+			write(t, dir, map[string]string{"models/m.yml": strings.Replace(checks, "MIN", "-2", 1)})
+			e := engine(t, dir)
+			r := replay(t, e, "main.m")
+			succeeded(t, r)
+			s := step(t, r, "main.m")
+			if got := fmt.Sprint(query(t, e, "SELECT id, amount FROM main.m ORDER BY ALL")); got != c.want {
+				t.Errorf("published %s, want %s", got, c.want)
+			}
+			if got := fmt.Sprint(query(t, e, "SELECT id, amount FROM main.m__quarantine")); got != "[[3 -3]]" {
+				t.Errorf("quarantined %s", got)
+			}
+			if !strings.Contains(fmt.Sprint(s.Equations), c.equation) {
+				t.Errorf("%v, want %s", s.Equations, c.equation)
+			}
+			mentions(t, strings.Join(s.Notes, "\n"), c.note)
+		})
+	}
+}
+
+// TestReplayKeepsTheInterruptedRun: a run that was cut off is still there to be resumed after a replay.
+func TestReplayKeepsTheInterruptedRun(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": shop("append", quarantining), "customers.csv": customers})
+	succeeded(t, run(t, engine(t, dir)))
+	e := engine(t, dir)
+	e.Stop = make(chan struct{})
+	close(e.Stop)
+	nodes, err := e.Project.Select(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Run(t.Context(), pipeline.Request{Nodes: nodes}); !errors.Is(err, pipeline.ErrInterrupted) {
+		t.Fatal(err)
+	}
+	succeeded(t, replay(t, engine(t, dir), "erp.customers"))
+	r := run(t, engine(t, dir))
+	succeeded(t, r)
+	if !r.Resumed {
+		t.Error("the run was not resumed")
+	}
+}
+
+// TestReplayAfterTheColumnsChanged: rows enter the table as it is now, and what has no place in it is told.
+func TestReplayAfterTheColumnsChanged(t *testing.T) {
+	const model = "{{ config(materialized='table') }} select 1 as id, 'a' as code, 'x' as old union all select -2, CODE, 'y'"
+	check := "models:\n  - name: m\n    checks: [ { range: { column: id, min: 0, severity: quarantine, error_if: '> 90%' } } ]\n"
+	for name, c := range map[string]struct{ code, next, refused string }{
+		"a value of the new type":  {"'7'", "select 1 as id, 5 as code, 'x' as old", ""},
+		"no value of the new type": {"'7.5'", "select 1 as id, 5 as code, 'x' as old", "\"code\" that is no INTEGER"},
+		"a column that is gone":    {"'7'", "select 1 as id, 'a' as code", "\"old\", which main.m has no more"},
+		"a column that is new":     {"'7'", "select 1 as id, 'a' as code, 'x' as old, 3 as new", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := project(t, map[string]string{"millrace.yml": "name: shop\n", "models/m.sql": strings.Replace(model, "CODE", c.code, 1), "models/m.yml": check})
+			succeeded(t, run(t, engine(t, dir)))
+			write(t, dir, map[string]string{"models/m.sql": "{{ config(materialized='table') }} " + c.next, "models/m.yml": strings.Replace(check, "0", "-9", 1)})
+			succeeded(t, run(t, engine(t, dir)))
+			e := engine(t, dir)
+			r, err := e.Replay(t.Context(), pipeline.ReplayRequest{Node: e.Project.Node("main.m")})
+			var refused *pipeline.RefusedError
+			if c.refused != "" {
+				if !errors.As(err, &refused) {
+					t.Fatalf("%v %v", r, err)
+				}
+				mentions(t, err.Error(), c.refused)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			succeeded(t, r)
+			if got := fmt.Sprint(query(t, e, "SELECT id, code FROM main.m WHERE id < 0")); got != "[[-2 7]]" {
+				t.Errorf("%s", got)
+			}
+		})
+	}
+}
