@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,16 +22,16 @@ func (rp *replay) quarantined() string {
 
 // find counts the rows that are asked for and settles in which columns they enter the table.
 func (e *Engine) find(ctx context.Context, rp *replay) (err error) {
+	if rp.Rule != "" {
+		if err := e.knowsRule(ctx, rp); err != nil {
+			return err
+		}
+	}
 	w, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: e.Threads, Files: warehouse.Paths(rp.quarantine.Files())})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	if rp.Rule != "" {
-		if err := rp.knowsRule(ctx, w); err != nil {
-			return err
-		}
-	}
 	rows, err := countOf(ctx, w, rp.quarantined())
 	if err != nil {
 		return err
@@ -51,19 +52,12 @@ func countOf(ctx context.Context, w warehouse.Warehouse, rows string) (int64, er
 }
 
 // knowsRule refuses a rule that no row in quarantine has failed.
-func (rp *replay) knowsRule(ctx context.Context, w warehouse.Warehouse) error {
-	answer, err := w.Query(ctx, fmt.Sprintf("SELECT DISTINCT unnest(%s) AS rule FROM (\n%s\n) AS q ORDER BY rule", check.FailedRules, w.Dialect().Select(rp.quarantine.Version)))
-	if err != nil {
-		return fmt.Errorf("read rules of quarantined rows: %w", err)
+func (e *Engine) knowsRule(ctx context.Context, rp *replay) error {
+	set, err := e.InQuarantine(ctx, rp.Node.Name())
+	if err != nil || set.Rules[rp.Rule] > 0 { // it has rows: that was looked at
+		return err
 	}
-	var known []string
-	for _, row := range answer.Rows {
-		name, _ := row[0].(string)
-		known = append(known, name)
-	}
-	if slices.Contains(known, rp.Rule) {
-		return nil
-	}
+	known := slices.Sorted(maps.Keys(set.Rules))
 	next := "the rules that rows failed are " + strings.Join(known, ", ")
 	if s := config.Suggest(rp.Rule, known); s != "" {
 		next = fmt.Sprintf("did you mean %q? %s", s, next)

@@ -23,16 +23,17 @@ import (
 func (a *app) rejectsShowCommand() *cobra.Command {
 	var run, rule string
 	var limit int
-	var plain bool
+	var plain, all bool
 	c := &cobra.Command{
 		Use:   "show NODE",
 		Short: "show rows that checks kept out of a table, with the rules that each failed",
 		Long: "Shows rows that the latest run quarantined from the table, as they came. Columns that are tagged pii are masked, unless\n" +
-			"--plain. --rule shows those that fail one rule; `millrace rejects list` names the rules.\n",
+			"--plain. --rule shows those that fail one rule; `millrace rejects list` names the rules. --all shows what is in quarantine\n" +
+			"now, of whichever run, and not what has been replayed.\n",
 		Example: "  millrace rejects show erp.orders\n  millrace rejects show orders --rule not_null_email --limit 5 --json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.withQuarantine(c, args[0], run, func(e *pipeline.Engine, set pipeline.QuarantineSet) error {
+			return a.withQuarantine(c, args[0], run, all, func(e *pipeline.Engine, set pipeline.QuarantineSet) error {
 				if limit < 1 {
 					return usage("--limit %d: give a number from 1; export writes all rows", limit)
 				}
@@ -45,6 +46,7 @@ func (a *app) rejectsShowCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&run, "run", "", "of this run, by its id or the beginning of it")
+	c.Flags().BoolVar(&all, "all", false, "all that is in the table's quarantine now, of whichever run")
 	c.Flags().StringVar(&rule, "rule", "", "only rows that fail this rule")
 	c.Flags().IntVarP(&limit, "limit", "n", 20, "rows to show")
 	c.Flags().BoolVar(&plain, "plain", false, "show columns that are tagged pii as they are")
@@ -53,31 +55,37 @@ func (a *app) rejectsShowCommand() *cobra.Command {
 
 func (a *app) rejectsExportCommand() *cobra.Command {
 	var run, rule, output string
+	var all bool
 	c := &cobra.Command{
 		Use:   "export NODE",
 		Short: "write the rows that checks kept out of a table to a file",
 		Long: "Writes all rows that the latest run quarantined from the table, with all columns as they are. The file's name says the\n" +
-			"format: .csv, .jsonl or .parquet. In CSV, texts that a spreadsheet would take for a formula get a quote before them.\n",
-		Example: "  millrace rejects export erp.orders -o bad.csv\n  millrace rejects export orders --rule not_null_email -o bad.parquet",
+			"format: .csv, .jsonl or .parquet. In CSV, texts that a spreadsheet would take for a formula get a quote before them.\n" +
+			"`millrace rejects replay --file` takes the file again, corrected: keep its column _quarantined_id.\n",
+		Example: "  millrace rejects export erp.orders --all -o bad.csv\n  millrace rejects export orders --rule not_null_email -o bad.parquet",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			format := strings.ToLower(filepath.Ext(output))
 			if !slices.Contains([]string{".csv", ".jsonl", ".parquet"}, format) {
 				return usage("-o %q: name a file that ends in .csv, .jsonl or .parquet", output)
 			}
-			return a.withQuarantine(c, args[0], run, func(e *pipeline.Engine, set pipeline.QuarantineSet) error {
+			return a.withQuarantine(c, args[0], run, all, func(e *pipeline.Engine, set pipeline.QuarantineSet) error {
 				return a.exportQuarantine(c, e, set, rule, output, format)
 			})
 		},
 	}
 	c.Flags().StringVar(&run, "run", "", "of this run, by its id or the beginning of it")
+	c.Flags().BoolVar(&all, "all", false, "all that is in the table's quarantine now, of whichever run")
 	c.Flags().StringVar(&rule, "rule", "", "only rows that fail this rule")
 	c.Flags().StringVarP(&output, "output", "o", "", "file to write; one that is there is replaced")
 	return c
 }
 
 // withQuarantine finds what was quarantined from the node.
-func (a *app) withQuarantine(c *cobra.Command, name, run string, do func(*pipeline.Engine, pipeline.QuarantineSet) error) error {
+func (a *app) withQuarantine(c *cobra.Command, name, run string, all bool, do func(*pipeline.Engine, pipeline.QuarantineSet) error) error {
+	if all && run != "" {
+		return usage("--all is of whichever run: leave --run out")
+	}
 	e, closeEngine, err := a.engine(c.Context())
 	if err != nil {
 		return err
@@ -86,6 +94,17 @@ func (a *app) withQuarantine(c *cobra.Command, name, run string, do func(*pipeli
 	node, err := rejectsNode(e, []string{name})
 	if err != nil {
 		return err
+	}
+	if all {
+		set, err := e.InQuarantine(c.Context(), node)
+		if err != nil {
+			return err
+		}
+		if set != nil {
+			return do(e, *set)
+		}
+		a.note("no row of %s is in quarantine", node)
+		return nil
 	}
 	sets, err := e.Quarantined(c.Context(), node, run)
 	if err != nil {

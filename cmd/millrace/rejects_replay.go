@@ -16,10 +16,11 @@ func (a *app) rejectsReplayCommand() *cobra.Command {
 		Short: "run quarantined rows through the checks of their table again, and bring in those that pass",
 		Long: "Runs rows of the table's quarantine through the table's checks as they are now. Those that pass leave the quarantine for\n" +
 			"the table, in one snapshot, in the way in which the rows of a run get there; the others stay, with the rules that they\n" +
-			"fail now. Without flags all rows are replayed, of whichever run. Cursors do not move, and what reads the table is not\n" +
-			"rebuilt. Records that could not be read (`millrace rejects list`) have no columns and cannot be replayed: correct them\n" +
-			"where they come from and deliver them again.\n",
-		Example: "  millrace rejects replay orders --dry-run\n  millrace rejects replay erp.orders --rule range_amount",
+			"fail now. Without flags all rows are replayed, of whichever run; with --file those that the file has, with what it says:\n" +
+			"an export, corrected. Cursors do not move, and what reads the table is not rebuilt.\n\n" +
+			"Records that could not be read (`millrace rejects list`) have no columns and cannot be replayed: correct them where\n" +
+			"they come from and deliver them again.\n",
+		Example: "  millrace rejects replay orders --dry-run\n  millrace rejects replay erp.orders --rule range_amount\n  millrace rejects replay orders --file corrected.csv",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.supervise(c.Context(), func(ctx context.Context) error {
@@ -42,7 +43,7 @@ func (a *app) rejectsReplayCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&req.Run, "run", "", "only rows that this run kept out, by its id or the beginning of it")
 	c.Flags().StringVar(&req.Rule, "rule", "", "only rows that failed this rule")
-	c.Flags().StringVar(&req.File, "file", "", "replay the rows of this file, corrected: what `millrace rejects export` wrote, edited")
+	c.Flags().StringVar(&req.File, "file", "", "replay the rows of this file: one that rejects export wrote, corrected")
 	c.Flags().BoolVar(&req.DryRun, "dry-run", false, "say what would pass and what would fail again, and publish nothing")
 	return c
 }
