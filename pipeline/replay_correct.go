@@ -37,16 +37,11 @@ func (r *run) correct(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	c := &corrections{texts: filepath.Join(r.runDir(r.ID), "corrected.parquet")}
-	if strings.EqualFold(filepath.Ext(path), formatParquet) {
-		err = c.parquet(ctx, w, rp.File, path)
-	} else {
-		var f *textFile
-		if f, err = readTexts(rp.File, c.texts); err == nil {
-			c.textFile = *f
-		}
-	}
-	if err != nil {
+	if err := c.read(ctx, w, rp.File, path); err != nil {
 		return err
+	}
+	if c.rows == 0 {
+		return c.refuse(0, correctedHint, "the file has no rows")
 	}
 	if err := errors.Join(c.knows(rp), c.identified(ctx, w)); err != nil {
 		return err
@@ -64,7 +59,22 @@ func (r *run) correct(ctx context.Context) (err error) {
 	if err := rp.enter(ctx, w); err != nil {
 		return err
 	}
-	return errors.Join(rp.readable(ctx, w), rp.keyed(ctx, w))
+	if err := rp.readable(ctx, w); err != nil {
+		return err
+	}
+	return rp.keyed(ctx, w)
+}
+
+// read brings the file to texts.
+func (c *corrections) read(ctx context.Context, w warehouse.Warehouse, name, path string) error {
+	if strings.EqualFold(filepath.Ext(path), formatParquet) {
+		return c.parquet(ctx, w, name, path)
+	}
+	f, err := readTexts(name, c.texts)
+	if err == nil {
+		c.textFile = *f
+	}
+	return err
 }
 
 // parquet turns the typed file into one of texts.

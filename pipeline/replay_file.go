@@ -190,7 +190,6 @@ func (f *textFile) distinct(line int) error {
 // json reads one object a line, all with the same keys.
 func (f *textFile) json(in io.Reader) (func() ([]*string, int, error), error) {
 	r, line := bufio.NewReaderSize(in, 1<<16), 0
-	var first map[string]json.RawMessage
 	read := func() (object map[string]json.RawMessage, err error) {
 		for object == nil {
 			text, err := r.ReadBytes('\n')

@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/fsx"
+	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/transform/check"
 	"github.com/millrace/millrace/warehouse"
 )
@@ -69,22 +70,7 @@ func (e *Engine) knowsRule(ctx context.Context, rp *replay) error {
 func (e *Engine) nothingQuarantined(ctx context.Context, rp *replay) error {
 	name := rp.Node.Name()
 	if rp.Run != "" {
-		sets, err := e.Quarantined(ctx, name, rp.Run)
-		if err != nil {
-			return err
-		}
-		of, err := e.Journal.Run(ctx, rp.Run)
-		switch {
-		case err != nil:
-			return err
-		case len(sets) == 0:
-			return refused("millrace rejects list shows what the latest runs kept out", "run %s quarantined no row of %s", rp.Run, name)
-		case of.Snapshot == nil:
-			return refused("the next run reads them again", "run %s published nothing of %s: the rows that it kept out are not in the quarantine", rp.Run, name)
-		case rp.Rule == "" || rp.quarantine == nil:
-			return refused("", "the rows that run %s quarantined from %s are in the quarantine no more: they have been replayed, or are past retention", rp.Run, name)
-		}
-		return refused("", "no row of %s that is in quarantine was kept out by run %s and failed %q", name, rp.Run, rp.Rule)
+		return e.nothingOfRun(ctx, rp)
 	}
 	rejects, err := e.Rejects(ctx, name, "")
 	if err != nil {
@@ -95,6 +81,31 @@ func (e *Engine) nothingQuarantined(ctx context.Context, rp *replay) error {
 			"no row of %s is in quarantine; its %d rejected records could not be read at all, so that there are no columns that could be replayed", name, rejects[0].Rows)
 	}
 	return refused("", "no row of %s is in quarantine", name)
+}
+
+// nothingOfRun says why there is nothing to replay of what a run kept out.
+func (e *Engine) nothingOfRun(ctx context.Context, rp *replay) error {
+	name := rp.Node.Name()
+	sets, err := e.Quarantined(ctx, name, rp.Run)
+	if err != nil {
+		return err
+	}
+	if len(sets) == 0 {
+		return refused("millrace rejects list shows what the latest runs kept out", "run %s quarantined no row of %s", rp.Run, name)
+	}
+	steps, err := e.Journal.Steps(ctx, rp.Run)
+	if err != nil {
+		return err
+	}
+	for _, s := range steps {
+		if s.Node == name && s.Status != journal.Succeeded {
+			return refused("once a run of it succeeds they are", "run %s published nothing of %s: the rows that it kept out are not in the quarantine", rp.Run, name)
+		}
+	}
+	if rp.Rule != "" {
+		return refused("", "no row of %s that is in quarantine was kept out by run %s and failed %q", name, rp.Run, rp.Rule)
+	}
+	return refused("", "the rows that run %s quarantined from %s are in the quarantine no more: they have been replayed, or are past retention", rp.Run, name)
 }
 
 // enter settles the columns that the rows have in the table: the table's own, for it may have changed since they were kept out.

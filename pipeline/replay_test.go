@@ -250,3 +250,41 @@ func TestReplayAfterTheColumnsChanged(t *testing.T) {
 		})
 	}
 }
+
+// TestReplayRefusals: what cannot be replayed is told with its cause, and leaves no run behind.
+func TestReplayRefusals(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": shop("append", quarantining), "customers.csv": customers})
+	first := run(t, engine(t, dir))
+	succeeded(t, first)
+	write(t, dir, map[string]string{"millrace.yml": strings.Replace(shop("append", quarantining+", { row_count: { max: 1 } }"), "customers.csv", "more.csv", 1), "more.csv": customers})
+	failed := run(t, engine(t, dir), func(r *pipeline.Request) { r.FullRefresh = true })
+	if *failed.Run.ExitCode != pipeline.ExitChecks {
+		t.Fatalf("exit code %d", *failed.Run.ExitCode)
+	}
+	write(t, dir, map[string]string{"millrace.yml": shop("append", relaxed)})
+	e := engine(t, dir)
+	refused := func(req pipeline.ReplayRequest, words ...string) {
+		t.Helper()
+		req.Node = e.Project.Node("erp.customers")
+		_, err := e.Replay(t.Context(), req)
+		var refusal *pipeline.RefusedError
+		if !errors.As(err, &refusal) {
+			t.Fatalf("%v", err)
+		}
+		mentions(t, err.Error()+refusal.Hint(), words...)
+	}
+	refused(pipeline.ReplayRequest{Run: failed.Run.ID}, "published nothing of erp.customers")
+	refused(pipeline.ReplayRequest{Rule: "uniqe_email"}, `did you mean "unique_email"?`, "not_null_email")
+	succeeded(t, replay(t, e, "erp.customers", func(r *pipeline.ReplayRequest) { r.Run, r.Rule = first.Run.ID[:20], "unique_email" }))
+	refused(pipeline.ReplayRequest{Run: first.Run.ID, Rule: "unique_email"}, `failed "unique_email"`)
+	last := replay(t, e, "erp.customers")
+	succeeded(t, last)
+	refused(pipeline.ReplayRequest{Run: first.Run.ID}, "in the quarantine no more")
+	write(t, dir, map[string]string{"millrace.yml": shop("full", relaxed)})
+	e = engine(t, dir)
+	refused(pipeline.ReplayRequest{}, "was made with mode append", "millrace run erp.customers first")
+	runs, err := e.Journal.Runs(t.Context(), journal.Filter{})
+	if err != nil || runs[0].ID != last.Run.ID {
+		t.Errorf("%v %v", runs, err)
+	}
+}
