@@ -26,10 +26,14 @@ func (j *joining) join(ctx context.Context) (*load.Table, error) {
 		return &t, j.beside(ctx, &t, files)
 	}
 	before, round := t.Version, 0
-	return &t, j.merged(ctx, files, j.replay.columns, func(passed []warehouse.File) (*warehouse.Version, error) {
+	err := j.merged(ctx, files, j.replay.columns, func(passed []warehouse.File) (*warehouse.Version, error) {
 		round++
 		return &t.Version, j.merge(ctx, &t, &before, passed, round)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return &t, j.tellMerged()
 }
 
 // beside adds the rows that pass to those that are there.
@@ -77,26 +81,26 @@ func (j *joining) merge(ctx context.Context, t *load.Table, before *warehouse.Ve
 	if err != nil {
 		return err
 	}
-	j.passed, t.Version, t.Equations = passed, out.Version, out.Equations
-	superseded, updated := out.Get("landed", "superseded"), out.Get("landed", "updated")
-	switch {
-	case in.Cursor == "" && superseded > 0:
-		return &StepError{Node: j.node.Name(), Pos: j.node.Pos.String(), Hint: "replay them one after the other, by --run or --rule",
-			Err: fmt.Errorf("%d of the rows repeat the unique_key (%s) of another: which of them is right, nobody can tell", superseded, strings.Join(in.Key, ", "))}
-	case superseded > 0:
-		j.note(fmt.Sprintf("%d rows are superseded: the table has a newer row with their key, or two of them share one", superseded))
-	case in.Cursor == "" && updated > 0:
-		j.note(fmt.Sprintf("%d published rows with the same unique_key are replaced: nothing says which of the two is newer", updated))
-	}
+	j.passed, j.outcome, t.Version, t.Equations = passed, out, out.Version, out.Equations
 	return j.verify(out.Version, out.Written)
 }
 
-// note tells something once, also when rows are merged several times.
-func (j *joining) note(text string) {
-	if !slices.Contains(j.step.Notes, text) {
-		j.step.Notes = append(j.step.Notes, text)
+// tellMerged notes what became of rows whose key others have too. A model has nothing that tells two replayed rows apart.
+func (j *joining) tellMerged() error {
+	superseded, updated := j.outcome.Get("landed", "superseded"), j.outcome.Get("landed", "updated")
+	switch stream := j.node.Stream != nil; {
+	case stream && superseded > 0:
+		j.note(fmt.Sprintf("%d rows are superseded: the table has a newer row with their key, or two of them share one", superseded))
+	case superseded > 0:
+		return &StepError{Node: j.node.Name(), Pos: j.node.Pos.String(), Hint: "replay them one after the other, by --run, --rule or --file",
+			Err: fmt.Errorf("%d of the rows repeat the unique_key (%s) of another: which of them is right, nobody can tell", superseded, strings.Join(j.replay.key(), ", "))}
+	case !stream && updated > 0:
+		j.note(fmt.Sprintf("%d published rows with the same unique_key are replaced: nothing says which of the two is newer", updated))
 	}
+	return nil
 }
+
+func (j *joining) note(text string) { j.step.Notes = append(j.step.Notes, text) }
 
 // remaining is the quarantine without the rows that were replayed, and with those that fail again.
 func (j *joining) remaining(ctx context.Context) (*load.Table, error) {

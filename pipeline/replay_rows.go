@@ -165,9 +165,10 @@ type joining struct {
 	*audit
 	dir string // for the files of the new version
 
-	origin warehouse.File   // the replayed rows with their ids and where they came from
-	rows   warehouse.File   // the same without
-	passed []warehouse.File // of rows
+	origin  warehouse.File   // the replayed rows with their ids and where they came from
+	rows    warehouse.File   // the same without
+	passed  []warehouse.File // of rows
+	outcome *warehouse.MergeResult
 }
 
 // stage writes the rows to files of their own.
