@@ -153,9 +153,13 @@ func TestReplayFailsItsChecks(t *testing.T) {
 	}
 }
 
+// atLeast is a check of the model m that keeps out lesser amounts.
+func atLeast(min string) string {
+	return "models:\n  - name: m\n    checks: [ { range: { column: amount, min: " + min + ", severity: quarantine, error_if: '> 90%' } } ]\n"
+}
+
 // TestReplayOfModels: the rows of a model meet its table as those of a build do.
 func TestReplayOfModels(t *testing.T) {
-	const checks = "models:\n  - name: m\n    checks: [ { range: { column: amount, min: MIN, severity: quarantine, error_if: '> 90%' } } ]\n"
 	for name, c := range map[string]struct{ config, want, equation, note string }{
 		"table":         {"materialized='table'", "[[1 5] [2 -2] [2 7]]", "published 3 = before 2 + inserted 1", "next build begins"},
 		"append":        {"materialized='incremental'", "[[1 5] [2 -2] [2 7]]", "published 3 = before 2 + inserted 1", ""},
@@ -164,7 +168,7 @@ func TestReplayOfModels(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			first := "{{ config(" + c.config + ") }} select 1 as id, 5 as amount union all select 2, -2 union all select 3, -3"
-			dir := project(t, map[string]string{"millrace.yml": "name: shop\n", "models/m.sql": first, "models/m.yml": strings.Replace(checks, "MIN", "0", 1)})
+			dir := project(t, map[string]string{"millrace.yml": "name: shop\n", "models/m.sql": first, "models/m.yml": atLeast("0")})
 			if name != "table" { // a table is built with the newer row of 2 at once
 				succeeded(t, run(t, engine(t, dir)))
 			}
@@ -174,7 +178,7 @@ func TestReplayOfModels(t *testing.T) {
 			}
 			write(t, dir, map[string]string{"models/m.sql": second})
 			succeeded(t, run(t, engine(t, dir)))
-			write(t, dir, map[string]string{"models/m.yml": strings.Replace(checks, "MIN", "-2", 1)})
+			write(t, dir, map[string]string{"models/m.yml": atLeast("-2")})
 			e := engine(t, dir)
 			r := replay(t, e, "main.m")
 			succeeded(t, r)
@@ -286,5 +290,49 @@ func TestReplayRefusals(t *testing.T) {
 	runs, err := e.Journal.Runs(t.Context(), journal.Filter{})
 	if err != nil || runs[0].ID != last.Run.ID {
 		t.Errorf("%v %v", runs, err)
+	}
+}
+
+// TestRetryAfterReplay: what a run has published is not built once more because rows were replayed into it since.
+func TestRetryAfterReplay(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": "name: shop\n", "models/m.yml": atLeast("0"),
+		"models/m.sql": "{{ config(materialized='incremental') }} select 1 as id, 5 as amount union all select 3, -3"})
+	write(t, dir, map[string]string{"models/other.sql": "{{ config(materialized='table') }} select error('broken') as e"})
+	partial := run(t, engine(t, dir))
+	if partial.Run.Status != journal.Partial {
+		t.Fatalf("%s: %s", partial.Run.Status, partial.Run.Error)
+	}
+	write(t, dir, map[string]string{"models/m.yml": atLeast("-9"), "models/other.sql": "{{ config(materialized='table') }} select 1 as e"})
+	succeeded(t, replay(t, engine(t, dir), "main.m"))
+	e := engine(t, dir)
+	r, err := e.Retry(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	succeeded(t, r)
+	if r.Run.ID != partial.Run.ID {
+		t.Errorf("run %s was retried", r.Run.ID)
+	}
+	if got := fmt.Sprint(query(t, e, "SELECT id FROM main.m ORDER BY id")); got != "[[1] [3]]" {
+		t.Errorf("%s", got)
+	}
+}
+
+// TestReplayOfTwoRowsWithOneKey: which of two replayed rows of a model is right, nobody can tell.
+func TestReplayOfTwoRowsWithOneKey(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": "name: shop\n", "models/m.yml": atLeast("0")})
+	for _, amount := range []string{"-1", "-2"} {
+		write(t, dir, map[string]string{"models/m.sql": "{{ config(materialized='incremental', unique_key='id') }} select 1 as id, 5 as amount union all select 3, " + amount})
+		succeeded(t, run(t, engine(t, dir)))
+	}
+	write(t, dir, map[string]string{"models/m.yml": atLeast("-9")})
+	e := engine(t, dir)
+	r := replay(t, e, "main.m")
+	if r.Run.Status != journal.Failed {
+		t.Errorf("%s", r.Run.Status)
+	}
+	mentions(t, step(t, r, "main.m").Error, "repeat the unique_key (id)")
+	if got := fmt.Sprint(query(t, e, "SELECT (SELECT count(*) FROM main.m), (SELECT count(*) FROM main.m__quarantine)")); got != "[[1 2]]" {
+		t.Errorf("%s", got)
 	}
 }

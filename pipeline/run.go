@@ -267,7 +267,7 @@ func (e *Engine) unfinished(ctx context.Context, old journal.Run) ([]*models.Nod
 	var nodes []*models.Node
 	for _, n := range e.Project.Nodes {
 		table := m.Table(nameOf(n))
-		published := table != nil && table.Run == old.ID
+		published := table != nil && (table.Run == old.ID || old.Snapshot != nil && e.isReplay(ctx, table.Run))
 		if wanted[n.Name()] && !(done[n.Name()] && published) {
 			nodes = append(nodes, n)
 		}
@@ -276,6 +276,12 @@ func (e *Engine) unfinished(ctx context.Context, old journal.Run) ([]*models.Nod
 		return nil, fmt.Errorf("%w: every node of run %s is published, or gone from the project", ErrNoRetry, old.ID)
 	}
 	return nodes, nil
+}
+
+// isReplay says whether the run was a replay: it stands on what a run before it published.
+func (e *Engine) isReplay(ctx context.Context, id string) bool {
+	r, err := e.Journal.Run(ctx, id)
+	return err == nil && r.Selection.Replay != nil
 }
 
 // shares says whether the run took any of the locks.
