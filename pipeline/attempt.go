@@ -25,6 +25,7 @@ type run struct {
 	nodes     []*models.Node
 	selection journal.Selection
 	resumed   bool
+	replay    *replay        // what a replay does instead of reading and building
 	before    *load.Manifest // what was published when the attempt began
 
 	mu      sync.Mutex
@@ -87,6 +88,9 @@ func (r *run) execute(ctx context.Context) (*Report, error) {
 // work extracts every stream, then builds every model. Only interruption and failures of the engine itself come
 // back as an error; a node's failure is its result.
 func (r *run) work(ctx context.Context) error {
+	if r.replay != nil {
+		return r.replayRows(ctx)
+	}
 	if err := r.extractAll(ctx); err != nil {
 		return err
 	}
@@ -215,7 +219,7 @@ func (r *run) failedNeed(n *models.Node) string {
 }
 
 // prune removes the staging of runs that can no longer be resumed: those of this pipeline that are not this run,
-// and those that the journal does not know.
+// unless this is a replay, which overtakes none, and those that the journal does not know.
 func (r *run) prune(ctx context.Context) error {
 	entries, err := os.ReadDir(r.runsDir())
 	if err != nil {
@@ -223,7 +227,7 @@ func (r *run) prune(ctx context.Context) error {
 	}
 	for _, entry := range entries {
 		old, err := r.Journal.Run(ctx, entry.Name())
-		if errors.Is(err, journal.ErrNotFound) || (err == nil && old.ID != r.ID && shares(old, strings.Split(r.Pipeline, "+"))) {
+		if errors.Is(err, journal.ErrNotFound) || (err == nil && old.ID != r.ID && r.replay == nil && shares(old, strings.Split(r.Pipeline, "+"))) {
 			if err := os.RemoveAll(filepath.Join(r.runsDir(), entry.Name())); err != nil {
 				return fmt.Errorf("prune staging: %w", err)
 			}

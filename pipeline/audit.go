@@ -433,6 +433,9 @@ func (a *audit) save(ctx context.Context) error {
 	a.mu.Lock()
 	a.checks[a.node.Name()], a.run.metrics[a.node.Name()] = a.results, a.metrics
 	a.mu.Unlock()
+	if a.dry() {
+		return nil
+	}
 	return a.timed("journal", func() error {
 		return a.Journal.SaveChecks(context.WithoutCancel(ctx), a.ID, a.node.Name(), a.LogicalTime, a.results, a.metrics)
 	})

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -124,7 +125,6 @@ func (x *extraction) divide(ctx context.Context, a *audit, t *load.Table, w *ext
 	if err != nil {
 		return err
 	}
-	var passed []warehouse.File
 	if x.node.Stream.Mode != string(extract.Incremental) { // nothing is merged: new rows stand beside those that are there
 		diverting, _ := split(x.node)
 		rows, err := a.rows(files, columns)
@@ -134,26 +134,36 @@ func (x *extraction) divide(ctx context.Context, a *audit, t *load.Table, w *ext
 		if x.before != nil && x.node.Stream.Mode == string(extract.Append) {
 			rows.Among = a.Warehouse.Dialect().Select(x.before.Version) + "\nUNION ALL BY NAME\n" + a.Warehouse.Dialect().Scan(files, columns)
 		}
-		if passed, err = a.divide(ctx, rows, diverting); err != nil {
+		passed, err := a.divide(ctx, rows, diverting)
+		if err != nil {
 			return err
 		}
 		return x.assembleGuarded(ctx, t, w, replaceFiles(parts, passed, columns), keys)
 	}
-	if passed, err = a.Files(ctx, files, columns, nil); err != nil {
+	return a.merged(ctx, files, columns, func(passed []warehouse.File) (*warehouse.Version, error) {
+		parts = replaceFiles(parts, passed, columns)
+		return &t.Version, x.assembleGuarded(ctx, t, w, parts, keys)
+	})
+}
+
+// maxRounds is how often rows are merged anew because one of them repeats what must be unique.
+const maxRounds = 10
+
+// merged divides rows that are merged by a key: join makes a version of those that pass, until no row of it fails.
+func (a *audit) merged(ctx context.Context, files []warehouse.File, columns []warehouse.Column, join func(passed []warehouse.File) (*warehouse.Version, error)) error {
+	passed, err := a.Files(ctx, files, columns, nil)
+	if err != nil {
 		return err
 	}
-	for round := 1; ; round++ {
-		if round > maxRounds {
-			return x.refuse("run it with --full-refresh, or use severity: error", "what must be unique is still not after %d merges: each row that is kept out brings back one that another repeats", maxRounds)
-		}
-		parts = replaceFiles(parts, passed, columns)
-		if err := x.assembleGuarded(ctx, t, w, parts, keys); err != nil {
+	for range maxRounds {
+		v, err := join(passed)
+		if err != nil {
 			return err
 		}
-		if err := a.Warehouse.Expose(ctx, t.Version); err != nil {
+		if err := a.Warehouse.Expose(ctx, *v); err != nil {
 			return err
 		}
-		again, err := a.Files(ctx, passed, columns, &t.Version)
+		again, err := a.Files(ctx, passed, columns, v)
 		if err != nil {
 			return err
 		}
@@ -162,10 +172,9 @@ func (x *extraction) divide(ctx context.Context, a *audit, t *load.Table, w *ext
 		}
 		passed = again
 	}
+	return &StepError{Node: a.node.Name(), Pos: a.node.Pos.String(), Hint: "run it with --full-refresh, or use severity: error",
+		Err: fmt.Errorf("what must be unique is still not after %d merges: each row that is kept out brings back one that another repeats", maxRounds)}
 }
-
-// maxRounds is how often rows are merged anew because one of them repeats what must be unique.
-const maxRounds = 10
 
 // replaceFiles gives the parts the files that stand for theirs.
 func replaceFiles(parts []journal.Part, files []warehouse.File, columns []warehouse.Column) []journal.Part {

@@ -162,12 +162,15 @@ func (e *Engine) unneeded(ctx context.Context, r journal.Run) (string, error) {
 	case journal.Succeeded, journal.Abandoned:
 		return "the run has " + string(r.Status), nil
 	}
-	latest, err := e.Journal.Runs(ctx, journal.Filter{Pipeline: r.Pipeline, Limit: 1})
+	if r.Selection.Replay != nil {
+		return "a replay is not resumed", nil
+	}
+	latest, err := e.newest(ctx, journal.Filter{Pipeline: r.Pipeline})
 	if err != nil {
 		return "", err
 	}
-	if latest[0].ID != r.ID {
-		return "run " + latest[0].ID + " came after it", nil
+	if latest.ID != r.ID {
+		return "run " + latest.ID + " came after it", nil
 	}
 	return "", nil
 }

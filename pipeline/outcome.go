@@ -21,7 +21,7 @@ func (r *run) finish(ctx context.Context) (*Report, error) {
 		return nil, r.interrupted(ctx, err)
 	}
 	var m *load.Manifest
-	if tables := r.publishable(); len(tables) > 0 {
+	if tables := r.publishable(); len(tables) > 0 && !r.dry() {
 		var err error
 		if m, err = r.publish(ctx, tables); err != nil {
 			now, code := r.Clock(), ExitFailed
@@ -82,6 +82,9 @@ func (r *run) withhold(ctx context.Context) error {
 	}
 	return nil
 }
+
+// dry says that nothing is to be published or remembered.
+func (r *run) dry() bool { return r.replay != nil && r.replay.DryRun }
 
 func (r *run) succeeded(node string) bool {
 	res := r.results[node]

@@ -107,6 +107,34 @@ func (e *Engine) quarantineSet(ctx context.Context, n *models.Node, run string, 
 	return set, nil
 }
 
+// InQuarantine is what is in the node's published quarantine now, of whichever runs; nil for nothing. Its Run is "".
+func (e *Engine) InQuarantine(ctx context.Context, node string) (_ *QuarantineSet, err error) {
+	m, err := e.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	schema, table, _ := strings.Cut(node, ".")
+	t := m.Table(warehouse.Name{Schema: schema, Table: table + models.QuarantineSuffix})
+	if t == nil || t.Rows == 0 {
+		return nil, nil
+	}
+	set := &QuarantineSet{Node: node, Rows: t.Rows, Rules: map[string]int64{}, from: warehouse.DuckDB.Select(t.Version), files: warehouse.Paths(t.Base)}
+	w, all, err := e.openQuarantined(ctx, set, "")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	answer, err := w.Query(ctx, fmt.Sprintf("SELECT rule, count(*) FROM (SELECT unnest(%s) AS rule FROM (\n%s\n) AS q) AS r GROUP BY rule", check.FailedRules, all))
+	if err != nil {
+		return nil, fmt.Errorf("count quarantined rows of %s: %w", node, err)
+	}
+	for _, row := range answer.Rows {
+		rule, _ := row[0].(string)
+		set.Rules[rule], _ = row[1].(int64)
+	}
+	return set, nil
+}
+
 // ShowQuarantined fetches some of a set's rows as texts, those that fail the rule when one is given. Values of columns that
 // are tagged pii are masked unless plain.
 func (e *Engine) ShowQuarantined(ctx context.Context, set QuarantineSet, rule string, limit int, plain bool) (_ *check.Sample, err error) {

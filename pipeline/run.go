@@ -36,7 +36,7 @@ type Report struct {
 	Checks    []check.Result `json:"checks"`
 	Snapshot  int64          `json:"snapshot"`  // published by this attempt; 0 when none
 	Published []load.Table   `json:"published"` // what it published
-	Stale     []string       `json:"stale"`     // nodes of this run that still show an older version
+	Stale     []string       `json:"stale"`     // nodes of this run that still show an older version, or that a replay has not rebuilt
 	Resumed   bool           `json:"resumed"`   // the run was taken up where an earlier process left it
 	// Overhead is the time that went into keeping the promises rather than into moving rows: the journal, the
 	// second reader, the publish.
@@ -169,14 +169,14 @@ func (e *Engine) Retry(ctx context.Context, id string) (*Report, error) {
 // own its nodes now.
 func (e *Engine) retried(ctx context.Context, id string) (string, []string, error) {
 	if id == "" {
-		runs, err := e.Journal.Runs(ctx, journal.Filter{Limit: 1})
+		newest, err := e.newest(ctx, journal.Filter{})
+		if errors.Is(err, journal.ErrNotFound) {
+			return "", nil, fmt.Errorf("%w: there was no run yet", ErrNoRetry)
+		}
 		if err != nil {
 			return "", nil, err
 		}
-		if len(runs) == 0 {
-			return "", nil, fmt.Errorf("%w: there was no run yet", ErrNoRetry)
-		}
-		id = runs[0].ID
+		id = newest.ID
 	}
 	old, err := e.Journal.Run(ctx, id)
 	if err != nil {
@@ -202,6 +202,9 @@ func (e *Engine) retryable(ctx context.Context, id string, locks []string) (jour
 	if old.Status == journal.Succeeded || old.Status == journal.Abandoned {
 		return old, fmt.Errorf("%w: run %s has %s", ErrNoRetry, old.ID, old.Status)
 	}
+	if old.Selection.Replay != nil {
+		return old, fmt.Errorf("%w: run %s was a replay: give its command again", ErrNoRetry, old.ID)
+	}
 	if old.Selection.Target != e.Project.Target.Name {
 		return old, fmt.Errorf("%w: run %s was for target %q: add --target %[3]s", ErrNoRetry, old.ID, old.Selection.Target)
 	}
@@ -215,14 +218,28 @@ func (e *Engine) retryable(ctx context.Context, id string, locks []string) (jour
 	return old, nil
 }
 
-// latest is the newest run that took any of the locks.
+// newest is the newest run that read or built something; replays do not count, because no run's windows end with them.
+func (e *Engine) newest(ctx context.Context, f journal.Filter) (journal.Run, error) {
+	runs, err := e.Journal.Runs(ctx, f)
+	if err != nil {
+		return journal.Run{}, err
+	}
+	for _, r := range runs {
+		if r.Selection.Replay == nil {
+			return r, nil
+		}
+	}
+	return journal.Run{}, journal.ErrNotFound
+}
+
+// latest is the newest run, but for replays, that took any of the locks.
 func (e *Engine) latest(ctx context.Context, locks []string) (journal.Run, error) {
 	runs, err := e.Journal.Runs(ctx, journal.Filter{})
 	if err != nil {
 		return journal.Run{}, err
 	}
 	for _, r := range runs {
-		if shares(r, locks) {
+		if r.Selection.Replay == nil && shares(r, locks) {
 			return r, nil
 		}
 	}
@@ -250,7 +267,7 @@ func (e *Engine) unfinished(ctx context.Context, old journal.Run) ([]*models.Nod
 	var nodes []*models.Node
 	for _, n := range e.Project.Nodes {
 		table := m.Table(nameOf(n))
-		published := table != nil && table.Run == old.ID
+		published := table != nil && (table.Run == old.ID || old.Snapshot != nil && e.isReplay(ctx, table.Run))
 		if wanted[n.Name()] && !(done[n.Name()] && published) {
 			nodes = append(nodes, n)
 		}
@@ -259,6 +276,12 @@ func (e *Engine) unfinished(ctx context.Context, old journal.Run) ([]*models.Nod
 		return nil, fmt.Errorf("%w: every node of run %s is published, or gone from the project", ErrNoRetry, old.ID)
 	}
 	return nodes, nil
+}
+
+// isReplay says whether the run was a replay: it stands on what a run before it published.
+func (e *Engine) isReplay(ctx context.Context, id string) bool {
+	r, err := e.Journal.Run(ctx, id)
+	return err == nil && r.Selection.Replay != nil
 }
 
 // shares says whether the run took any of the locks.
@@ -288,7 +311,11 @@ func (e *Engine) settle(ctx context.Context, locks []string) (*journal.Run, erro
 			if err != nil {
 				return nil, err
 			}
-			if !completed {
+			if !completed && old.Selection.Replay != nil { // nothing is lost: the rows are still in quarantine
+				if err := e.Journal.SetRunStatus(ctx, old.ID, journal.Abandoned, "its process ended; a replay is not resumed, but begun anew", e.Clock()); err != nil {
+					return nil, err
+				}
+			} else if !completed {
 				interrupted = append(interrupted, old)
 			}
 		}

@@ -72,6 +72,7 @@ func usage(format string, args ...any) error {
 func exitCode(err error) int {
 	var coded *codeError
 	var problems config.Problems
+	var refused *pipeline.RefusedError
 	switch {
 	case err == nil:
 		return codeOK
@@ -81,7 +82,7 @@ func exitCode(err error) int {
 		return codeLocked
 	case errors.Is(err, pipeline.ErrInterrupted):
 		return codeTerminated
-	case errors.As(err, &problems), errors.Is(err, journal.ErrNewer), errors.Is(err, journal.ErrNotFound), errors.Is(err, journal.ErrNetwork),
+	case errors.As(err, &problems), errors.As(err, &refused), errors.Is(err, journal.ErrNewer), errors.Is(err, journal.ErrNotFound), errors.Is(err, journal.ErrNetwork),
 		errors.Is(err, load.ErrNewer), errors.Is(err, pipeline.ErrNoRetry), isUnwritable(err):
 		return codeUsage
 	}

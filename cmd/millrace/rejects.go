@@ -41,7 +41,7 @@ func (a *app) rejectsCommand() *cobra.Command {
 	list.Flags().StringVar(&run, "run", "", "the rejects of this run, by its id or the beginning of it")
 	list.Flags().StringVar(&reason, "reason", "", "only records rejected for this reason")
 	list.Flags().IntVarP(&limit, "limit", "n", 20, "records to show of each stream; 0 for all")
-	c := group("rejects", "records that could not be landed, and rows that checks kept out of tables", list, a.rejectsShowCommand(), a.rejectsExportCommand())
+	c := group("rejects", "records that could not be landed, and rows that checks kept out of tables", list, a.rejectsShowCommand(), a.rejectsExportCommand(), a.rejectsReplayCommand())
 	c.Example = "  millrace rejects list"
 	return c
 }

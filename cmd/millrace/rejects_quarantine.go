@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
@@ -24,16 +23,17 @@ import (
 func (a *app) rejectsShowCommand() *cobra.Command {
 	var run, rule string
 	var limit int
-	var plain bool
+	var plain, all bool
 	c := &cobra.Command{
 		Use:   "show NODE",
 		Short: "show rows that checks kept out of a table, with the rules that each failed",
 		Long: "Shows rows that the latest run quarantined from the table, as they came. Columns that are tagged pii are masked, unless\n" +
-			"--plain. --rule shows those that fail one rule; `millrace rejects list` names the rules.\n",
+			"--plain. --rule shows those that fail one rule; `millrace rejects list` names the rules. --all shows what is in quarantine\n" +
+			"now, of whichever run, and not what has been replayed.\n",
 		Example: "  millrace rejects show erp.orders\n  millrace rejects show orders --rule not_null_email --limit 5 --json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.withQuarantine(c, args[0], run, func(e *pipeline.Engine, set pipeline.QuarantineSet) error {
+			return a.withQuarantine(c, args[0], run, all, func(e *pipeline.Engine, set pipeline.QuarantineSet) error {
 				if limit < 1 {
 					return usage("--limit %d: give a number from 1; export writes all rows", limit)
 				}
@@ -46,6 +46,7 @@ func (a *app) rejectsShowCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&run, "run", "", "of this run, by its id or the beginning of it")
+	c.Flags().BoolVar(&all, "all", false, "all that is in the table's quarantine now, of whichever run")
 	c.Flags().StringVar(&rule, "rule", "", "only rows that fail this rule")
 	c.Flags().IntVarP(&limit, "limit", "n", 20, "rows to show")
 	c.Flags().BoolVar(&plain, "plain", false, "show columns that are tagged pii as they are")
@@ -54,31 +55,37 @@ func (a *app) rejectsShowCommand() *cobra.Command {
 
 func (a *app) rejectsExportCommand() *cobra.Command {
 	var run, rule, output string
+	var all bool
 	c := &cobra.Command{
 		Use:   "export NODE",
 		Short: "write the rows that checks kept out of a table to a file",
 		Long: "Writes all rows that the latest run quarantined from the table, with all columns as they are. The file's name says the\n" +
-			"format: .csv, .jsonl or .parquet. In CSV, texts that a spreadsheet would take for a formula get a quote before them.\n",
-		Example: "  millrace rejects export erp.orders -o bad.csv\n  millrace rejects export orders --rule not_null_email -o bad.parquet",
+			"format: .csv, .jsonl or .parquet. In CSV, texts that a spreadsheet would take for a formula get a quote before them.\n" +
+			"`millrace rejects replay --file` takes the file again, corrected: keep its column _quarantined_id.\n",
+		Example: "  millrace rejects export erp.orders --all -o bad.csv\n  millrace rejects export orders --rule not_null_email -o bad.parquet",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			format := strings.ToLower(filepath.Ext(output))
 			if !slices.Contains([]string{".csv", ".jsonl", ".parquet"}, format) {
 				return usage("-o %q: name a file that ends in .csv, .jsonl or .parquet", output)
 			}
-			return a.withQuarantine(c, args[0], run, func(e *pipeline.Engine, set pipeline.QuarantineSet) error {
+			return a.withQuarantine(c, args[0], run, all, func(e *pipeline.Engine, set pipeline.QuarantineSet) error {
 				return a.exportQuarantine(c, e, set, rule, output, format)
 			})
 		},
 	}
 	c.Flags().StringVar(&run, "run", "", "of this run, by its id or the beginning of it")
+	c.Flags().BoolVar(&all, "all", false, "all that is in the table's quarantine now, of whichever run")
 	c.Flags().StringVar(&rule, "rule", "", "only rows that fail this rule")
 	c.Flags().StringVarP(&output, "output", "o", "", "file to write; one that is there is replaced")
 	return c
 }
 
 // withQuarantine finds what was quarantined from the node.
-func (a *app) withQuarantine(c *cobra.Command, name, run string, do func(*pipeline.Engine, pipeline.QuarantineSet) error) error {
+func (a *app) withQuarantine(c *cobra.Command, name, run string, all bool, do func(*pipeline.Engine, pipeline.QuarantineSet) error) error {
+	if all && run != "" {
+		return usage("--all is of whichever run: leave --run out")
+	}
 	e, closeEngine, err := a.engine(c.Context())
 	if err != nil {
 		return err
@@ -87,6 +94,17 @@ func (a *app) withQuarantine(c *cobra.Command, name, run string, do func(*pipeli
 	node, err := rejectsNode(e, []string{name})
 	if err != nil {
 		return err
+	}
+	if all {
+		set, err := e.InQuarantine(c.Context(), node)
+		if err != nil {
+			return err
+		}
+		if set != nil {
+			return do(e, *set)
+		}
+		a.note("no row of %s is in quarantine", node)
+		return nil
 	}
 	sets, err := e.Quarantined(c.Context(), node, run)
 	if err != nil {
@@ -207,7 +225,7 @@ func safeCSV(out io.Writer, columns []string) (write func(parquet.Row) error, fl
 	cells := make([]string, len(columns))
 	header := func() error {
 		for i, c := range columns {
-			cells[i] = safeCell(c)
+			cells[i] = pipeline.SafeCell(c)
 		}
 		return w.Write(cells)
 	}
@@ -216,7 +234,7 @@ func safeCSV(out io.Writer, columns []string) (write func(parquet.Row) error, fl
 			clear(cells)
 			for _, v := range row {
 				if !v.IsNull() {
-					cells[v.Column()] = safeCell(string(v.ByteArray()))
+					cells[v.Column()] = pipeline.SafeCell(string(v.ByteArray()))
 				}
 			}
 			return errors.Join(err, w.Write(cells))
@@ -224,17 +242,6 @@ func safeCSV(out io.Writer, columns []string) (write func(parquet.Row) error, fl
 			w.Flush()
 			return errors.Join(err, w.Error())
 		}
-}
-
-// safeCell puts a quote before what a spreadsheet would run as a formula (OWASP, CSV injection). Numbers stay as they are.
-func safeCell(s string) string {
-	if s == "" || !strings.ContainsRune("=+-@\t\r\n", rune(s[0])) {
-		return s
-	}
-	if _, err := strconv.ParseFloat(s, 64); err == nil {
-		return s
-	}
-	return "'" + s
 }
 
 // printQuarantineCounts lists what checks diverted, by rule.

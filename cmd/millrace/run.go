@@ -174,7 +174,10 @@ func (a *app) printReport(r *pipeline.Report) error {
 	}
 	w := a.stdout
 	a.printSteps(r)
+	replay := r.Run.Selection.Replay
 	switch {
+	case r.Run.Status == journal.Succeeded && replay != nil && replay.DryRun:
+		fmt.Fprintf(w, "\nrun %s: a dry run, nothing published\n", r.Run.ID)
 	case r.Run.Status == journal.Succeeded && r.Snapshot == 0:
 		fmt.Fprintf(w, "\nrun %s: nothing new, nothing published\n", r.Run.ID)
 	case r.Run.Status == journal.Succeeded:
@@ -187,10 +190,14 @@ func (a *app) printReport(r *pipeline.Report) error {
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(w, "  warning: %s\n", a.redactor.Redact(warning))
 	}
+	if replay != nil && r.Snapshot > 0 {
+		a.printReplayed(r)
+		return nil
+	}
 	for _, name := range r.Stale {
 		fmt.Fprintf(w, "  stale: %s still shows its previous version\n", name)
 	}
-	if r.Run.Status == journal.Partial || r.Run.Status == journal.Failed {
+	if replay == nil && (r.Run.Status == journal.Partial || r.Run.Status == journal.Failed) {
 		fmt.Fprintf(w, "  next: mend the cause, then `millrace retry %s`\n", r.Run.ID)
 	}
 	return nil

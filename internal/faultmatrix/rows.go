@@ -37,8 +37,13 @@ func (h *harness) matrix(ctx context.Context, l *lab) ([]trial, error) {
 	if err != nil {
 		return nil, fmt.Errorf("trace a night: %w", err)
 	}
+	replays, err := h.replayTrials(ctx, l)
+	if err != nil {
+		return nil, fmt.Errorf("trace a replay: %w", err)
+	}
 	var all []trial
 	all = append(all, h.controlTrials()...)
+	all = append(all, replays...)
 	all = append(all, h.killTrials(first, usual)...)
 	all = append(all, h.errorTrials(first, usual)...)
 	all = append(all, h.signalTrials()...)

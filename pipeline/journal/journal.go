@@ -248,6 +248,16 @@ type Selection struct {
 	FullRefresh   bool     `json:"full_refresh,omitempty"`
 	AllowEmpty    bool     `json:"allow_empty,omitempty"`
 	AllowShrunken bool     `json:"allow_shrunken,omitempty"`
+	Replay        *Replay  `json:"replay,omitempty"` // of a run that brings quarantined rows in, and reads nothing
+}
+
+// Replay says which quarantined rows a run was to bring into their table: all of them, those of a run, those that failed a
+// rule, or those that a file corrects.
+type Replay struct {
+	Run    string `json:"run,omitempty"`
+	Rule   string `json:"rule,omitempty"`
+	File   string `json:"file,omitempty"`
+	DryRun bool   `json:"dry_run,omitempty"` // to publish nothing
 }
 
 // Step is one node's part in one attempt of a run.

@@ -18,12 +18,13 @@ const (
 	QuarantinedRun  = "_quarantined_run"  // VARCHAR: the run that diverted it
 	QuarantinedAt   = "_quarantined_at"   // TIMESTAMP: logical time of that run, UTC
 	QuarantinedFrom = "_quarantined_from" // VARCHAR: where it came from and its number there; NULL when unknown
+	QuarantinedID   = "_quarantined_id"   // VARCHAR: tells it from every other, for as long as it is in quarantine
 )
 
 // QuarantineColumns are the columns of a node's quarantine: those of its rows as they came, and why they are there.
 func QuarantineColumns(columns []warehouse.Column) []warehouse.Column {
 	return append(slices.Clone(columns), warehouse.Column{Name: FailedRules, Type: "VARCHAR[]"}, warehouse.Column{Name: QuarantinedRun, Type: "VARCHAR"},
-		warehouse.Column{Name: QuarantinedAt, Type: "TIMESTAMP"}, warehouse.Column{Name: QuarantinedFrom, Type: "VARCHAR"})
+		warehouse.Column{Name: QuarantinedAt, Type: "TIMESTAMP"}, warehouse.Column{Name: QuarantinedFrom, Type: "VARCHAR"}, warehouse.Column{Name: QuarantinedID, Type: "VARCHAR"})
 }
 
 // Rows are new rows of a node, which have not met its table yet.
@@ -392,9 +393,9 @@ func (d *dividing) quarantine(ctx context.Context, failed map[string]int64) erro
 		}
 	}
 	dialect := d.Warehouse.Dialect()
-	sql := fmt.Sprintf("SELECT %s, %s AS %s, %s AS %s, CAST(%s AS TIMESTAMP) AS %s, CAST(%s AS VARCHAR) AS %s FROM %s",
+	sql := fmt.Sprintf("SELECT %s, %s AS %s, %s AS %s, CAST(%s AS TIMESTAMP) AS %s, CAST(%s AS VARCHAR) AS %s, CAST(uuid() AS VARCHAR) AS %s FROM %s",
 		dialect.Idents(warehouse.Names(d.rows.Columns)), dialect.TrueNames(labels, conditions), FailedRules, dialect.QuoteLiteral(d.rows.Run), QuarantinedRun,
-		dialect.QuoteLiteral(d.At.UTC().Format("2006-01-02 15:04:05.000000")), QuarantinedAt, d.position(), QuarantinedFrom, dialect.Files(warehouse.Paths(d.failing)))
+		dialect.QuoteLiteral(d.At.UTC().Format("2006-01-02 15:04:05.000000")), QuarantinedAt, d.position(), QuarantinedFrom, QuarantinedID, dialect.Files(warehouse.Paths(d.failing)))
 	file, err := d.Warehouse.Write(ctx, sql, filepath.Join(d.Dir, "quarantined.parquet"))
 	if err != nil {
 		return fmt.Errorf("write the rows that fail: %w", err)
