@@ -53,8 +53,15 @@ func (x *extraction) awaitParents(ctx context.Context) error {
 
 // audited assembles the stream's new version of those rows of the parts that pass its checks, and judges it.
 func (x *extraction) audited(ctx context.Context, t *load.Table, w *extract.Window, parts, keys []journal.Part) (_ []load.Table, err error) {
-	if len(x.node.Checks) == 0 {
-		return []load.Table{*t}, x.assembleGuarded(ctx, t, w, parts, keys)
+	_, columns, err := filesOf(parts)
+	if err != nil {
+		return nil, err
+	}
+	drift := x.drift(columns)
+	if len(x.node.Checks) == 0 && drift == nil {
+		err := x.assembleGuarded(ctx, t, w, parts, keys)
+		t.Delivered = x.delivered(&t.Version, columns)
+		return []load.Table{*t}, err
 	}
 	if err := x.awaitParents(ctx); err != nil {
 		return nil, err
@@ -64,10 +71,17 @@ func (x *extraction) audited(ctx context.Context, t *load.Table, w *extract.Wind
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, a.save(ctx)); done() }()
-	a.from = origins(parts)
+	a.from, a.drift = origins(parts), drift
+	if parts, err = x.follow(ctx, a, parts); err != nil {
+		return nil, err
+	}
+	if err := x.fit(a, columns); err != nil {
+		return nil, err
+	}
 	if err := x.divide(ctx, a, t, w, parts, keys); err != nil {
 		return nil, err
 	}
+	t.Delivered = x.delivered(&t.Version, columns)
 	_, judging := split(x.node)
 	if err := a.judgeAll(ctx, &t.Version, judging); err != nil {
 		return nil, err
@@ -120,12 +134,12 @@ func (x *extraction) divide(ctx context.Context, a *audit, t *load.Table, w *ext
 		if x.before != nil && x.node.Stream.Mode == string(extract.Append) {
 			rows.Among = a.Warehouse.Dialect().Select(x.before.Version) + "\nUNION ALL BY NAME\n" + a.Warehouse.Dialect().Scan(files, columns)
 		}
-		if passed, err = a.divide(ctx, rows, diverting); err != nil {
+		if passed, columns, err = a.divide(ctx, rows, diverting); err != nil {
 			return err
 		}
 		return x.assembleGuarded(ctx, t, w, replaceFiles(parts, passed, columns), keys)
 	}
-	if passed, err = a.Files(ctx, files, columns, nil); err != nil {
+	if passed, columns, err = a.Files(ctx, files, columns, nil); err != nil {
 		return err
 	}
 	for round := 1; ; round++ {
@@ -139,7 +153,7 @@ func (x *extraction) divide(ctx context.Context, a *audit, t *load.Table, w *ext
 		if err := a.Warehouse.Expose(ctx, t.Version); err != nil {
 			return err
 		}
-		again, err := a.Files(ctx, passed, columns, &t.Version)
+		again, _, err := a.Files(ctx, passed, columns, &t.Version)
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -314,14 +313,7 @@ func (x *extraction) strayed(w *extract.Window, parts []journal.Part) bool {
 func (x *extraction) asked() extract.Stream {
 	asked := asStream(x.node.Stream)
 	asked.Fresh = x.before == nil
-	if known := cmp.Or(x.before, x.replaced); known != nil && !x.selection.FullRefresh {
-		for _, c := range known.Columns {
-			if c.Name == models.DeletedAt {
-				continue // ours, not the source's
-			}
-			asked.Known = append(asked.Known, extract.Column(c))
-		}
-	}
+	asked.Known, asked.Closed = x.known(), x.node.Stream.OnSchemaChange == models.SchemaDiscards
 	return asked
 }
 
@@ -695,6 +687,7 @@ func (x *extraction) nothing(ctx context.Context, t *load.Table) ([]load.Table, 
 		return nil, &StepError{Node: x.node.Name(), Pos: x.node.Pos.String(), Err: errors.New("there is nothing to read, and nothing was ever read: the table's columns are unknown"),
 			Hint: "check the stream's path, or wait for the first delivery"}
 	}
+	t.Delivered = x.before.Delivered
 	if x.node.Stream.Mode == string(extract.Full) {
 		t.Version = warehouse.Version{Name: nameOf(x.node), Columns: x.before.Columns}
 		t.Equations = x.step.Equations
