@@ -283,6 +283,9 @@ func (a *audit) judge(ctx context.Context, v *warehouse.Version, checks []*model
 
 // judgeAll judges the new version, and rows that were published under other rules.
 func (a *audit) judgeAll(ctx context.Context, v *warehouse.Version, checks []*models.Check) error {
+	if err := a.exact(v); err != nil {
+		return err
+	}
 	if err := a.judge(ctx, v, checks); err != nil {
 		return err
 	}

@@ -58,7 +58,8 @@ func (x *extraction) audited(ctx context.Context, t *load.Table, w *extract.Wind
 		return nil, err
 	}
 	drift := x.drift(columns)
-	if len(x.node.Checks) == 0 && drift == nil {
+	follows := len(keys) == 0 || x.node.Stream.OnSchemaChange == models.SchemaEvolves // else the keys must become the table's too
+	if len(x.node.Checks) == 0 && drift == nil && follows {
 		err := x.assembleGuarded(ctx, t, w, parts, keys)
 		t.Delivered = x.delivered(&t.Version, columns)
 		return []load.Table{*t}, err
@@ -76,6 +77,9 @@ func (x *extraction) audited(ctx context.Context, t *load.Table, w *extract.Wind
 		return nil, err
 	}
 	if err := x.fit(a, columns); err != nil {
+		return nil, err
+	}
+	if keys, err = a.convertKeys(ctx, keys); err != nil {
 		return nil, err
 	}
 	if err := x.divide(ctx, a, t, w, parts, keys); err != nil {

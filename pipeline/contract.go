@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/models"
@@ -26,7 +27,7 @@ func (a *audit) fit(columns, published []warehouse.Column) error {
 		return nil
 	}
 	f := check.Fit(a.node, contract, columns)
-	f.FitPublished(contract, published, a.node.Name())
+	f.FitPublished(a.node, contract, published)
 	if len(f.Wrong) == 0 {
 		a.fitting, a.want = f, f.Columns
 		return nil
@@ -97,6 +98,55 @@ func (a *audit) convert(ctx context.Context, files []warehouse.File, columns []w
 	return out, a.want, nil
 }
 
+// convertKeys gives the keys that a source has the types of the table's. One that the type cannot hold is no row's of the table:
+// it is passed over, as one that is NULL.
+func (a *audit) convertKeys(ctx context.Context, parts []journal.Part) ([]journal.Part, error) {
+	if a.want == nil {
+		return parts, nil
+	}
+	d := a.Warehouse.Dialect()
+	out := slices.Clone(parts)
+	for i, p := range parts {
+		columns, items := slices.Clone(p.Columns), make([]string, len(p.Columns))
+		narrow := false
+		for k, c := range p.Columns {
+			items[k] = d.QuoteIdent(c.Name)
+			at := slices.IndexFunc(a.want, func(w warehouse.Column) bool { return strings.EqualFold(w.Name, c.Name) })
+			if at >= 0 && warehouse.FitOf(c.Type, a.want[at].Type) < warehouse.Widens {
+				columns[k].Type, narrow = a.want[at].Type, true
+				items[k] = fmt.Sprintf("CASE WHEN NOT (%s) THEN TRY_CAST(%s AS %s) END AS %[2]s", d.Changes(items[k], c.Type, columns[k].Type), items[k], d.Type(columns[k].Type))
+			}
+		}
+		if !narrow {
+			continue
+		}
+		f, err := a.Warehouse.Write(ctx, "SELECT "+strings.Join(items, ", ")+" FROM "+d.Files([]string{p.File.Path}), filepath.Join(a.dir, fmt.Sprintf("keys-%05d.parquet", i)))
+		if err != nil {
+			return nil, fmt.Errorf("convert keys to the columns of the table: %w", err)
+		}
+		if f.Rows != p.File.Rows {
+			return nil, fmt.Errorf("%w: of %d keys in %s %d were converted", warehouse.ErrUnbalanced, p.File.Rows, p.File.Path, f.Rows)
+		}
+		if err := a.run.check(f, columns); err != nil {
+			return nil, err
+		}
+		out[i].File, out[i].Columns = f, columns
+	}
+	return out, nil
+}
+
+// exact refuses a version whose columns have come to be others than those agreed on.
+func (a *audit) exact(v *warehouse.Version) error {
+	for _, want := range a.want {
+		for _, c := range v.Columns {
+			if strings.EqualFold(c.Name, want.Name) && !sameType(c.Type, want.Type) {
+				return fmt.Errorf("column %q would be published as %s instead of %s", c.Name, c.Type, want.Type)
+			}
+		}
+	}
+	return nil
+}
+
 // tellFit says of a contract that is kept what it took: its check has seen the columns that the table got.
 func (a *audit) tellFit() {
 	for i, r := range a.results {
@@ -106,12 +156,15 @@ func (a *audit) tellFit() {
 	}
 }
 
-// fit does the same for a stream's new rows.
+// fit does the same for a stream's new rows. Where none came, but the keys that the source has, the table keeps its columns.
 func (x *extraction) fit(a *audit, columns []warehouse.Column) error {
-	if len(columns) == 0 {
-		return nil
+	if len(columns) > 0 {
+		return a.fit(columns, x.joined())
 	}
-	return a.fit(columns, x.joined())
+	if x.node.Contract() != nil || x.node.Stream.OnSchemaChange != models.SchemaEvolves {
+		a.want = x.joined()
+	}
+	return nil
 }
 
 // joined are the columns of published rows that new ones are added to; nil when there are none.
@@ -232,7 +285,7 @@ func fitPlanned(n *models.Node, columns, published []warehouse.Column) ([]wareho
 		return columns, "", nil
 	}
 	f := check.Fit(n, contract, columns)
-	f.FitPublished(contract, published, n.Name())
+	f.FitPublished(n, contract, published)
 	text := f.Message()
 	switch {
 	case len(f.Wrong) > 0:

@@ -307,6 +307,9 @@ func TestContractOverPublishedRows(t *testing.T) {
 	deliverOrders(t, dir, "orders2.csv", "id,amount,at\n2,2.00,2\n")
 	write(t, dir, map[string]string{"millrace.yml": drifting("append", "contract: { columns: [ { name: id, type: BIGINT }, { name: amount, type: 'DECIMAL(10,2)' }, { name: at, type: BIGINT } ] },", came)})
 	e := engine(t, dir)
+	if found, err := e.Check(t.Context(), e.Project.Nodes); err != nil || !found.Failed() {
+		t.Errorf("%v, %v", found, err)
+	}
 	r, code := exitCode(t, e)
 	if c := checked(t, r, "erp.orders", "contract"); code != pipeline.ExitChecks || !strings.Contains(c.Message, "published rows have DECIMAL(10,4) in amount") || !strings.Contains(c.Message, "--full-refresh") {
 		t.Errorf("%+v, exit code %d", c, code)

@@ -29,19 +29,34 @@ func Fit(n *models.Node, c *models.Contract, have []warehouse.Column) *Fitting {
 	f.may = func(fit warehouse.Fit) bool {
 		return fit == warehouse.Narrows && (n.Model == nil || n.Model.Materialized != models.View)
 	}
-	return f.fit(slices.DeleteFunc(slices.Clone(have), func(c warehouse.Column) bool { return n.Stream != nil && c.Name == models.DeletedAt }))
+	return f.fit(n, have)
+}
+
+// FitTable holds the columns of a node's table as it is against its contract.
+func FitTable(n *models.Node, c *models.Contract, have []warehouse.Column) *Fitting {
+	contract := *c
+	if contract.Extra == models.ExtraDiscarded {
+		contract.Extra = models.ExtraFails
+	}
+	f := &fitter{contract: &contract, says: "the contract says", hint: anew(n), new: "extra", gone: "missing"}
+	f.may = func(warehouse.Fit) bool { return false }
+	return f.fit(n, have)
+}
+
+// anew is what to do about a table that was built under other rules.
+func anew(n *models.Node) string {
+	return fmt.Sprintf("millrace run %s --full-refresh builds the table anew", n.Name())
 }
 
 // FitPublished adds what stands in the way of a contract when new rows join published ones, which are not looked at again.
-func (f *Fitting) FitPublished(c *models.Contract, published []warehouse.Column, table string) {
-	again := fmt.Sprintf("millrace run %s --full-refresh builds it anew", table)
+func (f *Fitting) FitPublished(n *models.Node, c *models.Contract, published []warehouse.Column) {
 	for _, p := range published {
 		want := c.Column(p.Name)
 		switch {
 		case want == nil && c.Extra != models.ExtraAllowed:
-			f.wrong("+ the published table has the column %s %s: %s", p.Name, p.Type, again)
+			f.wrong("+ the published table has the column %s %s: %s", p.Name, p.Type, anew(n))
 		case want != nil && warehouse.FitOf(p.Type, want.Type) < warehouse.Widens:
-			f.wrong("~ published rows have %s in %s, the contract says %s: %s", p.Type, p.Name, want.Type, again)
+			f.wrong("~ published rows have %s in %s, the contract says %s: %s", p.Type, p.Name, want.Type, anew(n))
 		}
 	}
 }
@@ -59,10 +74,13 @@ type fitter struct {
 	out        Fitting
 }
 
-func (f *fitter) fit(have []warehouse.Column) *Fitting {
+func (f *fitter) fit(n *models.Node, have []warehouse.Column) *Fitting {
 	seen := map[*models.ContractColumn]bool{}
 	var order []string
 	for _, column := range have {
+		if n.Stream != nil && column.Name == models.DeletedAt {
+			continue // ours, not the source's
+		}
 		want := f.contract.Column(column.Name)
 		if want == nil {
 			f.extra(column)

@@ -57,7 +57,7 @@ func (c *counting) run(ctx context.Context) error {
 	var keys, queries []item
 	for i, check := range c.checks {
 		if contract, ok := check.Args.(*models.Contract); ok {
-			c.set(i, Fit(check.Node, contract, c.table.Columns).Result(check))
+			c.set(i, FitTable(check.Node, contract, c.table.Columns).Result(check))
 			continue
 		}
 		it, err := c.item(i, check)

@@ -40,7 +40,7 @@ func NewDrift(n *models.Node, published, have []warehouse.Column) *Drift {
 		f.contract.Extra, f.contract.Gone = models.ExtraDiscarded, true
 		f.may = func(warehouse.Fit) bool { return true }
 	}
-	d := &Drift{Fitting: *f.fit(have), policy: policy}
+	d := &Drift{Fitting: *f.fit(n, have), policy: policy}
 	if len(d.Wrong)+len(d.Diff) == 0 {
 		return nil
 	}
