@@ -62,12 +62,20 @@ func (c *ContractColumn) String() string {
 	return text
 }
 
+// ContractCheck returns the check that holds the node's columns against its contract, or nil.
+func (n *Node) ContractCheck() *Check {
+	for _, c := range n.Checks {
+		if _, ok := c.Args.(*Contract); ok {
+			return c
+		}
+	}
+	return nil
+}
+
 // Contract returns what the node's columns must be, or nil.
 func (n *Node) Contract() *Contract {
-	for _, c := range n.Checks {
-		if contract, ok := c.Args.(*Contract); ok {
-			return contract
-		}
+	if c := n.ContractCheck(); c != nil {
+		return c.Args.(*Contract)
 	}
 	return nil
 }

@@ -115,6 +115,7 @@ func TestContractMistakes(t *testing.T) {
 		"two contracts":       {onSales("contract: { columns: [ { name: id, type: DATE } ] }\nconfig: { contract: { enforced: true } }"), []string{"main.sales has two contracts"}},
 		"and a policy":        {onOrders("on_schema_change: freeze, contract: { columns: [ { name: id, type: DATE } ] }"), []string{"millrace.yml:7:54", "contradicts the contract"}},
 		"error_if":            {onOrders("contract: { columns: [ { name: id, type: DATE } ], error_if: 5 }"), []string{"error_if has no effect"}},
+		"in config()":         {shop(map[string]string{"models/e.sql": "{{ config(contract={'enforced': true}) }} select 1 as id"}), []string{"models/e.sql:1:", "properties file"}},
 		"under checks":        {native("- contract: {}"), []string{"models/m.yml:4:", "beside checks:"}},
 		"constraint only":     {onSales("columns: [ { name: id, data_type: BIGINT, constraints: [ { type: not_null } ] } ]"), []string{"models/m.yml:4:62", "not enforced", "no contract"}},
 		"foreign key as text": {onSales("contract: {}\ncolumns: [ { name: id, data_type: BIGINT, constraints: [ { type: foreign_key, expression: other (id) } ] } ]"), []string{"models/m.yml:5:62", "foreign_key is not enforced"}},

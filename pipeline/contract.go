@@ -32,11 +32,7 @@ func (a *audit) fit(columns, published []warehouse.Column) error {
 		a.fitting, a.want = f, f.Columns
 		return nil
 	}
-	for _, c := range a.node.Checks {
-		if c.Args == contract {
-			a.add(f.Result(c))
-		}
-	}
+	a.add(f.Result(a.node.ContractCheck()))
 	return a.verdict()
 }
 
@@ -149,8 +145,11 @@ func (a *audit) exact(v *warehouse.Version) error {
 
 // tellFit says of a contract that is kept what it took: its check has seen the columns that the table got.
 func (a *audit) tellFit() {
+	if a.fitting == nil || len(a.fitting.Diff) == 0 {
+		return
+	}
 	for i, r := range a.results {
-		if r.Name == models.KindContract && r.Kind == models.KindContract && r.Status == check.StatusPass && a.fitting != nil && len(a.fitting.Diff) > 0 {
+		if r.Name == a.node.ContractCheck().Name && r.Status == check.StatusPass {
 			a.results[i].Message = a.fitting.Message()
 		}
 	}
@@ -183,6 +182,35 @@ func (x *extraction) drift(columns []warehouse.Column) *check.Drift {
 		return nil
 	}
 	return check.NewDrift(x.node, ofSource(published.Columns), columns)
+}
+
+// misfit says that a stream's columns are none that its table may have, whatever else there is to read.
+type misfit struct{ result check.Result }
+
+func (m *misfit) Error() string { return m.result.Name + ": " + m.result.Message }
+
+// misfit looks at the columns of a part that was landed: a large table need not be read to its end to be refused.
+func (x *extraction) misfit(columns []warehouse.Column) error {
+	if d := x.drift(columns); d != nil && len(d.Wrong) > 0 {
+		return &misfit{d.Result()}
+	}
+	contract := x.node.Contract()
+	if contract == nil {
+		return nil
+	}
+	f := check.Fit(x.node, contract, columns)
+	f.FitPublished(x.node, contract, x.joined())
+	if len(f.Wrong) == 0 {
+		return nil
+	}
+	return &misfit{f.Result(x.node.ContractCheck())}
+}
+
+// tellMisfit makes it a failed check of the run.
+func (x *extraction) tellMisfit(ctx context.Context, m *misfit) error {
+	a := &audit{run: x.run, node: x.node, step: x.step}
+	a.add(m.result)
+	return errors.Join(a.verdict(), a.save(ctx))
 }
 
 // follow decides about rows whose columns are not the published ones, and gives the parts that the table is made of.

@@ -101,3 +101,20 @@ func TestDatabaseContract(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusedEarly: a table whose columns may not be is not read to its end.
+func TestRefusedEarly(t *testing.T) {
+	const stream = "{ name: public.c, mode: append, cursor: id, page_rows: 10, on_schema_change: freeze }"
+	p := newPGProject(t, testserver.Postgres(t), "CREATE TABLE c (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, amount int); INSERT INTO c (amount) SELECT i FROM generate_series(1, 100) AS i", stream)
+	succeeded(t, run(t, engine(t, p.dir)))
+	p.exec("ALTER TABLE c ADD more int; INSERT INTO c (amount) SELECT i FROM generate_series(1, 100) AS i")
+	p.pass()
+	e := engine(t, p.dir)
+	r, code := exitCode(t, e)
+	if c := checked(t, r, "erp.c", check.SchemaCheck); code != pipeline.ExitChecks || c.Status != check.StatusFail {
+		t.Errorf("%+v, exit code %d", c, code)
+	}
+	if parts, err := e.Journal.Parts(t.Context(), r.Run.ID, "erp.c"); err != nil || len(parts) != 1 {
+		t.Errorf("%d parts, %v", len(parts), err)
+	}
+}

@@ -234,6 +234,9 @@ func (x *extraction) table(ctx context.Context) ([]load.Table, error) {
 			continue
 		}
 		parts, err := x.parts(ctx, asked, w)
+		if unfit := (*misfit)(nil); errors.As(err, &unfit) {
+			return nil, x.tellMisfit(ctx, unfit)
+		}
 		if err == nil && x.strayed(w, parts) {
 			// The source has lost its state on the way, and went on in another: asked again, it adds what has changed since.
 			if try < maxWindows {
@@ -506,7 +509,10 @@ func (x *extraction) part(ctx context.Context, asked extract.Stream, w *extract.
 		return nil, err
 	}
 	x.Log.Info("part landed", "run", x.ID, "stream", x.node.Name(), "rows", part.Landed, "rejected", part.Rejected)
-	return part, nil
+	if slice.Keys {
+		return part, nil
+	}
+	return part, x.misfit(part.Columns)
 }
 
 // landing prepares the folders and names of one part.
