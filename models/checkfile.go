@@ -235,7 +235,7 @@ func (l *loader) translate(w *written, name string) bool {
 }
 
 func (l *loader) unknownKind(kind string, pos config.Pos, dbt bool) {
-	if kind == KindContract || kind == KindSchema {
+	if !dbt && (kind == KindContract || kind == KindSchema) {
 		l.problem(pos, "write contract: { columns: [{ name: id, type: BIGINT }] } beside checks:", "a contract is no check among others")
 		return
 	}

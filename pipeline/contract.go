@@ -1,9 +1,7 @@
 package pipeline
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -16,9 +14,9 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// This file gives tables the columns that a contract, or the policy for schema changes, asks for. First the columns are
-// compared, before any row is written; then the rows that would not come through a cast unchanged are divided from the others;
-// then the files of the others are converted.
+// This file gives tables the columns that a contract asks for, or, by drift.go, the policy for schema changes. First the columns
+// are compared, before any row is written; then the rows that would not come through a cast unchanged are divided from the
+// others; then the files of the others are converted.
 
 // fit holds new rows' columns against the node's contract. Published are the columns of rows that they join, nil for none.
 func (a *audit) fit(columns, published []warehouse.Column) error {
@@ -97,26 +95,13 @@ func (a *audit) convert(ctx context.Context, files []warehouse.File, columns []w
 // convertKeys gives the keys that a source has the types of the table's. One that the type cannot hold is no row's of the table:
 // it is passed over, as one that is NULL.
 func (a *audit) convertKeys(ctx context.Context, parts []journal.Part) ([]journal.Part, error) {
-	if a.want == nil {
-		return parts, nil
-	}
-	d := a.Warehouse.Dialect()
 	out := slices.Clone(parts)
 	for i, p := range parts {
-		columns, items := slices.Clone(p.Columns), make([]string, len(p.Columns))
-		narrow := false
-		for k, c := range p.Columns {
-			items[k] = d.QuoteIdent(c.Name)
-			at := slices.IndexFunc(a.want, func(w warehouse.Column) bool { return strings.EqualFold(w.Name, c.Name) })
-			if at >= 0 && warehouse.FitOf(c.Type, a.want[at].Type) < warehouse.Widens {
-				columns[k].Type, narrow = a.want[at].Type, true
-				items[k] = fmt.Sprintf("CASE WHEN NOT (%s) THEN TRY_CAST(%s AS %s) END AS %[2]s", d.Changes(items[k], c.Type, columns[k].Type), items[k], d.Type(columns[k].Type))
-			}
-		}
-		if !narrow {
+		query, columns := a.narrowed(p)
+		if query == "" {
 			continue
 		}
-		f, err := a.Warehouse.Write(ctx, "SELECT "+strings.Join(items, ", ")+" FROM "+d.Files([]string{p.File.Path}), filepath.Join(a.dir, fmt.Sprintf("keys-%05d.parquet", i)))
+		f, err := a.Warehouse.Write(ctx, query, filepath.Join(a.dir, fmt.Sprintf("keys-%05d.parquet", i)))
 		if err != nil {
 			return nil, fmt.Errorf("convert keys to the columns of the table: %w", err)
 		}
@@ -129,6 +114,26 @@ func (a *audit) convertKeys(ctx context.Context, parts []journal.Part) ([]journa
 		out[i].File, out[i].Columns = f, columns
 	}
 	return out, nil
+}
+
+// narrowed is a SELECT of a part's keys with the types of the table where these are narrower; "" where none is.
+func (a *audit) narrowed(p journal.Part) (query string, columns []warehouse.Column) {
+	d := a.Warehouse.Dialect()
+	columns = slices.Clone(p.Columns)
+	items, narrow := make([]string, len(columns)), false
+	for k, c := range p.Columns {
+		items[k] = d.QuoteIdent(c.Name)
+		for _, want := range a.want {
+			if strings.EqualFold(want.Name, c.Name) && warehouse.FitOf(c.Type, want.Type) < warehouse.Widens {
+				columns[k].Type, narrow = want.Type, true
+				items[k] = fmt.Sprintf("CASE WHEN NOT (%s) THEN TRY_CAST(%s AS %s) END AS %[2]s", d.Changes(items[k], c.Type, want.Type), items[k], d.Type(want.Type))
+			}
+		}
+	}
+	if !narrow {
+		return "", nil
+	}
+	return "SELECT " + strings.Join(items, ", ") + " FROM " + d.Files([]string{p.File.Path}), columns
 }
 
 // exact refuses a version whose columns have come to be others than those agreed on.
@@ -174,139 +179,8 @@ func (x *extraction) joined() []warehouse.Column {
 	return ofSource(x.before.Columns)
 }
 
-// drift compares what the source delivers with the published columns, unless a contract says what they are; nil when they are
-// the same.
-func (x *extraction) drift(columns []warehouse.Column) *check.Drift {
-	published := cmp.Or(x.before, x.replaced)
-	if published == nil || x.selection.FullRefresh || x.node.Contract() != nil || len(columns) == 0 {
-		return nil
-	}
-	return check.NewDrift(x.node, ofSource(published.Columns), columns)
-}
-
-// misfit says that a stream's columns are none that its table may have, whatever else there is to read.
-type misfit struct{ result check.Result }
-
-func (m *misfit) Error() string { return m.result.Name + ": " + m.result.Message }
-
-// misfit looks at the columns of a part that was landed: a large table need not be read to its end to be refused.
-func (x *extraction) misfit(columns []warehouse.Column) error {
-	if d := x.drift(columns); d != nil && len(d.Wrong) > 0 {
-		return &misfit{d.Result()}
-	}
-	contract := x.node.Contract()
-	if contract == nil {
-		return nil
-	}
-	f := check.Fit(x.node, contract, columns)
-	f.FitPublished(x.node, contract, x.joined())
-	if len(f.Wrong) == 0 {
-		return nil
-	}
-	return &misfit{f.Result(x.node.ContractCheck())}
-}
-
-// tellMisfit makes it a failed check of the run.
-func (x *extraction) tellMisfit(ctx context.Context, m *misfit) error {
-	a := &audit{run: x.run, node: x.node, step: x.step}
-	a.add(m.result)
-	return errors.Join(a.verdict(), a.save(ctx))
-}
-
-// follow decides about rows whose columns are not the published ones, and gives the parts that the table is made of.
-func (x *extraction) follow(ctx context.Context, a *audit, parts []journal.Part) ([]journal.Part, error) {
-	d := a.drift
-	if d == nil {
-		return parts, nil
-	}
-	x.note("schema change: " + d.Message())
-	if d.Check == nil {
-		a.add(d.Result())
-	}
-	if err := a.verdict(); err != nil || d.Evolves() {
-		return parts, err
-	}
-	files, columns, err := filesOf(parts)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := a.rows(files, columns)
-	if err != nil {
-		return nil, err
-	}
-	a.want = d.Columns
-	var checks []*models.Check
-	if d.Check != nil {
-		checks = append(checks, d.Check)
-	}
-	passed, columns, err := a.divide(ctx, rows, checks)
-	for i := range a.results {
-		if d.Check != nil && a.results[i].Name == d.Check.Name {
-			d.Tell(&a.results[i])
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return replaceFiles(parts, passed, columns), a.verdict()
-}
-
-// delivered are a stream's columns as its source gave them, where the published ones are others.
-func (x *extraction) delivered(t *warehouse.Version, columns []warehouse.Column) []warehouse.Column {
-	if x.before != nil && x.node.Stream.Mode != string(extract.Full) {
-		known := ofSource(x.before.AsDelivered())
-		if all, err := warehouse.UnionColumns(known, columns); err == nil {
-			columns = all
-		}
-	}
-	if len(columns) == 0 || len(schemaChanges(ofSource(t.Columns), columns)) == 0 {
-		return nil
-	}
-	return columns
-}
-
-// known are the columns that the source is to keep to: as it has delivered them, for what is published of them may be of other
-// types. A new column that was left out is new again when it is no longer to be: then it may have values in rows that were read
-// before.
-func (x *extraction) known() []extract.Column {
-	t := cmp.Or(x.before, x.replaced)
-	if t == nil || x.selection.FullRefresh {
-		return nil
-	}
-	var known []extract.Column
-	for _, c := range ofSource(t.AsDelivered()) {
-		if hasColumn(t.Columns, c.Name) || x.leavesOut(c.Name) {
-			known = append(known, extract.Column(c))
-		}
-	}
-	return known
-}
-
-// leavesOut says whether a column that is not published is to stay so.
-func (x *extraction) leavesOut(column string) bool {
-	if c := x.node.Contract(); c != nil {
-		return c.Extra == models.ExtraDiscarded && c.Column(column) == nil
-	}
-	policy := x.node.Stream.OnSchemaChange
-	return policy == models.SchemaDiscards || policy == models.SchemaQuarantines
-}
-
-// fitPlanned gives the columns that the table gets of the stream's, and says by what; it refuses what a run would.
-func (x *extraction) fitPlanned(columns []warehouse.Column) ([]warehouse.Column, string, error) {
-	if x.node.Contract() != nil {
-		return fitPlanned(x.node, columns, x.joined())
-	}
-	d := x.drift(columns)
-	if d == nil || d.Evolves() {
-		return columns, "", nil
-	}
-	if len(d.Wrong) > 0 {
-		return nil, "", &StepError{Node: x.node.Name(), Pos: x.node.Pos.String(), Err: errors.New("the columns have changed: " + d.Message()), Hint: check.WhenRight}
-	}
-	return d.Columns, d.Message(), nil
-}
-
-// fitPlanned does the same for a node with a contract. Published are the columns of rows that new ones join.
+// fitPlanned gives the columns that the table of a node gets, and says what its contract does; it refuses what a run would.
+// Published are the columns of rows that new ones join.
 func fitPlanned(n *models.Node, columns, published []warehouse.Column) ([]warehouse.Column, string, error) {
 	contract := n.Contract()
 	if contract == nil {

@@ -49,7 +49,7 @@ func NewDrift(n *models.Node, published, have []warehouse.Column) *Drift {
 	}
 	_ = config.Node{}.Decode(&d.result.CheckSettings) // the defaults
 	d.result.Name, d.result.Kind, d.result.Node, d.result.Pos = SchemaCheck, models.KindSchema, n, n.Stream.Origin.At("on_schema_change")
-	d.result.Description = "on_schema_change: " + policy
+	d.result.Owner, d.result.Description = n.Owner, "on_schema_change: "+policy
 	args := &drifted{narrow: d.Narrow}
 	if policy == models.SchemaQuarantines {
 		d.result.Severity, d.result.ErrorIf, args.extra = models.SeverityQuarantine, models.DefaultQuarantineError, d.Extra
