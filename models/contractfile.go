@@ -126,7 +126,7 @@ func (l *loader) contract(n *Node, p *promise) {
 		written = l.typedColumns(p.columns)
 	}
 	if len(written) == 0 {
-		if !l.problems.HasErrors() {
+		if len(p.columns) == 0 { // else they have no types, which was said
 			l.problem(p.entry.Pos(), "write columns: [{ name: id, type: BIGINT }], or data_type: for each of the table's own columns:", "the contract of %s names no column", n.Name())
 		}
 		return
@@ -137,8 +137,7 @@ func (l *loader) contract(n *Node, p *promise) {
 			l.problem(w.At("name"), "", "the contract of %s names the column %q twice", n.Name(), w.Name)
 			continue
 		}
-		typ, length, ok := l.columnType(w)
-		if ok {
+		if typ, length, ok := l.columnType(w); ok {
 			contract.Columns = append(contract.Columns, ContractColumn{Name: w.Name, Type: typ, Length: length, Nullable: w.Nullable})
 			places[&contract.Columns[len(contract.Columns)-1]] = w.At("name")
 		}

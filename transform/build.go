@@ -94,7 +94,7 @@ func templateError(err error) error {
 	return &Error{Pos: je.Position().String(), Err: errors.New(je.Msg), Hint: je.Hint}
 }
 
-// run gives a model's SELECT the form that its materialization asks for.
+// run makes a version of a model's SELECT.
 func (b *Builder) run(ctx context.Context, job Job, sql string) (*Built, error) {
 	if err := b.Warehouse.CheckSelect(ctx, sql); err != nil {
 		return nil, err
@@ -135,6 +135,7 @@ func earlier(err error, offset int) error {
 	return err
 }
 
+// materialize gives a SELECT the form that the model's materialization asks for.
 func (b *Builder) materialize(ctx context.Context, job Job, sql string, columns []warehouse.Column) (*Built, error) {
 	name := warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}
 	switch job.Node.Model.Materialized {

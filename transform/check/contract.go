@@ -22,7 +22,7 @@ type Fitting struct {
 // Fit holds the columns of a node's new rows against its contract. What a cast could change is wrong, and the hint says how to
 // cast it where it is made.
 func Fit(n *models.Node, c *models.Contract, have []warehouse.Column) *Fitting {
-	f := &fitter{contract: c, says: "the contract says", hint: "cast it in the SELECT", new: "extra", gone: "missing"}
+	f := &fitter{contract: c, says: "the contract says", hint: "cast it in the SELECT", new: "extra", gone: "missing", converted: "converted"}
 	if n.Stream != nil {
 		f.hint = "pin its type in the stream's columns:, or cast it in a model"
 	}
@@ -38,7 +38,7 @@ func FitTable(n *models.Node, c *models.Contract, have []warehouse.Column) *Fitt
 	if contract.Extra == models.ExtraDiscarded {
 		contract.Extra = models.ExtraFails
 	}
-	f := &fitter{contract: &contract, says: "the contract says", hint: anew(n), new: "extra", gone: "missing"}
+	f := &fitter{contract: &contract, says: "the contract says", hint: anew(n), new: "extra", gone: "missing", converted: "new rows will make it so"}
 	f.may = func(warehouse.Fit) bool { return false }
 	return f.fit(n, have)
 }
@@ -70,7 +70,8 @@ type fitter struct {
 	contract   *models.Contract
 	says, hint string                   // whose word the types are, and what to do about another
 	new, gone  string                   // what columns are called that it does not name, and that are not there
-	may        func(warehouse.Fit) bool // whether values of such a pair of types may be looked at, to be cast when they fit
+	converted  string                   // when a column is cast to a type that holds all its values
+	may        func(warehouse.Fit) bool // whether values of such a pair of types may be looked at, to be cast when they fit; nil: all types must be the same
 	out        Fitting
 }
 
@@ -128,7 +129,7 @@ func (f *fitter) typed(column warehouse.Column, want *models.ContractColumn) {
 	switch fit := warehouse.FitOf(column.Type, want.Type); {
 	case fit == warehouse.FitsSame:
 	case fit == warehouse.Widens && f.may != nil:
-		f.out.Diff = append(f.out.Diff, text+": converted")
+		f.out.Diff = append(f.out.Diff, text+": "+f.converted)
 	case f.may != nil && f.may(fit):
 		f.out.Diff = append(f.out.Diff, text+": converted where it fits")
 		f.out.Narrow = append(f.out.Narrow, models.ContractColumn{Name: column.Name, Type: want.Type, Nullable: true})

@@ -32,7 +32,7 @@ type drifted struct {
 // NewDrift compares a stream's columns with the published ones and decides by its policy; nil when they are the same.
 func NewDrift(n *models.Node, published, have []warehouse.Column) *Drift {
 	policy := n.Stream.OnSchemaChange
-	f := &fitter{contract: &models.Contract{}, says: "published is", new: "new", gone: "gone"}
+	f := &fitter{contract: &models.Contract{}, says: "published is", new: "new", gone: "gone", converted: "converted"}
 	for _, p := range published {
 		f.contract.Columns = append(f.contract.Columns, models.ContractColumn{Name: p.Name, Type: p.Type, Nullable: true})
 	}
