@@ -53,6 +53,7 @@ type Stream struct {
 	Deletes bool     // the window is to have a slice of keys, by which deleted rows are found
 	Fresh   bool     // nothing is published that the window's rows are added to
 	Known   []Column // columns of the published version: what an unpinned stream must keep to
+	Closed  bool     // columns beyond Known are left out of what is published: no row is to be read again for them
 	Options any      // the source's own keys: a pointer of the type that Spec.StreamOptions made
 }
 

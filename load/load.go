@@ -46,6 +46,7 @@ type Table struct {
 	AsOf        *AsOf                `json:"as_of,omitempty"`      // of a stream: the state of the source that it shows
 	Reconciled  *time.Time           `json:"reconciled,omitempty"` // of an incremental stream: when all rows were read last
 	Description string               `json:"description,omitempty"`
+	Delivered   []warehouse.Column   `json:"delivered,omitempty"`  // of a stream: as its source gave them; none when as published
 	Rules       string               `json:"rules,omitempty"`      // hash of the checks that kept rows out of it
 	Needs       []string             `json:"needs,omitempty"`      // tables that its SELECT reads
 	Mode        string               `json:"mode,omitempty"`       // of a stream: another mode begins anew, and so does…
@@ -53,6 +54,14 @@ type Table struct {
 	Of          string               `json:"of,omitempty"`         // …or what its name for that means at the source…
 	OrderedBy   string               `json:"ordered_by,omitempty"` // …and another cursor column
 	Broken      string               `json:"broken,omitempty"`     // why a view is not in the catalog: what it reads has changed under it
+}
+
+// AsDelivered are the columns of a stream as its source gave them.
+func (t *Table) AsDelivered() []warehouse.Column {
+	if t.Delivered != nil {
+		return t.Delivered
+	}
+	return t.Columns
 }
 
 // AsOf is the state of a source that a stream was read in.

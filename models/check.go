@@ -29,7 +29,19 @@ type Check struct {
 }
 
 // ByRow says whether the check judges each row by itself, so that the rows that fail it can be named.
-func (c *Check) ByRow() bool { return checkKinds[c.Kind].byRow }
+func (c *Check) ByRow() bool {
+	if _, ofContract := c.Args.(*ContractColumn); ofContract {
+		return true
+	}
+	return checkKinds[c.Kind].byRow
+}
+
+// Diverts says whether rows that fail are kept out of what is built: those that a check quarantines, and those that do not
+// fit a contract, which no table of its types can hold. A view holds no rows.
+func (c *Check) Diverts() bool {
+	view := c.Node.Model != nil && c.Node.Model.Materialized == View
+	return c.Quarantines() || c.Kind == KindContract && c.ByRow() && !view
+}
 
 // Quarantines says whether failing rows are diverted.
 func (c *Check) Quarantines() bool { return c.Severity == SeverityQuarantine }

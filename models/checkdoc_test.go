@@ -39,7 +39,8 @@ func TestChecksPage(t *testing.T) {
 			t.Errorf("%s is not named", name)
 		}
 	}
-	for name, table := range map[string]string{"kinds": kinds, "keys": keys, "settings": "| key | default | |\n|---|---|---|\n" + keyLines("", models.CheckSettings{})} {
+	contract := "| key | default | |\n|---|---|---|\n" + keyLines("", models.ContractKeys) + keyLines("`columns` ", models.ContractColumnKeys)
+	for name, table := range map[string]string{"contract": contract, "kinds": kinds, "keys": keys, "settings": "| key | default | |\n|---|---|---|\n" + keyLines("", models.CheckSettings{})} {
 		between := regexp.MustCompile(`(?s)(<!-- ` + name + `: printed from the code -->\n).*?(<!-- end of ` + name + ` -->)`)
 		page = between.ReplaceAllStringFunc(page, func(old string) string {
 			m := between.FindStringSubmatch(old)

@@ -235,6 +235,10 @@ func (l *loader) translate(w *written, name string) bool {
 }
 
 func (l *loader) unknownKind(kind string, pos config.Pos, dbt bool) {
+	if !dbt && (kind == KindContract || kind == KindSchema) {
+		l.problem(pos, "write contract: { columns: [{ name: id, type: BIGINT }] } beside checks:", "a contract is no check among others")
+		return
+	}
 	known := slices.Concat(slices.Sorted(maps.Keys(checkKinds)), slices.Sorted(maps.Keys(foreignKinds)))
 	hint := "known kinds: " + strings.Join(known, ", ")
 	if s := config.Suggest(kind, known); s != "" {

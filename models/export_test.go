@@ -21,3 +21,6 @@ func CheckKinds() map[string]KindDoc {
 
 // ForeignKinds are the tests of packages that are read, for tests.
 func ForeignKinds() map[string]string { return foreignKinds }
+
+// ContractKeys and ContractColumnKeys have the keys of a contract and of its columns.
+var ContractKeys, ContractColumnKeys any = contractEntry{}, contractColumn{}

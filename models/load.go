@@ -36,6 +36,9 @@ type Loading struct {
 	Redactor *secret.Redactor            // learns every secret that the files hold or name; may be nil
 	Reserved []string                    // names that no schema may have
 	Context  context.Context             // for secret stores that ask a server
+	// ColumnType reads the type of a contract's column: as the engine spells it, with the most characters of a text, 0 for any
+	// number. nil takes what is written.
+	ColumnType func(text string) (typ string, length int, err error)
 }
 
 // projectFile is millrace.yml.
@@ -68,8 +71,9 @@ type loader struct {
 	resolve  config.Resolver
 	files    map[string]*config.File
 	hash     []string
-	checks   []*written       // of all nodes
-	tables   map[string]*Node // by lower-case schema.table: names that differ by case only are one table
+	checks   []*written         // of all nodes
+	promises map[*Node]*promise // contracts, until all files are read
+	tables   map[string]*Node   // by lower-case schema.table: names that differ by case only are one table
 }
 
 // Load reads and validates a project. The problems are complete: of every file, all at once; the project is only
@@ -78,7 +82,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	if in.Context == nil {
 		in.Context = context.Background()
 	}
-	l := &loader{Loading: in, p: &Project{Dir: in.Dir, byName: map[string]*Node{}}, files: map[string]*config.File{}, tables: map[string]*Node{}}
+	l := &loader{Loading: in, p: &Project{Dir: in.Dir, byName: map[string]*Node{}}, files: map[string]*config.File{}, promises: map[*Node]*promise{}, tables: map[string]*Node{}}
 	root := l.parse(ProjectFile)
 	if root == nil {
 		return nil, l.problems.Sort()
@@ -90,6 +94,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.macros()
 	l.models()
 	l.properties()
+	l.contracts()
 	l.singularChecks()
 	l.unusedFolders()
 	l.link()
@@ -332,6 +337,13 @@ func (l *loader) stream(s *Source, spec *SourceSpec, node config.Node) *Stream {
 		Tags: st.Tags, Path: st.Origin.Pos().File, Pos: st.Origin.At("name")}
 	l.addNode(n)
 	l.checksOf(n, st.Checks.Node, "", false)
+	if st.OnSchemaChange == "fail" {
+		st.OnSchemaChange = SchemaFrozen
+	}
+	l.blank(n, st.Origin, st.Contract)
+	if st.Contract != nil {
+		l.promised(n, st.Contract, nil, nil)
+	}
 	return st
 }
 

@@ -112,9 +112,12 @@ type StreamKeys struct {
 	MaxRejects  config.Threshold  `yaml:"max_rejects" default:"1%" doc:"More rejected records than this, a share or a count, fail the stream." example:"1%"`
 	AllowEmpty  bool              `yaml:"allow_empty" doc:"Let an empty snapshot replace a table that has rows."`
 	MaxShrink   config.Threshold  `yaml:"max_shrink" default:"50%" doc:"A snapshot smaller than the published table by more than this, or more deleted rows than this share of it, fails, unless the run says --allow-shrunken." example:"50%"`
-	Deletes     string            `yaml:"deletes" default:"ignore" enum:"ignore,hard,soft" doc:"Incremental only: rows that are gone from the source, found by comparing keys in each run. hard: they leave the table. soft: they stay, with the time in _deleted_at."`
-	Checks      checkList         `yaml:"checks" doc:"What must hold for its rows. A kind with its columns, or with its arguments and settings." example:"[{not_null: id}]"`
-	Reconcile   config.Duration   `yaml:"reconcile" doc:"Incremental only: so often all rows are read and compared, for changes that the cursor did not show and, with deletes:, for rows that are gone." example:"7d"`
+	// OnSchemaChange is about the published columns; with a contract it has nothing to say.
+	OnSchemaChange string          `yaml:"on_schema_change" json:"-" default:"evolve" enum:"evolve,freeze,discard,quarantine,fail" doc:"When columns differ from the published ones. evolve: the table follows. freeze, or fail: the stream fails. discard: new columns are left out. quarantine: rows with a value in a new column, or one that the column's type cannot hold, are kept out."`
+	Deletes        string          `yaml:"deletes" default:"ignore" enum:"ignore,hard,soft" doc:"Incremental only: rows that are gone from the source, found by comparing keys in each run. hard: they leave the table. soft: they stay, with the time in _deleted_at."`
+	Checks         checkList       `yaml:"checks" doc:"What must hold for its rows. A kind with its columns, or with its arguments and settings." example:"[{not_null: id}]"`
+	Contract       *contractEntry  `yaml:"contract" json:"-" doc:"What its columns must be: names, types, order, lengths, and whether they may be NULL."`
+	Reconcile      config.Duration `yaml:"reconcile" doc:"Incremental only: so often all rows are read and compared, for changes that the cursor did not show and, with deletes:, for rows that are gone." example:"7d"`
 }
 
 // What becomes of rows that are gone from the source.

@@ -36,8 +36,17 @@ type tableProperties struct {
 	Checks      checkList          `yaml:"checks" doc:"What must hold for its rows."`
 	Tests       checkList          `yaml:"tests" doc:"dbt's older name for data_tests."`
 	DataTests   checkList          `yaml:"data_tests" doc:"Checks, in dbt's shape."`
+	Contract    *contractEntry     `yaml:"contract" doc:"What the columns must be."`
+	Constraints []constraint       `yaml:"constraints" doc:"dbt's constraints of the table; they hold with a contract."`
+	Config      tableConfig        `yaml:"config" doc:"dbt's place for the contract; other settings stand in the model's own config()."`
 	Meta        config.Node        `yaml:"meta" doc:"Anything; not read."`
 	Docs        config.Node        `yaml:"docs" doc:"dbt's settings of its docs site; not read."`
+}
+
+// tableConfig is what dbt has under config: of a table.
+type tableConfig struct {
+	config.Origin
+	Contract *contractEntry `yaml:"contract" doc:"The same as contract: of the table."`
 }
 
 type columnProperties struct {
@@ -49,6 +58,7 @@ type columnProperties struct {
 	Checks      checkList         `yaml:"checks" doc:"What must hold for the column."`
 	Tests       checkList         `yaml:"tests" doc:"dbt's older name for data_tests."`
 	DataTests   checkList         `yaml:"data_tests" doc:"Checks of the column, in dbt's shape."`
+	Constraints []constraint      `yaml:"constraints" doc:"dbt's constraints of the column; they hold with a contract."`
 	Meta        config.Node       `yaml:"meta" doc:"Anything; not read."`
 	Quote       bool              `yaml:"quote" doc:"dbt's key; names are always quoted."`
 }
@@ -119,6 +129,7 @@ func (l *loader) describe(n *Node, t tableProperties) {
 	l.checksOf(n, t.Checks.Node, "", false)
 	l.checksOf(n, t.Tests.Node, "", true)
 	l.checksOf(n, t.DataTests.Node, "", true)
+	l.promised(n, l.entryOf(n, t), t.Columns, t.Constraints)
 	for _, c := range t.Columns {
 		n.Columns = append(n.Columns, Column{Name: c.Name, Description: c.Description, Type: c.DataType, Tags: c.Tags, Pos: c.Origin.At("name")})
 		l.checksOf(n, c.Checks.Node, c.Name, false)

@@ -160,6 +160,8 @@ func (l *loader) configure(n *Node, said []setting) bool {
 				bad(s, "append_new_columns is what this version does", "on_schema_change=%q is not supported", fmt.Sprint(s.value))
 			}
 		case "enabled", "meta":
+		case "contract":
+			bad(s, "write contract: { enforced: true } in a properties file, where the columns and their types are", "a contract does not stand in config()")
 		default:
 			hint := "known keys: " + strings.Join(modelConfig, ", ")
 			if guess := config.Suggest(s.key, modelConfig); guess != "" {

@@ -42,6 +42,10 @@ type audit struct {
 	published string // a SELECT of the version before, "" when there is none to compare with
 	brought   *int64 // rows that the run has brought
 
+	fitting *check.Fitting     // of the node's contract; nil without one
+	drift   *check.Drift       // of a stream's columns; nil without one
+	want    []warehouse.Column // of the files that pass; nil: as they come
+
 	divisions int
 	settled   string // hash of the rules that keep rows out, once all published rows are known to pass them
 }
@@ -127,7 +131,7 @@ func split(n *models.Node) (diverting, judging []*models.Check) {
 	for _, c := range n.Checks {
 		switch {
 		case c.Deferred:
-		case c.Quarantines():
+		case c.Diverts():
 			diverting = append(diverting, c)
 		default:
 			judging = append(judging, c)
@@ -143,31 +147,34 @@ func (a *audit) suspect(ctx context.Context) (func(*models.Check) bool, error) {
 }
 
 // Query implements transform.Divider.
-func (a *audit) Query(ctx context.Context, sql string, columns []warehouse.Column) ([]warehouse.File, error) {
+func (a *audit) Query(ctx context.Context, sql string, columns []warehouse.Column) ([]warehouse.File, []warehouse.Column, error) {
 	rows, err := a.rows(nil, columns)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	suspect, err := a.suspect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	diverting, _ := split(a.node)
 	d, err := a.DivideQuery(ctx, sql, rows, diverting, suspect)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return d.Good, a.take(ctx, d, columns)
+	if err := a.take(ctx, d, columns); err != nil {
+		return nil, nil, err
+	}
+	return a.convert(ctx, d.Good, columns)
 }
 
 // Files implements transform.Divider. What must be unique is looked at in the merged table: before the merge a key's earlier
 // rows, which the merge replaces, would count.
-func (a *audit) Files(ctx context.Context, files []warehouse.File, columns []warehouse.Column, merged *warehouse.Version) ([]warehouse.File, error) {
+func (a *audit) Files(ctx context.Context, files []warehouse.File, columns []warehouse.Column, merged *warehouse.Version) ([]warehouse.File, []warehouse.Column, error) {
 	diverting, _ := split(a.node)
 	checks := slices.DeleteFunc(diverting, func(c *models.Check) bool { return (c.Kind == "unique") != (merged != nil) })
 	rows, err := a.rows(files, columns)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if merged != nil {
 		rows.Among = "SELECT * FROM " + a.Warehouse.Dialect().Table(merged.Name)
@@ -191,24 +198,27 @@ func (a *audit) cameFrom(path string) (where string, all bool) {
 	return o.where, o.numbered && !strings.HasPrefix(path, a.dir)
 }
 
-// divide parts rows by the checks and keeps what failed.
-func (a *audit) divide(ctx context.Context, rows check.Rows, checks []*models.Check) ([]warehouse.File, error) {
+// divide parts rows by the checks, keeps what failed, and gives the others the columns of the table.
+func (a *audit) divide(ctx context.Context, rows check.Rows, checks []*models.Check) ([]warehouse.File, []warehouse.Column, error) {
 	if len(checks) == 0 || len(rows.Files) == 0 {
 		if a.columns == nil {
 			a.columns = rows.Columns
 		}
-		return rows.Files, nil
+		return a.convert(ctx, rows.Files, rows.Columns)
 	}
 	d, err := a.Divide(ctx, rows, checks)
 	if err != nil {
-		return nil, fmt.Errorf("check new rows: %w", err)
+		return nil, nil, fmt.Errorf("check new rows: %w", err)
 	}
 	for i, f := range d.Good {
 		if a.from != nil {
 			a.from[f.Path] = a.from[rows.Files[i].Path]
 		}
 	}
-	return d.Good, a.take(ctx, d, rows.Columns)
+	if err := a.take(ctx, d, rows.Columns); err != nil {
+		return nil, nil, err
+	}
+	return a.convert(ctx, d.Good, rows.Columns)
 }
 
 // take keeps what a division found, and its quarantined rows where they outlive the run's staging.
@@ -224,7 +234,9 @@ func (a *audit) take(ctx context.Context, d *check.Division, columns []warehouse
 			return err
 		}
 	}
-	a.columns = columns
+	if a.columns == nil { // later divisions are of rows that were converted: these columns hold what is in them too
+		a.columns = columns
+	}
 	a.step.Equations = append(a.step.Equations, d.Equation)
 	if d.Bad == nil {
 		return nil
@@ -275,6 +287,9 @@ func (a *audit) judge(ctx context.Context, v *warehouse.Version, checks []*model
 
 // judgeAll judges the new version, and rows that were published under other rules.
 func (a *audit) judgeAll(ctx context.Context, v *warehouse.Version, checks []*models.Check) error {
+	if err := a.exact(v); err != nil {
+		return err
+	}
 	if before := a.before.Table(nameOf(a.node)); before != nil && before.View == "" && before.Rows > 0 { // a view shows what its tables are now
 		a.published = a.Warehouse.Dialect().Select(before.Version)
 	}
@@ -422,6 +437,7 @@ func (a *audit) save(ctx context.Context) error {
 	if len(a.results) == 0 {
 		return nil
 	}
+	a.tellFit()
 	place := map[string]int{}
 	for i, c := range a.node.Checks {
 		place[c.Name] = i
@@ -459,8 +475,8 @@ func (a *audit) with(t load.Table) ([]load.Table, error) {
 // quarantine is the table of quarantined rows beside the node's own: those of earlier runs that are not too old, and this
 // run's. Nil when the node has no check that quarantines, or when nothing changes.
 func (a *audit) quarantine() (*load.Table, error) {
-	diverting, _ := split(a.node)
-	if len(diverting) == 0 || a.columns == nil {
+	quarantines := slices.ContainsFunc(a.node.Checks, (*models.Check).Quarantines) || a.drift != nil && a.drift.Quarantines()
+	if !quarantines || a.columns == nil {
 		return nil, nil
 	}
 	name := warehouse.Name{Schema: a.node.Schema, Table: a.node.Table + models.QuarantineSuffix}

@@ -55,8 +55,16 @@ func (x *extraction) awaitParents(ctx context.Context) error {
 
 // audited assembles the stream's new version of those rows of the parts that pass its checks, and judges it.
 func (x *extraction) audited(ctx context.Context, t *load.Table, w *extract.Window, parts, keys []journal.Part) (_ []load.Table, err error) {
-	if len(x.node.Checks) == 0 {
-		return []load.Table{*t}, x.assembleGuarded(ctx, t, w, parts, keys)
+	_, columns, err := filesOf(parts)
+	if err != nil {
+		return nil, err
+	}
+	drift := x.drift(columns)
+	follows := len(keys) == 0 || x.node.Stream.OnSchemaChange == models.SchemaEvolves // else the keys must become the table's too
+	if len(x.node.Checks) == 0 && drift == nil && follows {
+		err := x.assembleGuarded(ctx, t, w, parts, keys)
+		t.Delivered = x.delivered(&t.Version, columns)
+		return []load.Table{*t}, err
 	}
 	if err := x.awaitParents(ctx); err != nil {
 		return nil, err
@@ -66,10 +74,20 @@ func (x *extraction) audited(ctx context.Context, t *load.Table, w *extract.Wind
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, a.save(ctx)); done() }()
-	a.from = origins(parts)
+	a.from, a.drift = origins(parts), drift
+	if parts, err = x.follow(ctx, a, parts); err != nil {
+		return nil, err
+	}
+	if err := x.fit(a, columns); err != nil {
+		return nil, err
+	}
+	if keys, err = a.convertKeys(ctx, keys); err != nil {
+		return nil, err
+	}
 	if err := x.divide(ctx, a, t, w, parts, keys); err != nil {
 		return nil, err
 	}
+	t.Delivered = x.delivered(&t.Version, columns)
 	_, judging := split(x.node)
 	if err := a.judgeAll(ctx, &t.Version, judging); err != nil {
 		return nil, err
@@ -134,13 +152,13 @@ func (x *extraction) divide(ctx context.Context, a *audit, t *load.Table, w *ext
 		if x.before != nil && x.node.Stream.Mode == string(extract.Append) {
 			rows.Among = a.Warehouse.Dialect().Select(x.before.Version) + "\nUNION ALL BY NAME\n" + a.Warehouse.Dialect().Scan(files, columns)
 		}
-		passed, err := a.divide(ctx, rows, diverting)
+		passed, columns, err := a.divide(ctx, rows, diverting)
 		if err != nil {
 			return err
 		}
 		return x.assembleGuarded(ctx, t, w, replaceFiles(parts, passed, columns), keys)
 	}
-	return a.merged(ctx, files, columns, func(passed []warehouse.File) (*warehouse.Version, error) {
+	return a.merged(ctx, files, columns, func(passed []warehouse.File, columns []warehouse.Column) (*warehouse.Version, error) {
 		parts = replaceFiles(parts, passed, columns)
 		return &t.Version, x.assembleGuarded(ctx, t, w, parts, keys)
 	})
@@ -150,20 +168,20 @@ func (x *extraction) divide(ctx context.Context, a *audit, t *load.Table, w *ext
 const maxRounds = 10
 
 // merged divides rows that are merged by a key: join makes a version of those that pass, until no row of it fails.
-func (a *audit) merged(ctx context.Context, files []warehouse.File, columns []warehouse.Column, join func(passed []warehouse.File) (*warehouse.Version, error)) error {
-	passed, err := a.Files(ctx, files, columns, nil)
+func (a *audit) merged(ctx context.Context, files []warehouse.File, columns []warehouse.Column, join func(passed []warehouse.File, columns []warehouse.Column) (*warehouse.Version, error)) error {
+	passed, columns, err := a.Files(ctx, files, columns, nil)
 	if err != nil {
 		return err
 	}
 	for range maxRounds {
-		v, err := join(passed)
+		v, err := join(passed, columns)
 		if err != nil {
 			return err
 		}
 		if err := a.Warehouse.Expose(ctx, *v); err != nil {
 			return err
 		}
-		again, err := a.Files(ctx, passed, columns, v)
+		again, _, err := a.Files(ctx, passed, columns, v)
 		if err != nil {
 			return err
 		}

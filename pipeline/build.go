@@ -157,6 +157,9 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 		}
 		defer func() { err = errors.Join(err, a.save(ctx)) }()
 	}
+	if n.Contract() != nil {
+		job.Shape = a.shape(job.Before)
+	}
 	if len(diverting) > 0 {
 		job.Divider = a
 	}

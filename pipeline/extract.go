@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -235,6 +234,9 @@ func (x *extraction) table(ctx context.Context) ([]load.Table, error) {
 			continue
 		}
 		parts, err := x.parts(ctx, asked, w)
+		if unfit := (*misfit)(nil); errors.As(err, &unfit) {
+			return nil, x.tellMisfit(ctx, unfit)
+		}
 		if err == nil && x.strayed(w, parts) {
 			// The source has lost its state on the way, and went on in another: asked again, it adds what has changed since.
 			if try < maxWindows {
@@ -314,14 +316,7 @@ func (x *extraction) strayed(w *extract.Window, parts []journal.Part) bool {
 func (x *extraction) asked() extract.Stream {
 	asked := asStream(x.node.Stream)
 	asked.Fresh = x.before == nil
-	if known := cmp.Or(x.before, x.replaced); known != nil && !x.selection.FullRefresh {
-		for _, c := range known.Columns {
-			if c.Name == models.DeletedAt {
-				continue // ours, not the source's
-			}
-			asked.Known = append(asked.Known, extract.Column(c))
-		}
-	}
+	asked.Known, asked.Closed = x.known(), x.node.Stream.OnSchemaChange == models.SchemaDiscards
 	return asked
 }
 
@@ -514,7 +509,10 @@ func (x *extraction) part(ctx context.Context, asked extract.Stream, w *extract.
 		return nil, err
 	}
 	x.Log.Info("part landed", "run", x.ID, "stream", x.node.Name(), "rows", part.Landed, "rejected", part.Rejected)
-	return part, nil
+	if slice.Keys {
+		return part, nil
+	}
+	return part, x.misfit(part.Columns)
 }
 
 // landing prepares the folders and names of one part.
@@ -700,6 +698,7 @@ func (x *extraction) nothing(ctx context.Context, t *load.Table) ([]load.Table, 
 		return nil, &StepError{Node: x.node.Name(), Pos: x.node.Pos.String(), Err: errors.New("there is nothing to read, and nothing was ever read: the table's columns are unknown"),
 			Hint: "check the stream's path, or wait for the first delivery"}
 	}
+	t.Delivered = x.before.Delivered
 	if x.node.Stream.Mode == string(extract.Full) {
 		t.Version = warehouse.Version{Name: nameOf(x.node), Columns: x.before.Columns}
 		t.Equations = x.step.Equations

@@ -45,7 +45,7 @@ func project(t *testing.T, files map[string]string) string {
 // engine opens the project in dir with all real parts.
 func engine(t *testing.T, dir string) *pipeline.Engine {
 	t.Helper()
-	p, problems := models.Load(models.Loading{Dir: dir, Files: os.DirFS(dir), Sources: pipeline.SourceSpecs(sources.Specs()), Env: os.LookupEnv})
+	p, problems := models.Load(models.Loading{Dir: dir, Files: os.DirFS(dir), Sources: pipeline.SourceSpecs(sources.Specs()), Env: os.LookupEnv, ColumnType: warehouse.ContractType})
 	if problems.HasErrors() {
 		t.Fatal(problems)
 	}

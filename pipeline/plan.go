@@ -278,6 +278,13 @@ func (pl *planning) stream(ctx context.Context, source extract.Source, n *models
 	if err := x.landingColumns(found); err != nil {
 		return err
 	}
+	found, note, err := x.fitPlanned(found)
+	if err != nil {
+		return err
+	}
+	if note != "" {
+		one.Notes = append(one.Notes, note)
+	}
 	one.Columns = found
 	w, err := source.Window(ctx, asked, x.since(), nil)
 	if err != nil {
@@ -478,6 +485,9 @@ func (pl *planning) model(ctx context.Context, b *transform.Builder, n *models.N
 			return err
 		}
 	}
+	if columns, err = pl.contracted(n, one, columns, job.Before); err != nil {
+		return err
+	}
 	for _, key := range n.Model.UniqueKey {
 		if n.Model.Materialized == models.Incremental && !hasColumn(columns, key) {
 			return &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: fmt.Errorf("unique_key: the SELECT has no column %q", key), Hint: "the columns are: " + columnNames(columns)}
@@ -493,6 +503,26 @@ func (pl *planning) model(ctx context.Context, b *transform.Builder, n *models.N
 		one.Changes = schemaChanges(before.Columns, columns)
 	}
 	return nil
+}
+
+// contracted are the columns that a model's contract makes of those of its SELECT.
+func (pl *planning) contracted(n *models.Node, one *PlannedNode, columns []warehouse.Column, before *warehouse.Version) ([]warehouse.Column, error) {
+	if n.Contract() == nil {
+		return columns, nil
+	}
+	stored, err := warehouse.StoredColumns(columns)
+	if err != nil {
+		return nil, err
+	}
+	var published []warehouse.Column
+	if before != nil {
+		published = before.Columns
+	}
+	columns, note, err := fitPlanned(n, stored, published)
+	if note != "" {
+		one.Notes = append(one.Notes, note)
+	}
+	return columns, err
 }
 
 func hasColumn(columns []warehouse.Column, name string) bool {

@@ -103,6 +103,7 @@ func TestPostgresDisturbed(t *testing.T) {
 			e := engine(t, dir)
 			opened := e.OpenSource
 			happened := false
+			var changed sync.WaitGroup
 			e.OpenSource = func(s *models.Source) (extract.Source, error) {
 				src, err := opened(s)
 				return &disturbed{Source: src, at: c.at, happens: func() {
@@ -112,14 +113,15 @@ func TestPostgresDisturbed(t *testing.T) {
 					}
 					time.AfterFunc(300*time.Millisecond, proxy.Heal)
 					// What the tables become meanwhile shows in all of them or in none.
-					go func() {
+					changed.Go(func() {
 						if err := changeAll(url); err != nil {
 							t.Error(err)
 						}
-					}()
+					})
 				}}, err
 			}
 			r := run(t, e)
+			changed.Wait()
 			if !happened {
 				t.Fatal("nothing happened")
 			}

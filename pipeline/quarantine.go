@@ -39,7 +39,7 @@ func (e *Engine) Quarantined(ctx context.Context, node, run string) ([]Quarantin
 	all := []QuarantineSet{}
 	results := map[string][]check.Result{} // by run
 	for _, n := range e.Project.Nodes {
-		if node != "" && n.Name() != node || len(n.Checks) == 0 {
+		if node != "" && n.Name() != node || len(n.Checks) == 0 && n.Stream == nil { // a stream's policy for its columns diverts too
 			continue
 		}
 		of := run

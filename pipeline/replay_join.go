@@ -26,7 +26,7 @@ func (j *joining) join(ctx context.Context) (*load.Table, error) {
 		return &t, j.beside(ctx, &t, files)
 	}
 	before, round := t.Version, 0
-	err := j.merged(ctx, files, j.replay.columns, func(passed []warehouse.File) (*warehouse.Version, error) {
+	err := j.merged(ctx, files, j.replay.columns, func(passed []warehouse.File, _ []warehouse.Column) (*warehouse.Version, error) {
 		round++
 		return &t.Version, j.merge(ctx, &t, &before, passed, round)
 	})
@@ -45,7 +45,7 @@ func (j *joining) beside(ctx context.Context, t *load.Table, files []warehouse.F
 	d := j.Warehouse.Dialect()
 	rows.Among = d.Select(t.Version) + "\nUNION ALL BY NAME\n" + d.Scan(files, j.replay.columns)
 	diverting, _ := split(j.node)
-	if j.passed, err = j.divide(ctx, rows, diverting); err != nil {
+	if j.passed, _, err = j.divide(ctx, rows, diverting); err != nil {
 		return err
 	}
 	v, equation, err := warehouse.Append(&t.Version, t.Name, j.passed, j.replay.columns)

@@ -29,18 +29,21 @@ type Job struct {
 	Before *warehouse.Version
 	// Dir is the folder that new files go to.
 	Dir string
+	// Shape is asked before the SELECT runs, with its columns: it gives the types to cast them to, and the columns to keep. nil
+	// keeps all as they are.
+	Shape func(columns []warehouse.Column) ([]warehouse.Column, error)
 	// Divider takes out rows that must not be published; nil takes none.
 	Divider Divider
 }
 
 // Divider takes rows out of what a model's SELECT gives, before they are part of a version. Files that it gives back are
-// complete, synced and checked.
+// complete, synced and checked; it says which columns they have.
 type Divider interface {
 	// Query runs the SELECT once, whose rows will be stored with these columns, and gives files of the rows that pass.
-	Query(ctx context.Context, sql string, columns []warehouse.Column) ([]warehouse.File, error)
+	Query(ctx context.Context, sql string, columns []warehouse.Column) ([]warehouse.File, []warehouse.Column, error)
 	// Files gives for each file one with the rows that pass. It is asked with merged nil first, then with the version that
 	// came of its answer, exposed, until it gives back the files that it got.
-	Files(ctx context.Context, files []warehouse.File, columns []warehouse.Column, merged *warehouse.Version) ([]warehouse.File, error)
+	Files(ctx context.Context, files []warehouse.File, columns []warehouse.Column, merged *warehouse.Version) ([]warehouse.File, []warehouse.Column, error)
 }
 
 // Built is a model's new version. Files of Before that stay are in it as they were.
@@ -91,7 +94,7 @@ func templateError(err error) error {
 	return &Error{Pos: je.Position().String(), Err: errors.New(je.Msg), Hint: je.Hint}
 }
 
-// run gives a model's SELECT the form that its materialization asks for.
+// run makes a version of a model's SELECT.
 func (b *Builder) run(ctx context.Context, job Job, sql string) (*Built, error) {
 	if err := b.Warehouse.CheckSelect(ctx, sql); err != nil {
 		return nil, err
@@ -103,6 +106,37 @@ func (b *Builder) run(ctx context.Context, job Job, sql string) (*Built, error) 
 	if twice := repeated(columns); twice != "" {
 		return nil, &warehouse.SQLError{Message: fmt.Sprintf("the SELECT has two columns named %q", twice), Offset: -1}
 	}
+	head, tail, columns, err := b.shape(job, columns)
+	if err != nil {
+		return nil, err
+	}
+	built, err := b.materialize(ctx, job, head+sql+tail, columns)
+	return built, earlier(err, len(head))
+}
+
+// shape gives what to write around the model's SELECT so that it has the columns that the job wants.
+func (b *Builder) shape(job Job, columns []warehouse.Column) (head, tail string, _ []warehouse.Column, err error) {
+	if job.Shape == nil {
+		return "", "", columns, nil
+	}
+	want, err := job.Shape(columns)
+	if err != nil || slices.Equal(want, columns) {
+		return "", "", columns, err
+	}
+	return b.Warehouse.Dialect().Casts(want) + " FROM (\n", "\n) AS q", want, nil
+}
+
+// earlier moves an engine's error from its place in a statement to that in the part of it that begins at an offset.
+func earlier(err error, offset int) error {
+	var sql *warehouse.SQLError
+	if errors.As(err, &sql) && sql.Offset >= 0 {
+		sql.Offset = max(0, sql.Offset-offset)
+	}
+	return err
+}
+
+// materialize gives a SELECT the form that the model's materialization asks for.
+func (b *Builder) materialize(ctx context.Context, job Job, sql string, columns []warehouse.Column) (*Built, error) {
 	name := warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}
 	switch job.Node.Model.Materialized {
 	case models.View:
@@ -168,8 +202,7 @@ func (b *Builder) selected(ctx context.Context, job Job, sql string) ([]warehous
 			return nil, nil, fmt.Errorf("column %q: %w", c.Name, err)
 		}
 	}
-	files, err := job.Divider.Query(ctx, sql, columns)
-	return files, columns, err
+	return job.Divider.Query(ctx, sql, columns)
 }
 
 // built exposes the version to the models behind it and counts the rows of what was built where they lie.
@@ -209,7 +242,7 @@ func (b *Builder) incremental(ctx context.Context, job Job, name warehouse.Name,
 	if job.Divider == nil {
 		return b.join(ctx, job, name, landed, columns, "merge")
 	}
-	if landed, err = job.Divider.Files(ctx, landed, columns, nil); err != nil {
+	if landed, columns, err = job.Divider.Files(ctx, landed, columns, nil); err != nil {
 		return nil, err
 	}
 	for round := 1; ; round++ {
@@ -217,7 +250,7 @@ func (b *Builder) incremental(ctx context.Context, job Job, name warehouse.Name,
 		if err != nil {
 			return nil, err
 		}
-		passed, err := job.Divider.Files(ctx, landed, columns, &built.Version)
+		passed, _, err := job.Divider.Files(ctx, landed, columns, &built.Version)
 		if err != nil {
 			return nil, err
 		}

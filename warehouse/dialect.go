@@ -39,6 +39,8 @@ type Dialect struct {
 	FirstRows func(condition string, n int) string
 	// TrueNames is a list of the names, in order, whose condition is true.
 	TrueNames func(names, conditions []string) string
+	// Changes is a condition: a value of type from, as SQL, cannot be cast to type to, or is another when it is cast back.
+	Changes func(value, from, to string) string
 	// Less orders two tuples as Greatest does. Two NULLs in the same place are equal.
 	Less func(a, b []string) string
 }
@@ -89,6 +91,9 @@ var DuckDB = &Dialect{
 			items[i] = fmt.Sprintf("CASE WHEN %s THEN '%s' END", conditions[i], strings.ReplaceAll(names[i], "'", "''"))
 		}
 		return "list_filter([" + strings.Join(items, ", ") + "]::VARCHAR[], lambda x: x IS NOT NULL)"
+	},
+	Changes: func(value, from, to string) string {
+		return "TRY_CAST(TRY_CAST(" + value + " AS " + to + ") AS " + from + ") IS DISTINCT FROM " + value
 	},
 	Less: func(a, b []string) string {
 		return "row(" + strings.Join(a, ", ") + ") < row(" + strings.Join(b, ", ") + ")"

@@ -57,14 +57,19 @@ func (d *Dialect) ScanAt(files []File, columns []Column) string {
 
 // scan selects the columns of files by name, with their types, and more of from, the table expression that reads them.
 func (d *Dialect) scan(files []File, columns []Column, from string, more ...string) string {
-	var items []string
-	for _, c := range columns {
-		items = append(items, fmt.Sprintf("CAST(%s AS %s) AS %[1]s", d.QuoteIdent(c.Name), d.Type(c.Type)))
-	}
 	if !allFound(files, columns) {
 		from = "(\n" + indent(d.empty(columns)+"\nUNION ALL BY NAME\nSELECT * FROM "+from) + "\n) AS f"
 	}
-	return "SELECT " + strings.Join(append(items, more...), ", ") + "\nFROM " + from
+	return strings.Join(append([]string{d.Casts(columns)}, more...), ", ") + "\nFROM " + from
+}
+
+// Casts begins a SELECT of columns by name, with their types.
+func (d *Dialect) Casts(columns []Column) string {
+	items := make([]string, len(columns))
+	for i, c := range columns {
+		items[i] = fmt.Sprintf("CAST(%s AS %s) AS %[1]s", d.QuoteIdent(c.Name), d.Type(c.Type))
+	}
+	return "SELECT " + strings.Join(items, ", ")
 }
 
 // allFound says whether each column is surely in one of the files; the statistics tell.

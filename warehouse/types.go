@@ -12,6 +12,7 @@ type Type struct {
 	Width  int    // of a DECIMAL
 	Scale  int    // of a DECIMAL
 	Size   int    // of an ARRAY
+	Length int    // of any other, as in VARCHAR(10), -1 when it is no length: it means nothing to DuckDB, which forgets it
 	Fields []Field
 	args   string // what stood in the parentheses of an ENUM
 }
@@ -130,7 +131,7 @@ func quoteField(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`)
 var aliases = map[string]string{
 	"INT": "INTEGER", "INT1": "TINYINT", "INT2": "SMALLINT", "INT4": "INTEGER", "INT8": "BIGINT", "LONG": "BIGINT",
 	"SHORT": "SMALLINT", "SIGNED": "INTEGER", "INT64": "BIGINT", "INT32": "INTEGER", "INT16": "SMALLINT",
-	"TEXT": "VARCHAR", "STRING": "VARCHAR", "CHAR": "VARCHAR", "BPCHAR": "VARCHAR", "BOOL": "BOOLEAN", "LOGICAL": "BOOLEAN",
+	"TEXT": "VARCHAR", "STRING": "VARCHAR", "CHAR": "VARCHAR", "BPCHAR": "VARCHAR", "CHARACTER": "VARCHAR", "NVARCHAR": "VARCHAR", "BOOL": "BOOLEAN", "LOGICAL": "BOOLEAN",
 	"REAL": "FLOAT", "FLOAT4": "FLOAT", "FLOAT8": "DOUBLE", "NUMERIC": "DECIMAL", "DEC": "DECIMAL",
 	"BYTEA": "BLOB", "BINARY": "BLOB", "VARBINARY": "BLOB", "BITSTRING": "BIT", "VARINT": "BIGNUM", "NULL": `"NULL"`,
 	"DATETIME": "TIMESTAMP", "TIMESTAMP_US": "TIMESTAMP", "TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE",
@@ -236,6 +237,7 @@ func (p *typeParser) parse(depth int) (Type, error) {
 	if t.Name == "TIME" || t.Name == "TIMESTAMP" {
 		p.zone(&t)
 	}
+	p.second(t.Name)
 	if long, ok := aliases[t.Name]; ok {
 		t.Name = long
 	}
@@ -270,6 +272,17 @@ func (p *typeParser) zone(t *Type) {
 	case "WITH TIME ZONE":
 		t.Name += " WITH TIME ZONE"
 	case "WITHOUT TIME ZONE":
+	default:
+		p.at = start
+	}
+}
+
+// second reads the second word of names that mean the same without it.
+func (p *typeParser) second(name string) {
+	start := p.at
+	word, _ := p.word()
+	switch name + " " + strings.ToUpper(word) {
+	case "DOUBLE PRECISION", "CHARACTER VARYING":
 	default:
 		p.at = start
 	}
@@ -327,9 +340,15 @@ func (p *typeParser) arguments(t *Type, depth int) error {
 			p.at++
 		}
 		t.args = p.in[start:p.at]
-	default: // VARCHAR(10), GEOMETRY('…'): the length means nothing to DuckDB
+	default: // VARCHAR(10), GEOMETRY('…')
+		start := p.at
 		for p.at < len(p.in) && p.in[p.at] != ')' {
 			p.at++
+		}
+		if n, err := strconv.Atoi(strings.TrimSpace(p.in[start:p.at])); err == nil && n > 0 {
+			t.Length = n
+		} else {
+			t.Length = -1
 		}
 	}
 	return p.expect(')')

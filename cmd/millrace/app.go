@@ -121,7 +121,7 @@ func (a *app) project(ctx context.Context, unresolved bool) (*models.Project, co
 		return nil, nil, usage("open project: %w", err)
 	}
 	defer root.Close()
-	in := models.Loading{Dir: dir, Files: root.FS(), Sources: specs(), Target: a.target, Vars: map[string]string{}, Redactor: a.redactor, Reserved: reservedSchemas(), Context: ctx}
+	in := models.Loading{Dir: dir, Files: root.FS(), Sources: specs(), Target: a.target, Vars: map[string]string{}, Redactor: a.redactor, Reserved: reservedSchemas(), Context: ctx, ColumnType: warehouse.ContractType}
 	for _, v := range a.vars {
 		name, value, ok := strings.Cut(v, "=")
 		if !ok {

@@ -30,7 +30,7 @@ func Choose[C any](s extract.Stream, o *StreamOptions, all []C, describe func(C)
 	for i, c := range all {
 		now[i], remarks[i] = describe(c)
 	}
-	left, notes, err := leftOut(s, o, now)
+	left, err := leftOut(s, o, now)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -42,25 +42,22 @@ func Choose[C any](s extract.Stream, o *StreamOptions, all []C, describe func(C)
 			names, told = append(names, c.Name), append(told, remarks[i])
 		}
 	}
-	return columns, newColumns(s.Known, kept), append(notes, grouped(names, told)...), nil
+	if !s.Closed {
+		added = newColumns(s.Known, kept)
+	}
+	return columns, added, grouped(names, told), nil
 }
 
-// leftOut says which of a stream's columns are left out, by exclude: and by the policy for schema changes. now are all
-// columns that are there.
-func leftOut(s extract.Stream, o *StreamOptions, now []extract.Column) (left map[string]bool, notes []string, err error) {
-	left = map[string]bool{}
+// leftOut says which of a stream's columns are left out by exclude:. now are all columns that are there.
+func leftOut(s extract.Stream, o *StreamOptions, now []extract.Column) (map[string]bool, error) {
+	left := map[string]bool{}
 	for _, name := range o.Exclude {
 		left[name] = true
 	}
-	rest := slices.DeleteFunc(slices.Clone(now), func(c extract.Column) bool { return left[c.Name] })
-	drop, notes, err := Drift(o.OnSchemaChange, s.Known, rest)
-	for _, name := range drop {
-		left[name] = true
+	if !slices.ContainsFunc(now, func(c extract.Column) bool { return !left[c.Name] }) {
+		return nil, &Trouble{Message: fmt.Sprintf("%s has no columns to read", s.Name), Advice: "exclude: leaves none, or the table has none"}
 	}
-	if err == nil && len(drop) == len(rest) {
-		err = &Trouble{Message: fmt.Sprintf("%s has no columns to read", s.Name), Advice: "exclude: leaves none, or the table has none"}
-	}
-	return left, notes, err
+	return left, nil
 }
 
 // grouped says each note once, with the columns that it is about. names and notes go together; "" is no note.

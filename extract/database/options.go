@@ -73,7 +73,6 @@ type StreamOptions struct {
 	Columns        config.Map[string] `yaml:"columns" example:"{amount: 'DECIMAL(18,4)'}" doc:"Types for columns whose own has no exact counterpart, or VARCHAR for the server's text."`
 	Exclude        config.StringList  `yaml:"exclude" example:"[photo]" doc:"Columns to leave out."`
 	OnInexact      string             `yaml:"on_inexact" enum:"reject,fail" default:"reject" doc:"What to do with a value that has no exact counterpart: reject its row, or fail the stream."`
-	OnSchemaChange string             `yaml:"on_schema_change" enum:"evolve,freeze,fail" default:"evolve" doc:"When columns differ from the published ones: evolve follows, freeze leaves new ones out and fails on the rest, fail fails."`
 	Lookback       config.Duration    `yaml:"lookback" doc:"How far behind the server's clock the cursor stays; for values that another clock writes. Default: none where the server shows its open transactions, else 10m."`
 	CursorTimezone string             `yaml:"cursor_timezone" example:"Europe/Berlin" doc:"Zone of a cursor without zone; default that of the database."`
 	PageRows       int                `yaml:"page_rows" default:"1000000" doc:"Rows of one part when changes are read by their cursor."`
@@ -84,8 +83,6 @@ type StreamOptions struct {
 const (
 	Reject = "reject"
 	Fail   = "fail"
-	Evolve = "evolve"
-	Freeze = "freeze"
 )
 
 // defaultMaxRow is that of max_row, for options that no file went through.

@@ -58,6 +58,10 @@ func (c *counting) run(ctx context.Context) error {
 	var scan []item
 	var keys, queries []item
 	for i, check := range c.checks {
+		if contract, ok := check.Args.(*models.Contract); ok {
+			c.set(i, FitTable(check.Node, contract, c.table.Columns).Result(check))
+			continue
+		}
 		it, err := c.item(i, check)
 		if err != nil {
 			if !own(ctx, err) {

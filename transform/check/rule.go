@@ -127,6 +127,10 @@ func (c *compiler) rule(check *models.Check) (*rule, error) {
 		if args.Null == "fail" {
 			r.fails = "(" + args.Expression + "\n) IS NOT TRUE"
 		}
+	case *models.ContractColumn:
+		err = c.contracted(r, args)
+	case *drifted:
+		err = c.schemaKept(r, args)
 	default:
 		err = fmt.Errorf("%s is no rule for single rows", check.Kind)
 	}

@@ -71,8 +71,12 @@ func (r *Runner) compiler(t Table) *compiler {
 
 // result begins the result of a check.
 func result(c *models.Check) Result {
-	return Result{Node: c.Node.Name(), Name: c.Name, Kind: c.Kind, Columns: c.Columns, Severity: c.Severity, Status: StatusPass,
+	r := Result{Node: c.Node.Name(), Name: c.Name, Kind: c.Kind, Columns: c.Columns, Severity: c.Severity, Status: StatusPass,
 		Description: c.Description, Owner: c.Owner, Tags: c.Tags, Pos: c.Pos.String()}
+	if column, ok := c.Args.(*models.ContractColumn); ok {
+		r.Expected = column.String()
+	}
+	return r
 }
 
 // broken is the result of a check that could not be run: an error, whatever its severity.
