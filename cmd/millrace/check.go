@@ -13,8 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/report"
 	"github.com/millrace/millrace/transform/check"
 )
 
@@ -60,29 +62,41 @@ func (a *app) checkCommand() *cobra.Command {
 	c.Flags().StringArrayVar(&f.files, "file", nil, "check the tables of this checks file; may be repeated")
 	c.Flags().StringArrayVar(&f.checks, "check", nil, "a check of the files that are named, in YAML; may be repeated")
 	c.Flags().BoolVar(&f.live, "live", false, "check the streams' rows as their sources have them now")
-	c.Flags().StringVarP(&f.format, "format", "f", "text", "text or json")
+	c.Flags().StringVarP(&f.format, "format", "f", "text", "text, json, html, junit or markdown")
 	c.Flags().StringVarP(&f.output, "output", "o", "", "write the answer to this file; - is stdout")
 	return c
 }
 
 func (a *app) check(ctx context.Context, args []string, f checkFlags) error {
+	if f.format != "text" {
+		if _, err := reportWriter(f.format); err != nil {
+			return usage("--format %s: use text, json, html, junit or markdown", f.format)
+		}
+	}
 	var found *pipeline.Checked
+	var subject, project string
 	var err error
 	onFiles := len(f.checks) > 0 || slices.ContainsFunc(args, isTableArg)
 	switch {
 	case len(f.files) > 0 && (len(f.checks) > 0 || f.live), onFiles && f.live, onFiles && len(f.exclude) > 0 && len(f.files) == 0:
 		return usage("--file, --live and --check with files are three ways to check: use one of them; --exclude goes with selectors")
 	case len(f.files) > 0:
+		subject = strings.Join(f.files, ", ")
 		found, err = a.checkFiles(ctx, f.files, args, f.exclude)
 	case onFiles:
+		subject = strings.Join(args, ", ")
 		found, err = a.checkGiven(ctx, args, f.checks)
 	default:
-		found, err = a.checkProject(ctx, args, f)
+		subject = "published tables"
+		if f.live {
+			subject = "streams as their sources have them"
+		}
+		found, project, err = a.checkProject(ctx, args, f)
 	}
 	if err != nil {
 		return err
 	}
-	if err := a.tell(found, f.reportFlags); err != nil {
+	if err := a.tell(found, subject, project, f.reportFlags); err != nil {
 		return err
 	}
 	switch {
@@ -95,19 +109,26 @@ func (a *app) check(ctx context.Context, args []string, f checkFlags) error {
 }
 
 // checkProject judges nodes of the project: what is published of them, or with --live what their sources have.
-func (a *app) checkProject(ctx context.Context, selectors []string, f checkFlags) (*pipeline.Checked, error) {
+func (a *app) checkProject(ctx context.Context, selectors []string, f checkFlags) (found *pipeline.Checked, project string, err error) {
 	e, closeEngine, err := a.engine(ctx)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer closeEngine()
 	nodes, err := e.Project.Select(selectors, f.exclude)
 	if err != nil {
-		return nil, usage("%w", err)
+		return nil, "", usage("%w", err)
 	}
-	if !f.live {
-		return e.Check(ctx, nodes)
+	if f.live {
+		found, err = a.checkLive(ctx, e, nodes)
+	} else {
+		found, err = e.Check(ctx, nodes)
 	}
+	return found, e.Project.Name, err
+}
+
+// checkLive judges the streams among the nodes as their sources have them.
+func (a *app) checkLive(ctx context.Context, e *pipeline.Engine, nodes []*models.Node) (*pipeline.Checked, error) {
 	nodes = slices.DeleteFunc(nodes, func(n *models.Node) bool { return n.Stream == nil })
 	if len(nodes) == 0 {
 		return nil, usage("no stream is selected: only streams have a source; without --live published tables are checked")
@@ -121,7 +142,8 @@ func (a *app) checkProject(ctx context.Context, selectors []string, f checkFlags
 }
 
 // tell brings the answer to where it is wanted, in the form that is wanted.
-func (a *app) tell(found *pipeline.Checked, f reportFlags) error {
+func (a *app) tell(found *pipeline.Checked, subject, project string, f reportFlags) error {
+	r := report.Judgement(found, subject, report.Options{Project: project, Version: version(), Now: clock.System(), Redact: a.redactor.Redact})
 	var out bytes.Buffer
 	told := *a
 	told.stdout = &out
@@ -132,13 +154,23 @@ func (a *app) tell(found *pipeline.Checked, f reportFlags) error {
 	case "json":
 		err = told.printJSON(found)
 	default:
-		return usage("--format %s: use text or json", f.format)
+		write, _ := reportWriter(f.format) // it was asked for before the work began
+		err = write(&out, r)
+		a.tellUnread(found)
 	}
 	if err != nil {
 		return err
 	}
-	_, err = a.stdout.Write(out.Bytes())
-	return err
+	return a.deliver(out.Bytes(), f, map[string]any{"verdict": r.Verdict})
+}
+
+// tellUnread says beside the report what could not be read: the log of a job is what people look at first.
+func (a *app) tellUnread(found *pipeline.Checked) {
+	for _, t := range found.Tables {
+		if t.Error != "" {
+			a.note("%s is not read: %s", t.Name, t.Error)
+		}
+	}
 }
 
 // printChecked tells the tables that could not be read, and the checks of the others.
