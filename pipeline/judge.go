@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
@@ -120,7 +121,7 @@ func (j *judging) bring(ctx context.Context, n *models.Node) error {
 func (j *judging) fetchTable(ctx context.Context, n *models.Node, dir string, t *standing) error {
 	got, err := j.fetch(ctx, n, dir)
 	if err != nil {
-		return err
+		return withoutRun(err, n)
 	}
 	for _, f := range got.files {
 		t.version.Rows += f.Rows
@@ -139,6 +140,23 @@ func (j *judging) fetchTable(ctx context.Context, n *models.Node, dir string, t 
 		t.notes = append(t.notes, "all rows of the source were judged, those too that a run would merge by the key")
 	}
 	return nil
+}
+
+// withoutRun turns the advice of an error of a run into that for a judgement.
+func withoutRun(err error, n *models.Node) error {
+	var step *StepError
+	if !errors.As(err, &step) {
+		return err
+	}
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		step.Hint = "tables are copied to the folder for temporary files: free space there, or name another by TMPDIR"
+	case strings.Contains(err.Error(), "Out of Memory Error"):
+		step.Hint = "give the engine more, such as --memory 2GB; a row of many megabytes takes several times its size"
+	case n.Kind == models.KindTable: // which has no source with a name
+		step.Hint = strings.ReplaceAll(step.Hint, "connectors discover "+n.Stream.Source.Name+" ", "connectors discover URL ")
+	}
+	return step
 }
 
 // tooManyRejects says which records could not be read, of the first few where they are.

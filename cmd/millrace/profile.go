@@ -35,7 +35,8 @@ func (a *app) profileCommand() *cobra.Command {
 		Short: "show what is in a table, and propose checks",
 		Long: "Looks at every column of a published table (orders, erp.orders), of a Parquet or CSV file, or of a table in a\n" +
 			"DuckDB database (file.duckdb:schema.table): NULLs, distinct values, range, distribution, frequent values, patterns,\n" +
-			"possible keys. From that it proposes checks that the rows pass today, as YAML to paste under a model or a stream.\n" +
+			"possible keys. From that it proposes checks that the rows pass today, as YAML to paste under a model or a stream;\n" +
+			"of a file --checks prints a whole checks file, for `millrace check --file`.\n" +
 			"What is estimated is marked ~. Values of columns that are tagged pii are shown as ***. It changes nothing.\n",
 		Example: "  millrace profile erp.orders\n  millrace profile orders --columns status,amount\n  millrace profile orders --checks\n" +
 			"  millrace profile export.csv --sample 100000 --json\n  millrace profile legacy.duckdb:main.customers",
@@ -88,10 +89,18 @@ func (a *app) profile(ctx context.Context, table string, f profileFlags) error {
 	case a.json:
 		return a.printJSON(p)
 	case f.checks:
-		_, err = fmt.Fprint(a.stdout, a.redactor.Redact(profile.YAML(p.Proposals, 0)))
+		_, err = fmt.Fprint(a.stdout, a.redactor.Redact(proposed(p, table)))
 		return err
 	}
 	return a.printProfile(p)
+}
+
+// proposed is the proposed checks as YAML: to paste under a table of a project, or of a file as a checks file.
+func proposed(p *profile.Profile, table string) string {
+	if !isTableArg(table) {
+		return profile.YAML(p.Proposals, 0)
+	}
+	return fmt.Sprintf("# A checks file, for `millrace check --file`. Its paths are relative to where it is saved.\ntables:\n  - name: %s\n    from: %s\n%s", yamlScalar(tableName(table)), yamlScalar(table), profile.YAML(p.Proposals, 4))
 }
 
 // profiled is a table on its way to being profiled.
