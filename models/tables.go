@@ -83,7 +83,7 @@ func GivenTables(in Loading, file TablesFile, given []Given) (*Project, config.P
 	l := newTablesLoader(in, file)
 	l.resolve = config.Lookups{Env: l.Env, Vars: l.Vars}.Resolve
 	for _, g := range given {
-		at := config.Pos{File: g.From, Line: 1, Column: 1}
+		at := config.Pos{File: g.From}
 		n := l.tableNode(g.Table, at)
 		if n == nil {
 			continue

@@ -95,6 +95,8 @@ func TestTablesMistakes(t *testing.T) {
 		"mode has no use": {"tables:\n  - { name: a, from: { type: fake, mode: append } }\n", []string{`unknown key "mode"`}},
 		"unknown ref":     {"tables:\n  - { name: abc, from: x, checks: [{ sql: \"select 1 from {{ ref('abd') }}\" }] }\n", []string{`ref("abd"): no table is named so`, `did you mean "abc"?`}},
 		"ambiguous ref":   {"tables:\n  - { name: s.a, from: x }\n  - { name: t.a, from: x, checks: [{ relationships: { column: i, to: a } }] }\n", []string{"a may be s.a or t.a"}},
+		"Soda's kind":     {"tables:\n  - { name: a, from: x, checks: [{ duplicate_count: id }] }\n", []string{`the kind "unique" can say the same`}},
+		"GX' kind":        {"tables:\n  - { name: a, from: x, checks: [{ expect_column_values_to_not_be_null: id }] }\n", []string{`the kind "not_null" can say the same`}},
 		"unset variable":  {"tables:\n  - { name: a, from: \"${NONE}/x\" }\n", []string{"NONE"}},
 	} {
 		_, problems := loadTables(c.text, map[string]string{})

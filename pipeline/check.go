@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -62,18 +61,21 @@ func (c *Checked) Unread() bool {
 	return slices.ContainsFunc(c.Tables, func(t CheckedTable) bool { return t.Error != "" })
 }
 
+// Why says why tables were skipped.
+func (c *Checked) Why() string {
+	if c.Snapshot > 0 {
+		return "it is not published yet"
+	}
+	return "it has no checks"
+}
+
 // Check judges the nodes' published tables by all their checks. It publishes nothing, diverts nothing and keeps nothing: rows
-// that a quarantining check would divert are counted.
-func (e *Engine) Check(ctx context.Context, nodes []*models.Node) (_ *Checked, err error) {
+// that a quarantining check would divert are counted. Files go below dir.
+func (e *Engine) Check(ctx context.Context, nodes []*models.Node, dir string) (_ *Checked, err error) {
 	m, err := e.Loader.Current(ctx)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(e.Project.StateDir(), "checking-")
-	if err != nil {
-		return nil, fmt.Errorf("stage checks: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	w, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: e.Threads, Temp: filepath.Join(dir, "spill"), Dirs: []string{dir, e.TargetRoot}})
 	if err != nil {
 		return nil, err

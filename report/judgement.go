@@ -28,6 +28,9 @@ func Judgement(c *pipeline.Checked, subject string, o Options) *Run {
 		at[t.Name], r.Finished = i, &t.Finished
 		r.Nodes = append(r.Nodes, n)
 	}
+	for _, name := range c.Skipped {
+		r.Nodes = append(r.Nodes, Node{Name: name, Equations: []Equation{}, Notes: []string{"not checked: " + c.Why()}, Checks: []Check{}})
+	}
 	for _, found := range c.Checks {
 		n := &r.Nodes[at[found.Node]]
 		n.Checks = append(n.Checks, Check{Result: found, History: []journal.CheckPoint{}})
@@ -38,15 +41,15 @@ func Judgement(c *pipeline.Checked, subject string, o Options) *Run {
 	}
 	clean(r, o.Redact)
 	r.Causes = causesOf(r)
-	r.Verdict = judgementVerdict(r)
+	r.Verdict = judgementVerdict(r.Totals, len(c.Tables))
 	return r
 }
 
 // judgementVerdict says it in one sentence, without a word about publishing.
-func judgementVerdict(r *Run) Verdict {
-	t, tables := r.Totals, count(r.Totals.Nodes, "table")
+func judgementVerdict(t Totals, judged int) Verdict {
+	tables := count(judged, "table")
 	switch {
-	case t.Nodes == 0:
+	case judged == 0:
 		return Verdict{WordUnknown, "No table was checked."}
 	case t.NodesFailed > 0 && t.Bad() > 0:
 		return Verdict{WordFailed, fmt.Sprintf("%s of %s could not be read, and %s of %s %s.", number(t.NodesFailed), tables, number(t.Bad()), count(t.Checks, "check"), verb(t.Bad(), "fails", "fail"))}

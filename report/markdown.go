@@ -244,11 +244,13 @@ func (m *markdown) tables(nodes []Node) {
 			fmt.Fprintf(&b, "\n%s more.\n", count(len(nodes)-i, "table"))
 			break
 		}
-		rows := number(n.Rows)
-		if n.Status == journal.Failed {
+		rows, from := number(n.Rows), code(cut(orElse(n.From, "the target"), markdownCell))
+		if n.Finished == nil {
+			rows, from = "not checked", ""
+		} else if n.Status == journal.Failed {
 			rows = "**not read**"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(cut(n.Name, markdownCell)), rows, code(cut(orElse(n.From, "the target"), markdownCell)), checkCounts(n.Checks))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(cut(n.Name, markdownCell)), rows, from, checkCounts(n.Checks))
 	}
 	b.WriteString("\n</details>\n")
 	m.add("table of nodes", b.String())

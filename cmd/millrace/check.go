@@ -67,36 +67,23 @@ func (a *app) checkCommand() *cobra.Command {
 	return c
 }
 
+// judgement is what was found, and of what.
+type judgement struct {
+	*pipeline.Checked
+	subject, project string
+}
+
 func (a *app) check(ctx context.Context, args []string, f checkFlags) error {
 	if f.format != "text" {
 		if _, err := reportWriter(f.format); err != nil {
 			return usage("--format %s: use text, json, html, junit or markdown", f.format)
 		}
 	}
-	var found *pipeline.Checked
-	var subject, project string
-	var err error
-	onFiles := len(f.checks) > 0 || slices.ContainsFunc(args, isTableArg)
-	switch {
-	case len(f.files) > 0 && (len(f.checks) > 0 || f.live), onFiles && f.live, onFiles && len(f.exclude) > 0 && len(f.files) == 0:
-		return usage("--file, --live and --check with files are three ways to check: use one of them; --exclude goes with selectors")
-	case len(f.files) > 0:
-		subject = strings.Join(f.files, ", ")
-		found, err = a.checkFiles(ctx, f.files, args, f.exclude)
-	case onFiles:
-		subject = strings.Join(args, ", ")
-		found, err = a.checkGiven(ctx, args, f.checks)
-	default:
-		subject = "published tables"
-		if f.live {
-			subject = "streams as their sources have them"
-		}
-		found, project, err = a.checkProject(ctx, args, f)
-	}
+	found, err := a.checkAsked(ctx, args, f)
 	if err != nil {
 		return err
 	}
-	if err := a.tell(found, subject, project, f.reportFlags); err != nil {
+	if err := a.tell(found, f.reportFlags); err != nil {
 		return err
 	}
 	switch {
@@ -106,6 +93,28 @@ func (a *app) check(ctx context.Context, args []string, f checkFlags) error {
 		return &codeError{code: codeChecks}
 	}
 	return nil
+}
+
+// checkAsked finds out which of the ways to check is meant, and goes it.
+func (a *app) checkAsked(ctx context.Context, args []string, f checkFlags) (j judgement, err error) {
+	onFiles := len(f.checks) > 0 || len(f.files) == 0 && slices.ContainsFunc(args, isTableArg)
+	switch {
+	case len(f.files) > 0 && (onFiles || f.live), onFiles && f.live, onFiles && len(f.exclude) > 0:
+		return j, usage("--file, --live and --check with files are three ways to check: use one of them; --exclude goes with selectors")
+	case len(f.files) > 0:
+		j.subject = strings.Join(f.files, ", ")
+		j.Checked, err = a.checkFiles(ctx, f.files, args, f.exclude)
+	case onFiles:
+		j.subject = strings.Join(args, ", ")
+		j.Checked, err = a.checkGiven(ctx, args, f.checks)
+	default:
+		j.subject = "published tables"
+		if f.live {
+			j.subject = "streams as their sources have them"
+		}
+		j.Checked, j.project, err = a.checkProject(ctx, args, f)
+	}
+	return j, err
 }
 
 // checkProject judges nodes of the project: what is published of them, or with --live what their sources have.
@@ -120,43 +129,40 @@ func (a *app) checkProject(ctx context.Context, selectors []string, f checkFlags
 		return nil, "", usage("%w", err)
 	}
 	if f.live {
-		found, err = a.checkLive(ctx, e, nodes)
+		nodes = slices.DeleteFunc(nodes, func(n *models.Node) bool { return n.Stream == nil })
+		if len(nodes) == 0 {
+			return nil, "", usage("no stream is selected: only streams have a source; without --live published tables are checked")
+		}
+	}
+	dir, remove, err := tempFolder(e.Project.StateDir(), "checking-")
+	if err != nil {
+		return nil, "", err
+	}
+	defer remove()
+	if f.live {
+		found, err = e.Judge(ctx, nodes, dir, nil)
 	} else {
-		found, err = e.Check(ctx, nodes)
+		found, err = e.Check(ctx, nodes, dir)
 	}
 	return found, e.Project.Name, err
 }
 
-// checkLive judges the streams among the nodes as their sources have them.
-func (a *app) checkLive(ctx context.Context, e *pipeline.Engine, nodes []*models.Node) (*pipeline.Checked, error) {
-	nodes = slices.DeleteFunc(nodes, func(n *models.Node) bool { return n.Stream == nil })
-	if len(nodes) == 0 {
-		return nil, usage("no stream is selected: only streams have a source; without --live published tables are checked")
-	}
-	dir, remove, err := tempFolder(e.Project.StateDir(), "checking-")
-	if err != nil {
-		return nil, err
-	}
-	defer remove()
-	return e.Judge(ctx, nodes, dir, nil)
-}
-
 // tell brings the answer to where it is wanted, in the form that is wanted.
-func (a *app) tell(found *pipeline.Checked, subject, project string, f reportFlags) error {
-	r := report.Judgement(found, subject, report.Options{Project: project, Version: version(), Now: clock.System(), Redact: a.redactor.Redact})
+func (a *app) tell(found judgement, f reportFlags) error {
+	r := report.Judgement(found.Checked, found.subject, report.Options{Project: found.project, Version: version(), Now: clock.System(), Redact: a.redactor.Redact})
 	var out bytes.Buffer
 	told := *a
 	told.stdout = &out
 	var err error
 	switch f.format {
 	case "text":
-		err = told.printChecked(found)
+		err = told.printChecked(found.Checked)
 	case "json":
-		err = told.printJSON(found)
+		err = told.printJSON(found.Checked)
 	default:
 		write, _ := reportWriter(f.format) // it was asked for before the work began
 		err = write(&out, r)
-		a.tellUnread(found)
+		a.tellUnread(found.Checked)
 	}
 	if err != nil {
 		return err
@@ -189,11 +195,7 @@ func (a *app) printChecked(found *pipeline.Checked) error {
 		}
 	}
 	for _, n := range found.Skipped {
-		why := "it is not published yet"
-		if found.Snapshot == 0 {
-			why = "it has no checks"
-		}
-		fmt.Fprintf(a.stdout, "skip %s: %s\n", n, why)
+		a.out("skip %s: %s", n, found.Why())
 	}
 	if len(found.Tables) == 0 {
 		a.note("no table that is selected has checks: write checks: on a stream or in a checks file, or data_tests: in models/*.yml")
