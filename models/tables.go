@@ -56,7 +56,7 @@ type fromKeys struct {
 }
 
 // LoadTables reads and validates a checks file: the project has nothing but its tables, as nodes of KindTable, in the order
-// of the file. Of Loading, Files, Target and Reserved are not used.
+// of the file. Files and Target of Loading are not used.
 func LoadTables(in Loading, file TablesFile) (*Project, config.Problems) {
 	l := newTablesLoader(in, file)
 	root := l.parse(file.Name)
@@ -70,6 +70,9 @@ func LoadTables(in Loading, file TablesFile) (*Project, config.Problems) {
 		l.problem(root.Root(nil).Get("tables").Pos(), "write - name: orders, and below it from: and checks:", "there are no tables")
 	}
 	for _, t := range written.Tables {
+		if t.Name == "" && t.Origin.Has("name") {
+			l.problem(t.Origin.At("name"), "", "a table needs a name")
+		}
 		if n := l.tableNode(t.Name, t.Origin.At("name")); n != nil {
 			l.from(n, t.From)
 			l.describe(n, t.tableProperties)
@@ -112,6 +115,9 @@ func (l *loader) givenCheck(n *Node, flag, text string) {
 		p.Hint = `write --check "not_null: id", or --check "range: { column: amount, min: 0 }"`
 	}
 	l.problems = append(l.problems, problems...)
+	if l.Redactor != nil {
+		f.OnSecret = l.Redactor.Add
+	}
 	if !problems.HasErrors() {
 		l.checksOf(n, f.Root(l.resolve), "", false)
 	}
@@ -120,7 +126,7 @@ func (l *loader) givenCheck(n *Node, flag, text string) {
 // tableNode makes the node of a table: schema.table, or a table of schema main.
 func (l *loader) tableNode(name string, pos config.Pos) *Node {
 	if name == "" {
-		return nil // the decoder has said so
+		return nil // which was told already
 	}
 	parts := NameParts(name)
 	if len(parts) > 2 || slices.Contains(parts, "") {

@@ -84,6 +84,7 @@ func TestTablesMistakes(t *testing.T) {
 		want []string
 	}{
 		"no tables":       {"tables: []\n", []string{"d/t.yml:1:9: there are no tables"}},
+		"empty name":      {"tables:\n  - { name: \"\", from: x }\n", []string{"d/t.yml:2:13: a table needs a name"}},
 		"no from":         {"tables:\n  - name: a\n", []string{`d/t.yml:2:5: missing key "from"`}},
 		"unknown key":     {"tables:\n  - { name: a, from: x, chekcs: [] }\n", []string{`unknown key "chekcs"`, `did you mean "checks"?`}},
 		"three parts":     {"tables:\n  - { name: a.b.c, from: x }\n", []string{`d/t.yml:2:13: "a.b.c" cannot be a table's name`}},

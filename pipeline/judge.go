@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform"
@@ -136,7 +137,7 @@ func (j *judging) fetchTable(ctx context.Context, n *models.Node, dir string, t 
 	if got.rejected > 0 {
 		t.notes = append(t.notes, fmt.Sprintf("%d of %d records cannot be read and were not judged", got.rejected, t.version.Rows+got.rejected))
 	}
-	if n.Stream.Mode == string(models.Incremental) {
+	if n.Stream.Mode == string(extract.Incremental) {
 		t.notes = append(t.notes, "all rows of the source were judged, those too that a run would merge by the key")
 	}
 	return nil
