@@ -36,20 +36,21 @@ func Judgement(c *pipeline.Checked, subject string, o Options) *Run {
 		n.Checks = append(n.Checks, Check{Result: found, History: []journal.CheckPoint{}})
 	}
 	r.Totals = totalsOf(r.Nodes)
+	r.Totals.Nodes = len(c.Tables) // without those that were not looked at
 	if r.Totals.Bad() > 0 {
 		r.State = string(journal.Failed)
 	}
 	clean(r, o.Redact)
 	r.Causes = causesOf(r)
-	r.Verdict = judgementVerdict(r.Totals, len(c.Tables))
+	r.Verdict = judgementVerdict(r.Totals)
 	return r
 }
 
 // judgementVerdict says it in one sentence, without a word about publishing.
-func judgementVerdict(t Totals, judged int) Verdict {
-	tables := count(judged, "table")
+func judgementVerdict(t Totals) Verdict {
+	tables := count(t.Nodes, "table")
 	switch {
-	case judged == 0:
+	case t.Nodes == 0:
 		return Verdict{WordUnknown, "No table was checked."}
 	case t.NodesFailed > 0 && t.Bad() > 0:
 		return Verdict{WordFailed, fmt.Sprintf("%s of %s could not be read, and %s of %s %s.", number(t.NodesFailed), tables, number(t.Bad()), count(t.Checks, "check"), verb(t.Bad(), "fails", "fail"))}

@@ -1,5 +1,6 @@
 // Package report tells what became of a run, or of tables that were judged without one, for people (HTML, Markdown) and for
-// machines (JSON, JUnit XML). It gathers facts from the journal and renders them; it runs nothing, decides nothing and never opens a table. Read Run, then
+// machines (JSON, JUnit XML). It gathers facts from the journal and renders them; it runs nothing, decides nothing and never
+// opens a table. Read Run, then
 // Gather; each format has a file of its own.
 package report
 
@@ -14,7 +15,8 @@ import (
 // FormatVersion counts the changes of the JSON form that break its readers.
 const FormatVersion = 1
 
-// Run is all that a report says of one run, or of a judgement that was none; see Judgement. Its JSON form is a promise: fields are added, never renamed.
+// Run is all that a report says of one run, or of a judgement that was none; see Judgement. Its JSON form is a promise: fields
+// are added, never renamed.
 type Run struct {
 	Format      int               `json:"format"` // FormatVersion
 	Project     string            `json:"project"`

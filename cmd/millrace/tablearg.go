@@ -76,7 +76,7 @@ func readable(path string) (string, error) {
 	return abs, err
 }
 
-// database is a DuckDB file as the engine of a profile.
+// database is a DuckDB file as an engine that reads its tables.
 type database struct{ *duckdb.DB }
 
 func (database) Dialect() *warehouse.Dialect { return warehouse.DuckDB }
