@@ -2,8 +2,10 @@ package check
 
 import (
 	"context"
+	"errors"
 
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/warehouse"
 )
 
 // Bind finds the checks that could not be run over a table of these columns: their columns are missing or of another type,
@@ -24,12 +26,14 @@ func (r *Runner) Bind(ctx context.Context, t Table, checks []*models.Check) ([]R
 			it.done = func(context.Context, []any) error { return nil }
 			scan = append(scan, it)
 		}
-		if err != nil && !own(ctx, err) {
-			return nil, err
-		}
-		if err != nil {
+		var engine *warehouse.SQLError
+		switch {
+		case err == nil:
+		case own(ctx, err):
 			c.set(i, broken(check, err))
-		}
+		case ctx.Err() != nil || !errors.As(err, &engine):
+			return nil, err
+		} // else the engine cannot tell: it may touch fewer files than that of a run
 	}
 	// One row of NULLs: constants that cannot be read as a column's type are only found where there is a row.
 	c.table.From = "(SELECT t.* FROM (SELECT 1) AS one LEFT JOIN " + t.From + " AS t ON false) AS t"

@@ -64,7 +64,7 @@ func TestRefusedPatternsAreWrong(t *testing.T) {
 
 func TestBind(t *testing.T) {
 	right := []string{"not_null: c", "unique: [c, n]", "range: { column: n, min: 1 }", "regex: { column: c, pattern: 'a+' }", "expression: n > 1", "row_count: { min: 1 }",
-		"freshness: { column: at, error_after: 1h }", "distribution: { column: n, metric: mean }", "volume", `sql: "select * from {{ this }}"`, "accepted_values: { column: n, values: [1, 2] }"}
+		"freshness: { column: at, error_after: 1h }", "distribution: { column: n, metric: mean }", "volume", `sql: "select * from {{ this }}"`, `sql: "select * from read_csv('/etc/passwd')"`, "accepted_values: { column: n, values: [1, 2] }"}
 	wrong := map[string]string{
 		"not_null: cc":                                   `did you mean "c"?`,
 		"unique: [c, m]":                                 `no column "m"`,
