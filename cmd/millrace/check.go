@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -37,7 +38,7 @@ func (a *app) checkCommand() *cobra.Command {
 		Long: "Runs checks over tables. Nothing is loaded, published or diverted: rows that a run would quarantine are counted.\n\n" +
 			"In a project: over the tables that are published now, those of the selected nodes, or of all when none is named.\n" +
 			"With --live over the rows that the streams' sources have now, before any load.\n\n" +
-			"Without a project: with --file over the tables that a checks file names, which lie in files or databases; or over\n" +
+			"Without a project: over the tables that a checks file names (.yml), which lie in files or databases; or over\n" +
 			"Parquet, CSV and JSON files and tables of DuckDB files (file.duckdb:schema.table) that are named as arguments, with\n" +
 			"--check for each check.\n\n" +
 			"The answer is text, JSON, JUnit XML, Markdown or a page of HTML. A table that cannot be read is exit code 1, checks\n" +
@@ -97,6 +98,7 @@ func (a *app) check(ctx context.Context, args []string, f checkFlags) error {
 
 // checkAsked finds out which of the ways to check is meant, and goes it.
 func (a *app) checkAsked(ctx context.Context, args []string, f checkFlags) (j judgement, err error) {
+	args, f.files = checksFiles(args, f.files)
 	onFiles := len(f.checks) > 0 || len(f.files) == 0 && slices.ContainsFunc(args, isTableArg)
 	switch {
 	case len(f.files) > 0 && (onFiles || f.live), onFiles && f.live, onFiles && len(f.exclude) > 0:
@@ -115,6 +117,19 @@ func (a *app) checkAsked(ctx context.Context, args []string, f checkFlags) (j ju
 		j.Checked, j.project, err = a.checkProject(ctx, args, f)
 	}
 	return j, err
+}
+
+// checksFiles takes checks files out of the arguments: they need no --file.
+func checksFiles(args, files []string) (rest, all []string) {
+	all = files
+	for _, arg := range args {
+		if ending := filepath.Ext(arg); (ending == ".yml" || ending == ".yaml") && exists(arg) {
+			all = append(all, arg)
+		} else {
+			rest = append(rest, arg)
+		}
+	}
+	return rest, all
 }
 
 // checkProject judges nodes of the project: what is published of them, or with --live what their sources have.
