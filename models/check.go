@@ -409,6 +409,12 @@ var similarKinds = map[string]string{
 	"dbt_utils.not_empty_string":                                 "length",
 	"dbt_utils.recency":                                          "freshness",
 	"dbt_utils.relationships_where":                              "relationships",
+	// Soda's
+	"missing_count":   "not_null",
+	"missing_percent": "not_null",
+	"duplicate_count": "unique",
+	"invalid_count":   "accepted_values",
+	"invalid_percent": "accepted_values",
 }
 
 var relationSyntax = regexp.MustCompile(`^(?:\{\{\s*)?(ref|source)\s*\(\s*(?:'([^']*)'|"([^"]*)")\s*(?:,\s*(?:'([^']*)'|"([^"]*)")\s*)?\)(?:\s*\}\})?$`)

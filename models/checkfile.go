@@ -241,12 +241,19 @@ func (l *loader) unknownKind(kind string, pos config.Pos, dbt bool) {
 	}
 	known := slices.Concat(slices.Sorted(maps.Keys(checkKinds)), slices.Sorted(maps.Keys(foreignKinds)))
 	hint := "known kinds: " + strings.Join(known, ", ")
+	similar := similarKinds[kind]
+	if similar == "" {
+		similar = similarKinds["dbt_expectations."+kind] // as Great Expectations has it
+	}
+	said := fmt.Sprintf("the kind %q can say the same", similar)
 	if s := config.Suggest(kind, known); s != "" {
 		hint = fmt.Sprintf("did you mean %q?", s)
+	} else if !dbt && similar != "" {
+		hint = said
 	} else if dbt {
 		hint = "tests written as macros come with a later version; sql: and expression: checks can say most of them"
-		if similar := similarKinds[kind]; similar != "" {
-			hint = fmt.Sprintf("the kind %q can say the same", similar)
+		if similar != "" {
+			hint = said
 		}
 		l.warning(pos, hint, "test %q is not run by this version", kind)
 		return

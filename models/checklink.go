@@ -38,15 +38,20 @@ func (l *loader) linkChecks() {
 		}
 	}
 	for _, w := range l.checks {
-		switch args := w.Args.(type) {
-		case *Relationships:
-			l.linkRelation(w, args)
-		case *SQL:
-			l.linkQuery(w, args, place)
-		}
+		l.linkCheck(w, place)
 		if w.Node != nil {
 			l.await(w)
 		}
+	}
+}
+
+// linkCheck resolves what one check refers to. The places of the nodes are for singular checks.
+func (l *loader) linkCheck(w *written, place map[*Node]int) {
+	switch args := w.Args.(type) {
+	case *Relationships:
+		l.linkRelation(w, args)
+	case *SQL:
+		l.linkQuery(w, args, place)
 	}
 }
 

@@ -1,7 +1,9 @@
 package models
 
 import (
+	"errors"
 	"fmt"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -154,7 +156,33 @@ func (a *Regex) contradiction() *contradiction {
 	if a.Pattern == "" {
 		return &contradiction{"pattern", "", "the pattern is empty"}
 	}
-	return nil
+	return a.broken()
+}
+
+// agreed are mistakes in patterns that all engines take for mistakes.
+var agreed = []syntax.ErrorCode{syntax.ErrMissingBracket, syntax.ErrMissingParen, syntax.ErrUnexpectedParen, syntax.ErrMissingRepeatArgument,
+	syntax.ErrInvalidCharRange, syntax.ErrTrailingBackslash}
+
+// broken finds patterns that no engine with RE2's syntax takes. Go's parser knows a little less than some of them, \C for one:
+// it only has a say where all agree.
+func (a *Regex) broken() *contradiction {
+	_, err := syntax.Parse(a.Pattern, syntax.Perl)
+	var wrong *syntax.Error
+	if !errors.As(err, &wrong) {
+		return nil
+	}
+	hint := ""
+	lookBehind := strings.HasPrefix(wrong.Expr, "(?<=") || strings.HasPrefix(wrong.Expr, "(?<!") // read as the name of a group
+	switch {
+	case lookBehind || wrong.Code == syntax.ErrInvalidPerlOp:
+		hint = "RE2 has no look-around; with not: true and a second check much can be said without"
+	case slices.Contains(agreed, wrong.Code):
+	case wrong.Code == syntax.ErrInvalidEscape && wrong.Expr != `\C`:
+		hint = "RE2 has no back-references; a backslash stands before punctuation, or before one of its classes"
+	default:
+		return nil
+	}
+	return &contradiction{"pattern", hint, fmt.Sprintf("the pattern is wrong: %s: %s", wrong.Code, wrong.Expr)}
 }
 
 func (a *Expression) contradiction() *contradiction {

@@ -71,9 +71,11 @@ type loader struct {
 	resolve  config.Resolver
 	files    map[string]*config.File
 	hash     []string
-	checks   []*written         // of all nodes
-	promises map[*Node]*promise // contracts, until all files are read
-	tables   map[string]*Node   // by lower-case schema.table: names that differ by case only are one table
+	checks   []*written                        // of all nodes
+	promises map[*Node]*promise                // contracts, until all files are read
+	path     func(string) (PathMeaning, error) // of a checks file
+	given    map[string][]byte                 // files that are not among Files, by name
+	tables   map[string]*Node                  // by lower-case schema.table: names that differ by case only are one table
 }
 
 // Load reads and validates a project. The problems are complete: of every file, all at once; the project is only
@@ -113,6 +115,10 @@ func Load(in Loading) (*Project, config.Problems) {
 
 // read returns a project file's content and adds it to the project's hash.
 func (l *loader) read(name string) ([]byte, error) {
+	if src, known := l.given[name]; known {
+		l.hash = append(l.hash, name)
+		return src, nil
+	}
 	f, err := l.Files.Open(name)
 	if err != nil {
 		return nil, err
@@ -169,7 +175,7 @@ func (l *loader) prepareReferences(root *config.File) {
 	for name, value := range l.Vars {
 		if _, known := texts[name]; !known {
 			l.problems = append(l.problems, &config.Problem{File: "--var", Message: fmt.Sprintf("unknown variable %q", name),
-				Hint: "declare it under vars: in " + ProjectFile, Severity: config.SeverityError})
+				Hint: "declare it under vars: in " + root.Name, Severity: config.SeverityError})
 		}
 		l.p.Vars[name], texts[name] = value, value
 	}
@@ -270,12 +276,7 @@ func (l *loader) source(name string, node config.Node, pos config.Pos) {
 			l.problems = append(l.problems, node.Decode(&keys)...)
 			return
 		}
-		typ := node.Get("type")
-		hint := "known types: " + strings.Join(known, ", ")
-		if s := config.Suggest(typ.Text(), known); s != "" {
-			hint = fmt.Sprintf("did you mean %q?", s)
-		}
-		l.problem(typ.Pos(), hint, "unknown type of source %q", typ.Text())
+		l.unknownSource(node.Get("type"), known)
 		return
 	}
 	s := &Source{Name: name, Type: spec.Type, Options: spec.Options(), Origin: node.Origin()}
@@ -385,12 +386,18 @@ const QuarantineSuffix = "__quarantine"
 
 // addNode refuses two nodes with one name, also when only their case differs: DuckDB and most disks would mix them.
 func (l *loader) addNode(n *Node) {
+	rename := func(hint string) string {
+		if n.Kind == KindTable {
+			return "give the table another name"
+		}
+		return hint
+	}
 	if n.Table == "" || strings.ContainsAny(n.Table, "/\\\x00\n\r") || len(n.Table) > 128 {
-		l.problem(n.Pos, "give the table another name by as: or alias", "%q cannot be a table's name: it has a slash or a line end, or is longer than 128 bytes", n.Table)
+		l.problem(n.Pos, rename("give the table another name by as: or alias"), "%q cannot be a table's name: it has a slash or a line end, or is longer than 128 bytes", n.Table)
 		return
 	}
 	if slices.ContainsFunc(l.Reserved, func(r string) bool { return strings.EqualFold(r, n.Schema) }) {
-		l.problem(n.Pos, "rename the source, or give the model another schema", "%s: a schema cannot be named %q: DuckDB takes that name for something else", n.Name(), n.Schema)
+		l.problem(n.Pos, rename("rename the source, or give the model another schema"), "%s: a schema cannot be named %q: DuckDB takes that name for something else", n.Name(), n.Schema)
 		return
 	}
 	if strings.HasSuffix(strings.ToLower(n.Table), QuarantineSuffix) {
@@ -399,7 +406,7 @@ func (l *loader) addNode(n *Node) {
 	}
 	key := strings.ToLower(n.Name())
 	if other := l.tables[key]; other != nil {
-		l.problem(n.Pos, "rename one of them, with as: or alias", "two nodes are named %s; the other is at %s", n.Name(), other.Pos)
+		l.problem(n.Pos, rename("rename one of them, with as: or alias"), "two nodes are named %s; the other is at %s", n.Name(), other.Pos)
 		return
 	}
 	l.tables[key] = n

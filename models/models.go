@@ -160,14 +160,17 @@ type Kind string
 const (
 	KindStream Kind = "stream"
 	KindModel  Kind = "model"
+	KindTable  Kind = "table" // of a checks file: it is where it is
 )
 
-// Node is anything that produces a table. Exactly one of Stream and Model is set.
+// Node is anything that produces a table. Exactly one of Stream and Model is set; of a KindTable Stream where a source reads
+// it, and neither where From is read as it is.
 type Node struct {
 	Schema, Table string
 	Kind          Kind
 	Stream        *Stream
 	Model         *Model
+	From          string // of a KindTable: where it is, in words or as a path
 	Description   string
 	Owner         string
 	Tags          []string

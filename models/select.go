@@ -140,6 +140,9 @@ func (p *Project) noMatch(term, name string) error {
 	if s := config.Suggest(name, names); s != "" {
 		return fmt.Errorf("selector %q matches no node: did you mean %q?", term, s)
 	}
+	if len(p.Pipelines) == 0 { // of a checks file
+		return fmt.Errorf("selector %q matches no table", term)
+	}
 	return fmt.Errorf("selector %q matches no node: `millrace plan` lists them", term)
 }
 

@@ -244,7 +244,11 @@ func (l *loader) lookup(r reference) *Node {
 		for name := range l.p.byModel {
 			known = append(known, name)
 		}
-		l.unknown(r, fmt.Sprintf("ref(%q): no model is named so", r.name), r.name, known, l.streamHint(r.name))
+		what := "model"
+		if l.path != nil {
+			what = "table"
+		}
+		l.unknown(r, fmt.Sprintf("ref(%q): no %s is named so", r.name, what), r.name, known, l.streamHint(r.name))
 		return nil
 	}
 	s := l.p.Source(r.source)

@@ -404,7 +404,7 @@ func passes(checks []*models.Check) int {
 
 // keyOf are columns that tell a node's rows apart for people.
 func keyOf(n *models.Node) []string {
-	if n.Stream != nil {
+	if n.Stream != nil && len(n.Stream.Key) > 0 {
 		return n.Stream.Key
 	}
 	if n.Model != nil && len(n.Model.UniqueKey) > 0 {

@@ -395,7 +395,7 @@ func TestNewRows(t *testing.T) {
 	if r := deliver(7, 700); checked(t, r, "erp.customers", "volume").Status != check.StatusFail || checked(t, r, "erp.customers", "distribution_id").Status != check.StatusPass {
 		t.Errorf("%+v", r.Checks)
 	}
-	found, err := engine(t, dir).Check(t.Context(), engine(t, dir).Project.Nodes)
+	found, err := engine(t, dir).Check(t.Context(), engine(t, dir).Project.Nodes, t.TempDir())
 	if err != nil || found.Failed() || !strings.HasPrefix(found.Checks[0].Message, "not judged") {
 		t.Errorf("%v %+v", err, found)
 	}

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
@@ -13,35 +14,68 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// Checked is what Check found.
+// Checked is what Check and Judge found.
 type Checked struct {
-	Snapshot int64          `json:"snapshot"` // that was looked at
+	Snapshot int64          `json:"snapshot"` // that was looked at; 0: none, the tables were read where they are
+	Tables   []CheckedTable `json:"tables"`   // that were looked at
 	Checks   []check.Result `json:"checks"`
-	Skipped  []string       `json:"skipped"` // nodes with checks that are not published
+	Skipped  []string       `json:"skipped"` // nodes that are not published, or have no checks
+}
+
+// CheckedTable is a table that was looked at.
+type CheckedTable struct {
+	Name     string    `json:"table"`
+	Kind     string    `json:"kind"`
+	From     string    `json:"from,omitempty"` // where its rows are, when they are not published
+	Rows     int64     `json:"rows"`
+	Notes    []string  `json:"notes"`
+	Error    string    `json:"error,omitempty"` // why it could not be read
+	Hint     string    `json:"hint,omitempty"`
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"`
+}
+
+// fail keeps why a table could not be read, and what to do about it.
+func (t *CheckedTable) fail(err error, redact func(string) string) {
+	var hinted interface{ Hint() string }
+	var step *StepError
+	if errors.As(err, &step) {
+		err, t.Hint = step.Err, step.Hint
+	} else if errors.As(err, &hinted) {
+		t.Hint = hinted.Hint()
+	}
+	t.Error, t.Hint = redact(err.Error()), redact(t.Hint)
+}
+
+func newChecked() *Checked {
+	return &Checked{Tables: []CheckedTable{}, Checks: []check.Result{}, Skipped: []string{}}
 }
 
 // Failed says whether a check failed or could not be run.
 func (c *Checked) Failed() bool {
-	for _, r := range c.Checks {
-		if r.Status.Bad() {
-			return true
-		}
+	return slices.ContainsFunc(c.Checks, func(r check.Result) bool { return r.Status.Bad() })
+}
+
+// Unread says whether a table could not be read.
+func (c *Checked) Unread() bool {
+	return slices.ContainsFunc(c.Tables, func(t CheckedTable) bool { return t.Error != "" })
+}
+
+// Why says why tables were skipped.
+func (c *Checked) Why() string {
+	if c.Snapshot > 0 {
+		return "it is not published yet"
 	}
-	return false
+	return "it has no checks"
 }
 
 // Check judges the nodes' published tables by all their checks. It publishes nothing, diverts nothing and keeps nothing: rows
-// that a quarantining check would divert are counted.
-func (e *Engine) Check(ctx context.Context, nodes []*models.Node) (_ *Checked, err error) {
+// that a quarantining check would divert are counted. Files go below dir.
+func (e *Engine) Check(ctx context.Context, nodes []*models.Node, dir string) (_ *Checked, err error) {
 	m, err := e.Loader.Current(ctx)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(e.Project.StateDir(), "checking-")
-	if err != nil {
-		return nil, fmt.Errorf("stage checks: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	w, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: e.Threads, Temp: filepath.Join(dir, "spill"), Dirs: []string{dir, e.TargetRoot}})
 	if err != nil {
 		return nil, err
@@ -50,7 +84,8 @@ func (e *Engine) Check(ctx context.Context, nodes []*models.Node) (_ *Checked, e
 	r := &run{Engine: e, before: m, results: map[string]*result{}, unreadable: map[string]error{}}
 	r.LogicalTime = e.Clock()
 	exposed := &exposure{run: r, w: w, seen: map[string]bool{}}
-	out := &Checked{Snapshot: m.Snapshot, Checks: []check.Result{}, Skipped: []string{}}
+	out := newChecked()
+	out.Snapshot = m.Snapshot
 	for _, n := range nodes {
 		if len(n.Checks) == 0 {
 			continue
@@ -60,6 +95,7 @@ func (e *Engine) Check(ctx context.Context, nodes []*models.Node) (_ *Checked, e
 			out.Skipped = append(out.Skipped, n.Name())
 			continue
 		}
+		told := CheckedTable{Name: n.Name(), Kind: string(n.Kind), Rows: published.Rows, Notes: []string{}, Started: e.Clock()}
 		exposed.name(ctx, n.Name())
 		if why := r.unreadable[n.Name()]; why != nil {
 			return nil, fmt.Errorf("%s cannot be read: %w", n.Name(), why)
@@ -73,6 +109,8 @@ func (e *Engine) Check(ctx context.Context, nodes []*models.Node) (_ *Checked, e
 			return nil, fmt.Errorf("check %s: %w", n.Name(), err)
 		}
 		out.Checks = append(out.Checks, a.results...)
+		told.Finished = e.Clock()
+		out.Tables = append(out.Tables, told)
 	}
 	return out, nil
 }

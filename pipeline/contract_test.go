@@ -265,7 +265,7 @@ func TestModelContract(t *testing.T) {
 					t.Errorf("%s", eq)
 				}
 			}
-			found, err := e.Check(t.Context(), e.Project.Nodes)
+			found, err := e.Check(t.Context(), e.Project.Nodes, t.TempDir())
 			if err != nil || found.Failed() {
 				t.Errorf("%v, %v", found, err)
 			}
@@ -314,7 +314,7 @@ func TestContractOverPublishedRows(t *testing.T) {
 	deliverOrders(t, dir, "orders2.csv", "id,amount,at\n2,2.00,2\n")
 	write(t, dir, map[string]string{"millrace.yml": drifting("append", "contract: { columns: [ { name: id, type: BIGINT }, { name: amount, type: 'DECIMAL(10,2)' }, { name: at, type: BIGINT } ] },", came)})
 	e := engine(t, dir)
-	if found, err := e.Check(t.Context(), e.Project.Nodes); err != nil || !found.Failed() {
+	if found, err := e.Check(t.Context(), e.Project.Nodes, t.TempDir()); err != nil || !found.Failed() {
 		t.Errorf("%v, %v", found, err)
 	}
 	r, code := exitCode(t, e)

@@ -17,7 +17,8 @@ import (
 type fetched struct {
 	files    []warehouse.File
 	columns  []warehouse.Column
-	rejected int64 // records that could not be landed
+	rejected int64            // records that could not be landed
+	rejects  []warehouse.File // that hold these
 	asOf     *extract.AsOf
 }
 
@@ -87,6 +88,9 @@ func (x *extraction) fetchSlice(ctx context.Context, asked extract.Stream, w *ex
 			return fmt.Errorf("join parts: %w", err)
 		}
 		got.files, got.rejected = append(got.files, part.File), got.rejected+part.Rejected
+		if part.Rejects != nil {
+			got.rejects = append(got.rejects, part.Rejects.File)
+		}
 		if part.Resume == "" {
 			return nil
 		}

@@ -76,6 +76,8 @@ type PlannedNode struct {
 	Hint         string             `json:"hint,omitempty"`
 	Unknown      bool               `json:"unknown"` // it could not be looked at because of a node above it
 	UnknownCause string             `json:"unknown_because,omitempty"`
+	// CheckProblems are checks that a run could not run.
+	CheckProblems []CheckProblem `json:"check_problems"`
 }
 
 // PlannedPin is a key that --pin would write under the stream.
@@ -141,6 +143,7 @@ func (e *Engine) Plan(ctx context.Context, nodes []*models.Node) (*Plan, error) 
 		if one.Error != "" {
 			p.Problems++
 		}
+		p.Problems += len(one.CheckProblems)
 		p.Nodes = append(p.Nodes, *one)
 	}
 	return p, nil
@@ -184,7 +187,7 @@ type planning struct {
 
 func (pl *planning) start(n *models.Node) *PlannedNode {
 	one := &PlannedNode{Name: n.Name(), Kind: string(n.Kind), Pipeline: n.Pipeline, Reads: []string{}, Columns: []warehouse.Column{},
-		Changes: []SchemaChange{}, Notes: []string{}, Rows: -1, Bytes: -1, Published: pl.published(n)}
+		Changes: []SchemaChange{}, Notes: []string{}, CheckProblems: []CheckProblem{}, Rows: -1, Bytes: -1, Published: pl.published(n)}
 	if n.Stream != nil {
 		one.Mode = n.Stream.Mode
 		return one
@@ -384,11 +387,11 @@ func schemaChanges(before, after []warehouse.Column) []SchemaChange {
 	return changes
 }
 
-// models binds each model over empty relations that have the columns of what it reads: nothing is run.
+// models binds each model over empty relations that have the columns of what it reads, and then the checks: nothing is run.
 func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 	any := false
 	for _, n := range nodes {
-		any = any || n.Model != nil
+		any = any || n.Model != nil || len(n.Checks) > 0
 	}
 	if !any {
 		return nil
@@ -427,24 +430,32 @@ func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 			one.fail(explainModel(n, err))
 		}
 	}
-	return nil
+	return pl.checks(ctx, b, nodes, exposed)
 }
 
 // exposeNeeds makes an empty relation of everything that the model reads.
 func (pl *planning) exposeNeeds(ctx context.Context, w warehouse.Warehouse, n *models.Node, exposed map[*models.Node]bool) error {
 	for _, need := range reads(n) {
-		if exposed[need] {
-			continue
-		}
-		columns, err := pl.columnsOf(need)
-		if err != nil {
+		if err := pl.exposeOne(ctx, w, need, exposed); err != nil {
 			return err
 		}
-		if err := w.Expose(ctx, warehouse.Version{Name: nameOf(need), Columns: columns}); err != nil {
-			return err
-		}
-		exposed[need] = true
 	}
+	return nil
+}
+
+// exposeOne makes an empty relation of a table.
+func (pl *planning) exposeOne(ctx context.Context, w warehouse.Warehouse, n *models.Node, exposed map[*models.Node]bool) error {
+	if exposed[n] {
+		return nil
+	}
+	columns, err := pl.columnsOf(n)
+	if err != nil {
+		return err
+	}
+	if err := w.Expose(ctx, warehouse.Version{Name: nameOf(n), Columns: columns}); err != nil {
+		return err
+	}
+	exposed[n] = true
 	return nil
 }
 

@@ -48,9 +48,13 @@ func SourceOpener(p *models.Project, specs []extract.Spec, log *slog.Logger) fun
 		for _, st := range s.Streams {
 			streams = append(streams, asStream(st))
 		}
+		exclude := []string{p.StateDir()}
+		if p.Target != nil { // a checks file has none
+			exclude = append(exclude, p.TargetDir())
+		}
 		for _, spec := range specs {
 			if spec.Type == s.Type {
-				return spec.Open(extract.Env{Name: s.Name, Streams: streams, Project: p.Dir, Exclude: []string{p.StateDir(), p.TargetDir()}, Log: log}, s.Options)
+				return spec.Open(extract.Env{Name: s.Name, Streams: streams, Project: p.Dir, Exclude: exclude, Log: log}, s.Options)
 			}
 		}
 		return nil, fmt.Errorf("no source of type %q", s.Type)

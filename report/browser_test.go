@@ -95,7 +95,7 @@ func watch(t *testing.T, ctx context.Context, url string) func() []string {
 // TestInABrowser opens reports as their readers do: from the disk, wide and narrow, light and dark, and on paper.
 func TestInABrowser(t *testing.T) {
 	ctx := browser(t)
-	for name, r := range map[string]*Run{"shop": shop(t), "hostile": hostile(t), "unknown": {ID: "x"}} {
+	for name, r := range map[string]*Run{"shop": shop(t), "hostile": hostile(t), "unknown": {ID: "x"}, "judgement": judgement("")} {
 		file := filepath.Join(t.TempDir(), "report.html")
 		if err := os.WriteFile(file, render(t, HTML, r), 0o600); err != nil {
 			t.Fatal(err)

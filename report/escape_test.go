@@ -48,7 +48,7 @@ func TestHTMLHoldsNothingForeign(t *testing.T) {
 		elements[name] = true
 	}
 	attributes := regexp.MustCompile(`^(class|id|lang|charset|http-equiv|content|name|href|aria-[a-z]+|scope|open|tabindex|role|d|viewbox|preserveaspectratio|x|width|height)$`)
-	out := render(t, HTML, hostile(t))
+	out := append(render(t, HTML, hostile(t)), render(t, HTML, judgement(evil))...)
 	if strings.ContainsAny(string(out), "\x00\x01\x1b\x7f\u0085\u202e") {
 		t.Error("control characters reached the page")
 	}
@@ -78,7 +78,7 @@ func TestHTMLHoldsNothingForeign(t *testing.T) {
 
 // TestHTMLStructure holds the page to what its readers need, whatever they read it with.
 func TestHTMLStructure(t *testing.T) {
-	for name, r := range map[string]*Run{"shop": shop(t), "hostile": hostile(t), "zero": {}} {
+	for name, r := range map[string]*Run{"shop": shop(t), "hostile": hostile(t), "judgement": judgement(evil), "zero": {}} {
 		out := string(render(t, HTML, r))
 		doc, err := html.Parse(strings.NewReader(out))
 		if err != nil {
@@ -211,7 +211,7 @@ func TestMarkdownSaysWhatItLeavesOut(t *testing.T) {
 // MILLRACE_JUNIT_XSD to have xmllint hold the same reports against it.
 func TestJUnitFollowsItsSchema(t *testing.T) {
 	green := newLab(t)
-	for name, r := range map[string]*Run{"shop": shop(t), "hostile": hostile(t), "zero": {}, "large": large(true),
+	for name, r := range map[string]*Run{"shop": shop(t), "hostile": hostile(t), "judgement": judgement(evil), "zero": {}, "large": large(true),
 		"green":       green.gather(green.run(journal.Succeeded, shopSteps(0, false), shopChecks(0, false), nil)),
 		"unpublished": green.gather(green.run(journal.Failed, shopSteps(0, false), nil, func(r *journal.Run) { r.Error = "swap: \x00disk full" }))} {
 		out := render(t, JUnit, r)

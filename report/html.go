@@ -138,6 +138,9 @@ func (p *page) addCards(r *Run) {
 		{Title: "Warnings", Lead: "They keep nothing from being published."},
 		{Title: "Quarantined", Lead: "These rows went to the table’s quarantine instead of the table."},
 	}
+	if r.Subject != "" {
+		p.Groups[0].Lead, p.Groups[1].Lead = "These tables do not hold what is expected of them.", "They do not make the judgement fail."
+	}
 	p.anchors = map[journal.CheckName]string{}
 	for i, c := range grave {
 		v := checkView{Check: c, Anchor: fmt.Sprintf("check-%d", i+1), Strip: checkStrip(c.History), Chart: failingChart(c.History), Sample: newSample(c.Result.Sample)}

@@ -64,7 +64,7 @@ type junitOutcome struct {
 // A step that failed for another reason than its checks is a case of its own, and so is one that was kept back and has no
 // checks to tell it.
 func JUnit(w io.Writer, r *Run) error {
-	all := junitSuites{Name: plain(orElse(r.Project, "millrace")) + ": " + plain(r.ID)}
+	all := junitSuites{Name: plain(orElse(r.Project, "millrace")) + ": " + plain(orElse(r.Subject, r.ID))}
 	if r.Finished != nil {
 		all.Time = junitTime(r.Finished.Sub(r.Started))
 	}
@@ -98,7 +98,11 @@ func newJUnitSuite(r *Run, n Node) junitSuite {
 	property := func(name, value string) {
 		s.Properties.All = append(s.Properties.All, junitProperty{name, plain(value)})
 	}
-	property("run", r.ID)
+	if r.Subject == "" {
+		property("run", r.ID)
+	} else {
+		property("from", n.From)
+	}
 	property("status", nodeWord(n.Status))
 	property("rows", fmt.Sprint(n.Rows))
 	property("rejected", fmt.Sprint(n.Rejected))
@@ -127,8 +131,11 @@ func newJUnitSuite(r *Run, n Node) junitSuite {
 // stepCase is the case of the step itself, nil when its checks say all.
 func stepCase(n Node, badChecks bool) *junitCase {
 	name := "build"
-	if n.Kind == "stream" {
+	switch n.Kind {
+	case "stream":
 		name = "extract"
+	case "table":
+		name = "read"
 	}
 	c := &junitCase{Name: name, Classname: plain(n.Name)}
 	switch {

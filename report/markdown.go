@@ -65,7 +65,11 @@ func Markdown(w io.Writer, r *Run) error {
 	if p.CardsLeft > 0 {
 		m.left["check"] += p.CardsLeft
 	}
-	m.nodes(r.Nodes)
+	if r.Subject != "" {
+		m.tables(r.Nodes)
+	} else {
+		m.nodes(r.Nodes)
+	}
 	m.foot(r)
 	_, err := io.WriteString(w, m.b.String())
 	return err
@@ -82,6 +86,10 @@ func (m *markdown) head(r *Run) {
 	}
 	m.add("", fmt.Sprintf("### %s %s\n\n%s\n\n", sign, title, prose(cut(r.Verdict.Sentence, markdownText))))
 	t := r.Totals
+	if r.Subject != "" {
+		m.add("", fmt.Sprintf("| passed | warned | failed | errors |\n|--:|--:|--:|--:|\n| %s | %s | %s | %s |\n\n", number(t.Passed), number(t.Warned), number(t.Failed), number(t.Errors)))
+		return
+	}
 	m.add("", fmt.Sprintf("| passed | warned | failed | errors | skipped | quarantined | rejected |\n|--:|--:|--:|--:|--:|--:|--:|\n| %s | %s | %s | %s | %s | %s | %s |\n\n",
 		number(t.Passed), number(t.Warned), number(t.Failed), number(t.Errors), number(t.Skipped), number(t.Quarantined), number(t.Rejected)))
 }
@@ -224,6 +232,30 @@ func (m *markdown) nodes(nodes []Node) {
 	m.add("table of nodes", b.String())
 }
 
+// tables is the table of all tables of a judgement, folded up.
+func (m *markdown) tables(nodes []Node) {
+	if len(nodes) == 0 {
+		return
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n<details><summary>%s</summary>\n\n| table | rows | read from | checks |\n|---|--:|---|---|\n", count(len(nodes), "table"))
+	for i, n := range nodes {
+		if i == markdownNodes {
+			fmt.Fprintf(&b, "\n%s more.\n", count(len(nodes)-i, "table"))
+			break
+		}
+		rows, from := number(n.Rows), code(cut(orElse(n.From, "the target"), markdownCell))
+		if n.Finished == nil {
+			rows, from = "not checked", ""
+		} else if n.Status == journal.Failed {
+			rows = "**not read**"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(cut(n.Name, markdownCell)), rows, from, checkCounts(n.Checks))
+	}
+	b.WriteString("\n</details>\n")
+	m.add("table of nodes", b.String())
+}
+
 // foot says what was left out. There is room for it.
 func (m *markdown) foot(r *Run) {
 	m.full = false
@@ -241,6 +273,10 @@ func (m *markdown) foot(r *Run) {
 	}
 	if len(left) > 0 {
 		m.b.WriteString("\nLeft out, because a comment has its limits: " + listing(left) + ".\n")
+	}
+	if r.Subject != "" {
+		fmt.Fprintf(&m.b, "\n<sub>%s · all of it: %s</sub>\n", tag(cut(r.Subject, 80)), tag(r.Command()))
+		return
 	}
 	fmt.Fprintf(&m.b, "\n<sub>run %s · all of it: %s</sub>\n", tag(cut(r.ID, 80)), tag("millrace report "+cut(r.ID, 80)))
 }

@@ -1,5 +1,6 @@
-// Package report tells what became of a run, for people (HTML, Markdown) and for machines (JSON, JUnit XML). It gathers
-// facts from the journal and renders them; it runs nothing, decides nothing and never opens a table. Read Run, then
+// Package report tells what became of a run, or of tables that were judged without one, for people (HTML, Markdown) and for
+// machines (JSON, JUnit XML). It gathers facts from the journal and renders them; it runs nothing, decides nothing and never
+// opens a table. Read Run, then
 // Gather; each format has a file of its own.
 package report
 
@@ -14,13 +15,15 @@ import (
 // FormatVersion counts the changes of the JSON form that break its readers.
 const FormatVersion = 1
 
-// Run is all that a report says of one run. Its JSON form is a promise: fields are added, never renamed.
+// Run is all that a report says of one run, or of a judgement that was none; see Judgement. Its JSON form is a promise: fields
+// are added, never renamed.
 type Run struct {
 	Format      int               `json:"format"` // FormatVersion
 	Project     string            `json:"project"`
 	MadeAt      time.Time         `json:"made_at"`
 	MadeBy      string            `json:"made_by"` // version of millrace
 	ID          string            `json:"run"`
+	Subject     string            `json:"subject,omitempty"` // what was judged, when that was no run
 	Pipeline    string            `json:"pipeline"`
 	State       string            `json:"state"` // the journal's status; interrupted when its process is gone
 	LogicalTime time.Time         `json:"logical_time"`
@@ -104,6 +107,7 @@ type Held struct {
 type Node struct {
 	Name        string         `json:"node"`
 	Kind        string         `json:"kind"`
+	From        string         `json:"from,omitempty"` // where its rows are, when no run made it
 	Status      journal.Status `json:"status"`
 	Started     time.Time      `json:"started"`
 	Finished    *time.Time     `json:"finished,omitempty"`
@@ -136,6 +140,22 @@ const (
 	NewlyWarning Change = "newly_warning"
 	NewlyPassing Change = "newly_passing" // was bad
 )
+
+// Title names what the report is about.
+func (r *Run) Title() string {
+	if r.Subject != "" {
+		return r.Subject
+	}
+	return "run " + r.ID
+}
+
+// Command is what gives the same report for machines.
+func (r *Run) Command() string {
+	if r.Subject != "" {
+		return "millrace check --format json"
+	}
+	return "millrace report " + cut(r.ID, 80) + " --format json"
+}
 
 // Check is a check's result with its trend.
 type Check struct {

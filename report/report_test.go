@@ -31,6 +31,7 @@ func TestGolden(t *testing.T) {
 	green := newLab(t)
 	runs := map[string]*Run{"bad_night": shop(t), "unknown": green.gather(journal.Run{ID: "20261121T040000-00abcd"})}
 	runs["green_night"] = green.gather(green.run("succeeded", shopSteps(0, false), shopChecks(0, false), nil))
+	runs["judgement"] = judgement("")
 	for name, r := range runs {
 		for ending, f := range formats() {
 			got, path := render(t, f, r), filepath.Join("testdata", name+"."+ending)

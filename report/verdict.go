@@ -24,7 +24,9 @@ func causesOf(r *Run) []Cause {
 		}
 		if n.Status != journal.Failed && len(c.Checks) > 0 { // its error lists them, and they are told below
 			c.Message = fmt.Sprintf("%s of %s %s", number(len(c.Checks)), count(len(n.Checks), "check"), verb(len(c.Checks), "fails", "fail"))
-			c.Hint = "mend the rows in the source, or the rule, then `millrace retry " + r.ID + "`"
+			if c.Hint = ""; r.Subject == "" {
+				c.Hint = "mend the rows in the source, or the rule, then `millrace retry " + r.ID + "`"
+			}
 		}
 		at[n.Name] = len(causes)
 		causes = append(causes, c)

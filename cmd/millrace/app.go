@@ -121,19 +121,29 @@ func (a *app) project(ctx context.Context, unresolved bool) (*models.Project, co
 		return nil, nil, usage("open project: %w", err)
 	}
 	defer root.Close()
-	in := models.Loading{Dir: dir, Files: root.FS(), Sources: specs(), Target: a.target, Vars: map[string]string{}, Redactor: a.redactor, Reserved: reservedSchemas(), Context: ctx, ColumnType: warehouse.ContractType}
+	in, err := a.loading(ctx, unresolved)
+	if err != nil {
+		return nil, nil, err
+	}
+	in.Dir, in.Files, in.Target = dir, root.FS(), a.target
+	p, problems := models.Load(in)
+	return p, problems, nil
+}
+
+// loading is what any loader of files wants to know.
+func (a *app) loading(ctx context.Context, unresolved bool) (models.Loading, error) {
+	in := models.Loading{Sources: specs(), Vars: map[string]string{}, Redactor: a.redactor, Reserved: reservedSchemas(), Context: ctx, ColumnType: warehouse.ContractType}
 	for _, v := range a.vars {
 		name, value, ok := strings.Cut(v, "=")
 		if !ok {
-			return nil, nil, usage("--var %s: write name=value", v)
+			return in, usage("--var %s: write name=value", v)
 		}
 		in.Vars[name] = value
 	}
 	if !unresolved {
 		in.Env = os.LookupEnv
 	}
-	p, problems := models.Load(in)
-	return p, problems, nil
+	return in, nil
 }
 
 // reservedSchemas are names that a schema cannot have: DuckDB's own, and that of the database catalog.duckdb, inside
@@ -146,13 +156,18 @@ func (a *app) loaded(ctx context.Context) (*models.Project, error) {
 	if err != nil {
 		return nil, err
 	}
+	return p, a.usable(problems)
+}
+
+// usable prints warnings to stderr; errors it returns.
+func (a *app) usable(problems config.Problems) error {
 	if problems.HasErrors() {
-		return nil, problems
+		return problems
 	}
 	if len(problems) > 0 && !a.json {
 		fmt.Fprintln(a.stderr, a.redactor.Redact(problems.Error()))
 	}
-	return p, nil
+	return nil
 }
 
 // engine opens the project, its journal and its target. The caller closes what it returns.
@@ -161,13 +176,9 @@ func (a *app) engine(ctx context.Context) (*pipeline.Engine, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	memory, err := a.memoryFor(p)
+	e, err := a.bareEngine(p)
 	if err != nil {
 		return nil, nil, err
-	}
-	threads := a.threads
-	if threads <= 0 {
-		threads = runtime.NumCPU()
 	}
 	if err := os.MkdirAll(p.StateDir(), 0o700); err != nil {
 		return nil, nil, fmt.Errorf("open state folder: %w", err)
@@ -180,11 +191,24 @@ func (a *app) engine(ctx context.Context) (*pipeline.Engine, func(), error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, j.Close())
 	}
+	e.Journal, e.Loader, e.TargetRoot = j, loader, p.TargetDir()
+	return e, func() { _ = j.Close() }, nil
+}
+
+// bareEngine has neither journal nor target: it reads, and keeps nothing.
+func (a *app) bareEngine(p *models.Project) (*pipeline.Engine, error) {
+	memory, err := a.memoryFor(p)
+	if err != nil {
+		return nil, err
+	}
+	threads := a.threads
+	if threads <= 0 {
+		threads = runtime.NumCPU()
+	}
 	debug.SetMemoryLimit(memory * 4 / 10)
 	debug.SetGCPercent(100)
-	e := &pipeline.Engine{Project: p, Journal: j, Loader: loader, TargetRoot: p.TargetDir(), Warehouse: duckdb.Open, OpenSource: pipeline.SourceOpener(p, sources.Specs(), a.logger()),
-		Log: a.logger(), Clock: clock.System, Version: version(), Memory: memory, Threads: threads, Verify: pipeline.VerifyLevel(p.Verify), Redact: a.redactor.Redact, Stop: make(chan struct{})}
-	return e, func() { _ = j.Close() }, nil
+	return &pipeline.Engine{Project: p, Warehouse: duckdb.Open, OpenSource: pipeline.SourceOpener(p, sources.Specs(), a.logger()),
+		Log: a.logger(), Clock: clock.System, Version: version(), Memory: memory, Threads: threads, Verify: pipeline.VerifyLevel(p.Verify), Redact: a.redactor.Redact, Stop: make(chan struct{})}, nil
 }
 
 // leastMemory is what the engine needs to get anywhere.

@@ -19,13 +19,16 @@ import (
 
 func (a *app) lintCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "lint",
-		Short: "check the project's files",
+		Use:   "lint [checks files]",
+		Short: "check the project's files, or checks files",
 		Long: "Checks every project file and prints all problems at once. It opens no source and needs no secret: ${…} stays as\n" +
-			"it is. Each model is rendered and must be one SELECT. Whether columns exist, `millrace plan` finds out.\n",
-		Example: "  millrace lint\n  millrace lint --json",
-		Args:    cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+			"it is. Each model is rendered and must be one SELECT. Whether columns exist, `millrace plan` finds out.\n\n" +
+			"With arguments it looks at these checks files and at no project; see `millrace check --file`.\n",
+		Example: "  millrace lint\n  millrace lint --json\n  millrace lint orders.checks.yml",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return a.lintTables(c.Context(), args)
+			}
 			p, problems, err := a.project(c.Context(), true)
 			if err != nil {
 				return err
@@ -37,13 +40,26 @@ func (a *app) lintCommand() *cobra.Command {
 				}
 				problems = append(problems, more...).Sort()
 			}
-			return a.printProblems(problems)
+			return a.printProblems(problems, countFiles(a.dir))
 		},
 	}
 }
 
+// lintTables looks at checks files.
+func (a *app) lintTables(ctx context.Context, names []string) error {
+	var all config.Problems
+	for _, name := range names {
+		_, problems, err := a.tables(ctx, name, true)
+		if err != nil {
+			return err
+		}
+		all = append(all, problems...)
+	}
+	return a.printProblems(all, len(names))
+}
+
 // printProblems is lint's answer: the problems are the data.
-func (a *app) printProblems(problems config.Problems) error {
+func (a *app) printProblems(problems config.Problems, files int) error {
 	switch {
 	case a.json:
 		if problems == nil {
@@ -56,7 +72,7 @@ func (a *app) printProblems(problems config.Problems) error {
 			return err
 		}
 	case len(problems) == 0:
-		a.out("%s, no problems", plural(countFiles(a.dir), "file"))
+		a.out("%s, no problems", plural(files, "file"))
 	default:
 		a.out("%s", problems.Error())
 		warnings := 0
@@ -65,7 +81,7 @@ func (a *app) printProblems(problems config.Problems) error {
 				warnings++
 			}
 		}
-		a.note("%s, %s, %s", plural(countFiles(a.dir), "file"), plural(len(problems)-warnings, "error"), plural(warnings, "warning"))
+		a.note("%s, %s, %s", plural(files, "file"), plural(len(problems)-warnings, "error"), plural(warnings, "warning"))
 	}
 	if problems.HasErrors() {
 		return &codeError{code: codeUsage}

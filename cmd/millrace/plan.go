@@ -148,7 +148,7 @@ func how(n pipeline.PlannedNode) string {
 // toRead says what a stream has for the next run.
 func toRead(n pipeline.PlannedNode) string {
 	switch {
-	case n.Error != "":
+	case n.Error != "" || len(n.CheckProblems) > 0:
 		return "PROBLEM"
 	case n.Unknown:
 		return "unknown"
@@ -179,7 +179,7 @@ func columnsText(n pipeline.PlannedNode) string {
 }
 
 func (a *app) printPlanned(n pipeline.PlannedNode, showSQL bool) {
-	if len(n.Changes)+len(n.Notes) == 0 && n.Error == "" && !n.Unknown && !(showSQL && n.SQL != "") {
+	if len(n.Changes)+len(n.Notes)+len(n.CheckProblems) == 0 && n.Error == "" && !n.Unknown && !(showSQL && n.SQL != "") {
 		return
 	}
 	a.out("\n%s", n.Name)
@@ -201,6 +201,9 @@ func (a *app) printPlanned(n pipeline.PlannedNode, showSQL bool) {
 		if n.Hint != "" {
 			a.out("  → %s", n.Hint)
 		}
+	}
+	for _, c := range n.CheckProblems {
+		a.out("  PROBLEM %s: %s: %s", c.At, c.Check, strings.ReplaceAll(c.Error, "\n", "\n    "))
 	}
 	if showSQL && n.SQL != "" {
 		a.out("  %s", strings.ReplaceAll(strings.TrimSpace(n.SQL), "\n", "\n  "))

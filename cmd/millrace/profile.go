@@ -15,7 +15,6 @@ import (
 
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/config"
-	"github.com/millrace/millrace/internal/duckdb"
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform/profile"
@@ -36,7 +35,8 @@ func (a *app) profileCommand() *cobra.Command {
 		Short: "show what is in a table, and propose checks",
 		Long: "Looks at every column of a published table (orders, erp.orders), of a Parquet or CSV file, or of a table in a\n" +
 			"DuckDB database (file.duckdb:schema.table): NULLs, distinct values, range, distribution, frequent values, patterns,\n" +
-			"possible keys. From that it proposes checks that the rows pass today, as YAML to paste under a model or a stream.\n" +
+			"possible keys. From that it proposes checks that the rows pass today, as YAML to paste under a model or a stream;\n" +
+			"of a file --checks prints a whole checks file, for `millrace check --file`.\n" +
 			"What is estimated is marked ~. Values of columns that are tagged pii are shown as ***. It changes nothing.\n",
 		Example: "  millrace profile erp.orders\n  millrace profile orders --columns status,amount\n  millrace profile orders --checks\n" +
 			"  millrace profile export.csv --sample 100000 --json\n  millrace profile legacy.duckdb:main.customers",
@@ -64,11 +64,11 @@ func (a *app) profileCommand() *cobra.Command {
 }
 
 func (a *app) profile(ctx context.Context, table string, f profileFlags) error {
-	temp, err := os.MkdirTemp("", "millrace-profile-")
+	temp, remove, err := tempFolder("", "millrace-profile-")
 	if err != nil {
-		return fmt.Errorf("profile: %w", err)
+		return err
 	}
-	defer os.RemoveAll(temp)
+	defer remove()
 	t := &profiled{app: a, temp: temp, cfg: profile.Config{Table: table, Columns: f.columns, Sample: f.sample, Now: clock.System()}}
 	if f.sample > 0 {
 		t.stage()
@@ -89,10 +89,18 @@ func (a *app) profile(ctx context.Context, table string, f profileFlags) error {
 	case a.json:
 		return a.printJSON(p)
 	case f.checks:
-		_, err = fmt.Fprint(a.stdout, a.redactor.Redact(profile.YAML(p.Proposals, 0)))
+		_, err = fmt.Fprint(a.stdout, a.redactor.Redact(proposed(p, table)))
 		return err
 	}
 	return a.printProfile(p)
+}
+
+// proposed is the proposed checks as YAML: to paste under a table of a project, or of a file as a checks file.
+func proposed(p *profile.Profile, table string) string {
+	if !isTableArg(table) {
+		return profile.YAML(p.Proposals, 0)
+	}
+	return fmt.Sprintf("# A checks file, for `millrace check --file`. Its paths are relative to where it is saved.\ntables:\n  - name: %s\n    from: %s\n%s", yamlScalar(tableName(table)), yamlScalar(table), profile.YAML(p.Proposals, 4))
 }
 
 // profiled is a table on its way to being profiled.
@@ -122,48 +130,6 @@ func (t *profiled) open(ctx context.Context, name string) error {
 		return t.openFile(ctx, name)
 	}
 	return t.openPublished(ctx, name)
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-// databaseTable takes file.duckdb:schema.table apart.
-func databaseTable(name string) (file string, table warehouse.Name, ok bool) {
-	for _, ending := range []string{".duckdb", ".ddb", ".db"} {
-		at := strings.LastIndex(name, ending)
-		if at < 0 {
-			continue
-		}
-		rest := name[at+len(ending):]
-		if rest != "" && rest[0] != ':' {
-			continue
-		}
-		schema, table, dotted := strings.Cut(strings.TrimPrefix(rest, ":"), ".")
-		if !dotted {
-			schema, table = "main", schema
-		}
-		return name[:at+len(ending)], warehouse.Name{Schema: schema, Table: table}, true
-	}
-	return "", warehouse.Name{}, false
-}
-
-// fileFormat is the function that reads a file of this name, "" for none.
-func fileFormat(name string) string {
-	name = strings.ToLower(name)
-	for _, packed := range []string{".gz", ".zst"} {
-		if base, ok := strings.CutSuffix(name, packed); ok && fileFormat(base) == "read_csv" {
-			return "read_csv"
-		}
-	}
-	switch filepath.Ext(name) {
-	case ".parquet", ".pq":
-		return "read_parquet"
-	case ".csv", ".tsv":
-		return "read_csv"
-	}
-	return ""
 }
 
 // settings are those of the engine: of the project where there is one.
@@ -201,113 +167,17 @@ func (t *profiled) openFile(ctx context.Context, path string) error {
 	return nil
 }
 
-// readable is the file's absolute path.
-func readable(path string) (string, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	file, err := os.Open(abs)
-	if err != nil {
-		return "", usage("%w", err)
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err == nil && info.IsDir() {
-		return "", usage("%s is a folder: name one file", path)
-	}
-	return abs, err
-}
-
-// database is a DuckDB file as the engine of a profile.
-type database struct{ *duckdb.DB }
-
-func (database) Dialect() *warehouse.Dialect { return warehouse.DuckDB }
-
-func (d database) Describe(ctx context.Context, query string) ([]warehouse.Column, error) {
-	columns, err := d.DB.Describe(ctx, query)
-	return warehouseColumns(columns), err
-}
-
-func (d database) Query(ctx context.Context, query string) (*warehouse.Result, error) {
-	rows, err := d.DB.Query(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return &warehouse.Result{Columns: warehouseColumns(rows.Columns), Rows: rows.Values}, nil
-}
-
-func (d database) Write(ctx context.Context, query, path string) (warehouse.File, error) {
-	copied, err := d.Copy(ctx, query, path, func(c duckdb.Column) (string, error) { return warehouse.Stored(c.Type) })
-	if err != nil {
-		return warehouse.File{}, err
-	}
-	return warehouse.File{Path: path, Rows: copied.Rows, Bytes: copied.Bytes}, nil
-}
-
-func warehouseColumns(columns []duckdb.Column) []warehouse.Column {
-	out := make([]warehouse.Column, len(columns))
-	for i, c := range columns {
-		out[i] = warehouse.Column(c)
-	}
-	return out
-}
-
 func (t *profiled) openDatabase(ctx context.Context, path string, table warehouse.Name) error {
-	path, err := readable(path)
-	if err != nil {
-		return err
-	}
 	cfg, err := t.settings(nil)
 	if err != nil {
 		return err
 	}
-	db, err := duckdb.OpenFile(ctx, path, true, duckdb.Config{Memory: cfg.Memory, Threads: cfg.Threads, Temp: cfg.Temp, Dirs: cfg.Dirs})
+	db, query, err := openDatabase(ctx, path, table, cfg)
 	if err != nil {
 		return err
 	}
-	t.engine, t.closers = database{db}, append(t.closers, db.Close)
-	t.cfg.Query = "SELECT * FROM " + warehouse.DuckDB.Table(table)
-	_, err = db.Describe(ctx, t.cfg.Query)
-	var e *duckdb.Error
-	if errors.As(err, &e) && e.Kind == "Permission" {
-		return usage("%s in %s is a view over other files: profile these, or the published table by its name", table, path)
-	}
-	if err == nil || table.Table != "" && (!errors.As(err, &e) || e.Kind != "Catalog") {
-		return err
-	}
-	names, listed := tablesIn(ctx, db)
-	if listed != nil {
-		return listed
-	}
-	return usage("%s has no table %q: %s", path, table, meant(table.String(), names))
-}
-
-// tablesIn lists the tables and views of a database, as schema.table.
-func tablesIn(ctx context.Context, db *duckdb.DB) ([]string, error) {
-	rows, err := db.Query(ctx, "SELECT table_schema || '.' || table_name FROM information_schema.tables WHERE table_catalog = current_database() ORDER BY 1")
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, row := range rows.Values {
-		names = append(names, fmt.Sprint(row[0]))
-	}
-	return names, nil
-}
-
-// meant proposes what a wrong name may have meant.
-func meant(name string, known []string) string {
-	if len(known) == 0 {
-		return "there are none"
-	}
-	if s := config.Suggest(name, known); s != "" {
-		return fmt.Sprintf("did you mean %q?", s)
-	}
-	if len(known) > 10 {
-		known = append(slices.Clone(known[:10]), "…")
-	}
-	return "there are " + strings.Join(known, ", ")
+	t.engine, t.closers, t.cfg.Query = db, append(t.closers, db.Close), query
+	return nil
 }
 
 func (t *profiled) openPublished(ctx context.Context, name string) error {

@@ -28,7 +28,7 @@ func (a *app) printProfile(p *profile.Profile) error {
 	for _, c := range p.Columns {
 		printColumn(out, c, width)
 	}
-	fmt.Fprintf(out, "\n%s", "# Checks that these rows pass, to paste under the table in models/*.yml or under its stream.\n")
+	fmt.Fprintf(out, "\n%s", "# Checks that these rows pass, to paste under the table in models/*.yml, under its stream, or in a checks file.\n")
 	fmt.Fprint(out, a.redactor.Redact(profile.YAML(p.Proposals, 0)))
 	return out.Flush()
 }

@@ -91,7 +91,10 @@ func (a *app) report(ctx context.Context, id string, f reportFlags) error {
 	if err := write(&out, r); err != nil {
 		return err
 	}
-	return a.deliver(out.Bytes(), r, f)
+	if f.format == "html" && f.output == "" {
+		f.output = "report-" + r.ID + ".html"
+	}
+	return a.deliver(out.Bytes(), f, map[string]any{"run": r.ID, "verdict": r.Verdict})
 }
 
 // reportedRun is the run that the argument names, the latest when it names none.
@@ -113,12 +116,10 @@ func reportedRun(ctx context.Context, e *pipeline.Engine, id string) (journal.Ru
 	return latest[0], nil
 }
 
-// deliver brings the report where it is wanted, and says on stdout where that is unless it is stdout itself.
-func (a *app) deliver(text []byte, r *report.Run, f reportFlags) error {
+// deliver brings the report where it is wanted, and says on stdout where that is unless it is stdout itself. What is known of
+// the report goes with it as JSON.
+func (a *app) deliver(text []byte, f reportFlags, known map[string]any) error {
 	path := f.output
-	if path == "" && f.format == "html" {
-		path = "report-" + r.ID + ".html"
-	}
 	if path == "" || path == "-" {
 		_, err := a.stdout.Write(text)
 		return err
@@ -127,7 +128,8 @@ func (a *app) deliver(text []byte, r *report.Run, f reportFlags) error {
 		return &advice{usage("write report: %w", err), "--output names another place; - is stdout"}
 	}
 	if a.json {
-		return a.printJSON(map[string]any{"run": r.ID, "format": f.format, "file": path, "verdict": r.Verdict})
+		known["format"], known["file"] = f.format, path
+		return a.printJSON(known)
 	}
 	a.out("%s", path)
 	return nil

@@ -19,30 +19,7 @@ func TestSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("millrace.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile("millrace.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	validate := func(t *testing.T, src []byte) error {
-		t.Helper()
-		js, err := yaml.YAMLToJSON(src)
-		if err != nil {
-			t.Fatal(err)
-		}
-		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(js))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return schema.Validate(v)
-	}
+	validate := validator(t, text)
 	examples, err := filepath.Glob("../../examples/*/millrace.yml")
 	if err != nil || len(examples) < 2 {
 		t.Fatalf("examples: %v, %v", examples, err)
@@ -107,5 +84,59 @@ func TestSchema(t *testing.T) {
 	}
 	if !strings.HasSuffix(string(text), "}\n") {
 		t.Error("no line end")
+	}
+}
+
+// validator holds YAML against a schema.
+func validator(t *testing.T, text []byte) func(*testing.T, []byte) error {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("millrace.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("millrace.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(t *testing.T, src []byte) error {
+		t.Helper()
+		js, err := yaml.YAMLToJSON(src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(js))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return schema.Validate(v)
+	}
+}
+
+func TestTablesSchema(t *testing.T) {
+	text, err := models.TablesSchema(specs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	validate := validator(t, text)
+	for _, src := range []string{
+		"tables: [ { name: a, from: a.parquet, checks: [ { unique: id } ] } ]",
+		"vars: { x: 1 }\ntables: [ { name: a.b, from: { type: postgres, url: 'postgres://h/d', table: public.b, max_rejects: 1% }, columns: [ { name: id, tags: pii, data_tests: [unique] } ] } ]",
+		"tables: [ { name: a, from: { type: files, path: '*.csv', csv: { delimiter: ; } } } ]",
+	} {
+		if err := validate(t, []byte(src)); err != nil {
+			t.Errorf("%s: %v", src, err)
+		}
+	}
+	for _, src := range []string{
+		"{}", "tables: [ { name: a } ]", "tables: [ { name: a, from: [b] } ]", "tables: [ { name: a, from: { type: postgers } } ]", "tables: [ { name: a, from: { type: files } } ]",
+		"tables: [ { name: a, form: b } ]", "tables: [ { name: a, from: { type: files, path: x, mode: full } } ]", "tables: [ { name: a, from: b, checks: [ { uniqe: id } ] } ]",
+	} {
+		if err := validate(t, []byte(src)); err == nil {
+			t.Errorf("%s is allowed", src)
+		}
 	}
 }

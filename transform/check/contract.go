@@ -40,6 +40,9 @@ func FitTable(n *models.Node, c *models.Contract, have []warehouse.Column) *Fitt
 	}
 	f := &fitter{contract: &contract, says: "the contract says", hint: anew(n), new: "extra", gone: "missing", converted: "new rows will make it so"}
 	f.may = func(warehouse.Fit) bool { return false }
+	if n.Kind == models.KindTable { // nothing of ours makes it
+		f.hint, f.may = "", nil
+	}
 	return f.fit(n, have)
 }
 

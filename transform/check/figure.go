@@ -216,11 +216,8 @@ func isDrift(check *models.Check) bool {
 }
 
 func (c *counting) distribution(it item, check *models.Check, args *models.Distribution) (item, error) {
-	if isDrift(check) {
-		return it, nil
-	}
 	column, typ, err := c.columnWhere(check)
-	if err != nil {
+	if err != nil || isDrift(check) {
 		return it, err
 	}
 	expr, err := metricSQL(args, column, typ, c.rowsWhere(check))
