@@ -33,6 +33,11 @@ type Dialect struct {
 	Matches func(text, pattern string, whole bool) string
 	// TrueNames is a list of the names, in order, whose condition is true.
 	TrueNames func(names, conditions []string) string
+	// RowHash is a 64-bit number made of the values of a row, the same for the same values, NULL and NaN being values. Two
+	// different rows have the same one by chance only.
+	RowHash func(values []string) string
+	// XorAll is an aggregate of such numbers that does not depend on their order; two equal ones cancel out.
+	XorAll func(hash string) string
 	// Less orders two tuples as Greatest does. Two NULLs in the same place are equal.
 	Less func(a, b []string) string
 }
@@ -74,6 +79,10 @@ var DuckDB = &Dialect{
 		}
 		return "list_filter([" + strings.Join(items, ", ") + "]::VARCHAR[], lambda x: x IS NOT NULL)"
 	},
+	// The outer hash keeps columns from cancelling out: the inner one is an exclusive or of theirs, and so would be that of
+	// rows that have swapped values.
+	RowHash: func(values []string) string { return "hash(hash(" + strings.Join(values, ", ") + "))" },
+	XorAll:  func(hash string) string { return "bit_xor(" + hash + ")" },
 	Less: func(a, b []string) string {
 		return "row(" + strings.Join(a, ", ") + ") < row(" + strings.Join(b, ", ") + ")"
 	},
