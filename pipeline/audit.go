@@ -40,7 +40,9 @@ type audit struct {
 	from    map[string]string  // where the rows of a file came from
 
 	divisions int
-	settled   string // hash of the rules that keep rows out, once all published rows are known to pass them
+	source    extract.Source // of the stream that is being read; nil for other nodes
+	asOf      *extract.AsOf  // that it is read in
+	settled   string         // hash of the rules that keep rows out, once all published rows are known to pass them
 }
 
 // ChecksError says that a node was built and may not be seen, because of its checks.
@@ -260,12 +262,16 @@ func (a *audit) judge(ctx context.Context, v *warehouse.Version, checks []*model
 		}
 		t.From, t.Files, t.Exact = a.Warehouse.Dialect().Files([]string{f.Path}), []warehouse.File{f}, true
 	}
+	checks, reconciling := apartReconciling(checks)
 	results, metrics, err := a.Count(ctx, t, checks)
 	if err != nil {
 		return fmt.Errorf("check the table: %w", err)
 	}
 	a.results = append(a.results, results...)
 	a.metrics = append(a.metrics, metrics...)
+	if err := a.reconcile(ctx, v, t, reconciling); err != nil {
+		return fmt.Errorf("reconcile the table: %w", err)
+	}
 	return a.verdict()
 }
 

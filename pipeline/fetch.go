@@ -19,20 +19,23 @@ type fetched struct {
 	columns  []warehouse.Column
 	rejected int64 // records that could not be landed
 	asOf     *extract.AsOf
+	latest   bool // see extract.Window
 }
 
 // fetch reads all of a stream at its source, whatever its mode, into Parquet files below dir. Nothing is journaled or
-// published, and no cursor moves. A stream of changes has rows of a key as often as its source has them.
-func (e *Engine) fetch(ctx context.Context, n *models.Node, dir string) (_ *fetched, err error) {
-	source, err := e.openSource(n.Stream.Source)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if closing := source.Close(); err == nil {
-			err = closing
+// published, and no cursor moves. A stream of changes has rows of a key as often as its source has them. source is the
+// stream's, when it is open; nil opens it.
+func (e *Engine) fetch(ctx context.Context, n *models.Node, source extract.Source, dir string) (_ *fetched, err error) {
+	if source == nil {
+		if source, err = e.openSource(n.Stream.Source); err != nil {
+			return nil, err
 		}
-	}()
+		defer func() {
+			if closing := source.Close(); err == nil {
+				err = closing
+			}
+		}()
+	}
 	r := &run{Engine: e, nodes: []*models.Node{n}, results: map[string]*result{}, spent: map[string]time.Duration{}}
 	x := &extraction{run: r, node: n, source: source, step: &journal.Step{}, parallel: 1}
 	asked := asStream(n.Stream)
@@ -55,7 +58,7 @@ func (x *extraction) fetchOnce(ctx context.Context, asked extract.Stream, dir st
 	if err != nil {
 		return nil, err
 	}
-	got := &fetched{asOf: w.AsOf}
+	got := &fetched{asOf: w.AsOf, latest: w.Latest}
 	for _, slice := range w.Slices {
 		if err := x.fetchSlice(ctx, asked, w, slice, dir, got); err != nil {
 			return nil, err
@@ -79,6 +82,9 @@ func (x *extraction) fetchSlice(ctx context.Context, asked extract.Stream, w *ex
 		})
 		if err != nil {
 			return err
+		}
+		if part.Read != part.Landed+part.Rejected {
+			return fmt.Errorf("%w: %s", ErrEquation, extractEquation(part.Read, part.Landed, part.Rejected))
 		}
 		if w.AsOf != nil && part.Detail["as_of"] != "" && part.Detail["as_of"] != w.AsOf.ID {
 			return fmt.Errorf("the state that was read was lost on the way: %w", extract.ErrChanged)

@@ -48,16 +48,17 @@ type Config struct {
 	Limit     int              // differences to show
 	Secret    map[string]bool  // columns, in lower case, whose values are not shown
 	Dir       string           // an existing folder for files, this comparison's alone
+	Known
+}
 
-	// What is known of a right side that was made from the left one.
-
-	// KeepsGone says that the right side keeps rows that the left one has no more: extra rows are told, and are no failure.
+// Known is what is known of a right side that was made from the left one: differences that are told, and are no failure.
+type Known struct {
+	// KeepsGone says that the right side keeps rows that the left one has no more: all extra rows.
 	KeepsGone bool
-	// Newer is a column by which the left side may have gone on since: what differs in rows beyond the greatest value that
-	// the right side has is told, and is no failure. "" for none.
+	// Newer is a column by which the left side may have gone on since: rows beyond the greatest value that the right side
+	// has. "" for none.
 	Newer string
-	// Diverted are rows that were kept out of the right side on purpose; nil for none. A row of the left side that is one of
-	// them is told when the right side lacks it or has another, and is no failure.
+	// Diverted are rows that were kept out of the right side on purpose, or stand there as they were before; nil for none.
 	Diverted *Side
 }
 

@@ -254,7 +254,8 @@ func TestExcused(t *testing.T) {
 	left := l.side(t, "source", values("id, v, ts", "(1, 'a', 1), (2, 'new', 9), (3, 'bad', 2), (4, 'bad', 3), (5, 'late', 8), (6, 'lost', 4)"))
 	right := l.side(t, "table", values("id, v, ts", "(1, 'a', 1), (2, 'b', 2), (4, 'good', 2), (7, 'gone', 5)"))
 	kept := l.side(t, "quarantine", values("id, v, ts, why", "(3, 'bad', 2, 'x'), (4, 'bad', 3, 'x'), (6, 'another', 1, 'x')"))
-	got := l.run(t, left, right, reconcile.Config{Key: []string{"id"}, Newer: "ts", Diverted: &kept, KeepsGone: true, Limit: 9})
+	got := l.run(t, left, right, reconcile.Config{Key: []string{"id"}, Limit: 9,
+		Known: reconcile.Known{Newer: "ts", Diverted: &kept, KeepsGone: true}})
 	if counted(got) != [5]int64{1, 1, 0} || got.Newer != 2 || got.Diverted != 2 || got.Failing() != 1 {
 		t.Errorf("%+v: %s", counted(got), got.Summary())
 	}
