@@ -17,6 +17,7 @@ import (
 // AtSource is a stream as its source has it, to be compared with a table.
 type AtSource struct {
 	reconcile.Side
+	Rows     int64         // that it has, of a key more than one perhaps
 	Rejected int64         // records that cannot be landed: they are in no table, and not here either
 	AsOf     *extract.AsOf // nil for a source that knows no such thing
 }
@@ -41,6 +42,9 @@ func (e *Engine) atSource(ctx context.Context, w warehouse.Warehouse, n *models.
 	}
 	out := &AtSource{Rejected: got.rejected, AsOf: got.asOf}
 	out.Side = reconcile.Side{Name: n.Name() + " at its source", Columns: got.columns, Query: w.Dialect().Scan(got.files, got.columns)}
+	for _, f := range got.files {
+		out.Rows += f.Rows
+	}
 	if n.Stream.Mode != string(extract.Incremental) || len(got.files) == 0 {
 		return out, nil
 	}

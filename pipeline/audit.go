@@ -252,7 +252,7 @@ func (a *audit) judge(ctx context.Context, v *warehouse.Version, checks []*model
 	}
 	t := check.VersionTable(a.Warehouse.Dialect(), v, a.node)
 	if len(t.Key) == 0 {
-		t.Key = keyOf(a.node)
+		t.Key = KeyOf(a.node)
 	}
 	if v.View != "" && passes(checks) > 4 {
 		// Each pass computes the view again; a handful of narrow ones costs less than writing all of it.
@@ -371,8 +371,8 @@ func passes(checks []*models.Check) int {
 	return n
 }
 
-// keyOf are columns that tell a node's rows apart for people.
-func keyOf(n *models.Node) []string {
+// KeyOf are columns that tell a node's rows apart for people.
+func KeyOf(n *models.Node) []string {
 	if n.Stream != nil {
 		return n.Stream.Key
 	}

@@ -73,7 +73,7 @@ func (a *audit) other(ctx context.Context, v *warehouse.Version, this *reconcile
 	args, _ := c.Args.(*models.Reconcile)
 	switch args.Against {
 	case models.AgainstPrevious:
-		return a.previous(ctx, v)
+		return a.previous(v)
 	case models.AgainstSource:
 		return a.atItsSource(ctx, this, args.Node, dir)
 	}
@@ -85,11 +85,11 @@ func (a *audit) other(ctx context.Context, v *warehouse.Version, this *reconcile
 }
 
 // previous is the version that was published before v: in a run the current one, else the one that was current before it.
-func (a *audit) previous(ctx context.Context, v *warehouse.Version) (*check.Other, error) {
+func (a *audit) previous(v *warehouse.Version) (*check.Other, error) {
 	before := a.before.Table(nameOf(a.node))
 	if before != nil && &before.Version == v {
 		var err error
-		if before, err = a.Engine.Previous(ctx, a.before, before); err != nil {
+		if before, err = Previous(a.Loader, a.before, before); err != nil {
 			return nil, err
 		}
 	}
@@ -100,8 +100,8 @@ func (a *audit) previous(ctx context.Context, v *warehouse.Version) (*check.Othe
 }
 
 // Previous is the version of a table that was published before t, which is in m; nil when there is none, or it is kept no more.
-func (e *Engine) Previous(ctx context.Context, m *load.Manifest, t *load.Table) (*load.Table, error) {
-	s, ok := e.Loader.(snapshots)
+func Previous(l load.Loader, m *load.Manifest, t *load.Table) (*load.Table, error) {
+	s, ok := l.(snapshots)
 	if !ok {
 		return nil, errors.New("this target keeps no snapshots to choose from")
 	}

@@ -161,6 +161,11 @@ func (a *app) engine(ctx context.Context) (*pipeline.Engine, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	return a.engineOf(ctx, p)
+}
+
+// engineOf does the same for a project that is open already.
+func (a *app) engineOf(ctx context.Context, p *models.Project) (*pipeline.Engine, func(), error) {
 	memory, err := a.memoryFor(p)
 	if err != nil {
 		return nil, nil, err

@@ -67,7 +67,7 @@ func (r *running) rowsOf(s Side, more ...string) string {
 
 // count fills the total of a side and the figures of its columns, and gives its checksum.
 func (r *running) count(ctx context.Context, s Side, total *Total, of func(*Column) *Figures) (checksum string, err error) {
-	exprs := []string{"count(*)", "CAST(" + r.d.XorAll("h") + " AS VARCHAR)", "CAST(sum(h) AS VARCHAR)"}
+	exprs := []string{"count(*)", "CAST(" + r.d.XorAll("h") + " AS VARCHAR)", "CAST(sum(h) AS VARCHAR)", r.d.CountIf(r.keyless())}
 	first := len(exprs)
 	for _, p := range r.all() {
 		exprs = append(exprs, r.aggregates(p)...)
@@ -84,6 +84,7 @@ func (r *running) count(ctx context.Context, s Side, total *Total, of func(*Colu
 	if len(r.all()) == 0 {
 		return "", nil
 	}
+	total.NullKeys = integer(row[3])
 	for i, p := range r.all() {
 		values := row[first+5*i:]
 		f := of(p.result)
@@ -94,6 +95,15 @@ func (r *running) count(ctx context.Context, s Side, total *Total, of func(*Colu
 		}
 	}
 	return fmt.Sprint(row[1], " ", row[2]), nil
+}
+
+// keyless is a condition for rows whose key has a NULL.
+func (r *running) keyless() string {
+	condition := "FALSE"
+	for _, p := range r.key {
+		condition += " OR " + p.as() + " IS NULL"
+	}
+	return condition
 }
 
 // aggregates are five of a column: its values, their sum, the sum of their sizes, the least and the greatest. What is not

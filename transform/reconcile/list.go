@@ -63,7 +63,11 @@ func (r *running) keyItems() string {
 func (r *running) lonely(what, from string, left bool) string {
 	var items, keys []string
 	for _, p := range r.all() {
-		items = append(items, p.shown(p.as())+" AS "+r.d.QuoteIdent(p.result.Name))
+		value := p.shown(p.as())
+		if p.kind.Name == "DECIMAL" && !p.result.Key { // JSON would have it as a float
+			value = "CAST(" + value + " AS VARCHAR)"
+		}
+		items = append(items, value+" AS "+r.d.QuoteIdent(p.result.Name))
 	}
 	for _, p := range r.key {
 		keys = append(keys, "t."+r.d.QuoteIdent(p.result.Name)+", ")

@@ -37,7 +37,7 @@ type Total struct {
 	Rows         int64  `json:"rows"`
 	RepeatedKeys int64  `json:"repeated_keys"` // keys that more than one row has
 	RepeatedRows int64  `json:"repeated_rows"` // rows that have these
-	NullKeys     int64  `json:"null_keys"`     // keys with a NULL in them
+	NullKeys     int64  `json:"null_keys"`     // rows whose key has a NULL
 }
 
 // Column is a column that both sides have.
@@ -183,8 +183,8 @@ func (r *Result) notes() []string {
 	note(r.Newer, "%s newer than the table", are(r.Newer))
 	note(r.Diverted, "%s in quarantine", are(r.Diverted))
 	for _, t := range []Total{r.Left, r.Right} {
-		note(t.RepeatedKeys, "%s: %s share %d keys", t.Name, rows(t.RepeatedRows), t.RepeatedKeys)
-		note(t.NullKeys, "%s: %s with a NULL", t.Name, keys(t.NullKeys))
+		note(t.RepeatedKeys, "%s: %s share %s", t.Name, rows(t.RepeatedRows), plural(t.RepeatedKeys, "key"))
+		note(t.NullKeys, "%s: %s with a NULL in the key", t.Name, rows(t.NullKeys))
 	}
 	note(int64(len(r.OnlyLeft)), "only %s has %s", r.Left.Name, strings.Join(r.OnlyLeft, ", "))
 	note(int64(len(r.OnlyRight)), "only %s has %s", r.Right.Name, strings.Join(r.OnlyRight, ", "))
@@ -199,8 +199,6 @@ func are(n int64) string {
 }
 
 func rows(n int64) string { return plural(n, "row") }
-
-func keys(n int64) string { return plural(n, "key") }
 
 func plural(n int64, one string) string {
 	if n == 1 {
