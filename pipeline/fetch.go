@@ -70,6 +70,9 @@ func (x *extraction) fetchOnce(ctx context.Context, asked extract.Stream, dir st
 func (x *extraction) fetchSlice(ctx context.Context, asked extract.Stream, w *extract.Window, slice extract.Slice, dir string, got *fetched) error {
 	resume := ""
 	for seq := 0; ; seq++ {
+		if x.stopping() {
+			return ErrInterrupted
+		}
 		var part *journal.Part
 		err := x.patiently(ctx, func() (err error) {
 			l, err := x.landingIn(dir, filepath.Join(dir, "rejects"), asked, w, slice, resume, seq)

@@ -57,6 +57,8 @@ func (a *audit) reconcileOne(ctx context.Context, v *warehouse.Version, t check.
 	switch {
 	case ctx.Err() != nil:
 		return check.Result{}, context.Cause(ctx)
+	case errors.Is(err, ErrInterrupted):
+		return check.Result{}, err
 	case err != nil:
 		return check.Unrunnable(c, errors.New(a.redact(err.Error()))), nil
 	case other == nil:

@@ -1,8 +1,13 @@
 package pipeline_test
 
 import (
+	"database/sql"
+	"fmt"
+	"path"
 	"strings"
 	"testing"
+
+	"github.com/go-sql-driver/mysql"
 
 	"github.com/millrace/millrace/internal/testserver"
 	"github.com/millrace/millrace/pipeline"
@@ -32,7 +37,7 @@ func TestReconcileQuarantined(t *testing.T) {
 			e := engine(t, dir)
 			r := run(t, e)
 			succeeded(t, r)
-			says(t, checked(t, r, "erp.customers", "reconcile"), check.StatusPass, "with erp.customers at its source: all 6 rows are the same", "3 rows are in quarantine")
+			says(t, checked(t, r, "erp.customers", "reconcile"), check.StatusPass, "with erp.customers at its source: nothing else differs, of 6 rows", "3 rows are in quarantine")
 			found, err := e.Check(t.Context(), e.Project.Nodes)
 			if err != nil {
 				t.Fatal(err)
@@ -135,6 +140,41 @@ func TestReconcilePostgres(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestReconcileTwoServers compares a table of PostgreSQL with one of MariaDB, which is read whole for that, and then with its own
+// source, in the state that the run has read.
+func TestReconcileTwoServers(t *testing.T) {
+	pg, maria := testserver.Postgres(t), testserver.MariaDB(t)
+	address := maria.Database(t)
+	config, err := mysql.ParseDSN(fmt.Sprintf("%s:%s@tcp(%s)/%s?multiStatements=true", maria.User, maria.Password, maria.Addr(), path.Base(address)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(connector)
+	defer db.Close()
+	if _, err := db.Exec(`CREATE TABLE accounts (ID INT PRIMARY KEY, name VARCHAR(20), balance DECIMAL(14,4), at DATETIME(6) NOT NULL, KEY (at, id)) ENGINE=InnoDB;
+		INSERT INTO accounts SELECT seq, CONCAT('n', seq), seq * 1.5, '2024-01-01' FROM seq_1_to_500;
+		UPDATE accounts SET balance = balance + 0.0001 WHERE id = 3; UPDATE accounts SET name = 'other' WHERE id = 4; DELETE FROM accounts WHERE id > 498`); err != nil {
+		t.Fatal(err)
+	}
+	p := newPGProject(t, pg, accounts, "{ name: public.accounts, mode: full, key: [id], checks: [{ reconcile: { with: \"live('books', 'accounts')\", ignore: at, severity: warn, name: exact } }, { reconcile: { with: \"live('books', 'accounts')\", columns: [balance], numeric: 0.0001, tolerance: 2, name: near } }] }")
+	t.Setenv("MARIA", address+"?tls=false")
+	write(t, p.dir, map[string]string{"sources/books.yml": "type: mysql\nurl: \"${MARIA}\"\nstreams:\n  - { name: accounts, mode: incremental, key: [ID], cursor: at, checks: [reconcile] }\n"})
+	e := engine(t, p.dir)
+	r := run(t, e)
+	succeeded(t, r)
+	says(t, checked(t, r, "erp.accounts", "exact"), check.StatusWarn, "with books.accounts at its source: 2 extra, 2 different (name 1, balance 1), of 498 rows")
+	says(t, checked(t, r, "erp.accounts", "near"), check.StatusPass, "2 extra, of 498 rows")
+	says(t, checked(t, r, "books.accounts", "reconcile"), check.StatusPass, "all 498 rows are the same")
+	if _, err := db.Exec("UPDATE accounts SET name = 'behind' WHERE id IN (7, 8); INSERT INTO accounts VALUES (900, 'late', 1, '2023-01-01')"); err != nil {
+		t.Fatal(err)
+	}
+	says(t, checked(t, run(t, e), "books.accounts", "reconcile"), check.StatusFail, "1 missing, 2 different (name 2), of 499 rows")
 }
 
 // TestReconcileElsewhere compares a table with one that lives in another system, read whole for that.

@@ -33,7 +33,7 @@ func (a *app) printReconciled(found *reconcile.Result, notes []string) error {
 		verdict = "within tolerance " + found.Tolerance.String()
 	}
 	fmt.Fprintf(out, "%s: %s\n", verdict, a.redactor.Redact(oneLine(found.Summary())))
-	if len(found.Key) == 0 {
+	if len(found.Key) == 0 && found.ByRow {
 		fmt.Fprintln(out, "no key: whole rows were compared; --key names the columns that tell rows apart")
 	}
 	for _, n := range notes {

@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 
 	"github.com/millrace/millrace/models"
@@ -20,12 +21,15 @@ type Other struct {
 func (r *Runner) Reconcile(ctx context.Context, t Table, this reconcile.Side, c *models.Check, other Other) (Result, error) {
 	args, _ := c.Args.(*models.Reconcile)
 	cfg := reconcile.Config{Key: args.Key, Columns: c.Columns, Ignore: args.Ignore, Where: c.Where, Tolerance: args.Tolerance, Numeric: args.Numeric,
-		Limit: c.Limit, Secret: t.Secret, Dir: r.Dir, Known: other.Known}
+		Limit: c.Limit, Secret: Secrets(c.Node), Dir: r.Dir, Known: other.Known}
 	for _, m := range args.Measures {
 		cfg.Measures = append(cfg.Measures, reconcile.Measure(m))
 	}
 	if len(cfg.Key) == 0 {
 		cfg.Key = t.Key
+	}
+	if args.Node != nil { // what is secret there is secret here
+		maps.Copy(cfg.Secret, Secrets(args.Node))
 	}
 	found, err := reconcile.Run(ctx, r.Warehouse, other.Side, this, cfg)
 	if err != nil {

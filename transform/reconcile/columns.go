@@ -55,6 +55,9 @@ func (r *running) match() error {
 	if len(r.out.Columns) == 0 {
 		return mistake(fmt.Sprintf("%s has %s; %s has %s", r.left.Name, list(r.left.Columns), r.right.Name, list(r.right.Columns)), "the two have no column in common")
 	}
+	if len(r.Key) == 0 && slices.Contains(r.Measures, Keys) {
+		return mistake("name its columns", "keys cannot be compared without a key")
+	}
 	if len(r.Key) == 0 && !r.Numeric.IsZero() && r.byRow() {
 		return mistake("give a key, or compare measures: [rows, sums]", "without a key numbers are compared as parts of whole rows, and only equal ones are equal")
 	}

@@ -94,7 +94,7 @@ func mistake(hint, format string, args ...any) error {
 // where a join would hold the row. Only rows of keys that differ there are read whole.
 func Run(ctx context.Context, w warehouse.Warehouse, left, right Side, cfg Config) (*Result, error) {
 	r := &running{Config: cfg, w: w, d: w.Dialect(), left: left, right: right}
-	r.out = &Result{Left: Total{Name: left.Name}, Right: Total{Name: right.Name}, Tolerance: cfg.Tolerance, Numeric: cfg.Numeric, byRow: cfg.byRow(), keepsGone: cfg.KeepsGone}
+	r.out = &Result{Left: Total{Name: left.Name}, Right: Total{Name: right.Name}, Tolerance: cfg.Tolerance, Numeric: cfg.Numeric, ByRow: cfg.byRow(), keepsGone: cfg.KeepsGone, countless: !cfg.measures(Rows)}
 	if err := r.match(); err != nil {
 		return nil, err
 	}

@@ -220,6 +220,25 @@ func TestCells(t *testing.T) {
 	}
 }
 
+// TestKinds compares and lists values of every type that a table can have.
+func TestKinds(t *testing.T) {
+	l := open(t)
+	one := "SELECT %d AS id, true AS b, '\\xAA'::BLOB AS bin, '00000000-0000-0000-0000-000000000001'::UUID AS u, TIME '10:00:00' AS tm, DATE '2024-01-01' AS d, TIMESTAMPTZ '2024-01-01 00:00:00+00' AS tz, TIMESTAMP_NS '2024-01-01' AS ns, 'inf'::DOUBLE AS f, 'NaN'::FLOAT AS g, " +
+		"170141183460469231731687303715884105727::HUGEINT // 10 AS big, 99999999999999999999999999999999999999::DECIMAL(38,0) AS dec, {'a': [1, NULL], 'b': {'c': 'x'}} AS s, MAP {'k': 1} AS m, '{\"j\": 1}'::JSON AS j, 18446744073709551615::UBIGINT AS ub"
+	left := l.side(t, "left", fmt.Sprintf(one, 1)+" UNION ALL "+fmt.Sprintf(one, 2))
+	right := l.stored(t, "right", "SELECT * REPLACE (MAP {'k': 2} AS m) FROM ("+fmt.Sprintf(one, 2)+") UNION ALL "+fmt.Sprintf(one, 3), 2)
+	got := l.run(t, left, right, reconcile.Config{Key: []string{"id"}, Limit: 5})
+	if counted(got) != [5]int64{1, 1, 1} || !strings.Contains(got.Summary(), "(m 1)") {
+		t.Errorf("%s", got.Summary())
+	}
+	if got.List == nil || got.List.Rows != 3 {
+		t.Errorf("the list is %+v", got.List)
+	}
+	if got = l.run(t, right, l.stored(t, "copy", right.Query, 1), reconcile.Config{Limit: 5}); !got.Same() {
+		t.Errorf("a copy: %s", got.Summary())
+	}
+}
+
 // TestFigures compares figures alone.
 func TestFigures(t *testing.T) {
 	l := open(t)
@@ -232,6 +251,8 @@ func TestFigures(t *testing.T) {
 	}{
 		{"(3, NULL, 0.3::DOUBLE), (2, 20, 0.2), (1, 10, 0.1)", []reconcile.Measure{reconcile.Rows, reconcile.Nulls, reconcile.Sums, reconcile.Bounds}, 0, "all figures of 3 rows are the same"},
 		{"(1, 20, 0.1::DOUBLE), (2, 10, 0.2), (3, NULL, 0.3)", []reconcile.Measure{reconcile.Sums}, 0, ""},
+		{"(1, 30, 0.6::DOUBLE)", []reconcile.Measure{reconcile.Sums}, 1, "sums of id differ"},
+		{"(1, 30, 0.6::DOUBLE), (5, 0, 0)", []reconcile.Measure{reconcile.Sums}, 0, "the same"},
 		{"(1, 10, 0.1::DOUBLE)", []reconcile.Measure{reconcile.Rows}, 2, "3 rows in left, 1 in right"},
 		{"(1, 10, 0.1::DOUBLE), (2, 21, 0.2), (3, NULL, 0.3)", []reconcile.Measure{reconcile.Sums}, 1, "sums of v differ"},
 		{"(1, 15, 0.1::DOUBLE), (2, 15, 0.2), (3, NULL, 0.3)", []reconcile.Measure{reconcile.Sums, reconcile.Bounds}, 1, "bounds of v differ"},
@@ -328,6 +349,7 @@ func TestMistakes(t *testing.T) {
 		{values("id, amount", "(1, 2)"), reconcile.Config{Columns: []string{"amout"}}, `left has no column "amout": did you mean "amount"?`},
 		{values("id, amount", "(1, 2)"), reconcile.Config{Ignore: []string{"amout"}}, `no column to ignore "amout"`},
 		{values("a, b", "(1, 2)"), reconcile.Config{}, "no column in common"},
+		{values("id", "(1)"), reconcile.Config{Measures: []reconcile.Measure{reconcile.Keys}}, "keys cannot be compared without a key"},
 		{values("id, amount", "(1, 2)"), reconcile.Config{Numeric: config.Tolerance{Amount: "1"}}, "give a key"},
 	} {
 		_, err := reconcile.Run(t.Context(), l, left, l.side(t, "right", c.right), c.cfg)

@@ -26,9 +26,10 @@ type Result struct {
 	Tolerance config.Threshold `json:"tolerance"`
 	Numeric   config.Tolerance `json:"numeric"`
 	Sample    *Sample          `json:"sample,omitempty"`
-	List      *warehouse.File  `json:"-"` // all differences, one in each row; nil when there is none
-	byRow     bool             // single rows were compared, and their number decides
+	List      *warehouse.File  `json:"-"`      // all differences, one in each row; nil when there is none
+	ByRow     bool             `json:"by_row"` // single rows were compared, and their number decides
 	keepsGone bool
+	countless bool // the number of rows was not asked for
 }
 
 // Total is one side as a whole.
@@ -79,7 +80,7 @@ func (r *Result) Failing() int64 {
 	if !r.keepsGone {
 		n += r.Extra
 	}
-	if !r.byRow {
+	if !r.ByRow && !r.countless {
 		n = max(r.Left.Rows-r.Right.Rows, r.Right.Rows-r.Left.Rows)
 	}
 	if n == 0 && r.figuresDiffer() {
@@ -91,7 +92,7 @@ func (r *Result) Failing() int64 {
 // figuresDiffer says whether something differs that no single row shows.
 func (r *Result) figuresDiffer() bool {
 	for _, c := range r.Columns {
-		if c.Why != "" || !r.byRow && len(c.Differs) > 0 {
+		if c.Why != "" || !r.ByRow && len(c.Differs) > 0 {
 			return true
 		}
 	}
@@ -109,26 +110,29 @@ func (r *Result) Within() bool {
 // Summary says in words what was found.
 func (r *Result) Summary() string {
 	var parts []string
-	if r.byRow {
+	if r.ByRow {
 		parts = append(parts, r.rowWords()...)
-	} else if r.Left.Rows != r.Right.Rows {
+	} else if r.Left.Rows != r.Right.Rows && !r.countless {
 		parts = append(parts, fmt.Sprintf("%s in %s, %d in %s", rows(r.Left.Rows), r.Left.Name, r.Right.Rows, r.Right.Name))
 	}
 	for _, c := range r.Columns {
 		switch {
 		case c.Why != "":
 			parts = append(parts, fmt.Sprintf("%s cannot be compared (%s)", c.Name, c.Why))
-		case !r.byRow && len(c.Differs) > 0:
+		case !r.ByRow && len(c.Differs) > 0:
 			parts = append(parts, fmt.Sprintf("%s of %s differ", c.figures(), c.Name))
 		}
 	}
 	if len(parts) == 0 {
 		parts = append(parts, "all "+rows(r.Left.Rows)+" are the same")
-		if !r.byRow {
+		if !r.ByRow {
 			parts[0] = "all figures of " + rows(r.Left.Rows) + " are the same"
 		}
-		if r.Left.Rows == 0 && r.Right.Rows == 0 {
+		switch {
+		case r.Left.Rows == 0 && r.Right.Rows == 0:
 			parts[0] = "both sides are empty"
+		case r.Newer+r.Diverted > 0:
+			parts[0] = "nothing else differs, of " + rows(r.Left.Rows)
 		}
 	}
 	return strings.Join(append(parts, r.notes()...), "; ")
