@@ -229,6 +229,7 @@ func TestCheckMistakes(t *testing.T) {
 		{"two of one name", native("- not_null: { column: a, name: x }\n- unique: { column: a, name: x }"), []string{`models/m.yml:5:36: main.sales has two checks named "x"`, "give one of them another name"}},
 		{"reconcile a model with its source", native("- reconcile"), []string{"models/m.yml:4:9: reconcile: main.sales is a model", "with: previous"}},
 		{"reconcile with nothing", native("- reconcile: { with: ref('custmers') }"), []string{"models/m.yml:4:28: reconcile: no table is named ref('custmers')", `did you mean "customers"?`}},
+		{"reconcile with itself", native("- reconcile: { with: ref('sales') }"), []string{"models/m.yml:4:28: reconcile: main.sales is always the same as itself"}},
 		{"reconcile with no stream", native("- reconcile: { with: \"live('erp', 'oders')\" }"), []string{"reconcile: no table is named live('erp', 'oders')", `did you mean "erp.orders"?`}},
 		{"reconcile with a condition", native("- reconcile: a = 1"), []string{`reconcile: "a = 1" is nothing to compare with`, "live('erp', 'orders')"}},
 		{"unknown measure", native("- reconcile: { with: previous, measures: [sum] }"), []string{"measures", `did you mean "sums"?`}},

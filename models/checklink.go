@@ -93,7 +93,11 @@ func (l *loader) linkReconcile(w *written, args *Reconcile) {
 	default:
 		args.Against = AgainstTable
 		args.Node = l.oneTable(w, "with", args.With)
-		if args.Node != nil {
+		switch args.Node {
+		case nil:
+		case w.Node:
+			l.problem(w.at("with"), "write with: previous, or another table", "reconcile: %s is always the same as itself", w.Node.Name())
+		default:
 			w.Reads = []*Node{args.Node}
 		}
 	}

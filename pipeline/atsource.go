@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -31,6 +32,9 @@ func (e *Engine) AtSource(ctx context.Context, w warehouse.Warehouse, n *models.
 // atSource is AtSource with a source that may be open already.
 func (e *Engine) atSource(ctx context.Context, w warehouse.Warehouse, n *models.Node, source extract.Source, known []warehouse.Column, dir string) (*AtSource, error) {
 	got, err := e.fetch(ctx, n, source, filepath.Join(dir, "parts"))
+	if errors.Is(err, extract.ErrEmpty) && n.Stream.Mode != string(extract.Full) && known != nil {
+		got, err = &fetched{}, nil // files that were read and put away: their rows are in the table
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s at its source: %w", n.Name(), err)
 	}

@@ -364,8 +364,11 @@ func adds(n *models.Node) bool {
 func passes(checks []*models.Check) int {
 	n := 1
 	for _, c := range checks {
-		if c.Kind == "unique" {
+		switch c.Kind {
+		case "unique":
 			n++
+		case "reconcile":
+			n += 4
 		}
 	}
 	return n

@@ -3,7 +3,9 @@ package pipeline_test
 import (
 	"database/sql"
 	"fmt"
+	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -58,6 +60,19 @@ func TestReconcileQuarantined(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestReconcileArchived: what was read and put away is kept by the table on purpose, also when nothing is left at the source.
+func TestReconcileArchived(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": shop("append", "reconcile"), "customers.csv": customers})
+	e := engine(t, dir)
+	succeeded(t, run(t, e))
+	if err := os.Remove(filepath.Join(dir, "customers.csv")); err != nil {
+		t.Fatal(err)
+	}
+	r := run(t, e)
+	succeeded(t, r)
+	says(t, checked(t, r, "erp.customers", "reconcile"), check.StatusPass, "6 extra, of 0 rows; extra rows are kept by the table on purpose")
 }
 
 // result is a check's result of Check.

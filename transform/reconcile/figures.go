@@ -58,6 +58,9 @@ func (r *running) rowsOf(s Side, more ...string) string {
 	if len(hashed) > 0 {
 		hash = r.d.RowHash(hashed)
 	}
+	if len(items) == 0 { // of no column do the types fit
+		items = append(items, "NULL")
+	}
 	where := ""
 	if r.Where != "" {
 		where = "\nWHERE (" + r.Where + "\n)"
@@ -72,19 +75,12 @@ func (r *running) count(ctx context.Context, s Side, total *Total, of func(*Colu
 	for _, p := range r.all() {
 		exprs = append(exprs, r.aggregates(p)...)
 	}
-	if len(r.all()) == 0 {
-		exprs = []string{"count(*)"}
-	}
 	answer, err := r.w.Query(ctx, "SELECT "+strings.Join(exprs, ",\n  ")+"\nFROM (\n"+r.rowsOf(s)+"\n) AS r")
 	if err != nil {
 		return "", err
 	}
 	row := answer.Rows[0]
-	total.Rows = integer(row[0])
-	if len(r.all()) == 0 {
-		return "", nil
-	}
-	total.NullKeys = integer(row[3])
+	total.Rows, total.NullKeys = integer(row[0]), integer(row[3])
 	for i, p := range r.all() {
 		values := row[first+5*i:]
 		f := of(p.result)

@@ -103,7 +103,7 @@ func Run(ctx context.Context, w warehouse.Warehouse, left, right Side, cfg Confi
 		return nil, fmt.Errorf("count both sides: %w", err)
 	}
 	switch {
-	case !cfg.byRow():
+	case !cfg.byRow() || len(r.all()) == 0:
 	case same:
 		err = r.repeatedKeys(ctx)
 	default:

@@ -358,6 +358,10 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%v, want %s", err, c.says)
 		}
 	}
+	unlike := l.run(t, l.side(t, "left", "SELECT 1 AS id"), l.side(t, "right", "SELECT '1' AS id UNION ALL SELECT '2'"), reconcile.Config{})
+	if unlike.Within() || unlike.Right.Rows != 2 || !strings.Contains(unlike.Summary(), "id cannot be compared") {
+		t.Errorf("no column that can be compared: %s", unlike.Summary())
+	}
 	none := l.side(t, "none", "SELECT 1 AS id WHERE false")
 	if got := l.run(t, none, none, reconcile.Config{Key: []string{"id"}}); !got.Same() || got.Summary() != "both sides are empty" {
 		t.Errorf("two empty sides: %s", got.Summary())

@@ -36,11 +36,11 @@ func (r *running) rows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	missing, err := r.write(ctx, "missing", r.unmatched(left, right))
+	missing, err := r.write(ctx, "missing", r.unmatched(left, right, "nl = n"))
 	if err != nil {
 		return err
 	}
-	extra, err := r.write(ctx, "extra", r.unmatched(right, left))
+	extra, err := r.write(ctx, "extra", r.unmatched(right, left, "nl = 0"))
 	if err != nil {
 		return err
 	}
@@ -165,12 +165,14 @@ func (r *running) ofKeys(keys string, s Side, newer, diverted string) string {
 	return fmt.Sprintf("SELECT s.*, k.n, k.nl, %s AS diverted FROM (\n%s\n) AS s JOIN %s AS k ON %s", diverted, r.rowsOf(s, newer+" AS newer"), keys, r.matches("s", "k"))
 }
 
-// unmatched are the rows of one side that the other has not, or not so often, among those that are no pair.
-func (r *running) unmatched(one, other string) string {
+// unmatched are the rows of one side that the other has not, or not so often, among those that are no pair. Of keys that the
+// other has not at all that is every row; only rows of keys that repeat have to be numbered.
+func (r *running) unmatched(one, other, alone string) string {
 	numbered := func(from string) string {
-		return fmt.Sprintf("SELECT *, row_number() OVER (PARTITION BY %s) AS i FROM %s WHERE NOT (%s)", strings.Join(append(r.by(), "h"), ", "), from, isPair)
+		return fmt.Sprintf("SELECT *, row_number() OVER (PARTITION BY %s) AS i FROM %s WHERE nl > 0 AND nl < n AND NOT (%s)", strings.Join(append(r.by(), "h"), ", "), from, isPair)
 	}
-	return fmt.Sprintf("SELECT a.* FROM (\n%s\n) AS a WHERE NOT EXISTS (\nSELECT 1 FROM (\n%s\n) AS b WHERE b.h = a.h AND b.i = a.i AND %s)", numbered(one), numbered(other), r.matches("a", "b"))
+	return fmt.Sprintf("SELECT *, CAST(1 AS BIGINT) AS i FROM %s WHERE %s\nUNION ALL\nSELECT a.* FROM (\n%s\n) AS a WHERE NOT EXISTS (\nSELECT 1 FROM (\n%s\n) AS b WHERE b.h = a.h AND b.i = a.i AND %s)",
+		one, alone, numbered(one), numbered(other), r.matches("a", "b"))
 }
 
 // pairs are the rows of keys that each side has once and that may differ, side by side.
