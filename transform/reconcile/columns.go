@@ -38,6 +38,9 @@ func (r *running) match() error {
 	if len(names) == 0 {
 		names = r.common()
 	}
+	if !r.byColumn() {
+		names = nil
+	}
 	ignored, err := r.ignored()
 	if err != nil {
 		return err
@@ -52,7 +55,7 @@ func (r *running) match() error {
 			r.add(p, false)
 		}
 	}
-	if len(r.out.Columns) == 0 {
+	if len(r.out.Columns) == 0 && r.byColumn() {
 		return mistake(fmt.Sprintf("%s has %s; %s has %s", r.left.Name, list(r.left.Columns), r.right.Name, list(r.right.Columns)), "the two have no column in common")
 	}
 	if len(r.Key) == 0 && slices.Contains(r.Measures, Keys) {

@@ -73,6 +73,11 @@ func (c *Config) measures(m Measure) bool {
 // byRow says whether single rows are compared, and not only figures.
 func (c *Config) byRow() bool { return c.measures(Keys) || c.measures(Values) }
 
+// byColumn says whether anything is measured of columns beside the key.
+func (c *Config) byColumn() bool {
+	return slices.ContainsFunc([]Measure{Nulls, Sums, Bounds, Values}, c.measures)
+}
+
 // Mistake is a comparison that cannot be made: a column is not there, or means something else on each side.
 type Mistake struct{ Text, hint string }
 
@@ -94,7 +99,7 @@ func mistake(hint, format string, args ...any) error {
 // where a join would hold the row. Only rows of keys that differ there are read whole.
 func Run(ctx context.Context, w warehouse.Warehouse, left, right Side, cfg Config) (*Result, error) {
 	r := &running{Config: cfg, w: w, d: w.Dialect(), left: left, right: right}
-	r.out = &Result{Left: Total{Name: left.Name}, Right: Total{Name: right.Name}, Tolerance: cfg.Tolerance, Numeric: cfg.Numeric, ByRow: cfg.byRow(), keepsGone: cfg.KeepsGone, countless: !cfg.measures(Rows)}
+	r.out = &Result{Left: Total{Name: left.Name}, Right: Total{Name: right.Name}, Tolerance: cfg.Tolerance, Numeric: cfg.Numeric, ByRow: cfg.byRow(), keepsGone: cfg.KeepsGone, countless: !cfg.measures(Rows), figured: !cfg.measures(Values)}
 	if err := r.match(); err != nil {
 		return nil, err
 	}

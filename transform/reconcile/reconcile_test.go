@@ -267,6 +267,17 @@ func TestFigures(t *testing.T) {
 	if counted(keys) != [5]int64{2, 1, 0} {
 		t.Errorf("keys alone: %s", keys.Summary())
 	}
+	other := l.side(t, "right", values("id, v, f", "(1, 'x', 1), (2, 'x', 1), (3, 'x', 1)"))
+	if keys = l.run(t, left, other, reconcile.Config{Key: []string{"id"}, Measures: []reconcile.Measure{reconcile.Rows, reconcile.Keys}}); !keys.Within() {
+		t.Errorf("keys alone, of other columns that do not fit: %s", keys.Summary())
+	}
+	sums := l.side(t, "right", values("id, v, f", "(1, 10, 0.1::DOUBLE), (2, 20, 0.2), (3, 1, 0.3)"))
+	if keys = l.run(t, left, sums, reconcile.Config{Key: []string{"id"}, Measures: []reconcile.Measure{reconcile.Sums, reconcile.Keys}}); keys.Failing() != 1 || keys.Within() || keys.Summary() != "sums of v differ" {
+		t.Errorf("keys and sums: %s", keys.Summary())
+	}
+	if rows := l.run(t, left, l.side(t, "right", "SELECT 'x' AS other FROM range(3)"), reconcile.Config{Measures: []reconcile.Measure{reconcile.Rows}}); !rows.Within() {
+		t.Errorf("rows alone, of unlike tables: %s", rows.Summary())
+	}
 }
 
 // TestExcused tells apart what is known to differ on purpose.

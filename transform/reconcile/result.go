@@ -30,6 +30,7 @@ type Result struct {
 	ByRow     bool             `json:"by_row"` // single rows were compared, and their number decides
 	keepsGone bool
 	countless bool // the number of rows was not asked for
+	figured   bool // figures of columns decide: no values were compared, from which they would follow
 }
 
 // Total is one side as a whole.
@@ -92,7 +93,7 @@ func (r *Result) Failing() int64 {
 // figuresDiffer says whether something differs that no single row shows.
 func (r *Result) figuresDiffer() bool {
 	for _, c := range r.Columns {
-		if c.Why != "" || !r.ByRow && len(c.Differs) > 0 {
+		if c.Why != "" || r.figured && len(c.Differs) > 0 {
 			return true
 		}
 	}
@@ -119,7 +120,7 @@ func (r *Result) Summary() string {
 		switch {
 		case c.Why != "":
 			parts = append(parts, fmt.Sprintf("%s cannot be compared (%s)", c.Name, c.Why))
-		case !r.ByRow && len(c.Differs) > 0:
+		case r.figured && len(c.Differs) > 0:
 			parts = append(parts, fmt.Sprintf("%s of %s differ", c.figures(), c.Name))
 		}
 	}
