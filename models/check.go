@@ -312,12 +312,35 @@ type (
 		History  `yaml:",inline"`
 	}
 
+	// Reconcile compares the table with another one: figures, key sets and rows.
+	Reconcile struct {
+		With      string            `yaml:"with" doc:"What to compare with. source: the stream's source, read whole now, which is the default of a stream. previous: the version published before. ref('other') or source('erp', 'orders'): a table of the project. live('crm', 'accounts'): that stream at its source, read whole now." example:"previous"`
+		Key       config.StringList `yaml:"key" doc:"Columns that tell rows apart; by default the table's own key. Without any, whole rows are compared."`
+		Ignore    config.StringList `yaml:"ignore" doc:"Columns that are not compared."`
+		Measures  config.StringList `yaml:"measures" enum:"rows,nulls,sums,bounds,keys,values" doc:"What to compare. By default all that can be; without keys and values no single rows are compared, which is cheaper." example:"[rows, sums]"`
+		Tolerance config.Threshold  `yaml:"tolerance" default:"0" doc:"Rows that may be missing, extra or different, all together: a count, or a share of the rows that are expected." example:"0.5%"`
+		Numeric   config.Tolerance  `yaml:"numeric" doc:"How far numbers may be apart: an amount, or a share of the greater one." example:"0.01"`
+		// Against and Node are what With means.
+		Against Against `yaml:"-"`
+		Node    *Node   `yaml:"-" json:"-"`
+	}
+
 	// SQL fails when its query, one SELECT over {{ this }}, ref() and source(), returns rows: these are what is wrong.
 	SQL struct {
 		Query string `yaml:"query" required:"true" doc:"A SELECT of the rows that are wrong."`
 		// Path is the file of a singular check.
 		Path string `yaml:"-"`
 	}
+)
+
+// Against says what a table is reconciled with.
+type Against string
+
+// What a table can be reconciled with.
+const (
+	AgainstPrevious Against = "previous" // its version published before
+	AgainstTable    Against = "table"    // the newest version of another node
+	AgainstSource   Against = "source"   // a stream at its source
 )
 
 // History says how a figure is compared with those of earlier runs.
@@ -381,6 +404,7 @@ var checkKinds = map[string]checkKind{
 	"freshness":       {func() any { return &Freshness{} }, false, 1, "", "Age of the greatest value of a time column; an empty table fails."},
 	"volume":          {func() any { return &Volume{} }, false, 0, "", "Number of rows against that of earlier runs."},
 	"distribution":    {func() any { return &Distribution{} }, false, 1, "", "A figure of a column, against bounds or earlier runs."},
+	"reconcile":       {func() any { return &Reconcile{} }, false, 0, "with", "The same rows as another table: its source, the version before, a table elsewhere."},
 	"sql":             {func() any { return &SQL{} }, false, 0, "query", "A query that returns what is wrong."},
 }
 
@@ -415,6 +439,15 @@ var similarKinds = map[string]string{
 	"duplicate_count": "unique",
 	"invalid_count":   "accepted_values",
 	"invalid_percent": "accepted_values",
+}
+
+// live reads live('crm', 'accounts') as the stream that it means.
+func live(text string) (source, name string, ok bool) {
+	rest, found := strings.CutPrefix(strings.TrimSpace(text), "live")
+	if !found || !strings.HasPrefix(strings.TrimSpace(rest), "(") {
+		return "", "", false
+	}
+	return relation("source" + rest)
 }
 
 var relationSyntax = regexp.MustCompile(`^(?:\{\{\s*)?(ref|source)\s*\(\s*(?:'([^']*)'|"([^"]*)")\s*(?:,\s*(?:'([^']*)'|"([^"]*)")\s*)?\)(?:\s*\}\})?$`)

@@ -142,6 +142,8 @@ func (w *written) shortForm(spec checkKind, entry *checkEntry) config.Problems {
 			args.Expression = texts[0]
 		case *SQL:
 			args.Query = texts[0]
+		case *Reconcile:
+			args.With = texts[0]
 		}
 	}
 	for _, key := range config.Docs(w.Args) {

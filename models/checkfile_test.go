@@ -47,6 +47,13 @@ func written(c *models.Check) string {
 	if r, ok := what.(*models.Relationships); ok { // without the table itself
 		what = map[string]any{"To": r.To, "Field": r.Field}
 	}
+	if r, ok := what.(*models.Reconcile); ok {
+		text := fmt.Sprintf("%s %v %v %v %s %s", r.Against, r.Key, r.Ignore, r.Measures, r.Tolerance, r.Numeric)
+		if r.Node != nil {
+			text += " " + r.Node.Name()
+		}
+		what = text
+	}
 	args, err := json.Marshal(what)
 	if err != nil {
 		return err.Error()
@@ -122,6 +129,11 @@ func TestChecks(t *testing.T) {
 		{"dbt: values", column("- accepted_values:\n    values: [1, 2]\n    quote: false"), `accepted_values amount {"Values":[{"Text":"1","Number":true},{"Text":"2","Number":true}],"Quote":false}`},
 		{"dbt: arguments", column("- accepted_values:\n    arguments: { values: [x] }\n    config: { severity: warn }"), `accepted_values amount {"Values":[{"Text":"x"}]} severity=warn`},
 		{"dbt: columns among the arguments", dbt("- dbt_utils.unique_combination_of_columns:\n    arguments: { combination_of_columns: [a, b], quote_columns: true }"), `unique a,b {}`},
+		{"reconcile in short", native("- reconcile: previous"), `reconcile  "previous [] [] [] 0 0%"`},
+		{"reconcile with a table", native("- reconcile: { with: ref('customers'), key: id, columns: [a, b], ignore: at, measures: [keys, sums], tolerance: 0.5%, numeric: 0.01, severity: warn }"),
+			`reconcile a,b "table [id] [at] [keys sums] 0.5% 0.01 main.customers" severity=warn`},
+		{"reconcile with a stream", native("- reconcile: { with: \"source('erp', 'orders')\", numeric: 1%, error_if: '> 5' }"), `reconcile  "table [] [] [] 0 1% erp.orders" error_if=> 5`},
+		{"reconcile at the source", native("- reconcile: { with: \"live('erp', 'orders')\" }"), `reconcile  "source [] [] [] 0 0% erp.orders"`},
 		{"dbt: relationship", column("- relationships: { to: ref('customers'), field: id }"), `relationships amount {"Field":["id"],"To":"ref('customers')"}`},
 		{"dbt: relationship in a template", column("- relationships: { to: \"{{ source('erp', \\\"returns\\\") }}\", field: id }"), `relationships amount {"Field":["id"],"To":"{{ source('erp', \"returns\") }}"}`},
 		{"dbt: test_name", column("- { name: mine, test_name: not_null, config: { limit: 2 } }"), `not_null amount {} limit=2`},
@@ -215,6 +227,14 @@ func TestCheckMistakes(t *testing.T) {
 		{"quantile", native("- distribution: { column: a, metric: mean, quantile: 0.5 }"), []string{"models/m.yml:4:60: distribution: quantile must be between 0 and 1"}},
 		{"pattern", native("- regex: { column: a, pattern: '' }"), []string{"models/m.yml:4:38: regex: the pattern is empty"}},
 		{"two of one name", native("- not_null: { column: a, name: x }\n- unique: { column: a, name: x }"), []string{`models/m.yml:5:36: main.sales has two checks named "x"`, "give one of them another name"}},
+		{"reconcile a model with its source", native("- reconcile"), []string{"models/m.yml:4:9: reconcile: main.sales is a model", "with: previous"}},
+		{"reconcile with nothing", native("- reconcile: { with: ref('custmers') }"), []string{"models/m.yml:4:28: reconcile: no table is named ref('custmers')", `did you mean "customers"?`}},
+		{"reconcile with itself", native("- reconcile: { with: ref('sales') }"), []string{"models/m.yml:4:28: reconcile: main.sales is always the same as itself"}},
+		{"reconcile with no stream", native("- reconcile: { with: \"live('erp', 'oders')\" }"), []string{"reconcile: no table is named live('erp', 'oders')", `did you mean "erp.orders"?`}},
+		{"reconcile with a condition", native("- reconcile: a = 1"), []string{`reconcile: "a = 1" is nothing to compare with`, "live('erp', 'orders')"}},
+		{"unknown measure", native("- reconcile: { with: previous, measures: [sum] }"), []string{"measures", `did you mean "sums"?`}},
+		{"bad tolerance", native("- reconcile: { with: previous, numeric: a lot }"), []string{"must be an amount such as 0.01 or a share such as 0.1%"}},
+		{"reconcile cannot quarantine", native("- reconcile: { with: previous, severity: quarantine }"), []string{"reconcile judges the whole table"}},
 		{"relationship to nothing", native("- relationships: { column: a, to: ref('custmers') }"), []string{"models/m.yml:4:41: relationships: no table is named ref('custmers')", `did you mean "customers"?`}},
 		{"relationship to a condition", native("- relationships: { column: a, to: a = 1 }"), []string{`models/m.yml:4:41: relationships: "a = 1" is not a table`, "to: ref('customers')"}},
 		{"relationship of two to one", native("- relationships: { columns: [a, b], to: customers, field: id }"), []string{"models/m.yml:4:65: relationships: columns: has 2 and field: 1"}},
@@ -291,7 +311,7 @@ func TestTestsNotRun(t *testing.T) {
 // TestChecksOfStreams: in the project file, and in dbt's sources.
 func TestChecksOfStreams(t *testing.T) {
 	files := shop(map[string]string{"models/m.yml": "sources:\n  - name: erp\n    tables:\n      - name: orders\n        tests: [ { not_null: { column_name: a } } ]\n        columns:\n          - { name: id, data_tests: [ unique ] }\n"})
-	files["millrace.yml"] = strings.Replace(files["millrace.yml"], "key: [id] }", "key: [id], owner: ann, checks: [ { not_null: id }, volume ] }", 1)
+	files["millrace.yml"] = strings.Replace(files["millrace.yml"], "key: [id] }", "key: [id], owner: ann, checks: [ { not_null: id }, volume, reconcile ] }", 1)
 	p, problems := load(files)
 	if problems != "" {
 		t.Fatal(problems)
@@ -300,7 +320,7 @@ func TestChecksOfStreams(t *testing.T) {
 	for _, c := range p.Node("erp.orders").Checks {
 		got = append(got, c.Name+" "+c.Owner+" "+c.Pos.String())
 	}
-	want := "not_null_id ann millrace.yml:7:58, volume ann millrace.yml:7:76, not_null_a ann models/m.yml:5:18, unique_id ann models/m.yml:7:39"
+	want := "not_null_id ann millrace.yml:7:58, volume ann millrace.yml:7:76, reconcile ann millrace.yml:7:84, not_null_a ann models/m.yml:5:18, unique_id ann models/m.yml:7:39"
 	if strings.Join(got, ", ") != want {
 		t.Errorf("%s\nwant %s", strings.Join(got, ", "), want)
 	}

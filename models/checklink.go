@@ -50,6 +50,8 @@ func (l *loader) linkCheck(w *written, place map[*Node]int) {
 	switch args := w.Args.(type) {
 	case *Relationships:
 		l.linkRelation(w, args)
+	case *Reconcile:
+		l.linkReconcile(w, args)
 	case *SQL:
 		l.linkQuery(w, args, place)
 	}
@@ -59,16 +61,7 @@ func (l *loader) linkRelation(w *written, args *Relationships) {
 	if l.resolve == nil && strings.Contains(args.To, "${") {
 		return // lint does not know what it stands for
 	}
-	source, name, _ := relation(args.To)
-	found := l.tablesNamed(source, name)
-	switch len(found) {
-	case 0:
-		l.unknownTable(w.at("to"), args.To, name)
-		return
-	case 1:
-		args.Node = found[0]
-	default:
-		l.problem(w.at("to"), fmt.Sprintf("write to: %s", found[0].Name()), "relationships: %s may be %s or %s", args.To, found[0].Name(), found[1].Name())
+	if args.Node = l.oneTable(w, "to", args.To); args.Node == nil {
 		return
 	}
 	if len(args.Field) == 0 {
@@ -78,6 +71,58 @@ func (l *loader) linkRelation(w *written, args *Relationships) {
 		l.problem(w.at("field"), "field: names one column for each", "relationships: columns: has %d and field: %d", len(w.Columns), len(args.Field))
 	}
 	w.Reads = []*Node{args.Node}
+}
+
+// linkReconcile finds out what a table is compared with.
+func (l *loader) linkReconcile(w *written, args *Reconcile) {
+	if l.resolve == nil && strings.Contains(args.With, "${") {
+		return // lint does not know what it stands for
+	}
+	args.Against = AgainstSource
+	source, name, isLive := live(args.With)
+	m := w.Node.Model
+	switch {
+	case w.Node.Kind == KindTable && (args.With == "source" || args.With == "" || args.With == "previous"):
+		l.problem(w.at("with"), "write with: ref('other'), another table of this file", "reconcile: %s has neither a source nor an earlier version to compare with", w.Node.Name())
+	case isLive:
+		if args.Node = l.p.Stream(source, name); args.Node == nil {
+			l.unknownTable(w.at("with"), w.Kind, args.With, source+"."+name)
+		}
+	case (args.With == "source" || args.With == "") && m == nil:
+		args.Node = w.Node
+	case args.With == "source" || args.With == "":
+		l.problem(w.at("with"), "write with: previous, or with: ref('other')", "reconcile: %s is a model, which has no source of its own to compare with", w.Node.Name())
+	case args.With == "previous":
+		args.Against = AgainstPrevious
+		if m != nil && (m.Materialized == View || m.Materialized == Ephemeral) {
+			l.problem(w.at("with"), "materialize it as a table", "reconcile: %s is materialized as %s: the rows of its previous version are not kept", w.Node.Name(), m.Materialized)
+		}
+	default:
+		args.Against = AgainstTable
+		args.Node = l.oneTable(w, "with", args.With)
+		switch args.Node {
+		case nil:
+		case w.Node:
+			l.problem(w.at("with"), "write with: previous, or another table", "reconcile: %s is always the same as itself", w.Node.Name())
+		default:
+			w.Reads = []*Node{args.Node}
+		}
+	}
+}
+
+// oneTable is the node that the text at a key of a check means; nil, with a problem, when there is none or more than one.
+func (l *loader) oneTable(w *written, key, text string) *Node {
+	source, name, _ := relation(text)
+	found := l.tablesNamed(source, name)
+	switch len(found) {
+	case 0:
+		l.unknownTable(w.at(key), w.Kind, text, name)
+		return nil
+	case 1:
+		return found[0]
+	}
+	l.problem(w.at(key), fmt.Sprintf("write %s: %s", key, found[0].Name()), "%s: %s may be %s or %s", w.Kind, text, found[0].Name(), found[1].Name())
+	return nil
 }
 
 // tablesNamed finds the nodes that ref, source or a plain name may mean; a model before streams with its name.
@@ -103,7 +148,7 @@ func (l *loader) tablesNamed(source, name string) []*Node {
 	return found
 }
 
-func (l *loader) unknownTable(pos config.Pos, text, name string) {
+func (l *loader) unknownTable(pos config.Pos, kind, text, name string) {
 	var known []string
 	for _, n := range l.p.Nodes {
 		known = append(known, n.Table, n.Name())
@@ -112,7 +157,7 @@ func (l *loader) unknownTable(pos config.Pos, text, name string) {
 	if s := config.Suggest(name, known); s != "" {
 		hint = fmt.Sprintf("did you mean %q?", s)
 	}
-	l.problem(pos, hint, "relationships: no table is named %s", text)
+	l.problem(pos, hint, "%s: no table is named %s", kind, text)
 }
 
 // linkQuery renders the query of a check without an engine, to learn what it reads and how it is configured.

@@ -43,7 +43,7 @@ func (l *loader) validColumns(w *written, spec checkKind, explicit bool) bool {
 
 // validSettings checks severity, thresholds and where.
 func (l *loader) validSettings(w *written, spec checkKind) bool {
-	counts := spec.byRow || w.Kind == "sql" // has failing rows, not just a figure
+	counts := spec.byRow || w.Kind == "sql" || w.Kind == "reconcile" // has failing rows, not just a figure
 	threshold := map[bool]string{false: "warn_if", true: "error_if"}[!w.ErrorIf.IsZero()]
 	switch {
 	case w.Quarantines() && !spec.byRow:
@@ -148,6 +148,16 @@ func bounds(min, max *int64) *contradiction {
 func (a *Relationships) contradiction() *contradiction {
 	if _, _, ok := relation(a.To); !ok {
 		return &contradiction{"to", "write to: ref('customers') or to: source('erp', 'customers')", fmt.Sprintf("%q is not a table", a.To)}
+	}
+	return nil
+}
+
+func (a *Reconcile) contradiction() *contradiction {
+	if _, _, isLive := live(a.With); isLive || a.With == "" || a.With == "source" || a.With == "previous" {
+		return nil
+	}
+	if _, _, ok := relation(a.With); !ok {
+		return &contradiction{"with", "write with: source, previous, ref('other'), source('erp', 'orders') or live('erp', 'orders')", fmt.Sprintf("%q is nothing to compare with", a.With)}
 	}
 	return nil
 }

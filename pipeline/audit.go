@@ -47,7 +47,9 @@ type audit struct {
 	want    []warehouse.Column // of the files that pass; nil: as they come
 
 	divisions int
-	settled   string // hash of the rules that keep rows out, once all published rows are known to pass them
+	source    extract.Source // of the stream that is being read; nil for other nodes
+	asOf      *extract.AsOf  // that it is read in
+	settled   string         // hash of the rules that keep rows out, once all published rows are known to pass them
 }
 
 // ChecksError says that a node was built and may not be seen, because of its checks.
@@ -265,7 +267,7 @@ func (a *audit) judge(ctx context.Context, v *warehouse.Version, checks []*model
 	}
 	t := check.VersionTable(a.Warehouse.Dialect(), v, a.node)
 	if len(t.Key) == 0 {
-		t.Key = keyOf(a.node)
+		t.Key = KeyOf(a.node)
 	}
 	t.Before, t.Brought = a.published, a.brought
 	if v.View != "" && passes(checks) > 4 {
@@ -276,12 +278,16 @@ func (a *audit) judge(ctx context.Context, v *warehouse.Version, checks []*model
 		}
 		t.From, t.Files, t.Exact = a.Warehouse.Dialect().Files([]string{f.Path}), []warehouse.File{f}, true
 	}
+	checks, reconciling := apartReconciling(checks)
 	results, metrics, err := a.Count(ctx, t, checks)
 	if err != nil {
 		return fmt.Errorf("check the table: %w", err)
 	}
 	a.results = append(a.results, results...)
 	a.metrics = append(a.metrics, metrics...)
+	if err := a.reconcile(ctx, v, t, reconciling); err != nil {
+		return fmt.Errorf("reconcile the table: %w", err)
+	}
 	return a.verdict()
 }
 
@@ -395,15 +401,18 @@ func adds(n *models.Node) bool {
 func passes(checks []*models.Check) int {
 	n := 1
 	for _, c := range checks {
-		if c.Kind == "unique" {
+		switch c.Kind {
+		case "unique":
 			n++
+		case "reconcile":
+			n += 4
 		}
 	}
 	return n
 }
 
-// keyOf are columns that tell a node's rows apart for people.
-func keyOf(n *models.Node) []string {
+// KeyOf are columns that tell a node's rows apart for people.
+func KeyOf(n *models.Node) []string {
 	if n.Stream != nil && len(n.Stream.Key) > 0 {
 		return n.Stream.Key
 	}

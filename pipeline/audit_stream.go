@@ -105,6 +105,7 @@ func (x *extraction) openAudit(ctx context.Context) (*audit, func(), error) {
 	}
 	a, err := x.newAudit(x.node, x.step, w, x.runDir(x.ID))
 	if err == nil {
+		a.source, a.asOf = x.source, x.asOf
 		err = a.forget()
 	}
 	if err != nil {

@@ -20,20 +20,23 @@ type fetched struct {
 	rejected int64            // records that could not be landed
 	rejects  []warehouse.File // that hold these
 	asOf     *extract.AsOf
+	latest   bool // see extract.Window
 }
 
 // fetch reads all of a stream at its source, whatever its mode, into Parquet files below dir. Nothing is journaled or
-// published, and no cursor moves. A stream of changes has rows of a key as often as its source has them.
-func (e *Engine) fetch(ctx context.Context, n *models.Node, dir string) (_ *fetched, err error) {
-	source, err := e.openSource(n.Stream.Source)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if closing := source.Close(); err == nil {
-			err = closing
+// published, and no cursor moves. A stream of changes has rows of a key as often as its source has them. source is the
+// stream's, when it is open; nil opens it.
+func (e *Engine) fetch(ctx context.Context, n *models.Node, source extract.Source, dir string) (_ *fetched, err error) {
+	if source == nil {
+		if source, err = e.openSource(n.Stream.Source); err != nil {
+			return nil, err
 		}
-	}()
+		defer func() {
+			if closing := source.Close(); err == nil {
+				err = closing
+			}
+		}()
+	}
 	r := &run{Engine: e, nodes: []*models.Node{n}, results: map[string]*result{}, spent: map[string]time.Duration{}}
 	x := &extraction{run: r, node: n, source: source, step: &journal.Step{}, parallel: 1}
 	asked := asStream(n.Stream)
@@ -56,7 +59,7 @@ func (x *extraction) fetchOnce(ctx context.Context, asked extract.Stream, dir st
 	if err != nil {
 		return nil, err
 	}
-	got := &fetched{asOf: w.AsOf}
+	got := &fetched{asOf: w.AsOf, latest: w.Latest}
 	for _, slice := range w.Slices {
 		if err := x.fetchSlice(ctx, asked, w, slice, dir, got); err != nil {
 			return nil, err
@@ -68,6 +71,9 @@ func (x *extraction) fetchOnce(ctx context.Context, asked extract.Stream, dir st
 func (x *extraction) fetchSlice(ctx context.Context, asked extract.Stream, w *extract.Window, slice extract.Slice, dir string, got *fetched) error {
 	resume := ""
 	for seq := 0; ; seq++ {
+		if x.stopping() {
+			return ErrInterrupted
+		}
 		var part *journal.Part
 		err := x.patiently(ctx, func() (err error) {
 			l, err := x.landingIn(dir, filepath.Join(dir, "rejects"), asked, w, slice, resume, seq)
@@ -80,6 +86,9 @@ func (x *extraction) fetchSlice(ctx context.Context, asked extract.Stream, w *ex
 		})
 		if err != nil {
 			return err
+		}
+		if part.Read != part.Landed+part.Rejected {
+			return fmt.Errorf("%w: %s", ErrEquation, extractEquation(part.Read, part.Landed, part.Rejected))
 		}
 		if w.AsOf != nil && part.Detail["as_of"] != "" && part.Detail["as_of"] != w.AsOf.ID {
 			return fmt.Errorf("the state that was read was lost on the way: %w", extract.ErrChanged)

@@ -14,6 +14,7 @@ import (
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform"
 	"github.com/millrace/millrace/transform/check"
+	"github.com/millrace/millrace/transform/reconcile"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -98,6 +99,9 @@ func (j *judging) bring(ctx context.Context, n *models.Node) error {
 	reads := []*models.Node{n}
 	for _, c := range n.Checks {
 		reads = append(reads, c.Reads...)
+		if r, ok := c.Args.(*models.Reconcile); ok && r.Node != nil {
+			reads = append(reads, r.Node)
+		}
 	}
 	for _, r := range reads {
 		if j.tables[r] != nil || r.Kind == models.KindModel {
@@ -120,7 +124,7 @@ func (j *judging) bring(ctx context.Context, n *models.Node) error {
 
 // fetchTable reads a stream at its source.
 func (j *judging) fetchTable(ctx context.Context, n *models.Node, dir string, t *standing) error {
-	got, err := j.fetch(ctx, n, dir)
+	got, err := j.fetch(ctx, n, nil, dir)
 	if err != nil {
 		return withoutRun(err, n)
 	}
@@ -247,7 +251,7 @@ func (j *judging) judge(ctx context.Context, n *models.Node, out *Checked) error
 
 func (j *judging) count(ctx context.Context, n *models.Node, t *standing, out *Checked) error {
 	table := check.VersionTable(j.w.Dialect(), &t.version, n)
-	table.Key = keyOf(n)
+	table.Key = KeyOf(n)
 	if !t.counted {
 		table.Files, table.Exact = nil, false
 	}
@@ -271,7 +275,16 @@ func (j *judging) count(ctx context.Context, n *models.Node, t *standing, out *C
 			return j.Journal.Metrics(ctx, node, name, "", r.At, limit)
 		}
 	}
-	results, _, err := r.Count(ctx, table, n.Checks)
+	counting, reconciling := apartReconciling(n.Checks)
+	results, _, err := r.Count(ctx, table, counting)
+	for _, c := range reconciling {
+		if err != nil {
+			break
+		}
+		var found check.Result
+		found, err = j.reconcile(ctx, &r, table, c)
+		results = append(results, found)
+	}
 	for i, found := range results {
 		results[i].Message = j.redact(found.Message)
 		if found.How == check.HowHistory && j.Journal == nil {
@@ -280,6 +293,24 @@ func (j *judging) count(ctx context.Context, n *models.Node, t *standing, out *C
 	}
 	out.Checks = append(out.Checks, results...)
 	return err
+}
+
+// reconcile compares a table with another that is read where it is. What is read at its source is not compared with that.
+func (j *judging) reconcile(ctx context.Context, r *check.Runner, t check.Table, c *models.Check) (check.Result, error) {
+	args, _ := c.Args.(*models.Reconcile)
+	if args.Node == nil || args.Node == c.Node {
+		return check.Said(c, check.StatusPass, "not judged: this is what the source has"), nil
+	}
+	from, err := j.parent(ctx, args.Node)
+	if err != nil {
+		return check.Unrunnable(c, errors.New(j.redact(err.Error()))), nil
+	}
+	query := "SELECT * FROM " + from
+	columns, err := j.w.Describe(ctx, query)
+	if err != nil {
+		return check.Result{}, err
+	}
+	return r.Reconcile(ctx, t, t.Side(c.Node.Name()), c, check.Other{Side: reconcile.Side{Name: args.Node.Name(), Query: query, Columns: columns}})
 }
 
 // parent is the table expression of a table that a check compares with: as it is at its source, a model as it is published.

@@ -186,11 +186,7 @@ func (e *Engine) ExportQuarantined(ctx context.Context, set QuarantineSet, rule,
 		if err != nil {
 			return nil, err
 		}
-		items := make([]string, len(columns))
-		for i, c := range columns {
-			items[i] = fmt.Sprintf("CAST(%s AS VARCHAR) AS %[1]s", w.Dialect().QuoteIdent(c.Name))
-		}
-		sql = "SELECT " + strings.Join(items, ", ") + " FROM (\n" + sql + "\n) AS q"
+		sql = w.Dialect().Texts(sql, columns)
 	}
 	f, err := w.Write(ctx, sql, filepath.Join(dir, "rows.parquet"))
 	return &f, err

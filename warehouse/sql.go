@@ -50,6 +50,15 @@ func (d *Dialect) Scan(files []File, columns []Column) string {
 	return d.scan(files, columns, d.Files(Paths(files)))
 }
 
+// Texts reads the columns of a SELECT as texts.
+func (d *Dialect) Texts(query string, columns []Column) string {
+	items := make([]string, len(columns))
+	for i, c := range columns {
+		items[i] = fmt.Sprintf("CAST(%s AS VARCHAR) AS %[1]s", d.QuoteIdent(c.Name))
+	}
+	return "SELECT " + strings.Join(items, ", ") + " FROM (\n" + query + "\n) AS q"
+}
+
 // ScanAt reads the columns of files, and where each row lies: in PositionFile and PositionRow.
 func (d *Dialect) ScanAt(files []File, columns []Column) string {
 	return d.scan(files, columns, d.Positions(Paths(files)), PositionFile, PositionRow)

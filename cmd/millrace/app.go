@@ -176,6 +176,11 @@ func (a *app) engine(ctx context.Context) (*pipeline.Engine, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	return a.engineOf(ctx, p)
+}
+
+// engineOf does the same for a project that is open already.
+func (a *app) engineOf(ctx context.Context, p *models.Project) (*pipeline.Engine, func(), error) {
 	e, err := a.bareEngine(p)
 	if err != nil {
 		return nil, nil, err

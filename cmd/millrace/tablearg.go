@@ -110,6 +110,11 @@ func warehouseColumns(columns []duckdb.Column) []warehouse.Column {
 	return out
 }
 
+// readCSV is a SELECT of a CSV file's rows. All of it is looked at for the types.
+func readCSV(path string) string {
+	return "SELECT * FROM read_csv(" + warehouse.DuckDB.QuoteLiteral(warehouse.Globless(path)) + ", sample_size = -1)"
+}
+
 // textFile says whether the files source reads a file of this name.
 func textFile(name string) bool {
 	switch filepath.Ext(strings.ToLower(name)) {

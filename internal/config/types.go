@@ -146,6 +146,52 @@ func (t Threshold) String() string {
 // MarshalText implements encoding.TextMarshaler.
 func (t Threshold) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
+// Tolerance is how far two numbers may be apart and still count as equal: an amount such as 0.01, or a share of the
+// greater of the two such as 0.1%. The zero Tolerance allows nothing.
+type Tolerance struct {
+	Amount  string  // a decimal number as it was written; "" in a share
+	Percent float64 // from 0 to 100
+}
+
+// IsZero says that only equal numbers are equal.
+func (t Tolerance) IsZero() bool { return t.Amount == "" && t.Percent == 0 }
+
+// String returns the form that is written in YAML.
+func (t Tolerance) String() string {
+	if t.Amount == "" {
+		return strconv.FormatFloat(t.Percent, 'f', -1, 64) + "%"
+	}
+	return t.Amount
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (t Tolerance) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+var amountSyntax = regexp.MustCompile(`^[0-9]{1,18}(\.[0-9]{1,18})?$`)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (t *Tolerance) UnmarshalText(b []byte) error {
+	s := strings.TrimSpace(string(b))
+	if amountSyntax.MatchString(s) {
+		*t = Tolerance{}
+		if strings.Trim(s, "0.") != "" {
+			t.Amount = s
+		}
+		return nil
+	}
+	var share Threshold
+	if !strings.HasSuffix(s, "%") || share.UnmarshalText([]byte(s)) != nil {
+		return errors.New("must be an amount such as 0.01 or a share such as 0.1%")
+	}
+	*t = Tolerance{Percent: share.Percent}
+	return nil
+}
+
+// SchemaType implements the schema of a Tolerance.
+func (Tolerance) SchemaType() map[string]any {
+	return map[string]any{"type": []any{"string", "number"}, "pattern": `^[0-9]+(\.[0-9]+)? ?%?$|\$\{`, "minimum": 0}
+}
+
 var percentSyntax = regexp.MustCompile(`^[0-9]+(\.[0-9]+)? ?%$`)
 
 // UnmarshalText implements encoding.TextUnmarshaler.

@@ -15,8 +15,8 @@ func (r *Runner) Bind(ctx context.Context, t Table, checks []*models.Check) ([]R
 	c := &counting{Runner: r, table: t, results: make([]*Result, len(checks)), checks: checks}
 	var scan []item
 	for i, check := range checks {
-		if _, ok := check.Args.(*models.Contract); ok {
-			continue // it compares columns, which a plan does besides
+		if check.Kind == models.KindContract || check.Kind == "reconcile" {
+			continue // they compare columns and rows with others'
 		}
 		it, err := c.item(i, check)
 		switch {

@@ -95,7 +95,6 @@ var quotedText = regexp.MustCompile(`'[^']*'`)
 // own says whether the error is one of the check itself, and not of the engine or of the run.
 func own(ctx context.Context, err error) bool {
 	var sql *warehouse.SQLError
-	var m *mistake
 	if ctx.Err() != nil {
 		return false
 	}
@@ -107,7 +106,7 @@ func own(ctx context.Context, err error) bool {
 		}
 		return true
 	}
-	return errors.As(err, &m)
+	return mistaken(err)
 }
 
 // Grade sets status and message by the failing rows by the check's conditions, as dbt does: error_if first, then warn_if.

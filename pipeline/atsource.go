@@ -1,0 +1,99 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/internal/fsx"
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform/reconcile"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// AtSource is a stream as its source has it, to be compared with a table.
+type AtSource struct {
+	reconcile.Side
+	Rows     int64         // that it has, of a key more than one perhaps
+	Rejected int64         // records that cannot be landed: they are in no table, and not here either
+	AsOf     *extract.AsOf // nil for a source that knows no such thing
+}
+
+// AtSource reads all of a stream at its source into files below dir, which w may touch. Of an incremental stream it keeps one
+// row of a key, as its table does. known are the columns of a source that has nothing to read, and so none of its own.
+func (e *Engine) AtSource(ctx context.Context, w warehouse.Warehouse, n *models.Node, known []warehouse.Column, dir string) (*AtSource, error) {
+	return e.atSource(ctx, w, n, nil, known, dir)
+}
+
+// atSource is AtSource with a source that may be open already.
+func (e *Engine) atSource(ctx context.Context, w warehouse.Warehouse, n *models.Node, source extract.Source, known []warehouse.Column, dir string) (*AtSource, error) {
+	got, err := e.fetch(ctx, n, source, filepath.Join(dir, "parts"))
+	if errors.Is(err, extract.ErrEmpty) && n.Stream.Mode != string(extract.Full) && known != nil {
+		got, err = &fetched{}, nil // files that were read and put away: their rows are in the table
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s at its source: %w", n.Name(), err)
+	}
+	if len(got.columns) == 0 {
+		got.columns = known
+	}
+	if len(got.columns) == 0 {
+		return nil, fmt.Errorf("read %s at its source: it has no rows, and no table says which columns they would have", n.Name())
+	}
+	out := &AtSource{Rejected: got.rejected, AsOf: got.asOf}
+	out.Side = reconcile.Side{Name: n.Name() + " at its source", Columns: got.columns, Query: w.Dialect().Scan(got.files, got.columns)}
+	for _, f := range got.files {
+		out.Rows += f.Rows
+	}
+	if n.Stream.Mode != string(extract.Incremental) || len(got.files) == 0 {
+		return out, nil
+	}
+	in := warehouse.MergeInput{Name: nameOf(n), Landed: got.files, Columns: got.columns, Key: n.Stream.Key, Cursor: n.Stream.Cursor, Latest: got.latest, Dir: filepath.Join(dir, "merged")}
+	if err := fsx.MkdirAll("reconcile", in.Dir); err != nil {
+		return nil, fmt.Errorf("stage reconciliation: %w", err)
+	}
+	merged, err := warehouse.Merge(ctx, w, in)
+	if err != nil {
+		return nil, err
+	}
+	out.Query = w.Dialect().Select(merged.Version)
+	return out, nil
+}
+
+// KnownToDiffer is what may differ between a stream at its source and its published table, the right side of the comparison,
+// though nothing is wrong. Rows that soft deletes have marked are taken out of the table: the source has them no more.
+func KnownToDiffer(d *warehouse.Dialect, n *models.Node, m *load.Manifest, table *reconcile.Side) reconcile.Known {
+	return knownToDiffer(d, n, table, kept(n, m), false)
+}
+
+// knownToDiffer is KnownToDiffer with the files of quarantined rows. sameState says that the source was read in the state that
+// the table shows.
+func knownToDiffer(d *warehouse.Dialect, n *models.Node, table *reconcile.Side, quarantined []warehouse.File, sameState bool) reconcile.Known {
+	s := n.Stream
+	appends := s.Mode == string(extract.Append)
+	known := reconcile.Known{KeepsGone: appends || s.Mode == string(extract.Incremental) && s.Deletes == models.DeletesIgnored}
+	if appends || !sameState { // an append stream stops at the safe edge of its cursor, behind which the source may have rows already
+		known.Newer = s.Cursor
+	}
+	if s.Deletes == models.DeletesSoft && slices.ContainsFunc(table.Columns, func(c warehouse.Column) bool { return c.Name == models.DeletedAt }) {
+		table.Query = fmt.Sprintf("SELECT * FROM (\n%s\n) AS t WHERE %s IS NULL", table.Query, d.QuoteIdent(models.DeletedAt))
+		table.Columns = slices.DeleteFunc(slices.Clone(table.Columns), func(c warehouse.Column) bool { return c.Name == models.DeletedAt })
+	}
+	if len(quarantined) > 0 {
+		known.Diverted = &reconcile.Side{Name: n.Name() + models.QuarantineSuffix, Columns: table.Columns, Query: d.Scan(quarantined, table.Columns)}
+	}
+	return known
+}
+
+// kept are the files of the rows of a node that are published as quarantined.
+func kept(n *models.Node, m *load.Manifest) []warehouse.File {
+	t := m.Table(warehouse.Name{Schema: n.Schema, Table: n.Table + models.QuarantineSuffix})
+	if t == nil {
+		return nil
+	}
+	return t.Base
+}

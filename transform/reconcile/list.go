@@ -1,0 +1,161 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/millrace/millrace/warehouse"
+)
+
+// This file lists the differences: one row for each missing or extra row, as JSON, and for each value that differs.
+
+// list writes all differences to one file and fetches some of them.
+func (r *running) list(ctx context.Context, missing, extra, pairs string) error {
+	const free = " WHERE " + unexcused
+	selects := []string{r.lonely("missing", missing+free, true), r.lonely("extra", extra, false)}
+	for _, p := range r.rest {
+		if p.result.Different > 0 {
+			selects = append(selects, r.changed(p, pairs+free))
+		}
+	}
+	f, err := r.w.Write(ctx, strings.Join(selects, "\nUNION ALL\n"), filepath.Join(r.Dir, "differences.parquet"))
+	if err != nil {
+		return fmt.Errorf("list differences: %w", err)
+	}
+	if f.Rows == 0 {
+		return nil
+	}
+	r.out.List = &f
+	return r.sample(ctx, r.d.Files([]string{f.Path}))
+}
+
+// names are those of the list's own columns, beside those of the key: difference, column, left, right.
+func (r *running) names() (all [4]string) {
+	for i, name := range []string{"difference", "column", "left", "right"} {
+		for containsFold(r.Key, name) {
+			name += "_"
+		}
+		all[i] = name
+	}
+	return all
+}
+
+// shown is a value of a column for people: as it is compared, or masked.
+func (p *pair) shown(sql string) string {
+	if p.result.secret {
+		return "CASE WHEN " + sql + " IS NOT NULL THEN '***' END"
+	}
+	return sql
+}
+
+// keyItems are the key's columns under their names.
+func (r *running) keyItems() string {
+	items := ""
+	for _, p := range r.key {
+		items += p.shown(p.as()) + " AS " + r.d.QuoteIdent(p.result.Name) + ", "
+	}
+	return items
+}
+
+// lonely lists rows that one side has.
+func (r *running) lonely(what, from string, left bool) string {
+	var items, keys []string
+	for _, p := range r.all() {
+		value := p.shown(p.as())
+		if p.kind.Name == "DECIMAL" && !p.result.Key { // JSON would have it as a float
+			value = "CAST(" + value + " AS VARCHAR)"
+		}
+		items = append(items, value+" AS "+r.d.QuoteIdent(p.result.Name))
+	}
+	for _, p := range r.key {
+		keys = append(keys, "t."+r.d.QuoteIdent(p.result.Name)+", ")
+	}
+	n := r.names()
+	row, none := "CAST("+r.d.JSON("t")+" AS VARCHAR)", "CAST(NULL AS VARCHAR)"
+	l, g := row, none
+	if !left {
+		l, g = none, row
+	}
+	return fmt.Sprintf("SELECT '%s' AS %s, %s%s AS %s, %s AS %s, %s AS %s FROM (SELECT %s FROM %s) AS t", what, r.d.QuoteIdent(n[0]),
+		strings.Join(keys, ""), none, r.d.QuoteIdent(n[1]), l, r.d.QuoteIdent(n[2]), g, r.d.QuoteIdent(n[3]), strings.Join(items, ", "), from)
+}
+
+// changed lists the pairs of which a column differs.
+func (r *running) changed(p *pair, from string) string {
+	n := r.names()
+	value := func(side string) string { return "CAST(" + p.shown(side+p.as()) + " AS VARCHAR)" }
+	return fmt.Sprintf("SELECT 'different' AS %s, %s%s AS %s, %s AS %s, %s AS %s FROM %s AND (%s)", r.d.QuoteIdent(n[0]), r.keyItems(),
+		r.d.QuoteLiteral(p.result.Name), r.d.QuoteIdent(n[1]), value("l_"), r.d.QuoteIdent(n[2]), value("r_"), r.d.QuoteIdent(n[3]), from, r.differ(p))
+}
+
+// cellText is how much of a value a sample shows.
+const cellText = 200
+
+// sample fetches a few differences of each sort, in the order of the key.
+func (r *running) sample(ctx context.Context, list string) error {
+	if r.Limit == 0 {
+		return nil
+	}
+	n := r.names()
+	names := []string{n[0]}
+	for _, p := range r.key {
+		names = append(names, p.result.Name)
+	}
+	order := append(names[1:len(names):len(names)], n[1], n[2], n[3])
+	names = append(names, n[1:]...)
+	var items []string
+	for _, name := range names {
+		items = append(items, fmt.Sprintf("left(CAST(%s AS VARCHAR), %d)", r.d.QuoteIdent(name), cellText+1))
+	}
+	found := map[string][][]*string{}
+	sorts := []string{"missing", "extra", "different"}
+	for _, sort := range sorts {
+		answer, err := r.w.Query(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE %s = '%s' ORDER BY %s LIMIT %d",
+			strings.Join(items, ", "), list, r.d.QuoteIdent(n[0]), sort, r.d.Idents(order), r.Limit))
+		if err != nil {
+			return fmt.Errorf("fetch differences: %w", err)
+		}
+		found[sort] = cells(answer)
+	}
+	r.out.Sample = &Sample{Columns: names}
+	for _, share := range shares(r.Limit, len(found["missing"]), len(found["extra"]), len(found["different"])) {
+		r.out.Sample.Rows = append(r.out.Sample.Rows, found[sorts[0]][:share]...)
+		sorts = sorts[1:]
+	}
+	return nil
+}
+
+func cells(answer *warehouse.Result) [][]*string {
+	var rows [][]*string
+	for _, row := range answer.Rows {
+		cells := make([]*string, len(row))
+		for i, v := range row {
+			if t := text(v); t != nil {
+				if runes := []rune(*t); len(runes) > cellText {
+					*t = string(runes[:cellText]) + "…"
+				}
+				cells[i] = t
+			}
+		}
+		rows = append(rows, cells)
+	}
+	return rows
+}
+
+// shares divides a limit among those that there are: one for each in turn.
+func shares(limit int, have ...int) []int {
+	out := make([]int, len(have))
+	for given := true; given; {
+		given = false
+		for i := range have {
+			if limit > 0 && out[i] < have[i] {
+				out[i]++
+				limit--
+				given = true
+			}
+		}
+	}
+	return out
+}
