@@ -218,6 +218,9 @@ func (a *app) printChecked(found *pipeline.Checked) error {
 	}
 	line := fmt.Sprintf("%s; %d pass, %d warn, %d fail, %d could not be run", plural(len(found.Checks), "check"),
 		counts[check.StatusPass], counts[check.StatusWarn], counts[check.StatusFail], counts[check.StatusError])
+	if n := counts[check.StatusSkipped]; n > 0 {
+		line += fmt.Sprintf(", %d not compared", n)
+	}
 	if found.Snapshot > 0 {
 		line = fmt.Sprintf("snapshot %d: %s", found.Snapshot, line)
 	}

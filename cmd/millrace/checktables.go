@@ -153,7 +153,7 @@ func tableName(path string) string {
 		return table.String()
 	}
 	name := filepath.Base(path)
-	for textFile(name) || fileFormat(name) != "" {
+	for textFile(name) || isParquet(name) {
 		name = strings.TrimSuffix(name, filepath.Ext(name))
 	}
 	name = strings.Trim(strings.Map(func(c rune) rune {
@@ -174,7 +174,7 @@ func meaningIn(dir string) func(string) (models.PathMeaning, error) {
 	return func(path string) (models.PathMeaning, error) {
 		_, _, isDatabase := databaseTable(path)
 		switch {
-		case isDatabase || fileFormat(path) == "read_parquet":
+		case isDatabase || isParquet(path):
 			return models.PathMeaning{}, nil
 		case !textFile(path):
 			return models.PathMeaning{}, fmt.Errorf("%q is no table: name Parquet, CSV, TSV or JSON files, a table of a DuckDB file such as shop.duckdb:main.orders, or write a source with its type", path)
@@ -184,6 +184,31 @@ func meaningIn(dir string) func(string) (models.PathMeaning, error) {
 			options.(*files.Options).Root, stream.(*files.StreamOptions).Path = root, pattern
 		}}, nil
 	}
+}
+
+// textTable reads a CSV or JSON file as the files source does, which tells a header from a row and a record that is no row by
+// its line, into Parquet files below dir, which w may touch.
+func (a *app) textTable(ctx context.Context, w warehouse.Warehouse, path, dir string) (*pipeline.AtSource, error) {
+	in, err := a.loading(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	if in.Dir, err = os.Getwd(); err != nil {
+		return nil, err
+	}
+	p, problems := models.GivenTables(in, models.TablesFile{Name: path, Path: meaningIn(in.Dir)}, []models.Given{{Table: tableName(path), From: path}})
+	if err := a.usable(problems); err != nil {
+		return nil, err
+	}
+	e, err := a.bareEngine(p)
+	if err != nil {
+		return nil, err
+	}
+	got, err := e.AtSource(ctx, w, p.Nodes[0], nil, dir)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return got, nil
 }
 
 func absolute(dir, path string) string {

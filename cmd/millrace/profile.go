@@ -123,7 +123,7 @@ func (t *profiled) open(ctx context.Context, name string) error {
 	if file, table, ok := databaseTable(name); ok && (exists(file) || file != name) { // else it is table db of a schema
 		return t.openDatabase(ctx, file, table)
 	}
-	if fileFormat(name) != "" {
+	if isParquet(name) || textFile(name) {
 		return t.openFile(ctx, name)
 	}
 	return t.openPublished(ctx, name)
@@ -154,9 +154,15 @@ func (t *profiled) openFile(ctx context.Context, path string) error {
 	}
 	t.engine, t.closers = w, append(t.closers, w.Close)
 	t.cfg.Query = "SELECT * FROM " + warehouse.DuckDB.Files([]string{path})
-	if fileFormat(path) == "read_csv" { // parsed once, and all of it looked at for the types
-		t.stage()
-		t.cfg.Query = readCSV(path)
+	if textFile(path) {
+		got, err := t.textTable(ctx, w, path, filepath.Join(t.temp, "text"))
+		if err != nil {
+			return err
+		}
+		if got.Rejected > 0 {
+			t.note("%d of %d records cannot be read as rows: millrace check %s --check volume tells which", got.Rejected, got.Rows+got.Rejected, path)
+		}
+		t.cfg.Query = got.Query
 	}
 	if _, err := w.Describe(ctx, t.cfg.Query); err != nil {
 		return fmt.Errorf("read %s: %w", path, err)

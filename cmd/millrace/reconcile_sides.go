@@ -59,8 +59,10 @@ func (c *comparison) side(ctx context.Context, name string, other *side) (*side,
 		s, err = c.streamSide(ctx, stream, other)
 	case inDatabase && (exists(file) || file != name): // else it is table db of a schema
 		s, err = c.databaseSide(ctx, name, file, table)
-	case fileFormat(name) != "":
-		s, err = c.fileSide(ctx, name)
+	case isParquet(name):
+		s, err = c.parquetSide(name)
+	case textFile(name):
+		s, err = c.textSide(ctx, name)
 	default:
 		s, err = c.publishedSide(ctx, name)
 	}
@@ -99,30 +101,37 @@ func (c *comparison) stage(ctx context.Context, w interface {
 	return &side{Side: reconcile.Side{Query: "SELECT * FROM " + warehouse.DuckDB.Files([]string{f.Path})}}, nil
 }
 
-// fileSide is a Parquet file, read where it lies, or a CSV file, parsed once, of which all is looked at for the types.
-func (c *comparison) fileSide(ctx context.Context, name string) (*side, error) {
+// parquetSide is a Parquet file, read where it lies.
+func (c *comparison) parquetSide(name string) (*side, error) {
 	path, err := readable(name)
 	if err != nil {
 		return nil, err
 	}
-	if fileFormat(path) == "read_parquet" {
-		return &side{Side: reconcile.Side{Query: "SELECT * FROM " + warehouse.DuckDB.Files([]string{path})}, files: []string{path}}, nil
+	return &side{Side: reconcile.Side{Query: "SELECT * FROM " + warehouse.DuckDB.Files([]string{path})}, files: []string{path}}, nil
+}
+
+// textSide is a CSV or JSON file. A record of it that is no row would be missing without a word.
+func (c *comparison) textSide(ctx context.Context, name string) (*side, error) {
+	if _, err := readable(name); err != nil {
+		return nil, err
 	}
 	cfg, err := c.settings()
 	if err != nil {
 		return nil, err
 	}
-	cfg.Files = []string{path}
 	w, err := engine.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	defer w.Close()
-	s, err := c.stage(ctx, w, readCSV(path))
+	got, err := c.textTable(ctx, w, name, filepath.Join(c.temp, fmt.Sprintf("text-%d", c.sides)))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+		return nil, err
 	}
-	return s, nil
+	if got.Rejected > 0 {
+		return nil, &advice{fmt.Errorf("%s: %d of %d records cannot be read as rows", name, got.Rejected, got.Rows+got.Rejected), fmt.Sprintf("millrace check %s --check volume tells which", name)}
+	}
+	return &side{Side: reconcile.Side{Query: got.Query, Columns: got.Columns}}, nil
 }
 
 // databaseSide is a table of a DuckDB file.

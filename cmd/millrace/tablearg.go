@@ -41,21 +41,9 @@ func databaseTable(name string) (file string, table warehouse.Name, ok bool) {
 	return "", warehouse.Name{}, false
 }
 
-// fileFormat is the function that reads a file of this name, "" for none.
-func fileFormat(name string) string {
-	name = strings.ToLower(name)
-	for _, packed := range []string{".gz", ".zst"} {
-		if base, ok := strings.CutSuffix(name, packed); ok && fileFormat(base) == "read_csv" {
-			return "read_csv"
-		}
-	}
-	switch filepath.Ext(name) {
-	case ".parquet", ".pq":
-		return "read_parquet"
-	case ".csv", ".tsv":
-		return "read_csv"
-	}
-	return ""
+// isParquet says whether a file of this name is one.
+func isParquet(name string) bool {
+	return slices.Contains([]string{".parquet", ".pq"}, filepath.Ext(strings.ToLower(name)))
 }
 
 // readable is the file's absolute path.
@@ -110,26 +98,21 @@ func warehouseColumns(columns []duckdb.Column) []warehouse.Column {
 	return out
 }
 
-// readCSV is a SELECT of a CSV file's rows. All of it is looked at for the types.
-func readCSV(path string) string {
-	return "SELECT * FROM read_csv(" + warehouse.DuckDB.QuoteLiteral(warehouse.Globless(path)) + ", sample_size = -1)"
-}
-
 // textFile says whether the files source reads a file of this name.
 func textFile(name string) bool {
 	switch filepath.Ext(strings.ToLower(name)) {
-	case ".json", ".jsonl", ".ndjson", ".arrow":
+	case ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".arrow":
 		return true
 	case ".gz", ".zst":
 		return textFile(strings.TrimSuffix(name, filepath.Ext(name)))
 	}
-	return fileFormat(name) == "read_csv"
+	return false
 }
 
 // isTableArg says whether an argument looks like a file, or a table of one.
 func isTableArg(arg string) bool {
 	file, _, ok := databaseTable(arg)
-	return fileFormat(arg) != "" || textFile(arg) || ok && (exists(file) || file != arg)
+	return isParquet(arg) || textFile(arg) || ok && (exists(file) || file != arg)
 }
 
 // openDatabase opens the DuckDB file of a table, for reading, and gives the SELECT of the table's rows. The caller closes it.
