@@ -54,6 +54,7 @@ type Stream struct {
 	Fresh   bool     // nothing is published that the window's rows are added to
 	Known   []Column // columns of the published version: what an unpinned stream must keep to
 	Closed  bool     // columns beyond Known are left out of what is published: no row is to be read again for them
+	Types   []Column // columns by the project's contract: a source of texts reads them as these, where nothing is pinned
 	Options any      // the source's own keys: a pointer of the type that Spec.StreamOptions made
 }
 

@@ -314,7 +314,7 @@ func (x *extraction) strayed(w *extract.Window, parts []journal.Part) bool {
 
 // asked is the stream as the source contract wants it.
 func (x *extraction) asked() extract.Stream {
-	asked := asStream(x.node.Stream)
+	asked := asked(x.node)
 	asked.Fresh = x.before == nil
 	asked.Known, asked.Closed = x.known(), x.node.Stream.OnSchemaChange == models.SchemaDiscards
 	return asked
@@ -340,7 +340,11 @@ func (x *extraction) reconcileDue() bool {
 // as ***: they decide who reads, not what.
 func (x *extraction) definition() string {
 	s := x.node.Stream
-	text, err := json.Marshal([]any{s.StreamKeys, s.Options, x.readFrom(), s.Source.Options})
+	what := []any{s.StreamKeys, s.Options, x.readFrom(), s.Source.Options}
+	if types := asked(x.node).Types; len(types) > 0 {
+		what = append(what, types)
+	}
+	text, err := json.Marshal(what)
 	if err != nil {
 		panic(fmt.Sprintf("stream options are not JSON: %v", err)) // plain structs of ours: a bug
 	}

@@ -39,7 +39,7 @@ func (e *Engine) fetch(ctx context.Context, n *models.Node, source extract.Sourc
 	}
 	r := &run{Engine: e, nodes: []*models.Node{n}, results: map[string]*result{}, spent: map[string]time.Duration{}}
 	x := &extraction{run: r, node: n, source: source, step: &journal.Step{}, parallel: 1}
-	asked := asStream(n.Stream)
+	asked := asked(n)
 	asked.Mode, asked.Fresh, asked.Deletes = extract.Full, true, false
 	for try := 1; ; try++ {
 		got, err := x.fetchOnce(ctx, asked, filepath.Join(dir, fmt.Sprint(try)))

@@ -37,6 +37,17 @@ func checker(s extract.Spec) func(any, []*models.Stream) []models.Finding {
 }
 
 // asStream is a stream of the project as the source contract has it.
+// asked is the node's stream with the types of its contract.
+func asked(n *models.Node) extract.Stream {
+	s := asStream(n.Stream)
+	if c := n.Contract(); c != nil {
+		for _, column := range c.Columns {
+			s.Types = append(s.Types, extract.Column{Name: column.Name, Type: column.Type})
+		}
+	}
+	return s
+}
+
 func asStream(st *models.Stream) extract.Stream {
 	return extract.Stream{Name: st.Name, Node: st.Source.Name + "." + st.Table, Mode: extract.Mode(st.Mode), Key: st.Key, Cursor: st.Cursor, Deletes: st.Deletes != models.DeletesIgnored, Options: st.Options}
 }

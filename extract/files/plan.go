@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -96,6 +97,19 @@ func (p *planner) known() []extract.Column {
 	return out
 }
 
+// promised are the types of columns by the stream's contract, by lower-case name: of texts, which have none of their own, where
+// the project does not pin others.
+func (p *planner) promised(format string) map[string]string {
+	types := map[string]string{}
+	if p.opt.pinned() || selfTyped(format) {
+		return types
+	}
+	for _, c := range p.stream.Types {
+		types[strings.ToLower(c.Name)] = landed(c.Type)
+	}
+	return types
+}
+
 // spread picks at most n files, the first, the last and some between.
 func spread(files []fileID, n int) []fileID {
 	if len(files) <= n {
@@ -114,6 +128,10 @@ func (p *planner) settle(out *plan, names []string, sniff func(only map[string]b
 	base := p.opt.pins()
 	if !p.opt.pinned() {
 		base = p.known()
+	}
+	promised := p.promised(out.format)
+	for i, c := range base {
+		base[i].Type = cmp.Or(promised[strings.ToLower(c.Name)], c.Type)
 	}
 	have := map[string]bool{}
 	for _, c := range base {
@@ -142,6 +160,9 @@ func (p *planner) settle(out *plan, names []string, sniff func(only map[string]b
 			}
 			delete(unknown, low)
 			g := types[low]
+			if promised[low] != "" {
+				g = guess{typ: promised[low]}
+			}
 			if g.typ == "" {
 				g.typ = "VARCHAR"
 			}
