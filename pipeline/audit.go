@@ -276,7 +276,7 @@ func (a *audit) judge(ctx context.Context, v *warehouse.Version, checks []*model
 		if err != nil {
 			return err
 		}
-		t.From, t.Files, t.Exact = a.Warehouse.Dialect().Files([]string{f.Path}), []warehouse.File{f}, true
+		t.From, t.Files, t.Exact = a.Warehouse.Dialect().Files([]string{f.Path})+" AS "+a.Warehouse.Dialect().QuoteIdent(t.Name), []warehouse.File{f}, true
 	}
 	checks, reconciling := apartReconciling(checks)
 	results, metrics, err := a.Count(ctx, t, checks)

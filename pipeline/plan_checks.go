@@ -51,7 +51,7 @@ func (pl *planning) bindChecks(ctx context.Context, b *transform.Builder, n *mod
 			}
 			return b.Warehouse.Dialect().Table(nameOf(p)), nil
 		}}
-	wrong, err := r.Bind(ctx, check.Table{From: b.Warehouse.Dialect().Table(nameOf(n)), Columns: columns}, checks)
+	wrong, err := r.Bind(ctx, check.Table{From: b.Warehouse.Dialect().Table(nameOf(n)), Name: n.Table, Columns: columns}, checks)
 	for _, res := range wrong {
 		one.CheckProblems = append(one.CheckProblems, CheckProblem{Check: res.Name, Error: pl.redact(res.Message), At: res.Pos})
 	}

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -18,7 +19,7 @@ func (r *Runner) Bind(ctx context.Context, t Table, checks []*models.Check) ([]R
 		if check.Kind == models.KindContract || check.Kind == "reconcile" {
 			continue // they compare columns and rows with others'
 		}
-		it, err := c.item(i, check)
+		it, err := c.item(ctx, i, check)
 		switch {
 		case err != nil:
 		case check.Kind == "sql":
@@ -39,7 +40,7 @@ func (r *Runner) Bind(ctx context.Context, t Table, checks []*models.Check) ([]R
 		} // else the engine cannot tell: it may touch fewer files than that of a run
 	}
 	// One row of NULLs: constants that cannot be read as a column's type are only found where there is a row.
-	c.table.From = "(SELECT t.* FROM (SELECT 1) AS one LEFT JOIN " + t.From + " AS t ON false) AS t"
+	c.table.From = "(SELECT t.* FROM (SELECT 1) AS one LEFT JOIN " + t.From + " AS t ON false) AS " + c.Warehouse.Dialect().QuoteIdent(cmp.Or(t.Name, "t"))
 	if err := c.scan(ctx, scan); err != nil {
 		return nil, err
 	}

@@ -309,9 +309,53 @@ func TestDrift(t *testing.T) {
 		if res[0].Status != StatusFail || res[1].Status != StatusPass {
 			t.Errorf("%s: %s; %s", column, res[0].Message, res[1].Message)
 		}
+		if res := l.count(t, Table{From: "(" + before + ") AS t", Columns: l.table(t, before).Columns, Before: "SELECT 'text' AS " + column + ", 1 AS other"}); column != "s" && !strings.Contains(res[0].Message, "in the version before and is") {
+			t.Errorf("%s was a text: %+v", column, res[0])
+		}
 		for _, none := range []string{"", "SELECT 1 AS other", "SELECT * FROM (" + before + ") WHERE false"} {
 			if res := judge(before, none); res[0].Status != StatusPass || !strings.HasPrefix(res[0].Message, "not judged: ") {
 				t.Errorf("%s against %q: %+v", column, none, res[0])
+			}
+		}
+	}
+}
+
+// TestDriftIn: only the rows that where: leaves are compared, a condition that cannot be asked is an error, and in few rows
+// chance is no drift.
+func TestDriftIn(t *testing.T) {
+	l := open(t, "distribution: { column: n, metric: drift, where: \"land = 'NO'\" }", "distribution: { column: n, metric: drift, where: nosuch > 1 }", "distribution: { column: n, metric: drift, where: n > 1e9 }")
+	before := "SELECT i AS n, CASE WHEN i % 20 = 0 THEN 'NO' ELSE 'SE' END AS land FROM range(20000) t(i)"
+	table := l.table(t, "SELECT n + CASE WHEN land = 'NO' THEN 100000 ELSE 0 END AS n, land FROM ("+before+")")
+	table.Before = before
+	res := l.count(t, table)
+	if res[0].Status != StatusFail || res[1].Status != StatusError || !strings.HasPrefix(res[2].Message, "not judged") {
+		t.Errorf("%+v", res)
+	}
+	l = open(t, "distribution: { column: n, metric: drift }", "distribution: { column: s, metric: drift }")
+	for seed := range 20 {
+		few := func(seed int) string {
+			return fmt.Sprintf("SELECT hash(i + %d) %% 1000 AS n, 'v' || hash(i + %[1]d) %% 50 AS s FROM range(%d) t(i)", seed*1000, 30+seed*20)
+		}
+		table := l.table(t, few(seed))
+		table.Before = few(seed + 100)
+		for _, res := range l.count(t, table) {
+			if res.Status != StatusPass {
+				t.Errorf("%s", res.Message)
+			}
+		}
+	}
+}
+
+// TestOwnNames: conditions may call the table by its name, and its columns may be called as the columns that are made beside them.
+func TestOwnNames(t *testing.T) {
+	l := open(t, "expression: t.a > 2", "accepted_values: { column: a, values: [3, 4, 9] }", "expression: row_number() over () > 2", "expression: \"NOT EXISTS (SELECT 1 FROM range(3) r(x) WHERE x = t.a)\"")
+	for _, own := range []string{"_millrace_fails_1", "_Millrace_fails_2", "_millrace_file"} {
+		table := l.table(t, "SELECT i AS a, false AS "+own+" FROM range(5) t(i)")
+		table.Name, table.From = "t", table.From+" AS t"
+		res := l.count(t, table)
+		for i, want := range []int64{3, 3, 0, 3} {
+			if i == 2 && res[i].Status != StatusError || i != 2 && (res[i].Failing != want || res[i].Sample == nil || len(res[i].Sample.Rows) != int(want)) {
+				t.Errorf("%s: %+v", own, res[i])
 			}
 		}
 	}

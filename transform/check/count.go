@@ -1,9 +1,11 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -62,7 +64,7 @@ func (c *counting) run(ctx context.Context) error {
 			c.set(i, FitTable(check.Node, contract, c.table.Columns).Result(check))
 			continue
 		}
-		it, err := c.item(i, check)
+		it, err := c.item(ctx, i, check)
 		if err != nil {
 			if !own(ctx, err) {
 				return err
@@ -106,8 +108,11 @@ func (c *counting) run(ctx context.Context) error {
 
 func (c *counting) set(i int, r Result) { c.results[i] = &r }
 
+// windows matches conditions that may have window functions.
+var windows = regexp.MustCompile(`(?i)\bover\b`)
+
 // item compiles one check.
-func (c *counting) item(i int, check *models.Check) (item, error) {
+func (c *counting) item(ctx context.Context, i int, check *models.Check) (item, error) {
 	it := item{at: i}
 	if !check.ByRow() {
 		return c.figure(it, check)
@@ -115,6 +120,11 @@ func (c *counting) item(i int, check *models.Check) (item, error) {
 	rule, err := c.compiler(c.table).rule(check)
 	if err != nil {
 		return it, err
+	}
+	if windows.MatchString(rule.fails) { // which could be counted, but no query would show the rows
+		if _, err := c.Warehouse.Describe(ctx, c.failing(rule)); err != nil {
+			return it, err
+		}
 	}
 	it.rule = rule
 	it.done = func(_ context.Context, values []any) error {
@@ -252,15 +262,20 @@ func (c *counting) scan(ctx context.Context, items []item) error {
 func (c *counting) aggregates(items []item) (sql string, lengths []int) {
 	d := c.Warehouse.Dialect()
 	inner, outer := []string{"*"}, []string{"count(*)"}
-	from := c.table.From
-	placed := c.table.Exact && len(c.table.Files) > 0 && !slices.ContainsFunc(c.table.Columns, func(k warehouse.Column) bool { return strings.EqualFold(k.Name, warehouse.PositionRow) })
+	from, prefix := c.table.From, "_millrace_fails_"
+	for c.has(func(name string) bool { return strings.HasPrefix(strings.ToLower(name), prefix) }) {
+		prefix += "_"
+	}
+	placed := c.table.Exact && len(c.table.Files) > 0 && !c.has(func(name string) bool {
+		return strings.EqualFold(name, warehouse.PositionRow) || strings.EqualFold(name, warehouse.PositionFile)
+	})
 	if placed {
-		from = "(\n" + d.ScanAt(c.table.Files, c.table.Columns) + "\n) AS f"
+		from = c.filed()
 	}
 	for _, it := range items {
 		exprs := it.exprs
 		if it.rule != nil {
-			fails := d.QuoteIdent(fmt.Sprintf("_millrace_fails_%d", len(inner)))
+			fails := d.QuoteIdent(prefix + fmt.Sprint(len(inner)))
 			inner = append(inner, "("+it.rule.fails+") AS "+fails)
 			exprs = []string{d.CountIf(fails)}
 			if it.rule.values != "" {
@@ -273,6 +288,17 @@ func (c *counting) aggregates(items []item) (sql string, lengths []int) {
 		outer, lengths = append(outer, exprs...), append(lengths, len(exprs))
 	}
 	return "SELECT " + strings.Join(outer, ", ") + " FROM (SELECT " + strings.Join(inner, ",\n  ") + "\nFROM " + from + ") AS t", lengths
+}
+
+// has says whether the name of one of the table's columns is such.
+func (c *counting) has(such func(name string) bool) bool {
+	return slices.ContainsFunc(c.table.Columns, func(k warehouse.Column) bool { return such(k.Name) })
+}
+
+// filed is the table as its files, with the place of each row. Conditions may call it by its name, as they may the table.
+func (c *counting) filed() string {
+	d := c.Warehouse.Dialect()
+	return "(\n" + d.ScanAt(c.table.Files, c.table.Columns) + "\n) AS " + d.QuoteIdent(cmp.Or(c.table.Name, "t"))
 }
 
 // mostPlaced is how many failing rows a scan of all rows takes down.

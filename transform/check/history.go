@@ -345,18 +345,17 @@ func mad(v []float64) float64 {
 }
 
 // The usual bounds of PSI, by Siddiqi, Credit Risk Scorecards (2006): less than PSIModerate is no shift worth naming, more
-// than PSILarge a large one. They ignore the number of rows: of a few hundred, chance alone can bring about PSIModerate
-// (Yurdakul and Naranjo, Journal of Risk Model Validation 14, 2020).
+// than PSILarge a large one. They ignore the number of rows: see chance.
 const (
 	PSIModerate = 0.1
 	PSILarge    = 0.25
 )
 
-// PSI is the population stability index: how far the shares of classes have moved. Counts do as well as shares: each vector
-// is divided by its sum; a class that one vector lacks has none. The index has no value for empty classes: they count as
-// 0.01 % of the rows, so that one row in a new class of a large table stays small.
+// PSI is the population stability index: how far the shares of classes have moved. The vectors count the rows of
+// each class; a class that one vector lacks has none. The index has no value for empty classes: they count as half a row, and as
+// 0.01 % of the rows at least, so that one row in a new class of a large table stays small.
 func PSI(expected, actual []float64) float64 {
-	const floor = 0.0001
+	const least = 0.0001
 	sum := func(v []float64) (total float64) {
 		for _, x := range v {
 			total += max(0, x)
@@ -365,7 +364,11 @@ func PSI(expected, actual []float64) float64 {
 	}
 	e, a := sum(expected), sum(actual)
 	share := func(v []float64, i int, total float64) float64 {
-		if i >= len(v) || total == 0 {
+		if total == 0 {
+			return least
+		}
+		floor := max(least, 0.5/total)
+		if i >= len(v) {
 			return floor
 		}
 		return max(floor, v[i]/total)

@@ -279,16 +279,17 @@ func TestPSI(t *testing.T) {
 		expected, actual []float64
 		low, high        float64
 	}{
-		{"nothing changed", []float64{0.2, 0.3, 0.5}, []float64{0.2, 0.3, 0.5}, 0, 1e-12},
+		{"nothing changed", []float64{2000, 3000, 5000}, []float64{2000, 3000, 5000}, 0, 1e-12},
 		{"counts, of a table twice as large", []float64{20, 30, 50}, []float64{40, 60, 100}, 0, 1e-12},
-		{"a small shift", []float64{0.25, 0.25, 0.25, 0.25}, []float64{0.3, 0.25, 0.25, 0.2}, 0.01, PSIModerate},
-		{"0.5/0.5 to 0.6/0.4 by hand: 0.1 ln 1.2 - 0.1 ln 0.8", []float64{0.5, 0.5}, []float64{0.6, 0.4}, 0.0405, 0.0406},
-		{"a large shift", []float64{0.25, 0.25, 0.25, 0.25}, []float64{0.6, 0.2, 0.1, 0.1}, PSILarge, 2},
-		{"one row in a new class", []float64{0.5, 0.5, 0}, []float64{0.5, 0.4999, 0.0001}, 0, 1e-6},
-		{"a class that is gone", []float64{0.5, 0.5}, []float64{1, 0}, PSILarge, 10},
-		{"a class that only one has", []float64{0.5, 0.5}, []float64{0.4, 0.4, 0.2}, PSILarge, 10},
+		{"a small shift", []float64{2500, 2500, 2500, 2500}, []float64{3000, 2500, 2500, 2000}, 0.01, PSIModerate},
+		{"0.5/0.5 to 0.6/0.4 by hand: 0.1 ln 1.2 - 0.1 ln 0.8", []float64{50, 50}, []float64{60, 40}, 0.0405, 0.0406},
+		{"a large shift", []float64{25, 25, 25, 25}, []float64{60, 20, 10, 10}, PSILarge, 2},
+		{"one row in a new class", []float64{5000, 5000, 0}, []float64{5000, 4999, 1}, 0, 1e-6},
+		{"a class that is gone", []float64{50, 50}, []float64{100, 0}, PSILarge, 10},
+		{"a class that only one has", []float64{50, 50}, []float64{40, 40, 20}, PSILarge, 10},
 		{"both empty", nil, nil, 0, 0},
-		{"no rows before", nil, []float64{1, 2}, PSILarge, 100},
+		{"one of few rows in a new class", []float64{10, 10, 0}, []float64{10, 9, 1}, 0, PSIModerate},
+		{"no rows before", nil, []float64{100, 200}, PSILarge, 100},
 	}
 	for _, c := range cases {
 		got, back := PSI(c.expected, c.actual), PSI(c.actual, c.expected)

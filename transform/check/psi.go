@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -16,48 +17,70 @@ const (
 	driftValues  = 50
 )
 
-// drift compares the values of a column with those of the version before, class by class.
+// drift compares the values of a column with those of the version before, class by class, in rows that the check is about.
 func (c *counting) drift(ctx context.Context, check *models.Check, args *models.Distribution, res *Result) error {
 	res.Checked, res.How, res.Expected = c.rows, HowQuery, "at most "+figure(driftLimit(args))
-	now, typ, err := c.columnWhere(check)
+	column, err := c.compiler(c.table).column(check.Columns[0])
 	if err != nil {
 		return err
 	}
-	before, why := c.driftBefore(ctx, check)
+	value := c.Warehouse.Dialect().QuoteIdent(column.Name)
+	now := about(check, value, c.table.From)
+	if _, err := c.Warehouse.Describe(ctx, now); err != nil {
+		return err
+	}
+	before, was, why, err := c.driftBefore(ctx, check, value)
+	if err != nil {
+		return err
+	}
+	classes := c.driftValues
+	switch ranges := isNumeric(column.Type) || isTime(column.Type); {
+	case why != "":
+	case ranges && isNumeric(was) == isNumeric(column.Type) && isTime(was) == isTime(column.Type):
+		classes = c.driftRanges
+	case ranges || isNumeric(was) || isTime(was):
+		why = fmt.Sprintf("%s was %s in the version before and is %s", check.Columns[0], was, column.Type)
+	}
 	if why != "" {
 		res.Message = "not judged: " + why
 		return nil
 	}
-	classes := c.driftValues
-	if isNumeric(typ) || isTime(typ) {
-		classes = c.driftRanges
-	}
-	then, here, err := classes(ctx, typ, now, before)
+	then, here, err := classes(ctx, column.Type, now, before)
 	if err != nil {
 		return err
 	}
 	if sum(then) == 0 || sum(here) == 0 {
-		res.Message = "not judged: one of the two versions has no rows"
+		res.Message = "not judged: one of the two versions has no such rows"
 		return nil
 	}
-	c.judgeDrift(check, args, res, PSI(then, here))
+	c.judgeDrift(check, args, res, PSI(then, here), chance(then, here))
 	return nil
 }
 
-// driftBefore is the version before as a table expression, or why there is nothing to compare with.
-func (c *counting) driftBefore(ctx context.Context, check *models.Check) (from, why string) {
+// about is a SELECT of the value, as v, in the rows that the check is about.
+func about(check *models.Check, value, from string) string {
+	query := "SELECT " + value + " AS v FROM " + from
+	if check.Where != "" {
+		query += " WHERE " + check.Where + "\n"
+	}
+	return query
+}
+
+// driftBefore is the same SELECT of the version before and the type of its values, or why there is nothing to compare with. What
+// is wrong with the check itself the new version has told.
+func (c *counting) driftBefore(ctx context.Context, check *models.Check, value string) (query, typ, why string, err error) {
 	if c.table.Before == "" {
-		return "", "there is no version before"
+		return "", "", "there is no version before", nil
 	}
-	from = "(\n" + c.table.Before + "\n) AS b"
-	probe, _, err := c.columnWhere(check)
-	if err == nil {
-		_, err = c.Warehouse.Describe(ctx, "SELECT "+probe+" FROM "+from)
+	query = about(check, value, "(\n"+c.table.Before+"\n) AS "+c.Warehouse.Dialect().QuoteIdent(cmp.Or(c.table.Name, "t")))
+	columns, err := c.Warehouse.Describe(ctx, query)
+	switch {
+	case err == nil:
+		return query, columns[0].Type, "", nil
+	case own(ctx, err):
+		return "", "", "the version before has other columns", nil
 	}
-	if err != nil {
-		return "", "the version before has other columns"
-	}
-	return from, ""
+	return "", "", "", err
 }
 
 func driftLimit(args *models.Distribution) float64 {
@@ -67,9 +90,18 @@ func driftLimit(args *models.Distribution) float64 {
 	return PSILarge
 }
 
-func (c *counting) judgeDrift(check *models.Check, args *models.Distribution, res *Result, psi float64) {
+// chance is how much drift random parts of the same rows show, but for one time in a thousand: the index of two samples, divided by
+// 1/n + 1/m, is about a chi-squared variable with one degree of freedom less than there are classes (Yurdakul and Naranjo, Journal
+// of Risk Model Validation 14, 2020).
+func chance(then, here []float64) float64 {
+	freedom := float64(len(then) - 1)
+	return (1/sum(then) + 1/sum(here)) * (freedom + 3.1*math.Sqrt(2*freedom) + 4)
+}
+
+func (c *counting) judgeDrift(check *models.Check, args *models.Distribution, res *Result, psi, chance float64) {
 	found, limit := StatusPass, driftLimit(args)
 	switch {
+	case psi <= chance:
 	case psi > limit:
 		found = StatusFail
 	case args.Max == nil && psi > PSIModerate:
@@ -78,20 +110,23 @@ func (c *counting) judgeDrift(check *models.Check, args *models.Distribution, re
 	graded(res, found)
 	res.Value = &psi
 	res.Message = fmt.Sprintf("drift of %s is %s (population stability index against the version before); expected at most %s", check.Columns[0], figure(psi), figure(limit))
+	if found == StatusPass && psi > PSIModerate && psi <= chance {
+		res.Message += "; in so few rows chance brings about as much"
+	}
 	c.metrics = append(c.metrics, Metric{Name: check.Columns[0] + ":drift", Value: psi, At: c.At})
 }
 
 // driftRanges counts numbers or times by the ranges into which the version before falls.
-func (c *counting) driftRanges(ctx context.Context, typ, column, before string) (then, here []float64, err error) {
-	number := func(v string) string { return "CAST(" + v + " AS DOUBLE)" }
+func (c *counting) driftRanges(ctx context.Context, typ, now, before string) (then, here []float64, err error) {
+	number := "CAST(v AS DOUBLE)"
 	if isTime(typ) {
-		number = func(v string) string { return "epoch(CAST(" + v + " AS TIMESTAMP))" }
+		number = "epoch(CAST(v AS TIMESTAMP))"
 	}
 	var cuts []string
 	for i := 1; i < driftClasses; i++ {
 		cuts = append(cuts, fmt.Sprintf("approx_quantile(v, %g)", float64(i)/driftClasses))
 	}
-	edges, err := c.row(ctx, fmt.Sprintf("SELECT %s FROM (SELECT %s AS v FROM %s) AS q WHERE isfinite(v)", strings.Join(cuts, ", "), number(column), before))
+	edges, err := c.row(ctx, fmt.Sprintf("SELECT %s FROM (SELECT %s AS v FROM (\n%s\n) AS b) AS q WHERE isfinite(v)", strings.Join(cuts, ", "), number, before))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -103,16 +138,19 @@ func (c *counting) driftRanges(ctx context.Context, typ, column, before string) 
 		}
 	}
 	class += fmt.Sprintf(" ELSE %d END", driftClasses)
-	sides := fmt.Sprintf("SELECT %s AS v, false AS here FROM %s UNION ALL SELECT %[1]s, true FROM %[3]s", number(column), before, c.table.From)
-	return c.driftCounts(ctx, "SELECT "+class+" AS class, here FROM (\n"+sides+"\n) AS s")
+	return c.driftCounts(ctx, "SELECT "+class+" AS class, here FROM (\n"+bothSides(number, now, before)+"\n) AS s")
 }
 
 // driftValues counts values by those that are most frequent in the version before.
-func (c *counting) driftValues(ctx context.Context, _, column, before string) (then, here []float64, err error) {
-	text := "CAST(" + column + " AS VARCHAR)"
-	top := fmt.Sprintf("SELECT v, row_number() OVER (ORDER BY n DESC, v) AS class FROM (SELECT %s AS v, count(*) AS n FROM %s GROUP BY v HAVING v IS NOT NULL ORDER BY n DESC, v LIMIT %d) AS g", text, before, driftValues)
-	sides := fmt.Sprintf("SELECT %s AS v, false AS here FROM %s UNION ALL SELECT %[1]s, true FROM %[3]s", text, before, c.table.From)
-	return c.driftCounts(ctx, fmt.Sprintf("SELECT CASE WHEN s.v IS NULL THEN 0 ELSE coalesce(t.class, %d) END AS class, here FROM (\n%s\n) AS s LEFT JOIN (%s) AS t ON s.v = t.v", driftValues+1, sides, top))
+func (c *counting) driftValues(ctx context.Context, _, now, before string) (then, here []float64, err error) {
+	const text = "CAST(v AS VARCHAR)"
+	top := fmt.Sprintf("SELECT v, row_number() OVER (ORDER BY n DESC, v) AS class FROM (SELECT %s AS v, count(*) AS n FROM (\n%s\n) AS b GROUP BY 1 HAVING v IS NOT NULL ORDER BY n DESC, v LIMIT %d) AS g", text, before, driftValues)
+	return c.driftCounts(ctx, fmt.Sprintf("SELECT CASE WHEN s.v IS NULL THEN 0 ELSE coalesce(t.class, %d) END AS class, here FROM (\n%s\n) AS s LEFT JOIN (%s) AS t ON s.v = t.v", driftValues+1, bothSides(text, now, before), top))
+}
+
+// bothSides are the values of both versions, made comparable, and whether they are the new one's.
+func bothSides(value, now, before string) string {
+	return fmt.Sprintf("SELECT %s AS v, false AS here FROM (\n%s\n) AS b\nUNION ALL\nSELECT %[1]s, true FROM (\n%[3]s\n) AS n", value, before, now)
 }
 
 // driftCounts counts the rows of both sides in each class.

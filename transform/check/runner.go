@@ -29,6 +29,7 @@ type Runner struct {
 // Table is the rows that are checked.
 type Table struct {
 	From    string // a table expression
+	Name    string // that conditions may call it by: the table's without its schema
 	Columns []warehouse.Column
 	// Files hold all of the rows, and no others when Exact: their statistics say what need not be counted. Nil when unknown.
 	Files []warehouse.File
@@ -45,7 +46,7 @@ type Table struct {
 
 // VersionTable is the table of an exposed version.
 func VersionTable(d *warehouse.Dialect, v *warehouse.Version, n *models.Node) Table {
-	t := Table{From: d.Table(v.Name), Columns: v.Columns, Key: v.Key, Secret: Secrets(n)}
+	t := Table{From: d.Table(v.Name), Name: v.Name.Table, Columns: v.Columns, Key: v.Key, Secret: Secrets(n)}
 	if v.View == "" {
 		t.Files, t.Exact = v.Files(), len(v.Upserts)+len(v.Deletes) == 0
 	}

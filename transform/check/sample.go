@@ -73,7 +73,7 @@ func (c *counting) placed(check *models.Check, search string) string {
 	if err != nil {
 		return search
 	}
-	return fmt.Sprintf("SELECT * FROM (\n%s\n) AS f WHERE %s IN (%s) AND (%s)", c.Warehouse.Dialect().ScanAt(c.table.Files, c.table.Columns), warehouse.PositionRow, strings.Join(numbers, ", "), r.fails)
+	return fmt.Sprintf("SELECT * FROM %s WHERE %s IN (%s) AND (%s)", c.filed(), warehouse.PositionRow, strings.Join(numbers, ", "), r.fails)
 }
 
 // hidden are the columns of a query's answer that may show what is secret: where the table has secret columns, all but those
