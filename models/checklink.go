@@ -48,6 +48,10 @@ func (l *loader) linkChecks() {
 // linkCheck resolves what one check refers to. The places of the nodes are for singular checks.
 func (l *loader) linkCheck(w *written, place map[*Node]int) {
 	switch args := w.Args.(type) {
+	case *Distribution:
+		if slices.Contains([]string{"min", "max", "median"}, args.Metric) && w.Node.IsPII(w.Columns[0]) {
+			l.problem(w.at("metric"), "use mean, null_share or distinct_share, or a range check", "distribution: the %s of %s is the value of a row, and the column is tagged pii", args.Metric, w.Columns[0])
+		}
 	case *Relationships:
 		l.linkRelation(w, args)
 	case *Reconcile:

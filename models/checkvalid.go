@@ -31,6 +31,8 @@ func (l *loader) validColumns(w *written, spec checkKind, explicit bool) bool {
 		return l.bad(w, "column", "put a condition on rows into where:", "%s is about the whole table, not about columns", w.Kind)
 	case spec.columns == 0 && spec.short == "":
 		w.Columns = nil
+	case len(w.Columns) > 1 && twice(w.Columns) != "":
+		return l.bad(w, "columns", "name each column once", "%s names the column %s twice", w.Kind, twice(w.Columns))
 	case spec.columns == 1 && len(w.Columns) > 1:
 		return l.bad(w, "column", "write one check for each", "%s is about one column, not about %d", w.Kind, len(w.Columns))
 	case spec.columns == 1 && len(w.Columns) == 0:
@@ -39,6 +41,16 @@ func (l *loader) validColumns(w *written, spec checkKind, explicit bool) bool {
 		return l.bad(w, "", fmt.Sprintf("write - %s: id", w.Kind), "%s needs a column", w.Kind)
 	}
 	return true
+}
+
+// twice is the first name that stands in the list more than once, but for case; "" when none does.
+func twice(names []string) string {
+	for i, name := range names {
+		if slices.ContainsFunc(names[:i], func(n string) bool { return strings.EqualFold(n, name) }) {
+			return name
+		}
+	}
+	return ""
 }
 
 // validSettings checks severity, thresholds and where.
@@ -58,10 +70,50 @@ func (l *loader) validSettings(w *written, spec checkKind) bool {
 		return l.bad(w, "where", "put the condition into the query", "where has no effect on a query")
 	case w.Where != "" && w.Kind == "volume" && w.Args.(*Volume).New:
 		return l.bad(w, "where", "without new: true the rows of the table are counted, and where leaves some out", "where has no effect with new: true")
+	case !balanced(w.Where):
+		return l.bad(w, "where", "a bracket or a quote of it is not closed", "where is no condition by itself")
 	case isTemplate(w.Where):
 		return l.bad(w, "where", "write ${var:name} for a variable", "where is plain SQL: {{ … }} means nothing in it")
 	}
 	return true
+}
+
+// balanced says whether SQL closes the brackets and quotes that it opens, and no others: a condition that does not would reach into
+// the query around it.
+func balanced(sql string) bool {
+	depth := 0
+	for i := 0; i < len(sql); i++ {
+		end := -1
+		switch rest := sql[i:]; {
+		case rest[0] == '\'' || rest[0] == '"':
+			end = strings.IndexByte(rest[1:], rest[0]) + 1
+		case strings.HasPrefix(rest, "--"):
+			if end = strings.IndexByte(rest, '\n'); end < 0 {
+				end = len(rest) - 1
+			}
+		case strings.HasPrefix(rest, "/*"):
+			if end = strings.Index(rest[2:], "*/"); end >= 0 {
+				end += 3
+			} else {
+				end = 0
+			}
+		case rest[0] == '(':
+			depth++
+			continue
+		case rest[0] == ')':
+			if depth--; depth < 0 {
+				return false
+			}
+			continue
+		default:
+			continue
+		}
+		if end <= 0 {
+			return false
+		}
+		i += end
+	}
+	return depth == 0
 }
 
 func isTemplate(sql string) bool { return strings.Contains(sql, "{{") || strings.Contains(sql, "{%") }
@@ -199,6 +251,9 @@ func (a *Expression) contradiction() *contradiction {
 	if strings.TrimSpace(a.Expression) == "" {
 		return &contradiction{"expression", "write a SQL condition, such as amount > 0", "the expression is empty"}
 	}
+	if !balanced(a.Expression) {
+		return &contradiction{"expression", "a bracket or a quote of it is not closed", "it is no condition by itself"}
+	}
 	if isTemplate(a.Expression) {
 		return &contradiction{"expression", "write ${var:name} for a variable; a sql check may use templates", "it is plain SQL: {{ … }} means nothing in it"}
 	}
@@ -233,6 +288,9 @@ func (a *Distribution) contradiction() *contradiction {
 	}
 	if a.Metric == "drift" && (a.Min != nil || a.Max != nil && *a.Max <= 0) {
 		return &contradiction{"metric", "write metric: drift, max: 0.25", "drift is 0 when nothing has moved: it has a max greater than 0, and no min"}
+	}
+	if share := strings.HasSuffix(a.Metric, "_share"); share && (a.Min != nil && *a.Min > 1 || a.Max != nil && (*a.Max >= 1 || *a.Max < 0)) {
+		return &contradiction{"metric", "write max: 0.05 for 5 %", "a share is between 0 and 1: these bounds always hold, or never"}
 	}
 	if q := a.Quantile; q != nil && (a.Metric != "median" || *q < 0 || *q > 1) {
 		return &contradiction{"quantile", "write metric: median, quantile: 0.95", "quantile must be between 0 and 1, with metric: median"}

@@ -5,6 +5,8 @@ package models
 
 import (
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/secret"
@@ -203,6 +205,13 @@ func (n *Node) Check(name string) *Check {
 		}
 	}
 	return nil
+}
+
+// IsPII says whether the project tags a column as personal: its values are not shown.
+func (n *Node) IsPII(column string) bool {
+	return n != nil && slices.ContainsFunc(n.Columns, func(c Column) bool {
+		return strings.EqualFold(c.Name, column) && slices.ContainsFunc(c.Tags, func(tag string) bool { return strings.EqualFold(tag, "pii") })
+	})
 }
 
 // Materialization is how a model becomes a table.

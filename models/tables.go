@@ -129,6 +129,10 @@ func (l *loader) tableNode(name string, pos config.Pos) *Node {
 		return nil // which was told already
 	}
 	parts := NameParts(name)
+	if strings.HasSuffix(name, ".") {
+		l.problem(pos, "write file.duckdb:table", "the database has many tables: which one is meant?")
+		return nil
+	}
 	if len(parts) > 2 || slices.Contains(parts, "") {
 		l.problem(pos, "write table or schema.table; what it is called where it lies stands in from:", "%q cannot be a table's name", name)
 		return nil

@@ -7,16 +7,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/transform/check"
 )
 
 func (a *app) rejectsCommand() *cobra.Command {
 	var run, reason string
 	var limit int
+	var plain bool
 	list := &cobra.Command{
 		Use:   "list [NODE]",
 		Short: "list records that could not be landed, and count rows that checks kept out",
 		Long: "Lists what the latest run of each stream rejected: how many records for which reason, and the records with file,\n" +
-			"line and what is wrong; and how many rows the checks of each table quarantined. --run asks another run.\n",
+			"line and what is wrong; and how many rows the checks of each table quarantined. --run asks another run. Records of\n" +
+			"tables with columns that are tagged pii are masked, unless --plain.\n",
 		Example: "  millrace rejects list\n  millrace rejects list erp.orders --reason bad_cast --limit 20 --json",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -35,11 +38,12 @@ func (a *app) rejectsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.listRejects(c, e, node, run, reason, limit)
+			return a.listRejects(c, e, node, run, reason, limit, plain)
 		},
 	}
 	list.Flags().StringVar(&run, "run", "", "the rejects of this run, by its id or the beginning of it")
 	list.Flags().StringVar(&reason, "reason", "", "only records rejected for this reason")
+	list.Flags().BoolVar(&plain, "plain", false, "show records of tables with columns that are tagged pii as they are")
 	list.Flags().IntVarP(&limit, "limit", "n", 20, "records to show of each stream; 0 for all")
 	c := group("rejects", "records that could not be landed, and rows that checks kept out of tables", list, a.rejectsShowCommand(), a.rejectsExportCommand(), a.rejectsReplayCommand())
 	c.Example = "  millrace rejects list"
@@ -71,7 +75,7 @@ type rejectsAnswer struct {
 	Quarantined []pipeline.QuarantineSet `json:"quarantined"`
 }
 
-func (a *app) listRejects(c *cobra.Command, e *pipeline.Engine, node, run, reason string, limit int) error {
+func (a *app) listRejects(c *cobra.Command, e *pipeline.Engine, node, run, reason string, limit int, plain bool) error {
 	sets, err := e.Rejects(c.Context(), node, run)
 	if err != nil {
 		return err
@@ -86,12 +90,17 @@ func (a *app) listRejects(c *cobra.Command, e *pipeline.Engine, node, run, reaso
 		a.printQuarantineCounts(quarantined)
 	}
 	for _, s := range sets {
+		n := e.Project.Node(s.Node)
+		masked := !plain && n != nil && len(check.Secrets(n)) > 0 // where a record's columns begin, nobody knows
 		var records []pipeline.RejectedRecord
 		err := s.Each(c.Context(), func(r pipeline.RejectedRecord) bool {
 			if reason != "" && r.Reason != reason {
 				return true
 			}
 			r.Raw, r.Message = a.redactor.Redact(r.Raw), a.redactor.Redact(r.Message)
+			if masked {
+				r.Raw, r.Message = "***", "masked: the table has columns that are tagged pii; --plain shows it"
+			}
 			records = append(records, r)
 			return limit == 0 || len(records) < limit
 		})

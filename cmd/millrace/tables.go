@@ -16,9 +16,7 @@ import (
 
 // isPII says whether the project tags a node's column as personal.
 func isPII(n *models.Node, column string) bool {
-	return n != nil && slices.ContainsFunc(n.Columns, func(c models.Column) bool {
-		return strings.EqualFold(c.Name, column) && slices.ContainsFunc(c.Tags, func(tag string) bool { return strings.EqualFold(tag, "pii") })
-	})
+	return n.IsPII(column)
 }
 
 // exposeAll makes a table readable, after what its view reads.

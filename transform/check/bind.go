@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/warehouse"
@@ -33,7 +34,7 @@ func (r *Runner) Bind(ctx context.Context, t Table, checks []*models.Check) ([]R
 		var engine *warehouse.SQLError
 		switch {
 		case err == nil:
-		case own(ctx, err):
+		case own(ctx, err) && !(errors.As(err, &engine) && strings.HasPrefix(engine.Message, "Permission ")):
 			c.set(i, broken(check, err))
 		case ctx.Err() != nil || !errors.As(err, &engine):
 			return nil, err

@@ -346,6 +346,16 @@ func TestDriftIn(t *testing.T) {
 	}
 }
 
+// TestInexactValues: a listed value that the column's type would round to another is refused.
+func TestInexactValues(t *testing.T) {
+	l := open(t, "accepted_values: { column: n, values: [1, 1.5] }", "rejected_values: { column: n, values: [2.5] }", "accepted_values: { column: d, values: ['1.104', 2] }", "accepted_values: { column: n, values: [1.0, 2, 3] }", "accepted_values: { column: d, values: [1.100, 2, 3.5] }", "accepted_values: { column: x, values: [1.5, 2.25, 3] }")
+	for i, res := range l.count(t, l.table(t, "SELECT n::INTEGER AS n, d::DECIMAL(5,2) AS d, x::DOUBLE AS x FROM (VALUES (1, 1.10, 1.5), (2, 2, 2.25), (3, 3.5, 3)) v(n, d, x)")) {
+		if want := map[bool]Status{true: StatusError, false: StatusPass}[i < 3]; res.Status != want {
+			t.Errorf("%+v", res)
+		}
+	}
+}
+
 // TestOwnNames: conditions may call the table by its name, and its columns may be called as the columns that are made beside them.
 func TestOwnNames(t *testing.T) {
 	l := open(t, "expression: t.a > 2", "accepted_values: { column: a, values: [3, 4, 9] }", "expression: row_number() over () > 2", "expression: \"NOT EXISTS (SELECT 1 FROM range(3) r(x) WHERE x = t.a)\"")

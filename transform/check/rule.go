@@ -193,6 +193,9 @@ func (c *compiler) listed(r *rule, values []models.Literal, not string) error {
 		return nil
 	}
 	least, most, ok := consecutive(values)
+	if l := inexact(typed.Type, values); l != "" {
+		return wrong("no row has it: take it out, or cast the column", "%s is %s, which %s is not", typed.Name, typed.Type, l)
+	}
 	switch {
 	case typed.Type == "VARCHAR":
 		r.fails = not + c.d.Listed(column, list)
@@ -225,6 +228,23 @@ func (c *compiler) relationship(r *rule, args *models.Relationships) error {
 	r.fails = fmt.Sprintf("%s AND %s NOT IN (SELECT %s FROM %s WHERE %s)", strings.Join(here, " AND "), value, field, parent, strings.Join(there, " AND "))
 	r.values = value
 	return nil
+}
+
+// inexact is the first value that a number of that exact type cannot be: the engine would round it to another. "" for none.
+func inexact(typ string, values []models.Literal) string {
+	scale := 0
+	if fixed, err := warehouse.ParseType(typ); err == nil && fixed.Name == "DECIMAL" {
+		scale = fixed.Scale
+	} else if !isInteger(typ) {
+		return ""
+	}
+	for _, v := range values {
+		_, fraction, _ := strings.Cut(strings.TrimSpace(v.Text), ".")
+		if fraction = strings.TrimRight(fraction, "0"); !v.Null && len(fraction) > scale {
+			return v.Text
+		}
+	}
+	return ""
 }
 
 // consecutive says whether the values are whole numbers without a gap.

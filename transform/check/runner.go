@@ -57,10 +57,8 @@ func VersionTable(d *warehouse.Dialect, v *warehouse.Version, n *models.Node) Ta
 func Secrets(n *models.Node) map[string]bool {
 	secret := map[string]bool{}
 	for _, c := range n.Columns {
-		for _, tag := range c.Tags {
-			if strings.EqualFold(tag, "pii") {
-				secret[strings.ToLower(c.Name)] = true
-			}
+		if n.IsPII(c.Name) {
+			secret[strings.ToLower(c.Name)] = true
 		}
 	}
 	return secret
@@ -100,7 +98,7 @@ func own(ctx context.Context, err error) bool {
 		return false
 	}
 	if errors.As(err, &sql) {
-		for _, not := range []string{"Out of Memory", "IO ", "Permission ", "Internal ", "FATAL", "Fatal", "Interrupt"} {
+		for _, not := range []string{"Out of Memory", "IO ", "Internal ", "FATAL", "Fatal", "Interrupt"} {
 			if strings.HasPrefix(sql.Message, not) {
 				return false
 			}
