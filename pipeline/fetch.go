@@ -40,7 +40,10 @@ func (e *Engine) fetch(ctx context.Context, n *models.Node, source extract.Sourc
 	r := &run{Engine: e, nodes: []*models.Node{n}, results: map[string]*result{}, spent: map[string]time.Duration{}}
 	x := &extraction{run: r, node: n, source: source, step: &journal.Step{}, parallel: 1}
 	asked := asked(n)
-	asked.Mode, asked.Fresh, asked.Deletes = extract.Full, true, false
+	asked.Fresh, asked.Deletes = true, false
+	if asked.Mode != extract.Append || asked.Cursor != "" { // files that have the same content are read once
+		asked.Mode = extract.Full
+	}
 	for try := 1; ; try++ {
 		got, err := x.fetchOnce(ctx, asked, filepath.Join(dir, fmt.Sprint(try)))
 		if err == nil || !errors.Is(err, extract.ErrChanged) || try == maxWindows {

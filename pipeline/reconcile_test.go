@@ -87,6 +87,18 @@ func result(t *testing.T, found *pipeline.Checked, name string) check.Result {
 	return check.Result{}
 }
 
+// TestReconcileEqualFiles: a delivery that comes twice is read once, by a reconciliation too.
+func TestReconcileEqualFiles(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": strings.ReplaceAll(shop("append", "reconcile"), "customers.csv", "c*.csv"), "c1.csv": customers})
+	succeeded(t, run(t, engine(t, dir)))
+	write(t, dir, map[string]string{"c2.csv": customers, "c3.csv": "id,email,at\n9,z@x.de,9\n"})
+	r := run(t, engine(t, dir))
+	succeeded(t, r)
+	if c := checked(t, r, "erp.customers", "reconcile"); c.Checked != 7 {
+		t.Errorf("%+v", c)
+	}
+}
+
 // TestReconcilePrevious compares a model with its version before, of which a share may change.
 func TestReconcilePrevious(t *testing.T) {
 	dir := project(t, map[string]string{"millrace.yml": shop("full", ""), "customers.csv": customers,
