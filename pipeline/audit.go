@@ -39,6 +39,7 @@ type audit struct {
 	columns []warehouse.Column // of the rows that were divided
 	from    map[string]origin  // where the rows of a file came from
 
+	anew      bool   // the new version takes no row of the published one, and its quarantine none of that one's
 	published string // a SELECT of the version before, "" when there is none to compare with
 	brought   *int64 // rows that the run has brought
 
@@ -469,6 +470,11 @@ func (a *audit) save(ctx context.Context) error {
 // with is what is published of the node: its table and its quarantine.
 func (a *audit) with(t load.Table) ([]load.Table, error) {
 	q, err := a.quarantine()
+	return together(t, q, err)
+}
+
+// together are a table and its quarantine, unless that stays as it is.
+func together(t load.Table, q *load.Table, err error) ([]load.Table, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -481,28 +487,23 @@ func (a *audit) with(t load.Table) ([]load.Table, error) {
 	return []load.Table{t, *q}, nil
 }
 
-// quarantine is the table of quarantined rows beside the node's own: those of earlier runs that are not too old, and this
-// run's. Nil when the node has no check that quarantines, or when nothing changes.
+// quarantine is the table of quarantined rows beside the node's own: this run's and, where the run adds to the table, those of
+// earlier runs that are not too old. A run that replaces the table replaces its quarantine too: what was kept out of the version
+// before was delivered again, or is gone from the source. Nil when the node has no check that quarantines, or when nothing
+// changes.
 func (a *audit) quarantine() (*load.Table, error) {
 	quarantines := slices.ContainsFunc(a.node.Checks, (*models.Check).Quarantines) || a.drift != nil && a.drift.Quarantines()
 	if !quarantines || a.columns == nil {
-		return nil, nil
+		return a.emptied(a.node, a.anew)
 	}
-	name := warehouse.Name{Schema: a.node.Schema, Table: a.node.Table + models.QuarantineSuffix}
+	name := quarantineOf(a.node)
 	columns := check.QuarantineColumns(a.columns)
 	var prev *warehouse.Version
-	trimmed := false
-	if before := a.before.Table(name); before != nil {
-		kept := before.Version
-		kept.Base = slices.DeleteFunc(slices.Clone(before.Base), func(f warehouse.File) bool { return a.tooOld(f) })
-		trimmed = len(kept.Base) < len(before.Base)
-		kept.Rows = 0
-		for _, f := range kept.Base {
-			kept.Rows += f.Rows
-		}
-		prev = &kept
+	before, trimmed := a.before.Table(name), false
+	if before != nil && !a.anew {
+		prev, trimmed = a.youngOf(before)
 	}
-	if prev != nil && len(a.bad) == 0 && !trimmed {
+	if before != nil && len(a.bad) == 0 && !trimmed && (!a.anew || before.Rows == 0) {
 		return nil, nil
 	}
 	v, equation, err := warehouse.Append(prev, name, a.bad, columns)
@@ -515,6 +516,37 @@ func (a *audit) quarantine() (*load.Table, error) {
 	}
 	return &load.Table{Version: *v, Kind: kindQuarantine, Equations: []warehouse.Equation{equation},
 		Description: fmt.Sprintf("Rows that checks kept out of %s, with the rules that each failed (%s).", a.node.Name(), check.FailedRules)}, nil
+}
+
+// youngOf is a quarantine without the files that are past retention, and whether there were any.
+func (a *audit) youngOf(before *load.Table) (kept *warehouse.Version, trimmed bool) {
+	v := before.Version
+	v.Base = slices.DeleteFunc(slices.Clone(before.Base), func(f warehouse.File) bool { return a.tooOld(f) })
+	v.Rows = 0
+	for _, f := range v.Base {
+		v.Rows += f.Rows
+	}
+	return &v, len(v.Base) < len(before.Base)
+}
+
+// emptied is the published quarantine of a node without its rows, for a version that replaces the whole table and of which
+// nothing was kept out. Nil when the version does not, or when there are no rows.
+func (r *run) emptied(n *models.Node, anew bool) (*load.Table, error) {
+	before := r.before.Table(quarantineOf(n))
+	if !anew || before == nil || before.Rows == 0 {
+		return nil, nil
+	}
+	v, equation, err := warehouse.Append(nil, before.Name, nil, before.Columns)
+	if err != nil {
+		return nil, err
+	}
+	return &load.Table{Version: *v, Kind: kindQuarantine, Equations: []warehouse.Equation{equation}, Description: before.Description}, nil
+}
+
+// unaudited is what is published of a node from which no check keeps rows out.
+func (r *run) unaudited(n *models.Node, t load.Table, anew bool) ([]load.Table, error) {
+	q, err := r.emptied(n, anew)
+	return together(t, q, err)
 }
 
 // kindQuarantine is the kind of a table of quarantined rows in the manifest.

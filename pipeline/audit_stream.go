@@ -63,8 +63,11 @@ func (x *extraction) audited(ctx context.Context, t *load.Table, w *extract.Wind
 	follows := len(keys) == 0 || x.node.Stream.OnSchemaChange == models.SchemaEvolves // else the keys must become the table's too
 	if len(x.node.Checks) == 0 && drift == nil && follows {
 		err := x.assembleGuarded(ctx, t, w, parts, keys)
+		if err != nil {
+			return nil, err
+		}
 		t.Delivered = x.delivered(&t.Version, columns)
-		return []load.Table{*t}, err
+		return x.unaudited(x.node, *t, x.anew())
 	}
 	if err := x.awaitParents(ctx); err != nil {
 		return nil, err
@@ -74,7 +77,7 @@ func (x *extraction) audited(ctx context.Context, t *load.Table, w *extract.Wind
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, a.save(ctx)); done() }()
-	a.from, a.drift = origins(parts), drift
+	a.from, a.drift, a.anew = origins(parts), drift, x.anew()
 	if parts, err = x.follow(ctx, a, parts); err != nil {
 		return nil, err
 	}
@@ -94,6 +97,11 @@ func (x *extraction) audited(ctx context.Context, t *load.Table, w *extract.Wind
 	}
 	t.Rules = a.settled
 	return a.with(*t)
+}
+
+// anew says that the stream's new version takes no row of the published one.
+func (x *extraction) anew() bool {
+	return x.before == nil || x.node.Stream.Mode == string(extract.Full)
 }
 
 // openAudit opens an engine for the checks of the stream.
