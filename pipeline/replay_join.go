@@ -19,7 +19,8 @@ import (
 // join is the node's table with the rows that pass.
 func (j *joining) join(ctx context.Context) (*load.Table, error) {
 	t := *j.replay.table
-	t.Rejects, t.Equations = nil, nil
+	made := t.LoadedAt()
+	t.Rejects, t.Equations, t.Made = nil, nil, &made
 	files := []warehouse.File{j.rows}
 	j.from = map[string]origin{j.rows.Path: {where: "quarantine"}}
 	if !j.replay.merges() {

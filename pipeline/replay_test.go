@@ -3,8 +3,10 @@ package pipeline_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/pipeline"
@@ -132,6 +134,46 @@ func TestReplayAfterSeveralNights(t *testing.T) {
 		if got := fmt.Sprint(query(t, e, "SELECT id FROM erp.customers__quarantine")); got != "[[2]]" {
 			t.Errorf("%s: quarantined after the next run: %s", mode, got)
 		}
+	}
+}
+
+// TestReplayHidesNoFailure: status tells of loads. A replay makes no table younger and no failed load forgotten, and a dry run whose
+// checks fail makes no table stale.
+func TestReplayHidesNoFailure(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": shop("append", quarantining), "customers.csv": customers})
+	loaded := run(t, engine(t, dir))
+	succeeded(t, loaded)
+	status := func() (*pipeline.Status, pipeline.TableStatus) {
+		e := engine(t, dir)
+		e.Clock = func() time.Time { return loaded.Run.Started.Add(24 * time.Hour) }
+		s, err := e.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, s.Tables[slices.IndexFunc(s.Tables, func(one pipeline.TableStatus) bool { return one.Name == "erp.customers" })]
+	}
+	write(t, dir, map[string]string{"millrace.yml": shop("append", "{ row_count: { max: 4 } }")})
+	if r := replay(t, engine(t, dir), "erp.customers", func(r *pipeline.ReplayRequest) { r.DryRun = true }); *r.Run.ExitCode != pipeline.ExitChecks {
+		t.Fatalf("exit code %d", *r.Run.ExitCode)
+	}
+	if _, one := status(); one.Stale {
+		t.Errorf("after a dry run: %v", one.Why)
+	}
+	write(t, dir, map[string]string{"millrace.yml": shop("append", "{ row_count: { max: 1 } }")})
+	failed := run(t, engine(t, dir))
+	if *failed.Run.ExitCode != pipeline.ExitChecks {
+		t.Fatalf("exit code %d", *failed.Run.ExitCode)
+	}
+	write(t, dir, map[string]string{"millrace.yml": shop("append", relaxed)})
+	e := engine(t, dir)
+	e.Clock = func() time.Time { return loaded.Run.Started.Add(23 * time.Hour) }
+	succeeded(t, replay(t, e, "erp.customers"))
+	s, one := status()
+	if !one.Stale || one.AgeSeconds < 23*3600 {
+		t.Errorf("%d seconds old: %v", one.AgeSeconds, one.Why)
+	}
+	if last := s.Pipelines[0].LastRun; last == nil || last.ID != failed.Run.ID {
+		t.Errorf("last run: %+v", last)
 	}
 }
 
