@@ -49,6 +49,7 @@ type replay struct {
 	columns           []warehouse.Column
 	where             string       // SQL: which of the quarantined rows
 	corrected         *corrections // what the file says of them; nil without one
+	stayed            int64        // rows that are left in quarantine as they are
 	passed            int64        // rows that are in the table now
 }
 
@@ -180,6 +181,9 @@ func (r *run) replayed(ctx context.Context, s *journal.Step) (_ []load.Table, er
 	}
 	defer func() { err = errors.Join(err, a.save(ctx)) }()
 	j := &joining{audit: a, dir: filepath.Join(r.runDir(r.ID), fileName(n.Name()))}
+	if err := j.stay(ctx); err != nil {
+		return nil, err
+	}
 	if err := j.stage(ctx); err != nil {
 		return nil, err
 	}

@@ -60,8 +60,6 @@ func (j *joining) beside(ctx context.Context, t *load.Table, files []warehouse.F
 		j.note("the rows are added to what is published: the next full load of the stream replaces all of it")
 	case m != nil && m.Materialized == models.Table:
 		j.note("the rows are added to what is published: the next build begins from the model's SELECT again")
-	case m != nil && m.Strategy == models.StrategyDeleteInsert:
-		j.note("the rows are put beside those of the same unique_key: to replace these would delete what passed")
 	}
 	return nil
 }
@@ -238,7 +236,8 @@ func (j *joining) account(t, q *load.Table) error {
 	t.Equations = append([]warehouse.Equation{replayed}, t.Equations...)
 	j.step.Equations = slices.Concat(t.Equations, q.Equations)
 	if c := j.replay.corrected; c != nil {
-		j.step.Equations = append([]warehouse.Equation{{Name: "file", Rows: c.rows, Terms: []warehouse.Term{{Name: "replayed", Rows: rows}, {Name: "gone", Rows: c.gone}}}}, j.step.Equations...)
+		file := warehouse.Equation{Name: "file", Rows: c.rows, Terms: []warehouse.Term{{Name: "replayed", Rows: rows}, {Name: "stay", Rows: j.replay.stayed}, {Name: "gone", Rows: c.gone}}}
+		j.step.Equations = append([]warehouse.Equation{file}, j.step.Equations...)
 	}
 	return closes(j.step.Equations)
 }
