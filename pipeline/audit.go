@@ -50,6 +50,7 @@ type audit struct {
 	divisions int
 	source    extract.Source // of the stream that is being read; nil for other nodes
 	asOf      *extract.AsOf  // that it is read in
+	remains   *load.Table    // of a replay: the quarantine that it publishes
 	settled   string         // hash of the rules that keep rows out, once all published rows are known to pass them
 }
 

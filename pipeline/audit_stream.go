@@ -77,7 +77,7 @@ func (x *extraction) audited(ctx context.Context, t *load.Table, w *extract.Wind
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, a.save(ctx)); done() }()
-	a.from, a.drift, a.anew = origins(parts), drift, x.anew()
+	a.from, a.drift = origins(parts), drift
 	if parts, err = x.follow(ctx, a, parts); err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (x *extraction) openAudit(ctx context.Context) (*audit, func(), error) {
 	}
 	a, err := x.newAudit(x.node, x.step, w, x.runDir(x.ID))
 	if err == nil {
-		a.source, a.asOf = x.source, x.asOf
+		a.source, a.asOf, a.anew = x.source, x.asOf, x.anew()
 		err = a.forget()
 	}
 	if err != nil {

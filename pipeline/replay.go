@@ -196,15 +196,17 @@ func (r *run) replayed(ctx context.Context, s *journal.Step) (_ []load.Table, er
 			a.results[i].Status = check.StatusWarn
 		}
 	}
-	_, judging := split(n)
-	if err := a.judgeAll(ctx, &t.Version, judging); err != nil {
-		return nil, err
-	}
-	t.Rules = a.settled
 	q, err := j.remaining(ctx)
 	if err != nil {
 		return nil, err
 	}
+	a.remains = q
+	_, judging := split(n)
+	if err := a.judgeAll(ctx, &t.Version, judging); err != nil {
+		j.explain()
+		return nil, err
+	}
+	t.Rules = a.settled
 	if err := j.account(t, q); err != nil {
 		return nil, err
 	}

@@ -99,6 +99,15 @@ func (j *joining) tellMerged() error {
 	return nil
 }
 
+// explain notes what to do when the table would differ from its source by the rows that were replayed.
+func (j *joining) explain() {
+	for _, r := range j.results {
+		if c := j.node.Check(r.Name); c != nil && c.Kind == "reconcile" && r.Status.Bad() {
+			j.note(fmt.Sprintf("%s compares the rows as they are with their source: correct them there and deliver them again, instead of replaying them", r.Name))
+		}
+	}
+}
+
 func (j *joining) note(text string) { j.step.Notes = append(j.step.Notes, text) }
 
 // remaining is the quarantine without the rows that were replayed, and with those that fail again.
