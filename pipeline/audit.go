@@ -97,6 +97,9 @@ func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, d
 		History: func(ctx context.Context, node, name string, limit int) ([]check.Metric, error) {
 			return r.Journal.Metrics(ctx, node, name, r.ID, r.LogicalTime, limit)
 		}}
+	if r.replay != nil { // figures are of deliveries
+		a.Aside = "a replay"
+	}
 	return a, nil
 }
 
@@ -286,7 +289,9 @@ func (a *audit) judge(ctx context.Context, v *warehouse.Version, checks []*model
 		return fmt.Errorf("check the table: %w", err)
 	}
 	a.results = append(a.results, results...)
-	a.metrics = append(a.metrics, metrics...)
+	if a.replay == nil {
+		a.metrics = append(a.metrics, metrics...)
+	}
 	if err := a.reconcile(ctx, v, t, reconciling); err != nil {
 		return fmt.Errorf("reconcile the table: %w", err)
 	}
@@ -301,7 +306,9 @@ func (a *audit) judgeAll(ctx context.Context, v *warehouse.Version, checks []*mo
 	if before := a.before.Table(nameOf(a.node)); before != nil && before.View == "" && before.Rows > 0 { // a view shows what its tables are now
 		a.published = a.Warehouse.Dialect().Select(before.Version)
 	}
-	a.brought = broughtBy(a.step.Equations)
+	if a.replay == nil {
+		a.brought = broughtBy(a.node, a.step.Equations)
+	}
 	if err := a.judge(ctx, v, checks); err != nil {
 		return err
 	}
@@ -311,12 +318,16 @@ func (a *audit) judgeAll(ctx context.Context, v *warehouse.Version, checks []*mo
 	return a.verdict()
 }
 
-// broughtBy is the number of rows that came in by a step's equations: landed or built, those included that were diverted. Nil
-// when they do not say.
-func broughtBy(equations []warehouse.Equation) *int64 {
-	for _, name := range []string{"landed", "checked", "built"} {
+// broughtBy is the number of rows that came in by a step's equations, those included that were diverted: that landed of a stream,
+// and that a model's SELECT gave. What a merge calls landed is only what was left of them. Nil when they do not say.
+func broughtBy(n *models.Node, equations []warehouse.Equation) *int64 {
+	in, names := "", []string{"checked", "built"}
+	if n.Stream != nil {
+		in, names = "read", []string{"landed"}
+	}
+	for _, name := range names {
 		for _, e := range equations {
-			if e.Name == name || e.Name == "read" && name == "landed" {
+			if e.Name == name || e.Name == in {
 				rows := e.Get(name)
 				return &rows
 			}
@@ -367,8 +378,13 @@ func (a *audit) older(ctx context.Context, v *warehouse.Version) error {
 	before := a.before.Table(nameOf(a.node))
 	diverting, _ := split(a.node)
 	a.settled = rules(a.node)
-	if before == nil || before.Rows == 0 || len(diverting) == 0 || before.Rules == a.settled || !adds(a.node) || a.selection.FullRefresh {
+	replaced := a.replay == nil && (!adds(a.node) || a.selection.FullRefresh)
+	if before == nil || before.Rows == 0 || len(diverting) == 0 || before.Rules == a.settled || replaced {
 		return nil
+	}
+	refresh := ""
+	if adds(a.node) {
+		refresh = " --full-refresh"
 	}
 	results, _, err := a.Count(ctx, check.VersionTable(a.Warehouse.Dialect(), v, a.node), diverting)
 	if err != nil {
@@ -383,7 +399,7 @@ func (a *audit) older(ctx context.Context, v *warehouse.Version) error {
 			continue
 		}
 		a.settled = before.Rules // and so they are told again
-		a.step.Notes = append(a.step.Notes, fmt.Sprintf("warning: %s is new or has changed, and %d rows that were published before fail it: millrace run %s --full-refresh reads them anew", found.Name, found.Failing, a.node.Name()))
+		a.step.Notes = append(a.step.Notes, fmt.Sprintf("warning: %s is new or has changed, and %d rows that were published before fail it: millrace run %s%s reads them anew", found.Name, found.Failing, a.node.Name(), refresh))
 		for i := range a.results {
 			if r := &a.results[i]; r.Name == found.Name && r.Status == check.StatusPass {
 				r.Status, r.Failing, r.Sample, r.SQL = check.StatusWarn, r.Failing+found.Failing, found.Sample, found.SQL

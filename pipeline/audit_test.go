@@ -458,6 +458,21 @@ func TestNewRows(t *testing.T) {
 	}
 }
 
+// TestNewRowsOfModels: what a build brings is what the SELECT gives, rows that are kept out and merged included.
+func TestNewRowsOfModels(t *testing.T) {
+	for _, config := range []string{"materialized='table'", "materialized='incremental'", "materialized='incremental', unique_key='id'"} {
+		dir := project(t, map[string]string{"millrace.yml": "name: p\n", "models/m.sql": "{{ config(" + config + ") }} select 1 as id, 5 as amount union all select 2, -2 union all select 3, 3",
+			"models/m.yml": strings.Replace(atLeast("0"), "checks: [", "checks: [ { volume: { new: true } },", 1)})
+		for range 2 {
+			r := run(t, engine(t, dir))
+			succeeded(t, r)
+			if c := checked(t, r, "main.m", "volume"); c.Value == nil || *c.Value != 3 {
+				t.Errorf("%s: %+v", config, c)
+			}
+		}
+	}
+}
+
 // TestViewsWithoutChecksAreNotRead: what nobody checks costs nothing.
 func TestViewsWithoutChecksAreNotRead(t *testing.T) {
 	dir := project(t, map[string]string{"millrace.yml": "name: p\n", "models/v.sql": "select i from range(3) t(i) where error('row ' || i) = 'x'"})

@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -393,6 +394,79 @@ func TestRetryAfterReplay(t *testing.T) {
 	}
 	if got := fmt.Sprint(query(t, e, "SELECT id FROM main.m ORDER BY id")); got != "[[1] [3]]" {
 		t.Errorf("%s", got)
+	}
+}
+
+// TestReplayIsNoDelivery: figures of deliveries are neither judged by a replay nor kept of one.
+func TestReplayIsNoDelivery(t *testing.T) {
+	const figures = ", { volume: { new: true, min_runs: 2 } }, { volume: { name: size, min_runs: 2 } }, { distribution: { column: id, metric: mean, min_runs: 2 } }"
+	yml := strings.ReplaceAll(shop("append", quarantining+figures), "customers.csv", "c*.csv")
+	dir := project(t, map[string]string{"millrace.yml": yml})
+	for night := range 3 {
+		write(t, dir, map[string]string{fmt.Sprintf("c%d.csv", night): fmt.Sprintf("id,email,at\n1,a%d@x.de,1\n2,b%[1]d@x.de,1\n3,,1\n", night)})
+		succeeded(t, run(t, engine(t, dir)))
+	}
+	figuresOf := func() (all []check.Metric) {
+		for _, name := range []string{"new rows", "rows", "id:mean"} {
+			found, err := engine(t, dir).Journal.Metrics(t.Context(), "erp.customers", name, "", time.Now().Add(time.Hour), 99)
+			if err != nil || len(found) == 0 {
+				t.Errorf("%s: %v %v", name, found, err)
+			}
+			all = append(all, found...)
+		}
+		return all
+	}
+	before := figuresOf()
+	write(t, dir, map[string]string{"millrace.yml": strings.Replace(yml, quarantining+", ", "", 1)})
+	r := replay(t, engine(t, dir), "erp.customers")
+	succeeded(t, r)
+	for _, name := range []string{"volume", "size", "distribution_id"} {
+		if c := checked(t, r, "erp.customers", name); c.Message != "not judged: a replay" || c.Status != check.StatusPass {
+			t.Errorf("%+v", c)
+		}
+	}
+	if after := figuresOf(); len(after) != len(before) {
+		t.Errorf("%d figures became %d", len(before), len(after))
+	}
+}
+
+// TestReplayTellsOfOlderRows: a replay settles which rules the table is under, and tells which published rows break them.
+func TestReplayTellsOfOlderRows(t *testing.T) {
+	for _, mode := range []string{"full", "append"} {
+		dir := project(t, map[string]string{"millrace.yml": shop(mode, quarantining), "customers.csv": customers})
+		succeeded(t, run(t, engine(t, dir)))
+		write(t, dir, map[string]string{"millrace.yml": shop(mode, "{ range: { column: id, max: 4, severity: quarantine } }")})
+		for range 2 {
+			r := replay(t, engine(t, dir), "erp.customers", func(r *pipeline.ReplayRequest) { r.DryRun = true })
+			succeeded(t, r)
+			mentions(t, strings.Join(step(t, r, "erp.customers").Notes, "\n"), "range_id is new or has changed, and 2 rows that were published before fail it")
+		}
+	}
+}
+
+// TestReplayIsReconciled: rows that were corrected here and not at their source are told by the replay, not by the runs after it.
+func TestReplayIsReconciled(t *testing.T) {
+	for _, mode := range []string{"full", "append", "incremental"} {
+		t.Run(mode, func(t *testing.T) {
+			dir := project(t, map[string]string{"millrace.yml": shop(mode, quarantining+", reconcile"), "customers.csv": customers})
+			succeeded(t, run(t, engine(t, dir)))
+			e := engine(t, dir)
+			id := query(t, e, "SELECT _quarantined_id FROM erp.customers__quarantine WHERE id = 2")[0][0]
+			file := filepath.Join(dir, "fixed.csv")
+			write(t, dir, map[string]string{"fixed.csv": fmt.Sprintf("_quarantined_id,email\n%s,b@x.de\n", id)})
+			corrected := func(r *pipeline.ReplayRequest) { r.File = file }
+			r := replay(t, e, "erp.customers", corrected)
+			if *r.Run.ExitCode != pipeline.ExitChecks {
+				t.Fatalf("exit code %d", *r.Run.ExitCode)
+			}
+			mentions(t, strings.Join(step(t, r, "erp.customers").Notes, "\n"), "correct them there")
+			succeeded(t, run(t, engine(t, dir)))
+			if mode == "full" {
+				return // the next load reads the row as it was corrected at the source
+			}
+			write(t, dir, map[string]string{"customers.csv": strings.Replace(customers, "2,,2", "2,b@x.de,2", 1)})
+			succeeded(t, replay(t, e, "erp.customers", corrected))
+		})
 	}
 }
 
