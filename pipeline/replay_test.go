@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -266,25 +267,43 @@ func TestReplayOfModels(t *testing.T) {
 	}
 }
 
-// TestReplayKeepsTheInterruptedRun: a run that was cut off is still there to be resumed after a replay.
+// TestReplayKeepsTheInterruptedRun: a run that was cut off is still there to be resumed after a replay of the same table, with the
+// parts that it has landed, and brings nothing in twice.
 func TestReplayKeepsTheInterruptedRun(t *testing.T) {
-	dir := project(t, map[string]string{"millrace.yml": shop("append", quarantining), "customers.csv": customers})
+	const stream = "name: p\nsources:\n  g:\n    type: generate\n    streams:\n      - { name: orders, rows: 1000, changes: 3000, generation: GENERATION, page: 1000, mode: append, checks: [ { expression: { expression: id % 100 <> 1, severity: quarantine } } ] }\n"
+	generation := func(n string) map[string]string { // the first has 1000 rows, each other 3000 new ones
+		return map[string]string{"millrace.yml": strings.Replace(stream, "GENERATION", n, 1)}
+	}
+	dir := project(t, generation("0"))
 	succeeded(t, run(t, engine(t, dir)))
+	write(t, dir, generation("1"))
 	e := engine(t, dir)
-	e.Stop = make(chan struct{})
-	close(e.Stop)
-	nodes, err := e.Project.Select(nil, nil)
+	var once sync.Once
+	e.Observe = func(ev pipeline.Event) {
+		if ev.Kind == "progress" && ev.Rows >= 1000 {
+			once.Do(func() { close(e.Stop) })
+		}
+	}
+	if r, err := e.Run(t.Context(), pipeline.Request{Nodes: e.Project.Nodes}); !errors.Is(err, pipeline.ErrInterrupted) {
+		t.Fatalf("%+v %v", r.Steps, err)
+	}
+	runs, err := e.Journal.Runs(t.Context(), journal.Filter{Limit: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Run(t.Context(), pipeline.Request{Nodes: nodes}); !errors.Is(err, pipeline.ErrInterrupted) {
-		t.Fatal(err)
+	landed, err := e.Journal.Parts(t.Context(), runs[0].ID, "g.orders")
+	if err != nil || len(landed) == 0 || len(landed) == 3 {
+		t.Fatalf("%d parts were landed before the stop, %v", len(landed), err)
 	}
-	succeeded(t, replay(t, engine(t, dir), "erp.customers"))
+	succeeded(t, replay(t, engine(t, dir), "g.orders"))
 	r := run(t, engine(t, dir))
 	succeeded(t, r)
-	if !r.Resumed {
-		t.Error("the run was not resumed")
+	parts, err := e.Journal.Parts(t.Context(), r.Run.ID, "g.orders")
+	if err != nil || !r.Resumed || len(parts) != 3 || !parts[0].LandedAt.Equal(landed[0].LandedAt) {
+		t.Errorf("resumed: %v, with %v, %v", r.Resumed, parts, err)
+	}
+	if got := fmt.Sprint(query(t, e, "SELECT (SELECT count(*) FROM g.orders), (SELECT count(DISTINCT id) FROM g.orders), (SELECT count(*) FROM g.orders__quarantine)")); got != "[[3960 3960 40]]" {
+		t.Errorf("%s", got)
 	}
 }
 
