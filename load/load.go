@@ -40,6 +40,7 @@ type Table struct {
 	Snapshot    int64                `json:"snapshot"` // that first showed it
 	LogicalTime time.Time            `json:"logical_time"`
 	PublishedAt time.Time            `json:"published_at"`
+	Made        *time.Time           `json:"made,omitempty"` // when a run made what a replay has added to since; nil: PublishedAt
 	Cursor      string               `json:"cursor,omitempty"`
 	Equations   []warehouse.Equation `json:"equations"`
 	Rejects     []Rejects            `json:"rejects,omitempty"`    // of the run that built it
@@ -54,6 +55,14 @@ type Table struct {
 	Of          string               `json:"of,omitempty"`         // …or what its name for that means at the source…
 	OrderedBy   string               `json:"ordered_by,omitempty"` // …and another cursor column
 	Broken      string               `json:"broken,omitempty"`     // why a view is not in the catalog: what it reads has changed under it
+}
+
+// LoadedAt is when a run read or built the table: what its age is counted from.
+func (t *Table) LoadedAt() time.Time {
+	if t.Made != nil {
+		return *t.Made
+	}
+	return t.PublishedAt
 }
 
 // AsDelivered are the columns of a stream as its source gave them.

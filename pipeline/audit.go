@@ -39,6 +39,7 @@ type audit struct {
 	columns []warehouse.Column // of the rows that were divided
 	from    map[string]origin  // where the rows of a file came from
 
+	anew      bool   // the new version takes no row of the published one, and its quarantine none of that one's
 	published string // a SELECT of the version before, "" when there is none to compare with
 	brought   *int64 // rows that the run has brought
 
@@ -49,6 +50,7 @@ type audit struct {
 	divisions int
 	source    extract.Source // of the stream that is being read; nil for other nodes
 	asOf      *extract.AsOf  // that it is read in
+	remains   *load.Table    // of a replay: the quarantine that it publishes
 	settled   string         // hash of the rules that keep rows out, once all published rows are known to pass them
 }
 
@@ -95,6 +97,9 @@ func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, d
 		History: func(ctx context.Context, node, name string, limit int) ([]check.Metric, error) {
 			return r.Journal.Metrics(ctx, node, name, r.ID, r.LogicalTime, limit)
 		}}
+	if r.replay != nil { // figures are of deliveries
+		a.Aside = "a replay"
+	}
 	return a, nil
 }
 
@@ -284,7 +289,9 @@ func (a *audit) judge(ctx context.Context, v *warehouse.Version, checks []*model
 		return fmt.Errorf("check the table: %w", err)
 	}
 	a.results = append(a.results, results...)
-	a.metrics = append(a.metrics, metrics...)
+	if a.replay == nil {
+		a.metrics = append(a.metrics, metrics...)
+	}
 	if err := a.reconcile(ctx, v, t, reconciling); err != nil {
 		return fmt.Errorf("reconcile the table: %w", err)
 	}
@@ -299,7 +306,9 @@ func (a *audit) judgeAll(ctx context.Context, v *warehouse.Version, checks []*mo
 	if before := a.before.Table(nameOf(a.node)); before != nil && before.View == "" && before.Rows > 0 { // a view shows what its tables are now
 		a.published = a.Warehouse.Dialect().Select(before.Version)
 	}
-	a.brought = broughtBy(a.step.Equations)
+	if a.replay == nil {
+		a.brought = broughtBy(a.node, a.step.Equations)
+	}
 	if err := a.judge(ctx, v, checks); err != nil {
 		return err
 	}
@@ -309,12 +318,16 @@ func (a *audit) judgeAll(ctx context.Context, v *warehouse.Version, checks []*mo
 	return a.verdict()
 }
 
-// broughtBy is the number of rows that came in by a step's equations: landed or built, those included that were diverted. Nil
-// when they do not say.
-func broughtBy(equations []warehouse.Equation) *int64 {
-	for _, name := range []string{"landed", "checked", "built"} {
+// broughtBy is the number of rows that came in by a step's equations, those included that were diverted: that landed of a stream,
+// and that a model's SELECT gave. What a merge calls landed is only what was left of them. Nil when they do not say.
+func broughtBy(n *models.Node, equations []warehouse.Equation) *int64 {
+	in, names := "", []string{"checked", "built"}
+	if n.Stream != nil {
+		in, names = "read", []string{"landed"}
+	}
+	for _, name := range names {
 		for _, e := range equations {
-			if e.Name == name || e.Name == "read" && name == "landed" {
+			if e.Name == name || e.Name == in {
 				rows := e.Get(name)
 				return &rows
 			}
@@ -365,8 +378,13 @@ func (a *audit) older(ctx context.Context, v *warehouse.Version) error {
 	before := a.before.Table(nameOf(a.node))
 	diverting, _ := split(a.node)
 	a.settled = rules(a.node)
-	if before == nil || before.Rows == 0 || len(diverting) == 0 || before.Rules == a.settled || !adds(a.node) || a.selection.FullRefresh {
+	replaced := a.replay == nil && (!adds(a.node) || a.selection.FullRefresh)
+	if before == nil || before.Rows == 0 || len(diverting) == 0 || before.Rules == a.settled || replaced {
 		return nil
+	}
+	refresh := ""
+	if adds(a.node) {
+		refresh = " --full-refresh"
 	}
 	results, _, err := a.Count(ctx, check.VersionTable(a.Warehouse.Dialect(), v, a.node), diverting)
 	if err != nil {
@@ -381,7 +399,7 @@ func (a *audit) older(ctx context.Context, v *warehouse.Version) error {
 			continue
 		}
 		a.settled = before.Rules // and so they are told again
-		a.step.Notes = append(a.step.Notes, fmt.Sprintf("warning: %s is new or has changed, and %d rows that were published before fail it: millrace run %s --full-refresh reads them anew", found.Name, found.Failing, a.node.Name()))
+		a.step.Notes = append(a.step.Notes, fmt.Sprintf("warning: %s is new or has changed, and %d rows that were published before fail it: millrace run %s%s reads them anew", found.Name, found.Failing, a.node.Name(), refresh))
 		for i := range a.results {
 			if r := &a.results[i]; r.Name == found.Name && r.Status == check.StatusPass {
 				r.Status, r.Failing, r.Sample, r.SQL = check.StatusWarn, r.Failing+found.Failing, found.Sample, found.SQL
@@ -469,6 +487,11 @@ func (a *audit) save(ctx context.Context) error {
 // with is what is published of the node: its table and its quarantine.
 func (a *audit) with(t load.Table) ([]load.Table, error) {
 	q, err := a.quarantine()
+	return together(t, q, err)
+}
+
+// together are a table and its quarantine, unless that stays as it is.
+func together(t load.Table, q *load.Table, err error) ([]load.Table, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -481,28 +504,23 @@ func (a *audit) with(t load.Table) ([]load.Table, error) {
 	return []load.Table{t, *q}, nil
 }
 
-// quarantine is the table of quarantined rows beside the node's own: those of earlier runs that are not too old, and this
-// run's. Nil when the node has no check that quarantines, or when nothing changes.
+// quarantine is the table of quarantined rows beside the node's own: this run's and, where the run adds to the table, those of
+// earlier runs that are not too old. A run that replaces the table replaces its quarantine too: what was kept out of the version
+// before was delivered again, or is gone from the source. Nil when the node has no check that quarantines, or when nothing
+// changes.
 func (a *audit) quarantine() (*load.Table, error) {
 	quarantines := slices.ContainsFunc(a.node.Checks, (*models.Check).Quarantines) || a.drift != nil && a.drift.Quarantines()
 	if !quarantines || a.columns == nil {
-		return nil, nil
+		return a.emptied(a.node, a.anew)
 	}
-	name := warehouse.Name{Schema: a.node.Schema, Table: a.node.Table + models.QuarantineSuffix}
+	name := quarantineOf(a.node)
 	columns := check.QuarantineColumns(a.columns)
 	var prev *warehouse.Version
-	trimmed := false
-	if before := a.before.Table(name); before != nil {
-		kept := before.Version
-		kept.Base = slices.DeleteFunc(slices.Clone(before.Base), func(f warehouse.File) bool { return a.tooOld(f) })
-		trimmed = len(kept.Base) < len(before.Base)
-		kept.Rows = 0
-		for _, f := range kept.Base {
-			kept.Rows += f.Rows
-		}
-		prev = &kept
+	before, trimmed := a.before.Table(name), false
+	if before != nil && !a.anew {
+		prev, trimmed = a.youngOf(before)
 	}
-	if prev != nil && len(a.bad) == 0 && !trimmed {
+	if before != nil && len(a.bad) == 0 && !trimmed && (!a.anew || before.Rows == 0) {
 		return nil, nil
 	}
 	v, equation, err := warehouse.Append(prev, name, a.bad, columns)
@@ -515,6 +533,37 @@ func (a *audit) quarantine() (*load.Table, error) {
 	}
 	return &load.Table{Version: *v, Kind: kindQuarantine, Equations: []warehouse.Equation{equation},
 		Description: fmt.Sprintf("Rows that checks kept out of %s, with the rules that each failed (%s).", a.node.Name(), check.FailedRules)}, nil
+}
+
+// youngOf is a quarantine without the files that are past retention, and whether there were any.
+func (a *audit) youngOf(before *load.Table) (kept *warehouse.Version, trimmed bool) {
+	v := before.Version
+	v.Base = slices.DeleteFunc(slices.Clone(before.Base), func(f warehouse.File) bool { return a.tooOld(f) })
+	v.Rows = 0
+	for _, f := range v.Base {
+		v.Rows += f.Rows
+	}
+	return &v, len(v.Base) < len(before.Base)
+}
+
+// emptied is the published quarantine of a node without its rows, for a version that replaces the whole table and of which
+// nothing was kept out. Nil when the version does not, or when there are no rows.
+func (r *run) emptied(n *models.Node, anew bool) (*load.Table, error) {
+	before := r.before.Table(quarantineOf(n))
+	if !anew || before == nil || before.Rows == 0 {
+		return nil, nil
+	}
+	v, equation, err := warehouse.Append(nil, before.Name, nil, before.Columns)
+	if err != nil {
+		return nil, err
+	}
+	return &load.Table{Version: *v, Kind: kindQuarantine, Equations: []warehouse.Equation{equation}, Description: before.Description}, nil
+}
+
+// unaudited is what is published of a node from which no check keeps rows out.
+func (r *run) unaudited(n *models.Node, t load.Table, anew bool) ([]load.Table, error) {
+	q, err := r.emptied(n, anew)
+	return together(t, q, err)
 }
 
 // kindQuarantine is the kind of a table of quarantined rows in the manifest.

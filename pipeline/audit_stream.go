@@ -63,8 +63,11 @@ func (x *extraction) audited(ctx context.Context, t *load.Table, w *extract.Wind
 	follows := len(keys) == 0 || x.node.Stream.OnSchemaChange == models.SchemaEvolves // else the keys must become the table's too
 	if len(x.node.Checks) == 0 && drift == nil && follows {
 		err := x.assembleGuarded(ctx, t, w, parts, keys)
+		if err != nil {
+			return nil, err
+		}
 		t.Delivered = x.delivered(&t.Version, columns)
-		return []load.Table{*t}, err
+		return x.unaudited(x.node, *t, x.anew())
 	}
 	if err := x.awaitParents(ctx); err != nil {
 		return nil, err
@@ -96,6 +99,11 @@ func (x *extraction) audited(ctx context.Context, t *load.Table, w *extract.Wind
 	return a.with(*t)
 }
 
+// anew says that the stream's new version takes no row of the published one.
+func (x *extraction) anew() bool {
+	return x.before == nil || x.node.Stream.Mode == string(extract.Full)
+}
+
 // openAudit opens an engine for the checks of the stream.
 func (x *extraction) openAudit(ctx context.Context) (*audit, func(), error) {
 	w, err := x.Warehouse(ctx, warehouse.Config{Memory: x.engineMemory(x.width()), Threads: x.Threads,
@@ -105,7 +113,7 @@ func (x *extraction) openAudit(ctx context.Context) (*audit, func(), error) {
 	}
 	a, err := x.newAudit(x.node, x.step, w, x.runDir(x.ID))
 	if err == nil {
-		a.source, a.asOf = x.source, x.asOf
+		a.source, a.asOf, a.anew = x.source, x.asOf, x.anew()
 		err = a.forget()
 	}
 	if err != nil {

@@ -175,9 +175,11 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 	for _, need := range reads(n) {
 		t.Needs = append(t.Needs, need.Name())
 	}
+	anew := job.Before == nil || !adds(n)
 	if a == nil {
-		return []load.Table{t}, nil
+		return r.unaudited(n, t, anew)
 	}
+	a.anew = anew
 	if err := a.judgeAll(ctx, &built.Version, judging); err != nil {
 		return nil, explainModel(n, err)
 	}

@@ -706,7 +706,10 @@ func (x *extraction) nothing(ctx context.Context, t *load.Table) ([]load.Table, 
 	if x.node.Stream.Mode == string(extract.Full) {
 		t.Version = warehouse.Version{Name: nameOf(x.node), Columns: x.before.Columns}
 		t.Equations = x.step.Equations
-		return []load.Table{*t}, x.idle(ctx, &t.Version)
+		if err := x.idle(ctx, &t.Version); err != nil {
+			return nil, err
+		}
+		return x.unaudited(x.node, *t, true)
 	}
 	x.step.Rows = x.before.Rows
 	if err := x.idle(ctx, &x.before.Version); err != nil {

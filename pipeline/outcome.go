@@ -83,7 +83,7 @@ func (r *run) withhold(ctx context.Context) error {
 	return nil
 }
 
-// dry says that nothing is to be published or remembered.
+// dry says that nothing is to be published, and nothing remembered but that it was tried.
 func (r *run) dry() bool { return r.replay != nil && r.replay.DryRun }
 
 func (r *run) succeeded(node string) bool {

@@ -208,7 +208,7 @@ func (pl *planning) published(n *models.Node) *PublishedState {
 }
 
 func publishedState(t load.Table, now time.Time) *PublishedState {
-	return &PublishedState{Rows: t.Rows, PublishedAt: t.PublishedAt, AgeSeconds: int64(now.Sub(t.PublishedAt).Seconds()), Run: t.Run, Snapshot: t.Snapshot}
+	return &PublishedState{Rows: t.Rows, PublishedAt: t.PublishedAt, AgeSeconds: int64(now.Sub(t.LoadedAt()).Seconds()), Run: t.Run, Snapshot: t.Snapshot}
 }
 
 // fail notes what would stop the node; only a cancelled context is an error of the plan itself.

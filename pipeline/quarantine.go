@@ -39,7 +39,7 @@ func (e *Engine) Quarantined(ctx context.Context, node, run string) ([]Quarantin
 	all := []QuarantineSet{}
 	results := map[string][]check.Result{} // by run
 	for _, n := range e.Project.Nodes {
-		if node != "" && n.Name() != node || len(n.Checks) == 0 && n.Stream == nil { // a stream's policy for its columns diverts too
+		if node != "" && n.Name() != node || run == "" && len(n.Checks) == 0 && n.Stream == nil { // a stream's policy for its columns diverts too
 			continue
 		}
 		of := run
@@ -90,21 +90,32 @@ func (e *Engine) quarantineSet(ctx context.Context, n *models.Node, run string, 
 		}
 		return set, nil
 	}
+	return set, e.publishedSet(ctx, n, set)
+}
+
+// publishedSet finds the set's rows in the node's published quarantine. They have gone from it when they were replayed, when a
+// run has replaced the table, or when they are past retention.
+func (e *Engine) publishedSet(ctx context.Context, n *models.Node, set *QuarantineSet) (err error) {
 	m, err := e.current(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	t := m.Table(warehouse.Name{Schema: n.Schema, Table: n.Table + models.QuarantineSuffix})
-	if t == nil {
+	t := m.Table(quarantineOf(n))
+	if t == nil || t.Rows == 0 {
 		set.Gone = true
-		return set, nil
+		return nil
 	}
+	d := warehouse.DuckDB
 	set.files = warehouse.Paths(t.Base)
-	for _, n := range set.Rules { // at least: a row may have failed several
-		set.Rows = max(set.Rows, n)
+	set.from = "SELECT * FROM (\n" + d.Select(t.Version) + "\n) AS q WHERE " + check.QuarantinedRun + " = " + d.QuoteLiteral(set.Run)
+	w, rows, err := e.openQuarantined(ctx, set, "")
+	if err != nil {
+		return err
 	}
-	set.from = "SELECT * FROM (\n" + d.Select(t.Version) + "\n) AS q WHERE " + check.QuarantinedRun + " = " + d.QuoteLiteral(run)
-	return set, nil
+	defer func() { err = errors.Join(err, w.Close()) }()
+	set.Rows, err = countOf(ctx, w, rows)
+	set.Gone = set.Rows == 0
+	return err
 }
 
 // InQuarantine is what is in the node's published quarantine now, of whichever runs; nil for nothing. Its Run is "".

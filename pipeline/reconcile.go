@@ -86,6 +86,18 @@ func (a *audit) other(ctx context.Context, v *warehouse.Version, this *reconcile
 	return &check.Other{Side: reconcile.Side{Name: args.Node.Name(), Query: "SELECT * FROM " + from, Columns: a.version(args.Node).Columns}}, nil
 }
 
+// keptOut are the files of the quarantine as it is published with the new version. A replayed row is in it no more: where it was
+// corrected, and its source was not, the two differ from now on.
+func (a *audit) keptOut() []warehouse.File {
+	switch {
+	case a.remains != nil:
+		return a.remains.Base
+	case a.anew:
+		return a.bad
+	}
+	return slices.Concat(kept(a.node, a.before), a.bad)
+}
+
 // previous is the version that was published before v: in a run the current one, else the one that was current before it.
 func (a *audit) previous(v *warehouse.Version) (*check.Other, error) {
 	before := a.before.Table(nameOf(a.node))
@@ -147,7 +159,7 @@ func (a *audit) atItsSource(ctx context.Context, this *reconcile.Side, n *models
 		out.Notes = append(out.Notes, fmt.Sprintf("%d records of the source cannot be landed and are on neither side", got.Rejected))
 	}
 	if own {
-		out.Known = knownToDiffer(a.Warehouse.Dialect(), n, this, slices.Concat(kept(n, a.before), a.bad), sameState)
+		out.Known = knownToDiffer(a.Warehouse.Dialect(), n, this, a.keptOut(), sameState)
 	}
 	return out, nil
 }

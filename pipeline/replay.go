@@ -49,6 +49,7 @@ type replay struct {
 	columns           []warehouse.Column
 	where             string       // SQL: which of the quarantined rows
 	corrected         *corrections // what the file says of them; nil without one
+	stayed            int64        // rows that are left in quarantine as they are
 	passed            int64        // rows that are in the table now
 }
 
@@ -180,6 +181,9 @@ func (r *run) replayed(ctx context.Context, s *journal.Step) (_ []load.Table, er
 	}
 	defer func() { err = errors.Join(err, a.save(ctx)) }()
 	j := &joining{audit: a, dir: filepath.Join(r.runDir(r.ID), fileName(n.Name()))}
+	if err := j.stay(ctx); err != nil {
+		return nil, err
+	}
 	if err := j.stage(ctx); err != nil {
 		return nil, err
 	}
@@ -192,15 +196,17 @@ func (r *run) replayed(ctx context.Context, s *journal.Step) (_ []load.Table, er
 			a.results[i].Status = check.StatusWarn
 		}
 	}
-	_, judging := split(n)
-	if err := a.judgeAll(ctx, &t.Version, judging); err != nil {
-		return nil, err
-	}
-	t.Rules = a.settled
 	q, err := j.remaining(ctx)
 	if err != nil {
 		return nil, err
 	}
+	a.remains = q
+	_, judging := split(n)
+	if err := a.judgeAll(ctx, &t.Version, judging); err != nil {
+		j.explain()
+		return nil, err
+	}
+	t.Rules = a.settled
 	if err := j.account(t, q); err != nil {
 		return nil, err
 	}

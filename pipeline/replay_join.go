@@ -19,7 +19,8 @@ import (
 // join is the node's table with the rows that pass.
 func (j *joining) join(ctx context.Context) (*load.Table, error) {
 	t := *j.replay.table
-	t.Rejects, t.Equations = nil, nil
+	made := t.LoadedAt()
+	t.Rejects, t.Equations, t.Made = nil, nil, &made
 	files := []warehouse.File{j.rows}
 	j.from = map[string]origin{j.rows.Path: {where: "quarantine"}}
 	if !j.replay.merges() {
@@ -59,8 +60,6 @@ func (j *joining) beside(ctx context.Context, t *load.Table, files []warehouse.F
 		j.note("the rows are added to what is published: the next full load of the stream replaces all of it")
 	case m != nil && m.Materialized == models.Table:
 		j.note("the rows are added to what is published: the next build begins from the model's SELECT again")
-	case m != nil && m.Strategy == models.StrategyDeleteInsert:
-		j.note("the rows are put beside those of the same unique_key: to replace these would delete what passed")
 	}
 	return nil
 }
@@ -98,6 +97,15 @@ func (j *joining) tellMerged() error {
 		j.note(fmt.Sprintf("%d published rows with the same unique_key are replaced: nothing says which of the two is newer", updated))
 	}
 	return nil
+}
+
+// explain notes what to do when the table would differ from its source by the rows that were replayed.
+func (j *joining) explain() {
+	for _, r := range j.results {
+		if c := j.node.Check(r.Name); c != nil && c.Kind == "reconcile" && r.Status.Bad() {
+			j.note(fmt.Sprintf("%s compares the rows as they are with their source: correct them there and deliver them again, instead of replaying them", r.Name))
+		}
+	}
 }
 
 func (j *joining) note(text string) { j.step.Notes = append(j.step.Notes, text) }
@@ -237,7 +245,8 @@ func (j *joining) account(t, q *load.Table) error {
 	t.Equations = append([]warehouse.Equation{replayed}, t.Equations...)
 	j.step.Equations = slices.Concat(t.Equations, q.Equations)
 	if c := j.replay.corrected; c != nil {
-		j.step.Equations = append([]warehouse.Equation{{Name: "file", Rows: c.rows, Terms: []warehouse.Term{{Name: "replayed", Rows: rows}, {Name: "gone", Rows: c.gone}}}}, j.step.Equations...)
+		file := warehouse.Equation{Name: "file", Rows: c.rows, Terms: []warehouse.Term{{Name: "replayed", Rows: rows}, {Name: "stay", Rows: j.replay.stayed}, {Name: "gone", Rows: c.gone}}}
+		j.step.Equations = append([]warehouse.Equation{file}, j.step.Equations...)
 	}
 	return closes(j.step.Equations)
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
-	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/transform/check"
 	"github.com/millrace/millrace/warehouse"
@@ -173,9 +172,6 @@ type joining struct {
 
 // stage writes the rows to files of their own.
 func (j *joining) stage(ctx context.Context) error {
-	if err := fsx.MkdirAll("replay", j.dir); err != nil {
-		return fmt.Errorf("stage replay: %w", err)
-	}
 	d := j.Warehouse.Dialect()
 	items := make([]string, len(j.replay.columns))
 	for i, c := range j.replay.columns {
@@ -185,12 +181,8 @@ func (j *joining) stage(ctx context.Context) error {
 		}
 		items[i] = value + " AS " + d.QuoteIdent(c.Name)
 	}
-	id := "CAST(NULL AS VARCHAR)" // rows of an older quarantine have none
-	if column(j.replay.quarantine.Columns, check.QuarantinedID) >= 0 {
-		id = "q." + check.QuarantinedID
-	}
 	var err error
-	sql := fmt.Sprintf("SELECT %s, q.%s, %s AS %s FROM %s", strings.Join(items, ", "), check.QuarantinedFrom, id, check.QuarantinedID, j.replay.from(d))
+	sql := fmt.Sprintf("SELECT %s, q.%s, %s AS %s FROM %s", strings.Join(items, ", "), check.QuarantinedFrom, j.replay.id(), check.QuarantinedID, j.replay.from(d))
 	if j.origin, err = j.Warehouse.Write(ctx, sql, filepath.Join(j.dir, "origin.parquet")); err != nil {
 		return fmt.Errorf("read quarantined rows: %w", err)
 	}

@@ -3,9 +3,14 @@ package pipeline_test
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/transform/check"
@@ -113,6 +118,67 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// TestReplayAfterSeveralNights: a row that was kept out every night comes in once.
+func TestReplayAfterSeveralNights(t *testing.T) {
+	for _, mode := range []string{"full", "append", "incremental"} {
+		dir := project(t, map[string]string{"millrace.yml": shop(mode, quarantining), "customers.csv": customers})
+		for range 3 {
+			succeeded(t, run(t, engine(t, dir)))
+		}
+		succeeded(t, run(t, engine(t, dir), func(r *pipeline.Request) { r.FullRefresh = true }))
+		write(t, dir, map[string]string{"millrace.yml": shop(mode, relaxed)})
+		e := engine(t, dir)
+		succeeded(t, replay(t, e, "erp.customers"))
+		if got := fmt.Sprint(query(t, e, "SELECT id FROM erp.customers ORDER BY id")); got != "[[1] [3] [4] [5] [6]]" {
+			t.Errorf("%s: published %s", mode, got)
+		}
+		succeeded(t, run(t, e))
+		if got := fmt.Sprint(query(t, e, "SELECT id FROM erp.customers__quarantine")); got != "[[2]]" {
+			t.Errorf("%s: quarantined after the next run: %s", mode, got)
+		}
+	}
+}
+
+// TestReplayHidesNoFailure: status tells of loads. A replay makes no table younger and no failed load forgotten, and a dry run whose
+// checks fail makes no table stale.
+func TestReplayHidesNoFailure(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": shop("append", quarantining), "customers.csv": customers})
+	loaded := run(t, engine(t, dir))
+	succeeded(t, loaded)
+	status := func() (*pipeline.Status, pipeline.TableStatus) {
+		e := engine(t, dir)
+		e.Clock = func() time.Time { return loaded.Run.Started.Add(24 * time.Hour) }
+		s, err := e.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, s.Tables[slices.IndexFunc(s.Tables, func(one pipeline.TableStatus) bool { return one.Name == "erp.customers" })]
+	}
+	write(t, dir, map[string]string{"millrace.yml": shop("append", "{ row_count: { max: 4 } }")})
+	if r := replay(t, engine(t, dir), "erp.customers", func(r *pipeline.ReplayRequest) { r.DryRun = true }); *r.Run.ExitCode != pipeline.ExitChecks {
+		t.Fatalf("exit code %d", *r.Run.ExitCode)
+	}
+	if _, one := status(); one.Stale {
+		t.Errorf("after a dry run: %v", one.Why)
+	}
+	write(t, dir, map[string]string{"millrace.yml": shop("append", "{ row_count: { max: 1 } }")})
+	failed := run(t, engine(t, dir))
+	if *failed.Run.ExitCode != pipeline.ExitChecks {
+		t.Fatalf("exit code %d", *failed.Run.ExitCode)
+	}
+	write(t, dir, map[string]string{"millrace.yml": shop("append", relaxed)})
+	e := engine(t, dir)
+	e.Clock = func() time.Time { return loaded.Run.Started.Add(23 * time.Hour) }
+	succeeded(t, replay(t, e, "erp.customers"))
+	s, one := status()
+	if !one.Stale || one.AgeSeconds < 23*3600 {
+		t.Errorf("%d seconds old: %v", one.AgeSeconds, one.Why)
+	}
+	if last := s.Pipelines[0].LastRun; last == nil || last.ID != failed.Run.ID {
+		t.Errorf("last run: %+v", last)
+	}
+}
+
 // TestReplayIsSuperseded: a quarantined row that is older than what is published leaves the quarantine and changes nothing.
 func TestReplayIsSuperseded(t *testing.T) {
 	dir := project(t, map[string]string{"millrace.yml": shop("incremental", quarantining), "customers.csv": customers})
@@ -164,7 +230,7 @@ func TestReplayOfModels(t *testing.T) {
 		"table":         {"materialized='table'", "[[1 5] [2 -2] [2 7]]", "published 3 = before 2 + inserted 1", "next build begins"},
 		"append":        {"materialized='incremental'", "[[1 5] [2 -2] [2 7]]", "published 3 = before 2 + inserted 1", ""},
 		"merge":         {"materialized='incremental', unique_key='id'", "[[1 5] [2 -2]]", "landed 1 = inserted 0 + updated 1 + unchanged 0 + superseded 0", "1 published rows with the same unique_key are replaced"},
-		"delete+insert": {"materialized='incremental', unique_key='id', incremental_strategy='delete+insert'", "[[1 5] [2 -2] [2 7]]", "published 3 = before 2 + inserted 1", "put beside those of the same unique_key"},
+		"delete+insert": {"materialized='incremental', unique_key='id', incremental_strategy='delete+insert'", "[[1 5] [2 7]]", "published 2 = before 2 + inserted 0", "1 rows stay in quarantine: their unique_key (id) is in the table"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			first := "{{ config(" + c.config + ") }} select 1 as id, 5 as amount union all select 2, -2 union all select 3, -3"
@@ -186,7 +252,11 @@ func TestReplayOfModels(t *testing.T) {
 			if got := fmt.Sprint(query(t, e, "SELECT id, amount FROM main.m ORDER BY ALL")); got != c.want {
 				t.Errorf("published %s, want %s", got, c.want)
 			}
-			if got := fmt.Sprint(query(t, e, "SELECT id, amount FROM main.m__quarantine")); got != "[[3 -3]]" {
+			left := "[[3 -3]]"
+			if name == "delete+insert" {
+				left = "[[2 -2] [3 -3]]"
+			}
+			if got := fmt.Sprint(query(t, e, "SELECT id, amount FROM main.m__quarantine ORDER BY id")); got != left {
 				t.Errorf("quarantined %s", got)
 			}
 			if !strings.Contains(fmt.Sprint(s.Equations), c.equation) {
@@ -197,25 +267,51 @@ func TestReplayOfModels(t *testing.T) {
 	}
 }
 
-// TestReplayKeepsTheInterruptedRun: a run that was cut off is still there to be resumed after a replay.
+// TestReplayKeepsTheInterruptedRun: a run that was cut off is still there to be resumed after a replay of the same table, with the
+// parts that it has landed, and brings nothing in twice.
 func TestReplayKeepsTheInterruptedRun(t *testing.T) {
-	dir := project(t, map[string]string{"millrace.yml": shop("append", quarantining), "customers.csv": customers})
+	const stream = "name: p\nsources:\n  g:\n    type: generate\n    streams:\n      - { name: orders, rows: 1000, changes: 3000, generation: GENERATION, page: 1000, mode: append, checks: [ { expression: { expression: id % 100 <> 1, severity: quarantine } } ] }\n"
+	generation := func(n string) map[string]string { // the first has 1000 rows, each other 3000 new ones
+		return map[string]string{"millrace.yml": strings.Replace(stream, "GENERATION", n, 1)}
+	}
+	dir := project(t, generation("0"))
 	succeeded(t, run(t, engine(t, dir)))
+	write(t, dir, generation("1"))
 	e := engine(t, dir)
-	e.Stop = make(chan struct{})
-	close(e.Stop)
-	nodes, err := e.Project.Select(nil, nil)
+	var once sync.Once
+	e.Observe = func(ev pipeline.Event) {
+		if ev.Kind == "progress" && ev.Rows >= 1000 {
+			once.Do(func() { close(e.Stop) })
+		}
+	}
+	if r, err := e.Run(t.Context(), pipeline.Request{Nodes: e.Project.Nodes}); !errors.Is(err, pipeline.ErrInterrupted) {
+		t.Fatalf("%+v %v", r.Steps, err)
+	}
+	runs, err := e.Journal.Runs(t.Context(), journal.Filter{Limit: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Run(t.Context(), pipeline.Request{Nodes: nodes}); !errors.Is(err, pipeline.ErrInterrupted) {
-		t.Fatal(err)
+	landed, err := e.Journal.Parts(t.Context(), runs[0].ID, "g.orders")
+	if err != nil || len(landed) == 0 || len(landed) == 3 {
+		t.Fatalf("%d parts were landed before the stop, %v", len(landed), err)
 	}
-	succeeded(t, replay(t, engine(t, dir), "erp.customers"))
+	succeeded(t, replay(t, engine(t, dir), "g.orders"))
 	r := run(t, engine(t, dir))
 	succeeded(t, r)
-	if !r.Resumed {
-		t.Error("the run was not resumed")
+	parts, err := e.Journal.Parts(t.Context(), r.Run.ID, "g.orders")
+	if err != nil || !r.Resumed || len(parts) != 3 || !parts[0].LandedAt.Equal(landed[0].LandedAt) {
+		t.Errorf("resumed: %v, with %v, %v", r.Resumed, parts, err)
+	}
+	if got := fmt.Sprint(query(t, e, "SELECT (SELECT count(*) FROM g.orders), (SELECT count(DISTINCT id) FROM g.orders), (SELECT count(*) FROM g.orders__quarantine)")); got != "[[3960 3960 40]]" {
+		t.Errorf("%s", got)
+	}
+}
+
+// putBack publishes a quarantine as it was, beside a table that has been replaced since: an older millrace kept it so.
+func putBack(t *testing.T, e *pipeline.Engine, q *load.Table) {
+	t.Helper()
+	if _, err := e.Loader.Publish(t.Context(), load.Publication{Run: "older", Pipeline: q.Pipeline, LogicalTime: q.LogicalTime, Project: e.Project.Name, Tables: []load.Table{*q}}); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -232,9 +328,11 @@ func TestReplayAfterTheColumnsChanged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := project(t, map[string]string{"millrace.yml": "name: shop\n", "models/m.sql": strings.Replace(model, "CODE", c.code, 1), "models/m.yml": check})
 			succeeded(t, run(t, engine(t, dir)))
+			quarantine := manifest(t, engine(t, dir)).Table(warehouse.Name{Schema: "main", Table: "m__quarantine"})
 			write(t, dir, map[string]string{"models/m.sql": "{{ config(materialized='table') }} " + c.next, "models/m.yml": strings.Replace(check, "0", "-9", 1)})
 			succeeded(t, run(t, engine(t, dir)))
 			e := engine(t, dir)
+			putBack(t, e, quarantine)
 			r, err := e.Replay(t.Context(), pipeline.ReplayRequest{Node: e.Project.Node("main.m")})
 			var refused *pipeline.RefusedError
 			if c.refused != "" {
@@ -315,6 +413,110 @@ func TestRetryAfterReplay(t *testing.T) {
 	}
 	if got := fmt.Sprint(query(t, e, "SELECT id FROM main.m ORDER BY id")); got != "[[1] [3]]" {
 		t.Errorf("%s", got)
+	}
+}
+
+// TestReplayIsNoDelivery: figures of deliveries are neither judged by a replay nor kept of one.
+func TestReplayIsNoDelivery(t *testing.T) {
+	const figures = ", { volume: { new: true, min_runs: 2 } }, { volume: { name: size, min_runs: 2 } }, { distribution: { column: id, metric: mean, min_runs: 2 } }"
+	yml := strings.ReplaceAll(shop("append", quarantining+figures), "customers.csv", "c*.csv")
+	dir := project(t, map[string]string{"millrace.yml": yml})
+	for night := range 3 {
+		write(t, dir, map[string]string{fmt.Sprintf("c%d.csv", night): fmt.Sprintf("id,email,at\n1,a%d@x.de,1\n2,b%[1]d@x.de,1\n3,,1\n", night)})
+		succeeded(t, run(t, engine(t, dir)))
+	}
+	figuresOf := func() (all []check.Metric) {
+		for _, name := range []string{"new rows", "rows", "id:mean"} {
+			found, err := engine(t, dir).Journal.Metrics(t.Context(), "erp.customers", name, "", time.Now().Add(time.Hour), 99)
+			if err != nil || len(found) == 0 {
+				t.Errorf("%s: %v %v", name, found, err)
+			}
+			all = append(all, found...)
+		}
+		return all
+	}
+	before := figuresOf()
+	write(t, dir, map[string]string{"millrace.yml": strings.Replace(yml, quarantining+", ", "", 1)})
+	r := replay(t, engine(t, dir), "erp.customers")
+	succeeded(t, r)
+	for _, name := range []string{"volume", "size", "distribution_id"} {
+		if c := checked(t, r, "erp.customers", name); c.Message != "not judged: a replay" || c.Status != check.StatusPass {
+			t.Errorf("%+v", c)
+		}
+	}
+	if after := figuresOf(); len(after) != len(before) {
+		t.Errorf("%d figures became %d", len(before), len(after))
+	}
+}
+
+// TestReplayTellsOfOlderRows: a replay settles which rules the table is under, and tells which published rows break them.
+func TestReplayTellsOfOlderRows(t *testing.T) {
+	for _, mode := range []string{"full", "append"} {
+		dir := project(t, map[string]string{"millrace.yml": shop(mode, quarantining), "customers.csv": customers})
+		succeeded(t, run(t, engine(t, dir)))
+		write(t, dir, map[string]string{"millrace.yml": shop(mode, "{ range: { column: id, max: 4, severity: quarantine } }")})
+		for range 2 {
+			r := replay(t, engine(t, dir), "erp.customers", func(r *pipeline.ReplayRequest) { r.DryRun = true })
+			succeeded(t, r)
+			mentions(t, strings.Join(step(t, r, "erp.customers").Notes, "\n"), "range_id is new or has changed, and 2 rows that were published before fail it")
+		}
+	}
+}
+
+// TestReplayIsReconciled: rows that were corrected here and not at their source are told by the replay, not by the runs after it.
+func TestReplayIsReconciled(t *testing.T) {
+	for _, mode := range []string{"full", "append", "incremental"} {
+		t.Run(mode, func(t *testing.T) {
+			dir := project(t, map[string]string{"millrace.yml": shop(mode, quarantining+", reconcile"), "customers.csv": customers})
+			succeeded(t, run(t, engine(t, dir)))
+			e := engine(t, dir)
+			id := query(t, e, "SELECT _quarantined_id FROM erp.customers__quarantine WHERE id = 2")[0][0]
+			file := filepath.Join(dir, "fixed.csv")
+			write(t, dir, map[string]string{"fixed.csv": fmt.Sprintf("_quarantined_id,email\n%s,b@x.de\n", id)})
+			corrected := func(r *pipeline.ReplayRequest) { r.File = file }
+			r := replay(t, e, "erp.customers", corrected)
+			if *r.Run.ExitCode != pipeline.ExitChecks {
+				t.Fatalf("exit code %d", *r.Run.ExitCode)
+			}
+			mentions(t, strings.Join(step(t, r, "erp.customers").Notes, "\n"), "correct them there")
+			succeeded(t, run(t, engine(t, dir)))
+			if mode == "full" {
+				return // the next load reads the row as it was corrected at the source
+			}
+			write(t, dir, map[string]string{"customers.csv": strings.Replace(customers, "2,,2", "2,b@x.de,2", 1)})
+			succeeded(t, replay(t, e, "erp.customers", corrected))
+		})
+	}
+}
+
+// TestReplayOfRowsThatCannotMeetTheTable: rows without a key, and those whose key a delete+insert model has or that share one,
+// stay in quarantine as they are, and keep no other from coming in.
+func TestReplayOfRowsThatCannotMeetTheTable(t *testing.T) {
+	for strategy, want := range map[string]string{"merge": "[[[1 5] [2 -2] [4 -4]] [[<nil> -1]]]", "delete+insert": "[[[1 5] [2 -2] [4 -4]] [[1 -3] [3 -5] [3 -6] [<nil> -1]]]"} {
+		t.Run(strategy, func(t *testing.T) {
+			rows := "select 1 as id, 5 as amount union all select null, -1 union all select 2, -2 union all select 4, -4"
+			if strategy == "delete+insert" {
+				rows += " union all select 3, -5 union all select 3, -6 union all select 1, -3"
+			}
+			dir := project(t, map[string]string{"millrace.yml": "name: shop\n", "models/m.yml": atLeast("0"),
+				"models/m.sql": "{{ config(materialized='incremental', unique_key='id', incremental_strategy='" + strategy + "') }} " + rows})
+			succeeded(t, run(t, engine(t, dir)))
+			before := fmt.Sprint(query(t, engine(t, dir), "SELECT _quarantined_id, _quarantined_run FROM main.m__quarantine WHERE id IS NULL"))
+			write(t, dir, map[string]string{"models/m.yml": atLeast("-9")})
+			e := engine(t, dir)
+			r := replay(t, e, "main.m")
+			succeeded(t, r)
+			got := []any{query(t, e, "SELECT id, amount FROM main.m ORDER BY ALL"), query(t, e, "SELECT id, amount FROM main.m__quarantine ORDER BY id, amount DESC")}
+			if fmt.Sprint(got) != want {
+				t.Errorf("%v, want %s", got, want)
+			}
+			if after := fmt.Sprint(query(t, e, "SELECT _quarantined_id, _quarantined_run FROM main.m__quarantine WHERE id IS NULL")); after != before {
+				t.Errorf("%s was %s", after, before)
+			}
+			s := step(t, r, "main.m")
+			closed(t, s, "replayed passed")
+			mentions(t, strings.Join(s.Notes, "\n"), "1 rows stay in quarantine: they have no key (id)", "millrace rejects export main.m --all")
+		})
 	}
 }
 

@@ -220,26 +220,25 @@ func (e *Engine) retryable(ctx context.Context, id string, locks []string) (jour
 
 // newest is the newest run that read or built something; replays do not count, because no run's windows end with them.
 func (e *Engine) newest(ctx context.Context, f journal.Filter) (journal.Run, error) {
+	f.Working, f.Limit = true, 1
 	runs, err := e.Journal.Runs(ctx, f)
 	if err != nil {
 		return journal.Run{}, err
 	}
-	for _, r := range runs {
-		if r.Selection.Replay == nil {
-			return r, nil
-		}
+	if len(runs) == 0 {
+		return journal.Run{}, journal.ErrNotFound
 	}
-	return journal.Run{}, journal.ErrNotFound
+	return runs[0], nil
 }
 
 // latest is the newest run, but for replays, that took any of the locks.
 func (e *Engine) latest(ctx context.Context, locks []string) (journal.Run, error) {
-	runs, err := e.Journal.Runs(ctx, journal.Filter{})
+	runs, err := e.Journal.Runs(ctx, journal.Filter{Working: true})
 	if err != nil {
 		return journal.Run{}, err
 	}
 	for _, r := range runs {
-		if r.Selection.Replay == nil && shares(r, locks) {
+		if shares(r, locks) {
 			return r, nil
 		}
 	}

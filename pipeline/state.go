@@ -331,6 +331,9 @@ func (e *Engine) remembered(history []*load.Manifest) ([]journal.Run, []journal.
 				r.ExitCode = &code
 				runs[t.Run] = r
 			}
+			if t.Made != nil { // only replays leave it behind
+				r.Selection.Replay = &journal.Replay{}
+			}
 			if own && t.Snapshot == m.Snapshot {
 				r.Attempt = m.Attempt
 			}

@@ -98,6 +98,20 @@ func history() []*load.Manifest {
 	}
 }
 
+// TestRebuildKnowsReplays: a replay that is remembered from a manifest is no run that reads.
+func TestRebuildKnowsReplays(t *testing.T) {
+	all := history()
+	made := all[0].PublishedAt
+	all[1].Tables[1].Made = &made
+	e, _ := shelved(t, all...)
+	if _, err := e.EnsureJournal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if newest, err := e.newest(t.Context(), journal.Filter{}); err != nil || newest.ID != "20260502T120000-aaaaaa" {
+		t.Errorf("%+v %v", newest, err)
+	}
+}
+
 func TestRebuildIsRepeatable(t *testing.T) {
 	e, _ := shelved(t, history()...)
 	note, err := e.EnsureJournal(t.Context())

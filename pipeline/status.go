@@ -61,7 +61,7 @@ type Status struct {
 	Tables      []TableStatus    `json:"tables"`
 	NeverBuilt  []string         `json:"never_built"`
 	Pipelines   []PipelineStatus `json:"pipelines"`
-	Unfinished  []RunSummary     `json:"unfinished_runs"` // running, or interrupted and the latest of its pipeline
+	Unfinished  []RunSummary     `json:"unfinished_runs"` // running, or interrupted and the latest of its pipeline; no replays
 	Note        string           `json:"note,omitempty"`
 }
 
@@ -73,7 +73,7 @@ type TableStatus struct {
 	Pipeline    string    `json:"pipeline"`
 	Rows        int64     `json:"rows"`
 	PublishedAt time.Time `json:"published_at"`
-	AgeSeconds  int64     `json:"age_seconds"`
+	AgeSeconds  int64     `json:"age_seconds"` // since a run last made it: a replay makes no table younger
 	Run         string    `json:"run"`
 	Snapshot    int64     `json:"snapshot"`
 	Stale       bool      `json:"stale"`
@@ -81,7 +81,7 @@ type TableStatus struct {
 	InProject   bool      `json:"in_project"`
 }
 
-// PipelineStatus is one pipeline and its last run.
+// PipelineStatus is one pipeline and its last run, but for replays.
 type PipelineStatus struct {
 	Name      string      `json:"name"`
 	Schedule  string      `json:"schedule,omitempty"`
@@ -135,7 +135,7 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 	if mv, ok := e.Loader.(mover); ok {
 		s.MovedFrom, _ = mv.Moved(ctx)
 	}
-	runs, err := e.Summaries(ctx, journal.Filter{Limit: lastSteps})
+	runs, err := e.Summaries(ctx, journal.Filter{Working: true, Limit: lastSteps})
 	if err != nil {
 		return nil, err
 	}
@@ -151,11 +151,11 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 		one.InProject = n != nil && (n.Name() == one.Name || t.Kind == kindQuarantine)
 		if n != nil {
 			one.Pipeline = n.Pipeline
-			if why := e.tooOld(n, e.Clock().Sub(t.PublishedAt)); why != "" && t.Kind != kindQuarantine {
+			if why := e.tooOld(n, e.Clock().Sub(t.LoadedAt())); why != "" && t.Kind != kindQuarantine {
 				one.Why = append(one.Why, why)
 			}
 		}
-		if failed := left[one.Name]; failed.run != "" && failed.run != t.Run && failed.began.After(t.PublishedAt) {
+		if failed := left[one.Name]; failed.run != "" && failed.run != t.Run && failed.began.After(t.LoadedAt()) {
 			one.Why = append(one.Why, fmt.Sprintf("run %s failed: %s", failed.run, failed.why))
 		}
 		one.Stale = len(one.Why) > 0
@@ -194,7 +194,7 @@ func (e *Engine) pipelinesStatus(ctx context.Context, s *Status, runs []RunSumma
 			}
 		}
 		if one.LastRun == nil { // older than the runs above
-			older, err := e.Summaries(ctx, journal.Filter{Pipeline: pl.Name, Limit: 1})
+			older, err := e.Summaries(ctx, journal.Filter{Pipeline: pl.Name, Working: true, Limit: 1})
 			if err != nil {
 				return err
 			}

@@ -68,9 +68,20 @@ func (a *app) listRuns(c *cobra.Command, f journal.Filter) error {
 		if r.Snapshot != nil {
 			snapshot = fmt.Sprint(*r.Snapshot)
 		}
-		g.add(r.ID, r.Pipeline, string(r.State), clockText(r.Started), tookText(r.Started, r.Finished), fmt.Sprint(len(r.Selection.Nodes)), snapshot, oneLine(firstLine(r.Error)))
+		g.add(r.ID, r.Pipeline, stateText(r), clockText(r.Started), tookText(r.Started, r.Finished), fmt.Sprint(len(r.Selection.Nodes)), snapshot, oneLine(firstLine(r.Error)))
 	}
 	return g.print(a.stdout)
+}
+
+// stateText is the state of a run, and whether it was none that reads and builds.
+func stateText(r pipeline.RunSummary) string {
+	switch replay := r.Selection.Replay; {
+	case replay == nil:
+		return string(r.State)
+	case replay.DryRun:
+		return string(r.State) + ", dry run of a replay"
+	}
+	return string(r.State) + ", replay"
 }
 
 func tookText(from time.Time, to *time.Time) string {
@@ -136,7 +147,7 @@ func (a *app) cleanRun(r *shownRun) {
 func (a *app) printRun(r shownRun) {
 	a.out("run       %s, attempt %d", r.ID, r.Attempt)
 	a.out("pipeline  %s", r.Pipeline)
-	a.out("state     %s", r.State)
+	a.out("state     %s", stateText(r.RunSummary))
 	a.out("started   %s, took %s, process %d, millrace %s", clockText(r.Started), tookText(r.Started, r.Finished), r.PID, r.Version)
 	if r.Snapshot != nil {
 		a.out("snapshot  %d", *r.Snapshot)

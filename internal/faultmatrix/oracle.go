@@ -75,7 +75,7 @@ func readResult(root string) (*result, error) {
 // selected reads all of a table; of quarantined rows what does not tell one run from its repetition.
 func selected(name, from string) string {
 	if strings.HasSuffix(name, "__quarantine") {
-		return "SELECT DISTINCT * EXCLUDE (_quarantined_run, _quarantined_at, _quarantined_from, _quarantined_id) FROM " + from
+		return "SELECT * EXCLUDE (_quarantined_run, _quarantined_at, _quarantined_from, _quarantined_id) FROM " + from
 	}
 	return "SELECT * FROM " + from
 }

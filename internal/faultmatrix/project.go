@@ -57,6 +57,7 @@ sources:
         mode: append
         max_rejects: 50%
         columns: { id: BIGINT, page: VARCHAR, night: INTEGER }
+        checks: [ { rejected_values: { column: page, values: [/p3, /p4], severity: quarantine, error_if: ">90%" } } ]
 pipelines:
   sales: { select: ["source:shop", "path:models/sales"], publish: all }
   web: { select: ["source:web", "path:models/web"], publish: succeeded }

@@ -456,8 +456,12 @@ func (j *Journal) Parts(ctx context.Context, run, node string) ([]Part, error) {
 type Filter struct {
 	Pipeline string
 	Status   Status
+	Working  bool // only runs that read or build: no replays, which stand on what those have published
 	Limit    int
 }
+
+// working is the condition of Filter.Working.
+const working = "json_extract(selection, '$.replay') IS NULL"
 
 // Runs returns the runs that match, the newest first.
 func (j *Journal) Runs(ctx context.Context, f Filter) ([]Run, error) {
@@ -465,7 +469,11 @@ func (j *Journal) Runs(ctx context.Context, f Filter) ([]Run, error) {
 	if limit == 0 {
 		limit = -1
 	}
-	return query(ctx, j, selectRun+` WHERE (pipeline = ? OR ? = '') AND (status = ? OR ? = '') ORDER BY started DESC, id DESC LIMIT ?`, scanRun,
+	only := "true"
+	if f.Working {
+		only = working
+	}
+	return query(ctx, j, selectRun+` WHERE (pipeline = ? OR ? = '') AND (status = ? OR ? = '') AND `+only+` ORDER BY started DESC, id DESC LIMIT ?`, scanRun,
 		f.Pipeline, f.Pipeline, f.Status, f.Status, limit)
 }
 

@@ -48,9 +48,10 @@ func (j *Journal) RunsUntil(ctx context.Context, r Run, limit int) ([]Run, error
 		r.Pipeline, stamp(r.Started), r.ID, limit)
 }
 
-// LastGreen returns the latest run of the same pipeline that succeeded before this one; ErrNotFound when there is none.
+// LastGreen returns the latest run of the same pipeline, but for replays, that succeeded before this one; ErrNotFound when there
+// is none.
 func (j *Journal) LastGreen(ctx context.Context, r Run) (Run, error) {
-	runs, err := query(ctx, j, selectRun+` WHERE pipeline = ? AND status = ? AND (started, id) < (?, ?) ORDER BY started DESC, id DESC LIMIT 1`, scanRun,
+	runs, err := query(ctx, j, selectRun+` WHERE pipeline = ? AND status = ? AND (started, id) < (?, ?) AND `+working+` ORDER BY started DESC, id DESC LIMIT 1`, scanRun,
 		r.Pipeline, Succeeded, stamp(r.Started), r.ID)
 	if err != nil {
 		return Run{}, err

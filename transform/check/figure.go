@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -49,7 +50,7 @@ func (c *counting) newRows(it item, args *models.Volume) item {
 	it.done = func(ctx context.Context, _ []any) error {
 		if c.table.Brought == nil {
 			res := result(c.checks[it.at])
-			res.Checked, res.Message = c.rows, "not judged: only a run brings rows"
+			res.Checked, res.Message = c.rows, "not judged: "+cmp.Or(c.Aside, "only a run brings rows")
 			c.set(it.at, res)
 			return nil
 		}
@@ -136,6 +137,11 @@ func (c *counting) judgeHistory(ctx context.Context, at int, name string, h mode
 	res.Checked, res.How = c.rows, HowHistory
 	if !math.IsNaN(value) && !math.IsInf(value, 0) { // JSON has none of these
 		res.Value = &value
+	}
+	if c.Aside != "" {
+		res.Message = "not judged: " + c.Aside
+		c.set(at, res)
+		return nil
 	}
 	var past []Metric
 	if c.History != nil {

@@ -21,9 +21,12 @@ type Runner struct {
 	Query func(context.Context, *models.Check) (string, error)
 	// History gives a table's figures of earlier runs, oldest first; nil when there is no history.
 	History func(ctx context.Context, node, name string, limit int) ([]Metric, error)
-	At      time.Time // logical time of the run, which figures are kept under
-	Now     time.Time // what freshness is measured against
-	Dir     string    // an existing folder for files
+	// Aside says why figures are not compared with those of earlier runs: this is none that they could be compared with. "" when
+	// it is one.
+	Aside string
+	At    time.Time // logical time of the run, which figures are kept under
+	Now   time.Time // what freshness is measured against
+	Dir   string    // an existing folder for files
 }
 
 // Table is the rows that are checked.
