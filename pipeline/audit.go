@@ -36,7 +36,7 @@ type audit struct {
 	results []check.Result
 	metrics []check.Metric
 	bad     []warehouse.File   // quarantined rows, one file for each division
-	columns []warehouse.Column // of the rows that were divided
+	columns []warehouse.Column // of the rows that were divided first; a later division's may have been converted
 	from    map[string]origin  // where the rows of a file came from
 
 	published string // a SELECT of the version before, "" when there is none to compare with
@@ -236,7 +236,7 @@ func (a *audit) take(ctx context.Context, d *check.Division, columns []warehouse
 			return err
 		}
 	}
-	if a.columns == nil { // later divisions are of rows that were converted: these columns hold what is in them too
+	if a.columns == nil {
 		a.columns = columns
 	}
 	a.step.Equations = append(a.step.Equations, d.Equation)
@@ -467,8 +467,8 @@ func (a *audit) save(ctx context.Context) error {
 }
 
 // with is what is published of the node: its table and its quarantine.
-func (a *audit) with(t load.Table) ([]load.Table, error) {
-	q, err := a.quarantine()
+func (a *audit) with(ctx context.Context, t load.Table) ([]load.Table, error) {
+	q, err := a.quarantine(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -483,13 +483,12 @@ func (a *audit) with(t load.Table) ([]load.Table, error) {
 
 // quarantine is the table of quarantined rows beside the node's own: those of earlier runs that are not too old, and this
 // run's. Nil when the node has no check that quarantines, or when nothing changes.
-func (a *audit) quarantine() (*load.Table, error) {
+func (a *audit) quarantine(ctx context.Context) (*load.Table, error) {
 	quarantines := slices.ContainsFunc(a.node.Checks, (*models.Check).Quarantines) || a.drift != nil && a.drift.Quarantines()
 	if !quarantines || a.columns == nil {
 		return nil, nil
 	}
 	name := warehouse.Name{Schema: a.node.Schema, Table: a.node.Table + models.QuarantineSuffix}
-	columns := check.QuarantineColumns(a.columns)
 	var prev *warehouse.Version
 	trimmed := false
 	if before := a.before.Table(name); before != nil {
@@ -505,11 +504,7 @@ func (a *audit) quarantine() (*load.Table, error) {
 	if prev != nil && len(a.bad) == 0 && !trimmed {
 		return nil, nil
 	}
-	v, equation, err := warehouse.Append(prev, name, a.bad, columns)
-	if errors.Is(err, warehouse.ErrIncompatible) {
-		a.step.Notes = append(a.step.Notes, fmt.Sprintf("%s begins anew: the columns have changed (%v)", name, err))
-		v, equation, err = warehouse.Append(nil, name, a.bad, columns)
-	}
+	v, equation, err := a.gather(ctx, prev, name, a.bad)
 	if err != nil {
 		return nil, err
 	}

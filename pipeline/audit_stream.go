@@ -93,7 +93,7 @@ func (x *extraction) audited(ctx context.Context, t *load.Table, w *extract.Wind
 		return nil, err
 	}
 	t.Rules = a.settled
-	return a.with(*t)
+	return a.with(ctx, *t)
 }
 
 // openAudit opens an engine for the checks of the stream.

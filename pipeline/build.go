@@ -182,7 +182,7 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 		return nil, explainModel(n, err)
 	}
 	t.Rules = a.settled
-	return a.with(t)
+	return a.with(ctx, t)
 }
 
 // reads is what a node reads, with what it reads through ephemeral models.

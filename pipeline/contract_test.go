@@ -326,3 +326,48 @@ func TestContractOverPublishedRows(t *testing.T) {
 		t.Errorf("columns %s", got)
 	}
 }
+
+// TestQuarantineOfTwoDivisions: rows that fail as they came and rows that fail as the table has them are in one quarantine, in
+// which nothing is read as what it is not.
+func TestQuarantineOfTwoDivisions(t *testing.T) {
+	const contract = "contract: { columns: [ { name: id, type: BIGINT }, { name: w, type: TYPE }, { name: at, type: BIGINT } ], severity: quarantine }, checks: [ { unique: { column: w, severity: quarantine } }, { range: { column: at, min: 0, severity: quarantine } } ],"
+	for name, c := range map[string]struct{ came, wanted, held string }{
+		"wider":    {"INTEGER", "BIGINT", "BIGINT"},
+		"narrower": {"BIGINT", "INTEGER", "BIGINT"},
+		"finer":    {"'DECIMAL(12,1)'", "'DECIMAL(14,2)'", "DECIMAL(14,2)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := project(t, map[string]string{"millrace.yml": drifting("incremental", strings.Replace(contract, "TYPE", c.wanted, 1), "id: BIGINT, w: "+c.came+", at: BIGINT"),
+				"orders1.csv": manyOrders("id,w,at", "%d,%d,1", "1,7,1", "2,7,1", "3,3,-1")})
+			e := engine(t, dir)
+			succeeded(t, run(t, e))
+			if got := columnsOf(t, e, "orders__quarantine"); !strings.Contains(got, "[w "+c.held+"]") {
+				t.Errorf("columns %s", got)
+			}
+			if got := fmt.Sprint(query(t, e, "SELECT id, w::INTEGER, _failed_rules FROM erp.orders__quarantine ORDER BY id")); got != "[[1 7 [unique_w]] [2 7 [unique_w]] [3 3 [range_at]]]" {
+				t.Errorf("quarantined %s", got)
+			}
+		})
+	}
+}
+
+// TestQuarantineKeepsWhatNoTypeHolds: rows that were kept out stay when their column comes to be of another type, and so do
+// those that are kept out later.
+func TestQuarantineKeepsWhatNoTypeHolds(t *testing.T) {
+	const checks = "on_schema_change: quarantine, checks: [ { range: { column: at, min: 0, severity: quarantine } } ],"
+	dir := project(t, map[string]string{"millrace.yml": drifting("append", checks, "id: BIGINT, amount: DOUBLE, at: BIGINT"), "orders1.csv": manyOrders("id,amount,at", "%d,1.5,%d", "1,0.1,-1")})
+	succeeded(t, run(t, engine(t, dir)))
+	for i, c := range []struct{ typ, amount, row, note string }{
+		{"VARCHAR", "1.5", "2,n/a,-1", "erp.orders__quarantine keeps the texts of amount from now on: its rows have DOUBLE and VARCHAR in it"},
+		{"BIGINT", "5", "3,7,-1", ""},
+	} {
+		deliverOrders(t, dir, fmt.Sprintf("orders%d.csv", i+2), manyOrders("id,amount,at", "%d,"+c.amount+",%d", c.row))
+		write(t, dir, map[string]string{"millrace.yml": drifting("append", checks, "id: BIGINT, amount: "+c.typ+", at: BIGINT")})
+		r := run(t, engine(t, dir))
+		succeeded(t, r)
+		mentions(t, strings.Join(step(t, r, "erp.orders").Notes, "\n"), c.note)
+	}
+	if got := fmt.Sprint(query(t, engine(t, dir), "SELECT id, amount FROM erp.orders__quarantine ORDER BY id")); got != "[[1 0.1] [2 n/a] [3 7.0]]" {
+		t.Errorf("quarantined %s", got)
+	}
+}

@@ -117,14 +117,7 @@ func (j *joining) remaining(ctx context.Context) (*load.Table, error) {
 	for _, f := range kept {
 		q.Rows += f.Rows
 	}
-	var columns []warehouse.Column
-	if len(again) > 0 {
-		columns = check.QuarantineColumns(j.replay.columns)
-	}
-	v, _, err := warehouse.Append(&q.Version, q.Name, again, columns)
-	if errors.Is(err, warehouse.ErrIncompatible) {
-		return nil, &StepError{Node: j.node.Name(), Pos: j.node.Pos.String(), Err: err, Hint: fmt.Sprintf("millrace rejects export %s writes the rows out; deliver them anew", j.node.Name())}
-	}
+	v, _, err := j.gather(ctx, &q.Version, q.Name, again)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,9 @@ func replay(t *testing.T, e *pipeline.Engine, node string, change ...func(*pipel
 	if err != nil {
 		t.Fatal(err)
 	}
+	if r.Snapshot != 0 {
+		verified(t, e)
+	}
 	return r
 }
 
