@@ -230,7 +230,11 @@ func (j *joining) account(t, q *load.Table) error {
 	t.Equations = append([]warehouse.Equation{replayed}, t.Equations...)
 	j.step.Equations = slices.Concat(t.Equations, q.Equations)
 	if c := j.replay.corrected; c != nil {
-		j.step.Equations = append([]warehouse.Equation{{Name: "file", Rows: c.rows, Terms: []warehouse.Term{{Name: "replayed", Rows: rows}, {Name: "gone", Rows: c.gone}}}}, j.step.Equations...)
+		file := warehouse.Equation{Name: "file", Rows: c.rows, Terms: []warehouse.Term{{Name: "replayed", Rows: rows}, {Name: "gone", Rows: c.gone}}}
+		if j.replay.unfit > 0 {
+			file.Terms = append(file.Terms, warehouse.Term{Name: "unfit", Rows: j.replay.unfit})
+		}
+		j.step.Equations = append([]warehouse.Equation{file}, j.step.Equations...)
 	}
 	return closes(j.step.Equations)
 }
