@@ -191,7 +191,11 @@ func (a *audit) rows(files []warehouse.File, columns []warehouse.Column) (check.
 	if err := fsx.MkdirAll("check", a.Dir); err != nil {
 		return check.Rows{}, fmt.Errorf("stage checks: %w", err)
 	}
-	return check.Rows{Files: files, Columns: columns, From: a.cameFrom, Run: a.ID, Secret: check.Secrets(a.node)}, nil
+	rows := check.Rows{Files: files, Columns: columns, From: a.cameFrom, Run: a.ID, Secret: check.Secrets(a.node)}
+	if a.replay != nil {
+		rows.Run = "" // they stay those of the runs that kept them out
+	}
+	return rows, nil
 }
 
 // cameFrom tells where a file's rows came from. A file that a division wrote has not all of them.

@@ -118,7 +118,7 @@ type joining struct {
 	*audit
 	dir string // for the files of the new version
 
-	origin  warehouse.File   // the replayed rows with their ids and where they came from
+	origin  warehouse.File   // the replayed rows with their ids, where they came from, and when and by which run they were kept out
 	rows    warehouse.File   // the same without
 	passed  []warehouse.File // of rows
 	outcome *warehouse.MergeResult
@@ -143,7 +143,8 @@ func (j *joining) stage(ctx context.Context) error {
 		id = "q." + check.QuarantinedID
 	}
 	var err error
-	sql := fmt.Sprintf("SELECT %s, q.%s, %s AS %s FROM %s", strings.Join(items, ", "), check.QuarantinedFrom, id, check.QuarantinedID, j.replay.from(d))
+	sql := fmt.Sprintf("SELECT %s, q.%s, q.%s, q.%s, %s AS %s FROM %s", strings.Join(items, ", "),
+		check.QuarantinedRun, check.QuarantinedAt, check.QuarantinedFrom, id, check.QuarantinedID, j.replay.from(d))
 	if j.origin, err = j.Warehouse.Write(ctx, sql, filepath.Join(j.dir, "origin.parquet")); err != nil {
 		return fmt.Errorf("read quarantined rows: %w", err)
 	}

@@ -59,11 +59,12 @@ func TestReplay(t *testing.T) {
 			dir := project(t, map[string]string{"millrace.yml": shop(mode, quarantining), "customers.csv": customers,
 				"models/known.sql": "{{ config(materialized='table') }} select * from {{ source('erp', 'customers') }}",
 				"models/view.sql":  "{{ config(materialized='view') }} select * from {{ ref('known') }}"})
-			succeeded(t, run(t, engine(t, dir)))
+			first := run(t, engine(t, dir))
+			succeeded(t, first)
 			cursor := manifest(t, engine(t, dir)).Table(customersTable).Cursor
 			write(t, dir, map[string]string{"millrace.yml": shop(mode, relaxed)})
 			e := engine(t, dir)
-			ids := fmt.Sprint(query(t, e, "SELECT _quarantined_id FROM erp.customers__quarantine WHERE id = 2"))
+			ids := fmt.Sprint(query(t, e, "SELECT _quarantined_id, _quarantined_at FROM erp.customers__quarantine WHERE id = 2"))
 
 			dry := replay(t, e, "erp.customers", func(r *pipeline.ReplayRequest) { r.DryRun = true })
 			succeeded(t, dry)
@@ -89,11 +90,11 @@ func TestReplay(t *testing.T) {
 			if got := fmt.Sprint(query(t, e, "SELECT id FROM erp.customers ORDER BY id")); got != "[[1] [3] [4] [5] [6]]" {
 				t.Errorf("published %s", got)
 			}
-			if got := fmt.Sprint(query(t, e, "SELECT id, _failed_rules, _quarantined_run FROM erp.customers__quarantine")); got != "[[2 [not_null_email] "+r.Run.ID+"]]" {
+			if got := fmt.Sprint(query(t, e, "SELECT id, _failed_rules, _quarantined_run FROM erp.customers__quarantine")); got != "[[2 [not_null_email] "+first.Run.ID+"]]" {
 				t.Errorf("quarantined %s", got)
 			}
-			if got := fmt.Sprint(query(t, e, "SELECT _quarantined_id FROM erp.customers__quarantine WHERE _quarantined_from LIKE '%customers.csv%'")); got != ids {
-				t.Errorf("the id was %s and is %s", ids, got)
+			if got := fmt.Sprint(query(t, e, "SELECT _quarantined_id, _quarantined_at FROM erp.customers__quarantine WHERE _quarantined_from LIKE '%customers.csv%'")); got != ids {
+				t.Errorf("the id and the time were %s and are %s", ids, got)
 			}
 			if got := manifest(t, e).Table(customersTable).Cursor; got != cursor {
 				t.Errorf("the cursor was %q and is %q", cursor, got)
@@ -101,10 +102,11 @@ func TestReplay(t *testing.T) {
 			if fmt.Sprint(r.Stale) != "[main.known]" {
 				t.Errorf("stale: %v", r.Stale)
 			}
-			if c := checked(t, r, "erp.customers", "not_null_email"); c.Status != check.StatusWarn || c.Failing != 1 || c.Checked != 3 {
+			c := checked(t, r, "erp.customers", "not_null_email")
+			if c.Status != check.StatusWarn || c.Failing != 1 || c.Checked != 3 || len(query(t, e, c.SQL)) != 1 {
 				t.Errorf("%+v", c)
 			}
-			r = replay(t, e, "erp.customers") // again: nothing is lost or doubled
+			r = replay(t, e, "erp.customers", func(r *pipeline.ReplayRequest) { r.Run = first.Run.ID }) // again: nothing is lost or doubled
 			succeeded(t, r)
 			if got := fmt.Sprint(query(t, e, "SELECT (SELECT count(*) FROM erp.customers), (SELECT count(*) FROM erp.customers__quarantine)")); got != "[[5 1]]" {
 				t.Errorf("%s", got)
@@ -358,12 +360,14 @@ func TestReplayRefusals(t *testing.T) {
 	refused(pipeline.ReplayRequest{Rule: "uniqe_email"}, `did you mean "unique_email"?`, "not_null_email")
 	succeeded(t, replay(t, e, "erp.customers", func(r *pipeline.ReplayRequest) { r.Run, r.Rule = first.Run.ID[:20], "unique_email" }))
 	refused(pipeline.ReplayRequest{Run: first.Run.ID, Rule: "unique_email"}, `failed "unique_email"`)
-	last := replay(t, e, "erp.customers")
-	succeeded(t, last)
-	refused(pipeline.ReplayRequest{Run: first.Run.ID}, "in the quarantine no more")
 	write(t, dir, map[string]string{"millrace.yml": shop("full", relaxed)})
 	e = engine(t, dir)
 	refused(pipeline.ReplayRequest{}, "was made with mode append", "millrace run erp.customers first")
+	write(t, dir, map[string]string{"millrace.yml": shop("append", "{ row_count: { min: 1 } }")})
+	e = engine(t, dir)
+	last := replay(t, e, "erp.customers")
+	succeeded(t, last)
+	refused(pipeline.ReplayRequest{Run: first.Run.ID}, "in the quarantine no more")
 	runs, err := e.Journal.Runs(t.Context(), journal.Filter{})
 	if err != nil || runs[0].ID != last.Run.ID {
 		t.Errorf("%v %v", runs, err)

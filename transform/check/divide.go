@@ -36,7 +36,7 @@ type Rows struct {
 	// From says where a file's rows came from, "" when that is not known, and whether they are all that came from there, so
 	// that their numbers mean something.
 	From   func(path string) (where string, all bool)
-	Run    string
+	Run    string          // which divides them; "" when they are in quarantine already, by whichever runs
 	Secret map[string]bool // as in Table
 }
 
@@ -478,7 +478,10 @@ func (d *dividing) explain(ctx context.Context, r *rule, res *Result) error {
 		res.Keys = integer(values[0])
 	}
 	name := d.Warehouse.Dialect().Table(warehouse.Name{Schema: r.check.Node.Schema, Table: r.check.Node.Table + models.QuarantineSuffix})
-	res.SQL = fmt.Sprintf("SELECT * FROM %s WHERE list_contains(%s, %s) AND %s = %s", name, FailedRules, dialect.QuoteLiteral(r.check.Name), QuarantinedRun, dialect.QuoteLiteral(d.rows.Run))
+	res.SQL = fmt.Sprintf("SELECT * FROM %s WHERE list_contains(%s, %s)", name, FailedRules, dialect.QuoteLiteral(r.check.Name))
+	if d.rows.Run != "" {
+		res.SQL += " AND " + QuarantinedRun + " = " + dialect.QuoteLiteral(d.rows.Run)
+	}
 	if r.check.Limit == 0 {
 		return nil
 	}
