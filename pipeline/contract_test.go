@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/transform/check"
 )
@@ -74,7 +75,7 @@ func TestSchemaPolicies(t *testing.T) {
 		}
 		t.Run(mode+"/freeze", func(t *testing.T) {
 			_, r, e := start(t, "freeze", fits)
-			c := checked(t, r, "erp.orders", check.SchemaCheck)
+			c := checked(t, r, "erp.orders", models.SchemaCheck)
 			for _, want := range []string{"~ amount is VARCHAR, published is DECIMAL(10,2)", "+ new column extra VARCHAR", "- gone column gone VARCHAR", "on_schema_change: evolve"} {
 				if !strings.Contains(c.Message, want) {
 					t.Errorf("%q says nothing of %q", c.Message, want)
@@ -90,7 +91,7 @@ func TestSchemaPolicies(t *testing.T) {
 		t.Run(mode+"/discard", func(t *testing.T) {
 			dir, r, e := start(t, "discard", fits)
 			succeeded(t, r)
-			if c := checked(t, r, "erp.orders", check.SchemaCheck); c.Status != check.StatusWarn || !strings.Contains(c.Message, "extra VARCHAR: left out") || c.Failing != 0 {
+			if c := checked(t, r, "erp.orders", models.SchemaCheck); c.Status != check.StatusWarn || !strings.Contains(c.Message, "extra VARCHAR: left out") || c.Failing != 0 {
 				t.Errorf("%+v", c)
 			}
 			if got := columnsOf(t, e, "orders"); got != published {
@@ -102,7 +103,7 @@ func TestSchemaPolicies(t *testing.T) {
 			// A value that the type cannot hold is not rounded: the stream fails, and its rows can be looked at.
 			deliverOrders(t, dir, "orders3.csv", two)
 			r, code := exitCode(t, e)
-			if c := checked(t, r, "erp.orders", check.SchemaCheck); c.Status != check.StatusFail || c.Failing != 1 || code != pipeline.ExitChecks {
+			if c := checked(t, r, "erp.orders", models.SchemaCheck); c.Status != check.StatusFail || c.Failing != 1 || code != pipeline.ExitChecks {
 				t.Errorf("%+v, exit code %d", c, code)
 			}
 			if sets, err := e.Quarantined(t.Context(), "", ""); err != nil || len(sets) != 1 || sets[0].Rows != 1 {
@@ -112,7 +113,7 @@ func TestSchemaPolicies(t *testing.T) {
 		t.Run(mode+"/quarantine", func(t *testing.T) {
 			_, r, e := start(t, "quarantine", two)
 			succeeded(t, r)
-			if c := checked(t, r, "erp.orders", check.SchemaCheck); c.Status != check.StatusWarn || c.Quarantined != 2 {
+			if c := checked(t, r, "erp.orders", models.SchemaCheck); c.Status != check.StatusWarn || c.Quarantined != 2 {
 				t.Errorf("%+v", c)
 			}
 			if got := columnsOf(t, e, "orders"); got != published {
@@ -140,7 +141,7 @@ func TestEvolvingIsTold(t *testing.T) {
 	e := engine(t, dir)
 	r := run(t, e)
 	succeeded(t, r)
-	if c := checked(t, r, "erp.orders", check.SchemaCheck); c.Status != check.StatusPass || !strings.Contains(c.Message, "~ amount is DECIMAL(12,3), published is DECIMAL(10,2); + new column extra VARCHAR") {
+	if c := checked(t, r, "erp.orders", models.SchemaCheck); c.Status != check.StatusPass || !strings.Contains(c.Message, "~ amount is DECIMAL(12,3), published is DECIMAL(10,2); + new column extra VARCHAR") {
 		t.Errorf("%+v", c)
 	}
 	if got := columnsOf(t, e, "orders"); got != "[[id BIGINT] [amount DECIMAL(12,3)] [at BIGINT] [gone VARCHAR] [extra VARCHAR]]" {
