@@ -372,3 +372,38 @@ func TestQuarantineKeepsWhatNoTypeHolds(t *testing.T) {
 		t.Errorf("quarantined %s", got)
 	}
 }
+
+// TestPlanOfAMergeBuiltAnew: rows that a run will not keep are no reason to refuse a contract, and a refusal tells its place once.
+func TestPlanOfAMergeBuiltAnew(t *testing.T) {
+	model := func(key string) string {
+		return "{{ config(materialized='incremental', unique_key='" + key + "') }} select 1::BIGINT as id, 2 as code"
+	}
+	yml := func(column string) string {
+		return "version: 2\nmodels:\n  - name: m\n    contract: { columns: [ { name: id, type: INTEGER }, { name: " + column + ", type: INTEGER } ] }\n"
+	}
+	dir := project(t, map[string]string{"millrace.yml": "name: p\n", "models/m.sql": model("id")})
+	succeeded(t, run(t, engine(t, dir)))
+	write(t, dir, map[string]string{"models/m.sql": model("code"), "models/m.yml": yml("code")})
+	plan := func() pipeline.PlannedNode {
+		e := engine(t, dir)
+		p, err := e.Plan(t.Context(), e.Project.Nodes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Nodes[0]
+	}
+	one := plan()
+	if one.Error != "" {
+		t.Errorf("%s", one.Error)
+	}
+	mentions(t, strings.Join(one.Notes, "\n"), "built anew: the published table was not merged by [code]")
+	e := engine(t, dir)
+	succeeded(t, run(t, e))
+	if got := columnsOf(t, e, "m"); got != "[[id INTEGER] [code INTEGER]]" {
+		t.Errorf("columns %s", got)
+	}
+	write(t, dir, map[string]string{"models/m.yml": yml("other")})
+	if one := plan(); !strings.HasPrefix(one.Error, "its contract is not kept: ") || one.At == "" {
+		t.Errorf("%s: %s", one.At, one.Error)
+	}
+}
