@@ -173,8 +173,12 @@ func TestStreamContract(t *testing.T) {
 			e := engine(t, dir)
 			r, code := exitCode(t, e)
 			for _, name := range []string{"contract_id", "contract_amount", "contract_code"} {
-				if c := checked(t, r, "erp.orders", name); c.Status != check.StatusFail || c.Failing == 0 || code != pipeline.ExitChecks {
+				c := checked(t, r, "erp.orders", name)
+				if c.Status != check.StatusFail || c.Failing == 0 || code != pipeline.ExitChecks || c.SQL != "" {
 					t.Errorf("%+v, exit code %d", c, code)
+				}
+				if !strings.HasSuffix(c.Message, "of 44 rows fail; nothing is published, millrace rejects show erp.orders has them") {
+					t.Error(c.Message)
 				}
 			}
 			if sets, err := e.Quarantined(t.Context(), "", ""); err != nil || len(sets) != 1 || sets[0].Rows != 4 {
