@@ -263,10 +263,17 @@ func (l *loader) unknownKind(kind string, pos config.Pos, dbt bool) {
 	l.problem(pos, hint, "unknown kind of check %q", kind)
 }
 
+// reserved are names of checks that nobody has written: of what was told of columns, by name, in earlier runs.
+var reserved = map[string]bool{KindContract: true, SchemaCheck: true}
+
 // addCheck names the check and gives it to its node.
 func (l *loader) addCheck(w *written, name string) {
 	c := w.Check
 	given := name != ""
+	if reserved[name] {
+		l.problem(w.at("name"), "give it another name", "%s is the name of a check that Millrace makes", name)
+		return
+	}
 	if !given {
 		name = c.Kind
 		for _, column := range c.Columns {

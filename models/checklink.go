@@ -232,6 +232,10 @@ func (l *loader) giveNode(w *written, place map[*Node]int) {
 		return
 	}
 	n := slices.MaxFunc(w.Reads, func(a, b *Node) int { return place[a] - place[b] })
+	if reserved[w.Name] {
+		l.problem(w.Pos, "rename the file", "%s is the name of a check that Millrace makes", w.Name)
+		return
+	}
 	if n.Check(w.Name) != nil {
 		l.problem(w.Pos, "rename the file", "%s has two checks named %q", n.Name(), w.Name)
 		return

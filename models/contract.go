@@ -11,6 +11,9 @@ const (
 	KindSchema   = "schema"
 )
 
+// SchemaCheck is the name of the check that tells how a stream's columns differ from the published ones.
+const SchemaCheck = "schema_change"
+
 // Contract is what the columns of a table must be. It is the Args of the check named contract, which judges names, types and
 // order. What rows must meet is in the checks beside it, one for each column, whose Args are a *ContractColumn.
 type Contract struct {

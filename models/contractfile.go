@@ -142,11 +142,48 @@ func (l *loader) contract(n *Node, p *promise) {
 			places[&contract.Columns[len(contract.Columns)-1]] = w.At("name")
 		}
 	}
+	if contract.Extra == ExtraDiscarded {
+		l.keepsNeeded(n, p.entry, written)
+	}
 	l.contractCheck(n, p.entry, &Check{Args: contract, Pos: p.entry.Pos()})
 	l.constraints(n, p, contract)
 	for i := range contract.Columns {
 		if c := &contract.Columns[i]; c.judgesRows() {
+			l.unnamed(n, "contract_"+c.Name)
 			l.contractCheck(n, p.entry, &Check{Columns: []string{c.Name}, Args: c, Pos: places[c]})
+		}
+	}
+}
+
+// keepsNeeded refuses a contract that discards a column by which the stream is read and merged, or which a check is about.
+func (l *loader) keepsNeeded(n *Node, entry *contractEntry, columns []contractColumn) {
+	needed := func(pos config.Pos, what, column string) {
+		if column != DeletedAt && !slices.ContainsFunc(columns, func(c contractColumn) bool { return strings.EqualFold(c.Name, column) }) {
+			l.problem(pos, "name the column in the contract with its type", "%s is about the column %q, which the contract at %s discards", what, column, entry.Pos())
+		}
+	}
+	if s := n.Stream; s != nil {
+		for _, key := range s.Key {
+			needed(s.Origin.At("key"), "the key", key)
+		}
+		if s.Cursor != "" {
+			needed(s.Origin.At("cursor"), "the cursor", s.Cursor)
+		}
+	}
+	for _, w := range l.checks {
+		for _, column := range w.Columns {
+			if w.Node == n {
+				needed(w.at("column"), w.Name, column)
+			}
+		}
+	}
+}
+
+// unnamed refuses a check of the table that has the name already that a check of its contract will have.
+func (l *loader) unnamed(n *Node, name string) {
+	for _, w := range l.checks {
+		if w.Node == n && w.Name == name {
+			l.problem(w.at("name"), "give it another name", "%s is the name of a check of the contract of %s", name, n.Name())
 		}
 	}
 }

@@ -36,7 +36,7 @@ type audit struct {
 	results []check.Result
 	metrics []check.Metric
 	bad     []warehouse.File   // quarantined rows, one file for each division
-	columns []warehouse.Column // of the rows that were divided
+	columns []warehouse.Column // of the rows that were divided first; a later division's may have been converted
 	from    map[string]origin  // where the rows of a file came from
 
 	anew      bool   // the new version takes no row of the published one, and its quarantine none of that one's
@@ -196,7 +196,11 @@ func (a *audit) rows(files []warehouse.File, columns []warehouse.Column) (check.
 	if err := fsx.MkdirAll("check", a.Dir); err != nil {
 		return check.Rows{}, fmt.Errorf("stage checks: %w", err)
 	}
-	return check.Rows{Files: files, Columns: columns, From: a.cameFrom, Run: a.ID, Secret: check.Secrets(a.node)}, nil
+	rows := check.Rows{Files: files, Columns: columns, From: a.cameFrom, Run: a.ID, Secret: check.Secrets(a.node)}
+	if a.replay != nil {
+		rows.Run = "" // they stay those of the runs that kept them out
+	}
+	return rows, nil
 }
 
 // cameFrom tells where a file's rows came from. A file that a division wrote has not all of them.
@@ -241,7 +245,7 @@ func (a *audit) take(ctx context.Context, d *check.Division, columns []warehouse
 			return err
 		}
 	}
-	if a.columns == nil { // later divisions are of rows that were converted: these columns hold what is in them too
+	if a.columns == nil {
 		a.columns = columns
 	}
 	a.step.Equations = append(a.step.Equations, d.Equation)
@@ -485,8 +489,8 @@ func (a *audit) save(ctx context.Context) error {
 }
 
 // with is what is published of the node: its table and its quarantine.
-func (a *audit) with(t load.Table) ([]load.Table, error) {
-	q, err := a.quarantine()
+func (a *audit) with(ctx context.Context, t load.Table) ([]load.Table, error) {
+	q, err := a.quarantine(ctx)
 	return together(t, q, err)
 }
 
@@ -508,13 +512,12 @@ func together(t load.Table, q *load.Table, err error) ([]load.Table, error) {
 // earlier runs that are not too old. A run that replaces the table replaces its quarantine too: what was kept out of the version
 // before was delivered again, or is gone from the source. Nil when the node has no check that quarantines, or when nothing
 // changes.
-func (a *audit) quarantine() (*load.Table, error) {
+func (a *audit) quarantine(ctx context.Context) (*load.Table, error) {
 	quarantines := slices.ContainsFunc(a.node.Checks, (*models.Check).Quarantines) || a.drift != nil && a.drift.Quarantines()
 	if !quarantines || a.columns == nil {
 		return a.emptied(a.node, a.anew)
 	}
 	name := quarantineOf(a.node)
-	columns := check.QuarantineColumns(a.columns)
 	var prev *warehouse.Version
 	before, trimmed := a.before.Table(name), false
 	if before != nil && !a.anew {
@@ -523,11 +526,7 @@ func (a *audit) quarantine() (*load.Table, error) {
 	if before != nil && len(a.bad) == 0 && !trimmed && (!a.anew || before.Rows == 0) {
 		return nil, nil
 	}
-	v, equation, err := warehouse.Append(prev, name, a.bad, columns)
-	if errors.Is(err, warehouse.ErrIncompatible) {
-		a.step.Notes = append(a.step.Notes, fmt.Sprintf("%s begins anew: the columns have changed (%v)", name, err))
-		v, equation, err = warehouse.Append(nil, name, a.bad, columns)
-	}
+	v, equation, err := a.gather(ctx, prev, name, a.bad)
 	if err != nil {
 		return nil, err
 	}

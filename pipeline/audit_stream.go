@@ -96,7 +96,7 @@ func (x *extraction) audited(ctx context.Context, t *load.Table, w *extract.Wind
 		return nil, err
 	}
 	t.Rules = a.settled
-	return a.with(*t)
+	return a.with(ctx, *t)
 }
 
 // anew says that the stream's new version takes no row of the published one.

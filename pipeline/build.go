@@ -141,9 +141,8 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 	job := transform.Job{Node: n, Dir: dir}
 	if before := r.before.Table(nameOf(n)); before != nil && before.View == "" && !r.selection.FullRefresh {
 		job.Before = &before.Version
-		if m := n.Model; m.Materialized == models.Incremental && m.Strategy == models.StrategyMerge && !slices.EqualFunc(before.Key, m.UniqueKey, strings.EqualFold) {
-			job.Before = nil
-			s.Notes = append(s.Notes, fmt.Sprintf("built anew: the published table was not merged by %v", m.UniqueKey))
+		if why := mergedOtherwise(n, before); why != "" {
+			job.Before, s.Notes = nil, append(s.Notes, why)
 		}
 	}
 	diverting, judging := split(n)
@@ -184,7 +183,16 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 		return nil, explainModel(n, err)
 	}
 	t.Rules = a.settled
-	return a.with(t)
+	return a.with(ctx, t)
+}
+
+// mergedOtherwise says why rows of the model cannot be merged into its table as it is published; "" when they can.
+func mergedOtherwise(n *models.Node, before *load.Table) string {
+	m := n.Model
+	if m.Materialized != models.Incremental || m.Strategy != models.StrategyMerge || slices.EqualFunc(before.Key, m.UniqueKey, strings.EqualFold) {
+		return ""
+	}
+	return fmt.Sprintf("built anew: the published table was not merged by %v", m.UniqueKey)
 }
 
 // reads is what a node reads, with what it reads through ephemeral models.
@@ -224,7 +232,8 @@ func explainModel(n *models.Node, err error) error {
 		return &StepError{Node: n.Name(), Pos: te.Pos, Err: te.Err, Hint: te.Hint}
 	}
 	var ce *ChecksError
-	if errors.Is(err, context.Canceled) || errors.As(err, &ce) {
+	var placed *StepError
+	if errors.Is(err, context.Canceled) || errors.As(err, &ce) || errors.As(err, &placed) {
 		return err
 	}
 	return &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: err}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace/internal/testserver"
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/transform/check"
 )
@@ -30,7 +31,7 @@ func TestDatabasePolicies(t *testing.T) {
 				p.pass()
 				e := engine(t, p.dir)
 				r := run(t, e)
-				c := checked(t, r, "erp.c", check.SchemaCheck)
+				c := checked(t, r, "erp.c", models.SchemaCheck)
 				mentions(t, c.Message, "~ id is BIGINT, published is INTEGER", "~ amount is DECIMAL(12,4), published is DECIMAL(10,2)", "+ new column more VARCHAR: left out")
 				if got := columnsOf(t, e, "c"); got != published {
 					t.Errorf("columns %s", got)
@@ -111,7 +112,7 @@ func TestRefusedEarly(t *testing.T) {
 	p.pass()
 	e := engine(t, p.dir)
 	r, code := exitCode(t, e)
-	if c := checked(t, r, "erp.c", check.SchemaCheck); code != pipeline.ExitChecks || c.Status != check.StatusFail {
+	if c := checked(t, r, "erp.c", models.SchemaCheck); code != pipeline.ExitChecks || c.Status != check.StatusFail {
 		t.Errorf("%+v, exit code %d", c, code)
 	}
 	if parts, err := e.Journal.Parts(t.Context(), r.Run.ID, "erp.c"); err != nil || len(parts) != 1 {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/transform/check"
 )
@@ -74,7 +75,7 @@ func TestSchemaPolicies(t *testing.T) {
 		}
 		t.Run(mode+"/freeze", func(t *testing.T) {
 			_, r, e := start(t, "freeze", fits)
-			c := checked(t, r, "erp.orders", check.SchemaCheck)
+			c := checked(t, r, "erp.orders", models.SchemaCheck)
 			for _, want := range []string{"~ amount is VARCHAR, published is DECIMAL(10,2)", "+ new column extra VARCHAR", "- gone column gone VARCHAR", "on_schema_change: evolve"} {
 				if !strings.Contains(c.Message, want) {
 					t.Errorf("%q says nothing of %q", c.Message, want)
@@ -90,7 +91,7 @@ func TestSchemaPolicies(t *testing.T) {
 		t.Run(mode+"/discard", func(t *testing.T) {
 			dir, r, e := start(t, "discard", fits)
 			succeeded(t, r)
-			if c := checked(t, r, "erp.orders", check.SchemaCheck); c.Status != check.StatusWarn || !strings.Contains(c.Message, "extra VARCHAR: left out") || c.Failing != 0 {
+			if c := checked(t, r, "erp.orders", models.SchemaCheck); c.Status != check.StatusWarn || !strings.Contains(c.Message, "extra VARCHAR: left out") || c.Failing != 0 {
 				t.Errorf("%+v", c)
 			}
 			if got := columnsOf(t, e, "orders"); got != published {
@@ -102,7 +103,7 @@ func TestSchemaPolicies(t *testing.T) {
 			// A value that the type cannot hold is not rounded: the stream fails, and its rows can be looked at.
 			deliverOrders(t, dir, "orders3.csv", two)
 			r, code := exitCode(t, e)
-			if c := checked(t, r, "erp.orders", check.SchemaCheck); c.Status != check.StatusFail || c.Failing != 1 || code != pipeline.ExitChecks {
+			if c := checked(t, r, "erp.orders", models.SchemaCheck); c.Status != check.StatusFail || c.Failing != 1 || code != pipeline.ExitChecks {
 				t.Errorf("%+v, exit code %d", c, code)
 			}
 			if sets, err := e.Quarantined(t.Context(), "", ""); err != nil || len(sets) != 1 || sets[0].Rows != 1 {
@@ -112,7 +113,7 @@ func TestSchemaPolicies(t *testing.T) {
 		t.Run(mode+"/quarantine", func(t *testing.T) {
 			_, r, e := start(t, "quarantine", two)
 			succeeded(t, r)
-			if c := checked(t, r, "erp.orders", check.SchemaCheck); c.Status != check.StatusWarn || c.Quarantined != 2 {
+			if c := checked(t, r, "erp.orders", models.SchemaCheck); c.Status != check.StatusWarn || c.Quarantined != 2 {
 				t.Errorf("%+v", c)
 			}
 			if got := columnsOf(t, e, "orders"); got != published {
@@ -140,7 +141,7 @@ func TestEvolvingIsTold(t *testing.T) {
 	e := engine(t, dir)
 	r := run(t, e)
 	succeeded(t, r)
-	if c := checked(t, r, "erp.orders", check.SchemaCheck); c.Status != check.StatusPass || !strings.Contains(c.Message, "~ amount is DECIMAL(12,3), published is DECIMAL(10,2); + new column extra VARCHAR") {
+	if c := checked(t, r, "erp.orders", models.SchemaCheck); c.Status != check.StatusPass || !strings.Contains(c.Message, "~ amount is DECIMAL(12,3), published is DECIMAL(10,2); + new column extra VARCHAR") {
 		t.Errorf("%+v", c)
 	}
 	if got := columnsOf(t, e, "orders"); got != "[[id BIGINT] [amount DECIMAL(12,3)] [at BIGINT] [gone VARCHAR] [extra VARCHAR]]" {
@@ -172,8 +173,12 @@ func TestStreamContract(t *testing.T) {
 			e := engine(t, dir)
 			r, code := exitCode(t, e)
 			for _, name := range []string{"contract_id", "contract_amount", "contract_code"} {
-				if c := checked(t, r, "erp.orders", name); c.Status != check.StatusFail || c.Failing == 0 || code != pipeline.ExitChecks {
+				c := checked(t, r, "erp.orders", name)
+				if c.Status != check.StatusFail || c.Failing == 0 || code != pipeline.ExitChecks || c.SQL != "" {
 					t.Errorf("%+v, exit code %d", c, code)
+				}
+				if !strings.HasSuffix(c.Message, "of 44 rows fail; nothing is published, millrace rejects show erp.orders has them") {
+					t.Error(c.Message)
 				}
 			}
 			if sets, err := e.Quarantined(t.Context(), "", ""); err != nil || len(sets) != 1 || sets[0].Rows != 4 {
@@ -324,5 +329,85 @@ func TestContractOverPublishedRows(t *testing.T) {
 	succeeded(t, run(t, e, func(req *pipeline.Request) { req.FullRefresh = true }))
 	if got := columnsOf(t, e, "orders"); got != "[[id BIGINT] [amount DECIMAL(10,2)] [at BIGINT]]" {
 		t.Errorf("columns %s", got)
+	}
+}
+
+// TestQuarantineOfTwoDivisions: rows that fail as they came and rows that fail as the table has them are in one quarantine, in
+// which nothing is read as what it is not.
+func TestQuarantineOfTwoDivisions(t *testing.T) {
+	const contract = "contract: { columns: [ { name: id, type: BIGINT }, { name: w, type: TYPE }, { name: at, type: BIGINT } ], severity: quarantine }, checks: [ { unique: { column: w, severity: quarantine } }, { range: { column: at, min: 0, severity: quarantine } } ],"
+	for name, c := range map[string]struct{ came, wanted, held string }{
+		"wider":    {"INTEGER", "BIGINT", "BIGINT"},
+		"narrower": {"BIGINT", "INTEGER", "BIGINT"},
+		"finer":    {"'DECIMAL(12,1)'", "'DECIMAL(14,2)'", "DECIMAL(14,2)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := project(t, map[string]string{"millrace.yml": drifting("incremental", strings.Replace(contract, "TYPE", c.wanted, 1), "id: BIGINT, w: "+c.came+", at: BIGINT"),
+				"orders1.csv": manyOrders("id,w,at", "%d,%d,1", "1,7,1", "2,7,1", "3,3,-1")})
+			e := engine(t, dir)
+			succeeded(t, run(t, e))
+			if got := columnsOf(t, e, "orders__quarantine"); !strings.Contains(got, "[w "+c.held+"]") {
+				t.Errorf("columns %s", got)
+			}
+			if got := fmt.Sprint(query(t, e, "SELECT id, w::INTEGER, _failed_rules FROM erp.orders__quarantine ORDER BY id")); got != "[[1 7 [unique_w]] [2 7 [unique_w]] [3 3 [range_at]]]" {
+				t.Errorf("quarantined %s", got)
+			}
+		})
+	}
+}
+
+// TestQuarantineKeepsWhatNoTypeHolds: rows that were kept out stay when their column comes to be of another type, and so do
+// those that are kept out later.
+func TestQuarantineKeepsWhatNoTypeHolds(t *testing.T) {
+	const checks = "on_schema_change: quarantine, checks: [ { range: { column: at, min: 0, severity: quarantine } } ],"
+	dir := project(t, map[string]string{"millrace.yml": drifting("append", checks, "id: BIGINT, amount: DOUBLE, at: BIGINT"), "orders1.csv": manyOrders("id,amount,at", "%d,1.5,%d", "1,0.1,-1")})
+	succeeded(t, run(t, engine(t, dir)))
+	for i, c := range []struct{ typ, amount, row, note string }{
+		{"VARCHAR", "1.5", "2,n/a,-1", "erp.orders__quarantine keeps the texts of amount from now on: its rows have DOUBLE and VARCHAR in it"},
+		{"BIGINT", "5", "3,7,-1", ""},
+	} {
+		deliverOrders(t, dir, fmt.Sprintf("orders%d.csv", i+2), manyOrders("id,amount,at", "%d,"+c.amount+",%d", c.row))
+		write(t, dir, map[string]string{"millrace.yml": drifting("append", checks, "id: BIGINT, amount: "+c.typ+", at: BIGINT")})
+		r := run(t, engine(t, dir))
+		succeeded(t, r)
+		mentions(t, strings.Join(step(t, r, "erp.orders").Notes, "\n"), c.note)
+	}
+	if got := fmt.Sprint(query(t, engine(t, dir), "SELECT id, amount FROM erp.orders__quarantine ORDER BY id")); got != "[[1 0.1] [2 n/a] [3 7.0]]" {
+		t.Errorf("quarantined %s", got)
+	}
+}
+
+// TestPlanOfAMergeBuiltAnew: rows that a run will not keep are no reason to refuse a contract, and a refusal tells its place once.
+func TestPlanOfAMergeBuiltAnew(t *testing.T) {
+	model := func(key string) string {
+		return "{{ config(materialized='incremental', unique_key='" + key + "') }} select 1::BIGINT as id, 2 as code"
+	}
+	yml := func(column string) string {
+		return "version: 2\nmodels:\n  - name: m\n    contract: { columns: [ { name: id, type: INTEGER }, { name: " + column + ", type: INTEGER } ] }\n"
+	}
+	dir := project(t, map[string]string{"millrace.yml": "name: p\n", "models/m.sql": model("id")})
+	succeeded(t, run(t, engine(t, dir)))
+	write(t, dir, map[string]string{"models/m.sql": model("code"), "models/m.yml": yml("code")})
+	plan := func() pipeline.PlannedNode {
+		e := engine(t, dir)
+		p, err := e.Plan(t.Context(), e.Project.Nodes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Nodes[0]
+	}
+	one := plan()
+	if one.Error != "" {
+		t.Errorf("%s", one.Error)
+	}
+	mentions(t, strings.Join(one.Notes, "\n"), "built anew: the published table was not merged by [code]")
+	e := engine(t, dir)
+	succeeded(t, run(t, e))
+	if got := columnsOf(t, e, "m"); got != "[[id INTEGER] [code INTEGER]]" {
+		t.Errorf("columns %s", got)
+	}
+	write(t, dir, map[string]string{"models/m.yml": yml("other")})
+	if one := plan(); !strings.HasPrefix(one.Error, "its contract is not kept: ") || one.At == "" {
+		t.Errorf("%s: %s", one.At, one.Error)
 	}
 }

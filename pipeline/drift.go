@@ -132,11 +132,15 @@ func (x *extraction) known() []extract.Column {
 
 // leavesOut says whether a column that is not published is to stay so.
 func (x *extraction) leavesOut(column string) bool {
-	if c := x.node.Contract(); c != nil {
+	return discards(x.node, column) || x.node.Stream.OnSchemaChange == models.SchemaQuarantines
+}
+
+// discards says whether a column that the table has not is left out of it, whatever rows have there.
+func discards(n *models.Node, column string) bool {
+	if c := n.Contract(); c != nil {
 		return c.Extra == models.ExtraDiscarded && c.Column(column) == nil
 	}
-	policy := x.node.Stream.OnSchemaChange
-	return policy == models.SchemaDiscards || policy == models.SchemaQuarantines
+	return n.Stream != nil && n.Stream.OnSchemaChange == models.SchemaDiscards
 }
 
 // fitPlanned gives the columns that the table gets of the stream's, and says by what; it refuses what a run would.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,7 +83,27 @@ func run(t *testing.T, e *pipeline.Engine, change ...func(*pipeline.Request)) *p
 	if err != nil {
 		t.Fatal(err)
 	}
+	if r.Snapshot != 0 && slices.ContainsFunc(nodes, typed) {
+		verified(t, e)
+	}
 	return r
+}
+
+// typed says whether a contract or a policy decides about the node's columns.
+func typed(n *models.Node) bool {
+	return n.Contract() != nil || n.Stream != nil && n.Stream.OnSchemaChange != models.SchemaEvolves
+}
+
+// verified expects what is published to be what the manifest says.
+func verified(t *testing.T, e *pipeline.Engine) {
+	t.Helper()
+	v, err := e.VerifyPublished(t.Context(), pipeline.VerifyRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range v.Problems {
+		t.Errorf("verify: %s: %s: %s", p.Table, p.File, p.Message)
+	}
 }
 
 // step is the node's step of the report.

@@ -485,6 +485,9 @@ func (pl *planning) model(ctx context.Context, b *transform.Builder, n *models.N
 		if err := b.Warehouse.Expose(ctx, warehouse.Version{Name: nameOf(n), Columns: before.Columns}); err != nil {
 			return err
 		}
+		if why := mergedOtherwise(n, before); why != "" {
+			job.Before, one.Notes = nil, append(one.Notes, why)
+		}
 	}
 	sql, columns, err := b.Describe(ctx, job)
 	one.SQL = sql

@@ -19,7 +19,8 @@ import (
 
 // A replay is a run that reads no source and builds no model: quarantined rows go through the checks of their node once
 // more, and those that pass leave the quarantine for the table in the snapshot in which they enter it. This file decides
-// and runs, replay_rows.go finds the rows, replay_join.go brings them in.
+// and runs, replay_rows.go finds the rows, replay_fit.go those among them that fit,
+// replay_join.go brings them in.
 
 // ReplayRequest says which quarantined rows are replayed.
 type ReplayRequest struct {
@@ -49,7 +50,8 @@ type replay struct {
 	columns           []warehouse.Column
 	where             string       // SQL: which of the quarantined rows
 	corrected         *corrections // what the file says of them; nil without one
-	stayed            int64        // rows that are left in quarantine as they are
+	stayed            int64        // rows that were asked for and stay as they are: the table has no place for them
+	stays             []string     // the same in words, of those with a value that it cannot hold
 	passed            int64        // rows that are in the table now
 }
 
@@ -169,7 +171,7 @@ func (r *run) replayRows(ctx context.Context) error {
 // replayed makes the table and its quarantine as they are with the replayed rows.
 func (r *run) replayed(ctx context.Context, s *journal.Step) (_ []load.Table, err error) {
 	rp, n := r.replay, r.replay.Node
-	s.Notes = append(s.Notes, rp.String())
+	s.Notes = append(append(s.Notes, rp.String()), rp.stays...)
 	w, err := r.Warehouse(ctx, warehouse.Config{Memory: r.engineMemory(1), Threads: r.Threads, Temp: filepath.Join(r.runDir(r.ID), "spill"), Dirs: r.checkPlaces()})
 	if err != nil {
 		return nil, err

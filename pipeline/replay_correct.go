@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
-	"github.com/millrace/millrace/internal/textcast"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform/check"
 	"github.com/millrace/millrace/warehouse"
@@ -103,7 +102,7 @@ func (c *corrections) parquet(ctx context.Context, w warehouse.Warehouse, name, 
 	return err
 }
 
-// knows refuses columns of the file that the table has not.
+// knows refuses columns of the file that the table has not, but for those that a run leaves out as well.
 func (c *corrections) knows(rp *replay) error {
 	if column(rp.quarantine.Columns, check.QuarantinedID) < 0 {
 		return refused("replay them without a file, or deliver them anew", "the rows of %s were kept out by an older millrace and have no ids", rp.quarantine.Name)
@@ -111,6 +110,9 @@ func (c *corrections) knows(rp *replay) error {
 	known := warehouse.Names(rp.table.Columns)
 	for _, name := range c.columns {
 		if column(check.QuarantineColumns(nil), name) >= 0 || column(rp.table.Columns, name) >= 0 && name != models.DeletedAt {
+			continue
+		}
+		if column(rp.quarantine.Columns, name) >= 0 && discards(rp.Node, name) {
 			continue
 		}
 		next := "the columns are " + strings.Join(known, ", ")
@@ -162,23 +164,19 @@ func (rp *replay) cell(d *warehouse.Dialect, name string) (text string, found bo
 // file's text is no value of the column's type.
 func (rp *replay) value(d *warehouse.Dialect, c warehouse.Column) (string, error) {
 	at := column(rp.quarantine.Columns, c.Name)
-	held, was := "CAST(NULL AS "+d.Type(c.Type)+")", "NULL"
-	if at >= 0 {
-		held = fmt.Sprintf("CAST(q.%s AS %s)", d.QuoteIdent(c.Name), d.Type(c.Type))
-		was = "CAST(q." + d.QuoteIdent(c.Name) + " AS VARCHAR)"
-	}
 	text, found := rp.cell(d, c.Name)
 	if !found {
-		return held, nil
+		return rp.held(d, c)
 	}
-	t, err := warehouse.ParseType(c.Type)
+	exact, err := exactly(d, text, c)
 	if err != nil {
 		return "", err
 	}
-	exact := fmt.Sprintf("CAST(%s AS %s)", textcast.Exact(text, textcast.Type{Base: t.Name, Scale: t.Scale, Spelled: d.Type(c.Type)}, textcast.Rules{}), d.Type(c.Type))
 	if at < 0 || rp.quarantine.Columns[at].Type != c.Type {
 		return exact, nil
 	}
+	held := "q." + d.QuoteIdent(c.Name)
+	was := "CAST(" + held + " AS VARCHAR)"
 	untouched := text + " IS NOT DISTINCT FROM " + was
 	if rp.corrected.format == formatCSV { // which tells no empty text from NULL, nor one kind of line end from the other
 		untouched = fmt.Sprintf("coalesce(%s, '') = coalesce(replace(%s, chr(13) || chr(10), chr(10)), '')", text, was)

@@ -125,14 +125,7 @@ func (j *joining) remaining(ctx context.Context) (*load.Table, error) {
 	for _, f := range kept {
 		q.Rows += f.Rows
 	}
-	var columns []warehouse.Column
-	if len(again) > 0 {
-		columns = check.QuarantineColumns(j.replay.columns)
-	}
-	v, _, err := warehouse.Append(&q.Version, q.Name, again, columns)
-	if errors.Is(err, warehouse.ErrIncompatible) {
-		return nil, &StepError{Node: j.node.Name(), Pos: j.node.Pos.String(), Err: err, Hint: fmt.Sprintf("millrace rejects export %s writes the rows out; deliver them anew", j.node.Name())}
-	}
+	v, _, err := j.gather(ctx, &q.Version, q.Name, again)
 	if err != nil {
 		return nil, err
 	}
@@ -175,29 +168,27 @@ func (j *joining) kept(ctx context.Context) ([]warehouse.File, error) {
 	return kept, nil
 }
 
-// again is the file of the rows that fail again. They keep their ids, so that a file that corrects them stays good, and the
-// place where they came from first. Equal rows are alike: which of their ids each gets makes no difference.
+// again is the file of the rows that fail again. Only the rules that they fail are new: they keep their ids, so that a file that
+// corrects them stays good, the place where they came from first, and the run and time by which they are found and grow old. Equal
+// rows are alike: which of the ids each gets makes no difference.
 func (j *joining) again(ctx context.Context) ([]warehouse.File, error) {
 	if len(j.bad) == 0 {
 		return nil, nil
 	}
 	d := j.Warehouse.Dialect()
-	own := make([]string, len(j.replay.columns))
+	items := make([]string, len(j.replay.columns), len(j.replay.columns)+5)
 	for i, c := range j.replay.columns {
-		own[i] = "bad." + d.QuoteIdent(c.Name)
+		items[i] = "bad." + d.QuoteIdent(c.Name)
+	}
+	items = append(items, "bad."+check.FailedRules)
+	for _, name := range []string{check.QuarantinedRun, check.QuarantinedAt, check.QuarantinedFrom, check.QuarantinedID} {
+		items = append(items, fmt.Sprintf("coalesce(was.%s, bad.%[1]s) AS %[1]s", name))
 	}
 	numbered := func(rows string) string {
 		return fmt.Sprintf("SELECT *, row_number() OVER (PARTITION BY _millrace_hash) AS _millrace_nth FROM (SELECT *, %s AS _millrace_hash FROM %s) AS r", j.hash(), rows)
 	}
-	sql := fmt.Sprintf(`WITH was AS (
-%[1]s
-), bad AS (
-%[2]s
-)
-SELECT %[3]s, bad.%[4]s, bad.%[5]s, bad.%[6]s, coalesce(was.%[7]s, bad.%[7]s) AS %[7]s, coalesce(was.%[8]s, bad.%[8]s) AS %[8]s
-FROM bad LEFT JOIN was ON was._millrace_hash = bad._millrace_hash AND was._millrace_nth = bad._millrace_nth`,
-		numbered(d.Files([]string{j.origin.Path})), numbered(d.Files(warehouse.Paths(j.bad))), strings.Join(own, ", "),
-		check.FailedRules, check.QuarantinedRun, check.QuarantinedAt, check.QuarantinedFrom, check.QuarantinedID)
+	sql := fmt.Sprintf("WITH was AS (\n%s\n), bad AS (\n%s\n)\nSELECT %s\nFROM bad LEFT JOIN was ON was._millrace_hash = bad._millrace_hash AND was._millrace_nth = bad._millrace_nth",
+		numbered(d.Files([]string{j.origin.Path})), numbered(d.Files(warehouse.Paths(j.bad))), strings.Join(items, ", "))
 	f, err := j.Warehouse.Write(ctx, sql, filepath.Join(j.dir, "again.parquet"))
 	if err != nil {
 		return nil, fmt.Errorf("keep rows that fail again: %w", err)

@@ -107,53 +107,6 @@ func (e *Engine) nothingOfRun(ctx context.Context, rp *replay) error {
 	return refused("", "the rows that run %s quarantined from %s are in the quarantine no more: they have been replayed, or are past retention", rp.Run, name)
 }
 
-// enter settles the columns that the rows have in the table: the table's own, for it may have changed since they were kept out.
-func (rp *replay) enter(ctx context.Context, w warehouse.Warehouse) error {
-	d := w.Dialect()
-	for _, c := range rp.table.Columns {
-		_, corrected := rp.cell(d, c.Name)
-		at := column(rp.quarantine.Columns, c.Name)
-		if at < 0 && !corrected {
-			continue
-		}
-		rp.columns = append(rp.columns, c)
-		if corrected || rp.quarantine.Columns[at].Type == c.Type {
-			continue
-		}
-		// What is a value of the old type must be the same value of the new one.
-		was, name := rp.quarantine.Columns[at].Type, d.QuoteIdent(c.Name)
-		n, err := countOf(ctx, w, fmt.Sprintf("SELECT 1 FROM (\n%s\n) AS q WHERE %s IS NOT NULL AND TRY_CAST(TRY_CAST(%[2]s AS %s) AS %s) IS DISTINCT FROM %[2]s",
-			rp.quarantined(), name, d.Type(c.Type), d.Type(was)))
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			return refused("millrace rejects export writes them to a file in which they can be corrected", "%d of the rows have a value in column %q that is no %s, which the column has become since; it was %s", n, c.Name, c.Type, was)
-		}
-	}
-	if rp.corrected != nil {
-		return nil // its columns say what is taken
-	}
-	return rp.keepsAll(ctx, w)
-}
-
-// keepsAll refuses rows with values for which the table has no column any more.
-func (rp *replay) keepsAll(ctx context.Context, w warehouse.Warehouse) error {
-	for _, c := range rp.quarantine.Columns {
-		if column(rp.table.Columns, c.Name) >= 0 || column(check.QuarantineColumns(nil), c.Name) >= 0 {
-			continue
-		}
-		n, err := countOf(ctx, w, "SELECT 1 FROM (\n"+rp.quarantined()+"\n) AS q WHERE "+w.Dialect().QuoteIdent(c.Name)+" IS NOT NULL")
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			return refused("to replay them without it: millrace rejects export, take the column out of the file, replay --file", "%d of the rows have a value in column %q, which %s has no more", n, c.Name, rp.Node.Name())
-		}
-	}
-	return nil
-}
-
 // column is where the column of that name, in any case, stands; -1 when there is none.
 func column(columns []warehouse.Column, name string) int {
 	return slices.IndexFunc(columns, func(c warehouse.Column) bool { return strings.EqualFold(c.Name, name) })
@@ -164,7 +117,7 @@ type joining struct {
 	*audit
 	dir string // for the files of the new version
 
-	origin  warehouse.File   // the replayed rows with their ids and where they came from
+	origin  warehouse.File   // the replayed rows with their ids, where they came from, and when and by which run they were kept out
 	rows    warehouse.File   // the same without
 	passed  []warehouse.File // of rows
 	outcome *warehouse.MergeResult
@@ -182,7 +135,8 @@ func (j *joining) stage(ctx context.Context) error {
 		items[i] = value + " AS " + d.QuoteIdent(c.Name)
 	}
 	var err error
-	sql := fmt.Sprintf("SELECT %s, q.%s, %s AS %s FROM %s", strings.Join(items, ", "), check.QuarantinedFrom, j.replay.id(), check.QuarantinedID, j.replay.from(d))
+	sql := fmt.Sprintf("SELECT %s, q.%s, q.%s, q.%s, %s AS %s FROM %s", strings.Join(items, ", "),
+		check.QuarantinedRun, check.QuarantinedAt, check.QuarantinedFrom, j.replay.id(), check.QuarantinedID, j.replay.from(d))
 	if j.origin, err = j.Warehouse.Write(ctx, sql, filepath.Join(j.dir, "origin.parquet")); err != nil {
 		return fmt.Errorf("read quarantined rows: %w", err)
 	}

@@ -28,6 +28,9 @@ func replay(t *testing.T, e *pipeline.Engine, node string, change ...func(*pipel
 	if err != nil {
 		t.Fatal(err)
 	}
+	if r.Snapshot != 0 {
+		verified(t, e)
+	}
 	return r
 }
 
@@ -60,11 +63,12 @@ func TestReplay(t *testing.T) {
 			dir := project(t, map[string]string{"millrace.yml": shop(mode, quarantining), "customers.csv": customers,
 				"models/known.sql": "{{ config(materialized='table') }} select * from {{ source('erp', 'customers') }}",
 				"models/view.sql":  "{{ config(materialized='view') }} select * from {{ ref('known') }}"})
-			succeeded(t, run(t, engine(t, dir)))
+			first := run(t, engine(t, dir))
+			succeeded(t, first)
 			cursor := manifest(t, engine(t, dir)).Table(customersTable).Cursor
 			write(t, dir, map[string]string{"millrace.yml": shop(mode, relaxed)})
 			e := engine(t, dir)
-			ids := fmt.Sprint(query(t, e, "SELECT _quarantined_id FROM erp.customers__quarantine WHERE id = 2"))
+			ids := fmt.Sprint(query(t, e, "SELECT _quarantined_id, _quarantined_at FROM erp.customers__quarantine WHERE id = 2"))
 
 			dry := replay(t, e, "erp.customers", func(r *pipeline.ReplayRequest) { r.DryRun = true })
 			succeeded(t, dry)
@@ -90,11 +94,11 @@ func TestReplay(t *testing.T) {
 			if got := fmt.Sprint(query(t, e, "SELECT id FROM erp.customers ORDER BY id")); got != "[[1] [3] [4] [5] [6]]" {
 				t.Errorf("published %s", got)
 			}
-			if got := fmt.Sprint(query(t, e, "SELECT id, _failed_rules, _quarantined_run FROM erp.customers__quarantine")); got != "[[2 [not_null_email] "+r.Run.ID+"]]" {
+			if got := fmt.Sprint(query(t, e, "SELECT id, _failed_rules, _quarantined_run FROM erp.customers__quarantine")); got != "[[2 [not_null_email] "+first.Run.ID+"]]" {
 				t.Errorf("quarantined %s", got)
 			}
-			if got := fmt.Sprint(query(t, e, "SELECT _quarantined_id FROM erp.customers__quarantine WHERE _quarantined_from LIKE '%customers.csv%'")); got != ids {
-				t.Errorf("the id was %s and is %s", ids, got)
+			if got := fmt.Sprint(query(t, e, "SELECT _quarantined_id, _quarantined_at FROM erp.customers__quarantine WHERE _quarantined_from LIKE '%customers.csv%'")); got != ids {
+				t.Errorf("the id and the time were %s and are %s", ids, got)
 			}
 			if got := manifest(t, e).Table(customersTable).Cursor; got != cursor {
 				t.Errorf("the cursor was %q and is %q", cursor, got)
@@ -102,10 +106,11 @@ func TestReplay(t *testing.T) {
 			if fmt.Sprint(r.Stale) != "[main.known]" {
 				t.Errorf("stale: %v", r.Stale)
 			}
-			if c := checked(t, r, "erp.customers", "not_null_email"); c.Status != check.StatusWarn || c.Failing != 1 || c.Checked != 3 {
+			c := checked(t, r, "erp.customers", "not_null_email")
+			if c.Status != check.StatusWarn || c.Failing != 1 || c.Checked != 3 || len(query(t, e, c.SQL)) != 1 {
 				t.Errorf("%+v", c)
 			}
-			r = replay(t, e, "erp.customers") // again: nothing is lost or doubled
+			r = replay(t, e, "erp.customers", func(r *pipeline.ReplayRequest) { r.Run = first.Run.ID }) // again: nothing is lost or doubled
 			succeeded(t, r)
 			if got := fmt.Sprint(query(t, e, "SELECT (SELECT count(*) FROM erp.customers), (SELECT count(*) FROM erp.customers__quarantine)")); got != "[[5 1]]" {
 				t.Errorf("%s", got)
@@ -315,15 +320,16 @@ func putBack(t *testing.T, e *pipeline.Engine, q *load.Table) {
 	}
 }
 
-// TestReplayAfterTheColumnsChanged: rows enter the table as it is now, and what has no place in it is told.
+// TestReplayAfterTheColumnsChanged: rows enter the table as it is now, and those with a value that has no place in it stay.
 func TestReplayAfterTheColumnsChanged(t *testing.T) {
 	const model = "{{ config(materialized='table') }} select 1 as id, 'a' as code, 'x' as old union all select -2, CODE, 'y'"
 	check := "models:\n  - name: m\n    checks: [ { range: { column: id, min: 0, severity: quarantine, error_if: '> 90%' } } ]\n"
-	for name, c := range map[string]struct{ code, next, refused string }{
+	for name, c := range map[string]struct{ code, next, stays string }{
 		"a value of the new type":  {"'7'", "select 1 as id, 5 as code, 'x' as old", ""},
-		"no value of the new type": {"'7.5'", "select 1 as id, 5 as code, 'x' as old", "\"code\" that is no INTEGER"},
-		"a column that is gone":    {"'7'", "select 1 as id, 'a' as code", "\"old\", which main.m has no more"},
+		"no value of the new type": {"'7.5'", "select 1 as id, 5 as code, 'x' as old", "1 rows stay in quarantine: their value in column \"code\" is no INTEGER"},
+		"a column that is gone":    {"'7'", "select 1 as id, 'a' as code", "1 rows stay in quarantine: they have a value in column \"old\", which main.m has not"},
 		"a column that is new":     {"'7'", "select 1 as id, 'a' as code, 'x' as old, 3 as new", ""},
+		"a row that fits beside":   {"'7.5', 'y' union all select -3, '8'", "select 1 as id, 5 as code, 'x' as old", "1 rows stay in quarantine: their value in column \"code\" is no INTEGER"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := project(t, map[string]string{"millrace.yml": "name: shop\n", "models/m.sql": strings.Replace(model, "CODE", c.code, 1), "models/m.yml": check})
@@ -333,23 +339,95 @@ func TestReplayAfterTheColumnsChanged(t *testing.T) {
 			succeeded(t, run(t, engine(t, dir)))
 			e := engine(t, dir)
 			putBack(t, e, quarantine)
-			r, err := e.Replay(t.Context(), pipeline.ReplayRequest{Node: e.Project.Node("main.m")})
-			var refused *pipeline.RefusedError
-			if c.refused != "" {
-				if !errors.As(err, &refused) {
-					t.Fatalf("%v %v", r, err)
+			stayed := "SELECT * FROM main.m__quarantine WHERE id = -2"
+			before := fmt.Sprint(query(t, e, stayed))
+			if c.stays != "" && !strings.Contains(c.code, "select") {
+				_, err := e.Replay(t.Context(), pipeline.ReplayRequest{Node: e.Project.Node("main.m")})
+				var refusal *pipeline.RefusedError
+				if !errors.As(err, &refusal) {
+					t.Fatalf("%v", err)
 				}
-				mentions(t, err.Error(), c.refused)
+				mentions(t, err.Error()+refusal.Hint(), "none of the rows can be replayed", c.stays, "rejects export main.m --all")
 				return
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := replay(t, e, "main.m")
 			succeeded(t, r)
-			if got := fmt.Sprint(query(t, e, "SELECT id, code FROM main.m WHERE id < 0")); got != "[[-2 7]]" {
+			s := step(t, r, "main.m")
+			mentions(t, strings.Join(s.Notes, "\n"), c.stays)
+			if got := closed(t, s, "replayed passed quarantined"); fmt.Sprint(got) != "[1 1 0]" {
+				t.Errorf("%v", got)
+			}
+			want, left := "[[-2 7]]", "[]"
+			if c.stays != "" {
+				want, left = "[[-3 8]]", before
+			}
+			if got := fmt.Sprint(query(t, e, "SELECT id, code FROM main.m WHERE id < 0")); got != want {
 				t.Errorf("%s", got)
 			}
+			if got := fmt.Sprint(query(t, e, stayed)); got != left {
+				t.Errorf("quarantined %s, want %s", got, left)
+			}
 		})
+	}
+}
+
+// TestReplayUnderAContract: rows that the contract kept out for their type stay, whatever else is replayed, until a file corrects
+// them; and what the contract discards is dropped as a run drops it.
+func TestReplayUnderAContract(t *testing.T) {
+	const contract = "contract: { extra: discard, columns: [ { name: id, type: INTEGER }, { name: amount, type: 'DECIMAL(6,2)' }, { name: at, type: BIGINT } ], severity: quarantine }, checks: [ { range: { column: at, min: MIN, severity: quarantine } } ],"
+	const came = "id: BIGINT, amount: 'DECIMAL(10,4)', at: BIGINT, more: VARCHAR"
+	for _, mode := range []string{"full", "append", "incremental"} {
+		t.Run(mode, func(t *testing.T) {
+			yml := func(min string) map[string]string {
+				return map[string]string{"millrace.yml": drifting(mode, strings.Replace(contract, "MIN", min, 1), came)}
+			}
+			dir := project(t, yml("0"))
+			write(t, dir, map[string]string{"orders1.csv": manyOrders("id,amount,at,more", "%d,3.25,%d,m", "1,1,-1,m", "3000000000,1,2,m", "2,0.005,-3,m")})
+			succeeded(t, run(t, engine(t, dir)))
+			write(t, dir, yml("-9"))
+			e := engine(t, dir)
+			r := replay(t, e, "erp.orders")
+			succeeded(t, r)
+			mentions(t, strings.Join(step(t, r, "erp.orders").Notes, "\n"), `1 rows stay in quarantine: their value in column "id" is no INTEGER`, `1 rows stay in quarantine: their value in column "amount" is no DECIMAL(6,2)`)
+			if got := fmt.Sprint(query(t, e, `SELECT id FROM erp.orders WHERE "at" < 10 ORDER BY id`)); got != "[[1]]" {
+				t.Errorf("published %s", got)
+			}
+			if got := fmt.Sprint(query(t, e, "SELECT id, amount::VARCHAR, more FROM erp.orders__quarantine ORDER BY id")); got != "[[2 0.0050 m] [3000000000 1.0000 m]]" {
+				t.Errorf("quarantined %s", got)
+			}
+			var refusal *pipeline.RefusedError
+			if _, err := e.Replay(t.Context(), pipeline.ReplayRequest{Node: e.Project.Node("erp.orders")}); !errors.As(err, &refusal) {
+				t.Fatalf("%v", err)
+			}
+			ids := query(t, e, "SELECT _quarantined_id FROM erp.orders__quarantine ORDER BY id")
+			write(t, dir, map[string]string{"bad.csv": fmt.Sprintf("_quarantined_id,amount,more\n%s,0.05,m\n%s,1.00,m\n", ids[0][0], ids[1][0])})
+			r = replay(t, e, "erp.orders", func(r *pipeline.ReplayRequest) { r.File = filepath.Join(dir, "bad.csv") })
+			succeeded(t, r)
+			if got := closed(t, step(t, r, "erp.orders"), "file replayed gone stay"); fmt.Sprint(got) != "[2 1 0 1]" {
+				t.Errorf("%v", got)
+			}
+			if got := fmt.Sprint(query(t, e, "SELECT id, amount::VARCHAR FROM erp.orders WHERE id = 2")); got != "[[2 0.05]]" {
+				t.Errorf("published %s", got)
+			}
+		})
+	}
+}
+
+// TestReplayUnderAPolicy: a row with a value in a column that the table has not stays; the others of its delivery come in.
+func TestReplayUnderAPolicy(t *testing.T) {
+	const yml = "on_schema_change: quarantine, checks: [ { range: { column: at, min: 0, severity: quarantine } } ],"
+	dir := project(t, map[string]string{"millrace.yml": drifting("append", yml, "id: BIGINT, at: BIGINT"), "orders1.csv": "id,at\n1,1\n"})
+	succeeded(t, run(t, engine(t, dir)))
+	deliverOrders(t, dir, "orders2.csv", manyOrders("id,at,extra", "%d,%d,", "2,-2,", "3,3,new"))
+	write(t, dir, map[string]string{"millrace.yml": drifting("append", yml, "id: BIGINT, at: BIGINT, extra: VARCHAR")})
+	succeeded(t, run(t, engine(t, dir)))
+	write(t, dir, map[string]string{"millrace.yml": drifting("append", strings.Replace(yml, "min: 0", "min: -9", 1), "id: BIGINT, at: BIGINT, extra: VARCHAR")})
+	e := engine(t, dir)
+	r := replay(t, e, "erp.orders")
+	succeeded(t, r)
+	mentions(t, strings.Join(step(t, r, "erp.orders").Notes, "\n"), `1 rows stay in quarantine: they have a value in column "extra", which erp.orders has not`)
+	if got := fmt.Sprint(query(t, e, "SELECT (SELECT count(*) FROM erp.orders WHERE id = 2), (SELECT max(id) FROM erp.orders__quarantine)")); got != "[[1 3]]" {
+		t.Errorf("%s", got)
 	}
 }
 
@@ -379,12 +457,14 @@ func TestReplayRefusals(t *testing.T) {
 	refused(pipeline.ReplayRequest{Rule: "uniqe_email"}, `did you mean "unique_email"?`, "not_null_email")
 	succeeded(t, replay(t, e, "erp.customers", func(r *pipeline.ReplayRequest) { r.Run, r.Rule = first.Run.ID[:20], "unique_email" }))
 	refused(pipeline.ReplayRequest{Run: first.Run.ID, Rule: "unique_email"}, `failed "unique_email"`)
-	last := replay(t, e, "erp.customers")
-	succeeded(t, last)
-	refused(pipeline.ReplayRequest{Run: first.Run.ID}, "in the quarantine no more")
 	write(t, dir, map[string]string{"millrace.yml": shop("full", relaxed)})
 	e = engine(t, dir)
 	refused(pipeline.ReplayRequest{}, "was made with mode append", "millrace run erp.customers first")
+	write(t, dir, map[string]string{"millrace.yml": shop("append", "{ row_count: { min: 1 } }")})
+	e = engine(t, dir)
+	last := replay(t, e, "erp.customers")
+	succeeded(t, last)
+	refused(pipeline.ReplayRequest{Run: first.Run.ID}, "in the quarantine no more")
 	runs, err := e.Journal.Runs(t.Context(), journal.Filter{})
 	if err != nil || runs[0].ID != last.Run.ID {
 		t.Errorf("%v %v", runs, err)

@@ -67,7 +67,9 @@ func nodesOf(steps []journal.Step, results []check.Result, trends map[journal.Ch
 		n := Node{Name: s.Node, Kind: s.Kind, Status: s.Status, Started: s.Started, Finished: s.Finished, Rows: s.Rows, Bytes: s.Bytes,
 			Rejected: s.Rejected, Equations: []Equation{}, Notes: append([]string{}, s.Notes...), Error: s.Error, Hint: s.Hint, Checks: []Check{}}
 		for _, e := range s.Equations {
-			n.Quarantined = max(n.Quarantined, e.Get("quarantined"))
+			if s.Status == journal.Succeeded { // else they are in no table
+				n.Quarantined = max(n.Quarantined, e.Get("quarantined"))
+			}
 			n.Equations = append(n.Equations, Equation{Equation: e, Closes: e.Closes(), Text: e.String()})
 		}
 		at[s.Node] = len(nodes)
@@ -81,7 +83,9 @@ func nodesOf(steps []journal.Step, results []check.Result, trends map[journal.Ch
 			nodes = append(nodes, Node{Name: result.Node, Equations: []Equation{}, Notes: []string{}, Checks: []Check{}})
 		}
 		history := trends[journal.CheckName{Node: result.Node, Name: result.Name}]
-		nodes[i].Quarantined = max(nodes[i].Quarantined, result.Quarantined) // a row may fail several checks: no sum
+		if result.Severity == models.SeverityQuarantine {
+			nodes[i].Quarantined = max(nodes[i].Quarantined, result.Quarantined) // a row may fail several checks: no sum
+		}
 		nodes[i].Checks = append(nodes[i].Checks, newCheck(result, history))
 	}
 	return nodes

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/transform/check"
 )
@@ -212,7 +213,7 @@ func facts(c Check) []fact {
 		add("Found", fmt.Sprintf("%v", *c.Value))
 	}
 	add("Expected", c.Expected)
-	if c.Quarantined > 0 {
+	if c.Quarantined > 0 && c.Severity == models.SeverityQuarantine {
 		add("Quarantined", count(c.Quarantined, "row"))
 	}
 	add("Severity", string(c.Severity))

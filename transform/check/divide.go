@@ -36,7 +36,7 @@ type Rows struct {
 	// From says where a file's rows came from, "" when that is not known, and whether they are all that came from there, so
 	// that their numbers mean something.
 	From   func(path string) (where string, all bool)
-	Run    string
+	Run    string          // which divides them; "" when they are in quarantine already, by whichever runs
 	Secret map[string]bool // as in Table
 }
 
@@ -477,8 +477,9 @@ func (d *dividing) explain(ctx context.Context, r *rule, res *Result) error {
 		}
 		res.Keys = integer(values[0])
 	}
-	name := d.Warehouse.Dialect().Table(warehouse.Name{Schema: r.check.Node.Schema, Table: r.check.Node.Table + models.QuarantineSuffix})
-	res.SQL = fmt.Sprintf("SELECT * FROM %s WHERE list_contains(%s, %s) AND %s = %s", name, FailedRules, dialect.QuoteLiteral(r.check.Name), QuarantinedRun, dialect.QuoteLiteral(d.rows.Run))
+	if r.check.Quarantines() { // else they are in no table
+		res.SQL = d.found(r)
+	}
 	if r.check.Limit == 0 {
 		return nil
 	}
@@ -486,4 +487,15 @@ func (d *dividing) explain(ctx context.Context, r *rule, res *Result) error {
 	var err error
 	res.Sample, err = d.Sample(ctx, rows, shown, d.rows.Secret, r.check.Limit)
 	return err
+}
+
+// found is a query that shows the rows that fail a rule, in the quarantine.
+func (d *dividing) found(r *rule) string {
+	dialect := d.Warehouse.Dialect()
+	name := dialect.Table(warehouse.Name{Schema: r.check.Node.Schema, Table: r.check.Node.Table + models.QuarantineSuffix})
+	sql := fmt.Sprintf("SELECT * FROM %s WHERE list_contains(%s, %s)", name, FailedRules, dialect.QuoteLiteral(r.check.Name))
+	if d.rows.Run != "" {
+		sql += " AND " + QuarantinedRun + " = " + dialect.QuoteLiteral(d.rows.Run)
+	}
+	return sql
 }

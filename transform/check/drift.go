@@ -8,9 +8,6 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// SchemaCheck is the name of the check that tells how a stream's columns differ from the published ones.
-const SchemaCheck = "schema_change"
-
 // WhenRight is what to do about columns that may not change, and did.
 const WhenRight = "when the change is right: on_schema_change: evolve, or run with --full-refresh to begin the table anew"
 
@@ -48,7 +45,7 @@ func NewDrift(n *models.Node, published, have []warehouse.Column) *Drift {
 		d.Wrong, d.Diff = nil, append(d.Wrong, d.Diff...)
 	}
 	_ = config.Node{}.Decode(&d.result.CheckSettings) // the defaults
-	d.result.Name, d.result.Kind, d.result.Node, d.result.Pos = SchemaCheck, models.KindSchema, n, n.Stream.Origin.At("on_schema_change")
+	d.result.Name, d.result.Kind, d.result.Node, d.result.Pos = models.SchemaCheck, models.KindSchema, n, n.Stream.Origin.At("on_schema_change")
 	d.result.Owner, d.result.Description = n.Owner, "on_schema_change: "+policy
 	args := &drifted{narrow: d.Narrow}
 	if policy == models.SchemaQuarantines {

@@ -43,7 +43,7 @@ type Result struct {
 	Status      Status          `json:"status"`
 	Failing     int64           `json:"failing"`               // rows
 	Keys        int64           `json:"keys,omitempty"`        // distinct values among them: keys of unique, values of accepted_values
-	Quarantined int64           `json:"quarantined,omitempty"` // of the failing rows
+	Quarantined int64           `json:"quarantined,omitempty"` // of the failing rows: kept out, in the quarantine only with severity quarantine
 	Checked     int64           `json:"checked"`               // rows looked at
 	Value       *float64        `json:"value,omitempty"`       // the figure that a check of the whole table judged
 	Expected    string          `json:"expected,omitempty"`    // in words: "at least 1 row", "between 0 and 10"

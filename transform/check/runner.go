@@ -147,8 +147,11 @@ func describe(r *Result) string {
 	case r.Keys > 0:
 		text += ", with " + count(r.Keys, "different value")
 	}
-	if r.Quarantined > 0 {
+	switch {
+	case r.Quarantined > 0 && r.Severity == models.SeverityQuarantine:
 		text += fmt.Sprintf("; %d quarantined", r.Quarantined)
+	case r.Quarantined > 0:
+		text += "; nothing is published, millrace rejects show " + r.Node + " has them"
 	}
 	return text
 }
