@@ -27,6 +27,9 @@ func (j *joining) stay(ctx context.Context) error {
 		return fmt.Errorf("stage replay: %w", err)
 	}
 	all, err := j.unmeetable()
+	if err == nil && len(all) == 0 {
+		all, err = j.copies()
+	}
 	if err != nil {
 		return err
 	}
@@ -84,6 +87,30 @@ func (j *joining) unmeetable() ([]staying, error) {
 			next: "build the model with the rows corrected where they come from"})
 	}
 	return all, nil
+}
+
+// copies are rows of an incremental model that only appends which are there already, or in quarantine more than once: its SELECT
+// may ask for a row again that was kept out, in each run. Equal rows of one run are as they came.
+func (j *joining) copies() ([]staying, error) {
+	rp := j.replay
+	if m := rp.Node.Model; m == nil || m.Materialized != models.Incremental || m.Strategy != models.StrategyAppend {
+		return nil, nil
+	}
+	d := j.Warehouse.Dialect()
+	var items []string
+	for _, c := range rp.columns {
+		value, err := rp.value(d, c)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, value+" AS "+d.QuoteIdent(c.Name))
+	}
+	rows := fmt.Sprintf("(SELECT %s AS %s, q.%s, %s FROM %s) AS r", rp.id(), check.QuarantinedID, check.QuarantinedAt, strings.Join(items, ", "), rp.from(d))
+	return []staying{{ids: fmt.Sprintf(`SELECT %[1]s FROM (SELECT %[1]s, %[2]s AS hash, %[3]s < max(%[3]s) OVER (PARTITION BY %[2]s) AS again FROM %[4]s) AS h
+WHERE again OR hash IN (SELECT %[2]s FROM (
+%[5]s
+) AS t)`, check.QuarantinedID, j.hash(), check.QuarantinedAt, rows, d.Select(rp.table.Version)),
+		why: "an equal row is in the table, or was kept out again by a later run", next: "they would be there twice"}}, nil
 }
 
 // id is a replayed row's id, as SQL. Rows of an older quarantine have none.
