@@ -325,6 +325,9 @@ func TestReplayKeepsTheInterruptedRun(t *testing.T) {
 		t.Fatalf("%d parts were landed before the stop, %v", len(landed), err)
 	}
 	succeeded(t, replay(t, engine(t, dir), "g.orders"))
+	if plan, err := engine(t, dir).Plan(t.Context(), e.Project.Nodes); err != nil || plan.Pending == nil || plan.Pending.Run != runs[0].ID {
+		t.Errorf("a plan says nothing of the interrupted run: %v", err)
+	}
 	r := run(t, engine(t, dir))
 	succeeded(t, r)
 	parts, err := e.Journal.Parts(t.Context(), r.Run.ID, "g.orders")

@@ -97,7 +97,7 @@ func (a *app) report(ctx context.Context, id string, f reportFlags) error {
 	return a.deliver(out.Bytes(), f, map[string]any{"run": r.ID, "verdict": r.Verdict})
 }
 
-// reportedRun is the run that the argument names, the latest when it names none.
+// reportedRun is the run that the argument names, the latest, but for replays, when it names none.
 func reportedRun(ctx context.Context, e *pipeline.Engine, id string) (journal.Run, error) {
 	if id != "" {
 		r, err := e.Journal.Run(ctx, id)
@@ -106,7 +106,7 @@ func reportedRun(ctx context.Context, e *pipeline.Engine, id string) (journal.Ru
 		}
 		return r, nil
 	}
-	latest, err := e.Journal.Runs(ctx, journal.Filter{Limit: 1})
+	latest, err := e.Journal.Runs(ctx, journal.Filter{Working: true, Limit: 1})
 	if err != nil {
 		return journal.Run{}, err
 	}
