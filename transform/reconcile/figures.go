@@ -11,7 +11,7 @@ import (
 )
 
 // figures reads each side once: rows, figures of columns, and a checksum of all rows that does not depend on their order.
-// It says whether both have the same rows.
+// It says whether both have the same rows: not where any figure differs, whatever the checksums say.
 func (r *running) figures(ctx context.Context) (same bool, err error) {
 	left, err := r.count(ctx, r.left, &r.out.Left, func(c *Column) *Figures { return &c.Left })
 	if err != nil {
@@ -21,13 +21,15 @@ func (r *running) figures(ctx context.Context) (same bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	same = r.out.Left.Rows == r.out.Right.Rows && left == right
 	for _, p := range r.all() {
 		p.result.Differs = r.differing(p)
+		same = same && len(p.result.Differs) == 0
 		if p.result.secret {
 			mask(&p.result.Left, &p.result.Right)
 		}
 	}
-	return r.out.Left.Rows == r.out.Right.Rows && left == right, nil
+	return same, nil
 }
 
 // mask hides values of a secret column.
@@ -44,6 +46,7 @@ func mask(figures ...*Figures) {
 // rowsOf reads a side's rows, the columns as both are compared, with a hash of each.
 func (r *running) rowsOf(s Side, more ...string) string {
 	var items, hashed []string
+	var types []warehouse.Type
 	for _, p := range r.all() {
 		column := p.left.Name
 		if c, ok := find(s.Columns, column); ok {
@@ -51,12 +54,12 @@ func (r *running) rowsOf(s Side, more ...string) string {
 		}
 		items = append(items, fmt.Sprintf("CAST(%s AS %s) AS %s", r.d.QuoteIdent(column), r.d.Type(p.kind.String()), p.as()))
 		if p.result.Key || r.measures(Values) {
-			hashed = append(hashed, p.as())
+			hashed, types = append(hashed, p.as()), append(types, p.kind)
 		}
 	}
 	hash := "CAST(0 AS BIGINT)"
 	if len(hashed) > 0 {
-		hash = r.d.RowHash(hashed)
+		hash = r.d.RowHash(hashed, types)
 	}
 	if len(items) == 0 { // of no column do the types fit
 		items = append(items, "NULL")

@@ -381,3 +381,23 @@ func TestMistakes(t *testing.T) {
 		t.Errorf("an empty side: %s", got.Summary())
 	}
 }
+
+// TestNested compares values that differ by what is not there.
+func TestNested(t *testing.T) {
+	l := open(t)
+	for _, c := range [][2]string{
+		{"[0, 1]", "[1]"}, {"NULL::INT[]", "[]::INT[]"}, {"[]::INT[]", "[NULL]::INT[]"}, {"[[1], [2]]", "[[1, 2], []]"},
+		{"{'a': NULL::INT}", "NULL::STRUCT(a INT)"}, {"MAP {'a': 0, 'b': 1}", "MAP {'b': 1}"},
+	} {
+		x, y := l.side(t, "left", "SELECT 1 AS id, "+c[0]+" AS v"), l.side(t, "right", "SELECT 1 AS id, "+c[1]+" AS v")
+		if got := counted(l.run(t, x, y, reconcile.Config{Key: []string{"id"}})); got != [5]int64{0, 0, 1} {
+			t.Errorf("%s and %s: %v, want one that is different", c[0], c[1], got)
+		}
+		if got := counted(l.run(t, x, y, reconcile.Config{})); got != [5]int64{1, 1, 0} {
+			t.Errorf("%s and %s without a key: %v, want one missing and one extra", c[0], c[1], got)
+		}
+		if got := l.run(t, x, x, reconcile.Config{}); !got.Same() {
+			t.Errorf("%s: %s", c[0], got.Summary())
+		}
+	}
+}
