@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -399,5 +400,53 @@ func TestNested(t *testing.T) {
 		if got := l.run(t, x, x, reconcile.Config{}); !got.Same() {
 			t.Errorf("%s: %s", c[0], got.Summary())
 		}
+	}
+}
+
+// counting notes how many tables the largest statement reads.
+type counting struct {
+	warehouse.Warehouse
+	tables int
+}
+
+func (c *counting) Query(ctx context.Context, query string) (*warehouse.Result, error) {
+	c.tables = max(c.tables, strings.Count(query, "read_parquet"))
+	return c.Warehouse.Query(ctx, query)
+}
+
+func (c *counting) Write(ctx context.Context, query, path string) (warehouse.File, error) {
+	c.tables = max(c.tables, strings.Count(query, "read_parquet"))
+	return c.Warehouse.Write(ctx, query, path)
+}
+
+// TestManyColumns compares more columns than one statement takes: what the statements read does not grow with them, and all is
+// found and listed.
+func TestManyColumns(t *testing.T) {
+	l := open(t)
+	var left, right []string
+	for i := range 120 {
+		left, right = append(left, fmt.Sprintf("a + %d AS c%d", i, i)), append(right, fmt.Sprintf("a + %d AS c%d", i+i%2, i))
+	}
+	x := l.stored(t, "left", "SELECT a, a AS b, "+strings.Join(left, ", ")+" FROM range(3) AS t(a)", 1)
+	y := l.stored(t, "right", "SELECT a, a AS b, "+strings.Join(right, ", ")+" FROM range(3) AS t(a)", 1)
+	counted := &counting{Warehouse: l.Warehouse}
+	l.Warehouse = counted
+	got := l.run(t, x, y, reconcile.Config{Key: []string{"a", "b"}, Limit: 1})
+	if counted.tables > 5 {
+		t.Errorf("a statement reads %d tables", counted.tables)
+	}
+	if listed := l.listed(t, got); got.Different != 3 || listed != [3]int64{0, 0, 3} || got.List.Rows != 180 {
+		t.Errorf("%d different, the list has %v, of %d rows", got.Different, listed, got.List.Rows)
+	}
+	wrong, err := l.Query(t.Context(), `SELECT count(*) FROM `+l.Dialect().Files([]string{got.List.Path})+
+		` WHERE "left"::INT <> a + substr("column", 2)::INT OR "right"::INT <> "left"::INT + 1`)
+	if err != nil || wrong.Rows[0][0] != int64(0) {
+		t.Errorf("%v of the listed values are others (%v)", wrong, err)
+	}
+	if f := got.Columns[121]; f.Name != "c119" || *f.Left.Sum != "360" || *f.Right.Sum != "363" {
+		t.Errorf("figures of the last column: %+v", f)
+	}
+	if want := "3 different (c1 3, c3 3, c5 3, c7 3, c9 3, c11 3, c13 3, c15 3, c17 3, c19 3, … and 50 more), of 3 rows"; got.Summary() != want {
+		t.Errorf("%s", got.Summary())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/warehouse"
@@ -229,9 +230,7 @@ func floor(amount string, scale int) string {
 // tally counts what was found.
 func (r *running) tally(ctx context.Context, missing, extra, pairs string) error {
 	differs := "FALSE"
-	var columns []string
 	for _, p := range r.rest {
-		columns = append(columns, r.d.CountIf("("+r.differ(p)+") AND "+unexcused))
 		differs += " OR (" + r.differ(p) + ")"
 	}
 	if !r.measures(Values) {
@@ -245,14 +244,24 @@ func (r *running) tally(ctx context.Context, missing, extra, pairs string) error
 	if err != nil {
 		return err
 	}
-	changed, err := r.one(ctx, append(r.excuses(differs), columns...), pairs)
+	changed, err := r.one(ctx, r.excuses(differs), pairs)
 	if err != nil {
 		return err
 	}
 	r.out.Missing, r.out.Extra, r.out.Different = lacking[0], more[0], changed[0]
 	r.out.Newer, r.out.Diverted = lacking[1]+changed[1], lacking[2]+changed[2]
-	for i, p := range r.rest {
-		p.result.Different = changed[3+i]
+	for some := range slices.Chunk(r.rest, columnsAtOnce) {
+		var exprs []string
+		for _, p := range some {
+			exprs = append(exprs, r.d.CountIf("("+r.differ(p)+") AND "+unexcused))
+		}
+		counts, err := r.one(ctx, exprs, pairs)
+		if err != nil {
+			return err
+		}
+		for i, p := range some {
+			p.result.Different = counts[i]
+		}
 	}
 	return nil
 }
