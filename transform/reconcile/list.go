@@ -37,11 +37,24 @@ func (r *running) list(ctx context.Context, missing, extra, pairs string) error 
 	if err != nil {
 		return fmt.Errorf("list differences: %w", err)
 	}
+	r.out.List = f
 	if f.Rows == 0 {
 		return nil
 	}
-	r.out.List = &f
 	return r.sample(ctx, r.d.Files([]string{f.Path}))
+}
+
+// empty writes a list of no differences.
+func (r *running) empty(ctx context.Context) (err error) {
+	n := r.names()
+	text := func(name string) string { return "CAST(NULL AS VARCHAR) AS " + r.d.QuoteIdent(name) }
+	items := []string{text(n[0])}
+	for _, p := range r.key {
+		items = append(items, p.shown(fmt.Sprintf("CAST(NULL AS %s)", r.d.Type(p.kind.String())))+" AS "+r.d.QuoteIdent(p.result.Name))
+	}
+	items = append(items, text(n[1]), text(n[2]), text(n[3]))
+	r.out.List, err = r.w.Write(ctx, "SELECT "+strings.Join(items, ", ")+" WHERE FALSE", filepath.Join(r.Dir, "differences.parquet"))
+	return err
 }
 
 // names are those of the list's own columns, beside those of the key: difference, column, left, right.

@@ -5,6 +5,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -107,12 +108,14 @@ func Run(ctx context.Context, w warehouse.Warehouse, left, right Side, cfg Confi
 	if err != nil {
 		return nil, fmt.Errorf("count both sides: %w", err)
 	}
+	byRow := cfg.byRow() && len(r.all()) > 0
 	switch {
-	case !cfg.byRow() || len(r.all()) == 0:
-	case same:
-		err = r.repeatedKeys(ctx)
-	default:
+	case byRow && !same:
 		err = r.rows(ctx)
+	case byRow:
+		err = errors.Join(r.repeatedKeys(ctx), r.empty(ctx))
+	default:
+		err = r.empty(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("compare rows: %w", err)

@@ -26,7 +26,7 @@ type Result struct {
 	Tolerance config.Threshold `json:"tolerance"`
 	Numeric   config.Tolerance `json:"numeric"`
 	Sample    *Sample          `json:"sample,omitempty"`
-	List      *warehouse.File  `json:"-"`      // all differences, one in each row; nil when there is none
+	List      warehouse.File   `json:"-"`      // all differences, one in each row
 	ByRow     bool             `json:"by_row"` // single rows were compared, and their number decides
 	keepsGone bool
 	countless bool // the number of rows was not asked for
