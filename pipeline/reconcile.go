@@ -147,7 +147,7 @@ func (a *audit) atItsSource(ctx context.Context, this *reconcile.Side, n *models
 		out.Notes = append(out.Notes, fmt.Sprintf("%d records of the source cannot be landed and are on neither side", got.Rejected))
 	}
 	if own {
-		out.Known = knownToDiffer(a.Warehouse.Dialect(), n, this, slices.Concat(kept(n, a.before), a.bad), sameState)
+		out.Known, err = knownToDiffer(ctx, a.Warehouse, n, &out.Side, this, slices.Concat(kept(n, a.before), a.bad), sameState)
 	}
-	return out, nil
+	return out, err
 }

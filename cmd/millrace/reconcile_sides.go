@@ -257,6 +257,7 @@ func (c *comparison) streamSide(ctx context.Context, name string, other *side) (
 	if err != nil {
 		return nil, err
 	}
+	cfg.Dirs = append(cfg.Dirs, c.loader.Root()) // where quarantined rows are
 	w, err := engine.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -272,7 +273,9 @@ func (c *comparison) streamSide(ctx context.Context, name string, other *side) (
 		return nil, err
 	}
 	if own {
-		c.cfg.Known = pipeline.KnownToDiffer(w.Dialect(), n, other.manifest, &other.Side)
+		if c.cfg.Known, err = pipeline.KnownToDiffer(ctx, w, n, other.manifest, &got.Side, &other.Side); err != nil {
+			return nil, err
+		}
 	}
 	return &side{Side: got.Side, node: n, key: n.Stream.Key}, nil
 }

@@ -45,7 +45,10 @@ func mask(figures ...*Figures) {
 }
 
 // rowsOf reads a side's rows, the columns as both are compared, with a hash of each.
-func (r *running) rowsOf(s Side, more ...string) string {
+func (r *running) rowsOf(s Side, more ...string) string { return r.hashes(r.cast(s, r.all(), more...)) }
+
+// hashes adds the hash of each row to rows whose columns are those that are compared.
+func (r *running) hashes(rows string) string {
 	var hashed []string
 	var types []warehouse.Type
 	for _, p := range r.all() {
@@ -57,7 +60,7 @@ func (r *running) rowsOf(s Side, more ...string) string {
 	if len(hashed) > 0 {
 		hash = r.d.RowHash(hashed, types)
 	}
-	return "SELECT *, " + hash + " AS h FROM (\n" + r.cast(s, r.all(), more...) + "\n) AS s"
+	return "SELECT *, " + hash + " AS h FROM (\n" + rows + "\n) AS s"
 }
 
 // cast reads some columns of a side's rows, as both sides are compared.

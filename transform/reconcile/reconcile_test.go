@@ -447,3 +447,20 @@ func TestManyColumns(t *testing.T) {
 		t.Errorf("%s", got.Summary())
 	}
 }
+
+// TestDiverted: of equal rows as many are excused as were kept out; rows that were kept out for values that the compared types
+// do not hold are none of the rows here.
+func TestDiverted(t *testing.T) {
+	l := open(t)
+	left := l.side(t, "left", values("id, v", "(1, 1), (1, 1), (1, 1), (2, 2), (3, NULL), (4, 4)"))
+	right := l.side(t, "right", values("id, v", "(1, 1), (4, 5)"))
+	out := l.side(t, "out", values("id, v", "(1, '1'), (2, '2'), (3, 'secret'), (4, '4')"))
+	got := l.run(t, left, right, reconcile.Config{Key: []string{"id"}, Known: reconcile.Known{Diverted: &out}})
+	if counted(got) != [5]int64{2, 0, 0, 1, 0} || got.Diverted != 3 {
+		t.Errorf("%d diverted; %s", got.Diverted, got.Summary())
+	}
+	got = l.run(t, left, right, reconcile.Config{Known: reconcile.Known{Diverted: &out}})
+	if got.Missing != 2 || got.Extra != 1 || got.Diverted != 3 {
+		t.Errorf("without a key: %d diverted; %s", got.Diverted, got.Summary())
+	}
+}

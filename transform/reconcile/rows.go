@@ -29,15 +29,15 @@ func (r *running) rows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	left, err := r.write(ctx, "left", r.ofKeys(keys, r.left, newer, r.diverted()))
+	left, err := r.write(ctx, "left", r.ofKeys(keys, r.left, newer))
 	if err != nil {
 		return err
 	}
-	right, err := r.write(ctx, "right", r.ofKeys(keys, r.right, "FALSE", "FALSE"))
+	right, err := r.write(ctx, "right", r.ofKeys(keys, r.right, "FALSE"))
 	if err != nil {
 		return err
 	}
-	missing, err := r.write(ctx, "missing", r.unmatched(left, right, "nl = n"))
+	missing, err := r.write(ctx, "missing", r.excused(r.unmatched(left, right, "nl = n")))
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (r *running) rows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pairs, err := r.write(ctx, "pairs", r.pairs(left, right))
+	pairs, err := r.write(ctx, "pairs", r.excused(r.pairs(left, right)))
 	if err != nil {
 		return err
 	}
@@ -148,22 +148,42 @@ func (r *running) newer(ctx context.Context) (string, error) {
 	return fmt.Sprintf("coalesce(%s > %s, FALSE)", typed(r.d.QuoteIdent(p.left.Name)), typed(r.d.QuoteLiteral(*greatest))), nil
 }
 
-// diverted is a condition for rows, as s, that were kept out of the right side. Such rows of another shape are none of them.
-func (r *running) diverted() string {
-	if r.Diverted == nil {
-		return "FALSE"
+// excused tells of rows of the left side which were kept out of the right one: of equal ones as many as were. Rows that were
+// kept out and have another shape, or values that the compared types do not hold, are none of these.
+func (r *running) excused(rows string) string {
+	if r.Diverted == nil || !r.holds(r.Diverted) {
+		return "SELECT *, FALSE AS diverted FROM (\n" + rows + "\n) AS m"
 	}
+	return fmt.Sprintf("SELECT m.*, coalesce(row_number() OVER (PARTITION BY m.h) <= q.kept, FALSE) AS diverted FROM (\n%s\n) AS m LEFT JOIN (\nSELECT h, count(*) AS kept FROM (\n%s\n) AS d GROUP BY h\n) AS q ON q.h = m.h",
+		rows, r.hashes(r.divertedRows()))
+}
+
+// holds says whether a side has all columns that are compared.
+func (r *running) holds(s *Side) bool {
+	return !slices.ContainsFunc(r.all(), func(p *pair) bool {
+		_, ok := find(s.Columns, p.left.Name)
+		return !ok
+	})
+}
+
+// divertedRows are the rows that were kept out whose values the compared types hold.
+func (r *running) divertedRows() string {
+	var items, fit []string
 	for _, p := range r.all() {
-		if _, ok := find(r.Diverted.Columns, p.left.Name); !ok {
-			return "FALSE"
-		}
+		c, _ := find(r.Diverted.Columns, p.left.Name)
+		value, kind := r.d.QuoteIdent(c.Name), r.d.Type(p.kind.String())
+		items = append(items, fmt.Sprintf("TRY_CAST(%s AS %s) AS %s", value, kind, p.as()))
+		fit = append(fit, fmt.Sprintf("(%s IS NULL OR TRY_CAST(%[1]s AS %s) IS NOT NULL)", value, kind))
 	}
-	return "s.h IN (SELECT h FROM (\n" + r.rowsOf(*r.Diverted) + "\n) AS q)"
+	if r.Where != "" {
+		fit = append(fit, "("+r.Where+"\n)")
+	}
+	return "SELECT " + strings.Join(items, ", ") + " FROM (\n" + r.Diverted.Query + "\n) AS t\nWHERE " + strings.Join(fit, " AND ")
 }
 
 // ofKeys are all rows of a side with one of the keys.
-func (r *running) ofKeys(keys string, s Side, newer, diverted string) string {
-	return fmt.Sprintf("SELECT s.*, k.n, k.nl, %s AS diverted FROM (\n%s\n) AS s JOIN %s AS k ON %s", diverted, r.rowsOf(s, newer+" AS newer"), keys, r.matches("s", "k"))
+func (r *running) ofKeys(keys string, s Side, newer string) string {
+	return fmt.Sprintf("SELECT s.*, k.n, k.nl FROM (\n%s\n) AS s JOIN %s AS k ON %s", r.rowsOf(s, newer+" AS newer"), keys, r.matches("s", "k"))
 }
 
 // unmatched are the rows of one side that the other has not, or not so often, among those that are no pair. Of keys that the
@@ -185,7 +205,7 @@ func (r *running) pairs(left, right string) string {
 	for _, p := range r.rest {
 		items = append(items, fmt.Sprintf("a.%s AS l_%[1]s, b.%[1]s AS r_%[1]s", p.as()))
 	}
-	items = append(items, "a.newer", "a.diverted")
+	items = append(items, "a.newer", "a.h")
 	return fmt.Sprintf("SELECT %s FROM (SELECT * FROM %s WHERE %s) AS a JOIN (SELECT * FROM %s WHERE %[3]s) AS b ON %[5]s", strings.Join(items, ", "), left, isPair, right, r.matches("a", "b"))
 }
 
