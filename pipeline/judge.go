@@ -251,7 +251,7 @@ func (j *judging) judge(ctx context.Context, n *models.Node, out *Checked) error
 
 func (j *judging) count(ctx context.Context, n *models.Node, t *standing, out *Checked) error {
 	table := check.VersionTable(j.w.Dialect(), &t.version, n)
-	table.Key = KeyOf(n)
+	table.Key, table.AtSource = KeyOf(n), n.Stream != nil && n.Kind != models.KindTable
 	if !t.counted {
 		table.Files, table.Exact = nil, false
 	}

@@ -59,7 +59,11 @@ func (c *counting) run(ctx context.Context) error {
 	var keys, queries []item
 	for i, check := range c.checks {
 		if contract, ok := check.Args.(*models.Contract); ok {
-			c.set(i, FitTable(check.Node, contract, c.table.Columns).Result(check))
+			fit := FitTable
+			if c.table.AtSource {
+				fit = Fit
+			}
+			c.set(i, fit(check.Node, contract, c.table.Columns).Result(check))
 			continue
 		}
 		it, err := c.item(i, check)

@@ -33,6 +33,8 @@ type Table struct {
 	// Files hold all of the rows, and no others when Exact: their statistics say what need not be counted. Nil when unknown.
 	Files []warehouse.File
 	Exact bool
+	// AtSource says that the rows are as a source has them: a run would give them the columns that a contract asks for.
+	AtSource bool
 	// Before is a SELECT of the version that was published before; "" when there is none.
 	Before string
 	// Brought is the number of rows that the run has brought, those that were diverted too; nil when no run did.
