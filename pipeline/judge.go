@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/load"
@@ -282,8 +283,11 @@ func (j *judging) count(ctx context.Context, n *models.Node, t *standing, out *C
 			break
 		}
 		var found check.Result
-		found, err = j.reconcile(ctx, &r, table, c)
-		results = append(results, found)
+		begin := time.Now()
+		if found, err = j.reconcile(ctx, &r, table, c); err == nil {
+			found.Took = time.Since(begin)
+			results = append(results, found)
+		}
 	}
 	for i, found := range results {
 		results[i].Message = j.redact(found.Message)
@@ -303,7 +307,7 @@ func (j *judging) reconcile(ctx context.Context, r *check.Runner, t check.Table,
 	}
 	from, err := j.parent(ctx, args.Node)
 	if err != nil {
-		return check.Unrunnable(c, errors.New(j.redact(err.Error()))), nil
+		return check.Unrunnable(c, err), nil
 	}
 	query := "SELECT * FROM " + from
 	columns, err := j.w.Describe(ctx, query)

@@ -38,7 +38,7 @@ func (a *audit) reconcile(ctx context.Context, v *warehouse.Version, t check.Tab
 		if err != nil {
 			return err
 		}
-		found.Took = time.Since(begin)
+		found.Message, found.Took = a.redact(found.Message), time.Since(begin)
 		a.add(found)
 	}
 	return nil
@@ -60,7 +60,7 @@ func (a *audit) reconcileOne(ctx context.Context, v *warehouse.Version, t check.
 	case errors.Is(err, ErrInterrupted):
 		return check.Result{}, err
 	case err != nil:
-		return check.Unrunnable(c, errors.New(a.redact(err.Error()))), nil
+		return check.Unrunnable(c, err), nil
 	case other == nil:
 		return check.Said(c, check.StatusPass, "no earlier version to compare with"), nil
 	}

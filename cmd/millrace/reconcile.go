@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/millrace/millrace/transform/check"
 	"github.com/millrace/millrace/transform/reconcile"
 	"github.com/millrace/millrace/warehouse"
 	engine "github.com/millrace/millrace/warehouse/duckdb"
@@ -178,6 +179,8 @@ func (c *comparison) compare(ctx context.Context, w warehouse.Warehouse, left, r
 		return nil, usage("%w", err)
 	case c.cfg.Where != "" && errors.As(err, &sql) && slices.ContainsFunc([]string{"Binder", "Parser", "Catalog"}, func(kind string) bool { return strings.HasPrefix(sql.Message, kind) }):
 		return nil, usage("--where %s: %w", c.cfg.Where, err)
+	case err != nil && len(c.cfg.Secret) > 0 && ctx.Err() == nil:
+		return nil, errors.New(check.Masked(err, slices.Concat(warehouse.Names(left.Columns), warehouse.Names(right.Columns))))
 	}
 	return found, err
 }

@@ -42,6 +42,8 @@ type counting struct {
 	repeated map[*models.Check]string
 	// first are the least numbers that failing rows have in their files, found already: a list.
 	first map[*models.Check]any
+	// rowless says that no row is read, and so that an error has no values.
+	rowless bool
 }
 
 // item is what one check wants of the shared scan.
@@ -299,7 +301,7 @@ func (c *counting) oneByOne(ctx context.Context, items []item) error {
 			c.rows = integer(values[0])
 			err = it.done(ctx, values[1:])
 		case own(ctx, err):
-			c.set(it.at, broken(c.checks[it.at], err))
+			c.set(it.at, c.broken(c.checks[it.at], err))
 			err = nil
 		}
 		if err != nil {

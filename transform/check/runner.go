@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -83,16 +82,8 @@ func result(c *models.Check) Result {
 
 // broken is the result of a check that could not be run: an error, whatever its severity.
 func broken(c *models.Check, err error) Result {
-	r := result(c)
-	text := err.Error()
-	if len(Secrets(c.Node)) > 0 { // engines quote the value that they could not read
-		text = quotedText.ReplaceAllString(text, "'***'")
-	}
-	r.Status, r.Message = StatusError, "the check cannot be run: "+text
-	return r
+	return Said(c, StatusError, "the check cannot be run: "+words(c, err))
 }
-
-var quotedText = regexp.MustCompile(`'[^']*'`)
 
 // own says whether the error is one of the check itself, and not of the engine or of the run.
 func own(ctx context.Context, err error) bool {
