@@ -314,7 +314,7 @@ func (j *judging) reconcile(ctx context.Context, r *check.Runner, t check.Table,
 	if err != nil {
 		return check.Result{}, err
 	}
-	return r.Reconcile(ctx, t, t.Side(c.Node.Name()), c, check.Other{Side: reconcile.Side{Name: args.Node.Name(), Query: query, Columns: columns}})
+	return r.Reconcile(ctx, t.Side(c.Node.Name()), c, check.Other{Side: reconcile.Side{Name: args.Node.Name(), Query: query, Columns: columns}})
 }
 
 // parent is the table expression of a table that a check compares with: as it is at its source, a model as it is published.

@@ -66,7 +66,7 @@ func (a *audit) reconcileOne(ctx context.Context, v *warehouse.Version, t check.
 	}
 	runner := a.Runner
 	runner.Dir = dir
-	return runner.Reconcile(ctx, t, this, c, *other)
+	return runner.Reconcile(ctx, this, c, *other)
 }
 
 // other is what a check compares the new version v with; nil when there is no such thing yet. It may take out of this side

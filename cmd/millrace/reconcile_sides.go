@@ -13,6 +13,7 @@ import (
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/transform/check"
 	"github.com/millrace/millrace/transform/reconcile"
 	"github.com/millrace/millrace/warehouse"
 	engine "github.com/millrace/millrace/warehouse/duckdb"
@@ -230,7 +231,7 @@ func (c *comparison) tableSide(ctx context.Context, m *load.Manifest, t *load.Ta
 		s.manifest = m
 	}
 	if len(s.key) == 0 && s.node != nil {
-		s.key = pipeline.KeyOf(s.node)
+		s.key = check.RowKey(s.node, t.Columns)
 	}
 	return s, nil
 }

@@ -15,12 +15,18 @@ func (r *Runner) Bind(ctx context.Context, t Table, checks []*models.Check) ([]R
 	c := &counting{Runner: r, table: t, results: make([]*Result, len(checks)), checks: checks, rowless: true}
 	var scan []item
 	for i, check := range checks {
-		if check.Kind == models.KindContract || check.Kind == "reconcile" {
-			continue // they compare columns and rows with others'
+		if check.Kind == models.KindContract {
+			continue // it compares columns with others'
 		}
-		it, err := c.item(i, check)
+		var it item
+		var err error
+		if check.Kind == "reconcile" {
+			err = c.bindReconciling(ctx, check)
+		} else {
+			it, err = c.item(i, check)
+		}
 		switch {
-		case err != nil:
+		case err != nil || check.Kind == "reconcile":
 		case check.Kind == "sql":
 			err = c.bindQuery(ctx, check)
 		case it.rule != nil && it.rule.key != nil:
