@@ -107,7 +107,11 @@ func (l *loader) linkReconcile(w *written, args *Reconcile) {
 		switch args.Node {
 		case nil:
 		case w.Node:
-			l.problem(w.at("with"), "write with: previous, or another table", "reconcile: %s is always the same as itself", w.Node.Name())
+			hint := "write with: previous, or another table"
+			if w.Node.Kind == KindTable { // of which no version is kept
+				hint = "write with: ref('other'), another table of this file"
+			}
+			l.problem(w.at("with"), hint, "reconcile: %s is always the same as itself", w.Node.Name())
 		default:
 			w.Reads = []*Node{args.Node}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/internal/fsx"
@@ -65,17 +66,18 @@ func (e *Engine) atSource(ctx context.Context, w warehouse.Warehouse, n *models.
 }
 
 // KnownToDiffer is what may differ between a stream at its source and its published table, the right side of the comparison,
-// though nothing is wrong. Rows that soft deletes have marked are taken out of the table: the source has them no more.
-func KnownToDiffer(d *warehouse.Dialect, n *models.Node, m *load.Manifest, table *reconcile.Side) reconcile.Known {
-	return knownToDiffer(d, n, table, kept(n, m), false)
+// though nothing is wrong. Rows that soft deletes have marked are taken out of the table: the source has them no more. Where a
+// contract keeps the table's types, the source's rows get these too. w may touch the published files.
+func KnownToDiffer(ctx context.Context, w warehouse.Warehouse, n *models.Node, m *load.Manifest, source, table *reconcile.Side) (reconcile.Known, error) {
+	return knownToDiffer(ctx, w, n, source, table, kept(n, m), false)
 }
 
 // knownToDiffer is KnownToDiffer with the files of quarantined rows. sameState says that the source was read in the state that
 // the table shows.
-func knownToDiffer(d *warehouse.Dialect, n *models.Node, table *reconcile.Side, quarantined []warehouse.File, sameState bool) reconcile.Known {
-	s := n.Stream
+func knownToDiffer(ctx context.Context, w warehouse.Warehouse, n *models.Node, source, table *reconcile.Side, quarantined []warehouse.File, sameState bool) (known reconcile.Known, err error) {
+	s, d := n.Stream, w.Dialect()
 	appends := s.Mode == string(extract.Append)
-	known := reconcile.Known{KeepsGone: appends || s.Mode == string(extract.Incremental) && s.Deletes == models.DeletesIgnored}
+	known.KeepsGone = appends || s.Mode == string(extract.Incremental) && s.Deletes == models.DeletesIgnored
 	if appends || !sameState { // an append stream stops at the safe edge of its cursor, behind which the source may have rows already
 		known.Newer = s.Cursor
 	}
@@ -83,10 +85,51 @@ func knownToDiffer(d *warehouse.Dialect, n *models.Node, table *reconcile.Side, 
 		table.Query = fmt.Sprintf("SELECT * FROM (\n%s\n) AS t WHERE %s IS NULL", table.Query, d.QuoteIdent(models.DeletedAt))
 		table.Columns = slices.DeleteFunc(slices.Clone(table.Columns), func(c warehouse.Column) bool { return c.Name == models.DeletedAt })
 	}
-	if len(quarantined) > 0 {
-		known.Diverted = &reconcile.Side{Name: n.Name() + models.QuarantineSuffix, Columns: table.Columns, Query: d.Scan(quarantined, table.Columns)}
+	narrows := n.Contract() != nil || s.OnSchemaChange != models.SchemaEvolves
+	if narrows {
+		narrow(d, source, table.Columns)
 	}
-	return known
+	if len(quarantined) > 0 {
+		if known.Diverted, err = divertedRows(ctx, w, n, table.Columns, quarantined); err == nil && narrows {
+			narrow(d, known.Diverted, table.Columns)
+		}
+	}
+	return known, err
+}
+
+// divertedRows are quarantined rows as they came, with the columns of the table: their values need not fit its types.
+func divertedRows(ctx context.Context, w warehouse.Warehouse, n *models.Node, columns []warehouse.Column, files []warehouse.File) (*reconcile.Side, error) {
+	d := w.Dialect()
+	have, err := w.Describe(ctx, "SELECT * FROM "+d.Files(warehouse.Paths(files)))
+	if err != nil {
+		return nil, fmt.Errorf("read quarantined rows of %s: %w", n.Name(), err)
+	}
+	columns = slices.Clone(columns)
+	for i, c := range columns {
+		if k := slices.IndexFunc(have, func(h warehouse.Column) bool { return strings.EqualFold(h.Name, c.Name) }); k >= 0 {
+			columns[i].Type = have[k].Type
+		}
+	}
+	return &reconcile.Side{Name: n.Name() + models.QuarantineSuffix, Columns: columns, Query: d.Scan(files, columns)}, nil
+}
+
+// narrow gives a side the types of the table where the two have no type in common, as its contract does with rows that pass.
+func narrow(d *warehouse.Dialect, side *reconcile.Side, table []warehouse.Column) {
+	columns, items, narrowed := slices.Clone(side.Columns), make([]string, len(side.Columns)), false
+	for i, c := range side.Columns {
+		items[i] = d.QuoteIdent(c.Name)
+		k := slices.IndexFunc(table, func(t warehouse.Column) bool { return strings.EqualFold(t.Name, c.Name) })
+		if k < 0 {
+			continue
+		}
+		if _, err := warehouse.Widen(c.Type, table[k].Type); err != nil {
+			columns[i].Type, narrowed = table[k].Type, true
+			items[i] = held(d, c, table[k].Type)
+		}
+	}
+	if narrowed {
+		side.Columns, side.Query = columns, "SELECT "+strings.Join(items, ", ")+" FROM (\n"+side.Query+"\n) AS t"
+	}
 }
 
 // kept are the files of the rows of a node that are published as quarantined.

@@ -126,7 +126,7 @@ func (a *audit) narrowed(p journal.Part) (query string, columns []warehouse.Colu
 		for _, want := range a.want {
 			if strings.EqualFold(want.Name, c.Name) && warehouse.FitOf(c.Type, want.Type) < warehouse.Widens {
 				columns[k].Type, narrow = want.Type, true
-				items[k] = fmt.Sprintf("CASE WHEN NOT (%s) THEN TRY_CAST(%s AS %s) END AS %[2]s", d.Changes(items[k], c.Type, want.Type), items[k], d.Type(want.Type))
+				items[k] = held(d, c, want.Type)
 			}
 		}
 	}
@@ -134,6 +134,12 @@ func (a *audit) narrowed(p journal.Part) (query string, columns []warehouse.Colu
 		return "", nil
 	}
 	return "SELECT " + strings.Join(items, ", ") + " FROM " + d.Files([]string{p.File.Path}), columns
+}
+
+// held is a column as a narrower type, with NULL for the values that this does not hold.
+func held(d *warehouse.Dialect, c warehouse.Column, as string) string {
+	name := d.QuoteIdent(c.Name)
+	return fmt.Sprintf("CASE WHEN NOT (%s) THEN TRY_CAST(%s AS %s) END AS %[2]s", d.Changes(name, c.Type, as), name, d.Type(as))
 }
 
 // exact refuses a version whose columns have come to be others than those agreed on.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/load"
@@ -251,7 +252,7 @@ func (j *judging) judge(ctx context.Context, n *models.Node, out *Checked) error
 
 func (j *judging) count(ctx context.Context, n *models.Node, t *standing, out *Checked) error {
 	table := check.VersionTable(j.w.Dialect(), &t.version, n)
-	table.Key = KeyOf(n)
+	table.Key, table.AtSource = KeyOf(n), n.Stream != nil && n.Kind != models.KindTable
 	if !t.counted {
 		table.Files, table.Exact = nil, false
 	}
@@ -282,8 +283,11 @@ func (j *judging) count(ctx context.Context, n *models.Node, t *standing, out *C
 			break
 		}
 		var found check.Result
-		found, err = j.reconcile(ctx, &r, table, c)
-		results = append(results, found)
+		begin := time.Now()
+		if found, err = j.reconcile(ctx, &r, table, c); err == nil {
+			found.Took = time.Since(begin)
+			results = append(results, found)
+		}
 	}
 	for i, found := range results {
 		results[i].Message = j.redact(found.Message)
@@ -303,14 +307,14 @@ func (j *judging) reconcile(ctx context.Context, r *check.Runner, t check.Table,
 	}
 	from, err := j.parent(ctx, args.Node)
 	if err != nil {
-		return check.Unrunnable(c, errors.New(j.redact(err.Error()))), nil
+		return check.Unrunnable(c, err), nil
 	}
 	query := "SELECT * FROM " + from
 	columns, err := j.w.Describe(ctx, query)
 	if err != nil {
 		return check.Result{}, err
 	}
-	return r.Reconcile(ctx, t, t.Side(c.Node.Name()), c, check.Other{Side: reconcile.Side{Name: args.Node.Name(), Query: query, Columns: columns}})
+	return r.Reconcile(ctx, t.Side(c.Node.Name()), c, check.Other{Side: reconcile.Side{Name: args.Node.Name(), Query: query, Columns: columns}})
 }
 
 // parent is the table expression of a table that a check compares with: as it is at its source, a model as it is published.

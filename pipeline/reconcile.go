@@ -38,7 +38,7 @@ func (a *audit) reconcile(ctx context.Context, v *warehouse.Version, t check.Tab
 		if err != nil {
 			return err
 		}
-		found.Took = time.Since(begin)
+		found.Message, found.Took = a.redact(found.Message), time.Since(begin)
 		a.add(found)
 	}
 	return nil
@@ -60,13 +60,13 @@ func (a *audit) reconcileOne(ctx context.Context, v *warehouse.Version, t check.
 	case errors.Is(err, ErrInterrupted):
 		return check.Result{}, err
 	case err != nil:
-		return check.Unrunnable(c, errors.New(a.redact(err.Error()))), nil
+		return check.Unrunnable(c, err), nil
 	case other == nil:
 		return check.Said(c, check.StatusPass, "no earlier version to compare with"), nil
 	}
 	runner := a.Runner
 	runner.Dir = dir
-	return runner.Reconcile(ctx, t, this, c, *other)
+	return runner.Reconcile(ctx, this, c, *other)
 }
 
 // other is what a check compares the new version v with; nil when there is no such thing yet. It may take out of this side
@@ -159,7 +159,7 @@ func (a *audit) atItsSource(ctx context.Context, this *reconcile.Side, n *models
 		out.Notes = append(out.Notes, fmt.Sprintf("%d records of the source cannot be landed and are on neither side", got.Rejected))
 	}
 	if own {
-		out.Known = knownToDiffer(a.Warehouse.Dialect(), n, this, a.keptOut(), sameState)
+		out.Known, err = knownToDiffer(ctx, a.Warehouse, n, &out.Side, this, a.keptOut(), sameState)
 	}
-	return out, nil
+	return out, err
 }

@@ -32,7 +32,12 @@ func Judgement(c *pipeline.Checked, subject string, o Options) *Run {
 		r.Nodes = append(r.Nodes, Node{Name: name, Equations: []Equation{}, Notes: []string{"not checked: " + c.Why()}, Checks: []Check{}})
 	}
 	for _, found := range c.Checks {
-		n := &r.Nodes[at[found.Node]]
+		i, ok := at[found.Node]
+		if !ok { // of no table that was told: it has a place of its own rather than another's
+			i, at[found.Node] = len(r.Nodes), len(r.Nodes)
+			r.Nodes = append(r.Nodes, Node{Name: found.Node, Equations: []Equation{}, Notes: []string{}, Checks: []Check{}})
+		}
+		n := &r.Nodes[i]
 		n.Checks = append(n.Checks, Check{Result: found, History: []journal.CheckPoint{}})
 	}
 	r.Totals = totalsOf(r.Nodes)

@@ -41,9 +41,9 @@ type Dialect struct {
 	TrueNames func(names, conditions []string) string
 	// Changes is a condition: a value of type from, as SQL, cannot be cast to type to, or is another when it is cast back.
 	Changes func(value, from, to string) string
-	// RowHash is a 64-bit number made of the values of a row, the same for the same values, NULL and NaN being values. Two
-	// different rows have the same one by chance only.
-	RowHash func(values []string) string
+	// RowHash is a 64-bit number made of the values of a row, which have these types: the same for values that Same takes for
+	// the same. Two different rows have the same one by chance only.
+	RowHash func(values []string, types []Type) string
 	// XorAll is an aggregate of such numbers that does not depend on their order; two equal ones cancel out.
 	XorAll func(hash string) string
 	// Less orders two tuples as Greatest does. Two NULLs in the same place are equal.
@@ -100,9 +100,7 @@ var DuckDB = &Dialect{
 	Changes: func(value, from, to string) string {
 		return "TRY_CAST(TRY_CAST(" + value + " AS " + to + ") AS " + from + ") IS DISTINCT FROM " + value
 	},
-	// The outer hash keeps columns from cancelling out: the inner one is an exclusive or of theirs, and so would be that of
-	// rows that have swapped values.
-	RowHash: func(values []string) string { return "hash(hash(" + strings.Join(values, ", ") + "))" },
+	RowHash: duckHash,
 	XorAll:  func(hash string) string { return "bit_xor(" + hash + ")" },
 	Less: func(a, b []string) string {
 		return "row(" + strings.Join(a, ", ") + ") < row(" + strings.Join(b, ", ") + ")"

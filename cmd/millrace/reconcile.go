@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/millrace/millrace/internal/fsx"
+	"github.com/millrace/millrace/transform/check"
 	"github.com/millrace/millrace/transform/reconcile"
 	"github.com/millrace/millrace/warehouse"
 	engine "github.com/millrace/millrace/warehouse/duckdb"
@@ -104,6 +104,9 @@ func (a *app) reconcile(ctx context.Context, args []string, cfg reconcile.Config
 	c := &comparison{app: a, temp: temp, cfg: cfg}
 	defer c.close()
 	if output != "" {
+		if output, err = outputFile(output, args); err != nil {
+			return err
+		}
 		if err := c.exporting(output); err != nil {
 			return err
 		}
@@ -176,6 +179,8 @@ func (c *comparison) compare(ctx context.Context, w warehouse.Warehouse, left, r
 		return nil, usage("%w", err)
 	case c.cfg.Where != "" && errors.As(err, &sql) && slices.ContainsFunc([]string{"Binder", "Parser", "Catalog"}, func(kind string) bool { return strings.HasPrefix(sql.Message, kind) }):
 		return nil, usage("--where %s: %w", c.cfg.Where, err)
+	case err != nil && len(c.cfg.Secret) > 0 && ctx.Err() == nil:
+		return nil, errors.New(check.Masked(err, slices.Concat(warehouse.Names(left.Columns), warehouse.Names(right.Columns))))
 	}
 	return found, err
 }
@@ -206,48 +211,4 @@ func (c *comparison) open(ctx context.Context, sides ...*side) (warehouse.Wareho
 		cfg.Dirs, cfg.Files = append(cfg.Dirs, s.dirs...), append(cfg.Files, s.files...)
 	}
 	return engine.Open(ctx, cfg)
-}
-
-// exporting makes the folder beside the output in which it is written.
-func (c *comparison) exporting(output string) error {
-	dir, err := os.MkdirTemp(filepath.Dir(output), ".millrace-reconcile-")
-	if err != nil {
-		return usage("-o %s: %w", output, err)
-	}
-	c.out = dir
-	c.closers = append(c.closers, func() error { return os.RemoveAll(dir) })
-	return nil
-}
-
-// export writes the list of all differences. Where there is none a file of an earlier comparison goes: it would be taken for
-// the list of this one.
-func (c *comparison) export(ctx context.Context, w warehouse.Warehouse, list *warehouse.File, output string) error {
-	if list == nil {
-		c.app.note("nothing to list: %s is not written", output)
-		return fsx.Remove("reconcile", output)
-	}
-	format, query := strings.ToLower(filepath.Ext(output)), "SELECT * FROM "+w.Dialect().Files([]string{list.Path})
-	if format != ".parquet" {
-		columns, err := w.Describe(ctx, query)
-		if err != nil {
-			return err
-		}
-		query = w.Dialect().Texts(query, columns)
-	}
-	f, err := w.Write(ctx, query, filepath.Join(c.out, "rows.parquet"))
-	if err != nil {
-		return fmt.Errorf("write differences: %w", err)
-	}
-	path := f.Path
-	if format != ".parquet" {
-		path = filepath.Join(c.out, "rows"+format)
-		if err := convertTexts(f.Path, path, format); err != nil {
-			return fmt.Errorf("write differences: %w", err)
-		}
-	}
-	if err := errors.Join(fsx.SyncFile("reconcile", path), fsx.Rename("reconcile", path, output)); err != nil {
-		return fmt.Errorf("write differences: %w", err)
-	}
-	c.app.note("%s in %s", plural(int(f.Rows), "difference"), output)
-	return nil
 }

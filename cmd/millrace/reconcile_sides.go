@@ -13,6 +13,7 @@ import (
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/transform/check"
 	"github.com/millrace/millrace/transform/reconcile"
 	"github.com/millrace/millrace/warehouse"
 	engine "github.com/millrace/millrace/warehouse/duckdb"
@@ -230,7 +231,7 @@ func (c *comparison) tableSide(ctx context.Context, m *load.Manifest, t *load.Ta
 		s.manifest = m
 	}
 	if len(s.key) == 0 && s.node != nil {
-		s.key = pipeline.KeyOf(s.node)
+		s.key = check.RowKey(s.node, t.Columns)
 	}
 	return s, nil
 }
@@ -257,6 +258,7 @@ func (c *comparison) streamSide(ctx context.Context, name string, other *side) (
 	if err != nil {
 		return nil, err
 	}
+	cfg.Dirs = append(cfg.Dirs, c.loader.Root()) // where quarantined rows are
 	w, err := engine.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -272,7 +274,9 @@ func (c *comparison) streamSide(ctx context.Context, name string, other *side) (
 		return nil, err
 	}
 	if own {
-		c.cfg.Known = pipeline.KnownToDiffer(w.Dialect(), n, other.manifest, &other.Side)
+		if c.cfg.Known, err = pipeline.KnownToDiffer(ctx, w, n, other.manifest, &got.Side, &other.Side); err != nil {
+			return nil, err
+		}
 	}
 	return &side{Side: got.Side, node: n, key: n.Stream.Key}, nil
 }

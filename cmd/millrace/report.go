@@ -138,24 +138,34 @@ func (a *app) deliver(text []byte, f reportFlags, known map[string]any) error {
 // writeReport replaces the file in one step. What is no file, such as /dev/stdout or a pipe, is written to and never
 // replaced, and a link stays a link.
 func writeReport(path string, text []byte) error {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
-	info, err := os.Stat(path)
+	path, info, err := behindLink(path)
 	switch {
-	case err == nil && info.IsDir():
+	case err != nil:
+		return err
+	case info != nil && info.IsDir():
 		return fmt.Errorf("%s is a folder", path)
-	case err == nil && !info.Mode().IsRegular():
+	case info != nil && !info.Mode().IsRegular():
 		w, err := os.OpenFile(path, os.O_WRONLY, 0)
 		if err != nil {
 			return err
 		}
 		_, err = w.Write(text)
 		return errors.Join(err, w.Close())
-	case errors.Is(err, fs.ErrNotExist):
-		if _, err := os.Stat(filepath.Dir(path)); err != nil {
-			return fmt.Errorf("there is no folder %s", filepath.Dir(path))
-		}
 	}
 	return fsx.Write("report", path, text, 0o644)
+}
+
+// behindLink is the path that a write to path goes to, through links, and what stands there: nil for nothing yet.
+func behindLink(path string) (string, fs.FileInfo, error) {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	info, err := os.Stat(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return path, info, err
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return "", nil, fmt.Errorf("there is no folder %s", filepath.Dir(path))
+	}
+	return path, nil, nil
 }

@@ -14,15 +14,21 @@ import (
 // their SQL or their pattern is wrong. From is to be an empty relation; what the checks compare with, too. No row is read and no
 // file is written.
 func (r *Runner) Bind(ctx context.Context, t Table, checks []*models.Check) ([]Result, error) {
-	c := &counting{Runner: r, table: t, results: make([]*Result, len(checks)), checks: checks}
+	c := &counting{Runner: r, table: t, results: make([]*Result, len(checks)), checks: checks, rowless: true}
 	var scan []item
 	for i, check := range checks {
-		if check.Kind == models.KindContract || check.Kind == "reconcile" {
-			continue // they compare columns and rows with others'
+		if check.Kind == models.KindContract {
+			continue // it compares columns with others'
 		}
-		it, err := c.item(ctx, i, check)
+		var it item
+		var err error
+		if check.Kind == "reconcile" {
+			err = c.bindReconciling(ctx, check)
+		} else {
+			it, err = c.item(ctx, i, check)
+		}
 		switch {
-		case err != nil:
+		case err != nil || check.Kind == "reconcile":
 		case check.Kind == "sql":
 			err = c.bindQuery(ctx, check)
 		case it.rule != nil && it.rule.key != nil:
@@ -35,7 +41,7 @@ func (r *Runner) Bind(ctx context.Context, t Table, checks []*models.Check) ([]R
 		switch {
 		case err == nil:
 		case own(ctx, err) && !(errors.As(err, &engine) && strings.HasPrefix(engine.Message, "Permission ")):
-			c.set(i, broken(check, err))
+			c.set(i, c.broken(check, err))
 		case ctx.Err() != nil || !errors.As(err, &engine):
 			return nil, err
 		} // else the engine cannot tell: it may touch fewer files than that of a run
@@ -52,6 +58,14 @@ func (r *Runner) Bind(ctx context.Context, t Table, checks []*models.Check) ([]R
 		}
 	}
 	return wrong, nil
+}
+
+// broken is the result of a check that cannot be run.
+func (c *counting) broken(check *models.Check, err error) Result {
+	if c.rowless {
+		return Said(check, StatusError, "the check cannot be run: "+err.Error())
+	}
+	return broken(check, err)
 }
 
 func (c *counting) bindQuery(ctx context.Context, check *models.Check) error {

@@ -64,24 +64,32 @@ func TestRefusedPatternsAreWrong(t *testing.T) {
 
 func TestBind(t *testing.T) {
 	right := []string{"not_null: c", "unique: [c, n]", "range: { column: n, min: 1 }", "regex: { column: c, pattern: 'a+' }", "expression: n > 1", "row_count: { min: 1 }",
-		"freshness: { column: at, error_after: 1h }", "distribution: { column: n, metric: mean }", "volume", `sql: "select * from {{ this }}"`, `sql: "select * from read_csv('/etc/passwd')"`, "accepted_values: { column: n, values: [1, 2] }"}
+		"freshness: { column: at, error_after: 1h }", "distribution: { column: n, metric: mean }", "volume", `sql: "select * from {{ this }}"`, `sql: "select * from read_csv('/etc/passwd')"`, "accepted_values: { column: n, values: [1, 2] }",
+		"reconcile: { with: previous, key: [c], columns: [n], where: n > 1 }", "reconcile: { with: ref('parent'), key: [n], ignore: [p], columns: [n] }"}
 	wrong := map[string]string{
-		"not_null: cc":                                   `did you mean "c"?`,
-		"unique: [c, m]":                                 `no column "m"`,
-		"range: { column: c, min: 1 }":                   "c is VARCHAR",
-		"expression: nn > 1":                             "nn",
-		"expression: n >":                                "syntax error",
-		"not_null: { column: c, where: m = 1 }":          `"m"`,
-		"accepted_values: { column: n, values: [many] }": "Conversion Error",
-		"freshness: { column: n, error_after: 1h }":      "it has no age",
-		`sql: "select m from {{ this }}"`:                `"m"`,
-		`regex: { column: c, pattern: 'a{1001}' }`:       "repetition",
+		"not_null: cc":                                        `did you mean "c"?`,
+		"unique: [c, m]":                                      `no column "m"`,
+		"range: { column: c, min: 1 }":                        "c is VARCHAR",
+		"expression: nn > 1":                                  "nn",
+		"expression: n >":                                     "syntax error",
+		"not_null: { column: c, where: m = 1 }":               `"m"`,
+		"accepted_values: { column: n, values: [many] }":      "Conversion Error",
+		"freshness: { column: n, error_after: 1h }":           "it has no age",
+		`sql: "select m from {{ this }}"`:                     `"m"`,
+		"reconcile: { with: previous, key: [cc] }":            `did you mean "c"?`,
+		"reconcile: { with: previous, columns: [m] }":         `no column "m"`,
+		"reconcile: { with: previous, where: nn > 1 }":        "nn",
+		"reconcile: { with: ref('parent'), key: [c] }":        `main.parent has no key column "c"`,
+		"reconcile: { with: ref('parent'), ignore: [nm] }":    `no column to ignore "nm"`,
+		"reconcile: { with: ref('parent'), columns: [n, c] }": `main.parent has no column "c"`,
+		`regex: { column: c, pattern: 'a{1001}' }`:            "repetition",
 	}
 	for text := range wrong {
 		right = append(right, text)
 	}
 	l := open(t, right...)
 	l.Dir = "/nowhere"
+	l.Parent = func(*models.Node) (string, error) { return "(SELECT 1 AS n, 2 AS p) AS p", nil }
 	empty := Table{From: `(SELECT NULL::VARCHAR AS c, NULL::BIGINT AS n, NULL::TIMESTAMP AS "at" WHERE false)`,
 		Columns: []warehouse.Column{{Name: "c", Type: "VARCHAR"}, {Name: "n", Type: "BIGINT"}, {Name: "at", Type: "TIMESTAMP"}}}
 	l.Query = func(_ context.Context, c *models.Check) (string, error) {
@@ -99,6 +107,20 @@ func TestBind(t *testing.T) {
 		message, isWrong := at[fmt.Sprintf("models/t.yml:%d:9", 6+i)], wrong[text] != ""
 		if isWrong != (message != "") || !strings.Contains(message, wrong[text]) {
 			t.Errorf("%s: %q, want %q", text, message, wrong[text])
+		}
+	}
+}
+
+// TestRowKey: what tells rows apart for sure.
+func TestRowKey(t *testing.T) {
+	columns := []warehouse.Column{{Name: "a"}, {Name: "b"}}
+	for want, checks := range map[string][]string{
+		"[a]":   {"unique: a"},
+		"[A b]": {"unique: { column: a, severity: warn }", "unique: { column: a, where: b > 1 }", "unique: { column: a, error_if: '> 5' }", "unique: { column: a, severity: quarantine }", "unique: lower(a)", "unique: [A, b]"},
+		"[]":    {"not_null: a"},
+	} {
+		if got := fmt.Sprint(RowKey(open(t, checks...).node, columns)); got != want {
+			t.Errorf("%s: %s", want, got)
 		}
 	}
 }

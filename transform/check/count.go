@@ -44,6 +44,8 @@ type counting struct {
 	repeated map[*models.Check]string
 	// first are the least numbers that failing rows have in their files, found already: a list.
 	first map[*models.Check]any
+	// rowless says that no row is read, and so that an error has no values.
+	rowless bool
 }
 
 // item is what one check wants of the shared scan.
@@ -61,7 +63,11 @@ func (c *counting) run(ctx context.Context) error {
 	var keys, queries []item
 	for i, check := range c.checks {
 		if contract, ok := check.Args.(*models.Contract); ok {
-			c.set(i, FitTable(check.Node, contract, c.table.Columns).Result(check))
+			fit := FitTable
+			if c.table.AtSource {
+				fit = Fit
+			}
+			c.set(i, fit(check.Node, contract, c.table.Columns).Result(check))
 			continue
 		}
 		it, err := c.item(ctx, i, check)
@@ -321,7 +327,7 @@ func (c *counting) oneByOne(ctx context.Context, items []item) error {
 			c.rows = integer(values[0])
 			err = it.done(ctx, values[1:])
 		case own(ctx, err):
-			c.set(it.at, broken(c.checks[it.at], err))
+			c.set(it.at, c.broken(c.checks[it.at], err))
 			err = nil
 		}
 		if err != nil {

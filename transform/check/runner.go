@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -37,6 +36,8 @@ type Table struct {
 	// Files hold all of the rows, and no others when Exact: their statistics say what need not be counted. Nil when unknown.
 	Files []warehouse.File
 	Exact bool
+	// AtSource says that the rows are as a source has them: a run would give them the columns that a contract asks for.
+	AtSource bool
 	// Before is a SELECT of the version that was published before; "" when there is none.
 	Before string
 	// Brought is the number of rows that the run has brought, those that were diverted too; nil when no run did.
@@ -83,16 +84,8 @@ func result(c *models.Check) Result {
 
 // broken is the result of a check that could not be run: an error, whatever its severity.
 func broken(c *models.Check, err error) Result {
-	r := result(c)
-	text := err.Error()
-	if len(Secrets(c.Node)) > 0 { // engines quote the value that they could not read
-		text = quotedText.ReplaceAllString(text, "'***'")
-	}
-	r.Status, r.Message = StatusError, "the check cannot be run: "+text
-	return r
+	return Said(c, StatusError, "the check cannot be run: "+words(c, err))
 }
-
-var quotedText = regexp.MustCompile(`'[^']*'`)
 
 // own says whether the error is one of the check itself, and not of the engine or of the run.
 func own(ctx context.Context, err error) bool {

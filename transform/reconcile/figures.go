@@ -4,14 +4,15 @@ import (
 	"context"
 	"fmt"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/warehouse"
 )
 
-// figures reads each side once: rows, figures of columns, and a checksum of all rows that does not depend on their order.
-// It says whether both have the same rows.
+// figures reads each side: rows, figures of columns, and a checksum of all rows that does not depend on their order.
+// It says whether both have the same rows: not where any figure differs, whatever the checksums say.
 func (r *running) figures(ctx context.Context) (same bool, err error) {
 	left, err := r.count(ctx, r.left, &r.out.Left, func(c *Column) *Figures { return &c.Left })
 	if err != nil {
@@ -21,13 +22,15 @@ func (r *running) figures(ctx context.Context) (same bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	same = r.out.Left.Rows == r.out.Right.Rows && left == right
 	for _, p := range r.all() {
 		p.result.Differs = r.differing(p)
+		same = same && len(p.result.Differs) == 0
 		if p.result.secret {
 			mask(&p.result.Left, &p.result.Right)
 		}
 	}
-	return r.out.Left.Rows == r.out.Right.Rows && left == right, nil
+	return same, nil
 }
 
 // mask hides values of a secret column.
@@ -42,21 +45,33 @@ func mask(figures ...*Figures) {
 }
 
 // rowsOf reads a side's rows, the columns as both are compared, with a hash of each.
-func (r *running) rowsOf(s Side, more ...string) string {
-	var items, hashed []string
+func (r *running) rowsOf(s Side, more ...string) string { return r.hashes(r.cast(s, r.all(), more...)) }
+
+// hashes adds the hash of each row to rows whose columns are those that are compared.
+func (r *running) hashes(rows string) string {
+	var hashed []string
+	var types []warehouse.Type
 	for _, p := range r.all() {
+		if p.result.Key || r.measures(Values) {
+			hashed, types = append(hashed, p.as()), append(types, p.kind)
+		}
+	}
+	hash := "CAST(0 AS BIGINT)"
+	if len(hashed) > 0 {
+		hash = r.d.RowHash(hashed, types)
+	}
+	return "SELECT *, " + hash + " AS h FROM (\n" + rows + "\n) AS s"
+}
+
+// cast reads some columns of a side's rows, as both sides are compared.
+func (r *running) cast(s Side, columns []*pair, more ...string) string {
+	var items []string
+	for _, p := range columns {
 		column := p.left.Name
 		if c, ok := find(s.Columns, column); ok {
 			column = c.Name // in this side's spelling
 		}
 		items = append(items, fmt.Sprintf("CAST(%s AS %s) AS %s", r.d.QuoteIdent(column), r.d.Type(p.kind.String()), p.as()))
-		if p.result.Key || r.measures(Values) {
-			hashed = append(hashed, p.as())
-		}
-	}
-	hash := "CAST(0 AS BIGINT)"
-	if len(hashed) > 0 {
-		hash = r.d.RowHash(hashed)
 	}
 	if len(items) == 0 { // of no column do the types fit
 		items = append(items, "NULL")
@@ -65,32 +80,48 @@ func (r *running) rowsOf(s Side, more ...string) string {
 	if r.Where != "" {
 		where = "\nWHERE (" + r.Where + "\n)"
 	}
-	return "SELECT *, " + hash + " AS h FROM (\nSELECT " + strings.Join(append(items, more...), ", ") + " FROM (\n" + s.Query + "\n) AS t" + where + "\n) AS s"
+	return "SELECT " + strings.Join(append(items, more...), ", ") + " FROM (\n" + s.Query + "\n) AS t" + where
 }
+
+// columnsAtOnce is how many columns a query measures or lists: what the engine holds for it grows with their number.
+const columnsAtOnce = 50
 
 // count fills the total of a side and the figures of its columns, and gives its checksum.
 func (r *running) count(ctx context.Context, s Side, total *Total, of func(*Column) *Figures) (checksum string, err error) {
-	exprs := []string{"count(*)", "CAST(" + r.d.XorAll("h") + " AS VARCHAR)", "CAST(sum(h) AS VARCHAR)", r.d.CountIf(r.keyless())}
-	first := len(exprs)
-	for _, p := range r.all() {
-		exprs = append(exprs, r.aggregates(p)...)
-	}
-	answer, err := r.w.Query(ctx, "SELECT "+strings.Join(exprs, ",\n  ")+"\nFROM (\n"+r.rowsOf(s)+"\n) AS r")
+	answer, err := r.w.Query(ctx, "SELECT count(*), CAST("+r.d.XorAll("h")+" AS VARCHAR), CAST(sum(h) AS VARCHAR), "+r.d.CountIf(r.keyless())+"\nFROM (\n"+r.rowsOf(s)+"\n) AS r")
 	if err != nil {
 		return "", err
 	}
 	row := answer.Rows[0]
 	total.Rows, total.NullKeys = integer(row[0]), integer(row[3])
-	for i, p := range r.all() {
-		values := row[first+5*i:]
+	for some := range slices.Chunk(r.all(), columnsAtOnce) {
+		if err := r.measure(ctx, s, some, total.Rows, of); err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprint(row[1], " ", row[2]), nil
+}
+
+// measure fills the figures of some columns of a side.
+func (r *running) measure(ctx context.Context, s Side, columns []*pair, rows int64, of func(*Column) *Figures) error {
+	var exprs []string
+	for _, p := range columns {
+		exprs = append(exprs, r.aggregates(p)...)
+	}
+	answer, err := r.w.Query(ctx, "SELECT "+strings.Join(exprs, ",\n  ")+"\nFROM (\n"+r.cast(s, columns)+"\n) AS r")
+	if err != nil {
+		return err
+	}
+	for i, p := range columns {
+		values := answer.Rows[0][5*i:]
 		f := of(p.result)
-		f.Nulls = total.Rows - integer(values[0])
+		f.Nulls = rows - integer(values[0])
 		f.Sum, f.Min, f.Max = text(values[1]), text(values[3]), text(values[4])
 		if t := text(values[2]); t != nil {
 			f.size, _ = strconv.ParseFloat(*t, 64) // the engine wrote it
 		}
 	}
-	return fmt.Sprint(row[1], " ", row[2]), nil
+	return nil
 }
 
 // keyless is a condition for rows whose key has a NULL.

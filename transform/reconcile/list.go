@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/warehouse"
@@ -14,21 +15,46 @@ import (
 // list writes all differences to one file and fetches some of them.
 func (r *running) list(ctx context.Context, missing, extra, pairs string) error {
 	const free = " WHERE " + unexcused
-	selects := []string{r.lonely("missing", missing+free, true), r.lonely("extra", extra, false)}
+	queries := []string{r.lonely("missing", missing+free, true) + "\nUNION ALL\n" + r.lonely("extra", extra, false)}
+	var changed []*pair
 	for _, p := range r.rest {
 		if p.result.Different > 0 {
-			selects = append(selects, r.changed(p, pairs+free))
+			changed = append(changed, p)
 		}
 	}
-	f, err := r.w.Write(ctx, strings.Join(selects, "\nUNION ALL\n"), filepath.Join(r.Dir, "differences.parquet"))
+	for some := range slices.Chunk(changed, columnsAtOnce) {
+		queries = append(queries, r.changed(some, pairs+" AS p"))
+	}
+	var parts []string
+	for i, query := range queries {
+		f, err := r.w.Write(ctx, query, filepath.Join(r.Dir, fmt.Sprintf("differences-%d.parquet", i)))
+		if err != nil {
+			return fmt.Errorf("list differences: %w", err)
+		}
+		parts = append(parts, f.Path)
+	}
+	f, err := r.w.Write(ctx, "SELECT * FROM "+r.d.Files(parts), filepath.Join(r.Dir, "differences.parquet"))
 	if err != nil {
 		return fmt.Errorf("list differences: %w", err)
 	}
+	r.out.List = f
 	if f.Rows == 0 {
 		return nil
 	}
-	r.out.List = &f
 	return r.sample(ctx, r.d.Files([]string{f.Path}))
+}
+
+// empty writes a list of no differences.
+func (r *running) empty(ctx context.Context) (err error) {
+	n := r.names()
+	text := func(name string) string { return "CAST(NULL AS VARCHAR) AS " + r.d.QuoteIdent(name) }
+	items := []string{text(n[0])}
+	for _, p := range r.key {
+		items = append(items, p.shown(fmt.Sprintf("CAST(NULL AS %s)", r.d.Type(p.kind.String())))+" AS "+r.d.QuoteIdent(p.result.Name))
+	}
+	items = append(items, text(n[1]), text(n[2]), text(n[3]))
+	r.out.List, err = r.w.Write(ctx, "SELECT "+strings.Join(items, ", ")+" WHERE FALSE", filepath.Join(r.Dir, "differences.parquet"))
+	return err
 }
 
 // names are those of the list's own columns, beside those of the key: difference, column, left, right.
@@ -82,12 +108,24 @@ func (r *running) lonely(what, from string, left bool) string {
 		strings.Join(keys, ""), none, r.d.QuoteIdent(n[1]), l, r.d.QuoteIdent(n[2]), g, r.d.QuoteIdent(n[3]), strings.Join(items, ", "), from)
 }
 
-// changed lists the pairs of which a column differs.
-func (r *running) changed(p *pair, from string) string {
+// changed lists the values of some columns that differ: each pair is taken once for each of the columns, e being which.
+func (r *running) changed(columns []*pair, from string) string {
 	n := r.names()
-	value := func(side string) string { return "CAST(" + p.shown(side+p.as()) + " AS VARCHAR)" }
-	return fmt.Sprintf("SELECT 'different' AS %s, %s%s AS %s, %s AS %s, %s AS %s FROM %s AND (%s)", r.d.QuoteIdent(n[0]), r.keyItems(),
-		r.d.QuoteLiteral(p.result.Name), r.d.QuoteIdent(n[1]), value("l_"), r.d.QuoteIdent(n[2]), value("r_"), r.d.QuoteIdent(n[3]), from, r.differ(p))
+	var numbered, left, right, differ strings.Builder
+	for i, p := range columns {
+		if i > 0 {
+			numbered.WriteString(", ")
+		}
+		fmt.Fprintf(&numbered, "(%d, %s)", i, r.d.QuoteLiteral(p.result.Name))
+		value := func(side string) string {
+			return fmt.Sprintf(" WHEN %d THEN CAST(%s AS VARCHAR)", i, p.shown(side+p.as()))
+		}
+		left.WriteString(value("l_"))
+		right.WriteString(value("r_"))
+		fmt.Fprintf(&differ, " WHEN %d THEN %s", i, r.differ(p))
+	}
+	return fmt.Sprintf("SELECT 'different' AS %s, %se.name AS %s, CASE e.i%s END AS %s, CASE e.i%s END AS %s\nFROM %s CROSS JOIN (VALUES %s) AS e(i, name)\nWHERE %s AND CASE e.i%s END",
+		r.d.QuoteIdent(n[0]), r.keyItems(), r.d.QuoteIdent(n[1]), &left, r.d.QuoteIdent(n[2]), &right, r.d.QuoteIdent(n[3]), from, &numbered, unexcused, &differ)
 }
 
 // cellText is how much of a value a sample shows.

@@ -5,6 +5,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -98,8 +99,7 @@ func mistake(hint, format string, args ...any) error {
 // nothing is joined. Else both sides are grouped by key, with a hash of each row: that holds 16 bytes a row beside the key,
 // where a join would hold the row. Only rows of keys that differ there are read whole.
 func Run(ctx context.Context, w warehouse.Warehouse, left, right Side, cfg Config) (*Result, error) {
-	r := &running{Config: cfg, w: w, d: w.Dialect(), left: left, right: right}
-	r.out = &Result{Left: Total{Name: left.Name}, Right: Total{Name: right.Name}, Tolerance: cfg.Tolerance, Numeric: cfg.Numeric, ByRow: cfg.byRow(), keepsGone: cfg.KeepsGone, countless: !cfg.measures(Rows), figured: !cfg.measures(Values)}
+	r := newRunning(w, left, right, cfg)
 	if err := r.match(); err != nil {
 		return nil, err
 	}
@@ -107,17 +107,39 @@ func Run(ctx context.Context, w warehouse.Warehouse, left, right Side, cfg Confi
 	if err != nil {
 		return nil, fmt.Errorf("count both sides: %w", err)
 	}
+	byRow := cfg.byRow() && len(r.all()) > 0
 	switch {
-	case !cfg.byRow() || len(r.all()) == 0:
-	case same:
-		err = r.repeatedKeys(ctx)
-	default:
+	case byRow && !same:
 		err = r.rows(ctx)
+	case byRow:
+		err = errors.Join(r.repeatedKeys(ctx), r.empty(ctx))
+	default:
+		err = r.empty(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("compare rows: %w", err)
 	}
 	return r.out, nil
+}
+
+// Bind finds what is wrong with a comparison before any row is read: a *Mistake, or what the engine says of its condition.
+func Bind(ctx context.Context, w warehouse.Warehouse, left, right Side, cfg Config) error {
+	r := newRunning(w, left, right, cfg)
+	if err := r.match(); err != nil {
+		return err
+	}
+	for _, s := range []Side{left, right} {
+		if _, err := w.Describe(ctx, r.rowsOf(s)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newRunning(w warehouse.Warehouse, left, right Side, cfg Config) *running {
+	r := &running{Config: cfg, w: w, d: w.Dialect(), left: left, right: right}
+	r.out = &Result{Left: Total{Name: left.Name}, Right: Total{Name: right.Name}, Tolerance: cfg.Tolerance, Numeric: cfg.Numeric, ByRow: cfg.byRow(), keepsGone: cfg.KeepsGone, countless: !cfg.measures(Rows), figured: !cfg.measures(Values)}
+	return r
 }
 
 // running is one call of Run.

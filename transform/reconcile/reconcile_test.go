@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -151,9 +152,6 @@ func TestInjected(t *testing.T) {
 // listed counts the rows of the list of differences by their kind, the different ones by key.
 func (l *lab) listed(t *testing.T, r *reconcile.Result) (n [3]int64) {
 	t.Helper()
-	if r.List == nil {
-		return n
-	}
 	answer, err := l.Query(t.Context(), "SELECT count_if(difference = 'missing'), count_if(difference = 'extra'), count(DISTINCT CASE WHEN difference = 'different' THEN row(a, b) END) FROM "+l.Dialect().Files([]string{r.List.Path}))
 	if err != nil {
 		t.Fatal(err)
@@ -231,7 +229,7 @@ func TestKinds(t *testing.T) {
 	if counted(got) != [5]int64{1, 1, 1} || !strings.Contains(got.Summary(), "(m 1)") {
 		t.Errorf("%s", got.Summary())
 	}
-	if got.List == nil || got.List.Rows != 3 {
+	if got.List.Rows == 0 || got.List.Rows != 3 {
 		t.Errorf("the list is %+v", got.List)
 	}
 	if got = l.run(t, right, l.stored(t, "copy", right.Query, 1), reconcile.Config{Limit: 5}); !got.Same() {
@@ -379,5 +377,90 @@ func TestMistakes(t *testing.T) {
 	}
 	if got := l.run(t, left, none, reconcile.Config{Key: []string{"id"}}); got.Missing != 1 {
 		t.Errorf("an empty side: %s", got.Summary())
+	}
+}
+
+// TestNested compares values that differ by what is not there.
+func TestNested(t *testing.T) {
+	l := open(t)
+	for _, c := range [][2]string{
+		{"[0, 1]", "[1]"}, {"NULL::INT[]", "[]::INT[]"}, {"[]::INT[]", "[NULL]::INT[]"}, {"[[1], [2]]", "[[1, 2], []]"},
+		{"{'a': NULL::INT}", "NULL::STRUCT(a INT)"}, {"MAP {'a': 0, 'b': 1}", "MAP {'b': 1}"},
+	} {
+		x, y := l.side(t, "left", "SELECT 1 AS id, "+c[0]+" AS v"), l.side(t, "right", "SELECT 1 AS id, "+c[1]+" AS v")
+		if got := counted(l.run(t, x, y, reconcile.Config{Key: []string{"id"}})); got != [5]int64{0, 0, 1} {
+			t.Errorf("%s and %s: %v, want one that is different", c[0], c[1], got)
+		}
+		if got := counted(l.run(t, x, y, reconcile.Config{})); got != [5]int64{1, 1, 0} {
+			t.Errorf("%s and %s without a key: %v, want one missing and one extra", c[0], c[1], got)
+		}
+		if got := l.run(t, x, x, reconcile.Config{}); !got.Same() {
+			t.Errorf("%s: %s", c[0], got.Summary())
+		}
+	}
+}
+
+// counting notes how many tables the largest statement reads.
+type counting struct {
+	warehouse.Warehouse
+	tables int
+}
+
+func (c *counting) Query(ctx context.Context, query string) (*warehouse.Result, error) {
+	c.tables = max(c.tables, strings.Count(query, "read_parquet"))
+	return c.Warehouse.Query(ctx, query)
+}
+
+func (c *counting) Write(ctx context.Context, query, path string) (warehouse.File, error) {
+	c.tables = max(c.tables, strings.Count(query, "read_parquet"))
+	return c.Warehouse.Write(ctx, query, path)
+}
+
+// TestManyColumns compares more columns than one statement takes: what the statements read does not grow with them, and all is
+// found and listed.
+func TestManyColumns(t *testing.T) {
+	l := open(t)
+	var left, right []string
+	for i := range 120 {
+		left, right = append(left, fmt.Sprintf("a + %d AS c%d", i, i)), append(right, fmt.Sprintf("a + %d AS c%d", i+i%2, i))
+	}
+	x := l.stored(t, "left", "SELECT a, a AS b, "+strings.Join(left, ", ")+" FROM range(3) AS t(a)", 1)
+	y := l.stored(t, "right", "SELECT a, a AS b, "+strings.Join(right, ", ")+" FROM range(3) AS t(a)", 1)
+	counted := &counting{Warehouse: l.Warehouse}
+	l.Warehouse = counted
+	got := l.run(t, x, y, reconcile.Config{Key: []string{"a", "b"}, Limit: 1})
+	if counted.tables > 5 {
+		t.Errorf("a statement reads %d tables", counted.tables)
+	}
+	if listed := l.listed(t, got); got.Different != 3 || listed != [3]int64{0, 0, 3} || got.List.Rows != 180 {
+		t.Errorf("%d different, the list has %v, of %d rows", got.Different, listed, got.List.Rows)
+	}
+	wrong, err := l.Query(t.Context(), `SELECT count(*) FROM `+l.Dialect().Files([]string{got.List.Path})+
+		` WHERE "left"::INT <> a + substr("column", 2)::INT OR "right"::INT <> "left"::INT + 1`)
+	if err != nil || wrong.Rows[0][0] != int64(0) {
+		t.Errorf("%v of the listed values are others (%v)", wrong, err)
+	}
+	if f := got.Columns[121]; f.Name != "c119" || *f.Left.Sum != "360" || *f.Right.Sum != "363" {
+		t.Errorf("figures of the last column: %+v", f)
+	}
+	if want := "3 different (c1 3, c3 3, c5 3, c7 3, c9 3, c11 3, c13 3, c15 3, c17 3, c19 3, … and 50 more), of 3 rows"; got.Summary() != want {
+		t.Errorf("%s", got.Summary())
+	}
+}
+
+// TestDiverted: of equal rows as many are excused as were kept out; rows that were kept out for values that the compared types
+// do not hold are none of the rows here.
+func TestDiverted(t *testing.T) {
+	l := open(t)
+	left := l.side(t, "left", values("id, v", "(1, 1), (1, 1), (1, 1), (2, 2), (3, NULL), (4, 4)"))
+	right := l.side(t, "right", values("id, v", "(1, 1), (4, 5)"))
+	out := l.side(t, "out", values("id, v", "(1, '1'), (2, '2'), (3, 'secret'), (4, '4')"))
+	got := l.run(t, left, right, reconcile.Config{Key: []string{"id"}, Known: reconcile.Known{Diverted: &out}})
+	if counted(got) != [5]int64{2, 0, 0, 1, 0} || got.Diverted != 3 {
+		t.Errorf("%d diverted; %s", got.Diverted, got.Summary())
+	}
+	got = l.run(t, left, right, reconcile.Config{Known: reconcile.Known{Diverted: &out}})
+	if got.Missing != 2 || got.Extra != 1 || got.Diverted != 3 {
+		t.Errorf("without a key: %d diverted; %s", got.Diverted, got.Summary())
 	}
 }

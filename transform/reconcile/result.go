@@ -26,7 +26,7 @@ type Result struct {
 	Tolerance config.Threshold `json:"tolerance"`
 	Numeric   config.Tolerance `json:"numeric"`
 	Sample    *Sample          `json:"sample,omitempty"`
-	List      *warehouse.File  `json:"-"`      // all differences, one in each row; nil when there is none
+	List      warehouse.File   `json:"-"`      // all differences, one in each row
 	ByRow     bool             `json:"by_row"` // single rows were compared, and their number decides
 	keepsGone bool
 	countless bool // the number of rows was not asked for
@@ -116,13 +116,17 @@ func (r *Result) Summary() string {
 	} else if r.Left.Rows != r.Right.Rows && !r.countless {
 		parts = append(parts, fmt.Sprintf("%s in %s, %d in %s", rows(r.Left.Rows), r.Left.Name, r.Right.Rows, r.Right.Name))
 	}
+	var columns []string
 	for _, c := range r.Columns {
 		switch {
 		case c.Why != "":
-			parts = append(parts, fmt.Sprintf("%s cannot be compared (%s)", c.Name, c.Why))
+			columns = append(columns, fmt.Sprintf("%s cannot be compared (%s)", c.Name, c.Why))
 		case r.figured && len(c.Differs) > 0:
-			parts = append(parts, fmt.Sprintf("%s of %s differ", c.figures(), c.Name))
+			columns = append(columns, fmt.Sprintf("%s of %s differ", c.figures(), c.Name))
 		}
+	}
+	if len(columns) > 0 {
+		parts = append(parts, some(columns, "; "))
 	}
 	if len(parts) == 0 {
 		parts = append(parts, "all "+rows(r.Left.Rows)+" are the same")
@@ -169,7 +173,7 @@ func (r *Result) rowWords() []string {
 		}
 	}
 	if len(columns) > 0 {
-		text += " (" + strings.Join(columns, ", ") + ")"
+		text += " (" + some(columns, ", ") + ")"
 	}
 	return []string{fmt.Sprintf("%s, of %s", text, rows(r.Left.Rows))}
 }
@@ -191,9 +195,20 @@ func (r *Result) notes() []string {
 		note(t.RepeatedKeys, "%s: %s share %s", t.Name, rows(t.RepeatedRows), plural(t.RepeatedKeys, "key"))
 		note(t.NullKeys, "%s: %s with a NULL in the key", t.Name, rows(t.NullKeys))
 	}
-	note(int64(len(r.OnlyLeft)), "only %s has %s", r.Left.Name, strings.Join(r.OnlyLeft, ", "))
-	note(int64(len(r.OnlyRight)), "only %s has %s", r.Right.Name, strings.Join(r.OnlyRight, ", "))
+	note(int64(len(r.OnlyLeft)), "only %s has %s", r.Left.Name, some(r.OnlyLeft, ", "))
+	note(int64(len(r.OnlyRight)), "only %s has %s", r.Right.Name, some(r.OnlyRight, ", "))
 	return notes
+}
+
+// namedColumns is how many columns a summary names.
+const namedColumns = 10
+
+// some joins what is said of the first columns, and tells how many more there are.
+func some(said []string, sep string) string {
+	if more := len(said) - namedColumns; more > 0 {
+		said = append(said[:namedColumns:namedColumns], fmt.Sprintf("… and %d more", more))
+	}
+	return strings.Join(said, sep)
 }
 
 func are(n int64) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/warehouse"
@@ -28,15 +29,15 @@ func (r *running) rows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	left, err := r.write(ctx, "left", r.ofKeys(keys, r.left, newer, r.diverted()))
+	left, err := r.write(ctx, "left", r.ofKeys(keys, r.left, newer))
 	if err != nil {
 		return err
 	}
-	right, err := r.write(ctx, "right", r.ofKeys(keys, r.right, "FALSE", "FALSE"))
+	right, err := r.write(ctx, "right", r.ofKeys(keys, r.right, "FALSE"))
 	if err != nil {
 		return err
 	}
-	missing, err := r.write(ctx, "missing", r.unmatched(left, right, "nl = n"))
+	missing, err := r.write(ctx, "missing", r.excused(r.unmatched(left, right, "nl = n")))
 	if err != nil {
 		return err
 	}
@@ -44,7 +45,7 @@ func (r *running) rows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pairs, err := r.write(ctx, "pairs", r.pairs(left, right))
+	pairs, err := r.write(ctx, "pairs", r.excused(r.pairs(left, right)))
 	if err != nil {
 		return err
 	}
@@ -147,22 +148,42 @@ func (r *running) newer(ctx context.Context) (string, error) {
 	return fmt.Sprintf("coalesce(%s > %s, FALSE)", typed(r.d.QuoteIdent(p.left.Name)), typed(r.d.QuoteLiteral(*greatest))), nil
 }
 
-// diverted is a condition for rows, as s, that were kept out of the right side. Such rows of another shape are none of them.
-func (r *running) diverted() string {
-	if r.Diverted == nil {
-		return "FALSE"
+// excused tells of rows of the left side which were kept out of the right one: of equal ones as many as were. Rows that were
+// kept out and have another shape, or values that the compared types do not hold, are none of these.
+func (r *running) excused(rows string) string {
+	if r.Diverted == nil || !r.holds(r.Diverted) {
+		return "SELECT *, FALSE AS diverted FROM (\n" + rows + "\n) AS m"
 	}
+	return fmt.Sprintf("SELECT m.*, coalesce(row_number() OVER (PARTITION BY m.h) <= q.kept, FALSE) AS diverted FROM (\n%s\n) AS m LEFT JOIN (\nSELECT h, count(*) AS kept FROM (\n%s\n) AS d GROUP BY h\n) AS q ON q.h = m.h",
+		rows, r.hashes(r.divertedRows()))
+}
+
+// holds says whether a side has all columns that are compared.
+func (r *running) holds(s *Side) bool {
+	return !slices.ContainsFunc(r.all(), func(p *pair) bool {
+		_, ok := find(s.Columns, p.left.Name)
+		return !ok
+	})
+}
+
+// divertedRows are the rows that were kept out whose values the compared types hold.
+func (r *running) divertedRows() string {
+	var items, fit []string
 	for _, p := range r.all() {
-		if _, ok := find(r.Diverted.Columns, p.left.Name); !ok {
-			return "FALSE"
-		}
+		c, _ := find(r.Diverted.Columns, p.left.Name)
+		value, kind := r.d.QuoteIdent(c.Name), r.d.Type(p.kind.String())
+		items = append(items, fmt.Sprintf("TRY_CAST(%s AS %s) AS %s", value, kind, p.as()))
+		fit = append(fit, fmt.Sprintf("(%s IS NULL OR TRY_CAST(%[1]s AS %s) IS NOT NULL)", value, kind))
 	}
-	return "s.h IN (SELECT h FROM (\n" + r.rowsOf(*r.Diverted) + "\n) AS q)"
+	if r.Where != "" {
+		fit = append(fit, "("+r.Where+"\n)")
+	}
+	return "SELECT " + strings.Join(items, ", ") + " FROM (\n" + r.Diverted.Query + "\n) AS t\nWHERE " + strings.Join(fit, " AND ")
 }
 
 // ofKeys are all rows of a side with one of the keys.
-func (r *running) ofKeys(keys string, s Side, newer, diverted string) string {
-	return fmt.Sprintf("SELECT s.*, k.n, k.nl, %s AS diverted FROM (\n%s\n) AS s JOIN %s AS k ON %s", diverted, r.rowsOf(s, newer+" AS newer"), keys, r.matches("s", "k"))
+func (r *running) ofKeys(keys string, s Side, newer string) string {
+	return fmt.Sprintf("SELECT s.*, k.n, k.nl FROM (\n%s\n) AS s JOIN %s AS k ON %s", r.rowsOf(s, newer+" AS newer"), keys, r.matches("s", "k"))
 }
 
 // unmatched are the rows of one side that the other has not, or not so often, among those that are no pair. Of keys that the
@@ -184,7 +205,7 @@ func (r *running) pairs(left, right string) string {
 	for _, p := range r.rest {
 		items = append(items, fmt.Sprintf("a.%s AS l_%[1]s, b.%[1]s AS r_%[1]s", p.as()))
 	}
-	items = append(items, "a.newer", "a.diverted")
+	items = append(items, "a.newer", "a.h")
 	return fmt.Sprintf("SELECT %s FROM (SELECT * FROM %s WHERE %s) AS a JOIN (SELECT * FROM %s WHERE %[3]s) AS b ON %[5]s", strings.Join(items, ", "), left, isPair, right, r.matches("a", "b"))
 }
 
@@ -229,9 +250,7 @@ func floor(amount string, scale int) string {
 // tally counts what was found.
 func (r *running) tally(ctx context.Context, missing, extra, pairs string) error {
 	differs := "FALSE"
-	var columns []string
 	for _, p := range r.rest {
-		columns = append(columns, r.d.CountIf("("+r.differ(p)+") AND "+unexcused))
 		differs += " OR (" + r.differ(p) + ")"
 	}
 	if !r.measures(Values) {
@@ -245,14 +264,24 @@ func (r *running) tally(ctx context.Context, missing, extra, pairs string) error
 	if err != nil {
 		return err
 	}
-	changed, err := r.one(ctx, append(r.excuses(differs), columns...), pairs)
+	changed, err := r.one(ctx, r.excuses(differs), pairs)
 	if err != nil {
 		return err
 	}
 	r.out.Missing, r.out.Extra, r.out.Different = lacking[0], more[0], changed[0]
 	r.out.Newer, r.out.Diverted = lacking[1]+changed[1], lacking[2]+changed[2]
-	for i, p := range r.rest {
-		p.result.Different = changed[3+i]
+	for some := range slices.Chunk(r.rest, columnsAtOnce) {
+		var exprs []string
+		for _, p := range some {
+			exprs = append(exprs, r.d.CountIf("("+r.differ(p)+") AND "+unexcused))
+		}
+		counts, err := r.one(ctx, exprs, pairs)
+		if err != nil {
+			return err
+		}
+		for i, p := range some {
+			p.result.Different = counts[i]
+		}
 	}
 	return nil
 }
