@@ -103,7 +103,11 @@ func newJUnitSuite(r *Run, n Node) junitSuite {
 	} else {
 		property("from", n.From)
 	}
-	property("status", nodeWord(n.Status))
+	if n.Status == "" && n.Started.IsZero() && len(n.Checks) == 0 {
+		property("status", "not checked")
+	} else {
+		property("status", nodeWord(n.Status))
+	}
 	property("rows", fmt.Sprint(n.Rows))
 	property("rejected", fmt.Sprint(n.Rejected))
 	property("quarantined", fmt.Sprint(n.Quarantined))

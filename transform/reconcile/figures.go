@@ -29,6 +29,11 @@ func (r *running) figures(ctx context.Context) (same bool, err error) {
 		if p.result.secret {
 			mask(&p.result.Left, &p.result.Right)
 		}
+		for _, bound := range []*string{p.result.Left.Min, p.result.Left.Max, p.result.Right.Min, p.result.Right.Max} {
+			if bound != nil { // whole they were compared
+				shorten(bound)
+			}
+		}
 	}
 	return same, nil
 }

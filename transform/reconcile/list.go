@@ -128,7 +128,7 @@ func (r *running) changed(columns []*pair, from string) string {
 		r.d.QuoteIdent(n[0]), r.keyItems(), r.d.QuoteIdent(n[1]), &left, r.d.QuoteIdent(n[2]), &right, r.d.QuoteIdent(n[3]), from, &numbered, unexcused, &differ)
 }
 
-// cellText is how much of a value a sample shows.
+// cellText is how much of a value is shown, in a sample and as a bound.
 const cellText = 200
 
 // sample fetches a few differences of each sort, in the order of the key.
@@ -165,16 +165,19 @@ func (r *running) sample(ctx context.Context, list string) error {
 	return nil
 }
 
+func shorten(t *string) {
+	if runes := []rune(*t); len(runes) > cellText {
+		*t = string(runes[:cellText]) + "…"
+	}
+}
+
 func cells(answer *warehouse.Result) [][]*string {
 	var rows [][]*string
 	for _, row := range answer.Rows {
 		cells := make([]*string, len(row))
 		for i, v := range row {
-			if t := text(v); t != nil {
-				if runes := []rune(*t); len(runes) > cellText {
-					*t = string(runes[:cellText]) + "…"
-				}
-				cells[i] = t
+			if cells[i] = text(v); cells[i] != nil {
+				shorten(cells[i])
 			}
 		}
 		rows = append(rows, cells)

@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -462,5 +463,15 @@ func TestDiverted(t *testing.T) {
 	got = l.run(t, left, right, reconcile.Config{Known: reconcile.Known{Diverted: &out}})
 	if got.Missing != 2 || got.Extra != 1 || got.Diverted != 3 {
 		t.Errorf("without a key: %d diverted; %s", got.Diverted, got.Summary())
+	}
+}
+
+// TestLongBounds: bounds are compared whole and shown cut.
+func TestLongBounds(t *testing.T) {
+	l := open(t)
+	got := l.run(t, l.side(t, "left", "SELECT repeat('x', 5000) AS v"), l.side(t, "right", "SELECT repeat('x', 4999) || 'y' AS v"), reconcile.Config{Measures: []reconcile.Measure{reconcile.Bounds}})
+	text, err := json.Marshal(got)
+	if err != nil || len(text) > 3000 || strings.Contains(string(text), "numeric") || len(got.Columns[0].Differs) != 1 {
+		t.Errorf("%d bytes, %v differ (%v)", len(text), got.Columns[0].Differs, err)
 	}
 }

@@ -24,7 +24,7 @@ type Result struct {
 	Diverted  int64 `json:"diverted"`  // rows that were kept out of the right side on purpose; not among the others
 
 	Tolerance config.Threshold `json:"tolerance"`
-	Numeric   config.Tolerance `json:"numeric"`
+	Numeric   config.Tolerance `json:"numeric,omitzero"`
 	Sample    *Sample          `json:"sample,omitempty"`
 	List      warehouse.File   `json:"-"`      // all differences, one in each row
 	ByRow     bool             `json:"by_row"` // single rows were compared, and their number decides
