@@ -69,11 +69,15 @@ func (c *counting) placed(check *models.Check, search string) string {
 	for i, n := range list {
 		numbers[i] = fmt.Sprint(n)
 	}
+	rows := fmt.Sprintf("SELECT * FROM %s WHERE %s IN (%s)", c.filed(), warehouse.PositionRow, strings.Join(numbers, ", "))
+	if len(c.table.Files) == 1 {
+		return rows
+	}
 	r, err := c.compiler(c.table).rule(check)
 	if err != nil {
 		return search
 	}
-	return fmt.Sprintf("SELECT * FROM %s WHERE %s IN (%s) AND (%s)", c.filed(), warehouse.PositionRow, strings.Join(numbers, ", "), r.fails)
+	return rows + " AND (" + r.fails + ")"
 }
 
 // hidden are the columns of a query's answer that may show what is secret: where the table has secret columns, all but those
