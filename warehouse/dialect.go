@@ -31,6 +31,10 @@ type Dialect struct {
 	CountIf func(condition string) string
 	// CountDistinctIf is an aggregate: how many different values there are among the rows for which the condition is true.
 	CountDistinctIf func(value, condition string) string
+	// CountBetween is an aggregate: how many different whole numbers between two bounds the column has, which has no others.
+	CountBetween func(column string, least, most int64) string
+	// Crowded groups whole numbers by 32 consecutive ones, and is a condition on such a group: one of them occurs more than once.
+	Crowded func(number string) (group, crowded string)
 	// Matches says whether a text, as SQL, matches a pattern (RE2), the whole of it or a part; NULL for NULL.
 	Matches func(text, pattern string, whole bool) string
 	// Listed says whether a text is among constants, all of them as SQL; NULL for NULL.
@@ -71,6 +75,12 @@ var DuckDB = &Dialect{
 	CountIf: func(condition string) string { return "count_if(" + condition + ")" },
 	CountDistinctIf: func(value, condition string) string {
 		return "count(DISTINCT " + value + ") FILTER (WHERE " + condition + ")"
+	},
+	CountBetween: func(column string, least, most int64) string {
+		return fmt.Sprintf("CAST(bit_count(bitstring_agg(%s, %d, %d)) AS BIGINT)", column, least, most)
+	},
+	Crowded: func(number string) (group, crowded string) {
+		return "(" + number + " >> 5)", "count(*) > bit_count(bit_or(1::BIGINT << (" + number + " & 31)))"
 	},
 	Matches: func(text, pattern string, whole bool) string {
 		quoted := "'" + strings.ReplaceAll(pattern, "'", "''") + "'"

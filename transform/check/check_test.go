@@ -356,6 +356,48 @@ func TestInexactValues(t *testing.T) {
 	}
 }
 
+// TestRepeatedNumbers: keys that are whole numbers are counted by bits first, and that finds what grouping by them finds.
+func TestRepeatedNumbers(t *testing.T) {
+	rows := "SELECT CASE WHEN i % 997 = 5 THEN i + 1 ELSE i END - 3000 AS b, (b * 1000003)::BIGINT AS wide, (b % 30000)::SMALLINT AS small, nullif(b, 7)::INTEGER AS n, i::HUGEINT AS h, (i + 1e15)::BIGINT AS far FROM range(20000) t(i)"
+	var checks []string
+	for _, column := range []string{"b", "wide", "small", "n", "h", "far"} {
+		checks = append(checks, "unique: { column: "+column+", severity: quarantine, error_if: '> 50%' }")
+	}
+	l := open(t, checks...)
+	table := l.table(t, rows)
+	mkdir(t, l.Dir)
+	d, err := l.Divide(t.Context(), Rows{Files: table.Files, Columns: table.Columns, Run: "r"}, l.node.Checks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, res := range l.count(t, table) {
+		column := res.Columns[0]
+		answer, err := l.Warehouse.Query(t.Context(), "SELECT CAST(coalesce(sum(n), 0) AS BIGINT), count(*) FROM (SELECT count(*) AS n FROM "+table.From+" WHERE "+column+" IS NOT NULL GROUP BY "+column+" HAVING count(*) > 1) AS g")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := answer.Rows[0]; res.Failing != want[0] || res.Keys != want[1] || d.Results[i].Failing != want[0] || d.Results[i].Keys != want[1] {
+			t.Errorf("%s: counted %d rows of %d keys, divided %d of %d, not %v", column, res.Failing, res.Keys, d.Results[i].Failing, d.Results[i].Keys, want)
+		}
+	}
+}
+
+// TestDenseParents: to be between the bounds of a parent that leaves out no number is to be in it; one that leaves out some is
+// looked up.
+func TestDenseParents(t *testing.T) {
+	l := open(t, "relationships: { column: a, to: ref('parent'), field: id }")
+	l.node.Checks[0].Reads[0].Model.Materialized = models.Table
+	for parent, want := range map[string]struct {
+		failing int64
+		how     How
+	}{"range(10)": {0, HowStatistics}, "range(9)": {1, HowScan}, "(SELECT * FROM range(20) WHERE range <> 5)": {1, HowScan}, "(VALUES (NULL::BIGINT))": {10, HowScan}, "(SELECT * FROM range(-5, 10) UNION ALL SELECT NULL UNION ALL SELECT 3)": {0, HowStatistics}} {
+		l.Parent = func(*models.Node) (string, error) { return parent + " AS p(id)", nil }
+		if res := l.count(t, l.table(t, "SELECT i AS a FROM range(10) t(i) UNION ALL SELECT NULL"))[0]; res.Failing != want.failing || res.How != want.how {
+			t.Errorf("%s: %+v", parent, res)
+		}
+	}
+}
+
 // TestOwnNames: conditions may call the table by its name, and its columns may be called as the columns that are made beside them.
 func TestOwnNames(t *testing.T) {
 	l := open(t, "expression: t.a > 2", "accepted_values: { column: a, values: [3, 4, 9] }", "expression: row_number() over () > 2", "expression: \"NOT EXISTS (SELECT 1 FROM range(3) r(x) WHERE x = t.a)\"")

@@ -123,7 +123,7 @@ func (c *counting) item(ctx context.Context, i int, check *models.Check) (item, 
 	if !check.ByRow() {
 		return c.figure(it, check)
 	}
-	rule, err := c.compiler(c.table).rule(check)
+	rule, err := c.asking(ctx, c.table).rule(check)
 	if err != nil {
 		return it, err
 	}
@@ -195,10 +195,19 @@ func (c *counting) follow(ctx context.Context, later []postponed) error {
 	return c.scan(ctx, open)
 }
 
+// repeatedIn is a query of the keys that occur more than once in the rows that meet a condition, "" for all.
+func (c *counting) repeatedIn(r *rule, only string) string {
+	where := r.present()
+	if only != "" {
+		where += " AND " + only
+	}
+	return fmt.Sprintf("SELECT %s, count(*) AS %s FROM %s WHERE %s GROUP BY %[1]s HAVING count(*) > 1", strings.Join(r.key, ", "), sharing(r), c.table.From, where)
+}
+
 // failing is a query of the rows that fail a rule.
 func (c *counting) failing(r *rule) string {
 	if r.key != nil {
-		return fmt.Sprintf("SELECT %s, count(*) AS %s FROM %s WHERE %s GROUP BY %[1]s HAVING count(*) > 1", strings.Join(r.key, ", "), sharing(r), c.table.From, r.present())
+		return c.repeatedIn(r, "")
 	}
 	return "SELECT * FROM " + c.table.From + " WHERE " + r.fails
 }
@@ -363,8 +372,12 @@ func (c *counting) alone(ctx context.Context, it item) error {
 }
 
 func (c *counting) unique(ctx context.Context, r *rule, res *Result) error {
-	sql := c.failing(r)
-	file, err := c.Warehouse.Write(ctx, sql, filepath.Join(c.Dir, fmt.Sprintf("repeated-%d.parquet", len(c.repeated))))
+	sql, at := c.failing(r), len(c.repeated)
+	only, err := c.crowded(ctx, r, c.table.Columns, c.table.From, filepath.Join(c.Dir, fmt.Sprintf("crowded-%d.parquet", at)))
+	if err != nil {
+		return err
+	}
+	file, err := c.Warehouse.Write(ctx, c.repeatedIn(r, only), filepath.Join(c.Dir, fmt.Sprintf("repeated-%d.parquet", at)))
 	if err != nil {
 		return err
 	}

@@ -117,7 +117,7 @@ func (d *dividing) sort(ctx context.Context, query string, suspect func(*models.
 			if d.keys[r] > 0 {
 				now = append(now, r)
 			}
-		case r.key != nil, (r.nulls != nil || r.of != nil) && (suspect == nil || !suspect(r.check)):
+		case r.key != nil, (r.nulls != nil || r.of != nil && r.check.Kind != "relationships") && (suspect == nil || !suspect(r.check)):
 			later = append(later, r)
 		default:
 			now = append(now, r)
@@ -168,7 +168,7 @@ type dividing struct {
 
 func (d *dividing) compile(ctx context.Context) error {
 	d.begin, d.proven, d.keys = time.Now(), map[*rule]bool{}, map[*rule]int64{}
-	c := d.compiler(Table{Columns: d.rows.Columns})
+	c := d.asking(ctx, Table{Columns: d.rows.Columns})
 	for _, check := range d.checks {
 		rule, err := c.rule(check)
 		if err != nil {
@@ -269,8 +269,21 @@ func (d *dividing) repeated(ctx context.Context, r *rule, among string) error {
 		names[i] = fmt.Sprintf("k%d", i)
 		items[i] = k + " AS " + names[i]
 	}
-	path := filepath.Join(d.Dir, fmt.Sprintf("repeated-%d.parquet", slices.Index(d.rules, r)))
-	sql := fmt.Sprintf("SELECT %s FROM (\n%s\n) AS r WHERE %s GROUP BY ALL HAVING count(*) > 1", strings.Join(items, ", "), among, r.present())
+	at := slices.Index(d.rules, r)
+	path, from := filepath.Join(d.Dir, fmt.Sprintf("repeated-%d.parquet", at)), "(\n"+among+"\n) AS r"
+	only, err := d.crowded(ctx, r, d.rows.Columns, from, filepath.Join(d.Dir, fmt.Sprintf("crowded-%d.parquet", at)))
+	if err != nil {
+		return err
+	}
+	if only == "false" {
+		d.keys[r] = 0
+		return nil
+	}
+	where := r.present()
+	if only != "" {
+		where += " AND " + only
+	}
+	sql := fmt.Sprintf("SELECT %s FROM %s WHERE %s GROUP BY ALL HAVING count(*) > 1", strings.Join(items, ", "), from, where)
 	file, err := d.Warehouse.Write(ctx, sql, path)
 	if err != nil {
 		if own(ctx, err) {

@@ -36,6 +36,8 @@ type compiler struct {
 	columns []warehouse.Column
 	// parent is the table expression of a node that a relationship points at.
 	parent func(*models.Node) (string, error)
+	// dense tells whether the whole numbers in a column of a parent leave out none between two bounds; nil: it is not asked.
+	dense func(parent *models.Node, from, field string) (least, most int64, ok bool, err error)
 }
 
 // mistake is a check that cannot be run on this table.
@@ -221,6 +223,18 @@ func (c *compiler) relationship(r *rule, args *models.Relationships) error {
 		here, there = append(here, v+" IS NOT NULL"), append(there, f+" IS NOT NULL")
 	}
 	value, field := values[0], fields[0]
+	r.values = value
+	if column, err := c.column(r.check.Columns[0]); err == nil && len(values) == 1 && isInteger(column.Type) && c.dense != nil {
+		least, most, ok, err := c.dense(args.Node, parent, field)
+		if err != nil {
+			return err
+		}
+		if ok {
+			r.bounded, r.of = column, func(v string) string { return fmt.Sprintf("%s NOT BETWEEN %d AND %d", v, least, most) }
+			r.fails = r.of(value)
+			return nil
+		}
+	}
 	if len(values) > 1 {
 		value, field = "row("+strings.Join(values, ", ")+")", "row("+strings.Join(fields, ", ")+")"
 	}
