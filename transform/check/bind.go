@@ -31,6 +31,8 @@ func (r *Runner) Bind(ctx context.Context, t Table, checks []*models.Check) ([]R
 		case err != nil || check.Kind == "reconcile":
 		case check.Kind == "sql":
 			err = c.bindQuery(ctx, check)
+		case isDrift(check):
+			_, err = c.Warehouse.Describe(ctx, about(check, c.Warehouse.Dialect().QuoteIdent(check.Columns[0]), t.From))
 		case it.rule != nil && it.rule.key != nil:
 			_, err = c.Warehouse.Describe(ctx, c.failing(it.rule))
 		default:

@@ -65,8 +65,9 @@ func TestRefusedPatternsAreWrong(t *testing.T) {
 func TestBind(t *testing.T) {
 	right := []string{"not_null: c", "unique: [c, n]", "range: { column: n, min: 1 }", "regex: { column: c, pattern: 'a+' }", "expression: n > 1", "row_count: { min: 1 }",
 		"freshness: { column: at, error_after: 1h }", "distribution: { column: n, metric: mean }", "volume", `sql: "select * from {{ this }}"`, `sql: "select * from read_csv('/etc/passwd')"`, "accepted_values: { column: n, values: [1, 2] }",
-		"reconcile: { with: previous, key: [c], columns: [n], where: n > 1 }", "reconcile: { with: ref('parent'), key: [n], ignore: [p], columns: [n] }"}
+		"distribution: { column: C, metric: drift, where: n > 1 }", "volume: { new: true }", "reconcile: { with: previous, key: [c], columns: [n], where: n > 1 }", "reconcile: { with: ref('parent'), key: [n], ignore: [p], columns: [n] }"}
 	wrong := map[string]string{
+		"distribution: { column: n, metric: drift, where: mm = 1 }": `"mm"`,
 		"not_null: cc":                                        `did you mean "c"?`,
 		"unique: [c, m]":                                      `no column "m"`,
 		"range: { column: c, min: 1 }":                        "c is VARCHAR",
