@@ -124,7 +124,7 @@ func narrow(d *warehouse.Dialect, side *reconcile.Side, table []warehouse.Column
 		}
 		if _, err := warehouse.Widen(c.Type, table[k].Type); err != nil {
 			columns[i].Type, narrowed = table[k].Type, true
-			items[i] = held(d, c, table[k].Type)
+			items[i] = held(d, items[i], c.Type, table[k].Type) + " AS " + items[i]
 		}
 	}
 	if narrowed {
@@ -134,7 +134,7 @@ func narrow(d *warehouse.Dialect, side *reconcile.Side, table []warehouse.Column
 
 // kept are the files of the rows of a node that are published as quarantined.
 func kept(n *models.Node, m *load.Manifest) []warehouse.File {
-	t := m.Table(warehouse.Name{Schema: n.Schema, Table: n.Table + models.QuarantineSuffix})
+	t := m.Table(quarantineOf(n))
 	if t == nil {
 		return nil
 	}

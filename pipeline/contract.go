@@ -126,7 +126,7 @@ func (a *audit) narrowed(p journal.Part) (query string, columns []warehouse.Colu
 		for _, want := range a.want {
 			if strings.EqualFold(want.Name, c.Name) && warehouse.FitOf(c.Type, want.Type) < warehouse.Widens {
 				columns[k].Type, narrow = want.Type, true
-				items[k] = held(d, c, want.Type)
+				items[k] = held(d, items[k], c.Type, want.Type) + " AS " + items[k]
 			}
 		}
 	}
@@ -136,10 +136,9 @@ func (a *audit) narrowed(p journal.Part) (query string, columns []warehouse.Colu
 	return "SELECT " + strings.Join(items, ", ") + " FROM " + d.Files([]string{p.File.Path}), columns
 }
 
-// held is a column as a narrower type, with NULL for the values that this does not hold.
-func held(d *warehouse.Dialect, c warehouse.Column, as string) string {
-	name := d.QuoteIdent(c.Name)
-	return fmt.Sprintf("CASE WHEN NOT (%s) THEN TRY_CAST(%s AS %s) END AS %[2]s", d.Changes(name, c.Type, as), name, d.Type(as))
+// held is a value, as SQL, as another type: NULL where that does not hold it.
+func held(d *warehouse.Dialect, value, from, as string) string {
+	return fmt.Sprintf("CASE WHEN NOT (%s) THEN TRY_CAST(%s AS %s) END", d.Changes(value, from, as), value, d.Type(as))
 }
 
 // exact refuses a version whose columns have come to be others than those agreed on.

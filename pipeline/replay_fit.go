@@ -98,8 +98,8 @@ func (rp *replay) held(d *warehouse.Dialect, c warehouse.Column) (string, error)
 		return value, nil
 	case "VARCHAR":
 		return exactly(d, value, c)
-	default: // a value of the one type is one of the other when it comes back from it
-		return fmt.Sprintf("CASE WHEN TRY_CAST(TRY_CAST(%s AS %s) AS %s) IS NOT DISTINCT FROM %[1]s THEN TRY_CAST(%[1]s AS %[2]s) END", value, d.Type(c.Type), d.Type(was)), nil
+	default:
+		return held(d, value, was, c.Type), nil
 	}
 }
 

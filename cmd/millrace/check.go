@@ -3,14 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -50,13 +46,7 @@ func (a *app) checkCommand() *cobra.Command {
 			if a.json && !c.Flags().Changed("format") {
 				f.format = "json"
 			}
-			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			err := a.check(ctx, args, f)
-			if errors.Is(err, context.Canceled) {
-				return &codeError{codeInterrupted, errors.New("interrupted")}
-			}
-			return err
+			return interruptible(c.Context(), func(ctx context.Context) error { return a.check(ctx, args, f) })
 		},
 	}
 	c.Flags().StringArrayVar(&f.exclude, "exclude", nil, "leave these nodes out; may be repeated")

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 
@@ -148,4 +150,15 @@ func hintFor(err error) string {
 		return "the next `millrace run` takes up where this one ended"
 	}
 	return ""
+}
+
+// interruptible runs what may be given up at any point: a signal ends it.
+func interruptible(ctx context.Context, f func(context.Context) error) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := f(ctx)
+	if errors.Is(err, context.Canceled) {
+		return &codeError{codeInterrupted, errors.New("interrupted")}
+	}
+	return err
 }

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -45,13 +42,7 @@ func (a *app) profileCommand() *cobra.Command {
 			if f.checks && a.json {
 				return usage("--checks prints YAML and --json everything: give one of them")
 			}
-			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			err := a.profile(ctx, args[0], f)
-			if errors.Is(err, context.Canceled) {
-				return &codeError{codeInterrupted, errors.New("interrupted")}
-			}
-			return err
+			return interruptible(c.Context(), func(ctx context.Context) error { return a.profile(ctx, args[0], f) })
 		},
 	}
 	c.Flags().StringSliceVar(&f.columns, "columns", nil, "look at these columns only")
@@ -224,7 +215,7 @@ func (t *profiled) describe(n *models.Node, table *load.Table) {
 	if table.View != "" || len(table.Upserts)+len(table.Deletes) > 0 || len(table.Columns) > wide {
 		t.stage()
 	}
-	t.cfg.Masked = func(column string) bool { return isPII(n, column) }
+	t.cfg.Masked = n.IsPII
 	if n != nil {
 		t.cfg.Have = n.Checks
 	}

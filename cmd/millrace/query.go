@@ -9,12 +9,10 @@ import (
 	"io"
 	"math"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -60,13 +58,7 @@ func (a *app) queryCommand() *cobra.Command {
 			if !c.Flags().Changed("limit") {
 				f.limit = -1
 			}
-			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			err = a.query(ctx, sql, f)
-			if errors.Is(err, context.Canceled) {
-				return &codeError{codeInterrupted, errors.New("interrupted")}
-			}
-			return err
+			return interruptible(c.Context(), func(ctx context.Context) error { return a.query(ctx, sql, f) })
 		},
 	}
 	c.Flags().StringVarP(&f.format, "format", "f", "table", "table, csv, json, ndjson or markdown")

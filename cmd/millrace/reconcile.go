@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -46,13 +44,7 @@ func (a *app) reconcileCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			err = a.reconcile(ctx, args, cfg, f.output)
-			if errors.Is(err, context.Canceled) {
-				return &codeError{codeInterrupted, errors.New("interrupted")}
-			}
-			return err
+			return interruptible(c.Context(), func(ctx context.Context) error { return a.reconcile(ctx, args, cfg, f.output) })
 		},
 	}
 	c.Flags().StringSliceVar(&f.key, "key", nil, "columns that tell rows apart (default: the table's own key; without any, whole rows are compared)")
@@ -159,7 +151,7 @@ func (c *comparison) compare(ctx context.Context, w warehouse.Warehouse, left, r
 	c.cfg.Secret = map[string]bool{}
 	for _, s := range []*side{left, right} {
 		for _, column := range s.Columns {
-			if isPII(s.node, column.Name) {
+			if s.node.IsPII(column.Name) {
 				c.cfg.Secret[strings.ToLower(column.Name)] = true
 			}
 		}

@@ -14,11 +14,6 @@ import (
 
 // This file finds published tables that commands are given by name.
 
-// isPII says whether the project tags a node's column as personal.
-func isPII(n *models.Node, column string) bool {
-	return n.IsPII(column)
-}
-
 // exposeAll makes a table readable, after what its view reads.
 func exposeAll(ctx context.Context, w warehouse.Warehouse, m *load.Manifest, t *load.Table, done map[string]bool) error {
 	if done[t.Name.String()] {

@@ -390,7 +390,7 @@ func TestDenseParents(t *testing.T) {
 	for parent, want := range map[string]struct {
 		failing int64
 		how     How
-	}{"range(10)": {0, HowStatistics}, "range(9)": {1, HowScan}, "(SELECT * FROM range(20) WHERE range <> 5)": {1, HowScan}, "(VALUES (NULL::BIGINT))": {10, HowScan}, "(SELECT * FROM range(-5, 10) UNION ALL SELECT NULL UNION ALL SELECT 3)": {0, HowStatistics}} {
+	}{"range(10)": {0, HowStatistics}, "range(9)": {1, HowScan}, "(SELECT range / 2.0 FROM range(20))": {0, HowScan}, "(SELECT range::UTINYINT FROM range(10))": {0, HowStatistics}, "(SELECT * FROM range(20) WHERE range <> 5)": {1, HowScan}, "(VALUES (NULL::BIGINT))": {10, HowScan}, "(SELECT * FROM range(-5, 10) UNION ALL SELECT NULL UNION ALL SELECT 3)": {0, HowStatistics}} {
 		l.Parent = func(*models.Node) (string, error) { return parent + " AS p(id)", nil }
 		if res := l.count(t, l.table(t, "SELECT i AS a FROM range(10) t(i) UNION ALL SELECT NULL"))[0]; res.Failing != want.failing || res.How != want.how {
 			t.Errorf("%s: %+v", parent, res)

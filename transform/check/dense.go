@@ -28,12 +28,12 @@ func (r *Runner) dense(ctx context.Context, parent *models.Node, from, field str
 	if parent.Model != nil && parent.Model.Materialized == models.View {
 		return 0, 0, false, nil
 	}
-	bounds, err := r.row(ctx, fmt.Sprintf("SELECT min(%s), max(%[1]s) FROM %s", field, from))
+	bounds, err := r.row(ctx, fmt.Sprintf("SELECT CAST(min(%s) AS BIGINT), CAST(max(%[1]s) AS BIGINT) FROM %s", field, from))
 	if err != nil {
 		return 0, 0, false, unless(ctx, err)
 	}
-	least, isLeast := whole(bounds[0])
-	most, isMost := whole(bounds[1])
+	least, isLeast := bounds[0].(int64)
+	most, isMost := bounds[1].(int64)
 	if !isLeast || !isMost || least < -1<<62 || most > 1<<62 || most-least >= mostDense {
 		return 0, 0, false, nil
 	}
@@ -69,25 +69,4 @@ func unless(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
-}
-
-// whole is a value of one of the types of whole numbers that int64 holds.
-func whole(v any) (int64, bool) {
-	switch n := v.(type) {
-	case int64:
-		return n, true
-	case int32:
-		return int64(n), true
-	case int16:
-		return int64(n), true
-	case int8:
-		return int64(n), true
-	case uint32:
-		return int64(n), true
-	case uint16:
-		return int64(n), true
-	case uint8:
-		return int64(n), true
-	}
-	return 0, false
 }

@@ -356,12 +356,6 @@ const (
 // 0.01 % of the rows at least, so that one row in a new class of a large table stays small.
 func PSI(expected, actual []float64) float64 {
 	const least = 0.0001
-	sum := func(v []float64) (total float64) {
-		for _, x := range v {
-			total += max(0, x)
-		}
-		return total
-	}
 	e, a := sum(expected), sum(actual)
 	share := func(v []float64, i int, total float64) float64 {
 		if total == 0 {

@@ -223,6 +223,9 @@ func (c *compiler) relationship(r *rule, args *models.Relationships) error {
 		here, there = append(here, v+" IS NOT NULL"), append(there, f+" IS NOT NULL")
 	}
 	value, field := values[0], fields[0]
+	if len(values) > 1 {
+		value, field = "row("+strings.Join(values, ", ")+")", "row("+strings.Join(fields, ", ")+")"
+	}
 	r.values = value
 	if column, err := c.column(r.check.Columns[0]); err == nil && len(values) == 1 && isInteger(column.Type) && c.dense != nil {
 		least, most, ok, err := c.dense(args.Node, parent, field)
@@ -235,12 +238,8 @@ func (c *compiler) relationship(r *rule, args *models.Relationships) error {
 			return nil
 		}
 	}
-	if len(values) > 1 {
-		value, field = "row("+strings.Join(values, ", ")+")", "row("+strings.Join(fields, ", ")+")"
-	}
 	// NOT IN becomes a mark join: a parent that occurs twice does not count its children twice.
 	r.fails = fmt.Sprintf("%s AND %s NOT IN (SELECT %s FROM %s WHERE %s)", strings.Join(here, " AND "), value, field, parent, strings.Join(there, " AND "))
-	r.values = value
 	return nil
 }
 
