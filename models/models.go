@@ -145,14 +145,26 @@ type Stream struct {
 type Pipeline struct {
 	Origin    config.Origin
 	Name      string            `yaml:"-"`
-	Schedule  string            `yaml:"schedule" doc:"Cron expression of five fields. This version validates it and leaves starting runs to cron or systemd." example:"0 2 * * *"`
+	Schedule  string            `yaml:"schedule" doc:"Cron expression of five fields, by which millrace serve starts runs." example:"0 2 * * *"`
 	Timezone  string            `yaml:"timezone" default:"UTC" doc:"Time zone of the schedule." example:"Europe/Berlin"`
 	Select    config.StringList `yaml:"select" doc:"Selectors of its nodes; all nodes when absent." example:"[\"*\"]"`
 	Exclude   config.StringList `yaml:"exclude" doc:"Selectors of nodes to leave out."`
 	Publish   string            `yaml:"publish" default:"succeeded" enum:"succeeded,all" doc:"succeeded: a node is published when everything above it succeeded. all: nothing unless everything did."`
-	Misfire   string            `yaml:"misfire" default:"one" enum:"one,all,skip" doc:"What a scheduler does about missed runs."`
-	Overlap   string            `yaml:"overlap" default:"queue" enum:"skip,queue,cancel" doc:"What a scheduler does when the last run still goes on."`
 	Freshness config.Duration   `yaml:"freshness" doc:"Age at which the tables count as stale; millrace status shows it." example:"26h"`
+	Owner     string            `yaml:"owner" doc:"Whom its alerts are for, where the node at fault names nobody." example:"data-platform"`
+
+	After         config.StringList `yaml:"after" doc:"Pipelines that must have succeeded for the same logical date first; without a schedule of its own, it runs when they have." example:"[ingest]"`
+	Misfire       string            `yaml:"misfire" default:"one" enum:"one,all,skip" doc:"What becomes of runs that were missed: one run for all of them, each of them, or none."`
+	MisfireWindow config.Duration   `yaml:"misfire_window" default:"24h" doc:"Runs that were missed longer ago are not made up for."`
+	MaxCatchup    int               `yaml:"max_catchup" default:"10" doc:"The most missed runs that misfire: all makes up for, the newest first to be kept."`
+	Overlap       string            `yaml:"overlap" default:"queue" enum:"skip,queue,cancel" doc:"What happens when the last run still goes on: skip the new one, let one wait, or end the old one at its next checkpoint."`
+	Jitter        config.Duration   `yaml:"jitter" doc:"Start up to this much later, always by the same span for the same pipeline." example:"5m"`
+	Priority      int               `yaml:"priority" doc:"Of pipelines that wait for their turn, the one with the greatest number goes first."`
+	Timeout       config.Duration   `yaml:"timeout" doc:"A run that takes longer is ended at its next checkpoint, and has failed." example:"6h"`
+	StepTimeout   config.Duration   `yaml:"step_timeout" doc:"A node that takes longer has failed." example:"1h"`
+	Retries       int               `yaml:"retries" doc:"How often a scheduled run that failed is retried; failed checks are not."`
+	RetryDelay    config.Duration   `yaml:"retry_delay" default:"1m" doc:"Base of the wait before a retry: up to this, then up to twice this and so on, at random."`
+	PauseAfter    int               `yaml:"pause_after" doc:"Pause the schedule when this many scheduled runs in a row have failed; 0 never."`
 }
 
 // Kind says what a node is made by.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -41,5 +42,5 @@ func (e *Engine) Drop(ctx context.Context, name string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return snapshot, e.Journal.Event(ctx, id, "drop", name, e.Clock())
+	return snapshot, e.Journal.AddEvent(ctx, journal.Event{Run: id, Kind: "drop", Text: name, At: e.Clock()})
 }

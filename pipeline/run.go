@@ -23,10 +23,13 @@ import (
 
 // Request says what to run.
 type Request struct {
-	Nodes         []*models.Node // in dependency order
-	FullRefresh   bool           // rebuild incremental nodes from nothing
-	AllowEmpty    bool           // let empty snapshots replace tables
-	AllowShrunken bool           // let much smaller snapshots replace tables
+	Nodes         []*models.Node  // in dependency order
+	FullRefresh   bool            // rebuild incremental nodes from nothing
+	AllowEmpty    bool            // let empty snapshots replace tables
+	AllowShrunken bool            // let much smaller snapshots replace tables
+	LogicalTime   time.Time       // the time that the run stands for; zero: now
+	Trigger       journal.Trigger // what began it; "" a command
+	Firing        string          // that it belongs to; "" for none
 }
 
 // Report is what became of a run.
@@ -118,7 +121,11 @@ func (e *Engine) Run(ctx context.Context, req Request) (*Report, error) {
 		}
 	}
 	now := e.Clock()
-	r.Run = journal.Run{ID: newRunID(now), Pipeline: strings.Join(locks, "+"), LogicalTime: now, Attempt: 1, Selection: selection, ProjectHash: e.Project.Hash}
+	r.Run = journal.Run{ID: newRunID(now), Pipeline: strings.Join(locks, "+"), LogicalTime: now, Attempt: 1, Selection: selection, ProjectHash: e.Project.Hash,
+		Trigger: req.Trigger, Firing: req.Firing}
+	if !req.LogicalTime.IsZero() {
+		r.Run.LogicalTime = req.LogicalTime.UTC()
+	}
 	return r.execute(ctx)
 }
 

@@ -210,7 +210,7 @@ func (e *Engine) SetCursor(ctx context.Context, c *CursorChange) error {
 	if err != nil {
 		return err
 	}
-	return e.Journal.Event(ctx, c.Run, "cursor", fmt.Sprintf("%s: %q → %q", n.Name(), c.From, c.To), e.Clock())
+	return e.Journal.AddEvent(ctx, journal.Event{Run: c.Run, Kind: "cursor", Text: fmt.Sprintf("%s: %q → %q", n.Name(), c.From, c.To), At: e.Clock()})
 }
 
 // publishByHand publishes what a person asked for about one node, under a run of its own whose id says so. The step
@@ -287,7 +287,7 @@ func (e *Engine) Rebuild(ctx context.Context) (*Rebuilt, error) {
 	if err != nil {
 		return nil, err
 	}
-	return out, e.Journal.Event(ctx, "", "rebuild", fmt.Sprintf("%d runs and %d cursors restored from %d manifests", out.Runs, out.Restored.Cursors, out.Snapshots), e.Clock())
+	return out, e.Journal.AddEvent(ctx, journal.Event{Kind: "rebuild", Text: fmt.Sprintf("%d runs and %d cursors restored from %d manifests", out.Runs, out.Restored.Cursors, out.Snapshots), At: e.Clock()})
 }
 
 // ancestors are the manifest and those that it came from, as far as they are still there, the newest first.

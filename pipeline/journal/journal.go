@@ -239,6 +239,8 @@ type Run struct {
 	Snapshot    *int64     `json:"snapshot,omitempty"`
 	ExitCode    *int       `json:"exit_code,omitempty"`
 	Error       string     `json:"error,omitempty"`
+	Trigger     Trigger    `json:"trigger"`          // what began it
+	Firing      string     `json:"firing,omitempty"` // that it belongs to; "" for a command
 }
 
 // Selection is what a run was asked to do; an interrupted run is resumed only by one that asks the same.
@@ -336,11 +338,11 @@ func toJSON(v any) string {
 // BeginRun records that the run, or its next attempt, starts.
 func (j *Journal) BeginRun(ctx context.Context, r Run) error {
 	return j.tx(ctx, "run", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO run (id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started)
-			VALUES (?,?,?,?,?,?,?,?,?,?)
+		_, err := tx.ExecContext(ctx, `INSERT INTO run (id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started, trigger, firing)
+			VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
 			ON CONFLICT (id) DO UPDATE SET attempt = excluded.attempt, status = excluded.status, pid = excluded.pid,
 				version = excluded.version, finished = NULL, exit_code = NULL, error = NULL`,
-			r.ID, r.Pipeline, stamp(r.LogicalTime), r.Attempt, r.Status, toJSON(r.Selection), r.ProjectHash, r.Version, r.PID, stamp(r.Started))
+			r.ID, r.Pipeline, stamp(r.LogicalTime), r.Attempt, r.Status, toJSON(r.Selection), r.ProjectHash, r.Version, r.PID, stamp(r.Started), orCommand(r.Trigger), nullable(r.Firing))
 		return err
 	})
 }
@@ -493,13 +495,13 @@ func (j *Journal) Run(ctx context.Context, id string) (Run, error) {
 	return runs[0], nil
 }
 
-const selectRun = `SELECT id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started, finished, snapshot, exit_code, coalesce(error, '') FROM run`
+const selectRun = `SELECT id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started, finished, snapshot, exit_code, coalesce(error, ''), trigger, coalesce(firing, '') FROM run`
 
 func scanRun(rows *sql.Rows) (Run, error) {
 	var r Run
 	var logical, selection, started string
 	var finished sql.NullString
-	if err := rows.Scan(&r.ID, &r.Pipeline, &logical, &r.Attempt, &r.Status, &selection, &r.ProjectHash, &r.Version, &r.PID, &started, &finished, &r.Snapshot, &r.ExitCode, &r.Error); err != nil {
+	if err := rows.Scan(&r.ID, &r.Pipeline, &logical, &r.Attempt, &r.Status, &selection, &r.ProjectHash, &r.Version, &r.PID, &started, &finished, &r.Snapshot, &r.ExitCode, &r.Error, &r.Trigger, &r.Firing); err != nil {
 		return r, err
 	}
 	r.LogicalTime, r.Started, r.Finished = parseTime(logical), parseTime(started), parseTimePtr(finished)
@@ -534,14 +536,6 @@ func (j *Journal) Cursors(ctx context.Context) ([]CursorRow, error) {
 	return query(ctx, j, `SELECT node, value, run, snapshot FROM cursor ORDER BY node`, func(rows *sql.Rows) (CursorRow, error) {
 		var c CursorRow
 		return c, rows.Scan(&c.Node, &c.Value, &c.Run, &c.Snapshot)
-	})
-}
-
-// Event adds a line to the audit log.
-func (j *Journal) Event(ctx context.Context, run, kind, text string, at time.Time) error {
-	return j.tx(ctx, "event", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO event (at, run, kind, text) VALUES (?,?,?,?)`, stamp(at), nullable(run), kind, text)
-		return err
 	})
 }
 

@@ -99,4 +99,40 @@ CREATE TABLE metric (
 ) STRICT;
 CREATE INDEX metric_history ON metric (node, name, at);
 `,
+	`
+ALTER TABLE run ADD COLUMN firing TEXT;         -- what asked for it; NULL when a person's command did
+ALTER TABLE run ADD COLUMN trigger TEXT NOT NULL DEFAULT 'command';
+CREATE INDEX run_by_start ON run (started, id);
+CREATE INDEX run_by_status ON run (status, started);
+CREATE INDEX run_by_firing ON run (firing) WHERE firing IS NOT NULL;
+CREATE TABLE firing (
+	id           TEXT PRIMARY KEY,
+	pipeline     TEXT NOT NULL,
+	logical_time TEXT NOT NULL,
+	trigger      TEXT NOT NULL,
+	state        TEXT NOT NULL,
+	reason       TEXT NOT NULL,     -- why it waits, was skipped or failed, for people
+	ask          TEXT NOT NULL,     -- JSON of Ask
+	by           TEXT NOT NULL,     -- who asked, '' for the schedule
+	due          TEXT NOT NULL,     -- not to be started before
+	tries        INTEGER NOT NULL,  -- started so far
+	cancel       TEXT NOT NULL,     -- who wants it to end; '' for nobody
+	run          TEXT,              -- the run that it led to
+	exit_code    INTEGER,
+	created      TEXT NOT NULL,
+	started      TEXT,
+	finished     TEXT
+) STRICT;
+CREATE UNIQUE INDEX firing_once ON firing (pipeline, logical_time);
+CREATE INDEX firing_open ON firing (state, due) WHERE finished IS NULL;
+CREATE INDEX firing_by_creation ON firing (created, id);
+CREATE TABLE pause (
+	pipeline TEXT PRIMARY KEY,
+	since    TEXT NOT NULL,
+	by       TEXT NOT NULL,
+	reason   TEXT NOT NULL
+) STRICT;
+ALTER TABLE event ADD COLUMN by TEXT NOT NULL DEFAULT '';
+ALTER TABLE event ADD COLUMN pipeline TEXT NOT NULL DEFAULT '';
+`,
 }

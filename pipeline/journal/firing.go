@@ -1,0 +1,281 @@
+package journal
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// This file is about what asks for runs. The journal is the mailbox between those who ask (a schedule, a command, the API, a
+// webhook) and the scheduler that starts runs: to ask is to add a firing, to cancel is to note it at the firing.
+
+// Trigger is what began a run.
+type Trigger string
+
+// The triggers.
+const (
+	TriggerCommand  Trigger = "command"  // somebody's millrace run, or another tool's
+	TriggerSchedule Trigger = "schedule" // the pipeline's cron expression
+	TriggerAfter    Trigger = "after"    // the pipelines that it follows
+	TriggerAPI      Trigger = "api"
+	TriggerWebhook  Trigger = "webhook"
+	TriggerBackfill Trigger = "backfill"
+)
+
+func orCommand(t Trigger) Trigger {
+	if t == "" {
+		return TriggerCommand
+	}
+	return t
+}
+
+// FiringState is where a firing stands.
+type FiringState string
+
+// The states of firings. Waiting and Started are open: all others are final.
+const (
+	FiringWaiting   FiringState = "waiting"   // for its time, its turn, or what it follows; Reason says which
+	FiringStarted   FiringState = "started"   // a worker runs
+	FiringSucceeded FiringState = "succeeded" // exit code 0
+	FiringFailed    FiringState = "failed"    // and is not tried again
+	FiringSkipped   FiringState = "skipped"   // on purpose: overlap, pause, misfire policy
+	FiringCancelled FiringState = "cancelled" // somebody asked for it
+)
+
+// Open says whether something is still to become of it.
+func (s FiringState) Open() bool { return s == FiringWaiting || s == FiringStarted }
+
+// Firing is one time at which a pipeline was to run, and what became of it. There is one for each pipeline and logical
+// time, whatever the clock does.
+type Firing struct {
+	ID          string      `json:"id"`
+	Pipeline    string      `json:"pipeline"`
+	LogicalTime time.Time   `json:"logical_time"`
+	Trigger     Trigger     `json:"trigger"`
+	State       FiringState `json:"state"`
+	Reason      string      `json:"reason,omitempty"`
+	Ask         Ask         `json:"ask"`
+	By          string      `json:"by,omitempty"`
+	Due         time.Time   `json:"due"` // not to be started before
+	Tries       int         `json:"tries"`
+	Cancel      string      `json:"cancel,omitempty"` // who wants it to end
+	Run         string      `json:"run,omitempty"`
+	ExitCode    *int        `json:"exit_code,omitempty"`
+	Created     time.Time   `json:"created"`
+	Started     *time.Time  `json:"started,omitempty"`
+	Finished    *time.Time  `json:"finished,omitempty"`
+}
+
+// Ask is what a firing's run is to do; the zero value asks for the whole pipeline.
+type Ask struct {
+	Select        []string `json:"select,omitempty"` // selectors, instead of the whole pipeline
+	Retry         string   `json:"retry,omitempty"`  // id of a run whose failed nodes are run again
+	FullRefresh   bool     `json:"full_refresh,omitempty"`
+	AllowEmpty    bool     `json:"allow_empty,omitempty"`
+	AllowShrunken bool     `json:"allow_shrunken,omitempty"`
+}
+
+// ErrFired says that there is a firing of that pipeline and logical time already.
+var ErrFired = errors.New("fired already")
+
+// NewFiringID is sortable by time.
+func NewFiringID(at time.Time) string {
+	return "f" + at.UTC().Format("20060102T150405") + "-" + strings.ToLower(rand.Text()[:10])
+}
+
+// AddFiring records a new firing. ErrFired, with the one that is there, when the pipeline has one of that logical time.
+func (j *Journal) AddFiring(ctx context.Context, f Firing) (Firing, error) {
+	there := f
+	err := j.tx(ctx, "firing", func(tx *sql.Tx) error {
+		n, err := changed(tx.ExecContext(ctx, `INSERT INTO firing (id, pipeline, logical_time, trigger, state, reason, ask, by, due, tries, cancel, run, exit_code, created, started, finished)
+			VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (pipeline, logical_time) DO NOTHING`,
+			f.ID, f.Pipeline, stamp(f.LogicalTime), f.Trigger, f.State, f.Reason, toJSON(f.Ask), f.By, stamp(f.Due), f.Tries, f.Cancel,
+			nullable(f.Run), f.ExitCode, stamp(f.Created), stampPtr(f.Started), stampPtr(f.Finished)))
+		if err != nil || n > 0 {
+			return err
+		}
+		rows, err := tx.QueryContext(ctx, selectFiring+` WHERE pipeline = ? AND logical_time = ?`, f.Pipeline, stamp(f.LogicalTime))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		if !rows.Next() {
+			return errors.Join(errors.New("a firing vanished"), rows.Err())
+		}
+		if there, err = scanFiring(rows); err != nil {
+			return err
+		}
+		return ErrFired
+	})
+	return there, err
+}
+
+// SaveFiring records what has become of a firing, all but who asked for its end, which CancelFiring notes.
+func (j *Journal) SaveFiring(ctx context.Context, f Firing) error {
+	return j.tx(ctx, "firing", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE firing SET state = ?, reason = ?, due = ?, tries = ?, run = ?, exit_code = ?, started = ?, finished = ? WHERE id = ?`,
+			f.State, f.Reason, stamp(f.Due), f.Tries, nullable(f.Run), f.ExitCode, stampPtr(f.Started), stampPtr(f.Finished), f.ID)
+		return err
+	})
+}
+
+// CancelFiring notes that somebody wants an open firing to end; the scheduler sees to it. False: it had ended by itself.
+func (j *Journal) CancelFiring(ctx context.Context, id, by string) (open bool, err error) {
+	err = j.tx(ctx, "firing", func(tx *sql.Tx) error {
+		n, err := changed(tx.ExecContext(ctx, `UPDATE firing SET cancel = ? WHERE id = ? AND finished IS NULL`, by, id))
+		open = n > 0
+		return err
+	})
+	return open, err
+}
+
+// FiringFilter narrows Firings. Its zero value asks for all.
+type FiringFilter struct {
+	Pipeline string
+	Trigger  Trigger
+	Open     bool      // only those that have not ended
+	Since    time.Time // created then or later
+	Before   string    // only those that sort after the firing of this id: for pages
+	Limit    int
+}
+
+const selectFiring = `SELECT id, pipeline, logical_time, trigger, state, reason, ask, by, due, tries, cancel, coalesce(run, ''), exit_code, created, started, finished FROM firing`
+
+// Firings returns the firings that match, those created last first.
+func (j *Journal) Firings(ctx context.Context, f FiringFilter) ([]Firing, error) {
+	where, args := []string{"true"}, []any{}
+	narrow := func(on bool, condition string, values ...any) {
+		if on {
+			where, args = append(where, condition), append(args, values...)
+		}
+	}
+	narrow(f.Pipeline != "", "pipeline = ?", f.Pipeline)
+	narrow(f.Trigger != "", "trigger = ?", f.Trigger)
+	narrow(f.Open, "finished IS NULL")
+	narrow(!f.Since.IsZero(), "created >= ?", stamp(f.Since))
+	narrow(f.Before != "", "(created, id) < (SELECT created, id FROM firing WHERE id = ?)", f.Before)
+	limit := f.Limit
+	if limit == 0 {
+		limit = -1
+	}
+	return query(ctx, j, selectFiring+" WHERE "+strings.Join(where, " AND ")+" ORDER BY created DESC, id DESC LIMIT ?", scanFiring, append(args, limit)...)
+}
+
+// Firing returns one firing; ErrNotFound when there is none of that id.
+func (j *Journal) Firing(ctx context.Context, id string) (Firing, error) {
+	all, err := query(ctx, j, selectFiring+" WHERE id = ?", scanFiring, id)
+	if err != nil {
+		return Firing{}, err
+	}
+	if len(all) == 0 {
+		return Firing{}, fmt.Errorf("firing %q: %w", id, ErrNotFound)
+	}
+	return all[0], nil
+}
+
+// LastLogicalTimes gives, for each pipeline that its schedule has fired, the greatest logical time of those firings.
+func (j *Journal) LastLogicalTimes(ctx context.Context) (map[string]time.Time, error) {
+	type last struct{ pipeline, at string }
+	rows, err := query(ctx, j, `SELECT pipeline, max(logical_time) FROM firing WHERE trigger = 'schedule' GROUP BY pipeline`, func(rows *sql.Rows) (l last, err error) {
+		return l, rows.Scan(&l.pipeline, &l.at)
+	})
+	times := map[string]time.Time{}
+	for _, l := range rows {
+		times[l.pipeline] = parseTime(l.at)
+	}
+	return times, err
+}
+
+func scanFiring(rows *sql.Rows) (Firing, error) {
+	var f Firing
+	var logical, ask, due, created string
+	var started, finished sql.NullString
+	if err := rows.Scan(&f.ID, &f.Pipeline, &logical, &f.Trigger, &f.State, &f.Reason, &ask, &f.By, &due, &f.Tries, &f.Cancel, &f.Run, &f.ExitCode, &created, &started, &finished); err != nil {
+		return f, err
+	}
+	f.LogicalTime, f.Due, f.Created, f.Started, f.Finished = parseTime(logical), parseTime(due), parseTime(created), parseTimePtr(started), parseTimePtr(finished)
+	return f, json.Unmarshal([]byte(ask), &f.Ask)
+}
+
+// Pause is a pipeline whose schedule does not fire until somebody resumes it.
+type Pause struct {
+	Pipeline string    `json:"pipeline"`
+	Since    time.Time `json:"since"`
+	By       string    `json:"by"`
+	Reason   string    `json:"reason"`
+}
+
+// Pause pauses a pipeline; one that is paused already stays as it is.
+func (j *Journal) Pause(ctx context.Context, p Pause) error {
+	return j.tx(ctx, "pause", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO pause (pipeline, since, by, reason) VALUES (?,?,?,?)`, p.Pipeline, stamp(p.Since), p.By, p.Reason)
+		return err
+	})
+}
+
+// Resume ends a pause. False: there was none.
+func (j *Journal) Resume(ctx context.Context, pipeline string) (paused bool, err error) {
+	err = j.tx(ctx, "pause", func(tx *sql.Tx) error {
+		n, err := changed(tx.ExecContext(ctx, `DELETE FROM pause WHERE pipeline = ?`, pipeline))
+		paused = n > 0
+		return err
+	})
+	return paused, err
+}
+
+// Pauses returns the paused pipelines by name.
+func (j *Journal) Pauses(ctx context.Context) (map[string]Pause, error) {
+	all, err := query(ctx, j, `SELECT pipeline, since, by, reason FROM pause`, func(rows *sql.Rows) (p Pause, err error) {
+		var since string
+		err = rows.Scan(&p.Pipeline, &since, &p.By, &p.Reason)
+		p.Since = parseTime(since)
+		return p, err
+	})
+	pauses := map[string]Pause{}
+	for _, p := range all {
+		pauses[p.Pipeline] = p
+	}
+	return pauses, err
+}
+
+// Event is one line of the audit log: who did what, and what the scheduler decided.
+type Event struct {
+	ID       int64     `json:"id"`
+	At       time.Time `json:"at"`
+	Kind     string    `json:"kind"` // trigger, cancel, pause, resume, reload, misfire, login, ...
+	Pipeline string    `json:"pipeline,omitempty"`
+	Run      string    `json:"run,omitempty"`
+	By       string    `json:"by,omitempty"` // "" for the engine itself
+	Text     string    `json:"text"`
+}
+
+// AddEvent adds a line to the audit log.
+func (j *Journal) AddEvent(ctx context.Context, e Event) error {
+	return j.tx(ctx, "event", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO event (at, run, kind, text, by, pipeline) VALUES (?,?,?,?,?,?)`, stamp(e.At), nullable(e.Run), e.Kind, e.Text, e.By, e.Pipeline)
+		return err
+	})
+}
+
+// Events returns the lines before the one of that id (0: from the last), the last first.
+func (j *Journal) Events(ctx context.Context, before int64, limit int) ([]Event, error) {
+	return query(ctx, j, `SELECT id, at, kind, pipeline, coalesce(run, ''), by, text FROM event WHERE id < ? OR ? = 0 ORDER BY id DESC LIMIT ?`, func(rows *sql.Rows) (e Event, err error) {
+		var at string
+		err = rows.Scan(&e.ID, &at, &e.Kind, &e.Pipeline, &e.Run, &e.By, &e.Text)
+		e.At = parseTime(at)
+		return e, err
+	}, before, before, limit)
+}
+
+// Changes is a number that differs whenever another process, or this one, has written to the journal: whoever waits for
+// mail looks at it, which costs next to nothing.
+func (j *Journal) Changes(ctx context.Context) (int64, error) {
+	var others, own int64
+	err := j.db.QueryRowContext(ctx, `SELECT data_version, total_changes() FROM pragma_data_version`).Scan(&others, &own)
+	return others<<32 + own, err
+}

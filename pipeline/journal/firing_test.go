@@ -1,0 +1,93 @@
+package journal
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+func TestFirings(t *testing.T) {
+	j, _ := open(t)
+	ctx := t.Context()
+	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
+	add := func(pipeline string, logical time.Time, trigger Trigger) (Firing, error) {
+		return j.AddFiring(ctx, Firing{ID: NewFiringID(at), Pipeline: pipeline, LogicalTime: logical, Trigger: trigger, State: FiringWaiting, Due: at, Created: at,
+			Ask: Ask{Select: []string{"tag:x"}}})
+	}
+	first, err := add("p", at, TriggerSchedule)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := add("p", at.In(time.FixedZone("", 3600)), TriggerAPI)
+	if !errors.Is(err, ErrFired) || again.ID != first.ID || again.Trigger != TriggerSchedule {
+		t.Errorf("the same pipeline and logical time fired twice: %+v, %v", again, err)
+	}
+	later, err := add("p", at.Add(time.Hour), TriggerSchedule)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := add("p", at.Add(2*time.Hour), TriggerAPI); err != nil {
+		t.Fatal(err)
+	}
+	last, err := j.LastLogicalTimes(ctx)
+	if err != nil || !last["p"].Equal(later.LogicalTime) {
+		t.Errorf("the schedule goes on from %v, %v: only its own firings count", last, err)
+	}
+	code := 0
+	first.State, first.Run, first.ExitCode, first.Finished = FiringSucceeded, "r", &code, &at
+	if err := j.SaveFiring(ctx, first); err != nil {
+		t.Fatal(err)
+	}
+	if open, err := j.CancelFiring(ctx, first.ID, "me"); err != nil || open {
+		t.Errorf("a firing that has ended was cancelled: %v, %v", open, err)
+	}
+	if open, err := j.CancelFiring(ctx, later.ID, "me"); err != nil || !open {
+		t.Errorf("an open firing was not cancelled: %v, %v", open, err)
+	}
+	got, err := j.Firing(ctx, first.ID)
+	if err != nil || got.State != FiringSucceeded || got.Run != "r" || *got.ExitCode != 0 || got.Ask.Select[0] != "tag:x" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	open, err := j.Firings(ctx, FiringFilter{Open: true})
+	if err != nil || len(open) != 2 {
+		t.Errorf("%d firings are open, %v: want 2", len(open), err)
+	}
+	page, err := j.Firings(ctx, FiringFilter{Before: open[1].ID})
+	if err != nil || len(page) > 1 {
+		t.Errorf("the page after the last but one has %d firings, %v", len(page), err)
+	}
+}
+
+func TestPausesAndEvents(t *testing.T) {
+	j, _ := open(t)
+	ctx := t.Context()
+	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
+	for _, reason := range []string{"3 failures", "another"} {
+		if err := j.Pause(ctx, Pause{Pipeline: "p", Since: at, Reason: reason}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pauses, err := j.Pauses(ctx)
+	if err != nil || pauses["p"].Reason != "3 failures" || !pauses["p"].Since.Equal(at) {
+		t.Errorf("got %+v, %v", pauses, err)
+	}
+	for _, want := range []bool{true, false} {
+		if paused, err := j.Resume(ctx, "p"); err != nil || paused != want {
+			t.Errorf("resume: %v, %v: want %v", paused, err, want)
+		}
+	}
+	before, err := j.Changes(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.AddEvent(ctx, Event{At: at, Kind: "pause", Pipeline: "p", By: "me", Text: "paused"}); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := j.Changes(ctx); err != nil || after == before {
+		t.Errorf("a change was not seen: %d, %d, %v", before, after, err)
+	}
+	events, err := j.Events(ctx, 0, 10)
+	if err != nil || len(events) != 1 || events[0].By != "me" || events[0].Pipeline != "p" {
+		t.Errorf("got %+v, %v", events, err)
+	}
+}
