@@ -19,6 +19,8 @@ type Config struct {
 	Scheduler Scheduler
 	Log       *slog.Logger
 	Clock     clock.Clock
+	// Refused says why the project's files, as they are on disk now, were not taken; nil when they are in use. May be nil.
+	Refused func() error
 }
 
 // Scheduler is what is asked of the scheduler; all that it is to do it finds in the journal.

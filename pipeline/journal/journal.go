@@ -517,8 +517,17 @@ func scanRun(rows *sql.Rows) (Run, error) {
 
 // Steps returns the steps of a run in the order they began, each node's last attempt only.
 func (j *Journal) Steps(ctx context.Context, run string) ([]Step, error) {
+	return j.steps(ctx, run, "")
+}
+
+// steps are those of a run, of one node when it is not "".
+func (j *Journal) steps(ctx context.Context, run, node string) ([]Step, error) {
+	only, args := "", []any{run}
+	if node != "" {
+		only, args = " AND node = ?", append(args, node)
+	}
 	return query(ctx, j, `SELECT run, node, kind, attempt, status, started, finished, rows, bytes, rejected, equations, notes, coalesce(error, ''), coalesce(hint, '')
-		FROM step s WHERE run = ? AND attempt = (SELECT max(attempt) FROM step WHERE run = s.run AND node = s.node) ORDER BY started, node`, func(rows *sql.Rows) (Step, error) {
+		FROM step s WHERE run = ?`+only+` AND attempt = (SELECT max(attempt) FROM step WHERE run = s.run AND node = s.node) ORDER BY started, node`, func(rows *sql.Rows) (Step, error) {
 		var s Step
 		var started, equations, notes string
 		var finished sql.NullString
@@ -527,7 +536,7 @@ func (j *Journal) Steps(ctx context.Context, run string) ([]Step, error) {
 		}
 		s.Started, s.Finished = parseTime(started), parseTimePtr(finished)
 		return s, errors.Join(json.Unmarshal([]byte(equations), &s.Equations), json.Unmarshal([]byte(notes), &s.Notes))
-	}, run)
+	}, args...)
 }
 
 // CursorRow is a stream's published cursor.

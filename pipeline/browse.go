@@ -1,0 +1,110 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform/check"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// Published is a table as its manifest has it, for those who look at it.
+type Published struct {
+	load.Table
+	Bytes int64
+	Files int
+	// Stats are what the writers of the files counted, by column; none for views and for tables with open deltas, whose files
+	// hold rows that readers do not see. Bounds of columns that are tagged pii are left out.
+	Stats map[string]warehouse.Stats
+}
+
+// Published returns the published table of that name; nil when there is none.
+func (e *Engine) Published(ctx context.Context, name string) (*Published, error) {
+	m, err := e.current(ctx)
+	if err != nil && !errors.Is(err, load.ErrNothing) {
+		return nil, err
+	}
+	schema, table, _ := strings.Cut(name, ".")
+	t := m.Table(warehouse.Name{Schema: schema, Table: table})
+	if t == nil {
+		return nil, nil
+	}
+	p := &Published{Table: *t, Stats: map[string]warehouse.Stats{}}
+	for _, f := range t.Version.Files() {
+		p.Bytes += f.Bytes
+		p.Files++
+	}
+	if len(t.Upserts)+len(t.Deletes) > 0 {
+		return p, nil
+	}
+	n := e.Project.Node(strings.TrimSuffix(name, models.QuarantineSuffix))
+	for _, c := range t.Columns {
+		if s, known := statsOf(t.Base, c); known {
+			if n.IsPII(c.Name) {
+				s.Min, s.Max = nil, nil
+			}
+			p.Stats[c.Name] = s
+		}
+	}
+	return p, nil
+}
+
+// statsOf joins what the writers counted of a column. Bounds are kept of one file only: which of two texts is the greater number
+// the text does not tell.
+func statsOf(files []warehouse.File, c warehouse.Column) (all warehouse.Stats, known bool) {
+	for _, f := range files {
+		s, ok := f.Stats[c.Name]
+		if !ok {
+			return warehouse.Stats{}, false
+		}
+		all.Nulls += s.Nulls
+		if len(files) == 1 {
+			all.Min, all.Max = s.Min, s.Max
+		}
+	}
+	return all, len(files) > 0
+}
+
+// Size is how large its files are, for people.
+func (p *Published) Size() string { return config.Size(p.Bytes).String() }
+
+// What an engine gets that fetches a few rows for somebody to look at.
+const (
+	browseMemory = 256 << 20
+	browseTime   = 15 * time.Second
+)
+
+// ShowPublished fetches a few rows of a published table as texts. Values of columns that are tagged pii are masked.
+func (e *Engine) ShowPublished(ctx context.Context, name string, limit int) (_ *check.Sample, err error) {
+	m, err := e.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	schema, table, _ := strings.Cut(name, ".")
+	t := m.Table(warehouse.Name{Schema: schema, Table: table})
+	if t == nil {
+		return nil, fmt.Errorf("table %s: %w", name, load.ErrNothing)
+	}
+	w, err := e.Warehouse(ctx, warehouse.Config{Memory: min(e.engineMemory(1), browseMemory), Threads: 1, Dirs: []string{e.TargetRoot}, Timeout: browseTime})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	r := &run{Engine: e, before: m, results: map[string]*result{}, unreadable: map[string]error{}}
+	exposed := &exposure{run: r, w: w, seen: map[string]bool{}}
+	exposed.name(ctx, name)
+	if why := r.unreadable[name]; why != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", name, why)
+	}
+	secret := map[string]bool{}
+	if n := e.Project.Node(strings.TrimSuffix(name, models.QuarantineSuffix)); n != nil {
+		secret = check.Secrets(n)
+	}
+	return (&check.Runner{Warehouse: w}).Sample(ctx, "SELECT * FROM "+w.Dialect().Table(t.Name), t.Columns, secret, limit)
+}

@@ -1,0 +1,273 @@
+package serve
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/pipeline/scheduler"
+	"github.com/millrace/millrace/report"
+)
+
+// What the overview shows at most. The lists of runs and tables have the rest.
+const (
+	mostTrouble = 12    // pipelines whose last run failed
+	mostNight   = 2_000 // runs of the timeline
+	mostRows    = 40    // pipelines of the timeline
+	mostTables  = 200
+	nightBack   = 24 * time.Hour
+	nightAhead  = 6 * time.Hour
+)
+
+// overviewPage is what somebody wants to know in the morning.
+type overviewPage struct {
+	Sentence     string
+	Status       *pipeline.Status
+	Trouble      []trouble
+	TroubleLeft  int
+	Night        *night24
+	Tables       []freshTable
+	TablesLeft   int
+	Fresh, Stale int
+	Paused       []journal.Pause
+	Unfinished   []pipeline.RunSummary
+}
+
+// trouble is a pipeline whose last run did not bring all that it was to bring.
+type trouble struct {
+	Pipeline string
+	Run      pipeline.RunSummary
+	Causes   []report.Cause
+	Retry    string // the command
+}
+
+// freshTable is a published table with its age as a share of what is promised.
+type freshTable struct {
+	pipeline.TableStatus
+	Promise string
+	Meter   string // share of the promise, as a width; "" without a promise
+	Over    bool
+}
+
+func (p *site) overview(w http.ResponseWriter, r *http.Request) error {
+	ctx, e := r.Context(), p.Engine()
+	status, err := e.Status(ctx)
+	if err != nil {
+		return err
+	}
+	schedules, err := p.schedulesByName(ctx)
+	if err != nil {
+		return err
+	}
+	page := &overviewPage{Status: status, Unfinished: status.Unfinished}
+	if err := page.addTrouble(ctx, e); err != nil {
+		return err
+	}
+	page.addTables(status)
+	if page.Night, err = p.night(ctx, schedules); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(schedules)) {
+		if pause := schedules[name].Pause; pause != nil {
+			page.Paused = append(page.Paused, *pause)
+		}
+	}
+	page.Sentence = page.sentence()
+	return p.show(w, r, "overview", view{Title: "Overview", Section: "Overview", Alive: true, Data: page})
+}
+
+// addTrouble finds the pipelines whose last run failed, the latest first, and asks what the causes were.
+func (o *overviewPage) addTrouble(ctx context.Context, e *pipeline.Engine) error {
+	seen := map[string]bool{}
+	for _, pl := range o.Status.Pipelines {
+		last := pl.LastRun
+		if last == nil || seen[last.ID] || runClass(last.State) != "fail" && last.State != pipeline.StateInterrupted {
+			continue
+		}
+		seen[last.ID] = true
+		o.Trouble = append(o.Trouble, trouble{Pipeline: last.Pipeline, Run: *last, Retry: "millrace retry " + last.ID})
+	}
+	slices.SortStableFunc(o.Trouble, func(a, b trouble) int { return b.Run.Started.Compare(a.Run.Started) })
+	if len(o.Trouble) > mostTrouble {
+		o.TroubleLeft = len(o.Trouble) - mostTrouble
+		o.Trouble = o.Trouble[:mostTrouble]
+	}
+	for i := range o.Trouble {
+		t := &o.Trouble[i]
+		var err error
+		if t.Causes, err = report.Causes(ctx, e.Journal, t.Run.Run, reportOptions(e, t.Run.State)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addTables puts those first that are older than promised, then by how much of the promise is used up.
+func (o *overviewPage) addTables(s *pipeline.Status) {
+	promises := map[string]string{}
+	for _, pl := range s.Pipelines {
+		promises[pl.Name] = pl.Freshness
+	}
+	used := map[string]float64{}
+	for _, t := range s.Tables {
+		if t.Kind == kindQuarantine || !t.InProject {
+			continue
+		}
+		one := freshTable{TableStatus: t, Promise: promises[t.Pipeline]}
+		var span config.Duration
+		if one.Promise != "" && span.UnmarshalText([]byte(one.Promise)) == nil && span > 0 {
+			part := float64(t.AgeSeconds) / span.Std().Seconds()
+			one.Meter, one.Over, used[t.Name] = share(min(max(part, 0.01), 1)), part > 1, part
+		}
+		if t.Stale {
+			o.Stale++
+		} else {
+			o.Fresh++
+		}
+		o.Tables = append(o.Tables, one)
+	}
+	slices.SortStableFunc(o.Tables, func(a, b freshTable) int {
+		return cmp.Or(cmp.Compare(b2i(b.Stale), b2i(a.Stale)), cmp.Compare(used[b.Name], used[a.Name]), strings.Compare(a.Name, b.Name))
+	})
+	if len(o.Tables) > mostTables {
+		o.TablesLeft = len(o.Tables) - mostTables
+		o.Tables = o.Tables[:mostTables]
+	}
+}
+
+// kindQuarantine is the kind of tables that hold rows which checks kept out of others.
+const kindQuarantine = "quarantine"
+
+// sentence says it all in one.
+func (o *overviewPage) sentence() string {
+	failed := len(o.Trouble) + o.TroubleLeft
+	tables := o.Fresh + o.Stale
+	var parts []string
+	if failed > 0 {
+		parts = append(parts, plural(failed, "pipeline")+" did not come through")
+	}
+	if o.Stale > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %s behind", o.Stale, are(tables, "table")))
+	}
+	switch {
+	case len(parts) > 0:
+		return strings.Join(parts, "; ") + "."
+	case tables == 0:
+		return "Nothing is published yet."
+	case tables == 1:
+		return "The one table is up to date."
+	}
+	return fmt.Sprintf("All %d tables are up to date.", tables)
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func are(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun + " is"
+	}
+	return plural(n, noun) + " are"
+}
+
+// night24 is the last day and the hours to come as one drawing.
+type night24 struct {
+	Ticks []tick
+	Rows  []nightRow
+	Left  int  // pipelines that are not shown
+	Cut   bool // there were more runs than are drawn
+}
+
+// nightRow is one pipeline.
+type nightRow struct {
+	Pipeline     string
+	Ticks        []tick
+	Bars         []bar
+	Runs, Failed int
+	Next         *time.Time
+	Paused       bool
+}
+
+// night draws the runs of the last day and the fire times to come, pipelines with failures first.
+func (p *site) night(ctx context.Context, schedules map[string]scheduler.Schedule) (*night24, error) {
+	e, now := p.Engine(), p.Clock()
+	a := axis{now.Add(-nightBack), now.Add(nightAhead)}
+	runs, err := e.Summaries(ctx, journal.Filter{Since: a.from.Add(-nightBack), Limit: mostNight}) // those that began earlier may still go on
+	if err != nil {
+		return nil, err
+	}
+	zone := zoneOf(e.Project.Pipelines)
+	n := &night24{Ticks: append(a.hours(3, zone), tick{X: a.x(now), Now: true}), Cut: len(runs) == mostNight}
+	rows := map[string]*nightRow{}
+	usual := map[string]time.Duration{} // of the latest run that ended
+	for _, pl := range e.Project.Pipelines {
+		rows[pl.Name] = &nightRow{Pipeline: pl.Name, Ticks: n.Ticks}
+	}
+	for _, r := range runs {
+		for _, name := range strings.Split(r.Pipeline, "+") {
+			if row := rows[name]; row != nil {
+				row.add(a, now, zone, r)
+				if r.Finished != nil && usual[name] == 0 {
+					usual[name] = r.Finished.Sub(r.Started)
+				}
+			}
+		}
+	}
+	for name, s := range schedules {
+		row := rows[name]
+		if row == nil {
+			continue
+		}
+		row.Paused = s.Pause != nil
+		for i, next := range s.Next {
+			if i == 0 {
+				row.Next = &next
+			}
+			if b, ok := a.bar(next, next.Add(usual[name]), "next", "scheduled for "+next.In(zone).Format("Mon 15:04"), ""); ok {
+				row.Bars = append(row.Bars, b)
+			}
+		}
+	}
+	for _, row := range rows {
+		if row.Runs > 0 || row.Next != nil {
+			n.Rows = append(n.Rows, *row)
+		}
+	}
+	slices.SortFunc(n.Rows, func(a, b nightRow) int {
+		return cmp.Or(cmp.Compare(b.Failed, a.Failed), cmp.Compare(b2i(b.Runs > 0), b2i(a.Runs > 0)), strings.Compare(a.Pipeline, b.Pipeline))
+	})
+	if len(n.Rows) > mostRows {
+		n.Left = len(n.Rows) - mostRows
+		n.Rows = n.Rows[:mostRows]
+	}
+	return n, nil
+}
+
+func (row *nightRow) add(a axis, now time.Time, zone *time.Location, r pipeline.RunSummary) {
+	end := now
+	if r.Finished != nil {
+		end = *r.Finished
+	}
+	title := fmt.Sprintf("%s, %s to %s, %s", r.State, r.Started.In(zone).Format("Mon 15:04"), end.In(zone).Format("15:04"), spanWords(end.Sub(r.Started)))
+	b, ok := a.bar(r.Started, end, runClass(r.State), title, "/runs/"+r.ID)
+	if !ok {
+		return
+	}
+	row.Runs++
+	if runClass(r.State) == "fail" {
+		row.Failed++
+	}
+	row.Bars = append(row.Bars, b)
+}
