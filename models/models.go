@@ -25,6 +25,7 @@ type Project struct {
 	Targets   []*Target
 	Sources   []*Source
 	Pipelines []*Pipeline
+	Serve     *Serve
 	Nodes     []*Node // in dependency order, names sorted where the order is free
 	Secrets   *secret.Stores
 	Macros    *jinja.Library // of macros/*.sql

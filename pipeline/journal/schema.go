@@ -135,4 +135,13 @@ CREATE TABLE pause (
 ALTER TABLE event ADD COLUMN by TEXT NOT NULL DEFAULT '';
 ALTER TABLE event ADD COLUMN pipeline TEXT NOT NULL DEFAULT '';
 `,
+	`
+CREATE TABLE token (
+	name    TEXT PRIMARY KEY,
+	hash    TEXT NOT NULL UNIQUE,   -- SHA-256, in hex; the token itself is kept nowhere
+	role    TEXT NOT NULL,
+	created TEXT NOT NULL,
+	expires TEXT
+) STRICT;
+`,
 }
