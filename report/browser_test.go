@@ -168,7 +168,7 @@ func onPaper(t *testing.T, tab context.Context, name, file string) {
 // TestContrast holds the colours to WCAG 2.2 AA: 4.5 to 1 for text, in both schemes and on paper.
 func TestContrast(t *testing.T) {
 	set := regexp.MustCompile(`--([a-z-]+): #([0-9a-f]{3,6});`)
-	blocks := regexp.MustCompile(`(?s):root \{(.*?)\}`).FindAllStringSubmatch(pageStyle, -1)
+	blocks := regexp.MustCompile(`(?s):root \{(.*?)\}`).FindAllStringSubmatch(reportStyle(), -1)
 	if len(blocks) != 3 {
 		t.Fatalf("%d colour schemes", len(blocks))
 	}

@@ -60,6 +60,21 @@ func Gather(ctx context.Context, j *journal.Journal, of journal.Run, o Options) 
 	return r, nil
 }
 
+// Causes are what went wrong in a run, the gravest first, without the rest of the report: it reads nothing but the run itself.
+func Causes(ctx context.Context, j *journal.Journal, of journal.Run, o Options) ([]Cause, error) {
+	steps, err := j.Steps(ctx, of.ID)
+	if err != nil {
+		return nil, err
+	}
+	results, err := j.Checks(ctx, of.ID)
+	if err != nil {
+		return nil, err
+	}
+	r := &Run{ID: of.ID, State: o.State, Error: of.Error, Nodes: nodesOf(steps, results, nil)}
+	clean(r, o.Redact)
+	return causesOf(r), nil
+}
+
 // nodesOf joins steps and checks: nodes in the order they were built, then those that were only checked.
 func nodesOf(steps []journal.Step, results []check.Result, trends map[journal.CheckName][]journal.CheckPoint) []Node {
 	nodes, at := []Node{}, map[string]int{}

@@ -37,8 +37,8 @@ type page struct {
 	CardsLeft int // checks that have no card because there are too many
 	PlainSQL  bool
 	Nodes     []nodeView
-	Trend     strip
-	Seconds   *chart
+	Trend     Strip
+	Seconds   *Chart
 	anchors   map[journal.CheckName]string
 }
 
@@ -68,13 +68,13 @@ type nodeView struct {
 type checkView struct {
 	Check
 	Anchor string // of its card; "" when it has none
-	Strip  strip
-	Chart  *chart
-	Sample *sampleView
+	Strip  Strip
+	Chart  *Chart
+	Sample *SampleView
 }
 
-// sampleView is a sample cut to what fits a page.
-type sampleView struct {
+// SampleView is a sample cut to what fits a page.
+type SampleView struct {
 	Columns  []string
 	Rows     [][]*string
 	RowsLeft int
@@ -83,12 +83,10 @@ type sampleView struct {
 
 // HTML writes the report as one page that needs nothing else: no script, no request, no other file.
 func HTML(w io.Writer, r *Run) error {
-	t, err := template.New("page").Funcs(template.FuncMap{
-		"number": number[int64], "count": count[int], "count64": count[int64], "when": when, "span": span, "visible": visible, "oneLine": oneLine,
-		"percent": percent, "duration": duration, "firstLine": firstLine, "mark": mark, "word": word, "nodeWord": nodeWord, "nodeMark": nodeMark,
-		"verdictMark": verdictMark, "verdictWord": verdictWord, "join": strings.Join, "cutSQL": func(s string) string { return cut(s, maxPageSQL) },
-		"short": func(s string) string { return s[:min(len(s), 12)] }, "facts": facts, "cell": func(s *string) string { return oneLine(*s) }, "int64": func(n int) int64 { return int64(n) }, "middle": middle, "list": func(v ...any) []any { return v },
-	}).Parse(pageText)
+	t, err := Parts(template.New("page"))
+	if err == nil {
+		t, err = t.Parse(pageText)
+	}
 	if err != nil {
 		return fmt.Errorf("parse report page: %w", err)
 	}
@@ -100,14 +98,14 @@ func HTML(w io.Writer, r *Run) error {
 
 // newPage orders the facts for reading.
 func newPage(r *Run) *page {
-	p := &page{Run: r, Style: template.CSS(pageStyle), PlainSQL: r.Totals.Checks <= maxPlainSQL, Trend: runStrip(r.Runs), Seconds: secondsChart(r.Runs)}
+	p := &page{Run: r, Style: template.CSS(reportStyle()), PlainSQL: r.Totals.Checks <= maxPlainSQL, Trend: RunStrip(r.Runs), Seconds: SecondsChart(r.Runs)}
 	p.addCards(r)
 	for i, n := range r.Nodes {
 		v := nodeView{Node: n, Anchor: fmt.Sprintf("node-%d", i+1), Counts: checkCounts(n.Checks),
 			View: n.Kind == "model" && n.Status == journal.Succeeded && len(n.Equations) == 0}
 		for _, c := range n.Checks {
 			v.Open = v.Open || rank(c) < 3
-			v.Views = append(v.Views, checkView{Check: c, Anchor: p.Anchor(n.Name, c.Name), Strip: checkStrip(c.History)})
+			v.Views = append(v.Views, checkView{Check: c, Anchor: p.Anchor(n.Name, c.Name), Strip: CheckStrip(c.History)})
 		}
 		p.Nodes = append(p.Nodes, v)
 	}
@@ -144,18 +142,19 @@ func (p *page) addCards(r *Run) {
 	}
 	p.anchors = map[journal.CheckName]string{}
 	for i, c := range grave {
-		v := checkView{Check: c, Anchor: fmt.Sprintf("check-%d", i+1), Strip: checkStrip(c.History), Chart: failingChart(c.History), Sample: newSample(c.Result.Sample)}
+		v := checkView{Check: c, Anchor: fmt.Sprintf("check-%d", i+1), Strip: CheckStrip(c.History), Chart: FailingChart(c.History), Sample: NewSample(c.Result.Sample)}
 		p.anchors[journal.CheckName{Node: c.Node, Name: c.Name}] = v.Anchor
 		group := max(rank(c)-1, 0)
 		p.Groups[group].Cards = append(p.Groups[group].Cards, v)
 	}
 }
 
-func newSample(s *check.Sample) *sampleView {
+// NewSample cuts a sample to what fits a page; nil for one without rows.
+func NewSample(s *check.Sample) *SampleView {
 	if s == nil || len(s.Rows) == 0 {
 		return nil
 	}
-	v := &sampleView{Columns: s.Columns, Rows: s.Rows}
+	v := &SampleView{Columns: s.Columns, Rows: s.Rows}
 	if len(v.Columns) > maxSampleCols {
 		v.ColsLeft, v.Columns = len(v.Columns)-maxSampleCols, v.Columns[:maxSampleCols]
 	}

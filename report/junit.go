@@ -209,7 +209,7 @@ func inFull(c Check) string {
 	if c.FailingRuns > 1 {
 		fmt.Fprintf(&b, "Failing since: run %s, %s\n", c.FailingSince, count(c.FailingRuns, "run"))
 	}
-	if s := newSample(c.Sample); s != nil {
+	if s := NewSample(c.Sample); s != nil {
 		fmt.Fprintf(&b, "\nRows that fail:\n%s\n", strings.Join(s.Columns, " | "))
 		for _, row := range s.Rows {
 			cells := make([]string, len(row))

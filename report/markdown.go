@@ -184,7 +184,7 @@ func checkBlock(c checkView) string {
 	return b.String()
 }
 
-func sampleTable(s *sampleView) string {
+func sampleTable(s *SampleView) string {
 	var b strings.Builder
 	width := min(len(s.Columns), markdownCols)
 	for _, name := range s.Columns[:width] {

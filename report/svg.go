@@ -9,23 +9,23 @@ import (
 	"github.com/millrace/millrace/transform/check"
 )
 
-// strip is a row of bars, one a run, the latest at the right. Height and colour both tell the outcome. Runs of equal bars
+// Strip is a row of bars, one a run, the latest at the right. Height and colour both tell the outcome. Runs of equal bars
 // are one line that the style cuts into bars by a dash pattern: a report of 1,600 checks has 144,000 of them.
-type strip struct {
+type Strip struct {
 	Label string // for those who do not see it
-	Paths []stripPath
+	Paths []StripPath
 	Width int
-	Dots  []stripDot // a title for each bar; only where there are few strips
+	Dots  []StripDot // a title for each bar; only where there are few strips
 }
 
-// stripPath is all bars of one class.
-type stripPath struct {
+// StripPath is all bars of one class.
+type StripPath struct {
 	Class string
 	D     string
 }
 
-// stripDot is an invisible bar that has a title.
-type stripDot struct {
+// StripDot is an invisible bar that has a title.
+type StripDot struct {
 	X     int
 	Title string
 }
@@ -34,8 +34,8 @@ type stripDot struct {
 const barPitch = 4
 
 // newStrip draws classes, oldest first, right-aligned in the width of a whole trend so that strips in a column compare.
-func newStrip(label string, classes []string) strip {
-	s := strip{Label: label, Width: trendRuns * barPitch}
+func newStrip(label string, classes []string) Strip {
+	s := Strip{Label: label, Width: trendRuns * barPitch}
 	byClass, order := map[string]*strings.Builder{}, []string{}
 	for i := 0; i < len(classes); {
 		end := i + 1
@@ -53,7 +53,7 @@ func newStrip(label string, classes []string) strip {
 		i = end
 	}
 	for _, class := range order {
-		s.Paths = append(s.Paths, stripPath{class, byClass[class].String()})
+		s.Paths = append(s.Paths, StripPath{class, byClass[class].String()})
 	}
 	return s
 }
@@ -72,10 +72,10 @@ func middle(class string) int {
 	return 15
 }
 
-func (s strip) x(i, of int) int { return s.Width - (of-i)*barPitch }
+func (s Strip) x(i, of int) int { return s.Width - (of-i)*barPitch }
 
-// checkStrip is the trend of a check.
-func checkStrip(history []journal.CheckPoint) strip {
+// CheckStrip is the trend of a check.
+func CheckStrip(history []journal.CheckPoint) Strip {
 	classes := make([]string, len(history))
 	counts, last := map[check.Status]int{}, ""
 	for i, p := range history {
@@ -101,8 +101,8 @@ func checkStrip(history []journal.CheckPoint) strip {
 	return newStrip(label, classes)
 }
 
-// runStrip is the trend of the runs. Each bar has a title.
-func runStrip(runs []RunPoint) strip {
+// RunStrip is the trend of the runs. Each bar has a title.
+func RunStrip(runs []RunPoint) Strip {
 	classes := make([]string, len(runs))
 	green := 0
 	for i, p := range runs {
@@ -119,13 +119,13 @@ func runStrip(runs []RunPoint) strip {
 	}
 	s := newStrip(fmt.Sprintf("%s: %s green", count(len(runs), "run"), number(green)), classes)
 	for i, p := range runs {
-		s.Dots = append(s.Dots, stripDot{s.x(i, len(runs)), fmt.Sprintf("%s · %s · %s", p.LogicalTime.UTC().Format("2006-01-02 15:04"), p.Status, p.ID)})
+		s.Dots = append(s.Dots, StripDot{s.x(i, len(runs)), fmt.Sprintf("%s · %s · %s", p.LogicalTime.UTC().Format("2006-01-02 15:04"), p.Status, p.ID)})
 	}
 	return s
 }
 
 // chart is a row of bars whose height is a number.
-type chart struct {
+type Chart struct {
 	Label  string
 	D      string
 	Width  int
@@ -136,8 +136,8 @@ type chart struct {
 const chartHeight = 40
 
 // newChart draws values, oldest first. A value that is not zero is never invisible.
-func newChart(label string, values []float64, text func(float64) string) chart {
-	c := chart{Label: label, Width: trendRuns * barPitch, Height: chartHeight}
+func newChart(label string, values []float64, text func(float64) string) Chart {
+	c := Chart{Label: label, Width: trendRuns * barPitch, Height: chartHeight}
 	top := 0.0
 	for _, v := range values {
 		top = math.Max(top, v)
@@ -156,8 +156,8 @@ func newChart(label string, values []float64, text func(float64) string) chart {
 	return c
 }
 
-// failingChart shows how many rows failed a check; nil when none ever did or one point is all there is.
-func failingChart(history []journal.CheckPoint) *chart {
+// FailingChart shows how many rows failed a check; nil when none ever did or one point is all there is.
+func FailingChart(history []journal.CheckPoint) *Chart {
 	values, any := make([]float64, len(history)), false
 	for i, p := range history {
 		values[i] = float64(p.Failing)
@@ -170,8 +170,8 @@ func failingChart(history []journal.CheckPoint) *chart {
 	return &c
 }
 
-// secondsChart shows how long the runs took.
-func secondsChart(runs []RunPoint) *chart {
+// SecondsChart shows how long the runs took.
+func SecondsChart(runs []RunPoint) *Chart {
 	values, any := make([]float64, len(runs)), false
 	for i, p := range runs {
 		values[i] = p.Seconds

@@ -458,39 +458,46 @@ func (j *Journal) Parts(ctx context.Context, run, node string) ([]Part, error) {
 type Filter struct {
 	Pipeline string
 	Status   Status
-	Working  bool // only runs that read or build: no replays, which stand on what those have published
+	Working  bool      // only runs that read or build: no replays, which stand on what those have published
+	Since    time.Time // started then or later
+	Before   string    // only those that began before the run of this id: for pages
 	Limit    int
 }
 
 // working is the condition of Filter.Working.
 const working = "json_extract(selection, '$.replay') IS NULL"
 
-// Runs returns the runs that match, the newest first.
+// Runs returns the runs that match, the newest first. Each condition stands in the statement only when it is asked for, so that
+// SQLite finds the index that fits.
 func (j *Journal) Runs(ctx context.Context, f Filter) ([]Run, error) {
+	where, args := []string{"true"}, []any{}
+	narrow := func(on bool, condition string, values ...any) {
+		if on {
+			where, args = append(where, condition), append(args, values...)
+		}
+	}
+	narrow(f.Pipeline != "", "pipeline = ?", f.Pipeline)
+	narrow(f.Status != "", "status = ?", f.Status)
+	narrow(f.Working, working)
+	narrow(!f.Since.IsZero(), "started >= ?", stamp(f.Since))
+	narrow(f.Before != "", "(started, id) < (SELECT started, id FROM run WHERE id = ?)", f.Before)
 	limit := f.Limit
 	if limit == 0 {
 		limit = -1
 	}
-	only := "true"
-	if f.Working {
-		only = working
-	}
-	return query(ctx, j, selectRun+` WHERE (pipeline = ? OR ? = '') AND (status = ? OR ? = '') AND `+only+` ORDER BY started DESC, id DESC LIMIT ?`, scanRun,
-		f.Pipeline, f.Pipeline, f.Status, f.Status, limit)
+	return query(ctx, j, selectRun+" WHERE "+strings.Join(where, " AND ")+" ORDER BY started DESC, id DESC LIMIT ?", scanRun, append(args, limit)...)
 }
 
 // Run returns one run by its id or by a prefix that only one id has; ErrNotFound when there is none.
 func (j *Journal) Run(ctx context.Context, id string) (Run, error) {
-	runs, err := query(ctx, j, selectRun+` WHERE substr(id, 1, length(?)) = ? ORDER BY started DESC LIMIT 2`, scanRun, id, id)
+	runs, err := query(ctx, j, selectRun+` WHERE id >= ?1 AND id < ?1 || char(0x10ffff) ORDER BY id = ?1 DESC, id LIMIT 2`, scanRun, id)
 	switch {
 	case err != nil:
 		return Run{}, err
 	case len(runs) == 0 || id == "":
 		return Run{}, fmt.Errorf("%q: %w", id, ErrNotFound)
-	case len(runs) == 2 && runs[0].ID != id && runs[1].ID != id:
+	case len(runs) == 2 && runs[0].ID != id:
 		return Run{}, fmt.Errorf("%q: several runs begin so: give more of the id", id)
-	case len(runs) == 2 && runs[1].ID == id:
-		return runs[1], nil
 	}
 	return runs[0], nil
 }

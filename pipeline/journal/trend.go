@@ -19,12 +19,11 @@ func (j *Journal) CheckTrends(ctx context.Context, run string, limit int) (map[C
 		CheckPoint
 	}
 	points, err := query(ctx, j, `
-		WITH wanted AS (SELECT node, name, at, run FROM check_result WHERE run = ?),
-		past AS (
-			SELECT h.node, h.name, h.run, h.at, h.status, h.failing, h.checked,
-				row_number() OVER (PARTITION BY h.node, h.name ORDER BY h.at DESC, h.run DESC) AS age
-			FROM wanted w CROSS JOIN check_result h ON h.node = w.node AND h.name = w.name AND (h.at, h.run) <= (w.at, w.run))
-		SELECT node, name, run, at, status, failing, checked FROM past WHERE age <= ? ORDER BY node, name, age DESC`,
+		WITH wanted AS (SELECT node, name, at, run FROM check_result WHERE run = ?)
+		SELECT h.node, h.name, h.run, h.at, h.status, h.failing, h.checked
+		FROM wanted w JOIN check_result h ON h.rowid IN (SELECT rowid FROM check_result p
+			WHERE p.node = w.node AND p.name = w.name AND p.at <= w.at AND (p.at, p.run) <= (w.at, w.run) ORDER BY p.at DESC, p.run DESC LIMIT ?)
+		ORDER BY h.node, h.name, h.at, h.run`,
 		func(rows *sql.Rows) (point, error) {
 			var p point
 			var at string
