@@ -457,6 +457,7 @@ func (l *loader) pipelines() {
 			continue
 		}
 		l.schedule(&pl)
+		l.webhook(&pl)
 		l.p.Pipelines = append(l.p.Pipelines, &pl)
 	}
 	if l.file.Pipelines.Len() == 0 {

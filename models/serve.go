@@ -1,9 +1,13 @@
 package models
 
 import (
+	"encoding/base64"
+	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace/internal/config"
@@ -71,4 +75,45 @@ func ParsePrefix(text string) (netip.Prefix, error) {
 		return netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
 	}
 	return netip.ParsePrefix(text)
+}
+
+// Webhook lets others start runs of a pipeline by requests that they sign.
+type Webhook struct {
+	Origin  config.Origin
+	Secrets []secret.Value `yaml:"secrets" required:"true" doc:"Secrets that requests may be signed with, as Standard Webhooks has it: whsec_ and base64, or a text of 24 characters at least. Two while one takes the place of the other." example:"[\"${secret:hook}\"]"`
+}
+
+// leastHookSecret is how many bytes a webhook is signed with at least, as Standard Webhooks wants it.
+const leastHookSecret = 24
+
+// Keys are the bytes that signatures are made with.
+func (w *Webhook) Keys() ([][]byte, error) {
+	keys := [][]byte{}
+	for _, s := range w.Secrets {
+		key := []byte(s.Reveal())
+		if text, encoded := strings.CutPrefix(s.Reveal(), "whsec_"); encoded {
+			var err error
+			if key, err = base64.StdEncoding.DecodeString(text); err != nil {
+				return nil, errors.New("a secret that begins with whsec_ goes on in base64")
+			}
+		}
+		if len(key) < leastHookSecret {
+			return nil, fmt.Errorf("a secret has fewer than %d bytes", leastHookSecret)
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("there is no secret")
+	}
+	return keys, nil
+}
+
+// webhook checks that requests can be signed.
+func (l *loader) webhook(pl *Pipeline) {
+	if pl.Webhook == nil || l.Env == nil {
+		return
+	}
+	if _, err := pl.Webhook.Keys(); err != nil {
+		l.problem(pl.Webhook.Origin.At("secrets"), "make one with: echo whsec_$(openssl rand -base64 32)", "webhook of %s: %v", pl.Name, err)
+	}
 }

@@ -3,6 +3,8 @@ package serve
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -15,10 +17,13 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/secret"
+	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/pipeline/scheduler"
+	"github.com/millrace/millrace/transform/check"
+	"github.com/millrace/millrace/warehouse"
 )
 
 var night = time.Date(2026, 11, 27, 2, 0, 0, 0, time.UTC)
@@ -60,7 +65,7 @@ func newLab(t testing.TB, yaml string, change func(*Config)) *lab {
 	}
 	t.Cleanup(func() { _ = j.Close() })
 	l.j = j
-	l.e = &pipeline.Engine{Project: p, Journal: j, Clock: l.clock, Version: "test", Redact: l.secret.Redact}
+	l.e = &pipeline.Engine{Project: p, Journal: j, Clock: l.clock, Version: "test", Redact: l.secret.Redact, Loader: target{}}
 	l.viewer, l.operator = l.token("vera", "viewer"), l.token("otto", "operator")
 	c := Config{Engine: func() *pipeline.Engine { return l.e }, Scheduler: l, Settings: *p.Serve, Clock: l.clock,
 		Log: slog.New(l.secret.Handler(slog.NewTextHandler(&locked{w: l.log}, nil)))}
@@ -71,6 +76,64 @@ func newLab(t testing.TB, yaml string, change func(*Config)) *lab {
 		t.Fatal(err)
 	}
 	return l
+}
+
+// target is one with a published table.
+type target struct{ load.Loader }
+
+func (target) Current(context.Context) (*load.Manifest, error) {
+	t := load.Table{Kind: "model", Pipeline: "nightly", Run: "20261127T020000-000003", Snapshot: 3, PublishedAt: night, Needs: []string{}}
+	t.Name, t.Rows = warehouse.Name{Schema: "main", Table: "orders"}, 5
+	t.Columns = []warehouse.Column{{Name: "id", Type: "INTEGER"}, {Name: "email", Type: "VARCHAR"}}
+	return &load.Manifest{Snapshot: 3, PublishedAt: night, Tables: []load.Table{t}}, nil
+}
+
+// runs journals n runs, one a minute from the night on; every third failed.
+func (l *lab) runs(n int) []journal.Run {
+	l.t.Helper()
+	all := []journal.Run{}
+	for i := range n {
+		at := night.Add(time.Duration(i) * time.Minute)
+		r := journal.Run{ID: fmt.Sprintf("%s-%06d", at.Format("20060102T150405"), i+1), Pipeline: "nightly", LogicalTime: at, Attempt: 1, Status: journal.Succeeded, Started: at, Version: "test",
+			Selection: journal.Selection{Nodes: []string{"main.orders", "main.revenue"}, Target: "local"}}
+		if i%3 == 2 {
+			r.Status, r.Error = journal.Partial, "1 node failed"
+		}
+		l.must(l.j.BeginRun(l.t.Context(), r))
+		end := at.Add(time.Second)
+		r.Finished = &end
+		l.must(l.j.SaveStep(l.t.Context(), journal.Step{Run: r.ID, Node: "main.orders", Kind: "model", Attempt: 1, Status: journal.Succeeded, Started: at, Finished: &end, Rows: 5,
+			Equations: []warehouse.Equation{{Name: "built", Rows: 5, Terms: []warehouse.Term{{Name: "kept", Rows: 5}}}}}))
+		masked := "••••"
+		l.must(l.j.SaveChecks(l.t.Context(), r.ID, "main.orders", at, []check.Result{{Node: "main.orders", Name: "unique_id", Kind: "unique", Severity: models.SeverityError, Status: check.StatusPass, Checked: 5,
+			Message: "no row fails", Sample: &check.Sample{Columns: []string{"id", "email"}, Rows: [][]*string{{nil, &masked}}}}}, nil))
+		l.must(l.j.FinishRun(l.t.Context(), r, nil))
+		all = append(all, r)
+	}
+	return all
+}
+
+func (l *lab) must(err error) {
+	l.t.Helper()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// json asks as an operator and decodes the answer, which must be as the document says.
+func (l *lab) json(method, path, body string, want int, into any, header ...string) *httptest.ResponseRecorder {
+	l.t.Helper()
+	w := l.ask(method, path, body, append(append(as(l.operator), "Content-Type", "application/json"), header...)...)
+	if w.Code != want {
+		l.t.Errorf("%s %s: %d, want %d: %s", method, path, w.Code, want, w.Body)
+	}
+	l.conforms(method, path, w)
+	if into != nil {
+		if err := json.Unmarshal(w.Body.Bytes(), into); err != nil {
+			l.t.Errorf("%s %s: %v: %s", method, path, err, w.Body)
+		}
+	}
+	return w
 }
 
 type locked struct {

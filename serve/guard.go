@@ -106,6 +106,9 @@ func (h headers) WriteHeader(int)             {}
 func (s *Server) guard(to route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, err := s.admit(w, r, to)
+		if to.api != nil && to.api.retire != nil {
+			to.api.retire.headers(w.Header())
+		}
 		if err == nil {
 			err = to.handle(w, r)
 		}

@@ -37,6 +37,7 @@ type route struct {
 	pattern string // path without the method: /api/v1/runs/{run}
 	role    Role
 	handle  func(http.ResponseWriter, *http.Request) error // an error becomes a problem+json or a page, as the client likes
+	api     *operation                                     // what the document of the API says of it; nil for all else
 	probe   bool                                           // asked by machines that know no name of ours: answered under any Host, and past no proxy
 }
 
@@ -48,11 +49,15 @@ func (s *Server) routes() []route {
 		{method: "GET", pattern: "/login", role: Public, handle: s.showLogin},
 		{method: "POST", pattern: "/login", role: Public, handle: s.login},
 		{method: "POST", pattern: "/logout", role: Viewer, handle: s.logout},
+		{method: "POST", pattern: "/hooks/{pipeline}", role: Public, probe: true, handle: s.hook}, // its signature lets it in
 	}
 	if s.Metrics != nil {
 		all = append(all, route{method: "GET", pattern: "/metrics", role: Viewer, handle: plain(s.Metrics)})
 	}
-	return append(all, s.pages()...)
+	for _, more := range [][]route{s.nodeRoutes(), s.runRoutes(), s.logRoutes(), s.scheduleRoutes(), s.docRoutes(), s.pages()} {
+		all = append(all, more...)
+	}
+	return all
 }
 
 // plain makes a handler of ours of one that reports no errors.
@@ -66,7 +71,7 @@ func plain(h http.Handler) func(http.ResponseWriter, *http.Request) error {
 // mux registers the routes, each behind its guard.
 func (s *Server) mux() (*http.ServeMux, error) {
 	mux := http.NewServeMux()
-	for _, r := range s.routes() {
+	for _, r := range s.table {
 		if r.role == Nobody || r.method == "" {
 			return nil, fmt.Errorf("route %q has no role or no method", r.pattern)
 		}

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/millrace/millrace/internal/clock"
@@ -44,12 +45,18 @@ type Scheduler interface {
 // Server answers requests.
 type Server struct {
 	Config
+	table    []route // every route that there is
+	document object  // of the API
 	handler  http.Handler
 	proxies  []netip.Prefix
 	hosts    map[string]bool // by which it may be asked for; empty: any
 	origins  http.CrossOriginProtection
 	sessions *sessions
 	logins   *throttle
+	hooks    *hookLimits
+	underWay underWay
+	engines  sync.Mutex    // held by the one request that has rows counted or shown
+	streams  chan struct{} // one for each log that is being followed
 	listener net.Listener
 	closing  chan struct{} // closed when streams are to end
 }
@@ -67,7 +74,8 @@ const (
 
 // New makes a server that does not listen yet. It refuses settings that would let strangers in, with a *RefusedError.
 func New(c Config) (*Server, error) {
-	s := &Server{Config: c, sessions: newSessions(c.Clock, c.Settings.Session.Std()), logins: newThrottle(c.Clock), closing: make(chan struct{})}
+	s := &Server{Config: c, sessions: newSessions(c.Clock, c.Settings.Session.Std()), logins: newThrottle(c.Clock), hooks: newHookLimits(c.Clock),
+		streams: make(chan struct{}, mostStreams), closing: make(chan struct{})}
 	for _, p := range c.Settings.TrustedProxies {
 		prefix, err := models.ParsePrefix(p)
 		if err != nil {
@@ -83,6 +91,11 @@ func New(c Config) (*Server, error) {
 		if err := s.origins.AddTrustedOrigin(originOf(c.Settings.PublicURL)); err != nil {
 			return nil, fmt.Errorf("public_url: %w", err)
 		}
+	}
+	var err error
+	s.table = s.routes()
+	if s.document, err = document(s.table, "1"); err != nil {
+		return nil, err
 	}
 	mux, err := s.mux()
 	if err != nil {

@@ -143,5 +143,16 @@ CREATE TABLE token (
 	created TEXT NOT NULL,
 	expires TEXT
 ) STRICT;
+CREATE TABLE once (
+	who    TEXT NOT NULL,
+	key    TEXT NOT NULL,
+	hash   TEXT NOT NULL,
+	firing TEXT NOT NULL,
+	status INTEGER NOT NULL,        -- 0 until it was answered
+	answer TEXT NOT NULL,
+	until  TEXT NOT NULL,
+	PRIMARY KEY (who, key)
+) STRICT;
+CREATE INDEX once_by_end ON once (until);
 `,
 }
