@@ -25,6 +25,7 @@ type Project struct {
 	Targets   []*Target
 	Sources   []*Source
 	Pipelines []*Pipeline
+	Serve     *Serve
 	Nodes     []*Node // in dependency order, names sorted where the order is free
 	Secrets   *secret.Stores
 	Macros    *jinja.Library // of macros/*.sql
@@ -164,6 +165,7 @@ type Pipeline struct {
 	StepTimeout   config.Duration   `yaml:"step_timeout" doc:"A node that takes longer has failed." example:"1h"`
 	Retries       int               `yaml:"retries" doc:"How often a scheduled run that failed is retried; failed checks are not."`
 	RetryDelay    config.Duration   `yaml:"retry_delay" default:"1m" doc:"Base of the wait before a retry: up to this, then up to twice this and so on, at random."`
+	Webhook       *Webhook          `yaml:"webhook" json:"-" doc:"Lets others start a run by a signed request to /hooks/ and the pipeline's name."`
 	PauseAfter    int               `yaml:"pause_after" doc:"Pause the schedule when this many scheduled runs in a row have failed; 0 never."`
 }
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform/check"
@@ -70,9 +69,6 @@ func statsOf(files []warehouse.File, c warehouse.Column) (all warehouse.Stats, k
 	}
 	return all, len(files) > 0
 }
-
-// Size is how large its files are, for people.
-func (p *Published) Size() string { return config.Size(p.Bytes).String() }
 
 // What an engine gets that fetches a few rows for somebody to look at.
 const (

@@ -1,132 +1,45 @@
 package serve
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"net/http"
 
-	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
 )
 
-// This file is what forms ask for. A form does no more than the API: it writes into the journal, and the scheduler sees to it.
+// This file is what forms ask for. A form is another way to a call of the API: it does the same, and leads back to a page.
 
-// fire asks for a run of a pipeline.
-func (p *site) fire(ctx context.Context, pipeline string, ask journal.Ask, text string) error {
-	now, who := p.Clock(), identityOf(ctx)
-	j := p.Engine().Journal
-	_, err := j.AddFiring(ctx, journal.Firing{ID: journal.NewFiringID(now), Pipeline: pipeline, LogicalTime: now, Trigger: journal.TriggerAPI,
-		State: journal.FiringWaiting, Ask: ask, By: who.name, Due: now, Created: now})
-	if err != nil && !errors.Is(err, journal.ErrFired) { // twice within the clock's grain: the same wish
-		return err
+// formRoutes are those of the forms.
+func (p *site) formRoutes() []route {
+	run := func(r *http.Request) string { return "/runs/" + r.PathValue("run") }
+	pipeline := func(r *http.Request) string { return "/pipelines/" + r.PathValue("pipeline") }
+	nothing := func(*http.Request) Nothing { return Nothing{} }
+	return []route{
+		formRoute(p, "/runs/{run}/retry", "retry", run, nothing, p.retryRun),
+		formRoute(p, "/runs/{run}/cancel", "cancel", run, nothing, p.cancelRun),
+		formRoute(p, "/pipelines/{pipeline}/run", "run", pipeline, func(*http.Request) TriggerRequest { return TriggerRequest{} }, p.trigger),
+		formRoute(p, "/pipelines/{pipeline}/pause", "pause", pipeline, func(r *http.Request) PauseRequest { return PauseRequest{Reason: r.PostFormValue("reason")} }, p.Server.pause),
+		formRoute(p, "/pipelines/{pipeline}/resume", "resume", pipeline, nothing, p.Server.resume),
+		formRoute(p, "/quarantine/{name}/replay", "replay", func(r *http.Request) string { return "/quarantine/" + r.PathValue("name") },
+			func(r *http.Request) ReplayRequest { return ReplayRequest{Rule: r.PostFormValue("rule")} }, p.replay),
 	}
-	if err := j.AddEvent(ctx, journal.Event{At: now, Kind: "trigger", Pipeline: pipeline, Run: ask.Retry, By: who.name, Text: text}); err != nil {
-		return err
-	}
-	p.Scheduler.Wake()
-	return nil
 }
 
-// done goes back to a page, which tells what was done.
-func done(w http.ResponseWriter, r *http.Request, path, did string) error {
-	http.Redirect(w, r, link(path, "did", did), http.StatusSeeOther)
-	return nil
-}
-
-func (p *site) retry(w http.ResponseWriter, r *http.Request) error {
-	one, err := p.Engine().Journal.Run(r.Context(), r.PathValue("run"))
-	if err != nil {
-		return err
-	}
-	if err := p.fire(r.Context(), one.Pipeline, journal.Ask{Retry: one.ID}, "retry of run "+one.ID); err != nil {
-		return err
-	}
-	return done(w, r, "/runs/"+one.ID, "retry")
-}
-
-func (p *site) cancel(w http.ResponseWriter, r *http.Request) error {
-	ctx, j := r.Context(), p.Engine().Journal
-	one, err := j.Run(ctx, r.PathValue("run"))
-	if err != nil {
-		return err
-	}
-	if one.Firing == "" {
-		return errConflict("the run was started by a command", "end it where it was started: Ctrl-C stops it at its next checkpoint")
-	}
-	who := identityOf(ctx).name
-	open, err := j.CancelFiring(ctx, one.Firing, who)
-	if err != nil {
-		return err
-	}
-	if !open {
-		return done(w, r, "/runs/"+one.ID, "ended")
-	}
-	if err := j.AddEvent(ctx, journal.Event{At: p.Clock(), Kind: "cancel", Pipeline: one.Pipeline, Run: one.ID, By: who, Text: "cancel run " + one.ID}); err != nil {
-		return err
-	}
-	p.Scheduler.Wake()
-	return done(w, r, "/runs/"+one.ID, "cancel")
-}
-
-// asked is the pipeline that the path names.
-func (p *site) asked(r *http.Request) (*models.Pipeline, error) {
-	name := r.PathValue("pipeline")
-	pl := p.Engine().Project.Pipeline(name)
-	if pl == nil {
-		return nil, errNoPage(fmt.Sprintf("the project has no pipeline %q", name))
-	}
-	return pl, nil
-}
-
-func (p *site) runNow(w http.ResponseWriter, r *http.Request) error {
-	pl, err := p.asked(r)
-	if err != nil {
-		return err
-	}
-	if err := p.fire(r.Context(), pl.Name, journal.Ask{}, "run now"); err != nil {
-		return err
-	}
-	return done(w, r, "/pipelines/"+pl.Name, "run")
-}
-
-func (p *site) pause(w http.ResponseWriter, r *http.Request) error {
-	pl, err := p.asked(r)
-	if err != nil {
-		return err
-	}
-	ctx, j, now, who, reason := r.Context(), p.Engine().Journal, p.Clock(), identityOf(r.Context()).name, r.PostFormValue("reason")
-	if len(reason) > mostReason {
-		return errInvalid(fmt.Sprintf("a reason has at most %d bytes", mostReason))
-	}
-	if err := j.Pause(ctx, journal.Pause{Pipeline: pl.Name, Since: now, By: who, Reason: reason}); err != nil {
-		return err
-	}
-	if err := j.AddEvent(ctx, journal.Event{At: now, Kind: "pause", Pipeline: pl.Name, By: who, Text: reason}); err != nil {
-		return err
-	}
-	p.Scheduler.Wake()
-	return done(w, r, "/pipelines/"+pl.Name, "pause")
-}
-
-// mostReason is how long the reason of a pause may be.
-const mostReason = 500
-
-func (p *site) resume(w http.ResponseWriter, r *http.Request) error {
-	pl, err := p.asked(r)
-	if err != nil {
-		return err
-	}
-	ctx, j, who := r.Context(), p.Engine().Journal, identityOf(r.Context()).name
-	paused, err := j.Resume(ctx, pl.Name)
-	if err != nil {
-		return err
-	}
-	if paused {
-		if err := j.AddEvent(ctx, journal.Event{At: p.Clock(), Kind: "resume", Pipeline: pl.Name, By: who}); err != nil {
+// formRoute makes a route of a call: in reads its input from the form, back is the page that tells that it did what was asked.
+func formRoute[In, Out any](p *site, pattern, did string, back func(*http.Request) string, in func(*http.Request) In, f func(*call, In) (Out, error)) route {
+	return route{method: http.MethodPost, pattern: pattern, role: Operator, handle: func(w http.ResponseWriter, r *http.Request) error {
+		input := in(r)
+		if check, ok := any(&input).(interface{ mistakes() []FieldProblem }); ok {
+			if problems := check.mistakes(); len(problems) > 0 {
+				return &Problem{kind: kindInvalid, Detail: problems[0].Field + " " + problems[0].Detail}
+			}
+		}
+		if _, err := f(&call{Request: r, firing: journal.NewFiringID(p.Clock())}, input); err != nil {
 			return err
 		}
-		p.Scheduler.Wake()
-	}
-	return done(w, r, "/pipelines/"+pl.Name, "resume")
+		http.Redirect(w, r, link(back(r), "did", did), http.StatusSeeOther)
+		return nil
+	}}
 }
+
+// errNoPage says that there is nothing to show.
+func errNoPage(what string) error { return &Problem{kind: kindNotFound, Detail: what} }

@@ -73,7 +73,8 @@ func (c *complaints) take() []string {
 	return all
 }
 
-func watch(t *testing.T, ctx context.Context, origin string) *complaints {
+// watch listens to a tab, which from now on carries the token.
+func watch(t *testing.T, ctx context.Context, origin, token string) *complaints {
 	t.Helper()
 	c := &complaints{}
 	err := chromedp.Listen(ctx, func(ev any) {
@@ -83,19 +84,18 @@ func watch(t *testing.T, ctx context.Context, origin string) *complaints {
 		case *cdpruntime.EventConsoleAPICalled:
 			c.note("console: %s", ev.Type)
 		case *log.EventEntryAdded:
-			if !strings.Contains(ev.Entry.URL, "/log/stream") { // of the API, which is not served here
-				c.note("log: %s %s", ev.Entry.Text, ev.Entry.URL)
-			}
+			c.note("log: %s %s", ev.Entry.Text, ev.Entry.URL)
 		case *network.EventRequestWillBeSent:
 			if !strings.HasPrefix(ev.Request.URL, origin) {
 				c.note("request: %s", ev.Request.URL)
 			}
 		}
 	})
-	_, network := chromedp.Call(ctx, network.Enable, network.EnableParams{})
-	_, log := chromedp.Call(ctx, log.Enable, cdp.Empty{})
+	_, requests := chromedp.Call(ctx, network.Enable, network.EnableParams{})
+	_, logs := chromedp.Call(ctx, log.Enable, cdp.Empty{})
 	_, runtime := chromedp.Call(ctx, cdpruntime.Enable, cdp.Empty{})
-	if err := errors.Join(err, network, log, runtime); err != nil {
+	_, header := chromedp.Call(ctx, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Authorization": "Bearer " + token}})
+	if err := errors.Join(err, requests, logs, runtime, header); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -144,7 +144,7 @@ func TestPagesInABrowser(t *testing.T) {
 	s := newShopfront(t)
 	tab, cancel := chromedp.NewContext(ctx)
 	defer cancel()
-	heard := watch(t, tab, s.srv.URL)
+	heard := watch(t, tab, s.srv.URL, s.operator)
 	for name, path := range s.paths() {
 		for _, as := range []struct {
 			word   string

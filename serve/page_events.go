@@ -22,7 +22,7 @@ func (p *site) events(w http.ResponseWriter, r *http.Request) error {
 	if text := r.URL.Query().Get("before"); text != "" {
 		var err error
 		if before, err = strconv.ParseInt(text, 10, 64); err != nil || before <= 0 {
-			return errInvalid("before is the number of an event")
+			return &Problem{kind: kindInvalid, Detail: "before is the number of an event"}
 		}
 	}
 	events, err := p.Engine().Journal.Events(r.Context(), before, eventsPerPage+1)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -16,7 +15,7 @@ import (
 	"time"
 
 	sources "github.com/millrace/millrace/extract/all"
-	loaders "github.com/millrace/millrace/load/all"
+	"github.com/millrace/millrace/load/local"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
@@ -41,13 +40,15 @@ type shopfront struct {
 	e       *pipeline.Engine
 	j       *journal.Journal
 	now     time.Time
-	role    Role
 	refused error
 	woken   int
 	srv     *httptest.Server
-	last    string // id of the real run
-	broken  string // id of the run that failed after it
-	live    string // id of the run that goes on
+
+	viewer, operator string // their tokens
+
+	last   string // id of the real run
+	broken string // id of the run that failed after it
+	live   string // id of the run that goes on
 }
 
 // copyShop makes a project of the example, with other pipelines.
@@ -75,10 +76,11 @@ func copyShop(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tagged := strings.Replace(string(text), `      - { name: systems, description:`, `      - { name: email, description: The best one known., tags: [pii], data_tests: [{not_null: {severity: quarantine}}] }
+	tagged := strings.Replace(string(text), `      - { name: systems, description:`, `      - { name: email, description: The best one known., tags: [pii], data_tests: [{not_null: {severity: quarantine, error_if: ">50%"}}] }
       - { name: full_name, tags: [pii] }
       - { name: phone, tags: [pii], description: As typed. }
       - { name: systems, description:`, 1)
+	tagged = strings.Replace(tagged, `{ name: customer_key, description: Key. See customer_records., data_tests`, `{ name: customer_key, description: Key. See customer_records., tags: [pii], data_tests`, 1)
 	if err := os.WriteFile(schema, []byte(tagged), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -100,10 +102,7 @@ func openEngine(t testing.TB, dir string, now func() time.Time) *pipeline.Engine
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = j.Close() })
-	loader, err := loaders.Open(p, duckdb.BuildCatalog)
-	if err != nil {
-		t.Fatal(err)
-	}
+	loader := local.New(local.Config{Root: p.TargetDir(), Catalog: duckdb.BuildCatalog, Clock: now})
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	return &pipeline.Engine{Project: p, Journal: j, Loader: loader, TargetRoot: p.TargetDir(), Warehouse: duckdb.Open,
 		OpenSource: pipeline.SourceOpener(p, sources.Specs(), log), Log: log, Clock: now, Version: "test",
@@ -113,7 +112,7 @@ func openEngine(t testing.TB, dir string, now func() time.Time) *pipeline.Engine
 // newShopfront runs the shop, invents the nights before and the morning after, and opens the pages.
 func newShopfront(t testing.TB) *shopfront {
 	t.Helper()
-	s := &shopfront{t: t, now: time.Date(2026, 11, 27, 1, 0, 0, 0, time.UTC), role: Operator}
+	s := &shopfront{t: t, now: time.Date(2026, 11, 27, 1, 0, 0, 0, time.UTC)}
 	began := time.Now()
 	s.e = openEngine(t, copyShop(t), func() time.Time { return s.now.Add(time.Since(began)).UTC() })
 	s.j = s.e.Journal
@@ -136,25 +135,21 @@ func (s *shopfront) must(err error) {
 	}
 }
 
-// open serves the pages, without doors: whoever asks has the role that the test gives.
+// open serves the pages, behind all doors.
 func (s *shopfront) open() {
-	server := &Server{Config: Config{Engine: func() *pipeline.Engine { return s.e }, Scheduler: s, Log: s.e.Log, Clock: func() time.Time { return s.now }, Refused: func() error { return s.refused }}}
-	mux := http.NewServeMux()
-	for _, route := range server.pages() {
-		mux.HandleFunc(route.method+" "+route.pattern, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Security-Policy", "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
-			if s.role < route.role {
-				http.Error(w, "forbidden", http.StatusForbidden)
-				return
-			}
-			r = r.WithContext(context.WithValue(r.Context(), keyIdentity, identity{name: "ada", role: s.role}))
-			if err := route.handle(w, r); err != nil {
-				http.Error(w, err.Error(), http.StatusInternalServerError)
-			}
-		})
-	}
-	s.srv = httptest.NewServer(mux)
+	s.viewer, s.operator = s.token("vera", "viewer"), s.token("ada", "operator")
+	server, err := New(Config{Engine: func() *pipeline.Engine { return s.e }, Scheduler: s, Log: s.e.Log, Clock: func() time.Time { return s.now },
+		Settings: *s.e.Project.Serve, Refused: func() error { return s.refused }})
+	s.must(err)
+	s.srv = httptest.NewServer(server.Handler())
 	s.t.Cleanup(s.srv.Close)
+}
+
+func (s *shopfront) token(name, role string) string {
+	s.t.Helper()
+	token := NewToken()
+	s.must(s.j.AddToken(s.t.Context(), journal.Token{Name: name, Role: role, Created: s.now}, journal.HashToken(token)))
+	return token
 }
 
 // Schedules implements Scheduler.

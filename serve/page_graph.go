@@ -86,7 +86,7 @@ func drawGraph(nodes []*models.Node, focus string, classes map[string]string) *g
 		}
 	}
 	g.Width = x + margin
-	place(layers)
+	settle(layers)
 	for i, layer := range layers {
 		for _, s := range layer {
 			g.Height = max(g.Height, s.y+s.height()+margin)
@@ -252,8 +252,8 @@ func crossings(layers [][]*spot) int {
 	return total
 }
 
-// place gives every spot its height: as near to its neighbours as the order and the gaps let it.
-func place(layers [][]*spot) {
+// settle gives every spot its height: as near to its neighbours as the order and the gaps let it.
+func settle(layers [][]*spot) {
 	for _, layer := range layers {
 		y := margin
 		for _, s := range layer {

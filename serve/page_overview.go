@@ -55,6 +55,7 @@ type freshTable struct {
 	Promise string
 	Meter   string // share of the promise, as a width; "" without a promise
 	Over    bool
+	Reasons []string // beside its age, which is told by itself
 }
 
 func (p *site) overview(w http.ResponseWriter, r *http.Request) error {
@@ -127,6 +128,9 @@ func (o *overviewPage) addTables(s *pipeline.Status) {
 			part := float64(t.AgeSeconds) / span.Std().Seconds()
 			one.Meter, one.Over, used[t.Name] = share(min(max(part, 0.01), 1)), part > 1, part
 		}
+		if one.Reasons = t.Why; one.Over && len(t.Why) > 0 {
+			one.Reasons = t.Why[1:] // the first is its age
+		}
 		if t.Stale {
 			o.Stale++
 		} else {
@@ -148,24 +152,23 @@ const kindQuarantine = "quarantine"
 
 // sentence says it all in one.
 func (o *overviewPage) sentence() string {
-	failed := len(o.Trouble) + o.TroubleLeft
-	tables := o.Fresh + o.Stale
-	var parts []string
-	if failed > 0 {
-		parts = append(parts, plural(failed, "pipeline")+" did not come through")
-	}
-	if o.Stale > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %s behind", o.Stale, are(tables, "table")))
+	failed, tables := len(o.Trouble)+o.TroubleLeft, o.Fresh+o.Stale
+	state := "nothing is published yet"
+	switch {
+	case o.Stale > 0:
+		state = fmt.Sprintf("%d of %s behind", o.Stale, are(tables, "table"))
+	case tables == 1:
+		state = "the one table is up to date"
+	case tables > 1:
+		state = fmt.Sprintf("all %d tables are up to date", tables)
 	}
 	switch {
-	case len(parts) > 0:
-		return strings.Join(parts, "; ") + "."
-	case tables == 0:
-		return "Nothing is published yet."
-	case tables == 1:
-		return "The one table is up to date."
+	case failed == 1:
+		return o.Trouble[0].Pipeline + " did not come through; " + state + "."
+	case failed > 1:
+		return plural(failed, "pipeline") + " did not come through; " + state + "."
 	}
-	return fmt.Sprintf("All %d tables are up to date.", tables)
+	return strings.ToUpper(state[:1]) + state[1:] + "."
 }
 
 func plural(n int, noun string) string {

@@ -66,7 +66,7 @@ func (p *site) quarantined(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page.SampleError = p.redacted(page.SampleError)
+	page.SampleError = p.redact(page.SampleError)
 	page.Command = "millrace rejects replay " + page.Node
 	if page.Rule != "" {
 		page.Command += " --rule " + quoteWord(page.Rule)

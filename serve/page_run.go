@@ -58,7 +58,7 @@ func (p *site) run(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.Goes = page.State == pipeline.StateRunning
 	page.Retriable = runClass(page.State) == "fail"
-	page.Stream = "/api/v1/runs/" + one.ID + "/log/stream"
+	page.Stream = apiPrefix + "/runs/" + one.ID + "/log/stream"
 	page.draw(p.Clock())
 	return p.show(w, r, "run", view{Title: "Run " + one.ID, Section: "Runs", Alive: page.Goes, Data: page})
 }
@@ -129,23 +129,4 @@ func (page *runPage) Waited() time.Duration {
 		return 0
 	}
 	return max(page.Firing.Started.Sub(page.Firing.Due), 0)
-}
-
-// report answers with the run's report, the file that millrace report writes.
-func (p *site) report(w http.ResponseWriter, r *http.Request) error {
-	ctx, e := r.Context(), p.Engine()
-	one, err := e.Journal.Run(ctx, r.PathValue("run"))
-	if err != nil {
-		return err
-	}
-	told, err := report.Gather(ctx, e.Journal, one, reportOptions(e, e.Summary(one).State))
-	if err != nil {
-		return err
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	// The report carries its style within itself and has no script: its own policy says so, too.
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-	return report.HTML(w, told)
 }

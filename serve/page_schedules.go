@@ -11,7 +11,7 @@ import (
 )
 
 // firingsPerPage is how many firings one page lists.
-const firingsPerPage = 50
+const firingsPerPage = 25
 
 // scheduleLine is a pipeline in the list of schedules.
 type scheduleLine struct {
@@ -69,7 +69,7 @@ func (p *site) pipeline(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, link("/runs", "pipeline", r.PathValue("pipeline")), http.StatusSeeOther)
 		return nil
 	}
-	pl, err := p.asked(r)
+	pl, err := p.Server.pipeline(&call{Request: r})
 	if err != nil {
 		return err
 	}

@@ -43,22 +43,14 @@ func (s *Server) pages() []route {
 	page := func(pattern string, handle func(http.ResponseWriter, *http.Request) error) route {
 		return route{method: http.MethodGet, pattern: pattern, role: Viewer, handle: handle}
 	}
-	act := func(pattern string, handle func(http.ResponseWriter, *http.Request) error) route {
-		return route{method: http.MethodPost, pattern: pattern, role: Operator, handle: handle}
-	}
-	return []route{
+	return append([]route{
 		{method: http.MethodGet, pattern: "/assets/{file}", role: Public, handle: p.asset},
 		page("/{$}", p.overview),
 		page("/runs", p.runs),
 		page("/runs/{run}", p.run),
-		page("/runs/{run}/report", p.report),
-		act("/runs/{run}/retry", p.retry),
-		act("/runs/{run}/cancel", p.cancel),
+		page("/runs/{run}/report", p.runReport),
 		page("/schedules", p.schedules),
 		page("/pipelines/{pipeline}", p.pipeline),
-		act("/pipelines/{pipeline}/run", p.runNow),
-		act("/pipelines/{pipeline}/pause", p.pause),
-		act("/pipelines/{pipeline}/resume", p.resume),
 		page("/tables", p.tables),
 		page("/tables/{table}", p.table),
 		page("/lineage", p.lineage),
@@ -67,7 +59,7 @@ func (s *Server) pages() []route {
 		page("/quarantine", p.quarantine),
 		page("/quarantine/{table}", p.quarantined),
 		page("/events", p.events),
-	}
+	}, p.formRoutes()...)
 }
 
 // pageTemplates parses every page with the frame. They are part of the binary: one that does not parse is a bug.
@@ -111,7 +103,7 @@ func (p *site) show(w http.ResponseWriter, r *http.Request, name string, v view)
 	v.Notice = notices[r.URL.Query().Get("did")]
 	if p.Refused != nil {
 		if err := p.Refused(); err != nil {
-			v.Refused = p.redacted(err.Error())
+			v.Refused = p.redact(err.Error())
 		}
 	}
 	var out bytes.Buffer
@@ -122,14 +114,6 @@ func (p *site) show(w http.ResponseWriter, r *http.Request, name string, v view)
 	w.Header().Set("Cache-Control", "no-store")
 	_, _ = w.Write(out.Bytes()) // whoever asked has gone
 	return nil
-}
-
-// redacted takes secrets out of a text that is not from the journal, which has none.
-func (p *site) redacted(text string) string {
-	if f := p.Engine().Redact; f != nil {
-		return f(text)
-	}
-	return text
 }
 
 // asset answers with a style, a script or the picture of the tab.

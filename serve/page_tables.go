@@ -46,23 +46,22 @@ func (p *site) tables(w http.ResponseWriter, r *http.Request) error {
 // How much a table's page shows.
 const (
 	sampleRows  = 10
-	versionRuns = 30
+	versionRuns = 15
 )
 
 // tablePage is all that is known of one table.
 type tablePage struct {
-	Name           string
-	Node           *models.Node // nil: the project has it no more
-	Status         *pipeline.TableStatus
-	Published      *pipeline.Published // nil: nothing is published yet
-	Columns        []columnLine
-	Sample         *report.SampleView
-	SampleError    string
-	Graph          *graph
-	Checks         []checkLine
-	Versions       []journal.Step
-	Quarantine     *pipeline.TableStatus
-	ProjectColumns int // that the project describes
+	Name        string
+	Node        *models.Node // nil: the project has it no more
+	Status      *pipeline.TableStatus
+	Published   *pipeline.Published // nil: nothing is published yet
+	Columns     []columnLine
+	Sample      *report.SampleView
+	SampleError string
+	Graph       *graph
+	Checks      []checkLine
+	Versions    []journal.Step
+	Quarantine  *pipeline.TableStatus
 }
 
 // columnLine is a column in the data dictionary.
@@ -119,7 +118,7 @@ func (p *site) sample(ctx context.Context, page *tablePage) error {
 		sample, err := p.Engine().ShowPublished(ctx, page.Name, sampleRows)
 		if err != nil {
 			page.SampleError, err = optional(err)
-			page.SampleError = p.redacted(page.SampleError)
+			page.SampleError = p.redact(page.SampleError)
 			return err
 		}
 		page.Sample = report.NewSample(sample)

@@ -3,6 +3,8 @@ package serve
 import (
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 )
 
@@ -15,14 +17,27 @@ func (s *shopfront) paths() map[string]string {
 	}
 }
 
+// get asks for a page as an operator's browser does.
 func (s *shopfront) get(path string) (int, string) {
+	return s.send(http.MethodGet, path, s.operator, nil)
+}
+
+func (s *shopfront) send(method, path, token string, form url.Values) (int, string) {
 	s.t.Helper()
-	r, err := http.Get(s.srv.URL + path)
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.srv.URL+path, strings.NewReader(form.Encode()))
 	s.must(err)
-	defer r.Body.Close()
-	b, err := io.ReadAll(r.Body)
+	r.Header.Set("Accept", "text/html")
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	answer, err := http.DefaultClient.Do(r)
 	s.must(err)
-	return r.StatusCode, string(b)
+	defer answer.Body.Close()
+	b, err := io.ReadAll(answer.Body)
+	s.must(err)
+	return answer.StatusCode, string(b)
 }
 
 func TestPages(t *testing.T) {

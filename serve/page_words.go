@@ -13,8 +13,8 @@ import (
 // pageFuncs are the words that pages have beside those of reports.
 var pageFuncs = template.FuncMap{
 	"link": link, "runMark": runMark, "runClass": runClass, "firingMark": firingMark, "firingClass": firingClass,
-	"age": func(seconds int64) string { return spanWords(time.Duration(seconds) * time.Second) },
-	"add": func(a, b int) int { return a + b },
+	"age":  func(seconds int64) string { return spanWords(time.Duration(seconds) * time.Second) },
+	"size": sizeWords,
 }
 
 // notices are what forms have done, by the word that the page behind a form is asked for with.
@@ -22,7 +22,6 @@ var notices = map[string]string{
 	"run":    "Asked for. The scheduler starts it when it is its turn.",
 	"retry":  "Asked for a retry. The scheduler starts it when it is its turn.",
 	"cancel": "Asked to end. The run stops at its next checkpoint, and what it landed is kept.",
-	"ended":  "It had ended already.",
 	"pause":  "Paused. Nothing starts by schedule until it is resumed.",
 	"resume": "Resumed.",
 	"replay": "Asked for a replay. The scheduler starts it when it is its turn.",
@@ -110,6 +109,7 @@ func spanWords(d time.Duration) string {
 		}
 		return fmt.Sprintf("%d %s %d %s", a, unitA, b, unitB)
 	}
+	d = max(d, 0)
 	switch s := int64(d.Seconds()); {
 	case d < time.Second:
 		return fmt.Sprintf("%d ms", d.Milliseconds())
@@ -124,6 +124,22 @@ func spanWords(d time.Duration) string {
 	default:
 		return two(s/86400, "d", s%86400/3600, "h")
 	}
+}
+
+// sizeWords is a number of bytes as people say it.
+func sizeWords(n int64) string {
+	const unit = 1024
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	size, units := float64(n)/unit, "kMGTPE"
+	for size >= unit {
+		size, units = size/unit, units[1:]
+	}
+	if size < 10 {
+		return fmt.Sprintf("%.1f %cB", size, units[0])
+	}
+	return fmt.Sprintf("%.0f %cB", size, units[0])
 }
 
 func b2i(b bool) int64 {

@@ -84,7 +84,7 @@ func exitCode(err error) int {
 		return codeLocked
 	case errors.Is(err, pipeline.ErrInterrupted):
 		return codeTerminated
-	case errors.As(err, &problems), errors.As(err, &refused), errors.Is(err, journal.ErrNewer), errors.Is(err, journal.ErrNotFound), errors.Is(err, journal.ErrNetwork),
+	case errors.As(err, &problems), errors.As(err, &refused), errors.Is(err, journal.ErrNewer), errors.Is(err, journal.ErrNotFound), errors.Is(err, journal.ErrAmbiguous), errors.Is(err, journal.ErrNetwork),
 		errors.Is(err, load.ErrNewer), errors.Is(err, pipeline.ErrNoRetry), isUnwritable(err):
 		return codeUsage
 	}

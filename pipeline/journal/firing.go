@@ -78,6 +78,7 @@ type Ask struct {
 	FullRefresh   bool     `json:"full_refresh,omitempty"`
 	AllowEmpty    bool     `json:"allow_empty,omitempty"`
 	AllowShrunken bool     `json:"allow_shrunken,omitempty"`
+	Replay        *Replay  `json:"replay,omitempty"` // of quarantined rows of the node that Select names, instead of a run
 }
 
 // ErrFired says that there is a firing of that pipeline and logical time already.

@@ -30,6 +30,8 @@ var (
 	ErrNetwork = errors.New("the state folder is on a network file system")
 	// ErrNotFound says that there is no such run.
 	ErrNotFound = errors.New("no such run")
+	// ErrAmbiguous says that the beginning of an id is that of several runs.
+	ErrAmbiguous = errors.New("several runs begin so: give more of the id")
 )
 
 // Journal is an open state.db. Its methods may be called from several goroutines.
@@ -497,7 +499,7 @@ func (j *Journal) Run(ctx context.Context, id string) (Run, error) {
 	case len(runs) == 0 || id == "":
 		return Run{}, fmt.Errorf("%q: %w", id, ErrNotFound)
 	case len(runs) == 2 && runs[0].ID != id:
-		return Run{}, fmt.Errorf("%q: several runs begin so: give more of the id", id)
+		return Run{}, fmt.Errorf("%q: %w", id, ErrAmbiguous)
 	}
 	return runs[0], nil
 }

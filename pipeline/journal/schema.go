@@ -135,4 +135,24 @@ CREATE TABLE pause (
 ALTER TABLE event ADD COLUMN by TEXT NOT NULL DEFAULT '';
 ALTER TABLE event ADD COLUMN pipeline TEXT NOT NULL DEFAULT '';
 `,
+	`
+CREATE TABLE token (
+	name    TEXT PRIMARY KEY,
+	hash    TEXT NOT NULL UNIQUE,   -- SHA-256, in hex; the token itself is kept nowhere
+	role    TEXT NOT NULL,
+	created TEXT NOT NULL,
+	expires TEXT
+) STRICT;
+CREATE TABLE once (
+	who    TEXT NOT NULL,
+	key    TEXT NOT NULL,
+	hash   TEXT NOT NULL,
+	firing TEXT NOT NULL,
+	status INTEGER NOT NULL,        -- 0 until it was answered
+	answer TEXT NOT NULL,
+	until  TEXT NOT NULL,
+	PRIMARY KEY (who, key)
+) STRICT;
+CREATE INDEX once_by_end ON once (until);
+`,
 }

@@ -1,0 +1,119 @@
+package models
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/secret"
+)
+
+// Serve is how millrace serve offers its pages and its API.
+type Serve struct {
+	Origin         config.Origin
+	Listen         string                 `yaml:"listen" default:"127.0.0.1:4280" doc:"Address and port. Others than this machine are only let in with tls: or behind trusted_proxies:." example:"0.0.0.0:4280"`
+	TLS            ServeTLS               `yaml:"tls" doc:"Certificate of the server; without one it speaks plain HTTP."`
+	TrustedProxies config.StringList      `yaml:"trusted_proxies" doc:"Addresses or networks of proxies that end TLS in front of the server. Only they are answered then, and they are believed whom they forward." example:"[10.0.0.0/8]"`
+	PublicURL      string                 `yaml:"public_url" doc:"How people reach the server; links in alerts begin with it." example:"https://millrace.example.com"`
+	AllowedHosts   config.StringList      `yaml:"allowed_hosts" doc:"Names by which the server may be asked for, besides that of public_url and, on this machine, localhost." example:"[etl.internal]"`
+	Session        config.Duration        `yaml:"session" default:"12h" doc:"How long a browser stays logged in."`
+	Tokens         config.Map[ServeToken] `yaml:"tokens" doc:"Tokens that come from a secret store, by name; millrace tokens adds others."`
+}
+
+// ServeTLS names the files of a certificate.
+type ServeTLS struct {
+	Cert string `yaml:"cert" doc:"PEM file of the certificate and those that it stands on, relative to the project."`
+	Key  string `yaml:"key" doc:"PEM file of its private key."`
+}
+
+// ServeToken is a token of the project's own files.
+type ServeToken struct {
+	Token secret.Value `yaml:"token" required:"true" doc:"The token: at least 32 characters, at random." example:"${secret:ci_token}"`
+	Role  string       `yaml:"role" default:"viewer" enum:"viewer,operator" doc:"viewer looks; operator starts, cancels, pauses and replays too."`
+}
+
+// leastToken is how short a token may be: what nobody guesses, when it is random.
+const leastToken = 32
+
+// serve checks what the types of the keys leave open.
+func (l *loader) serve() {
+	s := &l.file.Serve
+	if s.Listen == "" {
+		s.Listen, s.Session = "127.0.0.1:4280", config.Duration(12*time.Hour) // there is no serve: at all
+	}
+	if _, _, err := net.SplitHostPort(s.Listen); err != nil {
+		l.problem(s.Origin.At("listen"), "write address and port, such as 127.0.0.1:4280", "listen: %q is no address", s.Listen)
+	}
+	if (s.TLS.Cert == "") != (s.TLS.Key == "") {
+		l.problem(s.Origin.At("tls"), "", "tls: give both cert and key")
+	}
+	for _, p := range s.TrustedProxies {
+		if _, err := ParsePrefix(p); err != nil {
+			l.problem(s.Origin.At("trusted_proxies"), "write an address or a network, such as 10.0.0.0/8", "trusted_proxies: %q is neither", p)
+		}
+	}
+	if u, err := url.Parse(s.PublicURL); s.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Path != "" && u.Path != "/") {
+		l.problem(s.Origin.At("public_url"), "write scheme and host, such as https://millrace.example.com", "public_url: %q is no such address", s.PublicURL)
+	}
+	for name, t := range s.Tokens.All() {
+		if n := len(t.Token.Reveal()); n > 0 && n < leastToken && l.Env != nil {
+			l.problem(s.Tokens.Key(name), "make one with: openssl rand -base64 32", "token %q is shorter than %d characters", name, leastToken)
+		}
+	}
+	l.p.Serve = s
+}
+
+// ParsePrefix reads a network, or an address as the network of it alone.
+func ParsePrefix(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
+	}
+	return netip.ParsePrefix(text)
+}
+
+// Webhook lets others start runs of a pipeline by requests that they sign.
+type Webhook struct {
+	Origin  config.Origin
+	Secrets []secret.Value `yaml:"secrets" required:"true" doc:"Secrets that requests may be signed with, as Standard Webhooks has it: whsec_ and base64, or a text of 24 characters at least. Two while one takes the place of the other." example:"[\"${secret:hook}\"]"`
+}
+
+// leastHookSecret is how many bytes a webhook is signed with at least, as Standard Webhooks wants it.
+const leastHookSecret = 24
+
+// Keys are the bytes that signatures are made with.
+func (w *Webhook) Keys() ([][]byte, error) {
+	keys := [][]byte{}
+	for _, s := range w.Secrets {
+		key := []byte(s.Reveal())
+		if text, encoded := strings.CutPrefix(s.Reveal(), "whsec_"); encoded {
+			var err error
+			if key, err = base64.StdEncoding.DecodeString(text); err != nil {
+				return nil, errors.New("a secret that begins with whsec_ goes on in base64")
+			}
+		}
+		if len(key) < leastHookSecret {
+			return nil, fmt.Errorf("a secret has fewer than %d bytes", leastHookSecret)
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("there is no secret")
+	}
+	return keys, nil
+}
+
+// webhook checks that requests can be signed.
+func (l *loader) webhook(pl *Pipeline) {
+	if pl.Webhook == nil || l.Env == nil {
+		return
+	}
+	if _, err := pl.Webhook.Keys(); err != nil {
+		l.problem(pl.Webhook.Origin.At("secrets"), "make one with: echo whsec_$(openssl rand -base64 32)", "webhook of %s: %v", pl.Name, err)
+	}
+}

@@ -1,0 +1,253 @@
+package serve
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// The limits of logs over HTTP.
+const (
+	mostStreams    = 64
+	longestLine    = 256 << 10
+	heartbeat      = 15 * time.Second
+	streamPatience = 10 * time.Second // a client that takes no bytes for so long is dropped
+	pollEvery      = 250 * time.Millisecond
+)
+
+// logRoutes are those of the API about the logs of runs.
+func (s *Server) logRoutes() []route {
+	stream := &operation{id: "streamLog", summary: "The log of a run as it is written, as server-sent events. The id of an event is its place: with Last-Event-ID the stream goes on there. It ends with an event `end`.",
+		status: http.StatusOK, media: "text/event-stream"}
+	return []route{
+		get(s, "/runs/{run}/log", "getLog", "The log of a run: JSON lines as they were written.", s.logPage, paging...),
+		{method: "GET", pattern: apiPrefix + "/runs/{run}/log/stream", role: Viewer, api: stream, handle: s.logStream},
+	}
+}
+
+// openLog opens the log of a run at a place; nil while there is none.
+func (s *Server) openLog(r journal.Run, at int64) (*os.File, error) {
+	f, err := os.Open(filepath.Join(s.Engine().Project.StateDir(), "logs", r.ID+".jsonl"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.Seek(at, io.SeekStart); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// place reads a byte offset; anything else is the beginning.
+func place(text string) int64 {
+	at, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || at < 0 {
+		return 0
+	}
+	return at
+}
+
+func (s *Server) logPage(c *call) (Page[json.RawMessage], error) {
+	lines := Page[json.RawMessage]{Items: []json.RawMessage{}}
+	r, err := s.run(c)
+	if err != nil {
+		return lines, err
+	}
+	after, err := c.after()
+	if err != nil {
+		return lines, err
+	}
+	f, err := s.openLog(r, place(after))
+	if err != nil || f == nil {
+		return lines, err
+	}
+	defer f.Close()
+	t := newTail(f, place(after))
+	bytes := 0
+	for len(lines.Items) <= c.limit() && bytes < 4<<20 {
+		line, err := t.next()
+		if err != nil {
+			return lines, err
+		}
+		if line == nil {
+			return lines, nil
+		}
+		if len(lines.Items) == c.limit() {
+			break
+		}
+		after = strconv.FormatInt(t.at, 10)
+		bytes += len(line)
+		lines.Items = append(lines.Items, line)
+	}
+	lines.Next = page([]string{after, ""}, 1, func(s string) string { return s }).Next
+	return lines, nil
+}
+
+// tail reads whole lines of a file that is being written.
+type tail struct {
+	r    *bufio.Reader
+	at   int64 // behind the last line
+	part []byte
+}
+
+func newTail(f io.Reader, at int64) *tail { return &tail{r: bufio.NewReaderSize(f, 64<<10), at: at} }
+
+// next is the next whole line as JSON, nil when there is none yet. A line that is none, or too long, becomes one that says so.
+func (t *tail) next() (json.RawMessage, error) {
+	for {
+		chunk, err := t.r.ReadSlice('\n')
+		t.at += int64(len(chunk))
+		if len(t.part) <= longestLine {
+			t.part = append(t.part, chunk...)
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case errors.Is(err, io.EOF):
+			return nil, nil
+		case err != nil:
+			return nil, err
+		}
+		line := bytes.TrimSpace(t.part)
+		t.part = t.part[:0]
+		switch {
+		case len(line) == 0:
+			continue
+		case len(line) > longestLine:
+			return json.RawMessage(`{"level":"WARN","msg":"a line of the log is too long to be shown"}`), nil
+		case !json.Valid(line):
+			return json.RawMessage(`{"level":"WARN","msg":"a line of the log is no JSON"}`), nil
+		}
+		return bytes.Clone(line), nil
+	}
+}
+
+// logStream sends a run's log as server-sent events until the run is over.
+func (s *Server) logStream(w http.ResponseWriter, r *http.Request) error {
+	run, err := s.run(&call{Request: r})
+	if err != nil {
+		return err
+	}
+	select {
+	case s.streams <- struct{}{}:
+		defer func() { <-s.streams }()
+	default:
+		return &Problem{kind: kindTooMany, Detail: fmt.Sprintf("%d logs are being followed already", mostStreams), Hint: "close one, or ask for pages of the log", retry: time.Minute}
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // a proxy that waits for more would show nothing
+	follow := &follower{s: s, w: w, control: http.NewResponseController(w), run: run.ID, at: place(strings.TrimSpace(r.Header.Get("Last-Event-ID")))}
+	err = follow.start(r)
+	if err != nil {
+		s.Log.Debug("a log is followed no more", "run", run.ID, "error", err)
+	}
+	return nil // the answer has begun: there is nobody to tell
+}
+
+// follower sends what comes to a log. It holds one buffer and no more: when the client does not read, writing fails at its
+// deadline, and when the log grows faster than the client reads, the rest is in the file.
+type follower struct {
+	s       *Server
+	w       http.ResponseWriter
+	control *http.ResponseController
+	run     string
+	at      int64
+	log     *os.File
+	tail    *tail
+}
+
+// start sends until the run is over, the client has gone, or the server closes.
+func (f *follower) start(r *http.Request) error {
+	defer func() {
+		if f.log != nil {
+			_ = f.log.Close()
+		}
+	}()
+	poll, beat := time.NewTicker(pollEvery), time.NewTicker(heartbeat)
+	defer poll.Stop()
+	defer beat.Stop()
+	if err := f.send(": the log of run " + f.run + "\n\n"); err != nil {
+		return err
+	}
+	for {
+		run, err := f.s.Engine().Journal.Run(r.Context(), f.run)
+		if err != nil {
+			return err
+		}
+		over := f.s.Engine().Summary(run).State != pipeline.StateRunning // asked before the lines are: none comes after
+		if err := f.lines(run); err != nil {
+			return err
+		}
+		if over {
+			return f.send(fmt.Sprintf("event: end\ndata: {\"status\":%q}\n\n", f.s.Engine().Summary(run).State))
+		}
+		select {
+		case <-poll.C:
+		case <-beat.C:
+			err = f.send(": still here\n\n")
+		case <-r.Context().Done():
+			return r.Context().Err()
+		case <-f.s.closing:
+			return f.send("event: restart\ndata: {}\n\n")
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// lines sends the whole lines that are there.
+func (f *follower) lines(run journal.Run) (err error) {
+	if f.log == nil {
+		if f.log, err = f.s.openLog(run, f.at); err != nil || f.log == nil {
+			return err
+		}
+		f.tail = newTail(f.log, f.at)
+	}
+	var out strings.Builder
+	for {
+		line, err := f.tail.next()
+		if err != nil {
+			return err
+		}
+		if line != nil {
+			fmt.Fprintf(&out, "id: %d\ndata: %s\n\n", f.tail.at, line)
+		}
+		if out.Len() > 32<<10 || line == nil && out.Len() > 0 {
+			if err := f.send(out.String()); err != nil {
+				return err
+			}
+			out.Reset()
+		}
+		if line == nil {
+			return nil
+		}
+	}
+}
+
+// send writes and flushes, within the client's patience.
+func (f *follower) send(text string) error {
+	if err := f.control.SetWriteDeadline(time.Now().Add(streamPatience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	if _, err := io.WriteString(f.w, text); err != nil {
+		return err
+	}
+	return f.control.Flush()
+}

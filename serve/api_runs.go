@@ -1,0 +1,145 @@
+package serve
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/report"
+	"github.com/millrace/millrace/transform/check"
+)
+
+// runStates are the statuses that runs may be filtered by.
+var runStates = []string{string(journal.Running), string(journal.Succeeded), string(journal.Partial), string(journal.Failed), string(journal.Interrupted), string(journal.Abandoned), string(journal.ChecksFailed)}
+
+// runRoutes are those of the API about runs.
+func (s *Server) runRoutes() []route {
+	document := &operation{id: "getRunReport", summary: "The report of a run, as a page of its own.", status: http.StatusOK, media: "text/html"}
+	return []route{
+		get(s, "/runs", "listRuns", "Runs, those that began last first.", s.listRuns, append([]param{
+			{name: "pipeline", doc: "Only runs of this pipeline."}, {name: "status", doc: "Only runs with this status, as the journal has it.", enum: runStates},
+			{name: "since", doc: "Only runs that began then or later: a time, or a day."}}, paging...)...),
+		get(s, "/runs/{run}", "getRun", "A run.", func(c *call) (pipeline.RunSummary, error) {
+			r, err := s.run(c)
+			return s.Engine().Summary(r), err
+		}),
+		get(s, "/runs/{run}/steps", "listSteps", "The steps of a run in the order they began, each node's last attempt.", func(c *call) (Page[journal.Step], error) {
+			r, err := s.run(c)
+			if err != nil {
+				return Page[journal.Step]{}, err
+			}
+			steps, err := s.Engine().Journal.Steps(c.Context(), r.ID)
+			return list(steps), err
+		}),
+		get(s, "/runs/{run}/checks", "listRunChecks", "What became of each check in a run. Values of columns that are tagged pii are masked in samples.", func(c *call) (Page[check.Result], error) {
+			r, err := s.run(c)
+			if err != nil {
+				return Page[check.Result]{}, err
+			}
+			results, err := s.Engine().Journal.Checks(c.Context(), r.ID)
+			return list(results), err
+		}),
+		{method: "GET", pattern: apiPrefix + "/runs/{run}/report", role: Viewer, api: document, handle: s.runReport},
+		post(s, "/runs/{run}/retry", "retryRun", "Ask for a run of the nodes that failed in this one.", http.StatusAccepted, s.retryRun),
+		post(s, "/runs/{run}/cancel", "cancelRun", "Ask a run to end at its next checkpoint.", http.StatusAccepted, s.cancelRun),
+	}
+}
+
+// run is the run that the path names, by its whole id.
+func (s *Server) run(c *call) (journal.Run, error) {
+	id := c.PathValue("run")
+	r, err := s.Engine().Journal.Run(c.Context(), id)
+	if err == nil && r.ID != id || errors.Is(err, journal.ErrAmbiguous) {
+		err = journal.ErrNotFound
+	}
+	if err != nil {
+		return r, lookup(err, "run "+cut(id, 80), "GET "+apiPrefix+"/runs lists the runs")
+	}
+	return r, nil
+}
+
+// lookup tells of something that is not there; other errors stay as they are.
+func lookup(err error, what, hint string) error {
+	if p := problemOf(err); p.kind == kindNotFound {
+		return &Problem{kind: kindNotFound, Detail: "there is no " + what, Hint: hint}
+	}
+	return err
+}
+
+func (s *Server) listRuns(c *call) (Page[pipeline.RunSummary], error) {
+	since, err := c.time("since")
+	if err != nil {
+		return Page[pipeline.RunSummary]{}, err
+	}
+	after, err := c.after()
+	if err != nil {
+		return Page[pipeline.RunSummary]{}, err
+	}
+	runs, err := s.Engine().Summaries(c.Context(), journal.Filter{Pipeline: c.text("pipeline"), Status: journal.Status(c.text("status")), Since: since, Before: after, Limit: c.limit() + 1})
+	return page(runs, c.limit(), func(r pipeline.RunSummary) string { return r.ID }), err
+}
+
+// runReport answers with the report's own page. Its one style is let through by its hash.
+func (s *Server) runReport(w http.ResponseWriter, r *http.Request) error {
+	e := s.Engine()
+	run, err := s.run(&call{Request: r})
+	if err != nil {
+		return err
+	}
+	told, err := report.Gather(r.Context(), e.Journal, run, report.Options{Project: e.Project.Name, State: string(e.Summary(run).State), Version: e.Version, Now: s.Clock(), Redact: e.Redact})
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if err := report.HTML(&out, told); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src "+styleHash(out.String()))
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, err = w.Write(out.Bytes())
+	return err
+}
+
+// styleHash names the content of a page's first style element, for its policy.
+func styleHash(text string) string {
+	_, rest, _ := strings.Cut(text, "<style>")
+	style, _, _ := strings.Cut(rest, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// Nothing is what an ask without any settings takes.
+type Nothing struct{}
+
+func (s *Server) retryRun(c *call, _ Nothing) (journal.Firing, error) {
+	r, err := s.run(c)
+	if err != nil {
+		return journal.Firing{}, err
+	}
+	switch state := s.Engine().Summary(r).State; {
+	case state == pipeline.StateRunning:
+		return journal.Firing{}, &Problem{kind: kindConflict, Detail: "run " + r.ID + " still goes on", Hint: "cancel it first, or wait"}
+	case r.Status == journal.Succeeded:
+		return journal.Firing{}, &Problem{kind: kindConflict, Detail: "run " + r.ID + " succeeded: there is nothing to retry", Hint: "trigger its pipeline for another run"}
+	}
+	return s.ask(c, "retry", journal.Firing{Pipeline: r.Pipeline, Ask: journal.Ask{Retry: r.ID}}, "run "+r.ID)
+}
+
+func (s *Server) cancelRun(c *call, _ Nothing) (journal.Firing, error) {
+	r, err := s.run(c)
+	if err != nil {
+		return journal.Firing{}, err
+	}
+	if s.Engine().Summary(r).State != pipeline.StateRunning {
+		return journal.Firing{}, &Problem{kind: kindConflict, Detail: "run " + r.ID + " has ended"}
+	}
+	if r.Firing == "" {
+		return journal.Firing{}, &Problem{kind: kindConflict, Detail: "run " + r.ID + " was begun by a command, not by the scheduler", Hint: "end its process where it was begun: SIGTERM ends it at its next checkpoint"}
+	}
+	return s.cancel(c, r.Firing)
+}

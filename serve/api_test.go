@@ -1,0 +1,272 @@
+package serve
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+func TestRunsByPages(t *testing.T) {
+	l := newLab(t, project, nil)
+	runs := l.runs(7)
+	seen, path := []string{}, "/api/v1/runs?limit=3"
+	for pages := 0; path != "" && pages < 5; pages++ {
+		var p Page[pipeline.RunSummary]
+		w := l.json("GET", path, "", 200, &p)
+		for _, r := range p.Items {
+			seen = append(seen, r.ID)
+		}
+		link, _, _ := strings.Cut(strings.TrimPrefix(w.Header().Get("Link"), "<"), ">")
+		if (link == "") != (p.Next == "") || p.Next != "" && link != "/api/v1/runs?cursor="+url.QueryEscape(p.Next)+"&limit=3" {
+			t.Errorf("link %q, next %q", link, p.Next)
+		}
+		if path = link; pages == 0 { // a run that begins meanwhile moves no page
+			l.must(l.j.BeginRun(t.Context(), journal.Run{ID: "29991231T000000-x", Pipeline: "nightly", Status: journal.Running, Started: night.AddDate(1, 0, 0)}))
+		}
+	}
+	want := []string{}
+	for _, r := range slices.Backward(runs) {
+		want = append(want, r.ID)
+	}
+	if !slices.Equal(seen, want) {
+		t.Errorf("%v", seen)
+	}
+	for query, n := range map[string]int{"?status=partial": 2, "?pipeline=other": 0, "?pipeline=nightly&since=2026-11-27T02:05:00Z": 3, "?since=2026-11-27": 8, "?limit=0": 1, "?limit=100000": 8, "": 8} {
+		var p Page[pipeline.RunSummary]
+		if l.json("GET", "/api/v1/runs"+query, "", 200, &p); len(p.Items) != n {
+			t.Errorf("%q: %d runs, want %d", query, len(p.Items), n)
+		}
+	}
+}
+
+func TestQueriesAreStrict(t *testing.T) {
+	l := newLab(t, project, nil)
+	var p Problem
+	l.json("GET", "/api/v1/runs?pipelin=x&status=bad&limit=-1&since=today&limit=2&pipeline=a", "", 400, &p)
+	fields := []string{}
+	for _, f := range p.Problems {
+		fields = append(fields, f.Field)
+	}
+	if !slices.Equal(fields, []string{"limit", "pipelin", "status"}) || p.Type != problemTypes+"invalid-request" || p.Instance == "" {
+		t.Errorf("%+v", p)
+	}
+	l.json("GET", "/api/v1/runs?since=today", "", 400, nil)
+	l.json("GET", "/api/v1/runs?cursor=%21", "", 400, nil)
+}
+
+func TestOneRun(t *testing.T) {
+	l := newLab(t, project, nil)
+	id := l.runs(3)[2].ID
+	var r pipeline.RunSummary
+	if l.json("GET", "/api/v1/runs/"+id, "", 200, &r); r.ID != id || r.State != "partial" {
+		t.Errorf("%+v", r)
+	}
+	l.json("GET", "/api/v1/runs/"+id[:10], "", 404, nil)
+	l.json("GET", "/api/v1/runs/none", "", 404, nil)
+	var steps Page[journal.Step]
+	if l.json("GET", "/api/v1/runs/"+id+"/steps", "", 200, &steps); len(steps.Items) != 1 || steps.Items[0].Rows != 5 {
+		t.Errorf("%+v", steps)
+	}
+	w := l.json("GET", "/api/v1/runs/"+id+"/checks", "", 200, nil)
+	if !strings.Contains(w.Body.String(), "••••") {
+		t.Errorf("%s", w.Body)
+	}
+	page := l.ask("GET", "/api/v1/runs/"+id+"/report", "", as(l.viewer)...)
+	csp := page.Header().Get("Content-Security-Policy")
+	if page.Code != 200 || !strings.Contains(csp, "style-src 'sha256-") || strings.Contains(csp, "unsafe") || !strings.Contains(page.Body.String(), id) || strings.Count(page.Body.String(), "<style") != 1 || strings.Contains(page.Body.String(), "style=") {
+		t.Errorf("%d %s", page.Code, csp)
+	}
+}
+
+func TestNodes(t *testing.T) {
+	l := newLab(t, project, nil)
+	l.runs(4)
+	var nodes Page[NodeInfo]
+	if l.json("GET", "/api/v1/nodes?pipeline=nightly", "", 200, &nodes); len(nodes.Items) != 2 || nodes.Items[0].Name != "main.orders" || nodes.Items[0].Published.Rows != 5 || nodes.Items[1].Published != nil {
+		t.Errorf("%+v", nodes)
+	}
+	var n NodeDetail
+	l.json("GET", "/api/v1/nodes/main.orders", "", 200, &n)
+	if len(n.Columns) != 2 || !n.Columns[1].PII || n.Columns[1].Type != "VARCHAR" || n.Columns[0].Description != "Number of the order." || !slices.Equal(n.ReadBy, []string{"main.revenue"}) || len(n.CheckSet) != 1 {
+		t.Errorf("%+v", n)
+	}
+	l.json("GET", "/api/v1/nodes/main.nothing", "", 404, nil)
+	var trends Page[CheckTrend]
+	if l.json("GET", "/api/v1/nodes/main.orders/checks?points=3", "", 200, &trends); len(trends.Items) != 1 || len(trends.Items[0].History) != 3 {
+		t.Errorf("%+v", trends)
+	}
+	var q Quarantine
+	if l.json("GET", "/api/v1/nodes/main.orders/quarantine", "", 200, &q); q.Set != nil {
+		t.Errorf("%+v", q)
+	}
+	l.json("GET", "/api/v1/nodes/main.orders/quarantine?run=none", "", 404, nil)
+	var g Lineage
+	if l.json("GET", "/api/v1/lineage", "", 200, &g); len(g.Edges) != 1 || g.Edges[0] != (LineageEdge{"main.orders", "main.revenue"}) {
+		t.Errorf("%+v", g)
+	}
+	var p Project
+	if l.json("GET", "/api/v1/project", "", 200, &p); p.Name != "shop" || len(p.Pipelines) != 1 {
+		t.Errorf("%+v", p)
+	}
+	var s pipeline.Status
+	if l.json("GET", "/api/v1/status", "", 200, &s); s.Snapshot != 3 || len(s.Pipelines) != 1 {
+		t.Errorf("%+v", s)
+	}
+	l.json("GET", "/api/v1/schedules", "", 200, nil)
+}
+
+func TestTrigger(t *testing.T) {
+	l := newLab(t, project, nil)
+	var f, g journal.Firing
+	l.json("POST", "/api/v1/pipelines/nightly/trigger", `{"select": ["main.orders"], "full_refresh": true}`, 202, &f)
+	if f.By != "otto" || f.Trigger != journal.TriggerAPI || !f.Ask.FullRefresh || f.State != journal.FiringWaiting || !f.LogicalTime.Equal(night) || l.woken != 1 {
+		t.Errorf("%+v, woken %d", f, l.woken)
+	}
+	if l.json("POST", "/api/v1/pipelines/nightly/trigger", "", 202, &g); !g.LogicalTime.Equal(night.Add(time.Microsecond)) {
+		t.Errorf("%+v", g)
+	}
+	l.json("POST", "/api/v1/pipelines/nightly/trigger", `{"logical_time": "2026-11-27T03:00:00+01:00"}`, 409, nil)
+	l.json("POST", "/api/v1/pipelines/none/trigger", "", 404, nil)
+	var p Problem
+	l.json("POST", "/api/v1/pipelines/nightly/trigger", `{"selct": [], "full_refresh": "yes", "logical_time": 5, "select": "x"}`, 400, &p)
+	if len(p.Problems) != 4 {
+		t.Errorf("%+v", p.Problems)
+	}
+	l.json("POST", "/api/v1/pipelines/nightly/trigger", `{"select": ["nothing_here"]}`, 400, nil)
+	for _, bad := range []string{"[]", "null", "{", `"x"`, "{} {}"} {
+		l.json("POST", "/api/v1/pipelines/nightly/trigger", bad, 400, nil)
+	}
+	if w := l.ask("POST", "/api/v1/pipelines/nightly/trigger", `{}`, append(as(l.operator), "Content-Type", "text/plain")...); w.Code != 415 {
+		t.Errorf("text/plain: %d", w.Code)
+	}
+	l.json("POST", "/api/v1/pipelines/nightly/trigger", strings.Repeat(" ", bodyBytes+1), 413, nil)
+	var events Page[journal.Event]
+	l.json("GET", "/api/v1/events?limit=1", "", 200, &events)
+	if len(events.Items) != 1 || events.Items[0].By != "otto" || events.Items[0].Kind != "trigger" || events.Next == "" {
+		t.Errorf("%+v", events)
+	}
+	var firings Page[journal.Firing]
+	if l.json("GET", "/api/v1/firings?open=true&trigger=api&pipeline=nightly&limit=1", "", 200, &firings); len(firings.Items) != 1 || firings.Next == "" {
+		t.Errorf("%+v", firings)
+	}
+	if l.json("POST", "/api/v1/firings/"+f.ID+"/cancel", "", 202, &g); g.Cancel != "otto" {
+		t.Errorf("%+v", g)
+	}
+	f.State, f.Finished = journal.FiringCancelled, &night
+	l.must(l.j.SaveFiring(t.Context(), f))
+	l.json("POST", "/api/v1/firings/"+f.ID+"/cancel", "", 409, nil)
+	l.json("GET", "/api/v1/firings/"+f.ID, "", 200, nil)
+	l.json("GET", "/api/v1/firings/none", "", 404, nil)
+}
+
+func TestPause(t *testing.T) {
+	l := newLab(t, project, nil)
+	var p journal.Pause
+	if l.json("POST", "/api/v1/pipelines/nightly/pause", `{"reason": "the warehouse moves"}`, 200, &p); p.By != "otto" || p.Reason != "the warehouse moves" {
+		t.Errorf("%+v", p)
+	}
+	l.json("POST", "/api/v1/pipelines/nightly/pause", `{"reason": "`+strings.Repeat("x", 501)+`"}`, 400, nil)
+	var r Resumed
+	if l.json("POST", "/api/v1/pipelines/nightly/resume", "", 200, &r); !r.Paused {
+		t.Errorf("%+v", r)
+	}
+	if l.json("POST", "/api/v1/pipelines/nightly/resume", "", 200, &r); r.Paused {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestRetryAndReplay(t *testing.T) {
+	l := newLab(t, project, nil)
+	runs := l.runs(3)
+	var f journal.Firing
+	if l.json("POST", "/api/v1/runs/"+runs[2].ID+"/retry", "", 202, &f); f.Ask.Retry != runs[2].ID || f.Pipeline != "nightly" {
+		t.Errorf("%+v", f)
+	}
+	l.json("POST", "/api/v1/runs/"+runs[0].ID+"/retry", "", 409, nil)
+	l.json("POST", "/api/v1/runs/"+runs[0].ID+"/cancel", "", 409, nil)
+	if l.json("POST", "/api/v1/nodes/main.orders/quarantine/replay", `{"rule": "unique_id"}`, 202, &f); f.Ask.Replay == nil || f.Ask.Replay.Rule != "unique_id" || !slices.Equal(f.Ask.Select, []string{"main.orders"}) {
+		t.Errorf("%+v", f)
+	}
+	there, err := l.j.Firing(t.Context(), f.ID)
+	if err != nil || there.Ask.Replay == nil {
+		t.Errorf("%+v, %v", there, err)
+	}
+}
+
+func TestIdempotency(t *testing.T) {
+	l := newLab(t, project, nil)
+	path, key := "/api/v1/pipelines/nightly/trigger", []string{"Idempotency-Key", "k1"}
+	first := l.json("POST", path, `{"full_refresh":true}`, 202, nil, key...)
+	l.now = l.now.Add(time.Hour)
+	again := l.json("POST", path, `{"full_refresh":true}`, 202, nil, key...)
+	if first.Body.String() != again.Body.String() || again.Header().Get("Idempotent-Replayed") != "true" || first.Header().Get("Idempotent-Replayed") != "" {
+		t.Errorf("%s\n%s", first.Body, again.Body)
+	}
+	l.json("POST", path, `{}`, 422, nil, key...)
+	l.json("POST", "/api/v1/pipelines/nightly/pause", `{"full_refresh":true}`, 422, nil, key...)
+	l.json("POST", path, `{}`, 400, nil, "Idempotency-Key", strings.Repeat("k", longestKey+1))
+	if firings, err := l.j.Firings(t.Context(), journal.FiringFilter{}); len(firings) != 1 || err != nil {
+		t.Errorf("%d firings, %v", len(firings), err)
+	}
+	l.now = l.now.Add(apiKeep) // forgotten
+	l.json("POST", path, `{}`, 202, nil, key...)
+
+	// What failed had no effect, and may be mended under the same key.
+	l.json("POST", path, `{"selct":[]}`, 400, nil, "Idempotency-Key", "k2")
+	l.json("POST", path, `{}`, 202, nil, "Idempotency-Key", "k2")
+}
+
+// TestCrashBetween repeats a request whose process died after the firing was added and before the answer was kept.
+func TestCrashBetween(t *testing.T) {
+	l := newLab(t, project, nil)
+	path := "/api/v1/pipelines/nightly/trigger"
+	var f, g journal.Firing
+	l.json("POST", path, `{}`, 202, &f, "Idempotency-Key", "k")
+	l.must(l.j.Answered(t.Context(), journal.Once{Who: "otto", Key: "k"})) // as it was before
+	if l.json("POST", path, `{}`, 202, &g, "Idempotency-Key", "k"); g.ID != f.ID {
+		t.Errorf("%s and %s", f.ID, g.ID)
+	}
+	if firings, err := l.j.Firings(t.Context(), journal.FiringFilter{}); len(firings) != 1 || err != nil {
+		t.Errorf("%d firings, %v", len(firings), err)
+	}
+}
+
+// TestTwinsAtOnce answers one of two requests with the same key while the other is being answered.
+func TestTwinsAtOnce(t *testing.T) {
+	l := newLab(t, project, nil)
+	l.s.underWay.enter([2]string{"otto", "k"})
+	w := l.json("POST", "/api/v1/pipelines/nightly/trigger", `{}`, 409, nil, "Idempotency-Key", "k")
+	if w.Header().Get("Retry-After") != "1" {
+		t.Errorf("%v", w.Header())
+	}
+	l.s.underWay.leave([2]string{"otto", "k"})
+	l.json("POST", "/api/v1/pipelines/nightly/trigger", `{}`, 202, nil, "Idempotency-Key", "k")
+}
+
+func TestReadiness(t *testing.T) {
+	var alive error
+	l := newLab(t, project, func(c *Config) { c.Alive = func() error { return alive } })
+	if w := l.ask("GET", "/readyz", ""); w.Code != 200 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	alive = fmt.Errorf("no tick since 02:00")
+	if w := l.ask("GET", "/readyz", ""); w.Code != 503 || !strings.Contains(w.Body.String(), "the scheduler stands still") || strings.Contains(w.Body.String(), "tick") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	l.must(l.j.Close())
+	if w := l.ask("GET", "/readyz", ""); w.Code != 503 || !strings.Contains(w.Body.String(), "journal") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := l.ask("GET", "/healthz", ""); w.Code != 200 {
+		t.Errorf("%d", w.Code)
+	}
+	if w := l.ask("GET", "/api/v1/runs", "", as(l.viewer)...); w.Code != 500 || strings.Contains(w.Body.String(), "closed") || !strings.Contains(l.log.String(), "closed") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}

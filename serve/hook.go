@@ -1,0 +1,155 @@
+package serve
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// This file is the inbox of webhooks: Standard Webhooks (standardwebhooks.com), signature v1.
+
+// The limits of webhooks.
+const (
+	hookTolerance = 5 * time.Minute
+	hookBytes     = 256 << 10
+	hooksAtOnce   = 16  // whose bodies are read at once, signed or not
+	hooksAMinute  = 120 // of one pipeline, signed
+)
+
+// hookLimits keep a flood from filling memory and journal.
+type hookLimits struct {
+	clock clock.Clock
+	place chan struct{} // one for each request that is being read
+
+	firing sync.Mutex // held while a firing is looked for and added: two requests at once make one
+
+	mu     sync.Mutex
+	minute time.Time
+	taken  map[string]int // signed requests of this minute, by pipeline: as many keys as the project has pipelines
+	decoy  []byte         // signs for pipelines that do not exist, so that these cannot be told from a wrong signature
+}
+
+func newHookLimits(c clock.Clock) *hookLimits {
+	decoy := make([]byte, 32)
+	_, _ = rand.Read(decoy) // never fails
+	return &hookLimits{clock: c, place: make(chan struct{}, hooksAtOnce), taken: map[string]int{}, decoy: decoy}
+}
+
+// take is how long to wait; 0 when the pipeline may have one more in this minute.
+func (l *hookLimits) take(pipeline string) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.clock()
+	if minute := now.Truncate(time.Minute); !minute.Equal(l.minute) {
+		l.minute = minute
+		clear(l.taken)
+	}
+	if l.taken[pipeline] >= hooksAMinute {
+		return l.minute.Add(time.Minute).Sub(now)
+	}
+	l.taken[pipeline]++
+	return 0
+}
+
+// hookRefused is what every request hears that is not let in, whatever was wrong with it.
+var hookRefused = &Problem{kind: kindLogin, Detail: "the request is not signed for this pipeline, or not in time",
+	Hint: "sign it as Standard Webhooks has it: webhook-id, webhook-timestamp, webhook-signature"}
+
+// Hooked is what a webhook is answered.
+type Hooked struct {
+	Firing string `json:"firing"`
+	Folded bool   `json:"folded"` // into one that waits already
+	Reason string `json:"reason,omitempty"`
+}
+
+// hook starts a run for a signed request.
+func (s *Server) hook(w http.ResponseWriter, r *http.Request) error {
+	select {
+	case s.hooks.place <- struct{}{}:
+		defer func() { <-s.hooks.place }()
+	default:
+		return &Problem{kind: kindTooMany, Detail: "too many webhooks at once", retry: time.Second}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, hookBytes))
+	if err != nil {
+		return err
+	}
+	name := r.PathValue("pipeline")
+	if !s.signed(r, name, body) {
+		return hookRefused
+	}
+	if wait := s.hooks.take(name); wait > 0 {
+		return &Problem{kind: kindTooMany, Detail: "too many webhooks of pipeline " + name, Hint: "one firing that waits stands for all: there is no need for more", retry: wait}
+	}
+	c := &call{Request: r, firing: journal.NewFiringID(s.Clock()), id: requestID(r)}
+	return s.onceByKey(w, c, "webhook "+name, r.Header.Get("webhook-id"), body, hookKeep, func() (int, any, error) {
+		answer, err := s.fireHook(c, name)
+		return http.StatusAccepted, answer, err
+	})
+}
+
+// signed says whether the request is signed with one of the pipeline's secrets, and in time.
+func (s *Server) signed(r *http.Request, name string, body []byte) bool {
+	id, stamp := r.Header.Get("webhook-id"), r.Header.Get("webhook-timestamp")
+	keys, known := [][]byte{s.hooks.decoy}, false
+	if p := s.Engine().Project.Pipeline(name); p != nil && p.Webhook != nil {
+		if k, err := p.Webhook.Keys(); err == nil {
+			keys, known = k, true
+		}
+	}
+	match := 0
+	for _, key := range keys {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(id + "." + stamp + "."))
+		mac.Write(body)
+		want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+		for _, given := range strings.Fields(r.Header.Get("webhook-signature")) {
+			match |= subtle.ConstantTimeCompare([]byte(given), []byte(want))
+		}
+	}
+	seconds, err := strconv.ParseInt(stamp, 10, 64)
+	off := s.Clock().Sub(time.Unix(seconds, 0))
+	return known && match == 1 && err == nil && off.Abs() <= hookTolerance && id != "" && len(id) <= longestKey
+}
+
+// fireHook adds a firing, unless one that a webhook asked for waits already.
+func (s *Server) fireHook(c *call, name string) (Hooked, error) {
+	s.hooks.firing.Lock()
+	defer s.hooks.firing.Unlock()
+	waits, err := s.waitingHook(c.Context(), name)
+	if err != nil {
+		return Hooked{}, err
+	}
+	if waits != "" && waits != c.firing {
+		return Hooked{waits, true, "a firing that a webhook asked for waits already: its run sees what this one is about"}, nil
+	}
+	by := "webhook " + c.Header.Get("webhook-id")
+	f, added, err := s.addFiring(c.Context(), c.firing, journal.Firing{Pipeline: name, Trigger: journal.TriggerWebhook, By: by})
+	if err != nil || !added {
+		return Hooked{Firing: f.ID}, err
+	}
+	return Hooked{Firing: f.ID}, s.event(c.Request, by, "webhook", name, "", "firing "+f.ID)
+}
+
+// waitingHook is the firing of the pipeline that a webhook asked for and that has not begun; "" for none.
+func (s *Server) waitingHook(ctx context.Context, name string) (string, error) {
+	open, err := s.Engine().Journal.Firings(ctx, journal.FiringFilter{Pipeline: name, Trigger: journal.TriggerWebhook, Open: true})
+	for _, f := range open {
+		if f.State == journal.FiringWaiting && f.Cancel == "" {
+			return f.ID, err
+		}
+	}
+	return "", err
+}

@@ -1,0 +1,41 @@
+package serve
+
+import (
+	"html/template"
+	"net/http"
+)
+
+var loginTemplate = template.Must(template.New("login").Parse(`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Log in · Millrace</title><link rel="icon" href="/assets/icon.svg"><link rel="stylesheet" href="/assets/look.css"><link rel="stylesheet" href="/assets/dark.css" id="dark" media="(prefers-color-scheme: dark)"><link rel="stylesheet" href="/assets/pages.css"></head>
+<body><main class="door"><h1>Millrace</h1>{{with .Message}}<p class="banner bad" role="alert">{{.}}</p>{{end}}
+<form method="post" action="/login"><input type="hidden" name="next" value="{{.Next}}"><label for="token">Token</label>
+<input id="token" name="token" type="password" autocomplete="current-password" required autofocus><button>Log in</button></form>
+</main></body></html>
+`))
+
+// loginPage asks for a token, with what went wrong before. It stands in for the page that was asked for, to which the login leads.
+func (s *Server) loginPage(w http.ResponseWriter, r *http.Request, status int, message string) error {
+	next := r.PostFormValue("next")
+	if r.Method == http.MethodGet && r.URL.Path != "/login" {
+		next = r.URL.RequestURI()
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	return loginTemplate.Execute(w, struct{ Message, Next string }{message, next})
+}
+
+var errorTemplate = template.Must(template.New("error").Parse(`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Title}} · Millrace</title><link rel="icon" href="/assets/icon.svg"><link rel="stylesheet" href="/assets/look.css"><link rel="stylesheet" href="/assets/dark.css" id="dark" media="(prefers-color-scheme: dark)"><link rel="stylesheet" href="/assets/pages.css"></head>
+<body><main class="door"><h1>{{.Title}}</h1><p>{{.Detail}}</p>{{with .Hint}}<p class="quiet">{{.}}</p>{{end}}<p><a href="/login">Log in</a> · <a href="/">Overview</a></p></main></body></html>
+`))
+
+// errorPage tells a person of a problem.
+func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, p *Problem) {
+	if p.kind == kindLogin {
+		_ = s.loginPage(w, r, p.Status, "")
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(p.Status)
+	_ = errorTemplate.Execute(w, p)
+}

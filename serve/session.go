@@ -1,0 +1,89 @@
+package serve
+
+import (
+	"crypto/rand"
+	"sync"
+	"time"
+
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// mostSessions is how many browsers may be logged in; the oldest session makes room.
+const mostSessions = 1000
+
+// linkTime is how long the link that is printed at the start lets somebody in.
+const linkTime = 10 * time.Minute
+
+// sessions are the browsers that are logged in. They are kept by hash, in memory: a restart logs everybody out.
+type sessions struct {
+	clock clock.Clock
+	span  time.Duration
+
+	mu    sync.Mutex
+	all   map[string]session
+	codes map[string]time.Time // of links not used yet, until when
+}
+
+type session struct {
+	name  string // of the token that it began with
+	until time.Time
+}
+
+func newSessions(c clock.Clock, span time.Duration) *sessions {
+	return &sessions{clock: c, span: span, all: map[string]session{}, codes: map[string]time.Time{}}
+}
+
+// begin logs somebody in and returns the session's id.
+func (s *sessions) begin(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	oldest := ""
+	for key, one := range s.all {
+		if !s.clock().Before(one.until) {
+			delete(s.all, key)
+		} else if oldest == "" || one.until.Before(s.all[oldest].until) {
+			oldest = key
+		}
+	}
+	if len(s.all) >= mostSessions {
+		delete(s.all, oldest)
+	}
+	id := rand.Text() + rand.Text()
+	s.all[journal.HashToken(id)] = session{name, s.clock().Add(s.span)}
+	return id
+}
+
+// find says whose session it is, while it lasts.
+func (s *sessions) find(id string) (name string, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one, ok := s.all[journal.HashToken(id)]
+	return one.name, ok && s.clock().Before(one.until)
+}
+
+// end logs a session out.
+func (s *sessions) end(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, journal.HashToken(id))
+}
+
+// code makes what a link lets somebody in by, once.
+func (s *sessions) code() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	code := rand.Text() + rand.Text()
+	s.codes[journal.HashToken(code)] = s.clock().Add(linkTime)
+	return code
+}
+
+// redeem uses a code up.
+func (s *sessions) redeem(code string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := journal.HashToken(code)
+	until, ok := s.codes[key]
+	delete(s.codes, key)
+	return ok && s.clock().Before(until)
+}

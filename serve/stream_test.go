@@ -1,0 +1,227 @@
+package serve
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// logOf adds lines to the log of a run.
+func (l *lab) logOf(run string, lines ...string) {
+	l.t.Helper()
+	dir := filepath.Join(l.e.Project.StateDir(), "logs")
+	l.must(os.MkdirAll(dir, 0o700))
+	f, err := os.OpenFile(filepath.Join(dir, run+".jsonl"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	l.must(err)
+	_, err = f.WriteString(strings.Join(lines, ""))
+	l.must(err)
+	l.must(f.Close())
+}
+
+// running journals a run that goes on: its lock is held.
+func (l *lab) running() (journal.Run, func()) {
+	l.t.Helper()
+	r := journal.Run{ID: "20261127T020000-running", Pipeline: "nightly", LogicalTime: night, Attempt: 1, Status: journal.Running, Started: night, Selection: journal.Selection{Nodes: []string{}}}
+	l.must(l.j.BeginRun(l.t.Context(), r))
+	dir := filepath.Join(l.e.Project.StateDir(), "locks")
+	l.must(os.MkdirAll(dir, 0o700))
+	lock, err := os.Create(filepath.Join(dir, "nightly.lock"))
+	l.must(err)
+	l.must(syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
+	return r, func() {
+		r.Status, r.Finished = journal.Succeeded, &night
+		l.must(l.j.FinishRun(context.Background(), r, nil))
+		l.must(lock.Close())
+	}
+}
+
+func line(n int) string { return fmt.Sprintf("{\"level\":\"INFO\",\"msg\":\"line %d\"}\n", n) }
+
+// follow opens the stream; its lines come one by one.
+func (l *lab) follow(server, run, last string) (next func() string, closing func()) {
+	l.t.Helper()
+	r, err := http.NewRequestWithContext(l.t.Context(), "GET", server+"/api/v1/runs/"+run+"/log/stream", nil)
+	l.must(err)
+	r.Header.Set("Authorization", "Bearer "+l.viewer)
+	if last != "" {
+		r.Header.Set("Last-Event-ID", last)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	l.must(err)
+	if answer.StatusCode != 200 || answer.Header.Get("Content-Type") != "text/event-stream" {
+		l.t.Fatalf("%d %v", answer.StatusCode, answer.Header)
+	}
+	lines := bufio.NewReader(answer.Body)
+	return func() string {
+		for {
+			text, err := lines.ReadString('\n')
+			if err != nil {
+				return err.Error()
+			}
+			if text = strings.TrimSpace(text); text != "" && text[0] != ':' {
+				return text
+			}
+		}
+	}, func() { _ = answer.Body.Close() }
+}
+
+func TestLogStream(t *testing.T) {
+	l := newLab(t, project, nil)
+	server := httptest.NewServer(l.s.Handler())
+	defer server.Close()
+	r, end := l.running()
+	next, hangUp := l.follow(server.URL, r.ID, "") // there is no log yet
+	l.logOf(r.ID, line(1), line(2)[:10])
+	if id, data := next(), next(); id != fmt.Sprint("id: ", len(line(1))) || data != "data: "+strings.TrimSpace(line(1)) {
+		t.Errorf("%s, %s", id, data)
+	}
+	hangUp()
+	l.logOf(r.ID, line(2)[10:], line(3))
+	next, hangUp = l.follow(server.URL, r.ID, fmt.Sprint(len(line(1)))) // goes on where it was
+	defer hangUp()
+	if id, data := next(), next(); id != fmt.Sprint("id: ", 2*len(line(1))) || data != "data: "+strings.TrimSpace(line(2)) {
+		t.Errorf("%s, %s", id, data)
+	}
+	if _, data := next(), next(); data != "data: "+strings.TrimSpace(line(3)) {
+		t.Error(data)
+	}
+	l.logOf(r.ID, "no JSON\n", strings.Repeat("x", longestLine+5)+"\n", "\n", line(4))
+	end()
+	for _, want := range []string{"no JSON", "too long", "line 4"} {
+		if _, data := next(), next(); !strings.Contains(data, want) {
+			t.Errorf("%.100s", data)
+		}
+	}
+	if event, data, eof := next(), next(), next(); event != "event: end" || data != `data: {"status":"succeeded"}` || eof != "EOF" {
+		t.Errorf("%s, %s, %s", event, data, eof)
+	}
+}
+
+// TestManyLines follows a log of 10^5 lines to its end.
+func TestManyLines(t *testing.T) {
+	l := newLab(t, project, nil)
+	server := httptest.NewServer(l.s.Handler())
+	defer server.Close()
+	run := l.runs(1)[0].ID
+	all := []string{}
+	for i := range 100_000 {
+		all = append(all, line(i))
+	}
+	l.logOf(run, all...)
+	next, hangUp := l.follow(server.URL, run, "")
+	defer hangUp()
+	for i := range all {
+		if _, data := next(), next(); data != "data: "+strings.TrimSpace(all[i]) {
+			t.Fatalf("line %d: %s", i, data)
+		}
+	}
+	if event := next(); event != "event: end" {
+		t.Error(event)
+	}
+}
+
+// TestClientThatNeverReads is dropped at its deadline; what it is owed stays in the file.
+func TestClientThatNeverReads(t *testing.T) {
+	l := newLab(t, project, nil)
+	run := l.runs(1)[0].ID
+	l.logOf(run, strings.Repeat(line(1), 50))
+	w := &deaf{header: http.Header{}}
+	r := httptest.NewRequest("GET", "http://127.0.0.1:4280/api/v1/runs/"+run+"/log/stream", nil)
+	r.Header.Set("Authorization", "Bearer "+l.viewer)
+	l.s.Handler().ServeHTTP(w, r)
+	if w.deadlines < 2 || w.wrote > 64<<10 || len(l.s.streams) != 0 {
+		t.Errorf("%d deadlines, %d bytes, %d streams", w.deadlines, w.wrote, len(l.s.streams))
+	}
+}
+
+// deaf is a connection whose client takes nothing after the first bytes: a write ends at its deadline.
+type deaf struct {
+	header           http.Header
+	deadlines, wrote int
+}
+
+func (d *deaf) Header() http.Header              { return d.header }
+func (d *deaf) WriteHeader(int)                  {}
+func (d *deaf) Flush()                           {}
+func (d *deaf) SetWriteDeadline(time.Time) error { d.deadlines++; return nil }
+func (d *deaf) Write(b []byte) (int, error) {
+	if d.wrote += len(b); d.deadlines > 1 {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return len(b), nil
+}
+
+func TestStreamsAreBounded(t *testing.T) {
+	l := newLab(t, project, nil)
+	run := l.runs(1)[0].ID
+	for range mostStreams {
+		l.s.streams <- struct{}{}
+	}
+	if w := l.ask("GET", "/api/v1/runs/"+run+"/log/stream", "", as(l.viewer)...); w.Code != 429 {
+		t.Errorf("%d", w.Code)
+	}
+	l.json("GET", "/api/v1/runs/none/log/stream", "", 404, nil)
+}
+
+func TestLogPages(t *testing.T) {
+	l := newLab(t, project, nil)
+	run := l.runs(1)[0].ID
+	path := "/api/v1/runs/" + run + "/log?limit=2"
+	var p Page[json.RawMessage]
+	if l.json("GET", path, "", 200, &p); len(p.Items) != 0 || p.Next != "" {
+		t.Errorf("without a log: %+v", p)
+	}
+	l.logOf(run, line(1), line(2), line(3), line(4), line(5), line(6)[:9])
+	got := ""
+	for next, pages := "", 0; pages < 9; pages++ {
+		p = Page[json.RawMessage]{}
+		l.json("GET", path+"&cursor="+next, "", 200, &p)
+		for _, item := range p.Items {
+			got += string(item) + "\n"
+		}
+		if next = p.Next; next == "" {
+			break
+		}
+	}
+	if want := line(1) + line(2) + line(3) + line(4) + line(5); got != want {
+		t.Errorf("%s", got)
+	}
+}
+
+// TestServe listens, speaks TLS 1.3 and nothing older, and ends streams when it is asked to end.
+func TestServe(t *testing.T) {
+	l := newLab(t, project, func(c *Config) { c.Settings.Listen = "127.0.0.1:0" })
+	l.must(l.s.Listen())
+	r, end := l.running()
+	defer end()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- l.s.Serve(ctx) }()
+	next, hangUp := l.follow(l.s.URL(), r.ID, "")
+	defer hangUp()
+	slow, err := net.Dial("tcp", l.s.listener.Addr().String())
+	l.must(err)
+	_, err = io.WriteString(slow, "GET /healthz HTTP/1.1\r\n") // and nothing more: it must not hold the end up for ever
+	l.must(err)
+	l.must(slow.Close())
+	stop()
+	if event := next(); event != "event: restart" {
+		t.Error(event)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
