@@ -8,7 +8,7 @@ import (
 var loginTemplate = template.Must(template.New("login").Parse(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Log in · Millrace</title><link rel="icon" href="/assets/icon.svg"><link rel="stylesheet" href="/assets/look.css"><link rel="stylesheet" href="/assets/dark.css" id="dark" media="(prefers-color-scheme: dark)"><link rel="stylesheet" href="/assets/pages.css"></head>
 <body><main class="door"><h1>Millrace</h1>{{with .Message}}<p class="banner bad" role="alert">{{.}}</p>{{end}}
-<form method="post" action="/login"><input type="hidden" name="next" value="{{.Next}}"><label for="token">Token</label>
+<form method="post" action="/login"><input type="hidden" name="next" value="{{.Next}}"><input name="username" autocomplete="username" value="millrace" hidden><label for="token">Token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus><button>Log in</button></form>
 </main></body></html>
 `))

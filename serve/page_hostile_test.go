@@ -40,7 +40,9 @@ var allEvil = strings.Join(evil, " ")
 func hostileProject(t *testing.T) *shopfront {
 	t.Helper()
 	dir := t.TempDir()
-	yamlText := func(s string) string { return fmt.Sprintf("%q", strings.NewReplacer("\x00", "", "${", "$${").Replace(s)) }
+	yamlText := func(s string) string {
+		return fmt.Sprintf("%q", strings.NewReplacer("\x00", "", "${", "$${").Replace(s))
+	}
 	var columns, values []string
 	for i, e := range evil[:len(evil)-2] {
 		columns = append(columns, `"`+strings.ReplaceAll(e, `"`, `""`)+fmt.Sprint(i)+`"`)
@@ -66,7 +68,7 @@ func hostileProject(t *testing.T) *shopfront {
 			t.Fatal(err)
 		}
 	}
-	s := &shopfront{t: t, now: morning}
+	s := &shopfront{t: t, now: morning.Add(-2 * time.Hour)}
 	s.e = openEngine(t, dir, func() time.Time { return s.now })
 	s.j = s.e.Journal
 	nodes, err := s.e.Project.Select(nil, nil)
@@ -77,6 +79,7 @@ func hostileProject(t *testing.T) *shopfront {
 		t.Fatalf("%+v", r.Steps)
 	}
 	s.last = r.Run.ID
+	s.now = morning
 	s.hostileJournal()
 	s.open()
 	return s

@@ -13,12 +13,13 @@ import (
 // results in between.
 func (j *Journal) CheckNames(ctx context.Context) ([]CheckName, error) {
 	return query(ctx, j, `
-		WITH RECURSIVE one (id) AS (
-			SELECT (SELECT rowid FROM check_result ORDER BY node, name LIMIT 1)
-			UNION ALL
-			SELECT (SELECT n.rowid FROM check_result n WHERE (n.node, n.name) > (SELECT node, name FROM check_result WHERE rowid = one.id) ORDER BY n.node, n.name LIMIT 1)
-			FROM one WHERE one.id IS NOT NULL)
-		SELECT node, name FROM one JOIN check_result c ON c.rowid = one.id ORDER BY node, name`,
+		WITH RECURSIVE nodes (node) AS (
+			SELECT min(node) FROM check_result
+			UNION ALL SELECT (SELECT min(node) FROM check_result c WHERE c.node > nodes.node) FROM nodes WHERE node IS NOT NULL),
+		names (node, name) AS (
+			SELECT node, (SELECT min(name) FROM check_result c WHERE c.node = nodes.node) FROM nodes WHERE node IS NOT NULL
+			UNION ALL SELECT node, (SELECT min(name) FROM check_result c WHERE c.node = names.node AND c.name > names.name) FROM names WHERE name IS NOT NULL)
+		SELECT node, name FROM names WHERE name IS NOT NULL ORDER BY node, name`,
 		func(rows *sql.Rows) (n CheckName, err error) { return n, rows.Scan(&n.Node, &n.Name) })
 }
 

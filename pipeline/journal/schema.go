@@ -155,4 +155,8 @@ CREATE TABLE once (
 ) STRICT;
 CREATE INDEX once_by_end ON once (until);
 `,
+	`
+CREATE INDEX firing_by_pipeline ON firing (pipeline, created, id);
+CREATE INDEX firing_unfinished ON firing (created, id) WHERE finished IS NULL;
+`,
 }
