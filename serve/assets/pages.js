@@ -82,7 +82,7 @@ if (log?.dataset.stream) {
     if (follow) log.scrollTop = log.scrollHeight
   }
   source.addEventListener("message", add)
-  source.addEventListener("line", add)
+  source.addEventListener("restart", () => log.replaceChildren())
   source.addEventListener("end", () => { source.close(); said.textContent = "The log has ended." })
   source.addEventListener("open", () => { said.textContent = "Live." })
   source.addEventListener("error", () => { said.textContent = source.readyState === EventSource.CLOSED ? "The log cannot be read." : "Connecting again …" })

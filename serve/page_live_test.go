@@ -1,0 +1,157 @@
+package serve
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// until waits for a page to come to where a script says that it is.
+func until(t *testing.T, tab context.Context, script, what string) {
+	t.Helper()
+	for range 300 {
+		if eval[bool](t, tab, script) {
+			return
+		}
+		select {
+		case <-tab.Done():
+			t.Fatalf("%s: %v", what, tab.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	t.Errorf("it never came to this: %s", what)
+}
+
+// TestKeyboard goes through the pages without a mouse.
+func TestKeyboard(t *testing.T) {
+	ctx := browser(t)
+	s := newShopfront(t)
+	visit(t, ctx, s.srv.URL+"/runs", 1280, "light") // without a token: the login
+	if err := chromedp.Do(ctx, chromedp.KeyEvent(s.operator), chromedp.KeyEvent(kb.Enter)); err != nil {
+		t.Fatal(err)
+	}
+	until(t, ctx, `document.readyState === "complete" && document.title.startsWith("Runs")`, "the token is typed, Enter logs in and leads to the page that was asked for")
+	press := func(keys ...string) {
+		t.Helper()
+		for _, key := range keys {
+			if err := chromedp.Do(ctx, chromedp.KeyEvent(key)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	press(kb.Tab)
+	if on := eval[string](t, ctx, `document.activeElement.className`); on != "skip" {
+		t.Errorf("the first tab leads to %q and not to the link that skips the navigation", on)
+	}
+	if hidden := eval[bool](t, ctx, `document.activeElement.getBoundingClientRect().left < 0`); hidden {
+		t.Error("the skip link has the focus and is not seen")
+	}
+	press(kb.Enter)
+	for range 12 {
+		press(kb.Tab)
+		if eval[bool](t, ctx, `document.activeElement.matches("table.runs a")`) {
+			break
+		}
+	}
+	if width := eval[string](t, ctx, `getComputedStyle(document.activeElement).outlineWidth`); width != "2px" {
+		t.Errorf("what has the focus is not seen: an outline of %s", width)
+	}
+	press(kb.Enter)
+	until(t, ctx, `document.readyState === "complete" && document.title.startsWith("Run 2026")`, "tabs lead from the skip link to the first run, and Enter opens it")
+	press("g", "t")
+	until(t, ctx, `document.readyState === "complete" && document.title.startsWith("Tables")`, "g t leads to the tables")
+	until(t, ctx, `!(document.querySelector(".find")?.hidden ?? true)`, "the table has a filter")
+	press("/")
+	if !eval[bool](t, ctx, `document.activeElement.matches("[data-filter]") && (document.activeElement.value = "", true)`) { // the driver types the slash, too
+		t.Error("/ does not lead to the filter")
+	}
+	press("dim_cust")
+	if rows := eval[string](t, ctx, `[...document.querySelectorAll("#tables tbody tr")].filter(r => !r.hidden).map(r => r.querySelector("a").textContent).join()`); !strings.HasPrefix(rows, "marts.dim_customers") || strings.Contains(rows, "orders") {
+		t.Errorf("the filter leaves %s", rows)
+	}
+	press(kb.Tab)
+	press("?")
+	if open := eval[bool](t, ctx, `document.getElementById("keys").open`); !open {
+		t.Error("? does not show the keys")
+	}
+	press(kb.Escape)
+	visit(t, ctx, s.srv.URL+"/lineage", 1280, "light")
+	eval[bool](t, ctx, `document.querySelector(".graph a").focus(), true`)
+	press(kb.Enter)
+	until(t, ctx, `location.pathname.startsWith("/tables/")`, "Enter on a box opens its table")
+}
+
+// TestLivePages sees what happens without asking anew: the overview changes, the log grows, and hostile lines of it stay text.
+func TestLivePages(t *testing.T) {
+	ctx := browser(t)
+	s := newShopfront(t)
+	heard := watch(t, ctx, s.srv.URL, s.operator)
+	visit(t, ctx, s.srv.URL+"/", 1280, "light")
+	s.must(s.j.Pause(t.Context(), journal.Pause{Pipeline: "nightly", Since: s.now, By: "ada", Reason: "<b>the ERP moves house</b>"}))
+	eval[bool](t, ctx, `htmx.trigger("#live", "every"), true`)
+	until(t, ctx, `document.querySelector("#live .banner")?.textContent.includes("<b>the ERP moves house</b>") ?? false`, "the overview tells of the pause")
+	eval[bool](t, ctx, `document.querySelector("#live details").open = true`)
+	until(t, ctx, `document.querySelector("#live [data-touched]") !== null`, "what was unfolded is known")
+	_, err := s.j.Resume(t.Context(), "nightly")
+	s.must(err)
+	eval[bool](t, ctx, `htmx.trigger("#live", "every"), true`)
+	if !eval[bool](t, ctx, `document.querySelector("#live details").open && document.querySelector("#live .banner") !== null`) {
+		t.Error("the page changed under somebody who reads it")
+	}
+
+	file := filepath.Join(s.e.Project.StateDir(), "logs", s.live+".jsonl")
+	s.must(os.MkdirAll(filepath.Dir(file), 0o700))
+	line := func(text string) {
+		f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		s.must(err)
+		_, err = f.WriteString(text + "\n")
+		s.must(err)
+		s.must(f.Close())
+	}
+	line(`{"time":"2026-11-27T07:00:03Z","level":"INFO","msg":"step begins","step":"webshop.orders"}`)
+	visit(t, ctx, s.srv.URL+"/runs/"+s.live, 1280, "light")
+	until(t, ctx, `document.getElementById("log").textContent.includes("07:00:03  INFO  step begins  step=webshop.orders")`, "the log shows what was written before")
+	line(`{"time":"2026-11-27T07:12:09Z","level":"ERROR","msg":"<img src=x onerror=alert(1)>"}`)
+	until(t, ctx, `document.querySelector("#log .error")?.textContent.includes("<img src=x onerror=alert(1)>") ?? false`, "the log grows, and its lines are text")
+	picture(t, ctx, "run-live-log")
+
+	visit(t, ctx, s.srv.URL+"/", 1280, "light")
+	eval[bool](t, ctx, `document.getElementById("theme").click(), true`)
+	visit(t, ctx, s.srv.URL+"/runs", 1280, "light")
+	if !eval[bool](t, ctx, `getComputedStyle(document.body).backgroundColor.match(/\d+/g)[0] < 128`) {
+		t.Error("the choice of a dark page is forgotten on the next")
+	}
+	if all := heard.take(); len(all) > 0 {
+		t.Errorf("%q", all)
+	}
+}
+
+// TestAxe has axe-core look at every page, where MILLRACE_AXE names its file, axe.min.js: it is under another licence, and no part
+// of this repository.
+func TestAxe(t *testing.T) {
+	script, err := os.ReadFile(os.Getenv("MILLRACE_AXE"))
+	if err != nil {
+		t.Skip("MILLRACE_AXE does not name axe.min.js of axe-core")
+	}
+	ctx := browser(t)
+	s := newShopfront(t)
+	watch(t, ctx, s.srv.URL, s.operator)
+	for name, path := range s.paths() {
+		for _, scheme := range []string{"light", "dark"} {
+			visit(t, ctx, s.srv.URL+path, 1280, scheme)
+			eval[bool](t, ctx, string(script)+`; window.said = null; axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => { window.said = r.violations.map(v => v.id + ": " + v.help + " — " + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(" | ")).join("\n") }); true`)
+			until(t, ctx, `window.said !== null`, "axe comes to its end")
+			if said := eval[string](t, ctx, `window.said`); said != "" {
+				t.Errorf("%s, %s:\n%s", name, scheme, said)
+			}
+		}
+	}
+}
