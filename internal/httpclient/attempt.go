@@ -74,12 +74,13 @@ func (t *try) take(n int64) ([]byte, error) {
 func (t *try) readAll(k *call) {
 	most := k.c.cfg.MaxBody
 	n := most + 1
-	if t.resp.ContentLength > most { // known beforehand: read only what is shown
-		n = min(excerptRead, most)
+	tooLong := t.resp.ContentLength > most && k.r.Method != http.MethodHead // which has the length of what it leaves out
+	if tooLong {
+		n = min(excerptRead, most) // only what is shown
 	}
 	data, err := t.take(n)
 	switch {
-	case t.resp.ContentLength > most || int64(len(data)) > most:
+	case tooLong || int64(len(data)) > most:
 		t.err = fmt.Errorf("%w: more than %d bytes", ErrTooLong, most)
 		t.excerpt = k.cleaner().excerpt(data)
 	case err != nil:
@@ -163,7 +164,7 @@ func (k *call) giveUp(t *try, err error, why string) error {
 	if err != nil {
 		e.Why = k.text(err)
 	}
-	if all := errors.Join(t.err, err); all != nil {
+	if all := errors.Join(t.err, err, k.ctx.Err()); all != nil {
 		e.Err = &cleaned{k.text(t.err), all}
 	}
 	return e

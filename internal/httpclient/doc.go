@@ -1,4 +1,5 @@
-// Package httpclient is the one way in which the engine speaks HTTP to servers of others.
+// Package httpclient is the one way in which the engine speaks HTTP to servers of others. (The Vault store of internal/secret, on which
+// this package stands, has a small client of its own.)
 //
 // A [Client] sends a [Request] as often as it takes and may: it waits for the rate limit, asks the breaker of the host, sends, judges
 // the answer, waits as the server asks or backs off, and sends again. [Client.Do] hands over the body as a stream, [Client.ReadAll]

@@ -89,8 +89,12 @@ func (e timeout) Error() string { return string(e) }
 func (timeout) Timeout() bool   { return true }
 func (timeout) Temporary() bool { return true }
 
-// bare takes the layers off that quote a URL. What http.Client says of an unreadable Location quotes it too.
+// bare takes the layers off that quote a URL or say nothing. What http.Client says of an unreadable Location quotes it too.
 func bare(err error) error {
+	var guard *GuardError
+	if errors.As(err, &guard) {
+		return guard
+	}
 	for {
 		var ue *url.Error
 		if !errors.As(err, &ue) {

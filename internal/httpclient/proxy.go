@@ -67,7 +67,7 @@ func newProxy(cfg Config, g *guard, log *slog.Logger) (func(*http.Request) (*url
 // proxyAddress returns the host:port of a proxy, as the transport dials it. Its errors do not hold the text: it may hold a password.
 func proxyAddress(text string) (string, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" {
+	if !strings.Contains(text, "://") {
 		u, err = url.Parse("http://" + text) // as httpproxy does
 	}
 	if err != nil || u.Hostname() == "" {

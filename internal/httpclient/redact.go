@@ -53,10 +53,9 @@ func newCleaner(r *Request, req *http.Request, redact func(string) string) *clea
 			c.own.Add(secret.NewValue(text))
 		}
 	}
-	if password, ok := req.URL.User.Password(); ok {
-		add(req.URL.User.Username(), 0)
-		add(password, 0)
-	}
+	password, _ := req.URL.User.Password()
+	add(password, 0)
+	add(req.URL.User.Username(), 0) // which is a token as often
 	for _, values := range req.URL.Query() {
 		for _, v := range values {
 			add(v, shortValue)
@@ -86,7 +85,8 @@ func newCleaner(r *Request, req *http.Request, redact func(string) string) *clea
 	return c
 }
 
-var anyURL = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>\\]+`)
+// anyURL finds URLs in sentences, whose punctuation is not theirs.
+var anyURL = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>\\]*[^\s"'<>\\,.;:)]`)
 
 // clean returns a text that may be shown, on one line.
 func (c *cleaner) clean(text string) string {

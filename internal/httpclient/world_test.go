@@ -12,10 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/internal/secret"
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var direct = secret.NewValue(noProxy)
 
 var night = time.Date(2026, 11, 27, 2, 0, 0, 0, time.UTC)
 
