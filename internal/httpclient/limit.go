@@ -1,7 +1,6 @@
 package httpclient
 
 import (
-	"context"
 	"math"
 	"sync"
 	"time"
@@ -59,11 +58,11 @@ func (l *Limiter) paused(now time.Time) time.Duration {
 }
 
 // queue waits for its turn. The pause may be prolonged meanwhile. It returns how long it waited.
-func (l *Limiter) queue(ctx context.Context, k *call) (waited time.Duration, err error) {
+func (l *Limiter) queue(k *call) (waited time.Duration, err error) {
 	now := k.c.deps.Now()
 	wait, cancel := l.reserve(now)
 	for ; wait > 0; wait = l.paused(k.c.deps.Now()) {
-		if err = k.wait(ctx, wait); err != nil {
+		if err = k.wait(wait); err != nil {
 			cancel()
 			return waited, err
 		}

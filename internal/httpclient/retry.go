@@ -74,7 +74,7 @@ func (k *call) run() (*try, error) {
 		}
 		k.c.deps.Log.Info("request is sent again", "method", k.r.Method, "url", k.shown, "attempt", n, "of", k.c.cfg.Attempts,
 			"status", t.status, "error", k.text(t.err), "request_id", t.requestID, "wait", wait)
-		if err := k.wait(k.ctx, wait); err != nil {
+		if err := k.wait(wait); err != nil {
 			return nil, k.giveUp(t, err, "")
 		}
 		k.host.count(func(s *HostStats) { s.RetryWaits.add(wait) })
@@ -91,7 +91,7 @@ func (k *call) admit() (leave func(health) bool, err error) {
 		if l == nil {
 			continue
 		}
-		waited, err := l.queue(k.ctx, k)
+		waited, err := l.queue(k)
 		k.host.count(func(s *HostStats) { s.RateWaits.add(waited) })
 		if err != nil {
 			return nil, err
@@ -104,18 +104,18 @@ func (k *call) admit() (leave func(health) bool, err error) {
 }
 
 // wait sleeps, unless the deadline, or that of the caller's context, comes first: then it says so at once.
-func (k *call) wait(ctx context.Context, d time.Duration) error {
+func (k *call) wait(d time.Duration) error {
 	if !k.deadline.IsZero() {
 		if left := k.deadline.Sub(k.c.deps.Now()); d > left {
 			return &DeadlineError{d, left}
 		}
 	}
-	if end, ok := ctx.Deadline(); ok {
+	if end, ok := k.ctx.Deadline(); ok {
 		if left := time.Until(end); d > left {
 			return &DeadlineError{d, left}
 		}
 	}
-	return k.c.deps.Sleep(ctx, d)
+	return k.c.deps.Sleep(k.ctx, d)
 }
 
 // again decides whether a failed attempt is repeated, and after which wait, or says why not.
