@@ -253,7 +253,7 @@ func (s *shopfront) history(real *pipeline.Report) {
 		}
 		s.invent("web", morning.Add(-24*time.Hour).Truncate(30*time.Minute).Add(time.Duration(i)*30*time.Minute), time.Duration(3+i%5)*time.Minute, status, web, nil)
 	}
-	s.live = s.invent("web", morning.Truncate(30*time.Minute), 40*time.Minute, journal.Running, web[:len(web)-1], nil)
+	s.live = s.invent("web", morning.Truncate(30*time.Minute), 12*time.Minute, journal.Running, web[:len(web)-1], nil)
 	s.lock("web")
 	s.broken = s.invent("nightly", time.Date(2026, 11, 27, 5, 30, 0, 0, time.UTC), 47*time.Second, journal.Partial, failed(steps), worse(byNode))
 	s.mail()

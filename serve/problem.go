@@ -42,20 +42,19 @@ type kind string
 
 // The kinds of problems.
 const (
-	kindInvalid     kind = "invalid-request"
-	kindLogin       kind = "not-logged-in"
-	kindForbidden   kind = "forbidden"
-	kindOrigin      kind = "cross-origin"
-	kindHost        kind = "unknown-host"
-	kindNotFound    kind = "not-found"
-	kindMethod      kind = "method-not-allowed"
-	kindConflict    kind = "conflict"
-	kindTooLarge    kind = "too-large"
-	kindMedia       kind = "unsupported-media-type"
-	kindOtherBody   kind = "idempotency-key-reused"
-	kindTooMany     kind = "too-many-requests"
-	kindUnavailable kind = "unavailable"
-	kindInternal    kind = "internal"
+	kindInvalid   kind = "invalid-request"
+	kindLogin     kind = "not-logged-in"
+	kindForbidden kind = "forbidden"
+	kindOrigin    kind = "cross-origin"
+	kindHost      kind = "unknown-host"
+	kindNotFound  kind = "not-found"
+	kindMethod    kind = "method-not-allowed"
+	kindConflict  kind = "conflict"
+	kindTooLarge  kind = "too-large"
+	kindMedia     kind = "unsupported-media-type"
+	kindOtherBody kind = "idempotency-key-reused"
+	kindTooMany   kind = "too-many-requests"
+	kindInternal  kind = "internal"
 )
 
 var kinds = map[kind]struct {
@@ -68,8 +67,8 @@ var kinds = map[kind]struct {
 	kindMethod: {http.StatusMethodNotAllowed, "The path does not know that method"}, kindConflict: {http.StatusConflict, "It does not go with how things stand"},
 	kindTooLarge: {http.StatusRequestEntityTooLarge, "Too much was sent"}, kindMedia: {http.StatusUnsupportedMediaType, "Send JSON"},
 	kindOtherBody: {http.StatusUnprocessableEntity, "The idempotency key was used for another request"},
-	kindTooMany:   {http.StatusTooManyRequests, "Too many requests"}, kindUnavailable: {http.StatusServiceUnavailable, "Not ready"},
-	kindInternal: {http.StatusInternalServerError, "Something went wrong here"},
+	kindTooMany:   {http.StatusTooManyRequests, "Too many requests"},
+	kindInternal:  {http.StatusInternalServerError, "Something went wrong here"},
 }
 
 // problemTypes is where the kinds of problems are described.

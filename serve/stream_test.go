@@ -3,9 +3,16 @@ package serve
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -201,7 +208,7 @@ func TestLogPages(t *testing.T) {
 	}
 }
 
-// TestServe listens, speaks TLS 1.3 and nothing older, and ends streams when it is asked to end.
+// TestServe listens, and ends streams when it is asked to end.
 func TestServe(t *testing.T) {
 	l := newLab(t, project, func(c *Config) { c.Settings.Listen = "127.0.0.1:0" })
 	l.must(l.s.Listen())
@@ -224,4 +231,63 @@ func TestServe(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+}
+
+// TestTLS is S10: the server speaks TLS 1.3 and nothing older.
+func TestTLS(t *testing.T) {
+	dir := t.TempDir()
+	pair := certificate(t, dir)
+	l := newLab(t, project, func(c *Config) {
+		c.Settings.Listen, c.Settings.TLS.Cert, c.Settings.TLS.Key = "127.0.0.1:0", filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	})
+	l.must(l.s.Listen())
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- l.s.Serve(ctx) }()
+	trust := x509.NewCertPool()
+	trust.AddCert(pair)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: trust, MaxVersion: version}}}
+		answer, err := client.Get(l.s.URL() + "/login")
+		if version == tls.VersionTLS12 {
+			if err == nil {
+				t.Error("TLS 1.2 is spoken")
+			}
+			continue
+		}
+		l.must(err)
+		if l.must(answer.Body.Close()); answer.StatusCode != 200 || answer.TLS.Version != version || answer.Header.Get("Strict-Transport-Security") == "" {
+			t.Errorf("%d, TLS %x, %v", answer.StatusCode, answer.TLS.Version, answer.Header)
+		}
+	}
+	stop()
+	l.must(<-ended)
+}
+
+// certificate writes a new key and a certificate for 127.0.0.1.
+func certificate(t *testing.T, dir string) *x509.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := &x509.Certificate{SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	cert, err := x509.CreateCertificate(rand.Reader, form, form, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: cert}, "key.pem": {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	parsed, err := x509.ParseCertificate(cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
 }

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/spf13/pflag"
+
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/pipeline/scheduler"
@@ -190,13 +192,19 @@ func TestServeFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeEngine()
-	for flags, want := range map[httpFlags]string{
-		{listen: "0.0.0.0:0"}: "what they send would not be encrypted", {cert: "a.pem"}: "give both --tls-cert and --tls-key",
-		{listen: "0.0.0.0:0", cert: "a.pem", key: "b.pem"}: "nobody has a token", {listen: "127.0.0.1:0", cert: "a.pem", key: "b.pem"}: "a.pem: no such file",
+	for line, want := range map[string]string{
+		"--listen 0.0.0.0:0": "what they send would not be encrypted", "--tls-cert a.pem": "give both --tls-cert and --tls-key",
+		"--listen 0.0.0.0:0 --tls-cert a.pem --tls-key b.pem": "nobody has a token", "--listen 127.0.0.1:0 --tls-cert a.pem --tls-key b.pem": "a.pem: no such file",
 	} {
-		_, err := a.httpServer(flags, func() *pipeline.Engine { return e }, idle{}, nil, nil)
+		var f httpFlags
+		flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+		f.add(flags)
+		if err := flags.Parse(strings.Fields(line)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := a.httpServer(f, func() *pipeline.Engine { return e }, idle{}, nil, nil)
 		if err == nil || exitCode(err) != codeUsage || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: %v, exit code %d", flags, err, exitCode(err))
+			t.Errorf("%s: %v, exit code %d", line, err, exitCode(err))
 		}
 	}
 }

@@ -149,22 +149,18 @@ const selectFiring = `SELECT id, pipeline, logical_time, trigger, state, reason,
 
 // Firings returns the firings that match, those created last first.
 func (j *Journal) Firings(ctx context.Context, f FiringFilter) ([]Firing, error) {
-	where, args := []string{"true"}, []any{}
-	narrow := func(on bool, condition string, values ...any) {
-		if on {
-			where, args = append(where, condition), append(args, values...)
-		}
-	}
-	narrow(f.Pipeline != "", "pipeline = ?", f.Pipeline)
-	narrow(f.Trigger != "", "trigger = ?", f.Trigger)
-	narrow(f.Open, "finished IS NULL")
-	narrow(!f.Since.IsZero(), "created >= ?", stamp(f.Since))
-	narrow(f.Before != "", "(created, id) < (SELECT created, id FROM firing WHERE id = ?)", f.Before)
-	limit := f.Limit
-	if limit == 0 {
-		limit = -1
-	}
-	return query(ctx, j, selectFiring+" WHERE "+strings.Join(where, " AND ")+" ORDER BY created DESC, id DESC LIMIT ?", scanFiring, append(args, limit)...)
+	text, args := f.statement()
+	return query(ctx, j, text, scanFiring, args...)
+}
+
+func (f FiringFilter) statement() (string, []any) {
+	w := where{}
+	w.add(f.Pipeline != "", "pipeline = ?", f.Pipeline)
+	w.add(f.Trigger != "", "trigger = ?", f.Trigger)
+	w.add(f.Open, "finished IS NULL")
+	w.add(!f.Since.IsZero(), "created >= ?", stamp(f.Since))
+	w.add(f.Before != "", "(created, id) < (SELECT created, id FROM firing WHERE id = ?)", f.Before)
+	return w.statement(selectFiring, "created DESC, id DESC", f.Limit)
 }
 
 // Firing returns one firing; ErrNotFound when there is none of that id.

@@ -469,25 +469,44 @@ type Filter struct {
 // working is the condition of Filter.Working.
 const working = "json_extract(selection, '$.replay') IS NULL"
 
-// Runs returns the runs that match, the newest first. Each condition stands in the statement only when it is asked for, so that
-// SQLite finds the index that fits.
+// Runs returns the runs that match, the newest first.
 func (j *Journal) Runs(ctx context.Context, f Filter) ([]Run, error) {
-	where, args := []string{"true"}, []any{}
-	narrow := func(on bool, condition string, values ...any) {
-		if on {
-			where, args = append(where, condition), append(args, values...)
-		}
+	text, args := f.statement()
+	return query(ctx, j, text, scanRun, args...)
+}
+
+// statement has each condition only when it is asked for, so that SQLite finds the index that fits.
+func (f Filter) statement() (string, []any) {
+	w := where{}
+	w.add(f.Pipeline != "", "pipeline = ?", f.Pipeline)
+	w.add(f.Status != "", "status = ?", f.Status)
+	w.add(f.Working, working)
+	w.add(!f.Since.IsZero(), "started >= ?", stamp(f.Since))
+	w.add(f.Before != "", "(started, id) < (SELECT started, id FROM run WHERE id = ?)", f.Before)
+	return w.statement(selectRun, "started DESC, id DESC", f.Limit)
+}
+
+// where collects the conditions of a statement.
+type where struct {
+	conditions []string
+	args       []any
+}
+
+func (w *where) add(on bool, condition string, values ...any) {
+	if on {
+		w.conditions, w.args = append(w.conditions, condition), append(w.args, values...)
 	}
-	narrow(f.Pipeline != "", "pipeline = ?", f.Pipeline)
-	narrow(f.Status != "", "status = ?", f.Status)
-	narrow(f.Working, working)
-	narrow(!f.Since.IsZero(), "started >= ?", stamp(f.Since))
-	narrow(f.Before != "", "(started, id) < (SELECT started, id FROM run WHERE id = ?)", f.Before)
-	limit := f.Limit
+}
+
+// statement is what is selected under the conditions; limit 0 is none.
+func (w *where) statement(what, order string, limit int) (string, []any) {
+	if len(w.conditions) > 0 {
+		what += " WHERE " + strings.Join(w.conditions, " AND ")
+	}
 	if limit == 0 {
 		limit = -1
 	}
-	return query(ctx, j, selectRun+" WHERE "+strings.Join(where, " AND ")+" ORDER BY started DESC, id DESC LIMIT ?", scanRun, append(args, limit)...)
+	return what + " ORDER BY " + order + " LIMIT ?", append(w.args, limit)
 }
 
 // Run returns one run by its id or by a prefix that only one id has; ErrNotFound when there is none.

@@ -1,0 +1,65 @@
+package journal
+
+import (
+	"database/sql"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestListsUseIndexes fills a journal with years of runs and looks how SQLite means to find a page of them: by an index, from the
+// end that is wanted, and never by reading all.
+func TestListsUseIndexes(t *testing.T) {
+	j, _ := open(t)
+	for _, statement := range []string{
+		`INSERT INTO run (id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started)
+			WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+			SELECT printf('r%06d', i), 'p' || (i % 50), '', 1, iif(i % 97 = 0, 'failed', 'succeeded'), '{}', '', '', 1, strftime('%Y-%m-%dT%H:%M:%f000Z', 1700000000 + i * 60, 'unixepoch') FROM n`,
+		`INSERT INTO firing (id, pipeline, logical_time, trigger, state, reason, ask, by, due, tries, cancel, created, finished)
+			SELECT 'f' || id, pipeline, started, 'schedule', 'succeeded', '', '{}', '', started, 1, '', started, started FROM run`,
+		`ANALYZE`,
+	} {
+		if _, err := j.db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	since := time.Date(2023, 12, 1, 0, 0, 0, 0, time.UTC)
+	for _, f := range []Filter{
+		{Limit: 51}, {Limit: 51, Before: "r050000"}, {Limit: 51, Pipeline: "p7"}, {Limit: 51, Pipeline: "p7", Before: "r050007"}, {Limit: 51, Status: Failed, Since: since},
+		{Limit: 51, Working: true}, {Limit: 1, Pipeline: "p7", Working: true}, {Limit: 51, Since: since},
+	} {
+		text, args := f.statement()
+		byIndex(t, j, text, args)
+		if runs, err := j.Runs(t.Context(), f); err != nil || len(runs) != f.Limit {
+			t.Errorf("%+v: %d runs, %v", f, len(runs), err)
+		}
+	}
+	for _, f := range []FiringFilter{{Limit: 51}, {Limit: 51, Before: "fr050000"}, {Limit: 51, Since: since}, {Pipeline: "p7", Trigger: TriggerWebhook, Open: true}, {Open: true}} {
+		text, args := f.statement()
+		byIndex(t, j, text, args)
+	}
+	byIndex(t, j, selectRun+` WHERE id >= ?1 AND id < ?1 || char(0x10ffff) ORDER BY id = ?1 DESC, id LIMIT 2`, []any{"r05"})
+	byIndex(t, j, selectToken+` WHERE hash = ?`, []any{"x"})
+	byIndex(t, j, `DELETE FROM once WHERE until <= ?`, []any{"x"})
+}
+
+// byIndex fails when the statement reads a whole table, or sorts what it finds there; the few that are open or begin alike may
+// be sorted.
+func byIndex(t *testing.T, j *Journal, text string, args []any) {
+	t.Helper()
+	steps, err := query(t.Context(), j, "EXPLAIN QUERY PLAN "+text, func(rows *sql.Rows) (detail string, err error) {
+		var id, parent, unused int
+		return detail, rows.Scan(&id, &parent, &unused, &detail)
+	}, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	few := strings.Contains(text, "finished IS NULL") || strings.Contains(text, "id >= ?1")
+	for _, step := range steps {
+		all := strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "USING INDEX")
+		if all || strings.Contains(step, "USE TEMP B-TREE FOR ORDER BY") && !few {
+			t.Errorf("%s\n%s", text, strings.Join(steps, "\n"))
+			return
+		}
+	}
+}
