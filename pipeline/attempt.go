@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,6 +28,8 @@ type run struct {
 	resumed   bool
 	replay    *replay        // what a replay does instead of reading and building
 	before    *load.Manifest // what was published when the attempt began
+	told      *slog.Logger   // the engine's own log; Log writes into the run's as well
+	outcomes  *slog.Logger   // the run's log alone, also when that has reached its limit
 
 	mu      sync.Mutex
 	results map[string]*result
@@ -61,7 +64,7 @@ type result struct {
 	tables []load.Table // what to publish: the node's own, then its quarantine; none when there is nothing new
 }
 
-func (r *run) execute(ctx context.Context) (*Report, error) {
+func (r *run) execute(ctx context.Context) (report *Report, err error) {
 	before, err := r.current(ctx)
 	if err != nil {
 		return nil, err
@@ -73,6 +76,12 @@ func (r *run) execute(ctx context.Context) (*Report, error) {
 	if err := r.Journal.BeginRun(ctx, r.Run); err != nil {
 		return nil, err
 	}
+	closeLog := r.openLog()
+	r.saysStart()
+	defer func() {
+		r.saysEnd(err)
+		closeLog()
+	}()
 	if err := fsx.MkdirAll("run", r.runDir(r.ID)); err != nil {
 		return nil, fmt.Errorf("stage run: %w", err)
 	}
@@ -135,7 +144,7 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 		return err
 	}
 	r.observe(Event{Kind: "start", Node: n.Name(), Step: r.count(0), Of: len(r.nodes)})
-	r.Log.Info("step starts", "run", r.ID, "step", n.Name())
+	r.says(false, "step starts", "step", n.Name(), "kind", n.Kind)
 	tables, err := work(ctx, &s)
 	if ctx.Err() != nil {
 		return errors.Join(ErrInterrupted, context.Cause(ctx))
@@ -168,7 +177,7 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 		equation = s.Equations[0].String()
 	}
 	r.observe(Event{Kind: "done", Node: n.Name(), Status: s.Status, Step: r.count(1), Of: len(r.nodes), Rows: s.Rows, Bytes: s.Bytes, Took: now.Sub(s.Started), Err: err, Equation: equation})
-	r.Log.Info("step ends", "run", r.ID, "step", n.Name(), "status", s.Status, "rows", s.Rows, "took", now.Sub(s.Started))
+	r.saysStep(s, now.Sub(s.Started), equation)
 	r.mu.Lock()
 	r.results[n.Name()] = &result{status: s.Status, step: s, tables: tables}
 	r.mu.Unlock()
@@ -203,6 +212,7 @@ func (r *run) skip(ctx context.Context, n *models.Node, culprit string) error {
 	r.results[n.Name()] = &result{status: s.Status, step: s}
 	r.mu.Unlock()
 	r.observe(Event{Kind: "done", Node: n.Name(), Status: s.Status, Step: r.count(1), Of: len(r.nodes), Err: errors.New(s.Error)})
+	r.saysStep(s, 0, "")
 	return r.Journal.SaveStep(ctx, s)
 }
 

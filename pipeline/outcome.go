@@ -106,6 +106,7 @@ func (r *run) publishable() []load.Table {
 // readers see decides, and the run is told as published, with the error as a warning.
 func (r *run) publish(ctx context.Context, tables []load.Table) (m *load.Manifest, err error) {
 	r.observe(Event{Kind: "start", Phase: "publish", Of: len(r.nodes)})
+	r.says(false, "publish starts", "tables", len(tables))
 	err = r.timed("publish", func() (err error) {
 		m, err = r.Loader.Publish(ctx, load.Publication{Run: r.ID, Attempt: r.Attempt, Pipeline: r.Pipeline, LogicalTime: r.LogicalTime,
 			Project: r.Project.Name, Millrace: r.Engine.Version, Tables: tables})

@@ -51,8 +51,9 @@ const (
 
 // Event is a step's progress, for people who wait.
 type Event struct {
+	Run      string
 	Node     string
-	Kind     string // "start", "progress", "done"
+	Kind     string // "start", "phase", "progress", "done"
 	Status   journal.Status
 	Step, Of int   // this node is number Step of Of
 	Rows     int64 // so far
@@ -61,7 +62,7 @@ type Event struct {
 	Took     time.Duration
 	Err      error
 	Equation string
-	Phase    string // extract, build, verify, publish
+	Phase    string // extract, build, verify, check, publish
 }
 
 func (e *Engine) observe(ev Event) {
@@ -69,6 +70,15 @@ func (e *Engine) observe(ev Event) {
 		e.Observe(ev)
 	}
 }
+
+// observe tells of progress in this run.
+func (r *run) observe(ev Event) {
+	ev.Run = r.ID
+	r.Engine.observe(ev)
+}
+
+// phase tells that a node's step goes on with another kind of work.
+func (r *run) phase(node, phase string) { r.observe(Event{Kind: "phase", Node: node, Phase: phase}) }
 
 func (e *Engine) redact(text string) string {
 	if e.Redact == nil {

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -122,7 +123,7 @@ func (e *Engine) Run(ctx context.Context, req Request) (*Report, error) {
 	}
 	now := e.Clock()
 	r.Run = journal.Run{ID: newRunID(now), Pipeline: strings.Join(locks, "+"), LogicalTime: now, Attempt: 1, Selection: selection, ProjectHash: e.Project.Hash,
-		Trigger: req.Trigger, Firing: req.Firing}
+		Trigger: cmp.Or(req.Trigger, journal.TriggerCommand), Firing: req.Firing}
 	if !req.LogicalTime.IsZero() {
 		r.Run.LogicalTime = req.LogicalTime.UTC()
 	}

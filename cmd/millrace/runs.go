@@ -23,8 +23,8 @@ func (a *app) runsCommand() *cobra.Command {
 			}
 			return a.showRun(c, id)
 		}}
-	c := group("runs", "list the runs, or show one", show)
-	c.Long = "Lists the runs, the newest first; `millrace runs show` shows one.\n"
+	c := group("runs", "list the runs, or show one", show, a.runsLogsCommand())
+	c.Long = "Lists the runs, the newest first; `millrace runs show` shows one, `millrace runs logs` prints what it said.\n"
 	c.Example = "  millrace runs --limit 5\n  millrace runs show"
 	inner := c.RunE
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -104,17 +104,7 @@ func (a *app) showRun(c *cobra.Command, id string) error {
 		return err
 	}
 	defer closeEngine()
-	if id == "" {
-		latest, err := e.Journal.Runs(c.Context(), journal.Filter{Limit: 1})
-		if err != nil {
-			return err
-		}
-		if len(latest) == 0 {
-			return usage("there was no run yet")
-		}
-		id = latest[0].ID
-	}
-	r, err := e.Journal.Run(c.Context(), id)
+	r, err := runNamed(c.Context(), e, id)
 	if err != nil {
 		return err
 	}
