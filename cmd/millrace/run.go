@@ -27,8 +27,12 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "extract, build and publish",
 		Long: "Runs the selected nodes once, all nodes when none is named, and publishes the results in one step.\n" +
 			"Selectors: a table (orders), schema.table, a pattern, +orders (with all it reads), orders+ (with all that\n" +
-			"reads it), tag:x, path:models/marts, source:erp, a pipeline's name. A run that was interrupted is resumed.\n",
-		Example: "  millrace run\n  millrace run +fct_orders\n  millrace run nightly --json",
+			"reads it), tag:x, path:models/marts, source:erp, a pipeline's name. A run that was interrupted is resumed.\n\n" +
+			"Schedulers give the time that the run stands for: --logical-time \"{{ ts }}\" in Airflow. To ask again for the same\n" +
+			"nodes, with the same flags, for the same time does only what is left to do: nothing when a run has succeeded\n" +
+			"for it (exit code 0), else the next attempt of that run, over the same windows. A run of a whole pipeline is then\n" +
+			"that pipeline's firing of that time: a `millrace serve` of the same project does not start it again.\n",
+		Example: "  millrace run\n  millrace run +fct_orders\n  millrace run nightly --json\n  millrace run nightly --logical-time 2026-11-27T02:00:00Z",
 		RunE: func(c *cobra.Command, args []string) error {
 			req.selectors = args
 			return a.supervise(c.Context(), func(ctx context.Context) error { return a.runOnce(ctx, req) })
@@ -40,6 +44,7 @@ func (a *app) runCommand() *cobra.Command {
 	f.BoolVar(&req.fullRefresh, "full-refresh", false, "rebuild incremental streams and models from nothing")
 	f.BoolVar(&req.allowEmpty, "allow-empty", false, "let an empty snapshot replace a table that has rows")
 	f.BoolVar(&req.allowShrunken, "allow-shrunken", false, "let a snapshot replace a table although it is much smaller")
+	f.StringVar(&req.logicalTime, "logical-time", "", "time that the run stands for: 2026-11-27T02:00:00Z, or a date, which begins in UTC")
 	f.StringVar(&req.verify, "verify", "", "check new files by footer or full, instead of the project's choice")
 	return c
 }
@@ -47,7 +52,7 @@ func (a *app) runCommand() *cobra.Command {
 type runFlags struct {
 	selectors, selectors2, exclude         []string
 	fullRefresh, allowEmpty, allowShrunken bool
-	verify                                 string
+	verify, logicalTime                    string
 }
 
 func (a *app) retryCommand() *cobra.Command {
@@ -70,6 +75,10 @@ func (a *app) retryCommand() *cobra.Command {
 }
 
 func (a *app) runOnce(ctx context.Context, req runFlags) error {
+	logicalTime, err := parseLogicalTime(req.logicalTime)
+	if err != nil {
+		return err
+	}
 	return a.work(ctx, func(ctx context.Context, e *pipeline.Engine) (*pipeline.Report, error) {
 		switch level := pipeline.VerifyLevel(req.verify); level {
 		case "":
@@ -85,8 +94,22 @@ func (a *app) runOnce(ctx context.Context, req runFlags) error {
 		if len(nodes) == 0 {
 			return nil, usage("nothing is selected: the project has no nodes, or --exclude leaves none")
 		}
-		return e.Run(ctx, pipeline.Request{Nodes: nodes, FullRefresh: req.fullRefresh, AllowEmpty: req.allowEmpty, AllowShrunken: req.allowShrunken})
+		return e.Run(ctx, pipeline.Request{Nodes: nodes, FullRefresh: req.fullRefresh, AllowEmpty: req.allowEmpty, AllowShrunken: req.allowShrunken,
+			LogicalTime: logicalTime})
 	})
+}
+
+// parseLogicalTime reads what --logical-time takes; nothing is the zero time.
+func parseLogicalTime(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil && t.Year() > 1 {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, usage("--logical-time %s: write a time with its zone, as 2026-11-27T02:00:00Z, or a date, as 2026-11-27", text)
 }
 
 // work runs in the worker process: it opens the engine, does the job under the rules of signals, and reports.
@@ -173,6 +196,10 @@ func (a *app) printReport(r *pipeline.Report) error {
 		return a.printJSON(r)
 	}
 	w := a.stdout
+	if r.Already {
+		fmt.Fprintf(w, "done already by run %s, nothing read\n", r.Run.ID)
+		return nil
+	}
 	a.printSteps(r)
 	replay := r.Run.Selection.Replay
 	switch {

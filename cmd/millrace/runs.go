@@ -62,13 +62,13 @@ func (a *app) listRuns(c *cobra.Command, f journal.Filter) error {
 		a.note("no runs")
 		return nil
 	}
-	g := grid{header: []string{"RUN", "PIPELINE", "STATE", "STARTED", "TOOK", "NODES", "SNAPSHOT", "ERROR"}, right: []bool{false, false, false, false, true, true, true}, width: a.terminalWidth()}
+	g := grid{header: []string{"RUN", "PIPELINE", "STATE", "TRIGGER", "STARTED", "TOOK", "NODES", "SNAPSHOT", "ERROR"}, right: []bool{false, false, false, false, false, true, true, true}, width: a.terminalWidth()}
 	for _, r := range runs {
 		snapshot := "-"
 		if r.Snapshot != nil {
 			snapshot = fmt.Sprint(*r.Snapshot)
 		}
-		g.add(r.ID, r.Pipeline, stateText(r), clockText(r.Started), tookText(r.Started, r.Finished), fmt.Sprint(len(r.Selection.Nodes)), snapshot, oneLine(firstLine(r.Error)))
+		g.add(r.ID, r.Pipeline, stateText(r), string(r.Trigger), clockText(r.Started), tookText(r.Started, r.Finished), fmt.Sprint(len(r.Selection.Nodes)), snapshot, oneLine(firstLine(r.Error)))
 	}
 	return g.print(a.stdout)
 }
@@ -82,6 +82,18 @@ func stateText(r pipeline.RunSummary) string {
 		return string(r.State) + ", dry run of a replay"
 	}
 	return string(r.State) + ", replay"
+}
+
+// triggerText is what began a run, and the time that it stands for when that is not about its start.
+func triggerText(r journal.Run) string {
+	text := string(r.Trigger)
+	if r.Firing != "" {
+		text += ", firing " + r.Firing
+	}
+	if r.Started.Sub(r.LogicalTime).Abs() > time.Minute {
+		text += ", for " + clockText(r.LogicalTime)
+	}
+	return text
 }
 
 func tookText(from time.Time, to *time.Time) string {
@@ -138,6 +150,7 @@ func (a *app) printRun(r shownRun) {
 	a.out("run       %s, attempt %d", r.ID, r.Attempt)
 	a.out("pipeline  %s", r.Pipeline)
 	a.out("state     %s", stateText(r.RunSummary))
+	a.out("trigger   %s", triggerText(r.Run))
 	a.out("started   %s, took %s, process %d, millrace %s", clockText(r.Started), tookText(r.Started, r.Finished), r.PID, r.Version)
 	if r.Snapshot != nil {
 		a.out("snapshot  %d", *r.Snapshot)

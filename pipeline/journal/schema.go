@@ -135,4 +135,7 @@ CREATE TABLE pause (
 ALTER TABLE event ADD COLUMN by TEXT NOT NULL DEFAULT '';
 ALTER TABLE event ADD COLUMN pipeline TEXT NOT NULL DEFAULT '';
 `,
+	`
+CREATE INDEX run_by_logical_time ON run (pipeline, logical_time);
+`,
 }
