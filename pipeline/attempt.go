@@ -30,9 +30,11 @@ type run struct {
 	before    *load.Manifest // what was published when the attempt began
 	told      *slog.Logger   // the engine's own log; Log writes into the run's as well
 	outcomes  *slog.Logger   // the run's log alone, also when that has reached its limit
+	deadline  deadline
 
 	mu      sync.Mutex
 	results map[string]*result
+	begun   map[string]journal.Step // steps that are under way
 	done    int
 	windows int                      // that sources have given
 	spent   map[string]time.Duration // on what Report.Overhead tells
@@ -70,6 +72,7 @@ func (r *run) execute(ctx context.Context) (report *Report, err error) {
 		return nil, err
 	}
 	r.before, r.results, r.spent, r.unreadable = before, map[string]*result{}, map[string]time.Duration{}, map[string]error{}
+	r.begun = map[string]journal.Step{}
 	r.checks, r.metrics = map[string][]check.Result{}, map[string][]check.Metric{}
 	r.Run.Status, r.Run.Started, r.Run.PID, r.Run.Version = journal.Running, r.Clock(), os.Getpid(), r.Engine.Version
 	// The journal first: another pipeline's prune takes a folder that the journal does not know for rubbish.
@@ -88,22 +91,31 @@ func (r *run) execute(ctx context.Context) (report *Report, err error) {
 	if err := r.prune(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.work(ctx); err != nil {
+	limited, within := r.limit(ctx)
+	err = r.work(limited)
+	within()
+	switch {
+	case err != nil && r.deadline.expired.Load() && ctx.Err() == nil:
+		return r.tooLong(ctx)
+	case err != nil:
 		return nil, r.interrupted(ctx, err)
 	}
 	return r.finish(ctx)
 }
 
-// work extracts every stream, then builds every model. Only interruption and failures of the engine itself come
-// back as an error; a node's failure is its result.
+// work extracts every stream, then builds every model, and decides what may be published of them. Only interruption and
+// failures of the engine itself come back as an error; a node's failure is its result.
 func (r *run) work(ctx context.Context) error {
 	if r.replay != nil {
-		return r.replayRows(ctx)
-	}
-	if err := r.extractAll(ctx); err != nil {
+		if err := r.replayRows(ctx); err != nil {
+			return err
+		}
+	} else if err := r.extractAll(ctx); err != nil {
+		return err
+	} else if err := r.buildAll(ctx); err != nil {
 		return err
 	}
-	return r.buildAll(ctx)
+	return errors.Join(r.checkDeferred(ctx), r.withhold(ctx))
 }
 
 // halt notes that a step was not begun because the run is to end. It is no error: what is under way goes on to its
@@ -145,7 +157,14 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 	}
 	r.observe(Event{Kind: "start", Node: n.Name(), Step: r.count(0), Of: len(r.nodes)})
 	r.says(false, "step starts", "step", n.Name(), "kind", n.Kind)
-	tables, err := work(ctx, &s)
+	r.mu.Lock()
+	r.begun[n.Name()] = s
+	r.mu.Unlock()
+	var tables []load.Table
+	err := r.within(ctx, n, func(ctx context.Context) (err error) {
+		tables, err = work(ctx, &s)
+		return err
+	})
 	if ctx.Err() != nil {
 		return errors.Join(ErrInterrupted, context.Cause(ctx))
 	}
@@ -180,6 +199,7 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 	r.saysStep(s, now.Sub(s.Started), equation)
 	r.mu.Lock()
 	r.results[n.Name()] = &result{status: s.Status, step: s, tables: tables}
+	delete(r.begun, n.Name())
 	r.mu.Unlock()
 	return r.timed("journal", func() error { return r.Journal.SaveStep(context.WithoutCancel(ctx), s) })
 }

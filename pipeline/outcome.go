@@ -17,9 +17,6 @@ import (
 // finish publishes what may be published and closes the run.
 func (r *run) finish(ctx context.Context) (*Report, error) {
 	report := &Report{Resumed: r.resumed}
-	if err := errors.Join(r.checkDeferred(ctx), r.withhold(ctx)); err != nil {
-		return nil, r.interrupted(ctx, err)
-	}
 	var m *load.Manifest
 	if tables := r.publishable(); len(tables) > 0 && !r.dry() {
 		var err error

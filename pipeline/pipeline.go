@@ -38,6 +38,7 @@ type Engine struct {
 	Observe  func(Event)         // told of progress; may be nil
 	Redact   func(string) string // takes secrets out of what is kept and shown; may be nil
 	Stop     chan struct{}       // closed to ask a run to finish the part in hand, checkpoint and return ErrInterrupted
+	Grace    time.Duration       // that what is in hand gets when a run's timeout is over
 }
 
 // VerifyLevel says how thoroughly the second reader checks a new file.

@@ -122,7 +122,7 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 		return err
 	}
 	defer closeEngine()
-	e.Stop = asked
+	e.Stop, e.Grace = asked, grace
 	if note, err := e.EnsureJournal(ctx); err != nil {
 		return err
 	} else if note != "" {
