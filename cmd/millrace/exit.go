@@ -85,7 +85,7 @@ func exitCode(err error) int {
 	case errors.Is(err, pipeline.ErrInterrupted):
 		return codeTerminated
 	case errors.As(err, &problems), errors.As(err, &refused), errors.Is(err, journal.ErrNewer), errors.Is(err, journal.ErrNotFound), errors.Is(err, journal.ErrNetwork),
-		errors.Is(err, load.ErrNewer), errors.Is(err, pipeline.ErrNoRetry), isUnwritable(err):
+		errors.Is(err, load.ErrNewer), errors.Is(err, pipeline.ErrNoRetry), errors.Is(err, pipeline.ErrNothingRuns), isUnwritable(err):
 		return codeUsage
 	}
 	return codeFailed
@@ -146,6 +146,8 @@ func hintFor(err error) string {
 		return "millrace run publishes for the first time"
 	case errors.Is(err, pipeline.ErrLocked):
 		return "wait for it, or look with `millrace status`"
+	case errors.Is(err, pipeline.ErrNothingRuns):
+		return "millrace status shows what runs"
 	case errors.Is(err, context.Canceled), errors.Is(err, pipeline.ErrInterrupted):
 		return "the next `millrace run` takes up where this one ended"
 	}
