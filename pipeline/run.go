@@ -411,7 +411,7 @@ func (e *Engine) complete(ctx context.Context, old journal.Run, m *load.Manifest
 		code = ExitChecks
 	}
 	old.ExitCode = &code
-	return e.Journal.FinishRun(ctx, old, cursorsOf(m, old.ID))
+	return e.Journal.EndAttempt(ctx, old, cursorsOf(m, old.ID), nil)
 }
 
 func cursorsOf(m *load.Manifest, run string) map[string]extract.Cursor {

@@ -42,6 +42,7 @@ type app struct {
 	verbose bool
 	noColor bool
 	format  string // of logs
+	metrics string // file to write them to
 }
 
 func newApp(stdout, stderr io.Writer) *app {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/serve"
 	"github.com/millrace/millrace/transform/check"
 )
 
@@ -44,6 +45,7 @@ func (a *app) runCommand() *cobra.Command {
 	f.BoolVar(&req.fullRefresh, "full-refresh", false, "rebuild incremental streams and models from nothing")
 	f.BoolVar(&req.allowEmpty, "allow-empty", false, "let an empty snapshot replace a table that has rows")
 	f.BoolVar(&req.allowShrunken, "allow-shrunken", false, "let a snapshot replace a table although it is much smaller")
+	a.metricsFlag(c)
 	f.StringVar(&req.logicalTime, "logical-time", "", "time that the run stands for: 2026-11-27T02:00:00Z, or a date, which begins in UTC")
 	f.StringVar(&req.verify, "verify", "", "check new files by footer or full, instead of the project's choice")
 	return c
@@ -56,7 +58,7 @@ type runFlags struct {
 }
 
 func (a *app) retryCommand() *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "retry [run]",
 		Short: "run again what failed in a run, over the same windows",
 		Long: "Takes up the latest run, or the one named by its id or the beginning of it: what it has landed is kept, what\n" +
@@ -72,6 +74,13 @@ func (a *app) retryCommand() *cobra.Command {
 			})
 		},
 	}
+	a.metricsFlag(c)
+	return c
+}
+
+// metricsFlag is for runs that Prometheus cannot scrape, because they are over before it asks.
+func (a *app) metricsFlag(c *cobra.Command) {
+	c.Flags().StringVar(&a.metrics, "metrics-file", "", "write Prometheus metrics of the project to this file at the end, for node_exporter's textfile collector")
 }
 
 func (a *app) runOnce(ctx context.Context, req runFlags) error {
@@ -132,6 +141,11 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 	e.Observe = show.observe
 	report, err := job(ctx, e)
 	show.close()
+	if a.metrics != "" {
+		if err := serve.WriteMetrics(a.metrics, e); err != nil { // of the run itself it says nothing
+			e.Log.Warn("no metrics", "path", a.metrics, "error", err)
+		}
+	}
 	if err != nil {
 		if errors.Is(err, pipeline.ErrInterrupted) || ctx.Err() != nil {
 			return &codeError{signalled(), err}
