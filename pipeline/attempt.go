@@ -155,7 +155,11 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 	if err := r.timed("journal", func() error { return r.Journal.SaveStep(ctx, s) }); err != nil {
 		return err
 	}
-	r.observe(Event{Kind: "start", Node: n.Name(), Step: r.count(0), Of: len(r.nodes)})
+	phase := "build"
+	if n.Kind == models.KindStream {
+		phase = "extract"
+	}
+	r.observe(Event{Kind: "start", Node: n.Name(), Step: r.count(0), Of: len(r.nodes), Phase: phase})
 	r.says(false, "step starts", "step", n.Name(), "kind", n.Kind)
 	r.mu.Lock()
 	r.begun[n.Name()] = s

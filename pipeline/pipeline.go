@@ -54,7 +54,7 @@ const (
 type Event struct {
 	Run      string
 	Node     string
-	Kind     string // "start", "phase", "progress", "done"
+	Kind     string // "begin" and "end" of an attempt; "start", "phase", "progress", "done" of a step
 	Status   journal.Status
 	Step, Of int   // this node is number Step of Of
 	Rows     int64 // so far
@@ -63,7 +63,8 @@ type Event struct {
 	Took     time.Duration
 	Err      error
 	Equation string
-	Phase    string // extract, build, verify, check, publish
+	Phase    string       // extract, build, verify, check, publish
+	Whole    *journal.Run // the attempt, where it begins and ends
 }
 
 func (e *Engine) observe(ev Event) {

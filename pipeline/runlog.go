@@ -267,6 +267,8 @@ func (r *run) says(failed bool, msg string, args ...any) {
 
 // saysStart tells what the attempt is.
 func (r *run) saysStart() {
+	whole := r.Run
+	r.observe(Event{Kind: "begin", Whole: &whole})
 	r.says(false, "run starts", "pipeline", r.Pipeline, "logical_time", r.LogicalTime, "nodes", len(r.nodes), "trigger", r.Trigger, "resumed", r.resumed,
 		"millrace", r.Engine.Version, "pid", r.PID)
 }
@@ -284,20 +286,22 @@ func (r *run) saysStep(s journal.Step, took time.Duration, equation string) {
 
 // saysEnd tells what became of the attempt.
 func (r *run) saysEnd(err error) {
-	args := []any{"status", r.Run.Status, "took", r.Clock().Sub(r.Run.Started)}
+	took := r.Clock().Sub(r.Run.Started)
+	args := []any{"status", r.Run.Status, "took", took}
 	if r.ExitCode != nil {
 		args = append(args, "exit_code", *r.ExitCode)
 	}
 	if r.Snapshot != nil {
 		args = append(args, "snapshot", *r.Snapshot)
 	}
-	text := r.Run.Error
+	whole := r.Run
 	if err != nil {
-		text = err.Error()
+		whole.Error = err.Error()
 	}
-	if text != "" {
-		args = append(args, "error", text)
+	if whole.Error != "" {
+		args = append(args, "error", whole.Error)
 	}
+	r.observe(Event{Kind: "end", Whole: &whole, Took: took, Err: err})
 	r.says(r.Run.Status != journal.Succeeded, "run ends", args...)
 }
 

@@ -12,8 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/pipeline/telemetry"
 	"github.com/millrace/millrace/serve"
 	"github.com/millrace/millrace/transform/check"
 )
@@ -137,10 +139,11 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 	} else if note != "" {
 		fmt.Fprintln(a.stderr, a.redactor.Redact(note))
 	}
-	show := a.newProgress()
-	e.Observe = show.observe
+	show, told := a.newProgress(), a.telemetry(ctx, e)
+	e.Observe = func(ev pipeline.Event) { show.observe(ev); told.Observe(ev) }
 	report, err := job(ctx, e)
 	show.close()
+	told.Stop(ctx)
 	if a.metrics != "" {
 		if err := serve.WriteMetrics(a.metrics, e); err != nil { // of the run itself it says nothing
 			e.Log.Warn("no metrics", "path", a.metrics, "error", err)
@@ -159,6 +162,15 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 		return &codeError{code: code}
 	}
 	return nil
+}
+
+// telemetry sends what the run does to where the OTEL_* variables say; nil when they say nothing.
+func (a *app) telemetry(ctx context.Context, e *pipeline.Engine) *telemetry.Telemetry {
+	for _, header := range telemetry.Secrets() {
+		a.redactor.Add(secret.NewValue(header))
+	}
+	return telemetry.Start(ctx, telemetry.Config{Project: e.Project.Name, Version: e.Version, Redact: a.redactor.Redact,
+		Warn: func(err error) { e.Log.Warn("telemetry is lost", "error", err) }})
 }
 
 // obeySignals closes stop at the first SIGTERM or SIGINT, cancels the context when the grace is over, and ends the
