@@ -269,16 +269,7 @@ func (e *Engine) newest(ctx context.Context, f journal.Filter) (journal.Run, err
 
 // latest is the newest run, but for replays, that took any of the locks.
 func (e *Engine) latest(ctx context.Context, locks []string) (journal.Run, error) {
-	runs, err := e.Journal.Runs(ctx, journal.Filter{Working: true})
-	if err != nil {
-		return journal.Run{}, err
-	}
-	for _, r := range runs {
-		if shares(r, locks) {
-			return r, nil
-		}
-	}
-	return journal.Run{}, journal.ErrNotFound
+	return e.Journal.LatestOf(ctx, locks)
 }
 
 // unfinished are the nodes of the run that no attempt of it has published.

@@ -185,7 +185,7 @@ func (a *app) usable(problems config.Problems) error {
 		return problems
 	}
 	if len(problems) > 0 && !a.json {
-		fmt.Fprintln(a.stderr, a.redactor.Redact(problems.Error()))
+		a.note("%s", problems.Error())
 	}
 	return nil
 }

@@ -117,6 +117,10 @@ func (a *app) printError(err error) {
 		_ = json.NewEncoder(a.stderr).Encode(out)
 		return
 	}
+	if a.format == formatJSON {
+		a.logger().Error(err.Error(), "exit_code", exitCode(err), "hint", hintFor(err))
+		return
+	}
 	if errors.As(err, &problems) {
 		fmt.Fprintln(a.stderr, a.redactor.Redact(problems.Error()))
 		return

@@ -137,7 +137,7 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 	if note, err := e.EnsureJournal(ctx); err != nil {
 		return err
 	} else if note != "" {
-		fmt.Fprintln(a.stderr, a.redactor.Redact(note))
+		a.note("%s", note)
 	}
 	show, told := a.newProgress(), a.telemetry(ctx, e)
 	e.Observe = func(ev pipeline.Event) { show.observe(ev); told.Observe(ev) }
@@ -188,7 +188,7 @@ func (a *app) obeySignals(ctx context.Context, stop chan struct{}) (context.Cont
 		case s := <-signals:
 			code <- codeFor(s)
 			close(stop)
-			fmt.Fprintf(a.stderr, "millrace: %s: finishing what is in hand, for %v at most; again to end at once\n", s, grace)
+			a.note("millrace: %s: finishing what is in hand, for %v at most; again to end at once", s, grace)
 		}
 		select {
 		case <-done:
