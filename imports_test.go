@@ -36,8 +36,8 @@ var exceptions = map[string][]string{
 	"load/all":    {"load/local"},
 }
 
-// judged lists packages whose tests, not they themselves, land what they read and judge it by the engine's own measure, or stand in
-// for a target; those of serve run the example project.
+// judged lists packages whose tests know more than they themselves: they land what they read and judge it by the engine's own
+// measure, stand in for a target, or show what one has published.
 var judged = map[string][]string{
 	"extract/mysql":    {"warehouse"},
 	"extract/postgres": {"warehouse"},

@@ -161,8 +161,8 @@ type Pipeline struct {
 	Overlap       string            `yaml:"overlap" default:"queue" enum:"skip,queue,cancel" doc:"What happens when the last run still goes on: skip the new one, let one wait, or end the old one at its next checkpoint."`
 	Jitter        config.Duration   `yaml:"jitter" doc:"Start up to this much later, always by the same span for the same pipeline." example:"5m"`
 	Priority      int               `yaml:"priority" doc:"Of pipelines that wait for their turn, the one with the greatest number goes first."`
-	Timeout       config.Duration   `yaml:"timeout" doc:"A run that takes longer is ended at its next checkpoint, and has failed." example:"6h"`
-	StepTimeout   config.Duration   `yaml:"step_timeout" doc:"A node that takes longer has failed." example:"1h"`
+	Timeout       config.Duration   `yaml:"timeout" doc:"An attempt of a run that takes longer is ended at its next checkpoint, and has failed; a retry takes up what it landed. Of several pipelines in one run the strictest counts." example:"6h"`
+	StepTimeout   config.Duration   `yaml:"step_timeout" doc:"A node that takes longer has failed; those that do not need it go on." example:"1h"`
 	Retries       int               `yaml:"retries" doc:"How often a scheduled run that failed is retried; failed checks are not."`
 	RetryDelay    config.Duration   `yaml:"retry_delay" default:"1m" doc:"Base of the wait before a retry: up to this, then up to twice this and so on, at random."`
 	Webhook       *Webhook          `yaml:"webhook" json:"-" doc:"Lets others start a run by a signed request to /hooks/ and the pipeline's name."`

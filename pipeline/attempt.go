@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,9 +28,13 @@ type run struct {
 	resumed   bool
 	replay    *replay        // what a replay does instead of reading and building
 	before    *load.Manifest // what was published when the attempt began
+	told      *slog.Logger   // the engine's own log; Log writes into the run's as well
+	outcomes  *slog.Logger   // the run's log alone, also when that has reached its limit
+	deadline  deadline
 
 	mu      sync.Mutex
 	results map[string]*result
+	begun   map[string]journal.Step // steps that are under way
 	done    int
 	windows int                      // that sources have given
 	spent   map[string]time.Duration // on what Report.Overhead tells
@@ -61,40 +66,56 @@ type result struct {
 	tables []load.Table // what to publish: the node's own, then its quarantine; none when there is nothing new
 }
 
-func (r *run) execute(ctx context.Context) (*Report, error) {
+func (r *run) execute(ctx context.Context) (report *Report, err error) {
 	before, err := r.current(ctx)
 	if err != nil {
 		return nil, err
 	}
 	r.before, r.results, r.spent, r.unreadable = before, map[string]*result{}, map[string]time.Duration{}, map[string]error{}
+	r.begun = map[string]journal.Step{}
 	r.checks, r.metrics = map[string][]check.Result{}, map[string][]check.Metric{}
 	r.Run.Status, r.Run.Started, r.Run.PID, r.Run.Version = journal.Running, r.Clock(), os.Getpid(), r.Engine.Version
 	// The journal first: another pipeline's prune takes a folder that the journal does not know for rubbish.
 	if err := r.Journal.BeginRun(ctx, r.Run); err != nil {
 		return nil, err
 	}
+	closeLog := r.openLog()
+	r.saysStart()
+	defer func() {
+		r.saysEnd(err)
+		closeLog()
+	}()
 	if err := fsx.MkdirAll("run", r.runDir(r.ID)); err != nil {
 		return nil, fmt.Errorf("stage run: %w", err)
 	}
 	if err := r.prune(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.work(ctx); err != nil {
+	limited, within := r.limit(ctx)
+	err = r.work(limited)
+	within()
+	switch {
+	case err != nil && r.deadline.expired.Load() && ctx.Err() == nil:
+		return r.tooLong(ctx)
+	case err != nil:
 		return nil, r.interrupted(ctx, err)
 	}
 	return r.finish(ctx)
 }
 
-// work extracts every stream, then builds every model. Only interruption and failures of the engine itself come
-// back as an error; a node's failure is its result.
+// work extracts every stream, then builds every model, and decides what may be published of them. Only interruption and
+// failures of the engine itself come back as an error; a node's failure is its result.
 func (r *run) work(ctx context.Context) error {
 	if r.replay != nil {
-		return r.replayRows(ctx)
-	}
-	if err := r.extractAll(ctx); err != nil {
+		if err := r.replayRows(ctx); err != nil {
+			return err
+		}
+	} else if err := r.extractAll(ctx); err != nil {
+		return err
+	} else if err := r.buildAll(ctx); err != nil {
 		return err
 	}
-	return r.buildAll(ctx)
+	return errors.Join(r.checkDeferred(ctx), r.withhold(ctx))
 }
 
 // halt notes that a step was not begun because the run is to end. It is no error: what is under way goes on to its
@@ -125,7 +146,7 @@ func (r *run) interrupted(ctx context.Context, cause error) error {
 	}
 	now := r.Clock()
 	r.Run.Status, r.Run.Finished, r.Run.Error = status, &now, text
-	return errors.Join(cause, r.Journal.FinishRun(ctx, r.Run, nil))
+	return errors.Join(cause, r.Journal.EndAttempt(ctx, r.Run, nil, r.tableRows()))
 }
 
 // step runs one node's work between its two journal entries.
@@ -134,9 +155,20 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 	if err := r.timed("journal", func() error { return r.Journal.SaveStep(ctx, s) }); err != nil {
 		return err
 	}
-	r.observe(Event{Kind: "start", Node: n.Name(), Step: r.count(0), Of: len(r.nodes)})
-	r.Log.Info("step starts", "run", r.ID, "step", n.Name())
-	tables, err := work(ctx, &s)
+	phase := "build"
+	if n.Kind == models.KindStream {
+		phase = "extract"
+	}
+	r.observe(Event{Kind: "start", Node: n.Name(), Step: r.count(0), Of: len(r.nodes), Phase: phase})
+	r.says(false, "step starts", "step", n.Name(), "kind", n.Kind)
+	r.mu.Lock()
+	r.begun[n.Name()] = s
+	r.mu.Unlock()
+	var tables []load.Table
+	err := r.within(ctx, n, func(ctx context.Context) (err error) {
+		tables, err = work(ctx, &s)
+		return err
+	})
 	if ctx.Err() != nil {
 		return errors.Join(ErrInterrupted, context.Cause(ctx))
 	}
@@ -168,9 +200,10 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 		equation = s.Equations[0].String()
 	}
 	r.observe(Event{Kind: "done", Node: n.Name(), Status: s.Status, Step: r.count(1), Of: len(r.nodes), Rows: s.Rows, Bytes: s.Bytes, Took: now.Sub(s.Started), Err: err, Equation: equation})
-	r.Log.Info("step ends", "run", r.ID, "step", n.Name(), "status", s.Status, "rows", s.Rows, "took", now.Sub(s.Started))
+	r.saysStep(s, now.Sub(s.Started), equation)
 	r.mu.Lock()
 	r.results[n.Name()] = &result{status: s.Status, step: s, tables: tables}
+	delete(r.begun, n.Name())
 	r.mu.Unlock()
 	return r.timed("journal", func() error { return r.Journal.SaveStep(context.WithoutCancel(ctx), s) })
 }
@@ -203,6 +236,7 @@ func (r *run) skip(ctx context.Context, n *models.Node, culprit string) error {
 	r.results[n.Name()] = &result{status: s.Status, step: s}
 	r.mu.Unlock()
 	r.observe(Event{Kind: "done", Node: n.Name(), Status: s.Status, Step: r.count(1), Of: len(r.nodes), Err: errors.New(s.Error)})
+	r.saysStep(s, 0, "")
 	return r.Journal.SaveStep(ctx, s)
 }
 

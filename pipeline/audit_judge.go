@@ -52,6 +52,7 @@ func (a *audit) judge(ctx context.Context, v *warehouse.Version, checks []*model
 
 // judgeAll judges the new version, and rows that were published under other rules.
 func (a *audit) judgeAll(ctx context.Context, v *warehouse.Version, checks []*models.Check) error {
+	a.phase(a.node.Name(), "check")
 	if err := a.exact(v); err != nil {
 		return err
 	}

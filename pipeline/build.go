@@ -241,6 +241,7 @@ func explainModel(n *models.Node, err error) error {
 
 // verify opens newly written files of the version with the second reader.
 func (r *run) verify(v warehouse.Version, written []warehouse.File) error {
+	r.phase(v.Name.String(), "verify")
 	deletes := map[string]bool{}
 	for _, f := range v.Deletes {
 		deletes[f.Path] = true

@@ -568,6 +568,7 @@ func (x *extraction) version(ctx context.Context, w *extract.Window, parts []jou
 		return nil, &StepError{Node: x.node.Name(), Pos: x.node.Pos.String(), Err: fmt.Errorf("%d of %d records were rejected, more than max_rejects: %s", rejected, read, limit),
 			Hint: fmt.Sprintf("millrace rejects list %s shows them with their reasons; raise max_rejects when they may be left out; if it is the guessed types that are wrong, millrace plan --pin writes what the files say now", x.node.Name())}
 	}
+	x.phase(x.node.Name(), "build")
 	if err := x.guardStill(w, landed); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
 )
 
 // Owner says who holds a pipeline's lock. It is a remark for people: the flock decides.
@@ -132,6 +133,16 @@ func (e *Engine) sign(f *os.File) error {
 		return err
 	}
 	return f.Truncate(int64(len(data)))
+}
+
+// Holder is the process of the run that still holds its locks, nil when it has ended.
+func (e *Engine) Holder(r journal.Run) *Owner {
+	for _, name := range strings.Split(r.Pipeline, "+") {
+		if s := e.lockState(name); s.Held && s.Owner.PID == r.PID {
+			return s.Owner
+		}
+	}
+	return nil
 }
 
 // idle says whether nobody holds the lock now. It takes and frees it: a probe for people, not for decisions.

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,16 +18,13 @@ import (
 // finish publishes what may be published and closes the run.
 func (r *run) finish(ctx context.Context) (*Report, error) {
 	report := &Report{Resumed: r.resumed}
-	if err := errors.Join(r.checkDeferred(ctx), r.withhold(ctx)); err != nil {
-		return nil, r.interrupted(ctx, err)
-	}
 	var m *load.Manifest
 	if tables := r.publishable(); len(tables) > 0 && !r.dry() {
 		var err error
 		if m, err = r.publish(ctx, tables); err != nil {
 			now, code := r.Clock(), ExitFailed
 			r.Run.Status, r.Run.Finished, r.Run.Error, r.Run.ExitCode = journal.Failed, &now, r.redact(err.Error()), &code
-			return nil, errors.Join(err, r.Journal.FinishRun(context.WithoutCancel(ctx), r.Run, nil))
+			return nil, errors.Join(err, r.Journal.EndAttempt(context.WithoutCancel(ctx), r.Run, nil, r.tableRows()))
 		}
 		report.Snapshot, r.Run.Snapshot = m.Snapshot, &m.Snapshot
 		for _, t := range m.Tables {
@@ -106,6 +104,7 @@ func (r *run) publishable() []load.Table {
 // readers see decides, and the run is told as published, with the error as a warning.
 func (r *run) publish(ctx context.Context, tables []load.Table) (m *load.Manifest, err error) {
 	r.observe(Event{Kind: "start", Phase: "publish", Of: len(r.nodes)})
+	r.says(false, "publish starts", "tables", len(tables))
 	err = r.timed("publish", func() (err error) {
 		m, err = r.Loader.Publish(ctx, load.Publication{Run: r.ID, Attempt: r.Attempt, Pipeline: r.Pipeline, LogicalTime: r.LogicalTime,
 			Project: r.Project.Name, Millrace: r.Engine.Version, Tables: tables})
@@ -137,7 +136,7 @@ func (r *run) close(ctx context.Context, report *Report, m *load.Manifest) error
 	if m != nil {
 		cursors = cursorsOf(m, r.ID)
 	}
-	err := r.Journal.FinishRun(ctx, r.Run, cursors)
+	err := r.Journal.EndAttempt(ctx, r.Run, cursors, r.tableRows())
 	report.Steps = r.steps()
 	if err == nil && r.Run.Status == journal.Succeeded {
 		err = os.RemoveAll(r.runDir(r.ID))
@@ -172,6 +171,28 @@ func (r *run) steps() []journal.Step {
 		if res := r.results[n.Name()]; res != nil && res.step.Node != "" {
 			all = append(all, res.step)
 		}
+	}
+	return all
+}
+
+// tableRows is what the attempt did to its tables, for the tallies.
+func (r *run) tableRows() []journal.TableRows {
+	var all []journal.TableRows
+	for _, s := range r.steps() {
+		n := r.Project.Node(s.Node)
+		if n == nil {
+			continue
+		}
+		t := journal.TableRows{Pipeline: cmp.Or(n.Pipeline, unowned), Table: s.Node, Rejected: s.Rejected}
+		for _, eq := range s.Equations {
+			switch eq.Name {
+			case "read":
+				t.Read, t.Written = eq.Rows, eq.Get("landed")
+			case "built":
+				t.Written = eq.Rows
+			}
+		}
+		all = append(all, t)
 	}
 	return all
 }

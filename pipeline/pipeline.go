@@ -38,6 +38,7 @@ type Engine struct {
 	Observe  func(Event)         // told of progress; may be nil
 	Redact   func(string) string // takes secrets out of what is kept and shown; may be nil
 	Stop     chan struct{}       // closed to ask a run to finish the part in hand, checkpoint and return ErrInterrupted
+	Grace    time.Duration       // that what is in hand gets when a run's timeout is over
 }
 
 // VerifyLevel says how thoroughly the second reader checks a new file.
@@ -51,8 +52,9 @@ const (
 
 // Event is a step's progress, for people who wait.
 type Event struct {
+	Run      string
 	Node     string
-	Kind     string // "start", "progress", "done"
+	Kind     string // "begin" and "end" of an attempt; "start", "phase", "progress", "done" of a step
 	Status   journal.Status
 	Step, Of int   // this node is number Step of Of
 	Rows     int64 // so far
@@ -61,7 +63,8 @@ type Event struct {
 	Took     time.Duration
 	Err      error
 	Equation string
-	Phase    string // extract, build, verify, publish
+	Phase    string       // extract, build, verify, check, publish
+	Whole    *journal.Run // the attempt, where it begins and ends
 }
 
 func (e *Engine) observe(ev Event) {
@@ -69,6 +72,15 @@ func (e *Engine) observe(ev Event) {
 		e.Observe(ev)
 	}
 }
+
+// observe tells of progress in this run.
+func (r *run) observe(ev Event) {
+	ev.Run = r.ID
+	r.Engine.observe(ev)
+}
+
+// phase tells that a node's step goes on with another kind of work.
+func (r *run) phase(node, phase string) { r.observe(Event{Kind: "phase", Node: node, Phase: phase}) }
 
 func (e *Engine) redact(text string) string {
 	if e.Redact == nil {

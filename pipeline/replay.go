@@ -79,7 +79,8 @@ func (e *Engine) Replay(ctx context.Context, req ReplayRequest) (*Report, error)
 	now := e.Clock()
 	r := &run{Engine: e, nodes: []*models.Node{req.Node}, replay: rp, selection: journal.Selection{Nodes: []string{req.Node.Name()}, Target: e.Project.Target.Name,
 		Replay: &journal.Replay{Run: req.Run, Rule: req.Rule, File: req.File, DryRun: req.DryRun}}}
-	r.Run = journal.Run{ID: newRunID(now), Pipeline: strings.Join(locks, "+"), LogicalTime: now, Attempt: 1, Selection: r.selection, ProjectHash: e.Project.Hash}
+	r.Run = journal.Run{ID: newRunID(now), Pipeline: strings.Join(locks, "+"), LogicalTime: now, Attempt: 1, Selection: r.selection, ProjectHash: e.Project.Hash,
+		Trigger: journal.TriggerCommand}
 	defer func() { _ = os.RemoveAll(r.runDir(r.ID)) }() // it is not resumed: the rows are still in quarantine
 	report, err := r.execute(ctx)
 	if req.DryRun {

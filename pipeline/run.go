@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -41,6 +42,8 @@ type Report struct {
 	Published []load.Table   `json:"published"` // what it published
 	Stale     []string       `json:"stale"`     // nodes of this run that still show an older version, or that a replay has not rebuilt
 	Resumed   bool           `json:"resumed"`   // the run was taken up where an earlier process left it
+	// Already says that this run had done before what was asked for its logical time; nothing was read.
+	Already bool `json:"already,omitempty"`
 	// Overhead is the time that went into keeping the promises rather than into moving rows: the journal, the
 	// second reader, the publish.
 	Overhead map[string]float64 `json:"overhead_seconds"`
@@ -100,33 +103,51 @@ func (e *Engine) Run(ctx context.Context, req Request) (*Report, error) {
 	if len(req.Nodes) == 0 {
 		return nil, errors.New("nothing is selected")
 	}
+	if !req.LogicalTime.IsZero() {
+		return e.runAt(ctx, req)
+	}
 	locks := lockNames(req.Nodes)
 	old, unlock, err := e.begin(ctx, locks)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	selection := journal.Selection{Nodes: names(req.Nodes), Target: e.Project.Target.Name, FullRefresh: req.FullRefresh,
-		AllowEmpty: req.AllowEmpty, AllowShrunken: req.AllowShrunken}
-	r := &run{Engine: e, nodes: req.Nodes, selection: selection}
+	selection := e.selection(req)
 	if old != nil && old.Snapshot == nil && old.ProjectHash == e.Project.Hash && reflect.DeepEqual(old.Selection, selection) {
-		r.Run, r.resumed = *old, true
+		r := &run{Engine: e, nodes: req.Nodes, selection: selection, resumed: true, Run: *old}
 		r.Run.Attempt++
 		return r.execute(ctx)
 	}
-	if old != nil {
-		why := "overtaken by a run of another project state or selection"
-		if err := e.Journal.SetRunStatus(ctx, old.ID, journal.Abandoned, why, e.Clock()); err != nil {
+	r, err := e.fresh(ctx, req, locks, old)
+	if err != nil {
+		return nil, err
+	}
+	return r.execute(ctx)
+}
+
+// selection is what the journal remembers of a request.
+func (e *Engine) selection(req Request) journal.Selection {
+	return journal.Selection{Nodes: names(req.Nodes), Target: e.Project.Target.Name, FullRefresh: req.FullRefresh,
+		AllowEmpty: req.AllowEmpty, AllowShrunken: req.AllowShrunken}
+}
+
+// fresh is a new run, which overtakes the interrupted one if there is one. The caller holds the locks.
+func (e *Engine) fresh(ctx context.Context, req Request, locks []string, interrupted *journal.Run) (*run, error) {
+	if interrupted != nil {
+		why := "overtaken by a run of another project state, selection or logical time"
+		if err := e.Journal.SetRunStatus(ctx, interrupted.ID, journal.Abandoned, why, e.Clock()); err != nil {
 			return nil, err
 		}
 	}
 	now := e.Clock()
-	r.Run = journal.Run{ID: newRunID(now), Pipeline: strings.Join(locks, "+"), LogicalTime: now, Attempt: 1, Selection: selection, ProjectHash: e.Project.Hash,
-		Trigger: req.Trigger, Firing: req.Firing}
+	logical := now
 	if !req.LogicalTime.IsZero() {
-		r.Run.LogicalTime = req.LogicalTime.UTC()
+		logical = req.LogicalTime.UTC()
 	}
-	return r.execute(ctx)
+	r := &run{Engine: e, nodes: req.Nodes, selection: e.selection(req)}
+	r.Run = journal.Run{ID: newRunID(now), Pipeline: strings.Join(locks, "+"), LogicalTime: logical, Attempt: 1, Selection: r.selection, ProjectHash: e.Project.Hash,
+		Trigger: cmp.Or(req.Trigger, journal.TriggerCommand), Firing: req.Firing}
+	return r, nil
 }
 
 // begin takes the locks, proves that the target can be written and settles what earlier processes left; it returns
@@ -158,6 +179,15 @@ func (e *Engine) Retry(ctx context.Context, id string) (*Report, error) {
 		return nil, err
 	}
 	defer unlock()
+	r, err := e.again(ctx, id, locks)
+	if err != nil {
+		return nil, err
+	}
+	return r.execute(ctx)
+}
+
+// again is the next attempt of a run, at what no attempt of it has published. The caller holds the locks.
+func (e *Engine) again(ctx context.Context, id string, locks []string) (*run, error) {
 	old, err := e.retryable(ctx, id, locks)
 	if err != nil {
 		return nil, err
@@ -166,10 +196,9 @@ func (e *Engine) Retry(ctx context.Context, id string) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{Engine: e, nodes: nodes, selection: old.Selection, resumed: true}
-	r.Run = old
+	r := &run{Engine: e, nodes: nodes, selection: old.Selection, resumed: true, Run: old}
 	r.Run.Attempt++
-	return r.execute(ctx)
+	return r, nil
 }
 
 // retried finds the run that is meant and the locks that retrying it takes: its own, and those of the pipelines that
@@ -240,16 +269,7 @@ func (e *Engine) newest(ctx context.Context, f journal.Filter) (journal.Run, err
 
 // latest is the newest run, but for replays, that took any of the locks.
 func (e *Engine) latest(ctx context.Context, locks []string) (journal.Run, error) {
-	runs, err := e.Journal.Runs(ctx, journal.Filter{Working: true})
-	if err != nil {
-		return journal.Run{}, err
-	}
-	for _, r := range runs {
-		if shares(r, locks) {
-			return r, nil
-		}
-	}
-	return journal.Run{}, journal.ErrNotFound
+	return e.Journal.LatestOf(ctx, locks)
 }
 
 // unfinished are the nodes of the run that no attempt of it has published.
@@ -382,7 +402,7 @@ func (e *Engine) complete(ctx context.Context, old journal.Run, m *load.Manifest
 		code = ExitChecks
 	}
 	old.ExitCode = &code
-	return e.Journal.FinishRun(ctx, old, cursorsOf(m, old.ID))
+	return e.Journal.EndAttempt(ctx, old, cursorsOf(m, old.ID), nil)
 }
 
 func cursorsOf(m *load.Manifest, run string) map[string]extract.Cursor {

@@ -207,6 +207,21 @@ func (e *Engine) pipelinesStatus(ctx context.Context, s *Status, runs []RunSumma
 	return nil
 }
 
+// Ages tells how long ago a run last made each published table of the project; views have the age of what they show.
+func (e *Engine) Ages(ctx context.Context) (map[string]time.Duration, error) {
+	m, err := e.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ages := map[string]time.Duration{}
+	for _, t := range m.Tables {
+		if t.View == "" && e.Project.Node(t.Name.String()) != nil {
+			ages[t.Name.String()] = e.Clock().Sub(t.LoadedAt())
+		}
+	}
+	return ages, nil
+}
+
 // tooOld compares a table's age with the freshness that its pipeline promises.
 func (e *Engine) tooOld(n *models.Node, age time.Duration) string {
 	pl := e.Project.Pipeline(n.Pipeline)

@@ -27,6 +27,7 @@ type Run struct {
 	Pipeline    string            `json:"pipeline"`
 	State       string            `json:"state"` // the journal's status; interrupted when its process is gone
 	LogicalTime time.Time         `json:"logical_time"`
+	Trigger     journal.Trigger   `json:"trigger,omitempty"` // what began it
 	Attempt     int               `json:"attempt"`
 	Started     time.Time         `json:"started"`
 	Finished    *time.Time        `json:"finished,omitempty"`

@@ -133,9 +133,9 @@ func TestCrossOrigin(t *testing.T) {
 
 func TestPanicsAreAnswered(t *testing.T) {
 	l := newLab(t, project, func(c *Config) {
-		c.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("oh") })
+		c.Alive = func() error { panic("oh") }
 	})
-	if w := l.ask("GET", "/metrics", "", as(l.viewer)...); w.Code != 500 || strings.Contains(w.Body.String(), "oh") || !strings.Contains(l.log.String(), "panic=oh") {
+	if w := l.ask("GET", "/readyz", ""); w.Code != 500 || strings.Contains(w.Body.String(), "oh") || !strings.Contains(l.log.String(), "panic=oh") {
 		t.Errorf("%d %s; %s", w.Code, w.Body, l.log)
 	}
 }

@@ -46,13 +46,11 @@ func (s *Server) routes() []route {
 	all := []route{
 		{method: "GET", pattern: "/healthz", role: Public, probe: true, handle: s.healthz},
 		{method: "GET", pattern: "/readyz", role: Public, probe: true, handle: s.readyz},
+		{method: "GET", pattern: "/metrics", role: Viewer, handle: plain(s.metricsHandler())},
 		{method: "GET", pattern: "/login", role: Public, handle: s.showLogin},
 		{method: "POST", pattern: "/login", role: Public, handle: s.login},
 		{method: "POST", pattern: "/logout", role: Viewer, handle: s.logout},
 		{method: "POST", pattern: "/hooks/{pipeline}", role: Public, probe: true, handle: s.hook}, // its signature lets it in
-	}
-	if s.Metrics != nil {
-		all = append(all, route{method: "GET", pattern: "/metrics", role: Viewer, handle: plain(s.Metrics)})
 	}
 	for _, more := range [][]route{s.nodeRoutes(), s.runRoutes(), s.logRoutes(), s.scheduleRoutes(), s.docRoutes(), s.pages()} {
 		all = append(all, more...)

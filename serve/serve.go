@@ -28,7 +28,6 @@ type Config struct {
 	Engine    func() *pipeline.Engine
 	Scheduler Scheduler
 	Settings  models.Serve // as they were at the start, flags included: listening does not change while it goes on
-	Metrics   http.Handler // of /metrics; nil for none
 	Log       *slog.Logger
 	Clock     clock.Clock
 	Alive     func() error // says why the scheduler does not do its work; nil when nobody can tell

@@ -41,6 +41,8 @@ type app struct {
 	threads int
 	verbose bool
 	noColor bool
+	format  string // of logs
+	metrics string // file to write them to
 }
 
 func newApp(stdout, stderr io.Writer) *app {
@@ -71,6 +73,8 @@ func (a *app) rootCommand() *cobra.Command {
 	f.StringVar(&a.memory, "memory", "", "memory that the work may use, such as 512MB")
 	f.IntVar(&a.threads, "threads", 0, "processors to use (default all)")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log every step and part")
+	f.StringVar(&a.format, "log-format", formatText, "text, or json for logs and progress as JSON lines on stderr")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.checkFormat() }
 	f.BoolVar(&a.noColor, "no-color", false, "no colour and no motion; NO_COLOR does the same")
 	root.AddCommand(a.commands()...)
 	for _, c := range root.Commands() {
@@ -95,8 +99,24 @@ func (a *app) logger() *slog.Logger {
 	if a.verbose {
 		level = slog.LevelDebug
 	}
-	handler := slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level})
+	var handler slog.Handler = slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level})
+	if a.format == formatJSON {
+		handler = pipeline.JSONLog(a.stderr, level)
+	}
 	return slog.New(a.redactor.Handler(handler))
+}
+
+// Formats of logs.
+const (
+	formatText = "text"
+	formatJSON = "json"
+)
+
+func (a *app) checkFormat() error {
+	if a.format != formatText && a.format != formatJSON {
+		return usage("--log-format %s: use text or json", a.format)
+	}
+	return nil
 }
 
 // printJSON writes one value for machines.
@@ -165,7 +185,7 @@ func (a *app) usable(problems config.Problems) error {
 		return problems
 	}
 	if len(problems) > 0 && !a.json {
-		fmt.Fprintln(a.stderr, a.redactor.Redact(problems.Error()))
+		a.note("%s", problems.Error())
 	}
 	return nil
 }

@@ -85,7 +85,7 @@ func exitCode(err error) int {
 	case errors.Is(err, pipeline.ErrInterrupted):
 		return codeTerminated
 	case errors.As(err, &problems), errors.As(err, &refused), errors.Is(err, journal.ErrNewer), errors.Is(err, journal.ErrNotFound), errors.Is(err, journal.ErrAmbiguous), errors.Is(err, journal.ErrNetwork),
-		errors.Is(err, load.ErrNewer), errors.Is(err, pipeline.ErrNoRetry), isUnwritable(err):
+		errors.Is(err, load.ErrNewer), errors.Is(err, pipeline.ErrNoRetry), errors.Is(err, pipeline.ErrNothingRuns), isUnwritable(err):
 		return codeUsage
 	}
 	return codeFailed
@@ -117,6 +117,10 @@ func (a *app) printError(err error) {
 		_ = json.NewEncoder(a.stderr).Encode(out)
 		return
 	}
+	if a.format == formatJSON {
+		a.logger().Error(err.Error(), "exit_code", exitCode(err), "hint", hintFor(err))
+		return
+	}
 	if errors.As(err, &problems) {
 		fmt.Fprintln(a.stderr, a.redactor.Redact(problems.Error()))
 		return
@@ -146,6 +150,8 @@ func hintFor(err error) string {
 		return "millrace run publishes for the first time"
 	case errors.Is(err, pipeline.ErrLocked):
 		return "wait for it, or look with `millrace status`"
+	case errors.Is(err, pipeline.ErrNothingRuns):
+		return "millrace status shows what runs"
 	case errors.Is(err, context.Canceled), errors.Is(err, pipeline.ErrInterrupted):
 		return "the next `millrace run` takes up where this one ended"
 	}

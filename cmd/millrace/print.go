@@ -146,8 +146,12 @@ func (a *app) out(format string, args ...any) {
 	fmt.Fprintln(a.stdout, a.redactor.Redact(fmt.Sprintf(format, args...)))
 }
 
-// note prints a line beside the answer.
+// note prints a line beside the answer, as one of the log when that is JSON.
 func (a *app) note(format string, args ...any) {
+	if a.format == formatJSON {
+		a.logger().Warn(fmt.Sprintf(format, args...))
+		return
+	}
 	fmt.Fprintln(a.stderr, a.redactor.Redact(fmt.Sprintf(format, args...)))
 }
 

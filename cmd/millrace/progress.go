@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"sort"
 	"strings"
@@ -13,10 +15,12 @@ import (
 	"github.com/millrace/millrace/pipeline"
 )
 
-// progress shows a run to people who wait: one live line on a terminal, a line for each step that ends elsewhere.
+// progress shows a run to people who wait: one live line on a terminal, a line for each step that ends elsewhere, which is
+// one of the log when that is JSON.
 type progress struct {
 	a       *app
 	live    bool
+	log     *slog.Logger // nil: for people
 	mu      sync.Mutex
 	started time.Time
 	drawn   time.Time
@@ -26,7 +30,11 @@ type progress struct {
 }
 
 func (a *app) newProgress() *progress {
-	return &progress{a: a, live: a.interactive() && !a.json, started: time.Now(), now: map[string]pipeline.Event{}, since: map[string]time.Time{}}
+	p := &progress{a: a, live: a.interactive() && !a.json && a.format == formatText, started: time.Now(), now: map[string]pipeline.Event{}, since: map[string]time.Time{}}
+	if a.format == formatJSON && !a.verbose { // else the log has the steps already
+		p.log = slog.New(a.redactor.Handler(pipeline.JSONLog(a.stderr, slog.LevelInfo)))
+	}
+	return p
 }
 
 func (p *progress) observe(ev pipeline.Event) {
@@ -52,7 +60,10 @@ func (p *progress) observe(ev pipeline.Event) {
 
 // ended writes the lasting line of a step.
 func (p *progress) ended(ev pipeline.Event) {
-	if p.a.json || ev.Node == "" {
+	if p.log != nil && ev.Node != "" {
+		p.logged(ev)
+	}
+	if p.a.json || p.a.format == formatJSON || ev.Node == "" {
 		return
 	}
 	detail := fmt.Sprintf("%d rows", ev.Rows)
@@ -63,6 +74,15 @@ func (p *progress) ended(ev pipeline.Event) {
 		detail = firstLine(p.a.redactor.Redact(ev.Err.Error()))
 	}
 	fmt.Fprintf(p.a.stderr, "[%d/%d] %s %s in %s: %s\n", ev.Step, ev.Of, ev.Node, ev.Status, ev.Took.Round(time.Millisecond), detail)
+}
+
+// logged is the same as a line of the log.
+func (p *progress) logged(ev pipeline.Event) {
+	level, args := slog.LevelInfo, []any{"run", ev.Run, "step", ev.Node, "status", ev.Status, "rows", ev.Rows, "took", ev.Took}
+	if ev.Err != nil {
+		level, args = slog.LevelError, append(args, "error", ev.Err.Error())
+	}
+	p.log.Log(context.Background(), level, "step ends", args...)
 }
 
 func firstLine(s string) string {

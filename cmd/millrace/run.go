@@ -12,8 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/pipeline/telemetry"
+	"github.com/millrace/millrace/serve"
 	"github.com/millrace/millrace/transform/check"
 )
 
@@ -27,8 +30,12 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "extract, build and publish",
 		Long: "Runs the selected nodes once, all nodes when none is named, and publishes the results in one step.\n" +
 			"Selectors: a table (orders), schema.table, a pattern, +orders (with all it reads), orders+ (with all that\n" +
-			"reads it), tag:x, path:models/marts, source:erp, a pipeline's name. A run that was interrupted is resumed.\n",
-		Example: "  millrace run\n  millrace run +fct_orders\n  millrace run nightly --json",
+			"reads it), tag:x, path:models/marts, source:erp, a pipeline's name. A run that was interrupted is resumed.\n\n" +
+			"Schedulers give the time that the run stands for: --logical-time \"{{ ts }}\" in Airflow. To ask again for the same\n" +
+			"nodes, with the same flags, for the same time does only what is left to do: nothing when a run has succeeded\n" +
+			"for it (exit code 0), else the next attempt of that run, over the same windows. A run of a whole pipeline is then\n" +
+			"that pipeline's firing of that time: a `millrace serve` of the same project does not start it again.\n",
+		Example: "  millrace run\n  millrace run +fct_orders\n  millrace run nightly --json\n  millrace run nightly --logical-time 2026-11-27T02:00:00Z",
 		RunE: func(c *cobra.Command, args []string) error {
 			req.selectors = args
 			return a.supervise(c.Context(), func(ctx context.Context) error { return a.runOnce(ctx, req) })
@@ -40,6 +47,8 @@ func (a *app) runCommand() *cobra.Command {
 	f.BoolVar(&req.fullRefresh, "full-refresh", false, "rebuild incremental streams and models from nothing")
 	f.BoolVar(&req.allowEmpty, "allow-empty", false, "let an empty snapshot replace a table that has rows")
 	f.BoolVar(&req.allowShrunken, "allow-shrunken", false, "let a snapshot replace a table although it is much smaller")
+	a.metricsFlag(c)
+	f.StringVar(&req.logicalTime, "logical-time", "", "time that the run stands for: 2026-11-27T02:00:00Z, or a date, which begins in UTC")
 	f.StringVar(&req.verify, "verify", "", "check new files by footer or full, instead of the project's choice")
 	return c
 }
@@ -47,11 +56,11 @@ func (a *app) runCommand() *cobra.Command {
 type runFlags struct {
 	selectors, selectors2, exclude         []string
 	fullRefresh, allowEmpty, allowShrunken bool
-	verify                                 string
+	verify, logicalTime                    string
 }
 
 func (a *app) retryCommand() *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "retry [run]",
 		Short: "run again what failed in a run, over the same windows",
 		Long: "Takes up the latest run, or the one named by its id or the beginning of it: what it has landed is kept, what\n" +
@@ -67,9 +76,20 @@ func (a *app) retryCommand() *cobra.Command {
 			})
 		},
 	}
+	a.metricsFlag(c)
+	return c
+}
+
+// metricsFlag is for runs that Prometheus cannot scrape, because they are over before it asks.
+func (a *app) metricsFlag(c *cobra.Command) {
+	c.Flags().StringVar(&a.metrics, "metrics-file", "", "write Prometheus metrics of the project to this file at the end, for node_exporter's textfile collector")
 }
 
 func (a *app) runOnce(ctx context.Context, req runFlags) error {
+	logicalTime, err := parseLogicalTime(req.logicalTime)
+	if err != nil {
+		return err
+	}
 	return a.work(ctx, func(ctx context.Context, e *pipeline.Engine) (*pipeline.Report, error) {
 		switch level := pipeline.VerifyLevel(req.verify); level {
 		case "":
@@ -85,8 +105,22 @@ func (a *app) runOnce(ctx context.Context, req runFlags) error {
 		if len(nodes) == 0 {
 			return nil, usage("nothing is selected: the project has no nodes, or --exclude leaves none")
 		}
-		return e.Run(ctx, pipeline.Request{Nodes: nodes, FullRefresh: req.fullRefresh, AllowEmpty: req.allowEmpty, AllowShrunken: req.allowShrunken})
+		return e.Run(ctx, pipeline.Request{Nodes: nodes, FullRefresh: req.fullRefresh, AllowEmpty: req.allowEmpty, AllowShrunken: req.allowShrunken,
+			LogicalTime: logicalTime})
 	})
+}
+
+// parseLogicalTime reads what --logical-time takes; nothing is the zero time.
+func parseLogicalTime(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil && t.Year() > 1 {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, usage("--logical-time %s: write a time with its zone, as 2026-11-27T02:00:00Z, or a date, as 2026-11-27", text)
 }
 
 // work runs in the worker process: it opens the engine, does the job under the rules of signals, and reports.
@@ -99,16 +133,22 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 		return err
 	}
 	defer closeEngine()
-	e.Stop = asked
+	e.Stop, e.Grace = asked, grace
 	if note, err := e.EnsureJournal(ctx); err != nil {
 		return err
 	} else if note != "" {
-		fmt.Fprintln(a.stderr, a.redactor.Redact(note))
+		a.note("%s", note)
 	}
-	show := a.newProgress()
-	e.Observe = show.observe
+	show, told := a.newProgress(), a.telemetry(ctx, e)
+	e.Observe = func(ev pipeline.Event) { show.observe(ev); told.Observe(ev) }
 	report, err := job(ctx, e)
 	show.close()
+	told.Stop(ctx)
+	if a.metrics != "" {
+		if err := serve.WriteMetrics(a.metrics, e); err != nil { // of the run itself it says nothing
+			e.Log.Warn("no metrics", "path", a.metrics, "error", err)
+		}
+	}
 	if err != nil {
 		if errors.Is(err, pipeline.ErrInterrupted) || ctx.Err() != nil {
 			return &codeError{signalled(), err}
@@ -122,6 +162,15 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 		return &codeError{code: code}
 	}
 	return nil
+}
+
+// telemetry sends what the run does to where the OTEL_* variables say; nil when they say nothing.
+func (a *app) telemetry(ctx context.Context, e *pipeline.Engine) *telemetry.Telemetry {
+	for _, header := range telemetry.Secrets() {
+		a.redactor.Add(secret.NewValue(header))
+	}
+	return telemetry.Start(ctx, telemetry.Config{Project: e.Project.Name, Version: e.Version, Redact: a.redactor.Redact,
+		Warn: func(err error) { e.Log.Warn("telemetry is lost", "error", err) }})
 }
 
 // obeySignals closes stop at the first SIGTERM or SIGINT, cancels the context when the grace is over, and ends the
@@ -139,7 +188,7 @@ func (a *app) obeySignals(ctx context.Context, stop chan struct{}) (context.Cont
 		case s := <-signals:
 			code <- codeFor(s)
 			close(stop)
-			fmt.Fprintf(a.stderr, "millrace: %s: finishing what is in hand, for %v at most; again to end at once\n", s, grace)
+			a.note("millrace: %s: finishing what is in hand, for %v at most; again to end at once", s, grace)
 		}
 		select {
 		case <-done:
@@ -173,6 +222,10 @@ func (a *app) printReport(r *pipeline.Report) error {
 		return a.printJSON(r)
 	}
 	w := a.stdout
+	if r.Already {
+		fmt.Fprintf(w, "done already by run %s, nothing read\n", r.Run.ID)
+		return nil
+	}
 	a.printSteps(r)
 	replay := r.Run.Selection.Replay
 	switch {

@@ -23,8 +23,8 @@ func (a *app) runsCommand() *cobra.Command {
 			}
 			return a.showRun(c, id)
 		}}
-	c := group("runs", "list the runs, or show one", show)
-	c.Long = "Lists the runs, the newest first; `millrace runs show` shows one.\n"
+	c := group("runs", "list the runs, or show one", show, a.runsLogsCommand())
+	c.Long = "Lists the runs, the newest first; `millrace runs show` shows one, `millrace runs logs` prints what it said.\n"
 	c.Example = "  millrace runs --limit 5\n  millrace runs show"
 	inner := c.RunE
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -62,13 +62,13 @@ func (a *app) listRuns(c *cobra.Command, f journal.Filter) error {
 		a.note("no runs")
 		return nil
 	}
-	g := grid{header: []string{"RUN", "PIPELINE", "STATE", "STARTED", "TOOK", "NODES", "SNAPSHOT", "ERROR"}, right: []bool{false, false, false, false, true, true, true}, width: a.terminalWidth()}
+	g := grid{header: []string{"RUN", "PIPELINE", "STATE", "TRIGGER", "STARTED", "TOOK", "NODES", "SNAPSHOT", "ERROR"}, right: []bool{false, false, false, false, false, true, true, true}, width: a.terminalWidth()}
 	for _, r := range runs {
 		snapshot := "-"
 		if r.Snapshot != nil {
 			snapshot = fmt.Sprint(*r.Snapshot)
 		}
-		g.add(r.ID, r.Pipeline, stateText(r), clockText(r.Started), tookText(r.Started, r.Finished), fmt.Sprint(len(r.Selection.Nodes)), snapshot, oneLine(firstLine(r.Error)))
+		g.add(r.ID, r.Pipeline, stateText(r), string(r.Trigger), clockText(r.Started), tookText(r.Started, r.Finished), fmt.Sprint(len(r.Selection.Nodes)), snapshot, oneLine(firstLine(r.Error)))
 	}
 	return g.print(a.stdout)
 }
@@ -82,6 +82,18 @@ func stateText(r pipeline.RunSummary) string {
 		return string(r.State) + ", dry run of a replay"
 	}
 	return string(r.State) + ", replay"
+}
+
+// triggerText is what began a run, and the time that it stands for when that is not about its start.
+func triggerText(r journal.Run) string {
+	text := string(r.Trigger)
+	if r.Firing != "" {
+		text += ", firing " + r.Firing
+	}
+	if r.Started.Sub(r.LogicalTime).Abs() > time.Minute {
+		text += ", for " + clockText(r.LogicalTime)
+	}
+	return text
 }
 
 func tookText(from time.Time, to *time.Time) string {
@@ -104,17 +116,7 @@ func (a *app) showRun(c *cobra.Command, id string) error {
 		return err
 	}
 	defer closeEngine()
-	if id == "" {
-		latest, err := e.Journal.Runs(c.Context(), journal.Filter{Limit: 1})
-		if err != nil {
-			return err
-		}
-		if len(latest) == 0 {
-			return usage("there was no run yet")
-		}
-		id = latest[0].ID
-	}
-	r, err := e.Journal.Run(c.Context(), id)
+	r, err := runNamed(c.Context(), e, id)
 	if err != nil {
 		return err
 	}
@@ -148,6 +150,7 @@ func (a *app) printRun(r shownRun) {
 	a.out("run       %s, attempt %d", r.ID, r.Attempt)
 	a.out("pipeline  %s", r.Pipeline)
 	a.out("state     %s", stateText(r.RunSummary))
+	a.out("trigger   %s", triggerText(r.Run))
 	a.out("started   %s, took %s, process %d, millrace %s", clockText(r.Started), tookText(r.Started, r.Finished), r.PID, r.Version)
 	if r.Snapshot != nil {
 		a.out("snapshot  %d", *r.Snapshot)

@@ -243,11 +243,16 @@ func (r *Redactor) safeCut(buf []byte) int {
 }
 
 // Handler returns a slog.Handler that redacts messages and attributes before next sees them.
-func (r *Redactor) Handler(next slog.Handler) slog.Handler { return handler{r, next} }
+func (r *Redactor) Handler(next slog.Handler) slog.Handler { return Handler(r.Redact, next) }
+
+// Handler does the same with any function that redacts.
+func Handler(redact func(string) string, next slog.Handler) slog.Handler {
+	return handler{redact, next}
+}
 
 type handler struct {
-	r    *Redactor
-	next slog.Handler
+	redact func(string) string
+	next   slog.Handler
 }
 
 func (h handler) Enabled(ctx context.Context, level slog.Level) bool {
@@ -255,7 +260,7 @@ func (h handler) Enabled(ctx context.Context, level slog.Level) bool {
 }
 
 func (h handler) Handle(ctx context.Context, rec slog.Record) error {
-	clean := slog.NewRecord(rec.Time, rec.Level, h.r.Redact(rec.Message), rec.PC)
+	clean := slog.NewRecord(rec.Time, rec.Level, h.redact(rec.Message), rec.PC)
 	rec.Attrs(func(a slog.Attr) bool {
 		clean.AddAttrs(h.attr(a))
 		return true
@@ -268,17 +273,19 @@ func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	for i, a := range attrs {
 		clean[i] = h.attr(a)
 	}
-	return handler{h.r, h.next.WithAttrs(clean)}
+	return handler{h.redact, h.next.WithAttrs(clean)}
 }
 
-func (h handler) WithGroup(name string) slog.Handler { return handler{h.r, h.next.WithGroup(name)} }
+func (h handler) WithGroup(name string) slog.Handler {
+	return handler{h.redact, h.next.WithGroup(name)}
+}
 
 func (h handler) attr(a slog.Attr) slog.Attr {
-	a.Key = h.r.Redact(a.Key)
+	a.Key = h.redact(a.Key)
 	v := a.Value.Resolve()
 	switch v.Kind() {
 	case slog.KindString:
-		a.Value = slog.StringValue(h.r.Redact(v.String()))
+		a.Value = slog.StringValue(h.redact(v.String()))
 	case slog.KindGroup:
 		group := v.Group()
 		clean := make([]slog.Attr, len(group))
@@ -297,12 +304,12 @@ func (h handler) attr(a slog.Attr) slog.Attr {
 // any keeps a value as it is when neither its text nor its JSON holds a secret, else it becomes redacted text.
 func (h handler) any(v any) slog.Value {
 	text := fmt.Sprintf("%+v", v)
-	clean := h.r.Redact(text)
+	clean := h.redact(text)
 	if _, isError := v.(error); isError || clean != text {
 		return slog.StringValue(clean)
 	}
 	if encoded, err := json.Marshal(v); err == nil {
-		if clean := h.r.Redact(string(encoded)); clean != string(encoded) {
+		if clean := h.redact(string(encoded)); clean != string(encoded) {
 			return slog.StringValue(clean)
 		}
 	}

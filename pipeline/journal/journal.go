@@ -359,24 +359,29 @@ func nullable(s string) any {
 // FinishRun records how the run ended and, when it published, the cursors that went with the snapshot: the
 // index of what the manifest already says.
 func (j *Journal) FinishRun(ctx context.Context, r Run, cursors map[string]extract.Cursor) error {
-	return j.tx(ctx, "finish", func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE run SET status = ?, finished = ?, snapshot = ?, exit_code = ?, error = ? WHERE id = ?`,
-			r.Status, stampPtr(r.Finished), r.Snapshot, r.ExitCode, nullable(r.Error), r.ID); err != nil {
+	return j.tx(ctx, "finish", func(tx *sql.Tx) error { return finishRun(ctx, tx, r, cursors) })
+}
+
+func finishRun(ctx context.Context, tx *sql.Tx, r Run, cursors map[string]extract.Cursor) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE run SET status = ?, finished = ?, snapshot = ?, exit_code = ?, error = ? WHERE id = ?`,
+		r.Status, stampPtr(r.Finished), r.Snapshot, r.ExitCode, nullable(r.Error), r.ID); err != nil {
+		return err
+	}
+	for node, value := range cursors {
+		if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO cursor (node, value, run, snapshot) VALUES (?,?,?,?)`, node, string(value), r.ID, r.Snapshot); err != nil {
 			return err
 		}
-		for node, value := range cursors {
-			if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO cursor (node, value, run, snapshot) VALUES (?,?,?,?)`, node, string(value), r.ID, r.Snapshot); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // SetRunStatus changes nothing but the status and the error's text: for runs found interrupted or overtaken.
 func (j *Journal) SetRunStatus(ctx context.Context, id string, s Status, why string, at time.Time) error {
 	return j.tx(ctx, "status", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE run SET status = ?, error = ?, finished = coalesce(finished, ?) WHERE id = ?`, s, nullable(why), stamp(at), id)
+		if err == nil && s == Interrupted {
+			err = lose(ctx, tx, id)
+		}
 		return err
 	})
 }

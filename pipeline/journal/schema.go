@@ -159,4 +159,25 @@ CREATE INDEX once_by_end ON once (until);
 CREATE INDEX firing_by_pipeline ON firing (pipeline, created, id);
 CREATE INDEX firing_unfinished ON firing (created, id) WHERE finished IS NULL;
 `,
+	`
+CREATE INDEX run_by_logical_time ON run (pipeline, logical_time);
+`,
+	`
+CREATE INDEX check_result_latest ON check_result (node, at, run);
+CREATE TABLE tally (              -- see tally.go
+	name     TEXT NOT NULL,
+	pipeline TEXT NOT NULL,
+	label    TEXT NOT NULL,
+	value    REAL NOT NULL,
+	PRIMARY KEY (name, pipeline, label)
+) STRICT, WITHOUT ROWID;
+INSERT INTO tally SELECT 'last_success', pipeline, '', CAST(unixepoch(max(finished)) AS REAL) FROM run
+	WHERE status = 'succeeded' AND finished IS NOT NULL AND instr(pipeline, '+') = 0 AND json_extract(selection, '$.replay') IS NULL GROUP BY pipeline;
+CREATE TRIGGER firing_added_skipped AFTER INSERT ON firing WHEN new.state = 'skipped' BEGIN
+	INSERT INTO tally VALUES ('skipped', new.pipeline, '', 1) ON CONFLICT DO UPDATE SET value = value + 1;
+END;
+CREATE TRIGGER firing_became_skipped AFTER UPDATE OF state ON firing WHEN new.state = 'skipped' AND old.state <> 'skipped' BEGIN
+	INSERT INTO tally VALUES ('skipped', new.pipeline, '', 1) ON CONFLICT DO UPDATE SET value = value + 1;
+END;
+`,
 }

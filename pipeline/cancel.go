@@ -1,0 +1,128 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// ErrNothingRuns says that there is nothing to cancel.
+var ErrNothingRuns = errors.New("nothing runs")
+
+// Cancelled is one thing that was asked to end.
+type Cancelled struct {
+	Pipeline string `json:"pipeline"`
+	Run      string `json:"run,omitempty"`
+	Firing   string `json:"firing,omitempty"`
+	PID      int    `json:"pid,omitempty"` // of the process that was told; 0 when the scheduler sees to it
+	Stopped  bool   `json:"stopped,omitempty"`
+}
+
+// Cancel asks what runs or waits to end: that of a run's or firing's id, of a pipeline, or, with an empty name, the one run that is under
+// way. A run of the scheduler's is ended by the scheduler, which then does not try it again; the process of any other gets SIGTERM, finishes
+// the part in hand and can be resumed. ErrNothingRuns when there is no such thing.
+func (e *Engine) Cancel(ctx context.Context, name, by string) ([]Cancelled, error) {
+	runs, err := e.Journal.Runs(ctx, journal.Filter{Status: journal.Running})
+	if err != nil {
+		return nil, err
+	}
+	runs = slices.DeleteFunc(runs, func(r journal.Run) bool { return e.Holder(r) == nil || !meantRun(r, name) })
+	if name == "" && len(runs) > 1 {
+		return nil, fmt.Errorf("%d runs are under way: name the run or the pipeline", len(runs))
+	}
+	var firings []journal.Firing
+	if name != "" {
+		if firings, err = e.Journal.Firings(ctx, journal.FiringFilter{Open: true}); err != nil {
+			return nil, err
+		}
+	}
+	var done []Cancelled
+	told := map[string]bool{} // firings
+	for _, r := range runs {
+		c, err := e.cancelRun(ctx, r, by)
+		if err != nil {
+			return done, err
+		}
+		done, told[r.Firing] = append(done, c), true
+	}
+	for _, f := range firings {
+		if told[f.ID] || f.Pipeline != name && f.ID != name && f.Run != name {
+			continue
+		}
+		if open, err := e.cancelFiring(ctx, f.ID, f.Pipeline, f.Run, by); err != nil {
+			return done, err
+		} else if open {
+			done = append(done, Cancelled{Pipeline: f.Pipeline, Run: f.Run, Firing: f.ID})
+		}
+	}
+	if len(done) == 0 {
+		return nil, e.nothingToCancel(ctx, name)
+	}
+	return done, nil
+}
+
+// meantRun says whether the name is that of the run, its firing or one of its pipelines. The empty name means every run.
+func meantRun(r journal.Run, name string) bool {
+	return name == "" || strings.HasPrefix(r.ID, name) || r.Firing == name || slices.Contains(strings.Split(r.Pipeline, "+"), name)
+}
+
+// cancelRun ends a run that is under way.
+func (e *Engine) cancelRun(ctx context.Context, r journal.Run, by string) (Cancelled, error) {
+	c := Cancelled{Pipeline: r.Pipeline, Run: r.ID, Firing: r.Firing}
+	if r.Firing != "" && r.Trigger != journal.TriggerCommand {
+		// Not the process as well: a second signal would end it before its checkpoint.
+		_, err := e.cancelFiring(ctx, r.Firing, r.Pipeline, r.ID, by)
+		return c, err
+	}
+	owner := e.Holder(r)
+	if owner == nil {
+		return c, fmt.Errorf("run %s has just ended: %w", r.ID, ErrNothingRuns)
+	}
+	if host, _ := os.Hostname(); owner.Host != host {
+		return c, fmt.Errorf("run %s is process %d on %s: cancel it there", r.ID, owner.PID, owner.Host)
+	}
+	if err := syscall.Kill(owner.PID, syscall.SIGTERM); err != nil {
+		return c, fmt.Errorf("end run %s, process %d: %w", r.ID, owner.PID, err)
+	}
+	c.PID, c.Stopped = owner.PID, stopped(owner.PID)
+	return c, e.noteCancel(ctx, r.Pipeline, r.ID, by)
+}
+
+// cancelFiring notes at an open firing that it is to end; the scheduler sees to it.
+func (e *Engine) cancelFiring(ctx context.Context, firing, pipeline, run, by string) (open bool, err error) {
+	if open, err = e.Journal.CancelFiring(ctx, firing, by); err != nil || !open {
+		return open, err
+	}
+	return true, e.noteCancel(ctx, pipeline, run, by)
+}
+
+func (e *Engine) noteCancel(ctx context.Context, pipeline, run, by string) error {
+	return e.Journal.AddEvent(ctx, journal.Event{At: e.Clock(), Kind: "cancel", Pipeline: pipeline, Run: run, By: by, Text: "asked to end"})
+}
+
+// nothingToCancel says why there is nothing: the name is unknown, the run has ended, or another command holds the lock.
+func (e *Engine) nothingToCancel(ctx context.Context, name string) error {
+	if name == "" {
+		return ErrNothingRuns
+	}
+	if e.Project.Pipeline(name) != nil {
+		if s := e.lockState(name); s.Held {
+			return fmt.Errorf("%w: pipeline %q is locked by process %d, which is no run (%s)", ErrNothingRuns, name, s.Owner.PID, s.Owner.Command)
+		}
+		return fmt.Errorf("%w: pipeline %q is idle, and no firing of it waits", ErrNothingRuns, name)
+	}
+	r, err := e.Journal.Run(ctx, name)
+	if errors.Is(err, journal.ErrNotFound) {
+		return fmt.Errorf("%q is neither a run nor a pipeline: %w", name, journal.ErrNotFound)
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: run %s has ended, it is %s", ErrNothingRuns, r.ID, e.stateOf(r))
+}

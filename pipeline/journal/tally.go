@@ -1,0 +1,129 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/transform/check"
+)
+
+// This file counts for monitoring. A counter must never go down, and runs change their status when they are retried and go when
+// history is cut: so the ends of attempts are counted as they come, in the transaction that records them, and to read the sums costs
+// the same however long the history is.
+
+// TallyName is what a sum is of.
+type TallyName string
+
+// The sums. All but TallyLastSuccess only grow.
+const (
+	TallyRuns          TallyName = "runs"          // ended attempts, by status
+	TallySeconds       TallyName = "seconds"       // that they took
+	TallyBucket        TallyName = "bucket"        // attempts by the upper bound of their duration in seconds
+	TallyLastSuccess   TallyName = "last_success"  // Unix time
+	TallyRowsRead      TallyName = "rows_read"     // by table, as all rows
+	TallyRowsWritten   TallyName = "rows_written"  // landed or built
+	TallyRowsRejected  TallyName = "rows_rejected" // records that could not be read
+	TallySkippedFiring TallyName = "skipped"       // firings that led to no run; kept by triggers of the schema
+)
+
+// Tally is one sum.
+type Tally struct {
+	Name     TallyName
+	Pipeline string
+	Label    string // status, bound or table
+	Value    float64
+}
+
+// Bounds are the upper bounds of TallyBucket, in seconds; what took longer is counted with the label +Inf.
+var Bounds = []float64{1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 14400, 28800, 86400}
+
+// TableRows is what an attempt did to a table.
+type TableRows struct {
+	Pipeline, Table         string
+	Read, Written, Rejected int64
+}
+
+// EndAttempt is FinishRun for an attempt that counts: replays and work on the state do not.
+func (j *Journal) EndAttempt(ctx context.Context, r Run, cursors map[string]extract.Cursor, rows []TableRows) error {
+	return j.tx(ctx, "finish", func(tx *sql.Tx) error {
+		if err := finishRun(ctx, tx, r, cursors); err != nil || r.Selection.Replay != nil {
+			return err
+		}
+		sums := endTallies(r)
+		for _, t := range rows {
+			sums = append(sums, Tally{TallyRowsRead, t.Pipeline, t.Table, float64(t.Read)}, Tally{TallyRowsWritten, t.Pipeline, t.Table, float64(t.Written)},
+				Tally{TallyRowsRejected, t.Pipeline, t.Table, float64(t.Rejected)})
+		}
+		return add(ctx, tx, sums)
+	})
+}
+
+// endTallies counts the end of an attempt for each of its pipelines.
+func endTallies(r Run) []Tally {
+	var sums []Tally
+	for _, pipeline := range strings.Split(r.Pipeline, "+") {
+		sums = append(sums, Tally{TallyRuns, pipeline, string(r.Status), 1})
+		if r.Finished == nil {
+			continue
+		}
+		took := r.Finished.Sub(r.Started).Seconds()
+		bound := "+Inf"
+		if i, _ := slices.BinarySearch(Bounds, took); i < len(Bounds) {
+			bound = strconv.FormatFloat(Bounds[i], 'f', -1, 64)
+		}
+		sums = append(sums, Tally{TallySeconds, pipeline, "", took}, Tally{TallyBucket, pipeline, bound, 1})
+		if r.Status == Succeeded {
+			sums = append(sums, Tally{TallyLastSuccess, pipeline, "", float64(r.Finished.UnixMilli()) / 1000})
+		}
+	}
+	return sums
+}
+
+// add brings sums into the tallies.
+func add(ctx context.Context, tx *sql.Tx, sums []Tally) error {
+	for _, s := range sums {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO tally (name, pipeline, label, value) VALUES (?1,?2,?3,?4)
+			ON CONFLICT DO UPDATE SET value = CASE ?1 WHEN 'last_success' THEN max(value, ?4) ELSE value + ?4 END`, s.Name, s.Pipeline, s.Label, s.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Tallies returns all sums.
+func (j *Journal) Tallies(ctx context.Context) ([]Tally, error) {
+	return query(ctx, j, `SELECT name, pipeline, label, value FROM tally ORDER BY name, pipeline, label`, func(rows *sql.Rows) (t Tally, err error) {
+		return t, rows.Scan(&t.Name, &t.Pipeline, &t.Label, &t.Value)
+	})
+}
+
+// LatestChecks are the results of the run that checked the node last, none when no run has.
+func (j *Journal) LatestChecks(ctx context.Context, node string) ([]check.Result, error) {
+	return query(ctx, j, `SELECT result FROM check_result WHERE node = ?1 AND run = (SELECT run FROM check_result WHERE node = ?1 ORDER BY at DESC, run DESC LIMIT 1)
+		ORDER BY position`, func(rows *sql.Rows) (r check.Result, err error) {
+		var text string
+		if err = rows.Scan(&text); err == nil {
+			err = json.Unmarshal([]byte(text), &r)
+		}
+		return r, err
+	}, node)
+}
+
+// lose counts an attempt whose process ended without a word: nobody knows how long it took.
+func lose(ctx context.Context, tx *sql.Tx, id string) error {
+	r := Run{Status: Interrupted}
+	err := tx.QueryRowContext(ctx, `SELECT pipeline FROM run WHERE id = ? AND `+working, id).Scan(&r.Pipeline)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return add(ctx, tx, endTallies(r))
+}

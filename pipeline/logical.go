@@ -1,0 +1,115 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// This file is about runs that stand for a time, as other schedulers ask for them: to ask for the same again is to ask for what
+// is not done of it. The same means the same pipelines, nodes, target, flags and logical time.
+
+// runAt does what is left to do for a logical time: nothing when a run has succeeded for it, the next attempt of a run that has not, a new
+// run otherwise. An interrupted run of another time is overtaken.
+func (e *Engine) runAt(ctx context.Context, req Request) (*Report, error) {
+	locks := lockNames(req.Nodes)
+	if there, err := e.sameAt(ctx, req, locks); err != nil || there != nil && there.Status == journal.Succeeded {
+		return e.already(ctx, there, err)
+	}
+	interrupted, unlock, err := e.begin(ctx, locks)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	there, err := e.sameAt(ctx, req, locks) // as it is now that we hold the locks
+	if err != nil || there != nil && there.Status == journal.Succeeded {
+		return e.already(ctx, there, err)
+	}
+	var r *run
+	if there != nil {
+		r, err = e.again(ctx, there.ID, locks)
+	} else {
+		r, err = e.fresh(ctx, req, locks, interrupted)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if req.Firing != "" || !e.whole(req, locks) {
+		return r.execute(ctx)
+	}
+	firing, err := e.claim(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	r.Firing = firing.ID
+	report, err := r.execute(ctx)
+	return report, errors.Join(err, e.fired(context.WithoutCancel(ctx), firing, r.Run))
+}
+
+// sameAt is the run that was asked the same for that time, nil when there is none or it was given up.
+func (e *Engine) sameAt(ctx context.Context, req Request, locks []string) (*journal.Run, error) {
+	runs, err := e.Journal.RunsAt(ctx, strings.Join(locks, "+"), req.LogicalTime)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range runs {
+		if r.Status != journal.Abandoned && reflect.DeepEqual(r.Selection, e.selection(req)) {
+			return &r, nil
+		}
+	}
+	return nil, nil
+}
+
+// already reports a run that was done before.
+func (e *Engine) already(ctx context.Context, r *journal.Run, err error) (*Report, error) {
+	if err != nil {
+		return nil, err
+	}
+	steps, err := e.Journal.Steps(ctx, r.ID)
+	return &Report{Run: *r, Steps: steps, Already: true}, err
+}
+
+// whole says whether the request is for all of one pipeline. Only such a run is a firing: part of a pipeline does not stand for it.
+func (e *Engine) whole(req Request, locks []string) bool {
+	if len(locks) != 1 || e.Project.Pipeline(locks[0]) == nil {
+		return false
+	}
+	for _, n := range e.Project.Nodes {
+		if n.Pipeline == locks[0] && !slices.Contains(req.Nodes, n) {
+			return false
+		}
+	}
+	return true
+}
+
+// claim makes the run the firing of its pipeline and logical time, so that a scheduler that finds its time has come does not run it again.
+func (e *Engine) claim(ctx context.Context, r *run) (journal.Firing, error) {
+	now := e.Clock()
+	f, err := e.Journal.AddFiring(ctx, journal.Firing{ID: journal.NewFiringID(now), Pipeline: r.Pipeline, LogicalTime: r.LogicalTime, Trigger: r.Trigger,
+		State: journal.FiringStarted, Due: now, Tries: 1, Run: r.ID, Created: now, Started: &now})
+	if !errors.Is(err, journal.ErrFired) {
+		return f, err
+	}
+	f.State, f.Reason, f.Run, f.ExitCode, f.Finished = journal.FiringStarted, "", r.ID, nil, nil // we hold the lock: nobody else is at it
+	f.Tries++
+	f.Started = &now
+	return f, e.Journal.SaveFiring(ctx, f)
+}
+
+// fired tells the firing what became of its run.
+func (e *Engine) fired(ctx context.Context, f journal.Firing, r journal.Run) error {
+	now := e.Clock()
+	f.Finished, f.ExitCode, f.State, f.Reason = &now, r.ExitCode, journal.FiringFailed, r.Error
+	switch r.Status {
+	case journal.Succeeded:
+		f.State = journal.FiringSucceeded
+	case journal.Interrupted:
+		f.Reason = fmt.Sprintf("run %s was interrupted", r.ID)
+	}
+	return e.Journal.SaveFiring(ctx, f)
+}

@@ -1,0 +1,51 @@
+package pipeline_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// TestRunFromOutsideClaimsFiring runs a pipeline for a time at which a scheduler is to run it as well: the scheduler finds that
+// it has been. A part of the pipeline claims nothing.
+func TestRunFromOutsideClaimsFiring(t *testing.T) {
+	dir := project(t, map[string]string{
+		"millrace.yml":  "name: p\npipelines:\n  nightly: { select: [\"*\"] }\n",
+		"models/m.sql":  "{{ config(materialized='table') }} select 1 as id",
+		"models/m2.sql": "{{ config(materialized='table') }} select 'x'::int as id",
+	})
+	e := engine(t, dir)
+	ctx := t.Context()
+	due := time.Date(2026, 11, 27, 2, 0, 0, 0, time.UTC)
+	at := func(r *pipeline.Request) { r.LogicalTime = due }
+	if _, err := e.Journal.AddFiring(ctx, journal.Firing{ID: "f1", Pipeline: "nightly", LogicalTime: due, Trigger: journal.TriggerSchedule,
+		State: journal.FiringWaiting, Due: due, Created: due}); err != nil {
+		t.Fatal(err)
+	}
+	part := run(t, e, at, func(r *pipeline.Request) { r.Nodes = r.Nodes[:1] })
+	if f, err := e.Journal.Firing(ctx, "f1"); err != nil || f.State != journal.FiringWaiting || part.Run.Firing != "" {
+		t.Errorf("a part of the pipeline has left the firing as %+v, %v", f, err)
+	}
+	failed := run(t, e, at)
+	f, err := e.Journal.Firing(ctx, "f1")
+	if err != nil || f.State != journal.FiringFailed || f.Run != failed.Run.ID || *f.ExitCode != pipeline.ExitPartial || failed.Run.Firing != "f1" {
+		t.Errorf("after a failure the firing is %+v, %v", f, err)
+	}
+	write(t, dir, map[string]string{"models/m2.sql": "{{ config(materialized='table') }} select 2 as id"})
+	again := run(t, engine(t, dir), at)
+	succeeded(t, again)
+	if again.Run.ID != failed.Run.ID || again.Run.Attempt != 2 {
+		t.Errorf("asked again, run %s attempt %d answers, not %s", again.Run.ID, again.Run.Attempt, failed.Run.ID)
+	}
+	if f, err = e.Journal.Firing(ctx, "f1"); err != nil || f.State != journal.FiringSucceeded || f.Tries != 2 || f.Finished == nil {
+		t.Errorf("in the end the firing is %+v, %v", f, err)
+	}
+	if all, err := e.Journal.Firings(ctx, journal.FiringFilter{}); err != nil || len(all) != 1 {
+		t.Errorf("%d firings, %v", len(all), err)
+	}
+	if done := run(t, engine(t, dir), at); !done.Already || done.Run.ID != failed.Run.ID {
+		t.Errorf("asked once more: %+v", done)
+	}
+}
