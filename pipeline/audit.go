@@ -93,8 +93,11 @@ func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, d
 		History: func(ctx context.Context, node, name string, limit int) ([]check.Metric, error) {
 			return r.Journal.Metrics(ctx, node, name, r.ID, r.LogicalTime, limit)
 		}}
-	if r.replay != nil { // figures are of deliveries
+	switch { // figures are of deliveries
+	case r.replay != nil:
 		a.Aside = "a replay"
+	case r.selection.Backfill != nil && n.Kind == models.KindStream:
+		a.Aside = "a backfill"
 	}
 	return a, nil
 }

@@ -130,7 +130,7 @@ func (a *audit) older(ctx context.Context, v *warehouse.Version) error {
 	before := a.before.Table(nameOf(a.node))
 	diverting, _ := split(a.node)
 	a.settled = rules(a.node)
-	replaced := a.replay == nil && (!adds(a.node) || a.selection.FullRefresh)
+	replaced := a.replay == nil && (!adds(a.node) || a.selection.FullRefresh || a.node.Model != nil && a.rebuildsModels())
 	if before == nil || before.Rows == 0 || len(diverting) == 0 || before.Rules == a.settled || replaced {
 		return nil
 	}

@@ -159,7 +159,7 @@ func (x *extraction) divide(ctx context.Context, a *audit, t *load.Table, w *ext
 			return err
 		}
 		if x.before != nil && x.node.Stream.Mode == string(extract.Append) {
-			rows.Among = a.Warehouse.Dialect().Select(x.before.Version) + "\nUNION ALL BY NAME\n" + a.Warehouse.Dialect().Scan(files, columns)
+			rows.Among = a.Warehouse.Dialect().Select(*x.base()) + "\nUNION ALL BY NAME\n" + a.Warehouse.Dialect().Scan(files, columns)
 		}
 		passed, columns, err := a.divide(ctx, rows, diverting)
 		if err != nil {

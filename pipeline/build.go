@@ -139,7 +139,7 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 		return nil, fmt.Errorf("stage model: %w", err)
 	}
 	job := transform.Job{Node: n, Dir: dir}
-	if before := r.before.Table(nameOf(n)); before != nil && before.View == "" && !r.selection.FullRefresh {
+	if before := r.before.Table(nameOf(n)); before != nil && before.View == "" && !r.rebuildsModels() {
 		job.Before = &before.Version
 		if why := mergedOtherwise(n, before); why != "" {
 			job.Before, s.Notes = nil, append(s.Notes, why)

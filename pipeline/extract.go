@@ -190,6 +190,9 @@ type extraction struct {
 	// reconciles says that all rows are read once more and compared with what is published.
 	reconciles bool
 	parallel   int // slices that are read at once
+	// remains is the published version that rows are added to where that is not all of it: a backfill of an append stream
+	// replaces those of its range.
+	remains *warehouse.Version
 
 	mu    sync.Mutex // guards what follows, and the step's notes
 	bytes int64      // of input, so far
@@ -216,7 +219,7 @@ func (x *extraction) table(ctx context.Context) ([]load.Table, error) {
 	x.reconciles = x.reconcileDue()
 	for try := 1; ; try++ {
 		w, err := x.window(ctx, asked)
-		if errors.Is(err, extract.ErrEmpty) && x.before != nil {
+		if errors.Is(err, extract.ErrEmpty) && x.before != nil && x.selection.Backfill == nil {
 			x.note(err.Error())
 			w, err = &extract.Window{Lo: x.since(), Hi: x.since()}, x.guard(0)
 		}
@@ -260,6 +263,9 @@ func (x *extraction) table(ctx context.Context) ([]load.Table, error) {
 
 // begin decides whether the run adds to what is published or reads the stream anew from its start; why is for the report.
 func (x *extraction) begin() (why string, err error) {
+	if x.selection.Backfill != nil {
+		return "", x.addsTo()
+	}
 	if x.before == nil || x.node.Stream.Mode == string(extract.Full) || !x.rebuilds() {
 		return "", nil
 	}
@@ -282,6 +288,9 @@ func (x *extraction) begin() (why string, err error) {
 func (x *extraction) moved(w *extract.Window) (why string, err error) {
 	if x.before == nil || x.node.Stream.Mode == string(extract.Full) || w.Of == "" || x.before.Of == "" || w.Of == x.before.Of {
 		return "", nil
+	}
+	if x.selection.Backfill != nil {
+		return "", x.refuseBackfill(fmt.Sprintf("the table was read from %s, and what the stream names is now %s", x.before.Of, w.Of))
 	}
 	return x.replace(fmt.Sprintf("the table was read from %s, and what the stream names is now %s", x.before.Of, w.Of))
 }
@@ -317,6 +326,7 @@ func (x *extraction) asked() extract.Stream {
 	asked := asked(x.node)
 	asked.Fresh = x.before == nil
 	asked.Known, asked.Closed = x.known(), x.node.Stream.OnSchemaChange == models.SchemaDiscards
+	asked.Range = x.ranges[x.node]
 	return asked
 }
 
@@ -330,7 +340,7 @@ func (x *extraction) since() extract.Cursor {
 // reconcileDue says whether the stream's time has come to be read whole, for what its cursor has missed.
 func (x *extraction) reconcileDue() bool {
 	every := x.node.Stream.Reconcile.Std()
-	if every <= 0 || x.before == nil || x.node.Stream.Mode != string(extract.Incremental) {
+	if every <= 0 || x.before == nil || x.selection.Backfill != nil || x.node.Stream.Mode != string(extract.Incremental) {
 		return false
 	}
 	return x.before.Reconciled == nil || !x.LogicalTime.Before(x.before.Reconciled.Add(every))
@@ -359,7 +369,7 @@ func (x *extraction) window(ctx context.Context, asked extract.Stream) (*extract
 	if err != nil {
 		return nil, err
 	}
-	if fixed != nil && fixed.Lo != x.since() {
+	if fixed != nil && x.selection.Backfill == nil && fixed.Lo != x.since() {
 		fixed = nil
 	}
 	var w *extract.Window
@@ -381,7 +391,9 @@ func (x *extraction) window(ctx context.Context, asked extract.Stream) (*extract
 	if fixed != nil {
 		x.note("read from the start: the source has lost the state that the run was reading")
 	}
-	w.Lo = x.since()
+	if x.selection.Backfill == nil {
+		w.Lo = x.since()
+	}
 	return w, x.timed("journal", func() error { return x.Journal.SaveWindow(ctx, x.ID, x.node.Name(), x.definition(), w) })
 }
 
@@ -427,6 +439,9 @@ func (x *extraction) parts(ctx context.Context, asked extract.Stream, w *extract
 	}
 	// Half of the processors read, the other half compress: more readers would only wait for each other.
 	x.parallel = max(1, min(w.Parallel, x.Threads/2, len(w.Slices)))
+	if b := x.selection.Backfill; b != nil && b.Parallel > 0 {
+		x.parallel = max(1, min(w.Parallel, b.Parallel, len(w.Slices)))
+	}
 	all := make([][]journal.Part, len(w.Slices))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(x.parallel)
@@ -551,6 +566,9 @@ func (x *extraction) version(ctx context.Context, w *extract.Window, parts []jou
 	if t.Of == "" && x.before != nil {
 		t.Of = x.before.Of
 	}
+	if x.selection.Backfill != nil { // the table stands where it stood: only what it holds of the past is another
+		t.Cursor, t.AsOf = x.before.Cursor, x.before.AsOf
+	}
 	parts, keys := x.apart(w, parts)
 	var read, landed, rejected int64
 	for _, p := range parts {
@@ -576,6 +594,11 @@ func (x *extraction) version(ctx context.Context, w *extract.Window, parts []jou
 	}
 	if len(parts) == 0 && keys == nil {
 		return x.nothing(ctx, t)
+	}
+	if w.Covers != nil && x.node.Stream.Mode == string(extract.Append) {
+		if err := x.cutOut(ctx, w.Covers, parts); err != nil {
+			return nil, err
+		}
 	}
 	tables, err := x.audited(ctx, t, w, parts, keys)
 	x.step.Rows, x.step.Bytes, x.step.Equations = t.Rows, x.bytes, t.Equations

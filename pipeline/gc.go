@@ -165,6 +165,9 @@ func (e *Engine) unneeded(ctx context.Context, r journal.Run) (string, error) {
 	if r.Selection.Replay != nil {
 		return "a replay is not resumed", nil
 	}
+	if unfinishedBackfill(r) {
+		return "", nil
+	}
 	latest, err := e.newest(ctx, journal.Filter{Pipeline: r.Pipeline})
 	if err != nil {
 		return "", err
