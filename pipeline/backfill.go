@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +44,7 @@ func (e *Engine) Backfill(ctx context.Context, req BackfillRequest) (*Report, er
 		return nil, err
 	}
 	if old != nil {
-		old.Selection.Backfill.Parallel = req.Range.Parallel
+		old.Selection.Backfill.Parallel, old.Selection.AllowShrunken = req.Range.Parallel, req.AllowShrunken
 		return e.goOn(ctx, *old)
 	}
 	r := &run{Engine: e, nodes: req.Nodes, selection: selection}
@@ -58,28 +57,24 @@ func (req *BackfillRequest) selection(target string) journal.Selection {
 	return journal.Selection{Nodes: names(req.Nodes), Target: target, AllowShrunken: req.AllowShrunken, Backfill: &req.Range}
 }
 
-// unfinishedLike is the newest unfinished backfill that was asked the same, of the project as it is now; nil when there is
-// none. How many slices are read at once is no matter.
+// unfinishedLike is the newest unfinished backfill that was asked for the same, of the project as it is now; nil when there is
+// none.
 func (e *Engine) unfinishedLike(ctx context.Context, s journal.Selection) (*journal.Run, error) {
-	asked := *s.Backfill
-	asked.Parallel = 0
-	open, err := e.UnfinishedBackfills(ctx)
-	for _, old := range open {
-		as := old.Selection
-		had := *as.Backfill
-		had.Parallel = 0
-		as.Backfill, s.Backfill = &had, &asked
-		if reflect.DeepEqual(as, s) && old.ProjectHash == e.Project.Hash {
+	runs, err := e.Journal.Runs(ctx, journal.Filter{Trigger: journal.TriggerBackfill})
+	for _, old := range runs {
+		if unfinishedBackfill(old) && old.ProjectHash == e.Project.Hash && reflect.DeepEqual(wanted(old.Selection), wanted(s)) {
 			return &old, nil
 		}
 	}
 	return nil, err
 }
 
-// UnfinishedBackfills are those that wait to be gone on with, the newest first.
-func (e *Engine) UnfinishedBackfills(ctx context.Context) ([]journal.Run, error) {
-	runs, err := e.Journal.Runs(ctx, journal.Filter{Trigger: journal.TriggerBackfill})
-	return slices.DeleteFunc(runs, func(r journal.Run) bool { return !unfinishedBackfill(r) }), err
+// wanted is what a backfill was asked for, without how it is to be got.
+func wanted(s journal.Selection) journal.Selection {
+	b := *s.Backfill
+	b.Parallel = 0
+	s.Backfill, s.AllowShrunken = &b, false
+	return s
 }
 
 // unfinishedBackfill says whether what the run has landed waits for its next attempt.

@@ -54,11 +54,7 @@ func (x *extraction) cutOut(ctx context.Context, covers *extract.Covered, parts 
 	}
 	x.remains = &cut.Version
 	x.step.Equations = append(x.step.Equations, cut.Equation)
-	var rows int64
-	for _, f := range landed {
-		rows += f.Rows
-	}
-	return errors.Join(closes(x.step.Equations), x.guardDeletes(max(0, cut.Equation.Get("replaced")-rows), x.before.Rows))
+	return errors.Join(closes(x.step.Equations), x.guardDeletes(max(0, cut.Equation.Get("replaced")-rowsOf(parts)), x.before.Rows))
 }
 
 // allWithin makes sure that the source and the engine mean the same by the range: a landed row that lies outside of it for the

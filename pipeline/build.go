@@ -144,6 +144,9 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 		if why := mergedOtherwise(n, before); why != "" {
 			job.Before, s.Notes = nil, append(s.Notes, why)
 		}
+		if r.selection.Backfill != nil && job.Before != nil && n.Model.Materialized == models.Incremental {
+			s.Notes = append(s.Notes, fmt.Sprintf("warning: it is incremental, and takes up of the range what its own condition lets through: millrace run %s --full-refresh builds it from all rows", n.Name()))
+		}
 	}
 	diverting, judging := split(n)
 	var a *audit

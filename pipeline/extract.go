@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -421,12 +422,12 @@ func (x *extraction) patiently(ctx context.Context, f func() error) error {
 
 // parts reads all slices of the window, each from where the last landed part left it.
 func (x *extraction) parts(ctx context.Context, asked extract.Stream, w *extract.Window) ([]journal.Part, error) {
-	landed, err := x.Journal.Parts(ctx, x.ID, x.node.Name())
+	earlier, err := x.Journal.Parts(ctx, x.ID, x.node.Name())
 	if err != nil {
 		return nil, err
 	}
 	bySlice := map[string][]journal.Part{}
-	for _, p := range landed {
+	for _, p := range earlier {
 		if err := x.stillThere(p); err != nil {
 			return nil, err
 		}
@@ -442,6 +443,7 @@ func (x *extraction) parts(ctx context.Context, asked extract.Stream, w *extract
 	if b := x.selection.Backfill; b != nil && b.Parallel > 0 {
 		x.parallel = max(1, min(w.Parallel, b.Parallel, len(w.Slices)))
 	}
+	var landed atomic.Int64 // slices
 	all := make([][]journal.Part, len(w.Slices))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(x.parallel)
@@ -450,7 +452,9 @@ func (x *extraction) parts(ctx context.Context, asked extract.Stream, w *extract
 			if ctx.Err() != nil { // the group keeps the first error, which says why
 				return ctx.Err()
 			}
-			all[i], err = x.slice(ctx, asked, w, slice, bySlice[slice.ID])
+			if all[i], err = x.slice(ctx, asked, w, slice, bySlice[slice.ID]); err == nil && w.Covers != nil {
+				x.observe(Event{Kind: "slice", Phase: "extract", Node: x.node.Name(), Slice: slice.ID, Step: int(landed.Add(1)), Of: len(w.Slices), Rows: rowsOf(all[i])})
+			}
 			return err
 		})
 	}
@@ -458,6 +462,14 @@ func (x *extraction) parts(ctx context.Context, asked extract.Stream, w *extract
 		return nil, err
 	}
 	return slices.Concat(all...), nil
+}
+
+// rowsOf counts what was landed in parts.
+func rowsOf(parts []journal.Part) (n int64) {
+	for _, p := range parts {
+		n += p.Landed
+	}
+	return n
 }
 
 // stillThere refuses to build on a part of an earlier attempt whose file is not what was journaled: its content was
@@ -677,7 +689,11 @@ func (x *extraction) guardDeletes(gone, before int64) error {
 	if gone == 0 || gone < before && !s.MaxShrink.Exceeded(gone, before) || x.selection.AllowShrunken || gone == before && (s.AllowEmpty || x.selection.AllowEmpty) {
 		return nil
 	}
-	return x.refuse(shrunkenHint, "%d of %d rows are gone from the source, more than max_shrink: %s", gone, before, s.MaxShrink)
+	hint := shrunkenHint
+	if x.selection.Backfill != nil {
+		hint = fmt.Sprintf("if that is right: the same command with --allow-shrunken; if the source was broken: millrace backfill --abandon %s, and the command again once it is mended", x.ID)
+	}
+	return x.refuse(hint, "%d of %d rows are gone from the source, more than max_shrink: %s", gone, before, s.MaxShrink)
 }
 
 // rebuilds says whether the run replaces the whole table instead of adding to it.

@@ -166,7 +166,11 @@ func (e *Engine) unneeded(ctx context.Context, r journal.Run) (string, error) {
 		return "a replay is not resumed", nil
 	}
 	if unfinishedBackfill(r) {
-		return "", nil
+		parts, err := e.Journal.Parts(ctx, r.ID, "")
+		if err != nil || len(parts) > 0 {
+			return "", err
+		}
+		return "the backfill has landed nothing", nil
 	}
 	latest, err := e.newest(ctx, journal.Filter{Pipeline: r.Pipeline})
 	if err != nil {

@@ -52,7 +52,7 @@ const (
 // Event is a step's progress, for people who wait.
 type Event struct {
 	Node     string
-	Kind     string // "start", "progress", "done"
+	Kind     string // "start", "progress", "done"; "slice": one of a backfill's is landed
 	Status   journal.Status
 	Step, Of int   // this node is number Step of Of
 	Rows     int64 // so far
@@ -62,6 +62,7 @@ type Event struct {
 	Err      error
 	Equation string
 	Phase    string // extract, build, verify, publish
+	Slice    string // of a "slice", which is Step of Of of its node's
 }
 
 func (e *Engine) observe(ev Event) {

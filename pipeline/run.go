@@ -39,7 +39,7 @@ type Report struct {
 	Checks    []check.Result `json:"checks"`
 	Snapshot  int64          `json:"snapshot"`  // published by this attempt; 0 when none
 	Published []load.Table   `json:"published"` // what it published
-	Stale     []string       `json:"stale"`     // nodes of this run that still show an older version, or that a replay has not rebuilt
+	Stale     []string       `json:"stale"`     // nodes of this run that still show an older version, or that a replay or a backfill has not rebuilt
 	Resumed   bool           `json:"resumed"`   // the run was taken up where an earlier process left it
 	// Overhead is the time that went into keeping the promises rather than into moving rows: the journal, the
 	// second reader, the publish.

@@ -40,6 +40,9 @@ func (p *progress) observe(ev pipeline.Event) {
 		if p.now[ev.Node] = ev; ev.Kind == "start" {
 			p.since[ev.Node] = time.Now()
 		}
+	case "slice":
+		p.erase()
+		p.landed(ev)
 	case "done":
 		delete(p.now, ev.Node)
 		p.erase()
@@ -63,6 +66,13 @@ func (p *progress) ended(ev pipeline.Event) {
 		detail = firstLine(p.a.redactor.Redact(ev.Err.Error()))
 	}
 	fmt.Fprintf(p.a.stderr, "[%d/%d] %s %s in %s: %s\n", ev.Step, ev.Of, ev.Node, ev.Status, ev.Took.Round(time.Millisecond), detail)
+}
+
+// landed writes the lasting line of a backfill's slice.
+func (p *progress) landed(ev pipeline.Event) {
+	if !p.a.json {
+		fmt.Fprintf(p.a.stderr, "%s: slice %s landed, %d rows (%d/%d)\n", ev.Node, ev.Slice, ev.Rows, ev.Step, ev.Of)
+	}
 }
 
 func firstLine(s string) string {
