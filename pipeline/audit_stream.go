@@ -113,7 +113,7 @@ func (x *extraction) openAudit(ctx context.Context) (*audit, func(), error) {
 	}
 	a, err := x.newAudit(x.node, x.step, w, x.runDir(x.ID))
 	if err == nil {
-		a.source, a.asOf, a.anew = x.source, x.asOf, x.anew()
+		a.source, a.asOf, a.anew, a.stillOut = x.source, x.asOf, x.anew(), x.stillOut
 		err = a.forget()
 	}
 	if err != nil {

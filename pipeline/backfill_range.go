@@ -54,7 +54,36 @@ func (x *extraction) cutOut(ctx context.Context, covers *extract.Covered, parts 
 	}
 	x.remains = &cut.Version
 	x.step.Equations = append(x.step.Equations, cut.Equation)
+	if err := x.cutQuarantine(ctx, w, covers, filepath.Join(dir, "quarantine")); err != nil {
+		return err
+	}
 	return errors.Join(closes(x.step.Equations), x.guardDeletes(max(0, cut.Equation.Get("replaced")-rowsOf(parts)), x.before.Rows))
+}
+
+// cutQuarantine takes the rows of the range out of the quarantine: those that are no better now come into it again. A quarantine
+// that has the cursor as a text keeps its rows.
+func (x *extraction) cutQuarantine(ctx context.Context, w warehouse.Warehouse, covers *extract.Covered, dir string) error {
+	q := x.run.before.Table(quarantineOf(x.node))
+	if q == nil || q.Rows == 0 {
+		return nil
+	}
+	column, err := x.orderedBy(q.Columns)
+	if err != nil {
+		x.note("rows in quarantine stay there: " + err.Error())
+		return nil
+	}
+	if err := fsx.MkdirAll("merge", dir); err != nil {
+		return fmt.Errorf("stage range: %w", err)
+	}
+	cut, err := warehouse.CutOut(ctx, w, q.Version, warehouse.Between{Column: column, From: covers.From, To: covers.To}, dir)
+	if err != nil || cut.Equation.Get("replaced") == 0 {
+		return err
+	}
+	if err := x.verify(cut.Version, cut.Written); err != nil {
+		return err
+	}
+	x.stillOut = &cut.Version
+	return closes([]warehouse.Equation{cut.Equation})
 }
 
 // allWithin makes sure that the source and the engine mean the same by the range: a landed row that lies outside of it for the

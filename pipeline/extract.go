@@ -192,8 +192,8 @@ type extraction struct {
 	reconciles bool
 	parallel   int // slices that are read at once
 	// remains is the published version that rows are added to where that is not all of it: a backfill of an append stream
-	// replaces those of its range.
-	remains *warehouse.Version
+	// replaces those of its range. stillOut is the same of its quarantine; nil: all of it.
+	remains, stillOut *warehouse.Version
 
 	mu    sync.Mutex // guards what follows, and the step's notes
 	bytes int64      // of input, so far
