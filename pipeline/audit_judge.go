@@ -41,7 +41,7 @@ func (a *audit) judge(ctx context.Context, v *warehouse.Version, checks []*model
 		return fmt.Errorf("check the table: %w", err)
 	}
 	a.results = append(a.results, results...)
-	if a.replay == nil {
+	if a.Aside == "" {
 		a.metrics = append(a.metrics, metrics...)
 	}
 	if err := a.reconcile(ctx, v, t, reconciling); err != nil {
@@ -58,7 +58,7 @@ func (a *audit) judgeAll(ctx context.Context, v *warehouse.Version, checks []*mo
 	if before := a.before.Table(nameOf(a.node)); before != nil && before.View == "" && before.Rows > 0 { // a view shows what its tables are now
 		a.published = a.Warehouse.Dialect().Select(before.Version)
 	}
-	if a.replay == nil {
+	if a.Aside == "" {
 		a.brought = broughtBy(a.node, a.step.Equations)
 	}
 	if err := a.judge(ctx, v, checks); err != nil {
