@@ -54,6 +54,7 @@ type Stream struct {
 	Fresh   bool     // nothing is published that the window's rows are added to
 	Known   []Column // columns of the published version: what an unpinned stream must keep to
 	Closed  bool     // columns beyond Known are left out of what is published: no row is to be read again for them
+	Range   *Range   // not nil: the window is to have the rows whose cursor lies in it, and to leave the stream's cursor alone
 	Types   []Column // columns by the project's contract: a source of texts reads them as these, where nothing is pinned
 	Options any      // the source's own keys: a pointer of the type that Spec.StreamOptions made
 }
@@ -115,9 +116,14 @@ type Window struct {
 	// Overlaps says that records of this window may come again in the next one, because the cursor's steps are
 	// coarse or something holds its safe edge back. A cursor that stands still is no failure then.
 	Overlaps bool `json:"overlaps,omitempty"`
+	// Covers is what a window of Stream.Range reads: it may be cut where the live cursor stands.
+	Covers *Covered `json:"covers,omitempty"`
 	// Notes are remarks for the people who read the run's report ("a.csv was changed and is read again").
 	Notes []string `json:"notes,omitempty"`
 }
+
+// Covered says which values of the cursor column a window reads: from From up to, but not including, To, as they land.
+type Covered struct{ From, To string }
 
 // AsOf is one state of a source: everything that was committed then, and nothing that came later.
 type AsOf struct {
@@ -238,6 +244,9 @@ type Spec struct {
 	Open func(env Env, options any) (Source, error)
 	// AppendsByCursor says that an append stream is read by its cursor column, which it must then name.
 	AppendsByCursor bool
+	// ReadsRanges says that Window takes Stream.Range: it then answers with a window of one slice for each of the range's, none
+	// of them beyond since, which stays what it is: Hi is "".
+	ReadsRanges bool
 	// FindsDeletes says that a window can have a slice of keys (Stream.Deletes).
 	FindsDeletes bool
 	// Discover lists what there is to read in a source that Open made; nil when the source cannot tell.

@@ -281,7 +281,7 @@ func (l *loader) source(name string, node config.Node, pos config.Pos) {
 		l.unknownSource(node.Get("type"), known)
 		return
 	}
-	s := &Source{Name: name, Type: spec.Type, Options: spec.Options(), Origin: node.Origin()}
+	s := &Source{Name: name, Type: spec.Type, Options: spec.Options(), ReadsRanges: spec.ReadsRanges, Origin: node.Origin()}
 	l.problems = append(l.problems, node.Decode(&keys, s.Options)...)
 	s.Description = keys.Description
 	for _, sn := range keys.Streams {

@@ -99,6 +99,7 @@ type Source struct {
 	Description string
 	Options     any // the struct that SourceSpec.Options made, filled
 	Streams     []*Stream
+	ReadsRanges bool // its type's SourceSpec says so
 	Origin      config.Origin
 }
 
@@ -272,8 +273,9 @@ type SourceSpec struct {
 	Summary       string
 	Options       func() any
 	StreamOptions func() any
-	// AppendsByCursor says that an append stream must name its cursor, FindsDeletes that deletes and reconcile work.
-	AppendsByCursor, FindsDeletes bool
+	// AppendsByCursor says that an append stream must name its cursor, FindsDeletes that deletes and reconcile work,
+	// ReadsRanges that backfills do.
+	AppendsByCursor, FindsDeletes, ReadsRanges bool
 	// Check validates one source's settings; Stream is "" in a finding about the source itself.
 	Check func(options any, streams []*Stream) []Finding
 }

@@ -22,7 +22,7 @@ import (
 func (x *extraction) assemble(ctx context.Context, t *load.Table, w *extract.Window, parts, keys []journal.Part) error {
 	var before *warehouse.Version
 	if x.before != nil && x.node.Stream.Mode != string(extract.Full) {
-		before = &x.before.Version
+		before = x.base()
 	}
 	t.Equations = x.step.Equations
 	if x.node.Stream.Mode == string(extract.Incremental) {
@@ -96,6 +96,10 @@ func (x *extraction) merge(ctx context.Context, t *load.Table, window *extract.W
 		in := warehouse.MergeInput{Name: nameOf(x.node), Prev: before, Key: x.node.Stream.Key, Cursor: x.node.Stream.Cursor, Latest: window.Latest, Dir: filepath.Join(dir, fmt.Sprint(i))}
 		if i > 0 {
 			in.Prev = &t.Version
+		}
+		if x.selection.Backfill != nil && len(group) > 0 && group[0].Detail["as_of"] != window.AsOf.ID {
+			// Landed by an earlier attempt: another run may have published later states of these rows since.
+			in.Latest, in.Later = false, true
 		}
 		if in.Landed, in.Columns, err = filesOf(group); err != nil {
 			return err

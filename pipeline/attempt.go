@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
@@ -31,6 +32,7 @@ type run struct {
 	told      *slog.Logger   // the engine's own log; Log writes into the run's as well
 	outcomes  *slog.Logger   // the run's log alone, also when that has reached its limit
 	deadline  deadline
+	ranges    map[*models.Node]*extract.Range // what a backfill reads of its streams
 
 	mu      sync.Mutex
 	results map[string]*result
@@ -69,6 +71,9 @@ type result struct {
 func (r *run) execute(ctx context.Context) (report *Report, err error) {
 	before, err := r.current(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if r.ranges, err = r.rangesOf(r.selection.Backfill, r.nodes, r.LogicalTime); err != nil {
 		return nil, err
 	}
 	r.before, r.results, r.spent, r.unreadable = before, map[string]*result{}, map[string]time.Duration{}, map[string]error{}
@@ -253,7 +258,8 @@ func (r *run) failedNeed(n *models.Node) string {
 }
 
 // prune removes the staging of runs that can no longer be resumed: those of this pipeline that are not this run,
-// unless this is a replay, which overtakes none, and those that the journal does not know.
+// unless one of the two stands aside: a replay or a backfill overtakes none, and a backfill's waits to be taken up. And those
+// that the journal does not know.
 func (r *run) prune(ctx context.Context) error {
 	entries, err := os.ReadDir(r.runsDir())
 	if err != nil {
@@ -261,7 +267,8 @@ func (r *run) prune(ctx context.Context) error {
 	}
 	for _, entry := range entries {
 		old, err := r.Journal.Run(ctx, entry.Name())
-		if errors.Is(err, journal.ErrNotFound) || (err == nil && old.ID != r.ID && r.replay == nil && shares(old, strings.Split(r.Pipeline, "+"))) {
+		overtaken := err == nil && old.ID != r.ID && !r.selection.Aside() && !unfinishedBackfill(old) && shares(old, strings.Split(r.Pipeline, "+"))
+		if errors.Is(err, journal.ErrNotFound) || overtaken {
 			if err := os.RemoveAll(filepath.Join(r.runsDir(), entry.Name())); err != nil {
 				return fmt.Errorf("prune staging: %w", err)
 			}

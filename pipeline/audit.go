@@ -35,9 +35,10 @@ type audit struct {
 	columns []warehouse.Column // of the rows that were divided first; a later division's may have been converted
 	from    map[string]origin  // where the rows of a file came from
 
-	anew      bool   // the new version takes no row of the published one, and its quarantine none of that one's
-	published string // a SELECT of the version before, "" when there is none to compare with
-	brought   *int64 // rows that the run has brought
+	anew      bool               // the new version takes no row of the published one, and its quarantine none of that one's
+	published string             // a SELECT of the version before, "" when there is none to compare with
+	stillOut  *warehouse.Version // the published quarantine without what the run replaces of it; nil: all of it
+	brought   *int64             // rows that the run has brought
 
 	fitting *check.Fitting     // of the node's contract; nil without one
 	drift   *check.Drift       // of a stream's columns; nil without one
@@ -93,8 +94,11 @@ func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, d
 		History: func(ctx context.Context, node, name string, limit int) ([]check.Metric, error) {
 			return r.Journal.Metrics(ctx, node, name, r.ID, r.LogicalTime, limit)
 		}}
-	if r.replay != nil { // figures are of deliveries
+	switch { // figures are of deliveries
+	case r.replay != nil:
 		a.Aside = "a replay"
+	case r.selection.Backfill != nil && n.Kind == models.KindStream:
+		a.Aside = "a backfill"
 	}
 	return a, nil
 }

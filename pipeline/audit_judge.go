@@ -41,7 +41,7 @@ func (a *audit) judge(ctx context.Context, v *warehouse.Version, checks []*model
 		return fmt.Errorf("check the table: %w", err)
 	}
 	a.results = append(a.results, results...)
-	if a.replay == nil {
+	if a.Aside == "" {
 		a.metrics = append(a.metrics, metrics...)
 	}
 	if err := a.reconcile(ctx, v, t, reconciling); err != nil {
@@ -59,7 +59,7 @@ func (a *audit) judgeAll(ctx context.Context, v *warehouse.Version, checks []*mo
 	if before := a.before.Table(nameOf(a.node)); before != nil && before.View == "" && before.Rows > 0 { // a view shows what its tables are now
 		a.published = a.Warehouse.Dialect().Select(before.Version)
 	}
-	if a.replay == nil {
+	if a.Aside == "" {
 		a.brought = broughtBy(a.node, a.step.Equations)
 	}
 	if err := a.judge(ctx, v, checks); err != nil {
@@ -131,7 +131,7 @@ func (a *audit) older(ctx context.Context, v *warehouse.Version) error {
 	before := a.before.Table(nameOf(a.node))
 	diverting, _ := split(a.node)
 	a.settled = rules(a.node)
-	replaced := a.replay == nil && (!adds(a.node) || a.selection.FullRefresh)
+	replaced := a.replay == nil && (!adds(a.node) || a.selection.FullRefresh || a.node.Model != nil && a.rebuildsModels())
 	if before == nil || before.Rows == 0 || len(diverting) == 0 || before.Rules == a.settled || replaced {
 		return nil
 	}

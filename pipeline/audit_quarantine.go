@@ -51,7 +51,11 @@ func (a *audit) quarantine(ctx context.Context) (*load.Table, error) {
 	var prev *warehouse.Version
 	before, trimmed := a.before.Table(name), false
 	if before != nil && !a.anew {
-		prev, trimmed = a.youngOf(before)
+		prev, trimmed = a.youngOf(&before.Version)
+		if a.stillOut != nil {
+			prev, _ = a.youngOf(a.stillOut)
+			trimmed = true
+		}
 	}
 	if before != nil && len(a.bad) == 0 && !trimmed && (!a.anew || before.Rows == 0) {
 		return nil, nil
@@ -65,8 +69,8 @@ func (a *audit) quarantine(ctx context.Context) (*load.Table, error) {
 }
 
 // youngOf is a quarantine without the files that are past retention, and whether there were any.
-func (a *audit) youngOf(before *load.Table) (kept *warehouse.Version, trimmed bool) {
-	v := before.Version
+func (a *audit) youngOf(before *warehouse.Version) (kept *warehouse.Version, trimmed bool) {
+	v := *before
 	v.Base = slices.DeleteFunc(slices.Clone(before.Base), func(f warehouse.File) bool { return a.tooOld(f) })
 	v.Rows = 0
 	for _, f := range v.Base {

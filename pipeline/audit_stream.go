@@ -113,7 +113,7 @@ func (x *extraction) openAudit(ctx context.Context) (*audit, func(), error) {
 	}
 	a, err := x.newAudit(x.node, x.step, w, x.runDir(x.ID))
 	if err == nil {
-		a.source, a.asOf, a.anew = x.source, x.asOf, x.anew()
+		a.source, a.asOf, a.anew, a.stillOut = x.source, x.asOf, x.anew(), x.stillOut
 		err = a.forget()
 	}
 	if err != nil {
@@ -159,7 +159,7 @@ func (x *extraction) divide(ctx context.Context, a *audit, t *load.Table, w *ext
 			return err
 		}
 		if x.before != nil && x.node.Stream.Mode == string(extract.Append) {
-			rows.Among = a.Warehouse.Dialect().Select(x.before.Version) + "\nUNION ALL BY NAME\n" + a.Warehouse.Dialect().Scan(files, columns)
+			rows.Among = a.Warehouse.Dialect().Select(*x.base()) + "\nUNION ALL BY NAME\n" + a.Warehouse.Dialect().Scan(files, columns)
 		}
 		passed, columns, err := a.divide(ctx, rows, diverting)
 		if err != nil {

@@ -139,10 +139,13 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 		return nil, fmt.Errorf("stage model: %w", err)
 	}
 	job := transform.Job{Node: n, Dir: dir}
-	if before := r.before.Table(nameOf(n)); before != nil && before.View == "" && !r.selection.FullRefresh {
+	if before := r.before.Table(nameOf(n)); before != nil && before.View == "" && !r.rebuildsModels() {
 		job.Before = &before.Version
 		if why := mergedOtherwise(n, before); why != "" {
 			job.Before, s.Notes = nil, append(s.Notes, why)
+		}
+		if r.selection.Backfill != nil && job.Before != nil && n.Model.Materialized == models.Incremental {
+			s.Notes = append(s.Notes, fmt.Sprintf("warning: it is incremental, and takes up of the range what its own condition lets through: millrace run %s --full-refresh builds it from all rows", n.Name()))
 		}
 	}
 	diverting, judging := split(n)

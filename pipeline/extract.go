@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -190,6 +191,9 @@ type extraction struct {
 	// reconciles says that all rows are read once more and compared with what is published.
 	reconciles bool
 	parallel   int // slices that are read at once
+	// remains is the published version that rows are added to where that is not all of it: a backfill of an append stream
+	// replaces those of its range. stillOut is the same of its quarantine; nil: all of it.
+	remains, stillOut *warehouse.Version
 
 	mu    sync.Mutex // guards what follows, and the step's notes
 	bytes int64      // of input, so far
@@ -216,7 +220,7 @@ func (x *extraction) table(ctx context.Context) ([]load.Table, error) {
 	x.reconciles = x.reconcileDue()
 	for try := 1; ; try++ {
 		w, err := x.window(ctx, asked)
-		if errors.Is(err, extract.ErrEmpty) && x.before != nil {
+		if errors.Is(err, extract.ErrEmpty) && x.before != nil && x.selection.Backfill == nil {
 			x.note(err.Error())
 			w, err = &extract.Window{Lo: x.since(), Hi: x.since()}, x.guard(0)
 		}
@@ -260,6 +264,9 @@ func (x *extraction) table(ctx context.Context) ([]load.Table, error) {
 
 // begin decides whether the run adds to what is published or reads the stream anew from its start; why is for the report.
 func (x *extraction) begin() (why string, err error) {
+	if x.selection.Backfill != nil {
+		return "", x.addsTo()
+	}
 	if x.before == nil || x.node.Stream.Mode == string(extract.Full) || !x.rebuilds() {
 		return "", nil
 	}
@@ -282,6 +289,9 @@ func (x *extraction) begin() (why string, err error) {
 func (x *extraction) moved(w *extract.Window) (why string, err error) {
 	if x.before == nil || x.node.Stream.Mode == string(extract.Full) || w.Of == "" || x.before.Of == "" || w.Of == x.before.Of {
 		return "", nil
+	}
+	if x.selection.Backfill != nil {
+		return "", x.refuseBackfill(fmt.Sprintf("the table was read from %s, and what the stream names is now %s", x.before.Of, w.Of))
 	}
 	return x.replace(fmt.Sprintf("the table was read from %s, and what the stream names is now %s", x.before.Of, w.Of))
 }
@@ -317,6 +327,7 @@ func (x *extraction) asked() extract.Stream {
 	asked := asked(x.node)
 	asked.Fresh = x.before == nil
 	asked.Known, asked.Closed = x.known(), x.node.Stream.OnSchemaChange == models.SchemaDiscards
+	asked.Range = x.ranges[x.node]
 	return asked
 }
 
@@ -330,7 +341,7 @@ func (x *extraction) since() extract.Cursor {
 // reconcileDue says whether the stream's time has come to be read whole, for what its cursor has missed.
 func (x *extraction) reconcileDue() bool {
 	every := x.node.Stream.Reconcile.Std()
-	if every <= 0 || x.before == nil || x.node.Stream.Mode != string(extract.Incremental) {
+	if every <= 0 || x.before == nil || x.selection.Backfill != nil || x.node.Stream.Mode != string(extract.Incremental) {
 		return false
 	}
 	return x.before.Reconciled == nil || !x.LogicalTime.Before(x.before.Reconciled.Add(every))
@@ -359,7 +370,7 @@ func (x *extraction) window(ctx context.Context, asked extract.Stream) (*extract
 	if err != nil {
 		return nil, err
 	}
-	if fixed != nil && fixed.Lo != x.since() {
+	if fixed != nil && x.selection.Backfill == nil && fixed.Lo != x.since() {
 		fixed = nil
 	}
 	var w *extract.Window
@@ -381,7 +392,9 @@ func (x *extraction) window(ctx context.Context, asked extract.Stream) (*extract
 	if fixed != nil {
 		x.note("read from the start: the source has lost the state that the run was reading")
 	}
-	w.Lo = x.since()
+	if x.selection.Backfill == nil {
+		w.Lo = x.since()
+	}
 	return w, x.timed("journal", func() error { return x.Journal.SaveWindow(ctx, x.ID, x.node.Name(), x.definition(), w) })
 }
 
@@ -409,12 +422,12 @@ func (x *extraction) patiently(ctx context.Context, f func() error) error {
 
 // parts reads all slices of the window, each from where the last landed part left it.
 func (x *extraction) parts(ctx context.Context, asked extract.Stream, w *extract.Window) ([]journal.Part, error) {
-	landed, err := x.Journal.Parts(ctx, x.ID, x.node.Name())
+	earlier, err := x.Journal.Parts(ctx, x.ID, x.node.Name())
 	if err != nil {
 		return nil, err
 	}
 	bySlice := map[string][]journal.Part{}
-	for _, p := range landed {
+	for _, p := range earlier {
 		if err := x.stillThere(p); err != nil {
 			return nil, err
 		}
@@ -427,6 +440,10 @@ func (x *extraction) parts(ctx context.Context, asked extract.Stream, w *extract
 	}
 	// Half of the processors read, the other half compress: more readers would only wait for each other.
 	x.parallel = max(1, min(w.Parallel, x.Threads/2, len(w.Slices)))
+	if b := x.selection.Backfill; b != nil && b.Parallel > 0 {
+		x.parallel = max(1, min(w.Parallel, b.Parallel, len(w.Slices)))
+	}
+	var landed atomic.Int64 // slices
 	all := make([][]journal.Part, len(w.Slices))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(x.parallel)
@@ -435,7 +452,9 @@ func (x *extraction) parts(ctx context.Context, asked extract.Stream, w *extract
 			if ctx.Err() != nil { // the group keeps the first error, which says why
 				return ctx.Err()
 			}
-			all[i], err = x.slice(ctx, asked, w, slice, bySlice[slice.ID])
+			if all[i], err = x.slice(ctx, asked, w, slice, bySlice[slice.ID]); err == nil && w.Covers != nil {
+				x.observe(Event{Kind: "slice", Phase: "extract", Node: x.node.Name(), Slice: slice.ID, Step: int(landed.Add(1)), Of: len(w.Slices), Rows: rowsOf(all[i])})
+			}
 			return err
 		})
 	}
@@ -443,6 +462,14 @@ func (x *extraction) parts(ctx context.Context, asked extract.Stream, w *extract
 		return nil, err
 	}
 	return slices.Concat(all...), nil
+}
+
+// rowsOf counts what was landed in parts.
+func rowsOf(parts []journal.Part) (n int64) {
+	for _, p := range parts {
+		n += p.Landed
+	}
+	return n
 }
 
 // stillThere refuses to build on a part of an earlier attempt whose file is not what was journaled: its content was
@@ -551,6 +578,9 @@ func (x *extraction) version(ctx context.Context, w *extract.Window, parts []jou
 	if t.Of == "" && x.before != nil {
 		t.Of = x.before.Of
 	}
+	if x.selection.Backfill != nil { // the table stands where it stood: only what it holds of the past is another
+		t.Cursor, t.AsOf = x.before.Cursor, x.before.AsOf
+	}
 	parts, keys := x.apart(w, parts)
 	var read, landed, rejected int64
 	for _, p := range parts {
@@ -577,6 +607,11 @@ func (x *extraction) version(ctx context.Context, w *extract.Window, parts []jou
 	}
 	if len(parts) == 0 && keys == nil {
 		return x.nothing(ctx, t)
+	}
+	if w.Covers != nil && x.node.Stream.Mode == string(extract.Append) {
+		if err := x.cutOut(ctx, w.Covers, parts); err != nil {
+			return nil, err
+		}
 	}
 	tables, err := x.audited(ctx, t, w, parts, keys)
 	x.step.Rows, x.step.Bytes, x.step.Equations = t.Rows, x.bytes, t.Equations
@@ -655,7 +690,11 @@ func (x *extraction) guardDeletes(gone, before int64) error {
 	if gone == 0 || gone < before && !s.MaxShrink.Exceeded(gone, before) || x.selection.AllowShrunken || gone == before && (s.AllowEmpty || x.selection.AllowEmpty) {
 		return nil
 	}
-	return x.refuse(shrunkenHint, "%d of %d rows are gone from the source, more than max_shrink: %s", gone, before, s.MaxShrink)
+	hint := shrunkenHint
+	if x.selection.Backfill != nil {
+		hint = fmt.Sprintf("if that is right: the same command with --allow-shrunken; if the source was broken: millrace backfill --abandon %s, and the command again once it is mended", x.ID)
+	}
+	return x.refuse(hint, "%d of %d rows are gone from the source, more than max_shrink: %s", gone, before, s.MaxShrink)
 }
 
 // rebuilds says whether the run replaces the whole table instead of adding to it.

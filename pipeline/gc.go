@@ -165,6 +165,13 @@ func (e *Engine) unneeded(ctx context.Context, r journal.Run) (string, error) {
 	if r.Selection.Replay != nil {
 		return "a replay is not resumed", nil
 	}
+	if unfinishedBackfill(r) {
+		parts, err := e.Journal.Parts(ctx, r.ID, "")
+		if err != nil || len(parts) > 0 {
+			return "", err
+		}
+		return "the backfill has landed nothing", nil
+	}
 	latest, err := e.newest(ctx, journal.Filter{Pipeline: r.Pipeline})
 	if err != nil {
 		return "", err

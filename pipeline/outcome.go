@@ -151,7 +151,11 @@ func (r *run) close(ctx context.Context, report *Report, m *load.Manifest) error
 			r.warn("garbage collection: %v", gcErr)
 		}
 	}
-	report.Run, report.Stale, report.Overhead, report.Warnings = r.Run, r.stale(), map[string]float64{}, r.warnings
+	stale := r.stale()
+	if r.selection.Backfill != nil && m != nil {
+		stale = append(stale, r.outdated()...)
+	}
+	report.Run, report.Stale, report.Overhead, report.Warnings = r.Run, stale, map[string]float64{}, r.warnings
 	report.Checks = []check.Result{}
 	for _, n := range r.nodes {
 		report.Checks = append(report.Checks, r.checks[n.Name()]...)

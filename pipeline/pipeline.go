@@ -54,7 +54,7 @@ const (
 type Event struct {
 	Run      string
 	Node     string
-	Kind     string // "begin" and "end" of an attempt; "start", "phase", "progress", "done" of a step
+	Kind     string // "begin" and "end" of an attempt; "start", "phase", "progress", "done" of a step; "slice": one of a backfill's is landed
 	Status   journal.Status
 	Step, Of int   // this node is number Step of Of
 	Rows     int64 // so far
@@ -65,6 +65,7 @@ type Event struct {
 	Equation string
 	Phase    string       // extract, build, verify, check, publish
 	Whole    *journal.Run // the attempt, where it begins and ends
+	Slice    string       // of a "slice", which is Step of Of of its node's
 }
 
 func (e *Engine) observe(ev Event) {

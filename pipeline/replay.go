@@ -235,12 +235,16 @@ func (rp *replay) String() string {
 	return text
 }
 
-// outdated are the published tables behind the node, which were built without the rows that it has now. A view shows them.
+// outdated are the published tables behind the run's nodes, which were built without the rows that these have now. A view
+// shows them.
 func (r *run) outdated() []string {
 	names := []string{}
-	behind := map[*models.Node]bool{r.replay.Node: true}
+	behind := map[*models.Node]bool{}
+	for _, n := range r.nodes {
+		behind[n] = true
+	}
 	for _, n := range r.Project.Nodes { // in dependency order
-		if !slices.ContainsFunc(n.Needs, func(need *models.Node) bool { return behind[need] }) {
+		if behind[n] || !slices.ContainsFunc(n.Needs, func(need *models.Node) bool { return behind[need] }) {
 			continue
 		}
 		behind[n] = true

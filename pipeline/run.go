@@ -40,7 +40,7 @@ type Report struct {
 	Checks    []check.Result `json:"checks"`
 	Snapshot  int64          `json:"snapshot"`  // published by this attempt; 0 when none
 	Published []load.Table   `json:"published"` // what it published
-	Stale     []string       `json:"stale"`     // nodes of this run that still show an older version, or that a replay has not rebuilt
+	Stale     []string       `json:"stale"`     // nodes of this run that still show an older version, or that a replay or a backfill has not rebuilt
 	Resumed   bool           `json:"resumed"`   // the run was taken up where an earlier process left it
 	// Already says that this run had done before what was asked for its logical time; nothing was read.
 	Already bool `json:"already,omitempty"`
@@ -192,6 +192,11 @@ func (e *Engine) again(ctx context.Context, id string, locks []string) (*run, er
 	if err != nil {
 		return nil, err
 	}
+	return e.goOn(ctx, old)
+}
+
+// goOn is the next attempt of a run that has not published all of its nodes.
+func (e *Engine) goOn(ctx context.Context, old journal.Run) (*run, error) {
 	nodes, err := e.unfinished(ctx, old)
 	if err != nil {
 		return nil, err
@@ -244,6 +249,9 @@ func (e *Engine) retryable(ctx context.Context, id string, locks []string) (jour
 	if old.Selection.Target != e.Project.Target.Name {
 		return old, fmt.Errorf("%w: run %s was for target %q: add --target %[3]s", ErrNoRetry, old.ID, old.Selection.Target)
 	}
+	if old.Selection.Backfill != nil { // no run reads past its range
+		return old, nil
+	}
 	later, err := e.latest(ctx, locks)
 	if err != nil {
 		return old, err
@@ -254,7 +262,8 @@ func (e *Engine) retryable(ctx context.Context, id string, locks []string) (jour
 	return old, nil
 }
 
-// newest is the newest run that read or built something; replays do not count, because no run's windows end with them.
+// newest is the newest run that read what is new or built something; replays and backfills do not count, because no run's
+// windows end with them.
 func (e *Engine) newest(ctx context.Context, f journal.Filter) (journal.Run, error) {
 	f.Working, f.Limit = true, 1
 	runs, err := e.Journal.Runs(ctx, f)
@@ -267,7 +276,7 @@ func (e *Engine) newest(ctx context.Context, f journal.Filter) (journal.Run, err
 	return runs[0], nil
 }
 
-// latest is the newest run, but for replays, that took any of the locks.
+// latest is the newest run, but for replays and backfills, that took any of the locks.
 func (e *Engine) latest(ctx context.Context, locks []string) (journal.Run, error) {
 	return e.Journal.LatestOf(ctx, locks)
 }
@@ -293,7 +302,7 @@ func (e *Engine) unfinished(ctx context.Context, old journal.Run) ([]*models.Nod
 	var nodes []*models.Node
 	for _, n := range e.Project.Nodes {
 		table := m.Table(nameOf(n))
-		published := table != nil && (table.Run == old.ID || old.Snapshot != nil && e.isReplay(ctx, table.Run))
+		published := table != nil && (table.Run == old.ID || old.Snapshot != nil && e.isAside(ctx, table.Run))
 		if wanted[n.Name()] && !(done[n.Name()] && published) {
 			nodes = append(nodes, n)
 		}
@@ -304,10 +313,10 @@ func (e *Engine) unfinished(ctx context.Context, old journal.Run) ([]*models.Nod
 	return nodes, nil
 }
 
-// isReplay says whether the run was a replay: it stands on what a run before it published.
-func (e *Engine) isReplay(ctx context.Context, id string) bool {
+// isAside says whether the run was a replay or a backfill: it stands on what a run before it published.
+func (e *Engine) isAside(ctx context.Context, id string) bool {
 	r, err := e.Journal.Run(ctx, id)
-	return err == nil && r.Selection.Replay != nil
+	return err == nil && r.Selection.Aside()
 }
 
 // shares says whether the run took any of the locks.
@@ -341,7 +350,7 @@ func (e *Engine) settle(ctx context.Context, locks []string) (*journal.Run, erro
 				if err := e.Journal.SetRunStatus(ctx, old.ID, journal.Abandoned, "its process ended; a replay is not resumed, but begun anew", e.Clock()); err != nil {
 					return nil, err
 				}
-			} else if !completed {
+			} else if !completed && old.Selection.Backfill == nil { // which waits until it is taken up or given up
 				interrupted = append(interrupted, old)
 			}
 		}

@@ -14,7 +14,7 @@ func SourceSpecs(specs []extract.Spec) []models.SourceSpec {
 	all := make([]models.SourceSpec, 0, len(specs))
 	for _, s := range specs {
 		all = append(all, models.SourceSpec{Type: s.Type, Summary: s.Summary, Options: s.Options, StreamOptions: s.StreamOptions,
-			AppendsByCursor: s.AppendsByCursor, FindsDeletes: s.FindsDeletes, Check: checker(s)})
+			AppendsByCursor: s.AppendsByCursor, FindsDeletes: s.FindsDeletes, ReadsRanges: s.ReadsRanges, Check: checker(s)})
 	}
 	return all
 }

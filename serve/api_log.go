@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -40,7 +39,7 @@ func (s *Server) logRoutes() []route {
 
 // openLog opens the log of a run at a place; nil while there is none.
 func (s *Server) openLog(r journal.Run, at int64) (*os.File, error) {
-	f, err := os.Open(filepath.Join(s.Engine().Project.StateDir(), "logs", r.ID+".jsonl"))
+	f, err := os.Open(pipeline.LogPath(s.Engine().Project.StateDir(), r.ID))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

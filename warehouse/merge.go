@@ -38,6 +38,10 @@ type MergeInput struct {
 	// they replace published rows whatever the cursors are, for a DATE cursor stands still and a clock may be set back.
 	Latest bool
 
+	// Later says that the landed rows were read later than published ones of an equal cursor: they replace those. It is for
+	// rows that may be older than what was published since, which their cursor tells.
+	Later bool
+
 	// Present are files with the key of every row that the source has, as of the same moment as Landed. Keys may
 	// repeat, and be of a narrower type; a row without a key is passed over. Published rows that are neither there nor
 	// landed are gone. HasPresent says that the keys were taken: they may be none, and then all rows are gone.
@@ -274,7 +278,7 @@ func (m *merger) changes(ctx context.Context, winners []File) (map[string]int64,
 	if rowsOf(winners) == 0 {
 		return map[string]int64{}, nil, nil
 	}
-	order := Order{Cursor: m.in.Cursor, Latest: m.in.Latest, Mark: m.in.Mark}
+	order := Order{Cursor: m.in.Cursor, Latest: m.in.Latest, Later: m.in.Later, Mark: m.in.Mark}
 	read := m.columns
 	if c := m.in.Cursor; c != "" {
 		if read = m.only(m.in.Key...); !slices.Contains(m.in.Key, c) {

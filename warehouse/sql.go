@@ -221,6 +221,7 @@ func (d *Dialect) idents(alias string, columns []string) string {
 type Order struct {
 	Cursor string // "": whole rows are compared
 	Latest bool   // the landed row wins, whatever the cursors are
+	Later  bool   // it wins where the cursors are equal
 	Mark   string // the column that marks a gone row, which yields to any landed one; "": there is none
 }
 
@@ -260,7 +261,7 @@ func (d *Dialect) sameRow(columns []Column) string {
 // Ties compares whole rows, of the ties in decisions only: unchanged, updated or superseded.
 func (d *Dialect) Ties(winners, published, decisions string, columns []Column, key []string, o Order) string {
 	superseded := ""
-	if !o.Latest {
+	if !o.Latest && !o.Later {
 		superseded = fmt.Sprintf("WHEN %s THEN 'superseded' ", d.Less(d.rank(columns, o.Cursor, "w"), d.rank(columns, o.Cursor, "e")))
 	}
 	return fmt.Sprintf(`SELECT %s, CASE WHEN %s THEN 'unchanged' %sELSE 'updated' END AS %s

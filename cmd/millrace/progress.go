@@ -48,6 +48,9 @@ func (p *progress) observe(ev pipeline.Event) {
 		if p.now[ev.Node] = ev; ev.Kind == "start" {
 			p.since[ev.Node] = time.Now()
 		}
+	case "slice":
+		p.erase()
+		p.landed(ev)
 	case "done":
 		delete(p.now, ev.Node)
 		p.erase()
@@ -83,6 +86,13 @@ func (p *progress) logged(ev pipeline.Event) {
 		level, args = slog.LevelError, append(args, "error", ev.Err.Error())
 	}
 	p.log.Log(context.Background(), level, "step ends", args...)
+}
+
+// landed writes the lasting line of a backfill's slice.
+func (p *progress) landed(ev pipeline.Event) {
+	if !p.a.json && p.a.format != formatJSON {
+		fmt.Fprintf(p.a.stderr, "%s: slice %s landed, %d rows (%d/%d)\n", ev.Node, ev.Slice, ev.Rows, ev.Step, ev.Of)
+	}
 }
 
 func firstLine(s string) string {

@@ -250,6 +250,9 @@ func (a *app) printReport(r *pipeline.Report) error {
 	for _, name := range r.Stale {
 		fmt.Fprintf(w, "  stale: %s still shows its previous version\n", name)
 	}
+	if b := r.Run.Selection.Backfill; b != nil && r.Snapshot > 0 {
+		fmt.Fprintf(w, "  %s; no cursor was moved\n", b)
+	}
 	if replay == nil && (r.Run.Status == journal.Partial || r.Run.Status == journal.Failed) {
 		fmt.Fprintf(w, "  next: mend the cause, then `millrace retry %s`\n", r.Run.ID)
 	}

@@ -76,6 +76,8 @@ func (a *app) listRuns(c *cobra.Command, f journal.Filter) error {
 // stateText is the state of a run, and whether it was none that reads and builds.
 func stateText(r pipeline.RunSummary) string {
 	switch replay := r.Selection.Replay; {
+	case r.Selection.Backfill != nil:
+		return string(r.State) + ", backfill"
 	case replay == nil:
 		return string(r.State)
 	case replay.DryRun:
@@ -151,6 +153,9 @@ func (a *app) printRun(r shownRun) {
 	a.out("pipeline  %s", r.Pipeline)
 	a.out("state     %s", stateText(r.RunSummary))
 	a.out("trigger   %s", triggerText(r.Run))
+	if r.Selection.Backfill != nil {
+		a.out("range     %s", r.Selection.Backfill)
+	}
 	a.out("started   %s, took %s, process %d, millrace %s", clockText(r.Started), tookText(r.Started, r.Finished), r.PID, r.Version)
 	if r.Snapshot != nil {
 		a.out("snapshot  %d", *r.Snapshot)

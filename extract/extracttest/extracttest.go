@@ -36,6 +36,9 @@ type Fixture struct {
 	Reopen func() (extract.Source, error)
 	// Change spoils what a window has fixed, so that Read must say ErrChanged. nil: this cannot happen.
 	Change func() error
+	// Range is one of Append and Incremental, of at least two slices, that has InRange rows. nil: the source reads none.
+	Range   *extract.Range
+	InRange int64
 }
 
 // Landing is what came of reading a window.
@@ -87,7 +90,7 @@ func (k *kit) close() {
 func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 	for _, c := range []check{
 		{"window is repeatable", windowRepeatable}, {"read is repeatable", readRepeatable}, {"counts close", countsClose},
-		{"resume", resume}, {"describe", describe}, {"nothing new", nothingNew}, {"append once", appendOnce}, {"incremental", incremental},
+		{"resume", resume}, {"describe", describe}, {"nothing new", nothingNew}, {"append once", appendOnce}, {"incremental", incremental}, {"range", ranged},
 		{"changed", changed}, {"cancel", cancelled}, {"close", closing}, {"a dropped row is seen", droppedRow},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -35,6 +35,7 @@ func Spec() extract.Spec {
 		Check:           check,
 		AppendsByCursor: true,
 		FindsDeletes:    true,
+		ReadsRanges:     true,
 		Open:            open,
 		Discover:        discover,
 		Examine:         examine,

@@ -78,7 +78,11 @@ func TestConformance(t *testing.T) {
 		f := newFixture(t, orders, full, appends, incremental)
 		base := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 		next := int64(2001)
-		return extracttest.Fixture{Source: f.mustOpen(), Full: full, Append: appends, Incremental: incremental, Reopen: f.open,
+		hours, err := extract.ParseRange("2024-01-01T01:00", "2024-01-01T11:00", "3h", time.UTC, base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return extracttest.Fixture{Range: hours, InRange: 600, Source: f.mustOpen(), Full: full, Append: appends, Incremental: incremental, Reopen: f.open,
 			Grow: func() error {
 				base = base.Add(10 * time.Hour)
 				_, err := f.db.Exec(fmt.Sprintf("INSERT INTO orders SELECT seq, 'new', 1, TIMESTAMP'%s' + INTERVAL seq SECOND FROM seq_%d_to_%d", base.Format(time.DateTime), next, next+900))

@@ -128,6 +128,8 @@ func (r *relation) statement(pc piece, resume string) (query string, columns []c
 			changed = "(" + changed + " OR " + cursor + " IS NULL)"
 		}
 		where = append(where, changed)
+	case rangeRows:
+		where = append(where, cursor+" >= "+r.cursor.value(pc.Lo), cursor+" < "+r.cursor.value(pc.Top))
 	case nullRows:
 		where = append(where, cursor+" IS NULL")
 	case keysOnly:

@@ -31,7 +31,8 @@ const (
 	changedRows = "changed"
 	nullRows    = "nulls"
 	keysOnly    = "keys"
-	noRows      = "none" // but the columns, of an append stream that has nothing to publish yet
+	rangeRows   = "range" // whose cursor is not less than Lo, and less than Top
+	noRows      = "none"  // but the columns, of an append stream that has nothing to publish yet
 )
 
 // Window implements extract.Source. Windows of full streams hold as long as the session that holds their snapshot; those
@@ -73,6 +74,14 @@ func (s *source) window(ctx context.Context, st extract.Stream, since extract.Cu
 		return nil, err
 	}
 	p := &planner{source: s, h: h, rel: rel, stream: st, since: since, w: &extract.Window{Lo: since, Slices: []extract.Slice{}, AsOf: &h.asOf, Latest: true}}
+	if st.Range != nil {
+		if fixed != nil && rel.readsOn(fixed) {
+			p.w = fixed
+			p.freshKeys()
+			return fixed, nil
+		}
+		return p.w, p.ranged()
+	}
 	if fixed != nil && fixed.Hi != "" && st.Mode != extract.Full && rel.readsOn(fixed) {
 		p.since, rel.added = fixed.Hi, nil
 		if err := p.plan(ctx); err != nil {
@@ -219,7 +228,10 @@ func (p *planner) nothingYet(top string) {
 
 // changed is the piece of changed rows, in pages where an index gives them in order.
 func (p *planner) changed(lo, top string) piece {
-	pc := piece{What: changedRows, Lo: lo, Top: top}
+	return p.paged(piece{What: changedRows, Lo: lo, Top: top})
+}
+
+func (p *planner) paged(pc piece) piece {
 	order := append([]string{p.stream.Cursor}, p.stream.Key...)
 	if p.rel.cursor.indexed && p.rel.unique && p.rel.notNull && p.rel.pageable(order) {
 		pc.Order = order

@@ -31,6 +31,7 @@ func Spec() extract.Spec {
 		Check:           check,
 		AppendsByCursor: true,
 		FindsDeletes:    true,
+		ReadsRanges:     true,
 		Open:            open,
 		Discover:        discover,
 		Examine:         examine,

@@ -120,7 +120,11 @@ func TestConformance(t *testing.T) {
 		f := newFixture(t, orders, full, appends, incremental)
 		base := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 		next := int64(2001)
-		return extracttest.Fixture{Source: f.mustOpen(), Full: full, Append: appends, Incremental: incremental, Reopen: f.open,
+		hours, err := extract.ParseRange("2024-01-01T01:00", "2024-01-01T11:00", "3h", time.UTC, base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return extracttest.Fixture{Range: hours, InRange: 600, Source: f.mustOpen(), Full: full, Append: appends, Incremental: incremental, Reopen: f.open,
 			Grow: func() error {
 				base = base.Add(10 * time.Hour)
 				_, err := f.db.Exec(t.Context(), `INSERT INTO orders SELECT i, 'new', 1, $1::timestamptz + i * interval '1 second' FROM generate_series($2::bigint, $2 + 900) AS i`, base, next)

@@ -164,6 +164,8 @@ func (r *relation) statement(sp piece, resume string) (sql string, columns []col
 			changed = "(" + strings.Join(append([]string{changed}, r.cursor.outside()...), " OR ") + ")"
 		}
 		where = append(where, changed)
+	case rangeRows:
+		where = append(where, cursor+" >= "+r.cursor.value(sp.Lo), cursor+" < "+r.cursor.value(sp.Top))
 	case nullRows:
 		where = append(where, "("+strings.Join(r.cursor.outside(), " OR ")+")")
 	case keysOnly:

@@ -35,7 +35,8 @@ const (
 	changedRows = "changed"
 	nullRows    = "nulls"
 	keysOnly    = "keys"
-	noRows      = "none" // but the columns, of an append stream that has nothing to publish yet
+	rangeRows   = "range" // whose cursor is not less than Lo, and less than Top
+	noRows      = "none"  // but the columns, of an append stream that has nothing to publish yet
 )
 
 // Sizes of ranges, in bytes of the table. A range is what is read again after a broken connection, and, of the first
@@ -73,6 +74,14 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 		w = p.w
 		if w.Of, err = p.of(ctx); err != nil {
 			return err
+		}
+		if st.Range != nil {
+			if fixed != nil && fixed.Of == w.Of && rel.readsOn(fixed, since) {
+				p.w, w = fixed, fixed
+				p.freshKeys()
+				return nil
+			}
+			return p.ranged()
 		}
 		if fixed != nil && fixed.Of == w.Of && fixed.Hi != "" && st.Mode != extract.Full && rel.readsOn(fixed, since) {
 			p.since, rel.added = fixed.Hi, nil
@@ -140,7 +149,7 @@ LIMIT 1`, r.tree).Scan(&name)
 // may move, from a range yet to be read to one that was, and would never come. Where all rows are read to find those that
 // are gone, it would be taken for one of them.
 func (r *relation) readsOn(w *extract.Window, since extract.Cursor) bool {
-	if since == "" && len(r.stream.Known) > 0 && r.stream.Mode != extract.Append {
+	if since == "" && len(r.stream.Known) > 0 && r.stream.Mode != extract.Append && r.stream.Range == nil {
 		return false
 	}
 	for _, slice := range w.Slices {

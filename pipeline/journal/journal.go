@@ -253,6 +253,30 @@ type Selection struct {
 	AllowEmpty    bool     `json:"allow_empty,omitempty"`
 	AllowShrunken bool     `json:"allow_shrunken,omitempty"`
 	Replay        *Replay  `json:"replay,omitempty"` // of a run that brings quarantined rows in, and reads nothing
+	// Backfill is of a run that reads a range of the past again and moves no cursor.
+	Backfill *Backfill `json:"backfill,omitempty"`
+}
+
+// Aside says that the run stands beside those that read what is new: none is overtaken by it, and it by none.
+func (s *Selection) Aside() bool { return s.Replay != nil || s.Backfill != nil }
+
+// Backfill is the range that a run was to read again, as it was asked for.
+type Backfill struct {
+	From    string `json:"from"`
+	To      string `json:"to,omitempty"` // "": up to the cursor
+	Slice   string `json:"slice,omitempty"`
+	Rebuild bool   `json:"rebuild,omitempty"` // incremental models behind the streams are built from nothing
+	// Parallel is how many slices of a stream are read at once; 0: as many as in any run.
+	Parallel int `json:"parallel,omitempty"`
+}
+
+// String is the range for people.
+func (b *Backfill) String() string {
+	text := "backfill from " + b.From
+	if b.To != "" {
+		text += " to " + b.To
+	}
+	return text
 }
 
 // Replay says which quarantined rows a run was to bring into their table: all of them, those of a run, those that failed a
@@ -465,14 +489,15 @@ func (j *Journal) Parts(ctx context.Context, run, node string) ([]Part, error) {
 type Filter struct {
 	Pipeline string
 	Status   Status
-	Working  bool      // only runs that read or build: no replays, which stand on what those have published
+	Working  bool      // only runs that read what is new, or build: no replays and no backfills, which stand beside them
 	Since    time.Time // started then or later
 	Before   string    // only those that began before the run of this id: for pages
+	Trigger  Trigger
 	Limit    int
 }
 
 // working is the condition of Filter.Working.
-const working = "json_extract(selection, '$.replay') IS NULL"
+const working = "json_extract(selection, '$.replay') IS NULL AND json_extract(selection, '$.backfill') IS NULL"
 
 // Runs returns the runs that match, the newest first.
 func (j *Journal) Runs(ctx context.Context, f Filter) ([]Run, error) {
@@ -485,6 +510,7 @@ func (f Filter) statement() (string, []any) {
 	w := where{}
 	w.add(f.Pipeline != "", "pipeline = ?", f.Pipeline)
 	w.add(f.Status != "", "status = ?", f.Status)
+	w.add(f.Trigger != "", "trigger = ?", f.Trigger)
 	w.add(f.Working, working)
 	w.add(!f.Since.IsZero(), "started >= ?", stamp(f.Since))
 	w.add(f.Before != "", "(started, id) < (SELECT started, id FROM run WHERE id = ?)", f.Before)
