@@ -53,6 +53,7 @@ type projectFile struct {
 	Targets   config.Map[Target]      `yaml:"targets" doc:"Where tables are published."`
 	Sources   config.Map[config.Node] `yaml:"sources" union:"sources" doc:"Where records come from."`
 	Pipelines config.Map[Pipeline]    `yaml:"pipelines" doc:"Sets of nodes that run together on a schedule."`
+	Alerts    *alertsFile             `yaml:"alerts" doc:"Who is told when runs fail, recover, are late, or do not happen."`
 }
 
 // sourceKeys are the keys of any source.
@@ -102,6 +103,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.link()
 	l.linkChecks()
 	l.pipelines()
+	l.alerts()
 	l.p.Name, l.p.Memory = l.file.Name, int64(l.file.Memory)
 	l.p.Verify = l.file.Verify
 	for name, value := range l.Vars {

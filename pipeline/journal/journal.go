@@ -362,6 +362,9 @@ func (j *Journal) FinishRun(ctx context.Context, r Run, cursors map[string]extra
 			r.Status, stampPtr(r.Finished), r.Snapshot, r.ExitCode, nullable(r.Error), r.ID); err != nil {
 			return err
 		}
+		if err := noteEnd(ctx, tx, EndOfRun, r.ID, string(r.Status), r.Finished); err != nil {
+			return err
+		}
 		for node, value := range cursors {
 			if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO cursor (node, value, run, snapshot) VALUES (?,?,?,?)`, node, string(value), r.ID, r.Snapshot); err != nil {
 				return err
@@ -374,8 +377,10 @@ func (j *Journal) FinishRun(ctx context.Context, r Run, cursors map[string]extra
 // SetRunStatus changes nothing but the status and the error's text: for runs found interrupted or overtaken.
 func (j *Journal) SetRunStatus(ctx context.Context, id string, s Status, why string, at time.Time) error {
 	return j.tx(ctx, "status", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE run SET status = ?, error = ?, finished = coalesce(finished, ?) WHERE id = ?`, s, nullable(why), stamp(at), id)
-		return err
+		if _, err := tx.ExecContext(ctx, `UPDATE run SET status = ?, error = ?, finished = coalesce(finished, ?) WHERE id = ?`, s, nullable(why), stamp(at), id); err != nil {
+			return err
+		}
+		return noteEnd(ctx, tx, EndOfRun, id, string(s), &at)
 	})
 }
 
