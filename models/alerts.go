@@ -247,6 +247,9 @@ func (l *loader) email(at config.Origin, o *EmailChannel) {
 	if len(o.To) == 0 && at.Has("to") {
 		l.problem(at.At("to"), "", "to: names nobody")
 	}
+	if o.TLS == "none" && at.Has("password") {
+		l.problem(at.At("tls"), "use tls: starttls, or a server that takes mail without signing in", "tls: none would send the password in the clear")
+	}
 	if strings.Contains(o.SMTP, "${") || o.SMTP == "" {
 		return
 	}

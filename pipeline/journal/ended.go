@@ -75,3 +75,25 @@ func (j *Journal) LastEvent(ctx context.Context) (int64, error) {
 	}
 	return id, nil
 }
+
+// ExactRun returns the run of that id, not of a prefix of it; ErrNotFound when there is none.
+func (j *Journal) ExactRun(ctx context.Context, id string) (Run, error) {
+	runs, err := query(ctx, j, selectRun+` WHERE id = ?`, scanRun, id)
+	if err == nil && len(runs) == 0 {
+		err = fmt.Errorf("%q: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return Run{}, err
+	}
+	return runs[0], nil
+}
+
+// Unended returns the runs that the journal calls running and the firings that are open. Both are few, whatever the history.
+func (j *Journal) Unended(ctx context.Context) ([]Run, []Firing, error) {
+	runs, err := query(ctx, j, selectRun+` WHERE status = 'running' ORDER BY started`, scanRun)
+	if err != nil {
+		return nil, nil, err
+	}
+	firings, err := query(ctx, j, selectFiring+` WHERE finished IS NULL ORDER BY +created`, scanFiring) // the +: by the index of open ones
+	return runs, firings, err
+}
