@@ -97,7 +97,9 @@ func (m *Message) blocks() []block {
 			all = append(all, block{label: label, text: text})
 		}
 	}
-	add("", m.Text)
+	if !strings.HasSuffix(m.Title, m.Text) {
+		add("", m.Text)
+	}
 	add("", checkLines(m.Checks, m.MoreChecks))
 	add("", memberLines(m.Members, m.Count))
 	add("Also failed", listing(m.Others))

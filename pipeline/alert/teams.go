@@ -38,7 +38,7 @@ func teamsCard(m *Message, blocks []block) map[string]any {
 	if colour == "" {
 		colour = "Accent"
 	}
-	body := []any{map[string]any{"type": "TextBlock", "text": teamsEscape(sign(m) + " " + m.Title), "weight": "Bolder", "size": "Medium", "wrap": true, "color": colour}}
+	body := []any{map[string]any{"type": "TextBlock", "text": teamsEscape(cut(sign(m)+" "+m.Title, 300)), "weight": "Bolder", "size": "Medium", "wrap": true, "color": colour}}
 	for _, b := range blocks {
 		text := teamsEscape(b.text)
 		if b.label != "" {

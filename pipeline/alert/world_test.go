@@ -237,3 +237,12 @@ func (w *world) outbox(f journal.AlertFilter) []journal.Alert {
 	}
 	return all
 }
+
+// doer is a client in one function.
+type doer func(*http.Request) (*http.Response, error)
+
+func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
+
+func contextOf(t *testing.T) (context.Context, context.CancelFunc) {
+	return context.WithCancel(t.Context())
+}
