@@ -107,6 +107,7 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 	}
 	show := a.newProgress()
 	e.Observe = show.observe
+	defer a.tellAlerts(ctx, e)
 	report, err := job(ctx, e)
 	show.close()
 	if err != nil {

@@ -250,3 +250,17 @@ func (a *Alerter) sender(c *models.AlertChannel) (sender, error) {
 	}
 	return nil, fmt.Errorf("channels of type %q are not known here", c.Type)
 }
+
+// Test sends a message that says that it is a test to the channel, now and past the outbox, and returns what came back.
+func (a *Alerter) Test(ctx context.Context, channel *models.AlertChannel) error {
+	s, err := a.sender(channel)
+	if err != nil {
+		return err
+	}
+	m := Message{Kind: kindTest, Project: a.Project().Name, At: a.Clock(), Title: "a test of channel " + channel.Name,
+		Text: "Nothing has happened. Somebody wanted to know whether messages of this project arrive here."}
+	if err := s.send(ctx, journal.NewAlertID(m.At), m.At, &m); err != nil {
+		return errors.New(a.short(err))
+	}
+	return nil
+}
