@@ -24,7 +24,7 @@ import (
 
 // world is a project, its journal, a clock that stands still, and a server that takes messages.
 type world struct {
-	*testing.T
+	testing.TB
 	now     time.Time
 	project *models.Project
 	journal *journal.Journal
@@ -51,8 +51,8 @@ type delivery struct {
 
 var start = time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
 
-func newWorld(t *testing.T) *world {
-	w := &world{T: t, now: start, logs: &strings.Builder{}, gone: map[string]bool{}}
+func newWorld(t testing.TB) *world {
+	w := &world{TB: t, now: start, logs: &strings.Builder{}, gone: map[string]bool{}}
 	w.server = httptest.NewServer(http.HandlerFunc(w.serve))
 	t.Cleanup(w.server.Close)
 	var err error
