@@ -1,6 +1,8 @@
 package models_test
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -75,6 +77,29 @@ func TestAlertMistakes(t *testing.T) {
 			if strings.Contains(problems, canary) {
 				t.Errorf("%s: the problem shows %s:\n%s", c.alerts, canary, problems)
 			}
+		}
+	}
+}
+
+// TestAlertsPage: the examples of docs/alerts.md lint, and the page names every occasion.
+func TestAlertsPage(t *testing.T) {
+	page, err := os.ReadFile("../docs/alerts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+	if len(examples) < 3 {
+		t.Fatalf("%d examples", len(examples))
+	}
+	for _, example := range examples {
+		files := fstest.MapFS{"millrace.yml": {Data: []byte(strings.Replace(head, "key: [id]", "owner: finance", 1) + "pipelines: { nightly: {} }\n" + example[1])}}
+		if _, problems := models.Load(models.Loading{Dir: "/p", Files: files, Sources: []models.SourceSpec{fakeSource}}); len(problems) > 0 {
+			t.Errorf("%s\n%v", example[1], problems)
+		}
+	}
+	for _, on := range []string{models.OnFailure, models.OnFirstFailure, models.OnRecovery, models.OnWarning, models.OnFreshness, models.OnLate, models.OnPaused, models.OnProject} {
+		if !strings.Contains(string(page), "| `"+on+"` |") {
+			t.Errorf("%s is not explained", on)
 		}
 	}
 }
