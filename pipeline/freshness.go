@@ -22,27 +22,31 @@ func (e *Engine) Overdue(ctx context.Context, since time.Time) ([]Overdue, error
 		return nil, err
 	}
 	now := e.Clock()
-	var all []Overdue
-	for _, pl := range e.Project.Pipelines {
-		one := Overdue{Pipeline: pl.Name, Promised: pl.Freshness.Std()}
-		if one.Promised == 0 {
+	published, at := map[string]time.Time{}, map[string]int{}
+	for _, t := range m.Tables {
+		published[t.Name.String()] = t.LoadedAt()
+	}
+	all := []Overdue{}
+	for _, n := range e.Project.Nodes {
+		pl := e.Project.Pipeline(n.Pipeline)
+		if pl == nil || pl.Freshness == 0 || n.Model != nil && n.Model.Materialized == models.Ephemeral {
 			continue
 		}
-		for _, n := range e.Project.Nodes {
-			if n.Pipeline != pl.Name || n.Model != nil && n.Model.Materialized == models.Ephemeral {
-				continue
-			}
-			age := now.Sub(since)
-			if t := m.Table(nameOf(n)); t != nil {
-				age = now.Sub(t.LoadedAt())
-			}
-			if age > one.Promised {
-				one.Tables, one.Oldest = append(one.Tables, n.Name()), max(one.Oldest, age)
-			}
+		made, there := published[n.Name()]
+		if !there {
+			made = since
 		}
-		if len(one.Tables) > 0 {
-			all = append(all, one)
+		age := now.Sub(made)
+		if age <= pl.Freshness.Std() {
+			continue
 		}
+		i, known := at[pl.Name]
+		if !known {
+			i = len(all)
+			at[pl.Name] = i
+			all = append(all, Overdue{Pipeline: pl.Name, Promised: pl.Freshness.Std()})
+		}
+		all[i].Tables, all[i].Oldest = append(all[i].Tables, n.Name()), max(all[i].Oldest, age)
 	}
 	return all, nil
 }

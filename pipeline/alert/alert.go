@@ -57,7 +57,9 @@ type Alerter struct {
 	changes  int64     // of the journal, at the last look
 	soonest  time.Time // when to look although the journal has not changed
 	cleaned  time.Time
-	expected map[string]time.Duration // how long a run that goes on may take, by its id
+	expected map[string]time.Duration // how long runs like one that goes on mostly take, by its id
+	named    *models.Project          // the project of names
+	names    map[string]bool          // what it calls things
 
 	mu   sync.Mutex
 	busy map[string]bool // channels that are being delivered to
@@ -121,10 +123,7 @@ func (a *Alerter) turn(ctx context.Context, wait *sync.WaitGroup) error {
 	if mine, err := a.acquire(); err != nil || !mine {
 		return err
 	}
-	if err := a.look(ctx); err != nil {
-		return err
-	}
-	return a.dispatch(ctx, wait)
+	return errors.Join(a.look(ctx), a.dispatch(ctx, wait))
 }
 
 // Settle looks once, and delivers what can be delivered before the context ends; the rest stays in the outbox. It does nothing
@@ -138,11 +137,8 @@ func (a *Alerter) Settle(ctx context.Context) error {
 		return err
 	}
 	defer a.unlock()
-	if err := a.look(context.WithoutCancel(ctx)); err != nil {
-		return err
-	}
 	var wait sync.WaitGroup
-	err = a.dispatch(ctx, &wait)
+	err = errors.Join(a.look(context.WithoutCancel(ctx)), a.dispatch(ctx, &wait))
 	wait.Wait()
 	return err
 }

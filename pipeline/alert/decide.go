@@ -108,13 +108,15 @@ func (a *Alerter) lookOnce(ctx context.Context, now time.Time, timed bool) (more
 		}
 		s.ended = e.Seq
 	}
+	var blind error // that the tables cannot be looked at keeps nothing else from being told
 	if more = len(ends) == atOnce; !more {
-		if err := errors.Join(s.unended(ctx), s.paused(ctx), s.events(ctx), s.overdue(ctx, timed)); err != nil {
+		if err := errors.Join(s.unended(ctx), s.paused(ctx), s.events(ctx)); err != nil {
 			return false, err
 		}
+		blind = s.overdue(ctx, timed)
 		s.owed()
 	}
-	if err := s.keep(ctx); err != nil || more || now.Sub(a.cleaned) < time.Hour {
+	if err := errors.Join(s.keep(ctx), blind); err != nil || more || now.Sub(a.cleaned) < time.Hour {
 		return more, err
 	}
 	a.cleaned = now

@@ -188,7 +188,7 @@ func (a *Alerter) try(ctx context.Context, channel *models.AlertChannel, w journ
 		return err
 	}
 	a.Log.Error("alerts: a message could not be delivered", "channel", w.Channel, "alert", w.ID, "why", w.Error)
-	return a.Journal.AddEvent(ctx, journal.Event{At: now, Kind: "alert_failed", Pipeline: w.Pipeline, Run: w.Run,
+	return a.Journal.AddEvent(ctx, journal.Event{At: now, Kind: journal.EventAlertFailed, Pipeline: w.Pipeline, Run: w.Run,
 		Text: fmt.Sprintf("%q was not delivered to %s after %s: %s", w.Title, w.Channel, tries(w.Tries), w.Error)})
 }
 

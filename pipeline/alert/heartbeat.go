@@ -54,7 +54,7 @@ func (a *Alerter) beatOnce(ctx context.Context, h *models.Heartbeat, failing boo
 		a.Log.Info("alerts: " + text)
 	}
 	if text != "" {
-		if err := a.Journal.AddEvent(ctx, journal.Event{At: a.Clock(), Kind: "heartbeat", Text: text}); err != nil {
+		if err := a.Journal.AddEvent(ctx, journal.Event{At: a.Clock(), Kind: journal.EventAlertHeartbeat, Text: text}); err != nil {
 			a.Log.Error("alerts: " + a.Redact(err.Error()))
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/millrace/millrace/internal/httpclient"
 	"github.com/millrace/millrace/internal/secret"
 )
 
@@ -83,6 +84,10 @@ func retryAfter(res *http.Response) time.Duration {
 
 // plainError is an error of a connection without its URL.
 func plainError(err error) error {
+	var sent *httpclient.Error
+	if errors.As(err, &sent) && sent.Err != nil {
+		err = sent.Err
+	}
 	var ue *url.Error
 	if errors.As(err, &ue) {
 		err = ue.Err

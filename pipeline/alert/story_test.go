@@ -1,6 +1,8 @@
 package alert
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -184,8 +186,11 @@ func TestLate(t *testing.T) {
 	w.pass(2 * time.Hour)
 	w.expect("nightly is late: it has run for 21m, and mostly takes no more than 10m")
 
-	f, err := w.journal.AddFiring(t.Context(), journal.Firing{ID: "f1", Pipeline: "hourly", LogicalTime: w.now, State: journal.FiringWaiting, Reason: "waits for nightly", Due: w.now, Created: w.now})
+	f, err := w.journal.AddFiring(t.Context(), journal.Firing{ID: "f1", Pipeline: "hourly", LogicalTime: w.now, Trigger: journal.TriggerSchedule, State: journal.FiringWaiting, Reason: "waits for nightly", Due: w.now, Created: w.now})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.journal.AddFiring(t.Context(), journal.Firing{ID: "f2", Pipeline: "hourly", LogicalTime: start, Trigger: journal.TriggerBackfill, State: journal.FiringWaiting, Due: w.now, Created: w.now}); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(14 * time.Minute)
@@ -264,7 +269,7 @@ func TestPausedAndRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := w.journal.AddEvent(t.Context(), journal.Event{At: w.now, Kind: EventProjectRefused, Text: "millrace.yml:3:1: unknown key \"nmae\""}); err != nil {
+	if err := w.journal.AddEvent(t.Context(), journal.Event{At: w.now, Kind: journal.EventReloadRefused, Text: "millrace.yml:3:1: unknown key \"nmae\""}); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Minute)
@@ -335,4 +340,33 @@ func TestDownForHours(t *testing.T) {
 	if tries := w.outbox(journal.AlertFilter{})[1].Tries; tries < 5 || tries > 20 {
 		t.Errorf("%d tries in three hours", tries)
 	}
+}
+
+// TestBlind: a target that cannot be read keeps nothing else from being told.
+func TestBlind(t *testing.T) {
+	w := newWorld(t)
+	w.alerter.Overdue = func(context.Context, time.Time) ([]pipeline.Overdue, error) {
+		return nil, errors.New("the target is damaged")
+	}
+	w.run("nightly", "erp.orders: the target is damaged")
+	w.now = w.now.Add(2 * time.Minute)
+	if err := w.alerter.Settle(t.Context()); err == nil || !strings.Contains(err.Error(), "the target is damaged") {
+		t.Error(err)
+	}
+	w.expect("nightly failed: erp.orders: the target is damaged")
+}
+
+// TestUnstarted: a run that could not even begin left nothing but a line in the audit log.
+func TestUnstarted(t *testing.T) {
+	w := newWorld(t)
+	w.pass(0)
+	for range 3 {
+		if err := w.journal.AddEvent(t.Context(), journal.Event{At: w.now, Kind: journal.EventRunUnstarted, Pipeline: "nightly", Text: "prepare target: permission denied"}); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Minute)
+	}
+	w.run("nightly", "erp.orders")
+	w.pass(2 * time.Minute)
+	w.expect("nightly could not begin: prepare target: permission denied", "nightly works again")
 }

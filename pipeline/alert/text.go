@@ -20,7 +20,7 @@ var (
 // safe is the first line of an error for other eyes.
 func (a *Alerter) safe(text string) string {
 	text, _, _ = strings.Cut(strings.TrimSpace(a.Redact(text)), "\n")
-	names := a.names()
+	names := a.knownNames()
 	var b strings.Builder
 	last := 0
 	for _, at := range quoted.FindAllStringIndex(text, -1) {
@@ -37,10 +37,13 @@ func (a *Alerter) safe(text string) string {
 	return cut(visible(b.String()), mostText)
 }
 
-// names are what the project calls things: no values.
-func (a *Alerter) names() map[string]bool {
-	names := map[string]bool{"": true}
+// knownNames are what the project calls things: no values.
+func (a *Alerter) knownNames() map[string]bool {
 	p := a.Project()
+	if p == a.named {
+		return a.names
+	}
+	names := map[string]bool{"": true}
 	for _, n := range p.Nodes {
 		names[n.Name()], names[n.Table], names[n.Schema] = true, true, true
 		for _, c := range n.Columns {
@@ -53,6 +56,7 @@ func (a *Alerter) names() map[string]bool {
 	for _, pl := range p.Pipelines {
 		names[pl.Name] = true
 	}
+	a.named, a.names = p, names
 	return names
 }
 

@@ -44,7 +44,7 @@ func (s *sight) unended(ctx context.Context) error {
 		}
 	}
 	for _, f := range firings {
-		if f.State == journal.FiringWaiting {
+		if f.State == journal.FiringWaiting && (f.Trigger == journal.TriggerSchedule || f.Trigger == journal.TriggerAfter) { // others may queue for long
 			going["late:"+f.ID] = true
 			s.lateStart(f)
 		}
@@ -199,9 +199,6 @@ func (s *sight) paused(ctx context.Context) error {
 	return nil
 }
 
-// EventProjectRefused is the kind of the event with which the scheduler notes that it goes on with the project as it was.
-const EventProjectRefused = "reload_refused"
-
 // events tells what the audit log says and nothing else does.
 func (s *sight) events(ctx context.Context) error {
 	for {
@@ -210,15 +207,28 @@ func (s *sight) events(ctx context.Context) error {
 			return err
 		}
 		for _, e := range events {
-			if s.event = e.ID; e.Kind == EventProjectRefused {
+			s.event = e.ID
+			switch e.Kind {
+			case journal.EventReloadRefused:
 				s.tell(Message{Kind: models.OnProject, At: e.At, Title: s.Project().Name + ": the changed project was refused", Text: s.safe(e.Text),
 					Hint: "runs go on with the project as it was; `millrace lint` shows all that is wrong", Command: "millrace lint"}, "project", "")
+			case journal.EventRunUnstarted:
+				s.failed(s.unstarted(e))
 			}
 		}
 		if len(events) < atOnce {
 			return nil
 		}
 	}
+}
+
+// unstarted is a run that could not even begin.
+func (s *sight) unstarted(e journal.Event) failure {
+	text := s.safe(e.Text)
+	m := Message{Kind: models.OnFailure, Pipeline: e.Pipeline, At: e.At, Text: text, Title: cut(pipelineName(e.Pipeline)+" could not begin: "+text, 240),
+		Severity: []string{string(models.SeverityError)}}
+	s.finishOwners(&m)
+	return failure{Message: m, print: "unstarted|" + pattern(text)}
 }
 
 func arePlural(n int, noun string) string {

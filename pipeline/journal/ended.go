@@ -13,6 +13,14 @@ const (
 	EndOfFiring = "firing"
 )
 
+// Kinds of events that people are told of.
+const (
+	EventRunUnstarted   = "run_unstarted"  // a run could not even begin
+	EventReloadRefused  = "reload_refused" // a changed project was refused: work goes on with the one before
+	EventAlertFailed    = "alert_failed"   // a message was given up
+	EventAlertHeartbeat = "heartbeat"      // it is not heard, or is again
+)
+
 // End notes that a run, or a firing, came to an end. A run that is resumed or retried ends again.
 type End struct {
 	Seq    int64     `json:"seq"` // they are numbered as they are recorded: whoever has seen one has seen all before it
