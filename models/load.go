@@ -54,6 +54,7 @@ type projectFile struct {
 	Sources   config.Map[config.Node] `yaml:"sources" union:"sources" doc:"Where records come from."`
 	Pipelines config.Map[Pipeline]    `yaml:"pipelines" doc:"Sets of nodes that run together on a schedule."`
 	Serve     Serve                   `yaml:"serve" doc:"How millrace serve offers its pages and its API."`
+	Alerts    *alertsFile             `yaml:"alerts" doc:"Who is told when runs fail, recover, are late, or do not happen."`
 }
 
 // sourceKeys are the keys of any source.
@@ -104,6 +105,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.linkChecks()
 	l.pipelines()
 	l.serve()
+	l.alerts()
 	l.p.Name, l.p.Memory = l.file.Name, int64(l.file.Memory)
 	l.p.Verify = l.file.Verify
 	for name, value := range l.Vars {

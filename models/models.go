@@ -29,6 +29,7 @@ type Project struct {
 	Nodes     []*Node // in dependency order, names sorted where the order is free
 	Secrets   *secret.Stores
 	Macros    *jinja.Library // of macros/*.sql
+	Alerts    *Alerts        // nil: nobody is told of anything
 
 	byName  map[string]*Node
 	byModel map[string]*Node // models by file name, as ref() finds them

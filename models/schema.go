@@ -1,6 +1,10 @@
 package models
 
-import "github.com/millrace/millrace/internal/config"
+import (
+	"maps"
+
+	"github.com/millrace/millrace/internal/config"
+)
 
 // Schema is the JSON Schema of millrace.yml, for editors: what Load would refuse, as far as a schema can say it.
 func Schema(specs []SourceSpec) ([]byte, error) {
@@ -11,8 +15,10 @@ func Schema(specs []SourceSpec) ([]byte, error) {
 			Unions: map[string][]config.Variant{"streams": {{Structs: []any{StreamKeys{}, s.StreamOptions()}}}},
 		})
 	}
+	unions := map[string][]config.Variant{"sources": sources}
+	maps.Copy(unions, alertUnions())
 	return config.SchemaText(projectFile{}, config.SchemaOptions{
 		ID: "https://millrace.dev/schema/millrace.json", Title: "Millrace project",
-		Unions: map[string][]config.Variant{"sources": sources},
+		Unions: unions,
 	})
 }

@@ -90,6 +90,9 @@ func (e *Engine) redact(text string) string {
 	return e.Redact(text)
 }
 
+// Stopping says whether a run was asked to end.
+func (e *Engine) Stopping() bool { return e.stopping() }
+
 // stopping says whether the run was asked to end at the next checkpoint.
 func (e *Engine) stopping() bool {
 	select {

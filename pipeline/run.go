@@ -109,7 +109,7 @@ func (e *Engine) Run(ctx context.Context, req Request) (*Report, error) {
 	locks := lockNames(req.Nodes)
 	old, unlock, err := e.begin(ctx, locks)
 	if err != nil {
-		return nil, err
+		return nil, e.unstarted(ctx, locks, req.Firing, err)
 	}
 	defer unlock()
 	selection := e.selection(req)
@@ -148,6 +148,15 @@ func (e *Engine) fresh(ctx context.Context, req Request, locks []string, interru
 	r.Run = journal.Run{ID: newRunID(now), Pipeline: strings.Join(locks, "+"), LogicalTime: logical, Attempt: 1, Selection: r.selection, ProjectHash: e.Project.Hash,
 		Trigger: cmp.Or(req.Trigger, journal.TriggerCommand), Firing: req.Firing}
 	return r, nil
+}
+
+// unstarted notes that a run could not even begin: there is no run in the journal that would tell. A firing tells by itself.
+func (e *Engine) unstarted(ctx context.Context, locks []string, firing string, err error) error {
+	if errors.Is(err, ErrLocked) || firing != "" || ctx.Err() != nil {
+		return err
+	}
+	ev := journal.Event{Kind: journal.EventRunUnstarted, Pipeline: strings.Join(locks, "+"), Text: e.redact(err.Error()), At: e.Clock()}
+	return errors.Join(err, e.Journal.AddEvent(ctx, ev))
 }
 
 // begin takes the locks, proves that the target can be written and settles what earlier processes left; it returns

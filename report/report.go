@@ -89,20 +89,10 @@ type Totals struct {
 func (t Totals) Bad() int { return t.Failed + t.Errors }
 
 // Cause is a node that failed by itself, with everything that was kept back because of it.
-type Cause struct {
-	Node    string   `json:"node"` // "": the run as a whole
-	Checks  []string `json:"checks,omitempty"`
-	Message string   `json:"message"`
-	Hint    string   `json:"hint,omitempty"`
-	Held    []Held   `json:"held_back,omitempty"`
-}
+type Cause = journal.Cause
 
 // Held is a node that was skipped or withheld.
-type Held struct {
-	Node   string         `json:"node"`
-	Status journal.Status `json:"status"`
-	Why    string         `json:"why"`
-}
+type Held = journal.Held
 
 // Node is one node's part in the run. One that was only checked has no status.
 type Node struct {

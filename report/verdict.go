@@ -8,75 +8,35 @@ import (
 	"github.com/millrace/millrace/pipeline/journal"
 )
 
-// causesOf finds the nodes that failed by themselves and folds under each what was kept back because of it. Those that
-// held back the most come first.
+// causesOf finds the nodes that failed by themselves, with what was kept back because of them, and tells each node its cause.
 func causesOf(r *Run) []Cause {
-	causes, at := []Cause{}, map[string]int{}
+	var outcomes []journal.Outcome
 	for _, n := range r.Nodes {
-		c := Cause{Node: n.Name, Hint: n.Hint, Message: n.Error}
+		o := journal.Outcome{Node: n.Name, Status: n.Status, Error: n.Error, Hint: n.Hint}
 		for _, k := range n.Checks {
 			if k.Status.Bad() {
-				c.Checks = append(c.Checks, k.Name)
+				o.Checks = append(o.Checks, k.Name)
 			}
 		}
-		if n.Status != journal.Failed && n.Status != journal.ChecksFailed && len(c.Checks) == 0 {
-			continue
-		}
-		if n.Status != journal.Failed && len(c.Checks) > 0 { // its error lists them, and they are told below
-			c.Message = fmt.Sprintf("%s of %s %s", number(len(c.Checks)), count(len(n.Checks), "check"), verb(len(c.Checks), "fails", "fail"))
-			if c.Hint = ""; r.Subject == "" {
-				c.Hint = "mend the rows in the source, or the rule, then `millrace retry " + r.ID + "`"
+		if n.Status != journal.Failed && len(o.Checks) > 0 { // its error lists them, and they are told below
+			o.Error = fmt.Sprintf("%s of %s %s", number(len(o.Checks)), count(len(n.Checks), "check"), verb(len(o.Checks), "fails", "fail"))
+			if o.Hint = ""; r.Subject == "" {
+				o.Hint = "mend the rows in the source, or the rule, then `millrace retry " + r.ID + "`"
 			}
 		}
-		at[n.Name] = len(causes)
-		causes = append(causes, c)
+		outcomes = append(outcomes, o)
 	}
-	if len(causes) == 0 && r.Error != "" && (r.State == string(journal.Failed) || r.State == string(journal.Partial)) {
-		causes = append(causes, Cause{Message: r.Error})
+	ofRun := ""
+	if r.State == string(journal.Failed) || r.State == string(journal.Partial) {
+		ofRun = r.Error
 	}
-	loose := Cause{Message: "what these nodes wait for did not come to its end"}
-	for i := range r.Nodes {
-		n := &r.Nodes[i]
-		if n.Status != journal.UpstreamFailed && n.Status != journal.Withheld {
-			continue
-		}
-		held := Held{n.Name, n.Status, n.Error}
-		root := r.root(n, at)
-		switch i, known := at[root]; {
-		case known:
-			n.Cause = root
-			causes[i].Held = append(causes[i].Held, held)
-		case len(causes) > 0: // a pipeline that publishes all or nothing waits for every node
-			n.Cause = causes[0].Node
-			causes[0].Held = append(causes[0].Held, held)
-		default:
-			loose.Held = append(loose.Held, held)
+	causes := journal.Causes(outcomes, ofRun)
+	for _, c := range causes {
+		for _, held := range c.Held {
+			r.node(held.Node).Cause = c.Node
 		}
 	}
-	if len(loose.Held) > 0 {
-		causes = append(causes, loose)
-	}
-	slices.SortStableFunc(causes, func(a, b Cause) int { return len(b.Held) - len(a.Held) })
 	return causes
-}
-
-// root goes from a node that was kept back to the one that failed. The journal has no field for it: the reason of such a
-// step begins with the name of the node that it needs.
-func (r *Run) root(n *Node, failed map[string]int) string {
-	for range r.Nodes { // no longer than the longest way there can be
-		needs := ""
-		for i := range r.Nodes {
-			name := r.Nodes[i].Name
-			if len(name) > len(needs) && strings.HasPrefix(n.Error, name+" ") {
-				needs = name
-			}
-		}
-		if _, found := failed[needs]; found || needs == "" {
-			return needs
-		}
-		n = r.node(needs)
-	}
-	return ""
 }
 
 func (r *Run) node(name string) *Node {

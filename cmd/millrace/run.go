@@ -141,6 +141,7 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 	}
 	show, told := a.newProgress(), a.telemetry(ctx, e)
 	e.Observe = func(ev pipeline.Event) { show.observe(ev); told.Observe(ev) }
+	defer a.tellAlerts(ctx, e)
 	report, err := job(ctx, e)
 	show.close()
 	told.Stop(ctx)

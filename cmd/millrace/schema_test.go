@@ -52,7 +52,15 @@ func TestSchema(t *testing.T) {
 			t.Errorf("checks: %s: %v", list, err)
 		}
 	}
-	if len(text) > 160_000 { // editors fetch it for each file
+	for _, alerts := range []string{
+		"{ channels: { ops: { type: slack, url: 'https://x' } } }",
+		"{ channels: { m: { type: email, to: a@b, from: c@b, smtp: 'smtp://h', tls: none }, p: { type: command, command: [x] } }, rules: [ { to: m, on: [late, warning] } ], heartbeat: { url: 'https://x' } }",
+	} {
+		if err := validate(t, []byte("name: x\nalerts: "+alerts+"\n")); err != nil {
+			t.Errorf("alerts: %s: %v", alerts, err)
+		}
+	}
+	if len(text) > 200_000 { // editors fetch it for each file
 		t.Errorf("%d bytes", len(text))
 	}
 	for name, src := range map[string]string{
@@ -77,6 +85,10 @@ func TestSchema(t *testing.T) {
 		"wrong mode":             "name: x\nsources: { s: { type: generate, streams: [ { name: a, mode: some } ] } }\n",
 		"wrong type of a number": "name: x\nsources: { s: { type: generate, streams: [ { name: a, rows: many } ] } }\n",
 		"no name":                "sources: {}\n",
+		"no channels":            "name: x\nalerts: {}\n",
+		"unknown channel":        "name: x\nalerts: { channels: { a: { type: pager } } }\n",
+		"key of another channel": "name: x\nalerts: { channels: { a: { type: slack, url: x, to: y } } }\n",
+		"unknown occasion":       "name: x\nalerts: { channels: { a: { type: slack, url: x } }, rules: [ { to: a, on: fail } ] }\n",
 	} {
 		if err := validate(t, []byte(src)); err == nil {
 			t.Errorf("%s is allowed:\n%s", name, src)

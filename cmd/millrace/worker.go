@@ -47,9 +47,18 @@ func (a *app) supervise(ctx context.Context, job func(context.Context) error) er
 		case asked = <-signals:
 			_ = child.Process.Signal(asked)
 		case err := <-ended:
+			if crashed(err) {
+				a.tellCrash(ctx)
+			}
 			return workerEnd(err, asked)
 		}
 	}
+}
+
+// crashed says whether the child ended without having come to its end.
+func crashed(err error) bool {
+	var exit *exec.ExitError
+	return errors.As(err, &exit) && (exit.ExitCode() == -1 || exit.ExitCode() == codeUsage)
 }
 
 // workerEnd turns the child's end into ours. It has printed its own errors.

@@ -119,9 +119,11 @@ func (j *Journal) AddFiring(ctx context.Context, f Firing) (Firing, error) {
 // SaveFiring records what has become of a firing, all but who asked for its end, which CancelFiring notes.
 func (j *Journal) SaveFiring(ctx context.Context, f Firing) error {
 	return j.tx(ctx, "firing", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE firing SET state = ?, reason = ?, due = ?, tries = ?, run = ?, exit_code = ?, started = ?, finished = ? WHERE id = ?`,
-			f.State, f.Reason, stamp(f.Due), f.Tries, nullable(f.Run), f.ExitCode, stampPtr(f.Started), stampPtr(f.Finished), f.ID)
-		return err
+		if _, err := tx.ExecContext(ctx, `UPDATE firing SET state = ?, reason = ?, due = ?, tries = ?, run = ?, exit_code = ?, started = ?, finished = ? WHERE id = ?`,
+			f.State, f.Reason, stamp(f.Due), f.Tries, nullable(f.Run), f.ExitCode, stampPtr(f.Started), stampPtr(f.Finished), f.ID); err != nil {
+			return err
+		}
+		return noteEnd(ctx, tx, EndOfFiring, f.ID, string(f.State), f.Finished)
 	})
 }
 
@@ -261,12 +263,16 @@ func (j *Journal) AddEvent(ctx context.Context, e Event) error {
 
 // Events returns the lines before the one of that id (0: from the last), the last first.
 func (j *Journal) Events(ctx context.Context, before int64, limit int) ([]Event, error) {
-	return query(ctx, j, `SELECT id, at, kind, pipeline, coalesce(run, ''), by, text FROM event WHERE id < ? OR ? = 0 ORDER BY id DESC LIMIT ?`, func(rows *sql.Rows) (e Event, err error) {
-		var at string
-		err = rows.Scan(&e.ID, &at, &e.Kind, &e.Pipeline, &e.Run, &e.By, &e.Text)
-		e.At = parseTime(at)
-		return e, err
-	}, before, before, limit)
+	return query(ctx, j, selectEvent+` WHERE id < ? OR ? = 0 ORDER BY id DESC LIMIT ?`, scanEvent, before, before, limit)
+}
+
+const selectEvent = `SELECT id, at, kind, pipeline, coalesce(run, ''), by, text FROM event`
+
+func scanEvent(rows *sql.Rows) (e Event, err error) {
+	var at string
+	err = rows.Scan(&e.ID, &at, &e.Kind, &e.Pipeline, &e.Run, &e.By, &e.Text)
+	e.At = parseTime(at)
+	return e, err
 }
 
 // Changes is a number that differs whenever another process, or this one, has written to the journal: whoever waits for

@@ -391,6 +391,9 @@ func finishRun(ctx context.Context, tx *sql.Tx, r Run, cursors map[string]extrac
 		r.Status, stampPtr(r.Finished), r.Snapshot, r.ExitCode, nullable(r.Error), r.ID); err != nil {
 		return err
 	}
+	if err := noteEnd(ctx, tx, EndOfRun, r.ID, string(r.Status), r.Finished); err != nil {
+		return err
+	}
 	for node, value := range cursors {
 		if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO cursor (node, value, run, snapshot) VALUES (?,?,?,?)`, node, string(value), r.ID, r.Snapshot); err != nil {
 			return err
@@ -406,7 +409,10 @@ func (j *Journal) SetRunStatus(ctx context.Context, id string, s Status, why str
 		if err == nil && s == Interrupted {
 			err = lose(ctx, tx, id)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return noteEnd(ctx, tx, EndOfRun, id, string(s), &at)
 	})
 }
 

@@ -180,4 +180,38 @@ CREATE TRIGGER firing_became_skipped AFTER UPDATE OF state ON firing WHEN new.st
 	INSERT INTO tally VALUES ('skipped', new.pipeline, '', 1) ON CONFLICT DO UPDATE SET value = value + 1;
 END;
 `,
+	`
+CREATE TABLE ended (
+	seq    INTEGER PRIMARY KEY,      -- in the order in which they were recorded, whatever the clocks say
+	kind   TEXT NOT NULL,            -- run or firing
+	id     TEXT NOT NULL,
+	status TEXT NOT NULL,
+	at     TEXT NOT NULL
+) STRICT;
+CREATE TABLE alert (
+	seq       INTEGER PRIMARY KEY,
+	id        TEXT NOT NULL UNIQUE,  -- stays the same however often it is sent
+	channel   TEXT NOT NULL,
+	kind      TEXT NOT NULL,
+	key       TEXT NOT NULL,         -- what it is about: the same thing has the same key
+	pipeline  TEXT NOT NULL,
+	run       TEXT NOT NULL,
+	title     TEXT NOT NULL,
+	message   TEXT NOT NULL,         -- JSON
+	state     TEXT NOT NULL,
+	tries     INTEGER NOT NULL,
+	due       TEXT NOT NULL,         -- not to be sent before
+	error     TEXT NOT NULL,         -- of the last try, or why it was suppressed
+	folded    TEXT NOT NULL,         -- the message that told it together with others
+	since     TEXT NOT NULL,         -- what the time to give up counts from
+	created   TEXT NOT NULL,
+	closed    TEXT                   -- delivered, failed or suppressed
+) STRICT;
+CREATE INDEX alert_pending ON alert (channel, seq) WHERE state = 'pending';
+CREATE INDEX alert_closed ON alert (channel, closed) WHERE state = 'delivered';
+CREATE TABLE alert_memory (
+	key   TEXT PRIMARY KEY,
+	value TEXT NOT NULL
+) STRICT;
+`,
 }

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/httpclient"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/alert"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+func (a *app) alertsCommand() *cobra.Command {
+	var f journal.AlertFilter
+	var state string
+	test := &cobra.Command{Use: "test [CHANNEL]", Short: "send a test message now, and say what came back",
+		Long: "Sends a message that says that it is a test to the channel, or to every channel, and prints what came back.\n",
+		Args: cobra.MaximumNArgs(1), RunE: func(c *cobra.Command, args []string) error { return a.testAlerts(c.Context(), args) }}
+	retry := &cobra.Command{Use: "retry [CHANNEL]", Short: "try again what could not be delivered",
+		Long: "Makes messages that were given up pending again, and those that wait for their next try due, of one channel or of\n" +
+			"all. They are delivered now, or by the millrace serve that runs.\n",
+		Args: cobra.MaximumNArgs(1), RunE: func(c *cobra.Command, args []string) error { return a.retryAlerts(c.Context(), args) }}
+	c := group("alerts", "list the messages for people, test channels", test, retry)
+	c.Long = "Lists what was told to whom, or is to be, the newest first; see alerts: in millrace.yml.\n"
+	c.Example = "  millrace alerts --state failed\n  millrace alerts test ops"
+	inner := c.RunE
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return inner(c, args)
+		}
+		if f.Limit < 0 {
+			return usage("--limit %d: give a number from 0, which means all", f.Limit)
+		}
+		f.State = journal.AlertState(state)
+		return a.listAlerts(c.Context(), f)
+	}
+	c.Flags().IntVarP(&f.Limit, "limit", "n", 20, "messages to list; 0 for all")
+	c.Flags().StringVar(&f.Channel, "channel", "", "only messages to this channel")
+	c.Flags().StringVar(&state, "state", "", "only messages in this state: pending, delivered, failed, suppressed, folded")
+	return c
+}
+
+func (a *app) listAlerts(ctx context.Context, f journal.AlertFilter) error {
+	e, closeEngine, err := a.engine(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeEngine()
+	all, err := e.Journal.Alerts(ctx, f)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		if all == nil {
+			all = []journal.Alert{}
+		}
+		return a.printJSON(all)
+	}
+	if len(all) == 0 {
+		a.note("no messages")
+		return nil
+	}
+	g := grid{header: []string{"CREATED", "CHANNEL", "STATE", "TRIES", "MESSAGE", "ERROR"}, right: []bool{false, false, false, true}, width: a.terminalWidth()}
+	for _, m := range all {
+		g.add(clockText(m.Created), m.Channel, string(m.State), fmt.Sprint(m.Tries), oneLine(a.redactor.Redact(m.Title)), oneLine(a.redactor.Redact(m.Error)))
+	}
+	return g.print(a.stdout)
+}
+
+// withAlerts opens the project's alerts for a command that is about them.
+func (a *app) withAlerts(ctx context.Context, args []string, do func(*pipeline.Engine, *alert.Alerter, *models.Alerts) error) error {
+	e, closeEngine, err := a.engine(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeEngine()
+	alerts := e.Project.Alerts
+	if alerts == nil {
+		return usage("the project tells nobody: add alerts: to %s; docs/alerts.md shows how", models.ProjectFile)
+	}
+	if len(args) == 1 && alerts.Channel(args[0]) == nil {
+		var known []string
+		for _, c := range alerts.Channels {
+			known = append(known, c.Name)
+		}
+		if s := config.Suggest(args[0], known); s != "" {
+			return usage("there is no channel %q: did you mean %q?", args[0], s)
+		}
+		return usage("there is no channel %q: channels are %s", args[0], strings.Join(known, ", "))
+	}
+	alerter, err := a.alerter(e)
+	if err != nil {
+		return err
+	}
+	return do(e, alerter, alerts)
+}
+
+// tested is what came back from a channel.
+type tested struct {
+	Channel string `json:"channel"`
+	Type    string `json:"type"`
+	OK      bool   `json:"ok"`
+	Error   string `json:"error,omitempty"`
+}
+
+func (a *app) testAlerts(ctx context.Context, args []string) error {
+	return a.withAlerts(ctx, args, func(_ *pipeline.Engine, alerter *alert.Alerter, alerts *models.Alerts) error {
+		all, failed := []tested{}, 0
+		for _, c := range alerts.Channels {
+			if len(args) == 1 && args[0] != c.Name {
+				continue
+			}
+			one := tested{Channel: c.Name, Type: c.Type, OK: true}
+			if err := alerter.Test(ctx, c); err != nil {
+				one.OK, one.Error = false, err.Error()
+				failed++
+			}
+			all = append(all, one)
+			if a.json {
+				continue
+			}
+			if one.OK {
+				a.out("ok   %s (%s) has taken it", one.Channel, one.Type)
+			} else {
+				a.out("FAIL %s (%s): %s", one.Channel, one.Type, one.Error)
+			}
+		}
+		if a.json {
+			if err := a.printJSON(all); err != nil {
+				return err
+			}
+		}
+		if failed > 0 {
+			return &codeError{code: codeFailed}
+		}
+		return nil
+	})
+}
+
+func (a *app) retryAlerts(ctx context.Context, args []string) error {
+	channel := ""
+	if len(args) == 1 {
+		channel = args[0]
+	}
+	return a.withAlerts(ctx, args, func(e *pipeline.Engine, alerter *alert.Alerter, _ *models.Alerts) error {
+		n, err := e.Journal.RetryAlerts(ctx, channel, e.Clock())
+		if err != nil {
+			return err
+		}
+		limited, cancel := context.WithTimeout(ctx, deliverTime)
+		defer cancel()
+		if err := alerter.Settle(limited); err != nil {
+			return err
+		}
+		waiting, err := e.Journal.PendingChannels(ctx)
+		if err != nil {
+			return err
+		}
+		left := 0
+		for name, count := range waiting {
+			if channel == "" || channel == name {
+				left += count
+			}
+		}
+		if a.json {
+			return a.printJSON(map[string]int{"given_up_before": n, "pending": left})
+		}
+		a.out("%s made pending again; %s still wait", plural(n, "message"), plural(left, "message"))
+		return nil
+	})
+}
+
+// deliverTime is how long the end of a run may be held up by messages; what is left waits for the next run, or for serve.
+const deliverTime = 10 * time.Second
+
+// tellAlerts delivers what the run that ended has to tell, where no millrace serve does. It changes nothing about the run.
+func (a *app) tellAlerts(ctx context.Context, e *pipeline.Engine) {
+	if e.Project.Alerts == nil {
+		return
+	}
+	limit := deliverTime
+	if ctx.Err() != nil || e.Stopping() {
+		limit = 2 * time.Second // somebody waits for us to end
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	defer cancel()
+	alerter, err := a.alerter(e)
+	if err == nil {
+		err = alerter.Settle(ctx)
+	}
+	if err != nil {
+		fmt.Fprintf(a.stderr, "millrace: alerts: %s\n", a.redactor.Redact(err.Error()))
+	}
+}
+
+// tellCrash tells of a worker that was killed and could not tell itself.
+func (a *app) tellCrash(ctx context.Context) {
+	e, closeEngine, err := a.engine(ctx)
+	if err != nil {
+		return // the worker has said why, or nothing can be read
+	}
+	defer closeEngine()
+	a.tellAlerts(ctx, e)
+}
+
+// alerter is the project's alerter; serve runs it, and a run without serve lets it settle.
+func (a *app) alerter(e *pipeline.Engine) (*alert.Alerter, error) {
+	// The outbox retries, over hours; and whose servers these are, the project's owner says: only a cloud's metadata service is refused.
+	client, err := httpclient.New(httpclient.Config{Attempts: 1, BreakAfter: -1, MaxRedirects: -1, AllowPrivate: []string{"*"}},
+		httpclient.Deps{Log: e.Log, Now: e.Clock, Redact: a.redactor.Redact})
+	if err != nil {
+		return nil, err
+	}
+	return alert.New(alert.Config{Project: func() *models.Project { return e.Project }, Journal: e.Journal, Client: alertClient{client}, Log: e.Log, Clock: e.Clock,
+		Redact: a.redactor.Redact, Overdue: e.Overdue, State: func(r journal.Run) pipeline.RunState { return e.Summary(r).State }})
+}
+
+// alertClient sends requests whose URLs are secrets, and hands over every answer, good or bad: the outbox judges them.
+type alertClient struct{ client *httpclient.Client }
+
+// Do implements alert.Doer.
+func (c alertClient) Do(r *http.Request) (*http.Response, error) {
+	var body []byte
+	if r.Body != nil {
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+	}
+	var bad []int
+	for code := 300; code < 600; code++ {
+		bad = append(bad, code)
+	}
+	return c.client.Do(r.Context(), httpclient.Request{Method: r.Method, URL: r.URL.String(), Header: r.Header, Body: body, Secret: true, Accept: bad})
+}

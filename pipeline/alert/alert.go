@@ -1,0 +1,178 @@
+// Package alert tells people what they have to know: that runs failed or work again, that tables grow old, that a run takes too
+// long or does not start. It decides from the journal, so it tells as well of runs that cron or another tool started, and of what
+// happened while nobody looked. A message goes to the outbox in the journal in the transaction that notes what has been looked at,
+// and leaves it when its channel has taken it: a crash loses none, and one that is sent again has the id that it had. It moves no
+// data, waits for nothing that moves data, and its messages hold no values of tables. Read Alerter first, then decide.go.
+package alert
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// Doer sends HTTP requests; it neither retries them nor follows redirects to another host.
+type Doer interface {
+	Do(*http.Request) (*http.Response, error)
+}
+
+// Config is what an Alerter works with.
+type Config struct {
+	// Project is the project as it is now; its Alerts may be nil.
+	Project func() *models.Project
+	Journal *journal.Journal
+	Client  Doer
+	Log     *slog.Logger
+	Clock   clock.Clock
+	Redact  func(string) string // takes secrets out of what is kept and sent
+	// Overdue finds the pipelines whose tables are too old, those that were never built counted from since. nil: freshness is not watched.
+	Overdue func(ctx context.Context, since time.Time) ([]pipeline.Overdue, error)
+	// State says whether a run that the journal calls running still does. nil takes the journal's word.
+	State func(journal.Run) pipeline.RunState
+	// Alive says whether the loop that starts runs is alive: without it there is no heartbeat. nil says that it is.
+	Alive  func() bool
+	Random func() float64 // from 0 to 1, for the waits between tries; nil takes the machine's
+	TLS    *tls.Config    // for mail servers; nil trusts the authorities of the system
+}
+
+// Alerter watches the journal and delivers messages. One process of a project does so at a time.
+type Alerter struct {
+	Config
+	lock     *os.File // nil: another process has it, or nobody asked for it yet
+	topics   map[string]*topic
+	changes  int64     // of the journal, at the last look
+	soonest  time.Time // when to look although the journal has not changed
+	cleaned  time.Time
+	expected map[string]time.Duration // how long runs like one that goes on mostly take, by its id
+	named    *models.Project          // the project of names
+	names    map[string]bool          // what it calls things
+
+	mu   sync.Mutex
+	busy map[string]bool // channels that are being delivered to
+}
+
+// New makes an Alerter. It looks and sends nothing before Run or Settle is called.
+func New(c Config) (*Alerter, error) {
+	if c.Project == nil || c.Journal == nil || c.Client == nil {
+		return nil, errors.New("alerts: a project, its journal and a client are needed")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Clock == nil {
+		c.Clock = clock.System
+	}
+	if c.Redact == nil {
+		c.Redact = func(s string) string { return s }
+	}
+	if c.Random == nil {
+		c.Random = rand.Float64
+	}
+	return &Alerter{Config: c, expected: map[string]time.Duration{}, busy: map[string]bool{}}, nil
+}
+
+// period is how often the journal is looked at.
+const period = 5 * time.Second
+
+// Run looks and delivers until the context ends; it returns when all that it started has ended. What goes wrong is logged: it must
+// not end the service beside which it runs.
+func (a *Alerter) Run(ctx context.Context) error {
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	defer a.unlock()
+	wait.Go(func() { a.beat(ctx) })
+	tick := time.NewTicker(period)
+	defer tick.Stop()
+	said := ""
+	for {
+		if err := a.turn(ctx, &wait); err != nil && ctx.Err() == nil {
+			if text := a.Redact(err.Error()); text != said { // the same trouble each few seconds is told once
+				said = text
+				a.Log.Error("alerts: " + text)
+			}
+		} else {
+			said = ""
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// turn looks once and starts what has to be delivered; it does not wait for that.
+func (a *Alerter) turn(ctx context.Context, wait *sync.WaitGroup) error {
+	if a.alerts() == nil {
+		return nil
+	}
+	if mine, err := a.acquire(); err != nil || !mine {
+		return err
+	}
+	return errors.Join(a.look(ctx), a.dispatch(ctx, wait))
+}
+
+// Settle looks once, and delivers what can be delivered before the context ends; the rest stays in the outbox. It does nothing
+// where another process of the project watches. It is for the end of a run that nobody else may tell of.
+func (a *Alerter) Settle(ctx context.Context) error {
+	if a.alerts() == nil {
+		return nil
+	}
+	mine, err := a.acquire()
+	if err != nil || !mine {
+		return err
+	}
+	defer a.unlock()
+	var wait sync.WaitGroup
+	err = errors.Join(a.look(context.WithoutCancel(ctx)), a.dispatch(ctx, &wait))
+	wait.Wait()
+	return err
+}
+
+func (a *Alerter) alerts() *models.Alerts {
+	if p := a.Project(); p != nil {
+		return p.Alerts
+	}
+	return nil
+}
+
+// acquire takes the lock that makes this process the one that tells. False: another one has it.
+func (a *Alerter) acquire() (bool, error) {
+	if a.lock != nil {
+		return true, nil
+	}
+	f, err := os.OpenFile(filepath.Join(filepath.Dir(a.Journal.Path()), "alerts.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return false, fmt.Errorf("lock the outbox: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return false, nil
+		}
+		return false, fmt.Errorf("lock the outbox: %w", err)
+	}
+	a.lock, a.topics, a.changes = f, nil, 0 // another process may have gone on since
+	return true, nil
+}
+
+func (a *Alerter) unlock() {
+	if a.lock != nil {
+		_ = a.lock.Close()
+		a.lock = nil
+	}
+}

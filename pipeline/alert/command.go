@@ -1,0 +1,64 @@
+package alert
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"github.com/millrace/millrace/models"
+)
+
+// command starts a program and hands it the message on its standard input.
+type command struct {
+	*models.CommandChannel
+	dir string // of the project
+}
+
+// output keeps the last bytes that a program prints.
+type output struct{ last []byte }
+
+const mostOutput = 512
+
+func (o *output) Write(p []byte) (int, error) {
+	o.last = append(o.last, p...)
+	if len(o.last) > mostOutput {
+		o.last = append([]byte{}, o.last[len(o.last)-mostOutput:]...)
+	}
+	return len(p), nil
+}
+
+func (c *command) send(ctx context.Context, id string, at time.Time, m *Message) error {
+	body, err := payload(id, at, m)
+	if err != nil {
+		return refused{err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout.Std())
+	defer cancel()
+	program := exec.CommandContext(ctx, c.Command[0], c.Command[1:]...)
+	program.Dir = c.dir
+	program.Env = append(os.Environ(), "MILLRACE_ALERT_ID="+id, "MILLRACE_ALERT_KIND="+m.Kind)
+	program.Stdin = bytes.NewReader(body)
+	out := &output{}
+	program.Stdout, program.Stderr = out, out
+	// A group of its own, so that what it started ends with it.
+	program.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	program.Cancel = func() error { return syscall.Kill(-program.Process.Pid, syscall.SIGKILL) }
+	program.WaitDelay = time.Second
+	err = program.Run()
+	said := ""
+	if text := bytes.TrimSpace(out.last); len(text) > 0 {
+		said = ": " + string(text)
+	}
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("%s took longer than %s and was killed%s", c.Command[0], c.Timeout, said)
+	case err != nil:
+		return fmt.Errorf("%s: %w%s", c.Command[0], err, said)
+	}
+	return nil
+}

@@ -1,0 +1,377 @@
+package alert
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// This file decides what is told. All that it remembers are marks, up to where the journal has been looked at, and topics, what
+// has been told and is not over. Both are kept in the journal, in the transaction that puts the messages into the outbox.
+
+// topic is something that was told, or would have been, and is not over.
+type topic struct {
+	Pipeline string    `json:"pipeline"`
+	Open     bool      `json:"open"`            // it goes on; a closed one is kept to see whether it comes again
+	Print    string    `json:"print,omitempty"` // of the cause
+	Title    string    `json:"title,omitempty"`
+	Since    time.Time `json:"since"`
+	Told     time.Time `json:"told"`
+	Failures int       `json:"failures,omitempty"` // since it began
+	Untold   int       `json:"untold,omitempty"`   // since it was told
+	Run      string    `json:"run,omitempty"`      // the last that was counted, with its attempt
+	Attempt  int       `json:"attempt,omitempty"`
+	Nodes    []string  `json:"nodes,omitempty"` // that have not succeeded since
+	Owners   []string  `json:"owners,omitempty"`
+	Tags     []string  `json:"tags,omitempty"`
+	Severity []string  `json:"severity,omitempty"`
+	// A topic that opens again and again is flapping: Flips counts since FlipsSince, and when they are too many, Quiet.
+	Flips      int       `json:"flips,omitempty"`
+	FlipsSince time.Time `json:"flips_since"`
+	Quiet      bool      `json:"quiet,omitempty"`
+	Owed       string    `json:"owed,omitempty"` // run of a recovery that was not told
+}
+
+// mostFlips is how often something may begin anew within the time of repeat before that is told no more.
+const mostFlips = 3
+
+// Keys of what is remembered.
+const (
+	markEnded   = "mark:ended"
+	markEvent   = "mark:event"
+	markSince   = "mark:since"
+	topicPrefix = "topic:"
+)
+
+// sight is one look at the journal, and what comes of it.
+type sight struct {
+	*Alerter
+	rules    *models.Alerts
+	now      time.Time
+	alerts   []journal.Alert
+	remember map[string]string
+	ended    int64
+	event    int64
+	since    time.Time // when the first look was
+}
+
+const (
+	atOnce     = 500         // ends that are looked at in one transaction
+	lookBack   = time.Hour   // what ended before the first look of all and is told nevertheless
+	idlePeriod = time.Minute // between looks at what changes by time alone
+	keepFor    = 90 * 24 * time.Hour
+)
+
+// look decides on everything that is new. When nothing was written to the journal it costs one question to SQLite.
+func (a *Alerter) look(ctx context.Context) error {
+	now := a.Clock()
+	changes, err := a.Journal.Changes(ctx)
+	if err != nil {
+		return err
+	}
+	timed := !now.Before(a.soonest)
+	if a.topics != nil && changes == a.changes && !timed {
+		return nil
+	}
+	for more := true; more; {
+		if more, err = a.lookOnce(ctx, now, timed); err != nil {
+			a.topics = nil // what is in memory may be ahead of the journal
+			return err
+		}
+	}
+	a.soonest = now.Add(idlePeriod)
+	a.changes, err = a.Journal.Changes(ctx)
+	return err
+}
+
+func (a *Alerter) lookOnce(ctx context.Context, now time.Time, timed bool) (more bool, err error) {
+	s := &sight{Alerter: a, rules: a.alerts(), now: now, remember: map[string]string{}}
+	if err := s.recall(ctx); err != nil {
+		return false, err
+	}
+	ends, err := a.Journal.Ended(ctx, s.ended, atOnce)
+	if err != nil {
+		return false, err
+	}
+	for _, e := range ends {
+		if err := s.end(ctx, e); err != nil {
+			return false, err
+		}
+		s.ended = e.Seq
+	}
+	var blind error // that the tables cannot be looked at keeps nothing else from being told
+	if more = len(ends) == atOnce; !more {
+		if err := errors.Join(s.unended(ctx), s.paused(ctx), s.events(ctx)); err != nil {
+			return false, err
+		}
+		blind = s.overdue(ctx, timed)
+		s.owed()
+	}
+	if err := errors.Join(s.keep(ctx), blind); err != nil || more || now.Sub(a.cleaned) < time.Hour {
+		return more, err
+	}
+	a.cleaned = now
+	return false, a.Journal.ForgetAlerts(ctx, now.Add(-keepFor), s.ended)
+}
+
+// recall reads what was remembered. The first look of all begins with the runs of the last hour.
+func (s *sight) recall(ctx context.Context) error {
+	memory, err := s.Journal.AlertMemory(ctx)
+	if err != nil {
+		return err
+	}
+	if s.topics == nil {
+		topics := map[string]*topic{}
+		for key, value := range memory {
+			if name, ok := strings.CutPrefix(key, topicPrefix); ok {
+				t := &topic{}
+				if err := json.Unmarshal([]byte(value), t); err != nil {
+					return fmt.Errorf("recall %s: %w", key, err)
+				}
+				topics[name] = t
+			}
+		}
+		s.topics = topics
+	}
+	if _, known := memory[markSince]; !known {
+		s.since = s.now
+		if s.ended, err = s.Journal.EndedBefore(ctx, s.now.Add(-lookBack)); err != nil {
+			return err
+		}
+		s.event, err = s.Journal.LastEvent(ctx)
+		return err
+	}
+	var wrong [3]error
+	s.ended, wrong[0] = strconv.ParseInt(memory[markEnded], 10, 64)
+	s.event, wrong[1] = strconv.ParseInt(memory[markEvent], 10, 64)
+	s.since, wrong[2] = time.Parse(time.RFC3339Nano, memory[markSince])
+	if err := errors.Join(wrong[:]...); err != nil {
+		return fmt.Errorf("recall how far the journal was looked at: %w", err)
+	}
+	return nil
+}
+
+// keep writes messages, topics and marks in one transaction.
+func (s *sight) keep(ctx context.Context) error {
+	s.remember[markEnded], s.remember[markEvent] = strconv.FormatInt(s.ended, 10), strconv.FormatInt(s.event, 10)
+	s.remember[markSince] = s.since.Format(time.RFC3339Nano)
+	return s.Journal.AddAlerts(ctx, s.alerts, s.remember)
+}
+
+// save notes a topic as it is now, or that it is over.
+func (s *sight) save(key string, t *topic) {
+	if t == nil {
+		delete(s.topics, key)
+		s.remember[topicPrefix+key] = ""
+		return
+	}
+	text, err := json.Marshal(t)
+	if err != nil {
+		panic(fmt.Sprintf("alert: %T is not JSON: %v", t, err)) // our own plain struct: a bug
+	}
+	s.topics[key] = t
+	s.remember[topicPrefix+key] = string(text)
+}
+
+// keys are those of the topics, in an order that is the same each time.
+func (s *sight) keys() []string { return slices.Sorted(maps.Keys(s.topics)) }
+
+// end looks at a run, or a firing, that came to an end. What a firing led to is judged when the firing ends: before that it may be
+// tried again.
+func (s *sight) end(ctx context.Context, e journal.End) error {
+	if e.Kind == journal.EndOfFiring {
+		return s.firingEnded(ctx, e.ID)
+	}
+	r, err := s.Journal.ExactRun(ctx, e.ID)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	if r.Firing != "" {
+		if f, err := s.Journal.Firing(ctx, r.Firing); err == nil && f.State.Open() {
+			return nil
+		} else if err != nil && !errors.Is(err, journal.ErrNotFound) {
+			return err
+		}
+	}
+	return s.judge(ctx, r)
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, journal.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func (s *sight) firingEnded(ctx context.Context, id string) error {
+	f, err := s.Journal.Firing(ctx, id)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	if f.State != journal.FiringFailed && f.State != journal.FiringSucceeded {
+		return nil // somebody, or a rule of the schedule, wanted it so
+	}
+	if f.Run != "" {
+		r, err := s.Journal.ExactRun(ctx, f.Run)
+		if err != nil && !errors.Is(err, journal.ErrNotFound) {
+			return err
+		}
+		if err == nil && (r.Status == journal.Succeeded || r.Status == journal.Failed || r.Status == journal.Partial) {
+			return s.judge(ctx, r)
+		}
+	}
+	if f.State == journal.FiringFailed {
+		s.failed(s.lostFiring(f))
+	}
+	return nil
+}
+
+// judge tells a run that has ended.
+func (s *sight) judge(ctx context.Context, r journal.Run) error {
+	if r.Selection.Replay != nil {
+		return nil // somebody sits before it
+	}
+	switch r.Status {
+	case journal.Failed, journal.Partial:
+		f, err := s.failureOf(ctx, r)
+		if err != nil {
+			return err
+		}
+		s.failed(f)
+		return s.recovered(ctx, r)
+	case journal.Succeeded:
+		if err := s.recovered(ctx, r); err != nil {
+			return err
+		}
+		return s.warned(ctx, r)
+	}
+	return nil
+}
+
+// failure is what is known of a run that failed.
+type failure struct {
+	Message
+	print string
+	nodes []string // that have to succeed before all is well
+}
+
+// failed tells a failure, unless the same was told a short while ago.
+func (s *sight) failed(f failure) {
+	key := "failure:" + f.Pipeline
+	t := s.topics[key]
+	if t == nil {
+		t = &topic{Pipeline: f.Pipeline, FlipsSince: f.At}
+	}
+	if t.Run == f.Run && t.Attempt == f.Attempt && f.Run != "" {
+		return
+	}
+	repeat := s.rules.Repeat.Std()
+	f.First = !t.Open
+	if f.First {
+		if f.At.Sub(t.FlipsSince) >= repeat {
+			t.Flips, t.FlipsSince, t.Quiet = 0, f.At, false
+		}
+		t.Open, t.Since, t.Failures, t.Untold, t.Owed = true, f.At, 0, 0, ""
+		t.Flips++
+	}
+	t.Failures++
+	why := ""
+	switch {
+	case t.Quiet && f.At.Sub(t.FlipsSince) < repeat:
+		why = "it fails and recovers again and again"
+	case !f.First && t.Print == f.print && f.At.Sub(t.Told) < repeat:
+		why = "the same was told at " + clockText(t.Told)
+	}
+	if t.Flips == mostFlips && f.First {
+		t.Quiet = true
+		f.Quiet = clockText(t.FlipsSince.Add(repeat))
+	}
+	since := t.Since
+	f.Failures, f.Since, f.Untold = t.Failures, &since, t.Untold
+	t.Print, t.Title, t.Run, t.Attempt, t.Nodes = f.print, f.Title, f.Run, f.Attempt, f.nodes
+	t.Owners, t.Tags, t.Severity = f.Owners, f.Tags, f.Severity
+	if why != "" {
+		t.Untold++
+	} else {
+		t.Told, t.Untold = f.At, 0
+	}
+	s.tell(f.Message, key, why)
+	s.save(key, t)
+}
+
+// recovered closes the topics of failures whose nodes have all succeeded since.
+func (s *sight) recovered(ctx context.Context, r journal.Run) error {
+	var succeeded []string
+	for _, key := range s.keys() {
+		t := s.topics[key]
+		if !t.Open || !strings.HasPrefix(key, "failure:") || t.Run == r.ID && t.Attempt == r.Attempt || !meets(strings.Split(t.Pipeline, "+"), strings.Split(r.Pipeline, "+")) {
+			continue
+		}
+		if succeeded == nil {
+			steps, err := s.Journal.Steps(ctx, r.ID)
+			if err != nil {
+				return err
+			}
+			succeeded = []string{}
+			for _, step := range steps {
+				if step.Status == journal.Succeeded {
+					succeeded = append(succeeded, step.Node)
+				}
+			}
+		}
+		before := len(t.Nodes)
+		t.Nodes = slices.DeleteFunc(t.Nodes, func(n string) bool { return slices.Contains(succeeded, n) || s.Project().Node(n) == nil })
+		whole := r.Status == journal.Succeeded && r.Pipeline == t.Pipeline
+		if before == len(t.Nodes) && !(before == 0 && whole) {
+			continue
+		}
+		if len(t.Nodes) == 0 {
+			s.closed(key, t, r)
+		} else {
+			s.save(key, t)
+		}
+	}
+	return nil
+}
+
+// closed tells that something works again, unless it flaps: then that is owed.
+func (s *sight) closed(key string, t *topic, r journal.Run) {
+	t.Open = false
+	if t.Quiet && runEnd(r).Sub(t.FlipsSince) < s.rules.Repeat.Std() {
+		t.Owed = r.ID
+		s.save(key, t)
+		return
+	}
+	s.tell(s.recoveryOf(t, r.ID, runEnd(r)), key, "")
+	s.save(key, t)
+}
+
+func runEnd(r journal.Run) time.Time {
+	if r.Finished != nil {
+		return *r.Finished
+	}
+	return r.Started
+}
+
+// owed tells the recoveries that were not told while their pipelines flapped, and forgets topics that have been over for long.
+func (s *sight) owed() {
+	for _, key := range s.keys() {
+		t := s.topics[key]
+		if t.Open || !strings.HasPrefix(key, "failure:") || s.now.Before(t.FlipsSince.Add(s.rules.Repeat.Std())) {
+			continue
+		}
+		if t.Owed != "" {
+			s.tell(s.recoveryOf(t, t.Owed, s.now), key, "")
+		}
+		s.save(key, nil)
+	}
+}

@@ -1,0 +1,266 @@
+package alert
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// Limits of delivery. Each channel is delivered to by itself and in order: one that does not answer holds up no other.
+const (
+	perMinute  = 10               // messages to one channel of people
+	perMinuteM = 120              // to a webhook: machines want each
+	foldOver   = 5                // more than so many that wait become one
+	mostAtOnce = 5000             // in one digest
+	tryTime    = 20 * time.Second // for one message to a server
+	firstWait  = 30 * time.Second // at most, before the second try; twice as long before each that follows
+	longest    = time.Hour
+	giveUpTime = 24 * time.Hour
+)
+
+// sender is a channel that takes messages. A nil error says that the message has arrived.
+type sender interface {
+	send(ctx context.Context, id string, at time.Time, m *Message) error
+}
+
+// refused is an error that another try would meet again.
+type refused struct{ error }
+
+func (r refused) Unwrap() error { return r.error }
+
+// postponed is an error of a server that says when to come again.
+type postponed struct {
+	error
+	after time.Duration
+}
+
+func (p postponed) Unwrap() error { return p.error }
+
+// dispatch starts a delivery for each channel for which something waits and none goes on.
+func (a *Alerter) dispatch(ctx context.Context, wait *sync.WaitGroup) error {
+	waiting, err := a.Journal.PendingChannels(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(waiting)) {
+		a.mu.Lock()
+		taken := a.busy[name]
+		a.busy[name] = true
+		a.mu.Unlock()
+		if taken {
+			continue
+		}
+		wait.Go(func() {
+			err := a.deliver(ctx, name)
+			a.mu.Lock()
+			delete(a.busy, name)
+			a.mu.Unlock()
+			if err != nil && ctx.Err() == nil {
+				a.Log.Error("alerts: " + a.Redact(err.Error()))
+			}
+		})
+	}
+	return nil
+}
+
+// deliver sends what waits for the channel, the oldest first, until nothing is due any more.
+func (a *Alerter) deliver(ctx context.Context, name string) error {
+	channel := a.alerts().Channel(name)
+	for ctx.Err() == nil {
+		next, err := a.next(ctx, name, channel)
+		if err != nil || next == nil {
+			return err
+		}
+		if err := a.try(ctx, channel, *next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// next is the message to send now; nil when none is due, or the channel has had enough for this minute.
+func (a *Alerter) next(ctx context.Context, name string, channel *models.AlertChannel) (*journal.Alert, error) {
+	waiting, err := a.Journal.PendingAlerts(ctx, name, foldOver+1)
+	now := a.Clock()
+	if err != nil || len(waiting) == 0 || waiting[0].Due.After(now) {
+		return nil, err
+	}
+	machine, most := channel != nil && channel.Type == "webhook", perMinute
+	if machine {
+		most = perMinuteM
+	}
+	sent, err := a.Journal.DeliveredAlerts(ctx, name, now.Add(-time.Minute))
+	if err != nil || sent >= most {
+		return nil, err
+	}
+	// One that was tried may have arrived: it keeps its id and its place.
+	if machine || waiting[0].Tries > 0 || len(waiting) <= foldOver {
+		return &waiting[0], nil
+	}
+	if waiting, err = a.Journal.PendingAlerts(ctx, name, mostAtOnce); err != nil {
+		return nil, err
+	}
+	fresh := slices.DeleteFunc(slices.Clone(waiting), func(w journal.Alert) bool { return w.Tries > 0 || w.Kind == kindDigest || w.Kind == kindTest })
+	if len(fresh) <= foldOver {
+		return &waiting[0], nil
+	}
+	into := a.digest(name, fresh)
+	return &into, a.Journal.FoldAlerts(ctx, into, fresh)
+}
+
+// digest tells many messages in one.
+func (a *Alerter) digest(channel string, all []journal.Alert) journal.Alert {
+	m := Message{Kind: kindDigest, Project: a.Project().Name, At: a.Clock(), Count: len(all), Title: a.Project().Name + ": " + countKinds(all)}
+	for _, w := range all {
+		if len(m.Members) < mostMembers {
+			m.Members = append(m.Members, Member{ID: w.ID, Kind: w.Kind, Pipeline: w.Pipeline, Run: w.Run, Title: cut(w.Title, 120)})
+		}
+	}
+	m.Hint = "`millrace alerts` lists all of them"
+	if url := a.alerts().ReportURL; url != "" {
+		m.Link = url
+	}
+	return a.row(channel, kindDigest, m)
+}
+
+// countKinds says how many pipelines failed, recovered and so on.
+func countKinds(all []journal.Alert) string {
+	of := map[string]map[string]bool{}
+	for _, w := range all {
+		if of[w.Kind] == nil {
+			of[w.Kind] = map[string]bool{}
+		}
+		of[w.Kind][w.Pipeline] = true
+	}
+	var parts []string
+	for _, k := range []struct{ kind, verb string }{{models.OnFailure, "failed"}, {models.OnRecovery, "recovered"}, {models.OnFreshness, "with stale tables"}, {models.OnLate, "late"},
+		{models.OnPaused, "paused"}, {models.OnWarning, "with warnings"}} {
+		if n := len(of[k.kind]); n > 0 {
+			parts = append(parts, plural(n, "pipeline")+" "+k.verb)
+		}
+	}
+	if len(parts) == 0 {
+		return plural(len(all), "message")
+	}
+	return join(parts)
+}
+
+func join(parts []string) string {
+	text := parts[0]
+	for i, p := range parts[1:] {
+		if i == len(parts)-2 {
+			text += " and " + p
+		} else {
+			text += ", " + p
+		}
+	}
+	return text
+}
+
+// try sends one message and records what came of it.
+func (a *Alerter) try(ctx context.Context, channel *models.AlertChannel, w journal.Alert) error {
+	err := a.sendTo(ctx, channel, w)
+	if err != nil && ctx.Err() != nil {
+		return nil // we were asked to end: it says nothing about the channel
+	}
+	now := a.Clock()
+	w.Tries++
+	w.Error = ""
+	switch {
+	case err == nil:
+		w.State, w.Closed = journal.AlertDelivered, &now
+	case errors.As(err, new(refused)) || now.Sub(w.Since) >= giveUpTime:
+		w.State, w.Closed, w.Error = journal.AlertFailed, &now, a.short(err)
+	default:
+		w.Due, w.Error = now.Add(a.wait(w.Tries, err)), a.short(err)
+	}
+	// What has arrived is recorded although we were asked to end.
+	ctx = context.WithoutCancel(ctx)
+	if _, err := a.Journal.SaveAlert(ctx, w); err != nil || w.State != journal.AlertFailed {
+		return err
+	}
+	a.Log.Error("alerts: a message could not be delivered", "channel", w.Channel, "alert", w.ID, "why", w.Error)
+	return a.Journal.AddEvent(ctx, journal.Event{At: now, Kind: journal.EventAlertFailed, Pipeline: w.Pipeline, Run: w.Run,
+		Text: fmt.Sprintf("%q was not delivered to %s after %s: %s", w.Title, w.Channel, tries(w.Tries), w.Error)})
+}
+
+func tries(n int) string {
+	if n == 1 {
+		return "1 try"
+	}
+	return fmt.Sprintf("%d tries", n)
+}
+
+func (a *Alerter) short(err error) string { return cut(visible(a.Redact(err.Error())), mostText) }
+
+// wait is how long until the next try: at random up to a bound that doubles, so that many do not come back at one moment; never
+// sooner than the server asks for.
+func (a *Alerter) wait(tries int, err error) time.Duration {
+	bound := longest
+	if tries < 8 {
+		bound = min(longest, firstWait<<(tries-1))
+	}
+	wait := max(time.Second, time.Duration(a.Random()*float64(bound)))
+	var p postponed
+	if errors.As(err, &p) {
+		wait = max(wait, min(p.after, longest))
+	}
+	return wait
+}
+
+func (a *Alerter) sendTo(ctx context.Context, channel *models.AlertChannel, w journal.Alert) error {
+	if channel == nil {
+		return errors.New("the project has no channel of that name any more")
+	}
+	var m Message
+	if err := json.Unmarshal(w.Message, &m); err != nil {
+		return refused{fmt.Errorf("read the message: %w", err)}
+	}
+	s, err := a.sender(channel)
+	if err != nil {
+		return err
+	}
+	return s.send(ctx, w.ID, w.Created, &m)
+}
+
+// sender opens a channel.
+func (a *Alerter) sender(c *models.AlertChannel) (sender, error) {
+	if c.Broken != "" {
+		return nil, errors.New(c.Broken)
+	}
+	switch o := c.Options.(type) {
+	case *models.SlackChannel:
+		return &slack{poster{a.Client, o.URL}}, nil
+	case *models.TeamsChannel:
+		return &teams{poster{a.Client, o.URL}}, nil
+	case *models.WebhookChannel:
+		return &webhook{poster{a.Client, o.URL}, o.Secret, a.Clock}, nil
+	case *models.EmailChannel:
+		return &email{o, a.TLS}, nil
+	case *models.CommandChannel:
+		return &command{o, a.Project().Dir}, nil
+	}
+	return nil, fmt.Errorf("channels of type %q are not known here", c.Type)
+}
+
+// Test sends a message that says that it is a test to the channel, now and past the outbox, and returns what came back.
+func (a *Alerter) Test(ctx context.Context, channel *models.AlertChannel) error {
+	s, err := a.sender(channel)
+	if err != nil {
+		return err
+	}
+	m := Message{Kind: kindTest, Project: a.Project().Name, At: a.Clock(), Title: "a test of channel " + channel.Name,
+		Text: "Nothing has happened. Somebody wanted to know whether messages of this project arrive here."}
+	if err := s.send(ctx, journal.NewAlertID(m.At), m.At, &m); err != nil {
+		return errors.New(a.short(err))
+	}
+	return nil
+}

@@ -1,0 +1,227 @@
+package alert
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// TestCrashBetweenSendAndRecord: what arrived and was not recorded is sent again, with the id that it had.
+func TestCrashBetweenSendAndRecord(t *testing.T) {
+	w := newWorld(t)
+	w.run("nightly", "erp.orders: down")
+	if mine, err := w.alerter.acquire(); err != nil || !mine {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(2 * time.Minute)
+	if err := w.alerter.look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	waiting, err := w.journal.PendingAlerts(t.Context(), "hook", 10)
+	if err != nil || len(waiting) != 1 {
+		t.Fatal(waiting, err)
+	}
+	if err := w.alerter.sendTo(t.Context(), w.project.Alerts.Channel("hook"), waiting[0]); err != nil { // and then the process dies
+		t.Fatal(err)
+	}
+	w.open()
+	w.pass(time.Minute)
+	if len(w.got) != 2 || w.got[0].id == "" || w.got[0].id != w.got[1].id {
+		t.Errorf("%d messages: %v", len(w.got), w.got)
+	}
+	w.open()
+	w.pass(time.Minute)
+	if len(w.got) != 2 {
+		t.Error("sent again although it was recorded")
+	}
+}
+
+// TestGivenUp: after a day a message is given up, recorded, and can be tried again; one that is refused at once. Neither holds up the
+// other channel.
+func TestGivenUp(t *testing.T) {
+	w := newWorld(t)
+	w.configure("channels: { hook: { type: webhook, url: " + w.server.URL + "/hook }, dead: { type: webhook, url: " + w.server.URL + "/dead }, gone: { type: command, command: ['true'] } }")
+	ok := w.answer
+	w.answer = func(res http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/dead" {
+			res.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.got = append(w.got, delivery{path: r.URL.Path})
+	}
+	w.run("nightly", "erp.orders: down")
+	w.pass(2 * time.Minute)
+	if len(w.got) != 1 {
+		t.Errorf("a dead channel holds up another: %v", w.got)
+	}
+	for range 26 {
+		w.pass(time.Hour)
+	}
+	failed := w.outbox(journal.AlertFilter{State: journal.AlertFailed})
+	if len(failed) != 1 || failed[0].Channel != "dead" || failed[0].Tries < 20 {
+		t.Fatalf("%+v", failed)
+	}
+	events, err := w.journal.Events(t.Context(), 0, 1)
+	if err != nil || len(events) != 1 || events[0].Kind != "alert_failed" || !strings.Contains(events[0].Text, "500 Internal Server Error") {
+		t.Errorf("%+v, %v", events, err)
+	}
+	w.answer = ok
+	if n, err := w.journal.RetryAlerts(t.Context(), "", w.now); err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	w.pass(time.Minute)
+	if a := w.outbox(journal.AlertFilter{Channel: "dead"}); a[0].State != journal.AlertDelivered {
+		t.Errorf("%+v", a)
+	}
+	w.answer = func(res http.ResponseWriter, _ *http.Request) { res.WriteHeader(http.StatusBadRequest) }
+	w.run("hourly", "main.events: down")
+	w.pass(2 * time.Minute)
+	if failed := w.outbox(journal.AlertFilter{State: journal.AlertFailed}); len(failed) != 2 || failed[0].Tries != 1 {
+		t.Errorf("a message that is refused is not tried for a day: %+v", failed)
+	}
+}
+
+// TestRetryAfter: a server that says when to come again is not asked before.
+func TestRetryAfter(t *testing.T) {
+	w := newWorld(t)
+	asked := 0
+	w.answer = func(res http.ResponseWriter, _ *http.Request) {
+		asked++
+		res.Header().Set("Retry-After", "300")
+		res.WriteHeader(http.StatusTooManyRequests)
+	}
+	w.run("nightly", "erp.orders: down")
+	for range 4 {
+		w.pass(time.Minute)
+	}
+	if asked != 1 {
+		t.Errorf("asked %d times in four minutes", asked)
+	}
+	w.answer = nil
+	w.pass(3 * time.Minute)
+	w.expect("nightly failed: erp.orders: down")
+}
+
+// TestOneTells: while one process tells, another one that ends a run does not.
+func TestOneTells(t *testing.T) {
+	w := newWorld(t)
+	if mine, err := w.alerter.acquire(); err != nil || !mine {
+		t.Fatal(err)
+	}
+	other, err := New(w.alerter.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.run("nightly", "erp.orders: down")
+	w.now = w.now.Add(2 * time.Minute)
+	if err := other.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.expect()
+	w.pass(0)
+	w.expect("nightly failed: erp.orders: down")
+}
+
+// TestNoSecretsNoValues: the canary is nowhere in the outbox, in the events, in what was sent, and in the logs.
+func TestNoSecretsNoValues(t *testing.T) {
+	w := newWorld(t)
+	w.configure(`channels: { hook: { type: webhook, url: ` + w.server.URL + `/canary-path, secret: canary-signing-key }, gone: { type: slack, url: "http://127.0.0.1:1/canary-slack" },
+		page: { type: command, command: [sh, -c, "cat; echo http://127.0.0.1:1/canary-slack; exit 1"] } }, heartbeat: { url: "http://127.0.0.1:1/canary-beat" }`)
+	w.open()
+	w.run("nightly", "erp.orders: no answer from canary-signing-key\nsecond line canary-cell", "main.fct_orders: Conversion Error: Could not convert string 'canary-cell' to INT32", `erp.customers: duplicate key "canary-cell"`)
+	w.pass(2 * time.Minute)
+	w.alerter.beatOnce(t.Context(), w.project.Alerts.Heartbeat, false)
+	events, err := w.journal.Events(t.Context(), 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent strings.Builder
+	for _, d := range w.got {
+		sent.WriteString(d.body)
+	}
+	all := fmt.Sprintf("%+v", w.outbox(journal.AlertFilter{})) + sent.String() + w.logs.String() + fmt.Sprintf("%+v", events)
+	for _, a := range w.outbox(journal.AlertFilter{}) {
+		all += string(a.Message)
+	}
+	if i := strings.Index(all, "canary"); i >= 0 {
+		t.Errorf("…%s…", all[max(0, i-200):min(len(all), i+100)])
+	}
+	if !strings.Contains(all, "exit status 1") || !strings.Contains(all, "the heartbeat is not heard") || len(w.got) != 1 {
+		t.Errorf("nothing was looked at: %s", all)
+	}
+}
+
+// TestHeartbeat: it is called while the loop is alive; a series of failures is recorded once, with its end.
+func TestHeartbeat(t *testing.T) {
+	w := newWorld(t)
+	h := &models.Heartbeat{Method: "GET"}
+	h.URL = w.project.Alerts.Channel("hook").Options.(*models.WebhookChannel).URL
+	alive := true
+	w.alerter.Alive = func() bool { return alive }
+	failing := w.alerter.beatOnce(t.Context(), h, false)
+	alive = false
+	failing = w.alerter.beatOnce(t.Context(), h, failing)
+	if failing || len(w.got) != 1 {
+		t.Errorf("called %d times", len(w.got))
+	}
+	alive = true
+	w.answer = func(res http.ResponseWriter, _ *http.Request) { res.WriteHeader(500) }
+	for range 3 {
+		failing = w.alerter.beatOnce(t.Context(), h, failing)
+	}
+	w.answer = nil
+	w.alerter.beatOnce(t.Context(), h, failing)
+	events, err := w.journal.Events(t.Context(), 0, 10)
+	if err != nil || len(events) != 2 || !strings.Contains(events[1].Text, "500") || events[0].Text != "the heartbeat is heard again" {
+		t.Errorf("%+v, %v", events, err)
+	}
+}
+
+// TestRunLoop: the service looks and delivers by itself and ends when it is asked to.
+func TestRunLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, err := journal.Open(t.Context(), filepath.Join(t.TempDir(), "state.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer j.Close()
+		p := &models.Project{Name: "x", Alerts: &models.Alerts{Channels: []*models.AlertChannel{{Name: "c", Type: "slack", Options: &models.SlackChannel{}}},
+			Rules: []models.AlertRule{{On: []string{"failure"}, To: []string{"c"}}}, Heartbeat: &models.Heartbeat{Method: "GET"}}}
+		if err := p.Alerts.Heartbeat.Every.UnmarshalText([]byte("1m")); err != nil {
+			t.Fatal(err)
+		}
+		calls := 0
+		a, err := New(Config{Project: func() *models.Project { return p }, Journal: j, Clock: time.Now, Client: doer(func(*http.Request) (*http.Response, error) { calls++; return nil, errors.New("no") })})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := contextOf(t)
+		done := make(chan error)
+		go func() { done <- a.Run(ctx) }()
+		time.Sleep(time.Minute + time.Second)
+		at := time.Now()
+		r := journal.Run{ID: "r", Pipeline: "p", Attempt: 1, Status: journal.Failed, Started: at, Finished: &at}
+		if err := errors.Join(j.BeginRun(t.Context(), r), j.FinishRun(t.Context(), r, nil)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		pending, err := j.PendingAlerts(t.Context(), "c", 10)
+		if err != nil || len(pending) != 1 || pending[0].Tries == 0 || pending[0].Error == "" {
+			t.Errorf("%+v, %v", pending, err)
+		}
+		stop()
+		if err := <-done; err != nil || a.lock != nil {
+			t.Error(err)
+		}
+	})
+}

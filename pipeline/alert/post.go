@@ -1,0 +1,110 @@
+package alert
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/internal/httpclient"
+	"github.com/millrace/millrace/internal/secret"
+)
+
+// poster posts JSON to a URL that is a secret: no error of it says more of the URL than its host.
+type poster struct {
+	client Doer
+	url    secret.Value
+}
+
+// post sends the body once, and sorts the answers: what cannot get better with another try is refused.
+func (p poster) post(ctx context.Context, body []byte, header http.Header) error {
+	ctx, cancel := context.WithTimeout(ctx, tryTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url.Reveal(), bytes.NewReader(body))
+	if err != nil || req.URL.Host == "" || req.URL.Scheme != "https" && req.URL.Scheme != "http" {
+		return errors.New("its url is no URL") // the error would show it
+	}
+	req.Header = header
+	if req.Header == nil {
+		req.Header = http.Header{}
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "millrace")
+	res, err := p.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("post to %s: %w", req.URL.Host, plainError(err))
+	}
+	defer res.Body.Close()
+	answer, _ := io.ReadAll(io.LimitReader(res.Body, 2048))
+	return judgeAnswer(req.URL.Host, res, hide(string(answer), req.URL))
+}
+
+// judgeAnswer turns an answer into an error, nil when it is a success.
+func judgeAnswer(host string, res *http.Response, said string) error {
+	code := res.StatusCode
+	if code >= 200 && code < 300 {
+		return nil
+	}
+	text := fmt.Sprintf("%s answers %d %s", host, code, http.StatusText(code))
+	if said = strings.TrimSpace(said); said != "" && !strings.HasPrefix(said, "<") {
+		text += ": " + cut(visible(said), 200)
+	}
+	err := errors.New(text)
+	switch code {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return refused{err}
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		if after := retryAfter(res); after > 0 {
+			return postponed{err, after}
+		}
+	}
+	return err // a wrong URL or a missing right too: people put that in order, and the message still counts
+}
+
+// retryAfter reads the header in seconds, or as a date against the server's own clock.
+func retryAfter(res *http.Response) time.Duration {
+	text := res.Header.Get("Retry-After")
+	if n, err := strconv.Atoi(text); err == nil && n > 0 {
+		return time.Duration(min(n, 24*3600)) * time.Second
+	}
+	at, err := http.ParseTime(text)
+	now, err2 := http.ParseTime(res.Header.Get("Date"))
+	if err != nil || err2 != nil {
+		return 0
+	}
+	return at.Sub(now)
+}
+
+// plainError is an error of a connection without its URL.
+func plainError(err error) error {
+	var sent *httpclient.Error
+	if errors.As(err, &sent) && sent.Err != nil {
+		err = sent.Err
+	}
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		err = ue.Err
+	}
+	var timeout net.Error
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+		return errors.New("no answer in time")
+	}
+	return err
+}
+
+// hide takes the URL, its path and its query out of what a server says.
+func hide(text string, u *url.URL) string {
+	for _, part := range []string{u.String(), u.RequestURI(), u.Path, u.RawQuery} {
+		if len(part) > 3 {
+			text = strings.ReplaceAll(text, part, "***")
+		}
+	}
+	return text
+}

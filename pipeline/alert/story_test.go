@@ -1,0 +1,372 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/transform/check"
+)
+
+// TestNight is a night of failures and recovery, and the exact list of what is told.
+func TestNight(t *testing.T) {
+	w := newWorld(t)
+	w.run("nightly", "erp.orders", "main.fct_orders")
+	w.pass(time.Minute)
+	w.expect()
+	first := w.run("nightly", "erp.orders: connect to \"db.example.org\": timeout after 31 s", "main.fct_orders< erp.orders", "main.dim_customers< main.fct_orders")
+	w.pass(2 * time.Minute)
+	got := w.got[0].data
+	w.expect(`nightly failed: erp.orders: connect to "db.example.org": timeout after 31 s`)
+	if got.Node != "erp.orders" || strings.Join(got.Held, " ") != "main.dim_customers main.fct_orders" || got.Command != "millrace retry "+first.ID || !got.First || strings.Join(got.Owners, " ") != "data" {
+		t.Errorf("one message for a cascade, with its root, what it kept back, and what to paste: %+v", got)
+	}
+	// The same cause again: counted. Another number in the text is no other cause.
+	for range 4 {
+		w.run("nightly", "erp.orders: connect to \"db.example.org\": timeout after 47 s", "main.fct_orders< erp.orders")
+		w.pass(30 * time.Minute)
+	}
+	w.expect()
+	if n := len(w.outbox(journal.AlertFilter{State: journal.AlertSuppressed})); n != 4 {
+		t.Errorf("%d suppressed", n)
+	}
+	// Another cause is told at once.
+	w.run("nightly", "erp.orders", "main.fct_orders: out of memory")
+	w.pass(2 * time.Minute)
+	w.expect("nightly failed: main.fct_orders: out of memory")
+	// It is told again when the time of repeat is over, with what came since.
+	w.run("nightly", "main.fct_orders: out of memory")
+	w.pass(4 * time.Hour)
+	w.expect()
+	w.run("nightly", "main.fct_orders: out of memory")
+	w.pass(2 * time.Minute)
+	if m := w.got[0].data; m.Untold != 1 || m.Failures != 8 {
+		t.Errorf("%d untold of %d failures", m.Untold, m.Failures)
+	}
+	w.expect("nightly failed: main.fct_orders: out of memory")
+	// A run of another pipeline, or of a table that was not at fault, is no recovery.
+	w.run("hourly", "main.events")
+	w.run("nightly", "erp.customers")
+	w.pass(2 * time.Minute)
+	w.expect()
+	w.run("nightly", "erp.orders", "main.fct_orders", "main.dim_customers")
+	w.pass(2 * time.Minute)
+	w.expect("nightly works again")
+	w.run("nightly", "erp.orders", "main.fct_orders")
+	w.pass(24 * time.Hour)
+	w.expect()
+}
+
+// TestRetryRecovers: a failed run that is retried ends again.
+func TestRetryRecovers(t *testing.T) {
+	w := newWorld(t)
+	r := w.run("nightly", "erp.orders", "main.fct_orders: no space")
+	w.pass(2 * time.Minute)
+	r.Attempt++
+	r.Status, r.Started, r.Finished = journal.Running, w.now, nil
+	if err := w.journal.BeginRun(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	w.end(r, "main.fct_orders")
+	w.pass(2 * time.Minute)
+	w.expect("nightly failed: main.fct_orders: no space", "nightly works again")
+}
+
+// TestChecks: failing checks are told with counts, and no values.
+func TestChecks(t *testing.T) {
+	w := newWorld(t)
+	r := w.begin("nightly", "erp.customers")
+	text := "canary-cell@example.org"
+	w.checks(r, check.Result{Node: "erp.customers", Name: "not_null_email", Severity: "error", Status: check.StatusFail, Failing: 3, Checked: 1200, Message: "3 rows such as " + text,
+		Sample: &check.Sample{Columns: []string{"email"}, Rows: [][]*string{{&text}}}},
+		check.Result{Node: "erp.customers", Name: "unique_id", Severity: "error", Status: check.StatusPass, Checked: 1200})
+	at := w.now
+	step := journal.Step{Run: r.ID, Node: "erp.customers", Kind: "stream", Attempt: 1, Status: journal.ChecksFailed, Started: at, Finished: &at, Error: "1 check failed: " + text}
+	if err := w.journal.SaveStep(t.Context(), step); err != nil {
+		t.Fatal(err)
+	}
+	r.Status, r.Finished, r.Error = journal.Failed, &at, "1 of 1 nodes failed or were withheld: erp.customers"
+	if err := w.journal.FinishRun(t.Context(), r, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute)
+	body, m := w.got[0].body, w.got[0].data
+	w.expect("nightly failed: erp.customers fails 1 of its 2 checks")
+	if strings.Contains(body, text) || len(m.Checks) != 1 || m.Checks[0].Failing != 3 || strings.Join(m.Owners, " ") != "crm" || strings.Join(m.Tags, " ") != "pii" {
+		t.Errorf("%s", body)
+	}
+}
+
+// TestRoutes: each condition of a rule, and a channel that two rules lead to gets one message.
+func TestRoutes(t *testing.T) {
+	for rule, want := range map[string]bool{
+		"to: hook": true, "to: hook, pipelines: nightly": true, "to: hook, pipelines: hourly": false, "to: hook, owners: crm": true, "to: hook, owners: [data]": false,
+		"to: hook, tags: pii": true, "to: hook, tags: other": false, "to: hook, severity: error": true, "to: hook, severity: [warn, quarantine]": false,
+		"to: hook, on: first_failure": true, "to: hook, on: [recovery, late]": false, "to: [hook, hook]": true,
+	} {
+		w := newWorld(t)
+		w.configure("channels: { hook: { type: webhook, url: " + w.server.URL + " }, else: { type: command, command: ['true'] } }, rules: [ { " + rule + " }, { to: else } ]")
+		w.run("nightly", "erp.customers: broken")
+		w.pass(2 * time.Minute)
+		if got := len(w.told()); got != map[bool]int{true: 1}[want] {
+			t.Errorf("%s: %d messages", rule, got)
+		}
+	}
+}
+
+// TestFirstFailureOnly: a series is told once, whatever its causes.
+func TestFirstFailureOnly(t *testing.T) {
+	w := newWorld(t)
+	w.configure("channels: { hook: { type: webhook, url: " + w.server.URL + " } }, rules: [ { to: hook, on: first_failure } ]")
+	w.run("nightly", "erp.orders: a")
+	w.pass(time.Hour)
+	w.run("nightly", "erp.customers: b")
+	w.pass(9 * time.Hour)
+	w.run("nightly", "erp.orders: a")
+	w.pass(time.Hour)
+	w.expect("nightly failed: erp.orders: a")
+}
+
+// TestFlapping: what fails and recovers again and again is told three times, then no more until the time of repeat is over; that it
+// works in the end is told.
+func TestFlapping(t *testing.T) {
+	w := newWorld(t)
+	for range 20 {
+		w.run("hourly", "main.events: flap")
+		w.pass(2 * time.Minute)
+		w.run("hourly", "main.events")
+		w.pass(2 * time.Minute)
+	}
+	fails, works := "hourly failed: main.events: flap", "hourly works again"
+	if w.got[4].data.Quiet != "2026-03-01 06:01 UTC" {
+		t.Errorf("the last message says that it is the last: %+v", w.got[4].data)
+	}
+	w.expect(fails, works, fails, works, fails)
+	w.pass(4 * time.Hour)
+	w.expect(works)
+	w.run("hourly", "main.events: flap")
+	w.pass(2 * time.Minute)
+	w.expect(fails)
+}
+
+// TestDidNotHappen: tables grow old because no run is there to fail. That is told once, and when they are fresh again.
+func TestDidNotHappen(t *testing.T) {
+	w := newWorld(t)
+	w.pass(0)
+	w.overdue = []pipeline.Overdue{{Pipeline: "nightly", Promised: 26 * time.Hour, Oldest: 27 * time.Hour, Tables: []string{"main.fct_orders", "erp.orders"}}}
+	for range 10 {
+		w.pass(5 * time.Minute)
+	}
+	w.open() // also over a restart
+	w.pass(time.Hour)
+	w.expect("nightly is stale: 2 tables are older than 26h")
+	w.overdue = nil
+	w.pass(5 * time.Minute)
+	w.expect("nightly is fresh again")
+}
+
+func TestLate(t *testing.T) {
+	w := newWorld(t)
+	for range 20 { // of 10 minutes each
+		r := w.begin("nightly", "erp.orders")
+		w.now = w.now.Add(9 * time.Minute)
+		w.end(r, "erp.orders")
+	}
+	w.begin("nightly", "erp.orders")
+	w.begin("hourly", "main.events") // it has no history
+	w.pass(19 * time.Minute)
+	w.expect()
+	w.pass(2 * time.Minute)
+	w.pass(2 * time.Hour)
+	w.expect("nightly is late: it has run for 21m, and mostly takes no more than 10m")
+
+	f, err := w.journal.AddFiring(t.Context(), journal.Firing{ID: "f1", Pipeline: "hourly", LogicalTime: w.now, Trigger: journal.TriggerSchedule, State: journal.FiringWaiting, Reason: "waits for nightly", Due: w.now, Created: w.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.journal.AddFiring(t.Context(), journal.Firing{ID: "f2", Pipeline: "hourly", LogicalTime: start, Trigger: journal.TriggerBackfill, State: journal.FiringWaiting, Due: w.now, Created: w.now}); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(14 * time.Minute)
+	w.expect()
+	w.pass(2 * time.Minute)
+	w.pass(2 * time.Minute)
+	w.expect("hourly is late: it should have started at " + clockText(f.Due))
+}
+
+// TestGone: a process that was killed tells nothing by itself.
+func TestGone(t *testing.T) {
+	w := newWorld(t)
+	r := w.begin("nightly", "erp.orders")
+	w.pass(time.Minute)
+	w.gone[r.ID] = true
+	w.pass(time.Minute)
+	w.pass(time.Minute)
+	w.expect("nightly failed: its process ended without a word: killed, out of memory, or with the machine")
+	w.gone[r.ID] = false
+	w.end(r, "erp.orders")
+	w.run("nightly", "erp.orders")
+	w.pass(2 * time.Minute)
+	w.expect("nightly works again")
+}
+
+// TestFirings: a scheduled run that is tried again is told when its firing is over, and one that was cancelled is not told.
+func TestFirings(t *testing.T) {
+	w := newWorld(t)
+	fire := func(id string) journal.Firing {
+		f, err := w.journal.AddFiring(t.Context(), journal.Firing{ID: id, Pipeline: "nightly", LogicalTime: w.now, State: journal.FiringStarted, Due: w.now, Created: w.now, Trigger: journal.TriggerSchedule})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	over := func(f journal.Firing, state journal.FiringState) {
+		at := w.now
+		f.State, f.Finished = state, &at
+		if err := w.journal.SaveFiring(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := fire("f1")
+	r := w.begin("nightly", "erp.orders")
+	r.Firing = f.ID
+	if _, err := w.journal.ExactRun(t.Context(), r.ID); err != nil {
+		t.Fatal(err)
+	}
+	r2 := r
+	r2.ID, f.Run = r.ID+"f", r.ID+"f"
+	if err := w.journal.BeginRun(t.Context(), r2); err != nil {
+		t.Fatal(err)
+	}
+	w.end(r, "erp.orders") // the run of a command, beside it
+	w.end(r2, "erp.orders: reset by peer")
+	w.pass(2 * time.Minute)
+	w.expect()
+	over(f, journal.FiringFailed)
+	w.pass(time.Minute)
+	w.expect("nightly failed: erp.orders: reset by peer")
+	over(fire("f2"), journal.FiringCancelled)
+	w.pass(time.Minute)
+	w.expect()
+	f = fire("f3")
+	f.Reason = "the worker did not start: no such file"
+	over(f, journal.FiringFailed)
+	w.pass(time.Minute)
+	w.expect("nightly failed: the worker did not start: no such file")
+}
+
+func TestPausedAndRefused(t *testing.T) {
+	w := newWorld(t)
+	w.pass(0)
+	for _, p := range []journal.Pause{{Pipeline: "nightly", Since: w.now, Reason: "3 scheduled runs in a row failed"}, {Pipeline: "hourly", Since: w.now, By: "ann", Reason: "holidays"}} {
+		if err := w.journal.Pause(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.journal.AddEvent(t.Context(), journal.Event{At: w.now, Kind: journal.EventReloadRefused, Text: "millrace.yml:3:1: unknown key \"nmae\""}); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute)
+	w.pass(time.Hour)
+	w.expect("nightly is paused", "shop: the changed project was refused")
+}
+
+// TestDowntime: what happened while nobody looked is told when somebody does; what happened long before anybody ever looked is not.
+func TestDowntime(t *testing.T) {
+	w := newWorld(t)
+	w.run("hourly", "main.events: long ago")
+	w.now = w.now.Add(3 * time.Hour)
+	w.run("nightly", "erp.orders: a moment ago")
+	w.pass(time.Minute)
+	w.expect("nightly failed: erp.orders: a moment ago")
+	w.now = w.now.Add(48 * time.Hour)
+	w.run("hourly", "main.events: while away")
+	w.now = w.now.Add(48 * time.Hour)
+	w.open()
+	w.pass(time.Minute)
+	w.expect("hourly failed: main.events: while away")
+}
+
+// TestThousandAtOnce: people get one message, machines get each.
+func TestThousandAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.configure("channels: { hook: { type: webhook, url: " + w.server.URL + "/hook }, slack: { type: slack, url: " + w.server.URL + "/slack } }")
+	for i := range 1000 {
+		w.run(fmt.Sprintf("p%04d", i), "erp.orders: down")
+	}
+	w.pass(2 * time.Minute)
+	var slack []string
+	for _, d := range w.got {
+		if d.path == "/slack" {
+			slack = append(slack, d.body)
+		}
+	}
+	if len(slack) != 1 || !strings.Contains(slack[0], "1000 pipelines failed") || !strings.Contains(slack[0], "and 980 more") {
+		t.Errorf("%d messages to people: %.300s", len(slack), slack)
+	}
+	if n := len(w.got) - len(slack); n != perMinuteM {
+		t.Errorf("%d messages to the machine in one minute", n)
+	}
+	for range 10 {
+		w.pass(61 * time.Second)
+	}
+	if n := len(w.got) - 1; n != 1000 {
+		t.Errorf("%d messages to the machine in the end", n)
+	}
+}
+
+// TestDownForHours: an endpoint that is down gets each message once when it is back, in order.
+func TestDownForHours(t *testing.T) {
+	w := newWorld(t)
+	w.answer = func(res http.ResponseWriter, _ *http.Request) { res.WriteHeader(http.StatusBadGateway) }
+	w.run("nightly", "erp.orders: down")
+	for range 36 {
+		w.pass(5 * time.Minute)
+	}
+	w.run("nightly", "erp.orders")
+	w.pass(time.Minute)
+	w.mu.Lock()
+	w.answer = nil
+	w.mu.Unlock()
+	w.pass(time.Hour)
+	w.pass(time.Minute)
+	w.expect("nightly failed: erp.orders: down", "nightly works again")
+	if tries := w.outbox(journal.AlertFilter{})[1].Tries; tries < 5 || tries > 20 {
+		t.Errorf("%d tries in three hours", tries)
+	}
+}
+
+// TestBlind: a target that cannot be read keeps nothing else from being told.
+func TestBlind(t *testing.T) {
+	w := newWorld(t)
+	w.alerter.Overdue = func(context.Context, time.Time) ([]pipeline.Overdue, error) {
+		return nil, errors.New("the target is damaged")
+	}
+	w.run("nightly", "erp.orders: the target is damaged")
+	w.now = w.now.Add(2 * time.Minute)
+	if err := w.alerter.Settle(t.Context()); err == nil || !strings.Contains(err.Error(), "the target is damaged") {
+		t.Error(err)
+	}
+	w.expect("nightly failed: erp.orders: the target is damaged")
+}
+
+// TestUnstarted: a run that could not even begin left nothing but a line in the audit log.
+func TestUnstarted(t *testing.T) {
+	w := newWorld(t)
+	w.pass(0)
+	for range 3 {
+		if err := w.journal.AddEvent(t.Context(), journal.Event{At: w.now, Kind: journal.EventRunUnstarted, Pipeline: "nightly", Text: "prepare target: permission denied"}); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Minute)
+	}
+	w.run("nightly", "erp.orders")
+	w.pass(2 * time.Minute)
+	w.expect("nightly could not begin: prepare target: permission denied", "nightly works again")
+}

@@ -1,0 +1,247 @@
+package alert
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// This file watches what no run tells: runs that take too long, do not start or are gone, tables that grow old, schedules that
+// were paused, projects that were refused. Each is told once and is over when it is over.
+
+// historyRuns is how many runs lateness is measured by, and fewestRuns how many there must be.
+const (
+	historyRuns = 30
+	fewestRuns  = 5
+)
+
+// unended looks at runs that go on and firings that wait.
+func (s *sight) unended(ctx context.Context) error {
+	runs, firings, err := s.Journal.Unended(ctx)
+	if err != nil {
+		return err
+	}
+	going := map[string]bool{}
+	for _, r := range runs {
+		gone, err := s.gone(ctx, r)
+		if err != nil {
+			return err
+		}
+		if gone {
+			continue
+		}
+		going["late:"+r.ID] = true
+		if err := s.lateRun(ctx, r); err != nil {
+			return err
+		}
+	}
+	for _, f := range firings {
+		if f.State == journal.FiringWaiting && (f.Trigger == journal.TriggerSchedule || f.Trigger == journal.TriggerAfter) { // others may queue for long
+			going["late:"+f.ID] = true
+			s.lateStart(f)
+		}
+	}
+	for key := range s.topics {
+		if strings.HasPrefix(key, "late:") && !going[key] {
+			s.save(key, nil)
+		}
+	}
+	for id := range s.expected {
+		if !going["late:"+id] {
+			delete(s.expected, id)
+		}
+	}
+	return nil
+}
+
+// gone tells a run whose process ended without a word. The scheduler sees to those that it started.
+func (s *sight) gone(ctx context.Context, r journal.Run) (bool, error) {
+	if s.State == nil || s.State(r) == pipeline.StateRunning {
+		return false, nil
+	}
+	again, err := s.Journal.ExactRun(ctx, r.ID) // it may have ended between the two looks
+	if err != nil || again.Status != journal.Running || again.Attempt != r.Attempt {
+		return true, ignoreMissing(err)
+	}
+	if f, err := s.Journal.Firing(ctx, r.Firing); err == nil && f.State.Open() || r.Selection.Replay != nil {
+		return true, nil
+	}
+	f := failure{Message: base(models.OnFailure, r), print: "gone", nodes: slices.Clone(r.Selection.Nodes)}
+	f.At = s.now
+	f.Text = "its process ended without a word: killed, out of memory, or with the machine"
+	f.Title = pipelineName(r.Pipeline) + " failed: " + f.Text
+	f.Hint = "the next run takes up what was landed; look at the memory and the log of the machine"
+	f.Command = s.retryOf(r)
+	f.Severity = []string{string(models.SeverityError)}
+	s.finishOwners(&f.Message)
+	s.failed(f)
+	return true, nil
+}
+
+// lateRun tells a run that takes longer than twice what 95 in 100 of its pipeline's took.
+func (s *sight) lateRun(ctx context.Context, r journal.Run) error {
+	took := s.now.Sub(r.Started)
+	if took < s.rules.LateAfter.Std() || !s.wanted(models.OnLate) {
+		return nil
+	}
+	usual, known := s.expected[r.ID]
+	if !known {
+		times, err := s.Journal.RunTimes(ctx, r.Pipeline, historyRuns)
+		if err != nil {
+			return err
+		}
+		usual = percentile95(times)
+		s.expected[r.ID] = usual
+	}
+	if usual == 0 || took < 2*usual {
+		return nil
+	}
+	m := base(models.OnLate, r)
+	m.At, m.Took = s.now, ""
+	m.Title = fmt.Sprintf("%s is late: it has run for %s, and mostly takes no more than %s", pipelineName(r.Pipeline), round(took), round(usual))
+	m.Hint = "`millrace runs show " + r.ID + "` shows where it is"
+	s.once("late:"+r.ID, m)
+	return nil
+}
+
+// percentile95 is what 95 in 100 did not exceed; 0 when there are too few to tell.
+func percentile95(times []time.Duration) time.Duration {
+	if len(times) < fewestRuns {
+		return 0
+	}
+	slices.Sort(times)
+	return times[(len(times)*95+99)/100-1]
+}
+
+// lateStart tells a firing that should have started long ago.
+func (s *sight) lateStart(f journal.Firing) {
+	waits := s.now.Sub(f.Due)
+	if waits < s.rules.LateAfter.Std() {
+		return
+	}
+	logical := f.LogicalTime
+	m := Message{Kind: models.OnLate, Pipeline: f.Pipeline, Trigger: string(f.Trigger), LogicalTime: &logical, At: s.now,
+		Title: fmt.Sprintf("%s is late: it should have started at %s", f.Pipeline, clockText(f.Due)), Text: s.safe(f.Reason)}
+	s.once("late:"+f.ID, m)
+}
+
+// once tells something that goes on, one time.
+func (s *sight) once(key string, m Message) {
+	if s.topics[key] != nil {
+		return
+	}
+	s.finishOwners(&m)
+	s.tell(m, key, "")
+	s.save(key, &topic{Pipeline: m.Pipeline, Open: true, Since: m.At, Told: m.At, Failures: 1, Title: m.Title, Owners: m.Owners})
+}
+
+// overdue tells pipelines whose tables are older than promised, and when they are fresh again.
+func (s *sight) overdue(ctx context.Context, timed bool) error {
+	if s.Overdue == nil || !timed {
+		return nil
+	}
+	all, err := s.Overdue(ctx, s.since)
+	if err != nil {
+		return fmt.Errorf("how old the tables are: %w", err)
+	}
+	stale := map[string]bool{}
+	for _, o := range all {
+		key := "freshness:" + o.Pipeline
+		stale[key] = true
+		m := Message{Kind: models.OnFreshness, Pipeline: o.Pipeline, At: s.now, Fresh: o.Tables, Command: "millrace run " + o.Pipeline,
+			Title: fmt.Sprintf("%s is stale: %s older than %s", o.Pipeline, arePlural(len(o.Tables), "table"), config.Duration(o.Promised)),
+			Text:  fmt.Sprintf("The oldest was made %s ago. Either its runs fail, or they do not happen.", round(o.Oldest))}
+		for _, name := range o.Tables {
+			if n := s.Project().Node(name); n != nil {
+				m.Owners, m.Tags = append(m.Owners, n.Owner), append(m.Tags, n.Tags...)
+			}
+		}
+		s.once(key, m)
+	}
+	for _, key := range s.keys() {
+		if t := s.topics[key]; strings.HasPrefix(key, "freshness:") && !stale[key] {
+			m := Message{Kind: models.OnRecovery, Pipeline: t.Pipeline, At: s.now, Title: t.Pipeline + " is fresh again", Owners: t.Owners,
+				Text: "It had been stale since " + clockText(t.Since) + "."}
+			s.tell(m, key, "")
+			s.save(key, nil)
+		}
+	}
+	return nil
+}
+
+// paused tells schedules that the scheduler paused by itself.
+func (s *sight) paused(ctx context.Context) error {
+	pauses, err := s.Journal.Pauses(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(pauses)) {
+		p := pauses[name]
+		if p.By != "" {
+			continue // a person did it, and knows
+		}
+		s.once("paused:"+name, Message{Kind: models.OnPaused, Pipeline: name, At: p.Since, Title: name + " is paused", Text: s.safe(p.Reason),
+			Hint: "mend the cause, then resume it: until then its schedule does not fire", Command: "millrace resume " + name})
+	}
+	for key := range s.topics {
+		if name, ok := strings.CutPrefix(key, "paused:"); ok && pauses[name].Since.IsZero() {
+			s.save(key, nil)
+		}
+	}
+	return nil
+}
+
+// events tells what the audit log says and nothing else does.
+func (s *sight) events(ctx context.Context) error {
+	for {
+		events, err := s.Journal.EventsAfter(ctx, s.event, atOnce)
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			s.event = e.ID
+			switch e.Kind {
+			case journal.EventReloadRefused:
+				s.tell(Message{Kind: models.OnProject, At: e.At, Title: s.Project().Name + ": the changed project was refused", Text: s.safe(e.Text),
+					Hint: "runs go on with the project as it was; `millrace lint` shows all that is wrong", Command: "millrace lint"}, "project", "")
+			case journal.EventRunUnstarted:
+				s.failed(s.unstarted(e))
+			}
+		}
+		if len(events) < atOnce {
+			return nil
+		}
+	}
+}
+
+// unstarted is a run that could not even begin.
+func (s *sight) unstarted(e journal.Event) failure {
+	text := s.safe(e.Text)
+	m := Message{Kind: models.OnFailure, Pipeline: e.Pipeline, At: e.At, Text: text, Title: cut(pipelineName(e.Pipeline)+" could not begin: "+text, 240),
+		Severity: []string{string(models.SeverityError)}}
+	s.finishOwners(&m)
+	return failure{Message: m, print: "unstarted|" + pattern(text)}
+}
+
+func arePlural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun + " is"
+	}
+	return fmt.Sprintf("%d %ss are", n, noun)
+}
+
+// round is a time span as people say it.
+func round(d time.Duration) string {
+	if d >= time.Hour {
+		return config.Duration(d.Round(time.Minute)).String()
+	}
+	return config.Duration(d.Round(time.Second)).String()
+}
