@@ -40,7 +40,7 @@ type shopfront struct {
 	e       *pipeline.Engine
 	j       *journal.Journal
 	now     time.Time
-	refused error
+	refused string
 	woken   int
 	srv     *httptest.Server
 
@@ -139,7 +139,7 @@ func (s *shopfront) must(err error) {
 func (s *shopfront) open() {
 	s.viewer, s.operator = s.token("vera", "viewer"), s.token("ada", "operator")
 	server, err := New(Config{Engine: func() *pipeline.Engine { return s.e }, Scheduler: s, Log: s.e.Log, Clock: func() time.Time { return s.now },
-		Settings: *s.e.Project.Serve, Refused: func() error { return s.refused }})
+		Settings: *s.e.Project.Serve, Refused: func() string { return s.refused }})
 	s.must(err)
 	s.srv = httptest.NewServer(server.Handler())
 	s.t.Cleanup(s.srv.Close)

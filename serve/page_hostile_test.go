@@ -101,7 +101,7 @@ func (s *shopfront) hostileJournal() {
 		_, err := s.j.AddFiring(ctx, journal.Firing{ID: fmt.Sprint("f", i), Pipeline: "nightly", LogicalTime: morning.Add(time.Duration(i) * time.Second), Trigger: journal.Trigger(e), State: journal.FiringWaiting, Reason: e, By: e, Cancel: e, Due: morning, Created: morning})
 		s.must(err)
 	}
-	s.refused = errString(broken)
+	s.refused = broken
 }
 
 // TestHostileDataInABrowser renders what is evil on every page: no script of it runs, nothing is asked of another origin, and no

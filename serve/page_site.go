@@ -102,9 +102,7 @@ func (p *site) show(w http.ResponseWriter, r *http.Request, name string, v view)
 	v.Now, v.Zone, v.Path = p.Clock(), zoneOf(e.Project.Pipelines), r.URL.RequestURI()
 	v.Notice = notices[r.URL.Query().Get("did")]
 	if p.Refused != nil {
-		if err := p.Refused(); err != nil {
-			v.Refused = p.redact(err.Error())
-		}
+		v.Refused = p.redact(p.Refused())
 	}
 	var out bytes.Buffer
 	if err := p.templates[name].ExecuteTemplate(&out, "frame", &v); err != nil {

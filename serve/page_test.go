@@ -95,15 +95,11 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s: %d, want %d", path, code, want)
 		}
 	}
-	s.refused = errString("models/x.sql:3:1: no such column")
+	s.refused = "models/x.sql:3:1: no such column"
 	if _, page := s.get("/runs"); !strings.Contains(plainText(page), "were refused. The last good version stays in use. What is wrong models/x.sql:3:1") {
 		t.Error("nobody is told that the project was refused")
 	}
 }
-
-type errString string
-
-func (e errString) Error() string { return string(e) }
 
 // TestForms does what the buttons do, as an operator, and as a viewer who has no buttons and may not.
 func TestForms(t *testing.T) {

@@ -31,8 +31,8 @@ type Config struct {
 	Log       *slog.Logger
 	Clock     clock.Clock
 	Alive     func() error // says why the scheduler does not do its work; nil when nobody can tell
-	// Refused says why the project's files, as they are on disk now, were not taken; nil when they are in use. May be nil.
-	Refused func() error
+	// Refused says why the project's files, as they are on disk now, were not taken; "" when they are in use. May be nil.
+	Refused func() string
 }
 
 // Scheduler is what is asked of the scheduler; all that it is to do it finds in the journal.
