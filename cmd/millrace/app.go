@@ -126,6 +126,9 @@ func (a *app) project(ctx context.Context, unresolved bool) (*models.Project, co
 		return nil, nil, err
 	}
 	in.Dir, in.Files, in.Target = dir, root.FS(), a.target
+	if unresolved {
+		in.Now = clock.System()
+	}
 	p, problems := models.Load(in)
 	return p, problems, nil
 }
