@@ -112,6 +112,9 @@ func (e *Engine) Run(ctx context.Context, req Request) (*Report, error) {
 	if old != nil && old.Snapshot == nil && old.ProjectHash == e.Project.Hash && reflect.DeepEqual(old.Selection, selection) {
 		r.Run, r.resumed = *old, true
 		r.Run.Attempt++
+		if req.Firing != "" {
+			r.Run.Firing, r.Run.Trigger = req.Firing, req.Trigger
+		}
 		return r.execute(ctx)
 	}
 	if old != nil {

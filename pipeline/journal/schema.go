@@ -135,4 +135,12 @@ CREATE TABLE pause (
 ALTER TABLE event ADD COLUMN by TEXT NOT NULL DEFAULT '';
 ALTER TABLE event ADD COLUMN pipeline TEXT NOT NULL DEFAULT '';
 `,
+	`
+CREATE TABLE schedule_state (
+	pipeline TEXT PRIMARY KEY,
+	schedule TEXT NOT NULL,       -- expression and zone
+	through  TEXT NOT NULL,       -- its times up to this one are decided
+	paused   INTEGER NOT NULL     -- it was when last looked at
+) STRICT;
+`,
 }
