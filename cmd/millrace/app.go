@@ -41,6 +41,8 @@ type app struct {
 	threads int
 	verbose bool
 	noColor bool
+
+	opened *openedFiles // what loading the project opens; nil when nobody wants to know
 }
 
 func newApp(stdout, stderr io.Writer) *app {
@@ -128,6 +130,9 @@ func (a *app) project(ctx context.Context, unresolved bool) (*models.Project, co
 	in.Dir, in.Files, in.Target = dir, root.FS(), a.target
 	if unresolved {
 		in.Now = clock.System()
+	}
+	if a.opened != nil {
+		a.opened.FS, in.Files = in.Files, a.opened
 	}
 	p, problems := models.Load(in)
 	return p, problems, nil

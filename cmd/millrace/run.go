@@ -41,6 +41,11 @@ func (a *app) runCommand() *cobra.Command {
 	f.BoolVar(&req.allowEmpty, "allow-empty", false, "let an empty snapshot replace a table that has rows")
 	f.BoolVar(&req.allowShrunken, "allow-shrunken", false, "let a snapshot replace a table although it is much smaller")
 	f.StringVar(&req.verify, "verify", "", "check new files by footer or full, instead of the project's choice")
+	f.StringVar(&req.logicalTime, "logical-time", "", "time that the run stands for, such as 2026-03-01T02:00:00Z (default now)")
+	f.StringVar(&req.firing, "firing", "", "firing that the run belongs to: millrace serve says so")
+	f.StringVar(&req.trigger, "trigger", "", "what began the run: millrace serve says so")
+	_ = f.MarkHidden("firing")
+	_ = f.MarkHidden("trigger")
 	return c
 }
 
@@ -48,6 +53,19 @@ type runFlags struct {
 	selectors, selectors2, exclude         []string
 	fullRefresh, allowEmpty, allowShrunken bool
 	verify                                 string
+	logicalTime, firing, trigger           string
+}
+
+// logical reads --logical-time; it is zero when the flag is not given.
+func (f runFlags) logical() (time.Time, error) {
+	if f.logicalTime == "" {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse(time.RFC3339, f.logicalTime)
+	if err != nil {
+		return at, usage("--logical-time %s: write a time with its zone, such as 2026-03-01T02:00:00Z", f.logicalTime)
+	}
+	return at, nil
 }
 
 func (a *app) retryCommand() *cobra.Command {
@@ -85,7 +103,12 @@ func (a *app) runOnce(ctx context.Context, req runFlags) error {
 		if len(nodes) == 0 {
 			return nil, usage("nothing is selected: the project has no nodes, or --exclude leaves none")
 		}
-		return e.Run(ctx, pipeline.Request{Nodes: nodes, FullRefresh: req.fullRefresh, AllowEmpty: req.allowEmpty, AllowShrunken: req.allowShrunken})
+		logical, err := req.logical()
+		if err != nil {
+			return nil, err
+		}
+		return e.Run(ctx, pipeline.Request{Nodes: nodes, FullRefresh: req.fullRefresh, AllowEmpty: req.allowEmpty, AllowShrunken: req.allowShrunken,
+			LogicalTime: logical, Trigger: journal.Trigger(req.trigger), Firing: req.firing})
 	})
 }
 
