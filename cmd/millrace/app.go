@@ -118,7 +118,11 @@ func (a *app) project(ctx context.Context, unresolved bool) (*models.Project, co
 	if err != nil {
 		return nil, nil, err
 	}
-	root, err := os.OpenRoot(dir)
+	files := dir
+	if kept := os.Getenv(filesEnv); kept != "" && os.Getenv(workerEnv) != "" {
+		files = kept
+	}
+	root, err := os.OpenRoot(files)
 	if err != nil {
 		return nil, nil, usage("open project: %w", err)
 	}

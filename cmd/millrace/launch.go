@@ -22,22 +22,26 @@ import (
 type launcher struct {
 	self  string
 	flags []string
+	files func() string // folder of the project's files as they are in force
 	log   *slog.Logger
 }
 
-func (a *app) launcher(log *slog.Logger) (*launcher, error) {
+// filesEnv names the folder that a worker reads the project's files from, when it is another one than the project's.
+const filesEnv = "MILLRACE_PROJECT_FILES"
+
+func (a *app) launcher(files func() string, log *slog.Logger) (*launcher, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("start workers: %w", err)
 	}
 	flags, err := a.flags()
-	return &launcher{self, flags, log}, err
+	return &launcher{self, flags, files, log}, err
 }
 
 // Start makes a scheduler.Launcher of it.
 func (l *launcher) Start(f journal.Firing) (scheduler.Worker, error) {
 	cmd := exec.Command(l.self, append(commandLine(f), l.flags...)...)
-	cmd.Env = append(os.Environ(), workerEnv+"=1")
+	cmd.Env = append(os.Environ(), workerEnv+"=1", filesEnv+"="+l.files())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
 	stderr, err := cmd.StderrPipe()
 	if err != nil {

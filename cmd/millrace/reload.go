@@ -27,21 +27,52 @@ const lookAtFiles = 2 * time.Second
 
 // projectWatch holds the project as it is now, and loads it anew when its files have changed.
 type projectWatch struct {
-	a       *app
-	log     *slog.Logger
-	now     atomic.Pointer[pipeline.Engine]
-	problem atomic.Pointer[string]
-	files   []string // that loading has opened, or looked for
-	loaded  string   // how they were then
-	waiting string   // how they were at the last look: they are loaded when they rest
+	a        *app
+	log      *slog.Logger
+	now      atomic.Pointer[pipeline.Engine]
+	problem  atomic.Pointer[string]
+	files    []string // that loading has opened, or looked for
+	loaded   string   // how they were then
+	outdated string   // folder of the files of the project before
+	waiting  string   // how they were at the last look: they are loaded when they rest
 }
 
 // watchProject holds the project of an engine that was opened with app.opened set.
-func (a *app) watchProject(e *pipeline.Engine, log *slog.Logger) *projectWatch {
+func (a *app) watchProject(e *pipeline.Engine, log *slog.Logger) (*projectWatch, error) {
 	w := &projectWatch{a: a, log: log}
+	if err := keepFiles(e.Project, a.opened); err != nil {
+		return nil, err
+	}
 	w.now.Store(e)
 	w.remember()
-	return w
+	return w, nil
+}
+
+// keptFiles is the folder of the files that make a project what it is: runs read these, and not what somebody is writing.
+func keptFiles(p *models.Project) string { return filepath.Join(p.StateDir(), "serve", p.Hash) }
+
+// keepFiles copies what was opened to load the project.
+func keepFiles(p *models.Project, opened *openedFiles) error {
+	kept := keptFiles(p)
+	for _, name := range slices.Sorted(maps.Keys(opened.names)) {
+		info, err := os.Stat(filepath.Join(p.Dir, name))
+		if err != nil {
+			continue // looked for in vain
+		}
+		to := filepath.Join(kept, name)
+		if info.IsDir() {
+			err = os.MkdirAll(to, 0o700)
+		} else if err = os.MkdirAll(filepath.Dir(to), 0o700); err == nil {
+			var data []byte
+			if data, err = os.ReadFile(filepath.Join(p.Dir, name)); err == nil {
+				err = os.WriteFile(to, data, 0o600)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("keep the project's files: %w", err)
+		}
+	}
+	return nil
 }
 
 // engine is the project with all that it needs, as it is now.
@@ -110,7 +141,9 @@ func (w *projectWatch) reload(ctx context.Context) (changed bool) {
 	}
 	var next *pipeline.Engine
 	if err == nil && p.Hash != old.Project.Hash {
-		next, err = w.a.sibling(p, old)
+		if next, err = w.a.sibling(p, old); err == nil {
+			err = keepFiles(p, w.a.opened)
+		}
 	}
 	w.remember()
 	if err != nil {
@@ -124,6 +157,10 @@ func (w *projectWatch) reload(ctx context.Context) (changed bool) {
 	if next == nil {
 		return false
 	}
+	if w.outdated != keptFiles(p) { // of the state before the last: no worker reads it any more
+		_ = os.RemoveAll(w.outdated)
+	}
+	w.outdated = keptFiles(old.Project)
 	w.now.Store(next)
 	text := "the project was loaded anew" + differences(old.Project, p)
 	w.log.Info(text)

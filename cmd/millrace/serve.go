@@ -66,8 +66,16 @@ func (a *app) serve(ctx context.Context) error {
 	if note != "" {
 		log.Warn(note)
 	}
-	h := &host{projectWatch: a.watchProject(e, log), log: log}
-	launcher, err := a.launcher(log)
+	// What an earlier serve has kept is of no use: its runs have ended or are about to.
+	if err := os.RemoveAll(filepath.Dir(keptFiles(e.Project))); err != nil {
+		return fmt.Errorf("keep the project's files: %w", err)
+	}
+	watched, err := a.watchProject(e, log)
+	if err != nil {
+		return err
+	}
+	h := &host{projectWatch: watched, log: log}
+	launcher, err := a.launcher(func() string { return keptFiles(h.project()) }, log)
 	if err != nil {
 		return err
 	}
