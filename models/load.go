@@ -16,8 +16,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/robfig/cron/v3"
-
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/secret"
 )
@@ -39,6 +37,8 @@ type Loading struct {
 	// ColumnType reads the type of a contract's column: as the engine spells it, with the most characters of a text, 0 for any
 	// number. nil takes what is written.
 	ColumnType func(text string) (typ string, length int, err error)
+	// Now, unless it is zero, has schedules looked at for clocks that are put forward or back within the next two years.
+	Now time.Time
 }
 
 // projectFile is millrace.yml.
@@ -55,12 +55,14 @@ type projectFile struct {
 	Pipelines config.Map[Pipeline]    `yaml:"pipelines" doc:"Sets of nodes that run together on a schedule."`
 	Serve     Serve                   `yaml:"serve" doc:"How millrace serve offers its pages and its API."`
 	Alerts    *alertsFile             `yaml:"alerts" doc:"Who is told when runs fail, recover, are late, or do not happen."`
+	Scheduler schedulerKeys           `yaml:"scheduler" doc:"How millrace serve starts runs."`
 }
 
 // sourceKeys are the keys of any source.
 type sourceKeys struct {
 	Type        string        `yaml:"type" required:"true" doc:"Type of source."`
 	Description string        `yaml:"description" doc:"What the source is."`
+	Concurrency int           `yaml:"concurrency" doc:"How many runs that millrace serve starts may read it at once; 0 any number." example:"1"`
 	Streams     []config.Node `yaml:"streams" required:"true" union:"streams" doc:"What to read from it."`
 }
 
@@ -107,7 +109,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.serve()
 	l.alerts()
 	l.p.Name, l.p.Memory = l.file.Name, int64(l.file.Memory)
-	l.p.Verify = l.file.Verify
+	l.p.Verify, l.p.Concurrency = l.file.Verify, l.file.Scheduler.Concurrency
 	for name, value := range l.Vars {
 		l.hash = append(l.hash, fmt.Sprintf("--var %s=%s", name, value))
 	}
@@ -285,7 +287,8 @@ func (l *loader) source(name string, node config.Node, pos config.Pos) {
 	}
 	s := &Source{Name: name, Type: spec.Type, Options: spec.Options(), ReadsRanges: spec.ReadsRanges, Origin: node.Origin()}
 	l.problems = append(l.problems, node.Decode(&keys, s.Options)...)
-	s.Description = keys.Description
+	s.Description, s.Concurrency = keys.Description, keys.Concurrency
+	l.notNegative(s.Origin, "concurrency", keys.Concurrency)
 	for _, sn := range keys.Streams {
 		if st := l.stream(s, spec, sn); st != nil {
 			s.Streams = append(s.Streams, st)
@@ -454,8 +457,8 @@ func (l *loader) unusedFolders() {
 func (l *loader) pipelines() {
 	for name, pl := range l.file.Pipelines.All() {
 		pl.Name = name
-		if !plainName.MatchString(name) {
-			l.problem(l.file.Pipelines.Key(name), "use letters, digits, _ and -", "pipeline name %q", name)
+		if !plainName.MatchString(name) || slices.Contains(reservedPipelines, name) {
+			l.problem(l.file.Pipelines.Key(name), "use letters, digits, _ and -, and not "+strings.Join(reservedPipelines, " or "), "pipeline name %q", name)
 			continue
 		}
 		l.schedule(&pl)
@@ -463,8 +466,9 @@ func (l *loader) pipelines() {
 		l.p.Pipelines = append(l.p.Pipelines, &pl)
 	}
 	if l.file.Pipelines.Len() == 0 {
-		l.p.Pipelines = []*Pipeline{{Name: "default", Publish: "succeeded", Timezone: "UTC"}}
+		l.p.Pipelines = []*Pipeline{defaultPipeline()}
 	}
+	l.follows()
 	if l.problems.HasErrors() {
 		return // selectors would point at nodes that are missing for another reason
 	}
@@ -481,23 +485,6 @@ func (l *loader) pipelines() {
 			}
 			n.Pipeline = pl.Name
 		}
-	}
-}
-
-func (l *loader) schedule(pl *Pipeline) {
-	if _, err := time.LoadLocation(pl.Timezone); err != nil {
-		l.problem(pl.Origin.At("timezone"), "write a name of the IANA database, such as Europe/Berlin", "unknown time zone %q", pl.Timezone)
-	}
-	if pl.Schedule == "" {
-		return
-	}
-	if strings.Contains(pl.Schedule, "TZ=") { // the parser panics on some of these
-		l.problem(pl.Origin.At("schedule"), "write timezone: beside it", "a schedule holds no time zone")
-		return
-	}
-	if _, err := cron.ParseStandard(pl.Schedule); err != nil {
-		l.problem(pl.Origin.At("schedule"), "five fields: minute hour day-of-month month day-of-week", "cron expression %q: %v", pl.Schedule, err)
-		return
 	}
 }
 

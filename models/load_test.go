@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/millrace/millrace/models"
 )
@@ -32,12 +33,17 @@ var fakeSource = models.SourceSpec{Type: "fake", Options: func() any { return &f
 
 const head = "name: p\nsources:\n  erp:\n    type: fake\n    streams:\n      - { name: orders, key: [id] }\n"
 
+// pipelines is a project with these.
+func pipelines(lines ...string) map[string]string {
+	return map[string]string{"millrace.yml": head + "pipelines:\n  " + strings.Join(lines, "\n  ") + "\n"}
+}
+
 func load(files map[string]string) (*models.Project, string) {
 	fs := fstest.MapFS{}
 	for name, content := range files {
 		fs[name] = &fstest.MapFile{Data: []byte(content)}
 	}
-	p, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}, Env: os.LookupEnv})
+	p, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}, Env: os.LookupEnv, Now: time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)})
 	text := ""
 	if problems != nil {
 		text = problems.Error()
@@ -72,6 +78,16 @@ func TestMistakes(t *testing.T) {
 		{"selector without a node", map[string]string{"millrace.yml": head + "pipelines:\n  a: { select: [ordrs] }\n"}, []string{"millrace.yml:8:16", `did you mean "orders"?`}},
 		{"bad cron", map[string]string{"millrace.yml": head + "pipelines:\n  a: { schedule: \"61 * * * *\" }\n"}, []string{"millrace.yml:8:18", "five fields"}},
 		{"time zone in the schedule", map[string]string{"millrace.yml": head + "pipelines:\n  a: { schedule: \"TZ=UTC\" }\n"}, []string{"millrace.yml:8:18", "timezone:"}},
+		{"six fields", pipelines("a: { schedule: \"0 0 2 * * *\" }"), []string{"millrace.yml:8:18", "seconds", "leave the first away"}},
+		{"a schedule that never fires", pipelines("a: { schedule: \"0 0 30 2 *\" }"), []string{"millrace.yml:8:18: warning: the schedule never fires"}},
+		{"a clock put forward", pipelines("a: { schedule: \"30 2 * * *\", timezone: Europe/Berlin }"), []string{"millrace.yml:8:18: warning: the clock of Europe/Berlin skips 2027-03-28 02:30"}},
+		{"after itself", pipelines("a: { after: [a] }"), []string{"millrace.yml:8:15", "circle: a after a"}},
+		{"after in a circle", pipelines("a: { select: [orders], after: b }", "b: { exclude: [\"*\"], after: [c] }", "c: { exclude: [\"*\"], after: [a] }"), []string{"millrace.yml:8:33", "circle: a after b after c after a"}},
+		{"after an unknown pipeline", pipelines("nightly: { select: [orders] }", "b: { exclude: [\"*\"], after: [nigthly] }"), []string{"millrace.yml:9:32", `there is no pipeline "nigthly"`, `did you mean "nightly"?`}},
+		{"fewer than no retries", pipelines("a: { retries: -1 }"), []string{"millrace.yml:8:17", "retries: -1"}},
+		{"no runs at once", map[string]string{"millrace.yml": head + "scheduler: { concurrency: 0 }\n"}, []string{"millrace.yml:7:27", "scheduler.concurrency: 0"}},
+		{"a step longer than its run", pipelines("a: { timeout: 1h, step_timeout: 2h }"), []string{"millrace.yml:8:35: warning: step_timeout has no effect"}},
+		{"the name of a lock", pipelines("_serve: { select: [orders] }"), []string{"millrace.yml:8:3", "not _manual or _serve"}},
 		{"unknown time zone", map[string]string{"millrace.yml": head + "pipelines:\n  a: { timezone: Europe/Berlim }\n"}, []string{"millrace.yml:8:18", "unknown time zone"}},
 		{"template syntax", map[string]string{"millrace.yml": head, "models/a.sql": "select 1\n{% if x %}"}, []string{"models/a.sql:2:"}},
 		{"unknown config key", map[string]string{"millrace.yml": head, "models/a.sql": "{{ config(materialised='table') }} select 1"}, []string{"models/a.sql:1:", `config() has no key "materialised"`, `did you mean "materialized"?`}},

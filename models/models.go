@@ -30,6 +30,8 @@ type Project struct {
 	Secrets   *secret.Stores
 	Macros    *jinja.Library // of macros/*.sql
 	Alerts    *Alerts        // nil: nobody is told of anything
+	// Concurrency is how many runs the scheduler has at once.
+	Concurrency int
 
 	byName  map[string]*Node
 	byModel map[string]*Node // models by file name, as ref() finds them
@@ -98,6 +100,7 @@ type Source struct {
 	Name        string
 	Type        string
 	Description string
+	Concurrency int // runs of the scheduler that may read it at once; 0 any number
 	Options     any // the struct that SourceSpec.Options made, filled
 	Streams     []*Stream
 	ReadsRanges bool // its type's SourceSpec says so
@@ -159,7 +162,7 @@ type Pipeline struct {
 	After         config.StringList `yaml:"after" doc:"Pipelines that must have succeeded for the same logical date first; without a schedule of its own, it runs when they have." example:"[ingest]"`
 	Misfire       string            `yaml:"misfire" default:"one" enum:"one,all,skip" doc:"What becomes of runs that were missed: one run for all of them, each of them, or none."`
 	MisfireWindow config.Duration   `yaml:"misfire_window" default:"24h" doc:"Runs that were missed longer ago are not made up for."`
-	MaxCatchup    int               `yaml:"max_catchup" default:"10" doc:"The most missed runs that misfire: all makes up for, the newest first to be kept."`
+	MaxCatchup    int               `yaml:"max_catchup" default:"10" doc:"The most missed runs that misfire: all makes up for, of more the newest."`
 	Overlap       string            `yaml:"overlap" default:"queue" enum:"skip,queue,cancel" doc:"What happens when the last run still goes on: skip the new one, let one wait, or end the old one at its next checkpoint."`
 	Jitter        config.Duration   `yaml:"jitter" doc:"Start up to this much later, always by the same span for the same pipeline." example:"5m"`
 	Priority      int               `yaml:"priority" doc:"Of pipelines that wait for their turn, the one with the greatest number goes first."`

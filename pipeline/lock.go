@@ -31,6 +31,9 @@ type LockedError struct {
 }
 
 func (e *LockedError) Error() string {
+	if e.Pipeline == serving {
+		return fmt.Sprintf("another millrace serve works on this project: process %d on %s since %s", e.Owner.PID, e.Owner.Host, e.Owner.Since.Format(time.RFC3339))
+	}
 	state := ""
 	if e.Owner.PID != 0 && stopped(e.Owner.PID) {
 		state = ", which is stopped (kill -CONT it, or kill it)"
@@ -54,6 +57,15 @@ func stopped(pid int) bool {
 
 // unowned is the lock of nodes that belong to no pipeline.
 const unowned = "_manual"
+
+// serving is the lock of millrace serve.
+const serving = "_serve"
+
+// LockServe makes this process the one that schedules the project's runs. ErrLocked when another one does.
+func (e *Engine) LockServe() (unlock func(), err error) { return e.lock([]string{serving}) }
+
+// Served says whether a process schedules the project's runs.
+func (e *Engine) Served() bool { return !e.idle(serving) }
 
 // lockNames are the locks that a run of these nodes takes, sorted, so that two runs never wait for each other.
 func lockNames(nodes []*models.Node) []string {

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,9 @@ type ReplayRequest struct {
 	Rule   string // only rows that failed this rule
 	File   string // only rows that this file has, corrected; Run and Rule are "" then
 	DryRun bool   // say what would become of them, and publish nothing
+
+	Trigger journal.Trigger // what began it; "" a command
+	Firing  string          // that it belongs to; "" for none
 }
 
 // RefusedError is about a replay that cannot begin as it was asked for.
@@ -80,7 +84,7 @@ func (e *Engine) Replay(ctx context.Context, req ReplayRequest) (*Report, error)
 	r := &run{Engine: e, nodes: []*models.Node{req.Node}, replay: rp, selection: journal.Selection{Nodes: []string{req.Node.Name()}, Target: e.Project.Target.Name,
 		Replay: &journal.Replay{Run: req.Run, Rule: req.Rule, File: req.File, DryRun: req.DryRun}}}
 	r.Run = journal.Run{ID: newRunID(now), Pipeline: strings.Join(locks, "+"), LogicalTime: now, Attempt: 1, Selection: r.selection, ProjectHash: e.Project.Hash,
-		Trigger: journal.TriggerCommand}
+		Trigger: cmp.Or(req.Trigger, journal.TriggerCommand), Firing: req.Firing}
 	defer func() { _ = os.RemoveAll(r.runDir(r.ID)) }() // it is not resumed: the rows are still in quarantine
 	report, err := r.execute(ctx)
 	if req.DryRun {

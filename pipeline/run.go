@@ -116,6 +116,9 @@ func (e *Engine) Run(ctx context.Context, req Request) (*Report, error) {
 	if old != nil && old.Snapshot == nil && old.ProjectHash == e.Project.Hash && reflect.DeepEqual(old.Selection, selection) {
 		r := &run{Engine: e, nodes: req.Nodes, selection: selection, resumed: true, Run: *old}
 		r.Run.Attempt++
+		if req.Firing != "" {
+			r.Run.Firing, r.Run.Trigger = req.Firing, req.Trigger
+		}
 		return r.execute(ctx)
 	}
 	r, err := e.fresh(ctx, req, locks, old)

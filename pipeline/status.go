@@ -89,6 +89,9 @@ type PipelineStatus struct {
 	Nodes     int         `json:"nodes"`
 	Lock      LockState   `json:"lock"`
 	LastRun   *RunSummary `json:"last_run,omitempty"`
+	// NextRun is when its schedule fires next; nil when it has none or is paused. It takes a millrace serve to start it.
+	NextRun *time.Time     `json:"next_run,omitempty"`
+	Paused  *journal.Pause `json:"paused,omitempty"`
 }
 
 // RunSummary is a run in one line.
@@ -177,10 +180,21 @@ func (e *Engine) pipelinesStatus(ctx context.Context, s *Status, runs []RunSumma
 		}
 		latest[r.Pipeline] = true
 	}
+	pauses, err := e.Journal.Pauses(ctx)
+	if err != nil {
+		return err
+	}
 	for _, pl := range e.Project.Pipelines {
 		one := PipelineStatus{Name: pl.Name, Schedule: pl.Schedule, Lock: e.lockState(pl.Name)}
 		if pl.Freshness > 0 {
 			one.Freshness = pl.Freshness.String()
+		}
+		if pause, paused := pauses[pl.Name]; paused {
+			one.Paused = &pause
+		} else if cron := pl.Cron(); cron != nil {
+			if next := cron.Next(e.Clock()); !next.IsZero() {
+				one.NextRun = &next
+			}
 		}
 		for _, n := range e.Project.Nodes {
 			if n.Pipeline == pl.Name {

@@ -10,9 +10,9 @@ import (
 
 // causesOf finds the nodes that failed by themselves, with what was kept back because of them, and tells each node its cause.
 func causesOf(r *Run) []Cause {
-	var outcomes []journal.Outcome
+	var outcomes []journal.NodeOutcome
 	for _, n := range r.Nodes {
-		o := journal.Outcome{Node: n.Name, Status: n.Status, Error: n.Error, Hint: n.Hint}
+		o := journal.NodeOutcome{Node: n.Name, Status: n.Status, Error: n.Error, Hint: n.Hint}
 		for _, k := range n.Checks {
 			if k.Status.Bad() {
 				o.Checks = append(o.Checks, k.Name)

@@ -96,7 +96,7 @@ func (a *app) withAlerts(ctx context.Context, args []string, do func(*pipeline.E
 		}
 		return usage("there is no channel %q: channels are %s", args[0], strings.Join(known, ", "))
 	}
-	alerter, err := a.alerter(e)
+	alerter, err := a.alerter(always(e), nil)
 	if err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (a *app) tellAlerts(ctx context.Context, e *pipeline.Engine) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	alerter, err := a.alerter(e)
+	alerter, err := a.alerter(always(e), nil)
 	if err == nil {
 		err = alerter.Settle(ctx)
 	}
@@ -211,16 +211,23 @@ func (a *app) tellCrash(ctx context.Context) {
 	a.tellAlerts(ctx, e)
 }
 
-// alerter is the project's alerter; serve runs it, and a run without serve lets it settle.
-func (a *app) alerter(e *pipeline.Engine) (*alert.Alerter, error) {
+// always is an engine whose project is never loaded anew.
+func always(e *pipeline.Engine) func() *pipeline.Engine { return func() *pipeline.Engine { return e } }
+
+// alerter is the project's alerter; serve runs it, and a run without serve lets it settle. There is no heartbeat while alive says no.
+func (a *app) alerter(engine func() *pipeline.Engine, alive func() bool) (*alert.Alerter, error) {
+	e := engine()
 	// The outbox retries, over hours; and whose servers these are, the project's owner says: only a cloud's metadata service is refused.
 	client, err := httpclient.New(httpclient.Config{Attempts: 1, BreakAfter: -1, MaxRedirects: -1, AllowPrivate: []string{"*"}},
 		httpclient.Deps{Log: e.Log, Now: e.Clock, Redact: a.redactor.Redact})
 	if err != nil {
 		return nil, err
 	}
-	return alert.New(alert.Config{Project: func() *models.Project { return e.Project }, Journal: e.Journal, Client: alertClient{client}, Log: e.Log, Clock: e.Clock,
-		Redact: a.redactor.Redact, Overdue: e.Overdue, State: func(r journal.Run) pipeline.RunState { return e.Summary(r).State }})
+	return alert.New(alert.Config{Project: func() *models.Project { return engine().Project }, Journal: e.Journal, Client: alertClient{client}, Log: e.Log, Clock: e.Clock,
+		Redact: a.redactor.Redact, Alive: alive, State: func(r journal.Run) pipeline.RunState { return engine().Summary(r).State },
+		Overdue: func(ctx context.Context, since time.Time) ([]pipeline.Overdue, error) {
+			return engine().Overdue(ctx, since)
+		}})
 }
 
 // alertClient sends requests whose URLs are secrets, and hands over every answer, good or bad: the outbox judges them.

@@ -43,6 +43,8 @@ type app struct {
 	noColor bool
 	format  string // of logs
 	metrics string // file to write them to
+
+	opened *openedFiles // what loading the project opens; nil when nobody wants to know
 }
 
 func newApp(stdout, stderr io.Writer) *app {
@@ -88,14 +90,23 @@ func (a *app) rootCommand() *cobra.Command {
 
 // interactive says whether people watch stderr on a terminal.
 func (a *app) interactive() bool {
+	return a.watched() && os.Getenv("TERM") != "dumb" && !a.plain()
+}
+
+// watched says whether stderr is a terminal at all.
+func (a *app) watched() bool {
 	f, ok := a.stderr.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && !a.plain()
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func (a *app) plain() bool { return a.noColor || os.Getenv("NO_COLOR") != "" }
 
-func (a *app) logger() *slog.Logger {
-	level := slog.LevelWarn
+func (a *app) logger() *slog.Logger { return a.loggerFrom(slog.LevelWarn) }
+
+// servingLogger is that of millrace serve, whose log is all that is to be seen of it.
+func (a *app) servingLogger() *slog.Logger { return a.loggerFrom(slog.LevelInfo) }
+
+func (a *app) loggerFrom(level slog.Level) *slog.Logger {
 	if a.verbose {
 		level = slog.LevelDebug
 	}
@@ -136,7 +147,11 @@ func (a *app) project(ctx context.Context, unresolved bool) (*models.Project, co
 	if err != nil {
 		return nil, nil, err
 	}
-	root, err := os.OpenRoot(dir)
+	files := dir
+	if kept := os.Getenv(filesEnv); kept != "" && os.Getenv(workerEnv) != "" {
+		files = kept
+	}
+	root, err := os.OpenRoot(files)
 	if err != nil {
 		return nil, nil, usage("open project: %w", err)
 	}
@@ -146,6 +161,12 @@ func (a *app) project(ctx context.Context, unresolved bool) (*models.Project, co
 		return nil, nil, err
 	}
 	in.Dir, in.Files, in.Target = dir, root.FS(), a.target
+	if unresolved {
+		in.Now = clock.System()
+	}
+	if a.opened != nil {
+		a.opened.FS, in.Files = in.Files, a.opened
+	}
 	p, problems := models.Load(in)
 	return p, problems, nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"os"
+	_ "time/tzdata" // for schedules on machines without a database of time zones
 )
 
 func main() {

@@ -7,10 +7,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
 )
 
 func (a *app) rejectsReplayCommand() *cobra.Command {
 	var req pipeline.ReplayRequest
+	var from origin
 	c := &cobra.Command{
 		Use:   "replay NODE",
 		Short: "run quarantined rows through the checks of their table again, and bring in those that pass",
@@ -35,7 +37,7 @@ func (a *app) rejectsReplayCommand() *cobra.Command {
 					if len(nodes) != 1 {
 						return nil, usage("%q means %d nodes: name one", args[0], len(nodes))
 					}
-					req.Node = nodes[0]
+					req.Node, req.Trigger, req.Firing = nodes[0], journal.Trigger(from.trigger), from.firing
 					return e.Replay(ctx, req)
 				})
 			})
@@ -45,6 +47,7 @@ func (a *app) rejectsReplayCommand() *cobra.Command {
 	c.Flags().StringVar(&req.Rule, "rule", "", "only rows that failed this rule")
 	c.Flags().StringVar(&req.File, "file", "", "replay the rows of this file: one that rejects export wrote, corrected")
 	c.Flags().BoolVar(&req.DryRun, "dry-run", false, "say what would pass and what would fail again, and publish nothing")
+	from.flags(c)
 	return c
 }
 

@@ -50,6 +50,7 @@ func (a *app) runCommand() *cobra.Command {
 	a.metricsFlag(c)
 	f.StringVar(&req.logicalTime, "logical-time", "", "time that the run stands for: 2026-11-27T02:00:00Z, or a date, which begins in UTC")
 	f.StringVar(&req.verify, "verify", "", "check new files by footer or full, instead of the project's choice")
+	req.origin.flags(c)
 	return c
 }
 
@@ -57,6 +58,18 @@ type runFlags struct {
 	selectors, selectors2, exclude         []string
 	fullRefresh, allowEmpty, allowShrunken bool
 	verify, logicalTime                    string
+	origin                                 origin
+}
+
+// origin is how millrace serve tells its workers what began their run.
+type origin struct{ firing, trigger string }
+
+func (o *origin) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.firing, "firing", "", "firing that the run belongs to: millrace serve says so")
+	f.StringVar(&o.trigger, "trigger", "", "what began the run: millrace serve says so")
+	_ = f.MarkHidden("firing")
+	_ = f.MarkHidden("trigger")
 }
 
 func (a *app) retryCommand() *cobra.Command {
@@ -106,7 +119,7 @@ func (a *app) runOnce(ctx context.Context, req runFlags) error {
 			return nil, usage("nothing is selected: the project has no nodes, or --exclude leaves none")
 		}
 		return e.Run(ctx, pipeline.Request{Nodes: nodes, FullRefresh: req.fullRefresh, AllowEmpty: req.allowEmpty, AllowShrunken: req.allowShrunken,
-			LogicalTime: logicalTime})
+			LogicalTime: logicalTime, Trigger: journal.Trigger(req.origin.trigger), Firing: req.origin.firing})
 	})
 }
 

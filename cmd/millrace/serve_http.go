@@ -20,7 +20,7 @@ func (f *httpFlags) add(flags *pflag.FlagSet) {
 }
 
 // httpServer makes the HTTP server of the project that engine gives. What is wrong with its settings is a wrong usage.
-func (a *app) httpServer(f httpFlags, engine func() *pipeline.Engine, s serve.Scheduler, alive func() error) (*serve.Server, error) {
+func (a *app) httpServer(f httpFlags, engine func() *pipeline.Engine, s serve.Scheduler, alive func() error, problem func() string) (*serve.Server, error) {
 	settings := *engine().Project.Serve
 	if f.listen != "" {
 		settings.Listen = f.listen
@@ -41,7 +41,7 @@ func (a *app) httpServer(f httpFlags, engine func() *pipeline.Engine, s serve.Sc
 	if (settings.TLS.Cert == "") != (settings.TLS.Key == "") {
 		return nil, usage("give both --tls-cert and --tls-key")
 	}
-	server, err := serve.New(serve.Config{Engine: engine, Scheduler: s, Settings: settings, Log: a.logger(), Clock: engine().Clock, Alive: alive})
+	server, err := serve.New(serve.Config{Engine: engine, Scheduler: s, Settings: settings, Log: a.logger(), Clock: engine().Clock, Alive: alive, Refused: problem})
 	if err == nil {
 		err = server.Listen()
 	}

@@ -82,7 +82,7 @@ func TestServedProject(t *testing.T) {
 	if report == nil {
 		t.Fatal(err)
 	}
-	s, err := a.httpServer(httpFlags{listen: "127.0.0.1:0"}, func() *pipeline.Engine { return e }, idle{}, nil)
+	s, err := a.httpServer(httpFlags{listen: "127.0.0.1:0"}, func() *pipeline.Engine { return e }, idle{}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestServeFlags(t *testing.T) {
 		if err := flags.Parse(strings.Fields(line)); err != nil {
 			t.Fatal(err)
 		}
-		_, err := a.httpServer(f, func() *pipeline.Engine { return e }, idle{}, nil)
+		_, err := a.httpServer(f, func() *pipeline.Engine { return e }, idle{}, nil, nil)
 		if err == nil || exitCode(err) != codeUsage || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, exit code %d", line, err, exitCode(err))
 		}

@@ -13,7 +13,7 @@ func (a *app) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "show what is published, how old it is, and what runs",
-		Long: "Shows every published table with its age, whether it is stale and why, the last run of each pipeline, and runs\n" +
+		Long: "Shows every published table with its age, whether it is stale and why, the last and the next run of each pipeline, and runs\n" +
 			"that are under way or were interrupted.\n",
 		Example: "  millrace status\n  millrace status --json",
 		Args:    cobra.NoArgs,
@@ -95,7 +95,7 @@ func (a *app) printStatus(s *pipeline.Status) {
 		a.out("\nnever built: %s", strings.Join(s.NeverBuilt, ", "))
 	}
 	a.out("")
-	g := grid{header: []string{"PIPELINE", "NODES", "LAST RUN", "STATE", "WHEN", "FRESHNESS"}, right: []bool{false, true}, width: a.terminalWidth()}
+	g := grid{header: []string{"PIPELINE", "NODES", "LAST RUN", "STATE", "WHEN", "FRESHNESS", "NEXT"}, right: []bool{false, true}, width: a.terminalWidth()}
 	for _, p := range s.Pipelines {
 		run, state, when := "never", "-", "-"
 		if r := p.LastRun; r != nil {
@@ -105,7 +105,13 @@ func (a *app) printStatus(s *pipeline.Status) {
 		if freshness == "" {
 			freshness = "-"
 		}
-		g.add(p.Name, fmt.Sprint(p.Nodes), run, state, when, freshness)
+		next := "-"
+		if p.Paused != nil {
+			next = "paused"
+		} else if p.NextRun != nil {
+			next = clockText(*p.NextRun)
+		}
+		g.add(p.Name, fmt.Sprint(p.Nodes), run, state, when, freshness, next)
 	}
 	_ = g.print(a.stdout)
 	for _, r := range s.Unfinished {

@@ -61,12 +61,12 @@ func (s *sight) failureOf(ctx context.Context, r journal.Run) (failure, error) {
 }
 
 // outcomes joins steps and checks for the search for causes.
-func outcomes(steps []journal.Step, checks []check.Result) []journal.Outcome {
-	var all []journal.Outcome
+func outcomes(steps []journal.Step, checks []check.Result) []journal.NodeOutcome {
+	var all []journal.NodeOutcome
 	at := map[string]int{}
 	for _, s := range steps {
 		at[s.Node] = len(all)
-		all = append(all, journal.Outcome{Node: s.Node, Status: s.Status, Error: s.Error, Hint: s.Hint})
+		all = append(all, journal.NodeOutcome{Node: s.Node, Status: s.Status, Error: s.Error, Hint: s.Hint})
 	}
 	for _, c := range checks {
 		if !c.Status.Bad() {
@@ -76,7 +76,7 @@ func outcomes(steps []journal.Step, checks []check.Result) []journal.Outcome {
 		if !known {
 			i = len(all)
 			at[c.Node] = i
-			all = append(all, journal.Outcome{Node: c.Node})
+			all = append(all, journal.NodeOutcome{Node: c.Node})
 		}
 		all[i].Checks = append(all[i].Checks, c.Name)
 	}

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Outcome is what became of a node in a run.
-type Outcome struct {
+// NodeOutcome is what became of a node in a run.
+type NodeOutcome struct {
 	Node        string
 	Status      Status // "" of one that was only checked
 	Checks      []string
@@ -32,7 +32,7 @@ type Held struct {
 // Causes finds the nodes that failed by themselves, Checks being those that keep them from being published, and folds under each
 // what was kept back because of it. Those that held back the most come first. Without such a node the error of the run is the
 // cause, "" for a run that has none.
-func Causes(outcomes []Outcome, ofRun string) []Cause {
+func Causes(outcomes []NodeOutcome, ofRun string) []Cause {
 	causes, at := []Cause{}, map[string]int{}
 	for _, o := range outcomes {
 		if o.Status == Failed || o.Status == ChecksFailed || len(o.Checks) > 0 {
@@ -67,9 +67,9 @@ func Causes(outcomes []Outcome, ofRun string) []Cause {
 
 // rootOf goes from a node that was kept back to the one that failed. There is no field for it: the reason of such a step begins
 // with the name of the node that it needs.
-func rootOf(o Outcome, all []Outcome, failed map[string]int) string {
+func rootOf(o NodeOutcome, all []NodeOutcome, failed map[string]int) string {
 	for range all { // no longer than the longest way there can be
-		needs, next := "", Outcome{}
+		needs, next := "", NodeOutcome{}
 		for _, other := range all {
 			if len(other.Node) > len(needs) && strings.HasPrefix(o.Error, other.Node+" ") {
 				needs, next = other.Node, other

@@ -93,11 +93,8 @@ func NewFiringID(at time.Time) string {
 func (j *Journal) AddFiring(ctx context.Context, f Firing) (Firing, error) {
 	there := f
 	err := j.tx(ctx, "firing", func(tx *sql.Tx) error {
-		n, err := changed(tx.ExecContext(ctx, `INSERT INTO firing (id, pipeline, logical_time, trigger, state, reason, ask, by, due, tries, cancel, run, exit_code, created, started, finished)
-			VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (pipeline, logical_time) DO NOTHING`,
-			f.ID, f.Pipeline, stamp(f.LogicalTime), f.Trigger, f.State, f.Reason, toJSON(f.Ask), f.By, stamp(f.Due), f.Tries, f.Cancel,
-			nullable(f.Run), f.ExitCode, stamp(f.Created), stampPtr(f.Started), stampPtr(f.Finished)))
-		if err != nil || n > 0 {
+		added, err := insertFiring(ctx, tx, f)
+		if err != nil || added {
 			return err
 		}
 		rows, err := tx.QueryContext(ctx, selectFiring+` WHERE pipeline = ? AND logical_time = ?`, f.Pipeline, stamp(f.LogicalTime))
@@ -116,15 +113,26 @@ func (j *Journal) AddFiring(ctx context.Context, f Firing) (Firing, error) {
 	return there, err
 }
 
+// insertFiring adds a firing unless there is one of its pipeline and logical time.
+func insertFiring(ctx context.Context, tx *sql.Tx, f Firing) (added bool, err error) {
+	n, err := changed(tx.ExecContext(ctx, `INSERT INTO firing (id, pipeline, logical_time, trigger, state, reason, ask, by, due, tries, cancel, run, exit_code, created, started, finished)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (pipeline, logical_time) DO NOTHING`,
+		f.ID, f.Pipeline, stamp(f.LogicalTime), f.Trigger, f.State, f.Reason, toJSON(f.Ask), f.By, stamp(f.Due), f.Tries, f.Cancel,
+		nullable(f.Run), f.ExitCode, stamp(f.Created), stampPtr(f.Started), stampPtr(f.Finished)))
+	return n > 0, err
+}
+
 // SaveFiring records what has become of a firing, all but who asked for its end, which CancelFiring notes.
 func (j *Journal) SaveFiring(ctx context.Context, f Firing) error {
-	return j.tx(ctx, "firing", func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE firing SET state = ?, reason = ?, due = ?, tries = ?, run = ?, exit_code = ?, started = ?, finished = ? WHERE id = ?`,
-			f.State, f.Reason, stamp(f.Due), f.Tries, nullable(f.Run), f.ExitCode, stampPtr(f.Started), stampPtr(f.Finished), f.ID); err != nil {
-			return err
-		}
-		return noteEnd(ctx, tx, EndOfFiring, f.ID, string(f.State), f.Finished)
-	})
+	return j.tx(ctx, "firing", func(tx *sql.Tx) error { return updateFiring(ctx, tx, f) })
+}
+
+func updateFiring(ctx context.Context, tx *sql.Tx, f Firing) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE firing SET state = ?, reason = ?, ask = ?, due = ?, tries = ?, run = ?, exit_code = ?, started = ?, finished = ? WHERE id = ?`,
+		f.State, f.Reason, toJSON(f.Ask), stamp(f.Due), f.Tries, nullable(f.Run), f.ExitCode, stampPtr(f.Started), stampPtr(f.Finished), f.ID); err != nil {
+		return err
+	}
+	return noteEnd(ctx, tx, EndOfFiring, f.ID, string(f.State), f.Finished)
 }
 
 // CancelFiring notes that somebody wants an open firing to end; the scheduler sees to it. False: it had ended by itself.
@@ -177,19 +185,6 @@ func (j *Journal) Firing(ctx context.Context, id string) (Firing, error) {
 	return all[0], nil
 }
 
-// LastLogicalTimes gives, for each pipeline that its schedule has fired, the greatest logical time of those firings.
-func (j *Journal) LastLogicalTimes(ctx context.Context) (map[string]time.Time, error) {
-	type last struct{ pipeline, at string }
-	rows, err := query(ctx, j, `SELECT pipeline, max(logical_time) FROM firing WHERE trigger = 'schedule' GROUP BY pipeline`, func(rows *sql.Rows) (l last, err error) {
-		return l, rows.Scan(&l.pipeline, &l.at)
-	})
-	times := map[string]time.Time{}
-	for _, l := range rows {
-		times[l.pipeline] = parseTime(l.at)
-	}
-	return times, err
-}
-
 func scanFiring(rows *sql.Rows) (Firing, error) {
 	var f Firing
 	var logical, ask, due, created string
@@ -211,10 +206,12 @@ type Pause struct {
 
 // Pause pauses a pipeline; one that is paused already stays as it is.
 func (j *Journal) Pause(ctx context.Context, p Pause) error {
-	return j.tx(ctx, "pause", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO pause (pipeline, since, by, reason) VALUES (?,?,?,?)`, p.Pipeline, stamp(p.Since), p.By, p.Reason)
-		return err
-	})
+	return j.tx(ctx, "pause", func(tx *sql.Tx) error { return insertPause(ctx, tx, p) })
+}
+
+func insertPause(ctx context.Context, tx *sql.Tx, p Pause) error {
+	_, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO pause (pipeline, since, by, reason) VALUES (?,?,?,?)`, p.Pipeline, stamp(p.Since), p.By, p.Reason)
+	return err
 }
 
 // Resume ends a pause. False: there was none.
@@ -255,10 +252,12 @@ type Event struct {
 
 // AddEvent adds a line to the audit log.
 func (j *Journal) AddEvent(ctx context.Context, e Event) error {
-	return j.tx(ctx, "event", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO event (at, run, kind, text, by, pipeline) VALUES (?,?,?,?,?,?)`, stamp(e.At), nullable(e.Run), e.Kind, e.Text, e.By, e.Pipeline)
-		return err
-	})
+	return j.tx(ctx, "event", func(tx *sql.Tx) error { return insertEvent(ctx, tx, e) })
+}
+
+func insertEvent(ctx context.Context, tx *sql.Tx, e Event) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO event (at, run, kind, text, by, pipeline) VALUES (?,?,?,?,?,?)`, stamp(e.At), nullable(e.Run), e.Kind, e.Text, e.By, e.Pipeline)
+	return err
 }
 
 // Events returns the lines before the one of that id (0: from the last), the last first.

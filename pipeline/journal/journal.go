@@ -367,7 +367,7 @@ func (j *Journal) BeginRun(ctx context.Context, r Run) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO run (id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started, trigger, firing)
 			VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
 			ON CONFLICT (id) DO UPDATE SET attempt = excluded.attempt, status = excluded.status, pid = excluded.pid,
-				version = excluded.version, finished = NULL, exit_code = NULL, error = NULL`,
+				version = excluded.version, finished = NULL, exit_code = NULL, error = NULL, trigger = excluded.trigger, firing = excluded.firing`,
 			r.ID, r.Pipeline, stamp(r.LogicalTime), r.Attempt, r.Status, toJSON(r.Selection), r.ProjectHash, r.Version, r.PID, stamp(r.Started), orCommand(r.Trigger), nullable(r.Firing))
 		return err
 	})

@@ -214,4 +214,12 @@ CREATE TABLE alert_memory (
 	value TEXT NOT NULL
 ) STRICT;
 `,
+	`
+CREATE TABLE schedule_state (
+	pipeline TEXT PRIMARY KEY,
+	schedule TEXT NOT NULL,       -- expression and zone
+	through  TEXT NOT NULL,       -- its times up to this one are decided
+	paused   INTEGER NOT NULL     -- it was when last looked at
+) STRICT;
+`,
 }

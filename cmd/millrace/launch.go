@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/pipeline/scheduler"
+)
+
+// launcher starts runs as workers: processes of our own binary, in groups of their own.
+type launcher struct {
+	self  string
+	flags []string
+	files func() string // folder of the project's files as they are in force
+	log   *slog.Logger
+}
+
+// filesEnv names the folder that a worker reads the project's files from, when it is another one than the project's.
+const filesEnv = "MILLRACE_PROJECT_FILES"
+
+func (a *app) launcher(files func() string, log *slog.Logger) (*launcher, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("start workers: %w", err)
+	}
+	flags, err := a.flags()
+	return &launcher{self, flags, files, log}, err
+}
+
+// Start makes a scheduler.Launcher of it.
+func (l *launcher) Start(f journal.Firing) (scheduler.Worker, error) {
+	cmd := exec.Command(l.self, append(commandLine(f), l.flags...)...)
+	cmd.Env = append(os.Environ(), workerEnv+"=1", filesEnv+"="+l.files())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start worker: %w", err)
+	}
+	w := &childRun{cmd: cmd, ended: make(chan scheduler.Result, 1), log: l.log.With("pipeline", f.Pipeline, "firing", f.ID)}
+	started := make(chan error)
+	go func() {
+		// The kernel ends the child when the thread ends that has started it, so that this one must last as long.
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			w.follow(stderr)
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start worker: %w", err)
+	}
+	return w, nil
+}
+
+// commandLine is what a firing asks for, as arguments.
+func commandLine(f journal.Firing) []string {
+	if f.Ask.Retry != "" {
+		return []string{"retry", f.Ask.Retry}
+	}
+	origin := []string{"--firing", f.ID, "--trigger", string(f.Trigger)}
+	if r := f.Ask.Replay; r != nil {
+		args := append([]string{"rejects", "replay"}, origin...)
+		for flag, value := range map[string]string{"--run": r.Run, "--rule": r.Rule} {
+			if value != "" {
+				args = append(args, flag, value)
+			}
+		}
+		if r.DryRun {
+			args = append(args, "--dry-run")
+		}
+		return append(args, f.Ask.Select...)
+	}
+	args := append([]string{"run"}, origin...)
+	args = append(args, "--logical-time", f.LogicalTime.UTC().Format(time.RFC3339Nano))
+	for flag, on := range map[string]bool{"--full-refresh": f.Ask.FullRefresh, "--allow-empty": f.Ask.AllowEmpty, "--allow-shrunken": f.Ask.AllowShrunken} {
+		if on {
+			args = append(args, flag)
+		}
+	}
+	selectors := f.Ask.Select
+	if len(selectors) == 0 {
+		selectors = []string{"pipeline:" + f.Pipeline}
+	}
+	for _, s := range selectors {
+		args = append(args, "--select", s)
+	}
+	return args
+}
+
+// childRun is a run's process.
+type childRun struct {
+	cmd     *exec.Cmd
+	ended   chan scheduler.Result
+	log     *slog.Logger
+	stopped atomic.Bool
+}
+
+// longestLine is how much of a worker's line is logged.
+const longestLine = 8 << 10
+
+// follow logs what the worker says and waits for its end.
+func (w *childRun) follow(stderr io.Reader) {
+	said := ""
+	for lines := bufio.NewReaderSize(stderr, longestLine); ; {
+		line, cut, err := lines.ReadLine()
+		if text := strings.TrimSpace(string(line)); text != "" {
+			w.log.Info(text)
+			if ours, found := strings.CutPrefix(text, "millrace: "); found {
+				said = ours
+			}
+		}
+		for cut && err == nil { // the rest of an overlong line
+			_, cut, err = lines.ReadLine()
+		}
+		if err != nil {
+			break
+		}
+	}
+	var asked os.Signal
+	err := w.cmd.Wait()
+	if w.stopped.Load() {
+		asked = syscall.SIGTERM
+	}
+	end := workerEnd(err, asked)
+	var coded *codeError
+	if end != nil && (!errors.As(end, &coded) || coded.err != nil) {
+		said = end.Error()
+	}
+	w.log.Info("run ended", "exit_code", exitCode(end))
+	w.ended <- scheduler.Result{ExitCode: exitCode(end), Message: said}
+}
+
+// Wait makes a scheduler.Worker of it.
+func (w *childRun) Wait() scheduler.Result { return <-w.ended }
+
+// Stop asks the run to end at its next checkpoint. One that does not is killed a while after its own grace is over.
+func (w *childRun) Stop() {
+	if w.stopped.Swap(true) {
+		return
+	}
+	_ = w.cmd.Process.Signal(syscall.SIGTERM)
+	time.AfterFunc(grace+10*time.Second, func() { _ = w.cmd.Process.Kill() })
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	loaders "github.com/millrace/millrace/load/all"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/warehouse/duckdb"
+)
+
+// lookAtFiles is how often the project's files are looked at.
+const lookAtFiles = 2 * time.Second
+
+// projectWatch holds the project as it is now, and loads it anew when its files have changed.
+type projectWatch struct {
+	a        *app
+	log      *slog.Logger
+	now      atomic.Pointer[pipeline.Engine]
+	problem  atomic.Pointer[string]
+	files    []string // that loading has opened, or looked for
+	loaded   string   // how they were then
+	outdated string   // folder of the files of the project before
+	waiting  string   // how they were at the last look: they are loaded when they rest
+}
+
+// watchProject holds the project of an engine that was opened with app.opened set.
+func (a *app) watchProject(e *pipeline.Engine, log *slog.Logger) (*projectWatch, error) {
+	w := &projectWatch{a: a, log: log}
+	if err := keepFiles(e.Project, a.opened); err != nil {
+		return nil, err
+	}
+	w.now.Store(e)
+	w.remember()
+	return w, nil
+}
+
+// keptFiles is the folder of the files that make a project what it is: runs read these, and not what somebody is writing.
+func keptFiles(p *models.Project) string { return filepath.Join(p.StateDir(), "serve", p.Hash) }
+
+// keepFiles copies what was opened to load the project.
+func keepFiles(p *models.Project, opened *openedFiles) error {
+	kept := keptFiles(p)
+	for _, name := range slices.Sorted(maps.Keys(opened.names)) {
+		info, err := os.Stat(filepath.Join(p.Dir, name))
+		if err != nil {
+			continue // looked for in vain
+		}
+		to := filepath.Join(kept, name)
+		if info.IsDir() {
+			err = os.MkdirAll(to, 0o700)
+		} else if err = os.MkdirAll(filepath.Dir(to), 0o700); err == nil {
+			var data []byte
+			if data, err = os.ReadFile(filepath.Join(p.Dir, name)); err == nil {
+				err = os.WriteFile(to, data, 0o600)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("keep the project's files: %w", err)
+		}
+	}
+	return nil
+}
+
+// engine is the project with all that it needs, as it is now.
+func (w *projectWatch) engine() *pipeline.Engine { return w.now.Load() }
+
+func (w *projectWatch) project() *models.Project { return w.engine().Project }
+
+// Problem is what is wrong with the project's files, "" when nothing is: then the project is the files.
+func (w *projectWatch) Problem() string {
+	if p := w.problem.Load(); p != nil {
+		return *p
+	}
+	return ""
+}
+
+// remember notes how the files are that were just loaded.
+func (w *projectWatch) remember() {
+	w.files = slices.Sorted(maps.Keys(w.a.opened.names))
+	w.loaded = w.look()
+	w.waiting = w.loaded
+}
+
+// look sums up size, time and identity of the files; folders change when files come and go.
+func (w *projectWatch) look() string {
+	sum := sha256.New()
+	for _, name := range w.files {
+		info, err := os.Stat(filepath.Join(w.project().Dir, name))
+		if err != nil {
+			fmt.Fprintln(sum, name, "-")
+			continue
+		}
+		inode := uint64(0)
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			inode = st.Ino
+		}
+		fmt.Fprintln(sum, name, info.Size(), info.ModTime().UnixNano(), inode)
+	}
+	return string(sum.Sum(nil))
+}
+
+// watch looks at the files until the context ends and says when there is another project.
+func (w *projectWatch) watch(ctx context.Context, changed func()) {
+	tick := time.NewTicker(lookAtFiles)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		seen := w.look()
+		if seen != w.loaded && seen == w.waiting && w.reload(ctx) {
+			changed()
+		}
+		w.waiting = seen
+	}
+}
+
+// reload takes over the files as they are, or says what is wrong with them and keeps the project.
+func (w *projectWatch) reload(ctx context.Context) (changed bool) {
+	old := w.engine()
+	w.a.opened.names = map[string]bool{}
+	p, problems, err := w.a.project(ctx, false)
+	if err == nil {
+		err = problems.Err()
+	}
+	var next *pipeline.Engine
+	if err == nil && p.Hash != old.Project.Hash {
+		if next, err = w.a.sibling(p, old); err == nil {
+			err = keepFiles(p, w.a.opened)
+		}
+	}
+	w.remember()
+	if err != nil {
+		text := w.a.redactor.Redact(err.Error())
+		w.problem.Store(&text)
+		w.log.Error("the project's files have mistakes: the project as it was before stays in force", "problems", text)
+		w.event(ctx, journal.EventReloadRefused, "the project's files have mistakes, and the project as it was before stays in force: "+text)
+		return false
+	}
+	w.problem.Store(nil)
+	if next == nil {
+		return false
+	}
+	if w.outdated != keptFiles(p) { // of the state before the last: no worker reads it any more
+		_ = os.RemoveAll(w.outdated)
+	}
+	w.outdated = keptFiles(old.Project)
+	w.now.Store(next)
+	text := "the project was loaded anew" + differences(old.Project, p)
+	w.log.Info(text)
+	w.event(ctx, "reload", text)
+	return true
+}
+
+func (w *projectWatch) event(ctx context.Context, kind, text string) {
+	e := w.engine()
+	if err := e.Journal.AddEvent(ctx, journal.Event{At: e.Clock(), Kind: kind, Text: text}); err != nil {
+		w.log.Error("an event is not in the journal", "event", text, "error", err)
+	}
+}
+
+// sibling is an engine of another state of the project with the same journal.
+func (a *app) sibling(p *models.Project, e *pipeline.Engine) (*pipeline.Engine, error) {
+	next, err := a.bareEngine(p)
+	if err != nil {
+		return nil, err
+	}
+	next.Journal, next.TargetRoot = e.Journal, p.TargetDir()
+	next.Loader, err = loaders.Open(p, duckdb.BuildCatalog)
+	return next, err
+}
+
+// differences tells what has changed about the pipelines.
+func differences(old, p *models.Project) string {
+	var added, removed, changed []string
+	for _, pl := range p.Pipelines {
+		before := old.Pipeline(pl.Name)
+		switch {
+		case before == nil:
+			added = append(added, pl.Name)
+		case before.Schedule != pl.Schedule || before.Timezone != pl.Timezone || !slices.Equal(before.After, pl.After):
+			changed = append(changed, pl.Name)
+		}
+	}
+	for _, pl := range old.Pipelines {
+		if p.Pipeline(pl.Name) == nil {
+			removed = append(removed, pl.Name)
+		}
+	}
+	text := ""
+	for _, part := range []struct {
+		what  string
+		names []string
+	}{{"pipelines added", added}, {"pipelines removed", removed}, {"schedules changed", changed}} {
+		if len(part.names) > 0 {
+			text += "; " + part.what + ": " + strings.Join(part.names, ", ")
+		}
+	}
+	return text
+}
+
+// openedFiles notes what is opened in a folder, or looked for in vain.
+type openedFiles struct {
+	fs.FS
+	names map[string]bool
+}
+
+// Open is of fs.FS.
+func (o *openedFiles) Open(name string) (fs.File, error) {
+	if o.names == nil {
+		o.names = map[string]bool{}
+	}
+	o.names[name] = true
+	return o.FS.Open(name)
+}

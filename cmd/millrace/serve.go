@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/scheduler"
+)
+
+func (a *app) serveCommand() *cobra.Command {
+	var web httpFlags
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "start runs by their schedules, tell of them, and show them on pages, until it is ended",
+		Long: "Starts the pipelines' runs: by their schedules, after the pipelines that they follow, and when somebody asks for\n" +
+			"one: on a page, by the API, or with `millrace trigger`. Each run is a process of its own. A changed project is loaded when it has no mistake.\n" +
+			"Alerts are decided and delivered meanwhile. The pages are at the address that is printed at the start, with a link\n" +
+			"that logs its first visitor in; `millrace tokens` makes tokens for others and for programs.\n" +
+			"SIGTERM and Ctrl-C end the runs at their next checkpoint, within 25 seconds, and then serve; the next serve takes\n" +
+			"them up. A second signal ends it at once. One serve works on a project at a time.\n",
+		Example: "  millrace serve\n  millrace serve -C /srv/shop --listen 0.0.0.0:4280 --tls-cert cert.pem --tls-key key.pem",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return a.serve(c.Context(), web) },
+	}
+	web.add(c.Flags())
+	return c
+}
+
+// service is a part of serve. It returns when the context ends, or with an error that ends serve.
+type service func(ctx context.Context) error
+
+// host is what the services stand on.
+type host struct {
+	*projectWatch
+	scheduler *scheduler.Scheduler
+	log       *slog.Logger
+}
+
+// services lists what serve runs: the scheduler, and what is beside it.
+func (a *app) services(h *host, web httpFlags) ([]service, error) {
+	server, err := a.httpServer(web, h.engine, h.scheduler, h.scheduler.Alive, h.Problem)
+	if err != nil {
+		return nil, err
+	}
+	alerter, err := a.alerter(h.engine, func() bool { return h.scheduler.Alive() == nil })
+	if err != nil {
+		return nil, err
+	}
+	if a.watched() { // whoever reads the link can log in: a log is read by others, and later
+		a.note("pages at %s", server.LoginLink())
+	} else {
+		h.log.Info("pages are there; millrace tokens add lets people in", "url", server.URL())
+	}
+	watch := func(ctx context.Context) error { h.watch(ctx, h.scheduler.Wake); return nil }
+	return []service{h.scheduler.Run, watch, alerter.Run, server.Serve}, nil
+}
+
+func (a *app) serve(ctx context.Context, web httpFlags) error {
+	a.opened = &openedFiles{}
+	e, closeEngine, err := a.engine(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeEngine()
+	unlock, err := e.LockServe()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	note, err := e.EnsureJournal(ctx)
+	if err != nil {
+		return err
+	}
+	log := a.servingLogger()
+	if note != "" {
+		log.Warn(note)
+	}
+	// What an earlier serve has kept is of no use: its runs have ended or are about to.
+	if err := os.RemoveAll(filepath.Dir(keptFiles(e.Project))); err != nil {
+		return fmt.Errorf("keep the project's files: %w", err)
+	}
+	watched, err := a.watchProject(e, log)
+	if err != nil {
+		return err
+	}
+	h := &host{projectWatch: watched, log: log}
+	launcher, err := a.launcher(func() string { return keptFiles(h.project()) }, log)
+	if err != nil {
+		return err
+	}
+	h.scheduler, err = scheduler.New(scheduler.Config{Project: h.project, Store: e.Journal, Launcher: launcher, Clock: clock.System, Log: log})
+	if err != nil {
+		return err
+	}
+	services, err := a.services(h, web)
+	if err != nil {
+		return err
+	}
+	log.Info("millrace serve starts", "project", e.Project.Name, "pipelines", len(e.Project.Pipelines), "version", version())
+	return a.together(ctx, log, services)
+}
+
+// together runs services until one fails or a signal comes; a second signal ends the process at once.
+func (a *app) together(ctx context.Context, log *slog.Logger, services []service) error {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	defer signal.Stop(signals)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, ctx := errgroup.WithContext(ctx)
+	for _, s := range services {
+		group.Go(func() error { return s(ctx) })
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- group.Wait() }()
+	var asked os.Signal
+	for {
+		select {
+		case s := <-signals:
+			if asked != nil {
+				os.Exit(codeFor(s)) // the runs get their second signal by the end of this process
+			}
+			asked = s
+			log.Info("ending: runs go on to their next checkpoint; again to end at once", "signal", s.String())
+			cancel()
+		case err := <-ended:
+			if err == nil && asked != nil {
+				return &codeError{codeFor(asked), fmt.Errorf("ended by %s", asked)}
+			}
+			return err
+		}
+	}
+}
+
+// flags are those of this command line that its runs are to have as well.
+func (a *app) flags() ([]string, error) {
+	dir, err := filepath.Abs(a.dir)
+	if err != nil {
+		return nil, err
+	}
+	flags := []string{"--project", dir}
+	for name, value := range map[string]string{"--target": a.target, "--memory": a.memory} {
+		if value != "" {
+			flags = append(flags, name, value)
+		}
+	}
+	for _, v := range a.vars {
+		flags = append(flags, "--var", v)
+	}
+	if a.threads > 0 {
+		flags = append(flags, "--threads", fmt.Sprint(a.threads))
+	}
+	if a.verbose {
+		flags = append(flags, "--verbose")
+	}
+	return flags, nil
+}
+
+// schedulerOf is a scheduler that only tells of schedules.
+func (a *app) schedulerOf(e *pipeline.Engine) (*scheduler.Scheduler, error) {
+	return scheduler.New(scheduler.Config{Project: func() *models.Project { return e.Project }, Store: e.Journal, Clock: e.Clock, Log: e.Log})
+}

@@ -1,0 +1,91 @@
+package cron
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Oddity is something about a schedule that its author may not have meant.
+type Oddity struct{ Message, Hint string }
+
+// Odd tells what is odd about the schedule, as lint warns of it.
+func (s *Schedule) Odd() []Oddity {
+	if s.nextOnClock(time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC)).IsZero() {
+		return []Oddity{{"the schedule never fires: no month of those named has such a day", "correct day-of-month or month"}}
+	}
+	var odd []Oddity
+	if s.leapOnly() {
+		odd = append(odd, Oddity{"the schedule fires in leap years only", "0 0 1 3 * is the day after February in every year"})
+	}
+	odd = append(odd, s.oddSteps()...)
+	if s.dom&star == 0 && s.dow&star == 0 {
+		odd = append(odd, Oddity{"day-of-month and day-of-week are both given: as in every crontab, the schedule fires when either matches, not only when both do",
+			"write * for one of them"})
+	}
+	return odd
+}
+
+func (s *Schedule) leapOnly() bool {
+	return s.dow&star != 0 && s.mon&^star == 1<<uint(time.February) && s.dom&^star == 1<<29
+}
+
+// oddSteps finds steps that do not do what they seem to say.
+func (s *Schedule) oddSteps() []Oddity {
+	var odd []Oddity
+	for i, field := range strings.Fields(s.expression) {
+		unit := [...]struct {
+			name, again string
+			size        int
+		}{{"minute", "at each full hour", 60}, {"hour", "at midnight", 24}, {"day-of-month", "with each month", 0}, {"month", "with each year", 12}, {"day-of-week", "with each Sunday", 7}}[i]
+		for _, token := range strings.Split(field, ",") {
+			span, text, _ := strings.Cut(token, "/")
+			step, err := strconv.Atoi(text)
+			if err != nil || step < 2 || span != "*" {
+				continue
+			}
+			switch {
+			case unit.size > 0 && step >= unit.size, unit.size == 0 && step > 30:
+				odd = append(odd, Oddity{fmt.Sprintf("%s: the step is larger than the %s field, so that only its first value is left", token, unit.name),
+					"name the values, or step in the next field: 0 */2 * * * is every two hours"})
+			case unit.size == 0 || unit.size%step != 0:
+				odd = append(odd, Oddity{fmt.Sprintf("%s: the count starts again %s, and the last span before it is shorter", token, unit.again), ""})
+			}
+		}
+	}
+	return odd
+}
+
+// ClockChanges tells at which changes of the zone's clock between two times the schedule would fire at a time that the
+// clock skips or shows twice, and what happens then: the first of either kind. A schedule of every hour is not affected.
+func (s *Schedule) ClockChanges(from, to time.Time) []string {
+	if s.hourly() {
+		return nil
+	}
+	var skips, repeats string
+	for _, change := from.In(s.loc).ZoneBounds(); !change.IsZero() && change.Before(to); _, change = change.ZoneBounds() {
+		_, old := change.Add(-time.Nanosecond).Zone()
+		_, offset := change.Zone()
+		before, then := wall(change, old), wall(change, offset)
+		if then.After(before) && skips == "" {
+			if fire := s.nextOnClock(before.Add(-time.Nanosecond)); !fire.IsZero() && fire.Before(then) {
+				skips = fmt.Sprintf("the clock of %s skips %s: the run starts at %s, the first instant after it", s.loc, onClock(fire), then.Format("15:04"))
+			}
+		}
+		if then.Before(before) && repeats == "" {
+			if fire := s.nextOnClock(then.Add(-time.Nanosecond)); !fire.IsZero() && fire.Before(before) {
+				repeats = fmt.Sprintf("the clock of %s shows %s twice: the run starts once, the first time", s.loc, onClock(fire))
+			}
+		}
+	}
+	var told []string
+	for _, text := range []string{skips, repeats} {
+		if text != "" {
+			told = append(told, text)
+		}
+	}
+	return told
+}
+
+func onClock(t time.Time) string { return t.Format("2006-01-02 15:04") }

@@ -1,0 +1,118 @@
+package cron
+
+import (
+	"archive/zip"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// oracle gives the fire times of schedules of one zone by looking at each UTC minute: a second implementation of the rule
+// of Next that shares nothing with it but the fields.
+func oracle(schedules []*Schedule, from, to time.Time) [][]time.Time {
+	fires := make([][]time.Time, len(schedules))
+	var high time.Time // the greatest that the clock has shown, as if it were UTC
+	for t := from.Add(-50 * time.Hour); t.Before(to); t = t.Add(time.Minute) {
+		local := t.In(schedules[0].loc)
+		shown := time.Date(local.Year(), local.Month(), local.Day(), local.Hour(), local.Minute(), 0, 0, time.UTC)
+		for i, s := range schedules {
+			fire := matches(s, shown) && (everyHour(s) || shown.After(high))
+			for skipped := high.Add(time.Minute); !high.IsZero() && skipped.Before(shown); skipped = skipped.Add(time.Minute) {
+				fire = fire || matches(s, skipped)
+			}
+			if fire && t.After(from) {
+				fires[i] = append(fires[i], t)
+			}
+		}
+		if shown.After(high) {
+			high = shown
+		}
+	}
+	return fires
+}
+
+func matches(s *Schedule, shown time.Time) bool {
+	on := func(field uint64, value int) bool { return field>>uint(value)&1 == 1 }
+	if !on(s.minute, shown.Minute()) || !on(s.hour, shown.Hour()) || !on(s.mon, int(shown.Month())) {
+		return false
+	}
+	dom, dow := on(s.dom, shown.Day()), on(s.dow, int(shown.Weekday()))
+	if on(s.dom, 63) || on(s.dow, 63) {
+		return dom && dow
+	}
+	return dom || dow
+}
+
+func everyHour(s *Schedule) bool {
+	for h := range 24 {
+		if s.hour>>uint(h)&1 == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+var nightly = []string{"30 2 * * *", "30 1 * * *", "0 0 * * *", "*/15 0-3 * * *", "45 1,2 * * 0", "30 * * * *", "0 3 1,15 * 1", "59 23 * * *"}
+
+func compare(t *testing.T, zone string, from, to time.Time) {
+	t.Helper()
+	var schedules []*Schedule
+	for _, expression := range nightly {
+		schedules = append(schedules, schedule(t, expression, zone))
+	}
+	for i, fires := range oracle(schedules, from, to) {
+		s, at := schedules[i], from
+		for _, want := range fires {
+			if at = s.Next(at); !at.Equal(want) {
+				t.Errorf("%s in %s: %v, want %v", s.expression, zone, at, want.In(s.loc))
+				break
+			}
+		}
+		if at = s.Next(at); !t.Failed() && !at.IsZero() && at.Before(to) {
+			t.Errorf("%s in %s: %v is one too many", s.expression, zone, at)
+		}
+	}
+}
+
+// TestYear lives through more than a year of schedules in every awkward zone.
+func TestYear(t *testing.T) {
+	for _, zone := range []string{"America/New_York", "Europe/Berlin", "Europe/Dublin", "Africa/Cairo", "Africa/Casablanca", "Australia/Lord_Howe", "Antarctica/Troll",
+		"Asia/Kathmandu", "Asia/Beirut", "Pacific/Chatham", "America/St_Johns", "America/Santiago", "America/Havana", "UTC"} {
+		from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		compare(t, zone, from, from.AddDate(0, 14, 0))
+	}
+	for zone, year := range map[string]int{"Pacific/Apia": 2011, "America/Sao_Paulo": 2018, "Asia/Pyongyang": 2015, "America/Caracas": 2016, "Asia/Kathmandu": 1985, "Pacific/Kwajalein": 1993} {
+		from := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
+		compare(t, zone, from, from.AddDate(1, 1, 0))
+	}
+}
+
+// TestEveryZone looks at the days around each change of every zone's clock in the years to come.
+func TestEveryZone(t *testing.T) {
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Skip(err)
+	}
+	names, err := zip.OpenReader(filepath.Join(strings.TrimSpace(string(root)), "lib", "time", "zoneinfo.zip"))
+	if err != nil {
+		t.Skip(err)
+	}
+	defer names.Close()
+	changes := 0
+	for _, file := range names.File {
+		loc, err := time.LoadLocation(file.Name)
+		if err != nil || strings.HasSuffix(file.Name, "/") {
+			continue
+		}
+		at := time.Date(2026, 1, 1, 0, 0, 0, 0, loc)
+		for _, change := at.ZoneBounds(); !change.IsZero() && change.Year() < 2028; _, change = change.ZoneBounds() {
+			compare(t, file.Name, change.AddDate(0, 0, -1), change.AddDate(0, 0, 2))
+			changes++
+		}
+	}
+	if changes < 100 {
+		t.Errorf("only %d changes", changes)
+	}
+}

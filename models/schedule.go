@@ -1,0 +1,156 @@
+package models
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/cron"
+)
+
+// schedulerKeys are about all pipelines.
+type schedulerKeys struct {
+	config.Origin
+	Concurrency int `yaml:"concurrency" default:"2" doc:"How many runs go on at once." example:"2"`
+}
+
+// reservedPipelines are names that locks have: of runs of nodes without a pipeline, and of millrace serve.
+var reservedPipelines = []string{"_manual", "_serve"}
+
+// defaultPipeline is that of a project which names none.
+func defaultPipeline() *Pipeline {
+	return &Pipeline{Name: "default", Publish: "succeeded", Timezone: "UTC", Misfire: MisfireOne, Overlap: OverlapQueue,
+		MisfireWindow: config.Duration(24 * time.Hour), MaxCatchup: 10, RetryDelay: config.Duration(time.Minute)}
+}
+
+// What becomes of runs that were missed.
+const (
+	MisfireOne  = "one"
+	MisfireAll  = "all"
+	MisfireSkip = "skip"
+)
+
+// What happens when the last run still goes on.
+const (
+	OverlapQueue  = "queue"
+	OverlapSkip   = "skip"
+	OverlapCancel = "cancel"
+)
+
+// Location is the pipeline's time zone.
+func (pl *Pipeline) Location() *time.Location {
+	loc, err := time.LoadLocation(pl.Timezone)
+	if err != nil {
+		return time.UTC // the loader has refused it
+	}
+	return loc
+}
+
+// Date is the logical date of a time: the day that the pipeline's clock shows.
+func (pl *Pipeline) Date(t time.Time) string { return t.In(pl.Location()).Format(time.DateOnly) }
+
+// Cron is the pipeline's schedule; nil when it has none.
+func (pl *Pipeline) Cron() *cron.Schedule {
+	if pl.Schedule == "" {
+		return nil
+	}
+	s, err := cron.Parse(pl.Schedule, pl.Location())
+	if err != nil {
+		return nil // the loader has refused it
+	}
+	return s
+}
+
+// schedule validates what says when a pipeline runs.
+func (l *loader) schedule(pl *Pipeline) {
+	loc, err := time.LoadLocation(pl.Timezone)
+	if err != nil || pl.Timezone == "" || pl.Timezone == "Local" {
+		l.problem(pl.Origin.At("timezone"), "write a name of the IANA database, such as Europe/Berlin", "unknown time zone %q", pl.Timezone)
+		loc = time.UTC
+	}
+	for key, n := range map[string]int{"max_catchup": pl.MaxCatchup, "retries": pl.Retries, "pause_after": pl.PauseAfter} {
+		l.notNegative(pl.Origin, key, n)
+	}
+	if pl.Timeout > 0 && pl.StepTimeout > pl.Timeout {
+		l.warning(pl.Origin.At("step_timeout"), "make it shorter than timeout: "+pl.Timeout.String(), "step_timeout has no effect: the run is ended before")
+	}
+	if pl.Schedule == "" {
+		for _, key := range []string{"misfire", "misfire_window", "max_catchup", "jitter"} {
+			if pl.Origin.Has(key) && len(pl.After) == 0 {
+				l.warning(pl.Origin.Key(key), "add schedule:, or remove the key", "%s has no effect without a schedule", key)
+			}
+		}
+		return
+	}
+	s, err := cron.Parse(pl.Schedule, loc)
+	if err != nil {
+		hint := ""
+		var mistake *cron.Error
+		if errors.As(err, &mistake) {
+			hint = mistake.Hint()
+		}
+		l.problem(pl.Origin.At("schedule"), hint, "%v", err)
+		return
+	}
+	for _, odd := range s.Odd() {
+		l.warning(pl.Origin.At("schedule"), odd.Hint, "%s", odd.Message)
+	}
+	if !l.Now.IsZero() {
+		for _, text := range s.ClockChanges(l.Now, l.Now.AddDate(2, 0, 0)) {
+			l.warning(pl.Origin.At("schedule"), "", "%s", text)
+		}
+	}
+}
+
+func (l *loader) notNegative(origin config.Origin, key string, n int) {
+	if n < 0 {
+		l.problem(origin.At(key), "write 0 or more", "%s: %d", key, n)
+	}
+}
+
+// follows validates after: of all pipelines, and what the scheduler is told.
+func (l *loader) follows() {
+	if l.file.Scheduler.Concurrency < 1 {
+		l.problem(l.file.Scheduler.At("concurrency"), "write 1 or more", "scheduler.concurrency: %d", l.file.Scheduler.Concurrency)
+	}
+	var known []string
+	for _, pl := range l.p.Pipelines {
+		known = append(known, pl.Name)
+	}
+	for _, pl := range l.p.Pipelines {
+		for i, name := range pl.After {
+			if !slices.Contains(known, name) {
+				hint := "pipelines of this project: " + strings.Join(known, ", ")
+				if s := config.Suggest(name, known); s != "" {
+					hint = "did you mean \"" + s + "\"?"
+				}
+				l.problem(pl.Origin.Item("after", i), hint, "after: there is no pipeline %q", name)
+			}
+		}
+	}
+	for _, pl := range l.p.Pipelines {
+		way := l.wayBack(pl, pl.Name, map[string]bool{})
+		// A circle is told once, at the first of its pipelines by name.
+		if way != nil && slices.Min(way) == pl.Name {
+			l.problem(pl.Origin.At("after"), "take one of them out", "after: pipelines wait for each other in a circle: %s", strings.Join(way, " after "))
+		}
+	}
+}
+
+// wayBack is a way along after: that ends at the pipeline named; nil when there is none.
+func (l *loader) wayBack(pl *Pipeline, to string, seen map[string]bool) []string {
+	for _, name := range pl.After {
+		if name == to {
+			return []string{pl.Name, name}
+		}
+		if next := l.p.Pipeline(name); next != nil && !seen[name] {
+			seen[name] = true
+			if way := l.wayBack(next, to, seen); way != nil {
+				return append([]string{pl.Name}, way...)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// This file is what the scheduler keeps beside the firings, and how it writes all of a decision at once.
+
+// ScheduleState is how far the scheduler has dealt with a pipeline's schedule. Without it, a schedule that is paused, or
+// was missed for a year, would need a firing for each of its times.
+type ScheduleState struct {
+	Pipeline string    `json:"pipeline"`
+	Schedule string    `json:"schedule"` // expression and zone: another one counts from when it is first seen
+	Through  time.Time `json:"through"`  // its times up to this one are decided
+	Paused   bool      `json:"paused"`   // it was when last looked at: what was due meanwhile is not made up for
+}
+
+// Decision is what the scheduler writes at once, or not at all.
+type Decision struct {
+	Add    []Firing
+	Save   []Firing
+	States []ScheduleState
+	Pauses []Pause
+	Events []Event
+}
+
+// Empty says that there is nothing to write.
+func (d *Decision) Empty() bool {
+	return len(d.Add)+len(d.Save)+len(d.States)+len(d.Pauses)+len(d.Events) == 0
+}
+
+// Decide writes a decision in one transaction. Firings whose pipeline and logical time are there already are not added;
+// their ids are returned.
+func (j *Journal) Decide(ctx context.Context, d Decision) (there []string, err error) {
+	err = j.tx(ctx, "decide", func(tx *sql.Tx) error {
+		there = nil
+		for _, f := range d.Add {
+			added, err := insertFiring(ctx, tx, f)
+			if err != nil {
+				return err
+			}
+			if !added {
+				there = append(there, f.ID)
+			}
+		}
+		for _, f := range d.Save {
+			if err := updateFiring(ctx, tx, f); err != nil {
+				return err
+			}
+		}
+		for _, s := range d.States {
+			if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO schedule_state (pipeline, schedule, through, paused) VALUES (?,?,?,?)`,
+				s.Pipeline, s.Schedule, stamp(s.Through), s.Paused); err != nil {
+				return err
+			}
+		}
+		for _, p := range d.Pauses {
+			if err := insertPause(ctx, tx, p); err != nil {
+				return err
+			}
+		}
+		for _, e := range d.Events {
+			if err := insertEvent(ctx, tx, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return there, err
+}
+
+// ScheduleStates returns how far each schedule has been dealt with, by pipeline.
+func (j *Journal) ScheduleStates(ctx context.Context) (map[string]ScheduleState, error) {
+	all, err := query(ctx, j, `SELECT pipeline, schedule, through, paused FROM schedule_state`, func(rows *sql.Rows) (s ScheduleState, err error) {
+		var through string
+		err = rows.Scan(&s.Pipeline, &s.Schedule, &through, &s.Paused)
+		s.Through = parseTime(through)
+		return s, err
+	})
+	states := map[string]ScheduleState{}
+	for _, s := range all {
+		states[s.Pipeline] = s
+	}
+	return states, err
+}
+
+// Outcome is what became of a pipeline at a logical time, by a firing or by a run of which no firing knows.
+type Outcome struct {
+	LogicalTime time.Time
+	State       FiringState
+	Reason      string
+	Nodes       int // that were selected; 0 for the whole pipeline
+}
+
+// Outcomes returns a pipeline's firings, and its runs that succeeded without one, whose logical time is in [from, to), by
+// that time.
+func (j *Journal) Outcomes(ctx context.Context, pipeline string, from, to time.Time) ([]Outcome, error) {
+	return query(ctx, j, `SELECT logical_time, state, reason, coalesce(json_array_length(ask, '$.select'), 0) FROM firing
+			WHERE pipeline = ?1 AND logical_time >= ?2 AND logical_time < ?3
+		UNION ALL
+		SELECT logical_time, 'succeeded', '', json_array_length(selection, '$.nodes') FROM run
+			WHERE pipeline = ?1 AND started >= ?2 AND logical_time >= ?2 AND logical_time < ?3 AND firing IS NULL AND status = 'succeeded' AND `+working+`
+		ORDER BY 1`, func(rows *sql.Rows) (o Outcome, err error) {
+		var logical string
+		err = rows.Scan(&logical, &o.State, &o.Reason, &o.Nodes)
+		o.LogicalTime = parseTime(logical)
+		return o, err
+	}, pipeline, stamp(from), stamp(to))
+}
+
+// RunOfFiring is the id of the run that a firing led to, "" when there is none yet.
+func (j *Journal) RunOfFiring(ctx context.Context, firing string) (string, error) {
+	var id string
+	err := j.db.QueryRowContext(ctx, `SELECT id FROM run WHERE firing = ? ORDER BY started DESC LIMIT 1`, firing).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return id, err
+}
+
+// LastFirings returns, for each of the pipelines, the last of its firings by logical time that has ended and was not
+// skipped.
+func (j *Journal) LastFirings(ctx context.Context, pipelines []string) (map[string]Firing, error) {
+	last := map[string]Firing{}
+	for _, name := range pipelines {
+		found, err := query(ctx, j, selectFiring+` WHERE pipeline = ? AND finished IS NOT NULL AND state <> 'skipped' ORDER BY logical_time DESC LIMIT 1`, scanFiring, name)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range found {
+			last[name] = f
+		}
+	}
+	return last, nil
+}

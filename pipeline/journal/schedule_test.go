@@ -1,0 +1,67 @@
+package journal
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestDecide(t *testing.T) {
+	j, _ := open(t)
+	ctx := t.Context()
+	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
+	first := Firing{ID: "f1", Pipeline: "p", LogicalTime: at, Trigger: TriggerSchedule, State: FiringWaiting, Due: at, Created: at}
+	second := first
+	second.ID = "f2"
+	there, err := j.Decide(ctx, Decision{Add: []Firing{first, second}, States: []ScheduleState{{Pipeline: "p", Schedule: "0 2 * * *", Through: at}},
+		Pauses: []Pause{{Pipeline: "q", Since: at, Reason: "broken"}}, Events: []Event{{At: at, Kind: "pause", Pipeline: "q", Text: "broken"}}})
+	if err != nil || !slices.Equal(there, []string{"f2"}) {
+		t.Fatalf("%v, %v: the second of one logical time is there already", there, err)
+	}
+	states, err := j.ScheduleStates(ctx)
+	if err != nil || !states["p"].Through.Equal(at) || states["p"].Paused {
+		t.Errorf("%+v, %v", states, err)
+	}
+	first.State, first.Finished, first.Ask.Retry = FiringSucceeded, &at, "r1"
+	if _, err := j.Decide(ctx, Decision{Save: []Firing{first}}); err != nil {
+		t.Fatal(err)
+	}
+	if saved, err := j.Firing(ctx, "f1"); err != nil || saved.State != FiringSucceeded || saved.Ask.Retry != "r1" {
+		t.Errorf("%+v, %v", saved, err)
+	}
+	if last, err := j.LastFirings(ctx, []string{"p", "q"}); err != nil || len(last) != 1 || last["p"].ID != "f1" {
+		t.Errorf("%v, %v", last, err)
+	}
+}
+
+func TestOutcomes(t *testing.T) {
+	j, _ := open(t)
+	ctx := t.Context()
+	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
+	if _, err := j.AddFiring(ctx, Firing{ID: "f1", Pipeline: "p", LogicalTime: at, Trigger: TriggerSchedule, State: FiringFailed, Reason: "broken", Created: at}); err != nil {
+		t.Fatal(err)
+	}
+	for id, firing := range map[string]string{"hand": "", "fired": "f1", "failed": ""} {
+		r := Run{ID: id, Pipeline: "p", LogicalTime: at.Add(time.Hour), Started: at.Add(time.Hour), Attempt: 1, Status: Running, Firing: firing, Selection: Selection{Nodes: []string{"a", "b"}}}
+		if err := j.BeginRun(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+		r.Status, r.Finished = Succeeded, &at
+		if id == "failed" {
+			r.Status = Failed
+		}
+		if err := j.FinishRun(ctx, r, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := j.Outcomes(ctx, "p", at, at.Add(2*time.Hour))
+	if err != nil || len(all) != 2 || all[0].State != FiringFailed || all[0].Reason != "broken" || all[0].Nodes != 0 || all[1].State != FiringSucceeded || all[1].Nodes != 2 {
+		t.Errorf("%+v, %v: want the firing, and the run by hand that succeeded", all, err)
+	}
+	if id, err := j.RunOfFiring(ctx, "f1"); err != nil || id != "fired" {
+		t.Errorf("%q, %v", id, err)
+	}
+	if id, err := j.RunOfFiring(ctx, "f2"); err != nil || id != "" {
+		t.Errorf("%q, %v", id, err)
+	}
+}

@@ -1,0 +1,167 @@
+package scheduler
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// This file turns the times of a schedule into firings: those that are due now, those that were missed, and those that
+// come while the last run still goes on.
+
+const (
+	// late is by how much a schedule's time may have passed without having been missed.
+	late = 2 * time.Minute
+	// mostSkipped is how many missed times are told one by one; of those before them an event tells.
+	mostSkipped = 50
+	// setForward is how far ahead of the clock a schedule can have been dealt with: more means that the clock was wrong.
+	setForward = 25 * time.Hour
+)
+
+// fire adds what a pipeline's schedule has due.
+func (d *decider) fire(e *entry) {
+	pl, state := e.pipeline, e.state
+	_, paused := d.pauses[pl.Name]
+	key := scheduleKey(pl)
+	switch {
+	case key == "" && state.Schedule == "":
+		return
+	case state.Schedule != key: // a new schedule owes nothing of the time before it
+		d.baseline(e, paused)
+		return
+	case state.Through.Sub(d.now) > setForward:
+		d.event("clock", pl.Name, "the clock was set back: the schedule was dealt with up to %s and goes on from %s", onClock(pl, state.Through), onClock(pl, d.now))
+		d.baseline(e, paused)
+		return
+	case state.Paused != paused: // what was due while it was paused is not made up for
+		d.baseline(e, paused)
+		return
+	case paused || e.cron == nil:
+		return
+	case e.next.IsZero():
+		e.next = e.cron.Next(state.Through)
+	}
+	if e.next.IsZero() || e.next.After(d.now) {
+		return
+	}
+	d.judge(pl, d.due(e))
+	state.Through = d.now
+	d.states = append(d.states, state)
+}
+
+// baseline lets a schedule count from now.
+func (d *decider) baseline(e *entry, paused bool) {
+	d.states = append(d.states, journal.ScheduleState{Pipeline: e.pipeline.Name, Schedule: scheduleKey(e.pipeline), Through: d.now, Paused: paused})
+}
+
+// dueTimes are the times of a schedule since it was last looked at.
+type dueTimes struct {
+	first  time.Time
+	now    []time.Time // that are not late
+	missed []time.Time // the latest of those that are, within the window
+	more   int         // missed ones before them, within the window
+	older  bool        // and others before the window
+}
+
+// due lists them, in memory that does not grow with how long nobody looked.
+func (d *decider) due(e *entry) dueTimes {
+	pl := e.pipeline
+	t := dueTimes{first: e.next}
+	keep := mostSkipped + pl.MaxCatchup
+	at := e.next
+	if window := d.now.Add(-pl.MisfireWindow.Std()); at.Before(window) && d.now.Sub(at) > late {
+		t.older = true
+		at = e.cron.Next(window.Add(-time.Nanosecond))
+	}
+	for ; !at.IsZero() && !at.After(d.now); at = e.cron.Next(at) {
+		if d.now.Sub(at) <= late {
+			t.now = append(t.now, at)
+			continue
+		}
+		if len(t.missed) == keep {
+			t.missed = append(t.missed[:0], t.missed[1:]...)
+			t.more++
+		}
+		t.missed = append(t.missed, at)
+	}
+	return t
+}
+
+// judge makes firings of them: the missed ones as misfire: says, the others as overlap: does.
+func (d *decider) judge(pl *models.Pipeline, t dueTimes) {
+	run := 0 // how many of the missed ones are run, the latest of them
+	told := "is not made up for (misfire: skip)"
+	switch pl.Misfire {
+	case models.MisfireAll:
+		run = min(len(t.missed), pl.MaxCatchup)
+		told = fmt.Sprintf("is not made up for: the latest %d are (max_catchup)", run)
+	case models.MisfireOne, "":
+		if len(t.now) > 0 {
+			told = "is made up for by " + onClock(pl, t.now[len(t.now)-1]) + " (misfire: one)"
+		} else if run = min(len(t.missed), 1); run == 1 {
+			told = "is made up for by " + onClock(pl, t.missed[len(t.missed)-1]) + " (misfire: one)"
+		}
+	}
+	skipped, caughtUp := t.missed[:len(t.missed)-run], t.missed[len(t.missed)-run:]
+	for _, at := range skipped[max(0, len(skipped)-mostSkipped):] {
+		d.add(pl, at, journal.TriggerSchedule, journal.FiringSkipped, "missed while nothing was scheduled; it "+told)
+	}
+	for _, at := range caughtUp {
+		d.add(pl, at, journal.TriggerSchedule, journal.FiringWaiting, "missed while nothing was scheduled; made up for (misfire: "+pl.Misfire+")")
+	}
+	if missed := len(t.missed) + t.more; missed > 0 || t.older {
+		d.event("misfire", pl.Name, "%s", misfired(pl, t, missed, run))
+	}
+	for _, at := range t.now {
+		d.arrive(pl, at, journal.TriggerSchedule)
+	}
+}
+
+// misfired tells of missed times in one sentence.
+func misfired(pl *models.Pipeline, t dueTimes, missed, run int) string {
+	text := fmt.Sprintf("%d times of the schedule were missed since %s; %d of them run now (misfire: %s)", missed, onClock(pl, t.first), run, pl.Misfire)
+	if t.older {
+		text += fmt.Sprintf("; those missed more than %s ago are neither counted nor made up for (misfire_window)", pl.MisfireWindow)
+	}
+	return text
+}
+
+// arrive adds a firing that is due now, as overlap: says when others of the pipeline are open.
+func (d *decider) arrive(pl *models.Pipeline, at time.Time, trigger journal.Trigger) {
+	var before []*item // but for what makes up for missed times: that is meant to queue
+	for _, it := range d.open(pl.Name) {
+		if it.State == journal.FiringStarted || it.Trigger != journal.TriggerSchedule || it.Created.Sub(it.LogicalTime) <= late {
+			before = append(before, it)
+		}
+	}
+	skip := func(why string) {
+		d.add(pl, at, trigger, journal.FiringSkipped, why)
+	}
+	switch {
+	case len(before) == 0:
+	case pl.Overlap == models.OverlapSkip:
+		skip("the one of " + onClock(pl, before[0].LogicalTime) + " has not ended (overlap: skip)")
+		return
+	case pl.Overlap == models.OverlapCancel:
+		for _, it := range before {
+			why := "ended for the one of " + onClock(pl, at) + " (overlap: cancel)"
+			if it.State == journal.FiringStarted {
+				d.stops[it.ID] = why
+			} else {
+				it.end(d.now, journal.FiringSkipped, why)
+			}
+		}
+	case len(before) > 1:
+		skip("the one of " + onClock(pl, before[len(before)-1].LogicalTime) + " waits already, and one waits at the most (overlap: queue)")
+		return
+	}
+	it := d.add(pl, at, trigger, journal.FiringWaiting, "")
+	if trigger == journal.TriggerAfter { // its logical time is that of another pipeline, and has passed
+		it.Due = d.now.Add(jitter(pl))
+	}
+	if it.Due.After(d.now) {
+		it.Reason = "waits until " + it.Due.In(pl.Location()).Format("15:04:05") + " (jitter)"
+	}
+}

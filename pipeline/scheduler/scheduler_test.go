@@ -1,0 +1,436 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/cron"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+func one(pl *models.Pipeline) []*models.Pipeline { return []*models.Pipeline{pl} }
+
+func TestNightly(t *testing.T) {
+	inWorld(t, "2026-11-27T12:00:00Z", one(nightly("p", "0 2 * * *")), func(w *world) {
+		w.pass(3 * 24 * time.Hour)
+		w.wantHistory("p", "11-28 02:00 succeeded", "11-29 02:00 succeeded", "11-30 02:00 succeeded")
+		schedules, err := w.sched.Schedules(w.Context())
+		if err != nil || len(schedules) != 1 || len(schedules[0].Next) != shown || schedules[0].Last == nil || !schedules[0].Next[0].Equal(time.Date(2026, 12, 1, 2, 0, 0, 0, time.UTC)) {
+			t.Errorf("%+v, %v", schedules, err)
+		}
+	})
+}
+
+// TestClocks: each logical time is fired once, whatever the clock does.
+func TestClocks(t *testing.T) {
+	newYork := func(pl *models.Pipeline) { pl.Timezone = "America/New_York" }
+	inWorld(t, "2026-03-07T12:00:00Z", one(nightly("p", "30 2 * * *", newYork)), func(w *world) {
+		w.pass(48 * time.Hour)
+		w.wantStarted("p 03-08 07:00", "p 03-09 06:30")
+	})
+	inWorld(t, "2026-10-31T12:00:00Z", one(nightly("p", "30 1 * * *", newYork)), func(w *world) {
+		w.pass(48 * time.Hour)
+		w.wantStarted("p 11-01 05:30", "p 11-02 06:30")
+	})
+	inWorld(t, "2026-11-27T00:30:00Z", one(nightly("p", "0 * * * *")), func(w *world) {
+		w.pass(2 * time.Hour) // 02:30
+		w.ahead -= time.Hour  // 01:30 again
+		w.pass(2 * time.Hour) // 03:30
+		w.wantStarted("p 11-27 01:00", "p 11-27 02:00", "p 11-27 03:00")
+		w.ahead += time.Hour // 04:30
+		w.pass(time.Hour)    // 05:30
+		w.wantStarted("p 11-27 04:00", "p 11-27 05:00")
+		w.ahead += 8 * time.Hour // suspended until 13:30
+		w.pass(time.Minute)
+		w.wantStarted("p 11-27 13:00")
+		w.ahead += 24 * time.Hour
+		w.pass(time.Minute)
+		w.ahead -= 24 * time.Hour
+		w.pass(24 * time.Hour) // dealt with already
+		w.wantStarted("p 11-28 13:00")
+		w.ahead += 400 * 24 * time.Hour
+		w.pass(time.Minute)
+		w.ahead -= 400 * 24 * time.Hour
+		w.started()
+		w.pass(time.Hour) // a year is more than a clock that is a bit off
+		w.wantStarted("p 11-28 14:00")
+		w.wantEvent("clock", "goes on from 2026-11-28")
+	})
+}
+
+// TestMisfires: the host is down for three nights.
+func TestMisfires(t *testing.T) {
+	for misfire, want := range map[string][]string{
+		models.MisfireOne:  {"11-28 02:00 skipped missed", "11-29 02:00 skipped missed while nothing was scheduled; it is made up for by 2026-11-30 02:00", "11-30 02:00 succeeded"},
+		models.MisfireAll:  {"11-28 02:00 succeeded", "11-29 02:00 succeeded", "11-30 02:00 succeeded"},
+		models.MisfireSkip: {"11-28 02:00 skipped", "11-29 02:00 skipped", "11-30 02:00 skipped"},
+	} {
+		inWorld(t, "2026-11-27T12:00:00Z", one(nightly("p", "0 2 * * *", func(pl *models.Pipeline) {
+			pl.Misfire, pl.MisfireWindow = misfire, config.Duration(7*24*time.Hour)
+		})), func(w *world) {
+			w.shutdown()
+			w.pass(3 * 24 * time.Hour)
+			w.start()
+			w.pass(time.Minute)
+			w.wantHistory("p", want...)
+			w.wantEvent("misfire", "3 times of the schedule were missed since 2026-11-28 02:00")
+			if misfire == models.MisfireAll {
+				w.wantStarted("p 11-28 02:00", "p 11-29 02:00", "p 11-30 02:00")
+			}
+			w.shutdown()
+			w.start() // a restart right after neither loses nor invents a run
+			w.pass(time.Minute)
+			w.wantHistory("p", want...)
+		})
+	}
+}
+
+// TestDownForAYear: a schedule of each minute leaves a bounded history of what was missed.
+func TestDownForAYear(t *testing.T) {
+	all := func(pl *models.Pipeline) { pl.Misfire, pl.MaxCatchup = models.MisfireAll, 3 }
+	inWorld(t, "2026-01-01T00:00:00Z", one(nightly("p", "* * * * *", all)), func(w *world) {
+		w.shutdown()
+		w.pass(365*24*time.Hour + 30*time.Second)
+		w.start()
+		w.pass(25 * time.Second)
+		if got := len(w.history("p")); got != mostSkipped+3+2 { // those that were skipped, those made up for, and two that are on time
+			t.Errorf("%d firings", got)
+		}
+		w.pass(5 * time.Second)
+		w.wantStarted("p 12-31 23:56", "p 12-31 23:57", "p 12-31 23:58", "p 12-31 23:59", "p 01-01 00:00", "p 01-01 00:01")
+		w.wantEvent("misfire", "neither counted nor made up for")
+	})
+}
+
+func TestFirstStart(t *testing.T) {
+	inWorld(t, "2026-11-27T12:00:00Z", one(nightly("p", "0 12 * * *")), func(w *world) {
+		w.pass(time.Minute)
+		w.wantHistory("p") // what was due before the first start is not missed
+		w.project = &models.Project{Concurrency: 2, Pipelines: one(nightly("p", "0 11 * * *"))}
+		w.pass(time.Minute)
+		w.wantHistory("p") // nor what another schedule would have had
+		w.project = &models.Project{Concurrency: 2}
+		w.pass(3 * 24 * time.Hour)
+		w.project = &models.Project{Concurrency: 2, Pipelines: one(nightly("p", "0 11 * * *"))}
+		w.pass(time.Minute)
+		w.wantHistory("p")
+		w.pass(24 * time.Hour)
+		w.wantHistory("p", "12-01 11:00 succeeded")
+	})
+}
+
+func TestOverlap(t *testing.T) {
+	for overlap, want := range map[string][]string{
+		models.OverlapSkip: {"11-27 12:00 succeeded", "11-27 13:00 skipped the one of 2026-11-27 12:00 has not ended", "11-27 14:00 skipped", "11-27 15:00 started"},
+		models.OverlapQueue: {"11-27 12:00 succeeded", "11-27 13:00 started", "11-27 14:00 skipped the one of 2026-11-27 13:00 waits already",
+			"11-27 15:00 waiting waits for the run of 2026-11-27 13:00"},
+		models.OverlapCancel: {"11-27 12:00 cancelled ended for the one of 2026-11-27 13:00", "11-27 13:00 cancelled", "11-27 14:00 cancelled", "11-27 15:00 started"},
+	} {
+		inWorld(t, "2026-11-27T11:30:00Z", one(nightly("p", "0 * * * *", func(pl *models.Pipeline) { pl.Overlap = overlap })), func(w *world) {
+			w.end = func(journal.Firing) (time.Duration, int) { return 150 * time.Minute, 0 }
+			w.pass(4 * time.Hour) // 15:30
+			w.wantHistory("p", want...)
+		})
+	}
+}
+
+// TestTurns: two runs at once, the most urgent first, and no more readers of a source than it bears.
+func TestTurns(t *testing.T) {
+	names := []string{"a", "b", "c", "d", "e"}
+	var pipelines []*models.Pipeline
+	for i, name := range names {
+		pipelines = append(pipelines, nightly(name, "0 12 * * *", func(pl *models.Pipeline) { pl.Priority = i % 2 }))
+	}
+	inWorld(t, "2026-11-27T11:59:00Z", pipelines, func(w *world) {
+		w.end = func(journal.Firing) (time.Duration, int) { return 10 * time.Minute, 0 }
+		w.pass(2 * time.Minute)
+		w.wantStarted("b 11-27 12:00", "d 11-27 12:00")
+		w.wantHistory("a", "11-27 12:00 waiting waits for its turn: 2 of 2 runs at once")
+		w.pass(30 * time.Minute)
+		w.wantStarted("a 11-27 12:00", "c 11-27 12:00", "e 11-27 12:00")
+	})
+	inWorld(t, "2026-11-27T11:59:00Z", []*models.Pipeline{nightly("a", "0 12 * * *"), nightly("b", "0 12 * * *"), nightly("c", "0 12 * * *")}, func(w *world) {
+		erp := &models.Source{Name: "erp", Concurrency: 1}
+		for _, name := range []string{"a", "b"} {
+			w.project.Nodes = append(w.project.Nodes, &models.Node{Schema: "erp", Table: name, Pipeline: name, Stream: &models.Stream{Source: erp}})
+		}
+		w.project.Sources = []*models.Source{erp}
+		w.shutdown()
+		w.start()
+		w.end = func(journal.Firing) (time.Duration, int) { return 10 * time.Minute, 0 }
+		w.pass(2 * time.Minute)
+		w.wantStarted("a 11-27 12:00", "c 11-27 12:00")
+		w.wantHistory("b", "11-27 12:00 waiting waits for source erp")
+	})
+}
+
+func TestJitter(t *testing.T) {
+	pl := nightly("p", "0 12 * * *", func(pl *models.Pipeline) { pl.Jitter = config.Duration(10 * time.Minute) })
+	span := jitter(pl)
+	if span <= 0 || span >= 10*time.Minute || span != jitter(pl) || span == jitter(nightly("q", "", func(q *models.Pipeline) { q.Jitter = pl.Jitter })) {
+		t.Fatalf("jitter of %v", span)
+	}
+	inWorld(t, "2026-11-27T11:59:00Z", one(pl), func(w *world) {
+		w.poll = time.Second
+		w.pass(time.Minute + span - 15*time.Second)
+		w.wantStarted()
+		w.wantHistory("p", "11-27 12:00 waiting waits until")
+		w.pass(30 * time.Second)
+		w.wantStarted("p 11-27 12:00")
+	})
+}
+
+func TestRetries(t *testing.T) {
+	retries := func(pl *models.Pipeline) { pl.Retries = 2 }
+	for code, want := range map[int]struct {
+		tries int
+		state string
+	}{0: {1, "succeeded"}, 1: {3, "failed failed"}, 5: {3, "failed some nodes failed"}, 2: {1, "failed bad usage"}, 3: {1, "failed checks failed"}} {
+		inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "0 12 * * *", retries)), func(w *world) {
+			w.end = func(journal.Firing) (time.Duration, int) { return time.Second, code }
+			w.pass(time.Hour)
+			if got := len(w.started()); got != want.tries {
+				t.Errorf("exit code %d: %d tries, want %d", code, got, want.tries)
+			}
+			w.wantHistory("p", "11-27 12:00 "+want.state)
+		})
+	}
+	inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "0 12 * * *")), func(w *world) {
+		locked := 5 // by cron: that is no failure
+		w.end = func(journal.Firing) (time.Duration, int) {
+			if locked--; locked >= 0 {
+				return time.Second, 4
+			}
+			return time.Second, 0
+		}
+		w.pass(10 * time.Minute)
+		w.wantHistory("p", "11-27 12:00 succeeded")
+	})
+	inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "0 12 * * *")), func(w *world) {
+		w.end = func(journal.Firing) (time.Duration, int) { return time.Second, 143 } // somebody keeps on killing it
+		w.pass(time.Hour)
+		w.wantHistory("p", "11-27 12:00 failed given up after 6 tries")
+	})
+}
+
+func TestPause(t *testing.T) {
+	inWorld(t, "2026-11-27T11:30:00Z", one(nightly("p", "0 * * * *", func(pl *models.Pipeline) { pl.PauseAfter = 2 })), func(w *world) {
+		w.end = func(journal.Firing) (time.Duration, int) { return time.Second, 3 }
+		w.pass(3 * time.Hour) // 14:30
+		w.wantHistory("p", "11-27 12:00 failed", "11-27 13:00 failed")
+		w.wantEvent("pause", "2 scheduled runs in a row have failed")
+		schedules, err := w.sched.Schedules(w.Context())
+		if err != nil || schedules[0].Pause == nil || len(schedules[0].Next) != 0 {
+			t.Errorf("%+v, %v", schedules, err)
+		}
+		w.end = func(journal.Firing) (time.Duration, int) { return time.Second, 0 }
+		w.ask("p") // by hand it runs
+		w.pass(time.Minute)
+		w.shutdown()
+		w.start()
+		w.pass(24 * time.Hour)
+		if _, err := w.journal.Resume(w.Context(), "p"); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Hour) // what was due while it was paused is not made up for
+		w.wantHistory("p", "11-27 12:00 failed", "11-27 13:00 failed", "11-27 14:30 succeeded", "11-28 15:00 succeeded")
+	})
+}
+
+func TestCancel(t *testing.T) {
+	inWorld(t, "2026-11-27T11:30:00Z", []*models.Pipeline{nightly("p", "0 12 * * *"), nightly("q", "")}, func(w *world) {
+		w.end = func(journal.Firing) (time.Duration, int) { return time.Hour, 0 }
+		w.pass(31 * time.Minute)
+		waiting := w.ask("p")
+		for _, id := range []string{waiting.ID, w.ids("p")[0]} {
+			if _, err := w.journal.CancelFiring(w.Context(), id, "anna"); err != nil {
+				t.Fatal(err)
+			}
+			w.look()
+		}
+		w.pass(time.Second)
+		w.wantHistory("p", "11-27 12:00 cancelled cancelled by anna", "11-27 12:01 cancelled cancelled by anna")
+	})
+}
+
+// ids are those of a pipeline's firings, by logical time.
+func (w *world) ids(pipeline string) []string {
+	all, err := w.journal.Firings(w.Context(), journal.FiringFilter{Pipeline: pipeline})
+	if err != nil {
+		w.Fatal(err)
+	}
+	slices.SortFunc(all, func(a, b journal.Firing) int { return a.LogicalTime.Compare(b.LogicalTime) })
+	var ids []string
+	for _, f := range all {
+		ids = append(ids, f.ID)
+	}
+	return ids
+}
+
+// TestRestart: the scheduler ends, and is killed, while a run goes on.
+func TestRestart(t *testing.T) {
+	inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "0 12 * * *")), func(w *world) {
+		w.end = func(journal.Firing) (time.Duration, int) { return time.Hour, 0 }
+		w.pass(2 * time.Minute)
+		w.shutdown()
+		w.wantHistory("p", "11-27 12:00 waiting the scheduler was stopped")
+		w.start()
+		w.pass(time.Second)
+		w.wantStarted("p 11-27 12:00", "p 11-27 12:00")
+		real := w.store // what a scheduler that was killed leaves: a firing that has started, and no worker
+		w.store = broken{real, func(string) error { return errors.New("killed") }}
+		w.sched.Store = w.store
+		w.shutdown()
+		w.wantHistory("p", "11-27 12:00 started")
+		w.store = real
+		w.start()
+		w.pass(2 * time.Hour)
+		w.wantStarted("p 11-27 12:00")
+		w.wantHistory("p", "11-27 12:00 succeeded")
+		if f, err := w.journal.Firing(w.Context(), w.ids("p")[0]); err != nil || f.Tries != 3 {
+			t.Errorf("%+v, %v: each start is a try", f, err)
+		}
+	})
+}
+
+// broken is a store whose calls fail when the test says so.
+type broken struct {
+	Store
+	fails func(call string) error
+}
+
+func (b broken) Decide(ctx context.Context, d journal.Decision) ([]string, error) {
+	if err := b.fails("decide"); err != nil {
+		return nil, err
+	}
+	return b.Store.Decide(ctx, d)
+}
+
+func (b broken) Firings(ctx context.Context, f journal.FiringFilter) ([]journal.Firing, error) {
+	if err := b.fails("firings"); err != nil {
+		return nil, err
+	}
+	return b.Store.Firings(ctx, f)
+}
+
+// TestBrokenJournal: half of the calls fail, and no time of the schedule is lost or fired twice.
+func TestBrokenJournal(t *testing.T) {
+	inWorld(t, "2026-11-27T11:30:00Z", one(nightly("p", "*/5 * * * *")), func(w *world) {
+		w.shutdown()
+		calls := 0
+		w.store = broken{w.journal, func(string) error {
+			if calls++; calls%4 < 2 {
+				return errors.New("the disk is full")
+			}
+			return nil
+		}}
+		w.start()
+		w.pass(2 * time.Hour)
+		want := []string{}
+		for at := time.Date(2026, 11, 27, 11, 35, 0, 0, time.UTC); at.Before(w.now()); at = at.Add(5 * time.Minute) {
+			want = append(want, at.Format("01-02 15:04")+" ")
+		}
+		w.wantHistory("p", want...)
+		seen := map[string]int{}
+		for _, s := range w.started() {
+			if seen[s]++; seen[s] > 1 {
+				t.Errorf("%s was started again", s)
+			}
+		}
+	})
+}
+
+// TestPanic: a pipeline whose handling panics keeps none of the others from running.
+func TestPanic(t *testing.T) {
+	inWorld(t, "2026-11-27T11:59:00Z", []*models.Pipeline{nightly("a", "0 12 * * *"), nightly("b", "0 12 * * *")}, func(w *world) {
+		w.end = func(f journal.Firing) (time.Duration, int) {
+			if f.Pipeline == "b" {
+				panic("broken")
+			}
+			return time.Second, 0
+		}
+		w.sched.loop.entries["a"].cron, w.sched.loop.entries["a"].next = &cron.Schedule{}, time.Time{} // without a zone
+		w.look()
+		w.pass(2 * time.Minute)
+		w.wantHistory("b", "11-27 12:00 failed failed: panic: broken")
+	})
+}
+
+func TestAfter(t *testing.T) {
+	after := func(names ...string) func(*models.Pipeline) {
+		return func(pl *models.Pipeline) { pl.After = names }
+	}
+	ingest, crm := nightly("ingest", "0 2 * * *"), nightly("crm", "0 4 * * *")
+	marts := nightly("marts", "0 3 * * *", after("ingest", "crm"))
+	export := nightly("export", "", after("marts"))
+	inWorld(t, "2026-11-27T12:00:00Z", []*models.Pipeline{ingest, crm, marts, export}, func(w *world) {
+		w.pass(15*time.Hour + 30*time.Minute) // 03:30
+		w.wantStarted("ingest 11-28 02:00")
+		w.wantHistory("marts", "11-28 03:00 waiting waits for crm of 2026-11-28")
+		w.pass(time.Hour)
+		w.wantStarted("crm 11-28 04:00", "marts 11-28 03:00", "export 11-28 03:00")
+		w.wantHistory("export", "11-28 03:00 succeeded")
+
+		w.end = func(f journal.Firing) (time.Duration, int) {
+			if f.Pipeline == "crm" {
+				return time.Second, 1
+			}
+			return time.Second, 0
+		}
+		w.pass(24 * time.Hour)
+		w.wantStarted("ingest 11-29 02:00", "crm 11-29 04:00")
+		w.wantHistory("marts", "11-28 03:00 succeeded", "11-29 03:00 skipped crm failed for 2026-11-29: failed")
+
+		w.pass(22 * time.Hour) // 02:30: somebody runs crm by hand
+		r := journal.Run{ID: "hand", Pipeline: "crm", LogicalTime: w.now(), Started: w.now(), Attempt: 1, Status: journal.Running}
+		if err := w.journal.BeginRun(w.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		finished := w.now()
+		r.Status, r.Finished = journal.Succeeded, &finished
+		if err := w.journal.FinishRun(w.Context(), r, nil); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Hour)
+		w.wantStarted("ingest 11-30 02:00", "marts 11-30 03:00", "export 11-30 03:00")
+	})
+	sometimes := nightly("weekdays", "0 2 * * 1-5")
+	inWorld(t, "2026-11-27T12:00:00Z", []*models.Pipeline{sometimes, nightly("daily", "0 3 * * *", after("weekdays"))}, func(w *world) {
+		w.pass(24 * time.Hour) // a Saturday
+		w.wantHistory("daily", "11-28 03:00 skipped weekdays skipped for 2026-11-28: its schedule has no time on that day")
+	})
+}
+
+// TestThousand: a thousand pipelines each minute for an hour; every one is started in each minute, and once.
+func TestThousand(t *testing.T) {
+	var pipelines []*models.Pipeline
+	for i := range 1000 {
+		pipelines = append(pipelines, nightly(fmt.Sprintf("p%03d", i), "* * * * *"))
+	}
+	inWorld(t, "2026-11-27T11:30:30Z", pipelines, func(w *world) {
+		w.shutdown()
+		w.store = newMemory()
+		w.project.Concurrency = 50
+		w.end = func(journal.Firing) (time.Duration, int) { return time.Second, 0 }
+		w.start()
+		w.pass(time.Hour)
+		seen := map[string]int{}
+		for _, s := range w.started() {
+			seen[s]++
+		}
+		for s, n := range seen {
+			if n > 1 {
+				t.Errorf("%s was started %d times", s, n)
+			}
+		}
+		if len(seen) != 60_000 {
+			t.Errorf("%d runs, want 60000", len(seen))
+		}
+	})
+}

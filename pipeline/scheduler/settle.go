@@ -1,0 +1,167 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// This file decides what becomes of a firing whose run has ended.
+
+const (
+	// mostLost is how often a firing's run may be lost, because it or the scheduler was killed, before it counts as failed.
+	mostLost = 5
+	// lockedWait is how long a firing waits for a run that somebody else has started.
+	lockedWait = 30 * time.Second
+	// longestDelay is the longest wait before a retry.
+	longestDelay = 30 * time.Minute
+)
+
+// settle records how a run ended, and whether it is run again. An error is the journal's.
+func (d *decider) settle(ctx context.Context, it *item, r Result) error {
+	run, err := d.Store.RunOfFiring(ctx, it.ID)
+	if err != nil {
+		return err
+	}
+	if run == "" {
+		run = it.Ask.Retry
+	}
+	code := r.ExitCode
+	it.Run, it.ExitCode, it.changed = run, &code, true
+	stop := ""
+	if w := d.loop.workers[it.ID]; w != nil {
+		stop = w.stop
+	}
+	switch e := d.loop.entries[it.Pipeline]; {
+	case code == exitOK:
+		it.end(d.now, journal.FiringSucceeded, "")
+	case stop != "":
+		it.end(d.now, journal.FiringCancelled, stop)
+	case d.loop.stopping:
+		it.wait(d.now, "the scheduler was stopped; the run is taken up when it starts again")
+	case code == exitLocked:
+		it.Tries--
+		it.wait(d.now.Add(lockedWait), "locked by a run that the scheduler has not started; waits for it to end")
+	case e == nil:
+		return d.fail(ctx, it, nil, why(r))
+	case code == exitInterrupted || code == exitTerminated:
+		return d.lost(ctx, it, "its process was asked to end")
+	case code == exitUsage || code == exitChecks || !retried(it.Trigger) || it.Tries > e.pipeline.Retries:
+		return d.fail(ctx, it, e.pipeline, why(r))
+	default:
+		it.Ask.Retry = run
+		delay := backoff(e.pipeline, it.Tries)
+		it.wait(d.now.Add(delay), fmt.Sprintf("%s; try %d of %d comes in %v", why(r), it.Tries+1, e.pipeline.Retries+1, delay.Round(time.Second)))
+	}
+	return nil
+}
+
+// The exit codes of millrace run.
+const (
+	exitOK          = 0
+	exitUsage       = 2
+	exitChecks      = 3
+	exitLocked      = 4
+	exitPartial     = 5
+	exitInterrupted = 130
+	exitTerminated  = 143
+)
+
+// why tells of a failure.
+func why(r Result) string {
+	text := map[int]string{exitUsage: "bad usage, or a mistake in the project", exitChecks: "checks failed", exitPartial: "some nodes failed"}[r.ExitCode]
+	if text == "" {
+		text = "failed"
+	}
+	if r.Message != "" {
+		text += ": " + r.Message
+	}
+	return text
+}
+
+// retried says whether failed runs of that trigger are tried again: somebody who asks for a run looks at it.
+func retried(t journal.Trigger) bool {
+	return t == journal.TriggerSchedule || t == journal.TriggerAfter
+}
+
+// backoff is a random wait, up to the pipeline's delay, then twice that, and so on.
+func backoff(pl *models.Pipeline, tries int) time.Duration {
+	most := longestDelay
+	if shift := max(tries-1, 0); shift < 12 {
+		most = min(most, pl.RetryDelay.Std()<<shift)
+	}
+	if most <= 0 {
+		return 0
+	}
+	return rand.N(most)
+}
+
+// lost runs a firing again whose run has vanished through no fault of its own. It takes up what was landed.
+func (d *decider) lost(ctx context.Context, it *item, how string) error {
+	pl := &models.Pipeline{Name: it.Pipeline}
+	if e := d.loop.entries[it.Pipeline]; e != nil {
+		pl = e.pipeline
+	}
+	if it.Tries > pl.Retries+mostLost {
+		return d.fail(ctx, it, pl, fmt.Sprintf("given up after %d tries: %s", it.Tries, how))
+	}
+	it.wait(d.now.Add(backoff(pl, 1)), how+"; the run is taken up again")
+	return nil
+}
+
+// orphans takes up runs that were going on when the scheduler ended. Their processes have ended with it, or are about to:
+// the pipeline's lock says so.
+func (d *decider) orphans(ctx context.Context) error {
+	for _, it := range d.items {
+		if it.State != journal.FiringStarted || d.loop.workers[it.ID] != nil {
+			continue
+		}
+		if it.Cancel != "" {
+			it.end(d.now, journal.FiringCancelled, "cancelled by "+it.Cancel)
+			continue
+		}
+		if err := d.lost(ctx, it, "the scheduler ended while it ran"); err != nil {
+			return err
+		}
+		if it.State == journal.FiringWaiting {
+			it.Due = d.now
+		}
+	}
+	return nil
+}
+
+// fail ends a firing that is not tried again, and pauses the pipeline when that is one failure too many in a row.
+func (d *decider) fail(ctx context.Context, it *item, pl *models.Pipeline, reason string) error {
+	it.end(d.now, journal.FiringFailed, reason)
+	if pl == nil || pl.PauseAfter < 1 || !retried(it.Trigger) {
+		return nil
+	}
+	if _, paused := d.pauses[pl.Name]; paused {
+		return nil
+	}
+	failures := 1
+	before, err := d.Store.Firings(ctx, journal.FiringFilter{Pipeline: pl.Name, Limit: 20 * pl.PauseAfter})
+	if err != nil {
+		return err
+	}
+	for _, f := range before {
+		if f.ID == it.ID || !retried(f.Trigger) || f.State.Open() || f.State == journal.FiringSkipped || f.State == journal.FiringCancelled {
+			continue
+		}
+		if f.State == journal.FiringSucceeded {
+			break
+		}
+		failures++
+	}
+	if failures < pl.PauseAfter {
+		return nil
+	}
+	pause := journal.Pause{Pipeline: pl.Name, Since: d.now, Reason: fmt.Sprintf("%d scheduled runs in a row have failed (pause_after)", failures)}
+	d.added, d.pauses[pl.Name] = append(d.added, pause), pause
+	d.event("pause", pl.Name, "paused: %s; mend the cause, then millrace resume %s", pause.Reason, pl.Name)
+	return nil
+}
