@@ -102,6 +102,6 @@ func (j *Journal) Unended(ctx context.Context) ([]Run, []Firing, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	firings, err := query(ctx, j, selectFiring+` WHERE finished IS NULL ORDER BY +created`, scanFiring) // the +: by the index of open ones
+	firings, err := query(ctx, j, selectFiring+` WHERE finished IS NULL ORDER BY created, id`, scanFiring)
 	return runs, firings, err
 }
