@@ -194,7 +194,7 @@ func (d *decider) cancel() {
 func (d *decider) choose() {
 	running, reading, ready := map[string]*item{}, map[string]int{}, []*item{}
 	for _, it := range d.items {
-		e := d.loop.entries[it.Pipeline]
+		e := d.entry(it)
 		switch {
 		case it.State == journal.FiringStarted:
 			running[it.Pipeline] = it
@@ -206,12 +206,12 @@ func (d *decider) choose() {
 		}
 	}
 	slices.SortStableFunc(ready, func(a, b *item) int {
-		return cmp.Or(cmp.Compare(d.loop.entries[b.Pipeline].pipeline.Priority, d.loop.entries[a.Pipeline].pipeline.Priority),
+		return cmp.Or(cmp.Compare(d.entry(b).pipeline.Priority, d.entry(a).pipeline.Priority),
 			a.Due.Compare(b.Due), cmp.Compare(a.Pipeline, b.Pipeline), a.LogicalTime.Compare(b.LogicalTime))
 	})
 	most := max(d.loop.project.Concurrency, 1)
 	for _, it := range ready {
-		e := d.loop.entries[it.Pipeline]
+		e := d.entry(it)
 		if before := running[it.Pipeline]; before != nil {
 			it.wait(it.Due, "waits for the run of "+onClock(e.pipeline, before.LogicalTime)+" to end")
 		} else if source := d.busy(e, reading); source != "" {
@@ -227,6 +227,16 @@ func (d *decider) choose() {
 			d.read(e, reading)
 		}
 	}
+}
+
+// entry is the pipeline of a firing, nil when the project has none of the name. A retry and a replay need none: they may be of a run over several
+// pipelines, or of nodes that are in none.
+func (d *decider) entry(it *item) *entry {
+	e := d.loop.entries[it.Pipeline]
+	if e == nil && (it.Ask.Retry != "" || it.Ask.Replay != nil) {
+		return &entry{pipeline: &models.Pipeline{Name: it.Pipeline}}
+	}
+	return e
 }
 
 func (d *decider) read(e *entry, reading map[string]int) {

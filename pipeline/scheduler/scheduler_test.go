@@ -219,6 +219,20 @@ func TestRetries(t *testing.T) {
 	})
 }
 
+// TestRetryOfSeveral: people may retry a run that was of several pipelines, or of nodes that are in none.
+func TestRetryOfSeveral(t *testing.T) {
+	inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "")), func(w *world) {
+		for _, ask := range []journal.Ask{{Retry: "r1"}, {}} {
+			if _, err := w.journal.AddFiring(w.Context(), journal.Firing{ID: journal.NewFiringID(w.now()), Pipeline: "p+q", LogicalTime: w.now(), Trigger: journal.TriggerAPI,
+				State: journal.FiringWaiting, Due: w.now(), Created: w.now(), Ask: ask}); err != nil {
+				t.Fatal(err)
+			}
+			w.pass(time.Minute)
+		}
+		w.wantHistory("p+q", "11-27 11:59 succeeded", "11-27 12:00 skipped the project has no pipeline")
+	})
+}
+
 func TestPause(t *testing.T) {
 	inWorld(t, "2026-11-27T11:30:00Z", one(nightly("p", "0 * * * *", func(pl *models.Pipeline) { pl.PauseAfter = 2 })), func(w *world) {
 		w.end = func(journal.Firing) (time.Duration, int) { return time.Second, 3 }
