@@ -183,7 +183,7 @@ func (a *app) telemetry(ctx context.Context, e *pipeline.Engine) *telemetry.Tele
 	for _, header := range telemetry.Secrets() {
 		a.redactor.Add(secret.NewValue(header))
 	}
-	return telemetry.Start(ctx, telemetry.Config{Project: e.Project.Name, Version: e.Version, Redact: a.redactor.Redact,
+	return telemetry.Start(ctx, telemetry.Config{Project: e.Project.Name, Version: e.Version,
 		Warn: func(err error) { e.Log.Warn("telemetry is lost", "error", err) }})
 }
 

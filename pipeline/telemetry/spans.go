@@ -21,7 +21,6 @@ const scope = "github.com/millrace/millrace"
 // spans turns events into spans and measurements.
 type spans struct {
 	tracer  trace.Tracer
-	redact  func(string) string
 	runs    metric.Float64Histogram
 	steps   metric.Float64Histogram
 	rows    metric.Int64Counter
@@ -29,6 +28,7 @@ type spans struct {
 
 	mu       sync.Mutex
 	run      context.Context // with the attempt's span; nil outside of one
+	id       string          // of that run
 	pipeline string
 	open     map[string]*step // by node; the run's own phase has no name
 }
@@ -39,12 +39,12 @@ type step struct {
 	phase trace.Span
 }
 
-func newSpans(outside context.Context, tracing trace.TracerProvider, metering metric.MeterProvider, redact func(string) string) (*spans, error) {
+func newSpans(outside context.Context, tracing trace.TracerProvider, metering metric.MeterProvider) (*spans, error) {
 	meter := metering.Meter(scope)
 	runs, errRuns := meter.Float64Histogram("millrace.run.duration", metric.WithUnit("s"), metric.WithDescription("How long attempts of runs took."), durations)
 	steps, errSteps := meter.Float64Histogram("millrace.step.duration", metric.WithUnit("s"), metric.WithDescription("How long steps took."), durations)
 	rows, errRows := meter.Int64Counter("millrace.step.rows", metric.WithUnit("{row}"), metric.WithDescription("Rows of tables that steps made."))
-	return &spans{tracer: tracing.Tracer(scope), redact: redact, runs: runs, steps: steps, rows: rows, outside: outside, open: map[string]*step{}},
+	return &spans{tracer: tracing.Tracer(scope), runs: runs, steps: steps, rows: rows, outside: outside, open: map[string]*step{}},
 		errors.Join(errRuns, errSteps, errRows)
 }
 
@@ -80,7 +80,7 @@ func (s *spans) begin(r *journal.Run) {
 	s.run, _ = s.tracer.Start(s.outside, "run "+r.Pipeline, trace.WithAttributes(attribute.String("millrace.run", r.ID), attribute.Int("millrace.attempt", r.Attempt),
 		attribute.String("millrace.pipeline", r.Pipeline), attribute.String("millrace.logical_time", r.LogicalTime.Format(time.RFC3339)),
 		attribute.String("millrace.trigger", string(r.Trigger))))
-	s.pipeline = r.Pipeline
+	s.id, s.pipeline = r.ID, r.Pipeline
 }
 
 // end closes it, and what the attempt has left open.
@@ -99,7 +99,7 @@ func (s *spans) end(ev pipeline.Event) {
 		span.SetAttributes(attribute.Int("millrace.exit_code", *code))
 	}
 	if ev.Whole.Status != journal.Succeeded {
-		span.SetStatus(codes.Error, s.redact(ev.Whole.Error))
+		span.SetStatus(codes.Error, failure("run "+s.pipeline, ev.Whole.Status, ev.Whole.Error, s.id))
 	}
 	span.End()
 	s.runs.Record(s.run, ev.Took.Seconds(), metric.WithAttributes(attribute.String("millrace.pipeline", s.pipeline), status))
@@ -132,9 +132,7 @@ func (s *spans) done(ev pipeline.Event) {
 		span.SetAttributes(attribute.String("millrace.equation", ev.Equation))
 	}
 	if ev.Err != nil {
-		text := s.redact(ev.Err.Error())
-		span.RecordError(errors.New(text))
-		span.SetStatus(codes.Error, text)
+		span.SetStatus(codes.Error, failure("step "+ev.Node, ev.Status, ev.Err.Error(), s.id))
 	}
 	span.End()
 	labels := metric.WithAttributes(attribute.String("millrace.pipeline", s.pipeline), attribute.String("millrace.node", ev.Node), status)

@@ -33,7 +33,6 @@ const patience = 3 * time.Second
 type Config struct {
 	Project string
 	Version string
-	Redact  func(string) string
 	Warn    func(error) // told once at most
 }
 
@@ -124,7 +123,7 @@ func (t *Telemetry) start(ctx context.Context, cfg Config, traces, metrics bool)
 	}
 	t.stops = append(t.stops, metering.Shutdown)
 	parent := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": os.Getenv("TRACEPARENT"), "tracestate": os.Getenv("TRACESTATE")})
-	t.spans, err = newSpans(parent, tracing, metering, cfg.Redact)
+	t.spans, err = newSpans(parent, tracing, metering)
 	return err
 }
 
