@@ -221,19 +221,19 @@ func (e *Engine) pipelinesStatus(ctx context.Context, s *Status, runs []RunSumma
 	return nil
 }
 
-// Ages tells how long ago a run last made each published table of the project; views have the age of what they show.
-func (e *Engine) Ages(ctx context.Context) (map[string]time.Duration, error) {
+// Loaded tells when a run last made each published table of the project; views are as old as what they show.
+func (e *Engine) Loaded(ctx context.Context) (map[string]time.Time, error) {
 	m, err := e.current(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ages := map[string]time.Duration{}
+	loaded := map[string]time.Time{}
 	for _, t := range m.Tables {
 		if t.View == "" && e.Project.Node(t.Name.String()) != nil {
-			ages[t.Name.String()] = e.Clock().Sub(t.LoadedAt())
+			loaded[t.Name.String()] = t.LoadedAt()
 		}
 	}
-	return ages, nil
+	return loaded, nil
 }
 
 // tooOld compares a table's age with the freshness that its pipeline promises.

@@ -104,6 +104,7 @@ func (s scrape) tallies(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	all = s.withZeros(all)
 	took, bounds := map[string]float64{}, map[string]map[string]uint64{}
 	for _, t := range all {
 		switch t.Name {
@@ -117,7 +118,9 @@ func (s scrape) tallies(ctx context.Context) error {
 			}
 			bounds[t.Pipeline][t.Label] = uint64(t.Value)
 		case journal.TallyLastSuccess:
-			s.gauge("pipeline_last_success_timestamp_seconds", "When a run of the pipeline last succeeded.", t.Value, "pipeline", t.Pipeline)
+			if s.Project.Pipeline(t.Pipeline) != nil {
+				s.gauge("pipeline_last_success_timestamp_seconds", "When a run of the pipeline last succeeded; 0 before the first.", t.Value, "pipeline", t.Pipeline)
+			}
 		case journal.TallyRowsRead:
 			s.counter("rows_read_total", "Records read from sources.", t.Value, "pipeline", t.Pipeline, "table", t.Label)
 		case journal.TallyRowsWritten:
@@ -125,13 +128,51 @@ func (s scrape) tallies(ctx context.Context) error {
 		case journal.TallyRowsRejected:
 			s.counter("rows_rejected_total", "Records of sources that could not be read.", t.Value, "pipeline", t.Pipeline, "table", t.Label)
 		case journal.TallySkippedFiring:
-			s.counter("schedule_missed_total", "Times at which the pipeline was to run and did not.", t.Value, "pipeline", t.Pipeline)
+			if t.Label == journal.SkippedMissed {
+				s.counter("schedule_missed_total", "Times of the schedule that came while nothing ran it, and that got no run of their own later.", t.Value, "pipeline", t.Pipeline)
+			} else {
+				s.counter("schedule_skipped_total", "Firings that were skipped for another reason.", t.Value, "pipeline", t.Pipeline, "reason", t.Label)
+			}
 		}
 	}
 	for name, counts := range bounds {
 		s.durations(name, took[name], counts)
 	}
 	return nil
+}
+
+// ends are the states in which an attempt of a run ends.
+var ends = []journal.Status{journal.Succeeded, journal.Partial, journal.Failed, journal.Interrupted, journal.Abandoned}
+
+// withZeros adds the sums of the project that nothing has been added to yet: PromQL's increase() does not see a counter appear.
+func (s scrape) withZeros(all []journal.Tally) []journal.Tally {
+	there := map[journal.Tally]bool{}
+	for _, t := range all {
+		t.Value = 0
+		there[t] = true
+	}
+	zero := func(name journal.TallyName, pipeline, label string) {
+		if t := (journal.Tally{Name: name, Pipeline: pipeline, Label: label}); !there[t] {
+			all = append(all, t)
+		}
+	}
+	for _, pl := range s.Project.Pipelines {
+		for _, status := range ends {
+			zero(journal.TallyRuns, pl.Name, string(status))
+		}
+		zero(journal.TallyLastSuccess, pl.Name, "")
+		for _, why := range []string{journal.SkippedMissed, journal.SkippedOverlap, journal.SkippedOther} {
+			zero(journal.TallySkippedFiring, pl.Name, why)
+		}
+	}
+	for _, n := range s.Project.Nodes {
+		if n.Pipeline != "" {
+			zero(journal.TallyRowsRead, n.Pipeline, n.Name())
+			zero(journal.TallyRowsWritten, n.Pipeline, n.Name())
+			zero(journal.TallyRowsRejected, n.Pipeline, n.Name())
+		}
+	}
+	return all
 }
 
 // durations tells how long attempts of a pipeline took. Of each bound the journal counts those above the bound before it.
@@ -145,11 +186,14 @@ func (s scrape) durations(name string, sum float64, counts map[string]uint64) {
 	s.out <- prometheus.MustNewConstHistogram(desc, count+counts["+Inf"], sum, buckets, values...)
 }
 
-// tables tells how old the data of each published table is.
+// tables tells how old the data of each published table is. The age is for people who look: in a file it is that of when it was written,
+// and rules compute with the time.
 func (s scrape) tables(ctx context.Context) error {
-	ages, err := s.Ages(ctx)
-	for table, age := range ages {
-		s.gauge("table_freshness_seconds", "Age of the data of the published table.", age.Seconds(), "table", table)
+	loaded, err := s.Loaded(ctx)
+	now := s.Clock()
+	for table, at := range loaded {
+		s.gauge("table_published_timestamp_seconds", "When the data of the published table was loaded.", float64(at.UnixMilli())/1000, "table", table)
+		s.gauge("table_freshness_seconds", "Age of the data of the published table.", now.Sub(at).Seconds(), "table", table)
 	}
 	return err
 }
@@ -176,15 +220,25 @@ func (s scrape) checks(ctx context.Context) error {
 	return nil
 }
 
-// next tells when each pipeline is to run.
+// next tells when each pipeline is to run, and since when what is due waits for its turn.
 func (s scrape) next(ctx context.Context, schedules func(context.Context) ([]scheduler.Schedule, error)) error {
 	all, err := schedules(ctx)
 	if err != nil {
 		return err
 	}
+	now := s.Clock()
 	for _, one := range all {
 		if len(one.Next) > 0 {
 			s.gauge("pipeline_next_run_timestamp_seconds", "When the pipeline is to run next by its schedule.", float64(one.Next[0].Unix()), "pipeline", one.Pipeline)
+		}
+		oldest := now
+		for _, f := range one.Open {
+			if f.State == journal.FiringWaiting && f.Due.Before(oldest) {
+				oldest = f.Due
+			}
+		}
+		if oldest.Before(now) {
+			s.gauge("oldest_waiting_firing_timestamp_seconds", "When the firing that waits the longest was due; none while none waits.", float64(oldest.Unix()), "pipeline", one.Pipeline)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -29,11 +32,13 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// planned is a scheduler that knows one time.
-type planned struct{ next time.Time }
+// planned is a scheduler that knows one time, and a pipeline of which one firing waits since then, another runs, a third is not due yet.
+type planned struct{ next, waits time.Time }
 
 func (p planned) Schedules(context.Context) ([]scheduler.Schedule, error) {
-	return []scheduler.Schedule{{Pipeline: "nightly", Next: []time.Time{p.next}}, {Pipeline: "paused"}}, nil
+	return []scheduler.Schedule{{Pipeline: "nightly", Next: []time.Time{p.next}}, {Pipeline: "paused", Open: []journal.Firing{
+		{State: journal.FiringWaiting, Due: p.next}, {State: journal.FiringWaiting, Due: p.waits}, {State: journal.FiringStarted, Due: p.waits.Add(-time.Hour)},
+	}}}, nil
 }
 
 func (planned) Wake() {}
@@ -93,7 +98,8 @@ func (s shelf) Current(context.Context) (*load.Manifest, error) { return &s.mani
 func testEngine(t testing.TB, j *journal.Journal, now time.Time) *pipeline.Engine {
 	t.Helper()
 	files := fstest.MapFS{
-		"millrace.yml":      {Data: []byte("name: shop\n")},
+		"millrace.yml":      {Data: []byte("name: shop\npipelines:\n  nightly: { select: [orders] }\n  fresh: { select: [other] }\n")},
+		"models/other.sql":  {Data: []byte("{{ config(materialized='table') }} select 1 as id")},
 		"models/orders.sql": {Data: []byte("{{ config(materialized='table', schema='erp') }} select 1 as id")},
 		"models/orders.yml": {Data: []byte("models: [ { name: orders, columns: [ { name: id, data_tests: [ not_null ] } ] } ]\n")},
 	}
@@ -139,8 +145,8 @@ func TestMetrics(t *testing.T) {
 		{Node: "erp.orders", Name: "row_count", Severity: models.SeverityError, Status: check.StatusFail}}, nil); err != nil {
 		t.Fatal(err)
 	}
-	for i := range 2 {
-		f := journal.Firing{ID: fmt.Sprint("f", i), Pipeline: "nightly", LogicalTime: night.AddDate(0, 0, i), State: journal.FiringSkipped, Due: night, Created: night}
+	for i, why := range []string{"missed while nothing was scheduled; it is not made up for (misfire: skip)", "the one of 02:00 has not ended (overlap: skip)", "hourly failed"} {
+		f := journal.Firing{ID: fmt.Sprint("f", i), Pipeline: "nightly", LogicalTime: night.AddDate(0, 0, i), State: journal.FiringSkipped, Reason: why, Due: night, Created: night}
 		if _, err := j.AddFiring(ctx, f); err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +155,7 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	e := testEngine(t, j, night.Add(time.Hour))
-	s := &Server{Config: Config{Engine: func() *pipeline.Engine { return e }, Scheduler: planned{night.AddDate(0, 0, 1)}, Clock: e.Clock}}
+	s := &Server{Config: Config{Engine: func() *pipeline.Engine { return e }, Scheduler: planned{night.AddDate(0, 0, 1), night.Add(30 * time.Minute)}, Clock: e.Clock}}
 	got := scrapeAll(t, s.metricsHandler())
 	table := labels{"pipeline": "nightly", "table": "erp.orders"}
 	for _, want := range []struct {
@@ -164,11 +170,23 @@ func TestMetrics(t *testing.T) {
 		{"millrace_pipeline_last_success_timestamp_seconds", labels{"pipeline": "nightly"}, float64(night.Unix() + 100_000)},
 		{"millrace_pipeline_next_run_timestamp_seconds", labels{"pipeline": "nightly"}, float64(night.AddDate(0, 0, 1).Unix())},
 		{"millrace_pipeline_next_run_timestamp_seconds", labels{"pipeline": "paused"}, -1},
-		{"millrace_schedule_missed_total", labels{"pipeline": "nightly"}, 2},
+		{"millrace_pipeline_last_success_timestamp_seconds", labels{"pipeline": "hourly"}, -1}, // of no pipeline of the project
+		{"millrace_oldest_waiting_firing_timestamp_seconds", labels{"pipeline": "paused"}, float64(night.Unix() + 1800)},
+		{"millrace_oldest_waiting_firing_timestamp_seconds", labels{"pipeline": "nightly"}, -1},
+		{"millrace_schedule_missed_total", labels{"pipeline": "nightly"}, 1},
+		{"millrace_schedule_skipped_total", labels{"pipeline": "nightly", "reason": "overlap"}, 1},
+		{"millrace_schedule_skipped_total", labels{"pipeline": "nightly", "reason": "other"}, 1},
+		// What has not happened yet is 0, so that its first time is an increase.
+		{"millrace_run_total", labels{"pipeline": "fresh", "status": "failed"}, 0},
+		{"millrace_run_total", labels{"pipeline": "nightly", "status": "partial"}, 0},
+		{"millrace_pipeline_last_success_timestamp_seconds", labels{"pipeline": "fresh"}, 0},
+		{"millrace_schedule_missed_total", labels{"pipeline": "fresh"}, 0},
+		{"millrace_rows_rejected_total", labels{"pipeline": "fresh", "table": "main.other"}, 0},
 		{"millrace_rows_read_total", table, 15},
 		{"millrace_rows_written_total", table, 14},
 		{"millrace_rows_rejected_total", table, 1},
 		{"millrace_table_freshness_seconds", labels{"table": "erp.orders"}, 3600},
+		{"millrace_table_published_timestamp_seconds", labels{"table": "erp.orders"}, float64(night.Unix())},
 		{"millrace_table_freshness_seconds", labels{"table": "gone.table"}, -1},
 		{"millrace_validation_failures", labels{"table": "erp.orders", "rule": "not_null_id", "severity": "warn"}, 7},
 		{"millrace_validation_failures", labels{"table": "erp.orders", "rule": "row_count", "severity": "error"}, 1},
@@ -205,23 +223,67 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// shipped expects the dashboard and the alert rules in docs to be well formed, and to ask for no metric that there is not.
+// shipped expects the dashboard and the alert rules in docs to be well formed, and to ask for no metric and no label that there is not.
 func shipped(t *testing.T, families map[string]*dto.MetricFamily) {
-	for name, unmarshal := range map[string]func([]byte, any) error{"grafana-dashboard.json": json.Unmarshal, "alerts.rules.yml": func(data []byte, v any) error { return yaml.Unmarshal(data, v) }} {
-		data, err := os.ReadFile("../docs/deploy/" + name)
-		if err != nil {
-			t.Fatal(err)
+	t.Helper()
+	dashboard, err := os.ReadFile("../docs/deploy/grafana-dashboard.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !json.Valid(dashboard) {
+		t.Error("the dashboard is no JSON")
+	}
+	for _, metric := range metricName.FindAllString(string(dashboard), -1) {
+		if familyOf(families, metric) == nil {
+			t.Errorf("the dashboard asks for %s, which does not exist", metric)
 		}
-		var any map[string]any
-		if err := unmarshal(data, &any); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		for _, metric := range regexp.MustCompile(`millrace_[a-z_]+`).FindAllString(string(data), -1) {
-			if families[regexp.MustCompile(`_(bucket|sum|count)$`).ReplaceAllString(metric, "")] == nil {
-				t.Errorf("%s asks for %s, which does not exist", name, metric)
+	}
+	var file struct {
+		Groups []struct {
+			Rules []struct {
+				Alert, Expr string
+				Annotations map[string]string
 			}
 		}
 	}
+	rules, err := os.ReadFile("../docs/deploy/alerts.rules.yml")
+	if err = errors.Join(err, yaml.Unmarshal(rules, &file)); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range file.Groups[0].Rules {
+		told := regexp.MustCompile(`\$labels\.([a-z_]+)`).FindAllStringSubmatch(fmt.Sprint(r.Annotations), -1)
+		for _, asked := range regexp.MustCompile(`(millrace_[a-z_]+)(?:\{([^}]*)\})?`).FindAllStringSubmatch(r.Expr, -1) {
+			family := familyOf(families, asked[1])
+			for _, l := range told {
+				if !hasLabel(family, l[1], regexp.MustCompile("")) {
+					t.Errorf("%s tells the %s of %s, which has none", r.Alert, l[1], asked[1])
+				}
+			}
+			for _, m := range regexp.MustCompile(`([a-z_]+)=~?"([^"]*)"`).FindAllStringSubmatch(asked[2], -1) {
+				for value := range strings.SplitSeq(m[2], "|") {
+					if !hasLabel(family, m[1], regexp.MustCompile("^"+value+"$")) {
+						t.Errorf("%s: no %s with %s = %s", r.Alert, asked[1], m[1], value)
+					}
+				}
+			}
+			if family == nil {
+				t.Errorf("%s asks for %s, which does not exist", r.Alert, asked[1])
+			}
+		}
+	}
+}
+
+var metricName = regexp.MustCompile(`millrace_[a-z_]+`)
+
+// familyOf finds a metric by the name of it or of one of a histogram's series.
+func familyOf(families map[string]*dto.MetricFamily, name string) *dto.MetricFamily {
+	return families[regexp.MustCompile(`_(bucket|sum|count)$`).ReplaceAllString(name, "")]
+}
+
+func hasLabel(family *dto.MetricFamily, name string, value *regexp.Regexp) bool {
+	return slices.ContainsFunc(family.GetMetric(), func(m *dto.Metric) bool {
+		return slices.ContainsFunc(m.Label, func(l *dto.LabelPair) bool { return l.GetName() == name && value.MatchString(l.GetValue()) })
+	})
 }
 
 // BenchmarkMetrics scrapes a project with 100,000 runs behind it.

@@ -222,4 +222,17 @@ CREATE TABLE schedule_state (
 	paused   INTEGER NOT NULL     -- it was when last looked at
 ) STRICT;
 `,
+	`
+DROP TRIGGER firing_added_skipped;    -- the new ones tell firings apart by the reasons that scheduler/fire.go gives
+DROP TRIGGER firing_became_skipped;
+UPDATE tally SET label = 'other' WHERE name = 'skipped';
+CREATE TRIGGER firing_added_skipped AFTER INSERT ON firing WHEN new.state = 'skipped' BEGIN
+	INSERT INTO tally VALUES ('skipped', new.pipeline, CASE WHEN new.reason LIKE 'missed while nothing was scheduled%' THEN 'missed' WHEN new.reason LIKE '%(overlap: %' THEN 'overlap' ELSE 'other' END, 1)
+		ON CONFLICT DO UPDATE SET value = value + 1;
+END;
+CREATE TRIGGER firing_became_skipped AFTER UPDATE OF state ON firing WHEN new.state = 'skipped' AND old.state <> 'skipped' BEGIN
+	INSERT INTO tally VALUES ('skipped', new.pipeline, CASE WHEN new.reason LIKE 'missed while nothing was scheduled%' THEN 'missed' WHEN new.reason LIKE '%(overlap: %' THEN 'overlap' ELSE 'other' END, 1)
+		ON CONFLICT DO UPDATE SET value = value + 1;
+END;
+`,
 }

@@ -29,14 +29,21 @@ const (
 	TallyRowsRead      TallyName = "rows_read"     // by table, as all rows
 	TallyRowsWritten   TallyName = "rows_written"  // landed or built
 	TallyRowsRejected  TallyName = "rows_rejected" // records that could not be read
-	TallySkippedFiring TallyName = "skipped"       // firings that led to no run; kept by triggers of the schema
+	TallySkippedFiring TallyName = "skipped"       // firings that led to no run, by why; kept by triggers of the schema
+)
+
+// The labels of TallySkippedFiring.
+const (
+	SkippedMissed  = "missed"  // nothing ran the schedule at that time
+	SkippedOverlap = "overlap" // the run before had not ended
+	SkippedOther   = "other"   // what it follows did not succeed, the project has it no more
 )
 
 // Tally is one sum.
 type Tally struct {
 	Name     TallyName
 	Pipeline string
-	Label    string // status, bound or table
+	Label    string // status, bound, table or why
 	Value    float64
 }
 
