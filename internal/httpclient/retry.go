@@ -118,11 +118,14 @@ func (k *call) wait(d time.Duration) error {
 	return k.c.deps.Sleep(k.ctx, d)
 }
 
+// longestPause is how long one answer of a server can make callers wait: a wrong number must not silence them for years.
+const longestPause = time.Hour
+
 // again decides whether a failed attempt is repeated, and after which wait, or says why not.
 func (k *call) again(t *try) (wait time.Duration, why string) {
 	asked, isAsked := t.retryAfter(k.c.deps.Now())
 	if isAsked {
-		k.pauseAll(asked)
+		k.pauseAll(min(asked, longestPause))
 	}
 	switch {
 	case k.ctx.Err() != nil:
@@ -135,6 +138,8 @@ func (k *call) again(t *try) (wait time.Duration, why string) {
 		return 0, "given up"
 	case !k.repeatable(t, isAsked):
 		return 0, fmt.Sprintf("not sent again, a %s may have been carried out", k.r.Method)
+	case asked > longestPause:
+		return 0, fmt.Sprintf("not sent again, the server asks to wait %s and more than %s is not waited", round(asked), longestPause)
 	case isAsked:
 		return asked, ""
 	}

@@ -58,7 +58,7 @@ func TestRetryAfterDateByOwnClock(t *testing.T) {
 }
 
 func TestRetryAfterBeyondTheDeadlineGivesUpAtOnce(t *testing.T) {
-	s := script(t, answer(429, "slow down", "Retry-After", "99999999999"))
+	s := script(t, answer(429, "slow down", "Retry-After", "1800"))
 	for name, c := range map[string]struct {
 		cfg Config
 		ctx time.Duration
@@ -73,10 +73,27 @@ func TestRetryAfterBeyondTheDeadlineGivesUpAtOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.waited()
-			wants(t, err.Error(), "attempt 1 of 8: HTTP 429 Too Many Requests: slow down; a wait of 277777h46m40s would exceed the deadline in 2m0s")
+			wants(t, err.Error(), "attempt 1 of 8: HTTP 429 Too Many Requests: slow down; a wait of 30m0s would exceed the deadline in 2m0s")
 			if got := w.of(s); got.Dead != 1 || got.Sent != 1 {
 				t.Errorf("%+v", got)
 			}
+		})
+	}
+}
+
+func TestRetryAfterBeyondReason(t *testing.T) {
+	for name, after := range map[string]string{"seconds": "999999999", "date": "Fri, 27 Nov 2099 12:00:30 GMT", "just too long": "3601"} {
+		t.Run(name, func(t *testing.T) {
+			s := script(t, answer(503, "", "Retry-After", after), answer(200, "fine"))
+			account := NewLimiter(0, 0)
+			w := newWorld(t, Config{Deadline: -1}, func(d *Deps) { d.Limiter = account })
+			_, err := w.get(s.URL)
+			wants(t, fmt.Sprint(err), "attempt 1 of 8: HTTP 503 Service Unavailable; not sent again, the server asks to wait ", " and more than 1h0m0s is not waited")
+			w.waited()
+			if a, err := w.get(s.URL); err != nil || string(a.Body) != "fine" {
+				t.Fatalf("the next call: %v", err)
+			}
+			w.waited(time.Hour)
 		})
 	}
 }
