@@ -1,12 +1,14 @@
 package httpclient
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestConcurrentUse(t *testing.T) {
@@ -69,5 +71,39 @@ func TestHeadOfSomethingLong(t *testing.T) {
 	w := newWorld(t, Config{MaxBody: 10})
 	if _, err := w.ReadAll(t.Context(), Request{Method: http.MethodHead, URL: s.URL}); err != nil {
 		t.Error(err)
+	}
+}
+
+// watchedContext counts who waits for its end.
+type watchedContext struct {
+	context.Context
+	waiting atomic.Int64
+}
+
+// Value hides that there is a context of the standard library below, which package context would go to directly.
+func (w *watchedContext) Value(any) any { return nil }
+
+func (w *watchedContext) AfterFunc(f func()) func() bool {
+	w.waiting.Add(1)
+	stop := context.AfterFunc(w.Context, f)
+	return func() bool { w.waiting.Add(-1); return stop() }
+}
+
+func TestContextThatLivesOnKeepsNothing(t *testing.T) {
+	s := script(t, answer(200, "page"))
+	for _, deadline := range []time.Duration{-1, time.Hour} {
+		w := newWorld(t, Config{Deadline: deadline})
+		ctx := &watchedContext{Context: t.Context()}
+		resp, err := w.Do(ctx, Request{URL: s.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ctx.waiting.Load() == 0 {
+			t.Error("nobody waits for the end of a body that is open")
+		}
+		resp.Body.Close()
+		if n := ctx.waiting.Load(); n != 0 {
+			t.Errorf("deadline %s: %d still wait after the call", deadline, n)
+		}
 	}
 }

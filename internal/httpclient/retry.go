@@ -37,13 +37,15 @@ func (c *Client) call(ctx context.Context, r Request) (*call, error) {
 	if err != nil {
 		return nil, &Error{Method: c.deps.Redact(r.Method), URL: "(unreadable URL)", Err: err}
 	}
-	k := &call{c: c, r: r, req: req, ctx: ctx, cancel: func() {}, hostName: address(req.URL)}
+	k := &call{c: c, r: r, req: req, hostName: address(req.URL)}
 	k.host = c.host(k.hostName)
 	k.shown = c.deps.Redact(showURL(req.URL, r.Secret))
 	k.cleaner = sync.OnceValue(func() *cleaner { return newCleaner(&r, req, c.deps.Redact) })
 	if d := c.cfg.Deadline; d > 0 {
 		k.deadline = c.deps.Now().Add(d)
 		k.ctx, k.cancel = context.WithTimeoutCause(ctx, d, timeout(fmt.Sprintf("the deadline of %s for the whole call passed", d)))
+	} else { // of a call that is over, a context that lives on keeps nothing
+		k.ctx, k.cancel = context.WithCancel(ctx)
 	}
 	k.host.count(func(s *HostStats) { s.Calls++ })
 	return k, nil
