@@ -58,7 +58,8 @@ type Config struct {
 	// NoProxy lists what goes without the Proxy set above, written as NO_PROXY is.
 	NoProxy string
 	// AllowPrivate lists what may be connected to although its address is not public: host names, addresses, networks (10.0.0.0/8), or
-	// "*" for all. A name does not open link-local addresses. A cloud's metadata service is opened by its own address only.
+	// "*" for all but 169.254.0.0/16. A name does not open link-local addresses. A cloud's metadata service is opened by its own
+	// address only.
 	AllowPrivate []string
 
 	// UserAgent is what the client calls itself; millrace when empty.

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 
 	"code.dny.dev/ssrf"
+	"golang.org/x/net/idna"
 )
 
 // guard refuses connections to addresses that are not public: loopback, private, link-local, carrier-grade NAT, multicast, reserved,
@@ -37,7 +39,12 @@ var metadata = map[netip.Addr]bool{
 	netip.MustParseAddr("fd00:ec2::23"):    true, // AWS EKS over IPv6
 	netip.MustParseAddr("100.100.100.200"): true, // Alibaba
 	netip.MustParseAddr("fd20:ce::254"):    true, // GCP over IPv6
+	netip.MustParseAddr("168.63.129.16"):   true, // Azure's WireServer
+	netip.MustParseAddr("192.0.0.192"):     true, // Oracle
 }
+
+// metadataNames are names of such addresses, which may resolve at a proxy and not here.
+var metadataNames = map[string]bool{"metadata.google.internal": true, "metadata.goog": true, "instance-data.ec2.internal": true}
 
 // GuardError says that a connection was refused because of where it would have gone.
 type GuardError struct {
@@ -89,35 +96,28 @@ func hostKey(host string) string { return strings.ToLower(strings.TrimSuffix(hos
 
 // check returns a GuardError when host must not be reached at addr.
 func (g *guard) check(host string, addr netip.Addr) error {
-	inner := embedded(addr)
 	if g.exact[addr.Unmap()] {
 		return nil
 	}
-	if metadata[inner] {
+	all := meanings(addr)
+	if slices.ContainsFunc(all, func(a netip.Addr) bool { return metadata[a] }) {
 		return &GuardError{host, addr.String(), "it is a cloud's metadata service"}
-	}
-	if g.all || g.names[hostKey(host)] && !inner.IsLinkLocalUnicast() {
-		return nil
 	}
 	for _, n := range g.nets {
 		if n.Contains(addr.Unmap()) {
 			return nil
 		}
 	}
+	if slices.ContainsFunc(all, func(a netip.Addr) bool { return a.Is4() && a.IsLinkLocalUnicast() }) {
+		return &GuardError{host, addr.String(), "it is a link-local address, where clouds have services of their own"}
+	}
+	if g.all || g.names[hostKey(host)] && !addr.IsLinkLocalUnicast() {
+		return nil
+	}
 	if g.public.SafeAddr(addr) != nil {
 		return &GuardError{host, addr.String(), "it is not a public address"}
 	}
 	return nil
-}
-
-// embedded returns the IPv4 address that an IPv4-mapped or NAT64 address stands for, else addr itself.
-func embedded(addr netip.Addr) netip.Addr {
-	addr = addr.Unmap().WithZone("")
-	if ssrf.IPv6NAT64Prefix.Contains(addr) {
-		b := addr.As16()
-		return netip.AddrFrom4([4]byte(b[12:]))
-	}
-	return addr
 }
 
 // dialer returns what the transport dials with.
@@ -143,18 +143,20 @@ func (g *guard) dialer(d net.Dialer) func(ctx context.Context, network, address 
 
 // target checks a host that a proxy will be asked for, as far as that can be done from here.
 func (g *guard) target(ctx context.Context, host string) error {
+	if ascii, err := idna.Lookup.ToASCII(host); err == nil { // as net/http does: digits have other forms too
+		host = ascii
+	}
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return g.check(host, addr)
 	}
 	name := hostKey(host)
-	if g.all || g.names[name] {
-		return nil
-	}
 	last := name[strings.LastIndexByte(name, '.')+1:]
 	switch {
 	case last == "" || last[0] >= '0' && last[0] <= '9':
 		return &GuardError{Host: host, Why: "it is an address in a notation that each program reads differently"}
-	case last == "localhost" || last == "internal":
+	case metadataNames[name]:
+		return &GuardError{Host: host, Why: "it is a cloud's metadata service"}
+	case (last == "localhost" || last == "internal") && !g.all && !g.names[name]:
 		return &GuardError{Host: host, Why: "it is a name of this machine or of a private network"}
 	}
 	addrs, err := g.lookup(ctx, host)

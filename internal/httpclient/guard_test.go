@@ -30,7 +30,12 @@ func TestGuard(t *testing.T) {
 		{"10.0.0.0/8 192.168.1.1", "h", []string{"127.0.0.1", "192.168.1.2", "::ffff:127.0.0.1"}, []string{"10.1.2.3", "192.168.1.1", "::ffff:10.0.0.1"}},
 		{"Db.Corp", "db.corp.", []string{"169.254.1.1", "169.254.169.254", "fe80::1", "::ffff:169.254.169.254"}, []string{"10.1.2.3", "127.0.0.1", "fd00::1"}},
 		{"db.corp", "evil.db.corp", []string{"10.1.2.3"}, nil},
-		{"*", "h", []string{"169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "fd00:ec2::254"}, []string{"127.0.0.1", "fe80::1"}},
+		{"*", "h", strings.Fields(`169.254.169.254 169.254.0.23 168.63.129.16 192.0.0.192 fd00:ec2::254 ::ffff:169.254.169.254 ::ffff:0:169.254.169.254
+			::169.254.169.254 64:ff9b::a9fe:a9fe 64:ff9b:1::a9fe:a9fe 64:ff9b:1:a9fe:a9:fe00:: 2002:a9fe:a9fe::1 2001:0:a9fe:a9fe::1
+			2001:0:808:808::5601:5601 fe80::a9fe:a9fe%eth0 2a00:1450::5efe:a9fe:a9fe 64:ff9b::a83f:8110`),
+			[]string{"127.0.0.1", "fe80::1", "fe80::1%eth0", "10.1.2.3", "fd00::1", "64:ff9b::808:808", "8.8.8.8"}},
+		{"168.63.129.16", "h", nil, []string{"168.63.129.16"}},
+		{"168.63.129.0/24", "h", []string{"168.63.129.16"}, nil},
 		{"169.254.0.0/16", "h", []string{"169.254.169.254"}, []string{"169.254.1.1"}},
 		{"169.254.169.254", "h", []string{"169.254.169.253"}, []string{"169.254.169.254"}},
 	} {
@@ -104,6 +109,26 @@ func TestGuardBeforeAProxy(t *testing.T) {
 		"8.8.8.8": true, "10.0.0.1": false, "169.254.169.254": false, "::1": false, "public.example": true, "rebind.example": false,
 		"unknown.example": true, "localhost": false, "a.localhost.": false, "metadata.google.internal": false, "wiki.internal": true,
 		"127.1": false, "2130706433": false, "0x7f000001": false, "127.0.0.1.": false,
+	} {
+		if err := g.target(t.Context(), host); (err == nil) != pass {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+}
+
+func TestGuardOfAllBeforeAProxy(t *testing.T) {
+	g, _ := newGuard([]string{"*"})
+	g.lookup = func(_ context.Context, host string) ([]netip.Addr, error) {
+		if host == "rebind.example" {
+			return []netip.Addr{netip.MustParseAddr("169.254.169.254")}, nil
+		}
+		return nil, errors.New("no such host")
+	}
+	for host, pass := range map[string]bool{
+		"10.0.0.1": true, "localhost": true, "wiki.internal": true, "unknown.example": true, "münchen.example": true,
+		"169.254.169.254": false, "169.254.169.254.": false, "169.254.169.254..": false, "2852039166": false, "0xa9fea9fe": false, "0xA9.0xFE.0xA9.0xFE": false,
+		"0251.0376.0251.0376": false, "169.254.43518": false, "１６９.254.169.254": false, "169。254。169。254": false, "fe80::a9fe:a9fe%eth0": false,
+		"metadata.google.internal": false, "Metadata.Google.Internal.": false, "rebind.example": false,
 	} {
 		if err := g.target(t.Context(), host); (err == nil) != pass {
 			t.Errorf("%s: %v", host, err)
