@@ -53,6 +53,9 @@ func (k *call) send(n int, leave func(health) bool) *try {
 	t.resp, t.status, t.body = resp, resp.StatusCode, resp.Body.(*watched)
 	t.requestID = k.cleaner().requestID(resp.Header)
 	k.host.count(func(s *HostStats) { s.Status[t.status]++ })
+	if t.health(k) == healthy {
+		t.leave(answering)
+	}
 	switch {
 	case !k.r.good(t.status):
 		beginning, _ := t.take(excerptRead) // what is there of it helps, also when it breaks off

@@ -9,7 +9,7 @@ import (
 )
 
 // breaker stops requests to a host that keeps failing: after some failures in a row it is open and lets nothing pass; after a while it is
-// half open and lets one request pass, whose end closes it or opens it again.
+// half open and lets one request pass, whose answer closes it or opens it again.
 type breaker struct {
 	host  string
 	most  int // failures in a row; negative: never opens
@@ -63,8 +63,8 @@ func (b *breaker) refusal(wait time.Duration) error {
 	return &BreakerError{b.host, b.failures, b.until, b.until.Sub(now)}
 }
 
-// enter lets a request pass, or returns a BreakerError. leave is called once with what its end says; it reports whether that opened
-// the breaker.
+// enter lets a request pass, or returns a BreakerError. leave is called once with what its end says, and before that, may be, with
+// answering; it reports whether that opened the breaker.
 func (b *breaker) enter() (leave func(health) bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -73,27 +73,32 @@ func (b *breaker) enter() (leave func(health) bool, err error) {
 	}
 	b.probing = !b.until.IsZero()
 	era := b.era
-	return func(h health) bool { return b.leave(era, h) }, nil
+	return func(h health) bool { return b.leave(&era, h) }, nil
 }
 
 // health is what the end of an attempt says about its host.
 type health int
 
 const (
-	unknown health = iota // not about the host: the caller gave up, the host limits rates
+	unknown   health = iota // not about the host: the caller gave up, the host limits rates
+	answering               // a good header has come, and the body is still to come
 	healthy
 	failing
 )
 
-func (b *breaker) leave(era int, h health) (opened bool) {
+func (b *breaker) leave(era *int, h health) (opened bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if era != b.era {
+	if *era != b.era || h == answering && !b.probing {
 		return false
 	}
 	probe := b.probing
 	b.probing = false
 	switch h {
+	case answering: // others need not wait for a body that may take an hour; but if it breaks off, that is the failure that opens it again
+		b.until, b.failures = time.Time{}, b.most-1
+		b.era++
+		*era = b.era
 	case healthy:
 		b.failures = 0
 		if probe {

@@ -3,6 +3,7 @@ package httpclient
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -64,19 +65,62 @@ func TestBreaker(t *testing.T) {
 }
 
 func TestHalfOpenBreakerLetsOnePass(t *testing.T) {
-	s := script(t, answer(500, ""), answer(200, "ab"))
+	asked, answered := make(chan bool), make(chan bool)
+	s := script(t, answer(500, ""), func(w http.ResponseWriter, _ *http.Request) { asked <- true; <-answered })
 	w := newWorld(t, Config{Attempts: 1, BreakAfter: 1, BreakFor: time.Minute})
 	_, _ = w.get(s.URL)
+	w.mu.Lock()
 	w.now = w.now.Add(time.Minute)
-	probe, err := w.Do(t.Context(), Request{URL: s.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = w.get(s.URL)
+	w.mu.Unlock()
+	probe := make(chan error)
+	go func() { _, err := w.get(s.URL); probe <- err }()
+	<-asked
+	_, err := w.get(s.URL)
 	wants(t, fmt.Sprint(err), "one request is trying it")
-	probe.Body.Close()
-	if _, err = w.get(s.URL); err != nil {
+	close(answered)
+	if err := <-probe; err != nil {
 		t.Error(err)
+	}
+	if got := w.of(s); got.Breaker != Closed {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestHeaderOfTheProbeCloses: others do not wait for the end of the probe's body, and when that breaks off the host fails again.
+func TestHeaderOfTheProbeCloses(t *testing.T) {
+	for name, c := range map[string]struct {
+		probe http.HandlerFunc
+		then  string
+	}{
+		"read well":  {answer(200, "a long table"), Closed},
+		"breaks off": {raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx"), Open},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := script(t, answer(500, ""), answer(500, ""), answer(500, ""), c.probe, answer(200, "other"))
+			w := newWorld(t, Config{Attempts: 1, BreakAfter: 3, BreakFor: time.Minute})
+			for range 3 {
+				_, _ = w.get(s.URL)
+			}
+			w.now = w.now.Add(time.Minute)
+			probe, err := w.Do(t.Context(), Request{URL: s.URL})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := w.of(s); got.Breaker != Closed {
+				t.Errorf("at the header: %+v", got)
+			}
+			_, err = io.ReadAll(probe.Body)
+			probe.Body.Close()
+			if got := w.of(s); got.Breaker != c.then || (err == nil) != (c.then == Closed) {
+				t.Errorf("at the end: %v, %+v", err, got)
+			}
+			if c.then == Open {
+				return
+			}
+			if a, err := w.get(s.URL); err != nil || string(a.Body) != "other" {
+				t.Error(err)
+			}
+		})
 	}
 }
 
