@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -68,20 +69,29 @@ func wanted(signal string) bool {
 	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT") != ""
 }
 
-// keyLength is the length from which the value of a header is taken for a key, not for an ordinary word.
+// keyLength is the length from which the value of a header of any name is taken for a key, not for an ordinary word.
 const keyLength = 12
+
+// keyHeader matches names of headers whose values are secret however short they are.
+var keyHeader = regexp.MustCompile(`(?i)key|token|auth|secret|password|credential|cookie|signature`)
 
 // Secrets are the values of the headers that the variables give, most of which are API keys: they are to be redacted.
 func Secrets() []string {
 	var all []string
-	for _, name := range []string{"", "TRACES_", "METRICS_"} {
-		for _, header := range strings.Split(os.Getenv("OTEL_EXPORTER_OTLP_"+name+"HEADERS"), ",") {
-			_, value, _ := strings.Cut(header, "=")
+	for _, signal := range []string{"", "TRACES_", "METRICS_"} {
+		for header := range strings.SplitSeq(os.Getenv("OTEL_EXPORTER_OTLP_"+signal+"HEADERS"), ",") {
+			name, value, _ := strings.Cut(header, "=")
+			value = strings.TrimSpace(value)
 			plain, _ := url.PathUnescape(value)
-			all = append(all, strings.TrimSpace(value), strings.TrimSpace(plain))
+			secret := keyHeader.MatchString(name)
+			for _, v := range []string{value, plain, plain[strings.LastIndexByte(plain, ' ')+1:]} { // the last without Bearer or Basic
+				if v != "" && (secret || len(v) >= keyLength) {
+					all = append(all, v)
+				}
+			}
 		}
 	}
-	return slices.DeleteFunc(all, func(value string) bool { return len(value) < keyLength })
+	return slices.Compact(all)
 }
 
 // protocol refuses what is not built in: gRPC would be a second way to send the same.
