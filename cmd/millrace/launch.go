@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -41,7 +42,11 @@ func (a *app) launcher(files func() string, log *slog.Logger) (*launcher, error)
 // Start makes a scheduler.Launcher of it.
 func (l *launcher) Start(f journal.Firing) (scheduler.Worker, error) {
 	cmd := exec.Command(l.self, append(commandLine(f), l.flags...)...)
-	cmd.Env = append(os.Environ(), workerEnv+"=1", filesEnv+"="+l.files())
+	// A run is a trace of its own, not part of whatever once started this process.
+	outer := func(v string) bool {
+		return strings.HasPrefix(v, "TRACEPARENT=") || strings.HasPrefix(v, "TRACESTATE=")
+	}
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), outer), workerEnv+"=1", filesEnv+"="+l.files())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
