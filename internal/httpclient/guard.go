@@ -51,6 +51,8 @@ type GuardError struct {
 	Host string // as the URL names it
 	Addr string // what it resolved to; empty when the name itself was refused
 	Why  string
+
+	instead string // what to write, where listing the host would not help
 }
 
 // Error names host and address.
@@ -64,6 +66,9 @@ func (e *GuardError) Error() string {
 
 // Hint says how to allow it.
 func (e *GuardError) Hint() string {
+	if e.instead != "" {
+		return e.instead
+	}
 	allow := e.Host
 	if e.Addr != "" {
 		allow = e.Addr
@@ -101,7 +106,7 @@ func (g *guard) check(host string, addr netip.Addr) error {
 	}
 	all := meanings(addr)
 	if slices.ContainsFunc(all, func(a netip.Addr) bool { return metadata[a] }) {
-		return &GuardError{host, addr.String(), "it is a cloud's metadata service"}
+		return &GuardError{Host: host, Addr: addr.String(), Why: "it is a cloud's metadata service"}
 	}
 	for _, n := range g.nets {
 		if n.Contains(addr.Unmap()) {
@@ -109,13 +114,13 @@ func (g *guard) check(host string, addr netip.Addr) error {
 		}
 	}
 	if slices.ContainsFunc(all, func(a netip.Addr) bool { return a.Is4() && a.IsLinkLocalUnicast() }) {
-		return &GuardError{host, addr.String(), "it is a link-local address, where clouds have services of their own"}
+		return &GuardError{Host: host, Addr: addr.String(), Why: "it is a link-local address, where clouds have services of their own"}
 	}
 	if g.all || g.names[hostKey(host)] && !addr.IsLinkLocalUnicast() {
 		return nil
 	}
 	if g.public.SafeAddr(addr) != nil {
-		return &GuardError{host, addr.String(), "it is not a public address"}
+		return &GuardError{Host: host, Addr: addr.String(), Why: "it is not a public address"}
 	}
 	return nil
 }
@@ -153,9 +158,11 @@ func (g *guard) target(ctx context.Context, host string) error {
 	last := name[strings.LastIndexByte(name, '.')+1:]
 	switch {
 	case last == "" || last[0] >= '0' && last[0] <= '9':
-		return &GuardError{Host: host, Why: "it is an address in a notation that each program reads differently"}
+		return &GuardError{Host: host, Why: "it is an address in a notation that each program reads differently",
+			instead: "write the address as four numbers from 0 to 255"}
 	case metadataNames[name]:
-		return &GuardError{Host: host, Why: "it is a cloud's metadata service"}
+		return &GuardError{Host: host, Why: "it is a cloud's metadata service",
+			instead: "if this is meant, use the service's address, and list that under allow_private"}
 	case (last == "localhost" || last == "internal") && !g.all && !g.names[name]:
 		return &GuardError{Host: host, Why: "it is a name of this machine or of a private network"}
 	}

@@ -134,6 +134,12 @@ func TestGuardOfAllBeforeAProxy(t *testing.T) {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
+	for host, want := range map[string]string{"2852039166": "write the address as four numbers", "metadata.google.internal": "use the service's address"} {
+		var refused *GuardError
+		if err := g.target(t.Context(), host); !errors.As(err, &refused) || !strings.Contains(refused.Hint(), want) {
+			t.Errorf("%s: the advice for %v would not help", host, err)
+		}
+	}
 }
 
 // resolver answers each question for an IPv4 address with the next of some, as a server that rebinds a name does.
