@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -146,6 +147,9 @@ func (g *guard) dialer(d net.Dialer) func(ctx context.Context, network, address 
 	}
 }
 
+// number matches the last label of what some programs read as an address: 2130706433, 127.1, 0x7f.1.
+var number = regexp.MustCompile(`^([0-9]*|0x[0-9a-f]*)$`)
+
 // target checks a host that a proxy will be asked for, as far as that can be done from here.
 func (g *guard) target(ctx context.Context, host string) error {
 	if ascii, err := idna.Lookup.ToASCII(host); err == nil { // as net/http does: digits have other forms too
@@ -157,7 +161,7 @@ func (g *guard) target(ctx context.Context, host string) error {
 	name := hostKey(host)
 	last := name[strings.LastIndexByte(name, '.')+1:]
 	switch {
-	case last == "" || last[0] >= '0' && last[0] <= '9':
+	case number.MatchString(last):
 		return &GuardError{Host: host, Why: "it is an address in a notation that each program reads differently",
 			instead: "write the address as four numbers from 0 to 255"}
 	case metadataNames[name]:

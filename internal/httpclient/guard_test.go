@@ -125,7 +125,7 @@ func TestGuardOfAllBeforeAProxy(t *testing.T) {
 		return nil, errors.New("no such host")
 	}
 	for host, pass := range map[string]bool{
-		"10.0.0.1": true, "localhost": true, "wiki.internal": true, "unknown.example": true, "münchen.example": true,
+		"10.0.0.1": true, "localhost": true, "wiki.internal": true, "unknown.example": true, "münchen.example": true, "3f2ab7": true,
 		"169.254.169.254": false, "169.254.169.254.": false, "169.254.169.254..": false, "2852039166": false, "0xa9fea9fe": false, "0xA9.0xFE.0xA9.0xFE": false,
 		"0251.0376.0251.0376": false, "169.254.43518": false, "１６９.254.169.254": false, "169。254。169。254": false, "fe80::a9fe:a9fe%eth0": false,
 		"metadata.google.internal": false, "Metadata.Google.Internal.": false, "rebind.example": false,
