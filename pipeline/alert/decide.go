@@ -195,14 +195,30 @@ func (s *sight) end(ctx context.Context, e journal.End) error {
 	if err != nil {
 		return ignoreMissing(err)
 	}
-	if r.Firing != "" {
-		if f, err := s.Journal.Firing(ctx, r.Firing); err == nil && f.State.Open() {
-			return nil
-		} else if err != nil && !errors.Is(err, journal.ErrNotFound) {
-			return err
-		}
+	if told, err := s.byFiring(ctx, r); err != nil || told {
+		return err
 	}
 	return s.judge(ctx, r)
+}
+
+// byFiring says whether the end of the run's firing tells of the attempt: not when it came after that end, by somebody's retry.
+func (s *sight) byFiring(ctx context.Context, r journal.Run) (bool, error) {
+	if r.Firing == "" {
+		return false, nil
+	}
+	f, err := s.Journal.Firing(ctx, r.Firing)
+	if err != nil {
+		return false, ignoreMissing(err)
+	}
+	if f.State.Open() || f.Finished == nil {
+		return true, nil
+	}
+	if r.Finished != nil {
+		return !r.Finished.After(*f.Finished), nil
+	}
+	steps, err := s.Journal.Steps(ctx, r.ID)
+	later := slices.ContainsFunc(steps, func(step journal.Step) bool { return step.Attempt == r.Attempt && step.Started.After(*f.Finished) })
+	return !later, err
 }
 
 func ignoreMissing(err error) error {
@@ -220,17 +236,17 @@ func (s *sight) firingEnded(ctx context.Context, id string) error {
 	if f.State != journal.FiringFailed && f.State != journal.FiringSucceeded {
 		return nil // somebody, or a rule of the schedule, wanted it so
 	}
+	var r journal.Run
 	if f.Run != "" {
-		r, err := s.Journal.ExactRun(ctx, f.Run)
-		if err != nil && !errors.Is(err, journal.ErrNotFound) {
+		if r, err = s.Journal.ExactRun(ctx, f.Run); ignoreMissing(err) != nil {
 			return err
 		}
-		if err == nil && (r.Status == journal.Succeeded || r.Status == journal.Failed || r.Status == journal.Partial) {
+		if r.Status == journal.Succeeded || r.Status == journal.Failed || r.Status == journal.Partial {
 			return s.judge(ctx, r)
 		}
 	}
 	if f.State == journal.FiringFailed {
-		s.failed(s.lostFiring(f))
+		s.failed(s.lostFiring(f, r))
 	}
 	return nil
 }

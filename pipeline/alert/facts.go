@@ -197,18 +197,18 @@ func pipelineName(name string) string {
 	return name
 }
 
-// lostFiring is a firing that failed without a run that says why.
-func (s *sight) lostFiring(f journal.Firing) failure {
+// lostFiring is a firing that failed without a run that says why; r is the zero value when there is none at all.
+func (s *sight) lostFiring(f journal.Firing, r journal.Run) failure {
 	at := f.Created
 	if f.Finished != nil {
 		at = *f.Finished
 	}
 	logical := f.LogicalTime
-	reason := s.safe(f.Reason)
-	if reason == "" {
+	reason := strings.TrimPrefix(s.safe(f.Reason), "failed: ") // the title says so
+	if reason == "" || reason == "failed" {
 		reason = "its process ended without a word"
 	}
-	m := Message{Kind: models.OnFailure, Pipeline: f.Pipeline, Run: f.Run, Trigger: string(f.Trigger), LogicalTime: &logical, At: at, Text: reason,
+	m := Message{Kind: models.OnFailure, Pipeline: f.Pipeline, Run: f.Run, Attempt: r.Attempt, Trigger: string(f.Trigger), LogicalTime: &logical, At: at, Text: reason,
 		Title: cut(f.Pipeline+" failed: "+reason, 240), Severity: []string{string(models.SeverityError)}, Command: "millrace run " + f.Pipeline}
 	s.finishOwners(&m)
 	return failure{Message: m, print: "firing|" + pattern(reason), nodes: s.nodesOf(f.Pipeline)}

@@ -261,6 +261,41 @@ func TestFirings(t *testing.T) {
 	w.expect("nightly failed: the worker did not start: no such file")
 }
 
+// TestKilledWorker: a scheduled run whose worker is killed is told by its firing, once; a retry of it that is killed as well is another.
+func TestKilledWorker(t *testing.T) {
+	w := newWorld(t)
+	f := journal.Firing{ID: "f1", Pipeline: "nightly", LogicalTime: w.now, Trigger: journal.TriggerSchedule, State: journal.FiringStarted, Due: w.now, Created: w.now}
+	if _, err := w.journal.AddFiring(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	r := journal.Run{ID: "r1", Pipeline: "nightly", LogicalTime: w.now, Attempt: 1, Status: journal.Running, Started: w.now, Trigger: f.Trigger, Firing: f.ID}
+	if err := w.journal.BeginRun(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	w.gone[r.ID] = true
+	w.pass(time.Minute)
+	w.expect()
+	at := w.now
+	f.State, f.Run, f.Finished, f.Reason = journal.FiringFailed, r.ID, &at, "failed: signal: killed"
+	if err := w.journal.SaveFiring(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute)
+	w.open()
+	w.pass(time.Minute)
+	if len(w.got) != 1 || w.got[0].data.Attempt != 1 || w.got[0].data.Run != r.ID {
+		t.Errorf("%+v", w.got)
+	}
+	w.expect("nightly failed: signal: killed")
+	r.Attempt = 2
+	step := journal.Step{Run: r.ID, Node: "erp.orders", Kind: "stream", Attempt: 2, Status: journal.Running, Started: w.now}
+	if err := errors.Join(w.journal.BeginRun(t.Context(), r), w.journal.SaveStep(t.Context(), step)); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute)
+	w.expect("nightly failed: its process ended without a word: killed, out of memory, or with the machine")
+}
+
 func TestPausedAndRefused(t *testing.T) {
 	w := newWorld(t)
 	w.pass(0)

@@ -71,8 +71,8 @@ func (s *sight) gone(ctx context.Context, r journal.Run) (bool, error) {
 	if err != nil || again.Status != journal.Running || again.Attempt != r.Attempt {
 		return true, ignoreMissing(err)
 	}
-	if f, err := s.Journal.Firing(ctx, r.Firing); err == nil && f.State.Open() || r.Selection.Replay != nil {
-		return true, nil
+	if told, err := s.byFiring(ctx, again); err != nil || told || r.Selection.Replay != nil {
+		return true, err
 	}
 	f := failure{Message: base(models.OnFailure, r), print: "gone", nodes: slices.Clone(r.Selection.Nodes)}
 	f.At = s.now
