@@ -118,14 +118,17 @@ func (s *sight) causeText(c journal.Cause, checks []check.Result) string {
 		}
 		return fmt.Sprintf("%s fails %d of its %s", c.Node, len(c.Checks), plural(all, "check"))
 	}
-	text := c.Message
-	if _, after, ok := strings.Cut(text, c.Node+": "); ok && c.Node != "" { // behind its place in a file
+	text, at := c.Message, ""
+	if before, after, ok := strings.Cut(text, c.Node+": "); ok && c.Node != "" { // behind its place in a file
 		text = after
+		if before = strings.TrimSuffix(before, ": "); place.MatchString(before) {
+			at = " (" + before + ")"
+		}
 	}
 	if text = s.safe(text); c.Node == "" {
 		return text
 	}
-	return c.Node + ": " + text
+	return c.Node + ": " + text + at
 }
 
 func (m *Message) addChecks(node string, checks []check.Result, which func(check.Status) bool) {
