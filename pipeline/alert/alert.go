@@ -117,19 +117,21 @@ func (a *Alerter) Run(ctx context.Context) error {
 
 // turn looks once and starts what has to be delivered; it does not wait for that.
 func (a *Alerter) turn(ctx context.Context, wait *sync.WaitGroup) error {
-	if a.alerts() == nil {
+	alerts := a.alerts() // as they are for all of the turn: the project may be loaded anew meanwhile
+	if alerts == nil {
 		return nil
 	}
 	if mine, err := a.acquire(); err != nil || !mine {
 		return err
 	}
-	return errors.Join(a.look(ctx), a.dispatch(ctx, wait))
+	return errors.Join(a.look(ctx, alerts), a.dispatch(ctx, alerts, wait))
 }
 
 // Settle looks once, and delivers what can be delivered before the context ends; the rest stays in the outbox. It does nothing
 // where another process of the project watches. It is for the end of a run that nobody else may tell of.
 func (a *Alerter) Settle(ctx context.Context) error {
-	if a.alerts() == nil {
+	alerts := a.alerts()
+	if alerts == nil {
 		return nil
 	}
 	mine, err := a.acquire()
@@ -138,7 +140,7 @@ func (a *Alerter) Settle(ctx context.Context) error {
 	}
 	defer a.unlock()
 	var wait sync.WaitGroup
-	err = errors.Join(a.look(context.WithoutCancel(ctx)), a.dispatch(ctx, &wait))
+	err = errors.Join(a.look(context.WithoutCancel(ctx), alerts), a.dispatch(ctx, alerts, &wait))
 	wait.Wait()
 	return err
 }

@@ -71,7 +71,7 @@ func bench(b *testing.B, changes bool) {
 	if mine, err := w.alerter.acquire(); err != nil || !mine {
 		b.Fatal(err)
 	}
-	if err := w.alerter.look(b.Context()); err != nil {
+	if err := w.alerter.look(b.Context(), w.project.Alerts); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
@@ -81,7 +81,7 @@ func bench(b *testing.B, changes bool) {
 			b.StartTimer()
 			w.now = w.now.Add(time.Second)
 		}
-		if err := w.alerter.look(b.Context()); err != nil {
+		if err := w.alerter.look(b.Context(), w.project.Alerts); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -72,7 +72,7 @@ const (
 )
 
 // look decides on everything that is new. When nothing was written to the journal it costs one question to SQLite.
-func (a *Alerter) look(ctx context.Context) error {
+func (a *Alerter) look(ctx context.Context, rules *models.Alerts) error {
 	now := a.Clock()
 	changes, err := a.Journal.Changes(ctx)
 	if err != nil {
@@ -83,7 +83,7 @@ func (a *Alerter) look(ctx context.Context) error {
 		return nil
 	}
 	for more := true; more; {
-		if more, err = a.lookOnce(ctx, now, timed); err != nil {
+		if more, err = a.lookOnce(ctx, rules, now, timed); err != nil {
 			a.topics = nil // what is in memory may be ahead of the journal
 			return err
 		}
@@ -93,8 +93,8 @@ func (a *Alerter) look(ctx context.Context) error {
 	return err
 }
 
-func (a *Alerter) lookOnce(ctx context.Context, now time.Time, timed bool) (more bool, err error) {
-	s := &sight{Alerter: a, rules: a.alerts(), now: now, remember: map[string]string{}}
+func (a *Alerter) lookOnce(ctx context.Context, rules *models.Alerts, now time.Time, timed bool) (more bool, err error) {
+	s := &sight{Alerter: a, rules: rules, now: now, remember: map[string]string{}}
 	if err := s.recall(ctx); err != nil {
 		return false, err
 	}

@@ -45,7 +45,7 @@ type postponed struct {
 func (p postponed) Unwrap() error { return p.error }
 
 // dispatch starts a delivery for each channel for which something waits and none goes on.
-func (a *Alerter) dispatch(ctx context.Context, wait *sync.WaitGroup) error {
+func (a *Alerter) dispatch(ctx context.Context, alerts *models.Alerts, wait *sync.WaitGroup) error {
 	waiting, err := a.Journal.PendingChannels(ctx)
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func (a *Alerter) dispatch(ctx context.Context, wait *sync.WaitGroup) error {
 			continue
 		}
 		wait.Go(func() {
-			err := a.deliver(ctx, name)
+			err := a.deliver(ctx, alerts, name)
 			a.mu.Lock()
 			delete(a.busy, name)
 			a.mu.Unlock()
@@ -72,10 +72,10 @@ func (a *Alerter) dispatch(ctx context.Context, wait *sync.WaitGroup) error {
 }
 
 // deliver sends what waits for the channel, the oldest first, until nothing is due any more.
-func (a *Alerter) deliver(ctx context.Context, name string) error {
-	channel := a.alerts().Channel(name)
+func (a *Alerter) deliver(ctx context.Context, alerts *models.Alerts, name string) error {
+	channel := alerts.Channel(name)
 	for ctx.Err() == nil {
-		next, err := a.next(ctx, name, channel)
+		next, err := a.next(ctx, alerts, name, channel)
 		if err != nil || next == nil {
 			return err
 		}
@@ -87,7 +87,7 @@ func (a *Alerter) deliver(ctx context.Context, name string) error {
 }
 
 // next is the message to send now; nil when none is due, or the channel has had enough for this minute.
-func (a *Alerter) next(ctx context.Context, name string, channel *models.AlertChannel) (*journal.Alert, error) {
+func (a *Alerter) next(ctx context.Context, alerts *models.Alerts, name string, channel *models.AlertChannel) (*journal.Alert, error) {
 	waiting, err := a.Journal.PendingAlerts(ctx, name, foldOver+1)
 	now := a.Clock()
 	if err != nil || len(waiting) == 0 || waiting[0].Due.After(now) {
@@ -112,12 +112,12 @@ func (a *Alerter) next(ctx context.Context, name string, channel *models.AlertCh
 	if len(fresh) <= foldOver {
 		return &waiting[0], nil
 	}
-	into := a.digest(name, fresh)
+	into := a.digest(name, fresh, alerts.ReportURL)
 	return &into, a.Journal.FoldAlerts(ctx, into, fresh)
 }
 
 // digest tells many messages in one.
-func (a *Alerter) digest(channel string, all []journal.Alert) journal.Alert {
+func (a *Alerter) digest(channel string, all []journal.Alert, url string) journal.Alert {
 	m := Message{Kind: kindDigest, Project: a.Project().Name, At: a.Clock(), Count: len(all), Title: a.Project().Name + ": " + countKinds(all)}
 	for _, w := range all {
 		if len(m.Members) < mostMembers {
@@ -125,9 +125,7 @@ func (a *Alerter) digest(channel string, all []journal.Alert) journal.Alert {
 		}
 	}
 	m.Hint = "`millrace alerts` lists all of them"
-	if url := a.alerts().ReportURL; url != "" {
-		m.Link = url
-	}
+	m.Link = url
 	return a.row(channel, kindDigest, m)
 }
 

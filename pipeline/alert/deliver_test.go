@@ -22,7 +22,7 @@ func TestCrashBetweenSendAndRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.now = w.now.Add(2 * time.Minute)
-	if err := w.alerter.look(t.Context()); err != nil {
+	if err := w.alerter.look(t.Context(), w.project.Alerts); err != nil {
 		t.Fatal(err)
 	}
 	waiting, err := w.journal.PendingAlerts(t.Context(), "hook", 10)
@@ -110,6 +110,35 @@ func TestRetryAfter(t *testing.T) {
 	w.answer = nil
 	w.pass(3 * time.Minute)
 	w.expect("nightly failed: erp.orders: down")
+}
+
+// TestAlertsRemoved: a project without alerts may come while a message is under way; what waits is delivered as it was meant.
+func TestAlertsRemoved(t *testing.T) {
+	w := newWorld(t)
+	w.configure("channels: { ops: { type: slack, url: " + w.server.URL + " } }")
+	for i := range 2 * foldOver {
+		w.run(fmt.Sprintf("p%d", i), "erp.orders: down")
+	}
+	asked := 0
+	w.answer = func(http.ResponseWriter, *http.Request) {
+		asked++
+		without := *w.project
+		without.Alerts = nil
+		w.project = &without
+		if asked == 1 { // what comes to wait in the meantime becomes a digest
+			for i := range 2 * foldOver {
+				a := w.alerter.row("ops", models.OnFailure, Message{Kind: models.OnFailure, Pipeline: fmt.Sprint(i)})
+				if err := w.journal.AddAlerts(t.Context(), []journal.Alert{a}, nil); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}
+	w.pass(2 * time.Minute)
+	w.pass(2 * time.Minute)
+	if asked != 2 {
+		t.Errorf("asked %d times", asked)
+	}
 }
 
 // TestOneTells: while one process tells, another one that ends a run does not.
