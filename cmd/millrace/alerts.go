@@ -186,12 +186,12 @@ func (a *app) tellAlerts(ctx context.Context, e *pipeline.Engine) {
 	if e.Project.Alerts == nil {
 		return
 	}
-	limit := deliverTime
-	if ctx.Err() != nil || e.Stopping() {
-		limit = 2 * time.Second // somebody waits for us to end
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	stopped := ctx.Err() != nil || e.Stopping()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliverTime)
 	defer cancel()
+	if stopped { // somebody waits for us to end: it says nothing about a channel that it is cut off
+		defer time.AfterFunc(2*time.Second, cancel).Stop()
+	}
 	alerter, err := a.alerter(always(e), nil)
 	if err == nil {
 		err = alerter.Settle(ctx)

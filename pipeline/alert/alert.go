@@ -128,7 +128,8 @@ func (a *Alerter) turn(ctx context.Context, wait *sync.WaitGroup) error {
 }
 
 // Settle looks once, and delivers what can be delivered before the context ends; the rest stays in the outbox. It does nothing
-// where another process of the project watches. It is for the end of a run that nobody else may tell of.
+// where another process of the project watches. It is for the end of a run that nobody else may tell of. A channel that has not
+// answered at the context's deadline has had its try; one that is cut off because the context is cancelled has not.
 func (a *Alerter) Settle(ctx context.Context) error {
 	alerts := a.alerts()
 	if alerts == nil {

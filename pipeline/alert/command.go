@@ -3,7 +3,6 @@ package alert
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -37,9 +36,9 @@ func (c *command) send(ctx context.Context, id string, at time.Time, m *Message)
 	if err != nil {
 		return refused{err}
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout.Std())
+	limited, cancel := context.WithTimeout(ctx, c.Timeout.Std())
 	defer cancel()
-	program := exec.CommandContext(ctx, c.Command[0], c.Command[1:]...)
+	program := exec.CommandContext(limited, c.Command[0], c.Command[1:]...)
 	program.Dir = c.dir
 	program.Env = append(os.Environ(), "MILLRACE_ALERT_ID="+id, "MILLRACE_ALERT_KIND="+m.Kind)
 	program.Stdin = bytes.NewReader(body)
@@ -55,7 +54,9 @@ func (c *command) send(ctx context.Context, id string, at time.Time, m *Message)
 		said = ": " + string(text)
 	}
 	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s had not ended when the run did not wait for it any longer, and was killed%s", c.Command[0], said)
+	case limited.Err() != nil:
 		return fmt.Errorf("%s took longer than %s and was killed%s", c.Command[0], c.Timeout, said)
 	case err != nil:
 		return fmt.Errorf("%s: %w%s", c.Command[0], err, said)

@@ -166,7 +166,7 @@ func join(parts []string) string {
 // try sends one message and records what came of it.
 func (a *Alerter) try(ctx context.Context, channel *models.AlertChannel, w journal.Alert) error {
 	err := a.sendTo(ctx, channel, w)
-	if err != nil && ctx.Err() != nil {
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
 		return nil // we were asked to end: it says nothing about the channel
 	}
 	now := a.Clock()

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -110,6 +111,56 @@ func TestRetryAfter(t *testing.T) {
 	w.answer = nil
 	w.pass(3 * time.Minute)
 	w.expect("nightly failed: erp.orders: down")
+}
+
+// deadline is a context whose deadline the test brings about.
+type deadline struct {
+	context.Context
+	over chan struct{}
+}
+
+func (d deadline) Done() <-chan struct{} { return d.over }
+
+func (d deadline) Err() error {
+	select {
+	case <-d.over:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
+// TestHangingReceiver: one that does not answer before the end of a run has had its try, so that the next run is not held up by it; an
+// interruption says nothing about it.
+func TestHangingReceiver(t *testing.T) {
+	w := newWorld(t)
+	w.run("nightly", "erp.orders: down")
+	w.now = w.now.Add(2 * time.Minute)
+	asked := 0
+	settle := func(ctx context.Context, end func()) journal.Alert {
+		t.Helper()
+		w.alerter.Client = doer(func(r *http.Request) (*http.Response, error) {
+			asked++
+			end()
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		if err := w.alerter.Settle(ctx); err != nil {
+			t.Fatal(err)
+		}
+		return w.outbox(journal.AlertFilter{})[0]
+	}
+	stopped, stop := contextOf(t)
+	if a := settle(stopped, stop); a.Tries != 0 || asked != 1 {
+		t.Errorf("an interruption is no try: %+v", a)
+	}
+	over := make(chan struct{})
+	if a := settle(deadline{t.Context(), over}, func() { close(over) }); a.Tries != 1 || !a.Due.After(w.now) || !strings.Contains(a.Error, "no answer in time") {
+		t.Errorf("%+v", a)
+	}
+	if settle(t.Context(), func() { t.Error("asked before it is due") }); asked != 2 {
+		t.Errorf("asked %d times", asked)
+	}
 }
 
 // TestAlertsRemoved: a project without alerts may come while a message is under way; what waits is delivered as it was meant.
