@@ -141,7 +141,7 @@ func (a *Alerter) Settle(ctx context.Context) error {
 	}
 	defer a.unlock()
 	var wait sync.WaitGroup
-	err = errors.Join(a.look(context.WithoutCancel(ctx), alerts), a.dispatch(ctx, alerts, &wait))
+	err = errors.Join(a.look(ctx, alerts), a.dispatch(ctx, alerts, &wait))
 	wait.Wait()
 	return err
 }

@@ -35,6 +35,8 @@ func TestPlans(t *testing.T) {
 		`SELECT * FROM event WHERE id > 1 ORDER BY id LIMIT 500`,
 		`SELECT * FROM alert WHERE channel = 'x' AND state = 'pending' ORDER BY seq LIMIT 6`,
 		`SELECT count(*) FROM alert WHERE channel = 'x' AND state = 'delivered' AND closed > 'x'`,
+		`DELETE FROM alert WHERE seq IN (SELECT seq FROM alert WHERE closed IS NOT NULL AND created < 'x' LIMIT 5000)`,
+		`DELETE FROM ended WHERE seq IN (SELECT seq FROM ended WHERE seq <= 5 ORDER BY seq LIMIT 100)`,
 		`SELECT channel, count(*) FROM alert WHERE state = 'pending' GROUP BY channel`,
 		`SELECT started, finished FROM run WHERE pipeline = 'p1' AND status = 'succeeded' ORDER BY started DESC LIMIT 30`,
 	} {

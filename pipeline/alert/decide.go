@@ -120,7 +120,7 @@ func (a *Alerter) lookOnce(ctx context.Context, rules *models.Alerts, now time.T
 		return more, err
 	}
 	a.cleaned = now
-	return false, a.Journal.ForgetAlerts(ctx, now.Add(-keepFor), s.ended)
+	return false, a.Journal.ForgetAlerts(ctx, now.Add(-keepFor))
 }
 
 // recall reads what was remembered. The first look of all begins with the runs of the last hour.

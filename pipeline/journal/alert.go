@@ -127,15 +127,20 @@ func (j *Journal) RetryAlerts(ctx context.Context, channel string, at time.Time)
 	return n, err
 }
 
-// ForgetAlerts removes what came to its end before that time, and what is noted of ends before it up to the number.
-func (j *Journal) ForgetAlerts(ctx context.Context, before time.Time, ended int64) error {
-	return j.tx(ctx, "alert", func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM alert WHERE state <> 'pending' AND created < ?`, stamp(before)); err != nil {
+// forgetAtOnce is how many messages one transaction removes: nobody waits long for it.
+const forgetAtOnce = 5000
+
+// ForgetAlerts removes the messages that were written before that time and have come to their end.
+func (j *Journal) ForgetAlerts(ctx context.Context, before time.Time) error {
+	for n := forgetAtOnce; n == forgetAtOnce; {
+		if err := j.tx(ctx, "alert", func(tx *sql.Tx) (err error) {
+			n, err = changed(tx.ExecContext(ctx, `DELETE FROM alert WHERE seq IN (SELECT seq FROM alert WHERE closed IS NOT NULL AND created < ? LIMIT ?)`, stamp(before), forgetAtOnce))
+			return err
+		}); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM ended WHERE seq < ? AND at < ?`, ended, stamp(before))
-		return err
-	})
+	}
+	return nil
 }
 
 const selectAlert = `SELECT seq, id, channel, kind, key, pipeline, run, title, message, state, tries, due, error, folded, since, created, closed FROM alert`

@@ -90,3 +90,37 @@ func TestAlertOutbox(t *testing.T) {
 		t.Errorf("%+v, %v", folded, err)
 	}
 }
+
+// TestForget: ends and messages do not pile up, whoever looks at them or does not; what waits stays.
+func TestForget(t *testing.T) {
+	j, _ := open(t)
+	ctx := t.Context()
+	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
+	if _, err := j.db.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+		INSERT INTO ended (kind, id, status, at) SELECT 'run', i, 'failed', ? FROM n`, mostEnds+50, stamp(at)); err != nil {
+		t.Fatal(err)
+	}
+	r := begin(t, j, "a", at)
+	for range 3 {
+		r.Status, r.Finished = Failed, &at
+		if err := j.FinishRun(ctx, r, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ends, err := j.Ended(ctx, 0, 2*mostEnds)
+	if err != nil || len(ends) != mostEnds || ends[len(ends)-1].Seq != mostEnds+53 {
+		t.Errorf("%d ends, %v", len(ends), err)
+	}
+	if _, err := j.db.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+		INSERT INTO alert (id, channel, kind, key, pipeline, run, title, message, state, tries, due, error, folded, since, created, closed)
+		SELECT i, 'c', 'failure', '', '', '', '', '{}', iif(i = 7, 'pending', 'delivered'), 1, '', '', '', '', iif(i = 8, ?3, ?2), iif(i = 7, NULL, ?2) FROM n`,
+		2*forgetAtOnce, stamp(at), stamp(at.Add(time.Hour))); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.ForgetAlerts(ctx, at.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := j.Alerts(ctx, AlertFilter{}); err != nil || len(left) != 2 || left[0].ID != "8" || left[1].ID != "7" {
+		t.Errorf("%+v, %v", left, err)
+	}
+}

@@ -30,12 +30,27 @@ type End struct {
 	At     time.Time `json:"at"`
 }
 
+// mostEnds is how many ends are kept, whether somebody looks at them or not: whoever tells people of them does so within seconds, and
+// whoever begins to asks for those of the last hour. trimmed is how many one more takes with it at most.
+const (
+	mostEnds = 10_000
+	trimmed  = 100
+)
+
 // noteEnd records an end in the transaction that brings it; no time, no end.
 func noteEnd(ctx context.Context, tx *sql.Tx, kind, id, status string, at *time.Time) error {
 	if at == nil {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO ended (kind, id, status, at) VALUES (?,?,?,?)`, kind, id, status, stamp(*at))
+	added, err := tx.ExecContext(ctx, `INSERT INTO ended (kind, id, status, at) VALUES (?,?,?,?)`, kind, id, status, stamp(*at))
+	if err != nil {
+		return err
+	}
+	seq, err := added.LastInsertId()
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM ended WHERE seq IN (SELECT seq FROM ended WHERE seq <= ? ORDER BY seq LIMIT ?)`, seq-mostEnds, trimmed)
 	return err
 }
 

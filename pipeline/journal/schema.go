@@ -235,4 +235,7 @@ CREATE TRIGGER firing_became_skipped AFTER UPDATE OF state ON firing WHEN new.st
 		ON CONFLICT DO UPDATE SET value = value + 1;
 END;
 `,
+	`
+CREATE INDEX alert_old ON alert (created) WHERE closed IS NOT NULL;
+`,
 }
