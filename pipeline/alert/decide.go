@@ -21,6 +21,7 @@ import (
 // topic is something that was told, or would have been, and is not over.
 type topic struct {
 	Pipeline string    `json:"pipeline"`
+	Aside    bool      `json:"aside,omitempty"` // of backfills
 	Open     bool      `json:"open"`            // it goes on; a closed one is kept to see whether it comes again
 	Print    string    `json:"print,omitempty"` // of the cause
 	Title    string    `json:"title,omitempty"`
@@ -268,6 +269,9 @@ func (s *sight) judge(ctx context.Context, r journal.Run) error {
 		if err := s.recovered(ctx, r); err != nil {
 			return err
 		}
+		if r.Selection.Aside() {
+			return nil // what it warns of is old
+		}
 		return s.warned(ctx, r)
 	}
 	return nil
@@ -278,14 +282,23 @@ type failure struct {
 	Message
 	print string
 	nodes []string // that have to succeed before all is well
+	aside bool     // of a backfill: it says nothing about the runs that read what is new, and they nothing about it
+}
+
+// failureKey is the topic of a pipeline's failures. Spaces are in no pipeline's name.
+func failureKey(pipeline string, aside bool) string {
+	if aside {
+		return "failure:backfill of " + pipeline
+	}
+	return "failure:" + pipeline
 }
 
 // failed tells a failure, unless the same was told a short while ago.
 func (s *sight) failed(f failure) {
-	key := "failure:" + f.Pipeline
+	key := failureKey(f.Pipeline, f.aside)
 	t := s.topics[key]
 	if t == nil {
-		t = &topic{Pipeline: f.Pipeline, FlipsSince: f.At}
+		t = &topic{Pipeline: f.Pipeline, Aside: f.aside, FlipsSince: f.At}
 	}
 	if t.Run == f.Run && t.Attempt == f.Attempt && f.Run != "" {
 		return
@@ -329,7 +342,7 @@ func (s *sight) recovered(ctx context.Context, r journal.Run) error {
 	var succeeded []string
 	for _, key := range s.keys() {
 		t := s.topics[key]
-		if !t.Open || !strings.HasPrefix(key, "failure:") || t.Run == r.ID && t.Attempt == r.Attempt || !meets(strings.Split(t.Pipeline, "+"), strings.Split(r.Pipeline, "+")) {
+		if !t.Open || !strings.HasPrefix(key, "failure:") || t.Aside != r.Selection.Aside() || t.Run == r.ID && t.Attempt == r.Attempt || !meets(strings.Split(t.Pipeline, "+"), strings.Split(r.Pipeline, "+")) {
 			continue
 		}
 		if succeeded == nil {

@@ -34,7 +34,7 @@ func (s *sight) failureOf(ctx context.Context, r journal.Run) (failure, error) {
 		return failure{}, err
 	}
 	causes := journal.Causes(outcomes(steps, checks), r.Error)
-	f := failure{Message: base(models.OnFailure, r)}
+	f := failure{Message: base(models.OnFailure, r), aside: r.Selection.Aside()}
 	f.Command = s.retryOf(r)
 	f.Published = "nothing; readers see what was published before"
 	if r.Snapshot != nil {
@@ -52,10 +52,11 @@ func (s *sight) failureOf(ctx context.Context, r journal.Run) (failure, error) {
 	}
 	s.addCauses(&f, causes, checks)
 	s.addOwners(&f.Message, causes, checks)
-	f.Title = fmt.Sprintf("%s failed: %s", pipelineName(r.Pipeline), f.Text)
+	how := "failed"
 	if r.Status == journal.Partial {
-		f.Title = fmt.Sprintf("%s failed in part: %s", pipelineName(r.Pipeline), f.Text)
+		how = "failed in part"
 	}
+	f.Title = fmt.Sprintf("%s %s: %s", runName(r.Pipeline, f.aside), how, f.Text)
 	f.Title = cut(f.Title, 240)
 	return f, nil
 }
@@ -200,6 +201,14 @@ func pipelineName(name string) string {
 	return name
 }
 
+// runName is a pipeline's run in a sentence.
+func runName(pipeline string, aside bool) string {
+	if aside {
+		return "a backfill of " + pipelineName(pipeline)
+	}
+	return pipelineName(pipeline)
+}
+
 // lostFiring is a firing that failed without a run that says why; r is the zero value when there is none at all.
 func (s *sight) lostFiring(f journal.Firing, r journal.Run) failure {
 	at := f.Created
@@ -231,8 +240,8 @@ func (s *sight) nodesOf(pipeline string) []string {
 func (s *sight) recoveryOf(t *topic, run string, at time.Time) Message {
 	since := t.Since
 	m := Message{Kind: models.OnRecovery, Pipeline: t.Pipeline, Run: run, At: at, Since: &since, Failures: t.Failures, Owners: t.Owners, Tags: t.Tags, Severity: t.Severity,
-		Title: pipelineName(t.Pipeline) + " works again"}
-	m.Text = fmt.Sprintf("It had failed %s since %s, the last time: %s", plural(t.Failures, "time"), clockText(t.Since), strings.TrimPrefix(t.Title, pipelineName(t.Pipeline)+" "))
+		Title: runName(t.Pipeline, t.Aside) + " works again"}
+	m.Text = fmt.Sprintf("It had failed %s since %s, the last time: %s", plural(t.Failures, "time"), clockText(t.Since), strings.TrimPrefix(t.Title, runName(t.Pipeline, t.Aside)+" "))
 	return m
 }
 

@@ -296,6 +296,32 @@ func TestKilledWorker(t *testing.T) {
 	w.expect("nightly failed: its process ended without a word: killed, out of memory, or with the machine")
 }
 
+// TestBackfill: reading the past again neither ends a failure of the present, nor begins one.
+func TestBackfill(t *testing.T) {
+	w := newWorld(t)
+	backfill := func(steps ...string) {
+		t.Helper()
+		r := w.begin("nightly", nodesIn(steps)...)
+		r.ID, r.Trigger, r.Selection.Backfill = r.ID+"b", journal.TriggerBackfill, &journal.Backfill{From: "2020-01-01", To: "2020-01-02"}
+		if err := w.journal.BeginRun(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		w.end(r, steps...)
+		w.pass(2 * time.Minute)
+	}
+	w.run("nightly", "erp.orders: out of memory")
+	w.pass(2 * time.Minute)
+	backfill("erp.orders")
+	w.expect("nightly failed: erp.orders: out of memory")
+	backfill("erp.orders: out of memory")
+	w.expect("a backfill of nightly failed: erp.orders: out of memory")
+	w.run("nightly", "erp.orders")
+	w.pass(2 * time.Minute)
+	w.expect("nightly works again")
+	backfill("erp.orders")
+	w.expect("a backfill of nightly works again")
+}
+
 func TestPausedAndRefused(t *testing.T) {
 	w := newWorld(t)
 	w.pass(0)

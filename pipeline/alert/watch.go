@@ -74,10 +74,10 @@ func (s *sight) gone(ctx context.Context, r journal.Run) (bool, error) {
 	if told, err := s.byFiring(ctx, again); err != nil || told || r.Selection.Replay != nil {
 		return true, err
 	}
-	f := failure{Message: base(models.OnFailure, r), print: "gone", nodes: slices.Clone(r.Selection.Nodes)}
+	f := failure{Message: base(models.OnFailure, r), print: "gone", nodes: slices.Clone(r.Selection.Nodes), aside: r.Selection.Aside()}
 	f.At = s.now
 	f.Text = "its process ended without a word: killed, out of memory, or with the machine"
-	f.Title = pipelineName(r.Pipeline) + " failed: " + f.Text
+	f.Title = runName(r.Pipeline, f.aside) + " failed: " + f.Text
 	f.Hint = "the next run takes up what was landed; look at the memory and the log of the machine"
 	f.Command = s.retryOf(r)
 	f.Severity = []string{string(models.SeverityError)}
