@@ -181,11 +181,9 @@ func (a *app) retryAlerts(ctx context.Context, args []string) error {
 // deliverTime is how long the end of a run may be held up by messages; what is left waits for the next run, or for serve.
 const deliverTime = 10 * time.Second
 
-// tellAlerts delivers what the run that ended has to tell, where no millrace serve does. It changes nothing about the run.
+// tellAlerts delivers what the run that ended has to tell, where no millrace serve does. It changes nothing about the run. Without
+// alerts it only sees to it that those of another day begin anew.
 func (a *app) tellAlerts(ctx context.Context, e *pipeline.Engine) {
-	if e.Project.Alerts == nil {
-		return
-	}
 	stopped := ctx.Err() != nil || e.Stopping()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliverTime)
 	defer cancel()

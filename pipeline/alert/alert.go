@@ -52,14 +52,15 @@ type Config struct {
 // Alerter watches the journal and delivers messages. One process of a project does so at a time.
 type Alerter struct {
 	Config
-	lock     *os.File // nil: another process has it, or nobody asked for it yet
-	topics   map[string]*topic
-	changes  int64     // of the journal, at the last look
-	soonest  time.Time // when to look although the journal has not changed
-	cleaned  time.Time
-	expected map[string]time.Duration // how long runs like one that goes on mostly take, by its id
-	named    *models.Project          // the project of names
-	names    map[string]bool          // what it calls things
+	lock      *os.File // nil: another process has it, or nobody asked for it yet
+	topics    map[string]*topic
+	changes   int64     // of the journal, at the last look
+	soonest   time.Time // when to look although the journal has not changed
+	cleaned   time.Time
+	forgotten bool                     // there are no alerts, and nothing is remembered of them
+	expected  map[string]time.Duration // how long runs like one that goes on mostly take, by its id
+	named     *models.Project          // the project of names
+	names     map[string]bool          // what it calls things
 
 	mu   sync.Mutex
 	busy map[string]bool // channels that are being delivered to
@@ -119,8 +120,9 @@ func (a *Alerter) Run(ctx context.Context) error {
 func (a *Alerter) turn(ctx context.Context, wait *sync.WaitGroup) error {
 	alerts := a.alerts() // as they are for all of the turn: the project may be loaded anew meanwhile
 	if alerts == nil {
-		return nil
+		return a.forget(ctx)
 	}
+	a.forgotten = false
 	if mine, err := a.acquire(); err != nil || !mine {
 		return err
 	}
@@ -133,7 +135,8 @@ func (a *Alerter) turn(ctx context.Context, wait *sync.WaitGroup) error {
 func (a *Alerter) Settle(ctx context.Context) error {
 	alerts := a.alerts()
 	if alerts == nil {
-		return nil
+		defer a.unlock()
+		return a.forget(ctx)
 	}
 	mine, err := a.acquire()
 	if err != nil || !mine {
@@ -144,6 +147,30 @@ func (a *Alerter) Settle(ctx context.Context) error {
 	err = errors.Join(a.look(ctx, alerts), a.dispatch(ctx, alerts, &wait))
 	wait.Wait()
 	return err
+}
+
+// forget drops what is remembered, in a project that tells nobody: when it does again, nobody wants to hear of all that was in between.
+func (a *Alerter) forget(ctx context.Context) error {
+	if a.forgotten {
+		return nil
+	}
+	memory, err := a.Journal.AlertMemory(ctx)
+	if err != nil {
+		return err
+	}
+	if len(memory) > 0 {
+		if mine, err := a.acquire(); err != nil || !mine {
+			return err
+		}
+		for key := range memory {
+			memory[key] = ""
+		}
+		if err := a.Journal.AddAlerts(ctx, nil, memory); err != nil {
+			return err
+		}
+	}
+	a.topics, a.forgotten = nil, true
+	return nil
 }
 
 func (a *Alerter) alerts() *models.Alerts {

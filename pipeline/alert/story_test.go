@@ -354,6 +354,26 @@ func TestDowntime(t *testing.T) {
 	w.expect("hourly failed: main.events: while away")
 }
 
+// TestTurnedOnAgain: what happened while the project told nobody is not told when it does again, but for the last hour.
+func TestTurnedOnAgain(t *testing.T) {
+	w := newWorld(t)
+	w.run("hourly", "main.events: before")
+	w.pass(2 * time.Minute)
+	w.expect("hourly failed: main.events: before")
+	with := w.project
+	without := *with
+	without.Alerts = nil
+	w.project = &without
+	w.pass(time.Minute)
+	w.run("hourly", "main.events")
+	w.run("nightly", "erp.orders: in between")
+	w.pass(3 * time.Hour)
+	w.run("nightly", "erp.orders: a moment ago")
+	w.project = with
+	w.pass(2 * time.Minute)
+	w.expect("nightly failed: erp.orders: a moment ago")
+}
+
 // TestThousandAtOnce: people get one message, machines get each.
 func TestThousandAtOnce(t *testing.T) {
 	w := newWorld(t)
