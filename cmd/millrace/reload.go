@@ -153,8 +153,12 @@ func (w *projectWatch) reload(ctx context.Context) (changed bool) {
 		w.event(ctx, journal.EventReloadRefused, "the project's files have mistakes, and the project as it was before stays in force: "+text)
 		return false
 	}
+	mended := w.Problem() != ""
 	w.problem.Store(nil)
 	if next == nil {
+		if mended {
+			w.event(ctx, journal.EventReload, "the project's files are in order again, and say what they said before")
+		}
 		return false
 	}
 	if w.outdated != keptFiles(p) { // of the state before the last: no worker reads it any more
@@ -164,7 +168,7 @@ func (w *projectWatch) reload(ctx context.Context) (changed bool) {
 	w.now.Store(next)
 	text := "the project was loaded anew" + differences(old.Project, p)
 	w.log.Info(text)
-	w.event(ctx, "reload", text)
+	w.event(ctx, journal.EventReload, text)
 	return true
 }
 

@@ -336,6 +336,13 @@ func TestPausedAndRefused(t *testing.T) {
 	w.pass(time.Minute)
 	w.pass(time.Hour)
 	w.expect("nightly is paused", "shop: the changed project was refused")
+	for _, kind := range []string{journal.EventReloadRefused, journal.EventReload, journal.EventReload} { // saved once more with a mistake, and mended
+		if err := w.journal.AddEvent(t.Context(), journal.Event{At: w.now, Kind: kind, Text: "another"}); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Minute)
+	}
+	w.expect("shop: the project's files are in order again")
 }
 
 // TestDowntime: what happened while nobody looked is told when somebody does; what happened long before anybody ever looked is not.

@@ -210,8 +210,9 @@ func (s *sight) events(ctx context.Context) error {
 			s.event = e.ID
 			switch e.Kind {
 			case journal.EventReloadRefused:
-				s.tell(Message{Kind: models.OnProject, At: e.At, Title: s.Project().Name + ": the changed project was refused", Text: s.safe(e.Text),
-					Hint: "runs go on with the project as it was; `millrace lint` shows all that is wrong", Command: "millrace lint"}, "project", "")
+				s.refused(e)
+			case journal.EventReload:
+				s.accepted(e)
 			case journal.EventRunUnstarted:
 				s.failed(s.unstarted(e))
 			}
@@ -220,6 +221,36 @@ func (s *sight) events(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// projectKey is the topic of a project that was refused.
+const projectKey = "project"
+
+// refused tells that a changed project was refused. Whoever mends it saves it more than once: one message does while it lasts.
+func (s *sight) refused(e journal.Event) {
+	t, why := s.topics[projectKey], ""
+	if t == nil {
+		t = &topic{Open: true, Since: e.At}
+	}
+	if t.Failures++; e.At.Sub(t.Told) < s.rules.Repeat.Std() {
+		why = "it was told at " + clockText(t.Told)
+	} else {
+		t.Told = e.At
+	}
+	s.tell(Message{Kind: models.OnProject, At: e.At, Title: s.Project().Name + ": the changed project was refused", Text: s.safe(e.Text),
+		Hint: "runs go on with the project as it was; `millrace lint` shows all that is wrong", Command: "millrace lint"}, projectKey, why)
+	s.save(projectKey, t)
+}
+
+// accepted tells that the project's files are in order again.
+func (s *sight) accepted(e journal.Event) {
+	t := s.topics[projectKey]
+	if t == nil {
+		return
+	}
+	s.tell(Message{Kind: models.OnRecovery, At: e.At, Title: s.Project().Name + ": the project's files are in order again",
+		Text: "They had been refused since " + clockText(t.Since) + "."}, projectKey, "")
+	s.save(projectKey, nil)
 }
 
 // unstarted is a run that could not even begin.

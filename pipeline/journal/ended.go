@@ -16,6 +16,7 @@ const (
 // Kinds of events that people are told of.
 const (
 	EventRunUnstarted   = "run_unstarted"  // a run could not even begin
+	EventReload         = "reload"         // the project was loaded anew, or its files are in order again
 	EventReloadRefused  = "reload_refused" // a changed project was refused: work goes on with the one before
 	EventAlertFailed    = "alert_failed"   // a message was given up
 	EventAlertHeartbeat = "heartbeat"      // it is not heard, or is again
