@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -199,6 +200,23 @@ func TestAnswers(t *testing.T) {
 	s := &slack{poster{http.DefaultClient, secret.NewValue("ftp://canary\x00")}}
 	if err := s.send(t.Context(), "id", start, messages()["failure"]); err == nil || strings.Contains(err.Error(), "canary") {
 		t.Error(err)
+	}
+}
+
+// TestHide: a server that echoes a part of the URL, or all of it in JSON, gives no part of it away that may be a secret.
+func TestHide(t *testing.T) {
+	u, err := url.Parse("https://hooks.example.org/services/T00000000/B%2B1111111/canaryXXXXcanary?sig=canary%2Bquery&v=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		`no_service canaryXXXXcanary`: "no_service ***",
+		`{"url":"https:\/\/hooks.example.org\/services\/T00000000\/B%2B1111111\/canaryXXXXcanary"}`: `{"url":"https:\/\/hooks.example.org\/***\/***\/***\/***"}`,
+		`sig canary+query of T00000000, B+1111111; version 1`:                                       "sig *** of ***, ***; version 1",
+	} {
+		if got := hide(text, u); got != want {
+			t.Errorf("%s\n  is  %s\n  not %s", text, got, want)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -99,11 +100,24 @@ func plainError(err error) error {
 	return err
 }
 
-// hide takes the URL, its path and its query out of what a server says.
+// shortestSecret is how long a part of a URL is that may be one.
+const shortestSecret = 8
+
+// hide takes the URL, and each part of its path and its query that may be a secret, out of what a server says, also where it says so
+// in JSON or with other escapes.
 func hide(text string, u *url.URL) string {
-	for _, part := range []string{u.String(), u.RequestURI(), u.Path, u.RawQuery} {
+	parts := []string{u.String(), u.RequestURI(), u.Path, u.RawQuery}
+	for _, part := range strings.FieldsFunc(u.EscapedPath()+"/"+u.RawQuery+"/"+u.User.String(), func(r rune) bool { return strings.ContainsRune("/&=;:", r) }) {
+		if len(part) >= shortestSecret {
+			plain, _ := url.PathUnescape(part) // "" when it is none
+			parts = append(parts, part, plain)
+		}
+	}
+	slices.SortFunc(parts, func(a, b string) int { return len(b) - len(a) }) // what holds another part goes first
+	for _, part := range parts {
 		if len(part) > 3 {
 			text = strings.ReplaceAll(text, part, "***")
+			text = strings.ReplaceAll(text, strings.ReplaceAll(part, "/", `\/`), "***")
 		}
 	}
 	return text
