@@ -247,6 +247,15 @@ func TestCommand(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "pwned")); err == nil {
 		t.Error("a shell ran")
 	}
+	// What it leaves behind, as a page that rings on, may hold its output: it has done its work.
+	if err := run(time.Minute, "sh", "-c", "sleep 5 & exit 0"); err != nil {
+		t.Error(err)
+	}
+	t.Setenv("MILLRACE_WORKER", "1")
+	t.Setenv("MILLRACE_TEST", "1")
+	if err := run(time.Minute, "sh", "-c", `test -z "$MILLRACE_WORKER" && test "$MILLRACE_TEST" = 1`); err != nil {
+		t.Error(err)
+	}
 	// It is killed with what it started: the pipe of the child would hold us up otherwise.
 	mark := filepath.Join(dir, "late")
 	err := run(200*time.Millisecond, "sh", "-c", `(sleep 3; touch "$1") & sleep 60`, "sh", mark)

@@ -3,9 +3,12 @@ package alert
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -40,7 +43,7 @@ func (c *command) send(ctx context.Context, id string, at time.Time, m *Message)
 	defer cancel()
 	program := exec.CommandContext(limited, c.Command[0], c.Command[1:]...)
 	program.Dir = c.dir
-	program.Env = append(os.Environ(), "MILLRACE_ALERT_ID="+id, "MILLRACE_ALERT_KIND="+m.Kind)
+	program.Env = append(environment(), "MILLRACE_ALERT_ID="+id, "MILLRACE_ALERT_KIND="+m.Kind)
 	program.Stdin = bytes.NewReader(body)
 	out := &output{}
 	program.Stdout, program.Stderr = out, out
@@ -49,6 +52,9 @@ func (c *command) send(ctx context.Context, id string, at time.Time, m *Message)
 	program.Cancel = func() error { return syscall.Kill(-program.Process.Pid, syscall.SIGKILL) }
 	program.WaitDelay = time.Second
 	err = program.Run()
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) { // exited with 0; what it left behind may hold its output, and go on
+		return nil
+	}
 	said := ""
 	if text := bytes.TrimSpace(out.last); len(text) > 0 {
 		said = ": " + string(text)
@@ -58,8 +64,17 @@ func (c *command) send(ctx context.Context, id string, at time.Time, m *Message)
 		return fmt.Errorf("%s had not ended when the run did not wait for it any longer, and was killed%s", c.Command[0], said)
 	case limited.Err() != nil:
 		return fmt.Errorf("%s took longer than %s and was killed%s", c.Command[0], c.Timeout, said)
-	case err != nil:
-		return fmt.Errorf("%s: %w%s", c.Command[0], err, said)
 	}
-	return nil
+	return fmt.Errorf("%s: %w%s", c.Command[0], err, said)
+}
+
+// ours are the variables by which our own processes know each other.
+var ours = []string{"MILLRACE_WORKER", "MILLRACE_PROJECT_FILES", "TRACEPARENT", "TRACESTATE"}
+
+// environment is what a program gets of ours: a millrace that it starts is not one of our workers.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(e string) bool {
+		name, _, _ := strings.Cut(e, "=")
+		return slices.Contains(ours, name)
+	})
 }
