@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/mail"
@@ -88,6 +89,14 @@ type TeamsChannel struct {
 type WebhookChannel struct {
 	URL    secret.Value `yaml:"url" required:"true" doc:"Where messages are posted to, as JSON." example:"${secret:hook_url}"`
 	Secret secret.Value `yaml:"secret" doc:"Key that signs the messages by the rules of Standard Webhooks: any text, or whsec_ and base64." example:"${secret:hook_key}"`
+}
+
+// Key is what messages are signed with, nil without a secret.
+func (o *WebhookChannel) Key() ([]byte, error) {
+	if o.Secret.IsZero() {
+		return nil, nil
+	}
+	return signingKey(o.Secret)
 }
 
 // EmailChannel is a list of recipients and the server that takes mail for them.
@@ -207,8 +216,11 @@ func (l *loader) channel(name string, pos config.Pos, plain, node config.Node) *
 	c.Broken = l.lenient(plain, node, &keys, c.Options)
 	at := plain.Origin()
 	switch o := c.Options.(type) {
-	case *SlackChannel, *TeamsChannel, *WebhookChannel:
+	case *SlackChannel, *TeamsChannel:
 		l.webURL(plain, "url")
+	case *WebhookChannel:
+		l.webURL(plain, "url")
+		c.Broken = cmp.Or(c.Broken, l.signing(plain, o))
 	case *EmailChannel:
 		l.email(at, o)
 	case *CommandChannel:
@@ -217,6 +229,21 @@ func (l *loader) channel(name string, pos config.Pos, plain, node config.Node) *
 		}
 	}
 	return c
+}
+
+// signing finds a secret that nothing can be signed with: a mistake where it is written out, and no reason not to move data where a
+// reference stands for it, which without its value says nothing.
+func (l *loader) signing(n config.Node, o *WebhookChannel) string {
+	_, err := o.Key()
+	tell, refers := l.problem, strings.Contains(n.Get("secret").Text(), "${")
+	if err == nil || refers && l.resolve == nil {
+		return ""
+	}
+	if refers {
+		tell = l.warning
+	}
+	tell(n.Get("secret").Pos(), "make one with: echo whsec_$(openssl rand -base64 32)", "secret: %v", err)
+	return err.Error()
 }
 
 // webURL checks a URL that is written out; one that a reference stands for is found out when it is used.

@@ -56,6 +56,7 @@ func TestAlertMistakes(t *testing.T) {
 		{"{ channels: { a: { type: slack } } }", `missing key "url"`},
 		{"{ channels: { a: { type: slack, url: https://x, to: b } } }", `millrace.yml:7:57: unknown key "to"`},
 		{"{ channels: { a: { type: teams, url: hooks.example.org/secret-path } } }", "must be a URL that begins with https://"},
+		{"{ channels: { a: { type: webhook, url: https://x, secret: whsec_secret-path } } }", "millrace.yml:7:67: secret: a secret that begins with whsec_ goes on in base64"},
 		{"{ channels: { a: { type: email, to: nobody, from: x@y, smtp: 'smtp://h:25' } } }", `to: "nobody" is no mail address`},
 		{"{ channels: { a: { type: email, to: a@b, from: \"x@y\\r\\nBcc: z@y\", smtp: 'smtp://h:25' } } }", "is no mail address"},
 		{"{ channels: { a: { type: email, to: a@b, from: x@y, smtp: 'smtp://u:hunter22@h:25' } } }", "it holds a password"},

@@ -90,12 +90,9 @@ const leastHookSecret = 24
 func (w *Webhook) Keys() ([][]byte, error) {
 	keys := [][]byte{}
 	for _, s := range w.Secrets {
-		key := []byte(s.Reveal())
-		if text, encoded := strings.CutPrefix(s.Reveal(), "whsec_"); encoded {
-			var err error
-			if key, err = base64.StdEncoding.DecodeString(text); err != nil {
-				return nil, errors.New("a secret that begins with whsec_ goes on in base64")
-			}
+		key, err := signingKey(s)
+		if err != nil {
+			return nil, err
 		}
 		if len(key) < leastHookSecret {
 			return nil, fmt.Errorf("a secret has fewer than %d bytes", leastHookSecret)
@@ -106,6 +103,19 @@ func (w *Webhook) Keys() ([][]byte, error) {
 		return nil, errors.New("there is no secret")
 	}
 	return keys, nil
+}
+
+// signingKey is what stands behind whsec_ in base64, or the text as it is.
+func signingKey(s secret.Value) ([]byte, error) {
+	text, encoded := strings.CutPrefix(s.Reveal(), "whsec_")
+	if !encoded {
+		return []byte(text), nil
+	}
+	key, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, errors.New("a secret that begins with whsec_ goes on in base64")
+	}
+	return key, nil
 }
 
 // webhook checks that requests can be signed.

@@ -136,7 +136,11 @@ func TestLimits(t *testing.T) {
 
 // TestSignature is the example of the Standard Webhooks specification.
 func TestSignature(t *testing.T) {
-	key := signingKey("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	o := &models.WebhookChannel{Secret: secret.NewValue("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")}
+	key, err := o.Key()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if got := signature(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", []byte(`{"test": 2432232314}`)); got != "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=" {
 		t.Error(got)
 	}

@@ -240,7 +240,8 @@ func (a *Alerter) sender(c *models.AlertChannel) (sender, error) {
 	case *models.TeamsChannel:
 		return &teams{poster{a.Client, o.URL}}, nil
 	case *models.WebhookChannel:
-		return &webhook{poster{a.Client, o.URL}, o.Secret, a.Clock}, nil
+		key, err := o.Key()
+		return &webhook{poster{a.Client, o.URL}, key, a.Clock}, err
 	case *models.EmailChannel:
 		return &email{o, a.TLS}, nil
 	case *models.CommandChannel:
