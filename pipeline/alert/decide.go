@@ -79,7 +79,7 @@ func (a *Alerter) look(ctx context.Context, rules *models.Alerts) error {
 	if err != nil {
 		return err
 	}
-	timed := !now.Before(a.soonest)
+	timed := !within(now, a.soonest.Add(-idlePeriod), idlePeriod)
 	if a.topics != nil && changes == a.changes && !timed {
 		return nil
 	}
@@ -277,6 +277,13 @@ func (s *sight) judge(ctx context.Context, r journal.Run) error {
 	return nil
 }
 
+// within says whether less than the span has gone by since then. What lies far ahead was noted before a clock was set back: it counts
+// for nothing. Not so far ahead is what ended beside each other and is looked at in another order.
+func within(at, since time.Time, span time.Duration) bool {
+	gone := at.Sub(since)
+	return gone < span && gone > -lookBack
+}
+
 // failure is what is known of a run that failed.
 type failure struct {
 	Message
@@ -306,7 +313,7 @@ func (s *sight) failed(f failure) {
 	repeat := s.rules.Repeat.Std()
 	f.First = !t.Open
 	if f.First {
-		if f.At.Sub(t.FlipsSince) >= repeat {
+		if !within(f.At, t.FlipsSince, repeat) {
 			t.Flips, t.FlipsSince, t.Quiet = 0, f.At, false
 		}
 		t.Open, t.Since, t.Failures, t.Untold, t.Owed = true, f.At, 0, 0, ""
@@ -315,9 +322,9 @@ func (s *sight) failed(f failure) {
 	t.Failures++
 	why := ""
 	switch {
-	case t.Quiet && f.At.Sub(t.FlipsSince) < repeat:
+	case t.Quiet && within(f.At, t.FlipsSince, repeat):
 		why = "it fails and recovers again and again"
-	case !f.First && t.Print == f.print && f.At.Sub(t.Told) < repeat:
+	case !f.First && t.Print == f.print && within(f.At, t.Told, repeat):
 		why = "the same was told at " + clockText(t.Told)
 	}
 	if t.Flips == mostFlips && f.First {
@@ -375,7 +382,7 @@ func (s *sight) recovered(ctx context.Context, r journal.Run) error {
 // closed tells that something works again, unless it flaps: then that is owed.
 func (s *sight) closed(key string, t *topic, r journal.Run) {
 	t.Open = false
-	if t.Quiet && runEnd(r).Sub(t.FlipsSince) < s.rules.Repeat.Std() {
+	if t.Quiet && within(runEnd(r), t.FlipsSince, s.rules.Repeat.Std()) {
 		t.Owed = r.ID
 		s.save(key, t)
 		return
@@ -395,7 +402,7 @@ func runEnd(r journal.Run) time.Time {
 func (s *sight) owed() {
 	for _, key := range s.keys() {
 		t := s.topics[key]
-		if t.Open || !strings.HasPrefix(key, "failure:") || s.now.Before(t.FlipsSince.Add(s.rules.Repeat.Std())) {
+		if t.Open || !strings.HasPrefix(key, "failure:") || within(s.now, t.FlipsSince, s.rules.Repeat.Std()) {
 			continue
 		}
 		if t.Owed != "" {

@@ -90,14 +90,17 @@ func (a *Alerter) deliver(ctx context.Context, alerts *models.Alerts, name strin
 func (a *Alerter) next(ctx context.Context, alerts *models.Alerts, name string, channel *models.AlertChannel) (*journal.Alert, error) {
 	waiting, err := a.Journal.PendingAlerts(ctx, name, foldOver+1)
 	now := a.Clock()
-	if err != nil || len(waiting) == 0 || waiting[0].Due.After(now) {
+	if err != nil || len(waiting) == 0 {
 		return nil, err
+	}
+	if ahead := waiting[0].Due.Sub(now); ahead > 0 && ahead <= longest { // further ahead it was noted before a clock was set back
+		return nil, nil
 	}
 	machine, most := channel != nil && channel.Type == "webhook", perMinute
 	if machine {
 		most = perMinuteM
 	}
-	sent, err := a.Journal.DeliveredAlerts(ctx, name, now.Add(-time.Minute))
+	sent, err := a.Journal.DeliveredAlerts(ctx, name, now.Add(-time.Minute), now)
 	if err != nil || sent >= most {
 		return nil, err
 	}

@@ -293,7 +293,7 @@ func (s *sight) warnedOnce(key string, m Message, print string) {
 		return
 	}
 	why := ""
-	if t.Print == print && m.At.Sub(t.Told) < s.rules.Repeat.Std() {
+	if t.Print == print && within(m.At, t.Told, s.rules.Repeat.Std()) {
 		why = "the same was told at " + clockText(t.Told)
 	} else {
 		t.Told = m.At

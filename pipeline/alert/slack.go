@@ -56,8 +56,8 @@ func slackText(text string) map[string]any {
 	return map[string]any{"type": "section", "text": map[string]any{"type": "mrkdwn", "text": cut(text, slackSection), "verbatim": true}}
 }
 
-// slackEscape makes plain text of what would be a mention (<!channel>), a link, or an entity; a no-break space keeps what looks like
-// formatting from being some.
+// slackEscape makes plain text of what would be a mention (<!channel>), a link, or an entity; signs that look alike stand for those
+// that format.
 func slackEscape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "*", "∗", "~", "∼").Replace(s)
 }

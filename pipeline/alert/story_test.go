@@ -361,6 +361,26 @@ func TestDowntime(t *testing.T) {
 	w.expect("hourly failed: main.events: while away")
 }
 
+// TestClockSetBack: what was noted in the future that was holds nothing up.
+func TestClockSetBack(t *testing.T) {
+	w := newWorld(t)
+	w.now = start.Add(1000 * time.Hour)
+	for range mostFlips + 1 {
+		w.run("hourly", "main.events: flap")
+		w.pass(time.Minute)
+		w.run("hourly", "main.events")
+		w.pass(time.Minute)
+	}
+	w.run("nightly", "erp.orders: down")
+	w.pass(time.Minute)
+	w.told()
+	w.now = start
+	w.run("nightly", "erp.orders: down")
+	w.run("hourly", "main.events: flap")
+	w.pass(2 * time.Minute)
+	w.expect("nightly failed: erp.orders: down", "hourly failed: main.events: flap")
+}
+
 // TestTurnedOnAgain: what happened while the project told nobody is not told when it does again, but for the last hour.
 func TestTurnedOnAgain(t *testing.T) {
 	w := newWorld(t)

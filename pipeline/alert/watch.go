@@ -232,7 +232,7 @@ func (s *sight) refused(e journal.Event) {
 	if t == nil {
 		t = &topic{Open: true, Since: e.At}
 	}
-	if t.Failures++; e.At.Sub(t.Told) < s.rules.Repeat.Std() {
+	if t.Failures++; within(e.At, t.Told, s.rules.Repeat.Std()) {
 		why = "it was told at " + clockText(t.Told)
 	} else {
 		t.Told = e.At

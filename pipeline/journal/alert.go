@@ -174,9 +174,9 @@ func (j *Journal) PendingChannels(ctx context.Context) (map[string]int, error) {
 	return counts, err
 }
 
-// DeliveredAlerts counts the channel's messages that were delivered since then.
-func (j *Journal) DeliveredAlerts(ctx context.Context, channel string, since time.Time) (n int, err error) {
-	err = j.db.QueryRowContext(ctx, `SELECT count(*) FROM alert WHERE channel = ? AND state = 'delivered' AND closed > ?`, channel, stamp(since)).Scan(&n)
+// DeliveredAlerts counts the channel's messages that were delivered after the one time, up to the other.
+func (j *Journal) DeliveredAlerts(ctx context.Context, channel string, after, upTo time.Time) (n int, err error) {
+	err = j.db.QueryRowContext(ctx, `SELECT count(*) FROM alert WHERE channel = ? AND state = 'delivered' AND closed > ? AND closed <= ?`, channel, stamp(after), stamp(upTo)).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("journal: %w", j.explain(err))
 	}
