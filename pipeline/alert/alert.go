@@ -62,8 +62,12 @@ type Alerter struct {
 	named     *models.Project          // the project of names
 	names     map[string]bool          // what it calls things
 
-	mu   sync.Mutex
-	busy map[string]bool // channels that are being delivered to
+	fresh    map[string]bool      // channels for which the last look found something
+	hastened map[string]time.Time // when what waits for a channel was made due because of that
+
+	mu        sync.Mutex
+	busy      map[string]bool      // channels that are being delivered to
+	postponed map[string]time.Time // until when their servers want to be left alone
 }
 
 // New makes an Alerter. It looks and sends nothing before Run or Settle is called.
@@ -83,7 +87,8 @@ func New(c Config) (*Alerter, error) {
 	if c.Random == nil {
 		c.Random = rand.Float64
 	}
-	return &Alerter{Config: c, expected: map[string]time.Duration{}, busy: map[string]bool{}}, nil
+	return &Alerter{Config: c, expected: map[string]time.Duration{}, fresh: map[string]bool{}, hastened: map[string]time.Time{},
+		busy: map[string]bool{}, postponed: map[string]time.Time{}}, nil
 }
 
 // period is how often the journal is looked at.
@@ -126,7 +131,7 @@ func (a *Alerter) turn(ctx context.Context, wait *sync.WaitGroup) error {
 	if mine, err := a.acquire(); err != nil || !mine {
 		return err
 	}
-	return errors.Join(a.look(ctx, alerts), a.dispatch(ctx, alerts, wait))
+	return errors.Join(a.look(ctx, alerts), a.hasten(ctx), a.dispatch(ctx, alerts, wait))
 }
 
 // Settle looks once, and delivers what can be delivered before the context ends; the rest stays in the outbox. It does nothing

@@ -165,7 +165,15 @@ func (s *sight) recall(ctx context.Context) error {
 func (s *sight) keep(ctx context.Context) error {
 	s.remember[markEnded], s.remember[markEvent] = strconv.FormatInt(s.ended, 10), strconv.FormatInt(s.event, 10)
 	s.remember[markSince] = s.since.Format(time.RFC3339Nano)
-	return s.Journal.AddAlerts(ctx, s.alerts, s.remember)
+	if err := s.Journal.AddAlerts(ctx, s.alerts, s.remember); err != nil {
+		return err
+	}
+	for _, a := range s.alerts {
+		if a.State == journal.AlertPending {
+			s.fresh[a.Channel] = true
+		}
+	}
+	return nil
 }
 
 // save notes a topic as it is now, or that it is over.

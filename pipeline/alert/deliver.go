@@ -86,6 +86,26 @@ func (a *Alerter) deliver(ctx context.Context, alerts *models.Alerts, name strin
 	return nil
 }
 
+// hasten makes channels due for which there is something new: after an outage it must not wait for as long as what waits before it.
+// At most once a minute, and not for servers that have said when to come again.
+func (a *Alerter) hasten(ctx context.Context) error {
+	now := a.Clock()
+	for channel := range a.fresh {
+		delete(a.fresh, channel)
+		a.mu.Lock()
+		until := a.postponed[channel]
+		a.mu.Unlock()
+		if within(now, a.hastened[channel], time.Minute) || now.Before(until) {
+			continue
+		}
+		a.hastened[channel] = now
+		if err := a.Journal.HastenAlerts(ctx, channel, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // next is the message to send now; nil when none is due, or the channel has had enough for this minute.
 func (a *Alerter) next(ctx context.Context, alerts *models.Alerts, name string, channel *models.AlertChannel) (*journal.Alert, error) {
 	waiting, err := a.Journal.PendingAlerts(ctx, name, foldOver+1)
@@ -182,6 +202,11 @@ func (a *Alerter) try(ctx context.Context, channel *models.AlertChannel, w journ
 		w.State, w.Closed, w.Error = journal.AlertFailed, &now, a.short(err)
 	default:
 		w.Due, w.Error = now.Add(a.wait(w.Tries, err)), a.short(err)
+		if errors.As(err, new(postponed)) {
+			a.mu.Lock()
+			a.postponed[w.Channel] = w.Due
+			a.mu.Unlock()
+		}
 	}
 	// What has arrived is recorded although we were asked to end.
 	ctx = context.WithoutCancel(ctx)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -189,6 +190,36 @@ func TestAlertsRemoved(t *testing.T) {
 	w.pass(2 * time.Minute)
 	if asked != 2 {
 		t.Errorf("asked %d times", asked)
+	}
+}
+
+// TestHasten: something new is not kept waiting by what has been tried in vain for hours, unless the server asked for that.
+func TestHasten(t *testing.T) {
+	for header, want := range map[string]int{"": 1, "3600": 0} {
+		w := newWorld(t)
+		asked := 0
+		w.answer = func(res http.ResponseWriter, _ *http.Request) {
+			asked++
+			res.Header().Set("Retry-After", header)
+			res.WriteHeader(http.StatusServiceUnavailable)
+		}
+		w.run("nightly", "erp.orders: down")
+		for range 10 {
+			w.pass(time.Hour)
+		}
+		asked = 0
+		for range 3 { // within a minute
+			w.run(fmt.Sprintf("p%d", w.runs), "erp.orders: down")
+			w.now = w.now.Add(10 * time.Second)
+			var wait sync.WaitGroup
+			if err := w.alerter.turn(t.Context(), &wait); err != nil {
+				t.Fatal(err)
+			}
+			wait.Wait()
+		}
+		if asked != want {
+			t.Errorf("Retry-After %q: asked %d times", header, asked)
+		}
 	}
 }
 

@@ -127,6 +127,14 @@ func (j *Journal) RetryAlerts(ctx context.Context, channel string, at time.Time)
 	return n, err
 }
 
+// HastenAlerts makes what waits for its next try on the channel due.
+func (j *Journal) HastenAlerts(ctx context.Context, channel string, at time.Time) error {
+	return j.tx(ctx, "alert", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE alert SET due = ?1 WHERE channel = ?2 AND state = 'pending' AND due > ?1`, stamp(at), channel)
+		return err
+	})
+}
+
 // forgetAtOnce is how many messages one transaction removes: nobody waits long for it.
 const forgetAtOnce = 5000
 
