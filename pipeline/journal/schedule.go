@@ -92,20 +92,22 @@ type Outcome struct {
 	LogicalTime time.Time
 	State       FiringState
 	Reason      string
-	Nodes       int // that were selected; 0 for the whole pipeline
+	Part        bool // of a firing that did not ask for the whole pipeline: see Ask.Whole
+	Nodes       int  // of a run without a firing: how many were selected
 }
 
 // Outcomes returns a pipeline's firings, and its runs that succeeded without one, whose logical time is in [from, to), by
 // that time.
 func (j *Journal) Outcomes(ctx context.Context, pipeline string, from, to time.Time) ([]Outcome, error) {
-	return query(ctx, j, `SELECT logical_time, state, reason, coalesce(json_array_length(ask, '$.select'), 0) FROM firing
+	return query(ctx, j, `SELECT logical_time, state, reason,
+			coalesce(json_array_length(ask, '$.select'), 0) > 0 OR json_extract(ask, '$.retry') IS NOT NULL OR json_extract(ask, '$.replay') IS NOT NULL, 0 FROM firing
 			WHERE pipeline = ?1 AND logical_time >= ?2 AND logical_time < ?3
 		UNION ALL
-		SELECT logical_time, 'succeeded', '', json_array_length(selection, '$.nodes') FROM run
+		SELECT logical_time, 'succeeded', '', 0, json_array_length(selection, '$.nodes') FROM run
 			WHERE pipeline = ?1 AND started >= ?2 AND logical_time >= ?2 AND logical_time < ?3 AND firing IS NULL AND status = 'succeeded' AND `+working+`
 		ORDER BY 1`, func(rows *sql.Rows) (o Outcome, err error) {
 		var logical string
-		err = rows.Scan(&logical, &o.State, &o.Reason, &o.Nodes)
+		err = rows.Scan(&logical, &o.State, &o.Reason, &o.Part, &o.Nodes)
 		o.LogicalTime = parseTime(logical)
 		return o, err
 	}, pipeline, stamp(from), stamp(to))

@@ -111,10 +111,11 @@ func (d *decider) comes(up *entry, after time.Time, date string) bool {
 	return false
 }
 
-// outcomes are those of the whole pipeline: a run of some of its nodes proves nothing.
+// outcomes are those of the whole pipeline: a run of some of its nodes, a retry or a replay proves nothing. A retry that succeeds is
+// credited to the firing of the run.
 func (d *decider) outcomes(ctx context.Context, up *entry, from, to time.Time) ([]journal.Outcome, error) {
 	all, err := d.Store.Outcomes(ctx, up.pipeline.Name, from, to)
-	all = slices.DeleteFunc(all, func(o journal.Outcome) bool { return o.Nodes > 0 && o.Nodes < up.nodes })
+	all = slices.DeleteFunc(all, func(o journal.Outcome) bool { return o.Part || o.Nodes > 0 && o.Nodes < up.nodes })
 	for i, o := range all { // what this look has ended is not in the journal yet
 		for _, it := range d.of[up.pipeline.Name] {
 			if it.LogicalTime.Equal(o.LogicalTime) {

@@ -448,3 +448,36 @@ func TestThousand(t *testing.T) {
 		}
 	})
 }
+
+// TestFollowsWholePipelines: neither part of a pipeline nor a replay or a retry lets those run that follow it; a retry that succeeds mends the
+// firing of its run, and with it the night.
+func TestFollowsWholePipelines(t *testing.T) {
+	inWorld(t, "2026-02-01T00:00:00Z", []*models.Pipeline{nightly("ingest", "0 2 * * *"), nightly("marts", "", func(pl *models.Pipeline) { pl.After = []string{"ingest"} })}, func(w *world) {
+		w.pass(time.Minute)
+		for i, ask := range []journal.Ask{{Select: []string{"a"}}, {Retry: "r1"}, {Select: []string{"a"}, Replay: &journal.Replay{DryRun: true}}} {
+			f := journal.Firing{ID: fmt.Sprint("f", i), Pipeline: "ingest", LogicalTime: w.now(), Trigger: journal.TriggerAPI, State: journal.FiringWaiting, Due: w.now(), Created: w.now(), Ask: ask}
+			if _, err := w.journal.AddFiring(w.Context(), f); err != nil {
+				t.Fatal(err)
+			}
+			w.pass(time.Minute)
+		}
+		w.wantStarted("ingest 02-01 00:01", "ingest 02-01 00:02", "ingest 02-01 00:03")
+		w.end = func(journal.Firing) (time.Duration, int) { return time.Second, 3 }
+		w.pass(3 * time.Hour)
+		w.wantStarted("ingest 02-01 02:00")
+		w.end = func(journal.Firing) (time.Duration, int) { return time.Second, 0 }
+		ids := w.ids("ingest")
+		r := journal.Run{ID: "r2", Pipeline: "ingest", LogicalTime: time.Date(2026, 2, 1, 2, 0, 0, 0, time.UTC), Started: w.now(), Status: journal.Running, Firing: ids[len(ids)-1]}
+		if err := w.journal.BeginRun(w.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		at := w.now()
+		r.Status, r.Finished = journal.Succeeded, &at
+		if err := w.journal.FinishRun(w.Context(), r, nil); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Minute)
+		w.wantStarted("marts 02-01 02:00")
+		w.wantHistory("marts", "02-01 02:00 succeeded")
+	})
+}
