@@ -3,7 +3,7 @@ package journal
 import (
 	"context"
 	"database/sql"
-	"errors"
+	"fmt"
 	"time"
 )
 
@@ -113,14 +113,16 @@ func (j *Journal) Outcomes(ctx context.Context, pipeline string, from, to time.T
 	}, pipeline, stamp(from), stamp(to))
 }
 
-// RunOfFiring is the id of the run that a firing led to, "" when there is none yet.
-func (j *Journal) RunOfFiring(ctx context.Context, firing string) (string, error) {
-	var id string
-	err := j.db.QueryRowContext(ctx, `SELECT id FROM run WHERE firing = ? ORDER BY started DESC LIMIT 1`, firing).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
+// RunOfFiring is the run that a firing led to, ErrNotFound when there is none yet.
+func (j *Journal) RunOfFiring(ctx context.Context, firing string) (Run, error) {
+	runs, err := query(ctx, j, selectRun+` WHERE firing = ? ORDER BY started DESC LIMIT 1`, scanRun, firing)
+	if err == nil && len(runs) == 0 {
+		err = fmt.Errorf("run of firing %q: %w", firing, ErrNotFound)
 	}
-	return id, err
+	if err != nil {
+		return Run{}, err
+	}
+	return runs[0], nil
 }
 
 // LastFirings returns, for each of the pipelines, the last of its firings by logical time that has ended and was not

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -68,10 +69,10 @@ func TestOutcomes(t *testing.T) {
 	if err != nil || len(all) != 2 || all[0].State != FiringSucceeded || all[1].Part || all[0].Part || all[1].State != FiringSucceeded || all[1].Nodes != 2 {
 		t.Errorf("%+v, %v: want the firing, mended by its run, and the run by hand that succeeded", all, err)
 	}
-	if id, err := j.RunOfFiring(ctx, "f1"); err != nil || id != "fired" {
-		t.Errorf("%q, %v", id, err)
+	if r, err := j.RunOfFiring(ctx, "f1"); err != nil || r.ID != "fired" {
+		t.Errorf("%+v, %v", r, err)
 	}
-	if id, err := j.RunOfFiring(ctx, "f2"); err != nil || id != "" {
-		t.Errorf("%q, %v", id, err)
+	if r, err := j.RunOfFiring(ctx, "f2"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime/debug"
@@ -81,7 +82,7 @@ func (d *decider) decide(ctx context.Context) error {
 	d.cancel()
 	for _, name := range slices.Sorted(maps.Keys(d.loop.entries)) {
 		var err error
-		d.guard(name, func() { err = d.follow(ctx, d.loop.entries[name]) })
+		d.guard(name, func() { err = errors.Join(d.overtaken(ctx, d.loop.entries[name]), d.follow(ctx, d.loop.entries[name])) })
 		if err != nil {
 			return err
 		}

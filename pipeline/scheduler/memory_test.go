@@ -58,7 +58,9 @@ func (m *memory) Outcomes(context.Context, string, time.Time, time.Time) ([]jour
 	return nil, nil
 }
 
-func (m *memory) RunOfFiring(context.Context, string) (string, error) { return "", nil }
+func (m *memory) RunOfFiring(context.Context, string) (journal.Run, error) {
+	return journal.Run{}, journal.ErrNotFound
+}
 
 func (m *memory) LastFirings(context.Context, []string) (map[string]journal.Firing, error) {
 	return nil, nil
