@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
+	"os/user"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -255,8 +255,8 @@ func (a *app) withPipeline(c *cobra.Command, name string, f func(context.Context
 
 // person is who gives the command.
 func person() string {
-	if user := os.Getenv("USER"); user != "" {
-		return user
+	if u, err := user.Current(); err == nil {
+		return u.Username
 	}
 	return "a command"
 }

@@ -206,9 +206,6 @@ func (s *Scheduler) apply(d *decider, decision journal.Decision, there []string)
 	s.loop.ends, s.loop.removed = nil, nil
 	for _, e := range decision.Events {
 		s.Log.Info(e.Text, "event", e.Kind, "pipeline", e.Pipeline)
-		if s.Notify != nil {
-			s.Notify(e)
-		}
 	}
 	s.loop.next = d.next()
 	for id, why := range d.stops {

@@ -73,8 +73,6 @@ type Config struct {
 	Outside func(ctx context.Context, f journal.Firing) bool
 	Clock   clock.Clock // the system's when nil; it may jump
 	Log     *slog.Logger
-	// Notify is told of each event when it is in the journal; may be nil. It must not block.
-	Notify func(journal.Event)
 	// Poll is how often the journal is looked at for what others ask for; a second when zero.
 	Poll time.Duration
 	// Grace is how long runs may take to end when the scheduler does; 25 seconds when zero.
