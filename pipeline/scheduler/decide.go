@@ -186,7 +186,15 @@ func (d *decider) cancel() {
 			it.end(d.now, journal.FiringCancelled, "cancelled by "+it.Cancel)
 			continue
 		}
-		d.stops[it.ID] = "cancelled by " + it.Cancel
+		d.stop(it, "cancelled by "+it.Cancel)
+	}
+}
+
+// stop asks a run to end, and says so at its firing: should the scheduler end before the run does, the next one knows.
+func (d *decider) stop(it *item, why string) {
+	d.stops[it.ID] = why
+	if it.Reason == "" {
+		it.Reason, it.changed = why, true
 	}
 }
 

@@ -389,6 +389,26 @@ func TestRestart(t *testing.T) {
 	})
 }
 
+// TestStoppedAndRestarted: a run that was asked to end is not taken up again, although the scheduler was killed before the run ended.
+func TestStoppedAndRestarted(t *testing.T) {
+	inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "0 * * * *", func(pl *models.Pipeline) { pl.Overlap = models.OverlapCancel })), func(w *world) {
+		w.end = func(journal.Firing) (time.Duration, int) { return 3 * time.Hour, 0 }
+		w.deaf = true
+		w.pass(62 * time.Minute)
+		real := w.store
+		w.sched.Store = broken{real, func(string) error { return errors.New("killed") }}
+		w.shutdown()
+		w.wantHistory("p", "11-27 12:00 started ended for the one of 2026-11-27 13:00 (overlap: cancel)", "11-27 13:00 waiting")
+		w.started()
+		w.deaf = false
+		w.start()
+		w.pass(time.Minute)
+		w.wantHistory("p", "11-27 12:00 cancelled ended for the one of 2026-11-27 13:00 (overlap: cancel)", "11-27 13:00 started")
+		w.wantStarted("p 11-27 13:00")
+		w.pass(3 * time.Hour) // the deaf one ends
+	})
+}
+
 // broken is a store whose calls fail when the test says so.
 type broken struct {
 	Store

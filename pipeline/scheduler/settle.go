@@ -144,6 +144,10 @@ func (d *decider) orphans(ctx context.Context) error {
 			it.end(d.now, journal.FiringCancelled, "cancelled by "+it.Cancel)
 			continue
 		}
+		if it.Reason != "" { // the run was asked to end, see stop
+			it.end(d.now, journal.FiringCancelled, it.Reason)
+			continue
+		}
 		if err := d.lost(ctx, it, "the scheduler ended while it ran"); err != nil {
 			return err
 		}

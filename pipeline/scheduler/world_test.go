@@ -28,6 +28,7 @@ type world struct {
 	ahead   time.Duration // of the clock on the wall, of the time that passes
 	end     func(f journal.Firing) (took time.Duration, code int)
 	outside func(ctx context.Context, f journal.Firing) bool
+	deaf    bool // runs go on although they were asked to end
 
 	mu     sync.Mutex
 	starts []journal.Firing
@@ -101,7 +102,7 @@ func (w *world) Start(f journal.Firing) (Worker, error) {
 	defer w.mu.Unlock()
 	w.starts = append(w.starts, f)
 	took, code := w.end(f)
-	return &stub{took: took, code: code, stopped: make(chan struct{})}, nil
+	return &stub{took: took, code: code, deaf: w.deaf, stopped: make(chan struct{})}, nil
 }
 
 // killedCode is the exit code of a stub that a signal ends.
@@ -110,6 +111,7 @@ const killedCode = 137
 type stub struct {
 	took    time.Duration
 	code    int
+	deaf    bool
 	once    sync.Once
 	stopped chan struct{}
 }
@@ -126,7 +128,11 @@ func (s *stub) Wait() Result {
 	}
 }
 
-func (s *stub) Stop() { s.once.Do(func() { close(s.stopped) }) }
+func (s *stub) Stop() {
+	if !s.deaf {
+		s.once.Do(func() { close(s.stopped) })
+	}
+}
 
 // started lists what was started: the pipeline and the minute of the logical time, as UTC has it.
 func (w *world) started() []string {
