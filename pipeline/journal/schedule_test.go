@@ -69,6 +69,24 @@ func TestOutcomes(t *testing.T) {
 	if err != nil || len(all) != 2 || all[0].State != FiringSucceeded || all[1].Part || all[0].Part || all[1].State != FiringSucceeded || all[1].Nodes != 2 {
 		t.Errorf("%+v, %v: want the firing, mended by its run, and the run by hand that succeeded", all, err)
 	}
+	for nodes, want := range map[int]time.Time{2: at.Add(time.Hour), 3: at} { // the run by hand is of two
+		if last, err := j.LastSuccess(ctx, "p", nodes, at, at.Add(2*time.Hour)); err != nil || !last.Equal(want) {
+			t.Errorf("of %d nodes: %v, %v", nodes, last, err)
+		}
+	}
+	if last, err := j.LastSuccess(ctx, "p", 2, at.Add(time.Second), at.Add(time.Hour)); err != nil || !last.IsZero() {
+		t.Errorf("%v, %v: the end is not in the span", last, err)
+	}
+	end, err := j.LastEnd(ctx)
+	if err != nil || end == 0 {
+		t.Errorf("%d, %v", end, err)
+	}
+	if names, last, err := j.EndedSince(ctx, 0); err != nil || last != end || !slices.Equal(names, []string{"p"}) {
+		t.Errorf("%v, %d, %v", names, last, err)
+	}
+	if names, last, err := j.EndedSince(ctx, end); err != nil || last != end || len(names) != 0 {
+		t.Errorf("%v, %d, %v: nothing has ended since", names, last, err)
+	}
 	if r, err := j.RunOfFiring(ctx, "f1"); err != nil || r.ID != "fired" {
 		t.Errorf("%+v, %v", r, err)
 	}

@@ -58,6 +58,14 @@ func (m *memory) Outcomes(context.Context, string, time.Time, time.Time) ([]jour
 	return nil, nil
 }
 
+func (m *memory) LastSuccess(context.Context, string, int, time.Time, time.Time) (time.Time, error) {
+	return time.Time{}, nil
+}
+
+func (m *memory) EndedSince(context.Context, int64) ([]string, int64, error) { return nil, 0, nil }
+
+func (m *memory) LastEnd(context.Context) (int64, error) { return 0, nil }
+
 func (m *memory) RunOfFiring(context.Context, string) (journal.Run, error) {
 	return journal.Run{}, journal.ErrNotFound
 }
