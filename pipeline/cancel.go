@@ -84,7 +84,7 @@ func (e *Engine) cancelRun(ctx context.Context, r journal.Run, firings []journal
 			return c, err
 		}
 		c.Firing = f.ID
-		scheduled = scheduled || open && f.State == journal.FiringStarted && e.Served()
+		scheduled = scheduled || open && f.State == journal.FiringStarted && e.startedByServe(r)
 	}
 	if !scheduled {
 		owner, err := e.terminate(r)
@@ -94,6 +94,37 @@ func (e *Engine) cancelRun(ctx context.Context, r journal.Run, firings []journal
 		c.PID, c.Stopped = owner.PID, stopped(owner.PID)
 	}
 	return c, e.noteCancel(ctx, r.Pipeline, r.ID, by)
+}
+
+// startedByServe says whether the process of a run is one of millrace serve's, which is there to end it.
+func (e *Engine) startedByServe(r journal.Run) bool {
+	serve, owner := e.lockState(serving), e.Holder(r)
+	return serve.Held && owner != nil && descends(owner.PID, serve.Owner.PID)
+}
+
+// descends says whether a process is another one, or was started by it, or by one that was. It reads Linux's /proc; elsewhere the answer is yes.
+func descends(pid, from int) bool {
+	for ; pid > 1; pid = parent(pid) {
+		if pid == from {
+			return true
+		}
+	}
+	return pid < 0
+}
+
+// parent is the process that has started one; negative when that cannot be told.
+func parent(pid int) int {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return -1
+	}
+	text := string(data)
+	var state string
+	of := -1
+	if _, err := fmt.Sscan(text[strings.LastIndex(text, ")")+1:], &state, &of); err != nil {
+		return -1
+	}
+	return of
 }
 
 // terminate sends SIGTERM to the process of a run.

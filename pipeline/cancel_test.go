@@ -19,10 +19,11 @@ func TestCancelRun(t *testing.T) {
 	signal.Notify(signals, syscall.SIGTERM) // the test is the process of its runs
 	t.Cleanup(func() { signal.Stop(signals) })
 	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
+	const outside = "outside"
 	for name, c := range map[string]struct {
 		firing         journal.Firing // ID "" for none
 		run            string         // the firing that the run names
-		served         bool
+		served         bool           // by the process of the run
 		noted, process bool
 	}{
 		"of the schedule":           {journal.Firing{ID: "f", Trigger: journal.TriggerSchedule, State: journal.FiringStarted}, "f", true, true, false},
@@ -32,7 +33,8 @@ func TestCancelRun(t *testing.T) {
 		"retried by hand":           {journal.Firing{ID: "f", Trigger: journal.TriggerSchedule, State: journal.FiringFailed, Finished: &at}, "f", true, false, true},
 		"retried by hand before its next try": {journal.Firing{ID: "f", Trigger: journal.TriggerSchedule, State: journal.FiringWaiting, Ask: journal.Ask{Retry: "r"}}, "f",
 			true, true, true},
-		"by hand": {journal.Firing{}, "", true, false, true},
+		"taken up by hand, beside serve": {journal.Firing{ID: "f", Trigger: journal.TriggerSchedule, State: journal.FiringStarted, Reason: outside}, "f", true, true, true},
+		"by hand":                        {journal.Firing{}, "", true, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, dir := t.Context(), t.TempDir()
@@ -54,6 +56,11 @@ func TestCancelRun(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer unlock()
+			if c.firing.Reason == outside { // serve is a process that has not started this one
+				if err := os.WriteFile(filepath.Join(e.Project.StateDir(), "locks", serving+".lock"), []byte(`{"pid":1073741824}`), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
 			if c.firing.ID != "" {
 				c.firing.Pipeline, c.firing.LogicalTime, c.firing.Due, c.firing.Created = "nightly", at, at, at
 				if _, err := e.Journal.AddFiring(ctx, c.firing); err != nil {
