@@ -19,9 +19,12 @@ import (
 	"github.com/millrace/millrace/pipeline/scheduler"
 )
 
-// scheduler has a thousand pipelines fire each minute for three minutes of real time, with runs that end at once and a real
-// journal: the share of a core that this takes, that of a minute in which nothing is due, and fires that were missed or
-// doubled.
+// followed is of how many pipelines one has no schedule and follows the one before it.
+const followed = 20
+
+// scheduler has a thousand pipelines fire each minute for three minutes of real time, 50 of them because they follow another,
+// with runs that end at once and a real journal: the share of a core that this takes, that of a minute in which nothing is
+// due, and fires that were missed or doubled.
 func (b *bench) scheduler() error {
 	const pipelines, minutes = 1000, 3
 	busy, starts, err := b.scheduled("* * * * *", pipelines, minutes*time.Minute+15*time.Second)
@@ -93,8 +96,12 @@ func (b *bench) scheduled(expression string, n int, span time.Duration) (share f
 	defer func() { err = errors.Join(err, j.Close()) }()
 	project := &models.Project{Concurrency: 50}
 	for i := range n {
-		project.Pipelines = append(project.Pipelines, &models.Pipeline{Name: fmt.Sprintf("p%04d", i), Schedule: expression, Timezone: "Europe/Berlin",
-			Misfire: models.MisfireOne, MisfireWindow: config.Duration(time.Hour), Overlap: models.OverlapQueue})
+		pl := &models.Pipeline{Name: fmt.Sprintf("p%04d", i), Schedule: expression, Timezone: "Europe/Berlin",
+			Misfire: models.MisfireOne, MisfireWindow: config.Duration(24 * time.Hour), Overlap: models.OverlapQueue}
+		if i%followed == followed-1 {
+			pl.Schedule, pl.After = "", []string{project.Pipelines[i-1].Name}
+		}
+		project.Pipelines = append(project.Pipelines, pl)
 	}
 	counter := &instant{starts: map[fired]int{}}
 	s, err := scheduler.New(scheduler.Config{Project: func() *models.Project { return project }, Store: j, Launcher: counter, Clock: clock.System,

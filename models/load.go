@@ -224,6 +224,10 @@ func (l *loader) targets() {
 		}
 		l.p.Targets = append(l.p.Targets, &t)
 	}
+	l.p.DefaultTarget = l.file.Target
+	if l.p.DefaultTarget == "" && len(l.p.Targets) == 1 {
+		l.p.DefaultTarget = l.p.Targets[0].Name
+	}
 	want, pos := l.file.Target, l.file.Origin.At("target")
 	if l.Target != "" {
 		want, pos = l.Target, config.Pos{File: "--target"}

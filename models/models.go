@@ -15,21 +15,23 @@ import (
 
 // Project is a whole project, validated: every reference in it resolves.
 type Project struct {
-	Dir       string // absolute path
-	Name      string
-	Hash      string // of every project file: two runs with the same hash ran the same definitions
-	Vars      map[string]any
-	Memory    int64  // bytes that a run may use
-	Verify    string // footer or full
-	Target    *Target
-	Targets   []*Target
-	Sources   []*Source
-	Pipelines []*Pipeline
-	Serve     *Serve
-	Nodes     []*Node // in dependency order, names sorted where the order is free
-	Secrets   *secret.Stores
-	Macros    *jinja.Library // of macros/*.sql
-	Alerts    *Alerts        // nil: nobody is told of anything
+	Dir     string // absolute path
+	Name    string
+	Hash    string // of every project file: two runs with the same hash ran the same definitions
+	Vars    map[string]any
+	Memory  int64  // bytes that a run may use
+	Verify  string // footer or full
+	Target  *Target
+	Targets []*Target
+	// DefaultTarget is the name of the target without --target, "" when the project has several and chooses none.
+	DefaultTarget string
+	Sources       []*Source
+	Pipelines     []*Pipeline
+	Serve         *Serve
+	Nodes         []*Node // in dependency order, names sorted where the order is free
+	Secrets       *secret.Stores
+	Macros        *jinja.Library // of macros/*.sql
+	Alerts        *Alerts        // nil: nobody is told of anything
 	// Concurrency is how many runs the scheduler has at once.
 	Concurrency int
 

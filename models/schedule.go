@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/millrace/millrace/internal/config"
@@ -39,12 +40,19 @@ const (
 	OverlapCancel = "cancel"
 )
 
+// zones are the time zones by name that pipelines have asked for: to load one takes a hundred times as long as to use it.
+var zones sync.Map
+
 // Location is the pipeline's time zone.
 func (pl *Pipeline) Location() *time.Location {
+	if loc, known := zones.Load(pl.Timezone); known {
+		return loc.(*time.Location)
+	}
 	loc, err := time.LoadLocation(pl.Timezone)
 	if err != nil {
 		return time.UTC // the loader has refused it
 	}
+	zones.Store(pl.Timezone, loc)
 	return loc
 }
 

@@ -47,6 +47,21 @@ func (p *Project) Select(include, exclude []string) ([]*Node, error) {
 	return nodes, nil
 }
 
+// SelectIn selects nodes of a pipeline. One of another pipeline, or of none, is an error.
+func (p *Project) SelectIn(pipeline string, include []string) ([]*Node, error) {
+	nodes, err := p.Select(include, nil)
+	for _, n := range nodes {
+		switch {
+		case n.Pipeline == pipeline:
+		case n.Pipeline == "":
+			return nil, fmt.Errorf("%s is in no pipeline, and not in %q: select of that one, or use millrace run", n.Name(), pipeline)
+		default:
+			return nil, fmt.Errorf("%s is in pipeline %q, not in %q: select of that one, or trigger the other", n.Name(), n.Pipeline, pipeline)
+		}
+	}
+	return nodes, err
+}
+
 // selectOne evaluates one selector; one that means nothing is an error, because it is most likely a typo.
 func (p *Project) selectOne(text string) (map[*Node]bool, error) {
 	var both map[*Node]bool

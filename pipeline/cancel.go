@@ -25,8 +25,8 @@ type Cancelled struct {
 }
 
 // Cancel asks what runs or waits to end: that of a run's or firing's id, of a pipeline, or, with an empty name, the one run that is under
-// way. A run of the scheduler's is ended by the scheduler, which then does not try it again; the process of any other gets SIGTERM, finishes
-// the part in hand and can be resumed. ErrNothingRuns when there is no such thing.
+// way. A run that the scheduler has started is ended by the scheduler, which then does not try it again; the process of any other gets SIGTERM,
+// finishes the part in hand and can be resumed. ErrNothingRuns when there is no such thing.
 func (e *Engine) Cancel(ctx context.Context, name, by string) ([]Cancelled, error) {
 	runs, err := e.Journal.Runs(ctx, journal.Filter{Status: journal.Running})
 	if err != nil {
@@ -36,23 +36,21 @@ func (e *Engine) Cancel(ctx context.Context, name, by string) ([]Cancelled, erro
 	if name == "" && len(runs) > 1 {
 		return nil, fmt.Errorf("%d runs are under way: name the run or the pipeline", len(runs))
 	}
-	var firings []journal.Firing
-	if name != "" {
-		if firings, err = e.Journal.Firings(ctx, journal.FiringFilter{Open: true}); err != nil {
-			return nil, err
-		}
+	firings, err := e.Journal.Firings(ctx, journal.FiringFilter{Open: true})
+	if err != nil {
+		return nil, err
 	}
 	var done []Cancelled
 	told := map[string]bool{} // firings
 	for _, r := range runs {
-		c, err := e.cancelRun(ctx, r, by)
+		c, err := e.cancelRun(ctx, r, firings, by)
 		if err != nil {
 			return done, err
 		}
-		done, told[r.Firing] = append(done, c), true
+		done, told[c.Firing] = append(done, c), true
 	}
 	for _, f := range firings {
-		if told[f.ID] || f.Pipeline != name && f.ID != name && f.Run != name {
+		if name == "" || told[f.ID] || f.Pipeline != name && f.ID != name && f.Run != name {
 			continue
 		}
 		if open, err := e.cancelFiring(ctx, f.ID, f.Pipeline, f.Run, by); err != nil {
@@ -72,26 +70,76 @@ func meantRun(r journal.Run, name string) bool {
 	return name == "" || strings.HasPrefix(r.ID, name) || r.Firing == name || slices.Contains(strings.Split(r.Pipeline, "+"), name)
 }
 
-// cancelRun ends a run that is under way.
-func (e *Engine) cancelRun(ctx context.Context, r journal.Run, by string) (Cancelled, error) {
+// cancelRun ends a run that is under way. Its open firing is noted to end, whoever has asked for it: otherwise the scheduler would take the
+// run up again. The process is told only when the scheduler has not started it, because a second signal would end it before its checkpoint.
+func (e *Engine) cancelRun(ctx context.Context, r journal.Run, firings []journal.Firing, by string) (Cancelled, error) {
 	c := Cancelled{Pipeline: r.Pipeline, Run: r.ID, Firing: r.Firing}
-	if r.Firing != "" && r.Trigger != journal.TriggerCommand {
-		// Not the process as well: a second signal would end it before its checkpoint.
-		_, err := e.cancelFiring(ctx, r.Firing, r.Pipeline, r.ID, by)
-		return c, err
+	scheduled := false
+	for _, f := range firings {
+		if f.ID != r.Firing && f.Ask.Retry != r.ID {
+			continue
+		}
+		open, err := e.Journal.CancelFiring(ctx, f.ID, by)
+		if err != nil {
+			return c, err
+		}
+		c.Firing = f.ID
+		scheduled = scheduled || open && f.State == journal.FiringStarted && e.startedByServe(r)
 	}
+	if !scheduled {
+		owner, err := e.terminate(r)
+		if err != nil {
+			return c, err
+		}
+		c.PID, c.Stopped = owner.PID, stopped(owner.PID)
+	}
+	return c, e.noteCancel(ctx, r.Pipeline, r.ID, by)
+}
+
+// startedByServe says whether the process of a run is one of millrace serve's, which is there to end it.
+func (e *Engine) startedByServe(r journal.Run) bool {
+	serve, owner := e.lockState(serving), e.Holder(r)
+	return serve.Held && owner != nil && descends(owner.PID, serve.Owner.PID)
+}
+
+// descends says whether a process is another one, or was started by it, or by one that was. It reads Linux's /proc; elsewhere the answer is yes.
+func descends(pid, from int) bool {
+	for ; pid > 1; pid = parent(pid) {
+		if pid == from {
+			return true
+		}
+	}
+	return pid < 0
+}
+
+// parent is the process that has started one; negative when that cannot be told.
+func parent(pid int) int {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return -1
+	}
+	text := string(data)
+	var state string
+	of := -1
+	if _, err := fmt.Sscan(text[strings.LastIndex(text, ")")+1:], &state, &of); err != nil {
+		return -1
+	}
+	return of
+}
+
+// terminate sends SIGTERM to the process of a run.
+func (e *Engine) terminate(r journal.Run) (*Owner, error) {
 	owner := e.Holder(r)
 	if owner == nil {
-		return c, fmt.Errorf("run %s has just ended: %w", r.ID, ErrNothingRuns)
+		return nil, fmt.Errorf("run %s has just ended: %w", r.ID, ErrNothingRuns)
 	}
 	if host, _ := os.Hostname(); owner.Host != host {
-		return c, fmt.Errorf("run %s is process %d on %s: cancel it there", r.ID, owner.PID, owner.Host)
+		return nil, fmt.Errorf("run %s is process %d on %s: cancel it there", r.ID, owner.PID, owner.Host)
 	}
 	if err := syscall.Kill(owner.PID, syscall.SIGTERM); err != nil {
-		return c, fmt.Errorf("end run %s, process %d: %w", r.ID, owner.PID, err)
+		return nil, fmt.Errorf("end run %s, process %d: %w", r.ID, owner.PID, err)
 	}
-	c.PID, c.Stopped = owner.PID, stopped(owner.PID)
-	return c, e.noteCancel(ctx, r.Pipeline, r.ID, by)
+	return owner, nil
 }
 
 // cancelFiring notes at an open firing that it is to end; the scheduler sees to it.

@@ -15,7 +15,7 @@ import (
 // is not done of it. The same means the same pipelines, nodes, target, flags and logical time.
 
 // runAt does what is left to do for a logical time: nothing when a run has succeeded for it, the next attempt of a run that has not, a new
-// run otherwise. An interrupted run of another time is overtaken.
+// run otherwise, and where a later run has gone past its windows. An interrupted run of another time is overtaken.
 func (e *Engine) runAt(ctx context.Context, req Request) (*Report, error) {
 	locks := lockNames(req.Nodes)
 	if there, err := e.sameAt(ctx, req, locks); err != nil || there != nil && there.Status == journal.Succeeded {
@@ -23,32 +23,44 @@ func (e *Engine) runAt(ctx context.Context, req Request) (*Report, error) {
 	}
 	interrupted, unlock, err := e.begin(ctx, locks)
 	if err != nil {
-		return nil, err
+		return nil, e.unstarted(ctx, locks, req.Firing, err)
 	}
 	defer unlock()
 	there, err := e.sameAt(ctx, req, locks) // as it is now that we hold the locks
 	if err != nil || there != nil && there.Status == journal.Succeeded {
 		return e.already(ctx, there, err)
 	}
-	var r *run
-	if there != nil {
-		r, err = e.again(ctx, there.ID, locks)
-	} else {
-		r, err = e.fresh(ctx, req, locks, interrupted)
-	}
+	r, err := e.attemptAt(ctx, req, there, locks, interrupted)
 	if err != nil {
 		return nil, err
 	}
-	if req.Firing != "" || !e.whole(req, locks) {
+	if req.Firing != "" {
+		r.Run.Firing, r.Run.Trigger = req.Firing, req.Trigger
 		return r.execute(ctx)
 	}
-	firing, err := e.claim(ctx, r)
+	if !e.whole(req, locks) {
+		return r.execute(ctx)
+	}
+	own, err := e.claim(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	r.Firing = firing.ID
 	report, err := r.execute(ctx)
-	return report, errors.Join(err, e.fired(context.WithoutCancel(ctx), firing, r.Run))
+	if own != nil {
+		err = errors.Join(err, e.fired(context.WithoutCancel(ctx), *own, r.Run))
+	}
+	return report, err
+}
+
+// attemptAt is the next attempt of the run that is there, when it can be taken up, and otherwise a new one.
+func (e *Engine) attemptAt(ctx context.Context, req Request, there *journal.Run, locks []string, interrupted *journal.Run) (*run, error) {
+	if there != nil {
+		r, err := e.again(ctx, there.ID, locks)
+		if !errors.Is(err, ErrNoRetry) {
+			return r, err
+		}
+	}
+	return e.fresh(ctx, req, locks, interrupted)
 }
 
 // sameAt is the run that was asked the same for that time, nil when there is none or it was given up.
@@ -74,9 +86,11 @@ func (e *Engine) already(ctx context.Context, r *journal.Run, err error) (*Repor
 	return &Report{Run: *r, Steps: steps, Already: true}, err
 }
 
-// whole says whether the request is for all of one pipeline. Only such a run is a firing: part of a pipeline does not stand for it.
+// whole says whether the request is for all of one pipeline, as a plain run of it is. Only such a run is a firing: part of a pipeline, another
+// target or a rebuild does not stand for it.
 func (e *Engine) whole(req Request, locks []string) bool {
-	if len(locks) != 1 || e.Project.Pipeline(locks[0]) == nil {
+	if len(locks) != 1 || e.Project.Pipeline(locks[0]) == nil || e.Project.Target.Name != e.Project.DefaultTarget ||
+		req.FullRefresh || req.AllowEmpty || req.AllowShrunken {
 		return false
 	}
 	for _, n := range e.Project.Nodes {
@@ -87,18 +101,31 @@ func (e *Engine) whole(req Request, locks []string) bool {
 	return true
 }
 
-// claim makes the run the firing of its pipeline and logical time, so that a scheduler that finds its time has come does not run it again.
-func (e *Engine) claim(ctx context.Context, r *run) (journal.Firing, error) {
+// claim makes the run the firing of its pipeline and logical time, so that a scheduler that finds its time has come does not run it again. It
+// returns the firing when that ends with the run. One that the scheduler or a person has made is theirs, with the tries that it has left: the
+// journal mends it when the run succeeds.
+func (e *Engine) claim(ctx context.Context, r *run) (own *journal.Firing, err error) {
 	now := e.Clock()
-	f, err := e.Journal.AddFiring(ctx, journal.Firing{ID: journal.NewFiringID(now), Pipeline: r.Pipeline, LogicalTime: r.LogicalTime, Trigger: r.Trigger,
+	f, err := e.Journal.AddFiring(ctx, journal.Firing{ID: journal.NewFiringID(now), Pipeline: r.Pipeline, LogicalTime: r.LogicalTime, Trigger: journal.TriggerCommand,
 		State: journal.FiringStarted, Due: now, Tries: 1, Run: r.ID, Created: now, Started: &now})
-	if !errors.Is(err, journal.ErrFired) {
-		return f, err
+	there := errors.Is(err, journal.ErrFired)
+	if err != nil && !there {
+		return nil, err
 	}
-	f.State, f.Reason, f.Run, f.ExitCode, f.Finished = journal.FiringStarted, "", r.ID, nil, nil // we hold the lock: nobody else is at it
+	if there && !f.Ask.Whole() {
+		return nil, nil
+	}
+	r.Run.Firing = f.ID
+	if !there {
+		return &f, nil
+	}
+	if f.Trigger != journal.TriggerCommand || f.By != "" || f.State == journal.FiringWaiting {
+		return nil, nil
+	}
+	f.State, f.Reason, f.Run, f.ExitCode, f.Finished = journal.FiringStarted, "", r.ID, nil, nil // claimed by a run before us, whose lock we hold
 	f.Tries++
 	f.Started = &now
-	return f, e.Journal.SaveFiring(ctx, f)
+	return &f, e.Journal.SaveFiring(ctx, f)
 }
 
 // fired tells the firing what became of its run.

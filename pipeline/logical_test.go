@@ -30,8 +30,8 @@ func TestRunFromOutsideClaimsFiring(t *testing.T) {
 	}
 	failed := run(t, e, at)
 	f, err := e.Journal.Firing(ctx, "f1")
-	if err != nil || f.State != journal.FiringFailed || f.Run != failed.Run.ID || *f.ExitCode != pipeline.ExitPartial || failed.Run.Firing != "f1" {
-		t.Errorf("after a failure the firing is %+v, %v", f, err)
+	if err != nil || f.State != journal.FiringWaiting || failed.Run.Firing != "f1" || *failed.Run.ExitCode != pipeline.ExitPartial {
+		t.Errorf("after a failure the scheduler's firing is %+v, %v", f, err)
 	}
 	write(t, dir, map[string]string{"models/m2.sql": "{{ config(materialized='table') }} select 2 as id"})
 	again := run(t, engine(t, dir), at)
@@ -39,7 +39,7 @@ func TestRunFromOutsideClaimsFiring(t *testing.T) {
 	if again.Run.ID != failed.Run.ID || again.Run.Attempt != 2 {
 		t.Errorf("asked again, run %s attempt %d answers, not %s", again.Run.ID, again.Run.Attempt, failed.Run.ID)
 	}
-	if f, err = e.Journal.Firing(ctx, "f1"); err != nil || f.State != journal.FiringSucceeded || f.Tries != 2 || f.Finished == nil {
+	if f, err = e.Journal.Firing(ctx, "f1"); err != nil || f.State != journal.FiringSucceeded || f.Run != failed.Run.ID || f.Finished == nil {
 		t.Errorf("in the end the firing is %+v, %v", f, err)
 	}
 	if all, err := e.Journal.Firings(ctx, journal.FiringFilter{}); err != nil || len(all) != 1 {
@@ -47,5 +47,39 @@ func TestRunFromOutsideClaimsFiring(t *testing.T) {
 	}
 	if done := run(t, engine(t, dir), at); !done.Already || done.Run.ID != failed.Run.ID {
 		t.Errorf("asked once more: %+v", done)
+	}
+}
+
+// TestOvertakenTimeRunsAnew: a time whose run has failed is run anew when a later one has gone past its windows, and its own firing ends with it.
+// A run with flags of its own claims nothing.
+func TestOvertakenTimeRunsAnew(t *testing.T) {
+	dir := project(t, map[string]string{
+		"millrace.yml": "name: p\npipelines:\n  nightly: { select: [\"*\"] }\n",
+		"models/m.sql": "{{ config(materialized='table') }} select 'x'::int as id",
+	})
+	ctx := t.Context()
+	day := func(n int) func(*pipeline.Request) {
+		return func(r *pipeline.Request) { r.LogicalTime = time.Date(2026, 11, n, 2, 0, 0, 0, time.UTC) }
+	}
+	e := engine(t, dir)
+	flagged := run(t, e, day(20), func(r *pipeline.Request) { r.AllowEmpty = true })
+	if flagged.Run.Firing != "" {
+		t.Errorf("a run with --allow-empty has claimed firing %s", flagged.Run.Firing)
+	}
+	failed := run(t, e, day(21))
+	f, err := e.Journal.Firing(ctx, failed.Run.Firing)
+	if err != nil || f.State != journal.FiringFailed || f.Run != failed.Run.ID {
+		t.Errorf("its own firing is %+v, %v", f, err)
+	}
+	write(t, dir, map[string]string{"models/m.sql": "{{ config(materialized='table') }} select 2 as id"})
+	e = engine(t, dir)
+	succeeded(t, run(t, e, day(22)))
+	again := run(t, e, day(21))
+	succeeded(t, again)
+	if again.Run.ID == failed.Run.ID || !again.Run.LogicalTime.Equal(failed.Run.LogicalTime) || again.Already {
+		t.Errorf("run %s of %s answers for the one that was overtaken, %s", again.Run.ID, again.Run.LogicalTime, failed.Run.ID)
+	}
+	if f, err := e.Journal.Firing(ctx, failed.Run.Firing); err != nil || f.State != journal.FiringSucceeded || f.Tries != 2 || f.Run != again.Run.ID {
+		t.Errorf("in the end the firing is %+v, %v", f, err)
 	}
 }

@@ -182,7 +182,7 @@ func (e *Engine) begin(ctx context.Context, locks []string) (old *journal.Run, u
 // Retry runs again what failed in a run, over the same windows, and publishes it. id "" means the latest run of
 // the project. ErrNoRetry when that run has nothing to retry, or when a later one has gone past it.
 func (e *Engine) Retry(ctx context.Context, id string) (*Report, error) {
-	id, locks, err := e.retried(ctx, id)
+	id, locks, err := e.toRetry(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -218,9 +218,9 @@ func (e *Engine) goOn(ctx context.Context, old journal.Run) (*run, error) {
 	return r, nil
 }
 
-// retried finds the run that is meant and the locks that retrying it takes: its own, and those of the pipelines that
+// toRetry finds the run that is meant and the locks that retrying it takes: its own, and those of the pipelines that
 // own its nodes now.
-func (e *Engine) retried(ctx context.Context, id string) (string, []string, error) {
+func (e *Engine) toRetry(ctx context.Context, id string) (string, []string, error) {
 	if id == "" {
 		newest, err := e.newest(ctx, journal.Filter{})
 		if errors.Is(err, journal.ErrNotFound) {

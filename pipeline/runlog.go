@@ -32,6 +32,8 @@ const (
 	logAge   = 90 * 24 * time.Hour
 	logCount = 10_000
 	logBytes = 2 << 30
+	// logsPruned is how often that is seen to, at the most.
+	logsPruned = time.Hour
 )
 
 // LogPath is the file with the log of a run: JSON lines of slog, those of all attempts.
@@ -305,8 +307,16 @@ func (r *run) saysEnd(err error) {
 	r.says(r.Run.Status != journal.Succeeded, "run ends", args...)
 }
 
-// pruneLogs removes logs that are too old, and the oldest when there are too many of them.
+// pruneLogs removes logs that are too old, and the oldest when there are too many of them, unless that was done a short while ago: the time of
+// an empty file says when.
 func pruneLogs(dir string, now time.Time) error {
+	marker := filepath.Join(dir, "pruned")
+	if info, err := os.Stat(marker); err == nil && now.Sub(info.ModTime()).Abs() < logsPruned {
+		return nil
+	}
+	if err := errors.Join(os.WriteFile(marker, nil, 0o600), os.Chtimes(marker, now, now)); err != nil {
+		return err
+	}
 	found, err := os.ReadDir(dir)
 	if err != nil {
 		return err

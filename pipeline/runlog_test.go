@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -87,10 +88,24 @@ func TestPruneLogs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	logs := func() []string {
+		left, _ := filepath.Glob(filepath.Join(dir, "*.jsonl"))
+		return left
+	}
 	if err := pruneLogs(dir, now); err != nil {
 		t.Fatal(err)
 	}
-	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 1 || filepath.Base(left[0]) != "1.jsonl" {
+	if left := logs(); len(left) != 1 || filepath.Base(left[0]) != "1.jsonl" {
 		t.Errorf("left: %v", left)
+	}
+	again := filepath.Join(dir, "0.jsonl")
+	if err := errors.Join(os.WriteFile(again, nil, 0o600), os.Chtimes(again, now.Add(-2*logAge), now.Add(-2*logAge))); err != nil {
+		t.Fatal(err)
+	}
+	if err := pruneLogs(dir, now.Add(time.Minute)); err != nil || len(logs()) != 2 {
+		t.Errorf("a minute later: %v, %v: it is too early to look", logs(), err)
+	}
+	if err := pruneLogs(dir, now.Add(logsPruned)); err != nil || len(logs()) != 1 {
+		t.Errorf("an hour later: %v, %v", logs(), err)
 	}
 }

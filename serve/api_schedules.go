@@ -75,7 +75,7 @@ func (s *Server) pipeline(c *call) (*models.Pipeline, error) {
 // TriggerRequest says what a run is to do; without anything it is the whole pipeline, now.
 type TriggerRequest struct {
 	LogicalTime   *time.Time `json:"logical_time,omitempty" doc:"The time that the run is about; the present when absent. A pipeline has one firing of a logical time."`
-	Select        []string   `json:"select,omitempty" doc:"Selectors of nodes, instead of the whole pipeline."`
+	Select        []string   `json:"select,omitempty" doc:"Selectors of nodes of the pipeline, instead of all of it."`
 	FullRefresh   bool       `json:"full_refresh,omitempty" doc:"Read all of the sources and build incremental models anew."`
 	AllowEmpty    bool       `json:"allow_empty,omitempty" doc:"Let empty snapshots replace tables that have rows."`
 	AllowShrunken bool       `json:"allow_shrunken,omitempty" doc:"Let snapshots replace tables that are much larger."`
@@ -86,8 +86,10 @@ func (s *Server) trigger(c *call, in TriggerRequest) (journal.Firing, error) {
 	if err != nil {
 		return journal.Firing{}, err
 	}
-	if _, err := s.Engine().Project.Select(in.Select, nil); err != nil {
-		return journal.Firing{}, &Problem{kind: kindInvalid, Detail: "the body has mistakes", Problems: []FieldProblem{{"select", err.Error()}}}
+	if len(in.Select) > 0 {
+		if _, err := s.Engine().Project.SelectIn(p.Name, in.Select); err != nil {
+			return journal.Firing{}, &Problem{kind: kindInvalid, Detail: "the body has mistakes", Problems: []FieldProblem{{"select", err.Error()}}}
+		}
 	}
 	f := journal.Firing{Pipeline: p.Name, Ask: journal.Ask{Select: in.Select, FullRefresh: in.FullRefresh, AllowEmpty: in.AllowEmpty, AllowShrunken: in.AllowShrunken}}
 	text := ""

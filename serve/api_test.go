@@ -122,7 +122,7 @@ func TestNodes(t *testing.T) {
 }
 
 func TestTrigger(t *testing.T) {
-	l := newLab(t, project, nil)
+	l := newLab(t, project+"  other: { exclude: [\"*\"] }\n", nil)
 	var f, g journal.Firing
 	l.json("POST", "/api/v1/pipelines/nightly/trigger", `{"select": ["main.orders"], "full_refresh": true}`, 202, &f)
 	if f.By != "otto" || f.Trigger != journal.TriggerAPI || !f.Ask.FullRefresh || f.State != journal.FiringWaiting || !f.LogicalTime.Equal(night) || l.woken != 1 {
@@ -139,6 +139,9 @@ func TestTrigger(t *testing.T) {
 		t.Errorf("%+v", p.Problems)
 	}
 	l.json("POST", "/api/v1/pipelines/nightly/trigger", `{"select": ["nothing_here"]}`, 400, nil)
+	if l.json("POST", "/api/v1/pipelines/other/trigger", `{"select": ["main.orders"]}`, 400, &p); len(p.Problems) != 1 || !strings.Contains(p.Problems[0].Detail, `is in pipeline "nightly", not in "other"`) {
+		t.Errorf("%+v", p.Problems)
+	}
 	for _, bad := range []string{"[]", "null", "{", `"x"`, "{} {}"} {
 		l.json("POST", "/api/v1/pipelines/nightly/trigger", bad, 400, nil)
 	}

@@ -165,7 +165,7 @@ func (a *app) project(ctx context.Context, unresolved bool) (*models.Project, co
 		in.Now = clock.System()
 	}
 	if a.opened != nil {
-		a.opened.FS, in.Files = in.Files, a.opened
+		a.opened.FS, a.opened.dir, in.Files = in.Files, files, a.opened
 	}
 	p, problems := models.Load(in)
 	return p, problems, nil

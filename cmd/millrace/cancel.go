@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os/user"
-
 	"github.com/spf13/cobra"
 
 	"github.com/millrace/millrace/pipeline"
@@ -14,7 +12,7 @@ func (a *app) cancelCommand() *cobra.Command {
 		Short: "ask a run that is under way to end",
 		Long: "Asks a run to end, named by its id or the beginning of it, or by its pipeline; without a name, the one that is under\n" +
 			"way. It finishes the part in hand and ends with exit code 143; millrace retry takes up what it landed. Firings of a\n" +
-			"pipeline that wait for their turn are cancelled with it. A run of millrace serve is ended by serve, and not retried.\n" +
+			"pipeline that wait for their turn are cancelled with it. A run that millrace serve has started is ended by serve, and not retried.\n" +
 			"Exit code 2 when nothing runs.\n",
 		Example: "  millrace cancel\n  millrace cancel nightly\n  millrace cancel 20261121T0400",
 		Args:    cobra.MaximumNArgs(1),
@@ -28,7 +26,7 @@ func (a *app) cancelCommand() *cobra.Command {
 				return err
 			}
 			defer closeEngine()
-			done, err := e.Cancel(c.Context(), name, invoker())
+			done, err := e.Cancel(c.Context(), name, person())
 			if err != nil {
 				return err
 			}
@@ -54,13 +52,4 @@ func (a *app) printCancelled(done []pipeline.Cancelled) {
 			a.out("firing %s of %s: millrace serve will not start it", c.Firing, c.Pipeline)
 		}
 	}
-}
-
-// invoker is who gives the command, for the audit log.
-func invoker() string {
-	u, err := user.Current()
-	if err != nil {
-		return "command"
-	}
-	return u.Username
 }

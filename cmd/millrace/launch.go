@@ -144,7 +144,20 @@ func (w *childRun) follow(stderr io.Reader) {
 		said = end.Error()
 	}
 	w.log.Info("run ended", "exit_code", exitCode(end))
-	w.ended <- scheduler.Result{ExitCode: exitCode(end), Message: said}
+	w.ended <- scheduler.Result{ExitCode: exitCode(end), Message: said, Killed: killed(err, asked)}
+}
+
+// killed says which signal has ended the process that nobody asked to end; "" for none.
+func killed(err error, asked os.Signal) string {
+	var exit *exec.ExitError
+	if asked != nil || !errors.As(err, &exit) {
+		return ""
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	if !ok || !status.Signaled() {
+		return ""
+	}
+	return fmt.Sprintf("its process was ended by signal %d (%s)", status.Signal(), status.Signal())
 }
 
 // Wait makes a scheduler.Worker of it.

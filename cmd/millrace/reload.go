@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -51,22 +50,20 @@ func (a *app) watchProject(e *pipeline.Engine, log *slog.Logger) (*projectWatch,
 // keptFiles is the folder of the files that make a project what it is: runs read these, and not what somebody is writing.
 func keptFiles(p *models.Project) string { return filepath.Join(p.StateDir(), "serve", p.Hash) }
 
-// keepFiles copies what was opened to load the project.
+// keepFiles writes what was read to load the project: it may have changed since.
 func keepFiles(p *models.Project, opened *openedFiles) error {
 	kept := keptFiles(p)
-	for _, name := range slices.Sorted(maps.Keys(opened.names)) {
-		info, err := os.Stat(filepath.Join(p.Dir, name))
-		if err != nil {
+	for _, name := range slices.Sorted(maps.Keys(opened.files)) {
+		file := opened.files[name]
+		if file.err != nil {
 			continue // looked for in vain
 		}
 		to := filepath.Join(kept, name)
-		if info.IsDir() {
+		var err error
+		if file.info.IsDir() {
 			err = os.MkdirAll(to, 0o700)
 		} else if err = os.MkdirAll(filepath.Dir(to), 0o700); err == nil {
-			var data []byte
-			if data, err = os.ReadFile(filepath.Join(p.Dir, name)); err == nil {
-				err = os.WriteFile(to, data, 0o600)
-			}
+			err = os.WriteFile(to, file.data, 0o600)
 		}
 		if err != nil {
 			return fmt.Errorf("keep the project's files: %w", err)
@@ -88,29 +85,42 @@ func (w *projectWatch) Problem() string {
 	return ""
 }
 
-// remember notes how the files are that were just loaded.
+// remember notes how the files were when they were loaded, and lets go of what they said.
 func (w *projectWatch) remember() {
-	w.files = slices.Sorted(maps.Keys(w.a.opened.names))
-	w.loaded = w.look()
+	if len(w.a.opened.files) == 0 { // the folder could not be opened
+		w.loaded = w.look(w.project().Dir)
+		return
+	}
+	w.files = slices.Sorted(maps.Keys(w.a.opened.files))
+	w.loaded = summed(w.files, func(name string) string { return w.a.opened.files[name].state })
 	w.waiting = w.loaded
+	w.a.opened.files = nil
 }
 
-// look sums up size, time and identity of the files; folders change when files come and go.
-func (w *projectWatch) look() string {
+// look sums up how the files are; folders change when files come and go.
+func (w *projectWatch) look(dir string) string {
+	return summed(w.files, func(name string) string { return fileState(filepath.Join(dir, name)) })
+}
+
+func summed(names []string, state func(name string) string) string {
 	sum := sha256.New()
-	for _, name := range w.files {
-		info, err := os.Stat(filepath.Join(w.project().Dir, name))
-		if err != nil {
-			fmt.Fprintln(sum, name, "-")
-			continue
-		}
-		inode := uint64(0)
-		if st, ok := info.Sys().(*syscall.Stat_t); ok {
-			inode = st.Ino
-		}
-		fmt.Fprintln(sum, name, info.Size(), info.ModTime().UnixNano(), inode)
+	for _, name := range names {
+		fmt.Fprintln(sum, name, state(name))
 	}
 	return string(sum.Sum(nil))
+}
+
+// fileState is size, time and identity of a file, "-" when there is none.
+func fileState(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "-"
+	}
+	inode := uint64(0)
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		inode = st.Ino
+	}
+	return fmt.Sprint(info.Size(), info.ModTime().UnixNano(), inode)
 }
 
 // watch looks at the files until the context ends and says when there is another project.
@@ -123,7 +133,7 @@ func (w *projectWatch) watch(ctx context.Context, changed func()) {
 			return
 		case <-tick.C:
 		}
-		seen := w.look()
+		seen := w.look(w.project().Dir)
 		if seen != w.loaded && seen == w.waiting && w.reload(ctx) {
 			changed()
 		}
@@ -134,7 +144,6 @@ func (w *projectWatch) watch(ctx context.Context, changed func()) {
 // reload takes over the files as they are, or says what is wrong with them and keeps the project.
 func (w *projectWatch) reload(ctx context.Context) (changed bool) {
 	old := w.engine()
-	w.a.opened.names = map[string]bool{}
 	p, problems, err := w.a.project(ctx, false)
 	if err == nil {
 		err = problems.Err()
@@ -217,19 +226,4 @@ func differences(old, p *models.Project) string {
 		}
 	}
 	return text
-}
-
-// openedFiles notes what is opened in a folder, or looked for in vain.
-type openedFiles struct {
-	fs.FS
-	names map[string]bool
-}
-
-// Open is of fs.FS.
-func (o *openedFiles) Open(name string) (fs.File, error) {
-	if o.names == nil {
-		o.names = map[string]bool{}
-	}
-	o.names[name] = true
-	return o.FS.Open(name)
 }

@@ -33,8 +33,9 @@ func (a *app) runCommand() *cobra.Command {
 			"reads it), tag:x, path:models/marts, source:erp, a pipeline's name. A run that was interrupted is resumed.\n\n" +
 			"Schedulers give the time that the run stands for: --logical-time \"{{ ts }}\" in Airflow. To ask again for the same\n" +
 			"nodes, with the same flags, for the same time does only what is left to do: nothing when a run has succeeded\n" +
-			"for it (exit code 0), else the next attempt of that run, over the same windows. A run of a whole pipeline is then\n" +
-			"that pipeline's firing of that time: a `millrace serve` of the same project does not start it again.\n",
+			"for it (exit code 0), else the next attempt of that run, over the same windows, or a new run where a later run has\n" +
+			"gone past its windows. A run of a whole pipeline, on the project's target and without flags that permit more, is\n" +
+			"then that pipeline's firing of that time: a `millrace serve` of the same project does not start it again.\n",
 		Example: "  millrace run\n  millrace run +fct_orders\n  millrace run nightly --json\n  millrace run nightly --logical-time 2026-11-27T02:00:00Z",
 		RunE: func(c *cobra.Command, args []string) error {
 			req.selectors = args

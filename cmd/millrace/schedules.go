@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
+	"os/user"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -151,7 +151,7 @@ func (a *app) triggerCommand() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringArrayVarP(&req.selectors, "select", "s", nil, "run these nodes only; may be repeated")
+	f.StringArrayVarP(&req.selectors, "select", "s", nil, "run these nodes of the pipeline only; may be repeated")
 	f.BoolVar(&req.fullRefresh, "full-refresh", false, "rebuild incremental streams and models from nothing")
 	f.BoolVar(&req.allowEmpty, "allow-empty", false, "let an empty snapshot replace a table that has rows")
 	f.BoolVar(&req.allowShrunken, "allow-shrunken", false, "let a snapshot replace a table although it is much smaller")
@@ -169,7 +169,7 @@ func (a *app) trigger(ctx context.Context, e *pipeline.Engine, pl string, req ru
 		logical = now
 	}
 	if len(req.selectors) > 0 {
-		if _, err := e.Project.Select(req.selectors, nil); err != nil {
+		if _, err := e.Project.SelectIn(pl, req.selectors); err != nil {
 			return usage("%w", err)
 		}
 	}
@@ -255,8 +255,8 @@ func (a *app) withPipeline(c *cobra.Command, name string, f func(context.Context
 
 // person is who gives the command.
 func person() string {
-	if user := os.Getenv("USER"); user != "" {
-		return user
+	if u, err := user.Current(); err == nil {
+		return u.Username
 	}
 	return "a command"
 }

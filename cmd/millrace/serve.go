@@ -15,6 +15,7 @@ import (
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/pipeline/scheduler"
 )
 
@@ -99,7 +100,7 @@ func (a *app) serve(ctx context.Context, web httpFlags) error {
 	if err != nil {
 		return err
 	}
-	h.scheduler, err = scheduler.New(scheduler.Config{Project: h.project, Store: e.Journal, Launcher: launcher, Clock: clock.System, Log: log})
+	h.scheduler, err = scheduler.New(scheduler.Config{Project: h.project, Store: e.Journal, Launcher: launcher, Outside: outside(e), Clock: clock.System, Log: log})
 	if err != nil {
 		return err
 	}
@@ -109,6 +110,14 @@ func (a *app) serve(ctx context.Context, web httpFlags) error {
 	}
 	log.Info("millrace serve starts", "project", e.Project.Name, "pipelines", len(e.Project.Pipelines), "version", version())
 	return a.together(ctx, log, services)
+}
+
+// outside tells the scheduler of runs that have not been started by it, and go on.
+func outside(e *pipeline.Engine) func(context.Context, journal.Firing) bool {
+	return func(ctx context.Context, f journal.Firing) bool {
+		r, err := e.Journal.RunOfFiring(ctx, f.ID)
+		return err == nil && r.Status == journal.Running && e.Holder(r) != nil
+	}
 }
 
 // together runs services until one fails or a signal comes; a second signal ends the process at once.

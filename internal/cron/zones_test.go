@@ -2,6 +2,7 @@ package cron
 
 import (
 	"archive/zip"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -76,20 +77,23 @@ func compare(t *testing.T, zone string, from, to time.Time) {
 	}
 }
 
-// TestYear lives through more than a year of schedules in every awkward zone.
+// TestYear lives through more than a year of schedules in zones with awkward rules, and through changes of the past that were odder still.
 func TestYear(t *testing.T) {
-	for _, zone := range []string{"America/New_York", "Europe/Berlin", "Europe/Dublin", "Africa/Cairo", "Africa/Casablanca", "Australia/Lord_Howe", "Antarctica/Troll",
-		"Asia/Kathmandu", "Asia/Beirut", "Pacific/Chatham", "America/St_Johns", "America/Santiago", "America/Havana", "UTC"} {
+	for _, zone := range []string{"America/New_York", "Europe/Dublin", "Africa/Cairo", "Africa/Casablanca", "Australia/Lord_Howe", "Antarctica/Troll", "America/Havana"} {
 		from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 		compare(t, zone, from, from.AddDate(0, 14, 0))
 	}
 	for zone, year := range map[string]int{"Pacific/Apia": 2011, "America/Sao_Paulo": 2018, "Asia/Pyongyang": 2015, "America/Caracas": 2016, "Asia/Kathmandu": 1985, "Pacific/Kwajalein": 1993} {
-		from := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
-		compare(t, zone, from, from.AddDate(1, 1, 0))
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, change := time.Date(year, 1, 1, 0, 0, 0, 0, loc).ZoneBounds()
+		compare(t, zone, change.AddDate(0, 0, -40), change.AddDate(0, 0, 40))
 	}
 }
 
-// TestEveryZone looks at the days around each change of every zone's clock in the years to come.
+// TestEveryZone looks at the days around each change of every zone's clock in the years to come; at that of zones that change alike once.
 func TestEveryZone(t *testing.T) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
@@ -100,7 +104,7 @@ func TestEveryZone(t *testing.T) {
 		t.Skip(err)
 	}
 	defer names.Close()
-	changes := 0
+	seen := map[string]bool{}
 	for _, file := range names.File {
 		loc, err := time.LoadLocation(file.Name)
 		if err != nil || strings.HasSuffix(file.Name, "/") {
@@ -108,11 +112,13 @@ func TestEveryZone(t *testing.T) {
 		}
 		at := time.Date(2026, 1, 1, 0, 0, 0, 0, loc)
 		for _, change := at.ZoneBounds(); !change.IsZero() && change.Year() < 2028; _, change = change.ZoneBounds() {
-			compare(t, file.Name, change.AddDate(0, 0, -1), change.AddDate(0, 0, 2))
-			changes++
+			if alike := fmt.Sprint(change.Unix(), change.Add(-1).Format("-0700"), change.Format("-0700")); !seen[alike] {
+				seen[alike] = true
+				compare(t, file.Name, change.AddDate(0, 0, -1), change.AddDate(0, 0, 2))
+			}
 		}
 	}
-	if changes < 100 {
-		t.Errorf("only %d changes", changes)
+	if len(seen) < 50 {
+		t.Errorf("only %d changes", len(seen))
 	}
 }

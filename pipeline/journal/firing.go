@@ -84,6 +84,9 @@ type Ask struct {
 // ErrFired says that there is a firing of that pipeline and logical time already.
 var ErrFired = errors.New("fired already")
 
+// Whole says that the whole pipeline is asked for. Less of it does not stand for the pipeline.
+func (a *Ask) Whole() bool { return len(a.Select) == 0 && a.Retry == "" && a.Replay == nil }
+
 // NewFiringID is sortable by time.
 func NewFiringID(at time.Time) string {
 	return "f" + at.UTC().Format("20060102T150405") + "-" + strings.ToLower(rand.Text()[:10])
@@ -119,7 +122,10 @@ func insertFiring(ctx context.Context, tx *sql.Tx, f Firing) (added bool, err er
 		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (pipeline, logical_time) DO NOTHING`,
 		f.ID, f.Pipeline, stamp(f.LogicalTime), f.Trigger, f.State, f.Reason, toJSON(f.Ask), f.By, stamp(f.Due), f.Tries, f.Cancel,
 		nullable(f.Run), f.ExitCode, stamp(f.Created), stampPtr(f.Started), stampPtr(f.Finished)))
-	return n > 0, err
+	if n == 0 || err != nil {
+		return false, err
+	}
+	return true, noteEnd(ctx, tx, EndOfFiring, f.ID, string(f.State), f.Finished)
 }
 
 // SaveFiring records what has become of a firing, all but who asked for its end, which CancelFiring notes.
@@ -133,6 +139,20 @@ func updateFiring(ctx context.Context, tx *sql.Tx, f Firing) error {
 		return err
 	}
 	return noteEnd(ctx, tx, EndOfFiring, f.ID, string(f.State), f.Finished)
+}
+
+// mendFiring lets a run that has succeeded stand for its firing when that does not wait for the scheduler to settle it: because it had ended
+// otherwise, or waits for a next try.
+func mendFiring(ctx context.Context, tx *sql.Tx, r Run) error {
+	if r.Firing == "" || r.Status != Succeeded || r.Selection.Aside() {
+		return nil
+	}
+	n, err := changed(tx.ExecContext(ctx, `UPDATE firing SET state = ?1, reason = 'by a run that the scheduler did not start', run = ?2, exit_code = 0, finished = ?3
+		WHERE id = ?4 AND state NOT IN (?1, ?5)`, FiringSucceeded, r.ID, stampPtr(r.Finished), r.Firing, FiringStarted))
+	if n == 0 || err != nil {
+		return err
+	}
+	return noteEnd(ctx, tx, EndOfFiring, r.Firing, string(FiringSucceeded), r.Finished)
 }
 
 // CancelFiring notes that somebody wants an open firing to end; the scheduler sees to it. False: it had ended by itself.

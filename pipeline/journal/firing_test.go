@@ -91,3 +91,57 @@ func TestPausesAndEvents(t *testing.T) {
 		t.Errorf("got %+v, %v", events, err)
 	}
 }
+
+// TestRunMendsItsFiring: a run that succeeds in the end stands for its firing, however that had ended; but not while the scheduler runs it.
+func TestRunMendsItsFiring(t *testing.T) {
+	j, _ := open(t)
+	ctx := t.Context()
+	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
+	for state, want := range map[FiringState]FiringState{FiringFailed: FiringSucceeded, FiringSkipped: FiringSucceeded, FiringCancelled: FiringSucceeded,
+		FiringWaiting: FiringSucceeded, FiringStarted: FiringStarted} {
+		name := string(state)
+		f := Firing{ID: name, Pipeline: name, LogicalTime: at, Trigger: TriggerSchedule, State: state, Created: at}
+		if !state.Open() {
+			f.Finished = &at
+		}
+		if _, err := j.AddFiring(ctx, f); err != nil {
+			t.Fatal(err)
+		}
+		end := func(id string, s Selection, status Status) Firing {
+			t.Helper()
+			r := Run{ID: id + name, Pipeline: name, LogicalTime: at, Started: at, Status: Running, Firing: name, Selection: s}
+			if err := j.BeginRun(ctx, r); err != nil {
+				t.Fatal(err)
+			}
+			later := at.Add(time.Hour)
+			r.Status, r.Finished = status, &later
+			if err := j.FinishRun(ctx, r, nil); err != nil {
+				t.Fatal(err)
+			}
+			f, err := j.Firing(ctx, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return f
+		}
+		if f := end("failed", Selection{}, Failed); f.State != state {
+			t.Errorf("%s became %s by a run that failed", state, f.State)
+		}
+		if f := end("replay", Selection{Replay: &Replay{}}, Succeeded); f.State != state {
+			t.Errorf("%s became %s by a replay", state, f.State)
+		}
+		if f := end("done", Selection{}, Succeeded); f.State != want || want == FiringSucceeded && (f.Run != "done"+name || *f.ExitCode != 0 || !f.Finished.After(at)) {
+			t.Errorf("%s became %+v, want %s", state, f, want)
+		}
+	}
+	ended, err := j.Ended(ctx, 0, 100)
+	count := map[string]int{}
+	for _, e := range ended {
+		if e.Kind == EndOfFiring {
+			count[e.ID]++
+		}
+	}
+	if err != nil || count["failed"] != 2 || count["waiting"] != 1 || count["started"] != 0 {
+		t.Errorf("%v, %v: an end when it is added as ended, and one when it is mended", count, err)
+	}
+}

@@ -394,6 +394,9 @@ func finishRun(ctx context.Context, tx *sql.Tx, r Run, cursors map[string]extrac
 	if err := noteEnd(ctx, tx, EndOfRun, r.ID, string(r.Status), r.Finished); err != nil {
 		return err
 	}
+	if err := mendFiring(ctx, tx, r); err != nil {
+		return err
+	}
 	for node, value := range cursors {
 		if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO cursor (node, value, run, snapshot) VALUES (?,?,?,?)`, node, string(value), r.ID, r.Snapshot); err != nil {
 			return err

@@ -3,7 +3,7 @@ package journal
 import (
 	"context"
 	"database/sql"
-	"errors"
+	"fmt"
 	"time"
 )
 
@@ -92,33 +92,76 @@ type Outcome struct {
 	LogicalTime time.Time
 	State       FiringState
 	Reason      string
-	Nodes       int // that were selected; 0 for the whole pipeline
+	Part        bool // of a firing that did not ask for the whole pipeline: see Ask.Whole
+	Nodes       int  // of a run without a firing: how many were selected
 }
+
+// What has an outcome, of a pipeline (?1) and of logical times in [?2, ?3): its firings, and its runs that succeeded without one.
+const (
+	firingsBetween = ` FROM firing WHERE pipeline = ?1 AND logical_time >= ?2 AND logical_time < ?3`
+	runsBetween    = ` FROM run WHERE pipeline = ?1 AND started >= ?2 AND logical_time >= ?2 AND logical_time < ?3 AND firing IS NULL AND status = 'succeeded' AND ` + working
+
+	partOfPipeline = `(coalesce(json_array_length(ask, '$.select'), 0) > 0 OR json_extract(ask, '$.retry') IS NOT NULL OR json_extract(ask, '$.replay') IS NOT NULL)`
+	nodesOfRun     = `json_array_length(selection, '$.nodes')`
+)
 
 // Outcomes returns a pipeline's firings, and its runs that succeeded without one, whose logical time is in [from, to), by
 // that time.
 func (j *Journal) Outcomes(ctx context.Context, pipeline string, from, to time.Time) ([]Outcome, error) {
-	return query(ctx, j, `SELECT logical_time, state, reason, coalesce(json_array_length(ask, '$.select'), 0) FROM firing
-			WHERE pipeline = ?1 AND logical_time >= ?2 AND logical_time < ?3
-		UNION ALL
-		SELECT logical_time, 'succeeded', '', json_array_length(selection, '$.nodes') FROM run
-			WHERE pipeline = ?1 AND started >= ?2 AND logical_time >= ?2 AND logical_time < ?3 AND firing IS NULL AND status = 'succeeded' AND `+working+`
-		ORDER BY 1`, func(rows *sql.Rows) (o Outcome, err error) {
+	return query(ctx, j, `SELECT logical_time, state, reason, `+partOfPipeline+`, 0`+firingsBetween+`
+		UNION ALL SELECT logical_time, 'succeeded', '', 0, `+nodesOfRun+runsBetween+` ORDER BY 1`, func(rows *sql.Rows) (o Outcome, err error) {
 		var logical string
-		err = rows.Scan(&logical, &o.State, &o.Reason, &o.Nodes)
+		err = rows.Scan(&logical, &o.State, &o.Reason, &o.Part, &o.Nodes)
 		o.LogicalTime = parseTime(logical)
 		return o, err
 	}, pipeline, stamp(from), stamp(to))
 }
 
-// RunOfFiring is the id of the run that a firing led to, "" when there is none yet.
-func (j *Journal) RunOfFiring(ctx context.Context, firing string) (string, error) {
-	var id string
-	err := j.db.QueryRowContext(ctx, `SELECT id FROM run WHERE firing = ? ORDER BY started DESC LIMIT 1`, firing).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
+// LastSuccess is the latest logical time in [from, to) for which the whole of a pipeline, of so many nodes, has succeeded; zero when there
+// is none. It reads the indexes from their ends.
+func (j *Journal) LastSuccess(ctx context.Context, pipeline string, nodes int, from, to time.Time) (at time.Time, err error) {
+	var logical string
+	err = j.db.QueryRowContext(ctx, lastSuccess, pipeline, stamp(from), stamp(to), nodes).Scan(&logical)
+	if err == nil && logical != "" {
+		at = parseTime(logical)
 	}
-	return id, err
+	return at, err
+}
+
+const lastSuccess = `SELECT max(
+	coalesce((SELECT logical_time` + firingsBetween + ` AND state = 'succeeded' AND NOT ` + partOfPipeline + ` ORDER BY logical_time DESC LIMIT 1), ''),
+	coalesce((SELECT logical_time` + runsBetween + ` AND ` + nodesOfRun + ` >= ?4 ORDER BY logical_time DESC LIMIT 1), ''))`
+
+// EndedSince names the pipelines of which a run or a firing has ended after the end of that number, and gives the number of the last.
+func (j *Journal) EndedSince(ctx context.Context, after int64) (pipelines []string, last int64, err error) {
+	last = after
+	pipelines, err = query(ctx, j, `SELECT coalesce(firing.pipeline, run.pipeline, ''), max(seq) FROM ended
+		LEFT JOIN firing ON ended.kind = 'firing' AND firing.id = ended.id LEFT JOIN run ON ended.kind = 'run' AND run.id = ended.id
+		WHERE seq > ? GROUP BY 1`, func(rows *sql.Rows) (name string, err error) {
+		var seq int64
+		err = rows.Scan(&name, &seq)
+		last = max(last, seq)
+		return name, err
+	}, after)
+	return pipelines, last, err
+}
+
+// LastEnd is the number of the last end that was recorded, 0 when there is none.
+func (j *Journal) LastEnd(ctx context.Context) (seq int64, err error) {
+	err = j.db.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM ended`).Scan(&seq)
+	return seq, err
+}
+
+// RunOfFiring is the run that a firing led to, ErrNotFound when there is none yet.
+func (j *Journal) RunOfFiring(ctx context.Context, firing string) (Run, error) {
+	runs, err := query(ctx, j, selectRun+` WHERE firing = ? ORDER BY started DESC LIMIT 1`, scanRun, firing)
+	if err == nil && len(runs) == 0 {
+		err = fmt.Errorf("run of firing %q: %w", firing, ErrNotFound)
+	}
+	if err != nil {
+		return Run{}, err
+	}
+	return runs[0], nil
 }
 
 // LastFirings returns, for each of the pipelines, the last of its firings by logical time that has ended and was not

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -54,14 +55,42 @@ func TestOutcomes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, f := range []Firing{{ID: "part", Ask: Ask{Select: []string{"a"}}}, {ID: "retry", Ask: Ask{Retry: "hand"}}, {ID: "replay", Ask: Ask{Select: []string{"a"}, Replay: &Replay{}}}} {
+		f.Pipeline, f.LogicalTime, f.State, f.Created = "parts", at.Add(time.Duration(len(f.ID))*time.Minute), FiringSucceeded, at
+		if _, err := j.AddFiring(ctx, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	parts, err := j.Outcomes(ctx, "parts", at, at.Add(2*time.Hour))
+	if err != nil || len(parts) != 3 || !parts[0].Part || !parts[1].Part || !parts[2].Part {
+		t.Errorf("%+v, %v: none of them stands for the pipeline", parts, err)
+	}
 	all, err := j.Outcomes(ctx, "p", at, at.Add(2*time.Hour))
-	if err != nil || len(all) != 2 || all[0].State != FiringFailed || all[0].Reason != "broken" || all[0].Nodes != 0 || all[1].State != FiringSucceeded || all[1].Nodes != 2 {
-		t.Errorf("%+v, %v: want the firing, and the run by hand that succeeded", all, err)
+	if err != nil || len(all) != 2 || all[0].State != FiringSucceeded || all[1].Part || all[0].Part || all[1].State != FiringSucceeded || all[1].Nodes != 2 {
+		t.Errorf("%+v, %v: want the firing, mended by its run, and the run by hand that succeeded", all, err)
 	}
-	if id, err := j.RunOfFiring(ctx, "f1"); err != nil || id != "fired" {
-		t.Errorf("%q, %v", id, err)
+	for nodes, want := range map[int]time.Time{2: at.Add(time.Hour), 3: at} { // the run by hand is of two
+		if last, err := j.LastSuccess(ctx, "p", nodes, at, at.Add(2*time.Hour)); err != nil || !last.Equal(want) {
+			t.Errorf("of %d nodes: %v, %v", nodes, last, err)
+		}
 	}
-	if id, err := j.RunOfFiring(ctx, "f2"); err != nil || id != "" {
-		t.Errorf("%q, %v", id, err)
+	if last, err := j.LastSuccess(ctx, "p", 2, at.Add(time.Second), at.Add(time.Hour)); err != nil || !last.IsZero() {
+		t.Errorf("%v, %v: the end is not in the span", last, err)
+	}
+	end, err := j.LastEnd(ctx)
+	if err != nil || end == 0 {
+		t.Errorf("%d, %v", end, err)
+	}
+	if names, last, err := j.EndedSince(ctx, 0); err != nil || last != end || !slices.Equal(names, []string{"p"}) {
+		t.Errorf("%v, %d, %v", names, last, err)
+	}
+	if names, last, err := j.EndedSince(ctx, end); err != nil || last != end || len(names) != 0 {
+		t.Errorf("%v, %d, %v: nothing has ended since", names, last, err)
+	}
+	if r, err := j.RunOfFiring(ctx, "f1"); err != nil || r.ID != "fired" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if r, err := j.RunOfFiring(ctx, "f2"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("%+v, %v", r, err)
 	}
 }

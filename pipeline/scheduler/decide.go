@@ -3,6 +3,7 @@ package scheduler
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime/debug"
@@ -81,7 +82,7 @@ func (d *decider) decide(ctx context.Context) error {
 	d.cancel()
 	for _, name := range slices.Sorted(maps.Keys(d.loop.entries)) {
 		var err error
-		d.guard(name, func() { err = d.follow(ctx, d.loop.entries[name]) })
+		d.guard(name, func() { err = errors.Join(d.overtaken(ctx, d.loop.entries[name]), d.follow(ctx, d.loop.entries[name])) })
 		if err != nil {
 			return err
 		}
@@ -185,7 +186,15 @@ func (d *decider) cancel() {
 			it.end(d.now, journal.FiringCancelled, "cancelled by "+it.Cancel)
 			continue
 		}
-		d.stops[it.ID] = "cancelled by " + it.Cancel
+		d.stop(it, "cancelled by "+it.Cancel)
+	}
+}
+
+// stop asks a run to end, and says so at its firing: should the scheduler end before the run does, the next one knows.
+func (d *decider) stop(it *item, why string) {
+	d.stops[it.ID] = why
+	if it.Reason == "" {
+		it.Reason, it.changed = why, true
 	}
 }
 

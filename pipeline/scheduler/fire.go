@@ -148,7 +148,7 @@ func (d *decider) arrive(pl *models.Pipeline, at time.Time, trigger journal.Trig
 		for _, it := range before {
 			why := "ended for the one of " + onClock(pl, at) + " (overlap: cancel)"
 			if it.State == journal.FiringStarted {
-				d.stops[it.ID] = why
+				d.stop(it, why)
 			} else {
 				it.end(d.now, journal.FiringSkipped, why)
 			}

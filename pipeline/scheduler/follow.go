@@ -18,14 +18,19 @@ func (d *decider) follow(ctx context.Context, e *entry) error {
 	if len(e.pipeline.After) == 0 {
 		return nil
 	}
+	told := d.loop.news.about(e.pipeline)
 	for _, it := range d.open(e.pipeline.Name) {
-		if it.State == journal.FiringWaiting && it.Trigger == journal.TriggerSchedule && it.Tries == 0 {
-			if err := d.await(ctx, e, it); err != nil {
-				return err
-			}
+		if it.State != journal.FiringWaiting || it.Trigger != journal.TriggerSchedule || it.Tries > 0 {
+			continue
+		}
+		if it.blocked = !told && d.loop.news.blocked[it.ID]; it.blocked {
+			continue
+		}
+		if err := d.await(ctx, e, it); err != nil {
+			return err
 		}
 	}
-	if e.cron == nil && !e.state.Paused && e.state.Schedule == scheduleKey(e.pipeline) {
+	if told && e.cron == nil && !e.state.Paused && e.state.Schedule == scheduleKey(e.pipeline) {
 		return d.chain(ctx, e)
 	}
 	return nil
@@ -111,10 +116,11 @@ func (d *decider) comes(up *entry, after time.Time, date string) bool {
 	return false
 }
 
-// outcomes are those of the whole pipeline: a run of some of its nodes proves nothing.
+// outcomes are those of the whole pipeline: a run of some of its nodes, a retry or a replay proves nothing. A retry that succeeds is
+// credited to the firing of the run.
 func (d *decider) outcomes(ctx context.Context, up *entry, from, to time.Time) ([]journal.Outcome, error) {
 	all, err := d.Store.Outcomes(ctx, up.pipeline.Name, from, to)
-	all = slices.DeleteFunc(all, func(o journal.Outcome) bool { return o.Nodes > 0 && o.Nodes < up.nodes })
+	all = slices.DeleteFunc(all, func(o journal.Outcome) bool { return o.Part || o.Nodes > 0 && o.Nodes < up.nodes })
 	for i, o := range all { // what this look has ended is not in the journal yet
 		for _, it := range d.of[up.pipeline.Name] {
 			if it.LogicalTime.Equal(o.LogicalTime) {
@@ -139,34 +145,56 @@ func (d *decider) chain(ctx context.Context, e *entry) error {
 		if up == nil {
 			return nil
 		}
-		outcomes, err := d.outcomes(ctx, up, from, d.now.Add(setForward))
+		successes, err := d.successes(ctx, up, from)
 		if err != nil {
 			return err
 		}
-		seen := map[string]bool{}
-		for _, o := range outcomes {
-			date := up.pipeline.Date(o.LogicalTime)
-			if o.State != journal.FiringSucceeded {
-				continue
-			}
-			if !seen[date] {
-				seen[date] = true
-				count[date]++
-			}
-			if o.LogicalTime.After(latest[date]) {
-				latest[date] = o.LogicalTime
+		for date, at := range successes {
+			count[date]++
+			if at.After(latest[date]) {
+				latest[date] = at
 			}
 		}
 	}
-	own, err := d.Store.Outcomes(ctx, e.pipeline.Name, from, d.now.Add(setForward))
-	if err != nil {
-		return err
-	}
 	for date, at := range latest {
-		fired := slices.ContainsFunc(own, func(o journal.Outcome) bool { return o.LogicalTime.Equal(at) })
-		if count[date] == len(e.pipeline.After) && !fired {
+		if count[date] < len(e.pipeline.After) {
+			continue
+		}
+		own, err := d.Store.Outcomes(ctx, e.pipeline.Name, at, at.Add(time.Microsecond))
+		if err != nil {
+			return err
+		}
+		if len(own) == 0 {
 			d.arrive(e.pipeline, at, journal.TriggerAfter)
 		}
 	}
 	return nil
+}
+
+// successes are the latest logical times from a moment on for which a pipeline has succeeded, by date. It asks once for each date, from the last
+// one backwards.
+func (d *decider) successes(ctx context.Context, up *entry, from time.Time) (map[string]time.Time, error) {
+	latest := map[string]time.Time{}
+	for to := d.now.Add(setForward); ; {
+		at, err := d.Store.LastSuccess(ctx, up.pipeline.Name, up.nodes, from, to)
+		if err != nil || at.IsZero() {
+			return latest, err
+		}
+		date := up.pipeline.Date(at)
+		if latest[date].IsZero() {
+			latest[date] = at
+		}
+		if to = midnight(at.In(up.pipeline.Location())); !to.Before(at) { // the clock shows that midnight twice
+			to = at
+		}
+	}
+}
+
+// midnight is when the day of a time begins, or its second midnight.
+func midnight(t time.Time) time.Time {
+	at := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())
+	if at.Day() != t.Day() { // the clock skips it
+		_, at = at.ZoneBounds()
+	}
+	return at
 }

@@ -32,6 +32,7 @@ type loop struct {
 	next     time.Time
 	last     time.Time // when it last looked
 	failures int       // looks in a row that failed
+	news     news      // for those that follow others
 	stopping bool
 }
 
@@ -123,7 +124,7 @@ func (s *Scheduler) look(ctx context.Context) {
 		return
 	}
 	s.loop.failures++
-	s.loop.loaded = false
+	s.loop.loaded, s.loop.news.known = false, false
 	if ctx.Err() == nil {
 		s.Log.Error("the scheduler cannot use the journal, so that nothing is started; it tries again", "error", err, "failures", s.loop.failures)
 	}
@@ -135,6 +136,9 @@ func (s *Scheduler) decideOnce(ctx context.Context) error {
 		return err
 	}
 	if err := s.load(ctx); err != nil {
+		return err
+	}
+	if err := s.gatherNews(ctx); err != nil {
 		return err
 	}
 	d, err := s.view(ctx)
@@ -186,7 +190,7 @@ func (s *Scheduler) load(ctx context.Context) error {
 			s.loop.removed = append(s.loop.removed, name)
 		}
 	}
-	s.loop.project, s.loop.entries, s.loop.loaded = project, entries, true
+	s.loop.project, s.loop.entries, s.loop.loaded, s.loop.news.known = project, entries, true, false
 	return nil
 }
 
@@ -204,11 +208,9 @@ func (s *Scheduler) apply(d *decider, decision journal.Decision, there []string)
 		delete(s.loop.workers, e.firing)
 	}
 	s.loop.ends, s.loop.removed = nil, nil
+	s.noteNews(d, decision)
 	for _, e := range decision.Events {
 		s.Log.Info(e.Text, "event", e.Kind, "pipeline", e.Pipeline)
-		if s.Notify != nil {
-			s.Notify(e)
-		}
 	}
 	s.loop.next = d.next()
 	for id, why := range d.stops {

@@ -36,7 +36,10 @@ type Store interface {
 	Pauses(ctx context.Context) (map[string]journal.Pause, error)
 	ScheduleStates(ctx context.Context) (map[string]journal.ScheduleState, error)
 	Outcomes(ctx context.Context, pipeline string, from, to time.Time) ([]journal.Outcome, error)
-	RunOfFiring(ctx context.Context, firing string) (string, error)
+	LastSuccess(ctx context.Context, pipeline string, nodes int, from, to time.Time) (time.Time, error)
+	EndedSince(ctx context.Context, after int64) (pipelines []string, last int64, err error)
+	LastEnd(ctx context.Context) (int64, error)
+	RunOfFiring(ctx context.Context, firing string) (journal.Run, error)
 	LastFirings(ctx context.Context, pipelines []string) (map[string]journal.Firing, error)
 	Decide(ctx context.Context, d journal.Decision) (there []string, err error)
 }
@@ -59,6 +62,7 @@ type Worker interface {
 type Result struct {
 	ExitCode int
 	Message  string // of a failure, for people; may be ""
+	Killed   string // how it was ended from outside, for people; "" when it ended by itself or by Stop
 }
 
 // Config is what a Scheduler stands on.
@@ -67,10 +71,11 @@ type Config struct {
 	Project  func() *models.Project
 	Store    Store
 	Launcher Launcher
-	Clock    clock.Clock // the system's when nil; it may jump
-	Log      *slog.Logger
-	// Notify is told of each event when it is in the journal; may be nil. It must not block.
-	Notify func(journal.Event)
+	// Outside says whether a firing that this scheduler has not started is run by a process that goes on: one that has claimed it, or
+	// that an earlier scheduler has started. Nil: there are none.
+	Outside func(ctx context.Context, f journal.Firing) bool
+	Clock   clock.Clock // the system's when nil; it may jump
+	Log     *slog.Logger
 	// Poll is how often the journal is looked at for what others ask for; a second when zero.
 	Poll time.Duration
 	// Grace is how long runs may take to end when the scheduler does; 25 seconds when zero.

@@ -195,6 +195,11 @@ func TestRetries(t *testing.T) {
 		inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "0 12 * * *", retries)), func(w *world) {
 			w.end = func(journal.Firing) (time.Duration, int) { return time.Second, code }
 			w.pass(time.Hour)
+			for _, f := range w.starts {
+				if !f.Ask.Whole() {
+					t.Errorf("try %d asks for %+v: the engine knows what is left to do for the logical time", f.Tries, f.Ask)
+				}
+			}
 			if got := len(w.started()); got != want.tries {
 				t.Errorf("exit code %d: %d tries, want %d", code, got, want.tries)
 			}
@@ -215,7 +220,78 @@ func TestRetries(t *testing.T) {
 	inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "0 12 * * *")), func(w *world) {
 		w.end = func(journal.Firing) (time.Duration, int) { return time.Second, 143 } // somebody keeps on killing it
 		w.pass(time.Hour)
-		w.wantHistory("p", "11-27 12:00 failed given up after 6 tries")
+		w.wantHistory("p", "11-27 12:00 failed given up after 6 tries: its process was asked to end")
+	})
+	inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "0 12 * * *")), func(w *world) {
+		w.end = func(journal.Firing) (time.Duration, int) { return time.Second, killedCode } // for want of memory
+		w.pass(time.Hour)
+		w.wantHistory("p", "11-27 12:00 failed given up after 6 tries: its process was killed")
+	})
+	inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "0 12 * * *")), func(w *world) {
+		w.end = func(f journal.Firing) (time.Duration, int) {
+			w.ran(journal.Run{Pipeline: "p", LogicalTime: f.LogicalTime, Firing: f.ID, Error: "orders: no such table"}, journal.Partial)
+			return time.Second, 5
+		}
+		w.pass(time.Hour)
+		w.wantHistory("p", "11-27 12:00 failed some nodes failed: orders: no such table")
+	})
+}
+
+// TestOvertaken: a try that waits is given up without a failure when the whole pipeline has succeeded for a later time.
+func TestOvertaken(t *testing.T) {
+	pl := nightly("p", "0 12 * * *", func(pl *models.Pipeline) { pl.Retries, pl.PauseAfter = 3, 1 })
+	for _, whole := range []bool{true, false} {
+		inWorld(t, "2026-11-27T11:59:00Z", one(pl), func(w *world) {
+			w.project.Nodes = append(w.project.Nodes, &models.Node{Pipeline: "p"}, &models.Node{Pipeline: "p"})
+			w.shutdown()
+			w.start()
+			w.end = func(f journal.Firing) (time.Duration, int) {
+				later := journal.Run{Pipeline: "p", LogicalTime: f.LogicalTime.Add(time.Second), Selection: journal.Selection{Nodes: []string{"a", "b"}}}
+				if !whole {
+					later.Selection.Nodes = later.Selection.Nodes[:1]
+				}
+				w.ran(later, journal.Succeeded)
+				return time.Minute, 1
+			}
+			w.pass(3 * time.Hour)
+			if !whole {
+				w.wantHistory("p", "11-27 12:00 failed")
+				return
+			}
+			w.wantStarted("p 11-27 12:00")
+			w.wantHistory("p", "11-27 12:00 skipped overtaken by the run of 2026-11-27 12:00")
+			if pauses, err := w.journal.Pauses(w.Context()); err != nil || len(pauses) != 0 {
+				t.Errorf("%v, %v", pauses, err)
+			}
+		})
+	}
+}
+
+// TestOutside: a firing that a process from outside has claimed is let alone while that goes on, also when somebody wants it to end.
+func TestOutside(t *testing.T) {
+	inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "")), func(w *world) {
+		goesOn := true
+		w.shutdown()
+		w.outside = func(context.Context, journal.Firing) bool { return goesOn }
+		w.start()
+		for _, id := range []string{"f1", "f2"} {
+			at := w.now()
+			if _, err := w.journal.AddFiring(w.Context(), journal.Firing{ID: id, Pipeline: "p", LogicalTime: at, Trigger: journal.TriggerCommand, State: journal.FiringStarted,
+				Tries: 1, Due: at, Created: at, Started: &at}); err != nil {
+				t.Fatal(err)
+			}
+			w.pass(time.Minute)
+		}
+		if _, err := w.journal.CancelFiring(w.Context(), "f1", "anna"); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Hour)
+		w.wantStarted()
+		w.wantHistory("p", "11-27 11:59 started", "11-27 12:00 started")
+		goesOn = false
+		w.pass(time.Minute)
+		w.wantStarted("p 11-27 12:00")
+		w.wantHistory("p", "11-27 11:59 cancelled cancelled by anna", "11-27 12:00 succeeded")
 	})
 }
 
@@ -310,6 +386,26 @@ func TestRestart(t *testing.T) {
 		if f, err := w.journal.Firing(w.Context(), w.ids("p")[0]); err != nil || f.Tries != 3 {
 			t.Errorf("%+v, %v: each start is a try", f, err)
 		}
+	})
+}
+
+// TestStoppedAndRestarted: a run that was asked to end is not taken up again, although the scheduler was killed before the run ended.
+func TestStoppedAndRestarted(t *testing.T) {
+	inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "0 * * * *", func(pl *models.Pipeline) { pl.Overlap = models.OverlapCancel })), func(w *world) {
+		w.end = func(journal.Firing) (time.Duration, int) { return 3 * time.Hour, 0 }
+		w.deaf = true
+		w.pass(62 * time.Minute)
+		real := w.store
+		w.sched.Store = broken{real, func(string) error { return errors.New("killed") }}
+		w.shutdown()
+		w.wantHistory("p", "11-27 12:00 started ended for the one of 2026-11-27 13:00 (overlap: cancel)", "11-27 13:00 waiting")
+		w.started()
+		w.deaf = false
+		w.start()
+		w.pass(time.Minute)
+		w.wantHistory("p", "11-27 12:00 cancelled ended for the one of 2026-11-27 13:00 (overlap: cancel)", "11-27 13:00 started")
+		w.wantStarted("p 11-27 13:00")
+		w.pass(3 * time.Hour) // the deaf one ends
 	})
 }
 
@@ -421,7 +517,7 @@ func TestAfter(t *testing.T) {
 	})
 }
 
-// TestThousand: a thousand pipelines each minute for an hour; every one is started in each minute, and once.
+// TestThousand: a thousand pipelines each minute for ten minutes; every one is started in each minute, and once.
 func TestThousand(t *testing.T) {
 	var pipelines []*models.Pipeline
 	for i := range 1000 {
@@ -429,11 +525,12 @@ func TestThousand(t *testing.T) {
 	}
 	inWorld(t, "2026-11-27T11:30:30Z", pipelines, func(w *world) {
 		w.shutdown()
-		w.store = newMemory()
+		m := newMemory()
+		w.store = m
 		w.project.Concurrency = 50
 		w.end = func(journal.Firing) (time.Duration, int) { return time.Second, 0 }
 		w.start()
-		w.pass(time.Hour)
+		w.pass(10 * time.Minute)
 		seen := map[string]int{}
 		for _, s := range w.started() {
 			seen[s]++
@@ -443,8 +540,33 @@ func TestThousand(t *testing.T) {
 				t.Errorf("%s was started %d times", s, n)
 			}
 		}
-		if len(seen) != 60_000 {
-			t.Errorf("%d runs, want 60000", len(seen))
+		if len(seen) != 10_000 || m.refused > 0 {
+			t.Errorf("%d runs, want 10000; %d were added twice", len(seen), m.refused)
 		}
+	})
+}
+
+// TestFollowsWholePipelines: neither part of a pipeline nor a replay or a retry lets those run that follow it; a retry that succeeds mends the
+// firing of its run, and with it the night.
+func TestFollowsWholePipelines(t *testing.T) {
+	inWorld(t, "2026-02-01T00:00:00Z", []*models.Pipeline{nightly("ingest", "0 2 * * *"), nightly("marts", "", func(pl *models.Pipeline) { pl.After = []string{"ingest"} })}, func(w *world) {
+		w.pass(time.Minute)
+		for i, ask := range []journal.Ask{{Select: []string{"a"}}, {Retry: "r1"}, {Select: []string{"a"}, Replay: &journal.Replay{DryRun: true}}} {
+			f := journal.Firing{ID: fmt.Sprint("f", i), Pipeline: "ingest", LogicalTime: w.now(), Trigger: journal.TriggerAPI, State: journal.FiringWaiting, Due: w.now(), Created: w.now(), Ask: ask}
+			if _, err := w.journal.AddFiring(w.Context(), f); err != nil {
+				t.Fatal(err)
+			}
+			w.pass(time.Minute)
+		}
+		w.wantStarted("ingest 02-01 00:01", "ingest 02-01 00:02", "ingest 02-01 00:03")
+		w.end = func(journal.Firing) (time.Duration, int) { return time.Second, 3 }
+		w.pass(3 * time.Hour)
+		w.wantStarted("ingest 02-01 02:00")
+		w.end = func(journal.Firing) (time.Duration, int) { return time.Second, 0 }
+		ids := w.ids("ingest")
+		w.ran(journal.Run{Pipeline: "ingest", LogicalTime: time.Date(2026, 2, 1, 2, 0, 0, 0, time.UTC), Firing: ids[len(ids)-1]}, journal.Succeeded)
+		w.pass(time.Minute)
+		w.wantStarted("marts 02-01 02:00")
+		w.wantHistory("marts", "02-01 02:00 succeeded")
 	})
 }

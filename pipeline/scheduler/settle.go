@@ -1,9 +1,12 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/models"
@@ -24,14 +27,12 @@ const (
 // settle records how a run ended, and whether it is run again. An error is the journal's.
 func (d *decider) settle(ctx context.Context, it *item, r Result) error {
 	run, err := d.Store.RunOfFiring(ctx, it.ID)
-	if err != nil {
+	if err != nil && !errors.Is(err, journal.ErrNotFound) {
 		return err
 	}
-	if run == "" {
-		run = it.Ask.Retry
-	}
 	code := r.ExitCode
-	it.Run, it.ExitCode, it.changed = run, &code, true
+	it.Run, it.ExitCode, it.changed = cmp.Or(run.ID, it.Ask.Retry), &code, true
+	r.Message = cmp.Or(r.Message, run.Error)
 	stop := ""
 	if w := d.loop.workers[it.ID]; w != nil {
 		stop = w.stop
@@ -48,12 +49,13 @@ func (d *decider) settle(ctx context.Context, it *item, r Result) error {
 		it.wait(d.now.Add(lockedWait), "locked by a run that the scheduler has not started; waits for it to end")
 	case e == nil:
 		return d.fail(ctx, it, nil, why(r))
+	case r.Killed != "":
+		return d.lost(ctx, it, r.Killed)
 	case code == exitInterrupted || code == exitTerminated:
 		return d.lost(ctx, it, "its process was asked to end")
 	case code == exitUsage || code == exitChecks || !retried(it.Trigger) || it.Tries > e.pipeline.Retries:
 		return d.fail(ctx, it, e.pipeline, why(r))
 	default:
-		it.Ask.Retry = run
 		delay := backoff(e.pipeline, it.Tries)
 		it.wait(d.now.Add(delay), fmt.Sprintf("%s; try %d of %d comes in %v", why(r), it.Tries+1, e.pipeline.Retries+1, delay.Round(time.Second)))
 	}
@@ -113,15 +115,37 @@ func (d *decider) lost(ctx context.Context, it *item, how string) error {
 	return nil
 }
 
-// orphans takes up runs that were going on when the scheduler ended. Their processes have ended with it, or are about to:
-// the pipeline's lock says so.
+// overtaken ends tries that wait although the pipeline has succeeded as a whole for a later time: that run has read past their windows.
+// An error is the journal's.
+func (d *decider) overtaken(ctx context.Context, e *entry) error {
+	for _, it := range d.open(e.pipeline.Name) {
+		if it.State != journal.FiringWaiting || it.Tries == 0 || !retried(it.Trigger) {
+			continue
+		}
+		later, err := d.outcomes(ctx, e, it.LogicalTime.Add(time.Microsecond), d.now.Add(setForward))
+		if err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(later, func(o journal.Outcome) bool { return o.State == journal.FiringSucceeded }); i >= 0 {
+			it.end(d.now, journal.FiringSkipped, "overtaken by the run of "+onClock(e.pipeline, later[i].LogicalTime))
+		}
+	}
+	return nil
+}
+
+// orphans takes up runs that were going on when the scheduler ended, once their processes have ended. Those from outside that have claimed
+// their firing are let alone.
 func (d *decider) orphans(ctx context.Context) error {
 	for _, it := range d.items {
-		if it.State != journal.FiringStarted || d.loop.workers[it.ID] != nil {
+		if it.State != journal.FiringStarted || d.loop.workers[it.ID] != nil || d.Outside != nil && d.Outside(ctx, it.Firing) {
 			continue
 		}
 		if it.Cancel != "" {
 			it.end(d.now, journal.FiringCancelled, "cancelled by "+it.Cancel)
+			continue
+		}
+		if it.Reason != "" { // the run was asked to end, see stop
+			it.end(d.now, journal.FiringCancelled, it.Reason)
 			continue
 		}
 		if err := d.lost(ctx, it, "the scheduler ended while it ran"); err != nil {

@@ -27,6 +27,8 @@ type world struct {
 	poll    time.Duration
 	ahead   time.Duration // of the clock on the wall, of the time that passes
 	end     func(f journal.Firing) (took time.Duration, code int)
+	outside func(ctx context.Context, f journal.Firing) bool
+	deaf    bool // runs go on although they were asked to end
 
 	mu     sync.Mutex
 	starts []journal.Firing
@@ -60,7 +62,7 @@ func (w *world) now() time.Time { return time.Now().Add(w.ahead).UTC().Truncate(
 
 func (w *world) start() {
 	var err error
-	w.sched, err = New(Config{Project: func() *models.Project { return w.project }, Store: w.store, Launcher: w, Clock: w.now, Poll: w.poll,
+	w.sched, err = New(Config{Project: func() *models.Project { return w.project }, Store: w.store, Launcher: w, Clock: w.now, Poll: w.poll, Outside: w.outside,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
 		w.Fatal(err)
@@ -100,12 +102,16 @@ func (w *world) Start(f journal.Firing) (Worker, error) {
 	defer w.mu.Unlock()
 	w.starts = append(w.starts, f)
 	took, code := w.end(f)
-	return &stub{took: took, code: code, stopped: make(chan struct{})}, nil
+	return &stub{took: took, code: code, deaf: w.deaf, stopped: make(chan struct{})}, nil
 }
+
+// killedCode is the exit code of a stub that a signal ends.
+const killedCode = 137
 
 type stub struct {
 	took    time.Duration
 	code    int
+	deaf    bool
 	once    sync.Once
 	stopped chan struct{}
 }
@@ -113,13 +119,20 @@ type stub struct {
 func (s *stub) Wait() Result {
 	select {
 	case <-time.After(s.took):
+		if s.code == killedCode {
+			return Result{ExitCode: 1, Killed: "its process was killed"}
+		}
 		return Result{ExitCode: s.code}
 	case <-s.stopped:
 		return Result{ExitCode: 143}
 	}
 }
 
-func (s *stub) Stop() { s.once.Do(func() { close(s.stopped) }) }
+func (s *stub) Stop() {
+	if !s.deaf {
+		s.once.Do(func() { close(s.stopped) })
+	}
+}
 
 // started lists what was started: the pipeline and the minute of the logical time, as UTC has it.
 func (w *world) started() []string {
@@ -193,6 +206,23 @@ func (w *world) ask(pipeline string) journal.Firing {
 	}
 	w.look()
 	return f
+}
+
+// ran records a run that the scheduler has not seen, or one of a worker: of the whole pipeline, with that status.
+func (w *world) ran(r journal.Run, status journal.Status) {
+	w.Helper()
+	r.ID, r.Started, r.Status = journal.NewFiringID(w.now()), w.now(), journal.Running
+	if r.Started.Before(r.LogicalTime) {
+		r.Started = r.LogicalTime
+	}
+	if err := w.journal.BeginRun(w.Context(), r); err != nil {
+		w.Fatal(err)
+	}
+	at := w.now()
+	r.Status, r.Finished = status, &at
+	if err := w.journal.FinishRun(w.Context(), r, nil); err != nil {
+		w.Fatal(err)
+	}
 }
 
 // nightly is a pipeline with the loader's defaults.

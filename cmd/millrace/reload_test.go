@@ -1,0 +1,87 @@
+package main
+
+import (
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/millrace/millrace/models"
+)
+
+// meddled is a folder in which somebody writes each file as soon as it has been opened.
+type meddled struct {
+	fs.FS
+	write func(name string)
+}
+
+func (m meddled) Open(name string) (fs.File, error) {
+	f, err := m.FS.Open(name)
+	if err == nil {
+		m.write(name)
+	}
+	return f, err
+}
+
+// TestReloadWhileWritten: the files that runs read are those that were loaded, and what was written meanwhile is seen as a change.
+func TestReloadWhileWritten(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) { // by renaming, as editors do
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path+"~", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+"~", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "models"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write("millrace.yml", "name: p\n")
+	write("models/m.sql", "select 1 as n\n")
+	a := newApp(io.Discard, io.Discard)
+	load := func(files fs.FS) *models.Project {
+		t.Helper()
+		in, err := a.loading(t.Context(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.Dir, in.Files = dir, files
+		p, problems := models.Load(in)
+		if err := problems.Err(); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	a.opened = &openedFiles{dir: dir, FS: meddled{os.DirFS(dir), func(name string) {
+		if name == "models/m.sql" {
+			write(name, "select 2 as n\n")
+		}
+	}}}
+	p := load(a.opened)
+	if !slices.Contains(slices.Collect(maps.Keys(a.opened.files)), "models/m.sql") {
+		t.Fatal("the model was not opened")
+	}
+	if err := keepFiles(p, a.opened); err != nil {
+		t.Fatal(err)
+	}
+	if kept := load(os.DirFS(keptFiles(p))); kept.Hash != p.Hash {
+		t.Error("the files that were kept are not those that were loaded")
+	}
+	w := &projectWatch{a: a}
+	w.remember()
+	if w.look(dir) == w.loaded {
+		t.Error("what was written meanwhile is not seen")
+	}
+	a.opened.FS = os.DirFS(dir)
+	load(a.opened)
+	w.remember()
+	if w.look(dir) != w.loaded {
+		t.Error("a change is seen although nobody has written")
+	}
+}
