@@ -19,7 +19,7 @@ type Published struct {
 	Bytes int64
 	Files int
 	// Stats are what the writers of the files counted, by column; none for views and for tables with open deltas, whose files
-	// hold rows that readers do not see. Bounds of columns that are tagged pii are left out.
+	// hold rows that readers do not see. Bounds of columns that are tagged pii are left out, and all bounds when the node is gone.
 	Stats map[string]warehouse.Stats
 }
 
@@ -42,16 +42,34 @@ func (e *Engine) Published(ctx context.Context, name string) (*Published, error)
 	if len(t.Upserts)+len(t.Deletes) > 0 {
 		return p, nil
 	}
-	n := e.Project.Node(strings.TrimSuffix(name, models.QuarantineSuffix))
+	secret, err := e.secrets(m, strings.TrimSuffix(name, models.QuarantineSuffix))
 	for _, c := range t.Columns {
 		if s, known := statsOf(t.Base, c); known {
-			if n.IsPII(c.Name) {
+			if err != nil || secret[strings.ToLower(c.Name)] {
 				s.Min, s.Max = nil, nil
 			}
 			p.Stats[c.Name] = s
 		}
 	}
 	return p, nil
+}
+
+// secrets are the columns of a node and of its quarantine whose values nobody is shown: those that the project tags pii, and
+// those that it tagged when they were published. Of a node that the project has no more nobody can tell: an error.
+func (e *Engine) secrets(m *load.Manifest, node string) (map[string]bool, error) {
+	n := e.Project.Node(node)
+	if n == nil {
+		return nil, fmt.Errorf("the project has no node %s any more, so that nothing says which of its columns are personal", node)
+	}
+	secret := check.Secrets(n)
+	for _, name := range []warehouse.Name{nameOf(n), quarantineOf(n)} {
+		if t := m.Table(name); t != nil {
+			for _, c := range t.PII {
+				secret[c] = true
+			}
+		}
+	}
+	return secret, nil
 }
 
 // statsOf joins what the writers counted of a column. Bounds are kept of one file only: which of two texts is the greater number
@@ -87,6 +105,10 @@ func (e *Engine) ShowPublished(ctx context.Context, name string, limit int) (_ *
 	if t == nil {
 		return nil, fmt.Errorf("table %s: %w", name, load.ErrNothing)
 	}
+	secret, err := e.secrets(m, strings.TrimSuffix(name, models.QuarantineSuffix))
+	if err != nil {
+		return nil, err
+	}
 	w, err := e.Warehouse(ctx, warehouse.Config{Memory: min(e.engineMemory(1), browseMemory), Threads: 1, Dirs: []string{e.TargetRoot}, Timeout: browseTime})
 	if err != nil {
 		return nil, err
@@ -97,10 +119,6 @@ func (e *Engine) ShowPublished(ctx context.Context, name string, limit int) (_ *
 	exposed.name(ctx, name)
 	if why := r.unreadable[name]; why != nil {
 		return nil, fmt.Errorf("%s cannot be read: %w", name, why)
-	}
-	secret := map[string]bool{}
-	if n := e.Project.Node(strings.TrimSuffix(name, models.QuarantineSuffix)); n != nil {
-		secret = check.Secrets(n)
 	}
 	return (&check.Runner{Warehouse: w}).Sample(ctx, "SELECT * FROM "+w.Dialect().Table(t.Name), t.Columns, secret, limit)
 }

@@ -149,6 +149,16 @@ func (e *Engine) InQuarantine(ctx context.Context, node string) (_ *QuarantineSe
 // ShowQuarantined fetches some of a set's rows as texts, those that fail the rule when one is given. Values of columns that
 // are tagged pii are masked unless plain.
 func (e *Engine) ShowQuarantined(ctx context.Context, set QuarantineSet, rule string, limit int, plain bool) (_ *check.Sample, err error) {
+	secret := map[string]bool{}
+	if !plain {
+		m, err := e.current(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if secret, err = e.secrets(m, set.Node); err != nil {
+			return nil, err
+		}
+	}
 	w, where, err := e.openQuarantined(ctx, &set, rule)
 	if err != nil {
 		return nil, err
@@ -157,10 +167,6 @@ func (e *Engine) ShowQuarantined(ctx context.Context, set QuarantineSet, rule st
 	columns, err := w.Describe(ctx, where)
 	if err != nil {
 		return nil, err
-	}
-	secret := map[string]bool{}
-	if n := e.Project.Node(set.Node); n != nil && !plain {
-		secret = check.Secrets(n)
 	}
 	return (&check.Runner{Warehouse: w}).Sample(ctx, where, columns, secret, limit)
 }
