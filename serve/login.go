@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/millrace/millrace/pipeline/journal"
 )
 
 // cookieName is the cookie of a session. Browsers give cookies of one port to another port of the same machine: without TLS
@@ -53,7 +55,7 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) error {
 		s.logins.wrong(s.client(r))
 		return s.loginPage(w, r, http.StatusUnauthorized, "That link has been used, or is too old. Restart millrace serve for another one, or log in with a token.")
 	}
-	return s.letIn(w, r, identity{linkName, Operator}, "/")
+	return s.letIn(w, r, identity{linkName, Operator}, session{link: true}, "/")
 }
 
 // login takes a token from the page's form.
@@ -64,7 +66,8 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return &Problem{kind: kindInvalid, Detail: "the form could not be read"}
 	}
-	who, err := s.bearer(r.Context(), r.PostForm.Get("token"))
+	token := r.PostForm.Get("token")
+	who, err := s.bearer(r.Context(), token)
 	if err != nil {
 		return err
 	}
@@ -73,7 +76,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 		s.Log.Warn("login refused", "address", s.client(r).String())
 		return s.loginPage(w, r, http.StatusUnauthorized, "That token is not valid.")
 	}
-	return s.letIn(w, r, who, r.PostForm.Get("next"))
+	return s.letIn(w, r, who, session{token: journal.HashToken(token)}, r.PostForm.Get("next"))
 }
 
 // ownPath is where to go after a login: a path of this server, or the overview.
@@ -93,7 +96,7 @@ func (s *Server) throttled(r *http.Request) error {
 }
 
 // letIn begins a session under a new id, whatever the browser had before.
-func (s *Server) letIn(w http.ResponseWriter, r *http.Request, who identity, next string) error {
+func (s *Server) letIn(w http.ResponseWriter, r *http.Request, who identity, as session, next string) error {
 	s.logins.right(s.client(r))
 	if old, err := r.Cookie(s.cookieName(r)); err == nil {
 		s.sessions.end(old.Value)
@@ -101,7 +104,7 @@ func (s *Server) letIn(w http.ResponseWriter, r *http.Request, who identity, nex
 	if err := s.event(r, who.name, "login", "", "", "from "+s.client(r).String()); err != nil {
 		return err
 	}
-	s.setCookie(w, r, s.sessions.begin(who.name))
+	s.setCookie(w, r, s.sessions.begin(as))
 	http.Redirect(w, r, ownPath(next), http.StatusSeeOther)
 	return nil
 }

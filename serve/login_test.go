@@ -82,6 +82,36 @@ func TestSessionsEnd(t *testing.T) {
 	}
 }
 
+// TestSessionsEndWithTheirToken: another token under the same name, from the journal or a secret store, does not keep the session of the
+// one before alive, and one that is called as the link is gives no more than its role.
+func TestSessionsEndWithTheirToken(t *testing.T) {
+	l := newLab(t, project+"serve: { tokens: { ci: { token: '${secret:it_is_a_token_of_forty_characters_or_so}' } } }\n", nil)
+	in := func(token string) []string {
+		c := cookieOf(l.ask("POST", "/login", "token="+token, form...))
+		return []string{"Cookie", c.Name + "=" + c.Value}
+	}
+	vera, ci := in(l.viewer), in("IT_IS_A_TOKEN_OF_FORTY_CHARACTERS_OR_SO")
+	named := l.token(linkName, "viewer")
+	for _, session := range [][]string{vera, ci, in(named)} {
+		if w := l.ask("GET", "/api/v1/project", "", session...); w.Code != 200 {
+			t.Errorf("%d", w.Code)
+		}
+	}
+	if w := l.ask("POST", "/api/v1/pipelines/nightly/trigger", "", in(named)...); w.Code != 403 {
+		t.Errorf("a viewer who is called as the link: %d", w.Code)
+	}
+	if _, err := l.j.RemoveToken(t.Context(), "vera"); err != nil {
+		t.Fatal(err)
+	}
+	l.token("vera", "operator")
+	l.e.Project.Serve = newLab(t, project+"serve: { tokens: { ci: { token: '${secret:it_is_another_token_of_many_characters}' } } }\n", nil).e.Project.Serve
+	for name, session := range map[string][]string{"vera": vera, "ci": ci} {
+		if w := l.ask("GET", "/api/v1/project", "", session...); w.Code != 401 {
+			t.Errorf("%s, whose token is another: %d", name, w.Code)
+		}
+	}
+}
+
 // TestRefusalsAreAlike says that an expired token is answered as one that never was.
 func TestRefusalsAreAlike(t *testing.T) {
 	l := newLab(t, project, nil)
@@ -144,7 +174,7 @@ func TestManyAddresses(t *testing.T) {
 	}
 	s := newSessions(func() time.Time { return now }, time.Hour)
 	for range 2 * mostSessions {
-		s.begin("x")
+		s.begin(session{})
 	}
 	if len(s.all) != mostSessions {
 		t.Errorf("%d sessions", len(s.all))

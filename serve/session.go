@@ -25,8 +25,10 @@ type sessions struct {
 	codes map[string]time.Time // of links not used yet, until when
 }
 
+// session is somebody who is logged in. It holds no longer than the token that it began with.
 type session struct {
-	name  string // of the token that it began with
+	token string // hash of that token; "" when it began with a link
+	link  bool   // it began with the link that is printed at the start
 	until time.Time
 }
 
@@ -34,15 +36,15 @@ func newSessions(c clock.Clock, span time.Duration) *sessions {
 	return &sessions{clock: c, span: span, all: map[string]session{}, codes: map[string]time.Time{}}
 }
 
-// begin logs somebody in and returns the session's id.
-func (s *sessions) begin(name string) string {
+// begin logs somebody in, until the span is over, and returns the session's id.
+func (s *sessions) begin(one session) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	oldest := ""
-	for key, one := range s.all {
-		if !s.clock().Before(one.until) {
+	for key, other := range s.all {
+		if !s.clock().Before(other.until) {
 			delete(s.all, key)
-		} else if oldest == "" || one.until.Before(s.all[oldest].until) {
+		} else if oldest == "" || other.until.Before(s.all[oldest].until) {
 			oldest = key
 		}
 	}
@@ -50,16 +52,17 @@ func (s *sessions) begin(name string) string {
 		delete(s.all, oldest)
 	}
 	id := rand.Text() + rand.Text()
-	s.all[journal.HashToken(id)] = session{name, s.clock().Add(s.span)}
+	one.until = s.clock().Add(s.span)
+	s.all[journal.HashToken(id)] = one
 	return id
 }
 
-// find says whose session it is, while it lasts.
-func (s *sessions) find(id string) (name string, ok bool) {
+// find is the session of that id, while it lasts.
+func (s *sessions) find(id string) (one session, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	one, ok := s.all[journal.HashToken(id)]
-	return one.name, ok && s.clock().Before(one.until)
+	one, ok = s.all[journal.HashToken(id)]
+	return one, ok && s.clock().Before(one.until)
 }
 
 // end logs a session out.
