@@ -75,7 +75,7 @@ const (
 
 // New makes a server that does not listen yet. It refuses settings that would let strangers in, with a *RefusedError.
 func New(c Config) (*Server, error) {
-	s := &Server{Config: c, sessions: newSessions(c.Clock, c.Settings.Session.Std()), logins: newThrottle(c.Clock), hooks: newHookLimits(c.Clock),
+	s := &Server{Config: c, sessions: newSessions(c.Clock, c.Settings.Session.Std(), mostSessions), logins: newThrottle(c.Clock, mostWatched), hooks: newHookLimits(c.Clock),
 		streams: make(chan struct{}, mostStreams), closing: make(chan struct{})}
 	for _, p := range c.Settings.TrustedProxies {
 		prefix, err := models.ParsePrefix(p)

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"crypto/rand"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,9 +20,11 @@ const linkTime = 10 * time.Minute
 type sessions struct {
 	clock clock.Clock
 	span  time.Duration
+	most  int
 
 	mu    sync.Mutex
 	all   map[string]session
+	order []string             // the keys of all: they last equally long, so that the first ends first
 	codes map[string]time.Time // of links not used yet, until when
 }
 
@@ -32,28 +35,22 @@ type session struct {
 	until time.Time
 }
 
-func newSessions(c clock.Clock, span time.Duration) *sessions {
-	return &sessions{clock: c, span: span, all: map[string]session{}, codes: map[string]time.Time{}}
+func newSessions(c clock.Clock, span time.Duration, most int) *sessions {
+	return &sessions{clock: c, span: span, most: most, all: map[string]session{}, codes: map[string]time.Time{}}
 }
 
 // begin logs somebody in, until the span is over, and returns the session's id.
 func (s *sessions) begin(one session) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	oldest := ""
-	for key, other := range s.all {
-		if !s.clock().Before(other.until) {
-			delete(s.all, key)
-		} else if oldest == "" || other.until.Before(s.all[oldest].until) {
-			oldest = key
-		}
-	}
-	if len(s.all) >= mostSessions {
-		delete(s.all, oldest)
+	for len(s.order) > 0 && (len(s.order) >= s.most || !s.clock().Before(s.all[s.order[0]].until)) {
+		delete(s.all, s.order[0])
+		s.order = s.order[1:]
 	}
 	id := rand.Text() + rand.Text()
 	one.until = s.clock().Add(s.span)
-	s.all[journal.HashToken(id)] = one
+	key := journal.HashToken(id)
+	s.all[key], s.order = one, append(s.order, key)
 	return id
 }
 
@@ -69,7 +66,9 @@ func (s *sessions) find(id string) (one session, ok bool) {
 func (s *sessions) end(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.all, journal.HashToken(id))
+	key := journal.HashToken(id)
+	delete(s.all, key)
+	s.order = slices.DeleteFunc(s.order, func(other string) bool { return other == key })
 }
 
 // code makes what a link lets somebody in by, once.
