@@ -139,6 +139,20 @@ func TestForms(t *testing.T) {
 	if len(asked) != 3 || !retry || !replay || !run {
 		t.Errorf("asked for: %+v", asked)
 	}
+	_, page := s.send(http.MethodGet, "/pipelines/nightly", s.operator, nil)
+	keys := regexp.MustCompile(`name="once" value="([A-Z2-7]{26})"`).FindAllStringSubmatch(page, -1)
+	if len(keys) != 2 || keys[0][1] == keys[1][1] {
+		t.Fatalf("keys of forms: %q", keys)
+	}
+	for range 2 { // a button pressed twice
+		code, page := s.send(http.MethodPost, "/pipelines/nightly/run", s.operator, url.Values{"once": {keys[0][1]}})
+		if code != http.StatusOK || !strings.Contains(plainText(page), "Asked for. The scheduler starts it") {
+			t.Errorf("%d %s", code, plainText(page))
+		}
+	}
+	if again, err := s.j.Firings(t.Context(), journal.FiringFilter{Trigger: journal.TriggerAPI}); err != nil || len(again) != len(asked)+1 {
+		t.Errorf("%d firings after one more, %v", len(again), err)
+	}
 	if code, page := s.send(http.MethodPost, "/pipelines/nightly/pause", s.operator, url.Values{"reason": {strings.Repeat("x", 501)}}); code != http.StatusBadRequest || !strings.Contains(page, "longer than 500 bytes") {
 		t.Errorf("a long reason: %d", code)
 	}
