@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace/millrace/internal/clock"
@@ -59,6 +60,7 @@ type Server struct {
 	engines   sync.Mutex      // held by the one request that has rows counted or shown
 	streams   *places[string] // of logs that are being followed, by who does
 	heartbeat time.Duration   // of a stream
+	busy      atomic.Int64    // when a request could not use the journal last, in nanoseconds
 	listener  net.Listener
 	closing   chan struct{} // closed when streams are to end
 }
