@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/pipeline/scheduler"
 )
@@ -92,6 +93,9 @@ func (s *Server) trigger(c *call, in TriggerRequest) (journal.Firing, error) {
 	f := journal.Firing{Pipeline: p.Name, Ask: journal.Ask{Select: in.Select, FullRefresh: in.FullRefresh, AllowEmpty: in.AllowEmpty, AllowShrunken: in.AllowShrunken}}
 	text := ""
 	if in.LogicalTime != nil {
+		if err := pipeline.CheckLogicalTime(*in.LogicalTime, s.Clock()); err != nil {
+			return journal.Firing{}, &Problem{kind: kindInvalid, Detail: "the body has mistakes", Hint: "write it as 2026-11-27T02:00:00Z, or leave it away for the present", Problems: []FieldProblem{{"logical_time", err.Error()}}}
+		}
 		f.LogicalTime, text = in.LogicalTime.UTC(), "for "+in.LogicalTime.UTC().Format(time.RFC3339)
 	}
 	return s.ask(c, "trigger", f, text)

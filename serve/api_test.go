@@ -134,6 +134,11 @@ func TestTrigger(t *testing.T) {
 	l.json("POST", "/api/v1/pipelines/nightly/trigger", `{"logical_time": "2026-11-27T03:00:00+01:00"}`, 409, nil)
 	l.json("POST", "/api/v1/pipelines/none/trigger", "", 404, nil)
 	var p Problem
+	for _, odd := range []string{"0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "2027-11-28T00:00:00Z", "9999-12-31T00:00:00Z"} {
+		if w := l.json("POST", "/api/v1/pipelines/nightly/trigger", `{"logical_time": "`+odd+`"}`, 400, nil); !strings.Contains(w.Body.String(), "between 1970 and a year from now") {
+			t.Errorf("%s: %s", odd, w.Body)
+		}
+	}
 	l.json("POST", "/api/v1/pipelines/nightly/trigger", `{"selct": [], "full_refresh": "yes", "logical_time": 5, "select": "x"}`, 400, &p)
 	if len(p.Problems) != 4 {
 		t.Errorf("%+v", p.Problems)
