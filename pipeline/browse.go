@@ -88,11 +88,28 @@ func statsOf(files []warehouse.File, c warehouse.Column) (all warehouse.Stats, k
 	return all, len(files) > 0
 }
 
-// What an engine gets that fetches a few rows for somebody to look at.
+// What an engine of SQL gets that fetches or counts rows for somebody to look at.
 const (
 	browseMemory = 256 << 20
 	browseTime   = 15 * time.Second
 )
+
+// Browse is the same engine for a server, whose people look at rows beside what else goes on: it takes little memory, one
+// processor and not long for it.
+func (e *Engine) Browse() *Engine {
+	browsing := *e
+	browsing.browses = true
+	return &browsing
+}
+
+// looking is what an engine of SQL gets that reads the files.
+func (e *Engine) looking(files []string, dirs ...string) warehouse.Config {
+	c := warehouse.Config{Memory: e.engineMemory(1), Threads: e.Threads, Files: files, Dirs: dirs}
+	if e.browses {
+		c.Memory, c.Threads, c.Timeout = min(c.Memory, browseMemory), 1, browseTime
+	}
+	return c
+}
 
 // ShowPublished fetches a few rows of a published table as texts. Values of columns that are tagged pii are masked.
 func (e *Engine) ShowPublished(ctx context.Context, name string, limit int) (_ *check.Sample, err error) {
@@ -109,7 +126,7 @@ func (e *Engine) ShowPublished(ctx context.Context, name string, limit int) (_ *
 	if err != nil {
 		return nil, err
 	}
-	w, err := e.Warehouse(ctx, warehouse.Config{Memory: min(e.engineMemory(1), browseMemory), Threads: 1, Dirs: []string{e.TargetRoot}, Timeout: browseTime})
+	w, err := e.Warehouse(ctx, e.Browse().looking(nil, e.TargetRoot))
 	if err != nil {
 		return nil, err
 	}

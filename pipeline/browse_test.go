@@ -1,14 +1,17 @@
 package pipeline_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/warehouse"
 )
 
 // TestPersonalValuesStayHidden looks at a table and its quarantine after the project has dropped the tag of a column, and after it
@@ -70,5 +73,39 @@ func TestPersonalValuesStayHidden(t *testing.T) {
 	}
 	if rows, err := e.ShowQuarantined(t.Context(), sets[0], "", 9, false); err == nil {
 		t.Errorf("quarantined, without the node: %+v", rows)
+	}
+}
+
+// TestLookingTakesLittle looks at what every engine of SQL gets that a server opens.
+func TestLookingTakesLittle(t *testing.T) {
+	e := engine(t, project(t, map[string]string{"millrace.yml": "name: shop\n",
+		"models/m.yml": "models: [ { name: m, columns: [ { name: n, data_tests: [ { accepted_values: { values: [1], severity: quarantine, error_if: '>90%' } } ] } ] } ]\n",
+		"models/m.sql": "{{ config(materialized='table') }} SELECT 1 AS n UNION ALL SELECT 3\n"}))
+	succeeded(t, run(t, e))
+	e.Memory = 4 << 30
+	var opened []warehouse.Config
+	open := e.Warehouse
+	e.Warehouse = func(ctx context.Context, c warehouse.Config) (warehouse.Warehouse, error) {
+		opened = append(opened, c)
+		return open(ctx, c)
+	}
+	look := e.Browse()
+	set, err := look.InQuarantine(t.Context(), "main.m")
+	if err != nil || set.Rows != 1 || set.Rules["accepted_values_n"] != 1 {
+		t.Fatal(set, err)
+	}
+	if _, err := look.ShowQuarantined(t.Context(), *set, "", 9, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := look.ShowPublished(t.Context(), "main.m", 9); err != nil {
+		t.Fatal(err)
+	}
+	if len(opened) != 3 {
+		t.Errorf("%d opened", len(opened))
+	}
+	for _, c := range opened {
+		if c.Memory != 256<<20 || c.Threads != 1 || c.Timeout != 15*time.Second {
+			t.Errorf("%+v", c)
+		}
 	}
 }

@@ -1,6 +1,8 @@
 package serve
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -273,5 +275,22 @@ func TestReadiness(t *testing.T) {
 	}
 	if w := l.ask("GET", "/api/v1/runs", "", as(l.viewer)...); w.Code != 500 || strings.Contains(w.Body.String(), "closed") || !strings.Contains(l.log.String(), "closed") {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestNobodyWaitsForEver: who hangs up while others have rows shown waits no longer.
+func TestNobodyWaitsForEver(t *testing.T) {
+	l := newLab(t, project, nil)
+	for range engines {
+		l.s.looking <- struct{}{}
+	}
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	err := l.s.look(ctx, func(*pipeline.Engine) error {
+		t.Error("it had its turn")
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }
