@@ -68,7 +68,7 @@ func (s *Server) logPage(c *call) (Page[json.RawMessage], error) {
 	if err != nil {
 		return lines, err
 	}
-	after, err := c.after()
+	after, err := c.after(numberKey)
 	if err != nil {
 		return lines, err
 	}

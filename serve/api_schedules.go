@@ -44,7 +44,7 @@ func (s *Server) listFirings(c *call) (Page[journal.Firing], error) {
 	if err != nil {
 		return Page[journal.Firing]{}, err
 	}
-	after, err := c.after()
+	after, err := c.after(idKey)
 	if err != nil {
 		return Page[journal.Firing]{}, err
 	}
@@ -54,7 +54,7 @@ func (s *Server) listFirings(c *call) (Page[journal.Firing], error) {
 }
 
 func (s *Server) listEvents(c *call) (Page[journal.Event], error) {
-	after, err := c.after()
+	after, err := c.after(numberKey)
 	if err != nil {
 		return Page[journal.Event]{}, err
 	}
