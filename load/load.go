@@ -48,6 +48,7 @@ type Table struct {
 	Reconciled  *time.Time           `json:"reconciled,omitempty"` // of an incremental stream: when all rows were read last
 	Description string               `json:"description,omitempty"`
 	Delivered   []warehouse.Column   `json:"delivered,omitempty"`  // of a stream: as its source gave them; none when as published
+	PII         []string             `json:"pii,omitempty"`        // columns that the project tagged so when this was built, in lower case
 	Rules       string               `json:"rules,omitempty"`      // hash of the checks that kept rows out of it
 	Needs       []string             `json:"needs,omitempty"`      // tables that its SELECT reads
 	Mode        string               `json:"mode,omitempty"`       // of a stream: another mode begins anew, and so does…

@@ -87,6 +87,7 @@ func TestMistakes(t *testing.T) {
 		{"fewer than no retries", pipelines("a: { retries: -1 }"), []string{"millrace.yml:8:17", "retries: -1"}},
 		{"no runs at once", map[string]string{"millrace.yml": head + "scheduler: { concurrency: 0 }\n"}, []string{"millrace.yml:7:27", "scheduler.concurrency: 0"}},
 		{"a step longer than its run", pipelines("a: { timeout: 1h, step_timeout: 2h }"), []string{"millrace.yml:8:35: warning: step_timeout has no effect"}},
+		{"a token called as the link", map[string]string{"millrace.yml": head + "serve:\n  tokens:\n    login link: { token: \"0123456789012345678901234567890123456789\" }\n"}, []string{"millrace.yml:9:5", `"login link" is no name for a token`, "letters, digits"}},
 		{"the name of a lock", pipelines("_serve: { select: [orders] }"), []string{"millrace.yml:8:3", "not _manual or _serve"}},
 		{"unknown time zone", map[string]string{"millrace.yml": head + "pipelines:\n  a: { timezone: Europe/Berlim }\n"}, []string{"millrace.yml:8:18", "unknown time zone"}},
 		{"template syntax", map[string]string{"millrace.yml": head, "models/a.sql": "select 1\n{% if x %}"}, []string{"models/a.sql:2:"}},

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -38,6 +39,9 @@ type ServeToken struct {
 	Role  string       `yaml:"role" default:"viewer" enum:"viewer,operator" doc:"viewer looks; operator starts, cancels, pauses and replays too."`
 }
 
+// TokenName is what a token may be called: the audit log has the name.
+var TokenName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`)
+
 // leastToken is how short a token may be: what nobody guesses, when it is random.
 const leastToken = 32
 
@@ -62,6 +66,9 @@ func (l *loader) serve() {
 		l.problem(s.Origin.At("public_url"), "write scheme and host, such as https://millrace.example.com", "public_url: %q is no such address", s.PublicURL)
 	}
 	for name, t := range s.Tokens.All() {
+		if !TokenName.MatchString(name) {
+			l.problem(s.Tokens.Key(name), "use letters, digits and . _ @ -, 64 at most", "%q is no name for a token", name)
+		}
 		if n := len(t.Token.Reveal()); n > 0 && n < leastToken && l.Env != nil {
 			l.problem(s.Tokens.Key(name), "make one with: openssl rand -base64 32", "token %q is shorter than %d characters", name, leastToken)
 		}

@@ -19,7 +19,7 @@ type Published struct {
 	Bytes int64
 	Files int
 	// Stats are what the writers of the files counted, by column; none for views and for tables with open deltas, whose files
-	// hold rows that readers do not see. Bounds of columns that are tagged pii are left out.
+	// hold rows that readers do not see. Bounds of columns that are tagged pii are left out, and all bounds when the node is gone.
 	Stats map[string]warehouse.Stats
 }
 
@@ -42,16 +42,34 @@ func (e *Engine) Published(ctx context.Context, name string) (*Published, error)
 	if len(t.Upserts)+len(t.Deletes) > 0 {
 		return p, nil
 	}
-	n := e.Project.Node(strings.TrimSuffix(name, models.QuarantineSuffix))
+	secret, err := e.secrets(m, strings.TrimSuffix(name, models.QuarantineSuffix))
 	for _, c := range t.Columns {
 		if s, known := statsOf(t.Base, c); known {
-			if n.IsPII(c.Name) {
+			if err != nil || secret[strings.ToLower(c.Name)] {
 				s.Min, s.Max = nil, nil
 			}
 			p.Stats[c.Name] = s
 		}
 	}
 	return p, nil
+}
+
+// secrets are the columns of a node and of its quarantine whose values nobody is shown: those that the project tags pii, and
+// those that it tagged when they were published. Of a node that the project has no more nobody can tell: an error.
+func (e *Engine) secrets(m *load.Manifest, node string) (map[string]bool, error) {
+	n := e.Project.Node(node)
+	if n == nil {
+		return nil, fmt.Errorf("the project has no node %s any more, so that nothing says which of its columns are personal", node)
+	}
+	secret := check.Secrets(n)
+	for _, name := range []warehouse.Name{nameOf(n), quarantineOf(n)} {
+		if t := m.Table(name); t != nil {
+			for _, c := range t.PII {
+				secret[c] = true
+			}
+		}
+	}
+	return secret, nil
 }
 
 // statsOf joins what the writers counted of a column. Bounds are kept of one file only: which of two texts is the greater number
@@ -70,11 +88,28 @@ func statsOf(files []warehouse.File, c warehouse.Column) (all warehouse.Stats, k
 	return all, len(files) > 0
 }
 
-// What an engine gets that fetches a few rows for somebody to look at.
+// What an engine of SQL gets that fetches or counts rows for somebody to look at.
 const (
 	browseMemory = 256 << 20
 	browseTime   = 15 * time.Second
 )
+
+// Browse is the same engine for a server, whose people look at rows beside what else goes on: it takes little memory, one
+// processor and not long for it.
+func (e *Engine) Browse() *Engine {
+	browsing := *e
+	browsing.browses = true
+	return &browsing
+}
+
+// looking is what an engine of SQL gets that reads the files.
+func (e *Engine) looking(files []string, dirs ...string) warehouse.Config {
+	c := warehouse.Config{Memory: e.engineMemory(1), Threads: e.Threads, Files: files, Dirs: dirs}
+	if e.browses {
+		c.Memory, c.Threads, c.Timeout = min(c.Memory, browseMemory), 1, browseTime
+	}
+	return c
+}
 
 // ShowPublished fetches a few rows of a published table as texts. Values of columns that are tagged pii are masked.
 func (e *Engine) ShowPublished(ctx context.Context, name string, limit int) (_ *check.Sample, err error) {
@@ -87,7 +122,11 @@ func (e *Engine) ShowPublished(ctx context.Context, name string, limit int) (_ *
 	if t == nil {
 		return nil, fmt.Errorf("table %s: %w", name, load.ErrNothing)
 	}
-	w, err := e.Warehouse(ctx, warehouse.Config{Memory: min(e.engineMemory(1), browseMemory), Threads: 1, Dirs: []string{e.TargetRoot}, Timeout: browseTime})
+	secret, err := e.secrets(m, strings.TrimSuffix(name, models.QuarantineSuffix))
+	if err != nil {
+		return nil, err
+	}
+	w, err := e.Warehouse(ctx, e.Browse().looking(nil, e.TargetRoot))
 	if err != nil {
 		return nil, err
 	}
@@ -97,10 +136,6 @@ func (e *Engine) ShowPublished(ctx context.Context, name string, limit int) (_ *
 	exposed.name(ctx, name)
 	if why := r.unreadable[name]; why != nil {
 		return nil, fmt.Errorf("%s cannot be read: %w", name, why)
-	}
-	secret := map[string]bool{}
-	if n := e.Project.Node(strings.TrimSuffix(name, models.QuarantineSuffix)); n != nil {
-		secret = check.Secrets(n)
 	}
 	return (&check.Runner{Warehouse: w}).Sample(ctx, "SELECT * FROM "+w.Dialect().Table(t.Name), t.Columns, secret, limit)
 }

@@ -7,12 +7,21 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/pipeline/journal"
 )
 
 // This file is about runs that stand for a time, as other schedulers ask for them: to ask for the same again is to ask for what
 // is not done of it. The same means the same pipelines, nodes, target, flags and logical time.
+
+// CheckLogicalTime refuses times that no run stands for: they are typing errors, or numbers of another unit.
+func CheckLogicalTime(t, now time.Time) error {
+	if t.Before(time.Unix(0, 0)) || t.After(now.AddDate(1, 0, 0)) {
+		return errors.New("a logical time is between 1970 and a year from now")
+	}
+	return nil
+}
 
 // runAt does what is left to do for a logical time: nothing when a run has succeeded for it, the next attempt of a run that has not, a new
 // run otherwise, and where a later run has gone past its windows. An interrupted run of another time is overtaken.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -94,7 +95,10 @@ func (r *run) publishable() []load.Table {
 	var tables []load.Table
 	for _, n := range r.nodes {
 		if r.succeeded(n.Name()) {
-			tables = append(tables, r.results[n.Name()].tables...)
+			for _, t := range r.results[n.Name()].tables {
+				t.PII = slices.Sorted(maps.Keys(check.Secrets(n)))
+				tables = append(tables, t)
+			}
 		}
 	}
 	return tables

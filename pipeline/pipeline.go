@@ -39,6 +39,8 @@ type Engine struct {
 	Redact   func(string) string // takes secrets out of what is kept and shown; may be nil
 	Stop     chan struct{}       // closed to ask a run to finish the part in hand, checkpoint and return ErrInterrupted
 	Grace    time.Duration       // that what is in hand gets when a run's timeout is over
+
+	browses bool // it serves people who look: see Browse
 }
 
 // VerifyLevel says how thoroughly the second reader checks a new file.

@@ -106,7 +106,7 @@ func (e *Engine) publishedSet(ctx context.Context, n *models.Node, set *Quaranti
 		return nil
 	}
 	d := warehouse.DuckDB
-	set.files = warehouse.Paths(t.Base)
+	set.files = warehouse.Paths(t.Version.Files())
 	set.from = "SELECT * FROM (\n" + d.Select(t.Version) + "\n) AS q WHERE " + check.QuarantinedRun + " = " + d.QuoteLiteral(set.Run)
 	w, rows, err := e.openQuarantined(ctx, set, "")
 	if err != nil {
@@ -129,7 +129,7 @@ func (e *Engine) InQuarantine(ctx context.Context, node string) (_ *QuarantineSe
 	if t == nil || t.Rows == 0 {
 		return nil, nil
 	}
-	set := &QuarantineSet{Node: node, Rows: t.Rows, Rules: map[string]int64{}, from: warehouse.DuckDB.Select(t.Version), files: warehouse.Paths(t.Base)}
+	set := &QuarantineSet{Node: node, Rows: t.Rows, Rules: map[string]int64{}, from: warehouse.DuckDB.Select(t.Version), files: warehouse.Paths(t.Version.Files())}
 	w, all, err := e.openQuarantined(ctx, set, "")
 	if err != nil {
 		return nil, err
@@ -149,6 +149,16 @@ func (e *Engine) InQuarantine(ctx context.Context, node string) (_ *QuarantineSe
 // ShowQuarantined fetches some of a set's rows as texts, those that fail the rule when one is given. Values of columns that
 // are tagged pii are masked unless plain.
 func (e *Engine) ShowQuarantined(ctx context.Context, set QuarantineSet, rule string, limit int, plain bool) (_ *check.Sample, err error) {
+	secret := map[string]bool{}
+	if !plain {
+		m, err := e.current(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if secret, err = e.secrets(m, set.Node); err != nil {
+			return nil, err
+		}
+	}
 	w, where, err := e.openQuarantined(ctx, &set, rule)
 	if err != nil {
 		return nil, err
@@ -157,10 +167,6 @@ func (e *Engine) ShowQuarantined(ctx context.Context, set QuarantineSet, rule st
 	columns, err := w.Describe(ctx, where)
 	if err != nil {
 		return nil, err
-	}
-	secret := map[string]bool{}
-	if n := e.Project.Node(set.Node); n != nil && !plain {
-		secret = check.Secrets(n)
 	}
 	return (&check.Runner{Warehouse: w}).Sample(ctx, where, columns, secret, limit)
 }
@@ -173,7 +179,7 @@ func (e *Engine) openQuarantined(ctx context.Context, set *QuarantineSet, rule s
 	if rule != "" && set.Rules[rule] == 0 {
 		return nil, "", fmt.Errorf("no row of %s failed %q; the rules that rows failed are %s", set.Node, rule, strings.Join(slices.Sorted(maps.Keys(set.Rules)), ", "))
 	}
-	w, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: e.Threads, Files: set.files, Dirs: dirs})
+	w, err := e.Warehouse(ctx, e.looking(set.files, dirs...))
 	if err != nil {
 		return nil, "", err
 	}

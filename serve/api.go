@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,7 @@ type param struct {
 	name, doc string
 	enum      []string
 	integer   bool
+	least     int // of an integer
 }
 
 // retirement is when a part of the API goes. Its answers say so, as RFC 9745 and RFC 8594 have it.
@@ -128,8 +130,8 @@ func (p *Problem) check(of param, value string) {
 	case of.enum != nil && !slices.Contains(of.enum, value):
 		p.add(of.name, "must be one of "+strings.Join(of.enum, ", "))
 	case of.integer:
-		if n, err := strconv.Atoi(value); err != nil || n < 0 {
-			p.add(of.name, "must be a number from 0")
+		if n, err := strconv.Atoi(value); err != nil || n < of.least {
+			p.add(of.name, "must be a number from "+strconv.Itoa(of.least))
 		}
 	}
 }
@@ -188,16 +190,22 @@ const (
 	mostPage = 500
 )
 
-var paging = []param{{name: "limit", doc: fmt.Sprintf("Items of a page: %d when absent, at most %d.", pageSize, mostPage), integer: true},
+var paging = []param{{name: "limit", doc: fmt.Sprintf("Items of a page: %d when absent, at most %d.", pageSize, mostPage), integer: true, least: 1},
 	{name: "cursor", doc: "Where the page begins: next of the page before."}}
 
 // limit is how many items the page is to have.
-func (c *call) limit() int { return min(max(c.number("limit", pageSize), 1), mostPage) }
+func (c *call) limit() int { return min(c.number("limit", pageSize), mostPage) }
 
-// after is the key behind which the page begins; "" for the first.
-func (c *call) after() (string, error) {
+// The keys behind which pages begin: ids of runs and firings, numbers of events, places in a file.
+var (
+	idKey     = regexp.MustCompile(`^f?\d{8}T\d{6}-[0-9a-z]+$`)
+	numberKey = regexp.MustCompile(`^\d{1,18}$`)
+)
+
+// after is the key behind which the page begins, of that form; "" for the first.
+func (c *call) after(form *regexp.Regexp) (string, error) {
 	key, err := base64.RawURLEncoding.DecodeString(c.text("cursor"))
-	if err != nil {
+	if c.text("cursor") != "" && (err != nil || !form.Match(key)) {
 		p := &Problem{kind: kindInvalid, Detail: "the query has mistakes"}
 		p.add("cursor", "is none that the API gave")
 		return "", p
@@ -236,8 +244,9 @@ func decode(contentType string, body []byte, into any) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return validate(into)
 	}
-	if media, _, err := mime.ParseMediaType(contentType); err != nil || media != "application/json" {
-		return &Problem{kind: kindMedia, Detail: "the body is taken as Content-Type: application/json"}
+	media, params, err := mime.ParseMediaType(contentType)
+	if charset, other := params["charset"]; err != nil || media != "application/json" || other && !strings.EqualFold(charset, "utf-8") {
+		return &Problem{kind: kindMedia, Detail: "the body is taken as Content-Type: application/json, in UTF-8"}
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil || fields == nil {

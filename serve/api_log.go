@@ -21,6 +21,7 @@ import (
 // The limits of logs over HTTP.
 const (
 	mostStreams    = 64
+	streamsOfOne   = 8 // of those, under one name
 	longestLine    = 256 << 10
 	heartbeat      = 15 * time.Second
 	streamPatience = 10 * time.Second // a client that takes no bytes for so long is dropped
@@ -67,7 +68,7 @@ func (s *Server) logPage(c *call) (Page[json.RawMessage], error) {
 	if err != nil {
 		return lines, err
 	}
-	after, err := c.after()
+	after, err := c.after(numberKey)
 	if err != nil {
 		return lines, err
 	}
@@ -142,12 +143,11 @@ func (s *Server) logStream(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case s.streams <- struct{}{}:
-		defer func() { <-s.streams }()
-	default:
-		return &Problem{kind: kindTooMany, Detail: fmt.Sprintf("%d logs are being followed already", mostStreams), Hint: "close one, or ask for pages of the log", retry: time.Minute}
+	who := identityOf(r.Context()).name
+	if !s.streams.enter(who) {
+		return &Problem{kind: kindTooMany, Detail: fmt.Sprintf("%d logs can be followed at once, %d of them by %s", mostStreams, streamsOfOne, who), Hint: "close one, or ask for pages of the log", retry: time.Minute}
 	}
+	defer s.streams.leave(who)
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // a proxy that waits for more would show nothing
@@ -171,14 +171,14 @@ type follower struct {
 	tail    *tail
 }
 
-// start sends until the run is over, the client has gone, or the server closes.
+// start sends until the run is over, the client has gone or is let in no more, or the server closes.
 func (f *follower) start(r *http.Request) error {
 	defer func() {
 		if f.log != nil {
 			_ = f.log.Close()
 		}
 	}()
-	poll, beat := time.NewTicker(pollEvery), time.NewTicker(heartbeat)
+	poll, beat := time.NewTicker(pollEvery), time.NewTicker(f.s.heartbeat)
 	defer poll.Stop()
 	defer beat.Stop()
 	if err := f.send(": the log of run " + f.run + "\n\n"); err != nil {
@@ -199,7 +199,9 @@ func (f *follower) start(r *http.Request) error {
 		select {
 		case <-poll.C:
 		case <-beat.C:
-			err = f.send(": still here\n\n")
+			if err = f.mayStill(r); err == nil {
+				err = f.send(": still here\n\n")
+			}
 		case <-r.Context().Done():
 			return r.Context().Err()
 		case <-f.s.closing:
@@ -209,6 +211,15 @@ func (f *follower) start(r *http.Request) error {
 			return err
 		}
 	}
+}
+
+// mayStill looks once more who asked: a stream does not outlive its token or session.
+func (f *follower) mayStill(r *http.Request) error {
+	who, err := f.s.identify(r)
+	if err == nil && who.role < Viewer {
+		err = errors.New("whoever follows it is let in no more")
+	}
+	return err
 }
 
 // lines sends the whole lines that are there.

@@ -221,26 +221,27 @@ type Quarantine struct {
 	Sample *check.Sample           `json:"sample,omitempty"`
 }
 
-// quarantine counts and shows rows in an engine of its own, one request at a time.
+// quarantine counts and shows rows in an engine of its own.
 func (s *Server) quarantine(c *call) (Quarantine, error) {
 	n, err := s.node(c)
 	if err != nil {
 		return Quarantine{}, err
 	}
 	q := Quarantine{Node: n.Name()}
-	s.engines.Lock()
-	defer s.engines.Unlock()
-	sets, err := s.Engine().Quarantined(c.Context(), n.Name(), c.text("run"))
-	if err != nil {
-		return q, lookup(err, "run "+cut(c.text("run"), 80), "GET "+apiPrefix+"/runs lists the runs")
-	}
-	if len(sets) == 0 {
-		return q, nil
-	}
-	q.Set = &sets[0]
-	if rows := min(c.number("sample", 0), 100); rows > 0 && !q.Set.Gone {
-		q.Sample, err = s.Engine().ShowQuarantined(c.Context(), sets[0], "", rows, false)
-	}
+	err = s.look(c.Context(), func(e *pipeline.Engine) error {
+		sets, err := e.Quarantined(c.Context(), n.Name(), c.text("run"))
+		if err != nil {
+			return lookup(err, "run "+cut(c.text("run"), 80), "GET "+apiPrefix+"/runs lists the runs")
+		}
+		if len(sets) == 0 {
+			return nil
+		}
+		q.Set = &sets[0]
+		if rows := min(c.number("sample", 0), 100); rows > 0 && !q.Set.Gone {
+			q.Sample, err = e.ShowQuarantined(c.Context(), sets[0], "", rows, false)
+		}
+		return err
+	})
 	return q, err
 }
 

@@ -76,7 +76,7 @@ func (s *Server) listRuns(c *call) (Page[pipeline.RunSummary], error) {
 	if err != nil {
 		return Page[pipeline.RunSummary]{}, err
 	}
-	after, err := c.after()
+	after, err := c.after(idKey)
 	if err != nil {
 		return Page[pipeline.RunSummary]{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/pipeline/scheduler"
 )
@@ -43,7 +44,7 @@ func (s *Server) listFirings(c *call) (Page[journal.Firing], error) {
 	if err != nil {
 		return Page[journal.Firing]{}, err
 	}
-	after, err := c.after()
+	after, err := c.after(idKey)
 	if err != nil {
 		return Page[journal.Firing]{}, err
 	}
@@ -53,7 +54,7 @@ func (s *Server) listFirings(c *call) (Page[journal.Firing], error) {
 }
 
 func (s *Server) listEvents(c *call) (Page[journal.Event], error) {
-	after, err := c.after()
+	after, err := c.after(numberKey)
 	if err != nil {
 		return Page[journal.Event]{}, err
 	}
@@ -94,6 +95,9 @@ func (s *Server) trigger(c *call, in TriggerRequest) (journal.Firing, error) {
 	f := journal.Firing{Pipeline: p.Name, Ask: journal.Ask{Select: in.Select, FullRefresh: in.FullRefresh, AllowEmpty: in.AllowEmpty, AllowShrunken: in.AllowShrunken}}
 	text := ""
 	if in.LogicalTime != nil {
+		if err := pipeline.CheckLogicalTime(*in.LogicalTime, s.Clock()); err != nil {
+			return journal.Firing{}, &Problem{kind: kindInvalid, Detail: "the body has mistakes", Hint: "write it as 2026-11-27T02:00:00Z, or leave it away for the present", Problems: []FieldProblem{{"logical_time", err.Error()}}}
+		}
 		f.LogicalTime, text = in.LogicalTime.UTC(), "for "+in.LogicalTime.UTC().Format(time.RFC3339)
 	}
 	return s.ask(c, "trigger", f, text)

@@ -1,6 +1,9 @@
 package serve
 
 import (
+	"context"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -37,7 +40,7 @@ func TestRunsByPages(t *testing.T) {
 	if !slices.Equal(seen, want) {
 		t.Errorf("%v", seen)
 	}
-	for query, n := range map[string]int{"?status=partial": 2, "?pipeline=other": 0, "?pipeline=nightly&since=2026-11-27T02:05:00Z": 3, "?since=2026-11-27": 8, "?limit=0": 1, "?limit=100000": 8, "": 8} {
+	for query, n := range map[string]int{"?status=partial": 2, "?pipeline=other": 0, "?pipeline=nightly&since=2026-11-27T02:05:00Z": 3, "?since=2026-11-27": 8, "?limit=1": 1, "?limit=100000": 8, "": 8} {
 		var p Page[pipeline.RunSummary]
 		if l.json("GET", "/api/v1/runs"+query, "", 200, &p); len(p.Items) != n {
 			t.Errorf("%q: %d runs, want %d", query, len(p.Items), n)
@@ -47,6 +50,7 @@ func TestRunsByPages(t *testing.T) {
 
 func TestQueriesAreStrict(t *testing.T) {
 	l := newLab(t, project, nil)
+	l.runs(1)
 	var p Problem
 	l.json("GET", "/api/v1/runs?pipelin=x&status=bad&limit=-1&since=today&limit=2&pipeline=a", "", 400, &p)
 	fields := []string{}
@@ -57,7 +61,14 @@ func TestQueriesAreStrict(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	l.json("GET", "/api/v1/runs?since=today", "", 400, nil)
-	l.json("GET", "/api/v1/runs?cursor=%21", "", 400, nil)
+	for _, cursor := range []string{"%21", "eA", base64.RawURLEncoding.EncodeToString([]byte("12' OR 1=1"))} {
+		for _, path := range []string{"/api/v1/runs", "/api/v1/firings", "/api/v1/events", "/api/v1/runs/20261127T020000-000001/log"} {
+			l.json("GET", path+"?cursor="+cursor, "", 400, nil)
+		}
+	}
+	for _, limit := range []string{"0", "-1", "x", ""} {
+		l.json("GET", "/api/v1/runs?limit="+limit, "", 400, nil)
+	}
 }
 
 func TestOneRun(t *testing.T) {
@@ -134,6 +145,11 @@ func TestTrigger(t *testing.T) {
 	l.json("POST", "/api/v1/pipelines/nightly/trigger", `{"logical_time": "2026-11-27T03:00:00+01:00"}`, 409, nil)
 	l.json("POST", "/api/v1/pipelines/none/trigger", "", 404, nil)
 	var p Problem
+	for _, odd := range []string{"0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "2027-11-28T00:00:00Z", "9999-12-31T00:00:00Z"} {
+		if w := l.json("POST", "/api/v1/pipelines/nightly/trigger", `{"logical_time": "`+odd+`"}`, 400, nil); !strings.Contains(w.Body.String(), "between 1970 and a year from now") {
+			t.Errorf("%s: %s", odd, w.Body)
+		}
+	}
 	l.json("POST", "/api/v1/pipelines/nightly/trigger", `{"selct": [], "full_refresh": "yes", "logical_time": 5, "select": "x"}`, 400, &p)
 	if len(p.Problems) != 4 {
 		t.Errorf("%+v", p.Problems)
@@ -145,8 +161,10 @@ func TestTrigger(t *testing.T) {
 	for _, bad := range []string{"[]", "null", "{", `"x"`, "{} {}"} {
 		l.json("POST", "/api/v1/pipelines/nightly/trigger", bad, 400, nil)
 	}
-	if w := l.ask("POST", "/api/v1/pipelines/nightly/trigger", `{}`, append(as(l.operator), "Content-Type", "text/plain")...); w.Code != 415 {
-		t.Errorf("text/plain: %d", w.Code)
+	for media, want := range map[string]int{"text/plain": 415, "application/json; charset=utf-16": 415, "application/json; charset=UTF-8": 202} {
+		if w := l.ask("POST", "/api/v1/pipelines/nightly/trigger", `{}`, append(as(l.operator), "Content-Type", media)...); w.Code != want {
+			t.Errorf("%s: %d, want %d", media, w.Code, want)
+		}
 	}
 	l.json("POST", "/api/v1/pipelines/nightly/trigger", strings.Repeat(" ", bodyBytes+1), 413, nil)
 	var events Page[journal.Event]
@@ -271,5 +289,22 @@ func TestReadiness(t *testing.T) {
 	}
 	if w := l.ask("GET", "/api/v1/runs", "", as(l.viewer)...); w.Code != 500 || strings.Contains(w.Body.String(), "closed") || !strings.Contains(l.log.String(), "closed") {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestNobodyWaitsForEver: who hangs up while others have rows shown waits no longer.
+func TestNobodyWaitsForEver(t *testing.T) {
+	l := newLab(t, project, nil)
+	for range engines {
+		l.s.looking <- struct{}{}
+	}
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	err := l.s.look(ctx, func(*pipeline.Engine) error {
+		t.Error("it had its turn")
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }

@@ -1,7 +1,9 @@
 package serve
 
 import (
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -128,6 +130,28 @@ func TestCrossOrigin(t *testing.T) {
 			t.Errorf("%v: %d, want %d", c.header, w.Code, c.want)
 		}
 		l.s.logins.right(peerOfTests)
+	}
+}
+
+// held is how SQLite says that another process has the lock.
+type held struct{}
+
+func (held) Error() string { return "database is locked (261)" }
+func (held) Code() int     { return 261 } // SQLITE_BUSY_RECOVERY
+
+func TestHeldJournal(t *testing.T) {
+	l := newLab(t, project, nil)
+	w := httptest.NewRecorder()
+	l.s.fail(w, httptest.NewRequest("POST", "/api/v1/pipelines/nightly/pause", nil), fmt.Errorf("pause: %w", held{}))
+	if w.Code != 503 || w.Header().Get("Retry-After") != "5" || !strings.Contains(w.Body.String(), "docs/api.md#busy") {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+	if w := l.ask("GET", "/readyz", ""); w.Code != 503 || !strings.Contains(w.Body.String(), "held by another process") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	l.now = l.now.Add(busySpan)
+	if w := l.ask("GET", "/readyz", ""); w.Code != 200 {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 

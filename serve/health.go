@@ -2,7 +2,9 @@ package serve
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
+	"time"
 )
 
 // Health is what probes are told.
@@ -16,6 +18,12 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) error {
 	return writeJSON(w, http.StatusOK, Health{Status: "ok"})
 }
 
+// A journal that another process held is taken for free again after busySpan; who was refused may come back after busyRetry.
+const (
+	busyRetry = 5 * time.Second
+	busySpan  = 30 * time.Second
+)
+
 // readyz says whether the server can do its work. Anybody may ask, so that the reasons name parts and no details: those are in
 // the log.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
@@ -28,6 +36,9 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 	}
 	_, err := s.Engine().Journal.Changes(r.Context())
 	unready("the journal cannot be read", err)
+	if last := s.busy.Load(); last != 0 && s.Clock().Sub(time.Unix(0, last)) < busySpan {
+		unready("the journal is held by another process", errors.New("a request gave up waiting for it"))
+	}
 	if s.Alive != nil {
 		unready("the scheduler stands still", s.Alive())
 	}

@@ -7,8 +7,11 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"io"
 	"net/http"
+	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,14 +27,17 @@ import (
 const (
 	hookTolerance = 5 * time.Minute
 	hookBytes     = 256 << 10
-	hooksAtOnce   = 16  // whose bodies are read at once, signed or not
-	hooksAMinute  = 120 // of one pipeline, signed
+	hookPatience  = 3 * time.Second // for a body
+	hooksAtOnce   = 16              // whose bodies are read at once, signed or not
+	hooksOfOne    = 4               // of those, from one address
+	hooksAMinute  = 120             // of one pipeline, signed, without those that were answered before
 )
 
 // hookLimits keep a flood from filling memory and journal.
 type hookLimits struct {
-	clock clock.Clock
-	place chan struct{} // one for each request that is being read
+	clock    clock.Clock
+	patience time.Duration
+	reading  *places[netip.Addr]
 
 	firing sync.Mutex // held while a firing is looked for and added: two requests at once make one
 
@@ -44,7 +50,7 @@ type hookLimits struct {
 func newHookLimits(c clock.Clock) *hookLimits {
 	decoy := make([]byte, 32)
 	_, _ = rand.Read(decoy) // never fails
-	return &hookLimits{clock: c, place: make(chan struct{}, hooksAtOnce), taken: map[string]int{}, decoy: decoy}
+	return &hookLimits{clock: c, patience: hookPatience, reading: newPlaces[netip.Addr](hooksAtOnce, hooksOfOne), taken: map[string]int{}, decoy: decoy}
 }
 
 // take is how long to wait; 0 when the pipeline may have one more in this minute.
@@ -76,13 +82,7 @@ type Hooked struct {
 
 // hook starts a run for a signed request.
 func (s *Server) hook(w http.ResponseWriter, r *http.Request) error {
-	select {
-	case s.hooks.place <- struct{}{}:
-		defer func() { <-s.hooks.place }()
-	default:
-		return &Problem{kind: kindTooMany, Detail: "too many webhooks at once", retry: time.Second}
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, hookBytes))
+	body, err := s.hookBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -90,17 +90,47 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) error {
 	if !s.signed(r, name, body) {
 		return hookRefused
 	}
-	if wait := s.hooks.take(name); wait > 0 {
-		return &Problem{kind: kindTooMany, Detail: "too many webhooks of pipeline " + name, Hint: "one firing that waits stands for all: there is no need for more", retry: wait}
-	}
 	c := &call{Request: r, firing: journal.NewFiringID(s.Clock()), id: requestID(r)}
 	return s.onceByKey(w, c, "webhook "+name, r.Header.Get("webhook-id"), body, hookKeep, func() (int, any, error) {
+		if wait := s.hooks.take(name); wait > 0 {
+			return 0, nil, &Problem{kind: kindTooMany, Detail: "too many webhooks of pipeline " + name, Hint: "one firing that waits stands for all: there is no need for more", retry: wait}
+		}
 		answer, err := s.fireHook(c, name)
 		return http.StatusAccepted, answer, err
 	})
 }
 
-// signed says whether the request is signed with one of the pipeline's secrets, and in time.
+// hookBody reads the body of a request that may be signed. What its headers tell is looked at before it takes a place, and it
+// does not keep that for long: who can sign nothing must not hold up those who can. Its pipeline is not looked at: that there is
+// none would show in how soon the answer comes.
+func (s *Server) hookBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if !s.inTime(r) {
+		return nil, hookRefused
+	}
+	client := household(s.client(r))
+	if !s.hooks.reading.enter(client) {
+		return nil, &Problem{kind: kindTooMany, Detail: "too many webhooks at once", retry: time.Second}
+	}
+	defer s.hooks.reading.leave(client)
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.hooks.patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, err
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, hookBytes))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, hookRefused
+	}
+	return body, err
+}
+
+// inTime says whether the request has what Standard Webhooks wants, and was sent a moment ago.
+func (s *Server) inTime(r *http.Request) bool {
+	id := r.Header.Get("webhook-id")
+	seconds, err := strconv.ParseInt(r.Header.Get("webhook-timestamp"), 10, 64)
+	off := s.Clock().Sub(time.Unix(seconds, 0))
+	return err == nil && off.Abs() <= hookTolerance && id != "" && len(id) <= longestKey && r.Header.Get("webhook-signature") != ""
+}
+
+// signed says whether the request is signed with one of the pipeline's secrets.
 func (s *Server) signed(r *http.Request, name string, body []byte) bool {
 	id, stamp := r.Header.Get("webhook-id"), r.Header.Get("webhook-timestamp")
 	keys, known := [][]byte{s.hooks.decoy}, false
@@ -119,9 +149,7 @@ func (s *Server) signed(r *http.Request, name string, body []byte) bool {
 			match |= subtle.ConstantTimeCompare([]byte(given), []byte(want))
 		}
 	}
-	seconds, err := strconv.ParseInt(stamp, 10, 64)
-	off := s.Clock().Sub(time.Unix(seconds, 0))
-	return known && match == 1 && err == nil && off.Abs() <= hookTolerance && id != "" && len(id) <= longestKey
+	return known && match == 1
 }
 
 // fireHook adds a firing, unless one that a webhook asked for waits already.

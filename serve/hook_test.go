@@ -1,12 +1,16 @@
 package serve
 
 import (
+	"bufio"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
@@ -148,7 +152,7 @@ func TestWebhooksRefused(t *testing.T) {
 	if len(l.firings()) != 0 {
 		t.Errorf("%d firings", len(l.firings()))
 	}
-	if w := l.ask("POST", "/hooks/nightly", strings.Repeat("x", hookBytes+1)); w.Code != 413 {
+	if w := l.ask("POST", "/hooks/nightly", strings.Repeat("x", hookBytes+1), sign(oldKey, "m", l.now, "x")...); w.Code != 413 {
 		t.Errorf("a large body: %d", w.Code)
 	}
 }
@@ -174,10 +178,46 @@ func TestWebhookFlood(t *testing.T) {
 	if w := l.ask("POST", "/hooks/nightly", "", sign(oldKey, "later", l.now, "")...); w.Code != 202 {
 		t.Errorf("a minute later: %d", w.Code)
 	}
-	for range hooksAtOnce {
-		l.s.hooks.place <- struct{}{}
+	if w := l.ask("POST", "/hooks/nightly", "", sign(oldKey, "later", l.now, "")...); w.Code != 202 || l.s.hooks.taken["nightly"] != 1 {
+		t.Errorf("sent again: %d; %d of this minute are taken", w.Code, l.s.hooks.taken["nightly"])
+	}
+}
+
+// TestSlowWebhooks: who sends no body holds one of a few places, for a short time, and none at all without good headers.
+func TestSlowWebhooks(t *testing.T) {
+	l := hookLab(t)
+	for range hooksOfOne {
+		if !l.s.hooks.reading.enter(peerOfTests) {
+			t.Fatal("there is no place")
+		}
 	}
 	if w := l.ask("POST", "/hooks/nightly", "", sign(oldKey, "m", l.now, "")...); w.Code != 429 {
-		t.Errorf("with all places taken: %d", w.Code)
+		t.Errorf("with all places of its address taken: %d", w.Code)
+	}
+	if w := l.ask("POST", "/hooks/nightly", "", sign(oldKey, "m", l.now.Add(-time.Hour), "")...); w.Code != 401 {
+		t.Errorf("a stale one waits for a place: %d", w.Code)
+	}
+	for i := range hooksAtOnce {
+		l.s.hooks.reading.enter(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}))
+	}
+	if l.s.hooks.reading.all != hooksAtOnce || l.s.hooks.reading.enter(netip.MustParseAddr("192.0.2.99")) {
+		t.Errorf("%d places are taken", l.s.hooks.reading.all)
+	}
+	l.s.hooks = newHookLimits(l.clock)
+	l.s.hooks.patience = time.Millisecond
+	server := httptest.NewServer(l.s.Handler())
+	defer server.Close()
+	for _, pipeline := range []string{"nightly", "nothing"} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		l.must(err)
+		defer conn.Close()
+		h := sign(oldKey, "m", l.now, "")
+		_, err = fmt.Fprintf(conn, "POST /hooks/%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n%s: %s\r\n%s: %s\r\n%s: %s\r\n\r\nx", pipeline, h[0], h[1], h[2], h[3], h[4], h[5])
+		l.must(err)
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		l.must(err)
+		if answer.StatusCode != 401 || l.s.hooks.reading.all != 0 || len(l.s.hooks.reading.taken) != 0 {
+			t.Errorf("%s: %d; %d places are still taken", pipeline, answer.StatusCode, l.s.hooks.reading.all)
+		}
 	}
 }

@@ -47,19 +47,28 @@ func (s *Server) identify(r *http.Request) (identity, error) {
 	if err != nil {
 		return identity{}, nil
 	}
-	name, ok := s.sessions.find(c.Value)
-	if !ok {
+	one, ok := s.sessions.find(c.Value)
+	switch {
+	case !ok:
 		return identity{}, nil
+	case one.link:
+		return identity{linkName, Operator}, nil
 	}
-	return s.named(r.Context(), name)
+	return s.holder(r.Context(), one.token)
 }
 
-// bearer is whose the token is. Unknown and expired ones are told apart by nothing that is answered.
+// bearer is whose the token is.
 func (s *Server) bearer(ctx context.Context, token string) (identity, error) {
+	return s.holder(ctx, journal.HashToken(token))
+}
+
+// holder is whose the token with that hash is, as things are now. Unknown and expired ones are told apart by nothing that is
+// answered.
+func (s *Server) holder(ctx context.Context, hash string) (identity, error) {
 	who := identity{}
 	for name, t := range s.Engine().Project.Serve.Tokens.All() { // all of them, so that time tells nothing
-		sum, want := journal.HashToken(token), journal.HashToken(t.Token.Reveal())
-		if subtle.ConstantTimeCompare([]byte(sum), []byte(want)) == 1 && !t.Token.IsZero() {
+		want := journal.HashToken(t.Token.Reveal())
+		if subtle.ConstantTimeCompare([]byte(hash), []byte(want)) == 1 && !t.Token.IsZero() {
 			who.name = name
 			who.role, _ = ParseRole(t.Role)
 		}
@@ -67,29 +76,11 @@ func (s *Server) bearer(ctx context.Context, token string) (identity, error) {
 	if who.role != Nobody {
 		return who, nil
 	}
-	t, found, err := s.Engine().Journal.TokenByHash(ctx, journal.HashToken(token))
+	t, found, err := s.Engine().Journal.TokenByHash(ctx, hash)
 	if err != nil || !found {
 		return identity{}, err
 	}
 	return s.valid(t), nil
-}
-
-// named is who a session belongs to, as long as its token is there.
-func (s *Server) named(ctx context.Context, name string) (identity, error) {
-	if name == linkName {
-		return identity{name, Operator}, nil
-	}
-	if t, ok := s.Engine().Project.Serve.Tokens.Get(name); ok {
-		role, _ := ParseRole(t.Role)
-		return identity{name, role}, nil
-	}
-	tokens, err := s.Engine().Journal.Tokens(ctx)
-	for _, t := range tokens {
-		if t.Name == name {
-			return s.valid(t), err
-		}
-	}
-	return identity{}, err
 }
 
 // valid is a token's identity until it expires.

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/millrace/millrace/pipeline/journal"
 )
 
 // cookieName is the cookie of a session. Browsers give cookies of one port to another port of the same machine: without TLS
@@ -40,40 +42,39 @@ func (s *Server) LoginLink() string {
 	return base + "/login?code=" + url.QueryEscape(s.sessions.code())
 }
 
-// showLogin is the page to log in at, or the login itself when a link brings its code.
+// showLogin is the page to log in at. A link of the start leads to its own: looking at it does not use it up.
 func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) error {
-	code := r.URL.Query().Get("code")
-	if code == "" {
-		return s.loginPage(w, r, http.StatusOK, "")
+	if code := r.URL.Query().Get("code"); code != "" {
+		return linkPage(w, code)
 	}
-	if err := s.throttled(r); err != nil {
-		return err
-	}
-	if !s.sessions.redeem(code) {
-		s.logins.wrong(s.client(r))
-		return s.loginPage(w, r, http.StatusUnauthorized, "That link has been used, or is too old. Restart millrace serve for another one, or log in with a token.")
-	}
-	return s.letIn(w, r, identity{linkName, Operator}, "/")
+	return s.loginPage(w, r, http.StatusOK, "")
 }
 
-// login takes a token from the page's form.
+// login takes a token from the page's form, or the code of a link.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
-	if err := s.throttled(r); err != nil {
-		return err
-	}
 	if err := r.ParseForm(); err != nil {
 		return &Problem{kind: kindInvalid, Detail: "the form could not be read"}
 	}
-	who, err := s.bearer(r.Context(), r.PostForm.Get("token"))
+	if code := r.PostForm.Get("code"); code != "" { // as hard to guess as a session's id, and no guess at a token
+		if !s.sessions.redeem(code) {
+			return s.loginPage(w, r, http.StatusUnauthorized, "That link has been used, or is too old. Restart millrace serve for another one, or log in with a token.")
+		}
+		return s.letIn(w, r, identity{linkName, Operator}, session{link: true}, "/")
+	}
+	if wait := s.logins.try(s.client(r)); wait > 0 {
+		return &Problem{kind: kindTooMany, Detail: "too many logins went wrong", Hint: "wait, then try again", retry: wait}
+	}
+	token := r.PostForm.Get("token")
+	who, err := s.bearer(r.Context(), token)
 	if err != nil {
 		return err
 	}
 	if who.role == Nobody {
-		s.logins.wrong(s.client(r))
 		s.Log.Warn("login refused", "address", s.client(r).String())
 		return s.loginPage(w, r, http.StatusUnauthorized, "That token is not valid.")
 	}
-	return s.letIn(w, r, who, r.PostForm.Get("next"))
+	s.logins.right(s.client(r))
+	return s.letIn(w, r, who, session{token: journal.HashToken(token)}, r.PostForm.Get("next"))
 }
 
 // ownPath is where to go after a login: a path of this server, or the overview.
@@ -84,24 +85,15 @@ func ownPath(next string) string {
 	return next
 }
 
-// throttled refuses a login that follows too many wrong ones.
-func (s *Server) throttled(r *http.Request) error {
-	if wait := s.logins.wait(s.client(r)); wait > 0 {
-		return &Problem{kind: kindTooMany, Detail: "too many logins went wrong", Hint: "wait, then try again", retry: wait}
-	}
-	return nil
-}
-
 // letIn begins a session under a new id, whatever the browser had before.
-func (s *Server) letIn(w http.ResponseWriter, r *http.Request, who identity, next string) error {
-	s.logins.right(s.client(r))
+func (s *Server) letIn(w http.ResponseWriter, r *http.Request, who identity, as session, next string) error {
 	if old, err := r.Cookie(s.cookieName(r)); err == nil {
 		s.sessions.end(old.Value)
 	}
 	if err := s.event(r, who.name, "login", "", "", "from "+s.client(r).String()); err != nil {
 		return err
 	}
-	s.setCookie(w, r, s.sessions.begin(who.name))
+	s.setCookie(w, r, s.sessions.begin(as))
 	http.Redirect(w, r, ownPath(next), http.StatusSeeOther)
 	return nil
 }

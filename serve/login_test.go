@@ -3,6 +3,7 @@ package serve
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -82,6 +83,36 @@ func TestSessionsEnd(t *testing.T) {
 	}
 }
 
+// TestSessionsEndWithTheirToken: another token under the same name, from the journal or a secret store, does not keep the session of the
+// one before alive, and one that is called as the link is gives no more than its role.
+func TestSessionsEndWithTheirToken(t *testing.T) {
+	l := newLab(t, project+"serve: { tokens: { ci: { token: '${secret:it_is_a_token_of_forty_characters_or_so}' } } }\n", nil)
+	in := func(token string) []string {
+		c := cookieOf(l.ask("POST", "/login", "token="+token, form...))
+		return []string{"Cookie", c.Name + "=" + c.Value}
+	}
+	vera, ci := in(l.viewer), in("IT_IS_A_TOKEN_OF_FORTY_CHARACTERS_OR_SO")
+	named := l.token(linkName, "viewer")
+	for _, session := range [][]string{vera, ci, in(named)} {
+		if w := l.ask("GET", "/api/v1/project", "", session...); w.Code != 200 {
+			t.Errorf("%d", w.Code)
+		}
+	}
+	if w := l.ask("POST", "/api/v1/pipelines/nightly/trigger", "", in(named)...); w.Code != 403 {
+		t.Errorf("a viewer who is called as the link: %d", w.Code)
+	}
+	if _, err := l.j.RemoveToken(t.Context(), "vera"); err != nil {
+		t.Fatal(err)
+	}
+	l.token("vera", "operator")
+	l.e.Project.Serve = newLab(t, project+"serve: { tokens: { ci: { token: '${secret:it_is_another_token_of_many_characters}' } } }\n", nil).e.Project.Serve
+	for name, session := range map[string][]string{"vera": vera, "ci": ci} {
+		if w := l.ask("GET", "/api/v1/project", "", session...); w.Code != 401 {
+			t.Errorf("%s, whose token is another: %d", name, w.Code)
+		}
+	}
+}
+
 // TestRefusalsAreAlike says that an expired token is answered as one that never was.
 func TestRefusalsAreAlike(t *testing.T) {
 	l := newLab(t, project, nil)
@@ -129,25 +160,75 @@ func TestLoginsAreThrottled(t *testing.T) {
 	}
 }
 
-// TestManyAddresses guesses from everywhere: all together are slowed down, and memory does not grow.
+// TestManyAddresses guesses from everywhere: all together are slowed down, those who did not guess are let in, and memory does not
+// grow.
 func TestManyAddresses(t *testing.T) {
-	now := night
-	l := newThrottle(func() time.Time { return now })
-	for i := range 2 * mostWatched {
-		l.wrong(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
+	now, most := night, mostTries+50
+	l := newThrottle(func() time.Time { return now }, most)
+	from := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}) }
+	for i := range mostTries {
+		if wait := l.try(from(i)); wait != 0 {
+			t.Fatalf("%d waits %s", i, wait)
+		}
 	}
-	if len(l.tries) != mostWatched || l.wait(netip.MustParseAddr("192.0.2.1")) != time.Minute {
-		t.Errorf("%d watched, %s", len(l.tries), l.wait(netip.MustParseAddr("192.0.2.1")))
+	if wait := l.try(from(0)); wait != time.Minute {
+		t.Errorf("one of those who failed waits %s", wait)
 	}
-	if now = now.Add(time.Minute); l.wait(netip.MustParseAddr("192.0.2.1")) != 0 {
-		t.Error("the next minute is still full")
+	if honest := netip.MustParseAddr("192.0.2.1"); l.try(honest) != 0 {
+		t.Error("an address that did not fail is locked out")
+	} else {
+		l.right(honest)
 	}
-	s := newSessions(func() time.Time { return now }, time.Hour)
-	for range 2 * mostSessions {
-		s.begin("x")
+	for i := range 2 * most {
+		l.try(netip.AddrFrom4([4]byte{172, 16, byte(i >> 8), byte(i)}))
 	}
-	if len(s.all) != mostSessions {
-		t.Errorf("%d sessions", len(s.all))
+	if len(l.tries) != most || l.try(netip.MustParseAddr("192.0.2.2")) != time.Minute {
+		t.Errorf("%d watched", len(l.tries))
+	}
+	if now = now.Add(time.Minute); l.try(from(0)) != 0 {
+		t.Error("the next minute is full")
+	}
+	now = now.Add(forgottenTry)
+	if l.try(netip.MustParseAddr("192.0.2.3")); len(l.tries) != 2 {
+		t.Errorf("%d watched, when most are forgotten", len(l.tries))
+	}
+	s := newSessions(func() time.Time { return now }, time.Hour, 10)
+	first, second := s.begin(session{}), s.begin(session{})
+	s.end(second)
+	for range 9 {
+		s.begin(session{})
+	}
+	if _, there := s.find(first); !there || len(s.all) != 10 || len(s.order) != 10 {
+		t.Errorf("%d sessions, %d in order", len(s.all), len(s.order))
+	}
+	s.begin(session{})
+	if _, there := s.find(first); there || len(s.all) != 10 {
+		t.Errorf("the oldest did not make room; %d sessions", len(s.all))
+	}
+	if now = now.Add(time.Hour); s.begin(session{}) == "" || len(s.all) != 1 {
+		t.Errorf("%d sessions after their time", len(s.all))
+	}
+}
+
+// TestLoginsAtOnce guesses many times at once, before the first answer: no more pass than one after another.
+func TestLoginsAtOnce(t *testing.T) {
+	l := newThrottle(func() time.Time { return night }, mostWatched)
+	passed := make(chan bool)
+	for i := range 100 {
+		go func() {
+			last := netip.MustParseAddr("2001:db8::").As16()
+			last[15] = byte(i) // one machine's addresses
+			passed <- l.try(netip.AddrFrom16(last)) == 0
+		}()
+	}
+	n := 0
+	for range 100 {
+		if <-passed {
+			n++
+		}
+	}
+	if n != freeTries {
+		t.Errorf("%d tries passed", n)
 	}
 }
 
@@ -164,16 +245,31 @@ func TestLoginLink(t *testing.T) {
 		}
 		return u.RequestURI()
 	}
+	press := func(link string) *httptest.ResponseRecorder {
+		_, query, _ := strings.Cut(link, "?")
+		return l.ask("POST", "/login", query, form...)
+	}
 	first := link()
-	if w := l.ask("GET", first, ""); w.Code != 303 || cookieOf(w) == nil {
+	for _, method := range []string{"HEAD", "GET", "GET"} { // previews
+		_, code, _ := strings.Cut(first, "=")
+		if w := l.ask(method, first, ""); w.Code != 200 || cookieOf(w) != nil || method == "GET" && !strings.Contains(w.Body.String(), `value="`+code+`"`) {
+			t.Errorf("%s: %d %s", method, w.Code, w.Body)
+		}
+	}
+	if w := press(first); w.Code != 303 || cookieOf(w) == nil {
 		t.Errorf("%d", w.Code)
 	}
-	if w := l.ask("GET", first, ""); w.Code != 401 {
-		t.Errorf("a link works twice: %d", w.Code)
+	for range freeTries + 1 {
+		if w := press(first); w.Code != 401 {
+			t.Errorf("a link works twice: %d", w.Code)
+		}
+	}
+	if w := l.ask("POST", "/login", "token="+l.viewer, form...); w.Code != 303 {
+		t.Errorf("codes count as guesses at tokens: %d", w.Code)
 	}
 	late := link()
 	l.now = l.now.Add(linkTime)
-	if w := l.ask("GET", late, ""); w.Code != 401 {
+	if w := press(late); w.Code != 401 {
 		t.Errorf("an old link works: %d", w.Code)
 	}
 	if strings.Contains(l.log.String(), "code") {

@@ -28,6 +28,9 @@ type underWay struct {
 	keys map[[2]string]bool
 }
 
+// errUnderWay is what the twin hears.
+var errUnderWay = &Problem{kind: kindConflict, Detail: "a request with that key is being answered", Hint: "send it again in a moment", retry: time.Second}
+
 // enter is false for a request whose twin is being answered.
 func (u *underWay) enter(key [2]string) bool {
 	u.mu.Lock()
@@ -70,7 +73,7 @@ func (s *Server) once(w http.ResponseWriter, c *call, who string, body []byte, k
 // onceByKey answers a request that has a key.
 func (s *Server) onceByKey(w http.ResponseWriter, c *call, who, key string, body []byte, keep time.Duration, do func() (int, any, error)) error {
 	if !s.underWay.enter([2]string{who, key}) {
-		return &Problem{kind: kindConflict, Detail: "a request with that key is being answered", Hint: "send it again in a moment", retry: time.Second}
+		return errUnderWay
 	}
 	defer s.underWay.leave([2]string{who, key})
 	ctx := context.WithoutCancel(c.Context()) // a client that hangs up must not leave half of it behind

@@ -85,7 +85,7 @@ func (d *documenter) operation(r route) object {
 	for _, p := range op.query {
 		schema := object{"type": "string"}
 		if p.integer {
-			schema = object{"type": "integer", "minimum": 0}
+			schema = object{"type": "integer", "minimum": p.least}
 		}
 		if p.enum != nil {
 			schema["enum"] = p.enum

@@ -1,6 +1,9 @@
 package serve
 
 import (
+	"crypto/rand"
+	"errors"
+	"html/template"
 	"net/http"
 
 	"github.com/millrace/millrace/pipeline/journal"
@@ -33,12 +36,38 @@ func formRoute[In, Out any](p *site, pattern, did string, back func(*http.Reques
 				return &Problem{kind: kindInvalid, Detail: problems[0].Field + " " + problems[0].Detail}
 			}
 		}
-		if _, err := f(&call{Request: r, firing: journal.NewFiringID(p.Clock())}, input); err != nil {
+		if err := p.onceByForm(r, func(c *call) (any, error) { return f(c, input) }); err != nil {
 			return err
 		}
 		http.Redirect(w, r, link(back(r), "did", did), http.StatusSeeOther)
 		return nil
 	}}
+}
+
+// onceField is a field of a form by which its server knows the form again: sent twice, it does once what it asks for.
+func onceField() template.HTML {
+	return template.HTML(`<input type="hidden" name="once" value="` + rand.Text() + `">`)
+}
+
+// onceByForm does what a form asks for, unless it did already, or does just now: a button was pressed twice.
+func (p *site) onceByForm(r *http.Request, do func(*call) (any, error)) error {
+	c := &call{Request: r, firing: journal.NewFiringID(p.Clock()), id: requestID(r)}
+	key := r.PostFormValue("once")
+	if key == "" {
+		_, err := do(c)
+		return err
+	}
+	if len(key) > longestKey {
+		return &Problem{kind: kindInvalid, Detail: "the form is none of this server's"}
+	}
+	err := p.onceByKey(headers{}, c, "form of "+identityOf(r.Context()).name, key, []byte(r.PostForm.Encode()), apiKeep, func() (int, any, error) {
+		out, err := do(c)
+		return http.StatusOK, out, err
+	})
+	if errors.Is(err, errUnderWay) {
+		return nil
+	}
+	return err
 }
 
 // errNoPage says that there is nothing to show.

@@ -106,6 +106,9 @@ type checkPage struct {
 
 func (p *site) check(w http.ResponseWriter, r *http.Request) error {
 	ctx, q := r.Context(), r.URL.Query()
+	if q.Get("table") == "" || q.Get("check") == "" {
+		return &Problem{kind: kindInvalid, Detail: "table and check say which check is meant"}
+	}
 	lines, err := p.checkLines(ctx, []journal.CheckName{{Node: q.Get("table"), Name: q.Get("check")}})
 	if err != nil {
 		return err

@@ -31,15 +31,11 @@ var assetFiles embed.FS
 type site struct {
 	*Server
 	templates map[string]*template.Template // by page, each with the frame
-	looking   chan struct{}                 // held by those who open an engine for a page: there are never many at once
 }
-
-// engines is how many pages may open an engine of SQL at once.
-const engines = 2
 
 // pages are the routes of the pages for people.
 func (s *Server) pages() []route {
-	p := &site{Server: s, templates: pageTemplates(), looking: make(chan struct{}, engines)}
+	p := &site{Server: s, templates: pageTemplates()}
 	page := func(pattern string, handle func(http.ResponseWriter, *http.Request) error) route {
 		return route{method: http.MethodGet, pattern: pattern, role: Viewer, handle: handle}
 	}
@@ -134,17 +130,6 @@ func (p *site) asset(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "no-cache")
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 	return nil
-}
-
-// look waits for its turn to open an engine.
-func (p *site) look(ctx context.Context, f func() error) error {
-	select {
-	case p.looking <- struct{}{}:
-		defer func() { <-p.looking }()
-		return f()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // schedulesByName are the schedules of all pipelines.

@@ -114,8 +114,8 @@ func (p *site) table(w http.ResponseWriter, r *http.Request) error {
 
 // sample fetches a few rows; that it fails is told in their place.
 func (p *site) sample(ctx context.Context, page *tablePage) error {
-	return p.look(ctx, func() error {
-		sample, err := p.Engine().ShowPublished(ctx, page.Name, sampleRows)
+	return p.look(ctx, func(e *pipeline.Engine) error {
+		sample, err := e.ShowPublished(ctx, page.Name, sampleRows)
 		if err != nil {
 			page.SampleError, err = optional(err)
 			page.SampleError = p.redact(page.SampleError)

@@ -90,7 +90,7 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s shows what is tagged pii", path)
 		}
 	}
-	for path, want := range map[string]int{"/runs/nothing": 404, "/tables/no.such": 404, "/pipelines/none": 404, "/lineage?around=x": 404, "/check?table=x&check=y": 404, "/quarantine/no.such": 404, "/runs?status=odd": 404, "/events?before=x": 400, "/assets/nothing.js": 404, "/runs?before=nothing": 200} {
+	for path, want := range map[string]int{"/runs/nothing": 404, "/tables/no.such": 404, "/pipelines/none": 404, "/lineage?around=x": 404, "/check?table=x&check=y": 404, "/check": 400, "/check?table=x": 400, "/runs?status=checks_failed": 200, "/quarantine/no.such": 404, "/runs?status=odd": 404, "/events?before=x": 400, "/assets/nothing.js": 404, "/runs?before=nothing": 200} {
 		if code, _ := s.get(path); code != want {
 			t.Errorf("%s: %d, want %d", path, code, want)
 		}
@@ -138,6 +138,20 @@ func TestForms(t *testing.T) {
 	}
 	if len(asked) != 3 || !retry || !replay || !run {
 		t.Errorf("asked for: %+v", asked)
+	}
+	_, page := s.send(http.MethodGet, "/pipelines/nightly", s.operator, nil)
+	keys := regexp.MustCompile(`name="once" value="([A-Z2-7]{26})"`).FindAllStringSubmatch(page, -1)
+	if len(keys) != 2 || keys[0][1] == keys[1][1] {
+		t.Fatalf("keys of forms: %q", keys)
+	}
+	for range 2 { // a button pressed twice
+		code, page := s.send(http.MethodPost, "/pipelines/nightly/run", s.operator, url.Values{"once": {keys[0][1]}})
+		if code != http.StatusOK || !strings.Contains(plainText(page), "Asked for. The scheduler starts it") {
+			t.Errorf("%d %s", code, plainText(page))
+		}
+	}
+	if again, err := s.j.Firings(t.Context(), journal.FiringFilter{Trigger: journal.TriggerAPI}); err != nil || len(again) != len(asked)+1 {
+		t.Errorf("%d firings after one more, %v", len(again), err)
 	}
 	if code, page := s.send(http.MethodPost, "/pipelines/nightly/pause", s.operator, url.Values{"reason": {strings.Repeat("x", 501)}}); code != http.StatusBadRequest || !strings.Contains(page, "longer than 500 bytes") {
 		t.Errorf("a long reason: %d", code)

@@ -15,6 +15,7 @@ var pageFuncs = template.FuncMap{
 	"link": link, "runMark": runMark, "runClass": runClass, "firingMark": firingMark, "firingClass": firingClass,
 	"age":  func(seconds int64) string { return spanWords(time.Duration(seconds) * time.Second) },
 	"size": sizeWords,
+	"once": onceField,
 }
 
 // notices are what forms have done, by the word that the page behind a form is asked for with.

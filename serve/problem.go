@@ -54,6 +54,7 @@ const (
 	kindMedia     kind = "unsupported-media-type"
 	kindOtherBody kind = "idempotency-key-reused"
 	kindTooMany   kind = "too-many-requests"
+	kindBusy      kind = "busy"
 	kindInternal  kind = "internal"
 )
 
@@ -68,6 +69,7 @@ var kinds = map[kind]struct {
 	kindTooLarge: {http.StatusRequestEntityTooLarge, "Too much was sent"}, kindMedia: {http.StatusUnsupportedMediaType, "Send JSON"},
 	kindOtherBody: {http.StatusUnprocessableEntity, "The idempotency key was used for another request"},
 	kindTooMany:   {http.StatusTooManyRequests, "Too many requests"},
+	kindBusy:      {http.StatusServiceUnavailable, "Not just now"},
 	kindInternal:  {http.StatusInternalServerError, "Something went wrong here"},
 }
 
@@ -88,6 +90,8 @@ func problemOf(err error) *Problem {
 		p = &Problem{kind: kindNotFound, Detail: err.Error()}
 	case errors.Is(err, errCrossOrigin):
 		p = &Problem{kind: kindOrigin, Detail: err.Error(), Hint: "behind a proxy, set serve.public_url"}
+	case journal.IsBusy(err):
+		p = &Problem{kind: kindBusy, Detail: "another process holds the journal", Hint: "send the request again in a moment", retry: busyRetry}
 	default:
 		p = &Problem{kind: kindInternal, Detail: "the log of the server has the reason, under the id that instance names"}
 	}
@@ -103,6 +107,10 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	p.Instance = "urn:millrace:request:" + requestID(r)
 	p.Detail, p.Hint = s.redact(p.Detail), s.redact(p.Hint)
+	if p.kind == kindBusy {
+		s.busy.Store(s.Clock().UnixNano())
+		s.Log.Warn("the journal is held by another process", "request", requestID(r), "method", r.Method, "path", r.URL.Path, "error", err)
+	}
 	if p.kind == kindInternal {
 		s.Log.Error("request went wrong", "request", requestID(r), "method", r.Method, "path", r.URL.Path, "error", err)
 	}

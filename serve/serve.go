@@ -13,7 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace/millrace/internal/clock"
@@ -46,20 +46,22 @@ type Scheduler interface {
 // Server answers requests.
 type Server struct {
 	Config
-	table    []route // every route that there is
-	document object  // of the API
-	handler  http.Handler
-	proxies  []netip.Prefix
-	hosts    map[string]bool // by which it may be asked for; empty: any
-	origins  http.CrossOriginProtection
-	sessions *sessions
-	logins   *throttle
-	hooks    *hookLimits
-	underWay underWay
-	engines  sync.Mutex    // held by the one request that has rows counted or shown
-	streams  chan struct{} // one for each log that is being followed
-	listener net.Listener
-	closing  chan struct{} // closed when streams are to end
+	table     []route // every route that there is
+	document  object  // of the API
+	handler   http.Handler
+	proxies   []netip.Prefix
+	hosts     map[string]bool // by which it may be asked for; empty: any
+	origins   http.CrossOriginProtection
+	sessions  *sessions
+	logins    *throttle
+	hooks     *hookLimits
+	underWay  underWay
+	looking   chan struct{}   // held by those who open an engine of SQL to count or show rows: there are never many at once
+	streams   *places[string] // of logs that are being followed, by who does
+	heartbeat time.Duration   // of a stream
+	busy      atomic.Int64    // when a request could not use the journal last, in nanoseconds
+	listener  net.Listener
+	closing   chan struct{} // closed when streams are to end
 }
 
 // The limits of a request. Streams set their own deadlines.
@@ -75,8 +77,8 @@ const (
 
 // New makes a server that does not listen yet. It refuses settings that would let strangers in, with a *RefusedError.
 func New(c Config) (*Server, error) {
-	s := &Server{Config: c, sessions: newSessions(c.Clock, c.Settings.Session.Std()), logins: newThrottle(c.Clock), hooks: newHookLimits(c.Clock),
-		streams: make(chan struct{}, mostStreams), closing: make(chan struct{})}
+	s := &Server{Config: c, sessions: newSessions(c.Clock, c.Settings.Session.Std(), mostSessions), logins: newThrottle(c.Clock, mostWatched), hooks: newHookLimits(c.Clock),
+		streams: newPlaces[string](mostStreams, streamsOfOne), heartbeat: heartbeat, looking: make(chan struct{}, engines), closing: make(chan struct{})}
 	for _, p := range c.Settings.TrustedProxies {
 		prefix, err := models.ParsePrefix(p)
 		if err != nil {

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"crypto/rand"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,54 +20,55 @@ const linkTime = 10 * time.Minute
 type sessions struct {
 	clock clock.Clock
 	span  time.Duration
+	most  int
 
 	mu    sync.Mutex
 	all   map[string]session
+	order []string             // the keys of all: they last equally long, so that the first ends first
 	codes map[string]time.Time // of links not used yet, until when
 }
 
+// session is somebody who is logged in. It holds no longer than the token that it began with.
 type session struct {
-	name  string // of the token that it began with
+	token string // hash of that token; "" when it began with a link
+	link  bool   // it began with the link that is printed at the start
 	until time.Time
 }
 
-func newSessions(c clock.Clock, span time.Duration) *sessions {
-	return &sessions{clock: c, span: span, all: map[string]session{}, codes: map[string]time.Time{}}
+func newSessions(c clock.Clock, span time.Duration, most int) *sessions {
+	return &sessions{clock: c, span: span, most: most, all: map[string]session{}, codes: map[string]time.Time{}}
 }
 
-// begin logs somebody in and returns the session's id.
-func (s *sessions) begin(name string) string {
+// begin logs somebody in, until the span is over, and returns the session's id.
+func (s *sessions) begin(one session) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	oldest := ""
-	for key, one := range s.all {
-		if !s.clock().Before(one.until) {
-			delete(s.all, key)
-		} else if oldest == "" || one.until.Before(s.all[oldest].until) {
-			oldest = key
-		}
-	}
-	if len(s.all) >= mostSessions {
-		delete(s.all, oldest)
+	for len(s.order) > 0 && (len(s.order) >= s.most || !s.clock().Before(s.all[s.order[0]].until)) {
+		delete(s.all, s.order[0])
+		s.order = s.order[1:]
 	}
 	id := rand.Text() + rand.Text()
-	s.all[journal.HashToken(id)] = session{name, s.clock().Add(s.span)}
+	one.until = s.clock().Add(s.span)
+	key := journal.HashToken(id)
+	s.all[key], s.order = one, append(s.order, key)
 	return id
 }
 
-// find says whose session it is, while it lasts.
-func (s *sessions) find(id string) (name string, ok bool) {
+// find is the session of that id, while it lasts.
+func (s *sessions) find(id string) (one session, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	one, ok := s.all[journal.HashToken(id)]
-	return one.name, ok && s.clock().Before(one.until)
+	one, ok = s.all[journal.HashToken(id)]
+	return one, ok && s.clock().Before(one.until)
 }
 
 // end logs a session out.
 func (s *sessions) end(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.all, journal.HashToken(id))
+	key := journal.HashToken(id)
+	delete(s.all, key)
+	s.order = slices.DeleteFunc(s.order, func(other string) bool { return other == key })
 }
 
 // code makes what a link lets somebody in by, once.

@@ -149,8 +149,8 @@ func TestClientThatNeverReads(t *testing.T) {
 	r := httptest.NewRequest("GET", "http://127.0.0.1:4280/api/v1/runs/"+run+"/log/stream", nil)
 	r.Header.Set("Authorization", "Bearer "+l.viewer)
 	l.s.Handler().ServeHTTP(w, r)
-	if w.deadlines < 2 || w.wrote > 64<<10 || len(l.s.streams) != 0 {
-		t.Errorf("%d deadlines, %d bytes, %d streams", w.deadlines, w.wrote, len(l.s.streams))
+	if w.deadlines < 2 || w.wrote > 64<<10 || l.s.streams.all != 0 {
+		t.Errorf("%d deadlines, %d bytes, %d streams", w.deadlines, w.wrote, l.s.streams.all)
 	}
 }
 
@@ -174,13 +174,43 @@ func (d *deaf) Write(b []byte) (int, error) {
 func TestStreamsAreBounded(t *testing.T) {
 	l := newLab(t, project, nil)
 	run := l.runs(1)[0].ID
-	for range mostStreams {
-		l.s.streams <- struct{}{}
+	for range streamsOfOne {
+		l.s.streams.enter("vera")
 	}
-	if w := l.ask("GET", "/api/v1/runs/"+run+"/log/stream", "", as(l.viewer)...); w.Code != 429 {
-		t.Errorf("%d", w.Code)
+	for token, want := range map[string]int{l.viewer: 429, l.operator: 200} {
+		if w := l.ask("GET", "/api/v1/runs/"+run+"/log/stream", "", as(token)...); w.Code != want {
+			t.Errorf("%d, want %d", w.Code, want)
+		}
+	}
+	for i := range mostStreams {
+		l.s.streams.enter(fmt.Sprint(i))
+	}
+	if w := l.ask("GET", "/api/v1/runs/"+run+"/log/stream", "", as(l.operator)...); w.Code != 429 || l.s.streams.all != mostStreams {
+		t.Errorf("%d; %d streams", w.Code, l.s.streams.all)
 	}
 	l.json("GET", "/api/v1/runs/none/log/stream", "", 404, nil)
+}
+
+// TestStreamsEndWithTheirToken: whoever is let in no more gets no further lines.
+func TestStreamsEndWithTheirToken(t *testing.T) {
+	l := newLab(t, project, nil)
+	l.s.heartbeat = time.Millisecond
+	server := httptest.NewServer(l.s.Handler())
+	defer server.Close()
+	r, end := l.running()
+	defer end()
+	l.logOf(r.ID, line(1))
+	next, hangUp := l.follow(server.URL, r.ID, "")
+	defer hangUp()
+	next()
+	if data := next(); data != "data: "+strings.TrimSpace(line(1)) {
+		t.Error(data)
+	}
+	_, err := l.j.RemoveToken(t.Context(), "vera")
+	l.must(err)
+	if over := next(); over != "EOF" {
+		t.Errorf("the stream goes on: %s", over)
+	}
 }
 
 func TestLogPages(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
@@ -130,7 +131,10 @@ func parseLogicalTime(text string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil && t.Year() > 1 {
+		if t, err := time.Parse(layout, text); err == nil {
+			if err := pipeline.CheckLogicalTime(t, clock.System()); err != nil {
+				return time.Time{}, usage("--logical-time %s: %w", text, err)
+			}
 			return t.UTC(), nil
 		}
 	}

@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/serve"
@@ -20,9 +20,6 @@ func (a *app) tokensCommand() *cobra.Command {
 		"their hashes only. serve.tokens: in millrace.yml takes others from a secret store.\n"
 	return c
 }
-
-// tokenName is what a token may be called; the audit log has the name.
-var tokenName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`)
 
 // madeToken is a token as it is shown once.
 type madeToken struct {
@@ -49,7 +46,7 @@ func (a *app) tokensAddCommand() *cobra.Command {
 }
 
 func (a *app) addToken(ctx context.Context, e *pipeline.Engine, name, role, expires string) error {
-	if !tokenName.MatchString(name) {
+	if !models.TokenName.MatchString(name) {
 		return usage("name %q: use letters, digits and . _ @ -, 64 at most", name)
 	}
 	if _, err := serve.ParseRole(role); err != nil {

@@ -165,6 +165,13 @@ func (j *Journal) explain(err error) error {
 	return err
 }
 
+// IsBusy says whether the error is that another process held the journal for longer than anybody waits: to try again later helps.
+func IsBusy(err error) bool {
+	var code interface{ Code() int }
+	const busy, locked = 5, 6
+	return errors.As(err, &code) && (code.Code()&0xff == busy || code.Code()&0xff == locked)
+}
+
 // diskFull says whether the disk has no room for even a page of the journal and its log.
 func diskFull(dir string) bool {
 	var st syscall.Statfs_t
