@@ -72,7 +72,7 @@ func keepFiles(p *models.Project, opened *openedFiles) error {
 			return fmt.Errorf("keep the project's files: %w", err)
 		}
 	}
-	return nil
+	return noteInForce(kept)
 }
 
 // engine is the project with all that it needs, as it is now.

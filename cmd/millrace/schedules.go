@@ -22,7 +22,7 @@ func (a *app) schedulesCommand() *cobra.Command {
 		Example: "  millrace schedules\n  millrace schedules --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.withEngine(c, func(ctx context.Context, e *pipeline.Engine) error {
+			return a.withJournal(c, func(ctx context.Context, e *pipeline.Engine) error {
 				s, err := a.schedulerOf(e)
 				if err != nil {
 					return err
@@ -99,7 +99,7 @@ func (a *app) firingsCommand() *cobra.Command {
 			if filter.Limit < 0 {
 				return usage("--limit %d: give a number from 0, which means all", filter.Limit)
 			}
-			return a.withEngine(c, func(ctx context.Context, e *pipeline.Engine) error { return a.listFirings(ctx, e, filter) })
+			return a.withJournal(c, func(ctx context.Context, e *pipeline.Engine) error { return a.listFirings(ctx, e, filter) })
 		},
 	}
 	c.Flags().StringVar(&filter.Pipeline, "pipeline", "", "only those of this pipeline")
@@ -241,7 +241,7 @@ func (a *app) resumeCommand() *cobra.Command {
 
 // withPipeline opens the project for a command about one pipeline.
 func (a *app) withPipeline(c *cobra.Command, name string, f func(context.Context, *pipeline.Engine, string) error) error {
-	return a.withEngine(c, func(ctx context.Context, e *pipeline.Engine) error {
+	return a.withJournal(c, func(ctx context.Context, e *pipeline.Engine) error {
 		if e.Project.Pipeline(name) == nil {
 			var known []string
 			for _, pl := range e.Project.Pipelines {
