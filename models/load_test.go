@@ -51,6 +51,22 @@ func load(files map[string]string) (*models.Project, string) {
 	return p, text
 }
 
+// TestUnsetSecrets: of what could not be had nothing more is said than that.
+func TestUnsetSecrets(t *testing.T) {
+	files := pipelines("a: { webhook: { secrets: [\"${MILLRACE_TEST_UNSET}\"] } }", "serve: { tokens: { ci: { token: \"${MILLRACE_TEST_UNSET}\" } } }")
+	files["millrace.yml"] = strings.Replace(files["millrace.yml"], "  serve:", "serve:", 1)
+	if _, text := load(files); strings.Count(text, "MILLRACE_TEST_UNSET is not set") != 2 || strings.Contains(text, "fewer") || strings.Contains(text, "shorter") {
+		t.Error(text)
+	}
+	fs := fstest.MapFS{"millrace.yml": {Data: []byte(files["millrace.yml"])}}
+	if _, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}, Env: os.LookupEnv, Lenient: true}); problems != nil {
+		t.Error(problems)
+	}
+	if _, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}}); problems != nil {
+		t.Error(problems)
+	}
+}
+
 // TestMistakes: each mistake is told with its place, the reason, and what to do. All of a project come at once.
 func TestMistakes(t *testing.T) {
 	cases := []struct {
@@ -88,6 +104,8 @@ func TestMistakes(t *testing.T) {
 		{"no runs at once", map[string]string{"millrace.yml": head + "scheduler: { concurrency: 0 }\n"}, []string{"millrace.yml:7:27", "scheduler.concurrency: 0"}},
 		{"a step longer than its run", pipelines("a: { timeout: 1h, step_timeout: 2h }"), []string{"millrace.yml:8:35: warning: step_timeout has no effect"}},
 		{"the name of a lock", pipelines("_serve: { select: [orders] }"), []string{"millrace.yml:8:3", "not _manual or _serve"}},
+		{"a webhook's secrets", pipelines("a: { webhook: { secrets: [short, whsec_!!!] } }"), []string{"millrace.yml:8:29: webhook of a: a secret has fewer than 24 bytes", "millrace.yml:8:36: webhook of a: a secret that begins with whsec_"}},
+		{"a webhook without secrets", pipelines("a: { webhook: { secrets: [] } }"), []string{"millrace.yml:8:28: webhook of a: there is no secret"}},
 		{"unknown time zone", map[string]string{"millrace.yml": head + "pipelines:\n  a: { timezone: Europe/Berlim }\n"}, []string{"millrace.yml:8:18", "unknown time zone"}},
 		{"template syntax", map[string]string{"millrace.yml": head, "models/a.sql": "select 1\n{% if x %}"}, []string{"models/a.sql:2:"}},
 		{"unknown config key", map[string]string{"millrace.yml": head, "models/a.sql": "{{ config(materialised='table') }} select 1"}, []string{"models/a.sql:1:", `config() has no key "materialised"`, `did you mean "materialized"?`}},

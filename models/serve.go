@@ -62,7 +62,8 @@ func (l *loader) serve() {
 		l.problem(s.Origin.At("public_url"), "write scheme and host, such as https://millrace.example.com", "public_url: %q is no such address", s.PublicURL)
 	}
 	for name, t := range s.Tokens.All() {
-		if n := len(t.Token.Reveal()); n > 0 && n < leastToken && l.Env != nil {
+		written := l.files[ProjectFile].Root(nil).Get("serve").Get("tokens").Get(name).Get("token")
+		if n := len(t.Token.Reveal()); n < leastToken && written.IsScalar() && l.had(written) {
 			l.problem(s.Tokens.Key(name), "make one with: openssl rand -base64 32", "token %q is shorter than %d characters", name, leastToken)
 		}
 	}
@@ -90,15 +91,9 @@ const leastHookSecret = 24
 func (w *Webhook) Keys() ([][]byte, error) {
 	keys := [][]byte{}
 	for _, s := range w.Secrets {
-		key := []byte(s.Reveal())
-		if text, encoded := strings.CutPrefix(s.Reveal(), "whsec_"); encoded {
-			var err error
-			if key, err = base64.StdEncoding.DecodeString(text); err != nil {
-				return nil, errors.New("a secret that begins with whsec_ goes on in base64")
-			}
-		}
-		if len(key) < leastHookSecret {
-			return nil, fmt.Errorf("a secret has fewer than %d bytes", leastHookSecret)
+		key, err := hookKey(s)
+		if err != nil {
+			return nil, err
 		}
 		keys = append(keys, key)
 	}
@@ -108,12 +103,49 @@ func (w *Webhook) Keys() ([][]byte, error) {
 	return keys, nil
 }
 
-// webhook checks that requests can be signed.
+func hookKey(s secret.Value) ([]byte, error) {
+	key := []byte(s.Reveal())
+	if text, encoded := strings.CutPrefix(s.Reveal(), "whsec_"); encoded {
+		var err error
+		if key, err = base64.StdEncoding.DecodeString(text); err != nil {
+			return nil, errors.New("a secret that begins with whsec_ goes on in base64")
+		}
+	}
+	if len(key) < leastHookSecret {
+		return nil, fmt.Errorf("a secret has fewer than %d bytes", leastHookSecret)
+	}
+	return key, nil
+}
+
+// webhook checks that requests can be signed, as far as the secrets are known.
 func (l *loader) webhook(pl *Pipeline) {
-	if pl.Webhook == nil || l.Env == nil {
+	if pl.Webhook == nil {
 		return
 	}
-	if _, err := pl.Webhook.Keys(); err != nil {
-		l.problem(pl.Webhook.Origin.At("secrets"), "make one with: echo whsec_$(openssl rand -base64 32)", "webhook of %s: %v", pl.Name, err)
+	const hint = "make one with: echo whsec_$(openssl rand -base64 32)"
+	written := l.files[ProjectFile].Root(nil).Get("pipelines").Get(pl.Name).Get("webhook").Get("secrets")
+	if written.IsList() && len(written.Items()) == 0 {
+		l.problem(written.Pos(), hint, "webhook of %s: there is no secret", pl.Name)
 	}
+	for i, n := range written.Items() {
+		if i == len(pl.Webhook.Secrets) || !n.IsScalar() || !l.had(n) {
+			continue
+		}
+		if _, err := hookKey(pl.Webhook.Secrets[i]); err != nil {
+			l.problem(n.Pos(), hint, "webhook of %s: %v", pl.Name, err)
+		}
+	}
+}
+
+// had says whether all references of a value could be resolved.
+func (l *loader) had(n config.Node) bool {
+	for _, ref := range n.Refs() {
+		if l.resolve == nil {
+			return false
+		}
+		if _, err := l.resolve(ref); err != nil {
+			return false
+		}
+	}
+	return true
 }
