@@ -153,8 +153,13 @@ func (w *projectWatch) reload(ctx context.Context) (changed bool) {
 		w.event(ctx, journal.EventReloadRefused, "the project's files have mistakes, and the project as it was before stays in force: "+text)
 		return false
 	}
-	w.problem.Store(nil)
+	mended := w.problem.Swap(nil) != nil
 	if next == nil {
+		if mended {
+			const text = "the project's files are sound again"
+			w.log.Info(text)
+			w.event(ctx, "reload", text)
+		}
 		return false
 	}
 	if w.outdated != keptFiles(p) { // of the state before the last: no worker reads it any more
