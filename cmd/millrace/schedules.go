@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -134,7 +135,13 @@ func (a *app) listFirings(ctx context.Context, e *pipeline.Engine, filter journa
 		}
 		g.add(f.ID, f.Pipeline, clockText(f.LogicalTime), string(f.Trigger), string(f.State), fmt.Sprint(f.Tries), run, oneLine(f.Reason))
 	}
-	return g.print(a.stdout)
+	if err := g.print(a.stdout); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(all, func(f journal.Firing) bool { return f.State.Open() }) && !e.Served() {
+		a.note("no millrace serve is running on this project: what is waiting or started goes on with the next one")
+	}
+	return nil
 }
 
 func (a *app) triggerCommand() *cobra.Command {
@@ -203,17 +210,29 @@ func (a *app) pauseCommand() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withPipeline(c, args[0], func(ctx context.Context, e *pipeline.Engine, pl string) error {
-				now := e.Clock()
-				if err := e.Journal.Pause(ctx, journal.Pause{Pipeline: pl, Since: now, By: person(), Reason: reason}); err != nil {
-					return err
-				}
-				a.out("%s is paused", pl)
-				return e.Journal.AddEvent(ctx, journal.Event{At: now, Kind: "pause", Pipeline: pl, By: person(), Text: "paused: " + reason})
+				return a.pause(ctx, e, pl, reason)
 			})
 		},
 	}
 	c.Flags().StringVar(&reason, "reason", "by hand", "why, for those who wonder")
 	return c
+}
+
+func (a *app) pause(ctx context.Context, e *pipeline.Engine, pl, reason string) error {
+	pauses, err := e.Journal.Pauses(ctx)
+	if err != nil {
+		return err
+	}
+	if p, paused := pauses[pl]; paused {
+		a.out("%s is paused already, since %s by %s: %s", pl, clockText(p.Since), p.By, a.redactor.Redact(p.Reason))
+		return nil
+	}
+	now := e.Clock()
+	if err := e.Journal.Pause(ctx, journal.Pause{Pipeline: pl, Since: now, By: person(), Reason: reason}); err != nil {
+		return err
+	}
+	a.out("%s is paused", pl)
+	return e.Journal.AddEvent(ctx, journal.Event{At: now, Kind: "pause", Pipeline: pl, By: person(), Text: "paused: " + reason})
 }
 
 func (a *app) resumeCommand() *cobra.Command {
