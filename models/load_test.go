@@ -67,6 +67,17 @@ func TestUnsetSecrets(t *testing.T) {
 	}
 }
 
+// TestOnce: what is told once is not told again in other words.
+func TestOnce(t *testing.T) {
+	for _, yaml := range []string{"scheduler: { concurrency: two }\n", "scheduler: { concurrency: \"${MILLRACE_TEST_UNSET}\" }\n", "pipelines:\n  a: { schedule: \"${MILLRACE_TEST_UNSET}\", timezone: \"${MILLRACE_TEST_UNSET}\" }\n",
+		"pipelines:\n  a: { schedule: \"30 2 * * *\", timezone: Europe/Berlin }\n"} {
+		_, text := load(map[string]string{"millrace.yml": head + yaml})
+		if n := strings.Count(text, "millrace.yml:"); n != strings.Count(yaml, "MILLRACE_TEST_UNSET") && n != 1 {
+			t.Errorf("%s%d problems:\n%s", yaml, n, text)
+		}
+	}
+}
+
 // TestMistakes: each mistake is told with its place, the reason, and what to do. All of a project come at once.
 func TestMistakes(t *testing.T) {
 	cases := []struct {
@@ -92,7 +103,13 @@ func TestMistakes(t *testing.T) {
 		{"two models, one file name", map[string]string{"millrace.yml": head, "models/x/a.sql": "select 1", "models/y/a.sql": "select 1"}, []string{"models/y/a.sql:1:1", "two models are named \"a\"", "models/x/a.sql"}},
 		{"a node in two pipelines", map[string]string{"millrace.yml": head + "pipelines:\n  a: { select: [orders] }\n  b: { select: [\"*\"] }\n"}, []string{"millrace.yml:9:16", "erp.orders belongs to pipeline \"a\" already"}},
 		{"selector without a node", map[string]string{"millrace.yml": head + "pipelines:\n  a: { select: [ordrs] }\n"}, []string{"millrace.yml:8:16", `did you mean "orders"?`}},
-		{"bad cron", map[string]string{"millrace.yml": head + "pipelines:\n  a: { schedule: \"61 * * * *\" }\n"}, []string{"millrace.yml:8:18", "five fields"}},
+		{"bad cron", map[string]string{"millrace.yml": head + "pipelines:\n  a: { schedule: \"61 * * * *\" }\n"}, []string{"millrace.yml:8:18", "61 is not between 0 and 59"}},
+		{"an empty schedule", pipelines("a: { schedule: \"\" }"), []string{"millrace.yml:8:18: schedule: is empty"}},
+		{"a long jitter", pipelines("a: { schedule: \"*/10 9-17 * * *\", jitter: 6m }"), []string{"warning: jitter: 6m is more than half of the 10m between"}},
+		{"many retries", pipelines("a: { retries: 1000 }"), []string{"millrace.yml:8:17: warning: retries: 1000 would go on"}},
+		{"many runs at once", map[string]string{"millrace.yml": head + "scheduler: { concurrency: 1001 }\n"}, []string{"millrace.yml:7:27: warning: scheduler.concurrency: 1001"}},
+		{"no window", pipelines("a: { schedule: \"0 2 * * *\", misfire_window: 0s }"), []string{"misfire_window: a firing also waits", "misfire: skip"}},
+		{"no catch-up", pipelines("a: { schedule: \"0 2 * * *\", misfire: all, max_catchup: 0 }"), []string{"warning: max_catchup: 0 makes up for nothing"}},
 		{"time zone in the schedule", map[string]string{"millrace.yml": head + "pipelines:\n  a: { schedule: \"TZ=UTC\" }\n"}, []string{"millrace.yml:8:18", "timezone:"}},
 		{"six fields", pipelines("a: { schedule: \"0 0 2 * * *\" }"), []string{"millrace.yml:8:18", "seconds", "leave the first away"}},
 		{"a schedule that never fires", pipelines("a: { schedule: \"0 0 30 2 *\" }"), []string{"millrace.yml:8:18: warning: the schedule never fires"}},
