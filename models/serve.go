@@ -48,7 +48,7 @@ func (l *loader) serve() {
 		s.Listen, s.Session = "127.0.0.1:4280", config.Duration(12*time.Hour) // there is no serve: at all
 	}
 	if _, _, err := net.SplitHostPort(s.Listen); err != nil {
-		l.problem(s.Origin.At("listen"), "write address and port, such as 127.0.0.1:4280", "listen: %q is no address", s.Listen)
+		l.problem(s.Origin.At("listen"), "write host:port, such as 127.0.0.1:4280", "listen: %q is no address", s.Listen)
 	}
 	if (s.TLS.Cert == "") != (s.TLS.Key == "") {
 		l.problem(s.Origin.At("tls"), "", "tls: give both cert and key")
