@@ -29,6 +29,7 @@ type Loading struct {
 	Files    fs.FS                       // the same folder
 	Sources  []SourceSpec                // the types of sources that exist
 	Env      func(string) (string, bool) // os.LookupEnv; nil leaves every ${…} unresolved, as lint wants it
+	Lenient  bool                        // looks up no secret, and leaves ${…} of what is not set unresolved: for who only looks
 	Vars     map[string]string           // overrides of the project's variables
 	Target   string                      // overrides the project's choice of target; "" keeps it
 	Redactor *secret.Redactor            // learns every secret that the files hold or name; may be nil
@@ -189,6 +190,16 @@ func (l *loader) prepareReferences(root *config.File) {
 		return
 	}
 	plain := config.Lookups{Env: l.Env, Vars: texts}
+	if l.Lenient {
+		l.resolve = func(ref config.Ref) (string, error) {
+			value, err := plain.Resolve(ref)
+			if err != nil && ref.Kind != config.RefVar {
+				err = config.ErrPending
+			}
+			return value, err
+		}
+		return
+	}
 	var stores secret.Config
 	l.problems = append(l.problems, root.Root(plain.Resolve).Get("secrets").Decode(&stores)...)
 	asked, err := secret.New(stores, secret.Deps{Dir: l.Dir, LookupEnv: l.Env, Redactor: l.Redactor})

@@ -51,6 +51,33 @@ func load(files map[string]string) (*models.Project, string) {
 	return p, text
 }
 
+// TestUnsetSecrets: of what could not be had nothing more is said than that.
+func TestUnsetSecrets(t *testing.T) {
+	files := pipelines("a: { webhook: { secrets: [\"${MILLRACE_TEST_UNSET}\"] } }", "serve: { tokens: { ci: { token: \"${MILLRACE_TEST_UNSET}\" } } }")
+	files["millrace.yml"] = strings.Replace(files["millrace.yml"], "  serve:", "serve:", 1)
+	if _, text := load(files); strings.Count(text, "MILLRACE_TEST_UNSET is not set") != 2 || strings.Contains(text, "fewer") || strings.Contains(text, "shorter") {
+		t.Error(text)
+	}
+	fs := fstest.MapFS{"millrace.yml": {Data: []byte(files["millrace.yml"])}}
+	if _, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}, Env: os.LookupEnv, Lenient: true}); problems != nil {
+		t.Error(problems)
+	}
+	if _, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}}); problems != nil {
+		t.Error(problems)
+	}
+}
+
+// TestOnce: what is told once is not told again in other words.
+func TestOnce(t *testing.T) {
+	for _, yaml := range []string{"scheduler: { concurrency: two }\n", "scheduler: { concurrency: \"${MILLRACE_TEST_UNSET}\" }\n", "pipelines:\n  a: { schedule: \"${MILLRACE_TEST_UNSET}\", timezone: \"${MILLRACE_TEST_UNSET}\" }\n",
+		"pipelines:\n  a: { schedule: \"30 2 * * *\", timezone: Europe/Berlin }\n"} {
+		_, text := load(map[string]string{"millrace.yml": head + yaml})
+		if n := strings.Count(text, "millrace.yml:"); n != strings.Count(yaml, "MILLRACE_TEST_UNSET") && n != 1 {
+			t.Errorf("%s%d problems:\n%s", yaml, n, text)
+		}
+	}
+}
+
 // TestMistakes: each mistake is told with its place, the reason, and what to do. All of a project come at once.
 func TestMistakes(t *testing.T) {
 	cases := []struct {
@@ -76,7 +103,13 @@ func TestMistakes(t *testing.T) {
 		{"two models, one file name", map[string]string{"millrace.yml": head, "models/x/a.sql": "select 1", "models/y/a.sql": "select 1"}, []string{"models/y/a.sql:1:1", "two models are named \"a\"", "models/x/a.sql"}},
 		{"a node in two pipelines", map[string]string{"millrace.yml": head + "pipelines:\n  a: { select: [orders] }\n  b: { select: [\"*\"] }\n"}, []string{"millrace.yml:9:16", "erp.orders belongs to pipeline \"a\" already"}},
 		{"selector without a node", map[string]string{"millrace.yml": head + "pipelines:\n  a: { select: [ordrs] }\n"}, []string{"millrace.yml:8:16", `did you mean "orders"?`}},
-		{"bad cron", map[string]string{"millrace.yml": head + "pipelines:\n  a: { schedule: \"61 * * * *\" }\n"}, []string{"millrace.yml:8:18", "five fields"}},
+		{"bad cron", map[string]string{"millrace.yml": head + "pipelines:\n  a: { schedule: \"61 * * * *\" }\n"}, []string{"millrace.yml:8:18", "61 is not between 0 and 59"}},
+		{"an empty schedule", pipelines("a: { schedule: \"\" }"), []string{"millrace.yml:8:18: schedule: is empty"}},
+		{"a long jitter", pipelines("a: { schedule: \"*/10 9-17 * * *\", jitter: 6m }"), []string{"warning: jitter: 6m is more than half of the 10m between"}},
+		{"many retries", pipelines("a: { retries: 1000 }"), []string{"millrace.yml:8:17: warning: retries: 1000 would go on"}},
+		{"many runs at once", map[string]string{"millrace.yml": head + "scheduler: { concurrency: 1001 }\n"}, []string{"millrace.yml:7:27: warning: scheduler.concurrency: 1001"}},
+		{"no window", pipelines("a: { schedule: \"0 2 * * *\", misfire_window: 0s }"), []string{"misfire_window: a firing also waits", "misfire: skip"}},
+		{"no catch-up", pipelines("a: { schedule: \"0 2 * * *\", misfire: all, max_catchup: 0 }"), []string{"warning: max_catchup: 0 makes up for nothing"}},
 		{"time zone in the schedule", map[string]string{"millrace.yml": head + "pipelines:\n  a: { schedule: \"TZ=UTC\" }\n"}, []string{"millrace.yml:8:18", "timezone:"}},
 		{"six fields", pipelines("a: { schedule: \"0 0 2 * * *\" }"), []string{"millrace.yml:8:18", "seconds", "leave the first away"}},
 		{"a schedule that never fires", pipelines("a: { schedule: \"0 0 30 2 *\" }"), []string{"millrace.yml:8:18: warning: the schedule never fires"}},
@@ -89,6 +122,8 @@ func TestMistakes(t *testing.T) {
 		{"a step longer than its run", pipelines("a: { timeout: 1h, step_timeout: 2h }"), []string{"millrace.yml:8:35: warning: step_timeout has no effect"}},
 		{"a token called as the link", map[string]string{"millrace.yml": head + "serve:\n  tokens:\n    login link: { token: \"0123456789012345678901234567890123456789\" }\n"}, []string{"millrace.yml:9:5", `"login link" is no name for a token`, "letters, digits"}},
 		{"the name of a lock", pipelines("_serve: { select: [orders] }"), []string{"millrace.yml:8:3", "not _manual or _serve"}},
+		{"a webhook's secrets", pipelines("a: { webhook: { secrets: [short, whsec_!!!] } }"), []string{"millrace.yml:8:29: webhook of a: a secret has fewer than 24 bytes", "millrace.yml:8:36: webhook of a: a secret that begins with whsec_"}},
+		{"a webhook without secrets", pipelines("a: { webhook: { secrets: [] } }"), []string{"millrace.yml:8:28: webhook of a: there is no secret"}},
 		{"unknown time zone", map[string]string{"millrace.yml": head + "pipelines:\n  a: { timezone: Europe/Berlim }\n"}, []string{"millrace.yml:8:18", "unknown time zone"}},
 		{"template syntax", map[string]string{"millrace.yml": head, "models/a.sql": "select 1\n{% if x %}"}, []string{"models/a.sql:2:"}},
 		{"unknown config key", map[string]string{"millrace.yml": head, "models/a.sql": "{{ config(materialised='table') }} select 1"}, []string{"models/a.sql:1:", `config() has no key "materialised"`, `did you mean "materialized"?`}},

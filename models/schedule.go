@@ -73,8 +73,11 @@ func (pl *Pipeline) Cron() *cron.Schedule {
 
 // schedule validates what says when a pipeline runs.
 func (l *loader) schedule(pl *Pipeline) {
+	written := l.files[ProjectFile].Root(nil).Get("pipelines").Get(pl.Name)
 	loc, err := time.LoadLocation(pl.Timezone)
-	if err != nil || pl.Timezone == "" || pl.Timezone == "Local" {
+	if !l.had(written.Get("timezone")) {
+		loc = time.UTC
+	} else if err != nil || pl.Timezone == "" || pl.Timezone == "Local" {
 		l.problem(pl.Origin.At("timezone"), "write a name of the IANA database, such as Europe/Berlin", "unknown time zone %q", pl.Timezone)
 		loc = time.UTC
 	}
@@ -83,6 +86,14 @@ func (l *loader) schedule(pl *Pipeline) {
 	}
 	if pl.Timeout > 0 && pl.StepTimeout > pl.Timeout {
 		l.warning(pl.Origin.At("step_timeout"), "make it shorter than timeout: "+pl.Timeout.String(), "step_timeout has no effect: the run is ended before")
+	}
+	l.allowances(pl)
+	if !l.had(written.Get("schedule")) {
+		return
+	}
+	if pl.Schedule == "" && written.Get("schedule").IsScalar() {
+		l.problem(pl.Origin.At("schedule"), "remove the key, or write five fields such as 0 2 * * *", "schedule: is empty")
+		return
 	}
 	if pl.Schedule == "" {
 		for _, key := range []string{"misfire", "misfire_window", "max_catchup", "jitter"} {
@@ -106,10 +117,60 @@ func (l *loader) schedule(pl *Pipeline) {
 		l.warning(pl.Origin.At("schedule"), odd.Hint, "%s", odd.Message)
 	}
 	if !l.Now.IsZero() {
-		for _, text := range s.ClockChanges(l.Now, l.Now.AddDate(2, 0, 0)) {
+		if text := s.ClockChanges(l.Now, l.Now.AddDate(2, 0, 0)); text != "" {
 			l.warning(pl.Origin.At("schedule"), "", "%s", text)
 		}
+		l.jitter(pl, s)
 	}
+}
+
+// manyRetries and manyRuns are more than anybody means.
+const (
+	manyRetries = 100
+	manyRuns    = 1000
+)
+
+// allowances tells of numbers and spans that do something else than they seem to say.
+func (l *loader) allowances(pl *Pipeline) {
+	if pl.Retries > manyRetries {
+		l.warning(pl.Origin.At("retries"), "pause_after: and alerts tell somebody of what does not mend by itself", "retries: %d would go on for days", pl.Retries)
+	}
+	if pl.Origin.Has("misfire_window") && pl.MisfireWindow == 0 && !l.told(pl.Origin.At("misfire_window")) {
+		l.problem(pl.Origin.At("misfire_window"), "write misfire: skip when nothing is to be made up for, or a span such as 24h",
+			"misfire_window: a firing also waits so long for the pipelines of after:, and would not wait at all")
+	}
+	if pl.Origin.Has("max_catchup") && pl.MaxCatchup == 0 && pl.Misfire == MisfireAll && !l.told(pl.Origin.At("max_catchup")) {
+		l.warning(pl.Origin.At("max_catchup"), "write misfire: skip, which says so", "max_catchup: 0 makes up for nothing, although misfire: is all")
+	}
+}
+
+// jitter warns of one that brings a run near the next.
+func (l *loader) jitter(pl *Pipeline, s *cron.Schedule) {
+	if pl.Jitter == 0 {
+		return
+	}
+	shortest := time.Duration(0)
+	at := s.Next(l.Now)
+	for range 100 {
+		next := s.Next(at)
+		if next.IsZero() {
+			break
+		}
+		if gap := next.Sub(at); shortest == 0 || gap < shortest {
+			shortest = gap
+		}
+		at = next
+	}
+	if shortest > 0 && pl.Jitter.Std() > shortest/2 {
+		l.warning(pl.Origin.At("jitter"), "make it shorter", "jitter: %s is more than half of the %s between two times of the schedule", pl.Jitter, config.Duration(shortest))
+	}
+}
+
+// told says whether a problem is told of that place already.
+func (l *loader) told(pos config.Pos) bool {
+	return slices.ContainsFunc(l.problems, func(p *config.Problem) bool {
+		return p.File == pos.File && p.Line == pos.Line && p.Column == pos.Column
+	})
 }
 
 func (l *loader) notNegative(origin config.Origin, key string, n int) {
@@ -118,11 +179,21 @@ func (l *loader) notNegative(origin config.Origin, key string, n int) {
 	}
 }
 
+// concurrency validates how many runs go on at once.
+func (l *loader) concurrency() {
+	n, pos := l.file.Scheduler.Concurrency, l.file.Scheduler.At("concurrency")
+	switch {
+	case l.told(pos) || !l.had(l.files[ProjectFile].Root(nil).Get("scheduler").Get("concurrency")):
+	case n < 1:
+		l.problem(pos, "write 1 or more", "scheduler.concurrency: %d", n)
+	case n > manyRuns:
+		l.warning(pos, "each run is a process with memory: of its own", "scheduler.concurrency: %d", n)
+	}
+}
+
 // follows validates after: of all pipelines, and what the scheduler is told.
 func (l *loader) follows() {
-	if l.file.Scheduler.Concurrency < 1 {
-		l.problem(l.file.Scheduler.At("concurrency"), "write 1 or more", "scheduler.concurrency: %d", l.file.Scheduler.Concurrency)
-	}
+	l.concurrency()
 	var known []string
 	for _, pl := range l.p.Pipelines {
 		known = append(known, pl.Name)

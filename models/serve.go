@@ -52,7 +52,7 @@ func (l *loader) serve() {
 		s.Listen, s.Session = "127.0.0.1:4280", config.Duration(12*time.Hour) // there is no serve: at all
 	}
 	if _, _, err := net.SplitHostPort(s.Listen); err != nil {
-		l.problem(s.Origin.At("listen"), "write address and port, such as 127.0.0.1:4280", "listen: %q is no address", s.Listen)
+		l.problem(s.Origin.At("listen"), "write host:port, such as 127.0.0.1:4280", "listen: %q is no address", s.Listen)
 	}
 	if (s.TLS.Cert == "") != (s.TLS.Key == "") {
 		l.problem(s.Origin.At("tls"), "", "tls: give both cert and key")
@@ -69,7 +69,8 @@ func (l *loader) serve() {
 		if !TokenName.MatchString(name) {
 			l.problem(s.Tokens.Key(name), "use letters, digits and . _ @ -, 64 at most", "%q is no name for a token", name)
 		}
-		if n := len(t.Token.Reveal()); n > 0 && n < leastToken && l.Env != nil {
+		written := l.files[ProjectFile].Root(nil).Get("serve").Get("tokens").Get(name).Get("token")
+		if n := len(t.Token.Reveal()); n < leastToken && written.IsScalar() && l.had(written) {
 			l.problem(s.Tokens.Key(name), "make one with: openssl rand -base64 32", "token %q is shorter than %d characters", name, leastToken)
 		}
 	}
@@ -97,12 +98,9 @@ const leastHookSecret = 24
 func (w *Webhook) Keys() ([][]byte, error) {
 	keys := [][]byte{}
 	for _, s := range w.Secrets {
-		key, err := signingKey(s)
+		key, err := hookKey(s)
 		if err != nil {
 			return nil, err
-		}
-		if len(key) < leastHookSecret {
-			return nil, fmt.Errorf("a secret has fewer than %d bytes", leastHookSecret)
 		}
 		keys = append(keys, key)
 	}
@@ -110,6 +108,15 @@ func (w *Webhook) Keys() ([][]byte, error) {
 		return nil, errors.New("there is no secret")
 	}
 	return keys, nil
+}
+
+// hookKey is the key of one secret of a webhook.
+func hookKey(s secret.Value) ([]byte, error) {
+	key, err := signingKey(s)
+	if err == nil && len(key) < leastHookSecret {
+		err = fmt.Errorf("a secret has fewer than %d bytes", leastHookSecret)
+	}
+	return key, err
 }
 
 // signingKey is what stands behind whsec_ in base64, or the text as it is.
@@ -125,12 +132,35 @@ func signingKey(s secret.Value) ([]byte, error) {
 	return key, nil
 }
 
-// webhook checks that requests can be signed.
+// webhook checks that requests can be signed, as far as the secrets are known.
 func (l *loader) webhook(pl *Pipeline) {
-	if pl.Webhook == nil || l.Env == nil {
+	if pl.Webhook == nil {
 		return
 	}
-	if _, err := pl.Webhook.Keys(); err != nil {
-		l.problem(pl.Webhook.Origin.At("secrets"), "make one with: echo whsec_$(openssl rand -base64 32)", "webhook of %s: %v", pl.Name, err)
+	const hint = "make one with: echo whsec_$(openssl rand -base64 32)"
+	written := l.files[ProjectFile].Root(nil).Get("pipelines").Get(pl.Name).Get("webhook").Get("secrets")
+	if written.IsList() && len(written.Items()) == 0 {
+		l.problem(written.Pos(), hint, "webhook of %s: there is no secret", pl.Name)
 	}
+	for i, n := range written.Items() {
+		if i == len(pl.Webhook.Secrets) || !n.IsScalar() || !l.had(n) {
+			continue
+		}
+		if _, err := hookKey(pl.Webhook.Secrets[i]); err != nil {
+			l.problem(n.Pos(), hint, "webhook of %s: %v", pl.Name, err)
+		}
+	}
+}
+
+// had says whether all references of a value could be resolved.
+func (l *loader) had(n config.Node) bool {
+	for _, ref := range n.Refs() {
+		if l.resolve == nil {
+			return false
+		}
+		if _, err := l.resolve(ref); err != nil {
+			return false
+		}
+	}
+	return true
 }

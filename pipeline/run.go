@@ -180,7 +180,7 @@ func (e *Engine) begin(ctx context.Context, locks []string) (old *journal.Run, u
 }
 
 // Retry runs again what failed in a run, over the same windows, and publishes it. id "" means the latest run of
-// the project. ErrNoRetry when that run has nothing to retry, or when a later one has gone past it.
+// the project, a pipeline's name that of the pipeline. ErrNoRetry when that run has nothing to retry, or when a later one has gone past it.
 func (e *Engine) Retry(ctx context.Context, id string) (*Report, error) {
 	id, locks, err := e.toRetry(ctx, id)
 	if err != nil {
@@ -221,10 +221,15 @@ func (e *Engine) goOn(ctx context.Context, old journal.Run) (*run, error) {
 // toRetry finds the run that is meant and the locks that retrying it takes: its own, and those of the pipelines that
 // own its nodes now.
 func (e *Engine) toRetry(ctx context.Context, id string) (string, []string, error) {
-	if id == "" {
-		newest, err := e.newest(ctx, journal.Filter{})
+	pl := e.Project.Pipeline(id)
+	if id == "" || pl != nil {
+		filter, whose := journal.Filter{}, ""
+		if pl != nil {
+			filter.Pipeline, whose = id, " of pipeline "+id
+		}
+		newest, err := e.newest(ctx, filter)
 		if errors.Is(err, journal.ErrNotFound) {
-			return "", nil, fmt.Errorf("%w: there was no run yet", ErrNoRetry)
+			return "", nil, fmt.Errorf("%w: there was no run%s yet", ErrNoRetry, whose)
 		}
 		if err != nil {
 			return "", nil, err

@@ -33,6 +33,11 @@ func TestRunsByPages(t *testing.T) {
 			l.must(l.j.BeginRun(t.Context(), journal.Run{ID: "29991231T000000-x", Pipeline: "nightly", Status: journal.Running, Started: night.AddDate(1, 0, 0)}))
 		}
 	}
+	var ambiguous Problem
+	l.json("GET", "/api/v1/runs/2026", "", 404, &ambiguous)
+	if w := l.ask("GET", "/runs/2026", "", append(as(l.viewer), "Accept", "text/html")...); w.Code != 404 || !strings.Contains(w.Body.String(), "several runs begin so") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
 	want := []string{}
 	for _, r := range slices.Backward(runs) {
 		want = append(want, r.ID)

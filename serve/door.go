@@ -37,6 +37,11 @@ func (s *Server) refuseOpenDoor(ctx context.Context) error {
 		return &RefusedError{fmt.Errorf("listen on %s: other machines reach that address, and what they send would not be encrypted", s.Settings.Listen),
 			"give serve.tls: cert and key (--tls-cert, --tls-key); or name the proxies that end TLS in front of it in serve.trusted_proxies:; or listen on 127.0.0.1"}
 	}
+	if s.encrypted() {
+		if _, err := s.tlsConfig(); err != nil {
+			return err
+		}
+	}
 	tokens, err := s.Engine().Journal.Tokens(ctx)
 	if err != nil {
 		return err

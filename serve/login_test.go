@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
 )
 
@@ -328,7 +329,14 @@ func TestOpenDoorsAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", listen, err)
 		}
 	}
-	if err := with(func(c *Config) { c.Settings.Listen, c.Settings.TLS.Cert = "0.0.0.0:1", "c.pem" }); err != nil {
+	encrypted := func(c *Config) {
+		c.Settings.Listen, c.Settings.TLS = "0.0.0.0:1", models.ServeTLS{Cert: "cert.pem", Key: "key.pem"}
+	}
+	if err := with(encrypted); err == nil || !strings.Contains(err.Error(), "cert.pem: no such file") {
+		t.Errorf("without a certificate: %v", err)
+	}
+	certificate(t, l.e.Project.Dir)
+	if err := with(encrypted); err != nil {
 		t.Errorf("with TLS and tokens: %v", err)
 	}
 	for _, name := range []string{"vera", "otto"} {

@@ -88,6 +88,8 @@ func problemOf(err error) *Problem {
 		p = &Problem{kind: kindTooLarge, Detail: "the body may have " + strconv.FormatInt(large.Limit, 10) + " bytes"}
 	case errors.Is(err, journal.ErrNotFound):
 		p = &Problem{kind: kindNotFound, Detail: err.Error()}
+	case errors.Is(err, journal.ErrAmbiguous):
+		p = &Problem{kind: kindNotFound, Detail: err.Error(), Hint: "the list of runs has the whole ids"}
 	case errors.Is(err, errCrossOrigin):
 		p = &Problem{kind: kindOrigin, Detail: err.Error(), Hint: "behind a proxy, set serve.public_url"}
 	case journal.IsBusy(err):

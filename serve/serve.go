@@ -115,7 +115,7 @@ func (s *Server) Handler() http.Handler { return s.handler }
 func (s *Server) Listen() error {
 	l, err := net.Listen("tcp", s.Settings.Listen)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", s.Settings.Listen, err)
+		return &RefusedError{fmt.Errorf("listen on %s: %w", s.Settings.Listen, err), "choose another address or port: serve.listen, or --listen"}
 	}
 	if s.encrypted() {
 		config, err := s.tlsConfig()

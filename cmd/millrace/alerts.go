@@ -49,7 +49,7 @@ func (a *app) alertsCommand() *cobra.Command {
 }
 
 func (a *app) listAlerts(ctx context.Context, f journal.AlertFilter) error {
-	e, closeEngine, err := a.engine(ctx)
+	e, closeEngine, err := a.journalEngine(ctx)
 	if err != nil {
 		return err
 	}

@@ -143,27 +143,35 @@ func specs() []models.SourceSpec { return pipeline.SourceSpecs(sources.Specs()) 
 
 // project loads the project. Unresolved leaves ${…} alone, for commands that look at the files only.
 func (a *app) project(ctx context.Context, unresolved bool) (*models.Project, config.Problems, error) {
+	in, err := a.loading(ctx, unresolved)
+	if err != nil {
+		return nil, nil, err
+	}
+	if unresolved {
+		in.Now = clock.System()
+	}
+	kept := ""
+	if os.Getenv(workerEnv) != "" {
+		kept = os.Getenv(filesEnv)
+	}
+	return a.load(in, kept)
+}
+
+// load loads the project, from another folder than its own when one is given.
+func (a *app) load(in models.Loading, files string) (*models.Project, config.Problems, error) {
 	dir, err := filepath.Abs(a.dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	files := dir
-	if kept := os.Getenv(filesEnv); kept != "" && os.Getenv(workerEnv) != "" {
-		files = kept
+	if files == "" {
+		files = dir
 	}
 	root, err := os.OpenRoot(files)
 	if err != nil {
 		return nil, nil, usage("open project: %w", err)
 	}
 	defer root.Close()
-	in, err := a.loading(ctx, unresolved)
-	if err != nil {
-		return nil, nil, err
-	}
 	in.Dir, in.Files, in.Target = dir, root.FS(), a.target
-	if unresolved {
-		in.Now = clock.System()
-	}
 	if a.opened != nil {
 		a.opened.FS, a.opened.dir, in.Files = in.Files, files, a.opened
 	}

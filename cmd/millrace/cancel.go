@@ -21,7 +21,7 @@ func (a *app) cancelCommand() *cobra.Command {
 			if len(args) == 1 {
 				name = args[0]
 			}
-			e, closeEngine, err := a.engine(c.Context())
+			e, closeEngine, err := a.journalEngine(c.Context())
 			if err != nil {
 				return err
 			}

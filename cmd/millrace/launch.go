@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -117,15 +118,10 @@ const longestLine = 8 << 10
 
 // follow logs what the worker says and waits for its end.
 func (w *childRun) follow(stderr io.Reader) {
-	said := ""
+	heard := workerLog{log: w.log}
 	for lines := bufio.NewReaderSize(stderr, longestLine); ; {
 		line, cut, err := lines.ReadLine()
-		if text := strings.TrimSpace(string(line)); text != "" {
-			w.log.Info(text)
-			if ours, found := strings.CutPrefix(text, "millrace: "); found {
-				said = ours
-			}
-		}
+		heard.line(string(line))
 		for cut && err == nil { // the rest of an overlong line
 			_, cut, err = lines.ReadLine()
 		}
@@ -141,10 +137,12 @@ func (w *childRun) follow(stderr io.Reader) {
 	end := workerEnd(err, asked)
 	var coded *codeError
 	if end != nil && (!errors.As(end, &coded) || coded.err != nil) {
-		said = end.Error()
+		heard.said = end.Error()
 	}
-	w.log.Info("run ended", "exit_code", exitCode(end))
-	w.ended <- scheduler.Result{ExitCode: exitCode(end), Message: said, Killed: killed(err, asked)}
+	code := exitCode(end)
+	heard.flush(levelOf(code))
+	w.log.Log(context.Background(), levelOf(code), "run ended", "exit_code", code)
+	w.ended <- scheduler.Result{ExitCode: code, Message: heard.said, Killed: killed(err, asked)}
 }
 
 // killed says which signal has ended the process that nobody asked to end; "" for none.

@@ -69,7 +69,7 @@ func keepFiles(p *models.Project, opened *openedFiles) error {
 			return fmt.Errorf("keep the project's files: %w", err)
 		}
 	}
-	return nil
+	return noteInForce(kept)
 }
 
 // engine is the project with all that it needs, as it is now.
@@ -162,11 +162,12 @@ func (w *projectWatch) reload(ctx context.Context) (changed bool) {
 		w.event(ctx, journal.EventReloadRefused, "the project's files have mistakes, and the project as it was before stays in force: "+text)
 		return false
 	}
-	mended := w.Problem() != ""
-	w.problem.Store(nil)
+	mended := w.problem.Swap(nil) != nil
 	if next == nil {
 		if mended {
-			w.event(ctx, journal.EventReload, "the project's files are in order again, and say what they said before")
+			const text = "the project's files are sound again"
+			w.log.Info(text)
+			w.event(ctx, journal.EventReload, text)
 		}
 		return false
 	}

@@ -76,10 +76,10 @@ func (o *origin) flags(c *cobra.Command) {
 
 func (a *app) retryCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "retry [run]",
+		Use:   "retry [RUN|PIPELINE]",
 		Short: "run again what failed in a run, over the same windows",
-		Long: "Takes up the latest run, or the one named by its id or the beginning of it: what it has landed is kept, what\n" +
-			"failed or was skipped is done again over the same windows, and published.\n",
+		Long: "Takes up the latest run, that of a pipeline, or the one named by its id or the beginning of it: what it has landed\n" +
+			"is kept, what failed or was skipped is done again over the same windows, and published.\n",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			id := ""

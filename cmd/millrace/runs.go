@@ -43,7 +43,7 @@ func (a *app) runsCommand() *cobra.Command {
 }
 
 func (a *app) listRuns(c *cobra.Command, f journal.Filter) error {
-	e, closeEngine, err := a.engine(c.Context())
+	e, closeEngine, err := a.journalEngine(c.Context())
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ type shownRun struct {
 }
 
 func (a *app) showRun(c *cobra.Command, id string) error {
-	e, closeEngine, err := a.engine(c.Context())
+	e, closeEngine, err := a.journalEngine(c.Context())
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func (a *app) runsLogsCommand() *cobra.Command {
 }
 
 func (a *app) printLog(ctx context.Context, id string, follow bool) error {
-	e, closeEngine, err := a.engine(ctx)
+	e, closeEngine, err := a.journalEngine(ctx)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os/user"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,7 @@ func (a *app) schedulesCommand() *cobra.Command {
 		Example: "  millrace schedules\n  millrace schedules --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.withEngine(c, func(ctx context.Context, e *pipeline.Engine) error {
+			return a.withJournal(c, func(ctx context.Context, e *pipeline.Engine) error {
 				s, err := a.schedulerOf(e)
 				if err != nil {
 					return err
@@ -99,7 +100,7 @@ func (a *app) firingsCommand() *cobra.Command {
 			if filter.Limit < 0 {
 				return usage("--limit %d: give a number from 0, which means all", filter.Limit)
 			}
-			return a.withEngine(c, func(ctx context.Context, e *pipeline.Engine) error { return a.listFirings(ctx, e, filter) })
+			return a.withJournal(c, func(ctx context.Context, e *pipeline.Engine) error { return a.listFirings(ctx, e, filter) })
 		},
 	}
 	c.Flags().StringVar(&filter.Pipeline, "pipeline", "", "only those of this pipeline")
@@ -134,7 +135,13 @@ func (a *app) listFirings(ctx context.Context, e *pipeline.Engine, filter journa
 		}
 		g.add(f.ID, f.Pipeline, clockText(f.LogicalTime), string(f.Trigger), string(f.State), fmt.Sprint(f.Tries), run, oneLine(f.Reason))
 	}
-	return g.print(a.stdout)
+	if err := g.print(a.stdout); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(all, func(f journal.Firing) bool { return f.State.Open() }) && !e.Served() {
+		a.note("no millrace serve is running on this project: what is waiting or started goes on with the next one")
+	}
+	return nil
 }
 
 func (a *app) triggerCommand() *cobra.Command {
@@ -203,17 +210,29 @@ func (a *app) pauseCommand() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withPipeline(c, args[0], func(ctx context.Context, e *pipeline.Engine, pl string) error {
-				now := e.Clock()
-				if err := e.Journal.Pause(ctx, journal.Pause{Pipeline: pl, Since: now, By: person(), Reason: reason}); err != nil {
-					return err
-				}
-				a.out("%s is paused", pl)
-				return e.Journal.AddEvent(ctx, journal.Event{At: now, Kind: "pause", Pipeline: pl, By: person(), Text: "paused: " + reason})
+				return a.pause(ctx, e, pl, reason)
 			})
 		},
 	}
 	c.Flags().StringVar(&reason, "reason", "by hand", "why, for those who wonder")
 	return c
+}
+
+func (a *app) pause(ctx context.Context, e *pipeline.Engine, pl, reason string) error {
+	pauses, err := e.Journal.Pauses(ctx)
+	if err != nil {
+		return err
+	}
+	if p, paused := pauses[pl]; paused {
+		a.out("%s is paused already, since %s by %s: %s", pl, clockText(p.Since), p.By, a.redactor.Redact(p.Reason))
+		return nil
+	}
+	now := e.Clock()
+	if err := e.Journal.Pause(ctx, journal.Pause{Pipeline: pl, Since: now, By: person(), Reason: reason}); err != nil {
+		return err
+	}
+	a.out("%s is paused", pl)
+	return e.Journal.AddEvent(ctx, journal.Event{At: now, Kind: "pause", Pipeline: pl, By: person(), Text: "paused: " + reason})
 }
 
 func (a *app) resumeCommand() *cobra.Command {
@@ -241,7 +260,7 @@ func (a *app) resumeCommand() *cobra.Command {
 
 // withPipeline opens the project for a command about one pipeline.
 func (a *app) withPipeline(c *cobra.Command, name string, f func(context.Context, *pipeline.Engine, string) error) error {
-	return a.withEngine(c, func(ctx context.Context, e *pipeline.Engine) error {
+	return a.withJournal(c, func(ctx context.Context, e *pipeline.Engine) error {
 		if e.Project.Pipeline(name) == nil {
 			var known []string
 			for _, pl := range e.Project.Pipelines {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"net"
 	"path/filepath"
 
 	"github.com/spf13/pflag"
@@ -23,6 +24,9 @@ func (f *httpFlags) add(flags *pflag.FlagSet) {
 func (a *app) httpServer(f httpFlags, engine func() *pipeline.Engine, s serve.Scheduler, alive func() error, problem func() string) (*serve.Server, error) {
 	settings := *engine().Project.Serve
 	if f.listen != "" {
+		if _, _, err := net.SplitHostPort(f.listen); err != nil {
+			return nil, usage("--listen %s: write host:port, such as 127.0.0.1:4280", f.listen)
+		}
 		settings.Listen = f.listen
 	}
 	for _, file := range []struct {

@@ -18,7 +18,7 @@ func (a *app) statusCommand() *cobra.Command {
 		Example: "  millrace status\n  millrace status --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			e, closeEngine, err := a.engine(c.Context())
+			e, closeEngine, err := a.journalEngine(c.Context())
 			if err != nil {
 				return err
 			}

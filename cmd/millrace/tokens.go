@@ -37,7 +37,7 @@ func (a *app) tokensAddCommand() *cobra.Command {
 		Example: "  millrace tokens add grafana --role viewer\n  millrace tokens add ci --role operator --expires 90d",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.withEngine(c, func(ctx context.Context, e *pipeline.Engine) error { return a.addToken(ctx, e, args[0], role, expires) })
+			return a.withJournal(c, func(ctx context.Context, e *pipeline.Engine) error { return a.addToken(ctx, e, args[0], role, expires) })
 		},
 	}
 	c.Flags().StringVar(&role, "role", "viewer", "viewer looks; operator starts, cancels, pauses and replays too")
@@ -92,7 +92,7 @@ func untilText(t *time.Time) string {
 
 func (a *app) tokensListCommand() *cobra.Command {
 	return &cobra.Command{Use: "list", Short: "list the tokens, without what they are", Example: "  millrace tokens list --json", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
-		return a.withEngine(c, func(ctx context.Context, e *pipeline.Engine) error {
+		return a.withJournal(c, func(ctx context.Context, e *pipeline.Engine) error {
 			all, err := e.Journal.Tokens(ctx)
 			if err != nil {
 				return err
@@ -121,7 +121,7 @@ func (a *app) tokensListCommand() *cobra.Command {
 
 func (a *app) tokensRemoveCommand() *cobra.Command {
 	return &cobra.Command{Use: "remove NAME", Short: "remove a token; whoever uses it is let in no more", Example: "  millrace tokens remove ci", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
-		return a.withEngine(c, func(ctx context.Context, e *pipeline.Engine) error {
+		return a.withJournal(c, func(ctx context.Context, e *pipeline.Engine) error {
 			removed, err := e.Journal.RemoveToken(ctx, args[0])
 			if err != nil {
 				return err

@@ -244,7 +244,7 @@ func (d *decoder) want(n *node, k kind, what, expected string) bool {
 		d.problem(n.pos, what+" has no value", "give it "+expected+" or remove the key")
 		return false
 	}
-	if k >= listKind && n.kind < listKind && d.resolver == nil && strings.Contains(n.text, "${") {
+	if k >= listKind && n.kind < listKind && strings.Contains(n.text, "${") {
 		if s := d.interpolate(n); s.pending {
 			d.problem(n.pos, what+" must be "+expected+", found a text", "a reference can only stand for a single value")
 			return false

@@ -42,6 +42,9 @@ func (r Ref) String() string {
 // Hint() string gives the hint too. It is called once for each use and need not be safe for concurrent use.
 type Resolver func(Ref) (string, error)
 
+// ErrPending is the error of a Resolver that leaves a reference in place, as a nil Resolver does with all of them.
+var ErrPending = errors.New("the reference stays")
+
 // Lookups makes a Resolver of three places. A nil function or map has nothing.
 type Lookups struct {
 	Env    func(name string) (string, bool) // os.LookupEnv
@@ -214,7 +217,7 @@ type scalar struct {
 	kind    kind
 	refs    []Ref
 	secret  bool // holds a ${secret:…}
-	pending bool // holds references that a nil Resolver left in place
+	pending bool // holds references that were left in place
 	failed  bool // a reference could not be resolved; the problem is reported
 	node    *node
 }
@@ -268,6 +271,11 @@ func (d *decoder) interpolate(n *node) scalar {
 			continue
 		}
 		value, err := d.resolver(*p.ref)
+		if errors.Is(err, ErrPending) {
+			s.pending = true
+			b.WriteString(p.text)
+			continue
+		}
 		if err != nil {
 			d.unresolved(*p.ref, err)
 			s.failed = true

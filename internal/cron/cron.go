@@ -64,6 +64,11 @@ func Parse(expression string, loc *time.Location) (*Schedule, error) {
 	if len(fields) != 5 {
 		return nil, wrongCount(len(fields))
 	}
+	for i, f := range fieldsOf {
+		if err := f.check(fields[i]); err != nil {
+			return nil, err
+		}
+	}
 	fields[4] = foldSunday(fields[4])
 	s, err := parse(strings.Join(fields, " "))
 	if err != nil {

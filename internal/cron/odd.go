@@ -42,7 +42,13 @@ func (s *Schedule) oddSteps() []Oddity {
 		for _, token := range strings.Split(field, ",") {
 			span, text, _ := strings.Cut(token, "/")
 			step, err := strconv.Atoi(text)
-			if err != nil || step < 2 || span != "*" {
+			if err != nil || step < 2 {
+				continue
+			}
+			if span != "*" {
+				if fieldsOf[i].onlyFirst(span, step) {
+					odd = append(odd, Oddity{fmt.Sprintf("%s: the step is larger than the range, so that only its first value is left", token), "name the values"})
+				}
 				continue
 			}
 			switch {
@@ -57,11 +63,11 @@ func (s *Schedule) oddSteps() []Oddity {
 	return odd
 }
 
-// ClockChanges tells at which changes of the zone's clock between two times the schedule would fire at a time that the
-// clock skips or shows twice, and what happens then: the first of either kind. A schedule of every hour is not affected.
-func (s *Schedule) ClockChanges(from, to time.Time) []string {
+// ClockChanges tells in one sentence at which changes of the zone's clock between two times the schedule would fire at a time that the
+// clock skips or shows twice, and what happens then: the first of either kind. "" when it does not; a schedule of every hour never does.
+func (s *Schedule) ClockChanges(from, to time.Time) string {
 	if s.hourly() {
-		return nil
+		return ""
 	}
 	var skips, repeats string
 	for _, change := from.In(s.loc).ZoneBounds(); !change.IsZero() && change.Before(to); _, change = change.ZoneBounds() {
@@ -70,22 +76,23 @@ func (s *Schedule) ClockChanges(from, to time.Time) []string {
 		before, then := wall(change, old), wall(change, offset)
 		if then.After(before) && skips == "" {
 			if fire := s.nextOnClock(before.Add(-time.Nanosecond)); !fire.IsZero() && fire.Before(then) {
-				skips = fmt.Sprintf("the clock of %s skips %s: the run starts at %s, the first instant after it", s.loc, onClock(fire), then.Format("15:04"))
+				skips = fmt.Sprintf("skips %s: the run starts at %s, the first instant after it", onClock(fire), then.Format("15:04"))
 			}
 		}
 		if then.Before(before) && repeats == "" {
 			if fire := s.nextOnClock(then.Add(-time.Nanosecond)); !fire.IsZero() && fire.Before(before) {
-				repeats = fmt.Sprintf("the clock of %s shows %s twice: the run starts once, the first time", s.loc, onClock(fire))
+				repeats = fmt.Sprintf("shows %s twice: the run starts once, the first time", onClock(fire))
 			}
 		}
 	}
-	var told []string
-	for _, text := range []string{skips, repeats} {
-		if text != "" {
-			told = append(told, text)
-		}
+	told := skips
+	if skips != "" && repeats != "" {
+		told += ", and "
 	}
-	return told
+	if told += repeats; told == "" {
+		return ""
+	}
+	return "the clock of " + s.loc.String() + " " + told
 }
 
 func onClock(t time.Time) string { return t.Format("2006-01-02 15:04") }

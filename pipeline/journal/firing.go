@@ -175,7 +175,9 @@ type FiringFilter struct {
 	Limit    int
 }
 
-const selectFiring = `SELECT id, pipeline, logical_time, trigger, state, reason, ask, by, due, tries, cancel, coalesce(run, ''), exit_code, created, started, finished FROM firing`
+// selectFiring tells of the run of a firing from its beginning on: the firing itself names it when it has ended.
+const selectFiring = `SELECT id, pipeline, logical_time, trigger, state, reason, ask, by, due, tries, cancel,
+	coalesce(firing.run, (SELECT max(run.id) FROM run WHERE run.firing = firing.id), ''), exit_code, created, started, finished FROM firing`
 
 // Firings returns the firings that match, those created last first.
 func (j *Journal) Firings(ctx context.Context, f FiringFilter) ([]Firing, error) {

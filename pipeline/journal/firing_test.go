@@ -29,6 +29,14 @@ func TestFirings(t *testing.T) {
 	if _, err := add("p", at.Add(2*time.Hour), TriggerAPI); err != nil {
 		t.Fatal(err)
 	}
+	for i, id := range []string{"r1", "r2"} {
+		if err := j.BeginRun(ctx, Run{ID: id, Pipeline: "p", Attempt: 1, Status: Running, Started: at.Add(time.Duration(i) * time.Minute), Firing: later.ID}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := j.Firing(ctx, later.ID); err != nil || got.Run != "r2" {
+		t.Errorf("the run of a firing that goes on is %q, %v: want r2", got.Run, err)
+	}
 	last, err := j.LastFirings(ctx, []string{"p"})
 	if err != nil || len(last) != 0 {
 		t.Errorf("none has ended: %v, %v", last, err)

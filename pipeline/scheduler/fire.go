@@ -121,7 +121,22 @@ func (d *decider) judge(pl *models.Pipeline, t dueTimes) {
 
 // misfired tells of missed times in one sentence.
 func misfired(pl *models.Pipeline, t dueTimes, missed, run int) string {
-	text := fmt.Sprintf("%d times of the schedule were missed since %s; %d of them run now (misfire: %s)", missed, onClock(pl, t.first), run, pl.Misfire)
+	times, were := "times", "were"
+	if missed == 1 {
+		times, were = "time", "was"
+	}
+	text := fmt.Sprintf("%d %s of the schedule %s missed since %s: ", missed, times, were, onClock(pl, t.first))
+	switch {
+	case run == 0 && len(t.now) > 0 && pl.Misfire != models.MisfireSkip:
+		text += "the one of " + onClock(pl, t.now[len(t.now)-1]) + " makes up for it"
+	case run == 0:
+		text += "no run now makes up for that"
+	case run == 1:
+		text += "1 run now makes up for it"
+	default:
+		text += fmt.Sprintf("%d runs now make up for them", run)
+	}
+	text += " (misfire: " + pl.Misfire + ")"
 	if t.older {
 		text += fmt.Sprintf("; those missed more than %s ago are neither counted nor made up for (misfire_window)", pl.MisfireWindow)
 	}

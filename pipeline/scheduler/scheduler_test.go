@@ -79,7 +79,8 @@ func TestMisfires(t *testing.T) {
 			w.start()
 			w.pass(time.Minute)
 			w.wantHistory("p", want...)
-			w.wantEvent("misfire", "3 times of the schedule were missed since 2026-11-28 02:00")
+			made := map[string]string{models.MisfireOne: "1 run now makes up for it", models.MisfireAll: "3 runs now make up for them", models.MisfireSkip: "no run now makes up for that"}[misfire]
+			w.wantEvent("misfire", "3 times of the schedule were missed since 2026-11-28 02:00: "+made+" (misfire: "+misfire+")")
 			if misfire == models.MisfireAll {
 				w.wantStarted("p 11-28 02:00", "p 11-29 02:00", "p 11-30 02:00")
 			}

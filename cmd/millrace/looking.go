@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/fsx"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
+)
+
+// This file is about commands that only look at what runs have left, or ask for something: they open no source, so that they need
+// no secret, and go on while somebody edits the project's files.
+
+// withJournal is withEngine for them.
+func (a *app) withJournal(c *cobra.Command, f func(context.Context, *pipeline.Engine) error) error {
+	e, closeEngine, err := a.journalEngine(c.Context())
+	if err != nil {
+		return err
+	}
+	defer closeEngine()
+	return f(c.Context(), e)
+}
+
+// journalEngine is an engine that can do all but open sources and send messages. The caller closes what it returns.
+func (a *app) journalEngine(ctx context.Context) (*pipeline.Engine, func(), error) {
+	p, err := a.projectToLookAt(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return a.engineOf(ctx, p)
+}
+
+// projectToLookAt is the project as its files have it, or, while those have mistakes, as millrace serve runs it.
+func (a *app) projectToLookAt(ctx context.Context) (*models.Project, error) {
+	in, err := a.loading(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	in.Lenient = true
+	p, problems, err := a.load(in, "")
+	if err == nil && problems.HasErrors() {
+		p, err = a.projectInForce(in, problems)
+	}
+	if err == nil && strings.Contains(p.Target.Path, "${") {
+		_, err = a.loaded(ctx) // which says what is missing
+		if err == nil {
+			err = usage("the path of target %s holds a secret: write it out, or as a variable", p.Target.Name)
+		}
+	}
+	return p, err
+}
+
+// projectInForce is the project as the millrace serve that is running has loaded it; without one, the problems are the answer.
+func (a *app) projectInForce(in models.Loading, problems config.Problems) (*models.Project, error) {
+	dir, err := filepath.Abs(a.dir)
+	if err != nil {
+		return nil, err
+	}
+	here := &models.Project{Dir: dir}
+	name, err := os.ReadFile(inForceFile(servedFolder(here)))
+	if errors.Is(err, fs.ErrNotExist) || !(&pipeline.Engine{Project: here}).Served() {
+		return nil, problems
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, old, err := a.load(in, filepath.Join(servedFolder(here), filepath.Base(string(name))))
+	if err != nil || old.HasErrors() {
+		return nil, problems
+	}
+	wrong := problems[slices.IndexFunc(problems, func(p *config.Problem) bool { return p.Severity != config.SeverityWarning })]
+	first, _, _ := strings.Cut(wrong.Render(), "\n")
+	a.note("the files have mistakes: %s; this is the project as millrace serve runs it", first)
+	return p, nil
+}
+
+// servedFolder holds the files of the states of a project that millrace serve has loaded, each in a folder of its own.
+func servedFolder(p *models.Project) string { return filepath.Join(p.StateDir(), "serve") }
+
+func inForceFile(served string) string { return filepath.Join(served, "current") }
+
+// noteInForce writes down which folder has the state that is in force.
+func noteInForce(kept string) error {
+	return fsx.Write("keep", inForceFile(filepath.Dir(kept)), []byte(filepath.Base(kept)), 0o600)
+}
