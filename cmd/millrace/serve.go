@@ -112,7 +112,11 @@ func (a *app) serve(ctx context.Context, web httpFlags) error {
 		return err
 	}
 	log.Info("millrace serve starts", "project", e.Project.Name, "pipelines", len(e.Project.Pipelines), "version", version())
-	return a.together(ctx, log, all)
+	err = a.together(ctx, log, all)
+	if left := os.RemoveAll(filepath.Dir(keptFiles(e.Project))); left != nil { // no run is left that reads them
+		log.Warn("the copies of the project's files stay", "error", left)
+	}
+	return err
 }
 
 // together runs services until one fails or a signal comes; a second signal ends the process at once. What tells of the work
