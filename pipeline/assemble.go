@@ -144,7 +144,7 @@ func withoutKeys(in warehouse.MergeInput) warehouse.MergeInput {
 
 // mergeStep is one merge; it sets t's version and gives the files that it wrote.
 func (x *extraction) mergeStep(ctx context.Context, w warehouse.Warehouse, t *load.Table, in warehouse.MergeInput) ([]warehouse.File, error) {
-	if err := fsx.MkdirAll("merge", in.Dir); err != nil {
+	if err := fsx.MkdirAll("merge", in.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("stage merge: %w", err)
 	}
 	out, err := warehouse.Merge(ctx, w, in)

@@ -54,7 +54,7 @@ func (e *Engine) atSource(ctx context.Context, w warehouse.Warehouse, n *models.
 		return out, nil
 	}
 	in := warehouse.MergeInput{Name: nameOf(n), Landed: got.files, Columns: got.columns, Key: n.Stream.Key, Cursor: n.Stream.Cursor, Latest: got.latest, Dir: filepath.Join(dir, "merged")}
-	if err := fsx.MkdirAll("reconcile", in.Dir); err != nil {
+	if err := fsx.MkdirAll("reconcile", in.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("stage reconciliation: %w", err)
 	}
 	merged, err := warehouse.Merge(ctx, w, in)

@@ -90,7 +90,7 @@ func (r *run) execute(ctx context.Context) (report *Report, err error) {
 		r.saysEnd(err)
 		closeLog()
 	}()
-	if err := fsx.MkdirAll("run", r.runDir(r.ID)); err != nil {
+	if err := fsx.MkdirAll("run", r.runDir(r.ID), 0o700); err != nil {
 		return nil, fmt.Errorf("stage run: %w", err)
 	}
 	if err := r.prune(ctx); err != nil {

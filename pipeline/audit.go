@@ -73,7 +73,7 @@ func (r *run) checkPlaces() []string {
 // newAudit prepares the checks of a node in the warehouse w, with a folder below dir for its files.
 func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, dir string) (*audit, error) {
 	a := &audit{run: r, node: n, step: s, dir: filepath.Join(dir, fileName(n.Name())+".checks")}
-	if err := errors.Join(os.RemoveAll(a.dir), fsx.MkdirAll("check", a.dir)); err != nil {
+	if err := errors.Join(os.RemoveAll(a.dir), fsx.MkdirAll("check", a.dir, 0o700)); err != nil {
 		return nil, fmt.Errorf("stage checks: %w", err)
 	}
 	x := &exposure{run: r, w: w, seen: map[string]bool{n.Name(): true}}
@@ -193,7 +193,7 @@ func (a *audit) Files(ctx context.Context, files []warehouse.File, columns []war
 func (a *audit) rows(files []warehouse.File, columns []warehouse.Column) (check.Rows, error) {
 	a.divisions++
 	a.Dir = filepath.Join(a.dir, fmt.Sprint(a.divisions))
-	if err := fsx.MkdirAll("check", a.Dir); err != nil {
+	if err := fsx.MkdirAll("check", a.Dir, 0o700); err != nil {
 		return check.Rows{}, fmt.Errorf("stage checks: %w", err)
 	}
 	rows := check.Rows{Files: files, Columns: columns, From: a.cameFrom, Run: a.ID, Secret: check.Secrets(a.node)}
@@ -256,7 +256,7 @@ func (a *audit) take(ctx context.Context, d *check.Division, columns []warehouse
 		return err
 	}
 	path := a.quarantinePath(fmt.Sprint(len(a.bad)))
-	if err := errors.Join(fsx.MkdirAll("quarantine", filepath.Dir(path)), fsx.Rename("quarantine", d.Bad.Path, path)); err != nil {
+	if err := errors.Join(fsx.MkdirAll("quarantine", filepath.Dir(path), 0o700), fsx.Rename("quarantine", d.Bad.Path, path)); err != nil {
 		return fmt.Errorf("keep quarantined rows: %w", err)
 	}
 	d.Bad.Path = path

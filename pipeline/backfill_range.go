@@ -26,7 +26,7 @@ func (x *extraction) base() *warehouse.Version {
 // were landed of it, which replace them. Files without such rows stay as they are.
 func (x *extraction) cutOut(ctx context.Context, covers *extract.Covered, parts []journal.Part) (err error) {
 	dir := filepath.Join(x.runDir(x.ID), fileName(x.node.Name()), "cut")
-	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll("merge", dir)); err != nil {
+	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll("merge", dir, 0o700)); err != nil {
 		return fmt.Errorf("stage range: %w", err)
 	}
 	w, err := x.Warehouse(ctx, warehouse.Config{Memory: x.engineMemory(x.width()), Threads: x.Threads, Temp: filepath.Join(dir, "spill"), Dirs: x.checkPlaces()})
@@ -72,7 +72,7 @@ func (x *extraction) cutQuarantine(ctx context.Context, w warehouse.Warehouse, c
 		x.note("rows in quarantine stay there: " + err.Error())
 		return nil
 	}
-	if err := fsx.MkdirAll("merge", dir); err != nil {
+	if err := fsx.MkdirAll("merge", dir, 0o700); err != nil {
 		return fmt.Errorf("stage range: %w", err)
 	}
 	cut, err := warehouse.CutOut(ctx, w, q.Version, warehouse.Between{Column: column, From: covers.From, To: covers.To}, dir)

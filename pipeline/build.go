@@ -135,7 +135,7 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 		return nil, err
 	}
 	dir := filepath.Join(r.runDir(r.ID), fileName(n.Name()))
-	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll("model", dir)); err != nil {
+	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll("model", dir, 0o700)); err != nil {
 		return nil, fmt.Errorf("stage model: %w", err)
 	}
 	job := transform.Job{Node: n, Dir: dir}

@@ -561,7 +561,7 @@ func (x *extraction) landingIn(dir, rejects string, asked extract.Stream, w *ext
 		rejects: filepath.Join(rejects, base+".parquet"),
 	}
 	for _, dir := range []string{dir, rejects} {
-		if err := fsx.MkdirAll("part", dir); err != nil {
+		if err := fsx.MkdirAll("part", dir, 0o700); err != nil {
 			return nil, fmt.Errorf("stage part: %w", err)
 		}
 	}

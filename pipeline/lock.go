@@ -89,7 +89,7 @@ func lockNames(nodes []*models.Node) []string {
 // stopped process keeps them.
 func (e *Engine) lock(names []string) (unlock func(), err error) {
 	dir := filepath.Join(e.Project.StateDir(), "locks")
-	if err := fsx.MkdirAll("lock", dir); err != nil {
+	if err := fsx.MkdirAll("lock", dir, 0o700); err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
 	var held []*os.File

@@ -48,7 +48,7 @@ func (a *audit) reconcileOne(ctx context.Context, v *warehouse.Version, t check.
 	if a.verdict() != nil {
 		return check.Said(c, check.StatusSkipped, "not compared: another check has failed"), nil
 	}
-	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll("reconcile", dir)); err != nil {
+	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll("reconcile", dir, 0o700)); err != nil {
 		return check.Result{}, fmt.Errorf("stage reconciliation: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()

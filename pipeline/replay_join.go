@@ -73,7 +73,7 @@ func (j *joining) merge(ctx context.Context, t *load.Table, before *warehouse.Ve
 			in.Mark, in.MarkedAt = models.DeletedAt, j.LogicalTime
 		}
 	}
-	if err := fsx.MkdirAll("merge", in.Dir); err != nil {
+	if err := fsx.MkdirAll("merge", in.Dir, 0o700); err != nil {
 		return fmt.Errorf("stage merge: %w", err)
 	}
 	out, err := warehouse.Merge(ctx, j.Warehouse, in)

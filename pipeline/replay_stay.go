@@ -23,7 +23,7 @@ type staying struct {
 // stay leaves rows in quarantine that cannot meet the table's, so that the others can come in. From then on they are none of the
 // rows that are replayed.
 func (j *joining) stay(ctx context.Context) error {
-	if err := fsx.MkdirAll("replay", j.dir); err != nil {
+	if err := fsx.MkdirAll("replay", j.dir, 0o700); err != nil {
 		return fmt.Errorf("stage replay: %w", err)
 	}
 	all, err := j.unmeetable()

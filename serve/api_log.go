@@ -31,7 +31,8 @@ const (
 // logRoutes are those of the API about the logs of runs.
 func (s *Server) logRoutes() []route {
 	stream := &operation{id: "streamLog", summary: "The log of a run as it is written, as server-sent events. The id of an event is its place: with Last-Event-ID the stream goes on there. It ends with an event `end`.",
-		status: http.StatusOK, media: "text/event-stream"}
+		status: http.StatusOK, media: "text/event-stream",
+		query: []param{{name: "tail", doc: fmt.Sprintf("Begin at the last so many lines, at most %d, and not at the first. Last-Event-ID goes before it.", mostTail), integer: true}}}
 	return []route{
 		get(s, "/runs/{run}/log", "getLog", "The log of a run: JSON lines as they were written.", s.logPage, paging...),
 		{method: "GET", pattern: apiPrefix + "/runs/{run}/log/stream", role: Viewer, api: stream, handle: s.logStream},
@@ -143,6 +144,10 @@ func (s *Server) logStream(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	at, err := s.begin(r, run)
+	if err != nil {
+		return err
+	}
 	who := identityOf(r.Context()).name
 	if !s.streams.enter(who) {
 		return &Problem{kind: kindTooMany, Detail: fmt.Sprintf("%d logs can be followed at once, %d of them by %s", mostStreams, streamsOfOne, who), Hint: "close one, or ask for pages of the log", retry: time.Minute}
@@ -151,12 +156,30 @@ func (s *Server) logStream(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // a proxy that waits for more would show nothing
-	follow := &follower{s: s, w: w, control: http.NewResponseController(w), run: run.ID, at: place(strings.TrimSpace(r.Header.Get("Last-Event-ID")))}
+	follow := &follower{s: s, w: w, control: http.NewResponseController(w), run: run.ID, at: at}
 	err = follow.start(r)
 	if err != nil {
 		s.Log.Debug("a log is followed no more", "run", run.ID, "error", err)
 	}
 	return nil // the answer has begun: there is nobody to tell
+}
+
+// begin is where a stream is to begin: behind the event that the client had last, or at the last lines when it wants no more.
+func (s *Server) begin(r *http.Request, run journal.Run) (int64, error) {
+	last, tail := strings.TrimSpace(r.Header.Get("Last-Event-ID")), place(r.URL.Query().Get("tail"))
+	if last != "" || tail == 0 {
+		return place(last), nil
+	}
+	f, err := s.openLog(run, 0)
+	if err != nil || f == nil {
+		return 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return lastLines(f, info.Size(), int(min(tail, mostTail)))
 }
 
 // follower sends what comes to a log. It holds one buffer and no more: when the client does not read, writing fails at its

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -52,9 +53,8 @@ type shopfront struct {
 }
 
 // copyShop makes a project of the example, with other pipelines.
-func copyShop(t testing.TB) string {
+func copyShop(t testing.TB, dir string) {
 	t.Helper()
-	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("../examples/shop")); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,6 @@ func copyShop(t testing.TB) string {
 	if err := os.WriteFile(schema, []byte(tagged), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return dir
 }
 
 // openEngine opens the project in dir with all real parts.
@@ -109,12 +108,23 @@ func openEngine(t testing.TB, dir string, now func() time.Time) *pipeline.Engine
 		Memory: 512 << 20, Threads: 2, Verify: pipeline.VerifyFooter, Stop: make(chan struct{})}
 }
 
-// newShopfront runs the shop, invents the nights before and the morning after, and opens the pages.
-func newShopfront(t testing.TB) *shopfront {
-	t.Helper()
-	s := &shopfront{t: t, now: time.Date(2026, 11, 27, 1, 0, 0, 0, time.UTC)}
+// shop is the one project that was run for all tests of pages; each gets a copy with its journal.
+var shop struct {
+	once  sync.Once
+	built shopfront
+	dir   string // "" when it could not be made
+}
+
+// buildShop runs the shop and invents the nights before and the morning after.
+func buildShop(t testing.TB) {
+	s := &shop.built
+	s.t, s.now = t, time.Date(2026, 11, 27, 1, 0, 0, 0, time.UTC)
+	dir, err := os.MkdirTemp("", "millrace-shop-")
+	s.must(err)
+	removeAtEnd = append(removeAtEnd, dir)
+	copyShop(t, dir)
 	began := time.Now()
-	s.e = openEngine(t, copyShop(t), func() time.Time { return s.now.Add(time.Since(began)).UTC() })
+	s.e = openEngine(t, dir, func() time.Time { return s.now.Add(time.Since(began)).UTC() })
 	s.j = s.e.Journal
 	nodes, err := s.e.Project.Select(nil, nil)
 	s.must(err)
@@ -122,8 +132,23 @@ func newShopfront(t testing.TB) *shopfront {
 	s.must(err)
 	s.last = r.Run.ID
 	s.history(r)
-	s.now = morning
-	s.e.Clock = func() time.Time { return s.now }
+	s.must(s.j.Close())
+	shop.dir = dir
+}
+
+// newShopfront opens the pages of a copy of the shop, in the morning.
+func newShopfront(t testing.TB) *shopfront {
+	t.Helper()
+	shop.once.Do(func() { buildShop(t) })
+	if shop.dir == "" {
+		t.Fatal("the shop could not be made")
+	}
+	s := &shopfront{t: t, now: morning, last: shop.built.last, broken: shop.built.broken, live: shop.built.live}
+	dir := t.TempDir()
+	s.must(os.CopyFS(dir, os.DirFS(shop.dir)))
+	s.e = openEngine(t, dir, func() time.Time { return s.now })
+	s.j = s.e.Journal
+	s.lock("web") // of the run that goes on
 	s.open()
 	return s
 }
@@ -142,7 +167,10 @@ func (s *shopfront) open() {
 		Settings: *s.e.Project.Serve, Refused: func() string { return s.refused }})
 	s.must(err)
 	s.srv = httptest.NewServer(server.Handler())
-	s.t.Cleanup(s.srv.Close)
+	s.t.Cleanup(func() {
+		s.srv.CloseClientConnections() // a tab may follow a log
+		s.srv.Close()
+	})
 }
 
 func (s *shopfront) token(name, role string) string {
@@ -254,7 +282,6 @@ func (s *shopfront) history(real *pipeline.Report) {
 		s.invent("web", morning.Add(-24*time.Hour).Truncate(30*time.Minute).Add(time.Duration(i)*30*time.Minute), time.Duration(3+i%5)*time.Minute, status, web, nil)
 	}
 	s.live = s.invent("web", morning.Truncate(30*time.Minute), 12*time.Minute, journal.Running, web[:len(web)-1], nil)
-	s.lock("web")
 	s.broken = s.invent("nightly", time.Date(2026, 11, 27, 5, 30, 0, 0, time.UTC), 47*time.Second, journal.Partial, failed(steps), worse(byNode))
 	s.mail()
 }

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
-
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
@@ -107,10 +105,8 @@ func (s *shopfront) hostileJournal() {
 // TestHostileDataInABrowser renders what is evil on every page: no script of it runs, nothing is asked of another origin, and no
 // page breaks its frame.
 func TestHostileDataInABrowser(t *testing.T) {
-	ctx := browser(t)
+	tab := browser(t)
 	s := hostileProject(t)
-	tab, cancel := chromedp.NewContext(ctx)
-	defer cancel()
 	heard := watch(t, tab, s.srv.URL, s.operator)
 	check := func(name string) string { return "/check?" + url.Values{"table": {"main.a"}, "check": {name}}.Encode() }
 	for name, path := range map[string]string{"overview": "/", "runs": "/runs", "run": "/runs/" + s.broken, "real": "/runs/" + s.last, "report": "/runs/" + s.broken + "/report", "schedules": "/schedules", "pipeline": "/pipelines/nightly", "tables": "/tables", "table": "/tables/main.a", "view": "/tables/main.b",

@@ -2,12 +2,16 @@ package serve
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -131,6 +135,89 @@ func TestLivePages(t *testing.T) {
 	}
 	if all := heard.take(); len(all) > 0 {
 		t.Errorf("%q", all)
+	}
+}
+
+// TestPageOutlivesItsServer keeps what a page shows while the server answers with errors, or with a login, or not at all.
+func TestPageOutlivesItsServer(t *testing.T) {
+	ctx := browser(t)
+	s := newShopfront(t)
+	var fails atomic.Bool
+	answer := s.srv.Config.Handler
+	s.srv.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if fails.Load() {
+			http.Error(w, "no", http.StatusInternalServerError)
+			return
+		}
+		answer.ServeHTTP(w, r)
+	})
+	watch(t, ctx, s.srv.URL, s.operator)
+	visit(t, ctx, s.srv.URL+"/", 1280, "light")
+	heading := eval[string](t, ctx, `document.querySelector("#live h1").textContent`)
+	poll := func(script, what string) {
+		t.Helper()
+		eval[bool](t, ctx, `htmx.trigger("#live", "every"), true`)
+		until(t, ctx, script, what)
+		if is := eval[string](t, ctx, `document.querySelector("#live h1")?.textContent ?? "nothing"`); is != heading {
+			t.Errorf("%s: the page shows %q", what, is)
+		}
+	}
+	bearer := func(token string) {
+		t.Helper()
+		_, err := chromedp.Call(ctx, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Authorization": "Bearer " + token}})
+		s.must(err)
+	}
+	fails.Store(true)
+	poll(`document.querySelector("footer .behind")?.textContent === "not up to date since 08:12: the server answers 500"`, "the server fails")
+	fails.Store(false)
+	poll(`document.querySelector("footer .behind") === null && document.getElementById("kept").textContent === "kept up to date"`, "the server is well again")
+	s.now = s.now.Add(3 * time.Minute)
+	poll(`document.querySelector("#asof").textContent.endsWith("08:15")`, "the page says as of when it is")
+	bearer(NewToken())
+	poll(`document.querySelector("footer .behind a")?.textContent === "log in again"`, "the token is no longer known")
+	bearer(s.operator)
+	s.must(s.srv.Listener.Close())
+	s.srv.CloseClientConnections()
+	poll(`document.querySelector("footer .behind")?.textContent.endsWith("08:15: the server does not answer") ?? false`, "the server is gone")
+	picture(t, ctx, "server-gone")
+}
+
+// TestLongLog opens the page of a run with a log of many lines, which grows fast: the page answers, and shows the last of them.
+func TestLongLog(t *testing.T) {
+	ctx := browser(t)
+	s := newShopfront(t)
+	watch(t, ctx, s.srv.URL, s.operator)
+	file := filepath.Join(s.e.Project.StateDir(), "logs", s.live+".jsonl")
+	s.must(os.MkdirAll(filepath.Dir(file), 0o700))
+	count := 0
+	lines := func(n int) {
+		f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		s.must(err)
+		var text strings.Builder
+		for range n {
+			count++
+			fmt.Fprintf(&text, `{"time":"2026-11-27T07:00:03Z","level":"INFO","msg":"line %d","step":"webshop.orders","detail":"%s"}`+"\n", count, strings.Repeat("x", 200))
+		}
+		_, err = f.WriteString(text.String())
+		s.must(err)
+		s.must(f.Close())
+	}
+	lines(100_000)
+	visit(t, ctx, s.srv.URL+"/runs/"+s.live, 1280, "light")
+	until(t, ctx, `document.getElementById("log").lastChild?.textContent.includes("line 100000 ") ?? false`, "the log is shown")
+	if first := eval[string](t, ctx, `document.getElementById("log").firstChild.textContent`); !strings.Contains(first, "line 99501 ") {
+		t.Errorf("the log begins with %.60s", first)
+	}
+	for range 10 {
+		lines(2_000)
+		eval[bool](t, ctx, `1 + 1 === 2`)
+	}
+	until(t, ctx, `document.getElementById("log").lastChild.textContent.includes("line 120000 ")`, "the log is followed to its end")
+	if n := eval[int](t, ctx, `document.getElementById("log").childElementCount`); n != 2000 {
+		t.Errorf("the page holds %d lines", n)
+	}
+	if !eval[bool](t, ctx, `(l => l.scrollHeight - l.scrollTop - l.clientHeight < 40)(document.getElementById("log"))`) {
+		t.Error("the end of the log is not in view")
 	}
 }
 

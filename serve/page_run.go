@@ -58,7 +58,7 @@ func (p *site) run(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.Goes = page.State == pipeline.StateRunning
 	page.Retriable = runClass(page.State) == "fail"
-	page.Stream = apiPrefix + "/runs/" + one.ID + "/log/stream"
+	page.Stream = apiPrefix + "/runs/" + one.ID + "/log/stream?tail=500"
 	page.draw(p.Clock())
 	return p.show(w, r, "run", view{Title: "Run " + one.ID, Section: "Runs", Alive: page.Goes, Data: page})
 }

@@ -31,7 +31,7 @@ type runLine struct {
 func (p *site) runs(w http.ResponseWriter, r *http.Request) error {
 	ctx, e, q := r.Context(), p.Engine(), r.URL.Query()
 	page := &runsPage{Pipeline: q.Get("pipeline"), Status: q.Get("status"), Later: q.Get("before") != "",
-		Statuses: []journal.Status{journal.Running, journal.Succeeded, journal.Partial, journal.Failed, journal.Interrupted, journal.Abandoned, journal.ChecksFailed}}
+		Statuses: []journal.Status{journal.Running, journal.Succeeded, journal.Partial, journal.Failed, journal.ChecksFailed, journal.Interrupted, journal.Abandoned}}
 	if page.Status != "" && !slices.Contains(page.Statuses, journal.Status(page.Status)) {
 		return errNoPage("there is no such status of runs: " + page.Status)
 	}

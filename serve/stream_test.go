@@ -58,9 +58,9 @@ func (l *lab) running() (journal.Run, func()) {
 func line(n int) string { return fmt.Sprintf("{\"level\":\"INFO\",\"msg\":\"line %d\"}\n", n) }
 
 // follow opens the stream; its lines come one by one.
-func (l *lab) follow(server, run, last string) (next func() string, closing func()) {
+func (l *lab) follow(server, run, query, last string) (next func() string, closing func()) {
 	l.t.Helper()
-	r, err := http.NewRequestWithContext(l.t.Context(), "GET", server+"/api/v1/runs/"+run+"/log/stream", nil)
+	r, err := http.NewRequestWithContext(l.t.Context(), "GET", server+"/api/v1/runs/"+run+"/log/stream"+query, nil)
 	l.must(err)
 	r.Header.Set("Authorization", "Bearer "+l.viewer)
 	if last != "" {
@@ -90,14 +90,14 @@ func TestLogStream(t *testing.T) {
 	server := httptest.NewServer(l.s.Handler())
 	defer server.Close()
 	r, end := l.running()
-	next, hangUp := l.follow(server.URL, r.ID, "") // there is no log yet
+	next, hangUp := l.follow(server.URL, r.ID, "", "") // there is no log yet
 	l.logOf(r.ID, line(1), line(2)[:10])
 	if id, data := next(), next(); id != fmt.Sprint("id: ", len(line(1))) || data != "data: "+strings.TrimSpace(line(1)) {
 		t.Errorf("%s, %s", id, data)
 	}
 	hangUp()
 	l.logOf(r.ID, line(2)[10:], line(3))
-	next, hangUp = l.follow(server.URL, r.ID, fmt.Sprint(len(line(1)))) // goes on where it was
+	next, hangUp = l.follow(server.URL, r.ID, "", fmt.Sprint(len(line(1)))) // goes on where it was
 	defer hangUp()
 	if id, data := next(), next(); id != fmt.Sprint("id: ", 2*len(line(1))) || data != "data: "+strings.TrimSpace(line(2)) {
 		t.Errorf("%s, %s", id, data)
@@ -128,7 +128,7 @@ func TestManyLines(t *testing.T) {
 		all = append(all, line(i))
 	}
 	l.logOf(run, all...)
-	next, hangUp := l.follow(server.URL, run, "")
+	next, hangUp := l.follow(server.URL, run, "", "")
 	defer hangUp()
 	for i := range all {
 		if _, data := next(), next(); data != "data: "+strings.TrimSpace(all[i]) {
@@ -137,6 +137,32 @@ func TestManyLines(t *testing.T) {
 	}
 	if event := next(); event != "event: end" {
 		t.Error(event)
+	}
+}
+
+// TestLastLines begins a stream at the last lines of a log, whose ids are places in the file as ever.
+func TestLastLines(t *testing.T) {
+	l := newLab(t, project, nil)
+	server := httptest.NewServer(l.s.Handler())
+	defer server.Close()
+	run := l.runs(1)[0].ID
+	text := strings.Repeat(line(1), 5_000) + line(2) + line(3)
+	l.logOf(run, text, line(4)[:7])
+	for _, c := range []struct {
+		tail, last string
+		first      int64 // place behind the first line
+	}{{"2", "", int64(len(text) - len(line(3)))}, {"5002", "", int64(len(line(1)))}, {"9999", "", int64(len(line(1)))}, {"odd", "", int64(len(line(1)))}, {"2", "0", int64(len(line(1)))}} {
+		next, hangUp := l.follow(server.URL, run, "?tail="+c.tail, c.last)
+		if id := next(); id != fmt.Sprint("id: ", c.first) {
+			t.Errorf("%+v: %s", c, id)
+		}
+		hangUp()
+	}
+	for _, size := range []int{0, 1, tailChunk - 1, tailChunk, tailChunk + 1, 3 * tailChunk} {
+		text := strings.Repeat("x", size) + "\na\nb\n"
+		if at, err := lastLines(strings.NewReader(text), int64(len(text)), 2); err != nil || at != int64(size+1) {
+			t.Errorf("%d bytes before: %d, %v", size, at, err)
+		}
 	}
 }
 
@@ -200,7 +226,7 @@ func TestStreamsEndWithTheirToken(t *testing.T) {
 	r, end := l.running()
 	defer end()
 	l.logOf(r.ID, line(1))
-	next, hangUp := l.follow(server.URL, r.ID, "")
+	next, hangUp := l.follow(server.URL, r.ID, "", "")
 	defer hangUp()
 	next()
 	if data := next(); data != "data: "+strings.TrimSpace(line(1)) {
@@ -247,7 +273,7 @@ func TestServe(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- l.s.Serve(ctx) }()
-	next, hangUp := l.follow(l.s.URL(), r.ID, "")
+	next, hangUp := l.follow(l.s.URL(), r.ID, "", "")
 	defer hangUp()
 	slow, err := net.Dial("tcp", l.s.listener.Addr().String())
 	l.must(err)

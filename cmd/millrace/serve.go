@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -48,15 +49,18 @@ type host struct {
 	log       *slog.Logger
 }
 
+// services are the parts of serve, by the order in which they end: what works, and then what tells of it.
+type services struct{ work, tell []service }
+
 // services lists what serve runs: the scheduler, and what is beside it.
-func (a *app) services(h *host, web httpFlags) ([]service, error) {
+func (a *app) services(h *host, web httpFlags) (all services, err error) {
 	server, err := a.httpServer(web, h.engine, h.scheduler, h.scheduler.Alive, h.Problem)
 	if err != nil {
-		return nil, err
+		return all, err
 	}
 	alerter, err := a.alerter(h.engine, func() bool { return h.scheduler.Alive() == nil })
 	if err != nil {
-		return nil, err
+		return all, err
 	}
 	if a.watched() { // whoever reads the link can log in: a log is read by others, and later
 		a.note("pages at %s", server.LoginLink())
@@ -64,7 +68,7 @@ func (a *app) services(h *host, web httpFlags) ([]service, error) {
 		h.log.Info("pages are there; millrace tokens add lets people in", "url", server.URL())
 	}
 	watch := func(ctx context.Context) error { h.watch(ctx, h.scheduler.Wake); return nil }
-	return []service{h.scheduler.Run, watch, alerter.Run, server.Serve}, nil
+	return services{work: []service{h.scheduler.Run, watch}, tell: []service{alerter.Run, server.Serve}}, nil
 }
 
 func (a *app) serve(ctx context.Context, web httpFlags) error {
@@ -104,12 +108,16 @@ func (a *app) serve(ctx context.Context, web httpFlags) error {
 	if err != nil {
 		return err
 	}
-	services, err := a.services(h, web)
+	all, err := a.services(h, web)
 	if err != nil {
 		return err
 	}
 	log.Info("millrace serve starts", "project", e.Project.Name, "pipelines", len(e.Project.Pipelines), "version", version())
-	return a.together(ctx, log, services)
+	err = a.together(ctx, log, all)
+	if left := os.RemoveAll(filepath.Dir(keptFiles(e.Project))); left != nil { // no run is left that reads them
+		log.Warn("the copies of the project's files stay", "error", left)
+	}
+	return err
 }
 
 // outside tells the scheduler of runs that have not been started by it, and go on.
@@ -120,17 +128,26 @@ func outside(e *pipeline.Engine) func(context.Context, journal.Firing) bool {
 	}
 }
 
-// together runs services until one fails or a signal comes; a second signal ends the process at once.
-func (a *app) together(ctx context.Context, log *slog.Logger, services []service) error {
+// together runs services until one fails or a signal comes; a second signal ends the process at once. What tells of the work
+// ends when the work has: whoever looks sees how its runs come to their checkpoints.
+func (a *app) together(ctx context.Context, log *slog.Logger, all services) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
-	for _, s := range services {
-		group.Go(func() error { return s(ctx) })
+	working, cancel := context.WithCancel(ctx)
+	defer cancel()
+	telling, silence := context.WithCancel(ctx)
+	defer silence()
+	var work sync.WaitGroup
+	for _, s := range all.work {
+		work.Add(1)
+		group.Go(func() error { defer work.Done(); return s(working) })
 	}
+	for _, s := range all.tell {
+		group.Go(func() error { return s(telling) })
+	}
+	group.Go(func() error { work.Wait(); silence(); return nil })
 	ended := make(chan error, 1)
 	go func() { ended <- group.Wait() }()
 	var asked os.Signal

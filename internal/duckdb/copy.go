@@ -82,6 +82,9 @@ func (db *DB) copyTo(ctx context.Context, conn *driverdb.Conn, source string, co
 	if err != nil {
 		return nil, shift(problem(ctx, err), len(prefix)+len("(\n"), len(source))
 	}
+	if err := os.Chmod(tmp, 0o600); err != nil { // publishing lets others read it
+		return nil, err
+	}
 	if err := fsx.SyncFile("parquet", tmp); err != nil { // DuckDB never does
 		return nil, err
 	}

@@ -75,7 +75,7 @@ func (db *DB) copyBy(ctx context.Context, conn *driverdb.Conn, query string, col
 			continue
 		}
 		delete(files, from)
-		if err := errors.Join(fsx.SyncFile("parquet", from), fsx.Rename("parquet", from, path)); err != nil {
+		if err := errors.Join(os.Chmod(from, 0o600), fsx.SyncFile("parquet", from), fsx.Rename("parquet", from, path)); err != nil {
 			return nil, err
 		}
 		all[i] = c

@@ -165,8 +165,8 @@ func Swap(at, target, link string) error {
 	return SyncDir(at, filepath.Dir(link))
 }
 
-// MkdirAll makes the folder and its parents and syncs each parent that got a new entry.
-func MkdirAll(at, dir string) error {
+// MkdirAll makes the folder and its parents, whatever the umask is, and syncs each parent that got a new entry.
+func MkdirAll(at, dir string, mode fs.FileMode) error {
 	if info, err := os.Stat(dir); err == nil {
 		if !info.IsDir() {
 			return &os.PathError{Op: "mkdir", Path: dir, Err: ErrInTheWay}
@@ -175,15 +175,21 @@ func MkdirAll(at, dir string) error {
 	}
 	parent := filepath.Dir(dir)
 	if parent != dir {
-		if err := MkdirAll(at, parent); err != nil {
+		if err := MkdirAll(at, parent, mode); err != nil {
 			return err
 		}
 	}
 	if err := fault.Point(at + ".mkdir"); err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	switch err := os.Mkdir(dir, mode); {
+	case errors.Is(err, fs.ErrExist): // somebody was faster
+	case err != nil:
 		return err
+	default:
+		if err := os.Chmod(dir, mode); err != nil {
+			return err
+		}
 	}
 	fault.Record(fault.Op{Kind: "mkdir", Path: dir})
 	return SyncDir(at, parent)

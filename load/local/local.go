@@ -80,7 +80,7 @@ func (l *Loader) snapshotDir(n int64) string {
 // that was moved gets a catalog that names its new place.
 func (l *Loader) Prepare(ctx context.Context) error {
 	for _, dir := range []string{l.cfg.Root, filepath.Join(l.cfg.Root, "data"), filepath.Join(l.cfg.Root, "snapshots")} {
-		if err := fsx.MkdirAll("target", dir); err != nil {
+		if err := fsx.MkdirAll("target", dir, 0o755); err != nil {
 			return fmt.Errorf("prepare target %s: %w", l.cfg.Root, err)
 		}
 		probe, err := os.CreateTemp(dir, ".probe.*")
@@ -340,7 +340,7 @@ func (l *Loader) linkData(m *load.Manifest, snapshot int64) error {
 				return
 			}
 			path := filepath.Join(folder, f.SHA256+".parquet")
-			if firstErr = fsx.MkdirAll("publish.data", folder); firstErr != nil {
+			if firstErr = fsx.MkdirAll("publish.data", folder, 0o755); firstErr != nil {
 				return
 			}
 			if firstErr = l.linkFile(f, path); firstErr != nil {
@@ -369,6 +369,9 @@ func (l *Loader) linkFile(f *warehouse.File, path string) error {
 		if sum, _, err := warehouse.Hash(path); err == nil && sum == f.SHA256 {
 			return nil
 		}
+		if err := os.Chmod(f.Path, 0o644); err != nil { // those who read the warehouse are other users
+			return err
+		}
 		tmp := path + ".tmp"
 		if err := fsx.Remove("publish.data", tmp); err != nil {
 			return err
@@ -377,6 +380,9 @@ func (l *Loader) linkFile(f *warehouse.File, path string) error {
 			return err
 		}
 		return fsx.Rename("publish.data", tmp, path)
+	}
+	if err := os.Chmod(f.Path, 0o644); err != nil {
+		return err
 	}
 	return fsx.Link("publish.data", f.Path, path)
 }
@@ -397,7 +403,7 @@ func (l *Loader) writeSnapshot(ctx context.Context, m *load.Manifest) error {
 	if err := os.RemoveAll(tmp); err != nil {
 		return err
 	}
-	if err := fsx.MkdirAll("publish.snapshot", tmp); err != nil {
+	if err := fsx.MkdirAll("publish.snapshot", tmp, 0o755); err != nil {
 		return err
 	}
 	if err := l.linkTables(m, tmp); err != nil {
@@ -447,7 +453,7 @@ func (l *Loader) linkTables(m *load.Manifest, tmp string) error {
 		}
 		for place, files := range places {
 			dir := filepath.Join(folder, place)
-			if err := os.MkdirAll(dir, 0o755); err != nil {
+			if err := errors.Join(os.MkdirAll(dir, 0o755), os.Chmod(folder, 0o755), os.Chmod(dir, 0o755)); err != nil {
 				return err
 			}
 			for _, f := range files {

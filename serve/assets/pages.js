@@ -6,6 +6,27 @@ document.addEventListener("htmx:before:request", (event) => {
   const busy = document.hidden || live.contains(document.activeElement) || live.querySelector("[data-touched]") || document.querySelector("dialog[open]") || String(getSelection()).length > 0
   if (event.target === live && busy) event.preventDefault()
 })
+// It stays as it is when the answer is not the page, and the foot of the page says since when.
+document.addEventListener("htmx:after:request", (event) => {
+  if (event.target.id !== "live") return
+  const { text, response } = event.detail.ctx
+  const good = response.status === 200 && text.includes('<div id="live"')
+  if (!good) event.preventDefault()
+  tell(good, response.status === 401 || response.status === 200, `the server answers ${response.status}`)
+})
+document.addEventListener("htmx:error", (event) => { if (event.target.id === "live") tell(false, false, "the server does not answer") })
+function tell(good, out, why) {
+  const kept = document.getElementById("kept")
+  kept.classList.toggle("behind", !good)
+  if (good) { kept.textContent = "kept up to date"; return }
+  const since = document.querySelector("#asof time").textContent.slice(-5)
+  kept.textContent = `not up to date since ${since}: `
+  if (!out) { kept.append(why); return }
+  const again = document.createElement("a")
+  again.href = location.href
+  again.textContent = "log in again"
+  kept.append(again)
+}
 document.addEventListener("toggle", (event) => { if (event.target.matches("#live details")) event.target.toggleAttribute("data-touched", event.target.open) }, true)
 
 // Filters of tables: a line stays when it has all the words.
@@ -60,29 +81,38 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "?") document.getElementById("keys").showModal()
 })
 
-// The log of a run that goes on. Lines are added as text, never as markup, and the oldest leave when there are many.
+// The log of a run that goes on. Lines are added as text, never as markup: all that came since the last frame at once. The oldest
+// leave when there are many, and those that would leave at once are not made.
 const log = document.getElementById("log")
 if (log?.dataset.stream) {
-  const most = 500
+  const most = 2000, longest = 4000
   const source = new EventSource(log.dataset.stream)
   const said = document.getElementById("log-state")
-  const add = (event) => {
+  let came = []
+  const draw = () => {
     const follow = log.scrollHeight - log.scrollTop - log.clientHeight < 40
+    const lines = document.createDocumentFragment()
+    for (const text of came.slice(-most)) lines.append(lineOf(text))
+    came = []
+    log.append(lines)
+    for (let left = log.childElementCount - most; left > 0; left--) log.firstElementChild.remove()
+    if (follow) log.scrollTop = log.scrollHeight
+  }
+  const lineOf = (text) => {
     const line = document.createElement("div")
-    let text = event.data
     try {
-      const entry = JSON.parse(event.data)
-      const { time, level, msg, run, ...rest } = entry
+      const { time, level, msg, run, ...rest } = JSON.parse(text)
       if (level === "ERROR" || level === "WARN") line.className = level.toLowerCase()
       text = [String(time ?? "").slice(11, 19), level, msg, ...Object.entries(rest).map(([k, v]) => `${k}=${typeof v === "object" ? JSON.stringify(v) : v}`)].filter(Boolean).join("  ")
     } catch { /* a line that is no JSON is shown as it is */ }
-    line.textContent = text
-    log.append(line)
-    while (log.childElementCount > most) log.firstElementChild.remove()
-    if (follow) log.scrollTop = log.scrollHeight
+    line.textContent = text.length > longest ? text.slice(0, longest) + " …" : text
+    return line
   }
-  source.addEventListener("message", add)
-  source.addEventListener("restart", () => log.replaceChildren())
+  source.addEventListener("message", (event) => {
+    if (came.length === 0) requestAnimationFrame(draw)
+    came.push(event.data)
+    if (came.length > 2 * most) came = came.slice(-most) // nobody looks: a hidden page has no frames
+  })
   source.addEventListener("end", () => { source.close(); said.textContent = "The log has ended." })
   source.addEventListener("open", () => { said.textContent = "Live." })
   source.addEventListener("error", () => { said.textContent = source.readyState === EventSource.CLOSED ? "The log cannot be read." : "Connecting again …" })

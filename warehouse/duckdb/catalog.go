@@ -48,7 +48,7 @@ func BuildCatalog(ctx context.Context, path string, versions []warehouse.Version
 	if _, err := os.Stat(tmp + ".wal"); err == nil {
 		return nil, fmt.Errorf("build catalog: %s.wal was left behind", tmp)
 	}
-	if err := fsx.SyncFile("catalog", tmp); err != nil {
+	if err := errors.Join(os.Chmod(tmp, 0o644), fsx.SyncFile("catalog", tmp)); err != nil {
 		return nil, err
 	}
 	return left, fsx.Rename("catalog", tmp, path)
