@@ -89,6 +89,7 @@ type PipelineStatus struct {
 	Nodes     int         `json:"nodes"`
 	Lock      LockState   `json:"lock"`
 	LastRun   *RunSummary `json:"last_run,omitempty"`
+	LastEnded *RunSummary `json:"last_ended,omitempty"` // the same, unless that still goes on
 	// NextRun is when its schedule fires next; nil when it has none or is paused. It takes a millrace serve to start it.
 	NextRun *time.Time     `json:"next_run,omitempty"`
 	Paused  *journal.Pause `json:"paused,omitempty"`
@@ -201,24 +202,33 @@ func (e *Engine) pipelinesStatus(ctx context.Context, s *Status, runs []RunSumma
 				one.Nodes++
 			}
 		}
-		for _, r := range runs {
-			if slices.Contains(strings.Split(r.Pipeline, "+"), pl.Name) {
-				one.LastRun = &r
-				break
-			}
-		}
-		if one.LastRun == nil { // older than the runs above
-			older, err := e.Summaries(ctx, journal.Filter{Pipeline: pl.Name, Working: true, Limit: 1})
+		one.last(runs)
+		if one.LastEnded == nil { // older than the runs above
+			older, err := e.Summaries(ctx, journal.Filter{Pipeline: pl.Name, Working: true, Limit: 2})
 			if err != nil {
 				return err
 			}
-			if len(older) > 0 {
-				one.LastRun = &older[0]
-			}
+			one.last(older)
 		}
 		s.Pipelines = append(s.Pipelines, one)
 	}
 	return nil
+}
+
+// last finds the pipeline's last runs among some, the newest first.
+func (p *PipelineStatus) last(runs []RunSummary) {
+	for _, r := range runs {
+		if !slices.Contains(strings.Split(r.Pipeline, "+"), p.Name) {
+			continue
+		}
+		if p.LastRun == nil {
+			p.LastRun = &r
+		}
+		if r.State != StateRunning {
+			p.LastEnded = &r
+			return
+		}
+	}
 }
 
 // Loaded tells when a run last made each published table of the project; views are as old as what they show.

@@ -85,11 +85,12 @@ func (p *site) overview(w http.ResponseWriter, r *http.Request) error {
 	return p.show(w, r, "overview", view{Title: "Overview", Section: "Overview", Alive: true, Data: page})
 }
 
-// addTrouble finds the pipelines whose last run failed, the latest first, and asks what the causes were.
+// addTrouble finds the pipelines whose last run that has ended failed, the latest first, and asks what the causes were: what is being
+// run again has not come through yet.
 func (o *overviewPage) addTrouble(ctx context.Context, e *pipeline.Engine) error {
 	seen := map[string]bool{}
 	for _, pl := range o.Status.Pipelines {
-		last := pl.LastRun
+		last := pl.LastEnded
 		if last == nil || seen[last.ID] || runClass(last.State) != "fail" && last.State != pipeline.StateInterrupted {
 			continue
 		}

@@ -58,6 +58,7 @@ func (a *app) cleanStatus(s *pipeline.Status) {
 	}
 	for i := range s.Pipelines {
 		clean(s.Pipelines[i].LastRun)
+		clean(s.Pipelines[i].LastEnded)
 	}
 	for i := range s.Unfinished {
 		clean(&s.Unfinished[i])

@@ -390,6 +390,28 @@ func TestRestart(t *testing.T) {
 	})
 }
 
+// TestInterruptedGoesFirst: what was interrupted is taken up before what has queued behind it, which would give up what it has landed.
+func TestInterruptedGoesFirst(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "0 12 * * *")), func(w *world) {
+			w.end = func(journal.Firing) (time.Duration, int) { return time.Hour, 0 }
+			w.pass(2 * time.Minute)
+			w.ask("p")
+			w.pass(time.Minute)
+			real := w.store
+			if killed {
+				w.sched.Store = broken{real, func(string) error { return errors.New("killed") }}
+			}
+			w.shutdown()
+			w.store = real
+			w.started()
+			w.start()
+			w.pass(3 * time.Hour)
+			w.wantStarted("p 11-27 12:00", "p 11-27 12:01")
+		})
+	}
+}
+
 // TestStoppedAndRestarted: a run that was asked to end is not taken up again, although the scheduler was killed before the run ended.
 func TestStoppedAndRestarted(t *testing.T) {
 	inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "0 * * * *", func(pl *models.Pipeline) { pl.Overlap = models.OverlapCancel })), func(w *world) {

@@ -43,7 +43,7 @@ func (d *decider) settle(ctx context.Context, it *item, r Result) error {
 	case stop != "":
 		it.end(d.now, journal.FiringCancelled, stop)
 	case d.loop.stopping:
-		it.wait(d.now, "the scheduler was stopped; the run is taken up when it starts again")
+		it.wait(it.Due, "the scheduler was stopped; the run is taken up when it starts again")
 	case code == exitLocked:
 		it.Tries--
 		it.wait(d.now.Add(lockedWait), "locked by a run that the scheduler has not started; waits for it to end")
@@ -148,11 +148,12 @@ func (d *decider) orphans(ctx context.Context) error {
 			it.end(d.now, journal.FiringCancelled, it.Reason)
 			continue
 		}
+		due := it.Due // it goes first: one that was due later would read its windows again, and give up what it has landed
 		if err := d.lost(ctx, it, "the scheduler ended while it ran"); err != nil {
 			return err
 		}
 		if it.State == journal.FiringWaiting {
-			it.Due = d.now
+			it.Due = due
 		}
 	}
 	return nil
