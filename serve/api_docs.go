@@ -1,9 +1,7 @@
 package serve
 
 import (
-	_ "embed" // the page is a file of its own
 	"encoding/json"
-	"html/template"
 	"maps"
 	"net/http"
 	"reflect"
@@ -11,18 +9,12 @@ import (
 	"strings"
 )
 
-//go:embed api_docs.gohtml
-var docsText string
-
-var docsTemplate = template.Must(template.New("docs").Parse(docsText))
-
 // docRoutes are those of the document about the API.
 func (s *Server) docRoutes() []route {
 	return []route{
 		{method: "GET", pattern: apiPrefix + "/openapi.json", role: Viewer, handle: func(w http.ResponseWriter, _ *http.Request) error {
 			return writeJSON(w, http.StatusOK, s.document)
 		}},
-		{method: "GET", pattern: "/api/docs", role: Viewer, handle: s.docsPage},
 	}
 }
 
@@ -48,30 +40,30 @@ type docField struct {
 }
 
 // docsPage shows the document without any script: it is rendered here.
-func (s *Server) docsPage(w http.ResponseWriter, _ *http.Request) error {
+func (p *site) docsPage(w http.ResponseWriter, r *http.Request) error {
 	entries := []docEntry{}
-	for _, r := range s.table {
-		if r.api == nil {
+	for _, of := range p.Server.table {
+		if of.api == nil {
 			continue
 		}
-		e := docEntry{Method: r.method, Path: r.pattern, ID: r.api.id, Summary: r.api.summary, Role: r.role.String(), Deprecated: r.api.retire != nil, Media: r.api.media}
-		for _, m := range pathParam.FindAllStringSubmatch(r.pattern, -1) {
+		e := docEntry{Method: of.method, Path: of.pattern, ID: of.api.id, Summary: of.api.summary, Role: of.role.String(), Deprecated: of.api.retire != nil, Media: of.api.media}
+		for _, m := range pathParam.FindAllStringSubmatch(of.pattern, -1) {
 			e.Params = append(e.Params, docParam{m[1], "path", "text", pathDocs[m[1]]})
 		}
-		for _, p := range r.api.query {
+		for _, q := range of.api.query {
 			kind := "text"
-			if p.integer {
+			if q.integer {
 				kind = "number"
 			}
-			if p.enum != nil {
-				kind = strings.Join(p.enum, " | ")
+			if q.enum != nil {
+				kind = strings.Join(q.enum, " | ")
 			}
-			e.Params = append(e.Params, docParam{p.name, "query", kind, p.doc})
+			e.Params = append(e.Params, docParam{q.name, "query", kind, q.doc})
 		}
-		if r.api.in != nil {
-			e.Body = nameOf(r.api.in)
+		if of.api.in != nil {
+			e.Body = nameOf(of.api.in)
 		}
-		if out := r.api.out; out != nil {
+		if out := of.api.out; out != nil {
 			if out.Kind() == reflect.Pointer {
 				out = out.Elem()
 			}
@@ -79,11 +71,10 @@ func (s *Server) docsPage(w http.ResponseWriter, _ *http.Request) error {
 		}
 		entries = append(entries, e)
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	return docsTemplate.Execute(w, struct {
+	return p.show(w, r, "api", view{Title: "API v1", Section: "API", Data: struct {
 		Entries []docEntry
 		Schemas []docSchema
-	}{entries, s.docSchemas()})
+	}{entries, p.docSchemas()}})
 }
 
 // docSchemas lists the document's schemas by name.

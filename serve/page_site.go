@@ -55,6 +55,7 @@ func (s *Server) pages() []route {
 		page("/quarantine", p.quarantine),
 		page("/quarantine/{table}", p.quarantined),
 		page("/events", p.events),
+		page("/api/docs", p.docsPage),
 	}, p.formRoutes()...)
 }
 
