@@ -308,9 +308,9 @@ func (r *run) saysEnd(err error) {
 }
 
 // pruneLogs removes logs that are too old, and the oldest when there are too many of them, unless that was done a short while ago: the time of
-// an empty file says when.
+// an empty file beside the folder says when.
 func pruneLogs(dir string, now time.Time) error {
-	marker := filepath.Join(dir, "pruned")
+	marker := dir + ".pruned"
 	if info, err := os.Stat(marker); err == nil && now.Sub(info.ModTime()).Abs() < logsPruned {
 		return nil
 	}

@@ -194,7 +194,7 @@ func TestServeFlags(t *testing.T) {
 	defer closeEngine()
 	for line, want := range map[string]string{
 		"--listen 0.0.0.0:0": "what they send would not be encrypted", "--tls-cert a.pem": "give both --tls-cert and --tls-key",
-		"--listen 0.0.0.0:0 --tls-cert a.pem --tls-key b.pem": "nobody has a token", "--listen 127.0.0.1:0 --tls-cert a.pem --tls-key b.pem": "a.pem: no such file",
+		"--listen 0.0.0.0:0 --tls-cert a.pem --tls-key b.pem": "a.pem: no such file", "--listen 127.0.0.1:0 --tls-cert a.pem --tls-key b.pem": "a.pem: no such file",
 	} {
 		var f httpFlags
 		flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
