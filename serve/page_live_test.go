@@ -39,6 +39,7 @@ func TestKeyboard(t *testing.T) {
 	ctx := browser(t)
 	s := newShopfront(t)
 	visit(t, ctx, s.srv.URL+"/runs", 1280, "light") // without a token: the login
+	until(t, ctx, `document.activeElement?.name === "token"`, "the field for the token has the focus")
 	if err := chromedp.Do(ctx, chromedp.KeyEvent(s.operator), chromedp.KeyEvent(kb.Enter)); err != nil {
 		t.Fatal(err)
 	}
