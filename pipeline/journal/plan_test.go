@@ -44,9 +44,17 @@ func TestListsUseIndexes(t *testing.T) {
 	byIndex(t, j, `DELETE FROM once WHERE until <= ?`, []any{"x"})
 }
 
-// byIndex fails when the statement reads a whole table, or sorts what it finds there; the few that are open or begin alike may
-// be sorted.
-func byIndex(t *testing.T, j *Journal, text string, args []any) {
+// TestTrendsUseTheirIndex: a node's other checks are not read for the trend of one.
+func TestTrendsUseTheirIndex(t *testing.T) {
+	j, _ := open(t)
+	steps := strings.Join(plan(t, j, checkTrends, []any{"r", 90}), "\n")
+	if !strings.Contains(steps, "SEARCH p USING COVERING INDEX check_result_trend (node=? AND name=? AND at<?)") {
+		t.Error(steps)
+	}
+}
+
+// plan is how SQLite means to carry out a statement, step by step.
+func plan(t *testing.T, j *Journal, text string, args []any) []string {
 	t.Helper()
 	steps, err := query(t.Context(), j, "EXPLAIN QUERY PLAN "+text, func(rows *sql.Rows) (detail string, err error) {
 		var id, parent, unused int
@@ -55,6 +63,14 @@ func byIndex(t *testing.T, j *Journal, text string, args []any) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return steps
+}
+
+// byIndex fails when the statement reads a whole table, or sorts what it finds there; the few that are open or begin alike may
+// be sorted.
+func byIndex(t *testing.T, j *Journal, text string, args []any) {
+	t.Helper()
+	steps := plan(t, j, text, args)
 	few := strings.Contains(text, "finished IS NULL") || strings.Contains(text, "id >= ?1")
 	for _, step := range steps {
 		all := strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "USING INDEX") && step != "SCAN CONSTANT ROW"

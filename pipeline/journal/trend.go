@@ -11,6 +11,14 @@ type CheckName struct {
 	Node, Name string
 }
 
+// checkTrends finds the points of the trends of a run's checks, each check's by the index of trends.
+const checkTrends = `
+		WITH wanted AS (SELECT node, name, at, run FROM check_result WHERE run = ?)
+		SELECT h.node, h.name, h.run, h.at, h.status, h.failing, h.checked
+		FROM wanted w JOIN check_result h ON h.rowid IN (SELECT rowid FROM check_result p
+			WHERE p.node = w.node AND p.name = w.name AND p.at <= w.at AND (p.at, p.run) <= (w.at, w.run) ORDER BY p.at DESC, p.run DESC LIMIT ?)
+		ORDER BY h.node, h.name, h.at, h.run`
+
 // CheckTrends are the histories of all checks of a run up to and with that run, each at most limit points long and
 // oldest first: as it was when the run was.
 func (j *Journal) CheckTrends(ctx context.Context, run string, limit int) (map[CheckName][]CheckPoint, error) {
@@ -18,12 +26,7 @@ func (j *Journal) CheckTrends(ctx context.Context, run string, limit int) (map[C
 		check CheckName
 		CheckPoint
 	}
-	points, err := query(ctx, j, `
-		WITH wanted AS (SELECT node, name, at, run FROM check_result WHERE run = ?)
-		SELECT h.node, h.name, h.run, h.at, h.status, h.failing, h.checked
-		FROM wanted w JOIN check_result h ON h.rowid IN (SELECT rowid FROM check_result p
-			WHERE p.node = w.node AND p.name = w.name AND p.at <= w.at AND (p.at, p.run) <= (w.at, w.run) ORDER BY p.at DESC, p.run DESC LIMIT ?)
-		ORDER BY h.node, h.name, h.at, h.run`,
+	points, err := query(ctx, j, checkTrends,
 		func(rows *sql.Rows) (point, error) {
 			var p point
 			var at string
