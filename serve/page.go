@@ -5,13 +5,20 @@ import (
 	"net/http"
 )
 
-var loginTemplate = template.Must(template.New("login").Parse(`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Log in · Millrace</title><link rel="icon" href="/assets/icon.svg"><link rel="stylesheet" href="/assets/look.css"><link rel="stylesheet" href="/assets/dark.css" id="dark" media="(prefers-color-scheme: dark)"><link rel="stylesheet" href="/assets/pages.css"></head>
-<body><main class="door"><h1>Millrace</h1>{{with .Message}}<p class="banner bad" role="alert">{{.}}</p>{{end}}
+// door makes the template of a page outside of the frame that all other pages have: it is shown to those who are not let in.
+func door(name, text string) *template.Template {
+	return template.Must(template.Must(template.New(name).Parse(doorHead)).Parse(text))
+}
+
+const doorHead = `{{define "head"}}<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.}} · Millrace</title><link rel="icon" href="/assets/icon.svg"><link rel="stylesheet" href="/assets/look.css"><link rel="stylesheet" href="/assets/dark.css" id="dark" media="(prefers-color-scheme: dark)"><link rel="stylesheet" href="/assets/pages.css"></head>
+{{end}}`
+
+var loginTemplate = door("login", `{{template "head" "Log in"}}<body><main class="door"><h1>Millrace</h1>{{with .Message}}<p class="banner bad" role="alert">{{.}}</p>{{end}}
 <form method="post" action="/login"><input type="hidden" name="next" value="{{.Next}}"><input name="username" autocomplete="username" value="millrace" hidden><label for="token">Token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus><button>Log in</button></form>
 </main></body></html>
-`))
+`)
 
 // loginPage asks for a token, with what went wrong before. It stands in for the page that was asked for, to which the login leads.
 func (s *Server) loginPage(w http.ResponseWriter, r *http.Request, status int, message string) error {
@@ -24,10 +31,8 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request, status int, m
 	return loginTemplate.Execute(w, struct{ Message, Next string }{message, next})
 }
 
-var errorTemplate = template.Must(template.New("error").Parse(`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Title}} · Millrace</title><link rel="icon" href="/assets/icon.svg"><link rel="stylesheet" href="/assets/look.css"><link rel="stylesheet" href="/assets/dark.css" id="dark" media="(prefers-color-scheme: dark)"><link rel="stylesheet" href="/assets/pages.css"></head>
-<body><main class="door"><h1>{{.Title}}</h1><p>{{.Detail}}</p>{{with .Hint}}<p class="quiet">{{.}}</p>{{end}}<p><a href="/login">Log in</a> · <a href="/">Overview</a></p></main></body></html>
-`))
+var errorTemplate = door("error", `{{template "head" .Title}}<body><main class="door"><h1>{{.Title}}</h1><p>{{.Detail}}</p>{{with .Hint}}<p class="quiet">{{.}}</p>{{end}}<p><a href="/login">Log in</a> · <a href="/">Overview</a></p></main></body></html>
+`)
 
 // errorPage tells a person of a problem.
 func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, p *Problem) {
