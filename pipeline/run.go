@@ -88,12 +88,17 @@ func (s Skipped) Orphan(node string) bool {
 	return true
 }
 
-// Exit codes of a run, as design and help texts list them.
+// Exit codes of the command that runs, as design and help texts list them. A run itself ends with ExitOK, ExitFailed, ExitChecks or
+// ExitPartial.
 const (
-	ExitOK      = 0
-	ExitFailed  = 1
-	ExitChecks  = 3
-	ExitPartial = 5
+	ExitOK          = 0
+	ExitFailed      = 1
+	ExitUsage       = 2
+	ExitChecks      = 3
+	ExitLocked      = 4
+	ExitPartial     = 5
+	ExitInterrupted = 130
+	ExitTerminated  = 143
 )
 
 // Run runs the nodes once: it takes the locks, resumes the pipeline's interrupted run when that asked for the same,

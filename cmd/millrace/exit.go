@@ -20,14 +20,14 @@ import (
 
 // The exit codes of every command. Help texts print exitHelp, so that they are written once.
 const (
-	codeOK          = 0
-	codeFailed      = 1
-	codeUsage       = 2
-	codeChecks      = 3
-	codeLocked      = 4
-	codePartial     = 5
-	codeInterrupted = 130
-	codeTerminated  = 143
+	codeOK          = pipeline.ExitOK
+	codeFailed      = pipeline.ExitFailed
+	codeUsage       = pipeline.ExitUsage
+	codeChecks      = pipeline.ExitChecks
+	codeLocked      = pipeline.ExitLocked
+	codePartial     = pipeline.ExitPartial
+	codeInterrupted = pipeline.ExitInterrupted
+	codeTerminated  = pipeline.ExitTerminated
 )
 
 const exitHelp = `

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 )
 
@@ -38,22 +39,22 @@ func (d *decider) settle(ctx context.Context, it *item, r Result) error {
 		stop = w.stop
 	}
 	switch e := d.loop.entries[it.Pipeline]; {
-	case code == exitOK:
+	case code == pipeline.ExitOK:
 		it.end(d.now, journal.FiringSucceeded, "")
 	case stop != "":
 		it.end(d.now, journal.FiringCancelled, stop)
 	case d.loop.stopping:
 		it.wait(it.Due, "the scheduler was stopped; the run is taken up when it starts again")
-	case code == exitLocked:
+	case code == pipeline.ExitLocked:
 		it.Tries--
 		it.wait(d.now.Add(lockedWait), "locked by a run that the scheduler has not started; waits for it to end")
 	case e == nil:
 		return d.fail(ctx, it, nil, why(r))
 	case r.Killed != "":
 		return d.lost(ctx, it, r.Killed)
-	case code == exitInterrupted || code == exitTerminated:
+	case code == pipeline.ExitInterrupted || code == pipeline.ExitTerminated:
 		return d.lost(ctx, it, "its process was asked to end")
-	case code == exitUsage || code == exitChecks || !retried(it.Trigger) || it.Tries > e.pipeline.Retries:
+	case code == pipeline.ExitUsage || code == pipeline.ExitChecks || !retried(it.Trigger) || it.Tries > e.pipeline.Retries:
 		return d.fail(ctx, it, e.pipeline, why(r))
 	default:
 		delay := backoff(e.pipeline, it.Tries)
@@ -62,20 +63,9 @@ func (d *decider) settle(ctx context.Context, it *item, r Result) error {
 	return nil
 }
 
-// The exit codes of millrace run.
-const (
-	exitOK          = 0
-	exitUsage       = 2
-	exitChecks      = 3
-	exitLocked      = 4
-	exitPartial     = 5
-	exitInterrupted = 130
-	exitTerminated  = 143
-)
-
 // why tells of a failure.
 func why(r Result) string {
-	text := map[int]string{exitUsage: "bad usage, or a mistake in the project", exitChecks: "checks failed", exitPartial: "some nodes failed"}[r.ExitCode]
+	text := map[int]string{pipeline.ExitUsage: "bad usage, or a mistake in the project", pipeline.ExitChecks: "checks failed", pipeline.ExitPartial: "some nodes failed"}[r.ExitCode]
 	if text == "" {
 		text = "failed"
 	}
