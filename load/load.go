@@ -5,6 +5,7 @@ package load
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/millrace/millrace/warehouse"
@@ -111,6 +112,23 @@ type Publication struct {
 	Millrace    string
 	Tables      []Table
 	Drop        []warehouse.Name // tables to take out
+	Before      *Manifest        // what the tables were made from; nil: they stand for themselves
+}
+
+// Overtaken is an error when another run has published one of the tables since the publication was made: what that run
+// brought would be lost. Loaders ask it with what readers see now, under the lock in which they publish.
+func (p Publication) Overtaken(current *Manifest) error {
+	if p.Before == nil {
+		return nil
+	}
+	for _, t := range p.Tables {
+		now, before := current.Table(t.Name), p.Before.Table(t.Name)
+		if now != nil && (before == nil || before.Snapshot != now.Snapshot) {
+			return fmt.Errorf("%w: %s was published by run %s (snapshot %d) while this run was under way: nothing of this run is published, `millrace run %[2]s` begins anew",
+				ErrOvertaken, t.Name, now.Run, now.Snapshot)
+		}
+	}
+	return nil
 }
 
 // Loader is one target.
@@ -121,7 +139,7 @@ type Loader interface {
 	// Current returns what readers see now, with absolute file paths; ErrNothing when nothing was ever published.
 	Current(ctx context.Context) (*Manifest, error)
 	// Publish makes all tables of the publication visible by one step, beside those that it does not name. When
-	// it fails nothing is visible. Repeating it for the same run and attempt changes nothing and returns the
+	// it fails nothing is visible; ErrOvertaken when another run was faster. Repeating it for the same run and attempt changes nothing and returns the
 	// manifest of the first time.
 	Publish(ctx context.Context, p Publication) (*Manifest, error)
 	// Published returns the snapshot by which that attempt of the run became visible, or nil: what a run that
@@ -143,6 +161,8 @@ type Collection struct {
 
 // Errors that callers tell apart.
 var (
+	// ErrOvertaken says that another run has published the same table meanwhile.
+	ErrOvertaken = errors.New("overtaken by another run")
 	// ErrNothing says that the target has no published snapshot.
 	ErrNothing = errors.New("nothing is published yet")
 	// ErrDamaged says that the target's files contradict each other.

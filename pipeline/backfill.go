@@ -33,7 +33,7 @@ func (e *Engine) Backfill(ctx context.Context, req BackfillRequest) (*Report, er
 		return nil, err
 	}
 	locks := lockNames(req.Nodes)
-	_, unlock, err := e.begin(ctx, locks)
+	_, unlock, err := e.begin(ctx, locks, names(req.Nodes))
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (e *Engine) AbandonBackfill(ctx context.Context, id string) (*journal.Run, 
 	if old.Selection.Backfill == nil {
 		return nil, refused("millrace runs lists them", "run %s is no backfill", old.ID)
 	}
-	_, unlock, err := e.begin(ctx, locks)
+	_, unlock, err := e.begin(ctx, locks, nil)
 	if err != nil {
 		return nil, err
 	}

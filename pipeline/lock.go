@@ -1,11 +1,13 @@
 package pipeline
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -152,6 +154,25 @@ func (e *Engine) Holder(r journal.Run) *Owner {
 	for _, name := range strings.Split(r.Pipeline, "+") {
 		if s := e.lockState(name); s.Held && s.Owner.PID == r.PID {
 			return s.Owner
+		}
+	}
+	return nil
+}
+
+// apart is a LockedError when a run under other locks is at one of the nodes: the project has given the node to another pipeline
+// since that run began.
+func (e *Engine) apart(ctx context.Context, locks, nodes []string) error {
+	running, err := e.Journal.Runs(ctx, journal.Filter{Status: journal.Running})
+	if err != nil {
+		return err
+	}
+	for _, r := range running {
+		shared := slices.ContainsFunc(nodes, func(n string) bool { return slices.Contains(r.Selection.Nodes, n) })
+		if !shared || shares(r, locks) || r.Selection.Target != e.Project.Target.Name {
+			continue
+		}
+		if owner := e.Holder(r); owner != nil {
+			return &LockedError{Pipeline: r.Pipeline, Owner: *owner}
 		}
 	}
 	return nil

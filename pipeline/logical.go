@@ -30,7 +30,7 @@ func (e *Engine) runAt(ctx context.Context, req Request) (*Report, error) {
 	if there, err := e.sameAt(ctx, req, locks); err != nil || there != nil && there.Status == journal.Succeeded {
 		return e.already(ctx, there, err)
 	}
-	interrupted, unlock, err := e.begin(ctx, locks)
+	interrupted, unlock, err := e.begin(ctx, locks, names(req.Nodes))
 	if err != nil {
 		return nil, e.unstarted(ctx, locks, req.Firing, err)
 	}

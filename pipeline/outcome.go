@@ -111,7 +111,7 @@ func (r *run) publish(ctx context.Context, tables []load.Table) (m *load.Manifes
 	r.says(false, "publish starts", "tables", len(tables))
 	err = r.timed("publish", func() (err error) {
 		m, err = r.Loader.Publish(ctx, load.Publication{Run: r.ID, Attempt: r.Attempt, Pipeline: r.Pipeline, LogicalTime: r.LogicalTime,
-			Project: r.Project.Name, Millrace: r.Engine.Version, Tables: tables})
+			Project: r.Project.Name, Millrace: r.Engine.Version, Tables: tables, Before: r.before})
 		return err
 	})
 	if err != nil {

@@ -376,6 +376,29 @@ func TestLocked(t *testing.T) {
 	mentions(t, err.Error(), "default", fmt.Sprint(os.Getpid()))
 }
 
+// TestNodeOfTwoLocks: the project gives a stream to another pipeline while a run of it is under way. Two runs at once would each publish
+// what they made of the table before, and the second would take back what the first had brought.
+func TestNodeOfTwoLocks(t *testing.T) {
+	const yml = "name: p\nsources:\n  g:\n    type: generate\n    streams:\n      - { name: orders, rows: 1000 }\npipelines:\n  %s: { select: ['source:g'] }\n"
+	dir := project(t, map[string]string{"millrace.yml": fmt.Sprintf(yml, "old")})
+	first := engine(t, dir)
+	write(t, dir, map[string]string{"millrace.yml": fmt.Sprintf(yml, "new")})
+	second := engine(t, dir)
+	nodes, _ := second.Project.Select(nil, nil)
+	var err error
+	first.Observe = func(ev pipeline.Event) {
+		if ev.Kind == "start" && ev.Node != "" && err == nil {
+			_, err = second.Run(context.Background(), pipeline.Request{Nodes: nodes})
+		}
+	}
+	succeeded(t, run(t, first))
+	if !errors.Is(err, pipeline.ErrLocked) {
+		t.Fatalf("got %v, want ErrLocked", err)
+	}
+	mentions(t, err.Error(), "old", fmt.Sprint(os.Getpid()))
+	succeeded(t, run(t, second)) // and the lock of a run that has ended holds nobody
+}
+
 // still wraps sources so that their windows end where they began.
 type still struct{ extract.Source }
 

@@ -64,7 +64,7 @@ type replay struct {
 // interrupted run is still there to be resumed. A *RefusedError when there is nothing that could be replayed.
 func (e *Engine) Replay(ctx context.Context, req ReplayRequest) (*Report, error) {
 	locks := lockNames([]*models.Node{req.Node})
-	_, unlock, err := e.begin(ctx, locks)
+	_, unlock, err := e.begin(ctx, locks, []string{req.Node.Name()})
 	if err != nil {
 		return nil, err
 	}

@@ -112,7 +112,7 @@ func (e *Engine) Run(ctx context.Context, req Request) (*Report, error) {
 		return e.runAt(ctx, req)
 	}
 	locks := lockNames(req.Nodes)
-	old, unlock, err := e.begin(ctx, locks)
+	old, unlock, err := e.begin(ctx, locks, names(req.Nodes))
 	if err != nil {
 		return nil, e.unstarted(ctx, locks, req.Firing, err)
 	}
@@ -167,14 +167,14 @@ func (e *Engine) unstarted(ctx context.Context, locks []string, firing string, e
 	return errors.Join(err, e.Journal.AddEvent(ctx, ev))
 }
 
-// begin takes the locks, proves that the target can be written and settles what earlier processes left; it returns
-// the interrupted run that may be resumed, if there is one.
-func (e *Engine) begin(ctx context.Context, locks []string) (old *journal.Run, unlock func(), err error) {
+// begin takes the locks of a run of these nodes, proves that the target can be written and settles what earlier processes left; it
+// returns the interrupted run that may be resumed, if there is one.
+func (e *Engine) begin(ctx context.Context, locks, nodes []string) (old *journal.Run, unlock func(), err error) {
 	unlock, err = e.lock(locks)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err = e.Loader.Prepare(ctx); err == nil {
+	if err = errors.Join(e.apart(ctx, locks, nodes), e.Loader.Prepare(ctx)); err == nil {
 		old, err = e.settle(ctx, locks)
 	}
 	if err != nil {
@@ -187,16 +187,16 @@ func (e *Engine) begin(ctx context.Context, locks []string) (old *journal.Run, u
 // Retry runs again what failed in a run, over the same windows, and publishes it. id "" means the latest run of
 // the project, a pipeline's name that of the pipeline. ErrNoRetry when that run has nothing to retry, or when a later one has gone past it.
 func (e *Engine) Retry(ctx context.Context, id string) (*Report, error) {
-	id, locks, err := e.toRetry(ctx, id)
+	old, locks, err := e.toRetry(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	_, unlock, err := e.begin(ctx, locks)
+	_, unlock, err := e.begin(ctx, locks, old.Selection.Nodes)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	r, err := e.again(ctx, id, locks)
+	r, err := e.again(ctx, old.ID, locks)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func (e *Engine) goOn(ctx context.Context, old journal.Run) (*run, error) {
 
 // toRetry finds the run that is meant and the locks that retrying it takes: its own, and those of the pipelines that
 // own its nodes now.
-func (e *Engine) toRetry(ctx context.Context, id string) (string, []string, error) {
+func (e *Engine) toRetry(ctx context.Context, id string) (*journal.Run, []string, error) {
 	pl := e.Project.Pipeline(id)
 	if id == "" || pl != nil {
 		filter, whose := journal.Filter{}, ""
@@ -234,16 +234,16 @@ func (e *Engine) toRetry(ctx context.Context, id string) (string, []string, erro
 		}
 		newest, err := e.newest(ctx, filter)
 		if errors.Is(err, journal.ErrNotFound) {
-			return "", nil, fmt.Errorf("%w: there was no run%s yet", ErrNoRetry, whose)
+			return nil, nil, fmt.Errorf("%w: there was no run%s yet", ErrNoRetry, whose)
 		}
 		if err != nil {
-			return "", nil, err
+			return nil, nil, err
 		}
 		id = newest.ID
 	}
 	old, err := e.Journal.Run(ctx, id)
 	if err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
 	var nodes []*models.Node
 	for _, name := range old.Selection.Nodes {
@@ -253,7 +253,7 @@ func (e *Engine) toRetry(ctx context.Context, id string) (string, []string, erro
 	}
 	locks := append(strings.Split(old.Pipeline, "+"), lockNames(nodes)...)
 	slices.Sort(locks)
-	return old.ID, slices.Compact(locks), nil
+	return &old, slices.Compact(locks), nil
 }
 
 // retryable refuses a run that is done, or that a later one has gone past. The caller holds the locks.

@@ -205,7 +205,7 @@ func (e *Engine) SetCursor(ctx context.Context, c *CursorChange) error {
 	step := &journal.Step{Node: n.Name(), Kind: string(n.Kind), Attempt: 1, Status: journal.Succeeded, Started: now, Finished: &now, Rows: t.Rows,
 		Notes: []string{fmt.Sprintf("cursor set by hand, was %q", c.From)}}
 	c.Run, c.Snapshot, err = e.publishByHand(ctx, n.Name(), step,
-		load.Publication{Pipeline: pipelineName, LogicalTime: t.LogicalTime, Tables: []load.Table{changed}},
+		load.Publication{Pipeline: pipelineName, LogicalTime: t.LogicalTime, Tables: []load.Table{changed}, Before: m},
 		map[string]extract.Cursor{n.Name(): extract.Cursor(c.To)})
 	if err != nil {
 		return err

@@ -238,6 +238,9 @@ func (l *Loader) Publish(ctx context.Context, p load.Publication) (*load.Manifes
 	if parent != nil && parent.Project != p.Project {
 		return nil, fmt.Errorf("publish: the target %s belongs to project %q, this is %q: give each project a target of its own", l.cfg.Root, parent.Project, p.Project)
 	}
+	if err := p.Overtaken(parent); err != nil {
+		return nil, fmt.Errorf("publish: %w", err)
+	}
 	next, err := l.nextNumber()
 	if err != nil {
 		return nil, err

@@ -148,6 +148,27 @@ func TestAnotherProjectIsRefused(t *testing.T) {
 	}
 }
 
+// TestOvertaken: a publication that was made from an older version of a table would take back what came since.
+func TestOvertaken(t *testing.T) {
+	l, _ := target(t)
+	made := &load.Manifest{}
+	slow := load.Publication{Run: "slow", Attempt: 1, Pipeline: "p", Tables: []load.Table{staged(t, "a", "1"), staged(t, "b", "1")}, Before: made}
+	publish(t, l, "other", staged(t, "c", "1"))
+	seen := publish(t, l, "fast", staged(t, "b", "12"))
+	if _, err := l.Publish(t.Context(), slow); !errors.Is(err, load.ErrOvertaken) || !strings.Contains(err.Error(), "s.b was published by run fast (snapshot 2)") {
+		t.Fatalf("got %v", err)
+	}
+	if m, err := l.Current(t.Context()); err != nil || m.Snapshot != seen.Snapshot {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	slow.Before = seen
+	for range 2 { // the second time it is there already
+		if m, err := l.Publish(t.Context(), slow); err != nil || m.Snapshot != 3 {
+			t.Fatalf("%+v, %v", m, err)
+		}
+	}
+}
+
 // TestTwoPublishersLoseNothing: each table of each publisher is in the last snapshot.
 func TestTwoPublishersLoseNothing(t *testing.T) {
 	l, _ := target(t)
