@@ -215,6 +215,15 @@ func TestRetryAndReplay(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	l.json("POST", "/api/v1/runs/"+runs[0].ID+"/retry", "", 409, nil)
+	var from journal.Firing
+	if l.json("POST", "/api/v1/runs/"+runs[0].ID+"/retry", `{"from": "main.orders"}`, 202, &from); from.Ask.Retry != "" || from.Pipeline != "nightly" {
+		t.Errorf("%+v", from)
+	}
+	nodes, err := l.e.Project.SelectIn("nightly", from.Ask.Select)
+	if err != nil || len(nodes) != 2 {
+		t.Errorf("from main.orders on are %d nodes, %v", len(nodes), err)
+	}
+	l.json("POST", "/api/v1/runs/"+runs[0].ID+"/retry", `{"from": "main.revenue"}`, 400, nil) // the run had no such step
 	l.json("POST", "/api/v1/runs/"+runs[0].ID+"/cancel", "", 409, nil)
 	if l.json("POST", "/api/v1/nodes/main.orders/quarantine/replay", `{"rule": "unique_id"}`, 202, &f); f.Ask.Replay == nil || f.Ask.Replay.Rule != "unique_id" || !slices.Equal(f.Ask.Select, []string{"main.orders"}) {
 		t.Errorf("%+v", f)

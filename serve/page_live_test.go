@@ -139,6 +139,42 @@ func TestLivePages(t *testing.T) {
 	}
 }
 
+// TestRunAgainFromAStep asks a run's page for a step and what needs it: nothing is asked for before it was confirmed.
+func TestRunAgainFromAStep(t *testing.T) {
+	ctx := browser(t)
+	s := newShopfront(t)
+	heard := watch(t, ctx, s.srv.URL, s.operator)
+	asked := func() []journal.Firing {
+		all, err := s.j.Firings(t.Context(), journal.FiringFilter{Trigger: journal.TriggerAPI})
+		s.must(err)
+		return all
+	}
+	const button = `[...document.querySelectorAll("td.again > button")].find(b => b.ariaLabel === "Run again from marts.fct_orders on")`
+	for _, width := range []int64{1280, 360} {
+		visit(t, ctx, s.srv.URL+"/runs/"+s.broken, width, "light")
+		eval[bool](t, ctx, button+`.focus(), true`)
+		s.must(chromedp.Do(ctx, chromedp.KeyEvent(kb.Enter)))
+		until(t, ctx, `document.querySelector(":popover-open h3")?.textContent === "Run again from marts.fct_orders on?"`, "the button asks first")
+		if over := eval[float64](t, ctx, tooWide); over > 0 {
+			t.Errorf("at %d px it is %v px too wide", width, over)
+		}
+		picture(t, ctx, fmt.Sprintf("run-again-%d", width))
+		s.must(chromedp.Do(ctx, chromedp.KeyEvent(kb.Escape)))
+		until(t, ctx, `document.querySelector(":popover-open") === null`, "Escape leaves it")
+	}
+	if len(asked()) != 0 {
+		t.Errorf("asked for without a confirmation: %+v", asked())
+	}
+	eval[bool](t, ctx, button+`.click(), document.querySelector(":popover-open form button").click(), true`)
+	until(t, ctx, `document.readyState === "complete" && document.querySelector(".banner")?.textContent.startsWith("Asked for a retry.") === true`, "the page says that it was asked for")
+	if all := asked(); len(all) != 1 || all[0].By != "ada" || strings.Join(all[0].Ask.Select, " ") != "marts.fct_orders+,pipeline:nightly" {
+		t.Errorf("asked for: %+v", all)
+	}
+	if all := heard.take(); len(all) > 0 {
+		t.Errorf("%q", all)
+	}
+}
+
 // TestPageOutlivesItsServer keeps what a page shows while the server answers with errors, or with a login, or not at all.
 func TestPageOutlivesItsServer(t *testing.T) {
 	ctx := browser(t)

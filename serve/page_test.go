@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -115,6 +116,7 @@ func TestForms(t *testing.T) {
 		want string
 	}{
 		{"/runs/" + s.broken + "/retry", url.Values{}, "Asked for a retry."},
+		{"/runs/" + s.last + "/retry", url.Values{"from": {"crm.customers"}}, "Asked for a retry."},
 		{"/runs/" + s.live + "/cancel", url.Values{}, "Asked to end."},
 		{"/pipelines/nightly/run", url.Values{}, "Asked for. The scheduler starts it"},
 		{"/pipelines/nightly/pause", url.Values{"reason": {"the ERP moves house"}}, "by ada: the ERP moves house"},
@@ -130,13 +132,14 @@ func TestForms(t *testing.T) {
 	}
 	asked, err := s.j.Firings(t.Context(), journal.FiringFilter{Trigger: journal.TriggerAPI})
 	s.must(err)
-	var retry, replay, run bool
+	var retry, from, replay, run bool
 	for _, f := range asked {
 		retry = retry || f.Ask.Retry == s.broken && f.By == "ada"
 		replay = replay || f.Ask.Replay != nil && f.Ask.Replay.Rule == "not_null_email"
-		run = run || f.Ask.Retry == "" && f.Ask.Replay == nil
+		from = from || f.Pipeline == "nightly" && slices.Equal(f.Ask.Select, []string{"crm.customers+,pipeline:nightly"})
+		run = run || f.Ask.Whole()
 	}
-	if len(asked) != 3 || !retry || !replay || !run {
+	if len(asked) != 4 || !retry || !from || !replay || !run {
 		t.Errorf("asked for: %+v", asked)
 	}
 	_, page := s.send(http.MethodGet, "/pipelines/nightly", s.operator, nil)
