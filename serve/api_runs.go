@@ -23,7 +23,7 @@ func (s *Server) runRoutes() []route {
 	document := &operation{id: "getRunReport", summary: "The report of a run, as a page of its own.", status: http.StatusOK, media: "text/html"}
 	return []route{
 		get(s, "/runs", "listRuns", "Runs, those that began last first.", s.listRuns, append([]param{
-			{name: "pipeline", doc: "Only runs of this pipeline."}, {name: "status", doc: "Only runs with this status, as the journal has it.", enum: runStates},
+			{name: "pipeline", doc: "Only runs of this pipeline, also together with others."}, {name: "status", doc: "Only runs with this status, as the journal has it.", enum: runStates},
 			{name: "since", doc: "Only runs that began then or later: a time, or a day."}}, paging...)...),
 		get(s, "/runs/{run}", "getRun", "A run.", func(c *call) (pipeline.RunSummary, error) {
 			r, err := s.run(c)
