@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -130,21 +129,6 @@ func (s *Server) Listen() error {
 
 // encrypted says whether the server itself speaks TLS.
 func (s *Server) encrypted() bool { return s.Settings.TLS.Cert != "" }
-
-func (s *Server) tlsConfig() (*tls.Config, error) {
-	dir := s.Engine().Project.Dir
-	path := func(name string) string {
-		if filepath.IsAbs(name) {
-			return name
-		}
-		return filepath.Join(dir, name)
-	}
-	cert, err := tls.LoadX509KeyPair(path(s.Settings.TLS.Cert), path(s.Settings.TLS.Key))
-	if err != nil {
-		return nil, &RefusedError{fmt.Errorf("tls: %w", err), "serve.tls: cert and key are PEM files that belong together; the key is readable by this user"}
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}}, nil
-}
 
 // URL is where the server listens, once it does.
 func (s *Server) URL() string {
