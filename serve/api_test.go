@@ -2,10 +2,12 @@ package serve
 
 import (
 	"context"
+	"database/sql"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -292,6 +294,21 @@ func TestReadiness(t *testing.T) {
 	}
 	alive = fmt.Errorf("no tick since 02:00")
 	if w := l.ask("GET", "/readyz", ""); w.Code != 503 || !strings.Contains(w.Body.String(), "the scheduler stands still") || strings.Contains(w.Body.String(), "tick") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	alive = nil
+	l.now = l.now.Add(probeSpan)
+	held, err := sql.Open("sqlite", filepath.Join(l.e.Project.Dir, "state.db"))
+	l.must(err)
+	held.SetMaxOpenConns(1)
+	_, err = held.Exec("BEGIN IMMEDIATE")
+	l.must(err)
+	if w := l.ask("GET", "/readyz", ""); w.Code != 503 || !strings.Contains(w.Body.String(), "the journal cannot be written") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	l.must(held.Close())
+	l.now = l.now.Add(probeSpan)
+	if w := l.ask("GET", "/readyz", ""); w.Code != 200 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	l.must(l.j.Close())

@@ -40,6 +40,8 @@ type Scheduler interface {
 	Schedules(ctx context.Context) ([]scheduler.Schedule, error)
 	// Wake makes it look into the journal at once.
 	Wake()
+	// LastPass is when it last decided what is to run; the zero time before the first.
+	LastPass() time.Time
 }
 
 // Server answers requests.
@@ -59,6 +61,7 @@ type Server struct {
 	streams   *places[string] // of logs that are being followed, by who does
 	heartbeat time.Duration   // of a stream
 	busy      atomic.Int64    // when a request could not use the journal last, in nanoseconds
+	writing   writeProbe
 	listener  net.Listener
 	closing   chan struct{} // closed when streams are to end
 }
