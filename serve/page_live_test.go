@@ -257,25 +257,3 @@ func TestLongLog(t *testing.T) {
 		t.Error("the end of the log is not in view")
 	}
 }
-
-// TestAxe has axe-core look at every page, where MILLRACE_AXE names its file, axe.min.js: it is under another licence, and no part
-// of this repository.
-func TestAxe(t *testing.T) {
-	script, err := os.ReadFile(os.Getenv("MILLRACE_AXE"))
-	if err != nil {
-		t.Skip("MILLRACE_AXE does not name axe.min.js of axe-core")
-	}
-	ctx := browser(t)
-	s := newShopfront(t)
-	watch(t, ctx, s.srv.URL, s.operator)
-	for name, path := range s.paths() {
-		for _, scheme := range []string{"light", "dark"} {
-			visit(t, ctx, s.srv.URL+path, 1280, scheme)
-			eval[bool](t, ctx, string(script)+`; window.said = null; axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => { window.said = r.violations.map(v => v.id + ": " + v.help + " — " + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(" | ")).join("\n") }); true`)
-			until(t, ctx, `window.said !== null`, "axe comes to its end")
-			if said := eval[string](t, ctx, `window.said`); said != "" {
-				t.Errorf("%s, %s:\n%s", name, scheme, said)
-			}
-		}
-	}
-}
