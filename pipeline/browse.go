@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform/check"
+	"github.com/millrace/millrace/transform/profile"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -112,30 +115,58 @@ func (e *Engine) looking(files []string, dirs ...string) warehouse.Config {
 }
 
 // ShowPublished fetches a few rows of a published table as texts. Values of columns that are tagged pii are masked.
-func (e *Engine) ShowPublished(ctx context.Context, name string, limit int) (_ *check.Sample, err error) {
+func (e *Engine) ShowPublished(ctx context.Context, name string, limit int) (sample *check.Sample, err error) {
+	err = e.lookAt(ctx, name, nil, func(w warehouse.Warehouse, t *load.Table, secret map[string]bool) error {
+		sample, err = (&check.Runner{Warehouse: w}).Sample(ctx, "SELECT * FROM "+w.Dialect().Table(t.Name), t.Columns, secret, limit)
+		return err
+	})
+	return sample, err
+}
+
+// ProfilePublished tells what is in some columns of a published table, by a sample of so many rows. Values of columns that are tagged
+// pii are masked. It takes as little as looking at rows does, and not longer.
+func (e *Engine) ProfilePublished(ctx context.Context, name string, columns []string, rows int64) (found *profile.Profile, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, browseTime, fmt.Errorf("it took longer than %v: %w", browseTime, context.DeadlineExceeded))
+	defer cancel()
+	temp, err := os.MkdirTemp("", "millrace-profile-")
+	if err != nil {
+		return nil, fmt.Errorf("profile %s: %w", name, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	err = e.lookAt(ctx, name, []string{temp}, func(w warehouse.Warehouse, t *load.Table, secret map[string]bool) error {
+		found, err = profile.Run(ctx, w, profile.Config{Table: name, Query: "SELECT * FROM " + w.Dialect().Table(t.Name), Columns: columns, ColumnsOnly: true,
+			Sample: rows, Stage: filepath.Join(temp, "rows.parquet"), Masked: func(c string) bool { return secret[strings.ToLower(c)] }, Now: e.Clock()})
+		return err
+	})
+	return found, err
+}
+
+// lookAt opens a small engine of SQL with a published table in it, and tells which of its columns nobody is shown the values of. The engine may
+// write into dirs.
+func (e *Engine) lookAt(ctx context.Context, name string, dirs []string, f func(w warehouse.Warehouse, t *load.Table, secret map[string]bool) error) (err error) {
 	m, err := e.current(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	schema, table, _ := strings.Cut(name, ".")
 	t := m.Table(warehouse.Name{Schema: schema, Table: table})
 	if t == nil {
-		return nil, fmt.Errorf("table %s: %w", name, load.ErrNothing)
+		return fmt.Errorf("table %s: %w", name, load.ErrNothing)
 	}
 	secret, err := e.secrets(m, strings.TrimSuffix(name, models.QuarantineSuffix))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	w, err := e.Warehouse(ctx, e.Browse().looking(nil, e.TargetRoot))
+	w, err := e.Warehouse(ctx, e.Browse().looking(nil, append(dirs, e.TargetRoot)...))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	r := &run{Engine: e, before: m, results: map[string]*result{}, unreadable: map[string]error{}}
 	exposed := &exposure{run: r, w: w, seen: map[string]bool{}}
 	exposed.name(ctx, name)
 	if why := r.unreadable[name]; why != nil {
-		return nil, fmt.Errorf("%s cannot be read: %w", name, why)
+		return fmt.Errorf("%s cannot be read: %w", name, why)
 	}
-	return (&check.Runner{Warehouse: w}).Sample(ctx, "SELECT * FROM "+w.Dialect().Table(t.Name), t.Columns, secret, limit)
+	return f(w, t, secret)
 }

@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,6 +36,11 @@ func TestPersonalValuesStayHidden(t *testing.T) {
 					fmt.Fprintln(&b, *bound)
 				}
 			}
+		}
+		found, err := e.ProfilePublished(t.Context(), table, nil, 100)
+		fmt.Fprintln(&b, err)
+		if err == nil {
+			fmt.Fprintln(&b, asJSON(t, found))
 		}
 		if rows != nil {
 			for _, cell := range slices.Concat(rows.Rows...) {
@@ -73,6 +79,34 @@ func TestPersonalValuesStayHidden(t *testing.T) {
 	}
 	if rows, err := e.ShowQuarantined(t.Context(), sets[0], "", 9, false); err == nil {
 		t.Errorf("quarantined, without the node: %+v", rows)
+	}
+}
+
+func asJSON(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestProfileIsBounded profiles some columns of a table by a sample of it, and leaves no file behind.
+func TestProfileIsBounded(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	dir := project(t, map[string]string{"millrace.yml": "name: shop\n", "models/m.sql": "{{ config(materialized='table') }} SELECT i AS n, i % 3 AS third, 'x' AS same FROM range(5000) a(i)\n",
+		"models/v.sql": "{{ config(materialized='view') }} SELECT * FROM {{ ref('m') }}\n"})
+	e := engine(t, dir)
+	succeeded(t, run(t, e))
+	for _, table := range []string{"main.m", "main.v"} {
+		p, err := e.ProfilePublished(t.Context(), table, []string{"third"}, 1000)
+		if err != nil || p.Rows != 1000 || p.Of != 5000 || len(p.Columns) != 1 || p.Columns[0].Distinct != 3 || *p.Columns[0].Max != "2" || len(p.Proposals) != 0 {
+			t.Errorf("%s: %s, %v", table, asJSON(t, p), err)
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(temp, "millrace-*")); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %q, %v", left, err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/pipeline"
@@ -22,7 +23,7 @@ func (s *Server) runRoutes() []route {
 	document := &operation{id: "getRunReport", summary: "The report of a run, as a page of its own.", status: http.StatusOK, media: "text/html"}
 	return []route{
 		get(s, "/runs", "listRuns", "Runs, those that began last first.", s.listRuns, append([]param{
-			{name: "pipeline", doc: "Only runs of this pipeline."}, {name: "status", doc: "Only runs with this status, as the journal has it.", enum: runStates},
+			{name: "pipeline", doc: "Only runs of this pipeline, also together with others."}, {name: "status", doc: "Only runs with this status, as the journal has it.", enum: runStates},
 			{name: "since", doc: "Only runs that began then or later: a time, or a day."}}, paging...)...),
 		get(s, "/runs/{run}", "getRun", "A run.", func(c *call) (pipeline.RunSummary, error) {
 			r, err := s.run(c)
@@ -116,7 +117,12 @@ func styleHash(text string) string {
 // Nothing is what an ask without any settings takes.
 type Nothing struct{}
 
-func (s *Server) retryRun(c *call, _ Nothing) (journal.Firing, error) {
+// RetryRequest says from where a run is done again; without anything what failed of it is.
+type RetryRequest struct {
+	From string `json:"from,omitempty" doc:"A node of the run: a new run, of the present, of it and of all that needs it in its pipeline, whatever became of them."`
+}
+
+func (s *Server) retryRun(c *call, in RetryRequest) (journal.Firing, error) {
 	r, err := s.run(c)
 	if err != nil {
 		return journal.Firing{}, err
@@ -124,10 +130,29 @@ func (s *Server) retryRun(c *call, _ Nothing) (journal.Firing, error) {
 	switch state := s.Engine().Summary(r).State; {
 	case state == pipeline.StateRunning:
 		return journal.Firing{}, &Problem{kind: kindConflict, Detail: "run " + r.ID + " still goes on", Hint: "cancel it first, or wait"}
+	case in.From != "":
+		return s.rerunFrom(c, r, in.From)
 	case r.Status == journal.Succeeded:
-		return journal.Firing{}, &Problem{kind: kindConflict, Detail: "run " + r.ID + " succeeded: there is nothing to retry", Hint: "trigger its pipeline for another run"}
+		return journal.Firing{}, &Problem{kind: kindConflict, Detail: "run " + r.ID + " succeeded: there is nothing to retry", Hint: "say from which node on it is to be done again, or trigger its pipeline for another run"}
 	}
 	return s.ask(c, "retry", journal.Firing{Pipeline: r.Pipeline, Ask: journal.Ask{Retry: r.ID}}, "run "+r.ID)
+}
+
+// rerunFrom asks for a new run of a node of a run and of all that needs it in its pipeline. Other pipelines have runs of their own.
+func (s *Server) rerunFrom(c *call, r journal.Run, name string) (journal.Firing, error) {
+	steps, err := s.Engine().Journal.Steps(c.Context(), r.ID)
+	if err != nil {
+		return journal.Firing{}, err
+	}
+	if !slices.ContainsFunc(steps, func(step journal.Step) bool { return step.Node == name }) {
+		return journal.Firing{}, &Problem{kind: kindInvalid, Detail: "the body has mistakes", Problems: []FieldProblem{{"from", "is no step of run " + r.ID}}}
+	}
+	n := s.Engine().Project.Node(name)
+	if n == nil || n.Pipeline == "" {
+		return journal.Firing{}, &Problem{kind: kindConflict, Detail: name + " is in no pipeline any more"}
+	}
+	f := journal.Firing{Pipeline: n.Pipeline, Ask: journal.Ask{Select: []string{n.Name() + "+,pipeline:" + n.Pipeline}}}
+	return s.ask(c, "retry", f, "run "+r.ID+" from "+n.Name()+" on")
 }
 
 func (s *Server) cancelRun(c *call, _ Nothing) (journal.Firing, error) {

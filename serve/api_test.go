@@ -2,10 +2,12 @@ package serve
 
 import (
 	"context"
+	"database/sql"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -215,6 +217,15 @@ func TestRetryAndReplay(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	l.json("POST", "/api/v1/runs/"+runs[0].ID+"/retry", "", 409, nil)
+	var from journal.Firing
+	if l.json("POST", "/api/v1/runs/"+runs[0].ID+"/retry", `{"from": "main.orders"}`, 202, &from); from.Ask.Retry != "" || from.Pipeline != "nightly" {
+		t.Errorf("%+v", from)
+	}
+	nodes, err := l.e.Project.SelectIn("nightly", from.Ask.Select)
+	if err != nil || len(nodes) != 2 {
+		t.Errorf("from main.orders on are %d nodes, %v", len(nodes), err)
+	}
+	l.json("POST", "/api/v1/runs/"+runs[0].ID+"/retry", `{"from": "main.revenue"}`, 400, nil) // the run had no such step
 	l.json("POST", "/api/v1/runs/"+runs[0].ID+"/cancel", "", 409, nil)
 	if l.json("POST", "/api/v1/nodes/main.orders/quarantine/replay", `{"rule": "unique_id"}`, 202, &f); f.Ask.Replay == nil || f.Ask.Replay.Rule != "unique_id" || !slices.Equal(f.Ask.Select, []string{"main.orders"}) {
 		t.Errorf("%+v", f)
@@ -283,6 +294,21 @@ func TestReadiness(t *testing.T) {
 	}
 	alive = fmt.Errorf("no tick since 02:00")
 	if w := l.ask("GET", "/readyz", ""); w.Code != 503 || !strings.Contains(w.Body.String(), "the scheduler stands still") || strings.Contains(w.Body.String(), "tick") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	alive = nil
+	l.now = l.now.Add(probeSpan)
+	held, err := sql.Open("sqlite", filepath.Join(l.e.Project.Dir, "state.db"))
+	l.must(err)
+	held.SetMaxOpenConns(1)
+	_, err = held.Exec("BEGIN IMMEDIATE")
+	l.must(err)
+	if w := l.ask("GET", "/readyz", ""); w.Code != 503 || !strings.Contains(w.Body.String(), "the journal cannot be written") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	l.must(held.Close())
+	l.now = l.now.Add(probeSpan)
+	if w := l.ask("GET", "/readyz", ""); w.Code != 200 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	l.must(l.j.Close())

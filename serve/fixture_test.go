@@ -166,6 +166,9 @@ func (l *lab) Schedules(context.Context) ([]scheduler.Schedule, error) {
 // Wake implements Scheduler.
 func (l *lab) Wake() { l.woken++ }
 
+// LastPass implements Scheduler.
+func (l *lab) LastPass() time.Time { return l.now }
+
 // ask sends a request as somebody on this machine; header is name, value, ….
 func (l *lab) ask(method, path, body string, header ...string) *httptest.ResponseRecorder {
 	l.t.Helper()

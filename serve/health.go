@@ -1,10 +1,14 @@
 package serve
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"sync"
 	"time"
+
+	"github.com/millrace/millrace/pipeline/journal"
 )
 
 // Health is what probes are told.
@@ -36,6 +40,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 	}
 	_, err := s.Engine().Journal.Changes(r.Context())
 	unready("the journal cannot be read", err)
+	unready("the journal cannot be written", s.writing.try(r.Context(), s.Engine().Journal, s.Clock()))
 	if last := s.busy.Load(); last != 0 && s.Clock().Sub(time.Unix(0, last)) < busySpan {
 		unready("the journal is held by another process", errors.New("a request gave up waiting for it"))
 	}
@@ -46,6 +51,26 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 		return writeJSON(w, http.StatusServiceUnavailable, health)
 	}
 	return writeJSON(w, http.StatusOK, health)
+}
+
+// probeSpan is how often it is tried at the most whether the journal can be written: its writers wait meanwhile.
+const probeSpan = 5 * time.Second
+
+// writeProbe is whether the journal could be written lately.
+type writeProbe struct {
+	mu    sync.Mutex
+	tried time.Time
+	err   error
+}
+
+func (p *writeProbe) try(ctx context.Context, j *journal.Journal, now time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now.Sub(p.tried).Abs() < probeSpan {
+		return p.err
+	}
+	p.tried, p.err = now, j.Writable(context.WithoutCancel(ctx)) // whoever asked may go: the answer is for others, too
+	return p.err
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) error {

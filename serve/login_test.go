@@ -335,7 +335,7 @@ func TestOpenDoorsAreRefused(t *testing.T) {
 	if err := with(encrypted); err == nil || !strings.Contains(err.Error(), "cert.pem: no such file") {
 		t.Errorf("without a certificate: %v", err)
 	}
-	certificate(t, l.e.Project.Dir)
+	newCertificate(t, l.e.Project.Dir)
 	if err := with(encrypted); err != nil {
 		t.Errorf("with TLS and tokens: %v", err)
 	}

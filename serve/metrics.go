@@ -13,7 +13,6 @@ import (
 
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
-	"github.com/millrace/millrace/pipeline/scheduler"
 )
 
 // scrapeTime is how long a scrape may take: Prometheus gives up after ten seconds.
@@ -24,7 +23,7 @@ func (s *Server) metricsHandler() http.Handler {
 	registry := prometheus.NewRegistry()
 	m := metrics{engine: s.Engine}
 	if s.Scheduler != nil {
-		m.schedules = s.Scheduler.Schedules
+		m.scheduler = s.Scheduler
 	}
 	registry.MustRegister(m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2, Timeout: scrapeTime})
@@ -45,7 +44,7 @@ func WriteMetrics(path string, e *pipeline.Engine) error {
 // pipelines, tables and rules.
 type metrics struct {
 	engine    func() *pipeline.Engine
-	schedules func(context.Context) ([]scheduler.Schedule, error) // nil: nobody knows
+	scheduler Scheduler // nil: none runs beside
 }
 
 // Describe says nothing: the names of the project are labels of every metric, and the project may change.
@@ -61,8 +60,8 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 	s.try(s.tallies(ctx))
 	s.try(s.tables(ctx))
 	s.try(s.checks(ctx))
-	if m.schedules != nil {
-		s.try(s.next(ctx, m.schedules))
+	if m.scheduler != nil {
+		s.try(s.next(ctx, m.scheduler))
 	}
 }
 
@@ -220,9 +219,14 @@ func (s scrape) checks(ctx context.Context) error {
 	return nil
 }
 
-// next tells when each pipeline is to run, and since when what is due waits for its turn.
-func (s scrape) next(ctx context.Context, schedules func(context.Context) ([]scheduler.Schedule, error)) error {
-	all, err := schedules(ctx)
+// next tells when the scheduler last looked, when each pipeline is to run, and since when what is due waits for its turn.
+func (s scrape) next(ctx context.Context, schedules Scheduler) error {
+	pass := 0.0
+	if last := schedules.LastPass(); !last.IsZero() {
+		pass = float64(last.Unix())
+	}
+	s.gauge("scheduler_last_pass_timestamp_seconds", "When the scheduler last decided what is to run; 0 before the first time.", pass)
+	all, err := schedules.Schedules(ctx)
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,8 @@ func (p planned) Schedules(context.Context) ([]scheduler.Schedule, error) {
 
 func (planned) Wake() {}
 
+func (p planned) LastPass() time.Time { return p.waits }
+
 // scrapeAll asks the handler, and reads its answer as Prometheus does.
 func scrapeAll(t *testing.T, h http.Handler) map[string]*dto.MetricFamily {
 	t.Helper()
@@ -173,6 +175,7 @@ func TestMetrics(t *testing.T) {
 		{"millrace_pipeline_last_success_timestamp_seconds", labels{"pipeline": "hourly"}, -1}, // of no pipeline of the project
 		{"millrace_oldest_waiting_firing_timestamp_seconds", labels{"pipeline": "paused"}, float64(night.Unix() + 1800)},
 		{"millrace_oldest_waiting_firing_timestamp_seconds", labels{"pipeline": "nightly"}, -1},
+		{"millrace_scheduler_last_pass_timestamp_seconds", nil, float64(night.Unix() + 1800)},
 		{"millrace_schedule_missed_total", labels{"pipeline": "nightly"}, 1},
 		{"millrace_schedule_skipped_total", labels{"pipeline": "nightly", "reason": "overlap"}, 1},
 		{"millrace_schedule_skipped_total", labels{"pipeline": "nightly", "reason": "other"}, 1},

@@ -17,7 +17,7 @@ func (p *site) formRoutes() []route {
 	pipeline := func(r *http.Request) string { return "/pipelines/" + r.PathValue("pipeline") }
 	nothing := func(*http.Request) Nothing { return Nothing{} }
 	return []route{
-		formRoute(p, "/runs/{run}/retry", "retry", run, nothing, p.retryRun),
+		formRoute(p, "/runs/{run}/retry", "retry", run, func(r *http.Request) RetryRequest { return RetryRequest{From: r.PostFormValue("from")} }, p.retryRun),
 		formRoute(p, "/runs/{run}/cancel", "cancel", run, nothing, p.cancelRun),
 		formRoute(p, "/pipelines/{pipeline}/run", "run", pipeline, func(*http.Request) TriggerRequest { return TriggerRequest{} }, p.trigger),
 		formRoute(p, "/pipelines/{pipeline}/pause", "pause", pipeline, func(r *http.Request) PauseRequest { return PauseRequest{Reason: r.PostFormValue("reason")} }, p.Server.pause),

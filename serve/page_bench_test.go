@@ -9,7 +9,7 @@ import (
 )
 
 // flood adds so many runs to the journal, one a minute until the morning, with five steps and a firing each, and eight check results
-// for every fourth.
+// for every fourth; every twentieth was of both pipelines.
 func (s *shopfront) flood(runs int) {
 	s.t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(s.e.Project.StateDir(), "state.db"))
@@ -22,7 +22,7 @@ func (s *shopfront) flood(runs int) {
 			SELECT i, strftime('%Y%m%dT%H%M%S', ?2, -i || ' minutes') || '-' || printf('%06x', i) AS id, strftime('%Y-%m-%dT%H:%M:%S.000000Z', ?2, -i || ' minutes') AS at,
 				strftime('%Y-%m-%dT%H:%M:%S.000000Z', ?2, -i || ' minutes', '40 seconds') AS done FROM n`,
 		`INSERT INTO run (id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started, finished, exit_code, trigger, firing)
-			SELECT id, CASE i % 2 WHEN 0 THEN 'web' ELSE 'nightly' END, at, 1, CASE WHEN i % 500 = 0 THEN 'failed' ELSE 'succeeded' END, '{"nodes":[],"target":"local"}', '', 'test', 1, at, done, 0, 'schedule', 'f' || id FROM n`,
+			SELECT id, CASE WHEN i % 20 = 1 THEN 'nightly+web' WHEN i % 2 = 0 THEN 'web' ELSE 'nightly' END, at, 1, CASE WHEN i % 500 = 0 THEN 'failed' ELSE 'succeeded' END, '{"nodes":[],"target":"local"}', '', 'test', 1, at, done, 0, 'schedule', 'f' || id FROM n`,
 		`INSERT INTO step (run, node, kind, attempt, status, started, finished, rows, bytes, rejected, equations, notes)
 			SELECT n.id, node.value, 'model', 1, 'succeeded', at, done, 1000 + i % 7, 0, 0, '[]', '[]' FROM n, json_each('["erp.orders","marts.fct_orders","marts.order_items","marts.dim_customers","marts.daily_revenue"]') AS node`,
 		`INSERT INTO check_result (run, node, name, position, status, failing, checked, at, result)

@@ -196,6 +196,9 @@ func TestPagesInABrowser(t *testing.T) {
 			if is := eval[bool](t, tab, `getComputedStyle(document.body).backgroundColor.match(/\d+/g)[0] < 128`); is != (as.scheme == "dark") {
 				t.Errorf("%s: %s is not %s", name, as.scheme, as.scheme)
 			}
+			if name == "overview" && eval[float64](t, tab, `document.querySelector("#tables td time").getBoundingClientRect().right - document.documentElement.clientWidth`) > 0 {
+				t.Errorf("%s: at %d px the age of tables is out of sight", name, as.width)
+			}
 			picture(t, tab, name+"-"+as.word)
 		}
 		if all := heard.take(); len(all) > 0 {

@@ -212,6 +212,9 @@ func (s *shopfront) Schedules(ctx context.Context) ([]scheduler.Schedule, error)
 // Wake implements Scheduler.
 func (s *shopfront) Wake() { s.woken++ }
 
+// LastPass implements Scheduler.
+func (s *shopfront) LastPass() time.Time { return s.now }
+
 // invent journals a run that never was.
 func (s *shopfront) invent(pl string, at time.Time, took time.Duration, status journal.Status, steps []journal.Step, checks map[string][]check.Result) string {
 	s.t.Helper()

@@ -37,7 +37,6 @@ var allEvil = strings.Join(evil, " ")
 // hostileProject is a project whose table, columns, values and descriptions are evil, run for real, with a journal to match.
 func hostileProject(t *testing.T) *shopfront {
 	t.Helper()
-	dir := t.TempDir()
 	yamlText := func(s string) string {
 		return fmt.Sprintf("%q", strings.NewReplacer("\x00", "", "${", "$${").Replace(s))
 	}
@@ -52,12 +51,22 @@ func hostileProject(t *testing.T) *shopfront {
 		sql.WriteString(", " + values[i] + " AS " + columns[i])
 	}
 	sql.WriteString("{% endraw %}")
-	for name, text := range map[string]string{
+	s := runProject(t, map[string]string{
 		"millrace.yml":      "name: hostile\npipelines:\n  nightly: { schedule: \"0 2 * * *\", owner: " + yamlText(evil[1]) + " }\n",
 		"models/a.sql":      sql.String(),
 		"models/b.sql":      "SELECT * FROM {{ ref('a') }}",
 		"models/schema.yml": "models:\n  - name: a\n    description: " + yamlText(allEvil[:2000]) + "\n    columns:\n      - { name: id, description: " + yamlText(evil[0]+evil[4]) + ", tags: [" + yamlText(evil[2]) + "] }\n",
-	} {
+	})
+	s.hostileJournal()
+	s.open()
+	return s
+}
+
+// runProject runs a project of these files for real, two hours before the morning.
+func runProject(t *testing.T, files map[string]string) *shopfront {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -78,8 +87,6 @@ func hostileProject(t *testing.T) *shopfront {
 	}
 	s.last = r.Run.ID
 	s.now = morning
-	s.hostileJournal()
-	s.open()
 	return s
 }
 

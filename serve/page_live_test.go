@@ -139,6 +139,42 @@ func TestLivePages(t *testing.T) {
 	}
 }
 
+// TestRunAgainFromAStep asks a run's page for a step and what needs it: nothing is asked for before it was confirmed.
+func TestRunAgainFromAStep(t *testing.T) {
+	ctx := browser(t)
+	s := newShopfront(t)
+	heard := watch(t, ctx, s.srv.URL, s.operator)
+	asked := func() []journal.Firing {
+		all, err := s.j.Firings(t.Context(), journal.FiringFilter{Trigger: journal.TriggerAPI})
+		s.must(err)
+		return all
+	}
+	const button = `[...document.querySelectorAll("td.again > button")].find(b => b.ariaLabel === "Run again from marts.fct_orders on")`
+	for _, width := range []int64{1280, 360} {
+		visit(t, ctx, s.srv.URL+"/runs/"+s.broken, width, "light")
+		eval[bool](t, ctx, button+`.focus(), true`)
+		s.must(chromedp.Do(ctx, chromedp.KeyEvent(kb.Enter)))
+		until(t, ctx, `document.querySelector(":popover-open h3")?.textContent === "Run again from marts.fct_orders on?"`, "the button asks first")
+		if over := eval[float64](t, ctx, tooWide); over > 0 {
+			t.Errorf("at %d px it is %v px too wide", width, over)
+		}
+		picture(t, ctx, fmt.Sprintf("run-again-%d", width))
+		s.must(chromedp.Do(ctx, chromedp.KeyEvent(kb.Escape)))
+		until(t, ctx, `document.querySelector(":popover-open") === null`, "Escape leaves it")
+	}
+	if len(asked()) != 0 {
+		t.Errorf("asked for without a confirmation: %+v", asked())
+	}
+	eval[bool](t, ctx, button+`.click(), document.querySelector(":popover-open form button").click(), true`)
+	until(t, ctx, `document.readyState === "complete" && document.querySelector(".banner")?.textContent.startsWith("Asked for a retry.") === true`, "the page says that it was asked for")
+	if all := asked(); len(all) != 1 || all[0].By != "ada" || strings.Join(all[0].Ask.Select, " ") != "marts.fct_orders+,pipeline:nightly" {
+		t.Errorf("asked for: %+v", all)
+	}
+	if all := heard.take(); len(all) > 0 {
+		t.Errorf("%q", all)
+	}
+}
+
 // TestPageOutlivesItsServer keeps what a page shows while the server answers with errors, or with a login, or not at all.
 func TestPageOutlivesItsServer(t *testing.T) {
 	ctx := browser(t)
@@ -219,27 +255,5 @@ func TestLongLog(t *testing.T) {
 	}
 	if !eval[bool](t, ctx, `(l => l.scrollHeight - l.scrollTop - l.clientHeight < 40)(document.getElementById("log"))`) {
 		t.Error("the end of the log is not in view")
-	}
-}
-
-// TestAxe has axe-core look at every page, where MILLRACE_AXE names its file, axe.min.js: it is under another licence, and no part
-// of this repository.
-func TestAxe(t *testing.T) {
-	script, err := os.ReadFile(os.Getenv("MILLRACE_AXE"))
-	if err != nil {
-		t.Skip("MILLRACE_AXE does not name axe.min.js of axe-core")
-	}
-	ctx := browser(t)
-	s := newShopfront(t)
-	watch(t, ctx, s.srv.URL, s.operator)
-	for name, path := range s.paths() {
-		for _, scheme := range []string{"light", "dark"} {
-			visit(t, ctx, s.srv.URL+path, 1280, scheme)
-			eval[bool](t, ctx, string(script)+`; window.said = null; axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => { window.said = r.violations.map(v => v.id + ": " + v.help + " — " + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(" | ")).join("\n") }); true`)
-			until(t, ctx, `window.said !== null`, "axe comes to its end")
-			if said := eval[string](t, ctx, `window.said`); said != "" {
-				t.Errorf("%s, %s:\n%s", name, scheme, said)
-			}
-		}
 	}
 }

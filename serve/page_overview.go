@@ -13,7 +13,6 @@ import (
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
-	"github.com/millrace/millrace/pipeline/scheduler"
 	"github.com/millrace/millrace/report"
 )
 
@@ -184,94 +183,4 @@ func are(n int, noun string) string {
 		return "1 " + noun + " is"
 	}
 	return plural(n, noun) + " are"
-}
-
-// night24 is the last day and the hours to come as one drawing.
-type night24 struct {
-	Ticks []tick
-	Rows  []nightRow
-	Left  int  // pipelines that are not shown
-	Cut   bool // there were more runs than are drawn
-}
-
-// nightRow is one pipeline.
-type nightRow struct {
-	Pipeline     string
-	Ticks        []tick
-	Bars         []bar
-	Runs, Failed int
-	Next         *time.Time
-	Paused       bool
-}
-
-// night draws the runs of the last day and the fire times to come, pipelines with failures first.
-func (p *site) night(ctx context.Context, schedules map[string]scheduler.Schedule) (*night24, error) {
-	e, now := p.Engine(), p.Clock()
-	a := axis{now.Add(-nightBack), now.Add(nightAhead)}
-	runs, err := e.Summaries(ctx, journal.Filter{Since: a.from.Add(-nightBack), Limit: mostNight}) // those that began earlier may still go on
-	if err != nil {
-		return nil, err
-	}
-	zone := zoneOf(e.Project.Pipelines)
-	n := &night24{Ticks: append(a.hours(3, zone), tick{X: a.x(now), Now: true}), Cut: len(runs) == mostNight}
-	rows := map[string]*nightRow{}
-	usual := map[string]time.Duration{} // of the latest run that ended
-	for _, pl := range e.Project.Pipelines {
-		rows[pl.Name] = &nightRow{Pipeline: pl.Name, Ticks: n.Ticks}
-	}
-	for _, r := range runs {
-		for _, name := range strings.Split(r.Pipeline, "+") {
-			if row := rows[name]; row != nil {
-				row.add(a, now, zone, r)
-				if r.Finished != nil && usual[name] == 0 {
-					usual[name] = r.Finished.Sub(r.Started)
-				}
-			}
-		}
-	}
-	for name, s := range schedules {
-		row := rows[name]
-		if row == nil {
-			continue
-		}
-		row.Paused = s.Pause != nil
-		for i, next := range s.Next {
-			if i == 0 {
-				row.Next = &next
-			}
-			if b, ok := a.bar(next, next.Add(usual[name]), "next", "scheduled for "+next.In(zone).Format("Mon 15:04"), ""); ok {
-				row.Bars = append(row.Bars, b)
-			}
-		}
-	}
-	for _, row := range rows {
-		if row.Runs > 0 || row.Next != nil {
-			n.Rows = append(n.Rows, *row)
-		}
-	}
-	slices.SortFunc(n.Rows, func(a, b nightRow) int {
-		return cmp.Or(cmp.Compare(b.Failed, a.Failed), cmp.Compare(b2i(b.Runs > 0), b2i(a.Runs > 0)), strings.Compare(a.Pipeline, b.Pipeline))
-	})
-	if len(n.Rows) > mostRows {
-		n.Left = len(n.Rows) - mostRows
-		n.Rows = n.Rows[:mostRows]
-	}
-	return n, nil
-}
-
-func (row *nightRow) add(a axis, now time.Time, zone *time.Location, r pipeline.RunSummary) {
-	end := now
-	if r.Finished != nil {
-		end = *r.Finished
-	}
-	title := fmt.Sprintf("%s, %s to %s, %s", r.State, r.Started.In(zone).Format("Mon 15:04"), end.In(zone).Format("15:04"), spanWords(end.Sub(r.Started)))
-	b, ok := a.bar(r.Started, end, runClass(r.State), title, "/runs/"+r.ID)
-	if !ok {
-		return
-	}
-	row.Runs++
-	if runClass(r.State) == "fail" {
-		row.Failed++
-	}
-	row.Bars = append(row.Bars, b)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/report"
@@ -22,6 +23,7 @@ type runPage struct {
 	Firing    *journal.Firing
 	Goes      bool
 	Retriable bool
+	Again     bool   // some of its steps may be done again
 	Stream    string // where its log comes from
 }
 
@@ -31,6 +33,7 @@ type stepRow struct {
 	Ticks []tick
 	Bars  []bar
 	View  bool
+	Again string // the pipeline that does it again with all that needs it; "" when that cannot be asked for
 }
 
 func (p *site) run(w http.ResponseWriter, r *http.Request) error {
@@ -60,6 +63,9 @@ func (p *site) run(w http.ResponseWriter, r *http.Request) error {
 	page.Retriable = runClass(page.State) == "fail"
 	page.Stream = apiPrefix + "/runs/" + one.ID + "/log/stream?tail=500"
 	page.draw(p.Clock())
+	if !page.Goes && !one.Selection.Aside() {
+		page.offerAgain(e.Project)
+	}
 	return p.show(w, r, "run", view{Title: "Run " + one.ID, Section: "Runs", Alive: page.Goes, Data: page})
 }
 
@@ -103,6 +109,16 @@ func (page *runPage) draw(now time.Time) {
 			}
 		}
 		page.Steps = append(page.Steps, row)
+	}
+}
+
+// offerAgain says of which steps the present project can do again what they did.
+func (page *runPage) offerAgain(p *models.Project) {
+	for i := range page.Steps {
+		step := &page.Steps[i]
+		if n := p.Node(step.Name); n != nil && n.Pipeline != "" {
+			step.Again, page.Again = n.Pipeline, true
+		}
 	}
 }
 

@@ -49,6 +49,7 @@ func (s *Server) pages() []route {
 		page("/pipelines/{pipeline}", p.pipeline),
 		page("/tables", p.tables),
 		page("/tables/{table}", p.table),
+		page("/tables/{table}/profile", p.profile),
 		page("/lineage", p.lineage),
 		page("/checks", p.checks),
 		page("/check", p.check),

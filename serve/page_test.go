@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,7 +18,7 @@ import (
 func (s *shopfront) paths() map[string]string {
 	return map[string]string{
 		"overview": "/", "runs": "/runs", "run-real": "/runs/" + s.last, "run-failed": "/runs/" + s.broken, "run-live": "/runs/" + s.live, "schedules": "/schedules", "pipeline": "/pipelines/web",
-		"tables": "/tables", "table": "/tables/marts.dim_customers", "table-model": "/tables/marts.fct_orders", "table-view": "/tables/staging.stg_crm_customers", "table-source": "/tables/crm.customers",
+		"tables": "/tables", "table": "/tables/marts.dim_customers", "table-model": "/tables/marts.fct_orders", "table-view": "/tables/staging.stg_crm_customers", "table-source": "/tables/crm.customers", "profile": "/tables/marts.dim_customers/profile",
 		"lineage": "/lineage", "lineage-around": "/lineage?around=marts.dim_customers", "checks": "/checks", "check": "/check?table=marts.fct_orders&check=unique_order_id",
 		"quarantine": "/quarantine", "quarantined": "/quarantine/marts.dim_customers", "events": "/events", "login": "/login",
 	}
@@ -59,18 +60,19 @@ func TestPages(t *testing.T) {
 	for path, want := range map[string][]string{
 		"/": {"nightly did not come through; 9 of 18 tables are behind.", "marts.fct_orders 1 of 2 checks fails", "Failing: unique_order_id", "2 nodes kept back because of it", "millrace retry " + s.broken,
 			"web 49 2 failed in 18 min", "nightly 2 1 failed in 17 h 48 min", "6 h 11 min 1h30m 5 web", "Times in Europe/Berlin"},
-		"/runs":                            {"Fri 27 Nov 06:30 nightly ✕ partial 1 node failed", "9 /12", "Older runs"},
-		"/runs?pipeline=web&status=failed": {"Thu 26 Nov 18:30 web ✕ failed"},
-		"/runs/" + s.last:                  {"Passed with warnings", "read 3690 = landed 3671 + rejected 19", "published 4476 = before 0 + inserted 4476", "checked 5123 = passed 4476 + quarantined 647"},
-		"/runs/" + s.broken:                {"Failed in part", "marts.fct_orders fails 1 of its 2 checks", "Retry what failed", "✕ checks failed", "– skipped"},
-		"/runs/" + s.live:                  {"Running", "Cancel", "11 min"},
-		"/schedules":                       {"nightly 0 2 * * * Europe/Berlin Sat 28 Nov 02:00 in 17 h 48 min", "waits for the run that goes on"},
-		"/pipelines/web":                   {"overlap: skip, and the run before still went on", "Freshness 1h30m", "Fri 27 Nov 08:30 in 18 min"},
-		"/tables":                          {"crm.customers Contacts as the sales team keeps them.", "crm@example.com crm customers"},
-		"/tables/marts.dim_customers":      {"email pii", "*** *** ***", "systems BIGINT How many of the three systems know this person. 0 1 3", "647 rows in quarantine", "birth_date DATE 18.9% 1940-01-13 2005-08-15"},
-		"/tables/crm.customers":            {"Owner crm@example.com", "stream, full"},
-		"/lineage":                         {"marts.top_products marts.fct_orders, marts.order_items, pim.products nothing"},
-		"/checks":                          {"1 of 9 checks fails.", "118 rows have an order_id that another row has"},
+		"/runs":                               {"Fri 27 Nov 06:30 nightly ✕ partial 1 node failed", "9 /12", "Older runs"},
+		"/runs?pipeline=web&status=failed":    {"Thu 26 Nov 18:30 web ✕ failed"},
+		"/runs/" + s.last:                     {"Passed with warnings", "read 3690 = landed 3671 + rejected 19", "published 4476 = before 0 + inserted 4476", "checked 5123 = passed 4476 + quarantined 647"},
+		"/runs/" + s.broken:                   {"Failed in part", "marts.fct_orders fails 1 of its 2 checks", "Retry what failed", "✕ checks failed", "– skipped"},
+		"/runs/" + s.live:                     {"Running", "Cancel", "11 min"},
+		"/schedules":                          {"nightly 0 2 * * * Europe/Berlin Sat 28 Nov 02:00 in 17 h 48 min", "waits for the run that goes on"},
+		"/pipelines/web":                      {"overlap: skip, and the run before still went on", "Freshness 1h30m", "Fri 27 Nov 08:30 in 18 min"},
+		"/tables":                             {"crm.customers Contacts as the sales team keeps them.", "crm@example.com crm customers"},
+		"/tables/marts.dim_customers":         {"email pii", "*** *** ***", "systems BIGINT How many of the three systems know this person. 0 1 3", "647 rows in quarantine", "birth_date DATE 18.9% 1940-01-13 2005-08-15"},
+		"/tables/marts.dim_customers/profile": {"Of all 4,476 rows", "email pii VARCHAR", "systems BIGINT 0 3 1 3 2 46.69% 1 32.19% 3 21.11%", "*** *** ***"},
+		"/tables/crm.customers":               {"Owner crm@example.com", "stream, full"},
+		"/lineage":                            {"marts.top_products marts.fct_orders, marts.order_items, pim.products nothing"},
+		"/checks":                             {"1 of 9 checks fails.", "118 rows have an order_id that another row has"},
 		"/check?table=marts.fct_orders&check=unique_order_id": {"HAVING count(*) > 1", "90211 paid 129.90 ***", "90212 empty 18.00 NULL", "the highest bar is 118 rows"},
 		"/quarantine": {"1 table has rows in quarantine.", "marts.dim_customers 647"},
 		"/quarantine/marts.dim_customers?rule=not_null_email": {"647 rows of marts.dim_customers in quarantine", "millrace rejects replay marts.dim_customers --rule not_null_email", "NULL *** ***"},
@@ -90,7 +92,7 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s shows what is tagged pii", path)
 		}
 	}
-	for path, want := range map[string]int{"/runs/nothing": 404, "/tables/no.such": 404, "/pipelines/none": 404, "/lineage?around=x": 404, "/check?table=x&check=y": 404, "/check": 400, "/check?table=x": 400, "/runs?status=checks_failed": 200, "/quarantine/no.such": 404, "/runs?status=odd": 404, "/events?before=x": 400, "/assets/nothing.js": 404, "/runs?before=nothing": 200} {
+	for path, want := range map[string]int{"/runs/nothing": 404, "/tables/no.such": 404, "/tables/no.such/profile": 404, "/tables/marts.dim_customers/profile?from=99": 404, "/tables/marts.dim_customers/profile?from=-1": 404, "/pipelines/none": 404, "/lineage?around=x": 404, "/check?table=x&check=y": 404, "/check": 400, "/check?table=x": 400, "/runs?status=checks_failed": 200, "/quarantine/no.such": 404, "/runs?status=odd": 404, "/events?before=x": 400, "/assets/nothing.js": 404, "/runs?before=nothing": 200} {
 		if code, _ := s.get(path); code != want {
 			t.Errorf("%s: %d, want %d", path, code, want)
 		}
@@ -115,6 +117,7 @@ func TestForms(t *testing.T) {
 		want string
 	}{
 		{"/runs/" + s.broken + "/retry", url.Values{}, "Asked for a retry."},
+		{"/runs/" + s.last + "/retry", url.Values{"from": {"crm.customers"}}, "Asked for a retry."},
 		{"/runs/" + s.live + "/cancel", url.Values{}, "Asked to end."},
 		{"/pipelines/nightly/run", url.Values{}, "Asked for. The scheduler starts it"},
 		{"/pipelines/nightly/pause", url.Values{"reason": {"the ERP moves house"}}, "by ada: the ERP moves house"},
@@ -130,13 +133,14 @@ func TestForms(t *testing.T) {
 	}
 	asked, err := s.j.Firings(t.Context(), journal.FiringFilter{Trigger: journal.TriggerAPI})
 	s.must(err)
-	var retry, replay, run bool
+	var retry, from, replay, run bool
 	for _, f := range asked {
 		retry = retry || f.Ask.Retry == s.broken && f.By == "ada"
 		replay = replay || f.Ask.Replay != nil && f.Ask.Replay.Rule == "not_null_email"
-		run = run || f.Ask.Retry == "" && f.Ask.Replay == nil
+		from = from || f.Pipeline == "nightly" && slices.Equal(f.Ask.Select, []string{"crm.customers+,pipeline:nightly"})
+		run = run || f.Ask.Whole()
 	}
-	if len(asked) != 3 || !retry || !replay || !run {
+	if len(asked) != 4 || !retry || !from || !replay || !run {
 		t.Errorf("asked for: %+v", asked)
 	}
 	_, page := s.send(http.MethodGet, "/pipelines/nightly", s.operator, nil)

@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +40,8 @@ type Scheduler interface {
 	Schedules(ctx context.Context) ([]scheduler.Schedule, error)
 	// Wake makes it look into the journal at once.
 	Wake()
+	// LastPass is when it last decided what is to run; the zero time before the first.
+	LastPass() time.Time
 }
 
 // Server answers requests.
@@ -60,6 +61,7 @@ type Server struct {
 	streams   *places[string] // of logs that are being followed, by who does
 	heartbeat time.Duration   // of a stream
 	busy      atomic.Int64    // when a request could not use the journal last, in nanoseconds
+	writing   writeProbe
 	listener  net.Listener
 	closing   chan struct{} // closed when streams are to end
 }
@@ -130,21 +132,6 @@ func (s *Server) Listen() error {
 
 // encrypted says whether the server itself speaks TLS.
 func (s *Server) encrypted() bool { return s.Settings.TLS.Cert != "" }
-
-func (s *Server) tlsConfig() (*tls.Config, error) {
-	dir := s.Engine().Project.Dir
-	path := func(name string) string {
-		if filepath.IsAbs(name) {
-			return name
-		}
-		return filepath.Join(dir, name)
-	}
-	cert, err := tls.LoadX509KeyPair(path(s.Settings.TLS.Cert), path(s.Settings.TLS.Key))
-	if err != nil {
-		return nil, &RefusedError{fmt.Errorf("tls: %w", err), "serve.tls: cert and key are PEM files that belong together; the key is readable by this user"}
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}}, nil
-}
 
 // URL is where the server listens, once it does.
 func (s *Server) URL() string {

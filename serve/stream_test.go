@@ -289,10 +289,10 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// TestTLS is S10: the server speaks TLS 1.3 and nothing older.
+// TestTLS is S10: the server speaks TLS 1.3 and nothing older, and in it HTTP/2 with those who can: a log is followed over it as well.
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
-	pair := certificate(t, dir)
+	pair := newCertificate(t, dir)
 	l := newLab(t, project, func(c *Config) {
 		c.Settings.Listen, c.Settings.TLS.Cert, c.Settings.TLS.Key = "127.0.0.1:0", filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	})
@@ -316,12 +316,27 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%d, TLS %x, %v", answer.StatusCode, answer.TLS.Version, answer.Header)
 		}
 	}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trust}, ForceAttemptHTTP2: true}}
+	defer client.CloseIdleConnections()
+	r, end := l.running()
+	defer end()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, l.s.URL()+"/api/v1/runs/"+r.ID+"/log/stream", nil)
+	l.must(err)
+	request.Header.Set("Authorization", "Bearer "+l.viewer)
+	answer, err := client.Do(request)
+	l.must(err)
 	stop()
+	text, err := io.ReadAll(answer.Body)
+	l.must(err)
+	l.must(answer.Body.Close())
+	if answer.ProtoMajor != 2 || answer.StatusCode != 200 || !strings.Contains(string(text), "event: restart") {
+		t.Errorf("%s %d %s", answer.Proto, answer.StatusCode, text)
+	}
 	l.must(<-ended)
 }
 
-// certificate writes a new key and a certificate for 127.0.0.1.
-func certificate(t *testing.T, dir string) *x509.Certificate {
+// newCertificate writes a new key and a certificate for 127.0.0.1.
+func newCertificate(t *testing.T, dir string) *x509.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -37,7 +37,7 @@ func (a *app) runsCommand() *cobra.Command {
 		return a.listRuns(c, journal.Filter{Pipeline: pipelineName, Status: journal.Status(status), Limit: limit})
 	}
 	c.Flags().IntVarP(&limit, "limit", "n", 20, "runs to list; 0 for all")
-	c.Flags().StringVar(&pipelineName, "pipeline", "", "only runs of this pipeline")
+	c.Flags().StringVar(&pipelineName, "pipeline", "", "only runs of this pipeline, also together with others")
 	c.Flags().StringVar(&status, "status", "", "only runs with this status, such as failed")
 	return c
 }

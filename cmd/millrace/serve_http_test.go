@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -46,6 +47,7 @@ type idle struct{}
 
 func (idle) Schedules(context.Context) ([]scheduler.Schedule, error) { return nil, nil }
 func (idle) Wake()                                                   {}
+func (idle) LastPass() time.Time                                     { return time.Time{} }
 
 // TestServedProject runs a real project and asks its server for everything: no answer and no log has a secret or a personal
 // value, and what serving makes on disk is its owner's alone.

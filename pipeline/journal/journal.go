@@ -56,7 +56,7 @@ func Open(ctx context.Context, path string) (*Journal, error) {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
 	dsn := "file:" + (&pathEscaper).Replace(path) + "?_txlock=immediate" +
-		"&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
+		"&_pragma=" + waitLong + "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
@@ -503,7 +503,7 @@ func (j *Journal) Parts(ctx context.Context, run, node string) ([]Part, error) {
 
 // Filter narrows Runs. Its zero value asks for every run.
 type Filter struct {
-	Pipeline string
+	Pipeline string // also its runs together with others; one that has a + means exactly these pipelines, as Run.Pipeline joins them
 	Status   Status
 	Working  bool      // only runs that read what is new, or build: no replays and no backfills, which stand beside them
 	Since    time.Time // started then or later
@@ -521,16 +521,36 @@ func (j *Journal) Runs(ctx context.Context, f Filter) ([]Run, error) {
 	return query(ctx, j, text, scanRun, args...)
 }
 
-// statement has each condition only when it is asked for, so that SQLite finds the index that fits.
+// newestFirst is the order of lists of runs.
+const newestFirst = "started DESC, id DESC"
+
+// jointWith is the condition of runs of a pipeline together with others; run_joint has these runs only.
+const jointWith = "instr(pipeline, '+') > 0 AND instr('+' || pipeline || '+', '+' || ? || '+') > 0"
+
+// statement has each condition only when it is asked for, so that SQLite finds the index that fits. The runs of a pipeline alone and together
+// with others are two lists, each by its index, which are merged as far as they are read.
 func (f Filter) statement() (string, []any) {
-	w := where{}
-	w.add(f.Pipeline != "", "pipeline = ?", f.Pipeline)
+	w := f.where()
+	if f.Pipeline == "" || strings.Contains(f.Pipeline, "+") {
+		w.add(f.Pipeline != "", "pipeline = ?", f.Pipeline)
+		return w.statement(selectRun, newestFirst, f.Limit)
+	}
+	joint := f.where()
+	w.add(true, "pipeline = ?", f.Pipeline)
+	joint.add(true, jointWith, f.Pipeline)
+	text, args := joint.statement(selectRun, newestFirst, f.Limit)
+	return w.of(selectRun) + " UNION ALL " + text, append(w.args, args...)
+}
+
+// where is all conditions but that of the pipeline.
+func (f Filter) where() *where {
+	w := &where{}
 	w.add(f.Status != "", "status = ?", f.Status)
 	w.add(f.Trigger != "", "trigger = ?", f.Trigger)
 	w.add(f.Working, working)
 	w.add(!f.Since.IsZero(), "started >= ?", stamp(f.Since))
 	w.add(f.Before != "", "(started, id) < (SELECT started, id FROM run WHERE id = ?)", f.Before)
-	return w.statement(selectRun, "started DESC, id DESC", f.Limit)
+	return w
 }
 
 // where collects the conditions of a statement.
@@ -545,15 +565,20 @@ func (w *where) add(on bool, condition string, values ...any) {
 	}
 }
 
-// statement is what is selected under the conditions; limit 0 is none.
-func (w *where) statement(what, order string, limit int) (string, []any) {
-	if len(w.conditions) > 0 {
-		what += " WHERE " + strings.Join(w.conditions, " AND ")
+// of is what is selected under the conditions.
+func (w *where) of(what string) string {
+	if len(w.conditions) == 0 {
+		return what
 	}
+	return what + " WHERE " + strings.Join(w.conditions, " AND ")
+}
+
+// statement is what is selected under the conditions, in that order; limit 0 is none.
+func (w *where) statement(what, order string, limit int) (string, []any) {
 	if limit == 0 {
 		limit = -1
 	}
-	return what + " ORDER BY " + order + " LIMIT ?", append(w.args, limit)
+	return w.of(what) + " ORDER BY " + order + " LIMIT ?", append(w.args, limit)
 }
 
 // Run returns one run by its id or by a prefix that only one id has; ErrNotFound when there is none.

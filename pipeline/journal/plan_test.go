@@ -2,6 +2,7 @@ package journal
 
 import (
 	"database/sql"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ func TestListsUseIndexes(t *testing.T) {
 	for _, statement := range []string{
 		`INSERT INTO run (id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started)
 			WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
-			SELECT printf('r%06d', i), 'p' || (i % 50), '', 1, iif(i % 97 = 0, 'failed', 'succeeded'), '{}', '', '', 1, strftime('%Y-%m-%dT%H:%M:%f000Z', 1700000000 + i * 60, 'unixepoch') FROM n`,
+			SELECT printf('r%06d', i), iif(i % 20 = 3, 'a+p' || (i % 50) || '+x', 'p' || (i % 50)), '', 1, iif(i % 97 = 0, 'failed', 'succeeded'), '{}', '', '', 1, strftime('%Y-%m-%dT%H:%M:%f000Z', 1700000000 + i * 60, 'unixepoch') FROM n`,
 		`INSERT INTO firing (id, pipeline, logical_time, trigger, state, reason, ask, by, due, tries, cancel, created, finished)
 			SELECT 'f' || id, pipeline, started, 'schedule', 'succeeded', '', '{}', '', started, 1, '', started, started FROM run`,
 		`ANALYZE`,
@@ -25,7 +26,7 @@ func TestListsUseIndexes(t *testing.T) {
 	}
 	since := time.Date(2023, 12, 1, 0, 0, 0, 0, time.UTC)
 	for _, f := range []Filter{
-		{Limit: 51}, {Limit: 51, Before: "r050000"}, {Limit: 51, Pipeline: "p7"}, {Limit: 51, Pipeline: "p7", Before: "r050007"}, {Limit: 51, Status: Failed, Since: since},
+		{Limit: 51, Pipeline: "a"}, {Limit: 51, Pipeline: "a+p3+x"}, {Limit: 11, Pipeline: "p3", Status: Failed}, {Limit: 51, Pipeline: "p3", Since: since, Working: true}, {Limit: 51}, {Limit: 51, Before: "r050000"}, {Limit: 51, Pipeline: "p7"}, {Limit: 51, Pipeline: "p7", Before: "r050007"}, {Limit: 51, Status: Failed, Since: since},
 		{Limit: 51, Working: true}, {Limit: 1, Pipeline: "p7", Working: true}, {Limit: 51, Since: since},
 	} {
 		text, args := f.statement()
@@ -42,6 +43,38 @@ func TestListsUseIndexes(t *testing.T) {
 	byIndex(t, j, lastSuccess, []any{"p7", stamp(since), stamp(since.AddDate(1, 0, 0)), 3})
 	byIndex(t, j, selectToken+` WHERE hash = ?`, []any{"x"})
 	byIndex(t, j, `DELETE FROM once WHERE until <= ?`, []any{"x"})
+}
+
+// TestRunsOfAPipelineTogetherWithOthers pages through the runs of a pipeline, of which some were of several: they are its runs, too.
+func TestRunsOfAPipelineTogetherWithOthers(t *testing.T) {
+	j, _ := open(t)
+	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
+	for i, pipeline := range []string{"a", "a+b", "b", "aa+b", "a", "b+c", "a+c", "a+b"} {
+		r := Run{ID: fmt.Sprintf("r%d", i), Pipeline: pipeline, Status: Running, Started: at.Add(time.Duration(i) * time.Minute)}
+		if err := j.BeginRun(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ pipeline, want string }{{"a", "r7 r6 r4 r1 r0"}, {"b", "r7 r5 r3 r2 r1"}, {"a+b", "r7 r1"}, {"aa", "r3"}, {"", "r7 r6 r5 r4 r3 r2 r1 r0"}, {"none", ""}} {
+		var found []string
+		before := ""
+		for {
+			page, err := j.Runs(t.Context(), Filter{Pipeline: c.pipeline, Before: before, Limit: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, r := range page {
+				found = append(found, r.ID)
+			}
+			before = page[len(page)-1].ID
+		}
+		if got := strings.Join(found, " "); got != c.want {
+			t.Errorf("runs of %q: %s, want %s", c.pipeline, got, c.want)
+		}
+	}
 }
 
 // TestTrendsUseTheirIndex: a node's other checks are not read for the trend of one.

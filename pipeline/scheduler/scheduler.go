@@ -118,13 +118,21 @@ func (s *Scheduler) Wake() {
 	}
 }
 
+// LastPass is when it last looked into the journal and decided what is to run; the zero time before the first.
+func (s *Scheduler) LastPass() time.Time {
+	if last := s.looked.Load(); last != 0 {
+		return time.Unix(last, 0)
+	}
+	return time.Time{}
+}
+
 // Alive says why the loop does not do its work, nil when it does: when it could read and write the journal lately.
 func (s *Scheduler) Alive() error {
-	last := s.looked.Load()
-	if last == 0 {
+	last := s.LastPass()
+	if last.IsZero() {
 		return errors.New("the scheduler has not looked into the journal yet")
 	}
-	if since := s.Clock().Sub(time.Unix(last, 0)); since > 3*longest {
+	if since := s.Clock().Sub(last); since > 3*longest {
 		return fmt.Errorf("the scheduler has not been able to use the journal for %v", since.Round(time.Second))
 	}
 	return nil

@@ -479,6 +479,23 @@ func TestBrokenJournal(t *testing.T) {
 	})
 }
 
+// TestLastPass: who asks when the scheduler last looked hears of the last time that it could use the journal.
+func TestLastPass(t *testing.T) {
+	inWorld(t, "2026-11-27T11:30:00Z", one(nightly("p", "0 2 * * *")), func(w *world) {
+		w.pass(5 * time.Minute)
+		if since := w.now().Sub(w.sched.LastPass()); since > longest+time.Second || w.sched.Alive() != nil {
+			t.Errorf("it looked %v ago, %v", since, w.sched.Alive())
+		}
+		w.shutdown()
+		w.store = broken{w.journal, func(string) error { return errors.New("the disk is full") }}
+		w.start()
+		w.pass(5 * time.Minute)
+		if last := w.sched.LastPass(); !last.IsZero() || w.sched.Alive() == nil {
+			t.Errorf("it never could look, and did at %v, %v", last, w.sched.Alive())
+		}
+	})
+}
+
 // TestPanic: a pipeline whose handling panics keeps none of the others from running.
 func TestPanic(t *testing.T) {
 	inWorld(t, "2026-11-27T11:59:00Z", []*models.Pipeline{nightly("a", "0 12 * * *"), nightly("b", "0 12 * * *")}, func(w *world) {
