@@ -2,8 +2,10 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/models"
@@ -85,4 +87,43 @@ func Examiner(specs []extract.Spec) func(*models.Source) Examine {
 		}
 		return nil
 	}
+}
+
+// sources opens each source once, when its first stream is read.
+type sources struct {
+	engine *Engine
+	mu     sync.Mutex
+	open   map[string]extract.Source
+}
+
+func (s *sources) get(source *models.Source) (extract.Source, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if open := s.open[source.Name]; open != nil {
+		return open, nil
+	}
+	opened, err := s.engine.openSource(source)
+	if err != nil {
+		return nil, err
+	}
+	s.open[source.Name] = opened
+	return opened, nil
+}
+
+func (s *sources) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, source := range s.open {
+		errs = append(errs, source.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (e *Engine) openSource(source *models.Source) (extract.Source, error) {
+	opened, err := e.OpenSource(source)
+	if err != nil {
+		return nil, fmt.Errorf("open source %q: %w", source.Name, err)
+	}
+	return opened, nil
 }
