@@ -62,19 +62,14 @@ func (x *extraction) table(ctx context.Context) ([]load.Table, error) {
 	asked := x.asked()
 	x.reconciles = x.reconcileDue()
 	for try := 1; ; try++ {
-		w, err := x.window(ctx, asked)
-		if errors.Is(err, extract.ErrEmpty) && x.before != nil && x.selection.Backfill == nil {
-			x.note(err.Error())
-			w, err = &extract.Window{Lo: x.since(), Hi: x.since()}, x.guard(0)
-		}
+		w, err := x.windowOrNone(ctx, asked)
 		if err != nil {
 			return nil, x.explain(err)
 		}
 		if why, err := x.moved(w); err != nil {
 			return nil, err
 		} else if why != "" {
-			x.note(why)
-			if err := x.Journal.DropWindow(ctx, x.ID, x.node.Name()); err != nil {
+			if err := x.startOver(ctx, why); err != nil {
 				return nil, err
 			}
 			asked, x.reconciles = x.asked(), false
@@ -98,11 +93,16 @@ func (x *extraction) table(ctx context.Context) ([]load.Table, error) {
 		if !errors.Is(err, extract.ErrChanged) || try == maxWindows {
 			return nil, x.explain(err)
 		}
-		x.note("read again from the start: " + err.Error())
-		if err := x.Journal.DropWindow(ctx, x.ID, x.node.Name()); err != nil {
+		if err := x.startOver(ctx, "read again from the start: "+err.Error()); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// startOver forgets the window and what was landed of it.
+func (x *extraction) startOver(ctx context.Context, why string) error {
+	x.note(why)
+	return x.Journal.DropWindow(ctx, x.ID, x.node.Name())
 }
 
 // patiently calls f again after transient failures, after a pause that doubles and is drawn from its upper half, so that

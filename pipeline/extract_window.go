@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -47,6 +48,16 @@ func (x *extraction) window(ctx context.Context, asked extract.Stream) (*extract
 		w.Lo = x.since()
 	}
 	return w, x.timed("journal", func() error { return x.Journal.SaveWindow(ctx, x.ID, x.node.Name(), x.definition(), w) })
+}
+
+// windowOrNone is the window, or one without slices where a source that was read before has nothing to read any more.
+func (x *extraction) windowOrNone(ctx context.Context, asked extract.Stream) (*extract.Window, error) {
+	w, err := x.window(ctx, asked)
+	if errors.Is(err, extract.ErrEmpty) && x.before != nil && x.selection.Backfill == nil {
+		x.note(err.Error())
+		return &extract.Window{Lo: x.since(), Hi: x.since()}, x.guard(0)
+	}
+	return w, err
 }
 
 // asked is the stream as the source contract wants it.

@@ -185,6 +185,13 @@ func publishedState(t load.Table, now time.Time) *PublishedState {
 	return &PublishedState{Rows: t.Rows, PublishedAt: t.PublishedAt, AgeSeconds: int64(now.Sub(t.LoadedAt()).Seconds()), Run: t.Run, Snapshot: t.Snapshot}
 }
 
+// note adds to what the plan says of the node; "" is nothing to say.
+func (one *PlannedNode) note(text string) {
+	if text != "" {
+		one.Notes = append(one.Notes, text)
+	}
+}
+
 // fail notes what would stop the node; only a cancelled context is an error of the plan itself.
 func (one *PlannedNode) fail(err error) {
 	one.Error = err.Error()

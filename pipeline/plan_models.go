@@ -158,8 +158,6 @@ func (pl *planning) contracted(n *models.Node, one *PlannedNode, columns []wareh
 		published = before.Columns
 	}
 	columns, note, err := fitPlanned(n, stored, published)
-	if note != "" {
-		one.Notes = append(one.Notes, note)
-	}
+	one.note(note)
 	return columns, err
 }

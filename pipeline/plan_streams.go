@@ -53,48 +53,16 @@ func (pl *planning) stream(ctx context.Context, source extract.Source, n *models
 	if err != nil {
 		return err
 	}
-	if why != "" {
-		one.Notes = append(one.Notes, why)
-	}
+	one.note(why)
 	asked := x.asked()
-	d, err := source.Describe(ctx, asked)
+	found, err := x.foundColumns(ctx, asked, one)
 	if err != nil {
 		return err
-	}
-	one.Rows, one.Bytes, one.Notes = d.Rows, d.Bytes, append(one.Notes, d.Notes...)
-	for _, p := range d.Pins {
-		one.Pins = append(one.Pins, PlannedPin(p))
-	}
-	found := make([]warehouse.Column, len(d.Columns))
-	for i, c := range d.Columns {
-		found[i] = warehouse.Column(c)
-	}
-	if found, err = warehouse.StoredColumns(found); err != nil {
-		return err
-	}
-	if err := x.landingColumns(found); err != nil {
-		return err
-	}
-	found, note, err := x.fitPlanned(found)
-	if err != nil {
-		return err
-	}
-	if note != "" {
-		one.Notes = append(one.Notes, note)
 	}
 	one.Columns = found
-	w, err := source.Window(ctx, asked, x.since(), nil)
+	w, err := x.planWindow(ctx, asked, one)
 	if err != nil {
 		return err
-	}
-	if why, err = x.moved(w); err != nil {
-		return err
-	}
-	if why != "" {
-		one.Notes = append(one.Notes, why)
-		if w, err = source.Window(ctx, x.asked(), "", nil); err != nil {
-			return err
-		}
 	}
 	if x.before != nil && n.Stream.Mode != string(extract.Full) {
 		one.Notes = append(one.Notes, driftNotes(n, schemaChanges(ofSource(x.before.Columns), found))...)
@@ -118,6 +86,34 @@ func (pl *planning) stream(ctx context.Context, source extract.Source, n *models
 	return nil
 }
 
+// foundColumns are those that the stream would land, by what its source says of it now; the rest of that goes into the plan.
+func (x *extraction) foundColumns(ctx context.Context, asked extract.Stream, one *PlannedNode) ([]warehouse.Column, error) {
+	d, err := x.source.Describe(ctx, asked)
+	if err != nil {
+		return nil, err
+	}
+	one.Rows, one.Bytes, one.Notes = d.Rows, d.Bytes, append(one.Notes, d.Notes...)
+	for _, p := range d.Pins {
+		one.Pins = append(one.Pins, PlannedPin(p))
+	}
+	found := make([]warehouse.Column, len(d.Columns))
+	for i, c := range d.Columns {
+		found[i] = warehouse.Column(c)
+	}
+	if found, err = warehouse.StoredColumns(found); err != nil {
+		return nil, err
+	}
+	if err := x.landingColumns(found); err != nil {
+		return nil, err
+	}
+	found, note, err := x.fitPlanned(found)
+	if err != nil {
+		return nil, err
+	}
+	one.note(note)
+	return found, nil
+}
+
 // landingColumns checks that the stream has the columns that the project names.
 func (x *extraction) landingColumns(columns []warehouse.Column) error {
 	key := x.node.Stream.Key
@@ -125,6 +121,20 @@ func (x *extraction) landingColumns(columns []warehouse.Column) error {
 		return nil // as a run does: without a key the cursor is the source's own affair
 	}
 	return x.hasColumns(columns, append(append([]string(nil), key...), x.node.Stream.Cursor))
+}
+
+// planWindow is the window that a run would read, of the whole stream when its name leads elsewhere now.
+func (x *extraction) planWindow(ctx context.Context, asked extract.Stream, one *PlannedNode) (*extract.Window, error) {
+	w, err := x.source.Window(ctx, asked, x.since(), nil)
+	if err != nil {
+		return nil, err
+	}
+	why, err := x.moved(w)
+	if err != nil || why == "" {
+		return w, err
+	}
+	one.note(why)
+	return x.source.Window(ctx, x.asked(), "", nil)
 }
 
 // driftNotes says what a changed column means where only changed rows are read: the others stay as they were landed.

@@ -38,7 +38,6 @@ func checker(s extract.Spec) func(any, []*models.Stream) []models.Finding {
 	}
 }
 
-// asStream is a stream of the project as the source contract has it.
 // asked is the node's stream with the types of its contract.
 func asked(n *models.Node) extract.Stream {
 	s := asStream(n.Stream)
@@ -50,6 +49,7 @@ func asked(n *models.Node) extract.Stream {
 	return s
 }
 
+// asStream is a stream of the project as the source contract has it.
 func asStream(st *models.Stream) extract.Stream {
 	return extract.Stream{Name: st.Name, Node: st.Source.Name + "." + st.Table, Mode: extract.Mode(st.Mode), Key: st.Key, Cursor: st.Cursor, Deletes: st.Deletes != models.DeletesIgnored, Options: st.Options}
 }
