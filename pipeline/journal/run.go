@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -42,8 +43,9 @@ type Run struct {
 	Snapshot    *int64     `json:"snapshot,omitempty"`
 	ExitCode    *int       `json:"exit_code,omitempty"`
 	Error       string     `json:"error,omitempty"`
-	Trigger     Trigger    `json:"trigger"`          // what began it
-	Firing      string     `json:"firing,omitempty"` // that it belongs to; "" for a command
+	Warnings    []string   `json:"warnings,omitempty"` // what went wrong behind the publish, and made it no failure
+	Trigger     Trigger    `json:"trigger"`            // what began it
+	Firing      string     `json:"firing,omitempty"`   // that it belongs to; "" for a command
 }
 
 // Selection is what a run was asked to do; an interrupted run is resumed only by one that asks the same.
@@ -95,7 +97,7 @@ func (j *Journal) BeginRun(ctx context.Context, r Run) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO run (id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started, trigger, firing)
 			VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
 			ON CONFLICT (id) DO UPDATE SET attempt = excluded.attempt, status = excluded.status, pid = excluded.pid,
-				version = excluded.version, finished = NULL, exit_code = NULL, error = NULL, trigger = excluded.trigger, firing = excluded.firing`,
+				version = excluded.version, finished = NULL, exit_code = NULL, error = NULL, warnings = NULL, trigger = excluded.trigger, firing = excluded.firing`,
 			r.ID, r.Pipeline, stamp(r.LogicalTime), r.Attempt, r.Status, toJSON(r.Selection), r.ProjectHash, r.Version, r.PID, stamp(r.Started), orCommand(r.Trigger), nullable(r.Firing))
 		return err
 	})
@@ -108,8 +110,8 @@ func (j *Journal) FinishRun(ctx context.Context, r Run, cursors map[string]extra
 }
 
 func finishRun(ctx context.Context, tx *sql.Tx, r Run, cursors map[string]extract.Cursor) error {
-	if _, err := tx.ExecContext(ctx, `UPDATE run SET status = ?, finished = ?, snapshot = ?, exit_code = ?, error = ? WHERE id = ?`,
-		r.Status, stampPtr(r.Finished), r.Snapshot, r.ExitCode, nullable(r.Error), r.ID); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE run SET status = ?, finished = ?, snapshot = ?, exit_code = ?, error = ?, warnings = ? WHERE id = ?`,
+		r.Status, stampPtr(r.Finished), r.Snapshot, r.ExitCode, nullable(r.Error), warningsOf(r), r.ID); err != nil {
 		return err
 	}
 	if err := noteEnd(ctx, tx, EndOfRun, r.ID, string(r.Status), r.Finished); err != nil {
@@ -124,6 +126,21 @@ func finishRun(ctx context.Context, tx *sql.Tx, r Run, cursors map[string]extrac
 		}
 	}
 	return nil
+}
+
+func warningsOf(r Run) any {
+	if len(r.Warnings) == 0 {
+		return nil
+	}
+	return toJSON(r.Warnings)
+}
+
+// SaveWarnings records the warnings of a run that has ended: some come when all else is done.
+func (j *Journal) SaveWarnings(ctx context.Context, r Run) error {
+	return j.tx(ctx, "warnings", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE run SET warnings = ? WHERE id = ?`, warningsOf(r), r.ID)
+		return err
+	})
 }
 
 // SetRunStatus changes nothing but the status and the error's text: for runs found interrupted or overtaken.
@@ -186,15 +203,15 @@ func (j *Journal) Run(ctx context.Context, id string) (Run, error) {
 	return runs[0], nil
 }
 
-const selectRun = `SELECT id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started, finished, snapshot, exit_code, coalesce(error, ''), trigger, coalesce(firing, '') FROM run`
+const selectRun = `SELECT id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started, finished, snapshot, exit_code, coalesce(error, ''), coalesce(warnings, 'null'), trigger, coalesce(firing, '') FROM run`
 
 func scanRun(rows *sql.Rows) (Run, error) {
 	var r Run
-	var logical, selection, started string
+	var logical, selection, started, warnings string
 	var finished sql.NullString
-	if err := rows.Scan(&r.ID, &r.Pipeline, &logical, &r.Attempt, &r.Status, &selection, &r.ProjectHash, &r.Version, &r.PID, &started, &finished, &r.Snapshot, &r.ExitCode, &r.Error, &r.Trigger, &r.Firing); err != nil {
+	if err := rows.Scan(&r.ID, &r.Pipeline, &logical, &r.Attempt, &r.Status, &selection, &r.ProjectHash, &r.Version, &r.PID, &started, &finished, &r.Snapshot, &r.ExitCode, &r.Error, &warnings, &r.Trigger, &r.Firing); err != nil {
 		return r, err
 	}
 	r.LogicalTime, r.Started, r.Finished = parseTime(logical), parseTime(started), parseTimePtr(finished)
-	return r, json.Unmarshal([]byte(selection), &r.Selection)
+	return r, errors.Join(json.Unmarshal([]byte(selection), &r.Selection), json.Unmarshal([]byte(warnings), &r.Warnings))
 }
