@@ -48,7 +48,6 @@ type run struct {
 	walked     map[string]bool                // models that are built in the shared engine, which exposes them itself
 	unreadable map[string]error               // published tables that could not be exposed to models
 
-	warnings []string // only touched when nothing runs at once any more
 }
 
 // timed adds what f takes to the run's overhead of that name.

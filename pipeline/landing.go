@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/parquet-go/parquet-go"
@@ -43,6 +44,32 @@ type rejectRow struct {
 }
 
 const rejectColumns = `file, line, "offset", "column", reason, message, raw`
+
+// landing prepares the folders and names of one part.
+func (x *extraction) landing(asked extract.Stream, w *extract.Window, slice extract.Slice, resume string, seq int) (*landing, error) {
+	name := fileName(x.node.Name())
+	return x.landingIn(filepath.Join(x.runDir(x.ID), name), filepath.Join(x.rejectsDir(x.ID), name), asked, w, slice, resume, seq)
+}
+
+// landingIn prepares one part in the folder dir, and its rejects in another.
+func (x *extraction) landingIn(dir, rejects string, asked extract.Stream, w *extract.Window, slice extract.Slice, resume string, seq int) (*landing, error) {
+	base := fmt.Sprintf("%s-%05d", fileName(slice.ID), seq)
+	l := &landing{x: x, slice: slice, seq: seq,
+		path:    filepath.Join(dir, base+".parquet"),
+		scratch: filepath.Join(dir, base+".scratch"),
+		rejects: filepath.Join(rejects, base+".parquet"),
+	}
+	for _, dir := range []string{dir, rejects} {
+		if err := fsx.MkdirAll("part", dir, 0o700); err != nil {
+			return nil, fmt.Errorf("stage part: %w", err)
+		}
+	}
+	if err := errors.Join(os.RemoveAll(l.scratch), os.MkdirAll(l.scratch, 0o700)); err != nil {
+		return nil, fmt.Errorf("stage part: %w", err)
+	}
+	l.request = extract.Request{Stream: asked, Window: w, Slice: slice, Resume: resume, Scratch: l.scratch, Reject: l.reject, Progress: x.progress}
+	return l, nil
+}
 
 func (l *landing) spillPath() string { return filepath.Join(l.scratch, "rejects.parquet") }
 
@@ -276,4 +303,14 @@ func (x *extraction) hasColumns(columns []warehouse.Column, wanted []string) err
 		}
 	}
 	return nil
+}
+
+// fileName makes any name one path element.
+func fileName(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c == '/' || c < ' ' || c == '%' {
+			return '_'
+		}
+		return c
+	}, s)
 }

@@ -130,7 +130,7 @@ func (r *run) publish(ctx context.Context, tables []load.Table) (m *load.Manifes
 func (r *run) warn(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	r.Log.Warn(text, "run", r.ID)
-	r.warnings = append(r.warnings, text)
+	r.Run.Warnings = append(r.Run.Warnings, text)
 }
 
 // close brings the journal and the staging up to what is published. When something is, an error of theirs is a
@@ -141,6 +141,7 @@ func (r *run) close(ctx context.Context, report *Report, m *load.Manifest) error
 		cursors = cursorsOf(m, r.ID)
 	}
 	err := r.Journal.EndAttempt(ctx, r.Run, cursors, r.tableRows())
+	recorded := len(r.Run.Warnings)
 	report.Steps = r.steps()
 	if err == nil && r.Run.Status == journal.Succeeded {
 		err = os.RemoveAll(r.runDir(r.ID))
@@ -155,11 +156,16 @@ func (r *run) close(ctx context.Context, report *Report, m *load.Manifest) error
 			r.warn("garbage collection: %v", gcErr)
 		}
 	}
+	if len(r.Run.Warnings) > recorded {
+		if saveErr := r.Journal.SaveWarnings(ctx, r.Run); saveErr != nil {
+			r.Log.Warn("the journal does not have all warnings: "+saveErr.Error(), "run", r.ID)
+		}
+	}
 	stale := r.stale()
 	if r.selection.Backfill != nil && m != nil {
 		stale = append(stale, r.outdated()...)
 	}
-	report.Run, report.Stale, report.Overhead, report.Warnings = r.Run, stale, map[string]float64{}, r.warnings
+	report.Run, report.Stale, report.Overhead, report.Warnings = r.Run, stale, map[string]float64{}, r.Run.Warnings
 	report.Checks = []check.Result{}
 	for _, n := range r.nodes {
 		report.Checks = append(report.Checks, r.checks[n.Name()]...)

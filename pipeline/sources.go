@@ -2,8 +2,10 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/models"
@@ -36,7 +38,6 @@ func checker(s extract.Spec) func(any, []*models.Stream) []models.Finding {
 	}
 }
 
-// asStream is a stream of the project as the source contract has it.
 // asked is the node's stream with the types of its contract.
 func asked(n *models.Node) extract.Stream {
 	s := asStream(n.Stream)
@@ -48,6 +49,7 @@ func asked(n *models.Node) extract.Stream {
 	return s
 }
 
+// asStream is a stream of the project as the source contract has it.
 func asStream(st *models.Stream) extract.Stream {
 	return extract.Stream{Name: st.Name, Node: st.Source.Name + "." + st.Table, Mode: extract.Mode(st.Mode), Key: st.Key, Cursor: st.Cursor, Deletes: st.Deletes != models.DeletesIgnored, Options: st.Options}
 }
@@ -85,4 +87,43 @@ func Examiner(specs []extract.Spec) func(*models.Source) Examine {
 		}
 		return nil
 	}
+}
+
+// sources opens each source once, when its first stream is read.
+type sources struct {
+	engine *Engine
+	mu     sync.Mutex
+	open   map[string]extract.Source
+}
+
+func (s *sources) get(source *models.Source) (extract.Source, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if open := s.open[source.Name]; open != nil {
+		return open, nil
+	}
+	opened, err := s.engine.openSource(source)
+	if err != nil {
+		return nil, err
+	}
+	s.open[source.Name] = opened
+	return opened, nil
+}
+
+func (s *sources) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, source := range s.open {
+		errs = append(errs, source.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (e *Engine) openSource(source *models.Source) (extract.Source, error) {
+	opened, err := e.OpenSource(source)
+	if err != nil {
+		return nil, fmt.Errorf("open source %q: %w", source.Name, err)
+	}
+	return opened, nil
 }

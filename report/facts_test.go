@@ -128,7 +128,9 @@ func TestEveryTextIsCleaned(t *testing.T) {
 			results[i].SQL = strings.Repeat("x", maxSQL-8) + secret // across the place of the cut
 		}
 	}
-	run := l.run(journal.Failed, steps, checks, func(r *journal.Run) { r.Error, r.Version, r.ProjectHash = secret, secret, secret })
+	run := l.run(journal.Failed, steps, checks, func(r *journal.Run) {
+		r.Error, r.Version, r.ProjectHash, r.Warnings = secret, secret, secret, []string{secret}
+	})
 	r, err := Gather(t.Context(), l.j, run, Options{Project: secret, Version: "v", Now: night, Redact: func(s string) string { return strings.ReplaceAll(s, secret, "***") }})
 	if err != nil {
 		t.Fatal(err)

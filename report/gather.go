@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/models"
@@ -30,7 +31,7 @@ func Gather(ctx context.Context, j *journal.Journal, of journal.Run, o Options) 
 	}
 	r := &Run{Format: FormatVersion, Project: o.Project, MadeAt: o.Now, MadeBy: o.Version, ID: of.ID, Pipeline: of.Pipeline, State: state,
 		LogicalTime: of.LogicalTime, Trigger: of.Trigger, Attempt: of.Attempt, Started: of.Started, Finished: of.Finished, Snapshot: of.Snapshot, ExitCode: of.ExitCode,
-		Selection: of.Selection, ProjectHash: of.ProjectHash, Version: of.Version, Error: of.Error, Causes: []Cause{}, Nodes: []Node{}, Runs: []RunPoint{}}
+		Selection: of.Selection, ProjectHash: of.ProjectHash, Version: of.Version, Error: of.Error, Warnings: slices.Clone(of.Warnings), Causes: []Cause{}, Nodes: []Node{}, Runs: []RunPoint{}}
 	if r.Selection.Nodes == nil {
 		r.Selection.Nodes = []string{}
 	}

@@ -49,6 +49,9 @@ func (m *markdown) add(kind, block string) {
 func Markdown(w io.Writer, r *Run) error {
 	m := &markdown{left: map[string]int{}}
 	m.head(r)
+	for _, text := range r.Warnings {
+		m.add("", "⚠️ "+prose(cut(text, markdownText))+"\n\n")
+	}
 	for _, c := range r.Causes {
 		m.cause(c)
 	}

@@ -37,6 +37,7 @@ type Run struct {
 	ProjectHash string            `json:"project_hash"`
 	Version     string            `json:"version"` // of the millrace that ran
 	Error       string            `json:"error,omitempty"`
+	Warnings    []string          `json:"warnings,omitempty"` // what went wrong behind the publish
 
 	Verdict Verdict    `json:"verdict"`
 	Totals  Totals     `json:"totals"`

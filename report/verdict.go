@@ -85,7 +85,10 @@ func goodVerdict(r *Run) Verdict {
 	if t.Quarantined > 0 {
 		first += ", " + verb(int(min(t.Quarantined, 2)), "1 row is in quarantine", number(t.Quarantined)+" rows are in quarantine")
 	}
-	if t.Warned > 0 || t.Quarantined > 0 {
+	if len(r.Warnings) > 0 {
+		first += fmt.Sprintf(", with %s of the run itself", count(len(r.Warnings), "warning"))
+	}
+	if t.Warned > 0 || t.Quarantined > 0 || len(r.Warnings) > 0 {
 		word = WordWarned
 	}
 	return Verdict{word, first + "; " + published(r) + "."}

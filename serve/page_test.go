@@ -97,6 +97,10 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s: %d, want %d", path, code, want)
 		}
 	}
+	s.must(s.j.SaveWarnings(t.Context(), journal.Run{ID: s.last, Warnings: []string{"garbage collection: the disk is full"}}))
+	if _, page := s.get("/runs/" + s.last); !strings.Contains(plainText(page), "Warnings of the run They kept nothing from being published. garbage collection: the disk is full") {
+		t.Error("the page of the run does not tell its warning")
+	}
 	s.refused = "models/x.sql:3:1: no such column"
 	if _, page := s.get("/runs"); !strings.Contains(plainText(page), "were refused. The last good version stays in use. What is wrong models/x.sql:3:1") {
 		t.Error("nobody is told that the project was refused")

@@ -18,6 +18,7 @@ func TestAnswersAreCleaned(t *testing.T) {
 	l.must(l.j.SetRunStatus(t.Context(), run.ID, journal.Failed, "connect: "+canary, night))
 	l.must(l.j.SaveStep(t.Context(), journal.Step{Run: run.ID, Node: "main.orders", Kind: "model", Attempt: 1, Status: journal.Failed, Started: night, Rows: 1234567890123456789,
 		Error: canary, Hint: "use " + canary, Notes: []string{canary}}))
+	l.must(l.j.SaveWarnings(t.Context(), journal.Run{ID: run.ID, Warnings: []string{"swept: " + canary}}))
 	l.must(l.j.AddEvent(t.Context(), journal.Event{At: night, Kind: "reload", Text: canary}))
 	l.must(l.j.Pause(t.Context(), journal.Pause{Pipeline: "nightly", Since: night, By: "x", Reason: canary}))
 	_, err := l.j.AddFiring(t.Context(), journal.Firing{ID: "f1", Pipeline: "nightly", LogicalTime: night, State: journal.FiringFailed, Reason: canary, Created: night, Due: night, Ask: journal.Ask{Select: []string{canary}}})
@@ -29,6 +30,9 @@ func TestAnswersAreCleaned(t *testing.T) {
 		}
 		if strings.Contains(w.Body.String(), canary) || !strings.Contains(w.Body.String(), "***") {
 			t.Errorf("%s: %s", path, w.Body)
+		}
+		if strings.HasPrefix(path, "/runs/"+run.ID) && !strings.HasSuffix(path, "/steps") && !strings.Contains(w.Body.String(), "swept: ***") {
+			t.Errorf("%s does not tell the warning of the run: %s", path, w.Body)
 		}
 	}
 	l.json("POST", "/api/v1/pipelines/nightly/pause", `{"reason": "`+canary+`"}`, 200, nil, "Idempotency-Key", "k")

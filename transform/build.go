@@ -272,7 +272,7 @@ func (b *Builder) join(ctx context.Context, job Job, name warehouse.Name, landed
 		return b.built(ctx, *v, landed, nil, equation)
 	}
 	dir := filepath.Join(job.Dir, folder)
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
 	in := warehouse.MergeInput{Name: name, Prev: job.Before, Landed: landed, Columns: columns, Key: m.UniqueKey, Dir: dir, Strategy: warehouse.ByKey}

@@ -53,7 +53,7 @@ func (a *app) listRuns(c *cobra.Command, f journal.Filter) error {
 		return err
 	}
 	for i := range runs {
-		runs[i].Error = a.redactor.Redact(runs[i].Error)
+		a.cleanOutcome(&runs[i].Run)
 	}
 	if a.json {
 		return a.printJSON(runs)
@@ -137,8 +137,16 @@ func (a *app) showRun(c *cobra.Command, id string) error {
 	return nil
 }
 
-func (a *app) cleanRun(r *shownRun) {
+// cleanOutcome takes secrets out of what the journal says of a run as a whole.
+func (a *app) cleanOutcome(r *journal.Run) {
 	r.Error = a.redactor.Redact(r.Error)
+	for i := range r.Warnings {
+		r.Warnings[i] = a.redactor.Redact(r.Warnings[i])
+	}
+}
+
+func (a *app) cleanRun(r *shownRun) {
+	a.cleanOutcome(&r.Run)
 	for i := range r.Steps {
 		s := &r.Steps[i]
 		s.Error, s.Hint = a.redactor.Redact(s.Error), a.redactor.Redact(s.Hint)
@@ -165,6 +173,9 @@ func (a *app) printRun(r shownRun) {
 	}
 	if r.Error != "" {
 		a.out("error     %s", r.Error)
+	}
+	for _, warning := range r.Warnings {
+		a.out("warning   %s", warning)
 	}
 	parts := map[string]int{}
 	bytes := map[string]int64{}

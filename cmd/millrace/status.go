@@ -53,7 +53,7 @@ func (a *app) cleanStatus(s *pipeline.Status) {
 	}
 	clean := func(r *pipeline.RunSummary) {
 		if r != nil {
-			r.Error = a.redactor.Redact(r.Error)
+			a.cleanOutcome(&r.Run)
 		}
 	}
 	for i := range s.Pipelines {

@@ -46,6 +46,16 @@ func PlanRange(w *extract.Window, st extract.Stream, class Class, since extract.
 	return nil
 }
 
+// FreshKeys makes the window of a range one of this state of the source: keys that were read in an earlier one are of no use. Where
+// deleted rows are looked for, slice adds the one that reads the keys of all rows again.
+func FreshKeys(w *extract.Window, st extract.Stream, asOf *extract.AsOf, slice func(id string)) {
+	w.AsOf = asOf
+	w.Slices = slices.DeleteFunc(w.Slices, func(s extract.Slice) bool { return s.Keys })
+	if st.Deletes && w.Covers != nil {
+		slice("keys@" + asOf.ID)
+	}
+}
+
 // edgesOf spells the edges of the slices of the stream's range as values of its cursor, which is of this class, rising. They
 // end at mark at the latest, which then cuts them: what lies beyond is for the runs that move it. Fewer than two: all of it does.
 func edgesOf(st extract.Stream, class Class, mark Mark) (edges []string, cut bool, err error) {

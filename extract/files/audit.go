@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"unicode/utf8"
+
+	"github.com/millrace/millrace/internal/textcast"
 )
 
 // dialect is how a CSV file is written, settled.
@@ -29,8 +31,8 @@ func (d *dialect) plain() bool {
 	return d.Comment == 0 && d.Skip == 0 && (d.Quote == 0 || d.Escape == d.Quote || d.Escape == 0)
 }
 
-func (d *dialect) rules() castRules {
-	return castRules{dateFormat: d.DateFormat, timestampFormat: d.TimestampFormat, decimalComma: d.DecimalComma}
+func (d *dialect) rules() textcast.Rules {
+	return textcast.Rules{DateFormat: d.DateFormat, TimestampFormat: d.TimestampFormat, DecimalComma: d.DecimalComma}
 }
 
 func (d *dialect) isNull(field []byte) bool {

@@ -7,16 +7,9 @@ import (
 	"github.com/millrace/millrace/internal/textcast"
 )
 
-// castRules are what text needs to become typed beyond the type itself.
-type castRules struct {
-	dateFormat, timestampFormat string
-	decimalComma                bool
-}
-
 // exact is the SQL that turns the text x into a t, or NULL when x is not one or would be changed by the cast.
-func exact(x string, t duckType, r castRules) string {
-	return textcast.Exact(x, textcast.Type{Base: t.base, Scale: t.scale, Spelled: t.String()},
-		textcast.Rules{DateFormat: r.dateFormat, TimestampFormat: r.timestampFormat, DecimalComma: r.decimalComma})
+func exact(x string, t duckType, r textcast.Rules) string {
+	return textcast.Exact(x, textcast.Type{Base: t.base, Scale: t.scale, Spelled: t.String()}, r)
 }
 
 // bad is the SQL that is true when the text x cannot become a t.
@@ -34,7 +27,7 @@ func why(x string, t duckType) string {
 }
 
 // guarded is the SQL that gives the exact value of x and raises where there is none.
-func guarded(x, column string, t duckType, r castRules) string {
+func guarded(x, column string, t duckType, r textcast.Rules) string {
 	v := exact(x, t, r)
 	if v == x {
 		return x
@@ -59,23 +52,23 @@ const (
 
 // native says whether DuckDB's CSV reader may cast a column itself, and what has to be proved about its text.
 // Everything else is read as text and cast by SQL.
-func native(t duckType, r castRules) (kind, bool) {
+func native(t duckType, r textcast.Rules) (kind, bool) {
 	switch {
 	case t.base == "VARCHAR", t.base == "BOOLEAN":
 		return anyText, true
 	case t.integer():
 		return intText, true
-	case t.base == "DECIMAL" && !r.decimalComma:
+	case t.base == "DECIMAL" && !r.DecimalComma:
 		return decText, true
-	case t.base == "DOUBLE" && !r.decimalComma:
+	case t.base == "DOUBLE" && !r.DecimalComma:
 		return floatText, true
 	case t.base == "DATE":
-		if r.dateFormat != "" {
+		if r.DateFormat != "" {
 			return formatText, true
 		}
 		return dateText, true
 	case t.base == "TIMESTAMP":
-		if r.timestampFormat != "" {
+		if r.TimestampFormat != "" {
 			return formatText, true
 		}
 		return tsText, true

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/internal/textcast"
 )
 
 // header reads the first record of a CSV file; nil when the file has none.
@@ -143,7 +144,7 @@ type csvRead struct {
 	layouts []*layout
 	paths   []string // by file: what DuckDB opens, a plain UTF-8 file
 	counts  []fileCount
-	rules   castRules
+	rules   textcast.Rules
 
 	cancel context.CancelFunc
 	done   chan struct{} // the audit has ended
@@ -624,7 +625,7 @@ func (c *csvRead) splitFile(ctx context.Context, i, columns int, w *scratch) err
 }
 
 // typed is the scan over a scratch file: records that convert exactly are landed, the others rejected.
-func typed(path string, targets []target, rules castRules, filenameColumn string) *extract.Scan {
+func typed(path string, targets []target, rules textcast.Rules, filenameColumn string) *extract.Scan {
 	from := fmt.Sprintf("read_parquet(%s)", text(path))
 	var parsing, values, items, faulty, columns, reasons, messages []string
 	for k, t := range targets {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/internal/textcast"
 )
 
 // ReasonUnexpected is the reason of a JSON record with a key that the stream has no column for.
@@ -115,7 +116,7 @@ func (j *job) readJSON() (*extract.Snapshot, error) {
 		return nil, err
 	}
 	return &extract.Snapshot{
-		Scan:    typed(file, targets, castRules{}, j.opt.FilenameColumn),
+		Scan:    typed(file, targets, textcast.Rules{}, j.opt.FilenameColumn),
 		Outcome: func() (extract.Outcome, error) { return j.outcome(counts) },
 	}, nil
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/millrace/millrace/internal/textcast"
 )
 
 // parsed is the SQL that reads x, JSON that normalize has made: every key of t there, every scalar a text.
@@ -60,7 +62,7 @@ func (f fieldOrder) MarshalJSON() ([]byte, error) {
 
 // nestedValue is the SQL that turns e, which is parsed, into a t; a scalar that does not convert becomes NULL there,
 // and is for nestedBad to find.
-func nestedValue(e string, t duckType, r castRules, depth int) string {
+func nestedValue(e string, t duckType, r textcast.Rules, depth int) string {
 	switch t.base {
 	case "LIST":
 		v := fmt.Sprintf("e%d", depth)
@@ -76,7 +78,7 @@ func nestedValue(e string, t duckType, r castRules, depth int) string {
 }
 
 // nestedBad is the SQL that is true when a scalar anywhere in e does not convert.
-func nestedBad(e string, t duckType, r castRules, depth int) string {
+func nestedBad(e string, t duckType, r textcast.Rules, depth int) string {
 	switch t.base {
 	case "LIST":
 		v := fmt.Sprintf("e%d", depth)

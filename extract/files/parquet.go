@@ -13,6 +13,7 @@ import (
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/internal/duckdb"
+	"github.com/millrace/millrace/internal/textcast"
 )
 
 // footer is what a Parquet file says of itself.
@@ -384,7 +385,7 @@ func (g *parquetGroup) scans() (fast, slow *extract.Scan, casts bool) {
 				v := fmt.Sprintf("TRY_CAST(%s AS %s)", x, typ)
 				ok := fmt.Sprintf("TRY_CAST(%s AS %s) IS NOT DISTINCT FROM %s", v, have.Type, x)
 				if have.Type == "VARCHAR" {
-					v = exact(x, t.typ, castRules{})
+					v = exact(x, t.typ, textcast.Rules{})
 					ok = fmt.Sprintf("NOT %s", bad(x, v))
 				}
 				inner = append(inner, fmt.Sprintf("%s AS v%d, (%s) AS ok%d", v, k, ok, k))

@@ -1,9 +1,6 @@
 package postgres
 
 import (
-	"slices"
-
-	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/extract/database"
 )
 
@@ -23,11 +20,7 @@ func (p *planner) ranged() error {
 	return err
 }
 
-// freshKeys has the keys of all rows read in this state: those of an earlier one are of no use.
+// freshKeys has the keys of all rows read in this state.
 func (p *planner) freshKeys() {
-	p.w.AsOf = &p.h.asOf
-	p.w.Slices = slices.DeleteFunc(p.w.Slices, func(s extract.Slice) bool { return s.Keys })
-	if p.stream.Deletes && p.w.Covers != nil {
-		p.slice("keys@"+p.h.asOf.ID, piece{What: keysOnly}, 0)
-	}
+	database.FreshKeys(p.w, p.stream, &p.h.asOf, func(id string) { p.slice(id, piece{What: keysOnly}, 0) })
 }

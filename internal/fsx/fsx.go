@@ -165,7 +165,8 @@ func Swap(at, target, link string) error {
 	return SyncDir(at, filepath.Dir(link))
 }
 
-// MkdirAll makes the folder and its parents, whatever the umask is, and syncs each parent that got a new entry.
+// MkdirAll makes the folder, and those of its parents that are missing, with exactly this mode, whatever the umask is, and syncs
+// each parent that got a new entry. Folders that are there keep their mode.
 func MkdirAll(at, dir string, mode fs.FileMode) error {
 	if info, err := os.Stat(dir); err == nil {
 		if !info.IsDir() {

@@ -456,7 +456,7 @@ func (l *Loader) linkTables(m *load.Manifest, tmp string) error {
 		}
 		for place, files := range places {
 			dir := filepath.Join(folder, place)
-			if err := errors.Join(os.MkdirAll(dir, 0o755), os.Chmod(folder, 0o755), os.Chmod(dir, 0o755)); err != nil {
+			if err := makeReadable(filepath.Dir(folder), folder, dir); err != nil {
 				return err
 			}
 			for _, f := range files {
@@ -467,6 +467,16 @@ func (l *Loader) linkTables(m *load.Manifest, tmp string) error {
 		}
 	}
 	return syncTree("publish.snapshot", tmp)
+}
+
+// makeReadable makes the folders, each in the one before, for other users to read, whatever the umask is. Nothing is synced yet.
+func makeReadable(dirs ...string) error {
+	for _, dir := range dirs {
+		if err := errors.Join(os.MkdirAll(dir, 0o755), os.Chmod(dir, 0o755)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // syncTree syncs every folder below root, and root.

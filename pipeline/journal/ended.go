@@ -13,15 +13,6 @@ const (
 	EndOfFiring = "firing"
 )
 
-// Kinds of events that people are told of.
-const (
-	EventRunUnstarted   = "run_unstarted"  // a run could not even begin
-	EventReload         = "reload"         // the project was loaded anew, or its files are in order again
-	EventReloadRefused  = "reload_refused" // a changed project was refused: work goes on with the one before
-	EventAlertFailed    = "alert_failed"   // a message was given up
-	EventAlertHeartbeat = "heartbeat"      // it is not heard, or is again
-)
-
 // End notes that a run, or a firing, came to an end. A run that is resumed or retried ends again.
 type End struct {
 	Seq    int64     `json:"seq"` // they are numbered as they are recorded: whoever has seen one has seen all before it
@@ -83,21 +74,6 @@ func (j *Journal) RunTimes(ctx context.Context, pipeline string, limit int) ([]t
 			err := rows.Scan(&started, &finished)
 			return parseTime(finished).Sub(parseTime(started)), err
 		}, pipeline, limit)
-}
-
-// EventsAfter returns the lines of the audit log after the one of that id, the first first.
-func (j *Journal) EventsAfter(ctx context.Context, after int64, limit int) ([]Event, error) {
-	return query(ctx, j, selectEvent+` WHERE id > ? ORDER BY id LIMIT ?`, scanEvent, after, limit)
-}
-
-// LastEvent returns the id of the last line of the audit log; 0 when there is none.
-func (j *Journal) LastEvent(ctx context.Context) (int64, error) {
-	var id int64
-	err := j.db.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM event`).Scan(&id)
-	if err != nil {
-		return 0, fmt.Errorf("journal: %w", j.explain(err))
-	}
-	return id, nil
 }
 
 // ExactRun returns the run of that id, not of a prefix of it; ErrNotFound when there is none.

@@ -261,41 +261,6 @@ func (j *Journal) Pauses(ctx context.Context) (map[string]Pause, error) {
 	return pauses, err
 }
 
-// Event is one line of the audit log: who did what, and what the scheduler decided.
-type Event struct {
-	ID       int64     `json:"id"`
-	At       time.Time `json:"at"`
-	Kind     string    `json:"kind"` // trigger, cancel, pause, resume, reload, misfire, login, ...
-	Pipeline string    `json:"pipeline,omitempty"`
-	Run      string    `json:"run,omitempty"`
-	By       string    `json:"by,omitempty"` // "" for the engine itself
-	Text     string    `json:"text"`
-}
-
-// AddEvent adds a line to the audit log.
-func (j *Journal) AddEvent(ctx context.Context, e Event) error {
-	return j.tx(ctx, "event", func(tx *sql.Tx) error { return insertEvent(ctx, tx, e) })
-}
-
-func insertEvent(ctx context.Context, tx *sql.Tx, e Event) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO event (at, run, kind, text, by, pipeline) VALUES (?,?,?,?,?,?)`, stamp(e.At), nullable(e.Run), e.Kind, e.Text, e.By, e.Pipeline)
-	return err
-}
-
-// Events returns the lines before the one of that id (0: from the last), the last first.
-func (j *Journal) Events(ctx context.Context, before int64, limit int) ([]Event, error) {
-	return query(ctx, j, selectEvent+` WHERE id < ? OR ? = 0 ORDER BY id DESC LIMIT ?`, scanEvent, before, before, limit)
-}
-
-const selectEvent = `SELECT id, at, kind, pipeline, coalesce(run, ''), by, text FROM event`
-
-func scanEvent(rows *sql.Rows) (e Event, err error) {
-	var at string
-	err = rows.Scan(&e.ID, &at, &e.Kind, &e.Pipeline, &e.Run, &e.By, &e.Text)
-	e.At = parseTime(at)
-	return e, err
-}
-
 // Changes is a number that differs whenever another process, or this one, has written to the journal: whoever waits for
 // mail looks at it, which costs next to nothing.
 func (j *Journal) Changes(ctx context.Context) (int64, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -72,6 +73,37 @@ func TestRunsAndParts(t *testing.T) {
 	cursors, err := j.Cursors(t.Context())
 	if err != nil || len(cursors) != 1 || cursors[0].Value != "7" || cursors[0].Snapshot != 4 {
 		t.Errorf("%+v, %v", cursors, err)
+	}
+}
+
+// TestWarningsOfARun: those that come when the run has ended are added, and another attempt begins without any.
+func TestWarningsOfARun(t *testing.T) {
+	j, _ := open(t)
+	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
+	r := begin(t, j, "20260301T020000-abcdef", at)
+	r.Status, r.Finished = Succeeded, &at
+	read := func() []string {
+		got, err := j.Run(t.Context(), r.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Warnings
+	}
+	for _, step := range []struct {
+		do   func() error
+		want []string
+	}{
+		{func() error { return j.FinishRun(t.Context(), r, nil) }, nil},
+		{func() error { r.Warnings = []string{"one"}; return j.FinishRun(t.Context(), r, nil) }, []string{"one"}},
+		{func() error { r.Warnings = []string{"one", "two"}; return j.SaveWarnings(t.Context(), r) }, []string{"one", "two"}},
+		{func() error { return j.BeginRun(t.Context(), r) }, nil},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(); !slices.Equal(got, step.want) {
+			t.Errorf("%q, want %q", got, step.want)
+		}
 	}
 }
 

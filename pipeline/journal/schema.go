@@ -245,4 +245,7 @@ CREATE INDEX check_result_trend ON check_result (node, name, at, run);
 	`
 CREATE INDEX run_joint ON run (started, id, pipeline) WHERE instr(pipeline, '+') > 0;   -- of several pipelines at once
 `,
+	`
+ALTER TABLE run ADD COLUMN warnings TEXT;   -- JSON: what went wrong behind the publish; NULL when nothing did
+`,
 }
