@@ -7,6 +7,12 @@ type Target struct {
 	Default bool // it is the project's own choice: what names no target counts as published to it
 }
 
+// Has says whether a run publishes to the target.
+func (t Target) Has(r Run) bool {
+	name, unnamed := t.names()
+	return r.Selection.Target == name || r.Selection.Target == unnamed
+}
+
 // names are what to compare targetOfRun with: it is one of the two.
 func (t Target) names() (name, unnamed string) {
 	if t.Default {
