@@ -163,7 +163,7 @@ func (e *Engine) unstarted(ctx context.Context, locks []string, firing string, e
 	if errors.Is(err, ErrLocked) || firing != "" || ctx.Err() != nil {
 		return err
 	}
-	ev := journal.Event{Kind: journal.EventRunUnstarted, Pipeline: strings.Join(locks, "+"), Text: e.redact(err.Error()), At: e.Clock()}
+	ev := journal.Event{Kind: journal.EventRunUnstarted, Pipeline: strings.Join(locks, "+"), Target: e.target().Name, Text: e.redact(err.Error()), At: e.Clock()}
 	return errors.Join(err, e.Journal.AddEvent(ctx, ev))
 }
 
@@ -373,7 +373,7 @@ func (e *Engine) settle(ctx context.Context, locks []string) (*journal.Run, erro
 				if err := e.Journal.SetRunStatus(ctx, old.ID, journal.Abandoned, "its process ended; a replay is not resumed, but begun anew", e.Clock()); err != nil {
 					return nil, err
 				}
-			} else if !completed && old.Selection.Backfill == nil && e.target().Has(old) { // a backfill waits until it is taken up or given up
+			} else if !completed && old.Selection.Backfill == nil && e.target().Is(old.Selection.Target) { // a backfill waits until it is taken up or given up
 				interrupted = append(interrupted, old)
 			}
 		}
@@ -400,7 +400,7 @@ func (e *Engine) settle(ctx context.Context, locks []string) (*journal.Run, erro
 
 // settleOne completes a run that is published to our target, and calls any other interrupted.
 func (e *Engine) settleOne(ctx context.Context, old *journal.Run) (completed bool, err error) {
-	if e.target().Has(*old) {
+	if e.target().Is(old.Selection.Target) {
 		m, err := e.Loader.Published(ctx, old.ID, old.Attempt)
 		if err != nil {
 			return false, err

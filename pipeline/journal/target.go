@@ -7,10 +7,10 @@ type Target struct {
 	Default bool // it is the project's own choice: what names no target counts as published to it
 }
 
-// Has says whether a run publishes to the target.
-func (t Target) Has(r Run) bool {
+// Is says whether a name that was recorded is that of the target.
+func (t Target) Is(recorded string) bool {
 	name, unnamed := t.names()
-	return r.Selection.Target == name || r.Selection.Target == unnamed
+	return recorded == name || recorded == unnamed
 }
 
 // names are what to compare targetOfRun with: it is one of the two.
