@@ -21,8 +21,10 @@ func (t Target) names() (name, unnamed string) {
 	return t.Name, t.Name
 }
 
-// The target of a run, and that of a firing's run: NULL when there is none.
+// The target of a run, and that of the run of a firing, which is NULL when there is none, of a check's result and of a figure.
 const (
 	targetOfRun    = `coalesce(json_extract(selection, '$.target'), '')`
 	targetOfFiring = `(SELECT ` + targetOfRun + ` FROM run WHERE run.id = firing.run)`
+	targetOfResult = `coalesce((SELECT ` + targetOfRun + ` FROM run WHERE run.id = check_result.run), '')`
+	targetOfMetric = `coalesce((SELECT ` + targetOfRun + ` FROM run WHERE run.id = metric.run), '')`
 )
