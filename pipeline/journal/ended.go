@@ -66,14 +66,16 @@ func (j *Journal) EndedBefore(ctx context.Context, at time.Time) (int64, error) 
 	return seq, nil
 }
 
-// RunTimes returns how long the pipeline's latest successful runs took, but for replays.
-func (j *Journal) RunTimes(ctx context.Context, pipeline string, limit int) ([]time.Duration, error) {
-	return query(ctx, j, `SELECT started, finished FROM run WHERE pipeline = ? AND status = 'succeeded' AND finished IS NOT NULL AND attempt = 1 AND `+working+` ORDER BY started DESC LIMIT ?`,
+// RunTimes returns how long the pipeline's latest successful runs for the target took, but for replays.
+func (j *Journal) RunTimes(ctx context.Context, pipeline string, t Target, limit int) ([]time.Duration, error) {
+	name, unnamed := t.names()
+	return query(ctx, j, `SELECT started, finished FROM run WHERE pipeline = ? AND status = 'succeeded' AND finished IS NOT NULL AND attempt = 1
+			AND `+targetOfRun+` IN (?, ?) AND `+working+` ORDER BY started DESC LIMIT ?`,
 		func(rows *sql.Rows) (time.Duration, error) {
 			var started, finished string
 			err := rows.Scan(&started, &finished)
 			return parseTime(finished).Sub(parseTime(started)), err
-		}, pipeline, limit)
+		}, pipeline, name, unnamed, limit)
 }
 
 // ExactRun returns the run of that id, not of a prefix of it; ErrNotFound when there is none.
