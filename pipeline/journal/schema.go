@@ -242,4 +242,11 @@ CREATE INDEX alert_old ON alert (created) WHERE closed IS NOT NULL;
 DROP INDEX check_result_trend;        -- in the order in which trends are asked for, or check_result_latest is taken for them
 CREATE INDEX check_result_trend ON check_result (node, name, at, run);
 `,
+	`
+CREATE INDEX event_by_time ON event (at);
+CREATE TABLE forgotten (              -- see history.go
+	pipeline TEXT PRIMARY KEY,
+	through  TEXT NOT NULL        -- the last logical time of its firings that the history has lost
+) STRICT;
+`,
 }
