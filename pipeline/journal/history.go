@@ -90,18 +90,34 @@ const (
 
 // keep finds what stays although it is old.
 func (p *pruning) keep(ctx context.Context) error {
-	if err := errors.Join(p.keepFirings(ctx), p.keepRuns(ctx)); err != nil {
+	for _, kept := range []func(context.Context) error{p.keepFirings, p.keepRuns, p.keepResults} {
+		if err := kept(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepFirings keeps firings, and the runs that they led to or are about.
+func (p *pruning) keepFirings(ctx context.Context) error {
+	if err := p.add(ctx, p.firings, openFirings); err != nil {
 		return err
 	}
-	nodes, err := p.heads(ctx, "check_result", "node")
-	for _, node := range nodes {
-		err = errors.Join(err, p.add(ctx, p.runs, lastChecking, node))
+	pipelines, err := p.heads(ctx, "firing", "pipeline")
+	if err != nil {
+		return err
 	}
-	metrics, inMetrics := p.metricNames(ctx)
-	for _, m := range metrics {
-		err = errors.Join(err, p.add(ctx, p.runs, lastMetrics, m.Node, m.Name, p.cut.Metrics))
+	for _, name := range pipelines {
+		if err := errors.Join(p.add(ctx, p.firings, lastFirings, name, p.before, keptFirings), p.add(ctx, p.firings, lastEnded, name), p.add(ctx, p.firings, lastWhole, name)); err != nil {
+			return err
+		}
 	}
-	return errors.Join(err, inMetrics)
+	for firing := range p.firings {
+		if err := p.add(ctx, p.runs, runsOfFiring, firing); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *pruning) keepRuns(ctx context.Context) error {
@@ -109,25 +125,46 @@ func (p *pruning) keepRuns(ctx context.Context) error {
 		return err
 	}
 	pipelines, err := p.heads(ctx, "run", "pipeline")
+	if err != nil {
+		return err
+	}
 	for _, name := range pipelines {
 		for _, text := range []string{lastRuns, lastWorking, lastGreen} {
-			err = errors.Join(err, p.add(ctx, p.runs, text, name, p.before, keptRuns))
+			if err := p.add(ctx, p.runs, text, name, p.before, keptRuns); err != nil {
+				return err
+			}
 		}
 	}
-	return err
+	return nil
 }
 
-// keepFirings keeps firings, and the runs that they led to or are about.
-func (p *pruning) keepFirings(ctx context.Context) error {
-	err := p.add(ctx, p.firings, openFirings)
-	pipelines, noPipelines := p.heads(ctx, "firing", "pipeline")
-	for _, name := range pipelines {
-		err = errors.Join(err, p.add(ctx, p.firings, lastFirings, name, p.before, keptFirings), p.add(ctx, p.firings, lastEnded, name), p.add(ctx, p.firings, lastWhole, name))
+// keepResults keeps the runs that checked a node last, and those with figures that later runs are compared with.
+func (p *pruning) keepResults(ctx context.Context) error {
+	checked, err := p.heads(ctx, "check_result", "node")
+	if err != nil {
+		return err
 	}
-	for firing := range p.firings {
-		err = errors.Join(err, p.add(ctx, p.runs, runsOfFiring, firing))
+	for _, node := range checked {
+		if err := p.add(ctx, p.runs, lastChecking, node); err != nil {
+			return err
+		}
 	}
-	return errors.Join(err, noPipelines)
+	measured, err := p.heads(ctx, "metric", "node")
+	if err != nil {
+		return err
+	}
+	for _, node := range measured {
+		names, err := query(ctx, p.Journal, namesOfMetrics, scanText, node)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if err := p.add(ctx, p.runs, lastMetrics, node, name, p.cut.Metrics); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // add puts the ids that a statement finds into a set.
@@ -158,22 +195,10 @@ func (p *pruning) heads(ctx context.Context, table, column string) ([]string, er
 	return query(ctx, p.Journal, headsOf(table, column), scanText)
 }
 
+// namesOfMetrics goes through the figures of a node in the same way.
 const namesOfMetrics = `WITH RECURSIVE heads (v) AS (SELECT min(name) FROM metric WHERE node = ?1
 		UNION ALL SELECT (SELECT min(name) FROM metric WHERE node = ?1 AND name > heads.v) FROM heads WHERE v IS NOT NULL)
 		SELECT v FROM heads WHERE v IS NOT NULL`
-
-// metricNames are the figures that there are, by node and name.
-func (p *pruning) metricNames(ctx context.Context) (all []CheckName, err error) {
-	nodes, err := p.heads(ctx, "metric", "node")
-	for _, node := range nodes {
-		names, missing := query(ctx, p.Journal, namesOfMetrics, scanText, node)
-		for _, name := range names {
-			all = append(all, CheckName{node, name})
-		}
-		err = errors.Join(err, missing)
-	}
-	return all, err
-}
 
 // What can go. An interrupted run is taken up or given up by the next one, an unfinished backfill by a person.
 const (
@@ -328,6 +353,15 @@ func (p *pruning) forgetFirings(ctx context.Context, tx *sql.Tx, ids []string) (
 		}
 	}
 	return gone, nil
+}
+
+// Forgotten is the last logical time of the pipeline's firings that have gone; zero when none have.
+func (j *Journal) Forgotten(ctx context.Context, pipeline string) (time.Time, error) {
+	through, err := query(ctx, j, `SELECT through FROM forgotten WHERE pipeline = ?`, scanText, pipeline)
+	if err != nil || len(through) == 0 {
+		return time.Time{}, err
+	}
+	return parseTime(through[0]), nil
 }
 
 // forgotten says whether the pipeline's firing of that logical time may be one that has gone: then there was one, and no schedule adds it again.
