@@ -57,6 +57,7 @@ type projectFile struct {
 	Serve     Serve                   `yaml:"serve" doc:"How millrace serve offers its pages and its API."`
 	Alerts    *alertsFile             `yaml:"alerts" doc:"Who is told when runs fail, recover, are late, or do not happen."`
 	Scheduler schedulerKeys           `yaml:"scheduler" doc:"How millrace serve starts runs."`
+	History   config.Duration         `yaml:"history" default:"400d" doc:"How long the journal tells of runs, firings and events. The last 100 runs of each pipeline stay longer." example:"400d"`
 }
 
 // sourceKeys are the keys of any source.
@@ -109,6 +110,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.pipelines()
 	l.serve()
 	l.alerts()
+	l.history()
 	l.p.Name, l.p.Memory = l.file.Name, int64(l.file.Memory)
 	l.p.Verify, l.p.Concurrency = l.file.Verify, l.file.Scheduler.Concurrency
 	for name, value := range l.Vars {

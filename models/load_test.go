@@ -119,6 +119,8 @@ func TestMistakes(t *testing.T) {
 		{"after an unknown pipeline", pipelines("nightly: { select: [orders] }", "b: { exclude: [\"*\"], after: [nigthly] }"), []string{"millrace.yml:9:32", `there is no pipeline "nigthly"`, `did you mean "nightly"?`}},
 		{"fewer than no retries", pipelines("a: { retries: -1 }"), []string{"millrace.yml:8:17", "retries: -1"}},
 		{"no runs at once", map[string]string{"millrace.yml": head + "scheduler: { concurrency: 0 }\n"}, []string{"millrace.yml:7:27", "scheduler.concurrency: 0"}},
+		{"a history of days", map[string]string{"millrace.yml": head + "history: 3d\n"}, []string{"millrace.yml:7:10: history: 3d is too short", "write 7d or more"}},
+		{"a history that is none", map[string]string{"millrace.yml": head + "history: a year\n"}, []string{"millrace.yml:7:10", "must be a time span"}},
 		{"a step longer than its run", pipelines("a: { timeout: 1h, step_timeout: 2h }"), []string{"millrace.yml:8:35: warning: step_timeout has no effect"}},
 		{"a token called as the link", map[string]string{"millrace.yml": head + "serve:\n  tokens:\n    login link: { token: \"0123456789012345678901234567890123456789\" }\n"}, []string{"millrace.yml:9:5", `"login link" is no name for a token`, "letters, digits"}},
 		{"the name of a lock", pipelines("_serve: { select: [orders] }"), []string{"millrace.yml:8:3", "not _manual or _serve"}},

@@ -34,6 +34,8 @@ type Project struct {
 	Alerts        *Alerts        // nil: nobody is told of anything
 	// Concurrency is how many runs the scheduler has at once.
 	Concurrency int
+	// History is how long the journal keeps what is over.
+	History config.Duration
 
 	byName  map[string]*Node
 	byModel map[string]*Node // models by file name, as ref() finds them

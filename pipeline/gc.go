@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ type Garbage struct {
 	Target  *load.Collection `json:"target"`
 	Staging []GarbageFolder  `json:"staging"` // of runs that can no longer be resumed or retried
 	Rejects []GarbageFolder  `json:"rejects"` // older than was asked for
+	History journal.Erased   `json:"history"` // of the journal, older than the project's history
 	Skipped []string         `json:"skipped"` // what could not be looked at, and why
 }
 
@@ -39,15 +41,17 @@ func (g *Garbage) Bytes() int64 {
 	if g.Target != nil {
 		sum = g.Target.Bytes
 	}
-	for _, f := range append(append([]GarbageFolder(nil), g.Staging...), g.Rejects...) {
+	for _, f := range g.folders() {
 		sum += f.Bytes
 	}
 	return sum
 }
 
+func (g *Garbage) folders() []GarbageFolder { return slices.Concat(g.Staging, g.Rejects) }
+
 // Collect finds what no reader and no run needs any more: in the target by the retention rules, in the state folder the
-// staging of runs that cannot be resumed, and rejects older than keepRejects. It removes it unless dryRun. Folders of
-// a pipeline that runs meanwhile are left alone.
+// staging of runs that cannot be resumed, and rejects older than keepRejects, and then what is old in the journal. It removes it unless dryRun.
+// Folders of a pipeline that runs meanwhile are left alone.
 func (e *Engine) Collect(ctx context.Context, keepRejects time.Duration, dryRun bool) (*Garbage, error) {
 	g := &Garbage{DryRun: dryRun, Staging: []GarbageFolder{}, Rejects: []GarbageFolder{}, Skipped: []string{}}
 	if err := e.collectState(ctx, keepRejects, g); err != nil {
@@ -55,9 +59,10 @@ func (e *Engine) Collect(ctx context.Context, keepRejects time.Duration, dryRun 
 	}
 	var err error
 	g.Target, err = e.Loader.Collect(ctx, dryRun)
-	if errors.Is(err, load.ErrNothing) {
-		err = nil
+	if err != nil && !errors.Is(err, load.ErrNothing) {
+		return g, err
 	}
+	g.History, err = e.pruneHistory(ctx, g.folders(), dryRun)
 	return g, err
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
 )
 
 func (a *app) gcCommand() *cobra.Command {
@@ -17,8 +18,9 @@ func (a *app) gcCommand() *cobra.Command {
 		Use:   "gc",
 		Short: "remove what no reader and no run needs any more",
 		Long: "Finds snapshots past their retention, data files that no snapshot names, staging of runs that can no longer be\n" +
-			"resumed, and old rejects. It only shows them; --apply removes them. Rejects of a published table stay in the\n" +
-			"target with the table.\n",
+			"resumed, old rejects, and what of the journal is older than the project's history:. It only shows them; --apply\n" +
+			"removes them. Rejects of a published table stay in the target with the table, and runs stay in the journal as long\n" +
+			"as anything of theirs does.\n",
 		Example: "  millrace gc\n  millrace gc --apply --rejects-older-than 90d",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -70,16 +72,23 @@ func (a *app) printGarbage(g *pipeline.Garbage) {
 	for _, f := range g.Rejects {
 		a.out("rejects: %s, %s: %s", f.Path, bytesText(f.Bytes), f.Why)
 	}
+	if h := g.History; h != (journal.Erased{}) {
+		a.out("history: %s, %s and %s", plural(h.Runs, "run"), plural(h.Firings, "firing"), plural(h.Events, "event"))
+	}
 	for _, s := range g.Skipped {
 		a.note("left alone: %s", s)
 	}
-	empty := len(g.Staging)+len(g.Rejects) == 0 && (g.Target == nil || len(g.Target.Snapshots)+len(g.Target.Files) == 0)
+	size := bytesText(g.Bytes())
+	if g.Bytes() == 0 { // the journal's file does not shrink
+		size = "all of this"
+	}
+	empty := len(g.Staging)+len(g.Rejects) == 0 && (g.Target == nil || len(g.Target.Snapshots)+len(g.Target.Files) == 0) && g.History == (journal.Erased{})
 	switch {
 	case empty:
 		a.out("nothing to remove")
 	case g.DryRun:
-		a.out("%s would go; millrace gc --apply removes it", bytesText(g.Bytes()))
+		a.out("%s would go; millrace gc --apply removes it", size)
 	default:
-		a.out("%s removed", bytesText(g.Bytes()))
+		a.out("%s removed", size)
 	}
 }

@@ -68,7 +68,7 @@ func (a *app) services(h *host, web httpFlags) (all services, err error) {
 		h.log.Info("pages are there; millrace tokens add lets people in", "url", server.URL())
 	}
 	watch := func(ctx context.Context) error { h.watch(ctx, h.scheduler.Wake); return nil }
-	return services{work: []service{h.scheduler.Run, watch}, tell: []service{alerter.Run, server.Serve}}, nil
+	return services{work: []service{h.scheduler.Run, watch, h.pruneDaily}, tell: []service{alerter.Run, server.Serve}}, nil
 }
 
 func (a *app) serve(ctx context.Context, web httpFlags) error {

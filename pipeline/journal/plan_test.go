@@ -3,6 +3,7 @@ package journal
 import (
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,31 @@ func byIndex(t *testing.T, j *Journal, text string, args []any) {
 		if all || strings.Contains(step, "USE TEMP B-TREE FOR ORDER BY") && !few {
 			t.Errorf("%s\n%s", text, strings.Join(steps, "\n"))
 			return
+		}
+	}
+}
+
+// TestPruneUsesIndexes: to cut a long history reads what goes and little else.
+func TestPruneUsesIndexes(t *testing.T) {
+	j, _ := open(t)
+	for _, s := range []struct {
+		text string
+		args []any
+	}{
+		{lastRuns, []any{"p", "x", 1}}, {lastWorking, []any{"p", "x", 1}}, {lastGreen, []any{"p", "x", 1}}, {lastChecking, []any{"n"}}, {lastMetrics, []any{"n", "m", 1}},
+		{lastFirings, []any{"p", "x", 1}}, {lastEnded, []any{"p"}}, {lastWhole, []any{"p"}}, {openFirings, nil}, {runsOfFiring, []any{"f"}}, {namesOfMetrics, []any{"n"}},
+		{headsOf("run", "pipeline"), nil}, {headsOf("firing", "pipeline"), nil}, {headsOf("check_result", "node"), nil}, {headsOf("metric", "node"), nil},
+		{oldRuns, []any{"x", "", "", 1}}, {isOldRun, []any{"x", "r"}}, {eraseRun, []any{"r"}}, {oldFirings, []any{"x", "", "", 1}}, {eraseFiring, []any{"x", "f"}},
+		{eraseEvents, []any{"x", 1, 1}}, {"SELECT count(*)" + oldEvents, []any{"x", 1}},
+		{eraseOfRun("part"), []any{"r", 1}}, {eraseOfRun("window"), []any{"r", 1}}, {eraseOfRun("metric"), []any{"r", 1}}, {eraseOfRun("check_result"), []any{"r", 1}}, {eraseOfRun("step"), []any{"r", 1}},
+	} {
+		steps := plan(t, j, s.text, s.args)
+		for _, step := range steps {
+			few := slices.Contains([]string{"SCAN heads", "SCAN CONSTANT ROW", "SCAN (subquery-1)"}, step) || strings.HasPrefix(step, "SCAN firing USING") && s.text == openFirings
+			if strings.HasPrefix(step, "SCAN") && !few || strings.Contains(step, "TEMP B-TREE FOR ORDER BY") || strings.Contains(step, "run_by_status") {
+				t.Errorf("%s\n%s", s.text, strings.Join(steps, "\n"))
+				break
+			}
 		}
 	}
 }

@@ -32,13 +32,20 @@ func (d *Decision) Empty() bool {
 	return len(d.Add)+len(d.Save)+len(d.States)+len(d.Pauses)+len(d.Events) == 0
 }
 
-// Decide writes a decision in one transaction. Firings whose pipeline and logical time are there already are not added;
-// their ids are returned.
+// Decide writes a decision in one transaction. Firings whose pipeline and logical time are there already, or were and have gone from the
+// history, are not added; their ids are returned.
 func (j *Journal) Decide(ctx context.Context, d Decision) (there []string, err error) {
 	err = j.tx(ctx, "decide", func(tx *sql.Tx) error {
 		there = nil
 		for _, f := range d.Add {
-			added, err := insertFiring(ctx, tx, f)
+			was, err := forgotten(ctx, tx, f)
+			if err != nil {
+				return err
+			}
+			added := false
+			if !was {
+				added, err = insertFiring(ctx, tx, f)
+			}
 			if err != nil {
 				return err
 			}

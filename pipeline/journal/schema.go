@@ -274,4 +274,11 @@ CREATE TRIGGER firing_became_skipped AFTER UPDATE OF state ON firing WHEN new.st
 		ON CONFLICT DO UPDATE SET value = value + 1;
 END;
 `,
+	`
+CREATE INDEX event_by_time ON event (at);
+CREATE TABLE forgotten (              -- see history.go
+	pipeline TEXT PRIMARY KEY,
+	through  TEXT NOT NULL        -- the last logical time of its firings that the history has lost
+) STRICT;
+`,
 }

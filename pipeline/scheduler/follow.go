@@ -142,6 +142,13 @@ func (d *decider) chain(ctx context.Context, e *entry) error {
 	if e.state.Through.After(from) {
 		from = e.state.Through
 	}
+	forgotten, err := d.Store.Forgotten(ctx, e.pipeline.Name)
+	if err != nil {
+		return err
+	}
+	if !from.After(forgotten) {
+		from = forgotten.Add(time.Microsecond)
+	}
 	latest := map[string]time.Time{} // by date
 	count := map[string]int{}
 	for _, name := range e.pipeline.After {

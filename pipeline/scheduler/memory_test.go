@@ -67,6 +67,8 @@ func (m *memory) LastSuccess(context.Context, string, journal.Target, int, time.
 
 func (m *memory) EndedSince(context.Context, int64) ([]string, int64, error) { return nil, 0, nil }
 
+func (m *memory) Forgotten(context.Context, string) (time.Time, error) { return time.Time{}, nil }
+
 func (m *memory) LastEnd(context.Context) (int64, error) { return 0, nil }
 
 func (m *memory) RunOfFiring(context.Context, string) (journal.Run, error) {

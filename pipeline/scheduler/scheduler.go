@@ -40,6 +40,7 @@ type Store interface {
 	LastSuccess(ctx context.Context, pipeline string, t journal.Target, nodes int, from, to time.Time) (time.Time, error)
 	EndedSince(ctx context.Context, after int64) (pipelines []string, last int64, err error)
 	LastEnd(ctx context.Context) (int64, error)
+	Forgotten(ctx context.Context, pipeline string) (time.Time, error)
 	RunOfFiring(ctx context.Context, firing string) (journal.Run, error)
 	LastFirings(ctx context.Context, pipelines []string, t journal.Target) (map[string]journal.Firing, error)
 	Decide(ctx context.Context, d journal.Decision) (there []string, err error)
