@@ -125,7 +125,11 @@ const longestPause = time.Hour
 
 // again decides whether a failed attempt is repeated, and after which wait, or says why not.
 func (k *call) again(t *try) (wait time.Duration, why string) {
-	asked, isAsked := t.retryAfter(k.c.deps.Now())
+	var asked time.Duration
+	if t.resp != nil {
+		asked = RetryAfter(t.resp, k.c.deps.Now())
+	}
+	isAsked := asked > 0
 	if isAsked {
 		k.pauseAll(min(asked, longestPause))
 	}
@@ -187,22 +191,22 @@ func permanent(err error) bool {
 	return strings.Contains(text, "tls: ") || strings.Contains(text, "HTTP response to HTTPS client")
 }
 
-// retryAfter returns how long the server asks to wait (RFC 9110, 10.2.3), in seconds or until a date. The date is held against the
-// server's own clock where it shows it. A time that has passed is no wish.
-func (t *try) retryAfter(now time.Time) (time.Duration, bool) {
-	if t.resp == nil || t.status != http.StatusTooManyRequests && t.status != http.StatusServiceUnavailable {
-		return 0, false
+// RetryAfter returns how long an answer asks to wait (RFC 9110, 10.2.3), in seconds or until a date; 0 when it does not ask. The
+// date is held against the server's own clock where it shows it, else against now. A time that has passed is no wish.
+func RetryAfter(answer *http.Response, now time.Time) time.Duration {
+	if answer.StatusCode != http.StatusTooManyRequests && answer.StatusCode != http.StatusServiceUnavailable {
+		return 0
 	}
-	text := strings.TrimSpace(t.resp.Header.Get("Retry-After"))
+	text := strings.TrimSpace(answer.Header.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil {
-		return time.Duration(min(seconds, 1e9)) * time.Second, seconds > 0
+		return time.Duration(min(seconds, 1e9)) * time.Second
 	}
 	at, err := http.ParseTime(text)
 	if err != nil {
-		return 0, false
+		return 0
 	}
-	if theirs, err := http.ParseTime(t.resp.Header.Get("Date")); err == nil {
+	if theirs, err := http.ParseTime(answer.Header.Get("Date")); err == nil {
 		now = theirs
 	}
-	return at.Sub(now), at.After(now)
+	return max(0, at.Sub(now))
 }

@@ -184,7 +184,7 @@ func TestAnswers(t *testing.T) {
 			if name == "never comes" {
 				client.Timeout = 50 * time.Millisecond
 			}
-			s := &slack{poster{client, secret.NewValue(server.URL + "/services/canary-path?sig=canary-query")}}
+			s := &slack{poster{client, secret.NewValue(server.URL + "/services/canary-path?sig=canary-query"), time.Now}}
 			err := s.send(t.Context(), "id", start, messages()["failure"])
 			if c.want == "" {
 				if err != nil {
@@ -201,7 +201,7 @@ func TestAnswers(t *testing.T) {
 			}
 		})
 	}
-	s := &slack{poster{http.DefaultClient, secret.NewValue("ftp://canary\x00")}}
+	s := &slack{poster{http.DefaultClient, secret.NewValue("ftp://canary\x00"), time.Now}}
 	if err := s.send(t.Context(), "id", start, messages()["failure"]); err == nil || strings.Contains(err.Error(), "canary") {
 		t.Error(err)
 	}

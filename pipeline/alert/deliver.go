@@ -264,12 +264,12 @@ func (a *Alerter) sender(c *models.AlertChannel) (sender, error) {
 	}
 	switch o := c.Options.(type) {
 	case *models.SlackChannel:
-		return &slack{poster{a.Client, o.URL}}, nil
+		return &slack{poster{a.Client, o.URL, a.Clock}}, nil
 	case *models.TeamsChannel:
-		return &teams{poster{a.Client, o.URL}}, nil
+		return &teams{poster{a.Client, o.URL, a.Clock}}, nil
 	case *models.WebhookChannel:
 		key, err := o.Key()
-		return &webhook{poster{a.Client, o.URL}, key, a.Clock}, err
+		return &webhook{poster{a.Client, o.URL, a.Clock}, key}, err
 	case *models.EmailChannel:
 		return &email{o, a.TLS}, nil
 	case *models.CommandChannel:

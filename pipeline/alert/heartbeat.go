@@ -78,5 +78,5 @@ func (a *Alerter) call(ctx context.Context, h *models.Heartbeat) error {
 	}
 	defer res.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(res.Body, 2048))
-	return judgeAnswer(req.URL.Host, res, hide(string(answer), req.URL))
+	return judgeAnswer(req.URL.Host, res, hide(string(answer), req.URL), a.Clock())
 }

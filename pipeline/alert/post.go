@@ -10,10 +10,10 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/httpclient"
 	"github.com/millrace/millrace/internal/secret"
 )
@@ -22,6 +22,7 @@ import (
 type poster struct {
 	client Doer
 	url    secret.Value
+	clock  clock.Clock
 }
 
 // post sends the body once, and sorts the answers: what cannot get better with another try is refused.
@@ -44,11 +45,11 @@ func (p poster) post(ctx context.Context, body []byte, header http.Header) error
 	}
 	defer res.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(res.Body, 2048))
-	return judgeAnswer(req.URL.Host, res, hide(string(answer), req.URL))
+	return judgeAnswer(req.URL.Host, res, hide(string(answer), req.URL), p.clock())
 }
 
 // judgeAnswer turns an answer into an error, nil when it is a success.
-func judgeAnswer(host string, res *http.Response, said string) error {
+func judgeAnswer(host string, res *http.Response, said string, now time.Time) error {
 	code := res.StatusCode
 	if code >= 200 && code < 300 {
 		return nil
@@ -61,26 +62,11 @@ func judgeAnswer(host string, res *http.Response, said string) error {
 	switch code {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		return refused{err}
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		if after := retryAfter(res); after > 0 {
-			return postponed{err, after}
-		}
+	}
+	if after := httpclient.RetryAfter(res, now); after > 0 {
+		return postponed{err, after}
 	}
 	return err // a wrong URL or a missing right too: people put that in order, and the message still counts
-}
-
-// retryAfter reads the header in seconds, or as a date against the server's own clock.
-func retryAfter(res *http.Response) time.Duration {
-	text := res.Header.Get("Retry-After")
-	if n, err := strconv.Atoi(text); err == nil && n > 0 {
-		return time.Duration(min(n, 24*3600)) * time.Second
-	}
-	at, err := http.ParseTime(text)
-	now, err2 := http.ParseTime(res.Header.Get("Date"))
-	if err != nil || err2 != nil {
-		return 0
-	}
-	return at.Sub(now)
 }
 
 // plainError is an error of a connection without its URL.

@@ -9,15 +9,12 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-
-	"github.com/millrace/millrace/internal/clock"
 )
 
 // webhook posts the message itself, signed by the rules of Standard Webhooks.
 type webhook struct {
 	poster
-	key   []byte // nil: not signed
-	clock clock.Clock
+	key []byte // nil: not signed
 }
 
 // Payload is what webhooks and commands get.
