@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -173,7 +174,8 @@ func (a *Alerter) next(ctx context.Context, alerts *models.Alerts, name string, 
 
 // digest tells many messages in one.
 func (a *Alerter) digest(channel string, all []journal.Alert, url string) journal.Alert {
-	m := Message{Kind: kindDigest, Project: a.Project().Name, At: a.Clock(), Count: len(all), Title: a.Project().Name + ": " + countKinds(all)}
+	counts, worst := countKinds(all)
+	m := Message{Kind: kindDigest, Project: a.Project().Name, At: a.Clock(), Count: len(all), Title: a.Project().Name + ": " + counts, Worst: worst}
 	for _, w := range all {
 		if len(m.Members) < mostMembers {
 			m.Members = append(m.Members, Member{ID: w.ID, Kind: w.Kind, Pipeline: w.Pipeline, Run: w.Run, Title: cut(w.Title, 120)})
@@ -184,8 +186,12 @@ func (a *Alerter) digest(channel string, all []journal.Alert, url string) journa
 	return a.row(channel, kindDigest, m)
 }
 
-// countKinds says how many pipelines failed, recovered and so on.
-func countKinds(all []journal.Alert) string {
+// worstFirst are the kinds of messages that a digest may tell of, and how it counts their pipelines.
+var worstFirst = []struct{ kind, verb string }{{models.OnFailure, "failed"}, {models.OnPaused, "paused"}, {models.OnProject, ""}, {models.OnFreshness, "with stale tables"},
+	{models.OnLate, "late"}, {models.OnWarning, "with warnings"}, {models.OnRecovery, "recovered"}}
+
+// countKinds says how many pipelines failed, recovered and so on, and which of the kinds is the worst.
+func countKinds(all []journal.Alert) (text, worst string) {
 	of := map[string]map[string]bool{}
 	for _, w := range all {
 		if of[w.Kind] == nil {
@@ -194,16 +200,22 @@ func countKinds(all []journal.Alert) string {
 		of[w.Kind][w.Pipeline] = true
 	}
 	var parts []string
-	for _, k := range []struct{ kind, verb string }{{models.OnFailure, "failed"}, {models.OnRecovery, "recovered"}, {models.OnFreshness, "with stale tables"}, {models.OnLate, "late"},
-		{models.OnPaused, "paused"}, {models.OnWarning, "with warnings"}} {
-		if n := len(of[k.kind]); n > 0 {
+	for _, k := range worstFirst {
+		n := len(of[k.kind])
+		if n == 0 {
+			continue
+		}
+		worst = cmp.Or(worst, k.kind)
+		if k.kind == models.OnProject {
+			parts = append(parts, "a changed project refused")
+		} else {
 			parts = append(parts, plural(n, "pipeline")+" "+k.verb)
 		}
 	}
 	if len(parts) == 0 {
-		return plural(len(all), "message")
+		return plural(len(all), "message"), worst
 	}
-	return join(parts)
+	return join(parts), worst
 }
 
 func join(parts []string) string {
