@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/secret"
@@ -111,7 +112,7 @@ type EmailChannel struct {
 // CommandChannel is a program of yours.
 type CommandChannel struct {
 	Command []string        `yaml:"command" required:"true" doc:"Program and its arguments. It is started without a shell, gets the message as JSON on its standard input, and has done its work when it exits with 0." example:"[/usr/local/bin/page, --oncall]"`
-	Timeout config.Duration `yaml:"timeout" default:"30s" doc:"It is killed, with all that it started, when it takes longer."`
+	Timeout config.Duration `yaml:"timeout" default:"30s" doc:"It is killed, with its process group, when it takes longer."`
 }
 
 // Heartbeat is what tells others that millrace serve is alive.
@@ -166,16 +167,22 @@ func (l *loader) alerts() {
 		a.Heartbeat = &Heartbeat{}
 		a.Heartbeat.Broken = l.lenient(plain.Get("heartbeat"), f.Heartbeat, a.Heartbeat)
 		l.webURL(plain.Get("heartbeat"), "url")
-		if a.Heartbeat.Every.Std().Seconds() < 10 && a.Heartbeat.Every != 0 {
-			l.problem(f.Heartbeat.Origin().At("every"), "", "every: must be at least 10s")
-		}
+		l.atLeast(plain.Get("heartbeat"), "every", a.Heartbeat.Every, 10*time.Second)
 	}
+	l.atLeast(plain, "late_after", a.LateAfter, time.Second)
 	l.webURL(plain, "report_url")
 	if f.Channels.Len() == 0 && f.Origin.Has("channels") {
 		l.problem(f.Origin.At("channels"), "name at least one, such as ops: { type: slack, url: \"${secret:slack_url}\" }", "there are no channels")
 	}
 	l.rules(f, a)
 	l.p.Alerts = a
+}
+
+// atLeast refuses a span that is so short that nothing would work with it.
+func (l *loader) atLeast(n config.Node, key string, span config.Duration, least time.Duration) {
+	if v := n.Get(key); v.IsScalar() && l.had(v) && span.Std() < least && !l.told(v.Pos()) {
+		l.problem(v.Pos(), "", "%s: must be at least %s", key, config.Duration(least))
+	}
 }
 
 // lenient decodes the node without its references, for the errors, and then with them; it returns why they cannot be had.
@@ -224,6 +231,7 @@ func (l *loader) channel(name string, pos config.Pos, plain, node config.Node) *
 	case *EmailChannel:
 		l.email(at, o)
 	case *CommandChannel:
+		l.atLeast(plain, "timeout", o.Timeout, time.Second)
 		if len(o.Command) == 0 && at.Has("command") || len(o.Command) > 0 && o.Command[0] == "" {
 			l.problem(at.At("command"), "write [program, argument, …]", "command: names no program")
 		}

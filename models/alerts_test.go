@@ -68,6 +68,10 @@ func TestAlertMistakes(t *testing.T) {
 		{"{ channels: { a: { type: command, command: [x] } }, rules: [ { to: a, on: fail } ] }", "failure"},
 		{"{ channels: { a: { type: command, command: [x] }, b: { type: command, command: [x] } }, rules: [ { to: a } ] }", `nothing is told to channel "b"`},
 		{"{ channels: { a: { type: command, command: [x] } }, heartbeat: { url: https://x, every: 1s } }", "at least 10s"},
+		{"{ channels: { a: { type: command, command: [x] } }, heartbeat: { url: https://x, every: 0s } }", "millrace.yml:7:97: every: must be at least 10s"},
+		{"{ channels: { a: { type: command, command: [x], timeout: 0s } } }", "millrace.yml:7:66: timeout: must be at least 1s"},
+		{"{ channels: { a: { type: command, command: [x] } }, late_after: 0 }", "millrace.yml:7:73: late_after: must be at least 1s"},
+		{"{ channels: { a: { type: command, command: [x] } } }\nserve: { session: 0s }", "millrace.yml:8:19: session: must be at least 1m"},
 		{"{ channels: { a: { type: command, command: [x] } }, report_url: millrace.example.org }", "report_url: must be a URL"},
 	} {
 		_, problems := load(map[string]string{"millrace.yml": head + "alerts: " + c.alerts + "\npipelines: { nightly: { owner: finance } }\n"})

@@ -57,6 +57,7 @@ func (l *loader) serve() {
 	if (s.TLS.Cert == "") != (s.TLS.Key == "") {
 		l.problem(s.Origin.At("tls"), "", "tls: give both cert and key")
 	}
+	l.atLeast(l.files[ProjectFile].Root(nil).Get("serve"), "session", s.Session, time.Minute)
 	for _, p := range s.TrustedProxies {
 		if _, err := ParsePrefix(p); err != nil {
 			l.problem(s.Origin.At("trusted_proxies"), "write an address or a network, such as 10.0.0.0/8", "trusted_proxies: %q is neither", p)

@@ -150,7 +150,7 @@ func (r *run) interrupted(ctx context.Context, cause error) error {
 	}
 	now := r.Clock()
 	r.Run.Status, r.Run.Finished, r.Run.Error = status, &now, text
-	return errors.Join(cause, r.Journal.EndAttempt(ctx, r.Run, nil, r.tableRows()))
+	return errors.Join(cause, r.Journal.EndAttempt(ctx, r.Run, nil, nil, r.tableRows()))
 }
 
 // step runs one node's work between its two journal entries.

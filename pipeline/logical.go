@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
 )
 
@@ -108,6 +109,21 @@ func (e *Engine) whole(req Request, locks []string) bool {
 		}
 	}
 	return true
+}
+
+// standsFor are the pipelines of which the run was to do all. What else it does says nothing about how up to date they are at its target: a
+// part, a range of the past.
+func (e *Engine) standsFor(r journal.Run) []string {
+	if r.Selection.Aside() {
+		return nil
+	}
+	chosen := map[string]bool{}
+	for _, name := range r.Selection.Nodes {
+		chosen[name] = true
+	}
+	return slices.DeleteFunc(strings.Split(r.Pipeline, "+"), func(pipeline string) bool {
+		return e.Project.Pipeline(pipeline) == nil || slices.ContainsFunc(e.Project.Nodes, func(n *models.Node) bool { return n.Pipeline == pipeline && !chosen[n.Name()] })
+	})
 }
 
 // claim makes the run the firing of its pipeline and logical time, so that a scheduler that finds its time has come does not run it again. It

@@ -83,3 +83,30 @@ func TestOvertakenTimeRunsAnew(t *testing.T) {
 		t.Errorf("in the end the firing is %+v, %v", f, err)
 	}
 }
+
+// TestLastSuccessIsOfTheWhole: a pipeline has succeeded when all of it has, by one run.
+func TestLastSuccessIsOfTheWhole(t *testing.T) {
+	e := engine(t, project(t, map[string]string{"millrace.yml": "name: p\npipelines: { nightly: { select: ['*'] } }\n",
+		"models/a.sql": "{{ config(materialized='table') }} select 1 as id", "models/b.sql": "{{ config(materialized='table') }} select 2 as id"}))
+	succeeded := func() int {
+		tallies, err := e.Journal.Tallies(t.Context(), pipeline.TargetOf(e.Project))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, s := range tallies {
+			if s.Name == journal.TallyLastSuccess && s.Pipeline == "nightly" {
+				n++
+			}
+		}
+		return n
+	}
+	run(t, e, func(r *pipeline.Request) { r.Nodes = r.Nodes[:1] })
+	if succeeded() != 0 {
+		t.Error("part of it counts as a success")
+	}
+	run(t, e)
+	if succeeded() != 1 {
+		t.Error("all of it is no success")
+	}
+}

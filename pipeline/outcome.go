@@ -25,7 +25,7 @@ func (r *run) finish(ctx context.Context) (*Report, error) {
 		if m, err = r.publish(ctx, tables); err != nil {
 			now, code := r.Clock(), ExitFailed
 			r.Run.Status, r.Run.Finished, r.Run.Error, r.Run.ExitCode = journal.Failed, &now, r.redact(err.Error()), &code
-			return nil, errors.Join(err, r.Journal.EndAttempt(context.WithoutCancel(ctx), r.Run, nil, r.tableRows()))
+			return nil, errors.Join(err, r.Journal.EndAttempt(context.WithoutCancel(ctx), r.Run, nil, nil, r.tableRows()))
 		}
 		report.Snapshot, r.Run.Snapshot = m.Snapshot, &m.Snapshot
 		for _, t := range m.Tables {
@@ -140,7 +140,7 @@ func (r *run) close(ctx context.Context, report *Report, m *load.Manifest) error
 	if m != nil {
 		cursors = cursorsOf(m, r.ID)
 	}
-	err := r.Journal.EndAttempt(ctx, r.Run, cursors, r.tableRows())
+	err := r.Journal.EndAttempt(ctx, r.Run, r.standsFor(r.Run), cursors, r.tableRows())
 	recorded := len(r.Run.Warnings)
 	report.Steps = r.steps()
 	if err == nil && r.Run.Status == journal.Succeeded {

@@ -436,7 +436,7 @@ func (e *Engine) complete(ctx context.Context, old journal.Run, m *load.Manifest
 		code = ExitChecks
 	}
 	old.ExitCode = &code
-	return e.Journal.EndAttempt(ctx, old, cursorsOf(m, old.ID), nil)
+	return e.Journal.EndAttempt(ctx, old, e.standsFor(old), cursorsOf(m, old.ID), nil)
 }
 
 func cursorsOf(m *load.Manifest, run string) map[string]extract.Cursor {

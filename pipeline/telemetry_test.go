@@ -190,11 +190,29 @@ func TestTelemetryTellsNoCells(t *testing.T) {
 	}
 }
 
-// TestTelemetrySecrets: a header that is named like a key has a secret value, however short; one of another name when it is long.
+// TestTelemetryRedirected: the headers, and with them the keys, go to the receiver that is named and to nobody else.
+func TestTelemetryRedirected(t *testing.T) {
+	rc := &receiver{}
+	other := httptest.NewServer(rc)
+	defer other.Close()
+	server := httptest.NewServer(http.RedirectHandler(other.URL+"/v1/traces", http.StatusTemporaryRedirect))
+	defer server.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=0123456789abcdef")
+	_, warnings := observed(t, map[string]string{"millrace.yml": "name: p\n", "models/m.sql": "{{ config(materialized='table') }} select 1 as id"})
+	if len(rc.headers) > 0 || len(warnings) != 1 || !strings.Contains(warnings[0].Error(), "redirects are not followed") {
+		t.Errorf("%v, warnings: %v", rc.headers, warnings)
+	}
+}
+
+// TestTelemetrySecrets: a header that is named like a key has a secret value, however short; one of another name when it is long. What
+// is behind the host of a URL may be one.
 func TestTelemetrySecrets(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "env=prod, DD-Api-Key = k3y ,authorization=Bearer%20t0ken,x-scope=0123456789ab")
 	t.Setenv("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "signoz-access-token=short")
-	if got, want := strings.Join(telemetry.Secrets(), "|"), "k3y|Bearer%20t0ken|Bearer t0ken|t0ken|0123456789ab|short"; got != want {
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/")
+	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://me:p4ss@otlp.example.org/t0k3n/v1/traces?key=k")
+	if got, want := strings.Join(telemetry.Secrets(), "|"), "k3y|Bearer%20t0ken|Bearer t0ken|t0ken|0123456789ab|/t0k3n|key=k|me:p4ss|short"; got != want {
 		t.Errorf("%s, not %s", got, want)
 	}
 }

@@ -118,7 +118,7 @@ func (s scrape) tallies(ctx context.Context) error {
 			bounds[t.Pipeline][t.Label] = uint64(t.Value)
 		case journal.TallyLastSuccess:
 			if s.Project.Pipeline(t.Pipeline) != nil {
-				s.gauge("pipeline_last_success_timestamp_seconds", "When a run of the pipeline last succeeded; 0 before the first.", t.Value, "pipeline", t.Pipeline)
+				s.gauge("pipeline_last_success_timestamp_seconds", "When a run of the whole pipeline last succeeded; 0 before the first.", t.Value, "pipeline", t.Pipeline)
 			}
 		case journal.TallyRowsRead:
 			s.counter("rows_read_total", "Records read from sources.", t.Value, "pipeline", t.Pipeline, "table", t.Label)

@@ -137,7 +137,7 @@ func TestMetrics(t *testing.T) {
 		if err := j.BeginRun(ctx, r); err != nil {
 			t.Fatal(err)
 		}
-		if err := j.EndAttempt(ctx, r, nil, rows); err != nil {
+		if err := j.EndAttempt(ctx, r, strings.Split(r.Pipeline, "+"), nil, rows); err != nil {
 			t.Fatal(err)
 		}
 	}

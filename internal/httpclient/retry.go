@@ -198,7 +198,7 @@ func RetryAfter(answer *http.Response, now time.Time) time.Duration {
 		return 0
 	}
 	text := strings.TrimSpace(answer.Header.Get("Retry-After"))
-	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil {
+	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) { // of too many digits it is the largest
 		return time.Duration(min(seconds, 1e9)) * time.Second
 	}
 	at, err := http.ParseTime(text)

@@ -82,7 +82,7 @@ func TestRetryAfterBeyondTheDeadlineGivesUpAtOnce(t *testing.T) {
 }
 
 func TestRetryAfterBeyondReason(t *testing.T) {
-	for name, after := range map[string]string{"seconds": "999999999", "date": "Fri, 27 Nov 2099 12:00:30 GMT", "just too long": "3601"} {
+	for name, after := range map[string]string{"seconds": "999999999", "date": "Fri, 27 Nov 2099 12:00:30 GMT", "just too long": "3601", "beyond counting": "99999999999999999999999"} {
 		t.Run(name, func(t *testing.T) {
 			s := script(t, answer(503, "", "Retry-After", after), answer(200, "fine"))
 			account := NewLimiter(0, 0)

@@ -65,9 +65,8 @@ type Alerter struct {
 	fresh    map[string]bool      // channels for which the last look found something
 	hastened map[string]time.Time // when what waits for a channel was made due because of that
 
-	mu        sync.Mutex
-	busy      map[string]bool      // channels that are being delivered to
-	postponed map[string]time.Time // until when their servers want to be left alone
+	mu   sync.Mutex
+	busy map[string]bool // channels that are being delivered to
 }
 
 // New makes an Alerter. It looks and sends nothing before Run or Settle is called.
@@ -88,7 +87,7 @@ func New(c Config) (*Alerter, error) {
 		c.Random = rand.Float64
 	}
 	return &Alerter{Config: c, expected: map[string]time.Duration{}, fresh: map[string]bool{}, hastened: map[string]time.Time{},
-		busy: map[string]bool{}, postponed: map[string]time.Time{}}, nil
+		busy: map[string]bool{}}, nil
 }
 
 // period is how often the journal is looked at.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +20,7 @@ import (
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -34,8 +36,33 @@ func messages() map[string]*Message {
 			Others: []string{"erp.customers: connect: refused"}, Held: []string{"main.fct_orders", "main.dim_customers"}, Published: "the rest, as snapshot 7", Rows: 99,
 			Owners: []string{"crm", "data"}, Severity: []string{"error"}, Failures: 3, Since: &logical, Untold: 1, Command: "millrace retry 20260301T020000-abcdef", Link: "https://millrace.example.org/runs/20260301T020000-abcdef"},
 		"recovery": {Kind: "recovery", Project: "shop", Pipeline: "nightly", Run: "r", At: at, Title: "nightly works again", Text: "It had failed 2 times since 2026-03-01 02:00 UTC, the last time: failed: x"},
-		"digest": {Kind: "digest", Project: "shop", At: at, Title: "shop: 37 pipelines failed and 2 pipelines recovered", Count: 39,
+		"digest": {Kind: "digest", Project: "shop", At: at, Title: "shop: 37 pipelines failed and 2 pipelines recovered", Count: 39, Worst: "failure",
 			Members: []Member{{ID: "a1", Kind: "failure", Pipeline: "a", Title: "a failed: <at>everyone</at> [x](https://evil.example) {{DATE(2026,SHORT)}}"}, {ID: "a2", Kind: "recovery", Pipeline: "b", Title: "b works again"}}},
+	}
+}
+
+// TestDigestOfGoodNews: how bad a digest is says the worst that it tells of.
+func TestDigestOfGoodNews(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		kinds []string
+		want  string
+	}{
+		{[]string{models.OnRecovery, models.OnRecovery}, "OK shop: 2 pipelines recovered"},
+		{[]string{models.OnRecovery, models.OnProject, models.OnLate}, "WARN shop: a changed project refused, 1 pipeline late and 1 pipeline recovered"},
+		{[]string{models.OnRecovery, models.OnPaused}, "FAIL shop: 1 pipeline paused and 1 pipeline recovered"},
+	} {
+		var all []journal.Alert
+		for i, kind := range c.kinds {
+			all = append(all, journal.Alert{Kind: kind, Pipeline: fmt.Sprint("p", i)})
+		}
+		var m Message
+		if err := json.Unmarshal(w.alerter.digest("hook", all, "").Message, &m); err != nil {
+			t.Fatal(err)
+		}
+		if got := sign(&m) + " " + m.Title; got != c.want {
+			t.Errorf("%s, not %s", got, c.want)
+		}
 	}
 }
 

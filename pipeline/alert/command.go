@@ -47,7 +47,7 @@ func (c *command) send(ctx context.Context, id string, at time.Time, m *Message)
 	program.Stdin = bytes.NewReader(body)
 	out := &output{}
 	program.Stdout, program.Stderr = out, out
-	// A group of its own, so that what it started ends with it.
+	// A group of its own, so that what it started ends with it, but for what makes itself a group.
 	program.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	program.Cancel = func() error { return syscall.Kill(-program.Process.Pid, syscall.SIGKILL) }
 	program.WaitDelay = time.Second

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,7 @@ const (
 	perMinuteM = 120              // to a webhook: machines want each
 	foldOver   = 5                // more than so many that wait become one
 	mostAtOnce = 5000             // in one digest
+	mostVain   = 2                // tries of different messages that fail one after the other, before the channel is left alone
 	tryTime    = 20 * time.Second // for one message to a server
 	firstWait  = 30 * time.Second // at most, before the second try; twice as long before each that follows
 	longest    = time.Hour
@@ -71,19 +73,52 @@ func (a *Alerter) dispatch(ctx context.Context, alerts *models.Alerts, wait *syn
 	return nil
 }
 
-// deliver sends what waits for the channel, the oldest first, until nothing is due any more.
+// deliver sends what waits for the channel, the oldest first, until nothing is due any more. After one that does not arrive another is
+// tried: it may be the message, and not the channel, that something is wrong with.
 func (a *Alerter) deliver(ctx context.Context, alerts *models.Alerts, name string) error {
+	rest, err := a.Journal.Rest(ctx, name)
+	if err != nil || a.rests(rest) {
+		return err
+	}
 	channel := alerts.Channel(name)
-	for ctx.Err() == nil {
-		next, err := a.next(ctx, alerts, name, channel)
+	rest = journal.Rest{}
+	for vain := 0; !rest.Asked && ctx.Err() == nil; {
+		next, err := a.next(ctx, alerts, name, channel, vain > 0)
 		if err != nil || next == nil {
 			return err
 		}
-		if err := a.try(ctx, channel, *next); err != nil {
+		if rest, err = a.try(ctx, channel, *next, rest); err != nil {
 			return err
+		}
+		if vain++; rest.Until.IsZero() {
+			vain = 0
+		}
+		if vain == mostVain {
+			return a.giveUp(context.WithoutCancel(ctx), name)
 		}
 	}
 	return nil
+}
+
+// giveUp gives up what has waited too long for a channel that takes nothing: to try each of them once more would take hours.
+func (a *Alerter) giveUp(ctx context.Context, channel string) error {
+	now := a.Clock()
+	n, err := a.Journal.GiveUpAlerts(ctx, channel, now.Add(-giveUpTime), now, "the channel took nothing for a day")
+	if err != nil || n == 0 {
+		return err
+	}
+	text := fmt.Sprintf("%s for %s given up: it took nothing for a day", plural(n, "more message"), channel)
+	a.Log.Error("alerts: " + text)
+	return a.Journal.AddEvent(ctx, journal.Event{At: now, Kind: journal.EventAlertFailed, Text: text})
+}
+
+// rests says whether a channel is to be left alone. A rest that ends further ahead than any does was noted before a clock was set back.
+func (a *Alerter) rests(r journal.Rest) bool {
+	ahead, most := r.Until.Sub(a.Clock()), longest
+	if r.Asked {
+		most = giveUpTime
+	}
+	return ahead > 0 && ahead <= most
 }
 
 // hasten makes channels due for which there is something new: after an outage it must not wait for as long as what waits before it.
@@ -92,10 +127,11 @@ func (a *Alerter) hasten(ctx context.Context) error {
 	now := a.Clock()
 	for channel := range a.fresh {
 		delete(a.fresh, channel)
-		a.mu.Lock()
-		until := a.postponed[channel]
-		a.mu.Unlock()
-		if within(now, a.hastened[channel], time.Minute) || now.Before(until) {
+		rest, err := a.Journal.Rest(ctx, channel)
+		if err != nil {
+			return err
+		}
+		if within(now, a.hastened[channel], time.Minute) || rest.Asked && a.rests(rest) {
 			continue
 		}
 		a.hastened[channel] = now
@@ -107,14 +143,11 @@ func (a *Alerter) hasten(ctx context.Context) error {
 }
 
 // next is the message to send now; nil when none is due, or the channel has had enough for this minute.
-func (a *Alerter) next(ctx context.Context, alerts *models.Alerts, name string, channel *models.AlertChannel) (*journal.Alert, error) {
-	waiting, err := a.Journal.PendingAlerts(ctx, name, foldOver+1)
+func (a *Alerter) next(ctx context.Context, alerts *models.Alerts, name string, channel *models.AlertChannel, leastTried bool) (*journal.Alert, error) {
 	now := a.Clock()
+	waiting, err := a.Journal.DueAlerts(ctx, name, now, now.Add(longest), leastTried, foldOver+1)
 	if err != nil || len(waiting) == 0 {
 		return nil, err
-	}
-	if ahead := waiting[0].Due.Sub(now); ahead > 0 && ahead <= longest { // further ahead it was noted before a clock was set back
-		return nil, nil
 	}
 	machine, most := channel != nil && channel.Type == "webhook", perMinute
 	if machine {
@@ -128,7 +161,7 @@ func (a *Alerter) next(ctx context.Context, alerts *models.Alerts, name string, 
 	if machine || waiting[0].Tries > 0 || len(waiting) <= foldOver {
 		return &waiting[0], nil
 	}
-	if waiting, err = a.Journal.PendingAlerts(ctx, name, mostAtOnce); err != nil {
+	if waiting, err = a.Journal.DueAlerts(ctx, name, now, now.Add(longest), leastTried, mostAtOnce); err != nil {
 		return nil, err
 	}
 	fresh := slices.DeleteFunc(slices.Clone(waiting), func(w journal.Alert) bool { return w.Tries > 0 || w.Kind == kindDigest || w.Kind == kindTest })
@@ -141,7 +174,8 @@ func (a *Alerter) next(ctx context.Context, alerts *models.Alerts, name string, 
 
 // digest tells many messages in one.
 func (a *Alerter) digest(channel string, all []journal.Alert, url string) journal.Alert {
-	m := Message{Kind: kindDigest, Project: a.Project().Name, At: a.Clock(), Count: len(all), Title: a.Project().Name + ": " + countKinds(all)}
+	counts, worst := countKinds(all)
+	m := Message{Kind: kindDigest, Project: a.Project().Name, At: a.Clock(), Count: len(all), Title: a.Project().Name + ": " + counts, Worst: worst}
 	for _, w := range all {
 		if len(m.Members) < mostMembers {
 			m.Members = append(m.Members, Member{ID: w.ID, Kind: w.Kind, Pipeline: w.Pipeline, Run: w.Run, Title: cut(w.Title, 120)})
@@ -152,8 +186,12 @@ func (a *Alerter) digest(channel string, all []journal.Alert, url string) journa
 	return a.row(channel, kindDigest, m)
 }
 
-// countKinds says how many pipelines failed, recovered and so on.
-func countKinds(all []journal.Alert) string {
+// worstFirst are the kinds of messages that a digest may tell of, and how it counts their pipelines.
+var worstFirst = []struct{ kind, verb string }{{models.OnFailure, "failed"}, {models.OnPaused, "paused"}, {models.OnProject, ""}, {models.OnFreshness, "with stale tables"},
+	{models.OnLate, "late"}, {models.OnWarning, "with warnings"}, {models.OnRecovery, "recovered"}}
+
+// countKinds says how many pipelines failed, recovered and so on, and which of the kinds is the worst.
+func countKinds(all []journal.Alert) (text, worst string) {
 	of := map[string]map[string]bool{}
 	for _, w := range all {
 		if of[w.Kind] == nil {
@@ -162,16 +200,22 @@ func countKinds(all []journal.Alert) string {
 		of[w.Kind][w.Pipeline] = true
 	}
 	var parts []string
-	for _, k := range []struct{ kind, verb string }{{models.OnFailure, "failed"}, {models.OnRecovery, "recovered"}, {models.OnFreshness, "with stale tables"}, {models.OnLate, "late"},
-		{models.OnPaused, "paused"}, {models.OnWarning, "with warnings"}} {
-		if n := len(of[k.kind]); n > 0 {
+	for _, k := range worstFirst {
+		n := len(of[k.kind])
+		if n == 0 {
+			continue
+		}
+		worst = cmp.Or(worst, k.kind)
+		if k.kind == models.OnProject {
+			parts = append(parts, "a changed project refused")
+		} else {
 			parts = append(parts, plural(n, "pipeline")+" "+k.verb)
 		}
 	}
 	if len(parts) == 0 {
-		return plural(len(all), "message")
+		return plural(len(all), "message"), worst
 	}
-	return join(parts)
+	return join(parts), worst
 }
 
 func join(parts []string) string {
@@ -186,35 +230,37 @@ func join(parts []string) string {
 	return text
 }
 
-// try sends one message and records what came of it.
-func (a *Alerter) try(ctx context.Context, channel *models.AlertChannel, w journal.Alert) error {
+// try sends one message and records what came of it; it returns the rest of the channel, which is over when it has answered.
+func (a *Alerter) try(ctx context.Context, channel *models.AlertChannel, w journal.Alert, rest journal.Rest) (journal.Rest, error) {
 	err := a.sendTo(ctx, channel, w)
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
-		return nil // we were asked to end: it says nothing about the channel
+		return rest, nil // we were asked to end: it says nothing about the channel
 	}
 	now := a.Clock()
 	w.Tries++
 	w.Error = ""
 	switch {
 	case err == nil:
-		w.State, w.Closed = journal.AlertDelivered, &now
-	case errors.As(err, new(refused)) || now.Sub(w.Since) >= giveUpTime:
-		w.State, w.Closed, w.Error = journal.AlertFailed, &now, a.short(err)
+		w.State, w.Closed, rest = journal.AlertDelivered, &now, journal.Rest{}
+	case errors.As(err, new(refused)):
+		w.State, w.Closed, w.Error, rest = journal.AlertFailed, &now, a.short(err), journal.Rest{}
 	default:
 		w.Due, w.Error = now.Add(a.wait(w.Tries, err)), a.short(err)
-		if errors.As(err, new(postponed)) {
-			a.mu.Lock()
-			a.postponed[w.Channel] = w.Due
-			a.mu.Unlock()
+		rest.Asked = errors.As(err, new(postponed))
+		if w.Due.After(rest.Until) {
+			rest.Until = w.Due
+		}
+		if now.Sub(w.Since) >= giveUpTime {
+			w.State, w.Closed = journal.AlertFailed, &now
 		}
 	}
 	// What has arrived is recorded although we were asked to end.
 	ctx = context.WithoutCancel(ctx)
-	if _, err := a.Journal.SaveAlert(ctx, w); err != nil || w.State != journal.AlertFailed {
-		return err
+	if _, err := a.Journal.SaveAlert(ctx, w, rest); err != nil || w.State != journal.AlertFailed {
+		return rest, err
 	}
 	a.Log.Error("alerts: a message could not be delivered", "channel", w.Channel, "alert", w.ID, "why", w.Error)
-	return a.Journal.AddEvent(ctx, journal.Event{At: now, Kind: journal.EventAlertFailed, Pipeline: w.Pipeline, Run: w.Run,
+	return rest, a.Journal.AddEvent(ctx, journal.Event{At: now, Kind: journal.EventAlertFailed, Pipeline: w.Pipeline, Run: w.Run,
 		Text: fmt.Sprintf("%q was not delivered to %s after %s: %s", w.Title, w.Channel, tries(w.Tries), w.Error)})
 }
 
@@ -237,7 +283,7 @@ func (a *Alerter) wait(tries int, err error) time.Duration {
 	wait := max(time.Second, time.Duration(a.Random()*float64(bound)))
 	var p postponed
 	if errors.As(err, &p) {
-		wait = max(wait, min(p.after, longest))
+		wait = max(wait, min(p.after, giveUpTime))
 	}
 	return wait
 }

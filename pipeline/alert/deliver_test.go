@@ -1,9 +1,11 @@
 package alert
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -93,25 +95,91 @@ func TestGivenUp(t *testing.T) {
 	}
 }
 
-// TestRetryAfter: a server that says when to come again is not asked before.
+// TestRetryAfter: a server that says when to come again is not asked before, neither by another process nor for something new.
 func TestRetryAfter(t *testing.T) {
+	for name, c := range map[string]struct {
+		header string
+		rest   time.Duration
+	}{
+		"seconds": {"7200", 2 * time.Hour},
+		"a date":  {start.Add(3 * time.Hour).Format(http.TimeFormat), 3 * time.Hour},
+		"forever": {"99999999999999999999999", giveUpTime},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			asked := 0
+			w.answer = func(res http.ResponseWriter, _ *http.Request) {
+				asked++
+				res.Header()["Date"] = nil
+				res.Header().Set("Retry-After", c.header)
+				res.WriteHeader(http.StatusTooManyRequests)
+			}
+			w.run("nightly", "erp.orders: down")
+			w.pass(2 * time.Minute)
+			for w.now.Before(start.Add(c.rest - time.Hour)) {
+				w.now = w.now.Add(30 * time.Minute)
+				w.run(fmt.Sprintf("p%d", w.runs), "erp.orders: down")
+				w.open()
+				w.pass(2 * time.Minute)
+			}
+			if asked != 1 {
+				t.Errorf("asked %d times in the first %s", asked, w.now.Sub(start))
+			}
+			w.answer = nil
+			w.pass(time.Hour + 2*time.Minute)
+			if len(w.told()) == 0 {
+				t.Error("not asked again")
+			}
+		})
+	}
+}
+
+// TestIndigestible: messages that their receiver cannot take hold up no other; one that takes none is not asked for each.
+func TestIndigestible(t *testing.T) {
 	w := newWorld(t)
-	asked := 0
-	w.answer = func(res http.ResponseWriter, _ *http.Request) {
+	down, asked := false, 0
+	w.alerter.Client = doer(func(r *http.Request) (*http.Response, error) {
 		asked++
-		res.Header().Set("Retry-After", "300")
-		res.WriteHeader(http.StatusTooManyRequests)
+		body, _ := io.ReadAll(r.Body)
+		if down || bytes.Contains(body, []byte("indigestible")) {
+			return &http.Response{StatusCode: http.StatusInternalServerError, Body: http.NoBody}, nil
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		return w.server.Client().Do(r)
+	})
+	say := func(text string) { w.run(fmt.Sprintf("p%03d", w.runs), "erp.orders: "+text) }
+	w.pass(0)
+	for range 3 {
+		say("indigestible")
+		w.pass(2 * time.Hour)
 	}
-	w.run("nightly", "erp.orders: down")
-	for range 4 {
-		w.pass(time.Minute)
+	for n := range 4 {
+		say("good")
+		say("good")
+		w.pass(2 * time.Hour) // the longest rest of those that fail is over
+		if len(w.got) != 2*(n+1) {
+			t.Errorf("%d of %d good ones arrived", len(w.got), 2*(n+1))
+		}
 	}
-	if asked != 1 {
-		t.Errorf("asked %d times in four minutes", asked)
+	for i := 1; i < len(w.got); i++ {
+		if w.got[i-1].data.Pipeline > w.got[i].data.Pipeline {
+			t.Errorf("not in order: %v", w.got)
+		}
 	}
-	w.answer = nil
-	w.pass(3 * time.Minute)
-	w.expect("nightly failed: erp.orders: down")
+	down = true
+	for range 20 {
+		say("good")
+	}
+	for range 30 {
+		asked = 0
+		w.pass(time.Hour)
+		if w.pass(0); asked > mostVain {
+			t.Errorf("one that is down was asked %d times", asked)
+		}
+	}
+	if failed := w.outbox(journal.AlertFilter{State: journal.AlertFailed}); len(failed) != 23 || failed[0].Error == "" {
+		t.Errorf("%d were given up after a day", len(failed))
+	}
 }
 
 // deadline is a context whose deadline the test brings about.
@@ -195,7 +263,7 @@ func TestAlertsRemoved(t *testing.T) {
 
 // TestHasten: something new is not kept waiting by what has been tried in vain for hours, unless the server asked for that.
 func TestHasten(t *testing.T) {
-	for header, want := range map[string]int{"": 1, "3600": 0} {
+	for header, want := range map[string]int{"": mostVain, "3600": 0} {
 		w := newWorld(t)
 		asked := 0
 		w.answer = func(res http.ResponseWriter, _ *http.Request) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"net"
 	"net/mail"
 	"strconv"
 	"strings"
@@ -28,16 +29,16 @@ func (e *email) send(ctx context.Context, id string, at time.Time, m *Message) e
 	if err != nil {
 		return refused{err}
 	}
-	client, err := e.client()
+	ctx, cancel := context.WithTimeout(ctx, tryTime)
+	defer cancel()
+	client, err := e.client(ctx)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, tryTime)
-	defer cancel()
 	err = client.DialAndSendWithContext(ctx, msg)
 	var answer *gomail.SendError
 	switch {
-	case err == nil:
+	case msg.IsDelivered(): // a farewell that goes wrong changes nothing about it
 		return nil
 	case errors.As(err, &answer) && answer.ErrorCode() >= 500 && !answer.IsTemp():
 		return refused{fmt.Errorf("mail: %w", err)}
@@ -47,33 +48,50 @@ func (e *email) send(ctx context.Context, id string, at time.Time, m *Message) e
 	return fmt.Errorf("mail: %w", err)
 }
 
-func (e *email) client() (*gomail.Client, error) {
+// client is for one conversation, which ends with the context.
+func (e *email) client(ctx context.Context) (*gomail.Client, error) {
 	server, err := e.Server()
 	if err != nil {
 		return nil, fmt.Errorf("smtp: %w", err)
 	}
-	options := []gomail.Option{gomail.WithTimeout(tryTime)}
+	secure := &tls.Config{MinVersion: tls.VersionTLS12}
+	if e.tls != nil {
+		secure = e.tls.Clone()
+	}
+	secure.ServerName = server.Hostname()
+	options := []gomail.Option{gomail.WithTimeout(tryTime), gomail.WithoutNoop(), gomail.WithoutRset(), gomail.WithTLSConfig(secure), gomail.WithDialContextFunc(e.dialer(ctx, secure))}
 	port := map[string]int{"starttls": 587, "tls": 465, "none": 25}[e.TLS]
 	if p, err := strconv.Atoi(server.Port()); err == nil {
 		port = p
 	}
 	switch e.TLS {
-	case "tls":
-		options = append(options, gomail.WithSSL())
+	case "tls": // as the connection has it already
+		options = append(options, gomail.WithTLSPolicy(gomail.TLSOpportunistic))
 	case "none":
 		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))
 	default:
 		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
 	}
-	if e.tls != nil {
-		c := e.tls.Clone()
-		c.ServerName = server.Hostname()
-		options = append(options, gomail.WithTLSConfig(c))
-	}
 	if !e.Password.IsZero() {
 		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(server.User.Username()), gomail.WithPassword(e.Password.Reveal()))
 	}
 	return gomail.NewClient(server.Hostname(), append(options, gomail.WithPort(port))...)
+}
+
+// dialer connects for as long as the context of the conversation goes on: go-mail looks at one only until it is connected.
+func (e *email) dialer(ctx context.Context, secure *tls.Config) gomail.DialContextFunc {
+	return func(dialing context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(dialing, network, address)
+		if err != nil {
+			return nil, err
+		}
+		context.AfterFunc(ctx, func() { _ = conn.Close() })
+		if e.TLS != "tls" {
+			return conn, nil
+		}
+		secured := tls.Client(conn, secure)
+		return secured, secured.HandshakeContext(dialing)
+	}
 }
 
 // message writes the mail. Addresses are parsed and headers encoded, so that no line end in them begins another header.

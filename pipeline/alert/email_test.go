@@ -28,7 +28,9 @@ type smtpServer struct {
 	net.Listener
 	cert     tls.Certificate
 	starttls bool
+	first    bool                 // TLS from the first byte
 	rcpt     func(try int) string // answer to RCPT
+	meet     func(verb string) (hangUp bool)
 
 	mu    sync.Mutex
 	tries int
@@ -36,7 +38,7 @@ type smtpServer struct {
 	mails []string
 }
 
-func newSMTP(t *testing.T) (*smtpServer, *tls.Config) {
+func newSMTP(t *testing.T, first bool) (*smtpServer, *tls.Config) {
 	certs := httptest.NewUnstartedServer(nil)
 	certs.StartTLS()
 	roots := x509.NewCertPool()
@@ -45,7 +47,7 @@ func newSMTP(t *testing.T) (*smtpServer, *tls.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &smtpServer{Listener: l, cert: certs.TLS.Certificates[0], starttls: true, rcpt: func(int) string { return "250 ok" }}
+	s := &smtpServer{Listener: l, cert: certs.TLS.Certificates[0], starttls: true, first: first, rcpt: func(int) string { return "250 ok" }, meet: func(string) bool { return false }}
 	certs.Close()
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
@@ -62,17 +64,24 @@ func newSMTP(t *testing.T) (*smtpServer, *tls.Config) {
 
 func (s *smtpServer) talk(c net.Conn) {
 	defer func() { _ = c.Close() }()
+	if s.first {
+		c = tls.Server(c, &tls.Config{Certificates: []tls.Certificate{s.cert}})
+	}
 	in := bufio.NewReader(c)
 	say := func(text string) { fmt.Fprintf(c, "%s\r\n", text) }
 	say("220 test")
-	secured := false
+	secured := s.first
 	for {
 		line, err := in.ReadString('\n')
 		if err != nil {
 			return
 		}
 		line = strings.TrimSpace(line)
-		switch verb := strings.ToUpper(strings.SplitN(line, " ", 2)[0]); {
+		verb := strings.ToUpper(strings.SplitN(line, " ", 2)[0])
+		if s.meet(verb) {
+			return
+		}
+		switch {
 		case verb == "EHLO" && secured:
 			say("250-test\r\n250 AUTH PLAIN")
 		case verb == "EHLO" && s.starttls:
@@ -119,7 +128,7 @@ func (s *smtpServer) talk(c net.Conn) {
 
 // TestEmail: a real conversation, with STARTTLS and a password, and a mail that people can read in both forms.
 func TestEmail(t *testing.T) {
-	server, trust := newSMTP(t)
+	server, trust := newSMTP(t, false)
 	port := server.Addr().(*net.TCPAddr).Port
 	e := &email{&models.EmailChannel{To: config.StringList{"ann@example.org", "Bob <bob@example.org>"}, From: "Millräce <millrace@example.org>",
 		SMTP: fmt.Sprintf("smtp://me@127.0.0.1:%d", port), Password: secret.NewValue("canary-password"), TLS: "starttls"}, trust}
@@ -173,6 +182,36 @@ func TestEmail(t *testing.T) {
 	_ = server.Close()
 	if err := e.send(t.Context(), "a1", start, m); err == nil || errors.As(err, new(refused)) {
 		t.Errorf("nobody there: %v", err)
+	}
+}
+
+// TestEmailArrived: what the server has taken has arrived, however the farewell goes; and an end of the run ends the conversation
+// with a server that says nothing.
+func TestEmailArrived(t *testing.T) {
+	server, trust := newSMTP(t, true)
+	e := &email{&models.EmailChannel{To: config.StringList{"ann@example.org"}, From: "millrace@example.org", SMTP: "smtp://me@" + server.Addr().String(),
+		Password: secret.NewValue("canary-password"), TLS: "tls"}, trust}
+	ctx, stop := contextOf(t)
+	ended := make(chan bool)
+	taken := func() int {
+		server.mu.Lock()
+		defer server.mu.Unlock()
+		return len(server.mails)
+	}
+	server.meet = func(verb string) bool {
+		if verb == "MAIL" && taken() > 0 {
+			stop()
+			<-ended
+		}
+		return verb == "QUIT"
+	}
+	if err := e.send(ctx, "a1", start, messages()["failure"]); err != nil || taken() != 1 || server.auth == "" {
+		t.Errorf("hangs up afterwards: %v, %d mails", err, taken())
+	}
+	err := e.send(ctx, "a1", start, messages()["failure"])
+	close(ended)
+	if err == nil || errors.As(err, new(refused)) || !strings.Contains(err.Error(), net.ErrClosed.Error()) {
+		t.Errorf("a server that says nothing: %v", err)
 	}
 }
 

@@ -42,6 +42,7 @@ type Message struct {
 	Link        string     `json:"link,omitempty"`           // to the run's page
 	Members     []Member   `json:"members,omitempty"`        // of a digest, at most mostMembers
 	Count       int        `json:"members_count,omitempty"`  // of all of them
+	Worst       string     `json:"worst_kind,omitempty"`     // of all of them
 	Fresh       []string   `json:"overdue_tables,omitempty"` // of a freshness message
 }
 
@@ -78,9 +79,6 @@ const (
 	mostText    = 600
 	mostMembers = 20
 )
-
-// bad says whether a message is about something that is wrong.
-func (m *Message) bad() bool { return m.Kind != models.OnRecovery && m.Kind != kindTest }
 
 // block is a part of a message as every channel shows it: a line of text, or names and values.
 type block struct {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+
+	"github.com/millrace/millrace/models"
 )
 
 // slack posts to an incoming webhook, as blocks of Block Kit.
@@ -62,14 +64,18 @@ func slackEscape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "*", "∗", "~", "∼").Replace(s)
 }
 
-// sign says in one word how bad it is.
+// sign says in one word how bad it is; of a digest, how bad the worst in it is.
 func sign(m *Message) string {
-	switch {
-	case m.Kind == kindTest:
+	kind := m.Kind
+	if kind == kindDigest {
+		kind = m.Worst
+	}
+	switch kind {
+	case kindTest:
 		return "TEST"
-	case !m.bad():
+	case models.OnRecovery:
 		return "OK"
-	case m.Kind == "failure" || m.Kind == kindDigest || m.Kind == "paused":
+	case models.OnFailure, models.OnPaused:
 		return "FAIL"
 	}
 	return "WARN"

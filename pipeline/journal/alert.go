@@ -89,15 +89,57 @@ func (j *Journal) AlertMemory(ctx context.Context) (map[string]string, error) {
 	return memory, err
 }
 
-// SaveAlert records what became of the last try to send a message. False: it is not pending any more.
-func (j *Journal) SaveAlert(ctx context.Context, a Alert) (pending bool, err error) {
+// Rest is until when a channel is left alone. The zero Rest is over.
+type Rest struct {
+	Until time.Time `json:"until"`
+	Asked bool      `json:"asked"` // its server asked for that
+}
+
+// restPrefix begins the keys under which rests are remembered.
+const restPrefix = "rest:"
+
+// Rest returns that of the channel.
+func (j *Journal) Rest(ctx context.Context, channel string) (r Rest, err error) {
+	all, err := query(ctx, j, `SELECT value FROM alert_memory WHERE key = ?`, func(rows *sql.Rows) (r Rest, err error) {
+		var text string
+		if err = rows.Scan(&text); err == nil {
+			err = json.Unmarshal([]byte(text), &r)
+		}
+		return r, err
+	}, restPrefix+channel)
+	if len(all) > 0 {
+		r = all[0]
+	}
+	return r, err
+}
+
+// SaveAlert records what became of the last try to send a message, and the rest of its channel that comes of it. False: the message is
+// not pending any more.
+func (j *Journal) SaveAlert(ctx context.Context, a Alert, rest Rest) (pending bool, err error) {
+	text, err := json.Marshal(rest)
+	if err != nil {
+		return false, err
+	}
 	err = j.tx(ctx, "alert", func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO alert_memory (key, value) VALUES (?,?)`, restPrefix+a.Channel, string(text)); err != nil {
+			return err
+		}
 		n, err := changed(tx.ExecContext(ctx, `UPDATE alert SET state = ?, tries = ?, due = ?, error = ?, closed = ? WHERE id = ? AND state = 'pending'`,
 			a.State, a.Tries, stamp(a.Due), a.Error, stampPtr(a.Closed), a.ID))
 		pending = n > 0
 		return err
 	})
 	return pending, err
+}
+
+// GiveUpAlerts gives up what has waited for the channel since before; it returns how many.
+func (j *Journal) GiveUpAlerts(ctx context.Context, channel string, before, at time.Time, why string) (n int, err error) {
+	err = j.tx(ctx, "alert", func(tx *sql.Tx) error {
+		n, err = changed(tx.ExecContext(ctx, `UPDATE alert SET state = 'failed', error = iif(error = '', ?, error), closed = ? WHERE channel = ? AND state = 'pending' AND since <= ?`,
+			why, stamp(at), channel, stamp(before)))
+		return err
+	})
+	return n, err
 }
 
 // FoldAlerts puts one message into the outbox instead of others that wait there.
@@ -121,18 +163,23 @@ func (j *Journal) RetryAlerts(ctx context.Context, channel string, at time.Time)
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE alert SET due = ?1 WHERE state = 'pending' AND due > ?1 AND (channel = ?2 OR ?2 = '')`, stamp(at), channel)
-		return err
+		return hasten(ctx, tx, channel, at)
 	})
 	return n, err
 }
 
-// HastenAlerts makes what waits for its next try on the channel due.
+// HastenAlerts ends the rest of the channel, and makes what waits for its next try there due.
 func (j *Journal) HastenAlerts(ctx context.Context, channel string, at time.Time) error {
-	return j.tx(ctx, "alert", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE alert SET due = ?1 WHERE channel = ?2 AND state = 'pending' AND due > ?1`, stamp(at), channel)
+	return j.tx(ctx, "alert", func(tx *sql.Tx) error { return hasten(ctx, tx, channel, at) })
+}
+
+// hasten is for one channel, or with "" for all.
+func hasten(ctx context.Context, tx *sql.Tx, channel string, at time.Time) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE alert SET due = ?1 WHERE state = 'pending' AND due > ?1 AND (channel = ?2 OR ?2 = '')`, stamp(at), channel); err != nil {
 		return err
-	})
+	}
+	_, err := tx.ExecContext(ctx, `DELETE FROM alert_memory WHERE key = ?1 || ?2 OR ?2 = '' AND key GLOB ?1 || '*'`, restPrefix, channel)
+	return err
 }
 
 // forgetAtOnce is how many messages one transaction removes: nobody waits long for it.
@@ -164,6 +211,13 @@ func scanAlert(rows *sql.Rows) (a Alert, err error) {
 // PendingAlerts are a channel's messages that are not delivered yet, the oldest first.
 func (j *Journal) PendingAlerts(ctx context.Context, channel string, limit int) ([]Alert, error) {
 	return query(ctx, j, selectAlert+` WHERE channel = ? AND state = 'pending' ORDER BY seq LIMIT ?`, scanAlert, channel, limit)
+}
+
+// DueAlerts are those of them whose time has come, the oldest first, or before that those that were tried the least. What is due later
+// than far was noted before a clock was set back, and is due too.
+func (j *Journal) DueAlerts(ctx context.Context, channel string, now, far time.Time, leastTried bool, limit int) ([]Alert, error) {
+	return query(ctx, j, selectAlert+` WHERE channel = ? AND state = 'pending' AND (due <= ? OR due > ?) ORDER BY iif(?, tries, 0), seq LIMIT ?`, scanAlert,
+		channel, stamp(now), stamp(far), leastTried, limit)
 }
 
 // PendingChannels counts the messages that are not delivered yet, by channel.

@@ -73,10 +73,10 @@ func TestAlertOutbox(t *testing.T) {
 		t.Fatal(err)
 	}
 	digest.State, digest.Error, digest.Closed = AlertFailed, "refused", &at
-	if pending, err := j.SaveAlert(ctx, digest); err != nil || !pending {
+	if pending, err := j.SaveAlert(ctx, digest, Rest{}); err != nil || !pending {
 		t.Fatal(pending, err)
 	}
-	if pending, err := j.SaveAlert(ctx, digest); err != nil || pending {
+	if pending, err := j.SaveAlert(ctx, digest, Rest{}); err != nil || pending {
 		t.Error("saved twice", err)
 	}
 	if n, err := j.RetryAlerts(ctx, "ops", at.Add(time.Hour)); err != nil || n != 1 {

@@ -57,13 +57,14 @@ type TableRows struct {
 	Read, Written, Rejected int64
 }
 
-// EndAttempt is FinishRun for an attempt that counts: replays and work on the state do not.
-func (j *Journal) EndAttempt(ctx context.Context, r Run, cursors map[string]extract.Cursor, rows []TableRows) error {
+// EndAttempt is FinishRun for an attempt that counts: replays and work on the state do not. Whole are the pipelines for which the run stands:
+// only they have succeeded when it does.
+func (j *Journal) EndAttempt(ctx context.Context, r Run, whole []string, cursors map[string]extract.Cursor, rows []TableRows) error {
 	return j.tx(ctx, "finish", func(tx *sql.Tx) error {
 		if err := finishRun(ctx, tx, r, cursors); err != nil || r.Selection.Replay != nil {
 			return err
 		}
-		sums := endTallies(r)
+		sums := endTallies(r, whole)
 		to := r.Selection.Target
 		for _, t := range rows {
 			sums = append(sums, Tally{TallyRowsRead, t.Pipeline, to, t.Table, float64(t.Read)}, Tally{TallyRowsWritten, t.Pipeline, to, t.Table, float64(t.Written)},
@@ -74,7 +75,7 @@ func (j *Journal) EndAttempt(ctx context.Context, r Run, cursors map[string]extr
 }
 
 // endTallies counts the end of an attempt for each of its pipelines.
-func endTallies(r Run) []Tally {
+func endTallies(r Run, whole []string) []Tally {
 	var sums []Tally
 	to := r.Selection.Target
 	for _, pipeline := range strings.Split(r.Pipeline, "+") {
@@ -88,7 +89,7 @@ func endTallies(r Run) []Tally {
 			bound = strconv.FormatFloat(Bounds[i], 'f', -1, 64)
 		}
 		sums = append(sums, Tally{TallySeconds, pipeline, to, "", took}, Tally{TallyBucket, pipeline, to, bound, 1})
-		if r.Status == Succeeded {
+		if r.Status == Succeeded && slices.Contains(whole, pipeline) {
 			sums = append(sums, Tally{TallyLastSuccess, pipeline, to, "", float64(r.Finished.UnixMilli()) / 1000})
 		}
 	}
@@ -137,5 +138,5 @@ func lose(ctx context.Context, tx *sql.Tx, id string) error {
 	if err != nil {
 		return err
 	}
-	return add(ctx, tx, endTallies(r))
+	return add(ctx, tx, endTallies(r, nil))
 }

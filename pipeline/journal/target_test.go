@@ -30,7 +30,7 @@ func TestHistoryOfATarget(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Status, r.Finished = Succeeded, &end
-		if err := j.EndAttempt(ctx, r, map[string]extract.Cursor{}, []TableRows{{Pipeline: "p", Table: "a.x", Read: int64(i + 1)}}); err != nil {
+		if err := j.EndAttempt(ctx, r, []string{"p"}, map[string]extract.Cursor{}, []TableRows{{Pipeline: "p", Table: "a.x", Read: int64(i + 1)}}); err != nil {
 			t.Fatal(err)
 		}
 		runs = append(runs, r)

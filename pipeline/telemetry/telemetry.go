@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"regexp"
@@ -75,10 +76,12 @@ const keyLength = 12
 // keyHeader matches names of headers whose values are secret however short they are.
 var keyHeader = regexp.MustCompile(`(?i)key|token|auth|secret|password|credential|cookie|signature`)
 
-// Secrets are the values of the headers that the variables give, most of which are API keys: they are to be redacted.
+// Secrets are the values of the headers that the variables give, most of which are API keys, and what is behind the hosts of their
+// URLs, where others have their keys: they are to be redacted.
 func Secrets() []string {
 	var all []string
 	for _, signal := range []string{"", "TRACES_", "METRICS_"} {
+		all = append(all, behindHost(os.Getenv("OTEL_EXPORTER_OTLP_"+signal+"ENDPOINT"))...)
 		for header := range strings.SplitSeq(os.Getenv("OTEL_EXPORTER_OTLP_"+signal+"HEADERS"), ",") {
 			name, value, _ := strings.Cut(header, "=")
 			value = strings.TrimSpace(value)
@@ -92,6 +95,31 @@ func Secrets() []string {
 		}
 	}
 	return slices.Compact(all)
+}
+
+// behindHost are the parts of a receiver's URL that may be secret: its path but for what the standard appends, its query, its user.
+func behindHost(endpoint string) []string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return []string{endpoint}
+	}
+	path := strings.TrimSuffix(strings.TrimSuffix(u.Path, "/v1/traces"), "/v1/metrics")
+	parts := []string{strings.TrimSuffix(path, "/"), u.RawQuery, u.User.String()}
+	for part := range strings.SplitSeq(path, "/") {
+		if len(part) >= keyLength {
+			parts = append(parts, part)
+		}
+	}
+	return slices.DeleteFunc(parts, func(part string) bool { return part == "" })
+}
+
+// proxy is that of the environment, and no way to where a receiver redirects to: the headers hold keys, which another host must not
+// get. (An HTTP client of our own would know nothing of the standard's _CERTIFICATE and _TIMEOUT.)
+func proxy(r *http.Request) (*url.URL, error) {
+	if r.Response != nil {
+		return nil, errors.New("redirects are not followed")
+	}
+	return http.ProxyFromEnvironment(r)
 }
 
 // protocol refuses what is not built in: gRPC would be a second way to send the same.
@@ -116,7 +144,7 @@ func (t *Telemetry) start(ctx context.Context, cfg Config, traces, metrics bool)
 	}
 	tracing := trace.NewTracerProvider() // records nothing without a receiver
 	if traces {
-		exporter, err := otlptracehttp.New(ctx)
+		exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithProxy(proxy))
 		if err = errors.Join(err, protocol("TRACES")); err != nil {
 			return err
 		}
@@ -125,7 +153,7 @@ func (t *Telemetry) start(ctx context.Context, cfg Config, traces, metrics bool)
 	t.stops = append(t.stops, tracing.Shutdown)
 	metering := metric.NewMeterProvider()
 	if metrics {
-		exporter, err := otlpmetrichttp.New(ctx)
+		exporter, err := otlpmetrichttp.New(ctx, otlpmetrichttp.WithProxy(proxy))
 		if err = errors.Join(err, protocol("METRICS")); err != nil {
 			return err
 		}
