@@ -224,7 +224,7 @@ func (p *site) night(ctx context.Context, schedules map[string]scheduler.Schedul
 			if row := rows[name]; row != nil {
 				row.add(a, now, zone, r)
 				if r.Finished != nil && usual[name] == 0 {
-					usual[name] = r.Finished.Sub(r.Started)
+					usual[name] = r.Finished.Sub(r.Begun())
 				}
 			}
 		}

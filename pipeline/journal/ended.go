@@ -16,6 +16,8 @@ const (
 // Kinds of events that people are told of.
 const (
 	EventRunUnstarted   = "run_unstarted"  // a run could not even begin
+	EventMisfire        = "misfire"        // times of a schedule were missed, and are made up for
+	EventMissed         = "missed"         // times of a schedule were missed, and some are not made up for
 	EventReload         = "reload"         // the project was loaded anew, or its files are in order again
 	EventReloadRefused  = "reload_refused" // a changed project was refused: work goes on with the one before
 	EventAlertFailed    = "alert_failed"   // a message was given up
@@ -75,9 +77,20 @@ func (j *Journal) EndedBefore(ctx context.Context, at time.Time) (int64, error) 
 	return seq, nil
 }
 
-// RunTimes returns how long the pipeline's latest successful runs took, but for replays.
+// EndOfFiring returns the number of the last end of a firing; 0 when none is kept. It looks at all ends that are.
+func (j *Journal) EndOfFiring(ctx context.Context, id string) (int64, error) {
+	var seq int64
+	err := j.db.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM ended WHERE kind = ? AND id = ?`, EndOfFiring, id).Scan(&seq)
+	if err != nil {
+		return 0, fmt.Errorf("journal: %w", j.explain(err))
+	}
+	return seq, nil
+}
+
+// RunTimes returns how long the pipeline's latest successful runs took, but for replays, backfills and rebuilds.
 func (j *Journal) RunTimes(ctx context.Context, pipeline string, limit int) ([]time.Duration, error) {
-	return query(ctx, j, `SELECT started, finished FROM run WHERE pipeline = ? AND status = 'succeeded' AND finished IS NOT NULL AND attempt = 1 AND `+working+` ORDER BY started DESC LIMIT ?`,
+	return query(ctx, j, `SELECT started, finished FROM run WHERE pipeline = ? AND status = 'succeeded' AND finished IS NOT NULL AND attempt = 1
+		AND json_extract(selection, '$.full_refresh') IS NULL AND `+working+` ORDER BY started DESC LIMIT ?`,
 		func(rows *sql.Rows) (time.Duration, error) {
 			var started, finished string
 			err := rows.Scan(&started, &finished)

@@ -242,4 +242,7 @@ CREATE INDEX alert_old ON alert (created) WHERE closed IS NOT NULL;
 DROP INDEX check_result_trend;        -- in the order in which trends are asked for, or check_result_latest is taken for them
 CREATE INDEX check_result_trend ON check_result (node, name, at, run);
 `,
+	`
+ALTER TABLE run ADD COLUMN resumed TEXT;   -- when its last attempt began, when that is not the first
+`,
 }
