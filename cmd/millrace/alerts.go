@@ -212,7 +212,7 @@ func (a *app) tellCrash(ctx context.Context) {
 // always is an engine whose project is never loaded anew.
 func always(e *pipeline.Engine) func() *pipeline.Engine { return func() *pipeline.Engine { return e } }
 
-// alerter is the project's alerter; serve runs it, and a run without serve lets it settle. There is no heartbeat while alive says no.
+// alerter is the project's alerter; serve runs it, and a run without serve lets it settle. Nothing schedules here when alive is nil.
 func (a *app) alerter(engine func() *pipeline.Engine, alive func() bool) (*alert.Alerter, error) {
 	e := engine()
 	// The outbox retries, over hours; and whose servers these are, the project's owner says: only a cloud's metadata service is refused.
@@ -220,6 +220,9 @@ func (a *app) alerter(engine func() *pipeline.Engine, alive func() bool) (*alert
 		httpclient.Deps{Log: e.Log, Now: e.Clock, Redact: a.redactor.Redact})
 	if err != nil {
 		return nil, err
+	}
+	if alive == nil {
+		alive = func() bool { return false }
 	}
 	return alert.New(alert.Config{Project: func() *models.Project { return engine().Project }, Journal: e.Journal, Client: alertClient{client}, Log: e.Log, Clock: e.Clock,
 		Redact: a.redactor.Redact, Alive: alive, State: func(r journal.Run) pipeline.RunState { return engine().Summary(r).State },

@@ -43,6 +43,8 @@ type Message struct {
 	Members     []Member   `json:"members,omitempty"`        // of a digest, at most mostMembers
 	Count       int        `json:"members_count,omitempty"`  // of all of them
 	Fresh       []string   `json:"overdue_tables,omitempty"` // of a freshness message
+
+	before []facts // of the failures of the series before
 }
 
 // Check is a failing check. It has counts, and no values.

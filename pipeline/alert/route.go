@@ -43,12 +43,35 @@ func (a *Alerter) row(channel, key string, m Message) journal.Alert {
 func route(rules *models.Alerts, m *Message) []string {
 	var channels []string
 	for _, r := range rules.Rules {
-		on := slices.Contains(r.On, m.Kind) || m.Kind == models.OnFailure && m.First && slices.Contains(r.On, models.OnFirstFailure)
-		if on && meets(r.Pipelines, strings.Split(m.Pipeline, "+")) && meets(r.Owners, m.Owners) && meets(r.Tags, m.Tags) && meets(r.Severity, m.severities()) {
+		leads := func(f facts) bool {
+			return meets(r.Owners, f.Owners) && meets(r.Tags, f.Tags) && meets(r.Severity, f.Severity)
+		}
+		on := slices.Contains(r.On, m.Kind) || m.Kind == models.OnFailure && slices.Contains(r.On, models.OnFirstFailure) && !slices.ContainsFunc(m.before, leads)
+		if on && meets(r.Pipelines, strings.Split(m.Pipeline, "+")) && leads(m.facts()) {
 			channels = append(channels, r.To...)
 		}
 	}
 	return unique(channels)
+}
+
+// facts are what conditions of rules look at: a series of failures begins for a rule with the first of them that it holds for.
+type facts struct {
+	Owners   []string `json:"owners,omitempty"`
+	Tags     []string `json:"tags,omitempty"`
+	Severity []string `json:"severity,omitempty"`
+}
+
+// match notes what was told, or would have been. Beyond what is remembered another combination may be told as a first one again.
+func (t *topic) match(f facts) {
+	if !t.matched(f) && len(t.Matched) < mostCauses {
+		t.Matched = append(t.Matched, f)
+	}
+}
+
+func (t *topic) matched(f facts) bool {
+	return slices.ContainsFunc(t.Matched, func(other facts) bool {
+		return slices.Equal(f.Owners, other.Owners) && slices.Equal(f.Tags, other.Tags) && slices.Equal(f.Severity, other.Severity)
+	})
 }
 
 // meets says whether two lists share something; a condition that names nothing holds for all.
@@ -56,9 +79,10 @@ func meets(condition, facts []string) bool {
 	return len(condition) == 0 || slices.ContainsFunc(facts, func(f string) bool { return slices.Contains(condition, f) })
 }
 
-func (m *Message) severities() []string {
-	if len(m.Severity) == 0 {
-		return []string{string(models.SeverityError)}
+func (m *Message) facts() facts {
+	f := facts{m.Owners, m.Tags, m.Severity}
+	if len(f.Severity) == 0 {
+		f.Severity = []string{string(models.SeverityError)}
 	}
-	return m.Severity
+	return f
 }
