@@ -44,9 +44,12 @@ type Config struct {
 	// State says whether a run that the journal calls running still does. nil takes the journal's word.
 	State func(journal.Run) pipeline.RunState
 	// Alive says whether the loop that starts runs is alive: without it there is no heartbeat, and nobody takes up what was killed. nil says that it is.
-	Alive  func() bool
-	Random func() float64 // from 0 to 1, for the waits between tries; nil takes the machine's
-	TLS    *tls.Config    // for mail servers; nil trusts the authorities of the system
+	Alive func() bool
+	// FromFiles says that the project has just been read from its files: mistakes that were told are over. Refused says that they have some,
+	// and that the project is what can be read of it: nothing is told then but what the audit log says.
+	FromFiles, Refused bool
+	Random             func() float64 // from 0 to 1, for the waits between tries; nil takes the machine's
+	TLS                *tls.Config    // for mail servers; nil trusts the authorities of the system
 }
 
 // Alerter watches the journal and delivers messages. One process of a project does so at a time.

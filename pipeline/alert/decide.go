@@ -129,6 +129,12 @@ func (a *Alerter) lookOnce(ctx context.Context, rules *models.Alerts, now time.T
 	if err := s.recall(ctx); err != nil {
 		return false, err
 	}
+	if a.Refused {
+		return false, errors.Join(s.events(ctx), s.keep(ctx))
+	}
+	if a.FromFiles {
+		s.accepted(journal.Event{At: now})
+	}
 	ends, err := a.Journal.Ended(ctx, s.ended, atOnce)
 	if err != nil {
 		return false, err
@@ -178,7 +184,9 @@ func (s *sight) recall(ctx context.Context) error {
 		if s.ended, err = s.Journal.EndedBefore(ctx, s.now.Add(-lookBack)); err != nil {
 			return err
 		}
-		s.event, err = s.Journal.LastEvent(ctx)
+		if s.event, err = s.Journal.LastEvent(ctx); s.Refused {
+			s.event-- // that of the mistakes, which has just been noted
+		}
 		return err
 	}
 	var wrong [3]error

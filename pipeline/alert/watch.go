@@ -279,8 +279,12 @@ func (s *sight) refused(e journal.Event) {
 	} else {
 		t.Told = e.At
 	}
-	s.tell(Message{Kind: models.OnProject, At: e.At, Title: s.Project().Name + ": the changed project was refused", Text: s.safe(e.Text),
-		Hint: "runs go on with the project as it was; `millrace lint` shows all that is wrong", Command: "millrace lint"}, projectKey, why)
+	m := Message{Kind: models.OnProject, At: e.At, Title: s.Project().Name + ": the changed project was refused", Text: s.safe(e.Text),
+		Hint: "runs go on with the project as it was; `millrace lint` shows all that is wrong", Command: "millrace lint"}
+	if s.Refused {
+		m.Title, m.Hint = s.Project().Name+": the project has mistakes, and no run can begin", "`millrace lint` shows all that is wrong"
+	}
+	s.tell(m, projectKey, why)
 	s.save(projectKey, t)
 }
 
