@@ -153,7 +153,11 @@ func (a *Alerter) lookOnce(ctx context.Context, rules *models.Alerts, now time.T
 		blind = s.overdue(ctx, timed)
 		s.owed()
 	}
-	if err := errors.Join(s.keep(ctx), blind); err != nil || more || now.Sub(a.cleaned) < time.Hour {
+	err = errors.Join(s.keep(ctx), blind)
+	if !more {
+		err = errors.Join(err, s.reroute(ctx))
+	}
+	if err != nil || more || now.Sub(a.cleaned) < time.Hour {
 		return more, err
 	}
 	a.cleaned = now

@@ -1,8 +1,10 @@
 package alert
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -52,6 +54,61 @@ func route(rules *models.Alerts, m *Message) []string {
 		}
 	}
 	return unique(channels)
+}
+
+// reroute finds channels for what waits for one that the project has no more: it was renamed, or taken away.
+func (s *sight) reroute(ctx context.Context) error {
+	waiting, err := s.Journal.PendingChannels(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(waiting)) {
+		if s.rules.Channel(name) != nil {
+			continue
+		}
+		for again := true; again; {
+			left, err := s.Journal.PendingAlerts(ctx, name, mostAtOnce)
+			if err != nil {
+				return err
+			}
+			again = false
+			for _, old := range left {
+				led, err := s.rerouteOne(ctx, old)
+				if err != nil {
+					return err
+				}
+				again = again || led && old.Kind == kindDigest // what was in it waits by itself now
+			}
+		}
+	}
+	return nil
+}
+
+// rerouteOne leads a message by the rules as they are now. One to which they lead nowhere is left to be given up.
+func (s *sight) rerouteOne(ctx context.Context, old journal.Alert) (led bool, err error) {
+	var m Message
+	if json.Unmarshal(old.Message, &m) != nil {
+		return false, nil // whoever tries to send it says so
+	}
+	if !m.First {
+		m.before = []facts{m.facts()}
+	}
+	channels := route(s.rules, &m)
+	if len(channels) == 0 && m.Kind != kindDigest { // the messages in a digest are led one by one
+		return false, nil
+	}
+	have, err := s.Journal.SameAlert(ctx, old)
+	if err != nil {
+		return false, err
+	}
+	var into []journal.Alert
+	for _, channel := range channels {
+		if !slices.Contains(have, channel) {
+			into = append(into, s.row(channel, old.Key, m))
+		}
+	}
+	why := "the project has no channel of that name any more: it is told as the rules are now"
+	return true, s.Journal.ReplaceAlert(ctx, old, why, s.now, into, m.Kind == kindDigest)
 }
 
 // facts are what conditions of rules look at: a series of failures begins for a rule with the first of them that it holds for.
