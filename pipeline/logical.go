@@ -144,7 +144,7 @@ func (e *Engine) claim(ctx context.Context, r *run) (own *journal.Firing, err er
 	if !there {
 		return &f, nil
 	}
-	if f.Trigger != journal.TriggerCommand || f.By != "" || f.State == journal.FiringWaiting {
+	if !f.OfCommand() || f.State == journal.FiringWaiting {
 		return nil, nil
 	}
 	f.State, f.Reason, f.Run, f.ExitCode, f.Finished = journal.FiringStarted, "", r.ID, nil, nil // claimed by a run before us, whose lock we hold

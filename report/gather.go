@@ -30,7 +30,7 @@ func Gather(ctx context.Context, j *journal.Journal, of journal.Run, o Options) 
 		state = string(of.Status)
 	}
 	r := &Run{Format: FormatVersion, Project: o.Project, MadeAt: o.Now, MadeBy: o.Version, ID: of.ID, Pipeline: of.Pipeline, State: state,
-		LogicalTime: of.LogicalTime, Trigger: of.Trigger, Attempt: of.Attempt, Started: of.Started, Finished: of.Finished, Snapshot: of.Snapshot, ExitCode: of.ExitCode,
+		LogicalTime: of.LogicalTime, Trigger: of.Trigger, Attempt: of.Attempt, Started: of.Begun(), Finished: of.Finished, Snapshot: of.Snapshot, ExitCode: of.ExitCode,
 		Selection: of.Selection, ProjectHash: of.ProjectHash, Version: of.Version, Error: of.Error, Warnings: slices.Clone(of.Warnings), Causes: []Cause{}, Nodes: []Node{}, Runs: []RunPoint{}}
 	if r.Selection.Nodes == nil {
 		r.Selection.Nodes = []string{}
@@ -196,7 +196,7 @@ func (r *Run) addRuns(ctx context.Context, j *journal.Journal, of journal.Run) e
 			p.Status = journal.Status(r.State)
 		}
 		if runs[i].Finished != nil {
-			p.Seconds = runs[i].Finished.Sub(runs[i].Started).Seconds()
+			p.Seconds = runs[i].Finished.Sub(runs[i].Begun()).Seconds()
 		}
 		r.Runs = append(r.Runs, p)
 	}

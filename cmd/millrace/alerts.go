@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -28,7 +30,13 @@ func (a *app) alertsCommand() *cobra.Command {
 		Long: "Makes messages that were given up pending again, and those that wait for their next try due, of one channel or of\n" +
 			"all. They are delivered now, or by the millrace serve that runs.\n",
 		Args: cobra.MaximumNArgs(1), RunE: func(c *cobra.Command, args []string) error { return a.retryAlerts(c.Context(), args) }}
-	c := group("alerts", "list the messages for people, test channels", test, retry)
+	send := &cobra.Command{Use: "send", Short: "tell now what there is to tell, for cron where no millrace serve runs",
+		Long: "Looks at what has happened, and has not, decides what is to be told, and delivers it, once. Let cron do so every few\n" +
+			"minutes where it starts the runs: stale tables and runs that were killed are found although no run ends. Where\n" +
+			"millrace serve runs there is nothing to do: it watches all the time.\n",
+		Example: "  */5 * * * * millrace alerts send -C /srv/shop", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.sendAlerts(c.Context()) }}
+	c := group("alerts", "list the messages for people, test channels", test, send, retry)
 	c.Long = "Lists what was told to whom, or is to be, the newest first; see alerts: in millrace.yml.\n"
 	c.Example = "  millrace alerts --state failed\n  millrace alerts test ops"
 	inner := c.RunE
@@ -79,6 +87,7 @@ func (a *app) listAlerts(ctx context.Context, f journal.AlertFilter) error {
 func (a *app) withAlerts(ctx context.Context, args []string, do func(*pipeline.Engine, *alert.Alerter, *models.Alerts) error) error {
 	e, closeEngine, err := a.engine(ctx)
 	if err != nil {
+		a.tellRefused(ctx, err)
 		return err
 	}
 	defer closeEngine()
@@ -150,30 +159,53 @@ func (a *app) retryAlerts(ctx context.Context, args []string) error {
 	if len(args) == 1 {
 		channel = args[0]
 	}
-	return a.withAlerts(ctx, args, func(e *pipeline.Engine, alerter *alert.Alerter, _ *models.Alerts) error {
+	return a.withAlerts(ctx, args, func(e *pipeline.Engine, _ *alert.Alerter, _ *models.Alerts) error {
 		n, err := e.Journal.RetryAlerts(ctx, channel, e.Clock())
 		if err != nil {
 			return err
 		}
-		limited, cancel := context.WithTimeout(ctx, deliverTime)
-		defer cancel()
-		if err := alerter.Settle(limited); err != nil {
+		if err := a.settle(ctx, e, false); err != nil {
 			return err
 		}
-		waiting, err := e.Journal.PendingChannels(ctx)
+		left, err := waiting(ctx, e, channel)
 		if err != nil {
 			return err
-		}
-		left := 0
-		for name, count := range waiting {
-			if channel == "" || channel == name {
-				left += count
-			}
 		}
 		if a.json {
 			return a.printJSON(map[string]int{"given_up_before": n, "pending": left})
 		}
 		a.out("%s made pending again; %s still wait", plural(n, "message"), plural(left, "message"))
+		return nil
+	})
+}
+
+// waiting counts the messages that a channel, or "" any, has not taken yet.
+func waiting(ctx context.Context, e *pipeline.Engine, channel string) (int, error) {
+	all, err := e.Journal.PendingChannels(ctx)
+	left := 0
+	for name, count := range all {
+		if channel == "" || channel == name {
+			left += count
+		}
+	}
+	return left, err
+}
+
+func (a *app) sendAlerts(ctx context.Context) error {
+	return a.withAlerts(ctx, nil, func(e *pipeline.Engine, _ *alert.Alerter, _ *models.Alerts) error {
+		if err := a.settle(ctx, e, false); err != nil {
+			return err
+		}
+		left, err := waiting(ctx, e, "")
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.printJSON(map[string]int{"pending": left})
+		}
+		if left > 0 {
+			a.note("%s still wait: millrace alerts --state pending", plural(left, "message"))
+		}
 		return nil
 	})
 }
@@ -185,18 +217,30 @@ const deliverTime = 10 * time.Second
 // alerts it only sees to it that those of another day begin anew.
 func (a *app) tellAlerts(ctx context.Context, e *pipeline.Engine) {
 	stopped := ctx.Err() != nil || e.Stopping()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliverTime)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	if stopped { // somebody waits for us to end: it says nothing about a channel that it is cut off
 		defer time.AfterFunc(2*time.Second, cancel).Stop()
 	}
-	alerter, err := a.alerter(always(e), nil)
-	if err == nil {
-		err = alerter.Settle(ctx)
+	var kept error
+	if e.Project.Alerts != nil && os.Getenv(filesEnv) == "" {
+		kept = keepAlerts(e.Project)
 	}
-	if err != nil {
+	if err := errors.Join(kept, a.settle(ctx, e, false)); err != nil {
 		fmt.Fprintf(a.stderr, "millrace: alerts: %s\n", a.redactor.Redact(err.Error()))
 	}
+}
+
+// settle tells once what there is to tell; of a project that was refused, that it was.
+func (a *app) settle(ctx context.Context, e *pipeline.Engine, refused bool) error {
+	ctx, cancel := context.WithTimeout(ctx, deliverTime)
+	defer cancel()
+	alerter, err := a.alerter(always(e), nil)
+	if err != nil {
+		return err
+	}
+	alerter.Refused, alerter.FromFiles = refused, !refused && os.Getenv(filesEnv) == ""
+	return alerter.Settle(ctx)
 }
 
 // tellCrash tells of a worker that was killed and could not tell itself.
@@ -212,7 +256,7 @@ func (a *app) tellCrash(ctx context.Context) {
 // always is an engine whose project is never loaded anew.
 func always(e *pipeline.Engine) func() *pipeline.Engine { return func() *pipeline.Engine { return e } }
 
-// alerter is the project's alerter; serve runs it, and a run without serve lets it settle. There is no heartbeat while alive says no.
+// alerter is the project's alerter; serve runs it, and a run without serve lets it settle. Nothing schedules here when alive is nil.
 func (a *app) alerter(engine func() *pipeline.Engine, alive func() bool) (*alert.Alerter, error) {
 	e := engine()
 	// The outbox retries, over hours; and whose servers these are, the project's owner says: only a cloud's metadata service is refused.
@@ -220,6 +264,9 @@ func (a *app) alerter(engine func() *pipeline.Engine, alive func() bool) (*alert
 		httpclient.Deps{Log: e.Log, Now: e.Clock, Redact: a.redactor.Redact})
 	if err != nil {
 		return nil, err
+	}
+	if alive == nil {
+		alive = func() bool { return false }
 	}
 	return alert.New(alert.Config{Project: func() *models.Project { return engine().Project }, Journal: e.Journal, Client: alertClient{client}, Log: e.Log, Clock: e.Clock,
 		Redact: a.redactor.Redact, Alive: alive, State: func(r journal.Run) pipeline.RunState { return engine().Summary(r).State },

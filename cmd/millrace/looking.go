@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -77,9 +76,7 @@ func (a *app) projectInForce(in models.Loading, problems config.Problems) (*mode
 	if err != nil || old.HasErrors() {
 		return nil, problems
 	}
-	wrong := problems[slices.IndexFunc(problems, func(p *config.Problem) bool { return p.Severity != config.SeverityWarning })]
-	first, _, _ := strings.Cut(wrong.Render(), "\n")
-	a.note("the files have mistakes: %s; this is the project as millrace serve runs it", first)
+	a.note("the files have mistakes: %s; this is the project as millrace serve runs it", firstMistake(problems))
 	return p, nil
 }
 

@@ -148,6 +148,7 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 	defer stop()
 	e, closeEngine, err := a.engine(ctx)
 	if err != nil {
+		a.tellRefused(ctx, err)
 		return err
 	}
 	defer closeEngine()

@@ -68,7 +68,7 @@ func (a *app) listRuns(c *cobra.Command, f journal.Filter) error {
 		if r.Snapshot != nil {
 			snapshot = fmt.Sprint(*r.Snapshot)
 		}
-		g.add(r.ID, r.Pipeline, stateText(r), string(r.Trigger), clockText(r.Started), tookText(r.Started, r.Finished), fmt.Sprint(len(r.Selection.Nodes)), snapshot, oneLine(firstLine(r.Error)))
+		g.add(r.ID, r.Pipeline, stateText(r), string(r.Trigger), clockText(r.Started), tookText(r.Begun(), r.Finished), fmt.Sprint(len(r.Selection.Nodes)), snapshot, oneLine(firstLine(r.Error)))
 	}
 	return g.print(a.stdout)
 }
@@ -164,7 +164,7 @@ func (a *app) printRun(r shownRun) {
 	if r.Selection.Backfill != nil {
 		a.out("range     %s", r.Selection.Backfill)
 	}
-	a.out("started   %s, took %s, process %d, millrace %s", clockText(r.Started), tookText(r.Started, r.Finished), r.PID, r.Version)
+	a.out("started   %s, took %s, process %d, millrace %s", clockText(r.Started), tookText(r.Begun(), r.Finished), r.PID, r.Version)
 	if r.Snapshot != nil {
 		a.out("snapshot  %d", *r.Snapshot)
 	}

@@ -43,10 +43,13 @@ type Config struct {
 	Overdue func(ctx context.Context, since time.Time) ([]pipeline.Overdue, error)
 	// State says whether a run that the journal calls running still does. nil takes the journal's word.
 	State func(journal.Run) pipeline.RunState
-	// Alive says whether the loop that starts runs is alive: without it there is no heartbeat. nil says that it is.
-	Alive  func() bool
-	Random func() float64 // from 0 to 1, for the waits between tries; nil takes the machine's
-	TLS    *tls.Config    // for mail servers; nil trusts the authorities of the system
+	// Alive says whether the loop that starts runs is alive: without it there is no heartbeat, and nobody takes up what was killed. nil says that it is.
+	Alive func() bool
+	// FromFiles says that the project has just been read from its files: mistakes that were told are over. Refused says that they have some,
+	// and that the project is what can be read of it: nothing is told then but what the audit log says.
+	FromFiles, Refused bool
+	Random             func() float64 // from 0 to 1, for the waits between tries; nil takes the machine's
+	TLS                *tls.Config    // for mail servers; nil trusts the authorities of the system
 }
 
 // Alerter watches the journal and delivers messages. One process of a project does so at a time.
@@ -55,6 +58,7 @@ type Alerter struct {
 	lock      *os.File // nil: another process has it, or nobody asked for it yet
 	topics    map[string]*topic
 	changes   int64     // of the journal, at the last look
+	seen      marks     // up to where it was looked at
 	soonest   time.Time // when to look although the journal has not changed
 	cleaned   time.Time
 	forgotten bool                     // there are no alerts, and nothing is remembered of them
@@ -133,24 +137,39 @@ func (a *Alerter) turn(ctx context.Context, wait *sync.WaitGroup) error {
 	return errors.Join(a.look(ctx, alerts), a.hasten(ctx), a.dispatch(ctx, alerts, wait))
 }
 
-// Settle looks once, and delivers what can be delivered before the context ends; the rest stays in the outbox. It does nothing
-// where another process of the project watches. It is for the end of a run that nobody else may tell of. A channel that has not
-// answered at the context's deadline has had its try; one that is cut off because the context is cancelled has not.
+// Settle looks, and delivers what can be delivered before the context ends; the rest stays in the outbox. It does nothing where another
+// process of the project watches: that one looks again when it has delivered, so that nothing is overlooked that ended meanwhile. It is
+// for the end of a run that nobody else may tell of. A channel that has not answered at the context's deadline has had its try; one that
+// is cut off because the context is cancelled has not.
 func (a *Alerter) Settle(ctx context.Context) error {
 	alerts := a.alerts()
 	if alerts == nil {
 		defer a.unlock()
 		return a.forget(ctx)
 	}
-	mine, err := a.acquire()
-	if err != nil || !mine {
-		return err
+	var wrong error
+	for looking := ctx; ; looking = context.WithoutCancel(ctx) { // what is in the outbox is told some day, what was not seen may be not
+		mine, err := a.acquire()
+		if err != nil || !mine {
+			return errors.Join(wrong, err)
+		}
+		before := a.seen
+		var wait sync.WaitGroup
+		wrong = errors.Join(wrong, a.look(looking, alerts), a.dispatch(ctx, alerts, &wait))
+		wait.Wait()
+		a.unlock()
+		// Without the lock: whoever finds it taken leaves what has ended to us.
+		if news, err := a.news(context.WithoutCancel(ctx)); err != nil || !news || a.seen == before {
+			return errors.Join(wrong, err)
+		}
 	}
-	defer a.unlock()
-	var wait sync.WaitGroup
-	err = errors.Join(a.look(ctx, alerts), a.dispatch(ctx, alerts, &wait))
-	wait.Wait()
-	return err
+}
+
+// news says whether the journal has ends, or lines of the audit log, that no look of ours has seen.
+func (a *Alerter) news(ctx context.Context) (bool, error) {
+	ends, wrong := a.Journal.Ended(ctx, a.seen.ended, 1)
+	last, err := a.Journal.LastEvent(ctx)
+	return len(ends) > 0 || last > a.seen.event, errors.Join(wrong, err)
 }
 
 // forget drops what is remembered, in a project that tells nobody: when it does again, nobody wants to hear of all that was in between.

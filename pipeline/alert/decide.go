@@ -2,6 +2,8 @@ package alert
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +26,6 @@ type topic struct {
 	Pipeline string    `json:"pipeline"`
 	Aside    bool      `json:"aside,omitempty"` // of backfills
 	Open     bool      `json:"open"`            // it goes on; a closed one is kept to see whether it comes again
-	Print    string    `json:"print,omitempty"` // of the cause
 	Title    string    `json:"title,omitempty"`
 	Since    time.Time `json:"since"`
 	Told     time.Time `json:"told"`
@@ -32,10 +33,13 @@ type topic struct {
 	Untold   int       `json:"untold,omitempty"`   // since it was told
 	Run      string    `json:"run,omitempty"`      // the last that was counted, with its attempt
 	Attempt  int       `json:"attempt,omitempty"`
-	Nodes    []string  `json:"nodes,omitempty"` // that have not succeeded since
+	Nodes    []string  `json:"nodes,omitempty"` // that have not succeeded since, or tables that were told to be stale
 	Owners   []string  `json:"owners,omitempty"`
 	Tags     []string  `json:"tags,omitempty"`
 	Severity []string  `json:"severity,omitempty"`
+	// Causes are when each was told, by their prints, and Matched what rules look at of the failures since it began.
+	Causes  map[string]time.Time `json:"causes,omitempty"`
+	Matched []facts              `json:"matched,omitempty"`
 	// A topic that opens again and again is flapping: Flips counts since FlipsSince, and when they are too many, Quiet.
 	Flips      int       `json:"flips,omitempty"`
 	FlipsSince time.Time `json:"flips_since"`
@@ -45,6 +49,30 @@ type topic struct {
 
 // mostFlips is how often something may begin anew within the time of repeat before that is told no more.
 const mostFlips = 3
+
+// mostCauses is how many causes, and combinations of owners, tags and severities, a topic remembers.
+const mostCauses = 50
+
+// told says when the cause was told, if that was within the span.
+func (t *topic) told(print string, at time.Time, span time.Duration) (time.Time, bool) {
+	told, known := t.Causes[short(print)]
+	return told, known && within(at, told, span)
+}
+
+// tells notes that the cause is told now, and forgets those for which that was long ago.
+func (t *topic) tells(print string, at time.Time, span time.Duration) {
+	maps.DeleteFunc(t.Causes, func(_ string, told time.Time) bool { return !within(at, told, span) })
+	if t.Causes == nil || len(t.Causes) >= mostCauses {
+		t.Causes = map[string]time.Time{}
+	}
+	t.Told, t.Causes[short(print)] = at, at
+}
+
+// short stands for a cause: it may be long, and only whether it is the same matters.
+func short(print string) string {
+	sum := sha256.Sum256([]byte(print))
+	return hex.EncodeToString(sum[:8])
+}
 
 // Keys of what is remembered.
 const (
@@ -61,10 +89,12 @@ type sight struct {
 	now      time.Time
 	alerts   []journal.Alert
 	remember map[string]string
-	ended    int64
-	event    int64
-	since    time.Time // when the first look was
+	marks
+	since time.Time // when the first look was
 }
+
+// marks are up to where the journal was looked at: the number of the last end, and that of the last line of the audit log.
+type marks struct{ ended, event int64 }
 
 const (
 	atOnce     = 500         // ends that are looked at in one transaction
@@ -100,6 +130,12 @@ func (a *Alerter) lookOnce(ctx context.Context, rules *models.Alerts, now time.T
 	if err := s.recall(ctx); err != nil {
 		return false, err
 	}
+	if a.Refused {
+		return false, errors.Join(s.events(ctx), s.keep(ctx))
+	}
+	if a.FromFiles {
+		s.accepted(journal.Event{At: now})
+	}
 	ends, err := a.Journal.Ended(ctx, s.ended, atOnce)
 	if err != nil {
 		return false, err
@@ -118,7 +154,11 @@ func (a *Alerter) lookOnce(ctx context.Context, rules *models.Alerts, now time.T
 		blind = s.overdue(ctx, timed)
 		s.owed()
 	}
-	if err := errors.Join(s.keep(ctx), blind); err != nil || more || now.Sub(a.cleaned) < time.Hour {
+	err = errors.Join(s.keep(ctx), blind)
+	if !more {
+		err = errors.Join(err, s.reroute(ctx))
+	}
+	if err != nil || more || now.Sub(a.cleaned) < time.Hour {
 		return more, err
 	}
 	a.cleaned = now
@@ -149,7 +189,9 @@ func (s *sight) recall(ctx context.Context) error {
 		if s.ended, err = s.Journal.EndedBefore(ctx, s.now.Add(-lookBack)); err != nil {
 			return err
 		}
-		s.event, err = s.Journal.LastEvent(ctx)
+		if s.event, err = s.Journal.LastEvent(ctx); s.Refused {
+			s.event-- // that of the mistakes, which has just been noted
+		}
 		return err
 	}
 	var wrong [3]error
@@ -169,6 +211,7 @@ func (s *sight) keep(ctx context.Context) error {
 	if err := s.Journal.AddAlerts(ctx, s.alerts, s.remember); err != nil {
 		return err
 	}
+	s.seen = s.marks
 	for _, a := range s.alerts {
 		if a.State == journal.AlertPending {
 			s.fresh[a.Channel] = true
@@ -205,30 +248,30 @@ func (s *sight) end(ctx context.Context, e journal.End) error {
 	if err != nil {
 		return ignoreMissing(err)
 	}
-	if told, err := s.byFiring(ctx, r); err != nil || told {
+	f, told, err := s.byFiring(ctx, r)
+	if err != nil || told {
 		return err
+	}
+	if f.Finished != nil && !f.OfCommand() { // which of them came first, the clock does not say: it may have been set back
+		end, err := s.Journal.EndOfFiring(ctx, f.ID)
+		if err != nil || end > e.Seq {
+			return err
+		}
 	}
 	return s.judge(ctx, r)
 }
 
-// byFiring says whether the end of the run's firing tells of the attempt: not when it came after that end, by somebody's retry.
-func (s *sight) byFiring(ctx context.Context, r journal.Run) (bool, error) {
+// byFiring finds the run's firing, and says whether its end is going to tell of the run. One that a command made to stand for its own
+// run may never end: when the command is killed, only a scheduler takes it up.
+func (s *sight) byFiring(ctx context.Context, r journal.Run) (f journal.Firing, told bool, err error) {
 	if r.Firing == "" {
-		return false, nil
+		return f, false, nil
 	}
-	f, err := s.Journal.Firing(ctx, r.Firing)
-	if err != nil {
-		return false, ignoreMissing(err)
+	if f, err = s.Journal.Firing(ctx, r.Firing); err != nil {
+		return f, false, ignoreMissing(err)
 	}
-	if f.State.Open() || f.Finished == nil {
-		return true, nil
-	}
-	if r.Finished != nil {
-		return !r.Finished.After(*f.Finished), nil
-	}
-	steps, err := s.Journal.Steps(ctx, r.ID)
-	later := slices.ContainsFunc(steps, func(step journal.Step) bool { return step.Attempt == r.Attempt && step.Started.After(*f.Finished) })
-	return !later, err
+	scheduled := !f.OfCommand() || s.Alive == nil || s.Alive()
+	return f, f.State.Open() && scheduled, nil
 }
 
 func ignoreMissing(err error) error {
@@ -255,7 +298,8 @@ func (s *sight) firingEnded(ctx context.Context, id string) error {
 			return s.judge(ctx, r)
 		}
 	}
-	if f.State == journal.FiringFailed {
+	stopped := f.OfCommand() && r.Status == journal.Interrupted // by somebody, as any command may be
+	if f.State == journal.FiringFailed && !stopped {
 		s.failed(s.lostFiring(f, r))
 	}
 	return nil
@@ -306,9 +350,10 @@ func within(at, since time.Time, span time.Duration) bool {
 // failure is what is known of a run that failed.
 type failure struct {
 	Message
-	print string
-	nodes []string // that have to succeed before all is well
-	aside bool     // of a backfill: it says nothing about the runs that read what is new, and they nothing about it
+	print     string
+	nodes     []string // that have to succeed before all is well
+	succeeded []string
+	aside     bool // of a backfill: it says nothing about the runs that read what is new, and they nothing about it
 }
 
 // failureKey is the topic of a pipeline's failures. Spaces are in no pipeline's name.
@@ -335,16 +380,17 @@ func (s *sight) failed(f failure) {
 		if !within(f.At, t.FlipsSince, repeat) {
 			t.Flips, t.FlipsSince, t.Quiet = 0, f.At, false
 		}
-		t.Open, t.Since, t.Failures, t.Untold, t.Owed = true, f.At, 0, 0, ""
+		t.Open, t.Since, t.Failures, t.Untold, t.Owed, t.Nodes, t.Matched = true, f.At, 0, 0, "", nil, nil
 		t.Flips++
 	}
 	t.Failures++
 	why := ""
+	told, again := t.told(f.print, f.At, repeat)
 	switch {
-	case t.Quiet && within(f.At, t.FlipsSince, repeat):
+	case again && t.Quiet && within(f.At, t.FlipsSince, repeat):
 		why = "it fails and recovers again and again"
-	case !f.First && t.Print == f.print && within(f.At, t.Told, repeat):
-		why = "the same was told at " + clockText(t.Told)
+	case again && !f.First:
+		why = "the same was told at " + clockText(told)
 	}
 	if t.Flips == mostFlips && f.First {
 		t.Quiet = true
@@ -352,12 +398,16 @@ func (s *sight) failed(f failure) {
 	}
 	since := t.Since
 	f.Failures, f.Since, f.Untold = t.Failures, &since, t.Untold
-	t.Print, t.Title, t.Run, t.Attempt, t.Nodes = f.print, f.Title, f.Run, f.Attempt, f.nodes
+	t.Title, t.Run, t.Attempt = f.Title, f.Run, f.Attempt
+	t.Nodes = unique(append(slices.DeleteFunc(t.Nodes, func(n string) bool { return slices.Contains(f.succeeded, n) }), f.nodes...))
+	f.before = slices.Clone(t.Matched)
+	t.match(f.facts())
 	t.Owners, t.Tags, t.Severity = f.Owners, f.Tags, f.Severity
 	if why != "" {
 		t.Untold++
 	} else {
-		t.Told, t.Untold = f.At, 0
+		t.Untold = 0
+		t.tells(f.print, f.At, repeat)
 	}
 	s.tell(f.Message, key, why)
 	s.save(key, t)
@@ -384,7 +434,7 @@ func (s *sight) recovered(ctx context.Context, r journal.Run) error {
 			}
 		}
 		before := len(t.Nodes)
-		t.Nodes = slices.DeleteFunc(t.Nodes, func(n string) bool { return slices.Contains(succeeded, n) || s.Project().Node(n) == nil })
+		t.Nodes = slices.DeleteFunc(t.Nodes, func(n string) bool { return slices.Contains(succeeded, n) || !s.builds(t.Pipeline, n) })
 		whole := r.Status == journal.Succeeded && r.Pipeline == t.Pipeline
 		if before == len(t.Nodes) && !(before == 0 && whole) {
 			continue

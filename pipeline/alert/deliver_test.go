@@ -404,3 +404,42 @@ func TestRunLoop(t *testing.T) {
 		}
 	})
 }
+
+// TestRenamedChannel: what waits for a channel that has another name now goes there, in a digest or by itself, and to nobody twice.
+func TestRenamedChannel(t *testing.T) {
+	w := newWorld(t)
+	rules := func(name string) string {
+		return "channels: { " + name + ": { type: slack, url: " + w.server.URL + "/" + name + " }, hook: { type: webhook, url: " + w.server.URL + "/hook } }"
+	}
+	w.configure(rules("ops"))
+	w.answer = func(res http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/ops" {
+			res.WriteHeader(http.StatusBadGateway)
+		}
+	}
+	for i := range foldOver + 1 {
+		w.run(fmt.Sprint("p", i), "erp.orders: down")
+	}
+	w.pass(2 * time.Minute)
+	if len(w.outbox(journal.AlertFilter{State: journal.AlertFolded})) != foldOver+1 {
+		t.Error("there is no digest")
+	}
+	w.run("nightly", "erp.orders: down")
+	w.pass(time.Hour)
+	w.got, w.answer = nil, nil
+	w.configure(rules("ops2"))
+	w.pass(time.Minute)
+	texts := ""
+	for _, d := range w.got {
+		if d.path != "/ops2" {
+			t.Errorf("told again at %s", d.path)
+		}
+		texts += d.body
+	}
+	if strings.Count(texts, "nightly failed") != 1 || !strings.Contains(texts, "p0 failed") || !strings.Contains(texts, "p5 failed") {
+		t.Errorf("%d messages: %s", len(w.got), texts)
+	}
+	if left := w.outbox(journal.AlertFilter{State: journal.AlertPending}); len(left) != 0 {
+		t.Errorf("%+v", left)
+	}
+}

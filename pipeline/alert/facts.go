@@ -1,8 +1,10 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +21,7 @@ func base(kind string, r journal.Run) Message {
 	logical := r.LogicalTime
 	m := Message{Kind: kind, Pipeline: r.Pipeline, Run: r.ID, Attempt: r.Attempt, Trigger: string(r.Trigger), LogicalTime: &logical, At: runEnd(r)}
 	if r.Finished != nil {
-		m.Took = r.Finished.Sub(r.Started).Round(time.Second).String()
+		m.Took = r.Finished.Sub(r.Begun()).Round(time.Second).String()
 	}
 	return m
 }
@@ -44,12 +46,13 @@ func (s *sight) failureOf(ctx context.Context, r journal.Run) (failure, error) {
 	for _, step := range steps {
 		if step.Status == journal.Succeeded {
 			f.Rows += step.Rows
+			f.succeeded = append(f.succeeded, step.Node)
 		} else {
 			f.nodes = append(f.nodes, step.Node)
 		}
 	}
 	if len(f.nodes) == 0 { // the run as a whole
-		f.nodes = r.Selection.Nodes
+		f.nodes = s.built(r.Selection.Nodes)
 	}
 	s.addCauses(&f, causes, checks)
 	s.addOwners(&f.Message, causes, checks)
@@ -194,9 +197,12 @@ func (s *sight) forTarget(command string) string {
 	return command
 }
 
+// manual stands for the pipeline of nodes that are in none.
+const manual = "_manual"
+
 // pipelineName is a pipeline in a sentence.
 func pipelineName(name string) string {
-	if name == "_manual" {
+	if name == manual {
 		return "a run of single tables"
 	}
 	return name
@@ -230,11 +236,25 @@ func (s *sight) lostFiring(f journal.Firing, r journal.Run) failure {
 func (s *sight) nodesOf(pipeline string) []string {
 	var nodes []string
 	for _, n := range s.Project().Nodes {
-		if n.Pipeline == pipeline && !(n.Model != nil && n.Model.Materialized == models.Ephemeral) {
+		if n.Pipeline == pipeline {
 			nodes = append(nodes, n.Name())
 		}
 	}
-	return nodes
+	return s.built(nodes)
+}
+
+// built leaves away the nodes that no run has a step of.
+func (s *sight) built(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		n := s.Project().Node(name)
+		return n != nil && n.Model != nil && n.Model.Materialized == models.Ephemeral
+	})
+}
+
+// builds says whether a run of the pipelines, as Run.Pipeline joins them, still has a step of the node.
+func (s *sight) builds(pipelines, name string) bool {
+	n := s.Project().Node(name)
+	return n != nil && len(s.built([]string{name})) > 0 && slices.Contains(strings.Split(pipelines, "+"), cmp.Or(n.Pipeline, manual))
 }
 
 // recoveryOf tells that what had failed works again.
@@ -293,13 +313,13 @@ func (s *sight) warnedOnce(key string, m Message, print string) {
 	if t.Run == m.Run && t.Attempt == m.Attempt {
 		return
 	}
-	why := ""
-	if t.Print == print && within(m.At, t.Told, s.rules.Repeat.Std()) {
-		why = "the same was told at " + clockText(t.Told)
+	why, repeat := "", s.rules.Repeat.Std()
+	if told, again := t.told(print, m.At, repeat); again {
+		why = "the same was told at " + clockText(told)
 	} else {
-		t.Told = m.At
+		t.tells(print, m.At, repeat)
 	}
-	t.Print, t.Run, t.Attempt = print, m.Run, m.Attempt
+	t.Run, t.Attempt = m.Run, m.Attempt
 	s.tell(m, key, why)
 	s.save(key, t)
 }

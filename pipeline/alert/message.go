@@ -44,6 +44,8 @@ type Message struct {
 	Count       int        `json:"members_count,omitempty"`  // of all of them
 	Worst       string     `json:"worst_kind,omitempty"`     // of all of them
 	Fresh       []string   `json:"overdue_tables,omitempty"` // of a freshness message
+
+	before []facts // of the failures of the series before
 }
 
 // Check is a failing check. It has counts, and no values.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -531,4 +532,255 @@ func TestUnstarted(t *testing.T) {
 	w.run("nightly", "erp.orders")
 	w.pass(2 * time.Minute)
 	w.expect("nightly could not begin: prepare target: permission denied", "nightly works again")
+}
+
+// TestTwoAtOnce: what ends while another process delivers is told by that one, also when its time is over.
+func TestTwoAtOnce(t *testing.T) {
+	w := newWorld(t)
+	first := w.alerter
+	w.alerter = nil // it keeps its lock
+	w.open()
+	second := w.alerter
+	var once sync.Once
+	w.answer = func(http.ResponseWriter, *http.Request) {
+		once.Do(func() {
+			w.run("nightly", "erp.orders: down")
+			if err := second.Settle(t.Context()); err != nil || len(w.outbox(journal.AlertFilter{})) != 1 {
+				t.Error("the second leaves it to the first", err)
+			}
+		})
+	}
+	w.run("hourly", "main.events: down")
+	w.now = w.now.Add(2 * time.Minute)
+	if err := first.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if all := w.outbox(journal.AlertFilter{State: journal.AlertDelivered}); len(all) != 2 {
+		t.Errorf("%+v", all)
+	}
+	if first.lock != nil {
+		t.Error("the lock is kept")
+	}
+}
+
+// TestKilledClaim: a run that has claimed the firing of its time, as Airflow's do, tells of itself where nothing schedules; a scheduler
+// takes up one that was killed, and its end tells.
+func TestKilledClaim(t *testing.T) {
+	for _, alone := range []bool{true, false} {
+		w := newWorld(t)
+		w.alone = alone
+		f := journal.Firing{ID: "f1", Pipeline: "nightly", LogicalTime: w.now, Trigger: journal.TriggerCommand, State: journal.FiringStarted, Run: "r1", Due: w.now, Created: w.now}
+		if _, err := w.journal.AddFiring(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+		r := journal.Run{ID: "r1", Pipeline: "nightly", LogicalTime: w.now, Attempt: 1, Status: journal.Running, Started: w.now, Firing: f.ID,
+			Selection: journal.Selection{Nodes: []string{"erp.orders", "main.stg_orders"}}}
+		if err := w.journal.BeginRun(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		w.gone[r.ID] = true
+		w.pass(time.Minute)
+		if told := w.told(); len(told) == 1 != alone {
+			t.Errorf("alone %v: %q", alone, told)
+		}
+		w.gone[r.ID] = false
+		r.Attempt = 2
+		if err := w.journal.BeginRun(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		w.end(r, "erp.orders")
+		at := w.now
+		f.State, f.Finished = journal.FiringSucceeded, &at
+		if err := w.journal.SaveFiring(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(2 * time.Minute)
+		if told := w.told(); len(told) == 1 != alone {
+			t.Errorf("alone %v, recovered: %q", alone, told)
+		}
+		// One that somebody stopped is told to nobody.
+		r.Status = journal.Interrupted
+		f.State, f.Reason = journal.FiringFailed, "run r1 was interrupted"
+		if err := errors.Join(w.journal.FinishRun(t.Context(), r, nil), w.journal.SaveFiring(t.Context(), f)); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Minute)
+		w.expect()
+	}
+}
+
+// TestLeftThePipeline: a node that fails and is taken out of its pipeline keeps no failure open, and neither does one that has no steps.
+func TestLeftThePipeline(t *testing.T) {
+	w := newWorld(t)
+	w.run("nightly", "erp.orders", "main.fct_orders: broken", "main.dim_customers< main.fct_orders")
+	r := w.begin("hourly", "main.events", "main.stg_orders")
+	at := w.now
+	r.Status, r.Finished, r.Error = journal.Failed, &at, "publish: no space"
+	if err := w.journal.FinishRun(t.Context(), r, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(2 * time.Minute)
+	w.expect("nightly failed: main.fct_orders: broken", "hourly failed: publish: no space")
+	w.project.Node("main.fct_orders").Pipeline = ""
+	w.run("nightly", "erp.orders", "main.dim_customers")
+	w.run("hourly", "main.events")
+	w.pass(2 * time.Minute)
+	w.expect("nightly works again", "hourly works again")
+}
+
+// TestAllHaveSucceeded: another failure takes nothing off what has to succeed before all is well.
+func TestAllHaveSucceeded(t *testing.T) {
+	w := newWorld(t)
+	w.run("nightly", "erp.orders: bad", "main.fct_orders: bad")
+	w.run("nightly", "erp.orders", "erp.customers: typo")
+	w.run("nightly", "erp.customers")
+	w.pass(2 * time.Minute)
+	w.expect("nightly failed: erp.orders: bad", "nightly failed: erp.customers: typo")
+	w.run("nightly", "main.fct_orders")
+	w.pass(2 * time.Minute)
+	w.expect("nightly works again")
+}
+
+// TestCausesInTurn: each of several causes is told once in the time of repeat, also of a pipeline that flaps.
+func TestCausesInTurn(t *testing.T) {
+	w := newWorld(t)
+	for i := range 20 {
+		w.run("nightly", []string{"erp.orders: timeout", "erp.customers: timeout"}[i%2])
+		w.pass(5 * time.Minute)
+	}
+	w.expect("nightly failed: erp.orders: timeout", "nightly failed: erp.customers: timeout")
+	w = newWorld(t)
+	for range 4 {
+		w.run("nightly", "erp.orders: timeout")
+		w.pass(5 * time.Minute)
+		w.run("nightly", "erp.orders")
+		w.pass(5 * time.Minute)
+	}
+	w.told()
+	w.run("nightly", "erp.orders", "main.fct_orders: out of disk")
+	w.pass(5 * time.Minute)
+	w.expect("nightly failed: main.fct_orders: out of disk")
+}
+
+// TestFirstOfAnOwner: a series begins for a rule with the first failure that its conditions hold for.
+func TestFirstOfAnOwner(t *testing.T) {
+	w := newWorld(t)
+	w.configure("channels: { hook: { type: webhook, url: " + w.server.URL + " } }, rules: [ { to: hook, on: first_failure, owners: [crm] } ]")
+	for range 2 {
+		w.run("nightly", "erp.orders: timeout", "erp.customers")
+		w.pass(24 * time.Hour)
+	}
+	w.expect()
+	w.run("nightly", "erp.orders: timeout", "erp.customers: gone")
+	w.pass(24 * time.Hour)
+	w.expect("nightly failed: erp.customers: gone")
+	w.run("nightly", "erp.orders", "erp.customers: gone")
+	w.pass(24 * time.Hour)
+	w.expect()
+}
+
+// TestStaleLater: tables that grow old after others are told: at once where nobody who answers for them was told, and together after the
+// time of repeat otherwise. What is promised no more is not fresh again.
+func TestStaleLater(t *testing.T) {
+	w := newWorld(t)
+	w.configure("channels: { hook: { type: webhook, url: " + w.server.URL + " } }, rules: [ { to: hook, on: [freshness, recovery] }, { to: hook, on: [freshness, recovery], tags: [pii] } ]")
+	stale := func(tables ...string) {
+		w.overdue = []pipeline.Overdue{{Pipeline: "nightly", Promised: 26 * time.Hour, Oldest: 27 * time.Hour, Tables: tables}}
+		w.pass(2 * time.Minute)
+	}
+	stale("erp.orders")
+	w.expect("nightly is stale: 1 table is older than 26h")
+	stale("erp.orders", "erp.customers", "main.fct_orders")
+	if m := w.got[0].data; strings.Join(m.Fresh, " ") != "erp.customers" || strings.Join(m.Owners, " ") != "crm" || !strings.HasPrefix(m.Text, "Besides 1 table") {
+		t.Errorf("%+v", m)
+	}
+	w.expect("nightly is stale: 1 table is older than 26h")
+	w.now = w.now.Add(4 * time.Hour)
+	stale("erp.orders", "erp.customers", "main.fct_orders")
+	w.expect("nightly is stale: 1 table is older than 26h")
+	w.configure("channels: { hook: { type: webhook, url: " + w.server.URL + " } }, rules: [ { to: hook, on: recovery, tags: [pii] } ]")
+	w.overdue = nil
+	w.pass(2 * time.Minute)
+	w.expect("nightly is fresh again")
+	stale("erp.orders")
+	w.told()
+	w.project.Pipeline("nightly").Freshness, w.overdue = 0, nil
+	w.pass(2 * time.Minute)
+	w.expect()
+}
+
+// TestMissed: times of a schedule that nothing makes up for are told, once for each time that nothing was scheduled.
+func TestMissed(t *testing.T) {
+	w := newWorld(t)
+	w.pass(0)
+	for kind, text := range map[string]string{journal.EventMissed: "3 times of the schedule were missed", journal.EventMisfire: "1 time of the schedule was missed"} {
+		if err := w.journal.AddEvent(t.Context(), journal.Event{At: w.now, Kind: kind, Pipeline: "nightly", Text: text}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.pass(time.Minute)
+	w.expect("nightly did not run: 3 times of the schedule were missed")
+}
+
+// TestLateCountsTheAttempt: a run that is taken up again is as old as its last attempt, and one that reads the past takes what it takes.
+func TestLateCountsTheAttempt(t *testing.T) {
+	w := newWorld(t)
+	for range fewestRuns {
+		w.run("nightly", "erp.orders")
+	}
+	r := w.run("nightly", "erp.orders: down")
+	w.pass(12 * time.Hour)
+	w.told()
+	r.Attempt, r.Status, r.Started, r.Finished = 2, journal.Running, w.now, nil
+	if err := w.journal.BeginRun(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(14 * time.Minute)
+	w.expect()
+	w.pass(2 * time.Minute)
+	w.expect("nightly is late: it has run for 16m, and mostly takes no more than 1m")
+	w.end(r, "erp.orders: another")
+	w.pass(2 * time.Minute)
+	if took := w.got[0].data.Took; took != "17m0s" {
+		t.Error(took)
+	}
+	w.told()
+	for _, s := range []journal.Selection{{FullRefresh: true}, {Backfill: &journal.Backfill{From: "2020-01-01"}}} {
+		if err := w.journal.BeginRun(t.Context(), journal.Run{ID: "r" + fmt.Sprint(s.FullRefresh), Pipeline: "nightly", LogicalTime: w.now, Attempt: 1, Status: journal.Running, Started: w.now, Selection: s}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.pass(2 * time.Hour)
+	w.expect()
+}
+
+// TestFiringAndClock: which of a firing and a run's next attempt ended first is what the journal's order says, and not the clock.
+func TestFiringAndClock(t *testing.T) {
+	w := newWorld(t)
+	f := journal.Firing{ID: "f1", Pipeline: "nightly", LogicalTime: w.now, Trigger: journal.TriggerSchedule, State: journal.FiringStarted, Due: w.now, Created: w.now}
+	if _, err := w.journal.AddFiring(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	r := journal.Run{ID: "r1", Pipeline: "nightly", LogicalTime: w.now, Attempt: 1, Status: journal.Running, Started: w.now, Trigger: f.Trigger, Firing: f.ID}
+	if err := w.journal.BeginRun(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	w.end(r, "erp.orders: down")
+	w.now = w.now.Add(2 * time.Minute)
+	at := w.now
+	f.State, f.Run, f.Finished = journal.FiringFailed, r.ID, &at
+	if err := w.journal.SaveFiring(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(0)
+	w.now = w.now.Add(-30 * time.Minute) // set back
+	for _, end := range []string{"erp.orders: another", "erp.orders"} {
+		r.Attempt++
+		if err := w.journal.BeginRun(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		w.end(r, end)
+		w.pass(time.Minute)
+	}
+	w.expect("nightly failed: erp.orders: down", "nightly failed: erp.orders: another", "nightly works again")
 }

@@ -74,10 +74,17 @@ func (s *sight) gone(ctx context.Context, r journal.Run) (bool, error) {
 	if err != nil || again.Status != journal.Running || again.Attempt != r.Attempt {
 		return true, ignoreMissing(err)
 	}
-	if told, err := s.byFiring(ctx, again); err != nil || told || r.Selection.Replay != nil {
+	firing, told, err := s.byFiring(ctx, again)
+	if err != nil || told || r.Selection.Replay != nil {
 		return true, err
 	}
-	f := failure{Message: base(models.OnFailure, r), print: "gone", nodes: slices.Clone(r.Selection.Nodes), aside: r.Selection.Aside()}
+	if firing.Finished != nil { // only of an attempt that somebody began since: of the others its end has told
+		steps, err := s.Journal.Steps(ctx, r.ID)
+		if err != nil || !slices.ContainsFunc(steps, func(step journal.Step) bool { return step.Attempt == r.Attempt && step.Started.After(*firing.Finished) }) {
+			return true, err
+		}
+	}
+	f := failure{Message: base(models.OnFailure, r), print: "gone", nodes: s.built(r.Selection.Nodes), aside: r.Selection.Aside()}
 	f.At = s.now
 	f.Text = "its process ended without a word: killed, out of memory, or with the machine"
 	f.Title = runName(r.Pipeline, f.aside) + " failed: " + f.Text
@@ -91,9 +98,9 @@ func (s *sight) gone(ctx context.Context, r journal.Run) (bool, error) {
 
 // lateRun tells a run that takes longer than twice what 95 in 100 of its pipeline's took.
 func (s *sight) lateRun(ctx context.Context, r journal.Run) error {
-	took := s.now.Sub(r.Started)
-	if took < s.rules.LateAfter.Std() || !s.wanted(models.OnLate) {
-		return nil
+	took := s.now.Sub(r.Begun())
+	if took < s.rules.LateAfter.Std() || r.Selection.Aside() || r.Selection.FullRefresh || !s.wanted(models.OnLate) {
+		return nil // a backfill and a rebuild take as long as they take
 	}
 	usual, known := s.expected[r.ID]
 	if !known {
@@ -159,25 +166,58 @@ func (s *sight) overdue(ctx context.Context, timed bool) error {
 	for _, o := range all {
 		key := "freshness:" + o.Pipeline
 		stale[key] = true
-		m := Message{Kind: models.OnFreshness, Pipeline: o.Pipeline, At: s.now, Fresh: o.Tables, Command: s.forTarget("millrace run " + o.Pipeline),
-			Title: fmt.Sprintf("%s is stale: %s older than %s", o.Pipeline, arePlural(len(o.Tables), "table"), config.Duration(o.Promised)),
-			Text:  fmt.Sprintf("The oldest was made %s ago. Either its runs fail, or they do not happen.", round(o.Oldest))}
-		for _, name := range o.Tables {
-			if n := s.Project().Node(name); n != nil {
-				m.Owners, m.Tags = append(m.Owners, n.Owner), append(m.Tags, n.Tags...)
-			}
-		}
-		s.once(key, m)
+		s.stale(key, o)
 	}
 	for _, key := range s.keys() {
-		if t := s.topics[key]; strings.HasPrefix(key, "freshness:") && !stale[key] {
-			m := Message{Kind: models.OnRecovery, Pipeline: t.Pipeline, At: s.now, Title: t.Pipeline + " is fresh again", Owners: t.Owners,
+		t := s.topics[key]
+		if !strings.HasPrefix(key, "freshness:") || stale[key] {
+			continue
+		}
+		if pl := s.Project().Pipeline(t.Pipeline); pl != nil && pl.Freshness > 0 { // otherwise nothing is promised any more
+			m := Message{Kind: models.OnRecovery, Pipeline: t.Pipeline, At: s.now, Title: t.Pipeline + " is fresh again", Owners: t.Owners, Tags: t.Tags,
 				Text: "It had been stale since " + clockText(t.Since) + "."}
 			s.tell(m, key, "")
-			s.save(key, nil)
 		}
+		s.save(key, nil)
 	}
 	return nil
+}
+
+// stale tells the tables of a pipeline that are too old and were not told. Tables seldom grow old at one moment: those that come later
+// wait until the time of repeat is over, unless there are none of the same owner and tags among those that were told.
+func (s *sight) stale(key string, o pipeline.Overdue) {
+	t := s.topics[key]
+	if t == nil {
+		t = &topic{Pipeline: o.Pipeline, Open: true, Since: s.now}
+	}
+	t.Nodes = slices.DeleteFunc(t.Nodes, func(name string) bool { return !slices.Contains(o.Tables, name) })
+	m := Message{Kind: models.OnFreshness, Pipeline: o.Pipeline, At: s.now, Command: s.forTarget("millrace run " + o.Pipeline)}
+	waits := within(s.now, t.Told, s.rules.Repeat.Std())
+	var matched []facts
+	for _, name := range o.Tables {
+		f := facts{}
+		if n := s.Project().Node(name); n != nil {
+			f.Owners, f.Tags = unique([]string{n.Owner}), n.Tags
+		}
+		if !slices.Contains(t.Nodes, name) && !(waits && t.matched(f)) {
+			m.Fresh, m.Owners, m.Tags, matched = append(m.Fresh, name), append(m.Owners, f.Owners...), append(m.Tags, f.Tags...), append(matched, f)
+		}
+	}
+	if len(m.Fresh) > 0 {
+		m.Title = fmt.Sprintf("%s is stale: %s older than %s", o.Pipeline, arePlural(len(m.Fresh), "table"), config.Duration(o.Promised))
+		m.Text = fmt.Sprintf("The oldest was made %s ago. Either its runs fail, or they do not happen.", round(o.Oldest))
+		if more := len(t.Nodes); more > 0 {
+			m.Text = fmt.Sprintf("Besides %s that was told. ", plural(more, "table")) + m.Text
+		}
+		s.finishOwners(&m)
+		s.tell(m, key, "")
+		t.Told, t.Owners, t.Tags = s.now, unique(append(t.Owners, m.Owners...)), unique(append(t.Tags, m.Tags...))
+		for _, f := range matched {
+			t.match(f)
+		}
+		t.Nodes = append(t.Nodes, m.Fresh...)
+	}
+	s.save(key, t)
 }
 
 // paused tells schedules that the scheduler paused by itself.
@@ -220,6 +260,8 @@ func (s *sight) events(ctx context.Context) error {
 				if pipeline.TargetOf(s.Project()).Is(e.Target) {
 					s.failed(s.unstarted(e))
 				}
+			case journal.EventMissed:
+				s.missed(e)
 			}
 		}
 		if len(events) < atOnce {
@@ -242,8 +284,12 @@ func (s *sight) refused(e journal.Event) {
 	} else {
 		t.Told = e.At
 	}
-	s.tell(Message{Kind: models.OnProject, At: e.At, Title: s.Project().Name + ": the changed project was refused", Text: s.safe(e.Text),
-		Hint: "runs go on with the project as it was; `millrace lint` shows all that is wrong", Command: "millrace lint"}, projectKey, why)
+	m := Message{Kind: models.OnProject, At: e.At, Title: s.Project().Name + ": the changed project was refused", Text: s.safe(e.Text),
+		Hint: "runs go on with the project as it was; `millrace lint` shows all that is wrong", Command: "millrace lint"}
+	if s.Refused {
+		m.Title, m.Hint = s.Project().Name+": the project has mistakes, and no run can begin", "`millrace lint` shows all that is wrong"
+	}
+	s.tell(m, projectKey, why)
 	s.save(projectKey, t)
 }
 
@@ -256,6 +302,14 @@ func (s *sight) accepted(e journal.Event) {
 	s.tell(Message{Kind: models.OnRecovery, At: e.At, Title: s.Project().Name + ": the project's files are in order again",
 		Text: "They had been refused since " + clockText(t.Since) + "."}, projectKey, "")
 	s.save(projectKey, nil)
+}
+
+// missed tells times of a schedule that nothing makes up for: once for each time that nothing was scheduled.
+func (s *sight) missed(e journal.Event) {
+	m := Message{Kind: models.OnLate, Pipeline: e.Pipeline, At: e.At, Title: e.Pipeline + " did not run: " + s.safe(e.Text), Command: "millrace trigger " + e.Pipeline,
+		Hint: "nothing scheduled it then: see why `millrace serve` was not running; misfire: says what is made up for"}
+	s.finishOwners(&m)
+	s.tell(m, "missed:"+e.Pipeline, "")
 }
 
 // unstarted is a run that could not even begin.

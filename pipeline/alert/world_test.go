@@ -38,6 +38,7 @@ type world struct {
 	overdue  []pipeline.Overdue
 	runs     int
 	gone     map[string]bool
+	alone    bool // no scheduler is there
 	redactor secret.Redactor
 }
 
@@ -74,6 +75,7 @@ func (w *world) open() {
 	var err error
 	w.alerter, err = New(Config{Project: func() *models.Project { return w.project }, Journal: w.journal, Client: w.server.Client(), Redact: w.redactor.Redact,
 		Log: slog.New(w.redactor.Handler(slog.NewTextHandler(w.logs, nil))), Clock: func() time.Time { return w.now }, Random: func() float64 { return 1 },
+		Alive:   func() bool { return !w.alone },
 		Overdue: func(context.Context, time.Time) ([]pipeline.Overdue, error) { return w.overdue, nil },
 		State: func(r journal.Run) pipeline.RunState {
 			if w.gone[r.ID] {
@@ -106,6 +108,7 @@ func (w *world) configure(alerts string) {
 	for _, name := range []string{"fct_orders", "dim_customers", "events"} {
 		files["models/"+name+".sql"] = &fstest.MapFile{Data: []byte("select 1 as id")}
 	}
+	files["models/stg_orders.sql"] = &fstest.MapFile{Data: []byte("{{ config(materialized='ephemeral') }} select 1 as id")}
 	none := func() any { return &struct{}{} }
 	p, problems := models.Load(models.Loading{Dir: w.TempDir(), Files: files, Sources: []models.SourceSpec{{Type: "fake", Options: none, StreamOptions: none}},
 		Env: func(string) (string, bool) { return "", false }, Redactor: &w.redactor})

@@ -155,6 +155,37 @@ func (j *Journal) FoldAlerts(ctx context.Context, into Alert, others []Alert) er
 	})
 }
 
+// sameSpan is how far from each other, at most, the rows of one message for several channels are: they were added together.
+const sameSpan = 100
+
+// SameAlert returns the channels that the same message was added for together with this one.
+func (j *Journal) SameAlert(ctx context.Context, a Alert) ([]string, error) {
+	return query(ctx, j, `SELECT channel FROM alert WHERE seq BETWEEN ? AND ? AND seq <> ? AND message = ?`, func(rows *sql.Rows) (channel string, err error) {
+		return channel, rows.Scan(&channel)
+	}, a.Seq-sameSpan, a.Seq+sameSpan, a.Seq, string(a.Message))
+}
+
+// ReplaceAlert puts others into the outbox instead of one that waits there. Unfold makes what was folded into that one wait again.
+func (j *Journal) ReplaceAlert(ctx context.Context, old Alert, why string, at time.Time, into []Alert, unfold bool) error {
+	return j.tx(ctx, "alert", func(tx *sql.Tx) error {
+		n, err := changed(tx.ExecContext(ctx, `UPDATE alert SET state = 'suppressed', error = ?, closed = ? WHERE id = ? AND state = 'pending'`, why, stamp(at), old.ID))
+		if err != nil || n == 0 {
+			return err
+		}
+		if unfold {
+			if _, err := tx.ExecContext(ctx, `UPDATE alert SET state = 'pending', folded = '', closed = NULL WHERE channel = ? AND folded = ?`, old.Channel, old.ID); err != nil {
+				return err
+			}
+		}
+		for _, a := range into {
+			if err := addAlert(ctx, tx, a); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // RetryAlerts makes those that were given up, of one channel or of all, pending again; it returns how many.
 func (j *Journal) RetryAlerts(ctx context.Context, channel string, at time.Time) (n int, err error) {
 	err = j.tx(ctx, "alert", func(tx *sql.Tx) error {

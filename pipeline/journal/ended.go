@@ -66,11 +66,21 @@ func (j *Journal) EndedBefore(ctx context.Context, at time.Time) (int64, error) 
 	return seq, nil
 }
 
-// RunTimes returns how long the pipeline's latest successful runs for the target took, but for replays.
+// EndOfFiring returns the number of the last end of a firing; 0 when none is kept. It looks at all ends that are.
+func (j *Journal) EndOfFiring(ctx context.Context, id string) (int64, error) {
+	var seq int64
+	err := j.db.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM ended WHERE kind = ? AND id = ?`, EndOfFiring, id).Scan(&seq)
+	if err != nil {
+		return 0, fmt.Errorf("journal: %w", j.explain(err))
+	}
+	return seq, nil
+}
+
+// RunTimes returns how long the pipeline's latest successful runs for the target took, but for replays, backfills and rebuilds.
 func (j *Journal) RunTimes(ctx context.Context, pipeline string, t Target, limit int) ([]time.Duration, error) {
 	name, unnamed := t.names()
 	return query(ctx, j, `SELECT started, finished FROM run WHERE pipeline = ? AND status = 'succeeded' AND finished IS NOT NULL AND attempt = 1
-			AND `+targetOfRun+` IN (?, ?) AND `+working+` ORDER BY started DESC LIMIT ?`,
+			AND json_extract(selection, '$.full_refresh') IS NULL AND `+targetOfRun+` IN (?, ?) AND `+working+` ORDER BY started DESC LIMIT ?`,
 		func(rows *sql.Rows) (time.Duration, error) {
 			var started, finished string
 			err := rows.Scan(&started, &finished)

@@ -22,6 +22,8 @@ type Event struct {
 // Kinds of events that people are told of.
 const (
 	EventRunUnstarted   = "run_unstarted"  // a run could not even begin
+	EventMisfire        = "misfire"        // times of a schedule were missed, and are made up for
+	EventMissed         = "missed"         // times of a schedule were missed, and some are not made up for
 	EventReload         = "reload"         // the project was loaded anew, or its files are in order again
 	EventReloadRefused  = "reload_refused" // a changed project was refused: work goes on with the one before
 	EventAlertFailed    = "alert_failed"   // a message was given up

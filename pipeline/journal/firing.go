@@ -71,6 +71,9 @@ type Firing struct {
 	Finished    *time.Time  `json:"finished,omitempty"`
 }
 
+// OfCommand says that a command made it, to stand for the run that it was about to do itself.
+func (f *Firing) OfCommand() bool { return f.Trigger == TriggerCommand && f.By == "" }
+
 // Ask is what a firing's run is to do; the zero value asks for the whole pipeline.
 type Ask struct {
 	Select        []string `json:"select,omitempty"` // selectors, instead of the whole pipeline

@@ -39,7 +39,8 @@ type Run struct {
 	ProjectHash string     `json:"project_hash"`
 	Version     string     `json:"version"`
 	PID         int        `json:"pid"`
-	Started     time.Time  `json:"started"`
+	Started     time.Time  `json:"started"`           // its first attempt
+	Resumed     *time.Time `json:"resumed,omitempty"` // its last attempt, when that is not the first
 	Finished    *time.Time `json:"finished,omitempty"`
 	Snapshot    *int64     `json:"snapshot,omitempty"`
 	ExitCode    *int       `json:"exit_code,omitempty"`
@@ -47,6 +48,14 @@ type Run struct {
 	Warnings    []string   `json:"warnings,omitempty"` // what went wrong behind the publish, and made it no failure
 	Trigger     Trigger    `json:"trigger"`            // what began it
 	Firing      string     `json:"firing,omitempty"`   // that it belongs to; "" for a command
+}
+
+// Begun is when the last attempt began, from which it is counted how long the run takes: between attempts it rests.
+func (r *Run) Begun() time.Time {
+	if r.Resumed != nil {
+		return *r.Resumed
+	}
+	return r.Started
 }
 
 // Selection is what a run was asked to do; an interrupted run is resumed only by one that asks the same.
@@ -97,7 +106,7 @@ func (j *Journal) BeginRun(ctx context.Context, r Run) error {
 	return j.tx(ctx, "run", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO run (id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started, trigger, firing)
 			VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
-			ON CONFLICT (id) DO UPDATE SET attempt = excluded.attempt, status = excluded.status, pid = excluded.pid,
+			ON CONFLICT (id) DO UPDATE SET resumed = excluded.started, attempt = excluded.attempt, status = excluded.status, pid = excluded.pid,
 				version = excluded.version, finished = NULL, exit_code = NULL, error = NULL, warnings = NULL, trigger = excluded.trigger, firing = excluded.firing`,
 			r.ID, r.Pipeline, stamp(r.LogicalTime), r.Attempt, r.Status, toJSON(r.Selection), r.ProjectHash, r.Version, r.PID, stamp(r.Started), orCommand(r.Trigger), nullable(r.Firing))
 		return err
@@ -232,15 +241,15 @@ func (j *Journal) Run(ctx context.Context, id string) (Run, error) {
 	return runs[0], nil
 }
 
-const selectRun = `SELECT id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started, finished, snapshot, exit_code, coalesce(error, ''), coalesce(warnings, 'null'), trigger, coalesce(firing, '') FROM run`
+const selectRun = `SELECT id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started, resumed, finished, snapshot, exit_code, coalesce(error, ''), coalesce(warnings, 'null'), trigger, coalesce(firing, '') FROM run`
 
 func scanRun(rows *sql.Rows) (Run, error) {
 	var r Run
 	var logical, selection, started, warnings string
-	var finished sql.NullString
-	if err := rows.Scan(&r.ID, &r.Pipeline, &logical, &r.Attempt, &r.Status, &selection, &r.ProjectHash, &r.Version, &r.PID, &started, &finished, &r.Snapshot, &r.ExitCode, &r.Error, &warnings, &r.Trigger, &r.Firing); err != nil {
+	var resumed, finished sql.NullString
+	if err := rows.Scan(&r.ID, &r.Pipeline, &logical, &r.Attempt, &r.Status, &selection, &r.ProjectHash, &r.Version, &r.PID, &started, &resumed, &finished, &r.Snapshot, &r.ExitCode, &r.Error, &warnings, &r.Trigger, &r.Firing); err != nil {
 		return r, err
 	}
-	r.LogicalTime, r.Started, r.Finished = parseTime(logical), parseTime(started), parseTimePtr(finished)
+	r.LogicalTime, r.Started, r.Resumed, r.Finished = parseTime(logical), parseTime(started), parseTimePtr(resumed), parseTimePtr(finished)
 	return r, errors.Join(json.Unmarshal([]byte(selection), &r.Selection), json.Unmarshal([]byte(warnings), &r.Warnings))
 }

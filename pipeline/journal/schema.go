@@ -281,4 +281,7 @@ CREATE TABLE forgotten (              -- see history.go
 	through  TEXT NOT NULL        -- the last logical time of its firings that the history has lost
 ) STRICT;
 `,
+	`
+ALTER TABLE run ADD COLUMN resumed TEXT;   -- when its last attempt began, when that is not the first
+`,
 }

@@ -112,7 +112,11 @@ func (d *decider) judge(pl *models.Pipeline, t dueTimes) {
 		d.add(pl, at, journal.TriggerSchedule, journal.FiringWaiting, "missed while nothing was scheduled; made up for (misfire: "+pl.Misfire+")")
 	}
 	if missed := len(t.missed) + t.more; missed > 0 || t.older {
-		d.event("misfire", pl.Name, "%s", misfired(pl, t, missed, run))
+		kind := journal.EventMisfire
+		if run == 0 && (len(t.now) == 0 || pl.Misfire == models.MisfireSkip) || pl.Misfire == models.MisfireAll && (len(skipped)+t.more > 0 || t.older) {
+			kind = journal.EventMissed
+		}
+		d.event(kind, pl.Name, "%s", misfired(pl, t, missed, run))
 	}
 	for _, at := range t.now {
 		d.arrive(pl, at, journal.TriggerSchedule)

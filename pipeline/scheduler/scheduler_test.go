@@ -80,7 +80,8 @@ func TestMisfires(t *testing.T) {
 			w.pass(time.Minute)
 			w.wantHistory("p", want...)
 			made := map[string]string{models.MisfireOne: "1 run now makes up for it", models.MisfireAll: "3 runs now make up for them", models.MisfireSkip: "no run now makes up for that"}[misfire]
-			w.wantEvent("misfire", "3 times of the schedule were missed since 2026-11-28 02:00: "+made+" (misfire: "+misfire+")")
+			kind := map[bool]string{true: journal.EventMissed, false: journal.EventMisfire}[misfire == models.MisfireSkip]
+			w.wantEvent(kind, "3 times of the schedule were missed since 2026-11-28 02:00: "+made+" (misfire: "+misfire+")")
 			if misfire == models.MisfireAll {
 				w.wantStarted("p 11-28 02:00", "p 11-29 02:00", "p 11-30 02:00")
 			}
@@ -105,7 +106,7 @@ func TestDownForAYear(t *testing.T) {
 		}
 		w.pass(5 * time.Second)
 		w.wantStarted("p 12-31 23:56", "p 12-31 23:57", "p 12-31 23:58", "p 12-31 23:59", "p 01-01 00:00", "p 01-01 00:01")
-		w.wantEvent("misfire", "neither counted nor made up for")
+		w.wantEvent(journal.EventMissed, "neither counted nor made up for")
 	})
 }
 
