@@ -76,18 +76,29 @@ func (d *decider) decide(ctx context.Context) error {
 	for _, name := range d.loop.removed { // should it come back, it counts from then
 		d.states = append(d.states, journal.ScheduleState{Pipeline: name, Through: d.now})
 	}
-	for _, name := range slices.Sorted(maps.Keys(d.loop.entries)) {
-		d.guard(name, func() { d.fire(d.loop.entries[name]) })
+	if err := d.each(func(e *entry) error { return errors.Join(d.overtaken(ctx, e), d.awaits(ctx, e, false)) }); err != nil {
+		return err
+	}
+	if err := d.each(func(e *entry) error { d.fire(e); return nil }); err != nil {
+		return err
 	}
 	d.cancel()
+	if err := d.each(func(e *entry) error { return errors.Join(d.awaits(ctx, e, true), d.follow(ctx, e)) }); err != nil {
+		return err
+	}
+	d.choose()
+	return nil
+}
+
+// each does something about every pipeline, by name. Errors are the journal's.
+func (d *decider) each(do func(*entry) error) error {
 	for _, name := range slices.Sorted(maps.Keys(d.loop.entries)) {
 		var err error
-		d.guard(name, func() { err = errors.Join(d.overtaken(ctx, d.loop.entries[name]), d.follow(ctx, d.loop.entries[name])) })
+		d.guard(name, func() { err = do(d.loop.entries[name]) })
 		if err != nil {
 			return err
 		}
 	}
-	d.choose()
 	return nil
 }
 

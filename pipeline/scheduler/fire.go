@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/models"
@@ -145,12 +146,9 @@ func misfired(pl *models.Pipeline, t dueTimes, missed, run int) string {
 
 // arrive adds a firing that is due now, as overlap: says when others of the pipeline are open.
 func (d *decider) arrive(pl *models.Pipeline, at time.Time, trigger journal.Trigger) {
-	var before []*item // but for what makes up for missed times: that is meant to queue
-	for _, it := range d.open(pl.Name) {
-		if it.State == journal.FiringStarted || it.Trigger != journal.TriggerSchedule || it.Created.Sub(it.LogicalTime) <= late {
-			before = append(before, it)
-		}
-	}
+	open := d.open(pl.Name)
+	runs := slices.ContainsFunc(open, func(it *item) bool { return it.State == journal.FiringStarted })
+	before := slices.DeleteFunc(open, func(it *item) bool { return !meets(pl, it, at) })
 	skip := func(why string) {
 		d.add(pl, at, trigger, journal.FiringSkipped, why)
 	}
@@ -168,7 +166,7 @@ func (d *decider) arrive(pl *models.Pipeline, at time.Time, trigger journal.Trig
 				it.end(d.now, journal.FiringSkipped, why)
 			}
 		}
-	case len(before) > 1:
+	case len(before) > 1 || runs && before[0].State == journal.FiringWaiting:
 		skip("the one of " + onClock(pl, before[len(before)-1].LogicalTime) + " waits already, and one waits at the most (overlap: queue)")
 		return
 	}
@@ -179,4 +177,11 @@ func (d *decider) arrive(pl *models.Pipeline, at time.Time, trigger journal.Trig
 	if it.Due.After(d.now) {
 		it.Reason = "waits until " + it.Due.In(pl.Location()).Format("15:04:05") + " (jitter)"
 	}
+}
+
+// meets says whether overlap: is about an open firing when another is due. It is not about what was asked for of part of the pipeline, nor about what
+// makes up for missed times, which are meant to queue, nor about one that waits for others on another day, which may never be started.
+func meets(pl *models.Pipeline, it *item, at time.Time) bool {
+	makesUp := it.Trigger == journal.TriggerSchedule && it.Created.Sub(it.LogicalTime) > late
+	return it.Ask.Whole() && !makesUp && !(it.blocked && pl.Date(it.LogicalTime) != pl.Date(at))
 }

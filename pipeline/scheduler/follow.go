@@ -13,14 +13,15 @@ import (
 // This file is about after: what a pipeline's firing waits for, and what fires a pipeline without a schedule of its own.
 // Both are read off the journal anew each time, so that runs by hand and by other tools count as well.
 
-// follow handles a pipeline that follows others. An error is the journal's.
-func (d *decider) follow(ctx context.Context, e *entry) error {
+// awaits judges what the firings of a pipeline wait for: those that were there before this look, so that fire knows which of them others keep
+// from starting, or those that it has added. An error is the journal's.
+func (d *decider) awaits(ctx context.Context, e *entry, added bool) error {
 	if len(e.pipeline.After) == 0 {
 		return nil
 	}
 	told := d.loop.news.about(e.pipeline)
 	for _, it := range d.open(e.pipeline.Name) {
-		if it.State != journal.FiringWaiting || it.Trigger != journal.TriggerSchedule || it.Tries > 0 {
+		if it.State != journal.FiringWaiting || it.Trigger != journal.TriggerSchedule || it.Tries > 0 || it.isNew != added {
 			continue
 		}
 		if it.blocked = !told && d.loop.news.blocked[it.ID]; it.blocked {
@@ -30,7 +31,12 @@ func (d *decider) follow(ctx context.Context, e *entry) error {
 			return err
 		}
 	}
-	if told && e.cron == nil && !e.state.Paused && e.state.Schedule == scheduleKey(e.pipeline) {
+	return nil
+}
+
+// follow fires a pipeline that follows others without a schedule of its own. An error is the journal's.
+func (d *decider) follow(ctx context.Context, e *entry) error {
+	if len(e.pipeline.After) > 0 && e.cron == nil && d.loop.news.about(e.pipeline) && !e.state.Paused && e.state.Schedule == scheduleKey(e.pipeline) {
 		return d.chain(ctx, e)
 	}
 	return nil
@@ -94,26 +100,53 @@ func (d *decider) onDate(ctx context.Context, up *entry, date string) (journal.F
 			last = o // an open one is what there is to wait for
 		}
 	}
-	if !last.State.Open() && d.comes(up, last.LogicalTime, date) {
+	after := last.LogicalTime
+	switch {
+	case last.State.Open() && !after.IsZero():
+		return last.State, last.Reason, nil
+	case after.IsZero() && up.cron == nil:
+		return d.upstreams(ctx, up, date)
+	case after.IsZero():
+		after = day.Add(-2 * time.Hour)
+	}
+	switch has, comes := d.times(up, after, date); {
+	case comes:
 		return journal.FiringWaiting, "", nil
+	case !last.LogicalTime.IsZero():
+		return last.State, last.Reason, nil
+	case has:
+		return journal.FiringSkipped, "its times on that day have passed: it was paused, or its schedule is newer", nil
 	}
-	if last.LogicalTime.IsZero() && up.cron != nil && !d.comes(up, day.Add(-2*time.Hour), date) {
-		return journal.FiringSkipped, "its schedule has no time on that day", nil
-	}
-	return last.State, last.Reason, nil
+	return journal.FiringSkipped, "its schedule has no time on that day", nil
 }
 
-// comes says whether the pipeline's schedule has a time on a date after the given one that has not been decided.
-func (d *decider) comes(up *entry, after time.Time, date string) bool {
-	if up.cron == nil {
-		return false
-	}
-	for at := up.cron.Next(after); !at.IsZero() && up.pipeline.Date(at) <= date; at = up.cron.Next(at) {
-		if up.pipeline.Date(at) == date && (at.After(d.now) || at.After(up.state.Through)) {
-			return true
+// upstreams is what has become on a date of what a pipeline without a schedule follows: waiting, unless one of them has failed for good.
+func (d *decider) upstreams(ctx context.Context, e *entry, date string) (journal.FiringState, string, error) {
+	for _, name := range e.pipeline.After {
+		if up := d.loop.entries[name]; up != nil {
+			state, reason, err := d.onDate(ctx, up, date)
+			if err != nil || state != journal.FiringSucceeded && !state.Open() {
+				return journal.FiringSkipped, fmt.Sprintf("%s %s: %s", name, state, reason), err
+			}
 		}
 	}
-	return false
+	return journal.FiringWaiting, "", nil
+}
+
+// times says whether the pipeline's schedule has a time on a date after the given one, and one that has not been decided.
+func (d *decider) times(up *entry, after time.Time, date string) (has, comes bool) {
+	if up.cron == nil {
+		return false, false
+	}
+	for at := up.cron.Next(after); !at.IsZero() && up.pipeline.Date(at) <= date; at = up.cron.Next(at) {
+		if up.pipeline.Date(at) == date {
+			has = true
+			if at.After(d.now) || at.After(up.state.Through) {
+				return true, true
+			}
+		}
+	}
+	return has, false
 }
 
 // outcomes are those of the whole pipeline: a run of some of its nodes, a retry or a replay proves nothing. A retry that succeeds is

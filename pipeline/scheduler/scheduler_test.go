@@ -296,9 +296,15 @@ func TestOutside(t *testing.T) {
 	})
 }
 
-// TestRetryOfSeveral: people may retry a run that was of several pipelines, or of nodes that are in none.
+// TestRetryOfSeveral: people may retry a run that was of several pipelines, or of nodes that are in none; killed, it is taken up.
 func TestRetryOfSeveral(t *testing.T) {
 	inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "")), func(w *world) {
+		w.end = func(f journal.Firing) (time.Duration, int) {
+			if f.Tries == 1 {
+				return time.Second, killedCode
+			}
+			return time.Second, 0
+		}
 		for _, ask := range []journal.Ask{{Retry: "r1"}, {}} {
 			if _, err := w.journal.AddFiring(w.Context(), journal.Firing{ID: journal.NewFiringID(w.now()), Pipeline: "p+q", LogicalTime: w.now(), Trigger: journal.TriggerAPI,
 				State: journal.FiringWaiting, Due: w.now(), Created: w.now(), Ask: ask}); err != nil {
@@ -306,6 +312,7 @@ func TestRetryOfSeveral(t *testing.T) {
 			}
 			w.pass(time.Minute)
 		}
+		w.pass(time.Minute)
 		w.wantHistory("p+q", "11-27 11:59 succeeded", "11-27 12:00 skipped the project has no pipeline")
 	})
 }

@@ -1,0 +1,49 @@
+package scheduler
+
+import (
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// askFor adds a firing that asks for something, as the API does, for a logical time or for now.
+func (w *world) askFor(pipeline string, logical time.Time, ask journal.Ask) {
+	w.Helper()
+	if logical.IsZero() {
+		logical = w.now()
+	}
+	if _, err := w.journal.AddFiring(w.Context(), journal.Firing{ID: journal.NewFiringID(w.now()), Pipeline: pipeline, LogicalTime: logical, Trigger: journal.TriggerAPI,
+		State: journal.FiringWaiting, By: "me", Due: w.now(), Created: w.now(), Ask: ask}); err != nil {
+		w.Fatal(err)
+	}
+	w.pass(time.Second)
+}
+
+// TestOverlapIsOfWholeRuns: what was asked for of part of a pipeline neither costs a night nor is ended for one.
+func TestOverlapIsOfWholeRuns(t *testing.T) {
+	for _, overlap := range []string{models.OverlapQueue, models.OverlapSkip, models.OverlapCancel} {
+		inWorld(t, "2026-11-27T01:50:00Z", one(nightly("p", "0 2 * * *", func(pl *models.Pipeline) { pl.Overlap = overlap })), func(w *world) {
+			w.end = func(journal.Firing) (time.Duration, int) { return time.Hour, 0 }
+			w.askFor("p", time.Time{}, journal.Ask{Replay: &journal.Replay{}, Select: []string{"orders"}})
+			w.askFor("p", time.Time{}, journal.Ask{Retry: "r1"})
+			w.pass(4 * time.Hour)
+			w.wantHistory("p", "11-27 01:50 succeeded", "11-27 01:50 succeeded", "11-27 02:00 succeeded")
+		})
+	}
+}
+
+// TestMadeUpForAndOnTime: what makes up for missed times does not count as the run before, so that one that is on time waits for its turn.
+func TestMadeUpForAndOnTime(t *testing.T) {
+	for _, overlap := range []string{models.OverlapQueue, models.OverlapSkip} {
+		inWorld(t, "2026-11-27T13:30:00Z", one(nightly("p", "0 * * * *", func(pl *models.Pipeline) { pl.Overlap, pl.Misfire = overlap, models.MisfireAll })), func(w *world) {
+			w.end = func(journal.Firing) (time.Duration, int) { return 40 * time.Minute, 0 }
+			w.shutdown()
+			w.pass(3 * time.Hour) // 16:30
+			w.start()
+			w.pass(130 * time.Minute)
+			w.wantHistory("p", "11-27 14:00 succeeded", "11-27 15:00 succeeded", "11-27 16:00 succeeded", "11-27 17:00 started", "11-27 18:00 skipped the one of 2026-11-27 17:00")
+		})
+	}
+}
