@@ -201,7 +201,7 @@ func (s *Server) resume(c *call, _ Nothing) (Resumed, error) {
 	if err != nil {
 		return Resumed{}, err
 	}
-	paused, err := s.Engine().Journal.Resume(c.Context(), p.Name)
+	paused, err := s.Engine().Journal.Resume(c.Context(), p.Name, s.Clock())
 	if err != nil || !paused {
 		return Resumed{p.Name, paused}, err
 	}

@@ -236,11 +236,14 @@ func insertPause(ctx context.Context, tx *sql.Tx, p Pause) error {
 	return err
 }
 
-// Resume ends a pause. False: there was none.
-func (j *Journal) Resume(ctx context.Context, pipeline string) (paused bool, err error) {
+// Resume ends a pause. False: there was none. The schedule goes on from that moment, whether a scheduler is there or not.
+func (j *Journal) Resume(ctx context.Context, pipeline string, at time.Time) (paused bool, err error) {
 	err = j.tx(ctx, "pause", func(tx *sql.Tx) error {
 		n, err := changed(tx.ExecContext(ctx, `DELETE FROM pause WHERE pipeline = ?`, pipeline))
-		paused = n > 0
+		if paused = n > 0; err != nil || !paused {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE schedule_state SET through = max(through, ?), paused = 0 WHERE pipeline = ? AND paused`, stamp(at), pipeline)
 		return err
 	})
 	return paused, err

@@ -28,6 +28,24 @@ func TestDecide(t *testing.T) {
 	if err != nil || !states["p"].Through.Equal(at) || states["p"].Paused {
 		t.Errorf("%+v, %v", states, err)
 	}
+	state := func(paused bool) ScheduleState {
+		return ScheduleState{Pipeline: "q", Schedule: "@daily", Through: at, Paused: paused}
+	}
+	for _, paused := range []bool{true, false} { // one that a scheduler has not seen leaves its times to be judged
+		want := at
+		if paused {
+			want = at.Add(time.Hour)
+		}
+		if _, err := j.Decide(ctx, Decision{States: []ScheduleState{state(paused)}, Pauses: []Pause{{Pipeline: "q", Since: at}}}); err != nil {
+			t.Fatal(err)
+		}
+		if resumed, err := j.Resume(ctx, "q", at.Add(time.Hour)); err != nil || !resumed {
+			t.Fatal(resumed, err)
+		}
+		if states, err := j.ScheduleStates(ctx); err != nil || states["q"].Paused || !states["q"].Through.Equal(want) {
+			t.Errorf("%+v, %v", states, err)
+		}
+	}
 	first.State, first.Finished, first.Ask.Retry = FiringSucceeded, &at, "r1"
 	if _, err := j.Decide(ctx, Decision{Save: []Firing{first}}); err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ const (
 // fire adds what a pipeline's schedule has due.
 func (d *decider) fire(e *entry) {
 	pl, state := e.pipeline, e.state
-	_, paused := d.pauses[pl.Name]
+	pause, paused := d.pauses[pl.Name]
 	key := scheduleKey(pl)
 	switch {
 	case key == "" && state.Schedule == "":
@@ -36,20 +36,30 @@ func (d *decider) fire(e *entry) {
 		d.event("clock", pl.Name, "the clock was set back: the schedule was dealt with up to %s and goes on from %s", onClock(pl, state.Through), onClock(pl, d.now))
 		d.baseline(e, paused)
 		return
-	case state.Paused != paused: // what was due while it was paused is not made up for
-		d.baseline(e, paused)
+	case state.Paused && paused:
 		return
-	case paused || e.cron == nil:
+	case state.Paused: // it was resumed by a version that does not say when
+		d.baseline(e, false)
+		return
+	case e.cron == nil:
+		if paused {
+			d.baseline(e, true)
+		}
 		return
 	case e.next.IsZero():
 		e.next = e.cron.Next(state.Through)
 	}
-	if e.next.IsZero() || e.next.After(d.now) {
-		return
+	until := d.now
+	if paused && pause.Since.Before(until) { // what is due while it is paused is not made up for, what was before it is
+		until = pause.Since
 	}
-	d.judge(pl, d.due(e))
-	state.Through = d.now
-	d.states = append(d.states, state)
+	due := !e.next.IsZero() && !e.next.After(until)
+	if due {
+		d.judge(pl, d.due(e, until))
+	}
+	if due || paused {
+		d.states = append(d.states, journal.ScheduleState{Pipeline: pl.Name, Schedule: key, Through: d.now, Paused: paused})
+	}
 }
 
 // baseline lets a schedule count from now.
@@ -66,8 +76,8 @@ type dueTimes struct {
 	older  bool        // and others before the window
 }
 
-// due lists them, in memory that does not grow with how long nobody looked.
-func (d *decider) due(e *entry) dueTimes {
+// due lists them up to a moment, in memory that does not grow with how long nobody looked.
+func (d *decider) due(e *entry, until time.Time) dueTimes {
 	pl := e.pipeline
 	t := dueTimes{first: e.next}
 	keep := mostSkipped + pl.MaxCatchup
@@ -76,7 +86,7 @@ func (d *decider) due(e *entry) dueTimes {
 		t.older = true
 		at = e.cron.Next(window.Add(-time.Nanosecond))
 	}
-	for ; !at.IsZero() && !at.After(d.now); at = e.cron.Next(at) {
+	for ; !at.IsZero() && !at.After(until); at = e.cron.Next(at) {
 		if d.now.Sub(at) <= late {
 			t.now = append(t.now, at)
 			continue

@@ -47,3 +47,38 @@ func TestMadeUpForAndOnTime(t *testing.T) {
 		})
 	}
 }
+
+// TestPauseWhileDown: a pause begins and ends when somebody says so, whether a scheduler looks or not; what was due before and after is not lost.
+func TestPauseWhileDown(t *testing.T) {
+	pause := func(w *world) {
+		if err := w.journal.Pause(w.Context(), journal.Pause{Pipeline: "p", Since: w.now()}); err != nil {
+			w.Fatal(err)
+		}
+	}
+	resume := func(w *world) {
+		if _, err := w.journal.Resume(w.Context(), "p", w.now()); err != nil {
+			w.Fatal(err)
+		}
+	}
+	inWorld(t, "2026-11-27T01:00:00Z", one(nightly("p", "0 2 * * *")), func(w *world) {
+		pause(w)
+		w.pass(11 * time.Hour)
+		w.shutdown()
+		resume(w)
+		w.pass(15 * time.Hour) // 03:00
+		w.start()
+		w.pass(time.Minute)
+		w.wantHistory("p", "11-28 02:00 succeeded")
+		w.shutdown()
+		w.pass(24 * time.Hour)
+		pause(w)
+		w.pass(12 * time.Hour)
+		w.start()
+		w.pass(time.Minute)
+		w.wantHistory("p", "11-28 02:00 succeeded", "11-29 02:00 succeeded")
+		resume(w) // while the machine is suspended
+		w.ahead += 24 * time.Hour
+		w.pass(time.Minute)
+		w.wantHistory("p", "11-28 02:00 succeeded", "11-29 02:00 succeeded", "11-30 02:00 succeeded")
+	})
+}

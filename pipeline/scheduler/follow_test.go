@@ -57,7 +57,7 @@ func TestPausedForerunner(t *testing.T) {
 		}
 		w.pass(8 * time.Hour)
 		w.wantHistory("c", "11-27 06:00 waiting waits for a of 2026-11-27")
-		if _, err := w.journal.Resume(w.Context(), "a"); err != nil {
+		if _, err := w.journal.Resume(w.Context(), "a", w.now()); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(time.Minute)

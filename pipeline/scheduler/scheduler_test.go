@@ -333,7 +333,7 @@ func TestPause(t *testing.T) {
 		w.shutdown()
 		w.start()
 		w.pass(24 * time.Hour)
-		if _, err := w.journal.Resume(w.Context(), "p"); err != nil {
+		if _, err := w.journal.Resume(w.Context(), "p", w.now()); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(time.Hour) // what was due while it was paused is not made up for
