@@ -137,7 +137,7 @@ func (s *Server) addFiring(ctx context.Context, id string, f journal.Firing) (_ 
 	if err == nil {
 		s.Scheduler.Wake()
 	}
-	return f, err == nil, err
+	return there, err == nil, err
 }
 
 // cancel notes at the firing that somebody wants it to end.

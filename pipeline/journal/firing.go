@@ -92,8 +92,12 @@ func NewFiringID(at time.Time) string {
 	return "f" + at.UTC().Format("20060102T150405") + "-" + strings.ToLower(rand.Text()[:10])
 }
 
-// AddFiring records a new firing. ErrFired, with the one that is there, when the pipeline has one of that logical time.
+// AddFiring records a new firing. ErrFired, with the one that is there, when the pipeline has one of that logical time. One that asks for part of
+// the pipeline gets the microsecond after a full second, so that it never takes the place of the pipeline's own.
 func (j *Journal) AddFiring(ctx context.Context, f Firing) (Firing, error) {
+	if !f.Ask.Whole() && f.LogicalTime.Nanosecond() == 0 {
+		f.LogicalTime = f.LogicalTime.Add(time.Microsecond)
+	}
 	there := f
 	err := j.tx(ctx, "firing", func(tx *sql.Tx) error {
 		added, err := insertFiring(ctx, tx, f)

@@ -18,6 +18,7 @@ func (w *world) askFor(pipeline string, logical time.Time, ask journal.Ask) {
 		State: journal.FiringWaiting, By: "me", Due: w.now(), Created: w.now(), Ask: ask}); err != nil {
 		w.Fatal(err)
 	}
+	w.look()
 	w.pass(time.Second)
 }
 
@@ -80,5 +81,16 @@ func TestPauseWhileDown(t *testing.T) {
 		w.ahead += 24 * time.Hour
 		w.pass(time.Minute)
 		w.wantHistory("p", "11-28 02:00 succeeded", "11-29 02:00 succeeded", "11-30 02:00 succeeded")
+	})
+}
+
+// TestPartOfTonight: to ask for part of a pipeline for a time of its schedule does not take that time's place.
+func TestPartOfTonight(t *testing.T) {
+	inWorld(t, "2026-11-27T12:00:00Z", one(nightly("p", "0 2 * * *")), func(w *world) {
+		w.askFor("p", time.Date(2026, 11, 28, 2, 0, 0, 0, time.UTC), journal.Ask{Select: []string{"orders"}})
+		w.wantStarted("p 11-28 02:00")
+		w.pass(24 * time.Hour)
+		w.wantStarted("p 11-28 02:00")
+		w.wantHistory("p", "11-28 02:00 succeeded", "11-28 02:00 succeeded")
 	})
 }
