@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -92,9 +93,10 @@ type Outcome struct {
 	LogicalTime time.Time
 	State       FiringState
 	Reason      string
-	Part        bool // of a firing that did not ask for the whole pipeline: see Ask.Whole
-	Nodes       int  // of a run without a firing: how many were selected
-	Elsewhere   bool // of a firing whose run was for another target
+	Part        bool      // of a firing that did not ask for the whole pipeline: see Ask.Whole
+	Nodes       int       // of a run without a firing: how many were selected
+	Elsewhere   bool      // of a firing whose run was for another target
+	Began       time.Time // when its run did last, or when it was decided that there is none; zero: it has yet to begin
 }
 
 // What has an outcome, of a pipeline (?1), of logical times in [?2, ?3) and a target (?4, ?5): its firings, and its runs that succeeded without one.
@@ -112,30 +114,37 @@ const (
 // that time.
 func (j *Journal) Outcomes(ctx context.Context, pipeline string, t Target, from, to time.Time) ([]Outcome, error) {
 	name, unnamed := t.names()
-	return query(ctx, j, `SELECT logical_time, state, reason, `+partOfPipeline+`, 0, `+elsewhere+firingsBetween+`
-		UNION ALL SELECT logical_time, 'succeeded', '', 0, `+nodesOfRun+`, 0`+runsBetween+` ORDER BY 1`, func(rows *sql.Rows) (o Outcome, err error) {
+	return query(ctx, j, `SELECT logical_time, state, reason, `+partOfPipeline+`, 0, `+elsewhere+`, coalesce(started, finished)`+firingsBetween+`
+		UNION ALL SELECT logical_time, 'succeeded', '', 0, `+nodesOfRun+`, 0, started`+runsBetween+` ORDER BY 1`, func(rows *sql.Rows) (o Outcome, err error) {
 		var logical string
-		err = rows.Scan(&logical, &o.State, &o.Reason, &o.Part, &o.Nodes, &o.Elsewhere)
+		var began sql.NullString
+		err = rows.Scan(&logical, &o.State, &o.Reason, &o.Part, &o.Nodes, &o.Elsewhere, &began)
 		o.LogicalTime = parseTime(logical)
+		if at := parseTimePtr(began); at != nil {
+			o.Began = *at
+		}
 		return o, err
 	}, pipeline, stamp(from), stamp(to), name, unnamed)
 }
 
-// LastSuccess is the latest logical time in [from, to) for which the whole of a pipeline, of so many nodes, has succeeded for the target; zero
-// when there is none. It reads the indexes from their ends.
-func (j *Journal) LastSuccess(ctx context.Context, pipeline string, t Target, nodes int, from, to time.Time) (at time.Time, err error) {
-	var logical string
+// LastSuccess is the latest logical time in [from, to) for which the whole of a pipeline, of so many nodes, has succeeded for the target, and when
+// that was; zero when there is none. It reads the indexes from their ends.
+func (j *Journal) LastSuccess(ctx context.Context, pipeline string, t Target, nodes int, from, to time.Time) (at, ended time.Time, err error) {
+	var last string
 	name, unnamed := t.names()
-	err = j.db.QueryRowContext(ctx, lastSuccess, pipeline, stamp(from), stamp(to), name, unnamed, nodes).Scan(&logical)
-	if err == nil && logical != "" {
-		at = parseTime(logical)
+	err = j.db.QueryRowContext(ctx, lastSuccess, pipeline, stamp(from), stamp(to), name, unnamed, nodes).Scan(&last)
+	if logical, finished, ok := strings.Cut(last, " "); ok {
+		at, ended = parseTime(logical), parseTime(finished)
 	}
-	return at, err
+	return at, ended, err
 }
 
-const lastSuccess = `SELECT max(
-	coalesce((SELECT logical_time` + firingsBetween + ` AND state = 'succeeded' AND NOT ` + partOfPipeline + ` AND NOT ` + elsewhere + ` ORDER BY logical_time DESC LIMIT 1), ''),
-	coalesce((SELECT logical_time` + runsBetween + ` AND ` + nodesOfRun + ` >= ?6 ORDER BY logical_time DESC LIMIT 1), ''))`
+const (
+	timesOfSuccess = `logical_time || ' ' || coalesce(finished, logical_time)`
+	lastSuccess    = `SELECT max(
+	coalesce((SELECT ` + timesOfSuccess + firingsBetween + ` AND state = 'succeeded' AND NOT ` + partOfPipeline + ` AND NOT ` + elsewhere + ` ORDER BY logical_time DESC LIMIT 1), ''),
+	coalesce((SELECT ` + timesOfSuccess + runsBetween + ` AND ` + nodesOfRun + ` >= ?6 ORDER BY logical_time DESC LIMIT 1), ''))`
+)
 
 // EndedSince names the pipelines of which a run or a firing has ended after the end of that number, and gives the number of the last.
 func (j *Journal) EndedSince(ctx context.Context, after int64) (pipelines []string, last int64, err error) {

@@ -93,11 +93,11 @@ func TestOutcomes(t *testing.T) {
 		t.Errorf("%+v, %v: want the firing, mended by its run, and the run by hand that succeeded", all, err)
 	}
 	for nodes, want := range map[int]time.Time{2: at.Add(time.Hour), 3: at} { // the run by hand is of two
-		if last, err := j.LastSuccess(ctx, "p", production, nodes, at, at.Add(2*time.Hour)); err != nil || !last.Equal(want) {
+		if last, _, err := j.LastSuccess(ctx, "p", production, nodes, at, at.Add(2*time.Hour)); err != nil || !last.Equal(want) {
 			t.Errorf("of %d nodes: %v, %v", nodes, last, err)
 		}
 	}
-	if last, err := j.LastSuccess(ctx, "p", production, 2, at.Add(time.Second), at.Add(time.Hour)); err != nil || !last.IsZero() {
+	if last, _, err := j.LastSuccess(ctx, "p", production, 2, at.Add(time.Second), at.Add(time.Hour)); err != nil || !last.IsZero() {
 		t.Errorf("%v, %v: the end is not in the span", last, err)
 	}
 	end, err := j.LastEnd(ctx)
@@ -160,7 +160,7 @@ func TestOutcomesOfATarget(t *testing.T) {
 		if got := strings.Join(hours, " "); got != c.counts || err != nil {
 			t.Errorf("%+v: %s, want %s: %v", c.target, got, c.counts, err)
 		}
-		last, err := j.LastSuccess(ctx, "p", c.target, 1, day, day.AddDate(0, 0, 1))
+		last, _, err := j.LastSuccess(ctx, "p", c.target, 1, day, day.AddDate(0, 0, 1))
 		if err != nil || last.IsZero() != (c.last < 0) || c.last >= 0 && last.Hour() != c.last {
 			t.Errorf("%+v: %v, %v, want hour %d", c.target, last, err, c.last)
 		}

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -154,7 +155,7 @@ func (d *decider) times(up *entry, after time.Time, date string) (has, comes boo
 // nothing. A retry that succeeds is credited to the firing of the run.
 func (d *decider) outcomes(ctx context.Context, up *entry, from, to time.Time) ([]journal.Outcome, error) {
 	all, err := d.Store.Outcomes(ctx, up.pipeline.Name, d.target(), from, to)
-	all = slices.DeleteFunc(all, func(o journal.Outcome) bool { return o.Part || o.Elsewhere || o.Nodes > 0 && o.Nodes < up.nodes })
+	all = slices.DeleteFunc(all, func(o journal.Outcome) bool { return !ofAll(up, o) })
 	for i, o := range all { // what this look has ended is not in the journal yet
 		for _, it := range d.of[up.pipeline.Name] {
 			if it.LogicalTime.Equal(o.LogicalTime) {
@@ -165,61 +166,117 @@ func (d *decider) outcomes(ctx context.Context, up *entry, from, to time.Time) (
 	return all, err
 }
 
+// ofAll says whether an outcome is of the whole pipeline.
+func ofAll(e *entry, o journal.Outcome) bool {
+	return !o.Part && !o.Elsewhere && (o.Nodes == 0 || o.Nodes >= e.nodes)
+}
+
 // target is where our runs publish to.
 func (d *decider) target() journal.Target { return pipeline.TargetOf(d.loop.project) }
 
-// chain fires a pipeline without a schedule when all that it follows have succeeded for a logical date: for the latest of
-// their logical times, so that there is one firing however often the journal is looked at.
+// longAgo is for how long before the window a logical time may be that succeeds only within it.
+const longAgo = 7 * 24 * time.Hour
+
+// success is the latest one of a date.
+type success struct {
+	at, ended time.Time // its logical time, and when it was recorded
+}
+
+// chain fires a pipeline without a schedule when all that it follows have succeeded for a logical date and one of these successes is newer than
+// what the pipeline has run for.
 func (d *decider) chain(ctx context.Context, e *entry) error {
-	from := d.now.Add(-e.pipeline.MisfireWindow.Std())
-	if e.state.Through.After(from) {
-		from = e.state.Through
+	since := d.now.Add(-e.pipeline.MisfireWindow.Std())
+	if e.state.Through.After(since) {
+		since = e.state.Through
 	}
-	latest := map[string]time.Time{} // by date
+	latest := map[string]success{} // by date
 	count := map[string]int{}
 	for _, name := range e.pipeline.After {
 		up := d.loop.entries[name]
 		if up == nil {
 			return nil
 		}
-		successes, err := d.successes(ctx, up, from)
+		successes, err := d.successes(ctx, up, since.Add(-longAgo))
 		if err != nil {
 			return err
 		}
-		for date, at := range successes {
+		for date, one := range successes {
 			count[date]++
-			if at.After(latest[date]) {
-				latest[date] = at
-			}
+			all := latest[date]
+			latest[date] = success{later(all.at, one.at), later(all.ended, one.ended)}
 		}
 	}
-	for date, at := range latest {
-		if count[date] < len(e.pipeline.After) {
+	for _, date := range slices.Sorted(maps.Keys(latest)) {
+		last := latest[date]
+		if count[date] < len(e.pipeline.After) || last.ended.Before(since) || d.pending(e, last.at, date) {
 			continue
 		}
-		own, err := d.Store.Outcomes(ctx, e.pipeline.Name, d.target(), at, at.Add(time.Microsecond))
+		at, err := d.unseen(ctx, e, last)
 		if err != nil {
 			return err
 		}
-		if len(own) == 0 {
+		if !at.IsZero() {
 			d.arrive(e.pipeline, at, journal.TriggerAfter)
 		}
 	}
 	return nil
 }
 
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// pending says whether what a pipeline follows is still at work on a date, for a time up to that one: what comes of it is waited for.
+func (d *decider) pending(e *entry, until time.Time, date string) bool {
+	for _, name := range e.pipeline.After {
+		up := d.loop.entries[name]
+		if up == nil {
+			continue
+		}
+		if slices.ContainsFunc(d.of[name], func(it *item) bool {
+			return it.Ask.Whole() && (it.State.Open() || it.changed) && !it.LogicalTime.Truncate(time.Second).After(until) && up.pipeline.Date(it.LogicalTime) == date
+		}) || up.cron == nil && d.pending(up, until, date) {
+			return true
+		}
+	}
+	return false
+}
+
+// unseen is the logical time for a run of a pipeline that sees what has succeeded: the latest of theirs or, when the pipeline has run for it
+// before they had all ended, the next microsecond that is free. Zero: there is such a run, or it has yet to begin.
+func (d *decider) unseen(ctx context.Context, e *entry, last success) (at time.Time, err error) {
+	own, err := d.Store.Outcomes(ctx, e.pipeline.Name, d.target(), last.at, last.at.Add(time.Second))
+	if err != nil {
+		return at, err
+	}
+	at = last.at
+	for _, o := range own {
+		back := last.ended.After(d.now) // the clock was set back: it is judged when the clock is there again
+		if ofAll(e, o) && (back || o.Began.IsZero() || !o.Began.Before(last.ended)) {
+			return time.Time{}, nil
+		}
+		if o.LogicalTime.Equal(at) {
+			at = at.Add(time.Microsecond)
+		}
+	}
+	return at, nil
+}
+
 // successes are the latest logical times from a moment on for which a pipeline has succeeded, by date. It asks once for each date, from the last
 // one backwards.
-func (d *decider) successes(ctx context.Context, up *entry, from time.Time) (map[string]time.Time, error) {
-	latest := map[string]time.Time{}
+func (d *decider) successes(ctx context.Context, up *entry, from time.Time) (map[string]success, error) {
+	latest := map[string]success{}
 	for to := d.now.Add(setForward); ; {
-		at, err := d.Store.LastSuccess(ctx, up.pipeline.Name, d.target(), up.nodes, from, to)
+		at, ended, err := d.Store.LastSuccess(ctx, up.pipeline.Name, d.target(), up.nodes, from, to)
 		if err != nil || at.IsZero() {
 			return latest, err
 		}
 		date := up.pipeline.Date(at)
-		if latest[date].IsZero() {
-			latest[date] = at
+		if latest[date].at.IsZero() {
+			latest[date] = success{at, ended}
 		}
 		if to = midnight(at.In(up.pipeline.Location())); !to.Before(at) { // the clock shows that midnight twice
 			to = at

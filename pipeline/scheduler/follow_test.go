@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -62,5 +63,59 @@ func TestPausedForerunner(t *testing.T) {
 		}
 		w.pass(time.Minute)
 		w.wantHistory("c", "11-27 06:00 skipped a skipped for 2026-11-27: its times on that day have passed: it was paused")
+	})
+}
+
+// begun lists what was started, with the minute at which it was.
+func (w *world) begun(pipeline string) []string {
+	var all []string
+	for _, f := range w.starts {
+		if f.Pipeline == pipeline {
+			all = append(all, f.LogicalTime.UTC().Format("15:04")+" at "+f.Started.UTC().Format("15:04"))
+		}
+	}
+	w.starts = nil
+	return all
+}
+
+// TestDiamond: what follows two that follow one waits for both of the same time, runs once for it, and once more when one is mended later.
+func TestDiamond(t *testing.T) {
+	diamond := []*models.Pipeline{nightly("a", "0 * * * *"), nightly("b", "", follows("a")), nightly("c", "", follows("a2")), nightly("a2", "", follows("a")), nightly("d", "", follows("b", "c"))}
+	inWorld(t, "2026-11-27T00:30:00Z", diamond, func(w *world) {
+		slow := takes(map[string]time.Duration{"c": 10 * time.Minute})
+		w.end = slow
+		w.pass(2*time.Hour + 15*time.Minute) // 02:45
+		if got, want := w.begun("d"), []string{"01:00 at 01:12", "02:00 at 02:12"}; !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+		w.end = func(f journal.Firing) (time.Duration, int) {
+			took, _ := slow(f)
+			return took, map[string]int{"c": 3}[f.Pipeline]
+		}
+		w.pass(time.Hour) // 03:45: c fails
+		w.end = slow
+		ids := w.ids("c")
+		w.ran(journal.Run{Pipeline: "c", LogicalTime: time.Date(2026, 11, 27, 3, 0, 0, 0, time.UTC), Firing: ids[len(ids)-1]}, journal.Succeeded)
+		w.pass(14 * time.Minute) // 03:59
+		if got, want := w.begun("d"), []string{"03:00 at 03:12", "03:00 at 03:45"}; !slices.Equal(got, want) {
+			t.Errorf("%q, want %q: with the c of before, and with the mended one", got, want)
+		}
+	})
+}
+
+// TestLateSuccess: a success counts from when it is there, however long ago its logical time is.
+func TestLateSuccess(t *testing.T) {
+	inWorld(t, "2026-11-27T12:00:00Z", []*models.Pipeline{nightly("a", "0 2 28 * *"), nightly("m", "", follows("a")), nightly("n", "", follows("a"))}, func(w *world) {
+		if err := w.journal.Pause(w.Context(), journal.Pause{Pipeline: "n", Since: w.now()}); err != nil {
+			t.Fatal(err)
+		}
+		w.end = takes(map[string]time.Duration{"a": 25 * time.Hour})
+		w.pass(24 * time.Hour)
+		if _, err := w.journal.Resume(w.Context(), "n", w.now()); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(24 * time.Hour)
+		w.wantHistory("m", "11-28 02:00 succeeded")
+		w.wantHistory("n", "11-28 02:00 succeeded")
 	})
 }

@@ -15,7 +15,7 @@ type counted struct {
 	asked int
 }
 
-func (c *counted) LastSuccess(ctx context.Context, pipeline string, t journal.Target, nodes int, from, to time.Time) (time.Time, error) {
+func (c *counted) LastSuccess(ctx context.Context, pipeline string, t journal.Target, nodes int, from, to time.Time) (at, ended time.Time, err error) {
 	c.asked++
 	return c.Store.LastSuccess(ctx, pipeline, t, nodes, from, to)
 }

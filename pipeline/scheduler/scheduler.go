@@ -37,7 +37,7 @@ type Store interface {
 	Pauses(ctx context.Context) (map[string]journal.Pause, error)
 	ScheduleStates(ctx context.Context) (map[string]journal.ScheduleState, error)
 	Outcomes(ctx context.Context, pipeline string, t journal.Target, from, to time.Time) ([]journal.Outcome, error)
-	LastSuccess(ctx context.Context, pipeline string, t journal.Target, nodes int, from, to time.Time) (time.Time, error)
+	LastSuccess(ctx context.Context, pipeline string, t journal.Target, nodes int, from, to time.Time) (at, ended time.Time, err error)
 	EndedSince(ctx context.Context, after int64) (pipelines []string, last int64, err error)
 	LastEnd(ctx context.Context) (int64, error)
 	RunOfFiring(ctx context.Context, firing string) (journal.Run, error)
