@@ -234,8 +234,11 @@ func (d *decider) stop(it *item, why string) {
 	}
 }
 
+// patience is how long a firing lets others go first that read the sources that it waits for.
+const patience = 10 * time.Minute
+
 // choose finds whose turn it is: by priority, then by when it was due, then by name. One that waits for a source does not
-// keep others from going first.
+// keep others from going first, until it has waited for long: then its places at its sources are kept, or one of many sources might never start.
 func (d *decider) choose() {
 	running, reading, ready := map[string]*item{}, map[string]int{}, []*item{}
 	for _, it := range d.items {
@@ -261,6 +264,9 @@ func (d *decider) choose() {
 			it.wait(it.Due, "waits for the run of "+onClock(e.pipeline, before.LogicalTime)+" to end")
 		} else if source := d.busy(e, reading); source != "" {
 			it.wait(it.Due, "waits for source "+source)
+			if d.now.Sub(it.Due) > patience {
+				d.read(e, reading)
+			}
 		} else if len(running) >= most {
 			it.wait(it.Due, fmt.Sprintf("waits for its turn: %d of %d runs at once", len(running), most))
 		} else {

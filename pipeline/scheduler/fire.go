@@ -33,7 +33,7 @@ func (d *decider) fire(e *entry) {
 		d.baseline(e, paused)
 		return
 	case state.Through.Sub(d.now) > setForward:
-		d.event("clock", pl.Name, "the clock was set back: the schedule was dealt with up to %s and goes on from %s", onClock(pl, state.Through), onClock(pl, d.now))
+		d.event("clock", pl.Name, "the clock was set back: the schedule was dealt with up to %s and goes on from %s; what has fired for its times until then does not fire again", onClock(pl, state.Through), onClock(pl, d.now))
 		d.baseline(e, paused)
 		return
 	case state.Paused && paused:

@@ -94,3 +94,30 @@ func TestPartOfTonight(t *testing.T) {
 		w.wantHistory("p", "11-28 02:00 succeeded", "11-28 02:00 succeeded")
 	})
 }
+
+// TestClockDaysAhead: of nights that a wrong clock has used up the log says so.
+func TestClockDaysAhead(t *testing.T) {
+	inWorld(t, "2026-11-27T12:00:00Z", one(nightly("p", "0 2 * * *")), func(w *world) {
+		w.ahead = 48 * time.Hour
+		w.pass(time.Minute)
+		w.ahead = 0
+		w.pass(3 * 24 * time.Hour)
+		w.wantStarted("p 11-29 02:00", "p 11-28 02:00", "p 11-30 02:00")
+		w.wantEvent("clock", "what has fired for its times until then does not fire again")
+	})
+}
+
+// TestTwoSources: a pipeline that reads two sources gets its turn although others that read one of them come and go without end.
+func TestTwoSources(t *testing.T) {
+	pipelines := []*models.Pipeline{nightly("a", "*/2 * * * *"), nightly("b", "1-59/2 * * * *"), nightly("both", "0 2 * * *", func(pl *models.Pipeline) { pl.Priority = 9 })}
+	inWorld(t, "2026-11-27T01:50:00Z", pipelines, func(w *world) {
+		s1, s2 := &models.Source{Name: "s1", Concurrency: 1}, &models.Source{Name: "s2", Concurrency: 1}
+		node := func(pl string, s *models.Source) *models.Node {
+			return &models.Node{Pipeline: pl, Stream: &models.Stream{Source: s}}
+		}
+		w.project = &models.Project{Pipelines: pipelines, Concurrency: 4, Sources: []*models.Source{s1, s2}, Nodes: []*models.Node{node("a", s1), node("b", s2), node("both", s1), node("both", s2)}}
+		w.end = func(journal.Firing) (time.Duration, int) { return 90 * time.Second, 0 }
+		w.pass(time.Hour)
+		w.wantHistory("both", "11-27 02:00 succeeded")
+	})
+}

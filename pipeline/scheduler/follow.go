@@ -36,11 +36,37 @@ func (d *decider) awaits(ctx context.Context, e *entry, added bool) error {
 	return nil
 }
 
-// follow fires a pipeline that follows others without a schedule of its own. An error is the journal's.
+// follow fires a pipeline that follows others without a schedule of its own, and opens a firing again whose forerunners were mended. An error is
+// the journal's.
 func (d *decider) follow(ctx context.Context, e *entry) error {
-	if len(e.pipeline.After) > 0 && e.cron == nil && d.loop.news.about(e.pipeline) && !e.state.Paused && e.state.Schedule == scheduleKey(e.pipeline) {
+	switch {
+	case len(e.pipeline.After) == 0 || !d.loop.news.about(e.pipeline) || e.state.Paused || e.state.Schedule != scheduleKey(e.pipeline):
+		return nil
+	case e.cron == nil:
 		return d.chain(ctx, e)
 	}
+	return d.reopen(ctx, e)
+}
+
+// mayMend ends the reason of a firing that was skipped for what it follows.
+const mayMend = " (after)"
+
+// reopen lets the last firing of a schedule wait again that was skipped for what it follows, once that has succeeded within misfire_window.
+func (d *decider) reopen(ctx context.Context, e *entry) error {
+	last, err := d.Store.Firings(ctx, journal.FiringFilter{Pipeline: e.pipeline.Name, Trigger: journal.TriggerSchedule, Since: d.now.Add(-e.pipeline.MisfireWindow.Std()), Limit: 1})
+	if err != nil || len(last) == 0 || d.byID[last[0].ID] != nil || last[0].State != journal.FiringSkipped || !strings.HasSuffix(last[0].Reason, mayMend) {
+		return err
+	}
+	newer, _, err := d.Store.LastSuccess(ctx, e.pipeline.Name, d.target(), e.nodes, last[0].LogicalTime, d.now.Add(setForward))
+	if err != nil || !newer.IsZero() {
+		return err
+	}
+	it := &item{Firing: last[0], changed: true}
+	it.State, it.Reason, it.Finished = journal.FiringWaiting, "", nil
+	if err := d.await(ctx, e, it); err != nil || it.State != journal.FiringWaiting || it.blocked {
+		return err
+	}
+	d.know(it)
 	return nil
 }
 
@@ -63,7 +89,7 @@ func (d *decider) await(ctx context.Context, e *entry, it *item) error {
 		case state.Open():
 			waits = append(waits, name)
 		default:
-			it.end(d.now, journal.FiringSkipped, fmt.Sprintf("%s %s for %s: %s", name, state, date, reason))
+			it.end(d.now, journal.FiringSkipped, fmt.Sprintf("%s %s for %s: %s%s", name, state, date, reason, mayMend))
 			return nil
 		}
 	}

@@ -119,3 +119,17 @@ func TestLateSuccess(t *testing.T) {
 		w.wantHistory("n", "11-28 02:00 succeeded")
 	})
 }
+
+// TestMendedForerunner: a firing that was skipped because its forerunner had failed runs once that is mended, and no other time.
+func TestMendedForerunner(t *testing.T) {
+	inWorld(t, "2026-11-27T00:30:00Z", []*models.Pipeline{nightly("a", "0 2 * * *"), nightly("c", "0 6 * * *", follows("a"))}, func(w *world) {
+		w.end = failsOn("a", 27)
+		w.pass(7 * time.Hour)
+		w.wantHistory("c", "11-27 06:00 skipped a failed for 2026-11-27: failed (after)")
+		w.ran(journal.Run{Pipeline: "a", Firing: w.ids("a")[0], LogicalTime: time.Date(2026, 11, 27, 2, 0, 0, 0, time.UTC)}, journal.Succeeded)
+		w.started()
+		w.pass(7 * time.Hour)
+		w.wantStarted("c 11-27 06:00")
+		w.wantHistory("c", "11-27 06:00 succeeded")
+	})
+}
