@@ -180,8 +180,8 @@ func (d *decider) times(up *entry, after time.Time, date string) (has, comes boo
 // outcomes are those of the whole pipeline for our target: a run of some of its nodes, for another target, a retry or a replay proves
 // nothing. A retry that succeeds is credited to the firing of the run.
 func (d *decider) outcomes(ctx context.Context, up *entry, from, to time.Time) ([]journal.Outcome, error) {
-	all, err := d.Store.Outcomes(ctx, up.pipeline.Name, d.target(), from, to)
-	all = slices.DeleteFunc(all, func(o journal.Outcome) bool { return !ofAll(up, o) })
+	all, err := d.Store.Outcomes(ctx, up.pipeline.Name, d.target(), up.nodes, from, to)
+	all = slices.DeleteFunc(all, func(o journal.Outcome) bool { return o.Part || o.Elsewhere })
 	for i, o := range all { // what this look has ended is not in the journal yet
 		for _, it := range d.of[up.pipeline.Name] {
 			if it.LogicalTime.Equal(o.LogicalTime) {
@@ -190,11 +190,6 @@ func (d *decider) outcomes(ctx context.Context, up *entry, from, to time.Time) (
 		}
 	}
 	return all, err
-}
-
-// ofAll says whether an outcome is of the whole pipeline.
-func ofAll(e *entry, o journal.Outcome) bool {
-	return !o.Part && !o.Elsewhere && (o.Nodes == 0 || o.Nodes >= e.nodes)
 }
 
 // target is where our runs publish to.
@@ -274,14 +269,14 @@ func (d *decider) pending(e *entry, until time.Time, date string) bool {
 // unseen is the logical time for a run of a pipeline that sees what has succeeded: the latest of theirs or, when the pipeline has run for it
 // before they had all ended, the next microsecond that is free. Zero: there is such a run, or it has yet to begin.
 func (d *decider) unseen(ctx context.Context, e *entry, last success) (at time.Time, err error) {
-	own, err := d.Store.Outcomes(ctx, e.pipeline.Name, d.target(), last.at, last.at.Add(time.Second))
+	own, err := d.Store.Outcomes(ctx, e.pipeline.Name, d.target(), e.nodes, last.at, last.at.Add(time.Second))
 	if err != nil {
 		return at, err
 	}
 	at = last.at
 	for _, o := range own {
 		back := last.ended.After(d.now) // the clock was set back: it is judged when the clock is there again
-		if ofAll(e, o) && (back || o.Began.IsZero() || !o.Began.Before(last.ended)) {
+		if !o.Part && !o.Elsewhere && (back || o.Began.IsZero() || !o.Began.Before(last.ended)) {
 			return time.Time{}, nil
 		}
 		if o.LogicalTime.Equal(at) {

@@ -133,3 +133,18 @@ func TestMendedForerunner(t *testing.T) {
 		w.wantHistory("c", "11-27 06:00 succeeded")
 	})
 }
+
+// TestRunOfSeveral: a run of whole pipelines together counts for each of them.
+func TestRunOfSeveral(t *testing.T) {
+	inWorld(t, "2026-11-27T00:30:00Z", []*models.Pipeline{nightly("p", ""), nightly("r", ""), nightly("m", "", follows("p")), nightly("n", "", follows("r"))}, func(w *world) {
+		for _, name := range []string{"p", "r"} {
+			w.project.Nodes = append(w.project.Nodes, &models.Node{Schema: name, Table: "a", Pipeline: name}, &models.Node{Schema: name, Table: "b", Pipeline: name})
+		}
+		w.shutdown()
+		w.start()
+		w.pass(time.Minute)
+		w.ran(journal.Run{Pipeline: "p+r", LogicalTime: w.now(), Selection: journal.Selection{Nodes: []string{"p.a", "p.b", "r.a"}}}, journal.Succeeded)
+		w.pass(time.Minute)
+		w.wantStarted("m 11-27 00:31")
+	})
+}

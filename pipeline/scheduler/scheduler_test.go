@@ -243,11 +243,11 @@ func TestOvertaken(t *testing.T) {
 	pl := nightly("p", "0 12 * * *", func(pl *models.Pipeline) { pl.Retries, pl.PauseAfter = 3, 1 })
 	for _, whole := range []bool{true, false} {
 		inWorld(t, "2026-11-27T11:59:00Z", one(pl), func(w *world) {
-			w.project.Nodes = append(w.project.Nodes, &models.Node{Pipeline: "p"}, &models.Node{Pipeline: "p"})
+			w.project.Nodes = append(w.project.Nodes, &models.Node{Schema: "s", Table: "a", Pipeline: "p"}, &models.Node{Schema: "s", Table: "b", Pipeline: "p"})
 			w.shutdown()
 			w.start()
 			w.end = func(f journal.Firing) (time.Duration, int) {
-				later := journal.Run{Pipeline: "p", LogicalTime: f.LogicalTime.Add(time.Second), Selection: journal.Selection{Nodes: []string{"a", "b"}}}
+				later := journal.Run{Pipeline: "p", LogicalTime: f.LogicalTime.Add(time.Second), Selection: journal.Selection{Nodes: []string{"s.a", "s.b"}}}
 				if !whole {
 					later.Selection.Nodes = later.Selection.Nodes[:1]
 				}
