@@ -137,7 +137,7 @@ func (s *Server) addFiring(ctx context.Context, id string, f journal.Firing) (_ 
 	if err == nil {
 		s.Scheduler.Wake()
 	}
-	return f, err == nil, err
+	return there, err == nil, err
 }
 
 // cancel notes at the firing that somebody wants it to end.
@@ -201,7 +201,7 @@ func (s *Server) resume(c *call, _ Nothing) (Resumed, error) {
 	if err != nil {
 		return Resumed{}, err
 	}
-	paused, err := s.Engine().Journal.Resume(c.Context(), p.Name)
+	paused, err := s.Engine().Journal.Resume(c.Context(), p.Name, s.Clock())
 	if err != nil || !paused {
 		return Resumed{p.Name, paused}, err
 	}

@@ -105,7 +105,7 @@ func TestLivePages(t *testing.T) {
 	until(t, ctx, `document.querySelector("#live .banner")?.textContent.includes("<b>the ERP moves house</b>") ?? false`, "the overview tells of the pause")
 	eval[bool](t, ctx, `document.querySelector("#live details").open = true`)
 	until(t, ctx, `document.querySelector("#live [data-touched]") !== null`, "what was unfolded is known")
-	_, err := s.j.Resume(t.Context(), "nightly")
+	_, err := s.j.Resume(t.Context(), "nightly", time.Now())
 	s.must(err)
 	eval[bool](t, ctx, `htmx.trigger("#live", "every"), true`)
 	if !eval[bool](t, ctx, `document.querySelector("#live details").open && document.querySelector("#live .banner") !== null`) {

@@ -243,7 +243,7 @@ func (a *app) resumeCommand() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withPipeline(c, args[0], func(ctx context.Context, e *pipeline.Engine, pl string) error {
-				paused, err := e.Journal.Resume(ctx, pl)
+				paused, err := e.Journal.Resume(ctx, pl, e.Clock())
 				if err != nil {
 					return err
 				}

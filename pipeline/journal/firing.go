@@ -95,8 +95,12 @@ func NewFiringID(at time.Time) string {
 	return "f" + at.UTC().Format("20060102T150405") + "-" + strings.ToLower(rand.Text()[:10])
 }
 
-// AddFiring records a new firing. ErrFired, with the one that is there, when the pipeline has one of that logical time.
+// AddFiring records a new firing. ErrFired, with the one that is there, when the pipeline has one of that logical time. One that asks for part of
+// the pipeline gets the microsecond after a full second, so that it never takes the place of the pipeline's own.
 func (j *Journal) AddFiring(ctx context.Context, f Firing) (Firing, error) {
+	if !f.Ask.Whole() && f.LogicalTime.Nanosecond() == 0 {
+		f.LogicalTime = f.LogicalTime.Add(time.Microsecond)
+	}
 	there := f
 	err := j.tx(ctx, "firing", func(tx *sql.Tx) error {
 		added, err := insertFiring(ctx, tx, f)
@@ -239,11 +243,14 @@ func insertPause(ctx context.Context, tx *sql.Tx, p Pause) error {
 	return err
 }
 
-// Resume ends a pause. False: there was none.
-func (j *Journal) Resume(ctx context.Context, pipeline string) (paused bool, err error) {
+// Resume ends a pause. False: there was none. The schedule goes on from that moment, whether a scheduler is there or not.
+func (j *Journal) Resume(ctx context.Context, pipeline string, at time.Time) (paused bool, err error) {
 	err = j.tx(ctx, "pause", func(tx *sql.Tx) error {
 		n, err := changed(tx.ExecContext(ctx, `DELETE FROM pause WHERE pipeline = ?`, pipeline))
-		paused = n > 0
+		if paused = n > 0; err != nil || !paused {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE schedule_state SET through = max(through, ?), paused = 0 WHERE pipeline = ? AND paused`, stamp(at), pipeline)
 		return err
 	})
 	return paused, err

@@ -80,7 +80,7 @@ func TestPausesAndEvents(t *testing.T) {
 		t.Errorf("got %+v, %v", pauses, err)
 	}
 	for _, want := range []bool{true, false} {
-		if paused, err := j.Resume(ctx, "p"); err != nil || paused != want {
+		if paused, err := j.Resume(ctx, "p", at); err != nil || paused != want {
 			t.Errorf("resume: %v, %v: want %v", paused, err, want)
 		}
 	}

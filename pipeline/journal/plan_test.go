@@ -41,7 +41,7 @@ func TestListsUseIndexes(t *testing.T) {
 		byIndex(t, j, text, args)
 	}
 	byIndex(t, j, selectRun+` WHERE id >= ?1 AND id < ?1 || char(0x10ffff) ORDER BY id = ?1 DESC, id LIMIT 2`, []any{"r05"})
-	byIndex(t, j, lastSuccess, []any{"p7", stamp(since), stamp(since.AddDate(1, 0, 0)), "prod", "", 3})
+	byIndex(t, j, lastSuccess, []any{"p7", stamp(since), stamp(since.AddDate(1, 0, 0)), "prod", "", `["a"]`})
 	byIndex(t, j, selectToken+` WHERE hash = ?`, []any{"x"})
 	byIndex(t, j, `DELETE FROM once WHERE until <= ?`, []any{"x"})
 }
@@ -107,7 +107,7 @@ func byIndex(t *testing.T, j *Journal, text string, args []any) {
 	steps := plan(t, j, text, args)
 	few := strings.Contains(text, "finished IS NULL") || strings.Contains(text, "id >= ?1")
 	for _, step := range steps {
-		all := strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "USING INDEX") && step != "SCAN CONSTANT ROW"
+		all := strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "USING INDEX") && step != "SCAN CONSTANT ROW" && !strings.HasPrefix(step, "SCAN json_each")
 		if all || strings.Contains(step, "USE TEMP B-TREE FOR ORDER BY") && !few {
 			t.Errorf("%s\n%s", text, strings.Join(steps, "\n"))
 			return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -99,50 +100,63 @@ type Outcome struct {
 	LogicalTime time.Time
 	State       FiringState
 	Reason      string
-	Part        bool // of a firing that did not ask for the whole pipeline: see Ask.Whole
-	Nodes       int  // of a run without a firing: how many were selected
-	Elsewhere   bool // of a firing whose run was for another target
+	Part        bool      // of less than the whole pipeline: a firing that asked for less, see Ask.Whole, or a run without one of its nodes
+	Elsewhere   bool      // of a firing whose run was for another target
+	Began       time.Time // when its run did last, or when it was decided that there is none; zero: it has yet to begin
 }
 
-// What has an outcome, of a pipeline (?1), of logical times in [?2, ?3) and a target (?4, ?5): its firings, and its runs that succeeded without one.
+// What has an outcome, of a pipeline (?1), of logical times in [?2, ?3) and a target (?4, ?5): its firings, and its runs that succeeded without one,
+// alone and together with other pipelines.
 const (
 	firingsBetween = ` FROM firing WHERE pipeline = ?1 AND logical_time >= ?2 AND logical_time < ?3`
-	runsBetween    = ` FROM run WHERE pipeline = ?1 AND started >= ?2 AND logical_time >= ?2 AND logical_time < ?3 AND firing IS NULL AND status = 'succeeded' AND ` +
+	aloneBetween   = ` FROM run WHERE pipeline = ?1` + succeededBetween
+	jointBetween   = ` FROM run WHERE instr(pipeline, '+') > 0 AND instr('+' || pipeline || '+', '+' || ?1 || '+') > 0` + succeededBetween
+
+	succeededBetween = ` AND started >= ?2 AND logical_time >= ?2 AND logical_time < ?3 AND firing IS NULL AND status = 'succeeded' AND ` +
 		targetOfRun + ` IN (?4, ?5) AND ` + working
 	elsewhere = `coalesce(` + targetOfFiring + ` NOT IN (?4, ?5), 0)`
 
 	partOfPipeline = `(coalesce(json_array_length(ask, '$.select'), 0) > 0 OR json_extract(ask, '$.retry') IS NOT NULL OR json_extract(ask, '$.replay') IS NOT NULL)`
-	nodesOfRun     = `json_array_length(selection, '$.nodes')`
+	partOfNodes    = `EXISTS (SELECT 1 FROM json_each(?6) WHERE value NOT IN (SELECT value FROM json_each(selection, '$.nodes')))` // of ?6, the pipeline's
 )
 
-// Outcomes returns a pipeline's firings, and its runs for the target that succeeded without one, whose logical time is in [from, to), by
+// Outcomes returns the firings of a pipeline of these nodes, and its runs for the target that succeeded without one, whose logical time is in [from, to), by
 // that time.
-func (j *Journal) Outcomes(ctx context.Context, pipeline string, t Target, from, to time.Time) ([]Outcome, error) {
+func (j *Journal) Outcomes(ctx context.Context, pipeline string, t Target, nodes []string, from, to time.Time) ([]Outcome, error) {
 	name, unnamed := t.names()
-	return query(ctx, j, `SELECT logical_time, state, reason, `+partOfPipeline+`, 0, `+elsewhere+firingsBetween+`
-		UNION ALL SELECT logical_time, 'succeeded', '', 0, `+nodesOfRun+`, 0`+runsBetween+` ORDER BY 1`, func(rows *sql.Rows) (o Outcome, err error) {
+	return query(ctx, j, `SELECT logical_time, state, reason, `+partOfPipeline+`, `+elsewhere+`, coalesce(started, finished)`+firingsBetween+`
+		UNION ALL SELECT logical_time, 'succeeded', '', `+partOfNodes+`, 0, started`+aloneBetween+`
+		UNION ALL SELECT logical_time, 'succeeded', '', `+partOfNodes+`, 0, started`+jointBetween+` ORDER BY 1`, func(rows *sql.Rows) (o Outcome, err error) {
 		var logical string
-		err = rows.Scan(&logical, &o.State, &o.Reason, &o.Part, &o.Nodes, &o.Elsewhere)
+		var began sql.NullString
+		err = rows.Scan(&logical, &o.State, &o.Reason, &o.Part, &o.Elsewhere, &began)
 		o.LogicalTime = parseTime(logical)
+		if at := parseTimePtr(began); at != nil {
+			o.Began = *at
+		}
 		return o, err
-	}, pipeline, stamp(from), stamp(to), name, unnamed)
+	}, pipeline, stamp(from), stamp(to), name, unnamed, toJSON(nodes))
 }
 
-// LastSuccess is the latest logical time in [from, to) for which the whole of a pipeline, of so many nodes, has succeeded for the target; zero
-// when there is none. It reads the indexes from their ends.
-func (j *Journal) LastSuccess(ctx context.Context, pipeline string, t Target, nodes int, from, to time.Time) (at time.Time, err error) {
-	var logical string
+// LastSuccess is the latest logical time in [from, to) for which the whole of a pipeline, of these nodes, has succeeded for the target, and when
+// that was; zero when there is none. It reads the indexes from their ends.
+func (j *Journal) LastSuccess(ctx context.Context, pipeline string, t Target, nodes []string, from, to time.Time) (at, ended time.Time, err error) {
+	var last string
 	name, unnamed := t.names()
-	err = j.db.QueryRowContext(ctx, lastSuccess, pipeline, stamp(from), stamp(to), name, unnamed, nodes).Scan(&logical)
-	if err == nil && logical != "" {
-		at = parseTime(logical)
+	err = j.db.QueryRowContext(ctx, lastSuccess, pipeline, stamp(from), stamp(to), name, unnamed, toJSON(nodes)).Scan(&last)
+	if logical, finished, ok := strings.Cut(last, " "); ok {
+		at, ended = parseTime(logical), parseTime(finished)
 	}
-	return at, err
+	return at, ended, err
 }
 
-const lastSuccess = `SELECT max(
-	coalesce((SELECT logical_time` + firingsBetween + ` AND state = 'succeeded' AND NOT ` + partOfPipeline + ` AND NOT ` + elsewhere + ` ORDER BY logical_time DESC LIMIT 1), ''),
-	coalesce((SELECT logical_time` + runsBetween + ` AND ` + nodesOfRun + ` >= ?6 ORDER BY logical_time DESC LIMIT 1), ''))`
+const (
+	timesOfSuccess = `logical_time || ' ' || coalesce(finished, logical_time)`
+	lastSuccess    = `SELECT max(
+	coalesce((SELECT ` + timesOfSuccess + firingsBetween + ` AND state = 'succeeded' AND NOT ` + partOfPipeline + ` AND NOT ` + elsewhere + ` ORDER BY logical_time DESC LIMIT 1), ''),
+	coalesce((SELECT ` + timesOfSuccess + aloneBetween + ` AND NOT ` + partOfNodes + ` ORDER BY logical_time DESC LIMIT 1), ''),
+	coalesce((SELECT max(` + timesOfSuccess + `)` + jointBetween + ` AND NOT ` + partOfNodes + `), ''))`
+)
 
 // EndedSince names the pipelines of which a run or a firing has ended after the end of that number, and gives the number of the last.
 func (j *Journal) EndedSince(ctx context.Context, after int64) (pipelines []string, last int64, err error) {

@@ -28,6 +28,24 @@ func TestDecide(t *testing.T) {
 	if err != nil || !states["p"].Through.Equal(at) || states["p"].Paused {
 		t.Errorf("%+v, %v", states, err)
 	}
+	state := func(paused bool) ScheduleState {
+		return ScheduleState{Pipeline: "q", Schedule: "@daily", Through: at, Paused: paused}
+	}
+	for _, paused := range []bool{true, false} { // one that a scheduler has not seen leaves its times to be judged
+		want := at
+		if paused {
+			want = at.Add(time.Hour)
+		}
+		if _, err := j.Decide(ctx, Decision{States: []ScheduleState{state(paused)}, Pauses: []Pause{{Pipeline: "q", Since: at}}}); err != nil {
+			t.Fatal(err)
+		}
+		if resumed, err := j.Resume(ctx, "q", at.Add(time.Hour)); err != nil || !resumed {
+			t.Fatal(resumed, err)
+		}
+		if states, err := j.ScheduleStates(ctx); err != nil || states["q"].Paused || !states["q"].Through.Equal(want) {
+			t.Errorf("%+v, %v", states, err)
+		}
+	}
 	first.State, first.Finished, first.Ask.Retry = FiringSucceeded, &at, "r1"
 	if _, err := j.Decide(ctx, Decision{Save: []Firing{first}}); err != nil {
 		t.Fatal(err)
@@ -66,20 +84,20 @@ func TestOutcomes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	parts, err := j.Outcomes(ctx, "parts", production, at, at.Add(2*time.Hour))
+	parts, err := j.Outcomes(ctx, "parts", production, nil, at, at.Add(2*time.Hour))
 	if err != nil || len(parts) != 3 || !parts[0].Part || !parts[1].Part || !parts[2].Part {
 		t.Errorf("%+v, %v: none of them stands for the pipeline", parts, err)
 	}
-	all, err := j.Outcomes(ctx, "p", production, at, at.Add(2*time.Hour))
-	if err != nil || len(all) != 2 || all[0].State != FiringSucceeded || all[1].Part || all[0].Part || all[1].State != FiringSucceeded || all[1].Nodes != 2 {
+	all, err := j.Outcomes(ctx, "p", production, []string{"a", "b"}, at, at.Add(2*time.Hour))
+	if err != nil || len(all) != 2 || all[0].State != FiringSucceeded || all[1].Part || all[0].Part || all[1].State != FiringSucceeded {
 		t.Errorf("%+v, %v: want the firing, mended by its run, and the run by hand that succeeded", all, err)
 	}
-	for nodes, want := range map[int]time.Time{2: at.Add(time.Hour), 3: at} { // the run by hand is of two
-		if last, err := j.LastSuccess(ctx, "p", production, nodes, at, at.Add(2*time.Hour)); err != nil || !last.Equal(want) {
-			t.Errorf("of %d nodes: %v, %v", nodes, last, err)
+	for nodes, want := range map[string]time.Time{"b": at.Add(time.Hour), "c": at} { // the run by hand has no c
+		if last, _, err := j.LastSuccess(ctx, "p", production, []string{nodes}, at, at.Add(2*time.Hour)); err != nil || !last.Equal(want) {
+			t.Errorf("with %s: %v, %v", nodes, last, err)
 		}
 	}
-	if last, err := j.LastSuccess(ctx, "p", production, 2, at.Add(time.Second), at.Add(time.Hour)); err != nil || !last.IsZero() {
+	if last, _, err := j.LastSuccess(ctx, "p", production, []string{"b"}, at.Add(time.Second), at.Add(time.Hour)); err != nil || !last.IsZero() {
 		t.Errorf("%v, %v: the end is not in the span", last, err)
 	}
 	end, err := j.LastEnd(ctx)
@@ -130,7 +148,7 @@ func TestOutcomesOfATarget(t *testing.T) {
 		counts     string // hours that do, and those of firings for another target in brackets
 		last, fire int
 	}{{production, "0 1 (2) 3 4 6", 4, 1}, {Target{Name: "dev"}, "(0) (1) 2 5 6", 5, 2}, {Target{Name: "staging"}, "(0) (1) (2) 6", -1, -1}} {
-		all, err := j.Outcomes(ctx, "p", c.target, day, day.AddDate(0, 0, 1))
+		all, err := j.Outcomes(ctx, "p", c.target, []string{"a"}, day, day.AddDate(0, 0, 1))
 		var hours []string
 		for _, o := range all {
 			text := "%d"
@@ -142,7 +160,7 @@ func TestOutcomesOfATarget(t *testing.T) {
 		if got := strings.Join(hours, " "); got != c.counts || err != nil {
 			t.Errorf("%+v: %s, want %s: %v", c.target, got, c.counts, err)
 		}
-		last, err := j.LastSuccess(ctx, "p", c.target, 1, day, day.AddDate(0, 0, 1))
+		last, _, err := j.LastSuccess(ctx, "p", c.target, []string{"a"}, day, day.AddDate(0, 0, 1))
 		if err != nil || last.IsZero() != (c.last < 0) || c.last >= 0 && last.Hour() != c.last {
 			t.Errorf("%+v: %v, %v, want hour %d", c.target, last, err, c.last)
 		}

@@ -49,6 +49,9 @@ func (s *Scheduler) view(ctx context.Context) (*decider, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.resumed(ctx, pauses); err != nil {
+		return nil, err
+	}
 	d := &decider{Scheduler: s, now: s.Clock(), pauses: pauses, byID: map[string]*item{}, of: map[string][]*item{}, stops: map[string]string{}}
 	for _, f := range slices.Backward(open) {
 		if f.Trigger != journal.TriggerBackfill { // millrace backfill runs its own
@@ -56,6 +59,28 @@ func (s *Scheduler) view(ctx context.Context) (*decider, error) {
 		}
 	}
 	return d, nil
+}
+
+// resumed takes over from the journal since when those go on that were paused at the last look.
+func (s *Scheduler) resumed(ctx context.Context, pauses map[string]journal.Pause) error {
+	over := func(e *entry) bool {
+		_, paused := pauses[e.pipeline.Name]
+		return e.state.Paused && !paused
+	}
+	var entries []*entry
+	for _, e := range s.loop.entries {
+		if over(e) {
+			entries = append(entries, e)
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	states, err := s.Store.ScheduleStates(ctx)
+	for _, e := range entries {
+		e.state = states[e.pipeline.Name]
+	}
+	return err
 }
 
 // decide goes through all that may be to do. Errors are the journal's.
@@ -76,18 +101,29 @@ func (d *decider) decide(ctx context.Context) error {
 	for _, name := range d.loop.removed { // should it come back, it counts from then
 		d.states = append(d.states, journal.ScheduleState{Pipeline: name, Through: d.now})
 	}
-	for _, name := range slices.Sorted(maps.Keys(d.loop.entries)) {
-		d.guard(name, func() { d.fire(d.loop.entries[name]) })
+	if err := d.each(func(e *entry) error { return errors.Join(d.overtaken(ctx, e), d.awaits(ctx, e, false)) }); err != nil {
+		return err
+	}
+	if err := d.each(func(e *entry) error { d.fire(e); return nil }); err != nil {
+		return err
 	}
 	d.cancel()
+	if err := d.each(func(e *entry) error { return errors.Join(d.awaits(ctx, e, true), d.follow(ctx, e)) }); err != nil {
+		return err
+	}
+	d.choose()
+	return nil
+}
+
+// each does something about every pipeline, by name. Errors are the journal's.
+func (d *decider) each(do func(*entry) error) error {
 	for _, name := range slices.Sorted(maps.Keys(d.loop.entries)) {
 		var err error
-		d.guard(name, func() { err = errors.Join(d.overtaken(ctx, d.loop.entries[name]), d.follow(ctx, d.loop.entries[name])) })
+		d.guard(name, func() { err = do(d.loop.entries[name]) })
 		if err != nil {
 			return err
 		}
 	}
-	d.choose()
 	return nil
 }
 
@@ -198,8 +234,11 @@ func (d *decider) stop(it *item, why string) {
 	}
 }
 
+// patience is how long a firing lets others go first that read the sources that it waits for.
+const patience = 10 * time.Minute
+
 // choose finds whose turn it is: by priority, then by when it was due, then by name. One that waits for a source does not
-// keep others from going first.
+// keep others from going first, until it has waited for long: then its places at its sources are kept, or one of many sources might never start.
 func (d *decider) choose() {
 	running, reading, ready := map[string]*item{}, map[string]int{}, []*item{}
 	for _, it := range d.items {
@@ -225,6 +264,9 @@ func (d *decider) choose() {
 			it.wait(it.Due, "waits for the run of "+onClock(e.pipeline, before.LogicalTime)+" to end")
 		} else if source := d.busy(e, reading); source != "" {
 			it.wait(it.Due, "waits for source "+source)
+			if d.now.Sub(it.Due) > patience {
+				d.read(e, reading)
+			}
 		} else if len(running) >= most {
 			it.wait(it.Due, fmt.Sprintf("waits for its turn: %d of %d runs at once", len(running), most))
 		} else {

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/models"
@@ -23,7 +24,7 @@ const (
 // fire adds what a pipeline's schedule has due.
 func (d *decider) fire(e *entry) {
 	pl, state := e.pipeline, e.state
-	_, paused := d.pauses[pl.Name]
+	pause, paused := d.pauses[pl.Name]
 	key := scheduleKey(pl)
 	switch {
 	case key == "" && state.Schedule == "":
@@ -32,23 +33,33 @@ func (d *decider) fire(e *entry) {
 		d.baseline(e, paused)
 		return
 	case state.Through.Sub(d.now) > setForward:
-		d.event("clock", pl.Name, "the clock was set back: the schedule was dealt with up to %s and goes on from %s", onClock(pl, state.Through), onClock(pl, d.now))
+		d.event("clock", pl.Name, "the clock was set back: the schedule was dealt with up to %s and goes on from %s; what has fired for its times until then does not fire again", onClock(pl, state.Through), onClock(pl, d.now))
 		d.baseline(e, paused)
 		return
-	case state.Paused != paused: // what was due while it was paused is not made up for
-		d.baseline(e, paused)
+	case state.Paused && paused:
 		return
-	case paused || e.cron == nil:
+	case state.Paused: // it was resumed by a version that does not say when
+		d.baseline(e, false)
+		return
+	case e.cron == nil:
+		if paused {
+			d.baseline(e, true)
+		}
 		return
 	case e.next.IsZero():
 		e.next = e.cron.Next(state.Through)
 	}
-	if e.next.IsZero() || e.next.After(d.now) {
-		return
+	until := d.now
+	if paused && pause.Since.Before(until) { // what is due while it is paused is not made up for, what was before it is
+		until = pause.Since
 	}
-	d.judge(pl, d.due(e))
-	state.Through = d.now
-	d.states = append(d.states, state)
+	due := !e.next.IsZero() && !e.next.After(until)
+	if due {
+		d.judge(pl, d.due(e, until))
+	}
+	if due || paused {
+		d.states = append(d.states, journal.ScheduleState{Pipeline: pl.Name, Schedule: key, Through: d.now, Paused: paused})
+	}
 }
 
 // baseline lets a schedule count from now.
@@ -65,8 +76,8 @@ type dueTimes struct {
 	older  bool        // and others before the window
 }
 
-// due lists them, in memory that does not grow with how long nobody looked.
-func (d *decider) due(e *entry) dueTimes {
+// due lists them up to a moment, in memory that does not grow with how long nobody looked.
+func (d *decider) due(e *entry, until time.Time) dueTimes {
 	pl := e.pipeline
 	t := dueTimes{first: e.next}
 	keep := mostSkipped + pl.MaxCatchup
@@ -75,7 +86,7 @@ func (d *decider) due(e *entry) dueTimes {
 		t.older = true
 		at = e.cron.Next(window.Add(-time.Nanosecond))
 	}
-	for ; !at.IsZero() && !at.After(d.now); at = e.cron.Next(at) {
+	for ; !at.IsZero() && !at.After(until); at = e.cron.Next(at) {
 		if d.now.Sub(at) <= late {
 			t.now = append(t.now, at)
 			continue
@@ -149,12 +160,9 @@ func misfired(pl *models.Pipeline, t dueTimes, missed, run int) string {
 
 // arrive adds a firing that is due now, as overlap: says when others of the pipeline are open.
 func (d *decider) arrive(pl *models.Pipeline, at time.Time, trigger journal.Trigger) {
-	var before []*item // but for what makes up for missed times: that is meant to queue
-	for _, it := range d.open(pl.Name) {
-		if it.State == journal.FiringStarted || it.Trigger != journal.TriggerSchedule || it.Created.Sub(it.LogicalTime) <= late {
-			before = append(before, it)
-		}
-	}
+	open := d.open(pl.Name)
+	runs := slices.ContainsFunc(open, func(it *item) bool { return it.State == journal.FiringStarted })
+	before := slices.DeleteFunc(open, func(it *item) bool { return !meets(pl, it, at) })
 	skip := func(why string) {
 		d.add(pl, at, trigger, journal.FiringSkipped, why)
 	}
@@ -172,7 +180,7 @@ func (d *decider) arrive(pl *models.Pipeline, at time.Time, trigger journal.Trig
 				it.end(d.now, journal.FiringSkipped, why)
 			}
 		}
-	case len(before) > 1:
+	case len(before) > 1 || runs && before[0].State == journal.FiringWaiting:
 		skip("the one of " + onClock(pl, before[len(before)-1].LogicalTime) + " waits already, and one waits at the most (overlap: queue)")
 		return
 	}
@@ -183,4 +191,11 @@ func (d *decider) arrive(pl *models.Pipeline, at time.Time, trigger journal.Trig
 	if it.Due.After(d.now) {
 		it.Reason = "waits until " + it.Due.In(pl.Location()).Format("15:04:05") + " (jitter)"
 	}
+}
+
+// meets says whether overlap: is about an open firing when another is due. It is not about what was asked for of part of the pipeline, nor about what
+// makes up for missed times, which are meant to queue, nor about one that waits for others on another day, which may never be started.
+func meets(pl *models.Pipeline, it *item, at time.Time) bool {
+	makesUp := it.Trigger == journal.TriggerSchedule && it.Created.Sub(it.LogicalTime) > late
+	return it.Ask.Whole() && !makesUp && !(it.blocked && pl.Date(it.LogicalTime) != pl.Date(at))
 }

@@ -41,7 +41,7 @@ type entry struct {
 	pipeline *models.Pipeline
 	cron     *cron.Schedule // nil: none of its own
 	sources  []string       // that it reads
-	nodes    int
+	nodes    []string
 	state    journal.ScheduleState
 	next     time.Time // the first time that is not decided; zero: never, or unknown
 }
@@ -179,7 +179,7 @@ func (s *Scheduler) load(ctx context.Context) error {
 		if e == nil {
 			continue
 		}
-		e.nodes++
+		e.nodes = append(e.nodes, n.Name())
 		if n.Stream != nil && !slices.Contains(e.sources, n.Stream.Source.Name) {
 			e.sources = append(e.sources, n.Stream.Source.Name)
 		}

@@ -57,12 +57,12 @@ func (m *memory) ScheduleStates(context.Context) (map[string]journal.ScheduleSta
 	return states, nil
 }
 
-func (m *memory) Outcomes(context.Context, string, journal.Target, time.Time, time.Time) ([]journal.Outcome, error) {
+func (m *memory) Outcomes(context.Context, string, journal.Target, []string, time.Time, time.Time) ([]journal.Outcome, error) {
 	return nil, nil
 }
 
-func (m *memory) LastSuccess(context.Context, string, journal.Target, int, time.Time, time.Time) (time.Time, error) {
-	return time.Time{}, nil
+func (m *memory) LastSuccess(context.Context, string, journal.Target, []string, time.Time, time.Time) (at, ended time.Time, err error) {
+	return at, ended, nil
 }
 
 func (m *memory) EndedSince(context.Context, int64) ([]string, int64, error) { return nil, 0, nil }

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace/models"
@@ -45,8 +46,10 @@ func (s *Scheduler) gatherNews(ctx context.Context) error {
 		return err
 	}
 	n.end = end
-	for _, name := range names {
-		n.told[name] = true
+	for _, name := range names { // a run may be of several
+		for _, one := range strings.Split(name, "+") {
+			n.told[one] = true
+		}
 	}
 	return nil
 }

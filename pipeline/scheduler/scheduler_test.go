@@ -244,11 +244,11 @@ func TestOvertaken(t *testing.T) {
 	pl := nightly("p", "0 12 * * *", func(pl *models.Pipeline) { pl.Retries, pl.PauseAfter = 3, 1 })
 	for _, whole := range []bool{true, false} {
 		inWorld(t, "2026-11-27T11:59:00Z", one(pl), func(w *world) {
-			w.project.Nodes = append(w.project.Nodes, &models.Node{Pipeline: "p"}, &models.Node{Pipeline: "p"})
+			w.project.Nodes = append(w.project.Nodes, &models.Node{Schema: "s", Table: "a", Pipeline: "p"}, &models.Node{Schema: "s", Table: "b", Pipeline: "p"})
 			w.shutdown()
 			w.start()
 			w.end = func(f journal.Firing) (time.Duration, int) {
-				later := journal.Run{Pipeline: "p", LogicalTime: f.LogicalTime.Add(time.Second), Selection: journal.Selection{Nodes: []string{"a", "b"}}}
+				later := journal.Run{Pipeline: "p", LogicalTime: f.LogicalTime.Add(time.Second), Selection: journal.Selection{Nodes: []string{"s.a", "s.b"}}}
 				if !whole {
 					later.Selection.Nodes = later.Selection.Nodes[:1]
 				}
@@ -297,9 +297,15 @@ func TestOutside(t *testing.T) {
 	})
 }
 
-// TestRetryOfSeveral: people may retry a run that was of several pipelines, or of nodes that are in none.
+// TestRetryOfSeveral: people may retry a run that was of several pipelines, or of nodes that are in none; killed, it is taken up.
 func TestRetryOfSeveral(t *testing.T) {
 	inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "")), func(w *world) {
+		w.end = func(f journal.Firing) (time.Duration, int) {
+			if f.Tries == 1 {
+				return time.Second, killedCode
+			}
+			return time.Second, 0
+		}
 		for _, ask := range []journal.Ask{{Retry: "r1"}, {}} {
 			if _, err := w.journal.AddFiring(w.Context(), journal.Firing{ID: journal.NewFiringID(w.now()), Pipeline: "p+q", LogicalTime: w.now(), Trigger: journal.TriggerAPI,
 				State: journal.FiringWaiting, Due: w.now(), Created: w.now(), Ask: ask}); err != nil {
@@ -307,6 +313,7 @@ func TestRetryOfSeveral(t *testing.T) {
 			}
 			w.pass(time.Minute)
 		}
+		w.pass(time.Minute)
 		w.wantHistory("p+q", "11-27 11:59 succeeded", "11-27 12:00 skipped the project has no pipeline")
 	})
 }
@@ -327,7 +334,7 @@ func TestPause(t *testing.T) {
 		w.shutdown()
 		w.start()
 		w.pass(24 * time.Hour)
-		if _, err := w.journal.Resume(w.Context(), "p"); err != nil {
+		if _, err := w.journal.Resume(w.Context(), "p", w.now()); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(time.Hour) // what was due while it was paused is not made up for

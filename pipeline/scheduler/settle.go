@@ -38,7 +38,7 @@ func (d *decider) settle(ctx context.Context, it *item, r Result) error {
 	if w := d.loop.workers[it.ID]; w != nil {
 		stop = w.stop
 	}
-	switch e := d.loop.entries[it.Pipeline]; {
+	switch e := d.entry(it); {
 	case code == pipeline.ExitOK:
 		it.end(d.now, journal.FiringSucceeded, "")
 	case stop != "":

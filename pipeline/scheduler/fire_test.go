@@ -1,0 +1,123 @@
+package scheduler
+
+import (
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// askFor adds a firing that asks for something, as the API does, for a logical time or for now.
+func (w *world) askFor(pipeline string, logical time.Time, ask journal.Ask) {
+	w.Helper()
+	if logical.IsZero() {
+		logical = w.now()
+	}
+	if _, err := w.journal.AddFiring(w.Context(), journal.Firing{ID: journal.NewFiringID(w.now()), Pipeline: pipeline, LogicalTime: logical, Trigger: journal.TriggerAPI,
+		State: journal.FiringWaiting, By: "me", Due: w.now(), Created: w.now(), Ask: ask}); err != nil {
+		w.Fatal(err)
+	}
+	w.look()
+	w.pass(time.Second)
+}
+
+// TestOverlapIsOfWholeRuns: what was asked for of part of a pipeline neither costs a night nor is ended for one.
+func TestOverlapIsOfWholeRuns(t *testing.T) {
+	for _, overlap := range []string{models.OverlapQueue, models.OverlapSkip, models.OverlapCancel} {
+		inWorld(t, "2026-11-27T01:50:00Z", one(nightly("p", "0 2 * * *", func(pl *models.Pipeline) { pl.Overlap = overlap })), func(w *world) {
+			w.end = func(journal.Firing) (time.Duration, int) { return time.Hour, 0 }
+			w.askFor("p", time.Time{}, journal.Ask{Replay: &journal.Replay{}, Select: []string{"orders"}})
+			w.askFor("p", time.Time{}, journal.Ask{Retry: "r1"})
+			w.pass(4 * time.Hour)
+			w.wantHistory("p", "11-27 01:50 succeeded", "11-27 01:50 succeeded", "11-27 02:00 succeeded")
+		})
+	}
+}
+
+// TestMadeUpForAndOnTime: what makes up for missed times does not count as the run before, so that one that is on time waits for its turn.
+func TestMadeUpForAndOnTime(t *testing.T) {
+	for _, overlap := range []string{models.OverlapQueue, models.OverlapSkip} {
+		inWorld(t, "2026-11-27T13:30:00Z", one(nightly("p", "0 * * * *", func(pl *models.Pipeline) { pl.Overlap, pl.Misfire = overlap, models.MisfireAll })), func(w *world) {
+			w.end = func(journal.Firing) (time.Duration, int) { return 40 * time.Minute, 0 }
+			w.shutdown()
+			w.pass(3 * time.Hour) // 16:30
+			w.start()
+			w.pass(130 * time.Minute)
+			w.wantHistory("p", "11-27 14:00 succeeded", "11-27 15:00 succeeded", "11-27 16:00 succeeded", "11-27 17:00 started", "11-27 18:00 skipped the one of 2026-11-27 17:00")
+		})
+	}
+}
+
+// TestPauseWhileDown: a pause begins and ends when somebody says so, whether a scheduler looks or not; what was due before and after is not lost.
+func TestPauseWhileDown(t *testing.T) {
+	pause := func(w *world) {
+		if err := w.journal.Pause(w.Context(), journal.Pause{Pipeline: "p", Since: w.now()}); err != nil {
+			w.Fatal(err)
+		}
+	}
+	resume := func(w *world) {
+		if _, err := w.journal.Resume(w.Context(), "p", w.now()); err != nil {
+			w.Fatal(err)
+		}
+	}
+	inWorld(t, "2026-11-27T01:00:00Z", one(nightly("p", "0 2 * * *")), func(w *world) {
+		pause(w)
+		w.pass(11 * time.Hour)
+		w.shutdown()
+		resume(w)
+		w.pass(15 * time.Hour) // 03:00
+		w.start()
+		w.pass(time.Minute)
+		w.wantHistory("p", "11-28 02:00 succeeded")
+		w.shutdown()
+		w.pass(24 * time.Hour)
+		pause(w)
+		w.pass(12 * time.Hour)
+		w.start()
+		w.pass(time.Minute)
+		w.wantHistory("p", "11-28 02:00 succeeded", "11-29 02:00 succeeded")
+		resume(w) // while the machine is suspended
+		w.ahead += 24 * time.Hour
+		w.pass(time.Minute)
+		w.wantHistory("p", "11-28 02:00 succeeded", "11-29 02:00 succeeded", "11-30 02:00 succeeded")
+	})
+}
+
+// TestPartOfTonight: to ask for part of a pipeline for a time of its schedule does not take that time's place.
+func TestPartOfTonight(t *testing.T) {
+	inWorld(t, "2026-11-27T12:00:00Z", one(nightly("p", "0 2 * * *")), func(w *world) {
+		w.askFor("p", time.Date(2026, 11, 28, 2, 0, 0, 0, time.UTC), journal.Ask{Select: []string{"orders"}})
+		w.wantStarted("p 11-28 02:00")
+		w.pass(24 * time.Hour)
+		w.wantStarted("p 11-28 02:00")
+		w.wantHistory("p", "11-28 02:00 succeeded", "11-28 02:00 succeeded")
+	})
+}
+
+// TestClockDaysAhead: of nights that a wrong clock has used up the log says so.
+func TestClockDaysAhead(t *testing.T) {
+	inWorld(t, "2026-11-27T12:00:00Z", one(nightly("p", "0 2 * * *")), func(w *world) {
+		w.ahead = 48 * time.Hour
+		w.pass(time.Minute)
+		w.ahead = 0
+		w.pass(3 * 24 * time.Hour)
+		w.wantStarted("p 11-29 02:00", "p 11-28 02:00", "p 11-30 02:00")
+		w.wantEvent("clock", "what has fired for its times until then does not fire again")
+	})
+}
+
+// TestTwoSources: a pipeline that reads two sources gets its turn although others that read one of them come and go without end.
+func TestTwoSources(t *testing.T) {
+	pipelines := []*models.Pipeline{nightly("a", "*/2 * * * *"), nightly("b", "1-59/2 * * * *"), nightly("both", "0 2 * * *", func(pl *models.Pipeline) { pl.Priority = 9 })}
+	inWorld(t, "2026-11-27T01:50:00Z", pipelines, func(w *world) {
+		s1, s2 := &models.Source{Name: "s1", Concurrency: 1}, &models.Source{Name: "s2", Concurrency: 1}
+		node := func(pl string, s *models.Source) *models.Node {
+			return &models.Node{Pipeline: pl, Stream: &models.Stream{Source: s}}
+		}
+		w.project = &models.Project{Pipelines: pipelines, Concurrency: 4, Sources: []*models.Source{s1, s2}, Nodes: []*models.Node{node("a", s1), node("b", s2), node("both", s1), node("both", s2)}}
+		w.end = func(journal.Firing) (time.Duration, int) { return 90 * time.Second, 0 }
+		w.pass(time.Hour)
+		w.wantHistory("both", "11-27 02:00 succeeded")
+	})
+}
