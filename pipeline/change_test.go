@@ -97,6 +97,36 @@ func TestRetryReadsTheNewDefinition(t *testing.T) {
 	}
 }
 
+// TestRetryReadsWhatWasMended: rows that failed the checks of their stream were mended where they come from.
+func TestRetryReadsWhatWasMended(t *testing.T) {
+	for _, mode := range []string{"full", "append"} {
+		t.Run(mode, func(t *testing.T) {
+			dir := project(t, map[string]string{
+				"millrace.yml":   fmt.Sprintf(onePerson, ", mode: "+mode),
+				"models/_in.yml": "sources:\n  - name: in\n    tables:\n      - { name: people, columns: [{ name: name, tests: [not_null] }] }\n",
+				"people.csv":     "id,name\n1,Ada\n2,\n",
+			})
+			first := run(t, engine(t, dir))
+			if first.Run.Status != journal.Failed || *first.Run.ExitCode != pipeline.ExitChecks {
+				t.Fatalf("run is %s", first.Run.Status)
+			}
+			write(t, dir, map[string]string{"people.csv": "id,name\n1,Ada\n2,Grace\n3,Alan\n"})
+			e := engine(t, dir)
+			again, err := e.Retry(t.Context(), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			succeeded(t, again)
+			if again.Run.ID != first.Run.ID {
+				t.Errorf("retried as %s", again.Run.ID)
+			}
+			if got := query(t, e, `select id, name from "in".people order by id`); fmt.Sprint(got) != "[[1 Ada] [2 Grace] [3 Alan]]" {
+				t.Error(got)
+			}
+		})
+	}
+}
+
 // TestLostPointerIsNoticed: a target without its pointer is not taken for a new one.
 func TestLostPointerIsNoticed(t *testing.T) {
 	dir := project(t, map[string]string{"millrace.yml": fmt.Sprintf(onePerson, ", mode: append"), "people1.csv": "id,name\n1,Ada\n"})

@@ -212,11 +212,23 @@ func (e *Engine) again(ctx context.Context, id string, locks []string) (*run, er
 	return e.goOn(ctx, old)
 }
 
-// goOn is the next attempt of a run that has not published all of its nodes.
+// goOn is the next attempt of a run that has not published all of its nodes. Streams that failed their checks are read anew: what was
+// landed of them would fail again, and it may be the source that was mended.
 func (e *Engine) goOn(ctx context.Context, old journal.Run) (*run, error) {
-	nodes, err := e.unfinished(ctx, old)
+	last, err := e.lastStatus(ctx, old.ID)
 	if err != nil {
 		return nil, err
+	}
+	nodes, err := e.unfinished(ctx, old, last)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range streamsOf(nodes) {
+		if last[n.Name()] == journal.ChecksFailed {
+			if err := e.Journal.DropWindow(ctx, old.ID, n.Name()); err != nil {
+				return nil, err
+			}
+		}
 	}
 	r := &run{Engine: e, nodes: nodes, selection: old.Selection, resumed: true, Run: old}
 	r.Run.Attempt++
@@ -304,7 +316,7 @@ func (e *Engine) latest(ctx context.Context, locks []string) (journal.Run, error
 }
 
 // unfinished are the nodes of the run that no attempt of it has published.
-func (e *Engine) unfinished(ctx context.Context, old journal.Run) ([]*models.Node, error) {
+func (e *Engine) unfinished(ctx context.Context, old journal.Run, last map[string]journal.Status) ([]*models.Node, error) {
 	m, err := e.current(ctx)
 	if err != nil {
 		return nil, err
@@ -313,19 +325,11 @@ func (e *Engine) unfinished(ctx context.Context, old journal.Run) ([]*models.Nod
 	for _, name := range old.Selection.Nodes {
 		wanted[name] = true
 	}
-	steps, err := e.Journal.Steps(ctx, old.ID)
-	if err != nil {
-		return nil, err
-	}
-	done := map[string]bool{}
-	for _, s := range steps {
-		done[s.Node] = s.Status == journal.Succeeded
-	}
 	var nodes []*models.Node
 	for _, n := range e.Project.Nodes {
 		table := m.Table(nameOf(n))
 		published := table != nil && (table.Run == old.ID || old.Snapshot != nil && e.isAside(ctx, table.Run))
-		if wanted[n.Name()] && !(done[n.Name()] && published) {
+		if wanted[n.Name()] && !(last[n.Name()] == journal.Succeeded && published) {
 			nodes = append(nodes, n)
 		}
 	}
@@ -333,6 +337,16 @@ func (e *Engine) unfinished(ctx context.Context, old journal.Run) ([]*models.Nod
 		return nil, fmt.Errorf("%w: every node of run %s is published, or gone from the project", ErrNoRetry, old.ID)
 	}
 	return nodes, nil
+}
+
+// lastStatus is what became of each node of a run in the last attempt that was at it.
+func (e *Engine) lastStatus(ctx context.Context, run string) (map[string]journal.Status, error) {
+	steps, err := e.Journal.Steps(ctx, run)
+	last := map[string]journal.Status{}
+	for _, s := range steps {
+		last[s.Node] = s.Status
+	}
+	return last, err
 }
 
 // isAside says whether the run was a replay or a backfill: it stands on what a run before it published.

@@ -79,7 +79,8 @@ func (a *app) retryCommand() *cobra.Command {
 		Use:   "retry [RUN|PIPELINE]",
 		Short: "run again what failed in a run, over the same windows",
 		Long: "Takes up the latest run, that of a pipeline, or the one named by its id or the beginning of it: what it has landed\n" +
-			"is kept, what failed or was skipped is done again over the same windows, and published.\n",
+			"is kept, what failed or was skipped is done again over the same windows, and published. A stream that failed its own\n" +
+			"checks is read anew. Rows that were mended in their source because a model failed its checks need a millrace run.\n",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			id := ""
