@@ -23,18 +23,13 @@ import (
 // errTimeout is why a context of this file was cancelled.
 var errTimeout = errors.New("timeout")
 
-// timeout is the strictest of those of the pipelines that own the run's nodes, 0 when there is none. A replay has none: it could
-// only be begun anew.
-func (r *run) timeout() config.Duration {
+// Timeout is the strictest of those of a run's pipelines, which a run names as "a+b"; 0 when there is none.
+func Timeout(p *models.Project, pipelines string) config.Duration {
 	strictest := config.Duration(0)
-	for _, n := range r.nodes {
-		pl := r.Project.Pipeline(n.Pipeline)
-		if pl != nil && pl.Timeout > 0 && (strictest == 0 || pl.Timeout < strictest) {
+	for _, name := range strings.Split(pipelines, "+") {
+		if pl := p.Pipeline(name); pl != nil && pl.Timeout > 0 && (strictest == 0 || pl.Timeout < strictest) {
 			strictest = pl.Timeout
 		}
-	}
-	if r.replay != nil {
-		return 0
 	}
 	return strictest
 }
@@ -49,8 +44,8 @@ type deadline struct {
 // limit gives the attempt its time: when that is up, the run is asked to stop, and after the grace it is cancelled. The returned
 // function ends the watch.
 func (r *run) limit(ctx context.Context) (context.Context, func()) {
-	r.deadline.limit = r.timeout()
-	if r.deadline.limit == 0 {
+	r.deadline.limit = Timeout(r.Project, r.Pipeline)
+	if r.deadline.limit == 0 || r.replay != nil { // which could only be begun anew
 		return ctx, func() {}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

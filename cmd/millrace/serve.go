@@ -16,7 +16,6 @@ import (
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
-	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/pipeline/scheduler"
 )
 
@@ -100,11 +99,11 @@ func (a *app) serve(ctx context.Context, web httpFlags) error {
 		return err
 	}
 	h := &host{projectWatch: watched, log: log}
-	launcher, err := a.launcher(func() string { return keptFiles(h.project()) }, log)
+	launcher, err := a.launcher(h.project, log)
 	if err != nil {
 		return err
 	}
-	h.scheduler, err = scheduler.New(scheduler.Config{Project: h.project, Store: e.Journal, Launcher: launcher, Outside: outside(e), Clock: clock.System, Log: log})
+	h.scheduler, err = scheduler.New(scheduler.Config{Project: h.project, Store: e.Journal, Launcher: launcher, Outside: e.Runs, Clock: clock.System, Log: log})
 	if err != nil {
 		return err
 	}
@@ -118,14 +117,6 @@ func (a *app) serve(ctx context.Context, web httpFlags) error {
 		log.Warn("the copies of the project's files stay", "error", left)
 	}
 	return err
-}
-
-// outside tells the scheduler of runs that have not been started by it, and go on.
-func outside(e *pipeline.Engine) func(context.Context, journal.Firing) bool {
-	return func(ctx context.Context, f journal.Firing) bool {
-		r, err := e.Journal.RunOfFiring(ctx, f.ID)
-		return err == nil && r.Status == journal.Running && e.Holder(r) != nil
-	}
 }
 
 // together runs services until one fails or a signal comes; a second signal ends the process at once. What tells of the work

@@ -69,7 +69,7 @@ func (m *memory) EndedSince(context.Context, int64) ([]string, int64, error) { r
 
 func (m *memory) LastEnd(context.Context) (int64, error) { return 0, nil }
 
-func (m *memory) RunOfFiring(context.Context, string) (journal.Run, error) {
+func (m *memory) RunOfFiring(context.Context, journal.Firing) (journal.Run, error) {
 	return journal.Run{}, journal.ErrNotFound
 }
 

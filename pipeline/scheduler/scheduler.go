@@ -39,7 +39,7 @@ type Store interface {
 	LastSuccess(ctx context.Context, pipeline string, nodes int, from, to time.Time) (time.Time, error)
 	EndedSince(ctx context.Context, after int64) (pipelines []string, last int64, err error)
 	LastEnd(ctx context.Context) (int64, error)
-	RunOfFiring(ctx context.Context, firing string) (journal.Run, error)
+	RunOfFiring(ctx context.Context, f journal.Firing) (journal.Run, error)
 	LastFirings(ctx context.Context, pipelines []string) (map[string]journal.Firing, error)
 	Decide(ctx context.Context, d journal.Decision) (there []string, err error)
 }
