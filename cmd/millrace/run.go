@@ -209,7 +209,7 @@ func (a *app) telemetry(ctx context.Context, e *pipeline.Engine) *telemetry.Tele
 func (a *app) obeySignals(ctx context.Context, stop chan struct{}) (context.Context, func() int, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	signal.Notify(signals, endings()...)
 	code := make(chan int, 1)
 	done := make(chan struct{})
 	go func() {
@@ -246,6 +246,15 @@ func (a *app) obeySignals(ctx context.Context, stop chan struct{}) (context.Cont
 		}
 	}
 	return ctx, signalled, func() { signal.Stop(signals); close(done); cancel(nil) }
+}
+
+// endings are the signals that ask a run to end: also that its terminal is closed, unless nohup has begun it.
+func endings() []os.Signal {
+	all := []os.Signal{syscall.SIGTERM, os.Interrupt}
+	if !signal.Ignored(syscall.SIGHUP) {
+		all = append(all, syscall.SIGHUP)
+	}
+	return all
 }
 
 func codeFor(s os.Signal) int {

@@ -29,7 +29,7 @@ func (a *app) serveCommand() *cobra.Command {
 			"Alerts are decided and delivered meanwhile. The pages are at the address that is printed at the start, with a link\n" +
 			"that logs its first visitor in; `millrace tokens` makes tokens for others and for programs.\n" +
 			"SIGTERM and Ctrl-C end the runs at their next checkpoint, within 25 seconds, and then serve; the next serve takes\n" +
-			"them up. A second signal ends it at once. One serve works on a project at a time.\n",
+			"them up. A second signal ends it at once. SIGHUP makes it look at the project's files now. One serve works on a project at a time.\n",
 		Example: "  millrace serve\n  millrace serve -C /srv/shop --listen 0.0.0.0:4280 --tls-cert cert.pem --tls-key key.pem",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.serve(c.Context(), web) },
@@ -71,6 +71,7 @@ func (a *app) services(h *host, web httpFlags) (all services, err error) {
 }
 
 func (a *app) serve(ctx context.Context, web httpFlags) error {
+	signal.Ignore(syscall.SIGPIPE) // whoever reads the log may end: we go on
 	a.opened = &openedFiles{}
 	e, closeEngine, err := a.engine(ctx)
 	if err != nil {
