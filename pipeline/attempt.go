@@ -31,6 +31,7 @@ type run struct {
 	before    *load.Manifest // what was published when the attempt began
 	told      *slog.Logger   // the engine's own log; Log writes into the run's as well
 	outcomes  *slog.Logger   // the run's log alone, also when that has reached its limit
+	closeLog  func()
 	deadline  deadline
 	ranges    map[*models.Node]*extract.Range // what a backfill reads of its streams
 
@@ -83,11 +84,11 @@ func (r *run) execute(ctx context.Context) (report *Report, err error) {
 	if err := r.Journal.BeginRun(ctx, r.Run); err != nil {
 		return nil, err
 	}
-	closeLog := r.openLog()
+	r.closeLog = sync.OnceFunc(r.openLog())
 	r.saysStart()
 	defer func() {
 		r.saysEnd(err)
-		closeLog()
+		r.closeLog()
 	}()
 	if err := fsx.MkdirAll("run", r.runDir(r.ID), 0o700); err != nil {
 		return nil, fmt.Errorf("stage run: %w", err)

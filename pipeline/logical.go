@@ -153,6 +153,15 @@ func (e *Engine) claim(ctx context.Context, r *run) (own *journal.Firing, err er
 	return &f, e.Journal.SaveFiring(ctx, f)
 }
 
+// Runs says whether a process that goes on runs the firing. Between a command's claim of it and the beginning of the run, only the lock tells.
+func (e *Engine) Runs(ctx context.Context, f journal.Firing) bool {
+	if f.Trigger == journal.TriggerCommand && f.By == "" {
+		return !e.idle(f.Pipeline)
+	}
+	r, err := e.Journal.RunOfFiring(ctx, f)
+	return err == nil && r.Status == journal.Running && e.Holder(r) != nil
+}
+
 // fired tells the firing what became of its run.
 func (e *Engine) fired(ctx context.Context, f journal.Firing, r journal.Run) error {
 	now := e.Clock()

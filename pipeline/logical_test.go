@@ -110,3 +110,36 @@ func TestLastSuccessIsOfTheWhole(t *testing.T) {
 		t.Error("all of it is no success")
 	}
 }
+
+// TestClaimIsNoOrphan looks at the firing that a run has claimed whenever the run asks for the time: a process runs it, also before the journal
+// has the run.
+func TestClaimIsNoOrphan(t *testing.T) {
+	e := engine(t, project(t, map[string]string{
+		"millrace.yml": "name: p\npipelines:\n  nightly: { select: [\"*\"] }\n",
+		"models/m.sql": "{{ config(materialized='table') }} select 1 as id",
+	}))
+	clock, before := e.Clock, 0
+	var claimed journal.Firing
+	look := func() {
+		open, err := e.Journal.Firings(t.Context(), journal.FiringFilter{Open: true})
+		if err != nil {
+			t.Error(err)
+		}
+		for _, claimed = range open {
+			if !e.Runs(t.Context(), claimed) {
+				t.Errorf("nobody runs %+v", claimed)
+			}
+			if _, err := e.Journal.RunOfFiring(t.Context(), claimed); err != nil {
+				before++
+			}
+		}
+	}
+	e.Clock = func() time.Time { look(); return clock() }
+	succeeded(t, run(t, e, func(r *pipeline.Request) { r.LogicalTime = time.Date(2026, 11, 27, 2, 0, 0, 0, time.UTC) }))
+	if before == 0 {
+		t.Error("it was not looked at between the claim and the run")
+	}
+	if e.Runs(t.Context(), claimed) {
+		t.Error("the run has ended")
+	}
+}

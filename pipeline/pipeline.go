@@ -39,6 +39,10 @@ type Engine struct {
 	Redact   func(string) string // takes secrets out of what is kept and shown; may be nil
 	Stop     chan struct{}       // closed to ask a run to finish the part in hand, checkpoint and return ErrInterrupted
 	Grace    time.Duration       // that what is in hand gets when a run's timeout is over
+	// GiveUp ends the process, for the reason given: a statement has not heeded for the time of Heed that its context was cancelled. The journal
+	// knows by then, unless it could not be written soon. Nil: the statement is waited for.
+	GiveUp func(why error)
+	Heed   time.Duration
 
 	browses bool // it serves people who look: see Browse
 }

@@ -62,6 +62,7 @@ type Status struct {
 	NeverBuilt  []string         `json:"never_built"`
 	Pipelines   []PipelineStatus `json:"pipelines"`
 	Unfinished  []RunSummary     `json:"unfinished_runs"` // running, or interrupted and the latest of its pipeline; no replays
+	Served      bool             `json:"served"`          // a millrace serve is there to start what is due
 	Note        string           `json:"note,omitempty"`
 }
 
@@ -132,7 +133,7 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 		return nil, err
 	}
 	s := &Status{Project: e.Project.Name, Target: e.Project.Target.Name, TargetPath: e.TargetRoot, Snapshot: m.Snapshot,
-		Tables: []TableStatus{}, NeverBuilt: []string{}, Pipelines: []PipelineStatus{}, Unfinished: []RunSummary{}}
+		Tables: []TableStatus{}, NeverBuilt: []string{}, Pipelines: []PipelineStatus{}, Unfinished: []RunSummary{}, Served: e.Served()}
 	if m.Snapshot != 0 {
 		s.PublishedAt = &m.PublishedAt
 	}

@@ -15,21 +15,25 @@ import (
 type hanging struct {
 	extract.Source
 	stream string
+	deaf   chan struct{} // when it is there, nothing else ends the wait
 }
 
 func (s *hanging) Window(ctx context.Context, st extract.Stream, since extract.Cursor, fixed *extract.Window) (*extract.Window, error) {
 	if st.Name == s.stream {
 		<-ctx.Done()
+		if s.deaf != nil {
+			<-s.deaf
+		}
 		return nil, fmt.Errorf("ask the server: %w", ctx.Err())
 	}
 	return s.Source.Window(ctx, st, since, fixed)
 }
 
-func hang(e *pipeline.Engine, stream string) {
+func hang(e *pipeline.Engine, stream string, deaf chan struct{}) {
 	open := e.OpenSource
 	e.OpenSource = func(s *models.Source) (extract.Source, error) {
 		source, err := open(s)
-		return &hanging{source, stream}, err
+		return &hanging{source, stream, deaf}, err
 	}
 }
 
@@ -59,7 +63,7 @@ func timeoutFiles(limit string) map[string]string {
 // published.
 func TestStepTimeout(t *testing.T) {
 	e := engine(t, project(t, timeoutFiles("step_timeout: 50ms")))
-	hang(e, "a")
+	hang(e, "a", nil)
 	r := run(t, e)
 	want := map[string]journal.Status{"in.a": journal.Failed, "main.on_a": journal.UpstreamFailed, "main.endless": journal.Failed,
 		"in.b": journal.Succeeded, "main.on_b": journal.Succeeded}
@@ -82,7 +86,7 @@ func TestStepTimeout(t *testing.T) {
 func TestRunTimeout(t *testing.T) {
 	dir := project(t, timeoutFiles("timeout: 50ms"))
 	e := engine(t, dir)
-	hang(e, "a")
+	hang(e, "a", nil)
 	r := run(t, e)
 	if r.Run.Status != journal.Failed || *r.Run.ExitCode != pipeline.ExitFailed || r.Snapshot != 0 {
 		t.Fatalf("run is %s, exit code %d, snapshot %d", r.Run.Status, *r.Run.ExitCode, r.Snapshot)
@@ -99,5 +103,39 @@ func TestRunTimeout(t *testing.T) {
 	succeeded(t, again)
 	if again.Run.Attempt != 2 {
 		t.Errorf("attempt %d", again.Run.Attempt)
+	}
+}
+
+// TestGivenUp: what does not heed that its time is up ends with its process, and the journal knows why; a retry goes on.
+func TestGivenUp(t *testing.T) {
+	for limit, want := range map[string]string{"timeout: 50ms": "took longer than timeout: 50ms", "step_timeout: 50ms": "in.a took longer than step_timeout: 50ms"} {
+		dir := project(t, timeoutFiles(limit))
+		write(t, dir, map[string]string{"models/endless.sql": "select 1 as n"})
+		e := engine(t, dir)
+		deaf := make(chan struct{})
+		hang(e, "a", deaf)
+		var told error
+		var left journal.Run
+		e.GiveUp = func(why error) {
+			told = why
+			runs, err := e.Journal.Runs(context.Background(), journal.Filter{Limit: 1})
+			if err != nil || len(runs) != 1 {
+				t.Errorf("%d runs, %v", len(runs), err)
+			} else {
+				left = runs[0]
+			}
+			close(deaf) // as the end of the process does
+		}
+		nodes, err := e.Project.Select(nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = e.Run(t.Context(), pipeline.Request{Nodes: nodes})
+		if told == nil || left.Status != journal.Failed || left.ExitCode == nil || *left.ExitCode != pipeline.ExitFailed {
+			t.Fatalf("%s: told %v; the journal has %+v", limit, told, left)
+		}
+		mentions(t, told.Error(), want)
+		mentions(t, left.Error, want)
+		mentions(t, left.Error, "in hand: in.a for 0")
 	}
 }

@@ -167,7 +167,10 @@ func (a *app) load(in models.Loading, files string) (*models.Project, config.Pro
 		files = dir
 	}
 	root, err := os.OpenRoot(files)
-	if err != nil {
+	switch {
+	case err != nil && files != dir: // nobody's mistake: it may pass
+		return nil, nil, &codeError{codeFailed, fmt.Errorf("open the project's files as millrace serve keeps them: %w", err)}
+	case err != nil:
 		return nil, nil, usage("open project: %w", err)
 	}
 	defer root.Close()

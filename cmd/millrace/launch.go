@@ -16,53 +16,62 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/pipeline/scheduler"
 )
 
 // launcher starts runs as workers: processes of our own binary, in groups of their own.
 type launcher struct {
-	self  string
-	flags []string
-	files func() string // folder of the project's files as they are in force
-	log   *slog.Logger
+	self    string
+	flags   []string
+	project func() *models.Project // as it is in force
+	margin  time.Duration          // that a process has beyond its timeout to end by itself
+	log     *slog.Logger
 }
 
 // filesEnv names the folder that a worker reads the project's files from, when it is another one than the project's.
 const filesEnv = "MILLRACE_PROJECT_FILES"
 
-func (a *app) launcher(files func() string, log *slog.Logger) (*launcher, error) {
+func (a *app) launcher(project func() *models.Project, log *slog.Logger) (*launcher, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("start workers: %w", err)
 	}
 	flags, err := a.flags()
-	return &launcher{self, flags, files, log}, err
+	return &launcher{self, flags, project, grace + 30*time.Second, log}, err
 }
 
 // Start makes a scheduler.Launcher of it.
 func (l *launcher) Start(f journal.Firing) (scheduler.Worker, error) {
+	project := l.project()
 	cmd := exec.Command(l.self, append(commandLine(f), l.flags...)...)
 	// A run is a trace of its own, not part of whatever once started this process.
 	outer := func(v string) bool {
 		return strings.HasPrefix(v, "TRACEPARENT=") || strings.HasPrefix(v, "TRACESTATE=")
 	}
-	cmd.Env = append(slices.DeleteFunc(os.Environ(), outer), workerEnv+"=1", filesEnv+"="+l.files())
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), outer), workerEnv+"=1", filesEnv+"="+keptFiles(project))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
-	w := &childRun{cmd: cmd, ended: make(chan scheduler.Result, 1), log: l.log.With("pipeline", f.Pipeline, "firing", f.ID)}
+	w := &childRun{limit: pipeline.Timeout(project, f.Pipeline), cmd: cmd, ended: make(chan scheduler.Result, 1), log: l.log.With("pipeline", f.Pipeline, "firing", f.ID)}
 	started := make(chan error)
 	go func() {
 		// The kernel ends the child when the thread ends that has started it, so that this one must last as long.
 		runtime.LockOSThread()
 		err := cmd.Start()
 		started <- err
-		if err == nil {
-			w.follow(stderr)
+		if err != nil {
+			return
 		}
+		if w.limit > 0 && f.Ask.Replay == nil {
+			defer time.AfterFunc(w.limit.Std()+l.margin, w.kill).Stop()
+		}
+		w.follow(stderr)
 	}()
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
@@ -108,9 +117,17 @@ func commandLine(f journal.Firing) []string {
 // childRun is a run's process.
 type childRun struct {
 	cmd     *exec.Cmd
+	limit   config.Duration // its timeout, 0 for none
 	ended   chan scheduler.Result
 	log     *slog.Logger
 	stopped atomic.Bool
+	late    atomic.Bool // its time was up, and it did not end by itself
+}
+
+// kill ends a run that is stopped, or otherwise cannot see to its own timeout.
+func (w *childRun) kill() {
+	w.late.Store(true)
+	_ = w.cmd.Process.Kill()
 }
 
 // longestLine is how much of a worker's line is logged.
@@ -135,14 +152,20 @@ func (w *childRun) follow(stderr io.Reader) {
 		asked = syscall.SIGTERM
 	}
 	end := workerEnd(err, asked)
+	result := scheduler.Result{ExitCode: exitCode(end), Killed: killed(err, asked)}
+	if w.late.Load() && result.Killed != "" { // by us
+		end, result.Killed = fmt.Errorf("took longer than timeout: %s, and %s because it did not end by itself", w.limit, result.Killed), ""
+	}
+	args := []any{"exit_code", result.ExitCode}
 	var coded *codeError
 	if end != nil && (!errors.As(end, &coded) || coded.err != nil) {
 		heard.said = end.Error()
+		args = append(args, "error", heard.said)
 	}
-	code := exitCode(end)
-	heard.flush(levelOf(code))
-	w.log.Log(context.Background(), levelOf(code), "run ended", "exit_code", code)
-	w.ended <- scheduler.Result{ExitCode: code, Message: heard.said, Killed: killed(err, asked)}
+	heard.flush(levelOf(result.ExitCode))
+	w.log.Log(context.Background(), levelOf(result.ExitCode), "run ended", args...)
+	result.Message = heard.said
+	w.ended <- result
 }
 
 // killed says which signal has ended the process that nobody asked to end; "" for none.

@@ -7,7 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
 )
 
@@ -21,7 +24,7 @@ func TestWorkerBeginsATraceOfItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	l := &launcher{self: self, files: func() string { return "" }, log: slog.New(slog.NewTextHandler(&log, nil))}
+	l := &launcher{self: self, project: func() *models.Project { return &models.Project{} }, log: slog.New(slog.NewTextHandler(&log, nil))}
 	w, err := l.Start(journal.Firing{ID: "f1", Pipeline: "p", Trigger: journal.TriggerSchedule})
 	if err != nil {
 		t.Fatal(err)
@@ -31,5 +34,39 @@ func TestWorkerBeginsATraceOfItsOwn(t *testing.T) {
 	}
 	if got := log.String(); !strings.Contains(got, "to http://collector:4318 of <>") {
 		t.Error(got)
+	}
+}
+
+// TestWorkerOutlivesItsTimeout: a process that does not end by itself when its time is up is killed, which is a failure and no loss; one that
+// is killed otherwise is lost, and the log says by what.
+func TestWorkerOutlivesItsTimeout(t *testing.T) {
+	for script, want := range map[string]struct{ message, killed string }{
+		"trap '' TERM; kill -STOP $$": {message: "took longer than timeout: 50ms"},
+		"kill -KILL $$":               {message: "signal 9", killed: "signal 9"},
+	} {
+		self := filepath.Join(t.TempDir(), "millrace")
+		if err := os.WriteFile(self, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		limit := config.Duration(50 * time.Millisecond)
+		if want.killed != "" {
+			limit = config.Duration(time.Hour)
+		}
+		var log bytes.Buffer
+		l := &launcher{self: self, log: slog.New(slog.NewTextHandler(&log, nil)),
+			project: func() *models.Project {
+				return &models.Project{Pipelines: []*models.Pipeline{{Name: "p", Timeout: limit}}}
+			}}
+		w, err := l.Start(journal.Firing{ID: "f1", Pipeline: "p", Trigger: journal.TriggerSchedule})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := w.Wait()
+		if r.ExitCode != codeFailed || !strings.Contains(r.Message, want.message) || (r.Killed == "") != (want.killed == "") || !strings.Contains(r.Killed, want.killed) {
+			t.Errorf("%s: %+v", script, r)
+		}
+		if !strings.Contains(log.String(), "signal 9") {
+			t.Error(log.String())
+		}
 	}
 }

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/millrace/millrace/internal/config"
 	loaders "github.com/millrace/millrace/load/all"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
@@ -34,11 +37,14 @@ type projectWatch struct {
 	loaded   string   // how they were then
 	outdated string   // folder of the files of the project before
 	waiting  string   // how they were at the last look: they are loaded when they rest
+	again    bool     // they could not be loaded for a reason that may pass
+	hangups  chan os.Signal
 }
 
 // watchProject holds the project of an engine that was opened with app.opened set.
 func (a *app) watchProject(e *pipeline.Engine, log *slog.Logger) (*projectWatch, error) {
-	w := &projectWatch{a: a, log: log}
+	w := &projectWatch{a: a, log: log, hangups: make(chan os.Signal, 1)}
+	signal.Notify(w.hangups, syscall.SIGHUP) // to the end of the process: it never ends serve
 	if err := keepFiles(e.Project, a.opened); err != nil {
 		return nil, err
 	}
@@ -87,10 +93,6 @@ func (w *projectWatch) Problem() string {
 
 // remember notes how the files were when they were loaded, and lets go of what they said.
 func (w *projectWatch) remember() {
-	if len(w.a.opened.files) == 0 { // the folder could not be opened
-		w.loaded = w.look(w.project().Dir)
-		return
-	}
 	w.files = slices.Sorted(maps.Keys(w.a.opened.files))
 	w.loaded = summed(w.files, func(name string) string { return w.a.opened.files[name].state })
 	w.waiting = w.loaded
@@ -110,7 +112,7 @@ func summed(names []string, state func(name string) string) string {
 	return string(sum.Sum(nil))
 }
 
-// fileState is size, time and identity of a file, "-" when there is none.
+// fileState is size, time, rights and identity of a file, "-" when there is none.
 func fileState(path string) string {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -120,7 +122,7 @@ func fileState(path string) string {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		inode = st.Ino
 	}
-	return fmt.Sprint(info.Size(), info.ModTime().UnixNano(), inode)
+	return fmt.Sprint(info.Size(), info.ModTime().UnixNano(), info.Mode(), inode)
 }
 
 // watch looks at the files until the context ends and says when there is another project.
@@ -131,10 +133,16 @@ func (w *projectWatch) watch(ctx context.Context, changed func()) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-w.hangups:
+			w.log.Info("SIGHUP: the project's files are looked at now")
+			if w.reload(ctx) {
+				changed()
+			}
+			continue
 		case <-tick.C:
 		}
 		seen := w.look(w.project().Dir)
-		if seen != w.loaded && seen == w.waiting && w.reload(ctx) {
+		if (w.again || seen != w.loaded) && seen == w.waiting && w.reload(ctx) {
 			changed()
 		}
 		w.waiting = seen
@@ -153,6 +161,12 @@ func (w *projectWatch) reload(ctx context.Context) (changed bool) {
 		if next, err = w.a.sibling(p, old); err == nil {
 			err = keepFiles(p, w.a.opened)
 		}
+	}
+	var mistakes config.Problems
+	if w.again = err != nil && !errors.As(err, &mistakes); w.again {
+		w.a.opened.files = nil
+		w.off(ctx, w.a.redactor.Redact(err.Error()))
+		return false
 	}
 	w.remember()
 	if err != nil {
@@ -193,6 +207,16 @@ func (w *projectWatch) tellSound(ctx context.Context) {
 	const text = "the project's files are sound again"
 	w.log.Info(text)
 	w.event(ctx, journal.EventReload, text)
+}
+
+// off says once that the files cannot be taken over now, though nothing is wrong with them.
+func (w *projectWatch) off(ctx context.Context, why string) {
+	const text = "the project's files cannot be taken over now: the project as it was before stays in force, and it is tried again"
+	if before := w.problem.Swap(&why); before != nil && *before == why {
+		return
+	}
+	w.log.Error(text, "error", why)
+	w.event(ctx, journal.EventReloadRefused, text+": "+why)
 }
 
 func (w *projectWatch) event(ctx context.Context, kind, text string) {

@@ -3,10 +3,12 @@ package main
 import (
 	"io"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/millrace/millrace/models"
@@ -83,5 +85,49 @@ func TestReloadWhileWritten(t *testing.T) {
 	w.remember()
 	if w.look(dir) != w.loaded {
 		t.Error("a change is seen although nobody has written")
+	}
+}
+
+// TestReloadTriedAgain: a reload that fails for a reason that lies not in the files is told once, and tried until it succeeds.
+func TestReloadTriedAgain(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("millrace.yml", "name: p\n")
+	a := newApp(io.Discard, io.Discard)
+	a.dir, a.opened = dir, &openedFiles{}
+	e, closeEngine, err := a.engine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeEngine()
+	w, err := a.watchProject(e, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := servedFolder(e.Project)
+	if err := os.RemoveAll(served); err != nil {
+		t.Fatal(err)
+	}
+	write("millrace.yml", "name: other\n")
+	write(".millrace/serve", "in the way")
+	for range 2 {
+		if w.reload(t.Context()) || !w.again || !strings.Contains(w.Problem(), "keep the project's files") {
+			t.Errorf("again %v, problem %q", w.again, w.Problem())
+		}
+	}
+	events, err := e.Journal.Events(t.Context(), 0, 10)
+	if err != nil || len(events) != 1 || strings.Contains(events[0].Text, "mistake") {
+		t.Errorf("%+v, %v", events, err)
+	}
+	if err := os.Remove(served); err != nil {
+		t.Fatal(err)
+	}
+	if !w.reload(t.Context()) || w.again || w.Problem() != "" || w.project().Name != "other" {
+		t.Errorf("again %v, problem %q, project %s", w.again, w.Problem(), w.project().Name)
 	}
 }

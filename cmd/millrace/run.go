@@ -24,6 +24,9 @@ import (
 // grace is how long a run that was asked to end may take to finish the part in hand; Kubernetes kills after 30 s.
 const grace = 20 * time.Second
 
+// heed is how long what is given up may take to heed that; the process of what does not is ended.
+const heed = 3 * time.Second
+
 func (a *app) runCommand() *cobra.Command {
 	var req runFlags
 	c := &cobra.Command{
@@ -153,7 +156,7 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 		return err
 	}
 	defer closeEngine()
-	e.Stop, e.Grace = asked, grace
+	e.Stop, e.Grace, e.Heed = asked, grace, heed
 	if note, err := e.EnsureJournal(ctx); err != nil {
 		return err
 	} else if note != "" {
@@ -162,14 +165,23 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 	show, told := a.newProgress(), a.telemetry(ctx, e)
 	e.Observe = func(ev pipeline.Event) { show.observe(ev); told.Observe(ev) }
 	defer a.tellAlerts(ctx, e)
-	report, err := job(ctx, e)
-	show.close()
-	told.Stop(ctx)
-	if a.metrics != "" {
-		if err := serve.WriteMetrics(a.metrics, e); err != nil { // of the run itself it says nothing
-			e.Log.Warn("no metrics", "path", a.metrics, "error", err)
+	ended := func() {
+		show.close()
+		told.Stop(ctx)
+		if a.metrics != "" {
+			if err := serve.WriteMetrics(a.metrics, e); err != nil { // of the run itself it says nothing
+				e.Log.Warn("no metrics", "path", a.metrics, "error", err)
+			}
 		}
 	}
+	e.GiveUp = func(why error) {
+		a.printError(why)
+		ended()
+		a.tellAlerts(ctx, e)
+		os.Exit(codeFailed)
+	}
+	report, err := job(ctx, e)
+	ended()
 	if err != nil {
 		if errors.Is(err, pipeline.ErrInterrupted) || ctx.Err() != nil {
 			return &codeError{signalled(), err}
@@ -194,28 +206,36 @@ func (a *app) telemetry(ctx context.Context, e *pipeline.Engine) *telemetry.Tele
 		Warn: func(err error) { e.Log.Warn("telemetry is lost", "error", err) }})
 }
 
-// obeySignals closes stop at the first SIGTERM or SIGINT, cancels the context when the grace is over, and ends the
-// process at the second signal. The returned function gives the exit code that the signal asks for.
+// obeySignals closes stop at the first signal that asks for an end, cancels the context when the grace is over, and ends the
+// process when that is not heeded, and at the second signal. The returned function gives the exit code that the signal asks for.
 func (a *app) obeySignals(ctx context.Context, stop chan struct{}) (context.Context, func() int, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	signal.Notify(signals, endings()...)
 	code := make(chan int, 1)
 	done := make(chan struct{})
 	go func() {
+		var asked os.Signal
 		select {
 		case <-done:
 			return
-		case s := <-signals:
-			code <- codeFor(s)
+		case asked = <-signals:
+			code <- codeFor(asked)
 			close(stop)
-			a.note("millrace: %s: finishing what is in hand, for %v at most; again to end at once", s, grace)
+			a.note("millrace: %s: finishing what is in hand, for %v at most; again to end at once", asked, grace)
 		}
-		select {
-		case <-done:
-		case s := <-signals:
-			os.Exit(codeFor(s)) // at once: the journal knows every part that was finished
-		case <-time.After(grace):
+		for wait := grace; ; wait = heed {
+			select {
+			case <-done:
+				return
+			case s := <-signals:
+				os.Exit(codeFor(s)) // at once: the journal knows every part that was finished
+			case <-time.After(wait):
+			}
+			if ctx.Err() != nil {
+				a.note("millrace: what is in hand does not heed that it was given up: ended at once")
+				os.Exit(codeFor(asked))
+			}
 			cancel(pipeline.ErrInterrupted)
 		}
 	}()
@@ -228,6 +248,15 @@ func (a *app) obeySignals(ctx context.Context, stop chan struct{}) (context.Cont
 		}
 	}
 	return ctx, signalled, func() { signal.Stop(signals); close(done); cancel(nil) }
+}
+
+// endings are the signals that ask a run to end: also that its terminal is closed, unless nohup has begun it.
+func endings() []os.Signal {
+	all := []os.Signal{syscall.SIGTERM, os.Interrupt}
+	if !signal.Ignored(syscall.SIGHUP) {
+		all = append(all, syscall.SIGHUP)
+	}
+	return all
 }
 
 func codeFor(s os.Signal) int {

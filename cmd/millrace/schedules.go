@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/user"
 	"slices"
@@ -182,8 +183,11 @@ func (a *app) trigger(ctx context.Context, e *pipeline.Engine, pl string, req ru
 	}
 	f, err := e.Journal.AddFiring(ctx, journal.Firing{ID: journal.NewFiringID(now), Pipeline: pl, LogicalTime: logical, Trigger: journal.TriggerCommand, State: journal.FiringWaiting,
 		By: person(), Due: now, Created: now, Ask: journal.Ask{Select: req.selectors, FullRefresh: req.fullRefresh, AllowEmpty: req.allowEmpty, AllowShrunken: req.allowShrunken}})
-	if err != nil {
+	if errors.Is(err, journal.ErrFired) {
 		return &advice{fmt.Errorf("trigger %s: firing %s of %s: %w", pl, f.ID, clockText(f.LogicalTime), err), "leave --logical-time away, or retry the run of that firing"}
+	}
+	if err != nil {
+		return fmt.Errorf("trigger %s: %w", pl, err)
 	}
 	if err := e.Journal.AddEvent(ctx, journal.Event{At: now, Kind: "trigger", Pipeline: pl, By: person(), Text: "firing " + f.ID}); err != nil {
 		return err

@@ -16,7 +16,6 @@ import (
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
-	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/pipeline/scheduler"
 )
 
@@ -30,7 +29,7 @@ func (a *app) serveCommand() *cobra.Command {
 			"Alerts are decided and delivered meanwhile. The pages are at the address that is printed at the start, with a link\n" +
 			"that logs its first visitor in; `millrace tokens` makes tokens for others and for programs.\n" +
 			"SIGTERM and Ctrl-C end the runs at their next checkpoint, within 25 seconds, and then serve; the next serve takes\n" +
-			"them up. A second signal ends it at once. One serve works on a project at a time.\n",
+			"them up. A second signal ends it at once. SIGHUP makes it look at the project's files now. One serve works on a project at a time.\n",
 		Example: "  millrace serve\n  millrace serve -C /srv/shop --listen 0.0.0.0:4280 --tls-cert cert.pem --tls-key key.pem",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.serve(c.Context(), web) },
@@ -72,6 +71,7 @@ func (a *app) services(h *host, web httpFlags) (all services, err error) {
 }
 
 func (a *app) serve(ctx context.Context, web httpFlags) error {
+	signal.Ignore(syscall.SIGPIPE) // whoever reads the log may end: we go on
 	a.opened = &openedFiles{}
 	e, closeEngine, err := a.engine(ctx)
 	if err != nil {
@@ -103,11 +103,11 @@ func (a *app) serve(ctx context.Context, web httpFlags) error {
 		return err
 	}
 	h := &host{projectWatch: watched, log: log}
-	launcher, err := a.launcher(func() string { return keptFiles(h.project()) }, log)
+	launcher, err := a.launcher(h.project, log)
 	if err != nil {
 		return err
 	}
-	h.scheduler, err = scheduler.New(scheduler.Config{Project: h.project, Store: e.Journal, Launcher: launcher, Outside: outside(e), Clock: clock.System, Log: log})
+	h.scheduler, err = scheduler.New(scheduler.Config{Project: h.project, Store: e.Journal, Launcher: launcher, Outside: e.Runs, Clock: clock.System, Log: log})
 	if err != nil {
 		return err
 	}
@@ -121,14 +121,6 @@ func (a *app) serve(ctx context.Context, web httpFlags) error {
 		log.Warn("the copies of the project's files stay", "error", left)
 	}
 	return err
-}
-
-// outside tells the scheduler of runs that have not been started by it, and go on.
-func outside(e *pipeline.Engine) func(context.Context, journal.Firing) bool {
-	return func(ctx context.Context, f journal.Firing) bool {
-		r, err := e.Journal.RunOfFiring(ctx, f.ID)
-		return err == nil && r.Status == journal.Running && e.Holder(r) != nil
-	}
 }
 
 // together runs services until one fails or a signal comes; a second signal ends the process at once. What tells of the work

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -115,6 +116,9 @@ func (a *app) printStatus(s *pipeline.Status) {
 		g.add(p.Name, fmt.Sprint(p.Nodes), run, state, when, freshness, next)
 	}
 	_ = g.print(a.stdout)
+	if !s.Served && slices.ContainsFunc(s.Pipelines, func(p pipeline.PipelineStatus) bool { return p.NextRun != nil }) {
+		a.note("no millrace serve is running on this project: nothing is started by its schedules")
+	}
 	for _, r := range s.Unfinished {
 		if r.State == pipeline.StateRunning {
 			a.out("\nrun %s of %s is running: process %d since %s", r.ID, r.Pipeline, r.PID, clockText(r.Started))

@@ -21,6 +21,7 @@ const workerUsage = 102
 // scheduler that started us, and is told as what it is. In the child it calls the job.
 func (a *app) supervise(ctx context.Context, job func(context.Context) error) error {
 	if os.Getenv(workerEnv) != "" {
+		signal.Ignore(syscall.SIGPIPE) // whoever reads what we print may be killed: we go on to the checkpoint
 		return job(ctx)
 	}
 	self, err := os.Executable()
@@ -35,7 +36,7 @@ func (a *app) supervise(ctx context.Context, job func(context.Context) error) er
 	runtime.LockOSThread()
 	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	signal.Notify(signals, endings()...)
 	if err := child.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}

@@ -178,11 +178,15 @@ func (j *Journal) LastEnd(ctx context.Context) (seq int64, err error) {
 	return seq, err
 }
 
-// RunOfFiring is the run that a firing led to, ErrNotFound when there is none yet.
-func (j *Journal) RunOfFiring(ctx context.Context, firing string) (Run, error) {
-	runs, err := query(ctx, j, selectRun+` WHERE firing = ? ORDER BY started DESC LIMIT 1`, scanRun, firing)
+// RunOfFiring is the run that a firing led to, that of a retry the one that is run again; ErrNotFound when there is none yet.
+func (j *Journal) RunOfFiring(ctx context.Context, f Firing) (Run, error) {
+	text, arg := ` WHERE firing = ? ORDER BY started DESC LIMIT 1`, f.ID
+	if f.Ask.Retry != "" {
+		text, arg = ` WHERE id = ?`, f.Ask.Retry
+	}
+	runs, err := query(ctx, j, selectRun+text, scanRun, arg)
 	if err == nil && len(runs) == 0 {
-		err = fmt.Errorf("run of firing %q: %w", firing, ErrNotFound)
+		err = fmt.Errorf("run of firing %q: %w", f.ID, ErrNotFound)
 	}
 	if err != nil {
 		return Run{}, err

@@ -110,10 +110,12 @@ func TestOutcomes(t *testing.T) {
 	if names, last, err := j.EndedSince(ctx, end); err != nil || last != end || len(names) != 0 {
 		t.Errorf("%v, %d, %v: nothing has ended since", names, last, err)
 	}
-	if r, err := j.RunOfFiring(ctx, "f1"); err != nil || r.ID != "fired" {
-		t.Errorf("%+v, %v", r, err)
+	for _, f := range []Firing{{ID: "f1"}, {ID: "f2", Ask: Ask{Retry: "fired"}}} {
+		if r, err := j.RunOfFiring(ctx, f); err != nil || r.ID != "fired" {
+			t.Errorf("%+v, %v", r, err)
+		}
 	}
-	if r, err := j.RunOfFiring(ctx, "f2"); !errors.Is(err, ErrNotFound) {
+	if r, err := j.RunOfFiring(ctx, Firing{ID: "f2"}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

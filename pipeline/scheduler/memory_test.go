@@ -71,7 +71,7 @@ func (m *memory) Forgotten(context.Context, string) (time.Time, error) { return 
 
 func (m *memory) LastEnd(context.Context) (int64, error) { return 0, nil }
 
-func (m *memory) RunOfFiring(context.Context, string) (journal.Run, error) {
+func (m *memory) RunOfFiring(context.Context, journal.Firing) (journal.Run, error) {
 	return journal.Run{}, journal.ErrNotFound
 }
 

@@ -41,7 +41,7 @@ type Store interface {
 	EndedSince(ctx context.Context, after int64) (pipelines []string, last int64, err error)
 	LastEnd(ctx context.Context) (int64, error)
 	Forgotten(ctx context.Context, pipeline string) (time.Time, error)
-	RunOfFiring(ctx context.Context, firing string) (journal.Run, error)
+	RunOfFiring(ctx context.Context, f journal.Firing) (journal.Run, error)
 	LastFirings(ctx context.Context, pipelines []string, t journal.Target) (map[string]journal.Firing, error)
 	Decide(ctx context.Context, d journal.Decision) (there []string, err error)
 }

@@ -420,6 +420,48 @@ func TestInterruptedGoesFirst(t *testing.T) {
 	}
 }
 
+// TestKilledGoesFirst: so is what was killed while the scheduler goes on.
+func TestKilledGoesFirst(t *testing.T) {
+	inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "0 12 * * *")), func(w *world) {
+		w.end = func(f journal.Firing) (time.Duration, int) {
+			if f.Trigger == journal.TriggerSchedule && f.Tries == 1 {
+				return 5 * time.Minute, killedCode
+			}
+			return time.Minute, 0
+		}
+		w.pass(2 * time.Minute)
+		w.ask("p")
+		w.pass(time.Hour)
+		w.wantStarted("p 11-27 12:00", "p 11-27 12:00", "p 11-27 12:01")
+	})
+}
+
+// TestRetryEndedUnseen: a retry that ended while there was no scheduler is what its run is, and is not asked for again when that has succeeded.
+func TestRetryEndedUnseen(t *testing.T) {
+	for status, started := range map[journal.Status]int{journal.Succeeded: 0, journal.Failed: 1} {
+		inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "")), func(w *world) {
+			w.shutdown()
+			asked := w.now()
+			w.pass(time.Minute)
+			w.ran(journal.Run{Pipeline: "p", LogicalTime: asked}, status)
+			runs, err := w.journal.Runs(w.Context(), journal.Filter{})
+			if err != nil || len(runs) != 1 {
+				w.Fatal(runs, err)
+			}
+			if _, err := w.journal.AddFiring(w.Context(), journal.Firing{ID: "f", Pipeline: "p", LogicalTime: asked, Trigger: journal.TriggerAPI, State: journal.FiringStarted,
+				By: "me", Due: asked, Tries: 1, Created: asked, Started: &asked, Ask: journal.Ask{Retry: runs[0].ID}}); err != nil {
+				w.Fatal(err)
+			}
+			w.start()
+			w.pass(time.Hour)
+			w.wantHistory("p", "11-27 11:59 succeeded")
+			if got := w.started(); len(got) != started {
+				w.Errorf("a run that is %s: started %q", status, got)
+			}
+		})
+	}
+}
+
 // TestStoppedAndRestarted: a run that was asked to end is not taken up again, although the scheduler was killed before the run ended.
 func TestStoppedAndRestarted(t *testing.T) {
 	inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "0 * * * *", func(pl *models.Pipeline) { pl.Overlap = models.OverlapCancel })), func(w *world) {

@@ -27,11 +27,14 @@ const (
 
 // settle records how a run ended, and whether it is run again. An error is the journal's.
 func (d *decider) settle(ctx context.Context, it *item, r Result) error {
-	run, err := d.Store.RunOfFiring(ctx, it.ID)
-	if err != nil && !errors.Is(err, journal.ErrNotFound) {
+	run, done, err := d.runOf(ctx, it)
+	if err != nil {
 		return err
 	}
 	code := r.ExitCode
+	if done { // whatever became of its process
+		code = pipeline.ExitOK
+	}
 	it.Run, it.ExitCode, it.changed = cmp.Or(run.ID, it.Ask.Retry), &code, true
 	r.Message = cmp.Or(r.Message, run.Error)
 	stop := ""
@@ -63,6 +66,15 @@ func (d *decider) settle(ctx context.Context, it *item, r Result) error {
 	return nil
 }
 
+// runOf is the run of a firing, the zero one when there is none yet, and whether it has succeeded since it was asked for.
+func (d *decider) runOf(ctx context.Context, it *item) (run journal.Run, done bool, err error) {
+	run, err = d.Store.RunOfFiring(ctx, it.Firing)
+	if errors.Is(err, journal.ErrNotFound) {
+		err = nil
+	}
+	return run, run.Status == journal.Succeeded && run.Finished != nil && !run.Finished.Before(it.Created), err
+}
+
 // why tells of a failure.
 func why(r Result) string {
 	text := map[int]string{pipeline.ExitUsage: "bad usage, or a mistake in the project", pipeline.ExitChecks: "checks failed", pipeline.ExitPartial: "some nodes failed"}[r.ExitCode]
@@ -92,7 +104,8 @@ func backoff(pl *models.Pipeline, tries int) time.Duration {
 	return rand.N(most)
 }
 
-// lost runs a firing again whose run has vanished through no fault of its own. It takes up what was landed.
+// lost runs a firing again, at once, whose run has vanished through no fault of its own. It takes up what was landed, and goes first: one that
+// was due later would read its windows again, and give up what it has landed.
 func (d *decider) lost(ctx context.Context, it *item, how string) error {
 	pl := &models.Pipeline{Name: it.Pipeline}
 	if e := d.loop.entries[it.Pipeline]; e != nil {
@@ -101,7 +114,7 @@ func (d *decider) lost(ctx context.Context, it *item, how string) error {
 	if it.Tries > pl.Retries+mostLost {
 		return d.fail(ctx, it, pl, fmt.Sprintf("given up after %d tries: %s", it.Tries, how))
 	}
-	it.wait(d.now.Add(backoff(pl, 1)), how+"; the run is taken up again")
+	it.wait(it.Due, how+"; the run is taken up again")
 	return nil
 }
 
@@ -130,6 +143,16 @@ func (d *decider) orphans(ctx context.Context) error {
 		if it.State != journal.FiringStarted || d.loop.workers[it.ID] != nil || d.Outside != nil && d.Outside(ctx, it.Firing) {
 			continue
 		}
+		run, done, err := d.runOf(ctx, it)
+		if err != nil {
+			return err
+		}
+		if done {
+			code := pipeline.ExitOK
+			it.Run, it.ExitCode = run.ID, &code
+			it.end(d.now, journal.FiringSucceeded, "")
+			continue
+		}
 		if it.Cancel != "" {
 			it.end(d.now, journal.FiringCancelled, "cancelled by "+it.Cancel)
 			continue
@@ -138,12 +161,8 @@ func (d *decider) orphans(ctx context.Context) error {
 			it.end(d.now, journal.FiringCancelled, it.Reason)
 			continue
 		}
-		due := it.Due // it goes first: one that was due later would read its windows again, and give up what it has landed
 		if err := d.lost(ctx, it, "the scheduler ended while it ran"); err != nil {
 			return err
-		}
-		if it.State == journal.FiringWaiting {
-			it.Due = due
 		}
 	}
 	return nil
