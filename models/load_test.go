@@ -110,6 +110,8 @@ func TestMistakes(t *testing.T) {
 		{"many runs at once", map[string]string{"millrace.yml": head + "scheduler: { concurrency: 1001 }\n"}, []string{"millrace.yml:7:27: warning: scheduler.concurrency: 1001"}},
 		{"no window", pipelines("a: { schedule: \"0 2 * * *\", misfire_window: 0s }"), []string{"misfire_window: a firing also waits", "misfire: skip"}},
 		{"no catch-up", pipelines("a: { schedule: \"0 2 * * *\", misfire: all, max_catchup: 0 }"), []string{"warning: max_catchup: 0 makes up for nothing"}},
+		{"a catch-up that nothing asks for", pipelines("a: { schedule: \"0 2 * * *\", max_catchup: 0 }"), []string{"millrace.yml:8:44: warning: max_catchup: has no effect", "misfire: is one", "write misfire: all"}},
+		{"a freshness that no schedule keeps", pipelines("a: { schedule: \"0 2 * * *\", freshness: 1h }"), []string{"millrace.yml:8:42: warning: freshness: 1h is shorter than the 1d that may pass"}},
 		{"time zone in the schedule", map[string]string{"millrace.yml": head + "pipelines:\n  a: { schedule: \"TZ=UTC\" }\n"}, []string{"millrace.yml:8:18", "timezone:"}},
 		{"six fields", pipelines("a: { schedule: \"0 0 2 * * *\" }"), []string{"millrace.yml:8:18", "seconds", "leave the first away"}},
 		{"a schedule that never fires", pipelines("a: { schedule: \"0 0 30 2 *\" }"), []string{"millrace.yml:8:18: warning: the schedule never fires"}},

@@ -122,6 +122,10 @@ func (l *loader) schedule(pl *Pipeline) {
 		}
 		l.jitter(pl, s)
 	}
+	if gap := s.LongestGap(); pl.Freshness > 0 && pl.Freshness.Std() < gap && pl.Webhook == nil {
+		l.warning(pl.Origin.At("freshness"), "make it longer than the gap and a run",
+			"freshness: %s is shorter than the %s that may pass between two times of the schedule: the tables are stale until the next", pl.Freshness, config.Duration(gap))
+	}
 }
 
 // manyRetries and manyRuns are more than anybody means.
@@ -139,7 +143,11 @@ func (l *loader) allowances(pl *Pipeline) {
 		l.problem(pl.Origin.At("misfire_window"), "write misfire: skip when nothing is to be made up for, or a span such as 24h",
 			"misfire_window: a firing also waits so long for the pipelines of after:, and would not wait at all")
 	}
-	if pl.Origin.Has("max_catchup") && pl.MaxCatchup == 0 && pl.Misfire == MisfireAll && !l.told(pl.Origin.At("max_catchup")) {
+	switch {
+	case pl.Schedule == "" || !pl.Origin.Has("max_catchup") || l.told(pl.Origin.At("max_catchup")):
+	case pl.Misfire != MisfireAll:
+		l.warning(pl.Origin.At("max_catchup"), "write misfire: all, or remove the key", "max_catchup: has no effect: it counts what misfire: all makes up for, and misfire: is %s", pl.Misfire)
+	case pl.MaxCatchup == 0:
 		l.warning(pl.Origin.At("max_catchup"), "write misfire: skip, which says so", "max_catchup: 0 makes up for nothing, although misfire: is all")
 	}
 }
