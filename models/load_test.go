@@ -235,7 +235,8 @@ func TestSelect(t *testing.T) {
 			t.Errorf("%q selects %s (%v), want %s", selector, got, err, want)
 		}
 	}
-	for selector, want := range map[string]string{"ordrs": `did you mean "orders"?`, "tags:x": "unknown method", "tag:nothing": "matches no node"} {
+	for selector, want := range map[string]string{"ordrs": `did you mean "orders"?`, "tags:x": "unknown method", "tag:nothing": "matches no node",
+		"sales.rev": `did you mean "mart.rev"?`, "shop.sales.Orders": `did you mean "erp.orders"?`, "+dbo.oo": "plan` lists them"} {
 		if _, err := p.Select([]string{selector}, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q says %v", selector, err)
 		}
