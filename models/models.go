@@ -156,7 +156,7 @@ type Pipeline struct {
 	Origin    config.Origin
 	Name      string            `yaml:"-"`
 	Schedule  string            `yaml:"schedule" doc:"Cron expression of five fields, by which millrace serve starts runs." example:"0 2 * * *"`
-	Timezone  string            `yaml:"timezone" default:"UTC" doc:"Time zone of the schedule." example:"Europe/Berlin"`
+	Timezone  string            `yaml:"timezone" default:"UTC" doc:"Time zone of the schedule, and of the dates that after: and backfills go by. A pipeline that only follows others has theirs when it names none." example:"Europe/Berlin"`
 	Select    config.StringList `yaml:"select" doc:"Selectors of its nodes; all nodes when absent." example:"[\"*\"]"`
 	Exclude   config.StringList `yaml:"exclude" doc:"Selectors of nodes to leave out."`
 	Publish   string            `yaml:"publish" default:"succeeded" enum:"succeeded,all" doc:"succeeded: a node is published when everything above it succeeded. all: nothing unless everything did."`

@@ -190,7 +190,10 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 		var ue *upstreamError
 		switch {
 		case errors.As(err, &ce) && !several(err):
-			s.Status, s.Hint = journal.ChecksFailed, fmt.Sprintf("millrace report %s shows the rows and the SQL; the table keeps its previous version", r.ID)
+			s.Status, s.Hint = journal.ChecksFailed, fmt.Sprintf("millrace report %s shows the rows and the SQL", r.ID)
+			if r.before.Table(nameOf(n)) != nil {
+				s.Hint += "; the table keeps its previous version"
+			}
 		case errors.As(err, &ue):
 			s.Status = journal.UpstreamFailed
 		case errors.As(err, &se):

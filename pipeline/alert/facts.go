@@ -21,9 +21,17 @@ func base(kind string, r journal.Run) Message {
 	logical := r.LogicalTime
 	m := Message{Kind: kind, Pipeline: r.Pipeline, Run: r.ID, Attempt: r.Attempt, Trigger: string(r.Trigger), LogicalTime: &logical, At: runEnd(r)}
 	if r.Finished != nil {
-		m.Took = r.Finished.Sub(r.Begun()).Round(time.Second).String()
+		m.Took = tookText(r.Finished.Sub(r.Begun()))
 	}
 	return m
+}
+
+// tookText is how long something took, to the second, and below that to the millisecond.
+func tookText(d time.Duration) string {
+	if d < time.Second {
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
 }
 
 // failureOf names the root of a failed run first, with what was kept back because of it.
