@@ -14,6 +14,8 @@ type Range struct {
 	// Moments are the edges of the slices, rising, in the zone whose days they follow; none where the range is one of numbers.
 	Moments        []time.Time
 	from, to, step *big.Rat // of numbers; to nil: up to the stream's cursor; step nil: one slice
+	// Open is of a range that was asked for without an end, which is where the stream's cursor stands.
+	Open bool
 }
 
 // MaxSlices is how many slices a range may have.
@@ -40,6 +42,9 @@ func ParseRange(from, to, slice string, zone *time.Location, now time.Time) (*Ra
 		return nil, err
 	}
 	end := now.In(zone)
+	if to == "" && !begin.Before(end) {
+		return nil, &RangeError{"from", begin.Format(time.RFC3339) + " has not come yet, and without --to the range ends where the cursor stands", "begin before the cursor of the stream: millrace state show lists them"}
+	}
 	if to != "" {
 		if end, err = moment("to", to, zone); err != nil {
 			return nil, err
@@ -54,7 +59,7 @@ func ParseRange(from, to, slice string, zone *time.Location, now time.Time) (*Ra
 			return nil, &RangeError{"slice", fmt.Sprintf("%q is no span of time", slice), "write 1d, 12h or 1w"}
 		}
 	}
-	r := &Range{}
+	r := &Range{Open: to == ""}
 	for i := 0; ; i++ {
 		edge := after(begin, step.Std(), i)
 		if i == MaxSlices+1 {
@@ -110,7 +115,7 @@ func widest(field string, t time.Time) time.Time {
 }
 
 func numbers(from, to, slice string) (*Range, error) {
-	r := &Range{}
+	r := &Range{Open: to == ""}
 	r.from, _ = new(big.Rat).SetString(from)
 	if to != "" {
 		if !number.MatchString(to) {

@@ -92,7 +92,7 @@ func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, d
 			return b.Query(ctx, c)
 		},
 		History: func(ctx context.Context, node, name string, limit int) ([]check.Metric, error) {
-			return r.Journal.Metrics(ctx, node, name, r.ID, r.LogicalTime, limit)
+			return r.Journal.Metrics(ctx, r.target(), node, name, r.ID, r.LogicalTime, limit)
 		}}
 	switch { // figures are of deliveries
 	case r.replay != nil:
@@ -149,7 +149,7 @@ func split(n *models.Node) (diverting, judging []*models.Check) {
 
 // suspect says whether rows failed a check the last time that the node was checked.
 func (a *audit) suspect(ctx context.Context) (func(*models.Check) bool, error) {
-	failed, err := a.Journal.LastFailing(ctx, a.node.Name())
+	failed, err := a.Journal.LastFailing(ctx, a.node.Name(), a.target())
 	return func(c *models.Check) bool { return slices.Contains(failed, c.Name) }, err
 }
 

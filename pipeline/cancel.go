@@ -12,8 +12,13 @@ import (
 	"github.com/millrace/millrace/pipeline/journal"
 )
 
-// ErrNothingRuns says that there is nothing to cancel.
-var ErrNothingRuns = errors.New("nothing runs")
+// Errors of Cancel.
+var (
+	// ErrNothingRuns says that there is nothing to cancel.
+	ErrNothingRuns = errors.New("nothing runs")
+	// ErrOutOfReach says that the process of a run cannot be told from here.
+	ErrOutOfReach = errors.New("out of reach")
+)
 
 // Cancelled is one thing that was asked to end.
 type Cancelled struct {
@@ -127,16 +132,31 @@ func parent(pid int) int {
 	return of
 }
 
-// terminate sends SIGTERM to the process of a run.
+// terminate sends SIGTERM to the process of a run. It gets hold of the process before it looks at the lock again: as long as that is held, the
+// process is no other one that has got its number.
 func (e *Engine) terminate(r journal.Run) (*Owner, error) {
+	ended := fmt.Errorf("run %s has just ended: %w", r.ID, ErrNothingRuns)
 	owner := e.Holder(r)
 	if owner == nil {
-		return nil, fmt.Errorf("run %s has just ended: %w", r.ID, ErrNothingRuns)
+		return nil, ended
 	}
 	if host, _ := os.Hostname(); owner.Host != host {
-		return nil, fmt.Errorf("run %s is process %d on %s: cancel it there", r.ID, owner.PID, owner.Host)
+		return nil, fmt.Errorf("run %s is process %d on %s, %w: `millrace cancel %[1]s` there ends it", r.ID, owner.PID, owner.Host, ErrOutOfReach)
 	}
-	if err := syscall.Kill(owner.PID, syscall.SIGTERM); err != nil {
+	process, err := os.FindProcess(owner.PID)
+	if err != nil {
+		return nil, fmt.Errorf("end run %s, process %d: %w", r.ID, owner.PID, err)
+	}
+	defer func() { _ = process.Release() }()
+	if e.Holder(r) == nil {
+		return nil, ended
+	}
+	switch err := process.Signal(syscall.SIGTERM); {
+	case errors.Is(err, os.ErrProcessDone):
+		return nil, ended
+	case errors.Is(err, syscall.EPERM):
+		return nil, fmt.Errorf("run %s is process %d of another user, %w: `millrace cancel %[1]s` as that user ends it", r.ID, owner.PID, ErrOutOfReach)
+	case err != nil:
 		return nil, fmt.Errorf("end run %s, process %d: %w", r.ID, owner.PID, err)
 	}
 	return owner, nil

@@ -46,7 +46,13 @@ func project(t *testing.T, files map[string]string) string {
 // engine opens the project in dir with all real parts.
 func engine(t *testing.T, dir string) *pipeline.Engine {
 	t.Helper()
-	p, problems := models.Load(models.Loading{Dir: dir, Files: os.DirFS(dir), Sources: pipeline.SourceSpecs(sources.Specs()), Env: os.LookupEnv, ColumnType: warehouse.ContractType})
+	return engineFor(t, dir, "")
+}
+
+// engineFor opens it for a target, "" for its own choice.
+func engineFor(t *testing.T, dir, target string) *pipeline.Engine {
+	t.Helper()
+	p, problems := models.Load(models.Loading{Dir: dir, Files: os.DirFS(dir), Target: target, Sources: pipeline.SourceSpecs(sources.Specs()), Env: os.LookupEnv, ColumnType: warehouse.ContractType})
 	if problems.HasErrors() {
 		t.Fatal(problems)
 	}

@@ -47,7 +47,7 @@ func TestUnstarted(t *testing.T) {
 		if err != nil || len(events) != c.noted {
 			t.Errorf("%v: %+v, %v", c.err, events, err)
 		}
-		if c.noted == 1 && (events[0].Kind != journal.EventRunUnstarted || events[0].Pipeline != "a+b" || events[0].Text != "disk on fire") {
+		if c.noted == 1 && (events[0].Kind != journal.EventRunUnstarted || events[0].Pipeline != "a+b" || events[0].Target != "local" || events[0].Text != "disk on fire") {
 			t.Errorf("%+v", events[0])
 		}
 	}

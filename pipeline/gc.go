@@ -172,7 +172,7 @@ func (e *Engine) unneeded(ctx context.Context, r journal.Run) (string, error) {
 		}
 		return "the backfill has landed nothing", nil
 	}
-	latest, err := e.newest(ctx, journal.Filter{Pipeline: r.Pipeline})
+	latest, err := e.newest(ctx, journal.Filter{Pipeline: r.Pipeline, Target: journal.Target{Name: r.Selection.Target}})
 	if err != nil {
 		return "", err
 	}

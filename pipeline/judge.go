@@ -273,7 +273,7 @@ func (j *judging) count(ctx context.Context, n *models.Node, t *standing, out *C
 		}}
 	if j.Journal != nil {
 		r.History = func(ctx context.Context, node, name string, limit int) ([]check.Metric, error) {
-			return j.Journal.Metrics(ctx, node, name, "", r.At, limit)
+			return j.Journal.Metrics(ctx, j.target(), node, name, "", r.At, limit)
 		}
 	}
 	counting, reconciling := apartReconciling(n.Checks)

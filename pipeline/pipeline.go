@@ -151,7 +151,11 @@ func (e *Engine) current(ctx context.Context) (*load.Manifest, error) {
 		return &load.Manifest{}, nil
 	}
 	cursors, err := e.Journal.Cursors(ctx)
-	if err == nil && len(cursors) > 0 {
+	if err != nil || len(cursors) == 0 {
+		return &load.Manifest{}, err
+	}
+	published, err := e.Journal.Runs(ctx, journal.Filter{Target: e.target(), Published: true, Limit: 1})
+	if err == nil && len(published) > 0 {
 		return nil, fmt.Errorf("%w: the journal knows what was published to %s, but the pointer %s is not there: restore the folder or point it at the newest of its snapshots (ln -s snapshots/N current); to start over on purpose, remove %s as well",
 			load.ErrDamaged, e.TargetRoot, filepath.Join(e.TargetRoot, "current"), e.Project.StateDir())
 	}

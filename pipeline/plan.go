@@ -151,7 +151,7 @@ func (e *Engine) Plan(ctx context.Context, nodes []*models.Node) (*Plan, error) 
 
 // pending finds the run that the next one would take up or give up.
 func (e *Engine) pending(ctx context.Context, pipelineName string, nodes []*models.Node) (*PendingRun, error) {
-	latest, err := e.Journal.Runs(ctx, journal.Filter{Pipeline: pipelineName, Working: true, Limit: 1})
+	latest, err := e.Journal.Runs(ctx, journal.Filter{Pipeline: pipelineName, Working: true, Target: e.target(), Limit: 1})
 	if err != nil || len(latest) == 0 {
 		return nil, err
 	}

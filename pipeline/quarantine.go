@@ -45,7 +45,7 @@ func (e *Engine) Quarantined(ctx context.Context, node, run string) ([]Quarantin
 		of := run
 		if of == "" {
 			var err error
-			if of, err = e.Journal.LastChecked(ctx, n.Name()); err != nil {
+			if of, err = e.Journal.LastChecked(ctx, n.Name(), e.target()); err != nil {
 				return nil, err
 			}
 		}

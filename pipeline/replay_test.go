@@ -534,7 +534,7 @@ func TestReplayIsNoDelivery(t *testing.T) {
 	}
 	figuresOf := func() (all []check.Metric) {
 		for _, name := range []string{"new rows", "rows", "id:mean"} {
-			found, err := engine(t, dir).Journal.Metrics(t.Context(), "erp.customers", name, "", time.Now().Add(time.Hour), 99)
+			found, err := engine(t, dir).Journal.Metrics(t.Context(), pipeline.TargetOf(engine(t, dir).Project), "erp.customers", name, "", time.Now().Add(time.Hour), 99)
 			if err != nil || len(found) == 0 {
 				t.Errorf("%s: %v %v", name, found, err)
 			}

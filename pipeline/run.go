@@ -163,7 +163,7 @@ func (e *Engine) unstarted(ctx context.Context, locks []string, firing string, e
 	if errors.Is(err, ErrLocked) || firing != "" || ctx.Err() != nil {
 		return err
 	}
-	ev := journal.Event{Kind: journal.EventRunUnstarted, Pipeline: strings.Join(locks, "+"), Text: e.redact(err.Error()), At: e.Clock()}
+	ev := journal.Event{Kind: journal.EventRunUnstarted, Pipeline: strings.Join(locks, "+"), Target: e.target().Name, Text: e.redact(err.Error()), At: e.Clock()}
 	return errors.Join(err, e.Journal.AddEvent(ctx, ev))
 }
 
@@ -185,7 +185,7 @@ func (e *Engine) begin(ctx context.Context, locks []string) (old *journal.Run, u
 }
 
 // Retry runs again what failed in a run, over the same windows, and publishes it. id "" means the latest run of
-// the project, a pipeline's name that of the pipeline. ErrNoRetry when that run has nothing to retry, or when a later one has gone past it.
+// the project for its target, a pipeline's name that of the pipeline. ErrNoRetry when that run has nothing to retry, or when a later one has gone past it.
 func (e *Engine) Retry(ctx context.Context, id string) (*Report, error) {
 	id, locks, err := e.toRetry(ctx, id)
 	if err != nil {
@@ -228,7 +228,7 @@ func (e *Engine) goOn(ctx context.Context, old journal.Run) (*run, error) {
 func (e *Engine) toRetry(ctx context.Context, id string) (string, []string, error) {
 	pl := e.Project.Pipeline(id)
 	if id == "" || pl != nil {
-		filter, whose := journal.Filter{}, ""
+		filter, whose := journal.Filter{Target: e.target()}, ""
 		if pl != nil {
 			filter.Pipeline, whose = id, " of pipeline "+id
 		}
@@ -298,9 +298,9 @@ func (e *Engine) newest(ctx context.Context, f journal.Filter) (journal.Run, err
 	return runs[0], nil
 }
 
-// latest is the newest run, but for replays and backfills, that took any of the locks.
+// latest is the newest run for our target, but for replays and backfills, that took any of the locks.
 func (e *Engine) latest(ctx context.Context, locks []string) (journal.Run, error) {
-	return e.Journal.LatestOf(ctx, locks)
+	return e.Journal.LatestOf(ctx, locks, e.target())
 }
 
 // unfinished are the nodes of the run that no attempt of it has published.
@@ -352,7 +352,8 @@ func shares(r journal.Run, locks []string) bool {
 }
 
 // settle looks at runs that the journal still calls running although we hold one of their locks: their process is
-// gone. One whose publish was done is completed; the newest run of all is returned when it can be resumed.
+// gone. One whose publish was done is completed; the newest run of all is returned when it can be resumed. What a run for another target
+// has landed waits for the next run for that.
 func (e *Engine) settle(ctx context.Context, locks []string) (*journal.Run, error) {
 	var interrupted []journal.Run
 	for _, status := range []journal.Status{journal.Running, journal.Interrupted} {
@@ -372,7 +373,7 @@ func (e *Engine) settle(ctx context.Context, locks []string) (*journal.Run, erro
 				if err := e.Journal.SetRunStatus(ctx, old.ID, journal.Abandoned, "its process ended; a replay is not resumed, but begun anew", e.Clock()); err != nil {
 					return nil, err
 				}
-			} else if !completed && old.Selection.Backfill == nil { // which waits until it is taken up or given up
+			} else if !completed && old.Selection.Backfill == nil && e.target().Is(old.Selection.Target) { // a backfill waits until it is taken up or given up
 				interrupted = append(interrupted, old)
 			}
 		}
@@ -397,14 +398,16 @@ func (e *Engine) settle(ctx context.Context, locks []string) (*journal.Run, erro
 	return resumable, nil
 }
 
-// settleOne completes a run that is published, and calls any other interrupted.
+// settleOne completes a run that is published to our target, and calls any other interrupted.
 func (e *Engine) settleOne(ctx context.Context, old *journal.Run) (completed bool, err error) {
-	m, err := e.Loader.Published(ctx, old.ID, old.Attempt)
-	if err != nil {
-		return false, err
-	}
-	if m != nil {
-		return true, e.complete(ctx, *old, m)
+	if e.target().Is(old.Selection.Target) {
+		m, err := e.Loader.Published(ctx, old.ID, old.Attempt)
+		if err != nil {
+			return false, err
+		}
+		if m != nil {
+			return true, e.complete(ctx, *old, m)
+		}
 	}
 	if old.Status == journal.Running {
 		old.Status = journal.Interrupted

@@ -326,7 +326,7 @@ func (e *Engine) remembered(history []*load.Manifest) ([]journal.Run, []journal.
 			r := runs[t.Run]
 			if r == nil {
 				r = &journal.Run{ID: t.Run, Pipeline: t.Pipeline, LogicalTime: t.LogicalTime, Attempt: 1, Status: journal.Succeeded,
-					Version: m.Millrace, Started: startOf(t.Run, t.PublishedAt), Selection: journal.Selection{Nodes: []string{}}}
+					Version: m.Millrace, Started: startOf(t.Run, t.PublishedAt), Selection: journal.Selection{Nodes: []string{}, Target: e.Project.Target.Name}}
 				code := ExitOK
 				r.ExitCode = &code
 				runs[t.Run] = r

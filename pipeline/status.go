@@ -50,7 +50,7 @@ func (e *Engine) lockState(name string) LockState {
 	return s
 }
 
-// Status is the project as its readers and its runs see it now.
+// Status is the project as the readers of its target and its runs for that see it now.
 type Status struct {
 	Project     string           `json:"project"`
 	Target      string           `json:"target"`
@@ -139,7 +139,7 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 	if mv, ok := e.Loader.(mover); ok {
 		s.MovedFrom, _ = mv.Moved(ctx)
 	}
-	runs, err := e.Summaries(ctx, journal.Filter{Working: true, Limit: lastSteps})
+	runs, err := e.Summaries(ctx, journal.Filter{Working: true, Target: e.target(), Limit: lastSteps})
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +204,7 @@ func (e *Engine) pipelinesStatus(ctx context.Context, s *Status, runs []RunSumma
 		}
 		one.last(runs)
 		if one.LastEnded == nil { // older than the runs above
-			older, err := e.Summaries(ctx, journal.Filter{Pipeline: pl.Name, Working: true, Limit: 2})
+			older, err := e.Summaries(ctx, journal.Filter{Pipeline: pl.Name, Working: true, Target: e.target(), Limit: 2})
 			if err != nil {
 				return err
 			}

@@ -191,8 +191,8 @@ func (s *Server) nodeChecks(c *call) (Page[CheckTrend], error) {
 	if err != nil {
 		return Page[CheckTrend]{}, err
 	}
-	j := s.Engine().Journal
-	run, err := j.LastChecked(c.Context(), n.Name())
+	j, target := s.Engine().Journal, pipeline.TargetOf(s.Engine().Project)
+	run, err := j.LastChecked(c.Context(), n.Name(), target)
 	if err != nil {
 		return Page[CheckTrend]{}, err
 	}
@@ -205,7 +205,7 @@ func (s *Server) nodeChecks(c *call) (Page[CheckTrend], error) {
 		if r.Node != n.Name() {
 			continue
 		}
-		history, err := j.CheckTrend(c.Context(), journal.CheckName{Node: r.Node, Name: r.Name}, min(c.number("points", 90), 500))
+		history, err := j.CheckTrend(c.Context(), journal.CheckName{Node: r.Node, Name: r.Name}, target, min(c.number("points", 90), 500))
 		if err != nil {
 			return Page[CheckTrend]{}, err
 		}

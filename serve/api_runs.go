@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -47,7 +48,7 @@ func (s *Server) runRoutes() []route {
 		}),
 		{method: "GET", pattern: apiPrefix + "/runs/{run}/report", role: Viewer, api: document, handle: s.runReport},
 		post(s, "/runs/{run}/retry", "retryRun", "Ask for a run of the nodes that failed in this one.", http.StatusAccepted, s.retryRun),
-		post(s, "/runs/{run}/cancel", "cancelRun", "Ask a run to end at its next checkpoint.", http.StatusAccepted, s.cancelRun),
+		post(s, "/runs/{run}/cancel", "cancelRun", "Ask a run to end at its next checkpoint. The answer about a run that a command has begun is a firing without an id.", http.StatusAccepted, s.cancelRun),
 	}
 }
 
@@ -163,8 +164,29 @@ func (s *Server) cancelRun(c *call, _ Nothing) (journal.Firing, error) {
 	if s.Engine().Summary(r).State != pipeline.StateRunning {
 		return journal.Firing{}, &Problem{kind: kindConflict, Detail: "run " + r.ID + " has ended"}
 	}
-	if r.Firing == "" {
-		return journal.Firing{}, &Problem{kind: kindConflict, Detail: "run " + r.ID + " was begun by a command, not by the scheduler", Hint: "end its process where it was begun: SIGTERM ends it at its next checkpoint"}
+	who := identityOf(c.Context()).name
+	done, err := s.Engine().Cancel(c.Context(), r.ID, who)
+	switch {
+	case errors.Is(err, pipeline.ErrNothingRuns):
+		return journal.Firing{}, &Problem{kind: kindConflict, Detail: "run " + r.ID + " has ended"}
+	case errors.Is(err, pipeline.ErrOutOfReach):
+		return journal.Firing{}, &Problem{kind: kindConflict, Detail: err.Error(), Hint: "end it where it was begun"}
+	case err != nil:
+		return journal.Firing{}, err
 	}
-	return s.cancel(c, r.Firing)
+	s.Scheduler.Wake()
+	if done[0].PID == 0 { // the scheduler ends it
+		return s.Engine().Journal.Firing(c.Context(), done[0].Firing)
+	}
+	return told(r, done[0], who), nil
+}
+
+// told is the answer about a run whose own process was told to end, in the form of a firing: without an id when it has none.
+func told(r journal.Run, c pipeline.Cancelled, who string) journal.Firing {
+	f := journal.Firing{ID: c.Firing, Pipeline: r.Pipeline, LogicalTime: r.LogicalTime, Trigger: r.Trigger, State: journal.FiringStarted, Due: r.Started, Created: r.Started,
+		Started: &r.Started, Tries: r.Attempt, Run: r.ID, Cancel: who, Reason: fmt.Sprintf("process %d finishes what is in hand and ends", c.PID)}
+	if c.Stopped {
+		f.Reason = fmt.Sprintf("process %d is asked to end, but it is stopped: kill -CONT %[1]d lets it", c.PID)
+	}
+	return f
 }

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -337,5 +340,53 @@ func TestNobodyWaitsForEver(t *testing.T) {
 	})
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+// TestCancelRunOfACommand: the process of a run that no scheduler has started is told to end, and no other one that has its number later.
+func TestCancelRunOfACommand(t *testing.T) {
+	l := newLab(t, project, nil)
+	path := filepath.Join(l.e.Project.StateDir(), "locks", "nightly.lock")
+	l.must(os.MkdirAll(filepath.Dir(path), 0o700))
+	f, err := os.Create(path)
+	l.must(err)
+	l.must(syscall.Flock(int(f.Fd()), syscall.LOCK_EX))
+	child := exec.Command("sleep", "600")
+	child.ExtraFiles = []*os.File{f} // it holds the lock from now on
+	l.must(child.Start())
+	t.Cleanup(func() { _ = child.Process.Kill() })
+	own := func(host string) {
+		t.Helper()
+		l.must(os.WriteFile(path, fmt.Appendf(nil, `{"pid":%d,"host":%q}`, child.Process.Pid, host), 0o600))
+	}
+	l.must(f.Close())
+	host, err := os.Hostname()
+	l.must(err)
+	r := journal.Run{ID: "20261127T030000-000001", Pipeline: "nightly", LogicalTime: night, Attempt: 1, Status: journal.Running, Started: night, PID: child.Process.Pid}
+	l.must(l.j.BeginRun(t.Context(), r))
+	own("elsewhere")
+	if w := l.json("POST", "/api/v1/runs/"+r.ID+"/cancel", "", 409, nil); !strings.Contains(w.Body.String(), "on elsewhere, out of reach: `millrace cancel "+r.ID+"` there ends it") {
+		t.Error(w.Body)
+	}
+	own(host)
+	var told journal.Firing
+	if l.json("POST", "/api/v1/runs/"+r.ID+"/cancel", "", 202, &told); told.ID != "" || told.Run != r.ID || told.Cancel != "otto" {
+		t.Errorf("%+v", told)
+	}
+	_ = child.Wait()
+	if status, ok := child.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGTERM {
+		t.Errorf("the process has ended with %v", child.ProcessState)
+	}
+	other := exec.Command("sleep", "600")
+	l.must(other.Start())
+	t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() })
+	r.PID = other.Process.Pid // as if it had got the number: it holds no lock
+	l.must(l.j.BeginRun(t.Context(), r))
+	l.json("POST", "/api/v1/runs/"+r.ID+"/cancel", "", 409, nil)
+	if err := other.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("a process that is none of ours was told: %v", err)
+	}
+	if events, err := l.j.Events(t.Context(), 0, 1); err != nil || len(events) != 1 || events[0].Kind != "cancel" || events[0].By != "otto" || events[0].Run != r.ID {
+		t.Errorf("%+v, %v", events, err)
 	}
 }

@@ -99,7 +99,7 @@ func (s scrape) counter(name, help string, value float64, labels ...string) {
 
 // tallies are the sums that the journal keeps.
 func (s scrape) tallies(ctx context.Context) error {
-	all, err := s.Journal.Tallies(ctx)
+	all, err := s.Journal.Tallies(ctx, pipeline.TargetOf(s.Project))
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (s scrape) checks(ctx context.Context) error {
 		if len(n.Checks) == 0 {
 			continue
 		}
-		found, err := s.Journal.LatestChecks(ctx, n.Name())
+		found, err := s.Journal.LatestChecks(ctx, n.Name(), pipeline.TargetOf(s.Project))
 		if err != nil {
 			return err
 		}

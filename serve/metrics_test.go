@@ -307,7 +307,7 @@ func BenchmarkMetrics(b *testing.B) {
 			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
 			SELECT 'r' || i, 'p' || (i % 100), datetime(i, 'unixepoch'), 1, 'succeeded', '{}', '', '', 1, datetime(i, 'unixepoch'), datetime(i, 'unixepoch') FROM n`,
 		`INSERT INTO check_result SELECT id, 'erp.orders', 'not_null_id', 0, 'pass', 0, 0, started, '{"name": "not_null_id"}' FROM run`,
-		`INSERT INTO tally WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT 'runs', 'p' || i, 'succeeded', 1000 FROM n`,
+		`INSERT INTO tally (name, pipeline, target, label, value) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT 'runs', 'p' || i, '', 'succeeded', 1000 FROM n`,
 	} {
 		if _, err := db.Exec(statement); err != nil {
 			b.Fatal(err)

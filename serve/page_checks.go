@@ -3,10 +3,12 @@ package serve
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
 
+	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/report"
 	"github.com/millrace/millrace/transform/check"
@@ -70,17 +72,20 @@ func (p *site) checks(w http.ResponseWriter, r *http.Request) error {
 	return p.show(w, r, "checks", view{Title: "Checks", Section: "Checks", Data: page})
 }
 
-// checkLines are the checks as they are now, those left out that the latest run of their table did not have any more.
+// checkLines are the checks as they are now, those left out that the latest run of their table did not have any more, or none has for our target.
 func (p *site) checkLines(ctx context.Context, names []journal.CheckName) ([]checkLine, error) {
-	j := p.Engine().Journal
+	j, target := p.Engine().Journal, pipeline.TargetOf(p.Engine().Project)
 	var lines []checkLine
 	latest := map[string]time.Time{} // by node: when it was checked last
 	for _, n := range names {
-		result, run, err := j.LatestCheck(ctx, n)
+		result, run, err := j.LatestCheck(ctx, n, target)
+		if errors.Is(err, journal.ErrNotFound) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		trend, err := j.CheckTrend(ctx, n, trendRuns)
+		trend, err := j.CheckTrend(ctx, n, target, trendRuns)
 		if err != nil {
 			return nil, err
 		}
@@ -112,6 +117,9 @@ func (p *site) check(w http.ResponseWriter, r *http.Request) error {
 	lines, err := p.checkLines(ctx, []journal.CheckName{{Node: q.Get("table"), Name: q.Get("check")}})
 	if err != nil {
 		return err
+	}
+	if len(lines) == 0 {
+		return errNoPage("no run has checked that")
 	}
 	l := lines[0]
 	page := &checkPage{checkLine: l, Check: report.Check{Result: l.Result}, Chart: report.FailingChart(l.trend), Sample: report.NewSample(l.Result.Sample)}

@@ -149,6 +149,7 @@ func newShopfront(t testing.TB) *shopfront {
 	s.e = openEngine(t, dir, func() time.Time { return s.now })
 	s.j = s.e.Journal
 	s.lock("web") // of the run that goes on
+	s.lock("_serve")
 	s.open()
 	return s
 }
@@ -220,7 +221,7 @@ func (s *shopfront) invent(pl string, at time.Time, took time.Duration, status j
 	s.t.Helper()
 	ctx := s.t.Context()
 	f := journal.Firing{ID: "f" + at.Format("20060102T150405") + "-" + pl, Pipeline: pl, LogicalTime: at, Trigger: journal.TriggerSchedule, State: journal.FiringStarted, Due: at, Tries: 1, Created: at, Started: &at}
-	r := journal.Run{ID: at.Format("20060102T150405") + fmt.Sprintf("-%06x", (at.Unix()+int64(len(pl)))%0xffffff), Pipeline: pl, LogicalTime: at, Attempt: 1, Status: journal.Running, Started: at.Add(2 * time.Second),
+	r := journal.Run{ID: at.Format("20060102T150405") + fmt.Sprintf("-%06x", (at.Unix()+int64(len(pl)))%0xffffff), Pipeline: pl, LogicalTime: at, Attempt: 1, Status: journal.Running, Started: at.Add(2 * time.Second), PID: os.Getpid(),
 		Trigger: journal.TriggerSchedule, Firing: f.ID, Version: "test", Selection: journal.Selection{Target: "local", Nodes: []string{}}}
 	f.Run = r.ID
 	_, err := s.j.AddFiring(ctx, f)
@@ -348,6 +349,8 @@ func (s *shopfront) lock(pl string) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	s.must(err)
 	s.must(syscall.Flock(int(f.Fd()), syscall.LOCK_EX))
+	_, err = fmt.Fprintf(f, `{"pid":%d}`, os.Getpid())
+	s.must(err)
 	s.t.Cleanup(func() { _ = f.Close() })
 }
 

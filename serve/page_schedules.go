@@ -29,7 +29,7 @@ func (p *site) schedules(w http.ResponseWriter, r *http.Request) error {
 	var lines []scheduleLine
 	for _, s := range all {
 		line := scheduleLine{Schedule: s, Words: scheduleWords(s)}
-		last, err := e.Summaries(ctx, journal.Filter{Pipeline: s.Pipeline, Limit: 1})
+		last, err := e.Summaries(ctx, journal.Filter{Pipeline: s.Pipeline, Target: pipeline.TargetOf(e.Project), Limit: 1})
 		if err != nil {
 			return err
 		}

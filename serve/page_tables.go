@@ -137,7 +137,7 @@ func (p *site) around(ctx context.Context, page *tablePage) error {
 	if page.Checks, err = p.checkLines(ctx, names); err != nil {
 		return err
 	}
-	if page.Versions, err = e.Journal.NodeSteps(ctx, page.Name, page.Node.Pipeline, versionRuns); err != nil {
+	if page.Versions, err = e.Journal.NodeSteps(ctx, page.Name, page.Node.Pipeline, pipeline.TargetOf(e.Project), versionRuns); err != nil {
 		return err
 	}
 	page.Graph = drawGraph(near(e.Project.Nodes, page.Name, 1), page.Name, p.colours(ctx))

@@ -165,9 +165,7 @@ func (w *projectWatch) reload(ctx context.Context) (changed bool) {
 	mended := w.problem.Swap(nil) != nil
 	if next == nil {
 		if mended {
-			const text = "the project's files are sound again"
-			w.log.Info(text)
-			w.event(ctx, journal.EventReload, text)
+			w.tellSound(ctx)
 		}
 		return false
 	}
@@ -180,6 +178,21 @@ func (w *projectWatch) reload(ctx context.Context) (changed bool) {
 	w.log.Info(text)
 	w.event(ctx, journal.EventReload, text)
 	return true
+}
+
+// soundAgain notes that files that an earlier serve has refused are in order: they were mended while none looked.
+func (w *projectWatch) soundAgain(ctx context.Context) error {
+	refused, err := w.engine().Journal.FilesRefused(ctx)
+	if refused {
+		w.tellSound(ctx)
+	}
+	return err
+}
+
+func (w *projectWatch) tellSound(ctx context.Context) {
+	const text = "the project's files are sound again"
+	w.log.Info(text)
+	w.event(ctx, journal.EventReload, text)
 }
 
 func (w *projectWatch) event(ctx context.Context, kind, text string) {

@@ -274,6 +274,9 @@ func (a *app) printReport(r *pipeline.Report) error {
 	}
 	if replay == nil && (r.Run.Status == journal.Partial || r.Run.Status == journal.Failed) {
 		fmt.Fprintf(w, "  next: mend the cause, then `millrace retry %s`\n", r.Run.ID)
+		if r.Run.Selection.Backfill != nil {
+			fmt.Fprintf(w, "  or another command, and this run is given up by `millrace backfill --abandon %s`\n", r.Run.ID)
+		}
 	}
 	return nil
 }

@@ -99,6 +99,9 @@ func (a *app) serve(ctx context.Context, web httpFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := watched.soundAgain(ctx); err != nil {
+		return err
+	}
 	h := &host{projectWatch: watched, log: log}
 	launcher, err := a.launcher(func() string { return keptFiles(h.project()) }, log)
 	if err != nil {

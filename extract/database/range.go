@@ -30,8 +30,11 @@ func PlanRange(w *extract.Window, st extract.Stream, class Class, since extract.
 	switch {
 	case mark.Value == "":
 		w.Notes = append(w.Notes, fmt.Sprintf("no run has moved the cursor of %s yet: the next one reads all of it", st.Node))
+	case len(edges) < 2 && st.Range.Open:
+		return &Trouble{Message: fmt.Sprintf("the range begins beyond the cursor %s of %s, which stands at %s, and without --to it ends there", st.Cursor, st.Node, mark.Value),
+			Advice: fmt.Sprintf("begin before %s; what lies beyond is read by millrace run %s", mark.Value, st.Node)}
 	case len(edges) < 2:
-		w.Notes = append(w.Notes, fmt.Sprintf("all of the range lies behind the cursor, %s: the next run reads it", mark.Value))
+		w.Notes = append(w.Notes, fmt.Sprintf("all of the range lies beyond the cursor, %s: the next run reads it", mark.Value))
 	case cut:
 		w.Notes = append(w.Notes, fmt.Sprintf("the range ends at the cursor, %s: the next run reads on from there", mark.Value))
 	}
@@ -60,7 +63,7 @@ func edgesOf(st extract.Stream, class Class, mark Mark) (edges []string, cut boo
 
 func numberEdges(st extract.Stream, mark Mark) (edges []string, cut bool, err error) {
 	if len(st.Range.Moments) > 0 {
-		return nil, false, &Trouble{Message: fmt.Sprintf("the cursor %s is a number, and the range is one of dates", st.Cursor),
+		return nil, false, &Trouble{Message: fmt.Sprintf("the cursor %s of %s is a number, %s, and the range is one of dates", st.Cursor, st.Node, mark.Value),
 			Advice: "give --from, --to and --slice as numbers, or --exclude the stream"}
 	}
 	until, ok := new(big.Rat).SetString(mark.Value)
@@ -78,7 +81,7 @@ func numberEdges(st extract.Stream, mark Mark) (edges []string, cut bool, err er
 // clock of the range's zone: where that goes back, an edge that would lie before another is left out.
 func momentEdges(st extract.Stream, class Class, mark Mark) (edges []string, cut bool, err error) {
 	if len(st.Range.Moments) == 0 {
-		return nil, false, &Trouble{Message: fmt.Sprintf("the cursor %s is a date or a time, and the range is one of numbers", st.Cursor),
+		return nil, false, &Trouble{Message: fmt.Sprintf("the cursor %s of %s is a date or a time, %s, and the range is one of numbers", st.Cursor, st.Node, mark.Value),
 			Advice: "give --from and --to as 2026-03-01, or --exclude the stream"}
 	}
 	until, err := markTime(mark)

@@ -27,11 +27,13 @@ func TestPlanRange(t *testing.T) {
 		"days":            {Days, "2026-10-24", "2026-10-27", "12h", "2026-11-01", "2026-10-24 2026-10-27", "2026-10-24 2026-10-25 2026-10-26", ""},
 		"cut":             {Moments, "2026-10-24T00:00:00Z", "2026-10-27", "1d", "2026-10-25 10:00:00.5+00", "2026-10-24 00:00:00 2026-10-25 10:00:00.5", "2026-10-24T00:00:00 2026-10-25T01:00:00", "ends at the cursor"},
 		"beyond":          {Days, "2026-10-24", "2026-10-27", "1d", "2026-10-24", "", "", "the next run reads it"},
+		"beyond, no end":  {Days, "2026-10-24", "", "1d", "2026-10-24", "", "", "the range begins beyond the cursor at of erp.c, which stands at 2026-10-24"},
+		"numbers, beyond": {Numbers, "100", "", "", "100", "", "", "which stands at 100, and without --to it ends there"},
 		"nothing read":    {Moments, "2026-10-24", "2026-10-27", "1d", "", "", "", "no run has moved the cursor"},
 		"numbers":         {Numbers, "0", "250", "100", "1000", "0 250", "0 100 200", ""},
 		"numbers, cut":    {Numbers, "0", "", "100", "120", "0 120", "0 100", "ends at the cursor"},
-		"not of numbers":  {Numbers, "2026-10-24", "2026-10-27", "", "100", "", "", "is a number"},
-		"not of dates":    {Days, "1", "2", "", "2026-10-24", "", "", "is a date or a time"},
+		"not of numbers":  {Numbers, "2026-10-24", "2026-10-27", "", "100", "", "", "the cursor at of erp.c is a number, 100, and the range is one of dates"},
+		"not of dates":    {Days, "1", "2", "", "2026-10-24", "", "", "the cursor at of erp.c is a date or a time, 2026-10-24, and"},
 		"mark of no date": {Days, "2026-10-24", "2026-10-27", "", "yesterday", "", "", "stands at"},
 	} {
 		t.Run(name, func(t *testing.T) {

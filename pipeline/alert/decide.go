@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 )
 
@@ -262,7 +263,7 @@ func (s *sight) firingEnded(ctx context.Context, id string) error {
 
 // judge tells a run that has ended.
 func (s *sight) judge(ctx context.Context, r journal.Run) error {
-	if r.Selection.Replay != nil {
+	if r.Selection.Replay != nil || !s.ours(r) {
 		return nil // somebody sits before it
 	}
 	switch r.Status {
@@ -281,8 +282,18 @@ func (s *sight) judge(ctx context.Context, r journal.Run) error {
 			return nil // what it warns of is old
 		}
 		return s.warned(ctx, r)
+	case journal.Abandoned: // a backfill that nobody wants any more; any other run is overtaken by one that tells
+		key := failureKey(r.Pipeline, true)
+		if t := s.topics[key]; r.Selection.Aside() && t != nil && t.Run == r.ID {
+			s.save(key, nil)
+		}
 	}
 	return nil
+}
+
+// ours says whether a run publishes to the target that we tell of: what became of another says nothing of its tables.
+func (s *sight) ours(r journal.Run) bool {
+	return pipeline.TargetOf(s.Project()).Is(r.Selection.Target)
 }
 
 // within says whether less than the span has gone by since then. What lies far ahead was noted before a clock was set back: it counts

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/transform/check"
 )
@@ -35,7 +36,7 @@ func (s *sight) failureOf(ctx context.Context, r journal.Run) (failure, error) {
 	}
 	causes := journal.Causes(outcomes(steps, checks), r.Error)
 	f := failure{Message: base(models.OnFailure, r), aside: r.Selection.Aside()}
-	f.Command = s.retryOf(r)
+	f.Command = s.forTarget("millrace retry " + r.ID)
 	f.Published = "nothing; readers see what was published before"
 	if r.Snapshot != nil {
 		f.Published = fmt.Sprintf("the rest, as snapshot %d", *r.Snapshot)
@@ -185,10 +186,10 @@ func (s *sight) pipelineOwners(pipelines string) []string {
 	return unique(owners)
 }
 
-func (s *sight) retryOf(r journal.Run) string {
-	command := "millrace retry " + r.ID
-	if t := s.Project().Target; t != nil && r.Selection.Target != "" && r.Selection.Target != t.Name {
-		command += " --target " + r.Selection.Target
+// forTarget is a command that is to work on our target, for people whose commands work on the project's own.
+func (s *sight) forTarget(command string) string {
+	if t := pipeline.TargetOf(s.Project()); !t.Default {
+		command += " --target " + t.Name
 	}
 	return command
 }
@@ -221,7 +222,7 @@ func (s *sight) lostFiring(f journal.Firing, r journal.Run) failure {
 		reason = "its process ended without a word"
 	}
 	m := Message{Kind: models.OnFailure, Pipeline: f.Pipeline, Run: f.Run, Attempt: r.Attempt, Trigger: string(f.Trigger), LogicalTime: &logical, At: at, Text: reason,
-		Title: cut(f.Pipeline+" failed: "+reason, 240), Severity: []string{string(models.SeverityError)}, Command: "millrace run " + f.Pipeline}
+		Title: cut(f.Pipeline+" failed: "+reason, 240), Severity: []string{string(models.SeverityError)}, Command: s.forTarget("millrace run " + f.Pipeline)}
 	s.finishOwners(&m)
 	return failure{Message: m, print: "firing|" + pattern(reason), nodes: s.nodesOf(f.Pipeline)}
 }

@@ -296,30 +296,84 @@ func TestKilledWorker(t *testing.T) {
 	w.expect("nightly failed: its process ended without a word: killed, out of memory, or with the machine")
 }
 
-// TestBackfill: reading the past again neither ends a failure of the present, nor begins one.
+// TestBackfill: reading the past again neither ends a failure of the present, nor begins one, and each pipeline's backfills are a story of
+// their own, which is over when the last is given up.
 func TestBackfill(t *testing.T) {
 	w := newWorld(t)
-	backfill := func(steps ...string) {
+	backfill := func(pl string, steps ...string) journal.Run {
 		t.Helper()
-		r := w.begin("nightly", nodesIn(steps)...)
+		r := w.begin(pl, nodesIn(steps)...)
 		r.ID, r.Trigger, r.Selection.Backfill = r.ID+"b", journal.TriggerBackfill, &journal.Backfill{From: "2020-01-01", To: "2020-01-02"}
 		if err := w.journal.BeginRun(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
-		w.end(r, steps...)
+		r = w.end(r, steps...)
 		w.pass(2 * time.Minute)
+		return r
 	}
 	w.run("nightly", "erp.orders: out of memory")
 	w.pass(2 * time.Minute)
-	backfill("erp.orders")
+	backfill("nightly", "erp.orders")
 	w.expect("nightly failed: erp.orders: out of memory")
-	backfill("erp.orders: out of memory")
+	backfill("nightly", "erp.orders: out of memory")
 	w.expect("a backfill of nightly failed: erp.orders: out of memory")
 	w.run("nightly", "erp.orders")
 	w.pass(2 * time.Minute)
 	w.expect("nightly works again")
-	backfill("erp.orders")
+	backfill("nightly", "erp.orders")
 	w.expect("a backfill of nightly works again")
+
+	backfill("nightly", "erp.orders: out of memory")
+	left := backfill("hourly", "crm.people: out of memory")
+	w.expect("a backfill of nightly failed: erp.orders: out of memory", "a backfill of hourly failed: crm.people: out of memory")
+	if err := w.journal.SetRunStatus(t.Context(), left.ID, journal.Abandoned, "given up", w.now); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute)
+	backfill("hourly", "crm.people")
+	w.expect()
+	backfill("nightly", "erp.orders")
+	w.expect("a backfill of nightly works again")
+}
+
+// TestAnotherTarget: what becomes of runs for another target than that of the alerts is told to nobody, and ends nothing.
+func TestAnotherTarget(t *testing.T) {
+	w := newWorld(t)
+	dev := func(step string) {
+		t.Helper()
+		r := w.begin("nightly", "erp.orders")
+		r.ID, r.Selection.Target = r.ID+"d", "dev"
+		if err := w.journal.BeginRun(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		w.gone[r.ID] = step == ""
+		if step != "" {
+			w.end(r, step)
+		}
+		w.pass(2 * time.Minute)
+	}
+	w.pass(0)
+	if err := w.journal.AddEvent(t.Context(), journal.Event{At: w.now, Kind: journal.EventRunUnstarted, Pipeline: "nightly", Target: "dev", Text: "permission denied"}); err != nil {
+		t.Fatal(err)
+	}
+	dev("erp.orders: out of memory")
+	dev("")
+	w.expect()
+	w.run("nightly", "erp.orders: out of memory")
+	w.pass(2 * time.Minute)
+	w.expect("nightly failed: erp.orders: out of memory")
+	dev("erp.orders")
+	w.expect()
+	w.run("nightly", "erp.orders")
+	w.pass(2 * time.Minute)
+	w.expect("nightly works again")
+
+	w.project.DefaultTarget = "prod" // and serve --target local
+	w.run("nightly", "erp.orders: out of memory")
+	w.pass(2 * time.Minute)
+	if got := w.got[len(w.got)-1].data; !strings.HasSuffix(got.Command, " --target local") {
+		t.Errorf("a command that works on another target: %q", got.Command)
+	}
 }
 
 func TestPausedAndRefused(t *testing.T) {

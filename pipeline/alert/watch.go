@@ -31,6 +31,9 @@ func (s *sight) unended(ctx context.Context) error {
 	}
 	going := map[string]bool{}
 	for _, r := range runs {
+		if !s.ours(r) {
+			continue
+		}
 		gone, err := s.gone(ctx, r)
 		if err != nil {
 			return err
@@ -79,7 +82,7 @@ func (s *sight) gone(ctx context.Context, r journal.Run) (bool, error) {
 	f.Text = "its process ended without a word: killed, out of memory, or with the machine"
 	f.Title = runName(r.Pipeline, f.aside) + " failed: " + f.Text
 	f.Hint = "the next run takes up what was landed; look at the memory and the log of the machine"
-	f.Command = s.retryOf(r)
+	f.Command = s.forTarget("millrace retry " + r.ID)
 	f.Severity = []string{string(models.SeverityError)}
 	s.finishOwners(&f.Message)
 	s.failed(f)
@@ -94,7 +97,7 @@ func (s *sight) lateRun(ctx context.Context, r journal.Run) error {
 	}
 	usual, known := s.expected[r.ID]
 	if !known {
-		times, err := s.Journal.RunTimes(ctx, r.Pipeline, historyRuns)
+		times, err := s.Journal.RunTimes(ctx, r.Pipeline, pipeline.TargetOf(s.Project()), historyRuns)
 		if err != nil {
 			return err
 		}
@@ -156,7 +159,7 @@ func (s *sight) overdue(ctx context.Context, timed bool) error {
 	for _, o := range all {
 		key := "freshness:" + o.Pipeline
 		stale[key] = true
-		m := Message{Kind: models.OnFreshness, Pipeline: o.Pipeline, At: s.now, Fresh: o.Tables, Command: "millrace run " + o.Pipeline,
+		m := Message{Kind: models.OnFreshness, Pipeline: o.Pipeline, At: s.now, Fresh: o.Tables, Command: s.forTarget("millrace run " + o.Pipeline),
 			Title: fmt.Sprintf("%s is stale: %s older than %s", o.Pipeline, arePlural(len(o.Tables), "table"), config.Duration(o.Promised)),
 			Text:  fmt.Sprintf("The oldest was made %s ago. Either its runs fail, or they do not happen.", round(o.Oldest))}
 		for _, name := range o.Tables {
@@ -214,7 +217,9 @@ func (s *sight) events(ctx context.Context) error {
 			case journal.EventReload:
 				s.accepted(e)
 			case journal.EventRunUnstarted:
-				s.failed(s.unstarted(e))
+				if pipeline.TargetOf(s.Project()).Is(e.Target) {
+					s.failed(s.unstarted(e))
+				}
 			}
 		}
 		if len(events) < atOnce {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -56,37 +55,39 @@ type CheckPoint struct {
 	Checked int64        `json:"checked"`
 }
 
-// Metrics are a table's figures of that name in the latest runs up to a logical time, without those of one run, oldest first.
+// Metrics are a table's figures of that name in the latest runs for the target up to a logical time, without those of one run, oldest first.
 // Runs that a check failed count too: a table that has changed for good must not fail for ever.
-func (j *Journal) Metrics(ctx context.Context, node, name, without string, until time.Time, limit int) ([]check.Metric, error) {
-	all, err := query(ctx, j, "SELECT run, value, at FROM metric WHERE node = ? AND name = ? AND run <> ? AND at <= ? ORDER BY at DESC, run DESC LIMIT ?",
+func (j *Journal) Metrics(ctx context.Context, t Target, node, name, without string, until time.Time, limit int) ([]check.Metric, error) {
+	own, unnamed := t.names()
+	all, err := query(ctx, j, "SELECT run, value, at FROM metric WHERE node = ? AND name = ? AND run <> ? AND at <= ? AND "+targetOfMetric+" IN (?, ?) ORDER BY at DESC, run DESC LIMIT ?",
 		func(rows *sql.Rows) (check.Metric, error) {
 			m, at := check.Metric{Name: name}, ""
 			err := rows.Scan(&m.Run, &m.Value, &at)
 			m.At = parseTime(at)
 			return m, err
-		}, node, name, without, stamp(until), limit)
+		}, node, name, without, stamp(until), own, unnamed, limit)
 	slices.Reverse(all)
 	return all, err
 }
 
-// LastFailing are the checks that rows of the node failed in the latest run that checked it.
-func (j *Journal) LastFailing(ctx context.Context, node string) ([]string, error) {
-	return query(ctx, j, `SELECT name FROM check_result WHERE node = ?1 AND failing > 0
-		AND run = (SELECT run FROM check_result WHERE node = ?1 ORDER BY at DESC, run DESC LIMIT 1)`, func(rows *sql.Rows) (name string, err error) {
+// lastChecked finds the latest run for a target (?2, ?3) that checked a node (?1).
+const lastChecked = `(SELECT run FROM check_result WHERE node = ?1 AND ` + targetOfResult + ` IN (?2, ?3) ORDER BY at DESC, run DESC LIMIT 1)`
+
+// LastFailing are the checks that rows of the node failed in the latest run for the target that checked it.
+func (j *Journal) LastFailing(ctx context.Context, node string, t Target) ([]string, error) {
+	own, unnamed := t.names()
+	return query(ctx, j, `SELECT name FROM check_result WHERE node = ?1 AND failing > 0 AND run = `+lastChecked, func(rows *sql.Rows) (name string, err error) {
 		return name, rows.Scan(&name)
-	}, node)
+	}, node, own, unnamed)
 }
 
-// LastChecked is the latest run that checked the node; "" when none has.
-func (j *Journal) LastChecked(ctx context.Context, node string) (string, error) {
-	var run string
-	err := j.db.QueryRowContext(ctx, "SELECT run FROM check_result WHERE node = ? ORDER BY at DESC, run DESC LIMIT 1", node).Scan(&run)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
-	}
+// LastChecked is the latest run for the target that checked the node; "" when none has.
+func (j *Journal) LastChecked(ctx context.Context, node string, t Target) (string, error) {
+	var run sql.NullString
+	own, unnamed := t.names()
+	err := j.db.QueryRowContext(ctx, "SELECT "+lastChecked, node, own, unnamed).Scan(&run)
 	if err != nil {
 		return "", fmt.Errorf("journal: %w", j.explain(err))
 	}
-	return run, nil
+	return run.String, nil
 }

@@ -75,19 +75,27 @@ func (j *Journal) EndedBefore(ctx context.Context, at time.Time) (int64, error) 
 	return seq, nil
 }
 
-// RunTimes returns how long the pipeline's latest successful runs took, but for replays.
-func (j *Journal) RunTimes(ctx context.Context, pipeline string, limit int) ([]time.Duration, error) {
-	return query(ctx, j, `SELECT started, finished FROM run WHERE pipeline = ? AND status = 'succeeded' AND finished IS NOT NULL AND attempt = 1 AND `+working+` ORDER BY started DESC LIMIT ?`,
+// RunTimes returns how long the pipeline's latest successful runs for the target took, but for replays.
+func (j *Journal) RunTimes(ctx context.Context, pipeline string, t Target, limit int) ([]time.Duration, error) {
+	name, unnamed := t.names()
+	return query(ctx, j, `SELECT started, finished FROM run WHERE pipeline = ? AND status = 'succeeded' AND finished IS NOT NULL AND attempt = 1
+			AND `+targetOfRun+` IN (?, ?) AND `+working+` ORDER BY started DESC LIMIT ?`,
 		func(rows *sql.Rows) (time.Duration, error) {
 			var started, finished string
 			err := rows.Scan(&started, &finished)
 			return parseTime(finished).Sub(parseTime(started)), err
-		}, pipeline, limit)
+		}, pipeline, name, unnamed, limit)
 }
 
 // EventsAfter returns the lines of the audit log after the one of that id, the first first.
 func (j *Journal) EventsAfter(ctx context.Context, after int64, limit int) ([]Event, error) {
 	return query(ctx, j, selectEvent+` WHERE id > ? ORDER BY id LIMIT ?`, scanEvent, after, limit)
+}
+
+// FilesRefused says whether the last word about the project's files is that they were refused.
+func (j *Journal) FilesRefused(ctx context.Context) (refused bool, err error) {
+	last, err := query(ctx, j, selectEvent+` WHERE kind IN (?, ?) ORDER BY id DESC LIMIT 1`, scanEvent, EventReload, EventReloadRefused)
+	return len(last) > 0 && last[0].Kind == EventReloadRefused, err
 }
 
 // LastEvent returns the id of the last line of the audit log; 0 when there is none.

@@ -268,7 +268,8 @@ type Event struct {
 	Kind     string    `json:"kind"` // trigger, cancel, pause, resume, reload, misfire, login, ...
 	Pipeline string    `json:"pipeline,omitempty"`
 	Run      string    `json:"run,omitempty"`
-	By       string    `json:"by,omitempty"` // "" for the engine itself
+	Target   string    `json:"target,omitempty"` // of a run that could not begin
+	By       string    `json:"by,omitempty"`     // "" for the engine itself
 	Text     string    `json:"text"`
 }
 
@@ -278,7 +279,7 @@ func (j *Journal) AddEvent(ctx context.Context, e Event) error {
 }
 
 func insertEvent(ctx context.Context, tx *sql.Tx, e Event) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO event (at, run, kind, text, by, pipeline) VALUES (?,?,?,?,?,?)`, stamp(e.At), nullable(e.Run), e.Kind, e.Text, e.By, e.Pipeline)
+	_, err := tx.ExecContext(ctx, `INSERT INTO event (at, run, kind, text, by, pipeline, target) VALUES (?,?,?,?,?,?,?)`, stamp(e.At), nullable(e.Run), e.Kind, e.Text, e.By, e.Pipeline, e.Target)
 	return err
 }
 
@@ -287,11 +288,11 @@ func (j *Journal) Events(ctx context.Context, before int64, limit int) ([]Event,
 	return query(ctx, j, selectEvent+` WHERE id < ? OR ? = 0 ORDER BY id DESC LIMIT ?`, scanEvent, before, before, limit)
 }
 
-const selectEvent = `SELECT id, at, kind, pipeline, coalesce(run, ''), by, text FROM event`
+const selectEvent = `SELECT id, at, kind, pipeline, coalesce(run, ''), target, by, text FROM event`
 
 func scanEvent(rows *sql.Rows) (e Event, err error) {
 	var at string
-	err = rows.Scan(&e.ID, &at, &e.Kind, &e.Pipeline, &e.Run, &e.By, &e.Text)
+	err = rows.Scan(&e.ID, &at, &e.Kind, &e.Pipeline, &e.Run, &e.Target, &e.By, &e.Text)
 	e.At = parseTime(at)
 	return e, err
 }

@@ -37,7 +37,7 @@ func TestFirings(t *testing.T) {
 	if got, err := j.Firing(ctx, later.ID); err != nil || got.Run != "r2" {
 		t.Errorf("the run of a firing that goes on is %q, %v: want r2", got.Run, err)
 	}
-	last, err := j.LastFirings(ctx, []string{"p"})
+	last, err := j.LastFirings(ctx, []string{"p"}, production)
 	if err != nil || len(last) != 0 {
 		t.Errorf("none has ended: %v, %v", last, err)
 	}

@@ -509,7 +509,10 @@ type Filter struct {
 	Since    time.Time // started then or later
 	Before   string    // only those that began before the run of this id: for pages
 	Trigger  Trigger
-	Limit    int
+	Target   Target // only runs that publish to it; the zero value: to any
+	// Published is of runs that have.
+	Published bool
+	Limit     int
 }
 
 // working is the condition of Filter.Working.
@@ -548,6 +551,11 @@ func (f Filter) where() *where {
 	w.add(f.Status != "", "status = ?", f.Status)
 	w.add(f.Trigger != "", "trigger = ?", f.Trigger)
 	w.add(f.Working, working)
+	w.add(f.Published, "snapshot IS NOT NULL")
+	if f.Target.Name != "" {
+		name, unnamed := f.Target.names()
+		w.add(true, targetOfRun+" IN (?, ?)", name, unnamed)
+	}
 	w.add(!f.Since.IsZero(), "started >= ?", stamp(f.Since))
 	w.add(f.Before != "", "(started, id) < (SELECT started, id FROM run WHERE id = ?)", f.Before)
 	return w

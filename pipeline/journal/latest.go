@@ -23,10 +23,11 @@ func (j *Journal) CheckNames(ctx context.Context) ([]CheckName, error) {
 		func(rows *sql.Rows) (n CheckName, err error) { return n, rows.Scan(&n.Node, &n.Name) })
 }
 
-// LatestCheck is a check's result in the latest run that knew it, with that run's id; ErrNotFound when it never ran.
-func (j *Journal) LatestCheck(ctx context.Context, n CheckName) (result check.Result, run string, err error) {
-	text, err := query(ctx, j, `SELECT run, result FROM check_result WHERE node = ? AND name = ? ORDER BY at DESC, run DESC LIMIT 1`,
-		func(rows *sql.Rows) (text string, err error) { return text, rows.Scan(&run, &text) }, n.Node, n.Name)
+// LatestCheck is a check's result in the latest run for the target that knew it, with that run's id; ErrNotFound when it never ran.
+func (j *Journal) LatestCheck(ctx context.Context, n CheckName, t Target) (result check.Result, run string, err error) {
+	own, unnamed := t.names()
+	text, err := query(ctx, j, `SELECT run, result FROM check_result WHERE node = ? AND name = ? AND `+targetOfResult+` IN (?, ?) ORDER BY at DESC, run DESC LIMIT 1`,
+		func(rows *sql.Rows) (text string, err error) { return text, rows.Scan(&run, &text) }, n.Node, n.Name, own, unnamed)
 	if err != nil {
 		return result, "", err
 	}
@@ -36,14 +37,15 @@ func (j *Journal) LatestCheck(ctx context.Context, n CheckName) (result check.Re
 	return result, run, json.Unmarshal([]byte(text[0]), &result)
 }
 
-// CheckTrend is the check's latest outcomes, oldest first.
-func (j *Journal) CheckTrend(ctx context.Context, n CheckName, limit int) ([]CheckPoint, error) {
+// CheckTrend is the check's latest outcomes in runs for the target, oldest first.
+func (j *Journal) CheckTrend(ctx context.Context, n CheckName, t Target, limit int) ([]CheckPoint, error) {
+	own, unnamed := t.names()
 	return query(ctx, j, `SELECT run, at, status, failing, checked FROM
-			(SELECT run, at, status, failing, checked FROM check_result WHERE node = ? AND name = ? ORDER BY at DESC, run DESC LIMIT ?) AS latest
+			(SELECT run, at, status, failing, checked FROM check_result WHERE node = ? AND name = ? AND `+targetOfResult+` IN (?, ?) ORDER BY at DESC, run DESC LIMIT ?) AS latest
 		ORDER BY at, run`, func(rows *sql.Rows) (p CheckPoint, err error) {
 		var at string
 		err = rows.Scan(&p.Run, &at, &p.Status, &p.Failing, &p.Checked)
 		p.At = parseTime(at)
 		return p, err
-	}, n.Node, n.Name, limit)
+	}, n.Node, n.Name, own, unnamed, limit)
 }

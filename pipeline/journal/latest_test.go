@@ -35,11 +35,11 @@ func TestLatestChecks(t *testing.T) {
 	if want := []CheckName{{Node: "a.x", Name: "gone"}, {Node: "a.x", Name: "unique"}, {Node: "b.y", Name: "gone"}, {Node: "b.y", Name: "unique"}}; !slices.Equal(names, want) {
 		t.Errorf("names %v, want %v", names, want)
 	}
-	latest, run, err := j.LatestCheck(t.Context(), names[1])
+	latest, run, err := j.LatestCheck(t.Context(), names[1], production)
 	if err != nil || run != "e" || latest.Failing != 4 {
 		t.Errorf("latest is %+v of run %s: %v", latest, run, err)
 	}
-	trend, err := j.CheckTrend(t.Context(), names[1], 3)
+	trend, err := j.CheckTrend(t.Context(), names[1], production, 3)
 	if err != nil || len(trend) != 3 || trend[0].Run != "c" || trend[2].Run != "e" {
 		t.Errorf("trend %+v: %v", trend, err)
 	}

@@ -11,13 +11,16 @@ func (j *Journal) RunsAt(ctx context.Context, pipeline string, logicalTime time.
 	return query(ctx, j, selectRun+` WHERE pipeline = ? AND logical_time = ? AND `+working+` ORDER BY started DESC, id DESC`, scanRun, pipeline, stamp(logicalTime))
 }
 
-// LatestOf returns the newest run, but for replays, of any of the pipelines, also together with others; ErrNotFound when there is none.
-func (j *Journal) LatestOf(ctx context.Context, pipelines []string) (Run, error) {
+// LatestOf returns the newest run for the target, but for replays, of any of the pipelines, also together with others; ErrNotFound when there
+// is none.
+func (j *Journal) LatestOf(ctx context.Context, pipelines []string, t Target) (Run, error) {
 	conditions, args := make([]string, len(pipelines)), make([]any, len(pipelines))
 	for i, name := range pipelines {
 		conditions[i], args[i] = "instr('+' || pipeline || '+', '+' || ? || '+') > 0", name
 	}
-	runs, err := query(ctx, j, selectRun+" WHERE ("+strings.Join(conditions, " OR ")+") AND "+working+" ORDER BY started DESC, id DESC LIMIT 1", scanRun, args...)
+	name, unnamed := t.names()
+	args = append(args, name, unnamed)
+	runs, err := query(ctx, j, selectRun+" WHERE ("+strings.Join(conditions, " OR ")+") AND "+targetOfRun+" IN (?, ?) AND "+working+" ORDER BY started DESC, id DESC LIMIT 1", scanRun, args...)
 	if err != nil {
 		return Run{}, err
 	}

@@ -40,7 +40,7 @@ func TestListsUseIndexes(t *testing.T) {
 		byIndex(t, j, text, args)
 	}
 	byIndex(t, j, selectRun+` WHERE id >= ?1 AND id < ?1 || char(0x10ffff) ORDER BY id = ?1 DESC, id LIMIT 2`, []any{"r05"})
-	byIndex(t, j, lastSuccess, []any{"p7", stamp(since), stamp(since.AddDate(1, 0, 0)), 3})
+	byIndex(t, j, lastSuccess, []any{"p7", stamp(since), stamp(since.AddDate(1, 0, 0)), "prod", "", 3})
 	byIndex(t, j, selectToken+` WHERE hash = ?`, []any{"x"})
 	byIndex(t, j, `DELETE FROM once WHERE until <= ?`, []any{"x"})
 }

@@ -94,34 +94,39 @@ type Outcome struct {
 	Reason      string
 	Part        bool // of a firing that did not ask for the whole pipeline: see Ask.Whole
 	Nodes       int  // of a run without a firing: how many were selected
+	Elsewhere   bool // of a firing whose run was for another target
 }
 
-// What has an outcome, of a pipeline (?1) and of logical times in [?2, ?3): its firings, and its runs that succeeded without one.
+// What has an outcome, of a pipeline (?1), of logical times in [?2, ?3) and a target (?4, ?5): its firings, and its runs that succeeded without one.
 const (
 	firingsBetween = ` FROM firing WHERE pipeline = ?1 AND logical_time >= ?2 AND logical_time < ?3`
-	runsBetween    = ` FROM run WHERE pipeline = ?1 AND started >= ?2 AND logical_time >= ?2 AND logical_time < ?3 AND firing IS NULL AND status = 'succeeded' AND ` + working
+	runsBetween    = ` FROM run WHERE pipeline = ?1 AND started >= ?2 AND logical_time >= ?2 AND logical_time < ?3 AND firing IS NULL AND status = 'succeeded' AND ` +
+		targetOfRun + ` IN (?4, ?5) AND ` + working
+	elsewhere = `coalesce(` + targetOfFiring + ` NOT IN (?4, ?5), 0)`
 
 	partOfPipeline = `(coalesce(json_array_length(ask, '$.select'), 0) > 0 OR json_extract(ask, '$.retry') IS NOT NULL OR json_extract(ask, '$.replay') IS NOT NULL)`
 	nodesOfRun     = `json_array_length(selection, '$.nodes')`
 )
 
-// Outcomes returns a pipeline's firings, and its runs that succeeded without one, whose logical time is in [from, to), by
+// Outcomes returns a pipeline's firings, and its runs for the target that succeeded without one, whose logical time is in [from, to), by
 // that time.
-func (j *Journal) Outcomes(ctx context.Context, pipeline string, from, to time.Time) ([]Outcome, error) {
-	return query(ctx, j, `SELECT logical_time, state, reason, `+partOfPipeline+`, 0`+firingsBetween+`
-		UNION ALL SELECT logical_time, 'succeeded', '', 0, `+nodesOfRun+runsBetween+` ORDER BY 1`, func(rows *sql.Rows) (o Outcome, err error) {
+func (j *Journal) Outcomes(ctx context.Context, pipeline string, t Target, from, to time.Time) ([]Outcome, error) {
+	name, unnamed := t.names()
+	return query(ctx, j, `SELECT logical_time, state, reason, `+partOfPipeline+`, 0, `+elsewhere+firingsBetween+`
+		UNION ALL SELECT logical_time, 'succeeded', '', 0, `+nodesOfRun+`, 0`+runsBetween+` ORDER BY 1`, func(rows *sql.Rows) (o Outcome, err error) {
 		var logical string
-		err = rows.Scan(&logical, &o.State, &o.Reason, &o.Part, &o.Nodes)
+		err = rows.Scan(&logical, &o.State, &o.Reason, &o.Part, &o.Nodes, &o.Elsewhere)
 		o.LogicalTime = parseTime(logical)
 		return o, err
-	}, pipeline, stamp(from), stamp(to))
+	}, pipeline, stamp(from), stamp(to), name, unnamed)
 }
 
-// LastSuccess is the latest logical time in [from, to) for which the whole of a pipeline, of so many nodes, has succeeded; zero when there
-// is none. It reads the indexes from their ends.
-func (j *Journal) LastSuccess(ctx context.Context, pipeline string, nodes int, from, to time.Time) (at time.Time, err error) {
+// LastSuccess is the latest logical time in [from, to) for which the whole of a pipeline, of so many nodes, has succeeded for the target; zero
+// when there is none. It reads the indexes from their ends.
+func (j *Journal) LastSuccess(ctx context.Context, pipeline string, t Target, nodes int, from, to time.Time) (at time.Time, err error) {
 	var logical string
-	err = j.db.QueryRowContext(ctx, lastSuccess, pipeline, stamp(from), stamp(to), nodes).Scan(&logical)
+	name, unnamed := t.names()
+	err = j.db.QueryRowContext(ctx, lastSuccess, pipeline, stamp(from), stamp(to), name, unnamed, nodes).Scan(&logical)
 	if err == nil && logical != "" {
 		at = parseTime(logical)
 	}
@@ -129,8 +134,8 @@ func (j *Journal) LastSuccess(ctx context.Context, pipeline string, nodes int, f
 }
 
 const lastSuccess = `SELECT max(
-	coalesce((SELECT logical_time` + firingsBetween + ` AND state = 'succeeded' AND NOT ` + partOfPipeline + ` ORDER BY logical_time DESC LIMIT 1), ''),
-	coalesce((SELECT logical_time` + runsBetween + ` AND ` + nodesOfRun + ` >= ?4 ORDER BY logical_time DESC LIMIT 1), ''))`
+	coalesce((SELECT logical_time` + firingsBetween + ` AND state = 'succeeded' AND NOT ` + partOfPipeline + ` AND NOT ` + elsewhere + ` ORDER BY logical_time DESC LIMIT 1), ''),
+	coalesce((SELECT logical_time` + runsBetween + ` AND ` + nodesOfRun + ` >= ?6 ORDER BY logical_time DESC LIMIT 1), ''))`
 
 // EndedSince names the pipelines of which a run or a firing has ended after the end of that number, and gives the number of the last.
 func (j *Journal) EndedSince(ctx context.Context, after int64) (pipelines []string, last int64, err error) {
@@ -164,12 +169,14 @@ func (j *Journal) RunOfFiring(ctx context.Context, firing string) (Run, error) {
 	return runs[0], nil
 }
 
-// LastFirings returns, for each of the pipelines, the last of its firings by logical time that has ended and was not
-// skipped.
-func (j *Journal) LastFirings(ctx context.Context, pipelines []string) (map[string]Firing, error) {
+// LastFirings returns, for each of the pipelines, the last of its firings by logical time that has ended and was neither skipped nor for
+// another target.
+func (j *Journal) LastFirings(ctx context.Context, pipelines []string, t Target) (map[string]Firing, error) {
 	last := map[string]Firing{}
+	own, unnamed := t.names()
 	for _, name := range pipelines {
-		found, err := query(ctx, j, selectFiring+` WHERE pipeline = ? AND finished IS NOT NULL AND state <> 'skipped' ORDER BY logical_time DESC LIMIT 1`, scanFiring, name)
+		found, err := query(ctx, j, selectFiring+` WHERE pipeline = ?1 AND finished IS NOT NULL AND state <> 'skipped'
+			AND coalesce(`+targetOfFiring+` IN (?2, ?3), 1) ORDER BY logical_time DESC LIMIT 1`, scanFiring, name, own, unnamed)
 		if err != nil {
 			return nil, err
 		}

@@ -2,10 +2,15 @@ package journal
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
+
+// production is the target of most tests.
+var production = Target{Name: "prod", Default: true}
 
 func TestDecide(t *testing.T) {
 	j, _ := open(t)
@@ -30,7 +35,7 @@ func TestDecide(t *testing.T) {
 	if saved, err := j.Firing(ctx, "f1"); err != nil || saved.State != FiringSucceeded || saved.Ask.Retry != "r1" {
 		t.Errorf("%+v, %v", saved, err)
 	}
-	if last, err := j.LastFirings(ctx, []string{"p", "q"}); err != nil || len(last) != 1 || last["p"].ID != "f1" {
+	if last, err := j.LastFirings(ctx, []string{"p", "q"}, production); err != nil || len(last) != 1 || last["p"].ID != "f1" {
 		t.Errorf("%v, %v", last, err)
 	}
 }
@@ -61,20 +66,20 @@ func TestOutcomes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	parts, err := j.Outcomes(ctx, "parts", at, at.Add(2*time.Hour))
+	parts, err := j.Outcomes(ctx, "parts", production, at, at.Add(2*time.Hour))
 	if err != nil || len(parts) != 3 || !parts[0].Part || !parts[1].Part || !parts[2].Part {
 		t.Errorf("%+v, %v: none of them stands for the pipeline", parts, err)
 	}
-	all, err := j.Outcomes(ctx, "p", at, at.Add(2*time.Hour))
+	all, err := j.Outcomes(ctx, "p", production, at, at.Add(2*time.Hour))
 	if err != nil || len(all) != 2 || all[0].State != FiringSucceeded || all[1].Part || all[0].Part || all[1].State != FiringSucceeded || all[1].Nodes != 2 {
 		t.Errorf("%+v, %v: want the firing, mended by its run, and the run by hand that succeeded", all, err)
 	}
 	for nodes, want := range map[int]time.Time{2: at.Add(time.Hour), 3: at} { // the run by hand is of two
-		if last, err := j.LastSuccess(ctx, "p", nodes, at, at.Add(2*time.Hour)); err != nil || !last.Equal(want) {
+		if last, err := j.LastSuccess(ctx, "p", production, nodes, at, at.Add(2*time.Hour)); err != nil || !last.Equal(want) {
 			t.Errorf("of %d nodes: %v, %v", nodes, last, err)
 		}
 	}
-	if last, err := j.LastSuccess(ctx, "p", 2, at.Add(time.Second), at.Add(time.Hour)); err != nil || !last.IsZero() {
+	if last, err := j.LastSuccess(ctx, "p", production, 2, at.Add(time.Second), at.Add(time.Hour)); err != nil || !last.IsZero() {
 		t.Errorf("%v, %v: the end is not in the span", last, err)
 	}
 	end, err := j.LastEnd(ctx)
@@ -92,5 +97,58 @@ func TestOutcomes(t *testing.T) {
 	}
 	if r, err := j.RunOfFiring(ctx, "f2"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestOutcomesOfATarget: a run counts for whoever looks at its target, and one that names none for the project's own.
+func TestOutcomesOfATarget(t *testing.T) {
+	j, _ := open(t)
+	ctx := t.Context()
+	day := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for hour, target := range []string{"prod", "", "dev", "prod", "", "dev"} {
+		at := day.Add(time.Duration(hour) * time.Hour)
+		r := Run{ID: fmt.Sprint("r", hour), Pipeline: "p", LogicalTime: at, Started: at, Attempt: 1, Status: Running, Selection: Selection{Nodes: []string{"a"}, Target: target}}
+		if hour < 3 { // by the scheduler
+			r.Firing = fmt.Sprint("f", hour)
+			if _, err := j.AddFiring(ctx, Firing{ID: r.Firing, Pipeline: "p", LogicalTime: at, State: FiringFailed, Created: at, Finished: &at, Run: r.ID}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := j.BeginRun(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+		r.Status, r.Finished = Succeeded, &at
+		if err := j.FinishRun(ctx, r, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := j.AddFiring(ctx, Firing{ID: "waits", Pipeline: "p", LogicalTime: day.Add(6 * time.Hour), State: FiringWaiting, Created: day}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		target     Target
+		counts     string // hours that do, and those of firings for another target in brackets
+		last, fire int
+	}{{production, "0 1 (2) 3 4 6", 4, 1}, {Target{Name: "dev"}, "(0) (1) 2 5 6", 5, 2}, {Target{Name: "staging"}, "(0) (1) (2) 6", -1, -1}} {
+		all, err := j.Outcomes(ctx, "p", c.target, day, day.AddDate(0, 0, 1))
+		var hours []string
+		for _, o := range all {
+			text := "%d"
+			if o.Elsewhere {
+				text = "(%d)"
+			}
+			hours = append(hours, fmt.Sprintf(text, o.LogicalTime.Hour()))
+		}
+		if got := strings.Join(hours, " "); got != c.counts || err != nil {
+			t.Errorf("%+v: %s, want %s: %v", c.target, got, c.counts, err)
+		}
+		last, err := j.LastSuccess(ctx, "p", c.target, 1, day, day.AddDate(0, 0, 1))
+		if err != nil || last.IsZero() != (c.last < 0) || c.last >= 0 && last.Hour() != c.last {
+			t.Errorf("%+v: %v, %v, want hour %d", c.target, last, err, c.last)
+		}
+		firings, err := j.LastFirings(ctx, []string{"p"}, c.target)
+		if f, there := firings["p"]; err != nil || there != (c.fire >= 0) || there && f.LogicalTime.Hour() != c.fire {
+			t.Errorf("%+v: %+v, %v, want hour %d", c.target, f, err, c.fire)
+		}
 	}
 }

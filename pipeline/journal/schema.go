@@ -245,4 +245,30 @@ CREATE INDEX check_result_trend ON check_result (node, name, at, run);
 	`
 CREATE INDEX run_joint ON run (started, id, pipeline) WHERE instr(pipeline, '+') > 0;   -- of several pipelines at once
 `,
+	`
+ALTER TABLE event ADD COLUMN target TEXT NOT NULL DEFAULT '';
+`,
+	`
+DROP TRIGGER firing_added_skipped;
+DROP TRIGGER firing_became_skipped;
+ALTER TABLE tally RENAME TO tally_before;
+CREATE TABLE tally (
+	name     TEXT NOT NULL,
+	pipeline TEXT NOT NULL,
+	target   TEXT NOT NULL,       -- '' for what was counted before it was recorded, and for firings
+	label    TEXT NOT NULL,
+	value    REAL NOT NULL,
+	PRIMARY KEY (name, pipeline, target, label)
+) STRICT, WITHOUT ROWID;
+INSERT INTO tally SELECT name, pipeline, '', label, value FROM tally_before;
+DROP TABLE tally_before;
+CREATE TRIGGER firing_added_skipped AFTER INSERT ON firing WHEN new.state = 'skipped' BEGIN
+	INSERT INTO tally VALUES ('skipped', new.pipeline, '', CASE WHEN new.reason LIKE 'missed while nothing was scheduled%' THEN 'missed' WHEN new.reason LIKE '%(overlap: %' THEN 'overlap' ELSE 'other' END, 1)
+		ON CONFLICT DO UPDATE SET value = value + 1;
+END;
+CREATE TRIGGER firing_became_skipped AFTER UPDATE OF state ON firing WHEN new.state = 'skipped' AND old.state <> 'skipped' BEGIN
+	INSERT INTO tally VALUES ('skipped', new.pipeline, '', CASE WHEN new.reason LIKE 'missed while nothing was scheduled%' THEN 'missed' WHEN new.reason LIKE '%(overlap: %' THEN 'overlap' ELSE 'other' END, 1)
+		ON CONFLICT DO UPDATE SET value = value + 1;
+END;
+`,
 }

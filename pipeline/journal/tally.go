@@ -43,6 +43,7 @@ const (
 type Tally struct {
 	Name     TallyName
 	Pipeline string
+	Target   string // that the attempts published to; "" where that was not recorded
 	Label    string // status, bound, table or why
 	Value    float64
 }
@@ -63,9 +64,10 @@ func (j *Journal) EndAttempt(ctx context.Context, r Run, cursors map[string]extr
 			return err
 		}
 		sums := endTallies(r)
+		to := r.Selection.Target
 		for _, t := range rows {
-			sums = append(sums, Tally{TallyRowsRead, t.Pipeline, t.Table, float64(t.Read)}, Tally{TallyRowsWritten, t.Pipeline, t.Table, float64(t.Written)},
-				Tally{TallyRowsRejected, t.Pipeline, t.Table, float64(t.Rejected)})
+			sums = append(sums, Tally{TallyRowsRead, t.Pipeline, to, t.Table, float64(t.Read)}, Tally{TallyRowsWritten, t.Pipeline, to, t.Table, float64(t.Written)},
+				Tally{TallyRowsRejected, t.Pipeline, to, t.Table, float64(t.Rejected)})
 		}
 		return add(ctx, tx, sums)
 	})
@@ -74,8 +76,9 @@ func (j *Journal) EndAttempt(ctx context.Context, r Run, cursors map[string]extr
 // endTallies counts the end of an attempt for each of its pipelines.
 func endTallies(r Run) []Tally {
 	var sums []Tally
+	to := r.Selection.Target
 	for _, pipeline := range strings.Split(r.Pipeline, "+") {
-		sums = append(sums, Tally{TallyRuns, pipeline, string(r.Status), 1})
+		sums = append(sums, Tally{TallyRuns, pipeline, to, string(r.Status), 1})
 		if r.Finished == nil {
 			continue
 		}
@@ -84,9 +87,9 @@ func endTallies(r Run) []Tally {
 		if i, _ := slices.BinarySearch(Bounds, took); i < len(Bounds) {
 			bound = strconv.FormatFloat(Bounds[i], 'f', -1, 64)
 		}
-		sums = append(sums, Tally{TallySeconds, pipeline, "", took}, Tally{TallyBucket, pipeline, bound, 1})
+		sums = append(sums, Tally{TallySeconds, pipeline, to, "", took}, Tally{TallyBucket, pipeline, to, bound, 1})
 		if r.Status == Succeeded {
-			sums = append(sums, Tally{TallyLastSuccess, pipeline, "", float64(r.Finished.UnixMilli()) / 1000})
+			sums = append(sums, Tally{TallyLastSuccess, pipeline, to, "", float64(r.Finished.UnixMilli()) / 1000})
 		}
 	}
 	return sums
@@ -95,37 +98,39 @@ func endTallies(r Run) []Tally {
 // add brings sums into the tallies.
 func add(ctx context.Context, tx *sql.Tx, sums []Tally) error {
 	for _, s := range sums {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO tally (name, pipeline, label, value) VALUES (?1,?2,?3,?4)
-			ON CONFLICT DO UPDATE SET value = CASE ?1 WHEN 'last_success' THEN max(value, ?4) ELSE value + ?4 END`, s.Name, s.Pipeline, s.Label, s.Value); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO tally (name, pipeline, target, label, value) VALUES (?1,?2,?3,?4,?5)
+			ON CONFLICT DO UPDATE SET value = CASE ?1 WHEN 'last_success' THEN max(value, ?5) ELSE value + ?5 END`, s.Name, s.Pipeline, s.Target, s.Label, s.Value); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Tallies returns all sums.
-func (j *Journal) Tallies(ctx context.Context) ([]Tally, error) {
-	return query(ctx, j, `SELECT name, pipeline, label, value FROM tally ORDER BY name, pipeline, label`, func(rows *sql.Rows) (t Tally, err error) {
+// Tallies returns the sums for a target. Firings that led to no run have none: they are of each.
+func (j *Journal) Tallies(ctx context.Context, t Target) ([]Tally, error) {
+	name, unnamed := t.names()
+	return query(ctx, j, `SELECT name, pipeline, label, CASE name WHEN 'last_success' THEN max(value) ELSE sum(value) END FROM tally
+		WHERE target IN (?, ?) OR name = 'skipped' GROUP BY name, pipeline, label ORDER BY name, pipeline, label`, func(rows *sql.Rows) (t Tally, err error) {
 		return t, rows.Scan(&t.Name, &t.Pipeline, &t.Label, &t.Value)
-	})
+	}, name, unnamed)
 }
 
-// LatestChecks are the results of the run that checked the node last, none when no run has.
-func (j *Journal) LatestChecks(ctx context.Context, node string) ([]check.Result, error) {
-	return query(ctx, j, `SELECT result FROM check_result WHERE node = ?1 AND run = (SELECT run FROM check_result WHERE node = ?1 ORDER BY at DESC, run DESC LIMIT 1)
-		ORDER BY position`, func(rows *sql.Rows) (r check.Result, err error) {
+// LatestChecks are the results of the run for the target that checked the node last, none when no run has.
+func (j *Journal) LatestChecks(ctx context.Context, node string, t Target) ([]check.Result, error) {
+	name, unnamed := t.names()
+	return query(ctx, j, `SELECT result FROM check_result WHERE node = ?1 AND run = `+lastChecked+` ORDER BY position`, func(rows *sql.Rows) (r check.Result, err error) {
 		var text string
 		if err = rows.Scan(&text); err == nil {
 			err = json.Unmarshal([]byte(text), &r)
 		}
 		return r, err
-	}, node)
+	}, node, name, unnamed)
 }
 
 // lose counts an attempt whose process ended without a word: nobody knows how long it took.
 func lose(ctx context.Context, tx *sql.Tx, id string) error {
 	r := Run{Status: Interrupted}
-	err := tx.QueryRowContext(ctx, `SELECT pipeline FROM run WHERE id = ? AND `+working, id).Scan(&r.Pipeline)
+	err := tx.QueryRowContext(ctx, `SELECT pipeline, `+targetOfRun+` FROM run WHERE id = ? AND `+working, id).Scan(&r.Pipeline, &r.Selection.Target)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}

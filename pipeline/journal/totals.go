@@ -31,9 +31,9 @@ func (j *Journal) TotalsOf(ctx context.Context, runs []string) (map[string]StepT
 	return totals, err
 }
 
-// NodeSteps are the node's steps in the latest runs of the pipeline, the newest first. It looks at no more than limit runs.
-func (j *Journal) NodeSteps(ctx context.Context, node, pipeline string, limit int) ([]Step, error) {
-	runs, err := j.Runs(ctx, Filter{Pipeline: pipeline, Limit: limit})
+// NodeSteps are the node's steps in the latest runs of the pipeline for the target, the newest first. It looks at no more than limit runs.
+func (j *Journal) NodeSteps(ctx context.Context, node, pipeline string, t Target, limit int) ([]Step, error) {
+	runs, err := j.Runs(ctx, Filter{Pipeline: pipeline, Target: t, Limit: limit})
 	if err != nil {
 		return nil, err
 	}

@@ -16,10 +16,11 @@ const checkTrends = `
 		WITH wanted AS (SELECT node, name, at, run FROM check_result WHERE run = ?)
 		SELECT h.node, h.name, h.run, h.at, h.status, h.failing, h.checked
 		FROM wanted w JOIN check_result h ON h.rowid IN (SELECT rowid FROM check_result p
-			WHERE p.node = w.node AND p.name = w.name AND p.at <= w.at AND (p.at, p.run) <= (w.at, w.run) ORDER BY p.at DESC, p.run DESC LIMIT ?)
+			WHERE p.node = w.node AND p.name = w.name AND p.at <= w.at AND (p.at, p.run) <= (w.at, w.run)
+				AND (SELECT ` + targetOfRun + ` FROM run WHERE run.id = p.run) IS (SELECT ` + targetOfRun + ` FROM run WHERE run.id = w.run) ORDER BY p.at DESC, p.run DESC LIMIT ?)
 		ORDER BY h.node, h.name, h.at, h.run`
 
-// CheckTrends are the histories of all checks of a run up to and with that run, each at most limit points long and
+// CheckTrends are the histories of all checks of a run up to and with that run, in runs for its target, each at most limit points long and
 // oldest first: as it was when the run was.
 func (j *Journal) CheckTrends(ctx context.Context, run string, limit int) (map[CheckName][]CheckPoint, error) {
 	type point struct {
@@ -44,17 +45,17 @@ func (j *Journal) CheckTrends(ctx context.Context, run string, limit int) (map[C
 	return trends, nil
 }
 
-// RunsUntil returns the run's pipeline's runs up to and with the run itself, the newest first.
+// RunsUntil returns the run's pipeline's runs for its target up to and with the run itself, the newest first.
 func (j *Journal) RunsUntil(ctx context.Context, r Run, limit int) ([]Run, error) {
-	return query(ctx, j, selectRun+` WHERE pipeline = ? AND (started, id) <= (?, ?) ORDER BY started DESC, id DESC LIMIT ?`, scanRun,
-		r.Pipeline, stamp(r.Started), r.ID, limit)
+	return query(ctx, j, selectRun+` WHERE pipeline = ? AND (started, id) <= (?, ?) AND `+targetOfRun+` = ? ORDER BY started DESC, id DESC LIMIT ?`, scanRun,
+		r.Pipeline, stamp(r.Started), r.ID, r.Selection.Target, limit)
 }
 
-// LastGreen returns the latest run of the same pipeline, but for replays, that succeeded before this one; ErrNotFound when there
+// LastGreen returns the latest run of the same pipeline for the same target, but for replays, that succeeded before this one; ErrNotFound when there
 // is none.
 func (j *Journal) LastGreen(ctx context.Context, r Run) (Run, error) {
-	runs, err := query(ctx, j, selectRun+` WHERE pipeline = ? AND status = ? AND (started, id) < (?, ?) AND `+working+` ORDER BY started DESC, id DESC LIMIT 1`, scanRun,
-		r.Pipeline, Succeeded, stamp(r.Started), r.ID)
+	runs, err := query(ctx, j, selectRun+` WHERE pipeline = ? AND status = ? AND (started, id) < (?, ?) AND `+targetOfRun+` = ? AND `+working+` ORDER BY started DESC, id DESC LIMIT 1`, scanRun,
+		r.Pipeline, Succeeded, stamp(r.Started), r.ID, r.Selection.Target)
 	if err != nil {
 		return Run{}, err
 	}

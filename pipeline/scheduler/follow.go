@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 )
 
@@ -116,11 +117,11 @@ func (d *decider) comes(up *entry, after time.Time, date string) bool {
 	return false
 }
 
-// outcomes are those of the whole pipeline: a run of some of its nodes, a retry or a replay proves nothing. A retry that succeeds is
-// credited to the firing of the run.
+// outcomes are those of the whole pipeline for our target: a run of some of its nodes, for another target, a retry or a replay proves
+// nothing. A retry that succeeds is credited to the firing of the run.
 func (d *decider) outcomes(ctx context.Context, up *entry, from, to time.Time) ([]journal.Outcome, error) {
-	all, err := d.Store.Outcomes(ctx, up.pipeline.Name, from, to)
-	all = slices.DeleteFunc(all, func(o journal.Outcome) bool { return o.Part || o.Nodes > 0 && o.Nodes < up.nodes })
+	all, err := d.Store.Outcomes(ctx, up.pipeline.Name, d.target(), from, to)
+	all = slices.DeleteFunc(all, func(o journal.Outcome) bool { return o.Part || o.Elsewhere || o.Nodes > 0 && o.Nodes < up.nodes })
 	for i, o := range all { // what this look has ended is not in the journal yet
 		for _, it := range d.of[up.pipeline.Name] {
 			if it.LogicalTime.Equal(o.LogicalTime) {
@@ -130,6 +131,9 @@ func (d *decider) outcomes(ctx context.Context, up *entry, from, to time.Time) (
 	}
 	return all, err
 }
+
+// target is where our runs publish to.
+func (d *decider) target() journal.Target { return pipeline.TargetOf(d.loop.project) }
 
 // chain fires a pipeline without a schedule when all that it follows have succeeded for a logical date: for the latest of
 // their logical times, so that there is one firing however often the journal is looked at.
@@ -160,7 +164,7 @@ func (d *decider) chain(ctx context.Context, e *entry) error {
 		if count[date] < len(e.pipeline.After) {
 			continue
 		}
-		own, err := d.Store.Outcomes(ctx, e.pipeline.Name, at, at.Add(time.Microsecond))
+		own, err := d.Store.Outcomes(ctx, e.pipeline.Name, d.target(), at, at.Add(time.Microsecond))
 		if err != nil {
 			return err
 		}
@@ -176,7 +180,7 @@ func (d *decider) chain(ctx context.Context, e *entry) error {
 func (d *decider) successes(ctx context.Context, up *entry, from time.Time) (map[string]time.Time, error) {
 	latest := map[string]time.Time{}
 	for to := d.now.Add(setForward); ; {
-		at, err := d.Store.LastSuccess(ctx, up.pipeline.Name, up.nodes, from, to)
+		at, err := d.Store.LastSuccess(ctx, up.pipeline.Name, d.target(), up.nodes, from, to)
 		if err != nil || at.IsZero() {
 			return latest, err
 		}

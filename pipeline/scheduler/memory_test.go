@@ -57,11 +57,11 @@ func (m *memory) ScheduleStates(context.Context) (map[string]journal.ScheduleSta
 	return states, nil
 }
 
-func (m *memory) Outcomes(context.Context, string, time.Time, time.Time) ([]journal.Outcome, error) {
+func (m *memory) Outcomes(context.Context, string, journal.Target, time.Time, time.Time) ([]journal.Outcome, error) {
 	return nil, nil
 }
 
-func (m *memory) LastSuccess(context.Context, string, int, time.Time, time.Time) (time.Time, error) {
+func (m *memory) LastSuccess(context.Context, string, journal.Target, int, time.Time, time.Time) (time.Time, error) {
 	return time.Time{}, nil
 }
 
@@ -73,7 +73,7 @@ func (m *memory) RunOfFiring(context.Context, string) (journal.Run, error) {
 	return journal.Run{}, journal.ErrNotFound
 }
 
-func (m *memory) LastFirings(context.Context, []string) (map[string]journal.Firing, error) {
+func (m *memory) LastFirings(context.Context, []string, journal.Target) (map[string]journal.Firing, error) {
 	return nil, nil
 }
 

@@ -15,14 +15,14 @@ type counted struct {
 	asked int
 }
 
-func (c *counted) LastSuccess(ctx context.Context, pipeline string, nodes int, from, to time.Time) (time.Time, error) {
+func (c *counted) LastSuccess(ctx context.Context, pipeline string, t journal.Target, nodes int, from, to time.Time) (time.Time, error) {
 	c.asked++
-	return c.Store.LastSuccess(ctx, pipeline, nodes, from, to)
+	return c.Store.LastSuccess(ctx, pipeline, t, nodes, from, to)
 }
 
-func (c *counted) Outcomes(ctx context.Context, pipeline string, from, to time.Time) ([]journal.Outcome, error) {
+func (c *counted) Outcomes(ctx context.Context, pipeline string, t journal.Target, from, to time.Time) ([]journal.Outcome, error) {
 	c.asked++
-	return c.Store.Outcomes(ctx, pipeline, from, to)
+	return c.Store.Outcomes(ctx, pipeline, t, from, to)
 }
 
 // TestNews: a pipeline that follows others costs nothing until one of them ends, and then it is seen at the next look.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 )
 
@@ -35,12 +36,12 @@ type Store interface {
 	Firings(ctx context.Context, f journal.FiringFilter) ([]journal.Firing, error)
 	Pauses(ctx context.Context) (map[string]journal.Pause, error)
 	ScheduleStates(ctx context.Context) (map[string]journal.ScheduleState, error)
-	Outcomes(ctx context.Context, pipeline string, from, to time.Time) ([]journal.Outcome, error)
-	LastSuccess(ctx context.Context, pipeline string, nodes int, from, to time.Time) (time.Time, error)
+	Outcomes(ctx context.Context, pipeline string, t journal.Target, from, to time.Time) ([]journal.Outcome, error)
+	LastSuccess(ctx context.Context, pipeline string, t journal.Target, nodes int, from, to time.Time) (time.Time, error)
 	EndedSince(ctx context.Context, after int64) (pipelines []string, last int64, err error)
 	LastEnd(ctx context.Context) (int64, error)
 	RunOfFiring(ctx context.Context, firing string) (journal.Run, error)
-	LastFirings(ctx context.Context, pipelines []string) (map[string]journal.Firing, error)
+	LastFirings(ctx context.Context, pipelines []string, t journal.Target) (map[string]journal.Firing, error)
 	Decide(ctx context.Context, d journal.Decision) (there []string, err error)
 }
 
@@ -160,7 +161,7 @@ func (s *Scheduler) Schedules(ctx context.Context) ([]Schedule, error) {
 	for _, pl := range project.Pipelines {
 		names = append(names, pl.Name)
 	}
-	last, err := s.Store.LastFirings(ctx, names)
+	last, err := s.Store.LastFirings(ctx, names, pipeline.TargetOf(project))
 	if err != nil {
 		return nil, err
 	}

@@ -610,3 +610,32 @@ func TestFollowsWholePipelines(t *testing.T) {
 		w.wantHistory("marts", "02-01 02:00 succeeded")
 	})
 }
+
+// TestFollowsOneTarget: what a hand run has published to another target says nothing of the tables that our followers read.
+func TestFollowsOneTarget(t *testing.T) {
+	follower := func(pl *models.Pipeline) { pl.After = []string{"ingest"} }
+	inWorld(t, "2026-02-01T00:00:00Z", []*models.Pipeline{nightly("ingest", "0 2 * * *"), nightly("marts", "", follower)}, func(w *world) {
+		use := func(target string) {
+			w.shutdown()
+			w.project = &models.Project{Pipelines: w.project.Pipelines, Concurrency: 2, DefaultTarget: "prod", Target: &models.Target{Name: target}}
+			w.start()
+		}
+		byHand := func(target string, started ...string) {
+			w.Helper()
+			w.ran(journal.Run{Pipeline: "ingest", LogicalTime: w.now(), Selection: journal.Selection{Target: target}}, journal.Succeeded)
+			w.pass(time.Minute)
+			w.wantStarted(started...)
+		}
+		use("prod")
+		w.pass(time.Minute)
+		byHand("dev")
+		byHand("prod", "marts 02-01 00:02")
+		byHand("", "marts 02-01 00:03") // of a journal that did not know
+		use("dev")
+		w.pass(time.Minute)
+		w.wantStarted("marts 02-01 00:01") // which the run for dev had earned
+		byHand("prod")
+		byHand("")
+		byHand("dev", "marts 02-01 00:07")
+	})
+}
