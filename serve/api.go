@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/millrace/millrace/pipeline/journal"
 )
 
 // This file is how a part of the API is declared: what its function takes and gives is what the document says, because the
@@ -56,8 +58,8 @@ func (r *retirement) headers(h http.Header) {
 type call struct {
 	*http.Request
 	values url.Values
-	firing string // id that a firing that it adds has; a repetition of the request has the same
-	id     string // of the request
+	status int           // of the answer when all goes well
+	once   *journal.Once // by what it is known; nil without a key
 }
 
 // apiPrefix begins the paths of the API.
@@ -94,13 +96,12 @@ func post[In, Out any](s *Server, path, id, summary string, status int, f func(*
 		if err != nil {
 			return err
 		}
-		return s.once(w, c, identityOf(r.Context()).name, body, apiKeep, func() (int, any, error) {
+		return s.once(w, c, identityOf(r.Context()).id, body, apiKeep, func() (any, error) {
 			var in In
 			if err := decode(r.Header.Get("Content-Type"), body, &in); err != nil {
-				return 0, nil, err
+				return nil, err
 			}
-			out, err := f(c, in)
-			return op.status, out, err
+			return f(c, in)
 		})
 	}}
 }
@@ -108,7 +109,7 @@ func post[In, Out any](s *Server, path, id, summary string, status int, f func(*
 // newCall refuses parameters that the operation does not know: a filter with a typing error must not look like one that
 // found everything.
 func newCall(r *http.Request, op *operation) (*call, error) {
-	c := &call{Request: r, values: r.URL.Query(), id: requestID(r)}
+	c := &call{Request: r, values: r.URL.Query(), status: op.status}
 	invalid := &Problem{kind: kindInvalid, Detail: "the query has mistakes"}
 	for name, values := range c.values {
 		i := slices.IndexFunc(op.query, func(p param) bool { return p.name == name })

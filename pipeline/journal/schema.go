@@ -271,4 +271,7 @@ CREATE TRIGGER firing_became_skipped AFTER UPDATE OF state ON firing WHEN new.st
 		ON CONFLICT DO UPDATE SET value = value + 1;
 END;
 `,
+	`
+ALTER TABLE once DROP COLUMN firing;   -- a firing and the answer that names it are written at once
+`,
 }
