@@ -168,5 +168,5 @@ func (e *Engine) lookAt(ctx context.Context, name string, dirs []string, f func(
 	if why := r.unreadable[name]; why != nil {
 		return fmt.Errorf("%s cannot be read: %w", name, why)
 	}
-	return f(w, t, secret)
+	return shown(e.Project.Node(strings.TrimSuffix(name, models.QuarantineSuffix)), f(w, t, secret))
 }

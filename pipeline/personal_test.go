@@ -21,6 +21,7 @@ func TestPersonalValuesInErrors(t *testing.T) {
 			"models/known.sql": "select id, name from {{ source('in', 'people') }}",
 			"models/named.sql": "select id, name as n from {{ ref('known') }}",
 			"models/bad.sql":   "{{ config(materialized='table') }}\nselect id,\n  cast(n as integer) as n\nfrom {{ ref('named') }}",
+			"models/seen.sql":  "select cast(n as integer) as n from {{ ref('named') }}",
 			"models/aside.sql": "select id, n from {{ ref('named') }}",
 			"models/schema.yml": "models:\n  - name: known\n    columns: [{ name: name, tags: " + tag + " }]\n  - name: bad\n    columns: [{ name: id, data_tests: [not_null] }]\n" +
 				"  - name: aside\n    columns: [{ name: id, data_tests: [{ expression: { expression: \"cast(n as integer) > 0\" } }] }]\n",
@@ -42,7 +43,11 @@ func TestPersonalValuesInErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for what, text := range map[string]string{"step": bad.Error, "event": said.String(), "log": string(log), "checks": fmt.Sprint(r.Checks)} {
+		_, looked := e.ShowPublished(t.Context(), "main.seen", 1)
+		if looked == nil {
+			t.Fatal("the view can be read")
+		}
+		for what, text := range map[string]string{"step": bad.Error, "event": said.String(), "look": looked.Error(), "log": string(log), "checks": fmt.Sprint(r.Checks)} {
 			if strings.Contains(text, value) != shown {
 				t.Errorf("tagged %s: %s has %q", tag, what, text)
 			}

@@ -228,8 +228,8 @@ func (s *Server) quarantine(c *call) (Quarantine, error) {
 		return Quarantine{}, err
 	}
 	q := Quarantine{Node: n.Name()}
-	err = s.look(c.Context(), func(e *pipeline.Engine) error {
-		sets, err := e.Quarantined(c.Context(), n.Name(), c.text("run"))
+	err = s.look(c.Context(), func(ctx context.Context, e *pipeline.Engine) error {
+		sets, err := e.Quarantined(ctx, n.Name(), c.text("run"))
 		if err != nil {
 			return lookup(err, "run "+cut(c.text("run"), 80), "GET "+apiPrefix+"/runs lists the runs")
 		}
@@ -238,7 +238,7 @@ func (s *Server) quarantine(c *call) (Quarantine, error) {
 		}
 		q.Set = &sets[0]
 		if rows := min(c.number("sample", 0), 100); rows > 0 && !q.Set.Gone {
-			q.Sample, err = e.ShowQuarantined(c.Context(), sets[0], "", rows, false)
+			q.Sample, err = e.ShowQuarantined(ctx, sets[0], "", rows, false)
 		}
 		return err
 	})

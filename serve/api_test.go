@@ -10,8 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -410,19 +412,60 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-// TestNobodyWaitsForEver: who hangs up while others have rows shown waits no longer.
-func TestNobodyWaitsForEver(t *testing.T) {
+// TestTurnsToLook: one who has many rows shown at once keeps nobody else from theirs, and nobody waits for ever.
+func TestTurnsToLook(t *testing.T) {
 	l := newLab(t, project, nil)
-	for range engines {
-		l.s.looking <- struct{}{}
+	turns, ctx := l.s.looking, t.Context()
+	l.must(turns.enter(ctx, "vera"))
+	var waiting sync.WaitGroup
+	for range turnsOfOne - 1 {
+		waiting.Go(func() { l.must(turns.enter(ctx, "vera")) })
 	}
-	ctx, hangUp := context.WithCancel(t.Context())
+	for queued := 0; queued < turnsOfOne-1; runtime.Gosched() {
+		turns.mu.Lock()
+		queued = len(turns.queued)
+		turns.mu.Unlock()
+	}
+	kindOf := func(err error) kind { return problemOf(err).kind }
+	if err := turns.enter(ctx, "vera"); err == nil || kindOf(err) != kindTooMany {
+		t.Error(err)
+	}
+	l.must(turns.enter(ctx, "otto")) // at once, past all of hers
+	short := newTurns()
+	short.patience = 0
+	for i := range engines {
+		short.queue(&turn{fmt.Sprint(i), make(chan struct{})})
+	}
+	if err := short.enter(ctx, "olga"); err == nil || kindOf(err) != kindBusy || problemOf(err).retry == 0 {
+		t.Error(err)
+	}
+	gone, hangUp := context.WithCancel(ctx)
 	hangUp()
-	err := l.s.look(ctx, func(*pipeline.Engine) error {
-		t.Error("it had its turn")
-		return nil
+	if err := turns.enter(gone, "olga"); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	turns.leave("otto")
+	for range turnsOfOne {
+		turns.leave("vera")
+		l.must(turns.enter(ctx, "otto"))
+		turns.leave("otto")
+	}
+	waiting.Wait()
+	if len(turns.queued)+len(turns.going)+turns.all != 0 {
+		t.Errorf("%+v", turns)
+	}
+
+	if writeTime < lookPatience+lookTime+10*time.Second {
+		t.Error("an answer may come too late")
+	}
+	who := context.WithValue(ctx, keyIdentity, identity{id: "vera"})
+	err := l.s.look(who, func(ctx context.Context, _ *pipeline.Engine) error {
+		if _, limited := ctx.Deadline(); !limited {
+			t.Error("no limit")
+		}
+		return fmt.Errorf("count: %w", context.DeadlineExceeded)
 	})
-	if !errors.Is(err, context.Canceled) {
+	if kindOf(err) != kindBusy || turns.all != 0 {
 		t.Error(err)
 	}
 }

@@ -57,7 +57,7 @@ type Server struct {
 	logins    *throttle
 	hooks     *hookLimits
 	underWay  underWay
-	looking   chan struct{}   // held by those who open an engine of SQL to count or show rows: there are never many at once
+	looking   *turns          // of those who open an engine of SQL to count or show rows: there are never many at once
 	streams   *places[string] // of logs that are being followed, by who does
 	heartbeat time.Duration   // of a stream
 	busy      atomic.Int64    // when a request could not use the journal last, in nanoseconds
@@ -80,7 +80,7 @@ const (
 // New makes a server that does not listen yet. It refuses settings that would let strangers in, with a *RefusedError.
 func New(c Config) (*Server, error) {
 	s := &Server{Config: c, sessions: newSessions(c.Clock, c.Settings.Session.Std(), mostSessions), logins: newThrottle(c.Clock, mostWatched), hooks: newHookLimits(c.Clock),
-		streams: newPlaces[string](mostStreams, streamsOfOne), heartbeat: heartbeat, looking: make(chan struct{}, engines), closing: make(chan struct{})}
+		streams: newPlaces[string](mostStreams, streamsOfOne), heartbeat: heartbeat, looking: newTurns(), closing: make(chan struct{})}
 	for _, p := range c.Settings.TrustedProxies {
 		prefix, err := models.ParsePrefix(p)
 		if err != nil {
