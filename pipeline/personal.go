@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"strings"
+
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform/check"
 )
@@ -24,4 +26,25 @@ func shown(n *models.Node, err error) error {
 		return &maskedError{err, text}
 	}
 	return err
+}
+
+// hidesCursor says whether a cursor may be a personal value: that of its column, or of any when it is not known which one it is of.
+func hidesCursor(secret map[string]bool, column string) bool {
+	return secret[strings.ToLower(column)] || column == "" && len(secret) > 0
+}
+
+// hidden stands for a value that is not shown.
+func hidden(value string) string {
+	if value == "" {
+		return ""
+	}
+	return "***"
+}
+
+// cursorOf is a cursor of the stream as it may be written down for others.
+func cursorOf(n *models.Node, value string) string {
+	if hidesCursor(check.Secrets(n), n.Stream.Cursor) {
+		return hidden(value)
+	}
+	return value
 }
