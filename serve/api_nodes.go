@@ -201,7 +201,7 @@ func (s *Server) nodeChecks(c *call) (Page[CheckTrend], error) {
 		return Page[CheckTrend]{}, err
 	}
 	all := []CheckTrend{}
-	for _, r := range results {
+	for _, r := range check.Remasked(results, s.Engine().Project.IsPII) {
 		if r.Node != n.Name() {
 			continue
 		}

@@ -44,7 +44,7 @@ func (s *Server) runRoutes() []route {
 				return Page[check.Result]{}, err
 			}
 			results, err := s.Engine().Journal.Checks(c.Context(), r.ID)
-			return list(results), err
+			return list(check.Remasked(results, s.Engine().Project.IsPII)), err
 		}),
 		{method: "GET", pattern: apiPrefix + "/runs/{run}/report", role: Viewer, api: document, handle: s.runReport},
 		post(s, "/runs/{run}/retry", "retryRun", "Ask for a run of the nodes that failed in this one.", http.StatusAccepted, s.retryRun),
@@ -93,7 +93,7 @@ func (s *Server) runReport(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	told, err := report.Gather(r.Context(), e.Journal, run, report.Options{Project: e.Project.Name, State: string(e.Summary(run).State), Version: e.Version, Now: s.Clock(), Redact: e.Redact})
+	told, err := report.Gather(r.Context(), e.Journal, run, reportOptions(e, e.Summary(run).State))
 	if err != nil {
 		return err
 	}

@@ -150,7 +150,7 @@ func (p *site) schedulesByName(ctx context.Context) (map[string]scheduler.Schedu
 
 // reportOptions are what the report package cannot find in the journal.
 func reportOptions(e *pipeline.Engine, state pipeline.RunState) report.Options {
-	return report.Options{Project: e.Project.Name, State: string(state), Version: e.Version, Now: e.Clock(), Redact: e.Redact}
+	return report.Options{Project: e.Project.Name, State: string(state), Version: e.Version, Now: e.Clock(), Redact: e.Redact, Personal: e.Project.IsPII}
 }
 
 // link is a path with a query, for hrefs.

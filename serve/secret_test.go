@@ -79,3 +79,18 @@ func TestPersonalCursor(t *testing.T) {
 		}
 	}
 }
+
+// TestTaggedSince: a sample that was kept before its column was tagged is masked wherever it is shown.
+func TestTaggedSince(t *testing.T) {
+	l := newLab(t, project, nil)
+	run := l.runs(1)[0]
+	const personal, plain = "zoe@example.com", "plain-4711"
+	email, id := personal, plain
+	l.must(l.j.SaveChecks(t.Context(), run.ID, "main.orders", night, []check.Result{{Node: "main.orders", Name: "unique_id", Kind: "unique", Severity: models.SeverityError, Status: check.StatusFail, Failing: 1,
+		Sample: &check.Sample{Columns: []string{"id", "Email"}, Rows: [][]*string{{&id, &email}, {nil, nil}}}}}, nil))
+	for _, path := range []string{"/api/v1/runs/" + run.ID + "/checks", "/api/v1/nodes/main.orders/checks", "/runs/" + run.ID + "/report", link("/check", "table", "main.orders", "check", "unique_id")} {
+		if w := l.ask("GET", path, "", as(l.viewer)...); w.Code != 200 || strings.Contains(w.Body.String(), personal) || !strings.Contains(w.Body.String(), plain) {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+}

@@ -45,6 +45,29 @@ func Masked(err error, columns []string) string {
 	return masked + ": what the engine says is not shown, for it may have personal values"
 }
 
+// Remasked are results as they may be shown now: what was tagged pii since is masked in their samples, too.
+func Remasked(results []Result, personal func(node, column string) bool) []Result {
+	results = slices.Clone(results)
+	for i, r := range results {
+		if r.Sample == nil {
+			continue
+		}
+		masked := &Sample{Columns: r.Sample.Columns}
+		for _, row := range r.Sample.Rows {
+			row = slices.Clone(row)
+			for k := range row {
+				if k < len(masked.Columns) && row[k] != nil && personal(r.Node, masked.Columns[k]) {
+					hidden := "***"
+					row[k] = &hidden
+				}
+			}
+			masked.Rows = append(masked.Rows, row)
+		}
+		results[i].Sample = masked
+	}
+	return results
+}
+
 // Words is an error in words that may be shown: masked where one of the nodes, or any that it reads, however far up, has columns that
 // are tagged pii. The columns, and those of the nodes, may be named.
 func Words(err error, columns []string, nodes ...*models.Node) string {
