@@ -38,6 +38,7 @@ type param struct {
 	enum      []string
 	integer   bool
 	least     int // of an integer
+	most      int // of it; 0: any
 }
 
 // retirement is when a part of the API goes. Its answers say so, as RFC 9745 and RFC 8594 have it.
@@ -131,7 +132,11 @@ func (p *Problem) check(of param, value string) {
 	case of.enum != nil && !slices.Contains(of.enum, value):
 		p.add(of.name, "must be one of "+strings.Join(of.enum, ", "))
 	case of.integer:
-		if n, err := strconv.Atoi(value); err != nil || n < of.least {
+		n, err := strconv.Atoi(value)
+		switch {
+		case of.most > 0 && (err != nil || n < of.least || n > of.most):
+			p.add(of.name, fmt.Sprintf("must be a number from %d to %d", of.least, of.most))
+		case err != nil || n < of.least:
 			p.add(of.name, "must be a number from "+strconv.Itoa(of.least))
 		}
 	}
@@ -191,11 +196,11 @@ const (
 	mostPage = 500
 )
 
-var paging = []param{{name: "limit", doc: fmt.Sprintf("Items of a page: %d when absent, at most %d.", pageSize, mostPage), integer: true, least: 1},
+var paging = []param{{name: "limit", doc: fmt.Sprintf("Items of a page: %d when absent, at most %d.", pageSize, mostPage), integer: true, least: 1, most: mostPage},
 	{name: "cursor", doc: "Where the page begins: next of the page before."}}
 
 // limit is how many items the page is to have.
-func (c *call) limit() int { return min(c.number("limit", pageSize), mostPage) }
+func (c *call) limit() int { return c.number("limit", pageSize) }
 
 // The keys behind which pages begin: ids of runs and firings, numbers of events, places in a file.
 var (

@@ -46,7 +46,12 @@ func (s *Server) runRoutes() []route {
 			results, err := s.Engine().Journal.Checks(c.Context(), r.ID)
 			return list(check.Remasked(results, s.Engine().Project.IsPII)), err
 		}),
-		{method: "GET", pattern: apiPrefix + "/runs/{run}/report", role: Viewer, api: document, handle: s.runReport},
+		{method: "GET", pattern: apiPrefix + "/runs/{run}/report", role: Viewer, api: document, handle: func(w http.ResponseWriter, r *http.Request) error {
+			if _, err := newCall(r, document); err != nil {
+				return err
+			}
+			return s.runReport(w, r)
+		}},
 		post(s, "/runs/{run}/retry", "retryRun", "Ask for a run of the nodes that failed in this one.", http.StatusAccepted, s.retryRun),
 		post(s, "/runs/{run}/cancel", "cancelRun", "Ask a run to end at its next checkpoint. The answer about a run that a command has begun is a firing without an id.", http.StatusAccepted, s.cancelRun),
 	}

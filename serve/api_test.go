@@ -52,7 +52,7 @@ func TestRunsByPages(t *testing.T) {
 	if !slices.Equal(seen, want) {
 		t.Errorf("%v", seen)
 	}
-	for query, n := range map[string]int{"?status=partial": 2, "?pipeline=other": 0, "?pipeline=nightly&since=2026-11-27T02:05:00Z": 3, "?since=2026-11-27": 8, "?limit=1": 1, "?limit=100000": 8, "": 8} {
+	for query, n := range map[string]int{"?status=partial": 2, "?pipeline=other": 0, "?pipeline=nightly&since=2026-11-27T02:05:00Z": 3, "?since=2026-11-27": 8, "?limit=1": 1, "?limit=500": 8, "": 8} {
 		var p Page[pipeline.RunSummary]
 		if l.json("GET", "/api/v1/runs"+query, "", 200, &p); len(p.Items) != n {
 			t.Errorf("%q: %d runs, want %d", query, len(p.Items), n)
@@ -73,6 +73,17 @@ func TestQueriesAreStrict(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	l.json("GET", "/api/v1/runs?since=today", "", 400, nil)
+	for _, query := range []string{"/runs?limit=501", "/runs?limit=0", "/runs?status=failed;pipeline=bad", "/runs?status=%zz", "/runs/20261127T020000-000001/report?x=1", "/runs/20261127T020000-000001/log/stream?tial=5",
+		"/runs/20261127T020000-000001/log/stream?tail=10001", "/nodes/main.orders/quarantine?sample=101", "/nodes/main.orders/checks?points=501"} {
+		l.json("GET", apiPrefix+query, "", 400, nil)
+	}
+	if w := l.ask("GET", "/runs?status=failed;pipeline=bad", "", as(l.viewer)...); w.Code != 400 {
+		t.Errorf("a page: %d", w.Code)
+	}
+	for _, body := range []string{`{"run": "x\u0000"}`, `{"run": "20261127"}`, `{"rule": "a\u0000"}`, `{"rule": "` + strings.Repeat("x", 501) + `"}`} {
+		l.json("POST", "/api/v1/nodes/main.orders/quarantine/replay", body, 400, nil)
+	}
+	l.json("POST", "/api/v1/nodes/main.orders/quarantine/replay", `{"run": "20261127T020000-nosuch"}`, 404, nil)
 	for _, cursor := range []string{"%21", "eA", base64.RawURLEncoding.EncodeToString([]byte("12' OR 1=1"))} {
 		for _, path := range []string{"/api/v1/runs", "/api/v1/firings", "/api/v1/events", "/api/v1/runs/20261127T020000-000001/log"} {
 			l.json("GET", path+"?cursor="+cursor, "", 400, nil)

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -139,7 +140,15 @@ func (s *Server) URL() string {
 	if s.encrypted() {
 		scheme = "https"
 	}
-	return scheme + "://" + s.listener.Addr().String()
+	at := s.listener.Addr().String()
+	host, port, err := net.SplitHostPort(at)
+	if ip, other := netip.ParseAddr(host); err == nil && other == nil && ip.IsUnspecified() { // every address of this machine: nobody can open that
+		if host, err = os.Hostname(); err != nil {
+			host = "localhost"
+		}
+		at = net.JoinHostPort(host, port)
+	}
+	return scheme + "://" + at
 }
 
 // Serve answers requests until ctx is done, then lets those under way come to their end.
@@ -149,7 +158,7 @@ func (s *Server) Serve(ctx context.Context) error {
 			return err
 		}
 	}
-	web := &http.Server{Handler: s.handler, ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
+	web := &http.Server{Handler: s.handler, DisableGeneralOptionsHandler: true, ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
 	web.RegisterOnShutdown(func() { close(s.closing) })
 	ended := make(chan error, 1)
