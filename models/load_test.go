@@ -130,6 +130,7 @@ func TestMistakes(t *testing.T) {
 		{"a token called as the link", map[string]string{"millrace.yml": head + "serve:\n  tokens:\n    login link: { token: \"0123456789012345678901234567890123456789\" }\n"}, []string{"millrace.yml:9:5", `"login link" is no name for a token`, "letters, digits"}},
 		{"the name of a lock", pipelines("_serve: { select: [orders] }"), []string{"millrace.yml:8:3", "not _manual or _serve"}},
 		{"a webhook's secrets", pipelines("a: { webhook: { secrets: [short, whsec_!!!] } }"), []string{"millrace.yml:8:29: webhook of a: a secret has fewer than 24 bytes", "millrace.yml:8:36: webhook of a: a secret that begins with whsec_"}},
+		{"a webhook's secret twice", pipelines("a: { webhook: { secrets: [0123456789012345678901234] } }", "b: { exclude: [\"*\"], webhook: { secrets: [0123456789012345678901234] } }"), []string{"millrace.yml:9:", "warning: webhook of b: the secret is that of a, too"}},
 		{"a webhook without secrets", pipelines("a: { webhook: { secrets: [] } }"), []string{"millrace.yml:8:28: webhook of a: there is no secret"}},
 		{"unknown time zone", map[string]string{"millrace.yml": head + "pipelines:\n  a: { timezone: Europe/Berlim }\n"}, []string{"millrace.yml:8:18", "unknown time zone"}},
 		{"template syntax", map[string]string{"millrace.yml": head, "models/a.sql": "select 1\n{% if x %}"}, []string{"models/a.sql:2:"}},

@@ -48,6 +48,13 @@ func (p *Project) StateDir() string { return filepath.Join(p.Dir, ".millrace") }
 // Node returns the node named schema.table, or nil.
 func (p *Project) Node(name string) *Node { return p.byName[name] }
 
+// IsPII says whether the values of a node's column are personal, as the project tags it now. Of a node that it has no more nothing says which
+// are: all of them.
+func (p *Project) IsPII(node, column string) bool {
+	n := p.Node(node)
+	return n == nil || n.IsPII(column)
+}
+
 // Model returns the node of the model with that file name, or nil.
 func (p *Project) Model(name string) *Node { return p.byModel[name] }
 
