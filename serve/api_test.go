@@ -108,7 +108,7 @@ func TestOneRun(t *testing.T) {
 		t.Errorf("%+v", steps)
 	}
 	w := l.json("GET", "/api/v1/runs/"+id+"/checks", "", 200, nil)
-	if !strings.Contains(w.Body.String(), "••••") {
+	if !strings.Contains(w.Body.String(), `"***"`) {
 		t.Errorf("%s", w.Body)
 	}
 	page := l.ask("GET", "/api/v1/runs/"+id+"/report", "", as(l.viewer)...)
