@@ -191,6 +191,9 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 		switch {
 		case errors.As(err, &ce) && !several(err):
 			s.Status, s.Hint = journal.ChecksFailed, fmt.Sprintf("millrace report %s shows the rows and the SQL", r.ID)
+			if n.Model != nil && n.Pipeline != "" { // a retry builds from what was read
+				s.Hint += fmt.Sprintf("; rows that are mended in their source are read by `%s`", ForTarget(r.Project, "millrace run "+n.Pipeline))
+			}
 			if r.before.Table(nameOf(n)) != nil {
 				s.Hint += "; the table keeps its previous version"
 			}
