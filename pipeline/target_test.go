@@ -53,3 +53,22 @@ func TestTargetsAreApart(t *testing.T) {
 		}
 	}
 }
+
+// TestKilledForAnotherTarget: a run that was killed stays what it is until somebody of its target looks: a run for another one says nothing.
+func TestKilledForAnotherTarget(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": "name: p\n" + twoTargets + "pipelines: { nightly: {} }\n", "models/m.sql": "{{ config(materialized='table') }} select 1 as id"})
+	e := engine(t, dir)
+	killed := journal.Run{ID: "killed", Pipeline: "nightly", Attempt: 1, Status: journal.Running, Started: e.Clock(), Selection: journal.Selection{Nodes: []string{"main.m"}, Target: "prod"}}
+	if err := e.Journal.BeginRun(t.Context(), killed); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		target string
+		want   journal.Status
+	}{{"dev", journal.Running}, {"prod", journal.Abandoned}} {
+		succeeded(t, run(t, engineFor(t, dir, c.target)))
+		if r, err := e.Journal.Run(t.Context(), killed.ID); err != nil || r.Status != c.want {
+			t.Errorf("after a run for %s it is %s, %v", c.target, r.Status, err)
+		}
+	}
+}

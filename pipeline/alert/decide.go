@@ -165,16 +165,24 @@ func (a *Alerter) lookOnce(ctx context.Context, rules *models.Alerts, now time.T
 	return false, a.Journal.ForgetAlerts(ctx, now.Add(-keepFor))
 }
 
+// whose begins the keys of what is remembered for another target than the project's own: what was seen of one is not seen of another.
+func (s *sight) whose() string {
+	if t := pipeline.TargetOf(s.Project()); !t.Default {
+		return "target " + t.Name + ": "
+	}
+	return ""
+}
+
 // recall reads what was remembered. The first look of all begins with the runs of the last hour.
 func (s *sight) recall(ctx context.Context) error {
 	memory, err := s.Journal.AlertMemory(ctx)
 	if err != nil {
 		return err
 	}
-	if s.topics == nil {
+	if whose := s.whose(); s.topics == nil || whose != s.of {
 		topics := map[string]*topic{}
 		for key, value := range memory {
-			if name, ok := strings.CutPrefix(key, topicPrefix); ok {
+			if name, ok := strings.CutPrefix(key, whose+topicPrefix); ok {
 				t := &topic{}
 				if err := json.Unmarshal([]byte(value), t); err != nil {
 					return fmt.Errorf("recall %s: %w", key, err)
@@ -182,9 +190,9 @@ func (s *sight) recall(ctx context.Context) error {
 				topics[name] = t
 			}
 		}
-		s.topics = topics
+		s.topics, s.of = topics, whose
 	}
-	if _, known := memory[markSince]; !known {
+	if _, known := memory[s.of+markSince]; !known {
 		s.since = s.now
 		if s.ended, err = s.Journal.EndedBefore(ctx, s.now.Add(-lookBack)); err != nil {
 			return err
@@ -195,9 +203,9 @@ func (s *sight) recall(ctx context.Context) error {
 		return err
 	}
 	var wrong [3]error
-	s.ended, wrong[0] = strconv.ParseInt(memory[markEnded], 10, 64)
-	s.event, wrong[1] = strconv.ParseInt(memory[markEvent], 10, 64)
-	s.since, wrong[2] = time.Parse(time.RFC3339Nano, memory[markSince])
+	s.ended, wrong[0] = strconv.ParseInt(memory[s.of+markEnded], 10, 64)
+	s.event, wrong[1] = strconv.ParseInt(memory[s.of+markEvent], 10, 64)
+	s.since, wrong[2] = time.Parse(time.RFC3339Nano, memory[s.of+markSince])
 	if err := errors.Join(wrong[:]...); err != nil {
 		return fmt.Errorf("recall how far the journal was looked at: %w", err)
 	}
@@ -206,8 +214,8 @@ func (s *sight) recall(ctx context.Context) error {
 
 // keep writes messages, topics and marks in one transaction.
 func (s *sight) keep(ctx context.Context) error {
-	s.remember[markEnded], s.remember[markEvent] = strconv.FormatInt(s.ended, 10), strconv.FormatInt(s.event, 10)
-	s.remember[markSince] = s.since.Format(time.RFC3339Nano)
+	s.remember[s.of+markEnded], s.remember[s.of+markEvent] = strconv.FormatInt(s.ended, 10), strconv.FormatInt(s.event, 10)
+	s.remember[s.of+markSince] = s.since.Format(time.RFC3339Nano)
 	if err := s.Journal.AddAlerts(ctx, s.alerts, s.remember); err != nil {
 		return err
 	}
@@ -224,7 +232,7 @@ func (s *sight) keep(ctx context.Context) error {
 func (s *sight) save(key string, t *topic) {
 	if t == nil {
 		delete(s.topics, key)
-		s.remember[topicPrefix+key] = ""
+		s.remember[s.of+topicPrefix+key] = ""
 		return
 	}
 	text, err := json.Marshal(t)
@@ -232,7 +240,7 @@ func (s *sight) save(key string, t *topic) {
 		panic(fmt.Sprintf("alert: %T is not JSON: %v", t, err)) // our own plain struct: a bug
 	}
 	s.topics[key] = t
-	s.remember[topicPrefix+key] = string(text)
+	s.remember[s.of+topicPrefix+key] = string(text)
 }
 
 // keys are those of the topics, in an order that is the same each time.

@@ -377,6 +377,32 @@ func TestAnotherTarget(t *testing.T) {
 	}
 }
 
+// TestTargetsAreApart: whoever tells of another target than the project's own passes nothing over that the own one has to tell.
+func TestTargetsAreApart(t *testing.T) {
+	w := newWorld(t)
+	own, other := *w.project, *w.project
+	own.DefaultTarget, own.Target, other.DefaultTarget = "prod", nil, "prod"
+	w.project = &own
+	w.pass(0)
+	w.target = "prod"
+	w.run("nightly", "erp.orders: down")
+	w.target = "local"
+	w.run("nightly", "erp.orders: out of memory")
+	w.project = &other
+	w.pass(2 * time.Minute)
+	w.expect("nightly failed: erp.orders: out of memory")
+	w.project = &own
+	w.pass(24 * time.Hour)
+	w.expect("nightly failed: erp.orders: down")
+	w.run("nightly", "erp.orders")
+	w.pass(2 * time.Minute)
+	w.expect()
+	w.open()
+	w.project = &other
+	w.pass(2 * time.Minute)
+	w.expect("nightly works again")
+}
+
 func TestPausedAndRefused(t *testing.T) {
 	w := newWorld(t)
 	w.pass(0)
