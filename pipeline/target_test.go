@@ -72,3 +72,46 @@ func TestKilledForAnotherTarget(t *testing.T) {
 		}
 	}
 }
+
+// TestByHandIsNoRun: a cursor that somebody sets makes no table fresh and no failed run good, which a retry takes up, from the new cursor.
+func TestByHandIsNoRun(t *testing.T) {
+	dir := project(t, map[string]string{
+		"millrace.yml": "name: p\npipelines: { nightly: { publish: all } }\nsources:\n  g:\n    type: generate\n    streams:\n" +
+			"      - { name: changes, mode: incremental, key: [id], cursor: updated_at, rows: 100, changes: 20 }\n",
+		"models/m.sql": "{{ config(materialized='table') }} select 1 as id",
+	})
+	e := engine(t, dir)
+	succeeded(t, run(t, e))
+	before, err := e.Loaded(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, map[string]string{"models/m.sql": "{{ config(materialized='table') }} select nonsense"})
+	failed := run(t, engine(t, dir))
+	if failed.Run.Status != journal.Failed {
+		t.Fatalf("%+v", failed.Run)
+	}
+	change, err := e.PlanCursor(t.Context(), e.Project.Node("g.changes"), "")
+	if err = errors.Join(err, e.SetCursor(t.Context(), change)); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := e.Loaded(t.Context()); err != nil || !after["g.changes"].Equal(before["g.changes"]) {
+		t.Errorf("loaded at %v, was %v, %v", after, before, err)
+	}
+	s, err := e.Status(t.Context())
+	if err != nil || s.Pipelines[0].LastEnded.ID != failed.Run.ID {
+		t.Errorf("the last run: %+v, %v", s.Pipelines, err)
+	}
+	nodes := []string{"g.changes"}
+	if last, _, err := e.Journal.LastSuccess(t.Context(), "nightly", pipeline.TargetOf(e.Project), nodes, failed.Run.LogicalTime, e.Clock().AddDate(0, 0, 1)); err != nil || !last.IsZero() {
+		t.Errorf("a success of %v, %v", last, err)
+	}
+	write(t, dir, map[string]string{"models/m.sql": "{{ config(materialized='table') }} select 1 as id"})
+	again, err := engine(t, dir).Retry(t.Context(), "nightly")
+	if err != nil || again.Run.ID != failed.Run.ID || again.Run.Status != journal.Succeeded {
+		t.Fatalf("retry: %+v, %v", again, err)
+	}
+	if got := step(t, again, "g.changes").Equations; len(got) == 0 || got[0].Rows < 100 {
+		t.Errorf("it has not read from the start: %+v", got)
+	}
+}

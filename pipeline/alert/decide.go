@@ -315,7 +315,7 @@ func (s *sight) firingEnded(ctx context.Context, id string) error {
 
 // judge tells a run that has ended.
 func (s *sight) judge(ctx context.Context, r journal.Run) error {
-	if r.Selection.Replay != nil || !s.ours(r) {
+	if r.Selection.Replay != nil || r.Selection.ByHand || !s.ours(r) {
 		return nil // somebody sits before it
 	}
 	switch r.Status {

@@ -75,7 +75,7 @@ func (s *sight) gone(ctx context.Context, r journal.Run) (bool, error) {
 		return true, ignoreMissing(err)
 	}
 	firing, told, err := s.byFiring(ctx, again)
-	if err != nil || told || r.Selection.Replay != nil {
+	if err != nil || told || r.Selection.Replay != nil || r.Selection.ByHand {
 		return true, err
 	}
 	if firing.Finished != nil { // only of an attempt that somebody began since: of the others its end has told
