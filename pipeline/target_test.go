@@ -1,9 +1,11 @@
 package pipeline_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
+	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 )
@@ -114,4 +116,37 @@ func TestByHandIsNoRun(t *testing.T) {
 	if got := step(t, again, "g.changes").Equations; len(got) == 0 || got[0].Rows < 100 {
 		t.Errorf("it has not read from the start: %+v", got)
 	}
+}
+
+// full is a target that takes nothing more.
+type full struct{ load.Loader }
+
+func (full) Publish(context.Context, load.Publication) (*load.Manifest, error) {
+	return nil, errors.New("no space left on device")
+}
+
+// TestUnpublishedSteps: what could not be published did not succeed, and a retry does it again.
+func TestUnpublishedSteps(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": "name: p\n", "models/m.sql": "{{ config(materialized='table') }} select 1 as id"})
+	e := engine(t, dir)
+	real := e.Loader
+	e.Loader = full{real}
+	nodes, _ := e.Project.Select(nil, nil)
+	if _, err := e.Run(t.Context(), pipeline.Request{Nodes: nodes}); err == nil {
+		t.Fatal("published")
+	}
+	runs, err := e.Journal.Runs(t.Context(), journal.Filter{})
+	if err != nil || len(runs) != 1 || runs[0].Status != journal.Failed {
+		t.Fatalf("%+v, %v", runs, err)
+	}
+	steps, err := e.Journal.Steps(t.Context(), runs[0].ID)
+	if err != nil || len(steps) != 1 || steps[0].Status != journal.Withheld {
+		t.Errorf("%+v, %v", steps, err)
+	}
+	e.Loader = real
+	again, err := e.Retry(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	succeeded(t, again)
 }
