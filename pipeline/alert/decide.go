@@ -34,6 +34,7 @@ type topic struct {
 	Run      string    `json:"run,omitempty"`      // the last that was counted, with its attempt
 	Attempt  int       `json:"attempt,omitempty"`
 	Nodes    []string  `json:"nodes,omitempty"` // that have not succeeded since, or tables that were told to be stale
+	Left     []string  `json:"left,omitempty"`  // where no node is known to be at fault: the pipelines of which no run has succeeded since
 	Owners   []string  `json:"owners,omitempty"`
 	Tags     []string  `json:"tags,omitempty"`
 	Severity []string  `json:"severity,omitempty"`
@@ -388,7 +389,7 @@ func (s *sight) failed(f failure) {
 		if !within(f.At, t.FlipsSince, repeat) {
 			t.Flips, t.FlipsSince, t.Quiet = 0, f.At, false
 		}
-		t.Open, t.Since, t.Failures, t.Untold, t.Owed, t.Nodes, t.Matched = true, f.At, 0, 0, "", nil, nil
+		t.Open, t.Since, t.Failures, t.Untold, t.Owed, t.Nodes, t.Left, t.Matched = true, f.At, 0, 0, "", nil, nil, nil
 		t.Flips++
 	}
 	t.Failures++
@@ -408,6 +409,9 @@ func (s *sight) failed(f failure) {
 	f.Failures, f.Since, f.Untold = t.Failures, &since, t.Untold
 	t.Title, t.Run, t.Attempt = f.Title, f.Run, f.Attempt
 	t.Nodes = unique(append(slices.DeleteFunc(t.Nodes, func(n string) bool { return slices.Contains(f.succeeded, n) }), f.nodes...))
+	if len(t.Nodes) == 0 {
+		t.Left = strings.Split(t.Pipeline, "+")
+	}
 	f.before = slices.Clone(t.Matched)
 	t.match(f.facts())
 	t.Owners, t.Tags, t.Severity = f.Owners, f.Tags, f.Severity
@@ -441,15 +445,20 @@ func (s *sight) recovered(ctx context.Context, r journal.Run) error {
 				}
 			}
 		}
-		before := len(t.Nodes)
-		t.Nodes = slices.DeleteFunc(t.Nodes, func(n string) bool { return slices.Contains(succeeded, n) || !s.builds(t.Pipeline, n) })
-		whole := r.Status == journal.Succeeded && r.Pipeline == t.Pipeline
-		if before == len(t.Nodes) && !(before == 0 && whole) {
-			continue
+		if len(t.Nodes) == 0 && len(t.Left) == 0 { // of a version that did not note them
+			t.Left = strings.Split(t.Pipeline, "+")
 		}
-		if len(t.Nodes) == 0 {
+		before := len(t.Nodes) + len(t.Left)
+		t.Nodes = slices.DeleteFunc(t.Nodes, func(n string) bool { return slices.Contains(succeeded, n) || !s.builds(t.Pipeline, n) })
+		if r.Status == journal.Succeeded {
+			t.Left = slices.DeleteFunc(t.Left, func(name string) bool { return slices.Contains(strings.Split(r.Pipeline, "+"), name) || !s.has(name) })
+		}
+		switch len(t.Nodes) + len(t.Left) {
+		case before:
+			continue
+		case 0:
 			s.closed(key, t, r)
-		} else {
+		default:
 			s.save(key, t)
 		}
 	}
