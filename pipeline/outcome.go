@@ -25,6 +25,7 @@ func (r *run) finish(ctx context.Context) (*Report, error) {
 		if m, err = r.publish(ctx, tables); err != nil {
 			now, code := r.Clock(), ExitFailed
 			r.Run.Status, r.Run.Finished, r.Run.Error, r.Run.ExitCode = journal.Failed, &now, r.redact(err.Error()), &code
+			err = errors.Join(err, r.unpublished(context.WithoutCancel(ctx)))
 			return nil, errors.Join(err, r.Journal.EndAttempt(context.WithoutCancel(ctx), r.Run, nil, nil, r.tableRows()))
 		}
 		report.Snapshot, r.Run.Snapshot = m.Snapshot, &m.Snapshot
@@ -78,6 +79,21 @@ func (r *run) withhold(ctx context.Context) error {
 	}
 	if again {
 		return r.withhold(ctx)
+	}
+	return nil
+}
+
+// unpublished notes that what has been built is kept back, since it could not be published.
+func (r *run) unpublished(ctx context.Context) error {
+	for _, n := range r.nodes {
+		if !r.succeeded(n.Name()) || len(r.results[n.Name()].tables) == 0 {
+			continue
+		}
+		res := r.results[n.Name()]
+		res.status, res.step.Status, res.step.Error = journal.Withheld, journal.Withheld, "it could not be published"
+		if err := r.Journal.SaveStep(ctx, res.step); err != nil {
+			return err
+		}
 	}
 	return nil
 }

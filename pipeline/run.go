@@ -396,8 +396,8 @@ func shares(r journal.Run, locks []string) bool {
 }
 
 // settle looks at runs that the journal still calls running although we hold one of their locks: their process is
-// gone. One whose publish was done is completed; the newest run of all is returned when it can be resumed. What a run for another target
-// has landed waits for the next run for that.
+// gone. One whose publish was done is completed; the newest run of all is returned when it can be resumed. A run for another target waits
+// for the next one for that.
 func (e *Engine) settle(ctx context.Context, locks []string) (*journal.Run, error) {
 	var interrupted []journal.Run
 	for _, status := range []journal.Status{journal.Running, journal.Interrupted} {
@@ -406,7 +406,7 @@ func (e *Engine) settle(ctx context.Context, locks []string) (*journal.Run, erro
 			return nil, err
 		}
 		for _, old := range runs {
-			if !shares(old, locks) {
+			if !shares(old, locks) || !e.target().Is(old.Selection.Target) {
 				continue
 			}
 			completed, err := e.settleOne(ctx, &old)
@@ -417,7 +417,7 @@ func (e *Engine) settle(ctx context.Context, locks []string) (*journal.Run, erro
 				if err := e.Journal.SetRunStatus(ctx, old.ID, journal.Abandoned, "its process ended; a replay is not resumed, but begun anew", e.Clock()); err != nil {
 					return nil, err
 				}
-			} else if !completed && old.Selection.Backfill == nil && e.target().Is(old.Selection.Target) { // a backfill waits until it is taken up or given up
+			} else if !completed && old.Selection.Backfill == nil { // a backfill waits until it is taken up or given up
 				interrupted = append(interrupted, old)
 			}
 		}
@@ -442,16 +442,14 @@ func (e *Engine) settle(ctx context.Context, locks []string) (*journal.Run, erro
 	return resumable, nil
 }
 
-// settleOne completes a run that is published to our target, and calls any other interrupted.
+// settleOne completes a run that is published, and calls any other interrupted.
 func (e *Engine) settleOne(ctx context.Context, old *journal.Run) (completed bool, err error) {
-	if e.target().Is(old.Selection.Target) {
-		m, err := e.Loader.Published(ctx, old.ID, old.Attempt)
-		if err != nil {
-			return false, err
-		}
-		if m != nil {
-			return true, e.complete(ctx, *old, m)
-		}
+	m, err := e.Loader.Published(ctx, old.ID, old.Attempt)
+	if err != nil {
+		return false, err
+	}
+	if m != nil {
+		return true, e.complete(ctx, *old, m)
 	}
 	if old.Status == journal.Running {
 		old.Status = journal.Interrupted

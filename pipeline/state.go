@@ -177,8 +177,8 @@ func (e *Engine) SetCursor(ctx context.Context, c *CursorChange) error {
 	if t == nil || t.Cursor != c.From {
 		return fmt.Errorf("%s: the cursor was changed meanwhile: look again", n.Name())
 	}
-	changed := *t
-	changed.Cursor = c.To
+	changed, made := *t, t.LoadedAt()
+	changed.Cursor, changed.Made = c.To, &made
 	if c.To != "" { // whoever sets a cursor says that the table goes on with what the stream reads now
 		source, err := e.openSource(n.Stream.Source)
 		if err != nil {
@@ -202,6 +202,15 @@ func (e *Engine) SetCursor(ctx context.Context, c *CursorChange) error {
 			return err
 		}
 	}
+	// A retry of a run that failed reads from the new cursor: its window began elsewhere.
+	if last, err := e.latest(ctx, []string{pipelineName}); err == nil && last.Status != journal.Succeeded {
+		err = e.Journal.DropWindow(ctx, last.ID, n.Name())
+		if err != nil {
+			return err
+		}
+	} else if err != nil && !errors.Is(err, journal.ErrNotFound) {
+		return err
+	}
 	step := &journal.Step{Node: n.Name(), Kind: string(n.Kind), Attempt: 1, Status: journal.Succeeded, Started: now, Finished: &now, Rows: t.Rows,
 		Notes: []string{fmt.Sprintf("cursor set by hand, was %q", cursorOf(n, c.From))}}
 	c.Run, c.Snapshot, err = e.publishByHand(ctx, n.Name(), step,
@@ -213,12 +222,15 @@ func (e *Engine) SetCursor(ctx context.Context, c *CursorChange) error {
 	return e.Journal.AddEvent(ctx, journal.Event{Run: c.Run, Kind: "cursor", Text: fmt.Sprintf("%s: %q → %q", n.Name(), cursorOf(n, c.From), cursorOf(n, c.To)), At: e.Clock()})
 }
 
+// handPrefix begins the ids of the runs of publishByHand.
+const handPrefix = "state-"
+
 // publishByHand publishes what a person asked for about one node, under a run of its own whose id says so. The step
 // may be nil. The caller holds the locks.
 func (e *Engine) publishByHand(ctx context.Context, node string, step *journal.Step, p load.Publication, cursors map[string]extract.Cursor) (id string, snapshot int64, err error) {
 	now := e.Clock()
-	r := journal.Run{ID: "state-" + newRunID(now), Pipeline: p.Pipeline, LogicalTime: p.LogicalTime, Attempt: 1, Status: journal.Running,
-		Selection: journal.Selection{Nodes: []string{node}, Target: e.Project.Target.Name}, ProjectHash: e.Project.Hash, Version: e.Version, PID: os.Getpid(), Started: now}
+	r := journal.Run{ID: handPrefix + newRunID(now), Pipeline: p.Pipeline, LogicalTime: p.LogicalTime, Attempt: 1, Status: journal.Running,
+		Selection: journal.Selection{Nodes: []string{node}, Target: e.Project.Target.Name, ByHand: true}, ProjectHash: e.Project.Hash, Version: e.Version, PID: os.Getpid(), Started: now}
 	if err := e.Journal.BeginRun(ctx, r); err != nil {
 		return "", 0, err
 	}
@@ -331,7 +343,7 @@ func (e *Engine) remembered(history []*load.Manifest) ([]journal.Run, []journal.
 				r.ExitCode = &code
 				runs[t.Run] = r
 			}
-			if t.Made != nil { // only replays leave it behind
+			if r.Selection.ByHand = strings.HasPrefix(t.Run, handPrefix); t.Made != nil && !r.Selection.ByHand { // otherwise only replays leave it behind
 				r.Selection.Replay = &journal.Replay{}
 			}
 			if own && t.Snapshot == m.Snapshot {
@@ -377,7 +389,7 @@ func stepOf(t load.Table, attempt int, started time.Time) journal.Step {
 
 // startOf reads the time out of a run's id.
 func startOf(run string, otherwise time.Time) time.Time {
-	text := strings.TrimPrefix(run, "state-")
+	text := strings.TrimPrefix(run, handPrefix)
 	if len(text) >= 15 {
 		if t, err := time.Parse("20060102T150405", text[:15]); err == nil {
 			return t

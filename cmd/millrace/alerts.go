@@ -242,8 +242,12 @@ func (a *app) sendAlerts(ctx context.Context) error {
 const deliverTime = 10 * time.Second
 
 // tellAlerts delivers what the run that ended has to tell, where no millrace serve does. It changes nothing about the run. Without
-// alerts it only sees to it that those of another day begin anew.
+// alerts it only sees to it that those of another day begin anew. A run for another target than the project's own is somebody's trial, or of
+// a serve that tells of it.
 func (a *app) tellAlerts(ctx context.Context, e *pipeline.Engine) {
+	if !pipeline.TargetOf(e.Project).Default {
+		return
+	}
 	stopped := ctx.Err() != nil || e.Stopping()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()

@@ -27,7 +27,7 @@ func (a *app) tellRefused(ctx context.Context, cause error) {
 		return
 	}
 	p := a.readable(ctx)
-	if p == nil || p.Alerts == nil {
+	if p == nil || p.Alerts == nil || !pipeline.TargetOf(p).Default {
 		return
 	}
 	e := &pipeline.Engine{Project: p, Log: a.logger(), Clock: clock.System, Redact: a.redactor.Redact}

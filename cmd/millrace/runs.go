@@ -78,6 +78,8 @@ func stateText(r pipeline.RunSummary) string {
 	switch replay := r.Selection.Replay; {
 	case r.Selection.Backfill != nil:
 		return string(r.State) + ", backfill"
+	case r.Selection.ByHand:
+		return string(r.State) + ", by hand"
 	case replay == nil:
 		return string(r.State)
 	case replay.DryRun:

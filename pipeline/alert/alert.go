@@ -57,6 +57,7 @@ type Alerter struct {
 	Config
 	lock      *os.File // nil: another process has it, or nobody asked for it yet
 	topics    map[string]*topic
+	of        string    // whose they are
 	changes   int64     // of the journal, at the last look
 	seen      marks     // up to where it was looked at
 	soonest   time.Time // when to look although the journal has not changed

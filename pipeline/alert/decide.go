@@ -34,6 +34,7 @@ type topic struct {
 	Run      string    `json:"run,omitempty"`      // the last that was counted, with its attempt
 	Attempt  int       `json:"attempt,omitempty"`
 	Nodes    []string  `json:"nodes,omitempty"` // that have not succeeded since, or tables that were told to be stale
+	Left     []string  `json:"left,omitempty"`  // where no node is known to be at fault: the pipelines of which no run has succeeded since
 	Owners   []string  `json:"owners,omitempty"`
 	Tags     []string  `json:"tags,omitempty"`
 	Severity []string  `json:"severity,omitempty"`
@@ -165,16 +166,24 @@ func (a *Alerter) lookOnce(ctx context.Context, rules *models.Alerts, now time.T
 	return false, a.Journal.ForgetAlerts(ctx, now.Add(-keepFor))
 }
 
+// whose begins the keys of what is remembered for another target than the project's own: what was seen of one is not seen of another.
+func (s *sight) whose() string {
+	if t := pipeline.TargetOf(s.Project()); !t.Default {
+		return "target " + t.Name + ": "
+	}
+	return ""
+}
+
 // recall reads what was remembered. The first look of all begins with the runs of the last hour.
 func (s *sight) recall(ctx context.Context) error {
 	memory, err := s.Journal.AlertMemory(ctx)
 	if err != nil {
 		return err
 	}
-	if s.topics == nil {
+	if whose := s.whose(); s.topics == nil || whose != s.of {
 		topics := map[string]*topic{}
 		for key, value := range memory {
-			if name, ok := strings.CutPrefix(key, topicPrefix); ok {
+			if name, ok := strings.CutPrefix(key, whose+topicPrefix); ok {
 				t := &topic{}
 				if err := json.Unmarshal([]byte(value), t); err != nil {
 					return fmt.Errorf("recall %s: %w", key, err)
@@ -182,9 +191,9 @@ func (s *sight) recall(ctx context.Context) error {
 				topics[name] = t
 			}
 		}
-		s.topics = topics
+		s.topics, s.of = topics, whose
 	}
-	if _, known := memory[markSince]; !known {
+	if _, known := memory[s.of+markSince]; !known {
 		s.since = s.now
 		if s.ended, err = s.Journal.EndedBefore(ctx, s.now.Add(-lookBack)); err != nil {
 			return err
@@ -195,9 +204,9 @@ func (s *sight) recall(ctx context.Context) error {
 		return err
 	}
 	var wrong [3]error
-	s.ended, wrong[0] = strconv.ParseInt(memory[markEnded], 10, 64)
-	s.event, wrong[1] = strconv.ParseInt(memory[markEvent], 10, 64)
-	s.since, wrong[2] = time.Parse(time.RFC3339Nano, memory[markSince])
+	s.ended, wrong[0] = strconv.ParseInt(memory[s.of+markEnded], 10, 64)
+	s.event, wrong[1] = strconv.ParseInt(memory[s.of+markEvent], 10, 64)
+	s.since, wrong[2] = time.Parse(time.RFC3339Nano, memory[s.of+markSince])
 	if err := errors.Join(wrong[:]...); err != nil {
 		return fmt.Errorf("recall how far the journal was looked at: %w", err)
 	}
@@ -206,8 +215,8 @@ func (s *sight) recall(ctx context.Context) error {
 
 // keep writes messages, topics and marks in one transaction.
 func (s *sight) keep(ctx context.Context) error {
-	s.remember[markEnded], s.remember[markEvent] = strconv.FormatInt(s.ended, 10), strconv.FormatInt(s.event, 10)
-	s.remember[markSince] = s.since.Format(time.RFC3339Nano)
+	s.remember[s.of+markEnded], s.remember[s.of+markEvent] = strconv.FormatInt(s.ended, 10), strconv.FormatInt(s.event, 10)
+	s.remember[s.of+markSince] = s.since.Format(time.RFC3339Nano)
 	if err := s.Journal.AddAlerts(ctx, s.alerts, s.remember); err != nil {
 		return err
 	}
@@ -224,7 +233,7 @@ func (s *sight) keep(ctx context.Context) error {
 func (s *sight) save(key string, t *topic) {
 	if t == nil {
 		delete(s.topics, key)
-		s.remember[topicPrefix+key] = ""
+		s.remember[s.of+topicPrefix+key] = ""
 		return
 	}
 	text, err := json.Marshal(t)
@@ -232,7 +241,7 @@ func (s *sight) save(key string, t *topic) {
 		panic(fmt.Sprintf("alert: %T is not JSON: %v", t, err)) // our own plain struct: a bug
 	}
 	s.topics[key] = t
-	s.remember[topicPrefix+key] = string(text)
+	s.remember[s.of+topicPrefix+key] = string(text)
 }
 
 // keys are those of the topics, in an order that is the same each time.
@@ -307,7 +316,7 @@ func (s *sight) firingEnded(ctx context.Context, id string) error {
 
 // judge tells a run that has ended.
 func (s *sight) judge(ctx context.Context, r journal.Run) error {
-	if r.Selection.Replay != nil || !s.ours(r) {
+	if r.Selection.Replay != nil || r.Selection.ByHand || !s.ours(r) {
 		return nil // somebody sits before it
 	}
 	switch r.Status {
@@ -380,7 +389,7 @@ func (s *sight) failed(f failure) {
 		if !within(f.At, t.FlipsSince, repeat) {
 			t.Flips, t.FlipsSince, t.Quiet = 0, f.At, false
 		}
-		t.Open, t.Since, t.Failures, t.Untold, t.Owed, t.Nodes, t.Matched = true, f.At, 0, 0, "", nil, nil
+		t.Open, t.Since, t.Failures, t.Untold, t.Owed, t.Nodes, t.Left, t.Matched = true, f.At, 0, 0, "", nil, nil, nil
 		t.Flips++
 	}
 	t.Failures++
@@ -400,6 +409,9 @@ func (s *sight) failed(f failure) {
 	f.Failures, f.Since, f.Untold = t.Failures, &since, t.Untold
 	t.Title, t.Run, t.Attempt = f.Title, f.Run, f.Attempt
 	t.Nodes = unique(append(slices.DeleteFunc(t.Nodes, func(n string) bool { return slices.Contains(f.succeeded, n) }), f.nodes...))
+	if len(t.Nodes) == 0 {
+		t.Left = strings.Split(t.Pipeline, "+")
+	}
 	f.before = slices.Clone(t.Matched)
 	t.match(f.facts())
 	t.Owners, t.Tags, t.Severity = f.Owners, f.Tags, f.Severity
@@ -433,15 +445,20 @@ func (s *sight) recovered(ctx context.Context, r journal.Run) error {
 				}
 			}
 		}
-		before := len(t.Nodes)
-		t.Nodes = slices.DeleteFunc(t.Nodes, func(n string) bool { return slices.Contains(succeeded, n) || !s.builds(t.Pipeline, n) })
-		whole := r.Status == journal.Succeeded && r.Pipeline == t.Pipeline
-		if before == len(t.Nodes) && !(before == 0 && whole) {
-			continue
+		if len(t.Nodes) == 0 && len(t.Left) == 0 { // of a version that did not note them
+			t.Left = strings.Split(t.Pipeline, "+")
 		}
-		if len(t.Nodes) == 0 {
+		before := len(t.Nodes) + len(t.Left)
+		t.Nodes = slices.DeleteFunc(t.Nodes, func(n string) bool { return slices.Contains(succeeded, n) || !s.builds(t.Pipeline, n) })
+		if r.Status == journal.Succeeded {
+			t.Left = slices.DeleteFunc(t.Left, func(name string) bool { return slices.Contains(strings.Split(r.Pipeline, "+"), name) || !s.has(name) })
+		}
+		switch len(t.Nodes) + len(t.Left) {
+		case before:
+			continue
+		case 0:
 			s.closed(key, t, r)
-		} else {
+		default:
 			s.save(key, t)
 		}
 	}

@@ -443,3 +443,28 @@ func TestRenamedChannel(t *testing.T) {
 		t.Errorf("%+v", left)
 	}
 }
+
+// TestAllRenamed: a message for two channels that are both renamed is told once on each, however much was written since.
+func TestAllRenamed(t *testing.T) {
+	w := newWorld(t)
+	channels := func(a, b string) {
+		w.configure(fmt.Sprintf("channels: { %s: { type: webhook, url: %[3]s/%[1]s }, %s: { type: webhook, url: %[3]s/%[2]s } }, rules: [ { to: [%[1]s, %[2]s], pipelines: nightly } ]", a, b, w.server.URL))
+	}
+	channels("a", "b")
+	w.answer = func(res http.ResponseWriter, _ *http.Request) { res.WriteHeader(http.StatusBadGateway) }
+	w.run("nightly", "erp.orders: down")
+	w.pass(2 * time.Minute)
+	for i := range 120 {
+		if err := w.journal.AddAlerts(t.Context(), []journal.Alert{{ID: fmt.Sprint(i), Channel: "a", State: journal.AlertDelivered, Closed: &w.now}}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.mu.Lock()
+	w.answer = nil
+	w.mu.Unlock()
+	channels("c", "d")
+	w.pass(time.Hour)
+	if len(w.got) != 2 || w.got[0].path == w.got[1].path {
+		t.Errorf("%d messages", len(w.got))
+	}
+}

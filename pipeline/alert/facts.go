@@ -260,6 +260,11 @@ func (s *sight) builds(pipelines, name string) bool {
 	return n != nil && len(s.built([]string{name})) > 0 && slices.Contains(strings.Split(pipelines, "+"), cmp.Or(n.Pipeline, manual))
 }
 
+// has says whether runs of the pipeline are still to be expected.
+func (s *sight) has(pipeline string) bool {
+	return pipeline == manual || s.Project().Pipeline(pipeline) != nil
+}
+
 // recoveryOf tells that what had failed works again.
 func (s *sight) recoveryOf(t *topic, run string, at time.Time) Message {
 	since := t.Since

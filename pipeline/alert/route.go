@@ -62,6 +62,7 @@ func (s *sight) reroute(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	added := map[string][]string{} // channels that a message has been led to here, by its text: its rows for others may be far from these
 	for _, name := range slices.Sorted(maps.Keys(waiting)) {
 		if s.rules.Channel(name) != nil {
 			continue
@@ -73,7 +74,7 @@ func (s *sight) reroute(ctx context.Context) error {
 			}
 			again = false
 			for _, old := range left {
-				led, err := s.rerouteOne(ctx, old)
+				led, err := s.rerouteOne(ctx, old, added)
 				if err != nil {
 					return err
 				}
@@ -85,7 +86,7 @@ func (s *sight) reroute(ctx context.Context) error {
 }
 
 // rerouteOne leads a message by the rules as they are now. One to which they lead nowhere is left to be given up.
-func (s *sight) rerouteOne(ctx context.Context, old journal.Alert) (led bool, err error) {
+func (s *sight) rerouteOne(ctx context.Context, old journal.Alert, added map[string][]string) (led bool, err error) {
 	var m Message
 	if json.Unmarshal(old.Message, &m) != nil {
 		return false, nil // whoever tries to send it says so
@@ -101,9 +102,11 @@ func (s *sight) rerouteOne(ctx context.Context, old journal.Alert) (led bool, er
 	if err != nil {
 		return false, err
 	}
+	have = append(have, added[string(old.Message)]...)
 	var into []journal.Alert
 	for _, channel := range channels {
 		if !slices.Contains(have, channel) {
+			added[string(old.Message)] = append(added[string(old.Message)], channel)
 			into = append(into, s.row(channel, old.Key, m))
 		}
 	}

@@ -380,6 +380,32 @@ func TestAnotherTarget(t *testing.T) {
 	}
 }
 
+// TestTargetsAreApart: whoever tells of another target than the project's own passes nothing over that the own one has to tell.
+func TestTargetsAreApart(t *testing.T) {
+	w := newWorld(t)
+	own, other := *w.project, *w.project
+	own.DefaultTarget, own.Target, other.DefaultTarget = "prod", nil, "prod"
+	w.project = &own
+	w.pass(0)
+	w.target = "prod"
+	w.run("nightly", "erp.orders: down")
+	w.target = "local"
+	w.run("nightly", "erp.orders: out of memory")
+	w.project = &other
+	w.pass(2 * time.Minute)
+	w.expect("nightly failed: erp.orders: out of memory")
+	w.project = &own
+	w.pass(24 * time.Hour)
+	w.expect("nightly failed: erp.orders: down")
+	w.run("nightly", "erp.orders")
+	w.pass(2 * time.Minute)
+	w.expect()
+	w.open()
+	w.project = &other
+	w.pass(2 * time.Minute)
+	w.expect("nightly works again")
+}
+
 func TestPausedAndRefused(t *testing.T) {
 	w := newWorld(t)
 	w.pass(0)
@@ -538,6 +564,41 @@ func TestUnstarted(t *testing.T) {
 	w.run("nightly", "erp.orders")
 	w.pass(2 * time.Minute)
 	w.expect("nightly could not begin: prepare target: permission denied", "nightly works again")
+}
+
+// TestUnstartedTogether: what could not begin for several pipelines at once is over when each of them has run, in whichever runs.
+func TestUnstartedTogether(t *testing.T) {
+	w := newWorld(t)
+	w.pass(0)
+	if err := w.journal.AddEvent(t.Context(), journal.Event{At: w.now, Kind: journal.EventRunUnstarted, Pipeline: "hourly+nightly", Text: "permission denied"}); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute)
+	w.expect("hourly+nightly could not begin: permission denied")
+	w.run("nightly", "erp.orders")
+	w.run("hourly", "main.events: down")
+	w.pass(2 * time.Minute)
+	w.expect("hourly failed: main.events: down")
+	w.run("hourly", "main.events")
+	w.pass(2 * time.Minute)
+	w.expect("hourly works again", "hourly+nightly works again")
+}
+
+// TestByHand: what somebody does to the state is told to nobody, and ends nothing.
+func TestByHand(t *testing.T) {
+	w := newWorld(t)
+	w.run("nightly", "erp.orders: down")
+	w.pass(2 * time.Minute)
+	w.told()
+	for _, step := range []string{"erp.orders", "erp.orders: overtaken"} {
+		r := journal.Run{ID: "state-" + step, Pipeline: "nightly", LogicalTime: w.now, Attempt: 1, Status: journal.Running, Started: w.now, Selection: journal.Selection{Target: "local", ByHand: true}}
+		if err := w.journal.BeginRun(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		w.end(r, step)
+		w.pass(2 * time.Minute)
+	}
+	w.expect()
 }
 
 // TestTwoAtOnce: what ends while another process delivers is told by that one, also when its time is over.
@@ -713,6 +774,24 @@ func TestStaleLater(t *testing.T) {
 	w.project.Pipeline("nightly").Freshness, w.overdue = 0, nil
 	w.pass(2 * time.Minute)
 	w.expect()
+}
+
+// TestStaleOfBefore: tables that a version told that did not note which are not told again by the next.
+func TestStaleOfBefore(t *testing.T) {
+	w := newWorld(t)
+	w.pass(0)
+	old := `{"pipeline":"nightly","open":true,"since":"2026-03-01T02:00:00Z","told":"2026-03-01T02:00:00Z"}`
+	if err := w.journal.AddAlerts(t.Context(), nil, map[string]string{topicPrefix + "freshness:nightly": old}); err != nil {
+		t.Fatal(err)
+	}
+	w.open()
+	for _, tables := range [][]string{{"erp.orders"}, {"erp.orders", "erp.customers"}} {
+		w.overdue = []pipeline.Overdue{{Pipeline: "nightly", Promised: 26 * time.Hour, Oldest: 27 * time.Hour, Tables: tables}}
+		w.pass(24 * time.Hour)
+	}
+	if len(w.got) != 1 || strings.Join(w.got[0].data.Fresh, " ") != "erp.customers" {
+		t.Errorf("%+v", w.got)
+	}
 }
 
 // TestMissed: times of a schedule that nothing makes up for are told, once for each time that nothing was scheduled.

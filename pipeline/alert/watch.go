@@ -75,7 +75,7 @@ func (s *sight) gone(ctx context.Context, r journal.Run) (bool, error) {
 		return true, ignoreMissing(err)
 	}
 	firing, told, err := s.byFiring(ctx, again)
-	if err != nil || told || r.Selection.Replay != nil {
+	if err != nil || told || r.Selection.Replay != nil || r.Selection.ByHand {
 		return true, err
 	}
 	if firing.Finished != nil { // only of an attempt that somebody began since: of the others its end has told
@@ -191,18 +191,21 @@ func (s *sight) overdue(ctx context.Context, timed bool) error {
 // wait until the time of repeat is over, unless there are none of the same owner and tags among those that were told.
 func (s *sight) stale(key string, o pipeline.Overdue) {
 	t := s.topics[key]
-	if t == nil {
+	switch {
+	case t == nil:
 		t = &topic{Pipeline: o.Pipeline, Open: true, Since: s.now}
+	case len(t.Matched) == 0: // of a version that told all of them at once, and did not note which
+		for _, name := range o.Tables {
+			t.match(s.answering(name))
+		}
+		t.Nodes = slices.Clone(o.Tables)
 	}
 	t.Nodes = slices.DeleteFunc(t.Nodes, func(name string) bool { return !slices.Contains(o.Tables, name) })
 	m := Message{Kind: models.OnFreshness, Pipeline: o.Pipeline, At: s.now, Command: s.forTarget("millrace run " + o.Pipeline)}
 	waits := within(s.now, t.Told, s.rules.Repeat.Std())
 	var matched []facts
 	for _, name := range o.Tables {
-		f := facts{}
-		if n := s.Project().Node(name); n != nil {
-			f.Owners, f.Tags = unique([]string{n.Owner}), n.Tags
-		}
+		f := s.answering(name)
 		if !slices.Contains(t.Nodes, name) && !(waits && t.matched(f)) {
 			m.Fresh, m.Owners, m.Tags, matched = append(m.Fresh, name), append(m.Owners, f.Owners...), append(m.Tags, f.Tags...), append(matched, f)
 		}
@@ -222,6 +225,14 @@ func (s *sight) stale(key string, o pipeline.Overdue) {
 		t.Nodes = append(t.Nodes, m.Fresh...)
 	}
 	s.save(key, t)
+}
+
+// answering is who answers for a table, as rules look at it.
+func (s *sight) answering(table string) (f facts) {
+	if n := s.Project().Node(table); n != nil {
+		f.Owners, f.Tags = unique([]string{n.Owner}), n.Tags
+	}
+	return f
 }
 
 // paused tells schedules that the scheduler paused by itself.

@@ -38,7 +38,8 @@ type world struct {
 	overdue  []pipeline.Overdue
 	runs     int
 	gone     map[string]bool
-	alone    bool // no scheduler is there
+	alone    bool   // no scheduler is there
+	target   string // of the runs that begin
 	redactor secret.Redactor
 }
 
@@ -53,7 +54,7 @@ type delivery struct {
 var start = time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
 
 func newWorld(t testing.TB) *world {
-	w := &world{TB: t, now: start, logs: &strings.Builder{}, gone: map[string]bool{}}
+	w := &world{TB: t, now: start, logs: &strings.Builder{}, gone: map[string]bool{}, target: "local"}
 	w.server = httptest.NewServer(http.HandlerFunc(w.serve))
 	t.Cleanup(w.server.Close)
 	var err error
@@ -170,7 +171,7 @@ func (w *world) begin(pl string, nodes ...string) journal.Run {
 	w.Helper()
 	w.runs++
 	r := journal.Run{ID: fmt.Sprintf("%s-%04d", w.now.Format("20060102T150405"), w.runs), Pipeline: pl, LogicalTime: w.now, Attempt: 1, Status: journal.Running, Started: w.now,
-		Selection: journal.Selection{Nodes: nodes, Target: "local"}}
+		Selection: journal.Selection{Nodes: nodes, Target: w.target}}
 	if err := w.journal.BeginRun(w.Context(), r); err != nil {
 		w.Fatal(err)
 	}

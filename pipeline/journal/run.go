@@ -68,10 +68,12 @@ type Selection struct {
 	Replay        *Replay  `json:"replay,omitempty"` // of a run that brings quarantined rows in, and reads nothing
 	// Backfill is of a run that reads a range of the past again and moves no cursor.
 	Backfill *Backfill `json:"backfill,omitempty"`
+	// ByHand is of one that reads and builds nothing: somebody set a cursor, or took a table away.
+	ByHand bool `json:"by_hand,omitempty"`
 }
 
 // Aside says that the run stands beside those that read what is new: none is overtaken by it, and it by none.
-func (s *Selection) Aside() bool { return s.Replay != nil || s.Backfill != nil }
+func (s *Selection) Aside() bool { return s.Replay != nil || s.Backfill != nil || s.ByHand }
 
 // Backfill is the range that a run was to read again, as it was asked for.
 type Backfill struct {
@@ -182,7 +184,7 @@ type Filter struct {
 }
 
 // working is the condition of Filter.Working.
-const working = "json_extract(selection, '$.replay') IS NULL AND json_extract(selection, '$.backfill') IS NULL"
+const working = "json_extract(selection, '$.replay') IS NULL AND json_extract(selection, '$.backfill') IS NULL AND json_extract(selection, '$.by_hand') IS NULL"
 
 // Runs returns the runs that match, the newest first.
 func (j *Journal) Runs(ctx context.Context, f Filter) ([]Run, error) {

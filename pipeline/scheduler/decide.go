@@ -104,7 +104,7 @@ func (d *decider) decide(ctx context.Context) error {
 	if err := d.each(func(e *entry) error { return errors.Join(d.overtaken(ctx, e), d.awaits(ctx, e, false)) }); err != nil {
 		return err
 	}
-	if err := d.each(func(e *entry) error { d.fire(e); return nil }); err != nil {
+	if err := d.each(func(e *entry) error { return d.fire(ctx, e) }); err != nil {
 		return err
 	}
 	d.cancel()

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -21,31 +22,31 @@ const (
 	setForward = 25 * time.Hour
 )
 
-// fire adds what a pipeline's schedule has due.
-func (d *decider) fire(e *entry) {
+// fire adds what a pipeline's schedule has due. An error is the journal's.
+func (d *decider) fire(ctx context.Context, e *entry) error {
 	pl, state := e.pipeline, e.state
 	pause, paused := d.pauses[pl.Name]
 	key := scheduleKey(pl)
 	switch {
 	case key == "" && state.Schedule == "":
-		return
+		return nil
 	case state.Schedule != key: // a new schedule owes nothing of the time before it
 		d.baseline(e, paused)
-		return
+		return nil
 	case state.Through.Sub(d.now) > setForward:
 		d.event("clock", pl.Name, "the clock was set back: the schedule was dealt with up to %s and goes on from %s; what has fired for its times until then does not fire again", onClock(pl, state.Through), onClock(pl, d.now))
 		d.baseline(e, paused)
-		return
+		return nil
 	case state.Paused && paused:
-		return
+		return nil
 	case state.Paused: // it was resumed by a version that does not say when
 		d.baseline(e, false)
-		return
+		return nil
 	case e.cron == nil:
 		if paused {
 			d.baseline(e, true)
 		}
-		return
+		return nil
 	case e.next.IsZero():
 		e.next = e.cron.Next(state.Through)
 	}
@@ -54,12 +55,13 @@ func (d *decider) fire(e *entry) {
 		until = pause.Since
 	}
 	due := !e.next.IsZero() && !e.next.After(until)
-	if due {
-		d.judge(pl, d.due(e, until))
-	}
 	if due || paused {
 		d.states = append(d.states, journal.ScheduleState{Pipeline: pl.Name, Schedule: key, Through: d.now, Paused: paused})
 	}
+	if !due {
+		return nil
+	}
+	return d.judge(ctx, pl, d.due(e, until))
 }
 
 // baseline lets a schedule count from now.
@@ -101,7 +103,7 @@ func (d *decider) due(e *entry, until time.Time) dueTimes {
 }
 
 // judge makes firings of them: the missed ones as misfire: says, the others as overlap: does.
-func (d *decider) judge(pl *models.Pipeline, t dueTimes) {
+func (d *decider) judge(ctx context.Context, pl *models.Pipeline, t dueTimes) error {
 	run := 0 // how many of the missed ones are run, the latest of them
 	told := "is not made up for (misfire: skip)"
 	switch pl.Misfire {
@@ -130,8 +132,11 @@ func (d *decider) judge(pl *models.Pipeline, t dueTimes) {
 		d.event(kind, pl.Name, "%s", misfired(pl, t, missed, run))
 	}
 	for _, at := range t.now {
-		d.arrive(pl, at, journal.TriggerSchedule)
+		if err := d.arrive(ctx, pl, at, journal.TriggerSchedule); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // misfired tells of missed times in one sentence.
@@ -158,8 +163,8 @@ func misfired(pl *models.Pipeline, t dueTimes, missed, run int) string {
 	return text
 }
 
-// arrive adds a firing that is due now, as overlap: says when others of the pipeline are open.
-func (d *decider) arrive(pl *models.Pipeline, at time.Time, trigger journal.Trigger) {
+// arrive adds a firing that is due now, as overlap: says when others of the pipeline are open. An error is the journal's.
+func (d *decider) arrive(ctx context.Context, pl *models.Pipeline, at time.Time, trigger journal.Trigger) error {
 	open := d.open(pl.Name)
 	runs := slices.ContainsFunc(open, func(it *item) bool { return it.State == journal.FiringStarted })
 	before := slices.DeleteFunc(open, func(it *item) bool { return !meets(pl, it, at) })
@@ -170,19 +175,19 @@ func (d *decider) arrive(pl *models.Pipeline, at time.Time, trigger journal.Trig
 	case len(before) == 0:
 	case pl.Overlap == models.OverlapSkip:
 		skip("the one of " + onClock(pl, before[0].LogicalTime) + " has not ended (overlap: skip)")
-		return
+		return nil
 	case pl.Overlap == models.OverlapCancel:
 		for _, it := range before {
 			why := "ended for the one of " + onClock(pl, at) + " (overlap: cancel)"
 			if it.State == journal.FiringStarted {
 				d.stop(it, why)
-			} else {
-				it.end(d.now, journal.FiringSkipped, why)
+			} else if err := d.giveWay(ctx, it, it.vain(), journal.FiringSkipped, why); err != nil {
+				return err
 			}
 		}
 	case len(before) > 1 || runs && before[0].State == journal.FiringWaiting:
 		skip("the one of " + onClock(pl, before[len(before)-1].LogicalTime) + " waits already, and one waits at the most (overlap: queue)")
-		return
+		return nil
 	}
 	it := d.add(pl, at, trigger, journal.FiringWaiting, "")
 	if trigger == journal.TriggerAfter { // its logical time is that of another pipeline, and has passed
@@ -191,6 +196,7 @@ func (d *decider) arrive(pl *models.Pipeline, at time.Time, trigger journal.Trig
 	if it.Due.After(d.now) {
 		it.Reason = "waits until " + it.Due.In(pl.Location()).Format("15:04:05") + " (jitter)"
 	}
+	return nil
 }
 
 // meets says whether overlap: is about an open firing when another is due. It is not about what was asked for of part of the pipeline, nor about what

@@ -244,7 +244,9 @@ func (d *decider) chain(ctx context.Context, e *entry) error {
 			return err
 		}
 		if !at.IsZero() {
-			d.arrive(e.pipeline, at, journal.TriggerAfter)
+			if err := d.arrive(ctx, e.pipeline, at, journal.TriggerAfter); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -462,6 +462,41 @@ func TestRetryEndedUnseen(t *testing.T) {
 	}
 }
 
+// TestTriesInVain: a firing that has tried in vain when another takes its place has failed: its next try waits, or is under way. Not one that
+// somebody cancels.
+func TestTriesInVain(t *testing.T) {
+	keys := func(pl *models.Pipeline) {
+		pl.Overlap, pl.Retries, pl.PauseAfter, pl.RetryDelay = models.OverlapCancel, 99, 3, config.Duration(longestDelay)
+	}
+	inWorld(t, "2026-11-27T11:59:30Z", one(nightly("p", "* * * * *", keys)), func(w *world) {
+		w.end = func(journal.Firing) (time.Duration, int) { return time.Second, 1 }
+		w.pass(4 * time.Minute)
+		in := " failed a try failed; ended for the one of 2026-11-27 "
+		w.wantHistory("p", "11-27 12:00"+in+"12:01", "11-27 12:01"+in+"12:02", "11-27 12:02"+in+"12:03 (overlap: cancel)", "11-27 12:03 waiting")
+		w.wantEvent("pause", "3 scheduled runs in a row have failed")
+	})
+	for _, cancelled := range []bool{false, true} {
+		inWorld(t, "2026-11-27T11:59:30Z", one(nightly("p", "0 * * * *", keys, func(pl *models.Pipeline) { pl.RetryDelay = 1 })), func(w *world) {
+			w.end = func(f journal.Firing) (time.Duration, int) {
+				if f.Tries == 1 {
+					return time.Second, 1
+				}
+				return 5 * time.Hour, 0
+			}
+			w.pass(10 * time.Minute)
+			want := "11-27 12:00 failed a try failed; ended for the one of 2026-11-27 13:00 (overlap: cancel)"
+			if cancelled {
+				want = "11-27 12:00 cancelled cancelled by me"
+				if _, err := w.journal.CancelFiring(w.Context(), w.starts[0].ID, "me"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.pass(time.Hour)
+			w.wantHistory("p", want, "11-27 13:00 started")
+		})
+	}
+}
+
 // TestStoppedAndRestarted: a run that was asked to end is not taken up again, although the scheduler was killed before the run ended.
 func TestStoppedAndRestarted(t *testing.T) {
 	inWorld(t, "2026-11-27T11:59:00Z", one(nightly("p", "0 * * * *", func(pl *models.Pipeline) { pl.Overlap = models.OverlapCancel })), func(w *world) {

@@ -35,6 +35,7 @@ func (d *decider) settle(ctx context.Context, it *item, r Result) error {
 	if done { // whatever became of its process
 		code = pipeline.ExitOK
 	}
+	vain := it.vain()
 	it.Run, it.ExitCode, it.changed = cmp.Or(run.ID, it.Ask.Retry), &code, true
 	r.Message = cmp.Or(r.Message, run.Error)
 	stop := ""
@@ -45,7 +46,7 @@ func (d *decider) settle(ctx context.Context, it *item, r Result) error {
 	case code == pipeline.ExitOK:
 		it.end(d.now, journal.FiringSucceeded, "")
 	case stop != "":
-		it.end(d.now, journal.FiringCancelled, stop)
+		return d.giveWay(ctx, it, vain, journal.FiringCancelled, stop)
 	case d.loop.stopping:
 		it.wait(it.Due, "the scheduler was stopped; the run is taken up when it starts again")
 	case code == pipeline.ExitLocked:
@@ -158,7 +159,9 @@ func (d *decider) orphans(ctx context.Context) error {
 			continue
 		}
 		if it.Reason != "" { // the run was asked to end, see stop
-			it.end(d.now, journal.FiringCancelled, it.Reason)
+			if err := d.giveWay(ctx, it, it.vain(), journal.FiringCancelled, it.Reason); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := d.lost(ctx, it, "the scheduler ended while it ran"); err != nil {
@@ -166,6 +169,29 @@ func (d *decider) orphans(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// vain says that a try of the firing has failed by itself, before the one that goes on.
+func (it *item) vain() bool {
+	tries := it.Tries
+	if it.State == journal.FiringStarted {
+		tries--
+	}
+	return tries > 0 && it.ExitCode != nil && *it.ExitCode != pipeline.ExitInterrupted && *it.ExitCode != pipeline.ExitTerminated
+}
+
+// giveWay ends a firing for another. One that has tried in vain has failed, unless somebody ended it: nobody has been told of that yet, and a
+// pipeline whose every next time comes before the next try would fail for ever without a word.
+func (d *decider) giveWay(ctx context.Context, it *item, vain bool, state journal.FiringState, why string) error {
+	if !vain || it.Cancel != "" {
+		it.end(d.now, state, why)
+		return nil
+	}
+	var pl *models.Pipeline
+	if e := d.entry(it); e != nil {
+		pl = e.pipeline
+	}
+	return d.fail(ctx, it, pl, "a try failed; "+why)
 }
 
 // fail ends a firing that is not tried again, and pauses the pipeline when that is one failure too many in a row.
