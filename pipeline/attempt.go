@@ -79,7 +79,13 @@ func (r *run) execute(ctx context.Context) (report *Report, err error) {
 	r.before, r.results, r.spent, r.unreadable = before, map[string]*result{}, map[string]time.Duration{}, map[string]error{}
 	r.begun = map[string]journal.Step{}
 	r.checks, r.metrics = map[string][]check.Result{}, map[string][]check.Metric{}
-	r.Run.Status, r.Run.Started, r.Run.PID, r.Run.Version = journal.Running, r.Clock(), os.Getpid(), r.Engine.Version
+	now := r.Clock()
+	if r.resumed {
+		r.Run.Resumed = &now
+	} else {
+		r.Run.Started = now
+	}
+	r.Run.Status, r.Run.PID, r.Run.Version = journal.Running, os.Getpid(), r.Engine.Version
 	// The journal first: another pipeline's prune takes a folder that the journal does not know for rubbish.
 	if err := r.Journal.BeginRun(ctx, r.Run); err != nil {
 		return nil, err

@@ -64,12 +64,13 @@ func engineFor(t *testing.T, dir, target string) *pipeline.Engine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = j.Close() })
-	loader, err := loaders.Open(p, duckdb.BuildCatalog)
+	open := func(p *models.Project) (load.Loader, error) { return loaders.Open(p, duckdb.BuildCatalog) }
+	loader, err := open(p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	return &pipeline.Engine{Project: p, Journal: j, Loader: loader, TargetRoot: p.TargetDir(), Warehouse: duckdb.Open,
+	return &pipeline.Engine{Project: p, Journal: j, Loader: loader, OpenLoader: open, TargetRoot: p.TargetDir(), Warehouse: duckdb.Open,
 		OpenSource: pipeline.SourceOpener(p, sources.Specs(), log), Log: log, Clock: clock.System, Version: "test",
 		Memory: 512 << 20, Threads: 2, Verify: pipeline.VerifyFooter, Stop: make(chan struct{})}
 }

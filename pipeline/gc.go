@@ -58,12 +58,10 @@ func (e *Engine) Collect(ctx context.Context, keepRejects time.Duration, dryRun 
 		return nil, err
 	}
 	var err error
-	g.Target, err = e.Loader.Collect(ctx, dryRun)
-	if err != nil && !errors.Is(err, load.ErrNothing) {
+	if g.Target, err = e.Loader.Collect(ctx, dryRun); err != nil && !errors.Is(err, load.ErrNothing) {
 		return g, err
 	}
-	g.History, err = e.pruneHistory(ctx, g.folders(), dryRun)
-	return g, err
+	return g, e.pruneHistory(ctx, g)
 }
 
 func (e *Engine) collectState(ctx context.Context, keepRejects time.Duration, g *Garbage) error {

@@ -17,7 +17,7 @@ func TestHistoryKept(t *testing.T) {
 		{7 * day, 0, 4 * day, 11 * day},
 		{7 * day, 0, 290 * 365 * day, 2*longestSpan + 3*day},
 	} {
-		e := &Engine{Project: &models.Project{History: config.Duration(c.history), Target: &models.Target{Retention: models.Retention{Quarantine: config.Duration(c.quarantine)}},
+		e := &Engine{Project: &models.Project{History: config.Duration(c.history), Targets: []*models.Target{{}, {Retention: models.Retention{Quarantine: config.Duration(c.quarantine)}}},
 			Pipelines: []*models.Pipeline{{MisfireWindow: config.Duration(c.window)}}}}
 		if got := e.historyKept(); got != c.want {
 			t.Errorf("%+v: kept for %v", c, got)

@@ -59,10 +59,8 @@ func (x *extraction) landingIn(dir, rejects string, asked extract.Stream, w *ext
 		scratch: filepath.Join(dir, base+".scratch"),
 		rejects: filepath.Join(rejects, base+".parquet"),
 	}
-	for _, dir := range []string{dir, rejects} {
-		if err := fsx.MkdirAll("part", dir, 0o700); err != nil {
-			return nil, fmt.Errorf("stage part: %w", err)
-		}
+	if err := fsx.MkdirAll("part", dir, 0o700); err != nil {
+		return nil, fmt.Errorf("stage part: %w", err)
 	}
 	if err := errors.Join(os.RemoveAll(l.scratch), os.MkdirAll(l.scratch, 0o700)); err != nil {
 		return nil, fmt.Errorf("stage part: %w", err)
@@ -258,6 +256,9 @@ func (l *landing) keepRejects(ctx context.Context, w warehouse.Warehouse, part *
 			union += "\nUNION ALL\n"
 		}
 		union += "SELECT " + rejectColumns + " FROM (\n" + q + "\n)"
+	}
+	if err := fsx.MkdirAll("part", filepath.Dir(l.rejects), 0o700); err != nil {
+		return fmt.Errorf("keep rejects: %w", err)
 	}
 	file, err := w.Write(ctx, union, l.rejects)
 	if err != nil {

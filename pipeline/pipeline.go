@@ -24,7 +24,8 @@ type Engine struct {
 	Project    *models.Project
 	Journal    *journal.Journal
 	Loader     load.Loader
-	TargetRoot string // folder of the target that the warehouse may read
+	OpenLoader func(*models.Project) (load.Loader, error) // of the project's target; only pruning asks for it, to look at the other targets
+	TargetRoot string                                     // folder of the target that the warehouse may read
 	Warehouse  warehouse.Open
 	OpenSource func(*models.Source) (extract.Source, error)
 	// Examiner gives what a source's type has for Doctor, nil for types that have nothing. Only Doctor needs it.

@@ -288,7 +288,7 @@ func (r *run) saysStep(s journal.Step, took time.Duration, equation string) {
 
 // saysEnd tells what became of the attempt.
 func (r *run) saysEnd(err error) {
-	took := r.Clock().Sub(r.Run.Started)
+	took := r.Clock().Sub(r.Begun())
 	args := []any{"status", r.Run.Status, "took", took}
 	if r.ExitCode != nil {
 		args = append(args, "exit_code", *r.ExitCode)

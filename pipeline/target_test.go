@@ -34,7 +34,7 @@ func TestTargetsAreApart(t *testing.T) {
 		t.Errorf("the run for dev: %+v", dev.Run)
 	}
 	prod := run(t, engine(t, dir))
-	if !prod.Resumed || prod.Run.Attempt != 2 || prod.Run.Status != journal.Partial {
+	if !prod.Resumed || prod.Run.Attempt != 2 || prod.Run.Resumed == nil || !prod.Run.Resumed.After(prod.Run.Started) || prod.Run.Status != journal.Partial {
 		t.Errorf("the run for prod was not taken up: %+v", prod.Run)
 	}
 	write(t, dir, map[string]string{"models/m.sql": "{{ config(materialized='table') }} select 1 as id"})

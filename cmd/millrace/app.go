@@ -20,6 +20,7 @@ import (
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/secret"
+	"github.com/millrace/millrace/load"
 	loaders "github.com/millrace/millrace/load/all"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
@@ -244,7 +245,7 @@ func (a *app) engineOf(ctx context.Context, p *models.Project) (*pipeline.Engine
 	if err != nil {
 		return nil, nil, err
 	}
-	loader, err := loaders.Open(p, duckdb.BuildCatalog)
+	loader, err := e.OpenLoader(p)
 	if err != nil {
 		return nil, nil, errors.Join(err, j.Close())
 	}
@@ -264,9 +265,11 @@ func (a *app) bareEngine(p *models.Project) (*pipeline.Engine, error) {
 	}
 	debug.SetMemoryLimit(memory * 4 / 10)
 	debug.SetGCPercent(100)
-	return &pipeline.Engine{Project: p, Warehouse: duckdb.Open, OpenSource: pipeline.SourceOpener(p, sources.Specs(), a.logger()),
+	return &pipeline.Engine{Project: p, OpenLoader: openLoader, Warehouse: duckdb.Open, OpenSource: pipeline.SourceOpener(p, sources.Specs(), a.logger()),
 		Log: a.logger(), Clock: clock.System, Version: version(), Memory: memory, Threads: threads, Verify: pipeline.VerifyLevel(p.Verify), Redact: a.redactor.Redact, Stop: make(chan struct{})}, nil
 }
+
+func openLoader(p *models.Project) (load.Loader, error) { return loaders.Open(p, duckdb.BuildCatalog) }
 
 // leastMemory is what the engine needs to get anywhere.
 const leastMemory = 192 << 20

@@ -17,11 +17,9 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/config"
-	loaders "github.com/millrace/millrace/load/all"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
-	"github.com/millrace/millrace/warehouse/duckdb"
 )
 
 // lookAtFiles is how often the project's files are looked at.
@@ -233,7 +231,7 @@ func (a *app) sibling(p *models.Project, e *pipeline.Engine) (*pipeline.Engine, 
 		return nil, err
 	}
 	next.Journal, next.TargetRoot = e.Journal, p.TargetDir()
-	next.Loader, err = loaders.Open(p, duckdb.BuildCatalog)
+	next.Loader, err = next.OpenLoader(p)
 	return next, err
 }
 

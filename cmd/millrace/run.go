@@ -417,5 +417,5 @@ func took(r journal.Run) time.Duration {
 	if r.Finished == nil {
 		return 0
 	}
-	return r.Finished.Sub(r.Started).Round(time.Millisecond)
+	return r.Finished.Sub(r.Begun()).Round(time.Millisecond)
 }

@@ -14,11 +14,11 @@ import (
 // any more; it goes in many short transactions, so that whoever writes meanwhile waits for one of them at the most. One that is killed
 // in between leaves a run without some of its rows, and the next goes on with it.
 
-// What stays of each pipeline, however old. A run over several pipelines, a+b, is of a pipeline of that name: the latest runs that a took
+// What stays of each pipeline and target, however old. A run over several pipelines, a+b, is of a pipeline of that name: the latest runs that a took
 // part in are among the latest of a and of a+b.
 const (
 	keptRuns    = 100 // the last runs, the last but for replays and backfills, and the last of these that succeeded
-	keptFirings = 100
+	keptFirings = 100 // whatever their targets
 	keptEvents  = 100 // of all pipelines. The last must stay for another reason: SQLite would give its id again
 )
 
@@ -48,7 +48,7 @@ type Erased struct {
 }
 
 // Prune removes what is older than the cut. What stays nevertheless: the last runs and firings of each pipeline, whatever is open or can be
-// taken up, the latest results of checks and the figures that later ones are compared with, runs whose cursors are the latest, and those of
+// taken up, the latest results of checks and the figures that later ones are compared with, all of them for each target, runs whose cursors are the latest, and those of
 // firings that stay. No schedule fires again for a time whose firing has gone: see forgotten.
 func (j *Journal) Prune(ctx context.Context, c Cut) (Erased, error) {
 	p := &pruning{Journal: j, cut: c, before: stamp(c.Before), runs: map[string]bool{}, firings: map[string]bool{}}
@@ -70,36 +70,42 @@ type pruning struct {
 	erased        Erased
 }
 
-// The statements by which it is found what stays; ?1 is what it is of, ?2 the end of what is old. Checks and figures go by logical times,
-// by which a run is not known to be old.
+// The statements by which it is found what stays; ?1 is the target that it is of, ?2 the pipeline or node. Whoever asks does so for a target, and
+// runs for one that work more often must not drive out those for another. Checks and figures go by logical times, by which a run is not known to be old.
 const (
-	lastRuns     = `SELECT id FROM (SELECT id, started FROM run WHERE pipeline = ?1 ORDER BY started DESC, id DESC LIMIT ?3) WHERE started < ?2`
-	lastWorking  = `SELECT id FROM (SELECT id, started FROM run WHERE pipeline = ?1 AND ` + working + ` ORDER BY started DESC, id DESC LIMIT ?3) WHERE started < ?2`
-	lastGreen    = `SELECT id FROM (SELECT id, started FROM run WHERE pipeline = ?1 AND +status = 'succeeded' AND ` + working + ` ORDER BY started DESC, id DESC LIMIT ?3) WHERE started < ?2` // +: not by the index of statuses
+	lastRuns     = `SELECT id FROM (SELECT id, started FROM run WHERE pipeline = ?2 AND ` + targetOfRun + ` = ?1 ORDER BY started DESC, id DESC LIMIT ?4) WHERE started < ?3`
+	lastWorking  = `SELECT id FROM (SELECT id, started FROM run WHERE pipeline = ?2 AND ` + targetOfRun + ` = ?1 AND ` + working + ` ORDER BY started DESC, id DESC LIMIT ?4) WHERE started < ?3`
+	lastGreen    = `SELECT id FROM (SELECT id, started FROM run WHERE pipeline = ?2 AND +status = 'succeeded' AND ` + targetOfRun + ` = ?1 AND ` + working + ` ORDER BY started DESC, id DESC LIMIT ?4) WHERE started < ?3` // +: not by the index of statuses
 	runOfCursor  = `SELECT run FROM cursor`
-	lastChecking = `SELECT run FROM check_result WHERE node = ?1 ORDER BY at DESC, run DESC LIMIT 1`
-	lastMetrics  = `SELECT run FROM metric WHERE node = ?1 AND name = ?2 ORDER BY at DESC, run DESC LIMIT ?3`
+	lastChecking = `SELECT run FROM check_result WHERE ` + targetOfResult + ` = ?1 AND node = ?2 ORDER BY at DESC, run DESC LIMIT 1`
+	lastMetrics  = `SELECT run FROM metric WHERE ` + targetOfMetric + ` = ?1 AND node = ?2 AND name = ?3 ORDER BY at DESC, run DESC LIMIT ?4`
 
 	lastFirings  = `SELECT id FROM (SELECT id, created FROM firing WHERE pipeline = ?1 ORDER BY created DESC, id DESC LIMIT ?3) WHERE created < ?2`
-	lastEnded    = `SELECT id FROM firing WHERE pipeline = ?1 AND finished IS NOT NULL AND state <> 'skipped' ORDER BY logical_time DESC LIMIT 1`
-	lastWhole    = `SELECT id FROM firing WHERE pipeline = ?1 AND state = 'succeeded' AND NOT ` + partOfPipeline + ` ORDER BY logical_time DESC LIMIT 1`
+	lastEnded    = `SELECT id FROM firing WHERE coalesce(` + targetOfFiring + ` = ?1, 1) AND pipeline = ?2 AND finished IS NOT NULL AND state <> 'skipped' ORDER BY logical_time DESC LIMIT 1`
+	lastWhole    = `SELECT id FROM firing WHERE coalesce(` + targetOfFiring + ` = ?1, 1) AND pipeline = ?2 AND state = 'succeeded' AND NOT ` + partOfPipeline + ` ORDER BY logical_time DESC LIMIT 1`
 	openFirings  = `SELECT id FROM firing WHERE finished IS NULL`
 	runsOfFiring = `SELECT run FROM firing WHERE id = ?1 UNION ALL SELECT id FROM run WHERE firing = ?1
 		UNION ALL SELECT json_extract(ask, '$.retry') FROM firing WHERE id = ?1 UNION ALL SELECT json_extract(ask, '$.replay.run') FROM firing WHERE id = ?1`
+
+	oldTargets = `SELECT DISTINCT ` + targetOfRun + ` FROM run WHERE started < ?1` // the others lose nothing
 )
 
 // keep finds what stays although it is old.
 func (p *pruning) keep(ctx context.Context) error {
-	for _, kept := range []func(context.Context) error{p.keepFirings, p.keepRuns, p.keepResults} {
-		if err := kept(ctx); err != nil {
+	targets, err := query(ctx, p.Journal, oldTargets, scanText, p.before)
+	if err != nil {
+		return err
+	}
+	for _, kept := range []func(context.Context, []string) error{p.keepFirings, p.keepRuns, p.keepResults} {
+		if err := kept(ctx, targets); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// keepFirings keeps firings, and the runs that they led to or are about.
-func (p *pruning) keepFirings(ctx context.Context) error {
+// keepFirings keeps firings, and the runs that they led to or are about. One that led to none counts for each target, also where there is none.
+func (p *pruning) keepFirings(ctx context.Context, targets []string) error {
 	if err := p.add(ctx, p.firings, openFirings); err != nil {
 		return err
 	}
@@ -108,8 +114,13 @@ func (p *pruning) keepFirings(ctx context.Context) error {
 		return err
 	}
 	for _, name := range pipelines {
-		if err := errors.Join(p.add(ctx, p.firings, lastFirings, name, p.before, keptFirings), p.add(ctx, p.firings, lastEnded, name), p.add(ctx, p.firings, lastWhole, name)); err != nil {
+		if err := p.add(ctx, p.firings, lastFirings, name, p.before, keptFirings); err != nil {
 			return err
+		}
+		for _, target := range append([]string{""}, targets...) {
+			if err := errors.Join(p.add(ctx, p.firings, lastEnded, target, name), p.add(ctx, p.firings, lastWhole, target, name)); err != nil {
+				return err
+			}
 		}
 	}
 	for firing := range p.firings {
@@ -120,7 +131,7 @@ func (p *pruning) keepFirings(ctx context.Context) error {
 	return nil
 }
 
-func (p *pruning) keepRuns(ctx context.Context) error {
+func (p *pruning) keepRuns(ctx context.Context, targets []string) error {
 	if err := p.add(ctx, p.runs, runOfCursor); err != nil {
 		return err
 	}
@@ -130,7 +141,7 @@ func (p *pruning) keepRuns(ctx context.Context) error {
 	}
 	for _, name := range pipelines {
 		for _, text := range []string{lastRuns, lastWorking, lastGreen} {
-			if err := p.add(ctx, p.runs, text, name, p.before, keptRuns); err != nil {
+			if err := p.addOfEach(ctx, targets, text, name, p.before, keptRuns); err != nil {
 				return err
 			}
 		}
@@ -139,13 +150,13 @@ func (p *pruning) keepRuns(ctx context.Context) error {
 }
 
 // keepResults keeps the runs that checked a node last, and those with figures that later runs are compared with.
-func (p *pruning) keepResults(ctx context.Context) error {
+func (p *pruning) keepResults(ctx context.Context, targets []string) error {
 	checked, err := p.heads(ctx, "check_result", "node")
 	if err != nil {
 		return err
 	}
 	for _, node := range checked {
-		if err := p.add(ctx, p.runs, lastChecking, node); err != nil {
+		if err := p.addOfEach(ctx, targets, lastChecking, node); err != nil {
 			return err
 		}
 	}
@@ -159,9 +170,19 @@ func (p *pruning) keepResults(ctx context.Context) error {
 			return err
 		}
 		for _, name := range names {
-			if err := p.add(ctx, p.runs, lastMetrics, node, name, p.cut.Metrics); err != nil {
+			if err := p.addOfEach(ctx, targets, lastMetrics, node, name, p.cut.Metrics); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// addOfEach keeps the runs that a statement finds for each target.
+func (p *pruning) addOfEach(ctx context.Context, targets []string, text string, args ...any) error {
+	for _, target := range targets {
+		if err := p.add(ctx, p.runs, text, append([]any{target}, args...)...); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -24,7 +24,7 @@ type past struct {
 	firings []Firing
 	cursors map[string]bool
 	needed  map[string]bool
-	checked map[string][]string // runs by node, the last to check it last
+	checked map[string][]string // runs by node
 	events  int                 // old ones
 }
 
@@ -46,7 +46,10 @@ func newPast(t *testing.T, j *Journal) *past {
 			at := from.Add(pl.until.Sub(from) / time.Duration(pl.runs) * time.Duration(i)).Truncate(time.Second)
 			done := at.Add(time.Minute)
 			r := Run{ID: fmt.Sprintf("%s-%s-%04d", at.Format("20060102T150405"), pl.name, i), Pipeline: pl.name, LogicalTime: at, Attempt: 1, Status: Succeeded, Started: at, Finished: &done}
-			if random.IntN(pl.odd) == 0 || i > 120 && pl.odd == 3 {
+			if pl.name == "often" && i < 500 || i%2 == 0 && (pl.name == "ended" || pl.name == "replays") {
+				r.Selection.Target = "dev"
+			}
+			if random.IntN(pl.odd) == 0 || i > 160 && pl.odd == 3 {
 				h.makeOdd(&r, i, random.IntN(12))
 			}
 			if !strings.Contains(pl.name, "+") && pl.name != "seldom" {
@@ -63,15 +66,12 @@ func newPast(t *testing.T, j *Journal) *past {
 			if i%50 == 1 {
 				h.checked["seldom."+pl.name] = append(h.checked["seldom."+pl.name], r.ID)
 			}
-			if i < 200 {
+			if i < 200 || i > 550 && i < 600 {
 				h.checked["once."+pl.name] = append(h.checked["once."+pl.name], r.ID)
 			}
 		}
 	}
 	slices.SortFunc(h.runs, func(x, y Run) int { return strings.Compare(x.ID, y.ID) })
-	for node := range h.checked {
-		slices.Sort(h.checked[node])
-	}
 	h.write()
 	return h
 }
@@ -79,9 +79,9 @@ func newPast(t *testing.T, j *Journal) *past {
 // makeOdd makes a run something else than a plain success.
 func (h *past) makeOdd(r *Run, i, kind int) {
 	switch {
-	case r.Pipeline == "broken" && i > 120:
+	case r.Pipeline == "broken" && i > 160:
 		r.Status = Failed
-	case r.Pipeline == "replays" && i > 120:
+	case r.Pipeline == "replays" && i > 160:
 		r.Selection.Replay = &Replay{}
 	case kind < 4:
 		r.Status = []Status{Failed, Partial, Abandoned, Failed}[kind]
@@ -178,15 +178,28 @@ func (h *past) write() {
 // hasFigures says whether checks of the node compare it with earlier runs.
 func hasFigures(node string) bool { return !strings.HasPrefix(node, "once.") }
 
-// lastOf are the last runs that are so.
-func (h *past) lastOf(pipeline string, n int, so func(r Run) bool) map[string]bool {
-	last := map[string]bool{}
+// lastOf are the last runs for each target that are so.
+func (h *past) lastOf(n int, so func(r Run) bool) []string {
+	var last []string
+	left := map[string]int{"": n, "dev": n}
 	for _, r := range slices.Backward(h.runs) {
-		if r.Pipeline == pipeline && so(r) && len(last) < n {
-			last[r.ID] = true
+		if so(r) && left[r.Selection.Target] > 0 {
+			left[r.Selection.Target]--
+			last = append(last, r.ID)
 		}
 	}
 	return last
+}
+
+// firingsOf are those that led to a run for the target, or to none.
+func (h *past) firingsOf(target string, all []Firing) (of []Firing) {
+	for _, f := range all {
+		i := slices.IndexFunc(h.runs, func(r Run) bool { return r.ID == f.Run })
+		if i < 0 || h.runs[i].Selection.Target == target {
+			of = append(of, f)
+		}
+	}
+	return of
 }
 
 // firingsThatStay are the ids of firings with the rules by which they stay.
@@ -218,10 +231,12 @@ func (h *past) firingsThatStay() map[string][]string {
 			{"last that ran", func(f Firing) bool { return f.Finished != nil && f.State != FiringSkipped }},
 			{"last success", func(f Firing) bool { return f.State == FiringSucceeded && f.Ask.Whole() }},
 		} {
-			for _, f := range slices.Backward(all) {
-				if last.so(f) {
-					rule(f, last.rule)
-					break
+			for _, target := range []string{"", "dev"} {
+				for _, f := range slices.Backward(h.firingsOf(target, all)) {
+					if last.so(f) {
+						rule(f, last.rule)
+						break
+					}
 				}
 			}
 		}
@@ -247,13 +262,13 @@ func (h *past) runsThatStay(firings map[string][]string) map[string][]string {
 		}
 	}
 	for _, pl := range []string{"often", "ended", "seldom", "a", "a+b", "broken", "replays"} {
-		for id := range h.lastOf(pl, keptRuns, func(Run) bool { return true }) {
+		for _, id := range h.lastOf(keptRuns, func(r Run) bool { return r.Pipeline == pl }) {
 			rule(id, "last of its pipeline")
 		}
-		for id := range h.lastOf(pl, keptRuns, isWorking) {
+		for _, id := range h.lastOf(keptRuns, func(r Run) bool { return r.Pipeline == pl && isWorking(r) }) {
 			rule(id, "last that worked")
 		}
-		for id := range h.lastOf(pl, keptRuns, func(r Run) bool { return isWorking(r) && r.Status == Succeeded }) {
+		for _, id := range h.lastOf(keptRuns, func(r Run) bool { return r.Pipeline == pl && isWorking(r) && r.Status == Succeeded }) {
 			rule(id, "last that succeeded")
 		}
 	}
@@ -264,11 +279,14 @@ func (h *past) runsThatStay(firings map[string][]string) map[string][]string {
 		rule(id, "files")
 	}
 	for node, runs := range h.checked {
-		rule(runs[len(runs)-1], "last checks")
+		checkedIt := func(r Run) bool { return slices.Contains(runs, r.ID) }
+		for _, id := range h.lastOf(1, checkedIt) {
+			rule(id, "last checks")
+		}
 		if !hasFigures(node) {
 			continue
 		}
-		for _, id := range runs[len(runs)-min(len(runs), keptMetrics):] {
+		for _, id := range h.lastOf(keptMetrics, checkedIt) {
 			rule(id, "figures")
 		}
 	}

@@ -122,8 +122,8 @@ func TestPruneUsesIndexes(t *testing.T) {
 		text string
 		args []any
 	}{
-		{lastRuns, []any{"p", "x", 1}}, {lastWorking, []any{"p", "x", 1}}, {lastGreen, []any{"p", "x", 1}}, {lastChecking, []any{"n"}}, {lastMetrics, []any{"n", "m", 1}},
-		{lastFirings, []any{"p", "x", 1}}, {lastEnded, []any{"p"}}, {lastWhole, []any{"p"}}, {openFirings, nil}, {runsOfFiring, []any{"f"}}, {namesOfMetrics, []any{"n"}},
+		{lastRuns, []any{"t", "p", "x", 1}}, {lastWorking, []any{"t", "p", "x", 1}}, {lastGreen, []any{"t", "p", "x", 1}}, {lastChecking, []any{"t", "n"}},
+		{lastMetrics, []any{"t", "n", "m", 1}}, {lastFirings, []any{"p", "x", 1}}, {lastEnded, []any{"t", "p"}}, {lastWhole, []any{"t", "p"}}, {oldTargets, []any{"x"}}, {openFirings, nil}, {runsOfFiring, []any{"f"}}, {namesOfMetrics, []any{"n"}},
 		{headsOf("run", "pipeline"), nil}, {headsOf("firing", "pipeline"), nil}, {headsOf("check_result", "node"), nil}, {headsOf("metric", "node"), nil},
 		{oldRuns, []any{"x", "", "", 1}}, {isOldRun, []any{"x", "r"}}, {eraseRun, []any{"r"}}, {oldFirings, []any{"x", "", "", 1}}, {eraseFiring, []any{"x", "f"}},
 		{eraseEvents, []any{"x", 1, 1}}, {"SELECT count(*)" + oldEvents, []any{"x", 1}},

@@ -108,9 +108,9 @@ func (j *Journal) BeginRun(ctx context.Context, r Run) error {
 	return j.tx(ctx, "run", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO run (id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started, trigger, firing)
 			VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
-			ON CONFLICT (id) DO UPDATE SET resumed = excluded.started, attempt = excluded.attempt, status = excluded.status, pid = excluded.pid,
+			ON CONFLICT (id) DO UPDATE SET resumed = ?, attempt = excluded.attempt, status = excluded.status, pid = excluded.pid,
 				version = excluded.version, finished = NULL, exit_code = NULL, error = NULL, warnings = NULL, trigger = excluded.trigger, firing = excluded.firing`,
-			r.ID, r.Pipeline, stamp(r.LogicalTime), r.Attempt, r.Status, toJSON(r.Selection), r.ProjectHash, r.Version, r.PID, stamp(r.Started), orCommand(r.Trigger), nullable(r.Firing))
+			r.ID, r.Pipeline, stamp(r.LogicalTime), r.Attempt, r.Status, toJSON(r.Selection), r.ProjectHash, r.Version, r.PID, stamp(r.Started), orCommand(r.Trigger), nullable(r.Firing), stamp(r.Begun()))
 		return err
 	})
 }

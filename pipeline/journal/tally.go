@@ -83,7 +83,7 @@ func endTallies(r Run, whole []string) []Tally {
 		if r.Finished == nil {
 			continue
 		}
-		took := r.Finished.Sub(r.Started).Seconds()
+		took := r.Finished.Sub(r.Begun()).Seconds()
 		bound := "+Inf"
 		if i, _ := slices.BinarySearch(Bounds, took); i < len(Bounds) {
 			bound = strconv.FormatFloat(Bounds[i], 'f', -1, 64)
