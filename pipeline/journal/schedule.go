@@ -102,7 +102,7 @@ type Outcome struct {
 	Reason      string
 	Part        bool      // of less than the whole pipeline: a firing that asked for less, see Ask.Whole, or a run without one of its nodes
 	Elsewhere   bool      // of a firing whose run was for another target
-	Began       time.Time // when its run did last, or when it was decided that there is none; zero: it has yet to begin
+	Began       time.Time // when its run did last, or when somebody decided that there is none; zero: it has not, one that was skipped never will
 }
 
 // What has an outcome, of a pipeline (?1), of logical times in [?2, ?3) and a target (?4, ?5): its firings, and its runs that succeeded without one,
@@ -124,7 +124,7 @@ const (
 // that time.
 func (j *Journal) Outcomes(ctx context.Context, pipeline string, t Target, nodes []string, from, to time.Time) ([]Outcome, error) {
 	name, unnamed := t.names()
-	return query(ctx, j, `SELECT logical_time, state, reason, `+partOfPipeline+`, `+elsewhere+`, coalesce(started, finished)`+firingsBetween+`
+	return query(ctx, j, `SELECT logical_time, state, reason, `+partOfPipeline+`, `+elsewhere+`, coalesce(started, iif(state = 'skipped', NULL, finished))`+firingsBetween+`
 		UNION ALL SELECT logical_time, 'succeeded', '', `+partOfNodes+`, 0, started`+aloneBetween+`
 		UNION ALL SELECT logical_time, 'succeeded', '', `+partOfNodes+`, 0, started`+jointBetween+` ORDER BY 1`, func(rows *sql.Rows) (o Outcome, err error) {
 		var logical string

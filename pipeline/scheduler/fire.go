@@ -100,17 +100,25 @@ func (d *decider) due(e *entry, until time.Time) dueTimes {
 	return t
 }
 
-// judge makes firings of them: the missed ones as misfire: says, the others as overlap: does.
+// judge makes firings of them: those that are not late as overlap: does, the missed ones as misfire: says.
 func (d *decider) judge(pl *models.Pipeline, t dueTimes) {
+	var newest *item // of those that are not late, what is to run
+	for _, at := range t.now {
+		if it := d.arrive(pl, at, journal.TriggerSchedule); it.State.Open() {
+			newest = it
+		}
+	}
 	run := 0 // how many of the missed ones are run, the latest of them
 	told := "is not made up for (misfire: skip)"
 	switch pl.Misfire {
+	case models.MisfireSkip:
+		newest = nil
 	case models.MisfireAll:
-		run = min(len(t.missed), pl.MaxCatchup)
+		newest, run = nil, min(len(t.missed), pl.MaxCatchup)
 		told = fmt.Sprintf("is not made up for: the latest %d are (max_catchup)", run)
 	case models.MisfireOne, "":
-		if len(t.now) > 0 {
-			told = "is made up for by " + onClock(pl, t.now[len(t.now)-1]) + " (misfire: one)"
+		if newest != nil {
+			told = "is made up for by " + onClock(pl, newest.LogicalTime) + " (misfire: one)"
 		} else if run = min(len(t.missed), 1); run == 1 {
 			told = "is made up for by " + onClock(pl, t.missed[len(t.missed)-1]) + " (misfire: one)"
 		}
@@ -124,26 +132,23 @@ func (d *decider) judge(pl *models.Pipeline, t dueTimes) {
 	}
 	if missed := len(t.missed) + t.more; missed > 0 || t.older {
 		kind := journal.EventMisfire
-		if run == 0 && (len(t.now) == 0 || pl.Misfire == models.MisfireSkip) || pl.Misfire == models.MisfireAll && (len(skipped)+t.more > 0 || t.older) {
+		if run == 0 && newest == nil || pl.Misfire == models.MisfireAll && (len(skipped)+t.more > 0 || t.older) {
 			kind = journal.EventMissed
 		}
-		d.event(kind, pl.Name, "%s", misfired(pl, t, missed, run))
-	}
-	for _, at := range t.now {
-		d.arrive(pl, at, journal.TriggerSchedule)
+		d.event(kind, pl.Name, "%s", misfired(pl, t, missed, run, newest))
 	}
 }
 
-// misfired tells of missed times in one sentence.
-func misfired(pl *models.Pipeline, t dueTimes, missed, run int) string {
+// misfired tells of missed times in one sentence: how many are run, or which one that is not late makes up for them.
+func misfired(pl *models.Pipeline, t dueTimes, missed, run int, newest *item) string {
 	times, were := "times", "were"
 	if missed == 1 {
 		times, were = "time", "was"
 	}
 	text := fmt.Sprintf("%d %s of the schedule %s missed since %s: ", missed, times, were, onClock(pl, t.first))
 	switch {
-	case run == 0 && len(t.now) > 0 && pl.Misfire != models.MisfireSkip:
-		text += "the one of " + onClock(pl, t.now[len(t.now)-1]) + " makes up for it"
+	case newest != nil:
+		text += "the one of " + onClock(pl, newest.LogicalTime) + " makes up for it"
 	case run == 0:
 		text += "no run now makes up for that"
 	case run == 1:
@@ -159,20 +164,12 @@ func misfired(pl *models.Pipeline, t dueTimes, missed, run int) string {
 }
 
 // arrive adds a firing that is due now, as overlap: says when others of the pipeline are open.
-func (d *decider) arrive(pl *models.Pipeline, at time.Time, trigger journal.Trigger) {
-	open := d.open(pl.Name)
-	runs := slices.ContainsFunc(open, func(it *item) bool { return it.State == journal.FiringStarted })
-	before := slices.DeleteFunc(open, func(it *item) bool { return !meets(pl, it, at) })
-	skip := func(why string) {
-		d.add(pl, at, trigger, journal.FiringSkipped, why)
+func (d *decider) arrive(pl *models.Pipeline, at time.Time, trigger journal.Trigger) *item {
+	if why := d.refused(pl, at); why != "" {
+		return d.add(pl, at, trigger, journal.FiringSkipped, why)
 	}
-	switch {
-	case len(before) == 0:
-	case pl.Overlap == models.OverlapSkip:
-		skip("the one of " + onClock(pl, before[0].LogicalTime) + " has not ended (overlap: skip)")
-		return
-	case pl.Overlap == models.OverlapCancel:
-		for _, it := range before {
+	if pl.Overlap == models.OverlapCancel {
+		for _, it := range d.meets(pl, at) {
 			why := "ended for the one of " + onClock(pl, at) + " (overlap: cancel)"
 			if it.State == journal.FiringStarted {
 				d.stop(it, why)
@@ -180,9 +177,6 @@ func (d *decider) arrive(pl *models.Pipeline, at time.Time, trigger journal.Trig
 				it.end(d.now, journal.FiringSkipped, why)
 			}
 		}
-	case len(before) > 1 || runs && before[0].State == journal.FiringWaiting:
-		skip("the one of " + onClock(pl, before[len(before)-1].LogicalTime) + " waits already, and one waits at the most (overlap: queue)")
-		return
 	}
 	it := d.add(pl, at, trigger, journal.FiringWaiting, "")
 	if trigger == journal.TriggerAfter { // its logical time is that of another pipeline, and has passed
@@ -191,11 +185,43 @@ func (d *decider) arrive(pl *models.Pipeline, at time.Time, trigger journal.Trig
 	if it.Due.After(d.now) {
 		it.Reason = "waits until " + it.Due.In(pl.Location()).Format("15:04:05") + " (jitter)"
 	}
+	return it
 }
 
-// meets says whether overlap: is about an open firing when another is due. It is not about what was asked for of part of the pipeline, nor about what
+// refused is why overlap: lets no firing be added now, "" when it does.
+func (d *decider) refused(pl *models.Pipeline, at time.Time) string {
+	before := d.meets(pl, at)
+	switch {
+	case len(before) == 0 || pl.Overlap == models.OverlapCancel:
+		return ""
+	case pl.Overlap == models.OverlapSkip:
+		return "the one of " + onClock(pl, before[0].LogicalTime) + " has not ended (overlap: skip)"
+	}
+	var runs, waits *item
+	for _, it := range d.open(pl.Name) {
+		if it.State == journal.FiringStarted {
+			runs = it
+		}
+	}
+	waiting := 0
+	for _, it := range before {
+		overtaken := it.triesAgain() && runs != nil && it.LogicalTime.Before(runs.LogicalTime) // as soon as the run succeeds
+		if it.State == journal.FiringWaiting && !overtaken {
+			waits = it
+			waiting++
+		}
+	}
+	if waiting > 1 || waiting == 1 && runs != nil {
+		return "the one of " + onClock(pl, waits.LogicalTime) + " waits already, and one waits at the most (overlap: queue)"
+	}
+	return ""
+}
+
+// meets are the open firings that overlap: is about when another is due. It is not about what was asked for of part of the pipeline, nor about what
 // makes up for missed times, which are meant to queue, nor about one that waits for others on another day, which may never be started.
-func meets(pl *models.Pipeline, it *item, at time.Time) bool {
-	makesUp := it.Trigger == journal.TriggerSchedule && it.Created.Sub(it.LogicalTime) > late
-	return it.Ask.Whole() && !makesUp && !(it.blocked && pl.Date(it.LogicalTime) != pl.Date(at))
+func (d *decider) meets(pl *models.Pipeline, at time.Time) []*item {
+	return slices.DeleteFunc(d.open(pl.Name), func(it *item) bool {
+		makesUp := it.Trigger == journal.TriggerSchedule && it.Created.Sub(it.LogicalTime) > late
+		return !it.Ask.Whole() || makesUp || it.blocked && pl.Date(it.LogicalTime) != pl.Date(at)
+	})
 }

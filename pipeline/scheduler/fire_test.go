@@ -1,9 +1,11 @@
 package scheduler
 
 import (
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
 )
@@ -119,5 +121,68 @@ func TestTwoSources(t *testing.T) {
 		w.end = func(journal.Firing) (time.Duration, int) { return 90 * time.Second, 0 }
 		w.pass(time.Hour)
 		w.wantHistory("both", "11-27 02:00 succeeded")
+	})
+}
+
+// TestTryThatIsOvertaken: a try that a run under way overtakes when it succeeds is not the one that waits, neither for a schedule nor for a follower.
+func TestTryThatIsOvertaken(t *testing.T) {
+	tries := func(pl *models.Pipeline) { pl.Retries, pl.RetryDelay = 3, config.Duration(30*time.Minute) }
+	for _, m := range []*models.Pipeline{nightly("m", "0 1-4 * * *", tries), nightly("m", "", follows("a"), tries)} {
+		inWorld(t, "2026-11-27T00:30:00Z", []*models.Pipeline{nightly("a", "0 1-4 * * *"), m}, func(w *world) {
+			w.end = func(f journal.Firing) (time.Duration, int) {
+				switch {
+				case f.Pipeline == "a":
+					return 5 * time.Second, 0
+				case f.LogicalTime.Hour() == 1:
+					return 59*time.Minute + 30*time.Second, 1
+				}
+				return 130 * time.Minute, 0
+			}
+			w.pass(3*time.Hour + 35*time.Minute) // 04:05
+			open, second := []string{"11-27 01:00 waiting", "11-27 02:00 started", "11-27 03:00 waiting"}, "11-27 04:00 skipped the one of 2026-11-27 03:00 waits already"
+			if m.Schedule == "" { // is asked again when the run has ended
+				w.wantHistory("m", open...)
+				second = "11-27 04:00 succeeded"
+			} else {
+				w.wantHistory("m", append(open, second)...)
+			}
+			w.pass(10 * time.Hour)
+			w.wantHistory("m", "11-27 01:00 skipped overtaken by the run of 2026-11-27 02:00", "11-27 02:00 succeeded", "11-27 03:00 succeeded", second)
+		})
+	}
+}
+
+// TestMadeUpForIsTrue: what is told to make up for missed times does: overlap: did not keep it from running.
+func TestMadeUpForIsTrue(t *testing.T) {
+	down := func(w *world, took, up, down time.Duration) {
+		w.end = func(journal.Firing) (time.Duration, int) { return took, 0 }
+		w.pass(up)
+		w.shutdown()
+		w.pass(down)
+		w.start()
+	}
+	skip := func(pl *models.Pipeline) { pl.Overlap = models.OverlapSkip }
+	inWorld(t, "2026-11-27T00:30:00Z", one(nightly("p", "0 * * * *")), func(w *world) {
+		down(w, 100*time.Minute, 100*time.Minute, 111*time.Minute) // until 04:01
+		w.wantEvent(journal.EventMisfire, "1 run now makes up for it")
+		w.pass(100 * time.Minute)
+		w.wantHistory("p", "11-27 01:00 succeeded", "11-27 02:00 started", "11-27 03:00 waiting", "11-27 04:00 skipped the one of 2026-11-27 02:00 waits already", "11-27 05:00 skipped")
+	})
+	inWorld(t, "2026-11-27T00:30:00Z", one(nightly("p", "0 * * * *", skip)), func(w *world) {
+		down(w, 50*time.Minute, 40*time.Minute, 111*time.Minute) // until 03:01
+		w.wantEvent(journal.EventMisfire, "1 run now makes up for it")
+		w.wantHistory("p", "11-27 01:00 started", "11-27 02:00 waiting", "11-27 03:00 skipped the one of 2026-11-27 01:00 has not ended")
+	})
+	inWorld(t, "2026-11-27T00:30:00Z", one(nightly("p", "* * * * *")), func(w *world) {
+		down(w, 5*time.Second, 10*time.Minute, 15*time.Minute) // until 00:55
+		w.wantEvent(journal.EventMisfire, "the one of 2026-11-27 00:53 makes up for it")
+		if missed := w.history("p")[21]; !strings.Contains(missed, "00:52 skipped missed while nothing was scheduled; it is made up for by 2026-11-27 00:53") {
+			t.Error(missed)
+		}
+	})
+	inWorld(t, "2026-11-25T00:30:00Z", one(nightly("p", "0 2 * * *", skip)), func(w *world) { // what was missed is too old to be run
+		down(w, 100*time.Hour, 2*time.Hour, 71*time.Hour+31*time.Minute) // until 11-28 02:01
+		w.wantEvent(journal.EventMissed, "0 times of the schedule were missed since 2026-11-26 02:00: no run now makes up for that")
+		w.wantHistory("p", "11-25 02:00 started", "11-28 02:00 skipped the one of 2026-11-25 02:00 has not ended")
 	})
 }

@@ -243,7 +243,7 @@ func (d *decider) chain(ctx context.Context, e *entry) error {
 		if err != nil {
 			return err
 		}
-		if !at.IsZero() {
+		if !at.IsZero() && d.refused(e.pipeline, at) == "" { // otherwise it is asked again when what is open has ended
 			d.arrive(e.pipeline, at, journal.TriggerAfter)
 		}
 	}
@@ -283,7 +283,8 @@ func (d *decider) unseen(ctx context.Context, e *entry, last success) (at time.T
 	at = last.at
 	for _, o := range own {
 		back := last.ended.After(d.now) // the clock was set back: it is judged when the clock is there again
-		if !o.Part && !o.Elsewhere && (back || o.Began.IsZero() || !o.Began.Before(last.ended)) {
+		never := o.State == journal.FiringSkipped && o.Began.IsZero()
+		if !o.Part && !o.Elsewhere && !never && (back || o.Began.IsZero() || !o.Began.Before(last.ended)) {
 			return time.Time{}, nil
 		}
 		if o.LogicalTime.Equal(at) {
