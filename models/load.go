@@ -503,6 +503,7 @@ func (l *loader) pipelines() {
 			n.Pipeline = pl.Name
 		}
 	}
+	l.idleZones()
 }
 
 // TargetDir is the absolute folder of a local target.

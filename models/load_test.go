@@ -110,6 +110,11 @@ func TestMistakes(t *testing.T) {
 		{"many runs at once", map[string]string{"millrace.yml": head + "scheduler: { concurrency: 1001 }\n"}, []string{"millrace.yml:7:27: warning: scheduler.concurrency: 1001"}},
 		{"no window", pipelines("a: { schedule: \"0 2 * * *\", misfire_window: 0s }"), []string{"misfire_window: a firing also waits", "misfire: skip"}},
 		{"no catch-up", pipelines("a: { schedule: \"0 2 * * *\", misfire: all, max_catchup: 0 }"), []string{"warning: max_catchup: 0 makes up for nothing"}},
+		{"a catch-up that nothing asks for", pipelines("a: { schedule: \"0 2 * * *\", max_catchup: 0 }"), []string{"millrace.yml:8:44: warning: max_catchup: has no effect", "misfire: is one", "write misfire: all"}},
+		{"a freshness that no schedule keeps", pipelines("a: { schedule: \"0 2 * * *\", freshness: 1h }"), []string{"millrace.yml:8:42: warning: freshness: 1h is shorter than the 1d that may pass"}},
+		{"a zone that no run goes by", pipelines("a: { timezone: Europe/Berlin }"), []string{"millrace.yml:8:8: warning: no run goes by timezone: there is no schedule"}},
+		{"days of two zones", pipelines("a: { select: [orders], schedule: \"0 4 * * *\", timezone: Europe/Berlin }", "b: { exclude: [\"*\"], schedule: \"0 4 * * *\" }", "c: { exclude: [\"*\"], after: [a, b] }"),
+			[]string{"warning: after: the days of a are those of Europe/Berlin, and of b those of UTC", "write timezone:"}},
 		{"time zone in the schedule", map[string]string{"millrace.yml": head + "pipelines:\n  a: { schedule: \"TZ=UTC\" }\n"}, []string{"millrace.yml:8:18", "timezone:"}},
 		{"six fields", pipelines("a: { schedule: \"0 0 2 * * *\" }"), []string{"millrace.yml:8:18", "seconds", "leave the first away"}},
 		{"a schedule that never fires", pipelines("a: { schedule: \"0 0 30 2 *\" }"), []string{"millrace.yml:8:18: warning: the schedule never fires"}},
@@ -125,6 +130,7 @@ func TestMistakes(t *testing.T) {
 		{"a token called as the link", map[string]string{"millrace.yml": head + "serve:\n  tokens:\n    login link: { token: \"0123456789012345678901234567890123456789\" }\n"}, []string{"millrace.yml:9:5", `"login link" is no name for a token`, "letters, digits"}},
 		{"the name of a lock", pipelines("_serve: { select: [orders] }"), []string{"millrace.yml:8:3", "not _manual or _serve"}},
 		{"a webhook's secrets", pipelines("a: { webhook: { secrets: [short, whsec_!!!] } }"), []string{"millrace.yml:8:29: webhook of a: a secret has fewer than 24 bytes", "millrace.yml:8:36: webhook of a: a secret that begins with whsec_"}},
+		{"a webhook's secret twice", pipelines("a: { webhook: { secrets: [0123456789012345678901234] } }", "b: { exclude: [\"*\"], webhook: { secrets: [0123456789012345678901234] } }"), []string{"millrace.yml:9:", "warning: webhook of b: the secret is that of a, too"}},
 		{"a webhook without secrets", pipelines("a: { webhook: { secrets: [] } }"), []string{"millrace.yml:8:28: webhook of a: there is no secret"}},
 		{"unknown time zone", map[string]string{"millrace.yml": head + "pipelines:\n  a: { timezone: Europe/Berlim }\n"}, []string{"millrace.yml:8:18", "unknown time zone"}},
 		{"template syntax", map[string]string{"millrace.yml": head, "models/a.sql": "select 1\n{% if x %}"}, []string{"models/a.sql:2:"}},
@@ -144,6 +150,21 @@ func TestMistakes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestZones: a pipeline that only follows others counts the days that they count, along a chain too, unless it names a zone.
+func TestZones(t *testing.T) {
+	files := pipelines("d: { exclude: [\"*\"], after: [c], timezone: Asia/Tokyo }", "c: { exclude: [\"*\"], after: [b] }", "b: { exclude: [\"*\"], after: [a] }",
+		"a: { select: [orders], schedule: \"0 4 * * *\", timezone: Europe/Berlin }", "e: { exclude: [\"*\"], after: [a], schedule: \"0 4 * * *\" }")
+	p, text := load(files)
+	if text != "" {
+		t.Fatal(text)
+	}
+	for name, want := range map[string]string{"a": "Europe/Berlin", "b": "Europe/Berlin", "c": "Europe/Berlin", "d": "Asia/Tokyo", "e": "UTC"} {
+		if got := p.Pipeline(name).Timezone; got != want {
+			t.Error(name, got)
+		}
 	}
 }
 
@@ -215,7 +236,8 @@ func TestSelect(t *testing.T) {
 			t.Errorf("%q selects %s (%v), want %s", selector, got, err, want)
 		}
 	}
-	for selector, want := range map[string]string{"ordrs": `did you mean "orders"?`, "tags:x": "unknown method", "tag:nothing": "matches no node"} {
+	for selector, want := range map[string]string{"ordrs": `did you mean "orders"?`, "tags:x": "unknown method", "tag:nothing": "matches no node",
+		"sales.rev": `did you mean "mart.rev"?`, "shop.sales.Orders": `did you mean "erp.orders"?`, "+dbo.oo": "plan` lists them"} {
 		if _, err := p.Select([]string{selector}, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q says %v", selector, err)
 		}

@@ -48,6 +48,13 @@ func (p *Project) StateDir() string { return filepath.Join(p.Dir, ".millrace") }
 // Node returns the node named schema.table, or nil.
 func (p *Project) Node(name string) *Node { return p.byName[name] }
 
+// IsPII says whether the values of a node's column are personal, as the project tags it now. Of a node that it has no more nothing says which
+// are: all of them.
+func (p *Project) IsPII(node, column string) bool {
+	n := p.Node(node)
+	return n == nil || n.IsPII(column)
+}
+
 // Model returns the node of the model with that file name, or nil.
 func (p *Project) Model(name string) *Node { return p.byModel[name] }
 
@@ -156,7 +163,7 @@ type Pipeline struct {
 	Origin    config.Origin
 	Name      string            `yaml:"-"`
 	Schedule  string            `yaml:"schedule" doc:"Cron expression of five fields, by which millrace serve starts runs." example:"0 2 * * *"`
-	Timezone  string            `yaml:"timezone" default:"UTC" doc:"Time zone of the schedule." example:"Europe/Berlin"`
+	Timezone  string            `yaml:"timezone" default:"UTC" doc:"Time zone of the schedule, and of the dates that after: and backfills go by. A pipeline that only follows others has theirs when it names none." example:"Europe/Berlin"`
 	Select    config.StringList `yaml:"select" doc:"Selectors of its nodes; all nodes when absent." example:"[\"*\"]"`
 	Exclude   config.StringList `yaml:"exclude" doc:"Selectors of nodes to leave out."`
 	Publish   string            `yaml:"publish" default:"succeeded" enum:"succeeded,all" doc:"succeeded: a node is published when everything above it succeeded. all: nothing unless everything did."`

@@ -122,6 +122,10 @@ func (l *loader) schedule(pl *Pipeline) {
 		}
 		l.jitter(pl, s)
 	}
+	if gap := s.LongestGap(); pl.Freshness > 0 && pl.Freshness.Std() < gap && pl.Webhook == nil {
+		l.warning(pl.Origin.At("freshness"), "make it longer than the gap and a run",
+			"freshness: %s is shorter than the %s that may pass between two times of the schedule: the tables are stale until the next", pl.Freshness, config.Duration(gap))
+	}
 }
 
 // manyRetries and manyRuns are more than anybody means.
@@ -139,7 +143,11 @@ func (l *loader) allowances(pl *Pipeline) {
 		l.problem(pl.Origin.At("misfire_window"), "write misfire: skip when nothing is to be made up for, or a span such as 24h",
 			"misfire_window: a firing also waits so long for the pipelines of after:, and would not wait at all")
 	}
-	if pl.Origin.Has("max_catchup") && pl.MaxCatchup == 0 && pl.Misfire == MisfireAll && !l.told(pl.Origin.At("max_catchup")) {
+	switch {
+	case pl.Schedule == "" || !pl.Origin.Has("max_catchup") || l.told(pl.Origin.At("max_catchup")):
+	case pl.Misfire != MisfireAll:
+		l.warning(pl.Origin.At("max_catchup"), "write misfire: all, or remove the key", "max_catchup: has no effect: it counts what misfire: all makes up for, and misfire: is %s", pl.Misfire)
+	case pl.MaxCatchup == 0:
 		l.warning(pl.Origin.At("max_catchup"), "write misfire: skip, which says so", "max_catchup: 0 makes up for nothing, although misfire: is all")
 	}
 }
@@ -209,11 +217,52 @@ func (l *loader) follows() {
 			}
 		}
 	}
+	seen := map[string]bool{}
+	for _, pl := range l.p.Pipelines {
+		l.zoneOfForerunners(pl, seen)
+	}
 	for _, pl := range l.p.Pipelines {
 		way := l.wayBack(pl, pl.Name, map[string]bool{})
 		// A circle is told once, at the first of its pipelines by name.
 		if way != nil && slices.Min(way) == pl.Name {
 			l.problem(pl.Origin.At("after"), "take one of them out", "after: pipelines wait for each other in a circle: %s", strings.Join(way, " after "))
+		}
+	}
+}
+
+// zoneOfForerunners gives a pipeline that only follows others, and names no zone, the one that they have in common: its days are theirs.
+func (l *loader) zoneOfForerunners(pl *Pipeline, seen map[string]bool) {
+	if seen[pl.Name] || pl.Origin.Has("timezone") || pl.Origin.Has("schedule") {
+		return
+	}
+	seen[pl.Name] = true
+	var first *Pipeline
+	for _, name := range pl.After {
+		up := l.p.Pipeline(name)
+		if up == nil {
+			continue
+		}
+		l.zoneOfForerunners(up, seen)
+		if first == nil {
+			first = up
+		} else if up.Timezone != first.Timezone {
+			l.warning(pl.Origin.At("after"), "write timezone:, of which days it is to run", "after: the days of %s are those of %s, and of %s those of %s: without timezone: this pipeline's are those of UTC",
+				first.Name, first.Timezone, up.Name, up.Timezone)
+			return
+		}
+	}
+	if first != nil {
+		pl.Timezone = first.Timezone
+	}
+}
+
+// idleZones warns of a timezone: that no run goes by: neither a schedule, nor the dates of after: and of backfills.
+func (l *loader) idleZones() {
+	for _, pl := range l.p.Pipelines {
+		followed := slices.ContainsFunc(l.p.Pipelines, func(other *Pipeline) bool { return slices.Contains(other.After, pl.Name) })
+		dated := slices.ContainsFunc(l.p.Nodes, func(n *Node) bool { return n.Pipeline == pl.Name && n.Stream != nil && n.Stream.Cursor != "" })
+		if pl.Origin.Has("timezone") && !pl.Origin.Has("schedule") && len(pl.After) == 0 && !followed && !dated {
+			l.warning(pl.Origin.Key("timezone"), "add schedule:; pages tell times in the zone of most pipelines, and nothing else goes by this one", "no run goes by timezone: there is no schedule")
 		}
 	}
 }

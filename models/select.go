@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
@@ -145,6 +146,9 @@ func (p *Project) noMatch(term, name string) error {
 			return fmt.Errorf("selector %q: unknown method %q: use tag:, path:, source: or pipeline:", term, method)
 		}
 	}
+	if s := p.namedSo(name); s != "" {
+		return fmt.Errorf("selector %q matches no node: did you mean %s?", term, s)
+	}
 	var names []string
 	for _, n := range p.Nodes {
 		names = append(names, n.Table, n.Name())
@@ -159,6 +163,33 @@ func (p *Project) noMatch(term, name string) error {
 		return fmt.Errorf("selector %q matches no table", term)
 	}
 	return fmt.Errorf("selector %q matches no node: `millrace plan` lists them", term)
+}
+
+// namedSo lists the nodes whose streams have that name at their source, or else whose tables have its last part: whoever knows a
+// database calls postgres.orders sales.orders.
+func (p *Project) namedSo(name string) string {
+	var there, ending []string
+	last := ""
+	if parts := NameParts(name); len(parts) > 1 {
+		last = parts[len(parts)-1]
+	}
+	for _, n := range p.Nodes {
+		if n.Stream != nil {
+			if ok, _ := path.Match(name, n.Stream.Name); ok {
+				there = append(there, strconv.Quote(n.Name()))
+			}
+		}
+		if strings.EqualFold(n.Table, last) {
+			ending = append(ending, strconv.Quote(n.Name()))
+		}
+	}
+	if len(there) == 0 {
+		there = ending
+	}
+	if len(there) > 3 {
+		there = append(there[:3], "…")
+	}
+	return strings.Join(there, " or ")
 }
 
 func sortedNodes(set map[*Node]bool) []*Node {

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +22,7 @@ type Serve struct {
 	Origin         config.Origin
 	Listen         string                 `yaml:"listen" default:"127.0.0.1:4280" doc:"Address and port. Others than this machine are only let in with tls: or behind trusted_proxies:." example:"0.0.0.0:4280"`
 	TLS            ServeTLS               `yaml:"tls" doc:"Certificate of the server; without one it speaks plain HTTP."`
-	TrustedProxies config.StringList      `yaml:"trusted_proxies" doc:"Addresses or networks of proxies that end TLS in front of the server. Only they are answered then, and they are believed whom they forward." example:"[10.0.0.0/8]"`
+	TrustedProxies config.StringList      `yaml:"trusted_proxies" doc:"Addresses or networks of proxies that end TLS in front of the server. Only they are answered then, and they are believed whom they forward: name none that others can speak from." example:"[10.0.0.7]"`
 	PublicURL      string                 `yaml:"public_url" doc:"How people reach the server; links in alerts begin with it." example:"https://millrace.example.com"`
 	AllowedHosts   config.StringList      `yaml:"allowed_hosts" doc:"Names by which the server may be asked for, besides that of public_url and, on this machine, localhost." example:"[etl.internal]"`
 	Session        config.Duration        `yaml:"session" default:"12h" doc:"How long a browser stays logged in."`
@@ -147,10 +149,26 @@ func (l *loader) webhook(pl *Pipeline) {
 		if i == len(pl.Webhook.Secrets) || !n.IsScalar() || !l.had(n) {
 			continue
 		}
-		if _, err := hookKey(pl.Webhook.Secrets[i]); err != nil {
+		key, err := hookKey(pl.Webhook.Secrets[i])
+		if err != nil {
 			l.problem(n.Pos(), hint, "webhook of %s: %v", pl.Name, err)
+		} else if other := l.signsFor(key); other != "" {
+			l.warning(n.Pos(), hint, "webhook of %s: the secret is that of %s, too: what is signed for one starts the other as well", pl.Name, other)
 		}
 	}
+}
+
+// signsFor is a pipeline, of those before, whose webhook has that key; "" for none.
+func (l *loader) signsFor(key []byte) string {
+	for _, pl := range l.p.Pipelines {
+		if pl.Webhook == nil {
+			continue
+		}
+		if keys, err := pl.Webhook.Keys(); err == nil && slices.ContainsFunc(keys, func(k []byte) bool { return bytes.Equal(k, key) }) {
+			return pl.Name
+		}
+	}
+	return ""
 }
 
 // had says whether all references of a value could be resolved.

@@ -145,7 +145,7 @@ func (r *run) halted() error {
 // interrupted records that the attempt ended at a checkpoint, or broke.
 func (r *run) interrupted(ctx context.Context, cause error) error {
 	ctx = context.WithoutCancel(ctx)
-	status, text := journal.Interrupted, cause.Error()
+	status, text := journal.Interrupted, r.redact(cause.Error())
 	if !errors.Is(cause, ErrInterrupted) && !errors.Is(cause, context.Canceled) {
 		status = journal.Failed
 	}
@@ -180,17 +180,23 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 	if errors.Is(err, ErrInterrupted) {
 		return r.halt()
 	}
-	now := r.Clock()
+	now, told := r.Clock(), shown(n, err)
 	s.Finished, s.Status = &now, journal.Succeeded
 	if err != nil {
 		tables = nil
-		s.Status, s.Error = journal.Failed, r.redact(err.Error())
+		s.Status, s.Error = journal.Failed, r.redact(told.Error())
 		var se *StepError
 		var ce *ChecksError
 		var ue *upstreamError
 		switch {
 		case errors.As(err, &ce) && !several(err):
-			s.Status, s.Hint = journal.ChecksFailed, fmt.Sprintf("millrace report %s shows the rows and the SQL; the table keeps its previous version", r.ID)
+			s.Status, s.Hint = journal.ChecksFailed, fmt.Sprintf("millrace report %s shows the rows and the SQL", r.ID)
+			if n.Model != nil && n.Pipeline != "" { // a retry builds from what was read
+				s.Hint += fmt.Sprintf("; rows that are mended in their source are read by `%s`", ForTarget(r.Project, "millrace run "+n.Pipeline))
+			}
+			if r.before.Table(nameOf(n)) != nil {
+				s.Hint += "; the table keeps its previous version"
+			}
 		case errors.As(err, &ue):
 			s.Status = journal.UpstreamFailed
 		case errors.As(err, &se):
@@ -204,7 +210,7 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 	if len(s.Equations) > 0 {
 		equation = s.Equations[0].String()
 	}
-	r.observe(Event{Kind: "done", Node: n.Name(), Status: s.Status, Step: r.count(1), Of: len(r.nodes), Rows: s.Rows, Bytes: s.Bytes, Took: now.Sub(s.Started), Err: err, Equation: equation})
+	r.observe(Event{Kind: "done", Node: n.Name(), Status: s.Status, Step: r.count(1), Of: len(r.nodes), Rows: s.Rows, Bytes: s.Bytes, Took: now.Sub(s.Started), Err: told, Equation: equation})
 	r.saysStep(s, now.Sub(s.Started), equation)
 	r.mu.Lock()
 	r.results[n.Name()] = &result{status: s.Status, step: s, tables: tables}

@@ -156,7 +156,7 @@ func CannotBackfill(n *models.Node) (why, next string) {
 	s := n.Stream
 	switch {
 	case s.Mode == string(extract.Full):
-		return fmt.Sprintf("%s is read whole in each run (mode: full)", n.Name()), fmt.Sprintf("millrace run %s reads it again; --exclude %[1]s leaves it out here", n.Name())
+		return fmt.Sprintf("%s is read whole in each run (mode: full)", n.Name()), fmt.Sprintf("millrace run %s reads it again; --exclude %[1]s leaves it out here; for ranges of it write mode: incremental or append with a cursor:, and run it once", n.Name())
 	case !s.Source.ReadsRanges:
 		return fmt.Sprintf("%s is of a source (%s) that cannot be asked for a range", n.Name(), s.Source.Type),
 			fmt.Sprintf("millrace run %s --full-refresh reads all of it again; --exclude %[1]s leaves it out here", n.Name())

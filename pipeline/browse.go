@@ -16,7 +16,7 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// Published is a table as its manifest has it, for those who look at it.
+// Published is a table as its manifest has it, for those who look at it: its cursor is *** when that may be a personal value.
 type Published struct {
 	load.Table
 	Bytes int64
@@ -42,10 +42,13 @@ func (e *Engine) Published(ctx context.Context, name string) (*Published, error)
 		p.Bytes += f.Bytes
 		p.Files++
 	}
+	secret, err := e.secrets(m, strings.TrimSuffix(name, models.QuarantineSuffix))
+	if err != nil || hidesCursor(secret, t.OrderedBy) {
+		p.Cursor = hidden(p.Cursor)
+	}
 	if len(t.Upserts)+len(t.Deletes) > 0 {
 		return p, nil
 	}
-	secret, err := e.secrets(m, strings.TrimSuffix(name, models.QuarantineSuffix))
 	for _, c := range t.Columns {
 		if s, known := statsOf(t.Base, c); known {
 			if err != nil || secret[strings.ToLower(c.Name)] {
@@ -168,5 +171,5 @@ func (e *Engine) lookAt(ctx context.Context, name string, dirs []string, f func(
 	if why := r.unreadable[name]; why != nil {
 		return fmt.Errorf("%s cannot be read: %w", name, why)
 	}
-	return f(w, t, secret)
+	return shown(e.Project.Node(strings.TrimSuffix(name, models.QuarantineSuffix)), f(w, t, secret))
 }

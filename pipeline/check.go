@@ -35,8 +35,8 @@ type CheckedTable struct {
 	Finished time.Time `json:"finished"`
 }
 
-// fail keeps why a table could not be read, and what to do about it.
-func (t *CheckedTable) fail(err error, redact func(string) string) {
+// fail keeps why the node's table could not be read, and what to do about it.
+func (t *CheckedTable) fail(n *models.Node, err error, redact func(string) string) {
 	var hinted interface{ Hint() string }
 	var step *StepError
 	if errors.As(err, &step) {
@@ -44,7 +44,7 @@ func (t *CheckedTable) fail(err error, redact func(string) string) {
 	} else if errors.As(err, &hinted) {
 		t.Hint = hinted.Hint()
 	}
-	t.Error, t.Hint = redact(err.Error()), redact(t.Hint)
+	t.Error, t.Hint = redact(shown(n, err).Error()), redact(t.Hint)
 }
 
 func newChecked() *Checked {

@@ -11,7 +11,7 @@ func (x *extraction) guardStill(w *extract.Window, landed int64) error {
 	if x.node.Stream.Mode == string(extract.Full) || landed == 0 || w.Hi != w.Lo || w.Overlaps {
 		return nil
 	}
-	return x.refuse("the next run would read the same records again; check the cursor column", "%d records arrived, but the cursor stands still at %q", landed, w.Hi)
+	return x.refuse("the next run would read the same records again; check the cursor column", "%d records arrived, but the cursor stands still at %q", landed, cursorOf(x.node, string(w.Hi)))
 }
 
 // guard refuses to replace the table by so many rows when that is most likely a broken source: a red result is never green.

@@ -25,6 +25,19 @@ func TestOverdue(t *testing.T) {
 	if err != nil || len(all) != 1 || len(all[0].Tables) != 2 || all[0].Oldest != 30*time.Hour {
 		t.Errorf("with one that was never built: %+v, %v", all, err)
 	}
+	quiet := journal.Run{ID: "quiet", Pipeline: "nightly", LogicalTime: now, Started: now.Add(-2 * time.Hour), Attempt: 1, Status: journal.Running, Selection: journal.Selection{Target: "local"}}
+	if err := e.Journal.BeginRun(t.Context(), quiet); err != nil {
+		t.Fatal(err)
+	}
+	ended := now.Add(-time.Hour)
+	quiet.Status, quiet.Finished = journal.Succeeded, &ended
+	if err := e.Journal.EndAttempt(t.Context(), quiet, []string{"nightly"}, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	all, err = e.Overdue(t.Context(), now.Add(-30*time.Hour))
+	if err != nil || len(all) != 1 || len(all[0].Tables) != 1 || all[0].Tables[0] == "erp.orders" {
+		t.Errorf("with a success that found nothing new: %+v, %v", all, err)
+	}
 	e.Project.Pipelines[0].Freshness = config.Duration(25 * time.Hour)
 	if all, err := e.Overdue(t.Context(), now); err != nil || len(all) != 0 {
 		t.Errorf("fresh: %+v, %v", all, err)

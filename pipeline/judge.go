@@ -243,7 +243,7 @@ func (j *judging) judge(ctx context.Context, n *models.Node, out *Checked) error
 	}
 	told.Rows, told.Notes = t.version.Rows, append([]string{}, t.notes...)
 	if err != nil {
-		told.fail(err, j.redact)
+		told.fail(n, err, j.redact)
 	}
 	told.Finished = j.Clock()
 	out.Tables = append(out.Tables, told)

@@ -345,6 +345,25 @@ func TestRetryPublishesTheRest(t *testing.T) {
 	}
 }
 
+// TestRetryFindsWhatFailed: after a run of another pipeline has succeeded, retry without a name is still about the one that failed.
+func TestRetryFindsWhatFailed(t *testing.T) {
+	dir := project(t, map[string]string{
+		"millrace.yml":    "name: p\npipelines:\n  one: { select: [bad] }\n  two: { select: [good] }\n",
+		"models/bad.sql":  "{{ config(materialized='table') }} select nonsense",
+		"models/good.sql": "{{ config(materialized='table') }} select 1 as id",
+	})
+	failed := run(t, engine(t, dir), func(r *pipeline.Request) { r.Nodes = r.Nodes[:1] })
+	succeeded(t, run(t, engine(t, dir), func(r *pipeline.Request) { r.Nodes = r.Nodes[1:] }))
+	again, err := engine(t, dir).Retry(t.Context(), "")
+	if err != nil || again.Run.ID != failed.Run.ID {
+		t.Fatalf("%+v, %v", again, err)
+	}
+	later := run(t, engine(t, dir), func(r *pipeline.Request) { r.Nodes = r.Nodes[:1] })
+	if _, err := engine(t, dir).Retry(t.Context(), failed.Run.ID); !errors.Is(err, pipeline.ErrNoRetry) || !strings.Contains(err.Error(), "millrace retry "+later.Run.ID) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestPublishAllOrNothing: with publish: all, one failure keeps everything back.
 func TestPublishAllOrNothing(t *testing.T) {
 	dir := project(t, map[string]string{

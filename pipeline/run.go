@@ -185,7 +185,7 @@ func (e *Engine) begin(ctx context.Context, locks, nodes []string) (old *journal
 }
 
 // Retry runs again what failed in a run, over the same windows, and publishes it. id "" means the latest run of
-// the project for its target, a pipeline's name that of the pipeline. ErrNoRetry when that run has nothing to retry, or when a later one has gone past it.
+// the project for its target, or of a pipeline whose latest has not succeeded where that one has; a pipeline's name that of the pipeline. ErrNoRetry when that run has nothing to retry, or when a later one has gone past it.
 func (e *Engine) Retry(ctx context.Context, id string) (*Report, error) {
 	old, locks, err := e.toRetry(ctx, id)
 	if err != nil {
@@ -245,6 +245,9 @@ func (e *Engine) toRetry(ctx context.Context, id string) (*journal.Run, []string
 			filter.Pipeline, whose = id, " of pipeline "+id
 		}
 		newest, err := e.newest(ctx, filter)
+		if id == "" && err == nil && newest.Status == journal.Succeeded {
+			newest, err = e.newestRed(ctx, newest)
+		}
 		if errors.Is(err, journal.ErrNotFound) {
 			return nil, nil, fmt.Errorf("%w: there was no run%s yet", ErrNoRetry, whose)
 		}
@@ -291,9 +294,36 @@ func (e *Engine) retryable(ctx context.Context, id string, locks []string) (jour
 		return old, err
 	}
 	if later.ID != old.ID {
-		return old, fmt.Errorf("%w: run %s came after %s and read past its windows", ErrNoRetry, later.ID, old.ID)
+		return old, fmt.Errorf("%w: run %s came after %s and read past its windows: %s", ErrNoRetry, later.ID, old.ID, e.instead(later))
 	}
 	return old, nil
+}
+
+// newestRed is the newest of the pipelines' latest runs that has not succeeded: of one, the latest run of all may be that of another. The
+// given one when all have.
+func (e *Engine) newestRed(ctx context.Context, none journal.Run) (journal.Run, error) {
+	red := none
+	for _, pl := range e.Project.Pipelines {
+		r, err := e.newest(ctx, journal.Filter{Pipeline: pl.Name, Target: e.target()})
+		if errors.Is(err, journal.ErrNotFound) || err == nil && (r.Status == journal.Succeeded || r.Status == journal.Abandoned) {
+			continue
+		}
+		if err != nil {
+			return r, err
+		}
+		if red.ID == none.ID || r.Started.After(red.Started) {
+			red = r
+		}
+	}
+	return red, nil
+}
+
+// instead is what to do where a later run is in the way of a retry.
+func (e *Engine) instead(later journal.Run) string {
+	if later.Status != journal.Succeeded && later.Status != journal.Abandoned {
+		return "`" + ForTarget(e.Project, "millrace retry "+later.ID) + "` goes on with that one"
+	}
+	return "that one has " + string(later.Status) + "; a plain millrace run reads and builds once more"
 }
 
 // newest is the newest run that read what is new or built something; replays and backfills do not count, because no run's

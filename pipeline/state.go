@@ -203,14 +203,14 @@ func (e *Engine) SetCursor(ctx context.Context, c *CursorChange) error {
 		}
 	}
 	step := &journal.Step{Node: n.Name(), Kind: string(n.Kind), Attempt: 1, Status: journal.Succeeded, Started: now, Finished: &now, Rows: t.Rows,
-		Notes: []string{fmt.Sprintf("cursor set by hand, was %q", c.From)}}
+		Notes: []string{fmt.Sprintf("cursor set by hand, was %q", cursorOf(n, c.From))}}
 	c.Run, c.Snapshot, err = e.publishByHand(ctx, n.Name(), step,
 		load.Publication{Pipeline: pipelineName, LogicalTime: t.LogicalTime, Tables: []load.Table{changed}, Before: m},
 		map[string]extract.Cursor{n.Name(): extract.Cursor(c.To)})
 	if err != nil {
 		return err
 	}
-	return e.Journal.AddEvent(ctx, journal.Event{Run: c.Run, Kind: "cursor", Text: fmt.Sprintf("%s: %q → %q", n.Name(), c.From, c.To), At: e.Clock()})
+	return e.Journal.AddEvent(ctx, journal.Event{Run: c.Run, Kind: "cursor", Text: fmt.Sprintf("%s: %q → %q", n.Name(), cursorOf(n, c.From), cursorOf(n, c.To)), At: e.Clock()})
 }
 
 // publishByHand publishes what a person asked for about one node, under a run of its own whose id says so. The step

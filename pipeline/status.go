@@ -148,6 +148,10 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 	if err != nil {
 		return nil, err
 	}
+	confirmed, err := e.confirmed(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, t := range m.Tables {
 		p := publishedState(t, e.Clock())
 		one := TableStatus{Name: t.Name.String(), Kind: t.Kind, View: t.View != "", Pipeline: t.Pipeline, Rows: t.Rows, PublishedAt: t.PublishedAt,
@@ -156,7 +160,7 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 		one.InProject = n != nil && (n.Name() == one.Name || t.Kind == kindQuarantine)
 		if n != nil {
 			one.Pipeline = n.Pipeline
-			if why := e.tooOld(n, e.Clock().Sub(t.LoadedAt())); why != "" && t.Kind != kindQuarantine {
+			if why := e.tooOld(n, min(e.Clock().Sub(t.LoadedAt()), e.Clock().Sub(confirmed[n.Pipeline]))); why != "" && t.Kind != kindQuarantine {
 				one.Why = append(one.Why, why)
 			}
 		}

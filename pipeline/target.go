@@ -14,4 +14,12 @@ func TargetOf(p *models.Project) journal.Target {
 	return journal.Target{Name: p.Target.Name, Default: p.DefaultTarget == "" || p.Target.Name == p.DefaultTarget}
 }
 
+// ForTarget is the command for the target that the project's runs publish to.
+func ForTarget(p *models.Project, command string) string {
+	if t := TargetOf(p); !t.Default {
+		command += " --target " + t.Name
+	}
+	return command
+}
+
 func (e *Engine) target() journal.Target { return TargetOf(e.Project) }

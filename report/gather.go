@@ -21,6 +21,8 @@ type Options struct {
 	Version string              // of millrace
 	Now     time.Time           // when the report is made
 	Redact  func(string) string // takes secrets out of every text; may be nil
+	// Personal says whether the values of a node's column are personal by now: they are masked in samples that were taken before; may be nil.
+	Personal func(node, column string) bool
 }
 
 // Gather collects what the journal knows of the run. The texts are free of what Redact finds, and long ones are cut.
@@ -42,6 +44,9 @@ func Gather(ctx context.Context, j *journal.Journal, of journal.Run, o Options) 
 	results, err := j.Checks(ctx, of.ID)
 	if err != nil {
 		return nil, err
+	}
+	if o.Personal != nil {
+		results = check.Remasked(results, o.Personal)
 	}
 	trends, err := j.CheckTrends(ctx, of.ID, trendRuns)
 	if err != nil {

@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/millrace/millrace/pipeline/journal"
 )
 
 // This file is how a part of the API is declared: what its function takes and gives is what the document says, because the
@@ -36,6 +38,7 @@ type param struct {
 	enum      []string
 	integer   bool
 	least     int // of an integer
+	most      int // of it; 0: any
 }
 
 // retirement is when a part of the API goes. Its answers say so, as RFC 9745 and RFC 8594 have it.
@@ -56,8 +59,8 @@ func (r *retirement) headers(h http.Header) {
 type call struct {
 	*http.Request
 	values url.Values
-	firing string // id that a firing that it adds has; a repetition of the request has the same
-	id     string // of the request
+	status int           // of the answer when all goes well
+	once   *journal.Once // by what it is known; nil without a key
 }
 
 // apiPrefix begins the paths of the API.
@@ -94,13 +97,12 @@ func post[In, Out any](s *Server, path, id, summary string, status int, f func(*
 		if err != nil {
 			return err
 		}
-		return s.once(w, c, identityOf(r.Context()).name, body, apiKeep, func() (int, any, error) {
+		return s.once(w, c, identityOf(r.Context()).id, body, apiKeep, func() (any, error) {
 			var in In
 			if err := decode(r.Header.Get("Content-Type"), body, &in); err != nil {
-				return 0, nil, err
+				return nil, err
 			}
-			out, err := f(c, in)
-			return op.status, out, err
+			return f(c, in)
 		})
 	}}
 }
@@ -108,7 +110,7 @@ func post[In, Out any](s *Server, path, id, summary string, status int, f func(*
 // newCall refuses parameters that the operation does not know: a filter with a typing error must not look like one that
 // found everything.
 func newCall(r *http.Request, op *operation) (*call, error) {
-	c := &call{Request: r, values: r.URL.Query(), id: requestID(r)}
+	c := &call{Request: r, values: r.URL.Query(), status: op.status}
 	invalid := &Problem{kind: kindInvalid, Detail: "the query has mistakes"}
 	for name, values := range c.values {
 		i := slices.IndexFunc(op.query, func(p param) bool { return p.name == name })
@@ -130,7 +132,11 @@ func (p *Problem) check(of param, value string) {
 	case of.enum != nil && !slices.Contains(of.enum, value):
 		p.add(of.name, "must be one of "+strings.Join(of.enum, ", "))
 	case of.integer:
-		if n, err := strconv.Atoi(value); err != nil || n < of.least {
+		n, err := strconv.Atoi(value)
+		switch {
+		case of.most > 0 && (err != nil || n < of.least || n > of.most):
+			p.add(of.name, fmt.Sprintf("must be a number from %d to %d", of.least, of.most))
+		case err != nil || n < of.least:
 			p.add(of.name, "must be a number from "+strconv.Itoa(of.least))
 		}
 	}
@@ -190,11 +196,11 @@ const (
 	mostPage = 500
 )
 
-var paging = []param{{name: "limit", doc: fmt.Sprintf("Items of a page: %d when absent, at most %d.", pageSize, mostPage), integer: true, least: 1},
+var paging = []param{{name: "limit", doc: fmt.Sprintf("Items of a page: %d when absent, at most %d.", pageSize, mostPage), integer: true, least: 1, most: mostPage},
 	{name: "cursor", doc: "Where the page begins: next of the page before."}}
 
 // limit is how many items the page is to have.
-func (c *call) limit() int { return min(c.number("limit", pageSize), mostPage) }
+func (c *call) limit() int { return c.number("limit", pageSize) }
 
 // The keys behind which pages begin: ids of runs and firings, numbers of events, places in a file.
 var (

@@ -32,26 +32,42 @@ const (
 func (s *Server) logRoutes() []route {
 	stream := &operation{id: "streamLog", summary: "The log of a run as it is written, as server-sent events. The id of an event is its place: with Last-Event-ID the stream goes on there. It ends with an event `end`.",
 		status: http.StatusOK, media: "text/event-stream",
-		query: []param{{name: "tail", doc: fmt.Sprintf("Begin at the last so many lines, at most %d, and not at the first. Last-Event-ID goes before it.", mostTail), integer: true}}}
+		query: []param{{name: "tail", doc: fmt.Sprintf("Begin at the last so many lines, at most %d, and not at the first. Last-Event-ID goes before it.", mostTail), integer: true, most: mostTail}}}
+	follow := func(w http.ResponseWriter, r *http.Request) error {
+		c, err := newCall(r, stream)
+		if err != nil {
+			return err
+		}
+		return s.logStream(w, c)
+	}
 	return []route{
 		get(s, "/runs/{run}/log", "getLog", "The log of a run: JSON lines as they were written.", s.logPage, paging...),
-		{method: "GET", pattern: apiPrefix + "/runs/{run}/log/stream", role: Viewer, api: stream, handle: s.logStream},
+		{method: "GET", pattern: apiPrefix + "/runs/{run}/log/stream", role: Viewer, api: stream, handle: follow},
 	}
 }
 
-// openLog opens the log of a run at a place; nil while there is none.
-func (s *Server) openLog(r journal.Run, at int64) (*os.File, error) {
+// openLog opens the log of a run at a place, or at its end when that comes before; nil while there is none.
+func (s *Server) openLog(r journal.Run, at int64) (*os.File, int64, error) {
 	f, err := os.Open(pipeline.LogPath(s.Engine().Project.StateDir(), r.ID))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if _, err := f.Seek(at, io.SeekStart); err != nil {
-		return nil, errors.Join(err, f.Close())
+	end, err := f.Seek(0, io.SeekEnd)
+	if err == nil {
+		at, err = f.Seek(min(at, end), io.SeekStart)
 	}
-	return f, nil
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, at, nil
+}
+
+// over says whether a run writes no more.
+func (s *Server) over(r journal.Run) bool {
+	return s.Engine().Summary(r).State != pipeline.StateRunning
 }
 
 // place reads a byte offset; anything else is the beginning.
@@ -73,12 +89,14 @@ func (s *Server) logPage(c *call) (Page[json.RawMessage], error) {
 	if err != nil {
 		return lines, err
 	}
-	f, err := s.openLog(r, place(after))
+	over := s.over(r)
+	f, at, err := s.openLog(r, place(after))
 	if err != nil || f == nil {
 		return lines, err
 	}
 	defer f.Close()
-	t := newTail(f, place(after))
+	t := newTail(f, at)
+	t.whole = over
 	bytes := 0
 	for len(lines.Items) <= c.limit() && bytes < 4<<20 {
 		line, err := t.next()
@@ -101,9 +119,10 @@ func (s *Server) logPage(c *call) (Page[json.RawMessage], error) {
 
 // tail reads whole lines of a file that is being written.
 type tail struct {
-	r    *bufio.Reader
-	at   int64 // behind the last line
-	part []byte
+	r     *bufio.Reader
+	at    int64 // behind the last line
+	whole bool  // the file grows no more: its end ends a line, also of a run that was killed in the middle of one
+	part  []byte
 }
 
 func newTail(f io.Reader, at int64) *tail { return &tail{r: bufio.NewReaderSize(f, 64<<10), at: at} }
@@ -119,9 +138,9 @@ func (t *tail) next() (json.RawMessage, error) {
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue
-		case errors.Is(err, io.EOF):
+		case errors.Is(err, io.EOF) && (!t.whole || len(t.part) == 0):
 			return nil, nil
-		case err != nil:
+		case err != nil && !errors.Is(err, io.EOF):
 			return nil, err
 		}
 		line := bytes.TrimSpace(t.part)
@@ -139,16 +158,16 @@ func (t *tail) next() (json.RawMessage, error) {
 }
 
 // logStream sends a run's log as server-sent events until the run is over.
-func (s *Server) logStream(w http.ResponseWriter, r *http.Request) error {
-	run, err := s.run(&call{Request: r})
+func (s *Server) logStream(w http.ResponseWriter, c *call) error {
+	run, err := s.run(c)
 	if err != nil {
 		return err
 	}
-	at, err := s.begin(r, run)
+	at, err := s.begin(c, run)
 	if err != nil {
 		return err
 	}
-	who := identityOf(r.Context()).name
+	who := identityOf(c.Context()).name
 	if !s.streams.enter(who) {
 		return &Problem{kind: kindTooMany, Detail: fmt.Sprintf("%d logs can be followed at once, %d of them by %s", mostStreams, streamsOfOne, who), Hint: "close one, or ask for pages of the log", retry: time.Minute}
 	}
@@ -157,7 +176,7 @@ func (s *Server) logStream(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // a proxy that waits for more would show nothing
 	follow := &follower{s: s, w: w, control: http.NewResponseController(w), run: run.ID, at: at}
-	err = follow.start(r)
+	err = follow.start(c.Request)
 	if err != nil {
 		s.Log.Debug("a log is followed no more", "run", run.ID, "error", err)
 	}
@@ -165,12 +184,12 @@ func (s *Server) logStream(w http.ResponseWriter, r *http.Request) error {
 }
 
 // begin is where a stream is to begin: behind the event that the client had last, or at the last lines when it wants no more.
-func (s *Server) begin(r *http.Request, run journal.Run) (int64, error) {
-	last, tail := strings.TrimSpace(r.Header.Get("Last-Event-ID")), place(r.URL.Query().Get("tail"))
+func (s *Server) begin(c *call, run journal.Run) (int64, error) {
+	last, tail := strings.TrimSpace(c.Header.Get("Last-Event-ID")), c.number("tail", 0)
 	if last != "" || tail == 0 {
 		return place(last), nil
 	}
-	f, err := s.openLog(run, 0)
+	f, _, err := s.openLog(run, 0)
 	if err != nil || f == nil {
 		return 0, err
 	}
@@ -179,7 +198,7 @@ func (s *Server) begin(r *http.Request, run journal.Run) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return lastLines(f, info.Size(), int(min(tail, mostTail)))
+	return lastLines(f, info.Size(), tail)
 }
 
 // follower sends what comes to a log. It holds one buffer and no more: when the client does not read, writing fails at its
@@ -192,6 +211,7 @@ type follower struct {
 	at      int64
 	log     *os.File
 	tail    *tail
+	beat    *time.Ticker
 }
 
 // start sends until the run is over, the client has gone or is let in no more, or the server closes.
@@ -201,9 +221,10 @@ func (f *follower) start(r *http.Request) error {
 			_ = f.log.Close()
 		}
 	}()
-	poll, beat := time.NewTicker(pollEvery), time.NewTicker(f.s.heartbeat)
+	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
-	defer beat.Stop()
+	f.beat = time.NewTicker(f.s.heartbeat)
+	defer f.beat.Stop()
 	if err := f.send(": the log of run " + f.run + "\n\n"); err != nil {
 		return err
 	}
@@ -212,27 +233,33 @@ func (f *follower) start(r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		over := f.s.Engine().Summary(run).State != pipeline.StateRunning // asked before the lines are: none comes after
-		if err := f.lines(run); err != nil {
+		over := f.s.over(run) // asked before the lines are: none comes after
+		if err := f.lines(r, run, over); err != nil {
 			return err
 		}
 		if over {
 			return f.send(fmt.Sprintf("event: end\ndata: {\"status\":%q}\n\n", f.s.Engine().Summary(run).State))
 		}
-		select {
-		case <-poll.C:
-		case <-beat.C:
-			if err = f.mayStill(r); err == nil {
-				err = f.send(": still here\n\n")
-			}
-		case <-r.Context().Done():
-			return r.Context().Err()
-		case <-f.s.closing:
-			return f.send("event: restart\ndata: {}\n\n")
-		}
-		if err != nil {
+		if err := f.wait(r, poll.C); err != nil {
 			return err
 		}
+	}
+}
+
+// wait waits for the time to look into the log again, or for what ends the stream: an error.
+func (f *follower) wait(r *http.Request, next <-chan time.Time) error {
+	select {
+	case <-next:
+		return nil
+	case <-f.beat.C:
+		if err := f.mayStill(r); err != nil {
+			return err
+		}
+		return f.send(": still here\n\n")
+	case <-r.Context().Done():
+		return r.Context().Err()
+	case <-f.s.closing:
+		return errors.Join(f.send("event: restart\ndata: {}\n\n"), http.ErrServerClosed)
 	}
 }
 
@@ -245,14 +272,17 @@ func (f *follower) mayStill(r *http.Request) error {
 	return err
 }
 
-// lines sends the whole lines that are there.
-func (f *follower) lines(run journal.Run) (err error) {
+// lines sends the whole lines that are there, as long as whoever asked may have them. That the run is over is known from before.
+func (f *follower) lines(r *http.Request, run journal.Run, over bool) (err error) {
 	if f.log == nil {
-		if f.log, err = f.s.openLog(run, f.at); err != nil || f.log == nil {
+		if f.log, f.at, err = f.s.openLog(run, f.at); err != nil || f.log == nil {
 			return err
 		}
 		f.tail = newTail(f.log, f.at)
 	}
+	f.tail.whole = over
+	passed := make(chan time.Time)
+	close(passed)
 	var out strings.Builder
 	for {
 		line, err := f.tail.next()
@@ -267,6 +297,9 @@ func (f *follower) lines(run journal.Run) (err error) {
 				return err
 			}
 			out.Reset()
+			if err := f.wait(r, passed); err != nil {
+				return err
+			}
 		}
 		if line == nil {
 			return nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
@@ -20,9 +22,9 @@ func (s *Server) nodeRoutes() []route {
 			param{name: "pipeline", doc: "Only nodes of this pipeline."}, param{name: "tag", doc: "Only nodes with this tag."}),
 		get(s, "/nodes/{name}", "getNode", "A node as a dictionary has it: columns, owner, what it reads and what reads it.", s.getNode),
 		get(s, "/nodes/{name}/checks", "listNodeChecks", "The checks of a node as they ended last, each with its trend, oldest first.", s.nodeChecks,
-			param{name: "points", doc: "Runs that a trend goes back: 90 when absent, at most 500.", integer: true}),
+			param{name: "points", doc: "Runs that a trend goes back: 90 when absent, at most 500.", integer: true, most: 500}),
 		get(s, "/nodes/{name}/quarantine", "getQuarantine", "Rows that checks kept out of a node's table, by rule: of the latest run that checked it, or of one.", s.quarantine,
-			param{name: "run", doc: "Of this run."}, param{name: "sample", doc: "Rows to show, at most 100. Values of columns that are tagged pii are masked.", integer: true}),
+			param{name: "run", doc: "Of this run."}, param{name: "sample", doc: "Rows to show, at most 100. Values of columns that are tagged pii are masked.", integer: true, most: 100}),
 		get(s, "/lineage", "getLineage", "The graph of nodes.", s.lineage),
 		post(s, "/nodes/{name}/quarantine/replay", "replayQuarantine", "Ask for quarantined rows to go through the checks again; those that pass come into the table.", http.StatusAccepted, s.replay),
 	}
@@ -201,11 +203,11 @@ func (s *Server) nodeChecks(c *call) (Page[CheckTrend], error) {
 		return Page[CheckTrend]{}, err
 	}
 	all := []CheckTrend{}
-	for _, r := range results {
+	for _, r := range check.Remasked(results, s.Engine().Project.IsPII) {
 		if r.Node != n.Name() {
 			continue
 		}
-		history, err := j.CheckTrend(c.Context(), journal.CheckName{Node: r.Node, Name: r.Name}, target, min(c.number("points", 90), 500))
+		history, err := j.CheckTrend(c.Context(), journal.CheckName{Node: r.Node, Name: r.Name}, target, c.number("points", 90))
 		if err != nil {
 			return Page[CheckTrend]{}, err
 		}
@@ -228,8 +230,8 @@ func (s *Server) quarantine(c *call) (Quarantine, error) {
 		return Quarantine{}, err
 	}
 	q := Quarantine{Node: n.Name()}
-	err = s.look(c.Context(), func(e *pipeline.Engine) error {
-		sets, err := e.Quarantined(c.Context(), n.Name(), c.text("run"))
+	err = s.look(c.Context(), func(ctx context.Context, e *pipeline.Engine) error {
+		sets, err := e.Quarantined(ctx, n.Name(), c.text("run"))
 		if err != nil {
 			return lookup(err, "run "+cut(c.text("run"), 80), "GET "+apiPrefix+"/runs lists the runs")
 		}
@@ -237,8 +239,8 @@ func (s *Server) quarantine(c *call) (Quarantine, error) {
 			return nil
 		}
 		q.Set = &sets[0]
-		if rows := min(c.number("sample", 0), 100); rows > 0 && !q.Set.Gone {
-			q.Sample, err = e.ShowQuarantined(c.Context(), sets[0], "", rows, false)
+		if rows := c.number("sample", 0); rows > 0 && !q.Set.Gone {
+			q.Sample, err = e.ShowQuarantined(ctx, sets[0], "", rows, false)
 		}
 		return err
 	})
@@ -252,6 +254,16 @@ type ReplayRequest struct {
 	DryRun bool   `json:"dry_run,omitempty" doc:"Say what would pass, and publish nothing."`
 }
 
+func (in *ReplayRequest) mistakes() (all []FieldProblem) {
+	if in.Run != "" && (len(in.Run) > 100 || !idKey.MatchString(in.Run)) {
+		all = append(all, FieldProblem{"run", "is no id of a run"})
+	}
+	if len(in.Rule) > 500 || strings.ContainsFunc(in.Rule, unicode.IsControl) {
+		all = append(all, FieldProblem{"rule", "is no name of a rule"})
+	}
+	return all
+}
+
 func (s *Server) replay(c *call, in ReplayRequest) (journal.Firing, error) {
 	n, err := s.node(c)
 	if err != nil {
@@ -259,6 +271,11 @@ func (s *Server) replay(c *call, in ReplayRequest) (journal.Firing, error) {
 	}
 	if n.Pipeline == "" {
 		return journal.Firing{}, &Problem{kind: kindConflict, Detail: n.Name() + " belongs to no pipeline", Hint: "millrace rejects replay does it by hand"}
+	}
+	if in.Run != "" {
+		if _, err := s.Engine().Journal.Run(c.Context(), in.Run); err != nil {
+			return journal.Firing{}, lookup(err, "run "+in.Run, "GET "+apiPrefix+"/runs lists the runs")
+		}
 	}
 	f := journal.Firing{Pipeline: n.Pipeline, Ask: journal.Ask{Select: []string{n.Name()}, Replay: &journal.Replay{Run: in.Run, Rule: in.Rule, DryRun: in.DryRun}}}
 	return s.ask(c, "replay", f, "of "+n.Name())

@@ -44,9 +44,14 @@ func (s *Server) runRoutes() []route {
 				return Page[check.Result]{}, err
 			}
 			results, err := s.Engine().Journal.Checks(c.Context(), r.ID)
-			return list(results), err
+			return list(check.Remasked(results, s.Engine().Project.IsPII)), err
 		}),
-		{method: "GET", pattern: apiPrefix + "/runs/{run}/report", role: Viewer, api: document, handle: s.runReport},
+		{method: "GET", pattern: apiPrefix + "/runs/{run}/report", role: Viewer, api: document, handle: func(w http.ResponseWriter, r *http.Request) error {
+			if _, err := newCall(r, document); err != nil {
+				return err
+			}
+			return s.runReport(w, r)
+		}},
 		post(s, "/runs/{run}/retry", "retryRun", "Ask for a run of the nodes that failed in this one.", http.StatusAccepted, s.retryRun),
 		post(s, "/runs/{run}/cancel", "cancelRun", "Ask a run to end at its next checkpoint. The answer about a run that a command has begun is a firing without an id.", http.StatusAccepted, s.cancelRun),
 	}
@@ -93,7 +98,7 @@ func (s *Server) runReport(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	told, err := report.Gather(r.Context(), e.Journal, run, report.Options{Project: e.Project.Name, State: string(e.Summary(run).State), Version: e.Version, Now: s.Clock(), Redact: e.Redact})
+	told, err := report.Gather(r.Context(), e.Journal, run, reportOptions(e, e.Summary(run).State))
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"reflect"
@@ -103,62 +102,49 @@ func (s *Server) trigger(c *call, in TriggerRequest) (journal.Firing, error) {
 	return s.ask(c, "trigger", f, text)
 }
 
-// ask adds a firing that waits for its start, and wakes the scheduler. The firing of a request that is repeated is there already.
+// ask adds a firing that waits for its start, and wakes the scheduler.
 func (s *Server) ask(c *call, kind string, f journal.Firing, text string) (journal.Firing, error) {
-	who := identityOf(c.Context()).name
-	f.Trigger, f.By = journal.TriggerAPI, who
-	there, added, err := s.addFiring(c.Context(), c.firing, f)
-	if err != nil || !added {
-		return there, err
-	}
-	return there, s.event(c.Request, who, kind, f.Pipeline, "", strings.TrimSpace("firing "+there.ID+" "+text))
+	f.Trigger, f.By = journal.TriggerAPI, identityOf(c.Context()).name
+	return act(s, c, func(a *journal.Act) (journal.Firing, journal.Event, error) {
+		f, err := addFiring(a, s.Clock(), f)
+		return f, journal.Event{Kind: kind, Pipeline: f.Pipeline, By: f.By, Text: strings.TrimSpace("firing " + f.ID + " " + text)}, err
+	})
 }
 
-// addFiring adds a firing under that id, once. One without a logical time gets the present, or the next microsecond that is free.
-func (s *Server) addFiring(ctx context.Context, id string, f journal.Firing) (_ journal.Firing, added bool, err error) {
-	j := s.Engine().Journal
-	if there, err := j.Firing(ctx, id); !errors.Is(err, journal.ErrNotFound) {
-		return there, false, err
-	}
-	now, free := s.Clock(), f.LogicalTime.IsZero()
-	f.ID, f.State, f.Reason, f.Created, f.Due = id, journal.FiringWaiting, "asked for", now, now
+// addFiring adds a firing. One without a logical time gets the present, or the next microsecond that is free.
+func addFiring(a *journal.Act, now time.Time, f journal.Firing) (journal.Firing, error) {
+	free := f.LogicalTime.IsZero()
+	f.ID, f.State, f.Reason, f.Created, f.Due = journal.NewFiringID(now), journal.FiringWaiting, "asked for", now, now
 	if free {
 		f.LogicalTime = now
 	}
-	there, err := j.AddFiring(ctx, f)
+	there, err := a.AddFiring(f)
 	for tries := 0; free && errors.Is(err, journal.ErrFired) && tries < 1000; tries++ {
 		f.LogicalTime = f.LogicalTime.Add(time.Microsecond)
-		there, err = j.AddFiring(ctx, f)
+		there, err = a.AddFiring(f)
 	}
 	if errors.Is(err, journal.ErrFired) {
-		return there, false, &Problem{kind: kindConflict, Detail: "pipeline " + f.Pipeline + " has a firing of that logical time: " + there.ID + ", " + string(there.State),
+		return there, &Problem{kind: kindConflict, Detail: "pipeline " + f.Pipeline + " has a firing of that logical time: " + there.ID + ", " + string(there.State),
 			Hint: "retry its run, or give another logical_time"}
 	}
-	if err == nil {
-		s.Scheduler.Wake()
-	}
-	return there, err == nil, err
+	return there, err
 }
 
 // cancel notes at the firing that somebody wants it to end.
 func (s *Server) cancel(c *call, id string) (journal.Firing, error) {
-	j, who := s.Engine().Journal, identityOf(c.Context()).name
-	f, err := j.Firing(c.Context(), id)
+	who := identityOf(c.Context()).name
+	f, err := s.Engine().Journal.Firing(c.Context(), id)
 	if err != nil {
 		return f, lookup(err, "firing "+cut(id, 80), "GET "+apiPrefix+"/firings lists them")
 	}
-	open, err := j.CancelFiring(c.Context(), id, who)
-	if err != nil {
-		return f, err
-	}
-	if !open {
-		return f, &Problem{kind: kindConflict, Detail: "firing " + id + " has ended: " + string(f.State)}
-	}
-	s.Scheduler.Wake()
-	if err := s.event(c.Request, who, "cancel", f.Pipeline, f.Run, "firing "+id); err != nil {
-		return f, err
-	}
-	return j.Firing(c.Context(), id)
+	return act(s, c, func(a *journal.Act) (journal.Firing, journal.Event, error) {
+		open, err := a.CancelFiring(id, who)
+		if err == nil && !open {
+			err = &Problem{kind: kindConflict, Detail: "firing " + id + " has ended: " + string(f.State)}
+		}
+		f.Cancel = who
+		return f, journal.Event{Kind: "cancel", Pipeline: f.Pipeline, Run: f.Run, By: who, Text: "firing " + id}, err
+	})
 }
 
 // PauseRequest says why a schedule is paused.
@@ -178,16 +164,11 @@ func (s *Server) pause(c *call, in PauseRequest) (journal.Pause, error) {
 	if err != nil {
 		return journal.Pause{}, err
 	}
-	j, who := s.Engine().Journal, identityOf(c.Context()).name
-	if err := j.Pause(c.Context(), journal.Pause{Pipeline: p.Name, Since: s.Clock(), By: who, Reason: in.Reason}); err != nil {
-		return journal.Pause{}, err
-	}
-	s.Scheduler.Wake()
-	if err := s.event(c.Request, who, "pause", p.Name, "", in.Reason); err != nil {
-		return journal.Pause{}, err
-	}
-	pauses, err := j.Pauses(c.Context())
-	return pauses[p.Name], err
+	who := identityOf(c.Context()).name
+	return act(s, c, func(a *journal.Act) (journal.Pause, journal.Event, error) {
+		there, err := a.Pause(journal.Pause{Pipeline: p.Name, Since: s.Clock(), By: who, Reason: in.Reason})
+		return there, journal.Event{Kind: "pause", Pipeline: p.Name, By: who, Text: in.Reason}, err
+	})
 }
 
 // Resumed says whether there was a pause to end.
@@ -201,10 +182,11 @@ func (s *Server) resume(c *call, _ Nothing) (Resumed, error) {
 	if err != nil {
 		return Resumed{}, err
 	}
-	paused, err := s.Engine().Journal.Resume(c.Context(), p.Name, s.Clock())
-	if err != nil || !paused {
-		return Resumed{p.Name, paused}, err
-	}
-	s.Scheduler.Wake()
-	return Resumed{p.Name, true}, s.event(c.Request, identityOf(c.Context()).name, "resume", p.Name, "", "")
+	return act(s, c, func(a *journal.Act) (Resumed, journal.Event, error) {
+		paused, err := a.Resume(p.Name, s.Clock())
+		if !paused {
+			return Resumed{p.Name, false}, journal.Event{}, err
+		}
+		return Resumed{p.Name, true}, journal.Event{Kind: "resume", Pipeline: p.Name, By: identityOf(c.Context()).name}, err
+	})
 }

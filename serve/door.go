@@ -8,9 +8,11 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
 )
 
 // RefusedError is a setting that the server does not start with, with what to do.
@@ -46,8 +48,9 @@ func (s *Server) refuseOpenDoor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	tokens = slices.DeleteFunc(tokens, func(t journal.Token) bool { return s.valid(t, "").role == Nobody })
 	if len(tokens) == 0 && s.Engine().Project.Serve.Tokens.Len() == 0 {
-		return &RefusedError{fmt.Errorf("listen on %s: nobody has a token, and there is no default one", s.Settings.Listen),
+		return &RefusedError{fmt.Errorf("listen on %s: nobody has a token that is valid, and there is no default one", s.Settings.Listen),
 			"millrace tokens add NAME --role operator makes one; serve.tokens: takes one from a secret store"}
 	}
 	return nil

@@ -172,7 +172,13 @@ func (l *lab) LastPass() time.Time { return l.now }
 // ask sends a request as somebody on this machine; header is name, value, ….
 func (l *lab) ask(method, path, body string, header ...string) *httptest.ResponseRecorder {
 	l.t.Helper()
-	r := httptest.NewRequest(method, "http://127.0.0.1:4280/", strings.NewReader(body))
+	return l.askIn(context.Background(), method, path, body, header...)
+}
+
+// askIn sends it as somebody who hangs up when ctx is done.
+func (l *lab) askIn(ctx context.Context, method, path, body string, header ...string) *httptest.ResponseRecorder {
+	l.t.Helper()
+	r := httptest.NewRequestWithContext(ctx, method, "http://127.0.0.1:4280/", strings.NewReader(body))
 	r.URL.Opaque, r.RemoteAddr = "", "127.0.0.1:5555"
 	before, query, _ := strings.Cut(path, "?")
 	r.URL.Path, r.URL.RawPath, r.URL.RawQuery, r.RequestURI = unescaped(before), before, query, path

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
+	"net/url"
 	"path"
 	"runtime/debug"
 	"strings"
@@ -45,6 +46,10 @@ func (s *Server) fence(mux *http.ServeMux) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, bodyBytes)
 		if !isClean(r.URL.EscapedPath()) {
 			s.fail(w, r, notFound)
+			return
+		}
+		if _, err := url.ParseQuery(r.URL.RawQuery); err != nil { // what cannot be read would be left out in silence
+			s.fail(w, r, &Problem{kind: kindInvalid, Detail: "the query cannot be read", Hint: "put & between parameters, and write ; as %3B and % as %25"})
 			return
 		}
 		handler, pattern := mux.Handler(r)

@@ -90,13 +90,12 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) error {
 	if !s.signed(r, name, body) {
 		return hookRefused
 	}
-	c := &call{Request: r, firing: journal.NewFiringID(s.Clock()), id: requestID(r)}
-	return s.onceByKey(w, c, "webhook "+name, r.Header.Get("webhook-id"), body, hookKeep, func() (int, any, error) {
+	c := &call{Request: r, status: http.StatusAccepted}
+	return s.onceByKey(w, c, "webhook "+name, r.Header.Get("webhook-id"), body, hookKeep, func() (any, error) {
 		if wait := s.hooks.take(name); wait > 0 {
-			return 0, nil, &Problem{kind: kindTooMany, Detail: "too many webhooks of pipeline " + name, Hint: "one firing that waits stands for all: there is no need for more", retry: wait}
+			return nil, &Problem{kind: kindTooMany, Detail: "too many webhooks of pipeline " + name, Hint: "one firing that waits stands for all: there is no need for more", retry: wait}
 		}
-		answer, err := s.fireHook(c, name)
-		return http.StatusAccepted, answer, err
+		return s.fireHook(c, name)
 	})
 }
 
@@ -160,15 +159,14 @@ func (s *Server) fireHook(c *call, name string) (Hooked, error) {
 	if err != nil {
 		return Hooked{}, err
 	}
-	if waits != "" && waits != c.firing {
+	if waits != "" {
 		return Hooked{waits, true, "a firing that a webhook asked for waits already: its run sees what this one is about"}, nil
 	}
 	by := "webhook " + c.Header.Get("webhook-id")
-	f, added, err := s.addFiring(c.Context(), c.firing, journal.Firing{Pipeline: name, Trigger: journal.TriggerWebhook, By: by})
-	if err != nil || !added {
-		return Hooked{Firing: f.ID}, err
-	}
-	return Hooked{Firing: f.ID}, s.event(c.Request, by, "webhook", name, "", "firing "+f.ID)
+	return act(s, c, func(a *journal.Act) (Hooked, journal.Event, error) {
+		f, err := addFiring(a, s.Clock(), journal.Firing{Pipeline: name, Trigger: journal.TriggerWebhook, By: by})
+		return Hooked{Firing: f.ID}, journal.Event{Kind: "webhook", Pipeline: name, By: by, Text: "firing " + f.ID}, err
+	})
 }
 
 // waitingHook is the firing of the pipeline that a webhook asked for and that has not begun; "" for none.

@@ -15,6 +15,7 @@ import (
 type identity struct {
 	name string // of the token, for the audit log
 	role Role
+	id   string // tells bearers apart, also those of a name that was given anew; no token is found by it
 }
 
 // identityOf is who makes the request; behind a route that takes a role there is always somebody.
@@ -52,7 +53,7 @@ func (s *Server) identify(r *http.Request) (identity, error) {
 	case !ok:
 		return identity{}, nil
 	case one.link:
-		return identity{linkName, Operator}, nil
+		return identity{linkName, Operator, journal.HashToken(c.Value)}, nil
 	}
 	return s.holder(r.Context(), one.token)
 }
@@ -65,7 +66,7 @@ func (s *Server) bearer(ctx context.Context, token string) (identity, error) {
 // holder is whose the token with that hash is, as things are now. Unknown and expired ones are told apart by nothing that is
 // answered.
 func (s *Server) holder(ctx context.Context, hash string) (identity, error) {
-	who := identity{}
+	who := identity{id: journal.HashToken(hash)}
 	for name, t := range s.Engine().Project.Serve.Tokens.All() { // all of them, so that time tells nothing
 		want := journal.HashToken(t.Token.Reveal())
 		if subtle.ConstantTimeCompare([]byte(hash), []byte(want)) == 1 && !t.Token.IsZero() {
@@ -80,19 +81,19 @@ func (s *Server) holder(ctx context.Context, hash string) (identity, error) {
 	if err != nil || !found {
 		return identity{}, err
 	}
-	return s.valid(t), nil
+	return s.valid(t, who.id), nil
 }
 
 // valid is a token's identity until it expires.
-func (s *Server) valid(t journal.Token) identity {
+func (s *Server) valid(t journal.Token, id string) identity {
 	if t.Expires != nil && !s.Clock().Before(*t.Expires) {
 		return identity{}
 	}
 	role, _ := ParseRole(t.Role)
-	return identity{t.Name, role}
+	return identity{t.Name, role, id}
 }
 
-// event adds a line to the audit log: who did what.
+// event adds a line to the audit log: who did what, also when they have hung up since.
 func (s *Server) event(r *http.Request, who, kind, pipeline, run, text string) error {
-	return s.Engine().Journal.AddEvent(r.Context(), journal.Event{At: s.Clock(), Kind: kind, Pipeline: pipeline, Run: run, By: who, Text: text})
+	return s.Engine().Journal.AddEvent(context.WithoutCancel(r.Context()), journal.Event{At: s.Clock(), Kind: kind, Pipeline: pipeline, Run: run, By: who, Text: text})
 }

@@ -59,7 +59,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 		if !s.sessions.redeem(code) {
 			return s.loginPage(w, r, http.StatusUnauthorized, "That link has been used, or is too old. Restart millrace serve for another one, or log in with a token.")
 		}
-		return s.letIn(w, r, identity{linkName, Operator}, session{link: true}, "/")
+		return s.letIn(w, r, identity{name: linkName, role: Operator}, session{link: true}, "/")
 	}
 	if wait := s.logins.try(s.client(r)); wait > 0 {
 		return &Problem{kind: kindTooMany, Detail: "too many logins went wrong", Hint: "wait, then try again", retry: wait}

@@ -86,6 +86,21 @@ func TestSessionsEnd(t *testing.T) {
 
 // TestSessionsEndWithTheirToken: another token under the same name, from the journal or a secret store, does not keep the session of the
 // one before alive, and one that is called as the link is gives no more than its role.
+// TestSessionsOfOne: who logs in again and again pushes out nobody else.
+func TestSessionsOfOne(t *testing.T) {
+	s := newSessions(func() time.Time { return night }, time.Hour, mostSessions)
+	other, first := s.begin(session{token: "otto"}), s.begin(session{token: "vera"})
+	for range 2 * mostSessions {
+		s.begin(session{token: "vera"})
+	}
+	if _, in := s.find(other); !in || len(s.all) != sessionsOfOne+1 || len(s.order) != len(s.all) {
+		t.Errorf("%v, %d", in, len(s.all))
+	}
+	if _, in := s.find(first); in {
+		t.Error("the oldest stays")
+	}
+}
+
 func TestSessionsEndWithTheirToken(t *testing.T) {
 	l := newLab(t, project+"serve: { tokens: { ci: { token: '${secret:it_is_a_token_of_forty_characters_or_so}' } } }\n", nil)
 	in := func(token string) []string {
@@ -339,6 +354,7 @@ func TestOpenDoorsAreRefused(t *testing.T) {
 	if err := with(encrypted); err != nil {
 		t.Errorf("with TLS and tokens: %v", err)
 	}
+	l.must(l.j.AddToken(t.Context(), journal.Token{Name: "old", Role: "operator", Created: night, Expires: &night}, journal.HashToken("old"))) // it lets nobody in
 	for _, name := range []string{"vera", "otto"} {
 		if _, err := l.j.RemoveToken(t.Context(), name); err != nil {
 			t.Fatal(err)

@@ -51,18 +51,17 @@ func (u *underWay) leave(key [2]string) {
 	delete(u.keys, key)
 }
 
-// once answers a request that changes something. With an Idempotency-Key a repetition gets the first answer, and changes
-// nothing more. The key is recorded before the change, together with the id that a firing is to have: when the process dies
-// in between, the repetition finds that firing.
-func (s *Server) once(w http.ResponseWriter, c *call, who string, body []byte, keep time.Duration, do func() (int, any, error)) error {
+// once answers a request that changes something, also when the client hangs up meanwhile. With an Idempotency-Key a repetition gets the first
+// answer, and changes nothing more.
+func (s *Server) once(w http.ResponseWriter, c *call, who string, body []byte, keep time.Duration, do func() (any, error)) error {
+	c.Request = c.WithContext(context.WithoutCancel(c.Context()))
 	key := c.Header.Get("Idempotency-Key")
-	c.firing = journal.NewFiringID(s.Clock())
 	if key == "" {
-		status, answer, err := do()
+		answer, err := do()
 		if err != nil {
 			return err
 		}
-		return writeJSON(w, status, s.clean(answer))
+		return writeJSON(w, c.status, s.clean(answer))
 	}
 	if len(key) > longestKey {
 		return &Problem{kind: kindInvalid, Detail: "the Idempotency-Key is too long", Hint: "send a UUID"}
@@ -70,16 +69,18 @@ func (s *Server) once(w http.ResponseWriter, c *call, who string, body []byte, k
 	return s.onceByKey(w, c, who, key, body, keep, do)
 }
 
-// onceByKey answers a request that has a key.
-func (s *Server) onceByKey(w http.ResponseWriter, c *call, who, key string, body []byte, keep time.Duration, do func() (int, any, error)) error {
+// onceByKey answers a request that has a key. The key is recorded first; what do changes by act comes together with the answer, so that there
+// is no moment at which one is there without the other.
+func (s *Server) onceByKey(w http.ResponseWriter, c *call, who, key string, body []byte, keep time.Duration, do func() (any, error)) error {
 	if !s.underWay.enter([2]string{who, key}) {
 		return errUnderWay
 	}
 	defer s.underWay.leave([2]string{who, key})
-	ctx := context.WithoutCancel(c.Context()) // a client that hangs up must not leave half of it behind
+	c.Request = c.WithContext(context.WithoutCancel(c.Context()))
+	ctx, j := c.Context(), s.Engine().Journal
 	sum := sha256.Sum256([]byte(c.Method + "\n" + c.URL.RequestURI() + "\n" + string(body)))
-	mine := journal.Once{Who: who, Key: key, Hash: hex.EncodeToString(sum[:]), Firing: c.firing, Until: s.Clock().Add(keep)}
-	there, err := s.Engine().Journal.Begin(ctx, mine, s.Clock())
+	mine := journal.Once{Who: who, Key: key, Hash: hex.EncodeToString(sum[:]), Until: s.Clock().Add(keep)}
+	there, err := j.Begin(ctx, mine, s.Clock())
 	switch {
 	case err != nil:
 		return err
@@ -89,23 +90,51 @@ func (s *Server) onceByKey(w http.ResponseWriter, c *call, who, key string, body
 		w.Header().Set("Idempotent-Replayed", "true")
 		return writeJSON(w, there.Status, json.RawMessage(there.Answer))
 	}
-	c.firing = there.Firing
-	status, answer, err := do()
+	c.once = &there
+	answer, err := do()
+	if err == nil && there.Status == 0 { // nothing that act does
+		err = j.Act(ctx, func(a *journal.Act) error { return c.keep(a, s.clean(answer)) })
+	}
 	var refused *Problem
-	if errors.As(err, &refused) { // nothing was changed; after any other error the repetition finds what was
-		if forget := s.Engine().Journal.Forget(ctx, who, key); forget != nil {
-			return forget
+	switch {
+	case errors.Is(err, journal.ErrAnswered):
+		return errUnderWay
+	case errors.As(err, &refused): // nothing was changed
+		return errors.Join(err, j.Forget(ctx, who, key))
+	case err != nil:
+		return err
+	}
+	return writeJSON(w, c.status, json.RawMessage(there.Answer))
+}
+
+// keep writes down what a repetition of the request is answered. One without a key has none.
+func (c *call) keep(a *journal.Act, answer any) (err error) {
+	if c.once == nil {
+		return nil
+	}
+	c.once.Status = c.status
+	if c.once.Answer, err = json.Marshal(answer); err != nil {
+		return err
+	}
+	return a.Answer(*c.once)
+}
+
+// act does what a request asks of the journal: the change, its line in the audit log, and the answer for repetitions, all at once. The change
+// says what it answers and what the line says; one without a kind is none, for nothing has changed.
+func act[Out any](s *Server, c *call, change func(*journal.Act) (Out, journal.Event, error)) (out Out, err error) {
+	var e journal.Event
+	err = s.Engine().Journal.Act(c.Context(), func(a *journal.Act) (err error) {
+		if out, e, err = change(a); err != nil {
+			return err
 		}
+		if e.Kind != "" {
+			e.At = s.Clock()
+			err = a.AddEvent(e)
+		}
+		return errors.Join(err, c.keep(a, s.clean(out)))
+	})
+	if err == nil && e.Kind != "" {
+		s.Scheduler.Wake()
 	}
-	if err != nil {
-		return err
-	}
-	if there.Answer, err = json.Marshal(s.clean(answer)); err != nil {
-		return err
-	}
-	there.Status = status
-	if err := s.Engine().Journal.Answered(ctx, there); err != nil {
-		return err
-	}
-	return writeJSON(w, status, json.RawMessage(there.Answer))
+	return out, err
 }

@@ -86,6 +86,9 @@ func (d *documenter) operation(r route) object {
 		schema := object{"type": "string"}
 		if p.integer {
 			schema = object{"type": "integer", "minimum": p.least}
+			if p.most > 0 {
+				schema["maximum"] = p.most
+			}
 		}
 		if p.enum != nil {
 			schema["enum"] = p.enum

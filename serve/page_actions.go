@@ -1,12 +1,11 @@
 package serve
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"html/template"
 	"net/http"
-
-	"github.com/millrace/millrace/pipeline/journal"
 )
 
 // This file is what forms ask for. A form is another way to a call of the API: it does the same, and leads back to a page.
@@ -51,7 +50,7 @@ func onceField() template.HTML {
 
 // onceByForm does what a form asks for, unless it did already, or does just now: a button was pressed twice.
 func (p *site) onceByForm(r *http.Request, do func(*call) (any, error)) error {
-	c := &call{Request: r, firing: journal.NewFiringID(p.Clock()), id: requestID(r)}
+	c := &call{Request: r.WithContext(context.WithoutCancel(r.Context())), status: http.StatusOK}
 	key := r.PostFormValue("once")
 	if key == "" {
 		_, err := do(c)
@@ -60,10 +59,7 @@ func (p *site) onceByForm(r *http.Request, do func(*call) (any, error)) error {
 	if len(key) > longestKey {
 		return &Problem{kind: kindInvalid, Detail: "the form is none of this server's"}
 	}
-	err := p.onceByKey(headers{}, c, "form of "+identityOf(r.Context()).name, key, []byte(r.PostForm.Encode()), apiKeep, func() (int, any, error) {
-		out, err := do(c)
-		return http.StatusOK, out, err
-	})
+	err := p.onceByKey(headers{}, c, "form of "+identityOf(r.Context()).id, key, []byte(r.PostForm.Encode()), apiKeep, func() (any, error) { return do(c) })
 	if errors.Is(err, errUnderWay) {
 		return nil
 	}

@@ -122,6 +122,7 @@ func (p *site) check(w http.ResponseWriter, r *http.Request) error {
 		return errNoPage("no run has checked that")
 	}
 	l := lines[0]
+	l.Result = check.Remasked([]check.Result{l.Result}, p.Engine().Project.IsPII)[0]
 	page := &checkPage{checkLine: l, Check: report.Check{Result: l.Result}, Chart: report.FailingChart(l.trend), Sample: report.NewSample(l.Result.Sample)}
 	return p.show(w, r, "check", view{Title: l.Name, Section: "Checks", Data: page})
 }

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -62,7 +63,7 @@ func (p *site) profile(w http.ResponseWriter, r *http.Request) error {
 		names = append(names, c.Name)
 	}
 	page.pages(len(names))
-	err = p.look(ctx, func(e *pipeline.Engine) error {
+	err = p.look(ctx, func(ctx context.Context, e *pipeline.Engine) error {
 		found, err := e.ProfilePublished(ctx, name, names, profileRows)
 		if err != nil {
 			page.Error, err = optional(err)

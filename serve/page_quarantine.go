@@ -62,7 +62,7 @@ func (p *site) quarantined(w http.ResponseWriter, r *http.Request) error {
 	if e.Project.Node(page.Node) == nil {
 		return errNoPage(fmt.Sprintf("the project has no node %q", page.Node))
 	}
-	err := p.look(ctx, func(e *pipeline.Engine) error { return page.fill(ctx, e) })
+	err := p.look(ctx, func(ctx context.Context, e *pipeline.Engine) error { return page.fill(ctx, e) })
 	if err != nil {
 		return err
 	}

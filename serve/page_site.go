@@ -35,7 +35,7 @@ type site struct {
 
 // pages are the routes of the pages for people.
 func (s *Server) pages() []route {
-	p := &site{Server: s, templates: pageTemplates()}
+	p := &site{Server: s, templates: pageTemplates(s.clean)}
 	page := func(pattern string, handle func(http.ResponseWriter, *http.Request) error) route {
 		return route{method: http.MethodGet, pattern: pattern, role: Viewer, handle: handle}
 	}
@@ -60,9 +60,9 @@ func (s *Server) pages() []route {
 	}, p.formRoutes()...)
 }
 
-// pageTemplates parses every page with the frame. They are part of the binary: one that does not parse is a bug.
-func pageTemplates() map[string]*template.Template {
-	frame := template.Must(report.Parts(template.New("frame").Funcs(pageFuncs)))
+// pageTemplates parses every page with the frame, and cleans what they write. They are part of the binary: one that does not parse is a bug.
+func pageTemplates(clean func(any) any) map[string]*template.Template {
+	frame := template.Must(report.Parts(template.New("frame").Funcs(pageFuncs).Funcs(template.FuncMap{"clean": clean})))
 	frame = template.Must(frame.ParseFS(pageFiles, "pages/frame.gohtml"))
 	all := map[string]*template.Template{}
 	files, err := pageFiles.ReadDir("pages")
@@ -72,6 +72,7 @@ func pageTemplates() map[string]*template.Template {
 	for _, f := range files {
 		if name := strings.TrimSuffix(f.Name(), ".gohtml"); name != "frame" {
 			all[name] = template.Must(template.Must(frame.Clone()).ParseFS(pageFiles, "pages/"+f.Name()))
+			cleanTexts(all[name])
 		}
 	}
 	return all
@@ -149,7 +150,7 @@ func (p *site) schedulesByName(ctx context.Context) (map[string]scheduler.Schedu
 
 // reportOptions are what the report package cannot find in the journal.
 func reportOptions(e *pipeline.Engine, state pipeline.RunState) report.Options {
-	return report.Options{Project: e.Project.Name, State: string(state), Version: e.Version, Now: e.Clock(), Redact: e.Redact}
+	return report.Options{Project: e.Project.Name, State: string(state), Version: e.Version, Now: e.Clock(), Redact: e.Redact, Personal: e.Project.IsPII}
 }
 
 // link is a path with a query, for hrefs.

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -112,9 +113,9 @@ func (p *site) table(w http.ResponseWriter, r *http.Request) error {
 	return p.show(w, r, "table", view{Title: name, Section: "Tables", Data: page})
 }
 
-// sample fetches a few rows; that it fails is told in their place.
+// sample fetches a few rows; that it fails, or has no turn just now, is told in their place.
 func (p *site) sample(ctx context.Context, page *tablePage) error {
-	return p.look(ctx, func(e *pipeline.Engine) error {
+	err := p.look(ctx, func(ctx context.Context, e *pipeline.Engine) error {
 		sample, err := e.ShowPublished(ctx, page.Name, sampleRows)
 		if err != nil {
 			page.SampleError, err = optional(err)
@@ -124,6 +125,12 @@ func (p *site) sample(ctx context.Context, page *tablePage) error {
 		page.Sample = report.NewSample(sample)
 		return nil
 	})
+	var later *Problem
+	if errors.As(err, &later) {
+		page.SampleError = later.Detail + ": " + later.Hint
+		return nil
+	}
+	return err
 }
 
 // around adds what the journal and the project know of a node.

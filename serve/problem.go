@@ -109,7 +109,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	p.Instance = "urn:millrace:request:" + requestID(r)
 	p.Detail, p.Hint = s.redact(p.Detail), s.redact(p.Hint)
-	if p.kind == kindBusy {
+	if journal.IsBusy(err) {
 		s.busy.Store(s.Clock().UnixNano())
 		s.Log.Warn("the journal is held by another process", "request", requestID(r), "method", r.Method, "path", r.URL.Path, "error", err)
 	}

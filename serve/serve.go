@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -57,7 +58,7 @@ type Server struct {
 	logins    *throttle
 	hooks     *hookLimits
 	underWay  underWay
-	looking   chan struct{}   // held by those who open an engine of SQL to count or show rows: there are never many at once
+	looking   *turns          // of those who open an engine of SQL to count or show rows: there are never many at once
 	streams   *places[string] // of logs that are being followed, by who does
 	heartbeat time.Duration   // of a stream
 	busy      atomic.Int64    // when a request could not use the journal last, in nanoseconds
@@ -80,7 +81,7 @@ const (
 // New makes a server that does not listen yet. It refuses settings that would let strangers in, with a *RefusedError.
 func New(c Config) (*Server, error) {
 	s := &Server{Config: c, sessions: newSessions(c.Clock, c.Settings.Session.Std(), mostSessions), logins: newThrottle(c.Clock, mostWatched), hooks: newHookLimits(c.Clock),
-		streams: newPlaces[string](mostStreams, streamsOfOne), heartbeat: heartbeat, looking: make(chan struct{}, engines), closing: make(chan struct{})}
+		streams: newPlaces[string](mostStreams, streamsOfOne), heartbeat: heartbeat, looking: newTurns(), closing: make(chan struct{})}
 	for _, p := range c.Settings.TrustedProxies {
 		prefix, err := models.ParsePrefix(p)
 		if err != nil {
@@ -139,7 +140,15 @@ func (s *Server) URL() string {
 	if s.encrypted() {
 		scheme = "https"
 	}
-	return scheme + "://" + s.listener.Addr().String()
+	at := s.listener.Addr().String()
+	host, port, err := net.SplitHostPort(at)
+	if ip, other := netip.ParseAddr(host); err == nil && other == nil && ip.IsUnspecified() { // every address of this machine: nobody can open that
+		if host, err = os.Hostname(); err != nil {
+			host = "localhost"
+		}
+		at = net.JoinHostPort(host, port)
+	}
+	return scheme + "://" + at
 }
 
 // Serve answers requests until ctx is done, then lets those under way come to their end.
@@ -149,7 +158,7 @@ func (s *Server) Serve(ctx context.Context) error {
 			return err
 		}
 	}
-	web := &http.Server{Handler: s.handler, ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
+	web := &http.Server{Handler: s.handler, DisableGeneralOptionsHandler: true, ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
 	web.RegisterOnShutdown(func() { close(s.closing) })
 	ended := make(chan error, 1)

@@ -10,8 +10,11 @@ import (
 	"github.com/millrace/millrace/pipeline/journal"
 )
 
-// mostSessions is how many browsers may be logged in; the oldest session makes room.
-const mostSessions = 1000
+// How many browsers may be logged in, and how many of them by one token or by links: their oldest session makes room.
+const (
+	mostSessions  = 1000
+	sessionsOfOne = 50
+)
 
 // linkTime is how long the link that is printed at the start lets somebody in.
 const linkTime = 10 * time.Minute
@@ -44,14 +47,36 @@ func (s *sessions) begin(one session) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.order) > 0 && (len(s.order) >= s.most || !s.clock().Before(s.all[s.order[0]].until)) {
-		delete(s.all, s.order[0])
-		s.order = s.order[1:]
+		s.drop(0)
 	}
+	s.makeRoom(one.token)
 	id := rand.Text() + rand.Text()
 	one.until = s.clock().Add(s.span)
 	key := journal.HashToken(id)
 	s.all[key], s.order = one, append(s.order, key)
 	return id
+}
+
+// makeRoom drops the oldest session of a token that has as many as it may.
+func (s *sessions) makeRoom(token string) {
+	oldest, count := -1, 0
+	for i, key := range s.order {
+		if s.all[key].token != token {
+			continue
+		}
+		if count++; oldest < 0 {
+			oldest = i
+		}
+	}
+	if count >= sessionsOfOne {
+		s.drop(oldest)
+	}
+}
+
+// drop ends a session by its place.
+func (s *sessions) drop(i int) {
+	delete(s.all, s.order[i])
+	s.order = slices.Delete(s.order, i, i+1)
 }
 
 // find is the session of that id, while it lasts.

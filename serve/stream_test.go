@@ -151,7 +151,7 @@ func TestLastLines(t *testing.T) {
 	for _, c := range []struct {
 		tail, last string
 		first      int64 // place behind the first line
-	}{{"2", "", int64(len(text) - len(line(3)))}, {"5002", "", int64(len(line(1)))}, {"9999", "", int64(len(line(1)))}, {"odd", "", int64(len(line(1)))}, {"2", "0", int64(len(line(1)))}} {
+	}{{"2", "", int64(len(text) - len(line(3)))}, {"5002", "", int64(len(line(1)))}, {"9999", "", int64(len(line(1)))}, {"2", "0", int64(len(line(1)))}} {
 		next, hangUp := l.follow(server.URL, run, "?tail="+c.tail, c.last)
 		if id := next(); id != fmt.Sprint("id: ", c.first) {
 			t.Errorf("%+v: %s", c, id)
@@ -259,8 +259,59 @@ func TestLogPages(t *testing.T) {
 			break
 		}
 	}
-	if want := line(1) + line(2) + line(3) + line(4) + line(5); got != want {
+	if want := line(1) + line(2) + line(3) + line(4) + line(5) + `{"level":"WARN","msg":"a line of the log is no JSON"}` + "\n"; got != want {
 		t.Errorf("%s", got)
+	}
+}
+
+// TestLastWords: the end of the log of a run that is over ends its last line. Who wants to go on beyond the end gets nothing that is not there.
+func TestLastWords(t *testing.T) {
+	l := newLab(t, project, nil)
+	run := l.runs(1)[0].ID
+	l.logOf(run, line(1), strings.TrimSpace(line(2))) // killed before the newline
+	for _, path := range []string{"/log", "/log/stream"} {
+		if w := l.ask("GET", "/api/v1/runs/"+run+path, "", as(l.viewer)...); !strings.Contains(w.Body.String(), "line 2") {
+			t.Errorf("%s: %s", path, w.Body)
+		}
+	}
+	if w := l.ask("GET", "/api/v1/runs/"+run+"/log/stream", "", append(as(l.viewer), "Last-Event-ID", "99999999")...); strings.Contains(w.Body.String(), "line") || !strings.Contains(w.Body.String(), "event: end") {
+		t.Errorf("%s", w.Body)
+	}
+}
+
+// revoking takes the token away when the first lines come.
+type revoking struct {
+	*httptest.ResponseRecorder
+	first func()
+}
+
+func (w *revoking) WriteString(text string) (int, error) {
+	if strings.HasPrefix(text, "id: ") && w.first != nil {
+		w.first()
+		w.first = nil
+	}
+	return w.ResponseRecorder.WriteString(text)
+}
+
+// TestStreamEndsWithItsToken: also while there are lines left.
+func TestStreamEndsWithItsToken(t *testing.T) {
+	l := newLab(t, project, nil)
+	l.s.heartbeat = time.Nanosecond // always due
+	run := l.runs(1)[0].ID
+	var many []string
+	for i := range 100_000 {
+		many = append(many, line(i))
+	}
+	l.logOf(run, many...)
+	w := &revoking{httptest.NewRecorder(), func() {
+		_, err := l.j.RemoveToken(t.Context(), "vera")
+		l.must(err)
+	}}
+	r := httptest.NewRequest("GET", "http://127.0.0.1:4280/api/v1/runs/"+run+"/log/stream", nil)
+	r.Header.Set("Authorization", "Bearer "+l.viewer)
+	l.s.Handler().ServeHTTP(w, r)
+	if w.first != nil || strings.Contains(w.Body.String(), "line 99999") || strings.Contains(w.Body.String(), "event: end") {
+		t.Errorf("%d bytes came", w.Body.Len())
 	}
 }
 

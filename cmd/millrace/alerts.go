@@ -160,7 +160,11 @@ func (a *app) retryAlerts(ctx context.Context, args []string) error {
 		channel = args[0]
 	}
 	return a.withAlerts(ctx, args, func(e *pipeline.Engine, _ *alert.Alerter, _ *models.Alerts) error {
-		n, err := e.Journal.RetryAlerts(ctx, channel, e.Clock())
+		givenUp, err := e.Journal.RetryAlerts(ctx, channel, e.Clock())
+		if err != nil {
+			return err
+		}
+		due, err := waiting(ctx, e, channel)
 		if err != nil {
 			return err
 		}
@@ -172,11 +176,35 @@ func (a *app) retryAlerts(ctx context.Context, args []string) error {
 			return err
 		}
 		if a.json {
-			return a.printJSON(map[string]int{"given_up_before": n, "pending": left})
+			return a.printJSON(map[string]int{"given_up_before": givenUp, "due": due, "pending": left})
 		}
-		a.out("%s made pending again; %s still wait", plural(n, "message"), plural(left, "message"))
+		a.out("%s", retried(givenUp, due, left, e.Served()))
 		return nil
 	})
+}
+
+// retried says what became of the messages that were made due: some had been given up, and some may be left.
+func retried(givenUp, due, left int, served bool) string {
+	text := plural(due, "message") + " due now"
+	if givenUp > 0 {
+		text += fmt.Sprintf(", %d given up before", givenUp)
+	}
+	switch {
+	case due == 0:
+		return "no message waits, and none was given up"
+	case left == 0:
+		return text + "; none waits any more"
+	case served:
+		return text + ": the millrace serve that runs delivers what waits"
+	}
+	return text + "; " + stillWait(left)
+}
+
+func stillWait(n int) string {
+	if n == 1 {
+		return "1 message still waits: millrace alerts --state pending says why"
+	}
+	return fmt.Sprintf("%d messages still wait: millrace alerts --state pending says why", n)
 }
 
 // waiting counts the messages that a channel, or "" any, has not taken yet.
@@ -204,7 +232,7 @@ func (a *app) sendAlerts(ctx context.Context) error {
 			return a.printJSON(map[string]int{"pending": left})
 		}
 		if left > 0 {
-			a.note("%s still wait: millrace alerts --state pending", plural(left, "message"))
+			a.note("%s", stillWait(left))
 		}
 		return nil
 	})

@@ -98,7 +98,8 @@ func (a *app) backfillRequest(e *pipeline.Engine, req backfillFlags) (work pipel
 		behind = append(behind, n.Name()+"+")
 	}
 	if len(chosen) == 0 {
-		return work, usage("no stream is selected that could be read again: name one that is incremental or append, and read from a database")
+		return work, usage("no stream is selected that could be read again: name one that is incremental or append, and read from a database; "+
+			"for one with mode: full write such a mode and its cursor: in %s first, and run it once", models.ProjectFile)
 	}
 	if !req.noDownstream {
 		readers, err := e.Project.Select(behind, req.exclude)

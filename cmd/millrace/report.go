@@ -83,7 +83,8 @@ func (a *app) report(ctx context.Context, id string, f reportFlags) error {
 	if err != nil {
 		return err
 	}
-	r, err := report.Gather(ctx, e.Journal, run, report.Options{Project: e.Project.Name, State: string(e.Summary(run).State), Version: e.Version, Now: e.Clock(), Redact: a.redactor.Redact})
+	r, err := report.Gather(ctx, e.Journal, run, report.Options{Project: e.Project.Name, State: string(e.Summary(run).State), Version: e.Version, Now: e.Clock(), Redact: a.redactor.Redact,
+		Personal: e.Project.IsPII})
 	if err != nil {
 		return fmt.Errorf("report on run %s: %w", run.ID, err)
 	}

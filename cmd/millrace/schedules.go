@@ -19,8 +19,8 @@ func (a *app) schedulesCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schedules",
 		Short: "show when each pipeline runs next",
-		Long: "Shows each pipeline's schedule, what it follows, its next time, how it ended last, and whether it is paused.\n" +
-			"Times are those of the pipeline's zone.\n",
+		Long: "Shows each pipeline's schedule, what it follows, its next time, how its last firing ended, and whether it is\n" +
+			"paused. Times are those of the pipeline's zone.\n",
 		Example: "  millrace schedules\n  millrace schedules --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

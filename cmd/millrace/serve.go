@@ -26,8 +26,9 @@ func (a *app) serveCommand() *cobra.Command {
 		Short: "start runs by their schedules, tell of them, and show them on pages, until it is ended",
 		Long: "Starts the pipelines' runs: by their schedules, after the pipelines that they follow, and when somebody asks for\n" +
 			"one: on a page, by the API, or with `millrace trigger`. Each run is a process of its own. A changed project is loaded when it has no mistake.\n" +
-			"Alerts are decided and delivered meanwhile. The pages are at the address that is printed at the start, with a link\n" +
-			"that logs its first visitor in; `millrace tokens` makes tokens for others and for programs.\n" +
+			"Alerts are decided and delivered meanwhile. The pages are at the address that is printed at the start: at a\n" +
+			"terminal with a link that logs its first visitor in. A service prints no link, for others read its log:\n" +
+			"`millrace tokens add NAME --role operator` makes a token to log in with, for people and for programs.\n" +
 			"SIGTERM and Ctrl-C end the runs at their next checkpoint, within 25 seconds, and then serve; the next serve takes\n" +
 			"them up. A second signal ends it at once. SIGHUP makes it look at the project's files now. One serve works on a project at a time.\n",
 		Example: "  millrace serve\n  millrace serve -C /srv/shop --listen 0.0.0.0:4280 --tls-cert cert.pem --tls-key key.pem",

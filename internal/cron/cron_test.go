@@ -80,11 +80,16 @@ func TestParse(t *testing.T) {
 func TestOdd(t *testing.T) {
 	for expression, want := range map[string]string{
 		"0 0 30 2 *": "never fires", "0 0 29 2 *": "leap years", "*/90 * * * *": "only its first value", "0 0 13 * 5": "either matches", "*/7 * * * *": "starts again at each full hour",
-		"0-59/61 * * * *": "only its first value", "5/60 * * * *": "only its first value", "5/10 * * * *": "", "0 9-17/2 * * *": "", "0 */5 * * *": "at midnight", "0 0 */2 * *": "each month", "0 2 * * *": "", "*/15 * * * *": "", "0 0 31 * *": "", "0 0 * * 7": "",
+		"0-59/61 * * * *": "only its first value", "5/60 * * * *": "only its first value", "5/10 * * * *": "5/10 means 5-59/10", "5-59/10 * * * *": "", "0 2 * * 1/2": "1-6/2", "0 */24 * * *": "once a day", "0 0 * */12 *": "once a year", "0 9-17/2 * * *": "", "0 */5 * * *": "at midnight", "0 0 */2 * *": "each month", "0 2 * * *": "", "*/15 * * * *": "", "0 0 31 * *": "", "0 0 * * 7": "",
 	} {
 		odd := fmt.Sprint(schedule(t, expression, "UTC").Odd())
 		if want == "" && odd != "[]" || !strings.Contains(odd, want) {
 			t.Errorf("%s: %s, want %q", expression, odd, want)
+		}
+	}
+	for expression, want := range map[string]time.Duration{"0 2 * * *": 24 * time.Hour, "* 9-16 * * MON-FRI": 64*time.Hour + time.Minute, "0 0 1 * *": 31 * 24 * time.Hour, "0 0 30 2 *": 0} {
+		if got := schedule(t, expression, "Europe/Berlin").LongestGap(); got != want {
+			t.Error(expression, got)
 		}
 	}
 	from := time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)

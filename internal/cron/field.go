@@ -85,11 +85,7 @@ func (f field) value(text string) (int, *Error) {
 // around writes a range that goes on at the beginning of the field: days and months by their names, all else as two ranges.
 func (f field) around(fromText, toText string, from, to int) string {
 	if f.names == nil || strings.Trim(fromText+toText, "0123456789") == "" {
-		last := f.max
-		if f.name == "day-of-week" {
-			last = 6
-		}
-		return fmt.Sprintf("%d-%d,%d-%d", from, last, f.min, to)
+		return fmt.Sprintf("%d-%d,%d-%d", from, f.last(), f.min, to)
 	}
 	var names []string
 	for i := from - f.min; ; i = (i + 1) % len(f.names) {
@@ -98,6 +94,14 @@ func (f field) around(fromText, toText string, from, to int) string {
 			return strings.Join(names, ",")
 		}
 	}
+}
+
+// last is the last value that is not the first again, as Sunday is.
+func (f field) last() int {
+	if f.name == "day-of-week" {
+		return 6
+	}
+	return f.max
 }
 
 // onlyFirst says whether a step leads out of its range at once.

@@ -36,9 +36,11 @@ func (s *Schedule) oddSteps() []Oddity {
 	var odd []Oddity
 	for i, field := range strings.Fields(s.expression) {
 		unit := [...]struct {
-			name, again string
-			size        int
-		}{{"minute", "at each full hour", 60}, {"hour", "at midnight", 24}, {"day-of-month", "with each month", 0}, {"month", "with each year", 12}, {"day-of-week", "with each Sunday", 7}}[i]
+			again, first string // what its first value alone means
+			size         int
+		}{{"at each full hour", "0, which is once an hour, or step in the next field: 0 */2 * * * is every two hours", 60},
+			{"at midnight", "0, which is once a day, or step in the next field: 0 0 */2 * * is every other day", 24},
+			{"with each month", "1, which is once a month", 0}, {"with each year", "1, which is once a year", 12}, {"with each Sunday", "0, which is once a week", 7}}[i]
 		for _, token := range strings.Split(field, ",") {
 			span, text, _ := strings.Cut(token, "/")
 			step, err := strconv.Atoi(text)
@@ -46,21 +48,42 @@ func (s *Schedule) oddSteps() []Oddity {
 				continue
 			}
 			if span != "*" {
-				if fieldsOf[i].onlyFirst(span, step) {
+				switch {
+				case fieldsOf[i].onlyFirst(span, step):
 					odd = append(odd, Oddity{fmt.Sprintf("%s: the step is larger than the range, so that only its first value is left", token), "name the values"})
+				case span != "?" && !strings.Contains(span, "-"):
+					meant := fmt.Sprintf("%s-%d/%d", span, fieldsOf[i].last(), step)
+					odd = append(odd, Oddity{fmt.Sprintf("%s means %s: every %d from %s on; not every cron reads it so", token, meant, step, span), "write " + meant})
 				}
 				continue
 			}
 			switch {
 			case unit.size > 0 && step >= unit.size, unit.size == 0 && step > 30:
-				odd = append(odd, Oddity{fmt.Sprintf("%s: the step is larger than the %s field, so that only its first value is left", token, unit.name),
-					"name the values, or step in the next field: 0 */2 * * * is every two hours"})
+				odd = append(odd, Oddity{fmt.Sprintf("%s: the step is larger than the %s field, so that only its first value is left", token, fieldsOf[i].name),
+					"write " + unit.first})
 			case unit.size == 0 || unit.size%step != 0:
 				odd = append(odd, Oddity{fmt.Sprintf("%s: the count starts again %s, and the last span before it is shorter", token, unit.again), ""})
 			}
 		}
 	}
 	return odd
+}
+
+// mostTimes are enough for a schedule of every minute to show the gap of a week-end.
+const mostTimes = 10_000
+
+// LongestGap is the longest time between two times of the schedule that follow each other, on a clock that is never changed.
+func (s *Schedule) LongestGap() (longest time.Duration) {
+	at := s.nextOnClock(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+	last := at.AddDate(horizon, 0, 0)
+	for range mostTimes {
+		next := s.nextOnClock(at)
+		if next.IsZero() || at.After(last) {
+			break
+		}
+		longest, at = max(longest, next.Sub(at)), next
+	}
+	return longest
 }
 
 // ClockChanges tells in one sentence at which changes of the zone's clock between two times the schedule would fire at a time that the

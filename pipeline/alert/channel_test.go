@@ -63,6 +63,9 @@ func TestDigestOfGoodNews(t *testing.T) {
 		if got := sign(&m) + " " + m.Title; got != c.want {
 			t.Errorf("%s, not %s", got, c.want)
 		}
+		if m.Worst = ""; sign(&m)+" "+m.Title != c.want {
+			t.Errorf("%s of an older version, not %s", sign(&m), c.want)
+		}
 	}
 }
 

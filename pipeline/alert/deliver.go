@@ -218,6 +218,16 @@ func countKinds(all []journal.Alert) (text, worst string) {
 	return join(parts), worst
 }
 
+// worstOf is the worst kind of the members that a digest names, for one that a version before that of Message.Worst left in the outbox.
+func worstOf(members []Member) string {
+	for _, k := range worstFirst {
+		if slices.ContainsFunc(members, func(m Member) bool { return m.Kind == k.kind }) {
+			return k.kind
+		}
+	}
+	return ""
+}
+
 func join(parts []string) string {
 	text := parts[0]
 	for i, p := range parts[1:] {

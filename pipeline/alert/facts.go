@@ -21,9 +21,17 @@ func base(kind string, r journal.Run) Message {
 	logical := r.LogicalTime
 	m := Message{Kind: kind, Pipeline: r.Pipeline, Run: r.ID, Attempt: r.Attempt, Trigger: string(r.Trigger), LogicalTime: &logical, At: runEnd(r)}
 	if r.Finished != nil {
-		m.Took = r.Finished.Sub(r.Begun()).Round(time.Second).String()
+		m.Took = tookText(r.Finished.Sub(r.Begun()))
 	}
 	return m
+}
+
+// tookText is how long something took, to the second, and below that to the millisecond.
+func tookText(d time.Duration) string {
+	if d < time.Second {
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
 }
 
 // failureOf names the root of a failed run first, with what was kept back because of it.
@@ -101,7 +109,7 @@ func (s *sight) addCauses(f *failure, causes []journal.Cause, checks []check.Res
 		if i == 0 {
 			f.Node, f.Text, f.Hint = c.Node, text, s.safe(c.Hint)
 			if len(c.Checks) > 0 && f.Hint == "" {
-				f.Hint = s.mend(c.Node, f.Pipeline)
+				f.Hint = "mend the rows in the source, or the rule; the run's report shows rows that fail"
 			}
 			continue
 		}
@@ -111,15 +119,6 @@ func (s *sight) addCauses(f *failure, causes []journal.Cause, checks []check.Res
 		f.Text = "the journal gives no reason"
 	}
 	f.print = strings.Join(unique(prints), "\n")
-}
-
-// mend says what to do about checks that fail. A retry reads a stream that failed its own checks anew, but none that a model reads.
-func (s *sight) mend(node, pipeline string) string {
-	hint := "mend the rows in the source, or the rule; the run's report shows rows that fail"
-	if n := s.Project().Node(node); n != nil && n.Stream == nil {
-		hint += "; rows mended in the source are read by `" + s.forTarget("millrace run "+pipeline) + "`"
-	}
-	return hint
 }
 
 func (s *sight) causeText(c journal.Cause, checks []check.Result) string {
@@ -199,12 +198,7 @@ func (s *sight) pipelineOwners(pipelines string) []string {
 }
 
 // forTarget is a command that is to work on our target, for people whose commands work on the project's own.
-func (s *sight) forTarget(command string) string {
-	if t := pipeline.TargetOf(s.Project()); !t.Default {
-		command += " --target " + t.Name
-	}
-	return command
-}
+func (s *sight) forTarget(command string) string { return pipeline.ForTarget(s.Project(), command) }
 
 // manual stands for the pipeline of nodes that are in none.
 const manual = "_manual"

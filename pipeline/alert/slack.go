@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"strings"
@@ -68,7 +69,7 @@ func slackEscape(s string) string {
 func sign(m *Message) string {
 	kind := m.Kind
 	if kind == kindDigest {
-		kind = m.Worst
+		kind = cmp.Or(m.Worst, worstOf(m.Members))
 	}
 	switch kind {
 	case kindTest:

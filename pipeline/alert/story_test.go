@@ -187,7 +187,7 @@ func TestLate(t *testing.T) {
 	w.pass(2 * time.Hour)
 	w.expect("nightly is late: it has run for 21m, and mostly takes no more than 10m")
 
-	f, err := w.journal.AddFiring(t.Context(), journal.Firing{ID: "f1", Pipeline: "hourly", LogicalTime: w.now, Trigger: journal.TriggerSchedule, State: journal.FiringWaiting, Reason: "waits for nightly", Due: w.now, Created: w.now})
+	f, err := w.journal.AddFiring(t.Context(), journal.Firing{ID: "f1", Pipeline: "hourly", LogicalTime: w.now, Trigger: journal.TriggerSchedule, State: journal.FiringWaiting, Reason: "waits for nightly of 2026-03-01", Due: w.now, Created: w.now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,6 +198,9 @@ func TestLate(t *testing.T) {
 	w.expect()
 	w.pass(2 * time.Minute)
 	w.pass(2 * time.Minute)
+	if text := w.got[0].data.Text; text != "waits for nightly of 2026-03-01" {
+		t.Error(text)
+	}
 	w.expect("hourly is late: it should have started at " + clockText(f.Due))
 }
 
@@ -390,6 +393,9 @@ func TestPausedAndRefused(t *testing.T) {
 	}
 	w.pass(time.Minute)
 	w.pass(time.Hour)
+	if text := w.got[1].data.Text; text != "millrace.yml:3:1: unknown key \"nmae\"" {
+		t.Error(text)
+	}
 	w.expect("nightly is paused", "shop: the changed project was refused")
 	for _, kind := range []string{journal.EventReloadRefused, journal.EventReload, journal.EventReload} { // saved once more with a mistake, and mended
 		if err := w.journal.AddEvent(t.Context(), journal.Event{At: w.now, Kind: kind, Text: "another"}); err != nil {
@@ -713,13 +719,13 @@ func TestStaleLater(t *testing.T) {
 func TestMissed(t *testing.T) {
 	w := newWorld(t)
 	w.pass(0)
-	for kind, text := range map[string]string{journal.EventMissed: "3 times of the schedule were missed", journal.EventMisfire: "1 time of the schedule was missed"} {
+	for kind, text := range map[string]string{journal.EventMissed: "3 times of the schedule were missed since 2026-03-01 02:00 CET", journal.EventMisfire: "1 time of the schedule was missed"} {
 		if err := w.journal.AddEvent(t.Context(), journal.Event{At: w.now, Kind: kind, Pipeline: "nightly", Text: text}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	w.pass(time.Minute)
-	w.expect("nightly did not run: 3 times of the schedule were missed")
+	w.expect("nightly did not run: 3 times of the schedule were missed since 2026-03-01 02:00 CET")
 }
 
 // TestLateCountsTheAttempt: a run that is taken up again is as old as its last attempt, and one that reads the past takes what it takes.

@@ -25,6 +25,8 @@ var (
 	// word is what is looked at by itself: a place in a file, a code, a mail address, a number, or a name with one in it.
 	word  = regexp.MustCompile(`[\w./-]+\.(?:sql|ya?ml):\d+(?::\d+)?|SQLSTATE [0-9A-Z]{5}\b|[^\s'"<>()]+@[^\s'"<>()]+|[\p{L}\p{N}_.$-]+`)
 	place = regexp.MustCompile(`^[\w./-]+\.(?:sql|ya?ml):\d+(?::\d+)?$`)
+	// ownID is one of a run, a firing or a message, to be pasted into a command.
+	ownID = regexp.MustCompile(`^[af]?[0-9]{8}T[0-9]{6}-[0-9a-z]+$`)
 	// longNumber is a number of four digits or more, also in groups: 4111-1111.
 	longNumber = regexp.MustCompile(`\p{N}(?:[-.]?\p{N}){3,}`)
 )
@@ -38,8 +40,15 @@ const inReport = "the run's report has its text"
 
 // safe is the first line of an error for other eyes.
 func (a *Alerter) safe(text string) string {
+	return cut(a.hideWords(a.hideQuoted(classOnly(a.firstLine(text)))), mostText)
+}
+
+// plain is the first line of a text that Millrace made of the project's files and of the clock: no value of a table is in it.
+func (a *Alerter) plain(text string) string { return cut(a.firstLine(text), mostText) }
+
+func (a *Alerter) firstLine(text string) string {
 	text, _, _ = strings.Cut(strings.TrimSpace(a.Redact(text)), "\n")
-	return cut(a.hideWords(a.hideQuoted(classOnly(visible(text)))), mostText)
+	return visible(text)
 }
 
 // classOnly ends an error at the class of what an engine says, when that class may speak of values.
@@ -84,12 +93,12 @@ func (a *Alerter) hideQuoted(text string) string {
 	return text[:first+1] + "…" + text[last:]
 }
 
-// hideWords hides mail addresses and long numbers, but for names and places of the project.
+// hideWords hides mail addresses and long numbers, but for names and places of the project and ids of its runs.
 func (a *Alerter) hideWords(text string) string {
 	names := a.knownNames()
 	return word.ReplaceAllStringFunc(text, func(w string) string {
 		switch {
-		case names[w] || names[strings.TrimRight(w, ".")] || place.MatchString(w) || strings.HasPrefix(w, "SQLSTATE "):
+		case names[w] || names[strings.TrimRight(w, ".")] || place.MatchString(w) || ownID.MatchString(strings.TrimRight(w, ".")) || strings.HasPrefix(w, "SQLSTATE "):
 			return w
 		case strings.Contains(w, "@"):
 			return "…"

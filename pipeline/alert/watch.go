@@ -138,8 +138,12 @@ func (s *sight) lateStart(f journal.Firing) {
 		return
 	}
 	logical := f.LogicalTime
+	why := s.safe
+	if f.Tries == 0 { // no run has failed yet: the scheduler says itself what it waits for
+		why = s.plain
+	}
 	m := Message{Kind: models.OnLate, Pipeline: f.Pipeline, Trigger: string(f.Trigger), LogicalTime: &logical, At: s.now,
-		Title: fmt.Sprintf("%s is late: it should have started at %s", f.Pipeline, clockText(f.Due)), Text: s.safe(f.Reason)}
+		Title: fmt.Sprintf("%s is late: it should have started at %s", f.Pipeline, clockText(f.Due)), Text: why(f.Reason)}
 	s.once("late:"+f.ID, m)
 }
 
@@ -284,7 +288,7 @@ func (s *sight) refused(e journal.Event) {
 	} else {
 		t.Told = e.At
 	}
-	m := Message{Kind: models.OnProject, At: e.At, Title: s.Project().Name + ": the changed project was refused", Text: s.safe(e.Text),
+	m := Message{Kind: models.OnProject, At: e.At, Title: s.Project().Name + ": the changed project was refused", Text: s.plain(e.Text),
 		Hint: "runs go on with the project as it was; `millrace lint` shows all that is wrong", Command: "millrace lint"}
 	if s.Refused {
 		m.Title, m.Hint = s.Project().Name+": the project has mistakes, and no run can begin", "`millrace lint` shows all that is wrong"
@@ -306,7 +310,7 @@ func (s *sight) accepted(e journal.Event) {
 
 // missed tells times of a schedule that nothing makes up for: once for each time that nothing was scheduled.
 func (s *sight) missed(e journal.Event) {
-	m := Message{Kind: models.OnLate, Pipeline: e.Pipeline, At: e.At, Title: e.Pipeline + " did not run: " + s.safe(e.Text), Command: "millrace trigger " + e.Pipeline,
+	m := Message{Kind: models.OnLate, Pipeline: e.Pipeline, At: e.At, Title: e.Pipeline + " did not run: " + s.plain(e.Text), Command: "millrace trigger " + e.Pipeline,
 		Hint: "nothing scheduled it then: see why `millrace serve` was not running; misfire: says what is made up for"}
 	s.finishOwners(&m)
 	s.tell(m, "missed:"+e.Pipeline, "")

@@ -97,30 +97,35 @@ func NewFiringID(at time.Time) string {
 
 // AddFiring records a new firing. ErrFired, with the one that is there, when the pipeline has one of that logical time. One that asks for part of
 // the pipeline gets the microsecond after a full second, so that it never takes the place of the pipeline's own.
-func (j *Journal) AddFiring(ctx context.Context, f Firing) (Firing, error) {
+func (j *Journal) AddFiring(ctx context.Context, f Firing) (there Firing, err error) {
+	err = j.tx(ctx, "firing", func(tx *sql.Tx) (err error) {
+		there, err = addFiring(ctx, tx, f)
+		return err
+	})
+	return there, err
+}
+
+func addFiring(ctx context.Context, tx *sql.Tx, f Firing) (Firing, error) {
 	if !f.Ask.Whole() && f.LogicalTime.Nanosecond() == 0 {
 		f.LogicalTime = f.LogicalTime.Add(time.Microsecond)
 	}
-	there := f
-	err := j.tx(ctx, "firing", func(tx *sql.Tx) error {
-		added, err := insertFiring(ctx, tx, f)
-		if err != nil || added {
-			return err
-		}
-		rows, err := tx.QueryContext(ctx, selectFiring+` WHERE pipeline = ? AND logical_time = ?`, f.Pipeline, stamp(f.LogicalTime))
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		if !rows.Next() {
-			return errors.Join(errors.New("a firing vanished"), rows.Err())
-		}
-		if there, err = scanFiring(rows); err != nil {
-			return err
-		}
-		return ErrFired
-	})
-	return there, err
+	added, err := insertFiring(ctx, tx, f)
+	if err != nil || added {
+		return f, err
+	}
+	rows, err := tx.QueryContext(ctx, selectFiring+` WHERE pipeline = ? AND logical_time = ?`, f.Pipeline, stamp(f.LogicalTime))
+	if err != nil {
+		return f, err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return f, errors.Join(errors.New("a firing vanished"), rows.Err())
+	}
+	there, err := scanFiring(rows)
+	if err != nil {
+		return f, err
+	}
+	return there, ErrFired
 }
 
 // insertFiring adds a firing unless there is one of its pipeline and logical time.
@@ -164,12 +169,16 @@ func mendFiring(ctx context.Context, tx *sql.Tx, r Run) error {
 
 // CancelFiring notes that somebody wants an open firing to end; the scheduler sees to it. False: it had ended by itself.
 func (j *Journal) CancelFiring(ctx context.Context, id, by string) (open bool, err error) {
-	err = j.tx(ctx, "firing", func(tx *sql.Tx) error {
-		n, err := changed(tx.ExecContext(ctx, `UPDATE firing SET cancel = ? WHERE id = ? AND finished IS NULL`, by, id))
-		open = n > 0
+	err = j.tx(ctx, "firing", func(tx *sql.Tx) (err error) {
+		open, err = cancelFiring(ctx, tx, id, by)
 		return err
 	})
 	return open, err
+}
+
+func cancelFiring(ctx context.Context, tx *sql.Tx, id, by string) (open bool, err error) {
+	n, err := changed(tx.ExecContext(ctx, `UPDATE firing SET cancel = ? WHERE id = ? AND finished IS NULL`, by, id))
+	return n > 0, err
 }
 
 // FiringFilter narrows Firings. Its zero value asks for all.
@@ -245,15 +254,20 @@ func insertPause(ctx context.Context, tx *sql.Tx, p Pause) error {
 
 // Resume ends a pause. False: there was none. The schedule goes on from that moment, whether a scheduler is there or not.
 func (j *Journal) Resume(ctx context.Context, pipeline string, at time.Time) (paused bool, err error) {
-	err = j.tx(ctx, "pause", func(tx *sql.Tx) error {
-		n, err := changed(tx.ExecContext(ctx, `DELETE FROM pause WHERE pipeline = ?`, pipeline))
-		if paused = n > 0; err != nil || !paused {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `UPDATE schedule_state SET through = max(through, ?), paused = 0 WHERE pipeline = ? AND paused`, stamp(at), pipeline)
+	err = j.tx(ctx, "pause", func(tx *sql.Tx) (err error) {
+		paused, err = deletePause(ctx, tx, pipeline, at)
 		return err
 	})
 	return paused, err
+}
+
+func deletePause(ctx context.Context, tx *sql.Tx, pipeline string, at time.Time) (paused bool, err error) {
+	n, err := changed(tx.ExecContext(ctx, `DELETE FROM pause WHERE pipeline = ?`, pipeline))
+	if paused = n > 0; err != nil || !paused {
+		return false, err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE schedule_state SET through = max(through, ?), paused = 0 WHERE pipeline = ? AND paused`, stamp(at), pipeline)
+	return true, err
 }
 
 // Pauses returns the paused pipelines by name.

@@ -10,7 +10,6 @@ import (
 type Once struct {
 	Who, Key string
 	Hash     string // of what was asked
-	Firing   string // id that the firing has that the request adds: a second try adds no other
 	Status   int    // of the answer; 0: none was given yet
 	Answer   []byte
 	Until    time.Time // when it is forgotten
@@ -22,31 +21,31 @@ func (j *Journal) Begin(ctx context.Context, o Once, now time.Time) (there Once,
 		if _, err := tx.ExecContext(ctx, `DELETE FROM once WHERE until <= ?`, stamp(now)); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO once (who, key, hash, firing, status, answer, until) VALUES (?,?,?,?,0,'',?) ON CONFLICT (who, key) DO NOTHING`,
-			o.Who, o.Key, o.Hash, o.Firing, stamp(o.Until)); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO once (who, key, hash, status, answer, until) VALUES (?,?,?,0,'',?) ON CONFLICT (who, key) DO NOTHING`,
+			o.Who, o.Key, o.Hash, stamp(o.Until)); err != nil {
 			return err
 		}
 		there = Once{Who: o.Who, Key: o.Key}
 		var until string
-		err := tx.QueryRowContext(ctx, `SELECT hash, firing, status, answer, until FROM once WHERE who = ? AND key = ?`, o.Who, o.Key).Scan(&there.Hash, &there.Firing, &there.Status, &there.Answer, &until)
+		err := tx.QueryRowContext(ctx, `SELECT hash, status, answer, until FROM once WHERE who = ? AND key = ?`, o.Who, o.Key).Scan(&there.Hash, &there.Status, &there.Answer, &until)
 		there.Until = parseTime(until)
 		return err
 	})
 	return there, err
 }
 
-// Answered keeps the answer of a request that Begin recorded.
-func (j *Journal) Answered(ctx context.Context, o Once) error {
-	return j.tx(ctx, "once", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE once SET status = ?, answer = ? WHERE who = ? AND key = ?`, o.Status, string(o.Answer), o.Who, o.Key)
-		return err
-	})
+func answer(ctx context.Context, tx *sql.Tx, o Once) error {
+	n, err := changed(tx.ExecContext(ctx, `UPDATE once SET status = ?, answer = ? WHERE who = ? AND key = ? AND status = 0`, o.Status, string(o.Answer), o.Who, o.Key))
+	if err == nil && n == 0 {
+		return ErrAnswered
+	}
+	return err
 }
 
-// Forget removes a request that had no effect, so that it can be sent again.
+// Forget removes a request that had no effect and has no answer, so that it can be sent again.
 func (j *Journal) Forget(ctx context.Context, who, key string) error {
 	return j.tx(ctx, "once", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM once WHERE who = ? AND key = ?`, who, key)
+		_, err := tx.ExecContext(ctx, `DELETE FROM once WHERE who = ? AND key = ? AND status = 0`, who, key)
 		return err
 	})
 }

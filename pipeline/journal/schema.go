@@ -284,4 +284,7 @@ CREATE TABLE forgotten (              -- see history.go
 	`
 ALTER TABLE run ADD COLUMN resumed TEXT;   -- when its last attempt began, when that is not the first
 `,
+	`
+ALTER TABLE once DROP COLUMN firing;   -- a firing and the answer that names it are written at once
+`,
 }
