@@ -252,7 +252,7 @@ func insertPause(ctx context.Context, tx *sql.Tx, p Pause) error {
 	return err
 }
 
-// Resume ends a pause. False: there was none. The schedule goes on from that moment, whether a scheduler is there or not.
+// Resume ends a pause. False: there was none. Its span is noted for the scheduler, whether one is there or not.
 func (j *Journal) Resume(ctx context.Context, pipeline string, at time.Time) (paused bool, err error) {
 	err = j.tx(ctx, "pause", func(tx *sql.Tx) (err error) {
 		paused, err = deletePause(ctx, tx, pipeline, at)
@@ -262,12 +262,33 @@ func (j *Journal) Resume(ctx context.Context, pipeline string, at time.Time) (pa
 }
 
 func deletePause(ctx context.Context, tx *sql.Tx, pipeline string, at time.Time) (paused bool, err error) {
-	n, err := changed(tx.ExecContext(ctx, `DELETE FROM pause WHERE pipeline = ?`, pipeline))
-	if paused = n > 0; err != nil || !paused {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO lifted SELECT pipeline, since, ? FROM pause JOIN schedule_state USING (pipeline)
+		WHERE pipeline = ? AND schedule <> ''`, stamp(at), pipeline); err != nil {
 		return false, err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE schedule_state SET through = max(through, ?), paused = 0 WHERE pipeline = ? AND paused`, stamp(at), pipeline)
-	return true, err
+	n, err := changed(tx.ExecContext(ctx, `DELETE FROM pause WHERE pipeline = ?`, pipeline))
+	return n > 0, err
+}
+
+// Lifted is a pause that is over: what was due after Since, until Until, is not made up for.
+type Lifted struct {
+	Pipeline     string
+	Since, Until time.Time
+}
+
+// Lifted returns the pauses that are over and that the scheduler has yet to pass, by pipeline, the earliest first.
+func (j *Journal) Lifted(ctx context.Context) (map[string][]Lifted, error) {
+	all, err := query(ctx, j, `SELECT pipeline, since, until FROM lifted ORDER BY since`, func(rows *sql.Rows) (l Lifted, err error) {
+		var since, until string
+		err = rows.Scan(&l.Pipeline, &since, &until)
+		l.Since, l.Until = parseTime(since), parseTime(until)
+		return l, err
+	})
+	lifted := map[string][]Lifted{}
+	for _, l := range all {
+		lifted[l.Pipeline] = append(lifted[l.Pipeline], l)
+	}
+	return lifted, err
 }
 
 // Pauses returns the paused pipelines by name.

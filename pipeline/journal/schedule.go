@@ -16,7 +16,6 @@ type ScheduleState struct {
 	Pipeline string    `json:"pipeline"`
 	Schedule string    `json:"schedule"` // expression and zone: another one counts from when it is first seen
 	Through  time.Time `json:"through"`  // its times up to this one are decided
-	Paused   bool      `json:"paused"`   // it was when last looked at: what was due meanwhile is not made up for
 }
 
 // Decision is what the scheduler writes at once, or not at all.
@@ -60,8 +59,11 @@ func (j *Journal) Decide(ctx context.Context, d Decision) (there []string, err e
 			}
 		}
 		for _, s := range d.States {
-			if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO schedule_state (pipeline, schedule, through, paused) VALUES (?,?,?,?)`,
-				s.Pipeline, s.Schedule, stamp(s.Through), s.Paused); err != nil {
+			if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO schedule_state (pipeline, schedule, through) VALUES (?,?,?)`,
+				s.Pipeline, s.Schedule, stamp(s.Through)); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, `DELETE FROM lifted WHERE pipeline = ? AND until <= ?`, s.Pipeline, stamp(s.Through)); err != nil {
 				return err
 			}
 		}
@@ -82,9 +84,9 @@ func (j *Journal) Decide(ctx context.Context, d Decision) (there []string, err e
 
 // ScheduleStates returns how far each schedule has been dealt with, by pipeline.
 func (j *Journal) ScheduleStates(ctx context.Context) (map[string]ScheduleState, error) {
-	all, err := query(ctx, j, `SELECT pipeline, schedule, through, paused FROM schedule_state`, func(rows *sql.Rows) (s ScheduleState, err error) {
+	all, err := query(ctx, j, `SELECT pipeline, schedule, through FROM schedule_state`, func(rows *sql.Rows) (s ScheduleState, err error) {
 		var through string
-		err = rows.Scan(&s.Pipeline, &s.Schedule, &through, &s.Paused)
+		err = rows.Scan(&s.Pipeline, &s.Schedule, &through)
 		s.Through = parseTime(through)
 		return s, err
 	})

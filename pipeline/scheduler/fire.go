@@ -24,48 +24,56 @@ const (
 // fire adds what a pipeline's schedule has due.
 func (d *decider) fire(e *entry) {
 	pl, state := e.pipeline, e.state
-	pause, paused := d.pauses[pl.Name]
 	key := scheduleKey(pl)
 	switch {
 	case key == "" && state.Schedule == "":
 		return
 	case state.Schedule != key: // a new schedule owes nothing of the time before it
-		d.baseline(e, paused)
+		d.baseline(e, d.now)
 		return
 	case state.Through.Sub(d.now) > setForward:
 		d.event("clock", pl.Name, "the clock was set back: the schedule was dealt with up to %s and goes on from %s; what has fired for its times until then does not fire again", onClock(pl, state.Through), onClock(pl, d.now))
-		d.baseline(e, paused)
-		return
-	case state.Paused && paused:
-		return
-	case state.Paused: // it was resumed by a version that does not say when
-		d.baseline(e, false)
+		d.baseline(e, d.now)
 		return
 	case e.cron == nil:
-		if paused {
-			d.baseline(e, true)
+		for _, l := range d.lifted[pl.Name] { // forgets those that no success can be in any more that counts, see chain
+			if l.Until.After(state.Through) && d.now.Sub(l.Until) > pl.MisfireWindow.Std() {
+				d.baseline(e, l.Until)
+			}
 		}
 		return
 	case e.next.IsZero():
 		e.next = e.cron.Next(state.Through)
 	}
-	until := d.now
-	if paused && pause.Since.Before(until) { // what is due while it is paused is not made up for, what was before it is
-		until = pause.Since
+	if e.next.IsZero() || e.next.After(d.now) {
+		return
 	}
-	due := !e.next.IsZero() && !e.next.After(until)
-	if due {
-		d.judge(pl, d.due(e, until))
-	}
-	if due || paused {
-		d.states = append(d.states, journal.ScheduleState{Pipeline: pl.Name, Schedule: key, Through: d.now, Paused: paused})
+	t := d.due(e)
+	d.judge(pl, t)
+	if _, paused := d.pauses[pl.Name]; !paused || !t.first.IsZero() {
+		d.baseline(e, d.now)
 	}
 }
 
-// baseline lets a schedule count from now.
-func (d *decider) baseline(e *entry, paused bool) {
-	d.states = append(d.states, journal.ScheduleState{Pipeline: e.pipeline.Name, Schedule: scheduleKey(e.pipeline), Through: d.now, Paused: paused})
+// baseline lets a schedule count from a moment on.
+func (d *decider) baseline(e *entry, from time.Time) {
+	d.states = append(d.states, journal.ScheduleState{Pipeline: e.pipeline.Name, Schedule: scheduleKey(e.pipeline), Through: from})
 }
+
+// unpaused is the first time of a schedule, from one of them on, at which it was not paused; zero when it is since.
+func (d *decider) unpaused(e *entry, at time.Time) time.Time {
+	for _, l := range d.lifted[e.pipeline.Name] {
+		if within(l, at) {
+			at = e.cron.Next(l.Until)
+		}
+	}
+	if p, paused := d.pauses[e.pipeline.Name]; paused && at.After(p.Since) {
+		return time.Time{}
+	}
+	return at
+}
+
+func within(l journal.Lifted, at time.Time) bool { return at.After(l.Since) && !at.After(l.Until) }
 
 // dueTimes are the times of a schedule since it was last looked at.
 type dueTimes struct {
@@ -76,17 +84,20 @@ type dueTimes struct {
 	older  bool        // and others before the window
 }
 
-// due lists them up to a moment, in memory that does not grow with how long nobody looked.
-func (d *decider) due(e *entry, until time.Time) dueTimes {
+// due lists them, but for those at which it was paused, in memory that does not grow with how long nobody looked.
+func (d *decider) due(e *entry) dueTimes {
 	pl := e.pipeline
-	t := dueTimes{first: e.next}
-	keep := mostSkipped + pl.MaxCatchup
-	at := e.next
-	if window := d.now.Add(-pl.MisfireWindow.Std()); at.Before(window) && d.now.Sub(at) > late {
-		t.older = true
-		at = e.cron.Next(window.Add(-time.Nanosecond))
+	at := d.unpaused(e, e.next)
+	if at.After(d.now) {
+		return dueTimes{}
 	}
-	for ; !at.IsZero() && !at.After(until); at = e.cron.Next(at) {
+	t := dueTimes{first: at}
+	keep := mostSkipped + pl.MaxCatchup
+	if window := d.now.Add(-pl.MisfireWindow.Std()); !at.IsZero() && at.Before(window) && d.now.Sub(at) > late {
+		t.older = true
+		at = d.unpaused(e, e.cron.Next(window.Add(-time.Nanosecond)))
+	}
+	for ; !at.IsZero() && !at.After(d.now); at = d.unpaused(e, e.cron.Next(at)) {
 		if d.now.Sub(at) <= late {
 			t.now = append(t.now, at)
 			continue

@@ -53,36 +53,59 @@ func TestMadeUpForAndOnTime(t *testing.T) {
 
 // TestPauseWhileDown: a pause begins and ends when somebody says so, whether a scheduler looks or not; what was due before and after is not lost.
 func TestPauseWhileDown(t *testing.T) {
-	pause := func(w *world) {
-		if err := w.journal.Pause(w.Context(), journal.Pause{Pipeline: "p", Since: w.now()}); err != nil {
-			w.Fatal(err)
-		}
-	}
-	resume := func(w *world) {
-		if _, err := w.journal.Resume(w.Context(), "p", w.now()); err != nil {
-			w.Fatal(err)
-		}
-	}
 	inWorld(t, "2026-11-27T01:00:00Z", one(nightly("p", "0 2 * * *")), func(w *world) {
-		pause(w)
+		w.pause("p")
 		w.pass(11 * time.Hour)
 		w.shutdown()
-		resume(w)
+		w.resume("p")
 		w.pass(15 * time.Hour) // 03:00
 		w.start()
 		w.pass(time.Minute)
 		w.wantHistory("p", "11-28 02:00 succeeded")
 		w.shutdown()
 		w.pass(24 * time.Hour)
-		pause(w)
+		w.pause("p")
 		w.pass(12 * time.Hour)
 		w.start()
 		w.pass(time.Minute)
 		w.wantHistory("p", "11-28 02:00 succeeded", "11-29 02:00 succeeded")
-		resume(w) // while the machine is suspended
+		w.resume("p") // while the machine is suspended
 		w.ahead += 24 * time.Hour
 		w.pass(time.Minute)
 		w.wantHistory("p", "11-28 02:00 succeeded", "11-29 02:00 succeeded", "11-30 02:00 succeeded")
+	})
+}
+
+// TestPausesUnseen: a pause counts although no scheduler looked while it went on, or none between a resume and the next pause.
+func TestPausesUnseen(t *testing.T) {
+	inWorld(t, "2026-11-27T00:30:00Z", []*models.Pipeline{nightly("p", "0 * * * *"), nightly("a", "0 4 * * *"), nightly("m", "", follows("a"))}, func(w *world) {
+		w.shutdown()
+		w.pass(time.Hour)
+		for range 2 { // 01:30 to 02:30 and 03:30 to 04:30
+			w.pause("p")
+			w.pause("m")
+			w.pass(time.Minute)
+			w.ran(journal.Run{Pipeline: "a", LogicalTime: w.now()}, journal.Succeeded)
+			w.pass(59 * time.Minute)
+			w.resume("p")
+			w.resume("m")
+			w.pass(time.Hour)
+		}
+		w.start() // 05:30
+		w.pass(time.Minute)
+		w.wantHistory("p", "11-27 01:00 skipped missed", "11-27 03:00 skipped missed", "11-27 05:00 succeeded")
+		w.wantEvent(journal.EventMisfire, "3 times of the schedule were missed since 2026-11-27 01:00")
+		w.wantHistory("m", "11-27 04:00 succeeded") // of an a that has succeeded since
+		w.pause("p")
+		w.pass(time.Minute)
+		w.resume("p")
+		w.pause("p")
+		w.pass(4 * time.Hour)
+		w.resume("p")
+		w.pass(time.Hour)
+		if h := w.history("p"); len(h) != 4 || h[3] != "11-27 10:00 succeeded" {
+			t.Error(h)
+		}
 	})
 }
 

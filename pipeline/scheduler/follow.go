@@ -39,8 +39,9 @@ func (d *decider) awaits(ctx context.Context, e *entry, added bool) error {
 // follow fires a pipeline that follows others without a schedule of its own, and opens a firing again whose forerunners were mended. An error is
 // the journal's.
 func (d *decider) follow(ctx context.Context, e *entry) error {
+	_, paused := d.pauses[e.pipeline.Name]
 	switch {
-	case len(e.pipeline.After) == 0 || !d.loop.news.about(e.pipeline) || e.state.Paused || e.state.Schedule != scheduleKey(e.pipeline):
+	case len(e.pipeline.After) == 0 || !d.loop.news.about(e.pipeline) || paused || e.state.Schedule != scheduleKey(e.pipeline):
 		return nil
 	case e.cron == nil:
 		return d.chain(ctx, e)
@@ -236,7 +237,8 @@ func (d *decider) chain(ctx context.Context, e *entry) error {
 		if !last.at.After(forgotten) { // what the pipeline has run for by then is not known any more
 			continue
 		}
-		if count[date] < len(e.pipeline.After) || last.ended.Before(since) || d.pending(e, last.at, date) {
+		unheeded := last.ended.Before(since) || slices.ContainsFunc(d.lifted[e.pipeline.Name], func(l journal.Lifted) bool { return within(l, last.ended) })
+		if count[date] < len(e.pipeline.After) || unheeded || d.pending(e, last.at, date) {
 			continue
 		}
 		at, err := d.unseen(ctx, e, last)

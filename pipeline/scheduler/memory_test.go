@@ -47,6 +47,8 @@ func (m *memory) Firings(context.Context, journal.FiringFilter) ([]journal.Firin
 
 func (m *memory) Pauses(context.Context) (map[string]journal.Pause, error) { return nil, nil }
 
+func (m *memory) Lifted(context.Context) (map[string][]journal.Lifted, error) { return nil, nil }
+
 func (m *memory) ScheduleStates(context.Context) (map[string]journal.ScheduleState, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

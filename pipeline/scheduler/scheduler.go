@@ -35,6 +35,7 @@ type Store interface {
 	Changes(ctx context.Context) (int64, error)
 	Firings(ctx context.Context, f journal.FiringFilter) ([]journal.Firing, error)
 	Pauses(ctx context.Context) (map[string]journal.Pause, error)
+	Lifted(ctx context.Context) (map[string][]journal.Lifted, error)
 	ScheduleStates(ctx context.Context) (map[string]journal.ScheduleState, error)
 	Outcomes(ctx context.Context, pipeline string, t journal.Target, nodes []string, from, to time.Time) ([]journal.Outcome, error)
 	LastSuccess(ctx context.Context, pipeline string, t journal.Target, nodes []string, from, to time.Time) (at, ended time.Time, err error)
