@@ -96,7 +96,7 @@ func NewFiringID(at time.Time) string {
 }
 
 // AddFiring records a new firing. ErrFired, with the one that is there, when the pipeline has one of that logical time. One that asks for part of
-// the pipeline gets the microsecond after a full second, so that it never takes the place of the pipeline's own.
+// the pipeline gets the first microsecond after a full second that is free, or that of the same ask: so it never takes the place of the pipeline's own.
 func (j *Journal) AddFiring(ctx context.Context, f Firing) (there Firing, err error) {
 	err = j.tx(ctx, "firing", func(tx *sql.Tx) (err error) {
 		there, err = addFiring(ctx, tx, f)
@@ -106,9 +106,20 @@ func (j *Journal) AddFiring(ctx context.Context, f Firing) (there Firing, err er
 }
 
 func addFiring(ctx context.Context, tx *sql.Tx, f Firing) (Firing, error) {
-	if !f.Ask.Whole() && f.LogicalTime.Nanosecond() == 0 {
+	second := !f.Ask.Whole() && f.LogicalTime.Nanosecond() == 0
+	if second {
 		f.LogicalTime = f.LogicalTime.Add(time.Microsecond)
 	}
+	for ; ; f.LogicalTime = f.LogicalTime.Add(time.Microsecond) {
+		there, err := addOrFind(ctx, tx, f)
+		if !second || !errors.Is(err, ErrFired) || toJSON(there.Ask) == toJSON(f.Ask) {
+			return there, err
+		}
+	}
+}
+
+// addOrFind adds a firing; ErrFired, with the one that is there, when there is one of its pipeline and logical time.
+func addOrFind(ctx context.Context, tx *sql.Tx, f Firing) (Firing, error) {
 	added, err := insertFiring(ctx, tx, f)
 	if err != nil || added {
 		return f, err

@@ -160,6 +160,23 @@ const (
 	coalesce((SELECT max(` + timesOfSuccess + `)` + jointBetween + ` AND NOT ` + partOfNodes + `), ''))`
 )
 
+// LastMended is when the last of the successes was recorded whose logical times are in [from, to), as LastSuccess finds them; zero when that was not after
+// a moment.
+func (j *Journal) LastMended(ctx context.Context, pipeline string, t Target, nodes []string, from, to, after time.Time) (ended time.Time, err error) {
+	var last string
+	name, unnamed := t.names()
+	err = j.db.QueryRowContext(ctx, lastMended, pipeline, stamp(from), stamp(to), name, unnamed, toJSON(nodes), stamp(after)).Scan(&last)
+	if last != "" {
+		ended = parseTime(last)
+	}
+	return ended, err
+}
+
+const lastMended = `SELECT max(
+	coalesce((SELECT max(finished)` + firingsBetween + ` AND state = 'succeeded' AND finished > ?7 AND NOT ` + partOfPipeline + ` AND NOT ` + elsewhere + `), ''),
+	coalesce((SELECT max(finished)` + aloneBetween + ` AND finished > ?7 AND NOT ` + partOfNodes + `), ''),
+	coalesce((SELECT max(finished)` + jointBetween + ` AND finished > ?7 AND NOT ` + partOfNodes + `), ''))`
+
 // EndedSince names the pipelines of which a run or a firing has ended after the end of that number, and gives the number of the last.
 func (j *Journal) EndedSince(ctx context.Context, after int64) (pipelines []string, last int64, err error) {
 	last = after

@@ -201,7 +201,7 @@ const longAgo = 7 * 24 * time.Hour
 
 // success is the latest one of a date.
 type success struct {
-	at, ended time.Time // its logical time, and when it was recorded
+	at, ended time.Time // its logical time, and when it was recorded or one of an earlier time on the date was, if that was later
 }
 
 // chain fires a pipeline without a schedule when all that it follows have succeeded for a logical date and one of these successes is newer than
@@ -296,8 +296,8 @@ func (d *decider) unseen(ctx context.Context, e *entry, last success) (at time.T
 	return at, nil
 }
 
-// successes are the latest logical times from a moment on for which a pipeline has succeeded, by date. It asks once for each date, from the last
-// one backwards.
+// successes are the latest logical times from a moment on for which a pipeline has succeeded, by date. It asks for each date, from the last one
+// backwards.
 func (d *decider) successes(ctx context.Context, up *entry, from time.Time) (map[string]success, error) {
 	latest := map[string]success{}
 	for to := d.now.Add(setForward); ; {
@@ -305,13 +305,18 @@ func (d *decider) successes(ctx context.Context, up *entry, from time.Time) (map
 		if err != nil || at.IsZero() {
 			return latest, err
 		}
-		date := up.pipeline.Date(at)
-		if latest[date].at.IsZero() {
-			latest[date] = success{at, ended}
+		day := midnight(at.In(up.pipeline.Location()))
+		if !day.Before(at) { // the clock shows that midnight twice
+			day = at
 		}
-		if to = midnight(at.In(up.pipeline.Location())); !to.Before(at) { // the clock shows that midnight twice
-			to = at
+		if date := up.pipeline.Date(at); latest[date].at.IsZero() {
+			mended, err := d.Store.LastMended(ctx, up.pipeline.Name, d.target(), up.nodes, day, to, ended)
+			if err != nil {
+				return latest, err
+			}
+			latest[date] = success{at, later(ended, mended)}
 		}
+		to = day
 	}
 }
 

@@ -67,6 +67,10 @@ func (m *memory) LastSuccess(context.Context, string, journal.Target, []string, 
 	return at, ended, nil
 }
 
+func (m *memory) LastMended(context.Context, string, journal.Target, []string, time.Time, time.Time, time.Time) (ended time.Time, err error) {
+	return ended, nil
+}
+
 func (m *memory) EndedSince(context.Context, int64) ([]string, int64, error) { return nil, 0, nil }
 
 func (m *memory) Forgotten(context.Context, string) (time.Time, error) { return time.Time{}, nil }

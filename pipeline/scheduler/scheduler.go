@@ -39,6 +39,7 @@ type Store interface {
 	ScheduleStates(ctx context.Context) (map[string]journal.ScheduleState, error)
 	Outcomes(ctx context.Context, pipeline string, t journal.Target, nodes []string, from, to time.Time) ([]journal.Outcome, error)
 	LastSuccess(ctx context.Context, pipeline string, t journal.Target, nodes []string, from, to time.Time) (at, ended time.Time, err error)
+	LastMended(ctx context.Context, pipeline string, t journal.Target, nodes []string, from, to, after time.Time) (ended time.Time, err error)
 	EndedSince(ctx context.Context, after int64) (pipelines []string, last int64, err error)
 	LastEnd(ctx context.Context) (int64, error)
 	Forgotten(ctx context.Context, pipeline string) (time.Time, error)
