@@ -96,7 +96,7 @@ func NewFiringID(at time.Time) string {
 }
 
 // AddFiring records a new firing. ErrFired, with the one that is there, when the pipeline has one of that logical time. One that asks for part of
-// the pipeline gets the microsecond after a full second, so that it never takes the place of the pipeline's own.
+// the pipeline gets the first microsecond after a full second that is free, or that of the same ask: so it never takes the place of the pipeline's own.
 func (j *Journal) AddFiring(ctx context.Context, f Firing) (there Firing, err error) {
 	err = j.tx(ctx, "firing", func(tx *sql.Tx) (err error) {
 		there, err = addFiring(ctx, tx, f)
@@ -106,9 +106,20 @@ func (j *Journal) AddFiring(ctx context.Context, f Firing) (there Firing, err er
 }
 
 func addFiring(ctx context.Context, tx *sql.Tx, f Firing) (Firing, error) {
-	if !f.Ask.Whole() && f.LogicalTime.Nanosecond() == 0 {
+	second := !f.Ask.Whole() && f.LogicalTime.Nanosecond() == 0
+	if second {
 		f.LogicalTime = f.LogicalTime.Add(time.Microsecond)
 	}
+	for ; ; f.LogicalTime = f.LogicalTime.Add(time.Microsecond) {
+		there, err := addOrFind(ctx, tx, f)
+		if !second || !errors.Is(err, ErrFired) || toJSON(there.Ask) == toJSON(f.Ask) {
+			return there, err
+		}
+	}
+}
+
+// addOrFind adds a firing; ErrFired, with the one that is there, when there is one of its pipeline and logical time.
+func addOrFind(ctx context.Context, tx *sql.Tx, f Firing) (Firing, error) {
 	added, err := insertFiring(ctx, tx, f)
 	if err != nil || added {
 		return f, err
@@ -252,7 +263,7 @@ func insertPause(ctx context.Context, tx *sql.Tx, p Pause) error {
 	return err
 }
 
-// Resume ends a pause. False: there was none. The schedule goes on from that moment, whether a scheduler is there or not.
+// Resume ends a pause. False: there was none. Its span is noted for the scheduler, whether one is there or not.
 func (j *Journal) Resume(ctx context.Context, pipeline string, at time.Time) (paused bool, err error) {
 	err = j.tx(ctx, "pause", func(tx *sql.Tx) (err error) {
 		paused, err = deletePause(ctx, tx, pipeline, at)
@@ -262,12 +273,33 @@ func (j *Journal) Resume(ctx context.Context, pipeline string, at time.Time) (pa
 }
 
 func deletePause(ctx context.Context, tx *sql.Tx, pipeline string, at time.Time) (paused bool, err error) {
-	n, err := changed(tx.ExecContext(ctx, `DELETE FROM pause WHERE pipeline = ?`, pipeline))
-	if paused = n > 0; err != nil || !paused {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO lifted SELECT pipeline, since, ? FROM pause JOIN schedule_state USING (pipeline)
+		WHERE pipeline = ? AND schedule <> ''`, stamp(at), pipeline); err != nil {
 		return false, err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE schedule_state SET through = max(through, ?), paused = 0 WHERE pipeline = ? AND paused`, stamp(at), pipeline)
-	return true, err
+	n, err := changed(tx.ExecContext(ctx, `DELETE FROM pause WHERE pipeline = ?`, pipeline))
+	return n > 0, err
+}
+
+// Lifted is a pause that is over: what was due after Since, until Until, is not made up for.
+type Lifted struct {
+	Pipeline     string
+	Since, Until time.Time
+}
+
+// Lifted returns the pauses that are over and that the scheduler has yet to pass, by pipeline, the earliest first.
+func (j *Journal) Lifted(ctx context.Context) (map[string][]Lifted, error) {
+	all, err := query(ctx, j, `SELECT pipeline, since, until FROM lifted ORDER BY since`, func(rows *sql.Rows) (l Lifted, err error) {
+		var since, until string
+		err = rows.Scan(&l.Pipeline, &since, &until)
+		l.Since, l.Until = parseTime(since), parseTime(until)
+		return l, err
+	})
+	lifted := map[string][]Lifted{}
+	for _, l := range all {
+		lifted[l.Pipeline] = append(lifted[l.Pipeline], l)
+	}
+	return lifted, err
 }
 
 // Pauses returns the paused pipelines by name.

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 )
@@ -151,5 +152,25 @@ func TestRunMendsItsFiring(t *testing.T) {
 	}
 	if err != nil || count["failed"] != 2 || count["waiting"] != 1 || count["started"] != 0 {
 		t.Errorf("%v, %v: an end when it is added as ended, and one when it is mended", count, err)
+	}
+}
+
+// TestPartsOfASecond: asks for different parts of a pipeline for one full second are different firings, the same ask is one.
+func TestPartsOfASecond(t *testing.T) {
+	j, _ := open(t)
+	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
+	for i, c := range []struct {
+		node string // "" for the whole pipeline
+		free int    // microsecond
+		want error
+	}{{"a", 1, nil}, {"b", 2, nil}, {"", 0, nil}, {"a", 1, ErrFired}, {"b", 2, ErrFired}, {"c", 3, nil}} {
+		f := Firing{ID: fmt.Sprint("f", i), Pipeline: "p", LogicalTime: at, State: FiringWaiting, Due: at, Created: at}
+		if c.node != "" {
+			f.Ask.Select = []string{c.node}
+		}
+		there, err := j.AddFiring(t.Context(), f)
+		if !errors.Is(err, c.want) || !there.LogicalTime.Equal(at.Add(time.Duration(c.free)*time.Microsecond)) {
+			t.Errorf("%+v: %v, %v", c, there.LogicalTime, err)
+		}
 	}
 }

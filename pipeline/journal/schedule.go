@@ -16,7 +16,6 @@ type ScheduleState struct {
 	Pipeline string    `json:"pipeline"`
 	Schedule string    `json:"schedule"` // expression and zone: another one counts from when it is first seen
 	Through  time.Time `json:"through"`  // its times up to this one are decided
-	Paused   bool      `json:"paused"`   // it was when last looked at: what was due meanwhile is not made up for
 }
 
 // Decision is what the scheduler writes at once, or not at all.
@@ -60,8 +59,11 @@ func (j *Journal) Decide(ctx context.Context, d Decision) (there []string, err e
 			}
 		}
 		for _, s := range d.States {
-			if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO schedule_state (pipeline, schedule, through, paused) VALUES (?,?,?,?)`,
-				s.Pipeline, s.Schedule, stamp(s.Through), s.Paused); err != nil {
+			if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO schedule_state (pipeline, schedule, through) VALUES (?,?,?)`,
+				s.Pipeline, s.Schedule, stamp(s.Through)); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, `DELETE FROM lifted WHERE pipeline = ? AND until <= ?`, s.Pipeline, stamp(s.Through)); err != nil {
 				return err
 			}
 		}
@@ -82,9 +84,9 @@ func (j *Journal) Decide(ctx context.Context, d Decision) (there []string, err e
 
 // ScheduleStates returns how far each schedule has been dealt with, by pipeline.
 func (j *Journal) ScheduleStates(ctx context.Context) (map[string]ScheduleState, error) {
-	all, err := query(ctx, j, `SELECT pipeline, schedule, through, paused FROM schedule_state`, func(rows *sql.Rows) (s ScheduleState, err error) {
+	all, err := query(ctx, j, `SELECT pipeline, schedule, through FROM schedule_state`, func(rows *sql.Rows) (s ScheduleState, err error) {
 		var through string
-		err = rows.Scan(&s.Pipeline, &s.Schedule, &through, &s.Paused)
+		err = rows.Scan(&s.Pipeline, &s.Schedule, &through)
 		s.Through = parseTime(through)
 		return s, err
 	})
@@ -102,7 +104,7 @@ type Outcome struct {
 	Reason      string
 	Part        bool      // of less than the whole pipeline: a firing that asked for less, see Ask.Whole, or a run without one of its nodes
 	Elsewhere   bool      // of a firing whose run was for another target
-	Began       time.Time // when its run did last, or when it was decided that there is none; zero: it has yet to begin
+	Began       time.Time // when its run did last, or when somebody decided that there is none; zero: it has not, one that was skipped never will
 }
 
 // What has an outcome, of a pipeline (?1), of logical times in [?2, ?3) and a target (?4, ?5): its firings, and its runs that succeeded without one,
@@ -124,7 +126,7 @@ const (
 // that time.
 func (j *Journal) Outcomes(ctx context.Context, pipeline string, t Target, nodes []string, from, to time.Time) ([]Outcome, error) {
 	name, unnamed := t.names()
-	return query(ctx, j, `SELECT logical_time, state, reason, `+partOfPipeline+`, `+elsewhere+`, coalesce(started, finished)`+firingsBetween+`
+	return query(ctx, j, `SELECT logical_time, state, reason, `+partOfPipeline+`, `+elsewhere+`, coalesce(started, iif(state = 'skipped', NULL, finished))`+firingsBetween+`
 		UNION ALL SELECT logical_time, 'succeeded', '', `+partOfNodes+`, 0, started`+aloneBetween+`
 		UNION ALL SELECT logical_time, 'succeeded', '', `+partOfNodes+`, 0, started`+jointBetween+` ORDER BY 1`, func(rows *sql.Rows) (o Outcome, err error) {
 		var logical string
@@ -157,6 +159,23 @@ const (
 	coalesce((SELECT ` + timesOfSuccess + aloneBetween + ` AND NOT ` + partOfNodes + ` ORDER BY logical_time DESC LIMIT 1), ''),
 	coalesce((SELECT max(` + timesOfSuccess + `)` + jointBetween + ` AND NOT ` + partOfNodes + `), ''))`
 )
+
+// LastMended is when the last of the successes was recorded whose logical times are in [from, to), as LastSuccess finds them; zero when that was not after
+// a moment.
+func (j *Journal) LastMended(ctx context.Context, pipeline string, t Target, nodes []string, from, to, after time.Time) (ended time.Time, err error) {
+	var last string
+	name, unnamed := t.names()
+	err = j.db.QueryRowContext(ctx, lastMended, pipeline, stamp(from), stamp(to), name, unnamed, toJSON(nodes), stamp(after)).Scan(&last)
+	if last != "" {
+		ended = parseTime(last)
+	}
+	return ended, err
+}
+
+const lastMended = `SELECT max(
+	coalesce((SELECT max(finished)` + firingsBetween + ` AND state = 'succeeded' AND finished > ?7 AND NOT ` + partOfPipeline + ` AND NOT ` + elsewhere + `), ''),
+	coalesce((SELECT max(finished)` + aloneBetween + ` AND finished > ?7 AND NOT ` + partOfNodes + `), ''),
+	coalesce((SELECT max(finished)` + jointBetween + ` AND finished > ?7 AND NOT ` + partOfNodes + `), ''))`
 
 // EndedSince names the pipelines of which a run or a firing has ended after the end of that number, and gives the number of the last.
 func (j *Journal) EndedSince(ctx context.Context, after int64) (pipelines []string, last int64, err error) {

@@ -19,31 +19,25 @@ func TestDecide(t *testing.T) {
 	first := Firing{ID: "f1", Pipeline: "p", LogicalTime: at, Trigger: TriggerSchedule, State: FiringWaiting, Due: at, Created: at}
 	second := first
 	second.ID = "f2"
-	there, err := j.Decide(ctx, Decision{Add: []Firing{first, second}, States: []ScheduleState{{Pipeline: "p", Schedule: "0 2 * * *", Through: at}},
+	there, err := j.Decide(ctx, Decision{Add: []Firing{first, second}, States: []ScheduleState{{Pipeline: "p", Schedule: "0 2 * * *", Through: at}, {Pipeline: "q", Schedule: "@daily", Through: at}},
 		Pauses: []Pause{{Pipeline: "q", Since: at, Reason: "broken"}}, Events: []Event{{At: at, Kind: "pause", Pipeline: "q", Text: "broken"}}})
 	if err != nil || !slices.Equal(there, []string{"f2"}) {
 		t.Fatalf("%v, %v: the second of one logical time is there already", there, err)
 	}
 	states, err := j.ScheduleStates(ctx)
-	if err != nil || !states["p"].Through.Equal(at) || states["p"].Paused {
+	if err != nil || !states["p"].Through.Equal(at) {
 		t.Errorf("%+v, %v", states, err)
 	}
-	state := func(paused bool) ScheduleState {
-		return ScheduleState{Pipeline: "q", Schedule: "@daily", Through: at, Paused: paused}
-	}
-	for _, paused := range []bool{true, false} { // one that a scheduler has not seen leaves its times to be judged
-		want := at
-		if paused {
-			want = at.Add(time.Hour)
-		}
-		if _, err := j.Decide(ctx, Decision{States: []ScheduleState{state(paused)}, Pauses: []Pause{{Pipeline: "q", Since: at}}}); err != nil {
-			t.Fatal(err)
-		}
-		if resumed, err := j.Resume(ctx, "q", at.Add(time.Hour)); err != nil || !resumed {
+	for _, through := range []time.Duration{0, time.Hour} { // a pause that is over is kept until its times are decided
+		if resumed, err := j.Resume(ctx, "q", at.Add(time.Hour)); err != nil || resumed != (through == 0) {
 			t.Fatal(resumed, err)
 		}
-		if states, err := j.ScheduleStates(ctx); err != nil || states["q"].Paused || !states["q"].Through.Equal(want) {
-			t.Errorf("%+v, %v", states, err)
+		if _, err := j.Decide(ctx, Decision{States: []ScheduleState{{Pipeline: "q", Schedule: "@daily", Through: at.Add(through)}}}); err != nil {
+			t.Fatal(err)
+		}
+		lifted, err := j.Lifted(ctx)
+		if err != nil || (len(lifted["q"]) == 1) != (through == 0) || through == 0 && !(lifted["q"][0].Since.Equal(at) && lifted["q"][0].Until.Equal(at.Add(time.Hour))) {
+			t.Errorf("%+v, %v", lifted, err)
 		}
 	}
 	first.State, first.Finished, first.Ask.Retry = FiringSucceeded, &at, "r1"

@@ -287,4 +287,12 @@ ALTER TABLE run ADD COLUMN resumed TEXT;   -- when its last attempt began, when 
 	`
 ALTER TABLE once DROP COLUMN firing;   -- a firing and the answer that names it are written at once
 `,
+	`
+CREATE TABLE lifted (              -- pauses that are over, until the schedule has been dealt with up to their end
+	pipeline TEXT NOT NULL,
+	since    TEXT NOT NULL,
+	until    TEXT NOT NULL
+) STRICT;
+ALTER TABLE schedule_state DROP COLUMN paused;
+`,
 }

@@ -25,6 +25,7 @@ type decider struct {
 	byID   map[string]*item
 	of     map[string][]*item // by pipeline
 	pauses map[string]journal.Pause
+	lifted map[string][]journal.Lifted
 	states []journal.ScheduleState
 	added  []journal.Pause
 	events []journal.Event
@@ -49,38 +50,17 @@ func (s *Scheduler) view(ctx context.Context) (*decider, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.resumed(ctx, pauses); err != nil {
+	lifted, err := s.Store.Lifted(ctx)
+	if err != nil {
 		return nil, err
 	}
-	d := &decider{Scheduler: s, now: s.Clock(), pauses: pauses, byID: map[string]*item{}, of: map[string][]*item{}, stops: map[string]string{}}
+	d := &decider{Scheduler: s, now: s.Clock(), pauses: pauses, lifted: lifted, byID: map[string]*item{}, of: map[string][]*item{}, stops: map[string]string{}}
 	for _, f := range slices.Backward(open) {
 		if f.Trigger != journal.TriggerBackfill { // millrace backfill runs its own
 			d.know(&item{Firing: f})
 		}
 	}
 	return d, nil
-}
-
-// resumed takes over from the journal since when those go on that were paused at the last look.
-func (s *Scheduler) resumed(ctx context.Context, pauses map[string]journal.Pause) error {
-	over := func(e *entry) bool {
-		_, paused := pauses[e.pipeline.Name]
-		return e.state.Paused && !paused
-	}
-	var entries []*entry
-	for _, e := range s.loop.entries {
-		if over(e) {
-			entries = append(entries, e)
-		}
-	}
-	if len(entries) == 0 {
-		return nil
-	}
-	states, err := s.Store.ScheduleStates(ctx)
-	for _, e := range entries {
-		e.state = states[e.pipeline.Name]
-	}
-	return err
 }
 
 // decide goes through all that may be to do. Errors are the journal's.

@@ -25,49 +25,56 @@ const (
 // fire adds what a pipeline's schedule has due. An error is the journal's.
 func (d *decider) fire(ctx context.Context, e *entry) error {
 	pl, state := e.pipeline, e.state
-	pause, paused := d.pauses[pl.Name]
 	key := scheduleKey(pl)
 	switch {
 	case key == "" && state.Schedule == "":
 		return nil
 	case state.Schedule != key: // a new schedule owes nothing of the time before it
-		d.baseline(e, paused)
+		d.baseline(e, d.now)
 		return nil
 	case state.Through.Sub(d.now) > setForward:
 		d.event("clock", pl.Name, "the clock was set back: the schedule was dealt with up to %s and goes on from %s; what has fired for its times until then does not fire again", onClock(pl, state.Through), onClock(pl, d.now))
-		d.baseline(e, paused)
-		return nil
-	case state.Paused && paused:
-		return nil
-	case state.Paused: // it was resumed by a version that does not say when
-		d.baseline(e, false)
+		d.baseline(e, d.now)
 		return nil
 	case e.cron == nil:
-		if paused {
-			d.baseline(e, true)
+		for _, l := range d.lifted[pl.Name] { // forgets those that no success can be in any more that counts, see chain
+			if l.Until.After(state.Through) && d.now.Sub(l.Until) > pl.MisfireWindow.Std() {
+				d.baseline(e, l.Until)
+			}
 		}
 		return nil
 	case e.next.IsZero():
 		e.next = e.cron.Next(state.Through)
 	}
-	until := d.now
-	if paused && pause.Since.Before(until) { // what is due while it is paused is not made up for, what was before it is
-		until = pause.Since
-	}
-	due := !e.next.IsZero() && !e.next.After(until)
-	if due || paused {
-		d.states = append(d.states, journal.ScheduleState{Pipeline: pl.Name, Schedule: key, Through: d.now, Paused: paused})
-	}
-	if !due {
+	if e.next.IsZero() || e.next.After(d.now) {
 		return nil
 	}
-	return d.judge(ctx, pl, d.due(e, until))
+	t := d.due(e)
+	if _, paused := d.pauses[pl.Name]; !paused || !t.first.IsZero() {
+		d.baseline(e, d.now)
+	}
+	return d.judge(ctx, pl, t)
 }
 
-// baseline lets a schedule count from now.
-func (d *decider) baseline(e *entry, paused bool) {
-	d.states = append(d.states, journal.ScheduleState{Pipeline: e.pipeline.Name, Schedule: scheduleKey(e.pipeline), Through: d.now, Paused: paused})
+// baseline lets a schedule count from a moment on.
+func (d *decider) baseline(e *entry, from time.Time) {
+	d.states = append(d.states, journal.ScheduleState{Pipeline: e.pipeline.Name, Schedule: scheduleKey(e.pipeline), Through: from})
 }
+
+// unpaused is the first time of a schedule, from one of them on, at which it was not paused; zero when it is since.
+func (d *decider) unpaused(e *entry, at time.Time) time.Time {
+	for _, l := range d.lifted[e.pipeline.Name] {
+		if within(l, at) {
+			at = e.cron.Next(l.Until)
+		}
+	}
+	if p, paused := d.pauses[e.pipeline.Name]; paused && at.After(p.Since) {
+		return time.Time{}
+	}
+	return at
+}
+
+func within(l journal.Lifted, at time.Time) bool { return at.After(l.Since) && !at.After(l.Until) }
 
 // dueTimes are the times of a schedule since it was last looked at.
 type dueTimes struct {
@@ -78,17 +85,20 @@ type dueTimes struct {
 	older  bool        // and others before the window
 }
 
-// due lists them up to a moment, in memory that does not grow with how long nobody looked.
-func (d *decider) due(e *entry, until time.Time) dueTimes {
+// due lists them, but for those at which it was paused, in memory that does not grow with how long nobody looked.
+func (d *decider) due(e *entry) dueTimes {
 	pl := e.pipeline
-	t := dueTimes{first: e.next}
-	keep := mostSkipped + pl.MaxCatchup
-	at := e.next
-	if window := d.now.Add(-pl.MisfireWindow.Std()); at.Before(window) && d.now.Sub(at) > late {
-		t.older = true
-		at = e.cron.Next(window.Add(-time.Nanosecond))
+	at := d.unpaused(e, e.next)
+	if at.After(d.now) {
+		return dueTimes{}
 	}
-	for ; !at.IsZero() && !at.After(until); at = e.cron.Next(at) {
+	t := dueTimes{first: at}
+	keep := mostSkipped + pl.MaxCatchup
+	if window := d.now.Add(-pl.MisfireWindow.Std()); !at.IsZero() && at.Before(window) && d.now.Sub(at) > late {
+		t.older = true
+		at = d.unpaused(e, e.cron.Next(window.Add(-time.Nanosecond)))
+	}
+	for ; !at.IsZero() && !at.After(d.now); at = d.unpaused(e, e.cron.Next(at)) {
 		if d.now.Sub(at) <= late {
 			t.now = append(t.now, at)
 			continue
@@ -102,17 +112,29 @@ func (d *decider) due(e *entry, until time.Time) dueTimes {
 	return t
 }
 
-// judge makes firings of them: the missed ones as misfire: says, the others as overlap: does.
+// judge makes firings of them: those that are not late as overlap: does, the missed ones as misfire: says.
 func (d *decider) judge(ctx context.Context, pl *models.Pipeline, t dueTimes) error {
+	var newest *item // of those that are not late, what is to run
+	for _, at := range t.now {
+		it, err := d.arrive(ctx, pl, at, journal.TriggerSchedule)
+		if err != nil {
+			return err
+		}
+		if it.State.Open() {
+			newest = it
+		}
+	}
 	run := 0 // how many of the missed ones are run, the latest of them
 	told := "is not made up for (misfire: skip)"
 	switch pl.Misfire {
+	case models.MisfireSkip:
+		newest = nil
 	case models.MisfireAll:
-		run = min(len(t.missed), pl.MaxCatchup)
+		newest, run = nil, min(len(t.missed), pl.MaxCatchup)
 		told = fmt.Sprintf("is not made up for: the latest %d are (max_catchup)", run)
 	case models.MisfireOne, "":
-		if len(t.now) > 0 {
-			told = "is made up for by " + onClock(pl, t.now[len(t.now)-1]) + " (misfire: one)"
+		if newest != nil {
+			told = "is made up for by " + onClock(pl, newest.LogicalTime) + " (misfire: one)"
 		} else if run = min(len(t.missed), 1); run == 1 {
 			told = "is made up for by " + onClock(pl, t.missed[len(t.missed)-1]) + " (misfire: one)"
 		}
@@ -126,29 +148,24 @@ func (d *decider) judge(ctx context.Context, pl *models.Pipeline, t dueTimes) er
 	}
 	if missed := len(t.missed) + t.more; missed > 0 || t.older {
 		kind := journal.EventMisfire
-		if run == 0 && (len(t.now) == 0 || pl.Misfire == models.MisfireSkip) || pl.Misfire == models.MisfireAll && (len(skipped)+t.more > 0 || t.older) {
+		if run == 0 && newest == nil || pl.Misfire == models.MisfireAll && (len(skipped)+t.more > 0 || t.older) {
 			kind = journal.EventMissed
 		}
-		d.event(kind, pl.Name, "%s", misfired(pl, t, missed, run))
-	}
-	for _, at := range t.now {
-		if err := d.arrive(ctx, pl, at, journal.TriggerSchedule); err != nil {
-			return err
-		}
+		d.event(kind, pl.Name, "%s", misfired(pl, t, missed, run, newest))
 	}
 	return nil
 }
 
-// misfired tells of missed times in one sentence.
-func misfired(pl *models.Pipeline, t dueTimes, missed, run int) string {
+// misfired tells of missed times in one sentence: how many are run, or which one that is not late makes up for them.
+func misfired(pl *models.Pipeline, t dueTimes, missed, run int, newest *item) string {
 	times, were := "times", "were"
 	if missed == 1 {
 		times, were = "time", "was"
 	}
 	text := fmt.Sprintf("%d %s of the schedule %s missed since %s: ", missed, times, were, onClock(pl, t.first))
 	switch {
-	case run == 0 && len(t.now) > 0 && pl.Misfire != models.MisfireSkip:
-		text += "the one of " + onClock(pl, t.now[len(t.now)-1]) + " makes up for it"
+	case newest != nil:
+		text += "the one of " + onClock(pl, newest.LogicalTime) + " makes up for it"
 	case run == 0:
 		text += "no run now makes up for that"
 	case run == 1:
@@ -164,30 +181,19 @@ func misfired(pl *models.Pipeline, t dueTimes, missed, run int) string {
 }
 
 // arrive adds a firing that is due now, as overlap: says when others of the pipeline are open. An error is the journal's.
-func (d *decider) arrive(ctx context.Context, pl *models.Pipeline, at time.Time, trigger journal.Trigger) error {
-	open := d.open(pl.Name)
-	runs := slices.ContainsFunc(open, func(it *item) bool { return it.State == journal.FiringStarted })
-	before := slices.DeleteFunc(open, func(it *item) bool { return !meets(pl, it, at) })
-	skip := func(why string) {
-		d.add(pl, at, trigger, journal.FiringSkipped, why)
+func (d *decider) arrive(ctx context.Context, pl *models.Pipeline, at time.Time, trigger journal.Trigger) (*item, error) {
+	if why := d.refused(pl, at); why != "" {
+		return d.add(pl, at, trigger, journal.FiringSkipped, why), nil
 	}
-	switch {
-	case len(before) == 0:
-	case pl.Overlap == models.OverlapSkip:
-		skip("the one of " + onClock(pl, before[0].LogicalTime) + " has not ended (overlap: skip)")
-		return nil
-	case pl.Overlap == models.OverlapCancel:
-		for _, it := range before {
+	if pl.Overlap == models.OverlapCancel {
+		for _, it := range d.meets(pl, at) {
 			why := "ended for the one of " + onClock(pl, at) + " (overlap: cancel)"
 			if it.State == journal.FiringStarted {
 				d.stop(it, why)
 			} else if err := d.giveWay(ctx, it, it.vain(), journal.FiringSkipped, why); err != nil {
-				return err
+				return nil, err
 			}
 		}
-	case len(before) > 1 || runs && before[0].State == journal.FiringWaiting:
-		skip("the one of " + onClock(pl, before[len(before)-1].LogicalTime) + " waits already, and one waits at the most (overlap: queue)")
-		return nil
 	}
 	it := d.add(pl, at, trigger, journal.FiringWaiting, "")
 	if trigger == journal.TriggerAfter { // its logical time is that of another pipeline, and has passed
@@ -196,12 +202,43 @@ func (d *decider) arrive(ctx context.Context, pl *models.Pipeline, at time.Time,
 	if it.Due.After(d.now) {
 		it.Reason = "waits until " + it.Due.In(pl.Location()).Format("15:04:05") + " (jitter)"
 	}
-	return nil
+	return it, nil
 }
 
-// meets says whether overlap: is about an open firing when another is due. It is not about what was asked for of part of the pipeline, nor about what
+// refused is why overlap: lets no firing be added now, "" when it does.
+func (d *decider) refused(pl *models.Pipeline, at time.Time) string {
+	before := d.meets(pl, at)
+	switch {
+	case len(before) == 0 || pl.Overlap == models.OverlapCancel:
+		return ""
+	case pl.Overlap == models.OverlapSkip:
+		return "the one of " + onClock(pl, before[0].LogicalTime) + " has not ended (overlap: skip)"
+	}
+	var runs, waits *item
+	for _, it := range d.open(pl.Name) {
+		if it.State == journal.FiringStarted {
+			runs = it
+		}
+	}
+	waiting := 0
+	for _, it := range before {
+		overtaken := it.triesAgain() && runs != nil && it.LogicalTime.Before(runs.LogicalTime) // as soon as the run succeeds
+		if it.State == journal.FiringWaiting && !overtaken {
+			waits = it
+			waiting++
+		}
+	}
+	if waiting > 1 || waiting == 1 && runs != nil {
+		return "the one of " + onClock(pl, waits.LogicalTime) + " waits already, and one waits at the most (overlap: queue)"
+	}
+	return ""
+}
+
+// meets are the open firings that overlap: is about when another is due. It is not about what was asked for of part of the pipeline, nor about what
 // makes up for missed times, which are meant to queue, nor about one that waits for others on another day, which may never be started.
-func meets(pl *models.Pipeline, it *item, at time.Time) bool {
-	makesUp := it.Trigger == journal.TriggerSchedule && it.Created.Sub(it.LogicalTime) > late
-	return it.Ask.Whole() && !makesUp && !(it.blocked && pl.Date(it.LogicalTime) != pl.Date(at))
+func (d *decider) meets(pl *models.Pipeline, at time.Time) []*item {
+	return slices.DeleteFunc(d.open(pl.Name), func(it *item) bool {
+		makesUp := it.Trigger == journal.TriggerSchedule && it.Created.Sub(it.LogicalTime) > late
+		return !it.Ask.Whole() || makesUp || it.blocked && pl.Date(it.LogicalTime) != pl.Date(at)
+	})
 }

@@ -39,8 +39,9 @@ func (d *decider) awaits(ctx context.Context, e *entry, added bool) error {
 // follow fires a pipeline that follows others without a schedule of its own, and opens a firing again whose forerunners were mended. An error is
 // the journal's.
 func (d *decider) follow(ctx context.Context, e *entry) error {
+	_, paused := d.pauses[e.pipeline.Name]
 	switch {
-	case len(e.pipeline.After) == 0 || !d.loop.news.about(e.pipeline) || e.state.Paused || e.state.Schedule != scheduleKey(e.pipeline):
+	case len(e.pipeline.After) == 0 || !d.loop.news.about(e.pipeline) || paused || e.state.Schedule != scheduleKey(e.pipeline):
 		return nil
 	case e.cron == nil:
 		return d.chain(ctx, e)
@@ -200,7 +201,7 @@ const longAgo = 7 * 24 * time.Hour
 
 // success is the latest one of a date.
 type success struct {
-	at, ended time.Time // its logical time, and when it was recorded
+	at, ended time.Time // its logical time, and when it was recorded or one of an earlier time on the date was, if that was later
 }
 
 // chain fires a pipeline without a schedule when all that it follows have succeeded for a logical date and one of these successes is newer than
@@ -236,15 +237,16 @@ func (d *decider) chain(ctx context.Context, e *entry) error {
 		if !last.at.After(forgotten) { // what the pipeline has run for by then is not known any more
 			continue
 		}
-		if count[date] < len(e.pipeline.After) || last.ended.Before(since) || d.pending(e, last.at, date) {
+		unheeded := last.ended.Before(since) || slices.ContainsFunc(d.lifted[e.pipeline.Name], func(l journal.Lifted) bool { return within(l, last.ended) })
+		if count[date] < len(e.pipeline.After) || unheeded || d.pending(e, last.at, date) {
 			continue
 		}
 		at, err := d.unseen(ctx, e, last)
 		if err != nil {
 			return err
 		}
-		if !at.IsZero() {
-			if err := d.arrive(ctx, e.pipeline, at, journal.TriggerAfter); err != nil {
+		if !at.IsZero() && d.refused(e.pipeline, at) == "" { // otherwise it is asked again when what is open has ended
+			if _, err := d.arrive(ctx, e.pipeline, at, journal.TriggerAfter); err != nil {
 				return err
 			}
 		}
@@ -285,7 +287,8 @@ func (d *decider) unseen(ctx context.Context, e *entry, last success) (at time.T
 	at = last.at
 	for _, o := range own {
 		back := last.ended.After(d.now) // the clock was set back: it is judged when the clock is there again
-		if !o.Part && !o.Elsewhere && (back || o.Began.IsZero() || !o.Began.Before(last.ended)) {
+		never := o.State == journal.FiringSkipped && o.Began.IsZero()
+		if !o.Part && !o.Elsewhere && !never && (back || o.Began.IsZero() || !o.Began.Before(last.ended)) {
 			return time.Time{}, nil
 		}
 		if o.LogicalTime.Equal(at) {
@@ -295,8 +298,8 @@ func (d *decider) unseen(ctx context.Context, e *entry, last success) (at time.T
 	return at, nil
 }
 
-// successes are the latest logical times from a moment on for which a pipeline has succeeded, by date. It asks once for each date, from the last
-// one backwards.
+// successes are the latest logical times from a moment on for which a pipeline has succeeded, by date. It asks for each date, from the last one
+// backwards.
 func (d *decider) successes(ctx context.Context, up *entry, from time.Time) (map[string]success, error) {
 	latest := map[string]success{}
 	for to := d.now.Add(setForward); ; {
@@ -304,13 +307,18 @@ func (d *decider) successes(ctx context.Context, up *entry, from time.Time) (map
 		if err != nil || at.IsZero() {
 			return latest, err
 		}
-		date := up.pipeline.Date(at)
-		if latest[date].at.IsZero() {
-			latest[date] = success{at, ended}
+		day := midnight(at.In(up.pipeline.Location()))
+		if !day.Before(at) { // the clock shows that midnight twice
+			day = at
 		}
-		if to = midnight(at.In(up.pipeline.Location())); !to.Before(at) { // the clock shows that midnight twice
-			to = at
+		if date := up.pipeline.Date(at); latest[date].at.IsZero() {
+			mended, err := d.Store.LastMended(ctx, up.pipeline.Name, d.target(), up.nodes, day, to, ended)
+			if err != nil {
+				return latest, err
+			}
+			latest[date] = success{at, later(ended, mended)}
 		}
+		to = day
 	}
 }
 

@@ -148,3 +148,25 @@ func TestRunOfSeveral(t *testing.T) {
 		w.wantStarted("m 11-27 00:31")
 	})
 }
+
+// TestSkipLosesNoSuccess: overlap: skip lets a follower wait while it runs, and then see what has succeeded meanwhile.
+func TestSkipLosesNoSuccess(t *testing.T) {
+	m := nightly("m", "", follows("a", "b"), func(pl *models.Pipeline) { pl.Overlap = models.OverlapSkip })
+	inWorld(t, "2026-11-27T00:30:00Z", []*models.Pipeline{nightly("a", "0 1 * * *"), nightly("b", "0 1 * * *"), m}, func(w *world) {
+		w.end = takes(map[string]time.Duration{"m": time.Hour})
+		w.pass(45 * time.Minute)
+		w.ask("b")
+		w.pass(20 * time.Hour)
+		w.wantHistory("m", "11-27 01:00 succeeded", "11-27 01:15 succeeded")
+	})
+}
+
+// TestLateSuccessOfEarlier: a follower runs again for a success that comes late, although one of a later time on that date was there before.
+func TestLateSuccessOfEarlier(t *testing.T) {
+	inWorld(t, "2026-11-27T00:30:00Z", []*models.Pipeline{nightly("a", "0 1,3 * * *"), nightly("m", "", follows("a"))}, func(w *world) {
+		w.pass(5 * time.Hour)
+		w.askFor("a", time.Date(2026, 11, 27, 2, 0, 0, 0, time.UTC), journal.Ask{})
+		w.pass(5 * time.Hour)
+		w.wantHistory("m", "11-27 01:00 succeeded", "11-27 03:00 succeeded", "11-27 03:00 succeeded")
+	})
+}

@@ -199,7 +199,7 @@ func (s *Scheduler) apply(d *decider, decision journal.Decision, there []string)
 	for _, state := range decision.States {
 		if e := s.loop.entries[state.Pipeline]; e != nil {
 			e.state, e.next = state, time.Time{}
-			if e.cron != nil && !state.Paused {
+			if e.cron != nil {
 				e.next = e.cron.Next(state.Through)
 			}
 		}

@@ -47,6 +47,8 @@ func (m *memory) Firings(context.Context, journal.FiringFilter) ([]journal.Firin
 
 func (m *memory) Pauses(context.Context) (map[string]journal.Pause, error) { return nil, nil }
 
+func (m *memory) Lifted(context.Context) (map[string][]journal.Lifted, error) { return nil, nil }
+
 func (m *memory) ScheduleStates(context.Context) (map[string]journal.ScheduleState, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -63,6 +65,10 @@ func (m *memory) Outcomes(context.Context, string, journal.Target, []string, tim
 
 func (m *memory) LastSuccess(context.Context, string, journal.Target, []string, time.Time, time.Time) (at, ended time.Time, err error) {
 	return at, ended, nil
+}
+
+func (m *memory) LastMended(context.Context, string, journal.Target, []string, time.Time, time.Time, time.Time) (ended time.Time, err error) {
+	return ended, nil
 }
 
 func (m *memory) EndedSince(context.Context, int64) ([]string, int64, error) { return nil, 0, nil }

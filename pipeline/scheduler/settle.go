@@ -93,6 +93,11 @@ func retried(t journal.Trigger) bool {
 	return t == journal.TriggerSchedule || t == journal.TriggerAfter
 }
 
+// triesAgain says that a firing waits for its next try.
+func (it *item) triesAgain() bool {
+	return it.State == journal.FiringWaiting && it.Tries > 0 && retried(it.Trigger)
+}
+
 // backoff is a random wait, up to the pipeline's delay, then twice that, and so on.
 func backoff(pl *models.Pipeline, tries int) time.Duration {
 	most := longestDelay
@@ -123,7 +128,7 @@ func (d *decider) lost(ctx context.Context, it *item, how string) error {
 // An error is the journal's.
 func (d *decider) overtaken(ctx context.Context, e *entry) error {
 	for _, it := range d.open(e.pipeline.Name) {
-		if it.State != journal.FiringWaiting || it.Tries == 0 || !retried(it.Trigger) {
+		if !it.triesAgain() {
 			continue
 		}
 		later, err := d.outcomes(ctx, e, it.LogicalTime.Add(time.Microsecond), d.now.Add(setForward))

@@ -208,6 +208,20 @@ func (w *world) ask(pipeline string) journal.Firing {
 	return f
 }
 
+func (w *world) pause(pipeline string) {
+	w.Helper()
+	if err := w.journal.Pause(w.Context(), journal.Pause{Pipeline: pipeline, Since: w.now()}); err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *world) resume(pipeline string) {
+	w.Helper()
+	if _, err := w.journal.Resume(w.Context(), pipeline, w.now()); err != nil {
+		w.Fatal(err)
+	}
+}
+
 // ran records a run that the scheduler has not seen, or one of a worker: of the whole pipeline, with that status.
 func (w *world) ran(r journal.Run, status journal.Status) {
 	w.Helper()
