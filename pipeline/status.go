@@ -100,10 +100,18 @@ type PipelineStatus struct {
 type RunSummary struct {
 	journal.Run
 	State RunState `json:"state"`
+	// OtherTarget is what it publishes to when that is not the engine's target; "" when it is.
+	OtherTarget string `json:"-"`
 }
 
-// Summary adds what the locks say to a run.
-func (e *Engine) Summary(r journal.Run) RunSummary { return RunSummary{Run: r, State: e.stateOf(r)} }
+// Summary adds what the locks say to a run, and whether it is for another target.
+func (e *Engine) Summary(r journal.Run) RunSummary {
+	s := RunSummary{Run: r, State: e.stateOf(r)}
+	if !e.target().Is(r.Selection.Target) {
+		s.OtherTarget = r.Selection.Target
+	}
+	return s
+}
 
 // Summaries lists runs, the newest first.
 func (e *Engine) Summaries(ctx context.Context, f journal.Filter) ([]RunSummary, error) {
