@@ -72,7 +72,7 @@ type TableStatus struct {
 	Kind        string    `json:"kind"`
 	View        bool      `json:"view"`
 	Pipeline    string    `json:"pipeline"`
-	Rows        int64     `json:"rows"`
+	Rows        int64     `json:"rows" doc:"0 of a view: its rows are not counted."`
 	PublishedAt time.Time `json:"published_at"`
 	AgeSeconds  int64     `json:"age_seconds"` // since a run last made it: a replay makes no table younger
 	Run         string    `json:"run"`
