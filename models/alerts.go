@@ -332,6 +332,7 @@ func (l *loader) rules(f *alertsFile, a *Alerts) {
 		for _, name := range r.To {
 			told[name] = true
 		}
+		l.noEmpty(r)
 		l.named(r.Origin, "to", r.To, f.Channels.Keys(), "channel", l.problem)
 		l.named(r.Origin, "pipelines", r.Pipelines, pipelines, "pipeline", l.problem)
 		l.named(r.Origin, "owners", r.Owners, owners, "owner", l.warning)
@@ -340,6 +341,19 @@ func (l *loader) rules(f *alertsFile, a *Alerts) {
 	for _, name := range f.Channels.Keys() {
 		if !told[name] {
 			l.warning(f.Channels.Key(name), "name it under to: of a rule", "nothing is told to channel %q", name)
+		}
+	}
+}
+
+// noEmpty refuses lists that are there and name nothing: one would tell nobody, another be no condition.
+func (l *loader) noEmpty(r AlertRule) {
+	lists := []struct {
+		key   string
+		names config.StringList
+	}{{"on", r.On}, {"to", r.To}, {"pipelines", r.Pipelines}, {"owners", r.Owners}, {"tags", r.Tags}, {"severity", r.Severity}}
+	for _, list := range lists {
+		if len(list.names) == 0 && r.Origin.Has(list.key) {
+			l.problem(r.Origin.At(list.key), "name at least one, or leave the key out", "%s: the list is empty", list.key)
 		}
 	}
 }

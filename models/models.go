@@ -167,7 +167,7 @@ type Pipeline struct {
 	Select    config.StringList `yaml:"select" doc:"Selectors of its nodes; all nodes when absent." example:"[\"*\"]"`
 	Exclude   config.StringList `yaml:"exclude" doc:"Selectors of nodes to leave out."`
 	Publish   string            `yaml:"publish" default:"succeeded" enum:"succeeded,all" doc:"succeeded: a node is published when everything above it succeeded. all: nothing unless everything did."`
-	Freshness config.Duration   `yaml:"freshness" doc:"Age at which the tables count as stale; millrace status shows it." example:"26h"`
+	Freshness config.Duration   `yaml:"freshness" doc:"Age at which the tables count as stale; millrace status shows it. 0, as without the key: none." example:"26h"`
 	Owner     string            `yaml:"owner" doc:"Whom its alerts are for, where the node at fault names nobody." example:"data-platform"`
 
 	After         config.StringList `yaml:"after" doc:"Pipelines that must have succeeded for the same logical date first; without a schedule of its own, it runs when they have." example:"[ingest]"`

@@ -80,7 +80,8 @@ type PlannedPin struct {
 
 // PublishedState is what readers see of a table.
 type PublishedState struct {
-	Rows        int64     `json:"rows"`
+	Rows        int64     `json:"rows"` // 0 of a view: nobody has counted them
+	View        bool      `json:"view"`
 	PublishedAt time.Time `json:"published_at"`
 	AgeSeconds  int64     `json:"age_seconds"`
 	Run         string    `json:"run"`
@@ -182,7 +183,7 @@ func (pl *planning) published(n *models.Node) *PublishedState {
 }
 
 func publishedState(t load.Table, now time.Time) *PublishedState {
-	return &PublishedState{Rows: t.Rows, PublishedAt: t.PublishedAt, AgeSeconds: int64(now.Sub(t.LoadedAt()).Seconds()), Run: t.Run, Snapshot: t.Snapshot}
+	return &PublishedState{Rows: t.Rows, View: t.View != "", PublishedAt: t.PublishedAt, AgeSeconds: int64(now.Sub(t.LoadedAt()).Seconds()), Run: t.Run, Snapshot: t.Snapshot}
 }
 
 // note adds to what the plan says of the node; "" is nothing to say.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/transform/check"
 	"github.com/millrace/millrace/warehouse"
 )
@@ -21,6 +22,8 @@ type QuarantineSet struct {
 	Rows  int64            `json:"rows"`
 	Rules map[string]int64 `json:"rules"` // rows by the rule that they failed; a row may fail several
 	Gone  bool             `json:"gone"`  // the rows are past retention: only the counts are left
+	// Published says that they came into the table's quarantine; those of a run that published nothing of the table did not.
+	Published bool `json:"published"`
 
 	from  string // a SELECT of them
 	files []string
@@ -77,6 +80,11 @@ func (e *Engine) quarantineSet(ctx context.Context, n *models.Node, run string, 
 	if len(set.Rules) == 0 {
 		return nil, nil
 	}
+	steps, err := e.Journal.Steps(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	set.Published = !slices.ContainsFunc(steps, func(s journal.Step) bool { return s.Node == n.Name() && s.Status != journal.Succeeded })
 	d := warehouse.DuckDB
 	set.files, _ = filepath.Glob(filepath.Join(e.rejectsDir(run), fileName(n.Name()), "quarantined-*.parquet"))
 	if len(set.files) > 0 {
@@ -118,6 +126,22 @@ func (e *Engine) publishedSet(ctx context.Context, n *models.Node, set *Quaranti
 	return err
 }
 
+// QuarantineRows is how many rows are in the published quarantines now, by node: of the node, or of all when it is "".
+func (e *Engine) QuarantineRows(ctx context.Context, node string) (map[string]int64, error) {
+	m, err := e.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows := map[string]int64{}
+	for _, t := range m.Tables {
+		of := strings.TrimSuffix(t.Name.String(), models.QuarantineSuffix)
+		if t.Kind == kindQuarantine && t.Rows > 0 && (node == "" || node == of) {
+			rows[of] = t.Rows
+		}
+	}
+	return rows, nil
+}
+
 // InQuarantine is what is in the node's published quarantine now, of whichever runs; nil for nothing. Its Run is "".
 func (e *Engine) InQuarantine(ctx context.Context, node string) (_ *QuarantineSet, err error) {
 	m, err := e.current(ctx)
@@ -129,7 +153,7 @@ func (e *Engine) InQuarantine(ctx context.Context, node string) (_ *QuarantineSe
 	if t == nil || t.Rows == 0 {
 		return nil, nil
 	}
-	set := &QuarantineSet{Node: node, Rows: t.Rows, Rules: map[string]int64{}, from: warehouse.DuckDB.Select(t.Version), files: warehouse.Paths(t.Version.Files())}
+	set := &QuarantineSet{Node: node, Rows: t.Rows, Rules: map[string]int64{}, Published: true, from: warehouse.DuckDB.Select(t.Version), files: warehouse.Paths(t.Version.Files())}
 	w, all, err := e.openQuarantined(ctx, set, "")
 	if err != nil {
 		return nil, err

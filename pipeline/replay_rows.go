@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
-	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/transform/check"
 	"github.com/millrace/millrace/warehouse"
 )
@@ -92,14 +91,8 @@ func (e *Engine) nothingOfRun(ctx context.Context, rp *replay) error {
 	if len(sets) == 0 {
 		return refused("millrace rejects list shows what the latest runs kept out", "run %s quarantined no row of %s", rp.Run, name)
 	}
-	steps, err := e.Journal.Steps(ctx, rp.Run)
-	if err != nil {
-		return err
-	}
-	for _, s := range steps {
-		if s.Node == name && s.Status != journal.Succeeded {
-			return refused("once a run of it succeeds they are", "run %s published nothing of %s: the rows that it kept out are not in the quarantine", rp.Run, name)
-		}
+	if !sets[0].Published {
+		return refused("once a run of it succeeds they are", "run %s published nothing of %s: the rows that it kept out are not in the quarantine", rp.Run, name)
 	}
 	if rp.Rule != "" {
 		return refused("", "no row of %s that is in quarantine was kept out by run %s and failed %q", name, rp.Run, rp.Rule)

@@ -72,7 +72,7 @@ type TableStatus struct {
 	Kind        string    `json:"kind"`
 	View        bool      `json:"view"`
 	Pipeline    string    `json:"pipeline"`
-	Rows        int64     `json:"rows"`
+	Rows        int64     `json:"rows" doc:"0 of a view: its rows are not counted."`
 	PublishedAt time.Time `json:"published_at"`
 	AgeSeconds  int64     `json:"age_seconds"` // since a run last made it: a replay makes no table younger
 	Run         string    `json:"run"`
@@ -100,10 +100,18 @@ type PipelineStatus struct {
 type RunSummary struct {
 	journal.Run
 	State RunState `json:"state"`
+	// OtherTarget is what it publishes to when that is not the engine's target; "" when it is.
+	OtherTarget string `json:"-"`
 }
 
-// Summary adds what the locks say to a run.
-func (e *Engine) Summary(r journal.Run) RunSummary { return RunSummary{Run: r, State: e.stateOf(r)} }
+// Summary adds what the locks say to a run, and whether it is for another target.
+func (e *Engine) Summary(r journal.Run) RunSummary {
+	s := RunSummary{Run: r, State: e.stateOf(r)}
+	if !e.target().Is(r.Selection.Target) {
+		s.OtherTarget = r.Selection.Target
+	}
+	return s
+}
 
 // Summaries lists runs, the newest first.
 func (e *Engine) Summaries(ctx context.Context, f journal.Filter) ([]RunSummary, error) {

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -23,7 +24,7 @@ func (s *Server) nodeRoutes() []route {
 		get(s, "/nodes/{name}", "getNode", "A node as a dictionary has it: columns, owner, what it reads and what reads it.", s.getNode),
 		get(s, "/nodes/{name}/checks", "listNodeChecks", "The checks of a node as they ended last, each with its trend, oldest first.", s.nodeChecks,
 			param{name: "points", doc: "Runs that a trend goes back: 90 when absent, at most 500.", integer: true, most: 500}),
-		get(s, "/nodes/{name}/quarantine", "getQuarantine", "Rows that checks kept out of a node's table, by rule: of the latest run that checked it, or of one.", s.quarantine,
+		get(s, "/nodes/{name}/quarantine", "getQuarantine", "Rows that checks kept out of a node's table, by rule: of the latest run that checked it, or of one; and those that are in quarantine now.", s.quarantine,
 			param{name: "run", doc: "Of this run."}, param{name: "sample", doc: "Rows to show, at most 100. Values of columns that are tagged pii are masked.", integer: true, most: 100}),
 		get(s, "/lineage", "getLineage", "The graph of nodes.", s.lineage),
 		post(s, "/nodes/{name}/quarantine/replay", "replayQuarantine", "Ask for quarantined rows to go through the checks again; those that pass come into the table.", http.StatusAccepted, s.replay),
@@ -216,11 +217,12 @@ func (s *Server) nodeChecks(c *call) (Page[CheckTrend], error) {
 	return list(all), nil
 }
 
-// Quarantine is what checks kept out of a table in one run.
+// Quarantine is what checks kept out of a table: in one run, and in all whose rows are there now.
 type Quarantine struct {
-	Node   string                  `json:"node"`
-	Set    *pipeline.QuarantineSet `json:"set,omitempty" doc:"Absent when no row was kept out."`
-	Sample *check.Sample           `json:"sample,omitempty"`
+	Node         string                  `json:"node"`
+	Set          *pipeline.QuarantineSet `json:"set,omitempty" doc:"Of the run. Absent when it kept no row out."`
+	InQuarantine *pipeline.QuarantineSet `json:"in_quarantine,omitempty" doc:"All that is in quarantine now, of whichever runs. Absent when nothing is, and when a run was asked for."`
+	Sample       *check.Sample           `json:"sample,omitempty" doc:"Rows of set; without it, of in_quarantine."`
 }
 
 // quarantine counts and shows rows in an engine of its own.
@@ -235,12 +237,17 @@ func (s *Server) quarantine(c *call) (Quarantine, error) {
 		if err != nil {
 			return lookup(err, "run "+cut(c.text("run"), 80), "GET "+apiPrefix+"/runs lists the runs")
 		}
-		if len(sets) == 0 {
-			return nil
+		if len(sets) > 0 {
+			q.Set = &sets[0]
 		}
-		q.Set = &sets[0]
-		if rows := c.number("sample", 0); rows > 0 && !q.Set.Gone {
-			q.Sample, err = e.ShowQuarantined(ctx, sets[0], "", rows, false)
+		if c.text("run") == "" {
+			if q.InQuarantine, err = e.InQuarantine(ctx, n.Name()); err != nil {
+				return err
+			}
+		}
+		shown := cmp.Or(q.Set, q.InQuarantine)
+		if rows := c.number("sample", 0); rows > 0 && shown != nil && !shown.Gone {
+			q.Sample, err = e.ShowQuarantined(ctx, *shown, "", rows, false)
 		}
 		return err
 	})

@@ -133,8 +133,11 @@ func (s *Server) retryRun(c *call, in RetryRequest) (journal.Firing, error) {
 	if err != nil {
 		return journal.Firing{}, err
 	}
-	switch state := s.Engine().Summary(r).State; {
-	case state == pipeline.StateRunning:
+	switch now := s.Engine().Summary(r); {
+	case now.OtherTarget != "":
+		return journal.Firing{}, &Problem{kind: kindConflict, Detail: fmt.Sprintf("run %s was for target %q, and this millrace serve runs for %q", r.ID, now.OtherTarget, s.Engine().Project.Target.Name),
+			Hint: "millrace retry " + r.ID + " --target " + now.OtherTarget}
+	case now.State == pipeline.StateRunning:
 		return journal.Firing{}, &Problem{kind: kindConflict, Detail: "run " + r.ID + " still goes on", Hint: "cancel it first, or wait"}
 	case in.From != "":
 		return s.rerunFrom(c, r, in.From)

@@ -233,6 +233,14 @@ func TestRetryAndReplay(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	l.json("POST", "/api/v1/runs/"+runs[0].ID+"/retry", "", 409, nil)
+	elsewhere := runs[2]
+	elsewhere.ID, elsewhere.Selection.Target = "20261127T020900-00000d", "dev"
+	l.must(l.j.BeginRun(t.Context(), elsewhere))
+	for _, body := range []string{"", `{"from": "main.orders"}`} {
+		if w := l.json("POST", "/api/v1/runs/"+elsewhere.ID+"/retry", body, 409, nil); !strings.Contains(w.Body.String(), "--target dev") {
+			t.Errorf("a run for another target: %s", w.Body)
+		}
+	}
 	var from journal.Firing
 	if l.json("POST", "/api/v1/runs/"+runs[0].ID+"/retry", `{"from": "main.orders"}`, 202, &from); from.Ask.Retry != "" || from.Pipeline != "nightly" {
 		t.Errorf("%+v", from)

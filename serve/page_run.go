@@ -60,10 +60,11 @@ func (p *site) run(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page.Goes = page.State == pipeline.StateRunning
-	page.Retriable = runClass(page.State) == "fail"
+	ours := page.Summary.OtherTarget == ""
+	page.Retriable = ours && runClass(page.State) == "fail"
 	page.Stream = apiPrefix + "/runs/" + one.ID + "/log/stream?tail=500"
 	page.draw(p.Clock())
-	if !page.Goes && !one.Selection.Aside() {
+	if ours && !page.Goes && !one.Selection.Aside() {
 		page.offerAgain(e.Project)
 	}
 	return p.show(w, r, "run", view{Title: "Run " + one.ID, Section: "Runs", Alive: page.Goes, Data: page})

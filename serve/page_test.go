@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -104,6 +105,27 @@ func TestPages(t *testing.T) {
 	s.refused = "models/x.sql:3:1: no such column"
 	if _, page := s.get("/runs"); !strings.Contains(plainText(page), "were refused. The last good version stays in use. What is wrong models/x.sql:3:1") {
 		t.Error("nobody is told that the project was refused")
+	}
+}
+
+// TestOtherTarget looks at a run that published to another target, which nobody can retry from here, and that rested before its last attempt.
+func TestOtherTarget(t *testing.T) {
+	s := newShopfront(t)
+	r := journal.Run{ID: "20261127T060000-00000d", Pipeline: "nightly", LogicalTime: morning, Attempt: 1, Status: journal.Running, Started: morning.Add(-time.Hour),
+		Selection: journal.Selection{Nodes: []string{"crm.customers"}, Target: "dev"}}
+	s.must(s.j.BeginRun(t.Context(), r))
+	again, end := r, morning.Add(3*time.Second)
+	again.Started, again.Attempt = morning, 2
+	s.must(s.j.BeginRun(t.Context(), again))
+	again.Status, again.Error, again.Finished = journal.Failed, "1 node failed", &end
+	s.must(s.j.SaveStep(t.Context(), journal.Step{Run: r.ID, Node: "crm.customers", Kind: "stream", Attempt: 2, Status: journal.Failed, Started: morning, Finished: &end}))
+	s.must(s.j.FinishRun(t.Context(), again, nil))
+	_, page := s.get("/runs/" + r.ID)
+	if text := plainText(page); !strings.Contains(text, "Target dev") || strings.Contains(page, "/retry\"") {
+		t.Errorf("the page of the run: %s", text)
+	}
+	if _, page := s.get("/runs?status=failed"); !strings.Contains(plainText(page), "nightly target dev") || !strings.Contains(page, `<td class="num">3.0 s</td>`) {
+		t.Errorf("the list of runs: %s", plainText(page))
 	}
 }
 

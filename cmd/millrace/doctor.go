@@ -78,7 +78,7 @@ func (a *app) diagnose(ctx context.Context, timeout time.Duration) ([]pipeline.D
 	case problems.HasErrors():
 		project.Level, project.Message, project.Hint = pipeline.LevelFail, fmt.Sprintf("%s, the first: %s", plural(len(problems), "problem"), problems[0].Error()), "millrace lint shows them all"
 	case len(problems) > 0:
-		project.Level, project.Message, project.Hint = pipeline.LevelWarn, plural(len(problems), "warning"), "millrace lint shows them"
+		project.Level, project.Message, project.Hint = pipeline.LevelWarn, plural(len(problems), "warning")+": "+problems.Error(), "a run does its work all the same"
 	}
 	found = append(found, project)
 	if problems.HasErrors() {

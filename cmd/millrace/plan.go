@@ -90,6 +90,9 @@ func (a *app) printPlan(p plannedAnswer, pin, showSQL bool) {
 		}
 		if n.Published != nil {
 			published, age = fmt.Sprint(n.Published.Rows), ago(n.Published.AgeSeconds)
+			if n.Published.View {
+				published = "view"
+			}
 		}
 		g.add(n.Name, n.Kind, how(n), published, age, toRead(n), columnsText(n))
 	}

@@ -70,6 +70,9 @@ func (p *progress) ended(ev pipeline.Event) {
 		return
 	}
 	detail := fmt.Sprintf("%d rows", ev.Rows)
+	if ev.Rows == 0 && ev.Equation == "" { // a view, whose rows nobody has counted
+		detail = "no rows written"
+	}
 	if ev.Bytes > 0 && ev.Took > 0 {
 		detail += fmt.Sprintf(", %.1f MB/s", float64(ev.Bytes)/1e6/ev.Took.Seconds())
 	}

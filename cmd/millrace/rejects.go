@@ -18,8 +18,8 @@ func (a *app) rejectsCommand() *cobra.Command {
 		Use:   "list [NODE]",
 		Short: "list records that could not be landed, and count rows that checks kept out",
 		Long: "Lists what the latest run of each stream rejected: how many records for which reason, and the records with file,\n" +
-			"line and what is wrong; and how many rows the checks of each table quarantined. --run asks another run. Records of\n" +
-			"tables with columns that are tagged pii are masked, unless --plain.\n",
+			"line and what is wrong; how many rows the checks of each table quarantined; and how many rows are in quarantine now,\n" +
+			"of whichever runs. --run asks another run. Records of tables with columns that are tagged pii are masked, unless --plain.\n",
 		Example: "  millrace rejects list\n  millrace rejects list erp.orders --reason bad_cast --limit 20 --json",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -73,6 +73,8 @@ type rejectsAnswer struct {
 	Records []pipeline.RejectedRecord `json:"records"`
 	// Quarantined are rows that landed and failed a check.
 	Quarantined []pipeline.QuarantineSet `json:"quarantined"`
+	// InQuarantine is how many rows are in the tables' quarantines now, of whichever runs.
+	InQuarantine map[string]int64 `json:"in_quarantine"`
 }
 
 func (a *app) listRejects(c *cobra.Command, e *pipeline.Engine, node, run, reason string, limit int, plain bool) error {
@@ -84,10 +86,14 @@ func (a *app) listRejects(c *cobra.Command, e *pipeline.Engine, node, run, reaso
 	if err != nil {
 		return err
 	}
-	out := rejectsAnswer{Sets: sets, Records: []pipeline.RejectedRecord{}, Quarantined: quarantined}
+	inside, err := e.QuarantineRows(c.Context(), node)
+	if err != nil {
+		return err
+	}
+	out := rejectsAnswer{Sets: sets, Records: []pipeline.RejectedRecord{}, Quarantined: quarantined, InQuarantine: inside}
 	if !a.json {
 		a.printRejectCounts(sets)
-		a.printQuarantineCounts(quarantined)
+		a.printQuarantineCounts(quarantined, inside)
 	}
 	for _, s := range sets {
 		n := e.Project.Node(s.Node)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -111,10 +112,38 @@ func (a *app) withQuarantine(c *cobra.Command, name, run string, all bool, do fu
 		return err
 	}
 	if len(sets) == 0 {
-		a.note("no row of %s was quarantined", node)
-		return nil
+		return a.noteNoneOfRun(c.Context(), e, node, run)
+	}
+	if !sets[0].Published {
+		a.note("run %s published nothing of %s: these rows did not come into its quarantine, of which --all is", sets[0].Run, node)
 	}
 	return do(e, sets[0])
+}
+
+// noteNoneOfRun tells that a run, the latest when run is "", kept no row out, and what earlier ones did.
+func (a *app) noteNoneOfRun(ctx context.Context, e *pipeline.Engine, node, run string) error {
+	inside, err := e.QuarantineRows(ctx, node)
+	if err != nil {
+		return err
+	}
+	of := "the latest run"
+	if run != "" {
+		of = "run " + run
+	}
+	if n := inside[node]; n > 0 {
+		a.note("%s quarantined no row of %s; %s in quarantine from other runs: add --all", of, node, areRows(n))
+	} else {
+		a.note("%s quarantined no row of %s, and none is in quarantine", of, node)
+	}
+	return nil
+}
+
+// areRows says how many rows there are.
+func areRows(n int64) string {
+	if n == 1 {
+		return "1 row is"
+	}
+	return plural(int(n), "row") + " are"
 }
 
 func (a *app) printCells(cells *check.Sample) error {
@@ -244,15 +273,33 @@ func safeCSV(out io.Writer, columns []string) (write func(parquet.Row) error, fl
 		}
 }
 
-// printQuarantineCounts lists what checks diverted, by rule.
-func (a *app) printQuarantineCounts(sets []pipeline.QuarantineSet) {
+// printQuarantineCounts lists what checks diverted, by rule, and what is in quarantine now, of whichever runs.
+func (a *app) printQuarantineCounts(sets []pipeline.QuarantineSet, inside map[string]int64) {
+	a.printDiverted(sets)
+	if len(inside) == 0 {
+		return
+	}
+	g := grid{header: []string{"NODE", "ROWS"}, right: []bool{false, true}}
+	for _, node := range slices.Sorted(maps.Keys(inside)) {
+		g.add(node, fmt.Sprint(inside[node]))
+	}
+	a.out("\nin quarantine now")
+	_ = g.print(a.stdout)
+	a.out("millrace rejects show NODE --all shows the rows")
+}
+
+func (a *app) printDiverted(sets []pipeline.QuarantineSet) {
 	if len(sets) == 0 {
 		return
 	}
 	g := grid{header: []string{"NODE", "RULE", "ROWS", "RUN"}, right: []bool{false, false, true}}
 	for _, s := range sets {
 		for _, rule := range slices.Sorted(maps.Keys(s.Rules)) {
-			g.add(s.Node, rule, fmt.Sprint(s.Rules[rule]), s.Run)
+			run := s.Run
+			if !s.Published {
+				run += ", not published"
+			}
+			g.add(s.Node, rule, fmt.Sprint(s.Rules[rule]), run)
 		}
 	}
 	a.out("\nquarantined by checks")

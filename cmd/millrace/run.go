@@ -304,9 +304,13 @@ func (a *app) printReport(r *pipeline.Report) error {
 		fmt.Fprintf(w, "  %s; no cursor was moved\n", b)
 	}
 	if replay == nil && (r.Run.Status == journal.Partial || r.Run.Status == journal.Failed) {
-		fmt.Fprintf(w, "  next: mend the cause, then `millrace retry %s`\n", r.Run.ID)
+		named := r.Run.ID
+		if a.target != "" {
+			named += " --target " + a.target
+		}
+		fmt.Fprintf(w, "  next: mend the cause, then `millrace retry %s`\n", named)
 		if r.Run.Selection.Backfill != nil {
-			fmt.Fprintf(w, "  or another command, and this run is given up by `millrace backfill --abandon %s`\n", r.Run.ID)
+			fmt.Fprintf(w, "  or another command, and this run is given up by `millrace backfill --abandon %s`\n", named)
 		}
 	}
 	return nil
@@ -343,6 +347,11 @@ func (a *app) printChecks(results []check.Result) {
 		}
 	}
 	fmt.Fprintf(a.stdout, "     %d of %s pass\n", passed, plural(len(results), "check"))
+	a.printFailing(results)
+}
+
+// printFailing tells the checks that do not pass.
+func (a *app) printFailing(results []check.Result) {
 	for _, r := range results {
 		if r.Status == check.StatusPass {
 			continue

@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/transform/check"
 )
 
 func (a *app) runsCommand() *cobra.Command {
@@ -73,19 +75,24 @@ func (a *app) listRuns(c *cobra.Command, f journal.Filter) error {
 	return g.print(a.stdout)
 }
 
-// stateText is the state of a run, and whether it was none that reads and builds.
+// stateText is the state of a run, whether it was none that reads and builds, and its target where that is another.
 func stateText(r pipeline.RunSummary) string {
+	text := string(r.State)
 	switch replay := r.Selection.Replay; {
 	case r.Selection.Backfill != nil:
-		return string(r.State) + ", backfill"
+		text += ", backfill"
 	case r.Selection.ByHand:
-		return string(r.State) + ", by hand"
+		text += ", by hand"
 	case replay == nil:
-		return string(r.State)
 	case replay.DryRun:
-		return string(r.State) + ", dry run of a replay"
+		text += ", dry run of a replay"
+	default:
+		text += ", replay"
 	}
-	return string(r.State) + ", replay"
+	if r.OtherTarget != "" {
+		text += ", target " + r.OtherTarget
+	}
+	return text
 }
 
 // triggerText is what began a run, and the time that it stands for when that is not about its start.
@@ -112,6 +119,8 @@ type shownRun struct {
 	pipeline.RunSummary
 	Steps []journal.Step `json:"steps"`
 	Parts []journal.Part `json:"parts"`
+	// Checks are those that did not pass.
+	Checks []check.Result `json:"checks"`
 }
 
 func (a *app) showRun(c *cobra.Command, id string) error {
@@ -131,6 +140,12 @@ func (a *app) showRun(c *cobra.Command, id string) error {
 	if out.Parts, err = e.Journal.Parts(c.Context(), r.ID, ""); err != nil {
 		return err
 	}
+	results, err := e.Journal.Checks(c.Context(), r.ID)
+	if err != nil {
+		return err
+	}
+	results = slices.DeleteFunc(results, func(r check.Result) bool { return r.Status == check.StatusPass })
+	out.Checks = check.Remasked(results, e.Project.IsPII)
 	a.cleanRun(&out)
 	if a.json {
 		return a.printJSON(out)
@@ -149,6 +164,9 @@ func (a *app) cleanOutcome(r *journal.Run) {
 
 func (a *app) cleanRun(r *shownRun) {
 	a.cleanOutcome(&r.Run)
+	for i := range r.Checks {
+		r.Checks[i].Message = a.redactor.Redact(r.Checks[i].Message)
+	}
 	for i := range r.Steps {
 		s := &r.Steps[i]
 		s.Error, s.Hint = a.redactor.Redact(s.Error), a.redactor.Redact(s.Hint)
@@ -188,6 +206,7 @@ func (a *app) printRun(r shownRun) {
 	a.out("")
 	for _, s := range r.Steps {
 		a.printStep(s)
+		a.printFailing(slices.DeleteFunc(slices.Clone(r.Checks), func(c check.Result) bool { return c.Node != s.Node }))
 		if n := parts[s.Node]; n > 0 {
 			a.out("       %s landed, %s", plural(n, "part"), bytesText(bytes[s.Node]))
 		}
