@@ -93,7 +93,8 @@ func (x *extraction) merge(ctx context.Context, t *load.Table, window *extract.W
 	}
 	var written []warehouse.File
 	for i, group := range groups {
-		in := warehouse.MergeInput{Name: nameOf(x.node), Prev: before, Key: x.node.Stream.Key, Cursor: x.node.Stream.Cursor, Latest: window.Latest, Dir: filepath.Join(dir, fmt.Sprint(i))}
+		in := warehouse.MergeInput{Name: nameOf(x.node), Prev: before, Key: x.node.Stream.Key, Cursor: x.node.Stream.Cursor, Latest: window.Latest, Later: !window.Latest,
+			Dir: filepath.Join(dir, fmt.Sprint(i))}
 		if i > 0 {
 			in.Prev = &t.Version
 		}

@@ -92,6 +92,7 @@ func (e *Engine) Replay(ctx context.Context, req ReplayRequest) (*Report, error)
 	}
 	if report != nil && report.Snapshot != 0 && rp.passed > 0 {
 		report.Stale = r.outdated()
+		report.Next, _ = r.rebuild(report.Stale)
 	}
 	return report, err
 }
@@ -217,6 +218,9 @@ func (r *run) replayed(ctx context.Context, s *journal.Step) (_ []load.Table, er
 	if err := j.account(t, q); err != nil {
 		return nil, err
 	}
+	if command, incremental := r.rebuild(r.outdated()); rp.passed > 0 && len(incremental) > 0 {
+		j.note(fmt.Sprintf("warning: incremental, and taking up of these rows only what its own condition lets through: %s; %s builds from all rows", strings.Join(incremental, ", "), command))
+	}
 	s.Rows = t.Rows
 	return []load.Table{*t, *q}, nil
 }
@@ -257,4 +261,22 @@ func (r *run) outdated() []string {
 		}
 	}
 	return names
+}
+
+// rebuild is the command after which the stale tables have the replayed rows, "" for none, and those of them that are incremental: only
+// from nothing do these surely take up rows of the past.
+func (r *run) rebuild(stale []string) (command string, incremental []string) {
+	if len(stale) == 0 {
+		return "", nil
+	}
+	command = fmt.Sprintf("millrace run %s+ --exclude %[1]s", r.replay.Node.Name())
+	for _, name := range stale {
+		if m := r.Project.Node(name).Model; m != nil && m.Materialized == models.Incremental {
+			incremental = append(incremental, name)
+		}
+	}
+	if incremental != nil {
+		command += " --full-refresh"
+	}
+	return command, incremental
 }

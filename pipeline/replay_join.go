@@ -64,11 +64,12 @@ func (j *joining) beside(ctx context.Context, t *load.Table, files []warehouse.F
 	return nil
 }
 
-// merge brings the rows that pass in by the key: of a stream a newer published row stays.
+// merge brings the rows that pass in by the key: of a stream a newer published row stays, and one that a person has corrected
+// replaces one of the same cursor.
 func (j *joining) merge(ctx context.Context, t *load.Table, before *warehouse.Version, passed []warehouse.File, round int) error {
 	in := warehouse.MergeInput{Name: t.Name, Prev: before, Landed: passed, Columns: j.replay.columns, Key: before.Key, Dir: filepath.Join(j.dir, fmt.Sprint("merge-", round))}
 	if s := j.node.Stream; s != nil {
-		in.Cursor = s.Cursor
+		in.Cursor, in.Later = s.Cursor, j.replay.corrected != nil
 		if s.Deletes == models.DeletesSoft {
 			in.Mark, in.MarkedAt = models.DeletedAt, j.LogicalTime
 		}

@@ -230,6 +230,45 @@ func TestReplayIsSuperseded(t *testing.T) {
 	}
 }
 
+// TestTies: of rows of one key and one cursor, what is read later wins, whatever its values are; a row that is read with another, in one
+// run, has no order but the values.
+func TestTies(t *testing.T) {
+	positive := "{ range: { column: a, min: 0, severity: quarantine, error_if: '> 90%' } }"
+	dir := project(t, map[string]string{"in/o_1.csv": "id,a,u\n1,5,2026-01-01\n2,-6,2026-01-02\n", "millrace.yml": `name: tie
+sources:
+  s:
+    type: files
+    root: in
+    streams:
+      - { name: o, path: "o_*.csv", mode: incremental, key: [id], cursor: u, columns: { id: BIGINT, a: INTEGER, u: DATE }, checks: [ ` + positive + " ] }\n"})
+	e := engine(t, dir)
+	succeeded(t, run(t, e))
+	table := warehouse.Name{Schema: "s", Table: "o"}
+	for _, c := range []struct{ file, rows, want, terms string }{
+		{"o_1.csv", "1,5,2026-01-01\n2,6,2026-01-02\n", "[[1 5] [2 6]]", "[2 1 0 1 0]"},
+		{"o_1.csv", "1,5,2026-01-01\n2,3,2026-01-02\n", "[[1 5] [2 3]]", "[2 0 1 1 0]"}, // mended in place, to less
+		{"o_2.csv", "2,9,2026-01-02\n", "[[1 5] [2 9]]", "[1 0 1 0 0]"},
+		{"o_3.csv", "2,4,2026-01-02\n1,99,2025-12-31\n", "[[1 5] [2 4]]", "[2 0 1 0 1]"}, // an older cursor never wins
+		{"o_4.csv", "2,1,2026-01-02\n2,2,2026-01-02\n", "[[1 5] [2 2]]", "[2 0 1 0 1]"},
+	} {
+		write(t, dir, map[string]string{"in/" + c.file: "id,a,u\n" + c.rows})
+		r := run(t, e)
+		succeeded(t, r)
+		if got := fmt.Sprint(closed(t, step(t, r, "s.o"), "landed inserted updated unchanged superseded")); got != c.terms {
+			t.Errorf("%s: %s, want %s", c.file, got, c.terms)
+		}
+		if got := fmt.Sprint(query(t, e, "SELECT id, a FROM s.o ORDER BY id")); got != c.want {
+			t.Errorf("%s: %s, want %s", c.file, got, c.want)
+		}
+	}
+	id := query(t, e, "SELECT _quarantined_id FROM s.o__quarantine")[0][0]
+	write(t, dir, map[string]string{"fixed.csv": fmt.Sprintf("_quarantined_id,a\n%v,0\n", id)})
+	succeeded(t, replay(t, e, "s.o", func(r *pipeline.ReplayRequest) { r.File = filepath.Join(dir, "fixed.csv") }))
+	if got := fmt.Sprint(query(t, e, "SELECT id, a FROM s.o ORDER BY id")); got != "[[1 5] [2 0]]" || manifest(t, e).Table(table).Rows != 2 {
+		t.Errorf("after a correction: %s", got)
+	}
+}
+
 // TestReplayFailsItsChecks: the new version is judged, and rows go back to where they were when it may not be seen.
 func TestReplayFailsItsChecks(t *testing.T) {
 	dir := project(t, map[string]string{"millrace.yml": shop("append", quarantining), "customers.csv": customers})

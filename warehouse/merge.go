@@ -16,7 +16,7 @@ type Strategy string
 
 const (
 	// ByKey keeps one row per key: the greatest by (cursor is there, cursor, whole row), so that windows may be
-	// merged in any order, or twice. Without a cursor the landed row wins over the published one.
+	// merged in any order, or twice. Latest and Later prefer the landed row; without a cursor it always wins.
 	ByKey Strategy = "merge"
 	// DeleteInsert replaces all rows of the landed keys; keys may repeat, in the result too, whose Key is empty.
 	DeleteInsert Strategy = "delete+insert"

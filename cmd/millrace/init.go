@@ -187,7 +187,12 @@ func apart(root string, groups map[string]*foundStream) map[string]*foundStream 
 	for key, g := range groups {
 		narrow := strings.ReplaceAll(key, "*", "[0-9]*")
 		switch {
-		case len(g.Files) == 1 || alike(root, g.Files) && !strays(key, g, groups):
+		case len(g.Files) == 1:
+			if g.Path = series(g.Files[0]); g.Path == "" || strays(g.Path, g, groups) {
+				g.Path = g.Files[0]
+			}
+			out[key] = g
+		case alike(root, g.Files) && !strays(key, g, groups):
 			out[key] = g
 		case alike(root, g.Files) && !strays(narrow, g, groups):
 			g.Path = narrow
@@ -204,6 +209,18 @@ func apart(root string, groups map[string]*foundStream) map[string]*foundStream 
 	}
 	return out
 }
+
+// series is the pattern of a file, and of those that will follow it, when its name ends in a number or a date; else "".
+func series(file string) string {
+	folder, name := path.Split(file)
+	m := dataFile.FindStringSubmatch(name)
+	if !endsInDigits(m[1]) {
+		return ""
+	}
+	return folder + lastNumber.ReplaceAllString(m[1], "[0-9]*") + "." + m[2]
+}
+
+var lastNumber = regexp.MustCompile(`[0-9]+(?:[-_.T][0-9]+)*$`)
 
 // alike says whether plain CSV files begin with the same line: file1.csv and file2.csv need not be one table. Other
 // formats are taken for alike.
@@ -279,9 +296,8 @@ func (f *found) place(root string, groups map[string]*foundStream) {
 	sort.Strings(keys)
 	for _, key := range keys {
 		g := groups[key]
-		if len(g.Files) == 1 { // no series: the file itself
-			g.Path = g.Files[0]
-			m := dataFile.FindStringSubmatch(g.Path[strings.LastIndex(g.Path, "/")+1:])
+		if len(g.Files) == 1 {
+			m := dataFile.FindStringSubmatch(path.Base(g.Files[0]))
 			if stem := identifier(m[1], ""); g.Name == "" || !taken[stem] && !endsInDigits(m[1]) {
 				g.Name = m[1]
 			}
@@ -476,7 +492,11 @@ func (f *found) yaml() string {
 			"      # mode: full reads all files each time. append reads each file once. incremental merges by key: [..] what is new.\n" +
 			"      # Types are guessed until they are pinned: millrace plan --pin writes them here.\n")
 		for _, s := range f.Streams {
-			fmt.Fprintf(&b, "      - name: %s\n        path: %s\n        mode: full\n", yamlScalar(s.Name), yamlScalar(s.Path))
+			fmt.Fprintf(&b, "      - name: %s\n", yamlScalar(s.Name))
+			if len(s.Files) == 1 && strings.Contains(s.Path, "*") {
+				fmt.Fprintf(&b, "        # so far only %s; new files with another number are read too\n", yamlScalar(s.Files[0]))
+			}
+			fmt.Fprintf(&b, "        path: %s\n        mode: full\n", yamlScalar(s.Path))
 			if isJSONDocument(s.Path) {
 				b.WriteString("        # records: items   # when the records are inside the document, under this key\n")
 			}

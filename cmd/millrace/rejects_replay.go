@@ -56,9 +56,8 @@ func (a *app) printReplayed(r *pipeline.Report) {
 	if len(r.Stale) == 0 {
 		return
 	}
-	node := r.Run.Selection.Nodes[0]
 	for _, name := range r.Stale {
 		fmt.Fprintf(a.stdout, "  stale: %s was built without the replayed rows\n", name)
 	}
-	fmt.Fprintf(a.stdout, "  next: `millrace run %s+ --exclude %[1]s` rebuilds what reads the table\n", node)
+	fmt.Fprintf(a.stdout, "  next: `%s` rebuilds what reads the table\n", r.Next)
 }

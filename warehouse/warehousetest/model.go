@@ -101,7 +101,7 @@ func (s *source) merge(in *warehouse.MergeInput, landed []srcKey, rows int, dele
 		case row == old:
 			outcome = "unchanged"
 		case in.Latest || in.Cursor == "" || old.gone > 0:
-		case row.at < old.at || row.at == old.at && row.v < old.v:
+		case row.at < old.at || row.at == old.at && row.v < old.v && !in.Later:
 			outcome, row = "superseded", old
 		}
 		s.twin[k] = row
@@ -147,9 +147,9 @@ func runModel(t *testing.T, open warehouse.Open) {
 	if testing.Short() {
 		rounds = 6
 	}
-	for seed, in := range []warehouse.MergeInput{{Cursor: "at", Latest: true}, {Latest: true}, {Cursor: "at"}} {
+	for seed, in := range []warehouse.MergeInput{{Cursor: "at", Latest: true}, {Latest: true}, {Cursor: "at"}, {Cursor: "at", Later: true}} {
 		for _, mark := range []string{"", "gone_at"} {
-			t.Run(fmt.Sprintf("cursor=%s,latest=%v,mark=%s", in.Cursor, in.Latest, mark), func(t *testing.T) {
+			t.Run(fmt.Sprintf("cursor=%s,latest=%v,later=%v,mark=%s", in.Cursor, in.Latest, in.Later, mark), func(t *testing.T) {
 				b := start(t, open)
 				rng := rand.New(rand.NewPCG(uint64(seed), uint64(len(mark))))
 				s := &source{rng: rng, cursor: in.Cursor, rows: map[srcKey]srcRow{}, twin: map[srcKey]srcRow{}}
