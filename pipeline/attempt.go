@@ -96,9 +96,11 @@ func (r *run) execute(ctx context.Context) (report *Report, err error) {
 	if err := r.prune(ctx); err != nil {
 		return nil, err
 	}
+	r.observe(Event{Kind: "building"})
 	limited, within := r.limit(ctx)
 	err = r.work(limited)
 	within()
+	r.observe(Event{Kind: "built"})
 	switch {
 	case err != nil && r.deadline.expired.Load() && ctx.Err() == nil:
 		return r.tooLong(ctx)
