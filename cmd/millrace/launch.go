@@ -27,15 +27,15 @@ import (
 type launcher struct {
 	self    string
 	flags   []string
-	project func() *models.Project // as it is in force
-	margin  time.Duration          // that a process has beyond its timeout to end by itself
+	project func() (p *models.Project, done func()) // as it is in force, until its files are not needed any more
+	margin  time.Duration                           // that a process has beyond its timeout to end by itself
 	log     *slog.Logger
 }
 
 // filesEnv names the folder that a worker reads the project's files from, when it is another one than the project's.
 const filesEnv = "MILLRACE_PROJECT_FILES"
 
-func (a *app) launcher(project func() *models.Project, log *slog.Logger) (*launcher, error) {
+func (a *app) launcher(project func() (*models.Project, func()), log *slog.Logger) (*launcher, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("start workers: %w", err)
@@ -45,8 +45,13 @@ func (a *app) launcher(project func() *models.Project, log *slog.Logger) (*launc
 }
 
 // Start makes a scheduler.Launcher of it.
-func (l *launcher) Start(f journal.Firing) (scheduler.Worker, error) {
-	project := l.project()
+func (l *launcher) Start(f journal.Firing) (_ scheduler.Worker, err error) {
+	project, done := l.project()
+	defer func() {
+		if err != nil {
+			done()
+		}
+	}()
 	cmd := exec.Command(l.self, append(commandLine(f), l.flags...)...)
 	// A run is a trace of its own, not part of whatever once started this process.
 	outer := func(v string) bool {
@@ -80,6 +85,7 @@ func (l *launcher) Start(f journal.Firing) (scheduler.Worker, error) {
 		}
 		go w.watch(said, w.limit.Std()+l.margin)
 		w.follow(stderr)
+		done()
 	}()
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)

@@ -27,7 +27,7 @@ func TestWorkerBeginsATraceOfItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	l := &launcher{self: self, project: func() *models.Project { return &models.Project{} }, log: slog.New(slog.NewTextHandler(&log, nil))}
+	l := &launcher{self: self, project: func() (*models.Project, func()) { return &models.Project{}, func() {} }, log: slog.New(slog.NewTextHandler(&log, nil))}
 	w, err := l.Start(journal.Firing{ID: "f1", Pipeline: "p", Trigger: journal.TriggerSchedule})
 	if err != nil {
 		t.Fatal(err)
@@ -85,8 +85,8 @@ func TestWorkerOutlivesItsTimeout(t *testing.T) {
 		}
 		var log bytes.Buffer
 		l := &launcher{self: self, log: slog.New(slog.NewTextHandler(&log, nil)),
-			project: func() *models.Project {
-				return &models.Project{Pipelines: []*models.Pipeline{{Name: "p", Timeout: limit}}}
+			project: func() (*models.Project, func()) {
+				return &models.Project{Pipelines: []*models.Pipeline{{Name: "p", Timeout: limit}}}, func() {}
 			}}
 		w, err := l.Start(journal.Firing{ID: "f1", Pipeline: "p", Trigger: journal.TriggerSchedule})
 		if err != nil {

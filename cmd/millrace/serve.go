@@ -104,7 +104,7 @@ func (a *app) serve(ctx context.Context, web httpFlags) error {
 		return err
 	}
 	h := &host{projectWatch: watched, log: log}
-	launcher, err := a.launcher(h.project, log)
+	launcher, err := a.launcher(h.forWorker, log)
 	if err != nil {
 		return err
 	}
