@@ -124,7 +124,7 @@ func (p Publication) Overtaken(current *Manifest) error {
 	for _, t := range p.Tables {
 		now, before := current.Table(t.Name), p.Before.Table(t.Name)
 		if now != nil && (before == nil || before.Snapshot != now.Snapshot) {
-			return fmt.Errorf("%w: %s was published by run %s (snapshot %d) while this run was under way: nothing of this run is published, `millrace run %[2]s` begins anew",
+			return fmt.Errorf("%w: %s was published by run %s (snapshot %d) while this run was under way, of which nothing is published",
 				ErrOvertaken, t.Name, now.Run, now.Snapshot)
 		}
 	}

@@ -90,6 +90,10 @@ func (r *run) execute(ctx context.Context) (report *Report, err error) {
 	if err := r.Journal.BeginRun(ctx, r.Run); err != nil {
 		return nil, err
 	}
+	// Again, now that others see us: of two runs that begin at once, one at least goes no further.
+	if err := r.apart(ctx, strings.Split(r.Pipeline, "+"), names(r.nodes)); err != nil {
+		return nil, r.interrupted(ctx, err)
+	}
 	r.closeLog = sync.OnceFunc(r.openLog())
 	r.saysStart()
 	defer func() {
@@ -102,9 +106,11 @@ func (r *run) execute(ctx context.Context) (report *Report, err error) {
 	if err := r.prune(ctx); err != nil {
 		return nil, err
 	}
+	r.observe(Event{Kind: "building"})
 	limited, within := r.limit(ctx)
 	err = r.work(limited)
 	within()
+	r.observe(Event{Kind: "built"})
 	switch {
 	case err != nil && r.deadline.expired.Load() && ctx.Err() == nil:
 		return r.tooLong(ctx)
@@ -152,7 +158,7 @@ func (r *run) halted() error {
 func (r *run) interrupted(ctx context.Context, cause error) error {
 	ctx = context.WithoutCancel(ctx)
 	status, text := journal.Interrupted, r.redact(cause.Error())
-	if !errors.Is(cause, ErrInterrupted) && !errors.Is(cause, context.Canceled) {
+	if !errors.Is(cause, ErrInterrupted) && !errors.Is(cause, ErrLocked) && !errors.Is(cause, context.Canceled) {
 		status = journal.Failed
 	}
 	now := r.Clock()

@@ -22,7 +22,11 @@ func (r *run) finish(ctx context.Context) (*Report, error) {
 	var m *load.Manifest
 	if tables := r.publishable(); len(tables) > 0 && !r.dry() {
 		var err error
-		if m, err = r.publish(ctx, tables); err != nil {
+		m, err = r.publish(ctx, tables)
+		switch {
+		case err != nil && ctx.Err() != nil && !errors.Is(err, load.ErrOvertaken): // it was given up, perhaps while it waited for others that publish
+			return nil, r.interrupted(ctx, errors.Join(ErrInterrupted, err))
+		case err != nil:
 			now, code := r.Clock(), ExitFailed
 			r.Run.Status, r.Run.Finished, r.Run.Error, r.Run.ExitCode = journal.Failed, &now, r.redact(err.Error()), &code
 			err = errors.Join(err, r.unpublished(context.WithoutCancel(ctx)))
@@ -133,6 +137,9 @@ func (r *run) publish(ctx context.Context, tables []load.Table) (m *load.Manifes
 	if err != nil {
 		seen, seenErr := r.Loader.Published(context.WithoutCancel(ctx), r.ID, r.Attempt)
 		if seen == nil || seenErr != nil {
+			if errors.Is(err, load.ErrOvertaken) {
+				err = fmt.Errorf("%w: %s", err, r.anew())
+			}
 			return nil, errors.Join(err, seenErr)
 		}
 		r.warn("the tables are published, but the disk did not confirm the last step; after a power failure readers may see the snapshot before: %v", err)
@@ -140,6 +147,39 @@ func (r *run) publish(ctx context.Context, tables []load.Table) (m *load.Manifes
 	}
 	r.observe(Event{Kind: "done", Phase: "publish", Of: len(r.nodes)})
 	return m, nil
+}
+
+// anew says what to do when another run was faster.
+func (r *run) anew() string {
+	if r.selection.Aside() {
+		return "give its command again"
+	}
+	command := anew(r.Run)
+	if t := r.target(); !t.Default {
+		command += " --target " + t.Name
+	}
+	return "`" + command + "` begins anew"
+}
+
+// anew is the command that asks for the same as a run did.
+func anew(r journal.Run) string {
+	what := strings.Split(r.Pipeline, "+")
+	if slices.Contains(what, unowned) {
+		what = r.Selection.Nodes
+	}
+	command := "millrace run " + strings.Join(what, " ")
+	if r.Selection.FullRefresh {
+		command += " --full-refresh"
+	}
+	return command
+}
+
+// NextCommand is the command for a run that has failed: its next attempt, or, when another run was faster, a new run.
+func NextCommand(r journal.Run) string {
+	if r.Status == journal.Failed && !r.Selection.Aside() && strings.Contains(r.Error, load.ErrOvertaken.Error()) {
+		return anew(r)
+	}
+	return "millrace retry " + r.ID
 }
 
 // warn notes what went wrong without making the run a failure.

@@ -61,7 +61,7 @@ const (
 type Event struct {
 	Run      string
 	Node     string
-	Kind     string // "begin" and "end" of an attempt; "start", "phase", "progress", "done" of a step; "slice": one of a backfill's is landed
+	Kind     string // "begin" and "end" of an attempt; "building" and "built": its timeout counts in between; "start", "phase", "progress", "done" of a step; "slice": one of a backfill's is landed
 	Status   journal.Status
 	Step, Of int   // this node is number Step of Of
 	Rows     int64 // so far

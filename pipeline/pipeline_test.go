@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
@@ -416,6 +417,113 @@ func TestNodeOfTwoLocks(t *testing.T) {
 	}
 	mentions(t, err.Error(), "old", fmt.Sprint(os.Getpid()))
 	succeeded(t, run(t, second)) // and the lock of a run that has ended holds nobody
+}
+
+// preparing is a target before which something happens.
+type preparing struct {
+	load.Loader
+	before func()
+}
+
+func (p *preparing) Prepare(ctx context.Context) error {
+	p.before()
+	return p.Loader.Prepare(ctx)
+}
+
+// TestNodeOfTwoLocksAtOnce: of two such runs that begin at the same time, one goes no further, and does its work when the other has ended.
+func TestNodeOfTwoLocksAtOnce(t *testing.T) {
+	const yml = "name: p\nsources:\n  g:\n    type: generate\n    streams:\n      - { name: orders, rows: 1000 }\npipelines:\n  %s: { select: ['source:g'] }\n"
+	dir := project(t, map[string]string{"millrace.yml": fmt.Sprintf(yml, "old")})
+	first := engine(t, dir)
+	write(t, dir, map[string]string{"millrace.yml": fmt.Sprintf(yml, "new")})
+	second := engine(t, dir)
+	nodes, _ := second.Project.Select(nil, nil)
+	others, _ := first.Project.Select(nil, nil)
+	under, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	first.Observe = func(ev pipeline.Event) {
+		if ev.Kind == "start" && ev.Node != "" {
+			close(under)
+			<-goOn
+		}
+	}
+	loader := second.Loader
+	second.Loader = &preparing{loader, func() { // it has seen that nobody is at the node
+		go func() {
+			_, err := first.Run(context.Background(), pipeline.Request{Nodes: others})
+			ended <- err
+		}()
+		<-under
+	}}
+	_, err := second.Run(t.Context(), pipeline.Request{Nodes: nodes})
+	close(goOn)
+	if !errors.Is(err, pipeline.ErrLocked) {
+		t.Errorf("got %v, want ErrLocked", err)
+	}
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	second.Loader = loader
+	r := run(t, second)
+	succeeded(t, r)
+	if !r.Resumed || r.Run.Attempt != 2 {
+		t.Errorf("attempt %d, resumed %v", r.Run.Attempt, r.Resumed)
+	}
+}
+
+// TestGivenUpBeforePublishing: a run that is ended while it waits for others that publish was interrupted, and is taken up.
+func TestGivenUpBeforePublishing(t *testing.T) {
+	e := engine(t, project(t, map[string]string{"millrace.yml": fmt.Sprintf(onePerson, ""), "people.csv": "id,name\n1,Ada\n"}))
+	if err := e.Loader.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	locker := e.Loader.(interface {
+		Lock(context.Context) (func(), error)
+	})
+	unlock, err := locker.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	e.Observe = func(ev pipeline.Event) {
+		if ev.Kind == "start" && ev.Phase == "publish" {
+			cancel()
+		}
+	}
+	nodes, _ := e.Project.Select(nil, nil)
+	_, err = e.Run(ctx, pipeline.Request{Nodes: nodes})
+	runs, listErr := e.Journal.Runs(t.Context(), journal.Filter{})
+	if !errors.Is(err, pipeline.ErrInterrupted) || listErr != nil || len(runs) != 1 || runs[0].Status != journal.Interrupted {
+		t.Fatalf("%v; the journal has %+v, %v", err, runs, listErr)
+	}
+	unlock()
+	r := run(t, e)
+	succeeded(t, r)
+	if !r.Resumed || r.Snapshot == 0 {
+		t.Errorf("resumed %v, snapshot %d", r.Resumed, r.Snapshot)
+	}
+}
+
+// TestOvertakenSaysHowToGoOn: another run publishes the table to the same target meanwhile, from a folder of its own that knows no lock of ours.
+func TestOvertakenSaysHowToGoOn(t *testing.T) {
+	out := t.TempDir()
+	yml := "name: p\ntarget: t\ntargets: { t: { type: local, path: " + out + " } }\nsources:\n  g:\n    type: generate\n    streams:\n      - { name: orders, rows: 10 }\n" +
+		"pipelines:\n  daily: { select: ['source:g'] }\n"
+	slow, fast := engine(t, project(t, map[string]string{"millrace.yml": yml})), engine(t, project(t, map[string]string{"millrace.yml": yml}))
+	slow.Observe = func(ev pipeline.Event) {
+		if ev.Kind == "start" && ev.Phase == "publish" {
+			succeeded(t, run(t, fast))
+		}
+	}
+	nodes, _ := slow.Project.Select(nil, nil)
+	_, err := slow.Run(t.Context(), pipeline.Request{Nodes: nodes})
+	if !errors.Is(err, load.ErrOvertaken) {
+		t.Fatal(err)
+	}
+	mentions(t, err.Error(), "`millrace run daily` begins anew")
+	runs, err := slow.Journal.Runs(t.Context(), journal.Filter{})
+	if err != nil || len(runs) != 1 || pipeline.NextCommand(runs[0]) != "millrace run daily" {
+		t.Errorf("%+v, %v", runs, err)
+	}
 }
 
 // still wraps sources so that their windows end where they began.

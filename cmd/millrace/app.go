@@ -96,7 +96,7 @@ func (a *app) interactive() bool {
 
 // watched says whether stderr is a terminal at all.
 func (a *app) watched() bool {
-	f, ok := a.stderr.(*os.File)
+	f, ok := a.stderrFile()
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 

@@ -27,15 +27,15 @@ import (
 type launcher struct {
 	self    string
 	flags   []string
-	project func() *models.Project // as it is in force
-	margin  time.Duration          // that a process has beyond its timeout to end by itself
+	project func() (p *models.Project, done func()) // as it is in force, until its files are not needed any more
+	margin  time.Duration                           // that a process has beyond its timeout to end by itself
 	log     *slog.Logger
 }
 
 // filesEnv names the folder that a worker reads the project's files from, when it is another one than the project's.
 const filesEnv = "MILLRACE_PROJECT_FILES"
 
-func (a *app) launcher(project func() *models.Project, log *slog.Logger) (*launcher, error) {
+func (a *app) launcher(project func() (*models.Project, func()), log *slog.Logger) (*launcher, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("start workers: %w", err)
@@ -45,8 +45,13 @@ func (a *app) launcher(project func() *models.Project, log *slog.Logger) (*launc
 }
 
 // Start makes a scheduler.Launcher of it.
-func (l *launcher) Start(f journal.Firing) (scheduler.Worker, error) {
-	project := l.project()
+func (l *launcher) Start(f journal.Firing) (_ scheduler.Worker, err error) {
+	project, done := l.project()
+	defer func() {
+		if err != nil {
+			done()
+		}
+	}()
 	cmd := exec.Command(l.self, append(commandLine(f), l.flags...)...)
 	// A run is a trace of its own, not part of whatever once started this process.
 	outer := func(v string) bool {
@@ -58,20 +63,29 @@ func (l *launcher) Start(f journal.Firing) (scheduler.Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
-	w := &childRun{limit: pipeline.Timeout(project, f.Pipeline), cmd: cmd, ended: make(chan scheduler.Result, 1), log: l.log.With("pipeline", f.Pipeline, "firing", f.ID)}
+	said, says, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("start worker: %w", err)
+	}
+	cmd.ExtraFiles = []*os.File{says} // buildingFile
+	w := &childRun{cmd: cmd, ended: make(chan scheduler.Result, 1), log: l.log.With("pipeline", f.Pipeline, "firing", f.ID)}
+	if f.Ask.Replay == nil {
+		w.limit = pipeline.Timeout(project, f.Pipeline)
+	}
 	started := make(chan error)
 	go func() {
 		// The kernel ends the child when the thread ends that has started it, so that this one must last as long.
 		runtime.LockOSThread()
 		err := cmd.Start()
+		_ = says.Close()
 		started <- err
 		if err != nil {
+			_ = said.Close()
 			return
 		}
-		if w.limit > 0 && f.Ask.Replay == nil {
-			defer time.AfterFunc(w.limit.Std()+l.margin, w.kill).Stop()
-		}
+		go w.watch(said, w.limit.Std()+l.margin)
 		w.follow(stderr)
+		done()
 	}()
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
@@ -122,6 +136,33 @@ type childRun struct {
 	log     *slog.Logger
 	stopped atomic.Bool
 	late    atomic.Bool // its time was up, and it did not end by itself
+}
+
+// buildingFile is where a worker says by a byte that it begins to build, and by closing it that it has: the timeout counts in between.
+const buildingFile = 3
+
+// watch ends the process when it builds for longer than it is allowed to. What it does before and behind that is let alone.
+func (w *childRun) watch(said io.ReadCloser, allowed time.Duration) {
+	defer said.Close()
+	if n, _ := said.Read(make([]byte, 1)); n == 0 || w.limit == 0 {
+		return
+	}
+	defer time.AfterFunc(allowed, w.kill).Stop()
+	_, _ = said.Read(make([]byte, 1)) // until it is closed
+}
+
+// tellBuilding makes the worker's side of it: whoever started this process is told when the run begins to build, and when it has.
+func tellBuilding() func(pipeline.Event) {
+	syscall.CloseOnExec(buildingFile)
+	says := os.NewFile(buildingFile, "building")
+	return func(ev pipeline.Event) {
+		switch ev.Kind {
+		case "building":
+			_, _ = says.Write([]byte{1})
+		case "built":
+			_ = says.Close()
+		}
+	}
 }
 
 // kill ends a run that is stopped, or otherwise cannot see to its own timeout.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"sort"
 	"strings"
 	"sync"
@@ -133,7 +132,7 @@ func (p *progress) draw() {
 		parts = append(parts, text)
 	}
 	text := fmt.Sprintf("%s  %s", time.Since(p.started).Round(time.Second), strings.Join(parts, " | "))
-	if f, ok := p.a.stderr.(*os.File); ok {
+	if f, ok := p.a.stderrFile(); ok {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 4 && len(text) > width-1 {
 			text = text[:width-2] + "…"
 		}

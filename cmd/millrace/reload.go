@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -27,21 +28,23 @@ const lookAtFiles = 2 * time.Second
 
 // projectWatch holds the project as it is now, and loads it anew when its files have changed.
 type projectWatch struct {
-	a        *app
-	log      *slog.Logger
-	now      atomic.Pointer[pipeline.Engine]
-	problem  atomic.Pointer[string]
-	files    []string // that loading has opened, or looked for
-	loaded   string   // how they were then
-	outdated string   // folder of the files of the project before
-	waiting  string   // how they were at the last look: they are loaded when they rest
-	again    bool     // they could not be loaded for a reason that may pass
-	hangups  chan os.Signal
+	a       *app
+	log     *slog.Logger
+	now     atomic.Pointer[pipeline.Engine]
+	problem atomic.Pointer[string]
+	files   []string // that loading has opened, or looked for
+	loaded  string   // how they were then
+	waiting string   // how they were at the last look: they are loaded when they rest
+	again   bool     // they could not be loaded for a reason that may pass
+	hangups chan os.Signal
+
+	mu      sync.Mutex
+	readers map[string]int // workers that may read them, by folder of files that are kept
 }
 
 // watchProject holds the project of an engine that was opened with app.opened set.
 func (a *app) watchProject(e *pipeline.Engine, log *slog.Logger) (*projectWatch, error) {
-	w := &projectWatch{a: a, log: log, hangups: make(chan os.Signal, 1)}
+	w := &projectWatch{a: a, log: log, hangups: make(chan os.Signal, 1), readers: map[string]int{}}
 	signal.Notify(w.hangups, syscall.SIGHUP) // to the end of the process: it never ends serve
 	if err := keepFiles(e.Project, a.opened); err != nil {
 		return nil, err
@@ -80,6 +83,29 @@ func keepFiles(p *models.Project, opened *openedFiles) error {
 func (w *projectWatch) engine() *pipeline.Engine { return w.now.Load() }
 
 func (w *projectWatch) project() *models.Project { return w.engine().Project }
+
+// forWorker is the project for a worker that is started: its files are kept at least until it has ended, and done was called.
+func (w *projectWatch) forWorker() (p *models.Project, done func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p = w.project()
+	folder := keptFiles(p)
+	w.readers[folder]++
+	return p, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.readers[folder]--
+		w.tidy(folder)
+	}
+}
+
+// tidy removes files that are kept and that nobody reads any more.
+func (w *projectWatch) tidy(folder string) {
+	if w.readers[folder] == 0 && folder != keptFiles(w.project()) {
+		delete(w.readers, folder)
+		_ = os.RemoveAll(folder)
+	}
+}
 
 // Problem is what is wrong with the project's files, "" when nothing is: then the project is the files.
 func (w *projectWatch) Problem() string {
@@ -157,6 +183,8 @@ func (w *projectWatch) reload(ctx context.Context) (changed bool) {
 	var next *pipeline.Engine
 	if err == nil && p.Hash != old.Project.Hash {
 		if next, err = w.a.sibling(p, old); err == nil {
+			w.mu.Lock() // the folder may be one that goes just now
+			defer w.mu.Unlock()
 			err = keepFiles(p, w.a.opened)
 		}
 	}
@@ -181,11 +209,8 @@ func (w *projectWatch) reload(ctx context.Context) (changed bool) {
 		}
 		return false
 	}
-	if w.outdated != keptFiles(p) { // of the state before the last: no worker reads it any more
-		_ = os.RemoveAll(w.outdated)
-	}
-	w.outdated = keptFiles(old.Project)
 	w.now.Store(next)
+	w.tidy(keptFiles(old.Project))
 	text := "the project was loaded anew" + differences(old.Project, p)
 	w.log.Info(text)
 	w.event(ctx, journal.EventReload, text)

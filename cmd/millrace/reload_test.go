@@ -88,6 +88,50 @@ func TestReloadWhileWritten(t *testing.T) {
 	}
 }
 
+// TestReloadBehindAWorker: a worker that is starting finds the files that it is to read, however often the project is loaded anew meanwhile;
+// what no worker reads any more goes.
+func TestReloadBehindAWorker(t *testing.T) {
+	dir := t.TempDir()
+	name := func(name string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "millrace.yml"), []byte("name: "+name+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name("first")
+	a := newApp(io.Discard, io.Discard)
+	a.dir, a.opened = dir, &openedFiles{}
+	e, closeEngine, err := a.engine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeEngine()
+	w, err := a.watchProject(e, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := func(p *models.Project) bool {
+		_, err := os.Stat(filepath.Join(keptFiles(p), "millrace.yml"))
+		return err == nil
+	}
+	first, done := w.forWorker()
+	_, doneToo := w.forWorker()
+	for _, next := range []string{"second", "third"} {
+		name(next)
+		if before := w.project(); !w.reload(t.Context()) || !there(first) || before != first && there(before) {
+			t.Fatalf("%s: the worker's files are there: %v, those of %s: %v", next, there(first), before.Name, there(before))
+		}
+	}
+	done()
+	if !there(first) {
+		t.Error("the files of a worker that goes on are gone")
+	}
+	doneToo()
+	if there(first) || !there(w.project()) {
+		t.Errorf("files that nobody reads are there: %v, those in force: %v", there(first), there(w.project()))
+	}
+}
+
 // TestReloadTriedAgain: a reload that fails for a reason that lies not in the files is told once, and tried until it succeeds.
 func TestReloadTriedAgain(t *testing.T) {
 	dir := t.TempDir()

@@ -163,7 +163,11 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 		a.note("%s", note)
 	}
 	show, told := a.newProgress(), a.telemetry(ctx, e)
-	e.Observe = func(ev pipeline.Event) { show.observe(ev); told.Observe(ev) }
+	building := func(pipeline.Event) {}
+	if os.Getenv(filesEnv) != "" { // millrace serve has started us
+		building = tellBuilding()
+	}
+	e.Observe = func(ev pipeline.Event) { building(ev); show.observe(ev); told.Observe(ev) }
 	defer a.tellAlerts(ctx, e)
 	ended := func() {
 		show.close()

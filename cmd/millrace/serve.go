@@ -72,7 +72,8 @@ func (a *app) services(h *host, web httpFlags) (all services, err error) {
 }
 
 func (a *app) serve(ctx context.Context, web httpFlags) error {
-	signal.Ignore(syscall.SIGPIPE) // whoever reads the log may end: we go on
+	signal.Ignore(syscall.SIGPIPE) // whoever reads the log may end, or halt: we go on
+	a.patiently()
 	a.opened = &openedFiles{}
 	e, closeEngine, err := a.engine(ctx)
 	if err != nil {
@@ -104,7 +105,7 @@ func (a *app) serve(ctx context.Context, web httpFlags) error {
 		return err
 	}
 	h := &host{projectWatch: watched, log: log}
-	launcher, err := a.launcher(h.project, log)
+	launcher, err := a.launcher(h.forWorker, log)
 	if err != nil {
 		return err
 	}

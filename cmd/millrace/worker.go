@@ -22,6 +22,7 @@ const workerUsage = 102
 func (a *app) supervise(ctx context.Context, job func(context.Context) error) error {
 	if os.Getenv(workerEnv) != "" {
 		signal.Ignore(syscall.SIGPIPE) // whoever reads what we print may be killed: we go on to the checkpoint
+		a.patiently()
 		return job(ctx)
 	}
 	self, err := os.Executable()

@@ -46,7 +46,7 @@ func (s *sight) failureOf(ctx context.Context, r journal.Run) (failure, error) {
 	}
 	causes := journal.Causes(outcomes(steps, checks), r.Error)
 	f := failure{Message: base(models.OnFailure, r), aside: r.Selection.Aside()}
-	f.Command = s.forTarget("millrace retry " + r.ID)
+	f.Command = s.forTarget(pipeline.NextCommand(r))
 	f.Published = "nothing; readers see what was published before"
 	if r.Snapshot != nil {
 		f.Published = fmt.Sprintf("the rest, as snapshot %d", *r.Snapshot)

@@ -165,13 +165,13 @@ func updateFiring(ctx context.Context, tx *sql.Tx, f Firing) error {
 }
 
 // mendFiring lets a run that has succeeded stand for its firing when that does not wait for the scheduler to settle it: because it had ended
-// otherwise, or waits for a next try.
+// otherwise, or waits for a next try. The reason tells of an attempt that began when the firing had ended.
 func mendFiring(ctx context.Context, tx *sql.Tx, r Run) error {
 	if r.Firing == "" || r.Status != Succeeded || r.Selection.Aside() {
 		return nil
 	}
-	n, err := changed(tx.ExecContext(ctx, `UPDATE firing SET state = ?1, reason = 'by a run that the scheduler did not start', run = ?2, exit_code = 0, finished = ?3
-		WHERE id = ?4 AND state NOT IN (?1, ?5)`, FiringSucceeded, r.ID, stampPtr(r.Finished), r.Firing, FiringStarted))
+	n, err := changed(tx.ExecContext(ctx, `UPDATE firing SET state = ?1, reason = iif(run = ?2 AND finished >= ?6, '', 'by a run that the scheduler did not start'), run = ?2, exit_code = 0, finished = ?3
+		WHERE id = ?4 AND state NOT IN (?1, ?5)`, FiringSucceeded, r.ID, stampPtr(r.Finished), r.Firing, FiringStarted, stamp(r.Started)))
 	if n == 0 || err != nil {
 		return err
 	}

@@ -143,6 +143,17 @@ func TestRunMendsItsFiring(t *testing.T) {
 			t.Errorf("%s became %+v, want %s", state, f, want)
 		}
 	}
+	for name, began := range map[string]time.Time{"": at.Add(-time.Hour), "by a run that the scheduler did not start": at.Add(time.Hour)} {
+		own := Run{ID: "own" + name, Pipeline: "own" + name, LogicalTime: at, Started: began, Status: Succeeded, Finished: &began, Firing: "f" + name}
+		f := Firing{ID: own.Firing, Pipeline: own.Pipeline, LogicalTime: at, Trigger: TriggerSchedule, State: FiringFailed, Reason: "killed", Run: own.ID, Created: at, Finished: &at}
+		_, err := j.AddFiring(ctx, f)
+		if err = errors.Join(err, j.BeginRun(ctx, own), j.FinishRun(ctx, own, nil)); err != nil {
+			t.Fatal(err)
+		}
+		if f, err := j.Firing(ctx, f.ID); err != nil || f.State != FiringSucceeded || f.Reason != name {
+			t.Errorf("an attempt that began at %v: %+v, %v", began, f, err)
+		}
+	}
 	ended, err := j.Ended(ctx, 0, 100)
 	count := map[string]int{}
 	for _, e := range ended {

@@ -216,6 +216,9 @@ func TestRetries(t *testing.T) {
 			}
 			return time.Second, 0
 		}
+		w.said = `pipeline "old" is locked by another run`
+		w.pass(75 * time.Second)
+		w.wantHistory("p", `11-27 12:00 waiting pipeline "old" is locked by another run; waits for it to end`)
 		w.pass(10 * time.Minute)
 		w.wantHistory("p", "11-27 12:00 succeeded")
 	})

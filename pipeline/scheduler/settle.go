@@ -37,6 +37,7 @@ func (d *decider) settle(ctx context.Context, it *item, r Result) error {
 	}
 	vain := it.vain()
 	it.Run, it.ExitCode, it.changed = cmp.Or(run.ID, it.Ask.Retry), &code, true
+	locked := cmp.Or(r.Message, "locked by a run that the scheduler has not started")
 	r.Message = cmp.Or(r.Message, run.Error)
 	stop := ""
 	if w := d.loop.workers[it.ID]; w != nil {
@@ -51,7 +52,7 @@ func (d *decider) settle(ctx context.Context, it *item, r Result) error {
 		it.wait(it.Due, "the scheduler was stopped; the run is taken up when it starts again")
 	case code == pipeline.ExitLocked:
 		it.Tries--
-		it.wait(d.now.Add(lockedWait), "locked by a run that the scheduler has not started; waits for it to end")
+		it.wait(d.now.Add(lockedWait), locked+"; waits for it to end")
 	case e == nil:
 		return d.fail(ctx, it, nil, why(r))
 	case r.Killed != "":

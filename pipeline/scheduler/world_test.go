@@ -28,7 +28,8 @@ type world struct {
 	ahead   time.Duration // of the clock on the wall, of the time that passes
 	end     func(f journal.Firing) (took time.Duration, code int)
 	outside func(ctx context.Context, f journal.Firing) bool
-	deaf    bool // runs go on although they were asked to end
+	deaf    bool   // runs go on although they were asked to end
+	said    string // by runs that end by themselves
 
 	mu     sync.Mutex
 	starts []journal.Firing
@@ -102,7 +103,7 @@ func (w *world) Start(f journal.Firing) (Worker, error) {
 	defer w.mu.Unlock()
 	w.starts = append(w.starts, f)
 	took, code := w.end(f)
-	return &stub{took: took, code: code, deaf: w.deaf, stopped: make(chan struct{})}, nil
+	return &stub{took: took, code: code, said: w.said, deaf: w.deaf, stopped: make(chan struct{})}, nil
 }
 
 // killedCode is the exit code of a stub that a signal ends.
@@ -111,6 +112,7 @@ const killedCode = 137
 type stub struct {
 	took    time.Duration
 	code    int
+	said    string
 	deaf    bool
 	once    sync.Once
 	stopped chan struct{}
@@ -122,7 +124,7 @@ func (s *stub) Wait() Result {
 		if s.code == killedCode {
 			return Result{ExitCode: 1, Killed: "its process was killed"}
 		}
-		return Result{ExitCode: s.code}
+		return Result{ExitCode: s.code, Message: s.said}
 	case <-s.stopped:
 		return Result{ExitCode: 143}
 	}
