@@ -86,8 +86,8 @@ func (row *nightRow) ran(a axis, now time.Time, zone *time.Location, r pipeline.
 		end = *r.Finished
 		row.usual = cmp.Or(row.usual, end.Sub(r.Begun()))
 	}
-	title := fmt.Sprintf("%s, %s to %s, %s", r.State, r.Started.In(zone).Format("Mon 15:04"), end.In(zone).Format("15:04"), spanWords(end.Sub(r.Started)))
-	b, ok := a.bar(r.Started, end, runClass(r.State), title, "/runs/"+r.ID)
+	title := fmt.Sprintf("%s, %s to %s, %s", r.State, r.Begun().In(zone).Format("Mon 15:04"), end.In(zone).Format("15:04"), spanWords(end.Sub(r.Begun())))
+	b, ok := a.bar(r.Begun(), end, runClass(r.State), title, "/runs/"+r.ID)
 	if !ok {
 		return
 	}

@@ -171,7 +171,7 @@ func mendFiring(ctx context.Context, tx *sql.Tx, r Run) error {
 		return nil
 	}
 	n, err := changed(tx.ExecContext(ctx, `UPDATE firing SET state = ?1, reason = iif(run = ?2 AND finished >= ?6, '', 'by a run that the scheduler did not start'), run = ?2, exit_code = 0, finished = ?3
-		WHERE id = ?4 AND state NOT IN (?1, ?5)`, FiringSucceeded, r.ID, stampPtr(r.Finished), r.Firing, FiringStarted, stamp(r.Started)))
+		WHERE id = ?4 AND state NOT IN (?1, ?5)`, FiringSucceeded, r.ID, stampPtr(r.Finished), r.Firing, FiringStarted, stamp(r.Begun())))
 	if n == 0 || err != nil {
 		return err
 	}
