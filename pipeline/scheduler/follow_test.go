@@ -41,6 +41,7 @@ func TestOneBadNight(t *testing.T) {
 		inWorld(t, "2026-11-26T12:00:00Z", []*models.Pipeline{nightly("a", "0 2 * * *"), nightly("b", "", follows("a")), c, nightly("d", "0 6 * * *", follows("e"),
 			func(pl *models.Pipeline) { pl.Overlap = overlap }), nightly("e", "")}, func(w *world) {
 			w.end = failsOn("a", 27)
+			w.looksEach(time.Minute)
 			w.pass(42 * time.Hour)
 			w.ran(journal.Run{Pipeline: "e", LogicalTime: w.now()}, journal.Succeeded)
 			w.pass(time.Hour)
@@ -110,6 +111,7 @@ func TestLateSuccess(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.end = takes(map[string]time.Duration{"a": 25 * time.Hour})
+		w.looksEach(time.Minute)
 		w.pass(24 * time.Hour)
 		if _, err := w.journal.Resume(w.Context(), "n", w.now()); err != nil {
 			t.Fatal(err)

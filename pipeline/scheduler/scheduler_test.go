@@ -608,6 +608,7 @@ func TestAfter(t *testing.T) {
 	marts := nightly("marts", "0 3 * * *", after("ingest", "crm"))
 	export := nightly("export", "", after("marts"))
 	inWorld(t, "2026-11-27T12:00:00Z", []*models.Pipeline{ingest, crm, marts, export}, func(w *world) {
+		w.looksEach(time.Minute)
 		w.pass(15*time.Hour + 30*time.Minute) // 03:30
 		w.wantStarted("ingest 11-28 02:00")
 		w.wantHistory("marts", "11-28 03:00 waiting waits for crm of 2026-11-28")

@@ -85,6 +85,13 @@ func (w *world) shutdown() {
 	synctest.Wait()
 }
 
+// looksEach lets the scheduler look more seldom, where many hours pass and seconds decide nothing.
+func (w *world) looksEach(poll time.Duration) {
+	w.shutdown()
+	w.poll = poll
+	w.start()
+}
+
 // pass lets time pass.
 func (w *world) pass(d time.Duration) {
 	time.Sleep(d)
