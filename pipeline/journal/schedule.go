@@ -104,7 +104,7 @@ type Outcome struct {
 	Reason      string
 	Part        bool      // of less than the whole pipeline: a firing that asked for less, see Ask.Whole, or a run without one of its nodes
 	Elsewhere   bool      // of a firing whose run was for another target
-	Began       time.Time // when its run did last, or when somebody decided that there is none; zero: it has not, one that was skipped never will
+	Began       time.Time // when its run did last, or when somebody decided that there is none; zero: it has not, and one that another before it held back never will
 }
 
 // What has an outcome, of a pipeline (?1), of logical times in [?2, ?3) and a target (?4, ?5): its firings, and its runs that succeeded without one,
@@ -118,6 +118,8 @@ const (
 		targetOfRun + ` IN (?4, ?5) AND ` + working
 	elsewhere = `coalesce(` + targetOfFiring + ` NOT IN (?4, ?5), 0)`
 
+	heldBack = `state = 'skipped' AND (reason LIKE '%(overlap: skip)' OR reason LIKE '%(overlap: queue)')` // by one before it, see scheduler/fire.go
+
 	partOfPipeline = `(coalesce(json_array_length(ask, '$.select'), 0) > 0 OR json_extract(ask, '$.retry') IS NOT NULL OR json_extract(ask, '$.replay') IS NOT NULL)`
 	partOfNodes    = `EXISTS (SELECT 1 FROM json_each(?6) WHERE value NOT IN (SELECT value FROM json_each(selection, '$.nodes')))` // of ?6, the pipeline's
 )
@@ -126,7 +128,7 @@ const (
 // that time.
 func (j *Journal) Outcomes(ctx context.Context, pipeline string, t Target, nodes []string, from, to time.Time) ([]Outcome, error) {
 	name, unnamed := t.names()
-	return query(ctx, j, `SELECT logical_time, state, reason, `+partOfPipeline+`, `+elsewhere+`, coalesce(started, iif(state = 'skipped', NULL, finished))`+firingsBetween+`
+	return query(ctx, j, `SELECT logical_time, state, reason, `+partOfPipeline+`, `+elsewhere+`, coalesce(started, iif(`+heldBack+`, NULL, finished))`+firingsBetween+`
 		UNION ALL SELECT logical_time, 'succeeded', '', `+partOfNodes+`, 0, started`+aloneBetween+`
 		UNION ALL SELECT logical_time, 'succeeded', '', `+partOfNodes+`, 0, started`+jointBetween+` ORDER BY 1`, func(rows *sql.Rows) (o Outcome, err error) {
 		var logical string

@@ -1,10 +1,12 @@
 package scheduler
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
 )
@@ -120,6 +122,41 @@ func TestLateSuccess(t *testing.T) {
 		w.wantHistory("m", "11-28 02:00 succeeded")
 		w.wantHistory("n", "11-28 02:00 succeeded")
 	})
+}
+
+// spins fails the test when firings are added without end.
+type spins struct {
+	Store
+	*testing.T
+	added int
+}
+
+func (s *spins) Decide(ctx context.Context, d journal.Decision) ([]string, error) {
+	if s.added += len(d.Add); s.added > 200 {
+		panic(s.Name() + ": firings are added without end")
+	}
+	return s.Store.Decide(ctx, d)
+}
+
+// TestGivesWayOnce: a follower's firing that gives way to one of a later date, before it has begun, is not fired again, or each would end the other.
+func TestGivesWayOnce(t *testing.T) {
+	for name, jitter := range map[string]time.Duration{"at once": 0, "with jitter": 10 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			b := nightly("b", "", follows("a"), func(pl *models.Pipeline) { pl.Overlap, pl.Jitter = models.OverlapCancel, config.Duration(jitter) })
+			inWorld(t, "2026-11-27T12:00:00Z", []*models.Pipeline{nightly("a", ""), b, nightly("x", "")}, func(w *world) {
+				w.end = takes(map[string]time.Duration{"b": 20 * time.Minute, "x": 30 * time.Minute})
+				w.store = &spins{Store: w.store, T: t}
+				w.looksEach(w.poll)
+				w.project.Concurrency = 1
+				w.ask("x") // so that the first waits
+				w.ran(journal.Run{Pipeline: "a", LogicalTime: w.now().Add(-20 * time.Hour)}, journal.Succeeded)
+				w.pass(2 * time.Minute)
+				w.ran(journal.Run{Pipeline: "a", LogicalTime: w.now()}, journal.Succeeded)
+				w.pass(2 * time.Hour)
+				w.wantHistory("b", "11-26 16:00 skipped ended for the one of 2026-11-27 12:02 (overlap: cancel)", "11-27 12:02 succeeded")
+			})
+		})
+	}
 }
 
 // TestMendedForerunner: a firing that was skipped because its forerunner had failed runs once that is mended, and no other time.
