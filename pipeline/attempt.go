@@ -203,8 +203,8 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 		switch {
 		case errors.As(err, &ce) && !several(err):
 			s.Status, s.Hint = journal.ChecksFailed, fmt.Sprintf("millrace report %s shows the rows and the SQL", r.ID)
-			if n.Model != nil && n.Pipeline != "" { // a retry builds from what was read
-				s.Hint += fmt.Sprintf("; rows that are mended in their source are read by `%s`", ForTarget(r.Project, "millrace run "+n.Pipeline))
+			if by := readers(n); len(by) > 0 { // a retry builds from what was read
+				s.Hint += fmt.Sprintf("; rows that are mended in their source are read by `%s`", ForTarget(r.Project, "millrace run "+strings.Join(by, " ")))
 			}
 			if r.before.Table(nameOf(n)) != nil {
 				s.Hint += "; the table keeps its previous version"
@@ -243,6 +243,30 @@ func (r *run) count(more int) int {
 func several(err error) bool {
 	joined, ok := err.(interface{ Unwrap() []error })
 	return ok && len(joined.Unwrap()) > 1
+}
+
+// readers are the pipelines that read the streams behind a model, and its own, in this order: what they read is to be built with it.
+func readers(model *models.Node) []string {
+	if model.Model == nil || model.Pipeline == "" {
+		return nil
+	}
+	var by []string
+	seen := map[*models.Node]bool{}
+	var walk func(n *models.Node)
+	walk = func(n *models.Node) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		if n.Stream != nil && n.Pipeline != "" && n.Pipeline != model.Pipeline && !slices.Contains(by, n.Pipeline) {
+			by = append(by, n.Pipeline)
+		}
+		for _, need := range n.Needs {
+			walk(need)
+		}
+	}
+	walk(model)
+	return append(by, model.Pipeline)
 }
 
 // upstreamError says that a node cannot be made because another failed.

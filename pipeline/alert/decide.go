@@ -306,6 +306,9 @@ func (s *sight) firingEnded(ctx context.Context, id string) error {
 		if r.Status == journal.Succeeded || r.Status == journal.Failed || r.Status == journal.Partial {
 			return s.judge(ctx, r)
 		}
+		if r.Status == journal.Running && f.Finished != nil && r.Begun().After(*f.Finished) {
+			return nil // it is retried already: its next end tells
+		}
 	}
 	stopped := f.OfCommand() && r.Status == journal.Interrupted // by somebody, as any command may be
 	if f.State == journal.FiringFailed && !stopped {

@@ -300,6 +300,44 @@ func TestKilledWorker(t *testing.T) {
 	w.expect("nightly failed: its process ended without a word: killed, out of memory, or with the machine")
 }
 
+// TestRetriedBeforeItWasTold: a run that failed and is under way again is told when it ends, by what it has come to then.
+func TestRetriedBeforeItWasTold(t *testing.T) {
+	for name, c := range map[string]struct{ step, told string }{
+		"in vain":      {"erp.orders: out of memory", "nightly failed: erp.orders: out of memory"},
+		"with success": {"erp.orders", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			f := journal.Firing{ID: "f1", Pipeline: "nightly", LogicalTime: w.now, Trigger: journal.TriggerSchedule, State: journal.FiringStarted, Due: w.now, Created: w.now}
+			if _, err := w.journal.AddFiring(t.Context(), f); err != nil {
+				t.Fatal(err)
+			}
+			r := journal.Run{ID: "r1", Pipeline: "nightly", LogicalTime: w.now, Attempt: 1, Status: journal.Running, Started: w.now, Trigger: f.Trigger, Firing: f.ID,
+				Selection: journal.Selection{Nodes: []string{"erp.orders"}, Target: w.target}}
+			if err := w.journal.BeginRun(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			r = w.end(r, "erp.orders: disk full")
+			f.State, f.Run, f.Finished = journal.FiringFailed, r.ID, r.Finished
+			w.now = w.now.Add(2 * time.Minute)
+			again := w.now
+			r.Attempt, r.Resumed, r.Status, r.Finished, r.Error = 2, &again, journal.Running, nil, ""
+			if err := errors.Join(w.journal.SaveFiring(t.Context(), f), w.journal.BeginRun(t.Context(), r)); err != nil {
+				t.Fatal(err)
+			}
+			w.pass(time.Second)
+			w.expect()
+			w.end(r, c.step)
+			w.pass(2 * time.Minute)
+			if c.told == "" {
+				w.expect()
+			} else {
+				w.expect(c.told)
+			}
+		})
+	}
+}
+
 // TestBackfill: reading the past again neither ends a failure of the present, nor begins one, and each pipeline's backfills are a story of
 // their own, which is over when the last is given up.
 func TestBackfill(t *testing.T) {
