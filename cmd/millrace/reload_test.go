@@ -88,6 +88,23 @@ func TestReloadWhileWritten(t *testing.T) {
 	}
 }
 
+// watched opens the project in dir and watches it, as serve does.
+func watched(t *testing.T, dir string) *projectWatch {
+	t.Helper()
+	a := newApp(io.Discard, io.Discard)
+	a.dir, a.opened = dir, &openedFiles{}
+	e, closeEngine, err := a.engine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(closeEngine)
+	w, err := a.watchProject(e, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
 // TestReloadBehindAWorker: a worker that is starting finds the files that it is to read, however often the project is loaded anew meanwhile;
 // what no worker reads any more goes.
 func TestReloadBehindAWorker(t *testing.T) {
@@ -99,17 +116,7 @@ func TestReloadBehindAWorker(t *testing.T) {
 		}
 	}
 	name("first")
-	a := newApp(io.Discard, io.Discard)
-	a.dir, a.opened = dir, &openedFiles{}
-	e, closeEngine, err := a.engine(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeEngine()
-	w, err := a.watchProject(e, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := watched(t, dir)
 	there := func(p *models.Project) bool {
 		_, err := os.Stat(filepath.Join(keptFiles(p), "millrace.yml"))
 		return err == nil
@@ -142,18 +149,8 @@ func TestReloadTriedAgain(t *testing.T) {
 		}
 	}
 	write("millrace.yml", "name: p\n")
-	a := newApp(io.Discard, io.Discard)
-	a.dir, a.opened = dir, &openedFiles{}
-	e, closeEngine, err := a.engine(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeEngine()
-	w, err := a.watchProject(e, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := servedFolder(e.Project)
+	w := watched(t, dir)
+	served := servedFolder(w.project())
 	if err := os.RemoveAll(served); err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +161,7 @@ func TestReloadTriedAgain(t *testing.T) {
 			t.Errorf("again %v, problem %q", w.again, w.Problem())
 		}
 	}
-	events, err := e.Journal.Events(t.Context(), 0, 10)
+	events, err := w.engine().Journal.Events(t.Context(), 0, 10)
 	if err != nil || len(events) != 1 || strings.Contains(events[0].Text, "mistake") {
 		t.Errorf("%+v, %v", events, err)
 	}
