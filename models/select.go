@@ -97,7 +97,9 @@ func (p *Project) selectTerm(term string) (map[*Node]bool, error) {
 	}
 	if strings.HasPrefix(term, "+") {
 		for _, n := range sortedNodes(set) {
-			addUpstream(set, n)
+			for _, up := range n.Upstream() {
+				set[up] = true
+			}
 		}
 	}
 	if strings.HasSuffix(term, "+") {
@@ -201,13 +203,22 @@ func sortedNodes(set map[*Node]bool) []*Node {
 	return nodes
 }
 
-func addUpstream(set map[*Node]bool, n *Node) {
-	for _, need := range n.Needs {
-		if !set[need] {
-			set[need] = true
-			addUpstream(set, need)
+// Upstream is all that the node is made of, directly or not, each node once.
+func (n *Node) Upstream() []*Node {
+	var all []*Node
+	seen := map[*Node]bool{}
+	var add func(n *Node)
+	add = func(n *Node) {
+		for _, need := range n.Needs {
+			if !seen[need] {
+				seen[need] = true
+				all = append(all, need)
+				add(need)
+			}
 		}
 	}
+	add(n)
+	return all
 }
 
 // addDownstream relies on p.Nodes being in dependency order.

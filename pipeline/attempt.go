@@ -251,21 +251,11 @@ func readers(model *models.Node) []string {
 		return nil
 	}
 	var by []string
-	seen := map[*models.Node]bool{}
-	var walk func(n *models.Node)
-	walk = func(n *models.Node) {
-		if seen[n] {
-			return
-		}
-		seen[n] = true
+	for _, n := range model.Upstream() {
 		if n.Stream != nil && n.Pipeline != "" && n.Pipeline != model.Pipeline && !slices.Contains(by, n.Pipeline) {
 			by = append(by, n.Pipeline)
 		}
-		for _, need := range n.Needs {
-			walk(need)
-		}
 	}
-	walk(model)
 	return append(by, model.Pipeline)
 }
 

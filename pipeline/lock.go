@@ -168,7 +168,7 @@ func (e *Engine) apart(ctx context.Context, locks, nodes []string) error {
 	}
 	for _, r := range running {
 		shared := slices.ContainsFunc(nodes, func(n string) bool { return slices.Contains(r.Selection.Nodes, n) })
-		if !shared || shares(r, locks) || r.Selection.Target != e.Project.Target.Name {
+		if !shared || shares(r, locks) || !e.target().Is(r.Selection.Target) {
 			continue
 		}
 		if owner := e.Holder(r); owner != nil {

@@ -154,11 +154,7 @@ func (r *run) anew() string {
 	if r.selection.Aside() {
 		return "give its command again"
 	}
-	command := anew(r.Run)
-	if t := r.target(); !t.Default {
-		command += " --target " + t.Name
-	}
-	return "`" + command + "` begins anew"
+	return "`" + ForTarget(r.Project, anew(r.Run)) + "` begins anew"
 }
 
 // anew is the command that asks for the same as a run did.

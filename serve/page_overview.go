@@ -87,17 +87,14 @@ func (p *site) overview(w http.ResponseWriter, r *http.Request) error {
 // addTrouble finds the pipelines whose last run that has ended failed, the latest first, and asks what the causes were: what is being
 // run again has not come through yet.
 func (o *overviewPage) addTrouble(ctx context.Context, e *pipeline.Engine) error {
-	seen, flag := map[string]bool{}, ""
-	if t := pipeline.TargetOf(e.Project); !t.Default {
-		flag = " --target " + t.Name
-	}
+	seen := map[string]bool{}
 	for _, pl := range o.Status.Pipelines {
 		last := pl.LastEnded
 		if last == nil || seen[last.ID] || runClass(last.State) != "fail" && last.State != pipeline.StateInterrupted {
 			continue
 		}
 		seen[last.ID] = true
-		o.Trouble = append(o.Trouble, trouble{Pipeline: last.Pipeline, Run: *last, Retry: "millrace retry " + last.ID + flag})
+		o.Trouble = append(o.Trouble, trouble{Pipeline: last.Pipeline, Run: *last, Retry: pipeline.ForTarget(e.Project, "millrace retry "+last.ID)})
 	}
 	slices.SortStableFunc(o.Trouble, func(a, b trouble) int { return b.Run.Started.Compare(a.Run.Started) })
 	if len(o.Trouble) > mostTrouble {

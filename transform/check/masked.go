@@ -71,7 +71,7 @@ func Remasked(results []Result, personal func(node, column string) bool) []Resul
 // Words is an error in words that may be shown: masked where one of the nodes, or any that it reads, however far up, has columns that
 // are tagged pii. The columns, and those of the nodes, may be named.
 func Words(err error, columns []string, nodes ...*models.Node) string {
-	if !personal(nodes, map[*models.Node]bool{}) {
+	if !slices.ContainsFunc(nodes, touchesPersonal) {
 		return err.Error()
 	}
 	columns = slices.Clone(columns)
@@ -89,15 +89,10 @@ func OfEngine(err error) bool {
 	return errors.As(err, &sql) || engineError.MatchString(err.Error()) || dataState.MatchString(err.Error())
 }
 
-// personal says whether one of the nodes has columns that are tagged pii, or reads one that does.
-func personal(nodes []*models.Node, seen map[*models.Node]bool) bool {
-	return slices.ContainsFunc(nodes, func(n *models.Node) bool {
-		if seen[n] {
-			return false
-		}
-		seen[n] = true
-		return len(Secrets(n)) > 0 || personal(n.Needs, seen)
-	})
+// touchesPersonal says whether the node has columns that are tagged pii, or is made of one that does.
+func touchesPersonal(n *models.Node) bool {
+	tagged := func(n *models.Node) bool { return len(Secrets(n)) > 0 }
+	return tagged(n) || slices.ContainsFunc(n.Upstream(), tagged)
 }
 
 // words is why a check could not be run. Where a table that it reads has personal values these are not among them.
