@@ -69,7 +69,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func sqlite(ts *testscript.TestScript, _ bool, args []string) {
-	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	db, err := sql.Open("sqlite", "file:"+ts.MkAbs(args[0])+"?_pragma=busy_timeout(60000)") // a serve may be writing
 	ts.Check(err)
 	defer db.Close()
 	_, err = db.Exec(args[1])
