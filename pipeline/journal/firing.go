@@ -170,7 +170,7 @@ func mendFiring(ctx context.Context, tx *sql.Tx, r Run) error {
 	if r.Firing == "" || r.Status != Succeeded || r.Selection.Aside() {
 		return nil
 	}
-	n, err := changed(tx.ExecContext(ctx, `UPDATE firing SET state = ?1, reason = iif(run = ?2 AND finished >= ?6, '', 'by a run that the scheduler did not start'), run = ?2, exit_code = 0, finished = ?3
+	n, err := changed(tx.ExecContext(ctx, `UPDATE firing SET state = ?1, reason = iif(run = ?2 AND finished >= ?6, '', 'by a later attempt'), run = ?2, exit_code = 0, finished = ?3
 		WHERE id = ?4 AND state NOT IN (?1, ?5)`, FiringSucceeded, r.ID, stampPtr(r.Finished), r.Firing, FiringStarted, stamp(r.Begun())))
 	if n == 0 || err != nil {
 		return err
@@ -198,6 +198,7 @@ type FiringFilter struct {
 	Trigger  Trigger
 	Open     bool      // only those that have not ended
 	Since    time.Time // created then or later
+	OpenAt   time.Time // created before then, and not ended by then
 	Before   string    // only those that sort after the firing of this id: for pages
 	Limit    int
 }
@@ -218,6 +219,7 @@ func (f FiringFilter) statement() (string, []any) {
 	w.add(f.Trigger != "", "trigger = ?", f.Trigger)
 	w.add(f.Open, "finished IS NULL")
 	w.add(!f.Since.IsZero(), "created >= ?", stamp(f.Since))
+	w.add(!f.OpenAt.IsZero(), "created < ? AND (finished IS NULL OR finished >= ?)", stamp(f.OpenAt), stamp(f.OpenAt))
 	w.add(f.Before != "", "(created, id) < (SELECT created, id FROM firing WHERE id = ?)", f.Before)
 	return w.statement(selectFiring, "created DESC, id DESC", f.Limit)
 }

@@ -205,13 +205,16 @@ type success struct {
 }
 
 // chain fires a pipeline without a schedule when all that it follows have succeeded for a logical date and one of these successes is newer than
-// what the pipeline has run for.
+// what the pipeline has run for. A success is too old for that after misfire_window, which counts from the end of the firing that overlap: let it
+// wait for.
 func (d *decider) chain(ctx context.Context, e *entry) error {
-	since := d.now.Add(-e.pipeline.MisfireWindow.Std())
-	if e.state.Through.After(since) {
-		since = e.state.Through
-	}
+	edge := d.now.Add(-e.pipeline.MisfireWindow.Std())
+	since := later(edge, e.state.Through)
 	forgotten, err := d.Store.Forgotten(ctx, e.pipeline.Name)
+	if err != nil {
+		return err
+	}
+	before, err := d.Store.Firings(ctx, journal.FiringFilter{Pipeline: e.pipeline.Name, Since: since.Add(-longAgo), OpenAt: edge})
 	if err != nil {
 		return err
 	}
@@ -237,8 +240,10 @@ func (d *decider) chain(ctx context.Context, e *entry) error {
 		if !last.at.After(forgotten) { // what the pipeline has run for by then is not known any more
 			continue
 		}
-		unheeded := last.ended.Before(since) || slices.ContainsFunc(d.lifted[e.pipeline.Name], func(l journal.Lifted) bool { return within(l, last.ended) })
-		if count[date] < len(e.pipeline.After) || unheeded || d.pending(e, last.at, date) {
+		held := slices.ContainsFunc(before, func(f journal.Firing) bool { return f.Created.Before(last.ended) })
+		old := last.ended.Before(e.state.Through) || last.ended.Before(edge) && !held
+		paused := slices.ContainsFunc(d.lifted[e.pipeline.Name], func(l journal.Lifted) bool { return within(l, last.ended) })
+		if count[date] < len(e.pipeline.After) || old || paused || d.pending(e, last.at, date) {
 			continue
 		}
 		at, err := d.unseen(ctx, e, last)

@@ -200,6 +200,23 @@ func TestSkipLosesNoSuccess(t *testing.T) {
 	})
 }
 
+// TestHeldForLong: what has succeeded while a follower ran is seen by its next run, however long that one took; what is older than the window
+// without such a reason is not.
+func TestHeldForLong(t *testing.T) {
+	for _, overlap := range []string{models.OverlapSkip, models.OverlapQueue} {
+		m := nightly("m", "", follows("a"), func(pl *models.Pipeline) { pl.Overlap = overlap })
+		inWorld(t, "2026-11-27T00:30:00Z", []*models.Pipeline{nightly("a", "0 1 * * *"), m}, func(w *world) {
+			spans := map[string]time.Duration{"m": 80 * time.Hour}
+			w.end = takes(spans)
+			w.looksEach(10 * time.Minute)
+			w.pass(2 * time.Hour)
+			spans["m"] = time.Hour
+			w.pass(84 * time.Hour)
+			w.wantHistory("m", "11-27 01:00 succeeded", "11-28 01:00 succeeded", "11-29 01:00 succeeded", "11-30 01:00 succeeded")
+		})
+	}
+}
+
 // TestLateSuccessOfEarlier: a follower runs again for a success that comes late, although one of a later time on that date was there before.
 func TestLateSuccessOfEarlier(t *testing.T) {
 	inWorld(t, "2026-11-27T00:30:00Z", []*models.Pipeline{nightly("a", "0 1,3 * * *"), nightly("m", "", follows("a"))}, func(w *world) {
