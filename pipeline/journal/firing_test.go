@@ -143,7 +143,7 @@ func TestRunMendsItsFiring(t *testing.T) {
 			t.Errorf("%s became %+v, want %s", state, f, want)
 		}
 	}
-	for name, began := range map[string]time.Time{"": at.Add(-time.Hour), "by a run that the scheduler did not start": at.Add(time.Hour)} {
+	for name, began := range map[string]time.Time{"": at.Add(-time.Hour), "by a later attempt": at.Add(time.Hour)} {
 		own := Run{ID: "own" + name, Pipeline: "own" + name, LogicalTime: at, Started: began, Status: Succeeded, Finished: &began, Firing: "f" + name}
 		f := Firing{ID: own.Firing, Pipeline: own.Pipeline, LogicalTime: at, Trigger: TriggerSchedule, State: FiringFailed, Reason: "killed", Run: own.ID, Created: at, Finished: &at}
 		_, err := j.AddFiring(ctx, f)

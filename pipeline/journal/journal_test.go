@@ -76,6 +76,35 @@ func TestRunsAndParts(t *testing.T) {
 	}
 }
 
+// TestStepsEndWithTheirRun: no step goes on when its run does not, whichever way that has ended.
+func TestStepsEndWithTheirRun(t *testing.T) {
+	j, _ := open(t)
+	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
+	end := at.Add(time.Minute)
+	for id, ends := range map[string]func(Run) error{
+		"checkpoint": func(r Run) error {
+			r.Status, r.Finished, r.Error = Interrupted, &end, "why"
+			return j.EndAttempt(t.Context(), r, nil, nil, nil)
+		},
+		"killed": func(r Run) error { return j.SetRunStatus(t.Context(), r.ID, Interrupted, "why", end) },
+	} {
+		r := begin(t, j, id, at)
+		for node, status := range map[string]Status{"a.built": Succeeded, "b.begun": Running} {
+			if err := j.SaveStep(t.Context(), Step{Run: id, Node: node, Attempt: 1, Status: status, Started: at}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := ends(r); err != nil {
+			t.Fatal(err)
+		}
+		steps, err := j.Steps(t.Context(), id)
+		if err != nil || len(steps) != 2 || steps[0].Status != Succeeded || steps[0].Error != "" || steps[1].Status != Interrupted || steps[1].Error != "the run ended: why" ||
+			steps[1].Finished == nil || !steps[1].Finished.Equal(end) {
+			t.Errorf("%s: %+v, %v", id, steps, err)
+		}
+	}
+}
+
 // TestWarningsOfARun: those that come when the run has ended are added, and another attempt begins without any.
 func TestWarningsOfARun(t *testing.T) {
 	j, _ := open(t)

@@ -126,7 +126,7 @@ func finishRun(ctx context.Context, tx *sql.Tx, r Run, cursors map[string]extrac
 		r.Status, stampPtr(r.Finished), r.Snapshot, r.ExitCode, nullable(r.Error), warningsOf(r), r.ID); err != nil {
 		return err
 	}
-	if err := noteEnd(ctx, tx, EndOfRun, r.ID, string(r.Status), r.Finished); err != nil {
+	if err := endOfRun(ctx, tx, r.ID, r.Status, r.Error, r.Finished); err != nil {
 		return err
 	}
 	if err := mendFiring(ctx, tx, r); err != nil {
@@ -165,8 +165,17 @@ func (j *Journal) SetRunStatus(ctx context.Context, id string, s Status, why str
 		if err != nil {
 			return err
 		}
-		return noteEnd(ctx, tx, EndOfRun, id, string(s), &at)
+		return endOfRun(ctx, tx, id, s, why, &at)
 	})
+}
+
+// endOfRun notes that a run has ended, and with it the steps that were still in hand; no time, no end.
+func endOfRun(ctx context.Context, tx *sql.Tx, id string, s Status, why string, at *time.Time) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE step SET status = ?, finished = ?, error = ? WHERE run = ? AND status = ? AND ? IS NOT NULL`,
+		Interrupted, stampPtr(at), strings.TrimSuffix("the run ended: "+why, ": "), id, Running, stampPtr(at)); err != nil {
+		return err
+	}
+	return noteEnd(ctx, tx, EndOfRun, id, string(s), at)
 }
 
 // Filter narrows Runs. Its zero value asks for every run.
