@@ -32,7 +32,7 @@ func main() {
 	flag.StringVar(&b.postgresURL, "postgres", "", "URL of a PostgreSQL server to measure against; its database gets tables")
 	flag.StringVar(&b.mariadbURL, "mariadb", "", "URL of a MariaDB server to measure against; its database gets a table")
 	flag.BoolVar(&b.long, "long", false, "also 10 times the rows from PostgreSQL")
-	only := flag.String("only", "", "one job: csv, memory, incremental, overhead, demo, checks, many-checks, reconcile, pages, scheduler, postgres, postgres-incremental or mariadb")
+	only := flag.String("only", "", "one job: csv, memory, incremental, overhead, demo, checks, many-checks, reconcile, pages, reports, scheduler, postgres, postgres-incremental or mariadb")
 	reference := flag.String("reference", "", "internal: run this SQL file in DuckDB and exit")
 	flag.Parse()
 	if *reference != "" {
@@ -48,7 +48,7 @@ func main() {
 	for _, m := range []struct {
 		name string
 		run  func() error
-	}{{"csv", b.csv}, {"memory", b.memory}, {"incremental", b.incremental}, {"overhead", b.overhead}, {"demo", b.demo}, {"checks", b.checks}, {"many-checks", b.manyChecks}, {"reconcile", b.reconcile}, {"pages", b.pages}, {"scheduler", b.scheduler},
+	}{{"csv", b.csv}, {"memory", b.memory}, {"incremental", b.incremental}, {"overhead", b.overhead}, {"demo", b.demo}, {"checks", b.checks}, {"many-checks", b.manyChecks}, {"reconcile", b.reconcile}, {"pages", b.pages}, {"reports", b.reports}, {"scheduler", b.scheduler},
 		{"postgres", b.postgres}, {"postgres-incremental", b.postgresIncremental}, {"mariadb", b.mariadb}} {
 		if *only == "" || *only == m.name {
 			fmt.Printf("== %s\n", m.name)

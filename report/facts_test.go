@@ -193,21 +193,24 @@ func TestLargeRuns(t *testing.T) {
 	for _, bad := range []bool{false, true} {
 		r := large(bad)
 		for name, f := range formats() {
-			var out []byte
-			best := time.Hour // of three: the machine may have other work
-			for range 3 {
-				start := time.Now()
-				out = render(t, f, r)
-				best = min(best, time.Since(start))
-			}
-			t.Logf("bad %v: %s has %d kB, %v", bad, name, len(out)>>10, best)
-			if best > time.Second {
-				t.Errorf("%s of 1,600 checks took %v", name, best)
-			}
-			if name == "html" && len(out) > 3<<20 || name == "md" && len(out) > 65_536 {
-				t.Errorf("%s of 1,600 checks has %d bytes", name, len(out))
+			n := len(render(t, f, r))
+			t.Logf("bad %v: %s has %d kB", bad, name, n>>10)
+			if name == "html" && n > 3<<20 || name == "md" && n > 65_536 {
+				t.Errorf("bad %v: %s of 1,600 checks has %d bytes", bad, name, n)
 			}
 		}
+	}
+}
+
+// BenchmarkLargeRuns takes the time of what TestLargeRuns renders, by format.
+func BenchmarkLargeRuns(b *testing.B) {
+	for name, f := range formats() {
+		b.Run(name, func(b *testing.B) {
+			r := large(true)
+			for b.Loop() {
+				render(b, f, r)
+			}
+		})
 	}
 }
 
