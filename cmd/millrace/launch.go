@@ -59,13 +59,13 @@ func (l *launcher) Start(f journal.Firing) (_ scheduler.Worker, err error) {
 	}
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), outer), workerEnv+"=1", filesEnv+"="+keptFiles(project))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		return nil, fmt.Errorf("start worker: %w", err)
-	}
 	said, says, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
+	}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start worker: %w", err), said.Close(), says.Close())
 	}
 	cmd.ExtraFiles = []*os.File{says} // buildingFile
 	w := &childRun{cmd: cmd, ended: make(chan scheduler.Result, 1), log: l.log.With("pipeline", f.Pipeline, "firing", f.ID)}
