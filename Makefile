@@ -32,7 +32,7 @@ demo-postgres: build servers ## the shop on a real PostgreSQL, changed between t
 
 test: tools servers ## everything: vet, format, imports, unit and script tests, the short crash matrix
 	@echo "== lint";  $(MAKE) --no-print-directory lint
-	@echo "== tests"; [ -n "$$(bash .ci/servers --missing)" ] || export MILLRACE_TEST_SERVERS=required; go test -count=1 ./...
+	@echo "== tests"; [ -n "$$(bash .ci/servers --missing)" ] || export MILLRACE_TEST_SERVERS=required; go test -count=1 -timeout 14m ./...
 	@echo "== crash matrix, short form"; $(MAKE) --no-print-directory faults-short
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
