@@ -214,7 +214,7 @@ func (d *decider) chain(ctx context.Context, e *entry) error {
 	if err != nil {
 		return err
 	}
-	before, err := d.Store.Firings(ctx, journal.FiringFilter{Pipeline: e.pipeline.Name, Since: since.Add(-longAgo), OpenAt: edge})
+	before, err := d.Store.Firings(ctx, journal.FiringFilter{Pipeline: e.pipeline.Name, Since: edge.Add(-longAgo), OpenAt: edge})
 	if err != nil {
 		return err
 	}

@@ -200,8 +200,7 @@ func TestSkipLosesNoSuccess(t *testing.T) {
 	})
 }
 
-// TestHeldForLong: what has succeeded while a follower ran is seen by its next run, however long that one took; what is older than the window
-// without such a reason is not.
+// TestHeldForLong: what has succeeded while a follower ran is seen by its next run, however long that one took.
 func TestHeldForLong(t *testing.T) {
 	for _, overlap := range []string{models.OverlapSkip, models.OverlapQueue} {
 		m := nightly("m", "", follows("a"), func(pl *models.Pipeline) { pl.Overlap = overlap })
