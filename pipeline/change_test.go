@@ -1,15 +1,21 @@
 package pipeline_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 )
@@ -153,19 +159,41 @@ func TestOwnFilesAreNotRead(t *testing.T) {
 	}
 }
 
+// gathering lets the first reads of streams begin together.
+type gathering struct {
+	extract.Source
+	waiting *atomic.Int64 // for so many reads
+	all     chan struct{} // closed when they are there
+}
+
+func (g *gathering) Read(ctx context.Context, r extract.Request) (*extract.Snapshot, error) {
+	if g.waiting.Add(-1) == 0 {
+		close(g.all)
+	}
+	select {
+	case <-g.all:
+	case <-time.After(time.Minute):
+		return nil, errors.New("the streams are not read at once")
+	}
+	return g.Source.Read(ctx, r)
+}
+
 // TestStopLetsEveryPartInHandFinish: with two streams at once, the one that notices the stop must not cut the other
 // off in the middle of its part.
 func TestStopLetsEveryPartInHandFinish(t *testing.T) {
 	const stream = "      - { name: %s, rows: 2000, page: 1000, mode: append, delay: 150ms }\n"
 	dir := project(t, map[string]string{"millrace.yml": "name: p\nsources:\n  g:\n    type: generate\n    streams:\n" + fmt.Sprintf(stream, "a") + fmt.Sprintf(stream, "b")})
 	e := engine(t, dir)
+	opened, waiting, all := e.OpenSource, &atomic.Int64{}, make(chan struct{})
+	waiting.Store(2)
+	e.OpenSource = func(s *models.Source) (extract.Source, error) {
+		source, err := opened(s)
+		return &gathering{source, waiting, all}, err
+	}
+	stop := sync.OnceFunc(func() { close(e.Stop) })
 	e.Observe = func(ev pipeline.Event) {
 		if ev.Kind == "progress" {
-			select {
-			case <-e.Stop:
-			default:
-				close(e.Stop)
-			}
+			stop()
 		}
 	}
 	nodes, _ := e.Project.Select(nil, nil)
