@@ -9,7 +9,7 @@ import "time"
 // each hour that passes. So each call gives a later time than the one before, and no time of the clock is lost.
 func (s *Schedule) Next(after time.Time) time.Time {
 	for at := after.In(s.loc); ; {
-		start, end := at.ZoneBounds()
+		start, end := zoneBounds(at)
 		_, offset := at.Zone()
 		from := wall(at, offset) // the clock's hands, as if they were UTC: in between two changes they only go forward
 		if !s.hourly() {
@@ -45,6 +45,16 @@ func (s *Schedule) firesAt(change time.Time, offset int) bool {
 		return false
 	}
 	return s.nextOnClock(then.Add(-time.Nanosecond)).Equal(then)
+}
+
+// zoneBounds is Time.ZoneBounds, whose end has passed already on the last day of a leap year, in UTC, where the zone's rule for times to come
+// holds (golang/go#81583). The clock does not change then, nor at the end of that day.
+func zoneBounds(at time.Time) (start, end time.Time) {
+	start, end = at.ZoneBounds()
+	if !end.IsZero() && !end.After(at) {
+		end = end.Add(24 * time.Hour)
+	}
+	return start, end
 }
 
 // wall is what the clock shows at an instant, written as a time in UTC.

@@ -93,7 +93,7 @@ func (s *Schedule) ClockChanges(from, to time.Time) string {
 		return ""
 	}
 	var skips, repeats string
-	for _, change := from.In(s.loc).ZoneBounds(); !change.IsZero() && change.Before(to); _, change = change.ZoneBounds() {
+	for _, change := zoneBounds(from.In(s.loc)); !change.IsZero() && change.Before(to); _, change = zoneBounds(change) {
 		_, old := change.Add(-time.Nanosecond).Zone()
 		_, offset := change.Zone()
 		before, then := wall(change, old), wall(change, offset)

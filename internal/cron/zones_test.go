@@ -95,6 +95,31 @@ func TestYear(t *testing.T) {
 	}
 }
 
+// TestEndOfLeapYear: a schedule goes on beyond the last day of a leap year, whichever year it is that Go knows zones by their rules from.
+func TestEndOfLeapYear(t *testing.T) {
+	for _, zone := range []string{"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago"} {
+		for _, year := range []int{2028, 2040, 2096} {
+			from := time.Date(year, 12, 29, 0, 0, 0, 0, time.UTC)
+			compare(t, zone, from, from.AddDate(0, 0, 6))
+		}
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Parse("30 2 29 2 *", loc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := time.Date(2040, 3, 1, 0, 0, 0, 0, time.UTC)
+		if next := s.Next(at); next.Year() != 2044 || next.Day() != 29 {
+			t.Errorf("%s: %v", zone, next)
+		}
+		if told := s.ClockChanges(at, at.AddDate(2, 0, 0)); told != "" {
+			t.Errorf("%s: %s", zone, told)
+		}
+	}
+}
+
 // TestEveryZone looks at the days around each change of every zone's clock in the years to come; at that of zones that change alike once.
 func TestEveryZone(t *testing.T) {
 	seen := map[string]bool{}
