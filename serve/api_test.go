@@ -435,6 +435,7 @@ func TestReadiness(t *testing.T) {
 func TestTurnsToLook(t *testing.T) {
 	l := newLab(t, project, nil)
 	turns, ctx := l.s.looking, t.Context()
+	turns.patience = time.Hour // of those who get a turn in the end
 	l.must(turns.enter(ctx, "vera"))
 	var waiting sync.WaitGroup
 	for range turnsOfOne - 1 {

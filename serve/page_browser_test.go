@@ -66,7 +66,7 @@ func browser(t *testing.T) context.Context {
 	}
 	tab, cancel := chromedp.NewContext(chromium.ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
-	tab, cancel = context.WithTimeout(tab, 2*time.Minute)
+	tab, cancel = context.WithTimeout(tab, 10*time.Minute)
 	t.Cleanup(cancel)
 	return tab
 }
@@ -78,7 +78,7 @@ func startChromium(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	removeAtEnd = append(removeAtEnd, dir)
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(dir))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(dir), chromedp.WSURLReadTimeout(5*time.Minute))
 	ctx, endProcess := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, endBrowser := chromedp.NewContext(ctx)
 	chromium.end = func() { endBrowser(); endProcess(); chromedp.FromContext(ctx).Allocator.Wait() }

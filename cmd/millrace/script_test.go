@@ -69,7 +69,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func sqlite(ts *testscript.TestScript, _ bool, args []string) {
-	db, err := sql.Open("sqlite", "file:"+ts.MkAbs(args[0])+"?_pragma=busy_timeout(60000)") // a serve may be writing
+	db, err := sql.Open("sqlite", "file:"+ts.MkAbs(args[0])+"?_pragma=busy_timeout(300000)") // a serve may be writing
 	ts.Check(err)
 	defer db.Close()
 	_, err = db.Exec(args[1])
@@ -106,7 +106,7 @@ func runSQL(ts *testscript.TestScript, _ bool, args []string) {
 
 // inPostgres runs statements, all in one transaction unless they say otherwise, and gives the rows of the last as text.
 func inPostgres(address, text string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	c, err := pgx.Connect(ctx, address)
 	if err != nil {
