@@ -41,7 +41,7 @@ type disturbed struct {
 	extract.Source
 	at      int
 	happens func()
-	broke   func() // a read was broken off; may be nil
+	broke   func() // a read was broken off since; may be nil
 
 	mu   sync.Mutex
 	seen int
@@ -71,7 +71,9 @@ func (d *disturbed) wait() {
 }
 
 func (d *disturbed) breaks(err error) {
-	if err != nil && d.broke != nil {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil && d.broke != nil && d.seen >= d.at {
 		d.broke()
 	}
 }
