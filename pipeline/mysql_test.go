@@ -11,7 +11,9 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/internal/testserver"
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/warehouse"
 )
@@ -85,11 +87,18 @@ sources:
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := engine(t, dir)
+			opened, source := e.OpenSource, &disturbed{}
+			e.OpenSource = func(s *models.Source) (_ extract.Source, err error) {
+				source.Source, err = opened(s)
+				return source, err
+			}
 			var once sync.Once
 			faults := 0
 			e.Observe = func(ev pipeline.Event) {
 				if ev.Kind == "progress" && ev.Node == "shop.big" && ev.Rows > 5000 && ev.Rows < 20000 {
 					once.Do(func() {
+						source.mu.Lock()
+						defer source.mu.Unlock()
 						faults++
 						if err := c.fault(); err != nil {
 							t.Error(err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/millrace/millrace/pipeline"
@@ -28,7 +29,10 @@ func TestPersonalValuesInErrors(t *testing.T) {
 		})
 		e := engine(t, dir)
 		var said strings.Builder
+		var mu sync.Mutex // two models are built at once
 		e.Observe = func(ev pipeline.Event) {
+			mu.Lock()
+			defer mu.Unlock()
 			if ev.Err != nil {
 				said.WriteString(ev.Err.Error())
 			}

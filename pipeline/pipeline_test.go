@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -281,16 +282,12 @@ func TestIncrementalEqualsFullReload(t *testing.T) {
 func TestStopAndResume(t *testing.T) {
 	dir := project(t, map[string]string{"millrace.yml": "name: p\nsources:\n  g:\n    type: generate\n    streams:\n      - { name: orders, rows: 3000, page: 1000, mode: append }\n"})
 	e := engine(t, dir)
-	stopAfterFirst := func(ev pipeline.Event) {
+	stop := sync.OnceFunc(func() { close(e.Stop) })
+	e.Observe = func(ev pipeline.Event) {
 		if ev.Kind == "progress" && ev.Rows >= 1000 {
-			select {
-			case <-e.Stop:
-			default:
-				close(e.Stop)
-			}
+			stop()
 		}
 	}
-	e.Observe = stopAfterFirst
 	nodes, _ := e.Project.Select(nil, nil)
 	if _, err := e.Run(t.Context(), pipeline.Request{Nodes: nodes}); !errors.Is(err, pipeline.ErrInterrupted) {
 		t.Fatalf("got %v, want ErrInterrupted", err)

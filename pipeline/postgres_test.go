@@ -35,23 +35,47 @@ sources:
       - { name: public.c, %s }
 `
 
-// disturbed is a source whose nth batch, counted over all its streams, something happens at.
+// disturbed is a source whose nth batch, counted over all its streams, something happens at. Until that is over, the other streams ask for
+// nothing: how long a server takes to be back would use up their attempts.
 type disturbed struct {
 	extract.Source
 	at      int
 	happens func()
+	broke   func() // a read was broken off since; may be nil
 
 	mu   sync.Mutex
 	seen int
 }
 
+func (d *disturbed) Window(ctx context.Context, st extract.Stream, since extract.Cursor, fixed *extract.Window) (*extract.Window, error) {
+	d.wait()
+	w, err := d.Source.Window(ctx, st, since, fixed)
+	d.breaks(err)
+	return w, err
+}
+
 func (d *disturbed) Read(ctx context.Context, r extract.Request) (*extract.Snapshot, error) {
+	d.wait()
 	snap, err := d.Source.Read(ctx, r)
 	if err != nil {
+		d.breaks(err)
 		return nil, err
 	}
 	snap.Reader = &disturbedReader{snap.Reader, d}
 	return snap, nil
+}
+
+func (d *disturbed) wait() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+}
+
+func (d *disturbed) breaks(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil && d.broke != nil && d.seen >= d.at {
+		d.broke()
+	}
 }
 
 func (d *disturbed) batch() {
@@ -70,7 +94,11 @@ type disturbedReader struct {
 
 func (r *disturbedReader) Next() bool {
 	r.of.batch()
-	return r.RecordReader.Next()
+	more := r.RecordReader.Next()
+	if !more {
+		r.of.breaks(r.Err())
+	}
+	return more
 }
 
 // TestPostgresDisturbed runs three tables while the connection or the server breaks, and wants all of them whole and of
@@ -106,12 +134,13 @@ func TestPostgresDisturbed(t *testing.T) {
 			var changed sync.WaitGroup
 			e.OpenSource = func(s *models.Source) (extract.Source, error) {
 				src, err := opened(s)
-				return &disturbed{Source: src, at: c.at, happens: func() {
+				// The proxy breaks what comes through it, so that it must not heal before something has.
+				heal := sync.OnceFunc(func() { time.AfterFunc(300*time.Millisecond, proxy.Heal) })
+				return &disturbed{Source: src, at: c.at, broke: heal, happens: func() {
 					happened = true
 					if err := c.happens(proxy); err != nil {
 						t.Error(err)
 					}
-					time.AfterFunc(300*time.Millisecond, proxy.Heal)
 					// What the tables become meanwhile shows in all of them or in none.
 					changed.Go(func() {
 						if err := changeAll(url); err != nil {
@@ -158,7 +187,7 @@ SELECT count(*), count(DISTINCT id), min(version), max(version) FROM erp.b UNION
 
 // changeAll changes the three tables in one transaction, as soon as the server takes it.
 func changeAll(url string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	for {
 		conn, err := pgx.Connect(ctx, url)

@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/millrace/millrace/load"
@@ -20,9 +21,10 @@ func TestTargetsAreApart(t *testing.T) {
 		"models/m.sql": "{{ config(materialized='table') }} select nonsense",
 	})
 	e := engine(t, dir)
+	stop := sync.OnceFunc(func() { close(e.Stop) })
 	e.Observe = func(ev pipeline.Event) {
-		if ev.Kind == "progress" && !e.Stopping() {
-			close(e.Stop)
+		if ev.Kind == "progress" {
+			stop()
 		}
 	}
 	nodes, _ := e.Project.Select(nil, nil)

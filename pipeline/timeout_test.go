@@ -3,7 +3,9 @@ package pipeline_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/models"
@@ -16,10 +18,12 @@ type hanging struct {
 	extract.Source
 	stream string
 	deaf   chan struct{} // when it is there, nothing else ends the wait
+	asked  *atomic.Bool
 }
 
 func (s *hanging) Window(ctx context.Context, st extract.Stream, since extract.Cursor, fixed *extract.Window) (*extract.Window, error) {
 	if st.Name == s.stream {
+		s.asked.Store(true)
 		<-ctx.Done()
 		if s.deaf != nil {
 			<-s.deaf
@@ -29,12 +33,14 @@ func (s *hanging) Window(ctx context.Context, st extract.Stream, since extract.C
 	return s.Source.Window(ctx, st, since, fixed)
 }
 
-func hang(e *pipeline.Engine, stream string, deaf chan struct{}) {
-	open := e.OpenSource
+// hang makes a stream hang, and tells whether it does.
+func hang(e *pipeline.Engine, stream string, deaf chan struct{}) (asked *atomic.Bool) {
+	open, asked := e.OpenSource, &atomic.Bool{}
 	e.OpenSource = func(s *models.Source) (extract.Source, error) {
 		source, err := open(s)
-		return &hanging{source, stream, deaf}, err
+		return &hanging{source, stream, deaf, asked}, err
 	}
+	return asked
 }
 
 const twoPeople = `name: p
@@ -56,6 +62,12 @@ func timeoutFiles(limit string) map[string]string {
 		"models/on_a.sql":    "{{ config(materialized='table') }} select * from {{ source('in', 'a') }}",
 		"models/on_b.sql":    "{{ config(materialized='table') }} select * from {{ source('in', 'b') }}",
 		"models/endless.sql": "{{ config(materialized='table') }} select sum(a.range * b.range) as n from range(10000000) a, range(10000000) b",
+	}
+}
+
+// limits are times for a test to try until the stream hangs before its time is up: a slow machine needs the first of them to get there.
+func limits(yield func(time.Duration) bool) {
+	for limit := 50 * time.Millisecond; limit < time.Minute && yield(limit); limit *= 10 {
 	}
 }
 
@@ -84,14 +96,22 @@ func TestStepTimeout(t *testing.T) {
 
 // TestRunTimeout: a run whose time is up has failed and says what it was at; a retry of it finds its work.
 func TestRunTimeout(t *testing.T) {
-	dir := project(t, timeoutFiles("timeout: 50ms"))
-	e := engine(t, dir)
-	hang(e, "a", nil)
-	r := run(t, e)
-	if r.Run.Status != journal.Failed || *r.Run.ExitCode != pipeline.ExitFailed || r.Snapshot != 0 {
-		t.Fatalf("run is %s, exit code %d, snapshot %d", r.Run.Status, *r.Run.ExitCode, r.Snapshot)
+	var dir string
+	var r *pipeline.Report
+	for limit := range limits {
+		dir = project(t, timeoutFiles(fmt.Sprintf("timeout: %s", limit)))
+		e := engine(t, dir)
+		asked := hang(e, "a", nil)
+		r = run(t, e)
+		if r.Run.Status != journal.Failed || *r.Run.ExitCode != pipeline.ExitFailed || r.Snapshot != 0 {
+			t.Fatalf("run is %s, exit code %d, snapshot %d", r.Run.Status, *r.Run.ExitCode, r.Snapshot)
+		}
+		mentions(t, r.Run.Error, fmt.Sprintf("took longer than timeout: %s", limit))
+		if asked.Load() {
+			break
+		}
 	}
-	mentions(t, r.Run.Error, "took longer than timeout: 50ms; in hand: in.a for 0")
+	mentions(t, r.Run.Error, "; in hand: in.a for ")
 	if s := step(t, r, "in.a"); s.Status != journal.Interrupted || s.Finished == nil {
 		t.Errorf("step in hand is %s", s.Status)
 	}
@@ -108,34 +128,48 @@ func TestRunTimeout(t *testing.T) {
 
 // TestGivenUp: what does not heed that its time is up ends with its process, and the journal knows why; a retry goes on.
 func TestGivenUp(t *testing.T) {
-	for limit, want := range map[string]string{"timeout: 50ms": "took longer than timeout: 50ms", "step_timeout: 50ms": "in.a took longer than step_timeout: 50ms"} {
-		dir := project(t, timeoutFiles(limit))
-		write(t, dir, map[string]string{"models/endless.sql": "select 1 as n"})
-		e := engine(t, dir)
-		deaf := make(chan struct{})
-		hang(e, "a", deaf)
-		var told error
-		var left journal.Run
-		e.GiveUp = func(why error) {
-			told = why
-			runs, err := e.Journal.Runs(context.Background(), journal.Filter{Limit: 1})
-			if err != nil || len(runs) != 1 {
-				t.Errorf("%d runs, %v", len(runs), err)
-			} else {
-				left = runs[0]
+	for key, want := range map[string]string{"timeout": "took longer than timeout: ", "step_timeout": "in.a took longer than step_timeout: "} {
+		for limit := range limits {
+			dir := project(t, timeoutFiles(fmt.Sprintf("%s: %s", key, limit)))
+			write(t, dir, map[string]string{"models/endless.sql": "select 1 as n"})
+			e := engine(t, dir)
+			deaf, begun := make(chan struct{}), time.Now()
+			asked := hang(e, "a", deaf)
+			var told error
+			var left journal.Run
+			e.GiveUp = func(why error) {
+				told = why
+				left = lastRun(t, e)
+				for late := time.Since(begun) > 3*time.Second; late && left.Status == journal.Running && time.Since(begun) < 3*time.Minute; left = lastRun(t, e) {
+					time.Sleep(10 * time.Millisecond) // that is as long as the end of the process waits for the journal
+				}
+				close(deaf) // as the end of the process does
 			}
-			close(deaf) // as the end of the process does
+			nodes, err := e.Project.Select(nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = e.Run(t.Context(), pipeline.Request{Nodes: nodes})
+			if !asked.Load() {
+				continue
+			}
+			if told == nil || left.Status != journal.Failed || left.ExitCode == nil || *left.ExitCode != pipeline.ExitFailed {
+				t.Fatalf("%s: %s: told %v; the journal has %+v", key, limit, told, left)
+			}
+			mentions(t, told.Error(), want+limit.String())
+			mentions(t, left.Error, want+limit.String(), "in hand: in.a for ")
+			break
 		}
-		nodes, err := e.Project.Select(nil, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = e.Run(t.Context(), pipeline.Request{Nodes: nodes})
-		if told == nil || left.Status != journal.Failed || left.ExitCode == nil || *left.ExitCode != pipeline.ExitFailed {
-			t.Fatalf("%s: told %v; the journal has %+v", limit, told, left)
-		}
-		mentions(t, told.Error(), want)
-		mentions(t, left.Error, want)
-		mentions(t, left.Error, "in hand: in.a for 0")
 	}
+}
+
+// lastRun is the newest of the journal.
+func lastRun(t *testing.T, e *pipeline.Engine) journal.Run {
+	t.Helper()
+	runs, err := e.Journal.Runs(context.Background(), journal.Filter{Limit: 1})
+	if err != nil || len(runs) != 1 {
+		t.Errorf("%d runs, %v", len(runs), err)
+		return journal.Run{}
+	}
+	return runs[0]
 }
