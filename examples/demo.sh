@@ -28,7 +28,7 @@ show query "select systems, count(*) as people from marts.dim_customers group by
 
 say "6. The next night arrives: changed orders, new events, new snapshots"
 cp -r night2/. inbox/
-show run 2>/dev/null | grep -E "orders|run |read|landed|published" | head -20
+show run 2>/dev/null | grep -E "orders|run |read|landed|published" | sed -n 1,20p
 show query "select count(*) as orders, count(distinct order_id) as keys from erp.orders"
 
 say "7. Is everything that is published what was written?"

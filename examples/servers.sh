@@ -43,7 +43,7 @@ start_mariadb() {
   mariadb-install-db --no-defaults --datadir="$data" --user="$(id -un)" --auth-root-authentication-method=normal --skip-test-db >/dev/null
   mariadbd --no-defaults --datadir="$data" --user="$(id -un)" --port="$my_port" --bind-address=127.0.0.1 --socket="$my_socket" --pid-file="$servers_dir/mariadb.pid" "$@" >"$servers_dir/mariadb.log" 2>&1 &
   local try
-  for try in $(seq 100); do
+  for try in $(seq 600); do
     MYSQL_PWD= mariadb --no-defaults -uroot -S "$my_socket" -e "CREATE OR REPLACE USER root@'127.0.0.1' IDENTIFIED BY '$MYSQL_PWD'; GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION; ALTER USER root@localhost IDENTIFIED BY '$MYSQL_PWD'" 2>/dev/null && return
     sleep 0.1
   done

@@ -123,7 +123,7 @@ func (h *host) dialer(t *testing.T, change func(*Options)) *Dialer {
 	if err := os.WriteFile(key, pem.EncodeToMemory(block), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o := &Options{ConnectTimeout: config.Duration(10 * time.Second), SSH: &SSH{Host: h.address, User: "u", KeyFile: key, KnownHosts: h.known}}
+	o := &Options{ConnectTimeout: config.Duration(time.Minute), SSH: &SSH{Host: h.address, User: "u", KeyFile: key, KnownHosts: h.known}}
 	if change != nil {
 		change(o)
 	}
@@ -149,7 +149,7 @@ func soon(t *testing.T, f func()) {
 	go func() { defer close(done); f() }()
 	select {
 	case <-done:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("it hangs")
 	}
 }
@@ -182,7 +182,7 @@ func TestTunnelDeadlines(t *testing.T) {
 	}
 	t.Run("set back", func(t *testing.T) {
 		h.silent.Store(false)
-		conn := mustDial(t, d)
+		conn := mustDial(t, h.dialer(t, nil)) // whose answer may take longer than the idle time of the others
 		_ = conn.SetDeadline(time.Unix(1, 0))
 		_ = conn.SetDeadline(time.Time{})
 		b := make([]byte, 5)
@@ -217,7 +217,7 @@ func TestTunnelDead(t *testing.T) {
 	if _, err := first.Write([]byte("x")); err != nil || h.tunnels.Load() != 1 {
 		t.Errorf("the impatience of one ended the tunnel of another: %v", err)
 	}
-	d.options.ConnectTimeout = config.Duration(500 * time.Millisecond)
+	d.options.ConnectTimeout = config.Duration(8 * time.Second) // one half for the dead tunnel, the other for a new one
 	soon(t, func() { mustDial(t, d) })
 	if n := h.tunnels.Load(); n != 2 {
 		t.Errorf("%d tunnels", n)

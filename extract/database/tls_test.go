@@ -82,7 +82,7 @@ func handshake(t *testing.T, client *tls.Config, server tls.Certificate) (int, e
 	}
 	defer far.Close()
 	for _, conn := range []net.Conn{near, far} {
-		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	}
 	s := tls.Server(far, &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequestClientCert})
 	done := make(chan struct{})

@@ -596,7 +596,7 @@ func cancelled(k *kit, f *Fixture) error {
 			if err != nil && ctx.Err() == nil && !errors.Is(err, extract.ErrChanged) {
 				return err
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			return fmt.Errorf("still reading %v after the context ended", time.Since(begin))
 		}
 		cancel()
@@ -605,7 +605,7 @@ func cancelled(k *kit, f *Fixture) error {
 }
 
 func settled(before int) error {
-	for range 2000 { // pgx takes up to 15 s to part from a busy server
+	for range 6000 { // pgx takes up to 15 s to part from a busy server
 		if runtime.NumGoroutine() <= before {
 			return nil
 		}

@@ -30,7 +30,7 @@ func TestAdvice(t *testing.T) {
 		words     []string // none: it works
 	}{
 		{name: "unreachable", url: "mysql://u:p@127.0.0.1:1/x", words: []string{"refused", "127.0.0.1:1", "reachable"}},
-		{name: "no host", url: "mysql://u:p@no-such-host.invalid/x", words: []string{"no-such-host.invalid", "looked up"}},
+		{name: "no host", url: "mysql://u:p@no-such-host.invalid/x", set: func(o *database.Options) { o.ConnectTimeout = config.Duration(3 * time.Second) }, words: []string{"no-such-host.invalid", "looked up"}},
 		{name: "wrong password", url: strings.Replace(f.url, server.Password, "wrong", 1), words: []string{"Access denied", `"root"`, "password"}},
 		{name: "unknown database", url: server.URL("nowhere"), words: []string{"nowhere", "database", "URL"}},
 		{name: "missing table", st: stream("order", extract.Full), words: []string{"order", "did you mean", "orders", "connectors discover erp"}},
@@ -62,7 +62,7 @@ func TestAdvice(t *testing.T) {
 			if c.url != "" {
 				g.url = c.url
 			}
-			g.options = &database.Options{URL: config.NewURL(g.url), ConnectTimeout: config.Duration(3 * time.Second)}
+			g.options = &database.Options{URL: config.NewURL(g.url), ConnectTimeout: config.Duration(time.Minute)}
 			if c.set != nil {
 				c.set(g.options)
 			}

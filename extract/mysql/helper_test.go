@@ -31,7 +31,7 @@ func testConfig(t testing.TB) *driver.Config {
 	cfg.Net, cfg.Addr, cfg.User = "tcp", u.Host, u.User.Username()
 	cfg.Passwd, _ = u.User.Password()
 	cfg.Logger = &driver.NopLogger{}
-	cfg.Timeout = 10 * time.Second
+	cfg.Timeout = time.Minute
 	return cfg
 }
 
@@ -86,11 +86,28 @@ func mustExec(t testing.TB, on execer, statements ...string) {
 	}
 }
 
+// await waits until the server answers a query with true.
+func (f *fixture) await(query string, args ...any) {
+	f.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(120 * time.Millisecond) { // less often, the list of transactions is renewed
+		var is bool
+		if err := f.db.QueryRow(query, args...).Scan(&is); err != nil {
+			f.t.Fatal(err)
+		}
+		if is {
+			return
+		}
+		if time.Now().After(deadline) {
+			f.t.Fatalf("still not so: %s", query)
+		}
+	}
+}
+
 // sqlOpen is a pool of an own server's root.
 func sqlOpen(t testing.TB, server *testserver.Maria) *sql.DB {
 	t.Helper()
 	cfg := driver.NewConfig()
-	cfg.Net, cfg.Addr, cfg.User, cfg.Passwd, cfg.Timeout = "tcp", server.Addr(), server.User, server.Password, 10*time.Second
+	cfg.Net, cfg.Addr, cfg.User, cfg.Passwd, cfg.Timeout = "tcp", server.Addr(), server.User, server.Password, time.Minute
 	cfg.Logger = &driver.NopLogger{}
 	return testPool(t, cfg)
 }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	driver "github.com/go-sql-driver/mysql"
@@ -222,22 +221,21 @@ func TestKilledResult(t *testing.T) {
 	const query = "SELECT seq, REPEAT('x', 1000) FROM seq_1_to_100000"
 	for _, c := range []struct {
 		name, set, during string
-		pause             time.Duration
 		code              uint16 // 0: the connection is gone
 	}{
 		{name: "kill query", during: "KILL QUERY %d", code: 1317},
 		{name: "kill connection", during: "KILL %d"},
-		{name: "statement timeout", set: "SET max_statement_time = 0.5", pause: 1500 * time.Millisecond, code: 1969},
-		{name: "write timeout", set: "SET net_write_timeout = 1", pause: 4 * time.Second},
+		{name: "statement timeout", set: "SET max_statement_time = 0.5", code: 1969},
+		{name: "write timeout", set: "SET net_write_timeout = 1"},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
 			conn := testConn(t, db)
-			if c.set != "" {
-				mustExec(t, conn, c.set)
-			}
 			var id int
 			if err := conn.QueryRowContext(context.Background(), "SELECT CONNECTION_ID()").Scan(&id); err != nil {
 				t.Fatal(err)
+			}
+			if c.set != "" {
+				mustExec(t, conn, c.set)
 			}
 			told := false
 			got, err := take(conn, query, intake{columns: columns, progress: func(int64, int64) {
@@ -248,7 +246,9 @@ func TestKilledResult(t *testing.T) {
 				if c.during != "" {
 					mustExec(t, db, fmt.Sprintf(c.during, id))
 				}
-				time.Sleep(c.pause)
+				if c.during == "" { // until the server has given the reader up
+					(&fixture{t: t, db: db}).await("SELECT COUNT(*) = 0 FROM information_schema.PROCESSLIST WHERE ID = ? AND COMMAND <> 'Killed'", id)
+				}
 			}})
 			if err == nil {
 				t.Fatalf("a clean end after %d rows", got.rows)
@@ -282,7 +282,7 @@ func TestLimitOfTheServer(t *testing.T) {
 // TestSession: what the server sets for all does not reach our sessions.
 func TestSession(t *testing.T) {
 	db, _ := testDatabase(t)
-	mustExec(t, db, "CREATE TABLE s (i INT) ENGINE=InnoDB", "SET GLOBAL max_statement_time = 7, GLOBAL idle_transaction_timeout = 7, GLOBAL net_write_timeout = 7, GLOBAL tx_isolation = 'READ-COMMITTED'")
+	mustExec(t, db, "CREATE TABLE s (i INT) ENGINE=InnoDB", "SET GLOBAL max_statement_time = 600, GLOBAL idle_transaction_timeout = 600, GLOBAL net_write_timeout = 600, GLOBAL tx_isolation = 'READ-COMMITTED'")
 	defer mustExec(t, db, "SET GLOBAL max_statement_time = DEFAULT, GLOBAL idle_transaction_timeout = DEFAULT, GLOBAL net_write_timeout = DEFAULT, GLOBAL tx_isolation = DEFAULT")
 	db.SetMaxIdleConns(0)
 	rowsAfter := func(conn *sql.Conn) (n int) {

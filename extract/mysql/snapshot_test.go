@@ -124,7 +124,7 @@ func TestSnapshotFewConnections(t *testing.T) {
 	for _, connections := range []int{2, 3} {
 		f.options.Connections = connections
 		src := f.mustOpen()
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		var all sync.WaitGroup
 		for _, st := range streams {
 			all.Go(func() {
@@ -393,17 +393,18 @@ func TestCloseWhileTaken(t *testing.T) {
 	f := newFixture(t, few)
 	src := f.mustOpen()
 	s := src.(*source)
-	failed := make(chan error)
+	held := testConn(t, f.db)
+	mustExec(t, held, "LOCK TABLES mysql.proc WRITE") // which is looked into while the snapshot is taken
+	failed := make(chan error, 1)
 	go func() {
 		_, err := s.hold(context.Background())
 		failed <- err
 	}()
-	for deadline := time.Now().Add(10 * time.Second); s.pool.Stats().InUse < 2 && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
-	}
+	f.await("SELECT COUNT(*) > 0 FROM information_schema.PROCESSLIST WHERE STATE LIKE '%metadata lock%' AND INFO LIKE '%information_schema.ROUTINES%'")
 	if err := src.Close(); err != nil {
 		t.Error(err)
 	}
+	mustExec(t, held, "UNLOCK TABLES")
 	if err := <-failed; err == nil {
 		t.Error("a source that is closed gave a snapshot")
 	}

@@ -301,14 +301,17 @@ func TestInputSSHSilence(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, few)
 	host := testserver.SSH(t)
-	f.options = &database.Options{URL: config.NewURL(f.url + "?sslmode=disable&application_name=silence"), IdleTimeout: config.Duration(2 * time.Second),
+	f.options = &database.Options{URL: config.NewURL(f.url + "?sslmode=disable&application_name=silence"), IdleTimeout: config.Duration(time.Minute),
 		SSH: &database.SSH{Host: host.Addr(), User: host.User, KeyFile: host.KeyFile, KnownHosts: host.KnownHostsFile}}
-	src := f.mustOpen().(*source)
 	for name, c := range map[string]struct {
-		limit time.Duration
-		words string
-	}{"context": {time.Second, "context deadline exceeded"}, "idle_timeout": {time.Minute, "silent for 2s (idle_timeout)"}} {
+		limit, idle time.Duration
+		words       string
+	}{"context": {time.Second, 10 * time.Minute, "context deadline exceeded"}, "idle_timeout": {10 * time.Minute, 5 * time.Second, "silent for 5s (idle_timeout)"}} {
 		t.Run(name, func(t *testing.T) {
+			g, o := *f, *f.options
+			o.IdleTimeout = config.Duration(c.idle)
+			g.t, g.options = t, &o
+			src := g.mustOpen().(*source)
 			session, err := src.connect(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -317,8 +320,8 @@ func TestInputSSHSilence(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), c.limit)
 			defer cancel()
 			began := time.Now()
-			_, err = session.Exec(ctx, "SELECT pg_sleep(20)")
-			if err == nil || !strings.Contains(err.Error(), c.words) || time.Since(began) > 10*time.Second {
+			_, err = session.Exec(ctx, "SELECT pg_sleep(600)")
+			if err == nil || !strings.Contains(err.Error(), c.words) || time.Since(began) > 2*time.Minute {
 				t.Errorf("after %s: %v", time.Since(began), err)
 			}
 			for began := time.Now(); ; time.Sleep(100 * time.Millisecond) {
@@ -329,7 +332,7 @@ func TestInputSSHSilence(t *testing.T) {
 				if busy == 0 {
 					break
 				}
-				if time.Since(began) > 10*time.Second {
+				if time.Since(began) > 2*time.Minute {
 					t.Fatal("the server goes on")
 				}
 			}

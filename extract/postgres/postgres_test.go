@@ -63,7 +63,7 @@ func fixtureAt(t *testing.T, server *testserver.PG, sql string, streams ...extra
 	url := server.Database(t)
 	f := &fixture{t: t, url: url, options: &database.Options{URL: config.NewURL(url)}, streams: streams}
 	f.db = connect(t, url)
-	f.exec("SET lock_timeout = '10s'") // a source that a test has left open
+	f.exec("SET lock_timeout = '60s'") // a source that a test has left open
 	f.exec(sql)
 	return f
 }

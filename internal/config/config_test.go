@@ -370,7 +370,7 @@ func TestLargeFilesAreRead(t *testing.T) {
 	if p := f.Decode(&into, nil); p != nil || len(into) != 20_001 {
 		t.Error(len(into))
 	}
-	if took := time.Since(start); took > 10*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Error("quadratic? took", took)
 	}
 	if _, p := Parse("big.yml", make([]byte, maxFileSize+1)); len(p) != 1 || !strings.Contains(p[0].Message, "larger than") {

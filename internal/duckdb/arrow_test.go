@@ -201,7 +201,7 @@ func TestCancelEndsReader(t *testing.T) {
 	if _, err := db.CopyReader(ctx, src, filepath.Join(dir, "a.parquet"), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("err = %v", err)
 	}
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("took %v", took)
 	}
 	leftovers(t, dir)

@@ -86,11 +86,11 @@ func TestCancelInterruptsStatement(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	_, err := db.Query(ctx, "SELECT count(*) FROM range(10000000000) a(i) WHERE hash(i) = 1")
+	_, err := db.Query(ctx, "SELECT count(*) FROM range(10000000000000) a(i) WHERE hash(i) = 1")
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("err = %v", err)
 	}
-	if took := time.Since(start); took > 3*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("took %v", took)
 	}
 	if got := one(t, db, "SELECT 1"); got != int64(1) {

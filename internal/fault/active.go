@@ -16,7 +16,8 @@ import (
 // The variables that steer a faults build.
 const (
 	// EnvPlan lists what happens where: "part.rename:kill@2,publish.swap:error=EIO". An action is kill, stop
-	// (SIGSTOP), error=ENOSPC|EIO|EACCES or sleep=500ms; @n means at the n-th visit only, no @ at each visit.
+	// (SIGSTOP), error=ENOSPC|EIO|EACCES, sleep=500ms or hold=PATH, until there is such a file; @n means at the n-th visit
+	// only, no @ at each visit.
 	EnvPlan = "MILLRACE_FAULTS"
 	// EnvTrace names a file that gets one line per visited point.
 	EnvTrace = "MILLRACE_FAULTS_TRACE"
@@ -99,6 +100,11 @@ func Point(name string) error {
 	case "sleep":
 		d, _ := time.ParseDuration(value)
 		time.Sleep(d)
+		return nil
+	case "hold":
+		for _, err := os.Stat(value); err != nil; _, err = os.Stat(value) {
+			time.Sleep(5 * time.Millisecond)
+		}
 		return nil
 	case "error":
 		errno := map[string]syscall.Errno{"EIO": syscall.EIO, "ENOSPC": syscall.ENOSPC, "EACCES": syscall.EACCES}[value]

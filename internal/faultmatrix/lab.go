@@ -69,6 +69,7 @@ func (l *lab) root() string           { return filepath.Join(l.project(), "wareh
 func (l *lab) state() string          { return filepath.Join(l.project(), ".millrace") }
 func (l *lab) ops() string            { return filepath.Join(l.dir, "ops.log") }
 func (l *lab) trace() string          { return filepath.Join(l.dir, "trace.log") }
+func (l *lab) gate() string           { return filepath.Join(l.dir, "gate.log") } // for the plan hold; gone with the logs
 func (l *lab) base(n int) string      { return filepath.Join(l.dir, fmt.Sprintf("base-%d", n)) }
 func (l *lab) say(f string, a ...any) { l.steps = append(l.steps, fmt.Sprintf(f, a...)) }
 
@@ -303,9 +304,9 @@ func waitFor(p *process, what string, ok func() bool) error {
 		if !p.running() {
 			return violation("it ended (exit %d) before %s: %s", p.code, what, tail(p.said()))
 		}
-		if time.Since(begun) > 30*time.Second {
+		if time.Since(begun) > hung {
 			p.kill("both")
-			return violation("30 s went by without %s", what)
+			return violation("%v went by without %s", hung, what)
 		}
 	}
 	return nil

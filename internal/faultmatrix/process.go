@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -92,9 +93,9 @@ func (p *process) wait() (int, error) {
 		return p.code, violation("it still ran after %v", hung)
 	}
 	for begun := time.Now(); p.orphan != 0 && alive(p.orphan); time.Sleep(5 * time.Millisecond) {
-		if time.Since(begun) > 30*time.Second {
+		if time.Since(begun) > hung {
 			_ = syscall.Kill(p.orphan, syscall.SIGKILL)
-			return p.code, violation("worker %d did not end although its supervisor was killed 30 s ago", p.orphan)
+			return p.code, violation("worker %d did not end although its supervisor was killed %v ago", p.orphan, hung)
 		}
 	}
 	return p.code, nil
@@ -114,14 +115,20 @@ func (p *process) kill(whom string) bool {
 	if !p.running() {
 		return false
 	}
+	supervisor := p.cmd.Process.Pid
+	p.signal(syscall.SIGSTOP) // it must not start a worker while we look for one
+	for !slices.Contains([]string{"T", "Z", "X", ""}, stateOf(supervisor)) {
+		time.Sleep(time.Millisecond)
+	}
 	worker := p.worker()
 	hit := false
 	if whom != "worker" || worker == 0 {
-		hit = syscall.Kill(p.cmd.Process.Pid, syscall.SIGKILL) == nil
+		hit = syscall.Kill(supervisor, syscall.SIGKILL) == nil
 	}
 	if whom != "supervisor" && worker != 0 {
 		hit = syscall.Kill(worker, syscall.SIGKILL) == nil
 	}
+	p.signal(syscall.SIGCONT) // if it lives
 	p.orphan = worker
 	return hit
 }

@@ -144,6 +144,7 @@ func TestPostgresStandby(t *testing.T) {
 	if err := standby.Restart(Immediate); err != nil {
 		t.Fatal(err)
 	}
+	standby.CaughtUp(t, p) // it takes connections as soon as it is consistent, and may be behind what it had
 	if got := pgAsk(t, there, "SELECT v FROM x"); got != "before,after" {
 		t.Errorf("the standby has %q after a restart", got)
 	}

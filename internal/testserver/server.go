@@ -32,7 +32,7 @@ const (
 )
 
 // patience is how long a server may take to start or to stop.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // Server is what all servers here have in common. Its fields do not change once a test has it. Stop, Start and Restart
 // may be called from any goroutine, and are refused on the servers that a process shares.

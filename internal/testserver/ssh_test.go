@@ -39,7 +39,7 @@ func TestSSH(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := func(auth ...ssh.AuthMethod) (*ssh.Client, error) {
-		return ssh.Dial("tcp", s.Addr(), &ssh.ClientConfig{User: s.User, Auth: auth, HostKeyCallback: hosts, HostKeyAlgorithms: []string{ssh.KeyAlgoED25519}, Timeout: 10 * time.Second})
+		return ssh.Dial("tcp", s.Addr(), &ssh.ClientConfig{User: s.User, Auth: auth, HostKeyCallback: hosts, HostKeyAlgorithms: []string{ssh.KeyAlgoED25519}, Timeout: time.Minute})
 	}
 	if _, err := client(ssh.Password("guess")); err == nil {
 		t.Error("let in without the key")

@@ -73,7 +73,7 @@ func TestServersEndWithTheirProcess(t *testing.T) {
 	if err != nil || !strings.HasPrefix(folder, "/tmp/millrace-test-") || before < 2 {
 		t.Fatalf("the child said %q, %v; %d processes", line, err, before)
 	}
-	for deadline := time.Now().Add(10 * time.Second); len(running()) > 0; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); len(running()) > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("servers of a killed process still run: %v", running())
 		}
