@@ -77,7 +77,7 @@ sources:
 		fault func() error
 	}{
 		{"reset", func() error {
-			proxy.Spoil("reset_peer", nil)
+			proxy.Spoil(testserver.Fault{Reset: true})
 			time.Sleep(50 * time.Millisecond)
 			proxy.Heal()
 			return nil

@@ -111,7 +111,7 @@ func TestPostgresDisturbed(t *testing.T) {
 		at      int    // batch
 		happens func(*testserver.Proxy) error
 	}{
-		"reset":                    {"mode: full", 6, func(p *testserver.Proxy) error { p.Spoil("reset_peer", nil); return nil }},
+		"reset":                    {"mode: full", 6, func(p *testserver.Proxy) error { p.Spoil(testserver.Fault{Reset: true}); return nil }},
 		"restart":                  {"mode: full", 14, func(*testserver.Proxy) error { return server.Restart(testserver.Fast) }},
 		"crash and an incremental": {"mode: incremental, key: [id], cursor: at, page_rows: 5000", 14, func(*testserver.Proxy) error { return server.Restart(testserver.Immediate) }},
 	} {

@@ -33,11 +33,11 @@ func TestFaultSlow(t *testing.T) {
 	st := stream("small", extract.Full)
 	f := newFixture(t, bigTable[2:], st)
 	want := f.whole(st)
-	for name, attributes := range map[string]map[string]any{
-		"latency": {"latency": 30, "jitter": 10}, "bandwidth": {"rate": 300}, "slicer": {"average_size": 700, "size_variation": 600, "delay": 20},
+	for name, fault := range map[string]testserver.Fault{
+		"latency": {Latency: 30 * time.Millisecond, Jitter: 10 * time.Millisecond}, "bandwidth": {Rate: 300}, "slices": {Slice: 700, Vary: 600, Latency: 20 * time.Microsecond},
 	} {
 		p := testserver.NewProxy(t, testserver.MariaDB(t).Server)
-		p.Spoil(name, attributes)
+		p.Spoil(fault)
 		m := newMerged()
 		if err := m.Poll(t.Context(), f.through(p, testserver.MariaDB(t)).open, st); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -68,12 +68,12 @@ func TestFaultMidResult(t *testing.T) {
 		lives bool // the session, and with it the snapshot
 		words []string
 	}{
-		{name: "reset", fault: func(p *testserver.Proxy) error { p.Spoil("reset_peer", nil); return nil }},
+		{name: "reset", fault: func(p *testserver.Proxy) error { p.Spoil(testserver.Fault{Reset: true}); return nil }},
 		{name: "cut short", fault: func(p *testserver.Proxy) error {
-			p.Spoil("limit_data", map[string]any{"bytes": 5_000_000})
+			p.Spoil(testserver.Fault{EndAfter: 5_000_000})
 			return nil
 		}},
-		{name: "silence", fault: func(p *testserver.Proxy) error { p.Spoil("timeout", map[string]any{"timeout": 0}); return nil }, words: []string{"silent", "idle_timeout"}},
+		{name: "silence", fault: func(p *testserver.Proxy) error { p.Spoil(testserver.Fault{Silent: true}); return nil }, words: []string{"silent", "idle_timeout"}},
 		{name: "restart", fault: func(*testserver.Proxy) error { return server.Restart(testserver.Fast) }},
 		{name: "crash", fault: func(*testserver.Proxy) error { return server.Restart(testserver.Immediate) }},
 		{name: "killed session", fault: kill("KILL")},

@@ -35,13 +35,13 @@ func TestFaultSlow(t *testing.T) {
 	st := stream("small", extract.Full)
 	f := newFixture(t, bigTable, st)
 	want := f.whole(st)
-	for name, attributes := range map[string]map[string]any{
-		"latency": {"latency": 150, "jitter": 50}, "bandwidth": {"rate": 300}, "slicer": {"average_size": 700, "size_variation": 600, "delay": 20},
+	for name, fault := range map[string]testserver.Fault{
+		"latency": {Latency: 150 * time.Millisecond, Jitter: 50 * time.Millisecond}, "bandwidth": {Rate: 300}, "slices": {Slice: 700, Vary: 600, Latency: 20 * time.Microsecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := testserver.NewProxy(t, testserver.Postgres(t).Server)
-			p.Spoil(name, attributes)
+			p.Spoil(fault)
 			m := newMerged()
 			if err := m.Poll(t.Context(), f.through(p).open, st); err != nil {
 				t.Fatal(err)
@@ -57,12 +57,12 @@ func TestFaultMidCopy(t *testing.T) {
 	st := stream("big", extract.Full)
 	f := fixtureAt(t, server, bigTable, st)
 	for name, fault := range map[string]func(*testserver.Proxy) error{
-		"reset": func(p *testserver.Proxy) error { p.Spoil("reset_peer", nil); return nil },
+		"reset": func(p *testserver.Proxy) error { p.Spoil(testserver.Fault{Reset: true}); return nil },
 		"cut short": func(p *testserver.Proxy) error {
-			p.Spoil("limit_data", map[string]any{"bytes": 5_000_000})
+			p.Spoil(testserver.Fault{EndAfter: 5_000_000})
 			return nil
 		},
-		"silence":           func(p *testserver.Proxy) error { p.Spoil("timeout", map[string]any{"timeout": 0}); return nil },
+		"silence":           func(p *testserver.Proxy) error { p.Spoil(testserver.Fault{Silent: true}); return nil },
 		"restart":           func(*testserver.Proxy) error { return server.Restart(testserver.Fast) },
 		"crash":             func(*testserver.Proxy) error { return server.Restart(testserver.Immediate) },
 		"terminated worker": func(*testserver.Proxy) error { return terminate(t, server, f, "query LIKE 'COPY%'") },

@@ -15,30 +15,28 @@ import (
 type Proxy struct {
 	Addr string // host:port for the client
 
-	t     testing.TB
 	ended sync.WaitGroup
 
 	mu    sync.Mutex
-	spoil spoil
+	fault Fault
 	links map[*link]bool
 }
 
-// spoil is what befalls a connection.
-type spoil struct {
-	latency, jitter time.Duration // before each piece
-	rate            int           // kB/s
-	slice, vary     int           // bytes of a piece; 0: as they come
-	pause           time.Duration // before each, too
-	silent          bool          // nothing comes any more
-	limited         bool          // the connection ends after some bytes more
-	left            int           // these
-	reset           bool          // the connection is reset when something comes
+// Fault is what befalls the connections of a Proxy, in what the server says. The zero value: nothing.
+type Fault struct {
+	Latency, Jitter time.Duration // before each piece
+	Rate            int           // kB/s
+	Slice, Vary     int           // bytes of a piece, more or less; 0: as they come
+	Silent          bool          // nothing comes any more
+	EndAfter        int           // bytes, then the connection ends; 0: never
+	Reset           bool          // the connection is reset when something comes
 }
 
 // link is a connection through the proxy.
 type link struct {
 	client, server *net.TCPConn
-	spoil          spoil
+	fault          Fault
+	left           int  // of EndAfter
 	busy           bool // with something that the server said
 }
 
@@ -54,7 +52,7 @@ func newProxy(t testing.TB, server string) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{Addr: listener.Addr().String(), t: t, links: map[*link]bool{}}
+	p := &Proxy{Addr: listener.Addr().String(), links: map[*link]bool{}}
 	p.ended.Go(func() {
 		for {
 			client, err := listener.Accept()
@@ -84,7 +82,7 @@ func newProxy(t testing.TB, server string) *Proxy {
 func (p *Proxy) begin(client, server *net.TCPConn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l := &link{client: client, server: server, spoil: p.spoil}
+	l := &link{client: client, server: server, fault: p.fault, left: p.fault.EndAfter}
 	p.links[l] = true
 	p.ended.Go(func() {
 		_, _ = io.Copy(server, client)
@@ -107,13 +105,13 @@ func (p *Proxy) begin(client, server *net.TCPConn) {
 // pass gives to the client what the server said, and says whether the connection goes on.
 func (p *Proxy) pass(l *link, b []byte) bool {
 	p.mu.Lock()
-	s := l.spoil
-	if s.limited {
-		b = b[:min(len(b), s.left)]
-		l.spoil.left -= len(b)
-		s.left -= len(b)
+	f := l.fault
+	if f.EndAfter > 0 {
+		b = b[:min(len(b), l.left)]
+		l.left -= len(b)
 	}
-	if s.reset {
+	ends := f.EndAfter > 0 && l.left == 0
+	if f.Reset {
 		l.reset()
 	}
 	l.busy = true
@@ -123,34 +121,34 @@ func (p *Proxy) pass(l *link, b []byte) bool {
 		l.busy = false
 		p.mu.Unlock()
 	}()
-	if s.silent {
+	if f.Silent {
 		return true
 	}
 	for len(b) > 0 {
-		n := s.piece(len(b))
-		time.Sleep(s.delay(n))
+		n := f.piece(len(b))
+		time.Sleep(f.delay(n))
 		if _, err := l.client.Write(b[:n]); err != nil {
 			return false
 		}
 		b = b[n:]
 	}
-	return !s.limited || s.left > 0
+	return !ends
 }
 
-func (s spoil) piece(n int) int {
-	if s.slice == 0 {
+func (f Fault) piece(n int) int {
+	if f.Slice == 0 {
 		return n
 	}
-	return min(n, s.slice-s.vary+rand.IntN(2*s.vary+1))
+	return min(n, f.Slice-f.Vary+rand.IntN(2*f.Vary+1))
 }
 
-func (s spoil) delay(n int) time.Duration {
-	d := s.pause
-	if s.latency > 0 {
-		d += s.latency - s.jitter + rand.N(2*s.jitter+1)
+func (f Fault) delay(n int) time.Duration {
+	var d time.Duration
+	if f.Latency > 0 {
+		d = f.Latency - f.Jitter + rand.N(2*f.Jitter+1)
 	}
-	if s.rate > 0 {
-		d += time.Duration(n) * time.Millisecond / time.Duration(s.rate)
+	if f.Rate > 0 {
+		d += time.Duration(n) * time.Millisecond / time.Duration(f.Rate)
 	}
 	return d
 }
@@ -165,24 +163,14 @@ func (l *link) reset() {
 	l.close()
 }
 
-// Spoil spoils what comes from the server, on connections that are open and on new ones, in one of these ways: latency
-// (latency, jitter: ms), bandwidth (rate: kB/s), slicer (average_size, size_variation: bytes; delay: µs), timeout (nothing comes any
-// more), limit_data (bytes), reset_peer. It does not wait for the client to read.
-func (p *Proxy) Spoil(toxic string, attributes map[string]any) {
-	p.t.Helper()
-	number := func(name string) int {
-		n, _ := attributes[name].(int)
-		return n
-	}
-	s := spoil{latency: time.Duration(number("latency")) * time.Millisecond, jitter: time.Duration(number("jitter")) * time.Millisecond,
-		rate: number("rate"), slice: number("average_size"), vary: number("size_variation"), pause: time.Duration(number("delay")) * time.Microsecond, left: number("bytes"),
-		silent: toxic == "timeout", limited: toxic == "limit_data", reset: toxic == "reset_peer"}
+// Spoil brings a fault to connections that are open and to new ones. It does not wait for the client to read.
+func (p *Proxy) Spoil(f Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.spoil = s
+	p.fault = f
 	for l := range p.links {
-		l.spoil = s
-		if s.reset && l.busy {
+		l.fault, l.left = f, f.EndAfter
+		if f.Reset && l.busy {
 			l.reset()
 		}
 	}
@@ -192,13 +180,13 @@ func (p *Proxy) Spoil(toxic string, attributes map[string]any) {
 func (p *Proxy) Heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.spoil = spoil{}
+	p.fault = Fault{}
 	for l := range p.links {
-		if l.spoil.silent {
+		if l.fault.Silent {
 			l.close()
 		}
-		if !l.spoil.reset {
-			l.spoil = spoil{}
+		if !l.fault.Reset {
+			l.fault = Fault{}
 		}
 	}
 }

@@ -13,8 +13,11 @@ import (
 // TestProxyStalled: a connection is spoiled and healed while the client reads nothing and all buffers are full, as when a
 // test does so from where it reads.
 func TestProxyStalled(t *testing.T) {
-	for toxic, want := range map[string]error{"reset_peer": syscall.ECONNRESET, "timeout": io.EOF, "limit_data": io.EOF, "latency": nil} {
-		t.Run(toxic, func(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault Fault
+		want  error
+	}{"reset": {Fault{Reset: true}, syscall.ECONNRESET}, "silence": {Fault{Silent: true}, io.EOF}, "end": {Fault{EndAfter: 1}, io.EOF}, "latency": {Fault{Latency: time.Millisecond}, nil}} {
+		t.Run(name, func(t *testing.T) {
 			listener, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
@@ -45,7 +48,7 @@ func TestProxyStalled(t *testing.T) {
 			}
 			done := make(chan struct{})
 			go func() {
-				p.Spoil(toxic, map[string]any{"bytes": 1, "latency": 1})
+				p.Spoil(c.fault)
 				p.Heal()
 				close(done)
 			}()
@@ -54,8 +57,8 @@ func TestProxyStalled(t *testing.T) {
 			case <-time.After(time.Minute):
 				t.Fatal("it waits for the client to read")
 			}
-			if _, err := io.Copy(io.Discard, client); want != nil && want != io.EOF && !errors.Is(err, want) {
-				t.Errorf("the client got %v, want %v", err, want)
+			if _, err := io.Copy(io.Discard, client); c.want != nil && c.want != io.EOF && !errors.Is(err, c.want) {
+				t.Errorf("the client got %v, want %v", err, c.want)
 			}
 		})
 	}
