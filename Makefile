@@ -30,9 +30,10 @@ servers: ## install the servers that tests need, where apt-get can
 demo-postgres: build servers ## the shop on a real PostgreSQL, changed between two nights
 	@bash examples/demo-postgres.sh bin/millrace
 
+# One package more at a time than processors: tests of servers wait as much as they compute.
 test: tools servers ## everything: vet, format, imports, unit and script tests, the short crash matrix
 	@echo "== lint";  $(MAKE) --no-print-directory lint
-	@echo "== tests"; [ -n "$$(bash .ci/servers --missing)" ] || export MILLRACE_TEST_SERVERS=required; go test -count=1 -timeout 14m ./...
+	@echo "== tests"; [ -n "$$(bash .ci/servers --missing)" ] || export MILLRACE_TEST_SERVERS=required; go test -count=1 -p $$(( $$(nproc) + 1 )) -timeout 14m ./...
 	@echo "== crash matrix, short form"; $(MAKE) --no-print-directory faults-short
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2

@@ -43,7 +43,7 @@ func TestOneBadNight(t *testing.T) {
 		inWorld(t, "2026-11-26T12:00:00Z", []*models.Pipeline{nightly("a", "0 2 * * *"), nightly("b", "", follows("a")), c, nightly("d", "0 6 * * *", follows("e"),
 			func(pl *models.Pipeline) { pl.Overlap = overlap }), nightly("e", "")}, func(w *world) {
 			w.end = failsOn("a", 27)
-			w.looksEach(time.Minute)
+			w.looksEach(10 * time.Minute)
 			w.pass(42 * time.Hour)
 			w.ran(journal.Run{Pipeline: "e", LogicalTime: w.now()}, journal.Succeeded)
 			w.pass(time.Hour)
@@ -207,7 +207,7 @@ func TestHeldForLong(t *testing.T) {
 		inWorld(t, "2026-11-27T00:30:00Z", []*models.Pipeline{nightly("a", "0 1 * * *"), m}, func(w *world) {
 			spans := map[string]time.Duration{"m": 80 * time.Hour}
 			w.end = takes(spans)
-			w.looksEach(10 * time.Minute)
+			w.looksEach(time.Hour)
 			w.pass(2 * time.Hour)
 			spans["m"] = time.Hour
 			w.pass(84 * time.Hour)
