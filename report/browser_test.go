@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -22,41 +20,16 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"github.com/millrace/millrace/internal/testserver"
+	"github.com/millrace/millrace/internal/testbrowser"
 )
 
 // browser opens pages in headless Chromium, and skips the test where there is none.
 func browser(t *testing.T) context.Context {
 	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		if message := "chromium is not installed: apt-get install chromium"; os.Getenv(testserver.Required) == "required" {
-			t.Fatal(message)
-		} else {
-			t.Skip(message)
-		}
-	}
-	dir, err := os.MkdirTemp("", "millrace-chromium-") // not the test's own: a helper of the browser may still write there when that is removed
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	ctx, end := testbrowser.Start(t, testbrowser.Find(t))
+	t.Cleanup(end)
+	ctx, cancel := context.WithTimeout(ctx, testbrowser.Limit)
 	t.Cleanup(cancel)
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(dir), chromedp.WSURLReadTimeout(5*time.Minute))
-	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("start chromium: %v", err)
-	}
 	return ctx
 }
 

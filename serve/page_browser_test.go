@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -19,7 +17,7 @@ import (
 	cdpruntime "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"github.com/millrace/millrace/internal/testserver"
+	"github.com/millrace/millrace/internal/testbrowser"
 )
 
 // chromium is the one browser of all tests; each has a tab with cookies and a cache of its own.
@@ -46,46 +44,16 @@ func TestMain(m *testing.M) {
 // browser opens a tab in headless Chromium, and skips the test where there is none.
 func browser(t *testing.T) context.Context {
 	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		if message := "chromium is not installed: apt-get install chromium"; os.Getenv(testserver.Required) == "required" {
-			t.Fatal(message)
-		} else {
-			t.Skip(message)
-		}
-	}
-	chromium.once.Do(func() { startChromium(t, path) })
+	path := testbrowser.Find(t)
+	chromium.once.Do(func() { chromium.ctx, chromium.end = testbrowser.Start(t, path) })
 	if chromium.ctx == nil {
 		t.Fatal("chromium could not be started")
 	}
 	tab, cancel := chromedp.NewContext(chromium.ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
-	tab, cancel = context.WithTimeout(tab, 10*time.Minute)
+	tab, cancel = context.WithTimeout(tab, testbrowser.Limit)
 	t.Cleanup(cancel)
 	return tab
-}
-
-func startChromium(t *testing.T, path string) {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "millrace-chromium-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	removeAtEnd = append(removeAtEnd, dir)
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(dir), chromedp.WSURLReadTimeout(5*time.Minute))
-	ctx, endProcess := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, endBrowser := chromedp.NewContext(ctx)
-	chromium.end = func() { endBrowser(); endProcess(); chromedp.FromContext(ctx).Allocator.Wait() }
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("start chromium: %v", err)
-	}
-	chromium.ctx = ctx
 }
 
 // complaints collects what the browser complains of, and every request that leaves the origin.

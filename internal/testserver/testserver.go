@@ -63,12 +63,17 @@ func have(t testing.TB, server, install string, programs ...string) {
 		if program(name) != "" {
 			continue
 		}
-		message := fmt.Sprintf("%s is not installed (no %s): apt-get install %s", server, name, install)
-		if os.Getenv(Required) == "required" {
-			t.Fatal(message)
-		} else {
-			t.Skip(message)
-		}
+		Missing(t, fmt.Sprintf("%s is not installed (no %s): apt-get install %s", server, name, install))
+	}
+}
+
+// Missing skips the test for want of what the message tells of, or fails it where that is required.
+func Missing(t testing.TB, message string) {
+	t.Helper()
+	if os.Getenv(Required) == "required" {
+		t.Fatal(message)
+	} else {
+		t.Skip(message)
 	}
 }
 
