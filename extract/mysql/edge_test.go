@@ -17,6 +17,7 @@ import (
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/extract/database"
+	"github.com/millrace/millrace/extract/database/databasetest"
 )
 
 // longEdge, an environment variable with a duration ("1m"), has all scenarios run, each for so long.
@@ -101,8 +102,10 @@ func (s scenario) run(t *testing.T, length time.Duration) {
 	if s.cursor == "updated_at" {
 		ways = append(ways, &naive{name: "look-back 1 s", where: s.cursor + " >= ? - INTERVAL 1 SECOND"})
 	}
+	var readers []*databasetest.Polling
 	for _, n := range ways {
 		n.conn, n.seen = testConn(t, f.db), map[string]string{}
+		readers = append(readers, &n.Polling)
 	}
 	for w := range 8 {
 		h.spawn(func() { h.write(w) })
@@ -110,42 +113,17 @@ func (s scenario) run(t *testing.T, length time.Duration) {
 	for _, extra := range s.extra {
 		h.spawn(func() { extra(h) })
 	}
-	go func() {
-		time.Sleep(length)
-		for slices.ContainsFunc(ways, func(n *naive) bool { return n.polls.Load() < 5 }) && !t.Failed() { // who hardly looks loses nothing
-			time.Sleep(10 * time.Millisecond)
-		}
-		h.stop.Store(true)
-	}()
+	go databasetest.StopAfter(t, length, func() { h.stop.Store(true) }, readers)
 	done := make(chan struct{})
 	go func() { h.writers.Wait(); close(done) }()
-
-	// each polls every 250 ms, and once more when all has been written
-	every := func(poll func() error) {
-		for last := false; ; {
-			next := time.After(250 * time.Millisecond)
-			if err := poll(); err != nil {
-				t.Error(err)
-				return
-			}
-			if last {
-				return
-			}
-			select {
-			case <-done:
-				last = true
-			case <-next:
-			}
-		}
-	}
 	var others sync.WaitGroup
 	for _, n := range ways {
-		others.Go(func() { every(func() error { return n.poll(s.cursor) }) })
+		others.Go(func() { n.Follow(t, done, func() error { return n.poll(s.cursor) }) })
 	}
-	ours, polls, took := newMerged(), 0, time.Duration(0)
-	every(func() error {
+	ours, polling, took := newMerged(), databasetest.Polling{}, time.Duration(0)
+	polling.Follow(t, done, func() error {
 		begin := time.Now()
-		defer func() { polls, took = polls+1, took+time.Since(begin) }()
+		defer func() { took += time.Since(begin) }()
 		return ours.Poll(t.Context(), f.open, st)
 	})
 	others.Wait()
@@ -166,8 +144,8 @@ func (s scenario) run(t *testing.T, length time.Duration) {
 	}
 	lost, stale, extra := ours.Compare(want)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d rows, %d commits, %d waits, %d polls of %d ms; ours: %d lost, %d stale, %d too many, %d doubled, %d rows read", len(want), h.commits.Load(), h.waits.Load(), polls,
-		(took / time.Duration(polls)).Milliseconds(), len(lost), len(stale), len(extra), doubled, ours.Read)
+	fmt.Fprintf(&b, "%d rows, %d commits, %d waits, %d polls of %d ms; ours: %d lost, %d stale, %d too many, %d doubled, %d rows read", len(want), h.commits.Load(), h.waits.Load(), polling.Polls(),
+		(took / time.Duration(polling.Polls())).Milliseconds(), len(lost), len(stale), len(extra), doubled, ours.Read)
 	for i, n := range ways {
 		missed := n.missed(want)
 		fmt.Fprintf(&b, "\n%-14s lost %d (%.1f %%), read %d", n.name, missed, 100*float64(missed)/float64(max(1, len(want))), n.read)
@@ -180,16 +158,15 @@ func (s scenario) run(t *testing.T, length time.Duration) {
 
 // naive is a reader that keeps the greatest value it has seen, as most tools do.
 type naive struct {
+	databasetest.Polling
 	name, where string
 	conn        *sql.Conn
 	max         string
 	seen        map[string]string
 	read        int
-	polls       atomic.Int64
 }
 
 func (n *naive) poll(cursor string) error {
-	defer n.polls.Add(1)
 	query := "SELECT id, v, " + cursor + " FROM e"
 	var args []any
 	if n.max != "" {

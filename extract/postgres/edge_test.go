@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/extract/database"
+	"github.com/millrace/millrace/extract/database/databasetest"
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/testserver"
 )
@@ -57,14 +57,13 @@ func TestEdge(t *testing.T) {
 
 // naive is a reader that keeps the greatest value it has seen.
 type naive struct {
+	databasetest.Polling
 	name, sql string
 	max       string
 	rows      map[string]string
-	polls     atomic.Int64
 }
 
 func (n *naive) poll(ctx context.Context, conn *pgx.Conn) error {
-	defer n.polls.Add(1)
 	rows, err := conn.Query(ctx, n.sql, n.max)
 	if err != nil {
 		return err
@@ -95,17 +94,13 @@ func (x experiment) run(t *testing.T) {
 		{name: "> max()", sql: fmt.Sprintf("SELECT id::text, nonce::text, %[1]s::text FROM t WHERE $1 = '' OR %[1]s > nullif($1, '')::%[2]s ORDER BY t.%[1]s", x.cursor, x.sqlType())},
 		{name: ">= max() with dedup", sql: fmt.Sprintf("SELECT id::text, nonce::text, %[1]s::text FROM t WHERE $1 = '' OR %[1]s >= nullif($1, '')::%[2]s ORDER BY t.%[1]s", x.cursor, x.sqlType())},
 	}
+	var readers []*databasetest.Polling
 	for _, n := range ways {
 		n.rows = map[string]string{}
+		readers = append(readers, &n.Polling)
 	}
 	stop := make(chan struct{})
-	go func() {
-		time.Sleep(length)
-		for slices.ContainsFunc(ways, func(n *naive) bool { return n.polls.Load() < 5 }) && !t.Failed() { // who hardly looks loses nothing
-			time.Sleep(10 * time.Millisecond)
-		}
-		close(stop)
-	}()
+	go databasetest.StopAfter(t, length, func() { close(stop) }, readers)
 	var written, transactions atomic.Int64
 	var writers sync.WaitGroup
 	for i := range 8 {
@@ -133,32 +128,13 @@ func (x experiment) run(t *testing.T) {
 	}
 	done := make(chan struct{})
 	go func() { writers.Wait(); close(done) }()
-	// each polls every 250 ms, and once more when all has been written
-	polls := 0
-	every := func(poll func() error) {
-		for last := false; ; {
-			next := time.After(250 * time.Millisecond)
-			if err := poll(); err != nil {
-				t.Error(err)
-				return
-			}
-			if last {
-				return
-			}
-			select {
-			case <-done:
-				last = true
-			case <-next:
-			}
-		}
-	}
 	var others sync.WaitGroup
 	for _, n := range ways {
 		conn := connect(t, f.url)
-		others.Go(func() { every(func() error { return n.poll(ctx, conn) }) })
+		others.Go(func() { n.Follow(t, done, func() error { return n.poll(ctx, conn) }) })
 	}
-	ours := newMerged()
-	every(func() error { polls++; return ours.Poll(ctx, f.open, st) })
+	ours, polling := newMerged(), databasetest.Polling{}
+	polling.Follow(t, done, func() error { return ours.Poll(ctx, f.open, st) })
 	others.Wait()
 	want := f.whole(st)
 	ours.Same(t, want)
@@ -169,7 +145,7 @@ func (x experiment) run(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d transactions wrote %d rows, %d polls; the table has %d rows, we read %d", transactions.Load(), written.Load(), polls, len(want), ours.Read)
+	t.Logf("%d transactions wrote %d rows, %d polls; the table has %d rows, we read %d", transactions.Load(), written.Load(), polling.Polls(), len(want), ours.Read)
 	for i, n := range ways {
 		lost := 0
 		for id, row := range want {
