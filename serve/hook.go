@@ -90,7 +90,7 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) error {
 	if !s.signed(r, name, body) {
 		return hookRefused
 	}
-	c := &call{Request: r, status: http.StatusAccepted}
+	c := &call{Request: detached(r), status: http.StatusAccepted}
 	return s.onceByKey(w, c, "webhook "+name, r.Header.Get("webhook-id"), body, hookKeep, func() (any, error) {
 		if wait := s.hooks.take(name); wait > 0 {
 			return nil, &Problem{kind: kindTooMany, Detail: "too many webhooks of pipeline " + name, Hint: "one firing that waits stands for all: there is no need for more", retry: wait}

@@ -54,7 +54,7 @@ func (u *underWay) leave(key [2]string) {
 // once answers a request that changes something, also when the client hangs up meanwhile. With an Idempotency-Key a repetition gets the first
 // answer, and changes nothing more.
 func (s *Server) once(w http.ResponseWriter, c *call, who string, body []byte, keep time.Duration, do func() (any, error)) error {
-	c.Request = c.WithContext(context.WithoutCancel(c.Context()))
+	c.Request = detached(c.Request)
 	key := c.Header.Get("Idempotency-Key")
 	if key == "" {
 		answer, err := do()
@@ -69,14 +69,18 @@ func (s *Server) once(w http.ResponseWriter, c *call, who string, body []byte, k
 	return s.onceByKey(w, c, who, key, body, keep, do)
 }
 
-// onceByKey answers a request that has a key. The key is recorded first; what do changes by act comes together with the answer, so that there
+// detached is a request that goes on when the client hangs up: half of what it asks for must not be done.
+func detached(r *http.Request) *http.Request {
+	return r.WithContext(context.WithoutCancel(r.Context()))
+}
+
+// onceByKey answers a detached request that has a key. The key is recorded first; what do changes by act comes together with the answer, so that there
 // is no moment at which one is there without the other.
 func (s *Server) onceByKey(w http.ResponseWriter, c *call, who, key string, body []byte, keep time.Duration, do func() (any, error)) error {
 	if !s.underWay.enter([2]string{who, key}) {
 		return errUnderWay
 	}
 	defer s.underWay.leave([2]string{who, key})
-	c.Request = c.WithContext(context.WithoutCancel(c.Context()))
 	ctx, j := c.Context(), s.Engine().Journal
 	sum := sha256.Sum256([]byte(c.Method + "\n" + c.URL.RequestURI() + "\n" + string(body)))
 	mine := journal.Once{Who: who, Key: key, Hash: hex.EncodeToString(sum[:]), Until: s.Clock().Add(keep)}

@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"html/template"
@@ -50,7 +49,7 @@ func onceField() template.HTML {
 
 // onceByForm does what a form asks for, unless it did already, or does just now: a button was pressed twice.
 func (p *site) onceByForm(r *http.Request, do func(*call) (any, error)) error {
-	c := &call{Request: r.WithContext(context.WithoutCancel(r.Context())), status: http.StatusOK}
+	c := &call{Request: detached(r), status: http.StatusOK}
 	key := r.PostFormValue("once")
 	if key == "" {
 		_, err := do(c)
