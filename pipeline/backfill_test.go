@@ -118,11 +118,8 @@ func (c *counting) Read(ctx context.Context, r extract.Request) (*extract.Snapsh
 }
 
 func counted(e *pipeline.Engine, stop int64) *atomic.Int64 {
-	reads, opened := &atomic.Int64{}, e.OpenSource
-	e.OpenSource = func(s *models.Source) (extract.Source, error) {
-		src, err := opened(s)
-		return &counting{src, reads, stop}, err
-	}
+	reads := &atomic.Int64{}
+	around(e, func(s extract.Source) extract.Source { return &counting{s, reads, stop} })
 	return reads
 }
 

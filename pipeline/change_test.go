@@ -8,14 +8,12 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/load"
-	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 )
@@ -184,18 +182,10 @@ func TestStopLetsEveryPartInHandFinish(t *testing.T) {
 	const stream = "      - { name: %s, rows: 2000, page: 1000, mode: append, delay: 150ms }\n"
 	dir := project(t, map[string]string{"millrace.yml": "name: p\nsources:\n  g:\n    type: generate\n    streams:\n" + fmt.Sprintf(stream, "a") + fmt.Sprintf(stream, "b")})
 	e := engine(t, dir)
-	opened, waiting, all := e.OpenSource, &atomic.Int64{}, make(chan struct{})
+	waiting, all := &atomic.Int64{}, make(chan struct{})
 	waiting.Store(2)
-	e.OpenSource = func(s *models.Source) (extract.Source, error) {
-		source, err := opened(s)
-		return &gathering{source, waiting, all}, err
-	}
-	stop := sync.OnceFunc(func() { close(e.Stop) })
-	e.Observe = func(ev pipeline.Event) {
-		if ev.Kind == "progress" {
-			stop()
-		}
-	}
+	around(e, func(s extract.Source) extract.Source { return &gathering{s, waiting, all} })
+	stopsAt(e, 0)
 	nodes, _ := e.Project.Select(nil, nil)
 	if _, err := e.Run(t.Context(), pipeline.Request{Nodes: nodes}); !errors.Is(err, pipeline.ErrInterrupted) {
 		t.Fatalf("got %v", err)

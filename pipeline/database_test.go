@@ -11,7 +11,6 @@ import (
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/internal/testserver"
-	"github.com/millrace/millrace/models"
 )
 
 // pgProject is a project with streams of a database of its own.
@@ -150,16 +149,14 @@ ALTER TABLE c ADD PRIMARY KEY (id), ALTER v SET NOT NULL; CREATE INDEX ON c (v, 
 			p.exec("UPDATE c SET version = 4, " + c.second)
 			p.pass()
 			e := engine(t, p.dir)
-			opened := e.OpenSource
-			e.OpenSource = func(s *models.Source) (extract.Source, error) {
-				src, err := opened(s)
-				return &disturbed{Source: src, at: 6, happens: func() {
+			around(e, func(s extract.Source) extract.Source {
+				return &disturbed{Source: s, at: 6, happens: func() {
 					if err := server.Restart(testserver.Immediate); err != nil {
 						t.Error(err)
 					}
 					p.exec("UPDATE c SET version = 3, " + c.third + "; DELETE FROM c WHERE id <= 10")
-				}}, err
-			}
+				}}
+			})
 			succeeded(t, run(t, e))
 			if got := fmt.Sprint(query(t, e, "SELECT version, count(*) FROM erp.c GROUP BY ALL ORDER BY ALL")); got != "[[3 19990]]" {
 				t.Errorf("versions and rows: %s", got)

@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/millrace/millrace/extract"
 	sources "github.com/millrace/millrace/extract/all"
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/load"
@@ -73,6 +75,28 @@ func engineFor(t *testing.T, dir, target string) *pipeline.Engine {
 	return &pipeline.Engine{Project: p, Journal: j, Loader: loader, OpenLoader: open, TargetRoot: p.TargetDir(), Warehouse: duckdb.Open,
 		OpenSource: pipeline.SourceOpener(p, sources.Specs(), log), Log: log, Clock: clock.System, Version: "test",
 		Memory: 512 << 20, Threads: 2, Verify: pipeline.VerifyFooter, Stop: make(chan struct{})}
+}
+
+// around puts something between the engine and each source that it opens.
+func around(e *pipeline.Engine, wrap func(extract.Source) extract.Source) {
+	open := e.OpenSource
+	e.OpenSource = func(s *models.Source) (extract.Source, error) {
+		source, err := open(s)
+		if err != nil {
+			return nil, err
+		}
+		return wrap(source), nil
+	}
+}
+
+// stopsAt asks a run to stop at the first progress of so many rows; several goroutines may tell of some.
+func stopsAt(e *pipeline.Engine, rows int64) {
+	stop := sync.OnceFunc(func() { close(e.Stop) })
+	e.Observe = func(ev pipeline.Event) {
+		if ev.Kind == "progress" && ev.Rows >= rows {
+			stop()
+		}
+	}
 }
 
 // run runs everything and expects the run itself to come to an end.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/internal/testserver"
-	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/warehouse"
 )
@@ -87,11 +86,11 @@ sources:
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := engine(t, dir)
-			opened, source := e.OpenSource, &disturbed{}
-			e.OpenSource = func(s *models.Source) (_ extract.Source, err error) {
-				source.Source, err = opened(s)
-				return source, err
-			}
+			source := &disturbed{}
+			around(e, func(s extract.Source) extract.Source {
+				source.Source = s
+				return source
+			})
 			var once sync.Once
 			faults := 0
 			e.Observe = func(ev pipeline.Event) {

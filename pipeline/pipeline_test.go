@@ -9,14 +9,12 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/load"
-	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/warehouse"
@@ -109,8 +107,10 @@ func TestDroppedRowIsNoticed(t *testing.T) {
 		"models/m.sql": "{{ config(materialized='table') }} select * from {{ source('in', 'people') }}",
 	}
 	stages := map[string]func(*pipeline.Engine){
-		"undisturbed":        func(*pipeline.Engine) {},
-		"source miscounts":   func(e *pipeline.Engine) { e.OpenSource = miscounting(e.OpenSource) },
+		"undisturbed": func(*pipeline.Engine) {},
+		"source miscounts": func(e *pipeline.Engine) {
+			around(e, func(s extract.Source) extract.Source { return &miscounter{s} })
+		},
 		"landing":            func(e *pipeline.Engine) { e.Warehouse = dropping(e.Warehouse, "in.people/") },
 		"rejects":            func(e *pipeline.Engine) { e.Warehouse = dropping(e.Warehouse, "rejects/") },
 		"building a model":   func(e *pipeline.Engine) { e.Warehouse = swapping(e.Warehouse, "built.parquet") },
@@ -145,14 +145,7 @@ func TestDroppedRowIsNoticed(t *testing.T) {
 	}
 }
 
-// miscounting wraps sources so that they count one record too many: as if one had been dropped on the way.
-func miscounting(open func(*models.Source) (extract.Source, error)) func(*models.Source) (extract.Source, error) {
-	return func(s *models.Source) (extract.Source, error) {
-		source, err := open(s)
-		return &miscounter{source}, err
-	}
-}
-
+// miscounter is a source that counts one record too many: as if one had been dropped on the way.
 type miscounter struct{ extract.Source }
 
 func (m *miscounter) Read(ctx context.Context, r extract.Request) (*extract.Snapshot, error) {
@@ -282,12 +275,7 @@ func TestIncrementalEqualsFullReload(t *testing.T) {
 func TestStopAndResume(t *testing.T) {
 	dir := project(t, map[string]string{"millrace.yml": "name: p\nsources:\n  g:\n    type: generate\n    streams:\n      - { name: orders, rows: 3000, page: 1000, mode: append }\n"})
 	e := engine(t, dir)
-	stop := sync.OnceFunc(func() { close(e.Stop) })
-	e.Observe = func(ev pipeline.Event) {
-		if ev.Kind == "progress" && ev.Rows >= 1000 {
-			stop()
-		}
-	}
+	stopsAt(e, 1000)
 	nodes, _ := e.Project.Select(nil, nil)
 	if _, err := e.Run(t.Context(), pipeline.Request{Nodes: nodes}); !errors.Is(err, pipeline.ErrInterrupted) {
 		t.Fatalf("got %v, want ErrInterrupted", err)
@@ -532,11 +520,7 @@ func (s *still) Window(ctx context.Context, st extract.Stream, since extract.Cur
 // TestCursorStandsStill: rows that arrive without moving the cursor would arrive again each night.
 func TestCursorStandsStill(t *testing.T) {
 	e := engine(t, project(t, map[string]string{"millrace.yml": fmt.Sprintf(onePerson, ", mode: append"), "people.csv": "id,name\n1,Ada\n"}))
-	open := e.OpenSource
-	e.OpenSource = func(s *models.Source) (extract.Source, error) {
-		source, err := open(s)
-		return &still{source}, err
-	}
+	around(e, func(s extract.Source) extract.Source { return &still{s} })
 	r := run(t, e)
 	if r.Run.Status != journal.Failed {
 		t.Fatalf("run is %s", r.Run.Status)

@@ -14,7 +14,6 @@ import (
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/internal/testserver"
-	"github.com/millrace/millrace/models"
 )
 
 func TestMain(m *testing.M) { os.Exit(testserver.Main(m)) }
@@ -129,14 +128,12 @@ func TestPostgresDisturbed(t *testing.T) {
 			proxy := testserver.NewProxy(t, server.Server)
 			dir := project(t, map[string]string{"millrace.yml": fmt.Sprintf(threeStreams, proxy.Addr, database, c.last)})
 			e := engine(t, dir)
-			opened := e.OpenSource
 			happened := false
 			var changed sync.WaitGroup
-			e.OpenSource = func(s *models.Source) (extract.Source, error) {
-				src, err := opened(s)
+			around(e, func(s extract.Source) extract.Source {
 				// The proxy breaks what comes through it, so that it must not heal before something has.
 				heal := sync.OnceFunc(func() { time.AfterFunc(300*time.Millisecond, proxy.Heal) })
-				return &disturbed{Source: src, at: c.at, broke: heal, happens: func() {
+				return &disturbed{Source: s, at: c.at, broke: heal, happens: func() {
 					happened = true
 					if err := c.happens(proxy); err != nil {
 						t.Error(err)
@@ -147,8 +144,8 @@ func TestPostgresDisturbed(t *testing.T) {
 							t.Error(err)
 						}
 					})
-				}}, err
-			}
+				}}
+			})
 			r := run(t, e)
 			changed.Wait()
 			if !happened {

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -346,12 +345,7 @@ func TestReplayKeepsTheInterruptedRun(t *testing.T) {
 	succeeded(t, run(t, engine(t, dir)))
 	write(t, dir, generation("1"))
 	e := engine(t, dir)
-	var once sync.Once
-	e.Observe = func(ev pipeline.Event) {
-		if ev.Kind == "progress" && ev.Rows >= 1000 {
-			once.Do(func() { close(e.Stop) })
-		}
-	}
+	stopsAt(e, 1000)
 	if r, err := e.Run(t.Context(), pipeline.Request{Nodes: e.Project.Nodes}); !errors.Is(err, pipeline.ErrInterrupted) {
 		t.Fatalf("%+v %v", r.Steps, err)
 	}

@@ -3,7 +3,6 @@ package pipeline_test
 import (
 	"context"
 	"errors"
-	"sync"
 	"testing"
 
 	"github.com/millrace/millrace/load"
@@ -21,12 +20,7 @@ func TestTargetsAreApart(t *testing.T) {
 		"models/m.sql": "{{ config(materialized='table') }} select nonsense",
 	})
 	e := engine(t, dir)
-	stop := sync.OnceFunc(func() { close(e.Stop) })
-	e.Observe = func(ev pipeline.Event) {
-		if ev.Kind == "progress" {
-			stop()
-		}
-	}
+	stopsAt(e, 0)
 	nodes, _ := e.Project.Select(nil, nil)
 	if _, err := e.Run(t.Context(), pipeline.Request{Nodes: nodes}); !errors.Is(err, pipeline.ErrInterrupted) {
 		t.Fatalf("got %v, want ErrInterrupted", err)

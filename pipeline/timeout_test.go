@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/extract"
-	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 )
@@ -35,11 +34,8 @@ func (s *hanging) Window(ctx context.Context, st extract.Stream, since extract.C
 
 // hang makes a stream hang, and tells whether it does.
 func hang(e *pipeline.Engine, stream string, deaf chan struct{}) (asked *atomic.Bool) {
-	open, asked := e.OpenSource, &atomic.Bool{}
-	e.OpenSource = func(s *models.Source) (extract.Source, error) {
-		source, err := open(s)
-		return &hanging{source, stream, deaf, asked}, err
-	}
+	asked = &atomic.Bool{}
+	around(e, func(s extract.Source) extract.Source { return &hanging{s, stream, deaf, asked} })
 	return asked
 }
 
