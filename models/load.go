@@ -51,7 +51,7 @@ type projectFile struct {
 	Memory    config.Size             `yaml:"memory" default:"1GB" doc:"Memory that a run may use; --memory overrides it." example:"1GB"`
 	Verify    string                  `yaml:"verify" default:"footer" enum:"footer,full" doc:"How the second reader checks new files before publish: counts and bounds, or every value."`
 	Secrets   config.Node             `yaml:"secrets" doc:"Stores that ${secret:name} is looked up in, in order."`
-	Targets   config.Map[Target]      `yaml:"targets" doc:"Where tables are published."`
+	Targets   config.Map[config.Node] `yaml:"targets" union:"targets" doc:"Where tables are published."`
 	Sources   config.Map[config.Node] `yaml:"sources" union:"sources" doc:"Where records come from."`
 	Pipelines config.Map[Pipeline]    `yaml:"pipelines" doc:"Sets of nodes that run together on a schedule."`
 	Serve     Serve                   `yaml:"serve" doc:"How millrace serve offers its pages and its API."`
@@ -227,15 +227,8 @@ func (l *loader) targets() {
 		local.Retention = Retention{Versions: 3, For: config.Duration(7 * 24 * time.Hour), Quarantine: config.Duration(30 * 24 * time.Hour)}
 		l.p.Targets = append(l.p.Targets, &local)
 	}
-	for name, t := range l.file.Targets.All() {
-		t.Name = name
-		if t.Type == "snowflake" {
-			continue // the enum has said so
-		}
-		if t.Retention.Versions < 1 {
-			l.problem(t.Origin.At("retention"), "", "retention.versions must be at least 1")
-		}
-		l.p.Targets = append(l.p.Targets, &t)
+	for name, node := range l.file.Targets.All() {
+		l.p.Targets = append(l.p.Targets, l.target(name, node))
 	}
 	l.p.DefaultTarget = l.file.Target
 	if l.p.DefaultTarget == "" && len(l.p.Targets) == 1 {
@@ -263,6 +256,27 @@ func (l *loader) targets() {
 			l.problem(pos, hint, "unknown target %q", want)
 		}
 	}
+}
+
+// target decodes one target.
+func (l *loader) target(name string, node config.Node) *Target {
+	t := &Target{Name: name}
+	into := []any{t}
+	if node.Get("type").Text() == "snowflake" {
+		t.Snowflake = &Snowflake{}
+		into = append(into, t.Snowflake)
+	}
+	l.problems = append(l.problems, node.Decode(into...)...)
+	t.Name = name
+	if t.Path == "" {
+		if t.Path = "warehouse"; t.Snowflake != nil {
+			t.Path += "-" + name
+		}
+	}
+	if t.Retention.Versions < 1 && node.IsMapping() {
+		l.problem(t.Origin.At("retention"), "", "retention.versions must be at least 1")
+	}
+	return t
 }
 
 // sources decodes those of millrace.yml and those with a file of their own.
@@ -506,7 +520,7 @@ func (l *loader) pipelines() {
 	l.idleZones()
 }
 
-// TargetDir is the absolute folder of a local target.
+// TargetDir is the absolute folder that the target's tables are published to.
 func (p *Project) TargetDir() string {
 	if filepath.IsAbs(p.Target.Path) {
 		return filepath.Clean(p.Target.Path)

@@ -92,10 +92,12 @@ func (p *Project) Source(name string) *Source {
 type Target struct {
 	Origin    config.Origin
 	Name      string    `yaml:"-"`
-	Type      string    `yaml:"type" required:"true" enum:"local" doc:"Kind of target. This version publishes to local folders."`
-	Path      string    `yaml:"path" default:"warehouse" doc:"Folder of a local target, relative to the project."`
+	Type      string    `yaml:"type" required:"true" enum:"local,snowflake" doc:"Kind of target."`
+	Path      string    `yaml:"path" doc:"Folder that tables are published to, relative to the project: warehouse for a local target, warehouse-<name of the target> for one that is followed elsewhere."`
 	Schema    string    `yaml:"schema" default:"main" doc:"Schema of the models that name none."`
 	Retention Retention `yaml:"retention" doc:"How long old snapshots stay readable."`
+	// Snowflake is set for a target of that type.
+	Snowflake *Snowflake `yaml:"-"`
 }
 
 // Retention says which old snapshots stay.

@@ -17,6 +17,7 @@ func Schema(specs []SourceSpec) ([]byte, error) {
 	}
 	unions := map[string][]config.Variant{"sources": sources}
 	maps.Copy(unions, alertUnions())
+	maps.Copy(unions, targetUnions())
 	return config.SchemaText(projectFile{}, config.SchemaOptions{
 		ID: "https://millrace.dev/schema/millrace.json", Title: "Millrace project",
 		Unions: unions,

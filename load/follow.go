@@ -1,0 +1,185 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/millrace/millrace/warehouse"
+)
+
+// Follower is a place that follows what a Loader has published: the local version is the truth, and what the place lacks of
+// it is found by the difference of two manifests. It may be behind, and catches up. All or nothing holds for what Load.Together says.
+type Follower interface {
+	// Prepare connects, and proves that the place can be written: a right that is missing is named. It is called before the
+	// first row is read.
+	Prepare(ctx context.Context) error
+	// Standing is what the place holds, as its own ledger tells: ErrNothing when it holds nothing of this project.
+	Standing(ctx context.Context) (*Standing, error)
+	// Plan says what Bring would do to get from there to m, which nothing standing (nil) means from nothing. It changes nothing.
+	Plan(ctx context.Context, m *Manifest, standing *Standing) (*Load, error)
+	// Bring makes the place hold m. Whether an earlier attempt was committed is read from the ledger, so it can be repeated
+	// after any failure. The Load is returned with an error too: what was done before it.
+	Bring(ctx context.Context, m *Manifest, b Bringing) (*Load, error)
+	// Verify compares tables of m, all for none, with what the place holds: counts and checksums.
+	Verify(ctx context.Context, m *Manifest, tables []warehouse.Name) ([]Compared, error)
+	// Sweep removes what loads that ended have left behind and that is older than the target keeps it.
+	Sweep(ctx context.Context, dryRun bool) (*Swept, error)
+	Close() error
+}
+
+// Bringing is how a Load is to be made.
+type Bringing struct {
+	Load    string // its id, a ULID, journaled before the first statement
+	Run     string // on whose behalf; "" for none
+	Attempt int    // of the run
+	// Renew replaces all rows of these tables, whatever the ledger says of them, their columns' types too.
+	Renew []warehouse.Name
+	// Record keeps a statement: before it is sent, when its query id is known, and when it has ended. An error stops the load.
+	Record func(ctx context.Context, s Statement) error
+	// Progress is told of each file and statement; may be nil.
+	Progress func(LoadProgress)
+}
+
+// LoadProgress is how far a load has come.
+type LoadProgress struct {
+	Table warehouse.Name // zero for what concerns all
+	Step  string         // diff, write, upload, copy, prove, publish, verify
+	Done  int64          // bytes of Of
+	Of    int64
+}
+
+// Standing is what a place holds.
+type Standing struct {
+	Snapshot int64           `json:"snapshot"` // that was brought last
+	Run      string          `json:"run"`      // that had published it
+	Load     string          `json:"load"`
+	At       time.Time       `json:"at"`
+	Tables   []StandingTable `json:"tables"`
+}
+
+// Table returns the table of that name, or nil.
+func (s *Standing) Table(n warehouse.Name) *StandingTable {
+	if s == nil {
+		return nil
+	}
+	for i := range s.Tables {
+		if s.Tables[i].Name == n {
+			return &s.Tables[i]
+		}
+	}
+	return nil
+}
+
+// StandingTable is one table as the place holds it.
+type StandingTable struct {
+	warehouse.Version           // that it shows: the paths of its files are relative to the target's root
+	Fingerprint       string    `json:"fingerprint"` // of that version and of how it is kept: equal ones need no load
+	Mode              Mode      `json:"mode"`
+	Load              string    `json:"load"`
+	At                time.Time `json:"at"`
+}
+
+// Mode is how a table's change is brought.
+type Mode string
+
+// The modes. Full by swap, and a table that is new, stand outside of the transaction of the others.
+const (
+	ModeNone      Mode = "none" // nothing has changed
+	ModeNew       Mode = "new"  // the table is made, filled under another name and renamed
+	ModeFull      Mode = "full"
+	ModeSwap      Mode = "swap"
+	ModeAppend    Mode = "append"
+	ModeMerge     Mode = "merge"
+	ModePartition Mode = "partition"
+	ModeSCD2      Mode = "scd2"
+)
+
+// Load is what it takes, or took, to bring a place to a snapshot.
+type Load struct {
+	ID       string        `json:"id"`
+	Run      string        `json:"run,omitempty"`
+	Snapshot int64         `json:"snapshot"`
+	Tables   []LoadedTable `json:"tables"`   // those that change, and those that cannot be brought
+	Together bool          `json:"together"` // all of its tables become visible by one commit
+	LoadCost
+}
+
+// LoadedTable is one table's part in a Load.
+type LoadedTable struct {
+	warehouse.Name
+	As   string `json:"as"` // name at the place, quoted as it needs
+	Mode Mode   `json:"mode"`
+	Why  string `json:"why"`  // of the mode
+	Sent int64  `json:"sent"` // rows in the files that are sent
+	Rows int64  `json:"rows"` // that the table has then
+	// What the publishing statement counted.
+	Inserted int64  `json:"inserted"`
+	Updated  int64  `json:"updated"`
+	Deleted  int64  `json:"deleted"`
+	Error    string `json:"error,omitempty"` // why it cannot be brought, or was not
+	LoadCost
+}
+
+// LoadCost is what a load, or a table's part in it, costs.
+type LoadCost struct {
+	Files      int     `json:"files"`
+	Bytes      int64   `json:"bytes"` // of the files
+	Statements int     `json:"statements"`
+	Seconds    float64 `json:"warehouse_seconds"` // that the warehouse was busy with its statements
+	Credits    float64 `json:"credits"`           // estimate: see docs/snowflake.md
+}
+
+// Statement is one statement that a load sends.
+type Statement struct {
+	Load      string     `json:"load"`
+	Seq       int        `json:"seq"` // within the load, from 1
+	Table     string     `json:"table,omitempty"`
+	Step      string     `json:"step"`
+	SQL       string     `json:"sql"`        // without values of the data
+	RequestID string     `json:"request_id"` // ours: known before it is sent
+	QueryID   string     `json:"query_id,omitempty"`
+	Sent      time.Time  `json:"sent"`
+	Ended     *time.Time `json:"ended,omitempty"`
+	Rows      int64      `json:"rows"`
+	Error     string     `json:"error,omitempty"`
+}
+
+// Compared is one table, as published locally and at the place.
+type Compared struct {
+	warehouse.Name
+	As       string       `json:"as"`
+	Equal    bool         `json:"equal"`
+	Behind   bool         `json:"behind"` // the ledger says that it holds an earlier version: it is compared with that, when its files are still there
+	Rows     int64        `json:"rows"`
+	There    int64        `json:"there"`
+	Problems []string     `json:"problems,omitempty"` // a line each: column, measure, both values
+	Sums     []ColumnSums `json:"-"`
+}
+
+// ColumnSums are a column's measures on both sides, as texts.
+type ColumnSums struct {
+	Column, Measure, Here, There string
+}
+
+// Swept is what Sweep found and, unless it was a dry run, removed.
+type Swept struct {
+	DryRun bool     `json:"dry_run"`
+	Tables []string `json:"tables"`
+	Stages []string `json:"stages"` // prefixes
+	Kept   []string `json:"kept"`   // and why
+}
+
+// Errors of followers that callers tell apart.
+var (
+	// ErrAhead says that the place holds a later snapshot than the one to bring.
+	ErrAhead = errors.New("the place holds a later snapshot")
+	// ErrForeign says that a table at the place was not made by this project.
+	ErrForeign = errors.New("not made by this project")
+	// ErrFenced says that another load took over.
+	ErrFenced = errors.New("another load took over")
+	// ErrTooDear says that a load is estimated to cost more than the target allows.
+	ErrTooDear = errors.New("over max_credits")
+	// ErrUnproven says that what arrived is not what was sent. Nothing of it is published.
+	ErrUnproven = errors.New("what arrived is not what was sent")
+)
