@@ -14,7 +14,7 @@ import (
 // op is the column of a difference that says what is to become of its row: opSet or opGone.
 const (
 	op     = "_MR_OP"
-	opSet  = "S" // the row is new, or has changed
+	opSet  = "U" // the row is new, or has changed
 	opGone = "D" // the key, or the partition, has no row any more; the other columns are NULL
 )
 
