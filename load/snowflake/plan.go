@@ -25,15 +25,19 @@ type change struct {
 	before  *load.StandingTable // nil: the ledger knows none
 	remake  bool
 	found   *found // as it is there; nil: it is not, or nobody has looked
-	alter   []string
-	cargo   []*cargo // what is sent; the rows first
+	added   []sf.Column  // that the table there lacks
+	wider   [][2]string  // columns of the table there, with the types that they are to have
+	cargo   []*cargo     // what is sent; the rows first
+	entry   sf.Entry     // in the ledger
+	queries []string     // ids of the statements that have published it
+	cause   error        // why it cannot be brought
 }
 
 // together says whether the change is made within the load's one transaction.
 func (c *change) together() bool { return c.Mode != load.ModeNew && c.Mode != load.ModeSwap }
 
 // refuse notes why the table cannot be brought.
-func (c *change) refuse(err error) { c.Error = err.Error() }
+func (c *change) refuse(err error) { c.cause, c.Error = err, err.Error() }
 
 // key is the key in Snowflake's names.
 func (c *change) key() []string { return named(c.columns, c.of.Key) }
