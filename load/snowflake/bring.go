@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/millrace/millrace/internal/snowflake"
 	"github.com/millrace/millrace/load"
@@ -29,7 +30,8 @@ type bringing struct {
 	epoch   int64
 	changes []*change // to bring
 	others  []*change // that cannot be brought, or are left
-	resumes bool      // the warehouse slept when the load began
+	engine  *engine   // nil: nobody has looked
+	tell    sync.Mutex
 }
 
 // Bring makes Snowflake hold the manifest. What is there is read without the fence first: Snowflake answers that from what it
@@ -70,13 +72,13 @@ func (x *bringing) run(ctx context.Context) error {
 	if due, err = x.due(ctx); err != nil || !due {
 		return err
 	}
-	if err := x.look(ctx, x.s, x.changes, x.b.Renew); err != nil {
+	if x.engine, err = x.Follower.engine(ctx, x.s); err != nil {
+		return err
+	}
+	if err := x.look(ctx, x.s, x.changes); err != nil {
 		return err
 	}
 	x.sort(x.changes)
-	if err := x.afford(ctx, x.forecastOf()); err != nil {
-		return err
-	}
 	return x.load(ctx)
 }
 
@@ -85,7 +87,7 @@ func (x *bringing) load(ctx context.Context) error {
 	if len(x.changes) == 0 {
 		return nil
 	}
-	for _, step := range []func(context.Context) error{x.makePlaces, x.openLocal, x.begin, x.uploadAll, x.recount, x.copyAll, x.publish, x.check, x.tidy} {
+	for _, step := range []func(context.Context) error{x.afford, x.makePlaces, x.openLocal, x.begin, x.uploadAll, x.recount, x.copyAll, x.publish, x.check, x.tidy} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -247,6 +249,8 @@ func (x *bringing) close() error {
 
 // progress tells how far a table has come.
 func (x *bringing) progress(c *change, step string, done, of int64) {
+	x.tell.Lock()
+	defer x.tell.Unlock()
 	if x.b.Progress != nil {
 		x.b.Progress(load.LoadProgress{Table: c.Name, Step: step, Done: done, Of: of})
 	}

@@ -194,7 +194,7 @@ func (x *bringing) entry(c *change) (sf.Entry, error) {
 	if err != nil {
 		return sf.Entry{}, err
 	}
-	return sf.Entry{Target: x.target, Load: x.b.Load, Node: [2]string{c.Schema, c.Table}, As: c.As, Mode: string(c.Mode), Attempt: max(1, x.b.Attempt), Epoch: x.epoch,
+	return sf.Entry{Target: x.target, Load: x.b.Load, Node: c.Name, As: c.As, Mode: string(c.Mode), Attempt: max(1, x.b.Attempt), Epoch: x.epoch,
 		Snapshot: x.m.Snapshot, Run: x.m.Run, Fingerprint: c.print.String(), Version: string(text), Expected: c.of.Rows, Started: x.cfg.Clock()}, nil
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"github.com/millrace/millrace/internal/snowflake"
 	"github.com/millrace/millrace/load"
-	"github.com/millrace/millrace/warehouse"
 	sf "github.com/millrace/millrace/warehouse/snowflake"
 )
 
@@ -40,7 +39,7 @@ func missing(err error) bool {
 }
 
 // look compares the changes with the tables as they are there. What it finds is not what the ledger says: somebody else has changed it.
-func (f *Follower) look(ctx context.Context, s *snowflake.Session, changes []*change, renew []warehouse.Name) error {
+func (f *Follower) look(ctx context.Context, s *snowflake.Session, changes []*change) error {
 	for _, c := range changes {
 		if !c.pending() {
 			continue
@@ -55,8 +54,13 @@ func (f *Follower) look(ctx context.Context, s *snowflake.Session, changes []*ch
 		case c.found == nil:
 			c.Mode, c.remake, c.before = load.ModeNew, false, nil
 		case c.before == nil || c.Mode == load.ModeNew:
-			c.refuse(fmt.Errorf("%w: %s is there, owned by role %s, and the ledger of this project does not know it: rename or drop it, or give the table another name with as: under tables of the target",
-				load.ErrForeign, c.As, c.found.owner))
+			ours, err := f.made(ctx, s, c.Name, c.found)
+			if err != nil {
+				return err
+			}
+			if c.Mode, c.Why = load.ModeNew, "an earlier load has made it, and was cut off: the ledger is to learn of it first"; !ours {
+				c.refuse(stranger(c.to, c.found))
+			}
 		case !c.remake:
 			if err := f.fit(ctx, s, c); err != nil {
 				return fmt.Errorf("look at %s: %w", c.As, err)

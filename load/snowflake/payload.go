@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync/atomic"
 
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/warehouse"
@@ -26,6 +28,7 @@ type cargo struct {
 	size    int64             // a guess at the bytes, before anything is written; and…
 	expects int64             // …at the rows
 	proof   map[string]string // numbers over the rows, by the local engine
+	sent    atomic.Int64      // bytes so far
 }
 
 // pack decides what a change sends. The tables that the queries read are exposed when they are views' alone.
@@ -124,8 +127,10 @@ func (x *bringing) fill(ctx context.Context, c *change, g *cargo) error {
 	if err != nil {
 		return fmt.Errorf("count what is to be sent: %w", err)
 	}
-	g.proof, err = oneRow(numbers)
-	return err
+	if g.proof, err = oneRow(numbers); err != nil {
+		return err
+	}
+	return sf.Fits(g.proven(), g.proof)
 }
 
 // reread compares a file with what its writer said of it. One of the load's own was hashed when it was written.
@@ -238,7 +243,7 @@ func oneRow(r *warehouse.Result) (map[string]string, error) {
 	out := map[string]string{}
 	for i, c := range r.Columns {
 		if v := r.Rows[0][i]; v != nil {
-			out[c.Name] = fmt.Sprint(v)
+			out[strings.ToLower(c.Name)] = fmt.Sprint(v)
 		}
 	}
 	return out, nil

@@ -24,13 +24,13 @@ type change struct {
 	print   printOf
 	before  *load.StandingTable // nil: the ledger knows none
 	remake  bool
-	found   *found // as it is there; nil: it is not, or nobody has looked
-	added   []sf.Column  // that the table there lacks
-	wider   [][2]string  // columns of the table there, with the types that they are to have
-	cargo   []*cargo     // what is sent; the rows first
-	entry   sf.Entry     // in the ledger
-	queries []string     // ids of the statements that have published it
-	cause   error        // why it cannot be brought
+	found   *found      // as it is there; nil: it is not, or nobody has looked
+	added   []sf.Column // that the table there lacks
+	wider   [][2]string // columns of the table there, with the types that they are to have
+	cargo   []*cargo    // what is sent; the rows first
+	entry   sf.Entry    // in the ledger
+	queries []string    // ids of the statements that have published it
+	cause   error       // why it cannot be brought
 }
 
 // together says whether the change is made within the load's one transaction.
@@ -64,18 +64,22 @@ func (f *Follower) Plan(ctx context.Context, m *load.Manifest, standing *load.St
 	if err != nil {
 		return nil, err
 	}
+	e := &engine{hourly: 1}
 	if slices.ContainsFunc(changes, (*change).pending) {
 		s, err := f.quick.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
 		if err != nil {
 			return nil, err
 		}
 		defer s.Close()
-		if err := f.look(ctx, s, changes, nil); err != nil {
+		if e, err = f.engine(ctx, s); err != nil {
+			return nil, err
+		}
+		if err := f.look(ctx, s, changes); err != nil {
 			return nil, err
 		}
 	}
 	l := &load.Load{Run: m.Run, Snapshot: m.Snapshot}
-	f.forecast(m, changes, l)
+	f.forecast(m, e, changes, l)
 	return l, nil
 }
 

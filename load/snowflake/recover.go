@@ -34,7 +34,7 @@ func (x *bringing) recover(ctx context.Context) error {
 		if there == nil || there.comment != sf.CommentOf(row["load_id"]) {
 			continue
 		}
-		st := x.ledger.Commit(sf.Entry{Load: row["load_id"], Node: [2]string{node.Schema, node.Table}, Epoch: number(row["epoch"]),
+		st := x.ledger.Commit(sf.Entry{Load: row["load_id"], Node: node, Epoch: number(row["epoch"]),
 			Loaded: number(row["rows_expected"]), QueryIDs: "[]", Committed: x.cfg.Clock()})
 		if _, err := x.s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepLedger, Table: node.String()}); err != nil {
 			return fmt.Errorf("note that load %s has published %s: %w", row["load_id"], to, err)

@@ -107,7 +107,7 @@ func (x *bringing) upload(ctx context.Context, parcels <-chan parcel) (err error
 		if err := p.g.discard(p.file); err != nil {
 			return fmt.Errorf("upload %s: %w", p.c.Name, err)
 		}
-		x.sentBytes(p)
+		x.progress(p.c, "upload", p.g.sent.Add(p.file.Bytes), p.g.bytes)
 	}
 	return nil
 }
