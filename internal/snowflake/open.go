@@ -63,6 +63,7 @@ type Session struct {
 	record Recorder
 	inside bool // a transaction
 	dead   error
+	left   bool // a statement is still with the driver, which would keep Close waiting
 }
 
 // Session logs in. The tag is in the query tag of every statement; rec may be nil.
@@ -135,6 +136,10 @@ func (s *Session) Close() error {
 	}
 	conn := s.conn
 	s.conn, s.dead = nil, errors.New("the session is closed")
+	if s.left {
+		go conn.Close()
+		return nil
+	}
 	return within(s.db.grace, "log out of snowflake", conn.Close)
 }
 

@@ -35,15 +35,13 @@ type run struct {
 	waiting int // how many answers still say that it is in progress; guarded by Server.mu, as is Requests
 }
 
-func (r *run) state() Statement {
-	st := r.Statement
+func (r *run) running() bool {
 	select {
 	case <-r.done:
-		st.Err = r.err
+		return false
 	default:
-		st.Running = true
+		return true
 	}
-	return st
 }
 
 // statement executes a statement and answers with its result, or with where that will be.
@@ -106,7 +104,7 @@ func (s *Server) execute(ctx context.Context, q *run) {
 	q.client.run.Lock()
 	defer q.client.run.Unlock()
 	s.damage(q.client)
-	q.answer, q.err = q.client.session.Run(ctx, q.SQL, q.binds)
+	q.answer, q.err = q.client.session.Run(withQueryID(ctx, q.QueryID), q.SQL, q.binds)
 	if q.err != nil && ctx.Err() != nil {
 		q.err = &Error{Code: codeCanceled, SQLState: "57014", Message: "SQL execution canceled"}
 	}
@@ -159,14 +157,13 @@ func (s *Server) monitor(r *request, id string) any {
 		return succeed(monitoringData{Queries: []monitored{}})
 	}
 	m := monitored{ID: id, SQL: q.SQL, StartTime: q.begun.UnixMilli(), Status: "RUNNING"}
-	select {
-	case <-q.done:
-		m.EndTime, m.Status = q.ended.UnixMilli(), "SUCCESS"
-		if q.err != nil {
-			e := asError(q.err)
-			m.Status, m.ErrorCode, m.ErrorMessage = "FAILED_WITH_ERROR", e.Code, e.Message
-		}
+	switch {
+	case q.running():
+	case q.err != nil:
+		e := asError(q.err)
+		m.EndTime, m.Status, m.ErrorCode, m.ErrorMessage = q.ended.UnixMilli(), "FAILED_WITH_ERROR", e.Code, e.Message
 	default:
+		m.EndTime, m.Status = q.ended.UnixMilli(), "SUCCESS"
 	}
 	return succeed(monitoringData{Queries: []monitored{m}})
 }
@@ -185,7 +182,7 @@ func (s *Server) abort(r *request) any {
 	s.mu.Lock()
 	q := s.requests[body.RequestID]
 	s.mu.Unlock()
-	if q == nil || !q.state().Running {
+	if q == nil || !q.running() {
 		return refuse(codeNotExecuting, "Identified SQL statement is not currently executing.")
 	}
 	q.cancel()
@@ -284,6 +281,21 @@ func text(v any) string {
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	}
 	return fmt.Sprint(v)
+}
+
+type queryIDKey struct{}
+
+// withQueryID says under which id a client knows what is run.
+func withQueryID(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, queryIDKey{}, id)
+}
+
+// queryIDOf is the id of what is run; a new one, when no server has said.
+func queryIDOf(ctx context.Context) string {
+	if id, ok := ctx.Value(queryIDKey{}).(string); ok {
+		return id
+	}
+	return queryID()
 }
 
 // queryID makes an id that looks like Snowflake's, such as 01ba13b4-0104-e9fd-0000-0111029ca00e.
