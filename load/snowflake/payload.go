@@ -105,6 +105,9 @@ func (x *bringing) asIs(c *change, rows *cargo, files []warehouse.File) {
 		if seen[f.Path] || f.Bytes > 4*x.cfg.FileSize || warehouse.Verify(f.Path, f, c.of.Columns, false) != nil {
 			return // what is wrong with a file is found when it is read
 		}
+		if _, err := sf.Put(f.Path, c.to.Stage(), rows.prefix); err != nil {
+			return // the driver cannot be told this path
+		}
 		seen[f.Path] = true
 	}
 	rows.query, rows.files = "", slices.Clone(files)
@@ -117,7 +120,6 @@ func (x *bringing) fill(ctx context.Context, c *change, g *cargo) error {
 			return err
 		}
 	}
-	g.rows, g.bytes = rowsOf(g.files), bytesOf(g.files)
 	for _, f := range g.files {
 		if err := reread(f, g.written); err != nil {
 			return err
@@ -130,6 +132,9 @@ func (x *bringing) fill(ctx context.Context, c *change, g *cargo) error {
 	if g.proof, err = oneRow(numbers); err != nil {
 		return err
 	}
+	// What COPY says of a file without rows is nowhere told: none is sent.
+	g.files = slices.DeleteFunc(g.files, func(f warehouse.File) bool { return f.Rows == 0 })
+	g.rows, g.bytes = rowsOf(g.files), bytesOf(g.files)
 	return sf.Fits(g.proven(), g.proof)
 }
 

@@ -7,18 +7,13 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/warehouse"
+	sf "github.com/millrace/millrace/warehouse/snowflake"
 )
 
 // The SELECTs of this file run in the local engine: they find the rows by which two versions of a table differ.
 
-// op is the column of a difference that says what is to become of its row: opSet or opGone.
-const (
-	op     = "_MR_OP"
-	opSet  = "U" // the row is new, or has changed
-	opGone = "D" // the key, or the partition, has no row any more; the other columns are NULL
-)
-
-// difference is a SELECT of the rows of b that a has not, and of the keys of a that b has not. Only keys of files that the two
+// difference is a SELECT of the rows of b that a has not, with OpUpsert in the column OpColumn, and of the keys of a that b has not, with
+// OpDelete and NULL in the other columns. Only keys of files that the two
 // do not share, in the same part, are looked at: all files in which any other key occurs are the same in both, and so is its row.
 func difference(d *warehouse.Dialect, a, b *warehouse.Version) string {
 	key := b.KeyColumns()
@@ -52,8 +47,8 @@ SELECT n.*, '%s' AS %s FROM n LEFT JOIN o ON %s WHERE o.%s IS NULL OR %s
 UNION ALL
 SELECT %s, '%s' FROM o WHERE NOT EXISTS (SELECT 1 FROM n WHERE %s)`,
 		candidates, d.SelectWhere(old, among), d.SelectWhere(*b, among),
-		opSet, d.QuoteIdent(op), equal(d, b.Key, "o", "n"), first, strings.Join(changed, " OR "),
-		strings.Join(gone, ", "), opGone, equal(d, b.Key, "n", "o"))
+		sf.OpUpsert, d.QuoteIdent(sf.OpColumn.Name), equal(d, b.Key, "o", "n"), first, strings.Join(changed, " OR "),
+		strings.Join(gone, ", "), sf.OpDelete, equal(d, b.Key, "n", "o"))
 }
 
 // unsharedKeys reads the keys of the files that are in one of the versions only.
@@ -91,28 +86,12 @@ func partitions(d *warehouse.Dialect, a, b *warehouse.Version, by []warehouse.Co
 	return distinct(d, among(d.Select(old))+"\nUNION ALL\n"+among(d.Select(*b)), by)
 }
 
-// partitionRows is a SELECT of all rows of those partitions, and of one row, with opGone, for each that has none any more.
+// partitionRows is a SELECT of all rows of b in those partitions.
 func partitionRows(d *warehouse.Dialect, a, b *warehouse.Version, by []warehouse.Column) string {
-	names := warehouse.Names(by)
 	among := func(rows string) string {
-		return fmt.Sprintf("SELECT * FROM (\n%s\n) AS v WHERE EXISTS (SELECT 1 FROM parts AS p WHERE %s)", rows, same(d, names, "p", "v"))
+		return fmt.Sprintf("SELECT * FROM (\n%s\n) AS v WHERE EXISTS (SELECT 1 FROM parts AS p WHERE %s)", rows, same(d, warehouse.Names(by), "p", "v"))
 	}
-	gone := make([]string, len(b.Columns))
-	for i, c := range b.Columns {
-		gone[i] = "NULL"
-		if slices.Contains(names, c.Name) {
-			gone[i] = "p." + d.QuoteIdent(c.Name)
-		}
-	}
-	return fmt.Sprintf(`WITH parts AS MATERIALIZED (
-%s
-), n AS MATERIALIZED (
-%s
-)
-SELECT n.*, '%s' AS %s FROM n
-UNION ALL
-SELECT %s, '%s' FROM parts AS p WHERE NOT EXISTS (SELECT 1 FROM n WHERE %s)`,
-		partitions(d, a, b, by), among(d.Select(*b)), opSet, d.QuoteIdent(op), strings.Join(gone, ", "), opGone, same(d, names, "n", "p"))
+	return fmt.Sprintf("WITH parts AS MATERIALIZED (\n%s\n)\n%s", partitions(d, a, b, by), among(d.Select(*b)))
 }
 
 func distinct(d *warehouse.Dialect, rows string, columns []warehouse.Column) string {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/warehouse"
+	sf "github.com/millrace/millrace/warehouse/snowflake"
 )
 
 // keyed makes a version of a table from maps of key to value, and what its readers see.
@@ -69,10 +70,10 @@ func TestDifferenceOfVersions(t *testing.T) {
 		}
 		b, after := keyed(x, base, some(r.IntN(4)), some(r.IntN(4)))
 		got, rows := maps.Clone(before), 0
-		for _, row := range x.rows("SELECT id, name, " + op + " FROM (" + difference(d, &a.Version, &b.Version) + ")") {
+		for _, row := range x.rows("SELECT id, name, " + sf.OpColumn.Name + " FROM (" + difference(d, &a.Version, &b.Version) + ")") {
 			k := int(row[0].(int64))
 			rows++
-			if row[2] == opGone {
+			if row[2] == sf.OpDelete {
 				delete(got, k)
 				continue
 			}
@@ -101,14 +102,10 @@ func checkPartitions(x *truth, round int, a, b *load.Table, before, after map[in
 	x.Helper()
 	got := maps.Clone(before)
 	by := []warehouse.Column{{Name: "part", Type: "INTEGER"}}
-	rows := x.rows("SELECT id, name, part, " + op + " FROM (" + partitionRows(warehouse.DuckDB, &a.Version, &b.Version, by) + ")")
-	for _, row := range rows {
-		maps.DeleteFunc(got, func(k int, _ string) bool { return int64(k%3) == row[2].(int64) })
+	for _, row := range x.rows(partitions(warehouse.DuckDB, &a.Version, &b.Version, by)) {
+		maps.DeleteFunc(got, func(k int, _ string) bool { return int64(k%3) == row[0].(int64) })
 	}
-	for _, row := range rows {
-		if row[3] == opGone {
-			continue
-		}
+	for _, row := range x.rows(partitionRows(warehouse.DuckDB, &a.Version, &b.Version, by)) {
 		k := int(row[0].(int64))
 		if got[k] = "NULL"; row[1] != nil {
 			got[k] = "'" + row[1].(string) + "'"

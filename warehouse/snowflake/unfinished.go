@@ -22,9 +22,9 @@ func BeginNamed(name string) string { return "BEGIN TRANSACTION NAME " + quote(n
 func Live(t Table, marks, history bool) string {
 	switch {
 	case marks:
-		return t.String() + ` WHERE "_DELETED_AT" IS NULL`
+		return "(SELECT * FROM " + t.String() + ` WHERE "_DELETED_AT" IS NULL)`
 	case history:
-		return t.String() + ` WHERE "IS_CURRENT"`
+		return "(SELECT * FROM " + t.String() + ` WHERE "IS_CURRENT")`
 	}
 	return t.String()
 }
