@@ -103,6 +103,9 @@ func (c *call) send() (*Result, error) {
 	conn, prepared := c.s.conn, c.prepare(ctx, ids)
 	go func() {
 		result, err := query(prepared, conn, c.sent.Statement)
+		if err == nil && c.transfer() {
+			err = result.moved()
+		}
 		done <- answer{result, err}
 	}()
 	told := (<-chan string)(ids)
