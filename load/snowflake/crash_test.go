@@ -21,7 +21,7 @@ type crashes struct {
 	keep   func(warehouse.Name) Keep
 	states [2][]load.Table
 	fresh  func(n int) load.Table // a table that is new each time; nil: none
-	rows   map[string][][]string // by table: what it holds in either state
+	rows   map[string][][]string  // by table: what it holds in either state
 	m      *load.Manifest
 	n      int
 	made   []load.Table // by fresh
