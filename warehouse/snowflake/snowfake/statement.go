@@ -45,7 +45,7 @@ func (r *run) running() bool {
 }
 
 // statement executes a statement and answers with its result, or with where that will be.
-func (s *Server) statement(r *request) any {
+func (s *Server) statement(r *request) reply {
 	c, no := s.authorize(r)
 	if no != nil {
 		return *no
@@ -112,7 +112,7 @@ func (s *Server) execute(ctx context.Context, q *run) {
 }
 
 // await answers with a statement's result; with code, when that takes longer than the server's patience.
-func (s *Server) await(r *request, q *run, code string) any {
+func (s *Server) await(r *request, q *run, code string) reply {
 	s.mu.Lock()
 	early := q.waiting > 0
 	q.waiting = max(q.waiting-1, 0)
@@ -132,13 +132,13 @@ func (s *Server) await(r *request, q *run, code string) any {
 }
 
 // result answers who asks for a result by query id (monitoring.go, rowsForRunningQuery; restful.go, lines 280-303).
-func (s *Server) result(r *request, id string) any {
+func (s *Server) result(r *request, id string) reply {
 	if _, no := s.authorize(r); no != nil {
 		return *no
 	}
 	q := s.byID(id)
 	if q == nil {
-		return refuse("000709", "Statement "+id+" not found") // what Snowflake says is not known here
+		return failure(id, unknownf("the query %s", id)) // what Snowflake says to that is not known here
 	}
 	code := codeInProgress
 	if q.async {
@@ -148,7 +148,7 @@ func (s *Server) result(r *request, id string) any {
 }
 
 // monitor tells the state of a statement (monitoring.go, checkQueryStatus).
-func (s *Server) monitor(r *request, id string) any {
+func (s *Server) monitor(r *request, id string) reply {
 	if _, no := s.authorize(r); no != nil {
 		return *no
 	}
@@ -169,7 +169,7 @@ func (s *Server) monitor(r *request, id string) any {
 }
 
 // abort cancels the statement of a request id (restful.go, cancelQuery). The driver asks again, up to five times, when there is none.
-func (s *Server) abort(r *request) any {
+func (s *Server) abort(r *request) reply {
 	if _, no := s.authorize(r); no != nil {
 		return *no
 	}
@@ -197,7 +197,7 @@ func (s *Server) byID(id string) *run {
 }
 
 // outcome is the final answer to a statement.
-func (s *Server) outcome(r *request, q *run) any {
+func (s *Server) outcome(r *request, q *run) reply {
 	if q.err != nil {
 		return failure(q.QueryID, q.err)
 	}
