@@ -84,8 +84,21 @@ func deref(text *string) string {
 	return *text
 }
 
-// count reads the row of a DML statement, whose columns are "number of rows inserted" and the like.
+// count reads the row of a DML statement, whose columns are "number of rows inserted" and the like, and the rows of a COPY.
 func (r *Result) count() error {
+	if loaded := slices.Index(r.Columns, "rows_loaded"); loaded >= 0 && r.Columns[0] == "file" {
+		for _, row := range r.Rows {
+			if row[loaded] == nil {
+				continue
+			}
+			n, err := strconv.ParseInt(*row[loaded], 10, 64)
+			if err != nil {
+				return fmt.Errorf("the count rows_loaded of a COPY is no number: %w", err)
+			}
+			r.Affected += n
+		}
+		return nil
+	}
 	if len(r.Rows) != 1 || len(r.Columns) == 0 {
 		return nil
 	}
