@@ -129,6 +129,7 @@ func (x *bringing) change(ctx context.Context, s *snowflake.Session, c *change) 
 	if c.idle() {
 		return nil
 	}
+	x.progress(c, "publish", 0, c.sent().bytes)
 	for _, st := range c.statements() {
 		r, err := s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepPublish, Table: c.Name.String(), Bulk: true})
 		if err != nil {

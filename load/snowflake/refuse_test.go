@@ -124,6 +124,25 @@ func TestBringRefuses(t *testing.T) {
 	p.holds(x, &t3, "ANALYTICS.MART.T")
 }
 
+// TestSwapRefuses: what hangs on a table would be lost by a swap.
+func TestSwapRefuses(t *testing.T) {
+	for _, sql := range []string{"CREATE STREAM ANALYTICS.MART.S ON TABLE ANALYTICS.MART.T",
+		"ALTER TABLE ANALYTICS.MART.T ADD ROW ACCESS POLICY P ON (ID)"} {
+		x, p := newTruth(t), newPlace(t)
+		f := p.follower(x, func(c *Config) { c.Keep = func(warehouse.Name) Keep { return Keep{Swap: true} } })
+		old := x.table("t", nil, "SELECT range AS id FROM range(10)")
+		p.follows(x, f, x.publish("r1", old), "t new")
+		for _, one := range strings.Split(sql, ";") {
+			p.rows(one)
+		}
+		m := x.publish("r2", x.table("t", nil, "SELECT 1 AS id"))
+		if _, err := p.bring(f, m); err == nil || !strings.Contains(err.Error(), "strategy: overwrite") {
+			t.Errorf("after %s, Bring says %v", sql, err)
+		}
+		p.holds(x, &old, "ANALYTICS.MART.T")
+	}
+}
+
 // TestUnproven: what the stage holds is not what was sent.
 func TestUnproven(t *testing.T) {
 	x, p := newTruth(t), newPlace(t)
