@@ -69,6 +69,9 @@ type Dialect struct {
 	TrueNames func(names, conditions []string) string
 	Includes  func(list, text string) string
 
+	// TextHash is a number of 64 bits without a sign made of a text, the same one in every engine: what the last eight bytes of its MD5
+	// make, the most significant first.
+	TextHash func(text string) string
 	// RowHash is a 64-bit number made of the values of a row, which have these types: the same for values that Same takes for
 	// the same. Two different rows have the same one by chance only. Engines have their own.
 	RowHash func(values []string, types []Type) string
@@ -148,6 +151,7 @@ var DuckDB = &Dialect{
 		return "TRY_CAST(TRY_CAST(" + value + " AS " + to + ") AS " + from + ") IS DISTINCT FROM " + value
 	},
 	Includes: func(list, text string) string { return "list_contains(" + list + ", " + text + ")" },
+	TextHash: func(text string) string { return "CAST('0x' || substr(md5(" + text + "), 17, 16) AS UBIGINT)" },
 	RowHash:  duckHash,
 	XorAll:   func(hash string) string { return "bit_xor(" + hash + ")" },
 	Less: func(a, b []string) string {
