@@ -66,7 +66,7 @@ var Dialect = &warehouse.Dialect{
 	},
 	// NaN equals itself, and is greater than all numbers (docs.snowflake.com/en/sql-reference/data-types-numeric).
 	Finite: func(double string) string {
-		return double + " NOT IN (CAST('NaN' AS FLOAT), CAST('inf' AS FLOAT), CAST('-inf' AS FLOAT))"
+		return "(" + double + " NOT IN (CAST('NaN' AS FLOAT), CAST('inf' AS FLOAT), CAST('-inf' AS FLOAT)))"
 	},
 	IsNaN: func(double string) string { return double + " = CAST('NaN' AS FLOAT)" },
 	Epoch: func(moment string) string {

@@ -1,13 +1,12 @@
 package snowflake_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 
 	"github.com/millrace/millrace/warehouse"
 	"github.com/millrace/millrace/warehouse/snowflake"
-	"github.com/millrace/millrace/warehouse/snowflake/snowfake"
+	"github.com/millrace/millrace/warehouse/snowflake/snowfake/snowfaketest"
 	"github.com/millrace/millrace/warehouse/warehousetest"
 )
 
@@ -34,7 +33,7 @@ var unproven = map[string]string{
 
 // TestBuilders: what builders give in Snowflake is what they give in DuckDB, as far as the stand-in can tell.
 func TestBuilders(t *testing.T) {
-	ask := standIn(t)
+	ask := snowfaketest.Ask(t)
 	open := len(unproven)
 	for _, c := range warehousetest.Cases() {
 		why, refused := unproven[c.Name]
@@ -57,34 +56,9 @@ func TestBuilders(t *testing.T) {
 	}
 }
 
-// standIn runs statements in an account of the stand-in.
-func standIn(t *testing.T) warehousetest.Ask {
-	t.Helper()
-	account, err := snowfake.NewAccount(snowfake.AccountConfig{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := account.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	session, err := account.Login(t.Context(), snowfake.Login{User: "MILLRACE", Database: "ANALYTICS"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func(ctx context.Context, sql string) ([][]*string, error) {
-		answer, err := session.Run(ctx, sql, nil)
-		if err != nil {
-			return nil, err
-		}
-		return answer.Rows, nil
-	}
-}
-
 // TestNoFiles: what only the local engine is asked is refused, in words that say so.
 func TestNoFiles(t *testing.T) {
-	ask, d := standIn(t), snowflake.Dialect
+	ask, d := snowfaketest.Ask(t), snowflake.Dialect
 	columns, files := []warehouse.Column{{Name: "id", Type: "BIGINT"}}, []warehouse.File{{Path: "/wh/1.parquet", Stats: map[string]warehouse.Stats{"id": {}}}}
 	for _, sql := range []string{d.Scan(files, columns), d.ScanAt(files, columns), "SELECT " + d.FirstRows("true", 1)} {
 		if _, err := ask(t.Context(), sql); err == nil || !strings.Contains(err.Error(), "snowflake reads no local files") {
