@@ -136,6 +136,9 @@ func (db *DB) host() string {
 
 // explain turns an error of the driver into one that says what it is and what to do.
 func (db *DB) explain(err error) *Error {
+	if odd := (*oddAnswer)(nil); errors.As(err, &odd) {
+		return &Error{Kind: KindSQL, Message: odd.says}
+	}
 	e := &Error{Kind: KindUnavailable, Message: clean(err.Error()), Err: redacted{err}}
 	var driver *sf.SnowflakeError
 	if !errors.As(err, &driver) {
