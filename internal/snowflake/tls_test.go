@@ -7,10 +7,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -89,6 +92,7 @@ func TestARevokedCertificateIsRefusedByItsCRL(t *testing.T) {
 			}
 			s := newServer(t)
 			secure := httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
+			secure.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that the client ends
 			secure.TLS = &tls.Config{Certificates: []tls.Certificate{a.certify(t)}}
 			secure.StartTLS()
 			defer secure.Close()
@@ -106,6 +110,9 @@ func TestARevokedCertificateIsRefusedByItsCRL(t *testing.T) {
 			conn, err := connector{driver, cfg.Temp}.Connect(t.Context())
 			if (err != nil) != revoked {
 				t.Errorf("connecting: %v", err)
+			}
+			if err != nil && !strings.Contains(db.explain(err).Error(), "revoked") {
+				t.Errorf("the error does not say why: %v", db.explain(err))
 			}
 			if conn != nil {
 				_ = conn.Close()
