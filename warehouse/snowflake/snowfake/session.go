@@ -111,7 +111,7 @@ func (s *Session) Run(ctx context.Context, text string, binds []Bind) (*Answer, 
 	if s.closed {
 		return nil, failf("390111", "08003", "Session no longer exists. New login required to access the service.")
 	}
-	s.query = fmt.Sprintf("01b0%04x-0000-%04x-0000-%012x", s.id&0xffff, s.id&0xffff, a.number())
+	s.query = queryIDOf(ctx)
 	defer func() { s.lastQuery = s.query }()
 	waits := s.newWait()
 	for {
@@ -241,7 +241,7 @@ func (s *Session) use(_ context.Context, p *parser) (*Answer, error) {
 
 // parameters of a session that the stand-in takes; those of the CLIENT have no meaning here.
 var parameters = set(`TIMEZONE QUERY_TAG STATEMENT_TIMEOUT_IN_SECONDS LOCK_TIMEOUT AUTOCOMMIT TIMESTAMP_TYPE_MAPPING ERROR_ON_NONDETERMINISTIC_MERGE
- CLIENT_SESSION_KEEP_ALIVE CLIENT_TELEMETRY_ENABLED CLIENT_VALIDATE_DEFAULT_PARAMETERS`)
+ ERROR_ON_NONDETERMINISTIC_UPDATE ABORT_DETACHED_QUERY CLIENT_SESSION_KEEP_ALIVE CLIENT_TELEMETRY_ENABLED CLIENT_VALIDATE_DEFAULT_PARAMETERS`)
 
 // mustBe are parameters that have one value here: with another, statements would mean something else.
 var mustBe = map[string]string{"TIMEZONE": "UTC", "AUTOCOMMIT": "TRUE", "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ", "ERROR_ON_NONDETERMINISTIC_MERGE": "TRUE"}
