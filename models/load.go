@@ -273,6 +273,9 @@ func (l *loader) target(name string, node config.Node) *Target {
 			t.Path += "-" + name
 		}
 	}
+	if t.Snowflake != nil && t.Snowflake.Transform == "pushdown" {
+		l.problem(t.Origin.At("transform"), "remove transform: or write transform: local", "running models in Snowflake is not built yet: models run locally and their tables follow")
+	}
 	if t.Retention.Versions < 1 && node.IsMapping() {
 		l.problem(t.Origin.At("retention"), "", "retention.versions must be at least 1")
 	}

@@ -3,19 +3,21 @@ package snowflake
 import (
 	"fmt"
 	"strings"
+
+	"github.com/millrace/millrace/warehouse"
 )
 
-// A proof is one row of numbers about all rows of a table. Two tables with the same have the same rows, but for what stands at
-// Column.exact: each row is written as one text, the same on both sides, and the sum of these texts' hashes depends on no order.
+// A proof is one row of numbers about all rows of a table. Each row is written as one text, the same on both sides, and the sum of
+// these texts' hashes depends on no order: two tables with the same proof have the same rows, but for floats between their bounds.
 //
-// n counts rows; hash is the sum. Of column i there are c<i>, how many values are not NULL; min<i> and max<i> of what has an order that both
-// sides agree on, which texts have not where a collation was set; sum<i>; and of texts and bytes their lengths in bytes: bytes<i> of
-// all, longest<i>.
+// n counts rows; hash is the sum. Of column i there are c<i>, how many values are not NULL; min<i> and max<i> of numbers and times;
+// sum<i> of integers and decimals up to 28 digits, and of how often a boolean is true; and of texts and bytes their lengths in
+// bytes, bytes<i> of all and longest<i>: a collation would change their order, and their bounds are nobody's to read in an error.
 
 // Proof is the SELECT of a proof in Snowflake, of a table with these columns.
 func Proof(from string, columns []Column) string {
 	return prove(columns, from, spelling{
-		hash:   func(text string) string { return "MD5_NUMBER_LOWER64(" + text + ")" },
+		hash:   Dialect.TextHash,
 		text:   func(x string) string { return "TO_VARCHAR(" + x + ")" },
 		octets: func(x string, _ family) string { return "OCTET_LENGTH(" + x + ")" },
 		hex:    func(x string) string { return "HEX_ENCODE(" + x + ")" },
@@ -38,8 +40,7 @@ func Proof(from string, columns []Column) string {
 // LocalProof is the SELECT of the same proof in DuckDB, of the rows that are to be sent or, with Written, of files that are.
 func LocalProof(from string, columns []Column) string {
 	return prove(columns, "(\n"+FileSelect(columns, from)+"\n)", spelling{
-		// MD5_NUMBER_LOWER64 is the number that the last eight bytes make, the most significant first.
-		hash: func(text string) string { return "CAST('0x' || substr(md5(" + text + "), 17, 16) AS UBIGINT)" },
+		hash: warehouse.DuckDB.TextHash,
 		text: func(x string) string { return "CAST(" + x + " AS VARCHAR)" },
 		octets: func(x string, f family) string {
 			if f == binaries {
