@@ -189,8 +189,9 @@ func TestColumnsChange(t *testing.T) {
 	p.follows(x, f, version("r2", "SELECT 1::INTEGER AS a, 'n' AS n", "SELECT 1::INTEGER AS id, 'x' AS b, NULL::DATE AS d UNION ALL SELECT 2, 'y', DATE '2026-01-31'"), "merged merge, plain full")
 	p.follows(x, f, version("r3", "SELECT 5000000000::BIGINT AS a, 'n' AS n", "SELECT 1::BIGINT AS id, 'x' AS b, NULL::DATE AS d"), "merged full, plain full")
 	p.follows(x, f, version("r4", "SELECT 5000000000::BIGINT AS a", "SELECT 1::BIGINT AS id, NULL::DATE AS d"), "merged full, plain full")
+	p.follows(x, f, version("r4b", "SELECT 5000000000::BIGINT AS a", "SELECT 1::BIGINT AS id, NULL::DATE AS d, NULL::DOUBLE AS e"), "merged merge") // no row differs
 
-	m := version("r5", "SELECT 'text' AS a", "SELECT 1::BIGINT AS id, DATE '2026-02-02' AS d")
+	m := version("r5", "SELECT 'text' AS a", "SELECT 1::BIGINT AS id, DATE '2026-02-02' AS d, 1.5::DOUBLE AS e")
 	l, err := p.bring(f, m)
 	if err == nil || !strings.Contains(err.Error(), "--renew main.plain") {
 		t.Errorf("of a type that cannot be widened, Bring says %v", err)

@@ -155,6 +155,7 @@ var faults = []snowfake.Fault{
 	{Do: snowfake.Drop, When: snowfake.Before},
 	{Do: snowfake.Drop, When: snowfake.After},
 	{Do: snowfake.Status, Code: 503, When: snowfake.Before},
+	{Do: snowfake.ExpireToken, When: snowfake.Before}, // which the driver renews
 	{Do: snowfake.Vanish, When: snowfake.Before},
 	{Do: snowfake.Vanish, When: snowfake.After},
 }
