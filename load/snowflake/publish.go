@@ -4,14 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/millrace/millrace/internal/snowflake"
 	"github.com/millrace/millrace/load"
 	sf "github.com/millrace/millrace/warehouse/snowflake"
 )
 
-// attempts is how often a step is tried whose outcome is unknown.
-const attempts = 3
+const (
+	// attempts is how often a step is tried whose outcome is unknown.
+	attempts = 3
+	// goodbye is how long a ROLLBACK is waited for.
+	goodbye = 10 * time.Second
+)
 
 // publish makes the load visible: all tables that DML brings by one commit, then those that take the place of others, one by one.
 func (x *bringing) publish(ctx context.Context) error {
@@ -90,7 +95,9 @@ func (x *bringing) transact(ctx context.Context) (err error) {
 		return err
 	}
 	if err := x.inside(ctx, s); err != nil {
-		if _, undone := s.Exec(context.WithoutCancel(ctx), snowflake.Statement{SQL: "ROLLBACK", Step: stepPublish}); undone != nil {
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+		defer cancel()
+		if _, undone := s.Exec(late, snowflake.Statement{SQL: "ROLLBACK", Step: stepPublish}); undone != nil {
 			x.cfg.Log.Warn("the transaction was not rolled back; Snowflake does so when its session ends", "load", x.b.Load, "error", undone)
 		}
 		return err

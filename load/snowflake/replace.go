@@ -2,6 +2,7 @@ package snowflake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/millrace/millrace/internal/snowflake"
@@ -23,28 +24,35 @@ func (x *bringing) replace(ctx context.Context, c *change) error {
 	if c.Mode == load.ModeSwap {
 		sql = sf.Swap(c.to, c.cargo[0].staging)
 	}
-	for n := 1; ; n++ {
-		r, err := x.s.Exec(ctx, snowflake.Statement{SQL: sql, Step: stepPublish, Table: c.Name.String()})
-		if err == nil {
-			c.queries = []string{r.QueryID}
-			break
-		}
-		if !snowflake.Unsure(err) || ctx.Err() != nil || n == attempts {
+	r, err := x.s.Exec(ctx, snowflake.Statement{SQL: sql, Step: stepPublish, Table: c.Name.String()})
+	switch {
+	case err == nil:
+		c.queries = []string{r.QueryID}
+	case snowflake.Unsure(err) && ctx.Err() == nil:
+		if err := x.happened(ctx, c, err); err != nil {
 			return err
 		}
-		if err := x.reconnect(ctx); err != nil {
-			return err
-		}
-		there, err := x.find(ctx, x.s, c.to, c.Name.String())
-		if err != nil {
-			return err
-		}
-		if there != nil && there.comment == sf.CommentOf(x.b.Load) {
-			break
-		}
+	default:
+		return err
 	}
 	c.Rows, c.Inserted = c.expected(), c.cargo[0].rows
 	return x.noted(ctx, c)
+}
+
+// happened says whether a rename or a swap whose answer was lost was done. One that was not is left to the next load: sent again, it could
+// meet the first on its way, and two swaps are none.
+func (x *bringing) happened(ctx context.Context, c *change, lost error) error {
+	if err := x.reconnect(ctx); err != nil {
+		return errors.Join(lost, err)
+	}
+	there, err := x.find(ctx, x.s, c.to, c.Name.String())
+	if err != nil {
+		return errors.Join(lost, err)
+	}
+	if there == nil || there.comment != sf.CommentOf(x.b.Load) {
+		return lost
+	}
+	return nil
 }
 
 // noted writes into the ledger that a table has been replaced. It may be repeated.
