@@ -150,6 +150,7 @@ func (a *Account) start() error {
 		"SET GLOBAL autoload_known_extensions=false",
 		"SET GLOBAL TimeZone='UTC'",
 		"SET GLOBAL memory_limit='1GB'",
+		"SET GLOBAL preserve_insertion_order=false", // see TestManyRowsAfterNone
 		"SET GLOBAL temp_directory=" + quoteText(filepath.Join(a.cfg.Dir, "spill")),
 		"SET GLOBAL allowed_directories=[" + quoteText(a.cfg.Dir+string(filepath.Separator)) + "]",
 		"SET GLOBAL enable_external_access=false",
