@@ -140,6 +140,25 @@ func TestStageFiles(t *testing.T) {
 	}
 }
 
+// DuckDB 1.5.5 loses the rows of a large INSERT that follows one of no rows in the same transaction, while it preserves the order of rows:
+// so here it does not.
+func TestManyRowsAfterNone(t *testing.T) {
+	a := newAccount(t, AccountConfig{})
+	s := login(t, a, Login{})
+	ask(t, s, `CREATE STAGE S`)
+	staged(t, a, "none.parquet", `SELECT 1 AS id WHERE false`)
+	staged(t, a, "some.parquet", `SELECT i AS id FROM range(1000000) AS r(i)`)
+	ask(t, s, `CREATE TABLE T (ID INT)`)
+	ask(t, s, `CREATE TABLE U LIKE T`)
+	ask(t, s, `COPY INTO T FROM @S FILES = ('none.parquet', 'some.parquet')`+format)
+	ask(t, s, `BEGIN`)
+	ask(t, s, `INSERT OVERWRITE INTO U SELECT * FROM T`)
+	ask(t, s, `COMMIT`)
+	if got := ask(t, s, `SELECT (SELECT COUNT(*) FROM T), (SELECT COUNT(*) FROM U)`); got != "1000000|1000000" {
+		t.Error(got)
+	}
+}
+
 // With encryption, LIST tells the size of what is stored: padded, always by at least one byte.
 func TestListTellsPaddedSizes(t *testing.T) {
 	a := newAccount(t, AccountConfig{Encrypted: true})

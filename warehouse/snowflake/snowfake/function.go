@@ -87,7 +87,6 @@ func functions() map[string]function {
 		"GREATEST":   {low: 1, high: many, write: nullsWin("greatest")},
 		"LEAST":      {low: 1, high: many, write: nullsWin("least")},
 		"ABS":        {low: 1, high: 1, write: call("abs")},
-		"SIGN":       {low: 1, high: 1, write: call("sign")},
 
 		"UPPER":        {low: 1, high: 1, write: call("upper")},
 		"LOWER":        {low: 1, high: 1, write: call("lower")},
@@ -95,8 +94,6 @@ func functions() map[string]function {
 		"LENGTH":       {low: 1, high: 1, write: call("length")},
 		"TRIM":         {low: 1, high: 1, write: call("trim")},
 		"REPLACE":      {low: 3, high: 3, write: call("replace")},
-		"SUBSTR":       {low: 2, high: 3, write: call("substr")},
-		"LPAD":         {low: 3, high: 3, write: call("lpad")},
 		// Snowflake's is NULL when any part is, DuckDB's skips it (https://docs.snowflake.com/en/sql-reference/functions/concat).
 		"CONCAT": {low: 1, high: many, write: func(a []string) string { return "(" + strings.Join(a, " || ") + ")" }},
 
