@@ -76,7 +76,7 @@ func (x *bringing) fate(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	for _, row := range rows {
-		if row["state"] == sf.StateCommitted {
+		if row["state"] == sf.StateCommitted && number(row["epoch"]) == x.begun { // not of an earlier try of the same load
 			return true, nil
 		}
 	}
