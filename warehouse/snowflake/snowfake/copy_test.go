@@ -51,7 +51,21 @@ func TestCopy(t *testing.T) {
 	if got := ask(t, s, copied); got != "t/1/b.parquet|LOADED|1|1|1|0|∅|∅|∅|∅" {
 		t.Error(got)
 	}
+	dir, err := a.StageDir("ANALYTICS.PUBLIC.S")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "t/1/cut.parquet"), []byte("PAR1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	staged(t, a, "t/1/unsigned.parquet", `SELECT 1::UBIGINT AS id`)
+	staged(t, a, "t/1/other.parquet", `SELECT 'x' AS id`)
 	for _, test := range []struct{ files, want string }{
+		{`FILES = ('cut.parquet')`, "100069 Error parsing the parquet file"},
+		{`FILES = ('unsigned.parquet')`, "999999 snowfake does not know how a UBIGINT of Parquet comes into a column of type NUMBER(19,0)"},
+		{`FILES = ('other.parquet')`, "999999 snowfake does not know how a VARCHAR of Parquet comes into"},
+		// All files or none.
+		{`FILES = ('unsigned.parquet', 'a.parquet')`, "999999 "},
 		{`FILES = ('none.parquet')`, "091016 Remote file 't/1/none.parquet' was not found"},
 		{`FILES = ('broken.parquet')`, "100078 String 'long' is too long and would be truncated\n  File 't/1/broken.parquet'"},
 	} {

@@ -59,7 +59,7 @@ var (
 )
 
 // translated is an error of DuckDB in Snowflake's words. What has no counterpart is told as the stand-in's own.
-func translated(err error) error {
+func translated(err error) *Error {
 	message := err.Error()
 	if m := inside.FindStringSubmatch(message); m != nil {
 		return failf(m[1], m[2], "%s", m[3])

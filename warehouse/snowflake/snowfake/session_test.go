@@ -186,6 +186,7 @@ func TestErrors(t *testing.T) {
 		{`INSERT INTO T (A) VALUES ('x')`, "100038 "},
 		{`INSERT INTO T (A, D) VALUES (1, 'x')`, "100035 "},
 		{`INSERT INTO T (A, D) SELECT 1, 2`, "002023 "},
+		{`SELECT 'abc'::BINARY`, "100115 The following string is not a legal hex-encoded value: 'abc'"},
 		{`USE SCHEMA NONE`, "002043 "},
 		{`ROLLBACK TO X`, "999999 snowfake does not know TO "},
 	} {
