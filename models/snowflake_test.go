@@ -56,7 +56,7 @@ func TestSnowflakeMistakes(t *testing.T) {
 		"small files":      {snow(token + "\nfile_size: 1kB"), []string{"millrace.yml:15:16: file_size: must be 1MB to 5GB"}},
 		"negative credits": {snow(token + "\nmax_credits: -1.5"), []string{"millrace.yml:15:18: max_credits: -1.5", "0 for no limit"}},
 		"no time":          {snow(token + "\nlock_timeout: 0s"), []string{"lock_timeout: must be 1s to 7d"}},
-		"pushdown":         {snow(token + "\ntransform: pushdown"), []string{"millrace.yml:15:16: transform: pushdown: running the models themselves in Snowflake comes with a later version"}},
+		"pushdown":         {snow(token + "\ntransform: pushdown"), []string{"millrace.yml:15:16: running models in Snowflake is not built yet"}},
 
 		"no partitions":        {snow(token, "erp.orders: { mode: partition }"), []string{"millrace.yml:16:27: mode: partition needs"}},
 		"no key to merge by":   {snow(token, "\"erp.*\": { mode: merge }"), []string{"millrace.yml:16:24: mode: merge needs a key, and erp.notes has none", "add key:"}},

@@ -85,7 +85,7 @@ func (k snowflakeKeys) validate() {
 	k.login()
 	k.bounds()
 	if k.known("transform") && k.s.Transform == "pushdown" {
-		k.problem(k.at("transform"), "remove the key: models run here, in DuckDB, and Snowflake follows what they publish", "transform: pushdown: running the models themselves in Snowflake comes with a later version")
+		k.problem(k.at("transform"), "remove transform: or write transform: local", "running models in Snowflake is not built yet: models run locally and their tables follow")
 	}
 }
 
