@@ -92,7 +92,7 @@ func TestSnowflakeMistakes(t *testing.T) {
 func TestSnowflakeLogins(t *testing.T) {
 	for _, keys := range []string{
 		token, "token_file: /dev/null", "user: ME\nprivate_key: pem-of-the-test", "user: ME\nprivate_key_file: /dev/null\nprivate_key_passphrase: phrase-of-the-test",
-		"authenticator: token\n" + token, "oauth: { client_id: a, client_secret: secret-of-the-test, token_url: 'https://idp.example.com' }",
+		"authenticator: token\n" + token, "authenticator: oauth\ntoken_file: /dev/null", "oauth: { client_id: a, client_secret: secret-of-the-test, token_url: 'https://idp.example.com' }",
 		"workload_identity: { provider: aws }", "workload_identity: { provider: oidc }\ntoken_file: /dev/null",
 		token + "\nhost: 127.0.0.1\nport: 8080\nprotocol: http", token + "\nuploads: 32\nfile_size: 1MB\nmax_credits: 0",
 	} {

@@ -256,6 +256,7 @@ func (k snowflakeKeys) login() {
 	case len(ways) == 0 && !has("password"):
 		k.problem(k.node.Pos(), loginHint(want), "the target has no way to log in")
 	case len(ways) == 0: // of the password was told
+	case want == "oauth" && way(ways, "oauth") == nil && way(ways, "token") != nil && len(ways) == 1: // a token that something else renews
 	case want != "" && way(ways, want) == nil:
 		k.problem(k.at("authenticator"), loginHint(want), "authenticator: %s does not go with %s:", want, ways[0].keys[0])
 	case len(ways) > 1:
@@ -298,7 +299,7 @@ func loginHint(way string) string {
 	case "token":
 		return "add token: ${secret:name}"
 	case "oauth":
-		return "add oauth: { client_id: …, client_secret: …, token_url: … }; a token that something else renews goes to token_file:, with authenticator: token"
+		return "add oauth: { client_id: …, client_secret: …, token_url: … }, or token_file: for a token that something else renews"
 	case "workload_identity":
 		return "add workload_identity: { provider: aws }"
 	}
