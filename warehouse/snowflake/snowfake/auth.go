@@ -91,7 +91,7 @@ func (s *Server) verify(token string) (string, error) {
 	}
 	account, user, ok := strings.Cut(claims.Subject, ".")
 	key := s.cfg.Users[user].PublicKey
-	if head.Algorithm != "RS256" || !ok || account != accountName(s.cfg.Name) || key == nil {
+	if head.Algorithm != "RS256" || !ok || account != accountName(s.cfg.Account.cfg.Name) || key == nil {
 		return "", fmt.Errorf("signed by %s for %q: not a user with a key", head.Algorithm, claims.Subject)
 	}
 	der, err := x509.MarshalPKIXPublicKey(key)

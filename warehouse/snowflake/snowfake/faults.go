@@ -112,8 +112,8 @@ type Injected struct {
 	mu       sync.Mutex
 	matches  int
 	hits     int
-	held     chan struct{}
-	once     sync.Once
+	acted    chan struct{}
+	first    sync.Once
 	released chan struct{}
 	freed    sync.Once
 }
@@ -125,8 +125,10 @@ func (i *Injected) Hits() int {
 	return i.hits
 }
 
-// Held is closed when the fault holds a request for the first time.
-func (i *Injected) Held() <-chan struct{} { return i.held }
+// Acted is closed when the fault has acted for the first time, or begins to hold a request.
+func (i *Injected) Acted() <-chan struct{} { return i.acted }
+
+func (i *Injected) mark() { i.first.Do(func() { close(i.acted) }) }
 
 // Release lets all that the fault holds go on, now and later.
 func (i *Injected) Release() { i.freed.Do(func() { close(i.released) }) }
@@ -153,7 +155,7 @@ func (i *Injected) hit(subject string) bool {
 
 // hold waits until the fault is released; false: until the client, or the server, is gone.
 func (i *Injected) hold(gone ...<-chan struct{}) bool {
-	i.once.Do(func() { close(i.held) })
+	i.mark()
 	select {
 	case <-i.released:
 		return true
@@ -173,7 +175,7 @@ func (s *Server) Fault(f Fault) *Injected {
 	if f.When == "" {
 		f.When = Before
 	}
-	i := &Injected{fault: f, held: make(chan struct{}), released: make(chan struct{})}
+	i := &Injected{fault: f, acted: make(chan struct{}), released: make(chan struct{})}
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
 	s.faults.list = append(s.faults.list, i)
@@ -194,7 +196,12 @@ func (f *faults) match(subject string) *Injected {
 
 // act lets a fault act on a request, and says whether it is done with. body is what would be answered: nil before the work.
 func (s *Server) act(w http.ResponseWriter, r *request, body any) bool {
-	switch i := r.fault; i.fault.Do {
+	i := r.fault
+	if i.fault.Do == Hang {
+		return !i.hold(r.Context().Done(), s.ctx.Done())
+	}
+	defer i.mark()
+	switch i.fault.Do {
 	case Drop:
 		hangUp(w)
 	case Status:
@@ -207,8 +214,6 @@ func (s *Server) act(w http.ResponseWriter, r *request, body any) bool {
 	case ExpireToken, ExpireMaster:
 		s.expire(r, i.fault.Do == ExpireMaster)
 		respond(w, http.StatusOK, refuse(codeSessionExpired, "Session token has expired."))
-	case Hang:
-		return !i.hold(r.Context().Done(), s.ctx.Done())
 	case LoseTail:
 		s.maim(r)
 		return false

@@ -1,8 +1,10 @@
 package snowfake
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -15,7 +17,7 @@ func (s *Server) login(r *request) (int, any) {
 	}
 	// A host without such an account (test_data/wiremock/mappings/auth/password/invalid_host.json; for the status also
 	// https://github.com/datafold/data-diff/issues/141).
-	if accountName(body.Data.AccountName) != accountName(s.cfg.Name) {
+	if accountName(body.Data.AccountName) != accountName(s.cfg.Account.cfg.Name) {
 		return http.StatusForbidden, refuse(codeJWTInvalid, "Invalid account name or host.")
 	}
 	user, err := s.authenticate(&body)
@@ -33,7 +35,7 @@ func (s *Server) login(r *request) (int, any) {
 	c := s.admit(user, session)
 	return http.StatusOK, succeed(loginData{
 		Token: c.token, Validity: tokenValidity, MasterToken: c.master, MasterValidity: masterValidity,
-		DisplayUser: user, ServerVersion: "0.0.0 stand-in for tests", SessionID: c.id, Parameters: parameters(body.Data.SessionParameters),
+		DisplayUser: user, ServerVersion: "0.0.0 stand-in for tests", SessionID: c.id, Parameters: sessionParameters(body.Data.SessionParameters),
 		SessionInfo: sessionInfo{Database: asked.Get("databaseName"), Schema: asked.Get("schemaName"), Warehouse: asked.Get("warehouse"), Role: asked.Get("roleName")},
 	})
 }
@@ -56,4 +58,21 @@ func texts(values map[string]any) map[string]string {
 		all[strings.ToUpper(name)] = text(value)
 	}
 	return all
+}
+
+// sessionParameters are what a login answers of a session's parameters: what it asked for, over what the driver would read otherwise.
+func sessionParameters(asked map[string]any) []nameValue {
+	all := map[string]any{
+		"AUTOCOMMIT": true, "CLIENT_SESSION_KEEP_ALIVE": false, "CLIENT_TELEMETRY_ENABLED": true,
+		"CLIENT_STAGE_ARRAY_BINDING_THRESHOLD": 65280, "TIMEZONE": "America/Los_Angeles", "QUERY_TAG": "",
+	}
+	for name, value := range asked {
+		all[name] = value
+	}
+	list := make([]nameValue, 0, len(all))
+	for name, value := range all {
+		list = append(list, nameValue{name, value})
+	}
+	slices.SortFunc(list, func(a, b nameValue) int { return cmp.Compare(a.Name, b.Name) })
+	return list
 }

@@ -64,6 +64,10 @@ func objectKey(r *http.Request) string {
 // act lets a fault act on an object's request.
 func (t *transport) act(i *Injected, r *http.Request) (*http.Response, error, bool) {
 	broken := errors.New("the stand-in was told to break the connection")
+	if i.fault.Do == Hang && !i.hold(r.Context().Done(), t.server.ctx.Done()) {
+		return nil, broken, true
+	}
+	defer i.mark()
 	switch i.fault.Do {
 	case Drop, Vanish:
 		return nil, broken, true
@@ -74,10 +78,6 @@ func (t *transport) act(i *Injected, r *http.Request) (*http.Response, error, bo
 		return refuseObject(r, i.fault.Code, "InternalError"), nil, true
 	case ExpireToken, ExpireMaster: // s3_storage_client.go, expiredToken: the driver asks for new ones by the PUT statement
 		return refuseObject(r, http.StatusBadRequest, "ExpiredToken"), nil, true
-	case Hang:
-		if !i.hold(r.Context().Done(), t.server.ctx.Done()) {
-			return nil, broken, true
-		}
 	}
 	return nil, nil, false
 }

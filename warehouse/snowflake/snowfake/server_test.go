@@ -25,45 +25,51 @@ var userKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return key
 })
 
-func start(t *testing.T, change ...func(*snowfake.ServerConfig)) *snowfake.Server {
+// world is a server and its account.
+type world struct {
+	*snowfake.Server
+	account *snowfake.Account
+}
+
+func start(t *testing.T, changes ...func(*snowfake.AccountConfig, *snowfake.ServerConfig)) *world {
 	t.Helper()
-	cfg := snowfake.ServerConfig{Account: &snowfake.Account{}, Temp: t.TempDir(), Users: map[string]snowfake.Credentials{
-		"LOADER": {PublicKey: &userKey().PublicKey, Tokens: []string{"a-pat"}, OAuth: []string{"an-oauth-token"}, Provider: "OIDC", Subject: "repo:acme/etl", Password: "pw"},
+	a := snowfake.AccountConfig{Dir: t.TempDir(), Name: "TESTACCOUNT", Users: map[string]snowfake.User{
+		"LOADER": {Roles: []string{snowfake.Admin}, DefaultRole: snowfake.Admin, DefaultWarehouse: "LOAD_WH"},
+	}}
+	c := snowfake.ServerConfig{Temp: t.TempDir(), Users: map[string]snowfake.Credentials{
+		"LOADER": {
+			PublicKey: &userKey().PublicKey, Tokens: []string{"a-pat"}, OAuth: []string{"an-oauth-token"},
+			Provider: "OIDC", Subject: "repo:acme/etl", Password: "pw",
+		},
 	}, OAuth: map[string]snowfake.OAuthClient{"etl": {Secret: "s3cret", User: "LOADER"}}}
-	for _, c := range change {
-		c(&cfg)
+	for _, change := range changes {
+		change(&a, &c)
 	}
-	s, err := snowfake.NewServer(cfg)
+	account, err := snowfake.NewAccount(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Account = account
+	s, err := snowfake.NewServer(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
+		if err := errors.Join(s.Close(), account.Close()); err != nil {
 			t.Error(err)
 		}
 	})
-	return s
+	return &world{s, account}
 }
 
 // config is the driver's, for a key pair, with nothing of the driver's that calls home.
-func config(s *snowfake.Server) *sf.Config {
+func config(s *world) *sf.Config {
 	off := "false"
 	return &sf.Config{
 		Account: "testaccount", User: "loader", Host: s.Host(), Port: s.Port(), Protocol: "http",
 		Authenticator: sf.AuthTypeJwt, PrivateKey: userKey(),
 		Transporter: s.Transport(), MaxRetryCount: 3, Params: map[string]*string{"CLIENT_TELEMETRY_ENABLED": &off},
 	}
-}
-
-func open(t *testing.T, cfg *sf.Config) *sql.Conn {
-	t.Helper()
-	db := sql.OpenDB(sf.NewConnector(sf.SnowflakeDriver{}, *cfg))
-	t.Cleanup(func() { db.Close() })
-	conn, err := db.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return conn
 }
 
 // login opens a session and asks for a row.
@@ -89,6 +95,8 @@ func identity(subject string) string {
 
 func TestEveryWayToLogIn(t *testing.T) {
 	s := start(t)
+	late := start(t, at(time.Now().AddDate(0, 0, 1)))
+	early := start(t, at(time.Now().AddDate(0, 0, -1)))
 	strange, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +109,8 @@ func TestEveryWayToLogIn(t *testing.T) {
 		{"key pair", func(*sf.Config) {}, 0},
 		{"another key", func(c *sf.Config) { c.PrivateKey = strange }, 390144},
 		{"key of an unknown user", func(c *sf.Config) { c.User = "nobody" }, 390144},
-		{"key pair, expired token", func(c *sf.Config) { c.JWTExpireTimeout = -time.Minute }, 390144},
+		{"key pair, a day too late", func(c *sf.Config) { c.Port = late.Port() }, 390144},
+		{"key pair, a day too early", func(c *sf.Config) { c.Port = early.Port() }, 390144},
 		{"access token", func(c *sf.Config) { c.Authenticator, c.Token = sf.AuthTypePat, "a-pat" }, 0},
 		{"another access token", func(c *sf.Config) { c.Authenticator, c.Token = sf.AuthTypePat, "an-oauth-token" }, 394400},
 		{"OAuth token", func(c *sf.Config) { c.Authenticator, c.Token = sf.AuthTypeOAuth, "an-oauth-token" }, 0},
@@ -137,7 +146,11 @@ func TestEveryWayToLogIn(t *testing.T) {
 	}
 }
 
-func clientCredentials(s *snowfake.Server, secret string) func(*sf.Config) {
+func at(when time.Time) func(*snowfake.AccountConfig, *snowfake.ServerConfig) {
+	return func(_ *snowfake.AccountConfig, c *snowfake.ServerConfig) { c.Clock = func() time.Time { return when } }
+}
+
+func clientCredentials(s *world, secret string) func(*sf.Config) {
 	return func(c *sf.Config) {
 		c.Authenticator, c.OauthClientID, c.OauthClientSecret = sf.AuthTypeOAuthClientCredentials, "etl", secret
 		c.OauthTokenRequestURL = s.URL() + "/oauth/token"

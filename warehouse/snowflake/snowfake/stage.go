@@ -88,3 +88,10 @@ func shorten(files []string) {
 		}
 	}
 }
+
+// encrypt says whether clients encrypt what they stage: LIST then tells the size that it has so.
+func (a *Account) encrypt(on bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.cfg.Encrypted = on
+}

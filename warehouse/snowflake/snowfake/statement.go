@@ -1,13 +1,11 @@
 package snowfake
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -68,7 +66,9 @@ func (s *Server) statement(r *request) any {
 }
 
 // begin starts a statement, unless its request id has come before: then that execution is its own too. The driver repeats a request
-// whose answer it missed under the same requestId, only the request_guid is new (retry.go, lines 293-318 and 361-363).
+// whose answer it missed under the same requestId, only the request_guid is new (retry.go, lines 361-363), and "Snowflake returns the
+// cached result" (CHANGELOG.md, line 47; seen on an account, for an INSERT too:
+// https://github.com/snowflakedb/snowflake-connector-nodejs/issues/740).
 func (s *Server) begin(c *client, r *request) (*run, error) {
 	binds, err := r.query.binds()
 	if err != nil {
@@ -77,7 +77,7 @@ func (s *Server) begin(c *client, r *request) (*run, error) {
 	id := r.URL.Query().Get("requestId")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if q := s.requests[id]; q != nil && id != "" {
+	if q := s.requests[id]; q != nil && !s.cfg.Repeats {
 		q.Requests++
 		return q, nil
 	}
@@ -92,7 +92,10 @@ func (s *Server) begin(c *client, r *request) (*run, error) {
 	// (https://docs.snowflake.com/en/sql-reference/parameters#abort-detached-query).
 	var ctx context.Context
 	ctx, q.cancel = context.WithCancel(s.ctx)
-	s.runs[q.QueryID], s.requests[id], s.order = q, q, append(s.order, q)
+	s.runs[q.QueryID], s.order = q, append(s.order, q)
+	if id != "" {
+		s.requests[id] = q
+	}
 	s.work.Go(func() { s.execute(ctx, q) })
 	return q, nil
 }
@@ -218,7 +221,7 @@ func (s *Server) outcome(r *request, q *run) any {
 		data.RowSet = [][]*string{}
 	}
 	for i, c := range a.Columns {
-		data.RowType[i] = resultColumn{Name: c.Name, Type: c.Type, Precision: c.Precision, Scale: c.Scale, Length: c.Length, Nullable: c.Nullable}
+		data.RowType[i] = resultColumn(c)
 	}
 	return succeed(data)
 }
@@ -289,21 +292,4 @@ func queryID() string {
 	_, _ = rand.Read(b) // never fails (crypto/rand)
 	b[0] = 1
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-// parameters are what a login answers of a session's parameters: what it asked for, over what the driver would read otherwise.
-func parameters(asked map[string]any) []nameValue {
-	all := map[string]any{
-		"AUTOCOMMIT": true, "CLIENT_SESSION_KEEP_ALIVE": false, "CLIENT_TELEMETRY_ENABLED": true,
-		"CLIENT_STAGE_ARRAY_BINDING_THRESHOLD": 65280, "TIMEZONE": "America/Los_Angeles", "QUERY_TAG": "",
-	}
-	for name, value := range asked {
-		all[name] = value
-	}
-	list := make([]nameValue, 0, len(all))
-	for name, value := range all {
-		list = append(list, nameValue{name, value})
-	}
-	slices.SortFunc(list, func(a, b nameValue) int { return cmp.Compare(a.Name, b.Name) })
-	return list
 }
