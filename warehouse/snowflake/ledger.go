@@ -32,7 +32,7 @@ type Entry struct {
 	Target
 	Load        string
 	Node        warehouse.Name
-	As          string    // Table.String of where it went
+	As          string // Table.String of where it went
 	Mode        string
 	Attempt     int
 	Epoch       int64 // under which it was written
@@ -147,14 +147,19 @@ SET "STATE" = 'committed', "ROWS_LOADED" = ?, "CHECKSUM" = ?, "QUERY_IDS" = PARS
 WHERE ` + ofEntry, []any{e.Loaded, e.Checksum, e.QueryIDs, e.Committed.UnixMicro(), e.Load, e.Node.Schema, e.Node.Table, e.Epoch}}
 }
 
-// Mark gives a row a state: failed, or dropped. What is committed never becomes failed.
-func (l Ledger) Mark(e Entry, state string) Statement {
+// Fail notes that a load has not brought a table. What is committed stays so.
+func (l Ledger) Fail(e Entry) Statement { return l.mark(e, StateStarted, StateFailed) }
+
+// Forget notes that a table that e holds has left the target.
+func (l Ledger) Forget(e Entry) Statement { return l.mark(e, StateCommitted, StateDropped) }
+
+func (l Ledger) mark(e Entry, from, to string) Statement {
 	return Statement{`UPDATE ` + l.loads() + `
 SET "STATE" = ?
-WHERE ` + ofEntry + ` AND ("STATE" <> 'committed' OR ? = 'dropped')`, []any{state, e.Load, e.Node.Schema, e.Node.Table, e.Epoch, state}}
+WHERE ` + ofEntry + ` AND "STATE" = ?`, []any{to, e.Load, e.Node.Schema, e.Node.Table, e.Epoch, from}}
 }
 
-// entryColumns are what Standing and Entries read, in the order of ScanEntry.
+// entryColumns are what Standing and Entries read. Times are microseconds since 1970.
 const entryColumns = `"LOAD_ID", "NODE_SCHEMA", "NODE_TABLE", "TABLE_AS", "MODE", "ATTEMPT", "EPOCH", "STATE", "SNAPSHOT", "RUN_ID", "FINGERPRINT", TO_JSON("VERSION") AS "VERSION", "ROWS_EXPECTED", "ROWS_LOADED", "CHECKSUM", DATE_PART(EPOCH_MICROSECOND, "STARTED_AT") AS "STARTED_US", DATE_PART(EPOCH_MICROSECOND, "COMMITTED_AT") AS "COMMITTED_US"`
 
 // Standing reads what was committed last of each table: what the target holds, and of what has left it that it did.

@@ -85,7 +85,7 @@ func checkName(s string) error {
 	switch n := utf8.RuneCountInString(s); {
 	case s == "":
 		return fmt.Errorf("a name is empty")
-	case !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl):
+	case strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || unicode.IsControl(r) }):
 		return fmt.Errorf("%q has characters that no name in Snowflake has", s)
 	case n > maxName:
 		return fmt.Errorf("%q has %d characters, and Snowflake's names at most %d", s, n, maxName)
@@ -106,9 +106,13 @@ func shorten(s string, most int) string {
 	if len(runes) <= most {
 		return s
 	}
-	sum := sha256.Sum256([]byte(s))
-	end := "_" + strings.ToUpper(hex.EncodeToString(sum[:8]))
+	end := "_" + digest(s)
 	return string(runes[:most-len(end)]) + end
+}
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return strings.ToUpper(hex.EncodeToString(sum[:8]))
 }
 
 // Collisions refuses two nodes that would be one table.

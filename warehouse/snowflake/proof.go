@@ -19,8 +19,8 @@ func Proof(from string, columns []Column) string {
 		text:   func(x string) string { return "TO_VARCHAR(" + x + ")" },
 		octets: func(x string, _ family) string { return "OCTET_LENGTH(" + x + ")" },
 		hex:    func(x string) string { return "HEX_ENCODE(" + x + ")" },
-		value: func(x string, f family) string {
-			switch f {
+		value: func(x string, c Column) string {
+			switch c.family() {
 			case dates:
 				return "TO_VARCHAR(" + x + ", 'YYYY-MM-DD')"
 			case times:
@@ -35,7 +35,7 @@ func Proof(from string, columns []Column) string {
 
 // LocalProof is the SELECT of the same proof in DuckDB, of the rows that are to be sent or, with Written, of files that are.
 func LocalProof(from string, columns []Column) string {
-	return prove(columns, "(\n"+FileSelect(columns, from)+"\n) AS q", spelling{
+	return prove(columns, "(\n"+FileSelect(columns, from)+"\n)", spelling{
 		// MD5_NUMBER_LOWER64 is the number that the last eight bytes make, the most significant first.
 		hash: func(text string) string { return "CAST('0x' || substr(md5(" + text + "), 17, 16) AS UBIGINT)" },
 		text: func(x string) string { return "CAST(" + x + " AS VARCHAR)" },
@@ -46,10 +46,12 @@ func LocalProof(from string, columns []Column) string {
 			return "strlen(" + x + ")"
 		},
 		hex: func(x string) string { return "hex(" + x + ")" },
-		value: func(x string, f family) string {
-			switch f {
-			case numbers: // wider than it is: DuckDB writes .5 for a DECIMAL(1,1)
-				return "CAST(" + x + " + 0::DECIMAL(38,0) AS VARCHAR)"
+		value: func(x string, c Column) string {
+			switch c.family() {
+			case numbers:
+				if width, scale, _ := c.digits(); width == scale { // DuckDB writes .5 for a DECIMAL(1,1)
+					x = fmt.Sprintf("CAST(%s AS DECIMAL(38,%d))", x, scale)
+				}
 			case times:
 				return "CAST(epoch_us(" + x + ") AS VARCHAR)"
 			case instants: // an infinite one has no epoch, and must not pass for NULL
@@ -101,7 +103,7 @@ type spelling struct {
 	text   func(number string) string
 	octets func(x string, f family) string
 	hex    func(x string) string
-	value  func(x string, f family) string // canonical text of a value that is no text, bytes or boolean
+	value  func(x string, c Column) string // canonical text of a value that is no text, bytes or boolean
 }
 
 // long is the length in bytes from which on a row's text has the hash of a value instead of it: no engine's texts are without end.
@@ -109,8 +111,8 @@ const long = 1000
 
 // canonical is the text of a value within the row's. Only that of texts and bytes can contain the separator, and it begins with
 // its length: two different rows have two different texts. A float has none, since engines do not write them alike.
-func (s spelling) canonical(x string, f family) string {
-	switch f {
+func (s spelling) canonical(x string, c Column) string {
+	switch f := c.family(); f {
 	case floats:
 		return "CASE WHEN " + x + " IS NOT NULL THEN 'f' END"
 	case booleans:
@@ -122,15 +124,15 @@ func (s spelling) canonical(x string, f family) string {
 		}
 		return fmt.Sprintf("%s || ':' || CASE WHEN %s > %d THEN MD5(%s) ELSE %s END", s.text(size), size, long, value, value)
 	}
-	return s.value(x, f)
+	return s.value(x, c)
 }
 
 func prove(columns []Column, from string, s spelling) string {
 	fields := make([]string, len(columns))
 	var items []string
 	for i, c := range columns {
-		x, f := quote(c.Name), c.family()
-		fields[i] = "COALESCE(" + s.canonical(x, f) + ", '~')"
+		x, f := "t."+quote(c.Name), c.family() // qualified: an alias of the proof may be a column's name
+		fields[i] = "COALESCE(" + s.canonical(x, c) + ", '~')"
 		add := func(measure, sql string) { items = append(items, fmt.Sprintf("  %s AS \"%s%d\"", sql, measure, i)) }
 		add("C", s.text("COUNT("+x+")"))
 		switch f {
@@ -140,25 +142,25 @@ func prove(columns []Column, from string, s spelling) string {
 			add("BYTES", s.text("SUM("+s.octets(x, f)+")"))
 			add("LONGEST", s.text("MAX("+s.octets(x, f)+")"))
 		default:
-			add("MIN", s.value("MIN("+x+")", f))
-			add("MAX", s.value("MAX("+x+")", f))
+			add("MIN", s.value("MIN("+x+")", c))
+			add("MAX", s.value("MAX("+x+")", c))
 			if c.summed() {
-				add("SUM", s.value("SUM("+x+")", f))
+				add("SUM", s.value("SUM("+x+")", c))
 			}
 		}
 	}
 	row := s.hash(strings.Join(fields, "\n    || '|' || "))
-	return fmt.Sprintf("SELECT\n  %s AS \"N\",\n  %s AS \"HASH\",\n%s\nFROM %s", s.text("COUNT(*)"), s.text("COALESCE(SUM("+row+"), 0)"), strings.Join(items, ",\n"), from)
+	return fmt.Sprintf("SELECT\n  %s AS \"N\",\n  %s AS \"HASH\",\n%s\nFROM %s AS t", s.text("COUNT(*)"), s.text("COALESCE(SUM("+row+"), 0)"), strings.Join(items, ",\n"), from)
 }
 
 // summed says whether the sum of a column stays below 38 digits whatever its rows: ten thousand million of them at least.
 func (c Column) summed() bool {
-	width, ok := c.digits()
+	width, _, ok := c.digits()
 	return ok && width <= 28
 }
 
-func (c Column) digits() (int, bool) {
-	var width, scale int
+// digits are those of a NUMBER, and how many of them stand after the point.
+func (c Column) digits() (width, scale int, ok bool) {
 	n, _ := fmt.Sscanf(c.Type, "NUMBER(%d,%d)", &width, &scale)
-	return width, n == 2
+	return width, scale, n == 2
 }

@@ -36,10 +36,12 @@ func Count(t Table) string { return "SELECT COUNT(*) AS \"N\" FROM " + t.String(
 func ShowGrants(t Table) string { return "SHOW GRANTS ON TABLE " + t.String() }
 
 // ShowGrantsTo lists what a role may do.
-func ShowGrantsTo(role string) string { return "SHOW GRANTS TO ROLE " + quote(role) }
+func ShowGrantsTo(role string) string { return "SHOW GRANTS TO ROLE " + quote(strings.ToUpper(role)) }
 
 // ShowStreams lists the streams of a database: one on a table does not follow it through a swap.
-func ShowStreams(database string) string { return "SHOW STREAMS IN DATABASE " + quote(database) }
+func ShowStreams(database string) string {
+	return "SHOW STREAMS IN DATABASE " + quote(strings.ToUpper(database))
+}
 
 // Policies lists the policies on a table: LIKE does not copy them.
 func Policies(t Table) string {
@@ -57,4 +59,6 @@ func AbortTransaction(id int64) string { return fmt.Sprintf("SELECT SYSTEM$ABORT
 func ShowWarehouse(name string) string { return "SHOW WAREHOUSES LIKE " + literal(name) }
 
 // SuspendWarehouse stops a warehouse when its statements have ended.
-func SuspendWarehouse(name string) string { return "ALTER WAREHOUSE " + quote(name) + " SUSPEND" }
+func SuspendWarehouse(name string) string {
+	return "ALTER WAREHOUSE " + quote(strings.ToUpper(name)) + " SUSPEND"
+}

@@ -31,10 +31,10 @@ func pathSafe(s string) string {
 		}
 		return '_'
 	}, s)
-	if safe != s {
-		safe = shorten(s+" "+safe, len("_0123456789ABCDEF"))[1:] + "_" + safe // two names must not become one
+	if safe != s { // two names must not become one
+		safe = digest(s) + "_" + safe
 	}
-	return safe
+	return shorten(safe, 100)
 }
 
 // CreateStage makes the stage unless it is there.
