@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"regexp"
 	"strings"
@@ -94,7 +95,10 @@ func (db *DB) refused(ctx context.Context, err error) error {
 	switch {
 	case e.Code == sf.ErrCodeFailedToConnect || e.Code == sf.ErrFailedToAuth:
 		e.Kind, e.Message = KindAccount, fmt.Sprintf("no account %s at host %s", db.cfg.Account, host)
-		e.Advice = "write the account as organization-account, as its URL has it before .snowflakecomputing.com, and the host only where it is another"
+		e.Advice = accountAdvice
+	case noHost(err):
+		e.Kind, e.Message = KindAccount, fmt.Sprintf("no account %s: there is no host %s", db.cfg.Account, host)
+		e.Advice = accountAdvice
 	case ctx.Err() != nil && e.Code == 0:
 		e.Kind, e.Message = KindUnavailable, fmt.Sprintf("no answer from host %s: %v", host, ctx.Err())
 		e.Advice = "check the account, the proxy and the way to the host, or give it more time by login_timeout"
@@ -102,6 +106,13 @@ func (db *DB) refused(ctx context.Context, err error) error {
 		e.Advice = "check database, schema and warehouse, and that the role may use them"
 	}
 	return e
+}
+
+const accountAdvice = "write the account as organization-account, as its URL has it before .snowflakecomputing.com, and the host only where it is another"
+
+func noHost(err error) bool {
+	var dns *net.DNSError
+	return errors.As(err, &dns) && dns.IsNotFound
 }
 
 // host is where the account is.
@@ -118,6 +129,9 @@ func (db *DB) explain(err error) *Error {
 	var driver *sf.SnowflakeError
 	if !errors.As(err, &driver) {
 		e.Advice = "the network or the server failed: run it again"
+		if status := lastStatus.FindStringSubmatch(e.Message); status != nil { // retry.go:315 hides what happened in a question
+			e.Message = "the server answers HTTP " + status[1]
+		}
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			e.Kind, e.Advice = KindTimeout, ""
 		}
@@ -145,6 +159,8 @@ type redacted struct{ error }
 
 func (r redacted) Error() string { return clean(r.error.Error()) }
 func (r redacted) Unwrap() error { return r.error }
+
+var lastStatus = regexp.MustCompile(`^timeout after .* HTTP Status: (\d+)\. Hanging\?$`)
 
 var (
 	// secrets are tokens as they stand in headers, JSON, URLs and bodies.

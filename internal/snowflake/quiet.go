@@ -10,7 +10,12 @@ import (
 	"path/filepath"
 
 	sf "github.com/snowflakedb/gosnowflake/v2"
+
+	"github.com/millrace/millrace/internal/snowflake/predriver"
 )
+
+// The driver has been initialized: what kept it from the home directory is not for the processes that we start.
+var _ = predriver.Set && os.Unsetenv(predriver.CacheDir) == nil
 
 // quieten switches off what the driver does beside its work and what only the whole process can switch: the search for the cloud
 // (platform_detection.go:70) and a folder for revocation lists in the home directory (crl.go:104). It gives the driver's log to cfg.Log:

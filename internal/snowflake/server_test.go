@@ -26,6 +26,13 @@ func (r *request) sql() string { s, _ := r.body["sqlText"].(string); return s }
 
 func (r *request) async() bool { b, _ := r.body["asyncExec"].(bool); return b }
 
+// wantsTelemetry says what a login asked for; like Snowflake's, the server has telemetry on when it asked for nothing.
+func (r *request) wantsTelemetry() bool {
+	data, _ := r.body["data"].(map[string]any)
+	parameters, _ := data["SESSION_PARAMETERS"].(map[string]any)
+	return parameters["CLIENT_TELEMETRY_ENABLED"] != "false"
+}
+
 // tag is the query tag that a statement carried.
 func (r *request) tag() string {
 	parameters, _ := r.body["parameters"].(map[string]any)
@@ -73,7 +80,7 @@ func (s *server) serve(w http.ResponseWriter, hr *http.Request) {
 	switch r.path {
 	case "/session/v1/login-request":
 		answerJSON(w, map[string]any{"success": true, "data": map[string]any{"token": "session-token", "masterToken": "master-token", "sessionId": 7,
-			"parameters": []map[string]any{{"name": "CLIENT_TELEMETRY_ENABLED", "value": false}, {"name": "TIMEZONE", "value": "UTC"}}}})
+			"parameters": []map[string]any{{"name": "CLIENT_TELEMETRY_ENABLED", "value": r.wantsTelemetry()}, {"name": "TIMEZONE", "value": "UTC"}}}})
 	case "/queries/v1/query-request":
 		answerJSON(w, rowsAnswer(id, []string{"STATUS"}, []*string{ptr("done")}))
 	default:
@@ -119,12 +126,8 @@ func (s *server) config(t *testing.T) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
 	return Config{Account: "acme-main", User: "MILLRACE", Role: "LOADER", Warehouse: "LOAD_WH", Database: "ANALYTICS", Schema: "PUBLIC",
-		Host: host, Port: number, HTTP: true, Auth: Auth{Token: "pat-of-the-test"}, Retries: -1, Temp: t.TempDir(), LoginTimeout: time.Minute}
+		Host: host, Port: atoi(t, port), HTTP: true, Auth: Auth{Token: "pat-of-the-test"}, Retries: -1, Temp: t.TempDir(), LoginTimeout: time.Minute}
 }
 
 // session logs in to the server.
@@ -147,6 +150,15 @@ func open(t *testing.T, cfg Config) *DB {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	return db
+}
+
+func atoi(t *testing.T, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func ptr(s string) *string { return &s }
