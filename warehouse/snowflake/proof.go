@@ -3,6 +3,8 @@ package snowflake
 import (
 	"fmt"
 	"strings"
+
+	"github.com/millrace/millrace/warehouse"
 )
 
 // A proof is one row of numbers about all rows of a table. Two tables with the same have the same rows, but for what stands at
@@ -15,7 +17,7 @@ import (
 // Proof is the SELECT of a proof in Snowflake, of a table with these columns.
 func Proof(from string, columns []Column) string {
 	return prove(columns, from, spelling{
-		hash:   func(text string) string { return "MD5_NUMBER_LOWER64(" + text + ")" },
+		hash:   Dialect.TextHash,
 		text:   func(x string) string { return "TO_VARCHAR(" + x + ")" },
 		octets: func(x string, _ family) string { return "OCTET_LENGTH(" + x + ")" },
 		hex:    func(x string) string { return "HEX_ENCODE(" + x + ")" },
@@ -36,8 +38,7 @@ func Proof(from string, columns []Column) string {
 // LocalProof is the SELECT of the same proof in DuckDB, of the rows that are to be sent or, with Written, of files that are.
 func LocalProof(from string, columns []Column) string {
 	return prove(columns, "(\n"+FileSelect(columns, from)+"\n)", spelling{
-		// MD5_NUMBER_LOWER64 is the number that the last eight bytes make, the most significant first.
-		hash: func(text string) string { return "CAST('0x' || substr(md5(" + text + "), 17, 16) AS UBIGINT)" },
+		hash: warehouse.DuckDB.TextHash,
 		text: func(x string) string { return "CAST(" + x + " AS VARCHAR)" },
 		octets: func(x string, f family) string {
 			if f == binaries {
