@@ -98,7 +98,7 @@ func standIn(t *testing.T) (snowflake.Config, string) {
 			t.Error(err)
 		}
 	})
-	return snowflake.Config{Account: "TESTACCOUNT", User: "MILLRACE", Warehouse: "LOAD_WH", Database: "ANALYTICS", Auth: snowflake.Auth{Token: token},
+	return snowflake.Config{Account: "TEST", User: "MILLRACE", Warehouse: "LOAD_WH", Database: "ANALYTICS", Auth: snowflake.Auth{Token: token},
 		Host: server.Host(), Port: server.Port(), HTTP: true}, "ANALYTICS"
 }
 
@@ -208,7 +208,9 @@ func rows(r *snowflake.Result) []map[string]string {
 	return all
 }
 
-func (p *place) table(name string) sf.Table { return sf.Table{Database: p.database, Schema: p.schema, Name: name} }
+func (p *place) table(name string) sf.Table {
+	return sf.Table{Database: p.database, Schema: p.schema, Name: name}
+}
 
 // write makes a Parquet file of a SELECT as DuckDB runs it, with the columns as Snowflake is to have them.
 func (p *place) write(name, query string) (path string, columns []sf.Column) {
@@ -241,10 +243,20 @@ func (p *place) put(path string, stage sf.Table, prefix string) map[string]strin
 	return all[0]
 }
 
+// fileOf is the name of the file that fill makes for a table.
+func fileOf(t sf.Table) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r
+		}
+		return '_'
+	}, t.Name) + ".parquet"
+}
+
 // fill brings the rows of a SELECT of DuckDB into a new table.
 func (p *place) fill(t sf.Table, query string) []sf.Column {
 	p.Helper()
-	path, columns := p.write(strings.ToLower(t.Name)+".parquet", query)
+	path, columns := p.write(fileOf(t), query)
 	stage, prefix := t.Stage(), t.Prefix("live", 1)
 	p.exec(p.session, sf.CreateStage(stage), sf.CreateStaging(sf.NewTable{Table: t, Columns: columns}))
 	p.put(path, stage, prefix)

@@ -77,7 +77,7 @@ func TestCopyAgain(t *testing.T) {
 	everywhere(t, func(p *place) {
 		to := p.table("AGAIN")
 		p.fill(to, "SELECT 1 AS n")
-		copyIt := sf.CopyInto(to, to.Stage(), to.Prefix("live", 1), []string{"again.parquet"})
+		copyIt := sf.CopyInto(to, to.Stage(), to.Prefix("live", 1), []string{fileOf(to)})
 		p.exec(p.session, copyIt)
 		if got := p.numbers(p.session, to); got != "1" {
 			p.Errorf("loaded twice: %s", got)

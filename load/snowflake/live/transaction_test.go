@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/snowflake"
+	"github.com/millrace/millrace/warehouse"
 	sf "github.com/millrace/millrace/warehouse/snowflake"
 )
 
@@ -152,9 +153,8 @@ func TestMergeTwice(t *testing.T) {
 func TestHistory(t *testing.T) {
 	everywhere(t, func(p *place) {
 		began, at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC), time.Date(2026, 3, 2, 2, 0, 0, 0, time.UTC)
-		to, staging := p.change([]sf.Column{sf.ValidFrom, sf.ValidTo, sf.IsCurrent},
-			`("K", "V", "VALID_FROM", "IS_CURRENT") SELECT 1, 'a', TO_TIMESTAMP_NTZ(`+strconv.FormatInt(began.UnixMicro(), 10)+`, 6), TRUE UNION ALL SELECT 2, 'b', TO_TIMESTAMP_NTZ(`+strconv.FormatInt(began.UnixMicro(), 10)+`, 6), TRUE`,
-			`(1, 'A', 'U'), (2, NULL, 'D'), (3, 'c', 'U')`)
+		to, staging := p.change([]sf.Column{sf.ValidFrom, sf.ValidTo, sf.IsCurrent}, `("K", "V") VALUES (1, 'a'), (2, 'b')`, `(1, 'A', 'U'), (2, NULL, 'D'), (3, 'c', 'U')`)
+		p.bound(p.session, sf.Statement{SQL: "UPDATE " + to.String() + ` SET "VALID_FROM" = TO_TIMESTAMP_NTZ(?, 6), "IS_CURRENT" = TRUE`, Args: []any{began.UnixMicro()}})
 		for range 2 {
 			for _, st := range sf.SCD2(sf.SCD2Spec{Table: to, Staging: staging, Columns: keyed, Key: []string{"K"}, At: at}) {
 				p.bound(p.session, st)
@@ -236,7 +236,7 @@ func TestLedger(t *testing.T) {
 		if r := p.bound(p.session, l.Fence(target, "LATE", 1, now)); r.Affected != 0 {
 			p.Error("a load that has seen an old epoch takes the fence")
 		}
-		e := sf.Entry{Target: target, Load: "L1", Node: [2]string{"main", "a"}, As: p.table("A").String(), Mode: "full", Attempt: 1, Epoch: 2, Snapshot: 7, Run: "r", Fingerprint: "f", Version: `{"rows": 3}`, Expected: 3, Loaded: 3, Checksum: "c", QueryIDs: `["q"]`, Started: now, Committed: now}
+		e := sf.Entry{Target: target, Load: "L1", Node: warehouse.Name{Schema: "main", Table: "a"}, As: p.table("A").String(), Mode: "full", Attempt: 1, Epoch: 2, Snapshot: 7, Run: "r", Fingerprint: "f", Version: `{"rows": 3}`, Expected: 3, Loaded: 3, Checksum: "c", QueryIDs: `["q"]`, Started: now, Committed: now}
 		p.bound(p.session, l.Begin(e))
 		if got := p.bound(p.session, l.Standing(target)).Rows; len(got) != 0 {
 			p.Errorf("what has begun stands: %d rows", len(got))
