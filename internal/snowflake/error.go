@@ -77,13 +77,13 @@ func Unsure(err error) bool {
 func (db *DB) failed(ctx context.Context, sent *Sent, err error) error {
 	e := db.explain(err)
 	e.Step = sent.name()
+	if e.Kind == KindGrant {
+		e.Advice = grant(e.Message, db.cfg.Role, sent.SQL)
+	}
 	if e.QueryID == "" {
 		e.QueryID = sent.QueryID
 	}
 	e.unsure = ctx.Err() != nil || !decided(e.Code)
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(e, ctx.Err()) {
-		e.Err = errors.Join(cause, e.Err) // the driver loses what has ended it
-	}
 	return e
 }
 
@@ -140,9 +140,6 @@ func (db *DB) explain(err error) *Error {
 	e.Code, e.SQLState, e.QueryID = driver.Number, driver.SQLState, driver.QueryID
 	e.Message = clean(message(driver))
 	e.Kind, e.Advice = classify(e.Code, e.SQLState)
-	if e.Kind == KindGrant {
-		e.Advice = grant(e.Message, db.cfg.Role)
-	}
 	return e
 }
 

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,8 +65,40 @@ func text(v any) string {
 	}
 }
 
-// count reads the row of a DML statement, whose columns are "number of rows inserted" and the like.
+// moved refuses the rows of a PUT or GET that tell of a failure: the driver calls some a success, such as credentials that have
+// expired (storage_client.go:166).
+func (r *Result) moved() error {
+	status, source := slices.Index(r.Columns, "status"), slices.Index(r.Columns, "source")
+	for _, row := range r.Rows {
+		if status >= 0 && source >= 0 && row[status] != nil && *row[status] == "ERROR" {
+			return fmt.Errorf("%s was not uploaded: the driver does not say why; most often the storage has refused it", deref(row[source]))
+		}
+	}
+	return nil
+}
+
+func deref(text *string) string {
+	if text == nil {
+		return "a file"
+	}
+	return *text
+}
+
+// count reads the row of a DML statement, whose columns are "number of rows inserted" and the like, and the rows of a COPY.
 func (r *Result) count() error {
+	if loaded := slices.Index(r.Columns, "rows_loaded"); loaded >= 0 && r.Columns[0] == "file" {
+		for _, row := range r.Rows {
+			if row[loaded] == nil {
+				continue
+			}
+			n, err := strconv.ParseInt(*row[loaded], 10, 64)
+			if err != nil {
+				return fmt.Errorf("the count rows_loaded of a COPY is no number: %w", err)
+			}
+			r.Affected += n
+		}
+		return nil
+	}
 	if len(r.Rows) != 1 || len(r.Columns) == 0 {
 		return nil
 	}

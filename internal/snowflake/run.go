@@ -96,32 +96,59 @@ func (c *call) send() (*Result, error) {
 	ctx := c.ctx
 	if limit := c.s.db.cfg.StatementTimeout; limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit+answerTime)
+		ctx, cancel = context.WithTimeoutCause(ctx, limit+answerTime, fmt.Errorf("no answer within %s", limit+answerTime))
 		defer cancel()
 	}
 	ids, done := make(chan string, 1), make(chan answer, 1)
 	conn, prepared := c.s.conn, c.prepare(ctx, ids)
 	go func() {
-		result, err := query(prepared, conn, c.sent.Statement)
+		result, err := guard(func() (*Result, error) { return query(prepared, conn, c.sent.Statement) })
+		if err == nil && c.transfer() {
+			err = result.moved()
+		}
 		done <- answer{result, err}
 	}()
-	told := (<-chan string)(ids)
+	got := c.wait(ctx, ids, done)
+	if cause := context.Cause(ctx); got.err != nil && cause != nil && !errors.Is(got.err, cause) {
+		got.err = fmt.Errorf("%w: %w", cause, got.err) // the driver may have lost what has ended it
+	}
+	return got.result, got.err
+}
+
+// wait is for the answer, and for the query id until then.
+func (c *call) wait(ctx context.Context, told <-chan string, done <-chan answer) answer {
 	for {
 		select {
 		case id := <-told:
 			told = nil // the driver tells it once, and closes the channel
 			c.known(id)
 		case got := <-done:
-			select {
-			case id := <-told:
-				c.known(id)
-			default:
-			}
-			return got.result, got.err
+			c.lastTold(told)
+			return got
 		case <-ctx.Done():
+			c.lastTold(told)
 			return c.giveUp(ctx, done)
 		}
 	}
+}
+
+// lastTold takes a query id that has come together with something else.
+func (c *call) lastTold(told <-chan string) {
+	select {
+	case id := <-told:
+		c.known(id)
+	default:
+	}
+}
+
+// guard makes an error of a panic: the driver takes the shape of some answers for granted (connection_util.go:344).
+func guard[T any](work func() (T, error)) (got T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the driver has panicked on the server's answer: %v", p)
+		}
+	}()
+	return work()
 }
 
 // known records the query id.
@@ -161,23 +188,28 @@ func (c *call) tag() string {
 	return string(text)
 }
 
-// giveUp has the server abort the statement, and leaves a driver that does not return. The driver itself sends the abort of
-// what it waits for (restful.go:207), but not of an asynchronous statement.
-func (c *call) giveUp(ctx context.Context, done <-chan answer) (*Result, error) {
+// giveUp has the server abort the statement, and leaves a driver that does not return.
+func (c *call) giveUp(ctx context.Context, done <-chan answer) answer {
 	if c.apart() && c.sent.QueryID != "" {
-		conn, id := c.s.conn, c.sent.QueryID
-		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.s.db.grace)
-		defer cancel()
-		go func() {
-			_, _ = query(late, conn, Statement{SQL: "SELECT SYSTEM$CANCEL_QUERY(?)", Args: []any{id}})
-		}()
+		c.abort(ctx)
 	}
 	got, ok := await(ctx, c.s.db.grace, done)
 	if !ok {
-		c.s.dead = errors.New("an earlier statement was given up without an answer: open another session")
-		return nil, ctx.Err()
+		c.s.left, c.s.dead = true, errors.New("an earlier statement was given up without an answer: open another session")
+		got.err = ctx.Err()
 	}
-	return got.result, got.err
+	return got
+}
+
+// abort ends an asynchronous statement at the server: the driver does that of itself for what it waits for only (restful.go:207).
+func (c *call) abort(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.s.db.grace)
+	conn, id := c.s.conn, c.sent.QueryID
+	go func() {
+		defer cancel()
+		_, _ = query(ctx, conn, Statement{SQL: "SELECT SYSTEM$CANCEL_QUERY(?)", Args: []any{id}})
+	}()
+	<-ctx.Done()
 }
 
 // verb is the first word of a statement, in upper case.

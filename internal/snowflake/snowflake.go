@@ -84,7 +84,7 @@ type Result struct {
 	QueryID  string
 	Columns  []string // in lower case
 	Rows     [][]*string
-	Affected int64 // rows that a DML statement has changed
+	Affected int64 // rows that a DML statement has changed, or a COPY has loaded
 	// Counts are those of a DML statement, by the names that Snowflake gives them, such as "number of rows inserted".
 	Counts map[string]int64
 }

@@ -111,7 +111,7 @@ func (s *Session) Run(ctx context.Context, text string, binds []Bind) (*Answer, 
 	if s.closed {
 		return nil, failf("390111", "08003", "Session no longer exists. New login required to access the service.")
 	}
-	s.query = fmt.Sprintf("01b0%04x-0000-%04x-0000-%012x", s.id&0xffff, s.id&0xffff, a.number())
+	s.query = queryIDOf(ctx)
 	defer func() { s.lastQuery = s.query }()
 	waits := s.newWait()
 	for {
