@@ -36,17 +36,18 @@ func (e *BehindError) Error() string {
 
 func (e *BehindError) Unwrap() error { return e.Err }
 
-// Hint is that of the cause, and how to catch up.
+// Hint is that of the cause, or how to catch up.
 func (e *BehindError) Hint() string {
 	if hint := hintOf(e.Err); hint != "" {
-		return hint + "; then millrace push"
+		return hint
 	}
-	return "millrace push catches up; so does the next run"
+	return "millrace push catches up, and so does the next run"
 }
 
-// prepare proves that the target can be written, and what follows it. When that does not answer the run begins nevertheless.
-func (e *Engine) prepare(ctx context.Context) error {
-	if err := e.Loader.Prepare(ctx); err != nil || e.Follower == nil {
+// prepare proves that the target can be written, and what follows it where that is to be brought something. When that does not answer the run begins
+// nevertheless.
+func (e *Engine) prepare(ctx context.Context, brings bool) error {
+	if err := e.Loader.Prepare(ctx); err != nil || e.Follower == nil || !brings {
 		return err
 	}
 	ctx, cancel := e.untilStopped(ctx)
@@ -148,7 +149,9 @@ func (e *Engine) bring(ctx context.Context, m *load.Manifest, b load.Bringing) (
 		done.ID, done.Run, done.Snapshot = l.ID, l.Run, l.Snapshot
 		l.Load = *done
 	}
-	err = errors.Join(err, notBrought(l.Tables))
+	if err == nil {
+		err = notBrought(l.Tables)
+	}
 	e.observe(Event{Run: b.Run, Kind: "done", Phase: "load"})
 	return &l, e.endLoad(ctx, &l, err)
 }

@@ -170,13 +170,13 @@ func (e *Engine) unstarted(ctx context.Context, locks []string, firing string, e
 }
 
 // begin takes the locks of a run of these nodes, proves that the target can be written and settles what earlier processes left; it
-// returns the interrupted run that may be resumed, if there is one.
+// returns the interrupted run that may be resumed, if there is one. No nodes: nothing is going to be published.
 func (e *Engine) begin(ctx context.Context, locks, nodes []string) (old *journal.Run, unlock func(), err error) {
 	unlock, err = e.lock(locks)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err = errors.Join(e.apart(ctx, locks, nodes), e.prepare(ctx)); err == nil {
+	if err = errors.Join(e.apart(ctx, locks, nodes), e.prepare(ctx, nodes != nil)); err == nil {
 		old, err = e.settle(ctx, locks)
 	}
 	if err != nil {

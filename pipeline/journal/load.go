@@ -147,6 +147,16 @@ func (j *Journal) LastLoaded(ctx context.Context, target string, tables []string
 	return all, nil
 }
 
+// LoadRate is how many bytes of files the place's warehouse took in a second, by the last loads of the target; 0 when there were none.
+func (j *Journal) LoadRate(ctx context.Context, target string) (rate float64, err error) {
+	err = j.db.QueryRowContext(ctx, `SELECT coalesce(sum(bytes) / nullif(sum(seconds), 0), 0.0) FROM (SELECT bytes, seconds FROM load
+		WHERE target = ? AND status = 'succeeded' AND bytes > 0 ORDER BY started DESC LIMIT 20)`, target).Scan(&rate)
+	if err != nil {
+		return 0, fmt.Errorf("journal: %w", j.explain(err))
+	}
+	return rate, nil
+}
+
 // LoadCredits is what the loads of a target that began then or later are estimated to have cost, those that failed too.
 func (j *Journal) LoadCredits(ctx context.Context, target string, since time.Time) (credits float64, err error) {
 	err = j.db.QueryRowContext(ctx, `SELECT coalesce(sum(credits), 0.0) FROM load WHERE target = ? AND started >= ?`, target, stamp(since)).Scan(&credits)

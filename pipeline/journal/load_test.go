@@ -95,6 +95,12 @@ func TestLastLoaded(t *testing.T) {
 	if err != nil || len(found) != 2 || found[0].Files != 1 || found[1].Files != 6 {
 		t.Errorf("%+v, %v", found, err)
 	}
+	if rate, err := j.LoadRate(t.Context(), "prod"); err != nil || rate != 200 {
+		t.Errorf("%v bytes in a second, %v", rate, err)
+	}
+	if rate, err := j.LoadRate(t.Context(), "none"); err != nil || rate != 0 {
+		t.Errorf("%v bytes in a second without a load, %v", rate, err)
+	}
 	if credits, err := j.LoadCredits(t.Context(), "prod", loadTime.Add(2*time.Hour)); err != nil || credits != 0.5 {
 		t.Errorf("%v credits, %v", credits, err)
 	}
