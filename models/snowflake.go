@@ -82,7 +82,7 @@ type SnowflakeTable struct {
 
 // FollowedBy names the place that follows what is published to the target, for people; "" when there is none.
 func (t *Target) FollowedBy() string {
-	if t.Snowflake == nil {
+	if t == nil || t.Snowflake == nil {
 		return ""
 	}
 	return "Snowflake"

@@ -328,7 +328,7 @@ func (d *doctor) follower(ctx context.Context, timeout time.Duration) {
 	if d.Journal == nil {
 		return
 	}
-	switch s, err := d.standing(ctx); {
+	switch s, err := d.Following(ctx); {
 	case err != nil: // the target's line says so
 	case s.Lacks():
 		d.say(LevelWarn, d.place()+": behind", "millrace push catches up; so does the next run", "%d tables of snapshot %d are not there", len(s.Behind), s.Published)

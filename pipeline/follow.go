@@ -31,7 +31,17 @@ func (e *BehindError) Error() string {
 	if len(e.Tables) == 1 {
 		tables = "1 table"
 	}
-	return fmt.Sprintf("published locally as snapshot %d; %s is behind by %s: %v", e.Snapshot, e.Place, tables, e.Err)
+	return fmt.Sprintf("%s%d; %s is behind by %s: %v", publishedAs, e.Snapshot, e.Place, tables, e.Err)
+}
+
+// publishedAs begins a BehindError.
+const publishedAs = "published locally as snapshot "
+
+// Behind is what the error of a run says of the place that follows its target; "" when it says nothing of it.
+func Behind(runError string) string {
+	_, after, _ := strings.Cut(runError, publishedAs)
+	_, after, _ = strings.Cut(after, "; ")
+	return after
 }
 
 func (e *BehindError) Unwrap() error { return e.Err }
@@ -91,7 +101,7 @@ func (r *run) follow(ctx context.Context, report *Report) (err error) {
 // catchUp brings the newest published snapshot, unless the journal says that it is there; a load of that snapshot that another process has made meanwhile
 // is the answer as well. nil when there was nothing to do. A *BehindError when it could not be done.
 func (e *Engine) catchUp(ctx context.Context, b load.Bringing) (*journal.Load, error) {
-	if s, err := e.standing(ctx); err != nil || !s.Lacks() {
+	if s, err := e.Following(ctx); err != nil || !s.Lacks() {
 		return nil, err
 	}
 	unlock, err := e.lockLoads(ctx)
@@ -99,7 +109,7 @@ func (e *Engine) catchUp(ctx context.Context, b load.Bringing) (*journal.Load, e
 		return nil, e.isNow(ctx, err)
 	}
 	defer unlock()
-	s, err := e.standing(ctx) // as it is now that nobody else loads
+	s, err := e.Following(ctx) // as it is now that nobody else loads
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +207,7 @@ func (e *Engine) isNow(ctx context.Context, why error) error {
 	if cause := context.Cause(ctx); cause != nil { // what a library says of a context that ended tells nothing
 		why = cause
 	}
-	s, err := e.standing(context.WithoutCancel(ctx))
+	s, err := e.Following(context.WithoutCancel(ctx))
 	if err != nil {
 		return errors.Join(why, err)
 	}
@@ -243,8 +253,8 @@ func (f *Following) Lacks() bool {
 	return f != nil && f.Published != 0 && (f.Brought == nil || f.Brought.Snapshot < f.Published)
 }
 
-// standing compares the manifest with the journal's loads; nil when nothing follows the target.
-func (e *Engine) standing(ctx context.Context) (*Following, error) {
+// Following compares the manifest with the journal's loads; nil when nothing follows the target.
+func (e *Engine) Following(ctx context.Context) (*Following, error) {
 	if e.place() == "" {
 		return nil, nil
 	}
@@ -290,7 +300,7 @@ func (f *Following) lacking() []string {
 		}
 		return names
 	}
-	since := int64(0)
+	since := int64(-1)
 	if f.Brought != nil {
 		since = f.Brought.Snapshot
 	}
@@ -329,7 +339,7 @@ func (e *Engine) lacks(ctx context.Context) (bool, error) {
 	if e.Follower == nil {
 		return false, nil
 	}
-	s, err := e.standing(ctx)
+	s, err := e.Following(ctx)
 	return err == nil && s.Lacks(), err
 }
 

@@ -39,7 +39,7 @@ const askWithin = 30 * time.Second
 
 // planLoad adds up what the journal knows. The place is asked only when it lacks something: to ask may cost as much as a load.
 func (e *Engine) planLoad(ctx context.Context, nodes []*models.Node) (*PlannedLoad, error) {
-	s, err := e.standing(ctx)
+	s, err := e.Following(ctx)
 	if err != nil || s == nil {
 		return nil, err
 	}

@@ -486,7 +486,7 @@ func (e *Engine) complete(ctx context.Context, old journal.Run, m *load.Manifest
 	if code == ExitPartial && onlyChecks {
 		code = ExitChecks
 	}
-	following, err := e.standing(ctx)
+	following, err := e.Following(ctx)
 	if err != nil {
 		return err
 	}

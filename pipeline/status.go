@@ -149,7 +149,7 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 	if mv, ok := e.Loader.(mover); ok {
 		s.MovedFrom, _ = mv.Moved(ctx)
 	}
-	if s.Following, err = e.standing(ctx); err != nil {
+	if s.Following, err = e.Following(ctx); err != nil {
 		return nil, err
 	}
 	runs, err := e.Summaries(ctx, journal.Filter{Working: true, Target: e.target(), Limit: lastSteps})
