@@ -93,6 +93,8 @@ func TestMistakes(t *testing.T) {
 		{"the source's own check", map[string]string{"millrace.yml": strings.Replace(head, "key: [id]", "table: forbidden", 1)}, []string{"millrace.yml:6:32", "that table is forbidden", "take another"}},
 		{"unknown target", map[string]string{"millrace.yml": head + "target: prdo\ntargets:\n  prod: { type: local }\n  dev: { type: local }\n"}, []string{"millrace.yml:7:9", `unknown target "prdo"`, `did you mean "prod"?`}},
 		{"snowflake", map[string]string{"millrace.yml": head + "targets:\n  prod: { type: snowflake }\n"}, []string{"millrace.yml:8:9", `missing key "account"`, `missing key "database"`}},
+		{"models in snowflake", map[string]string{"millrace.yml": head + "targets:\n  prod: { type: snowflake, account: a-b, warehouse: w, database: d, transform: pushdown }\n"},
+			[]string{"millrace.yml:8:80: running models in Snowflake is not built yet: models run locally and their tables follow", "remove transform: or write transform: local"}},
 		{"unknown ref", map[string]string{"millrace.yml": head, "models/a.sql": "select *\nfrom {{ ref('ordres') }}", "models/orders.sql": "select 1"}, []string{"models/a.sql:2:9", `ref("ordres")`, `did you mean "orders"?`}},
 		{"ref to a stream", map[string]string{"millrace.yml": head, "models/a.sql": "select * from {{ ref('orders') }}"}, []string{"models/a.sql:1:18", "source('erp', 'orders')"}},
 		{"unknown source", map[string]string{"millrace.yml": head, "models/a.sql": "select * from {{ source('epr', 'orders') }}"}, []string{"models/a.sql:1:18", `did you mean "erp"?`}},

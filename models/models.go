@@ -220,6 +220,17 @@ type Node struct {
 // Name is schema.table.
 func (n *Node) Name() string { return n.Schema + "." + n.Table }
 
+// Key are the columns that identify a row of the node's table, as a stream or an incremental model says; none when nothing does.
+func (n *Node) Key() []string {
+	switch {
+	case n.Stream != nil:
+		return n.Stream.Key
+	case n.Model != nil:
+		return n.Model.UniqueKey
+	}
+	return nil
+}
+
 // Column is what a project says about a column.
 type Column struct {
 	Name        string

@@ -20,7 +20,7 @@ type Snowflake struct {
 	PrivateKey           secret.Value      `yaml:"private_key" doc:"Private RSA key of the user, PKCS#8 in PEM." example:"${secret:sf_key}"`
 	PrivateKeyFile       string            `yaml:"private_key_file" doc:"File that holds the private key, instead of private_key." example:"keys/millrace.p8"`
 	PrivateKeyPassphrase secret.Value      `yaml:"private_key_passphrase" doc:"Passphrase of an encrypted private key."`
-	Token                secret.Value      `yaml:"token" doc:"Programmatic access token, or an OAuth token that something else renews." example:"${secret:sf_token}"`
+	Token                secret.Value      `yaml:"token" doc:"Programmatic access token; with authenticator: oauth an OAuth token that something else renews." example:"${secret:sf_token}"`
 	TokenFile            string            `yaml:"token_file" doc:"File that holds the token; it is read again at each login."`
 	OAuth                *SnowflakeOAuth   `yaml:"oauth" doc:"OAuth 2.0 client credentials."`
 	WorkloadIdentity     *WorkloadIdentity `yaml:"workload_identity" doc:"Identity of the machine or pod that runs millrace."`

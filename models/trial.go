@@ -48,10 +48,15 @@ func (l *loader) trial(n *Node, incremental bool) (*trial, error) {
 			t.refs = append(t.refs, reference{source: args[0], name: args[1], pos: call.Position})
 		}
 	}
-	this := jinja.Relation{Schema: n.Schema, Name: n.Table, Kind: "table", SQL: `"this"`}
-	globals := jinja.ModelGlobals(t, jinja.Facts{This: this, Incremental: incremental, Target: l.p.TargetFacts()})
-	_, err := n.Model.Template.Render(context.Background(), globals, jinja.Options{Macros: l.p.Macros})
+	_, err := t.render(incremental)
 	return t, err
+}
+
+// render renders the template; it may not run, for it reads tables of invented names.
+func (t *trial) render(incremental bool) (*jinja.Output, error) {
+	this := jinja.Relation{Schema: t.node.Schema, Name: t.node.Table, Kind: "table", SQL: "this"}
+	globals := jinja.ModelGlobals(t, jinja.Facts{This: this, Incremental: incremental, Target: t.project.TargetFacts()})
+	return t.node.Model.Template.Render(context.Background(), globals, jinja.Options{Macros: t.project.Macros})
 }
 
 // TargetFacts are what a template sees as target.
@@ -79,13 +84,13 @@ func (t *trial) Ref(pkg, name string) (jinja.Relation, error) {
 		return jinja.Relation{}, &jinja.Error{Msg: fmt.Sprintf("ref(%q, %q): packages are not supported", pkg, name), Hint: "write ref('" + name + "')"}
 	}
 	t.seen(reference{name: name})
-	return jinja.Relation{Schema: t.node.Schema, Name: name, Kind: "table", SQL: `"ref"`}, nil
+	return jinja.Relation{Schema: t.node.Schema, Name: name, Kind: "table", SQL: "ref"}, nil
 }
 
 // Source implements jinja.Engine.
 func (t *trial) Source(source, table string) (jinja.Relation, error) {
 	t.seen(reference{source: source, name: table})
-	return jinja.Relation{Schema: source, Name: table, Kind: "table", SQL: `"source"`}, nil
+	return jinja.Relation{Schema: source, Name: table, Kind: "table", SQL: "source"}, nil
 }
 
 // SetConfig implements jinja.Engine.

@@ -23,7 +23,7 @@ func (b Between) SQL(d *Dialect) string {
 	name := d.QuoteIdent(b.Column.Name)
 	limit := func(text string) string {
 		if b.Column.Type == "DATE" || b.Column.Type == "TIMESTAMP" || b.Column.Type == "TIMESTAMP WITH TIME ZONE" {
-			return "CAST(" + d.QuoteLiteral(text) + " AS " + b.Column.Type + ")"
+			return "CAST(" + d.QuoteLiteral(text) + " AS " + d.Type(b.Column.Type) + ")"
 		}
 		return text // a number, compared as one: a limit may be none of the column's type
 	}

@@ -5,8 +5,10 @@ import (
 	"strings"
 )
 
-// Dialect is how an engine spells what Millrace generates: facts and a few functions, no behaviour. The builders
-// (see sql.go) work on any Dialect.
+// Dialect is how an engine spells what Millrace generates for tables and checks: facts and a few functions, no behaviour. The
+// builders (see sql.go, and those of checks) work on any Dialect, and warehousetest.Cases holds what each must give. What only the
+// local engine is ever asked is no part of it: profiles, reconciliations, the statistics of files, and rows that are divided
+// before they are published are written in DuckDB's SQL where they stand.
 type Dialect struct {
 	Name         string
 	QuoteIdent   func(string) string
@@ -15,43 +17,66 @@ type Dialect struct {
 	Reserved []string
 	// Type spells a DuckDB type.
 	Type func(string) string
-	// Files is a table expression over all rows of Parquet files, with a column for each name that any file has.
+
+	// Files is a table expression over all rows of Parquet files, with a column for each name that any file has. Like Positions and
+	// FirstRows it is the local engine's: another one answers with a name that it refuses, which says so.
 	Files func(paths []string) string
 	// Positions is the same with two more columns: PositionFile, the path, and PositionRow, the row's number in it from 0.
 	Positions func(paths []string) string
-	// Greatest is an aggregate: the row of the relation alias for which the tuple is greatest, as one value; Expand
-	// turns that value back into columns.
-	Greatest func(alias string, tuple []string) string
-	Expand   func(value string, columns []string) string
-	// JSON is the row of a relation alias as a JSON object.
-	JSON func(alias string) string
+	// FirstRows is an aggregate: the least n values of PositionRow among the rows for which the condition is true, as a list.
+	FirstRows func(condition string, n int) string
+
+	// Greatest is a SELECT from a relation, alias, of the row of each key for which the tuple is greatest. No two rows of a key have the
+	// same one unless they are equal. Won are the items of a SELECT from it that give the row's columns.
+	Greatest func(alias, from string, key, tuple []string) string
+	Won      string
+	// Less orders two tuples as Greatest does, in a condition that is never NULL. Two NULLs in the same place are equal.
+	Less func(a, b []string) string
 	// Same compares two values, NULLs being equal.
 	Same func(a, b string) string
+	// In says whether values are among those of the columns in a relation. Neither has a NULL.
+	In func(values, columns []string, from string) string
+	// JSON is the row of the only relation of a SELECT, alias, as a JSON object.
+	JSON func(alias string) string
+
 	// CountIf is an aggregate: how often the condition is true.
 	CountIf func(condition string) string
-	// CountDistinctIf is an aggregate: how many different values there are among the rows for which the condition is true.
-	CountDistinctIf func(value, condition string) string
+	// CountDistinctIf is an aggregate: how many different values, or rows of several that are not NULL, there are among the rows for
+	// which the condition is true.
+	CountDistinctIf func(values []string, condition string) string
 	// CountBetween is an aggregate: how many different whole numbers between two bounds the column has, which has no others.
 	CountBetween func(column string, least, most int64) string
+	// Quantile is an aggregate: about the value below which that share of the numbers lies.
+	Quantile func(number string, share float64) string
 	// Crowded groups whole numbers by 32 consecutive ones, and is a condition on such a group: one of them occurs more than once.
 	Crowded func(number string) (group, crowded string)
+
 	// Matches says whether a text, as SQL, matches a pattern (RE2), the whole of it or a part; NULL for NULL.
 	Matches func(text, pattern string, whole bool) string
 	// Listed says whether a text is among constants, all of them as SQL; NULL for NULL.
 	Listed func(text string, constants []string) string
-	// FirstRows is an aggregate: the least n values of PositionRow among the rows for which the condition is true, as a list.
-	FirstRows func(condition string, n int) string
-	// TrueNames is a list of the names, in order, whose condition is true.
-	TrueNames func(names, conditions []string) string
+	// Length is that of a value of a type: characters of a text, bytes, entries of a list.
+	Length func(value, typ string) string
+	// Finite says whether a DOUBLE is a number that is neither infinite nor NaN, which IsNaN asks for.
+	Finite func(double string) string
+	IsNaN  func(double string) string
+	// Epoch is a date or a time in seconds since 1970, as DOUBLE.
+	Epoch func(moment string) string
 	// Changes is a condition: a value of type from, as SQL, cannot be cast to type to, or is another when it is cast back.
 	Changes func(value, from, to string) string
+
+	// TrueNames is a list of the names, in order, whose condition is true; Includes says whether a text is in such a list.
+	TrueNames func(names, conditions []string) string
+	Includes  func(list, text string) string
+
+	// TextHash is a number of 64 bits without a sign made of a text, the same one in every engine: what the last eight bytes of its MD5
+	// make, the most significant first.
+	TextHash func(text string) string
 	// RowHash is a 64-bit number made of the values of a row, which have these types: the same for values that Same takes for
-	// the same. Two different rows have the same one by chance only.
+	// the same. Two different rows have the same one by chance only. Engines have their own.
 	RowHash func(values []string, types []Type) string
 	// XorAll is an aggregate of such numbers that does not depend on their order; two equal ones cancel out.
 	XorAll func(hash string) string
-	// Less orders two tuples as Greatest does. Two NULLs in the same place are equal.
-	Less func(a, b []string) string
 }
 
 // DuckDB is the dialect of the local engine.
@@ -66,18 +91,24 @@ var DuckDB = &Dialect{
 	Positions: func(paths []string) string {
 		return readParquet(paths, ", filename = '"+PositionFile+"', file_row_number = true")
 	},
-	Greatest: func(alias string, tuple []string) string {
-		return "arg_max(" + alias + ", row(" + strings.Join(tuple, ", ") + "))"
+	Greatest: func(alias, from string, key, tuple []string) string {
+		return fmt.Sprintf("SELECT arg_max(%s, row(%s)) AS w\n  FROM %s\n  GROUP BY %s", alias, strings.Join(tuple, ", "), from, strings.Join(key, ", "))
 	},
-	Expand:  func(value string, _ []string) string { return value + ".*" },
+	Won: "w.*",
+	In: func(values, columns []string, from string) string {
+		return duckRow(values) + " IN (SELECT " + duckRow(columns) + " FROM " + from + ")"
+	},
 	JSON:    func(alias string) string { return "to_json(" + alias + ")" },
 	Same:    func(a, b string) string { return a + " IS NOT DISTINCT FROM " + b },
 	CountIf: func(condition string) string { return "count_if(" + condition + ")" },
-	CountDistinctIf: func(value, condition string) string {
-		return "count(DISTINCT " + value + ") FILTER (WHERE " + condition + ")"
+	CountDistinctIf: func(values []string, condition string) string {
+		return "count(DISTINCT " + duckRow(values) + ") FILTER (WHERE " + condition + ")"
 	},
 	CountBetween: func(column string, least, most int64) string {
 		return fmt.Sprintf("CAST(bit_count(bitstring_agg(%s, %d, %d)) AS BIGINT)", column, least, most)
+	},
+	Quantile: func(number string, share float64) string {
+		return fmt.Sprintf("approx_quantile(%s, %g)", number, share)
 	},
 	Crowded: func(number string) (group, crowded string) {
 		return "(" + number + " >> 5)", "count(*) > bit_count(bit_or(1::BIGINT << (" + number + " & 31)))"
@@ -97,6 +128,15 @@ var DuckDB = &Dialect{
 	Listed: func(text string, constants []string) string {
 		return "list_contains([" + strings.Join(constants, ", ") + "], " + text + ")"
 	},
+	Length: func(value, typ string) string {
+		if typ == "BLOB" {
+			return "octet_length(" + value + ")"
+		}
+		return "length(" + value + ")"
+	},
+	Finite: func(double string) string { return "isfinite(" + double + ")" },
+	IsNaN:  func(double string) string { return "isnan(" + double + ")" },
+	Epoch:  func(moment string) string { return "epoch(CAST(" + moment + " AS TIMESTAMP))" },
 	FirstRows: func(condition string, n int) string {
 		return fmt.Sprintf("min(CASE WHEN %s THEN %s END, %d)", condition, PositionRow, n)
 	},
@@ -110,11 +150,21 @@ var DuckDB = &Dialect{
 	Changes: func(value, from, to string) string {
 		return "TRY_CAST(TRY_CAST(" + value + " AS " + to + ") AS " + from + ") IS DISTINCT FROM " + value
 	},
-	RowHash: duckHash,
-	XorAll:  func(hash string) string { return "bit_xor(" + hash + ")" },
+	Includes: func(list, text string) string { return "list_contains(" + list + ", " + text + ")" },
+	TextHash: func(text string) string { return "CAST('0x' || substr(md5(" + text + "), 17, 16) AS UBIGINT)" },
+	RowHash:  duckHash,
+	XorAll:   func(hash string) string { return "bit_xor(" + hash + ")" },
 	Less: func(a, b []string) string {
 		return "row(" + strings.Join(a, ", ") + ") < row(" + strings.Join(b, ", ") + ")"
 	},
+}
+
+// duckRow is a value of several.
+func duckRow(values []string) string {
+	if len(values) == 1 {
+		return values[0]
+	}
+	return "row(" + strings.Join(values, ", ") + ")"
 }
 
 // The columns that Dialect.Positions adds.

@@ -193,28 +193,30 @@ FROM (
 // Winners keeps the greatest row of each key. Rows whose key occurs once, nearly all of them as a rule, do not pass
 // through the aggregation.
 func (d *Dialect) Winners(rows string, columns []Column, key []string, cursor string) string {
+	again := fmt.Sprintf("EXISTS (SELECT 1 FROM repeated AS d WHERE %s)", d.match(key, "d", rowAlias))
+	from := fmt.Sprintf("landed AS %s\n  WHERE %s", rowAlias, again)
 	return fmt.Sprintf(`WITH landed AS (
 %s
 ), repeated AS (
   SELECT %s FROM landed GROUP BY %[2]s HAVING count(*) > 1
 ), won AS (
-  SELECT %s AS w
-  FROM landed AS %s
-  WHERE EXISTS (SELECT 1 FROM repeated AS d WHERE %s)
-  GROUP BY %s
+  %s
 )
-SELECT * FROM landed AS %[4]s WHERE NOT EXISTS (SELECT 1 FROM repeated AS d WHERE %[5]s)
+SELECT * FROM landed AS %s WHERE NOT %s
 UNION ALL
-SELECT %[7]s FROM won`, indent(rows), d.Idents(key), d.Greatest(rowAlias, d.rank(columns, cursor, rowAlias)), rowAlias, d.match(key, "d", rowAlias),
-		d.idents(rowAlias, key), d.Expand("w", Names(columns)))
+SELECT %s FROM won`, indent(rows), d.Idents(key), d.Greatest(rowAlias, from, d.ofAlias(rowAlias, key), d.rank(columns, cursor, rowAlias)), rowAlias, again, d.Won)
 }
 
 func (d *Dialect) idents(alias string, columns []string) string {
+	return strings.Join(d.ofAlias(alias, columns), ", ")
+}
+
+func (d *Dialect) ofAlias(alias string, columns []string) []string {
 	out := make([]string, len(columns))
 	for i, c := range columns {
 		out[i] = alias + "." + d.QuoteIdent(c)
 	}
-	return strings.Join(out, ", ")
+	return out
 }
 
 // Order is how a landed row and the published one of its key are compared.
@@ -360,9 +362,10 @@ func (d *Dialect) NullKeyRejects(rows string, key []string, file string) string 
 		name = append(name, fmt.Sprintf("WHEN %s.%s IS NULL THEN %s", rowAlias, d.QuoteIdent(k), d.QuoteLiteral(k)))
 	}
 	named := "CASE " + strings.Join(name, " ") + " END"
-	return fmt.Sprintf(`SELECT CAST(%s AS VARCHAR) AS file, CAST(0 AS BIGINT) AS line, CAST(-1 AS BIGINT) AS "offset",
-  %s AS "column", 'null_key' AS reason, 'the key column ' || %[2]s || ' is NULL' AS message, CAST(%s AS VARCHAR) AS raw
+	return fmt.Sprintf(`SELECT CAST(%s AS VARCHAR) AS file, CAST(0 AS BIGINT) AS line, CAST(-1 AS BIGINT) AS %[7]s,
+  %[2]s AS %[8]s, 'null_key' AS reason, 'the key column ' || %[2]s || ' is NULL' AS message, CAST(%s AS VARCHAR) AS raw
 FROM (
 %s
-) AS %s WHERE %s`, d.QuoteLiteral(file), named, d.JSON(rowAlias), indent(rows), rowAlias, d.areNull(rowAlias, key, "IS NULL", " OR "))
+) AS %s WHERE %s`, d.QuoteLiteral(file), named, d.JSON(rowAlias), indent(rows), rowAlias, d.areNull(rowAlias, key, "IS NULL", " OR "),
+		d.QuoteIdent("offset"), d.QuoteIdent("column"))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/warehouse"
+	"github.com/millrace/millrace/warehouse/snowflake"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -33,11 +34,9 @@ func TestGolden(t *testing.T) {
 		change(&next)
 		return next
 	}
-	d := warehouse.DuckDB
-	key := []string{"id"}
-	for name, sql := range map[string]string{
-		"select/empty": d.Select(v),
-		"select/base":  d.Select(with(func(v *warehouse.Version) { v.Base = []warehouse.File{base, more} })),
+	d, key := warehouse.DuckDB, []string{"id"}
+	for name, sql := range map[string]string{ // of local files
+		"select/base": d.Select(with(func(v *warehouse.Version) { v.Base = []warehouse.File{base, more} })),
 		"select/upserts": d.Select(with(func(v *warehouse.Version) {
 			v.Base, v.Upserts, v.Key = []warehouse.File{base}, []warehouse.File{up}, key
 		})),
@@ -51,43 +50,60 @@ func TestGolden(t *testing.T) {
 			v.Base, v.Upserts, v.Key = []warehouse.File{base}, []warehouse.File{up}, key
 		}), func(rows string) string { return d.Among(rows, "SELECT * FROM keys", key) }),
 		"select/new-column": d.Select(with(func(v *warehouse.Version) { v.Base = []warehouse.File{old} })),
-		"select/view":       d.Select(with(func(v *warehouse.Version) { v.View = "SELECT 1 AS x" })),
-		"keystats/one":      d.KeyStats("SELECT * FROM landed", key),
-		"keystats/two":      d.KeyStats("SELECT * FROM landed", []string{"id", "at"}),
-		"winners/cursor":    d.Winners("SELECT * FROM landed", columns, key, "at"),
-		"winners/none":      d.Winners("SELECT * FROM landed", columns, []string{"id", "at"}, ""),
-		"classify/cursor":   d.Classify("SELECT id, at FROM landed", "SELECT id, at FROM published", columns[:1], key, warehouse.Order{Cursor: "at"}),
-		"classify/none":     d.Classify("SELECT * FROM landed", "SELECT * FROM published", columns, key, warehouse.Order{}),
-		"ties/cursor":       d.Ties("SELECT * FROM landed", "SELECT * FROM published", "SELECT * FROM decisions", columns, key, warehouse.Order{Cursor: "at"}),
-		"classify/latest":   d.Classify("SELECT id, at FROM landed", "SELECT id, at FROM published", columns[:1], key, warehouse.Order{Cursor: "at", Latest: true}),
-		"classify/mark":     d.Classify("SELECT id, at, gone FROM landed", "SELECT id, at, gone FROM published", columns[:1], key, warehouse.Order{Cursor: "at", Mark: "gone"}),
-		"ties/latest":       d.Ties("SELECT * FROM landed", "SELECT * FROM published", "SELECT * FROM decisions", columns, key, warehouse.Order{Cursor: "at", Latest: true}),
-		"marked/all":        d.Marked("SELECT * FROM published", `the "mark`),
-		"marked/none":       d.Unmarked("SELECT * FROM published", `the "mark`),
-		"setmark/all": d.SetMark("SELECT * FROM published", "SELECT id FROM gone", append(columns[:2:2], warehouse.Column{Name: "gone", Type: "TIMESTAMP WITH TIME ZONE"}), key, "gone",
-			time.Date(2025, 3, 30, 3, 4, 5, 678901234, time.FixedZone("CEST", 7200))),
-		"rejects/keyless": d.Keyless("SELECT * FROM landed", []string{"id", "at"}),
-		"outcomes/all":    d.Outcomes("SELECT * FROM decisions"),
-		"among/changes":   d.Among("SELECT * FROM landed", d.Having("SELECT * FROM decisions", "inserted", "updated"), key),
-		"without/keys":    d.Union(d.Without("SELECT * FROM published", "SELECT id, at FROM landed", []string{"id", "at"}), "SELECT * FROM landed"),
-		"count/all":       d.Count("SELECT * FROM landed"),
-		"rejects/bad":     d.NullKeyRejects("SELECT * FROM landed", []string{"id", "at"}, "in/a.parquet"),
-		"rejects/good":    d.WithKey("SELECT * FROM landed", []string{"id", "at"}),
 	} {
-		path := filepath.Join("testdata", "golden", filepath.FromSlash(name)+"."+d.Name+".sql")
-		sql += "\n"
-		if *update {
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, []byte(sql), 0o644); err != nil {
-				t.Fatal(err)
-			}
+		golden(t, d, name, sql)
+	}
+	for _, d := range []*warehouse.Dialect{warehouse.DuckDB, snowflake.Dialect} {
+		for name, sql := range map[string]string{
+			"select/empty":    d.Select(v),
+			"select/view":     d.Select(with(func(v *warehouse.Version) { v.View = "SELECT 1 AS x" })),
+			"keystats/one":    d.KeyStats("SELECT * FROM landed", key),
+			"keystats/two":    d.KeyStats("SELECT * FROM landed", []string{"id", "at"}),
+			"winners/cursor":  d.Winners("SELECT * FROM landed", columns, key, "at"),
+			"winners/none":    d.Winners("SELECT * FROM landed", columns, []string{"id", "at"}, ""),
+			"classify/cursor": d.Classify("SELECT id, at FROM landed", "SELECT id, at FROM published", columns[:1], key, warehouse.Order{Cursor: "at"}),
+			"classify/none":   d.Classify("SELECT * FROM landed", "SELECT * FROM published", columns, key, warehouse.Order{}),
+			"ties/cursor":     d.Ties("SELECT * FROM landed", "SELECT * FROM published", "SELECT * FROM decisions", columns, key, warehouse.Order{Cursor: "at"}),
+			"classify/latest": d.Classify("SELECT id, at FROM landed", "SELECT id, at FROM published", columns[:1], key, warehouse.Order{Cursor: "at", Latest: true}),
+			"classify/mark":   d.Classify("SELECT id, at, gone FROM landed", "SELECT id, at, gone FROM published", columns[:1], key, warehouse.Order{Cursor: "at", Mark: "gone"}),
+			"ties/latest":     d.Ties("SELECT * FROM landed", "SELECT * FROM published", "SELECT * FROM decisions", columns, key, warehouse.Order{Cursor: "at", Latest: true}),
+			"marked/all":      d.Marked("SELECT * FROM published", `the "mark`),
+			"marked/none":     d.Unmarked("SELECT * FROM published", `the "mark`),
+			"setmark/all": d.SetMark("SELECT * FROM published", "SELECT id FROM gone", append(columns[:2:2], warehouse.Column{Name: "gone", Type: "TIMESTAMP WITH TIME ZONE"}), key, "gone",
+				time.Date(2025, 3, 30, 3, 4, 5, 678901234, time.FixedZone("CEST", 7200))),
+			"rejects/keyless": d.Keyless("SELECT * FROM landed", []string{"id", "at"}),
+			"outcomes/all":    d.Outcomes("SELECT * FROM decisions"),
+			"among/changes":   d.Among("SELECT * FROM landed", d.Having("SELECT * FROM decisions", "inserted", "updated"), key),
+			"without/keys":    d.Union(d.Without("SELECT * FROM published", "SELECT id, at FROM landed", []string{"id", "at"}), "SELECT * FROM landed"),
+			"count/all":       d.Count("SELECT * FROM landed"),
+			"rejects/bad":     d.NullKeyRejects("SELECT * FROM landed", []string{"id", "at"}, "in/a.parquet"),
+			"rejects/good":    d.WithKey("SELECT * FROM landed", []string{"id", "at"}),
+			"having/two":      d.Having("SELECT * FROM decisions", "inserted", "it's"),
+			"texts/all":       d.Texts("SELECT * FROM landed", columns),
+			"casts/all":       d.Casts(columns) + " FROM landed",
+			"between/number":  "SELECT * FROM landed WHERE " + warehouse.Between{Column: columns[0], From: "1", To: "2.5"}.SQL(d),
+			"between/time":    "SELECT * FROM landed WHERE " + warehouse.Between{Column: columns[2], From: "2025-01-01", To: "2025-01-02 12:00:00"}.SQL(d),
+		} {
+			golden(t, d, name, sql)
 		}
-		want, err := os.ReadFile(path)
-		if err != nil || string(want) != sql {
-			t.Errorf("%s: -update rewrites it, if this is right (%v):\n%s", path, err, sql)
+	}
+}
+
+func golden(t *testing.T, d *warehouse.Dialect, name, sql string) {
+	t.Helper()
+	path := filepath.Join("testdata", "golden", filepath.FromSlash(name)+"."+d.Name+".sql")
+	sql += "\n"
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
 		}
+		if err := os.WriteFile(path, []byte(sql), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil || string(want) != sql {
+		t.Errorf("%s: -update rewrites it, if this is right (%v):\n%s", path, err, sql)
 	}
 }
 

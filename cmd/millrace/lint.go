@@ -22,7 +22,8 @@ func (a *app) lintCommand() *cobra.Command {
 		Use:   "lint [checks files]",
 		Short: "check the project's files, or checks files",
 		Long: "Checks every project file and prints all problems at once. It opens no source and needs no secret: ${…} stays as\n" +
-			"it is. Each model is rendered and must be one SELECT. Whether columns exist, `millrace plan` finds out.\n\n" +
+			"it is. Each model is rendered and must be one SELECT. Whether columns exist, `millrace plan` finds out. Where the\n" +
+			"target is in Snowflake, warnings tell what of a model's SQL would mean something else there than it does in DuckDB.\n\n" +
 			"With arguments it looks at these checks files and at no project; see `millrace check --file`.\n",
 		Example: "  millrace lint\n  millrace lint --json\n  millrace lint orders.checks.yml",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -34,6 +35,9 @@ func (a *app) lintCommand() *cobra.Command {
 				return err
 			}
 			if !problems.HasErrors() {
+				if p.Target.Snowflake != nil {
+					problems = append(problems, p.Portable()...)
+				}
 				more, err := checkModels(c.Context(), p)
 				if err != nil {
 					return err

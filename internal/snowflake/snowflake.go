@@ -24,15 +24,17 @@ type Config struct {
 	Tag                                              map[string]string // beside those of each statement: a JSON object in QUERY_TAG
 	StatementTimeout, LockTimeout, LoginTimeout      time.Duration
 	Temp                                             string            // folder for the encrypted copies of files in flight
-	Transport                                        http.RoundTripper // nil: the driver's own
-	Log                                              *slog.Logger
-	Clock                                            clock.Clock
+	Retries                                          int               // of a request that the network or the server failed; 0: 7, below: none
+	Transport                                        http.RoundTripper // only beside HTTP: the driver checks no revocation on a foreign one
+	Log                                              *slog.Logger      // hears the driver's warnings at debug; nil: nobody
+	Clock                                            clock.Clock       // nil: the system's
 }
 
 // Auth is how to log in: exactly one of its parts.
 type Auth struct {
 	PrivateKey       *rsa.PrivateKey
 	Token, TokenFile string // a programmatic access token, or with WorkloadIdentity oidc that of the identity provider
+	OAuthToken       bool   // Token is an OAuth access token that something else renews
 	OAuth            *OAuth
 	WorkloadIdentity *WorkloadIdentity
 }
@@ -59,14 +61,15 @@ type Statement struct {
 	Args  []any  // for ? in it
 	Step  string // what for, in a word or two: goes into the query tag and the record
 	Table string // "": it is about no one table
-	// Bulk statements may take long: the server is asked for their query id before they are waited for.
+	// Bulk statements may take long: the server is asked for their query id before they are waited for. Within a transaction
+	// they are sent like the others: see Session.
 	Bulk bool
 }
 
 // Sent is what became of a statement so far. It is given to Recorder before it is sent, when its query id is known, and when it has ended.
 type Sent struct {
 	Statement
-	RequestID, QueryID string
+	RequestID, QueryID string // no RequestID for PUT and GET: see Session
 	Begun              time.Time
 	Ended              *time.Time
 	Rows               int64

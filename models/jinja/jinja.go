@@ -97,6 +97,15 @@ func Parse(name, src string) (*Template, error) {
 // Name returns the name given to Parse.
 func (t *Template) Name() string { return t.name }
 
+// Line returns a line of the template, counted from 1.
+func (t *Template) Line(n int) string {
+	if n < 1 || n > len(t.lines) {
+		return ""
+	}
+	line, _, _ := strings.Cut(t.src[t.lines[n-1]:], "\n")
+	return line
+}
+
 // Macros returns the names of the macros defined at the top level of the template, in order.
 func (t *Template) Macros() []string {
 	var names []string

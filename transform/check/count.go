@@ -137,7 +137,7 @@ func (c *counting) item(ctx context.Context, i int, check *models.Check) (item, 
 		res := result(check)
 		res.Checked, res.Failing, res.How = c.rows, integer(values[0]), HowScan
 		res.SQL = c.failing(rule)
-		if values = values[1:]; rule.values != "" && len(values) > 0 {
+		if values = values[1:]; rule.values != nil && len(values) > 0 {
 			res.Keys, values = integer(values[0]), values[1:]
 		}
 		if len(values) > 0 {
@@ -293,7 +293,7 @@ func (c *counting) aggregates(items []item) (sql string, lengths []int) {
 			fails := d.QuoteIdent(prefix + fmt.Sprint(len(inner)))
 			inner = append(inner, "("+it.rule.fails+") AS "+fails)
 			exprs = []string{d.CountIf(fails)}
-			if it.rule.values != "" {
+			if it.rule.values != nil {
 				exprs = append(exprs, d.CountDistinctIf(it.rule.values, fails))
 			}
 			if limit := c.checks[it.at].Limit; placed && 0 < limit && limit <= mostPlaced {

@@ -295,11 +295,8 @@ func (d *dividing) repeated(ctx context.Context, r *rule, among string) error {
 	if d.keys[r] = file.Rows; file.Rows == 0 {
 		return nil
 	}
-	value, key := r.key[0], "k0"
-	if len(names) > 1 {
-		value, key = "row("+strings.Join(r.key, ", ")+")", "row("+strings.Join(names, ", ")+")"
-	}
-	r.fails = fmt.Sprintf("%s AND %s IN (SELECT %s FROM %s)", r.present(), value, key, d.Warehouse.Dialect().Files([]string{path}))
+	dialect := d.Warehouse.Dialect()
+	r.fails = r.present() + " AND " + dialect.In(r.key, names, dialect.Files([]string{path}))
 	return nil
 }
 
@@ -482,9 +479,9 @@ func (d *dividing) explain(ctx context.Context, r *rule, res *Result) error {
 		return nil
 	}
 	dialect := d.Warehouse.Dialect()
-	rows := fmt.Sprintf("SELECT * FROM %s WHERE list_contains(%s, %s)", dialect.Files([]string{d.out.Bad.Path}), FailedRules, dialect.QuoteLiteral(r.check.Name))
-	if r.values != "" {
-		values, err := d.row(ctx, "SELECT count(DISTINCT "+r.values+") FROM ("+rows+") AS r")
+	rows := fmt.Sprintf("SELECT * FROM %s WHERE %s", dialect.Files([]string{d.out.Bad.Path}), dialect.Includes(FailedRules, dialect.QuoteLiteral(r.check.Name)))
+	if r.values != nil {
+		values, err := d.row(ctx, "SELECT "+dialect.CountDistinctIf(r.values, "true")+" FROM ("+rows+") AS r")
 		if err != nil {
 			return err
 		}
@@ -506,7 +503,7 @@ func (d *dividing) explain(ctx context.Context, r *rule, res *Result) error {
 func (d *dividing) found(r *rule) string {
 	dialect := d.Warehouse.Dialect()
 	name := dialect.Table(warehouse.Name{Schema: r.check.Node.Schema, Table: r.check.Node.Table + models.QuarantineSuffix})
-	sql := fmt.Sprintf("SELECT * FROM %s WHERE list_contains(%s, %s)", name, FailedRules, dialect.QuoteLiteral(r.check.Name))
+	sql := fmt.Sprintf("SELECT * FROM %s WHERE %s", name, dialect.Includes(FailedRules, dialect.QuoteLiteral(r.check.Name)))
 	if d.rows.Run != "" {
 		sql += " AND " + QuarantinedRun + " = " + dialect.QuoteLiteral(d.rows.Run)
 	}

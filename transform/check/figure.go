@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/warehouse"
 )
 
 // figure compiles a check that judges one figure of the whole table.
@@ -168,10 +169,11 @@ func (c *counting) freshness(it item, check *models.Check, args *models.Freshnes
 	if !isTime(typ) {
 		return it, wrong("name a DATE or TIMESTAMP column", "%s is %s: it has no age", check.Columns[0], typ)
 	}
-	it.exprs = []string{"epoch(CAST(max(" + column + ") AS TIMESTAMP))"}
+	d := c.Warehouse.Dialect()
+	it.exprs = []string{d.Epoch("max(" + column + ")")}
 	if found, err := c.compiler(c.table).column(check.Columns[0]); err == nil && check.Where == "" {
 		if newest := c.newest(found); newest != "" {
-			it.known = []string{"epoch(CAST(" + newest + " AS TIMESTAMP))"}
+			it.known = []string{d.Epoch(newest)}
 		}
 	}
 	it.done = func(_ context.Context, values []any) error {
@@ -226,7 +228,7 @@ func (c *counting) distribution(it item, check *models.Check, args *models.Distr
 	if err != nil || isDrift(check) {
 		return it, err
 	}
-	expr, err := metricSQL(args, column, typ, c.rowsWhere(check))
+	expr, err := metricSQL(c.Warehouse.Dialect(), args, column, typ, c.rowsWhere(check))
 	if err != nil {
 		return it, err
 	}
@@ -251,7 +253,7 @@ func metricName(args *models.Distribution) string {
 
 // metricSQL is the figure as an aggregate. Medians and numbers of distinct values are estimates (t-digest, HyperLogLog):
 // exact ones need memory that grows with the rows.
-func metricSQL(args *models.Distribution, column, typ, rows string) (string, error) {
+func metricSQL(d *warehouse.Dialect, args *models.Distribution, column, typ, rows string) (string, error) {
 	numbers := map[string]bool{"mean": true, "stddev": true, "sum": true, "median": true, "zero_share": true, "min": true, "max": true}
 	if numbers[args.Metric] && !isNumeric(typ) {
 		return "", wrong("use null_share, distinct or distinct_share, or cast the column in a model", "%s of a column of type %s", args.Metric, typ)
@@ -272,15 +274,15 @@ func metricSQL(args *models.Distribution, column, typ, rows string) (string, err
 		if args.Quantile != nil {
 			q = *args.Quantile
 		}
-		return fmt.Sprintf("approx_quantile(%s, %g)", number, q), nil
+		return d.Quantile(number, q), nil
 	case "null_share":
-		return fmt.Sprintf("1 - count(%s) / nullif(%s, 0)", column, rows), nil
+		return fmt.Sprintf("1 - CAST(count(%s) AS DOUBLE) / nullif(%s, 0)", column, rows), nil
 	case "distinct":
 		return "approx_count_distinct(" + column + ")", nil
 	case "distinct_share":
-		return fmt.Sprintf("approx_count_distinct(%s) / nullif(count(%[1]s), 0)", column), nil
+		return fmt.Sprintf("CAST(approx_count_distinct(%s) AS DOUBLE) / nullif(count(%[1]s), 0)", column), nil
 	case "zero_share":
-		return fmt.Sprintf("count_if(%s = 0) / nullif(count(%[1]s), 0)", number), nil
+		return fmt.Sprintf("CAST(%s AS DOUBLE) / nullif(count(%s), 0)", d.CountIf(number+" = 0"), number), nil
 	}
 	return "", wrong("", "metric %s is not known", args.Metric)
 }

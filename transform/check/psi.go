@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/warehouse"
 )
 
 // driftClasses is into how many classes of about equal size numbers and times are sorted, driftValues how many of the most
@@ -118,45 +119,63 @@ func (c *counting) judgeDrift(check *models.Check, args *models.Distribution, re
 
 // driftRanges counts numbers or times by the ranges into which the version before falls.
 func (c *counting) driftRanges(ctx context.Context, typ, now, before string) (then, here []float64, err error) {
+	d := c.Warehouse.Dialect()
 	number := "CAST(v AS DOUBLE)"
 	if isTime(typ) {
-		number = "epoch(CAST(v AS TIMESTAMP))"
+		number = d.Epoch("v")
 	}
-	var cuts []string
-	for i := 1; i < driftClasses; i++ {
-		cuts = append(cuts, fmt.Sprintf("approx_quantile(v, %g)", float64(i)/driftClasses))
-	}
-	edges, err := c.row(ctx, fmt.Sprintf("SELECT %s FROM (SELECT %s AS v FROM (\n%s\n) AS b) AS q WHERE isfinite(v)", strings.Join(cuts, ", "), number, before))
+	found, err := c.row(ctx, driftEdges(d, number, before))
 	if err != nil {
 		return nil, nil, err
 	}
-	class, last := fmt.Sprintf("CASE WHEN v IS NULL THEN 0 WHEN NOT isfinite(v) THEN %d", driftClasses+1), math.NaN()
-	for i, e := range edges {
-		if edge, known := e.(float64); known && edge != last {
-			class += fmt.Sprintf(" WHEN v <= %v THEN %d", edge, i+1)
-			last = edge
+	var edges []float64
+	for _, e := range found {
+		if edge, known := e.(float64); known && (len(edges) == 0 || edge != edges[len(edges)-1]) {
+			edges = append(edges, edge)
 		}
 	}
-	class += fmt.Sprintf(" ELSE %d END", driftClasses)
-	return c.driftCounts(ctx, "SELECT "+class+" AS class, here FROM (\n"+bothSides(number, now, before)+"\n) AS s")
+	return c.driftCounts(ctx, driftRanges(d, number, edges, now, before))
+}
+
+// driftEdges asks for the numbers that part the version before into classes of about equal size.
+func driftEdges(d *warehouse.Dialect, number, before string) string {
+	var cuts []string
+	for i := 1; i < driftClasses; i++ {
+		cuts = append(cuts, d.Quantile("x", float64(i)/driftClasses))
+	}
+	return fmt.Sprintf("SELECT %s FROM (SELECT %s AS x FROM (\n%s\n) AS b) AS q WHERE %s", strings.Join(cuts, ", "), number, before, d.Finite("x"))
+}
+
+// driftRanges gives the class of each value of both versions.
+func driftRanges(d *warehouse.Dialect, number string, edges []float64, now, before string) string {
+	class := fmt.Sprintf("CASE WHEN x IS NULL THEN 0 WHEN NOT %s THEN %d", d.Finite("x"), driftClasses+1)
+	for i, edge := range edges {
+		class += fmt.Sprintf(" WHEN x <= %v THEN %d", edge, i+1)
+	}
+	return fmt.Sprintf("SELECT %s ELSE %d END AS class, here FROM (\n%s\n) AS s", class, driftClasses, bothSides(number, now, before))
 }
 
 // driftValues counts values by those that are most frequent in the version before.
 func (c *counting) driftValues(ctx context.Context, _, now, before string) (then, here []float64, err error) {
-	const text = "CAST(v AS VARCHAR)"
-	top := fmt.Sprintf("SELECT v, row_number() OVER (ORDER BY n DESC, v) AS class FROM (SELECT %s AS v, count(*) AS n FROM (\n%s\n) AS b GROUP BY 1 HAVING v IS NOT NULL ORDER BY n DESC, v LIMIT %d) AS g", text, before, driftValues)
-	return c.driftCounts(ctx, fmt.Sprintf("SELECT CASE WHEN s.v IS NULL THEN 0 ELSE coalesce(t.class, %d) END AS class, here FROM (\n%s\n) AS s LEFT JOIN (%s) AS t ON s.v = t.v", driftValues+1, bothSides(text, now, before), top))
+	return c.driftCounts(ctx, driftValuesSQL(now, before))
 }
 
-// bothSides are the values of both versions, made comparable, and whether they are the new one's.
+// driftValuesSQL gives the class of each value of both versions, as texts.
+func driftValuesSQL(now, before string) string {
+	const text = "CAST(v AS VARCHAR)"
+	top := fmt.Sprintf("SELECT x, row_number() OVER (ORDER BY n DESC NULLS LAST, x ASC NULLS LAST) AS class FROM (SELECT %s AS x, count(*) AS n FROM (\n%s\n) AS b WHERE v IS NOT NULL GROUP BY 1 ORDER BY n DESC NULLS LAST, x ASC NULLS LAST LIMIT %d) AS g",
+		text, before, driftValues)
+	return fmt.Sprintf("SELECT CASE WHEN s.x IS NULL THEN 0 ELSE coalesce(t.class, %d) END AS class, here FROM (\n%s\n) AS s LEFT JOIN (%s) AS t ON s.x = t.x", driftValues+1, bothSides(text, now, before), top)
+}
+
+// bothSides are the values of both versions, made comparable, as x, and whether they are the new one's.
 func bothSides(value, now, before string) string {
-	return fmt.Sprintf("SELECT %s AS v, false AS here FROM (\n%s\n) AS b\nUNION ALL\nSELECT %[1]s, true FROM (\n%[3]s\n) AS n", value, before, now)
+	return fmt.Sprintf("SELECT %s AS x, false AS here FROM (\n%s\n) AS b\nUNION ALL\nSELECT %[1]s, true FROM (\n%[3]s\n) AS n", value, before, now)
 }
 
 // driftCounts counts the rows of both sides in each class.
 func (c *counting) driftCounts(ctx context.Context, classes string) (then, here []float64, err error) {
-	d := c.Warehouse.Dialect()
-	answer, err := c.Warehouse.Query(ctx, fmt.Sprintf("SELECT class, %s, %s FROM (\n%s\n) AS c GROUP BY class", d.CountIf("NOT here"), d.CountIf("here"), classes))
+	answer, err := c.Warehouse.Query(ctx, driftCounts(c.Warehouse.Dialect(), classes))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -164,6 +183,10 @@ func (c *counting) driftCounts(ctx context.Context, classes string) (then, here 
 		then, here = append(then, float64(integer(row[1]))), append(here, float64(integer(row[2])))
 	}
 	return then, here, nil
+}
+
+func driftCounts(d *warehouse.Dialect, classes string) string {
+	return fmt.Sprintf("SELECT class, %s, %s FROM (\n%s\n) AS c GROUP BY class", d.CountIf("NOT here"), d.CountIf("here"), classes)
 }
 
 func sum(v []float64) float64 {

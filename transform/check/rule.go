@@ -26,8 +26,8 @@ type rule struct {
 	nulls []string
 	// bounded is the column of of.
 	bounded warehouse.Column
-	// values is what is counted as distinct failing values; "" when nothing is.
-	values string
+	// values are what is counted as distinct failing values; nil when nothing is.
+	values []string
 }
 
 // compiler makes rules for one table.
@@ -127,7 +127,7 @@ func (c *compiler) rule(check *models.Check) (*rule, error) {
 	case *models.Expression:
 		r.fails = "NOT (" + args.Expression + "\n)"
 		if args.Null == "fail" {
-			r.fails = "(" + args.Expression + "\n) IS NOT TRUE"
+			r.fails = "NOT coalesce((" + args.Expression + "\n), false)"
 		}
 	case *models.ContractColumn:
 		err = c.contracted(r, args)
@@ -188,7 +188,7 @@ func (c *compiler) listed(r *rule, values []models.Literal, not string) error {
 	if len(list) == 0 {
 		return wrong("NULL passes in any case; name the others", "the list has no value but NULL")
 	}
-	r.values = column
+	r.values = []string{column}
 	r.fails = column + " " + not + "IN (" + strings.Join(list, ", ") + ")"
 	typed, err := c.column(r.check.Columns[0])
 	if err != nil { // an expression
@@ -222,24 +222,20 @@ func (c *compiler) relationship(r *rule, args *models.Relationships) error {
 		fields = append(fields, f)
 		here, there = append(here, v+" IS NOT NULL"), append(there, f+" IS NOT NULL")
 	}
-	value, field := values[0], fields[0]
-	if len(values) > 1 {
-		value, field = "row("+strings.Join(values, ", ")+")", "row("+strings.Join(fields, ", ")+")"
-	}
-	r.values = value
+	r.values = values
 	if column, err := c.column(r.check.Columns[0]); err == nil && len(values) == 1 && isInteger(column.Type) && c.dense != nil {
-		least, most, ok, err := c.dense(args.Node, parent, field)
+		least, most, ok, err := c.dense(args.Node, parent, fields[0])
 		if err != nil {
 			return err
 		}
 		if ok {
 			r.bounded, r.of = column, func(v string) string { return fmt.Sprintf("%s NOT BETWEEN %d AND %d", v, least, most) }
-			r.fails = r.of(value)
+			r.fails = r.of(values[0])
 			return nil
 		}
 	}
-	// NOT IN becomes a mark join: a parent that occurs twice does not count its children twice.
-	r.fails = fmt.Sprintf("%s AND %s NOT IN (SELECT %s FROM %s WHERE %s)", strings.Join(here, " AND "), value, field, parent, strings.Join(there, " AND "))
+	// IN becomes a mark join: a parent that occurs twice does not count its children twice.
+	r.fails = strings.Join(here, " AND ") + " AND NOT " + c.d.In(values, fields, parent+" WHERE "+strings.Join(there, " AND "))
 	return nil
 }
 
@@ -313,8 +309,8 @@ func (c *compiler) inRange(r *rule, args *models.Range) error {
 		if args.Max.IsSet() && !args.Max.Null {
 			parts = append(parts, value+" "+greater+" "+c.literal(args.Max))
 		}
-		if isFloat(column.Type) { // greater than all numbers, for DuckDB
-			parts = append(parts, "isnan("+value+")")
+		if isFloat(column.Type) { // greater than all numbers, for engines
+			parts = append(parts, c.d.IsNaN(value))
 		}
 		return strings.Join(parts, " OR ")
 	}
@@ -330,13 +326,10 @@ func (c *compiler) length(r *rule, args *models.Length) error {
 	if err != nil {
 		return err
 	}
-	length := "length(" + c.d.QuoteIdent(column.Name) + ")"
-	switch {
-	case column.Type == "BLOB":
-		length = "octet_length(" + c.d.QuoteIdent(column.Name) + ")"
-	case !isText(column.Type) && !strings.HasSuffix(column.Type, "]"):
+	if column.Type != "BLOB" && !isText(column.Type) && !strings.HasSuffix(column.Type, "]") {
 		return wrong("length is about texts, bytes and lists; range is about values", "%s is %s", column.Name, column.Type)
 	}
+	length := c.d.Length(c.d.QuoteIdent(column.Name), column.Type)
 	var parts []string
 	if args.Min != nil {
 		parts = append(parts, fmt.Sprintf("%s < %d", length, *args.Min))

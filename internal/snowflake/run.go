@@ -1,0 +1,213 @@
+package snowflake
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	sf "github.com/snowflakedb/gosnowflake/v2"
+)
+
+// answerTime is what a statement may take beyond its timeout at the server before its answer is given up.
+const answerTime = 5 * time.Minute
+
+// Exec runs DDL, DML and what controls a transaction. The result has counts and no rows.
+func (s *Session) Exec(ctx context.Context, st Statement) (*Result, error) {
+	r, err := s.run(ctx, st)
+	if r != nil {
+		r.Columns, r.Rows = nil, nil
+	}
+	return r, err
+}
+
+// Query runs a statement that answers with a few rows; COPY INTO, PUT, LIST and SHOW are of that kind. A large answer is refused.
+func (s *Session) Query(ctx context.Context, st Statement) (*Result, error) {
+	return s.run(ctx, st)
+}
+
+// run records a statement, sends it, and records what became of it.
+func (s *Session) run(ctx context.Context, st Statement) (*Result, error) {
+	if s.dead != nil {
+		return nil, fmt.Errorf("%s: not sent: %w", st.name(), s.dead)
+	}
+	c := &call{s: s, ctx: ctx, verb: verb(st.SQL), id: sf.NewUUID()}
+	c.sent = Sent{Statement: st, Begun: s.db.cfg.Clock()}
+	if !c.transfer() {
+		c.sent.RequestID = c.id.String()
+	}
+	if err := s.record(ctx, &c.sent); err != nil {
+		return nil, fmt.Errorf("%s: not sent, since it could not be recorded: %w", st.name(), err)
+	}
+	result, err := c.send()
+	if err != nil {
+		err = s.db.failed(ctx, &c.sent, err)
+	} else {
+		s.follow(c.verb)
+		result.QueryID, c.sent.Rows = c.sent.QueryID, result.Affected
+	}
+	now := s.db.cfg.Clock()
+	c.sent.Ended, c.sent.Err = &now, err
+	// It has happened, whether or not ctx has ended by now.
+	c.unrecorded = errors.Join(c.unrecorded, s.record(context.WithoutCancel(ctx), &c.sent))
+	if err == nil && c.unrecorded != nil {
+		return nil, &Error{Kind: KindSQL, Step: st.name(), QueryID: c.sent.QueryID, Message: "the statement was run, but what became of it could not be recorded", Err: c.unrecorded, unsure: true}
+	}
+	return result, err
+}
+
+// follow keeps whether the session is inside a transaction.
+func (s *Session) follow(verb string) {
+	switch verb {
+	case "BEGIN", "START":
+		s.inside = true
+	case "COMMIT", "ROLLBACK":
+		s.inside = false
+	}
+}
+
+// call is one statement on its way.
+type call struct {
+	s          *Session
+	ctx        context.Context
+	verb       string
+	id         sf.UUID
+	sent       Sent
+	unrecorded error
+}
+
+type answer struct {
+	result *Result
+	err    error
+}
+
+// transfer says whether the driver moves a file for the statement.
+func (c *call) transfer() bool { return c.verb == "PUT" || c.verb == "GET" }
+
+// apart says whether the statement is sent asynchronously: see Session.
+func (c *call) apart() bool { return c.sent.Bulk && !c.transfer() && !c.s.inside }
+
+// send gives the statement to the driver, and waits for it until shortly after the end of the context.
+func (c *call) send() (*Result, error) {
+	ctx := c.ctx
+	if limit := c.s.db.cfg.StatementTimeout; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit+answerTime)
+		defer cancel()
+	}
+	ids, done := make(chan string, 1), make(chan answer, 1)
+	conn, prepared := c.s.conn, c.prepare(ctx, ids)
+	go func() {
+		result, err := query(prepared, conn, c.sent.Statement)
+		done <- answer{result, err}
+	}()
+	told := (<-chan string)(ids)
+	for {
+		select {
+		case id := <-told:
+			told = nil // the driver tells it once, and closes the channel
+			c.known(id)
+		case got := <-done:
+			select {
+			case id := <-told:
+				c.known(id)
+			default:
+			}
+			return got.result, got.err
+		case <-ctx.Done():
+			return c.giveUp(ctx, done)
+		}
+	}
+}
+
+// known records the query id.
+func (c *call) known(id string) {
+	if id == "" {
+		return
+	}
+	c.sent.QueryID = id
+	c.unrecorded = errors.Join(c.unrecorded, c.s.record(context.WithoutCancel(c.ctx), &c.sent))
+}
+
+// prepare puts into ctx what the driver takes from there.
+func (c *call) prepare(ctx context.Context, ids chan<- string) context.Context {
+	ctx = sf.WithQueryTag(ctx, c.tag())
+	if c.transfer() {
+		return ctx
+	}
+	ctx = sf.WithQueryIDChan(sf.WithRequestID(ctx, c.id), ids)
+	if c.apart() {
+		ctx = sf.WithAsyncMode(ctx)
+	}
+	return ctx
+}
+
+// tag is the query tag: {"run": …, "load": …, "table": …, "step": …} and what the target adds.
+func (c *call) tag() string {
+	tag := maps.Clone(c.s.tag)
+	for name, value := range map[string]string{"step": c.sent.Step, "table": c.sent.Table} {
+		if value != "" {
+			tag[name] = value
+		}
+	}
+	text, err := json.Marshal(tag)
+	if err != nil || len(text) > longestTag {
+		return ""
+	}
+	return string(text)
+}
+
+// giveUp has the server abort the statement, and leaves a driver that does not return. The driver itself sends the abort of
+// what it waits for (restful.go:207), but not of an asynchronous statement.
+func (c *call) giveUp(ctx context.Context, done <-chan answer) (*Result, error) {
+	if c.apart() && c.sent.QueryID != "" {
+		conn, id := c.s.conn, c.sent.QueryID
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.s.db.grace)
+		defer cancel()
+		go func() {
+			_, _ = query(late, conn, Statement{SQL: "SELECT SYSTEM$CANCEL_QUERY(?)", Args: []any{id}})
+		}()
+	}
+	got, ok := await(ctx, c.s.db.grace, done)
+	if !ok {
+		c.s.dead = errors.New("an earlier statement was given up without an answer: open another session")
+		return nil, ctx.Err()
+	}
+	return got.result, got.err
+}
+
+// verb is the first word of a statement, in upper case.
+func verb(sql string) string {
+	fields := strings.FieldsFunc(sql, func(r rune) bool { return r == ' ' || r == '\t' || r == '\r' || r == '\n' || r == ';' || r == '(' })
+	if len(fields) == 0 {
+		return ""
+	}
+	return strings.ToUpper(fields[0])
+}
+
+// name says which statement it is, in errors.
+func (st *Statement) name() string {
+	name := st.Step
+	if name == "" {
+		name = strings.ToLower(verb(st.SQL))
+	}
+	if st.Table != "" {
+		name += " " + st.Table
+	}
+	return name
+}
+
+// query runs one statement through the driver. Every statement goes through QueryContext: its counts come as a row with a
+// column for each, of which ExecContext gives the sum alone, that of the rows joined more than once among them (connection_util.go:325).
+func query(ctx context.Context, conn *sql.Conn, st Statement) (*Result, error) {
+	rows, err := conn.QueryContext(ctx, st.SQL, st.Args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	return read(rows)
+}

@@ -1,0 +1,129 @@
+package portable
+
+import (
+	"slices"
+	"strings"
+)
+
+// Traps are all that Find looks for.
+func Traps() []Trap {
+	return slices.Concat(orderTraps(), functionTraps(), operatorTraps(), clauseTraps(), nameTraps())
+}
+
+func orderTraps() []Trap {
+	return []Trap{
+		{"`ORDER BY … DESC` without NULLS", "NULLs come last", "NULLs come first", "`DESC NULLS LAST`", descending},
+		{"`greatest` and `least`", "NULLs are passed over", "one NULL makes it NULL", "`coalesce` each argument, or CASE", called("greatest", "least")},
+		{"`concat`", "NULLs are passed over", "one NULL makes it NULL", "`a || b`, with `coalesce` where NULLs are to be nothing", called("concat")},
+	}
+}
+
+func functionTraps() []Trap {
+	return []Trap{
+		{"`jaro_winkler_similarity`, `jaro_similarity`", "a number from 0 to 1", "JAROWINKLER_SIMILARITY is a whole number from 0 to 100, and blind to case",
+			"one macro that gives 0 to 100 of upper-case texts in both", called("jaro_winkler_similarity", "jaro_similarity")},
+		{"`levenshtein`, `editdist3`", "a count of edits", "that is called EDITDISTANCE", "one macro that is spelled for each engine", called("levenshtein", "editdist3")},
+		{"`jaccard`, `damerau_levenshtein`, `hamming`", "a measure of texts", "not there", "`levenshtein`, or keep the column out of models that are to run there",
+			called("jaccard", "damerau_levenshtein", "hamming", "mismatches")},
+		{"`regexp_matches`", "a search within the text", "REGEXP_LIKE matches whole texts only", "a pattern for the whole text, with `.*` around it",
+			called("regexp_matches")},
+		{"`regexp_full_match`", "RE2 over the whole text", "that is called REGEXP_LIKE, and knows no `(?…)`", "a plain pattern, or `LIKE`", called("regexp_full_match")},
+		{"`regexp_replace`", "the first match, without the option 'g'", "every match", "a pattern that can match only once, or one macro that is spelled for each engine", replaceFirst},
+		{"`TRY_CAST` of what is no text", "any value is tried", "only texts may be", "`TRY_CAST(CAST(x AS VARCHAR) AS …)`", tryCast},
+		{"`hash`", "64 bits of its own", "other values", "`md5` of a text that is put together", called("hash")},
+		{"`random`", "a number from 0 to 1", "a whole number of 64 bits", "no model of random rows: no two runs agree", called("random")},
+		{"`generate_series`, `range`", "rows, or a list", "not there: GENERATOR takes constants only", "a table of numbers or days that the project keeps", called("generate_series", "range")},
+	}
+}
+
+func operatorTraps() []Trap {
+	return []Trap{
+		{"`//`", "a division without its fraction", "not an operator", "`trunc(a / b)`", is("//")},
+		{"`/`", "a DOUBLE", "a NUMBER of six more places, rounded", "`CAST(a AS DOUBLE) / b`, or `round` to the places that are needed", division},
+		{"`~` and `SIMILAR TO`", "RE2 over the whole text", "not an operator", "`LIKE`, or one macro that is spelled for each engine",
+			func(t []token, i int) bool {
+				return t[i].kind == sign && t[i].is("~", "!~", "~*", "!~*") && operand(at(t, i-1)) || t[i].is("similar") && at(t, i+1).is("to")
+			}},
+		{"a backslash in '…'", "itself", "the begin of an escape", "`$$…$$`, which both take as it is",
+			func(t []token, i int) bool {
+				return t[i].kind == text && t[i].raw[0] == '\'' && strings.Contains(t[i].raw, `\`)
+			}},
+		{"a subscript", "lists begin at 1", "arrays begin at 0", "one macro that is spelled for each engine", subscript},
+		{"a list `[…]`", "values of one type", "an ARRAY of VARIANTs", "rows instead, by `UNION ALL` or a join", func(t []token, i int) bool { return t[i].is("[") && !operand(at(t, i-1)) }},
+		{"a struct `{…}`", "fields with types, in order", "an OBJECT of VARIANTs, in no order", "columns of their own", is("{")},
+		{"a lambda", "over typed lists", "over ARRAYs of VARIANTs, in TRANSFORM, FILTER and REDUCE only", "rows instead of lists",
+			func(t []token, i int) bool {
+				return t[i].is("lambda") && at(t, i+1).kind == word || t[i].is("->") && operand(at(t, i-1)) && at(t, i+1).kind != text
+			}},
+	}
+}
+
+func clauseTraps() []Trap {
+	return []Trap{
+		{"`ASOF JOIN`", "its condition stands in ON", "it stands in MATCH_CONDITION", "a join and `QUALIFY row_number() …`",
+			func(t []token, i int) bool {
+				return t[i].is("asof") && (at(t, i+1).is("join") || at(t, i+2).is("join"))
+			}},
+		{"`USING SAMPLE`", "a sample of the result", "not there: SAMPLE stands behind a table", "a condition on a hash of the key",
+			func(t []token, i int) bool { return t[i].is("using") && at(t, i+1).is("sample") }},
+	}
+}
+
+func nameTraps() []Trap {
+	return []Trap{
+		{"a quoted name with small letters", "the same as without quotes", "another name: tables are made with capital ones", "names in snake_case without quotes",
+			func(t []token, i int) bool { return t[i].kind == quoted && t[i].raw != strings.ToUpper(t[i].raw) }},
+	}
+}
+
+func is(s string) func([]token, int) bool {
+	return func(t []token, i int) bool { return t[i].is(s) }
+}
+
+// descending finds DESC in an ORDER BY that leaves open where NULLs go.
+func descending(t []token, i int) bool {
+	return t[i].is("desc") && !at(t, i+1).is("nulls") && !at(t, i-1).is(".")
+}
+
+// subscript finds x[1], and not the type INTEGER[] or INTEGER[3].
+func subscript(t []token, i int) bool {
+	isType := at(t, i+1).is("]") || at(t, i-1).kind == word && at(t, i-2).is("::", "as")
+	return t[i].is("[") && operand(at(t, i-1)) && !isType
+}
+
+// division finds a / of which neither side is written as a floating number.
+func division(t []token, i int) bool {
+	return t[i].is("/") && !floating(t, i-1, true) && !floating(t, i+1, false)
+}
+
+// tryCast finds a TRY_CAST whose value is not written as a text. The last AS within its brackets is its own: no type has one.
+func tryCast(t []token, i int) bool {
+	if !called("try_cast")(t, i) {
+		return false
+	}
+	for k := closing(t, i+1) - 1; k > i+1; k-- {
+		if t[k].is("as") {
+			return !textual(t, i+1, k)
+		}
+	}
+	return true
+}
+
+// replaceFirst finds regexp_replace without its option: three arguments.
+func replaceFirst(t []token, i int) bool {
+	if !called("regexp_replace")(t, i) {
+		return false
+	}
+	commas, depth := 0, 0
+	for k := i + 1; k < closing(t, i+1); k++ {
+		switch {
+		case t[k].is("(", "[", "{"):
+			depth++
+		case t[k].is(")", "]", "}"):
+			depth--
+		case t[k].is(",") && depth == 1:
+			commas++
+		}
+	}
+	return commas < 3
+}

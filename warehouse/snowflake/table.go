@@ -1,0 +1,123 @@
+package snowflake
+
+import (
+	"fmt"
+	"strings"
+)
+
+// OpColumn is a column of the staging tables of Merge and SCD2: OpUpsert in rows that are new or have changed, OpDelete in rows of
+// which only the key is filled and that are gone.
+var OpColumn = Column{Name: "_MR_OP", Source: "_MR_OP", DuckDB: "VARCHAR", Type: "VARCHAR(1)"}
+
+// The values of OpColumn.
+const (
+	OpUpsert = "U"
+	OpDelete = "D"
+)
+
+// Columns that a table has beyond those of its node: by soft deletes the first, by SCD2 the others. Times are UTC.
+var (
+	DeletedAt = Column{Name: "_DELETED_AT", Type: "TIMESTAMP_NTZ(6)"}
+	ValidFrom = Column{Name: "VALID_FROM", Type: "TIMESTAMP_NTZ(6)"}
+	ValidTo   = Column{Name: "VALID_TO", Type: "TIMESTAMP_NTZ(6)"}
+	IsCurrent = Column{Name: "IS_CURRENT", Type: "BOOLEAN"}
+)
+
+// NewTable is a table to create.
+type NewTable struct {
+	Table
+	Columns   []Column
+	Key       []string // in Snowflake's names; a primary key, which Snowflake notes and does not enforce
+	ClusterBy []string
+	Transient bool
+	Comment   string
+}
+
+// CreateTable makes a table unless it is there.
+func CreateTable(t NewTable) string { return t.create("CREATE ", "TABLE IF NOT EXISTS ") }
+
+// CreateStaging makes a table empty, with no memory of what was loaded into it: COPY skips files that it remembers.
+func CreateStaging(t NewTable) string { return t.create("CREATE OR REPLACE ", "TABLE ") }
+
+func (t NewTable) create(verb, noun string) string {
+	if t.Transient {
+		verb += "TRANSIENT "
+	}
+	lines := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		lines[i] = "  " + c.define()
+	}
+	if len(t.Key) > 0 {
+		lines = append(lines, "  PRIMARY KEY ("+idents(t.Key)+")")
+	}
+	sql := fmt.Sprintf("%s%s%s (\n%s\n)", verb, noun, t.Table, strings.Join(lines, ",\n"))
+	if len(t.ClusterBy) > 0 {
+		sql += "\nCLUSTER BY (" + idents(t.ClusterBy) + ")"
+	}
+	if t.Comment != "" {
+		sql += "\nCOMMENT = " + literal(t.Comment)
+	}
+	return sql
+}
+
+func (c Column) define() string { return quote(c.Name) + " " + c.Type }
+
+// CreateLike makes the table that is swapped for t: its columns, clustering and, by COPY GRANTS, rights. Only two permanent or two
+// transient tables can be swapped.
+func CreateLike(like, t Table, transient bool) string {
+	kind := "TABLE"
+	if transient {
+		kind = "TRANSIENT TABLE"
+	}
+	return fmt.Sprintf("CREATE OR REPLACE %s %s LIKE %s COPY GRANTS", kind, like, t)
+}
+
+// CreateSchema makes the table's schema unless it is there.
+func CreateSchema(t Table) string { return "CREATE SCHEMA IF NOT EXISTS " + t.InSchema() }
+
+// AddColumns are statements, each to add a column unless it is there. Its rows have NULL in it.
+func AddColumns(t Table, columns []Column) []string {
+	out := make([]string, len(columns))
+	for i, c := range columns {
+		out[i] = fmt.Sprintf("ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s", t, c.define())
+	}
+	return out
+}
+
+// AlterType gives a column the type that Widen has found.
+func AlterType(t Table, column, typ string) string {
+	return fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET DATA TYPE %s", t, quote(column), typ)
+}
+
+// Swap exchanges two tables in one act. It ends an open transaction.
+func Swap(a, b Table) string { return fmt.Sprintf("ALTER TABLE %s SWAP WITH %s", a, b) }
+
+// Rename gives a table another name. It ends an open transaction.
+func Rename(from, to Table) string { return fmt.Sprintf("ALTER TABLE %s RENAME TO %s", from, to) }
+
+// Drop removes a table if it is there.
+func Drop(t Table) string { return "DROP TABLE IF EXISTS " + t.String() }
+
+// Comment says of a table which load made it. The comment moves with the table when it is swapped or renamed.
+func Comment(t Table, load string) string {
+	return fmt.Sprintf("COMMENT ON TABLE %s IS %s", t, literal(CommentOf(load)))
+}
+
+// CommentOf is the comment that Comment gives.
+func CommentOf(load string) string { return "mr:" + load }
+
+func idents(names []string) string {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = quote(n)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+func names(columns []Column) []string {
+	out := make([]string, len(columns))
+	for i, c := range columns {
+		out[i] = c.Name
+	}
+	return out
+}

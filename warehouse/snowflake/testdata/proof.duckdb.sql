@@ -1,0 +1,156 @@
+SELECT
+  CAST(COUNT(*) AS VARCHAR) AS "N",
+  CAST(COALESCE(SUM(CAST('0x' || substr(md5(COALESCE(CASE WHEN t."B" THEN '1' WHEN NOT t."B" THEN '0' END, '~')
+    || '|' || COALESCE(CAST(t."I8" AS VARCHAR), '~')
+    || '|' || COALESCE(CAST(t."I16" AS VARCHAR), '~')
+    || '|' || COALESCE(CAST(t."I32" AS VARCHAR), '~')
+    || '|' || COALESCE(CAST(t."I64" AS VARCHAR), '~')
+    || '|' || COALESCE(CAST(t."U8" AS VARCHAR), '~')
+    || '|' || COALESCE(CAST(t."U16" AS VARCHAR), '~')
+    || '|' || COALESCE(CAST(t."U32" AS VARCHAR), '~')
+    || '|' || COALESCE(CAST(t."U64" AS VARCHAR), '~')
+    || '|' || COALESCE(CAST(t."I128" AS VARCHAR), '~')
+    || '|' || COALESCE(CAST(t."D" AS VARCHAR), '~')
+    || '|' || COALESCE(CAST(CAST(t."D0" AS DECIMAL(38,4)) AS VARCHAR), '~')
+    || '|' || COALESCE(CAST(t."D38" AS VARCHAR), '~')
+    || '|' || COALESCE(CASE WHEN t."F" IS NOT NULL THEN 'f' END, '~')
+    || '|' || COALESCE(CASE WHEN t."F64" IS NOT NULL THEN 'f' END, '~')
+    || '|' || COALESCE(CAST(strlen(t."S") AS VARCHAR) || ':' || CASE WHEN strlen(t."S") > 1000 THEN MD5(t."S") ELSE t."S" END, '~')
+    || '|' || COALESCE(CAST(strlen(t."J") AS VARCHAR) || ':' || CASE WHEN strlen(t."J") > 1000 THEN MD5(t."J") ELSE t."J" END, '~')
+    || '|' || COALESCE(CAST(strlen(t."U") AS VARCHAR) || ':' || CASE WHEN strlen(t."U") > 1000 THEN MD5(t."U") ELSE t."U" END, '~')
+    || '|' || COALESCE(CAST(octet_length(t."BIN") AS VARCHAR) || ':' || CASE WHEN octet_length(t."BIN") > 1000 THEN MD5(hex(t."BIN")) ELSE hex(t."BIN") END, '~')
+    || '|' || COALESCE(CAST(t."DAY" AS VARCHAR), '~')
+    || '|' || COALESCE(CAST(epoch_us(t."T") AS VARCHAR), '~')
+    || '|' || COALESCE(CASE WHEN isfinite(t."TS") THEN CAST(epoch_us(t."TS") AS VARCHAR) ELSE CAST(t."TS" AS VARCHAR) END, '~')
+    || '|' || COALESCE(CASE WHEN isfinite(t."TS_S") THEN CAST(epoch_us(t."TS_S") AS VARCHAR) ELSE CAST(t."TS_S" AS VARCHAR) END, '~')
+    || '|' || COALESCE(CASE WHEN isfinite(t."TZ") THEN CAST(epoch_us(t."TZ") AS VARCHAR) ELSE CAST(t."TZ" AS VARCHAR) END, '~')
+    || '|' || COALESCE(CAST(strlen(t."L") AS VARCHAR) || ':' || CASE WHEN strlen(t."L") > 1000 THEN MD5(t."L") ELSE t."L" END, '~')
+    || '|' || COALESCE(CAST(strlen(t."ST") AS VARCHAR) || ':' || CASE WHEN strlen(t."ST") > 1000 THEN MD5(t."ST") ELSE t."ST" END, '~')
+    || '|' || COALESCE(CAST(strlen(t."M") AS VARCHAR) || ':' || CASE WHEN strlen(t."M") > 1000 THEN MD5(t."M") ELSE t."M" END, '~')
+    || '|' || COALESCE(CAST(t."GRÖßE" AS VARCHAR), '~')), 17, 16) AS UBIGINT)), 0) AS VARCHAR) AS "HASH",
+  CAST(COUNT(t."B") AS VARCHAR) AS "C0",
+  CAST(SUM(CASE WHEN t."B" THEN 1 ELSE 0 END) AS VARCHAR) AS "SUM0",
+  CAST(COUNT(t."I8") AS VARCHAR) AS "C1",
+  CAST(MIN(t."I8") AS VARCHAR) AS "MIN1",
+  CAST(MAX(t."I8") AS VARCHAR) AS "MAX1",
+  CAST(SUM(t."I8") AS VARCHAR) AS "SUM1",
+  CAST(COUNT(t."I16") AS VARCHAR) AS "C2",
+  CAST(MIN(t."I16") AS VARCHAR) AS "MIN2",
+  CAST(MAX(t."I16") AS VARCHAR) AS "MAX2",
+  CAST(SUM(t."I16") AS VARCHAR) AS "SUM2",
+  CAST(COUNT(t."I32") AS VARCHAR) AS "C3",
+  CAST(MIN(t."I32") AS VARCHAR) AS "MIN3",
+  CAST(MAX(t."I32") AS VARCHAR) AS "MAX3",
+  CAST(SUM(t."I32") AS VARCHAR) AS "SUM3",
+  CAST(COUNT(t."I64") AS VARCHAR) AS "C4",
+  CAST(MIN(t."I64") AS VARCHAR) AS "MIN4",
+  CAST(MAX(t."I64") AS VARCHAR) AS "MAX4",
+  CAST(SUM(t."I64") AS VARCHAR) AS "SUM4",
+  CAST(COUNT(t."U8") AS VARCHAR) AS "C5",
+  CAST(MIN(t."U8") AS VARCHAR) AS "MIN5",
+  CAST(MAX(t."U8") AS VARCHAR) AS "MAX5",
+  CAST(SUM(t."U8") AS VARCHAR) AS "SUM5",
+  CAST(COUNT(t."U16") AS VARCHAR) AS "C6",
+  CAST(MIN(t."U16") AS VARCHAR) AS "MIN6",
+  CAST(MAX(t."U16") AS VARCHAR) AS "MAX6",
+  CAST(SUM(t."U16") AS VARCHAR) AS "SUM6",
+  CAST(COUNT(t."U32") AS VARCHAR) AS "C7",
+  CAST(MIN(t."U32") AS VARCHAR) AS "MIN7",
+  CAST(MAX(t."U32") AS VARCHAR) AS "MAX7",
+  CAST(SUM(t."U32") AS VARCHAR) AS "SUM7",
+  CAST(COUNT(t."U64") AS VARCHAR) AS "C8",
+  CAST(MIN(t."U64") AS VARCHAR) AS "MIN8",
+  CAST(MAX(t."U64") AS VARCHAR) AS "MAX8",
+  CAST(SUM(t."U64") AS VARCHAR) AS "SUM8",
+  CAST(COUNT(t."I128") AS VARCHAR) AS "C9",
+  CAST(MIN(t."I128") AS VARCHAR) AS "MIN9",
+  CAST(MAX(t."I128") AS VARCHAR) AS "MAX9",
+  CAST(COUNT(t."D") AS VARCHAR) AS "C10",
+  CAST(MIN(t."D") AS VARCHAR) AS "MIN10",
+  CAST(MAX(t."D") AS VARCHAR) AS "MAX10",
+  CAST(SUM(t."D") AS VARCHAR) AS "SUM10",
+  CAST(COUNT(t."D0") AS VARCHAR) AS "C11",
+  CAST(CAST(MIN(t."D0") AS DECIMAL(38,4)) AS VARCHAR) AS "MIN11",
+  CAST(CAST(MAX(t."D0") AS DECIMAL(38,4)) AS VARCHAR) AS "MAX11",
+  CAST(CAST(SUM(t."D0") AS DECIMAL(38,4)) AS VARCHAR) AS "SUM11",
+  CAST(COUNT(t."D38") AS VARCHAR) AS "C12",
+  CAST(MIN(t."D38") AS VARCHAR) AS "MIN12",
+  CAST(MAX(t."D38") AS VARCHAR) AS "MAX12",
+  CAST(COUNT(t."F") AS VARCHAR) AS "C13",
+  CAST(MIN(t."F") AS VARCHAR) AS "MIN13",
+  CAST(MAX(t."F") AS VARCHAR) AS "MAX13",
+  CAST(COUNT(t."F64") AS VARCHAR) AS "C14",
+  CAST(MIN(t."F64") AS VARCHAR) AS "MIN14",
+  CAST(MAX(t."F64") AS VARCHAR) AS "MAX14",
+  CAST(COUNT(t."S") AS VARCHAR) AS "C15",
+  CAST(SUM(strlen(t."S")) AS VARCHAR) AS "BYTES15",
+  CAST(MAX(strlen(t."S")) AS VARCHAR) AS "LONGEST15",
+  CAST(COUNT(t."J") AS VARCHAR) AS "C16",
+  CAST(SUM(strlen(t."J")) AS VARCHAR) AS "BYTES16",
+  CAST(MAX(strlen(t."J")) AS VARCHAR) AS "LONGEST16",
+  CAST(COUNT(t."U") AS VARCHAR) AS "C17",
+  CAST(SUM(strlen(t."U")) AS VARCHAR) AS "BYTES17",
+  CAST(MAX(strlen(t."U")) AS VARCHAR) AS "LONGEST17",
+  CAST(COUNT(t."BIN") AS VARCHAR) AS "C18",
+  CAST(SUM(octet_length(t."BIN")) AS VARCHAR) AS "BYTES18",
+  CAST(MAX(octet_length(t."BIN")) AS VARCHAR) AS "LONGEST18",
+  CAST(COUNT(t."DAY") AS VARCHAR) AS "C19",
+  CAST(MIN(t."DAY") AS VARCHAR) AS "MIN19",
+  CAST(MAX(t."DAY") AS VARCHAR) AS "MAX19",
+  CAST(COUNT(t."T") AS VARCHAR) AS "C20",
+  CAST(epoch_us(MIN(t."T")) AS VARCHAR) AS "MIN20",
+  CAST(epoch_us(MAX(t."T")) AS VARCHAR) AS "MAX20",
+  CAST(COUNT(t."TS") AS VARCHAR) AS "C21",
+  CASE WHEN isfinite(MIN(t."TS")) THEN CAST(epoch_us(MIN(t."TS")) AS VARCHAR) ELSE CAST(MIN(t."TS") AS VARCHAR) END AS "MIN21",
+  CASE WHEN isfinite(MAX(t."TS")) THEN CAST(epoch_us(MAX(t."TS")) AS VARCHAR) ELSE CAST(MAX(t."TS") AS VARCHAR) END AS "MAX21",
+  CAST(COUNT(t."TS_S") AS VARCHAR) AS "C22",
+  CASE WHEN isfinite(MIN(t."TS_S")) THEN CAST(epoch_us(MIN(t."TS_S")) AS VARCHAR) ELSE CAST(MIN(t."TS_S") AS VARCHAR) END AS "MIN22",
+  CASE WHEN isfinite(MAX(t."TS_S")) THEN CAST(epoch_us(MAX(t."TS_S")) AS VARCHAR) ELSE CAST(MAX(t."TS_S") AS VARCHAR) END AS "MAX22",
+  CAST(COUNT(t."TZ") AS VARCHAR) AS "C23",
+  CASE WHEN isfinite(MIN(t."TZ")) THEN CAST(epoch_us(MIN(t."TZ")) AS VARCHAR) ELSE CAST(MIN(t."TZ") AS VARCHAR) END AS "MIN23",
+  CASE WHEN isfinite(MAX(t."TZ")) THEN CAST(epoch_us(MAX(t."TZ")) AS VARCHAR) ELSE CAST(MAX(t."TZ") AS VARCHAR) END AS "MAX23",
+  CAST(COUNT(t."L") AS VARCHAR) AS "C24",
+  CAST(SUM(strlen(t."L")) AS VARCHAR) AS "BYTES24",
+  CAST(MAX(strlen(t."L")) AS VARCHAR) AS "LONGEST24",
+  CAST(COUNT(t."ST") AS VARCHAR) AS "C25",
+  CAST(SUM(strlen(t."ST")) AS VARCHAR) AS "BYTES25",
+  CAST(MAX(strlen(t."ST")) AS VARCHAR) AS "LONGEST25",
+  CAST(COUNT(t."M") AS VARCHAR) AS "C26",
+  CAST(SUM(strlen(t."M")) AS VARCHAR) AS "BYTES26",
+  CAST(MAX(strlen(t."M")) AS VARCHAR) AS "LONGEST26",
+  CAST(COUNT(t."GRÖßE") AS VARCHAR) AS "C27",
+  CAST(MIN(t."GRÖßE") AS VARCHAR) AS "MIN27",
+  CAST(MAX(t."GRÖßE") AS VARCHAR) AS "MAX27",
+  CAST(SUM(t."GRÖßE") AS VARCHAR) AS "SUM27"
+FROM (
+SELECT
+  "b" AS "B",
+  "i8" AS "I8",
+  "i16" AS "I16",
+  "i32" AS "I32",
+  "i64" AS "I64",
+  "u8" AS "U8",
+  "u16" AS "U16",
+  CAST("u32" AS BIGINT) AS "U32",
+  CAST("u64" AS DECIMAL(20,0)) AS "U64",
+  CAST("i128" AS DECIMAL(38,0)) AS "I128",
+  "d" AS "D",
+  "d0" AS "D0",
+  "d38" AS "D38",
+  CAST("f" AS DOUBLE) AS "F",
+  "f64" AS "F64",
+  "s" AS "S",
+  CAST("j" AS VARCHAR) AS "J",
+  CAST("u" AS VARCHAR) AS "U",
+  "bin" AS "BIN",
+  "day" AS "DAY",
+  "t" AS "T",
+  "ts" AS "TS",
+  CAST("ts_s" AS TIMESTAMP) AS "TS_S",
+  "tz" AS "TZ",
+  CAST(to_json("l") AS VARCHAR) AS "L",
+  CAST(to_json("st") AS VARCHAR) AS "ST",
+  CAST(to_json("m") AS VARCHAR) AS "M",
+  CAST("größe" AS INTEGER) AS "GRÖßE"
+FROM rows
+) AS t;

@@ -1,0 +1,1 @@
+SELECT * FROM landed WHERE coalesce("at" >= CAST('2025-01-01' AS TIMESTAMP) AND "at" < CAST('2025-01-02 12:00:00' AS TIMESTAMP), false)

@@ -1,0 +1,7 @@
+SELECT w."ID", CASE WHEN e."ID" IS NULL THEN 'inserted' WHEN w."ID" IS NOT DISTINCT FROM e."ID" AND w."ODD ""NAME" IS NOT DISTINCT FROM e."ODD ""NAME" AND w."AT" IS NOT DISTINCT FROM e."AT" THEN 'unchanged' ELSE 'updated' END AS "_MILLRACE_OUTCOME"
+FROM (
+  SELECT * FROM landed
+) AS w
+LEFT JOIN (
+  SELECT * FROM published
+) AS e ON w."ID" = e."ID"

@@ -1,0 +1,3 @@
+SELECT count(*) AS n FROM (
+  SELECT * FROM landed
+) AS r

@@ -1,0 +1,3 @@
+SELECT * FROM (
+  SELECT * FROM decisions
+) AS d WHERE "_MILLRACE_OUTCOME" IN ('inserted', 'it''s')

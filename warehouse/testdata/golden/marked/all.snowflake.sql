@@ -1,0 +1,3 @@
+SELECT * FROM (
+  SELECT * FROM published
+) AS r WHERE "THE ""MARK" IS NOT NULL

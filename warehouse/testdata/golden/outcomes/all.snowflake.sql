@@ -1,0 +1,3 @@
+SELECT "_MILLRACE_OUTCOME", count(*) AS n FROM (
+  SELECT * FROM decisions
+) AS d GROUP BY "_MILLRACE_OUTCOME"

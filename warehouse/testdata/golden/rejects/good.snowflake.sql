@@ -1,0 +1,3 @@
+SELECT * FROM (
+  SELECT * FROM landed
+) AS r WHERE r."ID" IS NOT NULL AND r."AT" IS NOT NULL

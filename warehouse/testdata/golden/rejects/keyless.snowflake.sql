@@ -1,0 +1,3 @@
+SELECT * FROM (
+  SELECT * FROM landed
+) AS r WHERE r."ID" IS NULL OR r."AT" IS NULL

@@ -1,0 +1,7 @@
+SELECT e."ID", e."ODD ""NAME", CAST('2025-03-30 01:04:05.678901+00:00' AS TIMESTAMP_LTZ(6)) AS "GONE"
+FROM (
+  SELECT id FROM gone
+) AS g
+JOIN (
+  SELECT * FROM published
+) AS e ON g."ID" = e."ID"
