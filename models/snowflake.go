@@ -80,6 +80,22 @@ type SnowflakeTable struct {
 	As          string   `yaml:"as" doc:"Name in Snowflake, as TABLE or SCHEMA.TABLE, instead of the node's own."`
 }
 
+// FollowedBy names the place that follows what is published to the target, for people; "" when there is none.
+func (t *Target) FollowedBy() string {
+	if t == nil || t.Snowflake == nil {
+		return ""
+	}
+	return "Snowflake"
+}
+
+// MaxCredits is what one load of that place may cost by estimate; 0 is no limit.
+func (t *Target) MaxCredits() float64 {
+	if t.Snowflake == nil {
+		return 0
+	}
+	return t.Snowflake.MaxCredits
+}
+
 // targetTypes are the kinds of targets, as the schema lists them.
 var targetTypes = []struct {
 	name, doc string
