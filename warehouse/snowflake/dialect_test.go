@@ -7,7 +7,7 @@ import (
 	"github.com/millrace/millrace/warehouse"
 	"github.com/millrace/millrace/warehouse/snowflake"
 	"github.com/millrace/millrace/warehouse/snowflake/snowfake/snowfaketest"
-	"github.com/millrace/millrace/warehouse/warehousetest"
+	"github.com/millrace/millrace/warehouse/snowflake/snowflaketest"
 )
 
 // unproven are the cases whose text the stand-in refuses, and what it does not know of them: only an account can prove these. All are
@@ -19,7 +19,6 @@ var unproven = map[string]string{
 	"Matches all, alternatives": "REGEXP_LIKE",
 	"Matches a part":            "REGEXP_INSTR",
 	"Matches a part, the end":   "REGEXP_INSTR",
-	"Length of bytes":           "OCTET_LENGTH",
 	"Length of a list":          "ARRAY_SIZE",
 	"Epoch of a date":           "division",
 	"Epoch of a time":           "division",
@@ -32,29 +31,7 @@ var unproven = map[string]string{
 }
 
 // TestBuilders: what builders give in Snowflake is what they give in DuckDB, as far as the stand-in can tell.
-func TestBuilders(t *testing.T) {
-	ask := snowfaketest.Ask(t)
-	open := len(unproven)
-	for _, c := range warehousetest.Cases() {
-		why, refused := unproven[c.Name]
-		name := c.Name
-		if refused {
-			open, name = open-1, name+" (not proven here: "+why+")"
-		}
-		t.Run(name, func(t *testing.T) {
-			err := warehousetest.RunCase(t.Context(), c, snowflake.Dialect, ask)
-			switch {
-			case !refused && err != nil:
-				t.Error(err)
-			case refused && (err == nil || !strings.Contains(err.Error(), why)):
-				t.Errorf("it is listed as unproven, for %s: %v", why, err)
-			}
-		})
-	}
-	if open != 0 {
-		t.Errorf("%d cases that are listed as unproven are none", open)
-	}
-}
+func TestBuilders(t *testing.T) { snowflaketest.Builders(t, snowfaketest.Ask(t), unproven) }
 
 // TestNoFiles: what only the local engine is asked is refused, in words that say so.
 func TestNoFiles(t *testing.T) {

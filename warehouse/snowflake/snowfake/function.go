@@ -9,9 +9,9 @@ import (
 // planned: the branches that do not fit are gone before they run.
 var macros = []string{
 	`CREATE MACRO sf_text(v, n) AS CASE WHEN length(v) > n THEN error('snowfake!100078!22000!String ''' || v || ''' is too long and would be truncated') ELSE v END`,
-	`CREATE MACRO sf_binary(v, n) AS CASE WHEN octet_length(v) > n THEN error('snowfake!100145!22000!Binary value is too long and would be truncated') ELSE v END`,
+	`CREATE MACRO sf_binary(v, n) AS CASE WHEN octet_length(CAST(v AS BLOB)) > n THEN error('snowfake!100145!22000!Binary value is too long and would be truncated') ELSE v END`,
 	// DuckDB prints no 0 before the point of a DECIMAL(n,n).
-	`CREATE MACRO sf_char(v) AS CASE WHEN typeof(v) LIKE 'DECIMAL%' THEN regexp_replace(CAST(v AS VARCHAR), '^(-?)\.', '\10')
+	`CREATE MACRO sf_char(v) AS CASE WHEN typeof(v) LIKE 'DECIMAL%' THEN regexp_replace(CAST(v AS VARCHAR), '^(-?)\.', '\10.')
 		WHEN typeof(v) IN ('BLOB', 'JSON') OR typeof(v) LIKE 'TIMESTAMP%' THEN error('snowfake!999999!0A000!snowfake does not know how Snowflake prints a ' || typeof(v) || ' without a format') ELSE CAST(v AS VARCHAR) END`,
 	`CREATE MACRO sf_only_text(v) AS CASE WHEN typeof(v) IN ('VARCHAR', '"NULL"') THEN CAST(v AS VARCHAR)
 		ELSE error('snowfake!001065!22023!SQL compilation error:' || chr(10) || 'Function TRY_CAST cannot be used with arguments of type ' || typeof(v)) END`,
