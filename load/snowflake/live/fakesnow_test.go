@@ -22,9 +22,11 @@ type opinion struct {
 	about string
 	sf.Statement
 	want string // rows as values writes them; "" when only success counts
-	// known is why fakesnow 0.11.14 differs.
+	// known is why fakesnow 0.11.14 differs. What begins with notSent is not sent: its answer makes the driver panic.
 	known string
 }
+
+const notSent = "not sent: "
 
 // TestFakesnow asks fakesnow, which reads SQL with a parser that we did not write, for its opinion on what the loader says. It is a
 // report: what is known to differ is told, and only what is new fails. `make test-fakesnow` starts the server.
@@ -36,6 +38,11 @@ func TestFakesnow(t *testing.T) {
 	db := fakesnow(t, address)
 	agree, differ := 0, 0
 	for _, o := range opinions() {
+		if strings.HasPrefix(o.known, notSent) {
+			differ++
+			t.Logf("differs, as known: %s: %s", o.about, o.known)
+			continue
+		}
 		got, err := answerOf(db, o)
 		switch {
 		case err == nil && (o.want == "" || got == o.want):
@@ -151,16 +158,16 @@ func opinions() []opinion {
 	say("proof", sf.Proof(kept.String(), keyed), "", "MD5_NUMBER_LOWER64 is not known")
 	say("begin transaction", "BEGIN", "", "BEGIN alone is read as a name")
 	bound("publish", l.Publish(target, 1, 1, "r", now), "1|0", "")
-	bound("merge", sf.Merge(sf.MergeSpec{Table: kept, Staging: staging, Columns: keyed, Key: []string{"K"}, Soft: true, At: now}), "1|2", "")
-	bound("commit entry", l.Commit(e), "1|0", "")
+	bound("merge", sf.Merge(sf.MergeSpec{Table: kept, Staging: staging, Columns: keyed, Key: []string{"K"}, Soft: true, At: now}), "1|2", "MERGE writes to two attached databases in one transaction, which DuckDB refuses")
+	bound("commit entry", l.Commit(e), "1|0", "follows from the merge")
 	say("commit", "COMMIT", "", "")
-	say("merged", `SELECT "K", "V", "_DELETED_AT" IS NULL FROM `+kept.String()+` ORDER BY "K"`, "1|a|true\n2|B|true\n3|c|false\n4|d|true", "")
+	say("merged", `SELECT "K", "V", "_DELETED_AT" IS NULL FROM `+kept.String()+` ORDER BY "K"`, "1|a|true\n2|B|true\n3|c|false\n4|d|true", "follows from the merge")
 	say("merge, twice the key", "INSERT INTO "+staging.String()+` ("K", "V", "_MR_OP") VALUES (2, 'x', 'U')`, "1", "")
 	bound("standing", l.Standing(target), "", "")
 	say("append", sf.Append(kept, staging, keyed), "4", "")
 	say("overwrite", sf.InsertOverwrite(kept, staging, keyed), "", "INSERT OVERWRITE is not translated")
 	say("like", sf.CreateLike(at("BESIDE"), kept, false), "", "")
-	say("comment", sf.Comment(kept, "L2"), "", "")
+	say("comment", sf.Comment(kept, "L2"), "", notSent+"the answer has a column that it does not describe")
 	say("swap", sf.Swap(kept, at("BESIDE")), "", "SWAP is not translated")
 	say("rename", sf.Rename(kept, at("OTHER")), "", "")
 	for _, sql := range sf.AddColumns(at("OTHER"), []sf.Column{{Name: "C", Type: "BOOLEAN"}}) {
@@ -171,7 +178,7 @@ func opinions() []opinion {
 	say("count", sf.Count(at("OTHER")), "", "")
 	say("show tables", sf.ShowTables(at("OTHER")), "", "")
 	say("show staging", sf.ShowStaging(kept), "", "")
-	say("show transactions", sf.ShowTransactions(), "", "")
+	say("show transactions", sf.ShowTransactions(), "", "SHOW TRANSACTIONS is not known")
 	say("drop", sf.Drop(at("OTHER")), "", "")
 	return all
 }
