@@ -45,8 +45,9 @@ func (db *DB) Close() error {
 // Session is one login: its statements see the session's settings and stand in its transaction. It is used by one goroutine.
 //
 // Every statement carries a request id of its own, which the driver keeps when it sends the statement again, so that the server
-// runs it once. PUT and GET carry none: the driver sends them a second time for new credentials, which must not be answered from
-// the first (gosnowflake file_transfer_agent.go:1074), and would use the channel of the query id twice, which panics.
+// runs it once. PUT and GET carry none: on some clouds the driver sends them a second time for an address or new credentials
+// (gosnowflake file_transfer_agent.go:590 and 1075). That must not be answered from the first, and would use the channel that the
+// query id comes by twice, which panics.
 //
 // The query id is known when the server's first answer comes: at once for what is quick, after 45 seconds for what is not. A Bulk
 // statement is sent asynchronously: its query id comes before its work is waited for. The driver then asks for the result again and
@@ -63,6 +64,7 @@ type Session struct {
 	record Recorder
 	inside bool // a transaction
 	dead   error
+	left   bool // a statement is still with the driver, which would keep Close waiting
 }
 
 // Session logs in. The tag is in the query tag of every statement; rec may be nil.
@@ -115,14 +117,14 @@ func (s *Session) login(ctx context.Context) error {
 // five minutes; its transaction, when it then holds a lock that another waits for, ends after five more.
 func (db *DB) settings() string {
 	var b strings.Builder
-	b.WriteString("ALTER SESSION SET TIMEZONE = 'UTC', ABORT_DETACHED_QUERY = TRUE, AUTOCOMMIT = TRUE")
-	b.WriteString(", ERROR_ON_NONDETERMINISTIC_MERGE = TRUE, ERROR_ON_NONDETERMINISTIC_UPDATE = TRUE")
+	b.WriteString("ALTER SESSION SET TIMEZONE = 'UTC' ABORT_DETACHED_QUERY = TRUE AUTOCOMMIT = TRUE")
+	b.WriteString(" ERROR_ON_NONDETERMINISTIC_MERGE = TRUE ERROR_ON_NONDETERMINISTIC_UPDATE = TRUE")
 	for _, p := range []struct {
 		name string
 		is   time.Duration
 	}{{"STATEMENT_TIMEOUT_IN_SECONDS", db.cfg.StatementTimeout}, {"LOCK_TIMEOUT", db.cfg.LockTimeout}} {
 		if p.is > 0 {
-			fmt.Fprintf(&b, ", %s = %d", p.name, max(1, int64(p.is.Seconds())))
+			fmt.Fprintf(&b, " %s = %d", p.name, max(1, int64(p.is.Seconds())))
 		}
 	}
 	return b.String()
@@ -135,6 +137,10 @@ func (s *Session) Close() error {
 	}
 	conn := s.conn
 	s.conn, s.dead = nil, errors.New("the session is closed")
+	if s.left {
+		go conn.Close()
+		return nil
+	}
 	return within(s.db.grace, "log out of snowflake", conn.Close)
 }
 

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,6 +63,25 @@ func text(v any) string {
 	default:
 		return fmt.Sprint(v)
 	}
+}
+
+// moved refuses the rows of a PUT or GET that tell of a failure: the driver calls some a success, such as credentials that have
+// expired (storage_client.go:166).
+func (r *Result) moved() error {
+	status, source := slices.Index(r.Columns, "status"), slices.Index(r.Columns, "source")
+	for _, row := range r.Rows {
+		if status >= 0 && source >= 0 && row[status] != nil && *row[status] == "ERROR" {
+			return fmt.Errorf("%s was not uploaded: the driver does not say why; most often the storage has refused it", deref(row[source]))
+		}
+	}
+	return nil
+}
+
+func deref(text *string) string {
+	if text == nil {
+		return "a file"
+	}
+	return *text
 }
 
 // count reads the row of a DML statement, whose columns are "number of rows inserted" and the like.

@@ -103,6 +103,9 @@ func (c *call) send() (*Result, error) {
 	conn, prepared := c.s.conn, c.prepare(ctx, ids)
 	go func() {
 		result, err := query(prepared, conn, c.sent.Statement)
+		if err == nil && c.transfer() {
+			err = result.moved()
+		}
 		done <- answer{result, err}
 	}()
 	told := (<-chan string)(ids)
@@ -161,23 +164,28 @@ func (c *call) tag() string {
 	return string(text)
 }
 
-// giveUp has the server abort the statement, and leaves a driver that does not return. The driver itself sends the abort of
-// what it waits for (restful.go:207), but not of an asynchronous statement.
+// giveUp has the server abort the statement, and leaves a driver that does not return.
 func (c *call) giveUp(ctx context.Context, done <-chan answer) (*Result, error) {
 	if c.apart() && c.sent.QueryID != "" {
-		conn, id := c.s.conn, c.sent.QueryID
-		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.s.db.grace)
-		defer cancel()
-		go func() {
-			_, _ = query(late, conn, Statement{SQL: "SELECT SYSTEM$CANCEL_QUERY(?)", Args: []any{id}})
-		}()
+		c.abort(ctx)
 	}
 	got, ok := await(ctx, c.s.db.grace, done)
 	if !ok {
-		c.s.dead = errors.New("an earlier statement was given up without an answer: open another session")
+		c.s.left, c.s.dead = true, errors.New("an earlier statement was given up without an answer: open another session")
 		return nil, ctx.Err()
 	}
 	return got.result, got.err
+}
+
+// abort ends an asynchronous statement at the server: the driver does that of itself for what it waits for only (restful.go:207).
+func (c *call) abort(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.s.db.grace)
+	conn, id := c.s.conn, c.sent.QueryID
+	go func() {
+		defer cancel()
+		_, _ = query(ctx, conn, Statement{SQL: "SELECT SYSTEM$CANCEL_QUERY(?)", Args: []any{id}})
+	}()
+	<-ctx.Done()
 }
 
 // verb is the first word of a statement, in upper case.

@@ -182,3 +182,17 @@ func rowsAnswer(id string, columns []string, rows ...[]*string) map[string]any {
 func failure(code int, state, message string) map[string]any {
 	return map[string]any{"success": false, "code": fmt.Sprintf("%06d", code), "message": message, "data": map[string]any{"sqlState": state, "queryId": "01b-failed"}}
 }
+
+// onQueryAlso is told of one statement before it is answered.
+func (s *server) onQueryAlso(t *testing.T, sql string, tell func(r *request)) {
+	t.Helper()
+	s.mu.Lock()
+	before := s.handlers["/queries/v1/query-request"]
+	s.mu.Unlock()
+	s.on("/queries/v1/query-request", func(w http.ResponseWriter, r *request) {
+		if r.sql() == sql {
+			tell(r)
+		}
+		before(w, r)
+	})
+}

@@ -20,7 +20,7 @@ func TestASessionLogsInSetsItselfUpAndAnswers(t *testing.T) {
 		t.Fatalf("the answer is %+v", r)
 	}
 	sent := s.requests("/queries/v1/query-request")
-	if !strings.HasPrefix(sent[0].sql(), "ALTER SESSION SET TIMEZONE = 'UTC', ABORT_DETACHED_QUERY = TRUE") {
+	if !strings.HasPrefix(sent[0].sql(), "ALTER SESSION SET TIMEZONE = 'UTC' ABORT_DETACHED_QUERY = TRUE") {
 		t.Errorf("the session begins with %q", sent[0].sql())
 	}
 	if got := sent[1].tag(); got != `{"load":"l1","run":"r1","step":"look","table":"mart.orders"}` {

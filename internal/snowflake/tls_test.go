@@ -7,6 +7,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -89,6 +91,7 @@ func TestARevokedCertificateIsRefusedByItsCRL(t *testing.T) {
 			}
 			s := newServer(t)
 			secure := httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
+			secure.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that the client ends
 			secure.TLS = &tls.Config{Certificates: []tls.Certificate{a.certify(t)}}
 			secure.StartTLS()
 			defer secure.Close()

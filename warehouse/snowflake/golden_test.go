@@ -122,7 +122,8 @@ func goldenPublishing(t *testing.T, texts map[string][]snowflake.Statement) {
 	texts["merge-soft-key-only"] = []snowflake.Statement{snowflake.Merge(spec)}
 	spec.Soft = false
 	texts["merge-hard-key-only"] = []snowflake.Statement{snowflake.Merge(spec)}
-	texts["scd2"] = append(snowflake.SCD2(snowflake.SCD2Spec{Table: orders, Staging: staging, Columns: cols, Key: []string{"ID"}, At: at}), one(snowflake.CurrentTwice(orders, []string{"ID"}))...)
+	texts["twice"] = append(one(snowflake.KeysTwice(staging, []string{"ID", "DAY"})), one(snowflake.CurrentTwice(orders, []string{"ID"}))...)
+	texts["scd2"] = snowflake.SCD2(snowflake.SCD2Spec{Table: orders, Staging: staging, Columns: cols, Key: []string{"ID"}, At: at})
 	list := snowflake.Table{Database: "ANALYTICS", Schema: "MART", Name: "ORDERS_P"}
 	for _, sql := range snowflake.Partition(snowflake.PartitionSpec{Table: orders, Staging: staging, List: list, Columns: cols, By: []string{"DAY", `ODD "NAME`}}) {
 		texts["partition"] = append(texts["partition"], one(sql)...)

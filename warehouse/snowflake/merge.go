@@ -55,6 +55,15 @@ func Merge(m MergeSpec) Statement {
 	return st
 }
 
+// KeysTwice counts the keys that a staging table has more than once: none, or Merge and SCD2 must not run. Snowflake refuses a MERGE
+// that would change one row twice, but adds a new one as often as it is staged
+// (docs.snowflake.com/en/sql-reference/sql/merge, duplicate join behavior).
+func KeysTwice(staging Table, key []string) string { return twice(staging, key, "") }
+
+func twice(t Table, key []string, where string) string {
+	return fmt.Sprintf("SELECT COUNT(*) AS \"N\" FROM (\nSELECT %s FROM %s%s\nGROUP BY %s HAVING COUNT(*) > 1\n) AS k", idents(key), t, where, idents(key))
+}
+
 // bindTime is a time that is bound as microseconds since 1970: exact, and without a time zone that anybody could apply.
 const bindTime = "TO_TIMESTAMP_NTZ(?, 6)"
 

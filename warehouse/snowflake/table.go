@@ -17,10 +17,10 @@ const (
 
 // Columns that a table has beyond those of its node: by soft deletes the first, by SCD2 the others. Times are UTC.
 var (
-	DeletedAt = Column{Name: "_DELETED_AT", Type: "TIMESTAMP_NTZ(6)"}
-	ValidFrom = Column{Name: "VALID_FROM", Type: "TIMESTAMP_NTZ(6)"}
-	ValidTo   = Column{Name: "VALID_TO", Type: "TIMESTAMP_NTZ(6)"}
-	IsCurrent = Column{Name: "IS_CURRENT", Type: "BOOLEAN"}
+	DeletedAt = Column{Name: "_DELETED_AT", Source: "_DELETED_AT", DuckDB: "TIMESTAMP", Type: "TIMESTAMP_NTZ(6)"}
+	ValidFrom = Column{Name: "VALID_FROM", Source: "VALID_FROM", DuckDB: "TIMESTAMP", Type: "TIMESTAMP_NTZ(6)"}
+	ValidTo   = Column{Name: "VALID_TO", Source: "VALID_TO", DuckDB: "TIMESTAMP", Type: "TIMESTAMP_NTZ(6)"}
+	IsCurrent = Column{Name: "IS_CURRENT", Source: "IS_CURRENT", DuckDB: "BOOLEAN", Type: "BOOLEAN"}
 )
 
 // NewTable is a table to create.

@@ -78,7 +78,7 @@ func TestFits(t *testing.T) {
 func TestWiden(t *testing.T) {
 	for _, c := range [][3]string{
 		{"NUMBER(10,0)", "NUMBER(19,0)", "NUMBER(19,0)"}, {"NUMBER(38,0)", "NUMBER(19,0)", ""}, {"NUMBER(12,2)", "NUMBER(14,2)", "NUMBER(14,2)"}, {"NUMBER(12,2)", "NUMBER(14,3)", "error"},
-		{"VARCHAR(36)", "VARCHAR(16777216)", "VARCHAR(16777216)"}, {"VARCHAR(134217728)", "VARCHAR(16777216)", ""}, {"BINARY(100)", "BINARY(8388608)", "BINARY(8388608)"},
+		{"VARCHAR(36)", "VARCHAR(16777216)", "VARCHAR(16777216)"}, {"VARCHAR(134217728)", "VARCHAR(16777216)", ""}, {"BINARY(100)", "BINARY(8388608)", "error"}, {"BINARY(67108864)", "BINARY(8388608)", ""},
 		{"NUMBER(10,0)", "FLOAT", "error"}, {"VARCHAR(36)", "NUMBER(5,0)", "error"}, {"VARCHAR(36)", "BINARY(8388608)", "error"}, {"FLOAT", "FLOAT", ""}, {"DATE", "TIMESTAMP_NTZ(6)", "error"},
 		{"TIMESTAMP_NTZ(9)", "TIMESTAMP_NTZ(6)", "error"}, {"VARIANT", "VARCHAR(16777216)", "error"}, {"NUMBER(99999999999999999999,0)", "NUMBER(5,0)", "error"},
 	} {

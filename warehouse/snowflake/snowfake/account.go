@@ -40,7 +40,8 @@ type User struct {
 type WarehouseSpec struct {
 	Name, Size string // Size "": X-Small
 	Suspended  bool
-	NoResume   bool // it does not start by itself: AUTO_RESUME = FALSE
+	NoResume   bool   // it does not start by itself: AUTO_RESUME = FALSE
+	Monitor    string // the resource monitor whose quota is used up: it does not start at all
 }
 
 // Admin is the role that may do everything.

@@ -50,6 +50,9 @@ type table struct {
 	loaded  map[string]bool
 	rows    string // DuckDB's table of the committed rows
 	session int64  // that a temporary table belongs to
+	// streams and row access policies are only told of.
+	streams  []objectName
+	policies []string
 }
 
 func (t *table) column(name string) (column, bool) {

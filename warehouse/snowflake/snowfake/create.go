@@ -27,6 +27,8 @@ func (s *Session) create(ctx context.Context, p *parser) (*Answer, error) {
 		return s.createStage(ctx, p, replace)
 	case p.accept("DATABASE") && !replace:
 		return s.createDatabase(ctx, p)
+	case p.accept("STREAM") && !replace:
+		return s.createStream(ctx, p)
 	case p.accept("ROLE") && !replace:
 		return s.createRole(ctx, p)
 	}

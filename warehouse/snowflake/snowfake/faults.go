@@ -28,8 +28,8 @@ const (
 	ExpireMaster Action = "expire-master" // so has the token that it would renew it with
 	Vanish       Action = "vanish"        // break the connection for good: what the client sends from now on never arrives, as when it was killed
 	Hang         Action = "hang"          // hold the request until Release, or until the client gives up
-	Truncate     Action = "truncate"      // break off in the middle: of the answer, or of an object's body, which is not stored then
-	LoseTail     Action = "lose-tail"     // cut the last bytes off the file that was staged last
+	Truncate     Action = "truncate"      // break off in the middle: before, of what the client sends; after, of the answer
+	LoseTail     Action = "lose-tail"     // cut the last bytes off what was staged last, or off the object
 	Slow         Action = "slow"          // answer "in progress" Code times before the result
 )
 
@@ -207,7 +207,11 @@ func (s *Server) act(w http.ResponseWriter, r *request, body any) bool {
 	case Status:
 		http.Error(w, "the stand-in was told to answer so", i.fault.Code)
 	case Truncate:
-		breakOff(w, body)
+		if !r.after() {
+			hangUp(w)
+		} else {
+			breakOff(w, body)
+		}
 	case Vanish:
 		s.vanish(r)
 		hangUp(w)

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"testing"
 
+	sf "github.com/snowflakedb/gosnowflake/v2"
+
 	"github.com/millrace/millrace/warehouse/snowflake/snowfake"
 )
 
@@ -55,6 +57,38 @@ func TestAnAccountThatRepeats(t *testing.T) {
 	}
 	if n := count(t, conn); n != 4 {
 		t.Errorf("%d rows, want 4", n)
+	}
+}
+
+// A result that is asked for by query id, as that of a statement that runs without being waited for.
+func TestPollingGoesOn(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fault snowfake.Fault
+	}{
+		{"dropped", snowfake.Fault{Do: snowfake.Drop, Nth: 2}},
+		{"unavailable", snowfake.Fault{Do: snowfake.Status, Code: 503}},
+		{"token expired", snowfake.Fault{Do: snowfake.ExpireToken}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			conn := work(t, s)
+			s.Fault(snowfake.Fault{Match: regexp.MustCompile("^INSERT"), Do: snowfake.Slow, Code: 1})
+			c.fault.Match = regexp.MustCompile("^GET /queries/.*/result$")
+			fault := s.Fault(c.fault)
+			result, err := conn.ExecContext(sf.WithAsyncMode(t.Context()), "INSERT INTO N VALUES (1), (2)")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, err := result.RowsAffected(); n != 2 || err != nil {
+				t.Errorf("rows affected: %d, %v", n, err)
+			}
+			if fault.Hits() != 1 {
+				t.Errorf("%s has acted %d times", fault, fault.Hits())
+			}
+			once(t, s, "^INSERT", 1)
+		})
 	}
 }
 

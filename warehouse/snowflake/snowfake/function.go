@@ -10,8 +10,9 @@ import (
 var macros = []string{
 	`CREATE MACRO sf_text(v, n) AS CASE WHEN length(v) > n THEN error('snowfake!100078!22000!String ''' || v || ''' is too long and would be truncated') ELSE v END`,
 	`CREATE MACRO sf_binary(v, n) AS CASE WHEN octet_length(v) > n THEN error('snowfake!100145!22000!Binary value is too long and would be truncated') ELSE v END`,
-	`CREATE MACRO sf_char(v) AS CASE WHEN typeof(v) IN ('DOUBLE', 'FLOAT', 'BLOB', 'JSON') OR typeof(v) LIKE 'TIMESTAMP%'
-		THEN error('snowfake!999999!0A000!snowfake does not know how Snowflake prints a ' || typeof(v) || ' without a format') ELSE CAST(v AS VARCHAR) END`,
+	// DuckDB prints no 0 before the point of a DECIMAL(n,n).
+	`CREATE MACRO sf_char(v) AS CASE WHEN typeof(v) LIKE 'DECIMAL%' THEN regexp_replace(CAST(v AS VARCHAR), '^(-?)\.', '\10')
+		WHEN typeof(v) IN ('BLOB', 'JSON') OR typeof(v) LIKE 'TIMESTAMP%' THEN error('snowfake!999999!0A000!snowfake does not know how Snowflake prints a ' || typeof(v) || ' without a format') ELSE CAST(v AS VARCHAR) END`,
 	`CREATE MACRO sf_only_text(v) AS CASE WHEN typeof(v) IN ('VARCHAR', '"NULL"') THEN CAST(v AS VARCHAR)
 		ELSE error('snowfake!001065!22023!SQL compilation error:' || chr(10) || 'Function TRY_CAST cannot be used with arguments of type ' || typeof(v)) END`,
 }
@@ -61,7 +62,7 @@ func functions() map[string]function {
 		"SUM":         {low: 1, high: 1, write: call("sum"), window: true},
 		"MIN":         {low: 1, high: 1, write: call("min"), window: true},
 		"MAX":         {low: 1, high: 1, write: call("max"), window: true},
-		"COUNT_IF":    {low: 1, high: 1, text: "count_if(%[1]s)", window: true},
+		"COUNT_IF":    {low: 1, high: 1, text: "count(CASE WHEN %[1]s THEN 1 END)", window: true},
 		"BOOLOR_AGG":  {low: 1, high: 1, text: "bool_or(%[1]s)", window: true},
 		"BOOLAND_AGG": {low: 1, high: 1, text: "bool_and(%[1]s)", window: true},
 
@@ -83,13 +84,14 @@ func functions() map[string]function {
 		"ABS":        {low: 1, high: 1, write: call("abs")},
 		"SIGN":       {low: 1, high: 1, write: call("sign")},
 
-		"UPPER":   {low: 1, high: 1, write: call("upper")},
-		"LOWER":   {low: 1, high: 1, write: call("lower")},
-		"LENGTH":  {low: 1, high: 1, write: call("length")},
-		"TRIM":    {low: 1, high: 1, write: call("trim")},
-		"REPLACE": {low: 3, high: 3, write: call("replace")},
-		"SUBSTR":  {low: 2, high: 3, write: call("substr")},
-		"LPAD":    {low: 3, high: 3, write: call("lpad")},
+		"UPPER":        {low: 1, high: 1, write: call("upper")},
+		"LOWER":        {low: 1, high: 1, write: call("lower")},
+		"OCTET_LENGTH": {low: 1, high: 1, text: "(length(hex(%[1]s)) // 2)"},
+		"LENGTH":       {low: 1, high: 1, write: call("length")},
+		"TRIM":         {low: 1, high: 1, write: call("trim")},
+		"REPLACE":      {low: 3, high: 3, write: call("replace")},
+		"SUBSTR":       {low: 2, high: 3, write: call("substr")},
+		"LPAD":         {low: 3, high: 3, write: call("lpad")},
 		// Snowflake's is NULL when any part is, DuckDB's skips it (https://docs.snowflake.com/en/sql-reference/functions/concat).
 		"CONCAT": {low: 1, high: many, write: func(a []string) string { return "(" + strings.Join(a, " || ") + ")" }},
 
@@ -100,7 +102,8 @@ func functions() map[string]function {
 		"TO_CHAR":            {read: (*parser).toChar},
 		"DATE_PART":          {read: (*parser).datePart},
 		"TO_DATE":            {low: 1, high: 1, text: "CAST(%[1]s AS DATE)"},
-		"TO_TIMESTAMP_NTZ":   {low: 1, high: 1, text: "CAST(%[1]s AS TIMESTAMP)"},
+		"TO_TIMESTAMP_NTZ":   {read: (*parser).toTimestamp},
+		"DATEDIFF":           {read: (*parser).dateDiff},
 
 		"PARSE_JSON": {low: 1, high: 1, text: "CAST(%[1]s AS JSON)"},
 		"TO_JSON":    {low: 1, high: 1, text: "CAST(%[1]s AS VARCHAR)"},
@@ -249,4 +252,30 @@ func (p *parser) datePart() string {
 	}
 	p.expect(",")
 	return fmt.Sprintf(format, p.expr())
+}
+
+// dateDiff is DATEDIFF(part, from, to), which counts the boundaries between them, as DuckDB's does
+// (https://docs.snowflake.com/en/sql-reference/functions/datediff).
+func (p *parser) dateDiff() string {
+	at := p.next()
+	if at.text != "MICROSECOND" && at.text != "SECOND" && at.text != "DAY" {
+		p.fail(unknownf("DATEDIFF in %s", at.raw))
+	}
+	p.expect(",")
+	from := p.expr()
+	p.expect(",")
+	return "date_diff(" + quoteText(strings.ToLower(at.text)) + ", " + from + ", " + p.expr() + ")"
+}
+
+// toTimestamp is TO_TIMESTAMP_NTZ of a text, a date or a timestamp, or with a scale of a number: 6 means microseconds
+// (https://docs.snowflake.com/en/sql-reference/functions/to_timestamp).
+func (p *parser) toTimestamp() string {
+	value := p.expr()
+	if !p.accept(",") {
+		return "CAST(" + value + " AS TIMESTAMP)"
+	}
+	if scale := p.integer(); p.err == nil && scale != 6 {
+		p.fail(unknownf("TO_TIMESTAMP_NTZ of a number with scale %d", scale))
+	}
+	return "make_timestamp(CAST(" + value + " AS BIGINT))"
 }

@@ -13,12 +13,7 @@ func (s *Session) insert(ctx context.Context, p *parser) (*Answer, error) {
 	overwrite := p.accept("OVERWRITE")
 	p.expect("INTO")
 	t, columns := p.target("INSERT"), p.columnList()
-	var query string
-	if p.is("VALUES") {
-		query = p.valueRows()
-	} else {
-		query = p.query()
-	}
+	query := p.rowsOf()
 	if err := p.done(); err != nil {
 		return nil, err
 	}
@@ -40,13 +35,21 @@ func (s *Session) insert(ctx context.Context, p *parser) (*Answer, error) {
 	var n int64
 	err := s.atomic(ctx, func() error {
 		var err error
-		n, err = s.insertRows(ctx, t, columns, query, overwrite)
+		n, err = s.insertRows(ctx, t, columns, source{query, p.nulls}, overwrite)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return counts(TypeInsert, "number of rows inserted", n), nil
+}
+
+// rowsOf reads VALUES or a query.
+func (p *parser) rowsOf() string {
+	if p.is("VALUES") {
+		return p.valueRows()
+	}
+	return p.query()
 }
 
 // target is the table that a statement changes.
@@ -64,7 +67,7 @@ func (p *parser) target(privileges ...string) *table {
 	return t
 }
 
-func (s *Session) insertRows(ctx context.Context, t *table, columns []string, query string, overwrite bool) (int64, error) {
+func (s *Session) insertRows(ctx context.Context, t *table, columns []string, query source, overwrite bool) (int64, error) {
 	a := s.account
 	fitted, err := s.fitted(ctx, t, columns, query)
 	if err != nil {
@@ -103,13 +106,8 @@ func (s *Session) insertRows(ctx context.Context, t *table, columns []string, qu
 }
 
 // fitted is the query with its values brought to the types of the columns, or Snowflake's error for what cannot be.
-func (s *Session) fitted(ctx context.Context, t *table, columns []string, query string) (string, error) {
-	for _, name := range columns {
-		if _, ok := t.column(name); !ok {
-			return "", invalidIdentifier(name)
-		}
-	}
-	_, kinds, err := s.account.columnsOf(ctx, query)
+func (s *Session) fitted(ctx context.Context, t *table, columns []string, query source) (string, error) {
+	_, kinds, err := s.account.columnsOf(ctx, query.text)
 	if err != nil {
 		return "", err
 	}
@@ -117,15 +115,24 @@ func (s *Session) fitted(ctx context.Context, t *table, columns []string, query 
 		return "", failf("002020", "21S01", "SQL compilation error:\nInsert value list does not match column list expecting %d but got %d", len(columns), len(kinds))
 	}
 	names, values := make([]string, len(columns)), make([]string, len(columns))
-	for i, name := range columns {
-		c, _ := t.column(name)
-		if err := c.assignable(kinds[i]); err != nil {
-			return "", err
-		}
+	for i := range columns {
 		names[i] = "v" + strconv.Itoa(i)
-		values[i] = c.kind.fit(names[i])
+		values[i] = names[i]
+		if query.nulls[i] {
+			values[i] = "NULL"
+		}
 	}
-	return "SELECT " + strings.Join(values, ", ") + " FROM (" + query + ") AS v(" + strings.Join(names, ", ") + ")", nil
+	from := "(" + query.text + ") AS v(" + strings.Join(names, ", ") + ")"
+	if values, err = s.fitValues(ctx, t, columns, values, from); err != nil {
+		return "", err
+	}
+	return "SELECT " + strings.Join(values, ", ") + " FROM " + from, nil
+}
+
+// source is a query, and which of its columns are NULL and nothing else: DuckDB would call them integers.
+type source struct {
+	text  string
+	nulls map[int]bool
 }
 
 // assignable says how Snowflake refuses a value of that type.

@@ -36,7 +36,7 @@ func (s *Server) login(r *request) (int, any) {
 	return http.StatusOK, succeed(loginData{
 		Token: c.token, Validity: tokenValidity, MasterToken: c.master, MasterValidity: masterValidity,
 		DisplayUser: user, ServerVersion: "0.0.0 stand-in for tests", SessionID: c.id, Parameters: sessionParameters(body.Data.SessionParameters),
-		SessionInfo: sessionInfo{Database: asked.Get("databaseName"), Schema: asked.Get("schemaName"), Warehouse: asked.Get("warehouse"), Role: asked.Get("roleName")},
+		SessionInfo: sessionInfo{Database: session.database, Schema: session.schema, Warehouse: session.warehouse, Role: session.role},
 	})
 }
 

@@ -12,12 +12,13 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 )
 
-// bucket is where stages are on the S3 that is none. Behind it stand stages/N/, with N the number of a folder.
+// bucket is where stages are on the S3 that is none. Their objects are stages/N/PREFIX/NAME, with N the number of a stage.
 const bucket = "snowfake"
 
 // objects keeps what drivers upload by way of S3: decrypted at once, where COPY looks for it, never whole in memory.
@@ -26,8 +27,7 @@ type objects struct {
 	key []byte // wraps the keys of files; 128 bits, as the driver's default key is
 
 	mu      sync.Mutex
-	folders []string // by number
-	numbers map[string]int
+	stages  []string // folders, by number
 	uploads map[string]*multipart
 	last    int
 }
@@ -45,21 +45,21 @@ func newObjects(temp string) (*objects, error) {
 	}
 	key := make([]byte, 16)
 	_, _ = rand.Read(key) // never fails (crypto/rand)
-	return &objects{dir: dir, key: key, numbers: map[string]int{}, uploads: map[string]*multipart{}}, nil
+	return &objects{dir: dir, key: key, uploads: map[string]*multipart{}}, nil
 }
 
-// open gives a driver the way into a folder (s3_storage_client.go, createClient and extractBucketNameAndPath). The credentials are good
+// open gives a driver the way into a stage (s3_storage_client.go, createClient and extractBucketNameAndPath). The credentials are good
 // for nothing: signatures are not verified.
-func (o *objects) open(dir, queryID string) (stageInfo, *encryptionMaterial) {
+func (o *objects) open(stage, prefix, queryID string) (stageInfo, *encryptionMaterial) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	n, known := o.numbers[dir]
-	if !known {
-		n = len(o.folders)
-		o.folders, o.numbers[dir] = append(o.folders, dir), n
+	n := slices.Index(o.stages, stage)
+	if n < 0 {
+		n = len(o.stages)
+		o.stages = append(o.stages, stage)
 	}
 	info := stageInfo{
-		LocationType: "S3", Location: fmt.Sprintf("%s/stages/%d/", bucket, n), Region: "us-east-1", ClientEncrypted: true,
+		LocationType: "S3", Location: fmt.Sprintf("%s/stages/%d/%s", bucket, n, prefix), Region: "us-east-1", ClientEncrypted: true,
 		Creds: stageCreds{KeyID: "snowfake", Secret: "snowfake", Token: "snowfake"},
 	}
 	return info, &encryptionMaterial{MasterKey: base64.StdEncoding.EncodeToString(o.key), QueryID: queryID, SMKID: 1}
@@ -72,10 +72,10 @@ func (o *objects) file(key string) (string, error) {
 	n, err := strconv.Atoi(number)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !ok || !ok2 || err != nil || n < 0 || n >= len(o.folders) || !filepath.IsLocal(name) {
+	if !ok || !ok2 || err != nil || n < 0 || n >= len(o.stages) || !filepath.IsLocal(name) {
 		return "", fmt.Errorf("no stage has the object %q", key)
 	}
-	return filepath.Join(o.folders[n], filepath.FromSlash(name)), nil
+	return filepath.Join(o.stages[n], filepath.FromSlash(name)), nil
 }
 
 // begin starts an upload in parts.

@@ -20,6 +20,7 @@ type parser struct {
 	ctes     []string                      // names that stand for a subquery here
 	tables   []*table                      // that the statement reads
 	spelling map[string]string             // of each identifier, by its lower case: see sameCase
+	nulls    map[int]bool                  // columns of the query just read that are NULL and nothing else
 	effects  []func(context.Context) error // what functions do beside giving a value
 }
 

@@ -24,9 +24,12 @@ func open(t *testing.T, cfg *sf.Config) *sql.Conn {
 }
 
 // work opens a session in a database with a table of numbers and a stage.
-func work(t *testing.T, s *world) *sql.Conn {
+func work(t *testing.T, s *world, changes ...func(*sf.Config)) *sql.Conn {
 	t.Helper()
 	cfg := config(s)
+	for _, change := range changes {
+		change(cfg)
+	}
 	cfg.Database, cfg.Schema = "ANALYTICS", "PUBLIC"
 	conn := open(t, cfg)
 	exec(t, conn, "CREATE TABLE IF NOT EXISTS N (V NUMBER(10,0))")

@@ -97,9 +97,11 @@ func (p *parser) selectCore() string {
 	if p.accept("DISTINCT") {
 		text += "DISTINCT "
 	}
-	items := []string{p.item()}
-	for p.accept(",") {
+	var items []string
+	nulls := map[int]bool{}
+	for len(items) == 0 || p.accept(",") {
 		items = append(items, p.item())
+		nulls[len(items)-1] = strings.HasPrefix(items[len(items)-1], "NULL AS ")
 	}
 	text += strings.Join(items, ", ")
 	if p.accept("FROM") {
@@ -121,6 +123,7 @@ func (p *parser) selectCore() string {
 	if p.accept("QUALIFY") {
 		text += " QUALIFY " + p.expr()
 	}
+	p.nulls = nulls
 	return text
 }
 
@@ -201,7 +204,10 @@ func (p *parser) source() string {
 		p.expect(")")
 		return "(" + text + ")" + p.alias("")
 	}
-	if p.is("TABLE", "(") || p.peek().kind == stageToken {
+	if p.accept("TABLE", "(") {
+		return p.policies() + p.alias("")
+	}
+	if p.peek().kind == stageToken {
 		p.fail(unknownf("%s as a source of rows", p.peek().raw))
 	}
 	parts := p.idents()
@@ -220,13 +226,58 @@ func (p *parser) source() string {
 	return p.session.reading(t) + p.alias(parts[len(parts)-1])
 }
 
+// policies reads the one table function that is known: POLICY_REFERENCES of a table
+// (https://docs.snowflake.com/en/sql-reference/functions/policy_references).
+func (p *parser) policies() string {
+	parts := p.idents()
+	if name := parts[len(parts)-1]; p.err == nil && name != "POLICY_REFERENCES" {
+		p.fail(unknownf("the table function %s", name))
+	}
+	p.expect("(", "REF_ENTITY_NAME", "=>")
+	name := p.stringValue()
+	p.expect(",", "REF_ENTITY_DOMAIN", "=>")
+	if domain := p.stringValue(); p.err == nil && domain != "TABLE" {
+		p.fail(unknownf("POLICY_REFERENCES of a %s", domain))
+	}
+	p.expect(")", ")")
+	if p.err != nil {
+		return ""
+	}
+	tokens, err := scan(name)
+	if err != nil {
+		p.fail(err)
+		return ""
+	}
+	inner := &parser{session: p.session, tokens: tokens, spelling: map[string]string{}}
+	t := inner.target()
+	if inner.err != nil {
+		p.fail(inner.err)
+	}
+	rows := "SELECT '' AS \"POLICY_NAME\", '' AS \"POLICY_KIND\" WHERE false"
+	for _, policy := range t.policies {
+		rows += " UNION ALL SELECT " + quoteText(policy) + ", 'ROW_ACCESS_POLICY'"
+	}
+	return "(" + rows + ")"
+}
+
+// valueRows reads VALUES (...), (...).
 func (p *parser) valueRows() string {
 	p.expect("VALUES")
 	var rows []string
+	valued := map[int]bool{}
+	p.nulls = map[int]bool{}
 	for len(rows) == 0 || p.accept(",") {
+		var values []string
 		p.expect("(")
-		rows = append(rows, "("+p.exprs()+")")
+		for len(values) == 0 || p.accept(",") {
+			values = append(values, p.expr())
+		}
 		p.expect(")")
+		for i, v := range values {
+			valued[i] = valued[i] || v != "NULL"
+			p.nulls[i] = !valued[i]
+		}
+		rows = append(rows, "("+strings.Join(values, ", ")+")")
 	}
 	return "VALUES " + strings.Join(rows, ", ")
 }

@@ -39,13 +39,13 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	key := objectKey(r)
 	fault := t.server.faults.match(r.Method + " s3://" + bucket + "/" + key)
 	if fault != nil && fault.fault.When == Before {
-		if resp, err, done := t.act(fault, r); done {
+		if resp, err, done := t.act(fault, r, key); done {
 			return resp, err
 		}
 	}
 	resp := t.answer(r, key)
 	if fault != nil && fault.fault.When == After {
-		if resp, err, done := t.act(fault, r); done {
+		if resp, err, done := t.act(fault, r, key); done {
 			return resp, err
 		}
 	}
@@ -62,7 +62,7 @@ func objectKey(r *http.Request) string {
 }
 
 // act lets a fault act on an object's request.
-func (t *transport) act(i *Injected, r *http.Request) (*http.Response, error, bool) {
+func (t *transport) act(i *Injected, r *http.Request, key string) (*http.Response, error, bool) {
 	broken := errors.New("the stand-in was told to break the connection")
 	if i.fault.Do == Hang && !i.hold(r.Context().Done(), t.server.ctx.Done()) {
 		return nil, broken, true
@@ -78,6 +78,10 @@ func (t *transport) act(i *Injected, r *http.Request) (*http.Response, error, bo
 		return refuseObject(r, i.fault.Code, "InternalError"), nil, true
 	case ExpireToken, ExpireMaster: // s3_storage_client.go, expiredToken: the driver asks for new ones by the PUT statement
 		return refuseObject(r, http.StatusBadRequest, "ExpiredToken"), nil, true
+	case LoseTail:
+		if file, err := t.server.store.file(key); err == nil {
+			shorten([]string{file})
+		}
 	}
 	return nil, nil, false
 }

@@ -2,12 +2,12 @@ package snowfake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -123,14 +123,7 @@ func (s *Server) Close() error {
 	err := s.http.Close()
 	<-s.served
 	s.work.Wait()
-	return joinClose(err, os.RemoveAll(s.store.dir))
-}
-
-func joinClose(first, second error) error {
-	if first != nil {
-		return first
-	}
-	return second
+	return errors.Join(err, os.RemoveAll(s.store.dir))
 }
 
 // Refused lists the requests that the server does not know, with how often each came.
@@ -150,11 +143,13 @@ func (s *Server) Telemetry() int {
 // Statements lists what was executed, in the order of arrival.
 func (s *Server) Statements() []Statement {
 	s.mu.Lock()
-	runs := slices.Clone(s.order)
-	s.mu.Unlock()
-	list := make([]Statement, len(runs))
-	for i, r := range runs {
-		list[i] = r.state()
+	defer s.mu.Unlock()
+	list := make([]Statement, len(s.order))
+	for i, q := range s.order {
+		list[i] = q.Statement
+		if list[i].Running = q.running(); !list[i].Running {
+			list[i].Err = q.err
+		}
 	}
 	return list
 }

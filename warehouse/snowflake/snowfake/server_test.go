@@ -121,6 +121,8 @@ func TestEveryWayToLogIn(t *testing.T) {
 		{"another workload", workload("repo:other/etl"), 390100},
 		{"password", func(c *sf.Config) { c.Authenticator, c.Password = sf.AuthTypeSnowflake, "pw" }, 0},
 		{"wrong password", func(c *sf.Config) { c.Authenticator, c.Password = sf.AuthTypeSnowflake, "wp" }, 390100},
+		{"another role", func(c *sf.Config) { c.Role = "OTHER" }, 390189},
+		{"another database", func(c *sf.Config) { c.Database = "OTHER" }, 390201},
 		{"another account", func(c *sf.Config) { c.Account = "otheraccount" }, sf.ErrCodeFailedToConnect},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -143,6 +145,18 @@ func TestEveryWayToLogIn(t *testing.T) {
 	}
 	if refused := s.Refused(); len(refused) != 0 {
 		t.Errorf("the driver asked for what the server does not have: %v", refused)
+	}
+}
+
+func TestTelemetryIsCounted(t *testing.T) {
+	s := start(t)
+	cfg := config(s)
+	cfg.Params = nil
+	if err := login(t, cfg); err != nil {
+		t.Fatal(err)
+	}
+	if s.Telemetry() == 0 {
+		t.Error("the driver was not told to be silent, and no report was counted")
 	}
 }
 

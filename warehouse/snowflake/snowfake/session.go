@@ -111,7 +111,7 @@ func (s *Session) Run(ctx context.Context, text string, binds []Bind) (*Answer, 
 	if s.closed {
 		return nil, failf("390111", "08003", "Session no longer exists. New login required to access the service.")
 	}
-	s.query = fmt.Sprintf("01b0%04x-0000-%04x-0000-%012x", s.id&0xffff, s.id&0xffff, a.number())
+	s.query = queryIDOf(ctx)
 	defer func() { s.lastQuery = s.query }()
 	waits := s.newWait()
 	for {
@@ -152,15 +152,16 @@ type statement struct {
 func statements() []statement {
 	return []statement{
 		{"SELECT", (*Session).selects}, {"WITH", (*Session).selects}, {"(", (*Session).selects},
-		{"INSERT", (*Session).insert},
-		{"USE", (*Session).use},
-		{"ALTER SESSION SET", (*Session).alterSession},
+		{"INSERT", (*Session).insert}, {"UPDATE", (*Session).update}, {"DELETE", (*Session).delete}, {"MERGE", (*Session).merge},
+		{"TRUNCATE", (*Session).truncate}, {"COPY", (*Session).copy},
+		{"PUT", (*Session).put}, {"LIST", (*Session).list}, {"LS", (*Session).list}, {"REMOVE", (*Session).remove}, {"RM", (*Session).remove},
 		{"BEGIN", (*Session).begin}, {"START TRANSACTION", (*Session).begin},
 		{"COMMIT", (*Session).commit}, {"ROLLBACK", (*Session).rollback},
-		{"CREATE", (*Session).create},
-		{"DROP", (*Session).drop},
-		{"SHOW", (*Session).show},
-		{"DESCRIBE TABLE", (*Session).describe}, {"DESC TABLE", (*Session).describe},
+		{"CREATE", (*Session).create}, {"DROP", (*Session).drop}, {"COMMENT", (*Session).comment},
+		{"ALTER TABLE", (*Session).alterTable}, {"ALTER WAREHOUSE", (*Session).alterWarehouse},
+		{"USE", (*Session).use}, {"ALTER SESSION SET", (*Session).alterSession},
+		{"GRANT", (*Session).grant}, {"REVOKE", (*Session).revoke},
+		{"SHOW", (*Session).show}, {"DESCRIBE TABLE", (*Session).describe}, {"DESC TABLE", (*Session).describe},
 	}
 }
 
@@ -293,7 +294,9 @@ func (s *Session) needsWarehouse() error {
 	case w == nil || !s.may("USAGE", w, w.owner):
 		return failf("000606", "57P03", "No active warehouse selected in the current session.  Select an active warehouse with the 'use warehouse' command.")
 	case w.Suspended && w.NoResume:
-		return failf("000607", "57P03", "Warehouse '%s' is suspended and AUTO_RESUME is off: it cannot be used until it is resumed.", w.Name)
+		return failf("000606", "57P03", "No active warehouse selected in the current session.  Warehouse '%s' is suspended and does not resume by itself.", w.Name)
+	case w.Suspended && w.Monitor != "":
+		return w.exhausted()
 	}
 	w.Suspended = false
 	return nil

@@ -25,6 +25,7 @@ var shows = map[string][]string{
 	"DATABASES":    {"created_on", "name", "is_current", "owner", "comment"},
 	"STAGES":       {"created_on", "name", "database_name", "schema_name", "url", "owner", "comment", "type"},
 	"WAREHOUSES":   {"name", "state", "type", "size", "is_current", "auto_resume", "owner"},
+	"STREAMS":      {"created_on", "name", "database_name", "schema_name", "owner", "comment", "table_name"},
 	"TRANSACTIONS": {"id", "user", "session", "name", "started_on", "state"},
 	"LOCKS":        {"resource", "type", "transaction", "transaction_started_on", "status", "acquired_on", "query_id"},
 	"GRANTS":       {"created_on", "privilege", "granted_on", "name", "granted_to", "grantee_name", "grant_option"},
@@ -210,6 +211,10 @@ func (s *Session) listIn(ctx context.Context, list *listing, kind string, sch *s
 		return nil
 	}
 	for _, t := range inOrder(sch.tables) {
+		if kind == "STREAMS" {
+			list.addStreams(t, f)
+			continue
+		}
 		if !s.sees(t, t.owner) || !f.fits(t.Name) || t.session != 0 && t.session != s.id {
 			continue
 		}
@@ -220,6 +225,14 @@ func (s *Session) listIn(ctx context.Context, list *listing, kind string, sch *s
 		list.rows = append(list.rows, []any{t.created, t.Name, t.Database, t.Schema, cmp.Or(t.kind, "TABLE"), t.comment, t.clusterBy, rows, t.owner})
 	}
 	return nil
+}
+
+func (l *listing) addStreams(t *table, f filter) {
+	for _, stream := range t.streams {
+		if f.fits(stream.Name) {
+			l.rows = append(l.rows, []any{t.created, stream.Name, stream.Database, stream.Schema, t.owner, "", t.String()})
+		}
+	}
 }
 
 func (s *Session) listWarehouses(list *listing, f filter) {

@@ -11,11 +11,11 @@ import (
 // upload tells the driver where a PUT's files go (file_transfer_agent.go, parseCommand).
 func (s *Server) upload(r *request, q *run) (*uploadData, error) {
 	u := q.answer.Upload
-	dir, err := s.cfg.Account.StageDir(u.Stage)
+	stage, err := s.cfg.Account.StageDir(u.Stage)
 	if err != nil {
 		return nil, err
 	}
-	dir = filepath.Join(dir, filepath.FromSlash(u.Prefix))
+	dir := filepath.Join(stage, filepath.FromSlash(u.Prefix))
 	data := &uploadData{
 		QueryID: q.QueryID, Command: "UPLOAD", Sources: u.Sources, Parallel: u.Parallel, AutoCompress: u.Compress, Overwrite: u.Overwrite,
 		SourceCompression: u.Compression,
@@ -25,7 +25,7 @@ func (s *Server) upload(r *request, q *run) (*uploadData, error) {
 	s.staged = r.staged
 	s.mu.Unlock()
 	if s.cfg.Stage == S3 {
-		data.StageInfo, data.EncryptionMaterial = s.store.open(dir, q.QueryID)
+		data.StageInfo, data.EncryptionMaterial = s.store.open(stage, u.Prefix, q.QueryID)
 		return data, nil
 	}
 	data.StageInfo = stageInfo{LocationType: "LOCAL_FS", Location: dir}

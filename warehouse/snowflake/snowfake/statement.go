@@ -35,19 +35,17 @@ type run struct {
 	waiting int // how many answers still say that it is in progress; guarded by Server.mu, as is Requests
 }
 
-func (r *run) state() Statement {
-	st := r.Statement
+func (r *run) running() bool {
 	select {
 	case <-r.done:
-		st.Err = r.err
+		return false
 	default:
-		st.Running = true
+		return true
 	}
-	return st
 }
 
 // statement executes a statement and answers with its result, or with where that will be.
-func (s *Server) statement(r *request) any {
+func (s *Server) statement(r *request) reply {
 	c, no := s.authorize(r)
 	if no != nil {
 		return *no
@@ -106,7 +104,7 @@ func (s *Server) execute(ctx context.Context, q *run) {
 	q.client.run.Lock()
 	defer q.client.run.Unlock()
 	s.damage(q.client)
-	q.answer, q.err = q.client.session.Run(ctx, q.SQL, q.binds)
+	q.answer, q.err = q.client.session.Run(withQueryID(ctx, q.QueryID), q.SQL, q.binds)
 	if q.err != nil && ctx.Err() != nil {
 		q.err = &Error{Code: codeCanceled, SQLState: "57014", Message: "SQL execution canceled"}
 	}
@@ -114,7 +112,7 @@ func (s *Server) execute(ctx context.Context, q *run) {
 }
 
 // await answers with a statement's result; with code, when that takes longer than the server's patience.
-func (s *Server) await(r *request, q *run, code string) any {
+func (s *Server) await(r *request, q *run, code string) reply {
 	s.mu.Lock()
 	early := q.waiting > 0
 	q.waiting = max(q.waiting-1, 0)
@@ -134,13 +132,13 @@ func (s *Server) await(r *request, q *run, code string) any {
 }
 
 // result answers who asks for a result by query id (monitoring.go, rowsForRunningQuery; restful.go, lines 280-303).
-func (s *Server) result(r *request, id string) any {
+func (s *Server) result(r *request, id string) reply {
 	if _, no := s.authorize(r); no != nil {
 		return *no
 	}
 	q := s.byID(id)
 	if q == nil {
-		return refuse("000709", "Statement "+id+" not found") // what Snowflake says is not known here
+		return failure(id, unknownf("the query %s", id)) // what Snowflake says to that is not known here
 	}
 	code := codeInProgress
 	if q.async {
@@ -150,7 +148,7 @@ func (s *Server) result(r *request, id string) any {
 }
 
 // monitor tells the state of a statement (monitoring.go, checkQueryStatus).
-func (s *Server) monitor(r *request, id string) any {
+func (s *Server) monitor(r *request, id string) reply {
 	if _, no := s.authorize(r); no != nil {
 		return *no
 	}
@@ -159,20 +157,19 @@ func (s *Server) monitor(r *request, id string) any {
 		return succeed(monitoringData{Queries: []monitored{}})
 	}
 	m := monitored{ID: id, SQL: q.SQL, StartTime: q.begun.UnixMilli(), Status: "RUNNING"}
-	select {
-	case <-q.done:
-		m.EndTime, m.Status = q.ended.UnixMilli(), "SUCCESS"
-		if q.err != nil {
-			e := asError(q.err)
-			m.Status, m.ErrorCode, m.ErrorMessage = "FAILED_WITH_ERROR", e.Code, e.Message
-		}
+	switch {
+	case q.running():
+	case q.err != nil:
+		e := asError(q.err)
+		m.EndTime, m.Status, m.ErrorCode, m.ErrorMessage = q.ended.UnixMilli(), "FAILED_WITH_ERROR", e.Code, e.Message
 	default:
+		m.EndTime, m.Status = q.ended.UnixMilli(), "SUCCESS"
 	}
 	return succeed(monitoringData{Queries: []monitored{m}})
 }
 
 // abort cancels the statement of a request id (restful.go, cancelQuery). The driver asks again, up to five times, when there is none.
-func (s *Server) abort(r *request) any {
+func (s *Server) abort(r *request) reply {
 	if _, no := s.authorize(r); no != nil {
 		return *no
 	}
@@ -185,7 +182,7 @@ func (s *Server) abort(r *request) any {
 	s.mu.Lock()
 	q := s.requests[body.RequestID]
 	s.mu.Unlock()
-	if q == nil || !q.state().Running {
+	if q == nil || !q.running() {
 		return refuse(codeNotExecuting, "Identified SQL statement is not currently executing.")
 	}
 	q.cancel()
@@ -200,7 +197,7 @@ func (s *Server) byID(id string) *run {
 }
 
 // outcome is the final answer to a statement.
-func (s *Server) outcome(r *request, q *run) any {
+func (s *Server) outcome(r *request, q *run) reply {
 	if q.err != nil {
 		return failure(q.QueryID, q.err)
 	}
@@ -284,6 +281,21 @@ func text(v any) string {
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	}
 	return fmt.Sprint(v)
+}
+
+type queryIDKey struct{}
+
+// withQueryID says under which id a client knows what is run.
+func withQueryID(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, queryIDKey{}, id)
+}
+
+// queryIDOf is the id of what is run; a new one, when no server has said.
+func queryIDOf(ctx context.Context) string {
+	if id, ok := ctx.Value(queryIDKey{}).(string); ok {
+		return id
+	}
+	return queryID()
 }
 
 // queryID makes an id that looks like Snowflake's, such as 01ba13b4-0104-e9fd-0000-0111029ca00e.

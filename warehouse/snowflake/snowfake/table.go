@@ -14,7 +14,7 @@ type newTable struct {
 	table
 	replace, quiet, copyGrants bool
 	like                       *table
-	query                      string // of CREATE TABLE AS
+	query                      source // of CREATE TABLE AS
 }
 
 // createTable is CREATE TABLE with columns, LIKE another table, or AS a query.
@@ -29,7 +29,8 @@ func (s *Session) createTable(ctx context.Context, p *parser, kind string, repla
 	}
 	p.tableOptions(&n)
 	if n.like == nil && p.accept("AS") {
-		n.query = p.query()
+		n.query.text = p.query()
+		n.query.nulls = p.nulls
 	} else if n.like == nil && n.columns == nil {
 		p.unexpected()
 	}
@@ -134,7 +135,7 @@ func (s *Session) addTable(ctx context.Context, n *newTable) (*Answer, error) {
 	case have == nil && n.kind != "TEMPORARY" && !s.may("CREATE TABLE", sch, sch.owner):
 		return nil, denied("schema", sch.name)
 	}
-	if n.query != "" {
+	if n.query.text != "" {
 		if err := s.needsWarehouse(); err != nil {
 			return nil, err
 		}
@@ -171,7 +172,7 @@ func (s *Session) addTable(ctx context.Context, n *newTable) (*Answer, error) {
 // fillTable makes the rows of a new table.
 func (s *Session) fillTable(ctx context.Context, n *newTable) error {
 	t := &n.table
-	if n.query != "" {
+	if n.query.text != "" {
 		if err := s.deriveColumns(ctx, n); err != nil {
 			return err
 		}
@@ -180,7 +181,7 @@ func (s *Session) fillTable(ctx context.Context, n *newTable) error {
 	if t.rows, err = s.account.makeRows(ctx, t); err != nil {
 		return err
 	}
-	if n.query != "" {
+	if n.query.text != "" {
 		fitted, err := s.fitted(ctx, t, t.names(), n.query)
 		if err != nil {
 			return err
@@ -194,7 +195,7 @@ func (s *Session) fillTable(ctx context.Context, n *newTable) error {
 
 // deriveColumns gives a table made by a query the query's columns, with the widest type of each kind.
 func (s *Session) deriveColumns(ctx context.Context, n *newTable) error {
-	names, kinds, err := s.account.columnsOf(ctx, n.query)
+	names, kinds, err := s.account.columnsOf(ctx, n.query.text)
 	if err != nil || n.columns != nil {
 		return err
 	}

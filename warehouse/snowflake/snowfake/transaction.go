@@ -183,7 +183,7 @@ func (s *Session) reading(t *table) string {
 	if c.whole {
 		return c.rows
 	}
-	return "(SELECT * FROM " + t.rows + " UNION ALL SELECT * FROM " + c.rows + ")"
+	return "(SELECT * FROM " + t.rows + " UNION ALL BY NAME SELECT * FROM " + c.rows + ")"
 }
 
 // lock takes a table's lock, which UPDATE, DELETE, MERGE, TRUNCATE and INSERT OVERWRITE need until their transaction ends

@@ -1,6 +1,7 @@
 package snowflaketest
 
 import (
+	"crypto/rand"
 	"fmt"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ func (b bench) ledger() {
 		b.must(snowflake.Statement{SQL: sql})
 	}
 	at := time.UnixMicro(1743296645678901)
-	target := snowflake.Target{Project: fmt.Sprintf("snowflaketest-%d", time.Now().UnixNano()), Schema: b.in.Schema}
+	target := snowflake.Target{Project: "snowflaketest-" + rand.Text(), Schema: b.in.Schema}
 	b.touches("enter", 1, l.Enter(target))
 	b.touches("enter again", 0, l.Enter(target))
 	b.says("nobody yet", "0 ~ ~ ~ ~ ~", l.Seen(target))
@@ -28,7 +29,7 @@ func (b bench) ledger() {
 	b.touches("publish by the load that lost it", 0, l.Publish(target, 1, 7, "R1", at))
 
 	e := snowflake.Entry{Target: target, Load: "L1-" + target.Project, Node: warehouse.Name{Schema: "mart", Table: "it's"}, As: b.table("X").String(), Mode: "full", Attempt: 1, Epoch: 2, Snapshot: 7, Run: "R1",
-		Fingerprint: "f1", Version: `{"note": "it's \\ \"x\"", "rows": 3}`, Expected: 3, Loaded: 3, Checksum: "c", QueryIDs: `["q"]`, Started: at, Committed: at}
+		Fingerprint: "f1", Version: `{"note":"it's \\ \"x\"","rows":3}`, Expected: 3, Loaded: 3, Checksum: "c", QueryIDs: `["q"]`, Started: at, Committed: at}
 	b.touches("begin", 1, l.Begin(e))
 	b.says("begun only", "", l.Standing(target))
 	e.Attempt, e.Fingerprint = 2, "f2"
@@ -41,7 +42,7 @@ func (b bench) ledger() {
 	b.touches("what is committed does not fail", 0, l.Fail(e))
 	b.says("seen", "2 L2 7 R1 1743296645678901 1743296645678901", l.Seen(target))
 	standing := func(load string, epoch int) string {
-		return fmt.Sprintf(`%s mart it's %s full 2 %d committed 7 R1 f2 {"note":"it's \\ \"x\"","rows":3} 3 3 c 1743296645678901 1743296645678901`, load, e.As, epoch)
+		return fmt.Sprintf(`%s mart it's %s full 2 %d committed 7 R1 f2 %s 3 3 c 1743296645678901 1743296645678901`, load, e.As, epoch, e.Version)
 	}
 	b.says("standing", standing(e.Load, 2), l.Standing(target))
 

@@ -152,10 +152,11 @@ func (b bench) publish(c tableCase) {
 	}
 	for n := range 2 {
 		got, err := b.run(c.statements(t, staging, list, cols))
-		if c.fails {
-			if err == nil {
-				b.Error("it succeeds")
+		if c.fails != "" {
+			if err == nil || !strings.Contains(err.Error(), c.fails) {
+				b.Errorf("%v, want an error with %q", err, c.fails)
 			}
+			b.counts(snowflake.KeysTwice(staging, []string{"ID"}), 1)
 			if after := b.rows(t, extra); !slices.Equal(after, sorted(c.before)) {
 				b.Errorf("a statement that fails leaves\n%s", strings.Join(after, "\n"))
 			}
@@ -170,9 +171,20 @@ func (b bench) publish(c tableCase) {
 		if n == 0 && got != c.counts {
 			b.Errorf("counted %+v, want %+v", got, c.counts)
 		}
+		if c.extra != nil && c.extra[0] == snowflake.ValidFrom {
+			b.counts(snowflake.CurrentTwice(t, []string{"ID"}), c.currentTwice)
+		}
 		if c.once {
 			return
 		}
+	}
+}
+
+// counts holds a SELECT of one number against it.
+func (b bench) counts(sql string, want int) {
+	b.Helper()
+	if got := text(b.must(snowflake.Statement{SQL: sql})); got != strconv.Itoa(want) {
+		b.Errorf("%s: %s, want %d", sql, got, want)
 	}
 }
 
