@@ -1,6 +1,8 @@
 package models
 
 import (
+	"strings"
+
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/secret"
 )
@@ -86,6 +88,11 @@ func (t *Target) FollowedBy() string {
 		return ""
 	}
 	return "Snowflake"
+}
+
+// Follows says whether the place that follows the target is to have a table: rows in quarantine stay here.
+func (t *Target) Follows(table string) bool {
+	return t.FollowedBy() != "" && !strings.HasSuffix(table, QuarantineSuffix) && t.Snowflake.Table(table).Mode != "none"
 }
 
 // MaxCredits is what one load of that place may cost by estimate; 0 is no limit.

@@ -246,6 +246,7 @@ type Following struct {
 	Credits   float64       `json:"credits_30d"`       // that loads of the last 30 days are estimated to have cost
 
 	manifest *load.Manifest
+	follows  func(load.Table) bool // the place is to have the table
 }
 
 // Lacks says whether the place is to be brought up to a later snapshot. What was published then may be as it was.
@@ -279,6 +280,7 @@ func (e *Engine) Following(ctx context.Context) (*Following, error) {
 	if f.Last != nil && f.Brought != nil && f.Last.ID == f.Brought.ID {
 		f.Last = nil
 	}
+	f.follows = func(t load.Table) bool { return e.Project.Target.Follows(t.Name.String()) }
 	f.Behind = f.lacking()
 	f.Credits, err = e.Journal.LoadCredits(ctx, target, e.Clock().AddDate(0, 0, -30))
 	return f, err
@@ -305,12 +307,12 @@ func (f *Following) lacking() []string {
 		since = f.Brought.Snapshot
 	}
 	for _, t := range f.manifest.Tables {
-		if t.Snapshot > since {
+		if t.Snapshot > since && f.follows(t) {
 			names = append(names, t.Name.String())
 		}
 	}
 	for _, t := range f.manifest.Tables { // a view shows what its tables have
-		if t.Snapshot <= since && t.View != "" && slices.ContainsFunc(t.Needs, func(need string) bool { return slices.Contains(names, need) }) {
+		if t.Snapshot <= since && t.View != "" && f.follows(t) && slices.ContainsFunc(t.Needs, func(need string) bool { return slices.Contains(names, need) }) {
 			names = append(names, t.Name.String())
 		}
 	}

@@ -113,30 +113,26 @@ func (e *Engine) VerifyPublished(ctx context.Context, req VerifyRequest) (*Verif
 	return v.out, ctx.Err()
 }
 
-// there compares the tables with the place that follows the target. It does not show what is published when it lacks a table, shows an earlier version, or
-// cannot be asked.
+// there compares the tables with the place that follows the target. Each is compared with the version that the place says to show: that
+// this is an earlier one is no difference.
 func (v *verifying) there(ctx context.Context, tables []load.Table) {
 	v.out.Place = v.place()
 	names := make([]warehouse.Name, len(tables))
 	for i, t := range tables {
 		names[i] = t.Name
 	}
-	const hint = "millrace push brings what is published"
+	const hint = "somebody else may have written to it: millrace push --renew TABLE replaces all its rows"
 	var err error
 	if v.out.There, err = v.Follower.Verify(ctx, v.m, names); err != nil && ctx.Err() == nil {
 		v.out.Problems = append(v.out.Problems, PublishedDefect{Message: v.out.Place + " cannot be compared: " + v.redact(err.Error()), Hint: hintOf(err)})
 	}
 	for _, c := range v.out.There {
 		at := PublishedDefect{Table: c.Name.String(), Hint: hint}
-		if c.Behind {
-			at.Message = v.out.Place + " shows an earlier version"
-			v.out.Problems = append(v.out.Problems, at)
-		}
 		for _, differs := range c.Problems {
 			at.Message = v.out.Place + " differs: " + v.redact(differs)
 			v.out.Problems = append(v.out.Problems, at)
 		}
-		if !c.Equal && !c.Behind && len(c.Problems) == 0 {
+		if !c.Equal && len(c.Problems) == 0 {
 			at.Message = fmt.Sprintf("%s differs: it has %d rows there, and %d here", v.out.Place, c.There, c.Rows)
 			v.out.Problems = append(v.out.Problems, at)
 		}

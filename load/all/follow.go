@@ -1,11 +1,12 @@
 package all
 
 import (
-	"errors"
+	"fmt"
 	"log/slog"
 
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/load/snowflake"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/warehouse"
 )
@@ -21,12 +22,20 @@ type FollowerEnv struct {
 	Log       *slog.Logger
 }
 
-// OpenFollower returns what follows the project's target; nil when nothing does. It does not connect.
+// OpenFollower returns what follows the project's target; nil when nothing does. It does not connect yet.
 func OpenFollower(p *models.Project, env FollowerEnv) (load.Follower, error) {
-	switch p.Target.Type {
+	switch t := p.Target; t.Type {
 	case "local":
 		return nil, nil
+	case "snowflake":
+		c, err := snowflake.ConfigOf(p)
+		if err != nil {
+			return nil, err
+		}
+		c.Temp, c.Warehouse, c.Memory, c.Threads, c.Rate, c.Clock, c.Log = env.Temp, env.Warehouse, env.Memory, env.Threads, env.Rate, env.Clock, env.Log
+		c.Conn.Temp, c.Conn.Log, c.Conn.Clock = env.Temp, env.Log, env.Clock
+		return snowflake.New(c)
 	default:
-		return nil, errors.New("this build cannot load Snowflake yet")
+		return nil, fmt.Errorf("no target of type %q is followed", t.Type)
 	}
 }
