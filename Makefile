@@ -31,7 +31,7 @@ servers: ## install the servers that tests need, where apt-get can
 demo-postgres: build servers ## the shop on a real PostgreSQL, changed between two nights
 	@bash examples/demo-postgres.sh bin/millrace
 
-demo-snowflake: build ## the shop on a stand-in for Snowflake, with a session that ends in the middle
+demo-snowflake: build ## the shop on a stand-in for Snowflake, with a load that is killed in the middle
 	@bash examples/demo-snowflake.sh bin/millrace
 
 # One package more at a time than processors: tests of servers wait as much as they compute.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The demo on Snowflake, or rather on what stands in for it: two nights of a shop, a session that ends in the middle, and the push
+# The demo on Snowflake, or rather on what stands in for it: two nights of a shop, a load that is killed in the middle, and the push
 # that catches up. Called by `make demo-snowflake` with the binary to use.
 set -euo pipefail
 bin=$(readlink -f "${1:-bin/millrace}")
@@ -19,8 +19,8 @@ cp -r "$here/shop-snowflake" "$work/shop"
 openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$work/shop/demo.p8" 2>/dev/null
 openssl pkey -in "$work/shop/demo.p8" -pubout -out "$work/demo.pub"
 (cd "$here/.." && go build -o "$work/serve" ./warehouse/snowflake/snowfake/serve && go build -o "$work/ask" ./examples/shop-snowflake/ask)
-# The session of the second night's load ends when it is about to commit.
-"$work/serve" -dir "$work/stages" -ready "$work/ready" -public-key "$work/demo.pub" -fault "expire-master nth=2 ^COMMIT" &
+# The second load finds no answer to its COMMIT.
+"$work/serve" -dir "$work/stages" -ready "$work/ready" -public-key "$work/demo.pub" -fault "hang nth=2 ^COMMIT" &
 serving=$!
 until [ -s "$work/ready" ]; do kill -0 "$serving"; sleep 0.1; done
 export SNOWFLAKE_ACCOUNT=test SNOWFLAKE_USER=millrace SNOWFLAKE_KEY_FILE=demo.p8 SNOWFLAKE_PROTOCOL=http SNOWFLAKE_ROLE=ACCOUNTADMIN
@@ -42,13 +42,21 @@ snow 'SELECT * FROM SHOP_ERP.PRICES ORDER BY SKU'
 say "4. Is there what is here?"
 show verify --target prod
 
-say "5. The second night: orders change, a customer is gone, a price falls. Only that is sent, and the session ends before COMMIT"
+say "5. The second night: orders change, a customer is gone, a price falls. The machine fails while Snowflake is about to commit"
 cp night2/* inbox/
-show run --target prod 2>/dev/null || echo "(exit code $?)"
+echo '$ millrace run --target prod'
+setsid "$bin" run --target prod >/dev/null 2>&1 &
+loading=$!
+# Every statement is in the journal before it is sent: the second COMMIT is the one that finds no answer.
+commits() { for run in $("$bin" runs --json | grep -oE '"id": *"[^"]+"' | cut -d'"' -f4); do "$bin" runs show "$run" --statements --json; done 2>/dev/null | grep -cE '"sql": *"COMMIT"'; }
+until [ "$(commits)" = 2 ]; do kill -0 "$loading"; sleep 0.2; done
+kill -9 -- "-$loading"
+wait "$loading" 2>/dev/null || echo "(killed)"
 snow 'SELECT COUNT(*) AS ORDERS, MAX(UPDATED_AT) AS NEWEST FROM SHOP_ERP.ORDERS'
-show status --target prod
+show query "select count(*) as orders, max(updated_at) as newest from erp.orders" --target prod
+show status --target prod 2>/dev/null | grep -i snowflake:
 
-say "6. Catch up"
+say "6. Catch up: the transaction that was left behind is found and ended, and what is missing is brought"
 show push --target prod
 snow 'SELECT COUNT(*) AS ORDERS, MAX(UPDATED_AT) AS NEWEST FROM SHOP_ERP.ORDERS'
 snow 'SELECT SKU, PRICE, VALID_FROM, VALID_TO, IS_CURRENT FROM SHOP_ERP.PRICES ORDER BY SKU, VALID_FROM'
@@ -57,4 +65,4 @@ snow 'SELECT CUSTOMER_ID, NAME, CITY FROM SHOP_ERP.CUSTOMERS ORDER BY CUSTOMER_I
 say "7. Is there what is here? And what was it?"
 show verify --target prod
 show push --target prod
-snow 'SELECT NODE_TABLE, MODE, STATE, ROWS_EXPECTED AS ROWS_SENT FROM MILLRACE_META._LOADS ORDER BY STARTED_AT, NODE_TABLE'
+snow 'SELECT NODE_TABLE, MODE, STATE, ROWS_EXPECTED FROM MILLRACE_META._LOADS ORDER BY STARTED_AT, NODE_TABLE'
