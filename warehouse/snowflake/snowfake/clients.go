@@ -108,11 +108,15 @@ func (s *Server) logout(r *request) reply {
 		_ = c.session.Close() // the client has no use for its error
 		return succeed(nil)
 	}
-	s.work.Go(func() {
-		c.run.Lock()
-		defer c.run.Unlock()
-		_ = c.session.Close()
-	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() == nil { // a server that ends leaves its sessions to the account
+		s.work.Go(func() {
+			c.run.Lock()
+			defer c.run.Unlock()
+			_ = c.session.Close()
+		})
+	}
 	return succeed(nil)
 }
 

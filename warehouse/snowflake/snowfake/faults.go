@@ -36,12 +36,13 @@ const (
 // Fault is one thing that goes wrong. None depends on time.
 type Fault struct {
 	// Match is tried on the text of a statement; of other requests on METHOD /path; of objects on METHOD s3://bucket/key.
+	// nil: it fits all.
 	Match *regexp.Regexp
 	Nth   int // the first match that it acts on; 0: 1
 	Times int // on how many it acts from there on; 0: 1
 	When  When
 	Do    Action
-	Code  int // for Status and Slow
+	Code  int // for Status, 0: 503; for Slow
 }
 
 // ParseFault reads a fault in words, such as "drop after nth=2 COMMIT" or "status=503 times=3 ^PUT": the action, then when, nth
@@ -56,8 +57,8 @@ func ParseFault(text string) (Fault, error) {
 	}
 	if coded {
 		var err error
-		if f.Code, err = strconv.Atoi(code); err != nil {
-			return f, fmt.Errorf("fault %q: %q is not a number", text, code)
+		if f.Code, err = strconv.Atoi(code); err != nil || f.Code < 1 || f.Do == Status && (f.Code < 400 || f.Code > 599) {
+			return f, fmt.Errorf("fault %q: %q is not a number for %s", text, code, f.Do)
 		}
 	}
 	for {
@@ -134,23 +135,19 @@ func (i *Injected) mark() { i.first.Do(func() { close(i.acted) }) }
 func (i *Injected) Release() { i.freed.Do(func() { close(i.released) }) }
 
 func (i *Injected) String() string {
-	return fmt.Sprintf("%s %s %q", i.fault.Do, i.fault.When, i.fault.Match)
+	return fmt.Sprintf("%s %s %v", i.fault.Do, i.fault.When, i.fault.Match)
 }
 
-// hit counts a match and says whether the fault acts on it.
-func (i *Injected) hit(subject string) bool {
-	if !i.fault.Match.MatchString(subject) {
+// matched counts a match and says whether the fault is to act on it.
+func (i *Injected) matched(subject string) bool {
+	if i.fault.Match != nil && !i.fault.Match.MatchString(subject) {
 		return false
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.matches++
 	first := max(i.fault.Nth, 1)
-	if i.matches < first || i.matches >= first+max(i.fault.Times, 1) {
-		return false
-	}
-	i.hits++
-	return true
+	return i.matches >= first && i.matches < first+max(i.fault.Times, 1)
 }
 
 // hold waits until the fault is released; false: until the client, or the server, is gone.
@@ -175,6 +172,9 @@ func (s *Server) Fault(f Fault) *Injected {
 	if f.When == "" {
 		f.When = Before
 	}
+	if f.Do == Status && f.Code == 0 {
+		f.Code = http.StatusServiceUnavailable
+	}
 	i := &Injected{fault: f, acted: make(chan struct{}), released: make(chan struct{})}
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
@@ -182,16 +182,22 @@ func (s *Server) Fault(f Fault) *Injected {
 	return i
 }
 
-// match finds the fault that acts on a request. All that match count it; the first in the order of their making acts.
+// match finds the fault that acts on a request. All whose pattern fits count it; of those that would act the first made does.
 func (f *faults) match(subject string) *Injected {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	var acts *Injected
 	for _, i := range f.list {
-		if i.hit(subject) {
-			return i
+		if i.matched(subject) && acts == nil {
+			acts = i
 		}
 	}
-	return nil
+	if acts != nil {
+		acts.mu.Lock()
+		acts.hits++
+		acts.mu.Unlock()
+	}
+	return acts
 }
 
 // act lets a fault act on a request, and says whether it is done with. body is what would be answered: nil before the work.

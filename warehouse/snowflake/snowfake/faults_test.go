@@ -67,7 +67,7 @@ func TestPollingGoesOn(t *testing.T) {
 		fault snowfake.Fault
 	}{
 		{"dropped", snowfake.Fault{Do: snowfake.Drop, Nth: 2}},
-		{"unavailable", snowfake.Fault{Do: snowfake.Status, Code: 503}},
+		{"unavailable", snowfake.Fault{Do: snowfake.Status}},
 		{"token expired", snowfake.Fault{Do: snowfake.ExpireToken}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -108,6 +108,19 @@ func TestOnlyTheNthIsHit(t *testing.T) {
 	}
 }
 
+// Each fault counts for itself what fits its pattern, whichever acts.
+func TestFaultsBesideEachOther(t *testing.T) {
+	s := start(t)
+	conn := work(t, s)
+	first := s.Fault(snowfake.Fault{Match: regexp.MustCompile("^SELECT"), Do: snowfake.ExpireToken})
+	second := s.Fault(snowfake.Fault{Match: regexp.MustCompile("^SELECT"), Nth: 2, Do: snowfake.ExpireToken})
+	third := s.Fault(snowfake.Fault{Match: regexp.MustCompile("^SELECT"), Nth: 4, Do: snowfake.ExpireToken})
+	count(t, conn) // is sent three times
+	if first.Hits() != 1 || second.Hits() != 1 || third.Hits() != 0 {
+		t.Errorf("they have acted %d, %d and %d times, want 1, 1 and 0", first.Hits(), second.Hits(), third.Hits())
+	}
+}
+
 func TestHoldAndRelease(t *testing.T) {
 	s := start(t)
 	conn, other := work(t, s), work(t, s)
@@ -136,7 +149,7 @@ func TestFaultsInWords(t *testing.T) {
 	if f.Do != snowfake.Status || f.Code != 503 || f.When != snowfake.After || f.Nth != 2 || f.Times != 3 || f.Match.String() != "^COPY INTO" {
 		t.Errorf("read as %+v", f)
 	}
-	for _, text := range []string{"", "explode ^COPY", "drop", "drop after", "drop nth=0 ^COPY", "status=x ^COPY", "drop ["} {
+	for _, text := range []string{"", "explode ^COPY", "drop", "drop after", "drop nth=0 ^COPY", "status=x ^COPY", "status=9 ^COPY", "slow=-1 ^COPY", "drop ["} {
 		if _, err := snowfake.ParseFault(text); err == nil {
 			t.Errorf("%q was taken for a fault", text)
 		}

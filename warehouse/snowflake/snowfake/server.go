@@ -74,6 +74,9 @@ type Server struct {
 
 // NewServer listens and serves. The Account stays the caller's, who closes it after the Server.
 func NewServer(cfg ServerConfig) (*Server, error) {
+	if cfg.Account == nil {
+		return nil, errors.New("snowfake: a server needs an account")
+	}
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
 	}
@@ -119,7 +122,9 @@ func (s *Server) URL() string { return "http://" + net.JoinHostPort(s.Host(), st
 // Close ends the server as a machine that is switched off: connections break, statements that run are cancelled, sessions are
 // left to the Account.
 func (s *Server) Close() error {
+	s.mu.Lock() // nothing that would be waited for begins after it
 	s.cancel()
+	s.mu.Unlock()
 	err := s.http.Close()
 	<-s.served
 	s.work.Wait()

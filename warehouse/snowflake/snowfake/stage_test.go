@@ -83,6 +83,20 @@ func size(t *testing.T, conn *sql.Conn, name string) int64 {
 	return found
 }
 
+func TestAnObjectLosesItsTail(t *testing.T) {
+	s := start(t, byS3)
+	conn := work(t, s)
+	fault := s.Fault(snowfake.Fault{Match: regexp.MustCompile("^PUT s3://.*/part-1.parquet"), Do: snowfake.LoseTail, When: snowfake.After})
+	file := filepath.Join(t.TempDir(), "part-1.parquet")
+	noise(t, file, "text", 100)
+	if status := put(t, conn, file, "OVERWRITE=TRUE"); status != "UPLOADED" { // it was, as far as the driver can know
+		t.Fatalf("PUT: %s", status)
+	}
+	if n := size(t, conn, "part-1.parquet"); n != 96 || fault.Hits() != 1 { // 112 as it was sent
+		t.Errorf("LIST says %d bytes, the fault has acted %d times", n, fault.Hits())
+	}
+}
+
 func TestAStagedFileLosesItsTail(t *testing.T) {
 	for _, c := range []struct {
 		name, match string

@@ -75,6 +75,9 @@ func (s *Server) begin(c *client, r *request) (*run, error) {
 	id := r.URL.Query().Get("requestId")
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.ctx.Err(); err != nil {
+		return nil, fmt.Errorf("the server ends: %w", err)
+	}
 	if q := s.requests[id]; q != nil && !s.cfg.Repeats {
 		q.Requests++
 		return q, nil
