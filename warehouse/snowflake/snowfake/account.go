@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -62,7 +63,7 @@ type Account struct {
 	grants     map[grant]bool
 	sessions   map[int64]*Session
 	open       map[int64]*transaction
-	numbers    int64         // of tables, sessions, transactions and queries
+	numbers    int64
 	changed    chan struct{} // closed, and made anew, when a transaction ends
 }
 
@@ -123,6 +124,7 @@ func withDefaults(cfg AccountConfig) AccountConfig {
 	if cfg.Warehouses == nil {
 		cfg.Warehouses = []WarehouseSpec{{Name: "LOAD_WH"}}
 	}
+	cfg.Users = maps.Clone(cfg.Users) // GRANT ROLE changes it
 	if cfg.Databases == nil {
 		cfg.Databases = []string{"ANALYTICS"}
 	}
@@ -148,6 +150,7 @@ func (a *Account) start() error {
 		"SET GLOBAL autoload_known_extensions=false",
 		"SET GLOBAL TimeZone='UTC'",
 		"SET GLOBAL memory_limit='1GB'",
+		"SET GLOBAL preserve_insertion_order=false", // see TestManyRowsAfterNone
 		"SET GLOBAL temp_directory=" + quoteText(filepath.Join(a.cfg.Dir, "spill")),
 		"SET GLOBAL allowed_directories=[" + quoteText(a.cfg.Dir+string(filepath.Separator)) + "]",
 		"SET GLOBAL enable_external_access=false",
@@ -174,7 +177,7 @@ func (a *Account) Close() error {
 	return err
 }
 
-// number is the next of the account's numbers.
+// number is the next number of a table, a session or a transaction.
 func (a *Account) number() int64 {
 	a.numbers++
 	return a.numbers

@@ -236,7 +236,7 @@ func (s *Session) alterWarehouse(ctx context.Context, p *parser) (*Answer, error
 	case resume && w.Monitor != "":
 		return nil, w.exhausted()
 	case w.Suspended != resume && !quiet:
-		// The words: https://github.com/snowflakedb/terraform-provider-snowflake/issues/1104.
+		// The words: https://github.com/Snowflake-Labs/sf-samples/issues/51.
 		return nil, failf("090063", "22000", "Invalid state. Warehouse '%s' cannot be %s.", name, map[bool]string{true: "resumed", false: "suspended"}[resume])
 	}
 	w.Suspended = !resume

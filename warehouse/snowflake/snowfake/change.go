@@ -114,6 +114,10 @@ func (s *Session) change(ctx context.Context, p *parser, read func(*parser) *upd
 		if err := s.account.scalars(ctx, "SELECT count(*), count(CASE WHEN n > 1 THEN 1 END) FROM ("+met+")", &n, &multi); err != nil {
 			return err
 		}
+		// (https://docs.snowflake.com/en/sql-reference/parameters#error-on-nondeterministic-update, FALSE by default)
+		if len(u.set) > 0 && multi > 0 && strings.EqualFold(s.parameters["ERROR_ON_NONDETERMINISTIC_UPDATE"], "true") {
+			return failf("100090", "42P18", "Duplicate row detected during DML action")
+		}
 		_, err = s.account.exec(ctx, statement)
 		return err
 	})

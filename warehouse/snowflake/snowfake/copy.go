@@ -166,7 +166,7 @@ func (s *Session) load(ctx context.Context, c *copying, f stagedFile) (int64, er
 	a, from := s.account, "read_parquet("+quoteText(f.path)+")"
 	names, kinds, err := a.columnsOf(ctx, "SELECT * FROM "+from)
 	if err != nil {
-		return 0, failf("100069", "22P02", "Error parsing the parquet file: %v\n  File '%s'", translated(err), f.name)
+		return 0, failf("100069", "22P02", "Error parsing the parquet file: %s\n  File '%s'", translated(err).Message, f.name)
 	}
 	var columns, values []string
 	for _, col := range c.table.columns {
@@ -200,11 +200,9 @@ func (s *Session) load(ctx context.Context, c *copying, f stagedFile) (int64, er
 
 // inFile says which file an error is about.
 func inFile(err error, f stagedFile) error {
-	if e, ok := translated(err).(*Error); ok {
-		e.Message += "\n  File '" + f.name + "'"
-		return e
-	}
-	return err
+	e := translated(err)
+	e.Message += "\n  File '" + f.name + "'"
+	return e
 }
 
 // loads says whether a column of Parquet may come into one of the type: of the same kind only, and of a size that the format documents

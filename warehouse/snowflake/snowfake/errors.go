@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// The errors that the loader tells apart. Codes and words are those of reports of real accounts; which of them rest on
-// memory alone is listed in docs/snowflake.md.
+// The errors that the loader tells apart. Where an account has been seen to answer so, the report is named; docs/snowflake.md lists the
+// codes and words that rest on memory.
 
 func failf(code, state, format string, args ...any) *Error {
 	return &Error{Code: code, SQLState: state, Message: fmt.Sprintf(format, args...)}
@@ -27,7 +27,7 @@ func syntaxError(at token) *Error {
 }
 
 // missing is said of what is not there and of what the role may not know of, in the same words: Snowflake does not tell which
-// (https://docs.snowflake.com/en/user-guide/security-access-control-privileges).
+// (https://github.com/bytebase/bytebase/issues/15733).
 func missing(kind, name string) *Error {
 	state := "02000"
 	if kind == "Object" {
@@ -40,8 +40,7 @@ func exists(name string) *Error {
 	return failf("002002", "42710", "SQL compilation error:\nObject '%s' already exists.", name)
 }
 
-// denied is the lack of a privilege on an object that the role may see (reported in such words for 003001, for example
-// https://github.com/snowflakedb/terraform-provider-snowflake/issues/527).
+// denied is the lack of a privilege on an object that the role may see (https://github.com/dbt-labs/dbt-external-tables/issues/214).
 func denied(kind, name string) *Error {
 	return failf("003001", "42501", "SQL access control error:\nInsufficient privileges to operate on %s '%s'.", kind, name)
 }
@@ -60,7 +59,7 @@ var (
 )
 
 // translated is an error of DuckDB in Snowflake's words. What has no counterpart is told as the stand-in's own.
-func translated(err error) error {
+func translated(err error) *Error {
 	message := err.Error()
 	if m := inside.FindStringSubmatch(message); m != nil {
 		return failf(m[1], m[2], "%s", m[3])
@@ -71,9 +70,10 @@ func translated(err error) error {
 		return failf("100072", "22000", "NULL result in a non-nullable column")
 	case strings.HasPrefix(message, "Binder Error") && noColumn.MatchString(message):
 		return invalidIdentifier(noColumn.FindStringSubmatch(message)[1])
-	case strings.HasPrefix(message, "Conversion Error") && strings.Contains(message, "convert string"),
-		strings.HasPrefix(message, "Conversion Error") && strings.Contains(message, "field format"):
-		return failf("100038", "22018", "%s", first)
+	case strings.HasPrefix(message, "Conversion Error") && strings.Contains(message, "convert string"):
+		return failf("100038", "22018", "Numeric value is not recognized: %s", first)
+	case strings.HasPrefix(message, "Conversion Error") && strings.Contains(message, "field format"):
+		return failf("100035", "22007", "Timestamp is not recognized: %s", first)
 	case castRange.MatchString(message):
 		return failf("100046", "22003", "Number out of representable range: %s", first)
 	}

@@ -160,7 +160,7 @@ func (s *Session) list(_ context.Context, p *parser) (*Answer, error) {
 	for _, f := range files {
 		size := f.size
 		if s.account.cfg.Encrypted {
-			size = (size/16 + 1) * 16 // AES-CBC pads to whole blocks, and always (gosnowflake v2.1.0, encrypt_util.go)
+			size = encrypted(size)
 		}
 		l.rows = append(l.rows, []any{strings.ToLower(st.Name) + "/" + f.name, size, f.md5, f.modified.UTC().Format("Mon, 2 Jan 2006 15:04:05 GMT")})
 	}

@@ -11,7 +11,8 @@ var macros = []string{
 	`CREATE MACRO sf_text(v, n) AS CASE WHEN length(v) > n THEN error('snowfake!100078!22000!String ''' || v || ''' is too long and would be truncated') ELSE v END`,
 	`CREATE MACRO sf_binary(v, n) AS CASE WHEN octet_length(v) > n THEN error('snowfake!100145!22000!Binary value is too long and would be truncated') ELSE v END`,
 	// A text is bytes in hexadecimal (BINARY_INPUT_FORMAT, https://docs.snowflake.com/en/sql-reference/parameters#binary-input-format).
-	`CREATE MACRO sf_bytes(v) AS unhex(CASE WHEN typeof(v) = 'BLOB' THEN hex(v) ELSE CAST(v AS VARCHAR) END)`,
+	`CREATE MACRO sf_bytes(v) AS unhex(CASE WHEN typeof(v) = 'BLOB' THEN hex(v) WHEN regexp_full_match(CAST(v AS VARCHAR), '([0-9a-fA-F]{2})*') THEN CAST(v AS VARCHAR)
+		WHEN v IS NOT NULL THEN error('snowfake!100115!22000!The following string is not a legal hex-encoded value: ''' || CAST(v AS VARCHAR) || '''') END)`,
 	// Snowflake writes a blank before the offset.
 	`CREATE MACRO sf_instant(v) AS CASE WHEN typeof(v) = 'VARCHAR' THEN CAST(regexp_replace(CAST(v AS VARCHAR), ' ([+-]\d\d:?\d\d)$', '\1') AS TIMESTAMPTZ)
 		ELSE CAST(v AS TIMESTAMPTZ) END`,
@@ -87,7 +88,6 @@ func functions() map[string]function {
 		"GREATEST":   {low: 1, high: many, write: nullsWin("greatest")},
 		"LEAST":      {low: 1, high: many, write: nullsWin("least")},
 		"ABS":        {low: 1, high: 1, write: call("abs")},
-		"SIGN":       {low: 1, high: 1, write: call("sign")},
 
 		"UPPER":        {low: 1, high: 1, write: call("upper")},
 		"LOWER":        {low: 1, high: 1, write: call("lower")},
@@ -95,8 +95,6 @@ func functions() map[string]function {
 		"LENGTH":       {low: 1, high: 1, write: call("length")},
 		"TRIM":         {low: 1, high: 1, write: call("trim")},
 		"REPLACE":      {low: 3, high: 3, write: call("replace")},
-		"SUBSTR":       {low: 2, high: 3, write: call("substr")},
-		"LPAD":         {low: 3, high: 3, write: call("lpad")},
 		// Snowflake's is NULL when any part is, DuckDB's skips it (https://docs.snowflake.com/en/sql-reference/functions/concat).
 		"CONCAT": {low: 1, high: many, write: func(a []string) string { return "(" + strings.Join(a, " || ") + ")" }},
 

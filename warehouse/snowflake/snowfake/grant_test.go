@@ -83,7 +83,7 @@ func TestWarehouses(t *testing.T) {
 	s := login(t, a, Login{Warehouse: "ASLEEP"})
 	ask(t, s, `CREATE TABLE T (ID INT)`)
 	ask(t, s, `SELECT 1`) // what reads no table runs without
-	if got := refused(t, s, `SELECT * FROM T`); !strings.HasPrefix(got, "000606 ") {
+	if got := refused(t, s, `SELECT * FROM T`); !strings.HasPrefix(got, "090064 Warehouse 'ASLEEP' is suspended.") {
 		t.Error(got)
 	}
 	ask(t, s, `ALTER WAREHOUSE ASLEEP RESUME`)

@@ -163,7 +163,7 @@ func (s *Session) deterministic(ctx context.Context, m *merge, rows string) erro
 			values[i] = *v
 		}
 	}
-	// The words: https://github.com/dbt-labs/dbt-core/issues/1556.
+	// The code and the words: https://github.com/dbt-labs/dbt-core/issues/10432.
 	return failf("100090", "42P18", "Duplicate row detected during DML action\nRow Values: [%s]", strings.Join(values, ", "))
 }
 

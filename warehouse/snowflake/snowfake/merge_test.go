@@ -69,6 +69,10 @@ func TestUpdateFromAndDeleteUsing(t *testing.T) {
 	if got := ask(t, s, `UPDATE T SET V = S.W FROM S WHERE T.ID = S.ID`); got != "2|1" {
 		t.Error(got)
 	}
+	ask(t, s, `ALTER SESSION SET ERROR_ON_NONDETERMINISTIC_UPDATE = TRUE`)
+	if got := refused(t, s, `UPDATE T SET V = S.W + 1 FROM S WHERE T.ID = S.ID`); !strings.HasPrefix(got, "100090 ") {
+		t.Error(got)
+	}
 	if got := ask(t, s, `DELETE FROM T USING S WHERE T.ID = S.ID AND S.W = 8`); got != "1" {
 		t.Error(got)
 	}

@@ -198,16 +198,18 @@ func textColumn(name string) Column {
 
 // use is USE DATABASE, SCHEMA, WAREHOUSE or ROLE.
 func (s *Session) use(_ context.Context, p *parser) (*Answer, error) {
-	kind := "DATABASE"
+	kind := ""
 	if p.is("DATABASE") || p.is("SCHEMA") || p.is("WAREHOUSE") || p.is("ROLE") {
 		kind = p.word()
 	}
 	parts := p.idents()
+	if kind == "" && len(parts) == 2 {
+		kind = "SCHEMA"
+	}
 	if err := p.done(); err != nil {
 		return nil, err
 	}
 	name := parts[len(parts)-1]
-	// The words of what cannot be used: https://github.com/dbt-labs/dbt-core/issues/2824 and many others.
 	gone := failf("002043", "02000", "SQL compilation error:\nObject does not exist, or operation cannot be performed.")
 	switch kind {
 	case "WAREHOUSE":
@@ -287,14 +289,15 @@ func (s *Session) seconds(name string) (time.Duration, bool) {
 	return time.Duration(n) * time.Second, err == nil
 }
 
-// needsWarehouse refuses what cannot run without a warehouse that runs.
+// needsWarehouse refuses what cannot run without a warehouse that runs (000606: https://github.com/airbytehq/airbyte/issues/40615).
 func (s *Session) needsWarehouse() error {
 	w := s.account.warehouses[s.warehouse]
 	switch {
 	case w == nil || !s.may("USAGE", w, w.owner):
 		return failf("000606", "57P03", "No active warehouse selected in the current session.  Select an active warehouse with the 'use warehouse' command.")
 	case w.Suspended && w.NoResume:
-		return failf("000606", "57P03", "No active warehouse selected in the current session.  Warehouse '%s' is suspended and does not resume by itself.", w.Name)
+		// The words: https://github.com/Snowflake-Labs/sfguide-getting-started-from-zero-to-snowflake/issues/3.
+		return failf("090064", "57P03", "Warehouse '%s' is suspended. Use 'alter warehouse %s resume;' command if you need to use it again.", w.Name, w.Name)
 	case w.Suspended && w.Monitor != "":
 		return w.exhausted()
 	}

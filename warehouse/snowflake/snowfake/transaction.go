@@ -18,7 +18,6 @@ type transaction struct {
 	name    string
 	session *Session
 	began   time.Time
-	used    time.Time
 	changes map[*table]*change
 }
 
@@ -56,7 +55,7 @@ func (s *Session) begin(_ context.Context, p *parser) (*Answer, error) {
 	if name == "" {
 		name = fmt.Sprintf("tx-%d", id)
 	}
-	s.transaction = &transaction{id: id, name: name, session: s, began: a.cfg.Clock(), used: a.cfg.Clock(), changes: map[*table]*change{}}
+	s.transaction = &transaction{id: id, name: name, session: s, began: a.cfg.Clock(), changes: map[*table]*change{}}
 	a.open[id] = s.transaction
 	return said("Statement executed successfully."), nil
 }
@@ -255,7 +254,8 @@ func (s *Session) newWait() *wait { return &wait{session: s} }
 func (w *wait) forChange(ctx context.Context, busy *lockedError) error {
 	s, a := w.session, w.session.account
 	limit, set := s.seconds("LOCK_TIMEOUT")
-	// The words: LOCK_TIMEOUT in https://docs.snowflake.com/en/sql-reference/parameters#lock-timeout; 0 means not to wait at all.
+	// 0 means not to wait at all (https://docs.snowflake.com/en/sql-reference/parameters#lock-timeout). The code and the words:
+	// https://github.com/brooklyn-data/dbt_artifacts/issues/431.
 	timeout := failf("000625", "57014", "Statement '%s' has locked table '%s' in transaction %d and this lock has not yet been released. "+
 		"Your statement '%s' was aborted because it waited longer than LOCK_TIMEOUT.", busy.holder.changes[busy.table].query, busy.table.Name, busy.holder.id, s.query)
 	if set && limit == 0 {
@@ -268,6 +268,10 @@ func (w *wait) forChange(ctx context.Context, busy *lockedError) error {
 	if limited && running > 0 && w.running == nil {
 		w.running = a.cfg.After(running)
 	}
+	var detached <-chan time.Time
+	if busy.holder.session.closed {
+		detached = a.cfg.After(detachedLimit)
+	}
 	changed := a.changed
 	s.waiting = busy
 	a.mu.Unlock()
@@ -279,6 +283,8 @@ func (w *wait) forChange(ctx context.Context, busy *lockedError) error {
 	select {
 	case <-changed:
 		return nil
+	case <-detached:
+		return a.abort(ctx, busy.holder)
 	case <-ctx.Done():
 		return failf("000604", "57014", "SQL execution canceled")
 	case <-w.lock:
@@ -287,6 +293,20 @@ func (w *wait) forChange(ctx context.Context, busy *lockedError) error {
 		return failf("000630", "57014", "Statement reached its statement or warehouse timeout of %d second(s) and was canceled.", int(running.Seconds()))
 	}
 }
+
+// abort rolls a transaction back that stands in the way.
+func (a *Account) abort(ctx context.Context, tx *transaction) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.open[tx.id] == nil {
+		return nil
+	}
+	return a.end(ctx, tx, false)
+}
+
+// detachedLimit is how long the transaction of a client that is gone may keep others waiting
+// (https://docs.snowflake.com/en/sql-reference/transactions#aborting-transactions: 5 minutes when it blocks, and 4 hours otherwise, which is left out).
+const detachedLimit = 5 * time.Minute
 
 // abortTransaction is SYSTEM$ABORT_TRANSACTION.
 func (p *parser) abortTransaction(args []string) string {

@@ -206,3 +206,19 @@ func TestLogoutRollsBack(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestADetachedTransactionDoesNotBlockForLong(t *testing.T) {
+	h := newHeld(t)
+	gone, other := login(t, h.Account, Login{}), login(t, h.Account, Login{})
+	ask(t, gone, `CREATE TABLE T (ID INT)`)
+	ask(t, gone, `BEGIN`)
+	ask(t, gone, `INSERT INTO T VALUES (1)`)
+	ask(t, gone, `UPDATE T SET ID = 2`)
+	gone.Abandon()
+	done := later(t, other, `DELETE FROM T`)
+	<-h.waits
+	h.expire <- time.Time{} // the five minutes
+	if got := <-done; got != "0" {
+		t.Error(got)
+	}
+}
