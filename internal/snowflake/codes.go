@@ -50,6 +50,7 @@ var codes = map[int]struct {
 
 	// The driver's own.
 	sf.ErrCodeServiceUnavailable: {KindUnavailable, againAdvice},
+	sf.ErrFailedToAuth:           {KindUnavailable, againAdvice},
 	sf.ErrFailedToPostQuery:      {KindUnavailable, againAdvice},
 	sf.ErrFailedToRenewSession:   {KindUnavailable, againAdvice},
 	sf.ErrAsync:                  {KindUnavailable, againAdvice},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -31,6 +32,7 @@ func TestALoginThatIsRefusedSaysWhy(t *testing.T) {
 	}{
 		"no account at the host":   {404, 0, KindAccount, "no account acme-main at host 127.0.0.1", "organization-account"},
 		"an account that is gone":  {403, 0, KindAccount, "no account acme-main at host 127.0.0.1", "organization-account"},
+		"a request that is odd":    {400, 0, KindUnavailable, "HTTP: 400", "run it again"},
 		"a server that is down":    {503, 0, KindUnavailable, "the server answers HTTP 503", "run it again"},
 		"too many requests":        {429, 0, KindUnavailable, "the server answers HTTP 429", "run it again"},
 		"wrong user or password":   {0, 390100, KindLogin, "the server says no", "check the user"},
@@ -65,6 +67,15 @@ func TestALoginThatIsRefusedSaysWhy(t *testing.T) {
 				t.Errorf("the error shows the token: %v", err)
 			}
 		})
+	}
+}
+
+func TestAnAccountWhoseHostIsNotThereIsNamed(t *testing.T) {
+	db := open(t, Config{Account: "acme-typo", Auth: Auth{Token: "pat-of-the-test"}})
+	err := db.refused(t.Context(), &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "acme-typo.snowflakecomputing.com", IsNotFound: true}})
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != KindAccount || !strings.Contains(err.Error(), "no account acme-typo: there is no host acme-typo.snowflakecomputing.com") {
+		t.Errorf("the error is %v", err)
 	}
 }
 

@@ -109,6 +109,9 @@ func (c *call) send() (*Result, error) {
 		done <- answer{result, err}
 	}()
 	got := c.wait(ctx, ids, done)
+	if errors.Is(got.err, errPanic) {
+		c.s.abandon() // it may hold locks of database/sql
+	}
 	if cause := context.Cause(ctx); got.err != nil && cause != nil && !errors.Is(got.err, cause) {
 		got.err = fmt.Errorf("%w: %w", cause, got.err) // the driver may have lost what has ended it
 	}
@@ -141,11 +144,13 @@ func (c *call) lastTold(told <-chan string) {
 	}
 }
 
+var errPanic = errors.New("the driver has panicked on the server's answer")
+
 // guard makes an error of a panic: the driver takes the shape of some answers for granted (connection_util.go:344).
 func guard[T any](work func() (T, error)) (got T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("the driver has panicked on the server's answer: %v", p)
+			err = fmt.Errorf("%w: %v", errPanic, p)
 		}
 	}()
 	return work()
@@ -195,10 +200,15 @@ func (c *call) giveUp(ctx context.Context, done <-chan answer) answer {
 	}
 	got, ok := await(ctx, c.s.db.grace, done)
 	if !ok {
-		c.s.left, c.s.dead = true, errors.New("an earlier statement was given up without an answer: open another session")
+		c.s.abandon()
 		got.err = ctx.Err()
 	}
 	return got
+}
+
+// abandon leaves a session whose driver does not come back, or not in a state to go on from.
+func (s *Session) abandon() {
+	s.left, s.dead = true, errors.New("an earlier statement was given up without an answer: open another session")
 }
 
 // abort ends an asynchronous statement at the server: the driver does that of itself for what it waits for only (restful.go:207).

@@ -24,6 +24,7 @@ func Run(t *testing.T, exec Exec, database, schema string) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { b.with(t).publish(c) })
 	}
+	t.Run("objects", func(t *testing.T) { b.with(t).objects() })
 	t.Run("ledger", func(t *testing.T) { b.with(t).ledger() })
 }
 
