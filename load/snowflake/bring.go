@@ -27,7 +27,8 @@ type bringing struct {
 	s       *snowflake.Session  // for the ledger, and what is looked at
 	w       warehouse.Warehouse // local
 	temp    string
-	epoch   int64
+	epoch   int64     // of the fence, while this load holds it
+	begun   int64     // the epoch under which the load's rows were written to the ledger
 	changes []*change // to bring
 	others  []*change // that cannot be brought, or are left
 	engine  *engine   // nil: nobody has looked
@@ -79,6 +80,9 @@ func (x *bringing) run(ctx context.Context) error {
 		return err
 	}
 	x.sort(x.changes)
+	if err := x.swappable(ctx); err != nil {
+		return err
+	}
 	return x.load(ctx)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -101,12 +102,14 @@ func (c *crashes) whole(when string) {
 	}
 }
 
-// cut makes one load fail at its nth request, and has a fresh follower bring the same. False: there was no such request any more.
-func (c *crashes) cut(f snowfake.Fault, n int) bool {
+// cut makes one load fail at the nth of its requests that match, and has a fresh follower bring the same. False: there was no such
+// request any more.
+func (c *crashes) cut(f snowfake.Fault, match string, n int) bool {
 	c.Helper()
 	c.next()
-	f.Match, f.Nth = regexp.MustCompile(`(?s).`), n
+	f.Match, f.Nth = regexp.MustCompile("(?s)"+match), n
 	fault := c.server.Fault(f)
+	defer fault.Withdraw()
 	ctx, cancel := context.WithCancel(c.Context())
 	defer cancel()
 	if f.Do == snowfake.Vanish { // the client is dead: it does not go on after its last request
@@ -120,7 +123,7 @@ func (c *crashes) cut(f snowfake.Fault, n int) bool {
 	}
 	c.loads++
 	_, err := c.follow().Bring(ctx, c.m, load.Bringing{Load: fmt.Sprintf("01J%023d", c.loads), Run: c.m.Run, Attempt: 1})
-	where := fmt.Sprintf("%s %s request %d (%s), which gave %v", f.Do, f.When, n, c.at(), err)
+	where := fmt.Sprintf("%s %s request %d of %s (the last was %s), which gave %v", f.Do, f.When, n, match, c.at(), err)
 	if fault.Hits() == 0 { // the load had no such request
 		if err != nil {
 			c.Errorf("without a fault, a load gives %v", err)
@@ -154,21 +157,33 @@ var faults = []snowfake.Fault{
 	{Do: snowfake.Drop, When: snowfake.Before},
 	{Do: snowfake.Drop, When: snowfake.After},
 	{Do: snowfake.Status, Code: 503, When: snowfake.Before},
+	{Do: snowfake.ExpireToken, When: snowfake.Before}, // which the driver renews
 	{Do: snowfake.Vanish, When: snowfake.Before},
 	{Do: snowfake.Vanish, When: snowfake.After},
 }
 
-// matrix cuts a load at each of its requests, in each way. In short tests at every seventh, from another one for each way.
+// everything is the environment variable that has the crash matrix cut at each request in each way.
+const everything = "MILLRACE_CRASH_ALL"
+
+// crucial are the requests at which what happened and what is known of it may differ.
+var crucial = []string{"^UPDATE .*_TARGETS", "^BEGIN", "^COMMIT", "RENAME TO", "SWAP WITH", "^UPDATE .*_LOADS"}
+
+// matrix cuts a load at each crucial request in each way, and at every second of all its requests in one of the ways; at each in each
+// way, which takes ten minutes, where everything is set.
 func matrix(t *testing.T, keep func(warehouse.Name) Keep, states func(x *truth) [2][]load.Table, fresh func(x *truth, n int) load.Table) {
 	for i, f := range faults {
 		t.Run(fmt.Sprintf("%s %s", f.Do, f.When), func(t *testing.T) {
 			t.Parallel()
 			c := newCrashes(t, keep, states, fresh)
-			n, step := 1, 1
-			if testing.Short() {
-				n, step = 1+i, 7
+			for _, match := range crucial {
+				for n := 1; c.cut(f, match, n); n++ {
+				}
 			}
-			for c.cut(f, n) {
+			n, step := 1+i, 2*len(faults)
+			if os.Getenv(everything) != "" {
+				n, step = 1, 1
+			}
+			for c.cut(f, ".", n) {
 				n += step
 			}
 			t.Logf("cut at requests up to %d", n)

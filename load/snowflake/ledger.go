@@ -200,6 +200,7 @@ func (x *bringing) entry(c *change) (sf.Entry, error) {
 
 // begin writes down what the load is about to do.
 func (x *bringing) begin(ctx context.Context) error {
+	x.begun = x.epoch
 	for _, c := range x.changes {
 		e, err := x.entry(c)
 		if err != nil {

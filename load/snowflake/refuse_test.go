@@ -1,6 +1,7 @@
 package snowflake
 
 import (
+	"context"
 	"errors"
 	"os"
 	"regexp"
@@ -38,7 +39,7 @@ func TestPrepareRefuses(t *testing.T) {
 			c.Warehouses = []snowfake.WarehouseSpec{{Name: "LOAD_WH", Suspended: true, NoResume: true}}
 		}, "", nil, "AUTO_RESUME"},
 		{"a role that may not make schemas", nil, "GRANT USAGE ON DATABASE ANALYTICS TO ROLE LOADER;GRANT USAGE ON SCHEMA ANALYTICS.PUBLIC TO ROLE LOADER;GRANT USAGE ON WAREHOUSE LOAD_WH TO ROLE LOADER",
-			func(c *Config) { c.Conn.Role = "LOADER" }, "GRANT USAGE, CREATE SCHEMA ON DATABASE"},
+			func(c *Config) { c.Conn.Role = "LOADER" }, "GRANT CREATE SCHEMA ON DATABASE ANALYTICS TO ROLE LOADER"},
 		{"a table of somebody else", nil, "CREATE SCHEMA ANALYTICS.MART;CREATE TABLE ANALYTICS.MART.T (A NUMBER(10,0))", nil, "not made by this project: \"ANALYTICS\".\"MART\".\"T\" is there, owned by role ACCOUNTADMIN"},
 	} {
 		t.Run(c.about, func(t *testing.T) {
@@ -60,8 +61,11 @@ func TestPrepareRefuses(t *testing.T) {
 				}
 			})
 			err := f.Prepare(t.Context())
-			if err == nil || !strings.Contains(told(err), c.want) {
-				t.Fatalf("Prepare says %v, want %q", err, c.want)
+			if err == nil {
+				t.Fatal("Prepare refuses nothing")
+			}
+			if !strings.Contains(told(err), c.want) {
+				t.Fatalf("Prepare says %s, want %q", told(err), c.want)
 			}
 			if strings.Contains(told(err), token) {
 				t.Error("the token stands in the error")
@@ -124,6 +128,25 @@ func TestBringRefuses(t *testing.T) {
 	p.holds(x, &t3, "ANALYTICS.MART.T")
 }
 
+// TestSwapRefuses: what hangs on a table would be lost by a swap.
+func TestSwapRefuses(t *testing.T) {
+	for _, sql := range []string{"CREATE STREAM ANALYTICS.MART.S ON TABLE ANALYTICS.MART.T",
+		"ALTER TABLE ANALYTICS.MART.T ADD ROW ACCESS POLICY P ON (ID)"} {
+		x, p := newTruth(t), newPlace(t)
+		f := p.follower(x, func(c *Config) { c.Keep = func(warehouse.Name) Keep { return Keep{Swap: true} } })
+		old := x.table("t", nil, "SELECT range AS id FROM range(10)")
+		p.follows(x, f, x.publish("r1", old), "t new")
+		for _, one := range strings.Split(sql, ";") {
+			p.rows(one)
+		}
+		m := x.publish("r2", x.table("t", nil, "SELECT 1 AS id"))
+		if _, err := p.bring(f, m); err == nil || !strings.Contains(err.Error(), "strategy: overwrite") {
+			t.Errorf("after %s, Bring says %v", sql, err)
+		}
+		p.holds(x, &old, "ANALYTICS.MART.T")
+	}
+}
+
 // TestUnproven: what the stage holds is not what was sent.
 func TestUnproven(t *testing.T) {
 	x, p := newTruth(t), newPlace(t)
@@ -133,6 +156,19 @@ func TestUnproven(t *testing.T) {
 	_, err := p.bring(f, m)
 	if cut.Hits() != 1 || err == nil {
 		t.Errorf("a file that was cut in the stage: %v", err)
+	}
+	// The staging table has one value more than was sent.
+	held := p.server.Fault(snowfake.Fault{Match: regexp.MustCompile(`(?s)^SELECT.*"HASH".*__MR_`), Do: snowfake.Hang})
+	failed := make(chan error, 1)
+	go func() {
+		_, err := f.Bring(context.WithoutCancel(t.Context()), m, load.Bringing{Load: "01JPROOF", Run: "r1", Attempt: 1})
+		failed <- err
+	}()
+	<-held.Acted()
+	p.rows("UPDATE ANALYTICS.MART.T__MR_01JPROOF SET ID = 77 WHERE ID = 7")
+	held.Release()
+	if err := <-failed; !errors.Is(err, load.ErrUnproven) || !strings.Contains(err.Error(), `load main.t: what arrived is not what was sent`) || !strings.Contains(err.Error(), `column "id": sum 45 here, 115 there`) {
+		t.Errorf("of a value that is another there, Bring says %v", err)
 	}
 	if _, err := f.Standing(t.Context()); !errors.Is(err, load.ErrNothing) {
 		t.Errorf("after that, Standing says %v", err)
