@@ -62,7 +62,8 @@ type Dialect struct {
 	IsNaN  func(double string) string
 	// Epoch is a date or a time in seconds since 1970, as DOUBLE.
 	Epoch func(moment string) string
-	// Changes is a condition: a value of type from, as SQL, cannot be cast to type to, or is another when it is cast back.
+	// Changes is a condition: a value of type from, as SQL, cannot be cast to type to, or is another when it is cast back. Both are types
+	// of exact numbers (see FitOf).
 	Changes func(value, from, to string) string
 
 	// TrueNames is a list of the names, in order, whose condition is true; Includes says whether a text is in such a list.

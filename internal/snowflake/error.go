@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -77,13 +78,13 @@ func Unsure(err error) bool {
 func (db *DB) failed(ctx context.Context, sent *Sent, err error) error {
 	e := db.explain(err)
 	e.Step = sent.name()
+	if e.Kind == KindGrant {
+		e.Advice = grant(e.Message, db.cfg.Role, sent.SQL)
+	}
 	if e.QueryID == "" {
 		e.QueryID = sent.QueryID
 	}
 	e.unsure = ctx.Err() != nil || !decided(e.Code)
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(e, ctx.Err()) {
-		e.Err = errors.Join(cause, e.Err) // the driver loses what has ended it
-	}
 	return e
 }
 
@@ -93,7 +94,7 @@ func (db *DB) refused(ctx context.Context, err error) error {
 	e.Step = "log in to snowflake"
 	host := db.host()
 	switch {
-	case e.Code == sf.ErrCodeFailedToConnect || e.Code == sf.ErrFailedToAuth:
+	case e.Code == sf.ErrCodeFailedToConnect, e.Code == sf.ErrFailedToAuth && status(err) == http.StatusNotFound: // auth.go:212
 		e.Kind, e.Message = KindAccount, fmt.Sprintf("no account %s at host %s", db.cfg.Account, host)
 		e.Advice = accountAdvice
 	case noHost(err):
@@ -106,6 +107,16 @@ func (db *DB) refused(ctx context.Context, err error) error {
 		e.Advice = "check database, schema and warehouse, and that the role may use them"
 	}
 	return e
+}
+
+// status is the HTTP status that the driver made an error of, or 0.
+func status(err error) int {
+	var driver *sf.SnowflakeError
+	if !errors.As(err, &driver) || len(driver.MessageArgs) == 0 {
+		return 0
+	}
+	code, _ := driver.MessageArgs[0].(int)
+	return code
 }
 
 const accountAdvice = "write the account as organization-account, as its URL has it before .snowflakecomputing.com, and the host only where it is another"
@@ -125,12 +136,18 @@ func (db *DB) host() string {
 
 // explain turns an error of the driver into one that says what it is and what to do.
 func (db *DB) explain(err error) *Error {
+	if odd := (*oddAnswer)(nil); errors.As(err, &odd) {
+		return &Error{Kind: KindSQL, Message: odd.says}
+	}
 	e := &Error{Kind: KindUnavailable, Message: clean(err.Error()), Err: redacted{err}}
 	var driver *sf.SnowflakeError
 	if !errors.As(err, &driver) {
 		e.Advice = "the network or the server failed: run it again"
 		if status := lastStatus.FindStringSubmatch(e.Message); status != nil { // retry.go:315 hides what happened in a question
 			e.Message = "the server answers HTTP " + status[1]
+		}
+		if strings.Contains(e.Message, "certificate revocation check failed") { // crl.go:190
+			e.Advice = "a certificate of the host has no revocation list, or that cannot be had: let the machine reach the lists, and have no proxy open TLS on the way"
 		}
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			e.Kind, e.Advice = KindTimeout, ""
@@ -140,9 +157,6 @@ func (db *DB) explain(err error) *Error {
 	e.Code, e.SQLState, e.QueryID = driver.Number, driver.SQLState, driver.QueryID
 	e.Message = clean(message(driver))
 	e.Kind, e.Advice = classify(e.Code, e.SQLState)
-	if e.Kind == KindGrant {
-		e.Advice = grant(e.Message, db.cfg.Role)
-	}
 	return e
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -31,6 +32,7 @@ func TestALoginThatIsRefusedSaysWhy(t *testing.T) {
 	}{
 		"no account at the host":   {404, 0, KindAccount, "no account acme-main at host 127.0.0.1", "organization-account"},
 		"an account that is gone":  {403, 0, KindAccount, "no account acme-main at host 127.0.0.1", "organization-account"},
+		"a request that is odd":    {400, 0, KindUnavailable, "HTTP: 400", "run it again"},
 		"a server that is down":    {503, 0, KindUnavailable, "the server answers HTTP 503", "run it again"},
 		"too many requests":        {429, 0, KindUnavailable, "the server answers HTTP 429", "run it again"},
 		"wrong user or password":   {0, 390100, KindLogin, "the server says no", "check the user"},
@@ -68,6 +70,15 @@ func TestALoginThatIsRefusedSaysWhy(t *testing.T) {
 	}
 }
 
+func TestAnAccountWhoseHostIsNotThereIsNamed(t *testing.T) {
+	db := open(t, Config{Account: "acme-typo", Auth: Auth{Token: "pat-of-the-test"}})
+	err := db.refused(t.Context(), &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "acme-typo.snowflakecomputing.com", IsNotFound: true}})
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != KindAccount || !strings.Contains(err.Error(), "no account acme-typo: there is no host acme-typo.snowflakecomputing.com") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 func TestWhatBecameOfAStatementIsSureOnlyWhenTheServerSaysIt(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer func(w http.ResponseWriter)
@@ -79,8 +90,10 @@ func TestWhatBecameOfAStatementIsSureOnlyWhenTheServerSaysIt(t *testing.T) {
 		"the server fails":      {func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) }, KindUnavailable, true, "run it again"},
 		"a proxy answers":       {func(w http.ResponseWriter) { w.WriteHeader(http.StatusForbidden) }, KindUnavailable, true, ""},
 		"the answer is no JSON": {func(w http.ResponseWriter) { _, _ = w.Write([]byte("<html>")) }, KindUnavailable, true, ""},
-		"a privilege is missing": {refusal(3001, "42501", "SQL access control error:\nInsufficient privileges to operate on table 'ORDERS'"), KindGrant, false,
-			"GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON TABLE ORDERS TO ROLE LOADER"},
+		"the driver panics": {func(w http.ResponseWriter) {
+			answerJSON(w, map[string]any{"success": true, "data": map[string]any{"statementTypeId": 0x1000}})
+		}, KindUnavailable, true, ""},
+		"a privilege is missing":     {refusal(3001, "42501", "SQL access control error:\nInsufficient privileges to operate on table 'ORDERS'."), KindGrant, false, "GRANT USAGE ON TABLE ORDERS TO ROLE LOADER"},
 		"an object is missing":       {refusal(2003, "02000", "Object 'X' does not exist or not authorized."), KindMissing, false, "no privilege"},
 		"no warehouse":               {refusal(606, "57P03", "No active warehouse selected in the current session."), KindWarehouse, false, "GRANT USAGE ON WAREHOUSE"},
 		"a warehouse stays asleep":   {refusal(90073, "22000", "Warehouse 'LOAD_WH' cannot be resumed because resource monitor 'RM' has exceeded its quota."), KindWarehouse, false, "resource monitor"},
@@ -233,5 +246,26 @@ func TestAServerThatDoesNotAnswerHoldsNobody(t *testing.T) {
 	}
 	if err := idle.Close(); err == nil || !strings.Contains(err.Error(), "no answer") {
 		t.Errorf("a log-out that hangs says %v", err)
+	}
+}
+
+func TestTheMissingGrantIsSpelled(t *testing.T) {
+	for sql, c := range map[string]struct{ on, grant string }{
+		"CREATE SCHEMA IF NOT EXISTS a.b":                {"database 'A'", "GRANT CREATE SCHEMA ON DATABASE A"},
+		"CREATE OR REPLACE TRANSIENT TABLE t (a NUMBER)": {"schema 'A.B'", "GRANT CREATE TABLE ON SCHEMA A.B"},
+		"CREATE STAGE IF NOT EXISTS s":                   {"schema 'B'", "GRANT CREATE STAGE ON SCHEMA B"},
+		"INSERT INTO t SELECT 1":                         {"table 'T'", "GRANT INSERT ON TABLE T"},
+		"INSERT OVERWRITE INTO t SELECT 1":               {"table 'T'", "GRANT INSERT, DELETE ON TABLE T"},
+		"COPY INTO t FROM @s":                            {"table 'T'", "GRANT INSERT ON TABLE T"},
+		"MERGE INTO t USING s":                           {"table 'T'", "GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE T"},
+		"ALTER TABLE t ADD COLUMN b NUMBER":              {"table 'T'", "GRANT OWNERSHIP ON TABLE T"},
+		"REMOVE @s/p/":                                   {"stage 'S'", "GRANT READ, WRITE ON STAGE S"},
+		"ALTER WAREHOUSE w SUSPEND":                      {"warehouse 'W'", "GRANT OPERATE ON WAREHOUSE W"},
+		"SELECT 1":                                       {"something else", "SHOW GRANTS"},
+	} {
+		advice := grant("SQL access control error:\nInsufficient privileges to operate on "+c.on, "LOADER", sql)
+		if !strings.Contains(advice, c.grant) || !strings.HasSuffix(advice, "TO ROLE LOADER") {
+			t.Errorf("%s on %s: %s", sql, c.on, advice)
+		}
 	}
 }

@@ -94,7 +94,7 @@ func (s *Session) login(ctx context.Context) error {
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		conn, err := s.db.pool.Conn(ctx)
+		conn, err := guard(func() (*sql.Conn, error) { return s.db.pool.Conn(ctx) })
 		done <- outcome{conn, err}
 	}()
 	got, ok := await(ctx, s.db.grace, done)

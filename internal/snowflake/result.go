@@ -11,7 +11,12 @@ import (
 )
 
 // largest is how much text an answer may have: it is held in memory.
-const largest = 64 << 20
+const largest = 16 << 20
+
+// oddAnswer is an answer that came, and that cannot be used.
+type oddAnswer struct{ says string }
+
+func (o *oddAnswer) Error() string { return o.says }
 
 // read takes an answer into memory. Rows.Columns waits for an asynchronous statement, and tells of its failure by no columns (rows.go:131).
 func read(rows *sql.Rows) (*Result, error) {
@@ -41,7 +46,7 @@ func read(rows *sql.Rows) (*Result, error) {
 			}
 		}
 		if size += 16 * len(row); size > largest {
-			return nil, fmt.Errorf("the answer is larger than %d MB: it is not meant to carry data", largest>>20)
+			return nil, &oddAnswer{fmt.Sprintf("the answer is larger than %d MB: it is not meant to carry data", largest>>20)}
 		}
 		r.Rows = append(r.Rows, row)
 	}
@@ -84,8 +89,21 @@ func deref(text *string) string {
 	return *text
 }
 
-// count reads the row of a DML statement, whose columns are "number of rows inserted" and the like.
+// count reads the row of a DML statement, whose columns are "number of rows inserted" and the like, and the rows of a COPY.
 func (r *Result) count() error {
+	if loaded := slices.Index(r.Columns, "rows_loaded"); loaded >= 0 && r.Columns[0] == "file" {
+		for _, row := range r.Rows {
+			if row[loaded] == nil {
+				continue
+			}
+			n, err := strconv.ParseInt(*row[loaded], 10, 64)
+			if err != nil {
+				return &oddAnswer{"the count rows_loaded of a COPY is no number"}
+			}
+			r.Affected += n
+		}
+		return nil
+	}
 	if len(r.Rows) != 1 || len(r.Columns) == 0 {
 		return nil
 	}
@@ -101,7 +119,7 @@ func (r *Result) count() error {
 		}
 		n, err := strconv.ParseInt(*r.Rows[0][i], 10, 64)
 		if err != nil {
-			return fmt.Errorf("the count %q of a statement is no number: %w", name, err)
+			return &oddAnswer{fmt.Sprintf("the count %q of a statement is no number", name)}
 		}
 		r.Counts[name] = n
 		switch name {

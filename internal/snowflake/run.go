@@ -96,35 +96,64 @@ func (c *call) send() (*Result, error) {
 	ctx := c.ctx
 	if limit := c.s.db.cfg.StatementTimeout; limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit+answerTime)
+		ctx, cancel = context.WithTimeoutCause(ctx, limit+answerTime, fmt.Errorf("no answer within %s", limit+answerTime))
 		defer cancel()
 	}
 	ids, done := make(chan string, 1), make(chan answer, 1)
 	conn, prepared := c.s.conn, c.prepare(ctx, ids)
 	go func() {
-		result, err := query(prepared, conn, c.sent.Statement)
+		result, err := guard(func() (*Result, error) { return query(prepared, conn, c.sent.Statement) })
 		if err == nil && c.transfer() {
 			err = result.moved()
 		}
 		done <- answer{result, err}
 	}()
-	told := (<-chan string)(ids)
+	got := c.wait(ctx, ids, done)
+	if errors.Is(got.err, errPanic) {
+		c.s.abandon() // it may hold locks of database/sql
+	}
+	if cause := context.Cause(ctx); got.err != nil && cause != nil && !errors.Is(got.err, cause) {
+		got.err = fmt.Errorf("%w: %w", cause, got.err) // the driver may have lost what has ended it
+	}
+	return got.result, got.err
+}
+
+// wait is for the answer, and for the query id until then.
+func (c *call) wait(ctx context.Context, told <-chan string, done <-chan answer) answer {
 	for {
 		select {
 		case id := <-told:
 			told = nil // the driver tells it once, and closes the channel
 			c.known(id)
 		case got := <-done:
-			select {
-			case id := <-told:
-				c.known(id)
-			default:
-			}
-			return got.result, got.err
+			c.lastTold(told)
+			return got
 		case <-ctx.Done():
+			c.lastTold(told)
 			return c.giveUp(ctx, done)
 		}
 	}
+}
+
+// lastTold takes a query id that has come together with something else.
+func (c *call) lastTold(told <-chan string) {
+	select {
+	case id := <-told:
+		c.known(id)
+	default:
+	}
+}
+
+var errPanic = errors.New("the driver has panicked on the server's answer")
+
+// guard makes an error of a panic: the driver takes the shape of some answers for granted (connection_util.go:344).
+func guard[T any](work func() (T, error)) (got T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", errPanic, p)
+		}
+	}()
+	return work()
 }
 
 // known records the query id.
@@ -165,16 +194,21 @@ func (c *call) tag() string {
 }
 
 // giveUp has the server abort the statement, and leaves a driver that does not return.
-func (c *call) giveUp(ctx context.Context, done <-chan answer) (*Result, error) {
+func (c *call) giveUp(ctx context.Context, done <-chan answer) answer {
 	if c.apart() && c.sent.QueryID != "" {
 		c.abort(ctx)
 	}
 	got, ok := await(ctx, c.s.db.grace, done)
 	if !ok {
-		c.s.left, c.s.dead = true, errors.New("an earlier statement was given up without an answer: open another session")
-		return nil, ctx.Err()
+		c.s.abandon()
+		got.err = ctx.Err()
 	}
-	return got.result, got.err
+	return got
+}
+
+// abandon leaves a session whose driver does not come back, or not in a state to go on from.
+func (s *Session) abandon() {
+	s.left, s.dead = true, errors.New("an earlier statement was given up without an answer: open another session")
 }
 
 // abort ends an asynchronous statement at the server: the driver does that of itself for what it waits for only (restful.go:207).

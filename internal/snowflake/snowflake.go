@@ -79,12 +79,13 @@ type Sent struct {
 // Recorder keeps a statement; an error of its first call keeps the statement from being sent.
 type Recorder func(ctx context.Context, s *Sent) error
 
-// Result is a small answer. Values are texts as Snowflake prints them, nil for NULL.
+// Result is a small answer. Values are the texts of the server, nil for NULL: a number in full, a boolean as 1 or 0, bytes in hexadecimal; dates
+// and times are put into ISO 8601.
 type Result struct {
 	QueryID  string
 	Columns  []string // in lower case
 	Rows     [][]*string
-	Affected int64 // rows that a DML statement has changed
+	Affected int64 // rows that a DML statement has changed, or a COPY has loaded
 	// Counts are those of a DML statement, by the names that Snowflake gives them, such as "number of rows inserted".
 	Counts map[string]int64
 }

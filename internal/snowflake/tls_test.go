@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -109,6 +110,9 @@ func TestARevokedCertificateIsRefusedByItsCRL(t *testing.T) {
 			conn, err := connector{driver, cfg.Temp}.Connect(t.Context())
 			if (err != nil) != revoked {
 				t.Errorf("connecting: %v", err)
+			}
+			if err != nil && !strings.Contains(db.explain(err).Error(), "revoked") {
+				t.Errorf("the error does not say why: %v", db.explain(err))
 			}
 			if conn != nil {
 				_ = conn.Close()

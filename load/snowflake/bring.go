@@ -79,6 +79,9 @@ func (x *bringing) run(ctx context.Context) error {
 		return err
 	}
 	x.sort(x.changes)
+	if err := x.swappable(ctx); err != nil {
+		return err
+	}
 	return x.load(ctx)
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/warehouse"
+	"github.com/millrace/millrace/warehouse/snowflake/snowfake"
 )
 
 // follows brings the manifest, and compares every row of every table, and what Verify says.
@@ -188,8 +189,9 @@ func TestColumnsChange(t *testing.T) {
 	p.follows(x, f, version("r2", "SELECT 1::INTEGER AS a, 'n' AS n", "SELECT 1::INTEGER AS id, 'x' AS b, NULL::DATE AS d UNION ALL SELECT 2, 'y', DATE '2026-01-31'"), "merged merge, plain full")
 	p.follows(x, f, version("r3", "SELECT 5000000000::BIGINT AS a, 'n' AS n", "SELECT 1::BIGINT AS id, 'x' AS b, NULL::DATE AS d"), "merged full, plain full")
 	p.follows(x, f, version("r4", "SELECT 5000000000::BIGINT AS a", "SELECT 1::BIGINT AS id, NULL::DATE AS d"), "merged full, plain full")
+	p.follows(x, f, version("r4b", "SELECT 5000000000::BIGINT AS a", "SELECT 1::BIGINT AS id, NULL::DATE AS d, NULL::DOUBLE AS e"), "merged merge") // no row differs
 
-	m := version("r5", "SELECT 'text' AS a", "SELECT 1::BIGINT AS id, DATE '2026-02-02' AS d")
+	m := version("r5", "SELECT 'text' AS a", "SELECT 1::BIGINT AS id, DATE '2026-02-02' AS d, 1.5::DOUBLE AS e")
 	l, err := p.bring(f, m)
 	if err == nil || !strings.Contains(err.Error(), "--renew main.plain") {
 		t.Errorf("of a type that cannot be widened, Bring says %v", err)
@@ -236,5 +238,21 @@ func TestCollectedFiles(t *testing.T) {
 	l := p.follows(x, f, m, "t full")
 	if !strings.Contains(l.Tables[0].Why, "collected") {
 		t.Errorf("why: %s", l.Tables[0].Why)
+	}
+}
+
+// TestManyFiles writes several files of the size that is asked for, encrypted and uploaded as to S3, by several sessions at once.
+func TestManyFiles(t *testing.T) {
+	x, p := newTruth(t), newPlaceWith(t, snowfake.S3)
+	f := p.follower(x, func(c *Config) { c.FileSize, c.Uploads, c.Conn.Transport = 40_000, 3, p.server.Transport() })
+	rows := "SELECT range AS id, md5(range::VARCHAR) AS h FROM range(%d, %d)"
+	keyed := x.table("keyed", []string{"id"}, fmt.Sprintf(rows, 0, 20_000))
+	keyed = x.delta(keyed, fmt.Sprintf(rows, 19_990, 20_010), "SELECT range AS id FROM range(5)") // so that no file can be sent as it is
+	plain := x.table("plain", nil, fmt.Sprintf(rows, 0, 1000), fmt.Sprintf(rows, 1000, 2000), fmt.Sprintf(rows, 2000, 3000))
+	l := p.follows(x, f, x.publish("r1", keyed, plain), "keyed new, plain new")
+	for _, table := range l.Tables {
+		if table.Files < 3 || table.Sent != table.Rows {
+			t.Errorf("%s was sent as %d files with %d rows, and has %d", table.Table, table.Files, table.Sent, table.Rows)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package snowflake
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/internal/snowflake"
@@ -184,7 +185,7 @@ func (c *change) sent() (s shipment) {
 func (x *bringing) account() {
 	l := x.out
 	l.Together, l.Tables = true, nil
-	for _, c := range append(x.changes, x.others...) {
+	for _, c := range slices.Concat(x.changes, x.others) {
 		t, sent := c.LoadedTable, c.sent()
 		t.Sent, t.Files, t.Bytes = sent.rows, sent.files, sent.bytes
 		t.Statements, t.Seconds = x.meter.spentOn(c.Name.String())

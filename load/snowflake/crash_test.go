@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ type crashes struct {
 	keep   func(warehouse.Name) Keep
 	states [2][]load.Table
 	fresh  func(n int) load.Table // a table that is new each time; nil: none
-	rows   map[string][][]string // by table: what it holds in either state
+	rows   map[string][][]string  // by table: what it holds in either state
 	m      *load.Manifest
 	n      int
 	made   []load.Table // by fresh
@@ -154,19 +155,23 @@ var faults = []snowfake.Fault{
 	{Do: snowfake.Drop, When: snowfake.Before},
 	{Do: snowfake.Drop, When: snowfake.After},
 	{Do: snowfake.Status, Code: 503, When: snowfake.Before},
+	{Do: snowfake.ExpireToken, When: snowfake.Before}, // which the driver renews
 	{Do: snowfake.Vanish, When: snowfake.Before},
 	{Do: snowfake.Vanish, When: snowfake.After},
 }
 
-// matrix cuts a load at each of its requests, in each way. In short tests at every seventh, from another one for each way.
+// everything is the environment variable that has the crash matrix cut at each request in each way.
+const everything = "MILLRACE_CRASH_ALL"
+
+// matrix cuts a load at each of its requests in one of the ways; in all of them, which takes ten minutes, where everything is set.
 func matrix(t *testing.T, keep func(warehouse.Name) Keep, states func(x *truth) [2][]load.Table, fresh func(x *truth, n int) load.Table) {
 	for i, f := range faults {
 		t.Run(fmt.Sprintf("%s %s", f.Do, f.When), func(t *testing.T) {
 			t.Parallel()
 			c := newCrashes(t, keep, states, fresh)
-			n, step := 1, 1
-			if testing.Short() {
-				n, step = 1+i, 7
+			n, step := 1+i, len(faults)
+			if os.Getenv(everything) != "" {
+				n, step = 1, 1
 			}
 			for c.cut(f, n) {
 				n += step

@@ -28,15 +28,27 @@ type place struct {
 
 const token = "a token of the test"
 
-func newPlace(t *testing.T) *place {
+// newPlace has one user, MILLRACE, who is ACCOUNTADMIN unless edit says otherwise.
+func newPlace(t *testing.T, edit ...func(*snowfake.AccountConfig)) *place {
+	t.Helper()
+	return newPlaceWith(t, snowfake.LocalFS, edit...)
+}
+
+// newPlaceWith says how files come to its stages.
+func newPlaceWith(t *testing.T, stage snowfake.Transport, edit ...func(*snowfake.AccountConfig)) *place {
 	t.Helper()
 	p := &place{T: t}
+	cfg := snowfake.AccountConfig{Dir: t.TempDir(), Users: map[string]snowfake.User{
+		"MILLRACE": {Roles: []string{snowfake.Admin, "LOADER"}, DefaultRole: snowfake.Admin, DefaultWarehouse: "LOAD_WH"}}}
+	for _, e := range edit {
+		e(&cfg)
+	}
 	var err error
-	if p.account, err = snowfake.NewAccount(snowfake.AccountConfig{Dir: t.TempDir()}); err != nil {
+	if p.account, err = snowfake.NewAccount(cfg); err != nil {
 		t.Fatal(err)
 	}
 	users := map[string]snowfake.Credentials{"MILLRACE": {Tokens: []string{token}}}
-	if p.server, err = snowfake.NewServer(snowfake.ServerConfig{Account: p.account, Users: users, Temp: t.TempDir()}); err != nil {
+	if p.server, err = snowfake.NewServer(snowfake.ServerConfig{Account: p.account, Users: users, Stage: stage, Temp: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

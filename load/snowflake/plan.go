@@ -144,6 +144,9 @@ func (f *Follower) left(m *load.Manifest, standing *load.Standing) []*change {
 	return out
 }
 
+// regrant is told of a table that is made anew, with columns of its own.
+const regrant = "; rights that were granted on the table itself, not on future ones, are to be granted again"
+
 // settle finds the mode of one table.
 func (f *Follower) settle(c *change, renew bool) {
 	if c.before != nil && !renew && c.before.Fingerprint == c.print.String() {
@@ -160,9 +163,9 @@ func (f *Follower) settle(c *change, renew bool) {
 		err = fmt.Errorf("the view is not in the local catalog: %s", c.of.Broken)
 	case c.before == nil:
 	case renew:
-		chosen = choice{load.ModeSwap, "all of its rows are to be replaced", true}
+		chosen = choice{load.ModeSwap, "all of its rows are to be replaced" + regrant, true}
 	case printed(c.before.Fingerprint).kept != c.print.kept:
-		chosen = choice{load.ModeSwap, "it is kept in another form from now on", true}
+		chosen = choice{load.ModeSwap, "it is kept in another form from now on" + regrant, true}
 	default:
 		chosen, err = choose(c.of, c.before, c.keep, f.collected(c.before))
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/millrace/millrace/internal/snowflake"
 	"github.com/millrace/millrace/load"
@@ -17,7 +16,7 @@ const attempts = 3
 // publish makes the load visible: all tables that DML brings by one commit, then those that take the place of others, one by one.
 func (x *bringing) publish(ctx context.Context) error {
 	for _, c := range x.changes {
-		if !c.together() || c.idle() {
+		if !c.together() { // a new table has its columns, and so has one that is swapped
 			continue
 		}
 		for _, sql := range c.alterations(c.to) {
@@ -129,6 +128,7 @@ func (x *bringing) change(ctx context.Context, s *snowflake.Session, c *change) 
 	if c.idle() {
 		return nil
 	}
+	x.progress(c, "publish", 0, c.sent().bytes)
 	for _, st := range c.statements() {
 		r, err := s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepPublish, Table: c.Name.String(), Bulk: true})
 		if err != nil {
@@ -172,152 +172,4 @@ func (c *change) statements() []sf.Statement {
 		return out
 	}
 	return []sf.Statement{{SQL: sf.InsertOverwrite(c.to, rows.staging, c.columns)}}
-}
-
-// addsUp compares what the statements counted with what was sent.
-func (c *change) addsUp() error {
-	sent, changed := c.cargo[0].rows, c.Inserted
-	switch c.Mode {
-	case load.ModeMerge:
-		changed += c.Updated + c.Deleted
-	case load.ModeSCD2: // keys that are gone add no row
-		if c.Inserted > sent || c.Inserted+c.Updated+c.Deleted < sent {
-			return fmt.Errorf("%w: of %d rows, %d began and %d ended", load.ErrUnproven, sent, c.Inserted, c.Updated+c.Deleted)
-		}
-		return nil
-	}
-	if changed != sent {
-		return fmt.Errorf("%w: %d rows were sent, and %d inserted, %d updated, %d deleted: was %s changed by something else? --renew replaces all of its rows",
-			load.ErrUnproven, sent, c.Inserted, c.Updated, c.Deleted, c.As)
-	}
-	return nil
-}
-
-// expected is how many rows the node has: of a view, what was sent.
-func (c *change) expected() int64 {
-	if c.of.View != "" {
-		return c.cargo[0].rows
-	}
-	return c.of.Rows
-}
-
-// counted compares the rows that the table has now with those of the node.
-func (x *bringing) counted(ctx context.Context, s *snowflake.Session, c *change) error {
-	n, err := x.number(ctx, s, c, sf.CountLive(sf.Live(c.to, c.keep.marks(c.of), c.keep.history())))
-	if err != nil {
-		return err
-	}
-	if want := c.expected(); n != want {
-		return fmt.Errorf("%w: %s would have %d rows, and the local target has %d: was it changed by something else? --renew replaces all of its rows", load.ErrUnproven, c.As, n, want)
-	}
-	c.Rows = n
-	if c.Mode != load.ModeSCD2 {
-		return nil
-	}
-	if n, err = x.number(ctx, s, c, sf.CurrentTwice(c.to, c.key())); err == nil && n > 0 {
-		err = fmt.Errorf("%w: %d keys of %s would have two current rows: has it rows that begin later than %s?", load.ErrUnproven, n, c.As, c.of.LogicalTime)
-	}
-	return err
-}
-
-// number asks for one whole number.
-func (x *bringing) number(ctx context.Context, s *snowflake.Session, c *change, sql string) (int64, error) {
-	r, err := s.Query(ctx, snowflake.Statement{SQL: sql, Step: stepVerify, Table: c.Name.String()})
-	if err != nil {
-		return 0, err
-	}
-	rows := records(r)
-	if len(rows) != 1 {
-		return 0, fmt.Errorf("a count gave %d rows", len(rows))
-	}
-	return strconv.ParseInt(rows[0]["n"], 10, 64)
-}
-
-// replace gives a staging table the name of the table: it is not there yet, or is swapped. Neither can stand in a transaction, so
-// the comment, which moves with the table, tells whether it has happened.
-func (x *bringing) replace(ctx context.Context, c *change) error {
-	at, err := x.seen(ctx, x.s)
-	if err != nil {
-		return err
-	}
-	if at == nil || at.epoch != x.epoch {
-		return load.ErrFenced
-	}
-	sql := sf.Rename(c.cargo[0].staging, c.to)
-	if c.Mode == load.ModeSwap {
-		sql = sf.Swap(c.to, c.cargo[0].staging)
-	}
-	for n := 1; ; n++ {
-		r, err := x.s.Exec(ctx, snowflake.Statement{SQL: sql, Step: stepPublish, Table: c.Name.String()})
-		if err == nil {
-			c.queries = []string{r.QueryID}
-			break
-		}
-		if !snowflake.Unsure(err) || ctx.Err() != nil || n == attempts {
-			return err
-		}
-		if err := x.reconnect(ctx); err != nil {
-			return err
-		}
-		there, err := x.find(ctx, x.s, c.to, c.Name.String())
-		if err != nil {
-			return err
-		}
-		if there != nil && there.comment == sf.CommentOf(x.b.Load) {
-			break
-		}
-	}
-	c.Rows, c.Inserted = c.expected(), c.cargo[0].rows
-	return x.noted(ctx, c)
-}
-
-// noted writes into the ledger that a table has been replaced. It may be repeated.
-func (x *bringing) noted(ctx context.Context, c *change) error {
-	for n := 1; ; n++ {
-		err := x.committed(ctx, x.s, c)
-		if err == nil || !snowflake.Unsure(err) || ctx.Err() != nil || n == attempts {
-			return err
-		}
-		if err := x.reconnect(ctx); err != nil {
-			return err
-		}
-	}
-}
-
-// check counts the tables that stand outside of the transaction; those within it were counted before it was committed.
-func (x *bringing) check(ctx context.Context) error {
-	for _, c := range x.changes {
-		if c.together() {
-			continue
-		}
-		if err := x.counted(ctx, x.s, c); err != nil {
-			return fmt.Errorf("%s: %w", c.Name, err)
-		}
-	}
-	return nil
-}
-
-// tidy removes what is not needed any more. All is published: what fails here is swept later.
-func (x *bringing) tidy(ctx context.Context) error {
-	for _, c := range x.changes {
-		for i, g := range c.cargo {
-			statements := []string{sf.Remove(c.to.Stage(), g.prefix)}
-			if !c.idle() && (i > 0 || c.Mode != load.ModeNew) {
-				statements = append(statements, sf.Drop(g.staging))
-			}
-			for _, sql := range statements {
-				x.perhaps(ctx, sql, c.Name.String())
-			}
-		}
-	}
-	if x.cfg.Suspend {
-		x.perhaps(ctx, sf.SuspendWarehouse(x.cfg.Conn.Warehouse), "")
-	}
-	return nil
-}
-
-func (x *bringing) perhaps(ctx context.Context, sql, table string) {
-	if _, err := x.s.Query(ctx, snowflake.Statement{SQL: sql, Step: stepTidy, Table: table}); err != nil {
-		x.cfg.Log.Warn("the load is published, but was not tidied up after", "load", x.b.Load, "table", table, "error", err)
-	}
 }

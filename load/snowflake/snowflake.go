@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/millrace/millrace/internal/clock"
@@ -87,6 +88,13 @@ func New(cfg Config) (*Follower, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	for _, dir := range []*string{&cfg.Root, &cfg.Temp} { // PUT takes absolute paths only
+		abs, err := filepath.Abs(*dir)
+		if err != nil {
+			return nil, err
+		}
+		*dir = abs
 	}
 	db, err := snowflake.Open(cfg.Conn)
 	if err != nil {

@@ -14,7 +14,7 @@ func orderTraps() []Trap {
 	return []Trap{
 		{"`ORDER BY … DESC` without NULLS", "NULLs come last", "NULLs come first", "`DESC NULLS LAST`", descending},
 		{"`greatest` and `least`", "NULLs are passed over", "one NULL makes it NULL", "`coalesce` each argument, or CASE", called("greatest", "least")},
-		{"`concat`", "NULLs are passed over", "one NULL makes it NULL", "`a || b`, with `coalesce` where NULLs are to be nothing", called("concat")},
+		{"`concat` and `concat_ws`", "NULLs are passed over", "one NULL makes it NULL", "`a || b`, with `coalesce` where NULLs are to be nothing", called("concat", "concat_ws")},
 	}
 }
 
@@ -53,7 +53,7 @@ func operatorTraps() []Trap {
 		{"a struct `{…}`", "fields with types, in order", "an OBJECT of VARIANTs, in no order", "columns of their own", is("{")},
 		{"a lambda", "over typed lists", "over ARRAYs of VARIANTs, in TRANSFORM, FILTER and REDUCE only", "rows instead of lists",
 			func(t []token, i int) bool {
-				return t[i].is("lambda") && at(t, i+1).kind == word || t[i].is("->") && operand(at(t, i-1)) && at(t, i+1).kind != text
+				return t[i].is("lambda") && at(t, i+1).kind == word || t[i].is("->") && operand(at(t, i-1)) && at(t, i+1).kind != text && at(t, i+1).kind != number
 			}},
 	}
 }

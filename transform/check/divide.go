@@ -57,7 +57,7 @@ func (d *Division) Broken() bool {
 
 // Divide parts new rows by checks that quarantine. Each row goes to exactly one side. What the statistics of the files prove
 // is not evaluated; the other rules share one scan, which gives the failing rows and where they lie; and only files with
-// failing rows are written again, without them.
+// failing rows are written again, without them. It is for the local engine, which has the files, and so is the SQL around the rules.
 func (r *Runner) Divide(ctx context.Context, rows Rows, checks []*models.Check) (*Division, error) {
 	d := &dividing{Runner: r, rows: rows, checks: checks, checked: rowsOf(rows.Files)}
 	if err := d.compile(ctx); err != nil {

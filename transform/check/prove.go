@@ -12,7 +12,8 @@ import (
 const boundsAtOnce = 2000
 
 // prove answers the rules that the statistics of the table's files decide, and returns the others. Writers count NULLs and
-// keep bounds, and the second reader has compared them with the file: no row need be read again.
+// keep bounds, and the second reader has compared them with the file: no row need be read again. Its SELECTs read no table, and are for
+// the local engine, which has the files.
 func (c *counting) prove(ctx context.Context, items []item) ([]item, error) {
 	if c.table.Files == nil {
 		return items, nil

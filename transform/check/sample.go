@@ -125,21 +125,22 @@ func (c *counting) shown(check *models.Check) []warehouse.Column {
 	return columns
 }
 
+// sampleSQL is a SELECT of some rows as texts, a little longer than they are shown.
+func sampleSQL(d *warehouse.Dialect, rows string, columns []warehouse.Column, secret map[string]bool, limit int) string {
+	items := make([]string, len(columns))
+	for i, column := range columns {
+		q := d.QuoteIdent(column.Name)
+		if items[i] = fmt.Sprintf("left(CAST(%s AS VARCHAR), %d)", q, sampleCell+1); secret[strings.ToLower(column.Name)] {
+			items[i] = "CASE WHEN " + q + " IS NOT NULL THEN '***' END"
+		}
+	}
+	return fmt.Sprintf("SELECT %s FROM (\n%s\n) AS q LIMIT %d", strings.Join(items, ", "), rows, limit)
+}
+
 // Sample fetches rows of a SELECT as texts, long ones cut, those of secret columns as ***.
 func (r *Runner) Sample(ctx context.Context, rows string, columns []warehouse.Column, secret map[string]bool, limit int) (*Sample, error) {
-	d := r.Warehouse.Dialect()
-	var items []string
-	s := &Sample{Rows: [][]*string{}}
-	for _, column := range columns {
-		s.Columns = append(s.Columns, column.Name)
-		q := d.QuoteIdent(column.Name)
-		if secret[strings.ToLower(column.Name)] {
-			items = append(items, "CASE WHEN "+q+" IS NOT NULL THEN '***' END")
-			continue
-		}
-		items = append(items, fmt.Sprintf("left(CAST(%s AS VARCHAR), %d)", q, sampleCell+1))
-	}
-	answer, err := r.Warehouse.Query(ctx, fmt.Sprintf("SELECT %s FROM (\n%s\n) AS q LIMIT %d", strings.Join(items, ", "), rows, limit))
+	s := &Sample{Columns: warehouse.Names(columns), Rows: [][]*string{}}
+	answer, err := r.Warehouse.Query(ctx, sampleSQL(r.Warehouse.Dialect(), rows, columns, secret, limit))
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// This file makes all SQL of a profile. Each function returns one SELECT.
+// This file makes all SQL of a profile, for the local engine: in DuckDB's dialect. Each function returns one SELECT.
 
 // rows reads some columns. It names them, for a table of a thousand columns is slow to bind.
 func (p *profiling) rows(columns ...*column) string {

@@ -1,6 +1,6 @@
 // Package reconcile compares two tables in one warehouse: how many rows, NULLs, sums and bounds each has, which keys only
 // one of them has, and which rows with the same key differ. It changes neither, and knows nothing of where they came
-// from. Read Config, then Run.
+// from. The warehouse is the local engine's, into which both are read, and so is the SQL. Read Config, then Run.
 package reconcile
 
 import (

@@ -66,7 +66,7 @@ var Dialect = &warehouse.Dialect{
 	},
 	// NaN equals itself, and is greater than all numbers (docs.snowflake.com/en/sql-reference/data-types-numeric).
 	Finite: func(double string) string {
-		return double + " NOT IN (CAST('NaN' AS FLOAT), CAST('inf' AS FLOAT), CAST('-inf' AS FLOAT))"
+		return "(" + double + " NOT IN (CAST('NaN' AS FLOAT), CAST('inf' AS FLOAT), CAST('-inf' AS FLOAT)))"
 	},
 	IsNaN: func(double string) string { return double + " = CAST('NaN' AS FLOAT)" },
 	Epoch: func(moment string) string {
@@ -137,17 +137,11 @@ var limits = map[string][2]string{
 	"UTINYINT": {"0", "255"}, "USMALLINT": {"0", "65535"}, "UINTEGER": {"0", "4294967295"}, "UBIGINT": {"0", "18446744073709551615"},
 }
 
-// changes casts there and back. TRY_CAST takes texts only, so that other values become one first; a date or a time has another
-// text than it is read from, but its casts do not fail.
-func changes(value, from, to string) string {
+// changes compares a number with what a narrower type makes of it: a number of another scale is rounded, one of too many digits gives
+// NULL. TRY_CAST takes texts only; those of exact numbers are exact.
+func changes(value, _, to string) string {
 	there := "TRY_CAST(CAST(" + value + " AS VARCHAR) AS " + spellType(to) + ")"
-	switch {
-	case from == "VARCHAR":
-		there = "TRY_CAST(" + value + " AS " + spellType(to) + ")"
-	case to == "VARCHAR", from == "DATE" || strings.HasPrefix(from, "TIMESTAMP"):
-		there = "CAST(" + value + " AS " + spellType(to) + ")"
-	}
-	differs := "CAST(" + there + " AS " + spellType(from) + ") IS DISTINCT FROM " + value
+	differs := there + " IS DISTINCT FROM " + value
 	if bounds, ok := limits[to]; ok {
 		differs = fmt.Sprintf("(%s OR COALESCE(%s NOT BETWEEN %s AND %s, FALSE))", differs, there, bounds[0], bounds[1])
 	}

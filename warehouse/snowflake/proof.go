@@ -7,12 +7,12 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// A proof is one row of numbers about all rows of a table. Two tables with the same have the same rows, but for what stands at
-// Column.exact: each row is written as one text, the same on both sides, and the sum of these texts' hashes depends on no order.
+// A proof is one row of numbers about all rows of a table. Each row is written as one text, the same on both sides, and the sum of
+// these texts' hashes depends on no order: two tables with the same proof have the same rows, but for floats between their bounds.
 //
-// n counts rows; hash is the sum. Of column i there are c<i>, how many values are not NULL; min<i> and max<i> of what has an order that both
-// sides agree on, which texts have not where a collation was set; sum<i>; and of texts and bytes their lengths in bytes: bytes<i> of
-// all, longest<i>.
+// n counts rows; hash is the sum. Of column i there are c<i>, how many values are not NULL; min<i> and max<i> of numbers and times;
+// sum<i> of integers and decimals up to 28 digits, and of how often a boolean is true; and of texts and bytes their lengths in
+// bytes, bytes<i> of all and longest<i>: a collation would change their order, and their bounds are nobody's to read in an error.
 
 // Proof is the SELECT of a proof in Snowflake, of a table with these columns.
 func Proof(from string, columns []Column) string {

@@ -159,8 +159,12 @@ func (c Column) fileValue() string {
 	if c.nested() {
 		value = "to_json(" + value + ")"
 	}
-	if c.File == "" {
+	switch {
+	case c.File == "":
 		return value
+	case strings.HasSuffix(c.DuckDB, "HUGEINT"):
+		tooWide := fmt.Sprintf("column %q: a number has more than the 38 digits of a NUMBER: cast it to VARCHAR in a model", c.Source)
+		return fmt.Sprintf("COALESCE(TRY_CAST(%[1]s AS %[2]s), CASE WHEN %[1]s IS NOT NULL THEN error(%[3]s) END)", value, c.File, warehouse.DuckDB.QuoteLiteral(tooWide))
 	}
 	return "CAST(" + value + " AS " + c.File + ")"
 }

@@ -15,6 +15,7 @@ import (
 func Run(t *testing.T, open warehouse.Open) {
 	t.Run("Warehouse", func(t *testing.T) { runWarehouse(t, open) })
 	t.Run("Types", func(t *testing.T) { runTypes(t, open) })
+	t.Run("Builders", func(t *testing.T) { runBuilders(t, open) })
 	t.Run("Merge", func(t *testing.T) { runMerge(t, open) })
 	t.Run("MergeLosesNothing", func(t *testing.T) { runNegativeControl(t, open) })
 	t.Run("MergeSchemas", func(t *testing.T) { runSchemas(t, open) })

@@ -10,8 +10,13 @@ import (
 var macros = []string{
 	`CREATE MACRO sf_text(v, n) AS CASE WHEN length(v) > n THEN error('snowfake!100078!22000!String ''' || v || ''' is too long and would be truncated') ELSE v END`,
 	`CREATE MACRO sf_binary(v, n) AS CASE WHEN octet_length(v) > n THEN error('snowfake!100145!22000!Binary value is too long and would be truncated') ELSE v END`,
+	// A text is bytes in hexadecimal (BINARY_INPUT_FORMAT, https://docs.snowflake.com/en/sql-reference/parameters#binary-input-format).
+	`CREATE MACRO sf_bytes(v) AS unhex(CASE WHEN typeof(v) = 'BLOB' THEN hex(v) ELSE CAST(v AS VARCHAR) END)`,
+	// Snowflake writes a blank before the offset.
+	`CREATE MACRO sf_instant(v) AS CASE WHEN typeof(v) = 'VARCHAR' THEN CAST(regexp_replace(CAST(v AS VARCHAR), ' ([+-]\d\d:?\d\d)$', '\1') AS TIMESTAMPTZ)
+		ELSE CAST(v AS TIMESTAMPTZ) END`,
 	// DuckDB prints no 0 before the point of a DECIMAL(n,n).
-	`CREATE MACRO sf_char(v) AS CASE WHEN typeof(v) LIKE 'DECIMAL%' THEN regexp_replace(CAST(v AS VARCHAR), '^(-?)\.', '\10')
+	`CREATE MACRO sf_char(v) AS CASE WHEN typeof(v) LIKE 'DECIMAL%' THEN regexp_replace(CAST(v AS VARCHAR), '^(-?)\.', '\10.')
 		WHEN typeof(v) IN ('BLOB', 'JSON') OR typeof(v) LIKE 'TIMESTAMP%' THEN error('snowfake!999999!0A000!snowfake does not know how Snowflake prints a ' || typeof(v) || ' without a format') ELSE CAST(v AS VARCHAR) END`,
 	`CREATE MACRO sf_only_text(v) AS CASE WHEN typeof(v) IN ('VARCHAR', '"NULL"') THEN CAST(v AS VARCHAR)
 		ELSE error('snowfake!001065!22023!SQL compilation error:' || chr(10) || 'Function TRY_CAST cannot be used with arguments of type ' || typeof(v)) END`,

@@ -97,8 +97,11 @@ func TestStatementsAndTheirResults(t *testing.T) {
 	if n, err := result.RowsAffected(); n != 3 || err != nil {
 		t.Errorf("rows affected: %d, %v", n, err)
 	}
-	if n := count(t, conn); n != 3 {
-		t.Errorf("%d rows, want 3", n)
+	if n, err := exec(t, conn, "DELETE FROM N WHERE V = ?", 3).RowsAffected(); n != 1 || err != nil {
+		t.Errorf("rows affected: %d, %v", n, err)
+	}
+	if n := count(t, conn); n != 2 {
+		t.Errorf("%d rows, want 2", n)
 	}
 	_, err = conn.ExecContext(t.Context(), "SELECT * FROM NOWHERE")
 	var refused *sf.SnowflakeError

@@ -116,7 +116,9 @@ func (t columnType) fit(value string) string {
 	case t.name == "VARCHAR":
 		return fmt.Sprintf("sf_text(sf_char(%s), %d)", value, t.size)
 	case t.name == "BINARY":
-		return fmt.Sprintf("sf_binary(%s, %d)", value, t.size)
+		return fmt.Sprintf("sf_binary(sf_bytes(%s), %d)", value, t.size)
+	case t.name == "TIMESTAMP_LTZ":
+		return "sf_instant(" + value + ")"
 	case t.name == "TIMESTAMP_NTZ" && t.size < 6:
 		// Digits beyond a column's are cut, not rounded (https://docs.snowflake.com/en/sql-reference/data-types-datetime).
 		return fmt.Sprintf("time_bucket(INTERVAL '%d microseconds', CAST(%s AS %s))", pow10(6-t.size), value, t.duckdb())

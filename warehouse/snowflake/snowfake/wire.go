@@ -17,8 +17,8 @@ type reply struct {
 	Success bool   `json:"success"`
 }
 
-// The codes that the driver branches on (errors.go, lines 76-81; for 390111 and 390114 snowflake-connector-nodejs,
-// lib/constants/gs_errors.js; for the logins the recorded answers).
+// The codes that the driver branches on (errors.go, lines 76-81), those of tokens (https://github.com/snowflakedb/gosnowflake/issues/160;
+// snowflake-connector-nodejs, lib/constants/gs_errors.js), and those of logins (the recorded answers).
 const (
 	codeNotExecuting    = "000605"
 	codeCanceled        = "000604"

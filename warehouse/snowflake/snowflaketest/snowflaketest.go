@@ -4,6 +4,7 @@ package snowflaketest
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -23,6 +24,7 @@ func Run(t *testing.T, exec Exec, database, schema string) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { b.with(t).publish(c) })
 	}
+	t.Run("objects", func(t *testing.T) { b.with(t).objects() })
 	t.Run("ledger", func(t *testing.T) { b.with(t).ledger() })
 }
 
@@ -71,23 +73,36 @@ func (b bench) fill(t snowflake.Table, columns []snowflake.Column, rows []string
 		}
 	})
 	for _, row := range rows {
-		values := split(row)
-		names, items, args := make([]string, len(columns)), make([]string, len(columns)), make([]any, len(columns))
-		for i, c := range columns {
-			names[i], items[i] = `"`+strings.ReplaceAll(c.Name, `"`, `""`)+`"`, "CAST(? AS "+c.Type+")"
-			if strings.HasPrefix(c.Type, "TIMESTAMP_NTZ") {
-				items[i] = "TO_TIMESTAMP_NTZ(?, 6)"
-			}
-			if values[i] != "~" {
-				args[i] = values[i]
-			}
-			if n, err := strconv.ParseInt(values[i], 10, 64); err == nil && strings.HasPrefix(c.Type, "TIMESTAMP_NTZ") {
-				args[i] = n
+		names, items := make([]string, len(columns)), make([]string, len(columns))
+		var args []any
+		for i, v := range split(row) {
+			if names[i], items[i] = quote(columns[i].Name), "NULL"; v != "~" {
+				sql, arg := b.bind(v, columns[i].Type)
+				items[i], args = sql, append(args, arg)
 			}
 		}
 		b.must(snowflake.Statement{SQL: fmt.Sprintf("INSERT INTO %s (%s) SELECT %s", t, strings.Join(names, ", "), strings.Join(items, ", ")), Args: args})
 	}
 }
+
+// bind is what stands for a value in SQL, and what is bound to it: a text, but for times and bytes.
+func (b bench) bind(v, typ string) (sql string, arg any) {
+	sql, arg = "CAST(? AS "+typ+")", v
+	var err error
+	switch base, _, _ := strings.Cut(typ, "("); base {
+	case "TIMESTAMP_NTZ":
+		sql = "TO_TIMESTAMP_NTZ(?, 6)"
+		arg, err = strconv.ParseInt(v, 10, 64)
+	case "BINARY":
+		arg, err = hex.DecodeString(v)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return sql, arg
+}
+
+func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 func split(row string) []string {
 	values := strings.Split(row, "|")
@@ -102,7 +117,7 @@ func (b bench) rows(t snowflake.Table, columns []snowflake.Column) []string {
 	b.Helper()
 	items := make([]string, len(columns))
 	for i, c := range columns {
-		name := `"` + strings.ReplaceAll(c.Name, `"`, `""`) + `"`
+		name := quote(c.Name)
 		switch base, _, _ := strings.Cut(c.Type, "("); base {
 		case "TIMESTAMP_NTZ":
 			items[i] = "TO_VARCHAR(DATE_PART(EPOCH_MICROSECOND, " + name + "))"

@@ -1,0 +1,3 @@
+SELECT left(CAST("id" AS VARCHAR), 201), left(CAST("Name" AS VARCHAR), 201), CASE WHEN "mail" IS NOT NULL THEN '***' END FROM (
+SELECT rows
+) AS q LIMIT 10;
