@@ -29,9 +29,10 @@ export SNOWFLAKE_HOST SNOWFLAKE_PORT
 cd "$work/shop"
 
 say "2. May we load there, and what would be sent?"
-show doctor --target prod 2>/dev/null | grep -iE "snowflake|prod" || true
 show run --target local 2>/dev/null | tail -1
 echo "(a run that publishes here only needs neither key nor account)"
+show doctor --target prod 2>/dev/null | grep -i snowflake || true
+show plan --target prod 2>/dev/null | grep -iA8 snowflake || true
 
 say "3. The first night: published here, then brought there"
 show run --target prod 2>/dev/null
@@ -51,7 +52,7 @@ say "6. Catch up"
 show push --target prod
 snow 'SELECT COUNT(*) AS ORDERS, MAX(UPDATED_AT) AS NEWEST FROM SHOP_ERP.ORDERS'
 snow 'SELECT SKU, PRICE, VALID_FROM, VALID_TO, IS_CURRENT FROM SHOP_ERP.PRICES ORDER BY SKU, VALID_FROM'
-snow 'SELECT CUSTOMER_ID, NAME, CITY, _DELETED_AT FROM SHOP_ERP.CUSTOMERS ORDER BY CUSTOMER_ID'
+snow 'SELECT CUSTOMER_ID, NAME, CITY FROM SHOP_ERP.CUSTOMERS ORDER BY CUSTOMER_ID'
 
 say "7. Is there what is here? And what was it?"
 show verify --target prod

@@ -115,11 +115,11 @@ func (l *loader) snowflakeFits(at config.Pos, pattern string) {
 // snowflakeNode holds what is said of a table against the node that makes it.
 func (l *loader) snowflakeNode(n *Node, kept SnowflakeTable) {
 	if (kept.Mode == "merge" || kept.Mode == "scd2") && len(n.Key()) == 0 {
-		hint := "add key: to the stream, or take mode: auto"
+		hint := "only an incremental stream is merged by its key: make it one, or take mode: auto"
 		if n.Model != nil {
 			hint = "give the model materialized: incremental and a unique_key, or take mode: auto"
 		}
-		l.problem(kept.Origin.At("mode"), hint, "mode: %s needs a key, and %s has none", kept.Mode, n.Name())
+		l.problem(kept.Origin.At("mode"), hint, "mode: %s needs a key by which rows are merged, and %s has none", kept.Mode, n.Name())
 	}
 	c := n.Contract()
 	if c == nil || c.Extra == ExtraAllowed {
