@@ -101,7 +101,8 @@ func (r *run) follow(ctx context.Context, report *Report) (err error) {
 // catchUp brings the newest published snapshot, unless the journal says that it is there; a load of that snapshot that another process has made meanwhile
 // is the answer as well. nil when there was nothing to do. A *BehindError when it could not be done.
 func (e *Engine) catchUp(ctx context.Context, b load.Bringing) (*journal.Load, error) {
-	if s, err := e.Following(ctx); err != nil || !s.Lacks() {
+	look := context.WithoutCancel(ctx) // what is behind is told when there is no time left as well
+	if s, err := e.Following(look); err != nil || !s.Lacks() {
 		return nil, err
 	}
 	unlock, err := e.lockLoads(ctx)
@@ -109,7 +110,7 @@ func (e *Engine) catchUp(ctx context.Context, b load.Bringing) (*journal.Load, e
 		return nil, e.isNow(ctx, err)
 	}
 	defer unlock()
-	s, err := e.Following(ctx) // as it is now that nobody else loads
+	s, err := e.Following(look) // as it is now that nobody else loads
 	if err != nil {
 		return nil, err
 	}
@@ -121,15 +122,13 @@ func (e *Engine) catchUp(ctx context.Context, b load.Bringing) (*journal.Load, e
 
 // lockLoads waits until no other process loads what follows the target.
 func (e *Engine) lockLoads(ctx context.Context) (unlock func(), err error) {
-	for {
+	for ctx.Err() == nil {
 		unlock, err := e.lockLoadsNow()
 		if !errors.Is(err, ErrLocked) {
 			return unlock, err
 		}
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
 	}
+	return nil, context.Cause(ctx)
 }
 
 // lockLoadsNow waits for half a second only, as for any lock.

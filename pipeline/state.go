@@ -282,6 +282,7 @@ var lost = []string{
 	"runs that published nothing, or whose snapshots were collected",
 	"notes, windows and landed parts: a run that was interrupted cannot be resumed, the next one reads its window anew",
 	"when each step began and how long it took",
+	"loads of what follows the target, and their statements: the next run, or millrace push, asks the place what it holds",
 }
 
 // Rebuild fills the journal from the manifests of the target. What the journal knows already it leaves alone.
