@@ -130,13 +130,16 @@ func columnsChanged(a, b []warehouse.Column) string {
 	return ""
 }
 
-// unshared are the files of a that b has not, by content.
+// unshared are the files of a that b has not, by content. One that a has twice and b once is among them once: its rows are there twice.
 func unshared(a, b []warehouse.File) []warehouse.File {
-	has := map[string]bool{}
+	has := map[string]int{}
 	for _, f := range b {
-		has[f.SHA256] = true
+		has[f.SHA256]++
 	}
-	return slices.DeleteFunc(slices.Clone(a), func(f warehouse.File) bool { return has[f.SHA256] })
+	return slices.DeleteFunc(slices.Clone(a), func(f warehouse.File) bool {
+		has[f.SHA256]--
+		return has[f.SHA256] >= 0
+	})
 }
 
 // printOf is a table's fingerprint: what it consists of, behind how it is kept. Two equal ones need no load.

@@ -18,6 +18,7 @@ func TestChoose(t *testing.T) {
 	id, wide, name := warehouse.Column{Name: "id", Type: "INTEGER"}, warehouse.Column{Name: "id", Type: "BIGINT"}, warehouse.Column{Name: "name", Type: "VARCHAR"}
 	plain := warehouse.Version{Columns: []warehouse.Column{id}, Base: file("1")}
 	more := warehouse.Version{Columns: []warehouse.Column{id}, Base: file("1", "2")}
+	twice := warehouse.Version{Columns: []warehouse.Column{id}, Base: file("1", "1")}
 	added := warehouse.Version{Columns: []warehouse.Column{id, name}, Base: file("1", "2")}
 	other := warehouse.Version{Columns: []warehouse.Column{id}, Base: file("2")}
 	widened := warehouse.Version{Columns: []warehouse.Column{wide}, Base: file("1", "2")}
@@ -39,6 +40,8 @@ func TestChoose(t *testing.T) {
 		{"files and a column added", plain, added, Keep{Mode: "auto"}, "", load.ModeAppend, "added"},
 		{"append needs no old file", plain, more, Keep{Mode: "auto"}, "1.parquet", load.ModeAppend, "added"},
 		{"other files", plain, other, Keep{Mode: "auto"}, "", load.ModeFull, "have changed"},
+		{"a file again", plain, twice, Keep{Mode: "auto"}, "", load.ModeAppend, "added"},
+		{"a file once less", twice, plain, Keep{Mode: "auto"}, "", load.ModeFull, "have changed"},
 		{"a file gone", more, plain, Keep{Mode: "auto"}, "", load.ModeFull, "have changed"},
 		{"another type", plain, widened, Keep{Mode: "auto"}, "", load.ModeFull, `"id" was INTEGER and is BIGINT`},
 		{"a column gone", plain, fewer, Keep{Mode: "auto"}, "", load.ModeFull, `"id" is gone`},

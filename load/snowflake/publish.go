@@ -133,6 +133,9 @@ func (x *bringing) inside(ctx context.Context, s *snowflake.Session) error {
 func (x *bringing) change(ctx context.Context, s *snowflake.Session, c *change) error {
 	c.Inserted, c.Updated, c.Deleted, c.queries = 0, 0, 0, nil
 	if c.idle() {
+		if c.before.Rows != c.of.Rows {
+			return fmt.Errorf("%w: no row was found to differ, but %d rows are there, and the local target has %d", load.ErrUnproven, c.before.Rows, c.of.Rows)
+		}
 		return nil
 	}
 	x.progress(c, "publish", 0, c.sent().bytes)
