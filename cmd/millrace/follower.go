@@ -57,7 +57,7 @@ func (a *app) cleanLoad(l *journal.Load) {
 
 // printLoad tells what a load brought, a line for each table.
 func (a *app) printLoad(l journal.Load) {
-	a.out("load %s: snapshot %d, %s in %s, %s", l.ID, l.Snapshot, l.Status, tookText(l.Started, l.Finished), costText(l.LoadCost))
+	a.out("load %s: snapshot %d, %s in %s, %s%s", l.ID, l.Snapshot, l.Status, tookText(l.Started, l.Finished), costText(l.LoadCost), momentText(l.Load))
 	if l.Error != "" {
 		a.out("  %s", l.Error)
 	}
@@ -82,6 +82,17 @@ func (a *app) printLoaded(l load.Load) {
 
 func costText(c load.LoadCost) string {
 	return fmt.Sprintf("%s, %s, %s, %s", plural(c.Files, "file"), bytesText(c.Bytes), plural(c.Statements, "statement"), creditsText(c.Credits)+" credits")
+}
+
+// momentText says whether several tables become visible together.
+func momentText(l load.Load) string {
+	switch {
+	case len(l.Tables) < 2:
+		return ""
+	case l.Together:
+		return "; all of it by one commit"
+	}
+	return "; not all of it at one moment"
 }
 
 // creditsText is an estimate, so no more of it is shown than it is worth.
@@ -130,7 +141,7 @@ func (a *app) printFollowing(f *pipeline.Following) {
 func (a *app) printPlannedLoad(p *pipeline.PlannedLoad) {
 	a.printFollowing(&p.Following)
 	if p.Now != nil {
-		a.out("  to bring now: %s", costText(p.Now.LoadCost))
+		a.out("  to bring now: %s%s", costText(p.Now.LoadCost), momentText(*p.Now))
 		a.printLoaded(*p.Now)
 	}
 	if p.Unasked != "" {

@@ -50,7 +50,7 @@ func (a *app) push(ctx context.Context, e *pipeline.Engine, req pipeline.PushReq
 		case len(p.Load.Tables) == 0:
 			a.out("%s shows snapshot %d: nothing to bring", p.Place, p.Snapshot)
 		case p.DryRun:
-			a.out("to bring to %s: %s", p.Place, costText(p.Load.LoadCost))
+			a.out("to bring to %s: %s%s", p.Place, costText(p.Load.LoadCost), momentText(p.Load.Load))
 			a.printLoaded(p.Load.Load)
 		default:
 			a.printLoad(p.Load)
