@@ -35,9 +35,10 @@ type Bringing struct {
 	Attempt int    // of the run
 	// Renew replaces all rows of these tables, whatever the ledger says of them, their columns' types too.
 	Renew []warehouse.Name
-	// Record keeps a statement: before it is sent, when its query id is known, and when it has ended. An error stops the load.
+	// Record keeps a statement: before it is sent, when its query id is known, and when it has ended. An error stops the load. It may
+	// be called from several goroutines at once.
 	Record func(ctx context.Context, s Statement) error
-	// Progress is told of each file and statement; may be nil.
+	// Progress is told of each file and statement, of one after the other; may be nil.
 	Progress func(LoadProgress)
 }
 
@@ -180,6 +181,8 @@ var (
 	ErrFenced = errors.New("another load took over")
 	// ErrTooDear says that a load is estimated to cost more than the target allows.
 	ErrTooDear = errors.New("over max_credits")
+	// ErrAway says that the place does not answer now. A run that finds that before it reads begins nevertheless: what it publishes is brought later.
+	ErrAway = errors.New("the place does not answer")
 	// ErrUnproven says that what arrived is not what was sent. Nothing of it is published.
 	ErrUnproven = errors.New("what arrived is not what was sent")
 )

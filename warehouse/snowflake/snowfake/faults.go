@@ -109,14 +109,22 @@ func (f *Fault) option(word string) (bool, error) {
 
 // Injected is a fault in a server.
 type Injected struct {
-	fault    Fault
-	mu       sync.Mutex
-	matches  int
-	hits     int
-	acted    chan struct{}
-	first    sync.Once
-	released chan struct{}
-	freed    sync.Once
+	fault     Fault
+	mu        sync.Mutex
+	matches   int
+	hits      int
+	withdrawn bool
+	acted     chan struct{}
+	first     sync.Once
+	released  chan struct{}
+	freed     sync.Once
+}
+
+// Withdraw has the fault act no more.
+func (i *Injected) Withdraw() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.withdrawn = true
 }
 
 // Hits is how often the fault has acted: a test that counts on a fault asks for it.
@@ -147,7 +155,7 @@ func (i *Injected) matched(subject string) bool {
 	defer i.mu.Unlock()
 	i.matches++
 	first := max(i.fault.Nth, 1)
-	return i.matches >= first && i.matches < first+max(i.fault.Times, 1)
+	return !i.withdrawn && i.matches >= first && i.matches < first+max(i.fault.Times, 1)
 }
 
 // hold waits until the fault is released; false: until the client, or the server, is gone.

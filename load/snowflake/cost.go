@@ -1,0 +1,204 @@
+package snowflake
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/internal/snowflake"
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/warehouse"
+	sf "github.com/millrace/millrace/warehouse/snowflake"
+)
+
+// What a load costs, before and after. The forecast of a table is
+//
+//	seconds = bytes / rate + 2 s for each of COPY, proof and publish
+//	credits = seconds × credits an hour of the warehouse's size / 3600
+//
+// and that of a load the sum of its tables' seconds, 60 at least when the warehouse has to resume: that much is billed then. The bytes are
+// those of the local files that have changed, which bound what is sent. The rate is that of earlier loads; without any it is
+// plainRate for each credit an hour.
+const (
+	plainRate    = 20_000_000 // bytes a second
+	eachBusy     = 2.0
+	leastSeconds = 60.0
+)
+
+// credits an hour by size, as SHOW WAREHOUSES spells it (docs.snowflake.com/en/user-guide/warehouses-overview).
+var sizes = map[string]float64{"X-SMALL": 1, "SMALL": 2, "MEDIUM": 4, "LARGE": 8, "X-LARGE": 16, "2X-LARGE": 32, "3X-LARGE": 64, "4X-LARGE": 128, "5X-LARGE": 256, "6X-LARGE": 512}
+
+// engine is the virtual warehouse, as SHOW WAREHOUSES has it, which wakes none.
+type engine struct {
+	hourly float64 // credits
+	asleep bool
+	wakes  bool // when it is needed
+}
+
+// engine looks at the warehouse.
+func (f *Follower) engine(ctx context.Context, s *snowflake.Session) (*engine, error) {
+	r, err := s.Query(ctx, snowflake.Statement{SQL: sf.ShowWarehouse(f.cfg.Conn.Warehouse), Step: stepLook})
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range records(r) {
+		if !strings.EqualFold(row["name"], f.cfg.Conn.Warehouse) {
+			continue
+		}
+		hourly, ok := sizes[strings.ToUpper(row["size"])]
+		if !ok {
+			hourly = 1
+		}
+		return &engine{hourly: hourly, asleep: strings.HasPrefix(strings.ToUpper(row["state"]), "SUSPEND"), wakes: !strings.EqualFold(row["auto_resume"], "false")}, nil
+	}
+	return nil, fmt.Errorf("there is no warehouse %s, or role %s may not use it: GRANT USAGE ON WAREHOUSE %[1]s TO ROLE %[2]s", f.cfg.Conn.Warehouse, f.role())
+}
+
+// role is how errors name the role that the load works as.
+func (f *Follower) role() string {
+	if f.cfg.Conn.Role == "" {
+		return "<the user's default role>"
+	}
+	return f.cfg.Conn.Role
+}
+
+// credits of so many seconds.
+func (e *engine) credits(seconds float64) float64 {
+	if e.asleep && seconds > 0 {
+		seconds = max(seconds, leastSeconds)
+	}
+	return seconds * e.hourly / 3600
+}
+
+// seconds that so many bytes are forecast to take.
+func (f *Follower) seconds(e *engine, bytes int64) float64 {
+	rate := f.cfg.Rate
+	if rate <= 0 {
+		rate = plainRate * e.hourly
+	}
+	return float64(bytes)/rate + 3*eachBusy
+}
+
+// guess bounds what a change sends.
+func (f *Follower) guess(m *load.Manifest, c *change) (bytes int64) {
+	var before warehouse.Version
+	if c.before != nil {
+		before = c.before.Version
+	}
+	switch {
+	case c.of.View != "":
+		return read(m, c.Name.String(), map[string]bool{})
+	case c.Mode == load.ModeAppend:
+		return bytesOf(unshared(c.of.Base, before.Base))
+	case c.Mode == load.ModeMerge || c.Mode == load.ModeSCD2 || c.Mode == load.ModePartition:
+		bytes, _ = changedBytes(&before, &c.of.Version)
+		return bytes
+	}
+	return bytesOf(c.of.Files())
+}
+
+// read is the size of what a view reads.
+func read(m *load.Manifest, name string, seen map[string]bool) (bytes int64) {
+	t := tableNamed(m, name)
+	if t == nil || seen[name] {
+		return 0
+	}
+	seen[name] = true
+	bytes = bytesOf(t.Files())
+	if t.View != "" {
+		for _, need := range t.Needs {
+			bytes += read(m, need, seen)
+		}
+	}
+	return bytes
+}
+
+// forecast fills in what a load is expected to take.
+func (f *Follower) forecast(m *load.Manifest, e *engine, changes []*change, l *load.Load) {
+	l.Together = true
+	for _, c := range changes {
+		t := c.LoadedTable
+		if c.pending() {
+			t.Bytes = f.guess(m, c)
+			t.Files = int(max(1, (t.Bytes+f.cfg.FileSize-1)/f.cfg.FileSize))
+			// REMOVE and LIST before the files and after, the ledger twice; CREATE, COPY, proof, publish, count; DROP.
+			t.Statements = t.Files + (t.Files+sf.MaxFiles-1)/sf.MaxFiles + 11
+			t.Seconds = f.seconds(e, t.Bytes)
+			t.Credits = t.Seconds * e.hourly / 3600
+			l.Files += t.Files
+			l.Bytes += t.Bytes
+			l.Statements += t.Statements
+			l.Seconds += t.Seconds
+			l.Together = l.Together && c.together()
+		}
+		l.Tables = append(l.Tables, t)
+	}
+	l.Credits = e.credits(l.Seconds)
+}
+
+// afford refuses a load that is expected to cost more than is allowed.
+func (x *bringing) afford(context.Context) error {
+	var l load.Load
+	x.forecast(x.m, x.engine, x.changes, &l)
+	return x.within(l.Credits, l.Bytes)
+}
+
+// recount does the same when it is known what is sent, before the warehouse has anything to do.
+func (x *bringing) recount(context.Context) error {
+	var seconds float64
+	var bytes int64
+	for _, c := range x.changes {
+		for _, g := range c.cargo {
+			bytes += g.bytes
+		}
+		if !c.idle() {
+			seconds += x.seconds(x.engine, c.sent().bytes)
+		}
+	}
+	return x.within(x.engine.credits(seconds), bytes)
+}
+
+func (x *bringing) within(credits float64, bytes int64) error {
+	if limit := x.cfg.MaxCredits; limit > 0 && credits > limit {
+		return fmt.Errorf("%w: %.1f MB are expected to need %.3f credits, and max_credits of the target is %.3f: raise it, or load less at once", load.ErrTooDear, float64(bytes)/1e6, credits, limit)
+	}
+	return nil
+}
+
+// shipment is what all cargo of a change comes to.
+type shipment struct {
+	files       int
+	bytes, rows int64
+}
+
+func (c *change) sent() (s shipment) {
+	for _, g := range c.cargo {
+		s.files += len(g.files)
+		s.bytes += g.bytes
+		s.rows += g.rows
+	}
+	return s
+}
+
+// account says what the load has taken.
+func (x *bringing) account() {
+	l := x.out
+	l.Together, l.Tables = true, nil
+	for _, c := range slices.Concat(x.changes, x.others) {
+		t, sent := c.LoadedTable, c.sent()
+		t.Sent, t.Files, t.Bytes = sent.rows, sent.files, sent.bytes
+		t.Statements, t.Seconds = x.meter.spentOn(c.Name.String())
+		if x.engine != nil {
+			t.Credits = t.Seconds * x.engine.hourly / 3600
+		}
+		l.Files += t.Files
+		l.Bytes += t.Bytes
+		l.Together = l.Together && (!c.pending() || c.together())
+		l.Tables = append(l.Tables, t)
+	}
+	l.Statements, l.Seconds = x.meter.total()
+	if x.engine != nil {
+		l.Credits = x.engine.credits(l.Seconds)
+	}
+}

@@ -1,0 +1,277 @@
+package snowflake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/warehouse"
+	"github.com/millrace/millrace/warehouse/snowflake/snowfake"
+)
+
+// crashes is a place that goes back and forth between two states of the same tables, while something fails on each way.
+type crashes struct {
+	*place
+	x      *truth
+	keep   func(warehouse.Name) Keep
+	states [2][]load.Table
+	fresh  func(n int) load.Table // a table that is new each time; nil: none
+	rows   map[string][][]string  // by table: what it holds in either state
+	m      *load.Manifest
+	n      int
+	made   []load.Table // by fresh
+}
+
+func newCrashes(t *testing.T, keep func(warehouse.Name) Keep, states func(x *truth) [2][]load.Table, fresh func(x *truth, n int) load.Table) *crashes {
+	t.Helper()
+	c := &crashes{place: newPlace(t), x: newTruth(t), keep: keep, rows: map[string][][]string{}}
+	c.states = states(c.x)
+	if fresh != nil {
+		c.fresh = func(n int) load.Table { return fresh(c.x, n) }
+	}
+	for i := range c.states[0] {
+		c.rows[c.states[0][i].Table] = [][]string{here(c.x, &c.states[0][i]), here(c.x, &c.states[1][i])}
+	}
+	c.next()
+	if _, err := c.bring(c.follow(), c.m); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// follow is a follower whose driver sends nothing twice: what fails, fails.
+func (c *crashes) follow() *Follower {
+	c.Helper()
+	return c.follower(c.x, func(cfg *Config) { cfg.Conn.Retries, cfg.Keep = -1, c.keep })
+}
+
+// next publishes the other state.
+func (c *crashes) next() {
+	c.Helper()
+	c.n++
+	tables := c.states[c.n%2]
+	if c.fresh != nil {
+		c.made = append(c.made, c.fresh(c.n))
+		tables = append(slices.Clone(tables), c.made[len(c.made)-1])
+	}
+	c.m = c.x.publish(fmt.Sprintf("r%d", c.n), tables...)
+}
+
+// seen are the states that the tables are seen in.
+func (c *crashes) seen() map[string]int {
+	c.Helper()
+	out := map[string]int{}
+	for i := range c.states[0] {
+		t := &c.states[0][i]
+		rows := c.place.rows(there(t, "ANALYTICS.MART."+t.Table))
+		out[t.Table] = slices.IndexFunc(c.rows[t.Table], func(state []string) bool { return slices.Equal(state, rows) })
+		if out[t.Table] < 0 {
+			c.Errorf("a reader sees in %s\n%s", t.Table, clipped(rows))
+		}
+	}
+	return out
+}
+
+// whole says what is wrong with what readers see: tables of one transaction are in one state.
+func (c *crashes) whole(when string) {
+	c.Helper()
+	states := c.seen()
+	first := -1
+	for name, state := range states {
+		if k := c.keep(warehouse.Name{Schema: "main", Table: name}); k.Swap {
+			continue
+		}
+		if first >= 0 && state != first {
+			c.Errorf("%s: readers see a mix: %v", when, states)
+		}
+		first = state
+	}
+	if c.fresh == nil {
+		return
+	}
+	t := &c.made[len(c.made)-1]
+	rows, err := c.ask(there(t, "ANALYTICS.MART."+t.Table))
+	if err == nil && !slices.Equal(rows, here(c.x, t)) {
+		c.Errorf("%s: a reader sees in the new table\n%s", when, clipped(rows))
+	}
+}
+
+// cut makes one load fail at the nth of its requests that match, and has a fresh follower bring the same. False: there was no such
+// request any more.
+func (c *crashes) cut(f snowfake.Fault, match string, n int) bool {
+	c.Helper()
+	c.next()
+	f.Match, f.Nth = regexp.MustCompile("(?s)"+match), n
+	fault := c.server.Fault(f)
+	defer fault.Withdraw()
+	ctx, cancel := context.WithCancel(c.Context())
+	defer cancel()
+	if f.Do == snowfake.Vanish { // the client is dead: it does not go on after its last request
+		go func() {
+			select {
+			case <-fault.Acted():
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+	}
+	c.loads++
+	_, err := c.follow().Bring(ctx, c.m, load.Bringing{Load: fmt.Sprintf("01J%023d", c.loads), Run: c.m.Run, Attempt: 1})
+	where := fmt.Sprintf("%s %s request %d of %s (the last was %s), which gave %v", f.Do, f.When, n, match, c.at(), err)
+	if fault.Hits() == 0 { // the load had no such request
+		if err != nil {
+			c.Errorf("without a fault, a load gives %v", err)
+		}
+		return false
+	}
+	c.whole(where)
+	if _, err := c.bring(c.follow(), c.m); err != nil {
+		c.Errorf("%s: the next load gives %v", where, err)
+	}
+	for name, state := range c.seen() {
+		if state != c.n%2 {
+			c.Errorf("%s: after the next load, %s is in state %d, want %d", where, name, state, c.n%2)
+		}
+	}
+	if c.fresh != nil {
+		c.holds(c.x, &c.made[len(c.made)-1], "ANALYTICS.MART."+c.made[len(c.made)-1].Table)
+	}
+	return !c.Failed()
+}
+
+// at is the last statement that came.
+func (c *crashes) at() string {
+	all := c.server.Statements()
+	text, _, _ := strings.Cut(all[len(all)-1].SQL, "\n")
+	return text
+}
+
+// faults are the ways in which a request goes wrong.
+var faults = []snowfake.Fault{
+	{Do: snowfake.Drop, When: snowfake.Before},
+	{Do: snowfake.Drop, When: snowfake.After},
+	{Do: snowfake.Status, Code: 503, When: snowfake.Before},
+	{Do: snowfake.ExpireToken, When: snowfake.Before}, // which the driver renews
+	{Do: snowfake.Vanish, When: snowfake.Before},
+	{Do: snowfake.Vanish, When: snowfake.After},
+}
+
+// everything is the environment variable that has the crash matrix cut at each request in each way.
+const everything = "MILLRACE_CRASH_ALL"
+
+// crucial are the requests at which what happened and what is known of it may differ.
+var crucial = []string{"^UPDATE .*_TARGETS", "^BEGIN", "^COMMIT", "RENAME TO", "SWAP WITH", "^UPDATE .*_LOADS"}
+
+// matrix cuts a load at each crucial request in each way, and at every second of all its requests in one of the ways; at each in each
+// way, which takes ten minutes, where everything is set.
+func matrix(t *testing.T, keep func(warehouse.Name) Keep, states func(x *truth) [2][]load.Table, fresh func(x *truth, n int) load.Table) {
+	for i, f := range faults {
+		t.Run(fmt.Sprintf("%s %s", f.Do, f.When), func(t *testing.T) {
+			t.Parallel()
+			c := newCrashes(t, keep, states, fresh)
+			for _, match := range crucial {
+				for n := 1; c.cut(f, match, n); n++ {
+				}
+			}
+			n, step := 1+i, 2*len(faults)
+			if os.Getenv(everything) != "" {
+				n, step = 1, 1
+			}
+			for c.cut(f, ".", n) {
+				n += step
+			}
+			t.Logf("cut at requests up to %d", n)
+			if n < 40 && !t.Failed() {
+				t.Errorf("there were only %d requests", n)
+			}
+		})
+	}
+}
+
+// TestCrashInTransaction: two tables that one commit brings.
+func TestCrashInTransaction(t *testing.T) {
+	matrix(t, func(warehouse.Name) Keep { return Keep{} }, func(x *truth) [2][]load.Table {
+		return [2][]load.Table{
+			{x.table("events", nil, "SELECT range AS id, 'a' AS v FROM range(12)"), x.table("orders", []string{"id"}, "SELECT range AS id, 'a' AS v FROM range(10)")},
+			{x.table("events", nil, "SELECT range AS id, 'b' AS v FROM range(9)"), x.table("orders", []string{"id"}, "SELECT range AS id, CASE WHEN range < 5 THEN 'b' ELSE 'a' END AS v FROM range(2, 14)")},
+		}
+	}, nil)
+}
+
+// TestCrashOutsideOfTransaction: one table that is swapped, and one that is new.
+func TestCrashOutsideOfTransaction(t *testing.T) {
+	matrix(t, func(warehouse.Name) Keep { return Keep{Swap: true} }, func(x *truth) [2][]load.Table {
+		return [2][]load.Table{
+			{x.table("dims", nil, "SELECT range AS id, 'a' AS v FROM range(12)")},
+			{x.table("dims", nil, "SELECT range AS id, 'b' AS v FROM range(9)")},
+		}
+	}, func(x *truth, n int) load.Table {
+		return x.table(fmt.Sprintf("fresh%d", n), nil, fmt.Sprintf("SELECT range AS id, %d AS n FROM range(5)", n))
+	})
+}
+
+// TestReadersSeeOneState looks after every statement of a load.
+func TestReadersSeeOneState(t *testing.T) {
+	c := newCrashes(t, func(n warehouse.Name) Keep { return Keep{Swap: n.Table == "dims"} }, func(x *truth) [2][]load.Table {
+		return [2][]load.Table{
+			{x.table("dims", nil, "SELECT 1 AS id"), x.table("events", nil, "SELECT 1 AS id"), x.table("orders", []string{"id"}, "SELECT 1 AS id, 'a' AS v")},
+			{x.table("dims", nil, "SELECT 2 AS id"), x.table("events", nil, "SELECT 2 AS id"), x.table("orders", []string{"id"}, "SELECT 2 AS id, 'b' AS v")},
+		}
+	}, func(x *truth, n int) load.Table { return x.table(fmt.Sprintf("fresh%d", n), nil, "SELECT 1 AS id") })
+	c.next()
+	looked := 0
+	_, err := c.follow().Bring(t.Context(), c.m, load.Bringing{Load: "01JREADERS", Run: c.m.Run, Attempt: 1, Record: func(_ context.Context, s load.Statement) error {
+		if s.Ended != nil {
+			c.whole("after " + s.SQL)
+			looked++
+		}
+		return nil
+	}})
+	if err != nil || looked < 40 {
+		t.Errorf("%d statements were looked at; the load gave %v", looked, err)
+	}
+	for name, state := range c.seen() {
+		if state != c.n%2 {
+			t.Errorf("%s is in state %d", name, state)
+		}
+	}
+}
+
+// TestTwoFollowers: one is held before it commits, and another brings the next state meanwhile.
+func TestTwoFollowers(t *testing.T) {
+	c := newCrashes(t, func(warehouse.Name) Keep { return Keep{} }, func(x *truth) [2][]load.Table {
+		return [2][]load.Table{
+			{x.table("events", nil, "SELECT 1 AS id"), x.table("orders", []string{"id"}, "SELECT 1 AS id, 'a' AS v")},
+			{x.table("events", nil, "SELECT 2 AS id"), x.table("orders", []string{"id"}, "SELECT 2 AS id, 'b' AS v")},
+		}
+	}, nil)
+	for _, at := range []string{"^BEGIN", "^COPY INTO"} {
+		c.next()
+		held := c.server.Fault(snowfake.Fault{Match: regexp.MustCompile(at), Do: snowfake.Hang})
+		first := make(chan error, 1)
+		f, m := c.follow(), c.m
+		go func() {
+			_, err := f.Bring(context.WithoutCancel(t.Context()), m, load.Bringing{Load: "01JFIRST" + strings.Trim(at, "^ "), Run: m.Run, Attempt: 1})
+			first <- err
+		}()
+		<-held.Acted()
+		if _, err := c.bring(c.follow(), c.m); err != nil {
+			t.Errorf("the second follower gives %v", err)
+		}
+		held.Release()
+		if err := <-first; !errors.Is(err, load.ErrFenced) {
+			t.Errorf("held at %s, the first follower gives %v, want %v", at, err, load.ErrFenced)
+		}
+		for name, state := range c.seen() {
+			if state != c.n%2 {
+				t.Errorf("held at %s, %s is in state %d", at, name, state)
+			}
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package snowflake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/millrace/millrace/internal/snowflake"
+	"github.com/millrace/millrace/load"
+	sf "github.com/millrace/millrace/warehouse/snowflake"
+)
+
+// found is a table as it is there. What is asked for it needs no warehouse.
+type found struct {
+	transient      bool
+	owner, comment string
+}
+
+// find looks for one table; nil when it is not there.
+func (f *Follower) find(ctx context.Context, s *snowflake.Session, to sf.Table, about string) (*found, error) {
+	r, err := s.Query(ctx, snowflake.Statement{SQL: sf.ShowTables(to), Step: stepLook, Table: about})
+	if missing(err) { // the schema
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range records(r) {
+		if row["name"] == to.Name {
+			return &found{transient: row["kind"] == "TRANSIENT", owner: row["owner"], comment: row["comment"]}, nil
+		}
+	}
+	return nil, nil
+}
+
+func missing(err error) bool {
+	var e *snowflake.Error
+	return errors.As(err, &e) && e.Kind == snowflake.KindMissing
+}
+
+// look compares the changes with the tables as they are there. What it finds is not what the ledger says: somebody else has changed it.
+func (f *Follower) look(ctx context.Context, s *snowflake.Session, changes []*change) error {
+	for _, c := range changes {
+		if !c.pending() {
+			continue
+		}
+		var err error
+		if c.found, err = f.find(ctx, s, c.to, c.Name.String()); err != nil {
+			return fmt.Errorf("look at %s: %w", c.As, err)
+		}
+		switch {
+		case c.found == nil && c.before != nil && c.print.kept == printed(c.before.Fingerprint).kept:
+			c.Mode, c.Why, c.remake, c.before = load.ModeNew, "it was dropped there", false, nil
+		case c.found == nil:
+			c.Mode, c.remake, c.before = load.ModeNew, false, nil
+		case c.before == nil || c.Mode == load.ModeNew:
+			ours, err := f.made(ctx, s, c.Name, c.found)
+			if err != nil {
+				return err
+			}
+			if c.Mode, c.Why = load.ModeNew, "an earlier load has made it, and was cut off: the ledger is to learn of it first"; !ours {
+				c.refuse(stranger(c.to, c.found))
+			}
+		case !c.remake:
+			if err := f.fit(ctx, s, c); err != nil {
+				return fmt.Errorf("look at %s: %w", c.As, err)
+			}
+		}
+	}
+	return nil
+}
+
+// fit finds the statements that give the table the columns that it lacks, and wider types.
+func (f *Follower) fit(ctx context.Context, s *snowflake.Session, c *change) error {
+	r, err := s.Query(ctx, snowflake.Statement{SQL: sf.Describe(c.to), Step: stepLook, Table: c.Name.String()})
+	if err != nil {
+		return err
+	}
+	have := map[string]string{}
+	for _, row := range records(r) {
+		have[row["name"]] = row["type"]
+	}
+	all, err := c.withKept()
+	if err != nil {
+		return err
+	}
+	for _, col := range all {
+		typ, ok := have[col.Name]
+		if !ok {
+			c.added = append(c.added, col)
+			continue
+		}
+		wider, err := sf.Widen(c.Name, col.Name, typ, col.Type)
+		if err != nil {
+			c.refuse(err)
+			return nil
+		}
+		if wider != "" {
+			c.wider = append(c.wider, [2]string{col.Name, wider})
+		}
+	}
+	return nil
+}
+
+// alterations are the statements that make a table fit.
+func (c *change) alterations(t sf.Table) []string {
+	out := sf.AddColumns(t, c.added)
+	for _, w := range c.wider {
+		out = append(out, sf.AlterType(t, w[0], w[1]))
+	}
+	return out
+}

@@ -1,0 +1,254 @@
+package snowflake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/warehouse"
+	sf "github.com/millrace/millrace/warehouse/snowflake"
+)
+
+// change is one table of the manifest and what it takes to bring it.
+type change struct {
+	load.LoadedTable
+	of      *load.Table
+	keep    Keep
+	to      sf.Table
+	columns []sf.Column // of the node, without what is kept beside them
+	print   printOf
+	before  *load.StandingTable // nil: the ledger knows none
+	remake  bool
+	found   *found      // as it is there; nil: it is not, or nobody has looked
+	added   []sf.Column // that the table there lacks
+	wider   [][2]string // columns of the table there, with the types that they are to have
+	cargo   []*cargo    // what is sent; the rows first
+	entry   sf.Entry    // in the ledger
+	queries []string    // ids of the statements that have published it
+	cause   error       // why it cannot be brought
+}
+
+// together says whether the change is made within the load's one transaction.
+func (c *change) together() bool { return c.Mode != load.ModeNew && c.Mode != load.ModeSwap }
+
+// refuse notes why the table cannot be brought.
+func (c *change) refuse(err error) { c.cause, c.Error = err, err.Error() }
+
+// key is the key in Snowflake's names.
+func (c *change) key() []string { return named(c.columns, c.of.Key) }
+
+// named finds columns by their names in the node, in any case, and gives their names in Snowflake.
+func named(columns []sf.Column, names []string) []string {
+	var out []string
+	for _, n := range names {
+		for _, c := range columns {
+			if strings.EqualFold(c.Source, n) {
+				out = append(out, c.Name)
+			}
+		}
+	}
+	return out
+}
+
+// Plan compares the manifest with what stands there, and looks at the tables that differ.
+func (f *Follower) Plan(ctx context.Context, m *load.Manifest, standing *load.Standing) (*load.Load, error) {
+	if err := ahead(m, standing); err != nil {
+		return nil, err
+	}
+	changes, err := f.changes(m, standing, nil)
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{hourly: 1}
+	if slices.ContainsFunc(changes, (*change).pending) {
+		s, err := f.quick.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
+		if err != nil {
+			return nil, err
+		}
+		defer s.Close()
+		if e, err = f.engine(ctx, s); err != nil {
+			return nil, err
+		}
+		if err := f.look(ctx, s, changes); err != nil {
+			return nil, err
+		}
+	}
+	l := &load.Load{Run: m.Run, Snapshot: m.Snapshot}
+	f.forecast(m, e, changes, l)
+	return l, nil
+}
+
+// pending says whether there is something to be brought.
+func (c *change) pending() bool { return c.Mode != load.ModeNone && c.Error == "" }
+
+func ahead(m *load.Manifest, standing *load.Standing) error {
+	if standing != nil && standing.Snapshot > m.Snapshot {
+		return fmt.Errorf("%w: it holds snapshot %d of run %s, and this is snapshot %d", load.ErrAhead, standing.Snapshot, standing.Run, m.Snapshot)
+	}
+	return nil
+}
+
+// changes are the tables of the manifest that are not there as they are in it, those that cannot be brought, and those that are
+// there but in the manifest no more.
+func (f *Follower) changes(m *load.Manifest, standing *load.Standing, renew []warehouse.Name) ([]*change, error) {
+	keeps, places, as := map[warehouse.Name]Keep{}, map[warehouse.Name]sf.Table{}, map[warehouse.Name]string{}
+	var all []*change
+	for i := range m.Tables {
+		t := &m.Tables[i]
+		c := &change{LoadedTable: load.LoadedTable{Name: t.Name, Rows: t.Rows}, of: t, keep: f.keep(t.Name), before: standing.Table(t.Name)}
+		if c.keep.Mode == "none" {
+			continue
+		}
+		all = append(all, c)
+		var err error
+		if c.to, err = f.cfg.Naming.Table(t.Name); err != nil {
+			c.refuse(err)
+			continue
+		}
+		c.As = c.to.String()
+		keeps[t.Name], places[t.Name], as[t.Name] = c.keep, c.to, c.As
+	}
+	if err := sf.Collisions(places); err != nil {
+		return nil, err
+	}
+	prints := fingerprints(m, keeps, as)
+	for _, c := range all {
+		c.print = prints[c.Name]
+		if c.Error == "" {
+			f.settle(c, slices.Contains(renew, c.Name))
+		}
+	}
+	all = slices.DeleteFunc(all, func(c *change) bool { return c.Mode == load.ModeNone && c.Error == "" })
+	return append(all, f.left(m, standing)...), nil
+}
+
+// left are the tables that are there but in the manifest no more: nothing is done about them.
+func (f *Follower) left(m *load.Manifest, standing *load.Standing) []*change {
+	var out []*change
+	if standing == nil {
+		return nil
+	}
+	for _, t := range standing.Tables {
+		to, err := f.cfg.Naming.Table(t.Name)
+		if m.Table(t.Name) != nil || err != nil {
+			continue
+		}
+		out = append(out, &change{to: to, LoadedTable: load.LoadedTable{Name: t.Name, As: to.String(), Mode: load.ModeNone, Rows: t.Rows,
+			Why: "the local target has it no more: it is left as it was; " + sf.Drop(to) + " removes it"}})
+	}
+	return out
+}
+
+// regrant is told of a table that is made anew, with columns of its own.
+const regrant = "; rights that were granted on the table itself, not on future ones, are to be granted again"
+
+// settle finds the mode of one table.
+func (f *Follower) settle(c *change, renew bool) {
+	if c.before != nil && !renew && c.before.Fingerprint == c.print.String() {
+		c.Mode = load.ModeNone
+		return
+	}
+	if err := c.define(); err != nil {
+		c.refuse(err)
+		return
+	}
+	chosen, err := choice{mode: load.ModeNew, why: "it is not there yet"}, error(nil)
+	switch {
+	case c.of.Broken != "":
+		err = fmt.Errorf("the view is not in the local catalog: %s", c.of.Broken)
+	case c.before == nil:
+	case renew:
+		chosen = choice{load.ModeSwap, "all of its rows are to be replaced" + regrant, true}
+	case printed(c.before.Fingerprint).kept != c.print.kept:
+		chosen = choice{load.ModeSwap, "it is kept in another form from now on" + regrant, true}
+	default:
+		chosen, err = choose(c.of, c.before, c.keep, f.collected(c.before))
+	}
+	if err != nil {
+		c.refuse(err)
+		return
+	}
+	c.Mode, c.Why, c.remake = chosen.mode, chosen.why, chosen.remake
+	if chosen.mode == load.ModeFull && c.keep.marks(c.of) {
+		c.Why += "; rows that are marked as deleted are not kept"
+	}
+}
+
+// define finds the columns, and checks what the configuration says of them.
+func (c *change) define() error {
+	stored, err := warehouse.StoredColumns(c.of.Columns) // a view's are as its SELECT has them
+	if err != nil {
+		return err
+	}
+	if c.columns, err = sf.Columns(stored); err != nil {
+		return err
+	}
+	if _, err := c.withKept(); err != nil {
+		return err
+	}
+	if c.keep.history() && len(c.of.Key) == 0 || c.keep.Mode == "merge" && len(c.of.Key) == 0 {
+		return fmt.Errorf("mode %s: the table has no key: give it one, or choose another mode for it under tables of the target", c.keep.Mode)
+	}
+	if c.keep.Mode == "partition" && len(c.keep.PartitionBy) == 0 {
+		return errors.New("mode partition: partition_by names no column")
+	}
+	for _, list := range [][]string{c.keep.PartitionBy, c.keep.ClusterBy} {
+		for _, n := range list {
+			if len(named(c.columns, []string{n})) == 0 {
+				return fmt.Errorf("there is no column %q, by which it is to be kept: see tables of the target", n)
+			}
+		}
+	}
+	return nil
+}
+
+// The columns that are kept beside those of the node.
+var (
+	marked  = []warehouse.Column{{Name: sf.DeletedAt.Name, Type: "TIMESTAMP"}}
+	history = []warehouse.Column{{Name: sf.ValidFrom.Name, Type: "TIMESTAMP"}, {Name: sf.ValidTo.Name, Type: "TIMESTAMP"}, {Name: sf.IsCurrent.Name, Type: "BOOLEAN"}}
+)
+
+// withKept are all columns of the table there.
+func (c *change) withKept() ([]sf.Column, error) {
+	more := c.kept()
+	all, err := sf.Columns(slices.Concat(c.sources(), more))
+	if err != nil && len(more) > 0 {
+		return nil, fmt.Errorf("%w (the last %d are kept beside those of the node)", err, len(more))
+	}
+	return all, err
+}
+
+func (c *change) kept() []warehouse.Column {
+	switch {
+	case c.keep.history():
+		return history
+	case c.keep.marks(c.of):
+		return marked
+	}
+	return nil
+}
+
+// sources are the node's columns as the local files have them.
+func (c *change) sources() []warehouse.Column {
+	out := make([]warehouse.Column, len(c.columns))
+	for i, col := range c.columns {
+		out[i] = warehouse.Column{Name: col.Source, Type: col.DuckDB}
+	}
+	return out
+}
+
+// collected is a file of the standing version that is not in the local target any more; "" when there is none.
+func (f *Follower) collected(t *load.StandingTable) string {
+	v := absolute(t.Version, f.cfg.Root)
+	for _, file := range v.Files() {
+		if _, err := os.Stat(file.Path); errors.Is(err, fs.ErrNotExist) {
+			return file.Path
+		}
+	}
+	return ""
+}

@@ -1,0 +1,185 @@
+package snowflake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace/internal/snowflake"
+	"github.com/millrace/millrace/load"
+	sf "github.com/millrace/millrace/warehouse/snowflake"
+)
+
+const (
+	// attempts is how often a step is tried whose outcome is unknown.
+	attempts = 3
+	// goodbye is how long a ROLLBACK is waited for.
+	goodbye = 10 * time.Second
+)
+
+// publish makes the load visible: all tables that DML brings by one commit, then those that take the place of others, one by one.
+func (x *bringing) publish(ctx context.Context) error {
+	for _, c := range x.changes {
+		if !c.together() { // a new table has its columns, and so has one that is swapped
+			continue
+		}
+		for _, sql := range c.alterations(c.to) {
+			if _, err := x.s.Exec(ctx, snowflake.Statement{SQL: sql, Step: stepDefine, Table: c.Name.String()}); err != nil {
+				return fmt.Errorf("change %s: %w", c.As, err)
+			}
+		}
+	}
+	if err := x.commit(ctx); err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	for _, c := range x.changes {
+		if c.together() {
+			continue
+		}
+		if err := x.replace(ctx, c); err != nil {
+			return fmt.Errorf("publish %s: %w", c.Name, err)
+		}
+	}
+	return nil
+}
+
+// commit runs the transaction. When it is not known whether it was committed, the ledger tells, once the fence is taken again:
+// that waits for the transaction's lock.
+func (x *bringing) commit(ctx context.Context) error {
+	for n := 1; ; n++ {
+		err := x.transact(ctx)
+		if err == nil || !snowflake.Unsure(err) || ctx.Err() != nil || n == attempts {
+			return err
+		}
+		x.cfg.Log.Warn("the answer to a transaction was lost: the ledger is asked", "load", x.b.Load, "error", err)
+		done, lost := x.fate(ctx)
+		if lost != nil {
+			return errors.Join(err, lost)
+		}
+		if done {
+			return nil
+		}
+	}
+}
+
+// fate says whether the load's transaction was committed. It is over when the answer is there.
+func (x *bringing) fate(ctx context.Context) (bool, error) {
+	if err := x.reconnect(ctx); err != nil {
+		return false, err
+	}
+	if err := x.take(ctx); err != nil {
+		return false, err
+	}
+	rows, err := x.ask(ctx, x.s, x.ledger.Entries(x.b.Load))
+	if err != nil {
+		return false, err
+	}
+	for _, row := range rows {
+		if row["state"] == sf.StateCommitted && number(row["epoch"]) == x.begun { // not of an earlier try of the same load
+			return true, nil
+		}
+	}
+	return false, nil // or it had no tables: then it may be repeated
+}
+
+// transact is the one transaction of the load. It begins with the fence, whose lock it holds to the end.
+func (x *bringing) transact(ctx context.Context) (err error) {
+	s, err := x.session(ctx, x.db)
+	if err != nil {
+		return err
+	}
+	defer x.closed(s)
+	name, _ := x.transactionName()
+	if _, err := s.Exec(ctx, snowflake.Statement{SQL: sf.BeginNamed(name), Step: stepPublish}); err != nil {
+		return err
+	}
+	if err := x.inside(ctx, s); err != nil {
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+		defer cancel()
+		if _, undone := s.Exec(late, snowflake.Statement{SQL: "ROLLBACK", Step: stepPublish}); undone != nil {
+			x.cfg.Log.Warn("the transaction was not rolled back; Snowflake does so when its session ends", "load", x.b.Load, "error", undone)
+		}
+		return err
+	}
+	_, err = s.Exec(ctx, snowflake.Statement{SQL: "COMMIT", Step: stepPublish})
+	return err
+}
+
+func (x *bringing) inside(ctx context.Context, s *snowflake.Session) error {
+	st := x.ledger.Publish(x.target, x.epoch, x.m.Snapshot, x.m.Run, x.cfg.Clock())
+	r, err := s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepPublish})
+	if err != nil {
+		return err
+	}
+	if r.Affected != 1 {
+		return fmt.Errorf("%w: nothing of this one was published", load.ErrFenced)
+	}
+	for _, c := range x.changes {
+		if !c.together() {
+			continue
+		}
+		if err := x.change(ctx, s, c); err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+		if err := x.committed(ctx, s, c); err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+	}
+	return nil
+}
+
+// change brings one table within the transaction, and counts.
+func (x *bringing) change(ctx context.Context, s *snowflake.Session, c *change) error {
+	c.Inserted, c.Updated, c.Deleted, c.queries = 0, 0, 0, nil
+	if c.idle() {
+		if c.before.Rows != c.of.Rows {
+			return fmt.Errorf("%w: no row was found to differ, but %d rows are there, and the local target has %d", load.ErrUnproven, c.before.Rows, c.of.Rows)
+		}
+		return nil
+	}
+	x.progress(c, "publish", 0, c.sent().bytes)
+	for _, st := range c.statements() {
+		r, err := s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepPublish, Table: c.Name.String(), Bulk: true})
+		if err != nil {
+			return readable(err, c)
+		}
+		c.Inserted += r.Counts["number of rows inserted"]
+		c.Updated += r.Counts["number of rows updated"]
+		c.Deleted += r.Counts["number of rows deleted"]
+		c.queries = append(c.queries, r.QueryID)
+	}
+	if err := c.addsUp(); err != nil {
+		return err
+	}
+	return x.counted(ctx, s, c)
+}
+
+// readable says which key MERGE has met twice, as far as it may be said.
+func readable(err error, c *change) error {
+	var e *snowflake.Error
+	if errors.As(err, &e) && e.Kind == snowflake.KindDuplicate {
+		return fmt.Errorf("%s, or what was sent to it, has a key %v more than once: `millrace verify --target` tells more, --renew replaces all rows: %w", c.As, c.of.Key, err)
+	}
+	return err
+}
+
+// statements are those that bring the change, from its staging tables.
+func (c *change) statements() []sf.Statement {
+	rows := c.cargo[0]
+	switch c.Mode {
+	case load.ModeAppend:
+		return []sf.Statement{{SQL: sf.Append(c.to, rows.staging, c.columns)}}
+	case load.ModeMerge:
+		return []sf.Statement{sf.Merge(sf.MergeSpec{Table: c.to, Staging: rows.staging, Columns: c.columns, Key: c.key(), Soft: c.keep.marks(c.of), At: c.of.LogicalTime})}
+	case load.ModeSCD2:
+		return sf.SCD2(sf.SCD2Spec{Table: c.to, Staging: rows.staging, Columns: c.columns, Key: c.key(), At: c.of.LogicalTime})
+	case load.ModePartition:
+		var out []sf.Statement
+		for _, sql := range sf.Partition(sf.PartitionSpec{Table: c.to, Staging: rows.staging, List: c.cargo[1].staging, Columns: c.columns, By: named(c.columns, c.keep.PartitionBy)}) {
+			out = append(out, sf.Statement{SQL: sql})
+		}
+		return out
+	}
+	return []sf.Statement{{SQL: sf.InsertOverwrite(c.to, rows.staging, c.columns)}}
+}

@@ -1,0 +1,46 @@
+package snowflake
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/millrace/millrace/internal/snowflake"
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/warehouse"
+	sf "github.com/millrace/millrace/warehouse/snowflake"
+)
+
+// recover finishes what loads before this one have left half done, now that none of them can go on. A transaction is committed with its
+// ledger rows, or not at all. A rename or a swap that has happened is told by the comment that has moved with the table: the ledger
+// learns of it here. Staging tables and files are left for a look, until they are swept.
+func (x *bringing) recover(ctx context.Context) error {
+	rows, err := x.ask(ctx, x.s, x.ledger.Unfinished(x.target))
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	for _, row := range rows {
+		if m := load.Mode(row["mode"]); m != load.ModeNew && m != load.ModeSwap {
+			continue
+		}
+		node := warehouse.Name{Schema: row["node_schema"], Table: row["node_table"]}
+		to, err := x.cfg.Naming.Table(node)
+		if err != nil || to.String() != row["table_as"] {
+			continue // it has another name now, and is made anew under that
+		}
+		there, err := x.find(ctx, x.s, to, node.String())
+		if err != nil {
+			return err
+		}
+		if there == nil || there.comment != sf.CommentOf(row["load_id"]) {
+			continue
+		}
+		st := x.ledger.Commit(sf.Entry{Load: row["load_id"], Node: node, Epoch: number(row["epoch"]),
+			Loaded: number(row["rows_expected"]), QueryIDs: "[]", Committed: x.cfg.Clock()})
+		if _, err := x.s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepLedger, Table: node.String()}); err != nil {
+			return fmt.Errorf("note that load %s has published %s: %w", row["load_id"], to, err)
+		}
+	}
+	st := x.ledger.GiveUp(x.target, x.epoch)
+	_, err = x.s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepLedger})
+	return err
+}

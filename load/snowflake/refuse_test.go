@@ -1,0 +1,273 @@
+package snowflake
+
+import (
+	"context"
+	"errors"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/internal/snowflake"
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/warehouse"
+	"github.com/millrace/millrace/warehouse/snowflake/snowfake"
+)
+
+// told is the error with its hint.
+func told(err error) string {
+	var hint interface{ Hint() string }
+	if errors.As(err, &hint) {
+		return err.Error() + "; " + hint.Hint()
+	}
+	return err.Error()
+}
+
+func TestPrepareRefuses(t *testing.T) {
+	for _, c := range []struct {
+		about   string
+		account func(*snowfake.AccountConfig)
+		sql     string // there, before
+		follow  func(*Config)
+		want    string
+	}{
+		{"a token that is not the user's", nil, "", func(c *Config) { c.Conn.Auth.Token = "another" }, "log in"},
+		{"no such database", nil, "", func(c *Config) { c.Conn.Database, c.Naming.Database = "NOWHERE", "NOWHERE" }, "database"},
+		{"no such warehouse", nil, "", func(c *Config) { c.Conn.Warehouse = "NO_WH" }, "warehouse"},
+		{"a warehouse that does not resume", func(c *snowfake.AccountConfig) {
+			c.Warehouses = []snowfake.WarehouseSpec{{Name: "LOAD_WH", Suspended: true, NoResume: true}}
+		}, "", nil, "AUTO_RESUME"},
+		{"a role that may not make schemas", nil, "GRANT USAGE ON DATABASE ANALYTICS TO ROLE LOADER;GRANT USAGE ON SCHEMA ANALYTICS.PUBLIC TO ROLE LOADER;GRANT USAGE ON WAREHOUSE LOAD_WH TO ROLE LOADER",
+			func(c *Config) { c.Conn.Role = "LOADER" }, "GRANT CREATE SCHEMA ON DATABASE ANALYTICS TO ROLE LOADER"},
+		{"a table of somebody else", nil, "CREATE SCHEMA ANALYTICS.MART;CREATE TABLE ANALYTICS.MART.T (A NUMBER(10,0))", nil, "not made by this project: \"ANALYTICS\".\"MART\".\"T\" is there, owned by role ACCOUNTADMIN"},
+	} {
+		t.Run(c.about, func(t *testing.T) {
+			x := newTruth(t)
+			var edits []func(*snowfake.AccountConfig)
+			if c.account != nil {
+				edits = append(edits, c.account)
+			}
+			p := newPlace(t, edits...)
+			for _, sql := range strings.Split(c.sql, ";") {
+				if sql != "" {
+					p.rows(sql)
+				}
+			}
+			f := p.follower(x, func(cfg *Config) {
+				cfg.Nodes = []warehouse.Name{{Schema: "main", Table: "t"}}
+				if c.follow != nil {
+					c.follow(cfg)
+				}
+			})
+			err := f.Prepare(t.Context())
+			if err == nil {
+				t.Fatal("Prepare refuses nothing")
+			}
+			if !strings.Contains(told(err), c.want) {
+				t.Fatalf("Prepare says %s, want %q", told(err), c.want)
+			}
+			if strings.Contains(told(err), token) {
+				t.Error("the token stands in the error")
+			}
+		})
+	}
+}
+
+// TestBringRefuses: what is refused is told, and nothing of it is published.
+func TestBringRefuses(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	f := p.follower(x)
+	t1 := x.table("t", nil, "SELECT range AS id FROM range(10)")
+	m1 := x.publish("r1", t1)
+
+	dear := p.follower(x, func(c *Config) { c.MaxCredits = 0.000001 })
+	if _, err := p.bring(dear, m1); !errors.Is(err, load.ErrTooDear) {
+		t.Errorf("over max_credits, Bring says %v", err)
+	}
+	p.follows(x, f, m1, "t new")
+	t2 := t1
+	t2.Base = append(t2.Base, x.file("SELECT 10 AS id"))
+	m2 := x.publish("r2", x.counted(t2))
+
+	// Somebody else has written to the table: the counts do not add up.
+	p.rows("INSERT INTO ANALYTICS.MART.T (ID) VALUES (77)")
+	if _, err := p.bring(f, m2); !errors.Is(err, load.ErrUnproven) || !strings.Contains(err.Error(), "would have 12 rows") {
+		t.Errorf("of a table that another has written to, Bring says %v", err)
+	}
+	if n := p.rows("SELECT COUNT(*) FROM ANALYTICS.MART.T"); n[0] != "11" {
+		t.Errorf("after a load that failed there are %s rows", n)
+	}
+	compared, err := f.Verify(t.Context(), m1, nil)
+	if err != nil || compared[0].Equal || !strings.Contains(strings.Join(compared[0].Problems, " "), "10 rows here, 11 there") {
+		t.Errorf("verify says %+v, %v", compared, err)
+	}
+	if _, err := p.bring(f, m2, t1.Name); err != nil {
+		t.Fatal(err)
+	}
+	p.equals(x, f, m2)
+	if _, err := p.bring(f, m1); !errors.Is(err, load.ErrAhead) {
+		t.Errorf("of an older snapshot, Bring says %v", err)
+	}
+
+	// It was dropped there.
+	p.rows("DROP TABLE ANALYTICS.MART.T")
+	t3 := t2
+	t3.Base = append(t3.Base, x.file("SELECT 11 AS id"))
+	p.follows(x, f, x.publish("r3", x.counted(t3)), "t new")
+
+	// A file of the local target is damaged.
+	t4 := x.table("t", nil, "SELECT range AS id FROM range(3)")
+	m4 := x.publish("r4", t4)
+	if err := os.WriteFile(m4.Tables[0].Base[0].Path, []byte("PAR1 this is no parquet PAR1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.bring(f, m4); err == nil {
+		t.Error("a damaged file was brought")
+	}
+	p.holds(x, &t3, "ANALYTICS.MART.T")
+}
+
+// TestSwapRefuses: what hangs on a table would be lost by a swap.
+func TestSwapRefuses(t *testing.T) {
+	for _, sql := range []string{"CREATE STREAM ANALYTICS.MART.S ON TABLE ANALYTICS.MART.T",
+		"ALTER TABLE ANALYTICS.MART.T ADD ROW ACCESS POLICY P ON (ID)"} {
+		x, p := newTruth(t), newPlace(t)
+		f := p.follower(x, func(c *Config) { c.Keep = func(warehouse.Name) Keep { return Keep{Swap: true} } })
+		old := x.table("t", nil, "SELECT range AS id FROM range(10)")
+		p.follows(x, f, x.publish("r1", old), "t new")
+		for _, one := range strings.Split(sql, ";") {
+			p.rows(one)
+		}
+		m := x.publish("r2", x.table("t", nil, "SELECT 1 AS id"))
+		if _, err := p.bring(f, m); err == nil || !strings.Contains(err.Error(), "strategy: overwrite") {
+			t.Errorf("after %s, Bring says %v", sql, err)
+		}
+		p.holds(x, &old, "ANALYTICS.MART.T")
+	}
+}
+
+// TestUnproven: what the stage holds is not what was sent.
+func TestUnproven(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	f := p.follower(x)
+	m := x.publish("r1", x.table("t", nil, "SELECT range AS id FROM range(10)"))
+	cut := p.server.Fault(snowfake.Fault{Match: regexp.MustCompile("^PUT"), When: snowfake.After, Do: snowfake.LoseTail})
+	_, err := p.bring(f, m)
+	if cut.Hits() != 1 || err == nil {
+		t.Errorf("a file that was cut in the stage: %v", err)
+	}
+	// The staging table has one value more than was sent.
+	held := p.server.Fault(snowfake.Fault{Match: regexp.MustCompile(`(?s)^SELECT.*"HASH".*__MR_`), Do: snowfake.Hang})
+	failed := make(chan error, 1)
+	go func() {
+		_, err := f.Bring(context.WithoutCancel(t.Context()), m, load.Bringing{Load: "01JPROOF", Run: "r1", Attempt: 1})
+		failed <- err
+	}()
+	<-held.Acted()
+	p.rows("UPDATE ANALYTICS.MART.T__MR_01JPROOF SET ID = 77 WHERE ID = 7")
+	held.Release()
+	if err := <-failed; !errors.Is(err, load.ErrUnproven) || !strings.Contains(err.Error(), `load main.t: what arrived is not what was sent`) || !strings.Contains(err.Error(), `column "id": sum 45 here, 115 there`) {
+		t.Errorf("of a value that is another there, Bring says %v", err)
+	}
+	if _, err := f.Standing(t.Context()); !errors.Is(err, load.ErrNothing) {
+		t.Errorf("after that, Standing says %v", err)
+	}
+	p.follows(x, f, m, "t new")
+}
+
+// TestDuplicateKeys: a table whose key is there twice, because another has written it, is told of in words.
+func TestDuplicateKeys(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	f := p.follower(x)
+	table := x.table("t", []string{"id"}, "SELECT range AS id, 'a' AS v FROM range(10)")
+	p.follows(x, f, x.publish("r1", table), "t new")
+	err := readable(&snowflake.Error{Kind: snowflake.KindDuplicate, Code: 100090, Message: "Duplicate row detected during DML action"}, &change{of: &table, LoadedTable: load.LoadedTable{As: "T"}})
+	if !strings.Contains(err.Error(), "a key [id] more than once") {
+		t.Errorf("it reads %v", err)
+	}
+	p.rows("INSERT INTO ANALYTICS.MART.T (ID, V) VALUES (3, 'again')")
+	if _, err := p.bring(f, x.publish("r2", x.delta(table, "SELECT 3 AS id, 'b' AS v", ""))); !errors.Is(err, load.ErrUnproven) {
+		t.Errorf("a key that is there twice: %v", err)
+	}
+}
+
+// TestSweep removes what loads have left that failed, once it is old enough.
+func TestSweep(t *testing.T) {
+	x := newTruth(t)
+	now := time.Now().UTC() // the files in the stage have the time of the machine
+	clock := func() time.Time { return now }
+	p := newPlace(t, func(c *snowfake.AccountConfig) { c.Clock = clock })
+	f := p.follower(x, func(c *Config) { c.Clock, c.Conn.Clock, c.KeepStaging = clock, clock, 7*24*time.Hour })
+	table := x.table("t", nil, "SELECT range AS id FROM range(10)")
+	m := x.publish("r1", table)
+	p.follows(x, f, m, "t new")
+	m = x.publish("r2", x.table("t", nil, "SELECT range AS id FROM range(3)"))
+	p.server.Fault(snowfake.Fault{Match: regexp.MustCompile("^INSERT OVERWRITE"), Do: snowfake.Status, Code: 503, Times: 100})
+	failing := p.follower(x, func(c *Config) { c.Clock, c.Conn.Clock, c.Conn.Retries = clock, clock, -1 })
+	if _, err := p.bring(failing, m); err == nil {
+		t.Fatal("a load that could not publish did not fail")
+	}
+	young, err := f.Sweep(t.Context(), false)
+	if err != nil || len(young.Tables)+len(young.Stages) > 0 || len(young.Kept) != 2 {
+		t.Errorf("at once it sweeps %+v, %v", young, err)
+	}
+	now = now.Add(8 * 24 * time.Hour)
+	running, err := f.Sweep(t.Context(), false)
+	if err != nil || len(running.Tables)+len(running.Stages) > 0 || len(running.Kept) != 2 {
+		t.Errorf("of a load that the ledger has not decided it sweeps %+v, %v", running, err)
+	}
+	m = x.publish("r3", x.table("t", nil, "SELECT range AS id, 'x' AS v FROM range(3)"))
+	swap := p.follower(x, func(c *Config) {
+		c.Clock, c.Conn.Clock, c.Keep = clock, clock, func(warehouse.Name) Keep { return Keep{Swap: true} }
+	})
+	p.follows(x, swap, m, "t swap")
+	dry, err := f.Sweep(t.Context(), true)
+	if err != nil || len(dry.Tables) != 1 || len(dry.Stages) != 1 {
+		t.Errorf("it would sweep %+v, %v", dry, err)
+	}
+	done, err := f.Sweep(t.Context(), false)
+	if err != nil || len(done.Tables) != 1 || len(done.Stages) != 1 {
+		t.Errorf("it sweeps %+v, %v", done, err)
+	}
+	again, err := f.Sweep(t.Context(), false)
+	if err != nil || len(again.Tables)+len(again.Stages)+len(again.Kept) > 0 {
+		t.Errorf("and then %+v, %v", again, err)
+	}
+	p.holds(x, &m.Tables[0], "ANALYTICS.MART.T")
+}
+
+// TestPlanForecasts says what Bring then does, and changes nothing.
+func TestPlanForecasts(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	f := p.follower(x)
+	table := x.table("t", []string{"id"}, "SELECT range AS id, 'a' AS v FROM range(1000)")
+	m := x.publish("r1", table)
+	planned, err := f.Plan(t.Context(), m, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := len(p.server.Statements())
+	done := p.follows(x, f, m, "t new")
+	sent := p.server.Statements()[before:]
+	if modes(planned) != modes(done) || planned.Bytes != done.Bytes || planned.Files != done.Files {
+		t.Errorf("planned %+v, done %+v", planned, done)
+	}
+	if done.Statements > len(sent) || done.Statements < 20 || done.Tables[0].Statements > done.Statements || done.Together {
+		t.Errorf("done with %d statements, %d of the table; %d were sent", done.Statements, done.Tables[0].Statements, len(sent))
+	}
+	if planned.Credits <= 0 || planned.Seconds <= 0 || planned.Statements <= 0 {
+		t.Errorf("the forecast is %+v", planned.LoadCost)
+	}
+	standing, err := f.Standing(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m = x.publish("r2", x.delta(table, "SELECT 5 AS id, 'b' AS v", ""))
+	if planned, err = f.Plan(t.Context(), m, standing); err != nil || modes(planned) != "t merge" || planned.Bytes != m.Tables[0].Upserts[0].Bytes {
+		t.Errorf("planned %+v, %v", planned, err)
+	}
+	if again, err := f.Standing(t.Context()); err != nil || again.Snapshot != standing.Snapshot {
+		t.Errorf("after Plan, Standing says %+v, %v", again, err)
+	}
+}

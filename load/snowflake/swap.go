@@ -1,0 +1,43 @@
+package snowflake
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/millrace/millrace/internal/snowflake"
+	"github.com/millrace/millrace/load"
+	sf "github.com/millrace/millrace/warehouse/snowflake"
+)
+
+// swappable refuses to swap tables that something hangs on which does not follow a swap: streams, and policies that CREATE TABLE LIKE
+// does not copy.
+func (x *bringing) swappable(ctx context.Context) error {
+	var streams []map[string]string
+	for _, c := range x.changes {
+		if c.Mode != load.ModeSwap || c.found == nil {
+			continue
+		}
+		if streams == nil {
+			r, err := x.s.Query(ctx, snowflake.Statement{SQL: sf.ShowStreams(c.to.Database), Step: stepLook})
+			if err != nil {
+				return fmt.Errorf("look for streams: %w", err)
+			}
+			streams = append(records(r), map[string]string{})
+		}
+		for _, row := range streams {
+			if strings.ReplaceAll(row["table_name"], `"`, "") == c.to.Database+"."+c.to.Schema+"."+c.to.Name {
+				c.refuse(fmt.Errorf("%s has the stream %s, which would not follow a swap: use strategy: overwrite, or drop the stream", c.As, row["name"]))
+			}
+		}
+		r, err := x.s.Query(ctx, snowflake.Statement{SQL: sf.Policies(c.to), Step: stepLook, Table: c.Name.String()})
+		if err != nil {
+			return fmt.Errorf("look for policies on %s: %w", c.As, err)
+		}
+		for _, row := range records(r) {
+			c.refuse(fmt.Errorf("%s has the policy %s, which the table that takes its place would lack: use strategy: overwrite", c.As, row["policy_name"]))
+		}
+	}
+	x.sort(x.changes)
+	return nil
+}

@@ -1,0 +1,34 @@
+package snowflake
+
+import (
+	"context"
+
+	"github.com/millrace/millrace/internal/snowflake"
+	"github.com/millrace/millrace/load"
+	sf "github.com/millrace/millrace/warehouse/snowflake"
+)
+
+// tidy removes what is not needed any more. All is published: what fails here is swept later.
+func (x *bringing) tidy(ctx context.Context) error {
+	for _, c := range x.changes {
+		for i, g := range c.cargo {
+			statements := []string{sf.Remove(c.to.Stage(), g.prefix)}
+			if !c.idle() && (i > 0 || c.Mode != load.ModeNew) {
+				statements = append(statements, sf.Drop(g.staging))
+			}
+			for _, sql := range statements {
+				x.perhaps(ctx, sql, c.Name.String())
+			}
+		}
+	}
+	if x.cfg.Suspend {
+		x.perhaps(ctx, sf.SuspendWarehouse(x.cfg.Conn.Warehouse), "")
+	}
+	return nil
+}
+
+func (x *bringing) perhaps(ctx context.Context, sql, table string) {
+	if _, err := x.s.Query(ctx, snowflake.Statement{SQL: sql, Step: stepTidy, Table: table}); err != nil {
+		x.cfg.Log.Warn("the load is published, but was not tidied up after", "load", x.b.Load, "table", table, "error", err)
+	}
+}

@@ -1,0 +1,33 @@
+package snowflake
+
+import "fmt"
+
+// Unfinished reads the rows of loads into the target that were begun and neither committed nor given up.
+func (l Ledger) Unfinished(t Target) Statement {
+	return Statement{fmt.Sprintf("SELECT %s\nFROM %s\nWHERE %s AND \"STATE\" = 'started'\nORDER BY \"LOAD_ID\" NULLS LAST, \"NODE_SCHEMA\" NULLS LAST, \"NODE_TABLE\" NULLS LAST",
+		entryColumns, l.loads(), ofTarget), []any{t.Project, t.Schema}}
+}
+
+// GiveUp notes that what was begun under an earlier epoch, and not committed, never will be.
+func (l Ledger) GiveUp(t Target, epoch int64) Statement {
+	return Statement{`UPDATE ` + l.loads() + `
+SET "STATE" = 'failed'
+WHERE ` + ofTarget + ` AND "STATE" = 'started' AND "EPOCH" < ?`, []any{t.Project, t.Schema, epoch}}
+}
+
+// BeginNamed begins a transaction that SHOW TRANSACTIONS tells by its name, of letters, digits and underscores.
+func BeginNamed(name string) string { return "BEGIN TRANSACTION NAME " + quote(name) }
+
+// Live is a table expression: the rows of a table that its node has, without those that are marked as deleted, or past.
+func Live(t Table, marks, history bool) string {
+	switch {
+	case marks:
+		return "(SELECT * FROM " + t.String() + ` WHERE "_DELETED_AT" IS NULL)`
+	case history:
+		return "(SELECT * FROM " + t.String() + ` WHERE "IS_CURRENT")`
+	}
+	return t.String()
+}
+
+// CountLive counts the rows of such an expression.
+func CountLive(from string) string { return `SELECT COUNT(*) AS "N" FROM ` + from }
