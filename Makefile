@@ -31,11 +31,21 @@ servers: ## install the servers that tests need, where apt-get can
 demo-postgres: build servers ## the shop on a real PostgreSQL, changed between two nights
 	@bash examples/demo-postgres.sh bin/millrace
 
+demo-snowflake: build ## the shop on a stand-in for Snowflake, with a load that is killed in the middle
+	@bash examples/demo-snowflake.sh bin/millrace
+
 # One package more at a time than processors: tests of servers wait as much as they compute.
 test: tools servers ## everything: vet, format, imports, unit and script tests, the short crash matrix
 	@echo "== lint";  $(MAKE) --no-print-directory lint
 	@echo "== tests"; [ -n "$$(bash .ci/servers --missing)" ] || export MILLRACE_TEST_SERVERS=required; go test -count=1 -p $$(( $$(nproc) + 1 )) -timeout 14m ./...
 	@echo "== crash matrix, short form"; $(MAKE) --no-print-directory faults-short
+
+test-snowflake-live: tools ## the suite of Snowflake on an account: docs/snowflake.md says which variables it takes
+	@[ -n "$$MILLRACE_SNOWFLAKE_ACCOUNT" ] || { echo "make: MILLRACE_SNOWFLAKE_ACCOUNT is not set: docs/snowflake.md, On an account"; exit 1; }
+	go test -count=1 -v -timeout 60m -run '/account' ./load/snowflake/live
+
+test-fakesnow: tools ## a second opinion on Snowflake's SQL, where python3 and pip are; a report, no test
+	@bash .ci/fakesnow
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -70,4 +80,4 @@ fuzz: tools ## fuzz every parser, 30 seconds each
 clean: ## remove what was built
 	rm -rf bin
 
-.PHONY: help tools build demo demo-postgres servers test lint faults faults-bin faults-short bench bench-databases golden fuzz clean
+.PHONY: help tools build demo demo-postgres demo-snowflake servers test test-snowflake-live test-fakesnow lint faults faults-bin faults-short bench bench-databases golden fuzz clean

@@ -181,6 +181,8 @@ var (
 	ErrFenced = errors.New("another load took over")
 	// ErrTooDear says that a load is estimated to cost more than the target allows.
 	ErrTooDear = errors.New("over max_credits")
+	// ErrAway says that the place does not answer now. A run that finds that before it reads begins nevertheless: what it publishes is brought later.
+	ErrAway = errors.New("the place does not answer")
 	// ErrUnproven says that what arrived is not what was sent. Nothing of it is published.
 	ErrUnproven = errors.New("what arrived is not what was sent")
 )

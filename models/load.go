@@ -108,6 +108,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.link()
 	l.linkChecks()
 	l.pipelines()
+	l.snowflakeTables()
 	l.serve()
 	l.alerts()
 	l.history()
@@ -219,67 +220,6 @@ func (l *loader) problem(pos config.Pos, hint, format string, args ...any) {
 
 func (l *loader) warning(pos config.Pos, hint, format string, args ...any) {
 	l.problems = append(l.problems, pos.Warning(fmt.Sprintf(format, args...), hint))
-}
-
-func (l *loader) targets() {
-	if l.file.Targets.Len() == 0 {
-		local := Target{Name: "local", Type: "local", Path: "warehouse", Schema: "main"}
-		local.Retention = Retention{Versions: 3, For: config.Duration(7 * 24 * time.Hour), Quarantine: config.Duration(30 * 24 * time.Hour)}
-		l.p.Targets = append(l.p.Targets, &local)
-	}
-	for name, node := range l.file.Targets.All() {
-		l.p.Targets = append(l.p.Targets, l.target(name, node))
-	}
-	l.p.DefaultTarget = l.file.Target
-	if l.p.DefaultTarget == "" && len(l.p.Targets) == 1 {
-		l.p.DefaultTarget = l.p.Targets[0].Name
-	}
-	want, pos := l.file.Target, l.file.Origin.At("target")
-	if l.Target != "" {
-		want, pos = l.Target, config.Pos{File: "--target"}
-	}
-	known := []string{}
-	for _, t := range l.p.Targets {
-		known = append(known, t.Name)
-		if t.Name == want || (want == "" && len(l.p.Targets) == 1) {
-			l.p.Target = t
-		}
-	}
-	if l.p.Target == nil && len(known) > 0 {
-		hint := "known targets: " + strings.Join(known, ", ")
-		if s := config.Suggest(want, known); s != "" {
-			hint = fmt.Sprintf("did you mean %q?", s)
-		}
-		if want == "" {
-			l.problem(pos, hint, "several targets, and target: does not choose one")
-		} else {
-			l.problem(pos, hint, "unknown target %q", want)
-		}
-	}
-}
-
-// target decodes one target.
-func (l *loader) target(name string, node config.Node) *Target {
-	t := &Target{Name: name}
-	into := []any{t}
-	if node.Get("type").Text() == "snowflake" {
-		t.Snowflake = &Snowflake{}
-		into = append(into, t.Snowflake)
-	}
-	l.problems = append(l.problems, node.Decode(into...)...)
-	t.Name = name
-	if t.Path == "" {
-		if t.Path = "warehouse"; t.Snowflake != nil {
-			t.Path += "-" + name
-		}
-	}
-	if t.Snowflake != nil && t.Snowflake.Transform == "pushdown" {
-		l.problem(t.Origin.At("transform"), "remove transform: or write transform: local", "running models in Snowflake is not built yet: models run locally and their tables follow")
-	}
-	if t.Retention.Versions < 1 && node.IsMapping() {
-		l.problem(t.Origin.At("retention"), "", "retention.versions must be at least 1")
-	}
-	return t
 }
 
 // sources decodes those of millrace.yml and those with a file of their own.

@@ -220,6 +220,17 @@ type Node struct {
 // Name is schema.table.
 func (n *Node) Name() string { return n.Schema + "." + n.Table }
 
+// Key are the columns by which rows of the node's table are merged, of which it then has one a key; none where rows are replaced or added.
+func (n *Node) Key() []string {
+	switch {
+	case n.Stream != nil && n.Stream.Mode == "incremental":
+		return n.Stream.Key
+	case n.Model != nil && n.Model.Materialized == Incremental && n.Model.Strategy != StrategyAppend:
+		return n.Model.UniqueKey
+	}
+	return nil
+}
+
 // Column is what a project says about a column.
 type Column struct {
 	Name        string

@@ -1,6 +1,8 @@
 package models
 
 import (
+	"strings"
+
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/secret"
 )
@@ -20,7 +22,7 @@ type Snowflake struct {
 	PrivateKey           secret.Value      `yaml:"private_key" doc:"Private RSA key of the user, PKCS#8 in PEM." example:"${secret:sf_key}"`
 	PrivateKeyFile       string            `yaml:"private_key_file" doc:"File that holds the private key, instead of private_key." example:"keys/millrace.p8"`
 	PrivateKeyPassphrase secret.Value      `yaml:"private_key_passphrase" doc:"Passphrase of an encrypted private key."`
-	Token                secret.Value      `yaml:"token" doc:"Programmatic access token, or an OAuth token that something else renews." example:"${secret:sf_token}"`
+	Token                secret.Value      `yaml:"token" doc:"Programmatic access token; with authenticator: oauth an OAuth token that something else renews." example:"${secret:sf_token}"`
 	TokenFile            string            `yaml:"token_file" doc:"File that holds the token; it is read again at each login."`
 	OAuth                *SnowflakeOAuth   `yaml:"oauth" doc:"OAuth 2.0 client credentials."`
 	WorkloadIdentity     *WorkloadIdentity `yaml:"workload_identity" doc:"Identity of the machine or pod that runs millrace."`
@@ -78,6 +80,27 @@ type SnowflakeTable struct {
 	PartitionBy []string `yaml:"partition_by" doc:"Columns whose values make a partition, for the mode partition."`
 	ClusterBy   []string `yaml:"cluster_by" doc:"Clustering key that the table is created with."`
 	As          string   `yaml:"as" doc:"Name in Snowflake, as TABLE or SCHEMA.TABLE, instead of the node's own."`
+}
+
+// FollowedBy names the place that follows what is published to the target, for people; "" when there is none.
+func (t *Target) FollowedBy() string {
+	if t == nil || t.Snowflake == nil {
+		return ""
+	}
+	return "Snowflake"
+}
+
+// Follows says whether the place that follows the target is to have a table: rows in quarantine stay here.
+func (t *Target) Follows(table string) bool {
+	return t.FollowedBy() != "" && !strings.HasSuffix(table, QuarantineSuffix) && t.Snowflake.Table(table).Mode != "none"
+}
+
+// MaxCredits is what one load of that place may cost by estimate; 0 is no limit.
+func (t *Target) MaxCredits() float64 {
+	if t.Snowflake == nil {
+		return 0
+	}
+	return t.Snowflake.MaxCredits
 }
 
 // targetTypes are the kinds of targets, as the schema lists them.

@@ -48,7 +48,7 @@ type run struct {
 	ended      map[*models.Node]chan struct{} // of streams: closed when one is done
 	walked     map[string]bool                // models that are built in the shared engine, which exposes them itself
 	unreadable map[string]error               // published tables that could not be exposed to models
-
+	behind     error                          // why what follows the target does not show what is published; nil when it does
 }
 
 // timed adds what f takes to the run's overhead of that name.

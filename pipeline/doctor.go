@@ -64,6 +64,7 @@ func (e *Engine) Doctor(ctx context.Context, journalErr error, timeout time.Dura
 	d.journal(ctx, journalErr)
 	d.target(ctx, m, currentErr)
 	d.leftovers(ctx)
+	d.follower(ctx, timeout)
 	d.sources(ctx, m, timeout)
 	return d.found
 }
@@ -311,6 +312,29 @@ func (d *doctor) target(ctx context.Context, m *load.Manifest, err error) {
 		d.say(LevelWarn, "target", "give each project a folder of its own", "snapshot %d was published by project %q", m.Snapshot, m.Project)
 	}
 	d.say(LevelOK, "target", "", "snapshot %d, %d tables in %s", m.Snapshot, len(m.Tables), d.TargetRoot)
+}
+
+// follower asks the place that follows the target whether it could be written, and the journal how far it has come.
+func (d *doctor) follower(ctx context.Context, timeout time.Duration) {
+	if d.Follower == nil {
+		return
+	}
+	_, err := inTime(ctx, timeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, d.Follower.Prepare(ctx) })
+	if err != nil {
+		d.say(LevelFail, d.place(), hintOf(err), "%s", d.redact(err.Error()))
+	} else {
+		d.say(LevelOK, d.place(), "", "the login works, and the role may do what loads do")
+	}
+	if d.Journal == nil {
+		return
+	}
+	switch s, err := d.Following(ctx); {
+	case err != nil: // the target's line says so
+	case s.Lacks():
+		d.say(LevelWarn, d.place()+": behind", "millrace push catches up; so does the next run", "%d tables of snapshot %d are not there", len(s.Behind), s.Published)
+	case s.Brought != nil:
+		d.say(LevelOK, d.place()+": behind", "", "by nothing: snapshot %d is there", s.Brought.Snapshot)
+	}
 }
 
 // leftovers looks for what cut-off runs and publishes leave.

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,8 +40,8 @@ func (e *Engine) Drop(ctx context.Context, name string) (int64, error) {
 	}
 	id, snapshot, err := e.publishByHand(ctx, name, nil,
 		load.Publication{Pipeline: strings.Join(locks, "+"), LogicalTime: e.Clock(), Drop: []warehouse.Name{gone}}, nil)
-	if err != nil {
+	if id == "" {
 		return 0, err
 	}
-	return snapshot, e.Journal.AddEvent(ctx, journal.Event{Run: id, Kind: "drop", Text: name, At: e.Clock()})
+	return snapshot, errors.Join(err, e.Journal.AddEvent(ctx, journal.Event{Run: id, Kind: "drop", Text: name, At: e.Clock()}))
 }

@@ -21,10 +21,11 @@ import (
 type Garbage struct {
 	DryRun  bool             `json:"dry_run"`
 	Target  *load.Collection `json:"target"`
-	Staging []GarbageFolder  `json:"staging"` // of runs that can no longer be resumed or retried
-	Rejects []GarbageFolder  `json:"rejects"` // older than was asked for
-	History journal.Erased   `json:"history"` // of the journal, older than the project's history
-	Skipped []string         `json:"skipped"` // what could not be looked at, and why
+	Staging []GarbageFolder  `json:"staging"`         // of runs that can no longer be resumed or retried
+	Rejects []GarbageFolder  `json:"rejects"`         // older than was asked for
+	There   *load.Swept      `json:"there,omitempty"` // what loads have left at the place that follows the target; nil: none does, or it was not looked at
+	History journal.Erased   `json:"history"`         // of the journal, older than the project's history
+	Skipped []string         `json:"skipped"`         // what could not be looked at, and why
 }
 
 // GarbageFolder is a run's folder in the state folder.
@@ -61,7 +62,27 @@ func (e *Engine) Collect(ctx context.Context, keepRejects time.Duration, dryRun 
 	if g.Target, err = e.Loader.Collect(ctx, dryRun); err != nil && !errors.Is(err, load.ErrNothing) {
 		return g, err
 	}
+	if err := e.sweep(ctx, g); err != nil {
+		return g, err
+	}
 	return g, e.pruneHistory(ctx, g)
+}
+
+// sweep looks at the place that follows the target. That it does not answer, or is being loaded, keeps nothing else from being removed.
+func (e *Engine) sweep(ctx context.Context, g *Garbage) error {
+	if e.Follower == nil {
+		return nil
+	}
+	unlock, err := e.lockLoadsNow()
+	if err == nil {
+		defer unlock()
+		g.There, err = e.Follower.Sweep(ctx, g.DryRun)
+	}
+	if err != nil && ctx.Err() == nil {
+		g.Skipped = append(g.Skipped, fmt.Sprintf("%s: %s", e.place(), e.redact(err.Error())))
+		err = nil
+	}
+	return err
 }
 
 func (e *Engine) collectState(ctx context.Context, keepRejects time.Duration, g *Garbage) error {

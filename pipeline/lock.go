@@ -33,6 +33,9 @@ type LockedError struct {
 }
 
 func (e *LockedError) Error() string {
+	if target, ok := strings.CutPrefix(e.Pipeline, loading); ok {
+		return fmt.Sprintf("what follows target %s is being loaded: process %d on %s since %s (%s)", target, e.Owner.PID, e.Owner.Host, e.Owner.Since.Format(time.RFC3339), e.Owner.Command)
+	}
 	if e.Pipeline == serving {
 		return fmt.Sprintf("another millrace serve works on this project: process %d on %s since %s", e.Owner.PID, e.Owner.Host, e.Owner.Since.Format(time.RFC3339))
 	}
@@ -62,6 +65,9 @@ const unowned = "_manual"
 
 // serving is the lock of millrace serve.
 const serving = "_serve"
+
+// loading begins the name of the lock of a target's loads.
+const loading = "_load_"
 
 // LockServe makes this process the one that schedules the project's runs. ErrLocked when another one does.
 func (e *Engine) LockServe() (unlock func(), err error) { return e.lock([]string{serving}) }

@@ -39,6 +39,9 @@ func (r *run) finish(ctx context.Context) (*Report, error) {
 			}
 		}
 	}
+	if err := r.follow(ctx, report); err != nil {
+		return nil, r.interrupted(ctx, err)
+	}
 	r.verdict()
 	return report, r.close(ctx, report, m)
 }
@@ -289,6 +292,12 @@ func (r *run) verdict() {
 		}
 		if onlyChecks && byChecks {
 			code = ExitChecks
+		}
+	}
+	if r.behind != nil {
+		r.Run.Error = strings.TrimPrefix(r.Run.Error+"; "+r.redact(r.behind.Error()), "; ")
+		if r.Run.Status != journal.Failed {
+			r.Run.Status, code = journal.Partial, ExitPartial
 		}
 	}
 	r.Run.Finished, r.Run.ExitCode = &now, &code

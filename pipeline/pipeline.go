@@ -25,6 +25,7 @@ type Engine struct {
 	Journal    *journal.Journal
 	Loader     load.Loader
 	OpenLoader func(*models.Project) (load.Loader, error) // of the project's target; only pruning asks for it, to look at the other targets
+	Follower   load.Follower                              // brings what is published to the place that follows the target; nil: none does, or it is not needed
 	TargetRoot string                                     // folder of the target that the warehouse may read
 	Warehouse  warehouse.Open
 	OpenSource func(*models.Source) (extract.Source, error)
@@ -70,7 +71,7 @@ type Event struct {
 	Took     time.Duration
 	Err      error
 	Equation string
-	Phase    string       // extract, build, verify, check, publish
+	Phase    string       // extract, build, verify, check, publish, load
 	Whole    *journal.Run // the attempt, where it begins and ends
 	Slice    string       // of a "slice", which is Step of Of of its node's
 }

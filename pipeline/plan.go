@@ -20,7 +20,8 @@ type Plan struct {
 	Snapshot int64         `json:"snapshot"` // published now; 0: nothing yet
 	Locks    []LockState   `json:"locks"`    // that the run takes
 	Pending  *PendingRun   `json:"pending_run,omitempty"`
-	Nodes    []PlannedNode `json:"nodes"` // in dependency order
+	Nodes    []PlannedNode `json:"nodes"`          // in dependency order
+	Load     *PlannedLoad  `json:"load,omitempty"` // nil when nothing follows the target
 	Problems int           `json:"problems"`
 }
 
@@ -121,7 +122,8 @@ func (e *Engine) Plan(ctx context.Context, nodes []*models.Node) (*Plan, error) 
 		p.Problems += len(one.CheckProblems)
 		p.Nodes = append(p.Nodes, *one)
 	}
-	return p, nil
+	p.Load, err = e.planLoad(ctx, nodes)
+	return p, err
 }
 
 // pending finds the run that the next one would take up or give up.

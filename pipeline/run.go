@@ -39,6 +39,7 @@ type Report struct {
 	Steps     []journal.Step `json:"steps"`
 	Checks    []check.Result `json:"checks"`
 	Snapshot  int64          `json:"snapshot"`       // published by this attempt; 0 when none
+	Load      *journal.Load  `json:"load,omitempty"` // that brought it to what follows the target; nil when there was nothing to bring
 	Published []load.Table   `json:"published"`      // what it published
 	Stale     []string       `json:"stale"`          // nodes of this run that still show an older version, or that a replay or a backfill has not rebuilt
 	Next      string         `json:"next,omitempty"` // the command that brings what a replay has brought in into Stale
@@ -169,13 +170,13 @@ func (e *Engine) unstarted(ctx context.Context, locks []string, firing string, e
 }
 
 // begin takes the locks of a run of these nodes, proves that the target can be written and settles what earlier processes left; it
-// returns the interrupted run that may be resumed, if there is one.
+// returns the interrupted run that may be resumed, if there is one. No nodes: nothing is going to be published.
 func (e *Engine) begin(ctx context.Context, locks, nodes []string) (old *journal.Run, unlock func(), err error) {
 	unlock, err = e.lock(locks)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err = errors.Join(e.apart(ctx, locks, nodes), e.Loader.Prepare(ctx)); err == nil {
+	if err = errors.Join(e.apart(ctx, locks, nodes), e.prepare(ctx, nodes != nil)); err == nil {
 		old, err = e.settle(ctx, locks)
 	}
 	if err != nil {
@@ -221,6 +222,13 @@ func (e *Engine) goOn(ctx context.Context, old journal.Run) (*run, error) {
 		return nil, err
 	}
 	nodes, err := e.unfinished(ctx, old, last)
+	if errors.Is(err, ErrNoRetry) { // but what follows the target may not show it yet
+		lacks, unknown := e.lacks(ctx)
+		if lacks {
+			err = nil
+		}
+		err = errors.Join(err, unknown)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -477,6 +485,14 @@ func (e *Engine) complete(ctx context.Context, old journal.Run, m *load.Manifest
 	}
 	if code == ExitPartial && onlyChecks {
 		code = ExitChecks
+	}
+	following, err := e.Following(ctx)
+	if err != nil {
+		return err
+	}
+	if following.Lacks() {
+		old.Status, code = journal.Partial, ExitPartial
+		old.Error = (&BehindError{following.Place, following.Published, following.Behind, errors.New("the run's process ended before it was brought there")}).Error()
 	}
 	old.ExitCode = &code
 	return e.Journal.EndAttempt(ctx, old, e.standsFor(old), cursorsOf(m, old.ID), nil)

@@ -216,17 +216,17 @@ func (e *Engine) SetCursor(ctx context.Context, c *CursorChange) error {
 	c.Run, c.Snapshot, err = e.publishByHand(ctx, n.Name(), step,
 		load.Publication{Pipeline: pipelineName, LogicalTime: t.LogicalTime, Tables: []load.Table{changed}, Before: m},
 		map[string]extract.Cursor{n.Name(): extract.Cursor(c.To)})
-	if err != nil {
+	if c.Run == "" {
 		return err
 	}
-	return e.Journal.AddEvent(ctx, journal.Event{Run: c.Run, Kind: "cursor", Text: fmt.Sprintf("%s: %q → %q", n.Name(), cursorOf(n, c.From), cursorOf(n, c.To)), At: e.Clock()})
+	return errors.Join(err, e.Journal.AddEvent(ctx, journal.Event{Run: c.Run, Kind: "cursor", Text: fmt.Sprintf("%s: %q → %q", n.Name(), cursorOf(n, c.From), cursorOf(n, c.To)), At: e.Clock()}))
 }
 
 // handPrefix begins the ids of the runs of publishByHand.
 const handPrefix = "state-"
 
 // publishByHand publishes what a person asked for about one node, under a run of its own whose id says so. The step
-// may be nil. The caller holds the locks.
+// may be nil. The caller holds the locks. With a *BehindError it is published, and what follows the target does not show it.
 func (e *Engine) publishByHand(ctx context.Context, node string, step *journal.Step, p load.Publication, cursors map[string]extract.Cursor) (id string, snapshot int64, err error) {
 	now := e.Clock()
 	r := journal.Run{ID: handPrefix + newRunID(now), Pipeline: p.Pipeline, LogicalTime: p.LogicalTime, Attempt: 1, Status: journal.Running,
@@ -250,7 +250,15 @@ func (e *Engine) publishByHand(ctx context.Context, node string, step *journal.S
 		return "", 0, errors.Join(err, e.Journal.FinishRun(context.WithoutCancel(ctx), r, nil))
 	}
 	r.Snapshot = &published.Snapshot
-	return r.ID, published.Snapshot, e.Journal.FinishRun(ctx, r, cursors)
+	var behind error
+	if e.Follower != nil {
+		_, behind = e.catchUp(ctx, load.Bringing{Run: r.ID, Attempt: r.Attempt})
+	}
+	if behind != nil {
+		code = ExitPartial
+		r.Status, r.Error = journal.Partial, e.redact(behind.Error())
+	}
+	return r.ID, published.Snapshot, errors.Join(behind, e.Journal.FinishRun(context.WithoutCancel(ctx), r, cursors))
 }
 
 // accept lets the source look at a cursor that a person sets: it alone can read it.
@@ -274,6 +282,7 @@ var lost = []string{
 	"runs that published nothing, or whose snapshots were collected",
 	"notes, windows and landed parts: a run that was interrupted cannot be resumed, the next one reads its window anew",
 	"when each step began and how long it took",
+	"loads of what follows the target, and their statements: the next run, or millrace push, asks the place what it holds",
 }
 
 // Rebuild fills the journal from the manifests of the target. What the journal knows already it leaves alone.

@@ -61,8 +61,9 @@ type Status struct {
 	Tables      []TableStatus    `json:"tables"`
 	NeverBuilt  []string         `json:"never_built"`
 	Pipelines   []PipelineStatus `json:"pipelines"`
-	Unfinished  []RunSummary     `json:"unfinished_runs"` // running, or interrupted and the latest of its pipeline; no replays
-	Served      bool             `json:"served"`          // a millrace serve is there to start what is due
+	Unfinished  []RunSummary     `json:"unfinished_runs"`     // running, or interrupted and the latest of its pipeline; no replays
+	Following   *Following       `json:"following,omitempty"` // how far the place that follows the target has come; nil when none does
+	Served      bool             `json:"served"`              // a millrace serve is there to start what is due
 	Note        string           `json:"note,omitempty"`
 }
 
@@ -147,6 +148,9 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 	}
 	if mv, ok := e.Loader.(mover); ok {
 		s.MovedFrom, _ = mv.Moved(ctx)
+	}
+	if s.Following, err = e.Following(ctx); err != nil {
+		return nil, err
 	}
 	runs, err := e.Summaries(ctx, journal.Filter{Working: true, Target: e.target(), Limit: lastSteps})
 	if err != nil {

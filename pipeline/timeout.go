@@ -18,7 +18,7 @@ import (
 
 // This file ends what takes too long: a node that exceeds its pipeline's step_timeout has failed, and the others go on; a run that
 // exceeds its timeout ends as if somebody had asked for it, and has failed. Neither counts what lies behind the building:
-// a run that publishes is let alone. What does not heed that it was cancelled ends with its process.
+// a run that publishes is let alone. A load of what follows the target is given up in time: see follow.go. What does not heed that it was cancelled ends with its process.
 
 // errTimeout is why a context of this file was cancelled.
 var errTimeout = errors.New("timeout")
@@ -37,6 +37,7 @@ func Timeout(p *models.Project, pipelines string) config.Duration {
 // deadline watches over an attempt with a timeout.
 type deadline struct {
 	limit   config.Duration
+	began   time.Time
 	expired atomic.Bool
 	given   sync.Once // up
 }
@@ -44,7 +45,7 @@ type deadline struct {
 // limit gives the attempt its time: when that is up, the run is asked to stop, and after the grace it is cancelled. The returned
 // function ends the watch.
 func (r *run) limit(ctx context.Context) (context.Context, func()) {
-	r.deadline.limit = Timeout(r.Project, r.Pipeline)
+	r.deadline.limit, r.deadline.began = Timeout(r.Project, r.Pipeline), time.Now()
 	if r.deadline.limit == 0 || r.replay != nil { // which could only be begun anew
 		return ctx, func() {}
 	}
@@ -82,6 +83,7 @@ func (r *run) limit(ctx context.Context) (context.Context, func()) {
 	return ctx, func() {
 		close(over)
 		<-ended
+		r.Engine.Stop = asked
 		cancel(nil)
 	}
 }

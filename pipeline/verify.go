@@ -25,6 +25,8 @@ type Verification struct {
 	Rows     int64             `json:"rows"`
 	Bytes    int64             `json:"bytes"`
 	Problems []PublishedDefect `json:"problems"`
+	Place    string            `json:"place,omitempty"` // that follows the target, and was compared
+	There    []load.Compared   `json:"there,omitempty"` // the tables that both have
 }
 
 // PublishedDefect is one thing wrong with what is published.
@@ -68,6 +70,7 @@ type VerifyRequest struct {
 	Snapshot int64    // 0: the current one
 	Tables   []string // schema.table or table; none: all
 	Full     bool     // decode every value
+	Local    bool     // leave out the place that follows the target; so does a Snapshot
 	// OpenCatalog opens a snapshot's catalog file; nil leaves it out.
 	OpenCatalog func(ctx context.Context, path string) (Catalog, error)
 	Progress    func(table string, file int, of int) // may be nil
@@ -104,7 +107,36 @@ func (e *Engine) VerifyPublished(ctx context.Context, req VerifyRequest) (*Verif
 		}
 	}
 	v.catalog(ctx, tables)
+	if e.Follower != nil && !req.Local && req.Snapshot == 0 {
+		v.there(ctx, tables)
+	}
 	return v.out, ctx.Err()
+}
+
+// there compares the tables with the place that follows the target. Each is compared with the version that the place says to show: that
+// this is an earlier one is no difference.
+func (v *verifying) there(ctx context.Context, tables []load.Table) {
+	v.out.Place = v.place()
+	names := make([]warehouse.Name, len(tables))
+	for i, t := range tables {
+		names[i] = t.Name
+	}
+	const hint = "somebody else may have written to it: millrace push --renew TABLE replaces all its rows"
+	var err error
+	if v.out.There, err = v.Follower.Verify(ctx, v.m, names); err != nil && ctx.Err() == nil {
+		v.out.Problems = append(v.out.Problems, PublishedDefect{Message: v.out.Place + " cannot be compared: " + v.redact(err.Error()), Hint: hintOf(err)})
+	}
+	for _, c := range v.out.There {
+		at := PublishedDefect{Table: c.Name.String(), Hint: hint}
+		for _, differs := range c.Problems {
+			at.Message = v.out.Place + " differs: " + v.redact(differs)
+			v.out.Problems = append(v.out.Problems, at)
+		}
+		if !c.Equal && len(c.Problems) == 0 {
+			at.Message = fmt.Sprintf("%s differs: it has %d rows there, and %d here", v.out.Place, c.There, c.Rows)
+			v.out.Problems = append(v.out.Problems, at)
+		}
+	}
 }
 
 // manifest is a snapshot's manifest; 0 means the current one.

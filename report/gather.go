@@ -60,6 +60,14 @@ func Gather(ctx context.Context, j *journal.Journal, of journal.Run, o Options) 
 	if err := r.addRuns(ctx, j, of); err != nil {
 		return nil, err
 	}
+	if r.Loads, err = j.Loads(ctx, journal.LoadFilter{Run: of.ID}); err != nil {
+		return nil, err
+	}
+	for i := range r.Loads { // a load ends with its run
+		if r.Loads[i].Status == journal.Running && state != string(journal.Running) {
+			r.Loads[i].Status = journal.Interrupted
+		}
+	}
 	clean(r, o.Redact)
 	r.Causes = causesOf(r)
 	r.Verdict = verdictOf(r)

@@ -39,12 +39,13 @@ type Run struct {
 	Error       string            `json:"error,omitempty"`
 	Warnings    []string          `json:"warnings,omitempty"` // what went wrong behind the publish
 
-	Verdict Verdict    `json:"verdict"`
-	Totals  Totals     `json:"totals"`
-	Causes  []Cause    `json:"causes"`
-	Changes *Changes   `json:"changes,omitempty"` // nil: no earlier run of the pipeline was green
-	Nodes   []Node     `json:"nodes"`
-	Runs    []RunPoint `json:"runs"` // the trend: the latest runs of the pipeline, oldest first, this one last
+	Verdict Verdict        `json:"verdict"`
+	Totals  Totals         `json:"totals"`
+	Causes  []Cause        `json:"causes"`
+	Changes *Changes       `json:"changes,omitempty"` // nil: no earlier run of the pipeline was green
+	Nodes   []Node         `json:"nodes"`
+	Loads   []journal.Load `json:"loads,omitempty"` // to what follows the target, the newest first
+	Runs    []RunPoint     `json:"runs"`            // the trend: the latest runs of the pipeline, oldest first, this one last
 }
 
 // Word is a verdict in one word.

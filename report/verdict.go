@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 )
 
@@ -139,6 +140,8 @@ func badSentence(r *Run) string {
 		}
 	case len(names) > 1:
 		first = fmt.Sprintf("%s failed: %s", count(len(names), "node"), listing(names))
+	case pipeline.Behind(r.Error) != "":
+		return sentenceEnd(firstLine(pipeline.Behind(r.Error))) + "; " + published(r) + "."
 	case len(r.Causes) > 0 && r.Error != "":
 		first = "The run failed: " + sentenceEnd(firstLine(r.Error))
 	}
@@ -147,6 +150,9 @@ func badSentence(r *Run) string {
 		if len(names) > 1 {
 			first = strings.TrimSuffix(first, "it") + "them"
 		}
+	}
+	if behind := pipeline.Behind(r.Error); behind != "" {
+		first += "; " + sentenceEnd(firstLine(behind))
 	}
 	return first + "; " + published(r) + "."
 }

@@ -46,6 +46,17 @@ func (s *Server) runRoutes() []route {
 			results, err := s.Engine().Journal.Checks(c.Context(), r.ID)
 			return list(check.Remasked(results, s.Engine().Project.IsPII)), err
 		}),
+		get(s, "/runs/{run}/loads", "listRunLoads", "The loads that brought what a run published to the place that follows its target, the newest first, each with its statements.", func(c *call) (Page[journal.Load], error) {
+			r, err := s.run(c)
+			if err != nil {
+				return Page[journal.Load]{}, err
+			}
+			loads, err := s.Engine().Loads(c.Context(), r.ID)
+			for i := 0; i < len(loads) && err == nil; i++ {
+				loads[i].Sent, err = s.Engine().Journal.Statements(c.Context(), loads[i].ID)
+			}
+			return list(loads), err
+		}),
 		{method: "GET", pattern: apiPrefix + "/runs/{run}/report", role: Viewer, api: document, handle: func(w http.ResponseWriter, r *http.Request) error {
 			if _, err := newCall(r, document); err != nil {
 				return err

@@ -18,8 +18,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/warehouse"
 )
 
 func TestRunsByPages(t *testing.T) {
@@ -111,11 +113,30 @@ func TestOneRun(t *testing.T) {
 	if !strings.Contains(w.Body.String(), `"***"`) {
 		t.Errorf("%s", w.Body)
 	}
+	l.load(id)
+	var loads Page[journal.Load]
+	if l.json("GET", "/api/v1/runs/"+id+"/loads", "", 200, &loads); len(loads.Items) != 1 || loads.Items[0].Tables[0].As != "ORDERS" || loads.Items[0].Sent[0].QueryID != "01b2" {
+		t.Errorf("%+v", loads)
+	}
+	if shown := l.ask("GET", "/runs/"+id, "", as(l.viewer)...); shown.Code != 200 || !strings.Contains(shown.Body.String(), "not brought: a &lt;b&gt; is too wide") {
+		t.Errorf("%d %s", shown.Code, shown.Body)
+	}
 	page := l.ask("GET", "/api/v1/runs/"+id+"/report", "", as(l.viewer)...)
 	csp := page.Header().Get("Content-Security-Policy")
 	if page.Code != 200 || !strings.Contains(csp, "style-src 'sha256-") || strings.Contains(csp, "unsafe") || !strings.Contains(page.Body.String(), id) || strings.Count(page.Body.String(), "<style") != 1 || strings.Contains(page.Body.String(), "style=") {
 		t.Errorf("%d %s", page.Code, csp)
 	}
+}
+
+// load journals a load of a run, of which one table was not brought.
+func (l *lab) load(run string) {
+	l.t.Helper()
+	one := journal.Load{Load: load.Load{ID: "01J0", Run: run, Snapshot: 3}, Target: "local", Status: journal.Running, Started: l.now}
+	l.must(l.e.Journal.BeginLoad(l.t.Context(), one))
+	l.must(l.e.Journal.SaveStatement(l.t.Context(), load.Statement{Load: one.ID, Seq: 1, Step: "copy", SQL: "COPY", QueryID: "01b2", Sent: l.now}))
+	one.Status, one.Finished = journal.Failed, &l.now
+	one.Tables = []load.LoadedTable{{Name: warehouse.Name{Schema: "main", Table: "orders"}, As: "ORDERS", Mode: load.ModeFull, Error: "a <b> is too wide"}}
+	l.must(l.e.Journal.EndLoad(l.t.Context(), one))
 }
 
 func TestNodes(t *testing.T) {

@@ -60,6 +60,7 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 	s.try(s.tallies(ctx))
 	s.try(s.tables(ctx))
 	s.try(s.checks(ctx))
+	s.try(s.following(ctx))
 	if m.scheduler != nil {
 		s.try(s.next(ctx, m.scheduler))
 	}
@@ -126,6 +127,14 @@ func (s scrape) tallies(ctx context.Context) error {
 			s.counter("rows_written_total", "Rows landed from sources or built by models.", t.Value, "pipeline", t.Pipeline, "table", t.Label)
 		case journal.TallyRowsRejected:
 			s.counter("rows_rejected_total", "Records of sources that could not be read.", t.Value, "pipeline", t.Pipeline, "table", t.Label)
+		case journal.TallyLoads:
+			s.counter("load_total", "Loads of the place that follows the target that have ended.", t.Value, "status", t.Label)
+		case journal.TallyLoadBytes:
+			s.counter("load_bytes_total", "Bytes of the files that loads had to send.", t.Value)
+		case journal.TallyLoadSeconds:
+			s.counter("load_warehouse_seconds_total", "Time that the place's warehouse was busy with loads.", t.Value)
+		case journal.TallyLoadCredits:
+			s.counter("load_credits_total", "Credits that loads are estimated to have cost.", t.Value)
 		case journal.TallySkippedFiring:
 			if t.Label == journal.SkippedMissed {
 				s.counter("schedule_missed_total", "Times of the schedule that came while nothing ran it, and that got no run of their own later.", t.Value, "pipeline", t.Pipeline)
@@ -164,6 +173,14 @@ func (s scrape) withZeros(all []journal.Tally) []journal.Tally {
 			zero(journal.TallySkippedFiring, pl.Name, why)
 		}
 	}
+	if s.Project.Target.FollowedBy() != "" {
+		for _, status := range []journal.Status{journal.Succeeded, journal.Failed, journal.Interrupted} {
+			zero(journal.TallyLoads, "", string(status))
+		}
+		for _, sum := range []journal.TallyName{journal.TallyLoadBytes, journal.TallyLoadSeconds, journal.TallyLoadCredits} {
+			zero(sum, "", "")
+		}
+	}
 	for _, n := range s.Project.Nodes {
 		if n.Pipeline != "" {
 			zero(journal.TallyRowsRead, n.Pipeline, n.Name())
@@ -195,6 +212,16 @@ func (s scrape) tables(ctx context.Context) error {
 		s.gauge("table_freshness_seconds", "Age of the data of the published table.", now.Sub(at).Seconds(), "table", table)
 	}
 	return err
+}
+
+// following tells how far the place that follows the target is behind, as the journal knows it.
+func (s scrape) following(ctx context.Context) error {
+	f, err := s.Following(ctx)
+	if err != nil || f == nil {
+		return err
+	}
+	s.gauge("load_behind_tables", "Tables that the place that follows the target lacks in their published version.", float64(len(f.Behind)))
+	return nil
 }
 
 // checks tells what the latest run found of each check that the project still has.

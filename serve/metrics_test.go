@@ -226,6 +226,37 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// TestMetricsOfLoads: of a target that something follows there are the sums of its loads, from nought on, and what is lacking.
+func TestMetricsOfLoads(t *testing.T) {
+	j, night := openJournal(t), time.Date(2026, 11, 27, 2, 0, 0, 0, time.UTC)
+	e := testEngine(t, j, night)
+	e.Project.Target.Snowflake = &models.Snowflake{}
+	scraped := func(want map[string]float64) {
+		t.Helper()
+		got := scrapeAll(t, (&Server{Config: Config{Engine: func() *pipeline.Engine { return e }, Clock: e.Clock}}).metricsHandler())
+		for name, v := range want {
+			name, status, counted := strings.Cut(name, " ")
+			of := labels{}
+			if counted {
+				of["status"] = status
+			}
+			if found := value(got, "millrace_load_"+name, of); found != v {
+				t.Errorf("%s %s is %v, not %v", name, status, found, v)
+			}
+		}
+	}
+	scraped(map[string]float64{"total succeeded": 0, "total failed": 0, "bytes_total": 0, "credits_total": 0, "behind_tables": 2})
+	l := journal.Load{Load: load.Load{ID: "l1", Snapshot: 1}, Target: e.Project.Target.Name, Status: journal.Running, Started: night}
+	if err := j.BeginLoad(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	l.Status, l.Finished, l.LoadCost = journal.Succeeded, &night, load.LoadCost{Bytes: 7, Seconds: 2, Credits: 0.5}
+	if err := j.EndLoad(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	scraped(map[string]float64{"total succeeded": 1, "total failed": 0, "bytes_total": 7, "warehouse_seconds_total": 2, "credits_total": 0.5, "behind_tables": 0})
+}
+
 // shipped expects the dashboard and the alert rules in docs to be well formed, and to ask for no metric and no label that there is not.
 func shipped(t *testing.T, families map[string]*dto.MetricFamily) {
 	t.Helper()

@@ -89,6 +89,11 @@ func (a *app) diagnose(ctx context.Context, timeout time.Duration) ([]pipeline.D
 		return append(found, pipeline.Diagnosis{Check: "engine", Level: pipeline.LevelFail, Message: err.Error()}), nil
 	}
 	defer closeEngine()
+	if closeFollower, err := a.openFollower(ctx, e); err != nil {
+		found = append(found, pipeline.Diagnosis{Check: p.Target.FollowedBy(), Level: pipeline.LevelFail, Message: err.Error(), Hint: hintFor(err)})
+	} else {
+		defer closeFollower()
+	}
 	return append(found, e.Doctor(ctx, journalErr, timeout)...), nil
 }
 

@@ -37,7 +37,7 @@ Exit codes:
   2    bad usage, or a mistake in the project
   3    checks failed and nothing else did, whatever else was published
   4    locked by another run
-  5    some nodes failed, the rest was published
+  5    some nodes failed, or what follows the target is behind; the rest was published
   130  interrupted after a checkpoint (Ctrl-C); 143 the same by SIGTERM`
 
 // codeError is an error that has said all it has to say, or that wants a certain exit code.
@@ -75,6 +75,7 @@ func exitCode(err error) int {
 	var coded *codeError
 	var problems config.Problems
 	var refused *pipeline.RefusedError
+	var behind *pipeline.BehindError
 	switch {
 	case err == nil:
 		return codeOK
@@ -84,8 +85,10 @@ func exitCode(err error) int {
 		return codeLocked
 	case errors.Is(err, pipeline.ErrInterrupted):
 		return codeTerminated
+	case errors.As(err, &behind):
+		return codePartial
 	case errors.As(err, &problems), errors.As(err, &refused), errors.Is(err, journal.ErrNewer), errors.Is(err, journal.ErrNotFound), errors.Is(err, journal.ErrAmbiguous), errors.Is(err, journal.ErrNetwork),
-		errors.Is(err, load.ErrNewer), errors.Is(err, pipeline.ErrNoRetry), errors.Is(err, pipeline.ErrNothingRuns), isUnwritable(err):
+		errors.Is(err, load.ErrNewer), errors.Is(err, pipeline.ErrNoRetry), errors.Is(err, pipeline.ErrNothingRuns), errors.Is(err, pipeline.ErrNoFollower), isUnwritable(err):
 		return codeUsage
 	}
 	return codeFailed

@@ -18,8 +18,8 @@ func (a *app) gcCommand() *cobra.Command {
 		Use:   "gc",
 		Short: "remove what no reader and no run needs any more",
 		Long: "Finds snapshots past their retention, data files that no snapshot names, staging of runs that can no longer be\n" +
-			"resumed, old rejects, and what of the journal is older than the project's history:. It only shows them; --apply\n" +
-			"removes them. Rejects of a published table stay in the target with the table, and runs stay in the journal as long\n" +
+			"resumed, old rejects, what loads have left at the place that follows the target, and what of the journal is older than\n" +
+			"the project's history:. It only shows them; --apply removes them. Rejects of a published table stay in the target with the table, and runs stay in the journal as long\n" +
 			"as anything of theirs does.\n",
 		Example: "  millrace gc\n  millrace gc --apply --rejects-older-than 90d",
 		Args:    cobra.NoArgs,
@@ -36,6 +36,11 @@ func (a *app) gcCommand() *cobra.Command {
 				return err
 			}
 			defer closeEngine()
+			closeFollower, err := a.openFollower(c.Context(), e)
+			if err != nil {
+				return err
+			}
+			defer closeFollower()
 			g, err := e.Collect(c.Context(), age.Std(), !apply)
 			if err != nil {
 				return err
@@ -72,8 +77,23 @@ func (a *app) printGarbage(g *pipeline.Garbage) {
 	for _, f := range g.Rejects {
 		a.out("rejects: %s, %s: %s", f.Path, bytesText(f.Bytes), f.Why)
 	}
+	if t := g.There; t != nil {
+		for _, name := range t.Tables {
+			a.out("staging there: table %s", name)
+		}
+		for _, prefix := range t.Stages {
+			a.out("staging there: files in %s", prefix)
+		}
+		for _, kept := range t.Kept {
+			a.note("left alone: %s", kept)
+		}
+	}
 	if h := g.History; h != (journal.Erased{}) {
-		a.out("history: %s, %s and %s", plural(h.Runs, "run"), plural(h.Firings, "firing"), plural(h.Events, "event"))
+		text := fmt.Sprintf("%s, %s and %s", plural(h.Runs, "run"), plural(h.Firings, "firing"), plural(h.Events, "event"))
+		if h.Loads > 0 {
+			text += fmt.Sprintf(", %s", plural(h.Loads, "load"))
+		}
+		a.out("history: %s", text)
 	}
 	for _, s := range g.Skipped {
 		a.note("left alone: %s", s)
@@ -82,7 +102,7 @@ func (a *app) printGarbage(g *pipeline.Garbage) {
 	if g.Bytes() == 0 { // the journal's file does not shrink
 		size = "all of this"
 	}
-	empty := len(g.Staging)+len(g.Rejects) == 0 && (g.Target == nil || len(g.Target.Snapshots)+len(g.Target.Files) == 0) && g.History == (journal.Erased{})
+	empty := len(g.Staging)+len(g.Rejects) == 0 && (g.There == nil || len(g.There.Tables)+len(g.There.Stages) == 0) && (g.Target == nil || len(g.Target.Snapshots)+len(g.Target.Files) == 0) && g.History == (journal.Erased{})
 	switch {
 	case empty:
 		a.out("nothing to remove")

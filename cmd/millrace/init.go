@@ -391,7 +391,7 @@ func (f *found) write() error {
 	model, sql := f.model()
 	files := []struct{ name, text string }{ // the project file last: it makes the folder a project
 		{".millrace/schema.json", string(schema)},
-		{".gitignore", ".millrace/\nwarehouse/\n"},
+		{".gitignore", ".millrace/\nwarehouse/\nwarehouse-*/\n"},
 		{"models/" + model, sql},
 		{models.ProjectFile, f.yaml()},
 	}

@@ -29,6 +29,11 @@ func (a *app) planCommand() *cobra.Command {
 				return err
 			}
 			defer closeEngine()
+			closeFollower, err := a.openFollower(c.Context(), e)
+			if err != nil {
+				return err
+			}
+			defer closeFollower()
 			nodes, err := e.Project.Select(args, exclude)
 			if err != nil {
 				return usage("%w", err)
@@ -121,6 +126,9 @@ func (a *app) printPlan(p plannedAnswer, pin, showSQL bool) {
 		locks = append(locks, l.Pipeline)
 	}
 	a.out("%s to run, locks: %s, target: %s", plural(len(p.Nodes), "node"), strings.Join(locks, ", "), p.Target)
+	if p.Load != nil {
+		a.printPlannedLoad(p.Load)
+	}
 	if p.Problems > 0 {
 		a.out("%s: a run would fail there", plural(p.Problems, "problem"))
 	}

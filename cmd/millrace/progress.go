@@ -113,7 +113,11 @@ func (p *progress) draw() {
 	for _, name := range nodes {
 		ev := p.now[name]
 		if name == "" {
-			parts = append(parts, ev.Phase)
+			text := ev.Phase
+			if ev.Total > 0 {
+				text += fmt.Sprintf(" %.1f MB (%d %%)", float64(ev.Bytes)/1e6, min(100, ev.Bytes*100/ev.Total))
+			}
+			parts = append(parts, text)
 			continue
 		}
 		text := fmt.Sprintf("[%d/%d] %s", min(ev.Step+1, ev.Of), ev.Of, name)

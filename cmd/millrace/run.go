@@ -145,8 +145,27 @@ func parseLogicalTime(text string) (time.Time, error) {
 	return time.Time{}, usage("--logical-time %s: write a time with its zone, as 2026-11-27T02:00:00Z, or a date, as 2026-11-27", text)
 }
 
-// work runs in the worker process: it opens the engine, does the job under the rules of signals, and reports.
+// work does the work of a run in the worker process, and reports.
 func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engine) (*pipeline.Report, error)) error {
+	return a.inWorker(ctx, func(ctx context.Context, e *pipeline.Engine) (tell func() error, err error) {
+		report, err := job(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		return func() error {
+			if err := a.printReport(report); err != nil {
+				return err
+			}
+			if code := *report.Run.ExitCode; code != codeOK {
+				return &codeError{code: code}
+			}
+			return nil
+		}, nil
+	})
+}
+
+// inWorker opens the engine and what follows its target, does a job under the rules of signals, and has it tell what became of it.
+func (a *app) inWorker(ctx context.Context, job func(context.Context, *pipeline.Engine) (tell func() error, err error)) error {
 	asked := make(chan struct{})
 	ctx, signalled, stop := a.obeySignals(ctx, asked)
 	defer stop()
@@ -156,6 +175,11 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 		return err
 	}
 	defer closeEngine()
+	closeFollower, err := a.openFollower(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer closeFollower()
 	e.Stop, e.Grace, e.Heed = asked, grace, heed
 	if note, err := e.EnsureJournal(ctx); err != nil {
 		return err
@@ -184,7 +208,7 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 		a.tellAlerts(ctx, e)
 		os.Exit(codeFailed)
 	}
-	report, err := job(ctx, e)
+	tell, err := job(ctx, e)
 	ended()
 	if err != nil {
 		if errors.Is(err, pipeline.ErrInterrupted) || ctx.Err() != nil {
@@ -192,13 +216,7 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 		}
 		return err
 	}
-	if err := a.printReport(report); err != nil {
-		return err
-	}
-	if code := *report.Run.ExitCode; code != codeOK {
-		return &codeError{code: code}
-	}
-	return nil
+	return tell()
 }
 
 // telemetry sends what the run does to where the OTEL_* variables say; nil when they say nothing.
@@ -291,8 +309,13 @@ func (a *app) printReport(r *pipeline.Report) error {
 		fmt.Fprintf(w, "\nrun %s: published %s as snapshot %d in %s\n", r.Run.ID, plural(len(r.Published), "table"), r.Snapshot, took(r.Run))
 	case r.Run.Status == journal.Partial && r.Snapshot > 0:
 		fmt.Fprintf(w, "\nrun %s: published %s as snapshot %d; %s\n", r.Run.ID, plural(len(r.Published), "table"), r.Snapshot, r.Run.Error)
+	case r.Run.Status == journal.Partial:
+		fmt.Fprintf(w, "\nrun %s: nothing new; %s\n", r.Run.ID, r.Run.Error)
 	default:
 		fmt.Fprintf(w, "\nrun %s: nothing published; %s\n", r.Run.ID, r.Run.Error)
+	}
+	if r.Load != nil {
+		a.printLoad(*r.Load)
 	}
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(w, "  warning: %s\n", a.redactor.Redact(warning))
@@ -308,11 +331,15 @@ func (a *app) printReport(r *pipeline.Report) error {
 		fmt.Fprintf(w, "  %s; no cursor was moved\n", b)
 	}
 	if replay == nil && (r.Run.Status == journal.Partial || r.Run.Status == journal.Failed) {
-		named := r.Run.ID
+		target := ""
 		if a.target != "" {
-			named += " --target " + a.target
+			target = " --target " + a.target
 		}
+		named := r.Run.ID + target
 		fmt.Fprintf(w, "  next: mend the cause, then `millrace retry %s`\n", named)
+		if r.Load != nil && r.Load.Status != journal.Succeeded && r.Snapshot > 0 {
+			fmt.Fprintf(w, "  or `%s`, which only brings what is published\n", "millrace push"+target)
+		}
 		if r.Run.Selection.Backfill != nil {
 			fmt.Fprintf(w, "  or another command, and this run is given up by `millrace backfill --abandon %s`\n", named)
 		}

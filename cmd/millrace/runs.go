@@ -15,16 +15,18 @@ import (
 func (a *app) runsCommand() *cobra.Command {
 	var limit int
 	var pipelineName, status string
-	show := &cobra.Command{Use: "show [RUN]", Short: "show the steps of a run, with their equations", Example: "  millrace runs show\n  millrace runs show 20261121T0400",
+	var statements bool
+	show := &cobra.Command{Use: "show [RUN]", Short: "show the steps of a run, with their equations", Example: "  millrace runs show\n  millrace runs show 20261121T0400 --statements",
 		Long: "Shows a run, named by its id or the beginning of it, or the latest one: its steps with their equations, the parts\n" +
-			"that it landed, notes and errors.\n",
+			"that it landed, notes and errors, and the loads that brought what it published to the place that follows the target.\n",
 		Args: cobra.MaximumNArgs(1), RunE: func(c *cobra.Command, args []string) error {
 			id := ""
 			if len(args) == 1 {
 				id = args[0]
 			}
-			return a.showRun(c, id)
+			return a.showRun(c, id, statements)
 		}}
+	show.Flags().BoolVar(&statements, "statements", false, "show every statement of the loads, with its query id")
 	c := group("runs", "list the runs, or show one", show, a.runsLogsCommand())
 	c.Long = "Lists the runs, the newest first; `millrace runs show` shows one, `millrace runs logs` prints what it said.\n"
 	c.Example = "  millrace runs --limit 5\n  millrace runs show"
@@ -121,9 +123,11 @@ type shownRun struct {
 	Parts []journal.Part `json:"parts"`
 	// Checks are those that did not pass.
 	Checks []check.Result `json:"checks"`
+	// Loads are those on its behalf, the newest first.
+	Loads []journal.Load `json:"loads"`
 }
 
-func (a *app) showRun(c *cobra.Command, id string) error {
+func (a *app) showRun(c *cobra.Command, id string, statements bool) error {
 	e, closeEngine, err := a.journalEngine(c.Context())
 	if err != nil {
 		return err
@@ -139,6 +143,16 @@ func (a *app) showRun(c *cobra.Command, id string) error {
 	}
 	if out.Parts, err = e.Journal.Parts(c.Context(), r.ID, ""); err != nil {
 		return err
+	}
+	if out.Loads, err = e.Loads(c.Context(), r.ID); err != nil {
+		return err
+	}
+	for i := range out.Loads {
+		if statements {
+			if out.Loads[i].Sent, err = e.Journal.Statements(c.Context(), out.Loads[i].ID); err != nil {
+				return err
+			}
+		}
 	}
 	results, err := e.Journal.Checks(c.Context(), r.ID)
 	if err != nil {
@@ -166,6 +180,9 @@ func (a *app) cleanRun(r *shownRun) {
 	a.cleanOutcome(&r.Run)
 	for i := range r.Checks {
 		r.Checks[i].Message = a.redactor.Redact(r.Checks[i].Message)
+	}
+	for i := range r.Loads {
+		a.cleanLoad(&r.Loads[i])
 	}
 	for i := range r.Steps {
 		s := &r.Steps[i]
@@ -210,5 +227,9 @@ func (a *app) printRun(r shownRun) {
 		if n := parts[s.Node]; n > 0 {
 			a.out("       %s landed, %s", plural(n, "part"), bytesText(bytes[s.Node]))
 		}
+	}
+	for _, l := range r.Loads {
+		a.printLoad(l)
+		a.printStatements(l.Sent)
 	}
 }

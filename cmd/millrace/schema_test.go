@@ -60,6 +60,11 @@ func TestSchema(t *testing.T) {
 			t.Errorf("alerts: %s: %v", alerts, err)
 		}
 	}
+	for _, keys := range []string{"token: x", "user: u, private_key_file: k.p8, tables: { 'mart.*': { mode: scd2, cluster_by: [day] } }", "oauth: { client_id: a, client_secret: b, token_url: 'https://x' }, max_credits: 0.5, uploads: 8"} {
+		if err := validate(t, []byte(snowflakeTarget(keys))); err != nil {
+			t.Errorf("snowflake: %s: %v", keys, err)
+		}
+	}
 	if len(text) > 200_000 { // editors fetch it for each file
 		t.Errorf("%d bytes", len(text))
 	}
@@ -88,6 +93,11 @@ func TestSchema(t *testing.T) {
 		"no channels":            "name: x\nalerts: {}\n",
 		"unknown channel":        "name: x\nalerts: { channels: { a: { type: pager } } }\n",
 		"key of another channel": "name: x\nalerts: { channels: { a: { type: slack, url: x, to: y } } }\n",
+		"a password":             snowflakeTarget("password: x"),
+		"a key of dbt":           snowflakeTarget("private_key_path: x"),
+		"mode of a table":        snowflakeTarget("tables: { a.b: { mode: upsert } }"),
+		"Snowflake's local key":  "name: x\ntargets: { a: { type: local, warehouse: WH } }\n",
+		"no account":             "name: x\ntargets: { a: { type: snowflake, warehouse: WH, database: DB } }\n",
 		"unknown occasion":       "name: x\nalerts: { channels: { a: { type: slack, url: x } }, rules: [ { to: a, on: fail } ] }\n",
 	} {
 		if err := validate(t, []byte(src)); err == nil {
@@ -97,6 +107,10 @@ func TestSchema(t *testing.T) {
 	if !strings.HasSuffix(string(text), "}\n") {
 		t.Error("no line end")
 	}
+}
+
+func snowflakeTarget(keys string) string {
+	return "name: x\ntargets: { prod: { type: snowflake, account: a-b, warehouse: WH, database: DB, " + keys + " } }\n"
 }
 
 // validator holds YAML against a schema.

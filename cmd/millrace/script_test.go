@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 //	sqlite FILE STATEMENT  changes a SQLite file
 //	lock FILE COMMAND…     runs the command while another process holds the flock of FILE
 //	postgres NAME          makes an empty database of that name and sets PG to its URL, PG_USER, PG_PASSWORD, PG_ADDR, PG_PORT
+//	snowflake [FAULT]      starts a stand-in for Snowflake, or makes something go wrong in it: see snowfake_test.go
 //	sql TEXT | FILE.sql    runs SQL in it as the superuser; what it returns is in stdout, a line each row
 //
 // Scripts run at once and share the server: names of databases and of roles begin with the script's.
@@ -45,10 +46,10 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("NO_COLOR", "1")
-			e.Values["t"] = e.T()
+			e.Values["t"], e.Values["snowflake"] = e.T(), &standIn{}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sqlite": sqlite, "lock": lock, "postgres": postgres, "sql": runSQL},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sqlite": sqlite, "lock": lock, "postgres": postgres, "sql": runSQL, "snowflake": snowflake},
 	})
 }
 

@@ -36,6 +36,18 @@ func (a *app) withEngine(c *cobra.Command, f func(context.Context, *pipeline.Eng
 	return f(c.Context(), e)
 }
 
+// withFollower is withEngine for what publishes.
+func (a *app) withFollower(c *cobra.Command, f func(context.Context, *pipeline.Engine) error) error {
+	return a.withEngine(c, func(ctx context.Context, e *pipeline.Engine) error {
+		closeFollower, err := a.openFollower(ctx, e)
+		if err != nil {
+			return err
+		}
+		defer closeFollower()
+		return f(ctx, e)
+	})
+}
+
 func (a *app) showState(ctx context.Context, e *pipeline.Engine) error {
 	s, err := e.State(ctx)
 	if err != nil {
@@ -114,7 +126,7 @@ func (a *app) setCursorCommand() *cobra.Command {
 			if args[1] == "" {
 				return usage("an empty cursor means from the start: that is `millrace state reset %s`", args[0])
 			}
-			return a.withEngine(c, func(ctx context.Context, e *pipeline.Engine) error { return a.setCursor(ctx, e, args[0], args[1], yes) })
+			return a.withFollower(c, func(ctx context.Context, e *pipeline.Engine) error { return a.setCursor(ctx, e, args[0], args[1], yes) })
 		}}
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do it")
 	return c
@@ -127,7 +139,7 @@ func (a *app) resetCursorCommand() *cobra.Command {
 			"done without --yes. To rebuild the table from nothing, use `millrace run NODE --full-refresh`.\n",
 		Example: "  millrace state reset erp.orders --yes", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.withEngine(c, func(ctx context.Context, e *pipeline.Engine) error { return a.setCursor(ctx, e, args[0], "", yes) })
+			return a.withFollower(c, func(ctx context.Context, e *pipeline.Engine) error { return a.setCursor(ctx, e, args[0], "", yes) })
 		}}
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do it")
 	return c
@@ -140,7 +152,7 @@ func (a *app) dropCommand() *cobra.Command {
 			"Older snapshots keep it until retention takes them. Nothing is done without --yes.\n",
 		Example: "  millrace state drop main.old_orders --yes", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.withEngine(c, func(ctx context.Context, e *pipeline.Engine) error {
+			return a.withFollower(c, func(ctx context.Context, e *pipeline.Engine) error {
 				if !yes {
 					return usage("this takes %s out of what readers see: say --yes", args[0])
 				}

@@ -64,6 +64,9 @@ func (a *app) cleanStatus(s *pipeline.Status) {
 	for i := range s.Unfinished {
 		clean(&s.Unfinished[i])
 	}
+	if s.Following != nil && s.Following.Last != nil {
+		a.cleanLoad(s.Following.Last)
+	}
 }
 
 func (a *app) printStatus(s *pipeline.Status) {
@@ -92,6 +95,9 @@ func (a *app) printStatus(s *pipeline.Status) {
 			g.add(t.Name, kind, rows, ago(t.AgeSeconds), t.Run, fmt.Sprint(t.Snapshot), state)
 		}
 		_ = g.print(a.stdout)
+	}
+	if s.Following != nil {
+		a.printFollowing(s.Following)
 	}
 	if len(s.NeverBuilt) > 0 {
 		a.out("\nnever built: %s", strings.Join(s.NeverBuilt, ", "))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,8 @@ func (a *app) verifyCommand() *cobra.Command {
 		Short: "check that what is published is whole",
 		Long: "Reads everything that is published again: the manifest's seal, every file's presence, sha256 and footer, the\n" +
 			"equations, the links for readers of plain Parquet, and the catalog's row counts. --full decodes every value.\n" +
+			"Where something follows the target, each table there is compared with its version here: the number of rows, and of\n" +
+			"each column its values, bounds and sums. That needs the warehouse of that place; --local leaves it out.\n" +
 			"It changes nothing. It exits with code 1 when something is wrong.\n",
 		Example: "  millrace verify\n  millrace verify erp.orders --full",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -28,6 +31,13 @@ func (a *app) verifyCommand() *cobra.Command {
 				return err
 			}
 			defer closeEngine()
+			if !req.Local && req.Snapshot == 0 {
+				closeFollower, err := a.openFollower(c.Context(), e)
+				if err != nil {
+					return err
+				}
+				defer closeFollower()
+			}
 			req.Tables = args
 			req.OpenCatalog = a.openCatalog(e)
 			v, err := e.VerifyPublished(c.Context(), req)
@@ -49,6 +59,7 @@ func (a *app) verifyCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&req.Full, "full", false, "decode every value with two readers")
+	c.Flags().BoolVar(&req.Local, "local", false, "leave out the place that follows the target")
 	c.Flags().Int64Var(&req.Snapshot, "snapshot", 0, "check this snapshot instead of the current one")
 	return c
 }
@@ -59,6 +70,20 @@ func (a *app) printVerification(v *pipeline.Verification) {
 		if p.Hint != "" {
 			a.out("   %s", p.Hint)
 		}
+	}
+	if len(v.There) > 0 {
+		g := grid{header: []string{"TABLE", "AT " + strings.ToUpper(v.Place), "ROWS", "THERE", "STATE"}, right: []bool{false, false, true, true}, width: a.terminalWidth()}
+		for _, c := range v.There {
+			state := "equal"
+			switch {
+			case !c.Equal:
+				state = "differs"
+			case c.Behind:
+				state = "an earlier version"
+			}
+			g.add(c.Name.String(), c.As, fmt.Sprint(c.Rows), fmt.Sprint(c.There), state)
+		}
+		_ = g.print(a.stdout)
 	}
 	verdict := "whole"
 	if n := len(v.Problems); n > 0 {

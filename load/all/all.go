@@ -13,7 +13,7 @@ import (
 // Open returns the loader of the project's target.
 func Open(p *models.Project, catalog local.CatalogFunc) (load.Loader, error) {
 	switch t := p.Target; t.Type {
-	case "local":
+	case "local", "snowflake": // what Snowflake follows is published like any other
 		return local.New(local.Config{Root: p.TargetDir(), KeepCount: t.Retention.Versions, KeepFor: t.Retention.For.Std(), Clock: clock.System,
 			Catalog: catalog}), nil
 	default:

@@ -23,7 +23,7 @@ const probe = "PROBE"
 func (f *Follower) Prepare(ctx context.Context) error {
 	s, err := f.quick.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
 	if err != nil {
-		return err
+		return away(err)
 	}
 	defer s.Close()
 	e, err := f.engine(ctx, s)

@@ -51,6 +51,7 @@ func (s *sight) failureOf(ctx context.Context, r journal.Run) (failure, error) {
 	if r.Snapshot != nil {
 		f.Published = fmt.Sprintf("the rest, as snapshot %d", *r.Snapshot)
 	}
+	behind := s.safe(pipeline.Behind(r.Error))
 	for _, step := range steps {
 		if step.Status == journal.Succeeded {
 			f.Rows += step.Rows
@@ -63,6 +64,17 @@ func (s *sight) failureOf(ctx context.Context, r journal.Run) (failure, error) {
 		f.nodes = s.built(r.Selection.Nodes)
 	}
 	s.addCauses(&f, causes, checks)
+	switch {
+	case behind == "":
+	case f.Node == "":
+		f.Text = behind
+		if r.Snapshot != nil {
+			f.Published = fmt.Sprintf("everything here, as snapshot %d", *r.Snapshot)
+		}
+	default:
+		f.Others = append(f.Others, behind)
+		f.print += "\n|" + pattern(behind)
+	}
 	s.addOwners(&f.Message, causes, checks)
 	how := "failed"
 	if r.Status == journal.Partial {

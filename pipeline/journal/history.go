@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// This file cuts the history: runs with all that hangs on them, firings and events. What goes is old and has ended, and nothing asks for it
+// This file cuts the history: runs and loads with all that hangs on them, firings and events. What goes is old and has ended, and nothing asks for it
 // any more; it goes in many short transactions, so that whoever writes meanwhile waits for one of them at the most. One that is killed
 // in between leaves a run without some of its rows, and the next goes on with it.
 
@@ -19,6 +19,7 @@ import (
 const (
 	keptRuns    = 100 // the last runs, the last but for replays and backfills, and the last of these that succeeded
 	keptFirings = 100 // whatever their targets
+	keptLoads   = 100 // of each target, and the last that succeeded
 	keptEvents  = 100 // of all pipelines. The last must stay for another reason: SQLite would give its id again
 )
 
@@ -45,15 +46,16 @@ type Erased struct {
 	Runs    int `json:"runs"`
 	Firings int `json:"firings"`
 	Events  int `json:"events"`
+	Loads   int `json:"loads"`
 }
 
 // Prune removes what is older than the cut. What stays nevertheless: the last runs and firings of each pipeline, whatever is open or can be
-// taken up, the latest results of checks and the figures that later ones are compared with, all of them for each target, runs whose cursors are the latest, and those of
+// taken up, the latest results of checks and the figures that later ones are compared with, the last loads, all of them for each target, runs whose cursors are the latest, and those of
 // firings that stay. No schedule fires again for a time whose firing has gone: see forgotten.
 func (j *Journal) Prune(ctx context.Context, c Cut) (Erased, error) {
-	p := &pruning{Journal: j, cut: c, before: stamp(c.Before), runs: map[string]bool{}, firings: map[string]bool{}}
+	p := &pruning{Journal: j, cut: c, before: stamp(c.Before), runs: map[string]bool{}, firings: map[string]bool{}, loads: map[string]bool{}}
 	err := p.keep(ctx)
-	for _, erase := range []func(context.Context) error{p.eraseRuns, p.eraseFirings, p.eraseEvents} {
+	for _, erase := range []func(context.Context) error{p.eraseRuns, p.eraseLoads, p.eraseFirings, p.eraseEvents} {
 		if err == nil {
 			err = erase(ctx)
 		}
@@ -64,10 +66,11 @@ func (j *Journal) Prune(ctx context.Context, c Cut) (Erased, error) {
 // pruning is one Prune in progress.
 type pruning struct {
 	*Journal
-	cut           Cut
-	before        string
-	runs, firings map[string]bool // that stay although they are old
-	erased        Erased
+	cut    Cut
+	before string
+	erased Erased
+
+	runs, firings, loads map[string]bool // that stay although they are old
 }
 
 // The statements by which it is found what stays; ?1 is the target that it is of, ?2 the pipeline or node. Whoever asks does so for a target, and
@@ -87,6 +90,9 @@ const (
 	runsOfFiring = `SELECT run FROM firing WHERE id = ?1 UNION ALL SELECT id FROM run WHERE firing = ?1
 		UNION ALL SELECT json_extract(ask, '$.retry') FROM firing WHERE id = ?1 UNION ALL SELECT json_extract(ask, '$.replay.run') FROM firing WHERE id = ?1`
 
+	lastLoads   = `SELECT id FROM (SELECT id, started FROM load WHERE target = ?1 ORDER BY started DESC, id DESC LIMIT ?3) WHERE started < ?2`
+	lastBrought = `SELECT id FROM load WHERE target = ?1 AND status = 'succeeded' ORDER BY started DESC, id DESC LIMIT 1`
+
 	oldTargets = `SELECT DISTINCT ` + targetOfRun + ` FROM run WHERE started < ?1` // the others lose nothing
 )
 
@@ -96,7 +102,7 @@ func (p *pruning) keep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, kept := range []func(context.Context, []string) error{p.keepFirings, p.keepRuns, p.keepResults} {
+	for _, kept := range []func(context.Context, []string) error{p.keepFirings, p.keepRuns, p.keepResults, p.keepLoads} {
 		if err := kept(ctx, targets); err != nil {
 			return err
 		}
@@ -227,6 +233,10 @@ const (
 		AND (json_extract(selection, '$.backfill') IS NULL OR status IN ('succeeded', 'abandoned'))`
 	erasableFiring = `created < ?1 AND finished < ?1 AND logical_time < ?1`
 	oldRuns        = `SELECT started, id FROM run WHERE (started, id) > (?2, ?3) AND ` + erasableRun + ` ORDER BY started, id LIMIT ?4`
+	erasableLoad   = `started < ?1 AND finished < ?1`
+	oldLoads       = `SELECT started, id FROM load WHERE (started, id) > (?2, ?3) AND ` + erasableLoad + ` ORDER BY started, id LIMIT ?4`
+	isOldLoad      = `SELECT EXISTS (SELECT 1 FROM load WHERE id = ?2 AND ` + erasableLoad + `)`
+	eraseLoad      = `DELETE FROM load WHERE id = ?`
 	oldFirings     = `SELECT created, id FROM firing WHERE (created, id) > (?2, ?3) AND ` + erasableFiring + ` ORDER BY created, id LIMIT ?4`
 	isOldRun       = `SELECT EXISTS (SELECT 1 FROM run WHERE id = ?2 AND ` + erasableRun + `)`
 	eraseRun       = `DELETE FROM run WHERE id = ?`
@@ -272,52 +282,82 @@ func (p *pruning) turn(ctx context.Context, f func(tx *sql.Tx) error) error {
 
 func (p *pruning) eraseRuns(ctx context.Context) error {
 	stays := func(id string) bool { return p.runs[id] || p.cut.Needed != nil && p.cut.Needed(id) }
-	return p.each(ctx, oldRuns, stays, func(ids []string) error {
-		if p.cut.DryRun {
-			p.erased.Runs += len(ids)
-			return nil
+	return p.eraseWhole(ctx, wholeRun, stays, func(id string) {
+		p.erased.Runs++
+		if p.cut.Erased != nil && !p.cut.DryRun {
+			p.cut.Erased(id)
 		}
+	})
+}
+
+func (p *pruning) eraseLoads(ctx context.Context) error {
+	return p.eraseWhole(ctx, wholeLoad, func(id string) bool { return p.loads[id] }, func(string) { p.erased.Loads++ })
+}
+
+// keepLoads keeps loads. They are asked for by their own targets: few, and by an index.
+func (p *pruning) keepLoads(ctx context.Context, _ []string) error {
+	targets, err := p.heads(ctx, "load", "target")
+	if err != nil {
+		return err
+	}
+	for _, target := range targets {
+		if err := errors.Join(p.add(ctx, p.loads, lastLoads, target, p.before, keptLoads), p.add(ctx, p.loads, lastBrought, target)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whole is a kind of row that goes with all that hangs on it.
+type whole struct {
+	old, isOld, erase string // statements
+	column            string // by which rows of the tables hang on it
+	tables            []string
+}
+
+var (
+	wholeRun  = whole{oldRuns, isOldRun, eraseRun, "run", []string{"part", "window", "metric", "check_result", "step"}}
+	wholeLoad = whole{oldLoads, isOldLoad, eraseLoad, "load", []string{"statement", "load_table"}}
+)
+
+func (w whole) eraseOf(table string) string {
+	return fmt.Sprintf(`DELETE FROM %[1]s WHERE rowid IN (SELECT rowid FROM %[1]s WHERE %[2]s = ?1 LIMIT ?2)`, table, w.column)
+}
+
+// eraseWhole removes what is old and does not stay, and tells of each; a dry run only tells.
+func (p *pruning) eraseWhole(ctx context.Context, w whole, stays func(id string) bool, tell func(id string)) error {
+	return p.each(ctx, w.old, stays, func(ids []string) error {
 		for len(ids) > 0 {
-			left := ids
-			var gone []string
-			err := p.turn(ctx, func(tx *sql.Tx) (err error) {
-				gone, left, err = p.eraseSome(ctx, tx, ids)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			ids = left
-			p.erased.Runs += len(gone)
-			for _, id := range gone {
-				if p.cut.Erased != nil {
-					p.cut.Erased(id)
+			gone, left := ids, []string(nil)
+			if !p.cut.DryRun {
+				if err := p.turn(ctx, func(tx *sql.Tx) (err error) {
+					gone, left, err = p.eraseSome(ctx, tx, w, ids)
+					return err
+				}); err != nil {
+					return err
 				}
 			}
+			for _, id := range gone {
+				tell(id)
+			}
+			ids = left
 		}
 		return nil
 	})
 }
 
-// ofRun are the tables whose rows hang on a run.
-var ofRun = []string{"part", "window", "metric", "check_result", "step"}
-
-func eraseOfRun(table string) string {
-	return fmt.Sprintf(`DELETE FROM %[1]s WHERE rowid IN (SELECT rowid FROM %[1]s WHERE run = ?1 LIMIT ?2)`, table)
-}
-
-// eraseSome removes runs until there are enough rows for one transaction; the rest is left. One that was begun again meanwhile stays.
-func (p *pruning) eraseSome(ctx context.Context, tx *sql.Tx, ids []string) (gone, left []string, err error) {
+// eraseSome removes some of a kind until there are enough rows for one transaction; the rest is left. One that was begun again meanwhile stays.
+func (p *pruning) eraseSome(ctx context.Context, tx *sql.Tx, w whole, ids []string) (gone, left []string, err error) {
 	for room := erasedAtOnce; len(ids) > 0; ids = ids[1:] {
 		var old bool
-		if err := tx.QueryRowContext(ctx, isOldRun, p.before, ids[0]).Scan(&old); err != nil {
+		if err := tx.QueryRowContext(ctx, w.isOld, p.before, ids[0]).Scan(&old); err != nil {
 			return nil, ids, err
 		}
 		if !old {
 			continue
 		}
-		for _, table := range ofRun {
-			n, err := changed(tx.ExecContext(ctx, eraseOfRun(table), ids[0], room))
+		for _, table := range w.tables {
+			n, err := changed(tx.ExecContext(ctx, w.eraseOf(table), ids[0], room))
 			if err != nil {
 				return nil, ids, err
 			}
@@ -325,7 +365,7 @@ func (p *pruning) eraseSome(ctx context.Context, tx *sql.Tx, ids []string) (gone
 				return gone, ids, nil
 			}
 		}
-		if _, err := tx.ExecContext(ctx, eraseRun, ids[0]); err != nil {
+		if _, err := tx.ExecContext(ctx, w.erase, ids[0]); err != nil {
 			return nil, ids, err
 		}
 		room--

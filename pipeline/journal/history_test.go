@@ -394,7 +394,7 @@ func TestPrune(t *testing.T) {
 	if left := len(h.ids("event")); left != 2400-h.events || h.events < 2*keptEvents {
 		t.Errorf("%d of 2400 events are left, %d were old", left, h.events)
 	}
-	want := Erased{len(h.runs) - len(h.ids("run")), len(h.firings) - len(h.ids("firing")), h.events}
+	want := Erased{Runs: len(h.runs) - len(h.ids("run")), Firings: len(h.firings) - len(h.ids("firing")), Events: h.events}
 	if erased != want || would != want || len(told) != want.Runs {
 		t.Errorf("erased %+v, the dry run said %+v, told of %d runs; gone are %+v", erased, would, len(told), want)
 	}

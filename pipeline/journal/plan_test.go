@@ -40,6 +40,10 @@ func TestListsUseIndexes(t *testing.T) {
 		text, args := f.statement()
 		byIndex(t, j, text, args)
 	}
+	for _, f := range []LoadFilter{{Run: "r"}, {Target: "t", Limit: 1}, {Target: "t", Status: Succeeded, Limit: 1}, {Target: "t", Status: Running}} {
+		text, args := f.statement()
+		byIndex(t, j, text, args)
+	}
 	byIndex(t, j, selectRun+` WHERE id >= ?1 AND id < ?1 || char(0x10ffff) ORDER BY id = ?1 DESC, id LIMIT 2`, []any{"r05"})
 	byIndex(t, j, lastSuccess, []any{"p7", stamp(since), stamp(since.AddDate(1, 0, 0)), "prod", "", `["a"]`})
 	byIndex(t, j, selectToken+` WHERE hash = ?`, []any{"x"})
@@ -127,7 +131,9 @@ func TestPruneUsesIndexes(t *testing.T) {
 		{headsOf("run", "pipeline"), nil}, {headsOf("firing", "pipeline"), nil}, {headsOf("check_result", "node"), nil}, {headsOf("metric", "node"), nil},
 		{oldRuns, []any{"x", "", "", 1}}, {isOldRun, []any{"x", "r"}}, {eraseRun, []any{"r"}}, {oldFirings, []any{"x", "", "", 1}}, {eraseFiring, []any{"x", "f"}},
 		{eraseEvents, []any{"x", 1, 1}}, {"SELECT count(*)" + oldEvents, []any{"x", 1}},
-		{eraseOfRun("part"), []any{"r", 1}}, {eraseOfRun("window"), []any{"r", 1}}, {eraseOfRun("metric"), []any{"r", 1}}, {eraseOfRun("check_result"), []any{"r", 1}}, {eraseOfRun("step"), []any{"r", 1}},
+		{lastLoads, []any{"t", "x", 1}}, {lastBrought, []any{"t"}}, {oldLoads, []any{"x", "", "", 1}}, {isOldLoad, []any{"x", "l"}}, {eraseLoad, []any{"l"}}, {headsOf("load", "target"), nil},
+		{wholeLoad.eraseOf("statement"), []any{"l", 1}}, {wholeLoad.eraseOf("load_table"), []any{"l", 1}}, {lastLoaded, []any{"a.b", "t"}},
+		{wholeRun.eraseOf("part"), []any{"r", 1}}, {wholeRun.eraseOf("window"), []any{"r", 1}}, {wholeRun.eraseOf("metric"), []any{"r", 1}}, {wholeRun.eraseOf("check_result"), []any{"r", 1}}, {wholeRun.eraseOf("step"), []any{"r", 1}},
 	} {
 		steps := plan(t, j, s.text, s.args)
 		for _, step := range steps {

@@ -295,4 +295,49 @@ CREATE TABLE lifted (              -- pauses that are over, until the schedule h
 ) STRICT;
 ALTER TABLE schedule_state DROP COLUMN paused;
 `,
+	`
+CREATE TABLE load (                -- what brings a place that follows a target up to a snapshot: see load.go
+	id         TEXT PRIMARY KEY,   -- ULID
+	run        TEXT,               -- on whose behalf; NULL for none. The history may lose either of the two before the other
+	attempt    INTEGER NOT NULL,
+	target     TEXT NOT NULL,
+	snapshot   INTEGER NOT NULL,
+	status     TEXT NOT NULL,
+	pid        INTEGER NOT NULL,
+	started    TEXT NOT NULL,
+	finished   TEXT,
+	error      TEXT,
+	together   INTEGER NOT NULL DEFAULT 0,
+	files      INTEGER NOT NULL DEFAULT 0,
+	bytes      INTEGER NOT NULL DEFAULT 0,
+	statements INTEGER NOT NULL DEFAULT 0,
+	seconds    REAL NOT NULL DEFAULT 0,    -- that the place's warehouse was busy
+	credits    REAL NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX load_by_run ON load (run, started, id) WHERE run IS NOT NULL;
+CREATE INDEX load_by_target ON load (target, started, id);
+CREATE INDEX load_by_start ON load (started, id);
+CREATE TABLE load_table (
+	load     TEXT NOT NULL REFERENCES load (id),
+	name     TEXT NOT NULL,
+	position INTEGER NOT NULL,
+	result   TEXT NOT NULL,        -- JSON of load.LoadedTable
+	PRIMARY KEY (load, name)
+) STRICT;
+CREATE INDEX load_table_by_name ON load_table (name, load);
+CREATE TABLE statement (
+	load       TEXT NOT NULL REFERENCES load (id),
+	seq        INTEGER NOT NULL,
+	name       TEXT NOT NULL,      -- of the table; '' for what concerns all
+	step       TEXT NOT NULL,
+	sql        TEXT NOT NULL,
+	request_id TEXT NOT NULL,
+	query_id   TEXT NOT NULL,      -- '' until it is known
+	sent       TEXT NOT NULL,
+	ended      TEXT,
+	rows       INTEGER NOT NULL,
+	error      TEXT NOT NULL,
+	PRIMARY KEY (load, seq)
+) STRICT;
+`,
 }

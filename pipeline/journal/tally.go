@@ -30,6 +30,11 @@ const (
 	TallyRowsWritten   TallyName = "rows_written"  // landed or built
 	TallyRowsRejected  TallyName = "rows_rejected" // records that could not be read
 	TallySkippedFiring TallyName = "skipped"       // firings that led to no run, by why; kept by triggers of the schema
+	// Those of loads have no pipeline: a load brings what all of them have published.
+	TallyLoads       TallyName = "loads"        // that have ended, by status
+	TallyLoadBytes   TallyName = "load_bytes"   // of the files that they had to send
+	TallyLoadSeconds TallyName = "load_seconds" // that the place's warehouse was busy with them
+	TallyLoadCredits TallyName = "load_credits" // that they are estimated to have cost
 )
 
 // The labels of TallySkippedFiring.

@@ -246,11 +246,12 @@ var parameters = set(`TIMEZONE QUERY_TAG STATEMENT_TIMEOUT_IN_SECONDS LOCK_TIMEO
  ERROR_ON_NONDETERMINISTIC_UPDATE ABORT_DETACHED_QUERY CLIENT_SESSION_KEEP_ALIVE CLIENT_TELEMETRY_ENABLED CLIENT_VALIDATE_DEFAULT_PARAMETERS`)
 
 // mustBe are parameters that have one value here: with another, statements would mean something else.
-var mustBe = map[string]string{"TIMEZONE": "UTC", "AUTOCOMMIT": "TRUE", "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ", "ERROR_ON_NONDETERMINISTIC_MERGE": "TRUE"}
+var mustBe = map[string]string{"TIMEZONE": "UTC", "AUTOCOMMIT": "TRUE", "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ", "ERROR_ON_NONDETERMINISTIC_MERGE": "TRUE",
+	"ERROR_ON_NONDETERMINISTIC_UPDATE": "TRUE"}
 
 func (s *Session) alterSession(_ context.Context, p *parser) (*Answer, error) {
 	values := map[string]string{}
-	for p.err == nil && (len(values) == 0 || p.peek().kind == wordToken) {
+	for p.err == nil && (len(values) == 0 || p.accept(",") || p.peek().kind == wordToken) {
 		name := p.word()
 		p.expect("=")
 		t := p.next()

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/millrace/millrace/load"
+	loaders "github.com/millrace/millrace/load/all"
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+)
+
+// This file is about the place that follows a target: commands open it, and tell what was brought there.
+
+// openFollower opens what follows the target, if anything does, for commands that bring something there or ask it. It does not connect yet. The caller
+// closes what it returns.
+func (a *app) openFollower(ctx context.Context, e *pipeline.Engine) (closeFollower func(), err error) {
+	if e.Project.Target.FollowedBy() == "" {
+		return func() {}, nil
+	}
+	rate := 0.0
+	if e.Journal != nil {
+		if rate, err = e.Journal.LoadRate(ctx, e.Project.Target.Name); err != nil {
+			return nil, err
+		}
+	}
+	temp, remove, err := tempFolder(e.Project.StateDir(), "load-")
+	if err != nil {
+		return nil, err
+	}
+	f, err := loaders.OpenFollower(e.Project, loaders.FollowerEnv{Temp: temp, Warehouse: e.Warehouse, Memory: e.Memory * 6 / 10, Threads: e.Threads, Clock: e.Clock, Log: e.Log, Rate: rate})
+	if err != nil {
+		remove()
+		return nil, usage("target %s: %w", e.Project.Target.Name, err)
+	}
+	e.Follower = f
+	return func() {
+		if err := f.Close(); err != nil {
+			e.Log.Warn("the connections were not closed in order", "place", e.Project.Target.FollowedBy(), "error", err)
+		}
+		remove()
+	}, nil
+}
+
+// cleanLoad takes secrets out of what the journal says of a load.
+func (a *app) cleanLoad(l *journal.Load) {
+	l.Error = a.redactor.Redact(l.Error)
+	for i := range l.Tables {
+		l.Tables[i].Error = a.redactor.Redact(l.Tables[i].Error)
+	}
+	for i := range l.Sent {
+		l.Sent[i].SQL, l.Sent[i].Error = a.redactor.Redact(l.Sent[i].SQL), a.redactor.Redact(l.Sent[i].Error)
+	}
+}
+
+// printLoad tells what a load brought, a line for each table.
+func (a *app) printLoad(l journal.Load) {
+	a.out("load %s: snapshot %d, %s in %s, %s%s", l.ID, l.Snapshot, l.Status, tookText(l.Started, l.Finished), costText(l.LoadCost), momentText(l.Load))
+	if l.Error != "" {
+		a.out("  %s", l.Error)
+	}
+	a.printLoaded(l.Load)
+}
+
+// printLoaded tells a line for each table of a load that is planned or done.
+func (a *app) printLoaded(l load.Load) {
+	if len(l.Tables) == 0 {
+		return
+	}
+	g := grid{header: []string{"  TABLE", "MODE", "SENT", "ROWS", "FILES", "BYTES", "CREDITS", "BECAUSE"}, right: []bool{false, false, true, true, true, true, true}, width: a.terminalWidth()}
+	for _, t := range l.Tables {
+		because := t.Why
+		if t.Error != "" {
+			because = "NOT BROUGHT: " + t.Error
+		}
+		g.add("  "+t.Name.String(), string(t.Mode), fmt.Sprint(t.Sent), fmt.Sprint(t.Rows), fmt.Sprint(t.Files), bytesText(t.Bytes), creditsText(t.Credits), oneLine(a.redactor.Redact(because)))
+	}
+	_ = g.print(a.stdout)
+}
+
+func costText(c load.LoadCost) string {
+	return fmt.Sprintf("%s, %s, %s, %s", plural(c.Files, "file"), bytesText(c.Bytes), plural(c.Statements, "statement"), creditsText(c.Credits)+" credits")
+}
+
+// momentText says whether several tables become visible together.
+func momentText(l load.Load) string {
+	switch {
+	case len(l.Tables) < 2:
+		return ""
+	case l.Together:
+		return "; all of it by one commit"
+	}
+	return "; not all of it at one moment"
+}
+
+// creditsText is an estimate, so no more of it is shown than it is worth.
+func creditsText(credits float64) string {
+	if credits == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("~%.2g", credits)
+}
+
+// printStatements tells the statements of a load, each with what finds it in the place's own history.
+func (a *app) printStatements(sent []load.Statement) {
+	for _, s := range sent {
+		state := "in the air when its process ended"
+		if s.Ended != nil {
+			state = tookText(s.Sent, s.Ended)
+		}
+		if s.Error != "" {
+			state += ", " + oneLine(s.Error)
+		}
+		a.out("  %3d %s %s query %s: %s", s.Seq, s.Step, orDash(s.Table), orDash(s.QueryID), state)
+		a.out("      %s", strings.ReplaceAll(strings.TrimSpace(s.SQL), "\n", "\n      "))
+	}
+}
+
+// printFollowing tells how far the place that follows the target has come.
+func (a *app) printFollowing(f *pipeline.Following) {
+	has := "nothing was brought there yet"
+	if b := f.Brought; b != nil {
+		has = fmt.Sprintf("snapshot %d was brought at %s", b.Snapshot, clockText(b.Started))
+	}
+	a.out("\n%s: %s; %s credits in 30 days", f.Place, has, creditsText(f.Credits))
+	if len(f.Behind) > 0 {
+		a.out("  behind by %s: %s", plural(len(f.Behind), "table"), strings.Join(f.Behind, ", "))
+	}
+	switch l := f.Last; {
+	case l == nil:
+	case l.Status == journal.Running:
+		a.out("  load %s is under way since %s", l.ID, clockText(l.Started))
+	default:
+		a.out("  load %s of %s: %s: %s; millrace push catches up", l.ID, clockText(l.Started), l.Status, oneLine(l.Error))
+	}
+}
+
+// printPlannedLoad tells what a run would be followed by.
+func (a *app) printPlannedLoad(p *pipeline.PlannedLoad) {
+	a.printFollowing(&p.Following)
+	if p.Now != nil {
+		a.out("  to bring now: %s%s", costText(p.Now.LoadCost), momentText(*p.Now))
+		a.printLoaded(*p.Now)
+	}
+	if p.Unasked != "" {
+		a.out("  %s", p.Unasked)
+	}
+	switch {
+	case p.Known == 0:
+		a.out("  forecast for this run: none, no load has brought its tables yet")
+	default:
+		a.out("  forecast for this run, by the last loads of %d of its %s: %s", p.Known, plural(p.Tables, "table"), costText(p.Forecast))
+	}
+	if p.TooDear() {
+		a.out("  that is more than max_credits: %g allows in one load: it would be refused", p.MaxCredits)
+	}
+}
+
+// pushed turns what became of a push into an exit code.
+func pushed(err error) error {
+	var behind *pipeline.BehindError
+	switch {
+	case errors.Is(err, pipeline.ErrNoTable):
+		return usage("%w", err)
+	case errors.As(err, &behind) && !errors.Is(err, pipeline.ErrInterrupted):
+		return &codeError{codeFailed, err}
+	}
+	return err
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/pipeline"
+)
+
+func (a *app) pushCommand() *cobra.Command {
+	var req pipeline.PushRequest
+	c := &cobra.Command{
+		Use:   "push",
+		Short: "bring what is published to the place that follows the target",
+		Long: "Brings the place that follows a target of type snowflake up to what is published locally, without a run: what a run\n" +
+			"could not bring, or tables that are kept otherwise now. It asks the place itself what it lacks; when that is nothing,\n" +
+			"no data is sent. --renew replaces all rows of a table, and its columns' types, whatever is there.\n" +
+			"Exit code 0 when the place shows what is published, 1 when it does not, 2 when nothing follows the target or a table\n" +
+			"is not published, 4 while another process loads it.\n",
+		Example: "  millrace push --target prod\n  millrace push --target prod --dry-run\n  millrace push --target prod --renew mart.orders",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if req.DryRun && len(req.Renew) > 0 {
+				return usage("--dry-run says what differs, and --renew replaces what does not: give one of them")
+			}
+			return a.supervise(c.Context(), func(ctx context.Context) error {
+				return a.inWorker(ctx, func(ctx context.Context, e *pipeline.Engine) (func() error, error) { return a.push(ctx, e, req) })
+			})
+		},
+	}
+	c.Flags().StringArrayVar(&req.Renew, "renew", nil, "replace all rows of this table; may be repeated")
+	c.Flags().BoolVar(&req.DryRun, "dry-run", false, "say what would be brought, and bring nothing")
+	return c
+}
+
+// push brings what is published, and gives what tells of it.
+func (a *app) push(ctx context.Context, e *pipeline.Engine, req pipeline.PushRequest) (tell func() error, err error) {
+	p, err := e.Push(ctx, req)
+	if err != nil {
+		if p != nil && !a.json {
+			a.printLoad(p.Load)
+		}
+		return nil, pushed(err)
+	}
+	return func() error {
+		switch {
+		case a.json:
+			return a.printJSON(p)
+		case len(p.Load.Tables) == 0:
+			a.out("%s shows snapshot %d: nothing to bring", p.Place, p.Snapshot)
+		case p.DryRun:
+			a.out("to bring to %s: %s%s", p.Place, costText(p.Load.LoadCost), momentText(p.Load.Load))
+			a.printLoaded(p.Load.Load)
+		default:
+			a.printLoad(p.Load)
+		}
+		return nil
+	}, nil
+}

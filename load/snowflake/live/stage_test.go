@@ -1,0 +1,110 @@
+package live_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/internal/snowflake"
+	sf "github.com/millrace/millrace/warehouse/snowflake"
+)
+
+// withoutEnd is the test's context for its cleanups, when its own has ended.
+func withoutEnd(p *place) context.Context { return context.WithoutCancel(p.Context()) }
+
+// TestSizes: PUT says how much it has sent, and LIST what lies there: as much, or padded by the encryption to the next multiple of 16.
+func TestSizes(t *testing.T) {
+	everywhere(t, func(p *place) {
+		to := p.table("SIZES")
+		stage, prefix := to.Stage(), to.Prefix("live", 1)
+		p.exec(p.session, sf.CreateStage(stage), sf.CreateStage(stage))
+		sizes := []int{1, 15, 16, 17, 100_000}
+		if !p.standIn {
+			sizes = append(sizes, 70<<20) // in parts
+		}
+		for _, n := range sizes {
+			path := filepath.Join(p.dir, strconv.Itoa(n)+".parquet")
+			p.check(os.WriteFile(path, bytes.Repeat([]byte{0xA5}, n), 0o600))
+			if r := p.put(path, stage, prefix); r["status"] != "UPLOADED" || r["target_size"] != strconv.Itoa(n) || r["target_compression"] != "NONE" && r["target_compression"] != "PARQUET" {
+				p.Errorf("PUT of %d bytes answers %v", n, r)
+			}
+		}
+		lies := map[string]int{}
+		for _, r := range rows(p.exec(p.session, sf.List(stage, prefix))) {
+			name := r["name"][strings.LastIndex(r["name"], "/")+1:]
+			lies[name], _ = strconv.Atoi(r["size"])
+		}
+		for _, n := range sizes {
+			got := lies[strconv.Itoa(n)+".parquet"]
+			if padded := (n/16 + 1) * 16; got != n && got != padded {
+				p.Errorf("%d bytes are %d in the list", n, got)
+			}
+		}
+		if len(lies) != len(sizes) {
+			p.Errorf("listed: %v", lies)
+		}
+		p.exec(p.session, sf.Remove(stage, prefix))
+		if r := p.exec(p.session, sf.List(stage, prefix)); len(r.Rows) != 0 {
+			p.Errorf("%d files are left", len(r.Rows))
+		}
+	})
+}
+
+// TestPrefixes: a prefix that ends with a slash means nothing of another one that begins like it.
+func TestPrefixes(t *testing.T) {
+	everywhere(t, func(p *place) {
+		to := p.table("P")
+		path, columns := p.write("one.parquet", "SELECT 1 AS n")
+		p.exec(p.session, sf.CreateStage(to.Stage()), sf.CreateStaging(sf.NewTable{Table: to, Columns: columns}))
+		p.put(path, to.Stage(), "p/1/")
+		p.put(path, to.Stage(), "p/11/")
+		if r := p.exec(p.session, sf.List(to.Stage(), "p/1/")); len(r.Rows) != 1 {
+			p.Errorf("%d files under p/1/", len(r.Rows))
+		}
+		p.exec(p.session, sf.CopyInto(to, to.Stage(), "p/1/", []string{"one.parquet"}))
+		if got := p.numbers(p.session, to); got != "1" {
+			p.Error(got)
+		}
+	})
+}
+
+// TestCopyAgain: a table remembers which files it has loaded; one that is made anew does not.
+func TestCopyAgain(t *testing.T) {
+	everywhere(t, func(p *place) {
+		to := p.table("AGAIN")
+		p.fill(to, "SELECT 1 AS n")
+		copyIt := sf.CopyInto(to, to.Stage(), to.Prefix("live", 1), []string{fileOf(to)})
+		p.exec(p.session, copyIt)
+		if got := p.numbers(p.session, to); got != "1" {
+			p.Errorf("loaded twice: %s", got)
+		}
+		p.exec(p.session, sf.CreateStaging(sf.NewTable{Table: to, Columns: oneNumber}), copyIt)
+		if got := p.numbers(p.session, to); got != "1" {
+			p.Errorf("not loaded into a new table: %q", got)
+		}
+	})
+}
+
+// TestCopyOfNothing: a file that is not there fails the statement, and so does one that is no Parquet.
+func TestCopyOfNothing(t *testing.T) {
+	everywhere(t, func(p *place) {
+		to := p.table("NOTHING")
+		prefix := to.Prefix("live", 1)
+		p.fill(to, "SELECT 1 AS n")
+		bad := filepath.Join(p.dir, "bad.parquet")
+		p.check(os.WriteFile(bad, []byte("PAR1 this is none"), 0o600))
+		p.put(bad, to.Stage(), prefix)
+		for _, file := range []string{"missing.parquet", "bad.parquet"} {
+			if _, err := p.session.Query(p.Context(), snowflake.Statement{SQL: sf.CopyInto(to, to.Stage(), prefix, []string{file})}); err == nil {
+				p.Errorf("COPY of %s succeeds", file)
+			}
+		}
+		if got := p.numbers(p.session, to); got != "1" {
+			p.Error(got)
+		}
+	})
+}

@@ -1,0 +1,94 @@
+package snowflake
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/millrace/millrace/internal/snowflake"
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/warehouse"
+	sf "github.com/millrace/millrace/warehouse/snowflake"
+)
+
+// ConfigOf is what a project says of its target, with a private key read. What it runs with is the caller's to add: all from Temp on, and Rate.
+func ConfigOf(p *models.Project) (Config, error) {
+	t, s := p.Target, p.Target.Snowflake
+	auth, err := authOf(p.Dir, s)
+	if err != nil {
+		return Config{}, err
+	}
+	c := Config{Project: p.Name, Root: p.TargetDir(), Uploads: s.Uploads, FileSize: int64(s.FileSize), MaxCredits: s.MaxCredits, Suspend: s.Suspend,
+		Transient: s.Transient, KeepStaging: s.KeepStaging.Std(),
+		Naming: sf.Naming{Database: s.Database, Prefix: s.SchemaPrefix, DefaultSchema: t.Schema, As: map[warehouse.Name]string{}},
+		Conn: snowflake.Config{Account: s.Account, User: s.User, Role: s.Role, Warehouse: s.Warehouse, Database: s.Database, Auth: auth, Host: s.Host, Port: s.Port,
+			HTTP: s.Protocol == "http", StatementTimeout: s.StatementTimeout.Std(), LockTimeout: s.LockTimeout.Std(), LoginTimeout: s.LoginTimeout.Std()}}
+	if s.QueryTag != "" {
+		c.Conn.Tag = map[string]string{"tag": s.QueryTag}
+	}
+	if x := s.Proxy; x != nil {
+		c.Conn.Proxy = &snowflake.Proxy{Host: x.Host, Port: x.Port, User: x.User, Password: x.Password.Reveal(), NoProxy: x.NoProxy}
+	}
+	c.Keep = func(name warehouse.Name) Keep {
+		if !t.Follows(name.String()) {
+			return Keep{Mode: "none"}
+		}
+		kept := s.Table(name.String())
+		return Keep{Mode: kept.Mode, Swap: kept.Strategy == "swap", Soft: kept.Deletes == "soft", PartitionBy: kept.PartitionBy, ClusterBy: kept.ClusterBy}
+	}
+	for _, n := range p.Nodes {
+		if n.Model != nil && n.Model.Materialized == models.Ephemeral {
+			continue
+		}
+		name := warehouse.Name{Schema: n.Schema, Table: n.Table}
+		c.Nodes = append(c.Nodes, name)
+		if as := s.Table(n.Name()).As; as != "" {
+			c.Naming.As[name] = as
+		}
+	}
+	return c, nil
+}
+
+// authOf is the one way to log in that the target has: the loader of the project has seen to that.
+func authOf(dir string, s *models.Snowflake) (snowflake.Auth, error) {
+	at := func(path string) string {
+		if path == "" || filepath.IsAbs(path) {
+			return path
+		}
+		return filepath.Join(dir, path)
+	}
+	a := snowflake.Auth{Token: s.Token.Reveal(), TokenFile: at(s.TokenFile), OAuthToken: s.Authenticator == "oauth" && s.OAuth == nil}
+	if o := s.OAuth; o != nil {
+		a.OAuth = &snowflake.OAuth{ClientID: o.ClientID, ClientSecret: o.ClientSecret.Reveal(), TokenURL: o.TokenURL, Scope: o.Scope}
+	}
+	if w := s.WorkloadIdentity; w != nil {
+		a.WorkloadIdentity = &snowflake.WorkloadIdentity{Provider: strings.ToUpper(w.Provider), EntraResource: w.EntraResource, Impersonate: w.Impersonate}
+	}
+	pem := []byte(s.PrivateKey.Reveal())
+	if s.PrivateKeyFile != "" {
+		var err error
+		if pem, err = os.ReadFile(at(s.PrivateKeyFile)); err != nil {
+			return a, fmt.Errorf("private_key_file: %w", err)
+		}
+	}
+	if len(pem) == 0 {
+		return a, nil
+	}
+	var err error
+	if a.PrivateKey, err = snowflake.ParsePrivateKey(pem, []byte(s.PrivateKeyPassphrase.Reveal())); err != nil {
+		return a, fmt.Errorf("private_key: %w", err)
+	}
+	return a, nil
+}
+
+// away says of an error of the network or the server that the place does not answer: that may be over when the run wants to load.
+func away(err error) error {
+	var e *snowflake.Error
+	if errors.As(err, &e) && e.Kind == snowflake.KindUnavailable {
+		return fmt.Errorf("%w: %w", load.ErrAway, err)
+	}
+	return err
+}

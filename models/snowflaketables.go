@@ -1,0 +1,176 @@
+package models
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/internal/config"
+)
+
+// Table says how a node's table is kept: by the last pattern that fits, or by the defaults.
+func (s *Snowflake) Table(node string) SnowflakeTable {
+	kept := SnowflakeTable{Mode: "auto", Strategy: "overwrite", Deletes: "hard"}
+	for pattern, t := range s.Tables.All() {
+		if ok, _ := path.Match(pattern, node); ok {
+			kept = t
+		}
+	}
+	return kept
+}
+
+// snowflakeName is a table's name in Snowflake: schema and table, in upper case. as is schema.table, table, or "" for the node's own name.
+func (t *Target) snowflakeName(n *Node, as string) (schema, table string) {
+	schema, table = n.Schema, n.Table
+	if as != "" {
+		parts := NameParts(as)
+		table = parts[len(parts)-1]
+		if len(parts) == 2 {
+			schema = parts[0]
+		}
+	}
+	return strings.ToUpper(t.Snowflake.SchemaPrefix + schema), strings.ToUpper(table)
+}
+
+// published are the nodes whose tables a target shows: all but ephemeral models, which have none.
+func (p *Project) published() []*Node {
+	return slices.DeleteFunc(slices.Clone(p.Nodes), func(n *Node) bool {
+		return n.Model != nil && n.Model.Materialized == Ephemeral
+	})
+}
+
+// snowflakeTables holds the tables: of each target of type snowflake against the project's nodes.
+func (l *loader) snowflakeTables() {
+	for _, t := range l.p.Targets {
+		if t.Snowflake == nil {
+			continue
+		}
+		for pattern, kept := range t.Snowflake.Tables.All() {
+			l.snowflakePattern(t.Snowflake.Tables.Key(pattern), pattern, kept)
+		}
+		if l.problems.HasErrors() {
+			return // nodes may be missing for another reason
+		}
+		for _, n := range l.p.published() {
+			l.snowflakeNode(n, t.Snowflake.Table(n.Name()))
+		}
+		l.snowflakeNames(t)
+	}
+}
+
+// snowflakePattern validates one entry by itself.
+func (l *loader) snowflakePattern(at config.Pos, pattern string, kept SnowflakeTable) {
+	if _, err := path.Match(pattern, ""); err != nil {
+		l.problem(at, "write schema.table, or a pattern such as mart.*", "%q is no pattern: %v", pattern, err)
+		return
+	}
+	o := kept.Origin
+	if kept.Mode == "partition" && len(kept.PartitionBy) == 0 && !l.told(o.At("partition_by")) {
+		l.problem(o.At("mode"), "add partition_by: [column]", "mode: partition needs the columns whose values make a partition")
+	}
+	noEffect := func(key, with string, modes ...string) {
+		if o.Has(key) && !slices.Contains(modes, kept.Mode) {
+			l.warning(o.Key(key), with, "%s has no effect with mode: %s", key, kept.Mode)
+		}
+	}
+	noEffect("partition_by", "write mode: partition, or remove it", "partition")
+	noEffect("strategy", "it is for mode: full", "auto", "full")
+	noEffect("deletes", "it is for mode: merge", "auto", "merge")
+	if kept.As != "" {
+		parts := NameParts(kept.As)
+		switch {
+		case strings.ContainsAny(pattern, "*?["):
+			l.problem(o.At("as"), "name one table by schema.table", "as: would give the same name to every table that %s fits", pattern)
+		case len(parts) > 2 || slices.Contains(parts, ""):
+			l.problem(o.At("as"), "write TABLE or SCHEMA.TABLE; the database is that of the target", "as: %q is no name of a table", kept.As)
+		}
+	}
+	if l.problems.HasErrors() {
+		return
+	}
+	l.snowflakeFits(at, pattern)
+}
+
+// snowflakeFits warns of an entry that is for no node: most likely a typo, or a table that was renamed.
+func (l *loader) snowflakeFits(at config.Pos, pattern string) {
+	var known []string
+	for _, n := range l.p.published() {
+		if ok, _ := path.Match(pattern, n.Name()); ok {
+			return
+		}
+		if n.Table == pattern {
+			l.warning(at, fmt.Sprintf("did you mean %q?", n.Name()), "tables: %s fits no node", pattern)
+			return
+		}
+		known = append(known, n.Name())
+	}
+	hint := "millrace plan lists them"
+	if s := config.Suggest(pattern, known); s != "" {
+		hint = fmt.Sprintf("did you mean %q?", s)
+	}
+	l.warning(at, hint, "tables: %s fits no node", pattern)
+}
+
+// snowflakeNode holds what is said of a table against the node that makes it.
+func (l *loader) snowflakeNode(n *Node, kept SnowflakeTable) {
+	if (kept.Mode == "merge" || kept.Mode == "scd2") && len(n.Key()) == 0 {
+		hint := "only an incremental stream is merged by its key: make it one, or take mode: auto"
+		if n.Model != nil {
+			hint = "give the model materialized: incremental and a unique_key, or take mode: auto"
+		}
+		l.problem(kept.Origin.At("mode"), hint, "mode: %s needs a key by which rows are merged, and %s has none", kept.Mode, n.Name())
+	}
+	c := n.Contract()
+	if c == nil || c.Extra == ExtraAllowed {
+		return // which columns there are is not known
+	}
+	var known []string
+	for _, column := range c.Columns {
+		known = append(known, column.Name)
+	}
+	for _, list := range []struct {
+		key     string
+		columns []string
+	}{{"partition_by", kept.PartitionBy}, {"cluster_by", kept.ClusterBy}} {
+		for i, column := range list.columns {
+			if c.Column(column) != nil {
+				continue
+			}
+			hint := "its contract names " + strings.Join(known, ", ")
+			if s := config.Suggest(column, known); s != "" {
+				hint = fmt.Sprintf("did you mean %q?", s)
+			}
+			l.problem(kept.Origin.Item(list.key, i), hint, "%s: %s has no column %q", list.key, n.Name(), column)
+		}
+	}
+}
+
+// The schemas that tables cannot go to: that of the ledger, and Snowflake's own.
+var snowflakeSchemas = []string{"MILLRACE_META", "INFORMATION_SCHEMA"}
+
+// snowflakeNames refuses names that would meet in Snowflake, where all are in upper case.
+func (l *loader) snowflakeNames(t *Target) {
+	names := map[[2]string]*Node{}
+	for _, n := range l.p.published() {
+		kept := t.Snowflake.Table(n.Name())
+		if kept.Mode == "none" {
+			continue
+		}
+		schema, table := t.snowflakeName(n, kept.As)
+		at := n.Pos
+		if kept.As != "" {
+			at = kept.Origin.At("as")
+		}
+		name := [2]string{schema, table}
+		switch other := names[name]; {
+		case slices.Contains(snowflakeSchemas, schema):
+			l.problem(at, "give it another name by tables: { "+n.Name()+": { as: SCHEMA.TABLE } } of the target", "%s would go to the schema %s of Snowflake, which is not for tables", n.Name(), schema)
+		case strings.Contains(table, "__MR_"):
+			l.problem(at, "give it another name by tables: { "+n.Name()+": { as: … } } of the target", "%s: tables named …__MR_… in Snowflake are the staging of loads, and swept", n.Name())
+		case other != nil:
+			l.problem(at, "give one of them another name by tables: { "+n.Name()+": { as: … } } of the target", "%s and %s would both be %s.%s in Snowflake", other.Name(), n.Name(), schema, table)
+		}
+		names[name] = n
+	}
+}
