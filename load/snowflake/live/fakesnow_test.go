@@ -76,9 +76,13 @@ func fakesnow(t *testing.T, address string) *sql.Conn {
 		t.Fatal(err)
 	}
 	connector := gosnowflake.NewConnector(gosnowflake.SnowflakeDriver{}, gosnowflake.Config{Account: "fakesnow", User: "MILLRACE", Password: "any", Database: "ANALYTICS", Schema: "LIVE",
-		Host: host, Port: port, Protocol: "http", DisableOCSPChecks: true, LoginTimeout: 20 * time.Second, RequestTimeout: 5 * time.Second, MaxRetryCount: 1})
+		Host: host, Port: port, Protocol: "http", DisableOCSPChecks: true, MaxRetryCount: 1,
+		//lint:ignore SA1019 without them the driver sends again for minutes what fakesnow fails on
+		LoginTimeout: 20 * time.Second, RequestTimeout: 5 * time.Second})
 	pool := sql.OpenDB(connector)
-	conn, err := pool.Conn(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	conn, err := pool.Conn(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
