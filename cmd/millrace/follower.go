@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/millrace/millrace/load"
@@ -26,7 +27,11 @@ func (a *app) openFollower(ctx context.Context, e *pipeline.Engine) (closeFollow
 			return nil, err
 		}
 	}
-	temp, remove, err := tempFolder(e.Project.StateDir(), "load-")
+	parent := e.Project.StateDir()
+	if _, err := os.Stat(parent); err != nil { // doctor asks before anything has run, and makes nothing
+		parent = ""
+	}
+	temp, remove, err := tempFolder(parent, "load-")
 	if err != nil {
 		return nil, err
 	}
