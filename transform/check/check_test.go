@@ -105,6 +105,8 @@ var kinds = []struct {
 	{"regex: { column: a, pattern: '[A-Z]{2}', not: true }", "('AB'), ('ABC'), ('ab'), (''), (NULL)", 1, 0},
 	{"expression: a > 1 -- said so", "(1), (2), (3), (NULL), (0)", 2, 0},
 	{"expression: { expression: a > 1, 'null': fail }", "(1), (2), (3), (NULL), (0)", 3, 0},
+	{"expression: { expression: a || '', 'null': fail }", "('true'), ('no'), ('f'), (NULL), ('1')", 3, 0},
+	{"expression: { expression: a * 1, 'null': fail }", "(1.5e0), (0e0), (-1e0), (NULL), ('inf'::DOUBLE)", 2, 0},
 	{"not_null: { column: a, where: b = 1 }", "(1, 1), (NULL, 1), (NULL, 2), (NULL, NULL), (5, 1)", 1, 0},
 	{"unique: { column: a, where: b = 1 }", "(1, 1), (1, 1), (1, 2), (2, 1), (2, 2)", 2, 1},
 }

@@ -127,7 +127,7 @@ func (c *compiler) rule(check *models.Check) (*rule, error) {
 	case *models.Expression:
 		r.fails = "NOT (" + args.Expression + "\n)"
 		if args.Null == "fail" {
-			r.fails = "NOT coalesce((" + args.Expression + "\n), false)"
+			r.fails = "NOT coalesce(CAST((" + args.Expression + "\n) AS BOOLEAN), false)" // texts and numbers are true or false too
 		}
 	case *models.ContractColumn:
 		err = c.contracted(r, args)

@@ -84,8 +84,18 @@ SELECT count(*), count_if("_millrace_fails_1") FROM (SELECT *,
 FROM "erp"."t") AS t;
 -- expression: { expression: a > 1, 'null': fail }
 SELECT count(*), count_if("_millrace_fails_1") FROM (SELECT *,
-  (NOT coalesce((a > 1
-), false)) AS "_millrace_fails_1"
+  (NOT coalesce(CAST((a > 1
+) AS BOOLEAN), false)) AS "_millrace_fails_1"
+FROM "erp"."t") AS t;
+-- expression: { expression: a || '', 'null': fail }
+SELECT count(*), count_if("_millrace_fails_1") FROM (SELECT *,
+  (NOT coalesce(CAST((a || ''
+) AS BOOLEAN), false)) AS "_millrace_fails_1"
+FROM "erp"."t") AS t;
+-- expression: { expression: a * 1, 'null': fail }
+SELECT count(*), count_if("_millrace_fails_1") FROM (SELECT *,
+  (NOT coalesce(CAST((a * 1
+) AS BOOLEAN), false)) AS "_millrace_fails_1"
 FROM "erp"."t") AS t;
 -- not_null: { column: a, where: b = 1 }
 SELECT count(*), count_if("_millrace_fails_1") FROM (SELECT *,

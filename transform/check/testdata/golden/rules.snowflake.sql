@@ -84,8 +84,18 @@ SELECT count(*), COUNT_IF("_MILLRACE_FAILS_1") FROM (SELECT *,
 FROM "ERP"."T") AS t;
 -- expression: { expression: a > 1, 'null': fail }
 SELECT count(*), COUNT_IF("_MILLRACE_FAILS_1") FROM (SELECT *,
-  (NOT coalesce((a > 1
-), false)) AS "_MILLRACE_FAILS_1"
+  (NOT coalesce(CAST((a > 1
+) AS BOOLEAN), false)) AS "_MILLRACE_FAILS_1"
+FROM "ERP"."T") AS t;
+-- expression: { expression: a || '', 'null': fail }
+SELECT count(*), COUNT_IF("_MILLRACE_FAILS_1") FROM (SELECT *,
+  (NOT coalesce(CAST((a || ''
+) AS BOOLEAN), false)) AS "_MILLRACE_FAILS_1"
+FROM "ERP"."T") AS t;
+-- expression: { expression: a * 1, 'null': fail }
+SELECT count(*), COUNT_IF("_MILLRACE_FAILS_1") FROM (SELECT *,
+  (NOT coalesce(CAST((a * 1
+) AS BOOLEAN), false)) AS "_MILLRACE_FAILS_1"
 FROM "ERP"."T") AS t;
 -- not_null: { column: a, where: b = 1 }
 SELECT count(*), COUNT_IF("_MILLRACE_FAILS_1") FROM (SELECT *,
