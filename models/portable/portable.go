@@ -45,10 +45,10 @@ func Find(sql string) []Finding {
 	return found
 }
 
-// called finds calls of functions.
+// called finds calls of functions, f(x) as well as x.f().
 func called(names ...string) func([]token, int) bool {
 	return func(tokens []token, i int) bool {
-		return tokens[i].kind == word && tokens[i].is(names...) && at(tokens, i+1).is("(") && !at(tokens, i-1).is(".")
+		return tokens[i].kind == word && tokens[i].is(names...) && at(tokens, i+1).is("(")
 	}
 }
 
@@ -115,23 +115,59 @@ func castTo(tokens []token, from, to int, types ...string) bool {
 
 var floats = []string{"double", "float", "float8", "float4", "real"}
 
-// floating says whether the operand that ends at i, or begins there, is written as a floating number.
-func floating(tokens []token, i int, ends bool) bool {
+// floatEnds says whether the operand that ends at i is written as a floating number.
+func floatEnds(tokens []token, i int) bool {
 	t := at(tokens, i)
 	switch {
 	case t.kind == number:
 		return strings.ContainsAny(t.raw, "eE")
-	case ends && t.is(floats...):
+	case t.is(floats...):
 		return at(tokens, i-1).is("::")
-	case ends && t.is(")"):
+	case t.is(")"):
 		open := opening(tokens, i)
-		return at(tokens, open-1).is("cast", "try_cast") && castTo(tokens, open, i, floats...)
-	case !ends && t.is("cast", "try_cast"):
-		return castTo(tokens, i+1, closing(tokens, i+1), floats...)
-	case !ends:
-		return at(tokens, i+1).is("::") && at(tokens, i+2).is(floats...)
+		before := at(tokens, open-1)
+		return before.is("cast", "try_cast") && castTo(tokens, open, i, floats...) || !operand(before) && floatWithin(tokens, open, i)
 	}
 	return false
+}
+
+// floatBegins says whether the operand that begins at i is written as a floating number. The last cast behind it decides.
+func floatBegins(tokens []token, i int) bool {
+	for at(tokens, i).is("+", "-") {
+		i++
+	}
+	t, is := at(tokens, i), false
+	switch {
+	case t.kind == number:
+		is = strings.ContainsAny(t.raw, "eE")
+	case t.is("cast", "try_cast"):
+		is = castTo(tokens, i+1, closing(tokens, i+1), floats...)
+	case t.is("("):
+		end := closing(tokens, i)
+		is = floatWithin(tokens, i, end)
+		i = end
+	}
+	for {
+		switch next := at(tokens, i+1); {
+		case next.is("::"):
+			is = at(tokens, i+2).is(floats...)
+			i += 2
+		case next.is("."):
+			i += 2
+		case next.is("(", "["):
+			i = closing(tokens, i+1)
+		default:
+			return is
+		}
+	}
+}
+
+// floatWithin says whether what stands in brackets begins or ends with a floating number: with one, arithmetic is floating.
+func floatWithin(tokens []token, open, end int) bool {
+	for at(tokens, open+1).is("(") && closing(tokens, open+1) == end-1 {
+		open, end = open+1, end-1
+	}
+	return floatBegins(tokens, open+1) || floatEnds(tokens, end-1)
 }
 
 // textual says whether the value between two places, the ends not included, is written as a text.
@@ -139,14 +175,38 @@ func textual(tokens []token, from, to int) bool {
 	texts := []string{"varchar", "text", "string", "char"}
 	last := at(tokens, to-1)
 	switch {
+	case outer(tokens, from, to, "||") < to:
+		return !at(tokens, from+1).is("case")
 	case to-from == 2 && last.kind == text:
 		return true
 	case last.is(texts...):
 		return at(tokens, to-2).is("::")
 	case last.is(")"):
 		open := opening(tokens, to-1)
-		return open-1 == from+1 && (at(tokens, open-1).is("trim", "ltrim", "rtrim", "lower", "upper", "replace", "left", "right", "substr", "substring", "split_part") ||
-			at(tokens, open-1).is("cast") && castTo(tokens, open, to-1, texts...))
+		before := at(tokens, open-1)
+		switch {
+		case before.is(texts...): // ::VARCHAR(10)
+			return at(tokens, open-2).is("::")
+		case open-1 != from+1:
+			return false
+		case before.is("coalesce", "nullif"):
+			return textual(tokens, open, outer(tokens, open, to-1, ","))
+		}
+		return before.is("trim", "ltrim", "rtrim", "lower", "upper", "replace", "left", "right", "substr", "substring", "split_part") ||
+			before.is("cast") && castTo(tokens, open, to-1, texts...)
 	}
 	return false
+}
+
+// outer is the first place between two others at which this sign stands in no bracket of its own, or the second.
+func outer(tokens []token, from, to int, sign string) int {
+	for i := from + 1; i < to; i++ {
+		switch {
+		case tokens[i].is(sign):
+			return i
+		case tokens[i].is("(", "[", "{"):
+			i = closing(tokens, i)
+		}
+	}
+	return to
 }

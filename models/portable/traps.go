@@ -13,7 +13,7 @@ func Traps() []Trap {
 func orderTraps() []Trap {
 	return []Trap{
 		{"`ORDER BY … DESC` without NULLS", "NULLs come last", "NULLs come first", "`DESC NULLS LAST`", descending},
-		{"`greatest` and `least`", "NULLs are passed over", "one NULL makes it NULL", "`coalesce` each argument, or CASE", called("greatest", "least")},
+		{"`greatest` and `least`", "NULLs are passed over", "one NULL makes it NULL", "`CASE WHEN a >= b OR b IS NULL THEN a ELSE b END`", called("greatest", "least")},
 		{"`concat` and `concat_ws`", "NULLs are passed over", "one NULL makes it NULL", "`a || b`, with `coalesce` where NULLs are to be nothing", called("concat", "concat_ws")},
 	}
 }
@@ -23,13 +23,14 @@ func functionTraps() []Trap {
 		{"`jaro_winkler_similarity`, `jaro_similarity`", "a number from 0 to 1", "JAROWINKLER_SIMILARITY is a whole number from 0 to 100, and blind to case",
 			"one macro that gives 0 to 100 of upper-case texts in both", called("jaro_winkler_similarity", "jaro_similarity")},
 		{"`levenshtein`, `editdist3`", "a count of edits", "that is called EDITDISTANCE", "one macro that is spelled for each engine", called("levenshtein", "editdist3")},
-		{"`jaccard`, `damerau_levenshtein`, `hamming`", "a measure of texts", "not there", "`levenshtein`, or keep the column out of models that are to run there",
+		{"`jaccard`, `damerau_levenshtein`, `hamming`", "a measure of texts", "not there", "another measure, by one macro that is spelled for each engine, or keep the column out of models that are to run there",
 			called("jaccard", "damerau_levenshtein", "hamming", "mismatches")},
-		{"`regexp_matches`", "a search within the text", "REGEXP_LIKE matches whole texts only", "a pattern for the whole text, with `.*` around it",
+		{"`regexp_matches`", "a search within the text", "REGEXP_LIKE matches whole texts only", "`LIKE '%…%'` or `contains`; for patterns one macro that is spelled for each engine",
 			called("regexp_matches")},
-		{"`regexp_full_match`", "RE2 over the whole text", "that is called REGEXP_LIKE, and knows no `(?…)`", "a plain pattern, or `LIKE`", called("regexp_full_match")},
-		{"`regexp_replace`", "the first match, without the option 'g'", "every match", "a pattern that can match only once, or one macro that is spelled for each engine", replaceFirst},
-		{"`TRY_CAST` of what is no text", "any value is tried", "only texts may be", "`TRY_CAST(CAST(x AS VARCHAR) AS …)`", tryCast},
+		{"`regexp_full_match`", "RE2 over the whole text", "that is called REGEXP_LIKE, and knows no `(?…)`", "`LIKE`, or one macro that is spelled for each engine", called("regexp_full_match")},
+		{"`regexp_replace`", "the first match, and with the option 'g' every one", "every match, and no options in that place", "`replace` for texts, which is about every one in both, or one macro that is spelled for each engine",
+			called("regexp_replace")},
+		{"`TRY_CAST` of what is no text", "any value is tried", "only texts may be", "CAST where it cannot fail, else `CASE WHEN x BETWEEN … THEN CAST(x AS …) END`; where x is a text, `TRY_CAST(CAST(x AS VARCHAR) AS …)`", tryCast},
 		{"`hash`", "64 bits of its own", "other values", "`md5` of a text that is put together", called("hash")},
 		{"`random`", "a number from 0 to 1", "a whole number of 64 bits", "no model of random rows: no two runs agree", called("random")},
 		{"`generate_series`, `range`", "rows, or a list", "not there: GENERATOR takes constants only", "a table of numbers or days that the project keeps", called("generate_series", "range")},
@@ -38,8 +39,8 @@ func functionTraps() []Trap {
 
 func operatorTraps() []Trap {
 	return []Trap{
-		{"`//`", "a division without its fraction", "not an operator", "`trunc(a / b)`", is("//")},
-		{"`/`", "a DOUBLE", "a NUMBER of six more places, rounded", "`CAST(a AS DOUBLE) / b`, or `round` to the places that are needed", division},
+		{"`//`", "a division without its fraction", "the begin of a comment", "of whole numbers below 2^53 `CAST(trunc(CAST(a AS DOUBLE) / nullif(b, 0)) AS BIGINT)`; for greater ones one macro that is spelled for each engine", is("//")},
+		{"`/`", "a DOUBLE", "a NUMBER of six more places, rounded", "`CAST(a AS DOUBLE) / b`", division},
 		{"`~` and `SIMILAR TO`", "RE2 over the whole text", "not an operator", "`LIKE`, or one macro that is spelled for each engine",
 			func(t []token, i int) bool {
 				return t[i].kind == sign && t[i].is("~", "!~", "~*", "!~*") && operand(at(t, i-1)) || t[i].is("similar") && at(t, i+1).is("to")
@@ -71,7 +72,7 @@ func clauseTraps() []Trap {
 
 func nameTraps() []Trap {
 	return []Trap{
-		{"a quoted name with small letters", "the same as without quotes", "another name: tables are made with capital ones", "names in snake_case without quotes",
+		{"a quoted name with small letters", "the same as without quotes", "another name: tables are made with capital ones", "names in snake_case without quotes; reserved words in capitals, `\"ORDER\"`",
 			func(t []token, i int) bool { return t[i].kind == quoted && t[i].raw != strings.ToUpper(t[i].raw) }},
 	}
 }
@@ -85,15 +86,19 @@ func descending(t []token, i int) bool {
 	return t[i].is("desc") && !at(t, i+1).is("nulls") && !at(t, i-1).is(".")
 }
 
-// subscript finds x[1], and not the type INTEGER[] or INTEGER[3].
+// subscript finds x[1], and not the type INTEGER[] or DECIMAL(9,2)[3].
 func subscript(t []token, i int) bool {
-	isType := at(t, i+1).is("]") || at(t, i-1).kind == word && at(t, i-2).is("::", "as")
+	of := i - 1
+	for at(t, of).is(")", "]") {
+		of = opening(t, of) - 1
+	}
+	isType := at(t, i+1).is("]") || at(t, of).kind == word && at(t, of-1).is("::", "as")
 	return t[i].is("[") && operand(at(t, i-1)) && !isType
 }
 
 // division finds a / of which neither side is written as a floating number.
 func division(t []token, i int) bool {
-	return t[i].is("/") && !floating(t, i-1, true) && !floating(t, i+1, false)
+	return t[i].is("/") && !floatEnds(t, i-1) && !floatBegins(t, i+1)
 }
 
 // tryCast finds a TRY_CAST whose value is not written as a text. The last AS within its brackets is its own: no type has one.
@@ -107,23 +112,4 @@ func tryCast(t []token, i int) bool {
 		}
 	}
 	return true
-}
-
-// replaceFirst finds regexp_replace without its option: three arguments.
-func replaceFirst(t []token, i int) bool {
-	if !called("regexp_replace")(t, i) {
-		return false
-	}
-	commas, depth := 0, 0
-	for k := i + 1; k < closing(t, i+1); k++ {
-		switch {
-		case t[k].is("(", "[", "{"):
-			depth++
-		case t[k].is(")", "]", "}"):
-			depth--
-		case t[k].is(",") && depth == 1:
-			commas++
-		}
-	}
-	return commas < 3
 }
