@@ -166,6 +166,12 @@ func rowCases() []Case {
 		held("NaN is the greatest", "DOUBLE", []string{"1", "inf", "NaN"}, "false true true", func(_ *warehouse.Dialect, v string) string { return v + " > 1" }),
 		held("Epoch of a date", "DATE", []string{"1970-01-02", "1969-12-31"}, "true false", func(d *warehouse.Dialect, v string) string { return d.Epoch(v) + " = 86400" }),
 		held("Epoch of a time", "TIMESTAMP", []string{"2025-03-30 01:04:05.678901"}, "true", func(d *warehouse.Dialect, v string) string { return d.Epoch(v) + " = 1743296645.678901" }),
+		// What only these types can do: all other cases hold with a text in their place, or with a time that has no zone.
+		held("a date has a day after it", "DATE", []string{"2025-02-28", "2025-02-27", "∅"}, "true false ∅", func(_ *warehouse.Dialect, v string) string { return v + " + 1 = CAST('2025-03-01' AS DATE)" }),
+		held("a moment is the same in every zone", "TIMESTAMP WITH TIME ZONE", []string{"2025-03-30 01:04:05+00:00", "2025-03-30 03:04:05+02:00", "2025-03-30 01:04:05+02:00"}, "true true false",
+			func(d *warehouse.Dialect, v string) string {
+				return v + " = CAST('2025-03-30 01:04:05+00:00' AS " + d.Type("TIMESTAMP WITH TIME ZONE") + ")"
+			}),
 		changing("BIGINT", "INTEGER", []string{"7", "2147483647", "2147483648", "-2147483649", "∅"}, "false false true true false"),
 		changing("DECIMAL(9,2)", "SMALLINT", []string{"7.00", "7.50", "40000.00"}, "false true true"),
 		changing("DECIMAL(9,2)", "DECIMAL(4,1)", []string{"7.50", "7.55", "999.90", "999.99", "1000.00", "∅"}, "false true false true true false"),
