@@ -2,12 +2,12 @@ package warehouse_test
 
 import (
 	"flag"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/internal/golden"
 	"github.com/millrace/millrace/warehouse"
 	"github.com/millrace/millrace/warehouse/snowflake"
 )
@@ -51,7 +51,7 @@ func TestGolden(t *testing.T) {
 		}), func(rows string) string { return d.Among(rows, "SELECT * FROM keys", key) }),
 		"select/new-column": d.Select(with(func(v *warehouse.Version) { v.Base = []warehouse.File{old} })),
 	} {
-		golden(t, d, name, sql)
+		spelled(t, d, name, sql)
 	}
 	for _, d := range []*warehouse.Dialect{warehouse.DuckDB, snowflake.Dialect} {
 		for name, sql := range map[string]string{
@@ -84,27 +84,15 @@ func TestGolden(t *testing.T) {
 			"between/number":  "SELECT * FROM landed WHERE " + warehouse.Between{Column: columns[0], From: "1", To: "2.5"}.SQL(d),
 			"between/time":    "SELECT * FROM landed WHERE " + warehouse.Between{Column: columns[2], From: "2025-01-01", To: "2025-01-02 12:00:00"}.SQL(d),
 		} {
-			golden(t, d, name, sql)
+			spelled(t, d, name, sql)
 		}
 	}
 }
 
-func golden(t *testing.T, d *warehouse.Dialect, name, sql string) {
+// spelled compares SQL with the golden file of its dialect.
+func spelled(t *testing.T, d *warehouse.Dialect, name, sql string) {
 	t.Helper()
-	path := filepath.Join("testdata", "golden", filepath.FromSlash(name)+"."+d.Name+".sql")
-	sql += "\n"
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(sql), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil || string(want) != sql {
-		t.Errorf("%s: -update rewrites it, if this is right (%v):\n%s", path, err, sql)
-	}
+	golden.Check(t, filepath.Join("testdata", "golden", filepath.FromSlash(name)+"."+d.Name+".sql"), sql+"\n", *update)
 }
 
 func TestParseType(t *testing.T) {

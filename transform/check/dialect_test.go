@@ -3,12 +3,12 @@ package check
 import (
 	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/millrace/millrace/internal/golden"
 	"github.com/millrace/millrace/warehouse"
 	"github.com/millrace/millrace/warehouse/snowflake"
 	"github.com/millrace/millrace/warehouse/snowflake/snowfake/snowfaketest"
@@ -86,29 +86,18 @@ func TestGolden(t *testing.T) {
 			table := l.five(t, f.rows)
 			others += "-- " + f.check + "\n" + l.scanned(t, d, Table{From: d.Table(warehouse.Name{Schema: "erp", Table: "t"}), Columns: table.Columns}) + ";\n"
 		}
-		golden(t, d, "rules", rules)
-		golden(t, d, "figures", others)
+		spelled(t, d, "rules", rules)
+		spelled(t, d, "figures", others)
 		number, now, before := d.Epoch("v"), "SELECT now", "SELECT before"
-		golden(t, d, "drift", strings.Join([]string{driftEdges(d, number, before), driftCounts(d, driftRanges(d, number, []float64{1, 2.5, 1e100}, now, before)), driftCounts(d, driftValuesSQL(now, before)), ""}, ";\n"))
-		golden(t, d, "sample", sampleSQL(d, "SELECT rows", columns, map[string]bool{"mail": true}, 10)+";\n")
+		spelled(t, d, "drift", strings.Join([]string{driftEdges(d, number, before), driftCounts(d, driftRanges(d, number, []float64{1, 2.5, 1e100}, now, before)), driftCounts(d, driftValuesSQL(now, before)), ""}, ";\n"))
+		spelled(t, d, "sample", sampleSQL(d, "SELECT rows", columns, map[string]bool{"mail": true}, 10)+";\n")
 	}
 }
 
-func golden(t *testing.T, d *warehouse.Dialect, name, sql string) {
+// spelled compares SQL with the golden file of its dialect.
+func spelled(t *testing.T, d *warehouse.Dialect, name, sql string) {
 	t.Helper()
-	path := filepath.Join("testdata", "golden", name+"."+d.Name+".sql")
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(sql), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil || string(want) != sql {
-		t.Errorf("%s: -update rewrites it, if this is right (%v):\n%s", path, err, sql)
-	}
+	golden.Check(t, filepath.Join("testdata", "golden", name+"."+d.Name+".sql"), sql, *update)
 }
 
 // unproven are the checks whose text the stand-in for Snowflake refuses, and what it does not know of them.

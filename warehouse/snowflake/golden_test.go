@@ -3,12 +3,12 @@ package snowflake_test
 import (
 	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/internal/golden"
 	"github.com/millrace/millrace/warehouse"
 	"github.com/millrace/millrace/warehouse/snowflake"
 )
@@ -35,16 +35,7 @@ func TestGolden(t *testing.T) {
 				fmt.Fprintf(&b, "-- %v\n", s.Args)
 			}
 		}
-		path := filepath.Join("testdata", name+".sql")
-		if *update {
-			if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil || string(want) != b.String() {
-			t.Errorf("%s: -update rewrites it, if this is right (%v):\n%s", path, err, b.String())
-		}
+		golden.Check(t, filepath.Join("testdata", name+".sql"), b.String(), *update)
 	}
 }
 
