@@ -5,6 +5,11 @@ import (
 	"strings"
 )
 
+// ShowSchemas lists the schemas of t's database whose names begin with that of t's.
+func ShowSchemas(t Table) string {
+	return fmt.Sprintf("SHOW SCHEMAS IN DATABASE %s STARTS WITH %s", quote(t.Database), literal(t.Schema))
+}
+
 // ShowTables lists the tables of t's schema whose names begin with t's, with their comments, kinds and owners. Names that
 // begin so but go on are among them.
 func ShowTables(t Table) string {

@@ -144,7 +144,7 @@ func opinions() []opinion {
 		all = append(all, opinion{about, st, want, known})
 	}
 	say("create schema", sf.CreateSchema(kept), "", "")
-	for i, sql := range l.Create() {
+	for i, sql := range append([]string{sf.CreateSchema(l.Place())}, l.Create()...) {
 		say(fmt.Sprintf("ledger %d", i), sql, "", "")
 	}
 	bound("enter", l.Enter(target), "", "")
