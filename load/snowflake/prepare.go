@@ -119,16 +119,21 @@ func (f *Follower) foreign(ctx context.Context, s *snowflake.Session) error {
 		if ours, err := f.made(ctx, s, n, there); err != nil {
 			return err
 		} else if !ours {
-			all = append(all, stranger(to, there))
+			all = append(all, f.stranger(to, there))
 		}
 	}
 	return errors.Join(all...)
 }
 
-// stranger is the error for a table that the project has not made.
-func stranger(to sf.Table, there *found) error {
-	return fmt.Errorf("%w: %s is there, owned by role %s, and the ledger does not know it: rename or drop it, or give the table another name with as: under tables of the target",
-		load.ErrForeign, to, there.owner)
+// stranger is the error for what the project has not made and has the name of one of its tables; there is nil where the role may not see it.
+func (f *Follower) stranger(to sf.Table, there *found) error {
+	what := fmt.Sprintf("is there, though role %s may not see it,", f.role())
+	if there != nil && there.other != "" {
+		what = fmt.Sprintf("is there, a %s owned by role %s,", there.other, there.owner)
+	} else if there != nil {
+		what = fmt.Sprintf("is there, owned by role %s,", there.owner)
+	}
+	return fmt.Errorf("%w: %s %s and the ledger does not know it: rename or drop it, or give the table another name with as: under tables of the target", load.ErrForeign, to, what)
 }
 
 // made says whether a load has made the table and was cut off before the ledger learned of it: its comment names the load.

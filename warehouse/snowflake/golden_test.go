@@ -88,7 +88,7 @@ func goldenTables(t *testing.T, add func(string, ...string)) {
 	add("alter", snowflake.AddColumns(orders, cols[1:3])...)
 	add("alter", snowflake.AlterType(orders, `ODD "NAME`, "VARCHAR(16777216)"), snowflake.Swap(orders, staging), snowflake.Rename(staging, orders),
 		snowflake.Comment(orders, load), snowflake.Drop(staging))
-	add("show", snowflake.ShowTables(odd), snowflake.ShowStaging(orders), snowflake.Describe(orders), snowflake.Count(orders), snowflake.ShowGrants(orders),
+	add("show", snowflake.ShowTables(odd), snowflake.ShowObjects(odd), snowflake.ShowStaging(orders), snowflake.Describe(orders), snowflake.Count(orders), snowflake.ShowGrants(orders),
 		snowflake.ShowGrantsTo("loader"), snowflake.ShowStreams("analytics"), snowflake.Policies(odd), snowflake.ShowTransactions(),
 		snowflake.AbortTransaction(1732652645000000000), snowflake.ShowWarehouse("load_wh"), snowflake.SuspendWarehouse("load_wh"))
 }

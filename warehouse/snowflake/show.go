@@ -16,6 +16,11 @@ func ShowTables(t Table) string {
 	return fmt.Sprintf("SHOW TABLES IN SCHEMA %s STARTS WITH %s", t.InSchema(), literal(t.Name))
 }
 
+// ShowObjects lists what has the name of a table of t's schema, views among it, with kinds and owners.
+func ShowObjects(t Table) string {
+	return fmt.Sprintf("SHOW OBJECTS IN SCHEMA %s STARTS WITH %s", t.InSchema(), literal(t.Name))
+}
+
 // ShowStaging lists the tables of t's schema that loads have filled, or are filling. An underscore of the pattern stands for any
 // character, so IsStaging has the last word.
 func ShowStaging(t Table) string {

@@ -277,10 +277,10 @@ func (a *Account) moveGrants(n *newTable, have *table) {
 	}
 }
 
-// drop is DROP TABLE, STAGE or SCHEMA.
+// drop is DROP TABLE, VIEW, STAGE or SCHEMA.
 func (s *Session) drop(ctx context.Context, p *parser) (*Answer, error) {
 	kind := p.word()
-	if p.err == nil && kind != "TABLE" && kind != "STAGE" && kind != "SCHEMA" {
+	if p.err == nil && kind != "TABLE" && kind != "VIEW" && kind != "STAGE" && kind != "SCHEMA" {
 		return nil, unknownf("DROP %s", kind)
 	}
 	quiet := p.accept("IF", "EXISTS")
@@ -302,6 +302,8 @@ func (s *Session) drop(ctx context.Context, p *parser) (*Answer, error) {
 	switch kind {
 	case "TABLE":
 		err = s.dropTable(ctx, name)
+	case "VIEW":
+		err = s.dropView(ctx, name)
 	case "STAGE":
 		err = s.dropStage(ctx, name)
 	default:
@@ -327,6 +329,24 @@ func (s *Session) dropTable(ctx context.Context, name objectName) error {
 	}
 	if err := s.lock(t); err != nil {
 		return err
+	}
+	if err := s.commitOpen(ctx); err != nil {
+		return err
+	}
+	return s.account.removeTable(ctx, t)
+}
+
+func (s *Session) dropView(ctx context.Context, name objectName) error {
+	sch, err := s.schemaOf(name.Database, name.Schema)
+	if err != nil {
+		return err
+	}
+	t := sch.tables[name.Name]
+	switch {
+	case t == nil || t.kind != "VIEW" || !s.sees(t, t.owner):
+		return missing("Object", name.String())
+	case !s.holds(t.owner):
+		return denied("view", t.Name)
 	}
 	if err := s.commitOpen(ctx); err != nil {
 		return err
