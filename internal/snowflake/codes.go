@@ -38,6 +38,7 @@ var codes = map[int]struct {
 	390114: {KindExpired, "the session has expired: run it again"},                                                                                                                // gosnowflake#160
 
 	// Statements.
+	2002:   {KindExists, "the role may not see it, where it sees nothing of that name"},                                                    // published: Object already exists
 	2003:   {KindMissing, missingAdvice},                                                                                                   // bytebase#15733
 	2043:   {KindMissing, missingAdvice},                                                                                                   // published: Object does not exist, or operation cannot be performed
 	3001:   {KindGrant, ""},                                                                                                                // dbt-external-tables#214
@@ -104,8 +105,26 @@ func grant(message, role, sql string) string {
 		return "the role lacks a privilege: SHOW GRANTS TO ROLE " + role
 	}
 	kind, name := strings.ToUpper(found[1]), found[2]
-	return fmt.Sprintf("GRANT %s ON %s %s TO ROLE %s", privilege(kind, sql), kind, name, role)
+	return fmt.Sprintf("GRANT %s ON %s %s TO ROLE %s", privilege(kind, sql), kind, qualified(kind, name, sql), role)
 }
+
+// names are quoted identifiers with points between them.
+var names = regexp.MustCompile(`"(?:[^"]|"")+"(?:\."(?:[^"]|"")+")*`)
+
+// qualified is an object's whole name where the statement, whose names are quoted and whole, has it: the server's message tells the last part.
+func qualified(kind, name, sql string) string {
+	n := map[string]int{"DATABASE": 1, "SCHEMA": 2, "TABLE": 3, "STAGE": 3}[kind]
+	last := `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+	for _, found := range names.FindAllString(sql, -1) {
+		parts := identifier.FindAllString(found, -1)
+		if n > 0 && len(parts) >= n && parts[n-1] == last {
+			return strings.Join(parts[:n], ".")
+		}
+	}
+	return name
+}
+
+var identifier = regexp.MustCompile(`"(?:[^"]|"")+"`)
 
 // privilege is what a statement needs on an object that it may not operate on (documentation, "Access control privileges").
 func privilege(kind, sql string) string {
@@ -113,6 +132,8 @@ func privilege(kind, sql string) string {
 	switch kind + " " + verb {
 	case "SCHEMA CREATE", "DATABASE CREATE":
 		return "CREATE " + created(sql)
+	case "SCHEMA ALTER": // RENAME TO
+		return "CREATE TABLE"
 	case "TABLE INSERT", "TABLE COPY":
 		if overwrites.MatchString(sql) {
 			return "INSERT, DELETE"

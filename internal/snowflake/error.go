@@ -24,6 +24,7 @@ const (
 	KindRole        Kind = "role"        // the role is not there, or not the user's
 	KindGrant       Kind = "grant"       // the role lacks a privilege
 	KindMissing     Kind = "missing"     // an object is not there, or not to be seen by the role
+	KindExists      Kind = "exists"      // an object of that name is there
 	KindWarehouse   Kind = "warehouse"   // no warehouse to run in
 	KindLock        Kind = "lock"        // another transaction holds a lock
 	KindTimeout     Kind = "timeout"     // it took too long

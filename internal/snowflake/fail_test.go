@@ -97,6 +97,7 @@ func TestWhatBecameOfAStatementIsSureOnlyWhenTheServerSaysIt(t *testing.T) {
 		"an object is missing":       {refusal(2003, "02000", "Object 'X' does not exist or not authorized."), KindMissing, false, "no privilege"},
 		"no warehouse":               {refusal(606, "57P03", "No active warehouse selected in the current session."), KindWarehouse, false, "GRANT USAGE ON WAREHOUSE"},
 		"a warehouse stays asleep":   {refusal(90073, "22000", "Warehouse 'LOAD_WH' cannot be resumed because resource monitor 'RM' has exceeded its quota."), KindWarehouse, false, "resource monitor"},
+		"a name that is taken":       {refusal(2002, "42710", "Object 'X' already exists."), KindExists, false, "may not see it"},
 		"a lock":                     {refusal(625, "57014", "Statement 'x' has locked table 'T' in transaction 1 and this lock has not yet been released."), KindLock, false, "SHOW TRANSACTIONS"},
 		"too slow":                   {refusal(630, "57014", "Statement reached its statement or warehouse timeout of 3600 second(s) and was canceled."), KindTimeout, false, "statement_timeout"},
 		"a statement that is wrong":  {refusal(1003, "42000", "SQL compilation error:\nsyntax error"), KindSQL, false, ""},
@@ -251,17 +252,21 @@ func TestAServerThatDoesNotAnswerHoldsNobody(t *testing.T) {
 
 func TestTheMissingGrantIsSpelled(t *testing.T) {
 	for sql, c := range map[string]struct{ on, grant string }{
-		"CREATE SCHEMA IF NOT EXISTS a.b":                {"database 'A'", "GRANT CREATE SCHEMA ON DATABASE A"},
-		"CREATE OR REPLACE TRANSIENT TABLE t (a NUMBER)": {"schema 'A.B'", "GRANT CREATE TABLE ON SCHEMA A.B"},
-		"CREATE STAGE IF NOT EXISTS s":                   {"schema 'B'", "GRANT CREATE STAGE ON SCHEMA B"},
-		"INSERT INTO t SELECT 1":                         {"table 'T'", "GRANT INSERT ON TABLE T"},
-		"INSERT OVERWRITE INTO t SELECT 1":               {"table 'T'", "GRANT INSERT, DELETE ON TABLE T"},
-		"COPY INTO t FROM @s":                            {"table 'T'", "GRANT INSERT ON TABLE T"},
-		"MERGE INTO t USING s":                           {"table 'T'", "GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE T"},
-		"ALTER TABLE t ADD COLUMN b NUMBER":              {"table 'T'", "GRANT OWNERSHIP ON TABLE T"},
-		"REMOVE @s/p/":                                   {"stage 'S'", "GRANT READ, WRITE ON STAGE S"},
-		"ALTER WAREHOUSE w SUSPEND":                      {"warehouse 'W'", "GRANT OPERATE ON WAREHOUSE W"},
-		"SELECT 1":                                       {"something else", "SHOW GRANTS"},
+		"CREATE SCHEMA IF NOT EXISTS a.b":                           {"database 'A'", "GRANT CREATE SCHEMA ON DATABASE A"},
+		"CREATE OR REPLACE TRANSIENT TABLE t (a NUMBER)":            {"schema 'A.B'", "GRANT CREATE TABLE ON SCHEMA A.B"},
+		`CREATE SCHEMA IF NOT EXISTS "A-B"."S"`:                     {"database 'A-B'", `GRANT CREATE SCHEMA ON DATABASE "A-B" TO`},
+		`ALTER TABLE "A"."S"."T__MR_1" RENAME TO "A"."S"."T"`:       {"schema 'S'", `GRANT CREATE TABLE ON SCHEMA "A"."S" TO`},
+		`INSERT INTO "A"."S"."T" ("X") SELECT "X" FROM "A"."S"."U"`: {"table 'U'", `ON TABLE "A"."S"."U" TO`},
+		`PUT 'file:///a' '@"A"."S ""x"""."M"/p/'`:                   {"stage 'M'", `GRANT READ, WRITE ON STAGE "A"."S ""x"""."M" TO`},
+		"CREATE STAGE IF NOT EXISTS s":                              {"schema 'B'", "GRANT CREATE STAGE ON SCHEMA B"},
+		"INSERT INTO t SELECT 1":                                    {"table 'T'", "GRANT INSERT ON TABLE T"},
+		"INSERT OVERWRITE INTO t SELECT 1":                          {"table 'T'", "GRANT INSERT, DELETE ON TABLE T"},
+		"COPY INTO t FROM @s":                                       {"table 'T'", "GRANT INSERT ON TABLE T"},
+		"MERGE INTO t USING s":                                      {"table 'T'", "GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE T"},
+		"ALTER TABLE t ADD COLUMN b NUMBER":                         {"table 'T'", "GRANT OWNERSHIP ON TABLE T"},
+		"REMOVE @s/p/":                                              {"stage 'S'", "GRANT READ, WRITE ON STAGE S"},
+		"ALTER WAREHOUSE w SUSPEND":                                 {"warehouse 'W'", "GRANT OPERATE ON WAREHOUSE W"},
+		"SELECT 1":                                                  {"something else", "SHOW GRANTS"},
 	} {
 		advice := grant("SQL access control error:\nInsufficient privileges to operate on "+c.on, "LOADER", sql)
 		if !strings.Contains(advice, c.grant) || !strings.HasSuffix(advice, "TO ROLE LOADER") {

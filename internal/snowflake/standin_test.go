@@ -133,7 +133,7 @@ func TestAFileIsUploadedAndCopied(t *testing.T) {
 			}
 			s.Fault(snowfake.Fault{Match: regexp.MustCompile("^COPY"), Do: snowfake.Slow, Code: 1})
 			r, err := session.Query(t.Context(), Statement{Step: "copy", Bulk: true, SQL: `COPY INTO "ANALYTICS"."PUBLIC"."T" FROM @"ANALYTICS"."PUBLIC"."S"/t/l1/ FILES = ('a.parquet')` +
-				` FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE USE_VECTORIZED_SCANNER = TRUE) MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE ON_ERROR = ABORT_STATEMENT`})
+				` FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE USE_VECTORIZED_SCANNER = TRUE NULL_IF = ()) MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE ON_ERROR = ABORT_STATEMENT`})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -147,8 +147,11 @@ func (x *bringing) refused() error {
 	return errors.Join(all...)
 }
 
-// makeLedger makes the ledger's tables unless they are there.
+// makeLedger makes the ledger's schema and tables unless they are there.
 func (x *bringing) makeLedger(ctx context.Context) error {
+	if err := makeSchema(ctx, x.s, x.ledger.Place()); err != nil {
+		return fmt.Errorf("make the ledger: %w", err)
+	}
 	for _, sql := range x.ledger.Create() {
 		if _, err := x.s.Exec(ctx, snowflake.Statement{SQL: sql, Step: stepDefine}); err != nil {
 			return fmt.Errorf("make the ledger: %w", err)
@@ -165,10 +168,12 @@ func (x *bringing) makePlaces(ctx context.Context) error {
 			continue
 		}
 		done[c.to.InSchema()] = true
-		for _, sql := range []string{sf.CreateSchema(c.to), sf.CreateStage(c.to.Stage())} {
-			if _, err := x.s.Exec(ctx, snowflake.Statement{SQL: sql, Step: stepDefine}); err != nil {
-				return fmt.Errorf("make schema %s and its stage: %w", c.to.InSchema(), err)
-			}
+		err := makeSchema(ctx, x.s, c.to)
+		if err == nil {
+			_, err = x.s.Exec(ctx, snowflake.Statement{SQL: sf.CreateStage(c.to.Stage()), Step: stepDefine})
+		}
+		if err != nil {
+			return fmt.Errorf("make schema %s and its stage: %w", c.to.InSchema(), err)
 		}
 	}
 	return nil

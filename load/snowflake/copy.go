@@ -100,7 +100,7 @@ func (x *bringing) stage(ctx context.Context, s *snowflake.Session, c *change, g
 // stagingFor are the statements that make a staging table: a transient one that only hands rows on, or one that becomes the table.
 func (x *bringing) stagingFor(c *change, g *cargo, first bool) ([]string, error) {
 	if c.together() || !first {
-		return []string{sf.CreateStaging(sf.NewTable{Table: g.staging, Columns: g.columns, Transient: true})}, nil
+		return []string{sf.CreateStaging(sf.NewTable{Table: g.staging, Columns: g.columns, Passing: true})}, nil
 	}
 	if c.Mode == load.ModeSwap && !c.remake {
 		like := append([]string{sf.CreateLike(g.staging, c.to, c.found.transient)}, c.alterations(g.staging)...)
@@ -114,7 +114,11 @@ func (x *bringing) stagingFor(c *change, g *cargo, first bool) ([]string, error)
 	if c.found != nil {
 		transient = c.found.transient // only tables of one kind can be swapped
 	}
-	return []string{sf.CreateStaging(sf.NewTable{Table: g.staging, Columns: all, Key: c.key(), ClusterBy: named(c.columns, c.keep.ClusterBy),
+	key := c.key()
+	if c.keep.history() {
+		key = append(key, sf.ValidFrom.Name)
+	}
+	return []string{sf.CreateStaging(sf.NewTable{Table: g.staging, Columns: all, Key: key, ClusterBy: named(c.columns, c.keep.ClusterBy),
 		Transient: transient, Comment: sf.CommentOf(x.b.Load)})}, nil
 }
 

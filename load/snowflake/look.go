@@ -10,24 +10,32 @@ import (
 	sf "github.com/millrace/millrace/warehouse/snowflake"
 )
 
-// found is a table as it is there. What is asked for it needs no warehouse.
+// found is a table as it is there, or what has its name. What is asked for it needs no warehouse.
 type found struct {
 	transient      bool
+	other          string // the kind of what is no table: VIEW
 	owner, comment string
 }
 
-// find looks for one table; nil when it is not there.
+// find looks for one table; nil when nothing has its name, as far as the role may see.
 func (f *Follower) find(ctx context.Context, s *snowflake.Session, to sf.Table, about string) (*found, error) {
-	r, err := s.Query(ctx, snowflake.Statement{SQL: sf.ShowTables(to), Step: stepLook, Table: about})
-	if missing(err) { // the schema
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, row := range records(r) {
-		if row["name"] == to.Name {
-			return &found{transient: row["kind"] == "TRANSIENT", owner: row["owner"], comment: row["comment"]}, nil
+	for _, sql := range []string{sf.ShowTables(to), sf.ShowObjects(to)} { // the first tells what is transient, the second what is no table
+		r, err := s.Query(ctx, snowflake.Statement{SQL: sql, Step: stepLook, Table: about})
+		if missing(err) { // the schema
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range records(r) {
+			if row["name"] != to.Name {
+				continue
+			}
+			there := &found{transient: row["kind"] == "TRANSIENT", owner: row["owner"], comment: row["comment"]}
+			if sql == sf.ShowObjects(to) {
+				there.other = row["kind"]
+			}
+			return there, nil
 		}
 	}
 	return nil, nil
@@ -49,6 +57,8 @@ func (f *Follower) look(ctx context.Context, s *snowflake.Session, changes []*ch
 			return fmt.Errorf("look at %s: %w", c.As, err)
 		}
 		switch {
+		case c.found != nil && c.found.other != "":
+			c.refuse(f.stranger(c.to, c.found))
 		case c.found == nil && c.before != nil && c.print.kept == printed(c.before.Fingerprint).kept:
 			c.Mode, c.Why, c.remake, c.before = load.ModeNew, "it was dropped there", false, nil
 		case c.found == nil:
@@ -59,7 +69,7 @@ func (f *Follower) look(ctx context.Context, s *snowflake.Session, changes []*ch
 				return err
 			}
 			if c.Mode, c.Why = load.ModeNew, "an earlier load has made it, and was cut off: the ledger is to learn of it first"; !ours {
-				c.refuse(stranger(c.to, c.found))
+				c.refuse(f.stranger(c.to, c.found))
 			}
 		case !c.remake:
 			if err := f.fit(ctx, s, c); err != nil {

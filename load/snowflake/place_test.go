@@ -28,7 +28,7 @@ type place struct {
 
 const token = "a token of the test"
 
-// newPlace has one user, MILLRACE, who is ACCOUNTADMIN unless edit says otherwise.
+// newPlace has one user, MILLRACE, who is ACCOUNTADMIN unless edit says otherwise. Where there is a ROOT, it is who reads.
 func newPlace(t *testing.T, edit ...func(*snowfake.AccountConfig)) *place {
 	t.Helper()
 	return newPlaceWith(t, snowfake.LocalFS, edit...)
@@ -59,7 +59,11 @@ func newPlaceWith(t *testing.T, stage snowfake.Transport, edit ...func(*snowfake
 			t.Errorf("the stand-in does not know %v", refused)
 		}
 	})
-	if p.reader, err = p.account.Login(t.Context(), snowfake.Login{User: "MILLRACE", Database: "ANALYTICS", Warehouse: "LOAD_WH"}); err != nil {
+	reader := "MILLRACE"
+	if _, ok := cfg.Users["ROOT"]; ok {
+		reader = "ROOT"
+	}
+	if p.reader, err = p.account.Login(t.Context(), snowfake.Login{User: reader, Database: "ANALYTICS", Warehouse: "LOAD_WH"}); err != nil {
 		t.Fatal(err)
 	}
 	return p

@@ -37,19 +37,45 @@ func (f *Follower) Prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	statements := f.ledger.Create()
+	err = try(ctx, s, f.ledger.Place(), f.ledger.Create())
 	for _, schema := range slices.Sorted(maps.Keys(places)) {
 		t := places[schema]
 		t.Name = probe
-		staging := sf.NewTable{Table: t.Staging(probe), Columns: []sf.Column{sf.DeletedAt}, Transient: true}
-		statements = append(statements, sf.CreateSchema(t), sf.CreateStage(t.Stage()), sf.List(t.Stage(), probe+"/"), sf.CreateStaging(staging), sf.Drop(staging.Table))
+		staging := sf.NewTable{Table: t.Staging(probe), Columns: []sf.Column{sf.DeletedAt}, Passing: true}
+		if err == nil {
+			err = try(ctx, s, t, []string{sf.CreateStage(t.Stage()), sf.List(t.Stage(), probe+"/"), sf.CreateStaging(staging), sf.Drop(staging.Table)})
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("prepare database %s: %w", f.cfg.Naming.Database, err)
+	}
+	return f.foreign(ctx, s)
+}
+
+// try makes the schema of a table, and runs statements in it.
+func try(ctx context.Context, s *snowflake.Session, in sf.Table, statements []string) error {
+	if err := makeSchema(ctx, s, in); err != nil {
+		return err
 	}
 	for _, sql := range statements {
 		if _, err := s.Query(ctx, snowflake.Statement{SQL: sql, Step: stepDefine}); err != nil {
-			return fmt.Errorf("prepare database %s: %w", f.cfg.Naming.Database, err)
+			return err
 		}
 	}
-	return f.foreign(ctx, s)
+	return nil
+}
+
+// makeSchema makes a table's schema unless the role sees it: where an administrator has made it, the role need not be allowed to.
+func makeSchema(ctx context.Context, s *snowflake.Session, of sf.Table) error {
+	r, err := s.Query(ctx, snowflake.Statement{SQL: sf.ShowSchemas(of), Step: stepLook})
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(records(r), func(row map[string]string) bool { return row["name"] == of.Schema }) {
+		return nil
+	}
+	_, err = s.Exec(ctx, snowflake.Statement{SQL: sf.CreateSchema(of), Step: stepDefine})
+	return err
 }
 
 // places are the schemas that tables go to, each by one table.
@@ -93,16 +119,21 @@ func (f *Follower) foreign(ctx context.Context, s *snowflake.Session) error {
 		if ours, err := f.made(ctx, s, n, there); err != nil {
 			return err
 		} else if !ours {
-			all = append(all, stranger(to, there))
+			all = append(all, f.stranger(to, there))
 		}
 	}
 	return errors.Join(all...)
 }
 
-// stranger is the error for a table that the project has not made.
-func stranger(to sf.Table, there *found) error {
-	return fmt.Errorf("%w: %s is there, owned by role %s, and the ledger does not know it: rename or drop it, or give the table another name with as: under tables of the target",
-		load.ErrForeign, to, there.owner)
+// stranger is the error for what the project has not made and has the name of one of its tables; there is nil where the role may not see it.
+func (f *Follower) stranger(to sf.Table, there *found) error {
+	what := fmt.Sprintf("is there, though role %s may not see it,", f.role())
+	if there != nil && there.other != "" {
+		what = fmt.Sprintf("is there, a %s owned by role %s,", there.other, there.owner)
+	} else if there != nil {
+		what = fmt.Sprintf("is there, owned by role %s,", there.owner)
+	}
+	return fmt.Errorf("%w: %s %s and the ledger does not know it: rename or drop it, or give the table another name with as: under tables of the target", load.ErrForeign, to, what)
 }
 
 // made says whether a load has made the table and was cut off before the ledger learned of it: its comment names the load.

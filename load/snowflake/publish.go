@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace/internal/snowflake"
@@ -31,17 +32,30 @@ func (x *bringing) publish(ctx context.Context) error {
 		}
 	}
 	if err := x.commit(ctx); err != nil {
-		return fmt.Errorf("publish: %w", err)
+		return within("publish", err)
 	}
 	for _, c := range x.changes {
 		if c.together() {
 			continue
 		}
-		if err := x.replace(ctx, c); err != nil {
-			return fmt.Errorf("publish %s: %w", c.Name, err)
+		err := x.replace(ctx, c)
+		if errors.Is(err, load.ErrForeign) { // found by nothing but the rename: the other tables need not wait for it
+			c.refuse(err)
+			x.clear(ctx, c)
+		} else if err != nil {
+			return within("publish "+c.Name.String(), err)
 		}
 	}
+	x.sort(x.changes)
 	return nil
+}
+
+// within says where an error belongs, unless it says so itself, as that of a statement does.
+func within(what string, err error) error {
+	if strings.HasPrefix(err.Error(), what) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 // commit runs the transaction. When it is not known whether it was committed, the ledger tells, once the fence is taken again:
@@ -119,11 +133,12 @@ func (x *bringing) inside(ctx context.Context, s *snowflake.Session) error {
 		if !c.together() {
 			continue
 		}
-		if err := x.change(ctx, s, c); err != nil {
-			return fmt.Errorf("%s: %w", c.Name, err)
+		err := x.change(ctx, s, c)
+		if err == nil {
+			err = x.committed(ctx, s, c)
 		}
-		if err := x.committed(ctx, s, c); err != nil {
-			return fmt.Errorf("%s: %w", c.Name, err)
+		if err != nil {
+			return within("publish "+c.Name.String(), err)
 		}
 	}
 	return nil

@@ -38,9 +38,10 @@ func TestPrepareRefuses(t *testing.T) {
 		{"a warehouse that does not resume", func(c *snowfake.AccountConfig) {
 			c.Warehouses = []snowfake.WarehouseSpec{{Name: "LOAD_WH", Suspended: true, NoResume: true}}
 		}, "", nil, "AUTO_RESUME"},
-		{"a role that may not make schemas", nil, "GRANT USAGE ON DATABASE ANALYTICS TO ROLE LOADER;GRANT USAGE ON SCHEMA ANALYTICS.PUBLIC TO ROLE LOADER;GRANT USAGE ON WAREHOUSE LOAD_WH TO ROLE LOADER",
-			func(c *Config) { c.Conn.Role = "LOADER" }, "GRANT CREATE SCHEMA ON DATABASE ANALYTICS TO ROLE LOADER"},
+		{"a role that may not make schemas", nil, "GRANT USAGE ON DATABASE ANALYTICS TO ROLE LOADER;GRANT USAGE ON WAREHOUSE LOAD_WH TO ROLE LOADER",
+			func(c *Config) { c.Conn.Role = "LOADER" }, `GRANT CREATE SCHEMA ON DATABASE "ANALYTICS" TO ROLE LOADER`},
 		{"a table of somebody else", nil, "CREATE SCHEMA ANALYTICS.MART;CREATE TABLE ANALYTICS.MART.T (A NUMBER(10,0))", nil, "not made by this project: \"ANALYTICS\".\"MART\".\"T\" is there, owned by role ACCOUNTADMIN"},
+		{"a view of somebody else", nil, "CREATE SCHEMA ANALYTICS.MART;CREATE VIEW ANALYTICS.MART.T AS SELECT 1 AS A", nil, "not made by this project: \"ANALYTICS\".\"MART\".\"T\" is there, a VIEW owned by role ACCOUNTADMIN"},
 	} {
 		t.Run(c.about, func(t *testing.T) {
 			x := newTruth(t)
@@ -126,6 +127,44 @@ func TestBringRefuses(t *testing.T) {
 		t.Error("a damaged file was brought")
 	}
 	p.holds(x, &t3, "ANALYTICS.MART.T")
+}
+
+// TestNameIsTaken: what has a table's name, and the role may not see, is found by the rename. The other tables are brought, and nothing is left.
+func TestNameIsTaken(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	for _, sql := range []string{"CREATE SCHEMA ANALYTICS.MART", "CREATE TABLE ANALYTICS.MART.A (X NUMBER(10,0))", "GRANT USAGE, CREATE SCHEMA ON DATABASE ANALYTICS TO ROLE LOADER",
+		"GRANT USAGE, CREATE TABLE, CREATE STAGE ON SCHEMA ANALYTICS.MART TO ROLE LOADER", "GRANT USAGE ON WAREHOUSE LOAD_WH TO ROLE LOADER"} {
+		p.rows(sql)
+	}
+	f := p.follower(x, func(c *Config) { c.Conn.Role = "LOADER" })
+	m := x.publish("r1", x.table("a", nil, "SELECT 1 AS id"), x.table("b", nil, "SELECT 2 AS id"))
+	for range 2 {
+		_, err := p.bring(f, m)
+		if !errors.Is(err, load.ErrForeign) || !strings.HasPrefix(err.Error(), `main.a cannot be brought: not made by this project: "ANALYTICS"."MART"."A" is there, though role LOADER may not see it,`) {
+			t.Fatalf("Bring says %v", err)
+		}
+		if got := p.rows("SELECT ID FROM ANALYTICS.MART.B"); len(got) != 1 || got[0] != "2" {
+			t.Errorf("the other table holds %v", got)
+		}
+		if left := append(p.rows("SHOW TABLES LIKE '%__MR_%' IN SCHEMA ANALYTICS.MART"), p.rows("LIST @ANALYTICS.MART.MILLRACE_STAGE/")...); len(left) > 0 {
+			t.Errorf("it leaves %v", left)
+		}
+	}
+	p.rows("DROP TABLE ANALYTICS.MART.A")
+	p.follows(x, f, m, "a new")
+	p.rows("DROP TABLE ANALYTICS.MART.A")
+	p.rows("CREATE VIEW ANALYTICS.MART.A AS SELECT 1 AS X")
+	m = x.publish("r2", x.table("a", nil, "SELECT 3 AS id"))
+	before := len(p.server.Statements())
+	admin := p.follower(x)
+	if _, err := p.bring(admin, m); !errors.Is(err, load.ErrForeign) || !strings.Contains(err.Error(), "a VIEW owned by role ACCOUNTADMIN") {
+		t.Errorf("of a view in the place of its table, Bring says %v", err)
+	}
+	for _, st := range p.server.Statements()[before:] {
+		if strings.HasPrefix(st.SQL, "PUT") {
+			t.Error("it was sent nevertheless")
+		}
+	}
 }
 
 // TestSwapRefuses: what hangs on a table would be lost by a swap.

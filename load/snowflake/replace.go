@@ -32,11 +32,21 @@ func (x *bringing) replace(ctx context.Context, c *change) error {
 		if err := x.happened(ctx, c, err); err != nil {
 			return err
 		}
+	case taken(err):
+		if there, lost := x.find(ctx, x.s, c.to, c.Name.String()); lost != nil || there == nil || there.comment != sf.CommentOf(x.b.Load) {
+			return errors.Join(x.stranger(c.to, there), lost)
+		} // the driver has sent it twice
 	default:
 		return err
 	}
 	c.Rows, c.Inserted = c.expected(), c.cargo[0].rows
 	return x.noted(ctx, c)
+}
+
+// taken says whether a name was not free.
+func taken(err error) bool {
+	var e *snowflake.Error
+	return errors.As(err, &e) && e.Kind == snowflake.KindExists
 }
 
 // happened says whether a rename or a swap whose answer was lost was done. One that was not is left to the next load: sent again, it could

@@ -11,20 +11,25 @@ import (
 // tidy removes what is not needed any more. All is published: what fails here is swept later.
 func (x *bringing) tidy(ctx context.Context) error {
 	for _, c := range x.changes {
-		for i, g := range c.cargo {
-			statements := []string{sf.Remove(c.to.Stage(), g.prefix)}
-			if !c.idle() && (i > 0 || c.Mode != load.ModeNew) {
-				statements = append(statements, sf.Drop(g.staging))
-			}
-			for _, sql := range statements {
-				x.perhaps(ctx, sql, c.Name.String())
-			}
-		}
+		x.clear(ctx, c)
 	}
 	if x.cfg.Suspend {
 		x.perhaps(ctx, sf.SuspendWarehouse(x.cfg.Conn.Warehouse), "")
 	}
 	return nil
+}
+
+// clear removes a change's files and its staging tables, but for the one that has become the table.
+func (x *bringing) clear(ctx context.Context, c *change) {
+	for i, g := range c.cargo {
+		statements := []string{sf.Remove(c.to.Stage(), g.prefix)}
+		if !c.idle() && (i > 0 || c.Mode != load.ModeNew || c.Error != "") {
+			statements = append(statements, sf.Drop(g.staging))
+		}
+		for _, sql := range statements {
+			x.perhaps(ctx, sql, c.Name.String())
+		}
+	}
 }
 
 func (x *bringing) perhaps(ctx context.Context, sql, table string) {

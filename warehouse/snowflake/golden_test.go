@@ -69,17 +69,17 @@ func goldenTables(t *testing.T, add func(string, ...string)) {
 		t.Fatal(err)
 	}
 	add("stage", snowflake.CreateStage(orders.Stage()), snowflake.Remove(orders.Stage(), prefix), snowflake.List(orders.Stage(), prefix), put,
-		snowflake.List(odd.Stage(), odd.Prefix(load, 1)))
+		snowflake.List(odd.Stage(), odd.Prefix(load, 1)), snowflake.List(snowflake.Table{Database: "MY-DB", Schema: `IT'S "GRÖSSE" & CO`, Name: "T"}.Stage(), ""))
 	add("copy", snowflake.CopyInto(staging, orders.Stage(), prefix, []string{"000001-0123456789abcdef.parquet", "it's.parquet"}))
-	add("create", snowflake.CreateSchema(orders),
+	add("create", snowflake.ShowSchemas(orders), snowflake.CreateSchema(orders),
 		snowflake.CreateTable(snowflake.NewTable{Table: orders, Columns: cols, Key: []string{"ID"}, ClusterBy: []string{"ORT_Ä", "ID"}, Comment: `it's a \ comment`}),
 		snowflake.CreateTable(snowflake.NewTable{Table: odd, Columns: cols, Transient: true}),
-		snowflake.CreateStaging(snowflake.NewTable{Table: staging, Columns: append(cols, snowflake.OpColumn), Transient: true}),
+		snowflake.CreateStaging(snowflake.NewTable{Table: staging, Columns: append(cols, snowflake.OpColumn), Passing: true}),
 		snowflake.CreateLike(staging, orders, false), snowflake.CreateLike(staging, orders, true))
 	add("alter", snowflake.AddColumns(orders, cols[1:3])...)
 	add("alter", snowflake.AlterType(orders, `ODD "NAME`, "VARCHAR(16777216)"), snowflake.Swap(orders, staging), snowflake.Rename(staging, orders),
 		snowflake.Comment(orders, load), snowflake.Drop(staging))
-	add("show", snowflake.ShowTables(odd), snowflake.ShowStaging(orders), snowflake.Describe(orders), snowflake.Count(orders), snowflake.ShowGrants(orders),
+	add("show", snowflake.ShowTables(odd), snowflake.ShowObjects(odd), snowflake.ShowStaging(orders), snowflake.Describe(orders), snowflake.Count(orders), snowflake.ShowGrants(orders),
 		snowflake.ShowGrantsTo("loader"), snowflake.ShowStreams("analytics"), snowflake.Policies(odd), snowflake.ShowTransactions(),
 		snowflake.AbortTransaction(1732652645000000000), snowflake.ShowWarehouse("load_wh"), snowflake.SuspendWarehouse("load_wh"))
 }

@@ -55,10 +55,9 @@ func (l Ledger) Place() Table { return Table{strings.ToUpper(l.Database), metaSc
 func (l Ledger) targets() string { return Table{l.Place().Database, metaSchema, "_TARGETS"}.String() }
 func (l Ledger) loads() string   { return l.Place().String() }
 
-// Create makes the ledger unless it is there. Each statement may be repeated.
+// Create makes the ledger's tables, in its schema, unless they are there. Each statement may be repeated.
 func (l Ledger) Create() []string {
 	return []string{
-		CreateSchema(l.Place()),
 		"CREATE TABLE IF NOT EXISTS " + l.targets() + ` (
   "PROJECT" VARCHAR NOT NULL,
   "TARGET_SCHEMA" VARCHAR NOT NULL,
@@ -68,7 +67,8 @@ func (l Ledger) Create() []string {
   "RUN_ID" VARCHAR,
   "TAKEN_AT" TIMESTAMP_NTZ(6),
   "COMMITTED_AT" TIMESTAMP_NTZ(6)
-)`,
+)
+` + plainText,
 		"CREATE TABLE IF NOT EXISTS " + l.loads() + ` (
   "LOAD_ID" VARCHAR NOT NULL,
   "PROJECT" VARCHAR NOT NULL,
@@ -90,7 +90,8 @@ func (l Ledger) Create() []string {
   "QUERY_IDS" VARIANT,
   "STARTED_AT" TIMESTAMP_NTZ(6),
   "COMMITTED_AT" TIMESTAMP_NTZ(6)
-)`,
+)
+` + plainText,
 	}
 }
 

@@ -5,10 +5,20 @@ import (
 	"strings"
 )
 
+// ShowSchemas lists the schemas of t's database whose names begin with that of t's.
+func ShowSchemas(t Table) string {
+	return fmt.Sprintf("SHOW SCHEMAS IN DATABASE %s STARTS WITH %s", quote(t.Database), literal(t.Schema))
+}
+
 // ShowTables lists the tables of t's schema whose names begin with t's, with their comments, kinds and owners. Names that
 // begin so but go on are among them.
 func ShowTables(t Table) string {
 	return fmt.Sprintf("SHOW TABLES IN SCHEMA %s STARTS WITH %s", t.InSchema(), literal(t.Name))
+}
+
+// ShowObjects lists what has the name of a table of t's schema, views among it, with kinds and owners.
+func ShowObjects(t Table) string {
+	return fmt.Sprintf("SHOW OBJECTS IN SCHEMA %s STARTS WITH %s", t.InSchema(), literal(t.Name))
 }
 
 // ShowStaging lists the tables of t's schema that loads have filled, or are filling. An underscore of the pattern stands for any

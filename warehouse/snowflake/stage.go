@@ -57,7 +57,8 @@ func Put(file string, stage Table, prefix string) (string, error) {
 	return fmt.Sprintf("PUT 'file://%s' %s OVERWRITE = TRUE AUTO_COMPRESS = FALSE", filepath.ToSlash(file), location(stage, prefix)), nil
 }
 
-// CopyInto loads files, at most MaxFiles, into a table that nothing was loaded into before. A column is filled by its name.
+// CopyInto loads files, at most MaxFiles, into a table that nothing was loaded into before. A column is filled by its name. By default
+// the text \N would be a NULL (docs.snowflake.com/en/sql-reference/sql/copy-into-table, NULL_IF).
 func CopyInto(into, stage Table, prefix string, files []string) string {
 	quoted := make([]string, len(files))
 	for i, f := range files {
@@ -66,9 +67,10 @@ func CopyInto(into, stage Table, prefix string, files []string) string {
 	return fmt.Sprintf(`COPY INTO %s
 FROM %s
 FILES = (%s)
-FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE USE_VECTORIZED_SCANNER = TRUE)
+FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE USE_VECTORIZED_SCANNER = TRUE TRIM_SPACE = FALSE NULL_IF = ())
 MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE
 ON_ERROR = ABORT_STATEMENT`, into, location(stage, prefix), strings.Join(quoted, ", "))
 }
 
-func location(stage Table, prefix string) string { return "@" + stage.String() + "/" + prefix }
+// location is quoted as a whole: a stage's name with blanks or other characters must be (docs.snowflake.com/en/sql-reference/sql/put).
+func location(stage Table, prefix string) string { return literal("@" + stage.String() + "/" + prefix) }

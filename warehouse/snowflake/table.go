@@ -30,6 +30,7 @@ type NewTable struct {
 	Key       []string // in Snowflake's names; a primary key, which Snowflake notes and does not enforce
 	ClusterBy []string
 	Transient bool
+	Passing   bool // its rows only go on to another: transient, and nothing is kept of it once it is dropped
 	Comment   string
 }
 
@@ -40,7 +41,7 @@ func CreateTable(t NewTable) string { return t.create("CREATE ", "TABLE IF NOT E
 func CreateStaging(t NewTable) string { return t.create("CREATE OR REPLACE ", "TABLE ") }
 
 func (t NewTable) create(verb, noun string) string {
-	if t.Transient {
+	if t.Transient || t.Passing {
 		verb += "TRANSIENT "
 	}
 	lines := make([]string, len(t.Columns))
@@ -54,11 +55,19 @@ func (t NewTable) create(verb, noun string) string {
 	if len(t.ClusterBy) > 0 {
 		sql += "\nCLUSTER BY (" + idents(t.ClusterBy) + ")"
 	}
+	if t.Passing {
+		sql += "\nDATA_RETENTION_TIME_IN_DAYS = 0"
+	}
+	sql += "\n" + plainText
 	if t.Comment != "" {
 		sql += "\nCOMMENT = " + literal(t.Comment)
 	}
 	return sql
 }
+
+// plainText makes texts that differ in a byte differ, whatever collation the account, the database or the schema gives to new tables.
+// The empty one means none, for columns that are added later too (estuary/connectors#2847).
+const plainText = "DEFAULT_DDL_COLLATION = ''"
 
 func (c Column) define() string { return quote(c.Name) + " " + c.Type }
 
@@ -72,7 +81,8 @@ func CreateLike(like, t Table, transient bool) string {
 	return fmt.Sprintf("CREATE OR REPLACE %s %s LIKE %s COPY GRANTS", kind, like, t)
 }
 
-// CreateSchema makes the table's schema unless it is there.
+// CreateSchema makes the table's schema unless it is there. The role needs the privilege to make one even where it is
+// (dbt-labs/dbt-external-tables#214): look by ShowSchemas first.
 func CreateSchema(t Table) string { return "CREATE SCHEMA IF NOT EXISTS " + t.InSchema() }
 
 // AddColumns are statements, each to add a column unless it is there. Its rows have NULL in it.

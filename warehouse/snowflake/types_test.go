@@ -81,6 +81,7 @@ func TestWiden(t *testing.T) {
 		{"NUMBER(10,0)", "NUMBER(19,0)", "NUMBER(19,0)"}, {"NUMBER(38,0)", "NUMBER(19,0)", ""}, {"NUMBER(12,2)", "NUMBER(14,2)", "NUMBER(14,2)"}, {"NUMBER(12,2)", "NUMBER(14,3)", "error"},
 		{"VARCHAR(36)", "VARCHAR(16777216)", "VARCHAR(16777216)"}, {"VARCHAR(134217728)", "VARCHAR(16777216)", ""}, {"BINARY(100)", "BINARY(8388608)", "error"}, {"BINARY(67108864)", "BINARY(8388608)", ""},
 		{"NUMBER(10,0)", "FLOAT", "error"}, {"VARCHAR(36)", "NUMBER(5,0)", "error"}, {"VARCHAR(36)", "BINARY(8388608)", "error"}, {"FLOAT", "FLOAT", ""}, {"DATE", "TIMESTAMP_NTZ(6)", "error"},
+		{"VARCHAR", "VARCHAR(16777216)", ""}, {"BINARY", "BINARY(8388608)", ""}, {"VARCHAR", "BINARY(8388608)", "error"}, {"VARCHAR(16777216) COLLATE 'en-ci'", "VARCHAR(16777216)", "error"},
 		{"TIMESTAMP_NTZ(9)", "TIMESTAMP_NTZ(6)", "error"}, {"VARIANT", "VARCHAR(16777216)", "error"}, {"NUMBER(99999999999999999999,0)", "NUMBER(5,0)", "error"},
 	} {
 		got, err := snowflake.Widen(warehouse.Name{Schema: "erp", Table: "orders"}, "AMOUNT", c[0], c[1])
@@ -94,6 +95,10 @@ func TestWiden(t *testing.T) {
 	}
 	_, err := snowflake.Widen(warehouse.Name{Schema: "erp", Table: "orders"}, "AMOUNT", "DATE", "FLOAT")
 	if err == nil || !strings.Contains(err.Error(), "`millrace push --renew erp.orders`") {
+		t.Error(err)
+	}
+	_, err = snowflake.Widen(warehouse.Name{Schema: "erp", Table: "orders"}, "NOTE", "VARCHAR(36) COLLATE 'de-ci'", "VARCHAR(16777216)")
+	if err == nil || !strings.Contains(err.Error(), "collation de-ci") || !strings.Contains(err.Error(), "`millrace push --renew erp.orders`") {
 		t.Error(err)
 	}
 }

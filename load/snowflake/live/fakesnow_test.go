@@ -143,8 +143,9 @@ func opinions() []opinion {
 	bound := func(about string, st sf.Statement, want, known string) {
 		all = append(all, opinion{about, st, want, known})
 	}
+	say("show schemas", sf.ShowSchemas(kept), "", "")
 	say("create schema", sf.CreateSchema(kept), "", "")
-	for i, sql := range l.Create() {
+	for i, sql := range append([]string{sf.CreateSchema(l.Place())}, l.Create()...) {
 		say(fmt.Sprintf("ledger %d", i), sql, "", "")
 	}
 	bound("enter", l.Enter(target), "", "")
@@ -152,7 +153,7 @@ func opinions() []opinion {
 	bound("fence, too late", l.Fence(target, "L2", 0, now), "0|0", "")
 	bound("begin", l.Begin(e), "", "")
 	say("create stage", sf.CreateStage(stage), "", "")
-	say("list", sf.List(stage, "x/1/"), "", "a stage's path is looked up as a stage (tekumara/fakesnow#424)")
+	say("list", sf.List(stage, "x/1/"), "", "a stage in single quotes is read as a text")
 	say("remove", sf.Remove(stage, "x/1/"), "", "REMOVE is not known")
 	say("staging", sf.CreateStaging(sf.NewTable{Table: staging, Columns: append([]sf.Column{}, append(keyed, sf.OpColumn)...), Transient: true}), "", "")
 	say("table", sf.CreateTable(sf.NewTable{Table: kept, Columns: append([]sf.Column{}, append(keyed, sf.DeletedAt)...), ClusterBy: []string{"K"}, Comment: "mr:L1"}), "", "")
@@ -180,6 +181,7 @@ func opinions() []opinion {
 	say("widen", sf.AlterType(at("OTHER"), "V", "VARCHAR(100)"), "", "")
 	say("describe", sf.Describe(at("OTHER")), "", "")
 	say("count", sf.Count(at("OTHER")), "", "")
+	say("show objects", sf.ShowObjects(at("OTHER")), "", "")
 	say("show tables", sf.ShowTables(at("OTHER")), "", "")
 	say("show staging", sf.ShowStaging(kept), "", "")
 	say("show transactions", sf.ShowTransactions(), "", "SHOW TRANSACTIONS is not known")

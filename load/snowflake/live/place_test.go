@@ -121,7 +121,14 @@ func newPlace(t *testing.T, conn snowflake.Config, database string, standIn bool
 	return p
 }
 
-// drop removes the schema, also when the test has run out of its time.
+// odd is a table in a schema whose name is none without quotes. The schema is the test's to make.
+func (p *place) odd(name string) sf.Table {
+	t := p.table(name)
+	t.Schema += " GRÖSSE & IT'S-CO"
+	return t
+}
+
+// drop removes the schemas, also when the test has run out of its time.
 func (p *place) drop() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -130,8 +137,10 @@ func (p *place) drop() {
 		p.Error(err)
 		return
 	}
-	_, err = s.Exec(ctx, snowflake.Statement{SQL: "DROP SCHEMA IF EXISTS " + p.table("T").InSchema()})
-	p.check(err)
+	for _, t := range []sf.Table{p.table("T"), p.odd("T")} {
+		_, err = s.Exec(ctx, snowflake.Statement{SQL: "DROP SCHEMA IF EXISTS " + t.InSchema()})
+		p.check(err)
+	}
 	p.check(s.Close())
 }
 

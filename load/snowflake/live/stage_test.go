@@ -3,6 +3,7 @@ package live_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -68,6 +69,36 @@ func TestPrefixes(t *testing.T) {
 		p.exec(p.session, sf.CopyInto(to, to.Stage(), "p/1/", []string{"one.parquet"}))
 		if got := p.numbers(p.session, to); got != "1" {
 			p.Error(got)
+		}
+	})
+}
+
+// TestOddSchema: a stage is found by each statement that names it, whatever its schema's name is. And what the schema gives to new tables,
+// a collation, none of ours has: not in columns that are added, nor in a table that is like it.
+func TestOddSchema(t *testing.T) {
+	everywhere(t, func(p *place) {
+		to, like := p.odd("ODD"), p.odd("LIKE IT")
+		p.exec(p.session, sf.CreateSchema(to)+" DEFAULT_DDL_COLLATION = 'en-ci'")
+		if got := column(p.exec(p.session, sf.ShowSchemas(to)), "name"); len(got) != 1 || got[0] != to.Schema {
+			p.Errorf("SHOW SCHEMAS lists %q", got)
+		}
+		p.fill(to, "SELECT 1 AS n, 'a' AS s")
+		if r := p.exec(p.session, sf.List(to.Stage(), to.Prefix("live", 1))); len(r.Rows) != 1 {
+			p.Errorf("%d files in the stage", len(r.Rows))
+		}
+		p.exec(p.session, sf.Remove(to.Stage(), to.Prefix("live", 1)), sf.CreateLike(like, to, false))
+		for _, t := range []sf.Table{to, like} {
+			p.exec(p.session, sf.AddColumns(t, []sf.Column{{Name: "LATER", Type: "VARCHAR(100)"}})...)
+			if got := strings.Join(column(p.exec(p.session, sf.Describe(t)), "type"), " "); strings.Contains(got, "COLLATE") {
+				p.Errorf("%s has %s", t, got)
+			}
+		}
+		if got := p.values(p.session, `SELECT COUNT(*) FROM `+to.String()+` WHERE "S" = 'A'`); got != "0" {
+			p.Error("a text equals one in another case")
+		}
+		var taken *snowflake.Error
+		if _, err := p.session.Exec(p.Context(), snowflake.Statement{SQL: sf.Rename(like, to)}); !errors.As(err, &taken) || taken.Kind != snowflake.KindExists {
+			p.Errorf("of a name that is taken, RENAME says %v", err)
 		}
 	})
 }

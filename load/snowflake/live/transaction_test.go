@@ -224,6 +224,7 @@ func TestLedger(t *testing.T) {
 	everywhere(t, func(p *place) {
 		l := sf.Ledger{Database: p.database}
 		target, now := sf.Target{Project: "live test " + p.schema, Schema: p.schema}, time.Date(2026, 3, 1, 2, 0, 0, 123456000, time.UTC)
+		p.exec(p.session, sf.CreateSchema(l.Place()))
 		p.exec(p.session, l.Create()...)
 		p.forget(target.Project)
 		p.bound(p.session, l.Enter(target))

@@ -14,13 +14,13 @@ import (
 // everyType has a row of ordinary values, one of extreme ones, and one of NULLs, in each type that may be brought.
 const everyType = `SELECT * FROM (VALUES
   (1::TINYINT, 1::SMALLINT, 1::INTEGER, 1::BIGINT, 1::UTINYINT, 1::USMALLINT, 1::UINTEGER, 1::UBIGINT, 1::HUGEINT, 12.50::DECIMAL(10,2), 0.5::DECIMAL(1,1), 0.000001::DECIMAL(38,10), 0.1::FLOAT, 0.1::DOUBLE, true,
-   'Grüße'::VARCHAR, '00000000-0000-0000-0000-000000000001'::UUID, '{"a": [1, null]}'::JSON, '\x00\xFFz'::BLOB, DATE '2026-03-01', TIME '12:34:56.000001', TIMESTAMP '2026-03-01 02:03:04.123456', TIMESTAMPTZ '2026-03-01 02:03:04.123456+02', ['a', NULL], {'x': 1, 'y': 'z'}),
+   'Grüße'::VARCHAR, '00000000-0000-0000-0000-000000000001'::UUID, '{"a": [1, null]}'::JSON, '\x00\xFFz'::BLOB, DATE '2026-03-01', TIME '12:34:56.000001', TIMESTAMP '2026-03-01 02:03:04.123456', TIMESTAMPTZ '2026-03-01 02:03:04.123456+02', ['a', NULL], {'x': 1, 'y': 'z'}, '\N'),
   (-128, -32768, -2147483648, -9223372036854775808, 255, 65535, 4294967295, 18446744073709551615, 99999999999999999999999999999999999999::HUGEINT, -99999999.99, -0.9, 9999999999999999999999999999.9999999999, -3.25, 1.7976931348623157e308, false,
-   '', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'null', ''::BLOB, DATE '0001-01-01', TIME '00:00:00', TIMESTAMP '1969-12-31 23:59:59.999999', TIMESTAMPTZ '1970-01-01 00:00:00+00', [], NULL),
+   '', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'null', ''::BLOB, DATE '0001-01-01', TIME '00:00:00', TIMESTAMP '1969-12-31 23:59:59.999999', TIMESTAMPTZ '1970-01-01 00:00:00+00', [], NULL, ' two  blanks '),
   (127, 32767, 2147483647, 9223372036854775807, 0, 0, 0, 0, -99999999999999999999999999999999999999::HUGEINT, 99999999.99, 0.9, -9999999999999999999999999999.9999999999, 3.25, -1.7976931348623157e308, false,
-   'a|b''"\\c' || chr(10) || chr(9) || '😀', 'ffffffff-ffff-ffff-ffff-fffffffffffe', '[]', 'abc'::BLOB, DATE '9999-12-31', TIME '23:59:59.999999', TIMESTAMP '9999-12-31 23:59:59.999999', TIMESTAMPTZ '9999-12-31 00:00:00+00', [''], {'x': NULL, 'y': ''}),
-  (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
-) AS t(tiny, small, int, big, utiny, usmall, uint, ubig, huge, money, tenth, wide, single, double, bool, text, uuid, json, bytes, day, clock, ntz, ltz, list, struct)`
+   'a|b''"\\c' || chr(10) || chr(9) || '😀', 'ffffffff-ffff-ffff-ffff-fffffffffffe', '[]', 'abc'::BLOB, DATE '9999-12-31', TIME '23:59:59.999999', TIMESTAMP '9999-12-31 23:59:59.999999', TIMESTAMPTZ '9999-12-31 00:00:00+00', [''], {'x': NULL, 'y': ''}, 'NULL'),
+  (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
+) AS t(tiny, small, int, big, utiny, usmall, uint, ubig, huge, money, tenth, wide, single, double, bool, text, uuid, json, bytes, day, clock, ntz, ltz, list, struct, null_like)`
 
 // TestTypes: values of every type arrive as they were, by each measure of the proof, in columns of the types that were asked for.
 func TestTypes(t *testing.T) {
@@ -51,12 +51,12 @@ func TestScanner(t *testing.T) {
 	everywhere(t, func(p *place) {
 		to := p.table("SCANNED")
 		p.fill(to, everyType)
-		got := p.values(p.session, `SELECT TO_VARCHAR("UBIG"), TO_VARCHAR("HUGE"), TO_VARCHAR("WIDE"), TO_VARCHAR("DAY", 'YYYY-MM-DD'), HEX_ENCODE("BYTES"), TO_VARCHAR(DATE_PART(EPOCH_MICROSECOND, "NTZ")), TO_VARCHAR(DATE_PART(EPOCH_MICROSECOND, "LTZ")), "TEXT" FROM `+to.String()+` ORDER BY "UBIG" NULLS LAST, "HUGE"`)
+		got := p.values(p.session, `SELECT TO_VARCHAR("UBIG"), TO_VARCHAR("HUGE"), TO_VARCHAR("WIDE"), TO_VARCHAR("DAY", 'YYYY-MM-DD'), HEX_ENCODE("BYTES"), TO_VARCHAR(DATE_PART(EPOCH_MICROSECOND, "NTZ")), TO_VARCHAR(DATE_PART(EPOCH_MICROSECOND, "LTZ")), "TEXT", "NULL_LIKE" FROM `+to.String()+` ORDER BY "UBIG" NULLS LAST, "HUGE"`)
 		want := strings.Join([]string{
-			"0|-99999999999999999999999999999999999999|-9999999999999999999999999999.9999999999|9999-12-31|616263|253402300799999999|253402214400000000|a|b'\"\\\\c\n\t😀",
-			"1|1|0.0000010000|2026-03-01|00FF7A|1772330584123456|1772323384123456|Grüße",
-			"18446744073709551615|99999999999999999999999999999999999999|9999999999999999999999999999.9999999999|0001-01-01||-1|0|",
-			"~|~|~|~|~|~|~|~"}, "\n")
+			"0|-99999999999999999999999999999999999999|-9999999999999999999999999999.9999999999|9999-12-31|616263|253402300799999999|253402214400000000|a|b'\"\\\\c\n\t😀|NULL",
+			"1|1|0.0000010000|2026-03-01|00FF7A|1772330584123456|1772323384123456|Grüße|\\N",
+			"18446744073709551615|99999999999999999999999999999999999999|9999999999999999999999999999.9999999999|0001-01-01||-1|0|| two  blanks ",
+			"~|~|~|~|~|~|~|~|~"}, "\n")
 		if got != want {
 			p.Errorf("got\n%s\nwant\n%s", got, want)
 		}

@@ -87,7 +87,7 @@ func NewAccount(cfg AccountConfig) (*Account, error) {
 	}
 	a := &Account{cfg: withDefaults(cfg), functions: functions(), databases: map[string]*database{}, warehouses: map[string]*warehouse{},
 		grants: map[grant]bool{}, sessions: map[int64]*Session{}, open: map[int64]*transaction{}, changed: make(chan struct{}),
-		roles: map[string]map[string]bool{Admin: {}, "SYSADMIN": {}, "PUBLIC": {}}}
+		roles: map[string]map[string]bool{Admin: {}, "SYSADMIN": {}, "USERADMIN": {}, "PUBLIC": {}}}
 	for _, w := range a.cfg.Warehouses {
 		a.warehouses[w.Name] = &warehouse{WarehouseSpec: w, owner: Admin}
 	}

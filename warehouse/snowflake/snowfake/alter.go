@@ -140,6 +140,7 @@ func (s *Session) addColumns(ctx context.Context, p *parser, t *table) (*Answer,
 	if err != nil {
 		return nil, err
 	}
+	t.collate(n.columns[len(t.columns):])
 	t.columns = n.columns
 	return said("Statement executed successfully."), nil
 }

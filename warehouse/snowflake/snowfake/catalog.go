@@ -16,6 +16,7 @@ type database struct {
 
 type schema struct {
 	database, name, owner, comment string
+	collation                      string // of the tables that are made in it: DEFAULT_DDL_COLLATION
 	created                        time.Time
 	tables                         map[string]*table
 	stages                         map[string]*stage
@@ -32,15 +33,18 @@ type column struct {
 	name    string
 	kind    columnType
 	notNull bool
-	key     bool // told by DESCRIBE, never enforced (https://docs.snowflake.com/en/sql-reference/constraints-overview)
-	comment string
+	// collation is told by DESCRIBE. Here texts are compared byte by byte all the same.
+	collation string
+	key       bool // told by DESCRIBE, never enforced (https://docs.snowflake.com/en/sql-reference/constraints-overview)
+	comment   string
 }
 
 // table is one table, whatever its name is just now.
 type table struct {
 	objectName
 	owner     string
-	kind      string // "", TRANSIENT or TEMPORARY
+	kind      string // "", TRANSIENT, TEMPORARY or VIEW
+	collation string // of columns that are added
 	created   time.Time
 	columns   []column
 	clusterBy string
@@ -53,6 +57,14 @@ type table struct {
 	// streams and row access policies are only told of.
 	streams  []objectName
 	policies []string
+}
+
+// objectKind is what SHOW OBJECTS and SHOW GRANTS call it.
+func (t *table) objectKind() string {
+	if t.kind == "VIEW" {
+		return t.kind
+	}
+	return "TABLE"
 }
 
 func (t *table) column(name string) (column, bool) {
@@ -147,6 +159,9 @@ func (s *Session) tableNamed(name objectName, privileges ...string) (*table, err
 	t := sch.tables[name.Name]
 	if t == nil || t.session != 0 && t.session != s.id || !s.sees(t, t.owner) {
 		return nil, missing("Object", name.String())
+	}
+	if t.kind == "VIEW" {
+		return nil, unknownf("what is to be done with the view %s", name)
 	}
 	for _, p := range privileges {
 		if !s.may(p, t, t.owner) {

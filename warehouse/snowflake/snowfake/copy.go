@@ -18,10 +18,11 @@ type copying struct {
 
 // must are options of COPY that have one value here. The first three are what makes Parquet's logical types arrive as types, and their
 // defaults would not (https://docs.snowflake.com/en/sql-reference/sql/copy-into-table#type-parquet).
-var must = map[string]string{"TYPE": "PARQUET", "USE_LOGICAL_TYPE": "TRUE", "BINARY_AS_TEXT": "FALSE", "USE_VECTORIZED_SCANNER": "TRUE", "ON_ERROR": "ABORT_STATEMENT"}
+var must = map[string]string{"TYPE": "PARQUET", "USE_LOGICAL_TYPE": "TRUE", "BINARY_AS_TEXT": "FALSE", "USE_VECTORIZED_SCANNER": "TRUE",
+	"TRIM_SPACE": "FALSE", "NULL_IF": "()", "ON_ERROR": "ABORT_STATEMENT"}
 
-// needed are those that may not be left out.
-var needed = []string{"TYPE", "USE_LOGICAL_TYPE", "BINARY_AS_TEXT", "MATCH_BY_COLUMN_NAME"}
+// needed are those that may not be left out. Without NULL_IF the text \N would be a NULL.
+var needed = []string{"TYPE", "USE_LOGICAL_TYPE", "BINARY_AS_TEXT", "NULL_IF", "MATCH_BY_COLUMN_NAME"}
 
 // most is how many names FILES may have (https://docs.snowflake.com/en/user-guide/data-load-considerations-load#lists-of-files).
 const most = 1000
@@ -61,7 +62,10 @@ func (p *parser) copying() *copying {
 }
 
 func (p *parser) option(seen map[string]string, name string) {
-	value := p.word()
+	value := "()"
+	if !p.accept("(", ")") {
+		value = p.word()
+	}
 	switch want, known := must[name]; {
 	case name == "MATCH_BY_COLUMN_NAME" && (value == "CASE_SENSITIVE" || value == "CASE_INSENSITIVE"):
 	case !known || value != want:

@@ -21,6 +21,8 @@ func (s *Session) create(ctx context.Context, p *parser) (*Answer, error) {
 	case p.accept("TABLE"):
 		return s.createTable(ctx, p, kind, replace)
 	case kind != "":
+	case p.accept("VIEW") && !replace:
+		return s.createView(ctx, p)
 	case p.accept("SCHEMA"):
 		return s.createSchema(ctx, p, replace)
 	case p.accept("STAGE"):
@@ -31,6 +33,10 @@ func (s *Session) create(ctx context.Context, p *parser) (*Answer, error) {
 		return s.createStream(ctx, p)
 	case p.accept("ROLE") && !replace:
 		return s.createRole(ctx, p)
+	case p.accept("USER") && !replace:
+		return s.createUser(ctx, p)
+	case p.accept("WAREHOUSE") && !replace:
+		return s.createWarehouse(ctx, p)
 	}
 	return nil, unknownf("CREATE %s", p.peek().raw)
 }
@@ -40,6 +46,17 @@ func (p *parser) ifNotExists() bool { return p.accept("IF", "NOT", "EXISTS") }
 // comment reads COMMENT = 'text'.
 func (p *parser) comment(into *string) bool {
 	if !p.accept("COMMENT") {
+		return false
+	}
+	p.expect("=")
+	*into = p.stringValue()
+	return true
+}
+
+// collation reads DEFAULT_DDL_COLLATION = 'text', which new tables of a schema, or new columns of a table, then have
+// (https://docs.snowflake.com/en/sql-reference/collation).
+func (p *parser) collation(into *string) bool {
+	if !p.accept("DEFAULT_DDL_COLLATION") {
 		return false
 	}
 	p.expect("=")
@@ -82,7 +99,7 @@ func (s *Session) createRole(ctx context.Context, p *parser) (*Answer, error) {
 		}
 		return nil, exists(name)
 	}
-	if s.role != Admin {
+	if s.role != Admin && s.role != "USERADMIN" {
 		return nil, denied("account", s.account.cfg.Name)
 	}
 	s.account.roles[name] = map[string]bool{}
@@ -93,7 +110,8 @@ func (s *Session) createSchema(ctx context.Context, p *parser, replace bool) (*A
 	if replace {
 		return nil, unknownf("CREATE OR REPLACE SCHEMA")
 	}
-	quiet, parts, comment := p.ifNotExists(), p.idents(), ""
+	quiet, parts, comment, collation := p.ifNotExists(), p.idents(), "", ""
+	p.collation(&collation)
 	p.comment(&comment)
 	if err := p.done(); err != nil {
 		return nil, err
@@ -109,6 +127,10 @@ func (s *Session) createSchema(ctx context.Context, p *parser, replace bool) (*A
 	if err != nil {
 		return nil, err
 	}
+	// Before it is looked for: CREATE SCHEMA IF NOT EXISTS of one that is there was refused so (https://github.com/dbt-labs/dbt-external-tables/issues/214).
+	if !s.may("CREATE SCHEMA", db, db.owner) {
+		return nil, denied("database", db.name)
+	}
 	if err := s.commitOpen(ctx); err != nil {
 		return nil, err
 	}
@@ -119,11 +141,9 @@ func (s *Session) createSchema(ctx context.Context, p *parser, replace bool) (*A
 		}
 		return nil, exists(full)
 	}
-	if !s.may("CREATE SCHEMA", db, db.owner) {
-		return nil, denied("database", db.name)
-	}
-	db.schemas[name.Schema] = s.account.newSchema(name.Database, name.Schema, s.role)
-	db.schemas[name.Schema].comment = comment
+	sch := s.account.newSchema(name.Database, name.Schema, s.role)
+	sch.comment, sch.collation = comment, collation
+	db.schemas[name.Schema] = sch
 	s.database, s.schema = name.Database, name.Schema // CREATE SCHEMA makes it the session's (https://docs.snowflake.com/en/sql-reference/sql/create-schema)
 	return said("Schema %s successfully created.", name.Schema), nil
 }
@@ -156,14 +176,14 @@ func (s *Session) createStage(ctx context.Context, p *parser, replace bool) (*An
 	}
 	have := sch.stages[name.Name]
 	switch {
+	case !s.may("CREATE STAGE", sch, sch.owner): // as for a schema
+		return nil, denied("schema", sch.name)
 	case have != nil && quiet:
 		return already(name.Name), nil
 	case have != nil && !replace:
 		return nil, exists(name.String())
 	case have != nil && !s.holds(have.owner):
 		return nil, denied("stage", name.Name)
-	case !s.may("CREATE STAGE", sch, sch.owner):
-		return nil, denied("schema", sch.name)
 	}
 	dir := filepath.Join(s.account.cfg.Dir, "stages", strings.Join(mapText([]string{name.Database, name.Schema, name.Name}, safeName), "."))
 	if err := os.RemoveAll(dir); err != nil {

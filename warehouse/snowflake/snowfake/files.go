@@ -14,16 +14,26 @@ import (
 	"time"
 )
 
-// stagePath reads @stage/path and finds the stage. The path is a prefix of names, not a folder: @s/t means t_archive too
+// plainStage are the characters of a stage and path that need no single quotes. What needs them is nowhere told but as "spaces or special
+// characters" (https://docs.snowflake.com/en/sql-reference/sql/put).
+const plainStage = `abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$."/~%`
+
+// stagePath reads @stage/path, in single quotes or without, and finds the stage. The path is a prefix of names, not a folder: @s/t means t_archive too
 // (https://docs.snowflake.com/en/sql-reference/sql/copy-into-table: "path is an optional case-sensitive path for files ... that have a common prefix").
 func (p *parser) stagePath(privilege string) (*stage, string) {
 	t := p.peek()
-	if t.kind != stageToken {
+	text, quoted := strings.CutPrefix(t.text, "@")
+	switch {
+	case t.kind == stringToken && quoted:
+	case t.kind != stageToken:
 		p.unexpected()
+		return &stage{}, ""
+	case strings.Trim(t.text, plainStage) != "":
+		p.fail(unknownf("the stage %s: a name or path with other characters is to stand in single quotes", t.raw))
 		return &stage{}, ""
 	}
 	p.next()
-	name, path := t.text, ""
+	name, path := text, ""
 	for i := 0; i < len(name); i++ {
 		if name[i] == '"' {
 			i = quotedEnd(name, i) - 1

@@ -66,7 +66,7 @@ func (s *Session) sees(on any, owner string) bool {
 // (https://docs.snowflake.com/en/user-guide/security-access-control-privileges).
 var privileges = map[string]map[string]bool{
 	"DATABASE":  set("USAGE CREATE_SCHEMA"),
-	"SCHEMA":    set("USAGE CREATE_TABLE CREATE_STAGE"),
+	"SCHEMA":    set("USAGE CREATE_TABLE CREATE_VIEW CREATE_STAGE"),
 	"TABLE":     set("SELECT INSERT UPDATE DELETE TRUNCATE"),
 	"STAGE":     set("READ WRITE"),
 	"WAREHOUSE": set("USAGE OPERATE MONITOR"),
@@ -222,7 +222,7 @@ func (s *Session) grantRole(ctx context.Context, p *parser) (*Answer, error) {
 	a := s.account
 	user, known := a.cfg.Users[to]
 	switch {
-	case s.role != Admin:
+	case s.role != Admin && s.role != "USERADMIN":
 		return nil, denied("role", role)
 	case a.roles[role] == nil:
 		return nil, missing("Role", role)
@@ -285,7 +285,7 @@ func (a *Account) securables() []securable {
 		for _, sch := range inOrder(db.schemas) {
 			all = append(all, securable{sch, "SCHEMA", sch.database + "." + sch.name, &sch.owner})
 			for _, t := range inOrder(sch.tables) {
-				all = append(all, securable{t, "TABLE", t.String(), &t.owner})
+				all = append(all, securable{t, t.objectKind(), t.String(), &t.owner})
 			}
 			for _, st := range inOrder(sch.stages) {
 				all = append(all, securable{st, "STAGE", st.String(), &st.owner})

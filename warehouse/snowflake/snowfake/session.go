@@ -94,12 +94,21 @@ func (s *Session) validate(strict bool) error {
 		return refuse("database", &s.database)
 	}
 	if s.schema == "" {
-		s.schema = "PUBLIC"
+		s.schema = s.public(s.database)
+		return nil
 	}
 	if _, err := s.schemaOf(s.database, s.schema); err != nil {
 		return refuse("schema", &s.schema)
 	}
 	return nil
+}
+
+// public is the schema of a session in which none was named: PUBLIC, or none where that is not there, or the role may not know of it.
+func (s *Session) public(database string) string {
+	if _, err := s.schemaOf(database, "PUBLIC"); err != nil {
+		return ""
+	}
+	return "PUBLIC"
 }
 
 // Run runs exactly one statement. An error of the statement is an *Error; its transaction stays open
@@ -236,7 +245,7 @@ func (s *Session) use(_ context.Context, p *parser) (*Answer, error) {
 		if _, err := s.databaseOf(name); err != nil {
 			return nil, gone
 		}
-		s.database, s.schema = name, "PUBLIC"
+		s.database, s.schema = name, s.public(name)
 	}
 	return said("Statement executed successfully."), nil
 }

@@ -21,6 +21,7 @@ type listing struct {
 // that nothing here has are left out.
 var shows = map[string][]string{
 	"TABLES":       {"created_on", "name", "database_name", "schema_name", "kind", "comment", "cluster_by", "rows", "owner"},
+	"OBJECTS":      {"created_on", "name", "database_name", "schema_name", "kind", "comment", "cluster_by", "rows", "owner"},
 	"SCHEMAS":      {"created_on", "name", "is_default", "is_current", "database_name", "owner", "comment"},
 	"DATABASES":    {"created_on", "name", "is_current", "owner", "comment"},
 	"STAGES":       {"created_on", "name", "database_name", "schema_name", "url", "owner", "comment", "type"},
@@ -215,14 +216,18 @@ func (s *Session) listIn(ctx context.Context, list *listing, kind string, sch *s
 			list.addStreams(t, f)
 			continue
 		}
-		if !s.sees(t, t.owner) || !f.fits(t.Name) || t.session != 0 && t.session != s.id {
+		if !s.sees(t, t.owner) || !f.fits(t.Name) || t.session != 0 && t.session != s.id || kind == "TABLES" && t.kind == "VIEW" {
 			continue
 		}
 		var rows int64
 		if err := s.account.scalars(ctx, "SELECT count(*) FROM "+t.rows, &rows); err != nil {
 			return err
 		}
-		list.rows = append(list.rows, []any{t.created, t.Name, t.Database, t.Schema, cmp.Or(t.kind, "TABLE"), t.comment, t.clusterBy, rows, t.owner})
+		what := cmp.Or(t.kind, "TABLE")
+		if kind == "OBJECTS" {
+			what = t.objectKind()
+		}
+		list.rows = append(list.rows, []any{t.created, t.Name, t.Database, t.Schema, what, t.comment, t.clusterBy, rows, t.owner})
 	}
 	return nil
 }
@@ -306,7 +311,11 @@ func (s *Session) describe(_ context.Context, p *parser) (*Answer, error) {
 		if c.comment != "" {
 			comment = c.comment
 		}
-		list.rows = append(list.rows, []any{c.name, c.kind.String(), "COLUMN", yes(!c.notNull), nil, yes(c.key), "N", nil, nil, comment})
+		kind := c.kind.String()
+		if c.collation != "" {
+			kind += " COLLATE " + quoteText(c.collation)
+		}
+		list.rows = append(list.rows, []any{c.name, kind, "COLUMN", yes(!c.notNull), nil, yes(c.key), "N", nil, nil, comment})
 	}
 	return list.answer()
 }

@@ -13,6 +13,7 @@ import (
 type newTable struct {
 	table
 	replace, quiet, copyGrants bool
+	collated                   bool // it names a collation of its own
 	like                       *table
 	query                      source // of CREATE TABLE AS
 }
@@ -113,6 +114,8 @@ func (p *parser) tableOptions(n *newTable) {
 			n.copyGrants = true
 		case p.accept("DATA_RETENTION_TIME_IN_DAYS", "="):
 			p.integer()
+		case p.collation(&n.collation):
+			n.collated = true
 		default:
 			return
 		}
@@ -126,14 +129,14 @@ func (s *Session) addTable(ctx context.Context, n *newTable) (*Answer, error) {
 	}
 	have := sch.tables[n.Name]
 	switch {
+	case n.kind != "TEMPORARY" && !s.may("CREATE TABLE", sch, sch.owner): // before it is looked for, as for a schema
+		return nil, denied("schema", sch.name)
 	case have != nil && n.quiet:
 		return already(n.Name), s.commitOpen(ctx)
-	case have != nil && !n.replace:
+	case have != nil && (!n.replace || have.kind == "VIEW"):
 		return nil, exists(n.String())
 	case have != nil && !s.holds(have.owner):
 		return nil, denied("table", n.Name)
-	case have == nil && n.kind != "TEMPORARY" && !s.may("CREATE TABLE", sch, sch.owner):
-		return nil, denied("schema", sch.name)
 	}
 	if n.query.text != "" {
 		if err := s.needsWarehouse(); err != nil {
@@ -149,8 +152,12 @@ func (s *Session) addTable(ctx context.Context, n *newTable) (*Answer, error) {
 		return nil, err
 	}
 	t := &n.table
+	if !n.collated {
+		t.collation = sch.collation
+	}
+	t.collate(t.columns)
 	if n.like != nil {
-		t.columns, t.clusterBy = slices.Clone(n.like.columns), n.like.clusterBy
+		t.columns, t.clusterBy, t.collation = slices.Clone(n.like.columns), n.like.clusterBy, n.like.collation
 	}
 	t.owner, t.created, t.loaded = s.role, s.account.cfg.Clock(), map[string]bool{}
 	if t.kind == "TEMPORARY" {
@@ -167,6 +174,41 @@ func (s *Session) addTable(ctx context.Context, n *newTable) (*Answer, error) {
 	}
 	sch.tables[n.Name] = t
 	return said("Table %s successfully created.", n.Name), nil
+}
+
+// collate gives new columns the table's collation.
+func (t *table) collate(columns []column) {
+	for i := range columns {
+		if columns[i].kind.name == "VARCHAR" {
+			columns[i].collation = t.collation
+		}
+	}
+}
+
+// createView is CREATE VIEW v AS SELECT: a name that is taken, of which SHOW OBJECTS tells. Nothing can be read from it.
+func (s *Session) createView(ctx context.Context, p *parser) (*Answer, error) {
+	name := p.object()
+	p.expect("AS")
+	p.query()
+	if err := p.done(); err != nil {
+		return nil, err
+	}
+	sch, err := s.schemaOf(name.Database, name.Schema)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !s.may("CREATE VIEW", sch, sch.owner):
+		return nil, denied("schema", sch.name)
+	case sch.tables[name.Name] != nil:
+		return nil, exists(name.String())
+	}
+	t := &table{objectName: name, owner: s.role, kind: "VIEW", created: s.account.cfg.Clock()}
+	if t.rows, err = s.account.makeRows(ctx, &table{columns: []column{{name: "NOTHING", kind: spellings["INT"]}}}); err != nil {
+		return nil, err
+	}
+	sch.tables[name.Name] = t
+	return said("View %s successfully created.", name.Name), s.commitOpen(ctx)
 }
 
 // fillTable makes the rows of a new table.
@@ -235,10 +277,10 @@ func (a *Account) moveGrants(n *newTable, have *table) {
 	}
 }
 
-// drop is DROP TABLE, STAGE or SCHEMA.
+// drop is DROP TABLE, VIEW, STAGE or SCHEMA.
 func (s *Session) drop(ctx context.Context, p *parser) (*Answer, error) {
 	kind := p.word()
-	if p.err == nil && kind != "TABLE" && kind != "STAGE" && kind != "SCHEMA" {
+	if p.err == nil && kind != "TABLE" && kind != "VIEW" && kind != "STAGE" && kind != "SCHEMA" {
 		return nil, unknownf("DROP %s", kind)
 	}
 	quiet := p.accept("IF", "EXISTS")
@@ -260,6 +302,8 @@ func (s *Session) drop(ctx context.Context, p *parser) (*Answer, error) {
 	switch kind {
 	case "TABLE":
 		err = s.dropTable(ctx, name)
+	case "VIEW":
+		err = s.dropView(ctx, name)
 	case "STAGE":
 		err = s.dropStage(ctx, name)
 	default:
@@ -285,6 +329,24 @@ func (s *Session) dropTable(ctx context.Context, name objectName) error {
 	}
 	if err := s.lock(t); err != nil {
 		return err
+	}
+	if err := s.commitOpen(ctx); err != nil {
+		return err
+	}
+	return s.account.removeTable(ctx, t)
+}
+
+func (s *Session) dropView(ctx context.Context, name objectName) error {
+	sch, err := s.schemaOf(name.Database, name.Schema)
+	if err != nil {
+		return err
+	}
+	t := sch.tables[name.Name]
+	switch {
+	case t == nil || t.kind != "VIEW" || !s.sees(t, t.owner):
+		return missing("Object", name.String())
+	case !s.holds(t.owner):
+		return denied("view", t.Name)
 	}
 	if err := s.commitOpen(ctx); err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 // is not the test's to drop.
 func (b bench) ledger() {
 	l := snowflake.Ledger{Database: b.in.Database}
-	for _, sql := range append(l.Create(), l.Create()...) {
+	for _, sql := range append([]string{snowflake.CreateSchema(l.Place())}, append(l.Create(), l.Create()...)...) {
 		b.must(snowflake.Statement{SQL: sql})
 	}
 	at := time.UnixMicro(1743296645678901)

@@ -1,6 +1,7 @@
 package snowflaketest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -41,6 +42,16 @@ func (b bench) objects() {
 	b.says("a table that is renamed is not there", "", b.field(snowflake.ShowStaging(two), two.Name, "name"))
 	b.must(sql(snowflake.CreateLike(two, one, false)))
 	b.says("staging is found", two.Name, b.field(snowflake.ShowStaging(two), two.Name, "name"))
+	view := b.table("O_VIEW")
+	b.must(sql("CREATE VIEW " + view.String() + " AS SELECT 1 AS A"))
+	b.Cleanup(func() {
+		if _, err := b.exec(context.WithoutCancel(b.Context()), sql("DROP VIEW "+view.String())); err != nil {
+			b.Errorf("drop %s: %v", view, err)
+		}
+	})
+	b.says("a view is found", "VIEW", b.field(snowflake.ShowObjects(view), view.Name, "kind"))
+	b.says("a view is no table", "", b.field(snowflake.ShowTables(view), view.Name, "name"))
+	b.says("a table is found among all", "TABLE", b.field(snowflake.ShowObjects(one), one.Name, "kind"))
 	b.says("a name with quotes is found", odd.Name, b.field(snowflake.ShowTables(odd), odd.Name, "name"))
 	for _, look := range []string{snowflake.ShowGrants(one), snowflake.ShowStreams(b.in.Database), snowflake.Policies(odd), snowflake.ShowTransactions()} {
 		b.must(sql(look))
