@@ -241,7 +241,7 @@ func TestBehindUntilTheNextRun(t *testing.T) {
 	e := following(t, dir, p)
 	r := run(t, e)
 	partial(t, r, "published locally as snapshot 1; Snowflake is behind by 2 tables: no credit for ***")
-	if len(r.Published) != 2 || r.Load.Status != journal.Failed || strings.Contains(r.Load.Error, "tok3n") {
+	if !r.Run.Behind || len(r.Published) != 2 || r.Load.Status != journal.Failed || strings.Contains(r.Load.Error, "tok3n") {
 		t.Errorf("%+v", r.Load)
 	}
 	if s := stands(t, e); s.Brought != nil || s.Last == nil || len(s.Behind) != 2 {
@@ -339,7 +339,7 @@ func TestKilledWhileItLoads(t *testing.T) {
 	e = following(t, dir, p)
 	succeeded(t, run(t, e, only("one")))
 	p.shows(t, e)
-	if old, err = e.Journal.Run(t.Context(), old.ID); err != nil || old.Status != journal.Partial {
+	if old, err = e.Journal.Run(t.Context(), old.ID); err != nil || old.Status != journal.Partial || !old.Behind {
 		t.Errorf("%+v, %v", old, err)
 	}
 	mentions(t, old.Error, "snapshot 1", "2 tables")
@@ -410,8 +410,12 @@ func TestFailedNodesAndBehind(t *testing.T) {
 	dir, p := followedProject(t), &place{}
 	write(t, dir, map[string]string{"models/good.sql": "{{ config(materialized='table') }} select nonsense"})
 	p.during = func(context.Context) error { return errors.New("gone") }
-	partial(t, run(t, following(t, dir, p)), "1 of 2 nodes failed or were withheld: main.good; published locally as snapshot 1; Snowflake is behind by 1 table: gone")
-	r := run(t, following(t, dir, p), only("two"))
+	r := run(t, following(t, dir, p))
+	partial(t, r, "1 of 2 nodes failed or were withheld: main.good; published locally as snapshot 1; Snowflake is behind by 1 table: gone")
+	if r.Run.Behind {
+		t.Error("a run of which a node failed is said to be behind only")
+	}
+	r = run(t, following(t, dir, p), only("two"))
 	if r.Run.Status != journal.Failed || *r.Run.ExitCode != pipeline.ExitFailed {
 		t.Errorf("%+v", r.Run)
 	}

@@ -294,6 +294,7 @@ func (r *run) verdict() {
 			code = ExitChecks
 		}
 	}
+	r.Run.Behind = r.behind != nil && len(failed) == 0
 	if r.behind != nil {
 		r.Run.Error = strings.TrimPrefix(r.Run.Error+"; "+r.redact(r.behind.Error()), "; ")
 		if r.Run.Status != journal.Failed {

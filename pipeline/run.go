@@ -491,6 +491,7 @@ func (e *Engine) complete(ctx context.Context, old journal.Run, m *load.Manifest
 		return err
 	}
 	if following.Lacks() {
+		old.Behind = code == ExitOK
 		old.Status, code = journal.Partial, ExitPartial
 		old.Error = (&BehindError{following.Place, following.Published, following.Behind, errors.New("the run's process ended before it was brought there")}).Error()
 	}
