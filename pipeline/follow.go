@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -54,16 +55,24 @@ func (e *BehindError) Hint() string {
 	return "millrace push catches up, and so does the next run"
 }
 
-// prepare proves that the target can be written, and what follows it where that is to be brought something. When that does not answer the run begins
-// nevertheless.
+// patience is how long a run waits for what follows the target before it begins without.
+const patience = time.Minute
+
+// prepare proves that the target can be written, and what follows it where that is to be brought something. When that does not answer, or not soon, the run
+// begins nevertheless.
 func (e *Engine) prepare(ctx context.Context, brings bool) error {
 	if err := e.Loader.Prepare(ctx); err != nil || e.Follower == nil || !brings {
 		return err
 	}
 	ctx, cancel := e.untilStopped(ctx)
 	defer cancel()
-	err := e.Follower.Prepare(ctx)
-	if errors.Is(err, load.ErrAway) {
+	limited, over := context.WithTimeoutCause(ctx, cmp.Or(e.Patience, patience), load.ErrAway)
+	defer over()
+	err := e.Follower.Prepare(limited)
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("prepare %s: %w", e.place(), context.Cause(ctx))
+	}
+	if err != nil && (errors.Is(err, load.ErrAway) || limited.Err() != nil) {
 		e.Log.Warn("what is published will not be brought there before it answers", "place", e.place(), "error", e.redact(err.Error()))
 		return nil
 	}

@@ -29,12 +29,16 @@ type place struct {
 	brought  []load.Bringing
 	busy     bool
 	refuses  error                           // what Prepare says
+	prepares func(ctx context.Context) error // what Prepare does; nil: nothing
 	during   func(ctx context.Context) error // what happens between the first statement of a load and its commit; nil: nothing
 	differs  []load.Compared
 	swept    int
 }
 
-func (p *place) Prepare(context.Context) error {
+func (p *place) Prepare(ctx context.Context) error {
+	if p.prepares != nil {
+		return p.prepares(ctx)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.prepared++
@@ -403,6 +407,21 @@ func TestFollowerIsPreparedFirst(t *testing.T) {
 	p.refuses = fmt.Errorf("dial: %w", load.ErrAway)
 	p.during = func(context.Context) error { return p.refuses }
 	partial(t, run(t, following(t, dir, p)), "behind by 2 tables: dial: the place does not answer")
+	hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	write(t, dir, map[string]string{"people2.csv": "id,name\n2,Bo\n"})
+	e = following(t, dir, p)
+	e.Stop = make(chan struct{})
+	p.prepares = func(ctx context.Context) error { close(e.Stop); return hangs(ctx) }
+	nodes, _ = e.Project.Select(nil, nil)
+	if _, err := e.Run(t.Context(), pipeline.Request{Nodes: nodes}); !errors.Is(err, pipeline.ErrInterrupted) {
+		t.Errorf("stopped while the place is prepared: %v", err)
+	}
+	p.prepares = hangs
+	e = following(t, dir, p)
+	e.Patience = time.Microsecond
+	if r := run(t, e); len(r.Published) == 0 || !r.Run.Behind {
+		t.Errorf("a place that hangs: %+v", r.Run)
+	}
 }
 
 // TestFailedNodesAndBehind: what failed of the run is told beside what could not be brought, and a run that publishes nothing has failed.

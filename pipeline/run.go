@@ -162,7 +162,7 @@ func (e *Engine) fresh(ctx context.Context, req Request, locks []string, interru
 
 // unstarted notes that a run could not even begin: there is no run in the journal that would tell. A firing tells by itself.
 func (e *Engine) unstarted(ctx context.Context, locks []string, firing string, err error) error {
-	if errors.Is(err, ErrLocked) || firing != "" || ctx.Err() != nil {
+	if errors.Is(err, ErrLocked) || errors.Is(err, ErrInterrupted) || firing != "" || ctx.Err() != nil {
 		return err
 	}
 	ev := journal.Event{Kind: journal.EventRunUnstarted, Pipeline: strings.Join(locks, "+"), Target: e.target().Name, Text: e.redact(err.Error()), At: e.Clock()}
