@@ -31,6 +31,7 @@ type place struct {
 	refuses  error                           // what Prepare says
 	prepares func(ctx context.Context) error // what Prepare does; nil: nothing
 	during   func(ctx context.Context) error // what happens between the first statement of a load and its commit; nil: nothing
+	cannot   string                          // the table that it does not bring
 	differs  []load.Compared
 	swept    int
 }
@@ -106,7 +107,14 @@ func (p *place) Bring(ctx context.Context, m *load.Manifest, b load.Bringing) (*
 	defer p.mu.Unlock()
 	p.holds, p.snapshot = map[warehouse.Name]int64{}, m.Snapshot
 	for _, t := range m.Tables {
-		p.holds[t.Name] = t.Snapshot
+		if t.Name.String() != p.cannot {
+			p.holds[t.Name] = t.Snapshot
+		}
+	}
+	for i, t := range l.Tables {
+		if t.Name.String() == p.cannot {
+			l.Tables[i].Error = "a column cannot be widened"
+		}
 	}
 	return l, nil
 }
@@ -393,6 +401,49 @@ func TestLoadsWaitForEachOther(t *testing.T) {
 	p.shows(t, second)
 }
 
+// TestGivesUpWaiting: a run that other loads keep from its own for longer than lock_timeout says which process does, and is behind.
+func TestGivesUpWaiting(t *testing.T) {
+	dir, p := followedProject(t), &place{}
+	second := following(t, dir, p)
+	second.Project.Target.Snowflake.LockTimeout = 1
+	p.during = func(context.Context) error {
+		r := run(t, second, only("two"))
+		partial(t, r, "behind by 2 tables: waited for", "(lock_timeout): what follows target prod is being loaded: process", "pipeline.test")
+		if !r.Run.Behind || r.Load != nil {
+			t.Errorf("%+v, %+v", r.Run, r.Load)
+		}
+		return nil
+	}
+	succeeded(t, run(t, following(t, dir, p), only("one")))
+}
+
+// TestBehindByOthersAlone: a run is red for its own tables and for what reads them, and warns of others.
+func TestBehindByOthersAlone(t *testing.T) {
+	dir, p := followedProject(t), &place{cannot: "main.good"}
+	e := following(t, dir, p)
+	r := run(t, e, only("two"))
+	partial(t, r, "behind by 1 table: main.good: a column cannot be widened")
+	r = run(t, following(t, dir, p), only("one"))
+	succeeded(t, r)
+	if len(r.Run.Warnings) != 1 || r.Run.Behind || r.Load.Status != journal.Failed {
+		t.Fatalf("%+v, %+v", r.Run, r.Load)
+	}
+	mentions(t, r.Run.Warnings[0], "published locally as snapshot 2; Snowflake is behind by 1 table: main.good")
+	write(t, dir, map[string]string{"models/good.sql": "{{ config(materialized='table') }} select id from {{ source('in', 'people') }}", "people2.csv": "id,name\n2,Bo\n"})
+	partial(t, run(t, following(t, dir, p), only("one")), "main.good") // which reads what is new
+}
+
+// TestFailedChecksAndBehind: the exit code is that of the checks.
+func TestFailedChecksAndBehind(t *testing.T) {
+	dir, p := followedProject(t), &place{}
+	write(t, dir, map[string]string{"models/good.yml": "models: [ { name: good, columns: [ { name: id, data_tests: [ { accepted_values: { values: [2] } } ] } ] } ]"})
+	p.during = func(context.Context) error { return errors.New("gone") }
+	r := run(t, following(t, dir, p))
+	if r.Run.Status != journal.Partial || *r.Run.ExitCode != pipeline.ExitChecks || r.Run.Behind {
+		t.Errorf("%+v, exit code %d", r.Run, *r.Run.ExitCode)
+	}
+}
+
 // TestFollowerIsPreparedFirst: a right that is missing is found before anything is read, and a place that is away keeps nothing from being published.
 func TestFollowerIsPreparedFirst(t *testing.T) {
 	dir, p := followedProject(t), &place{refuses: errors.New("no grant USAGE")}
@@ -438,7 +489,8 @@ func TestFailedNodesAndBehind(t *testing.T) {
 	if r.Run.Status != journal.Failed || *r.Run.ExitCode != pipeline.ExitFailed {
 		t.Errorf("%+v", r.Run)
 	}
-	mentions(t, r.Run.Error, "1 of 1 nodes failed", "behind by 1 table")
+	mentions(t, r.Run.Error, "1 of 1 nodes failed")
+	mentions(t, strings.Join(r.Run.Warnings, ""), "behind by 1 table: gone") // which is one of others
 }
 
 func TestPush(t *testing.T) {

@@ -298,7 +298,7 @@ func (r *run) verdict() {
 	if r.behind != nil {
 		r.Run.Error = strings.TrimPrefix(r.Run.Error+"; "+r.redact(r.behind.Error()), "; ")
 		if r.Run.Status != journal.Failed {
-			r.Run.Status, code = journal.Partial, ExitPartial
+			r.Run.Status, code = journal.Partial, cmp.Or(code, ExitPartial)
 		}
 	}
 	r.Run.Finished, r.Run.ExitCode = &now, &code

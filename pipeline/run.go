@@ -490,9 +490,9 @@ func (e *Engine) complete(ctx context.Context, old journal.Run, m *load.Manifest
 	if err != nil {
 		return err
 	}
-	if following.Lacks() {
+	if following.Lacks() && len(e.showing(old.Selection.Nodes, following.Behind)) > 0 {
 		old.Behind = code == ExitOK
-		old.Status, code = journal.Partial, ExitPartial
+		old.Status, code = journal.Partial, cmp.Or(code, ExitPartial)
 		old.Error = (&BehindError{following.Place, following.Published, following.Behind, errors.New("the run's process ended before it was brought there")}).Error()
 	}
 	old.ExitCode = &code
