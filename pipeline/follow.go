@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
 )
 
@@ -54,16 +56,24 @@ func (e *BehindError) Hint() string {
 	return "millrace push catches up, and so does the next run"
 }
 
-// prepare proves that the target can be written, and what follows it where that is to be brought something. When that does not answer the run begins
-// nevertheless.
+// patience is how long a run waits for what follows the target before it begins without.
+const patience = time.Minute
+
+// prepare proves that the target can be written, and what follows it where that is to be brought something. When that does not answer, or not soon, the run
+// begins nevertheless.
 func (e *Engine) prepare(ctx context.Context, brings bool) error {
 	if err := e.Loader.Prepare(ctx); err != nil || e.Follower == nil || !brings {
 		return err
 	}
 	ctx, cancel := e.untilStopped(ctx)
 	defer cancel()
-	err := e.Follower.Prepare(ctx)
-	if errors.Is(err, load.ErrAway) {
+	limited, over := context.WithTimeoutCause(ctx, cmp.Or(e.Patience, patience), load.ErrAway)
+	defer over()
+	err := e.Follower.Prepare(limited)
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("prepare %s: %w", e.place(), context.Cause(ctx))
+	}
+	if err != nil && (errors.Is(err, load.ErrAway) || limited.Err() != nil) {
 		e.Log.Warn("what is published will not be brought there before it answers", "place", e.place(), "error", e.redact(err.Error()))
 		return nil
 	}
@@ -92,10 +102,30 @@ func (r *run) follow(ctx context.Context, report *Report) (err error) {
 	switch {
 	case errors.Is(err, ErrInterrupted):
 		return err
-	case err != nil:
+	case err != nil && r.concerns(err):
 		r.behind = err
+	case err != nil:
+		r.warn("%s", r.redact(err.Error()))
 	}
 	return nil
+}
+
+// concerns says whether the place lacks something of the run, or something that shows it: what it lacks of others alone is no failure of this one.
+func (r *run) concerns(err error) bool {
+	var behind *BehindError
+	return !errors.As(err, &behind) || len(r.showing(r.selection.Nodes, behind.Tables)) > 0
+}
+
+// showing are those of the tables that the nodes make, and that others make from them.
+func (e *Engine) showing(nodes, tables []string) []string {
+	theirs := map[string]bool{}
+	for _, name := range nodes {
+		theirs[name] = true
+	}
+	for _, n := range e.Project.Nodes { // in dependency order
+		theirs[n.Name()] = theirs[n.Name()] || slices.ContainsFunc(n.Needs, func(need *models.Node) bool { return theirs[need.Name()] })
+	}
+	return slices.DeleteFunc(slices.Clone(tables), func(table string) bool { return !theirs[table] })
 }
 
 // catchUp brings the newest published snapshot, unless the journal says that it is there; a load of that snapshot that another process has made meanwhile
@@ -105,7 +135,7 @@ func (e *Engine) catchUp(ctx context.Context, b load.Bringing) (*journal.Load, e
 	if s, err := e.Following(look); err != nil || !s.Lacks() {
 		return nil, err
 	}
-	unlock, err := e.lockLoads(ctx)
+	unlock, err := e.lockLoads(ctx, b.Run)
 	if err != nil {
 		return nil, e.isNow(ctx, err)
 	}
@@ -120,12 +150,21 @@ func (e *Engine) catchUp(ctx context.Context, b load.Bringing) (*journal.Load, e
 	return e.bring(ctx, s.manifest, b)
 }
 
-// lockLoads waits until no other process loads what follows the target.
-func (e *Engine) lockLoads(ctx context.Context) (unlock func(), err error) {
-	for ctx.Err() == nil {
+// lockLoads waits until no other process loads what follows the target, for as long as the target allows for a lock: a *LockedError then.
+func (e *Engine) lockLoads(ctx context.Context, run string) (unlock func(), err error) {
+	longest := e.Project.Target.Snowflake.LockTimeout.Std()
+	for began, told := time.Now(), false; ctx.Err() == nil; {
 		unlock, err := e.lockLoadsNow()
 		if !errors.Is(err, ErrLocked) {
 			return unlock, err
+		}
+		if time.Since(began) > longest {
+			return nil, fmt.Errorf("waited for %s (lock_timeout): %w", longest, err)
+		}
+		if !told {
+			told = true
+			e.Log.Warn("waits for another load to end", "run", run, "place", e.place(), "at_most", longest, "because", e.redact(err.Error()))
+			e.observe(Event{Run: run, Kind: "progress", Phase: "wait for another load"})
 		}
 	}
 	return nil, context.Cause(ctx)
@@ -140,6 +179,7 @@ func (e *Engine) lockLoadsNow() (unlock func(), err error) {
 func (e *Engine) bring(ctx context.Context, m *load.Manifest, b load.Bringing) (*journal.Load, error) {
 	l := journal.Load{Load: load.Load{ID: newLoadID(e.Clock()), Run: b.Run, Snapshot: m.Snapshot}, Attempt: b.Attempt, Target: e.Project.Target.Name,
 		Status: journal.Running, PID: os.Getpid(), Started: e.Clock()}
+	l.Tables = []load.LoadedTable{}
 	if err := e.Journal.BeginLoad(ctx, l); err != nil {
 		return nil, err
 	}
@@ -321,7 +361,7 @@ func (f *Following) lacking() []string {
 // loadNow tells a load as it is: one whose process has gone is not running.
 func (e *Engine) loadNow(l journal.Load) *journal.Load {
 	if l.Status == journal.Running && e.idle(loading+l.Target) {
-		l.Status = journal.Interrupted
+		l.Status, l.Error = journal.Interrupted, "its process ended without a word"
 	}
 	return &l
 }

@@ -29,12 +29,17 @@ type place struct {
 	brought  []load.Bringing
 	busy     bool
 	refuses  error                           // what Prepare says
+	prepares func(ctx context.Context) error // what Prepare does; nil: nothing
 	during   func(ctx context.Context) error // what happens between the first statement of a load and its commit; nil: nothing
+	cannot   string                          // the table that it does not bring
 	differs  []load.Compared
 	swept    int
 }
 
-func (p *place) Prepare(context.Context) error {
+func (p *place) Prepare(ctx context.Context) error {
+	if p.prepares != nil {
+		return p.prepares(ctx)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.prepared++
@@ -102,7 +107,14 @@ func (p *place) Bring(ctx context.Context, m *load.Manifest, b load.Bringing) (*
 	defer p.mu.Unlock()
 	p.holds, p.snapshot = map[warehouse.Name]int64{}, m.Snapshot
 	for _, t := range m.Tables {
-		p.holds[t.Name] = t.Snapshot
+		if t.Name.String() != p.cannot {
+			p.holds[t.Name] = t.Snapshot
+		}
+	}
+	for i, t := range l.Tables {
+		if t.Name.String() == p.cannot {
+			l.Tables[i].Error = "a column cannot be widened"
+		}
 	}
 	return l, nil
 }
@@ -241,7 +253,7 @@ func TestBehindUntilTheNextRun(t *testing.T) {
 	e := following(t, dir, p)
 	r := run(t, e)
 	partial(t, r, "published locally as snapshot 1; Snowflake is behind by 2 tables: no credit for ***")
-	if len(r.Published) != 2 || r.Load.Status != journal.Failed || strings.Contains(r.Load.Error, "tok3n") {
+	if !r.Run.Behind || len(r.Published) != 2 || r.Load.Status != journal.Failed || strings.Contains(r.Load.Error, "tok3n") {
 		t.Errorf("%+v", r.Load)
 	}
 	if s := stands(t, e); s.Brought != nil || s.Last == nil || len(s.Behind) != 2 {
@@ -339,7 +351,7 @@ func TestKilledWhileItLoads(t *testing.T) {
 	e = following(t, dir, p)
 	succeeded(t, run(t, e, only("one")))
 	p.shows(t, e)
-	if old, err = e.Journal.Run(t.Context(), old.ID); err != nil || old.Status != journal.Partial {
+	if old, err = e.Journal.Run(t.Context(), old.ID); err != nil || old.Status != journal.Partial || !old.Behind {
 		t.Errorf("%+v, %v", old, err)
 	}
 	mentions(t, old.Error, "snapshot 1", "2 tables")
@@ -389,6 +401,49 @@ func TestLoadsWaitForEachOther(t *testing.T) {
 	p.shows(t, second)
 }
 
+// TestGivesUpWaiting: a run that other loads keep from its own for longer than lock_timeout says which process does, and is behind.
+func TestGivesUpWaiting(t *testing.T) {
+	dir, p := followedProject(t), &place{}
+	second := following(t, dir, p)
+	second.Project.Target.Snowflake.LockTimeout = 1
+	p.during = func(context.Context) error {
+		r := run(t, second, only("two"))
+		partial(t, r, "behind by 2 tables: waited for", "(lock_timeout): what follows target prod is being loaded: process", "pipeline.test")
+		if !r.Run.Behind || r.Load != nil {
+			t.Errorf("%+v, %+v", r.Run, r.Load)
+		}
+		return nil
+	}
+	succeeded(t, run(t, following(t, dir, p), only("one")))
+}
+
+// TestBehindByOthersAlone: a run is red for its own tables and for what reads them, and warns of others.
+func TestBehindByOthersAlone(t *testing.T) {
+	dir, p := followedProject(t), &place{cannot: "main.good"}
+	e := following(t, dir, p)
+	r := run(t, e, only("two"))
+	partial(t, r, "behind by 1 table: main.good: a column cannot be widened")
+	r = run(t, following(t, dir, p), only("one"))
+	succeeded(t, r)
+	if len(r.Run.Warnings) != 1 || r.Run.Behind || r.Load.Status != journal.Failed {
+		t.Fatalf("%+v, %+v", r.Run, r.Load)
+	}
+	mentions(t, r.Run.Warnings[0], "published locally as snapshot 2; Snowflake is behind by 1 table: main.good")
+	write(t, dir, map[string]string{"models/good.sql": "{{ config(materialized='table') }} select id from {{ source('in', 'people') }}", "people2.csv": "id,name\n2,Bo\n"})
+	partial(t, run(t, following(t, dir, p), only("one")), "main.good") // which reads what is new
+}
+
+// TestFailedChecksAndBehind: the exit code is that of the checks.
+func TestFailedChecksAndBehind(t *testing.T) {
+	dir, p := followedProject(t), &place{}
+	write(t, dir, map[string]string{"models/good.yml": "models: [ { name: good, columns: [ { name: id, data_tests: [ { accepted_values: { values: [2] } } ] } ] } ]"})
+	p.during = func(context.Context) error { return errors.New("gone") }
+	r := run(t, following(t, dir, p))
+	if r.Run.Status != journal.Partial || *r.Run.ExitCode != pipeline.ExitChecks || r.Run.Behind {
+		t.Errorf("%+v, exit code %d", r.Run, *r.Run.ExitCode)
+	}
+}
+
 // TestFollowerIsPreparedFirst: a right that is missing is found before anything is read, and a place that is away keeps nothing from being published.
 func TestFollowerIsPreparedFirst(t *testing.T) {
 	dir, p := followedProject(t), &place{refuses: errors.New("no grant USAGE")}
@@ -403,6 +458,21 @@ func TestFollowerIsPreparedFirst(t *testing.T) {
 	p.refuses = fmt.Errorf("dial: %w", load.ErrAway)
 	p.during = func(context.Context) error { return p.refuses }
 	partial(t, run(t, following(t, dir, p)), "behind by 2 tables: dial: the place does not answer")
+	hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	write(t, dir, map[string]string{"people2.csv": "id,name\n2,Bo\n"})
+	e = following(t, dir, p)
+	e.Stop = make(chan struct{})
+	p.prepares = func(ctx context.Context) error { close(e.Stop); return hangs(ctx) }
+	nodes, _ = e.Project.Select(nil, nil)
+	if _, err := e.Run(t.Context(), pipeline.Request{Nodes: nodes}); !errors.Is(err, pipeline.ErrInterrupted) {
+		t.Errorf("stopped while the place is prepared: %v", err)
+	}
+	p.prepares = hangs
+	e = following(t, dir, p)
+	e.Patience = time.Microsecond
+	if r := run(t, e); len(r.Published) == 0 || !r.Run.Behind {
+		t.Errorf("a place that hangs: %+v", r.Run)
+	}
 }
 
 // TestFailedNodesAndBehind: what failed of the run is told beside what could not be brought, and a run that publishes nothing has failed.
@@ -410,12 +480,17 @@ func TestFailedNodesAndBehind(t *testing.T) {
 	dir, p := followedProject(t), &place{}
 	write(t, dir, map[string]string{"models/good.sql": "{{ config(materialized='table') }} select nonsense"})
 	p.during = func(context.Context) error { return errors.New("gone") }
-	partial(t, run(t, following(t, dir, p)), "1 of 2 nodes failed or were withheld: main.good; published locally as snapshot 1; Snowflake is behind by 1 table: gone")
-	r := run(t, following(t, dir, p), only("two"))
+	r := run(t, following(t, dir, p))
+	partial(t, r, "1 of 2 nodes failed or were withheld: main.good; published locally as snapshot 1; Snowflake is behind by 1 table: gone")
+	if r.Run.Behind {
+		t.Error("a run of which a node failed is said to be behind only")
+	}
+	r = run(t, following(t, dir, p), only("two"))
 	if r.Run.Status != journal.Failed || *r.Run.ExitCode != pipeline.ExitFailed {
 		t.Errorf("%+v", r.Run)
 	}
-	mentions(t, r.Run.Error, "1 of 1 nodes failed", "behind by 1 table")
+	mentions(t, r.Run.Error, "1 of 1 nodes failed")
+	mentions(t, strings.Join(r.Run.Warnings, ""), "behind by 1 table: gone") // which is one of others
 }
 
 func TestPush(t *testing.T) {

@@ -33,15 +33,16 @@ type LockedError struct {
 }
 
 func (e *LockedError) Error() string {
-	if target, ok := strings.CutPrefix(e.Pipeline, loading); ok {
-		return fmt.Sprintf("what follows target %s is being loaded: process %d on %s since %s (%s)", target, e.Owner.PID, e.Owner.Host, e.Owner.Since.Format(time.RFC3339), e.Owner.Command)
-	}
 	if e.Pipeline == serving {
 		return fmt.Sprintf("another millrace serve works on this project: process %d on %s since %s", e.Owner.PID, e.Owner.Host, e.Owner.Since.Format(time.RFC3339))
 	}
 	state := ""
 	if e.Owner.PID != 0 && stopped(e.Owner.PID) {
 		state = ", which is stopped (kill -CONT it, or kill it)"
+	}
+	if target, ok := strings.CutPrefix(e.Pipeline, loading); ok {
+		return fmt.Sprintf("what follows target %s is being loaded: process %d on %s since %s (%s)%s",
+			target, e.Owner.PID, e.Owner.Host, e.Owner.Since.Format(time.RFC3339), e.Owner.Command, state)
 	}
 	return fmt.Sprintf("pipeline %q is locked by another run: process %d on %s since %s (%s)%s",
 		e.Pipeline, e.Owner.PID, e.Owner.Host, e.Owner.Since.Format(time.RFC3339), e.Owner.Command, state)

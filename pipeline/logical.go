@@ -166,10 +166,10 @@ func (e *Engine) Runs(ctx context.Context, f journal.Firing) bool {
 func (e *Engine) fired(ctx context.Context, f journal.Firing, r journal.Run) error {
 	now := e.Clock()
 	f.Finished, f.ExitCode, f.State, f.Reason = &now, r.ExitCode, journal.FiringFailed, r.Error
-	switch r.Status {
-	case journal.Succeeded:
+	switch {
+	case r.Published():
 		f.State = journal.FiringSucceeded
-	case journal.Interrupted:
+	case r.Status == journal.Interrupted:
 		f.Reason = fmt.Sprintf("run %s was interrupted", r.ID)
 	}
 	return e.Journal.SaveFiring(ctx, f)

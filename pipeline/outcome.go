@@ -294,10 +294,11 @@ func (r *run) verdict() {
 			code = ExitChecks
 		}
 	}
+	r.Run.Behind = r.behind != nil && len(failed) == 0
 	if r.behind != nil {
 		r.Run.Error = strings.TrimPrefix(r.Run.Error+"; "+r.redact(r.behind.Error()), "; ")
 		if r.Run.Status != journal.Failed {
-			r.Run.Status, code = journal.Partial, ExitPartial
+			r.Run.Status, code = journal.Partial, cmp.Or(code, ExitPartial)
 		}
 	}
 	r.Run.Finished, r.Run.ExitCode = &now, &code

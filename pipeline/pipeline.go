@@ -46,6 +46,8 @@ type Engine struct {
 	GiveUp func(why error)
 	Heed   time.Duration
 
+	Patience time.Duration // that what follows the target gets to be prepared before a run; a minute when 0
+
 	browses bool // it serves people who look: see Browse
 }
 

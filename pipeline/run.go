@@ -162,7 +162,7 @@ func (e *Engine) fresh(ctx context.Context, req Request, locks []string, interru
 
 // unstarted notes that a run could not even begin: there is no run in the journal that would tell. A firing tells by itself.
 func (e *Engine) unstarted(ctx context.Context, locks []string, firing string, err error) error {
-	if errors.Is(err, ErrLocked) || firing != "" || ctx.Err() != nil {
+	if errors.Is(err, ErrLocked) || errors.Is(err, ErrInterrupted) || firing != "" || ctx.Err() != nil {
 		return err
 	}
 	ev := journal.Event{Kind: journal.EventRunUnstarted, Pipeline: strings.Join(locks, "+"), Target: e.target().Name, Text: e.redact(err.Error()), At: e.Clock()}
@@ -490,8 +490,9 @@ func (e *Engine) complete(ctx context.Context, old journal.Run, m *load.Manifest
 	if err != nil {
 		return err
 	}
-	if following.Lacks() {
-		old.Status, code = journal.Partial, ExitPartial
+	if following.Lacks() && len(e.showing(old.Selection.Nodes, following.Behind)) > 0 {
+		old.Behind = code == ExitOK
+		old.Status, code = journal.Partial, cmp.Or(code, ExitPartial)
 		old.Error = (&BehindError{following.Place, following.Published, following.Behind, errors.New("the run's process ended before it was brought there")}).Error()
 	}
 	old.ExitCode = &code

@@ -35,7 +35,7 @@ Exit codes:
   0    done; warnings, rejects and quarantined rows within their thresholds are done too
   1    failed, nothing of this run was published
   2    bad usage, or a mistake in the project
-  3    checks failed and nothing else did, whatever else was published
+  3    checks failed and nothing else did, whatever else was published, and whether or not that was brought to what follows the target
   4    locked by another run
   5    some nodes failed, or what follows the target is behind; the rest was published
   130  interrupted after a checkpoint (Ctrl-C); 143 the same by SIGTERM`
@@ -81,12 +81,12 @@ func exitCode(err error) int {
 		return codeOK
 	case errors.As(err, &coded):
 		return coded.code
-	case errors.Is(err, pipeline.ErrLocked):
-		return codeLocked
 	case errors.Is(err, pipeline.ErrInterrupted):
 		return codeTerminated
-	case errors.As(err, &behind):
+	case errors.As(err, &behind): // whatever keeps it from being brought
 		return codePartial
+	case errors.Is(err, pipeline.ErrLocked):
+		return codeLocked
 	case errors.As(err, &problems), errors.As(err, &refused), errors.Is(err, journal.ErrNewer), errors.Is(err, journal.ErrNotFound), errors.Is(err, journal.ErrAmbiguous), errors.Is(err, journal.ErrNetwork),
 		errors.Is(err, load.ErrNewer), errors.Is(err, pipeline.ErrNoRetry), errors.Is(err, pipeline.ErrNothingRuns), errors.Is(err, pipeline.ErrNoFollower), isUnwritable(err):
 		return codeUsage

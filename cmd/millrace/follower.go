@@ -49,6 +49,16 @@ func (a *app) openFollower(ctx context.Context, e *pipeline.Engine) (closeFollow
 	}, nil
 }
 
+// lookFollower is openFollower for commands that only look, and have something to say without that place.
+func (a *app) lookFollower(ctx context.Context, e *pipeline.Engine) (closeFollower func()) {
+	closeFollower, err := a.openFollower(ctx, e)
+	if err != nil {
+		a.note("%s is not asked: %v", e.Project.Target.FollowedBy(), err)
+		return func() {}
+	}
+	return closeFollower
+}
+
 // cleanLoad takes secrets out of what the journal says of a load.
 func (a *app) cleanLoad(l *journal.Load) {
 	l.Error = a.redactor.Redact(l.Error)
@@ -62,11 +72,21 @@ func (a *app) cleanLoad(l *journal.Load) {
 
 // printLoad tells what a load brought, a line for each table.
 func (a *app) printLoad(l journal.Load) {
-	a.out("load %s: snapshot %d, %s in %s, %s%s", l.ID, l.Snapshot, l.Status, tookText(l.Started, l.Finished), costText(l.LoadCost), momentText(l.Load))
+	moment := ""
+	if l.Status == journal.Succeeded {
+		moment = momentText(l.Load)
+	}
+	a.out("load %s: snapshot %d, %s in %s, %s%s", l.ID, l.Snapshot, l.Status, tookText(l.Started, l.Finished), costText(l.LoadCost), moment)
 	if l.Error != "" {
 		a.out("  %s", l.Error)
 	}
 	a.printLoaded(l.Load)
+}
+
+// printLoadOf tells of a load under the error of what has asked for it, which has that of the load in it.
+func (a *app) printLoadOf(l journal.Load) {
+	l.Error = ""
+	a.printLoad(l)
 }
 
 // printLoaded tells a line for each table of a load that is planned or done.
@@ -165,12 +185,8 @@ func (a *app) printPlannedLoad(p *pipeline.PlannedLoad) {
 
 // pushed turns what became of a push into an exit code.
 func pushed(err error) error {
-	var behind *pipeline.BehindError
-	switch {
-	case errors.Is(err, pipeline.ErrNoTable):
+	if errors.Is(err, pipeline.ErrNoTable) {
 		return usage("%w", err)
-	case errors.As(err, &behind) && !errors.Is(err, pipeline.ErrInterrupted):
-		return &codeError{codeFailed, err}
 	}
 	return err
 }

@@ -36,11 +36,7 @@ func (a *app) gcCommand() *cobra.Command {
 				return err
 			}
 			defer closeEngine()
-			closeFollower, err := a.openFollower(c.Context(), e)
-			if err != nil {
-				return err
-			}
-			defer closeFollower()
+			defer a.lookFollower(c.Context(), e)()
 			g, err := e.Collect(c.Context(), age.Std(), !apply)
 			if err != nil {
 				return err

@@ -29,11 +29,7 @@ func (a *app) planCommand() *cobra.Command {
 				return err
 			}
 			defer closeEngine()
-			closeFollower, err := a.openFollower(c.Context(), e)
-			if err != nil {
-				return err
-			}
-			defer closeFollower()
+			defer a.lookFollower(c.Context(), e)()
 			nodes, err := e.Project.Select(args, exclude)
 			if err != nil {
 				return usage("%w", err)

@@ -16,7 +16,7 @@ func (a *app) pushCommand() *cobra.Command {
 		Long: "Brings the place that follows a target of type snowflake up to what is published locally, without a run: what a run\n" +
 			"could not bring, or tables that are kept otherwise now. It asks the place itself what it lacks; when that is nothing,\n" +
 			"no data is sent. --renew replaces all rows of a table, and its columns' types, whatever is there.\n" +
-			"Exit code 0 when the place shows what is published, 1 when it does not, 2 when nothing follows the target or a table\n" +
+			"Exit code 0 when the place shows what is published, 5 when it does not, 2 when nothing follows the target or a table\n" +
 			"is not published, 4 while another process loads it.\n",
 		Example: "  millrace push --target prod\n  millrace push --target prod --dry-run\n  millrace push --target prod --renew mart.orders",
 		Args:    cobra.NoArgs,
@@ -39,7 +39,7 @@ func (a *app) push(ctx context.Context, e *pipeline.Engine, req pipeline.PushReq
 	p, err := e.Push(ctx, req)
 	if err != nil {
 		if p != nil && !a.json {
-			a.printLoad(p.Load)
+			a.printLoadOf(p.Load)
 		}
 		return nil, pushed(err)
 	}

@@ -315,7 +315,7 @@ func (a *app) printReport(r *pipeline.Report) error {
 		fmt.Fprintf(w, "\nrun %s: nothing published; %s\n", r.Run.ID, r.Run.Error)
 	}
 	if r.Load != nil {
-		a.printLoad(*r.Load)
+		a.printLoadOf(*r.Load)
 	}
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(w, "  warning: %s\n", a.redactor.Redact(warning))

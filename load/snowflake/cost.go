@@ -184,7 +184,7 @@ func (c *change) sent() (s shipment) {
 // account says what the load has taken.
 func (x *bringing) account() {
 	l := x.out
-	l.Together, l.Tables = true, nil
+	l.Together, l.Tables = true, []load.LoadedTable{}
 	for _, c := range slices.Concat(x.changes, x.others) {
 		t, sent := c.LoadedTable, c.sent()
 		t.Sent, t.Files, t.Bytes = sent.rows, sent.files, sent.bytes

@@ -78,7 +78,7 @@ func (f *Follower) Plan(ctx context.Context, m *load.Manifest, standing *load.St
 			return nil, err
 		}
 	}
-	l := &load.Load{Run: m.Run, Snapshot: m.Snapshot}
+	l := &load.Load{Run: m.Run, Snapshot: m.Snapshot, Tables: []load.LoadedTable{}}
 	f.forecast(m, e, changes, l)
 	return l, nil
 }

@@ -19,11 +19,13 @@ const probe = "PROBE"
 
 // Prepare logs in, looks at the warehouse without waking it, and makes the ledger, the schemas, their stages, and a table in each that it
 // drops again: what the role may not do is found before the first row is read. Whether a warehouse that sleeps does resume, which costs
-// a minute of it, is found by the first COPY.
-func (f *Follower) Prepare(ctx context.Context) error {
+// a minute of it, is found by the first COPY. What another time may be over, is load.ErrAway.
+func (f *Follower) Prepare(ctx context.Context) error { return away(f.prepare(ctx)) }
+
+func (f *Follower) prepare(ctx context.Context) error {
 	s, err := f.quick.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
 	if err != nil {
-		return away(err)
+		return err
 	}
 	defer s.Close()
 	e, err := f.engine(ctx, s)

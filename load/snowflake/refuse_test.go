@@ -71,7 +71,22 @@ func TestPrepareRefuses(t *testing.T) {
 			if strings.Contains(told(err), token) {
 				t.Error("the token stands in the error")
 			}
+			if errors.Is(err, load.ErrAway) {
+				t.Error("a mistake is taken for something that passes")
+			}
 		})
+	}
+}
+
+// TestPrepareFindsNobody: whichever statement of it the server or a proxy fails on, the place does not answer.
+func TestPrepareFindsNobody(t *testing.T) {
+	for _, match := range []string{"^SHOW", "^CREATE SCHEMA", "^LIST", "^SELECT"} {
+		p := newPlace(t)
+		f := p.follower(newTruth(t))
+		p.server.Fault(snowfake.Fault{Match: regexp.MustCompile(match), Do: snowfake.Status, Code: 400, Times: 1000}) // which the driver does not repeat for minutes
+		if err := f.Prepare(t.Context()); !errors.Is(err, load.ErrAway) {
+			t.Errorf("%s: %v", match, err)
+		}
 	}
 }
 

@@ -22,7 +22,7 @@ func (f *Follower) Sweep(ctx context.Context, dryRun bool) (*load.Swept, error) 
 		return nil, err
 	}
 	defer s.Close()
-	x := &sweeping{Follower: f, s: s, out: &load.Swept{DryRun: dryRun}, before: f.cfg.Clock().Add(-f.cfg.KeepStaging)}
+	x := &sweeping{Follower: f, s: s, out: &load.Swept{DryRun: dryRun, Tables: []string{}, Stages: []string{}, Kept: []string{}}, before: f.cfg.Clock().Add(-f.cfg.KeepStaging)}
 	if x.running, err = f.running(ctx, s); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/internal/snowflake"
@@ -84,10 +85,18 @@ func authOf(dir string, s *models.Snowflake) (snowflake.Auth, error) {
 	return a, nil
 }
 
-// away says of an error of the network or the server that the place does not answer: that may be over when the run wants to load.
+// overQuota is the code of a warehouse that its resource monitor does not let resume.
+const overQuota = 90073
+
+// away says of an error that the place does not answer: the network or the server fails, the connection is lost, somebody holds a lock, the quota is used up.
+// That may be over when the run wants to load. What is wrong with the configuration or with rights is not.
 func away(err error) error {
 	var e *snowflake.Error
-	if errors.As(err, &e) && e.Kind == snowflake.KindUnavailable {
+	if !errors.As(err, &e) {
+		return err
+	}
+	passing := slices.Contains([]snowflake.Kind{snowflake.KindUnavailable, snowflake.KindLock, snowflake.KindTimeout}, e.Kind) || e.Code == overQuota
+	if passing || snowflake.Unsure(err) {
 		return fmt.Errorf("%w: %w", load.ErrAway, err)
 	}
 	return err

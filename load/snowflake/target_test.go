@@ -132,9 +132,13 @@ func TestWaysToLogIn(t *testing.T) {
 }
 
 func TestAwayIsTold(t *testing.T) {
-	for kind, want := range map[snowflake.Kind]bool{snowflake.KindUnavailable: true, snowflake.KindLogin: false, snowflake.KindGrant: false} {
+	for kind, want := range map[snowflake.Kind]bool{snowflake.KindUnavailable: true, snowflake.KindLock: true, snowflake.KindTimeout: true, snowflake.KindLogin: false,
+		snowflake.KindGrant: false, snowflake.KindWarehouse: false, snowflake.KindExpired: false} {
 		if got := errors.Is(away(&snowflake.Error{Kind: kind}), load.ErrAway); got != want {
 			t.Errorf("%s: %v", kind, got)
 		}
+	}
+	if !errors.Is(away(&snowflake.Error{Kind: snowflake.KindWarehouse, Code: overQuota}), load.ErrAway) {
+		t.Error("a quota that is used up is taken for a mistake")
 	}
 }

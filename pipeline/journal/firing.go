@@ -41,7 +41,7 @@ type FiringState string
 const (
 	FiringWaiting   FiringState = "waiting"   // for its time, its turn, or what it follows; Reason says which
 	FiringStarted   FiringState = "started"   // a worker runs
-	FiringSucceeded FiringState = "succeeded" // exit code 0
+	FiringSucceeded FiringState = "succeeded" // exit code 0, or 5 of a run that is only behind: see Run.Behind
 	FiringFailed    FiringState = "failed"    // and is not tried again
 	FiringSkipped   FiringState = "skipped"   // on purpose: overlap, pause, misfire policy
 	FiringCancelled FiringState = "cancelled" // somebody asked for it
@@ -164,14 +164,14 @@ func updateFiring(ctx context.Context, tx *sql.Tx, f Firing) error {
 	return noteEnd(ctx, tx, EndOfFiring, f.ID, string(f.State), f.Finished)
 }
 
-// mendFiring lets a run that has succeeded stand for its firing when that does not wait for the scheduler to settle it: because it had ended
+// mendFiring lets a run that has published all stand for its firing when that does not wait for the scheduler to settle it: because it had ended
 // otherwise, or waits for a next try. The reason tells of an attempt that began when the firing had ended.
 func mendFiring(ctx context.Context, tx *sql.Tx, r Run) error {
-	if r.Firing == "" || r.Status != Succeeded || r.Selection.Aside() {
+	if r.Firing == "" || !r.Published() || r.Selection.Aside() {
 		return nil
 	}
-	n, err := changed(tx.ExecContext(ctx, `UPDATE firing SET state = ?1, reason = iif(run = ?2 AND finished >= ?6, '', 'by a later attempt'), run = ?2, exit_code = 0, finished = ?3
-		WHERE id = ?4 AND state NOT IN (?1, ?5)`, FiringSucceeded, r.ID, stampPtr(r.Finished), r.Firing, FiringStarted, stamp(r.Begun())))
+	n, err := changed(tx.ExecContext(ctx, `UPDATE firing SET state = ?1, reason = iif(run = ?2 AND finished >= ?6, ?8, 'by a later attempt'), run = ?2, exit_code = ?7, finished = ?3
+		WHERE id = ?4 AND state NOT IN (?1, ?5)`, FiringSucceeded, r.ID, stampPtr(r.Finished), r.Firing, FiringStarted, stamp(r.Begun()), r.ExitCode, r.Error))
 	if n == 0 || err != nil {
 		return err
 	}

@@ -118,7 +118,8 @@ func TestRunMendsItsFiring(t *testing.T) {
 		}
 		end := func(id string, s Selection, status Status) Firing {
 			t.Helper()
-			r := Run{ID: id + name, Pipeline: name, LogicalTime: at, Started: at, Status: Running, Firing: name, Selection: s}
+			code := 0
+			r := Run{ID: id + name, Pipeline: name, LogicalTime: at, Started: at, Status: Running, ExitCode: &code, Firing: name, Selection: s}
 			if err := j.BeginRun(ctx, r); err != nil {
 				t.Fatal(err)
 			}
@@ -153,6 +154,16 @@ func TestRunMendsItsFiring(t *testing.T) {
 		if f, err := j.Firing(ctx, f.ID); err != nil || f.State != FiringSucceeded || f.Reason != name {
 			t.Errorf("an attempt that began at %v: %+v, %v", began, f, err)
 		}
+	}
+	code := 5
+	behind := Run{ID: "behind", Pipeline: "behind", LogicalTime: at, Started: at, Status: Partial, Behind: true, Finished: &at, ExitCode: &code, Error: "there it is behind", Firing: "fbehind"}
+	f := Firing{ID: behind.Firing, Pipeline: behind.Pipeline, LogicalTime: at, Trigger: TriggerSchedule, State: FiringFailed, Reason: "killed", Run: behind.ID, Created: at, Finished: &at}
+	_, err := j.AddFiring(ctx, f)
+	if err = errors.Join(err, j.BeginRun(ctx, behind), j.FinishRun(ctx, behind, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := j.Firing(ctx, f.ID); err != nil || f.State != FiringSucceeded || *f.ExitCode != 5 || f.Reason != behind.Error {
+		t.Errorf("a run that is only behind leaves %+v, %v", f, err)
 	}
 	ended, err := j.Ended(ctx, 0, 100)
 	count := map[string]int{}

@@ -95,9 +95,11 @@ func (j *Journal) Loads(ctx context.Context, f LoadFilter) ([]Load, error) {
 		return nil, err
 	}
 	for i := range loads {
-		if loads[i].Tables, err = query(ctx, j, `SELECT result FROM load_table WHERE load = ? ORDER BY position`, scanLoaded, loads[i].ID); err != nil {
+		tables, err := query(ctx, j, `SELECT result FROM load_table WHERE load = ? ORDER BY position`, scanLoaded, loads[i].ID)
+		if err != nil {
 			return nil, err
 		}
+		loads[i].Tables = append([]load.LoadedTable{}, tables...) // JSON has an array
 	}
 	return loads, nil
 }

@@ -19,7 +19,7 @@ type Status string
 const (
 	Running        Status = "running"
 	Succeeded      Status = "succeeded"
-	Partial        Status = "partial" // a run that published some nodes and failed others
+	Partial        Status = "partial" // a run that published some nodes and failed others, or all, and what follows the target does not show it
 	Failed         Status = "failed"
 	Interrupted    Status = "interrupted"
 	Abandoned      Status = "abandoned" // interrupted, and overtaken by a run with other settings
@@ -45,10 +45,14 @@ type Run struct {
 	Snapshot    *int64     `json:"snapshot,omitempty"`
 	ExitCode    *int       `json:"exit_code,omitempty"`
 	Error       string     `json:"error,omitempty"`
+	Behind      bool       `json:"behind,omitempty"`   // all of it is published, and only what follows the target does not show that
 	Warnings    []string   `json:"warnings,omitempty"` // what went wrong behind the publish, and made it no failure
 	Trigger     Trigger    `json:"trigger"`            // what began it
 	Firing      string     `json:"firing,omitempty"`   // that it belongs to; "" for a command
 }
+
+// Published says that all that the run was to make is published: whoever reads the local tables need not wait for what follows the target.
+func (r *Run) Published() bool { return r.Status == Succeeded || r.Behind }
 
 // Begun is when the last attempt began, from which it is counted how long the run takes: between attempts it rests.
 func (r *Run) Begun() time.Time {
@@ -109,7 +113,7 @@ func (j *Journal) BeginRun(ctx context.Context, r Run) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO run (id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started, trigger, firing)
 			VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
 			ON CONFLICT (id) DO UPDATE SET resumed = ?, attempt = excluded.attempt, status = excluded.status, pid = excluded.pid,
-				version = excluded.version, finished = NULL, exit_code = NULL, error = NULL, warnings = NULL, trigger = excluded.trigger, firing = excluded.firing`,
+				version = excluded.version, finished = NULL, exit_code = NULL, error = NULL, behind = 0, warnings = NULL, trigger = excluded.trigger, firing = excluded.firing`,
 			r.ID, r.Pipeline, stamp(r.LogicalTime), r.Attempt, r.Status, toJSON(r.Selection), r.ProjectHash, r.Version, r.PID, stamp(r.Started), orCommand(r.Trigger), nullable(r.Firing), stamp(r.Begun()))
 		return err
 	})
@@ -122,8 +126,8 @@ func (j *Journal) FinishRun(ctx context.Context, r Run, cursors map[string]extra
 }
 
 func finishRun(ctx context.Context, tx *sql.Tx, r Run, cursors map[string]extract.Cursor) error {
-	if _, err := tx.ExecContext(ctx, `UPDATE run SET status = ?, finished = ?, snapshot = ?, exit_code = ?, error = ?, warnings = ? WHERE id = ?`,
-		r.Status, stampPtr(r.Finished), r.Snapshot, r.ExitCode, nullable(r.Error), warningsOf(r), r.ID); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE run SET status = ?, finished = ?, snapshot = ?, exit_code = ?, error = ?, behind = ?, warnings = ? WHERE id = ?`,
+		r.Status, stampPtr(r.Finished), r.Snapshot, r.ExitCode, nullable(r.Error), r.Behind, warningsOf(r), r.ID); err != nil {
 		return err
 	}
 	if err := endOfRun(ctx, tx, r.ID, r.Status, r.Error, r.Finished); err != nil {
@@ -252,13 +256,13 @@ func (j *Journal) Run(ctx context.Context, id string) (Run, error) {
 	return runs[0], nil
 }
 
-const selectRun = `SELECT id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started, resumed, finished, snapshot, exit_code, coalesce(error, ''), coalesce(warnings, 'null'), trigger, coalesce(firing, '') FROM run`
+const selectRun = `SELECT id, pipeline, logical_time, attempt, status, selection, project_hash, version, pid, started, resumed, finished, snapshot, exit_code, coalesce(error, ''), behind, coalesce(warnings, 'null'), trigger, coalesce(firing, '') FROM run`
 
 func scanRun(rows *sql.Rows) (Run, error) {
 	var r Run
 	var logical, selection, started, warnings string
 	var resumed, finished sql.NullString
-	if err := rows.Scan(&r.ID, &r.Pipeline, &logical, &r.Attempt, &r.Status, &selection, &r.ProjectHash, &r.Version, &r.PID, &started, &resumed, &finished, &r.Snapshot, &r.ExitCode, &r.Error, &warnings, &r.Trigger, &r.Firing); err != nil {
+	if err := rows.Scan(&r.ID, &r.Pipeline, &logical, &r.Attempt, &r.Status, &selection, &r.ProjectHash, &r.Version, &r.PID, &started, &resumed, &finished, &r.Snapshot, &r.ExitCode, &r.Error, &r.Behind, &warnings, &r.Trigger, &r.Firing); err != nil {
 		return r, err
 	}
 	r.LogicalTime, r.Started, r.Resumed, r.Finished = parseTime(logical), parseTime(started), parseTimePtr(resumed), parseTimePtr(finished)

@@ -107,14 +107,14 @@ type Outcome struct {
 	Began       time.Time // when its run did last, or when somebody decided that there is none; zero: it has not, and one that another before it held back never will
 }
 
-// What has an outcome, of a pipeline (?1), of logical times in [?2, ?3) and a target (?4, ?5): its firings, and its runs that succeeded without one,
+// What has an outcome, of a pipeline (?1), of logical times in [?2, ?3) and a target (?4, ?5): its firings, and its runs that published all without one,
 // alone and together with other pipelines.
 const (
 	firingsBetween = ` FROM firing WHERE pipeline = ?1 AND logical_time >= ?2 AND logical_time < ?3`
 	aloneBetween   = ` FROM run WHERE pipeline = ?1` + succeededBetween
 	jointBetween   = ` FROM run WHERE instr(pipeline, '+') > 0 AND instr('+' || pipeline || '+', '+' || ?1 || '+') > 0` + succeededBetween
 
-	succeededBetween = ` AND started >= ?2 AND logical_time >= ?2 AND logical_time < ?3 AND firing IS NULL AND status = 'succeeded' AND ` +
+	succeededBetween = ` AND started >= ?2 AND logical_time >= ?2 AND logical_time < ?3 AND firing IS NULL AND (status = 'succeeded' OR behind) AND ` +
 		targetOfRun + ` IN (?4, ?5) AND ` + working
 	elsewhere = `coalesce(` + targetOfFiring + ` NOT IN (?4, ?5), 0)`
 

@@ -296,6 +296,7 @@ CREATE TABLE lifted (              -- pauses that are over, until the schedule h
 ALTER TABLE schedule_state DROP COLUMN paused;
 `,
 	`
+ALTER TABLE run ADD COLUMN behind INTEGER NOT NULL DEFAULT 0;   -- all of it is published, and what follows the target does not show it
 CREATE TABLE load (                -- what brings a place that follows a target up to a snapshot: see load.go
 	id         TEXT PRIMARY KEY,   -- ULID
 	run        TEXT,               -- on whose behalf; NULL for none. The history may lose either of the two before the other

@@ -225,3 +225,29 @@ func TestLateSuccessOfEarlier(t *testing.T) {
 		w.wantHistory("m", "11-27 01:00 succeeded", "11-27 03:00 succeeded", "11-27 03:00 succeeded")
 	})
 }
+
+// TestOnlyBehind: a run that has published all, while what follows the target is behind, has done what its followers and its schedule wait for.
+func TestOnlyBehind(t *testing.T) {
+	a := nightly("a", "0 2 * * *", func(pl *models.Pipeline) { pl.Retries, pl.PauseAfter = 2, 1 })
+	inWorld(t, "2026-11-27T00:30:00Z", []*models.Pipeline{a, nightly("b", "", follows("a")), nightly("c", "", follows("d")), nightly("d", "")}, func(w *world) {
+		code := 5
+		behind := journal.Run{Behind: true, ExitCode: &code, Error: "published locally as snapshot 1; Snowflake is behind by 1 table: gone"}
+		w.end = func(f journal.Firing) (time.Duration, int) {
+			if f.Pipeline != "a" {
+				return time.Minute, 0
+			}
+			r := behind
+			r.Pipeline, r.Firing, r.LogicalTime = "a", f.ID, f.LogicalTime
+			w.ran(r, journal.Partial)
+			return time.Minute, code
+		}
+		w.pass(28 * time.Hour)
+		w.wantStarted("a 11-27 02:00", "b 11-27 02:00", "a 11-28 02:00", "b 11-28 02:00")
+		w.wantHistory("a", "11-27 02:00 succeeded "+behind.Error, "11-28 02:00 succeeded "+behind.Error)
+		byHand := behind
+		byHand.Pipeline, byHand.LogicalTime = "d", w.now()
+		w.ran(byHand, journal.Partial)
+		w.pass(time.Minute)
+		w.wantStarted("c 11-28 04:30")
+	})
+}

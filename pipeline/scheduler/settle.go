@@ -32,8 +32,9 @@ func (d *decider) settle(ctx context.Context, it *item, r Result) error {
 		return err
 	}
 	code := r.ExitCode
+	reason := ""
 	if done { // whatever became of its process
-		code = pipeline.ExitOK
+		code, reason = codeOf(run), run.Error
 	}
 	vain := it.vain()
 	it.Run, it.ExitCode, it.changed = cmp.Or(run.ID, it.Ask.Retry), &code, true
@@ -44,8 +45,8 @@ func (d *decider) settle(ctx context.Context, it *item, r Result) error {
 		stop = w.stop
 	}
 	switch e := d.entry(it); {
-	case code == pipeline.ExitOK:
-		it.end(d.now, journal.FiringSucceeded, "")
+	case done || code == pipeline.ExitOK:
+		it.end(d.now, journal.FiringSucceeded, reason)
 	case stop != "":
 		return d.giveWay(ctx, it, vain, journal.FiringCancelled, stop)
 	case d.loop.stopping:
@@ -68,13 +69,22 @@ func (d *decider) settle(ctx context.Context, it *item, r Result) error {
 	return nil
 }
 
-// runOf is the run of a firing, the zero one when there is none yet, and whether it has succeeded since it was asked for.
+// runOf is the run of a firing, the zero one when there is none yet, and whether it has published all since it was asked for: what follows
+// the target may be behind, and is brought up by whatever runs next.
 func (d *decider) runOf(ctx context.Context, it *item) (run journal.Run, done bool, err error) {
 	run, err = d.Store.RunOfFiring(ctx, it.Firing)
 	if errors.Is(err, journal.ErrNotFound) {
 		err = nil
 	}
-	return run, run.Status == journal.Succeeded && run.Finished != nil && !run.Finished.Before(it.Created), err
+	return run, run.Published() && run.Finished != nil && !run.Finished.Before(it.Created), err
+}
+
+// codeOf is the exit code of a run that has published all.
+func codeOf(r journal.Run) int {
+	if r.Behind {
+		return pipeline.ExitPartial
+	}
+	return pipeline.ExitOK
 }
 
 // why tells of a failure.
@@ -155,9 +165,9 @@ func (d *decider) orphans(ctx context.Context) error {
 			return err
 		}
 		if done {
-			code := pipeline.ExitOK
+			code := codeOf(run)
 			it.Run, it.ExitCode = run.ID, &code
-			it.end(d.now, journal.FiringSucceeded, "")
+			it.end(d.now, journal.FiringSucceeded, run.Error)
 			continue
 		}
 		if it.Cancel != "" {
