@@ -157,6 +157,9 @@ func (db *DB) explain(err error) *Error {
 	e.Code, e.SQLState, e.QueryID = driver.Number, driver.SQLState, driver.QueryID
 	e.Message = clean(message(driver))
 	e.Kind, e.Advice = classify(e.Code, e.SQLState)
+	if e.Kind == KindLock && strings.Contains(e.Message, "number of waiters") {
+		e.Advice = queueAdvice
+	}
 	return e
 }
 
