@@ -147,7 +147,7 @@ func (db *DB) explain(err error) *Error {
 			e.Message = "the server answers HTTP " + status[1]
 		}
 		if strings.Contains(e.Message, "certificate revocation check failed") { // crl.go:190
-			e.Advice = "a certificate of the host has no revocation list, or that cannot be had: let the machine reach the lists, and have no proxy open TLS on the way"
+			e.Advice = "a certificate of the host has no revocation list, or that cannot be had: let the machine reach the lists, and have no proxy open TLS on the way; or set revocation: advisory, and know its risk"
 		}
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			e.Kind, e.Advice = KindTimeout, ""

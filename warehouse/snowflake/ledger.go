@@ -13,7 +13,7 @@ const metaSchema = "MILLRACE_META"
 
 // Ledger is what a database of Snowflake says of the loads into it: one row for each target, whose epoch is the fence between
 // loads, and one for each load and table. Rows of a load are written by the transaction that publishes it, so what the ledger says
-// is what the tables hold. Projects of one database share it: while one commits, another waits for its lock.
+// is what the tables hold. Projects of one database share it: while one publishes, another waits for its lock.
 type Ledger struct{ Database string }
 
 // Target names a row of the fence: a project, and the schema in Snowflake that its target's models go to.
