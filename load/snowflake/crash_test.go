@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/warehouse"
@@ -26,11 +27,12 @@ type crashes struct {
 	m      *load.Manifest
 	n      int
 	made   []load.Table // by fresh
+	owed   bool         // the last cut has left m to the next load
 }
 
 func newCrashes(t *testing.T, keep func(warehouse.Name) Keep, states func(x *truth) [2][]load.Table, fresh func(x *truth, n int) load.Table) *crashes {
 	t.Helper()
-	c := &crashes{place: newPlace(t), x: newTruth(t), keep: keep, rows: map[string][][]string{}}
+	c := &crashes{place: newPlace(t, func(c *snowfake.AccountConfig) { c.After = locksAtOnce }), x: newTruth(t), keep: keep, rows: map[string][][]string{}}
 	c.states = states(c.x)
 	if fresh != nil {
 		c.fresh = func(n int) load.Table { return fresh(c.x, n) }
@@ -42,6 +44,16 @@ func newCrashes(t *testing.T, keep func(warehouse.Name) Keep, states func(x *tru
 	if _, err := c.bring(c.follow(), c.m); err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+// locksAtOnce ends a wait for a lock, as long as followers of tests allow it, at once.
+func locksAtOnce(d time.Duration) <-chan time.Time {
+	if d != lockTimeout {
+		return time.After(d)
+	}
+	c := make(chan time.Time, 1)
+	c <- time.Time{}
 	return c
 }
 
@@ -106,7 +118,19 @@ func (c *crashes) whole(when string) {
 // request any more.
 func (c *crashes) cut(f snowfake.Fault, match string, n int) bool {
 	c.Helper()
-	c.next()
+	where, hit := c.disturb(f, match, n)
+	if hit {
+		c.settle(where)
+	}
+	return hit && !c.Failed()
+}
+
+// disturb makes one load fail so, of the next state or of what the last one has left.
+func (c *crashes) disturb(f snowfake.Fault, match string, n int) (where string, hit bool) {
+	c.Helper()
+	if !c.owed {
+		c.next()
+	}
 	f.Match, f.Nth = regexp.MustCompile("(?s)"+match), n
 	fault := c.server.Fault(f)
 	defer fault.Withdraw()
@@ -123,14 +147,33 @@ func (c *crashes) cut(f snowfake.Fault, match string, n int) bool {
 	}
 	c.loads++
 	_, err := c.follow().Bring(ctx, c.m, load.Bringing{Load: fmt.Sprintf("01J%023d", c.loads), Run: c.m.Run, Attempt: 1})
-	where := fmt.Sprintf("%s %s request %d of %s (the last was %s), which gave %v", f.Do, f.When, n, match, c.at(), err)
+	where = fmt.Sprintf("%s %s request %d of %s (the last was %s), which gave %v", f.Do, f.When, n, match, c.at(), err)
 	if fault.Hits() == 0 { // the load had no such request
 		if err != nil {
-			c.Errorf("without a fault, a load gives %v", err)
+			c.Errorf("without a fault at %s, a load gives %v", match, err)
 		}
-		return false
+		if c.owed { // it had less to do than the one before
+			c.owed = false
+			fault.Withdraw()
+			return c.disturb(f, match, n)
+		}
+		return where, false
 	}
 	c.whole(where)
+	c.owed = true
+	if err == nil {
+		c.settle(where)
+	}
+	return where, true
+}
+
+// settle brings what the last load has left.
+func (c *crashes) settle(where string) {
+	c.Helper()
+	if !c.owed {
+		return
+	}
+	c.owed = false
 	if _, err := c.bring(c.follow(), c.m); err != nil {
 		c.Errorf("%s: the next load gives %v", where, err)
 	}
@@ -142,7 +185,6 @@ func (c *crashes) cut(f snowfake.Fault, match string, n int) bool {
 	if c.fresh != nil {
 		c.holds(c.x, &c.made[len(c.made)-1], "ANALYTICS.MART."+c.made[len(c.made)-1].Table)
 	}
-	return !c.Failed()
 }
 
 // at is the last statement that came.
@@ -152,39 +194,102 @@ func (c *crashes) at() string {
 	return text
 }
 
-// faults are the ways in which a request goes wrong.
-var faults = []snowfake.Fault{
-	{Do: snowfake.Drop, When: snowfake.Before},
-	{Do: snowfake.Drop, When: snowfake.After},
-	{Do: snowfake.Status, Code: 503, When: snowfake.Before},
-	{Do: snowfake.ExpireToken, When: snowfake.Before}, // which the driver renews
-	{Do: snowfake.Vanish, When: snowfake.Before},
-	{Do: snowfake.Vanish, When: snowfake.After},
-}
+// The ways in which a request goes wrong.
+var (
+	drops  = []snowfake.Fault{{Do: snowfake.Drop, When: snowfake.Before}, {Do: snowfake.Drop, When: snowfake.After}}
+	deaths = []snowfake.Fault{{Do: snowfake.Vanish, When: snowfake.Before}, {Do: snowfake.Vanish, When: snowfake.After}}
+	others = []snowfake.Fault{{Do: snowfake.Status, Code: 503, When: snowfake.Before}, {Do: snowfake.ExpireToken, When: snowfake.Before}} // which the driver renews
+	faults = slices.Concat(drops, deaths, others)
+)
 
 // everything is the environment variable that has the crash matrix cut at each request in each way.
 const everything = "MILLRACE_CRASH_ALL"
 
-// crucial are the requests at which what happened and what is known of it may differ.
-var crucial = []string{"^UPDATE .*_TARGETS", "^BEGIN", "^COMMIT", "RENAME TO", "SWAP WITH", "^UPDATE .*_LOADS"}
+// kind is requests that are cut alike.
+type kind struct {
+	match string
+	ways  []snowfake.Fault
+}
 
-// matrix cuts a load at each crucial request in each way, and at every second of all its requests in one of the ways; at each in each
-// way, which takes ten minutes, where everything is set.
-func matrix(t *testing.T, keep func(warehouse.Name) Keep, states func(x *truth) [2][]load.Table, fresh func(x *truth, n int) load.Table) {
-	for i, f := range faults {
+// crucial are the requests at which what happened and what is known of it may differ: all of them are cut, and the next load goes on from
+// there. Of those that common and swapping have, which stand before the transaction or change rows within it, the first is cut, and what each has left
+// is left to the next cut.
+var (
+	ways    = slices.Concat(drops, deaths)
+	crucial = []kind{{`^UPDATE .*_TARGETS.*"SNAPSHOT" =`, deaths}, {"^COMMIT$", faults}, {"RENAME TO", ways}, {"SWAP WITH", ways}, {"^UPDATE .*_LOADS", deaths}}
+	common  = []kind{
+		{"^ALTER SESSION", simply}, {"^SHOW WAREHOUSES", simply}, {"^SHOW TABLES", simply}, {"^DESCRIBE", simply}, {"^SELECT .*_TARGETS", simply}, {"^SELECT .*_LOADS", simply},
+		{"^CREATE SCHEMA", simply}, {"^CREATE TABLE", simply}, {"^CREATE STAGE", simply}, {`^UPDATE .*_TARGETS.*"EPOCH" = "EPOCH" \+ 1`, faults}, {"^MERGE .*_LOADS", simply},
+		{"^REMOVE", simply}, {"^PUT", simply}, {"^LIST", simply}, {"^CREATE OR REPLACE TRANSIENT", simply}, {"^COPY", simply}, {`^SELECT\s.*__MR_`, simply},
+		{"^BEGIN", ways}, {"^INSERT", ways}, {`^MERGE INTO "ANALYTICS"."MART"`, simply}, {"^SELECT COUNT", simply}, {"^DROP", simply},
+		{"^POST /session/v1/login-request", simply}}
+	swapping = []kind{{"^SHOW STREAMS", simply}, {"^SELECT POLICY", simply}, {"^CREATE OR REPLACE TABLE .*LIKE", simply}, {`^CREATE OR REPLACE TABLE \S* \(`, simply},
+		{"^COMMENT", simply}, {"^SELECT COUNT", simply}}
+	// simply is for what changes nothing that is not made anew by the next load: before it the client goes on, after it it is dead.
+	simply = []snowfake.Fault{drops[0], deaths[1]}
+)
+
+// matrix cuts loads at requests of every kind, before and after: no load may send a statement of a kind that is not among them. Where
+// everything is set, it cuts at each request in each way, which takes ten minutes.
+func matrix(t *testing.T, kinds []kind, keep func(warehouse.Name) Keep, states func(x *truth) [2][]load.Table, fresh func(x *truth, n int) load.Table) {
+	if os.Getenv(everything) != "" {
+		whole(t, keep, states, fresh)
+		return
+	}
+	t.Parallel()
+	c := newCrashes(t, keep, states, fresh)
+	sent := c.undisturbed()
+	for _, sql := range sent {
+		if !slices.ContainsFunc(slices.Concat(crucial, common, swapping), func(k kind) bool { return k.of(sql) }) {
+			t.Errorf("no kind has %s", sql)
+		}
+	}
+	cuts := 0
+	for _, k := range kinds {
+		for _, f := range k.ways {
+			if _, hit := c.disturb(f, k.match, 1); !hit {
+				t.Errorf("%s %s %s: it was not sent", f.Do, f.When, k.match)
+			}
+			cuts++
+		}
+	}
+	c.settle("after all of these")
+	for _, k := range crucial {
+		for n := len(slices.DeleteFunc(slices.Clone(sent), func(sql string) bool { return !k.of(sql) })); n > 0; n-- {
+			for _, f := range k.ways {
+				if !c.cut(f, k.match, n) {
+					t.Errorf("%s %s request %d of %s: it was not sent, or see above", f.Do, f.When, n, k.match)
+				}
+				cuts++
+			}
+		}
+	}
+	t.Logf("cut at %d requests", cuts)
+}
+
+func (k kind) of(sql string) bool { return regexp.MustCompile("(?s)" + k.match).MatchString(sql) }
+
+// undisturbed are the statements of a load at which nothing fails.
+func (c *crashes) undisturbed() (sent []string) {
+	c.Helper()
+	c.next()
+	before := len(c.server.Statements())
+	c.brought(c.follow(), c.m)
+	for _, s := range c.server.Statements()[before:] {
+		sent = append(sent, s.SQL)
+	}
+	return sent
+}
+
+// whole cuts at each request in each way.
+func whole(t *testing.T, keep func(warehouse.Name) Keep, states func(x *truth) [2][]load.Table, fresh func(x *truth, n int) load.Table) {
+	for _, f := range faults {
 		t.Run(fmt.Sprintf("%s %s", f.Do, f.When), func(t *testing.T) {
 			t.Parallel()
 			c := newCrashes(t, keep, states, fresh)
-			for _, match := range crucial {
-				for n := 1; c.cut(f, match, n); n++ {
-				}
-			}
-			n, step := 1+i, 2*len(faults)
-			if os.Getenv(everything) != "" {
-				n, step = 1, 1
-			}
+			n := 1
 			for c.cut(f, ".", n) {
-				n += step
+				n++
 			}
 			t.Logf("cut at requests up to %d", n)
 			if n < 40 && !t.Failed() {
@@ -196,7 +301,7 @@ func matrix(t *testing.T, keep func(warehouse.Name) Keep, states func(x *truth) 
 
 // TestCrashInTransaction: two tables that one commit brings.
 func TestCrashInTransaction(t *testing.T) {
-	matrix(t, func(warehouse.Name) Keep { return Keep{} }, func(x *truth) [2][]load.Table {
+	matrix(t, common, func(warehouse.Name) Keep { return Keep{} }, func(x *truth) [2][]load.Table {
 		return [2][]load.Table{
 			{x.table("events", nil, "SELECT range AS id, 'a' AS v FROM range(12)"), x.table("orders", []string{"id"}, "SELECT range AS id, 'a' AS v FROM range(10)")},
 			{x.table("events", nil, "SELECT range AS id, 'b' AS v FROM range(9)"), x.table("orders", []string{"id"}, "SELECT range AS id, CASE WHEN range < 5 THEN 'b' ELSE 'a' END AS v FROM range(2, 14)")},
@@ -206,7 +311,7 @@ func TestCrashInTransaction(t *testing.T) {
 
 // TestCrashOutsideOfTransaction: one table that is swapped, and one that is new.
 func TestCrashOutsideOfTransaction(t *testing.T) {
-	matrix(t, func(warehouse.Name) Keep { return Keep{Swap: true} }, func(x *truth) [2][]load.Table {
+	matrix(t, swapping, func(warehouse.Name) Keep { return Keep{Swap: true} }, func(x *truth) [2][]load.Table {
 		return [2][]load.Table{
 			{x.table("dims", nil, "SELECT range AS id, 'a' AS v FROM range(12)")},
 			{x.table("dims", nil, "SELECT range AS id, 'b' AS v FROM range(9)")},

@@ -26,7 +26,10 @@ type place struct {
 	loads   int
 }
 
-const token = "a token of the test"
+const (
+	token       = "a token of the test"
+	lockTimeout = time.Second
+)
 
 // newPlace has one user, MILLRACE, who is ACCOUNTADMIN unless edit says otherwise. Where there is a ROOT, it is who reads.
 func newPlace(t *testing.T, edit ...func(*snowfake.AccountConfig)) *place {
@@ -73,7 +76,7 @@ func newPlaceWith(t *testing.T, stage snowfake.Transport, edit ...func(*snowfake
 func (p *place) follower(x *truth, edit ...func(*Config)) *Follower {
 	p.Helper()
 	cfg := Config{Project: "shop", Conn: snowflake.Config{Account: "test", User: "MILLRACE", Auth: snowflake.Auth{Token: token}, Warehouse: "LOAD_WH", Database: "ANALYTICS",
-		Host: p.server.Host(), Port: p.server.Port(), HTTP: true, LoginTimeout: time.Minute, StatementTimeout: time.Minute, LockTimeout: time.Second, Temp: p.TempDir()},
+		Host: p.server.Host(), Port: p.server.Port(), HTTP: true, LoginTimeout: time.Minute, StatementTimeout: time.Minute, LockTimeout: lockTimeout, Temp: p.TempDir()},
 		Naming: sf.Naming{Database: "ANALYTICS", Schema: "MART", DefaultSchema: "main"}, Uploads: 1, Root: x.root, Temp: p.TempDir(), Warehouse: duckdb.Open,
 		Memory: 256 << 20, Threads: 2, Clock: func() time.Time { return x.now }}
 	for _, e := range edit {

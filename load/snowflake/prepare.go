@@ -18,12 +18,11 @@ import (
 const probe = "PROBE"
 
 // Prepare logs in, looks at the warehouse without waking it, and makes the ledger, the schemas, their stages, and a table in each that it
-// drops again: what the role may not do is found before the first row is read. Whether a warehouse that sleeps does resume, which costs
-// a minute of it, is found by the first COPY. What another time may be over, is load.ErrAway.
-func (f *Follower) Prepare(ctx context.Context) error { return away(f.prepare(ctx)) }
-
-func (f *Follower) prepare(ctx context.Context) error {
-	s, err := f.quick.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
+// drops again: what the role may not do is found before the first row is read. None of it needs the warehouse, except where a table is there
+// whose comment does not say that a load has made it: then the ledger is read. Whether a warehouse that sleeps does resume, which costs a
+// minute of it, is found when the load begins.
+func (f *Follower) Prepare(ctx context.Context) error {
+	s, err := f.db.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
 	if err != nil {
 		return err
 	}
@@ -96,15 +95,14 @@ func (f *Follower) places() (map[string]sf.Table, error) {
 	return out, nil
 }
 
-// foreign refuses tables that have the name of one of the project's, and that the ledger does not know.
+// foreign refuses tables that have the name of one of the project's, and that neither their comment nor the ledger knows as a load's. One that
+// another project's loads have made is found by Bring, which reads the ledger in any case.
 func (f *Follower) foreign(ctx context.Context, s *snowflake.Session) error {
-	standing, err := f.standing(ctx, s)
-	if err != nil && !errors.Is(err, load.ErrNothing) {
-		return err
-	}
+	var standing *load.Standing
+	var read bool
 	var all []error
 	for _, n := range f.cfg.Nodes {
-		if standing.Table(n) != nil || f.keep(n).Mode == "none" {
+		if f.keep(n).Mode == "none" {
 			continue
 		}
 		to, err := f.cfg.Naming.Table(n)
@@ -115,12 +113,16 @@ func (f *Follower) foreign(ctx context.Context, s *snowflake.Session) error {
 		if err != nil {
 			return err
 		}
-		if there == nil {
+		if there == nil || strings.HasPrefix(there.comment, sf.CommentOf("")) {
 			continue
 		}
-		if ours, err := f.made(ctx, s, n, there); err != nil {
-			return err
-		} else if !ours {
+		if !read {
+			if standing, err = f.standing(ctx, s); err != nil && !errors.Is(err, load.ErrNothing) {
+				return err
+			}
+			read = true
+		}
+		if standing.Table(n) == nil {
 			all = append(all, f.stranger(to, there))
 		}
 	}

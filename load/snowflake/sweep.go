@@ -17,7 +17,7 @@ import (
 // Sweep removes staging tables, and files in stages, that are older than the target keeps them. What the load that holds the fence has
 // made stays as long as its rows in the ledger are not decided.
 func (f *Follower) Sweep(ctx context.Context, dryRun bool) (*load.Swept, error) {
-	s, err := f.quick.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
+	s, err := f.db.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
 	if err != nil {
 		return nil, err
 	}
