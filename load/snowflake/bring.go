@@ -28,6 +28,7 @@ type bringing struct {
 	w       warehouse.Warehouse // local
 	temp    string
 	epoch   int64     // of the fence, while this load holds it
+	stands  int64     // the snapshot that stands there; 0: none
 	begun   int64     // the epoch under which the load's rows were written to the ledger
 	changes []*change // to bring
 	others  []*change // that cannot be brought, or are left
@@ -91,12 +92,24 @@ func (x *bringing) load(ctx context.Context) error {
 	if len(x.changes) == 0 {
 		return nil
 	}
-	for _, step := range []func(context.Context) error{x.afford, x.makePlaces, x.openLocal, x.begin, x.uploadAll, x.recount, x.copyAll, x.publish, x.check, x.tidy} {
+	for _, step := range []func(context.Context) error{x.afford, x.makePlaces, x.openLocal, x.begin, x.uploadAll, x.recount, x.copyAll, x.publish, x.tidy} {
 		if err := step(ctx); err != nil {
-			return err
+			return x.overtaken(ctx, err)
 		}
 	}
 	return nil
+}
+
+// overtaken says of a table that is missing whether a load that took over has dropped it.
+func (x *bringing) overtaken(ctx context.Context, err error) error {
+	if !missing(err) {
+		return err
+	}
+	at, unseen := x.seen(ctx, x.s)
+	if unseen == nil && at != nil && at.epoch != x.epoch {
+		return fmt.Errorf("%w: %w", load.ErrFenced, err)
+	}
+	return err
 }
 
 // due compares the manifest with what stands there, and says whether anything is to be done: loads that were cut off between a
@@ -105,6 +118,9 @@ func (x *bringing) due(ctx context.Context) (bool, error) {
 	standing, err := x.standing(ctx, x.s)
 	if err != nil && !errors.Is(err, load.ErrNothing) {
 		return false, err
+	}
+	if x.stands = 0; standing != nil {
+		x.stands = standing.Snapshot
 	}
 	if err := ahead(x.m, standing); err != nil {
 		return false, err

@@ -103,13 +103,16 @@ func (f *Follower) ask(ctx context.Context, s *snowflake.Session, st sf.Statemen
 	return records(r), nil
 }
 
-// take gets the fence. An earlier attempt whose COMMIT may still be under way holds its lock: when it is taken, that one has been
-// decided.
+// take gets the fence, once, or anew as long as no other load has. An earlier attempt whose COMMIT may still be under way holds its lock:
+// when it is taken, that one has been decided.
 func (x *bringing) take(ctx context.Context) error {
 	for range 3 {
 		at, err := x.entered(ctx)
 		if err != nil {
 			return err
+		}
+		if x.epoch > 0 && at.load != x.b.Load {
+			return fmt.Errorf("%w: %s holds the fence", load.ErrFenced, at.load)
 		}
 		now := x.cfg.Clock()
 		st := x.ledger.Fence(x.target, x.b.Load, at.epoch, now)

@@ -65,6 +65,19 @@ func newPlaceWith(t *testing.T, stage snowfake.Transport, edit ...func(*snowfake
 	return p
 }
 
+// repeats has the place served by a server that executes a request anew which it is sent again.
+func (p *place) repeats() {
+	p.Helper()
+	users := map[string]snowfake.Credentials{"MILLRACE": {Tokens: []string{token}}}
+	old, err := p.server, error(nil)
+	if p.server, err = snowfake.NewServer(snowfake.ServerConfig{Account: p.account, Users: users, Stage: snowfake.LocalFS, Temp: p.TempDir(), Repeats: true}); err != nil {
+		p.Fatal(err)
+	}
+	if err := old.Close(); err != nil {
+		p.Fatal(err)
+	}
+}
+
 // follower follows the truth. edit may change its configuration.
 func (p *place) follower(x *truth, edit ...func(*Config)) *Follower {
 	p.Helper()

@@ -63,13 +63,15 @@ func (x *bringing) commit(ctx context.Context) error {
 	}
 }
 
-// fate says whether the load's transaction was committed. It is over when the answer is there.
+// fate says whether the load's transaction was committed. It is over when the fence is taken anew, or when another load holds it, which had
+// to wait for the transaction's lock. Then what it has not committed it never will.
 func (x *bringing) fate(ctx context.Context) (bool, error) {
 	if err := x.reconnect(ctx); err != nil {
 		return false, err
 	}
-	if err := x.take(ctx); err != nil {
-		return false, err
+	fenced := x.take(ctx)
+	if fenced != nil && !errors.Is(fenced, load.ErrFenced) {
+		return false, fenced
 	}
 	rows, err := x.ask(ctx, x.s, x.ledger.Entries(x.b.Load))
 	if err != nil {
@@ -80,7 +82,7 @@ func (x *bringing) fate(ctx context.Context) (bool, error) {
 			return true, nil
 		}
 	}
-	return false, nil // or it had no tables: then it may be repeated
+	return false, fenced // or it had no tables: then it may be repeated
 }
 
 // transact is the one transaction of the load. It begins with the fence, whose lock it holds to the end.
@@ -107,7 +109,7 @@ func (x *bringing) transact(ctx context.Context) (err error) {
 }
 
 func (x *bringing) inside(ctx context.Context, s *snowflake.Session) error {
-	st := x.ledger.Publish(x.target, x.epoch, x.m.Snapshot, x.m.Run, x.cfg.Clock())
+	st := x.ledger.Publish(x.target, x.epoch, x.stands, x.m.Snapshot, x.m.Run, x.cfg.Clock())
 	r, err := s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepPublish})
 	if err != nil {
 		return err

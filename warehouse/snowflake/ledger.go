@@ -119,12 +119,12 @@ SET "EPOCH" = "EPOCH" + 1, "LOAD_ID" = ?, "TAKEN_AT" = ` + bindTime + `
 WHERE ` + ofTarget + ` AND "EPOCH" = ?`, []any{load, at.UnixMicro(), t.Project, t.Schema, seen}}
 }
 
-// Publish says what the target holds once the transaction that it stands in is committed. It must touch one row: or another load has
-// taken the target, and the transaction is to be rolled back.
-func (l Ledger) Publish(t Target, epoch, snapshot int64, run string, at time.Time) Statement {
+// Publish says what the target holds, from standing (0 for nothing) to snapshot, once the transaction that it stands in is committed. It
+// must touch one row: or another load has taken the target, and the transaction is to be rolled back.
+func (l Ledger) Publish(t Target, epoch, standing, snapshot int64, run string, at time.Time) Statement {
 	return Statement{`UPDATE ` + l.targets() + `
 SET "SNAPSHOT" = ?, "RUN_ID" = ?, "COMMITTED_AT" = ` + bindTime + `
-WHERE ` + ofTarget + ` AND "EPOCH" = ?`, []any{snapshot, run, at.UnixMicro(), t.Project, t.Schema, epoch}}
+WHERE ` + ofTarget + ` AND "EPOCH" = ? AND COALESCE("SNAPSHOT", 0) = ?`, []any{snapshot, run, at.UnixMicro(), t.Project, t.Schema, epoch, standing}}
 }
 
 // Begin notes that a load has begun with a table, or has again.
@@ -140,11 +140,12 @@ VALUES (s."LOAD_ID", s."PROJECT", s."TARGET_SCHEMA", s."NODE_SCHEMA", s."NODE_TA
 
 const ofEntry = `"LOAD_ID" = ? AND "NODE_SCHEMA" = ? AND "NODE_TABLE" = ? AND "EPOCH" = ?`
 
-// Commit notes that a load's table holds its version. It must touch one row, and stands in the transaction that makes it true.
+// Commit notes that a load's table holds its version. It must touch one row, or the table is noted already, or given up by a load that
+// took over. It stands in the transaction that makes it true, if one can.
 func (l Ledger) Commit(e Entry) Statement {
 	return Statement{`UPDATE ` + l.loads() + `
 SET "STATE" = 'committed', "ROWS_LOADED" = ?, "CHECKSUM" = ?, "QUERY_IDS" = PARSE_JSON(?), "COMMITTED_AT" = ` + bindTime + `
-WHERE ` + ofEntry, []any{e.Loaded, e.Checksum, e.QueryIDs, e.Committed.UnixMicro(), e.Load, e.Node.Schema, e.Node.Table, e.Epoch}}
+WHERE ` + ofEntry + ` AND "STATE" = 'started'`, []any{e.Loaded, e.Checksum, e.QueryIDs, e.Committed.UnixMicro(), e.Load, e.Node.Schema, e.Node.Table, e.Epoch}}
 }
 
 // Fail notes that a load has not brought a table. What is committed stays so.

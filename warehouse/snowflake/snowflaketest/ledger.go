@@ -26,7 +26,7 @@ func (b bench) ledger() {
 	b.touches("fence", 1, l.Fence(target, "L1", 0, at))
 	b.touches("a load that has seen what is no more", 0, l.Fence(target, "L2", 0, at))
 	b.touches("the next load", 1, l.Fence(target, "L2", 1, at))
-	b.touches("publish by the load that lost it", 0, l.Publish(target, 1, 7, "R1", at))
+	b.touches("publish by the load that lost it", 0, l.Publish(target, 1, 0, 7, "R1", at))
 
 	e := snowflake.Entry{Target: target, Load: "L1-" + target.Project, Node: warehouse.Name{Schema: "mart", Table: "it's"}, As: b.table("X").String(), Mode: "full", Attempt: 1, Epoch: 2, Snapshot: 7, Run: "R1",
 		Fingerprint: "f1", Version: `{"note":"it's \\ \"x\"","rows":3}`, Expected: 3, Loaded: 3, Checksum: "c", QueryIDs: `["q"]`, Started: at, Committed: at}
@@ -38,7 +38,9 @@ func (b bench) ledger() {
 	stale.Epoch = 1
 	b.touches("commit by the load that lost it", 0, l.Commit(stale))
 	b.touches("commit", 1, l.Commit(e))
-	b.touches("publish", 1, l.Publish(target, 2, 7, "R1", at))
+	b.touches("commit again", 0, l.Commit(e))
+	b.touches("publish over what is not there", 0, l.Publish(target, 2, 6, 7, "R1", at))
+	b.touches("publish", 1, l.Publish(target, 2, 0, 7, "R1", at))
 	b.touches("what is committed does not fail", 0, l.Fail(e))
 	b.says("seen", "2 L2 7 R1 1743296645678901 1743296645678901", text(b.must(l.Seen(target))))
 	standing := func(load string, epoch int) string {
