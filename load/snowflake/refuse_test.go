@@ -237,6 +237,42 @@ func TestSweep(t *testing.T) {
 	p.holds(x, &m.Tables[0], "ANALYTICS.MART.T")
 }
 
+// TestSweepsOnlyItsOwn: what is named as staging tables nearly are, and what other projects are at work on, stays.
+func TestSweepsOnlyItsOwn(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	x.now = time.Now().UTC() // the files in the stage have the time of the machine
+	f := p.follower(x)
+	m := x.publish("r1", x.table("teamroster", nil, "SELECT 1 AS id"), x.table("summresults", nil, "SELECT 1 AS id"))
+	p.brought(f, m)
+	others := []string{"OLD__MR_RESULTS", "T__MR_01JDQ8Z6M0N3V4W5X6Y7Z8A9B0"}
+	for _, name := range others {
+		p.rows("CREATE TABLE ANALYTICS.MART." + name + " (ID NUMBER(10,0))")
+	}
+	next := x.publish("r2", m.Tables[0], m.Tables[1], x.table("t", nil, "SELECT 1 AS id"))
+	held := p.server.Fault(snowfake.Fault{Match: regexp.MustCompile("RENAME TO"), Do: snowfake.Hang})
+	first := make(chan error, 1)
+	go func() {
+		_, err := f.Bring(context.WithoutCancel(t.Context()), next, load.Bringing{Load: "01JDQ8Z6M0N3V4W5X6Y7Z8A9B1", Run: "r2", Attempt: 1})
+		first <- err
+	}()
+	<-held.Acted()
+	for _, project := range []string{"shop", "other"} {
+		sweeper := p.follower(x, func(c *Config) { c.Project, c.Clock = project, func() time.Time { return x.now.AddDate(1, 0, 0) } })
+		swept, err := sweeper.Sweep(t.Context(), false)
+		if err != nil || len(swept.Tables)+len(swept.Stages) > 0 || len(swept.Kept) != 3 || !strings.Contains(strings.Join(swept.Kept, "\n"), "is not over") {
+			t.Errorf("the sweeper of %s sweeps %+v, %v", project, swept, err)
+		}
+	}
+	held.Release()
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	for _, name := range others {
+		p.rows("SELECT ID FROM ANALYTICS.MART." + name)
+	}
+	p.follows(x, f, next, "")
+}
+
 // TestPlanForecasts says what Bring then does, and changes nothing.
 func TestPlanForecasts(t *testing.T) {
 	x, p := newTruth(t), newPlace(t)
