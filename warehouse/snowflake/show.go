@@ -11,6 +11,9 @@ func ShowTables(t Table) string {
 	return fmt.Sprintf("SHOW TABLES IN SCHEMA %s STARTS WITH %s", t.InSchema(), literal(t.Name))
 }
 
+// ShowSchema lists the tables of t's schema: 10,000 of them at most.
+func ShowSchema(t Table) string { return "SHOW TABLES IN SCHEMA " + t.InSchema() }
+
 // ShowStaging lists the tables of t's schema that loads have filled, or are filling. An underscore of the pattern stands for any
 // character, so IsStaging has the last word.
 func ShowStaging(t Table) string {
