@@ -18,22 +18,23 @@ import (
 // bringing is one load on its way.
 type bringing struct {
 	*Follower
-	m       *load.Manifest
-	b       load.Bringing
-	out     *load.Load
-	target  sf.Target
-	attempt int
-	meter   meter
-	s       *snowflake.Session  // for the ledger, and what is looked at
-	w       warehouse.Warehouse // local
-	temp    string
-	epoch   int64     // of the fence, while this load holds it
-	stands  int64     // the snapshot that stands there; 0: none
-	begun   int64     // the epoch under which the load's rows were written to the ledger
-	changes []*change // to bring
-	others  []*change // that cannot be brought, or are left
-	engine  *engine   // nil: nobody has looked
-	tell    sync.Mutex
+	m        *load.Manifest
+	b        load.Bringing
+	out      *load.Load
+	target   sf.Target
+	attempt  int
+	meter    meter
+	s        *snowflake.Session  // for the ledger, and what is looked at
+	w        warehouse.Warehouse // local
+	temp     string
+	epoch    int64     // of the fence, while this load holds it
+	stands   int64     // the snapshot that stands there; 0: none
+	begun    int64     // the epoch under which the load's rows were written to the ledger
+	changes  []*change // to bring
+	others   []*change // that cannot be brought, or are left
+	takeover bool      // the place holds what is not this target's
+	engine   *engine   // nil: nobody has looked
+	tell     sync.Mutex
 }
 
 // Bring makes Snowflake hold the manifest. What is there is read without the fence first: Snowflake answers that from what it
@@ -89,7 +90,10 @@ func (x *bringing) run(ctx context.Context) error {
 
 // load does the work, once it is known what there is to do and that nobody else does it.
 func (x *bringing) load(ctx context.Context) error {
-	if len(x.changes) == 0 {
+	switch {
+	case len(x.changes) == 0 && x.takeover:
+		return x.commit(ctx)
+	case len(x.changes) == 0:
 		return nil
 	}
 	for _, step := range []func(context.Context) error{x.afford, x.makePlaces, x.openLocal, x.begin, x.uploadAll, x.recount, x.copyAll, x.publish, x.tidy} {
@@ -122,16 +126,18 @@ func (x *bringing) due(ctx context.Context) (bool, error) {
 	if x.stands = 0; standing != nil {
 		x.stands = standing.Snapshot
 	}
-	if err := ahead(x.m, standing); err != nil {
-		return false, err
+	foreign := x.after(x.m, standing)
+	if foreign != nil && !x.b.Anew {
+		return false, foreign
 	}
+	x.takeover = foreign != nil
 	changes, err := x.Follower.changes(x.m, standing, x.b.Renew)
 	if err != nil {
 		return false, err
 	}
 	x.sort(changes)
-	if len(x.changes) > 0 || standing == nil {
-		return len(x.changes) > 0, nil
+	if len(x.changes) > 0 || x.takeover || standing == nil {
+		return len(x.changes) > 0 || x.takeover, nil
 	}
 	unfinished, err := x.ask(ctx, x.s, x.ledger.Unfinished(x.target))
 	return len(unfinished) > 0, err

@@ -49,8 +49,6 @@ func (f *Follower) look(ctx context.Context, s *snowflake.Session, changes []*ch
 			return fmt.Errorf("look at %s: %w", c.As, err)
 		}
 		switch {
-		case c.found == nil && c.before != nil && c.print.kept == printed(c.before.Fingerprint).kept:
-			c.Mode, c.Why, c.remake, c.before = load.ModeNew, "it was dropped there", false, nil
 		case c.found == nil:
 			c.Mode, c.remake, c.before = load.ModeNew, false, nil
 		case c.before == nil || c.Mode == load.ModeNew:

@@ -84,7 +84,7 @@ func (p *place) follower(x *truth, edit ...func(*Config)) *Follower {
 	cfg := Config{Project: "shop", Conn: snowflake.Config{Account: "test", User: "MILLRACE", Auth: snowflake.Auth{Token: token}, Warehouse: "LOAD_WH", Database: "ANALYTICS",
 		Host: p.server.Host(), Port: p.server.Port(), HTTP: true, LoginTimeout: time.Minute, StatementTimeout: time.Minute, LockTimeout: time.Second, Temp: p.TempDir()},
 		Naming: sf.Naming{Database: "ANALYTICS", Schema: "MART", DefaultSchema: "main"}, Uploads: 1, Root: x.root, Temp: p.TempDir(), Warehouse: duckdb.Open,
-		Memory: 256 << 20, Threads: 2, Clock: func() time.Time { return x.now }}
+		Memory: 256 << 20, Threads: 2, Clock: func() time.Time { return x.now }, RunOf: x.runOf}
 	for _, e := range edit {
 		e(&cfg)
 	}

@@ -57,7 +57,7 @@ func named(columns []sf.Column, names []string) []string {
 
 // Plan compares the manifest with what stands there, and looks at the tables that differ.
 func (f *Follower) Plan(ctx context.Context, m *load.Manifest, standing *load.Standing) (*load.Load, error) {
-	if err := ahead(m, standing); err != nil {
+	if err := f.after(m, standing); err != nil {
 		return nil, err
 	}
 	changes, err := f.changes(m, standing, nil)
@@ -86,9 +86,25 @@ func (f *Follower) Plan(ctx context.Context, m *load.Manifest, standing *load.St
 // pending says whether there is something to be brought.
 func (c *change) pending() bool { return c.Mode != load.ModeNone && c.Error == "" }
 
-func ahead(m *load.Manifest, standing *load.Standing) error {
-	if standing != nil && standing.Snapshot > m.Snapshot {
-		return fmt.Errorf("%w: it holds snapshot %d of run %s, and this is snapshot %d", load.ErrAhead, standing.Snapshot, standing.Run, m.Snapshot)
+// after refuses a manifest that does not come after what stands there: what others have brought would be lost without a word. A target
+// that was restored goes back, two copies of one have the same runs up to where they part.
+func (f *Follower) after(m *load.Manifest, standing *load.Standing) error {
+	if standing == nil {
+		return nil
+	}
+	holds := fmt.Sprintf("it holds snapshot %d of run %s", standing.Snapshot, standing.Run)
+	if standing.Target != "" && m.Target != "" && standing.Target != m.Target {
+		return fmt.Errorf("%w: %s, which another local target has published for the project %s and this schema", load.ErrAnother, holds, f.cfg.Project)
+	}
+	if standing.Snapshot > m.Snapshot {
+		return fmt.Errorf("%w: %s, and the newest here is snapshot %d", load.ErrAhead, holds, m.Snapshot)
+	}
+	run := m.Run
+	if standing.Snapshot < m.Snapshot {
+		run = f.cfg.RunOf(standing.Snapshot)
+	}
+	if run != "" && standing.Run != "" && run != standing.Run {
+		return fmt.Errorf("%w: %s, and snapshot %[3]d here is of run %[4]s", load.ErrAhead, holds, standing.Snapshot, run)
 	}
 	return nil
 }
@@ -135,7 +151,7 @@ func (f *Follower) left(m *load.Manifest, standing *load.Standing) []*change {
 	}
 	for _, t := range standing.Tables {
 		to, err := f.cfg.Naming.Table(t.Name)
-		if m.Table(t.Name) != nil || err != nil {
+		if m.Table(t.Name) != nil || t.Gone || err != nil {
 			continue
 		}
 		out = append(out, &change{to: to, LoadedTable: load.LoadedTable{Name: t.Name, As: to.String(), Mode: load.ModeNone, Rows: t.Rows,
@@ -149,7 +165,7 @@ const regrant = "; rights that were granted on the table itself, not on future o
 
 // settle finds the mode of one table.
 func (f *Follower) settle(c *change, renew bool) {
-	if c.before != nil && !renew && c.before.Fingerprint == c.print.String() {
+	if c.before != nil && !renew && !c.before.Gone && c.before.Fingerprint == c.print.String() {
 		c.Mode = load.ModeNone
 		return
 	}
@@ -162,6 +178,8 @@ func (f *Follower) settle(c *change, renew bool) {
 	case c.of.Broken != "":
 		err = fmt.Errorf("the view is not in the local catalog: %s", c.of.Broken)
 	case c.before == nil:
+	case c.before.Gone:
+		chosen.why = "it was dropped there"
 	case renew:
 		chosen = choice{load.ModeSwap, "all of its rows are to be replaced" + regrant, true}
 	case printed(c.before.Fingerprint).kept != c.print.kept:

@@ -90,9 +90,17 @@ func (f *Follower) foreign(ctx context.Context, s *snowflake.Session) error {
 		if there == nil {
 			continue
 		}
-		if ours, err := f.made(ctx, s, n, there); err != nil {
+		ours, err := f.made(ctx, s, n, there)
+		if err != nil {
 			return err
-		} else if !ours {
+		}
+		if !ours { // unless a load has ended since the ledger was read
+			if standing, err = f.standing(ctx, s); err != nil && !errors.Is(err, load.ErrNothing) {
+				return err
+			}
+			ours = standing.Table(n) != nil
+		}
+		if !ours {
 			all = append(all, stranger(to, there))
 		}
 	}

@@ -109,7 +109,7 @@ func (x *bringing) transact(ctx context.Context) (err error) {
 }
 
 func (x *bringing) inside(ctx context.Context, s *snowflake.Session) error {
-	st := x.ledger.Publish(x.target, x.epoch, x.stands, x.m.Snapshot, x.m.Run, x.cfg.Clock())
+	st := x.ledger.Publish(x.target, x.epoch, x.stands, x.m.Snapshot, x.m.Run, x.m.Target, x.cfg.Clock())
 	r, err := s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepPublish})
 	if err != nil {
 		return err

@@ -66,6 +66,7 @@ func (l Ledger) Create() []string {
   "LOAD_ID" VARCHAR,
   "SNAPSHOT" NUMBER(19,0),
   "RUN_ID" VARCHAR,
+  "LOCAL_TARGET" VARCHAR,
   "TAKEN_AT" TIMESTAMP_NTZ(6),
   "COMMITTED_AT" TIMESTAMP_NTZ(6)
 )`,
@@ -104,9 +105,9 @@ ON t."PROJECT" = s."PROJECT" AND t."TARGET_SCHEMA" = s."TARGET_SCHEMA"
 WHEN NOT MATCHED THEN INSERT ("PROJECT", "TARGET_SCHEMA", "EPOCH") VALUES (s."PROJECT", s."TARGET_SCHEMA", 0)`, []any{t.Project, t.Schema}}
 }
 
-// Seen reads the target's row: epoch, load_id, snapshot, run_id, taken_us and committed_us, which are microseconds since 1970.
+// Seen reads the target's row: epoch, load_id, snapshot, run_id, local_target, taken_us and committed_us, which are microseconds since 1970.
 func (l Ledger) Seen(t Target) Statement {
-	return Statement{`SELECT "EPOCH", "LOAD_ID", "SNAPSHOT", "RUN_ID", DATE_PART(EPOCH_MICROSECOND, "TAKEN_AT") AS "TAKEN_US", DATE_PART(EPOCH_MICROSECOND, "COMMITTED_AT") AS "COMMITTED_US"
+	return Statement{`SELECT "EPOCH", "LOAD_ID", "SNAPSHOT", "RUN_ID", "LOCAL_TARGET", DATE_PART(EPOCH_MICROSECOND, "TAKEN_AT") AS "TAKEN_US", DATE_PART(EPOCH_MICROSECOND, "COMMITTED_AT") AS "COMMITTED_US"
 FROM ` + l.targets() + `
 WHERE ` + ofTarget, []any{t.Project, t.Schema}}
 }
@@ -119,12 +120,13 @@ SET "EPOCH" = "EPOCH" + 1, "LOAD_ID" = ?, "TAKEN_AT" = ` + bindTime + `
 WHERE ` + ofTarget + ` AND "EPOCH" = ?`, []any{load, at.UnixMicro(), t.Project, t.Schema, seen}}
 }
 
-// Publish says what the target holds, from standing (0 for nothing) to snapshot, once the transaction that it stands in is committed. It
-// must touch one row: or another load has taken the target, and the transaction is to be rolled back.
-func (l Ledger) Publish(t Target, epoch, standing, snapshot int64, run string, at time.Time) Statement {
+// Publish says what the target holds, from standing (0 for nothing) to snapshot, once the transaction that it stands in is committed, and whose
+// it is: local names the target that the snapshot is of. It must touch one row: or another load has taken the target, and the
+// transaction is to be rolled back.
+func (l Ledger) Publish(t Target, epoch, standing, snapshot int64, run, local string, at time.Time) Statement {
 	return Statement{`UPDATE ` + l.targets() + `
-SET "SNAPSHOT" = ?, "RUN_ID" = ?, "COMMITTED_AT" = ` + bindTime + `
-WHERE ` + ofTarget + ` AND "EPOCH" = ? AND COALESCE("SNAPSHOT", 0) = ?`, []any{snapshot, run, at.UnixMicro(), t.Project, t.Schema, epoch, standing}}
+SET "SNAPSHOT" = ?, "RUN_ID" = ?, "LOCAL_TARGET" = ?, "COMMITTED_AT" = ` + bindTime + `
+WHERE ` + ofTarget + ` AND "EPOCH" = ? AND COALESCE("SNAPSHOT", 0) = ?`, []any{snapshot, run, local, at.UnixMicro(), t.Project, t.Schema, epoch, standing}}
 }
 
 // Begin notes that a load has begun with a table, or has again.

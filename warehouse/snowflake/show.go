@@ -12,6 +12,9 @@ func ShowTables(t Table) string {
 	return fmt.Sprintf("SHOW TABLES IN SCHEMA %s STARTS WITH %s", t.InSchema(), literal(t.Name))
 }
 
+// ShowSchema lists the tables of t's schema: 10,000 of them at most.
+func ShowSchema(t Table) string { return "SHOW TABLES IN SCHEMA " + t.InSchema() }
+
 // ShowStaging lists the tables of t's schema that may be ones which loads have filled, or are filling: case does not matter to
 // LIKE, so IsStaging has the last word.
 func ShowStaging(t Table) string {
