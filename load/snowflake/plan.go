@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ type change struct {
 	columns []sf.Column // of the node, without what is kept beside them
 	print   printOf
 	before  *load.StandingTable // nil: the ledger knows none
+	former  string              // the name that it had there before; "": as it has now, or a name that another table has now
 	remake  bool
 	found   *found      // as it is there; nil: it is not, or nobody has looked
 	added   []sf.Column // that the table there lacks
@@ -135,27 +137,29 @@ func (f *Follower) changes(m *load.Manifest, standing *load.Standing, renew []wa
 	prints := fingerprints(m, keeps, as)
 	for _, c := range all {
 		c.print = prints[c.Name]
+		if c.before != nil && !slices.Contains(slices.Collect(maps.Values(as)), c.before.As) {
+			c.former = c.before.As
+		}
 		if c.Error == "" {
 			f.settle(c, slices.Contains(renew, c.Name))
 		}
 	}
 	all = slices.DeleteFunc(all, func(c *change) bool { return c.Mode == load.ModeNone && c.Error == "" })
-	return append(all, f.left(m, standing)...), nil
+	return append(all, left(m, standing, as)...), nil
 }
 
 // left are the tables that are there but in the manifest no more: nothing is done about them.
-func (f *Follower) left(m *load.Manifest, standing *load.Standing) []*change {
+func left(m *load.Manifest, standing *load.Standing, as map[warehouse.Name]string) []*change {
 	var out []*change
 	if standing == nil {
 		return nil
 	}
 	for _, t := range standing.Tables {
-		to, err := f.cfg.Naming.Table(t.Name)
-		if m.Table(t.Name) != nil || t.Gone || err != nil {
+		if m.Table(t.Name) != nil || t.Gone || slices.Contains(slices.Collect(maps.Values(as)), t.As) {
 			continue
 		}
-		out = append(out, &change{to: to, LoadedTable: load.LoadedTable{Name: t.Name, As: to.String(), Mode: load.ModeNone, Rows: t.Rows,
-			Why: "the local target has it no more: it is left as it was; " + sf.Drop(to) + " removes it"}})
+		out = append(out, &change{LoadedTable: load.LoadedTable{Name: t.Name, As: t.As, Mode: load.ModeNone, Rows: t.Rows,
+			Why: "the local target has it no more: it is left as it was; " + sf.DropNamed(t.As) + " removes it"}})
 	}
 	return out
 }

@@ -68,7 +68,7 @@ func (f *Follower) places() (map[string]sf.Table, error) {
 	return out, nil
 }
 
-// foreign refuses tables that have the name of one of the project's, and that the ledger does not know.
+// foreign refuses tables that have the name of one of the project's, and that no load of it has made.
 func (f *Follower) foreign(ctx context.Context, s *snowflake.Session) error {
 	standing, err := f.standing(ctx, s)
 	if err != nil && !errors.Is(err, load.ErrNothing) {
@@ -76,12 +76,15 @@ func (f *Follower) foreign(ctx context.Context, s *snowflake.Session) error {
 	}
 	var all []error
 	for _, n := range f.cfg.Nodes {
-		if standing.Table(n) != nil || f.keep(n).Mode == "none" {
+		if f.keep(n).Mode == "none" {
 			continue
 		}
 		to, err := f.cfg.Naming.Table(n)
 		if err != nil {
 			return err
+		}
+		if held := standing.Table(n); held != nil && held.As == to.String() {
+			continue
 		}
 		there, err := f.find(ctx, s, to, n.String())
 		if err != nil {
@@ -90,40 +93,61 @@ func (f *Follower) foreign(ctx context.Context, s *snowflake.Session) error {
 		if there == nil {
 			continue
 		}
-		ours, err := f.made(ctx, s, n, there)
+		state, err := f.made(ctx, s, n, to, there)
 		if err != nil {
 			return err
 		}
-		if !ours { // unless a load has ended since the ledger was read
-			if standing, err = f.standing(ctx, s); err != nil && !errors.Is(err, load.ErrNothing) {
-				return err
-			}
-			ours = standing.Table(n) != nil
+		if state != "" {
+			continue
 		}
-		if !ours {
-			all = append(all, stranger(to, there))
+		stranger, err := f.stranger(ctx, s, to, there)
+		if err != nil {
+			return err
 		}
+		all = append(all, stranger)
 	}
 	return errors.Join(all...)
 }
 
-// stranger is the error for a table that the project has not made.
-func stranger(to sf.Table, there *found) error {
-	return fmt.Errorf("%w: %s is there, owned by role %s, and the ledger does not know it: rename or drop it, or give the table another name with as: under tables of the target",
-		load.ErrForeign, to, there.owner)
-}
-
-// made says whether a load has made the table and was cut off before the ledger learned of it: its comment names the load.
-func (f *Follower) made(ctx context.Context, s *snowflake.Session, n warehouse.Name, there *found) (bool, error) {
-	id, ok := strings.CutPrefix(there.comment, sf.CommentOf(""))
-	if !ok {
-		return false, nil
+// stranger is the error for a table that the target's loads have not made, as far as the ledger tells who has.
+func (f *Follower) stranger(ctx context.Context, s *snowflake.Session, to sf.Table, there *found) (stranger, err error) {
+	target, err := f.target()
+	if err != nil {
+		return nil, err
 	}
-	rows, err := f.ask(ctx, s, f.ledger.Entries(id))
+	rows, err := f.ask(ctx, s, f.ledger.Owner(to))
+	if err != nil && !missing(err) {
+		return nil, err
+	}
+	const out = "rename or drop it, or give the table another name with as: under tables of the target"
 	for _, row := range rows {
-		if row["node_schema"] == n.Schema && row["node_table"] == n.Table && row["state"] == sf.StateStarted {
-			return true, nil
+		if owner := (sf.Target{Project: row["project"], Schema: row["target_schema"]}); owner != target {
+			return fmt.Errorf("%w: %s is there, owned by role %s, and the ledger has it of project %s with schema %s, while this is project %s with schema %s: if that is an old name of yours, go back to it; or %s",
+				load.ErrForeign, to, there.owner, owner.Project, owner.Schema, target.Project, target.Schema, out), nil
 		}
 	}
-	return false, err
+	return fmt.Errorf("%w: %s is there, owned by role %s, and the ledger does not know it: %s", load.ErrForeign, to, there.owner, out), nil
+}
+
+// made is the state of the ledger's row for the table and the node of the load that the table's comment names; "" when there is none. Not
+// started, it is a table that the target has left behind: under a name that it went away from, or come to after its load was given up.
+func (f *Follower) made(ctx context.Context, s *snowflake.Session, n warehouse.Name, to sf.Table, there *found) (state string, err error) {
+	id, ok := strings.CutPrefix(there.comment, sf.CommentOf(""))
+	if !ok {
+		return "", nil
+	}
+	target, err := f.target()
+	if err != nil {
+		return "", err
+	}
+	rows, err := f.ask(ctx, s, f.ledger.Entries(target, id))
+	if err != nil && !missing(err) {
+		return "", err
+	}
+	for _, row := range rows {
+		if row["node_schema"] == n.Schema && row["node_table"] == n.Table && row["table_as"] == to.String() {
+			return row["state"], nil
+		}
+	}
+	return "", nil
 }

@@ -73,7 +73,7 @@ func (x *bringing) fate(ctx context.Context) (bool, error) {
 	if fenced != nil && !errors.Is(fenced, load.ErrFenced) {
 		return false, fenced
 	}
-	rows, err := x.ask(ctx, x.s, x.ledger.Entries(x.b.Load))
+	rows, err := x.ask(ctx, x.s, x.ledger.Entries(x.target, x.b.Load))
 	if err != nil {
 		return false, err
 	}

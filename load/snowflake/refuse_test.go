@@ -307,3 +307,84 @@ func TestPlanForecasts(t *testing.T) {
 		t.Errorf("after Plan, Standing says %+v, %v", again, err)
 	}
 }
+
+// TestOtherNames: a table that gets another name, or comes back to an old one, replaces nothing but what its own loads have made.
+func TestOtherNames(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	node := warehouse.Name{Schema: "main", Table: "t"}
+	named := func(as string) *Follower {
+		return p.follower(x, func(c *Config) {
+			c.Nodes, c.Naming.As = []warehouse.Name{node}, map[warehouse.Name]string{node: as}
+		})
+	}
+	m := x.publish("r1", x.table("t", nil, "SELECT 1 AS id"))
+	p.follows(x, named(""), m, "t new")
+	p.rows("CREATE TABLE ANALYTICS.MART.PAYROLL (WHO VARCHAR)")
+	p.rows("CREATE TABLE ANALYTICS.MART.CLONED (ID NUMBER(10,0))")
+	p.rows("COMMENT ON TABLE ANALYTICS.MART.CLONED IS 'mr:01J00000000000000000000001'") // the comment of t
+	for _, as := range []string{"PAYROLL", "CLONED"} {
+		f := named(as)
+		if err := f.Prepare(t.Context()); !errors.Is(err, load.ErrForeign) {
+			t.Errorf("as %s, Prepare says %v", as, err)
+		}
+		if l, err := p.bring(f, m); !errors.Is(err, load.ErrForeign) || len(l.Tables) != 1 || l.Tables[0].Error == "" {
+			t.Errorf("as %s, Bring says %v of %+v", as, err, l.Tables)
+		}
+	}
+	p.rows("SELECT WHO FROM ANALYTICS.MART.PAYROLL")
+	p.rows("SELECT ID FROM ANALYTICS.MART.CLONED")
+
+	m = x.publish("r2", x.table("t", nil, "SELECT 2 AS id"))
+	l := p.follows(x, named("T2"), m, "t new")
+	if why := l.Tables[0].Why; !strings.Contains(why, `DROP TABLE IF EXISTS "ANALYTICS"."MART"."T" removes it`) {
+		t.Errorf("of the former name it says %q", why)
+	}
+	m = x.publish("r3", x.table("t", nil, "SELECT 3 AS id"))
+	f := named("")
+	if err := f.Prepare(t.Context()); err != nil {
+		t.Errorf("of the name that it had first, Prepare says %v", err)
+	}
+	p.follows(x, f, m, "t swap")
+
+	empty, err := x.loader.Publish(t.Context(), load.Publication{Run: "r4", Attempt: 1, Project: "shop", Drop: []warehouse.Name{node}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := p.follows(x, named("T3"), empty, "t none"); !strings.Contains(l.Tables[0].Why, `DROP TABLE IF EXISTS "ANALYTICS"."MART"."T" removes`) {
+		t.Errorf("of a table that has left, as another name, it says %q", l.Tables[0].Why)
+	}
+}
+
+// TestRenamedProject: the tables of a project whose name, or whose target's schema, was another are told from those of strangers.
+func TestRenamedProject(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	table := x.table("t", nil, "SELECT 1 AS id")
+	table.Schema = "erp"
+	m := x.publish("r1", table)
+	p.follows(x, p.follower(x), m, "t new")
+	for want, edit := range map[string]func(*Config){
+		"of project shop with schema MART, while this is project shop with schema MART2":  func(c *Config) { c.Naming.Schema = "MART2" },
+		"of project shop with schema MART, while this is project bazaar with schema MART": func(c *Config) { c.Project = "bazaar" },
+	} {
+		if _, err := p.bring(p.follower(x, edit), m); !errors.Is(err, load.ErrForeign) || !strings.Contains(err.Error(), want) {
+			t.Errorf("Bring says %v", err)
+		}
+	}
+	p.follows(x, p.follower(x), m, "")
+}
+
+// TestLeftBehind: a table that a load has made which the ledger then gave up is the project's, and is replaced.
+func TestLeftBehind(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	f := p.follower(x, func(c *Config) { c.Conn.Retries = -1 })
+	m := x.publish("r1", x.table("t", nil, "SELECT 1 AS id"))
+	for _, at := range []string{"RENAME TO", "^PUT"} { // the second load gives up the first
+		p.server.Fault(snowfake.Fault{Match: regexp.MustCompile(at), Do: snowfake.Drop})
+		if _, err := p.bring(f, m); err == nil {
+			t.Fatalf("cut at %s, a load says nothing", at)
+		}
+	}
+	p.rows("CREATE TABLE ANALYTICS.MART.T (ID NUMBER(10,0))")
+	p.rows("COMMENT ON TABLE ANALYTICS.MART.T IS 'mr:01J00000000000000000000001'")
+	p.follows(x, f, m, "t swap")
+}

@@ -105,7 +105,7 @@ func (x *bringing) noted(ctx context.Context, c *change) error {
 		if !errors.Is(err, load.ErrFenced) {
 			return err
 		}
-		rows, unread := x.ask(ctx, x.s, x.ledger.Entries(x.b.Load))
+		rows, unread := x.ask(ctx, x.s, x.ledger.Entries(x.target, x.b.Load))
 		if unread != nil {
 			return unread
 		}

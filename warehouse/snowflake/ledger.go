@@ -174,9 +174,10 @@ QUALIFY ROW_NUMBER() OVER (PARTITION BY "NODE_SCHEMA", "NODE_TABLE" ORDER BY "EP
 ORDER BY "NODE_SCHEMA" NULLS LAST, "NODE_TABLE" NULLS LAST`, entryColumns, l.loads(), ofTarget), []any{t.Project, t.Schema}}
 }
 
-// Entries reads the rows of one load.
-func (l Ledger) Entries(load string) Statement {
-	return Statement{fmt.Sprintf("SELECT %s\nFROM %s\nWHERE \"LOAD_ID\" = ?\nORDER BY \"NODE_SCHEMA\" NULLS LAST, \"NODE_TABLE\" NULLS LAST", entryColumns, l.loads()), []any{load}}
+// Entries reads the rows of one load into the target.
+func (l Ledger) Entries(t Target, load string) Statement {
+	return Statement{fmt.Sprintf("SELECT %s\nFROM %s\nWHERE %s AND \"LOAD_ID\" = ?\nORDER BY \"NODE_SCHEMA\" NULLS LAST, \"NODE_TABLE\" NULLS LAST",
+		entryColumns, l.loads(), ofTarget), []any{t.Project, t.Schema, load}}
 }
 
 // Owner reads which projects' rows name a table: a table that another project made is not ours to replace.
