@@ -32,6 +32,8 @@ type Snowflake struct {
 	Protocol string          `yaml:"protocol" default:"https" enum:"https,http" doc:"http is refused unless the host is this machine."`
 	Proxy    *SnowflakeProxy `yaml:"proxy" doc:"HTTP proxy; HTTPS_PROXY and NO_PROXY hold where none is given."`
 
+	Revocation string `yaml:"revocation" default:"strict" enum:"strict,advisory" doc:"strict refuses a certificate of a host that cannot be checked against a revocation list (CRL); advisory refuses only one that is known to be revoked, which whoever can keep the list from being read can use."`
+
 	QueryTag         string          `yaml:"query_tag" doc:"Text that is put into the query tag of every statement, beside run, load, table and step."`
 	StatementTimeout config.Duration `yaml:"statement_timeout" default:"1h" doc:"Longest time for one statement."`
 	LockTimeout      config.Duration `yaml:"lock_timeout" default:"10m" doc:"Longest wait for a lock that another transaction holds."`
@@ -39,7 +41,7 @@ type Snowflake struct {
 	Uploads          int             `yaml:"uploads" default:"4" doc:"Files that are uploaded at once."`
 	FileSize         config.Size     `yaml:"file_size" default:"150MB" doc:"Size that files are written for, where those of the local version are not sent as they are. Snowflake advises 100 to 250 MB."`
 	MaxCredits       float64         `yaml:"max_credits" doc:"Refuse a load that is estimated to need more credits of the warehouse than this; 0 is no limit."`
-	Suspend          bool            `yaml:"suspend" doc:"Suspend the warehouse when a load has ended, rather than wait for its auto_suspend. The role needs OPERATE on it."`
+	Suspend          bool            `yaml:"suspend" doc:"Suspend the warehouse when a load has ended, or was refused or has failed after it had woken it, rather than wait for its auto_suspend. The role needs OPERATE on it."`
 	Transient        bool            `yaml:"transient" doc:"Create tables as transient: no fail-safe, lower cost."`
 	KeepStaging      config.Duration `yaml:"keep_staging" default:"7d" doc:"How long the staging of a load that failed is kept for a look."`
 	Transform        string          `yaml:"transform" default:"local" enum:"local,pushdown" doc:"Where models run. This version runs them locally."`
@@ -78,7 +80,7 @@ type SnowflakeTable struct {
 	Strategy    string   `yaml:"strategy" default:"overwrite" enum:"overwrite,swap" doc:"How a full refresh is published: overwrite within the transaction of the load, or swap, which costs no copy but stands outside of it."`
 	Deletes     string   `yaml:"deletes" default:"hard" enum:"hard,soft" doc:"What merge does with rows that are gone: hard deletes them, soft marks them in _deleted_at."`
 	PartitionBy []string `yaml:"partition_by" doc:"Columns whose values make a partition, for the mode partition."`
-	ClusterBy   []string `yaml:"cluster_by" doc:"Clustering key that the table is created with."`
+	ClusterBy   []string `yaml:"cluster_by" doc:"Clustering key that the table is created with. It turns on Automatic Clustering, which costs credits of its own."`
 	As          string   `yaml:"as" doc:"Name in Snowflake, as TABLE or SCHEMA.TABLE, instead of the node's own."`
 }
 

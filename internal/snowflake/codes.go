@@ -43,7 +43,7 @@ var codes = map[int]struct {
 	3001:   {KindGrant, ""},                                                                                                                // dbt-external-tables#214
 	604:    {KindTimeout, "the statement was cancelled at the server"},                                                                     // published: SQL execution canceled
 	606:    {KindWarehouse, "the warehouse is not there, or the role may not use it: GRANT USAGE ON WAREHOUSE <warehouse> TO ROLE <role>"}, // Snowflake-Labs/mcp#24
-	625:    {KindLock, "another transaction holds a lock on the table: SHOW TRANSACTIONS names it, SYSTEM$ABORT_TRANSACTION ends it"},      // dbt_artifacts#431
+	625:    {KindLock, lockAdvice},                                                                                                         // dbt_artifacts#431: for more waiters than 20. What LOCK_TIMEOUT answers is not known
 	630:    {KindTimeout, "the statement took longer than statement_timeout, or than the warehouse allows"},                                // estuary/flow#238
 	90073:  {KindWarehouse, "the warehouse cannot be resumed: raise the quota of its resource monitor, or wait until that begins anew"},    // published: cannot be resumed because resource monitor has exceeded its quota
 	100090: {KindDuplicate, "two rows of the source have the same key"},                                                                    // dbt-core#10432
@@ -62,6 +62,8 @@ const (
 	clockAdvice   = "the clock of this machine is wrong by about a minute or more: set it"
 	roleAdvice    = "the role is not there, or not granted to the user: GRANT ROLE <role> TO USER <user>"
 	missingAdvice = "it is not there, or the role has no privilege on it"
+	lockAdvice    = "another transaction holds a lock on the table: SHOW TRANSACTIONS names it, SYSTEM$ABORT_TRANSACTION ends it"
+	queueAdvice   = "20 statements wait for the same lock already, and Snowflake lets no more wait: push again later, and fewer projects at once to one database"
 	againAdvice   = "Snowflake or the way to it fails: run it again"
 )
 
@@ -73,6 +75,8 @@ func classify(code int, state string) (Kind, string) {
 	switch {
 	case state == "42501":
 		return KindGrant, ""
+	case state == "57014":
+		return KindTimeout, "the statement was cancelled at the server: by a timeout, a lock that was not to be had, or somebody"
 	case state == "57P03":
 		return KindWarehouse, "the warehouse cannot be used: ALTER WAREHOUSE <warehouse> RESUME starts it, AUTO_RESUME = TRUE lets it start by itself"
 	case code >= 390100 && code < 395000:

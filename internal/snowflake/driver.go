@@ -29,7 +29,7 @@ const (
 //
 // Certificates are checked for revocation by CRL, never by OCSP: the OCSP check of every gosnowflake before 2.2.0 accepts an answer
 // that is not bound to the certificate (CVE-2026-85525), and 2.2.0 cannot be had yet. The driver refuses to do both, so OCSP is off and
-// CRL is on, always. A Transport of ours would turn both off (gosnowflake transport.go:187), so there is none but for a host
+// CRL is on, always: LaxRevocation makes it advisory (crl.go:186), for certificates that name no list, or whose list cannot be had. A Transport of ours would turn both off (gosnowflake transport.go:187), so there is none but for a host
 // that is this machine. Chain and host name are verified by Go in any case.
 func driverConfig(cfg *Config) *sf.Config {
 	off, on, format := "false", "true", "json"
@@ -59,6 +59,9 @@ func driverConfig(cfg *Config) *sf.Config {
 	}
 	if cfg.HTTP {
 		d.Protocol = "http"
+	}
+	if cfg.LaxRevocation {
+		d.CertRevocationCheckMode = sf.CertRevocationCheckAdvisory
 	}
 	if p := cfg.Proxy; p != nil {
 		d.ProxyHost, d.ProxyPort, d.ProxyUser, d.ProxyPassword, d.NoProxy = p.Host, p.Port, p.User, p.Password, p.NoProxy

@@ -147,7 +147,7 @@ func (db *DB) explain(err error) *Error {
 			e.Message = "the server answers HTTP " + status[1]
 		}
 		if strings.Contains(e.Message, "certificate revocation check failed") { // crl.go:190
-			e.Advice = "a certificate of the host has no revocation list, or that cannot be had: let the machine reach the lists, and have no proxy open TLS on the way"
+			e.Advice = "a certificate of the host has no revocation list, or that cannot be had: let the machine reach the lists, and have no proxy open TLS on the way; or set revocation: advisory, and know its risk"
 		}
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			e.Kind, e.Advice = KindTimeout, ""
@@ -157,6 +157,9 @@ func (db *DB) explain(err error) *Error {
 	e.Code, e.SQLState, e.QueryID = driver.Number, driver.SQLState, driver.QueryID
 	e.Message = clean(message(driver))
 	e.Kind, e.Advice = classify(e.Code, e.SQLState)
+	if e.Kind == KindLock && strings.Contains(e.Message, "number of waiters") {
+		e.Advice = queueAdvice
+	}
 	return e
 }
 

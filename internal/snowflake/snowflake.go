@@ -21,6 +21,7 @@ type Config struct {
 	Port                                             int
 	HTTP                                             bool // only for a host that is this machine
 	Proxy                                            *Proxy
+	LaxRevocation                                    bool              // a certificate that cannot be checked for revocation passes; one that is revoked does not
 	Tag                                              map[string]string // beside those of each statement: a JSON object in QUERY_TAG
 	StatementTimeout, LockTimeout, LoginTimeout      time.Duration
 	Temp                                             string            // folder for the encrypted copies of files in flight

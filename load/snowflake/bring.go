@@ -18,38 +18,41 @@ import (
 // bringing is one load on its way.
 type bringing struct {
 	*Follower
-	m        *load.Manifest
-	b        load.Bringing
-	out      *load.Load
-	target   sf.Target
-	attempt  int
-	meter    meter
-	s        *snowflake.Session  // for the ledger, and what is looked at
-	w        warehouse.Warehouse // local
-	temp     string
-	epoch    int64     // of the fence, while this load holds it
-	stands   int64     // the snapshot that stands there; 0: none
-	begun    int64     // the epoch under which the load's rows were written to the ledger
-	changes  []*change // to bring
-	others   []*change // that cannot be brought, or are left
-	takeover bool      // the place holds what is not this target's
-	engine   *engine   // nil: nobody has looked
-	tell     sync.Mutex
+	m         *load.Manifest
+	b         load.Bringing
+	out       *load.Load
+	target    sf.Target
+	attempt   int
+	meter     meter
+	s         *snowflake.Session  // for the ledger, and what is looked at
+	w         warehouse.Warehouse // local
+	temp      string
+	epoch     int64     // of the fence, while this load holds it
+	published bool      // there is nothing left to do but to tidy up
+	leaving   bool      // a COMMIT of it may be under way
+	stands    int64     // the snapshot that stands there; 0: none
+	begun     int64     // the epoch under which the load's rows were written to the ledger
+	changes   []*change // to bring
+	others    []*change // that cannot be brought, or are left
+	takeover  bool      // the place holds what is not this target's
+	engine    *engine   // nil: nobody has looked
+	tell      sync.Mutex
 }
 
-// Bring makes Snowflake hold the manifest. What is there is read without the fence first: Snowflake answers that from what it
-// has kept of the same question, if nothing has changed, without a warehouse, so that a push with nothing to bring wakes none.
+// Bring makes Snowflake hold the manifest. What is there is read without the fence first: that takes a warehouse too, unless Snowflake answers
+// from what it has kept of the same question, which it does for a day if nothing has changed, and under conditions that we have not tried.
 func (f *Follower) Bring(ctx context.Context, m *load.Manifest, b load.Bringing) (out *load.Load, err error) {
 	x := &bringing{Follower: f, m: m, b: b, attempt: max(1, b.Attempt), out: &load.Load{ID: b.Load, Run: b.Run, Snapshot: m.Snapshot}}
 	x.meter.load, x.meter.to = b.Load, b.Record
 	defer func() {
+		x.rest(ctx)
 		x.account()
 		err = errors.Join(err, x.close())
 	}()
 	if x.target, err = f.target(); err != nil {
 		return x.out, err
 	}
-	if x.s, err = x.session(ctx, f.quick); err != nil {
+	if x.s, err = x.session(ctx); err != nil {
 		return x.out, err
 	}
 	if err := x.run(ctx); err != nil {
@@ -58,9 +61,15 @@ func (f *Follower) Bring(ctx context.Context, m *load.Manifest, b load.Bringing)
 	return x.out, x.refused()
 }
 
-func (x *bringing) run(ctx context.Context) error {
+func (x *bringing) run(ctx context.Context) (err error) {
+	if x.engine, err = x.Follower.engine(ctx, x.s); err != nil { // before a statement may wake it
+		return err
+	}
 	due, err := x.due(ctx)
 	if err != nil || !due {
+		return err
+	}
+	if err := x.afford(ctx); err != nil {
 		return err
 	}
 	if err := x.makeLedger(ctx); err != nil {
@@ -73,9 +82,6 @@ func (x *bringing) run(ctx context.Context) error {
 		return fmt.Errorf("finish what an earlier load has left: %w", err)
 	}
 	if due, err = x.due(ctx); err != nil || !due {
-		return err
-	}
-	if x.engine, err = x.Follower.engine(ctx, x.s); err != nil {
 		return err
 	}
 	if err := x.look(ctx, x.s, x.changes); err != nil {
@@ -96,7 +102,7 @@ func (x *bringing) load(ctx context.Context) error {
 	case len(x.changes) == 0:
 		return nil
 	}
-	for _, step := range []func(context.Context) error{x.afford, x.makePlaces, x.openLocal, x.begin, x.uploadAll, x.recount, x.copyAll, x.publish, x.tidy} {
+	for _, step := range []func(context.Context) error{x.afford, x.makePlaces, x.openLocal, x.begin, x.uploadAll, x.recount, x.copyAll, x.publish, x.done, x.tidy} {
 		if err := step(ctx); err != nil {
 			return x.overtaken(ctx, err)
 		}
@@ -114,6 +120,11 @@ func (x *bringing) overtaken(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", load.ErrFenced, err)
 	}
 	return err
+}
+
+func (x *bringing) done(context.Context) error {
+	x.published = true
+	return nil
 }
 
 // due compares the manifest with what stands there, and says whether anything is to be done: loads that were cut off between a
@@ -240,14 +251,14 @@ func expose(ctx context.Context, w warehouse.Warehouse, m *load.Manifest, name s
 }
 
 // session opens a session of the load.
-func (x *bringing) session(ctx context.Context, db *snowflake.DB) (*snowflake.Session, error) {
-	return db.Session(ctx, map[string]string{"project": x.cfg.Project, "load": x.b.Load, "run": x.b.Run}, x.meter.record)
+func (x *bringing) session(ctx context.Context) (*snowflake.Session, error) {
+	return x.db.Session(ctx, map[string]string{"project": x.cfg.Project, "load": x.b.Load, "run": x.b.Run}, x.meter.record)
 }
 
 // reconnect replaces the session after an answer was lost.
 func (x *bringing) reconnect(ctx context.Context) (err error) {
 	x.closed(x.s)
-	x.s, err = x.session(ctx, x.quick)
+	x.s, err = x.session(ctx)
 	return err
 }
 

@@ -51,7 +51,7 @@ func (x *bringing) copySome(ctx context.Context, changes <-chan *change) (err er
 	}()
 	for c := range changes {
 		if s == nil {
-			if s, err = x.session(ctx, x.db); err != nil {
+			if s, err = x.session(ctx); err != nil {
 				return err
 			}
 		}

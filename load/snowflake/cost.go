@@ -17,7 +17,8 @@ import (
 //	seconds = bytes / rate + 2 s for each of COPY, proof and publish
 //	credits = seconds × credits an hour of the warehouse's size / 3600
 //
-// and that of a load the sum of its tables' seconds, 60 at least when the warehouse has to resume: that much is billed then. The bytes are
+// and that of a load the sum of its tables' seconds and 2 s for the ledger, 60 at least when the warehouse has to resume: that much is billed
+// then. The bytes are
 // those of the local files that have changed, which bound what is sent. The rate is that of earlier loads; without any it is
 // plainRate for each credit an hour.
 const (
@@ -34,6 +35,7 @@ type engine struct {
 	hourly float64 // credits
 	asleep bool
 	wakes  bool // when it is needed
+	spared bool // it was not needed: it sleeps still
 }
 
 // engine looks at the warehouse.
@@ -65,6 +67,9 @@ func (f *Follower) role() string {
 
 // credits of so many seconds.
 func (e *engine) credits(seconds float64) float64 {
+	if e.spared {
+		return 0
+	}
 	if e.asleep && seconds > 0 {
 		seconds = max(seconds, leastSeconds)
 	}
@@ -134,6 +139,9 @@ func (f *Follower) forecast(m *load.Manifest, e *engine, changes []*change, l *l
 		}
 		l.Tables = append(l.Tables, t)
 	}
+	if l.Seconds > 0 {
+		l.Seconds += eachBusy
+	}
 	l.Credits = e.credits(l.Seconds)
 }
 
@@ -155,6 +163,9 @@ func (x *bringing) recount(context.Context) error {
 		if !c.idle() {
 			seconds += x.seconds(x.engine, c.sent().bytes)
 		}
+	}
+	if seconds > 0 {
+		seconds += eachBusy
 	}
 	return x.within(x.engine.credits(seconds), bytes)
 }
@@ -198,7 +209,34 @@ func (x *bringing) account() {
 		l.Tables = append(l.Tables, t)
 	}
 	l.Statements, l.Seconds = x.meter.total()
-	if x.engine != nil {
-		l.Credits = x.engine.credits(l.Seconds)
+	if x.engine == nil {
+		return
+	}
+	if l.Credits = x.engine.credits(l.Seconds); x.engine.spared {
+		l.Seconds = 0
+	}
+}
+
+// rest looks at the warehouse again where the load may have woken it, and suspends it if the target says so: after a load, and after one
+// that was refused, or has failed, or had nothing to bring, if it was that which has woken it.
+func (x *bringing) rest(ctx context.Context) {
+	if x.engine == nil || !x.engine.asleep && !(x.cfg.Suspend && x.published) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+	defer cancel()
+	now, err := x.Follower.engine(ctx, x.s)
+	if snowflake.Unsure(err) { // the session is of no more use
+		if err = x.reconnect(ctx); err == nil {
+			now, err = x.Follower.engine(ctx, x.s)
+		}
+	}
+	if err != nil {
+		x.cfg.Log.Warn("it is not known whether the warehouse sleeps", "load", x.b.Load, "error", err)
+		return
+	}
+	x.engine.spared = x.engine.asleep && now.asleep && x.epoch == 0 // without the fence there were only a few SELECTs, just now
+	if x.cfg.Suspend && !now.asleep {
+		x.perhaps(ctx, sf.SuspendWarehouse(x.cfg.Conn.Warehouse), "")
 	}
 }

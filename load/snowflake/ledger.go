@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,7 +26,7 @@ func (f *Follower) target() (sf.Target, error) {
 
 // Standing reads the ledger.
 func (f *Follower) Standing(ctx context.Context) (*load.Standing, error) {
-	s, err := f.quick.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
+	s, err := f.db.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -140,9 +141,11 @@ func (f *Follower) ask(ctx context.Context, s *snowflake.Session, st sf.Statemen
 }
 
 // take gets the fence, once, or anew as long as no other load has. An earlier attempt whose COMMIT may still be under way holds its lock:
-// when it is taken, that one has been decided.
+// when it is taken, that one has been decided. That is waited for up to fenceWait, and for other projects, which write to the same
+// table, up to lock_timeout.
 func (x *bringing) take(ctx context.Context) error {
-	for range 3 {
+	patience, last := min(fenceWait, x.cfg.Conn.LockTimeout), error(nil)
+	for range attempts {
 		at, err := x.entered(ctx)
 		if err != nil {
 			return err
@@ -150,29 +153,75 @@ func (x *bringing) take(ctx context.Context) error {
 		if x.epoch > 0 && at.load != x.b.Load {
 			return fmt.Errorf("%w: %s holds the fence", load.ErrFenced, at.load)
 		}
-		now := x.cfg.Clock()
-		st := x.ledger.Fence(x.target, x.b.Load, at.epoch, now)
-		r, err := x.s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepLedger})
-		var e *snowflake.Error
+		if at.load == x.b.Load && !x.leaving { // a try of this load that was cut off before its COMMIT: nothing is to be waited for
+			own, _ := x.transactionName()
+			if _, err := x.abort(ctx, own); err != nil {
+				return err
+			}
+		}
+		got, err := x.enclose(ctx, at, patience)
 		switch {
-		case err == nil && r.Affected == 1:
+		case got && err == nil:
 			x.epoch = at.epoch + 1
 			return nil
-		case err == nil:
-			continue // another has taken it meanwhile: it goes on from there
-		case errors.As(err, &e) && (e.Kind == snowflake.KindLock || e.Kind == snowflake.KindTimeout) && ctx.Err() == nil:
-			if err := x.abortDetached(ctx, err); err != nil {
-				return err
-			}
-		case snowflake.Unsure(err) && ctx.Err() == nil:
-			if err := x.reconnect(ctx); err != nil {
-				return err
-			}
-		default:
+		case err == nil: // another has taken it meanwhile: it goes on from there
+		case ctx.Err() != nil || final(err):
 			return fmt.Errorf("take the fence: %w", err)
+		case snowflake.Unsure(err):
+			err = x.reconnect(ctx)
+		default:
+			last = err
+			patience, err = x.makeWay(ctx, patience, err)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return fmt.Errorf("%w: the fence could not be taken three times in a row", load.ErrFenced)
+	return errors.Join(fmt.Errorf("%w: the fence could not be taken %d times in a row", load.ErrFenced, attempts), last)
+}
+
+// enclose raises the target's epoch, unless it has been raised since at was read. It waits for a lock no longer than patience.
+func (x *bringing) enclose(ctx context.Context, at *fence, patience time.Duration) (bool, error) {
+	if err := x.wait(ctx, patience); err != nil {
+		return false, err
+	}
+	st := x.ledger.Fence(x.target, x.b.Load, at.epoch, x.cfg.Clock())
+	r, err := x.s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepLedger})
+	if err != nil {
+		return false, err
+	}
+	return r.Affected == 1, x.wait(ctx, x.cfg.Conn.LockTimeout)
+}
+
+// wait says how long the session's statements wait for locks from now on.
+func (x *bringing) wait(ctx context.Context, most time.Duration) error {
+	_, err := x.s.Exec(ctx, snowflake.Statement{SQL: sf.LockTimeout(most), Step: stepLedger})
+	return err
+}
+
+// final says of an error that it is not by a lock that somebody holds. What a statement is answered that has waited for LOCK_TIMEOUT is
+// not known for sure: all but these may be that.
+func final(err error) bool {
+	var e *snowflake.Error
+	return !errors.As(err, &e) || slices.Contains([]snowflake.Kind{snowflake.KindGrant, snowflake.KindMissing, snowflake.KindWarehouse}, e.Kind)
+}
+
+// makeWay ends the transactions of loads into the target that hold the fence longer than is waited for them: their client has died, or is
+// fenced by this load in any case, and what they have not committed is brought by it. When there is none, another project holds the
+// ledger: it is waited for longer, once.
+func (x *bringing) makeWay(ctx context.Context, patience time.Duration, locked error) (time.Duration, error) {
+	_, ours := x.transactionName()
+	aborted, err := x.abort(ctx, ours)
+	var e *snowflake.Error
+	switch {
+	case err != nil:
+		return 0, errors.Join(fmt.Errorf("take the fence: %w", locked), err)
+	case aborted > 0:
+		return patience, nil
+	case errors.As(locked, &e) && (e.Kind == snowflake.KindLock || e.Kind == snowflake.KindTimeout) && patience < x.cfg.Conn.LockTimeout:
+		return x.cfg.Conn.LockTimeout, nil
+	}
+	return 0, fmt.Errorf("take the fence: %w", locked)
 }
 
 // entered is the fence as it is, made when it is not there.
@@ -197,30 +246,26 @@ func (x *bringing) transactionName() (name, all string) {
 	return all + x.b.Load, all
 }
 
-// abortDetached ends transactions of loads into the target that hold the fence longer than fenceWait: their client has died, or is
-// fenced by this load in any case. What they have not committed is brought by this one.
-func (x *bringing) abortDetached(ctx context.Context, locked error) error {
+// abort ends open transactions whose names begin so, and says how many. One that has ended by itself meanwhile is one of them.
+func (x *bringing) abort(ctx context.Context, prefix string) (aborted int, err error) {
 	r, err := x.s.Query(ctx, snowflake.Statement{SQL: sf.ShowTransactions(), Step: stepLedger})
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, ours := x.transactionName()
-	aborted := 0
 	for _, row := range records(r) {
 		id, err := strconv.ParseInt(row["id"], 10, 64)
-		if err != nil || !strings.HasPrefix(row["name"], ours) {
+		if err != nil || !strings.HasPrefix(row["name"], prefix) {
 			continue
 		}
-		x.cfg.Log.Warn("a transaction that an earlier load has left open is aborted", "load", x.b.Load, "transaction", row["name"])
-		if _, err := x.s.Query(ctx, snowflake.Statement{SQL: sf.AbortTransaction(id), Step: stepLedger}); err != nil {
-			return fmt.Errorf("abort the transaction %s of an earlier load: %w", row["name"], err)
+		x.cfg.Log.Warn("a transaction that a load has left open is aborted", "load", x.b.Load, "transaction", row["name"])
+		if _, err := x.s.Query(ctx, snowflake.Statement{SQL: sf.AbortTransaction(id), Step: stepLedger}); snowflake.Unsure(err) {
+			return aborted, fmt.Errorf("abort the transaction %s: %w", row["name"], err)
+		} else if err != nil {
+			x.cfg.Log.Warn("it was not aborted", "load", x.b.Load, "transaction", row["name"], "error", err)
 		}
 		aborted++
 	}
-	if aborted == 0 {
-		return fmt.Errorf("take the fence: %w", locked)
-	}
-	return nil
+	return aborted, nil
 }
 
 // entry is the row of the ledger for a change.
@@ -237,18 +282,24 @@ func (x *bringing) entry(c *change) (sf.Entry, error) {
 		Snapshot: x.m.Snapshot, Run: x.m.Run, Fingerprint: c.print.String(), Version: string(text), Expected: c.of.Rows, Started: x.cfg.Clock()}, nil
 }
 
+// atOnce is how many rows of the ledger one statement writes.
+const atOnce = 100
+
 // begin writes down what the load is about to do.
 func (x *bringing) begin(ctx context.Context) error {
 	x.begun = x.epoch
-	for _, c := range x.changes {
-		e, err := x.entry(c)
-		if err != nil {
-			return fmt.Errorf("load %s: %w", c.Name, err)
+	for some := range slices.Chunk(x.changes, atOnce) {
+		var entries []sf.Entry
+		for _, c := range some {
+			var err error
+			if c.entry, err = x.entry(c); err != nil {
+				return fmt.Errorf("load %s: %w", c.Name, err)
+			}
+			entries = append(entries, c.entry)
 		}
-		c.entry = e
-		st := x.ledger.Begin(e)
-		if _, err := x.s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepLedger, Table: c.Name.String()}); err != nil {
-			return fmt.Errorf("load %s: note it in the ledger: %w", c.Name, err)
+		st := x.ledger.Begin(entries...)
+		if _, err := x.s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepLedger}); err != nil {
+			return fmt.Errorf("note the load in the ledger: %w", err)
 		}
 	}
 	return nil

@@ -68,7 +68,7 @@ func (f *Follower) Plan(ctx context.Context, m *load.Manifest, standing *load.St
 	}
 	e := &engine{hourly: 1}
 	if slices.ContainsFunc(changes, (*change).pending) {
-		s, err := f.quick.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
+		s, err := f.db.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
 		if err != nil {
 			return nil, err
 		}

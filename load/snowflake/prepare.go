@@ -18,10 +18,11 @@ import (
 const probe = "PROBE"
 
 // Prepare logs in, looks at the warehouse without waking it, and makes the ledger, the schemas, their stages, and a table in each that it
-// drops again: what the role may not do is found before the first row is read. Whether a warehouse that sleeps does resume, which costs
-// a minute of it, is found by the first COPY.
+// drops again: what the role may not do is found before the first row is read. None of it needs the warehouse, except where a table is there
+// whose comment does not say that a load has made it: then the ledger is read. Whether a warehouse that sleeps does resume, which costs a
+// minute of it, is found when the load begins.
 func (f *Follower) Prepare(ctx context.Context) error {
-	s, err := f.quick.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
+	s, err := f.db.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
 	if err != nil {
 		return away(err)
 	}
@@ -68,12 +69,11 @@ func (f *Follower) places() (map[string]sf.Table, error) {
 	return out, nil
 }
 
-// foreign refuses tables that have the name of one of the project's, and that no load of it has made.
+// foreign refuses tables that have the name of one of the project's, and that neither their comment nor the ledger knows as a load's. One that
+// another project's loads have made is found by Bring, which reads the ledger in any case.
 func (f *Follower) foreign(ctx context.Context, s *snowflake.Session) error {
-	standing, err := f.standing(ctx, s)
-	if err != nil && !errors.Is(err, load.ErrNothing) {
-		return err
-	}
+	var standing *load.Standing
+	var read bool
 	var all []error
 	for _, n := range f.cfg.Nodes {
 		if f.keep(n).Mode == "none" {
@@ -83,21 +83,20 @@ func (f *Follower) foreign(ctx context.Context, s *snowflake.Session) error {
 		if err != nil {
 			return err
 		}
-		if held := standing.Table(n); held != nil && held.As == to.String() {
-			continue
-		}
 		there, err := f.find(ctx, s, to, n.String())
 		if err != nil {
 			return err
 		}
-		if there == nil {
+		if there == nil || strings.HasPrefix(there.comment, sf.CommentOf("")) {
 			continue
 		}
-		state, err := f.made(ctx, s, n, to, there)
-		if err != nil {
-			return err
+		if !read {
+			if standing, err = f.standing(ctx, s); err != nil && !errors.Is(err, load.ErrNothing) {
+				return err
+			}
+			read = true
 		}
-		if state != "" {
+		if held := standing.Table(n); held != nil && held.As == to.String() {
 			continue
 		}
 		stranger, err := f.stranger(ctx, s, to, there)

@@ -87,7 +87,8 @@ func (x *bringing) fate(ctx context.Context) (bool, error) {
 
 // transact is the one transaction of the load. It begins with the fence, whose lock it holds to the end.
 func (x *bringing) transact(ctx context.Context) (err error) {
-	s, err := x.session(ctx, x.db)
+	x.leaving = false
+	s, err := x.session(ctx)
 	if err != nil {
 		return err
 	}
@@ -104,6 +105,7 @@ func (x *bringing) transact(ctx context.Context) (err error) {
 		}
 		return err
 	}
+	x.leaving = true
 	_, err = s.Exec(ctx, snowflake.Statement{SQL: "COMMIT", Step: stepPublish})
 	return err
 }

@@ -6,7 +6,6 @@ package snowflake
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -61,8 +60,6 @@ type Follower struct {
 	cfg    Config
 	ledger sf.Ledger
 	db     *snowflake.DB
-	// quick is for the ledger and what others hold: it waits for a lock for fenceWait only.
-	quick *snowflake.DB
 }
 
 var _ load.Follower = (*Follower)(nil)
@@ -93,6 +90,9 @@ func New(cfg Config) (*Follower, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Conn.LockTimeout <= 0 {
+		cfg.Conn.LockTimeout = 10 * time.Minute
+	}
 	for _, dir := range []*string{&cfg.Root, &cfg.Temp} { // PUT takes absolute paths only
 		abs, err := filepath.Abs(*dir)
 		if err != nil {
@@ -104,19 +104,11 @@ func New(cfg Config) (*Follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	quick := cfg.Conn
-	if quick.LockTimeout <= 0 || quick.LockTimeout > fenceWait {
-		quick.LockTimeout = fenceWait
-	}
-	second, err := snowflake.Open(quick)
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return &Follower{cfg: cfg, ledger: sf.Ledger{Database: cfg.Naming.Database}, db: db, quick: second}, nil
+	return &Follower{cfg: cfg, ledger: sf.Ledger{Database: cfg.Naming.Database}, db: db}, nil
 }
 
 // Close ends all connections.
-func (f *Follower) Close() error { return errors.Join(f.db.Close(), f.quick.Close()) }
+func (f *Follower) Close() error { return f.db.Close() }
 
 // keep is how a table is kept, with what is not configured filled in.
 func (f *Follower) keep(n warehouse.Name) Keep {

@@ -18,7 +18,7 @@ import (
 // Sweep removes staging tables, and files in stages, that are older than the target keeps them, and that the ledger knows to be of a load of
 // this project which is over.
 func (f *Follower) Sweep(ctx context.Context, dryRun bool) (*load.Swept, error) {
-	s, err := f.quick.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
+	s, err := f.db.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
 	if err != nil {
 		return nil, err
 	}

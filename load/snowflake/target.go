@@ -25,7 +25,7 @@ func ConfigOf(p *models.Project) (Config, error) {
 		Transient: s.Transient, KeepStaging: s.KeepStaging.Std(),
 		Naming: sf.Naming{Database: s.Database, Prefix: s.SchemaPrefix, DefaultSchema: t.Schema, As: map[warehouse.Name]string{}},
 		Conn: snowflake.Config{Account: s.Account, User: s.User, Role: s.Role, Warehouse: s.Warehouse, Database: s.Database, Auth: auth, Host: s.Host, Port: s.Port,
-			HTTP: s.Protocol == "http", StatementTimeout: s.StatementTimeout.Std(), LockTimeout: s.LockTimeout.Std(), LoginTimeout: s.LoginTimeout.Std()}}
+			HTTP: s.Protocol == "http", LaxRevocation: s.Revocation == "advisory", StatementTimeout: s.StatementTimeout.Std(), LockTimeout: s.LockTimeout.Std(), LoginTimeout: s.LoginTimeout.Std()}}
 	if s.QueryTag != "" {
 		c.Conn.Tag = map[string]string{"tag": s.QueryTag}
 	}

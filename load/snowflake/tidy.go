@@ -20,14 +20,11 @@ func (x *bringing) tidy(ctx context.Context) error {
 			}
 		}
 	}
-	if x.cfg.Suspend {
-		x.perhaps(ctx, sf.SuspendWarehouse(x.cfg.Conn.Warehouse), "")
-	}
 	return nil
 }
 
 func (x *bringing) perhaps(ctx context.Context, sql, table string) {
 	if _, err := x.s.Query(ctx, snowflake.Statement{SQL: sql, Step: stepTidy, Table: table}); err != nil {
-		x.cfg.Log.Warn("the load is published, but was not tidied up after", "load", x.b.Load, "table", table, "error", err)
+		x.cfg.Log.Warn("the load was not tidied up after", "load", x.b.Load, "table", table, "error", err)
 	}
 }

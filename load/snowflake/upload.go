@@ -97,7 +97,7 @@ func (x *bringing) upload(ctx context.Context, parcels <-chan parcel) (err error
 	}()
 	for p := range parcels {
 		if s == nil {
-			if s, err = x.session(ctx, x.db); err != nil {
+			if s, err = x.session(ctx); err != nil {
 				return err
 			}
 		}

@@ -13,7 +13,7 @@ const metaSchema = "MILLRACE_META"
 
 // Ledger is what a database of Snowflake says of the loads into it: one row for each target, whose epoch is the fence between
 // loads, and one for each load and table. Rows of a load are written by the transaction that publishes it, so what the ledger says
-// is what the tables hold. Projects of one database share it: while one commits, another waits for its lock.
+// is what the tables hold. Projects of one database share it: while one publishes, another waits for its lock.
 type Ledger struct{ Database string }
 
 // Target names a row of the fence: a project, and the schema in Snowflake that its target's models go to.
@@ -129,15 +129,20 @@ SET "SNAPSHOT" = ?, "RUN_ID" = ?, "LOCAL_TARGET" = ?, "COMMITTED_AT" = ` + bindT
 WHERE ` + ofTarget + ` AND "EPOCH" = ? AND COALESCE("SNAPSHOT", 0) = ?`, []any{snapshot, run, local, at.UnixMicro(), t.Project, t.Schema, epoch, standing}}
 }
 
-// Begin notes that a load has begun with a table, or has again.
-func (l Ledger) Begin(e Entry) Statement {
+// Begin notes that a load has begun with tables, or has again.
+func (l Ledger) Begin(entries ...Entry) Statement {
+	var rows []string
+	var args []any
+	for _, e := range entries {
+		rows = append(rows, `SELECT ? AS "LOAD_ID", ? AS "NODE_SCHEMA", ? AS "NODE_TABLE", ? AS "PROJECT", ? AS "TARGET_SCHEMA", ? AS "TABLE_AS", ? AS "MODE", ? AS "ATTEMPT", ? AS "EPOCH", ? AS "SNAPSHOT", ? AS "RUN_ID", ? AS "FINGERPRINT", PARSE_JSON(?) AS "VERSION", ? AS "ROWS_EXPECTED", `+bindTime+` AS "STARTED_AT"`)
+		args = append(args, e.Load, e.Node.Schema, e.Node.Table, e.Project, e.Schema, e.As, e.Mode, e.Attempt, e.Epoch, e.Snapshot, e.Run, e.Fingerprint, e.Version, e.Expected, e.Started.UnixMicro())
+	}
 	return Statement{`MERGE INTO ` + l.loads() + ` AS t
-USING (SELECT ? AS "LOAD_ID", ? AS "NODE_SCHEMA", ? AS "NODE_TABLE", ? AS "PROJECT", ? AS "TARGET_SCHEMA", ? AS "TABLE_AS", ? AS "MODE", ? AS "ATTEMPT", ? AS "EPOCH", ? AS "SNAPSHOT", ? AS "RUN_ID", ? AS "FINGERPRINT", PARSE_JSON(?) AS "VERSION", ? AS "ROWS_EXPECTED", ` + bindTime + ` AS "STARTED_AT") AS s
+USING (` + strings.Join(rows, "\nUNION ALL ") + `) AS s
 ON t."LOAD_ID" = s."LOAD_ID" AND t."NODE_SCHEMA" = s."NODE_SCHEMA" AND t."NODE_TABLE" = s."NODE_TABLE"
 WHEN MATCHED THEN UPDATE SET "TABLE_AS" = s."TABLE_AS", "MODE" = s."MODE", "ATTEMPT" = s."ATTEMPT", "EPOCH" = s."EPOCH", "STATE" = 'started', "SNAPSHOT" = s."SNAPSHOT", "RUN_ID" = s."RUN_ID", "FINGERPRINT" = s."FINGERPRINT", "VERSION" = s."VERSION", "ROWS_EXPECTED" = s."ROWS_EXPECTED", "STARTED_AT" = s."STARTED_AT"
 WHEN NOT MATCHED THEN INSERT ("LOAD_ID", "PROJECT", "TARGET_SCHEMA", "NODE_SCHEMA", "NODE_TABLE", "TABLE_AS", "MODE", "ATTEMPT", "EPOCH", "STATE", "SNAPSHOT", "RUN_ID", "FINGERPRINT", "VERSION", "ROWS_EXPECTED", "STARTED_AT")
-VALUES (s."LOAD_ID", s."PROJECT", s."TARGET_SCHEMA", s."NODE_SCHEMA", s."NODE_TABLE", s."TABLE_AS", s."MODE", s."ATTEMPT", s."EPOCH", 'started', s."SNAPSHOT", s."RUN_ID", s."FINGERPRINT", s."VERSION", s."ROWS_EXPECTED", s."STARTED_AT")`,
-		[]any{e.Load, e.Node.Schema, e.Node.Table, e.Project, e.Schema, e.As, e.Mode, e.Attempt, e.Epoch, e.Snapshot, e.Run, e.Fingerprint, e.Version, e.Expected, e.Started.UnixMicro()}}
+VALUES (s."LOAD_ID", s."PROJECT", s."TARGET_SCHEMA", s."NODE_SCHEMA", s."NODE_TABLE", s."TABLE_AS", s."MODE", s."ATTEMPT", s."EPOCH", 'started', s."SNAPSHOT", s."RUN_ID", s."FINGERPRINT", s."VERSION", s."ROWS_EXPECTED", s."STARTED_AT")`, args}
 }
 
 const ofEntry = `"LOAD_ID" = ? AND "NODE_SCHEMA" = ? AND "NODE_TABLE" = ? AND "EPOCH" = ?`

@@ -1,6 +1,9 @@
 package snowflake
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Unfinished reads the rows of loads into the target that were begun and neither committed nor given up.
 func (l Ledger) Unfinished(t Target) Statement {
@@ -22,6 +25,11 @@ WHERE ` + ofTarget + ` AND "STATE" = 'started' AND "EPOCH" < ?`, []any{t.Project
 
 // BeginNamed begins a transaction that SHOW TRANSACTIONS tells by its name, of letters, digits and underscores.
 func BeginNamed(name string) string { return "BEGIN TRANSACTION NAME " + quote(name) }
+
+// LockTimeout says how long the session's statements wait for a lock, in whole seconds.
+func LockTimeout(most time.Duration) string {
+	return fmt.Sprintf("ALTER SESSION SET LOCK_TIMEOUT = %d", max(1, int64(most.Seconds())))
+}
 
 // Live is a table expression: the rows of a table that its node has, without those that are marked as deleted, or past.
 func Live(t Table, marks, history bool) string {

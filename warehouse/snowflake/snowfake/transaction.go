@@ -254,10 +254,13 @@ func (s *Session) newWait() *wait { return &wait{session: s} }
 func (w *wait) forChange(ctx context.Context, busy *lockedError) error {
 	s, a := w.session, w.session.account
 	limit, set := s.seconds("LOCK_TIMEOUT")
-	// 0 means not to wait at all (https://docs.snowflake.com/en/sql-reference/parameters#lock-timeout). The code and the words:
-	// https://github.com/brooklyn-data/dbt_artifacts/issues/431.
+	// 0 means not to wait at all (https://docs.snowflake.com/en/sql-reference/parameters#lock-timeout). What is answered then is not known:
+	// this is made after the answer when more than 20 statements wait for a lock, https://github.com/brooklyn-data/dbt_artifacts/issues/431.
 	timeout := failf("000625", "57014", "Statement '%s' has locked table '%s' in transaction %d and this lock has not yet been released. "+
 		"Your statement '%s' was aborted because it waited longer than LOCK_TIMEOUT.", busy.holder.changes[busy.table].query, busy.table.Name, busy.holder.id, s.query)
+	if a.cfg.LockError != nil {
+		timeout = a.cfg.LockError
+	}
 	if set && limit == 0 {
 		return timeout
 	}

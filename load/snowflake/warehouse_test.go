@@ -1,0 +1,79 @@
+package snowflake
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/warehouse"
+	"github.com/millrace/millrace/warehouse/snowflake/snowfake"
+)
+
+// TestWarehouseSleeps: what needs no warehouse wakes none, what wakes it is counted, and it is put to sleep again if that is asked for.
+func TestWarehouseSleeps(t *testing.T) {
+	x, p := newTruth(t), newPlace(t, func(c *snowfake.AccountConfig) {
+		c.Warehouses = []snowfake.WarehouseSpec{{Name: "LOAD_WH", Suspended: true}}
+	})
+	asleep := func(when string, want bool) {
+		t.Helper()
+		if state := p.rows("SHOW WAREHOUSES LIKE 'LOAD_WH'")[0]; strings.Contains(state, "SUSPENDED") != want {
+			t.Errorf("%s, the warehouse is %s", when, state)
+		}
+	}
+	nodes := func(c *Config) { c.Nodes = []warehouse.Name{{Schema: "main", Table: "t"}} }
+	suspend := func(c *Config) { c.Suspend = true }
+	plain, tired := p.follower(x, nodes), p.follower(x, suspend, func(c *Config) { c.Conn.Retries = -1 })
+	dear := p.follower(x, suspend, func(c *Config) { c.MaxCredits = 0.000001 })
+	t1 := x.table("t", nil, "SELECT range AS id FROM range(10)")
+	m := x.publish("r1", t1)
+	if l, err := p.bring(dear, m); !errors.Is(err, load.ErrTooDear) || l.Credits+l.Seconds > 0 {
+		t.Errorf("of what is too dear, Bring says %v, and counts %+v", err, l.LoadCost)
+	}
+	asleep("after a load that was too dear, without a ledger", true)
+	if err := plain.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	asleep("after Prepare", true)
+
+	const least = leastSeconds / 3600
+	if l := p.brought(plain, m); l.Credits < least {
+		t.Errorf("a load that wakes the warehouse counts %+v", l.LoadCost)
+	}
+	asleep("after a load", false)
+	p.rows("ALTER WAREHOUSE LOAD_WH SUSPEND")
+	if err := plain.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	asleep("after Prepare of tables that loads have made", true)
+
+	// The stand-in keeps no answers: reading the ledger wakes it.
+	if l := p.brought(plain, m); l.Credits < least || l.Seconds <= 0 {
+		t.Errorf("with nothing to bring, a load counts %+v", l.LoadCost)
+	}
+	asleep("after reading the ledger", false)
+	p.rows("ALTER WAREHOUSE LOAD_WH SUSPEND")
+	p.brought(tired, m)
+	asleep("after a load with nothing to bring that has woken it", true)
+	t1.Base = append(t1.Base, x.file("SELECT 10 AS id"))
+	m = x.publish("r2", x.counted(t1))
+	before := len(p.server.Statements())
+	if _, err := p.bring(dear, m); !errors.Is(err, load.ErrTooDear) {
+		t.Errorf("of what is too dear, Bring says %v", err)
+	}
+	for _, s := range p.server.Statements()[before:] {
+		if busy(s.SQL) && !strings.HasPrefix(s.SQL, "SELECT") {
+			t.Errorf("a load that is too dear sends %s", s.SQL)
+		}
+	}
+	asleep("after the next that was too dear", true)
+	p.server.Fault(snowfake.Fault{Match: regexp.MustCompile("^COPY INTO"), Do: snowfake.Drop})
+	if _, err := p.bring(tired, m); err == nil {
+		t.Error("a load whose connection broke gives no error")
+	}
+	asleep("after a load that has failed", true)
+	p.brought(tired, m)
+	asleep("after a load", true)
+	p.holds(x, &m.Tables[0], "ANALYTICS.MART.T")
+}
