@@ -276,31 +276,43 @@ func TestTwoFollowers(t *testing.T) {
 	}
 }
 
-// TestRacingSwap: one load is held right before its swap, or its rename, and another brings the next state meanwhile.
-func TestRacingSwap(t *testing.T) {
-	for _, at := range []string{"SWAP WITH", "RENAME TO"} {
+// TestRacingLoads: one load is held right before it publishes, and another brings the next state meanwhile: it ends the transaction of the
+// first, if that is in one.
+func TestRacingLoads(t *testing.T) {
+	for _, c := range []struct {
+		at   string
+		keep Keep
+		key  []string
+	}{
+		{"SWAP WITH", Keep{Swap: true}, nil},
+		{"RENAME TO", Keep{}, nil},
+		{"^INSERT OVERWRITE", Keep{}, nil},
+		{`^MERGE INTO "ANALYTICS"."MART"`, Keep{}, []string{"id"}},
+		{`(?s)^UPDATE .*_LOADS.*committed`, Keep{}, nil},
+		{"^COMMIT", Keep{}, nil},
+	} {
 		x, p := newTruth(t), newPlace(t)
 		f := func() *Follower {
-			return p.follower(x, func(c *Config) {
-				c.Conn.Retries, c.Keep = -1, func(warehouse.Name) Keep { return Keep{Swap: true} }
+			return p.follower(x, func(cfg *Config) {
+				cfg.Conn.Retries, cfg.Keep = -1, func(warehouse.Name) Keep { return c.keep }
 			})
 		}
-		if at == "SWAP WITH" {
-			p.brought(f(), x.publish("r1", x.table("t", nil, "SELECT 1 AS id")))
+		if c.at != "RENAME TO" {
+			p.brought(f(), x.publish("r1", x.table("t", c.key, "SELECT 1 AS id, 'a' AS v")))
 		}
-		held := p.server.Fault(snowfake.Fault{Match: regexp.MustCompile(at), Do: snowfake.Hang})
+		held := p.server.Fault(snowfake.Fault{Match: regexp.MustCompile(c.at), Do: snowfake.Hang})
 		first := make(chan error, 1)
-		older, m := f(), x.publish("r2", x.table("t", nil, "SELECT 2 AS id"))
+		older, m := f(), x.publish("r2", x.table("t", c.key, "SELECT 1 AS id, 'b' AS v"))
 		go func() {
 			_, err := older.Bring(context.WithoutCancel(t.Context()), m, load.Bringing{Load: "01JFIRST", Run: m.Run, Attempt: 1})
 			first <- err
 		}()
 		<-held.Acted()
-		m = x.publish("r3", x.table("t", nil, "SELECT 3 AS id"))
+		m = x.publish("r3", x.table("t", c.key, "SELECT 1 AS id, 'c' AS v"))
 		p.brought(f(), m)
 		held.Release()
 		if err := <-first; !errors.Is(err, load.ErrFenced) {
-			t.Errorf("held at %s, the first load gives %v, want %v", at, err, load.ErrFenced)
+			t.Errorf("held at %s, the first load gives %v, want %v", c.at, err, load.ErrFenced)
 		}
 		p.follows(x, f(), m, "")
 	}

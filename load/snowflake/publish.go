@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/internal/snowflake"
@@ -73,16 +74,19 @@ func (x *bringing) fate(ctx context.Context) (bool, error) {
 	if fenced != nil && !errors.Is(fenced, load.ErrFenced) {
 		return false, fenced
 	}
-	rows, err := x.ask(ctx, x.s, x.ledger.Entries(x.target, x.b.Load))
-	if err != nil {
-		return false, err
-	}
-	for _, row := range rows {
-		if row["state"] == sf.StateCommitted && number(row["epoch"]) == x.begun { // not of an earlier try of the same load
-			return true, nil
-		}
+	done, err := x.stand(ctx, x.s)
+	if done || err != nil {
+		return done, err
 	}
 	return false, fenced // or it had no tables: then it may be repeated
+}
+
+// stand says whether the ledger has tables of the load.
+func (x *bringing) stand(ctx context.Context, s *snowflake.Session) (bool, error) {
+	rows, err := x.ask(ctx, s, x.ledger.Entries(x.target, x.b.Load))
+	return slices.ContainsFunc(rows, func(row map[string]string) bool {
+		return row["state"] == sf.StateCommitted && number(row["epoch"]) == x.begun // not of an earlier try of the same load
+	}), err
 }
 
 // transact is the one transaction of the load. It begins with the fence, whose lock it holds to the end.
@@ -106,8 +110,14 @@ func (x *bringing) transact(ctx context.Context) (err error) {
 		return err
 	}
 	x.leaving = true
-	_, err = s.Exec(ctx, snowflake.Statement{SQL: "COMMIT", Step: stepPublish})
-	return err
+	if _, err = s.Exec(ctx, snowflake.Statement{SQL: "COMMIT", Step: stepPublish}); err != nil || !slices.ContainsFunc(x.changes, (*change).together) {
+		return err
+	}
+	// Of a transaction that another load has ended, COMMIT says nothing: there is none.
+	if done, err := x.stand(ctx, s); done || err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: it has ended the transaction of this one", load.ErrFenced)
 }
 
 func (x *bringing) inside(ctx context.Context, s *snowflake.Session) error {
