@@ -14,7 +14,8 @@ type Follower interface {
 	// Prepare connects, and proves that the place can be written: a right that is missing is named. It is called before the
 	// first row is read.
 	Prepare(ctx context.Context) error
-	// Standing is what the place holds, as its own ledger tells: ErrNothing when it holds nothing of this project.
+	// Standing is what the place holds, as its own ledger tells, and which of that is not there any more: ErrNothing when it holds nothing
+	// of this project.
 	Standing(ctx context.Context) (*Standing, error)
 	// Plan says what Bring would do to get from there to m, which nothing standing (nil) means from nothing. It changes nothing.
 	Plan(ctx context.Context, m *Manifest, standing *Standing) (*Load, error)
@@ -35,6 +36,8 @@ type Bringing struct {
 	Attempt int    // of the run
 	// Renew replaces all rows of these tables, whatever the ledger says of them, their columns' types too.
 	Renew []warehouse.Name
+	// Anew takes the place over, where it follows another target, or holds what this one does not know: ErrAnother and ErrAhead.
+	Anew bool
 	// Record keeps a statement: before it is sent, when its query id is known, and when it has ended. An error stops the load. It may
 	// be called from several goroutines at once.
 	Record func(ctx context.Context, s Statement) error
@@ -54,6 +57,7 @@ type LoadProgress struct {
 type Standing struct {
 	Snapshot int64           `json:"snapshot"` // that was brought last
 	Run      string          `json:"run"`      // that had published it
+	Target   string          `json:"target"`   // whose snapshot it is: Manifest.Target
 	Load     string          `json:"load"`
 	At       time.Time       `json:"at"`
 	Tables   []StandingTable `json:"tables"`
@@ -75,10 +79,12 @@ func (s *Standing) Table(n warehouse.Name) *StandingTable {
 // StandingTable is one table as the place holds it.
 type StandingTable struct {
 	warehouse.Version           // that it shows: the paths of its files are relative to the target's root
+	As                string    `json:"as"`          // name at the place, as LoadedTable's
 	Fingerprint       string    `json:"fingerprint"` // of that version and of how it is kept: equal ones need no load
 	Mode              Mode      `json:"mode"`
 	Load              string    `json:"load"`
 	At                time.Time `json:"at"`
+	Gone              bool      `json:"gone"` // somebody has dropped it: only the ledger has it
 }
 
 // Mode is how a table's change is brought.
@@ -173,8 +179,10 @@ type Swept struct {
 
 // Errors of followers that callers tell apart.
 var (
-	// ErrAhead says that the place holds a later snapshot than the one to bring.
-	ErrAhead = errors.New("the place holds a later snapshot")
+	// ErrAhead says that the place holds a snapshot that the target does not have, or no more: a later one, or one that another run has published.
+	ErrAhead = errors.New("the place holds a snapshot that is not here")
+	// ErrAnother says that the place follows another target: a copy of the project, or what was there before the target was made anew.
+	ErrAnother = errors.New("the place follows another target")
 	// ErrForeign says that a table at the place was not made by this project.
 	ErrForeign = errors.New("not made by this project")
 	// ErrFenced says that another load took over.

@@ -27,9 +27,10 @@ type Manifest struct {
 	LogicalTime time.Time `json:"logical_time"`
 	PublishedAt time.Time `json:"published_at"`
 	Project     string    `json:"project"`
-	Millrace    string    `json:"millrace"` // the binary's version
-	Root        string    `json:"root"`     // absolute path of the target when it was written: the catalog's views name it
-	Tables      []Table   `json:"tables"`   // by name
+	Millrace    string    `json:"millrace"`         // the binary's version
+	Root        string    `json:"root"`             // absolute path of the target when it was written: the catalog's views name it
+	Target      string    `json:"target,omitempty"` // a name made by chance with the first manifest, and handed on: no other target has it
+	Tables      []Table   `json:"tables"`           // by name
 }
 
 // Table is one published table.

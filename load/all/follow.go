@@ -6,6 +6,7 @@ import (
 
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/load/local"
 	"github.com/millrace/millrace/load/snowflake"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/warehouse"
@@ -33,6 +34,13 @@ func OpenFollower(p *models.Project, env FollowerEnv) (load.Follower, error) {
 			return nil, err
 		}
 		c.Temp, c.Warehouse, c.Memory, c.Threads, c.Rate, c.Clock, c.Log = env.Temp, env.Warehouse, env.Memory, env.Threads, env.Rate, env.Clock, env.Log
+		target := local.New(local.Config{Root: c.Root})
+		c.RunOf = func(snapshot int64) string {
+			if m, err := target.Manifest(snapshot); err == nil {
+				return m.Run
+			}
+			return ""
+		}
 		c.Conn.Temp, c.Conn.Log, c.Conn.Clock = env.Temp, env.Log, env.Clock
 		return snowflake.New(c)
 	default:

@@ -12,6 +12,7 @@ package local
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -299,6 +300,12 @@ func (l *Loader) compose(parent *load.Manifest, p load.Publication, n int64) *lo
 	now := l.cfg.Clock()
 	m := &load.Manifest{Format: load.Format, Snapshot: n, Run: p.Run, Attempt: p.Attempt, Pipeline: p.Pipeline, LogicalTime: p.LogicalTime,
 		PublishedAt: now, Project: p.Project, Millrace: p.Millrace, Root: l.cfg.Root}
+	if parent != nil {
+		m.Parent, m.Target = parent.Snapshot, parent.Target
+	}
+	if m.Target == "" {
+		m.Target = rand.Text()
+	}
 	renewed := map[warehouse.Name]bool{}
 	for _, t := range p.Tables {
 		renewed[t.Name] = true
@@ -306,7 +313,6 @@ func (l *Loader) compose(parent *load.Manifest, p load.Publication, n int64) *lo
 		m.Tables = append(m.Tables, copyFiles(t))
 	}
 	if parent != nil {
-		m.Parent = parent.Snapshot
 		for _, t := range parent.Tables {
 			if !renewed[t.Name] && !slices.Contains(p.Drop, t.Name) {
 				m.Tables = append(m.Tables, copyFiles(t))

@@ -30,9 +30,11 @@ type bringing struct {
 	epoch     int64     // of the fence, while this load holds it
 	published bool      // there is nothing left to do but to tidy up
 	leaving   bool      // a COMMIT of it may be under way
+	stands    int64     // the snapshot that stands there; 0: none
 	begun     int64     // the epoch under which the load's rows were written to the ledger
 	changes   []*change // to bring
 	others    []*change // that cannot be brought, or are left
+	takeover  bool      // the place holds what is not this target's
 	engine    *engine   // nil: nobody has looked
 	tell      sync.Mutex
 }
@@ -94,15 +96,30 @@ func (x *bringing) run(ctx context.Context) (err error) {
 
 // load does the work, once it is known what there is to do and that nobody else does it.
 func (x *bringing) load(ctx context.Context) error {
-	if len(x.changes) == 0 {
+	switch {
+	case len(x.changes) == 0 && x.takeover:
+		return x.commit(ctx)
+	case len(x.changes) == 0:
 		return nil
 	}
-	for _, step := range []func(context.Context) error{x.afford, x.makePlaces, x.openLocal, x.begin, x.uploadAll, x.recount, x.copyAll, x.publish, x.check, x.done, x.tidy} {
+	for _, step := range []func(context.Context) error{x.afford, x.makePlaces, x.openLocal, x.begin, x.uploadAll, x.recount, x.copyAll, x.publish, x.done, x.tidy} {
 		if err := step(ctx); err != nil {
-			return err
+			return x.overtaken(ctx, err)
 		}
 	}
 	return nil
+}
+
+// overtaken says of a table that is missing whether a load that took over has dropped it.
+func (x *bringing) overtaken(ctx context.Context, err error) error {
+	if !missing(err) {
+		return err
+	}
+	at, unseen := x.seen(ctx, x.s)
+	if unseen == nil && at != nil && at.epoch != x.epoch {
+		return fmt.Errorf("%w: %w", load.ErrFenced, err)
+	}
+	return err
 }
 
 func (x *bringing) done(context.Context) error {
@@ -117,16 +134,21 @@ func (x *bringing) due(ctx context.Context) (bool, error) {
 	if err != nil && !errors.Is(err, load.ErrNothing) {
 		return false, err
 	}
-	if err := ahead(x.m, standing); err != nil {
-		return false, err
+	if x.stands = 0; standing != nil {
+		x.stands = standing.Snapshot
 	}
+	foreign := x.after(x.m, standing)
+	if foreign != nil && !x.b.Anew {
+		return false, foreign
+	}
+	x.takeover = foreign != nil
 	changes, err := x.Follower.changes(x.m, standing, x.b.Renew)
 	if err != nil {
 		return false, err
 	}
 	x.sort(changes)
-	if len(x.changes) > 0 || standing == nil {
-		return len(x.changes) > 0, nil
+	if len(x.changes) > 0 || x.takeover || standing == nil {
+		return len(x.changes) > 0 || x.takeover, nil
 	}
 	unfinished, err := x.ask(ctx, x.s, x.ledger.Unfinished(x.target))
 	return len(unfinished) > 0, err

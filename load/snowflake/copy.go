@@ -163,6 +163,9 @@ func (x *bringing) prove(ctx context.Context, s *snowflake.Session, c *change, g
 	if lines := sf.Compare(g.proven(), g.proof, there); len(lines) > 0 {
 		return fmt.Errorf("%w: %s", load.ErrUnproven, strings.Join(lines, "; "))
 	}
+	if n := number(there["n"]); !c.together() && n != c.expected() { // the table itself: nobody counts it before it is seen
+		return fmt.Errorf("%w: %s would have %d rows, and the local target has %d", load.ErrUnproven, c.As, n, c.expected())
+	}
 	return nil
 }
 

@@ -380,3 +380,161 @@ func TestTwoFollowers(t *testing.T) {
 		}
 	}
 }
+
+// TestRacingLoads: one load is held right before it publishes, and another brings the next state meanwhile: it ends the transaction of the
+// first, if that is in one.
+func TestRacingLoads(t *testing.T) {
+	for _, c := range []struct {
+		at   string
+		keep Keep
+		key  []string
+	}{
+		{"SWAP WITH", Keep{Swap: true}, nil},
+		{"RENAME TO", Keep{}, nil},
+		{"^INSERT OVERWRITE", Keep{}, nil},
+		{`^MERGE INTO "ANALYTICS"."MART"`, Keep{}, []string{"id"}},
+		{`(?s)^UPDATE .*_LOADS.*committed`, Keep{}, nil},
+		{"^COMMIT", Keep{}, nil},
+	} {
+		x, p := newTruth(t), newPlace(t)
+		f := func() *Follower {
+			return p.follower(x, func(cfg *Config) {
+				cfg.Conn.Retries, cfg.Keep = -1, func(warehouse.Name) Keep { return c.keep }
+			})
+		}
+		if c.at != "RENAME TO" {
+			p.brought(f(), x.publish("r1", x.table("t", c.key, "SELECT 1 AS id, 'a' AS v")))
+		}
+		held := p.server.Fault(snowfake.Fault{Match: regexp.MustCompile(c.at), Do: snowfake.Hang})
+		first := make(chan error, 1)
+		older, m := f(), x.publish("r2", x.table("t", c.key, "SELECT 1 AS id, 'b' AS v"))
+		go func() {
+			_, err := older.Bring(context.WithoutCancel(t.Context()), m, load.Bringing{Load: "01JFIRST", Run: m.Run, Attempt: 1})
+			first <- err
+		}()
+		<-held.Acted()
+		m = x.publish("r3", x.table("t", c.key, "SELECT 1 AS id, 'c' AS v"))
+		p.brought(f(), m)
+		held.Release()
+		if err := <-first; !errors.Is(err, load.ErrFenced) {
+			t.Errorf("held at %s, the first load gives %v, want %v", c.at, err, load.ErrFenced)
+		}
+		p.follows(x, f(), m, "")
+	}
+}
+
+// TestLostCommitOvertaken: the answer to a COMMIT is lost, and another load brings a later state before the first has asked what became of it.
+func TestLostCommitOvertaken(t *testing.T) {
+	for when, want := range map[snowfake.When]error{snowfake.Before: load.ErrFenced, snowfake.After: nil} {
+		c := newCrashes(t, func(warehouse.Name) Keep { return Keep{} }, func(x *truth) [2][]load.Table {
+			return [2][]load.Table{{x.table("t", nil, "SELECT 1 AS id")}, {x.table("t", nil, "SELECT 2 AS id")}}
+		}, nil)
+		c.next()
+		m := c.m
+		c.server.Fault(snowfake.Fault{Match: regexp.MustCompile("^COMMIT"), When: when, Do: snowfake.Drop})
+		lost := false
+		_, err := c.follow().Bring(t.Context(), m, load.Bringing{Load: "01JFIRST", Run: m.Run, Attempt: 1, Record: func(_ context.Context, s load.Statement) error {
+			switch {
+			case s.SQL == "COMMIT" && s.Error != "":
+				lost = true
+			case lost && s.Ended == nil: // the first that it sends then
+				lost = false
+				c.next()
+				c.brought(c.follow(), c.m)
+			}
+			return nil
+		}})
+		if c.m == m || !errors.Is(err, want) {
+			t.Errorf("cut %s COMMIT and overtaken, a load gives %v, want %v", when, err, want)
+		}
+		if got := c.seen()["t"]; got != c.n%2 {
+			t.Errorf("cut %s COMMIT and overtaken, the table is in state %d", when, got)
+		}
+		c.follows(c.x, c.follow(), c.m, "")
+	}
+}
+
+// TestLateRename: a client dies whose RENAME is still on its way. It arrives after another load has begun, which does not come far.
+func TestLateRename(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	f := func() *Follower { return p.follower(x, func(c *Config) { c.Conn.Retries = -1 }) }
+	m := x.publish("r1", x.table("t", nil, "SELECT 2 AS id"))
+	held := p.server.Fault(snowfake.Fault{Match: regexp.MustCompile("RENAME TO"), Do: snowfake.Hang})
+	ctx, cancel := context.WithCancel(t.Context())
+	var rename string
+	first := make(chan error, 1)
+	dying := f()
+	go func() {
+		_, err := dying.Bring(ctx, m, load.Bringing{Load: "01JFIRST", Run: m.Run, Attempt: 1, Record: func(_ context.Context, s load.Statement) error {
+			if strings.Contains(s.SQL, "RENAME TO") {
+				rename = s.SQL
+			}
+			return nil
+		}})
+		first <- err
+	}()
+	<-held.Acted()
+	cancel()
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Fatalf("the client that dies says %v", err)
+	}
+	held.Withdraw()
+	p.server.Fault(snowfake.Fault{Match: regexp.MustCompile("^PUT"), Do: snowfake.Drop})
+	if _, err := p.bring(f(), m); err == nil {
+		t.Fatal("a load that was cut off says nothing")
+	}
+	if _, err := p.ask(rename); err == nil || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("a rename of a load that was overtaken gives %v", err)
+	}
+	p.follows(x, f(), m, "t new")
+}
+
+// TestRepeatedRequests: a server that does not know a request again executes it twice. Nothing is green that is not there.
+func TestRepeatedRequests(t *testing.T) {
+	grown := func(x *truth, base load.Table) load.Table {
+		next := base
+		next.Base = append(slices.Clone(base.Base), x.file("SELECT range AS id, 'a' AS v FROM range(4, 6)"))
+		return x.counted(next)
+	}
+	changed := func(x *truth, base load.Table) load.Table {
+		return x.delta(base, "SELECT range AS id, 'b' AS v FROM range(2, 6)", "SELECT CAST(0 AS BIGINT) AS id")
+	}
+	replaced := func(x *truth, _ load.Table) load.Table { return x.table("t", nil, "SELECT 7 AS id, 'c' AS v") }
+	for _, c := range []struct {
+		keep Keep
+		key  []string
+		next func(*truth, load.Table) load.Table
+		at   string
+	}{
+		{Keep{Mode: "append"}, nil, grown, "^INSERT INTO"},
+		{Keep{Mode: "append"}, nil, grown, "^COPY INTO"},
+		{Keep{Mode: "append"}, nil, grown, "^COMMIT"},
+		{Keep{Mode: "merge"}, []string{"id"}, changed, `^MERGE INTO "ANALYTICS"."MART"`},
+		{Keep{Mode: "full"}, nil, replaced, "^INSERT OVERWRITE"},
+		{Keep{Swap: true}, nil, replaced, "SWAP WITH"},
+		{Keep{Swap: true}, nil, replaced, `^DROP TABLE IF EXISTS "ANALYTICS"."MART"."T__MR_`},
+		{Keep{Swap: true}, nil, replaced, `(?s)^UPDATE .*_LOADS.*committed`},
+	} {
+		t.Run(c.keep.Mode+c.at, func(t *testing.T) {
+			t.Parallel()
+			x, p := newTruth(t), newPlace(t)
+			p.repeats()
+			f := p.follower(x, func(cfg *Config) { cfg.Keep = func(warehouse.Name) Keep { return c.keep } })
+			base := x.table("t", c.key, "SELECT range AS id, 'a' AS v FROM range(4)")
+			renamed := p.server.Fault(snowfake.Fault{Match: regexp.MustCompile("RENAME TO"), When: snowfake.After, Do: snowfake.Drop})
+			p.follows(x, f, x.publish("r1", base), "t new")
+			m := x.publish("r2", c.next(x, base))
+			fault := p.server.Fault(snowfake.Fault{Match: regexp.MustCompile(c.at), When: snowfake.After, Do: snowfake.Drop})
+			if _, err := p.bring(f, m); err == nil {
+				p.equals(x, f, m)
+			} else {
+				p.holds(x, &base, "ANALYTICS.MART.T")
+			}
+			p.brought(f, m)
+			p.equals(x, f, m)
+			if renamed.Hits() != 1 || fault.Hits() != 1 {
+				t.Errorf("%d and %d requests were sent twice", renamed.Hits(), fault.Hits())
+			}
+		})
+	}
+}

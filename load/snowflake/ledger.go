@@ -38,6 +38,7 @@ func (f *Follower) Standing(ctx context.Context) (*load.Standing, error) {
 type fence struct {
 	epoch, snapshot int64
 	load, run       string
+	local           string // the target that follows
 	at              time.Time
 	published       bool
 }
@@ -57,7 +58,7 @@ func (f *Follower) seen(ctx context.Context, s *snowflake.Session) (*fence, erro
 		return nil, err
 	}
 	row := rows[0]
-	return &fence{epoch: number(row["epoch"]), snapshot: number(row["snapshot"]), load: row["load_id"], run: row["run_id"],
+	return &fence{epoch: number(row["epoch"]), snapshot: number(row["snapshot"]), load: row["load_id"], run: row["run_id"], local: row["local_target"],
 		at: instant(row["committed_us"]), published: row["snapshot"] != ""}, nil
 }
 
@@ -81,18 +82,53 @@ func (f *Follower) standing(ctx context.Context, s *snowflake.Session) (*load.St
 	if !at.published && len(rows) == 0 {
 		return nil, load.ErrNothing
 	}
-	out := &load.Standing{Snapshot: at.snapshot, Run: at.run, Load: at.load, At: at.at}
+	out := &load.Standing{Snapshot: at.snapshot, Run: at.run, Target: at.local, Load: at.load, At: at.at}
+	as := map[warehouse.Name]string{}
 	for _, row := range rows {
 		if row["state"] != sf.StateCommitted {
 			continue
 		}
-		table := load.StandingTable{Fingerprint: row["fingerprint"], Mode: load.Mode(strings.ToLower(row["mode"])), Load: row["load_id"], At: instant(row["committed_us"])}
+		table := load.StandingTable{As: row["table_as"], Fingerprint: row["fingerprint"], Mode: load.Mode(strings.ToLower(row["mode"])), Load: row["load_id"], At: instant(row["committed_us"])}
 		if err := json.Unmarshal([]byte(row["version"]), &table.Version); err != nil {
 			return nil, fmt.Errorf("read the ledger: the version of %s.%s: %w", row["node_schema"], row["node_table"], err)
 		}
-		out.Tables = append(out.Tables, table)
+		out.Tables, as[table.Name] = append(out.Tables, table), row["table_as"]
 	}
-	return out, nil
+	return out, f.gone(ctx, s, out, as)
+}
+
+// gone marks the tables that are not there under the name that the ledger has, and that they still would be given.
+func (f *Follower) gone(ctx context.Context, s *snowflake.Session, standing *load.Standing, as map[warehouse.Name]string) error {
+	listed := map[string]map[string]bool{} // by schema
+	for i := range standing.Tables {
+		t := &standing.Tables[i]
+		to, err := f.cfg.Naming.Table(t.Name)
+		if err != nil || to.String() != as[t.Name] {
+			continue
+		}
+		if listed[to.InSchema()] == nil {
+			r, err := s.Query(ctx, snowflake.Statement{SQL: sf.ShowSchema(to), Step: stepLook})
+			if err != nil && !missing(err) {
+				return fmt.Errorf("look at schema %s: %w", to.InSchema(), err)
+			}
+			names := map[string]bool{}
+			if err == nil {
+				for _, row := range records(r) {
+					names[row["name"]] = true
+				}
+			}
+			listed[to.InSchema()] = names
+		}
+		if listed[to.InSchema()][to.Name] {
+			continue
+		}
+		there, err := f.find(ctx, s, to, t.Name.String()) // a list may have been cut
+		if err != nil {
+			return err
+		}
+		t.Gone = there == nil
+	}
+	return nil
 }
 
 // ask runs a statement of the ledger that answers with rows.
@@ -104,14 +140,18 @@ func (f *Follower) ask(ctx context.Context, s *snowflake.Session, st sf.Statemen
 	return records(r), nil
 }
 
-// take gets the fence. An earlier attempt whose COMMIT may still be under way holds its lock: when it is taken, that one has been
-// decided. That is waited for up to fenceWait, and for other projects, which write to the same table, up to lock_timeout.
+// take gets the fence, once, or anew as long as no other load has. An earlier attempt whose COMMIT may still be under way holds its lock:
+// when it is taken, that one has been decided. That is waited for up to fenceWait, and for other projects, which write to the same
+// table, up to lock_timeout.
 func (x *bringing) take(ctx context.Context) error {
 	patience, last := min(fenceWait, x.cfg.Conn.LockTimeout), error(nil)
 	for range attempts {
 		at, err := x.entered(ctx)
 		if err != nil {
 			return err
+		}
+		if x.epoch > 0 && at.load != x.b.Load {
+			return fmt.Errorf("%w: %s holds the fence", load.ErrFenced, at.load)
 		}
 		if at.load == x.b.Load && !x.leaving { // a try of this load that was cut off before its COMMIT: nothing is to be waited for
 			own, _ := x.transactionName()

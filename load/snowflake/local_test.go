@@ -116,6 +116,14 @@ func (x *truth) publish(run string, tables ...load.Table) *load.Manifest {
 	return m
 }
 
+// runOf is the run that has published a snapshot.
+func (x *truth) runOf(snapshot int64) string {
+	if m, err := x.loader.Manifest(snapshot); err == nil {
+		return m.Run
+	}
+	return ""
+}
+
 func (x *truth) count(query string) int64 {
 	x.Helper()
 	return x.rows("SELECT count(*) FROM (" + query + ")")[0][0].(int64)

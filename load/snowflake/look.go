@@ -58,24 +58,45 @@ func (f *Follower) look(ctx context.Context, s *snowflake.Session, changes []*ch
 		}
 		switch {
 		case c.found != nil && c.found.other != "":
-			c.refuse(f.stranger(c.to, c.found))
-		case c.found == nil && c.before != nil && c.print.kept == printed(c.before.Fingerprint).kept:
-			c.Mode, c.Why, c.remake, c.before = load.ModeNew, "it was dropped there", false, nil
+			stranger, err := f.stranger(ctx, s, c.to, c.found)
+			if err != nil {
+				return fmt.Errorf("look at %s: %w", c.As, err)
+			}
+			c.refuse(stranger)
 		case c.found == nil:
 			c.Mode, c.remake, c.before = load.ModeNew, false, nil
-		case c.before == nil || c.Mode == load.ModeNew:
-			ours, err := f.made(ctx, s, c.Name, c.found)
-			if err != nil {
-				return err
-			}
-			if c.Mode, c.Why = load.ModeNew, "an earlier load has made it, and was cut off: the ledger is to learn of it first"; !ours {
-				c.refuse(f.stranger(c.to, c.found))
+		case c.before == nil || c.Mode == load.ModeNew || c.before.As != c.As:
+			if err := f.own(ctx, s, c); err != nil {
+				return fmt.Errorf("look at %s: %w", c.As, err)
 			}
 		case !c.remake:
 			if err := f.fit(ctx, s, c); err != nil {
 				return fmt.Errorf("look at %s: %w", c.As, err)
 			}
 		}
+		if c.former != "" {
+			c.Why += "; the table of its former name is left as it was: " + sf.DropNamed(c.former) + " removes it"
+		}
+	}
+	return nil
+}
+
+// own decides what becomes of a table that is there and that the ledger does not say the target holds.
+func (f *Follower) own(ctx context.Context, s *snowflake.Session, c *change) error {
+	state, err := f.made(ctx, s, c.Name, c.to, c.found)
+	switch {
+	case err != nil:
+		return err
+	case state == sf.StateStarted:
+		c.Mode, c.Why = load.ModeNew, "an earlier load has made it, and was cut off: the ledger is to learn of it first"
+	case state != "":
+		c.Mode, c.Why, c.remake = load.ModeSwap, "an earlier load has made it: all of its rows are replaced"+regrant, true
+	default:
+		stranger, err := f.stranger(ctx, s, c.to, c.found)
+		if err != nil {
+			return err
+		}
+		c.refuse(stranger)
 	}
 	return nil
 }

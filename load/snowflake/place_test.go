@@ -72,13 +72,26 @@ func newPlaceWith(t *testing.T, stage snowfake.Transport, edit ...func(*snowfake
 	return p
 }
 
+// repeats has the place served by a server that executes a request anew which it is sent again.
+func (p *place) repeats() {
+	p.Helper()
+	users := map[string]snowfake.Credentials{"MILLRACE": {Tokens: []string{token}}}
+	old, err := p.server, error(nil)
+	if p.server, err = snowfake.NewServer(snowfake.ServerConfig{Account: p.account, Users: users, Stage: snowfake.LocalFS, Temp: p.TempDir(), Repeats: true}); err != nil {
+		p.Fatal(err)
+	}
+	if err := old.Close(); err != nil {
+		p.Fatal(err)
+	}
+}
+
 // follower follows the truth. edit may change its configuration.
 func (p *place) follower(x *truth, edit ...func(*Config)) *Follower {
 	p.Helper()
 	cfg := Config{Project: "shop", Conn: snowflake.Config{Account: "test", User: "MILLRACE", Auth: snowflake.Auth{Token: token}, Warehouse: "LOAD_WH", Database: "ANALYTICS",
 		Host: p.server.Host(), Port: p.server.Port(), HTTP: true, LoginTimeout: time.Minute, StatementTimeout: time.Minute, LockTimeout: lockTimeout, Temp: p.TempDir()},
 		Naming: sf.Naming{Database: "ANALYTICS", Schema: "MART", DefaultSchema: "main"}, Uploads: 1, Root: x.root, Temp: p.TempDir(), Warehouse: duckdb.Open,
-		Memory: 256 << 20, Threads: 2, Clock: func() time.Time { return x.now }}
+		Memory: 256 << 20, Threads: 2, Clock: func() time.Time { return x.now }, RunOf: x.runOf}
 	for _, e := range edit {
 		e(&cfg)
 	}

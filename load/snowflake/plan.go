@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ type change struct {
 	columns []sf.Column // of the node, without what is kept beside them
 	print   printOf
 	before  *load.StandingTable // nil: the ledger knows none
+	former  string              // the name that it had there before; "": as it has now, or a name that another table has now
 	remake  bool
 	found   *found      // as it is there; nil: it is not, or nobody has looked
 	added   []sf.Column // that the table there lacks
@@ -57,7 +59,7 @@ func named(columns []sf.Column, names []string) []string {
 
 // Plan compares the manifest with what stands there, and looks at the tables that differ.
 func (f *Follower) Plan(ctx context.Context, m *load.Manifest, standing *load.Standing) (*load.Load, error) {
-	if err := ahead(m, standing); err != nil {
+	if err := f.after(m, standing); err != nil {
 		return nil, err
 	}
 	changes, err := f.changes(m, standing, nil)
@@ -86,9 +88,25 @@ func (f *Follower) Plan(ctx context.Context, m *load.Manifest, standing *load.St
 // pending says whether there is something to be brought.
 func (c *change) pending() bool { return c.Mode != load.ModeNone && c.Error == "" }
 
-func ahead(m *load.Manifest, standing *load.Standing) error {
-	if standing != nil && standing.Snapshot > m.Snapshot {
-		return fmt.Errorf("%w: it holds snapshot %d of run %s, and this is snapshot %d", load.ErrAhead, standing.Snapshot, standing.Run, m.Snapshot)
+// after refuses a manifest that does not come after what stands there: what others have brought would be lost without a word. A target
+// that was restored goes back, two copies of one have the same runs up to where they part.
+func (f *Follower) after(m *load.Manifest, standing *load.Standing) error {
+	if standing == nil {
+		return nil
+	}
+	holds := fmt.Sprintf("it holds snapshot %d of run %s", standing.Snapshot, standing.Run)
+	if standing.Target != "" && m.Target != "" && standing.Target != m.Target {
+		return fmt.Errorf("%w: %s, which another local target has published for the project %s and this schema", load.ErrAnother, holds, f.cfg.Project)
+	}
+	if standing.Snapshot > m.Snapshot {
+		return fmt.Errorf("%w: %s, and the newest here is snapshot %d", load.ErrAhead, holds, m.Snapshot)
+	}
+	run := m.Run
+	if standing.Snapshot < m.Snapshot {
+		run = f.cfg.RunOf(standing.Snapshot)
+	}
+	if run != "" && standing.Run != "" && run != standing.Run {
+		return fmt.Errorf("%w: %s, and snapshot %[3]d here is of run %[4]s", load.ErrAhead, holds, standing.Snapshot, run)
 	}
 	return nil
 }
@@ -119,27 +137,29 @@ func (f *Follower) changes(m *load.Manifest, standing *load.Standing, renew []wa
 	prints := fingerprints(m, keeps, as)
 	for _, c := range all {
 		c.print = prints[c.Name]
+		if c.before != nil && !slices.Contains(slices.Collect(maps.Values(as)), c.before.As) {
+			c.former = c.before.As
+		}
 		if c.Error == "" {
 			f.settle(c, slices.Contains(renew, c.Name))
 		}
 	}
 	all = slices.DeleteFunc(all, func(c *change) bool { return c.Mode == load.ModeNone && c.Error == "" })
-	return append(all, f.left(m, standing)...), nil
+	return append(all, left(m, standing, as)...), nil
 }
 
 // left are the tables that are there but in the manifest no more: nothing is done about them.
-func (f *Follower) left(m *load.Manifest, standing *load.Standing) []*change {
+func left(m *load.Manifest, standing *load.Standing, as map[warehouse.Name]string) []*change {
 	var out []*change
 	if standing == nil {
 		return nil
 	}
 	for _, t := range standing.Tables {
-		to, err := f.cfg.Naming.Table(t.Name)
-		if m.Table(t.Name) != nil || err != nil {
+		if m.Table(t.Name) != nil || t.Gone || slices.Contains(slices.Collect(maps.Values(as)), t.As) {
 			continue
 		}
-		out = append(out, &change{to: to, LoadedTable: load.LoadedTable{Name: t.Name, As: to.String(), Mode: load.ModeNone, Rows: t.Rows,
-			Why: "the local target has it no more: it is left as it was; " + sf.Drop(to) + " removes it"}})
+		out = append(out, &change{LoadedTable: load.LoadedTable{Name: t.Name, As: t.As, Mode: load.ModeNone, Rows: t.Rows,
+			Why: "the local target has it no more: it is left as it was; " + sf.DropNamed(t.As) + " removes it"}})
 	}
 	return out
 }
@@ -149,7 +169,7 @@ const regrant = "; rights that were granted on the table itself, not on future o
 
 // settle finds the mode of one table.
 func (f *Follower) settle(c *change, renew bool) {
-	if c.before != nil && !renew && c.before.Fingerprint == c.print.String() {
+	if c.before != nil && !renew && !c.before.Gone && c.before.Fingerprint == c.print.String() {
 		c.Mode = load.ModeNone
 		return
 	}
@@ -162,6 +182,8 @@ func (f *Follower) settle(c *change, renew bool) {
 	case c.of.Broken != "":
 		err = fmt.Errorf("the view is not in the local catalog: %s", c.of.Broken)
 	case c.before == nil:
+	case c.before.Gone:
+		chosen.why = "it was dropped there"
 	case renew:
 		chosen = choice{load.ModeSwap, "all of its rows are to be replaced" + regrant, true}
 	case printed(c.before.Fingerprint).kept != c.print.kept:

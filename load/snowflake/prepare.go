@@ -122,35 +122,64 @@ func (f *Follower) foreign(ctx context.Context, s *snowflake.Session) error {
 			}
 			read = true
 		}
-		if standing.Table(n) == nil {
-			all = append(all, f.stranger(to, there))
+		if held := standing.Table(n); held != nil && held.As == to.String() {
+			continue
 		}
+		stranger, err := f.stranger(ctx, s, to, there)
+		if err != nil {
+			return err
+		}
+		all = append(all, stranger)
 	}
 	return errors.Join(all...)
 }
 
-// stranger is the error for what the project has not made and has the name of one of its tables; there is nil where the role may not see it.
-func (f *Follower) stranger(to sf.Table, there *found) error {
-	what := fmt.Sprintf("is there, though role %s may not see it,", f.role())
+// stranger is the error for what the target's loads have not made and has the name of one of its tables, as far as the ledger tells who has;
+// there is nil where the role may not see it.
+func (f *Follower) stranger(ctx context.Context, s *snowflake.Session, to sf.Table, there *found) (stranger, err error) {
+	target, err := f.target()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := f.ask(ctx, s, f.ledger.Owner(to))
+	if err != nil && !missing(err) {
+		return nil, err
+	}
+	what := fmt.Sprintf("%s is there, though role %s may not see it,", to, f.role())
 	if there != nil && there.other != "" {
-		what = fmt.Sprintf("is there, a %s owned by role %s,", there.other, there.owner)
+		what = fmt.Sprintf("%s is there, a %s owned by role %s,", to, there.other, there.owner)
 	} else if there != nil {
-		what = fmt.Sprintf("is there, owned by role %s,", there.owner)
+		what = fmt.Sprintf("%s is there, owned by role %s,", to, there.owner)
 	}
-	return fmt.Errorf("%w: %s %s and the ledger does not know it: rename or drop it, or give the table another name with as: under tables of the target", load.ErrForeign, to, what)
-}
-
-// made says whether a load has made the table and was cut off before the ledger learned of it: its comment names the load.
-func (f *Follower) made(ctx context.Context, s *snowflake.Session, n warehouse.Name, there *found) (bool, error) {
-	id, ok := strings.CutPrefix(there.comment, sf.CommentOf(""))
-	if !ok {
-		return false, nil
-	}
-	rows, err := f.ask(ctx, s, f.ledger.Entries(id))
+	const out = "rename or drop it, or give the table another name with as: under tables of the target"
 	for _, row := range rows {
-		if row["node_schema"] == n.Schema && row["node_table"] == n.Table && row["state"] == sf.StateStarted {
-			return true, nil
+		if owner := (sf.Target{Project: row["project"], Schema: row["target_schema"]}); owner != target {
+			return fmt.Errorf("%w: %s and the ledger has it of project %s with schema %s, while this is project %s with schema %s: if that is an old name of yours, go back to it; or %s",
+				load.ErrForeign, what, owner.Project, owner.Schema, target.Project, target.Schema, out), nil
 		}
 	}
-	return false, err
+	return fmt.Errorf("%w: %s and the ledger does not know it: %s", load.ErrForeign, what, out), nil
+}
+
+// made is the state of the ledger's row for the table and the node of the load that the table's comment names; "" when there is none. Not
+// started, it is a table that the target has left behind: under a name that it went away from, or come to after its load was given up.
+func (f *Follower) made(ctx context.Context, s *snowflake.Session, n warehouse.Name, to sf.Table, there *found) (state string, err error) {
+	id, ok := strings.CutPrefix(there.comment, sf.CommentOf(""))
+	if !ok {
+		return "", nil
+	}
+	target, err := f.target()
+	if err != nil {
+		return "", err
+	}
+	rows, err := f.ask(ctx, s, f.ledger.Entries(target, id))
+	if err != nil && !missing(err) {
+		return "", err
+	}
+	for _, row := range rows {
+		if row["node_schema"] == n.Schema && row["node_table"] == n.Table && row["table_as"] == to.String() {
+			return row["state"], nil
+		}
+	}
+	return "", nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,24 +78,29 @@ func (x *bringing) commit(ctx context.Context) error {
 	}
 }
 
-// fate says whether the load's transaction was committed. It is over when the answer is there.
+// fate says whether the load's transaction was committed. It is over when the fence is taken anew, or when another load holds it, which had
+// to wait for the transaction's lock. Then what it has not committed it never will.
 func (x *bringing) fate(ctx context.Context) (bool, error) {
 	if err := x.reconnect(ctx); err != nil {
 		return false, err
 	}
-	if err := x.take(ctx); err != nil {
-		return false, err
+	fenced := x.take(ctx)
+	if fenced != nil && !errors.Is(fenced, load.ErrFenced) {
+		return false, fenced
 	}
-	rows, err := x.ask(ctx, x.s, x.ledger.Entries(x.b.Load))
-	if err != nil {
-		return false, err
+	done, err := x.stand(ctx, x.s)
+	if done || err != nil {
+		return done, err
 	}
-	for _, row := range rows {
-		if row["state"] == sf.StateCommitted && number(row["epoch"]) == x.begun { // not of an earlier try of the same load
-			return true, nil
-		}
-	}
-	return false, nil // or it had no tables: then it may be repeated
+	return false, fenced // or it had no tables: then it may be repeated
+}
+
+// stand says whether the ledger has tables of the load.
+func (x *bringing) stand(ctx context.Context, s *snowflake.Session) (bool, error) {
+	rows, err := x.ask(ctx, s, x.ledger.Entries(x.target, x.b.Load))
+	return slices.ContainsFunc(rows, func(row map[string]string) bool {
+		return row["state"] == sf.StateCommitted && number(row["epoch"]) == x.begun // not of an earlier try of the same load
+	}), err
 }
 
 // transact is the one transaction of the load. It begins with the fence, whose lock it holds to the end.
@@ -118,12 +124,18 @@ func (x *bringing) transact(ctx context.Context) (err error) {
 		return err
 	}
 	x.leaving = true
-	_, err = s.Exec(ctx, snowflake.Statement{SQL: "COMMIT", Step: stepPublish})
-	return err
+	if _, err = s.Exec(ctx, snowflake.Statement{SQL: "COMMIT", Step: stepPublish}); err != nil || !slices.ContainsFunc(x.changes, (*change).together) {
+		return err
+	}
+	// Of a transaction that another load has ended, COMMIT says nothing: there is none.
+	if done, err := x.stand(ctx, s); done || err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: it has ended the transaction of this one", load.ErrFenced)
 }
 
 func (x *bringing) inside(ctx context.Context, s *snowflake.Session) error {
-	st := x.ledger.Publish(x.target, x.epoch, x.m.Snapshot, x.m.Run, x.cfg.Clock())
+	st := x.ledger.Publish(x.target, x.epoch, x.stands, x.m.Snapshot, x.m.Run, x.m.Target, x.cfg.Clock())
 	r, err := s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepPublish})
 	if err != nil {
 		return err

@@ -11,21 +11,25 @@ import (
 )
 
 // recover finishes what loads before this one have left half done, now that none of them can go on. A transaction is committed with its
-// ledger rows, or not at all. A rename or a swap that has happened is told by the comment that has moved with the table: the ledger
-// learns of it here. Staging tables and files are left for a look, until they are swept.
+// ledger rows, or not at all. What stands outside of one may still be on its way: a rename, a swap, or a statement whose transaction was
+// ended by the load that took over. Each needs its staging table, and does nothing once that is dropped. A rename or a swap that has happened
+// is told by the comment that has moved with the table: the ledger learns of it here. Files are left for a look, until they are swept.
 func (x *bringing) recover(ctx context.Context) error {
 	rows, err := x.ask(ctx, x.s, x.ledger.Unfinished(x.target))
 	if err != nil || len(rows) == 0 {
 		return err
 	}
 	for _, row := range rows {
-		if m := load.Mode(row["mode"]); m != load.ModeNew && m != load.ModeSwap {
-			continue
-		}
 		node := warehouse.Name{Schema: row["node_schema"], Table: row["node_table"]}
 		to, err := x.cfg.Naming.Table(node)
 		if err != nil || to.String() != row["table_as"] {
 			continue // it has another name now, and is made anew under that
+		}
+		if _, err := x.s.Exec(ctx, snowflake.Statement{SQL: sf.Drop(to.Staging(row["load_id"])), Step: stepLedger, Table: node.String()}); err != nil && !missing(err) {
+			return fmt.Errorf("drop what load %s has left of %s: %w", row["load_id"], to, err)
+		}
+		if m := load.Mode(row["mode"]); m != load.ModeNew && m != load.ModeSwap {
+			continue
 		}
 		there, err := x.find(ctx, x.s, to, node.String())
 		if err != nil {

@@ -271,6 +271,7 @@ func TestSweep(t *testing.T) {
 	if err != nil || len(running.Tables)+len(running.Stages) > 0 || len(running.Kept) != 2 {
 		t.Errorf("of a load that the ledger has not decided it sweeps %+v, %v", running, err)
 	}
+	p.rows("UPDATE ANALYTICS.MILLRACE_META._LOADS SET STATE = 'failed' WHERE STATE = 'started'") // the next load would drop the table
 	m = x.publish("r3", x.table("t", nil, "SELECT range AS id, 'x' AS v FROM range(3)"))
 	swap := p.follower(x, func(c *Config) {
 		c.Clock, c.Conn.Clock, c.Keep = clock, clock, func(warehouse.Name) Keep { return Keep{Swap: true} }
@@ -289,6 +290,42 @@ func TestSweep(t *testing.T) {
 		t.Errorf("and then %+v, %v", again, err)
 	}
 	p.holds(x, &m.Tables[0], "ANALYTICS.MART.T")
+}
+
+// TestSweepsOnlyItsOwn: what is named as staging tables nearly are, and what other projects are at work on, stays.
+func TestSweepsOnlyItsOwn(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	x.now = time.Now().UTC() // the files in the stage have the time of the machine
+	f := p.follower(x)
+	m := x.publish("r1", x.table("teamroster", nil, "SELECT 1 AS id"), x.table("summresults", nil, "SELECT 1 AS id"))
+	p.brought(f, m)
+	others := []string{"OLD__MR_RESULTS", "T__MR_01JDQ8Z6M0N3V4W5X6Y7Z8A9B0"}
+	for _, name := range others {
+		p.rows("CREATE TABLE ANALYTICS.MART." + name + " (ID NUMBER(10,0))")
+	}
+	next := x.publish("r2", m.Tables[0], m.Tables[1], x.table("t", nil, "SELECT 1 AS id"))
+	held := p.server.Fault(snowfake.Fault{Match: regexp.MustCompile("RENAME TO"), Do: snowfake.Hang})
+	first := make(chan error, 1)
+	go func() {
+		_, err := f.Bring(context.WithoutCancel(t.Context()), next, load.Bringing{Load: "01JDQ8Z6M0N3V4W5X6Y7Z8A9B1", Run: "r2", Attempt: 1})
+		first <- err
+	}()
+	<-held.Acted()
+	for _, project := range []string{"shop", "other"} {
+		sweeper := p.follower(x, func(c *Config) { c.Project, c.Clock = project, func() time.Time { return x.now.AddDate(1, 0, 0) } })
+		swept, err := sweeper.Sweep(t.Context(), false)
+		if err != nil || len(swept.Tables)+len(swept.Stages) > 0 || len(swept.Kept) != 3 || !strings.Contains(strings.Join(swept.Kept, "\n"), "is not over") {
+			t.Errorf("the sweeper of %s sweeps %+v, %v", project, swept, err)
+		}
+	}
+	held.Release()
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	for _, name := range others {
+		p.rows("SELECT ID FROM ANALYTICS.MART." + name)
+	}
+	p.follows(x, f, next, "")
 }
 
 // TestPlanForecasts says what Bring then does, and changes nothing.
@@ -324,4 +361,85 @@ func TestPlanForecasts(t *testing.T) {
 	if again, err := f.Standing(t.Context()); err != nil || again.Snapshot != standing.Snapshot {
 		t.Errorf("after Plan, Standing says %+v, %v", again, err)
 	}
+}
+
+// TestOtherNames: a table that gets another name, or comes back to an old one, replaces nothing but what its own loads have made.
+func TestOtherNames(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	node := warehouse.Name{Schema: "main", Table: "t"}
+	named := func(as string) *Follower {
+		return p.follower(x, func(c *Config) {
+			c.Nodes, c.Naming.As = []warehouse.Name{node}, map[warehouse.Name]string{node: as}
+		})
+	}
+	m := x.publish("r1", x.table("t", nil, "SELECT 1 AS id"))
+	p.follows(x, named(""), m, "t new")
+	p.rows("CREATE TABLE ANALYTICS.MART.PAYROLL (WHO VARCHAR)")
+	p.rows("CREATE TABLE ANALYTICS.MART.CLONED (ID NUMBER(10,0))")
+	p.rows("COMMENT ON TABLE ANALYTICS.MART.CLONED IS 'mr:01J00000000000000000000001'") // the comment of t
+	for _, as := range []string{"PAYROLL", "CLONED"} {
+		f := named(as)
+		if err := f.Prepare(t.Context()); as == "PAYROLL" && !errors.Is(err, load.ErrForeign) {
+			t.Errorf("as %s, Prepare says %v", as, err)
+		}
+		if l, err := p.bring(f, m); !errors.Is(err, load.ErrForeign) || len(l.Tables) != 1 || l.Tables[0].Error == "" {
+			t.Errorf("as %s, Bring says %v of %+v", as, err, l.Tables)
+		}
+	}
+	p.rows("SELECT WHO FROM ANALYTICS.MART.PAYROLL")
+	p.rows("SELECT ID FROM ANALYTICS.MART.CLONED")
+
+	m = x.publish("r2", x.table("t", nil, "SELECT 2 AS id"))
+	l := p.follows(x, named("T2"), m, "t new")
+	if why := l.Tables[0].Why; !strings.Contains(why, `DROP TABLE IF EXISTS "ANALYTICS"."MART"."T" removes it`) {
+		t.Errorf("of the former name it says %q", why)
+	}
+	m = x.publish("r3", x.table("t", nil, "SELECT 3 AS id"))
+	f := named("")
+	if err := f.Prepare(t.Context()); err != nil {
+		t.Errorf("of the name that it had first, Prepare says %v", err)
+	}
+	p.follows(x, f, m, "t swap")
+
+	empty, err := x.loader.Publish(t.Context(), load.Publication{Run: "r4", Attempt: 1, Project: "shop", Drop: []warehouse.Name{node}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := p.follows(x, named("T3"), empty, "t none"); !strings.Contains(l.Tables[0].Why, `DROP TABLE IF EXISTS "ANALYTICS"."MART"."T" removes`) {
+		t.Errorf("of a table that has left, as another name, it says %q", l.Tables[0].Why)
+	}
+}
+
+// TestRenamedProject: the tables of a project whose name, or whose target's schema, was another are told from those of strangers.
+func TestRenamedProject(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	table := x.table("t", nil, "SELECT 1 AS id")
+	table.Schema = "erp"
+	m := x.publish("r1", table)
+	p.follows(x, p.follower(x), m, "t new")
+	for want, edit := range map[string]func(*Config){
+		"of project shop with schema MART, while this is project shop with schema MART2":  func(c *Config) { c.Naming.Schema = "MART2" },
+		"of project shop with schema MART, while this is project bazaar with schema MART": func(c *Config) { c.Project = "bazaar" },
+	} {
+		if _, err := p.bring(p.follower(x, edit), m); !errors.Is(err, load.ErrForeign) || !strings.Contains(err.Error(), want) {
+			t.Errorf("Bring says %v", err)
+		}
+	}
+	p.follows(x, p.follower(x), m, "")
+}
+
+// TestLeftBehind: a table that a load has made which the ledger then gave up is the project's, and is replaced.
+func TestLeftBehind(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	f := p.follower(x, func(c *Config) { c.Conn.Retries = -1 })
+	m := x.publish("r1", x.table("t", nil, "SELECT 1 AS id"))
+	for _, at := range []string{"RENAME TO", "^PUT"} { // the second load gives up the first
+		p.server.Fault(snowfake.Fault{Match: regexp.MustCompile(at), Do: snowfake.Drop})
+		if _, err := p.bring(f, m); err == nil {
+			t.Fatalf("cut at %s, a load says nothing", at)
+		}
+	}
+	p.rows("CREATE TABLE ANALYTICS.MART.T (ID NUMBER(10,0))")
+	p.rows("COMMENT ON TABLE ANALYTICS.MART.T IS 'mr:01J00000000000000000000001'")
+	p.follows(x, f, m, "t swap")
 }

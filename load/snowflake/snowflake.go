@@ -36,10 +36,11 @@ type Config struct {
 	// Rate is what earlier loads took: bytes of files for each second of the warehouse; 0 when there were none.
 	Rate float64
 
-	Root      string         // of the local target
-	Temp      string         // folder for what is written on the way; the caller removes it
-	Warehouse warehouse.Open // the local engine
-	Memory    int64          // that it may use
+	Root      string                            // of the local target
+	RunOf     func(snapshot int64) (run string) // that has published it there; "" when that is not known any more
+	Temp      string                            // folder for what is written on the way; the caller removes it
+	Warehouse warehouse.Open                    // the local engine
+	Memory    int64                             // that it may use
 	Threads   int
 	Clock     clock.Clock
 	Log       *slog.Logger
@@ -70,6 +71,9 @@ const fenceWait = 30 * time.Second
 func New(cfg Config) (*Follower, error) {
 	if cfg.Keep == nil {
 		cfg.Keep = func(warehouse.Name) Keep { return Keep{} }
+	}
+	if cfg.RunOf == nil {
+		cfg.RunOf = func(int64) string { return "" }
 	}
 	if cfg.Uploads <= 0 {
 		cfg.Uploads = 4

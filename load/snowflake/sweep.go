@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -14,18 +15,15 @@ import (
 	sf "github.com/millrace/millrace/warehouse/snowflake"
 )
 
-// Sweep removes staging tables, and files in stages, that are older than the target keeps them. What the load that holds the fence has
-// made stays as long as its rows in the ledger are not decided.
+// Sweep removes staging tables, and files in stages, that are older than the target keeps them, and that the ledger knows to be of a load of
+// this project which is over.
 func (f *Follower) Sweep(ctx context.Context, dryRun bool) (*load.Swept, error) {
 	s, err := f.db.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	x := &sweeping{Follower: f, s: s, out: &load.Swept{DryRun: dryRun, Tables: []string{}, Stages: []string{}, Kept: []string{}}, before: f.cfg.Clock().Add(-f.cfg.KeepStaging)}
-	if x.running, err = f.running(ctx, s); err != nil {
-		return nil, err
-	}
+	x := &sweeping{Follower: f, s: s, out: &load.Swept{DryRun: dryRun, Tables: []string{}, Stages: []string{}, Kept: []string{}}, before: f.cfg.Clock().Add(-f.cfg.KeepStaging), held: map[string]string{}}
 	places, err := f.swept(ctx, s)
 	if err != nil {
 		return nil, err
@@ -40,23 +38,33 @@ func (f *Follower) Sweep(ctx context.Context, dryRun bool) (*load.Swept, error) 
 
 type sweeping struct {
 	*Follower
-	s       *snowflake.Session
-	out     *load.Swept
-	before  time.Time
-	running string // a load that may be under way
+	s      *snowflake.Session
+	out    *load.Swept
+	before time.Time
+	held   map[string]string // by load: why all that it has made stays; "" when it does not
 }
 
-// running is the load that holds the fence, when the ledger has undecided rows of it.
-func (f *Follower) running(ctx context.Context, s *snowflake.Session) (string, error) {
-	at, err := f.seen(ctx, s)
-	if at == nil || err != nil {
+// holds says why what a load has made stays.
+func (x *sweeping) holds(ctx context.Context, id string) (string, error) {
+	why, known := x.held[id]
+	if known {
+		return why, nil
+	}
+	rows, err := x.ask(ctx, x.s, x.ledger.Load(id))
+	if err != nil && !missing(err) {
 		return "", err
 	}
-	rows, err := f.ask(ctx, s, f.ledger.Entries(at.load))
-	if slices.ContainsFunc(rows, func(row map[string]string) bool { return row["state"] == sf.StateStarted }) {
-		return at.load, err
+	why = "the ledger knows no such load of this project"
+	for _, row := range rows {
+		if row["project"] == x.cfg.Project {
+			why = ""
+		}
 	}
-	return "", err
+	if slices.ContainsFunc(rows, func(row map[string]string) bool { return row["state"] == sf.StateStarted }) {
+		why = "its load is not over, as far as the ledger knows"
+	}
+	x.held[id] = why
+	return why, nil
 }
 
 // swept are the schemas of the project's tables, those that it has no more among them.
@@ -91,11 +99,17 @@ func (x *sweeping) tables(ctx context.Context, in sf.Table) error {
 	for _, row := range records(r) {
 		t := in
 		t.Name = row["name"]
+		id, ok := sf.IsStaging(t.Name)
+		if !ok {
+			continue
+		}
 		made, err := time.Parse(time.RFC3339Nano, row["created_on"])
 		if err != nil {
 			return fmt.Errorf("%s: when it was made: %w", t, err)
 		}
-		if x.keeps(t.String(), t.Name, made) {
+		if kept, err := x.keeps(ctx, t.String(), id, made); err != nil {
+			return err
+		} else if kept {
 			continue
 		}
 		x.out.Tables = append(x.out.Tables, t.String())
@@ -132,7 +146,9 @@ func (x *sweeping) files(ctx context.Context, in sf.Table) error {
 	}
 	for _, prefix := range slices.Sorted(maps.Keys(newest)) {
 		name := "@" + in.Stage().String() + "/" + prefix
-		if x.keeps(name, prefix, newest[prefix]) {
+		if kept, err := x.keeps(ctx, name, strings.ToUpper(path.Base(prefix)), newest[prefix]); err != nil {
+			return err
+		} else if kept {
 			continue
 		}
 		x.out.Stages = append(x.out.Stages, name)
@@ -144,16 +160,18 @@ func (x *sweeping) files(ctx context.Context, in sf.Table) error {
 }
 
 // keeps says whether something stays, and tells why.
-func (x *sweeping) keeps(what, name string, made time.Time) bool {
-	switch {
-	case x.running != "" && strings.Contains(strings.ToUpper(name), strings.ToUpper(x.running)):
-		x.out.Kept = append(x.out.Kept, what+": its load is not over, as far as the ledger knows")
-	case made.After(x.before):
-		x.out.Kept = append(x.out.Kept, what+": younger than keep_staging")
-	default:
-		return false
+func (x *sweeping) keeps(ctx context.Context, what, id string, made time.Time) (bool, error) {
+	why, err := x.holds(ctx, id)
+	if err != nil {
+		return false, err
 	}
-	return true
+	if why == "" && made.After(x.before) {
+		why = "younger than keep_staging"
+	}
+	if why != "" {
+		x.out.Kept = append(x.out.Kept, what+": "+why)
+	}
+	return why != "", nil
 }
 
 func (x *sweeping) do(ctx context.Context, sql string) error {

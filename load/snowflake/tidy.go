@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/millrace/millrace/internal/snowflake"
-	"github.com/millrace/millrace/load"
 	sf "github.com/millrace/millrace/warehouse/snowflake"
 )
 
@@ -20,7 +19,7 @@ func (x *bringing) tidy(ctx context.Context) error {
 func (x *bringing) clear(ctx context.Context, c *change) {
 	for i, g := range c.cargo {
 		statements := []string{sf.Remove(c.to.Stage(), g.prefix)}
-		if !c.idle() && (i > 0 || c.Mode != load.ModeNew || c.Error != "") {
+		if !c.idle() && (i > 0 || c.together() || c.Error != "") {
 			statements = append(statements, sf.Drop(g.staging))
 		}
 		for _, sql := range statements {

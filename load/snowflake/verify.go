@@ -65,6 +65,9 @@ func (f *Follower) compare(ctx context.Context, s *snowflake.Session, w warehous
 	if there == nil {
 		return errors.New("the ledger does not know it: it was never brought")
 	}
+	if there.Gone {
+		return errors.New("it was dropped there")
+	}
 	held := *t
 	if held.Version = t.Version; behind {
 		if held.Version = absolute(there.Version, f.cfg.Root); held.View != "" {

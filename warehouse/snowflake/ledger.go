@@ -65,6 +65,7 @@ func (l Ledger) Create() []string {
   "LOAD_ID" VARCHAR,
   "SNAPSHOT" NUMBER(19,0),
   "RUN_ID" VARCHAR,
+  "LOCAL_TARGET" VARCHAR,
   "TAKEN_AT" TIMESTAMP_NTZ(6),
   "COMMITTED_AT" TIMESTAMP_NTZ(6)
 )
@@ -105,9 +106,9 @@ ON t."PROJECT" = s."PROJECT" AND t."TARGET_SCHEMA" = s."TARGET_SCHEMA"
 WHEN NOT MATCHED THEN INSERT ("PROJECT", "TARGET_SCHEMA", "EPOCH") VALUES (s."PROJECT", s."TARGET_SCHEMA", 0)`, []any{t.Project, t.Schema}}
 }
 
-// Seen reads the target's row: epoch, load_id, snapshot, run_id, taken_us and committed_us, which are microseconds since 1970.
+// Seen reads the target's row: epoch, load_id, snapshot, run_id, local_target, taken_us and committed_us, which are microseconds since 1970.
 func (l Ledger) Seen(t Target) Statement {
-	return Statement{`SELECT "EPOCH", "LOAD_ID", "SNAPSHOT", "RUN_ID", DATE_PART(EPOCH_MICROSECOND, "TAKEN_AT") AS "TAKEN_US", DATE_PART(EPOCH_MICROSECOND, "COMMITTED_AT") AS "COMMITTED_US"
+	return Statement{`SELECT "EPOCH", "LOAD_ID", "SNAPSHOT", "RUN_ID", "LOCAL_TARGET", DATE_PART(EPOCH_MICROSECOND, "TAKEN_AT") AS "TAKEN_US", DATE_PART(EPOCH_MICROSECOND, "COMMITTED_AT") AS "COMMITTED_US"
 FROM ` + l.targets() + `
 WHERE ` + ofTarget, []any{t.Project, t.Schema}}
 }
@@ -120,12 +121,13 @@ SET "EPOCH" = "EPOCH" + 1, "LOAD_ID" = ?, "TAKEN_AT" = ` + bindTime + `
 WHERE ` + ofTarget + ` AND "EPOCH" = ?`, []any{load, at.UnixMicro(), t.Project, t.Schema, seen}}
 }
 
-// Publish says what the target holds once the transaction that it stands in is committed. It must touch one row: or another load has
-// taken the target, and the transaction is to be rolled back.
-func (l Ledger) Publish(t Target, epoch, snapshot int64, run string, at time.Time) Statement {
+// Publish says what the target holds, from standing (0 for nothing) to snapshot, once the transaction that it stands in is committed, and whose
+// it is: local names the target that the snapshot is of. It must touch one row: or another load has taken the target, and the
+// transaction is to be rolled back.
+func (l Ledger) Publish(t Target, epoch, standing, snapshot int64, run, local string, at time.Time) Statement {
 	return Statement{`UPDATE ` + l.targets() + `
-SET "SNAPSHOT" = ?, "RUN_ID" = ?, "COMMITTED_AT" = ` + bindTime + `
-WHERE ` + ofTarget + ` AND "EPOCH" = ?`, []any{snapshot, run, at.UnixMicro(), t.Project, t.Schema, epoch}}
+SET "SNAPSHOT" = ?, "RUN_ID" = ?, "LOCAL_TARGET" = ?, "COMMITTED_AT" = ` + bindTime + `
+WHERE ` + ofTarget + ` AND "EPOCH" = ? AND COALESCE("SNAPSHOT", 0) = ?`, []any{snapshot, run, local, at.UnixMicro(), t.Project, t.Schema, epoch, standing}}
 }
 
 // Begin notes that a load has begun with tables, or has again.
@@ -146,11 +148,12 @@ VALUES (s."LOAD_ID", s."PROJECT", s."TARGET_SCHEMA", s."NODE_SCHEMA", s."NODE_TA
 
 const ofEntry = `"LOAD_ID" = ? AND "NODE_SCHEMA" = ? AND "NODE_TABLE" = ? AND "EPOCH" = ?`
 
-// Commit notes that a load's table holds its version. It must touch one row, and stands in the transaction that makes it true.
+// Commit notes that a load's table holds its version. It must touch one row, or the table is noted already, or given up by a load that
+// took over. It stands in the transaction that makes it true, if one can.
 func (l Ledger) Commit(e Entry) Statement {
 	return Statement{`UPDATE ` + l.loads() + `
 SET "STATE" = 'committed', "ROWS_LOADED" = ?, "CHECKSUM" = ?, "QUERY_IDS" = PARSE_JSON(?), "COMMITTED_AT" = ` + bindTime + `
-WHERE ` + ofEntry, []any{e.Loaded, e.Checksum, e.QueryIDs, e.Committed.UnixMicro(), e.Load, e.Node.Schema, e.Node.Table, e.Epoch}}
+WHERE ` + ofEntry + ` AND "STATE" = 'started'`, []any{e.Loaded, e.Checksum, e.QueryIDs, e.Committed.UnixMicro(), e.Load, e.Node.Schema, e.Node.Table, e.Epoch}}
 }
 
 // Fail notes that a load has not brought a table. What is committed stays so.
@@ -177,9 +180,10 @@ QUALIFY ROW_NUMBER() OVER (PARTITION BY "NODE_SCHEMA", "NODE_TABLE" ORDER BY "EP
 ORDER BY "NODE_SCHEMA" NULLS LAST, "NODE_TABLE" NULLS LAST`, entryColumns, l.loads(), ofTarget), []any{t.Project, t.Schema}}
 }
 
-// Entries reads the rows of one load.
-func (l Ledger) Entries(load string) Statement {
-	return Statement{fmt.Sprintf("SELECT %s\nFROM %s\nWHERE \"LOAD_ID\" = ?\nORDER BY \"NODE_SCHEMA\" NULLS LAST, \"NODE_TABLE\" NULLS LAST", entryColumns, l.loads()), []any{load}}
+// Entries reads the rows of one load into the target.
+func (l Ledger) Entries(t Target, load string) Statement {
+	return Statement{fmt.Sprintf("SELECT %s\nFROM %s\nWHERE %s AND \"LOAD_ID\" = ?\nORDER BY \"NODE_SCHEMA\" NULLS LAST, \"NODE_TABLE\" NULLS LAST",
+		entryColumns, l.loads(), ofTarget), []any{t.Project, t.Schema, load}}
 }
 
 // Owner reads which projects' rows name a table: a table that another project made is not ours to replace.

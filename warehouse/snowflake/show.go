@@ -2,6 +2,7 @@ package snowflake
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -21,19 +22,27 @@ func ShowObjects(t Table) string {
 	return fmt.Sprintf("SHOW OBJECTS IN SCHEMA %s STARTS WITH %s", t.InSchema(), literal(t.Name))
 }
 
-// ShowStaging lists the tables of t's schema that loads have filled, or are filling. An underscore of the pattern stands for any
-// character, so IsStaging has the last word.
+// ShowSchema lists the tables of t's schema: 10,000 of them at most.
+func ShowSchema(t Table) string { return "SHOW TABLES IN SCHEMA " + t.InSchema() }
+
+// ShowStaging lists the tables of t's schema that may be ones which loads have filled, or are filling: case does not matter to
+// LIKE, so IsStaging has the last word.
 func ShowStaging(t Table) string {
-	return fmt.Sprintf("SHOW TABLES LIKE %s IN SCHEMA %s", literal("%"+stagingMark+"%"), t.InSchema())
+	return fmt.Sprintf("SHOW TABLES LIKE %s IN SCHEMA %s", literal("%"+strings.ReplaceAll(stagingMark, "_", `\_`)+"%"), t.InSchema())
 }
 
-// IsStaging says whether a table is one that Staging has named, and by which load.
+// loadID is a ULID.
+var loadID = regexp.MustCompile("^[0-7][0-9A-HJKMNP-TV-Z]{25}$")
+
+// IsStaging says whether a table is named as Staging names those of a load, and of which. Whether there ever was such a load the ledger
+// tells.
 func IsStaging(name string) (load string, ok bool) {
 	at := strings.LastIndex(name, stagingMark)
 	if at < 0 {
 		return "", false
 	}
-	return name[at+len(stagingMark):], true
+	load = name[at+len(stagingMark):]
+	return load, loadID.MatchString(load)
 }
 
 // Describe lists the columns of a table with their types.

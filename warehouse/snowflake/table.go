@@ -106,7 +106,10 @@ func Swap(a, b Table) string { return fmt.Sprintf("ALTER TABLE %s SWAP WITH %s",
 func Rename(from, to Table) string { return fmt.Sprintf("ALTER TABLE %s RENAME TO %s", from, to) }
 
 // Drop removes a table if it is there.
-func Drop(t Table) string { return "DROP TABLE IF EXISTS " + t.String() }
+func Drop(t Table) string { return DropNamed(t.String()) }
+
+// DropNamed does so by the quoted name, as the ledger has it.
+func DropNamed(as string) string { return "DROP TABLE IF EXISTS " + as }
 
 // Comment says of a table which load made it. The comment moves with the table when it is swapped or renamed.
 func Comment(t Table, load string) string {

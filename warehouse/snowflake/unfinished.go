@@ -11,6 +11,11 @@ func (l Ledger) Unfinished(t Target) Statement {
 		entryColumns, l.loads(), ofTarget), []any{t.Project, t.Schema}}
 }
 
+// Load reads whose load it is, and the states of its rows.
+func (l Ledger) Load(load string) Statement {
+	return Statement{"SELECT DISTINCT \"PROJECT\", \"STATE\"\nFROM " + l.loads() + "\nWHERE \"LOAD_ID\" = ?", []any{load}}
+}
+
 // GiveUp notes that what was begun under an earlier epoch, and not committed, never will be.
 func (l Ledger) GiveUp(t Target, epoch int64) Statement {
 	return Statement{`UPDATE ` + l.loads() + `

@@ -162,7 +162,7 @@ func opinions() []opinion {
 	say("difference", "INSERT INTO "+staging.String()+` ("K", "V", "_MR_OP") VALUES (2, 'B', 'U'), (3, NULL, 'D'), (4, 'd', 'U')`, "3", "")
 	say("proof", sf.Proof(kept.String(), keyed), "", "MD5_NUMBER_LOWER64 is not known")
 	say("begin transaction", "BEGIN", "", "BEGIN alone is read as a name")
-	bound("publish", l.Publish(target, 1, 1, "r", now), "1|0", "")
+	bound("publish", l.Publish(target, 1, 0, 1, "r", "t", now), "1|0", "")
 	bound("merge", sf.Merge(sf.MergeSpec{Table: kept, Staging: staging, Columns: keyed, Key: []string{"K"}, Soft: true, At: now}), "1|2", "MERGE writes to two attached databases in one transaction, which DuckDB refuses")
 	bound("commit entry", l.Commit(e), "1|0", "follows from the merge")
 	say("commit", "COMMIT", "", "")

@@ -243,7 +243,7 @@ func TestLedger(t *testing.T) {
 			p.Errorf("what has begun stands: %d rows", len(got))
 		}
 		p.exec(p.session, "BEGIN")
-		if p.bound(p.session, l.Publish(target, 1, 7, "r", now)).Affected != 0 || p.bound(p.session, l.Publish(target, 2, 7, "r", now)).Affected != 1 || p.bound(p.session, l.Commit(e)).Affected != 1 {
+		if p.bound(p.session, l.Publish(target, 1, 0, 7, "r", "t", now)).Affected != 0 || p.bound(p.session, l.Publish(target, 2, 0, 7, "r", "t", now)).Affected != 1 || p.bound(p.session, l.Commit(e)).Affected != 1 {
 			p.Error("the wrong epoch may publish, or the right one may not")
 		}
 		p.exec(p.session, "COMMIT")

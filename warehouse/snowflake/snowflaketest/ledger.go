@@ -22,11 +22,11 @@ func (b bench) ledger() {
 	target := snowflake.Target{Project: "snowflaketest-" + rand.Text(), Schema: b.in.Schema}
 	b.touches("enter", 1, l.Enter(target))
 	b.touches("enter again", 0, l.Enter(target))
-	b.says("nobody yet", "0 ~ ~ ~ ~ ~", text(b.must(l.Seen(target))))
+	b.says("nobody yet", "0 ~ ~ ~ ~ ~ ~", text(b.must(l.Seen(target))))
 	b.touches("fence", 1, l.Fence(target, "L1", 0, at))
 	b.touches("a load that has seen what is no more", 0, l.Fence(target, "L2", 0, at))
 	b.touches("the next load", 1, l.Fence(target, "L2", 1, at))
-	b.touches("publish by the load that lost it", 0, l.Publish(target, 1, 7, "R1", at))
+	b.touches("publish by the load that lost it", 0, l.Publish(target, 1, 0, 7, "R1", "T1", at))
 
 	e := snowflake.Entry{Target: target, Load: "L1-" + target.Project, Node: warehouse.Name{Schema: "mart", Table: "it's"}, As: b.table("X").String(), Mode: "full", Attempt: 1, Epoch: 2, Snapshot: 7, Run: "R1",
 		Fingerprint: "f1", Version: `{"note":"it's \\ \"x\"","rows":3}`, Expected: 3, Loaded: 3, Checksum: "c", QueryIDs: `["q"]`, Started: at, Committed: at}
@@ -38,9 +38,11 @@ func (b bench) ledger() {
 	stale.Epoch = 1
 	b.touches("commit by the load that lost it", 0, l.Commit(stale))
 	b.touches("commit", 1, l.Commit(e))
-	b.touches("publish", 1, l.Publish(target, 2, 7, "R1", at))
+	b.touches("commit again", 0, l.Commit(e))
+	b.touches("publish over what is not there", 0, l.Publish(target, 2, 6, 7, "R1", "T1", at))
+	b.touches("publish", 1, l.Publish(target, 2, 0, 7, "R1", "T1", at))
 	b.touches("what is committed does not fail", 0, l.Fail(e))
-	b.says("seen", "2 L2 7 R1 1743296645678901 1743296645678901", text(b.must(l.Seen(target))))
+	b.says("seen", "2 L2 7 R1 T1 1743296645678901 1743296645678901", text(b.must(l.Seen(target))))
 	standing := func(load string, epoch int) string {
 		return fmt.Sprintf(`%s mart it's %s full 2 %d committed 7 R1 f2 %s 3 3 c 1743296645678901 1743296645678901`, load, e.As, epoch, e.Version)
 	}
@@ -55,7 +57,7 @@ func (b bench) ledger() {
 	b.touches("commit the next", 1, l.Commit(next))
 	b.says("the later epoch", standing(next.Load, 3), text(b.must(l.Standing(target))))
 	b.touches("forget", 1, l.Forget(next))
-	if got := b.must(l.Entries(next.Load)).Rows; len(got) != 1 || *got[0][7] != snowflake.StateDropped {
+	if got := b.must(l.Entries(target, next.Load)).Rows; len(got) != 1 || *got[0][7] != snowflake.StateDropped {
 		b.Errorf("entries of the next load: %v", got)
 	}
 	if got := b.must(l.Owner(b.table("X"))).Rows; len(got) == 0 {
