@@ -110,8 +110,8 @@ func (r *run) follow(ctx context.Context, report *Report) (err error) {
 	return nil
 }
 
-// catchUp brings the newest published snapshot, unless the journal says that it is there and the place does not deny that; a load of that snapshot that another process has made meanwhile
-// is the answer as well. nil when there was nothing to do. A *BehindError when it could not be done.
+// catchUp brings the newest published snapshot, unless the journal says that it is there and the place does not deny that; a load of that snapshot that
+// another process has made meanwhile is the answer as well. nil when there was nothing to do. A *BehindError when it could not be done.
 func (e *Engine) catchUp(ctx context.Context, b load.Bringing) (*journal.Load, error) {
 	look := context.WithoutCancel(ctx) // what is behind is told when there is no time left as well
 	s, err := e.Following(look)
