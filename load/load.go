@@ -102,6 +102,9 @@ func (m *Manifest) Table(n warehouse.Name) *Table {
 	return nil
 }
 
+// By names the attempt that has published the manifest: a target that was restored from a backup has the same numbers again, but not these.
+func (m *Manifest) By() string { return fmt.Sprintf("%s/%d", m.Run, m.Attempt) }
+
 // Publication is what one attempt of a run wants to be seen, all of it at once. The files' paths are absolute and
 // the files are synced.
 type Publication struct {

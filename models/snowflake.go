@@ -1,6 +1,9 @@
 package models
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
@@ -95,6 +98,21 @@ func (t *Target) FollowedBy() string {
 // Follows says whether the place that follows the target is to have a table: rows in quarantine stay here.
 func (t *Target) Follows(table string) bool {
 	return t.FollowedBy() != "" && !strings.HasSuffix(table, QuarantineSuffix) && t.Snowflake.Table(table).Mode != "none"
+}
+
+// PlaceHash tells one place, and one way of keeping tables there, from another: what was brought to the one says nothing of the other. "" when
+// nothing follows the target.
+func (t *Target) PlaceHash() string {
+	if t.FollowedBy() == "" {
+		return ""
+	}
+	s := t.Snowflake
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q %d %q %q %q", s.Account, s.Host, s.Port, s.Database, s.SchemaPrefix, t.Schema)
+	for pattern, kept := range s.Tables.All() {
+		fmt.Fprintf(h, " %q %q %q %q %q %q %q", pattern, kept.Mode, kept.Strategy, kept.Deletes, kept.PartitionBy, kept.ClusterBy, kept.As)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // MaxCredits is what one load of that place may cost by estimate; 0 is no limit.

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -319,9 +320,9 @@ func (d *doctor) follower(ctx context.Context, timeout time.Duration) {
 	if d.Follower == nil {
 		return
 	}
-	_, err := inTime(ctx, timeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, d.Follower.Prepare(ctx) })
-	if err != nil {
-		d.say(LevelFail, d.place(), hintOf(err), "%s", d.redact(err.Error()))
+	_, away := inTime(ctx, timeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, d.Follower.Prepare(ctx) })
+	if away != nil {
+		d.say(LevelFail, d.place(), hintOf(away), "%s", d.redact(away.Error()))
 	} else {
 		d.say(LevelOK, d.place(), "", "the login works, and the role may do what loads do")
 	}
@@ -330,11 +331,28 @@ func (d *doctor) follower(ctx context.Context, timeout time.Duration) {
 	}
 	switch s, err := d.Following(ctx); {
 	case err != nil: // the target's line says so
+	case s.Lacks() && len(s.Behind) == 0:
+		d.say(LevelWarn, d.place()+": behind", s.WayOut(), "snapshot %d was not brought there, though no table is known to differ", s.Published)
 	case s.Lacks():
-		d.say(LevelWarn, d.place()+": behind", "millrace push catches up; so does the next run", "%d tables of snapshot %d are not there", len(s.Behind), s.Published)
-	case s.Brought != nil:
-		d.say(LevelOK, d.place()+": behind", "", "by nothing: snapshot %d is there", s.Brought.Snapshot)
+		d.say(LevelWarn, d.place()+": behind", s.WayOut(), "%d tables of snapshot %d are not there", len(s.Behind), s.Published)
+	case s.Brought != nil && away == nil:
+		d.holds(ctx, timeout, s)
 	}
+}
+
+// holds asks the place whether it shows what the journal says that was brought.
+func (d *doctor) holds(ctx context.Context, timeout time.Duration, s *Following) {
+	check := d.place() + ": behind"
+	planned, err := inTime(ctx, timeout, func(ctx context.Context) (*load.Load, error) { return d.plannedPush(ctx, s.manifest) })
+	if err != nil {
+		d.say(LevelFail, check, cmp.Or(hintOf(err), wayOut(err.Error())), "%s", d.redact(err.Error()))
+		return
+	}
+	if differ := differing(planned); len(differ) > 0 {
+		d.say(LevelWarn, check, wayOut(""), "snapshot %d was brought there, and is not there any more: %d tables differ, as the place tells", s.Brought.Snapshot, len(differ))
+		return
+	}
+	d.say(LevelOK, check, "", "by nothing: snapshot %d is there", s.Brought.Snapshot)
 }
 
 // leftovers looks for what cut-off runs and publishes leave.

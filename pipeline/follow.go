@@ -29,11 +29,14 @@ type BehindError struct {
 }
 
 func (e *BehindError) Error() string {
-	tables := fmt.Sprintf("%d tables", len(e.Tables))
-	if len(e.Tables) == 1 {
-		tables = "1 table"
+	is := fmt.Sprintf("is behind by %d tables", len(e.Tables))
+	switch {
+	case len(e.Tables) == 0 || Foreign(e.Err.Error()): // nobody knows by which
+		is = "was not brought it"
+	case len(e.Tables) == 1:
+		is = "is behind by 1 table"
 	}
-	return fmt.Sprintf("%s%d; %s is behind by %s: %v", publishedAs, e.Snapshot, e.Place, tables, e.Err)
+	return fmt.Sprintf("%s%d; %s %s: %v", publishedAs, e.Snapshot, e.Place, is, e.Err)
 }
 
 // publishedAs begins a BehindError.
@@ -49,9 +52,17 @@ func Behind(runError string) string {
 func (e *BehindError) Unwrap() error { return e.Err }
 
 // Hint is that of the cause, or how to catch up.
-func (e *BehindError) Hint() string {
-	if hint := hintOf(e.Err); hint != "" {
-		return hint
+func (e *BehindError) Hint() string { return cmp.Or(hintOf(e.Err), wayOut(e.Err.Error())) }
+
+// Foreign says whether the error of a load is that the place is not the target's: no load brings anything there but one that takes it over.
+func Foreign(loadError string) bool {
+	return strings.Contains(loadError, load.ErrAnother.Error()) || strings.Contains(loadError, load.ErrAhead.Error())
+}
+
+// wayOut is what to do about a load that has failed, or about none yet.
+func wayOut(loadError string) string {
+	if Foreign(loadError) {
+		return "where this target is the one to go by, millrace push --anew takes the place over; else give it a schema, or a schema_prefix, of its own"
 	}
 	return "millrace push catches up, and so does the next run"
 }
@@ -93,7 +104,7 @@ func (r *run) follow(ctx context.Context, report *Report) (err error) {
 	}
 	ctx, cancel := r.untilStopped(ctx)
 	defer cancel()
-	if r.deadline.limit > 0 {
+	if r.deadline.limit > 0 && r.replay == nil { // which no timeout counts for
 		limited, over := context.WithDeadlineCause(ctx, r.deadline.began.Add(r.deadline.limit.Std()), errors.New(r.overTime()))
 		defer over()
 		ctx = limited
@@ -110,10 +121,11 @@ func (r *run) follow(ctx context.Context, report *Report) (err error) {
 	return nil
 }
 
-// concerns says whether the place lacks something of the run, or something that shows it: what it lacks of others alone is no failure of this one.
+// concerns says whether the place lacks something of the run, or something that shows it: what it lacks of others alone is no failure of this one. Where
+// no table can be named, all of it is in doubt.
 func (r *run) concerns(err error) bool {
 	var behind *BehindError
-	return !errors.As(err, &behind) || len(r.showing(r.selection.Nodes, behind.Tables)) > 0
+	return !errors.As(err, &behind) || len(behind.Tables) == 0 || Foreign(err.Error()) || len(r.showing(r.selection.Nodes, behind.Tables)) > 0
 }
 
 // showing are those of the tables that the nodes make, and that others make from them.
@@ -128,26 +140,60 @@ func (e *Engine) showing(nodes, tables []string) []string {
 	return slices.DeleteFunc(slices.Clone(tables), func(table string) bool { return !theirs[table] })
 }
 
-// catchUp brings the newest published snapshot, unless the journal says that it is there; a load of that snapshot that another process has made meanwhile
-// is the answer as well. nil when there was nothing to do. A *BehindError when it could not be done.
+// catchUp brings the newest published snapshot, unless the journal says that it is there and the place does not deny that; a load of that snapshot that
+// another process has made meanwhile is the answer as well. nil when there was nothing to do. A *BehindError when it could not be done.
 func (e *Engine) catchUp(ctx context.Context, b load.Bringing) (*journal.Load, error) {
 	look := context.WithoutCancel(ctx) // what is behind is told when there is no time left as well
-	if s, err := e.Following(look); err != nil || !s.Lacks() {
+	s, err := e.Following(look)
+	if err != nil || s == nil || s.Published == 0 {
 		return nil, err
+	}
+	denied := ""
+	if !s.Lacks() {
+		if !e.denies(ctx, s) {
+			return nil, nil
+		}
+		denied = s.Brought.ID
 	}
 	unlock, err := e.lockLoads(ctx, b.Run)
 	if err != nil {
 		return nil, e.isNow(ctx, err)
 	}
 	defer unlock()
-	s, err := e.Following(look) // as it is now that nobody else loads
+	s, err = e.Following(look) // as it is now that nobody else loads
 	if err != nil {
 		return nil, err
 	}
-	if !s.Lacks() {
+	if !s.Lacks() && s.Brought.ID != denied {
 		return s.Brought, nil
 	}
 	return e.bring(ctx, s.manifest, b)
+}
+
+// denies asks the place whether it does not hold what the journal says that was brought: it may have been emptied, restored or replaced, or somebody has
+// dropped a table. One that does not answer denies nothing.
+func (e *Engine) denies(ctx context.Context, s *Following) bool {
+	planned, err := e.plannedPush(ctx, s.manifest)
+	switch {
+	case err != nil && !Foreign(err.Error()):
+		e.Log.Warn("whether the place still shows what was brought there could not be asked", "place", s.Place, "error", e.redact(err.Error()))
+		return false
+	case err == nil && len(differing(planned)) == 0:
+		return false
+	}
+	e.Log.Warn("the place does not show what was brought there", "place", s.Place, "snapshot", s.Brought.Snapshot, "load", s.Brought.ID)
+	return true
+}
+
+// differing are the tables of a planned load that the place does not hold as they are.
+func differing(planned *load.Load) []string {
+	var names []string
+	for _, t := range planned.Tables {
+		if t.Mode != load.ModeNone || t.Error != "" {
+			names = append(names, t.Name.String())
+		}
+	}
+	return names
 }
 
 // lockLoads waits until no other process loads what follows the target, for as long as the target allows for a lock: a *LockedError then.
@@ -178,7 +224,7 @@ func (e *Engine) lockLoadsNow() (unlock func(), err error) {
 // bring makes one load. The caller holds the lock of the target's loads.
 func (e *Engine) bring(ctx context.Context, m *load.Manifest, b load.Bringing) (*journal.Load, error) {
 	l := journal.Load{Load: load.Load{ID: newLoadID(e.Clock()), Run: b.Run, Snapshot: m.Snapshot}, Attempt: b.Attempt, Target: e.Project.Target.Name,
-		Status: journal.Running, PID: os.Getpid(), Started: e.Clock()}
+		Place: e.Project.Target.PlaceHash(), By: m.By(), Status: journal.Running, PID: os.Getpid(), Started: e.Clock()}
 	l.Tables = []load.LoadedTable{}
 	if err := e.Journal.BeginLoad(ctx, l); err != nil {
 		return nil, err
@@ -279,18 +325,35 @@ func (e *Engine) untilStopped(ctx context.Context) (context.Context, func()) {
 type Following struct {
 	Place     string        `json:"place"`
 	Published int64         `json:"published"`         // the snapshot to follow; 0: none yet
+	Lacking   bool          `json:"lacking"`           // it is not known to show that snapshot
 	Brought   *journal.Load `json:"brought,omitempty"` // the last load that succeeded
 	Last      *journal.Load `json:"last,omitempty"`    // the last load, when that is another
 	Behind    []string      `json:"behind"`            // tables that the place lacks in their published version
 	Credits   float64       `json:"credits_30d"`       // that loads of the last 30 days are estimated to have cost
 
 	manifest *load.Manifest
+	at       string                // models.Target.PlaceHash, as it is configured now
 	follows  func(load.Table) bool // the place is to have the table
 }
 
-// Lacks says whether the place is to be brought up to a later snapshot. What was published then may be as it was.
-func (f *Following) Lacks() bool {
-	return f != nil && f.Published != 0 && (f.Brought == nil || f.Brought.Snapshot < f.Published)
+// Lacks says whether the place is to be brought what is published: the last load that succeeded brought another snapshot, or to another place, or one after
+// it has failed. The tables may be as they were all the same.
+func (f *Following) Lacks() bool { return f != nil && f.Lacking }
+
+// Elsewhere says whether what was brought went to another place than is configured now, or one where tables are kept otherwise.
+func (f *Following) Elsewhere() bool { return f.Brought != nil && f.Brought.Place != f.at }
+
+// Unknown says whether what was brought is not, or no more, published here.
+func (f *Following) Unknown() bool {
+	return f.Brought != nil && f.Brought.Snapshot >= f.Published && f.Brought.By != f.manifest.By()
+}
+
+// WayOut says how the place comes to show what is published.
+func (f *Following) WayOut() string {
+	if f.Last == nil {
+		return wayOut("")
+	}
+	return wayOut(f.Last.Error)
 }
 
 // Following compares the manifest with the journal's loads; nil when nothing follows the target.
@@ -302,7 +365,7 @@ func (e *Engine) Following(ctx context.Context) (*Following, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Following{Place: e.place(), Published: m.Snapshot, manifest: m}
+	f := &Following{Place: e.place(), Published: m.Snapshot, manifest: m, at: e.Project.Target.PlaceHash()}
 	target := e.Project.Target.Name
 	for _, one := range []struct {
 		into   **journal.Load
@@ -319,6 +382,8 @@ func (e *Engine) Following(ctx context.Context) (*Following, error) {
 	if f.Last != nil && f.Brought != nil && f.Last.ID == f.Brought.ID {
 		f.Last = nil
 	}
+	failed := f.Last != nil && f.Last.Status != journal.Running
+	f.Lacking = f.Published != 0 && (f.Brought == nil || f.Brought.By != m.By() || f.Brought.Snapshot != f.Published || f.Elsewhere() || failed)
 	f.follows = func(t load.Table) bool { return e.Project.Target.Follows(t.Name.String()) }
 	f.Behind = f.lacking()
 	f.Credits, err = e.Journal.LoadCredits(ctx, target, e.Clock().AddDate(0, 0, -30))
@@ -332,7 +397,7 @@ func (f *Following) lacking() []string {
 	if !f.Lacks() {
 		return names
 	}
-	if f.Last != nil && f.Last.Snapshot == f.Published && len(f.Last.Tables) > 0 {
+	if f.Last != nil && f.Last.By == f.manifest.By() && len(f.Last.Tables) > 0 {
 		failed := notBrought(f.Last.Tables) != nil
 		for _, t := range f.Last.Tables {
 			if !failed || t.Error != "" {
@@ -342,7 +407,7 @@ func (f *Following) lacking() []string {
 		return names
 	}
 	since := int64(-1)
-	if f.Brought != nil {
+	if f.Brought != nil && !f.Elsewhere() && !f.Unknown() {
 		since = f.Brought.Snapshot
 	}
 	for _, t := range f.manifest.Tables {

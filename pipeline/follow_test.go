@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +26,7 @@ type place struct {
 	mu       sync.Mutex
 	holds    map[warehouse.Name]int64
 	snapshot int64
+	by       string // who has published it
 	prepared int
 	asked    int // how often it was asked what it holds
 	brought  []load.Bringing
@@ -62,6 +65,13 @@ func (p *place) Standing(context.Context) (*load.Standing, error) {
 }
 
 func (p *place) Plan(_ context.Context, m *load.Manifest, s *load.Standing) (*load.Load, error) {
+	if s != nil && p.ahead(m) {
+		return nil, load.ErrAhead
+	}
+	return p.plan(m, s), nil
+}
+
+func (p *place) plan(m *load.Manifest, s *load.Standing) *load.Load {
 	l := &load.Load{Snapshot: m.Snapshot, Together: true}
 	for _, t := range m.Tables {
 		if have := s.Table(t.Name); have == nil || have.Fingerprint != fmt.Sprint(t.Snapshot) {
@@ -70,7 +80,7 @@ func (p *place) Plan(_ context.Context, m *load.Manifest, s *load.Standing) (*lo
 			l.Files, l.Bytes, l.Statements, l.Credits = l.Files+1, l.Bytes+100, l.Statements+1, l.Credits+0.5
 		}
 	}
-	return l, nil
+	return l
 }
 
 func (p *place) Bring(ctx context.Context, m *load.Manifest, b load.Bringing) (*load.Load, error) {
@@ -85,15 +95,15 @@ func (p *place) Bring(ctx context.Context, m *load.Manifest, b load.Bringing) (*
 	if s != nil {
 		s.Tables = slices.DeleteFunc(s.Tables, func(t load.StandingTable) bool { return slices.Contains(b.Renew, t.Name) })
 	}
-	l, err := p.Plan(ctx, m, s)
-	if err != nil || len(l.Tables) == 0 {
-		return l, err
+	l := p.plan(m, s)
+	if len(l.Tables) == 0 && !b.Anew {
+		return l, nil
 	}
 	sent := load.Statement{Load: b.Load, Seq: 1, Step: "publish", SQL: "INSERT -- tok3n", Sent: time.Now()}
 	if err := b.Record(ctx, sent); err != nil {
 		return l, err
 	}
-	if p.during != nil {
+	if err = nil; p.during != nil {
 		err = p.during(ctx)
 	}
 	sent.QueryID, sent.Ended = "01b2", &sent.Sent
@@ -105,7 +115,7 @@ func (p *place) Bring(ctx context.Context, m *load.Manifest, b load.Bringing) (*
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.holds, p.snapshot = map[warehouse.Name]int64{}, m.Snapshot
+	p.holds, p.snapshot, p.by = map[warehouse.Name]int64{}, m.Snapshot, m.By()
 	for _, t := range m.Tables {
 		if t.Name.String() != p.cannot {
 			p.holds[t.Name] = t.Snapshot
@@ -129,11 +139,16 @@ func (p *place) begin(m *load.Manifest, b load.Bringing) error {
 		return errors.New("two loads at once")
 	case len(b.Load) != 26 || again || b.Record == nil:
 		return fmt.Errorf("not a load: %+v", b)
-	case m.Snapshot < p.snapshot:
+	case !b.Anew && p.ahead(m):
 		return load.ErrAhead
 	}
 	p.busy, p.brought = true, append(p.brought, b)
 	return nil
+}
+
+// ahead says whether the place holds what the target does not have.
+func (p *place) ahead(m *load.Manifest) bool {
+	return m.Snapshot < p.snapshot || m.Snapshot == p.snapshot && m.By() != p.by
 }
 
 func (p *place) Verify(_ context.Context, _ *load.Manifest, tables []warehouse.Name) ([]load.Compared, error) {
@@ -239,7 +254,7 @@ func TestWhatFollowsIsBrought(t *testing.T) {
 	}
 	asked := p.asked
 	e = following(t, dir, p)
-	if r := run(t, e, only("one")); r.Load != nil || r.Run.Status != journal.Succeeded || p.asked != asked {
+	if r := run(t, e, only("one")); r.Load != nil || r.Run.Status != journal.Succeeded || p.asked != asked+1 || len(p.brought) != 1 {
 		t.Errorf("a run with nothing new: %+v, asked %d times more", r.Load, p.asked-asked)
 	}
 	if s := stands(t, e); len(s.Behind) != 0 || s.Brought.Snapshot != 1 || s.Last != nil || s.Credits != 1 {
@@ -529,6 +544,89 @@ func TestPush(t *testing.T) {
 	}
 	if loads, err := e.Journal.Loads(t.Context(), journal.LoadFilter{}); err != nil || len(loads) != 5 {
 		t.Errorf("%d loads are in the journal, %v", len(loads), err)
+	}
+}
+
+// TestRestoredTarget: a folder that is restored from a backup comes to the numbers that were brought before, by other runs.
+func TestRestoredTarget(t *testing.T) {
+	dir, p := followedProject(t), &place{}
+	e := following(t, dir, p)
+	run(t, e)
+	backup := filepath.Join(t.TempDir(), "backup")
+	shell := func(args ...string) {
+		t.Helper()
+		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v", out, err)
+		}
+	}
+	more := func(n int) {
+		t.Helper()
+		write(t, dir, map[string]string{fmt.Sprintf("people%d.csv", n): fmt.Sprintf("id,name\n%d,Bo\n", n)})
+	}
+	shell("cp", "-a", e.TargetRoot, backup)
+	more(2)
+	succeeded(t, run(t, following(t, dir, p), only("one")))
+	shell("rm", "-r", e.TargetRoot)
+	shell("cp", "-a", backup, e.TargetRoot)
+	if s := stands(t, following(t, dir, p)); !s.Lacking || s.Published != 1 || s.Brought.Snapshot != 2 || !s.Unknown() {
+		t.Errorf("%+v", s)
+	}
+	more(3)
+	partial(t, run(t, following(t, dir, p), only("one")), "published locally as snapshot 2; Snowflake was not brought it: "+load.ErrAhead.Error())
+	e = following(t, dir, p)
+	if s := stands(t, e); !s.Lacking || !strings.Contains(s.WayOut(), "push --anew") {
+		t.Errorf("%+v: %s", s, s.WayOut())
+	}
+	var behind *pipeline.BehindError
+	if _, err := e.Push(t.Context(), pipeline.PushRequest{}); !errors.As(err, &behind) || !strings.Contains(behind.Hint(), "push --anew") {
+		t.Errorf("a push says %v", err)
+	}
+	if _, err := e.Push(t.Context(), pipeline.PushRequest{Anew: true}); err != nil {
+		t.Fatal(err)
+	}
+	p.shows(t, e)
+	if s := stands(t, e); s.Lacking {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestThePlaceDenies: what the journal says was brought is not there any more, or went to another place.
+func TestThePlaceDenies(t *testing.T) {
+	dir, p := followedProject(t), &place{}
+	succeeded(t, run(t, following(t, dir, p)))
+	good := warehouse.Name{Schema: "main", Table: "good"}
+	for about, harm := range map[string]func(*pipeline.Engine){
+		"emptied":         func(*pipeline.Engine) { p.holds, p.snapshot = nil, 0 },
+		"a table dropped": func(*pipeline.Engine) { delete(p.holds, good) },
+		"another database": func(e *pipeline.Engine) {
+			p.holds, p.snapshot, e.Project.Target.Snowflake.Database = nil, 0, "other"
+		},
+	} {
+		e := following(t, dir, p)
+		harm(e)
+		var said string
+		for _, d := range e.Doctor(t.Context(), nil, time.Minute) {
+			if strings.HasPrefix(d.Check, "Snowflake: behind") && d.Level != pipeline.LevelOK {
+				said = d.Message
+			}
+		}
+		if said == "" {
+			t.Errorf("%s: the doctor says nothing", about)
+		}
+		r := run(t, e, only("one"))
+		succeeded(t, r)
+		if r.Load == nil || len(r.Load.Tables) == 0 {
+			t.Errorf("%s: the run has brought %+v", about, r.Load)
+		}
+		p.shows(t, e)
+	}
+	e := following(t, dir, p)
+	e.Project.Target.Snowflake.Database = "other" // which was brought last, or not
+	run(t, e, only("one"))
+	p.differs = []load.Compared{{Name: good, Equal: true, Behind: true}}
+	v, err := e.VerifyPublished(t.Context(), pipeline.VerifyRequest{})
+	if err != nil || len(v.Problems) != 1 || v.Problems[0].Table != "main.good" {
+		t.Errorf("of a table that is behind though it was brought, verify says %+v, %v", v.Problems, err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 // PushRequest says what Push does.
 type PushRequest struct {
 	Renew  []string // tables of which all rows are replaced: schema.table, or table
+	Anew   bool     // take the place over, where it follows another target or holds what is not here
 	DryRun bool     // say what would be done, and do nothing
 }
 
@@ -65,7 +66,7 @@ func (e *Engine) Push(ctx context.Context, req PushRequest) (*Pushed, error) {
 	if err := e.Follower.Prepare(ctx); err != nil {
 		return nil, e.isNow(ctx, err)
 	}
-	l, err := e.bring(ctx, m, load.Bringing{Renew: renew})
+	l, err := e.bring(ctx, m, load.Bringing{Renew: renew, Anew: req.Anew})
 	if l != nil {
 		out.Load = *l
 	}

@@ -126,8 +126,16 @@ func (v *verifying) there(ctx context.Context, tables []load.Table) {
 	if v.out.There, err = v.Follower.Verify(ctx, v.m, names); err != nil && ctx.Err() == nil {
 		v.out.Problems = append(v.out.Problems, PublishedDefect{Message: v.out.Place + " cannot be compared: " + v.redact(err.Error()), Hint: hintOf(err)})
 	}
+	following, err := v.Following(ctx)
+	if err != nil {
+		v.out.Problems = append(v.out.Problems, PublishedDefect{Message: "what was brought cannot be told: " + v.redact(err.Error())})
+	}
 	for _, c := range v.out.There {
 		at := PublishedDefect{Table: c.Name.String(), Hint: hint}
+		if err == nil && c.Behind && !following.Lacks() {
+			v.out.Problems = append(v.out.Problems, PublishedDefect{Table: at.Table, Hint: following.WayOut(),
+				Message: fmt.Sprintf("%s says that it holds another version than that of snapshot %d, which load %s has brought", v.out.Place, v.m.Snapshot, following.Brought.ID)})
+		}
 		for _, differs := range c.Problems {
 			at.Message = v.out.Place + " differs: " + v.redact(differs)
 			v.out.Problems = append(v.out.Problems, at)

@@ -220,6 +220,11 @@ func (s scrape) following(ctx context.Context) error {
 	if err != nil || f == nil {
 		return err
 	}
+	lacking := 0.0
+	if f.Lacking {
+		lacking = 1
+	}
+	s.gauge("load_behind", "Whether the place that follows the target is not known to show what is published: 1, else 0.", lacking)
 	s.gauge("load_behind_tables", "Tables that the place that follows the target lacks in their published version.", float64(len(f.Behind)))
 	return nil
 }

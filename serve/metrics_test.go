@@ -245,8 +245,13 @@ func TestMetricsOfLoads(t *testing.T) {
 			}
 		}
 	}
-	scraped(map[string]float64{"total succeeded": 0, "total failed": 0, "bytes_total": 0, "credits_total": 0, "behind_tables": 2})
-	l := journal.Load{Load: load.Load{ID: "l1", Snapshot: 1}, Target: e.Project.Target.Name, Status: journal.Running, Started: night}
+	scraped(map[string]float64{"total succeeded": 0, "total failed": 0, "bytes_total": 0, "credits_total": 0, "behind_tables": 2, "behind": 1})
+	l := journal.Load{Load: load.Load{ID: "l1", Snapshot: 1}, Target: e.Project.Target.Name, Place: e.Project.Target.PlaceHash(), Status: journal.Running, Started: night}
+	if m, err := e.Loader.Current(t.Context()); err != nil {
+		t.Fatal(err)
+	} else {
+		l.By = m.By()
+	}
 	if err := j.BeginLoad(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +259,9 @@ func TestMetricsOfLoads(t *testing.T) {
 	if err := j.EndLoad(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
-	scraped(map[string]float64{"total succeeded": 1, "total failed": 0, "bytes_total": 7, "warehouse_seconds_total": 2, "credits_total": 0.5, "behind_tables": 0})
+	scraped(map[string]float64{"total succeeded": 1, "total failed": 0, "bytes_total": 7, "warehouse_seconds_total": 2, "credits_total": 0.5, "behind_tables": 0, "behind": 0})
+	e.Project.Target.Snowflake.Database = "OTHER"
+	scraped(map[string]float64{"behind_tables": 2, "behind": 1})
 }
 
 // shipped expects the dashboard and the alert rules in docs to be well formed, and to ask for no metric and no label that there is not.

@@ -148,9 +148,18 @@ func (a *app) printFollowing(f *pipeline.Following) {
 	has := "nothing was brought there yet"
 	if b := f.Brought; b != nil {
 		has = fmt.Sprintf("snapshot %d was brought at %s", b.Snapshot, clockText(b.Started))
+		switch {
+		case f.Elsewhere():
+			has += ", to another place, or with tables kept otherwise, than is configured now"
+		case f.Unknown():
+			has += ", which is not here"
+		}
 	}
 	a.out("\n%s: %s; %s credits in 30 days", f.Place, has, creditsText(f.Credits))
-	if len(f.Behind) > 0 {
+	switch {
+	case f.Lacking && len(f.Behind) == 0:
+		a.out("  snapshot %d was not brought there, though no table is known to differ", f.Published)
+	case f.Lacking:
 		a.out("  behind by %s: %s", plural(len(f.Behind), "table"), strings.Join(f.Behind, ", "))
 	}
 	switch l := f.Last; {
@@ -158,7 +167,7 @@ func (a *app) printFollowing(f *pipeline.Following) {
 	case l.Status == journal.Running:
 		a.out("  load %s is under way since %s", l.ID, clockText(l.Started))
 	default:
-		a.out("  load %s of %s: %s: %s; millrace push catches up", l.ID, clockText(l.Started), l.Status, oneLine(l.Error))
+		a.out("  load %s of %s: %s: %s; %s", l.ID, clockText(l.Started), l.Status, oneLine(l.Error), f.WayOut())
 	}
 }
 

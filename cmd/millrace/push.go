@@ -15,14 +15,16 @@ func (a *app) pushCommand() *cobra.Command {
 		Short: "bring what is published to the place that follows the target",
 		Long: "Brings the place that follows a target of type snowflake up to what is published locally, without a run: what a run\n" +
 			"could not bring, or tables that are kept otherwise now. It asks the place itself what it lacks; when that is nothing,\n" +
-			"no data is sent. --renew replaces all rows of a table, and its columns' types, whatever is there.\n" +
+			"no data is sent. --renew replaces all rows of a table, and its columns' types, whatever is there. --anew takes over a\n" +
+			"place that follows another local target, or that holds what this one does not know, as after a backup was restored:\n" +
+			"what differs from what is published here is replaced.\n" +
 			"Exit code 0 when the place shows what is published, 5 when it does not, 2 when nothing follows the target or a table\n" +
 			"is not published, 4 while another process loads it.\n",
-		Example: "  millrace push --target prod\n  millrace push --target prod --dry-run\n  millrace push --target prod --renew mart.orders",
+		Example: "  millrace push --target prod\n  millrace push --target prod --dry-run\n  millrace push --target prod --renew mart.orders\n  millrace push --target prod --anew",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if req.DryRun && len(req.Renew) > 0 {
-				return usage("--dry-run says what differs, and --renew replaces what does not: give one of them")
+			if req.DryRun && (len(req.Renew) > 0 || req.Anew) {
+				return usage("--dry-run says what differs, and --renew and --anew replace what else is there: give one of them")
 			}
 			return a.supervise(c.Context(), func(ctx context.Context) error {
 				return a.inWorker(ctx, func(ctx context.Context, e *pipeline.Engine) (func() error, error) { return a.push(ctx, e, req) })
@@ -30,6 +32,7 @@ func (a *app) pushCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringArrayVar(&req.Renew, "renew", nil, "replace all rows of this table; may be repeated")
+	c.Flags().BoolVar(&req.Anew, "anew", false, "take the place over from another target, or from what this one was")
 	c.Flags().BoolVar(&req.DryRun, "dry-run", false, "say what would be brought, and bring nothing")
 	return c
 }

@@ -337,7 +337,10 @@ func (a *app) printReport(r *pipeline.Report) error {
 		}
 		named := r.Run.ID + target
 		fmt.Fprintf(w, "  next: mend the cause, then `millrace retry %s`\n", named)
-		if r.Load != nil && r.Load.Status != journal.Succeeded && r.Snapshot > 0 {
+		switch {
+		case r.Load != nil && pipeline.Foreign(r.Load.Error):
+			fmt.Fprintf(w, "  or `%s`, where this target is the one to go by\n", "millrace push --anew"+target)
+		case r.Load != nil && r.Load.Status != journal.Succeeded && r.Snapshot > 0:
 			fmt.Fprintf(w, "  or `%s`, which only brings what is published\n", "millrace push"+target)
 		}
 		if r.Run.Selection.Backfill != nil {

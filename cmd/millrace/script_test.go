@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 //	sqlite FILE STATEMENT  changes a SQLite file
 //	lock FILE COMMAND…     runs the command while another process holds the flock of FILE
 //	postgres NAME          makes an empty database of that name and sets PG to its URL, PG_USER, PG_PASSWORD, PG_ADDR, PG_PORT
-//	snowflake [FAULT]      starts a stand-in for Snowflake, or makes something go wrong in it: see snowfake_test.go
+//	snowflake [FAULT]      starts a stand-in for Snowflake, makes something go wrong in it, or runs SQL there: see snowfake_test.go
 //	sql TEXT | FILE.sql    runs SQL in it as the superuser; what it returns is in stdout, a line each row
 //
 // Scripts run at once and share the server: names of databases and of roles begin with the script's.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -16,12 +17,25 @@ import (
 )
 
 // standIn is the stand-in of one script.
-type standIn struct{ *snowfake.Server }
+type standIn struct {
+	*snowfake.Server
+	account *snowfake.Account
+}
 
 // snowflake is the script's command "snowflake": without arguments it starts a stand-in for Snowflake with the database ANALYTICS, sets SF_PORT, and writes
-// the user's private key to key.p8. With arguments they are something that goes wrong there from now on, in the words of snowfake.ParseFault; the file
+// the user's private key to key.p8. With sql as the first argument, the others are statements that somebody runs there. Other arguments are something that goes wrong there from now on, in the words of snowfake.ParseFault; the file
 // "hit" is there as soon as it has.
 func snowflake(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) > 1 && args[0] == "sql" {
+		s, err := ts.Value("snowflake").(*standIn).account.Login(context.Background(), snowfake.Login{User: "MILLRACE"})
+		ts.Check(err)
+		for _, statement := range args[1:] {
+			_, err := s.Run(context.Background(), statement, nil)
+			ts.Check(err)
+		}
+		ts.Check(s.Close())
+		return
+	}
 	if len(args) > 0 {
 		f, err := snowfake.ParseFault(strings.Join(args, " "))
 		ts.Check(err)
@@ -53,5 +67,5 @@ func snowflake(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(server.Close()) })
 	ts.Setenv("SF_PORT", strconv.Itoa(server.Port()))
-	ts.Value("snowflake").(*standIn).Server = server
+	*ts.Value("snowflake").(*standIn) = standIn{server, account}
 }

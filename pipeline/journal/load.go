@@ -16,6 +16,8 @@ type Load struct {
 	load.Load
 	Attempt  int        `json:"attempt,omitempty"` // of the run
 	Target   string     `json:"target"`
+	Place    string     `json:"place"`  // models.Target.PlaceHash, as it was configured
+	By       string     `json:"by"`     // load.Manifest.By of the snapshot
 	Status   Status     `json:"status"` // running, succeeded, failed or interrupted
 	PID      int        `json:"pid"`
 	Started  time.Time  `json:"started"`
@@ -37,8 +39,8 @@ func (j *Journal) BeginLoad(ctx context.Context, l Load) error {
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO load (id, run, attempt, target, snapshot, status, pid, started) VALUES (?,?,?,?,?,?,?,?)`,
-			l.ID, nullable(l.Run), l.Attempt, l.Target, l.Snapshot, l.Status, l.PID, stamp(l.Started))
+		_, err = tx.ExecContext(ctx, `INSERT INTO load (id, run, attempt, target, place, snapshot, published_by, status, pid, started) VALUES (?,?,?,?,?,?,?,?,?,?)`,
+			l.ID, nullable(l.Run), l.Attempt, l.Target, l.Place, l.Snapshot, l.By, l.Status, l.PID, stamp(l.Started))
 		return err
 	})
 }
@@ -104,12 +106,12 @@ func (j *Journal) Loads(ctx context.Context, f LoadFilter) ([]Load, error) {
 	return loads, nil
 }
 
-const selectLoad = `SELECT id, coalesce(run, ''), attempt, target, snapshot, status, pid, started, finished, coalesce(error, ''), together, files, bytes, statements, seconds, credits FROM load`
+const selectLoad = `SELECT id, coalesce(run, ''), attempt, target, place, snapshot, published_by, status, pid, started, finished, coalesce(error, ''), together, files, bytes, statements, seconds, credits FROM load`
 
 func scanLoad(rows *sql.Rows) (l Load, err error) {
 	var started string
 	var finished sql.NullString
-	err = rows.Scan(&l.ID, &l.Run, &l.Attempt, &l.Target, &l.Snapshot, &l.Status, &l.PID, &started, &finished, &l.Error, &l.Together, &l.Files, &l.Bytes, &l.Statements, &l.Seconds, &l.Credits)
+	err = rows.Scan(&l.ID, &l.Run, &l.Attempt, &l.Target, &l.Place, &l.Snapshot, &l.By, &l.Status, &l.PID, &started, &finished, &l.Error, &l.Together, &l.Files, &l.Bytes, &l.Statements, &l.Seconds, &l.Credits)
 	l.Started, l.Finished = parseTime(started), parseTimePtr(finished)
 	return l, err
 }

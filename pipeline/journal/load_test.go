@@ -15,7 +15,7 @@ var loadTime = time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
 // beginLoad begins the n-th load of a target, an hour after the one before.
 func beginLoad(t *testing.T, j *Journal, target string, n int) Load {
 	t.Helper()
-	l := Load{Load: load.Load{ID: fmt.Sprintf("%s%04d", target, n), Run: "r1", Snapshot: int64(n)}, Attempt: 2, Target: target, Status: Running, PID: 7,
+	l := Load{Load: load.Load{ID: fmt.Sprintf("%s%04d", target, n), Run: "r1", Snapshot: int64(n)}, Attempt: 2, Target: target, Place: "a place", By: "r1/2", Status: Running, PID: 7,
 		Started: loadTime.Add(time.Duration(n) * time.Hour)}
 	if err := j.BeginLoad(t.Context(), l); err != nil {
 		t.Fatal(err)

@@ -302,7 +302,9 @@ CREATE TABLE load (                -- what brings a place that follows a target 
 	run        TEXT,               -- on whose behalf; NULL for none. The history may lose either of the two before the other
 	attempt    INTEGER NOT NULL,
 	target     TEXT NOT NULL,
+	place      TEXT NOT NULL,      -- models.Target.PlaceHash: a target may be followed by another one later
 	snapshot   INTEGER NOT NULL,
+	published_by TEXT NOT NULL,    -- load.Manifest.By: who has published the snapshot
 	status     TEXT NOT NULL,
 	pid        INTEGER NOT NULL,
 	started    TEXT NOT NULL,
