@@ -75,6 +75,7 @@ func (s *Standing) Table(n warehouse.Name) *StandingTable {
 // StandingTable is one table as the place holds it.
 type StandingTable struct {
 	warehouse.Version           // that it shows: the paths of its files are relative to the target's root
+	As                string    `json:"as"`          // name at the place, as LoadedTable's
 	Fingerprint       string    `json:"fingerprint"` // of that version and of how it is kept: equal ones need no load
 	Mode              Mode      `json:"mode"`
 	Load              string    `json:"load"`

@@ -85,7 +85,7 @@ func (f *Follower) standing(ctx context.Context, s *snowflake.Session) (*load.St
 		if row["state"] != sf.StateCommitted {
 			continue
 		}
-		table := load.StandingTable{Fingerprint: row["fingerprint"], Mode: load.Mode(strings.ToLower(row["mode"])), Load: row["load_id"], At: instant(row["committed_us"])}
+		table := load.StandingTable{As: row["table_as"], Fingerprint: row["fingerprint"], Mode: load.Mode(strings.ToLower(row["mode"])), Load: row["load_id"], At: instant(row["committed_us"])}
 		if err := json.Unmarshal([]byte(row["version"]), &table.Version); err != nil {
 			return nil, fmt.Errorf("read the ledger: the version of %s.%s: %w", row["node_schema"], row["node_table"], err)
 		}

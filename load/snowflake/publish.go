@@ -26,10 +26,14 @@ func (x *bringing) publish(ctx context.Context) error {
 		}
 		for _, sql := range c.alterations(c.to) {
 			if _, err := x.s.Exec(ctx, snowflake.Statement{SQL: sql, Step: stepDefine, Table: c.Name.String()}); err != nil {
-				return fmt.Errorf("change %s: %w", c.As, err)
+				if err := x.aside(ctx, c, fmt.Errorf("change %s: %w", c.As, err)); err != nil {
+					return err
+				}
+				break
 			}
 		}
 	}
+	x.sort(x.changes)
 	if err := x.commit(ctx); err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
@@ -38,17 +42,36 @@ func (x *bringing) publish(ctx context.Context) error {
 			continue
 		}
 		if err := x.replace(ctx, c); err != nil {
-			return fmt.Errorf("publish %s: %w", c.Name, err)
+			if err := x.aside(ctx, c, fmt.Errorf("publish: %w", err)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// commit runs the transaction. When it is not known whether it was committed, the ledger tells, once the fence is taken again:
-// that waits for the transaction's lock.
+// ofTable is what a table's part in the transaction has failed by. All of it is rolled back then.
+type ofTable struct {
+	c *change
+	error
+}
+
+func (e *ofTable) Unwrap() error { return e.error }
+
+// commit runs the transaction, again without a table that has failed in it. When it is not known whether it was committed, the ledger
+// tells, once the fence is taken again: that waits for the transaction's lock.
 func (x *bringing) commit(ctx context.Context) error {
-	for n := 1; ; n++ {
+	for n := 1; len(x.changes) > 0; n++ {
 		err := x.transact(ctx)
+		var of *ofTable
+		if errors.As(err, &of) && own(ctx, err) {
+			if err := x.aside(ctx, of.c, of.error); err != nil {
+				return err
+			}
+			x.sort(x.changes)
+			n = 0
+			continue
+		}
 		if err == nil || !snowflake.Unsure(err) || ctx.Err() != nil || n == attempts {
 			return err
 		}
@@ -61,6 +84,7 @@ func (x *bringing) commit(ctx context.Context) error {
 			return nil
 		}
 	}
+	return nil
 }
 
 // fate says whether the load's transaction was committed. It is over when the answer is there.
@@ -120,7 +144,7 @@ func (x *bringing) inside(ctx context.Context, s *snowflake.Session) error {
 			continue
 		}
 		if err := x.change(ctx, s, c); err != nil {
-			return fmt.Errorf("%s: %w", c.Name, err)
+			return &ofTable{c, err}
 		}
 		if err := x.committed(ctx, s, c); err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)

@@ -23,7 +23,7 @@ func IsStaging(name string) (load string, ok bool) {
 	if at < 0 {
 		return "", false
 	}
-	return name[at+len(stagingMark):], true
+	return strings.TrimSuffix(name[at+len(stagingMark):], listMark), true
 }
 
 // Describe lists the columns of a table with their types.
