@@ -92,6 +92,16 @@ func allFound(files []File, columns []Column) bool {
 	return !slices.ContainsFunc(columns, func(c Column) bool { return !has[strings.ToLower(c.Name)] })
 }
 
+// MayHold says whether a file may have a column of that name: not, when it has no rows, or statistics of others only.
+func (f File) MayHold(column string) bool {
+	for path := range f.Stats {
+		if strings.EqualFold(topColumn(path), column) {
+			return true
+		}
+	}
+	return len(f.Stats) == 0 && f.Rows > 0
+}
+
 // topColumn is the column that a Stats key speaks of: a itself, or a of `"a"."element"`.
 func topColumn(path string) string {
 	if !strings.HasPrefix(path, `"`) || !strings.Contains(path, `"."`) {

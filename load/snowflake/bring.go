@@ -36,13 +36,14 @@ type bringing struct {
 	others    []*change // that cannot be brought, or are left
 	takeover  bool      // the place holds what is not this target's
 	engine    *engine   // nil: nobody has looked
+	sound     sound     // local files that were hashed
 	tell      sync.Mutex
 }
 
 // Bring makes Snowflake hold the manifest. What is there is read without the fence first: that takes a warehouse too, unless Snowflake answers
 // from what it has kept of the same question, which it does for a day if nothing has changed, and under conditions that we have not tried.
 func (f *Follower) Bring(ctx context.Context, m *load.Manifest, b load.Bringing) (out *load.Load, err error) {
-	x := &bringing{Follower: f, m: m, b: b, attempt: max(1, b.Attempt), out: &load.Load{ID: b.Load, Run: b.Run, Snapshot: m.Snapshot}}
+	x := &bringing{Follower: f, m: m, b: b, attempt: max(1, b.Attempt), sound: sound{}, out: &load.Load{ID: b.Load, Run: b.Run, Snapshot: m.Snapshot}}
 	x.meter.load, x.meter.to = b.Load, b.Record
 	defer func() {
 		x.rest(ctx)
@@ -87,6 +88,9 @@ func (x *bringing) run(ctx context.Context) (err error) {
 	if err := x.look(ctx, x.s, x.changes); err != nil {
 		return err
 	}
+	if err := x.comparable(ctx); err != nil {
+		return err
+	}
 	x.sort(x.changes)
 	if err := x.swappable(ctx); err != nil {
 		return err
@@ -105,6 +109,9 @@ func (x *bringing) load(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{x.afford, x.makePlaces, x.openLocal, x.begin, x.uploadAll, x.recount, x.copyAll, x.publish, x.done, x.tidy} {
 		if err := step(ctx); err != nil {
 			return x.overtaken(ctx, err)
+		}
+		if x.sort(x.changes); len(x.changes) == 0 {
+			return nil
 		}
 	}
 	return nil
@@ -125,6 +132,29 @@ func (x *bringing) overtaken(ctx context.Context, err error) error {
 func (x *bringing) done(context.Context) error {
 	x.published = true
 	return nil
+}
+
+// aside leaves a table out of the load for an error that is about it alone: the others are brought. Any other error ends the load.
+func (x *bringing) aside(ctx context.Context, c *change, err error) error {
+	if err = x.overtaken(ctx, err); !apart(ctx, err) {
+		return within("load "+c.Name.String(), err)
+	}
+	x.cfg.Log.Warn("a table is left out of the load", "load", x.b.Load, "table", c.Name.String(), "error", err)
+	c.refuse(err)
+	return nil
+}
+
+// apart says whether an error is about the one table for which it was met: what was found of its rows and files, and what Snowflake
+// has against a statement about it. Of the connection, the session, the warehouse, a lock, the fence or a cancel it is not.
+func apart(ctx context.Context, err error) bool {
+	var e *snowflake.Error
+	switch {
+	case ctx.Err() != nil || errors.Is(err, load.ErrFenced) || snowflake.Unsure(err):
+		return false
+	case errors.As(err, &e):
+		return slices.Contains([]snowflake.Kind{snowflake.KindGrant, snowflake.KindMissing, snowflake.KindDuplicate, snowflake.KindExists, snowflake.KindSQL}, e.Kind)
+	}
+	return true
 }
 
 // due compares the manifest with what stands there, and says whether anything is to be done: loads that were cut off between a
@@ -195,19 +225,29 @@ func (x *bringing) makeLedger(ctx context.Context) error {
 
 // makePlaces makes the schemas and stages of the tables unless they are there.
 func (x *bringing) makePlaces(ctx context.Context) error {
-	done := map[string]bool{}
+	done := map[string]error{}
 	for _, c := range x.changes {
-		if done[c.to.InSchema()] {
-			continue
-		}
-		done[c.to.InSchema()] = true
-		err := makeSchema(ctx, x.s, c.to)
-		if err == nil {
-			_, err = x.s.Exec(ctx, snowflake.Statement{SQL: sf.CreateStage(c.to.Stage()), Step: stepDefine})
+		err, made := done[c.to.InSchema()]
+		if !made {
+			err = x.makePlace(ctx, c.to)
+			done[c.to.InSchema()] = err
 		}
 		if err != nil {
-			return fmt.Errorf("make schema %s and its stage: %w", c.to.InSchema(), err)
+			if err := x.aside(ctx, c, err); err != nil {
+				return err
+			}
 		}
+	}
+	return nil
+}
+
+func (x *bringing) makePlace(ctx context.Context, t sf.Table) error {
+	err := makeSchema(ctx, x.s, t)
+	if err == nil {
+		_, err = x.s.Exec(ctx, snowflake.Statement{SQL: sf.CreateStage(t.Stage()), Step: stepDefine})
+	}
+	if err != nil {
+		return fmt.Errorf("make schema %s and its stage: %w", t.InSchema(), err)
 	}
 	return nil
 }
@@ -225,16 +265,31 @@ func (x *bringing) openLocal(ctx context.Context) (err error) {
 	}
 	exposed := map[string]bool{}
 	for _, c := range x.changes {
-		if c.of.View != "" {
-			if err := expose(ctx, x.w, x.m, c.Name.String(), exposed); err != nil {
-				return fmt.Errorf("load %s: %w", c.Name, err)
+		if err := x.decide(ctx, c, exposed); err != nil {
+			if err := x.aside(ctx, c, err); err != nil {
+				return err
 			}
-		}
-		if err := x.pack(c); err != nil {
-			return fmt.Errorf("load %s: %w", c.Name, err)
 		}
 	}
 	return nil
+}
+
+// decide packs one table, and hashes the files that the local engine is to read for it.
+func (x *bringing) decide(ctx context.Context, c *change, exposed map[string]bool) error {
+	if err := x.pack(c); err != nil {
+		return err
+	}
+	if c.cargo[0].query == "" {
+		return nil // they are hashed when they are sent
+	}
+	files := read(x.m, c.Name.String(), map[string]bool{})
+	if c.Mode == load.ModeAppend {
+		files = unshared(c.of.Base, c.before.Base)
+	}
+	if err := x.sound.check(ctx, files); err != nil || c.of.View == "" {
+		return err
+	}
+	return expose(ctx, x.w, x.m, c.Name.String(), exposed)
 }
 
 // expose makes a table readable, behind everything that its SELECT reads.

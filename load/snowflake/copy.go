@@ -57,7 +57,10 @@ func (x *bringing) copySome(ctx context.Context, changes <-chan *change) (err er
 		}
 		for i, g := range c.cargo {
 			if err := x.stage(ctx, s, c, g, i == 0); err != nil {
-				return fmt.Errorf("load %s: %w", c.Name, err)
+				if err := x.aside(ctx, c, err); err != nil {
+					return err
+				}
+				break
 			}
 		}
 	}
@@ -94,7 +97,19 @@ func (x *bringing) stage(ctx context.Context, s *snowflake.Session, c *change, g
 			return err
 		}
 	}
-	return x.prove(ctx, s, c, g)
+	if err := x.prove(ctx, s, c, g); err != nil || !first || !c.keyed() {
+		return err
+	}
+	n, err := x.number(ctx, s, c, sf.KeysTwice(g.staging, c.key()))
+	if err == nil && n > 0 {
+		err = fmt.Errorf("%w: %d keys %v are there more than once", load.ErrUnproven, n, c.of.Key)
+	}
+	return err
+}
+
+// keyed says whether the change relies on a key that no two rows have.
+func (c *change) keyed() bool {
+	return c.Mode == load.ModeMerge || c.Mode == load.ModeSCD2 || c.keep.Mode == "merge" || c.keep.history()
 }
 
 // stagingFor are the statements that make a staging table: a transient one that only hands rows on, or one that becomes the table.
@@ -114,11 +129,7 @@ func (x *bringing) stagingFor(c *change, g *cargo, first bool) ([]string, error)
 	if c.found != nil {
 		transient = c.found.transient // only tables of one kind can be swapped
 	}
-	key := c.key()
-	if c.keep.history() {
-		key = append(key, sf.ValidFrom.Name)
-	}
-	return []string{sf.CreateStaging(sf.NewTable{Table: g.staging, Columns: all, Key: key, ClusterBy: named(c.columns, c.keep.ClusterBy),
+	return []string{sf.CreateStaging(sf.NewTable{Table: g.staging, Columns: all, ClusterBy: named(c.columns, c.keep.ClusterBy),
 		Transient: transient, Comment: sf.CommentOf(x.b.Load)})}, nil
 }
 

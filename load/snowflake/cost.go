@@ -93,7 +93,7 @@ func (f *Follower) guess(m *load.Manifest, c *change) (bytes int64) {
 	}
 	switch {
 	case c.of.View != "":
-		return read(m, c.Name.String(), map[string]bool{})
+		return bytesOf(read(m, c.Name.String(), map[string]bool{}))
 	case c.Mode == load.ModeAppend:
 		return bytesOf(unshared(c.of.Base, before.Base))
 	case c.Mode == load.ModeMerge || c.Mode == load.ModeSCD2 || c.Mode == load.ModePartition:
@@ -103,20 +103,20 @@ func (f *Follower) guess(m *load.Manifest, c *change) (bytes int64) {
 	return bytesOf(c.of.Files())
 }
 
-// read is the size of what a view reads.
-func read(m *load.Manifest, name string, seen map[string]bool) (bytes int64) {
+// read are a table's files, a view's those of all that it reads.
+func read(m *load.Manifest, name string, seen map[string]bool) []warehouse.File {
 	t := tableNamed(m, name)
 	if t == nil || seen[name] {
-		return 0
+		return nil
 	}
 	seen[name] = true
-	bytes = bytesOf(t.Files())
+	files := t.Files()
 	if t.View != "" {
 		for _, need := range t.Needs {
-			bytes += read(m, need, seen)
+			files = append(files, read(m, need, seen)...)
 		}
 	}
-	return bytes
+	return files
 }
 
 // forecast fills in what a load is expected to take.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/millrace/millrace/internal/snowflake"
 	"github.com/millrace/millrace/load"
@@ -18,7 +19,7 @@ func (c *change) addsUp() error {
 		changed += c.Updated + c.Deleted
 	case load.ModeSCD2: // keys that are gone add no row
 		if c.Inserted > sent || c.Inserted+c.Updated+c.Deleted < sent {
-			return fmt.Errorf("%w: of %d rows, %d began and %d ended", load.ErrUnproven, sent, c.Inserted, c.Updated+c.Deleted)
+			return fmt.Errorf("%w: of %d rows, %d began and %d ended%s", load.ErrUnproven, sent, c.Inserted, c.Updated+c.Deleted, c.later())
 		}
 		return nil
 	}
@@ -39,6 +40,15 @@ func (c *change) expected() int64 {
 
 // counted compares the rows that the table has now with those of the node.
 func (x *bringing) counted(ctx context.Context, s *snowflake.Session, c *change) error {
+	if c.Mode == load.ModeSCD2 { // first: then the other count is wrong too
+		n, err := x.number(ctx, s, c, sf.CurrentTwice(c.to, c.key()))
+		if err == nil && n > 0 {
+			err = fmt.Errorf("%w: %d keys of %s would have two current rows%s", load.ErrUnproven, n, c.As, c.later())
+		}
+		if err != nil {
+			return err
+		}
+	}
 	n, err := x.number(ctx, s, c, sf.CountLive(sf.Live(c.to, c.keep.marks(c.of), c.keep.history())))
 	if err != nil {
 		return err
@@ -47,13 +57,12 @@ func (x *bringing) counted(ctx context.Context, s *snowflake.Session, c *change)
 		return fmt.Errorf("%w: %s would have %d rows, and the local target has %d: was it changed by something else? --renew replaces all of its rows", load.ErrUnproven, c.As, n, want)
 	}
 	c.Rows = n
-	if c.Mode != load.ModeSCD2 {
-		return nil
-	}
-	if n, err = x.number(ctx, s, c, sf.CurrentTwice(c.to, c.key())); err == nil && n > 0 {
-		err = fmt.Errorf("%w: %d keys of %s would have two current rows: has it rows that begin later than %s?", load.ErrUnproven, n, c.As, c.of.LogicalTime)
-	}
-	return err
+	return nil
+}
+
+// later is how a history comes to be one that does not add up.
+func (c *change) later() string {
+	return fmt.Sprintf("; rows of it begin later than %s, the logical time of the run that built this version, if that has worked on a time that is past: --renew begins the history anew", c.of.LogicalTime.Format(time.RFC3339))
 }
 
 // number asks for one whole number.

@@ -233,7 +233,7 @@ var (
 // everything is set, it cuts at each request in each way, which takes ten minutes.
 func matrix(t *testing.T, kinds []kind, keep func(warehouse.Name) Keep, states func(x *truth) [2][]load.Table, fresh func(x *truth, n int) load.Table) {
 	if os.Getenv(everything) != "" {
-		whole(t, keep, states, fresh)
+		everyRequest(t, keep, states, fresh)
 		return
 	}
 	t.Parallel()
@@ -281,8 +281,8 @@ func (c *crashes) undisturbed() (sent []string) {
 	return sent
 }
 
-// whole cuts at each request in each way.
-func whole(t *testing.T, keep func(warehouse.Name) Keep, states func(x *truth) [2][]load.Table, fresh func(x *truth, n int) load.Table) {
+// everyRequest cuts at each request in each way.
+func everyRequest(t *testing.T, keep func(warehouse.Name) Keep, states func(x *truth) [2][]load.Table, fresh func(x *truth, n int) load.Table) {
 	for _, f := range faults {
 		t.Run(fmt.Sprintf("%s %s", f.Do, f.When), func(t *testing.T) {
 			t.Parallel()

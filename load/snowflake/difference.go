@@ -22,15 +22,18 @@ type choice struct {
 	remake bool
 }
 
+// fully is the choice that compares nothing.
+func fully(keep Keep, why string) choice {
+	if keep.Swap {
+		return choice{mode: load.ModeSwap, why: why}
+	}
+	return choice{mode: load.ModeFull, why: why}
+}
+
 // choose finds the mode for a table that the ledger knows, and that has changed. gone is a file of the standing version that is
 // not in the local target any more, or "": without it the two cannot be compared.
 func choose(t *load.Table, standing *load.StandingTable, keep Keep, gone string) (choice, error) {
-	full := func(why string) (choice, error) {
-		if keep.Swap {
-			return choice{mode: load.ModeSwap, why: why}, nil
-		}
-		return choice{mode: load.ModeFull, why: why}, nil
-	}
+	full := func(why string) (choice, error) { return fully(keep, why), nil }
 	switch keep.Mode {
 	case "full":
 		return full("it is configured so")
@@ -42,13 +45,10 @@ func choose(t *load.Table, standing *load.StandingTable, keep Keep, gone string)
 	case "merge", "scd2":
 		return chooseConfigured(t, standing, keep, gone, full)
 	case "partition":
-		switch {
-		case t.View != "":
+		if t.View != "" {
 			return full("a view has no files by which partitions could be told that have changed")
-		case gone != "":
-			return full("files of the version that is there were collected")
 		}
-		if why := columnsChanged(standing.Columns, t.Columns); why != "" {
+		if why := unlike(&standing.Version, &t.Version, gone); why != "" {
 			return full(why)
 		}
 		return choice{mode: load.ModePartition, why: "it is configured so"}, nil
@@ -96,7 +96,7 @@ func unlike(a, b *warehouse.Version, gone string) string {
 	case gone != "":
 		return "files of the version that is there were collected"
 	}
-	return columnsChanged(a.Columns, b.Columns)
+	return columnsChanged(a, b)
 }
 
 // notAppended says what else than rows added has happened to a table; "" for nothing.
@@ -107,7 +107,7 @@ func notAppended(a, b *warehouse.Version) string {
 	case len(a.Upserts)+len(a.Deletes)+len(b.Upserts)+len(b.Deletes) > 0:
 		return "rows that it had have changed"
 	}
-	if why := columnsChanged(a.Columns, b.Columns); why != "" {
+	if why := columnsChanged(a, b); why != "" {
 		return why
 	}
 	if len(unshared(a.Base, b.Base)) > 0 {
@@ -117,14 +117,34 @@ func notAppended(a, b *warehouse.Version) string {
 }
 
 // columnsChanged says what else than columns added has happened; "" for nothing.
-func columnsChanged(a, b []warehouse.Column) string {
-	for _, c := range a {
-		i := slices.IndexFunc(b, func(o warehouse.Column) bool { return o.Name == c.Name })
+func columnsChanged(a, b *warehouse.Version) string {
+	for _, c := range a.Columns {
+		i := slices.IndexFunc(b.Columns, func(o warehouse.Column) bool { return o.Name == c.Name })
 		switch {
 		case i < 0:
 			return fmt.Sprintf("column %q is gone", c.Name)
-		case b[i].Type != c.Type:
-			return fmt.Sprintf("column %q was %s and is %s", c.Name, c.Type, b[i].Type)
+		case b.Columns[i].Type != c.Type:
+			return fmt.Sprintf("column %q was %s and is %s", c.Name, c.Type, b.Columns[i].Type)
+		}
+	}
+	if c := returned(a, b); c != "" {
+		return fmt.Sprintf("column %q is back: rows that are there without it have it in their files", c)
+	}
+	return ""
+}
+
+// returned is a column of b that a has not, and that may be in a file which both have; "" when there is none.
+func returned(a, b *warehouse.Version) string {
+	had := map[string]bool{}
+	for _, f := range a.Files() {
+		had[f.SHA256] = true
+	}
+	for _, c := range b.Columns {
+		if slices.ContainsFunc(a.Columns, func(o warehouse.Column) bool { return o.Name == c.Name }) {
+			continue
+		}
+		if slices.ContainsFunc(b.Files(), func(f warehouse.File) bool { return had[f.SHA256] && f.MayHold(c.Name) }) {
+			return c.Name
 		}
 	}
 	return ""

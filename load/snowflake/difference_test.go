@@ -25,6 +25,8 @@ func TestChoose(t *testing.T) {
 	fewer := warehouse.Version{Columns: []warehouse.Column{name}, Base: file("1", "2")}
 	view := warehouse.Version{Columns: []warehouse.Column{id}, View: "SELECT 1 AS id"}
 	with := func(v warehouse.Version, key ...string) warehouse.Version { v.Key = key; return v }
+	back := warehouse.Version{Columns: []warehouse.Column{id, name}, Base: []warehouse.File{{SHA256: "1", Rows: 1, Stats: map[string]warehouse.Stats{"id": {}, "NAME": {}}}}}
+	new := warehouse.Version{Columns: []warehouse.Column{id, name}, Base: []warehouse.File{{SHA256: "1", Rows: 1, Stats: map[string]warehouse.Stats{"id": {}}}}}
 	delta := with(more, "id")
 	delta.Upserts = file("3")
 
@@ -45,6 +47,8 @@ func TestChoose(t *testing.T) {
 		{"a file gone", more, plain, Keep{Mode: "auto"}, "", load.ModeFull, "have changed"},
 		{"another type", plain, widened, Keep{Mode: "auto"}, "", load.ModeFull, `"id" was INTEGER and is BIGINT`},
 		{"a column gone", plain, fewer, Keep{Mode: "auto"}, "", load.ModeFull, `"id" is gone`},
+		{"a column back", plain, back, Keep{Mode: "auto"}, "", load.ModeFull, `"name" is back`},
+		{"a column that no file has", plain, new, Keep{Mode: "auto"}, "", load.ModeAppend, "added"},
 		{"full by swap", plain, other, Keep{Mode: "auto", Swap: true}, "", load.ModeSwap, "have changed"},
 		{"full as configured", plain, more, Keep{Mode: "full"}, "", load.ModeFull, "configured"},
 		{"append that is none", plain, other, Keep{Mode: "append"}, "", "", "rows that it had have changed"},

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace/internal/snowflake"
 	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/warehouse"
 	sf "github.com/millrace/millrace/warehouse/snowflake"
 )
 
@@ -122,6 +124,11 @@ func (f *Follower) fit(ctx context.Context, s *snowflake.Session, c *change) err
 			continue
 		}
 		wider, err := sf.Widen(c.Name, col.Name, typ, col.Type)
+		if err != nil && !c.keep.history() && !c.had(col) {
+			c.settled(choice{load.ModeSwap, fmt.Sprintf("column %q is there as %s, which no version has that was published last: the table is made anew%s", col.Source, typ, regrant), true})
+			c.added, c.wider = nil, nil
+			return nil
+		}
 		if err != nil {
 			c.refuse(err)
 			return nil
@@ -131,6 +138,11 @@ func (f *Follower) fit(ctx context.Context, s *snowflake.Session, c *change) err
 		}
 	}
 	return nil
+}
+
+// had says whether the version that is there has the column: else a load that failed has added it, or it was left by an earlier version.
+func (c *change) had(col sf.Column) bool {
+	return slices.ContainsFunc(slices.Concat(c.before.Columns, c.kept()), func(o warehouse.Column) bool { return o.Name == col.Source })
 }
 
 // alterations are the statements that make a table fit.

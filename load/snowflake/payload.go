@@ -75,9 +75,7 @@ func (x *bringing) packPartitions(c *change, rows *cargo, standing warehouse.Ver
 		by, columns = append(by, c.sources()[i]), append(columns, c.columns[i])
 	}
 	rows.query = partitionRows(d, &standing, &c.of.Version, by)
-	list := c.to
-	list.Name += "_PARTITIONS"
-	c.cargo = append(c.cargo, &cargo{columns: columns, query: partitions(d, &standing, &c.of.Version, by), staging: list.Staging(x.b.Load), prefix: list.Prefix(x.b.Load, x.attempt)})
+	c.cargo = append(c.cargo, &cargo{columns: columns, query: partitions(d, &standing, &c.of.Version, by), staging: c.to.StagingList(x.b.Load), prefix: c.to.PrefixList(x.b.Load, x.attempt)})
 	return nil
 }
 
@@ -121,7 +119,7 @@ func (x *bringing) fill(ctx context.Context, c *change, g *cargo) error {
 		}
 	}
 	for _, f := range g.files {
-		if err := reread(f, g.written); err != nil {
+		if err := x.reread(ctx, f, g.written); err != nil {
 			return err
 		}
 	}
@@ -135,18 +133,36 @@ func (x *bringing) fill(ctx context.Context, c *change, g *cargo) error {
 	// What COPY says of a file without rows is nowhere told: none is sent.
 	g.files = slices.DeleteFunc(g.files, func(f warehouse.File) bool { return f.Rows == 0 })
 	g.rows, g.bytes = rowsOf(g.files), bytesOf(g.files)
-	return sf.Fits(g.proven(), g.proof)
+	if err := sf.Fits(g.proven(), g.proof); err != nil || g != c.cargo[0] || !c.keyed() {
+		return err
+	}
+	return x.unique(ctx, c, g)
+}
+
+// unique refuses rows of which two have the same key.
+func (x *bringing) unique(ctx context.Context, c *change, g *cargo) error {
+	var key []string
+	for _, col := range g.proven() {
+		if slices.Contains(c.key(), col.Name) {
+			key = append(key, col.Source)
+		}
+	}
+	r, err := x.w.Query(ctx, fmt.Sprintf("SELECT count(*) AS n FROM (SELECT 1 FROM %s GROUP BY %s HAVING count(*) > 1) AS twice", x.contents(g), x.w.Dialect().Idents(key)))
+	if err != nil {
+		return fmt.Errorf("count keys: %w", err)
+	}
+	twice, err := oneRow(r)
+	if err == nil && twice["n"] != "0" {
+		err = fmt.Errorf("%s keys %v are more than once in what is to be sent: nothing of it was; make the key unique at its node, then run it anew", twice["n"], c.of.Key)
+	}
+	return err
 }
 
 // reread compares a file with what its writer said of it. One of the load's own was hashed when it was written.
-func reread(f warehouse.File, own bool) error {
+func (x *bringing) reread(ctx context.Context, f warehouse.File, own bool) error {
 	if !own {
-		sum, size, err := warehouse.Hash(f.Path)
-		if err != nil {
+		if err := x.sound.check(ctx, []warehouse.File{f}); err != nil {
 			return err
-		}
-		if sum != f.SHA256 || size != f.Bytes {
-			return fmt.Errorf("%s is damaged: it has %d bytes and sha256 %s, the manifest says %d and %s: `millrace verify` tells more", f.Path, size, sum, f.Bytes, f.SHA256)
 		}
 	}
 	return warehouse.Verify(f.Path, f, nil, false)

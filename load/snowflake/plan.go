@@ -39,7 +39,10 @@ type change struct {
 func (c *change) together() bool { return c.Mode != load.ModeNew && c.Mode != load.ModeSwap }
 
 // refuse notes why the table cannot be brought.
-func (c *change) refuse(err error) { c.cause, c.Error = err, err.Error() }
+func (c *change) refuse(err error) {
+	c.cause, c.Error = err, err.Error()
+	c.Inserted, c.Updated, c.Deleted = 0, 0, 0
+}
 
 // key is the key in Snowflake's names.
 func (c *change) key() []string { return named(c.columns, c.of.Key) }
@@ -195,6 +198,10 @@ func (f *Follower) settle(c *change, renew bool) {
 		c.refuse(err)
 		return
 	}
+	c.settled(chosen)
+}
+
+func (c *change) settled(chosen choice) {
 	c.Mode, c.Why, c.remake = chosen.mode, chosen.why, chosen.remake
 	if chosen.mode == load.ModeFull && c.keep.marks(c.of) {
 		c.Why += "; rows that are marked as deleted are not kept"

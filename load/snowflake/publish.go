@@ -28,10 +28,14 @@ func (x *bringing) publish(ctx context.Context) error {
 		}
 		for _, sql := range c.alterations(c.to) {
 			if _, err := x.s.Exec(ctx, snowflake.Statement{SQL: sql, Step: stepDefine, Table: c.Name.String()}); err != nil {
-				return fmt.Errorf("change %s: %w", c.As, err)
+				if err := x.aside(ctx, c, fmt.Errorf("change %s: %w", c.As, err)); err != nil {
+					return err
+				}
+				break
 			}
 		}
 	}
+	x.sort(x.changes)
 	if err := x.commit(ctx); err != nil {
 		return within("publish", err)
 	}
@@ -39,12 +43,11 @@ func (x *bringing) publish(ctx context.Context) error {
 		if c.together() {
 			continue
 		}
-		err := x.replace(ctx, c)
-		if errors.Is(err, load.ErrForeign) { // found by nothing but the rename: the other tables need not wait for it
-			c.refuse(err)
+		if err := x.replace(ctx, c); err != nil {
+			if err := x.aside(ctx, c, within("publish "+c.Name.String(), err)); err != nil {
+				return err
+			}
 			x.clear(ctx, c)
-		} else if err != nil {
-			return within("publish "+c.Name.String(), err)
 		}
 	}
 	x.sort(x.changes)
@@ -59,11 +62,28 @@ func within(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// commit runs the transaction. When it is not known whether it was committed, the ledger tells, once the fence is taken again:
-// that waits for the transaction's lock.
+// ofTable is what a table's part in the transaction has failed by. All of it is rolled back then.
+type ofTable struct {
+	c *change
+	error
+}
+
+func (e *ofTable) Unwrap() error { return e.error }
+
+// commit runs the transaction, again without a table that has failed in it. When it is not known whether it was committed, the ledger
+// tells, once the fence is taken again: that waits for the transaction's lock.
 func (x *bringing) commit(ctx context.Context) error {
-	for n := 1; ; n++ {
+	for n := 1; len(x.changes) > 0 || x.takeover; n++ {
 		err := x.transact(ctx)
+		var of *ofTable
+		if errors.As(err, &of) && apart(ctx, err) {
+			if err := x.aside(ctx, of.c, of.error); err != nil {
+				return err
+			}
+			x.sort(x.changes)
+			n = 0
+			continue
+		}
 		if err == nil || !snowflake.Unsure(err) || ctx.Err() != nil || n == attempts {
 			return err
 		}
@@ -76,6 +96,7 @@ func (x *bringing) commit(ctx context.Context) error {
 			return nil
 		}
 	}
+	return nil
 }
 
 // fate says whether the load's transaction was committed. It is over when the fence is taken anew, or when another load holds it, which had
@@ -147,11 +168,10 @@ func (x *bringing) inside(ctx context.Context, s *snowflake.Session) error {
 		if !c.together() {
 			continue
 		}
-		err := x.change(ctx, s, c)
-		if err == nil {
-			err = x.committed(ctx, s, c)
+		if err := x.change(ctx, s, c); err != nil {
+			return &ofTable{c, within("publish "+c.Name.String(), err)}
 		}
-		if err != nil {
+		if err := x.committed(ctx, s, c); err != nil {
 			return within("publish "+c.Name.String(), err)
 		}
 	}

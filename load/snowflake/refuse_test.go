@@ -221,7 +221,7 @@ func TestUnproven(t *testing.T) {
 	<-held.Acted()
 	p.rows("UPDATE ANALYTICS.MART.T__MR_01JPROOF SET ID = 77 WHERE ID = 7")
 	held.Release()
-	if err := <-failed; !errors.Is(err, load.ErrUnproven) || !strings.Contains(err.Error(), `load main.t: what arrived is not what was sent`) || !strings.Contains(err.Error(), `column "id": sum 45 here, 115 there`) {
+	if err := <-failed; !errors.Is(err, load.ErrUnproven) || !strings.Contains(err.Error(), `main.t cannot be brought: what arrived is not what was sent`) || !strings.Contains(err.Error(), `column "id": sum 45 here, 115 there`) {
 		t.Errorf("of a value that is another there, Bring says %v", err)
 	}
 	if _, err := f.Standing(t.Context()); !errors.Is(err, load.ErrNothing) {

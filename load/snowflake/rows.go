@@ -13,13 +13,14 @@ import (
 // The SELECTs of this file run in the local engine: they find the rows by which two versions of a table differ.
 
 // difference is a SELECT of the rows of b that a has not, with OpUpsert in the column OpColumn, and of the keys of a that b has not, with
-// OpDelete and NULL in the other columns. Only keys of files that the two
-// do not share, in the same part, are looked at: all files in which any other key occurs are the same in both, and so is its row.
+// OpDelete and NULL in the other columns. Only keys of files that the two do not share, in the same part, are looked at: all files in
+// which any other key occurs are the same in both, and so is its row, unless a column of them has come back.
 func difference(d *warehouse.Dialect, a, b *warehouse.Version) string {
 	key := b.KeyColumns()
-	candidates := distinct(d, unsharedKeys(d, a, b), key)
-	old := *a
-	old.Columns = b.Columns // those that it has not are NULL in it
+	keys := unsharedKeys(d, a, b)
+	if returned(a, b) != "" {
+		keys = d.Scan(slices.Concat(a.Files(), b.Files()), key)
+	}
 	among := func(rows string) string {
 		return fmt.Sprintf("SELECT * FROM (\n%s\n) AS v WHERE EXISTS (SELECT 1 FROM candidates AS c WHERE %s)", rows, equal(d, b.Key, "c", "v"))
 	}
@@ -46,10 +47,28 @@ func difference(d *warehouse.Dialect, a, b *warehouse.Version) string {
 SELECT n.*, '%s' AS %s FROM n LEFT JOIN o ON %s WHERE o.%s IS NULL OR %s
 UNION ALL
 SELECT %s, '%s' FROM o WHERE NOT EXISTS (SELECT 1 FROM n WHERE %s)`,
-		candidates, d.SelectWhere(old, among), d.SelectWhere(*b, among),
+		distinct(d, keys, key), shown(d, a, b.Columns, among), d.SelectWhere(*b, among),
 		sf.OpUpsert, d.QuoteIdent(sf.OpColumn.Name), equal(d, b.Key, "o", "n"), first, strings.Join(changed, " OR "),
 		strings.Join(gone, ", "), sf.OpDelete, equal(d, b.Key, "n", "o"))
 }
+
+// shown reads a version with other columns than its own. One that it has not is NULL, even where its files hold it: so it was brought.
+func shown(d *warehouse.Dialect, v *warehouse.Version, columns []warehouse.Column, keep func(rows string) string) string {
+	own := *v
+	own.Columns = nil
+	items := make([]string, len(columns))
+	for i, c := range columns {
+		items[i] = d.QuoteIdent(c.Name)
+		if slices.ContainsFunc(v.Columns, func(o warehouse.Column) bool { return o.Name == c.Name }) {
+			own.Columns = append(own.Columns, c)
+		} else {
+			items[i] = fmt.Sprintf("CAST(NULL AS %s) AS %s", d.Type(c.Type), items[i])
+		}
+	}
+	return fmt.Sprintf("SELECT %s FROM (\n%s\n) AS r", strings.Join(items, ", "), d.SelectWhere(own, keep))
+}
+
+func all(rows string) string { return rows }
 
 // unsharedKeys reads the keys of the files that are in one of the versions only.
 func unsharedKeys(d *warehouse.Dialect, a, b *warehouse.Version) string {
@@ -70,20 +89,15 @@ func unsharedKeys(d *warehouse.Dialect, a, b *warehouse.Version) string {
 // partitions is a SELECT of the partitions, by the columns given, of which either version has rows in files that they do not
 // share. A keyed table's are those of the keys in such files.
 func partitions(d *warehouse.Dialect, a, b *warehouse.Version, by []warehouse.Column) string {
-	old := *a
-	old.Columns = b.Columns
 	if len(b.Key) == 0 {
-		var scans []string
-		for _, files := range [][]warehouse.File{unshared(a.Base, b.Base), unshared(b.Base, a.Base)} {
-			scans = append(scans, d.Scan(files, by))
-		}
-		return distinct(d, strings.Join(scans, "\nUNION ALL\n"), by)
+		gone := warehouse.Version{Columns: a.Columns, Base: unshared(a.Base, b.Base)}
+		return distinct(d, shown(d, &gone, by, all)+"\nUNION ALL\n"+d.Scan(unshared(b.Base, a.Base), by), by)
 	}
 	among := func(rows string) string {
 		return fmt.Sprintf("SELECT %s FROM (\n%s\n) AS v WHERE EXISTS (SELECT 1 FROM (\n%s\n) AS c WHERE %s)",
 			d.Idents(warehouse.Names(by)), rows, unsharedKeys(d, a, b), equal(d, b.Key, "c", "v"))
 	}
-	return distinct(d, among(d.Select(old))+"\nUNION ALL\n"+among(d.Select(*b)), by)
+	return distinct(d, among(shown(d, a, b.Columns, all))+"\nUNION ALL\n"+among(d.Select(*b)), by)
 }
 
 // partitionRows is a SELECT of all rows of b in those partitions.

@@ -39,6 +39,9 @@ func (x *bringing) uploadAll(ctx context.Context) error {
 		return err
 	}
 	for _, c := range x.changes {
+		if !c.pending() {
+			continue
+		}
 		for _, g := range c.cargo {
 			if err := x.arrived(ctx, c, g); err != nil {
 				return fmt.Errorf("upload %s: %w", c.Name, err)
@@ -57,7 +60,10 @@ func (x *bringing) produce(ctx context.Context, parcels chan<- parcel) error {
 			}
 			x.progress(c, "write", 0, g.size)
 			if err := x.fill(ctx, c, g); err != nil {
-				return fmt.Errorf("load %s: %w", c.Name, err)
+				if err := x.aside(ctx, c, err); err != nil {
+					return err
+				}
+				break
 			}
 			for _, f := range g.files {
 				select {

@@ -33,17 +33,15 @@ func (f *Follower) Verify(ctx context.Context, m *load.Manifest, tables []wareho
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	exposed := map[string]bool{}
+	x := &comparing{Follower: f, s: s, w: w, m: m, sound: sound{}, exposed: map[string]bool{}}
 	for i := range m.Tables {
 		t := &m.Tables[i]
 		if len(tables) > 0 && !slices.Contains(tables, t.Name) || f.keep(t.Name).Mode == "none" {
 			continue
 		}
 		c := load.Compared{Name: t.Name}
-		behind := slices.ContainsFunc(changes, func(c *change) bool { return c.Name == t.Name && (c.pending() || c.Error != "") })
-		if err := expose(ctx, w, m, t.Name.String(), exposed); err != nil {
-			c.Problems = []string{err.Error()}
-		} else if err := f.compare(ctx, s, w, t, standing.Table(t.Name), behind, &c); err != nil {
+		c.Behind = slices.ContainsFunc(changes, func(c *change) bool { return c.Name == t.Name && (c.pending() || c.Error != "") })
+		if err := x.compare(ctx, t, standing.Table(t.Name), &c); err != nil {
 			if ctx.Err() != nil {
 				return out, err
 			}
@@ -55,34 +53,44 @@ func (f *Follower) Verify(ctx context.Context, m *load.Manifest, tables []wareho
 	return out, nil
 }
 
+// comparing is a Verify on its way.
+type comparing struct {
+	*Follower
+	s       *snowflake.Session
+	w       warehouse.Warehouse
+	m       *load.Manifest
+	sound   sound
+	exposed map[string]bool
+}
+
 // compare fills in what one table's comparison gives.
-func (f *Follower) compare(ctx context.Context, s *snowflake.Session, w warehouse.Warehouse, t *load.Table, there *load.StandingTable, behind bool, out *load.Compared) error {
-	to, err := f.cfg.Naming.Table(t.Name)
+func (x *comparing) compare(ctx context.Context, t *load.Table, there *load.StandingTable, out *load.Compared) error {
+	to, err := x.cfg.Naming.Table(t.Name)
 	if err != nil {
 		return err
 	}
-	out.As, out.Behind = to.String(), behind
-	if there == nil {
+	if out.As = to.String(); there == nil {
 		return errors.New("the ledger does not know it: it was never brought")
 	}
 	if there.Gone {
 		return errors.New("it was dropped there")
 	}
-	held := *t
-	if held.Version = t.Version; behind {
-		if held.Version = absolute(there.Version, f.cfg.Root); held.View != "" {
-			return errors.New("it is behind, and what the view was then cannot be told any more")
-		}
-		if file := f.collected(there); file != "" {
-			return fmt.Errorf("it is behind, and %s, of the version that it holds, was collected", file)
-		}
+	held, err := x.held(ctx, t, there, out.Behind)
+	if err != nil {
+		return err
 	}
-	keep := f.keep(t.Name)
-	c := &change{LoadedTable: load.LoadedTable{Name: t.Name}, of: &held, keep: keep, to: to}
+	keep := x.keep(t.Name)
+	if printed(there.Fingerprint).kept != keep.print(held, out.As) {
+		if to, keep, err = keptAs(there); err != nil {
+			return err
+		}
+		out.As = to.String()
+	}
+	c := &change{LoadedTable: load.LoadedTable{Name: t.Name}, of: held, keep: keep, to: to}
 	if err := c.define(); err != nil {
 		return err
 	}
-	numbers, err := w.Query(ctx, sf.LocalProof("(\n"+w.Dialect().Select(held.Version)+"\n) AS q", c.columns))
+	numbers, err := x.w.Query(ctx, sf.LocalProof("(\n"+x.w.Dialect().Select(held.Version)+"\n) AS q", c.columns))
 	if err != nil {
 		return fmt.Errorf("count the local version: %w", err)
 	}
@@ -90,7 +98,7 @@ func (f *Follower) compare(ctx context.Context, s *snowflake.Session, w warehous
 	if err != nil {
 		return err
 	}
-	counted, err := proofOf(ctx, s, t.Name.String(), stepVerify, sf.Live(to, keep.marks(&held), keep.history()), c.columns)
+	counted, err := proofOf(ctx, x.s, t.Name.String(), stepVerify, sf.Live(to, keep.marks(held), keep.history()), c.columns)
 	if err != nil {
 		return err
 	}
@@ -102,8 +110,40 @@ func (f *Follower) compare(ctx context.Context, s *snowflake.Session, w warehous
 	if len(out.Problems) == 0 || held.View == "" {
 		return nil
 	}
-	if same, err := w.Repeatable(ctx, held.View); err != nil || !same {
+	if same, err := x.w.Repeatable(ctx, held.View); err != nil || !same {
 		out.Problems = append(out.Problems, "it is a view that may give other rows each time that it is read: then this says nothing")
 	}
 	return nil
+}
+
+// held is the table with the version that the ledger says is there, its files hashed.
+func (x *comparing) held(ctx context.Context, t *load.Table, there *load.StandingTable, behind bool) (*load.Table, error) {
+	held := *t
+	if !behind {
+		if err := x.sound.check(ctx, read(x.m, t.Name.String(), map[string]bool{})); err != nil {
+			return nil, err
+		}
+		return &held, expose(ctx, x.w, x.m, t.Name.String(), x.exposed)
+	}
+	if held.Version = absolute(there.Version, x.cfg.Root); held.View != "" {
+		return nil, errors.New("it is behind, and what the view was then cannot be told any more")
+	}
+	if file := x.collected(there); file != "" {
+		return nil, fmt.Errorf("it is behind, and %s, of the version that it holds, was collected", file)
+	}
+	return &held, x.sound.check(ctx, held.Files())
+}
+
+// keptAs is where the ledger says that a table is, and how it is kept there: not as it is configured now, until the next load.
+func keptAs(there *load.StandingTable) (sf.Table, Keep, error) {
+	to, err := sf.ParseTable(there.As)
+	if err != nil {
+		return to, Keep{}, fmt.Errorf("read the ledger: %w", err)
+	}
+	for _, k := range []Keep{{Mode: "auto"}, {Mode: "auto", Soft: true}, {Mode: "scd2"}} {
+		if k.print(&load.Table{Version: there.Version}, there.As) == printed(there.Fingerprint).kept {
+			return to, k, nil
+		}
+	}
+	return to, Keep{}, fmt.Errorf("the ledger says that %s is kept in a form that this millrace does not know: --renew replaces it", there.As)
 }

@@ -72,7 +72,7 @@ func goldenTables(t *testing.T, add func(string, ...string)) {
 		snowflake.List(odd.Stage(), odd.Prefix(load, 1)), snowflake.List(snowflake.Table{Database: "MY-DB", Schema: `IT'S "GRÖSSE" & CO`, Name: "T"}.Stage(), ""))
 	add("copy", snowflake.CopyInto(staging, orders.Stage(), prefix, []string{"000001-0123456789abcdef.parquet", "it's.parquet"}))
 	add("create", snowflake.ShowSchemas(orders), snowflake.CreateSchema(orders),
-		snowflake.CreateTable(snowflake.NewTable{Table: orders, Columns: cols, Key: []string{"ID"}, ClusterBy: []string{"ORT_Ä", "ID"}, Comment: `it's a \ comment`}),
+		snowflake.CreateTable(snowflake.NewTable{Table: orders, Columns: cols, ClusterBy: []string{"ORT_Ä", "ID"}, Comment: `it's a \ comment`}),
 		snowflake.CreateTable(snowflake.NewTable{Table: odd, Columns: cols, Transient: true}),
 		snowflake.CreateStaging(snowflake.NewTable{Table: staging, Columns: append(cols, snowflake.OpColumn), Passing: true}),
 		snowflake.CreateLike(staging, orders, false), snowflake.CreateLike(staging, orders, true))

@@ -21,6 +21,9 @@ const maxName = 255
 // stagingMark stands in the names of staging tables, and in no other's: they are swept by it.
 const stagingMark = "__MR_"
 
+// listMark ends what belongs to a list of partitions: behind the load, where no other table's name goes on.
+const listMark = "_PARTITIONS"
+
 // reservedSchemas are Snowflake's own and the ledger's.
 var reservedSchemas = []string{"INFORMATION_SCHEMA", metaSchema}
 
@@ -39,6 +42,15 @@ type Table struct{ Database, Schema, Name string }
 
 // String is the quoted name, as it stands in SQL.
 func (t Table) String() string { return t.InSchema() + "." + quote(t.Name) }
+
+// ParseTable reads what String has written.
+func ParseTable(s string) (Table, error) {
+	parts, err := splitName(s)
+	if err != nil || len(parts) != 3 {
+		return Table{}, fmt.Errorf("%q is not the full name of a table", s)
+	}
+	return Table{parts[0], parts[1], parts[2]}, nil
+}
 
 // InSchema is the quoted name of the schema.
 func (t Table) InSchema() string { return quote(t.Database) + "." + quote(t.Schema) }
@@ -94,8 +106,13 @@ func checkName(s string) error {
 }
 
 // Staging is the table that a load fills before it touches t.
-func (t Table) Staging(load string) Table {
-	end := stagingMark + strings.ToUpper(load)
+func (t Table) Staging(load string) Table { return t.staging(load, "") }
+
+// StagingList is the one for the partitions that change, beside that of their rows.
+func (t Table) StagingList(load string) Table { return t.staging(load, listMark) }
+
+func (t Table) staging(load, part string) Table {
+	end := stagingMark + strings.ToUpper(load) + part
 	t.Name = shorten(t.Name, maxName-utf8.RuneCountInString(end)) + end
 	return t
 }

@@ -18,6 +18,7 @@ import (
 func Proof(from string, columns []Column) string {
 	return prove(columns, from, spelling{
 		hash:   Dialect.TextHash,
+		join:   func(fields []string) string { return strings.Join(fields, "\n    || '|' || ") },
 		text:   func(x string) string { return "TO_VARCHAR(" + x + ")" },
 		octets: func(x string, _ family) string { return "OCTET_LENGTH(" + x + ")" },
 		hex:    func(x string) string { return "HEX_ENCODE(" + x + ")" },
@@ -41,6 +42,9 @@ func Proof(from string, columns []Column) string {
 func LocalProof(from string, columns []Column) string {
 	return prove(columns, "(\n"+FileSelect(columns, from)+"\n)", spelling{
 		hash: warehouse.DuckDB.TextHash,
+		join: func(fields []string) string { // || would copy the row once for each column
+			return "concat_ws('|', " + strings.Join(fields, ",\n    ") + ")"
+		},
 		text: func(x string) string { return "CAST(" + x + " AS VARCHAR)" },
 		octets: func(x string, f family) string {
 			if f == binaries {
@@ -103,6 +107,7 @@ func (c Column) family() family {
 // spelling is what differs between the two engines.
 type spelling struct {
 	hash   func(text string) string
+	join   func(fields []string) string // none of them NULL, with '|' between
 	text   func(number string) string
 	octets func(x string, f family) string
 	hex    func(x string) string
@@ -152,7 +157,7 @@ func prove(columns []Column, from string, s spelling) string {
 			}
 		}
 	}
-	row := s.hash(strings.Join(fields, "\n    || '|' || "))
+	row := s.hash(s.join(fields))
 	return fmt.Sprintf("SELECT\n  %s AS \"N\",\n  %s AS \"HASH\",\n%s\nFROM %s AS t", s.text("COUNT(*)"), s.text("COALESCE(SUM("+row+"), 0)"), strings.Join(items, ",\n"), from)
 }
 

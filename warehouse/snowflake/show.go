@@ -41,7 +41,7 @@ func IsStaging(name string) (load string, ok bool) {
 	if at < 0 {
 		return "", false
 	}
-	load = name[at+len(stagingMark):]
+	load = strings.TrimSuffix(name[at+len(stagingMark):], listMark)
 	return load, loadID.MatchString(load)
 }
 

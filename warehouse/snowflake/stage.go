@@ -18,8 +18,13 @@ func (t Table) Stage() Table { return Table{t.Database, t.Schema, stageName} }
 
 // Prefix is where the files of one attempt at a table lie in its stage. It ends with a slash: without one a stage path means
 // all that begins so (risingwavelabs/risingwave#25849).
-func (t Table) Prefix(load string, attempt int) string {
-	return pathSafe(t.Name) + "/" + pathSafe(load) + "/" + strconv.Itoa(attempt) + "/"
+func (t Table) Prefix(load string, attempt int) string { return t.prefix(load, attempt, "") }
+
+// PrefixList is where those of its list of partitions lie.
+func (t Table) PrefixList(load string, attempt int) string { return t.prefix(load, attempt, listMark) }
+
+func (t Table) prefix(load string, attempt int, part string) string {
+	return pathSafe(t.Name) + "/" + pathSafe(load) + "/" + strconv.Itoa(attempt) + part + "/"
 }
 
 // pathSafe writes a name with the letters that need no quotes in a stage path.

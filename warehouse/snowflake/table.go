@@ -23,11 +23,10 @@ var (
 	IsCurrent = Column{Name: "IS_CURRENT", Source: "IS_CURRENT", DuckDB: "BOOLEAN", Type: "BOOLEAN"}
 )
 
-// NewTable is a table to create.
+// NewTable is a table to create. It has no primary key: its columns could never hold a NULL again, when another is the key one day.
 type NewTable struct {
 	Table
 	Columns   []Column
-	Key       []string // in Snowflake's names; a primary key, which Snowflake notes and does not enforce
 	ClusterBy []string
 	Transient bool
 	Passing   bool // its rows only go on to another: transient, and nothing is kept of it once it is dropped
@@ -47,9 +46,6 @@ func (t NewTable) create(verb, noun string) string {
 	lines := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
 		lines[i] = "  " + c.define()
-	}
-	if len(t.Key) > 0 {
-		lines = append(lines, "  PRIMARY KEY ("+idents(t.Key)+")")
 	}
 	sql := fmt.Sprintf("%s%s%s (\n%s\n)", verb, noun, t.Table, strings.Join(lines, ",\n"))
 	if len(t.ClusterBy) > 0 {

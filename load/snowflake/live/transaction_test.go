@@ -107,7 +107,7 @@ var keyed = []sf.Column{{Name: "K", Source: "k", Type: "NUMBER(10,0)"}, {Name: "
 func (p *place) change(more []sf.Column, rows, difference string) (to, staging sf.Table) {
 	p.Helper()
 	to, staging = p.table("KEPT"), p.table("KEPT__MR_X")
-	p.exec(p.session, sf.CreateTable(sf.NewTable{Table: to, Columns: append(slices.Clone(keyed), more...), Key: []string{"K"}}),
+	p.exec(p.session, sf.CreateTable(sf.NewTable{Table: to, Columns: append(slices.Clone(keyed), more...)}),
 		sf.CreateStaging(sf.NewTable{Table: staging, Columns: append(slices.Clone(keyed), sf.OpColumn), Transient: true}),
 		"INSERT INTO "+to.String()+" "+rows, "INSERT INTO "+staging.String()+` ("K", "V", "_MR_OP") VALUES `+difference)
 	return to, staging

@@ -1,33 +1,33 @@
 SELECT
   CAST(COUNT(*) AS VARCHAR) AS "N",
-  CAST(COALESCE(SUM(CAST('0x' || substr(md5(COALESCE(CASE WHEN t."B" THEN '1' WHEN NOT t."B" THEN '0' END, '~')
-    || '|' || COALESCE(CAST(t."I8" AS VARCHAR), '~')
-    || '|' || COALESCE(CAST(t."I16" AS VARCHAR), '~')
-    || '|' || COALESCE(CAST(t."I32" AS VARCHAR), '~')
-    || '|' || COALESCE(CAST(t."I64" AS VARCHAR), '~')
-    || '|' || COALESCE(CAST(t."U8" AS VARCHAR), '~')
-    || '|' || COALESCE(CAST(t."U16" AS VARCHAR), '~')
-    || '|' || COALESCE(CAST(t."U32" AS VARCHAR), '~')
-    || '|' || COALESCE(CAST(t."U64" AS VARCHAR), '~')
-    || '|' || COALESCE(CAST(t."I128" AS VARCHAR), '~')
-    || '|' || COALESCE(CAST(t."D" AS VARCHAR), '~')
-    || '|' || COALESCE(CAST(CAST(t."D0" AS DECIMAL(38,4)) AS VARCHAR), '~')
-    || '|' || COALESCE(CAST(t."D38" AS VARCHAR), '~')
-    || '|' || COALESCE(CASE WHEN t."F" IS NOT NULL THEN 'f' END, '~')
-    || '|' || COALESCE(CASE WHEN t."F64" IS NOT NULL THEN 'f' END, '~')
-    || '|' || COALESCE(CAST(strlen(t."S") AS VARCHAR) || ':' || CASE WHEN strlen(t."S") > 1000 THEN MD5(t."S") ELSE t."S" END, '~')
-    || '|' || COALESCE(CAST(strlen(t."J") AS VARCHAR) || ':' || CASE WHEN strlen(t."J") > 1000 THEN MD5(t."J") ELSE t."J" END, '~')
-    || '|' || COALESCE(CAST(strlen(t."U") AS VARCHAR) || ':' || CASE WHEN strlen(t."U") > 1000 THEN MD5(t."U") ELSE t."U" END, '~')
-    || '|' || COALESCE(CAST(octet_length(t."BIN") AS VARCHAR) || ':' || CASE WHEN octet_length(t."BIN") > 1000 THEN MD5(hex(t."BIN")) ELSE hex(t."BIN") END, '~')
-    || '|' || COALESCE(CAST(t."DAY" AS VARCHAR), '~')
-    || '|' || COALESCE(CAST(epoch_us(t."T") AS VARCHAR), '~')
-    || '|' || COALESCE(CASE WHEN isfinite(t."TS") THEN CAST(epoch_us(t."TS") AS VARCHAR) ELSE CAST(t."TS" AS VARCHAR) END, '~')
-    || '|' || COALESCE(CASE WHEN isfinite(t."TS_S") THEN CAST(epoch_us(t."TS_S") AS VARCHAR) ELSE CAST(t."TS_S" AS VARCHAR) END, '~')
-    || '|' || COALESCE(CASE WHEN isfinite(t."TZ") THEN CAST(epoch_us(t."TZ") AS VARCHAR) ELSE CAST(t."TZ" AS VARCHAR) END, '~')
-    || '|' || COALESCE(CAST(strlen(t."L") AS VARCHAR) || ':' || CASE WHEN strlen(t."L") > 1000 THEN MD5(t."L") ELSE t."L" END, '~')
-    || '|' || COALESCE(CAST(strlen(t."ST") AS VARCHAR) || ':' || CASE WHEN strlen(t."ST") > 1000 THEN MD5(t."ST") ELSE t."ST" END, '~')
-    || '|' || COALESCE(CAST(strlen(t."M") AS VARCHAR) || ':' || CASE WHEN strlen(t."M") > 1000 THEN MD5(t."M") ELSE t."M" END, '~')
-    || '|' || COALESCE(CAST(t."GRÖßE" AS VARCHAR), '~')), 17, 16) AS UBIGINT)), 0) AS VARCHAR) AS "HASH",
+  CAST(COALESCE(SUM(CAST('0x' || substr(md5(concat_ws('|', COALESCE(CASE WHEN t."B" THEN '1' WHEN NOT t."B" THEN '0' END, '~'),
+    COALESCE(CAST(t."I8" AS VARCHAR), '~'),
+    COALESCE(CAST(t."I16" AS VARCHAR), '~'),
+    COALESCE(CAST(t."I32" AS VARCHAR), '~'),
+    COALESCE(CAST(t."I64" AS VARCHAR), '~'),
+    COALESCE(CAST(t."U8" AS VARCHAR), '~'),
+    COALESCE(CAST(t."U16" AS VARCHAR), '~'),
+    COALESCE(CAST(t."U32" AS VARCHAR), '~'),
+    COALESCE(CAST(t."U64" AS VARCHAR), '~'),
+    COALESCE(CAST(t."I128" AS VARCHAR), '~'),
+    COALESCE(CAST(t."D" AS VARCHAR), '~'),
+    COALESCE(CAST(CAST(t."D0" AS DECIMAL(38,4)) AS VARCHAR), '~'),
+    COALESCE(CAST(t."D38" AS VARCHAR), '~'),
+    COALESCE(CASE WHEN t."F" IS NOT NULL THEN 'f' END, '~'),
+    COALESCE(CASE WHEN t."F64" IS NOT NULL THEN 'f' END, '~'),
+    COALESCE(CAST(strlen(t."S") AS VARCHAR) || ':' || CASE WHEN strlen(t."S") > 1000 THEN MD5(t."S") ELSE t."S" END, '~'),
+    COALESCE(CAST(strlen(t."J") AS VARCHAR) || ':' || CASE WHEN strlen(t."J") > 1000 THEN MD5(t."J") ELSE t."J" END, '~'),
+    COALESCE(CAST(strlen(t."U") AS VARCHAR) || ':' || CASE WHEN strlen(t."U") > 1000 THEN MD5(t."U") ELSE t."U" END, '~'),
+    COALESCE(CAST(octet_length(t."BIN") AS VARCHAR) || ':' || CASE WHEN octet_length(t."BIN") > 1000 THEN MD5(hex(t."BIN")) ELSE hex(t."BIN") END, '~'),
+    COALESCE(CAST(t."DAY" AS VARCHAR), '~'),
+    COALESCE(CAST(epoch_us(t."T") AS VARCHAR), '~'),
+    COALESCE(CASE WHEN isfinite(t."TS") THEN CAST(epoch_us(t."TS") AS VARCHAR) ELSE CAST(t."TS" AS VARCHAR) END, '~'),
+    COALESCE(CASE WHEN isfinite(t."TS_S") THEN CAST(epoch_us(t."TS_S") AS VARCHAR) ELSE CAST(t."TS_S" AS VARCHAR) END, '~'),
+    COALESCE(CASE WHEN isfinite(t."TZ") THEN CAST(epoch_us(t."TZ") AS VARCHAR) ELSE CAST(t."TZ" AS VARCHAR) END, '~'),
+    COALESCE(CAST(strlen(t."L") AS VARCHAR) || ':' || CASE WHEN strlen(t."L") > 1000 THEN MD5(t."L") ELSE t."L" END, '~'),
+    COALESCE(CAST(strlen(t."ST") AS VARCHAR) || ':' || CASE WHEN strlen(t."ST") > 1000 THEN MD5(t."ST") ELSE t."ST" END, '~'),
+    COALESCE(CAST(strlen(t."M") AS VARCHAR) || ':' || CASE WHEN strlen(t."M") > 1000 THEN MD5(t."M") ELSE t."M" END, '~'),
+    COALESCE(CAST(t."GRÖßE" AS VARCHAR), '~'))), 17, 16) AS UBIGINT)), 0) AS VARCHAR) AS "HASH",
   CAST(COUNT(t."B") AS VARCHAR) AS "C0",
   CAST(SUM(CASE WHEN t."B" THEN 1 ELSE 0 END) AS VARCHAR) AS "SUM0",
   CAST(COUNT(t."I8") AS VARCHAR) AS "C1",
