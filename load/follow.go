@@ -16,8 +16,9 @@ type Follower interface {
 	Prepare(ctx context.Context) error
 	// Standing is what the place holds, as its own ledger tells: ErrNothing when it holds nothing of this project.
 	Standing(ctx context.Context) (*Standing, error)
-	// Plan says what Bring would do to get from there to m, which nothing standing (nil) means from nothing. It changes nothing.
-	Plan(ctx context.Context, m *Manifest, standing *Standing) (*Load, error)
+	// Plan says what Bring would do to get from there to m, which nothing standing (nil) means from nothing, with all rows of some tables
+	// replaced as by Bringing.Renew. It changes nothing.
+	Plan(ctx context.Context, m *Manifest, standing *Standing, renew ...warehouse.Name) (*Load, error)
 	// Bring makes the place hold m. Whether an earlier attempt was committed is read from the ledger, so it can be repeated
 	// after any failure. The Load is returned with an error too: what was done before it.
 	Bring(ctx context.Context, m *Manifest, b Bringing) (*Load, error)
@@ -33,7 +34,7 @@ type Bringing struct {
 	Load    string // its id, a ULID, journaled before the first statement
 	Run     string // on whose behalf; "" for none
 	Attempt int    // of the run
-	// Renew replaces all rows of these tables, whatever the ledger says of them, their columns' types too.
+	// Renew replaces all rows of these tables, whatever the ledger says of them, and their columns where those there are others.
 	Renew []warehouse.Name
 	// Record keeps a statement: before it is sent, when its query id is known, and when it has ended. An error stops the load. It may
 	// be called from several goroutines at once.

@@ -56,10 +56,10 @@ func (p *place) Standing(context.Context) (*load.Standing, error) {
 	return s, nil
 }
 
-func (p *place) Plan(_ context.Context, m *load.Manifest, s *load.Standing) (*load.Load, error) {
+func (p *place) Plan(_ context.Context, m *load.Manifest, s *load.Standing, renew ...warehouse.Name) (*load.Load, error) {
 	l := &load.Load{Snapshot: m.Snapshot, Together: true}
 	for _, t := range m.Tables {
-		if have := s.Table(t.Name); have == nil || have.Fingerprint != fmt.Sprint(t.Snapshot) {
+		if have := s.Table(t.Name); have == nil || have.Fingerprint != fmt.Sprint(t.Snapshot) || slices.Contains(renew, t.Name) {
 			one := load.LoadedTable{Name: t.Name, Mode: load.ModeFull, Why: "it has changed", Sent: t.Rows, Rows: t.Rows, LoadCost: load.LoadCost{Files: 1, Bytes: 100, Statements: 1, Credits: 0.5}}
 			l.Tables = append(l.Tables, one)
 			l.Files, l.Bytes, l.Statements, l.Credits = l.Files+1, l.Bytes+100, l.Statements+1, l.Credits+0.5
@@ -77,10 +77,7 @@ func (p *place) Bring(ctx context.Context, m *load.Manifest, b load.Bringing) (*
 	if err != nil && !errors.Is(err, load.ErrNothing) {
 		return nil, err
 	}
-	if s != nil {
-		s.Tables = slices.DeleteFunc(s.Tables, func(t load.StandingTable) bool { return slices.Contains(b.Renew, t.Name) })
-	}
-	l, err := p.Plan(ctx, m, s)
+	l, err := p.Plan(ctx, m, s, b.Renew...)
 	if err != nil || len(l.Tables) == 0 {
 		return l, err
 	}

@@ -55,7 +55,7 @@ func (e *Engine) Push(ctx context.Context, req PushRequest) (*Pushed, error) {
 		}
 	}
 	if req.DryRun {
-		planned, err := e.plannedPush(ctx, m)
+		planned, err := e.plannedPush(ctx, m, renew...)
 		if err != nil {
 			return nil, e.isNow(ctx, err)
 		}
@@ -73,10 +73,10 @@ func (e *Engine) Push(ctx context.Context, req PushRequest) (*Pushed, error) {
 }
 
 // plannedPush asks the place what it lacks.
-func (e *Engine) plannedPush(ctx context.Context, m *load.Manifest) (*load.Load, error) {
+func (e *Engine) plannedPush(ctx context.Context, m *load.Manifest, renew ...warehouse.Name) (*load.Load, error) {
 	standing, err := e.Follower.Standing(ctx)
 	if err != nil && !errors.Is(err, load.ErrNothing) {
 		return nil, err
 	}
-	return e.Follower.Plan(ctx, m, standing)
+	return e.Follower.Plan(ctx, m, standing, renew...)
 }

@@ -15,15 +15,14 @@ func (a *app) pushCommand() *cobra.Command {
 		Short: "bring what is published to the place that follows the target",
 		Long: "Brings the place that follows a target of type snowflake up to what is published locally, without a run: what a run\n" +
 			"could not bring, or tables that are kept otherwise now. It asks the place itself what it lacks; when that is nothing,\n" +
-			"no data is sent. --renew replaces all rows of a table, and its columns' types, whatever is there.\n" +
+			"no data is sent. --renew replaces all rows of a table, whatever is there: within the load's transaction, unless its\n" +
+			"columns or its form have to change too. Then a new table takes its place, and loses the rights that were granted on\n" +
+			"it alone; with --dry-run it is said which.\n" +
 			"Exit code 0 when the place shows what is published, 1 when it does not, 2 when nothing follows the target or a table\n" +
 			"is not published, 4 while another process loads it.\n",
-		Example: "  millrace push --target prod\n  millrace push --target prod --dry-run\n  millrace push --target prod --renew mart.orders",
+		Example: "  millrace push --target prod\n  millrace push --target prod --dry-run\n  millrace push --target prod --renew mart.orders\n  millrace push --target prod --renew mart.orders --dry-run",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if req.DryRun && len(req.Renew) > 0 {
-				return usage("--dry-run says what differs, and --renew replaces what does not: give one of them")
-			}
 			return a.supervise(c.Context(), func(ctx context.Context) error {
 				return a.inWorker(ctx, func(ctx context.Context, e *pipeline.Engine) (func() error, error) { return a.push(ctx, e, req) })
 			})

@@ -109,7 +109,7 @@ func (x *bringing) due(ctx context.Context) (bool, error) {
 	if err := ahead(x.m, standing); err != nil {
 		return false, err
 	}
-	changes, err := x.Follower.changes(x.m, standing, x.b.Renew)
+	changes, err := x.Follower.changes(ctx, x.m, standing, x.b.Renew)
 	if err != nil {
 		return false, err
 	}

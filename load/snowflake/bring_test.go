@@ -124,6 +124,69 @@ func TestFollowing(t *testing.T) {
 	}
 }
 
+// TestMovingViews: a view that reads the clock or chance, or another such view, comes anew with each snapshot, and with none twice.
+func TestMovingViews(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	f := p.follower(x)
+	still := x.expose(x.table("still", nil, "SELECT range AS id FROM range(3)"))
+	drawn := x.expose(x.view("drawn", "SELECT id, random() AS r FROM main.still", "main.still"))
+	above := x.view("above", "SELECT count(*) AS n FROM main.drawn WHERE r < 0.5", "main.drawn")
+	sum := x.view("total", "SELECT sum(id) AS n FROM main.still", "main.still")
+	m := x.publish("r1", still, drawn, above, sum)
+	p.brought(f, m)
+	if l := p.brought(f, m); len(l.Tables) > 0 {
+		t.Errorf("the same snapshot brings %s", modes(l))
+	}
+	before := p.rows("SELECT R FROM ANALYTICS.MART.DRAWN ORDER BY ID")
+	m = x.publish("r2")
+	standing, err := f.Standing(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	planned, err := f.Plan(t.Context(), m, standing)
+	if err != nil || modes(planned) != "above full, drawn full" || !strings.Contains(planned.Tables[0].Why, "may give other rows each time") {
+		t.Errorf("planned %+v, %v", planned, err)
+	}
+	p.brought(f, m)
+	if after := p.rows("SELECT R FROM ANALYTICS.MART.DRAWN ORDER BY ID"); strings.Join(after, " ") == strings.Join(before, " ") {
+		t.Errorf("after another snapshot the view shows what it did: %v", after)
+	}
+}
+
+// TestRenew: rows are replaced within the transaction, so that rights stay, unless the columns there are others.
+func TestRenew(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	f := p.follower(x)
+	table := x.table("t", []string{"id"}, "SELECT range AS id, 'v' || range AS v FROM range(10)")
+	m := x.publish("r1", table)
+	p.follows(x, f, m, "t new")
+	renew := func(want string, rights int) {
+		t.Helper()
+		standing, err := f.Standing(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		planned, err := f.Plan(t.Context(), m, standing, table.Name)
+		if err != nil || modes(planned) != want {
+			t.Errorf("planned %+v, %v; want %s", planned, err, want)
+		}
+		done, err := p.bring(f, m, table.Name)
+		if err != nil || modes(done) != want || done.Tables[0].Why != planned.Tables[0].Why {
+			t.Errorf("done %+v, %v; want %s", done, err, want)
+		}
+		p.equals(x, f, m)
+		if got := p.rows("SHOW GRANTS ON TABLE ANALYTICS.MART.T"); len(got) != rights {
+			t.Errorf("after %s the rights are %q", want, got)
+		}
+	}
+	p.rows("CREATE ROLE READER")
+	p.rows("GRANT SELECT ON TABLE ANALYTICS.MART.T TO ROLE READER")
+	p.rows("UPDATE ANALYTICS.MART.T SET V = 'another' WHERE ID = 3")
+	renew("t full", 2)
+	p.rows("ALTER TABLE ANALYTICS.MART.T ADD COLUMN MORE NUMBER(3,0)")
+	renew("t swap", 1)
+}
+
 // TestModes brings a table as it is configured to be kept.
 func TestModes(t *testing.T) {
 	first := "SELECT range AS id, CASE WHEN range % 5 = 4 THEN NULL ELSE range % 5 END AS part, 'v' || range AS what FROM range(100)"

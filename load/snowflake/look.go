@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace/internal/snowflake"
 	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/warehouse"
 	sf "github.com/millrace/millrace/warehouse/snowflake"
 )
 
@@ -84,6 +85,10 @@ func (f *Follower) fit(ctx context.Context, s *snowflake.Session, c *change) err
 	if err != nil {
 		return err
 	}
+	if c.renew && !alike(all, have) {
+		c.Mode, c.Why, c.remake = load.ModeSwap, renewed+", and its columns are not those that are there"+regrant, true
+		return nil
+	}
 	for _, col := range all {
 		typ, ok := have[col.Name]
 		if !ok {
@@ -100,6 +105,20 @@ func (f *Follower) fit(ctx context.Context, s *snowflake.Session, c *change) err
 		}
 	}
 	return nil
+}
+
+// alike says whether the columns there are these, and hold what these hold.
+func alike(columns []sf.Column, have map[string]string) bool {
+	for _, col := range columns {
+		typ, ok := have[col.Name]
+		if !ok {
+			return false
+		}
+		if wider, err := sf.Widen(warehouse.Name{}, col.Name, typ, col.Type); err != nil || wider != "" {
+			return false
+		}
+	}
+	return len(columns) == len(have)
 }
 
 // alterations are the statements that make a table fit.

@@ -62,6 +62,7 @@ type Follower struct {
 	db     *snowflake.DB
 	// quick is for the ledger and what others hold: it waits for a lock for fenceWait only.
 	quick *snowflake.DB
+	moves map[string]bool // SELECTs of views that were asked whether they read the clock or chance
 }
 
 var _ load.Follower = (*Follower)(nil)
@@ -108,7 +109,7 @@ func New(cfg Config) (*Follower, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &Follower{cfg: cfg, ledger: sf.Ledger{Database: cfg.Naming.Database}, db: db, quick: second}, nil
+	return &Follower{cfg: cfg, ledger: sf.Ledger{Database: cfg.Naming.Database}, db: db, quick: second, moves: map[string]bool{}}, nil
 }
 
 // Close ends all connections.

@@ -24,7 +24,7 @@ func (f *Follower) Verify(ctx context.Context, m *load.Manifest, tables []wareho
 	if err != nil && !errors.Is(err, load.ErrNothing) {
 		return nil, err
 	}
-	changes, err := f.changes(m, standing, nil)
+	changes, err := f.changes(ctx, m, standing, nil)
 	if err != nil {
 		return nil, err
 	}
