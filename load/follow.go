@@ -99,7 +99,7 @@ const (
 
 // Load is what it takes, or took, to bring a place to a snapshot.
 type Load struct {
-	ID       string        `json:"id"`
+	ID       string        `json:"id"` // "" of a load that is planned
 	Run      string        `json:"run,omitempty"`
 	Snapshot int64         `json:"snapshot"`
 	Tables   []LoadedTable `json:"tables"`   // those that change, and those that cannot be brought
@@ -156,6 +156,7 @@ type Compared struct {
 	Rows     int64        `json:"rows"`
 	There    int64        `json:"there"`
 	Problems []string     `json:"problems,omitempty"` // a line each: column, measure, both values
+	Note     string       `json:"note,omitempty"`     // why it could not be compared, which is no difference
 	Sums     []ColumnSums `json:"-"`
 }
 

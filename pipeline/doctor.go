@@ -331,7 +331,7 @@ func (d *doctor) follower(ctx context.Context, timeout time.Duration) {
 	switch s, err := d.Following(ctx); {
 	case err != nil: // the target's line says so
 	case s.Lacks():
-		d.say(LevelWarn, d.place()+": behind", "millrace push catches up; so does the next run", "%d tables of snapshot %d are not there", len(s.Behind), s.Published)
+		d.say(LevelWarn, d.place()+": behind", "millrace push catches up, unless what kept it from that has to be mended first; so does the next run", "%d tables of snapshot %d are not there", len(s.Behind), s.Published)
 	case s.Brought != nil:
 		d.say(LevelOK, d.place()+": behind", "", "by nothing: snapshot %d is there", s.Brought.Snapshot)
 	}

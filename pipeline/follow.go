@@ -51,7 +51,10 @@ func (e *BehindError) Hint() string {
 	if hint := hintOf(e.Err); hint != "" {
 		return hint
 	}
-	return "millrace push catches up, and so does the next run"
+	if errors.Is(e.Err, load.ErrTooDear) {
+		return "when max_credits of the target allows it, millrace push catches up, and so does the next run"
+	}
+	return "when that is mended, millrace push catches up, and so does the next run"
 }
 
 // prepare proves that the target can be written, and what follows it where that is to be brought something. When that does not answer the run begins
@@ -295,7 +298,7 @@ func (f *Following) lacking() []string {
 	if f.Last != nil && f.Last.Snapshot == f.Published && len(f.Last.Tables) > 0 {
 		failed := notBrought(f.Last.Tables) != nil
 		for _, t := range f.Last.Tables {
-			if !failed || t.Error != "" {
+			if !failed && t.Mode != load.ModeNone || t.Error != "" {
 				names = append(names, t.Name.String())
 			}
 		}
@@ -333,6 +336,18 @@ func (e *Engine) Loads(ctx context.Context, run string) ([]journal.Load, error) 
 		loads[i] = *e.loadNow(loads[i])
 	}
 	return loads, err
+}
+
+// Load is the load of that id; ErrNotFound of the journal when there is none.
+func (e *Engine) Load(ctx context.Context, id string) (*journal.Load, error) {
+	loads, err := e.Journal.Loads(ctx, journal.LoadFilter{ID: id, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	if len(loads) == 0 {
+		return nil, fmt.Errorf("load %q: %w", id, journal.ErrNotFound)
+	}
+	return e.loadNow(loads[0]), nil
 }
 
 // lacks says whether what follows the target can be brought up to something.

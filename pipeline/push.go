@@ -19,8 +19,9 @@ type PushRequest struct {
 type Pushed struct {
 	DryRun   bool         `json:"dry_run"`
 	Place    string       `json:"place"`
-	Snapshot int64        `json:"snapshot"` // that is published
-	Load     journal.Load `json:"load"`     // has no tables when the place showed it already
+	Snapshot int64        `json:"snapshot"`       // that is published
+	Load     journal.Load `json:"load,omitzero"`  // has no tables when the place showed it already; nothing in it of a dry run
+	Plan     *load.Load   `json:"plan,omitempty"` // of a dry run
 }
 
 // ErrNoFollower says that nothing follows the target.
@@ -59,7 +60,7 @@ func (e *Engine) Push(ctx context.Context, req PushRequest) (*Pushed, error) {
 		if err != nil {
 			return nil, e.isNow(ctx, err)
 		}
-		out.Load.Load = *planned
+		out.Plan = planned
 		return out, nil
 	}
 	if err := e.Follower.Prepare(ctx); err != nil {

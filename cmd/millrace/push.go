@@ -46,13 +46,14 @@ func (a *app) push(ctx context.Context, e *pipeline.Engine, req pipeline.PushReq
 		switch {
 		case a.json:
 			return a.printJSON(p)
-		case len(p.Load.Tables) == 0:
+		case len(p.Load.Tables) == 0 && (p.Plan == nil || len(p.Plan.Tables) == 0):
 			a.out("%s shows snapshot %d: nothing to bring", p.Place, p.Snapshot)
 		case p.DryRun:
-			a.out("to bring to %s: %s%s", p.Place, costText(p.Load.LoadCost), momentText(p.Load.Load))
-			a.printLoaded(p.Load.Load)
+			a.out("to bring to %s: %s%s", p.Place, costText(p.Plan.LoadCost), momentText(*p.Plan))
+			a.printLoaded(*p.Plan)
 		default:
 			a.printLoad(p.Load)
+			a.note("millrace runs show %s --statements shows what was sent", p.Load.ID)
 		}
 		return nil
 	}, nil

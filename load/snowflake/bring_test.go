@@ -137,6 +137,15 @@ func TestMovingViews(t *testing.T) {
 	if l := p.brought(f, m); len(l.Tables) > 0 {
 		t.Errorf("the same snapshot brings %s", modes(l))
 	}
+	compared, err := f.Verify(t.Context(), m, nil)
+	for _, c := range compared {
+		if still := c.Name.Table == "still" || c.Name.Table == "total"; err != nil || c.Equal != still && c.Name.Table != "above" || len(c.Problems) > 0 || (c.Note == "") != c.Equal {
+			t.Errorf("verify says %+v, %v", c, err)
+		}
+	}
+	if n := p.rows(`SELECT ROWS_EXPECTED, ROWS_LOADED FROM ANALYTICS.MILLRACE_META."_LOADS" WHERE NODE_TABLE = 'drawn'`); n[0] != "3|3" {
+		t.Errorf("of a view the ledger says %v", n)
+	}
 	before := p.rows("SELECT R FROM ANALYTICS.MART.DRAWN ORDER BY ID")
 	m = x.publish("r2")
 	standing, err := f.Standing(t.Context())
@@ -150,6 +159,35 @@ func TestMovingViews(t *testing.T) {
 	p.brought(f, m)
 	if after := p.rows("SELECT R FROM ANALYTICS.MART.DRAWN ORDER BY ID"); strings.Join(after, " ") == strings.Join(before, " ") {
 		t.Errorf("after another snapshot the view shows what it did: %v", after)
+	}
+}
+
+// TestNotBrought: what is not there yet, or no longer to be, is no difference, and is told.
+func TestNotBrought(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	m := x.publish("r1", x.table("old", nil, "SELECT 1 AS id"))
+	p.brought(p.follower(x), m)
+	f := p.follower(x, func(c *Config) {
+		c.Keep = func(n warehouse.Name) Keep {
+			if n.Table == "old" {
+				return Keep{Mode: "none"}
+			}
+			return Keep{}
+		}
+	})
+	m = x.publish("r2", x.table("fresh", nil, "SELECT range AS id FROM range(4)"))
+	compared, err := f.Verify(t.Context(), m, nil)
+	if err != nil || len(compared) != 2 {
+		t.Fatalf("verify says %+v, %v", compared, err)
+	}
+	if c := compared[0]; !c.Behind || c.Rows != 4 || !strings.Contains(c.Note, "not there yet") || len(c.Problems) > 0 {
+		t.Errorf("of a table that is not there yet, verify says %+v", c)
+	}
+	if c := compared[1]; !strings.Contains(c.Note, "mode: none") || !strings.Contains(c.Note, "DROP TABLE") || len(c.Problems) > 0 {
+		t.Errorf("of a table that is not to be brought, verify says %+v", c)
+	}
+	if l := p.brought(f, m); modes(l) != "fresh new, old none" {
+		t.Errorf("brought %s", modes(l))
 	}
 }
 

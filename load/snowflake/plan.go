@@ -133,7 +133,7 @@ func (f *Follower) changes(ctx context.Context, m *load.Manifest, standing *load
 	return append(all, f.left(m, standing)...), nil
 }
 
-// left are the tables that are there but in the manifest no more: nothing is done about them.
+// left are the tables that are there and are not brought any more: nothing is done about them.
 func (f *Follower) left(m *load.Manifest, standing *load.Standing) []*change {
 	var out []*change
 	if standing == nil {
@@ -141,11 +141,15 @@ func (f *Follower) left(m *load.Manifest, standing *load.Standing) []*change {
 	}
 	for _, t := range standing.Tables {
 		to, err := f.cfg.Naming.Table(t.Name)
-		if m.Table(t.Name) != nil || err != nil {
+		why := "the local target has it no more"
+		if m.Table(t.Name) != nil {
+			why = "it is not to be brought any more (mode: none)"
+		}
+		if m.Table(t.Name) != nil && f.keep(t.Name).Mode != "none" || err != nil {
 			continue
 		}
 		out = append(out, &change{to: to, LoadedTable: load.LoadedTable{Name: t.Name, As: to.String(), Mode: load.ModeNone, Rows: t.Rows,
-			Why: "the local target has it no more: it is left as it was; " + sf.Drop(to) + " removes it"}})
+			Why: why + ": it is left as it was; " + sf.Drop(to) + " removes it"}})
 	}
 	return out
 }

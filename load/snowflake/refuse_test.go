@@ -82,7 +82,7 @@ func TestBringRefuses(t *testing.T) {
 	m1 := x.publish("r1", t1)
 
 	dear := p.follower(x, func(c *Config) { c.MaxCredits = 0.000001 })
-	if _, err := p.bring(dear, m1); !errors.Is(err, load.ErrTooDear) {
+	if _, err := p.bring(dear, m1); !errors.Is(err, load.ErrTooDear) || !strings.Contains(err.Error(), "max_credits of the target is 0.000001:") || strings.Contains(err.Error(), " 0 ") {
 		t.Errorf("over max_credits, Bring says %v", err)
 	}
 	p.follows(x, f, m1, "t new")

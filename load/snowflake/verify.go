@@ -36,7 +36,13 @@ func (f *Follower) Verify(ctx context.Context, m *load.Manifest, tables []wareho
 	exposed := map[string]bool{}
 	for i := range m.Tables {
 		t := &m.Tables[i]
-		if len(tables) > 0 && !slices.Contains(tables, t.Name) || f.keep(t.Name).Mode == "none" {
+		if len(tables) > 0 && !slices.Contains(tables, t.Name) {
+			continue
+		}
+		if f.keep(t.Name).Mode == "none" {
+			if i := slices.IndexFunc(changes, func(c *change) bool { return c.Name == t.Name }); i >= 0 { // it was brought once
+				out = append(out, load.Compared{Name: t.Name, As: changes[i].As, Note: changes[i].Why})
+			}
 			continue
 		}
 		c := load.Compared{Name: t.Name}
@@ -49,7 +55,7 @@ func (f *Follower) Verify(ctx context.Context, m *load.Manifest, tables []wareho
 			}
 			c.Problems = append(c.Problems, err.Error())
 		}
-		c.Equal = len(c.Problems) == 0
+		c.Equal = len(c.Problems) == 0 && c.Note == ""
 		out = append(out, c)
 	}
 	return out, nil
@@ -61,17 +67,20 @@ func (f *Follower) compare(ctx context.Context, s *snowflake.Session, w warehous
 	if err != nil {
 		return err
 	}
-	out.As, out.Behind = to.String(), behind
+	out.As, out.Behind, out.Rows = to.String(), behind, t.Rows
 	if there == nil {
-		return errors.New("the ledger does not know it: it was never brought")
+		out.Note = "not there yet: millrace push brings it"
+		return nil
 	}
 	held := *t
 	if held.Version = t.Version; behind {
 		if held.Version = absolute(there.Version, f.cfg.Root); held.View != "" {
-			return errors.New("it is behind, and what the view was then cannot be told any more")
+			out.Note = "not comparable: it is behind, and what the view was then cannot be told any more"
+			return nil
 		}
 		if file := f.collected(there); file != "" {
-			return fmt.Errorf("it is behind, and %s, of the version that it holds, was collected", file)
+			out.Note = fmt.Sprintf("not comparable: it is behind, and %s, of the version that it holds, was collected", file)
+			return nil
 		}
 	}
 	keep := f.keep(t.Name)
@@ -100,7 +109,7 @@ func (f *Follower) compare(ctx context.Context, s *snowflake.Session, w warehous
 		return nil
 	}
 	if same, err := w.Repeatable(ctx, held.View); err != nil || !same {
-		out.Problems = append(out.Problems, "it is a view that may give other rows each time that it is read: then this says nothing")
+		out.Problems, out.Sums, out.Note = nil, nil, "not comparable: the view may give other rows each time that it is read"
 	}
 	return nil
 }

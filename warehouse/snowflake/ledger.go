@@ -143,8 +143,8 @@ const ofEntry = `"LOAD_ID" = ? AND "NODE_SCHEMA" = ? AND "NODE_TABLE" = ? AND "E
 // Commit notes that a load's table holds its version. It must touch one row, and stands in the transaction that makes it true.
 func (l Ledger) Commit(e Entry) Statement {
 	return Statement{`UPDATE ` + l.loads() + `
-SET "STATE" = 'committed', "ROWS_LOADED" = ?, "CHECKSUM" = ?, "QUERY_IDS" = PARSE_JSON(?), "COMMITTED_AT" = ` + bindTime + `
-WHERE ` + ofEntry, []any{e.Loaded, e.Checksum, e.QueryIDs, e.Committed.UnixMicro(), e.Load, e.Node.Schema, e.Node.Table, e.Epoch}}
+SET "STATE" = 'committed', "ROWS_EXPECTED" = ?, "ROWS_LOADED" = ?, "CHECKSUM" = ?, "QUERY_IDS" = PARSE_JSON(?), "COMMITTED_AT" = ` + bindTime + `
+WHERE ` + ofEntry, []any{e.Expected, e.Loaded, e.Checksum, e.QueryIDs, e.Committed.UnixMicro(), e.Load, e.Node.Schema, e.Node.Table, e.Epoch}}
 }
 
 // Fail notes that a load has not brought a table. What is committed stays so.
