@@ -439,10 +439,15 @@ func TestPush(t *testing.T) {
 		{pipeline.PushRequest{DryRun: true}, 2, 0},
 		{pipeline.PushRequest{}, 2, 1},
 		{pipeline.PushRequest{}, 0, 1},
+		{pipeline.PushRequest{Renew: []string{"good"}, DryRun: true}, 1, 1},
 		{pipeline.PushRequest{Renew: []string{"good"}}, 1, 1},
 	} {
 		done, err := e.Push(t.Context(), c.req)
-		if err != nil || len(done.Load.Tables) != c.tables || p.snapshot != c.holds || done.Snapshot != 1 {
+		tables := done.Load.Tables
+		if c.req.DryRun {
+			tables = done.Plan.Tables
+		}
+		if err != nil || len(tables) != c.tables || (done.Load.ID == "") != c.req.DryRun || p.snapshot != c.holds || done.Snapshot != 1 {
 			t.Errorf("%+v: %+v, %v; the place holds snapshot %d", c.req, done, err, p.snapshot)
 		}
 	}
