@@ -128,6 +128,15 @@ func TestBringRefuses(t *testing.T) {
 	p.holds(x, &t3, "ANALYTICS.MART.T")
 }
 
+// TestTooLong: a number of more digits than Snowflake keeps is told by its column, without its value.
+func TestTooLong(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	m := x.publish("r1", x.view("v", "SELECT 170141183460469231731687303715884105727::HUGEINT AS big"))
+	if _, err := p.bring(p.follower(x), m); err == nil || !strings.Contains(err.Error(), `column "big": a number has more than 38 digits`) || strings.Contains(err.Error(), "17014118") {
+		t.Errorf("Bring says %v", err)
+	}
+}
+
 // TestSwapRefuses: what hangs on a table would be lost by a swap.
 func TestSwapRefuses(t *testing.T) {
 	for _, sql := range []string{"CREATE STREAM ANALYTICS.MART.S ON TABLE ANALYTICS.MART.T",
