@@ -17,8 +17,9 @@ type Follower interface {
 	// Standing is what the place holds, as its own ledger tells, and which of that is not there any more: ErrNothing when it holds nothing
 	// of this project.
 	Standing(ctx context.Context) (*Standing, error)
-	// Plan says what Bring would do to get from there to m, which nothing standing (nil) means from nothing. It changes nothing.
-	Plan(ctx context.Context, m *Manifest, standing *Standing) (*Load, error)
+	// Plan says what Bring would do to get from there to m, which nothing standing (nil) means from nothing, with all rows of some tables
+	// replaced as by Bringing.Renew. It changes nothing.
+	Plan(ctx context.Context, m *Manifest, standing *Standing, renew ...warehouse.Name) (*Load, error)
 	// Bring makes the place hold m. Whether an earlier attempt was committed is read from the ledger, so it can be repeated
 	// after any failure. The Load is returned with an error too: what was done before it.
 	Bring(ctx context.Context, m *Manifest, b Bringing) (*Load, error)
@@ -34,7 +35,7 @@ type Bringing struct {
 	Load    string // its id, a ULID, journaled before the first statement
 	Run     string // on whose behalf; "" for none
 	Attempt int    // of the run
-	// Renew replaces all rows of these tables, whatever the ledger says of them, their columns' types too.
+	// Renew replaces all rows of these tables, whatever the ledger says of them, and their columns where those there are others.
 	Renew []warehouse.Name
 	// Anew takes the place over, where it follows another target, or holds what this one does not know: ErrAnother and ErrAhead.
 	Anew bool
@@ -104,7 +105,7 @@ const (
 
 // Load is what it takes, or took, to bring a place to a snapshot.
 type Load struct {
-	ID       string        `json:"id"`
+	ID       string        `json:"id"` // "" of a load that is planned
 	Run      string        `json:"run,omitempty"`
 	Snapshot int64         `json:"snapshot"`
 	Tables   []LoadedTable `json:"tables"`   // those that change, and those that cannot be brought
@@ -161,6 +162,7 @@ type Compared struct {
 	Rows     int64        `json:"rows"`
 	There    int64        `json:"there"`
 	Problems []string     `json:"problems,omitempty"` // a line each: column, measure, both values
+	Note     string       `json:"note,omitempty"`     // why it could not be compared, which is no difference
 	Sums     []ColumnSums `json:"-"`
 }
 

@@ -49,6 +49,8 @@ type Snowflake struct {
 	KeepStaging      config.Duration `yaml:"keep_staging" default:"7d" doc:"How long the staging of a load that failed is kept for a look."`
 	Transform        string          `yaml:"transform" default:"local" enum:"local,pushdown" doc:"Where models run. This version runs them locally."`
 
+	DialectWarnings bool `yaml:"dialect_warnings" default:"true" doc:"Whether lint warns of what a model's SQL would mean in Snowflake; models run locally, so it is for those that are to move there one day."`
+
 	Tables config.Map[SnowflakeTable] `yaml:"tables" doc:"How single tables are kept, by schema.table or a pattern with *; the last that fits holds."`
 }
 

@@ -22,6 +22,9 @@ var foreignKeys = map[string]string{
 	"private_key_path":          "write private_key_file:",
 	"private_key_content":       "write private_key: ${secret:name}",
 	"token_file_path":           "write token_file:",
+	"pat":                       "write token: ${secret:name}",
+	"on_error":                  "remove it: a file with a row that cannot be loaded fails the load, and nothing of it is published",
+	"timezone":                  "remove it: loads work in UTC, and a TIMESTAMP WITH TIME ZONE is an instant",
 	"username":                  "write user:",
 	"threads":                   "write uploads: for the files that are uploaded at once; models run in DuckDB, within memory: of the project",
 	"account_identifier":        "write account:",
@@ -103,7 +106,9 @@ func (k snowflakeKeys) known(key string) bool {
 
 var (
 	accountForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
-	consoleURL  = regexp.MustCompile(`^app\.snowflake\.com/([A-Za-z0-9_-]+)/([A-Za-z0-9_-]+)`)
+	// regionForm is an account's locator with its region, such as xy12345.eu-central-1: regions have a digit, or name a cloud.
+	regionForm = regexp.MustCompile(`^[a-z]{2,4}[0-9]+\.[a-z0-9-]+$`)
+	consoleURL = regexp.MustCompile(`^app\.snowflake\.com/([A-Za-z0-9_-]+)/([A-Za-z0-9_-]+)`)
 )
 
 // account wants the identifier alone; people paste the URL that they know.
@@ -129,6 +134,10 @@ func (k snowflakeKeys) account() {
 			hint = fmt.Sprintf("write account: %s and host: %s", name, host)
 		}
 		k.problem(k.at("account"), hint, "account: is a host, not an account identifier")
+		return
+	}
+	if org, name, dotted := strings.Cut(text, "."); dotted && !strings.Contains(name, ".") && !regionForm.MatchString(lower) {
+		k.problem(k.at("account"), fmt.Sprintf("write account: %s-%s", org, name), "account: %q is organization and account as SQL and Snowsight show them, with a dot", text)
 		return
 	}
 	if !accountForm.MatchString(text) {
@@ -179,7 +188,7 @@ func (k snowflakeKeys) port(key string, pos config.Pos, n int) {
 const (
 	mostUploads      = 32
 	leastFile        = config.Size(1e6)
-	mostFile         = config.Size(5e9)
+	mostFile         = config.Size(1e9) // up to four times as much is sent as it is
 	longestStatement = config.Duration(7 * 24 * time.Hour)
 	longestTag       = 1000
 )
@@ -190,6 +199,9 @@ func (k snowflakeKeys) bounds() {
 	}
 	if k.known("file_size") && (k.s.FileSize < leastFile || k.s.FileSize > mostFile) {
 		k.problem(k.at("file_size"), "Snowflake advises 100MB to 250MB", "file_size: must be %s to %s", leastFile, mostFile)
+	}
+	if k.known("schema_prefix") && strings.ContainsAny(k.s.SchemaPrefix, "\"'`.") {
+		k.problem(k.at("schema_prefix"), "write it plainly, as in DEV_: names are quoted by themselves, in upper case", "schema_prefix: %q has quotes or dots in it", k.s.SchemaPrefix)
 	}
 	if k.known("max_credits") && !(k.s.MaxCredits >= 0) { // NaN too
 		k.problem(k.at("max_credits"), "write 0 for no limit", "max_credits: %v", k.s.MaxCredits)

@@ -64,7 +64,10 @@ func wayOut(loadError string) string {
 	if Foreign(loadError) {
 		return "where this target is the one to go by, millrace push --anew takes the place over; else give it a schema, or a schema_prefix, of its own"
 	}
-	return "millrace push catches up, and so does the next run"
+	if strings.Contains(loadError, load.ErrTooDear.Error()) {
+		return "when max_credits of the target allows it, millrace push catches up, and so does the next run"
+	}
+	return "when that is mended, millrace push catches up, and so does the next run"
 }
 
 // patience is how long a run waits for what follows the target before it begins without.
@@ -400,7 +403,7 @@ func (f *Following) lacking() []string {
 	if f.Last != nil && f.Last.By == f.manifest.By() && len(f.Last.Tables) > 0 {
 		failed := notBrought(f.Last.Tables) != nil
 		for _, t := range f.Last.Tables {
-			if !failed || t.Error != "" {
+			if !failed && t.Mode != load.ModeNone || t.Error != "" {
 				names = append(names, t.Name.String())
 			}
 		}
@@ -438,6 +441,18 @@ func (e *Engine) Loads(ctx context.Context, run string) ([]journal.Load, error) 
 		loads[i] = *e.loadNow(loads[i])
 	}
 	return loads, err
+}
+
+// Load is the load of that id; ErrNotFound of the journal when there is none.
+func (e *Engine) Load(ctx context.Context, id string) (*journal.Load, error) {
+	loads, err := e.Journal.Loads(ctx, journal.LoadFilter{ID: id, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	if len(loads) == 0 {
+		return nil, fmt.Errorf("load %q: %w", id, journal.ErrNotFound)
+	}
+	return e.loadNow(loads[0]), nil
 }
 
 // lacks says whether what follows the target can be brought up to something.

@@ -64,17 +64,17 @@ func (p *place) Standing(context.Context) (*load.Standing, error) {
 	return s, nil
 }
 
-func (p *place) Plan(_ context.Context, m *load.Manifest, s *load.Standing) (*load.Load, error) {
+func (p *place) Plan(_ context.Context, m *load.Manifest, s *load.Standing, renew ...warehouse.Name) (*load.Load, error) {
 	if s != nil && p.ahead(m) {
 		return nil, load.ErrAhead
 	}
-	return p.plan(m, s), nil
+	return p.plan(m, s, renew...), nil
 }
 
-func (p *place) plan(m *load.Manifest, s *load.Standing) *load.Load {
+func (p *place) plan(m *load.Manifest, s *load.Standing, renew ...warehouse.Name) *load.Load {
 	l := &load.Load{Snapshot: m.Snapshot, Together: true}
 	for _, t := range m.Tables {
-		if have := s.Table(t.Name); have == nil || have.Fingerprint != fmt.Sprint(t.Snapshot) {
+		if have := s.Table(t.Name); have == nil || have.Fingerprint != fmt.Sprint(t.Snapshot) || slices.Contains(renew, t.Name) {
 			one := load.LoadedTable{Name: t.Name, Mode: load.ModeFull, Why: "it has changed", Sent: t.Rows, Rows: t.Rows, LoadCost: load.LoadCost{Files: 1, Bytes: 100, Statements: 1, Credits: 0.5}}
 			l.Tables = append(l.Tables, one)
 			l.Files, l.Bytes, l.Statements, l.Credits = l.Files+1, l.Bytes+100, l.Statements+1, l.Credits+0.5
@@ -92,10 +92,7 @@ func (p *place) Bring(ctx context.Context, m *load.Manifest, b load.Bringing) (*
 	if err != nil && !errors.Is(err, load.ErrNothing) {
 		return nil, err
 	}
-	if s != nil {
-		s.Tables = slices.DeleteFunc(s.Tables, func(t load.StandingTable) bool { return slices.Contains(b.Renew, t.Name) })
-	}
-	l := p.plan(m, s)
+	l := p.plan(m, s, b.Renew...)
 	if len(l.Tables) == 0 && !b.Anew {
 		return l, nil
 	}
@@ -532,10 +529,15 @@ func TestPush(t *testing.T) {
 		{pipeline.PushRequest{DryRun: true}, 2, 0},
 		{pipeline.PushRequest{}, 2, 1},
 		{pipeline.PushRequest{}, 0, 1},
+		{pipeline.PushRequest{Renew: []string{"good"}, DryRun: true}, 1, 1},
 		{pipeline.PushRequest{Renew: []string{"good"}}, 1, 1},
 	} {
 		done, err := e.Push(t.Context(), c.req)
-		if err != nil || len(done.Load.Tables) != c.tables || p.snapshot != c.holds || done.Snapshot != 1 {
+		tables := done.Load.Tables
+		if c.req.DryRun {
+			tables = done.Plan.Tables
+		}
+		if err != nil || len(tables) != c.tables || (done.Load.ID == "") != c.req.DryRun || p.snapshot != c.holds || done.Snapshot != 1 {
 			t.Errorf("%+v: %+v, %v; the place holds snapshot %d", c.req, done, err, p.snapshot)
 		}
 	}

@@ -24,14 +24,15 @@ type PlannedLoad struct {
 
 // TooDear says whether a load as dear as the forecast would be refused.
 func (p *PlannedLoad) TooDear() bool {
-	return p.MaxCredits > 0 && max(p.Forecast.Credits, p.nowCredits()) > p.MaxCredits
+	return p.MaxCredits > 0 && p.Dearest() > p.MaxCredits
 }
 
-func (p *PlannedLoad) nowCredits() float64 {
+// Dearest is the forecast of what is dearer: the run's load, or to bring what is published already.
+func (p *PlannedLoad) Dearest() float64 {
 	if p.Now == nil {
-		return 0
+		return p.Forecast.Credits
 	}
-	return p.Now.Credits
+	return max(p.Forecast.Credits, p.Now.Credits)
 }
 
 // askWithin is how long a plan waits for the place.

@@ -20,8 +20,9 @@ type PushRequest struct {
 type Pushed struct {
 	DryRun   bool         `json:"dry_run"`
 	Place    string       `json:"place"`
-	Snapshot int64        `json:"snapshot"` // that is published
-	Load     journal.Load `json:"load"`     // has no tables when the place showed it already
+	Snapshot int64        `json:"snapshot"`       // that is published
+	Load     journal.Load `json:"load,omitzero"`  // has no tables when the place showed it already; nothing in it of a dry run
+	Plan     *load.Load   `json:"plan,omitempty"` // of a dry run
 }
 
 // ErrNoFollower says that nothing follows the target.
@@ -56,11 +57,11 @@ func (e *Engine) Push(ctx context.Context, req PushRequest) (*Pushed, error) {
 		}
 	}
 	if req.DryRun {
-		planned, err := e.plannedPush(ctx, m)
+		planned, err := e.plannedPush(ctx, m, renew...)
 		if err != nil {
 			return nil, e.isNow(ctx, err)
 		}
-		out.Load.Load = *planned
+		out.Plan = planned
 		return out, nil
 	}
 	if err := e.Follower.Prepare(ctx); err != nil {
@@ -74,10 +75,10 @@ func (e *Engine) Push(ctx context.Context, req PushRequest) (*Pushed, error) {
 }
 
 // plannedPush asks the place what it lacks.
-func (e *Engine) plannedPush(ctx context.Context, m *load.Manifest) (*load.Load, error) {
+func (e *Engine) plannedPush(ctx context.Context, m *load.Manifest, renew ...warehouse.Name) (*load.Load, error) {
 	standing, err := e.Follower.Standing(ctx)
 	if err != nil && !errors.Is(err, load.ErrNothing) {
 		return nil, err
 	}
-	return e.Follower.Plan(ctx, m, standing)
+	return e.Follower.Plan(ctx, m, standing, renew...)
 }

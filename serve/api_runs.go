@@ -57,6 +57,14 @@ func (s *Server) runRoutes() []route {
 			}
 			return list(loads), err
 		}),
+		get(s, "/loads/{load}", "getLoad", "A load of the place that follows the target, with its statements: that of a push belongs to no run.", func(c *call) (*journal.Load, error) {
+			l, err := s.Engine().Load(c.Context(), c.PathValue("load"))
+			if err != nil {
+				return nil, lookup(err, "load "+cut(c.PathValue("load"), 80), "")
+			}
+			l.Sent, err = s.Engine().Journal.Statements(c.Context(), l.ID)
+			return l, err
+		}),
 		{method: "GET", pattern: apiPrefix + "/runs/{run}/report", role: Viewer, api: document, handle: func(w http.ResponseWriter, r *http.Request) error {
 			if _, err := newCall(r, document); err != nil {
 				return err

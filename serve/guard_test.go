@@ -45,7 +45,7 @@ func TestNobodyComesInWithoutAToken(t *testing.T) {
 			found = append(found, name)
 			continue
 		}
-		path := strings.NewReplacer("{$}", "", "{pipeline}", "nightly", "{name}", "main.orders", "{run}", "r", "{id}", "f", "{table}", "main.orders").Replace(to.pattern)
+		path := strings.NewReplacer("{$}", "", "{pipeline}", "nightly", "{name}", "main.orders", "{run}", "r", "{load}", "l", "{id}", "f", "{table}", "main.orders").Replace(to.pattern)
 		if strings.Contains(path, "{") {
 			t.Fatalf("%s: give the parameter a value", name)
 		}

@@ -107,6 +107,9 @@ type Warehouse interface {
 	// Repeatable says whether a SELECT surely gives the same rows each time that it runs over the tables that are exposed
 	// now. False may mean that the engine cannot tell.
 	Repeatable(ctx context.Context, query string) (bool, error)
+	// Moves says whether a SELECT itself reads the clock or chance, so that its rows may change while those of its tables do not. It may be
+	// asked before they are exposed, and looks through no view.
+	Moves(ctx context.Context, query string) (bool, error)
 	// Ingest does the same as Write with the batches of a reader, which it drains and does not release.
 	Ingest(ctx context.Context, r array.RecordReader, path string) (File, error)
 	// Query runs a SELECT whose answer is small: all of it is held in memory.

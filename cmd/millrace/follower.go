@@ -100,7 +100,13 @@ func (a *app) printLoaded(l load.Load) {
 		if t.Error != "" {
 			because = "NOT BROUGHT: " + t.Error
 		}
-		g.add("  "+t.Name.String(), string(t.Mode), fmt.Sprint(t.Sent), fmt.Sprint(t.Rows), fmt.Sprint(t.Files), bytesText(t.Bytes), creditsText(t.Credits), oneLine(a.redactor.Redact(because)))
+		sent, rows := fmt.Sprint(t.Sent), fmt.Sprint(t.Rows)
+		if l.ID == "" { // it is planned: what differs is found when it is sent, and the rows of a view too
+			if sent = "-"; t.Rows == 0 {
+				rows = "-"
+			}
+		}
+		g.add("  "+t.Name.String(), string(t.Mode), sent, rows, fmt.Sprint(t.Files), bytesText(t.Bytes), creditsText(t.Credits), oneLine(a.redactor.Redact(because)))
 	}
 	_ = g.print(a.stdout)
 }
@@ -166,6 +172,8 @@ func (a *app) printFollowing(f *pipeline.Following) {
 	case l == nil:
 	case l.Status == journal.Running:
 		a.out("  load %s is under way since %s", l.ID, clockText(l.Started))
+	case l.Status == journal.Failed:
+		a.out("  load %s of %s: %s: %s; when that is mended, millrace push catches up", l.ID, clockText(l.Started), l.Status, oneLine(l.Error))
 	default:
 		a.out("  load %s of %s: %s: %s; %s", l.ID, clockText(l.Started), l.Status, oneLine(l.Error), f.WayOut())
 	}
@@ -188,7 +196,7 @@ func (a *app) printPlannedLoad(p *pipeline.PlannedLoad) {
 		a.out("  forecast for this run, by the last loads of %d of its %s: %s", p.Known, plural(p.Tables, "table"), costText(p.Forecast))
 	}
 	if p.TooDear() {
-		a.out("  that is more than max_credits: %g allows in one load: it would be refused", p.MaxCredits)
+		a.out("  %s credits are more than max_credits: %g of the target allows in one load: it would be refused", creditsText(p.Dearest()), p.MaxCredits)
 	}
 }
 

@@ -35,8 +35,12 @@ func (a *app) lintCommand() *cobra.Command {
 				return err
 			}
 			if !problems.HasErrors() {
-				if p.Target.Snowflake != nil {
-					problems = append(problems, p.Portable()...)
+				if s := p.Target.Snowflake; s != nil && s.DialectWarnings {
+					portable := p.Portable()
+					problems = append(problems, portable...)
+					if len(portable) > 0 && !a.json {
+						a.note("models run locally: warnings of Snowflake's SQL are for those that are to run there one day; dialect_warnings: false of the target leaves them out")
+					}
 				}
 				more, err := checkModels(c.Context(), p)
 				if err != nil {

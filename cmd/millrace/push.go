@@ -15,16 +15,17 @@ func (a *app) pushCommand() *cobra.Command {
 		Short: "bring what is published to the place that follows the target",
 		Long: "Brings the place that follows a target of type snowflake up to what is published locally, without a run: what a run\n" +
 			"could not bring, or tables that are kept otherwise now. It asks the place itself what it lacks; when that is nothing,\n" +
-			"no data is sent. --renew replaces all rows of a table, and its columns' types, whatever is there. --anew takes over a\n" +
-			"place that follows another local target, or that holds what this one does not know, as after a backup was restored:\n" +
-			"what differs from what is published here is replaced.\n" +
+			"no data is sent. --renew replaces all rows of a table, whatever is there: within the load's transaction, unless its\n" +
+			"columns or its form have to change too. Then a new table takes its place, and loses the rights that were granted on\n" +
+			"it alone; with --dry-run it is said which. --anew takes over a place that follows another local target, or that holds\n" +
+			"what this one does not know, as after a backup was restored: what differs from what is published here is replaced.\n" +
 			"Exit code 0 when the place shows what is published, 5 when it does not, 2 when nothing follows the target or a table\n" +
 			"is not published, 4 while another process loads it.\n",
-		Example: "  millrace push --target prod\n  millrace push --target prod --dry-run\n  millrace push --target prod --renew mart.orders\n  millrace push --target prod --anew",
+		Example: "  millrace push --target prod\n  millrace push --target prod --dry-run\n  millrace push --target prod --renew mart.orders --dry-run\n  millrace push --target prod --anew",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if req.DryRun && (len(req.Renew) > 0 || req.Anew) {
-				return usage("--dry-run says what differs, and --renew and --anew replace what else is there: give one of them")
+			if req.DryRun && req.Anew {
+				return usage("--dry-run says what differs, and --anew replaces what else is there: give one of them")
 			}
 			return a.supervise(c.Context(), func(ctx context.Context) error {
 				return a.inWorker(ctx, func(ctx context.Context, e *pipeline.Engine) (func() error, error) { return a.push(ctx, e, req) })
@@ -50,13 +51,14 @@ func (a *app) push(ctx context.Context, e *pipeline.Engine, req pipeline.PushReq
 		switch {
 		case a.json:
 			return a.printJSON(p)
-		case len(p.Load.Tables) == 0:
+		case len(p.Load.Tables) == 0 && (p.Plan == nil || len(p.Plan.Tables) == 0):
 			a.out("%s shows snapshot %d: nothing to bring", p.Place, p.Snapshot)
 		case p.DryRun:
-			a.out("to bring to %s: %s%s", p.Place, costText(p.Load.LoadCost), momentText(p.Load.Load))
-			a.printLoaded(p.Load.Load)
+			a.out("to bring to %s: %s%s", p.Place, costText(p.Plan.LoadCost), momentText(*p.Plan))
+			a.printLoaded(*p.Plan)
 		default:
 			a.printLoad(p.Load)
+			a.note("millrace runs show %s --statements shows what was sent", p.Load.ID)
 		}
 		return nil
 	}, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -16,9 +17,10 @@ func (a *app) runsCommand() *cobra.Command {
 	var limit int
 	var pipelineName, status string
 	var statements bool
-	show := &cobra.Command{Use: "show [RUN]", Short: "show the steps of a run, with their equations", Example: "  millrace runs show\n  millrace runs show 20261121T0400 --statements",
+	show := &cobra.Command{Use: "show [RUN or LOAD]", Short: "show the steps of a run, with their equations", Example: "  millrace runs show\n  millrace runs show 20261121T0400 --statements",
 		Long: "Shows a run, named by its id or the beginning of it, or the latest one: its steps with their equations, the parts\n" +
-			"that it landed, notes and errors, and the loads that brought what it published to the place that follows the target.\n",
+			"that it landed, notes and errors, and the loads that brought what it published to the place that follows the target.\n" +
+			"A load may be named by its id instead, as push prints it.\n",
 		Args: cobra.MaximumNArgs(1), RunE: func(c *cobra.Command, args []string) error {
 			id := ""
 			if len(args) == 1 {
@@ -134,6 +136,11 @@ func (a *app) showRun(c *cobra.Command, id string, statements bool) error {
 	}
 	defer closeEngine()
 	r, err := runNamed(c.Context(), e, id)
+	if errors.Is(err, journal.ErrNotFound) {
+		if l, no := e.Load(c.Context(), id); no == nil {
+			return a.showLoad(c, e, *l, statements)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -165,6 +172,22 @@ func (a *app) showRun(c *cobra.Command, id string, statements bool) error {
 		return a.printJSON(out)
 	}
 	a.printRun(out)
+	return nil
+}
+
+// showLoad shows a load by itself: that of a push belongs to no run.
+func (a *app) showLoad(c *cobra.Command, e *pipeline.Engine, l journal.Load, statements bool) (err error) {
+	if statements {
+		if l.Sent, err = e.Journal.Statements(c.Context(), l.ID); err != nil {
+			return err
+		}
+	}
+	a.cleanLoad(&l)
+	if a.json {
+		return a.printJSON(l)
+	}
+	a.printLoad(l)
+	a.printStatements(l.Sent)
 	return nil
 }
 

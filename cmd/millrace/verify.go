@@ -76,6 +76,8 @@ func (a *app) printVerification(v *pipeline.Verification) {
 		for _, c := range v.There {
 			state := "equal"
 			switch {
+			case c.Note != "":
+				state = c.Note
 			case !c.Equal:
 				state = "differs"
 			case c.Behind:
@@ -84,6 +86,13 @@ func (a *app) printVerification(v *pipeline.Verification) {
 			g.add(c.Name.String(), c.As, fmt.Sprint(c.Rows), fmt.Sprint(c.There), state)
 		}
 		_ = g.print(a.stdout)
+		compared := 0
+		for _, c := range v.There {
+			if c.Note == "" {
+				compared++
+			}
+		}
+		a.out("%d of %s compared with %s", compared, plural(v.Tables, "table"), v.Place)
 	}
 	verdict := "whole"
 	if n := len(v.Problems); n > 0 {

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	driverdb "github.com/duckdb/duckdb-go/v2"
@@ -17,42 +18,61 @@ type Relation struct{ Schema, Table string }
 // it names. It knows a good part of SQL as such and calls the rest not repeatable: random() and now(), LIMIT and windows,
 // whose ties the engine breaks as it likes, and sums, whose order shows in the last digit.
 func (db *DB) Repeatable(ctx context.Context, query string) (repeatable bool, tables []Relation, err error) {
+	w, err := db.walked(ctx, query)
+	return w.ok, w.tables, err
+}
+
+// Moves says whether a SELECT reads the clock, or leaves something to chance on purpose: its rows may change while those of its tables
+// do not. What the engine may order as it likes does not count.
+func (db *DB) Moves(ctx context.Context, query string) (bool, error) {
+	w, err := db.walked(ctx, query)
+	return w.moves, err
+}
+
+func (db *DB) walked(ctx context.Context, query string) (w repeatWalk, err error) {
+	w = repeatWalk{functions: map[string]bool{}, moving: map[string]bool{}, ok: true}
 	err = db.with(ctx, func(conn *driverdb.Conn) error {
 		var answer string
-		names := map[string]bool{}
 		if err := execOne(ctx, conn, "SELECT json_serialize_sql("+quote(query)+")::VARCHAR", func(v []driver.Value) error {
 			answer, _ = v[0].(string)
 			return nil
 		}); err != nil {
 			return err
 		}
-		err := execOne(ctx, conn, "SELECT function_name FROM duckdb_functions() GROUP BY function_name HAVING bool_and(function_type = 'scalar' AND stability = 'CONSISTENT')", func(v []driver.Value) error {
-			names[fmt.Sprint(v[0])] = true
-			return nil
-		})
-		if err != nil {
-			return err
+		for having, names := range map[string]map[string]bool{
+			"bool_and(function_type = 'scalar' AND stability = 'CONSISTENT')":                          w.functions,
+			"bool_or(stability <> 'CONSISTENT' AND function_name <> 'error') OR function_name = 'ago'": w.moving,
+		} {
+			err := execOne(ctx, conn, "SELECT function_name FROM duckdb_functions() GROUP BY function_name HAVING "+having, func(v []driver.Value) error {
+				names[fmt.Sprint(v[0])] = true
+				return nil
+			})
+			if err != nil {
+				return err
+			}
 		}
 		for _, aggregate := range []string{"count", "count_star", "count_if", "countif", "min", "max", "bool_and", "bool_or", "bit_and", "bit_or"} {
-			names[aggregate] = true
+			w.functions[aggregate] = true
 		}
 		var tree any
 		if err := json.Unmarshal([]byte(answer), &tree); err != nil {
 			return fmt.Errorf("duckdb: read the parser's answer: %w", err)
 		}
-		w := repeatWalk{functions: names, ok: true}
+		if told, _ := tree.(map[string]any); told["error"] == true { // it cannot say how it reads the query
+			w.ok, w.moves = false, true
+		}
 		w.walk(tree)
-		repeatable, tables = w.ok, w.tables
 		return nil
 	})
-	return repeatable, tables, err
+	return w, err
 }
 
 // repeatWalk walks the parser's tree of a statement.
 type repeatWalk struct {
-	functions map[string]bool
+	functions map[string]bool // that are known to be repeatable
+	moving    map[string]bool // that are known to be not
 	tables    []Relation
-	ok        bool
+	ok, moves bool
 }
 
 // repeatableKinds are the types of nodes of the tree that do not depend on order, time or chance. Constants, columns and
@@ -84,7 +104,7 @@ func (w *repeatWalk) node(n map[string]any) {
 		return
 	}
 	if sample, has := n["sample"]; has && sample != nil {
-		w.ok = false
+		w.ok, w.moves = false, true
 	}
 	known := repeatableKinds[kind] || strings.HasPrefix(kind, "COMPARE_") || strings.HasPrefix(kind, "OPERATOR_") || strings.HasSuffix(kind, "_TYPE_INFO")
 	switch kind {
@@ -92,6 +112,7 @@ func (w *repeatWalk) node(n map[string]any) {
 		name, _ := n["function_name"].(string)
 		children, _ := n["children"].([]any)
 		known = (w.functions[strings.ToLower(name)] || isOperator(name)) && name != "getvariable" && !(name == "age" && len(children) == 1)
+		w.moves = w.moves || w.moving[strings.ToLower(name)] || strings.EqualFold(name, "age") && len(children) == 1
 	case "JOIN":
 		how, _ := n["ref_type"].(string)
 		known = how == "REGULAR" || how == "CROSS" || how == "NATURAL"
@@ -103,6 +124,7 @@ func (w *repeatWalk) node(n map[string]any) {
 		if names, _ := n["column_names"].([]any); len(names) == 1 { // current_date and the like are spelled as columns
 			name := strings.ToLower(fmt.Sprint(names[0]))
 			known = !strings.HasPrefix(name, "current_") && !strings.HasPrefix(name, "local") && name != "user" && name != "session_user"
+			w.moves = w.moves || slices.Contains(clocks, name)
 		}
 	case "DISTINCT_MODIFIER":
 		targets, _ := n["distinct_on_targets"].([]any)
@@ -110,5 +132,8 @@ func (w *repeatWalk) node(n map[string]any) {
 	}
 	w.ok = w.ok && known
 }
+
+// clocks are those that are spelled as columns.
+var clocks = []string{"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
 
 func isOperator(name string) bool { return name != "" && strings.Trim(name, "+-*/%|&^<>=!~@") == "" }

@@ -42,3 +42,29 @@ func TestRepeatable(t *testing.T) {
 		}
 	}
 }
+
+func TestMoves(t *testing.T) {
+	db, err := Open(t.Context(), Config{Memory: 64 << 20, Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for query, want := range map[string]bool{
+		"SELECT x, sum(y), any_value(z), row_number() OVER () FROM t GROUP BY x LIMIT 3": false,
+		"SELECT * FROM range(3) AS r, t WHERE current_price > 1 AND local > 0":           false,
+		"SELECT CASE WHEN x THEN 1 ELSE error('no') END, age(x, y) FROM t":               false,
+		"SELECT * FROM t WHERE at > Now() - INTERVAL 1 DAY":                              true,
+		"SELECT * FROM t WHERE at = CURRENT_DATE":                                        true,
+		"SELECT * FROM t WHERE at < localtimestamp":                                      true,
+		"SELECT * FROM t WHERE at < today()":                                             true,
+		"SELECT ago(INTERVAL 1 DAY)":                                                     true,
+		"SELECT age(x) FROM t":                                                           true,
+		"SELECT x FROM (SELECT x FROM t WHERE random() < 0.1)":                           true,
+		"SELECT uuid(), x FROM t":                                                        true,
+		"SELECT x FROM t USING SAMPLE 10%":                                               true,
+	} {
+		if got, err := db.Moves(t.Context(), query); err != nil || got != want {
+			t.Errorf("%s: %v %v, want %v", query, got, err, want)
+		}
+	}
+}

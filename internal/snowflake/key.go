@@ -48,7 +48,7 @@ func parsePlain(der []byte) (*rsa.PrivateKey, error) {
 // go away that Snowflake's documentation recommends; the library is the one that Snowflake's own documentation for Go uses.
 func decrypt(der, passphrase []byte) (key *rsa.PrivateKey, err error) {
 	if len(passphrase) == 0 {
-		return nil, errors.New("the private key is encrypted: give its passphrase")
+		return nil, errors.New("the private key is encrypted: give its passphrase, as in private_key_passphrase: ${secret:name}")
 	}
 	// A wrong passphrase can leave bytes that the library's ciphers panic on.
 	defer func() {

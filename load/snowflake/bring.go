@@ -172,7 +172,7 @@ func (x *bringing) due(ctx context.Context) (bool, error) {
 		return false, foreign
 	}
 	x.takeover = foreign != nil
-	changes, err := x.Follower.changes(x.m, standing, x.b.Renew)
+	changes, err := x.Follower.changes(ctx, x.m, standing, x.b.Renew)
 	if err != nil {
 		return false, err
 	}

@@ -136,6 +136,107 @@ func TestFollowing(t *testing.T) {
 	}
 }
 
+// TestMovingViews: a view that reads the clock or chance, or another such view, comes anew with each snapshot, and with none twice.
+func TestMovingViews(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	f := p.follower(x)
+	still := x.expose(x.table("still", nil, "SELECT range AS id FROM range(3)"))
+	drawn := x.expose(x.view("drawn", "SELECT id, random() AS r FROM main.still", "main.still"))
+	above := x.view("above", "SELECT count(*) AS n FROM main.drawn WHERE r < 0.5", "main.drawn")
+	sum := x.view("total", "SELECT sum(id) AS n FROM main.still", "main.still")
+	m := x.publish("r1", still, drawn, above, sum)
+	p.brought(f, m)
+	if l := p.brought(f, m); len(l.Tables) > 0 {
+		t.Errorf("the same snapshot brings %s", modes(l))
+	}
+	compared, err := f.Verify(t.Context(), m, nil)
+	for _, c := range compared {
+		if still := c.Name.Table == "still" || c.Name.Table == "total"; err != nil || c.Equal != still && c.Name.Table != "above" || len(c.Problems) > 0 || (c.Note == "") != c.Equal {
+			t.Errorf("verify says %+v, %v", c, err)
+		}
+	}
+	if n := p.rows(`SELECT ROWS_EXPECTED, ROWS_LOADED FROM ANALYTICS.MILLRACE_META."_LOADS" WHERE NODE_TABLE = 'drawn'`); n[0] != "3|3" {
+		t.Errorf("of a view the ledger says %v", n)
+	}
+	before := p.rows("SELECT R FROM ANALYTICS.MART.DRAWN ORDER BY ID")
+	m = x.publish("r2")
+	standing, err := f.Standing(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	planned, err := f.Plan(t.Context(), m, standing)
+	if err != nil || modes(planned) != "above full, drawn full" || !strings.Contains(planned.Tables[0].Why, "may give other rows each time") {
+		t.Errorf("planned %+v, %v", planned, err)
+	}
+	p.brought(f, m)
+	if after := p.rows("SELECT R FROM ANALYTICS.MART.DRAWN ORDER BY ID"); strings.Join(after, " ") == strings.Join(before, " ") {
+		t.Errorf("after another snapshot the view shows what it did: %v", after)
+	}
+}
+
+// TestNotBrought: what is not there yet, or no longer to be, is no difference, and is told.
+func TestNotBrought(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	m := x.publish("r1", x.table("old", nil, "SELECT 1 AS id"))
+	p.brought(p.follower(x), m)
+	f := p.follower(x, func(c *Config) {
+		c.Keep = func(n warehouse.Name) Keep {
+			if n.Table == "old" {
+				return Keep{Mode: "none"}
+			}
+			return Keep{}
+		}
+	})
+	m = x.publish("r2", x.table("fresh", nil, "SELECT range AS id FROM range(4)"))
+	compared, err := f.Verify(t.Context(), m, nil)
+	if err != nil || len(compared) != 2 {
+		t.Fatalf("verify says %+v, %v", compared, err)
+	}
+	if c := compared[0]; !c.Behind || c.Rows != 4 || !strings.Contains(c.Note, "not there yet") || len(c.Problems) > 0 {
+		t.Errorf("of a table that is not there yet, verify says %+v", c)
+	}
+	if c := compared[1]; !strings.Contains(c.Note, "mode: none") || !strings.Contains(c.Note, "DROP TABLE") || len(c.Problems) > 0 {
+		t.Errorf("of a table that is not to be brought, verify says %+v", c)
+	}
+	if l := p.brought(f, m); modes(l) != "fresh new, old none" {
+		t.Errorf("brought %s", modes(l))
+	}
+}
+
+// TestRenew: rows are replaced within the transaction, so that rights stay, unless the columns there are others.
+func TestRenew(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	f := p.follower(x)
+	table := x.table("t", []string{"id"}, "SELECT range AS id, 'v' || range AS v FROM range(10)")
+	m := x.publish("r1", table)
+	p.follows(x, f, m, "t new")
+	renew := func(want string, rights int) {
+		t.Helper()
+		standing, err := f.Standing(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		planned, err := f.Plan(t.Context(), m, standing, table.Name)
+		if err != nil || modes(planned) != want {
+			t.Errorf("planned %+v, %v; want %s", planned, err, want)
+		}
+		done, err := p.bring(f, m, table.Name)
+		if err != nil || modes(done) != want || done.Tables[0].Why != planned.Tables[0].Why {
+			t.Errorf("done %+v, %v; want %s", done, err, want)
+		}
+		p.equals(x, f, m)
+		if got := p.rows("SHOW GRANTS ON TABLE ANALYTICS.MART.T"); len(got) != rights {
+			t.Errorf("after %s the rights are %q", want, got)
+		}
+	}
+	p.rows("CREATE ROLE READER")
+	p.rows("GRANT SELECT ON TABLE ANALYTICS.MART.T TO ROLE READER")
+	p.rows("UPDATE ANALYTICS.MART.T SET V = 'another' WHERE ID = 3")
+	renew("t full", 2)
+	p.rows("ALTER TABLE ANALYTICS.MART.T ADD COLUMN MORE NUMBER(3,0)")
+	renew("t swap", 1)
+}
+
 // TestModes brings a table as it is configured to be kept.
 func TestModes(t *testing.T) {
 	first := "SELECT range AS id, CASE WHEN range % 5 = 4 THEN NULL ELSE range % 5 END AS part, 'v' || range AS what FROM range(100)"

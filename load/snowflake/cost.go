@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/internal/snowflake"
@@ -172,9 +173,16 @@ func (x *bringing) recount(context.Context) error {
 
 func (x *bringing) within(credits float64, bytes int64) error {
 	if limit := x.cfg.MaxCredits; limit > 0 && credits > limit {
-		return fmt.Errorf("%w: %.1f MB are expected to need %.3f credits, and max_credits of the target is %.3f: raise it, or load less at once", load.ErrTooDear, float64(bytes)/1e6, credits, limit)
+		return fmt.Errorf("%w: %s MB are expected to need %s credits, and max_credits of the target is %s: raise it, or load less at once",
+			load.ErrTooDear, figures(float64(bytes)/1e6), figures(credits), strconv.FormatFloat(limit, 'f', -1, 64))
 	}
 	return nil
+}
+
+// figures is a number to three figures, however small or large.
+func figures(x float64) string {
+	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'e', 2, 64), 64)
+	return strconv.FormatFloat(rounded, 'f', -1, 64)
 }
 
 // shipment is what all cargo of a change comes to.

@@ -175,8 +175,9 @@ func printed(s string) printOf {
 
 func (p printOf) String() string { return p.kept + "." + p.content }
 
-// fingerprints are those of all tables of a manifest. A view's holds those of everything that it reads.
-func fingerprints(m *load.Manifest, keeps map[warehouse.Name]Keep, as map[warehouse.Name]string) map[warehouse.Name]printOf {
+// fingerprints are those of all tables of a manifest. A view's holds those of everything that it reads, and that of one that is moving the
+// snapshot.
+func fingerprints(m *load.Manifest, keeps map[warehouse.Name]Keep, as map[warehouse.Name]string, moving map[string]bool) map[warehouse.Name]printOf {
 	out := map[warehouse.Name]printOf{}
 	contents := map[string]string{}
 	var content func(name string) string
@@ -194,6 +195,9 @@ func fingerprints(m *load.Manifest, keeps map[warehouse.Name]Keep, as map[wareho
 			for _, need := range t.Needs {
 				reads = append(reads, need, content(need))
 			}
+		}
+		if moving[name] {
+			reads = append(reads, fmt.Sprint(m.Snapshot))
 		}
 		contents[name] = digest(t.Columns, t.Key, shas(t.Base), shas(t.Upserts), shas(t.Deletes), t.View, reads)
 		return contents[name]

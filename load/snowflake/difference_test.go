@@ -89,7 +89,7 @@ func TestFingerprints(t *testing.T) {
 		}}
 	}
 	changed := func(a, b *load.Manifest) (out string) {
-		x, y := fingerprints(a, nil, nil), fingerprints(b, nil, nil)
+		x, y := fingerprints(a, nil, nil, nil), fingerprints(b, nil, nil, nil)
 		for _, table := range []string{"a", "b", "c", "d"} {
 			if x[name(table)] != y[name(table)] {
 				out += table

@@ -317,6 +317,7 @@ func (x *bringing) committed(ctx context.Context, s *snowflake.Session, c *chang
 		e.QueryIDs = string(text)
 	}
 	if len(c.cargo) > 0 {
+		e.Expected = c.expected() // a view's rows are known only when they are written
 		e.Checksum = c.cargo[0].proof["hash"]
 	}
 	st := x.ledger.Commit(e)

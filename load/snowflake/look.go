@@ -117,6 +117,10 @@ func (f *Follower) fit(ctx context.Context, s *snowflake.Session, c *change) err
 	if err != nil {
 		return err
 	}
+	if c.renew && !alike(all, have) {
+		c.Mode, c.Why, c.remake = load.ModeSwap, renewed+", and its columns are not those that are there"+regrant, true
+		return nil
+	}
 	for _, col := range all {
 		typ, ok := have[col.Name]
 		if !ok {
@@ -143,6 +147,20 @@ func (f *Follower) fit(ctx context.Context, s *snowflake.Session, c *change) err
 // had says whether the version that is there has the column: else a load that failed has added it, or it was left by an earlier version.
 func (c *change) had(col sf.Column) bool {
 	return slices.ContainsFunc(slices.Concat(c.before.Columns, c.kept()), func(o warehouse.Column) bool { return o.Name == col.Source })
+}
+
+// alike says whether the columns there are these, and hold what these hold.
+func alike(columns []sf.Column, have map[string]string) bool {
+	for _, col := range columns {
+		typ, ok := have[col.Name]
+		if !ok {
+			return false
+		}
+		if wider, err := sf.Widen(warehouse.Name{}, col.Name, typ, col.Type); err != nil || wider != "" {
+			return false
+		}
+	}
+	return len(columns) == len(have)
 }
 
 // alterations are the statements that make a table fit.

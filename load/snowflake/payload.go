@@ -115,7 +115,7 @@ func (x *bringing) asIs(c *change, rows *cargo, files []warehouse.File) {
 func (x *bringing) fill(ctx context.Context, c *change, g *cargo) error {
 	if g.query != "" {
 		if err := x.write(ctx, c, g); err != nil {
-			return err
+			return c.tooLong(err)
 		}
 	}
 	for _, f := range g.files {

@@ -26,6 +26,7 @@ type change struct {
 	before  *load.StandingTable // nil: the ledger knows none
 	former  string              // the name that it had there before; "": as it has now, or a name that another table has now
 	remake  bool
+	renew   bool        // all rows are to be replaced, whatever is there
 	found   *found      // as it is there; nil: it is not, or nobody has looked
 	added   []sf.Column // that the table there lacks
 	wider   [][2]string // columns of the table there, with the types that they are to have
@@ -33,6 +34,7 @@ type change struct {
 	entry   sf.Entry    // in the ledger
 	queries []string    // ids of the statements that have published it
 	cause   error       // why it cannot be brought
+	moving  bool        // a view that may give other rows though nothing that it reads has changed
 }
 
 // together says whether the change is made within the load's one transaction.
@@ -61,11 +63,11 @@ func named(columns []sf.Column, names []string) []string {
 }
 
 // Plan compares the manifest with what stands there, and looks at the tables that differ.
-func (f *Follower) Plan(ctx context.Context, m *load.Manifest, standing *load.Standing) (*load.Load, error) {
+func (f *Follower) Plan(ctx context.Context, m *load.Manifest, standing *load.Standing, renew ...warehouse.Name) (*load.Load, error) {
 	if err := f.after(m, standing); err != nil {
 		return nil, err
 	}
-	changes, err := f.changes(m, standing, nil)
+	changes, err := f.changes(ctx, m, standing, renew)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +118,7 @@ func (f *Follower) after(m *load.Manifest, standing *load.Standing) error {
 
 // changes are the tables of the manifest that are not there as they are in it, those that cannot be brought, and those that are
 // there but in the manifest no more.
-func (f *Follower) changes(m *load.Manifest, standing *load.Standing, renew []warehouse.Name) ([]*change, error) {
+func (f *Follower) changes(ctx context.Context, m *load.Manifest, standing *load.Standing, renew []warehouse.Name) ([]*change, error) {
 	keeps, places, as := map[warehouse.Name]Keep{}, map[warehouse.Name]sf.Table{}, map[warehouse.Name]string{}
 	var all []*change
 	for i := range m.Tables {
@@ -137,9 +139,13 @@ func (f *Follower) changes(m *load.Manifest, standing *load.Standing, renew []wa
 	if err := sf.Collisions(places); err != nil {
 		return nil, err
 	}
-	prints := fingerprints(m, keeps, as)
+	moving, err := f.moving(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	prints := fingerprints(m, keeps, as, moving)
 	for _, c := range all {
-		c.print = prints[c.Name]
+		c.print, c.moving = prints[c.Name], moving[c.Name.String()]
 		if c.before != nil && !slices.Contains(slices.Collect(maps.Values(as)), c.before.As) {
 			c.former = c.before.As
 		}
@@ -148,27 +154,34 @@ func (f *Follower) changes(m *load.Manifest, standing *load.Standing, renew []wa
 		}
 	}
 	all = slices.DeleteFunc(all, func(c *change) bool { return c.Mode == load.ModeNone && c.Error == "" })
-	return append(all, left(m, standing, as)...), nil
+	return append(all, f.left(m, standing, as)...), nil
 }
 
-// left are the tables that are there but in the manifest no more: nothing is done about them.
-func left(m *load.Manifest, standing *load.Standing, as map[warehouse.Name]string) []*change {
+// left are the tables that are there and are not brought any more: nothing is done about them.
+func (f *Follower) left(m *load.Manifest, standing *load.Standing, as map[warehouse.Name]string) []*change {
 	var out []*change
 	if standing == nil {
 		return nil
 	}
 	for _, t := range standing.Tables {
-		if m.Table(t.Name) != nil || t.Gone || slices.Contains(slices.Collect(maps.Values(as)), t.As) {
+		why := "the local target has it no more"
+		if m.Table(t.Name) != nil {
+			why = "it is not to be brought any more (mode: none)"
+		}
+		if m.Table(t.Name) != nil && f.keep(t.Name).Mode != "none" || t.Gone || slices.Contains(slices.Collect(maps.Values(as)), t.As) {
 			continue
 		}
 		out = append(out, &change{LoadedTable: load.LoadedTable{Name: t.Name, As: t.As, Mode: load.ModeNone, Rows: t.Rows,
-			Why: "the local target has it no more: it is left as it was; " + sf.DropNamed(t.As) + " removes it"}})
+			Why: why + ": it is left as it was; " + sf.DropNamed(t.As) + " removes it"}})
 	}
 	return out
 }
 
-// regrant is told of a table that is made anew, with columns of its own.
-const regrant = "; rights that were granted on the table itself, not on future ones, are to be granted again"
+const (
+	renewed = "all of its rows are to be replaced"
+	// regrant is told of a table that is made anew, with columns of its own.
+	regrant = "; rights that were granted on the table itself, not on future ones, are to be granted again"
+)
 
 // settle finds the mode of one table.
 func (f *Follower) settle(c *change, renew bool) {
@@ -187,12 +200,17 @@ func (f *Follower) settle(c *change, renew bool) {
 	case c.before == nil:
 	case c.before.Gone:
 		chosen.why = "it was dropped there"
-	case renew:
-		chosen = choice{load.ModeSwap, "all of its rows are to be replaced" + regrant, true}
 	case printed(c.before.Fingerprint).kept != c.print.kept:
 		chosen = choice{load.ModeSwap, "it is kept in another form from now on" + regrant, true}
+	case renew && (c.keep.history() || c.keep.Swap):
+		chosen = choice{load.ModeSwap, renewed + regrant, true}
+	case renew:
+		chosen, c.renew = choice{mode: load.ModeFull, why: renewed}, true
 	default:
 		chosen, err = choose(c.of, c.before, c.keep, f.collected(c.before))
+		if c.moving && (chosen.mode == load.ModeFull || chosen.mode == load.ModeSwap) {
+			chosen.why = "it reads the clock or chance, so it may give other rows each time: each snapshot brings it"
+		}
 	}
 	if err != nil {
 		c.refuse(err)

@@ -98,7 +98,7 @@ func TestBringRefuses(t *testing.T) {
 	m1 := x.publish("r1", t1)
 
 	dear := p.follower(x, func(c *Config) { c.MaxCredits = 0.000001 })
-	if _, err := p.bring(dear, m1); !errors.Is(err, load.ErrTooDear) {
+	if _, err := p.bring(dear, m1); !errors.Is(err, load.ErrTooDear) || !strings.Contains(err.Error(), "max_credits of the target is 0.000001:") || strings.Contains(err.Error(), " 0 ") {
 		t.Errorf("over max_credits, Bring says %v", err)
 	}
 	p.follows(x, f, m1, "t new")
@@ -179,6 +179,15 @@ func TestNameIsTaken(t *testing.T) {
 		if strings.HasPrefix(st.SQL, "PUT") {
 			t.Error("it was sent nevertheless")
 		}
+	}
+}
+
+// TestTooLong: a number of more digits than Snowflake keeps is told by its column, without its value.
+func TestTooLong(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	m := x.publish("r1", x.view("v", "SELECT 170141183460469231731687303715884105727::HUGEINT AS big"))
+	if _, err := p.bring(p.follower(x), m); err == nil || !strings.Contains(err.Error(), `column "big": a number has more than 38 digits`) || strings.Contains(err.Error(), "17014118") {
+		t.Errorf("Bring says %v", err)
 	}
 }
 

@@ -60,6 +60,7 @@ type Follower struct {
 	cfg    Config
 	ledger sf.Ledger
 	db     *snowflake.DB
+	moves  map[string]bool // SELECTs of views that were asked whether they read the clock or chance
 }
 
 var _ load.Follower = (*Follower)(nil)
@@ -104,7 +105,7 @@ func New(cfg Config) (*Follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Follower{cfg: cfg, ledger: sf.Ledger{Database: cfg.Naming.Database}, db: db}, nil
+	return &Follower{cfg: cfg, ledger: sf.Ledger{Database: cfg.Naming.Database}, db: db, moves: map[string]bool{}}, nil
 }
 
 // Close ends all connections.

@@ -80,7 +80,11 @@ func authOf(dir string, s *models.Snowflake) (snowflake.Auth, error) {
 	}
 	var err error
 	if a.PrivateKey, err = snowflake.ParsePrivateKey(pem, []byte(s.PrivateKeyPassphrase.Reveal())); err != nil {
-		return a, fmt.Errorf("private_key: %w", err)
+		key := "private_key"
+		if s.PrivateKeyFile != "" {
+			key = "private_key_file: " + s.PrivateKeyFile
+		}
+		return a, fmt.Errorf("%s: %w", key, err)
 	}
 	return a, nil
 }

@@ -24,7 +24,11 @@ func (f *Follower) Verify(ctx context.Context, m *load.Manifest, tables []wareho
 	if err != nil && !errors.Is(err, load.ErrNothing) {
 		return nil, err
 	}
-	changes, err := f.changes(m, standing, nil)
+	changes, err := f.changes(ctx, m, standing, nil)
+	if err != nil {
+		return nil, err
+	}
+	moving, err := f.moving(ctx, m)
 	if err != nil {
 		return nil, err
 	}
@@ -33,10 +37,16 @@ func (f *Follower) Verify(ctx context.Context, m *load.Manifest, tables []wareho
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	x := &comparing{Follower: f, s: s, w: w, m: m, sound: sound{}, exposed: map[string]bool{}}
+	x := &comparing{Follower: f, s: s, w: w, m: m, moving: moving, sound: sound{}, exposed: map[string]bool{}}
 	for i := range m.Tables {
 		t := &m.Tables[i]
-		if len(tables) > 0 && !slices.Contains(tables, t.Name) || f.keep(t.Name).Mode == "none" {
+		if len(tables) > 0 && !slices.Contains(tables, t.Name) {
+			continue
+		}
+		if f.keep(t.Name).Mode == "none" {
+			if i := slices.IndexFunc(changes, func(c *change) bool { return c.Name == t.Name }); i >= 0 { // it was brought once
+				out = append(out, load.Compared{Name: t.Name, As: changes[i].As, Note: changes[i].Why})
+			}
 			continue
 		}
 		c := load.Compared{Name: t.Name}
@@ -47,7 +57,7 @@ func (f *Follower) Verify(ctx context.Context, m *load.Manifest, tables []wareho
 			}
 			c.Problems = append(c.Problems, err.Error())
 		}
-		c.Equal = len(c.Problems) == 0
+		c.Equal = len(c.Problems) == 0 && c.Note == ""
 		out = append(out, c)
 	}
 	return out, nil
@@ -59,6 +69,7 @@ type comparing struct {
 	s       *snowflake.Session
 	w       warehouse.Warehouse
 	m       *load.Manifest
+	moving  map[string]bool
 	sound   sound
 	exposed map[string]bool
 }
@@ -69,13 +80,20 @@ func (x *comparing) compare(ctx context.Context, t *load.Table, there *load.Stan
 	if err != nil {
 		return err
 	}
-	if out.As = to.String(); there == nil {
-		return errors.New("the ledger does not know it: it was never brought")
+	out.As, out.Rows = to.String(), t.Rows
+	if there == nil {
+		out.Note = "not there yet: millrace push brings it"
+		return nil
 	}
 	if there.Gone {
 		return errors.New("it was dropped there")
 	}
 	held, err := x.held(ctx, t, there, out.Behind)
+	var why incomparable
+	if errors.As(err, &why) {
+		out.Note = "not comparable: " + why.Error()
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -110,11 +128,18 @@ func (x *comparing) compare(ctx context.Context, t *load.Table, there *load.Stan
 	if len(out.Problems) == 0 || held.View == "" {
 		return nil
 	}
-	if same, err := x.w.Repeatable(ctx, held.View); err != nil || !same {
-		out.Problems = append(out.Problems, "it is a view that may give other rows each time that it is read: then this says nothing")
+	if x.moving[t.Name.String()] {
+		out.Problems, out.Sums, out.Note = nil, nil, "not comparable: the view may give other rows each time that it is read"
+	} else if same, err := x.w.Repeatable(ctx, held.View); err != nil || !same {
+		out.Problems = append(out.Problems, "it is a view whose rows may depend on the order in which others are read: then this says nothing")
 	}
 	return nil
 }
+
+// incomparable is why a table cannot be compared with what is there, which is no difference.
+type incomparable string
+
+func (e incomparable) Error() string { return string(e) }
 
 // held is the table with the version that the ledger says is there, its files hashed.
 func (x *comparing) held(ctx context.Context, t *load.Table, there *load.StandingTable, behind bool) (*load.Table, error) {
@@ -126,10 +151,10 @@ func (x *comparing) held(ctx context.Context, t *load.Table, there *load.Standin
 		return &held, expose(ctx, x.w, x.m, t.Name.String(), x.exposed)
 	}
 	if held.Version = absolute(there.Version, x.cfg.Root); held.View != "" {
-		return nil, errors.New("it is behind, and what the view was then cannot be told any more")
+		return nil, incomparable("it is behind, and what the view was then cannot be told any more")
 	}
 	if file := x.collected(there); file != "" {
-		return nil, fmt.Errorf("it is behind, and %s, of the version that it holds, was collected", file)
+		return nil, incomparable(fmt.Sprintf("it is behind, and %s, of the version that it holds, was collected", file))
 	}
 	return &held, x.sound.check(ctx, held.Files())
 }

@@ -75,6 +75,7 @@ func (j *Journal) EndLoad(ctx context.Context, l Load) error {
 
 // LoadFilter narrows Loads. Its zero value asks for every load.
 type LoadFilter struct {
+	ID     string
 	Run    string
 	Target string
 	Status Status
@@ -83,6 +84,7 @@ type LoadFilter struct {
 
 func (f LoadFilter) statement() (string, []any) {
 	w := &where{}
+	w.add(f.ID != "", "id = ?", f.ID)
 	w.add(f.Run != "", "run = ?", f.Run)
 	w.add(f.Target != "", "target = ?", f.Target)
 	w.add(f.Status != "", "status = ?", f.Status)

@@ -84,6 +84,16 @@ func (w *Warehouse) Expose(ctx context.Context, v warehouse.Version) error {
 	return nil
 }
 
+// Moves asks the parser.
+func (w *Warehouse) Moves(ctx context.Context, query string) (bool, error) {
+	db, err := w.sql(ctx)
+	if err != nil {
+		return false, err
+	}
+	moves, err := db.Moves(ctx, query)
+	return moves, sqlError(err)
+}
+
 // Repeatable asks the parser, and looks through views.
 func (w *Warehouse) Repeatable(ctx context.Context, query string) (bool, error) {
 	db, err := w.sql(ctx)

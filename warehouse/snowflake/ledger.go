@@ -152,8 +152,8 @@ const ofEntry = `"LOAD_ID" = ? AND "NODE_SCHEMA" = ? AND "NODE_TABLE" = ? AND "E
 // took over. It stands in the transaction that makes it true, if one can.
 func (l Ledger) Commit(e Entry) Statement {
 	return Statement{`UPDATE ` + l.loads() + `
-SET "STATE" = 'committed', "ROWS_LOADED" = ?, "CHECKSUM" = ?, "QUERY_IDS" = PARSE_JSON(?), "COMMITTED_AT" = ` + bindTime + `
-WHERE ` + ofEntry + ` AND "STATE" = 'started'`, []any{e.Loaded, e.Checksum, e.QueryIDs, e.Committed.UnixMicro(), e.Load, e.Node.Schema, e.Node.Table, e.Epoch}}
+SET "STATE" = 'committed', "ROWS_EXPECTED" = ?, "ROWS_LOADED" = ?, "CHECKSUM" = ?, "QUERY_IDS" = PARSE_JSON(?), "COMMITTED_AT" = ` + bindTime + `
+WHERE ` + ofEntry + ` AND "STATE" = 'started'`, []any{e.Expected, e.Loaded, e.Checksum, e.QueryIDs, e.Committed.UnixMicro(), e.Load, e.Node.Schema, e.Node.Table, e.Epoch}}
 }
 
 // Fail notes that a load has not brought a table. What is committed stays so.
