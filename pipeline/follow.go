@@ -67,6 +67,9 @@ func wayOut(loadError string) string {
 	if strings.Contains(loadError, load.ErrTooDear.Error()) {
 		return "when max_credits of the target allows it, millrace push catches up, and so does the next run"
 	}
+	if loadError == "" {
+		return "millrace push catches up, and so does the next run"
+	}
 	return "when that is mended, millrace push catches up, and so does the next run"
 }
 
@@ -353,7 +356,7 @@ func (f *Following) Unknown() bool {
 
 // WayOut says how the place comes to show what is published.
 func (f *Following) WayOut() string {
-	if f.Last == nil {
+	if f.Last == nil || f.Last.Status != journal.Failed { // nothing is known to be wrong
 		return wayOut("")
 	}
 	return wayOut(f.Last.Error)

@@ -172,8 +172,6 @@ func (a *app) printFollowing(f *pipeline.Following) {
 	case l == nil:
 	case l.Status == journal.Running:
 		a.out("  load %s is under way since %s", l.ID, clockText(l.Started))
-	case l.Status == journal.Failed:
-		a.out("  load %s of %s: %s: %s; when that is mended, millrace push catches up", l.ID, clockText(l.Started), l.Status, oneLine(l.Error))
 	default:
 		a.out("  load %s of %s: %s: %s; %s", l.ID, clockText(l.Started), l.Status, oneLine(l.Error), f.WayOut())
 	}

@@ -24,18 +24,6 @@ func (p *place) follows(x *truth, f *Follower, m *load.Manifest, want string) *l
 	return l
 }
 
-// keys are the columns of a table's primary key.
-func (p *place) keys(table string) string {
-	p.Helper()
-	var keys []string
-	for _, row := range p.rows("DESCRIBE TABLE " + table) {
-		if cells := strings.Split(row, "|"); cells[5] == "Y" {
-			keys = append(keys, cells[0])
-		}
-	}
-	return strings.Join(keys, " ")
-}
-
 func (p *place) equals(x *truth, f *Follower, m *load.Manifest) {
 	p.Helper()
 	for i := range m.Tables {
@@ -283,9 +271,6 @@ func TestModes(t *testing.T) {
 			if c.keep.history() {
 				if got := p.rows(`SELECT COUNT(*) FROM ANALYTICS.MART.T WHERE "ID" = 3`); got[0] != "3" {
 					t.Errorf("a row that has changed twice has %s versions", got)
-				}
-				if got := p.keys("ANALYTICS.MART.T"); got != "ID VALID_FROM" {
-					t.Errorf("its primary key is %s, which is there once for each version", got)
 				}
 			}
 		})

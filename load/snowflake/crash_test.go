@@ -216,14 +216,14 @@ type kind struct {
 // is left to the next cut.
 var (
 	ways    = slices.Concat(drops, deaths)
-	crucial = []kind{{`^UPDATE .*_TARGETS.*"SNAPSHOT" =`, deaths}, {"^COMMIT$", faults}, {"RENAME TO", ways}, {"SWAP WITH", ways}, {"^UPDATE .*_LOADS", deaths}}
+	crucial = []kind{{`^UPDATE .*_TARGETS.*"SNAPSHOT" =`, ways}, {"^COMMIT$", faults}, {"RENAME TO", ways}, {"SWAP WITH", ways}, {"^UPDATE .*_LOADS", ways}}
 	common  = []kind{
-		{"^ALTER SESSION", simply}, {"^SHOW WAREHOUSES", simply}, {"^SHOW TABLES", simply}, {"^DESCRIBE", simply}, {"^SELECT .*_TARGETS", simply}, {"^SELECT .*_LOADS", simply},
-		{"^CREATE SCHEMA", simply}, {"^CREATE TABLE", simply}, {"^CREATE STAGE", simply}, {`^UPDATE .*_TARGETS.*"EPOCH" = "EPOCH" \+ 1`, faults}, {"^MERGE .*_LOADS", simply},
+		{"^ALTER SESSION", simply}, {"^SHOW WAREHOUSES", simply}, {"^SHOW SCHEMAS", simply}, {"^SHOW TABLES", simply}, {"^DESCRIBE", simply}, {"^SELECT .*_TARGETS", simply}, {"^SELECT .*_LOADS", simply},
+		{"^CREATE TABLE", simply}, {"^CREATE STAGE", simply}, {`^UPDATE .*_TARGETS.*"EPOCH" = "EPOCH" \+ 1`, faults}, {"^MERGE .*_LOADS", simply},
 		{"^REMOVE", simply}, {"^PUT", simply}, {"^LIST", simply}, {"^CREATE OR REPLACE TRANSIENT", simply}, {"^COPY", simply}, {`^SELECT\s.*__MR_`, simply},
-		{"^BEGIN", ways}, {"^INSERT", ways}, {`^MERGE INTO "ANALYTICS"."MART"`, simply}, {"^SELECT COUNT", simply}, {"^DROP", simply},
+		{"^BEGIN", ways}, {"^INSERT", ways}, {`^MERGE INTO "ANALYTICS"."MART"`, ways}, {"^SELECT COUNT", simply}, {"^DROP", simply},
 		{"^POST /session/v1/login-request", simply}}
-	swapping = []kind{{"^SHOW STREAMS", simply}, {"^SELECT POLICY", simply}, {"^CREATE OR REPLACE TABLE .*LIKE", simply}, {`^CREATE OR REPLACE TABLE \S* \(`, simply},
+	swapping = []kind{{"^SHOW OBJECTS", simply}, {"^SHOW STREAMS", simply}, {"^SELECT POLICY", simply}, {"^CREATE OR REPLACE TABLE .*LIKE", simply}, {`^CREATE OR REPLACE TABLE \S* \(`, simply},
 		{"^COMMENT", simply}, {"^SELECT COUNT", simply}}
 	// simply is for what changes nothing that is not made anew by the next load: before it the client goes on, after it it is dead.
 	simply = []snowfake.Fault{drops[0], deaths[1]}

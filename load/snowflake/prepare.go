@@ -20,8 +20,10 @@ const probe = "PROBE"
 // Prepare logs in, looks at the warehouse without waking it, and makes the ledger, the schemas, their stages, and a table in each that it
 // drops again: what the role may not do is found before the first row is read. None of it needs the warehouse, except where a table is there
 // whose comment does not say that a load has made it: then the ledger is read. Whether a warehouse that sleeps does resume, which costs a
-// minute of it, is found when the load begins.
-func (f *Follower) Prepare(ctx context.Context) error {
+// minute of it, is found when the load begins. What another time may be over, is load.ErrAway.
+func (f *Follower) Prepare(ctx context.Context) error { return away(f.prepare(ctx)) }
+
+func (f *Follower) prepare(ctx context.Context) error {
 	s, err := f.db.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
 	if err != nil {
 		return err

@@ -44,7 +44,7 @@ func (x *bringing) publish(ctx context.Context) error {
 			continue
 		}
 		if err := x.replace(ctx, c); err != nil {
-			if err := x.aside(ctx, c, within("publish "+c.Name.String(), err)); err != nil {
+			if err := x.aside(ctx, c, err); err != nil {
 				return err
 			}
 			x.clear(ctx, c)
