@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/pipeline/scheduler"
@@ -84,6 +85,9 @@ func TestServedProject(t *testing.T) {
 	if report == nil {
 		t.Fatal(err)
 	}
+	if err := e.Journal.BeginLoad(t.Context(), journal.Load{Load: load.Load{ID: servedLoad, Run: report.Run.ID}, Status: journal.Running, Started: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
 	s, err := a.httpServer(httpFlags{listen: "127.0.0.1:0"}, func() *pipeline.Engine { return e }, idle{}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -128,6 +132,9 @@ func TestServedProject(t *testing.T) {
 	ownersOnly(t, filepath.Join(dir, ".millrace"), "state.db")
 }
 
+// servedLoad is the id of a load of the run.
+const servedLoad = "01JDQ8Z6M0N3V4W5X6Y7Z8A9B0"
+
 // askForAll asks for every path of the document.
 func askForAll(t *testing.T, run string, ask func(method, path string) (int, string)) {
 	t.Helper()
@@ -139,7 +146,7 @@ func askForAll(t *testing.T, run string, ask func(method, path string) (int, str
 		t.Fatalf("%d paths: %v", len(document.Paths), err)
 	}
 	for path, methods := range document.Paths {
-		path = strings.NewReplacer("{run}", run, "{name}", "main.people", "{pipeline}", "nightly").Replace(path)
+		path = strings.NewReplacer("{run}", run, "{load}", servedLoad, "{name}", "main.people", "{pipeline}", "nightly").Replace(path)
 		for method := range methods {
 			if code, body := ask(strings.ToUpper(method), path); code >= 500 || code >= 400 && method == "get" && !strings.Contains(path, "{id}") {
 				t.Errorf("%s %s: %d %s", method, path, code, body)
