@@ -108,7 +108,7 @@ func (x *bringing) load(ctx context.Context) error {
 	}
 	for _, step := range []func(context.Context) error{x.afford, x.makePlaces, x.openLocal, x.begin, x.uploadAll, x.recount, x.copyAll, x.publish, x.done, x.tidy} {
 		if err := step(ctx); err != nil {
-			return x.overtaken(ctx, err)
+			return x.overtaken(ctx, x.s, err)
 		}
 		if x.sort(x.changes); len(x.changes) == 0 {
 			return nil
@@ -118,11 +118,11 @@ func (x *bringing) load(ctx context.Context) error {
 }
 
 // overtaken says of a table that is missing whether a load that took over has dropped it.
-func (x *bringing) overtaken(ctx context.Context, err error) error {
-	if !missing(err) {
+func (x *bringing) overtaken(ctx context.Context, s *snowflake.Session, err error) error {
+	if !missing(err) || errors.Is(err, load.ErrFenced) {
 		return err
 	}
-	at, unseen := x.seen(ctx, x.s)
+	at, unseen := x.seen(ctx, s)
 	if unseen == nil && at != nil && at.epoch != x.epoch {
 		return fmt.Errorf("%w: %w", load.ErrFenced, err)
 	}
@@ -134,9 +134,10 @@ func (x *bringing) done(context.Context) error {
 	return nil
 }
 
-// aside leaves a table out of the load for an error that is about it alone: the others are brought. Any other error ends the load.
-func (x *bringing) aside(ctx context.Context, c *change, err error) error {
-	if err = x.overtaken(ctx, err); !apart(ctx, err) {
+// aside leaves a table out of the load for an error that is about it alone, which s is asked about: the others are brought. Any other
+// error ends the load.
+func (x *bringing) aside(ctx context.Context, s *snowflake.Session, c *change, err error) error {
+	if err = x.overtaken(ctx, s, err); !apart(ctx, err) {
 		return within("load "+c.Name.String(), err)
 	}
 	x.cfg.Log.Warn("a table is left out of the load", "load", x.b.Load, "table", c.Name.String(), "error", err)
@@ -233,7 +234,7 @@ func (x *bringing) makePlaces(ctx context.Context) error {
 			done[c.to.InSchema()] = err
 		}
 		if err != nil {
-			if err := x.aside(ctx, c, err); err != nil {
+			if err := x.aside(ctx, x.s, c, err); err != nil {
 				return err
 			}
 		}
@@ -266,7 +267,7 @@ func (x *bringing) openLocal(ctx context.Context) (err error) {
 	exposed := map[string]bool{}
 	for _, c := range x.changes {
 		if err := x.decide(ctx, c, exposed); err != nil {
-			if err := x.aside(ctx, c, err); err != nil {
+			if err := x.aside(ctx, x.s, c, err); err != nil {
 				return err
 			}
 		}
@@ -313,6 +314,23 @@ func expose(ctx context.Context, w warehouse.Warehouse, m *load.Manifest, name s
 // session opens a session of the load.
 func (x *bringing) session(ctx context.Context) (*snowflake.Session, error) {
 	return x.db.Session(ctx, map[string]string{"project": x.cfg.Project, "load": x.b.Load, "run": x.b.Run}, x.meter.record)
+}
+
+// eachBySession does something with each item that comes, over a session of its own, which is opened for the first.
+func eachBySession[T any](ctx context.Context, x *bringing, items <-chan T, do func(*snowflake.Session, T) error) (err error) {
+	var s *snowflake.Session
+	defer func() { x.closed(s) }()
+	for item := range items {
+		if s == nil {
+			if s, err = x.session(ctx); err != nil {
+				return err
+			}
+		}
+		if err := do(s, item); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // reconnect replaces the session after an answer was lost.

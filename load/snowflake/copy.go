@@ -37,31 +37,18 @@ func (x *bringing) copyAll(ctx context.Context) error {
 		return nil
 	})
 	for range x.cfg.Uploads {
-		group.Go(func() error { return x.copySome(within, changes) })
+		group.Go(func() error {
+			return eachBySession(within, x, changes, func(s *snowflake.Session, c *change) error { return x.stageAll(within, s, c) })
+		})
 	}
 	return group.Wait()
 }
 
-func (x *bringing) copySome(ctx context.Context, changes <-chan *change) (err error) {
-	var s *snowflake.Session
-	defer func() {
-		if s != nil {
-			x.closed(s)
-		}
-	}()
-	for c := range changes {
-		if s == nil {
-			if s, err = x.session(ctx); err != nil {
-				return err
-			}
-		}
-		for i, g := range c.cargo {
-			if err := x.stage(ctx, s, c, g, i == 0); err != nil {
-				if err := x.aside(ctx, c, err); err != nil {
-					return err
-				}
-				break
-			}
+// stageAll fills and proves a change's staging tables.
+func (x *bringing) stageAll(ctx context.Context, s *snowflake.Session, c *change) error {
+	for i, g := range c.cargo {
+		if err := x.stage(ctx, s, c, g, i == 0); err != nil {
+			return x.aside(ctx, s, c, err)
 		}
 	}
 	return nil

@@ -28,7 +28,7 @@ func (x *bringing) publish(ctx context.Context) error {
 		}
 		for _, sql := range c.alterations(c.to) {
 			if _, err := x.s.Exec(ctx, snowflake.Statement{SQL: sql, Step: stepDefine, Table: c.Name.String()}); err != nil {
-				if err := x.aside(ctx, c, fmt.Errorf("change %s: %w", c.As, err)); err != nil {
+				if err := x.aside(ctx, x.s, c, fmt.Errorf("change %s: %w", c.As, err)); err != nil {
 					return err
 				}
 				break
@@ -44,7 +44,7 @@ func (x *bringing) publish(ctx context.Context) error {
 			continue
 		}
 		if err := x.replace(ctx, c); err != nil {
-			if err := x.aside(ctx, c, err); err != nil {
+			if err := x.aside(ctx, x.s, c, err); err != nil {
 				return err
 			}
 			x.clear(ctx, c)
@@ -77,7 +77,7 @@ func (x *bringing) commit(ctx context.Context) error {
 		err := x.transact(ctx)
 		var of *ofTable
 		if errors.As(err, &of) && apart(ctx, err) {
-			if err := x.aside(ctx, of.c, of.error); err != nil {
+			if err := x.aside(ctx, x.s, of.c, of.error); err != nil {
 				return err
 			}
 			x.sort(x.changes)

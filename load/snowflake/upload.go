@@ -33,7 +33,9 @@ func (x *bringing) uploadAll(ctx context.Context) error {
 		return x.produce(within, parcels)
 	})
 	for range x.cfg.Uploads {
-		group.Go(func() error { return x.upload(within, parcels) })
+		group.Go(func() error {
+			return eachBySession(within, x, parcels, func(s *snowflake.Session, p parcel) error { return x.upload(within, s, p) })
+		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -60,7 +62,7 @@ func (x *bringing) produce(ctx context.Context, parcels chan<- parcel) error {
 			}
 			x.progress(c, "write", 0, g.size)
 			if err := x.fill(ctx, c, g); err != nil {
-				if err := x.aside(ctx, c, err); err != nil {
+				if err := x.aside(ctx, x.s, c, err); err != nil {
 					return err
 				}
 				break
@@ -93,28 +95,15 @@ func (x *bringing) empty(ctx context.Context, c *change, g *cargo) error {
 	return nil
 }
 
-// upload sends files over a session of its own until there are no more.
-func (x *bringing) upload(ctx context.Context, parcels <-chan parcel) (err error) {
-	var s *snowflake.Session
-	defer func() {
-		if s != nil {
-			x.closed(s)
-		}
-	}()
-	for p := range parcels {
-		if s == nil {
-			if s, err = x.session(ctx); err != nil {
-				return err
-			}
-		}
-		if err := x.put(ctx, s, p); err != nil {
-			return fmt.Errorf("upload %s: %s: %w", p.c.Name, filepath.Base(p.file.Path), err)
-		}
-		if err := p.g.discard(p.file); err != nil {
-			return fmt.Errorf("upload %s: %w", p.c.Name, err)
-		}
-		x.progress(p.c, "upload", p.g.sent.Add(p.file.Bytes), p.g.bytes)
+// upload sends one file.
+func (x *bringing) upload(ctx context.Context, s *snowflake.Session, p parcel) error {
+	if err := x.put(ctx, s, p); err != nil {
+		return fmt.Errorf("upload %s: %s: %w", p.c.Name, filepath.Base(p.file.Path), err)
 	}
+	if err := p.g.discard(p.file); err != nil {
+		return fmt.Errorf("upload %s: %w", p.c.Name, err)
+	}
+	x.progress(p.c, "upload", p.g.sent.Add(p.file.Bytes), p.g.bytes)
 	return nil
 }
 
