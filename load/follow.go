@@ -17,6 +17,9 @@ type Follower interface {
 	// Standing is what the place holds, as its own ledger tells, and which of that is not there any more: ErrNothing when it holds nothing
 	// of this project.
 	Standing(ctx context.Context) (*Standing, error)
+	// Shows says whether the place looks as Bring of m has left it, by what can be asked at no cost: each table is there, and has as many rows. It
+	// is quick to doubt, and no proof: Standing and Plan know more, and Verify all.
+	Shows(ctx context.Context, m *Manifest) (bool, error)
 	// Plan says what Bring would do to get from there to m, which nothing standing (nil) means from nothing, with all rows of some tables
 	// replaced as by Bringing.Renew. It changes nothing.
 	Plan(ctx context.Context, m *Manifest, standing *Standing, renew ...warehouse.Name) (*Load, error)

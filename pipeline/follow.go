@@ -177,9 +177,16 @@ func (e *Engine) catchUp(ctx context.Context, b load.Bringing) (*journal.Load, e
 }
 
 // denies asks the place whether it does not hold what the journal says that was brought: it may have been emptied, restored or replaced, or somebody has
-// dropped a table. One that does not answer denies nothing.
+// dropped a table. Its ledger is read, which takes a warehouse there, only where it does not look as it should. One that does not answer denies nothing.
 func (e *Engine) denies(ctx context.Context, s *Following) bool {
-	planned, err := e.plannedPush(ctx, s.manifest)
+	shows, err := e.Follower.Shows(ctx, s.manifest)
+	if shows && err == nil {
+		return false
+	}
+	var planned *load.Load
+	if err == nil {
+		planned, err = e.plannedPush(ctx, s.manifest)
+	}
 	switch {
 	case err != nil && !Foreign(err.Error()):
 		e.Log.Warn("whether the place still shows what was brought there could not be asked", "place", s.Place, "error", e.redact(err.Error()))

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/millrace/millrace/load"
@@ -111,6 +112,43 @@ func TestDroppedThere(t *testing.T) {
 	}
 	p.rows("DROP SCHEMA ANALYTICS.MART")
 	p.follows(x, f, m, "t new, u new")
+}
+
+// TestShows: whether the place looks as it should is asked without a warehouse.
+func TestShows(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	f := p.follower(x, func(c *Config) {
+		c.Keep = func(n warehouse.Name) Keep { return Keep{Mode: "auto", Soft: n.Table == "soft"} }
+	})
+	p.brought(f, x.publish("r1", x.table("t", nil, "SELECT range AS id FROM range(9)"), x.table("soft", []string{"id"}, "SELECT range AS id FROM range(9)")))
+	m := x.publish("r2", x.table("t", nil, "SELECT range AS id FROM range(7)"), x.table("soft", []string{"id"}, "SELECT range AS id FROM range(8)"))
+	shows := func(about string, want bool) {
+		t.Helper()
+		before := len(p.server.Statements())
+		got, err := f.Shows(t.Context(), m)
+		if got != want || err != nil {
+			t.Errorf("%s: %t, %v", about, got, err)
+		}
+		for _, s := range p.server.Statements()[before:] {
+			if !strings.HasPrefix(s.SQL, "SHOW ") && !strings.HasPrefix(s.SQL, "ALTER SESSION ") {
+				t.Errorf("%s: it asks %s", about, s.SQL)
+			}
+		}
+	}
+	shows("before it is brought", false)
+	p.brought(f, m)
+	shows("once it is", true)
+	p.rows("DELETE FROM ANALYTICS.MART.T WHERE ID = 1")
+	shows("with a row deleted", false)
+	p.rows("INSERT INTO ANALYTICS.MART.T (ID) VALUES (1)")
+	shows("with it back", true)
+	p.rows("ALTER TABLE ANALYTICS.MART.SOFT RENAME TO ANALYTICS.MART.ELSEWHERE")
+	shows("without a table", false)
+	p.rows("ALTER TABLE ANALYTICS.MART.ELSEWHERE RENAME TO ANALYTICS.MART.SOFT")
+	p.rows("DELETE FROM ANALYTICS.MILLRACE_META._LOADS")
+	shows("with an empty ledger", false)
+	p.rows("DROP SCHEMA ANALYTICS.MILLRACE_META")
+	shows("without a ledger", false)
 }
 
 // TestPrepareBesideALoad: a table that another load finishes while Prepare looks is not a stranger's.

@@ -40,8 +40,7 @@ type bringing struct {
 	tell      sync.Mutex
 }
 
-// Bring makes Snowflake hold the manifest. What is there is read without the fence first: that takes a warehouse too, unless Snowflake answers
-// from what it has kept of the same question, which it does for a day if nothing has changed, and under conditions that we have not tried.
+// Bring makes Snowflake hold the manifest. What is there is read without the fence first.
 func (f *Follower) Bring(ctx context.Context, m *load.Manifest, b load.Bringing) (out *load.Load, err error) {
 	x := &bringing{Follower: f, m: m, b: b, attempt: max(1, b.Attempt), sound: sound{}, out: &load.Load{ID: b.Load, Run: b.Run, Snapshot: m.Snapshot}}
 	x.meter.load, x.meter.to = b.Load, b.Record

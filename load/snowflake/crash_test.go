@@ -216,8 +216,9 @@ type kind struct {
 // is left to the next cut.
 var (
 	ways    = slices.Concat(drops, deaths)
-	crucial = []kind{{`^UPDATE .*_TARGETS.*"SNAPSHOT" =`, ways}, {"^COMMIT$", faults}, {"RENAME TO", ways}, {"SWAP WITH", ways}, {"^UPDATE .*_LOADS", ways}}
-	common  = []kind{
+	crucial = []kind{{`^UPDATE .*_TARGETS.*"SNAPSHOT" =`, ways}, {"^COMMIT$", faults}, {"RENAME TO", ways}, {"SWAP WITH", ways}, {"^UPDATE .*_LOADS", ways},
+		{"^SELECT CURRENT_TRANSACTION", simply}}
+	common = []kind{
 		{"^ALTER SESSION", simply}, {"^SHOW WAREHOUSES", simply}, {"^SHOW SCHEMAS", simply}, {"^SHOW TABLES", simply}, {"^DESCRIBE", simply}, {"^SELECT .*_TARGETS", simply}, {"^SELECT .*_LOADS", simply},
 		{"^CREATE TABLE", simply}, {"^CREATE STAGE", simply}, {`^UPDATE .*_TARGETS.*"EPOCH" = "EPOCH" \+ 1`, faults}, {"^MERGE .*_LOADS", simply},
 		{"^REMOVE", simply}, {"^PUT", simply}, {"^LIST", simply}, {"^CREATE OR REPLACE TRANSIENT", simply}, {"^COPY", simply}, {`^SELECT\s.*__MR_`, simply},
@@ -420,6 +421,55 @@ func TestRacingLoads(t *testing.T) {
 			t.Errorf("held at %s, the first load gives %v, want %v", c.at, err, load.ErrFenced)
 		}
 		p.follows(x, f(), m, "")
+	}
+}
+
+// TestAbortedTransaction: it is ended from outside after each of its statements. Those that come after it leave nothing behind by themselves.
+func TestAbortedTransaction(t *testing.T) {
+	c := newCrashes(t, func(warehouse.Name) Keep { return Keep{} }, func(x *truth) [2][]load.Table {
+		return [2][]load.Table{
+			{x.table("events", nil, "SELECT 1 AS id"), x.table("orders", []string{"id"}, "SELECT 1 AS id, 'a' AS v"), x.table("prices", nil, "SELECT 1 AS id")},
+			{x.table("events", nil, "SELECT 2 AS id"), x.table("orders", []string{"id"}, "SELECT 2 AS id, 'b' AS v"), x.table("prices", nil, "SELECT 2 AS id")},
+		}
+	}, nil)
+	at := 0
+	for aborted := true; aborted; at++ {
+		c.next()
+		within := 0
+		aborted = false
+		_, err := c.follow().Bring(t.Context(), c.m, load.Bringing{Load: fmt.Sprintf("01JFIRST%d", at), Run: c.m.Run, Attempt: 1, Record: func(_ context.Context, s load.Statement) error {
+			if within > 0 || strings.HasPrefix(s.SQL, "BEGIN") {
+				if s.Ended != nil {
+					within++
+				}
+			}
+			if s.Ended == nil || within != at+1 || s.SQL == "COMMIT" {
+				return nil
+			}
+			for _, row := range c.place.rows("SHOW TRANSACTIONS") {
+				aborted = true
+				c.place.rows("SELECT SYSTEM$ABORT_TRANSACTION(" + strings.SplitN(row, "|", 2)[0] + ")")
+			}
+			return nil
+		}})
+		if !aborted {
+			if err != nil {
+				t.Errorf("a load that nobody has aborted gives %v", err)
+			}
+			break
+		}
+		if !errors.Is(err, load.ErrFenced) {
+			t.Errorf("aborted after statement %d of its transaction, the load gives %v, want %v", at, err, load.ErrFenced)
+		}
+		for name, state := range c.seen() {
+			if state == c.n%2 {
+				t.Errorf("aborted after statement %d of its transaction, %s has been brought", at, name)
+			}
+		}
+		c.brought(c.follow(), c.m)
+	}
+	if at < 8 {
+		t.Errorf("only %d statements were tried", at)
 	}
 }
 

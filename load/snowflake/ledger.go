@@ -99,27 +99,18 @@ func (f *Follower) standing(ctx context.Context, s *snowflake.Session) (*load.St
 
 // gone marks the tables that are not there under the name that the ledger has, and that they still would be given.
 func (f *Follower) gone(ctx context.Context, s *snowflake.Session, standing *load.Standing, as map[warehouse.Name]string) error {
-	listed := map[string]map[string]bool{} // by schema
+	seen := listing{}
 	for i := range standing.Tables {
 		t := &standing.Tables[i]
 		to, err := f.cfg.Naming.Table(t.Name)
 		if err != nil || to.String() != as[t.Name] {
 			continue
 		}
-		if listed[to.InSchema()] == nil {
-			r, err := s.Query(ctx, snowflake.Statement{SQL: sf.ShowSchema(to), Step: stepLook})
-			if err != nil && !missing(err) {
-				return fmt.Errorf("look at schema %s: %w", to.InSchema(), err)
-			}
-			names := map[string]bool{}
-			if err == nil {
-				for _, row := range records(r) {
-					names[row["name"]] = true
-				}
-			}
-			listed[to.InSchema()] = names
+		row, err := seen.table(ctx, s, to)
+		if err != nil {
+			return err
 		}
-		if listed[to.InSchema()][to.Name] {
+		if row != nil {
 			continue
 		}
 		there, err := f.find(ctx, s, to, t.Name.String()) // a list may have been cut

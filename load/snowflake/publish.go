@@ -133,10 +133,12 @@ func (x *bringing) transact(ctx context.Context) (err error) {
 	}
 	defer x.closed(s)
 	name, _ := x.transactionName()
-	if _, err := s.Exec(ctx, snowflake.Statement{SQL: sf.BeginNamed(name), Step: stepPublish}); err != nil {
-		return err
+	for _, sql := range []string{sf.NoAutocommit, sf.BeginNamed(name)} {
+		if _, err := s.Exec(ctx, snowflake.Statement{SQL: sql, Step: stepPublish}); err != nil {
+			return err
+		}
 	}
-	if err := x.inside(ctx, s); err != nil {
+	if err := x.undivided(ctx, s); err != nil {
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
 		defer cancel()
 		if _, undone := s.Exec(late, snowflake.Statement{SQL: "ROLLBACK", Step: stepPublish}); undone != nil {
@@ -152,7 +154,42 @@ func (x *bringing) transact(ctx context.Context) (err error) {
 	if done, err := x.stand(ctx, s); done || err != nil {
 		return err
 	}
-	return fmt.Errorf("%w: it has ended the transaction of this one", load.ErrFenced)
+	return errAborted
+}
+
+// undivided runs what the transaction consists of, and proves that it was one. Another load may have aborted it: what came after that stands in
+// a transaction that has begun by itself, and is not to be committed.
+func (x *bringing) undivided(ctx context.Context, s *snowflake.Session) error {
+	began, err := x.transaction(ctx, s)
+	if err == nil && began == "" {
+		return errAborted
+	}
+	if err != nil {
+		return err
+	}
+	if err := x.inside(ctx, s); err != nil {
+		return err
+	}
+	ends, err := x.transaction(ctx, s)
+	if err == nil && ends != began {
+		return errAborted
+	}
+	return err
+}
+
+var errAborted = fmt.Errorf("%w: it has ended the transaction of this one", load.ErrFenced)
+
+// transaction is the id of the session's open transaction; "" when there is none.
+func (x *bringing) transaction(ctx context.Context, s *snowflake.Session) (string, error) {
+	r, err := s.Query(ctx, snowflake.Statement{SQL: sf.CurrentTransaction, Step: stepPublish})
+	if err != nil {
+		return "", err
+	}
+	rows := records(r)
+	if len(rows) != 1 {
+		return "", fmt.Errorf("CURRENT_TRANSACTION gave %d rows", len(rows))
+	}
+	return rows[0]["id"], nil
 }
 
 func (x *bringing) inside(ctx context.Context, s *snowflake.Session) error {

@@ -26,6 +26,12 @@ WHERE ` + ofTarget + ` AND "STATE" = 'started' AND "EPOCH" < ?`, []any{t.Project
 // BeginNamed begins a transaction that SHOW TRANSACTIONS tells by its name, of letters, digits and underscores.
 func BeginNamed(name string) string { return "BEGIN TRANSACTION NAME " + quote(name) }
 
+// NoAutocommit has the session's statements begin a transaction where none is open. So no statement of one that was aborted from outside stands by itself.
+const NoAutocommit = "ALTER SESSION SET AUTOCOMMIT = FALSE"
+
+// CurrentTransaction reads the id of the session's open transaction; NULL when there is none.
+const CurrentTransaction = `SELECT CURRENT_TRANSACTION() AS "ID"`
+
 // LockTimeout says how long the session's statements wait for a lock, in whole seconds.
 func LockTimeout(most time.Duration) string {
 	return fmt.Sprintf("ALTER SESSION SET LOCK_TIMEOUT = %d", max(1, int64(most.Seconds())))

@@ -219,6 +219,30 @@ func TestLeftBehind(t *testing.T) {
 	})
 }
 
+// TestAbortedWithoutAutocommit: what a session does after its transaction was aborted from outside stands in another, which goes with the session.
+func TestAbortedWithoutAutocommit(t *testing.T) {
+	everywhere(t, func(p *place) {
+		a, aborted := p.number("A", 1), p.login()
+		more := "INSERT INTO " + a.String() + ` ("N") VALUES (2)`
+		p.exec(aborted, sf.NoAutocommit, sf.BeginNamed("MR_LIVE_ABORTED"), more)
+		id, err := strconv.ParseInt(p.values(aborted, sf.CurrentTransaction), 10, 64)
+		if err != nil {
+			p.Fatal(err)
+		}
+		p.exec(p.session, sf.AbortTransaction(id))
+		p.exec(aborted, more)
+		if next := p.values(aborted, sf.CurrentTransaction); next == strconv.FormatInt(id, 10) || next == "" {
+			p.Errorf("transaction %d was aborted, and the next statement stands in %q", id, next)
+		}
+		if err := aborted.Close(); err != nil {
+			p.Error(err)
+		}
+		if got := p.numbers(p.session, a); got != "1" {
+			p.Error(got)
+		}
+	})
+}
+
 // TestLedger: whoever took the fence last may publish, and the ledger tells what was committed.
 func TestLedger(t *testing.T) {
 	everywhere(t, func(p *place) {

@@ -161,8 +161,8 @@ type statement struct {
 func statements() []statement {
 	return []statement{
 		{"SELECT", (*Session).selects}, {"WITH", (*Session).selects}, {"(", (*Session).selects},
-		{"INSERT", (*Session).insert}, {"UPDATE", (*Session).update}, {"DELETE", (*Session).delete}, {"MERGE", (*Session).merge},
-		{"TRUNCATE", (*Session).truncate}, {"COPY", (*Session).copy},
+		{"INSERT", dml((*Session).insert)}, {"UPDATE", dml((*Session).update)}, {"DELETE", dml((*Session).delete)}, {"MERGE", dml((*Session).merge)},
+		{"TRUNCATE", dml((*Session).truncate)}, {"COPY", dml((*Session).copy)},
 		{"PUT", (*Session).put}, {"LIST", (*Session).list}, {"LS", (*Session).list}, {"REMOVE", (*Session).remove}, {"RM", (*Session).remove},
 		{"BEGIN", (*Session).begin}, {"START TRANSACTION", (*Session).begin},
 		{"COMMIT", (*Session).commit}, {"ROLLBACK", (*Session).rollback},
@@ -255,7 +255,7 @@ var parameters = set(`TIMEZONE QUERY_TAG STATEMENT_TIMEOUT_IN_SECONDS LOCK_TIMEO
  ERROR_ON_NONDETERMINISTIC_UPDATE ABORT_DETACHED_QUERY CLIENT_SESSION_KEEP_ALIVE CLIENT_TELEMETRY_ENABLED CLIENT_VALIDATE_DEFAULT_PARAMETERS`)
 
 // mustBe are parameters that have one value here: with another, statements would mean something else.
-var mustBe = map[string]string{"TIMEZONE": "UTC", "AUTOCOMMIT": "TRUE", "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ", "ERROR_ON_NONDETERMINISTIC_MERGE": "TRUE",
+var mustBe = map[string]string{"TIMEZONE": "UTC", "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ", "ERROR_ON_NONDETERMINISTIC_MERGE": "TRUE",
 	"ERROR_ON_NONDETERMINISTIC_UPDATE": "TRUE"}
 
 func (s *Session) alterSession(_ context.Context, p *parser) (*Answer, error) {
@@ -272,6 +272,12 @@ func (s *Session) alterSession(_ context.Context, p *parser) (*Answer, error) {
 		}
 		if want, ok := mustBe[name]; ok && !strings.EqualFold(want, t.text) {
 			p.fail(unknownf("%s = %s", name, t.raw))
+		}
+		if name == "AUTOCOMMIT" && !strings.EqualFold(t.text, "TRUE") && !strings.EqualFold(t.text, "FALSE") {
+			p.fail(unknownf("%s = %s", name, t.raw))
+		}
+		if name == "AUTOCOMMIT" && s.transaction != nil { // which would commit it, says the documentation
+			p.fail(unknownf("%s within an open transaction", name))
 		}
 		if name == "QUERY_TAG" && len(t.text) > 2000 { // https://docs.snowflake.com/en/sql-reference/parameters#query-tag
 			p.fail(failf("001008", "22023", "SQL compilation error:\ninvalid value [%s] for parameter 'QUERY_TAG'", t.text))

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -50,6 +51,11 @@ func (s *Session) begin(_ context.Context, p *parser) (*Answer, error) {
 	if s.transaction != nil {
 		return nil, unknownf("BEGIN within an open transaction")
 	}
+	s.open(name)
+	return said("Statement executed successfully."), nil
+}
+
+func (s *Session) open(name string) {
 	a := s.account
 	id := a.number()
 	if name == "" {
@@ -57,7 +63,17 @@ func (s *Session) begin(_ context.Context, p *parser) (*Answer, error) {
 	}
 	s.transaction = &transaction{id: id, name: name, session: s, began: a.cfg.Clock(), changes: map[*table]*change{}}
 	a.open[id] = s.transaction
-	return said("Statement executed successfully."), nil
+}
+
+// dml is a statement that begins a transaction when none is open and AUTOCOMMIT is off
+// (https://docs.snowflake.com/en/sql-reference/transactions#explicit-and-implicit-transactions).
+func dml(run func(*Session, context.Context, *parser) (*Answer, error)) func(*Session, context.Context, *parser) (*Answer, error) {
+	return func(s *Session, ctx context.Context, p *parser) (*Answer, error) {
+		if s.transaction == nil && strings.EqualFold(s.parameters["AUTOCOMMIT"], "FALSE") {
+			s.open("")
+		}
+		return run(s, ctx, p)
+	}
 }
 
 // transactionID is how CURRENT_TRANSACTION tells it.

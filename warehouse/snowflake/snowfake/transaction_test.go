@@ -222,3 +222,34 @@ func TestADetachedTransactionDoesNotBlockForLong(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// https://docs.snowflake.com/en/sql-reference/transactions#explicit-and-implicit-transactions
+func TestWithoutAutocommit(t *testing.T) {
+	a := newAccount(t, AccountConfig{})
+	one, two := login(t, a, Login{}), login(t, a, Login{})
+	ask(t, one, `CREATE TABLE T (ID INT)`)
+	ask(t, one, `ALTER SESSION SET AUTOCOMMIT = FALSE`)
+	ask(t, one, `BEGIN NAME X`)
+	ask(t, one, `INSERT INTO T VALUES (1)`)
+	id := ask(t, one, `SELECT CURRENT_TRANSACTION()`)
+	ask(t, two, `SELECT SYSTEM$ABORT_TRANSACTION(`+id+`)`)
+	if got := ask(t, one, `SELECT CURRENT_TRANSACTION() IS NULL`); got != "1" {
+		t.Errorf("a transaction that was aborted is still open: %s", got)
+	}
+	ask(t, one, `INSERT INTO T VALUES (2)`)
+	if got := ask(t, one, `SELECT CURRENT_TRANSACTION()`); got == id || got == "" {
+		t.Errorf("the next statement stands in transaction %q", got)
+	}
+	if got := ask(t, two, `SELECT COUNT(*) FROM T`); got != "0" {
+		t.Errorf("another session sees %s rows of what was not committed", got)
+	}
+	if _, err := one.Run(t.Context(), `ALTER SESSION SET AUTOCOMMIT = TRUE`, nil); err == nil {
+		t.Error("AUTOCOMMIT is taken within a transaction")
+	}
+	ask(t, one, `ROLLBACK`)
+	ask(t, one, `ALTER SESSION SET AUTOCOMMIT = TRUE`)
+	ask(t, one, `INSERT INTO T VALUES (3)`)
+	if got := ask(t, two, `SELECT SUM(ID) FROM T`); got != "3" {
+		t.Errorf("got the sum %s", got)
+	}
+}
