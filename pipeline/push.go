@@ -28,7 +28,9 @@ type Pushed struct {
 }
 
 // TooDear says whether what is planned would be refused.
-func (p *Pushed) TooDear() bool { return p.Plan != nil && p.MaxCredits > 0 && p.Plan.Credits > p.MaxCredits }
+func (p *Pushed) TooDear() bool {
+	return p.Plan != nil && p.MaxCredits > 0 && p.Plan.Credits > p.MaxCredits
+}
 
 // ErrNoFollower says that nothing follows the target.
 var ErrNoFollower = errors.New("nothing follows this target: it is no target of type snowflake")
