@@ -332,11 +332,16 @@ func eachBySession[T any](ctx context.Context, x *bringing, items <-chan T, do f
 	return nil
 }
 
-// reconnect replaces the session after an answer was lost.
-func (x *bringing) reconnect(ctx context.Context) (err error) {
+// reconnect replaces the session: after an answer was lost, or to see what others have committed since it was opened. Where that fails, the
+// old one stays, whose statements fail.
+func (x *bringing) reconnect(ctx context.Context) error {
+	s, err := x.session(ctx)
+	if err != nil {
+		return err
+	}
 	x.closed(x.s)
-	x.s, err = x.session(ctx)
-	return err
+	x.s = s
+	return nil
 }
 
 // closed closes a session. What fails then has no part in the load.

@@ -48,6 +48,9 @@ func (x *bringing) publish(ctx context.Context) error {
 				return err
 			}
 			x.clear(ctx, c)
+			if err := x.mark(ctx, c, x.ledger.Fail(c.entry)); err != nil {
+				return fmt.Errorf("note that %s was not published: %w", c.Name, err)
+			}
 		}
 	}
 	x.sort(x.changes)

@@ -24,7 +24,7 @@ const (
 	StateStarted   = "started"
 	StateCommitted = "committed"
 	StateFailed    = "failed"
-	StateDropped   = "dropped" // committed, and the table has left the project since
+	StateDropped   = "dropped" // the target holds none of the table: it has left the project since, or what took its place was not what was sent
 )
 
 // Entry is a row of _LOADS.
@@ -158,6 +158,9 @@ WHERE ` + ofEntry + ` AND "STATE" = 'started'`, []any{e.Expected, e.Loaded, e.Ch
 
 // Fail notes that a load has not brought a table. What is committed stays so.
 func (l Ledger) Fail(e Entry) Statement { return l.mark(e, StateStarted, StateFailed) }
+
+// Disown notes that a load's table stands under its name and is not what was sent: the target holds it in no version, until it is made anew.
+func (l Ledger) Disown(e Entry) Statement { return l.mark(e, StateStarted, StateDropped) }
 
 // Forget notes that a table that e holds has left the target.
 func (l Ledger) Forget(e Entry) Statement { return l.mark(e, StateCommitted, StateDropped) }
