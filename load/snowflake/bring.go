@@ -300,7 +300,10 @@ func (x *bringing) decide(ctx context.Context, c *change, exposed map[string]boo
 	if err := x.sound.check(ctx, files); err != nil || c.of.View == "" {
 		return err
 	}
-	return expose(ctx, x.w, x.m, c.Name.String(), exposed)
+	if err := expose(ctx, x.w, x.m, c.Name.String(), exposed); err != nil {
+		return err
+	}
+	return x.size(ctx, c.cargo[0], files)
 }
 
 // expose makes a table readable, behind everything that its SELECT reads.
