@@ -76,7 +76,7 @@ func (x *bringing) unchanged(ctx context.Context, c *change) error {
 		return err
 	}
 	if there == nil || *there != *c.found {
-		return fmt.Errorf("%w: %s was replaced by something else since the load has looked at it", load.ErrForeign, c.As)
+		return fmt.Errorf("%w: %s was replaced by something else, or its changes are tracked, since the load has looked at it", load.ErrForeign, c.As)
 	}
 	return nil
 }
