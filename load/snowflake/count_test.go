@@ -14,8 +14,8 @@ import (
 	"github.com/millrace/millrace/warehouse/snowflake/snowfake"
 )
 
-// TestCountedWrong: somebody writes to a table between its rename, or its swap, and the count. Neither that load nor a later one takes it for
-// what was sent, and no difference is brought to it.
+// TestCountedWrong: somebody writes to a table between its rename, or its swap, and the count. Neither that load nor a later one takes it
+// for what was sent, and no difference is brought to it.
 func TestCountedWrong(t *testing.T) {
 	for _, c := range []struct {
 		about      string

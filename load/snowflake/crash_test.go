@@ -504,8 +504,8 @@ func TestLostCommitOvertaken(t *testing.T) {
 	}
 }
 
-// TestLostCommitWithoutTables: the answer to the COMMIT of a transaction without tables is lost, whether it was executed or not. The load goes on,
-// and is no other's.
+// TestLostCommitWithoutTables: the answer to the COMMIT of a transaction without tables is lost, whether it was executed or not. The load
+// goes on, and no other has taken over.
 func TestLostCommitWithoutTables(t *testing.T) {
 	for _, when := range []snowfake.When{snowfake.Before, snowfake.After} {
 		x, y, p := newTruth(t), newTruth(t), newPlace(t)

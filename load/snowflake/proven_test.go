@@ -134,7 +134,8 @@ func TestWouldHave(t *testing.T) {
 	p.holds(x, &good, "ANALYTICS.MART.T")
 }
 
-// TestRecount: what is sent is more than the forecast knew, of a view that makes many rows of none. It is too dear before anything is copied.
+// TestRecount: what is sent is more than the forecast knew, of a view that makes many rows of none. It is too dear before anything is
+// copied.
 func TestRecount(t *testing.T) {
 	x, p := newTruth(t), newPlace(t)
 	f := p.follower(x, func(c *Config) { c.Rate, c.MaxCredits = 1000, 0.003 }) // for 10.8 seconds; without a byte, 8 are forecast

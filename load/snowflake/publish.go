@@ -108,8 +108,8 @@ func (x *bringing) commit(ctx context.Context) error {
 }
 
 // fate says whether the load's transaction was committed. It is over when the fence is taken anew, or when another load holds it, which had
-// to wait for the transaction's lock. Then what it has not committed it never will. A transaction without tables has left no rows of the load,
-// but the snapshot: if that stands, the transaction cannot be repeated, since it begins with the snapshot that stood before.
+// to wait for the transaction's lock. Then what it has not committed it never will. A transaction without tables has left no rows of the
+// load, but the snapshot: if that stands, the transaction cannot be repeated, since it begins with the snapshot that stood before.
 func (x *bringing) fate(ctx context.Context) (bool, error) {
 	if err := x.reconnect(ctx); err != nil {
 		return false, err

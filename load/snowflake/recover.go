@@ -14,7 +14,8 @@ import (
 // recover finishes what loads before this one have left half done, now that none of them can go on. A transaction is committed with its
 // ledger rows, or not at all. What stands outside of one may still be on its way: a rename, a swap, or a statement whose transaction was
 // ended by the load that took over. Each needs its staging table, and does nothing once that is dropped. A rename or a swap that has happened
-// is told by the comment that has moved with the table: it is counted, and the ledger learns of it here. Files are left for a look, until they are swept.
+// is told by the comment that has moved with the table: it is counted, and the ledger learns of it here. Files are left for a look, until
+// they are swept.
 func (x *bringing) recover(ctx context.Context) error {
 	rows, err := x.ask(ctx, x.s, x.ledger.Unfinished(x.target))
 	if err != nil || len(rows) == 0 {

@@ -78,7 +78,7 @@ func TestWarehouseSleeps(t *testing.T) {
 	p.holds(x, &m.Tables[0], "ANALYTICS.MART.T")
 }
 
-// TestServerIsGone: the connection is lost and nobody answers any more. Where the warehouse slept at first, it cannot be told whether it does.
+// TestServerIsGone: the connection is lost and nobody answers any more, with a warehouse that slept at first.
 func TestServerIsGone(t *testing.T) {
 	x, p := newTruth(t), newPlace(t, func(c *snowfake.AccountConfig) {
 		c.Warehouses = []snowfake.WarehouseSpec{{Name: "LOAD_WH", Suspended: true}}
