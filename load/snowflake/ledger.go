@@ -270,8 +270,12 @@ func (x *bringing) entry(c *change) (sf.Entry, error) {
 	if err != nil {
 		return sf.Entry{}, err
 	}
+	rows := c.of.Rows
+	if c.of.View != "" {
+		rows = -1 // not known yet
+	}
 	return sf.Entry{Target: x.target, Load: x.b.Load, Node: c.Name, As: c.As, Mode: string(c.Mode), Attempt: max(1, x.b.Attempt), Epoch: x.epoch,
-		Snapshot: x.m.Snapshot, Run: x.m.Run, Fingerprint: c.print.String(), Version: string(text), Expected: c.of.Rows, Started: x.cfg.Clock()}, nil
+		Snapshot: x.m.Snapshot, Run: x.m.Run, Fingerprint: c.print.String(), Version: string(text), Expected: rows, Started: x.cfg.Clock()}, nil
 }
 
 // atOnce is how many rows of the ledger one statement writes.

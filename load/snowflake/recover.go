@@ -2,7 +2,6 @@ package snowflake
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/millrace/millrace/internal/snowflake"
@@ -50,20 +49,16 @@ func (x *bringing) recover(ctx context.Context) error {
 }
 
 // settle has the ledger learn of a table that a load before this one has made and not noted. It may have been cut off before it counted the
-// rows, or because of what it counted: they are counted here. A view's rows were noted nowhere: it is made anew.
+// rows, or because of what it counted: they are counted here. A view, whose rows nobody had counted when the load noted it, is made anew.
 func (x *bringing) settle(ctx context.Context, row map[string]string, node warehouse.Name, to sf.Table) error {
 	e := sf.Entry{Load: row["load_id"], Node: node, Epoch: number(row["epoch"]), Expected: number(row["rows_expected"]), Checksum: row["checksum"],
 		QueryIDs: "[]", Committed: x.cfg.Clock()}
-	var v warehouse.Version
-	err := json.Unmarshal([]byte(row["version"]), &v)
-	if err == nil {
-		e.Loaded, err = x.number(ctx, x.s, node, sf.Count(to))
-	}
-	if err != nil {
+	var err error
+	if e.Loaded, err = x.number(ctx, x.s, node, sf.Count(to)); err != nil {
 		return err
 	}
 	st := x.ledger.Commit(e)
-	if v.View != "" || e.Loaded != e.Expected {
+	if e.Loaded != e.Expected {
 		x.cfg.Log.Warn("a table that an earlier load has made is made anew: its rows are not known to be those that were sent", "load", x.b.Load, "table", node.String(),
 			"made by", e.Load, "rows", e.Loaded, "expected", e.Expected)
 		st = x.ledger.Disown(e)
