@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -47,6 +48,18 @@ func TestOneBadTable(t *testing.T) {
 		{"rows of another there", "SELECT 1 AS id, 'a' AS v", "SELECT 1 AS id, 'b' AS v", "would have 2 rows", []string{"id"}, Keep{}, func(p *place, _ *truth, _ *load.Table) {
 			p.rows("INSERT INTO ANALYTICS.MART.BAD (ID, V) VALUES (77, 'z')")
 		}},
+		{"a file that is cut in the stage", "SELECT 1 AS id", "SELECT 2 AS id", "bytes in the stage", nil, Keep{}, func(p *place, _ *truth, _ *load.Table) {
+			p.server.Fault(snowfake.Fault{Match: regexp.MustCompile("^PUT .*/BAD/"), When: snowfake.After, Do: snowfake.LoseTail})
+		}},
+		{"a local file that is gone when it is sent", "SELECT 1 AS id", "SELECT 2 AS id", "no such file", nil, Keep{}, func(p *place, _ *truth, t *load.Table) {
+			p.meanwhile("^PUT .*/BAD/", func() error { return os.Remove(t.Base[0].Path) })
+		}},
+		{"files of somebody else in the stage", "SELECT 1 AS id", "SELECT 2 AS id", "the stage is not empty after it was cleared", nil, Keep{}, func(p *place, _ *truth, _ *load.Table) {
+			p.meanwhile("^LIST .*/BAD/", func() error { return p.stray("BAD/01J00000000000000000000002/1/other.parquet") })
+		}},
+		{"files of somebody else beside those sent", "SELECT 1 AS id", "SELECT 2 AS id", "other.parquet is in the stage, and was not sent", nil, Keep{}, func(p *place, _ *truth, _ *load.Table) {
+			p.meanwhile("^PUT .*/BAD/", func() error { return p.stray("BAD/01J00000000000000000000002/1/other.parquet") })
+		}},
 	} {
 		t.Run(c.about, func(t *testing.T) {
 			x, p := newTruth(t), newPlace(t)
@@ -79,6 +92,28 @@ func TestOneBadTable(t *testing.T) {
 			p.holds(x, &mended, "ANALYTICS.MART.BAD")
 		})
 	}
+}
+
+// meanwhile holds the next request that matches until something is done.
+func (p *place) meanwhile(match string, do func() error) {
+	held := p.server.Fault(snowfake.Fault{Match: regexp.MustCompile(match), Do: snowfake.Hang})
+	go func() {
+		<-held.Acted()
+		if err := do(); err != nil {
+			p.Error(err)
+		}
+		held.Release()
+	}()
+}
+
+// stray writes a file into the stage.
+func (p *place) stray(path string) error {
+	dir, err := p.account.StageDir("ANALYTICS.MART.MILLRACE_STAGE")
+	if err != nil {
+		return err
+	}
+	path = filepath.Join(dir, filepath.FromSlash(path))
+	return errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("PAR1"), 0o600))
 }
 
 // damage writes other rows over a published file, such as have its size.

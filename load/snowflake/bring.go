@@ -27,17 +27,17 @@ type bringing struct {
 	s         *snowflake.Session  // for the ledger, and what is looked at
 	w         warehouse.Warehouse // local
 	temp      string
-	epoch     int64     // of the fence, while this load holds it
-	published bool      // there is nothing left to do but to tidy up
-	leaving   bool      // a COMMIT of it may be under way
-	stands    int64     // the snapshot that stands there; 0: none
-	begun     int64     // the epoch under which the load's rows were written to the ledger
-	changes   []*change // to bring
-	others    []*change // that cannot be brought, or are left
-	takeover  bool      // the place holds what is not this target's
-	engine    *engine   // nil: nobody has looked
-	sound     sound     // local files that were hashed
-	tell      sync.Mutex
+	epoch     int64      // of the fence, while this load holds it
+	published bool       // there is nothing left to do but to tidy up
+	leaving   bool       // a COMMIT of it may be under way
+	stands    int64      // the snapshot that stands there; 0: none
+	begun     int64      // the epoch under which the load's rows were written to the ledger
+	changes   []*change  // to bring
+	others    []*change  // that cannot be brought, or are left
+	takeover  bool       // the place holds what is not this target's
+	engine    *engine    // nil: nobody has looked
+	sound     sound      // local files that were hashed
+	tell      sync.Mutex // one at a time tells how far it has come, or that a table is left out
 }
 
 // Bring makes Snowflake hold the manifest. What is there is read without the fence first.
@@ -139,9 +139,20 @@ func (x *bringing) aside(ctx context.Context, s *snowflake.Session, c *change, e
 	if err = x.overtaken(ctx, s, err); !apart(ctx, err) {
 		return within("load "+c.Name.String(), err)
 	}
-	x.cfg.Log.Warn("a table is left out of the load", "load", x.b.Load, "table", c.Name.String(), "error", err)
-	c.refuse(err)
+	x.tell.Lock()
+	defer x.tell.Unlock()
+	if c.pending() { // of several errors the first
+		x.cfg.Log.Warn("a table is left out of the load", "load", x.b.Load, "table", c.Name.String(), "error", err)
+		c.refuse(err)
+	}
 	return nil
+}
+
+// goesOn says whether a table has not been left out by another who is at work on it.
+func (x *bringing) goesOn(c *change) bool {
+	x.tell.Lock()
+	defer x.tell.Unlock()
+	return c.pending()
 }
 
 // apart says whether an error is about the one table for which it was met: what was found of its rows and files, and what Snowflake
@@ -289,7 +300,10 @@ func (x *bringing) decide(ctx context.Context, c *change, exposed map[string]boo
 	if err := x.sound.check(ctx, files); err != nil || c.of.View == "" {
 		return err
 	}
-	return expose(ctx, x.w, x.m, c.Name.String(), exposed)
+	if err := expose(ctx, x.w, x.m, c.Name.String(), exposed); err != nil {
+		return err
+	}
+	return x.size(ctx, c.cargo[0], files)
 }
 
 // expose makes a table readable, behind everything that its SELECT reads.
@@ -332,11 +346,16 @@ func eachBySession[T any](ctx context.Context, x *bringing, items <-chan T, do f
 	return nil
 }
 
-// reconnect replaces the session after an answer was lost.
-func (x *bringing) reconnect(ctx context.Context) (err error) {
+// reconnect replaces the session: after an answer was lost, or to see what others have committed since it was opened. Where that fails, the
+// old one stays, whose statements fail.
+func (x *bringing) reconnect(ctx context.Context) error {
+	s, err := x.session(ctx)
+	if err != nil {
+		return err
+	}
 	x.closed(x.s)
-	x.s, err = x.session(ctx)
-	return err
+	x.s = s
+	return nil
 }
 
 // closed closes a session. What fails then has no part in the load.

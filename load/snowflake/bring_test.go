@@ -350,10 +350,35 @@ func TestManyFiles(t *testing.T) {
 	keyed := x.table("keyed", []string{"id"}, fmt.Sprintf(rows, 0, 20_000))
 	keyed = x.delta(keyed, fmt.Sprintf(rows, 19_990, 20_010), "SELECT range AS id FROM range(5)") // so that no file can be sent as it is
 	plain := x.table("plain", nil, fmt.Sprintf(rows, 0, 1000), fmt.Sprintf(rows, 1000, 2000), fmt.Sprintf(rows, 2000, 3000))
-	l := p.follows(x, f, x.publish("r1", keyed, plain), "keyed new, plain new")
+	x.expose(keyed)
+	all := x.view("everything", "SELECT * FROM main.keyed", "main.keyed")
+	sum := x.view("summed", "SELECT count(*) AS n FROM main.keyed", "main.keyed")
+	l := p.follows(x, f, x.publish("r1", keyed, plain, all, sum), "everything new, keyed new, plain new, summed new")
 	for _, table := range l.Tables {
+		if table.Table == "summed" {
+			if table.Files != 1 {
+				t.Errorf("one row was sent as %d files", table.Files)
+			}
+			continue
+		}
 		if table.Files < 3 || table.Sent != table.Rows {
 			t.Errorf("%s was sent as %d files with %d rows, and has %d", table.Table, table.Files, table.Sent, table.Rows)
+		}
+	}
+}
+
+// TestFits: a file is sent as it is up to what Snowflake advises, or what is asked for where that is more.
+func TestFits(t *testing.T) {
+	for _, c := range []struct {
+		size, bytes int64
+		want        bool
+	}{
+		{150_000_000, 250_000_000, true}, {150_000_000, 250_000_001, false}, {1_000_000, 200_000_000, true},
+		{1_000_000_000, 1_000_000_000, true}, {1_000_000_000, 1_000_000_001, false},
+	} {
+		x := &bringing{Follower: &Follower{cfg: Config{FileSize: c.size}}}
+		if got := x.fits(warehouse.File{Bytes: c.bytes}); got != c.want {
+			t.Errorf("with file_size %d, %d bytes fit: %t", c.size, c.bytes, got)
 		}
 	}
 }

@@ -87,7 +87,7 @@ func (x *bringing) stage(ctx context.Context, s *snowflake.Session, c *change, g
 	if err := x.prove(ctx, s, c, g); err != nil || !first || !c.keyed() {
 		return err
 	}
-	n, err := x.number(ctx, s, c, sf.KeysTwice(g.staging, c.key()))
+	n, err := x.number(ctx, s, c.Name, sf.KeysTwice(g.staging, c.key()))
 	if err == nil && n > 0 {
 		err = fmt.Errorf("%w: %d keys %v are there more than once", load.ErrUnproven, n, c.of.Key)
 	}

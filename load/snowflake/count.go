@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/internal/snowflake"
 	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/warehouse"
 	sf "github.com/millrace/millrace/warehouse/snowflake"
 )
 
@@ -41,7 +42,7 @@ func (c *change) expected() int64 {
 // counted compares the rows that the table has now with those of the node.
 func (x *bringing) counted(ctx context.Context, s *snowflake.Session, c *change) error {
 	if c.Mode == load.ModeSCD2 { // first: then the other count is wrong too
-		n, err := x.number(ctx, s, c, sf.CurrentTwice(c.to, c.key()))
+		n, err := x.number(ctx, s, c.Name, sf.CurrentTwice(c.to, c.key()))
 		if err == nil && n > 0 {
 			err = fmt.Errorf("%w: %d keys of %s would have two current rows%s", load.ErrUnproven, n, c.As, c.later())
 		}
@@ -49,7 +50,7 @@ func (x *bringing) counted(ctx context.Context, s *snowflake.Session, c *change)
 			return err
 		}
 	}
-	n, err := x.number(ctx, s, c, sf.CountLive(sf.Live(c.to, c.keep.marks(c.of), c.keep.history())))
+	n, err := x.number(ctx, s, c.Name, sf.CountLive(sf.Live(c.to, c.keep.marks(c.of), c.keep.history())))
 	if err != nil {
 		return err
 	}
@@ -66,8 +67,8 @@ func (c *change) later() string {
 }
 
 // number asks for one whole number.
-func (x *bringing) number(ctx context.Context, s *snowflake.Session, c *change, sql string) (int64, error) {
-	r, err := s.Query(ctx, snowflake.Statement{SQL: sql, Step: stepVerify, Table: c.Name.String()})
+func (x *bringing) number(ctx context.Context, s *snowflake.Session, about warehouse.Name, sql string) (int64, error) {
+	r, err := s.Query(ctx, snowflake.Statement{SQL: sql, Step: stepVerify, Table: about.String()})
 	if err != nil {
 		return 0, err
 	}

@@ -504,6 +504,40 @@ func TestLostCommitOvertaken(t *testing.T) {
 	}
 }
 
+// TestLostCommitWithoutTables: the answer to the COMMIT of a transaction without tables is lost, whether it was executed or not. The load
+// goes on, and no other has taken over.
+func TestLostCommitWithoutTables(t *testing.T) {
+	for _, when := range []snowfake.When{snowfake.Before, snowfake.After} {
+		x, y, p := newTruth(t), newTruth(t), newPlace(t)
+		edit := func(c *Config) {
+			c.Conn.Retries, c.Keep = -1, func(warehouse.Name) Keep { return Keep{Swap: true} }
+		}
+		f, g := p.follower(x, edit), p.follower(y, edit)
+		lost := func() *snowfake.Injected {
+			return p.server.Fault(snowfake.Fault{Match: regexp.MustCompile("^COMMIT"), When: when, Do: snowfake.Drop})
+		}
+		faults := []*snowfake.Injected{lost()}
+		p.follows(x, f, x.publish("r1", x.table("t", nil, "SELECT 1 AS id")), "t new")
+		faults = append(faults, lost())
+		next := x.table("t", nil, "SELECT 2 AS id")
+		p.follows(x, f, x.publish("r2", next), "t swap")
+		y.publish("r0", next)
+		y.publish("r1", next)
+		faults = append(faults, lost())
+		if l := p.anew(g, y.publish("r3", next)); modes(l) != "" {
+			t.Errorf("the same rows are brought: %s", modes(l))
+		}
+		if standing, err := g.Standing(t.Context()); err != nil || standing.Run != "r3" {
+			t.Errorf("standing %+v, %v", standing, err)
+		}
+		for i, fault := range faults {
+			if fault.Hits() != 1 {
+				t.Errorf("COMMIT %d was not cut", i)
+			}
+		}
+	}
+}
+
 // TestLateRename: a client dies whose RENAME is still on its way. It arrives after another load has begun, which does not come far.
 func TestLateRename(t *testing.T) {
 	x, p := newTruth(t), newPlace(t)

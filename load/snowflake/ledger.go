@@ -133,7 +133,8 @@ func (f *Follower) ask(ctx context.Context, s *snowflake.Session, st sf.Statemen
 
 // take gets the fence, once, or anew as long as no other load has. An earlier attempt whose COMMIT may still be under way holds its lock:
 // when it is taken, that one has been decided. That is waited for up to fenceWait, and for other projects, which write to the same
-// table, up to lock_timeout.
+// table, up to lock_timeout. Then the session is another one: Snowflake need not show a session what others have committed since it was
+// opened (READ_CONSISTENCY_MODE).
 func (x *bringing) take(ctx context.Context) error {
 	patience, last := min(fenceWait, x.cfg.Conn.LockTimeout), error(nil)
 	for range attempts {
@@ -154,7 +155,7 @@ func (x *bringing) take(ctx context.Context) error {
 		switch {
 		case got && err == nil:
 			x.epoch = at.epoch + 1
-			return nil
+			return x.reconnect(ctx)
 		case err == nil: // another has taken it meanwhile: it goes on from there
 		case ctx.Err() != nil || final(err):
 			return fmt.Errorf("take the fence: %w", err)
@@ -181,7 +182,7 @@ func (x *bringing) enclose(ctx context.Context, at *fence, patience time.Duratio
 	if err != nil {
 		return false, err
 	}
-	return r.Affected == 1, x.wait(ctx, x.cfg.Conn.LockTimeout)
+	return r.Affected == 1, nil
 }
 
 // wait says how long the session's statements wait for locks from now on.
@@ -269,8 +270,12 @@ func (x *bringing) entry(c *change) (sf.Entry, error) {
 	if err != nil {
 		return sf.Entry{}, err
 	}
+	rows := c.of.Rows
+	if c.of.View != "" {
+		rows = -1 // not known yet
+	}
 	return sf.Entry{Target: x.target, Load: x.b.Load, Node: c.Name, As: c.As, Mode: string(c.Mode), Attempt: max(1, x.b.Attempt), Epoch: x.epoch,
-		Snapshot: x.m.Snapshot, Run: x.m.Run, Fingerprint: c.print.String(), Version: string(text), Expected: c.of.Rows, Started: x.cfg.Clock()}, nil
+		Snapshot: x.m.Snapshot, Run: x.m.Run, Fingerprint: c.print.String(), Version: string(text), Expected: rows, Started: x.cfg.Clock()}, nil
 }
 
 // atOnce is how many rows of the ledger one statement writes.

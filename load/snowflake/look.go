@@ -15,6 +15,7 @@ import (
 // found is a table as it is there, or what has its name. What is asked for it needs no warehouse.
 type found struct {
 	transient      bool
+	tracked        bool   // somebody may read its changes
 	other          string // the kind of what is no table: VIEW
 	owner, comment string
 }
@@ -33,7 +34,7 @@ func (f *Follower) find(ctx context.Context, s *snowflake.Session, to sf.Table, 
 			if row["name"] != to.Name {
 				continue
 			}
-			there := &found{transient: row["kind"] == "TRANSIENT", owner: row["owner"], comment: row["comment"]}
+			there := &found{transient: row["kind"] == "TRANSIENT", tracked: row["change_tracking"] == "ON", owner: row["owner"], comment: row["comment"]}
 			if sql == sf.ShowObjects(to) {
 				there.other = row["kind"]
 			}

@@ -92,6 +92,10 @@ func (x *bringing) packHistory(c *change, rows *cargo) error {
 	return nil
 }
 
+// wellSized is the most that Snowflake advises for a file: 100 to 250 MB, compressed
+// (docs.snowflake.com/en/user-guide/data-load-considerations-prepare).
+const wellSized = 250_000_000
+
 // asIs lets the files of the local target be sent, when they are fit to be: of a good size or one alone, each once, and with the
 // columns of the table as it is now.
 func (x *bringing) asIs(c *change, rows *cargo, files []warehouse.File) {
@@ -100,7 +104,7 @@ func (x *bringing) asIs(c *change, rows *cargo, files []warehouse.File) {
 	}
 	seen := map[string]bool{}
 	for _, f := range files {
-		if seen[f.Path] || f.Bytes > 4*x.cfg.FileSize || warehouse.Verify(f.Path, f, c.of.Columns, false) != nil {
+		if seen[f.Path] || !x.fits(f) || warehouse.Verify(f.Path, f, c.of.Columns, false) != nil {
 			return // what is wrong with a file is found when it is read
 		}
 		if _, err := sf.Put(f.Path, c.to.Stage(), rows.prefix); err != nil {
@@ -110,6 +114,28 @@ func (x *bringing) asIs(c *change, rows *cargo, files []warehouse.File) {
 	}
 	rows.query, rows.files = "", slices.Clone(files)
 }
+
+// size guesses how much a view gives, where it reads more than fits into one file: its rows are counted, and taken to be as long as those
+// that it reads.
+func (x *bringing) size(ctx context.Context, g *cargo, reads []warehouse.File) error {
+	if bytesOf(reads) <= x.cfg.FileSize {
+		return nil
+	}
+	r, err := x.w.Query(ctx, "SELECT count(*) AS n FROM (\n"+g.query+"\n) AS q")
+	if err != nil {
+		return fmt.Errorf("count what is to be sent: %w", err)
+	}
+	counted, err := oneRow(r)
+	if err != nil {
+		return err
+	}
+	g.expects = number(counted["n"])
+	g.size = int64(float64(g.expects) * float64(bytesOf(reads)) / float64(max(1, rowsOf(reads))))
+	return nil
+}
+
+// fits says whether a file may be sent as it is, by its size.
+func (x *bringing) fits(f warehouse.File) bool { return f.Bytes <= max(wellSized, x.cfg.FileSize) }
 
 // fill makes the files, and looks at each with another reader than its writer.
 func (x *bringing) fill(ctx context.Context, c *change, g *cargo) error {

@@ -39,6 +39,11 @@ func (x *bringing) publish(ctx context.Context) error {
 	if err := x.commit(ctx); err != nil {
 		return within("publish", err)
 	}
+	if slices.ContainsFunc(x.changes, func(c *change) bool { return !c.together() }) {
+		if err := x.reconnect(ctx); err != nil { // it counts what other sessions have copied
+			return within("publish", err)
+		}
+	}
 	for _, c := range x.changes {
 		if c.together() {
 			continue
@@ -48,6 +53,9 @@ func (x *bringing) publish(ctx context.Context) error {
 				return err
 			}
 			x.clear(ctx, c)
+			if err := x.mark(ctx, c, x.ledger.Fail(c.entry)); err != nil {
+				return fmt.Errorf("note that %s was not published: %w", c.Name, err)
+			}
 		}
 	}
 	x.sort(x.changes)
@@ -100,7 +108,8 @@ func (x *bringing) commit(ctx context.Context) error {
 }
 
 // fate says whether the load's transaction was committed. It is over when the fence is taken anew, or when another load holds it, which had
-// to wait for the transaction's lock. Then what it has not committed it never will.
+// to wait for the transaction's lock. Then what it has not committed it never will. A transaction without tables has left no rows of the
+// load, but the snapshot: if that stands, the transaction cannot be repeated, since it begins with the snapshot that stood before.
 func (x *bringing) fate(ctx context.Context) (bool, error) {
 	if err := x.reconnect(ctx); err != nil {
 		return false, err
@@ -109,11 +118,15 @@ func (x *bringing) fate(ctx context.Context) (bool, error) {
 	if fenced != nil && !errors.Is(fenced, load.ErrFenced) {
 		return false, fenced
 	}
+	if fenced == nil && !slices.ContainsFunc(x.changes, (*change).together) {
+		at, err := x.seen(ctx, x.s)
+		return at != nil && at.snapshot == x.m.Snapshot && at.run == x.m.Run && at.local == x.m.Target, err
+	}
 	done, err := x.stand(ctx, x.s)
 	if done || err != nil {
 		return done, err
 	}
-	return false, fenced // or it had no tables: then it may be repeated
+	return false, fenced
 }
 
 // stand says whether the ledger has tables of the load.

@@ -13,7 +13,8 @@ import (
 // recover finishes what loads before this one have left half done, now that none of them can go on. A transaction is committed with its
 // ledger rows, or not at all. What stands outside of one may still be on its way: a rename, a swap, or a statement whose transaction was
 // ended by the load that took over. Each needs its staging table, and does nothing once that is dropped. A rename or a swap that has happened
-// is told by the comment that has moved with the table: the ledger learns of it here. Files are left for a look, until they are swept.
+// is told by the comment that has moved with the table: it is counted, and the ledger learns of it here. Files are left for a look, until
+// they are swept.
 func (x *bringing) recover(ctx context.Context) error {
 	rows, err := x.ask(ctx, x.s, x.ledger.Unfinished(x.target))
 	if err != nil || len(rows) == 0 {
@@ -38,13 +39,30 @@ func (x *bringing) recover(ctx context.Context) error {
 		if there == nil || there.comment != sf.CommentOf(row["load_id"]) {
 			continue
 		}
-		st := x.ledger.Commit(sf.Entry{Load: row["load_id"], Node: node, Epoch: number(row["epoch"]),
-			Loaded: number(row["rows_expected"]), QueryIDs: "[]", Committed: x.cfg.Clock()})
-		if _, err := x.s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepLedger, Table: node.String()}); err != nil {
+		if err := x.settle(ctx, row, node, to); err != nil {
 			return fmt.Errorf("note that load %s has published %s: %w", row["load_id"], to, err)
 		}
 	}
 	st := x.ledger.GiveUp(x.target, x.epoch)
 	_, err = x.s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepLedger})
+	return err
+}
+
+// settle has the ledger learn of a table that a load before this one has made and not noted. It may have been cut off before it counted the
+// rows, or because of what it counted: they are counted here. A view, whose rows nobody had counted when the load noted it, is made anew.
+func (x *bringing) settle(ctx context.Context, row map[string]string, node warehouse.Name, to sf.Table) error {
+	e := sf.Entry{Load: row["load_id"], Node: node, Epoch: number(row["epoch"]), Expected: number(row["rows_expected"]), Checksum: row["checksum"],
+		QueryIDs: "[]", Committed: x.cfg.Clock()}
+	var err error
+	if e.Loaded, err = x.number(ctx, x.s, node, sf.Count(to)); err != nil {
+		return err
+	}
+	st := x.ledger.Commit(e)
+	if e.Loaded != e.Expected {
+		x.cfg.Log.Warn("a table that an earlier load has made is made anew: its rows are not known to be those that were sent", "load", x.b.Load, "table", node.String(),
+			"made by", e.Load, "rows", e.Loaded, "expected", e.Expected)
+		st = x.ledger.Disown(e)
+	}
+	_, err = x.s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepLedger, Table: node.String()})
 	return err
 }

@@ -210,6 +210,25 @@ func TestSwapRefuses(t *testing.T) {
 	}
 }
 
+// TestSwapRefusesUnseen: a stream of a role that the loader's is not has left its trace on the table.
+func TestSwapRefusesUnseen(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	for _, sql := range []string{"GRANT USAGE, CREATE SCHEMA ON DATABASE ANALYTICS TO ROLE LOADER", "GRANT USAGE ON WAREHOUSE LOAD_WH TO ROLE LOADER"} {
+		p.rows(sql)
+	}
+	f := p.follower(x, func(c *Config) {
+		c.Conn.Role, c.Keep = "LOADER", func(warehouse.Name) Keep { return Keep{Swap: true} }
+	})
+	old := x.table("t", nil, "SELECT range AS id FROM range(10)")
+	p.follows(x, f, x.publish("r1", old), "t new")
+	p.rows("CREATE STREAM ANALYTICS.MART.S ON TABLE ANALYTICS.MART.T")
+	_, err := p.bring(f, x.publish("r2", x.table("t", nil, "SELECT 1 AS id")))
+	if err == nil || !strings.Contains(err.Error(), `that role LOADER may not see`) || !strings.Contains(err.Error(), `ALTER TABLE "ANALYTICS"."MART"."T" SET CHANGE_TRACKING = FALSE`) {
+		t.Errorf("Bring says %v", err)
+	}
+	p.holds(x, &old, "ANALYTICS.MART.T")
+}
+
 // TestUnproven: what the stage holds is not what was sent.
 func TestUnproven(t *testing.T) {
 	x, p := newTruth(t), newPlace(t)

@@ -45,10 +45,22 @@ func (x *bringing) replace(ctx context.Context, c *change) error {
 		return errors.Join(stranger, unseen, unread)
 	}
 	c.Inserted = c.cargo[0].rows
-	if err := x.counted(ctx, x.s, c); err != nil {
-		return err
+	err = x.counted(ctx, x.s, c)
+	switch {
+	case err == nil:
+		return x.noted(ctx, c)
+	case apart(ctx, err): // the table there is of no version: no later load may take it for the one that stood there
+		return errors.Join(err, x.mark(ctx, c, x.ledger.Disown(c.entry)))
 	}
-	return x.noted(ctx, c)
+	return err // the next load counts
+}
+
+// mark has the ledger say what became of a table. It does nothing where the ledger knows already.
+func (x *bringing) mark(ctx context.Context, c *change, st sf.Statement) error {
+	return x.again(ctx, func() error {
+		_, err := x.s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepLedger, Table: c.Name.String()})
+		return err
+	})
 }
 
 // taken says whether a name was not free.
@@ -64,7 +76,7 @@ func (x *bringing) unchanged(ctx context.Context, c *change) error {
 		return err
 	}
 	if there == nil || *there != *c.found {
-		return fmt.Errorf("%w: %s was replaced by something else since the load has looked at it", load.ErrForeign, c.As)
+		return fmt.Errorf("%w: %s was replaced by something else, or its changes are tracked, since the load has looked at it", load.ErrForeign, c.As)
 	}
 	return nil
 }

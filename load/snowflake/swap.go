@@ -11,7 +11,7 @@ import (
 )
 
 // swappable refuses to swap tables that something hangs on which does not follow a swap: streams, and policies that CREATE TABLE LIKE
-// does not copy.
+// does not copy. A stream that the role may not see has left its trace: the table's changes are tracked.
 func (x *bringing) swappable(ctx context.Context) error {
 	var streams []map[string]string
 	for _, c := range x.changes {
@@ -29,6 +29,9 @@ func (x *bringing) swappable(ctx context.Context) error {
 			if strings.ReplaceAll(row["table_name"], `"`, "") == c.to.Database+"."+c.to.Schema+"."+c.to.Name {
 				c.refuse(fmt.Errorf("%s has the stream %s, which would not follow a swap: use strategy: overwrite, or drop the stream", c.As, row["name"]))
 			}
+		}
+		if c.found.tracked && c.pending() {
+			c.refuse(fmt.Errorf("%s has CHANGE_TRACKING on, so it may have streams or dynamic tables over it that role %s may not see, and that would not follow a swap: use strategy: overwrite, or, where nothing reads its changes, ALTER TABLE %[1]s SET CHANGE_TRACKING = FALSE", c.As, x.role()))
 		}
 		r, err := x.s.Query(ctx, snowflake.Statement{SQL: sf.Policies(c.to), Step: stepLook, Table: c.Name.String()})
 		if err != nil {

@@ -3,6 +3,7 @@ package snowflake
 import (
 	"context"
 	"fmt"
+	"os"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -41,12 +42,14 @@ func (x *bringing) uploadAll(ctx context.Context) error {
 		return err
 	}
 	for _, c := range x.changes {
-		if !c.pending() {
-			continue
-		}
 		for _, g := range c.cargo {
+			if !c.pending() {
+				break
+			}
 			if err := x.arrived(ctx, c, g); err != nil {
-				return fmt.Errorf("upload %s: %w", c.Name, err)
+				if err := x.aside(ctx, x.s, c, err); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -57,11 +60,15 @@ func (x *bringing) uploadAll(ctx context.Context) error {
 func (x *bringing) produce(ctx context.Context, parcels chan<- parcel) error {
 	for _, c := range x.changes {
 		for _, g := range c.cargo {
-			if err := x.empty(ctx, c, g); err != nil {
-				return fmt.Errorf("upload %s: %w", c.Name, err)
+			if !x.goesOn(c) {
+				break
 			}
-			x.progress(c, "write", 0, g.size)
-			if err := x.fill(ctx, c, g); err != nil {
+			err := x.empty(ctx, c, g)
+			if err == nil {
+				x.progress(c, "write", 0, g.size)
+				err = x.fill(ctx, c, g)
+			}
+			if err != nil {
 				if err := x.aside(ctx, x.s, c, err); err != nil {
 					return err
 				}
@@ -95,10 +102,13 @@ func (x *bringing) empty(ctx context.Context, c *change, g *cargo) error {
 	return nil
 }
 
-// upload sends one file.
+// upload sends one file, unless its table is left out by now.
 func (x *bringing) upload(ctx context.Context, s *snowflake.Session, p parcel) error {
+	if !x.goesOn(p.c) {
+		return nil
+	}
 	if err := x.put(ctx, s, p); err != nil {
-		return fmt.Errorf("upload %s: %s: %w", p.c.Name, filepath.Base(p.file.Path), err)
+		return x.aside(ctx, s, p.c, fmt.Errorf("upload %s: %w", filepath.Base(p.file.Path), err))
 	}
 	if err := p.g.discard(p.file); err != nil {
 		return fmt.Errorf("upload %s: %w", p.c.Name, err)
@@ -115,25 +125,47 @@ func (x *bringing) put(ctx context.Context, s *snowflake.Session, p parcel) erro
 	}
 	r, err := s.Query(ctx, snowflake.Statement{SQL: text, Step: stepUpload, Table: p.c.Name.String()})
 	if err != nil {
+		if unread := readableFile(p.file); unread != nil && ctx.Err() == nil {
+			return unread
+		}
 		return err
 	}
+	return uploaded(r, p.file)
+}
+
+// readableFile says why a file cannot be read. The driver's error does not tell that from a connection that is lost.
+func readableFile(f warehouse.File) error {
+	file, err := os.Open(f.Path)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// uploaded reads what the driver says of the one file that was sent.
+func uploaded(r *snowflake.Result, f warehouse.File) error {
 	rows := records(r)
 	if len(rows) != 1 {
 		return fmt.Errorf("%w: the driver tells of %d files, and one was sent", load.ErrUnproven, len(rows))
 	}
-	if got := rows[0]; !strings.EqualFold(got["status"], "UPLOADED") || got["source_size"] != strconv.FormatInt(p.file.Bytes, 10) || !sizeFits(got["target_size"], p.file.Bytes) {
-		return fmt.Errorf("%w: status %s, %s of %d bytes, which are %s in the stage %s", load.ErrUnproven, got["status"], got["source_size"], p.file.Bytes, got["target_size"], got["message"])
+	if got := rows[0]; !strings.EqualFold(got["status"], "UPLOADED") || got["source_size"] != strconv.FormatInt(f.Bytes, 10) || !sizeFits(got["target_size"], f.Bytes) {
+		return fmt.Errorf("%w: status %s, %s of %d bytes, which are %s in the stage %s", load.ErrUnproven, got["status"], got["source_size"], f.Bytes, got["target_size"], got["message"])
 	}
 	return nil
 }
 
-// arrived compares the stage with what was sent: exactly these files, with these sizes.
+// arrived compares the stage with what was sent.
 func (x *bringing) arrived(ctx context.Context, c *change, g *cargo) error {
 	there, err := x.listed(ctx, c, g)
 	if err != nil {
 		return err
 	}
-	for _, f := range g.files {
+	return exactly(there, g.files)
+}
+
+// exactly says whether the stage has these files, with these sizes, and no others.
+func exactly(there map[string]string, files []warehouse.File) error {
+	for _, f := range files {
 		name := filepath.Base(f.Path)
 		size, ok := there[name]
 		switch {
@@ -163,10 +195,15 @@ func (x *bringing) listed(ctx context.Context, c *change, g *cargo) (map[string]
 	if err != nil {
 		return nil, err
 	}
+	return under(g.prefix, r)
+}
+
+// under are the files of a list with their sizes, all of them under a prefix.
+func under(prefix string, r *snowflake.Result) (map[string]string, error) {
 	files := map[string]string{}
 	for _, row := range records(r) {
-		if dir := path.Dir(row["name"]) + "/"; !strings.HasSuffix(dir, "/"+g.prefix) {
-			return nil, fmt.Errorf("the list of %s names %q, which is not in it", g.prefix, row["name"])
+		if dir := path.Dir(row["name"]) + "/"; !strings.HasSuffix(dir, "/"+prefix) {
+			return nil, fmt.Errorf("the list of %s names %q, which is not in it", prefix, row["name"])
 		}
 		files[path.Base(row["name"])] = row["size"]
 	}

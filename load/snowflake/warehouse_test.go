@@ -77,3 +77,17 @@ func TestWarehouseSleeps(t *testing.T) {
 	asleep("after a load", true)
 	p.holds(x, &m.Tables[0], "ANALYTICS.MART.T")
 }
+
+// TestServerIsGone: the connection is lost and nobody answers any more, with a warehouse that slept at first.
+func TestServerIsGone(t *testing.T) {
+	x, p := newTruth(t), newPlace(t, func(c *snowfake.AccountConfig) {
+		c.Warehouses = []snowfake.WarehouseSpec{{Name: "LOAD_WH", Suspended: true}}
+	})
+	f := p.follower(x, func(c *Config) { c.Conn.Retries = -1 })
+	m := x.publish("r1", x.table("t", nil, "SELECT 1 AS id"))
+	gone := p.server.Fault(snowfake.Fault{Match: regexp.MustCompile(`^UPDATE .*_TARGETS`), Do: snowfake.Vanish})
+	p.server.Fault(snowfake.Fault{Match: regexp.MustCompile(`login-request`), Nth: 2, Times: 1000, Do: snowfake.Drop})
+	if _, err := p.bring(f, m); err == nil || gone.Hits() != 1 {
+		t.Errorf("after %d faults, Bring says %v", gone.Hits(), err)
+	}
+}

@@ -24,7 +24,8 @@ const (
 	StateStarted   = "started"
 	StateCommitted = "committed"
 	StateFailed    = "failed"
-	StateDropped   = "dropped" // committed, and the table has left the project since
+	StateDropped   = "dropped"  // committed, and the table has left the project since
+	StateUnproven  = "unproven" // it stands under its name, and its rows are not those that were sent: the target holds no version of it
 )
 
 // Entry is a row of _LOADS.
@@ -159,6 +160,9 @@ WHERE ` + ofEntry + ` AND "STATE" = 'started'`, []any{e.Expected, e.Loaded, e.Ch
 // Fail notes that a load has not brought a table. What is committed stays so.
 func (l Ledger) Fail(e Entry) Statement { return l.mark(e, StateStarted, StateFailed) }
 
+// Disown notes that what a load has put in a table's place is not what was sent. What was committed of the table before is gone with that.
+func (l Ledger) Disown(e Entry) Statement { return l.mark(e, StateStarted, StateUnproven) }
+
 // Forget notes that a table that e holds has left the target.
 func (l Ledger) Forget(e Entry) Statement { return l.mark(e, StateCommitted, StateDropped) }
 
@@ -171,11 +175,12 @@ WHERE ` + ofEntry + ` AND "STATE" = ?`, []any{to, e.Load, e.Node.Schema, e.Node.
 // entryColumns are what Standing and Entries read. Times are microseconds since 1970.
 const entryColumns = `"LOAD_ID", "NODE_SCHEMA", "NODE_TABLE", "TABLE_AS", "MODE", "ATTEMPT", "EPOCH", "STATE", "SNAPSHOT", "RUN_ID", "FINGERPRINT", TO_JSON("VERSION") AS "VERSION", "ROWS_EXPECTED", "ROWS_LOADED", "CHECKSUM", DATE_PART(EPOCH_MICROSECOND, "STARTED_AT") AS "STARTED_US", DATE_PART(EPOCH_MICROSECOND, "COMMITTED_AT") AS "COMMITTED_US"`
 
-// Standing reads what was committed last of each table: what the target holds, and of what has left it that it did.
+// Standing reads what was committed last of each table: what the target holds, and of what has left it that it did. What was put in
+// its place since, and is not what was sent, is unproven.
 func (l Ledger) Standing(t Target) Statement {
 	return Statement{fmt.Sprintf(`SELECT %s
 FROM %s
-WHERE %s AND "STATE" IN ('committed', 'dropped')
+WHERE %s AND "STATE" IN ('committed', 'dropped', 'unproven')
 QUALIFY ROW_NUMBER() OVER (PARTITION BY "NODE_SCHEMA", "NODE_TABLE" ORDER BY "EPOCH" DESC NULLS LAST, "LOAD_ID" DESC NULLS LAST) = 1
 ORDER BY "NODE_SCHEMA" NULLS LAST, "NODE_TABLE" NULLS LAST`, entryColumns, l.loads(), ofTarget), []any{t.Project, t.Schema}}
 }

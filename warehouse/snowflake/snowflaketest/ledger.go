@@ -42,6 +42,7 @@ func (b bench) ledger() {
 	b.touches("publish over what is not there", 0, l.Publish(target, 2, 6, 7, "R1", "T1", at))
 	b.touches("publish", 1, l.Publish(target, 2, 0, 7, "R1", "T1", at))
 	b.touches("what is committed does not fail", 0, l.Fail(e))
+	b.touches("what is committed is not disowned", 0, l.Disown(e))
 	b.says("seen", "2 L2 7 R1 T1 1743296645678901 1743296645678901", text(b.must(l.Seen(target))))
 	standing := func(load string, epoch int) string {
 		return fmt.Sprintf(`%s mart it's %s full 2 %d committed 7 R1 f2 %s 3 3 c 1743296645678901 1743296645678901`, load, e.As, epoch, e.Version)
@@ -54,6 +55,11 @@ func (b bench) ledger() {
 	b.touches("it fails", 1, l.Fail(next))
 	b.says("still the one before", standing(e.Load, 2), text(b.must(l.Standing(target))))
 	b.touches("begin it again", 1, l.Begin(next))
+	b.touches("what it has put there is not what was sent", 1, l.Disown(next))
+	if got := b.must(l.Standing(target)).Rows; len(got) != 1 || *got[0][7] != snowflake.StateUnproven {
+		b.Errorf("what was committed before is said to stand: %v", got)
+	}
+	b.touches("begin it once more", 1, l.Begin(next))
 	b.touches("commit the next", 1, l.Commit(next))
 	b.says("the later epoch", standing(next.Load, 3), text(b.must(l.Standing(target))))
 	b.touches("forget", 1, l.Forget(next))
