@@ -129,6 +129,7 @@ type LoadedTable struct {
 	Updated  int64  `json:"updated"`
 	Deleted  int64  `json:"deleted"`
 	Error    string `json:"error,omitempty"` // why it cannot be brought, or was not
+	Hint     string `json:"hint,omitempty"`  // what to do about that, where it is known
 	LoadCost
 }
 

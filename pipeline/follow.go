@@ -289,7 +289,7 @@ func (e *Engine) endLoad(ctx context.Context, l *journal.Load, err error) error 
 		l.Status = journal.Interrupted
 	}
 	for i := range l.Tables {
-		l.Tables[i].Error = e.redact(l.Tables[i].Error)
+		l.Tables[i].Error, l.Tables[i].Hint = e.redact(l.Tables[i].Error), e.redact(l.Tables[i].Hint)
 	}
 	saved := e.Journal.EndLoad(context.WithoutCancel(ctx), *l)
 	e.Log.Info("load ends", "run", l.Run, "load", l.ID, "status", l.Status, "tables", len(l.Tables), "files", l.Files, "bytes", l.Bytes, "warehouse_seconds", l.Seconds,

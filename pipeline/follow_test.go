@@ -132,7 +132,7 @@ func (p *place) Bring(ctx context.Context, m *load.Manifest, b load.Bringing) (*
 	}
 	for i, t := range l.Tables {
 		if t.Name.String() == p.cannot {
-			l.Tables[i].Error = "a column cannot be widened"
+			l.Tables[i].Error, l.Tables[i].Hint = "a column cannot be widened", "ask for tok3n"
 		}
 	}
 	return l, nil
@@ -447,6 +447,9 @@ func TestBehindByOthersAlone(t *testing.T) {
 	e := following(t, dir, p)
 	r := run(t, e, only("two"))
 	partial(t, r, "behind by 1 table: main.good: a column cannot be widened")
+	if loads, err := e.Loads(t.Context(), r.Run.ID); err != nil || loads[0].Tables[0].Hint != "ask for ***" {
+		t.Errorf("the journal has %+v, %v", loads, err)
+	}
 	r = run(t, following(t, dir, p), only("one"))
 	succeeded(t, r)
 	if len(r.Run.Warnings) != 1 || r.Run.Behind || r.Load.Status != journal.Failed {
