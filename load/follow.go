@@ -111,9 +111,20 @@ type Load struct {
 	ID       string        `json:"id"` // "" of a load that is planned
 	Run      string        `json:"run,omitempty"`
 	Snapshot int64         `json:"snapshot"`
-	Tables   []LoadedTable `json:"tables"`   // those that change, and those that cannot be brought
+	Tables   []LoadedTable `json:"tables"`   // those that change, those that cannot be brought, and, with ModeNone, those that are left there
 	Together bool          `json:"together"` // all of its tables become visible by one commit
 	LoadCost
+}
+
+// Differing are the tables that the place does not hold as they are: those that change, and those that cannot be brought.
+func (l *Load) Differing() []string {
+	names := []string{}
+	for _, t := range l.Tables {
+		if t.Mode != ModeNone || t.Error != "" {
+			names = append(names, t.Name.String())
+		}
+	}
+	return names
 }
 
 // LoadedTable is one table's part in a Load.

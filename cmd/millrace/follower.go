@@ -128,7 +128,7 @@ func costText(c load.LoadCost) string {
 // momentText says whether several tables become visible together.
 func momentText(l load.Load) string {
 	switch {
-	case len(l.Tables) < 2:
+	case len(l.Differing()) < 2:
 		return ""
 	case l.Together:
 		return "; all of it by one commit"
@@ -197,6 +197,9 @@ func (a *app) printPlannedLoad(p *pipeline.PlannedLoad) {
 	}
 	if p.Unasked != "" {
 		a.out("  %s", p.Unasked)
+	}
+	for _, t := range p.Left {
+		a.out("  %s: %s", t.Name, oneLine(t.Why))
 	}
 	switch {
 	case p.Known == 0:
