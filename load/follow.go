@@ -20,9 +20,8 @@ type Follower interface {
 	// Shows says whether the place looks as Bring of m has left it, by what can be asked at no cost: each table is there, and has as many rows. It
 	// is quick to doubt, and no proof: Standing and Plan know more, and Verify all.
 	Shows(ctx context.Context, m *Manifest) (bool, error)
-	// Plan says what Bring would do to get from there to m, which nothing standing (nil) means from nothing, with all rows of some tables
-	// replaced as by Bringing.Renew. It changes nothing.
-	Plan(ctx context.Context, m *Manifest, standing *Standing, renew ...warehouse.Name) (*Load, error)
+	// Plan says what Bring would do to get from there to m, which nothing standing (nil) means from nothing. It changes nothing.
+	Plan(ctx context.Context, m *Manifest, standing *Standing, b Bringing) (*Load, error)
 	// Bring makes the place hold m. Whether an earlier attempt was committed is read from the ledger, so it can be repeated
 	// after any failure. The Load is returned with an error too: what was done before it.
 	Bring(ctx context.Context, m *Manifest, b Bringing) (*Load, error)

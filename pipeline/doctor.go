@@ -343,7 +343,7 @@ func (d *doctor) follower(ctx context.Context, timeout time.Duration) {
 // holds asks the place whether it shows what the journal says that was brought.
 func (d *doctor) holds(ctx context.Context, timeout time.Duration, s *Following) {
 	check := d.place() + ": behind"
-	planned, err := inTime(ctx, timeout, func(ctx context.Context) (*load.Load, error) { return d.plannedPush(ctx, s.manifest) })
+	planned, err := inTime(ctx, timeout, func(ctx context.Context) (*load.Load, error) { return d.plannedPush(ctx, s.manifest, load.Bringing{}) })
 	if err != nil {
 		d.say(LevelFail, check, cmp.Or(hintOf(err), wayOut(err.Error())), "%s", d.redact(err.Error()))
 		return

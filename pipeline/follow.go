@@ -25,6 +25,7 @@ type BehindError struct {
 	Place    string
 	Snapshot int64    // that is published
 	Tables   []string // that the place lacks, as far as can be told from here
+	Renew    []string // tables of which all rows were to be replaced, as they were asked for
 	Err      error
 }
 
@@ -52,7 +53,13 @@ func Behind(runError string) string {
 func (e *BehindError) Unwrap() error { return e.Err }
 
 // Hint is that of the cause, or how to catch up.
-func (e *BehindError) Hint() string { return cmp.Or(hintOf(e.Err), wayOut(e.Err.Error())) }
+func (e *BehindError) Hint() string {
+	hint := cmp.Or(hintOf(e.Err), wayOut(e.Err.Error()))
+	if len(e.Renew) > 0 {
+		hint += "; nothing but another push replaces all rows of these tables: give --renew " + strings.Join(e.Renew, " --renew ") + " again"
+	}
+	return hint
+}
 
 // Foreign says whether the error of a load is that the place is not the target's: no load brings anything there but one that takes it over.
 func Foreign(loadError string) bool {
@@ -185,7 +192,7 @@ func (e *Engine) denies(ctx context.Context, s *Following) bool {
 	}
 	var planned *load.Load
 	if err == nil {
-		planned, err = e.plannedPush(ctx, s.manifest)
+		planned, err = e.plannedPush(ctx, s.manifest, load.Bringing{})
 	}
 	switch {
 	case err != nil && !Foreign(err.Error()):

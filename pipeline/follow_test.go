@@ -77,11 +77,11 @@ func (p *place) Shows(_ context.Context, m *load.Manifest) (bool, error) {
 	return !missing, nil
 }
 
-func (p *place) Plan(_ context.Context, m *load.Manifest, s *load.Standing, renew ...warehouse.Name) (*load.Load, error) {
-	if s != nil && p.ahead(m) {
+func (p *place) Plan(_ context.Context, m *load.Manifest, s *load.Standing, b load.Bringing) (*load.Load, error) {
+	if s != nil && p.ahead(m) && !b.Anew {
 		return nil, load.ErrAhead
 	}
-	return p.plan(m, s, renew...), nil
+	return p.plan(m, s, b.Renew...), nil
 }
 
 func (p *place) plan(m *load.Manifest, s *load.Standing, renew ...warehouse.Name) *load.Load {
@@ -536,8 +536,11 @@ func TestPush(t *testing.T) {
 	p.during = func(context.Context) error { return errors.New("gone") }
 	run(t, e)
 	var behind *pipeline.BehindError
-	if _, err := e.Push(t.Context(), pipeline.PushRequest{}); !errors.As(err, &behind) || len(behind.Tables) != 2 {
-		t.Errorf("got %v", err)
+	if _, err := e.Push(t.Context(), pipeline.PushRequest{}); !errors.As(err, &behind) || len(behind.Tables) != 2 || strings.Contains(behind.Hint(), "--renew") {
+		t.Errorf("got %v, %s", err, behind.Hint())
+	}
+	if _, err := e.Push(t.Context(), pipeline.PushRequest{Renew: []string{"good"}}); !errors.As(err, &behind) || !strings.Contains(behind.Hint(), "give --renew good again") {
+		t.Errorf("got %v, %s", err, behind.Hint())
 	}
 	p.during = nil
 	for _, c := range []struct {
@@ -563,7 +566,7 @@ func TestPush(t *testing.T) {
 	if _, err := e.Push(t.Context(), pipeline.PushRequest{Renew: []string{"godo"}}); !errors.Is(err, pipeline.ErrNoTable) {
 		t.Errorf("got %v", err)
 	}
-	if loads, err := e.Journal.Loads(t.Context(), journal.LoadFilter{}); err != nil || len(loads) != 5 {
+	if loads, err := e.Journal.Loads(t.Context(), journal.LoadFilter{}); err != nil || len(loads) != 6 {
 		t.Errorf("%d loads are in the journal, %v", len(loads), err)
 	}
 }

@@ -72,7 +72,7 @@ func (e *Engine) planLoad(ctx context.Context, nodes []*models.Node) (*PlannedLo
 	if !s.Lacks() || e.Follower == nil {
 		return p, nil
 	}
-	p.Now, err = inTime(ctx, askWithin, func(ctx context.Context) (*load.Load, error) { return e.plannedPush(ctx, s.manifest) })
+	p.Now, err = inTime(ctx, askWithin, func(ctx context.Context) (*load.Load, error) { return e.plannedPush(ctx, s.manifest, load.Bringing{}) })
 	if err != nil {
 		p.Unasked = fmt.Sprintf("%s was not asked: %s", s.Place, e.redact(err.Error()))
 		return p, nil

@@ -23,6 +23,13 @@ type Pushed struct {
 	Snapshot int64        `json:"snapshot"`       // that is published
 	Load     journal.Load `json:"load,omitzero"`  // no table of it differs when the place showed it already; nothing in it of a dry run
 	Plan     *load.Load   `json:"plan,omitempty"` // of a dry run
+	// MaxCredits is the most that one load may be expected to need; 0: no limit.
+	MaxCredits float64 `json:"max_credits,omitempty"`
+}
+
+// TooDear says whether what is planned would be refused.
+func (p *Pushed) TooDear() bool {
+	return p.Plan != nil && p.MaxCredits > 0 && p.Plan.Credits > p.MaxCredits
 }
 
 // ErrNoFollower says that nothing follows the target.
@@ -45,7 +52,7 @@ func (e *Engine) Push(ctx context.Context, req PushRequest) (*Pushed, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Pushed{DryRun: req.DryRun, Place: e.place(), Snapshot: m.Snapshot}
+	out := &Pushed{DryRun: req.DryRun, Place: e.place(), Snapshot: m.Snapshot, MaxCredits: e.Project.Target.MaxCredits()}
 	var renew []warehouse.Name
 	if len(req.Renew) > 0 {
 		tables, err := chosen(m, req.Renew)
@@ -56,8 +63,9 @@ func (e *Engine) Push(ctx context.Context, req PushRequest) (*Pushed, error) {
 			renew = append(renew, t.Name)
 		}
 	}
+	b := load.Bringing{Renew: renew, Anew: req.Anew}
 	if req.DryRun {
-		planned, err := e.plannedPush(ctx, m, renew...)
+		planned, err := e.plannedPush(ctx, m, b)
 		if err != nil {
 			return nil, e.isNow(ctx, err)
 		}
@@ -67,7 +75,10 @@ func (e *Engine) Push(ctx context.Context, req PushRequest) (*Pushed, error) {
 	if err := e.Follower.Prepare(ctx); err != nil {
 		return nil, e.isNow(ctx, err)
 	}
-	l, err := e.bring(ctx, m, load.Bringing{Renew: renew, Anew: req.Anew})
+	l, err := e.bring(ctx, m, b)
+	if behind := (*BehindError)(nil); errors.As(err, &behind) {
+		behind.Renew = req.Renew
+	}
 	if l != nil {
 		out.Load = *l
 	}
@@ -75,10 +86,10 @@ func (e *Engine) Push(ctx context.Context, req PushRequest) (*Pushed, error) {
 }
 
 // plannedPush asks the place what it lacks.
-func (e *Engine) plannedPush(ctx context.Context, m *load.Manifest, renew ...warehouse.Name) (*load.Load, error) {
+func (e *Engine) plannedPush(ctx context.Context, m *load.Manifest, b load.Bringing) (*load.Load, error) {
 	standing, err := e.Follower.Standing(ctx)
 	if err != nil && !errors.Is(err, load.ErrNothing) {
 		return nil, err
 	}
-	return e.Follower.Plan(ctx, m, standing, renew...)
+	return e.Follower.Plan(ctx, m, standing, b)
 }

@@ -493,7 +493,7 @@ func (e *Engine) complete(ctx context.Context, old journal.Run, m *load.Manifest
 	if following.Lacks() && len(e.showing(old.Selection.Nodes, following.Behind)) > 0 {
 		old.Behind = code == ExitOK
 		old.Status, code = journal.Partial, cmp.Or(code, ExitPartial)
-		old.Error = (&BehindError{following.Place, following.Published, following.Behind, errors.New("the run's process ended before it was brought there")}).Error()
+		old.Error = (&BehindError{Place: following.Place, Snapshot: following.Published, Tables: following.Behind, Err: errors.New("the run's process ended before it was brought there")}).Error()
 	}
 	old.ExitCode = &code
 	return e.Journal.EndAttempt(ctx, old, e.standsFor(old), cursorsOf(m, old.ID), nil)

@@ -163,7 +163,7 @@ func (a *app) printStatements(sent []load.Statement) {
 func (a *app) printFollowing(f *pipeline.Following) {
 	has := "nothing was brought there yet"
 	if b := f.Brought; b != nil {
-		has = fmt.Sprintf("snapshot %d was brought at %s", b.Snapshot, clockText(b.Started))
+		has = fmt.Sprintf("snapshot %d was brought at %s by load %s", b.Snapshot, clockText(b.Started), b.ID)
 		switch {
 		case f.Elsewhere():
 			has += ", to another place, or with tables kept otherwise, than is configured now"
@@ -190,7 +190,11 @@ func (a *app) printFollowing(f *pipeline.Following) {
 
 // printPlannedLoad tells what a run would be followed by.
 func (a *app) printPlannedLoad(p *pipeline.PlannedLoad) {
-	a.printFollowing(&p.Following)
+	following := p.Following
+	if p.Now != nil { // the place itself was asked what it lacks
+		following.Lacking = false
+	}
+	a.printFollowing(&following)
 	if p.Now != nil {
 		a.out("  to bring now: %s%s", costText(p.Now.LoadCost), momentText(*p.Now))
 		a.printLoaded(*p.Now)
@@ -208,8 +212,13 @@ func (a *app) printPlannedLoad(p *pipeline.PlannedLoad) {
 		a.out("  forecast for this run, by the last loads of %d of its %s: %s", p.Known, plural(p.Tables, "table"), costText(p.Forecast))
 	}
 	if p.TooDear() {
-		a.out("  %s credits are more than max_credits: %g of the target allows in one load: it would be refused", creditsText(p.Dearest()), p.MaxCredits)
+		a.out("  %s", overText(p.Dearest(), p.MaxCredits))
 	}
+}
+
+// overText says of a load that it would be refused.
+func overText(credits, most float64) string {
+	return fmt.Sprintf("%s credits are more than max_credits: %g of the target allows in one load: it would be refused", creditsText(credits), most)
 }
 
 // pushed turns what became of a push into an exit code.

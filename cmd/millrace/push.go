@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -17,16 +18,13 @@ func (a *app) pushCommand() *cobra.Command {
 			"could not bring, or tables that are kept otherwise now. It asks the place itself what it lacks; when that is nothing,\n" +
 			"no data is sent. --renew replaces all rows of a table, whatever is there: within the load's transaction, unless its\n" +
 			"columns or its form have to change too. Then a new table takes its place, and loses the rights that were granted on\n" +
-			"it alone; with --dry-run it is said which. --anew takes over a place that follows another local target, or that holds\n" +
+			"it alone; --dry-run says which. --anew takes over a place that follows another local target, or that holds\n" +
 			"what this one does not know, as after a backup was restored: what differs from what is published here is replaced.\n" +
 			"Exit code 0 when the place shows what is published, 5 when it does not, 2 when nothing follows the target or a table\n" +
 			"is not published, 4 while another process loads it, 1 when nothing is published yet, or the target cannot be read.\n",
-		Example: "  millrace push --target prod\n  millrace push --target prod --dry-run\n  millrace push --target prod --renew mart.orders --dry-run\n  millrace push --target prod --anew",
+		Example: "  millrace push --target prod\n  millrace push --target prod --dry-run\n  millrace push --target prod --renew mart.orders --dry-run\n  millrace push --target prod --anew --dry-run",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if req.DryRun && req.Anew {
-				return usage("--dry-run says what differs, and --anew replaces what else is there: give one of them")
-			}
 			return a.supervise(c.Context(), func(ctx context.Context) error {
 				return a.inWorker(ctx, func(ctx context.Context, e *pipeline.Engine) (func() error, error) { return a.push(ctx, e, req) })
 			})
@@ -42,7 +40,11 @@ func (a *app) pushCommand() *cobra.Command {
 func (a *app) push(ctx context.Context, e *pipeline.Engine, req pipeline.PushRequest) (tell func() error, err error) {
 	p, err := e.Push(ctx, req)
 	if err != nil {
-		if p != nil && !a.json {
+		switch {
+		case p == nil || p.Load.ID == "":
+		case a.json:
+			err = errors.Join(err, a.printJSON(p))
+		default:
 			a.printLoadOf(p.Load)
 		}
 		return nil, pushed(err)
@@ -61,6 +63,9 @@ func (a *app) push(ctx context.Context, e *pipeline.Engine, req pipeline.PushReq
 		case p.DryRun:
 			a.out("to bring to %s: %s%s", p.Place, costText(l.LoadCost), momentText(*l))
 			a.printLoaded(*l)
+			if p.TooDear() {
+				a.out("  %s", overText(l.Credits, p.MaxCredits))
+			}
 		default:
 			a.printLoad(p.Load)
 			a.note("millrace runs show %s --statements shows what was sent", p.Load.ID)

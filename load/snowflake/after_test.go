@@ -36,8 +36,11 @@ func TestAnotherTarget(t *testing.T) {
 	if err != nil || standing.Target != m.Target || m.Target == "" || m.Target == n.Target {
 		t.Errorf("%+v, %v, of %q and %q", standing, err, m.Target, n.Target)
 	}
-	if _, err := g.Plan(t.Context(), n, standing); !errors.Is(err, load.ErrAnother) {
+	if _, err := g.Plan(t.Context(), n, standing, load.Bringing{}); !errors.Is(err, load.ErrAnother) {
 		t.Errorf("Plan says %v", err)
+	}
+	if planned, err := g.Plan(t.Context(), n, standing, load.Bringing{Anew: true}); err != nil || modes(planned) != "t full" {
+		t.Errorf("to take it over, Plan says %+v, %v", planned, err)
 	}
 	if _, err := p.bring(g, n); !errors.Is(err, load.ErrAnother) {
 		t.Errorf("Bring says %v", err)

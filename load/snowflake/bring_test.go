@@ -152,7 +152,7 @@ func TestMovingViews(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	planned, err := f.Plan(t.Context(), m, standing)
+	planned, err := f.Plan(t.Context(), m, standing, load.Bringing{})
 	if err != nil || modes(planned) != "above full, drawn full" || !strings.Contains(planned.Tables[0].Why, "may give other rows each time") {
 		t.Errorf("planned %+v, %v", planned, err)
 	}
@@ -204,7 +204,7 @@ func TestRenew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		planned, err := f.Plan(t.Context(), m, standing, table.Name)
+		planned, err := f.Plan(t.Context(), m, standing, load.Bringing{Renew: []warehouse.Name{table.Name}})
 		if err != nil || modes(planned) != want {
 			t.Errorf("planned %+v, %v; want %s", planned, err, want)
 		}

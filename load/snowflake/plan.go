@@ -66,11 +66,11 @@ func named(columns []sf.Column, names []string) []string {
 }
 
 // Plan compares the manifest with what stands there, and looks at the tables that differ.
-func (f *Follower) Plan(ctx context.Context, m *load.Manifest, standing *load.Standing, renew ...warehouse.Name) (*load.Load, error) {
-	if err := f.after(m, standing); err != nil {
+func (f *Follower) Plan(ctx context.Context, m *load.Manifest, standing *load.Standing, b load.Bringing) (*load.Load, error) {
+	if err := f.after(m, standing); err != nil && !b.Anew {
 		return nil, err
 	}
-	changes, err := f.changes(ctx, m, standing, renew)
+	changes, err := f.changes(ctx, m, standing, b.Renew)
 	if err != nil {
 		return nil, err
 	}

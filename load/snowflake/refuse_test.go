@@ -343,7 +343,7 @@ func TestPlanForecasts(t *testing.T) {
 	f := p.follower(x)
 	table := x.table("t", []string{"id"}, "SELECT range AS id, 'a' AS v FROM range(1000)")
 	m := x.publish("r1", table)
-	planned, err := f.Plan(t.Context(), m, nil)
+	planned, err := f.Plan(t.Context(), m, nil, load.Bringing{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -364,7 +364,7 @@ func TestPlanForecasts(t *testing.T) {
 		t.Fatal(err)
 	}
 	m = x.publish("r2", x.delta(table, "SELECT 5 AS id, 'b' AS v", ""))
-	if planned, err = f.Plan(t.Context(), m, standing); err != nil || modes(planned) != "t merge" || planned.Bytes != m.Tables[0].Upserts[0].Bytes {
+	if planned, err = f.Plan(t.Context(), m, standing, load.Bringing{}); err != nil || modes(planned) != "t merge" || planned.Bytes != m.Tables[0].Upserts[0].Bytes {
 		t.Errorf("planned %+v, %v", planned, err)
 	}
 	if again, err := f.Standing(t.Context()); err != nil || again.Snapshot != standing.Snapshot {

@@ -19,6 +19,7 @@ func Proof(from string, columns []Column) string {
 	return prove(columns, from, spelling{
 		hash:   Dialect.TextHash,
 		join:   func(fields []string) string { return strings.Join(fields, "\n    || '|' || ") },
+		sized:  func(size, x string) string { return "COALESCE(" + size + " || ':' || " + x + ", '~:')" },
 		text:   func(x string) string { return "TO_VARCHAR(" + x + ")" },
 		octets: func(x string, _ family) string { return "OCTET_LENGTH(" + x + ")" },
 		hex:    func(x string) string { return "HEX_ENCODE(" + x + ")" },
@@ -41,11 +42,10 @@ func Proof(from string, columns []Column) string {
 // LocalProof is the SELECT of the same proof in DuckDB, of the rows that are to be sent or, with Written, of files that are.
 func LocalProof(from string, columns []Column) string {
 	return prove(columns, "(\n"+FileSelect(columns, from)+"\n)", spelling{
-		hash: warehouse.DuckDB.TextHash,
-		join: func(fields []string) string { // || would copy the row once for each column
-			return "concat_ws('|', " + strings.Join(fields, ",\n    ") + ")"
-		},
-		text: func(x string) string { return "CAST(" + x + " AS VARCHAR)" },
+		hash:  warehouse.DuckDB.TextHash,
+		join:  func(fields []string) string { return "concat(" + strings.Join(fields, ", '|',\n    ") + ")" }, // || would copy the row once for each column
+		sized: func(size, x string) string { return "COALESCE(" + size + ", '~'), ':', " + x },                // concat leaves NULL out
+		text:  func(x string) string { return "CAST(" + x + " AS VARCHAR)" },
 		octets: func(x string, f family) string {
 			if f == binaries {
 				return "octet_length(" + x + ")"
@@ -107,7 +107,8 @@ func (c Column) family() family {
 // spelling is what differs between the two engines.
 type spelling struct {
 	hash   func(text string) string
-	join   func(fields []string) string // none of them NULL, with '|' between
+	join   func(fields []string) string   // with '|' between; none of them is NULL
+	sized  func(size, text string) string // the field of a text, behind its length; of NULL ~:
 	text   func(number string) string
 	octets func(x string, f family) string
 	hex    func(x string) string
@@ -117,22 +118,22 @@ type spelling struct {
 // long is the length in bytes from which on a row's text has the hash of a value instead of it: no engine's texts are without end.
 const long = 1000
 
-// canonical is the text of a value within the row's. Only that of texts and bytes can contain the separator, and it begins with
+// field is the text of a value within the row's, and ~ for NULL. Only that of texts and bytes can contain the separator, and it begins with
 // its length: two different rows have two different texts. A float has none, since engines do not write them alike.
-func (s spelling) canonical(x string, c Column) string {
+func (s spelling) field(x string, c Column) string {
 	switch f := c.family(); f {
 	case floats:
-		return "CASE WHEN " + x + " IS NOT NULL THEN 'f' END"
+		return "CASE WHEN " + x + " IS NULL THEN '~' ELSE 'f' END"
 	case booleans:
-		return "CASE WHEN " + x + " THEN '1' WHEN NOT " + x + " THEN '0' END"
+		return "CASE WHEN " + x + " THEN '1' WHEN NOT " + x + " THEN '0' ELSE '~' END"
 	case texts, binaries:
 		size, value := s.octets(x, f), x
 		if f == binaries {
 			value = s.hex(x)
 		}
-		return fmt.Sprintf("%s || ':' || CASE WHEN %s > %d THEN MD5(%s) ELSE %s END", s.text(size), size, long, value, value)
+		return s.sized(s.text(size), fmt.Sprintf("CASE WHEN %s > %d THEN MD5(%s) ELSE %s END", size, long, value, value))
 	}
-	return s.value(x, c)
+	return "COALESCE(" + s.value(x, c) + ", '~')"
 }
 
 func prove(columns []Column, from string, s spelling) string {
@@ -140,7 +141,7 @@ func prove(columns []Column, from string, s spelling) string {
 	var items []string
 	for i, c := range columns {
 		x, f := "t."+quote(c.Name), c.family() // qualified: an alias of the proof may be a column's name
-		fields[i] = "COALESCE(" + s.canonical(x, c) + ", '~')"
+		fields[i] = s.field(x, c)
 		add := func(measure, sql string) { items = append(items, fmt.Sprintf("  %s AS \"%s%d\"", sql, measure, i)) }
 		add("C", s.text("COUNT("+x+")"))
 		switch f {
