@@ -110,9 +110,20 @@ type Load struct {
 	ID       string        `json:"id"` // "" of a load that is planned
 	Run      string        `json:"run,omitempty"`
 	Snapshot int64         `json:"snapshot"`
-	Tables   []LoadedTable `json:"tables"`   // those that change, and those that cannot be brought
+	Tables   []LoadedTable `json:"tables"`   // those that change, those that cannot be brought, and, with ModeNone, those that are left there
 	Together bool          `json:"together"` // all of its tables become visible by one commit
 	LoadCost
+}
+
+// Differing are the tables that the place does not hold as they are: those that change, and those that cannot be brought.
+func (l *Load) Differing() []string {
+	names := []string{}
+	for _, t := range l.Tables {
+		if t.Mode != ModeNone || t.Error != "" {
+			names = append(names, t.Name.String())
+		}
+	}
+	return names
 }
 
 // LoadedTable is one table's part in a Load.
@@ -128,6 +139,7 @@ type LoadedTable struct {
 	Updated  int64  `json:"updated"`
 	Deleted  int64  `json:"deleted"`
 	Error    string `json:"error,omitempty"` // why it cannot be brought, or was not
+	Hint     string `json:"hint,omitempty"`  // what to do about that, where it is known
 	LoadCost
 }
 

@@ -31,7 +31,7 @@ type Snowflake struct {
 	WorkloadIdentity     *WorkloadIdentity `yaml:"workload_identity" doc:"Identity of the machine or pod that runs millrace."`
 
 	Host     string          `yaml:"host" doc:"Host of the server, where it is not <account>.snowflakecomputing.com: a private link, or a stand-in on this machine."`
-	Port     int             `yaml:"port" doc:"Port of the server; 443 when none is given."`
+	Port     int             `yaml:"port" bounds:"1,65535" doc:"Port of the server; 443 when none is given."`
 	Protocol string          `yaml:"protocol" default:"https" enum:"https,http" doc:"http is refused unless the host is this machine."`
 	Proxy    *SnowflakeProxy `yaml:"proxy" doc:"HTTP proxy; HTTPS_PROXY and NO_PROXY hold where none is given."`
 
@@ -41,13 +41,13 @@ type Snowflake struct {
 	StatementTimeout config.Duration `yaml:"statement_timeout" default:"1h" doc:"Longest time for one statement."`
 	LockTimeout      config.Duration `yaml:"lock_timeout" default:"10m" doc:"Longest wait for a lock that another transaction holds."`
 	LoginTimeout     config.Duration `yaml:"login_timeout" default:"60s" doc:"Longest time for a login, its retries included."`
-	Uploads          int             `yaml:"uploads" default:"4" doc:"Files that are uploaded at once."`
+	Uploads          int             `yaml:"uploads" default:"4" bounds:"1,32" doc:"Files that are uploaded at once."`
 	FileSize         config.Size     `yaml:"file_size" default:"150MB" doc:"Size that files are written for, where those of the local version are not sent as they are. Snowflake advises 100 to 250 MB."`
 	MaxCredits       float64         `yaml:"max_credits" doc:"Refuse a load that is estimated to need more credits of the warehouse than this; 0 is no limit."`
 	Suspend          bool            `yaml:"suspend" doc:"Suspend the warehouse when a load has ended, or was refused or has failed after it had woken it, rather than wait for its auto_suspend. The role needs OPERATE on it."`
 	Transient        bool            `yaml:"transient" doc:"Create tables as transient: no fail-safe, lower cost."`
 	KeepStaging      config.Duration `yaml:"keep_staging" default:"7d" doc:"How long the staging of a load that failed is kept for a look."`
-	Transform        string          `yaml:"transform" default:"local" enum:"local,pushdown" doc:"Where models run. This version runs them locally."`
+	Transform        string          `yaml:"transform" default:"local" enum:"local" doc:"Where models run. This version runs them locally."`
 
 	DialectWarnings bool `yaml:"dialect_warnings" default:"true" doc:"Whether lint warns of what a model's SQL would mean in Snowflake; models run locally, so it is for those that are to move there one day."`
 
@@ -58,7 +58,7 @@ type Snowflake struct {
 type SnowflakeOAuth struct {
 	ClientID     string       `yaml:"client_id" required:"true" doc:"Client id at the identity provider."`
 	ClientSecret secret.Value `yaml:"client_secret" required:"true" doc:"Client secret." example:"${secret:sf_oauth}"`
-	TokenURL     string       `yaml:"token_url" required:"true" doc:"The identity provider's token endpoint." example:"https://idp.example.com/oauth2/token"`
+	TokenURL     string       `yaml:"token_url" required:"true" doc:"The identity provider's token endpoint: https, unless it is on this machine." example:"https://idp.example.com/oauth2/token"`
 	Scope        string       `yaml:"scope" doc:"Scopes, with commas between them; derived from the role when none is given."`
 }
 
@@ -72,7 +72,7 @@ type WorkloadIdentity struct {
 // SnowflakeProxy is an HTTP proxy.
 type SnowflakeProxy struct {
 	Host     string       `yaml:"host" required:"true" doc:"Host of the proxy."`
-	Port     int          `yaml:"port" required:"true" doc:"Port of the proxy."`
+	Port     int          `yaml:"port" required:"true" bounds:"1,65535" doc:"Port of the proxy."`
 	User     string       `yaml:"user" doc:"User at the proxy."`
 	Password secret.Value `yaml:"password" doc:"Password of that user."`
 	NoProxy  string       `yaml:"no_proxy" doc:"Hosts that are reached without it, with commas between them."`

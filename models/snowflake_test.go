@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/models"
 )
 
@@ -29,9 +30,9 @@ func TestSnowflakeMistakes(t *testing.T) {
 	}{
 		"no login":              {snow("user: ME"), []string{"millrace.yml:10:5: the target has no way to log in", "private_key_file: for a key pair", "token: for"}},
 		"a password":            {snow("user: ME\npassword: hunter-2-hunter"), []string{`millrace.yml:15:5: unknown key "password"`, "refuses logins by a password alone", "private_key_file:"}},
-		"two ways":              {snow("user: ME\n" + token + "\nprivate_key: pem-of-the-test"), []string{"two ways to log in: private_key: and token:", "millrace.yml:15:12", "remove one"}},
-		"two keys of one way":   {snow("user: ME\nprivate_key: pem-of-the-test\nprivate_key_file: /dev/null"), []string{"millrace.yml:16:23: private_key: and private_key_file: are both there"}},
-		"no user":               {snow("private_key: pem-of-the-test"), []string{"millrace.yml:14:18: a private key needs user:"}},
+		"two ways":              {snow("user: ME\n" + token + "\nprivate_key: '-----BEGIN PRIVATE KEY----- pem-of-the-test'"), []string{"two ways to log in: private_key: and token:", "millrace.yml:15:12", "remove one"}},
+		"two keys of one way":   {snow("user: ME\nprivate_key: '-----BEGIN PRIVATE KEY----- pem-of-the-test'\nprivate_key_file: /dev/null"), []string{"millrace.yml:16:23: private_key: and private_key_file: are both there"}},
+		"no user":               {snow("private_key: '-----BEGIN PRIVATE KEY----- pem-of-the-test'"), []string{"millrace.yml:14:18: a private key needs user:"}},
 		"no key for a phrase":   {snow(token + "\nprivate_key_passphrase: phrase-of-the-test"), []string{"millrace.yml:15:29: a passphrase without a private key"}},
 		"no such way":           {snow("authenticator: key_pair\n" + token), []string{"millrace.yml:14:20: authenticator: key_pair does not go with token:", "add user: and private_key_file:"}},
 		"a way that is missing": {snow("authenticator: oauth\nuser: ME"), []string{"the target has no way to log in", "client_secret"}},
@@ -42,25 +43,36 @@ func TestSnowflakeMistakes(t *testing.T) {
 		"a token for nothing":   {snow("workload_identity: { provider: aws }\n" + token), []string{"two ways to log in: token: and workload_identity:"}},
 		"a key that is gone":    {snow("user: ME\nprivate_key_file: keys/none.p8"), []string{"millrace.yml:15:23: private_key_file: there is no file /p/keys/none.p8"}},
 
-		"a URL":            {strings.Replace(snow(token), "acme-main", "https://acme-main.snowflakecomputing.com/", 1), []string{"millrace.yml:11:14: account: is a host", "write account: acme-main"}},
-		"a console":        {strings.Replace(snow(token), "acme-main", "https://app.snowflake.com/acme/main/#/data", 1), []string{"write account: acme-main"}},
-		"a region":         {strings.Replace(snow(token), "acme-main", "ab123.eu-central-1.snowflakecomputing.com", 1), []string{"write account: ab123.eu-central-1"}},
-		"with a dot":       {strings.Replace(snow(token), "acme-main", "ACME.MAIN", 1), []string{"write account: ACME-MAIN"}},
-		"a private link":   {strings.Replace(snow(token), "acme-main", "acme-main.privatelink.snowflakecomputing.com", 1), []string{"write account: acme-main and host: acme-main.privatelink.snowflakecomputing.com"}},
-		"no account":       {strings.Replace(snow(token), "acme-main", "acme main", 1), []string{`account: "acme main" is no account identifier`}},
-		"http":             {snow(token + "\nprotocol: http"), []string{"millrace.yml:15:15: protocol: http would send the login in the clear to the account's host"}},
-		"http elsewhere":   {snow(token + "\nprotocol: http\nhost: 10.0.0.7"), []string{"in the clear to 10.0.0.7"}},
-		"a URL as host":    {snow(token + "\nhost: https://x"), []string{`millrace.yml:15:11: host: "https://x" is no host name`}},
-		"no port":          {snow(token + "\nport: 70000"), []string{"millrace.yml:15:11: port: 70000"}},
-		"half a proxy":     {snow(token + "\nproxy: { host: p, port: 3128, user: u }"), []string{"user: and password: belong together"}},
-		"too many uploads": {snow(token + "\nuploads: 33"), []string{"millrace.yml:15:14: uploads: 33", "1 to 32"}},
-		"small files":      {snow(token + "\nfile_size: 1kB"), []string{"millrace.yml:15:16: file_size: must be 1MB to 1GB"}},
-		"files too large":  {snow(token + "\nfile_size: 5GB"), []string{"millrace.yml:15:16: file_size: must be 1MB to 1GB"}},
-		"a quoted prefix":  {snow(token + "\nschema_prefix: '\"DEV_\"'"), []string{"millrace.yml:15:20: schema_prefix:", "write it plainly"}},
-		"a pat":            {snow(token + "\npat: x"), []string{"write token: ${secret:name}"}},
-		"negative credits": {snow(token + "\nmax_credits: -1.5"), []string{"millrace.yml:15:18: max_credits: -1.5", "0 for no limit"}},
-		"no time":          {snow(token + "\nlock_timeout: 0s"), []string{"lock_timeout: must be 1s to 7d"}},
-		"pushdown":         {snow(token + "\ntransform: pushdown"), []string{"millrace.yml:15:16: running models in Snowflake is not built yet"}},
+		"a URL":                  {strings.Replace(snow(token), "acme-main", "https://acme-main.snowflakecomputing.com/", 1), []string{"millrace.yml:11:14: account: is a host", "write account: acme-main"}},
+		"a console":              {strings.Replace(snow(token), "acme-main", "https://app.snowflake.com/acme/main/#/data", 1), []string{"write account: acme-main"}},
+		"a token in the clear":   {snow("oauth: { client_id: c, client_secret: '${secret:o}', token_url: 'http://idp.example.com/t' }"), []string{"millrace.yml:14:69: token_url: http would send the client secret in the clear to idp.example.com", "'http://idp"}},
+		"a token from nowhere":   {snow("oauth: { client_id: c, client_secret: '${secret:o}', token_url: 'idp.example.com/t' }"), []string{"millrace.yml:14:69: token_url: it is no URL"}},
+		"an empty user":          {snow("user: ''\nprivate_key_file: /dev/null"), []string{"millrace.yml:14:11: a private key needs user:, which is empty"}},
+		"PKCS#1":                 {snow("user: ME\nprivate_key: '-----BEGIN RSA PRIVATE KEY-----'"), []string{"millrace.yml:15:18: private_key: the key is in PKCS#1", "openssl pkcs8"}},
+		"no key at all":          {snow("user: ME\nprivate_key: pem-of-the-test"), []string{"millrace.yml:15:18: private_key: this is no private key in PKCS#8 and PEM"}},
+		"a name of a token file": {snow("token_file: no.such"), []string{"token_file: there is no file", "token_file: no.such\n"}},
+		"a URL as proxy":         {snow(token + "\nproxy: { host: 'http://x', port: 80 }"), []string{`millrace.yml:15:20: proxy: host: "http://x" is no host name`}},
+		"a proxy's port":         {snow(token + "\nproxy: { host: x, port: 0 }"), []string{"millrace.yml:15:29: \"port\" must be 1 to 65535, found the number 0"}},
+		"Entra for AWS":          {snow("workload_identity: { provider: aws, entra_resource: r }"), []string{"millrace.yml:14:41: warning: entra_resource has no effect with provider: aws"}},
+		"a column twice":         {snow(token, "erp.orders: { mode: partition, partition_by: [id, ID] }"), []string{"millrace.yml:16:57: partition_by: ID is there twice"}},
+		"an open quote":          {snow(token, "erp.orders: { as: '\"a' }"), []string{`millrace.yml:16:25: as: "\"a" is no name of a table`}},
+		"a region":               {strings.Replace(snow(token), "acme-main", "ab123.eu-central-1.snowflakecomputing.com", 1), []string{"write account: ab123.eu-central-1"}},
+		"with a dot":             {strings.Replace(snow(token), "acme-main", "ACME.MAIN", 1), []string{"write account: ACME-MAIN"}},
+		"a private link":         {strings.Replace(snow(token), "acme-main", "acme-main.privatelink.snowflakecomputing.com", 1), []string{"write account: acme-main and host: acme-main.privatelink.snowflakecomputing.com"}},
+		"no account":             {strings.Replace(snow(token), "acme-main", "acme main", 1), []string{`account: "acme main" is no account identifier`}},
+		"http":                   {snow(token + "\nprotocol: http"), []string{"millrace.yml:15:15: protocol: http would send the login in the clear to the account's host"}},
+		"http elsewhere":         {snow(token + "\nprotocol: http\nhost: 10.0.0.7"), []string{"in the clear to 10.0.0.7"}},
+		"a URL as host":          {snow(token + "\nhost: https://x"), []string{`millrace.yml:15:11: host: "https://x" is no host name`}},
+		"no port":                {snow(token + "\nport: 70000"), []string{`millrace.yml:15:11: "port" must be 1 to 65535, found the number 70000`}},
+		"half a proxy":           {snow(token + "\nproxy: { host: p, port: 3128, user: u }"), []string{"user: and password: belong together"}},
+		"too many uploads":       {snow(token + "\nuploads: 33"), []string{`millrace.yml:15:14: "uploads" must be 1 to 32, found the number 33`}},
+		"small files":            {snow(token + "\nfile_size: 1kB"), []string{"millrace.yml:15:16: file_size: must be 1MB to 1GB"}},
+		"files too large":        {snow(token + "\nfile_size: 5GB"), []string{"millrace.yml:15:16: file_size: must be 1MB to 1GB"}},
+		"a quoted prefix":        {snow(token + "\nschema_prefix: '\"DEV_\"'"), []string{"millrace.yml:15:20: schema_prefix:", "write it plainly"}},
+		"a pat":                  {snow(token + "\npat: x"), []string{"write token: ${secret:name}"}},
+		"negative credits":       {snow(token + "\nmax_credits: -1.5"), []string{"millrace.yml:15:18: max_credits: -1.5", "0 for no limit"}},
+		"no time":                {snow(token + "\nlock_timeout: 0s"), []string{"lock_timeout: must be 1s to 7d"}},
+		"pushdown":               {snow(token + "\ntransform: pushdown"), []string{"millrace.yml:15:16: running models in Snowflake is not built yet"}},
 
 		"no partitions":         {snow(token, "erp.orders: { mode: partition }"), []string{"millrace.yml:16:27: mode: partition needs"}},
 		"no key to merge by":    {snow(token, "\"erp.*\": { mode: merge }"), []string{"millrace.yml:16:24: mode: merge needs a key by which rows are merged, and erp.notes has none", "incremental stream"}},
@@ -96,8 +108,9 @@ func TestSnowflakeMistakes(t *testing.T) {
 // TestSnowflakeLogins: each way to log in is enough.
 func TestSnowflakeLogins(t *testing.T) {
 	for _, keys := range []string{
-		token, "token_file: /dev/null", "user: ME\nprivate_key: pem-of-the-test", "user: ME\nprivate_key_file: /dev/null\nprivate_key_passphrase: phrase-of-the-test",
+		token, "token_file: /dev/null", "user: ME\nprivate_key: '-----BEGIN PRIVATE KEY----- pem-of-the-test'", "user: ME\nprivate_key_file: /dev/null\nprivate_key_passphrase: phrase-of-the-test",
 		"authenticator: token\n" + token, "authenticator: oauth\ntoken_file: /dev/null", "oauth: { client_id: a, client_secret: secret-of-the-test, token_url: 'https://idp.example.com' }",
+		"oauth: { client_id: a, client_secret: secret-of-the-test, token_url: 'http://127.0.0.1:8080/token' }",
 		"workload_identity: { provider: aws }", "workload_identity: { provider: oidc }\ntoken_file: /dev/null",
 		token + "\nhost: 127.0.0.1\nport: 8080\nprotocol: http", token + "\nuploads: 32\nfile_size: 1MB\nmax_credits: 0",
 	} {
@@ -130,6 +143,26 @@ func TestSnowflakeTables(t *testing.T) {
 	files["millrace.yml"] = strings.Replace(files["millrace.yml"], "[day]", "[dya]", 1)
 	if _, text := load(files); !strings.Contains(text, `partition_by: mart.a has no column "dya"`) || !strings.Contains(text, `did you mean "day"?`) {
 		t.Error(text)
+	}
+}
+
+// TestSnowflakeFilesAreRedacted: what the files of a login hold is a secret like any other.
+func TestSnowflakeFilesAreRedacted(t *testing.T) {
+	dir, line := t.TempDir(), strings.Repeat("MIIEvQIBADANBgkq", 4)
+	for name, text := range map[string]string{"token": "pat-of-the-file\n", "key.p8": "-----BEGIN PRIVATE KEY-----\n" + line + "\nQw==\n-----END PRIVATE KEY-----\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	known := &secret.Redactor{}
+	for _, keys := range []string{"user: ME\nprivate_key_file: key.p8\nprivate_key_passphrase: phrase-of-the-test", "token_file: token"} {
+		files := fstest.MapFS{"millrace.yml": &fstest.MapFile{Data: []byte(strings.Replace(snow(keys), "      - { name: notes }\n", "", 1))}}
+		if _, problems := models.Load(models.Loading{Dir: dir, Files: files, Env: func(string) (string, bool) { return "", false }, Redactor: known, Sources: []models.SourceSpec{fakeSource}}); problems.HasErrors() {
+			t.Fatal(problems)
+		}
+	}
+	if got := known.Redact("logged in as pat-of-the-file by " + line + ", phrase-of-the-test"); got != "logged in as *** by ***, ***" {
+		t.Errorf("a log would say %q", got)
 	}
 }
 

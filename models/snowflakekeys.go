@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/secret"
 )
 
 // foreignKeys are keys that others have for a target, dbt most of all, and what to write instead.
@@ -70,6 +72,9 @@ func (l *loader) decodeSnowflake(t *Target, node config.Node) {
 		if hint, known := foreignLogins[strings.ToLower(node.Get("authenticator").Text())]; known && strings.HasPrefix(p.Message, `"authenticator"`) {
 			p.Hint = hint
 		}
+		if node.Get("transform").Text() == "pushdown" && strings.HasPrefix(p.Message, `"transform"`) {
+			p.Message, p.Hint = "running models in Snowflake is not built yet: models run locally and their tables follow", "remove transform: or write transform: local"
+		}
 		l.problems = append(l.problems, p)
 	}
 }
@@ -87,17 +92,16 @@ func (k snowflakeKeys) validate() {
 	k.server()
 	k.login()
 	k.bounds()
-	if k.known("transform") && k.s.Transform == "pushdown" {
-		k.problem(k.at("transform"), "remove transform: or write transform: local", "running models in Snowflake is not built yet: models run locally and their tables follow")
-	}
 }
 
 // at is the place of a key's value.
 func (k snowflakeKeys) at(key string) config.Pos { return k.node.Origin().At(key) }
 
 // known says whether the key is there with a value that can be judged, and that nothing was said of yet.
-func (k snowflakeKeys) known(key string) bool {
-	v := k.node.Get(key)
+func (k snowflakeKeys) known(key string) bool { return k.judged(k.node.Get(key)) }
+
+// judged is known of a value that may stand deeper.
+func (k snowflakeKeys) judged(v config.Node) bool {
 	if v.IsNull() || k.told(v.Pos()) {
 		return false
 	}
@@ -147,16 +151,15 @@ func (k snowflakeKeys) account() {
 
 // server validates where and through what the account is reached.
 func (k snowflakeKeys) server() {
-	if k.known("host") && strings.ContainsAny(k.s.Host, "/: ") && net.ParseIP(k.s.Host) == nil {
+	if k.known("host") && !hostName(k.s.Host) {
 		k.problem(k.at("host"), "write the host alone; port: and protocol: are keys of their own", "host: %q is no host name", k.s.Host)
 		return
 	}
-	if k.known("port") {
-		k.port("port", k.at("port"), k.s.Port)
-	}
 	if p := k.s.Proxy; p != nil && k.known("proxy") {
 		at := k.node.Get("proxy").Origin()
-		k.port("proxy.port", at.At("port"), p.Port)
+		if k.judged(k.node.Get("proxy").Get("host")) && !hostName(p.Host) {
+			k.problem(at.At("host"), "write the host alone; port: is a key of its own", "proxy: host: %q is no host name", p.Host)
+		}
 		if p.User != "" && !at.Has("password") || p.User == "" && at.Has("password") {
 			k.problem(at.Pos(), "give both, or neither", "proxy: user: and password: belong together")
 		}
@@ -164,6 +167,10 @@ func (k snowflakeKeys) server() {
 	if k.s.Protocol == "http" && k.known("protocol") && (k.known("host") || !k.node.Origin().Has("host")) && !thisMachine(k.s.Host) {
 		k.problem(k.at("protocol"), "remove the key; http is for a stand-in on this machine, with host: 127.0.0.1", "protocol: http would send the login in the clear to %s", orAccount(k.s.Host))
 	}
+}
+
+func hostName(text string) bool {
+	return text != "" && !strings.ContainsAny(text, "/: ") || net.ParseIP(text) != nil
 }
 
 func orAccount(host string) string {
@@ -178,15 +185,8 @@ func thisMachine(host string) bool {
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
-func (k snowflakeKeys) port(key string, pos config.Pos, n int) {
-	if n < 1 || n > 65535 {
-		k.problem(pos, "write a port from 1 to 65535", "%s: %d", key, n)
-	}
-}
-
-// The bounds of the numbers. One PUT of more than 5 GB is refused by S3; a statement may take 7 days in Snowflake.
+// The bounds of sizes and times. One PUT of more than 5 GB is refused by S3; a statement may take 7 days in Snowflake.
 const (
-	mostUploads      = 32
 	leastFile        = config.Size(1e6)
 	mostFile         = config.Size(1e9) // up to four times as much is sent as it is
 	longestStatement = config.Duration(7 * 24 * time.Hour)
@@ -194,9 +194,6 @@ const (
 )
 
 func (k snowflakeKeys) bounds() {
-	if k.known("uploads") && (k.s.Uploads < 1 || k.s.Uploads > mostUploads) {
-		k.problem(k.at("uploads"), fmt.Sprintf("write 1 to %d", mostUploads), "uploads: %d", k.s.Uploads)
-	}
 	if k.known("file_size") && (k.s.FileSize < leastFile || k.s.FileSize > mostFile) {
 		k.problem(k.at("file_size"), "Snowflake advises 100MB to 250MB", "file_size: must be %s to %s", leastFile, mostFile)
 	}
@@ -277,14 +274,55 @@ func (k snowflakeKeys) login() {
 		k.problem(k.at(ways[0].keys[1]), "remove one of them", "%s: and %s: are both there", ways[0].keys[0], ways[0].keys[1])
 	}
 	pair := way(ways, "key_pair")
-	if pair != nil && !has("user") {
+	switch {
+	case pair == nil:
+	case !has("user"):
 		k.problem(k.at(pair.keys[0]), "add user:, whose public key it belongs to", "a private key needs user:")
+	case k.known("user") && k.s.User == "":
+		k.problem(k.at("user"), "name the user whose public key it belongs to", "a private key needs user:, which is empty")
+	}
+	if k.known("private_key") {
+		k.pem(k.s.PrivateKey.Reveal())
+	}
+	k.tokenURL()
+	if w := k.s.WorkloadIdentity; w != nil && w.EntraResource != "" && w.Provider != "azure" && k.judged(k.node.Get("workload_identity").Get("provider")) {
+		k.warning(k.node.Get("workload_identity").Origin().Key("entra_resource"), "it is for provider: azure", "entra_resource has no effect with provider: %s", w.Provider)
 	}
 	if has("private_key_passphrase") && pair == nil {
 		k.problem(k.at("private_key_passphrase"), "add private_key_file:, or remove it", "a passphrase without a private key")
 	}
 	k.file("private_key_file", k.s.PrivateKeyFile)
 	k.file("token_file", k.s.TokenFile)
+}
+
+// pem wants a private key as Snowflake takes it, as far as its first line tells.
+func (k snowflakeKeys) pem(text string) {
+	begins := func(kinds ...string) bool {
+		return slices.ContainsFunc(kinds, func(kind string) bool { return strings.HasPrefix(strings.TrimSpace(text), "-----BEGIN "+kind+"-----") })
+	}
+	switch {
+	case begins("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"):
+	case begins("RSA PRIVATE KEY"):
+		k.problem(k.at("private_key"), "turn it into PKCS#8: openssl pkcs8 -topk8 -in key.pem -out key.p8", "private_key: the key is in PKCS#1")
+	default:
+		k.problem(k.at("private_key"), "it begins with -----BEGIN PRIVATE KEY----- or -----BEGIN ENCRYPTED PRIVATE KEY-----", "private_key: this is no private key in PKCS#8 and PEM")
+	}
+}
+
+// tokenURL wants an endpoint to which the client secret does not go in the clear.
+func (k snowflakeKeys) tokenURL() {
+	o, node := k.s.OAuth, k.node.Get("oauth")
+	if o == nil || !k.judged(node.Get("token_url")) {
+		return
+	}
+	at := node.Origin().At("token_url")
+	u, err := url.Parse(o.TokenURL)
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+		k.problem(at, "write it as in https://idp.example.com/oauth2/token", "token_url: it is no URL of a token endpoint")
+	case u.Scheme == "http" && !thisMachine(u.Hostname()):
+		k.problem(at, "write https://; http is for a stand-in on this machine", "token_url: http would send the client secret in the clear to %s", u.Host)
+	}
 }
 
 // identity takes the token of an identity provider for a part of workload_identity.
@@ -318,7 +356,10 @@ func loginHint(way string) string {
 	return "add user: and private_key_file: for a key pair, token: for a programmatic access token, oauth: or workload_identity:"
 }
 
-// file wants a file that is there, where the target is about to be used: on another machine it need not be.
+// mostSecret is the size of the largest file that is taken for a secret.
+const mostSecret = 1 << 20
+
+// file wants a file that is there, and has what it holds redacted, where the target is about to be used: on another machine it need not be.
 func (k snowflakeKeys) file(key, name string) {
 	if !k.chosen || k.resolve == nil || k.Lenient || !k.known(key) {
 		return
@@ -335,5 +376,8 @@ func (k snowflakeKeys) file(key, name string) {
 		k.problem(k.at(key), "", "%s: %v", key, err)
 	case info.IsDir():
 		k.problem(k.at(key), "name the file in it", "%s: %s is a folder", key, path)
+	case info.Mode().IsRegular() && info.Size() <= mostSecret: // what cannot be read is said by who logs in
+		text, _ := os.ReadFile(path)
+		k.Redactor.Add(secret.NewValue(strings.TrimSpace(string(text))))
 	}
 }

@@ -3,6 +3,7 @@ package models
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -59,6 +60,9 @@ func (l *loader) snowflakeTables() {
 	}
 }
 
+// asForm is TABLE or SCHEMA.TABLE: what it fits, NameParts and the naming of warehouse/snowflake take apart alike.
+var asForm = regexp.MustCompile(`^(?:[^".]+|"(?:[^"]|"")+")(?:\.(?:[^".]+|"(?:[^"]|"")+"))?$`)
+
 // snowflakePattern validates one entry by itself.
 func (l *loader) snowflakePattern(at config.Pos, pattern string, kept SnowflakeTable) {
 	if _, err := path.Match(pattern, ""); err != nil {
@@ -69,6 +73,15 @@ func (l *loader) snowflakePattern(at config.Pos, pattern string, kept SnowflakeT
 	if kept.Mode == "partition" && len(kept.PartitionBy) == 0 && !l.told(o.At("partition_by")) {
 		l.problem(o.At("mode"), "add partition_by: [column]", "mode: partition needs the columns whose values make a partition")
 	}
+	once := func(key string, columns []string) {
+		for i, column := range columns {
+			if slices.ContainsFunc(columns[:i], func(c string) bool { return strings.EqualFold(c, column) }) {
+				l.problem(o.Item(key, i), "remove it", "%s: %s is there twice", key, column)
+			}
+		}
+	}
+	once("partition_by", kept.PartitionBy)
+	once("cluster_by", kept.ClusterBy)
 	noEffect := func(key, with string, modes ...string) {
 		if o.Has(key) && !slices.Contains(modes, kept.Mode) {
 			l.warning(o.Key(key), with, "%s has no effect with mode: %s", key, kept.Mode)
@@ -78,12 +91,11 @@ func (l *loader) snowflakePattern(at config.Pos, pattern string, kept SnowflakeT
 	noEffect("strategy", "it is for mode: full", "auto", "full")
 	noEffect("deletes", "it is for mode: merge", "auto", "merge")
 	if kept.As != "" {
-		parts := NameParts(kept.As)
 		switch {
 		case strings.ContainsAny(pattern, "*?["):
 			l.problem(o.At("as"), "name one table by schema.table", "as: would give the same name to every table that %s fits", pattern)
-		case len(parts) > 2 || slices.Contains(parts, ""):
-			l.problem(o.At("as"), "write TABLE or SCHEMA.TABLE; the database is that of the target", "as: %q is no name of a table", kept.As)
+		case !asForm.MatchString(kept.As):
+			l.problem(o.At("as"), "write TABLE or SCHEMA.TABLE, a part with dots or quotes in it between double quotes; the database is that of the target", "as: %q is no name of a table", kept.As)
 		}
 	}
 	if l.problems.HasErrors() {

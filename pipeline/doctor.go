@@ -348,7 +348,7 @@ func (d *doctor) holds(ctx context.Context, timeout time.Duration, s *Following)
 		d.say(LevelFail, check, cmp.Or(hintOf(err), wayOut(err.Error())), "%s", d.redact(err.Error()))
 		return
 	}
-	if differ := differing(planned); len(differ) > 0 {
+	if differ := planned.Differing(); len(differ) > 0 {
 		d.say(LevelWarn, check, wayOut(""), "snapshot %d was brought there, and is not there any more: %d tables differ, as the place tells", s.Brought.Snapshot, len(differ))
 		return
 	}

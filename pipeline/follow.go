@@ -198,22 +198,11 @@ func (e *Engine) denies(ctx context.Context, s *Following) bool {
 	case err != nil && !Foreign(err.Error()):
 		e.Log.Warn("whether the place still shows what was brought there could not be asked", "place", s.Place, "error", e.redact(err.Error()))
 		return false
-	case err == nil && len(differing(planned)) == 0:
+	case err == nil && len(planned.Differing()) == 0:
 		return false
 	}
 	e.Log.Warn("the place does not show what was brought there", "place", s.Place, "snapshot", s.Brought.Snapshot, "load", s.Brought.ID)
 	return true
-}
-
-// differing are the tables of a planned load that the place does not hold as they are.
-func differing(planned *load.Load) []string {
-	var names []string
-	for _, t := range planned.Tables {
-		if t.Mode != load.ModeNone || t.Error != "" {
-			names = append(names, t.Name.String())
-		}
-	}
-	return names
 }
 
 // lockLoads waits until no other process loads what follows the target, for as long as the target allows for a lock: a *LockedError then.
@@ -296,7 +285,7 @@ func (e *Engine) endLoad(ctx context.Context, l *journal.Load, err error) error 
 		l.Status = journal.Interrupted
 	}
 	for i := range l.Tables {
-		l.Tables[i].Error = e.redact(l.Tables[i].Error)
+		l.Tables[i].Error, l.Tables[i].Hint = e.redact(l.Tables[i].Error), e.redact(l.Tables[i].Hint)
 	}
 	saved := e.Journal.EndLoad(context.WithoutCancel(ctx), *l)
 	e.Log.Info("load ends", "run", l.Run, "load", l.ID, "status", l.Status, "tables", len(l.Tables), "files", l.Files, "bytes", l.Bytes, "warehouse_seconds", l.Seconds,

@@ -35,6 +35,7 @@ type place struct {
 	prepares func(ctx context.Context) error // what Prepare does; nil: nothing
 	during   func(ctx context.Context) error // what happens between the first statement of a load and its commit; nil: nothing
 	cannot   string                          // the table that it does not bring
+	left     string                          // a table that it has from before
 	differs  []load.Compared
 	swept    int
 }
@@ -85,6 +86,9 @@ func (p *place) Plan(_ context.Context, m *load.Manifest, s *load.Standing, b lo
 
 func (p *place) plan(m *load.Manifest, s *load.Standing, renew ...warehouse.Name) *load.Load {
 	l := &load.Load{Snapshot: m.Snapshot, Together: true}
+	if schema, table, ok := strings.Cut(p.left, "."); ok {
+		l.Tables = append(l.Tables, load.LoadedTable{Name: warehouse.Name{Schema: schema, Table: table}, Mode: load.ModeNone, Why: "it is left as it was; DROP TABLE OLD removes it"})
+	}
 	for _, t := range m.Tables {
 		if have := s.Table(t.Name); have == nil || have.Fingerprint != fmt.Sprint(t.Snapshot) || slices.Contains(renew, t.Name) {
 			one := load.LoadedTable{Name: t.Name, Mode: load.ModeFull, Why: "it has changed", Sent: t.Rows, Rows: t.Rows, LoadCost: load.LoadCost{Files: 1, Bytes: 100, Statements: 1, Credits: 0.5}}
@@ -105,7 +109,7 @@ func (p *place) Bring(ctx context.Context, m *load.Manifest, b load.Bringing) (*
 		return nil, err
 	}
 	l := p.plan(m, s, b.Renew...)
-	if len(l.Tables) == 0 && !b.Anew {
+	if len(l.Differing()) == 0 && !b.Anew {
 		return l, nil
 	}
 	sent := load.Statement{Load: b.Load, Seq: 1, Step: "publish", SQL: "INSERT -- tok3n", Sent: time.Now()}
@@ -132,7 +136,7 @@ func (p *place) Bring(ctx context.Context, m *load.Manifest, b load.Bringing) (*
 	}
 	for i, t := range l.Tables {
 		if t.Name.String() == p.cannot {
-			l.Tables[i].Error = "a column cannot be widened"
+			l.Tables[i].Error, l.Tables[i].Hint = "a column cannot be widened", "ask for tok3n"
 		}
 	}
 	return l, nil
@@ -447,6 +451,9 @@ func TestBehindByOthersAlone(t *testing.T) {
 	e := following(t, dir, p)
 	r := run(t, e, only("two"))
 	partial(t, r, "behind by 1 table: main.good: a column cannot be widened")
+	if loads, err := e.Loads(t.Context(), r.Run.ID); err != nil || loads[0].Tables[0].Hint != "ask for ***" {
+		t.Errorf("the journal has %+v, %v", loads, err)
+	}
 	r = run(t, following(t, dir, p), only("one"))
 	succeeded(t, r)
 	if len(r.Run.Warnings) != 1 || r.Run.Behind || r.Load.Status != journal.Failed {
@@ -645,6 +652,56 @@ func TestThePlaceDenies(t *testing.T) {
 	if err != nil || len(v.Problems) != 1 || v.Problems[0].Table != "main.good" {
 		t.Errorf("of a table that is behind though it was brought, verify says %+v, %v", v.Problems, err)
 	}
+}
+
+// TestTablesThatAreLeft: what is there and is not brought any more is no difference, and a plan names it, though it does not ask the place.
+func TestTablesThatAreLeft(t *testing.T) {
+	dir, p := followedProject(t), &place{left: "main.old"}
+	run(t, following(t, dir, p))
+	e := following(t, dir, p)
+	nodes, _ := e.Project.Select(nil, nil)
+	plan, err := e.Plan(t.Context(), nodes)
+	if err != nil || plan.Load.Now != nil || len(plan.Load.Left) != 1 || !strings.Contains(plan.Load.Left[0].Why, "DROP TABLE") {
+		t.Errorf("%+v, %v", plan.Load, err)
+	}
+	done, err := e.Push(t.Context(), pipeline.PushRequest{})
+	if err != nil || len(done.Load.Tables) != 1 || len(done.Load.Differing()) != 0 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	e.Project.Target.Snowflake.SchemaPrefix = "DEV_" // so that the journal knows nothing of the place, which holds all of it
+	if plan, err = e.Plan(t.Context(), nodes); err != nil || plan.Load.Now == nil || len(plan.Load.Behind) != 0 || len(plan.Load.Left) != 0 {
+		t.Errorf("%+v, %v", plan.Load, err)
+	}
+}
+
+// TestTimeoutWhileItLoads: what is published is, and the load is given up.
+func TestTimeoutWhileItLoads(t *testing.T) {
+	for limit := range limits {
+		dir, p := followedProject(t), &place{}
+		write(t, dir, map[string]string{"millrace.yml": strings.Replace(followed, "[people]", fmt.Sprintf("[people], timeout: %s", limit), 1)})
+		loading := false
+		p.during = func(ctx context.Context) error {
+			loading = true
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		r := run(t, following(t, dir, p), only("one"))
+		if !loading {
+			continue
+		}
+		partial(t, r, fmt.Sprintf("published locally as snapshot 1; Snowflake is behind by 1 table: took longer than timeout: %s", limit))
+		if r.Load.Status != journal.Interrupted || len(r.Published) != 1 {
+			t.Errorf("%+v", r)
+		}
+		p.during = nil
+		e := following(t, dir, p)
+		if _, err := e.Push(t.Context(), pipeline.PushRequest{}); err != nil {
+			t.Fatal(err)
+		}
+		p.shows(t, e)
+		return
+	}
+	t.Error("no run came to its load")
 }
 
 // TestPlanForecastsTheLoad: what the last loads took, what is lacking now, and that this is more than is allowed.

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/load"
@@ -15,6 +16,8 @@ type PlannedLoad struct {
 	// Now is what it takes to bring what is published already; nil when nothing is lacking, or the place could not be asked: then Unasked says why.
 	Now     *load.Load `json:"now,omitempty"`
 	Unasked string     `json:"unasked,omitempty"`
+	// Left are the tables that the last load left there and does not bring any more, where the place was not asked.
+	Left []load.LoadedTable `json:"left,omitempty"`
 	// Forecast is what the last loads of the tables of this run took, and of how many of them there was one.
 	Forecast   load.LoadCost `json:"forecast"`
 	Known      int           `json:"tables_known"`
@@ -63,12 +66,17 @@ func (e *Engine) planLoad(ctx context.Context, nodes []*models.Node) (*PlannedLo
 		p.Forecast.Seconds += t.Seconds
 		p.Forecast.Credits += t.Credits
 	}
+	if s.Brought != nil && !s.Elsewhere() {
+		p.Left = slices.DeleteFunc(slices.Clone(s.Brought.Tables), func(t load.LoadedTable) bool { return t.Mode != load.ModeNone || t.Error != "" })
+	}
 	if !s.Lacks() || e.Follower == nil {
 		return p, nil
 	}
 	p.Now, err = inTime(ctx, askWithin, func(ctx context.Context) (*load.Load, error) { return e.plannedPush(ctx, s.manifest, load.Bringing{}) })
 	if err != nil {
 		p.Unasked = fmt.Sprintf("%s was not asked: %s", s.Place, e.redact(err.Error()))
+		return p, nil
 	}
+	p.Behind, p.Left = p.Now.Differing(), nil
 	return p, nil
 }

@@ -21,7 +21,7 @@ type Pushed struct {
 	DryRun   bool         `json:"dry_run"`
 	Place    string       `json:"place"`
 	Snapshot int64        `json:"snapshot"`       // that is published
-	Load     journal.Load `json:"load,omitzero"`  // has no tables when the place showed it already; nothing in it of a dry run
+	Load     journal.Load `json:"load,omitzero"`  // no table of it differs when the place showed it already; nothing in it of a dry run
 	Plan     *load.Load   `json:"plan,omitempty"` // of a dry run
 	// MaxCredits is the most that one load may be expected to need; 0: no limit.
 	MaxCredits float64 `json:"max_credits,omitempty"`

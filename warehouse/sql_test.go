@@ -49,6 +49,8 @@ func TestGolden(t *testing.T) {
 		"select/where": d.SelectWhere(with(func(v *warehouse.Version) {
 			v.Base, v.Upserts, v.Key = []warehouse.File{base}, []warehouse.File{up}, key
 		}), func(rows string) string { return d.Among(rows, "SELECT * FROM keys", key) }),
+		"select/at":         d.ScanAt([]warehouse.File{base, old}, columns),
+		"select/first":      "SELECT " + d.FirstRows(`"id" > 2`, 5) + " AS first FROM " + d.Positions([]string{base.Path}),
 		"select/new-column": d.Select(with(func(v *warehouse.Version) { v.Base = []warehouse.File{old} })),
 	} {
 		spelled(t, d, name, sql)

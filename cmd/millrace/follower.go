@@ -63,7 +63,7 @@ func (a *app) lookFollower(ctx context.Context, e *pipeline.Engine) (closeFollow
 func (a *app) cleanLoad(l *journal.Load) {
 	l.Error = a.redactor.Redact(l.Error)
 	for i := range l.Tables {
-		l.Tables[i].Error = a.redactor.Redact(l.Tables[i].Error)
+		l.Tables[i].Error, l.Tables[i].Hint = a.redactor.Redact(l.Tables[i].Error), a.redactor.Redact(l.Tables[i].Hint)
 	}
 	for i := range l.Sent {
 		l.Sent[i].SQL, l.Sent[i].Error = a.redactor.Redact(l.Sent[i].SQL), a.redactor.Redact(l.Sent[i].Error)
@@ -109,6 +109,16 @@ func (a *app) printLoaded(l load.Load) {
 		g.add("  "+t.Name.String(), string(t.Mode), sent, rows, fmt.Sprint(t.Files), bytesText(t.Bytes), creditsText(t.Credits), oneLine(a.redactor.Redact(because)))
 	}
 	_ = g.print(a.stdout)
+	a.printHints(l)
+}
+
+// printHints tells what to do about the tables that a load has not brought: no line of a table has the room.
+func (a *app) printHints(l load.Load) {
+	for _, t := range l.Tables {
+		if t.Hint != "" {
+			a.out("  to bring %s: %s", t.Name, oneLine(a.redactor.Redact(t.Hint)))
+		}
+	}
 }
 
 func costText(c load.LoadCost) string {
@@ -118,7 +128,7 @@ func costText(c load.LoadCost) string {
 // momentText says whether several tables become visible together.
 func momentText(l load.Load) string {
 	switch {
-	case len(l.Tables) < 2:
+	case len(l.Differing()) < 2:
 		return ""
 	case l.Together:
 		return "; all of it by one commit"
@@ -174,6 +184,7 @@ func (a *app) printFollowing(f *pipeline.Following) {
 		a.out("  load %s is under way since %s", l.ID, clockText(l.Started))
 	default:
 		a.out("  load %s of %s: %s: %s; %s", l.ID, clockText(l.Started), l.Status, oneLine(l.Error), f.WayOut())
+		a.printHints(l.Load)
 	}
 }
 
@@ -190,6 +201,9 @@ func (a *app) printPlannedLoad(p *pipeline.PlannedLoad) {
 	}
 	if p.Unasked != "" {
 		a.out("  %s", p.Unasked)
+	}
+	for _, t := range p.Left {
+		a.out("  %s: %s", t.Name, oneLine(t.Why))
 	}
 	switch {
 	case p.Known == 0:

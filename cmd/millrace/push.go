@@ -21,7 +21,7 @@ func (a *app) pushCommand() *cobra.Command {
 			"it alone; --dry-run says which. --anew takes over a place that follows another local target, or that holds\n" +
 			"what this one does not know, as after a backup was restored: what differs from what is published here is replaced.\n" +
 			"Exit code 0 when the place shows what is published, 5 when it does not, 2 when nothing follows the target or a table\n" +
-			"is not published, 4 while another process loads it.\n",
+			"is not published, 4 while another process loads it, 1 when nothing is published yet, or the target cannot be read.\n",
 		Example: "  millrace push --target prod\n  millrace push --target prod --dry-run\n  millrace push --target prod --renew mart.orders --dry-run\n  millrace push --target prod --anew --dry-run",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -50,16 +50,21 @@ func (a *app) push(ctx context.Context, e *pipeline.Engine, req pipeline.PushReq
 		return nil, pushed(err)
 	}
 	return func() error {
+		l := &p.Load.Load
+		if p.DryRun {
+			l = p.Plan
+		}
 		switch {
 		case a.json:
 			return a.printJSON(p)
-		case len(p.Load.Tables) == 0 && (p.Plan == nil || len(p.Plan.Tables) == 0):
+		case len(l.Differing()) == 0:
 			a.out("%s shows snapshot %d: nothing to bring", p.Place, p.Snapshot)
+			a.printLoaded(*l)
 		case p.DryRun:
-			a.out("to bring to %s: %s%s", p.Place, costText(p.Plan.LoadCost), momentText(*p.Plan))
-			a.printLoaded(*p.Plan)
+			a.out("to bring to %s: %s%s", p.Place, costText(l.LoadCost), momentText(*l))
+			a.printLoaded(*l)
 			if p.TooDear() {
-				a.out("  %s", overText(p.Plan.Credits, p.MaxCredits))
+				a.out("  %s", overText(l.Credits, p.MaxCredits))
 			}
 		default:
 			a.printLoad(p.Load)

@@ -60,7 +60,7 @@ func snowflake(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs("key.p8"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
 	account, err := snowfake.NewAccount(snowfake.AccountConfig{Dir: filepath.Join(ts.MkAbs("."), "stages"), Name: "TEST",
-		Users: map[string]snowfake.User{"MILLRACE": {Roles: []string{snowfake.Admin}, DefaultRole: snowfake.Admin, DefaultWarehouse: "LOAD_WH"}}})
+		Users: map[string]snowfake.User{"MILLRACE": {Roles: []string{snowfake.Admin, "LOADER"}, DefaultRole: snowfake.Admin, DefaultWarehouse: "LOAD_WH"}}})
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(account.Close()) })
 	server, err := snowfake.NewServer(snowfake.ServerConfig{Account: account, Users: map[string]snowfake.Credentials{"MILLRACE": {PublicKey: &key.PublicKey}}})

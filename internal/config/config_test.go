@@ -23,7 +23,7 @@ type shop struct {
 	Origin
 	Name      string             `yaml:"name" required:"true" doc:"Name of the project." example:"shop" pattern:"^[a-z][a-z0-9_]*$"`
 	Target    string             `yaml:"target" default:"local" doc:"Target to publish to."`
-	Workers   int                `yaml:"workers" default:"4"`
+	Workers   int                `yaml:"workers" default:"4" bounds:"1,64"`
 	Small     int8               `yaml:"small"`
 	Ratio     float64            `yaml:"ratio" default:"0.5"`
 	Strict    bool               `yaml:"strict" default:"true"`

@@ -32,6 +32,7 @@ type field struct {
 	hasDef   bool
 	example  string
 	pattern  string
+	bounds   *[2]int64 // least and greatest of a whole number
 	union    string
 	typ      reflect.Type
 	origin   bool // a config.Origin to fill
@@ -71,6 +72,12 @@ func fieldsOf(t reflect.Type) []field {
 		f.def, f.hasDef = sf.Tag.Lookup("default")
 		if e := sf.Tag.Get("enum"); e != "" {
 			f.enum = strings.Split(e, ",")
+		}
+		if b := sf.Tag.Get("bounds"); b != "" {
+			f.bounds = &[2]int64{}
+			if _, err := fmt.Sscanf(b, "%d,%d", &f.bounds[0], &f.bounds[1]); err != nil {
+				panic("config: bounds of " + name + ": " + err.Error())
+			}
 		}
 		fields = append(fields, f)
 	}
@@ -294,7 +301,7 @@ func (d *decoder) mapping(n *node, what string, add func(entry) reflect.Value, f
 }
 
 // inner returns the tags that hold for the items of a list or mapping.
-func (f field) inner() field { return field{enum: f.enum, pattern: f.pattern} }
+func (f field) inner() field { return field{enum: f.enum, pattern: f.pattern, bounds: f.bounds} }
 
 func (d *decoder) goMap(n *node, v reflect.Value, fi field, what string) {
 	if v.Type().Key().Kind() != reflect.String {
@@ -415,6 +422,10 @@ func (d *decoder) basic(n *node, v reflect.Value, fi field, what string) {
 		i, err := parseInt(s.text, v.Type().Bits())
 		if err != nil {
 			d.problem(n.pos, fmt.Sprintf("%s: %s %v", what, s.describe(), err), "")
+			return
+		}
+		if b := fi.bounds; b != nil && (i < b[0] || i > b[1]) {
+			d.problem(n.pos, fmt.Sprintf("%s must be %d to %d, found %s", what, b[0], b[1], s.describe()), "")
 			return
 		}
 		v.SetInt(i)

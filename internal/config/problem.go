@@ -1,7 +1,7 @@
 // Package config reads YAML strictly: every problem of every file at once, each with its place, a caret and a hint.
 //
 // [Parse] turns bytes into a [File], [File.Decode] fills structs whose tags (yaml, doc, required, enum, default,
-// example, pattern) are also what [Schema] prints for editors. [Node] keeps a subtree undecoded until its type is
+// example, pattern, bounds) are also what [Schema] prints for editors. [Node] keeps a subtree undecoded until its type is
 // known, [Origin] remembers where each key stood, so that later checks can point at it. The package knows nothing of
 // sources, models or targets, opens no file, and reads no environment: references such as ${HOME} go to a [Resolver].
 // Read [File] first.
@@ -176,7 +176,8 @@ func mask(line string, secrets []string) string {
 	cover := func(re *regexp.Regexp, line, tail string) string {
 		return re.ReplaceAllStringFunc(line, func(m string) string {
 			g := re.FindStringSubmatch(m)
-			if strings.Contains(g[2], "${") {
+			key := strings.ToLower(strings.TrimRight(g[1], " \t:\"'"))
+			if strings.Contains(g[2], "${") || strings.HasSuffix(key, "_file") || strings.HasSuffix(key, "_url") { // where it is is no secret
 				return m
 			}
 			return g[1] + stars(g[2]) + tail

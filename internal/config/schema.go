@@ -193,7 +193,11 @@ func (s *schemer) typ(t reflect.Type, f field) map[string]any {
 	case reflect.Float32, reflect.Float64:
 		return orRef(map[string]any{"type": "number"})
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return orRef(map[string]any{"type": "integer"})
+		number := map[string]any{"type": "integer"}
+		if f.bounds != nil {
+			number["minimum"], number["maximum"] = f.bounds[0], f.bounds[1]
+		}
+		return orRef(number)
 	}
 	panic("config: no schema for " + t.String())
 }

@@ -59,6 +59,8 @@ func TestSchemaAgreesWithDecode(t *testing.T) {
 		"name: shop\nworkers: x":                           false,
 		"name: shop\nworkers: ${N}":                        true,
 		"name: shop\nworkers: 3":                           true,
+		"name: shop\nworkers: 65":                          false,
+		"name: shop\nworkers: 0":                           false,
 		"name: shop\nstrict: \"${S}\"":                     true,
 		"name: shop\nfresh: 7d":                            true,
 		"name: shop\nfresh: 7":                             false,

@@ -19,9 +19,8 @@ import (
 //	credits = seconds × credits an hour of the warehouse's size / 3600
 //
 // and that of a load the sum of its tables' seconds and 2 s for the ledger, 60 at least when the warehouse has to resume: that much is billed
-// then. The bytes are
-// those of the local files that have changed, which bound what is sent. The rate is that of earlier loads; without any it is
-// plainRate for each credit an hour.
+// then. The bytes are those of the local files that have changed, which bound what is sent. The rate is that of earlier loads; without any
+// it is plainRate for each credit an hour.
 const (
 	plainRate    = 20_000_000 // bytes a second
 	eachBusy     = 2.0

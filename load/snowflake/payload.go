@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 	"sync/atomic"
 
 	"github.com/millrace/millrace/load"
@@ -86,15 +87,19 @@ func (x *bringing) packHistory(c *change, rows *cargo) error {
 		return err
 	}
 	rows.columns = all
-	d := x.w.Dialect()
-	rows.query = fmt.Sprintf("SELECT v.*, make_timestamp(%d) AS %s, CAST(NULL AS TIMESTAMP) AS %s, TRUE AS %s FROM (\n%s\n) AS v", c.of.LogicalTime.UnixMicro(),
-		d.QuoteIdent(sf.ValidFrom.Name), d.QuoteIdent(sf.ValidTo.Name), d.QuoteIdent(sf.IsCurrent.Name), rows.query)
+	rows.query = current(x.w.Dialect(), rows.query, c.of.LogicalTime)
 	return nil
 }
 
 // wellSized is the most that Snowflake advises for a file: 100 to 250 MB, compressed
 // (docs.snowflake.com/en/user-guide/data-load-considerations-prepare).
 const wellSized = 250_000_000
+
+// current is a SELECT in the local engine of rows that hold from a time on.
+func current(d *warehouse.Dialect, rows string, from time.Time) string {
+	return fmt.Sprintf("SELECT v.*, make_timestamp(%d) AS %s, CAST(NULL AS TIMESTAMP) AS %s, TRUE AS %s FROM (\n%s\n) AS v", from.UnixMicro(),
+		d.QuoteIdent(sf.ValidFrom.Name), d.QuoteIdent(sf.ValidTo.Name), d.QuoteIdent(sf.IsCurrent.Name), rows)
+}
 
 // asIs lets the files of the local target be sent, when they are fit to be: of a good size or one alone, each once, and with the
 // columns of the table as it is now.

@@ -42,7 +42,10 @@ func (c *change) together() bool { return c.Mode != load.ModeNew && c.Mode != lo
 
 // refuse notes why the table cannot be brought.
 func (c *change) refuse(err error) {
-	c.cause, c.Error = err, err.Error()
+	c.cause, c.Error, c.Hint = err, err.Error(), ""
+	if h := interface{ Hint() string }(nil); errors.As(err, &h) {
+		c.Hint = h.Hint()
+	}
 	c.Inserted, c.Updated, c.Deleted = 0, 0, 0
 }
 

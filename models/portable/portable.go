@@ -92,6 +92,16 @@ func opening(tokens []token, i int) int {
 	return -1
 }
 
+// enclosing is the place of the bracket that closes the ones that i stands in, or the end.
+func enclosing(tokens []token, i int) int {
+	for ; i < len(tokens) && !tokens[i].is(")"); i++ {
+		if tokens[i].is("(", "[", "{") {
+			i = closing(tokens, i)
+		}
+	}
+	return i
+}
+
 // operand says whether a value ends with the token: what follows is an operator on it, or a subscript.
 func operand(t token) bool {
 	switch t.kind {
@@ -115,12 +125,17 @@ func castTo(tokens []token, from, to int, types ...string) bool {
 
 var floats = []string{"double", "float", "float8", "float4", "real"}
 
+// floating says whether a number is written with an exponent: the e of 0xfe is a digit.
+func floating(t token) bool {
+	return strings.ContainsAny(t.raw, "eE") && !strings.HasPrefix(strings.ToLower(t.raw), "0x")
+}
+
 // floatEnds says whether the operand that ends at i is written as a floating number.
 func floatEnds(tokens []token, i int) bool {
 	t := at(tokens, i)
 	switch {
 	case t.kind == number:
-		return strings.ContainsAny(t.raw, "eE")
+		return floating(t)
 	case t.is(floats...):
 		return at(tokens, i-1).is("::")
 	case t.is(")"):
@@ -139,7 +154,7 @@ func floatBegins(tokens []token, i int) bool {
 	t, is := at(tokens, i), false
 	switch {
 	case t.kind == number:
-		is = strings.ContainsAny(t.raw, "eE")
+		is = floating(t)
 	case t.is("cast", "try_cast"):
 		is = castTo(tokens, i+1, closing(tokens, i+1), floats...)
 	case t.is("("):
@@ -162,10 +177,19 @@ func floatBegins(tokens []token, i int) bool {
 	}
 }
 
-// floatWithin says whether what stands in brackets begins or ends with a floating number: with one, arithmetic is floating.
+// floatWithin says whether what stands in brackets begins or ends with a floating number: with one, arithmetic is floating. What is compared
+// or asked for there says nothing of the value.
 func floatWithin(tokens []token, open, end int) bool {
 	for at(tokens, open+1).is("(") && closing(tokens, open+1) == end-1 {
 		open, end = open+1, end-1
+	}
+	for i := open + 1; i < end; i++ {
+		if tokens[i].is("select", "with", "and", "or", "not", "is", "in", "like", "between", "<", ">", "=", "<=", ">=", "<>", "!=", "==", ",") {
+			return false
+		}
+		if tokens[i].is("(", "[", "{") {
+			i = closing(tokens, i)
+		}
 	}
 	return floatBegins(tokens, open+1) || floatEnds(tokens, end-1)
 }

@@ -31,6 +31,40 @@ func functionTraps() []Trap {
 		{"`regexp_replace`", "the first match, and with the option 'g' every one", "every match, and no options in that place", "`replace` for texts, which is about every one in both, or one macro that is spelled for each engine",
 			called("regexp_replace")},
 		{"`TRY_CAST` of what is no text", "any value is tried", "only texts may be", "CAST where it cannot fail, else `CASE WHEN x BETWEEN … THEN CAST(x AS …) END`; where x is a text, `TRY_CAST(CAST(x AS VARCHAR) AS …)`", tryCast},
+		{"`avg` and `mean`", "a DOUBLE", "a NUMBER with a few more places, rounded; mean is not there", "`avg(CAST(a AS DOUBLE))`",
+			func(t []token, i int) bool {
+				return called("avg", "mean")(t, i) && (t[i].is("mean") || !floatWithin(t, i+1, closing(t, i+1)))
+			}},
+		{"`DECIMAL` without digits", "DECIMAL(18, 3)", "NUMBER(38, 0): whole numbers, rounded", "`DECIMAL(18, 3)`", bareDecimal},
+		{"`TIMESTAMPTZ`", "an instant: dates and hours are those of the session's zone", "TIMESTAMP_TZ: they are those of the offset that the value was written with",
+			"TIMESTAMP in UTC, or one macro that is spelled for each engine",
+			func(t []token, i int) bool {
+				return t[i].is("timestamptz") || t[i].is("timestamp") && at(t, i+1).is("with") && at(t, i+2).is("time")
+			}},
+		{"`AT TIME ZONE`", "a time of that zone", "not there: that is CONVERT_TIMEZONE", "one macro that is spelled for each engine",
+			func(t []token, i int) bool { return t[i].is("at") && at(t, i+1).is("time") && at(t, i+2).is("zone") }},
+		{"`dayname` and `monthname`", "Monday, January", "Mon, Jan", "`left(dayname(a), 3)`",
+			func(t []token, i int) bool {
+				return called("dayname", "monthname")(t, i) && !(at(t, i-1).is("(") && at(t, i-2).is("left"))
+			}},
+		{"`extract(epoch …)`", "seconds with their fraction", "whole seconds", "`floor(extract(epoch FROM a))`",
+			func(t []token, i int) bool {
+				part := at(t, i+2)
+				named := t[i].is("extract") && part.is("epoch") || t[i].is("date_part", "datepart") && strings.EqualFold(part.raw, "'epoch'") || t[i].is("epoch")
+				return named && at(t, i+1).is("(") && !(at(t, i-1).is("(") && at(t, i-2).is("floor"))
+			}},
+		{"`substr(a, 0, …)`", "one character less", "as if from 1", "`substr(a, 1, …)`",
+			func(t []token, i int) bool {
+				if !called("substr", "substring")(t, i) {
+					return false
+				}
+				from := i + 2 // of a.substr(0, …)
+				if !at(t, i-1).is(".") {
+					from = outer(t, i+1, closing(t, i+1), ",") + 1
+				}
+				return at(t, from).raw == "0" && at(t, from+1).is(",", ")")
+			}},
+		{"`array_agg` and `list`", "with NULLs", "without NULLs; list is not there", "rows instead of lists, or `array_agg(coalesce(a, …))`", called("array_agg", "list")},
 		{"`hash`", "64 bits of its own", "other values", "`md5` of a text that is put together", called("hash")},
 		{"`random`", "a number from 0 to 1", "a whole number of 64 bits", "no model of random rows: no two runs agree", called("random")},
 		{"`generate_series`, `range`", "rows, or a list", "not there: GENERATOR takes constants only", "a table of numbers or days that the project keeps", called("generate_series", "range")},
@@ -83,7 +117,17 @@ func is(s string) func([]token, int) bool {
 
 // descending finds DESC in an ORDER BY that leaves open where NULLs go.
 func descending(t []token, i int) bool {
-	return t[i].is("desc") && !at(t, i+1).is("nulls") && !at(t, i-1).is(".")
+	return t[i].is("desc") && !at(t, i+1).is("nulls") && !at(t, i-1).is(".", "as")
+}
+
+// bareDecimal finds a cast to DECIMAL that leaves its digits to the engine.
+func bareDecimal(t []token, i int) bool {
+	if !t[i].is("decimal", "numeric", "dec") || at(t, i+1).is("(") {
+		return false
+	}
+	end := enclosing(t, i)
+	cast := at(t, i-1).is("as") && end < len(t) && at(t, opening(t, end)-1).is("cast", "try_cast")
+	return cast || at(t, i-1).is("::")
 }
 
 // subscript finds x[1], and not the type INTEGER[] or DECIMAL(9,2)[3].

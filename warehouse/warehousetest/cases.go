@@ -9,7 +9,8 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// Cases is one table for every builder and every field of a Dialect: whoever adds one adds its rows here.
+// Cases is one table for every builder and every field of a Dialect that all engines are asked: whoever adds one adds its rows here. What
+// reads files (Files, Positions, FirstRows and what is built on them) is the local engine's, and has golden texts in it.
 func Cases() []Case { return slices.Concat(mergeCases(), goneCases(), rowCases(), aggregateCases()) }
 
 var (
@@ -77,6 +78,10 @@ func goneCases() []Case {
 	lacking := Rows{[]warehouse.Column{id, name}, []string{"1|a", "∅|b", "3|∅"}}
 	return []Case{
 		{"Among", func(d *warehouse.Dialect) string { return d.Among(published().Select(d), keys.Select(d), two) }, key, []string{"1", "3"}},
+		{"SelectWhere", func(d *warehouse.Dialect) string {
+			v := warehouse.Version{Columns: all, View: published().Select(d)}
+			return d.SelectWhere(v, func(rows string) string { return d.Among(rows, keys.Select(d), two) })
+		}, key, []string{"1", "3"}},
 		{"Without", func(d *warehouse.Dialect) string { return d.Without(published().Select(d), keys.Select(d), two) }, key, []string{"2", "4", "5", "7", "9"}},
 		{"Union", func(d *warehouse.Dialect) string { return d.Union(keys.Select(d), keys.Select(d)) }, two, []string{"1|b", "1|b", "3|a", "3|a", "5|b", "5|b"}},
 		{"Count", func(d *warehouse.Dialect) string { return d.Count(landed().Select(d)) }, []string{"n"}, []string{"7"}},
