@@ -49,8 +49,10 @@ func (x *bringing) pack(c *change) error {
 		x.asIs(c, rows, files)
 	case load.ModeMerge, load.ModeSCD2:
 		rows.columns = append(slices.Clone(c.columns), sf.OpColumn)
-		rows.query = difference(d, &standing, &c.of.Version)
-		rows.size, rows.expects = changedBytes(&standing, &c.of.Version)
+		rows.query = difference(d, &standing, &c.of.Version, len(c.strays) > 0)
+		if len(c.strays) == 0 {
+			rows.size, rows.expects = changedBytes(&standing, &c.of.Version)
+		}
 	case load.ModePartition:
 		return x.packPartitions(c, rows, standing)
 	default:

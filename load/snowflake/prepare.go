@@ -163,25 +163,25 @@ func (f *Follower) stranger(ctx context.Context, s *snowflake.Session, to sf.Tab
 	return fmt.Errorf("%w: %s and the ledger does not know it: %s", load.ErrForeign, what, out), nil
 }
 
-// made is the state of the ledger's row for the table and the node of the load that the table's comment names; "" when there is none. Not
+// made is the ledger's row for the table and the node of the load that the table's comment names; nil when there is none. Not
 // started, it is a table that the target has left behind: under a name that it went away from, or come to after its load was given up.
-func (f *Follower) made(ctx context.Context, s *snowflake.Session, n warehouse.Name, to sf.Table, there *found) (state string, err error) {
+func (f *Follower) made(ctx context.Context, s *snowflake.Session, n warehouse.Name, to sf.Table, there *found) (map[string]string, error) {
 	id, ok := strings.CutPrefix(there.comment, sf.CommentOf(""))
 	if !ok {
-		return "", nil
+		return nil, nil
 	}
 	target, err := f.target()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	rows, err := f.ask(ctx, s, f.ledger.Entries(target, id))
 	if err != nil && !missing(err) {
-		return "", err
+		return nil, err
 	}
 	for _, row := range rows {
 		if row["node_schema"] == n.Schema && row["node_table"] == n.Table && row["table_as"] == to.String() {
-			return row["state"], nil
+			return row, nil
 		}
 	}
-	return "", nil
+	return nil, nil
 }

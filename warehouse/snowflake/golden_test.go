@@ -135,7 +135,7 @@ func goldenLedger(texts map[string][]snowflake.Statement) {
 	texts["ledger-loads"] = []snowflake.Statement{l.Begin(e, second), l.Commit(e), l.Fail(e), l.Forget(e), l.Standing(target), l.Entries(target, load), l.Owner(orders)}
 	texts["ledger-unfinished"] = []snowflake.Statement{l.Unfinished(target), l.Load(load), l.GiveUp(target, 8), {SQL: snowflake.LockTimeout(30 * time.Second)}}
 	for _, sql := range []string{snowflake.BeginNamed("MR_0123_" + load), snowflake.CountLive(snowflake.Live(odd, false, false)), snowflake.CountLive(snowflake.Live(orders, true, false)),
-		snowflake.CountLive(snowflake.Live(orders, false, true))} {
+		snowflake.CountLive(snowflake.Live(orders, false, true)), snowflake.CountValues(snowflake.Live(orders, false, true), []snowflake.Column{{Name: "NOTE"}, {Name: "AT"}})} {
 		texts["live"] = append(texts["live"], snowflake.Statement{SQL: sql})
 	}
 }

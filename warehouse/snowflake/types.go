@@ -154,11 +154,16 @@ func Written(columns []Column) []Column {
 	return out
 }
 
-func (c Column) fileValue() string {
-	value := quote(c.Source)
-	if c.nested() {
-		value = "to_json(" + value + ")"
+// Sent is the value of a column, as DuckDB is to compare it: nested values that it calls equal, such as [0.0] and [-0.0], are sent as different texts.
+func Sent(c warehouse.Column, value string) string {
+	if t, err := warehouse.ParseType(c.Type); err == nil && len(t.Fields) > 0 {
+		return "to_json(" + value + ")"
 	}
+	return value
+}
+
+func (c Column) fileValue() string {
+	value := Sent(warehouse.Column{Name: c.Source, Type: c.DuckDB}, quote(c.Source))
 	switch {
 	case c.File == "":
 		return value
@@ -167,11 +172,6 @@ func (c Column) fileValue() string {
 		return fmt.Sprintf("COALESCE(TRY_CAST(%[1]s AS %[2]s), CASE WHEN %[1]s IS NOT NULL THEN error(%[3]s) END)", value, c.File, warehouse.DuckDB.QuoteLiteral(tooWide))
 	}
 	return "CAST(" + value + " AS " + c.File + ")"
-}
-
-func (c Column) nested() bool {
-	t, err := warehouse.ParseType(c.DuckDB)
-	return err == nil && len(t.Fields) > 0
 }
 
 var (
