@@ -56,7 +56,7 @@ func (x *bringing) pack(c *change) error {
 	case load.ModePartition:
 		return x.packPartitions(c, rows, standing)
 	default:
-		rows.query = d.Select(c.of.Version)
+		rows.query = c.rows(d)
 		if c.keep.history() {
 			return x.packHistory(c, rows)
 		}
@@ -65,6 +65,14 @@ func (x *bringing) pack(c *change) error {
 		}
 	}
 	return nil
+}
+
+// rows is a SELECT of all rows, a view's with the types that a file of them has.
+func (c *change) rows(d *warehouse.Dialect) string {
+	if c.of.View == "" {
+		return d.Select(c.of.Version)
+	}
+	return d.Casts(c.sources()) + " FROM (\n" + d.Select(c.of.Version) + "\n) AS v"
 }
 
 // packPartitions has two staging tables: the partitions, and their rows.
