@@ -20,7 +20,7 @@ import (
 
 // target is the row of the fence.
 func (f *Follower) target() (sf.Target, error) {
-	t, err := f.cfg.Naming.Table(warehouse.Name{Schema: f.cfg.Naming.DefaultSchema, Table: "T"})
+	t, err := f.cfg.Naming.In(f.cfg.Naming.DefaultSchema, "T")
 	return sf.Target{Project: f.cfg.Project, Schema: t.Schema}, err
 }
 
@@ -56,6 +56,9 @@ func (f *Follower) seen(ctx context.Context, s *snowflake.Session) (*fence, erro
 	}
 	if err != nil {
 		return nil, err
+	}
+	if len(rows) > 1 {
+		return nil, fmt.Errorf("the ledger has %d rows of project %s with schema %s, and no load can take the fence: two have entered it at once; this leaves the last: %s", len(rows), t.Project, t.Schema, f.ledger.Single())
 	}
 	row := rows[0]
 	return &fence{epoch: number(row["epoch"]), snapshot: number(row["snapshot"]), load: row["load_id"], run: row["run_id"], local: row["local_target"],

@@ -129,7 +129,7 @@ func goldenLedger(texts map[string][]snowflake.Statement) {
 	for _, sql := range l.Create() {
 		texts["ledger-create"] = append(texts["ledger-create"], snowflake.Statement{SQL: sql})
 	}
-	texts["ledger-fence"] = []snowflake.Statement{l.Enter(target), l.Seen(target), l.Fence(target, load, 7, at), l.Publish(target, 8, 11, 12, "01RUN", "LOCAL", at)}
+	texts["ledger-fence"] = []snowflake.Statement{l.Enter(target), {SQL: l.Single()}, l.Seen(target), l.Fence(target, load, 7, at), l.Publish(target, 8, 11, 12, "01RUN", "LOCAL", at)}
 	second := e
 	second.Node.Table = "items"
 	texts["ledger-loads"] = []snowflake.Statement{l.Begin(e, second), l.Commit(e), l.Fail(e), l.Forget(e), l.Standing(target), l.Entries(target, load), l.Owner(orders)}

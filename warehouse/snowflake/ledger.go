@@ -113,6 +113,13 @@ FROM ` + l.targets() + `
 WHERE ` + ofTarget, []any{t.Project, t.Schema}}
 }
 
+// Single leaves of each target's rows the one of the last load, for somebody to run who finds more: two loads have entered the target at once.
+func (l Ledger) Single() string {
+	return `INSERT OVERWRITE INTO ` + l.targets() + `
+SELECT * FROM ` + l.targets() + `
+QUALIFY ROW_NUMBER() OVER (PARTITION BY "PROJECT", "TARGET_SCHEMA" ORDER BY "EPOCH" DESC NULLS LAST, "SNAPSHOT" DESC NULLS LAST) = 1`
+}
+
 // Fence takes the target for a load: it must touch one row, or another load has. It waits for the lock of a transaction of an
 // earlier attempt, so when it has run, that one's fate is decided. From then on the epoch is seen + 1.
 func (l Ledger) Fence(t Target, load string, seen int64, at time.Time) Statement {
@@ -186,9 +193,9 @@ func (l Ledger) Entries(t Target, load string) Statement {
 		entryColumns, l.loads(), ofTarget), []any{t.Project, t.Schema, load}}
 }
 
-// Owner reads which projects' rows name a table: a table that another project made is not ours to replace.
+// Owner reads which projects' rows name a table, and of which nodes: a table that another project made is not ours to replace.
 func (l Ledger) Owner(t Table) Statement {
-	return Statement{`SELECT DISTINCT "PROJECT", "TARGET_SCHEMA"
+	return Statement{`SELECT DISTINCT "PROJECT", "TARGET_SCHEMA", "NODE_SCHEMA", "NODE_TABLE"
 FROM ` + l.loads() + `
 WHERE "TABLE_AS" = ? AND "STATE" = 'committed'`, []any{t.String()}}
 }
