@@ -123,7 +123,7 @@ func (x *comparing) compare(ctx context.Context, t *load.Table, there *load.Stan
 	}
 	numbers, err := x.w.Query(ctx, sf.LocalProof("(\n"+c.rows(x.w.Dialect())+"\n) AS q", c.columns))
 	if err != nil {
-		return fmt.Errorf("count the local version: %w", err)
+		return fmt.Errorf("count the local version: %w", c.tooLong(err))
 	}
 	here, err := oneRow(numbers)
 	if err != nil {

@@ -164,12 +164,8 @@ func Sent(c warehouse.Column, value string) string {
 
 func (c Column) fileValue() string {
 	value := Sent(warehouse.Column{Name: c.Source, Type: c.DuckDB}, quote(c.Source))
-	switch {
-	case c.File == "":
+	if c.File == "" {
 		return value
-	case strings.HasSuffix(c.DuckDB, "HUGEINT"):
-		tooWide := fmt.Sprintf("column %q: a number has more than the 38 digits of a NUMBER: cast it to VARCHAR in a model", c.Source)
-		return fmt.Sprintf("COALESCE(TRY_CAST(%[1]s AS %[2]s), CASE WHEN %[1]s IS NOT NULL THEN error(%[3]s) END)", value, c.File, warehouse.DuckDB.QuoteLiteral(tooWide))
 	}
 	return "CAST(" + value + " AS " + c.File + ")"
 }
