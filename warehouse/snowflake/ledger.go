@@ -175,16 +175,23 @@ SET "STATE" = ?
 WHERE ` + ofEntry + ` AND "STATE" = ?`, []any{to, e.Load, e.Node.Schema, e.Node.Table, e.Epoch, from}}
 }
 
-// entryColumns are what Standing and Entries read. Times are microseconds since 1970.
-const entryColumns = `"LOAD_ID", "NODE_SCHEMA", "NODE_TABLE", "TABLE_AS", "MODE", "ATTEMPT", "EPOCH", "STATE", "SNAPSHOT", "RUN_ID", "FINGERPRINT", TO_JSON("VERSION") AS "VERSION", "ROWS_EXPECTED", "ROWS_LOADED", "CHECKSUM", DATE_PART(EPOCH_MICROSECOND, "STARTED_AT") AS "STARTED_US", DATE_PART(EPOCH_MICROSECOND, "COMMITTED_AT") AS "COMMITTED_US"`
+// entryColumns are what is read of a row of _LOADS. Times are microseconds since 1970.
+const entryColumns = `"LOAD_ID", "NODE_SCHEMA", "NODE_TABLE", "TABLE_AS", "MODE", "ATTEMPT", "EPOCH", "STATE", "SNAPSHOT", "RUN_ID", "FINGERPRINT", "ROWS_EXPECTED", "ROWS_LOADED", "CHECKSUM", DATE_PART(EPOCH_MICROSECOND, "STARTED_AT") AS "STARTED_US", DATE_PART(EPOCH_MICROSECOND, "COMMITTED_AT") AS "COMMITTED_US"`
 
-// Standing reads what was committed last of each table: what the target holds, and of what has left it that it did.
-func (l Ledger) Standing(t Target) Statement {
-	return Statement{fmt.Sprintf(`SELECT %s
+// Standing reads what was committed last of each table: what the target holds, and of what has left it that it did. Versions are long, and an answer
+// must not be: of those of all tables, one behind the other, it reads the ones that begin at a character from on, and before to.
+func (l Ledger) Standing(t Target, from, to int64) Statement {
+	return Statement{fmt.Sprintf(`SELECT * EXCLUDE ("WHOLE"), CASE WHEN "VERSION_END" - LENGTH("WHOLE") >= ? AND "VERSION_END" - LENGTH("WHOLE") < ? THEN "WHOLE" END AS "VERSION"
+FROM (
+SELECT *, SUM(LENGTH("WHOLE")) OVER (ORDER BY "NODE_SCHEMA" NULLS LAST, "NODE_TABLE" NULLS LAST) AS "VERSION_END"
+FROM (
+SELECT %s, TO_JSON("VERSION") AS "WHOLE"
 FROM %s
 WHERE %s AND "STATE" IN ('committed', 'dropped')
 QUALIFY ROW_NUMBER() OVER (PARTITION BY "NODE_SCHEMA", "NODE_TABLE" ORDER BY "EPOCH" DESC NULLS LAST, "LOAD_ID" DESC NULLS LAST) = 1
-ORDER BY "NODE_SCHEMA" NULLS LAST, "NODE_TABLE" NULLS LAST`, entryColumns, l.loads(), ofTarget), []any{t.Project, t.Schema}}
+) AS r
+) AS s
+ORDER BY "NODE_SCHEMA" NULLS LAST, "NODE_TABLE" NULLS LAST`, entryColumns, l.loads(), ofTarget), []any{from, to, t.Project, t.Schema}}
 }
 
 // Entries reads the rows of one load into the target.
