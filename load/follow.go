@@ -176,7 +176,9 @@ type Compared struct {
 	Rows     int64        `json:"rows"`
 	There    int64        `json:"there"`
 	Problems []string     `json:"problems,omitempty"` // a line each: column, measure, both values
-	Note     string       `json:"note,omitempty"`     // why it could not be compared, which is no difference
+	Note     string       `json:"note,omitempty"`     // why it cannot be compared, which is no difference
+	Error    string       `json:"error,omitempty"`    // what has failed while it was compared: nobody knows whether it differs
+	Hint     string       `json:"-"`                  // what to do about the problems, or the error
 	Sums     []ColumnSums `json:"-"`
 }
 

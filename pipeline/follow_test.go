@@ -743,6 +743,11 @@ func TestVerifyComparesThePlace(t *testing.T) {
 		t.Fatalf("%+v, %v", v, err)
 	}
 	mentions(t, v.Problems[0].Message, "Snowflake differs: count: 1 here, 2 there")
+	p.differs = []load.Compared{{Name: name, Error: "the role may not", Hint: "let it"}}
+	if v, err = e.VerifyPublished(t.Context(), pipeline.VerifyRequest{}); err != nil || len(v.Problems) != 1 || v.Problems[0].Hint != "let it" {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	mentions(t, v.Problems[0].Message, "Snowflake cannot be compared: the role may not")
 	if v, err = e.VerifyPublished(t.Context(), pipeline.VerifyRequest{Local: true}); err != nil || v.There != nil || len(v.Problems) != 0 {
 		t.Errorf("%+v, %v", v, err)
 	}

@@ -121,7 +121,6 @@ func (v *verifying) there(ctx context.Context, tables []load.Table) {
 	for i, t := range tables {
 		names[i] = t.Name
 	}
-	const hint = "somebody else may have written to it: millrace push --renew TABLE replaces all its rows"
 	var err error
 	if v.out.There, err = v.Follower.Verify(ctx, v.m, names); err != nil && ctx.Err() == nil {
 		v.out.Problems = append(v.out.Problems, PublishedDefect{Message: v.out.Place + " cannot be compared: " + v.redact(err.Error()), Hint: hintOf(err)})
@@ -131,7 +130,7 @@ func (v *verifying) there(ctx context.Context, tables []load.Table) {
 		v.out.Problems = append(v.out.Problems, PublishedDefect{Message: "what was brought cannot be told: " + v.redact(err.Error())})
 	}
 	for _, c := range v.out.There {
-		at := PublishedDefect{Table: c.Name.String(), Hint: hint}
+		at := PublishedDefect{Table: c.Name.String(), Hint: c.Hint}
 		if err == nil && c.Behind && !following.Lacks() {
 			v.out.Problems = append(v.out.Problems, PublishedDefect{Table: at.Table, Hint: following.WayOut(),
 				Message: fmt.Sprintf("%s says that it holds another version than that of snapshot %d, which load %s has brought", v.out.Place, v.m.Snapshot, following.Brought.ID)})
@@ -140,7 +139,10 @@ func (v *verifying) there(ctx context.Context, tables []load.Table) {
 			at.Message = v.out.Place + " differs: " + v.redact(differs)
 			v.out.Problems = append(v.out.Problems, at)
 		}
-		if !c.Equal && len(c.Problems) == 0 && c.Note == "" {
+		if c.Error != "" {
+			at.Message = v.out.Place + " cannot be compared: " + v.redact(c.Error)
+			v.out.Problems = append(v.out.Problems, at)
+		} else if !c.Equal && len(c.Problems) == 0 && c.Note == "" {
 			at.Message = fmt.Sprintf("%s differs: it has %d rows there, and %d here", v.out.Place, c.There, c.Rows)
 			v.out.Problems = append(v.out.Problems, at)
 		}

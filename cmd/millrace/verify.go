@@ -78,6 +78,8 @@ func (a *app) printVerification(v *pipeline.Verification) {
 			switch {
 			case c.Note != "":
 				state = c.Note
+			case c.Error != "":
+				state = "not compared"
 			case !c.Equal:
 				state = "differs"
 			case c.Behind:
@@ -88,7 +90,7 @@ func (a *app) printVerification(v *pipeline.Verification) {
 		_ = g.print(a.stdout)
 		compared := 0
 		for _, c := range v.There {
-			if c.Note == "" {
+			if c.Note == "" && c.Error == "" {
 				compared++
 			}
 		}

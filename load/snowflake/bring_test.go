@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -379,6 +380,35 @@ func TestFits(t *testing.T) {
 		x := &bringing{Follower: &Follower{cfg: Config{FileSize: c.size}}}
 		if got := x.fits(warehouse.File{Bytes: c.bytes}); got != c.want {
 			t.Errorf("with file_size %d, %d bytes fit: %t", c.size, c.bytes, got)
+		}
+	}
+}
+
+// TestLedgerIsReadInChunks: versions of all tables together may be longer than an answer.
+func TestLedgerIsReadInChunks(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	f := p.follower(x)
+	m := x.publish("r1", x.table("a", nil, "SELECT 1 AS id"), x.table("b", nil, "SELECT 2 AS id"), x.table("c", nil, "SELECT 3 AS id"))
+	p.brought(f, m)
+	whole, err := f.Standing(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for chunk, want := range map[int64]int{1: 3, 500: 2} {
+		f.chunk = chunk
+		before := len(p.server.Statements())
+		got, err := f.Standing(t.Context())
+		if err != nil || !reflect.DeepEqual(got, whole) {
+			t.Errorf("in chunks of %d it reads %+v, %v", chunk, got, err)
+		}
+		n := 0
+		for _, s := range p.server.Statements()[before:] {
+			if strings.Contains(s.SQL, `"VERSION_END"`) {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("chunks of %d take %d statements, want %d", chunk, n, want)
 		}
 	}
 }

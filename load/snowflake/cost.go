@@ -96,6 +96,8 @@ func (f *Follower) guess(m *load.Manifest, c *change) (bytes int64) {
 		return bytesOf(read(m, c.Name.String(), map[string]bool{}))
 	case c.Mode == load.ModeAppend:
 		return bytesOf(unshared(c.of.Base, before.Base))
+	case len(c.strays) > 0:
+		return bytesOf(c.of.Files())
 	case c.Mode == load.ModeMerge || c.Mode == load.ModeSCD2 || c.Mode == load.ModePartition:
 		bytes, _ = changedBytes(&before, &c.of.Version)
 		return bytes

@@ -214,6 +214,11 @@ func (k Keep) print(t *load.Table, as string) string {
 	return digest(as, k.history(), k.marks(t))[:12]
 }
 
+// richer says whether a table that was brought with that fingerprint holds more than its last version: a history, or marked rows.
+func richer(fingerprint, as string) bool {
+	return printed(fingerprint).kept != Keep{}.print(&load.Table{}, as)
+}
+
 // history says whether the table holds more rows than the version that it shows.
 func (k Keep) history() bool { return k.Mode == "scd2" }
 

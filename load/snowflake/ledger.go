@@ -20,7 +20,7 @@ import (
 
 // target is the row of the fence.
 func (f *Follower) target() (sf.Target, error) {
-	t, err := f.cfg.Naming.Table(warehouse.Name{Schema: f.cfg.Naming.DefaultSchema, Table: "T"})
+	t, err := f.cfg.Naming.In(f.cfg.Naming.DefaultSchema, "T")
 	return sf.Target{Project: f.cfg.Project, Schema: t.Schema}, err
 }
 
@@ -57,6 +57,9 @@ func (f *Follower) seen(ctx context.Context, s *snowflake.Session) (*fence, erro
 	if err != nil {
 		return nil, err
 	}
+	if len(rows) > 1 {
+		return nil, fmt.Errorf("the ledger has %d rows of project %s with schema %s, and no load can take the fence: two have entered it at once; this leaves the last: %s", len(rows), t.Project, t.Schema, f.ledger.Single())
+	}
 	row := rows[0]
 	return &fence{epoch: number(row["epoch"]), snapshot: number(row["snapshot"]), load: row["load_id"], run: row["run_id"], local: row["local_target"],
 		at: instant(row["committed_us"]), published: row["snapshot"] != ""}, nil
@@ -75,7 +78,7 @@ func (f *Follower) standing(ctx context.Context, s *snowflake.Session) (*load.St
 	if err != nil {
 		return nil, err
 	}
-	rows, err := f.ask(ctx, s, f.ledger.Standing(t))
+	rows, err := f.rowsHeld(ctx, s, t)
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
 	}
@@ -95,6 +98,33 @@ func (f *Follower) standing(ctx context.Context, s *snowflake.Session) (*load.St
 		out.Tables, as[table.Name] = append(out.Tables, table), row["table_as"]
 	}
 	return out, f.gone(ctx, s, out, as)
+}
+
+// rowsHeld are the ledger's rows of what the target holds, with their versions, by as many statements as it takes.
+func (f *Follower) rowsHeld(ctx context.Context, s *snowflake.Session, t sf.Target) ([]map[string]string, error) {
+	var rows []map[string]string
+	for from := int64(0); ; {
+		some, err := f.ask(ctx, s, f.ledger.Standing(t, from, from+f.chunk))
+		if err != nil {
+			return nil, err
+		}
+		if rows == nil {
+			rows = some
+		}
+		before, lacks := from, false
+		for i, row := range rows {
+			if i < len(some) && some[i]["version"] != "" && some[i]["load_id"] == row["load_id"] && some[i]["node_table"] == row["node_table"] && some[i]["node_schema"] == row["node_schema"] {
+				row["version"], from = some[i]["version"], number(some[i]["version_end"])
+			}
+			lacks = lacks || row["version"] == "" && row["state"] == sf.StateCommitted
+		}
+		switch {
+		case !lacks:
+			return rows, nil
+		case from == before:
+			return nil, errors.New("another load has written to it meanwhile: try again")
+		}
+	}
 }
 
 // gone marks the tables that are not there under the name that the ledger has, and that they still would be given.

@@ -86,14 +86,19 @@ func (f *Follower) look(ctx context.Context, s *snowflake.Session, changes []*ch
 
 // own decides what becomes of a table that is there and that the ledger does not say the target holds.
 func (f *Follower) own(ctx context.Context, s *snowflake.Session, c *change) error {
-	state, err := f.made(ctx, s, c.Name, c.to, c.found)
+	made, err := f.made(ctx, s, c.Name, c.to, c.found)
+	held := made != nil && made["state"] == sf.StateCommitted && !c.renew
 	switch {
 	case err != nil:
 		return err
-	case state == sf.StateStarted:
+	case made != nil && made["state"] == sf.StateStarted:
 		c.Mode, c.Why = load.ModeNew, "an earlier load has made it, and was cut off: the ledger is to learn of it first"
-	case state != "":
-		c.Mode, c.Why, c.remake = load.ModeSwap, "an earlier load has made it: all of its rows are replaced"+regrant, true
+	case held && c.keep.Mode == "append":
+		c.refuse(fmt.Errorf("an earlier load has made %s, whose rows mode append does not replace: --renew does, as: gives the table another name", c.As))
+	case held && richer(made["fingerprint"], c.As):
+		c.refuse(fmt.Errorf("an earlier load has made %s, and it holds rows that nothing else does, past ones or such as are marked as deleted: its history cannot be continued; --renew begins it anew, as: gives the table another name", c.As))
+	case made != nil:
+		c.settled(choice{load.ModeSwap, "an earlier load has made it: all of its rows are replaced" + regrant, true})
 	default:
 		stranger, err := f.stranger(ctx, s, c.to, c.found)
 		if err != nil {
@@ -128,6 +133,9 @@ func (f *Follower) fit(ctx context.Context, s *snowflake.Session, c *change) err
 			c.added = append(c.added, col)
 			continue
 		}
+		if !c.had(col) {
+			c.strays = append(c.strays, col)
+		}
 		wider, err := sf.Widen(c.Name, col.Name, typ, col.Type)
 		if err != nil && !c.keep.history() && !c.had(col) {
 			c.settled(choice{load.ModeSwap, fmt.Sprintf("column %q is there as %s, which no version has that was published last: the table is made anew%s", col.Source, typ, regrant), true})
@@ -142,7 +150,22 @@ func (f *Follower) fit(ctx context.Context, s *snowflake.Session, c *change) err
 			c.wider = append(c.wider, [2]string{col.Name, wider})
 		}
 	}
+	c.astray()
 	return nil
+}
+
+// astray sees to it that no value stays which is there and that no load has brought: every row is sent, and where all are not simply replaced, as
+// one that differs.
+func (c *change) astray() {
+	if len(c.strays) == 0 || c.Mode == load.ModeFull || c.Mode == load.ModeSwap {
+		return
+	}
+	why := fmt.Sprintf("column %q is there already, and no version has it that was published last: all rows are sent", c.strays[0].Source)
+	if c.keep.history() || c.keep.marks(c.of) {
+		c.Why += "; " + why + ", unless it holds nothing"
+		return
+	}
+	c.settled(fully(c.keep, why))
 }
 
 // had says whether the version that is there has the column: else a load that failed has added it, or it was left by an earlier version.

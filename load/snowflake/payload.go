@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 	"sync/atomic"
+	"time"
 
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/warehouse"
@@ -50,12 +50,14 @@ func (x *bringing) pack(c *change) error {
 		x.asIs(c, rows, files)
 	case load.ModeMerge, load.ModeSCD2:
 		rows.columns = append(slices.Clone(c.columns), sf.OpColumn)
-		rows.query = difference(d, &standing, &c.of.Version)
-		rows.size, rows.expects = changedBytes(&standing, &c.of.Version)
+		rows.query = difference(d, &standing, &c.of.Version, len(c.strays) > 0)
+		if len(c.strays) == 0 {
+			rows.size, rows.expects = changedBytes(&standing, &c.of.Version)
+		}
 	case load.ModePartition:
 		return x.packPartitions(c, rows, standing)
 	default:
-		rows.query = d.Select(c.of.Version)
+		rows.query = c.rows(d)
 		if c.keep.history() {
 			return x.packHistory(c, rows)
 		}
@@ -64,6 +66,14 @@ func (x *bringing) pack(c *change) error {
 		}
 	}
 	return nil
+}
+
+// rows is a SELECT of all rows, a view's with the types that a file of them has.
+func (c *change) rows(d *warehouse.Dialect) string {
+	if c.of.View == "" {
+		return d.Select(c.of.Version)
+	}
+	return d.Casts(c.sources()) + " FROM (\n" + d.Select(c.of.Version) + "\n) AS v"
 }
 
 // packPartitions has two staging tables: the partitions, and their rows.

@@ -27,6 +27,7 @@ type change struct {
 	former  string              // the name that it had there before; "": as it has now, or a name that another table has now
 	remake  bool
 	renew   bool        // all rows are to be replaced, whatever is there
+	strays  []sf.Column // that are there and were not in the version before: what they hold, nobody knows
 	found   *found      // as it is there; nil: it is not, or nobody has looked
 	added   []sf.Column // that the table there lacks
 	wider   [][2]string // columns of the table there, with the types that they are to have
@@ -188,6 +189,7 @@ const (
 
 // settle finds the mode of one table.
 func (f *Follower) settle(c *change, renew bool) {
+	c.renew = renew
 	if c.before != nil && !renew && !c.before.Gone && c.before.Fingerprint == c.print.String() {
 		c.Mode = load.ModeNone
 		return
@@ -205,10 +207,13 @@ func (f *Follower) settle(c *change, renew bool) {
 		chosen.why = "it was dropped there"
 	case printed(c.before.Fingerprint).kept != c.print.kept:
 		chosen = choice{load.ModeSwap, "it is kept in another form from now on" + regrant, true}
+		if c.before.As == c.As && richer(c.before.Fingerprint, c.As) {
+			chosen.why += "; past rows, and those that are marked as deleted, are not kept"
+		}
 	case renew && (c.keep.history() || c.keep.Swap):
 		chosen = choice{load.ModeSwap, renewed + regrant, true}
 	case renew:
-		chosen, c.renew = choice{mode: load.ModeFull, why: renewed}, true
+		chosen = choice{mode: load.ModeFull, why: renewed}
 	default:
 		chosen, err = choose(c.of, c.before, c.keep, f.collected(c.before))
 		if c.moving && (chosen.mode == load.ModeFull || chosen.mode == load.ModeSwap) {
@@ -224,8 +229,11 @@ func (f *Follower) settle(c *change, renew bool) {
 
 func (c *change) settled(chosen choice) {
 	c.Mode, c.Why, c.remake = chosen.mode, chosen.why, chosen.remake
-	if chosen.mode == load.ModeFull && c.keep.marks(c.of) {
+	switch {
+	case (chosen.mode == load.ModeFull || c.renew && chosen.mode == load.ModeSwap) && c.keep.marks(c.of):
 		c.Why += "; rows that are marked as deleted are not kept"
+	case c.renew && chosen.remake && c.keep.history():
+		c.Why += "; the history begins anew"
 	}
 }
 

@@ -40,14 +40,19 @@ func (f *Follower) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = try(ctx, s, f.ledger.Place(), f.ledger.Create())
+	lacks := &lacking{}
+	err = lacks.try(ctx, s, f.ledger.Place(), f.ledger.Create())
 	for _, schema := range slices.Sorted(maps.Keys(places)) {
 		t := places[schema]
 		t.Name = probe
 		staging := sf.NewTable{Table: t.Staging(probe), Columns: []sf.Column{sf.DeletedAt}, Passing: true}
 		if err == nil {
-			err = try(ctx, s, t, []string{sf.CreateStage(t.Stage()), sf.List(t.Stage(), probe+"/"), sf.CreateStaging(staging), sf.Drop(staging.Table)})
+			prefix := staging.Table.Name + "/" // no table's own
+			err = lacks.try(ctx, s, t, []string{sf.CreateStage(t.Stage()), sf.List(t.Stage(), prefix), sf.Remove(t.Stage(), prefix), sf.CreateStaging(staging), sf.Drop(staging.Table)})
 		}
+	}
+	if err == nil && len(lacks.all) > 0 {
+		err = lacks
 	}
 	if err != nil {
 		return fmt.Errorf("prepare database %s: %w", f.cfg.Naming.Database, err)
@@ -55,13 +60,51 @@ func (f *Follower) prepare(ctx context.Context) error {
 	return f.foreign(ctx, s)
 }
 
-// try makes the schema of a table, and runs statements in it.
-func try(ctx context.Context, s *snowflake.Session, in sf.Table, statements []string) error {
-	if err := makeSchema(ctx, s, in); err != nil {
+// lacking is the error for all that the role may not do.
+type lacking struct{ all []error }
+
+func (l *lacking) Unwrap() []error { return l.all }
+
+func (l *lacking) Error() string { return each(l.all, error.Error) }
+
+// Hint is the grants, each once.
+func (l *lacking) Hint() string {
+	return each(l.all, func(err error) string {
+		var e *snowflake.Error
+		errors.As(err, &e)
+		return e.Advice
+	})
+}
+
+func each(all []error, text func(error) string) string {
+	var texts []string
+	for _, err := range all {
+		if t := text(err); !slices.Contains(texts, t) {
+			texts = append(texts, t)
+		}
+	}
+	return strings.Join(texts, "; ")
+}
+
+// try makes the schema of a table, and runs statements in it. It goes on after what the role may not do, and past what is missing by that.
+func (l *lacking) try(ctx context.Context, s *snowflake.Session, in sf.Table, statements []string) error {
+	before := len(l.all)
+	noted := func(err error) error {
+		var e *snowflake.Error
+		switch {
+		case errors.As(err, &e) && e.Kind == snowflake.KindGrant:
+			l.all = append(l.all, err)
+		case err != nil && !(missing(err) && len(l.all) > before):
+			return err
+		}
+		return nil
+	}
+	if err := noted(makeSchema(ctx, s, in)); err != nil || len(l.all) > before {
 		return err
 	}
 	for _, sql := range statements {
-		if _, err := s.Query(ctx, snowflake.Statement{SQL: sql, Step: stepDefine}); err != nil {
+		_, err := s.Query(ctx, snowflake.Statement{SQL: sql, Step: stepDefine})
+		if err := noted(err); err != nil {
 			return err
 		}
 	}
@@ -84,7 +127,14 @@ func makeSchema(ctx context.Context, s *snowflake.Session, of sf.Table) error {
 // places are the schemas that tables go to, each by one table.
 func (f *Follower) places() (map[string]sf.Table, error) {
 	out := map[string]sf.Table{}
-	for _, n := range append([]warehouse.Name{{Schema: f.cfg.Naming.DefaultSchema, Table: probe}}, f.cfg.Nodes...) {
+	if own := f.cfg.Naming.DefaultSchema; f.keep(warehouse.Name{Schema: own, Table: probe}).Mode != "none" {
+		t, err := f.cfg.Naming.In(own, probe)
+		if err != nil {
+			return nil, err
+		}
+		out[t.InSchema()] = t
+	}
+	for _, n := range f.cfg.Nodes {
 		if f.keep(n).Mode == "none" {
 			continue
 		}
@@ -115,7 +165,14 @@ func (f *Follower) foreign(ctx context.Context, s *snowflake.Session) error {
 		if err != nil {
 			return err
 		}
-		if there == nil || strings.HasPrefix(there.comment, sf.CommentOf("")) {
+		if there == nil {
+			continue
+		}
+		if role := f.cfg.Conn.Role; role != "" && there.owner != strings.ToUpper(role) {
+			f.cfg.Log.Warn("a table is owned by another role than that which loads: what loads do to it may need its ownership",
+				"table", to.String(), "owner", there.owner, "role", role, "grant", fmt.Sprintf("GRANT OWNERSHIP ON TABLE %s TO ROLE %s COPY CURRENT GRANTS", to, role))
+		}
+		if strings.HasPrefix(there.comment, sf.CommentOf("")) {
 			continue
 		}
 		if !read {
@@ -154,34 +211,42 @@ func (f *Follower) stranger(ctx context.Context, s *snowflake.Session, to sf.Tab
 		what = fmt.Sprintf("%s is there, owned by role %s,", to, there.owner)
 	}
 	const out = "rename or drop it, or give the table another name with as: under tables of the target"
+	node := ""
 	for _, row := range rows {
-		if owner := (sf.Target{Project: row["project"], Schema: row["target_schema"]}); owner != target {
+		owner := sf.Target{Project: row["project"], Schema: row["target_schema"]}
+		if node = (warehouse.Name{Schema: row["node_schema"], Table: row["node_table"]}).String(); owner != target {
 			return fmt.Errorf("%w: %s and the ledger has it of project %s with schema %s, while this is project %s with schema %s: if that is an old name of yours, go back to it; or %s",
 				load.ErrForeign, what, owner.Project, owner.Schema, target.Project, target.Schema, out), nil
 		}
 	}
+	switch {
+	case node != "" && there == nil:
+		return fmt.Errorf("%s and the ledger has it as what this project has brought of %s: GRANT OWNERSHIP ON TABLE %s TO ROLE %s COPY CURRENT GRANTS, or let its owner load", what, node, to, f.role()), nil
+	case node != "" && there.other == "":
+		return fmt.Errorf("%s and the ledger has it as what this project has brought of %s, which has had that name: it keeps what it holds, so drop it once %[2]s is brought under another, or give this table another name with as: under tables of the target", what, node), nil
+	}
 	return fmt.Errorf("%w: %s and the ledger does not know it: %s", load.ErrForeign, what, out), nil
 }
 
-// made is the state of the ledger's row for the table and the node of the load that the table's comment names; "" when there is none. Not
+// made is the ledger's row for the table and the node of the load that the table's comment names; nil when there is none. Not
 // started, it is a table that the target has left behind: under a name that it went away from, or come to after its load was given up.
-func (f *Follower) made(ctx context.Context, s *snowflake.Session, n warehouse.Name, to sf.Table, there *found) (state string, err error) {
+func (f *Follower) made(ctx context.Context, s *snowflake.Session, n warehouse.Name, to sf.Table, there *found) (map[string]string, error) {
 	id, ok := strings.CutPrefix(there.comment, sf.CommentOf(""))
 	if !ok {
-		return "", nil
+		return nil, nil
 	}
 	target, err := f.target()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	rows, err := f.ask(ctx, s, f.ledger.Entries(target, id))
 	if err != nil && !missing(err) {
-		return "", err
+		return nil, err
 	}
 	for _, row := range rows {
 		if row["node_schema"] == n.Schema && row["node_table"] == n.Table && row["table_as"] == to.String() {
-			return row["state"], nil
+			return row, nil
 		}
 	}
-	return "", nil
+	return nil, nil
 }

@@ -14,11 +14,12 @@ import (
 
 // difference is a SELECT of the rows of b that a has not, with OpUpsert in the column OpColumn, and of the keys of a that b has not, with
 // OpDelete and NULL in the other columns. Only keys of files that the two do not share, in the same part, are looked at: all files in
-// which any other key occurs are the same in both, and so is its row, unless a column of them has come back.
-func difference(d *warehouse.Dialect, a, b *warehouse.Version) string {
+// which any other key occurs are the same in both, and so is its row, unless a column of them has come back. With every, each row of b is one
+// that a has not.
+func difference(d *warehouse.Dialect, a, b *warehouse.Version, every bool) string {
 	key := b.KeyColumns()
 	keys := unsharedKeys(d, a, b)
-	if returned(a, b) != "" {
+	if every || returned(a, b) != "" {
 		keys = d.Scan(slices.Concat(a.Files(), b.Files()), key)
 	}
 	among := func(rows string) string {
@@ -27,7 +28,10 @@ func difference(d *warehouse.Dialect, a, b *warehouse.Version) string {
 	var changed []string
 	for _, c := range b.Columns {
 		name := d.QuoteIdent(c.Name)
-		changed = append(changed, "NOT ("+d.Same("n."+name, "o."+name)+")")
+		changed = append(changed, "NOT ("+d.Same(sf.Sent(c, "n."+name), sf.Sent(c, "o."+name))+")")
+	}
+	if every {
+		changed = []string{"TRUE"}
 	}
 	first := d.QuoteIdent(b.Key[0])
 	gone := make([]string, len(b.Columns))

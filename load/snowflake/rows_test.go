@@ -70,7 +70,7 @@ func TestDifferenceOfVersions(t *testing.T) {
 		}
 		b, after := keyed(x, base, some(r.IntN(4)), some(r.IntN(4)))
 		got, rows := maps.Clone(before), 0
-		for _, row := range x.rows("SELECT id, name, " + sf.OpColumn.Name + " FROM (" + difference(d, &a.Version, &b.Version) + ")") {
+		for _, row := range x.rows("SELECT id, name, " + sf.OpColumn.Name + " FROM (" + difference(d, &a.Version, &b.Version, false) + ")") {
 			k := int(row[0].(int64))
 			rows++
 			if row[2] == sf.OpDelete {
@@ -121,7 +121,7 @@ func TestDifferenceWithAddedColumn(t *testing.T) {
 	x := newTruth(t)
 	a := x.table("t", []string{"id"}, "SELECT 1 AS id, 'a' AS name UNION ALL SELECT 2, 'b'")
 	b := x.table("t", []string{"id"}, "SELECT 1 AS id, 'a' AS name, CAST(NULL AS DATE) AS since UNION ALL SELECT 2, 'b', DATE '2026-01-01'")
-	got := fmt.Sprint(x.rows("SELECT id FROM (" + difference(warehouse.DuckDB, &a.Version, &b.Version) + ")"))
+	got := fmt.Sprint(x.rows("SELECT id FROM (" + difference(warehouse.DuckDB, &a.Version, &b.Version, false) + ")"))
 	if got != "[[2]]" {
 		t.Errorf("rows %s differ", got)
 	}

@@ -61,6 +61,7 @@ type Follower struct {
 	ledger sf.Ledger
 	db     *snowflake.DB
 	moves  map[string]bool // SELECTs of views that were asked whether they read the clock or chance
+	chunk  int64           // characters of versions that are read of the ledger at once, but for the last
 }
 
 var _ load.Follower = (*Follower)(nil)
@@ -105,7 +106,7 @@ func New(cfg Config) (*Follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Follower{cfg: cfg, ledger: sf.Ledger{Database: cfg.Naming.Database}, db: db, moves: map[string]bool{}}, nil
+	return &Follower{cfg: cfg, ledger: sf.Ledger{Database: cfg.Naming.Database}, db: db, moves: map[string]bool{}, chunk: 4 << 20}, nil
 }
 
 // Close ends all connections.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/warehouse"
+	sf "github.com/millrace/millrace/warehouse/snowflake"
 )
 
 // sound remembers what was found of local files, by path and hash: each is hashed once, before the local engine reads it. A byte that
@@ -67,6 +68,11 @@ func whole(f warehouse.File) error {
 // instead; a history, which cannot be, is refused.
 func (x *bringing) comparable(ctx context.Context) error {
 	for _, c := range x.changes {
+		if err := x.astray(ctx, c); err != nil {
+			if err := x.aside(ctx, x.s, c, err); err != nil {
+				return err
+			}
+		}
 		if !c.pending() || c.Mode != load.ModeMerge && c.Mode != load.ModePartition && c.Mode != load.ModeSCD2 {
 			continue
 		}
@@ -82,4 +88,17 @@ func (x *bringing) comparable(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// astray asks whether the columns that were not in the version before hold anything in the rows that it has: where a load that failed has added them,
+// they do not, and only the rows that differ are sent.
+func (x *bringing) astray(ctx context.Context, c *change) error {
+	if len(c.strays) == 0 || c.Mode != load.ModeMerge && c.Mode != load.ModeSCD2 {
+		return nil
+	}
+	n, err := x.number(ctx, x.s, c.Name, sf.CountValues(sf.Live(c.to, c.keep.marks(c.of), c.keep.history()), c.strays))
+	if err == nil && n == 0 {
+		c.strays = nil
+	}
+	return err
 }

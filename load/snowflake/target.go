@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/snowflake"
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
@@ -18,7 +19,7 @@ import (
 // ConfigOf is what a project says of its target, with a private key read. What it runs with is the caller's to add: all from Temp on, and Rate.
 func ConfigOf(p *models.Project) (Config, error) {
 	t, s := p.Target, p.Target.Snowflake
-	auth, err := authOf(p.Dir, s)
+	auth, err := authOf(p)
 	if err != nil {
 		return Config{}, err
 	}
@@ -53,13 +54,14 @@ func ConfigOf(p *models.Project) (Config, error) {
 	return c, nil
 }
 
-// authOf is the one way to log in that the target has: the loader of the project has seen to that.
-func authOf(dir string, s *models.Snowflake) (snowflake.Auth, error) {
+// authOf is the one way to log in that the target has: the loader of the project has seen to that. What is wrong with a key is told where it is named.
+func authOf(p *models.Project) (snowflake.Auth, error) {
+	s := p.Target.Snowflake
 	at := func(path string) string {
 		if path == "" || filepath.IsAbs(path) {
 			return path
 		}
-		return filepath.Join(dir, path)
+		return filepath.Join(p.Dir, path)
 	}
 	a := snowflake.Auth{Token: s.Token.Reveal(), TokenFile: at(s.TokenFile), OAuthToken: s.Authenticator == "oauth" && s.OAuth == nil}
 	if o := s.OAuth; o != nil {
@@ -68,23 +70,24 @@ func authOf(dir string, s *models.Snowflake) (snowflake.Auth, error) {
 	if w := s.WorkloadIdentity; w != nil {
 		a.WorkloadIdentity = &snowflake.WorkloadIdentity{Provider: strings.ToUpper(w.Provider), EntraResource: w.EntraResource, Impersonate: w.Impersonate}
 	}
-	pem := []byte(s.PrivateKey.Reveal())
+	pem, key, file := []byte(s.PrivateKey.Reveal()), "private_key", ""
+	wrong := func(err error) error {
+		return config.Problems{p.Target.Origin.At(key).Problem(fmt.Sprintf("%s: %s%v", key, file, err), "")}
+	}
 	if s.PrivateKeyFile != "" {
+		key = "private_key_file"
 		var err error
 		if pem, err = os.ReadFile(at(s.PrivateKeyFile)); err != nil {
-			return a, fmt.Errorf("private_key_file: %w", err)
+			return a, wrong(err)
 		}
+		file = s.PrivateKeyFile + ": "
 	}
 	if len(pem) == 0 {
 		return a, nil
 	}
 	var err error
 	if a.PrivateKey, err = snowflake.ParsePrivateKey(pem, []byte(s.PrivateKeyPassphrase.Reveal())); err != nil {
-		key := "private_key"
-		if s.PrivateKeyFile != "" {
-			key = "private_key_file: " + s.PrivateKeyFile
-		}
-		return a, fmt.Errorf("%s: %w", key, err)
+		return a, wrong(err)
 	}
 	return a, nil
 }

@@ -126,7 +126,7 @@ func TestWaysToLogIn(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := ConfigOf(projectOf(t, "user: M, private_key_file: keys/public.pem")); err == nil || !strings.Contains(err.Error(), "give the private key that belongs to it") {
+	if _, err := ConfigOf(projectOf(t, "user: M, private_key_file: keys/public.pem")); err == nil || !strings.Contains(err.Error(), "millrace.yml:3:102: private_key_file: keys/public.pem: ") || !strings.Contains(err.Error(), "give the private key that belongs to it") {
 		t.Errorf("a public key: %v", err)
 	}
 }

@@ -13,7 +13,8 @@ import (
 )
 
 // Verify compares counts and sums of each column, and a hash over all rows, of the tables there with those of the local files. A table
-// that is behind is compared with the version that the ledger says it holds.
+// that is behind is compared with the version that the ledger says it holds. What fails for one table is told of it; when the session or the warehouse
+// is lost, so are the tables that are left.
 func (f *Follower) Verify(ctx context.Context, m *load.Manifest, tables []warehouse.Name) (out []load.Compared, err error) {
 	s, err := f.db.Session(ctx, map[string]string{"project": f.cfg.Project}, nil)
 	if err != nil {
@@ -52,15 +53,26 @@ func (f *Follower) Verify(ctx context.Context, m *load.Manifest, tables []wareho
 		c := load.Compared{Name: t.Name}
 		c.Behind = slices.ContainsFunc(changes, func(c *change) bool { return c.Name == t.Name && (c.pending() || c.Error != "") })
 		if err := x.compare(ctx, t, standing.Table(t.Name), &c); err != nil {
-			if ctx.Err() != nil {
-				return out, err
+			if ctx.Err() != nil || lost(err) {
+				return out, fmt.Errorf("compare %s: %w", t.Name, err)
 			}
-			c.Problems = append(c.Problems, err.Error())
+			c.Error = err.Error()
+			var hint interface{ Hint() string }
+			if errors.As(err, &hint) {
+				c.Hint = hint.Hint()
+			}
 		}
-		c.Equal = len(c.Problems) == 0 && c.Note == ""
+		c.Equal = len(c.Problems) == 0 && c.Note == "" && c.Error == ""
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// lost says of an error that it will be that of every other statement too.
+func lost(err error) bool {
+	var e *snowflake.Error
+	return snowflake.Unsure(err) || errors.As(err, &e) && slices.Contains([]snowflake.Kind{snowflake.KindLogin, snowflake.KindExpired, snowflake.KindRole,
+		snowflake.KindWarehouse, snowflake.KindUnavailable}, e.Kind)
 }
 
 // comparing is a Verify on its way.
@@ -86,7 +98,8 @@ func (x *comparing) compare(ctx context.Context, t *load.Table, there *load.Stan
 		return nil
 	}
 	if there.Gone {
-		return errors.New("it was dropped there")
+		out.Problems, out.Hint = []string{"it was dropped there"}, "millrace push brings it again"
+		return nil
 	}
 	held, err := x.held(ctx, t, there, out.Behind)
 	var why incomparable
@@ -108,9 +121,9 @@ func (x *comparing) compare(ctx context.Context, t *load.Table, there *load.Stan
 	if err := c.define(); err != nil {
 		return err
 	}
-	numbers, err := x.w.Query(ctx, sf.LocalProof("(\n"+x.w.Dialect().Select(held.Version)+"\n) AS q", c.columns))
+	numbers, err := x.w.Query(ctx, sf.LocalProof("(\n"+c.rows(x.w.Dialect())+"\n) AS q", c.columns))
 	if err != nil {
-		return fmt.Errorf("count the local version: %w", err)
+		return fmt.Errorf("count the local version: %w", c.tooLong(err))
 	}
 	here, err := oneRow(numbers)
 	if err != nil {
@@ -121,7 +134,12 @@ func (x *comparing) compare(ctx context.Context, t *load.Table, there *load.Stan
 		return err
 	}
 	out.Rows, out.There = number(here["n"]), number(counted["n"])
-	out.Problems = sf.Compare(c.columns, here, counted)
+	out.Problems, out.Hint = sf.Compare(c.columns, here, counted), fmt.Sprintf("somebody else may have written to it: millrace push --renew %s replaces all its rows", t.Name)
+	if keep.history() {
+		out.Hint += ", and its history begins anew"
+	} else if keep.marks(held) {
+		out.Hint += ", and those that are marked as deleted are not kept"
+	}
 	for _, m := range sf.Measures(c.columns, here, counted) {
 		out.Sums = append(out.Sums, load.ColumnSums{Column: m.Column, Measure: m.Name, Here: m.Here, There: m.There})
 	}

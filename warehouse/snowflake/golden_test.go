@@ -129,13 +129,13 @@ func goldenLedger(texts map[string][]snowflake.Statement) {
 	for _, sql := range l.Create() {
 		texts["ledger-create"] = append(texts["ledger-create"], snowflake.Statement{SQL: sql})
 	}
-	texts["ledger-fence"] = []snowflake.Statement{l.Enter(target), l.Seen(target), l.Fence(target, load, 7, at), l.Publish(target, 8, 11, 12, "01RUN", "LOCAL", at)}
+	texts["ledger-fence"] = []snowflake.Statement{l.Enter(target), {SQL: l.Single()}, l.Seen(target), l.Fence(target, load, 7, at), l.Publish(target, 8, 11, 12, "01RUN", "LOCAL", at)}
 	second := e
 	second.Node.Table = "items"
-	texts["ledger-loads"] = []snowflake.Statement{l.Begin(e, second), l.Commit(e), l.Fail(e), l.Disown(e), l.Forget(e), l.Standing(target), l.Entries(target, load), l.Owner(orders)}
+	texts["ledger-loads"] = []snowflake.Statement{l.Begin(e, second), l.Commit(e), l.Fail(e), l.Disown(e), l.Forget(e), l.Standing(target, 0, 1000), l.Entries(target, load), l.Owner(orders)}
 	texts["ledger-unfinished"] = []snowflake.Statement{l.Unfinished(target), l.Load(load), l.GiveUp(target, 8), {SQL: snowflake.LockTimeout(30 * time.Second)}}
 	for _, sql := range []string{snowflake.BeginNamed("MR_0123_" + load), snowflake.CountLive(snowflake.Live(odd, false, false)), snowflake.CountLive(snowflake.Live(orders, true, false)),
-		snowflake.CountLive(snowflake.Live(orders, false, true))} {
+		snowflake.CountLive(snowflake.Live(orders, false, true)), snowflake.CountValues(snowflake.Live(orders, false, true), []snowflake.Column{{Name: "NOTE"}, {Name: "AT"}})} {
 		texts["live"] = append(texts["live"], snowflake.Statement{SQL: sql})
 	}
 }

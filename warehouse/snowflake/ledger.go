@@ -114,6 +114,13 @@ FROM ` + l.targets() + `
 WHERE ` + ofTarget, []any{t.Project, t.Schema}}
 }
 
+// Single leaves of each target's rows the one of the last load, for somebody to run who finds more: two loads have entered the target at once.
+func (l Ledger) Single() string {
+	return `INSERT OVERWRITE INTO ` + l.targets() + `
+SELECT * FROM ` + l.targets() + `
+QUALIFY ROW_NUMBER() OVER (PARTITION BY "PROJECT", "TARGET_SCHEMA" ORDER BY "EPOCH" DESC NULLS LAST, "SNAPSHOT" DESC NULLS LAST) = 1`
+}
+
 // Fence takes the target for a load: it must touch one row, or another load has. It waits for the lock of a transaction of an
 // earlier attempt, so when it has run, that one's fate is decided. From then on the epoch is seen + 1.
 func (l Ledger) Fence(t Target, load string, seen int64, at time.Time) Statement {
@@ -172,17 +179,24 @@ SET "STATE" = ?
 WHERE ` + ofEntry + ` AND "STATE" = ?`, []any{to, e.Load, e.Node.Schema, e.Node.Table, e.Epoch, from}}
 }
 
-// entryColumns are what Standing and Entries read. Times are microseconds since 1970.
-const entryColumns = `"LOAD_ID", "NODE_SCHEMA", "NODE_TABLE", "TABLE_AS", "MODE", "ATTEMPT", "EPOCH", "STATE", "SNAPSHOT", "RUN_ID", "FINGERPRINT", TO_JSON("VERSION") AS "VERSION", "ROWS_EXPECTED", "ROWS_LOADED", "CHECKSUM", DATE_PART(EPOCH_MICROSECOND, "STARTED_AT") AS "STARTED_US", DATE_PART(EPOCH_MICROSECOND, "COMMITTED_AT") AS "COMMITTED_US"`
+// entryColumns are what is read of a row of _LOADS. Times are microseconds since 1970.
+const entryColumns = `"LOAD_ID", "NODE_SCHEMA", "NODE_TABLE", "TABLE_AS", "MODE", "ATTEMPT", "EPOCH", "STATE", "SNAPSHOT", "RUN_ID", "FINGERPRINT", "ROWS_EXPECTED", "ROWS_LOADED", "CHECKSUM", DATE_PART(EPOCH_MICROSECOND, "STARTED_AT") AS "STARTED_US", DATE_PART(EPOCH_MICROSECOND, "COMMITTED_AT") AS "COMMITTED_US"`
 
 // Standing reads what was committed last of each table: what the target holds, and of what has left it that it did. What was put in
-// its place since, and is not what was sent, is unproven.
-func (l Ledger) Standing(t Target) Statement {
-	return Statement{fmt.Sprintf(`SELECT %s
+// its place since, and is not what was sent, is unproven. Versions are long, and an answer must not be: of those of all tables, one behind the
+// other, it reads the ones that begin at a character from on, and before to.
+func (l Ledger) Standing(t Target, from, to int64) Statement {
+	return Statement{fmt.Sprintf(`SELECT * EXCLUDE ("WHOLE"), CASE WHEN "VERSION_END" - LENGTH("WHOLE") >= ? AND "VERSION_END" - LENGTH("WHOLE") < ? THEN "WHOLE" END AS "VERSION"
+FROM (
+SELECT *, SUM(LENGTH("WHOLE")) OVER (ORDER BY "NODE_SCHEMA" NULLS LAST, "NODE_TABLE" NULLS LAST) AS "VERSION_END"
+FROM (
+SELECT %s, TO_JSON("VERSION") AS "WHOLE"
 FROM %s
 WHERE %s AND "STATE" IN ('committed', 'dropped', 'unproven')
 QUALIFY ROW_NUMBER() OVER (PARTITION BY "NODE_SCHEMA", "NODE_TABLE" ORDER BY "EPOCH" DESC NULLS LAST, "LOAD_ID" DESC NULLS LAST) = 1
-ORDER BY "NODE_SCHEMA" NULLS LAST, "NODE_TABLE" NULLS LAST`, entryColumns, l.loads(), ofTarget), []any{t.Project, t.Schema}}
+) AS r
+) AS s
+ORDER BY "NODE_SCHEMA" NULLS LAST, "NODE_TABLE" NULLS LAST`, entryColumns, l.loads(), ofTarget), []any{from, to, t.Project, t.Schema}}
 }
 
 // Entries reads the rows of one load into the target.
@@ -191,9 +205,9 @@ func (l Ledger) Entries(t Target, load string) Statement {
 		entryColumns, l.loads(), ofTarget), []any{t.Project, t.Schema, load}}
 }
 
-// Owner reads which projects' rows name a table: a table that another project made is not ours to replace.
+// Owner reads which projects' rows name a table, and of which nodes: a table that another project made is not ours to replace.
 func (l Ledger) Owner(t Table) Statement {
-	return Statement{`SELECT DISTINCT "PROJECT", "TARGET_SCHEMA"
+	return Statement{`SELECT DISTINCT "PROJECT", "TARGET_SCHEMA", "NODE_SCHEMA", "NODE_TABLE"
 FROM ` + l.loads() + `
 WHERE "TABLE_AS" = ? AND "STATE" = 'committed'`, []any{t.String()}}
 }

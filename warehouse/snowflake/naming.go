@@ -57,10 +57,7 @@ func (t Table) InSchema() string { return quote(t.Database) + "." + quote(t.Sche
 
 // Table is where a node's rows go. Names become upper case: as Snowflake takes a name that nobody quotes, so that people need not.
 func (n Naming) Table(name warehouse.Name) (Table, error) {
-	schema, table := name.Schema, name.Table
-	if schema == n.DefaultSchema && n.Schema != "" {
-		schema = n.Schema
-	}
+	schema, table := n.schema(name.Schema), name.Table
 	if as := n.As[name]; as != "" {
 		parts, err := splitName(as)
 		if err != nil || len(parts) > 2 {
@@ -70,11 +67,28 @@ func (n Naming) Table(name warehouse.Name) (Table, error) {
 			schema = parts[0]
 		}
 	}
-	t := Table{strings.ToUpper(n.Database), strings.ToUpper(n.Prefix + schema), strings.ToUpper(table)}
+	t := n.table(schema, table)
 	if err := t.check(); err != nil {
 		return Table{}, fmt.Errorf("%s: %w; give it another one with as: under tables of the target", name, err)
 	}
 	return t, nil
+}
+
+// In is a place in the schema of nodes that have this one, which no node's as: changes.
+func (n Naming) In(schema, table string) (Table, error) {
+	t := n.table(n.schema(schema), table)
+	return t, t.check()
+}
+
+func (n Naming) schema(of string) string {
+	if of == n.DefaultSchema && n.Schema != "" {
+		return n.Schema
+	}
+	return of
+}
+
+func (n Naming) table(schema, table string) Table {
+	return Table{strings.ToUpper(n.Database), strings.ToUpper(n.Prefix + schema), strings.ToUpper(table)}
 }
 
 func (t Table) check() error {

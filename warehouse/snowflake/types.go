@@ -154,24 +154,20 @@ func Written(columns []Column) []Column {
 	return out
 }
 
-func (c Column) fileValue() string {
-	value := quote(c.Source)
-	if c.nested() {
-		value = "to_json(" + value + ")"
+// Sent is the value of a column, as DuckDB is to compare it: nested values that it calls equal, such as [0.0] and [-0.0], are sent as different texts.
+func Sent(c warehouse.Column, value string) string {
+	if t, err := warehouse.ParseType(c.Type); err == nil && len(t.Fields) > 0 {
+		return "to_json(" + value + ")"
 	}
-	switch {
-	case c.File == "":
-		return value
-	case strings.HasSuffix(c.DuckDB, "HUGEINT"):
-		tooWide := fmt.Sprintf("column %q: a number has more than the 38 digits of a NUMBER: cast it to VARCHAR in a model", c.Source)
-		return fmt.Sprintf("COALESCE(TRY_CAST(%[1]s AS %[2]s), CASE WHEN %[1]s IS NOT NULL THEN error(%[3]s) END)", value, c.File, warehouse.DuckDB.QuoteLiteral(tooWide))
-	}
-	return "CAST(" + value + " AS " + c.File + ")"
+	return value
 }
 
-func (c Column) nested() bool {
-	t, err := warehouse.ParseType(c.DuckDB)
-	return err == nil && len(t.Fields) > 0
+func (c Column) fileValue() string {
+	value := Sent(warehouse.Column{Name: c.Source, Type: c.DuckDB}, quote(c.Source))
+	if c.File == "" {
+		return value
+	}
+	return "CAST(" + value + " AS " + c.File + ")"
 }
 
 var (

@@ -2,6 +2,7 @@ package snowflake
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -50,3 +51,12 @@ func Live(t Table, marks, history bool) string {
 
 // CountLive counts the rows of such an expression.
 func CountLive(from string) string { return `SELECT COUNT(*) AS "N" FROM ` + from }
+
+// CountValues counts the rows of such an expression in which one of the columns is not NULL.
+func CountValues(from string, columns []Column) string {
+	conditions := make([]string, len(columns))
+	for i, c := range columns {
+		conditions[i] = quote(c.Name) + " IS NOT NULL"
+	}
+	return CountLive(from) + " WHERE " + strings.Join(conditions, " OR ")
+}

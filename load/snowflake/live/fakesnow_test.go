@@ -168,7 +168,7 @@ func opinions() []opinion {
 	say("commit", "COMMIT", "", "")
 	say("merged", `SELECT "K", "V", "_DELETED_AT" IS NULL FROM `+kept.String()+` ORDER BY "K"`, "1|a|true\n2|B|true\n3|c|false\n4|d|true", "follows from the merge")
 	say("merge, twice the key", "INSERT INTO "+staging.String()+` ("K", "V", "_MR_OP") VALUES (2, 'x', 'U')`, "1", "")
-	bound("standing", l.Standing(target), "", "")
+	bound("standing", l.Standing(target, 0, 1000), "", "")
 	say("append", sf.Append(kept, staging, keyed), "4", "")
 	say("overwrite", sf.InsertOverwrite(kept, staging, keyed), "", "INSERT OVERWRITE is not translated")
 	say("like", sf.CreateLike(at("BESIDE"), kept, false), "", "")

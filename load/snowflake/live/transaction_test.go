@@ -263,7 +263,7 @@ func TestLedger(t *testing.T) {
 		}
 		e := sf.Entry{Target: target, Load: "L1", Node: warehouse.Name{Schema: "main", Table: "a"}, As: p.table("A").String(), Mode: "full", Attempt: 1, Epoch: 2, Snapshot: 7, Run: "r", Fingerprint: "f", Version: `{"rows": 3}`, Expected: 3, Loaded: 3, Checksum: "c", QueryIDs: `["q"]`, Started: now, Committed: now}
 		p.bound(p.session, l.Begin(e))
-		if got := p.bound(p.session, l.Standing(target)).Rows; len(got) != 0 {
+		if got := p.bound(p.session, l.Standing(target, 0, 1000)).Rows; len(got) != 0 {
 			p.Errorf("what has begun stands: %d rows", len(got))
 		}
 		p.exec(p.session, "BEGIN")
@@ -271,7 +271,7 @@ func TestLedger(t *testing.T) {
 			p.Error("the wrong epoch may publish, or the right one may not")
 		}
 		p.exec(p.session, "COMMIT")
-		got := rows(p.bound(p.session, l.Standing(target)))
+		got := rows(p.bound(p.session, l.Standing(target, 0, 1000)))
 		if len(got) != 1 || got[0]["fingerprint"] != "f" || strings.ReplaceAll(got[0]["version"], " ", "") != `{"rows":3}` || got[0]["committed_us"] != strconv.FormatInt(now.UnixMicro(), 10) {
 			p.Errorf("the ledger tells %v", got)
 		}

@@ -31,7 +31,7 @@ func (b bench) ledger() {
 	e := snowflake.Entry{Target: target, Load: "L1-" + target.Project, Node: warehouse.Name{Schema: "mart", Table: "it's"}, As: b.table("X").String(), Mode: "full", Attempt: 1, Epoch: 2, Snapshot: 7, Run: "R1",
 		Fingerprint: "f1", Version: `{"note":"it's \\ \"x\"","rows":3}`, Expected: 3, Loaded: 3, Checksum: "c", QueryIDs: `["q"]`, Started: at, Committed: at}
 	b.touches("begin", 1, l.Begin(e))
-	b.says("begun only", "", text(b.must(l.Standing(target))))
+	b.says("begun only", "", text(b.must(l.Standing(target, 0, 1000))))
 	e.Attempt, e.Fingerprint = 2, "f2"
 	b.touches("begin again", 1, l.Begin(e))
 	stale := e
@@ -45,23 +45,23 @@ func (b bench) ledger() {
 	b.touches("what is committed is not disowned", 0, l.Disown(e))
 	b.says("seen", "2 L2 7 R1 T1 1743296645678901 1743296645678901", text(b.must(l.Seen(target))))
 	standing := func(load string, epoch int) string {
-		return fmt.Sprintf(`%s mart it's %s full 2 %d committed 7 R1 f2 %s 3 3 c 1743296645678901 1743296645678901`, load, e.As, epoch, e.Version)
+		return fmt.Sprintf(`%s mart it's %s full 2 %d committed 7 R1 f2 3 3 c 1743296645678901 1743296645678901 %d %s`, load, e.As, epoch, len(e.Version), e.Version)
 	}
-	b.says("standing", standing(e.Load, 2), text(b.must(l.Standing(target))))
+	b.says("standing", standing(e.Load, 2), text(b.must(l.Standing(target, 0, 1000))))
 
 	next := e
 	next.Load, next.Epoch = "L3-"+target.Project, 3
 	b.touches("begin the next", 1, l.Begin(next))
 	b.touches("it fails", 1, l.Fail(next))
-	b.says("still the one before", standing(e.Load, 2), text(b.must(l.Standing(target))))
+	b.says("still the one before", standing(e.Load, 2), text(b.must(l.Standing(target, 0, 1000))))
 	b.touches("begin it again", 1, l.Begin(next))
 	b.touches("what it has put there is not what was sent", 1, l.Disown(next))
-	if got := b.must(l.Standing(target)).Rows; len(got) != 1 || *got[0][7] != snowflake.StateUnproven {
+	if got := b.must(l.Standing(target, 0, 1000)).Rows; len(got) != 1 || *got[0][7] != snowflake.StateUnproven {
 		b.Errorf("what was committed before is said to stand: %v", got)
 	}
 	b.touches("begin it once more", 1, l.Begin(next))
 	b.touches("commit the next", 1, l.Commit(next))
-	b.says("the later epoch", standing(next.Load, 3), text(b.must(l.Standing(target))))
+	b.says("the later epoch", standing(next.Load, 3), text(b.must(l.Standing(target, 0, 1000))))
 	b.touches("forget", 1, l.Forget(next))
 	if got := b.must(l.Entries(target, next.Load)).Rows; len(got) != 1 || *got[0][7] != snowflake.StateDropped {
 		b.Errorf("entries of the next load: %v", got)

@@ -133,7 +133,7 @@ SELECT
   "u16" AS "U16",
   CAST("u32" AS BIGINT) AS "U32",
   CAST("u64" AS DECIMAL(20,0)) AS "U64",
-  COALESCE(TRY_CAST("i128" AS DECIMAL(38,0)), CASE WHEN "i128" IS NOT NULL THEN error('column "i128": a number has more than the 38 digits of a NUMBER: cast it to VARCHAR in a model') END) AS "I128",
+  CAST("i128" AS DECIMAL(38,0)) AS "I128",
   "d" AS "D",
   "d0" AS "D0",
   "d38" AS "D38",
