@@ -114,10 +114,11 @@ func (s *Session) login(ctx context.Context) error {
 }
 
 // settings is the statement that a session begins with. ABORT_DETACHED_QUERY ends a statement whose client has vanished after
-// five minutes; its transaction, when it then holds a lock that another waits for, ends after five more.
+// five minutes; its transaction, when it then holds a lock that another waits for, ends after five more. ROWS_PER_RESULTSET, which an
+// account or a user may have set, would cut answers without a word.
 func (db *DB) settings() string {
 	var b strings.Builder
-	b.WriteString("ALTER SESSION SET TIMEZONE = 'UTC' ABORT_DETACHED_QUERY = TRUE AUTOCOMMIT = TRUE")
+	b.WriteString("ALTER SESSION SET TIMEZONE = 'UTC' ABORT_DETACHED_QUERY = TRUE AUTOCOMMIT = TRUE ROWS_PER_RESULTSET = 0")
 	b.WriteString(" ERROR_ON_NONDETERMINISTIC_MERGE = TRUE ERROR_ON_NONDETERMINISTIC_UPDATE = TRUE")
 	for _, p := range []struct {
 		name string

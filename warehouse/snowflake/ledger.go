@@ -171,19 +171,30 @@ WHERE ` + ofEntry + ` AND "STATE" = ?`, []any{to, e.Load, e.Node.Schema, e.Node.
 // entryColumns are what Standing and Entries read. Times are microseconds since 1970.
 const entryColumns = `"LOAD_ID", "NODE_SCHEMA", "NODE_TABLE", "TABLE_AS", "MODE", "ATTEMPT", "EPOCH", "STATE", "SNAPSHOT", "RUN_ID", "FINGERPRINT", TO_JSON("VERSION") AS "VERSION", "ROWS_EXPECTED", "ROWS_LOADED", "CHECKSUM", DATE_PART(EPOCH_MICROSECOND, "STARTED_AT") AS "STARTED_US", DATE_PART(EPOCH_MICROSECOND, "COMMITTED_AT") AS "COMMITTED_US"`
 
+// whole is a SELECT of rows in order, each with how many they are in ROWS_IN_ALL: an answer that was cut must not pass for the ledger.
+func whole(rows, order string) string {
+	return `SELECT l.*, COUNT(*) OVER () AS "ROWS_IN_ALL"
+FROM (
+` + rows + `
+) AS l
+ORDER BY ` + order
+}
+
+const byNode = `"NODE_SCHEMA" NULLS LAST, "NODE_TABLE" NULLS LAST`
+
 // Standing reads what was committed last of each table: what the target holds, and of what has left it that it did.
 func (l Ledger) Standing(t Target) Statement {
-	return Statement{fmt.Sprintf(`SELECT %s
+	return Statement{whole(fmt.Sprintf(`SELECT %s
 FROM %s
 WHERE %s AND "STATE" IN ('committed', 'dropped')
-QUALIFY ROW_NUMBER() OVER (PARTITION BY "NODE_SCHEMA", "NODE_TABLE" ORDER BY "EPOCH" DESC NULLS LAST, "LOAD_ID" DESC NULLS LAST) = 1
-ORDER BY "NODE_SCHEMA" NULLS LAST, "NODE_TABLE" NULLS LAST`, entryColumns, l.loads(), ofTarget), []any{t.Project, t.Schema}}
+QUALIFY ROW_NUMBER() OVER (PARTITION BY "NODE_SCHEMA", "NODE_TABLE" ORDER BY "EPOCH" DESC NULLS LAST, "LOAD_ID" DESC NULLS LAST) = 1`,
+		entryColumns, l.loads(), ofTarget), byNode), []any{t.Project, t.Schema}}
 }
 
 // Entries reads the rows of one load into the target.
 func (l Ledger) Entries(t Target, load string) Statement {
-	return Statement{fmt.Sprintf("SELECT %s\nFROM %s\nWHERE %s AND \"LOAD_ID\" = ?\nORDER BY \"NODE_SCHEMA\" NULLS LAST, \"NODE_TABLE\" NULLS LAST",
-		entryColumns, l.loads(), ofTarget), []any{t.Project, t.Schema, load}}
+	return Statement{whole(fmt.Sprintf("SELECT %s\nFROM %s\nWHERE %s AND \"LOAD_ID\" = ?", entryColumns, l.loads(), ofTarget), byNode),
+		[]any{t.Project, t.Schema, load}}
 }
 
 // Owner reads which projects' rows name a table: a table that another project made is not ours to replace.

@@ -27,6 +27,8 @@ type AccountConfig struct {
 	Databases  []string                             // nil: ANALYTICS; each with the schema PUBLIC, owned by ACCOUNTADMIN
 	// Encrypted stages hold files that the client has encrypted: LIST tells their padded size.
 	Encrypted bool
+	// Parameters are those that sessions begin with, as an account may set them: ROWS_PER_RESULTSET.
+	Parameters map[string]string
 	// LockError is what a statement gets that has waited for LOCK_TIMEOUT; nil: a guess.
 	LockError *Error
 	// Waits is called when a statement begins to wait for a lock.

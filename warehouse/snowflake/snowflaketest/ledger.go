@@ -44,7 +44,7 @@ func (b bench) ledger() {
 	b.touches("what is committed does not fail", 0, l.Fail(e))
 	b.says("seen", "2 L2 7 R1 T1 1743296645678901 1743296645678901", text(b.must(l.Seen(target))))
 	standing := func(load string, epoch int) string {
-		return fmt.Sprintf(`%s mart it's %s full 2 %d committed 7 R1 f2 %s 3 3 c 1743296645678901 1743296645678901`, load, e.As, epoch, e.Version)
+		return fmt.Sprintf(`%s mart it's %s full 2 %d committed 7 R1 f2 %s 3 3 c 1743296645678901 1743296645678901 1`, load, e.As, epoch, e.Version)
 	}
 	b.says("standing", standing(e.Load, 2), text(b.must(l.Standing(target))))
 
