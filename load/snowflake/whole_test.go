@@ -1,6 +1,7 @@
 package snowflake
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -23,5 +24,23 @@ func TestRowsPerResultset(t *testing.T) {
 	err = uncut([]map[string]string{{"rows_in_all": "3"}, {"rows_in_all": "3"}})
 	if err == nil || !strings.Contains(err.Error(), "ROWS_PER_RESULTSET") {
 		t.Errorf("of a ledger that was cut it says %v", err)
+	}
+}
+
+// TestNamesOfFiles: only local files that are sent as they are, under names of another case, are matched without regard to case.
+func TestNamesOfFiles(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	f := p.follower(x)
+	p.follows(x, f, x.publish("r1", x.table("as_is", nil, "SELECT 1 AS id"), x.table("same", nil, `SELECT 1 AS "ID"`), x.table("written", nil, "SELECT CAST(1 AS FLOAT) AS id")),
+		"as_is new, same new, written new")
+	matched := regexp.MustCompile(`(?s)^COPY INTO "[^"]+"\."[^"]+"\."([A-Z_]+?)__MR_.*MATCH_BY_COLUMN_NAME = (\w+)`)
+	got := map[string]string{}
+	for _, s := range p.server.Statements() {
+		if m := matched.FindStringSubmatch(s.SQL); m != nil {
+			got[m[1]] = m[2]
+		}
+	}
+	if got["AS_IS"] != "CASE_INSENSITIVE" || got["SAME"] != "CASE_SENSITIVE" || got["WRITTEN"] != "CASE_SENSITIVE" {
+		t.Errorf("columns are matched: %v", got)
 	}
 }

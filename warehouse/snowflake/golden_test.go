@@ -70,7 +70,8 @@ func goldenTables(t *testing.T, add func(string, ...string)) {
 	}
 	add("stage", snowflake.CreateStage(orders.Stage()), snowflake.Remove(orders.Stage(), prefix), snowflake.List(orders.Stage(), prefix), put,
 		snowflake.List(odd.Stage(), odd.Prefix(load, 1)), snowflake.List(snowflake.Table{Database: "MY-DB", Schema: `IT'S "GRÖSSE" & CO`, Name: "T"}.Stage(), ""))
-	add("copy", snowflake.CopyInto(staging, orders.Stage(), prefix, []string{"000001-0123456789abcdef.parquet", "it's.parquet"}))
+	add("copy", snowflake.CopyInto(staging, orders.Stage(), prefix, []string{"000001-0123456789abcdef.parquet", "it's.parquet"}, snowflake.SameNames),
+		snowflake.CopyInto(staging, orders.Stage(), prefix, []string{"as-it-is.parquet"}, snowflake.LikeNames))
 	add("create", snowflake.ShowSchemas(orders), snowflake.CreateSchema(orders),
 		snowflake.CreateTable(snowflake.NewTable{Table: orders, Columns: cols, ClusterBy: []string{"ORT_Ä", "ID"}, Comment: `it's a \ comment`}),
 		snowflake.CreateTable(snowflake.NewTable{Table: odd, Columns: cols, Transient: true}),

@@ -157,7 +157,7 @@ func opinions() []opinion {
 	say("remove", sf.Remove(stage, "x/1/"), "", "REMOVE is not known")
 	say("staging", sf.CreateStaging(sf.NewTable{Table: staging, Columns: append([]sf.Column{}, append(keyed, sf.OpColumn)...), Transient: true}), "", "")
 	say("table", sf.CreateTable(sf.NewTable{Table: kept, Columns: append([]sf.Column{}, append(keyed, sf.DeletedAt)...), ClusterBy: []string{"K"}, Comment: "mr:L1"}), "", "")
-	say("copy", sf.CopyInto(staging, stage, "x/1/", []string{"x.parquet"}), "", "a stage's path is looked up as a stage (tekumara/fakesnow#424)")
+	say("copy", sf.CopyInto(staging, stage, "x/1/", []string{"x.parquet"}, sf.SameNames), "", "a stage's path is looked up as a stage (tekumara/fakesnow#424)")
 	say("rows", "INSERT INTO "+kept.String()+` ("K", "V") VALUES (1, 'a'), (2, 'b'), (3, 'c')`, "3", "")
 	say("difference", "INSERT INTO "+staging.String()+` ("K", "V", "_MR_OP") VALUES (2, 'B', 'U'), (3, NULL, 'D'), (4, 'd', 'U')`, "3", "")
 	say("proof", sf.Proof(kept.String(), keyed), "", "MD5_NUMBER_LOWER64 is not known")
