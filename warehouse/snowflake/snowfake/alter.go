@@ -249,7 +249,8 @@ func (w *warehouse) exhausted() error {
 	return failf("090073", "22000", "Warehouse '%s' cannot be resumed because resource monitor '%s' has exceeded its quota.", w.Name, w.Monitor)
 }
 
-// createStream is CREATE STREAM s ON TABLE t. SHOW STREAMS tells of it, and nothing can be read from it.
+// createStream is CREATE STREAM s ON TABLE t. SHOW STREAMS tells of it, SHOW TABLES that the table's changes are tracked since
+// (https://docs.snowflake.com/en/sql-reference/sql/create-stream), and nothing can be read from it.
 func (s *Session) createStream(ctx context.Context, p *parser) (*Answer, error) {
 	name := p.object()
 	p.expect("ON", "TABLE")
@@ -257,7 +258,7 @@ func (s *Session) createStream(ctx context.Context, p *parser) (*Answer, error) 
 	if err := s.owned(ctx, p, t); err != nil {
 		return nil, err
 	}
-	t.streams = append(t.streams, name)
-	slices.SortFunc(t.streams, func(a, b objectName) int { return strings.Compare(a.String(), b.String()) })
+	t.streams = append(t.streams, stream{name, s.role})
+	slices.SortFunc(t.streams, func(a, b stream) int { return strings.Compare(a.String(), b.String()) })
 	return said("Stream %s successfully created.", name.Name), nil
 }

@@ -55,8 +55,13 @@ type table struct {
 	rows    string // DuckDB's table of the committed rows
 	session int64  // that a temporary table belongs to
 	// streams and row access policies are only told of.
-	streams  []objectName
+	streams  []stream
 	policies []string
+}
+
+type stream struct {
+	objectName
+	owner string
 }
 
 // objectKind is what SHOW OBJECTS and SHOW GRANTS call it.

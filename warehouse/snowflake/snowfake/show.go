@@ -20,7 +20,7 @@ type listing struct {
 // columns of SHOW, in the order and under the names of https://docs.snowflake.com/en/sql-reference/sql/show-tables and its siblings; those
 // that nothing here has are left out.
 var shows = map[string][]string{
-	"TABLES":       {"created_on", "name", "database_name", "schema_name", "kind", "comment", "cluster_by", "rows", "owner"},
+	"TABLES":       {"created_on", "name", "database_name", "schema_name", "kind", "comment", "cluster_by", "rows", "owner", "change_tracking"},
 	"OBJECTS":      {"created_on", "name", "database_name", "schema_name", "kind", "comment", "cluster_by", "rows", "owner"},
 	"SCHEMAS":      {"created_on", "name", "is_default", "is_current", "database_name", "owner", "comment"},
 	"DATABASES":    {"created_on", "name", "is_current", "owner", "comment"},
@@ -213,7 +213,7 @@ func (s *Session) listIn(ctx context.Context, list *listing, kind string, sch *s
 	}
 	for _, t := range inOrder(sch.tables) {
 		if kind == "STREAMS" {
-			list.addStreams(t, f)
+			s.listStreams(list, t, f)
 			continue
 		}
 		if !s.sees(t, t.owner) || !f.fits(t.Name) || t.session != 0 && t.session != s.id || kind == "TABLES" && t.kind == "VIEW" {
@@ -227,15 +227,21 @@ func (s *Session) listIn(ctx context.Context, list *listing, kind string, sch *s
 		if kind == "OBJECTS" {
 			what = t.objectKind()
 		}
-		list.rows = append(list.rows, []any{t.created, t.Name, t.Database, t.Schema, what, t.comment, t.clusterBy, rows, t.owner})
+		row := []any{t.created, t.Name, t.Database, t.Schema, what, t.comment, t.clusterBy, rows, t.owner}
+		if kind == "TABLES" {
+			row = append(row, map[bool]string{true: "ON", false: "OFF"}[len(t.streams) > 0])
+		}
+		list.rows = append(list.rows, row)
 	}
 	return nil
 }
 
-func (l *listing) addStreams(t *table, f filter) {
+// listStreams lists those on which the role has a privilege: here their owner alone has any
+// (https://docs.snowflake.com/en/sql-reference/sql/show-streams).
+func (s *Session) listStreams(list *listing, t *table, f filter) {
 	for _, stream := range t.streams {
-		if f.fits(stream.Name) {
-			l.rows = append(l.rows, []any{t.created, stream.Name, stream.Database, stream.Schema, t.owner, "", t.String()})
+		if s.holds(stream.owner) && f.fits(stream.Name) {
+			list.rows = append(list.rows, []any{t.created, stream.Name, stream.Database, stream.Schema, stream.owner, "", t.String()})
 		}
 	}
 }
