@@ -38,7 +38,7 @@ type Snowflake struct {
 	Revocation string `yaml:"revocation" default:"strict" enum:"strict,advisory" doc:"strict refuses a certificate of a host that cannot be checked against a revocation list (CRL); advisory refuses only one that is known to be revoked, which whoever can keep the list from being read can use."`
 
 	QueryTag         string          `yaml:"query_tag" doc:"Text that is put into the query tag of every statement, beside run, load, table and step."`
-	StatementTimeout config.Duration `yaml:"statement_timeout" default:"1h" doc:"Longest time for one statement."`
+	StatementTimeout config.Duration `yaml:"statement_timeout" default:"1h" doc:"Longest time for one statement at the server; as long again, 5 minutes at most, is waited for an answer."`
 	LockTimeout      config.Duration `yaml:"lock_timeout" default:"10m" doc:"Longest wait for a lock that another transaction holds."`
 	LoginTimeout     config.Duration `yaml:"login_timeout" default:"60s" doc:"Longest time for a login, its retries included."`
 	Uploads          int             `yaml:"uploads" default:"4" doc:"Files that are uploaded at once."`

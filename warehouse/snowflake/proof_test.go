@@ -378,7 +378,9 @@ func TestBoundsOfFloats(t *testing.T) {
 		{"1.7976931348623157e+308", "1.79769313486232E308", true}, {"5e-324", "4.9406564584124654E-324", true},
 		{"0.1", "1.0000000149011612E-1", false}, {"inf", "1.7976931348623157E308", false}, {"NaN", "inf", false}, {"0", "5E-324", false}, {"1", "one", false},
 	} {
-		side := func(x string) map[string]string { return map[string]string{"n": "1", "hash": "1", "c0": "1", "min0": x, "max0": x} }
+		side := func(x string) map[string]string {
+			return map[string]string{"n": "1", "hash": "1", "c0": "1", "min0": x, "max0": x}
+		}
 		if diff := snowflake.Compare(cols, side(c.here), side(c.there)); (len(diff) == 0) != c.same {
 			t.Errorf("%s here and %s there: %v", c.here, c.there, diff)
 		}
