@@ -51,13 +51,10 @@ const (
 	binaryType = "BINARY(8388608)"
 )
 
-// wayOut says what to do with types that are refused.
+// wayOut says what to do with types that are refused. The local target has made texts of intervals, times with zones and the like before.
 var wayOut = map[string]string{
-	"TIMESTAMP_NS":        "it has nanoseconds, which would be cut: cast it to TIMESTAMP in a model, or to VARCHAR to keep them",
-	"TIME_NS":             "it has nanoseconds, which would be cut: cast it to TIME in a model, or to VARCHAR to keep them",
-	"INTERVAL":            "not every account has columns of intervals: cast it to VARCHAR in a model, or make it a number of seconds",
-	"TIME WITH TIME ZONE": "Snowflake's TIME has no zone: cast it to TIME or to VARCHAR in a model",
-	"UNION":               "cast it to VARCHAR or JSON in a model",
+	"TIMESTAMP_NS": "it has nanoseconds, which would be cut: cast it to TIMESTAMP in a model, or to VARCHAR to keep them",
+	"UNION":        "cast it to VARCHAR or JSON in a model",
 }
 
 // Columns says what columns become in Snowflake. What could not be kept whole is refused, before anything is sent.
