@@ -24,7 +24,6 @@ const (
 	StateStarted   = "started"
 	StateCommitted = "committed"
 	StateFailed    = "failed"
-	StateDropped   = "dropped" // committed, and the table has left the project since
 )
 
 // Entry is a row of _LOADS.
@@ -157,15 +156,10 @@ WHERE ` + ofEntry + ` AND "STATE" = 'started'`, []any{e.Expected, e.Loaded, e.Ch
 }
 
 // Fail notes that a load has not brought a table. What is committed stays so.
-func (l Ledger) Fail(e Entry) Statement { return l.mark(e, StateStarted, StateFailed) }
-
-// Forget notes that a table that e holds has left the target.
-func (l Ledger) Forget(e Entry) Statement { return l.mark(e, StateCommitted, StateDropped) }
-
-func (l Ledger) mark(e Entry, from, to string) Statement {
+func (l Ledger) Fail(e Entry) Statement {
 	return Statement{`UPDATE ` + l.loads() + `
-SET "STATE" = ?
-WHERE ` + ofEntry + ` AND "STATE" = ?`, []any{to, e.Load, e.Node.Schema, e.Node.Table, e.Epoch, from}}
+SET "STATE" = 'failed'
+WHERE ` + ofEntry + ` AND "STATE" = 'started'`, []any{e.Load, e.Node.Schema, e.Node.Table, e.Epoch}}
 }
 
 // entryColumns are what Standing and Entries read. Times are microseconds since 1970.
@@ -182,11 +176,11 @@ ORDER BY ` + order
 
 const byNode = `"NODE_SCHEMA" NULLS LAST, "NODE_TABLE" NULLS LAST`
 
-// Standing reads what was committed last of each table: what the target holds, and of what has left it that it did.
+// Standing reads what was committed last of each table: what the target holds.
 func (l Ledger) Standing(t Target) Statement {
 	return Statement{whole(fmt.Sprintf(`SELECT %s
 FROM %s
-WHERE %s AND "STATE" IN ('committed', 'dropped')
+WHERE %s AND "STATE" = 'committed'
 QUALIFY ROW_NUMBER() OVER (PARTITION BY "NODE_SCHEMA", "NODE_TABLE" ORDER BY "EPOCH" DESC NULLS LAST, "LOAD_ID" DESC NULLS LAST) = 1`,
 		entryColumns, l.loads(), ofTarget), byNode), []any{t.Project, t.Schema}}
 }

@@ -156,7 +156,7 @@ func opinions() []opinion {
 	say("list", sf.List(stage, "x/1/"), "", "a stage in single quotes is read as a text")
 	say("remove", sf.Remove(stage, "x/1/"), "", "REMOVE is not known")
 	say("staging", sf.CreateStaging(sf.NewTable{Table: staging, Columns: append([]sf.Column{}, append(keyed, sf.OpColumn)...), Transient: true}), "", "")
-	say("table", sf.CreateTable(sf.NewTable{Table: kept, Columns: append([]sf.Column{}, append(keyed, sf.DeletedAt)...), ClusterBy: []string{"K"}, Comment: "mr:L1"}), "", "")
+	say("table", sf.CreateStaging(sf.NewTable{Table: kept, Columns: append([]sf.Column{}, append(keyed, sf.DeletedAt)...), ClusterBy: []string{"K"}, Comment: "mr:L1"}), "", "")
 	say("copy", sf.CopyInto(staging, stage, "x/1/", []string{"x.parquet"}, sf.SameNames), "", "a stage's path is looked up as a stage (tekumara/fakesnow#424)")
 	say("rows", "INSERT INTO "+kept.String()+` ("K", "V") VALUES (1, 'a'), (2, 'b'), (3, 'c')`, "3", "")
 	say("difference", "INSERT INTO "+staging.String()+` ("K", "V", "_MR_OP") VALUES (2, 'B', 'U'), (3, NULL, 'D'), (4, 'd', 'U')`, "3", "")
@@ -180,7 +180,7 @@ func opinions() []opinion {
 	}
 	say("widen", sf.AlterType(at("OTHER"), "V", "VARCHAR(100)"), "", "")
 	say("describe", sf.Describe(at("OTHER")), "", "")
-	say("count", sf.Count(at("OTHER")), "", "")
+	say("count", sf.CountLive(at("OTHER").String()), "", "")
 	say("show objects", sf.ShowObjects(at("OTHER")), "", "")
 	say("show tables", sf.ShowTables(at("OTHER")), "", "")
 	say("show staging", sf.ShowStaging(kept), "", "")

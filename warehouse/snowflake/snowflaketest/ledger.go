@@ -56,8 +56,7 @@ func (b bench) ledger() {
 	b.touches("begin it again", 1, l.Begin(next))
 	b.touches("commit the next", 1, l.Commit(next))
 	b.says("the later epoch", standing(next.Load, 3), text(b.must(l.Standing(target))))
-	b.touches("forget", 1, l.Forget(next))
-	if got := b.must(l.Entries(target, next.Load)).Rows; len(got) != 1 || *got[0][7] != snowflake.StateDropped {
+	if got := b.must(l.Entries(target, next.Load)).Rows; len(got) != 1 || *got[0][7] != snowflake.StateCommitted {
 		b.Errorf("entries of the next load: %v", got)
 	}
 	if got := b.must(l.Owner(b.table("X"))).Rows; len(got) == 0 {
