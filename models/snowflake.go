@@ -44,6 +44,7 @@ type Snowflake struct {
 	Uploads          int             `yaml:"uploads" default:"4" doc:"Files that are uploaded at once."`
 	FileSize         config.Size     `yaml:"file_size" default:"150MB" doc:"Size that files are written for, where those of the local version are not sent as they are. Snowflake advises 100 to 250 MB."`
 	MaxCredits       float64         `yaml:"max_credits" doc:"Refuse a load that is estimated to need more credits of the warehouse than this; 0 is no limit."`
+	CreditsPerHour   float64         `yaml:"credits_per_hour" doc:"What an hour of the warehouse costs, where its size, type and generation do not tell, or not exactly; 0: by these."`
 	Suspend          bool            `yaml:"suspend" doc:"Suspend the warehouse when a load has ended, or was refused or has failed after it had woken it, rather than wait for its auto_suspend. The role needs OPERATE on it."`
 	Transient        bool            `yaml:"transient" doc:"Create tables as transient: no fail-safe, lower cost."`
 	KeepStaging      config.Duration `yaml:"keep_staging" default:"7d" doc:"How long the staging of a load that failed is kept for a look."`

@@ -44,6 +44,8 @@ type User struct {
 // WarehouseSpec is a warehouse.
 type WarehouseSpec struct {
 	Name, Size string // Size "": X-Small
+	Type       string // "": STANDARD
+	Generation string // "": 1 of a STANDARD
 	Suspended  bool
 	NoResume   bool   // it does not start by itself: AUTO_RESUME = FALSE
 	Monitor    string // the resource monitor whose quota is used up: it does not start at all

@@ -95,7 +95,7 @@ func TestWarehouses(t *testing.T) {
 	ask(t, s, `USE WAREHOUSE LOAD_WH`)
 	ask(t, s, `ALTER WAREHOUSE LOAD_WH SUSPEND`)
 	ask(t, s, `SELECT * FROM T`) // it resumes by itself
-	if got := ask(t, s, `SHOW WAREHOUSES LIKE 'load%'`); got != "LOAD_WH|STARTED|STANDARD|X-Small|Y|true|ACCOUNTADMIN" {
+	if got := ask(t, s, `SHOW WAREHOUSES LIKE 'load%'`); got != "LOAD_WH|STARTED|STANDARD|X-Small|Y|true|ACCOUNTADMIN|STANDARD_GEN_1|1" {
 		t.Error(got)
 	}
 }
