@@ -343,12 +343,23 @@ func mutate(t *testing.T, w warehouse.Warehouse, r *rand.Rand, rows [][]cell, co
 	}
 }
 
-// TestLowerHalfOfMD5 has the numbers that Snowflake's documentation of MD5_NUMBER_LOWER64 gives.
+// TestLowerHalfOfMD5 has the numbers that Snowflake's documentation of MD5_NUMBER_LOWER64 gives, of the function itself and of Snowpark's: so
+// do DuckDB's spelling of it and the stand-in.
 func TestLowerHalfOfMD5(t *testing.T) {
+	w, _ := open(t)
+	there := standIn(t)
 	for s, want := range map[string]uint64{"Snowflake": 9203306159527282910, "test": 14618207765679027446, "hello": 13362634815750784402} {
 		sum := md5.Sum([]byte(s))
 		if got := binary.BigEndian.Uint64(sum[8:]); got != want {
 			t.Errorf("%s: %d, want %d", s, got, want)
+		}
+		here, err := w.Query(t.Context(), "SELECT CAST("+warehouse.DuckDB.TextHash("'"+s+"'")+" AS VARCHAR) AS h")
+		if err != nil || here.Rows[0][0] != fmt.Sprint(want) {
+			t.Errorf("%s: %v in DuckDB, want %d (%v)", s, here, want, err)
+		}
+		answer, err := there(t.Context(), snowflake.Statement{SQL: "SELECT TO_VARCHAR(" + snowflake.Dialect.TextHash("?") + ") AS H", Args: []any{s}})
+		if err != nil || *answer.Rows[0][0] != fmt.Sprint(want) {
+			t.Errorf("%s: %v in the stand-in, want %d (%v)", s, answer, want, err)
 		}
 	}
 }

@@ -29,8 +29,8 @@ const (
 // fits says what a type without parts becomes: its type in Snowflake, and in the file when that differs.
 type fits struct{ snowflake, file string }
 
-// plain are types without parts. Unsigned integers of 32 and 64 bits are written as wider ones: whether COPY heeds that an INT32
-// of Parquet is unsigned is nowhere told, and one that does not would read a large one as a negative.
+// plain are types without parts. Unsigned integers of 32 and 64 bits are written as wider ones: a COPY that does not heed that an INT32
+// of Parquet is unsigned would read a large one as a negative, and others have seen an INT64 of that kind refused (rivet-cli, snowflake-load.md).
 var plain = map[string]fits{
 	"BOOLEAN": {"BOOLEAN", ""},
 	"TINYINT": {"NUMBER(3,0)", ""}, "SMALLINT": {"NUMBER(5,0)", ""}, "INTEGER": {"NUMBER(10,0)", ""}, "BIGINT": {"NUMBER(19,0)", ""},
