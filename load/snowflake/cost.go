@@ -32,8 +32,8 @@ const (
 // credits an hour by size, as SHOW WAREHOUSES spells it (docs.snowflake.com/en/user-guide/warehouses-overview).
 var sizes = map[string]float64{"X-SMALL": 1, "SMALL": 2, "MEDIUM": 4, "LARGE": 8, "X-LARGE": 16, "2X-LARGE": 32, "3X-LARGE": 64, "4X-LARGE": 128, "5X-LARGE": 256, "6X-LARGE": 512}
 
-// What a warehouse costs for each credit of its size. Gen2 costs 1.35 on AWS and GCP and 1.25 on Azure, and which cloud it is SHOW WAREHOUSES does
-// not tell: the dearer is counted (Snowflake's Service Consumption Table; docs.snowflake.com/en/user-guide/warehouses-snowpark-optimized).
+// What a warehouse costs for each credit of its size. Gen2 costs 1.35 on AWS and GCP and 1.25 on Azure, and which cloud it is SHOW WAREHOUSES
+// does not tell: the dearer is counted (Snowflake's Service Consumption Table; docs.snowflake.com/en/user-guide/warehouses-snowpark-optimized).
 const (
 	secondGeneration = 1.35
 	snowparkMemory   = 1.5 // of the memory that a Snowpark-optimized warehouse has unless it is given another

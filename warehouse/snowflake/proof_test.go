@@ -343,8 +343,8 @@ func mutate(t *testing.T, w warehouse.Warehouse, r *rand.Rand, rows [][]cell, co
 	}
 }
 
-// TestLowerHalfOfMD5 has the numbers that Snowflake's documentation of MD5_NUMBER_LOWER64 gives, of the function itself and of Snowpark's: so
-// do DuckDB's spelling of it and the stand-in.
+// TestLowerHalfOfMD5 has the numbers that Snowflake's documentation of MD5_NUMBER_LOWER64 gives, of the function itself and of Snowpark's:
+// so do DuckDB's spelling of it and the stand-in.
 func TestLowerHalfOfMD5(t *testing.T) {
 	w, _ := open(t)
 	there := standIn(t)

@@ -83,7 +83,8 @@ func NamesOf(columns []Column) Names {
 
 // CopyInto loads files, at most MaxFiles, into a table that nothing was loaded into before. A column is filled by its name: by the very
 // name where the files have those of the table, since without regard to case each row as a whole has the limit of a VARIANT
-// (snowflakedb/snowpark-python#3441). By default the text \N would be a NULL (docs.snowflake.com/en/sql-reference/sql/copy-into-table, NULL_IF).
+// (snowflakedb/snowpark-python#3441). By default the text \N would be a NULL
+// (docs.snowflake.com/en/sql-reference/sql/copy-into-table, NULL_IF).
 func CopyInto(into, stage Table, prefix string, files []string, names Names) string {
 	quoted := make([]string, len(files))
 	for i, f := range files {

@@ -30,7 +30,8 @@ const (
 type fits struct{ snowflake, file string }
 
 // plain are types without parts. Unsigned integers of 32 and 64 bits are written as wider ones: a COPY that does not heed that an INT32
-// of Parquet is unsigned would read a large one as a negative, and others have seen an INT64 of that kind refused (rivet-cli, snowflake-load.md).
+// of Parquet is unsigned would read a large one as a negative, and others have seen an INT64 of that kind refused
+// (rivet-cli, snowflake-load.md).
 var plain = map[string]fits{
 	"BOOLEAN": {"BOOLEAN", ""},
 	"TINYINT": {"NUMBER(3,0)", ""}, "SMALLINT": {"NUMBER(5,0)", ""}, "INTEGER": {"NUMBER(10,0)", ""}, "BIGINT": {"NUMBER(19,0)", ""},
