@@ -38,12 +38,13 @@ type Snowflake struct {
 	Revocation string `yaml:"revocation" default:"strict" enum:"strict,advisory" doc:"strict refuses a certificate of a host that cannot be checked against a revocation list (CRL); advisory refuses only one that is known to be revoked, which whoever can keep the list from being read can use."`
 
 	QueryTag         string          `yaml:"query_tag" doc:"Text that is put into the query tag of every statement, beside run, load, table and step."`
-	StatementTimeout config.Duration `yaml:"statement_timeout" default:"1h" doc:"Longest time for one statement."`
+	StatementTimeout config.Duration `yaml:"statement_timeout" default:"1h" doc:"Longest time for one statement at the server; as long again, 5 minutes at most, is waited for an answer."`
 	LockTimeout      config.Duration `yaml:"lock_timeout" default:"10m" doc:"Longest wait for a lock that another transaction holds."`
 	LoginTimeout     config.Duration `yaml:"login_timeout" default:"60s" doc:"Longest time for a login, its retries included."`
 	Uploads          int             `yaml:"uploads" default:"4" bounds:"1,32" doc:"Files that are uploaded at once."`
 	FileSize         config.Size     `yaml:"file_size" default:"150MB" doc:"Size that files are written for, where those of the local version are not sent as they are. Snowflake advises 100 to 250 MB."`
 	MaxCredits       float64         `yaml:"max_credits" doc:"Refuse a load that is estimated to need more credits of the warehouse than this; 0 is no limit."`
+	CreditsPerHour   float64         `yaml:"credits_per_hour" doc:"What an hour of the warehouse costs, where its size, type and generation do not tell, or not exactly; 0: by these."`
 	Suspend          bool            `yaml:"suspend" doc:"Suspend the warehouse when a load has ended, or was refused or has failed after it had woken it, rather than wait for its auto_suspend. The role needs OPERATE on it."`
 	Transient        bool            `yaml:"transient" doc:"Create tables as transient: no fail-safe, lower cost."`
 	KeepStaging      config.Duration `yaml:"keep_staging" default:"7d" doc:"How long the staging of a load that failed is kept for a look."`

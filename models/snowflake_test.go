@@ -70,6 +70,7 @@ func TestSnowflakeMistakes(t *testing.T) {
 		"files too large":        {snow(token + "\nfile_size: 5GB"), []string{"millrace.yml:15:16: file_size: must be 1MB to 1GB"}},
 		"a quoted prefix":        {snow(token + "\nschema_prefix: '\"DEV_\"'"), []string{"millrace.yml:15:20: schema_prefix:", "write it plainly"}},
 		"a pat":                  {snow(token + "\npat: x"), []string{"write token: ${secret:name}"}},
+		"negative price":         {snow(token + "\ncredits_per_hour: -1"), []string{"millrace.yml:15:23: credits_per_hour: -1", "as 1.35"}},
 		"negative credits":       {snow(token + "\nmax_credits: -1.5"), []string{"millrace.yml:15:18: max_credits: -1.5", "0 for no limit"}},
 		"no time":                {snow(token + "\nlock_timeout: 0s"), []string{"lock_timeout: must be 1s to 7d"}},
 		"pushdown":               {snow(token + "\ntransform: pushdown"), []string{"millrace.yml:15:16: running models in Snowflake is not built yet"}},

@@ -203,6 +203,9 @@ func (k snowflakeKeys) bounds() {
 	if k.known("max_credits") && !(k.s.MaxCredits >= 0) { // NaN too
 		k.problem(k.at("max_credits"), "write 0 for no limit", "max_credits: %v", k.s.MaxCredits)
 	}
+	if k.known("credits_per_hour") && !(k.s.CreditsPerHour >= 0) {
+		k.problem(k.at("credits_per_hour"), "write what an hour of the warehouse costs, as 1.35", "credits_per_hour: %v", k.s.CreditsPerHour)
+	}
 	for _, span := range []struct {
 		key string
 		is  config.Duration

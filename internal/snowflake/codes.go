@@ -16,38 +16,68 @@ var codes = map[int]struct {
 	advice string
 }{
 	// Login, from the documentation.
-	390144: {KindLogin, keyAdvice},                                                                                                                                                // JWT_TOKEN_INVALID
-	394300: {KindLogin, "the account has no user of that name"},                                                                                                                   // JWT_TOKEN_INVALID_USER_IN_ISSUER
-	394302: {KindExpired, clockAdvice},                                                                                                                                            // JWT_TOKEN_INVALID_ISSUE_TIME
-	394303: {KindExpired, clockAdvice},                                                                                                                                            // JWT_TOKEN_INVALID_EXPIRATION_TIME
-	394304: {KindLogin, keyAdvice},                                                                                                                                                // JWT_TOKEN_INVALID_PUBLIC_KEY_FINGERPRINT_MISMATCH
-	394305: {KindLogin, keyAdvice},                                                                                                                                                // JWT_TOKEN_INVALID_ALGORITHM
-	394306: {KindLogin, keyAdvice},                                                                                                                                                // JWT_TOKEN_INVALID_SIGNATURE
-	394307: {KindAccount, "the account that is given is not that of the host"},                                                                                                    // JWT_TOKEN_ACCOUNT_MISMATCH
-	390100: {KindLogin, "check the user and how it logs in"},                                                                                                                      // published: Incorrect username or password was specified
-	390101: {KindLogin, "the user is disabled: ask who administers the account"},                                                                                                  // published: User access disabled
-	390422: {KindLogin, "a network policy of the account does not let this address in"},                                                                                           // published: IP is not allowed to access Snowflake
-	390186: {KindRole, roleAdvice},                                                                                                                                                // published: Role is not granted to this user
-	390189: {KindRole, roleAdvice},                                                                                                                                                // errors.go, ErrRoleNotExist
-	390201: {KindMissing, ""},                                                                                                                                                     // errors.go, ErrObjectNotExistOrAuthorized
-	390303: {KindLogin, "the OAuth token is not valid for this account: check its security integration"},                                                                          // errors.go
-	390318: {KindExpired, "the OAuth token has expired: renew it, or let OAuth client credentials do so"},                                                                         // errors.go
-	394400: {KindExpired, "the programmatic access token has expired or is wrong, or its user has no network policy: ALTER USER ... ADD PROGRAMMATIC ACCESS TOKEN makes another"}, // auth_with_pat_test.go
-	390111: {KindExpired, "the session is gone: run it again"},                                                                                                                    // errors.go, ErrSessionGone
-	390112: {KindExpired, "the session has expired: run it again"},                                                                                                                // errors.go
-	390114: {KindExpired, "the session has expired: run it again"},                                                                                                                // gosnowflake#160
+	// JWT_TOKEN_INVALID
+	390144: {KindLogin, jwtAdvice},
+	// JWT_TOKEN_INVALID_USER_IN_ISSUER
+	394300: {KindLogin, "the account has no user of that name"},
+	// JWT_TOKEN_INVALID_ISSUE_TIME
+	394302: {KindExpired, clockAdvice},
+	// JWT_TOKEN_INVALID_EXPIRATION_TIME
+	394303: {KindExpired, clockAdvice},
+	// JWT_TOKEN_INVALID_PUBLIC_KEY_FINGERPRINT_MISMATCH
+	394304: {KindLogin, keyAdvice},
+	// JWT_TOKEN_INVALID_ALGORITHM
+	394305: {KindLogin, keyAdvice},
+	// JWT_TOKEN_INVALID_SIGNATURE
+	394306: {KindLogin, keyAdvice},
+	// JWT_TOKEN_ACCOUNT_MISMATCH
+	394307: {KindAccount, "the account that is given is not that of the host"},
+	// published: Incorrect username or password was specified
+	390100: {KindLogin, "check the user and how it logs in"},
+	// published: User access disabled
+	390101: {KindLogin, "the user is disabled: ask who administers the account"},
+	// published: IP is not allowed to access Snowflake
+	390422: {KindLogin, "a network policy of the account does not let this address in"},
+	// published: Role is not granted to this user
+	390186: {KindRole, roleAdvice},
+	// errors.go, ErrRoleNotExist
+	390189: {KindRole, roleAdvice},
+	// errors.go, ErrObjectNotExistOrAuthorized
+	390201: {KindMissing, ""},
+	// errors.go
+	390303: {KindLogin, "the OAuth token is not valid for this account: check its security integration"},
+	// errors.go
+	390318: {KindExpired, "the OAuth token has expired: renew it, or let OAuth client credentials do so"},
+	// auth_with_pat_test.go
+	394400: {KindExpired, "the programmatic access token has expired or is wrong, or its user has no network policy: ALTER USER ... ADD PROGRAMMATIC ACCESS TOKEN makes another"},
+	// errors.go, ErrSessionGone
+	390111: {KindExpired, "the session is gone: run it again"},
+	// errors.go
+	390112: {KindExpired, "the session has expired: run it again"},
+	// gosnowflake#160
+	390114: {KindExpired, "the session has expired: run it again"},
 
 	// Statements.
-	2002:   {KindExists, "the role may not see it, where it sees nothing of that name"},                                                    // published: Object already exists
-	2003:   {KindMissing, missingAdvice},                                                                                                   // bytebase#15733
-	2043:   {KindMissing, missingAdvice},                                                                                                   // published: Object does not exist, or operation cannot be performed
-	3001:   {KindGrant, ""},                                                                                                                // dbt-external-tables#214
-	604:    {KindTimeout, "the statement was cancelled at the server"},                                                                     // published: SQL execution canceled
-	606:    {KindWarehouse, "the warehouse is not there, or the role may not use it: GRANT USAGE ON WAREHOUSE <warehouse> TO ROLE <role>"}, // Snowflake-Labs/mcp#24
-	625:    {KindLock, lockAdvice},                                                                                                         // dbt_artifacts#431: for more waiters than 20. What LOCK_TIMEOUT answers is not known
-	630:    {KindTimeout, "the statement took longer than statement_timeout, or than the warehouse allows"},                                // estuary/flow#238
-	90073:  {KindWarehouse, "the warehouse cannot be resumed: raise the quota of its resource monitor, or wait until that begins anew"},    // published: cannot be resumed because resource monitor has exceeded its quota
-	100090: {KindDuplicate, "two rows of the source have the same key"},                                                                    // dbt-core#10432
+	// published: Object already exists
+	2002: {KindExists, "the role may not see it, where it sees nothing of that name"},
+	// bytebase#15733
+	2003: {KindMissing, missingAdvice},
+	// published: Object does not exist, or operation cannot be performed
+	2043: {KindMissing, missingAdvice},
+	// dbt-external-tables#214
+	3001: {KindGrant, ""},
+	// published: SQL execution canceled
+	604: {KindTimeout, "the statement was cancelled at the server"},
+	// Snowflake-Labs/mcp#24
+	606: {KindWarehouse, "the warehouse is not there, or the role may not use it: GRANT USAGE ON WAREHOUSE <warehouse> TO ROLE <role>"},
+	// dbt_artifacts#431: for more waiters than 20. What LOCK_TIMEOUT answers is not known
+	625: {KindLock, lockAdvice},
+	// estuary/flow#238
+	630: {KindTimeout, "the statement took longer than statement_timeout, or than the warehouse allows"},
+	// published: cannot be resumed because resource monitor has exceeded its quota
+	90073: {KindWarehouse, "the warehouse cannot be resumed: raise the quota of its resource monitor, or wait until that begins anew"},
+	// dbt-core#10432
+	100090: {KindDuplicate, "two rows of the source have the same key"},
 
 	// The driver's own.
 	sf.ErrCodeServiceUnavailable: {KindUnavailable, againAdvice},
@@ -59,6 +89,10 @@ var codes = map[int]struct {
 }
 
 const (
+	// What Snowflake answers to a wrong user, key and clock alike.
+	jwtAdvice = "the user, the key or the clock is wrong: is <user> a user of <account>; DESCRIBE USER <user> shows in RSA_PUBLIC_KEY_FP the fingerprint " +
+		"of its public key, ALTER USER <user> SET RSA_PUBLIC_KEY sets it; the clock of this machine may be wrong by less than a minute. " +
+		"SELECT SYSTEM$GET_LOGIN_FAILURE_DETAILS('<id>') tells an administrator which"
 	keyAdvice     = "the private key is not that of the user: DESCRIBE USER shows the fingerprint of its public key, ALTER USER ... SET RSA_PUBLIC_KEY sets it"
 	clockAdvice   = "the clock of this machine is wrong by about a minute or more: set it"
 	roleAdvice    = "the role is not there, or not granted to the user: GRANT ROLE <role> TO USER <user>"

@@ -1,6 +1,7 @@
 package snowflake
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -143,6 +144,21 @@ func (a *Auth) check(user string) error {
 	}
 	if w := a.WorkloadIdentity; w != nil && strings.EqualFold(w.Provider, "oidc") && a.Token == "" && a.TokenFile == "" {
 		return errors.New("workload identity oidc needs the identity provider's token")
+	}
+	return nil
+}
+
+// readToken looks whether there is a token in the file: the driver would send none, and Snowflake say that it is invalid.
+func (a *Auth) readToken() error {
+	if a.TokenFile == "" {
+		return nil
+	}
+	text, err := os.ReadFile(a.TokenFile)
+	if err != nil {
+		return fmt.Errorf("token_file: %w", err)
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return fmt.Errorf("token_file: %s is empty", a.TokenFile)
 	}
 	return nil
 }

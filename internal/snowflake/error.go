@@ -2,8 +2,10 @@ package snowflake
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -11,6 +13,7 @@ import (
 	"strings"
 
 	sf "github.com/snowflakedb/gosnowflake/v2"
+	"golang.org/x/oauth2"
 )
 
 // Kind says what has gone wrong, for callers that act on it.
@@ -89,10 +92,12 @@ func (db *DB) failed(ctx context.Context, sent *Sent, err error) error {
 	return e
 }
 
+const loginStep = "log in to snowflake"
+
 // refused makes an Error of what a login failed by. Nothing was to be done, so it is never unsure.
 func (db *DB) refused(ctx context.Context, err error) error {
 	e := db.explain(err)
-	e.Step = "log in to snowflake"
+	e.Step = loginStep
 	host := db.host()
 	switch {
 	case e.Code == sf.ErrCodeFailedToConnect, e.Code == sf.ErrFailedToAuth && status(err) == http.StatusNotFound: // auth.go:212
@@ -105,9 +110,106 @@ func (db *DB) refused(ctx context.Context, err error) error {
 		e.Kind, e.Message = KindUnavailable, fmt.Sprintf("no answer from host %s: %v", host, ctx.Err())
 		e.Advice = "check the account, the proxy and the way to the host, or give it more time by login_timeout"
 	case e.Kind == KindMissing: // 390201: the database, schema or warehouse of the configuration
-		e.Advice = "check database, schema and warehouse, and that the role may use them"
+		e.Advice = db.usage(e.Message)
+	case e.Code == 0 && !db.passing(err):
+		e.Kind, e.Advice = KindLogin, db.loginAdvice()
+	}
+	if token := (*oauth2.RetrieveError)(nil); errors.As(err, &token) && token.Response != nil {
+		e.Message = db.noToken(token)
 	}
 	return e
+}
+
+// passing says of what keeps a login from reaching Snowflake whether it may be gone the next time: the network or a server fails. A cloud
+// whose metadata cannot be had is the wrong one, or vouches for no such machine.
+func (db *DB) passing(err error) bool {
+	var token *oauth2.RetrieveError
+	if errors.As(err, &token) && token.Response != nil {
+		code := token.Response.StatusCode
+		return code < 400 || code >= 500 || code == http.StatusRequestTimeout || code == http.StatusTooManyRequests
+	}
+	var address *url.Error
+	if w := db.cfg.Auth.WorkloadIdentity; w != nil && !strings.EqualFold(w.Provider, "oidc") {
+		return errors.As(err, &address) && strings.Contains(address.URL, "//"+db.host())
+	}
+	var network net.Error
+	var odd *json.SyntaxError // a proxy's page
+	return errors.As(err, &network) || errors.As(err, &address) || errors.As(err, &odd) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, errPanic) || lastStatus.MatchString(err.Error()) || strings.Contains(err.Error(), noRevocation)
+}
+
+// noToken says what the identity provider answers: words of its own for a person, in which it might repeat the secret.
+func (db *DB) noToken(e *oauth2.RetrieveError) string {
+	said := fmt.Sprintf("the identity provider answers HTTP %d", e.Response.StatusCode)
+	for _, more := range []string{e.ErrorCode, e.ErrorDescription} {
+		if more != "" {
+			said += ": " + more
+		}
+	}
+	if o := db.cfg.Auth.OAuth; o != nil && o.ClientSecret != "" {
+		said = strings.ReplaceAll(said, o.ClientSecret, "***")
+	}
+	return clean(said)
+}
+
+// loginAdvice is for a login that has failed before Snowflake was asked.
+func (db *DB) loginAdvice() string {
+	a := &db.cfg.Auth
+	switch {
+	case a.OAuth != nil:
+		return "check client_id, client_secret, token_url and scope of oauth"
+	case a.WorkloadIdentity != nil && strings.EqualFold(a.WorkloadIdentity.Provider, "oidc"):
+		return "check that the token, or the file that token_file names, holds a JWT of the identity provider"
+	case a.WorkloadIdentity != nil:
+		return fmt.Sprintf("workload_identity with provider: %s is for a machine of that cloud that has an identity there: is this one?", strings.ToLower(a.WorkloadIdentity.Provider))
+	case a.TokenFile != "":
+		return "check that the file that token_file names is there, and holds a token"
+	}
+	return "check how the target logs in"
+}
+
+// requested is what a login is refused for.
+var requested = regexp.MustCompile(`(?i)requested (database|schema|warehouse)\b`)
+
+// usage says which of the configuration's objects it is, and what right on it a role needs.
+func (db *DB) usage(message string) string {
+	var grants []string
+	add := func(kind, name string) {
+		if name != "" {
+			grants = append(grants, fmt.Sprintf("GRANT USAGE ON %s %s TO ROLE <role>", kind, name))
+		}
+	}
+	kind := ""
+	if found := requested.FindStringSubmatch(message); found != nil {
+		kind = strings.ToUpper(found[1])
+	}
+	if kind == "" || kind == "WAREHOUSE" {
+		add("WAREHOUSE", db.cfg.Warehouse)
+	}
+	if kind == "" || kind == "DATABASE" {
+		add("DATABASE", db.cfg.Database)
+	}
+	if kind == "SCHEMA" && db.cfg.Schema != "" {
+		add("SCHEMA", db.cfg.Database+"."+db.cfg.Schema)
+	}
+	return db.spelled("check the name; if it is there, the role lacks the right: "+strings.Join(grants, "; "), message)
+}
+
+// loginID is what Snowflake calls a login that has failed.
+var loginID = regexp.MustCompile(`\[([0-9a-fA-F-]{36})\]`)
+
+// spelled puts into advice what the configuration, and the server's message, say.
+func (db *DB) spelled(advice, message string) string {
+	id := ""
+	if found := loginID.FindStringSubmatch(message); found != nil {
+		id = found[1]
+	}
+	for mark, value := range map[string]string{"<role>": db.cfg.Role, "<user>": db.cfg.User, "<warehouse>": db.cfg.Warehouse, "<account>": db.cfg.Account, "<id>": id} {
+		if value != "" {
+			advice = strings.ReplaceAll(advice, mark, value)
+		}
+	}
+	return advice
 }
 
 // status is the HTTP status that the driver made an error of, or 0.
@@ -147,7 +249,7 @@ func (db *DB) explain(err error) *Error {
 		if status := lastStatus.FindStringSubmatch(e.Message); status != nil { // retry.go:315 hides what happened in a question
 			e.Message = "the server answers HTTP " + status[1]
 		}
-		if strings.Contains(e.Message, "certificate revocation check failed") { // crl.go:190
+		if strings.Contains(e.Message, noRevocation) {
 			e.Advice = "a certificate of the host has no revocation list, or that cannot be had: let the machine reach the lists, and have no proxy open TLS on the way; or set revocation: advisory, and know its risk"
 		}
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -158,6 +260,7 @@ func (db *DB) explain(err error) *Error {
 	e.Code, e.SQLState, e.QueryID = driver.Number, driver.SQLState, driver.QueryID
 	e.Message = clean(message(driver))
 	e.Kind, e.Advice = classify(e.Code, e.SQLState)
+	e.Advice = db.spelled(e.Advice, e.Message)
 	if e.Kind == KindLock && strings.Contains(e.Message, "number of waiters") {
 		e.Advice = queueAdvice
 	}
@@ -178,6 +281,9 @@ type redacted struct{ error }
 func (r redacted) Error() string { return clean(r.error.Error()) }
 func (r redacted) Unwrap() error { return r.error }
 
+// noRevocation is what the driver says of a certificate whose revocation list cannot be had (crl.go:190).
+const noRevocation = "certificate revocation check failed"
+
 var lastStatus = regexp.MustCompile(`^timeout after .* HTTP Status: (\d+)\. Hanging\?$`)
 
 var (
@@ -188,10 +294,11 @@ var (
 	// urls have presigned queries.
 	urls = regexp.MustCompile(`https?://[^\s"'<>]+`)
 	// rowValues follow "Duplicate row detected during DML action", among others.
-	rowValues = regexp.MustCompile(`(?s)Row Values: .*`)
+	rowValues  = regexp.MustCompile(`(?s)Row Values: .*`)
+	lineBreaks = regexp.MustCompile(`\s*[\r\n]\s*`)
 )
 
-// clean takes out of a text what is secret, and values of data.
+// clean takes out of a text what is secret, and values of data, and makes one line of it.
 func clean(text string) string {
 	text = urls.ReplaceAllStringFunc(text, func(found string) string {
 		u, err := url.Parse(found)
@@ -203,5 +310,6 @@ func clean(text string) string {
 	})
 	text = jwts.ReplaceAllString(text, "***")
 	text = secrets.ReplaceAllString(text, "$1$2***")
-	return rowValues.ReplaceAllString(text, "Row Values: ***")
+	text = rowValues.ReplaceAllString(text, "Row Values: ***")
+	return lineBreaks.ReplaceAllString(text, " ")
 }

@@ -6,9 +6,14 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	sf "github.com/snowflakedb/gosnowflake/v2"
 )
 
 const (
@@ -43,7 +48,7 @@ func TestALoginThatIsRefusedSaysWhy(t *testing.T) {
 		"an expired OAuth token":   {0, 390318, KindExpired, "the server says no", "renew"},
 		"an expired access token":  {0, 394400, KindExpired, "the server says no", "PROGRAMMATIC ACCESS TOKEN"},
 		"a role that is not ours":  {0, 390189, KindRole, "the server says no", "GRANT ROLE"},
-		"no such database":         {0, 390201, KindMissing, "the server says no", "check database, schema and warehouse"},
+		"no such database":         {0, 390201, KindMissing, "the server says no", "GRANT USAGE ON WAREHOUSE LOAD_WH TO ROLE LOADER; GRANT USAGE ON DATABASE ANALYTICS TO ROLE LOADER"},
 		"a code that is not known": {0, 390999, KindLogin, "the server says no", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -272,5 +277,141 @@ func TestTheMissingGrantIsSpelled(t *testing.T) {
 		if !strings.Contains(advice, c.grant) || !strings.HasSuffix(advice, "TO ROLE LOADER") {
 			t.Errorf("%s on %s: %s", sql, c.on, advice)
 		}
+	}
+}
+
+// TestWholeLines: what a login is refused for, and what is to be done, in the names of the configuration.
+func TestWholeLines(t *testing.T) {
+	s := newServer(t)
+	for _, c := range []struct {
+		code                int
+		message, says, hint string
+	}{
+		{390201, "The requested warehouse does not exist or not authorized.", "log in to snowflake: 390201 (08004): The requested warehouse does not exist or not authorized.",
+			"check the name; if it is there, the role lacks the right: GRANT USAGE ON WAREHOUSE LOAD_WH TO ROLE LOADER"},
+		{390201, "The requested database does not exist or not authorized.", "log in to snowflake: 390201 (08004): The requested database does not exist or not authorized.",
+			"check the name; if it is there, the role lacks the right: GRANT USAGE ON DATABASE ANALYTICS TO ROLE LOADER"},
+		{390189, "Role 'LOADER' specified in the connect string does not exist or not authorized.",
+			"log in to snowflake: 390189 (08004): Role 'LOADER' specified in the connect string does not exist or not authorized.",
+			"the role is not there, or not granted to the user: GRANT ROLE LOADER TO USER MILLRACE"},
+		{390144, "JWT token is invalid. [0ce9eb56-821d-4ca9-a774-04ae89a0cf5a]", "log in to snowflake: 390144 (08004): JWT token is invalid. [0ce9eb56-821d-4ca9-a774-04ae89a0cf5a]",
+			"the user, the key or the clock is wrong: is MILLRACE a user of acme-main; DESCRIBE USER MILLRACE shows in RSA_PUBLIC_KEY_FP the fingerprint of its public key, " +
+				"ALTER USER MILLRACE SET RSA_PUBLIC_KEY sets it; the clock of this machine may be wrong by less than a minute. " +
+				"SELECT SYSTEM$GET_LOGIN_FAILURE_DETAILS('0ce9eb56-821d-4ca9-a774-04ae89a0cf5a') tells an administrator which"},
+	} {
+		s.on(loginPath, refusing(c.code, "08004", c.message))
+		_, err := open(t, s.config(t)).Session(t.Context(), nil, nil)
+		var e *Error
+		if !errors.As(err, &e) || err.Error() != c.says || e.Hint() != c.hint {
+			t.Errorf("it says\n%v\n%s\nwant\n%s\n%s", err, e.Hint(), c.says, c.hint)
+		}
+	}
+	db := open(t, s.config(t))
+	for code, want := range map[int]string{
+		606: "the warehouse is not there, or the role may not use it: GRANT USAGE ON WAREHOUSE LOAD_WH TO ROLE LOADER",
+		608: "the warehouse cannot be used: ALTER WAREHOUSE LOAD_WH RESUME starts it, AUTO_RESUME = TRUE lets it start by itself",
+	} {
+		if got := db.explain(&sf.SnowflakeError{Number: code, SQLState: "57P03", Message: "no"}).Advice; got != want {
+			t.Errorf("%d: %s\nwant %s", code, got, want)
+		}
+	}
+	e := db.explain(&sf.SnowflakeError{Number: 3001, SQLState: "42501", Message: "SQL access control error:\nInsufficient privileges to operate on table 'T'."})
+	if want := "SQL access control error: Insufficient privileges to operate on table 'T'."; e.Message != want {
+		t.Errorf("an error of two lines is %q", e.Message)
+	}
+}
+
+func refusing(code int, state, message string) func(http.ResponseWriter, *request) {
+	return func(w http.ResponseWriter, _ *request) { refusal(code, state, message)(w) }
+}
+
+// TestLoginsThatNeverReachSnowflake: what is wrong with the configuration is told as that; where a server fails, it may pass.
+func TestLoginsThatNeverReachSnowflake(t *testing.T) {
+	for name, value := range map[string]string{"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/none", "AWS_SHARED_CREDENTIALS_FILE": "/none", "AWS_ACCESS_KEY_ID": "",
+		"AWS_SECRET_ACCESS_KEY": "", "AWS_REGION": "eu-west-1"} {
+		t.Setenv(name, value)
+	}
+	s := newServer(t)
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	token := func(status int, body string) Auth {
+		path := "/token/" + strconv.Itoa(status)
+		s.on(path, func(w http.ResponseWriter, _ *request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(body))
+		})
+		return Auth{OAuth: &OAuth{ClientID: "cid", ClientSecret: "topsecret88", TokenURL: s.URL + path, Scope: "x"}}
+	}
+	for name, c := range map[string]struct {
+		auth       Auth
+		kind       Kind
+		says, hint string
+	}{
+		"wrong client secret": {token(401, `{"error":"invalid_client","error_description":"topsecret88 is wrong"}`), KindLogin,
+			"log in to snowflake: the identity provider answers HTTP 401: invalid_client: *** is wrong", "check client_id, client_secret, token_url and scope of oauth"},
+		"a wrong token_url":           {token(404, "<html>"), KindLogin, "log in to snowflake: the identity provider answers HTTP 404", "check client_id, client_secret, token_url and scope of oauth"},
+		"the identity provider fails": {token(503, ""), KindUnavailable, "the identity provider answers HTTP 503", "run it again"},
+		"too many":                    {token(429, ""), KindUnavailable, "the identity provider answers HTTP 429", "run it again"},
+		"away from the cloud": {Auth{WorkloadIdentity: &WorkloadIdentity{Provider: "AWS"}}, KindLogin, "log in to snowflake: ",
+			"workload_identity with provider: aws is for a machine of that cloud that has an identity there: is this one?"},
+		"oidc with an empty token": {Auth{WorkloadIdentity: &WorkloadIdentity{Provider: "OIDC"}, TokenFile: empty}, KindLogin,
+			"log in to snowflake: token_file: " + empty + " is empty", "check that the token, or the file that token_file names, holds a JWT of the identity provider"},
+		"oidc with what is none": {Auth{WorkloadIdentity: &WorkloadIdentity{Provider: "OIDC"}, Token: "none"}, KindLogin, "log in to snowflake: ", "check that the token"},
+		"an empty file":          {Auth{TokenFile: empty}, KindLogin, "log in to snowflake: token_file: " + empty + " is empty", "check that the file that token_file names is there, and holds a token"},
+		"no file":                {Auth{TokenFile: empty + "not"}, KindLogin, "no such file", "check that the file that token_file names is there, and holds a token"},
+	} {
+		cfg := s.config(t)
+		cfg.Auth = c.auth
+		_, err := open(t, cfg).Session(t.Context(), nil, nil)
+		var e *Error
+		if !errors.As(err, &e) || e.Kind != c.kind || !strings.Contains(err.Error(), c.says) || !strings.Contains(e.Hint(), c.hint) || strings.Contains(err.Error(), "topsecret88") {
+			t.Errorf("%s: %v (%+v)", name, err, e)
+		}
+	}
+	if logins := s.requests(loginPath); len(logins) > 0 {
+		t.Errorf("%d logins were sent", len(logins))
+	}
+	s.on(loginPath, func(w http.ResponseWriter, _ *request) { drop(w) })
+	_, err := open(t, s.config(t)).Session(t.Context(), nil, nil)
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != KindUnavailable {
+		t.Errorf("of a connection that breaks it says %v", err)
+	}
+}
+
+// TestNobodyWaitsForLong: a statement without an answer is given up at twice a short statement_timeout, and a log-out of one that was told
+// to stop before long.
+func TestNobodyWaitsForLong(t *testing.T) {
+	s := newServer(t)
+	release := make(chan struct{})
+	defer close(release)
+	s.onQuery(func(w http.ResponseWriter, r *request) { <-release })
+	s.on(abortPath, func(w http.ResponseWriter, r *request) { <-release })
+	s.on("/session", func(w http.ResponseWriter, r *request) { <-release })
+	cfg := s.config(t)
+	cfg.StatementTimeout = 20 * time.Millisecond
+	db := open(t, cfg)
+	db.grace, db.leave = time.Hour, time.Millisecond
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	stopped, err := db.Session(ctx, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if err := stopped.Close(); err == nil || !strings.Contains(err.Error(), "no answer within 1ms") {
+		t.Errorf("a log-out of who was told to stop says %v", err)
+	}
+	db.grace = time.Millisecond
+	stuck, err := db.Session(t.Context(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = stuck.Exec(t.Context(), Statement{SQL: "DELETE FROM t", Step: "publish"})
+	if err == nil || !Unsure(err) || !strings.Contains(err.Error(), "no answer within 40ms: statement_timeout and 20ms beyond it") {
+		t.Errorf("a statement without an answer says %v", err)
 	}
 }

@@ -14,11 +14,15 @@ import (
 // no deadline of its own there (gosnowflake#1806). What it still does then, it does alone.
 const closing = 10 * time.Second
 
+// leaving bounds a log-out when its session has been told to stop: who is stopped has several of them, and not long.
+const leaving = 2 * time.Second
+
 // DB opens sessions. It is safe for concurrent use.
 type DB struct {
 	cfg   Config
 	pool  *sql.DB
 	grace time.Duration // closing, but for tests
+	leave time.Duration // leaving, but for tests
 }
 
 // Open checks cfg and returns a DB; nothing is connected to before the first Session.
@@ -34,7 +38,7 @@ func Open(cfg Config) (*DB, error) {
 	quieten(&cfg)
 	pool := sql.OpenDB(connector{driverConfig(&cfg), cfg.Temp})
 	pool.SetMaxIdleConns(-1) // a session that is closed logs out
-	return &DB{cfg: cfg, pool: pool, grace: closing}, nil
+	return &DB{cfg: cfg, pool: pool, grace: closing, leave: leaving}, nil
 }
 
 // Close closes what sessions have left, within its own deadline.
@@ -64,16 +68,20 @@ type Session struct {
 	record Recorder
 	inside bool // a transaction
 	dead   error
-	left   bool // a statement is still with the driver, which would keep Close waiting
+	over   func() error // of the context of the login: it has ended when the session is told to stop
+	left   bool         // a statement is still with the driver, which would keep Close waiting
 }
 
 // Session logs in. The tag is in the query tag of every statement; rec may be nil.
 func (db *DB) Session(ctx context.Context, tag map[string]string, rec Recorder) (*Session, error) {
-	s := &Session{db: db, tag: map[string]string{}, record: rec}
+	s := &Session{db: db, tag: map[string]string{}, record: rec, over: ctx.Err}
 	maps.Copy(s.tag, db.cfg.Tag)
 	maps.Copy(s.tag, tag)
 	if rec == nil {
 		s.record = func(context.Context, *Sent) error { return nil }
+	}
+	if err := db.cfg.Auth.readToken(); err != nil {
+		return nil, &Error{Kind: KindLogin, Step: loginStep, Message: err.Error(), Advice: db.loginAdvice()}
 	}
 	if err := s.login(ctx); err != nil {
 		return nil, err
@@ -114,10 +122,11 @@ func (s *Session) login(ctx context.Context) error {
 }
 
 // settings is the statement that a session begins with. ABORT_DETACHED_QUERY ends a statement whose client has vanished after
-// five minutes; its transaction, when it then holds a lock that another waits for, ends after five more.
+// five minutes; its transaction, when it then holds a lock that another waits for, ends after five more. ROWS_PER_RESULTSET, which an
+// account or a user may have set, would cut answers without a word.
 func (db *DB) settings() string {
 	var b strings.Builder
-	b.WriteString("ALTER SESSION SET TIMEZONE = 'UTC' ABORT_DETACHED_QUERY = TRUE AUTOCOMMIT = TRUE")
+	b.WriteString("ALTER SESSION SET TIMEZONE = 'UTC' ABORT_DETACHED_QUERY = TRUE AUTOCOMMIT = TRUE ROWS_PER_RESULTSET = 0")
 	b.WriteString(" ERROR_ON_NONDETERMINISTIC_MERGE = TRUE ERROR_ON_NONDETERMINISTIC_UPDATE = TRUE")
 	for _, p := range []struct {
 		name string
@@ -141,7 +150,11 @@ func (s *Session) Close() error {
 		go conn.Close()
 		return nil
 	}
-	return within(s.db.grace, "log out of snowflake", conn.Close)
+	grace := s.db.grace
+	if s.over() != nil {
+		grace = min(grace, s.db.leave)
+	}
+	return within(grace, "log out of snowflake", conn.Close)
 }
 
 // within runs a close that may hang.

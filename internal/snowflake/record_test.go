@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -105,10 +106,24 @@ func TestAFailureIsRecordedAsTheServerTellsIt(t *testing.T) {
 	if !errors.As(err, &e) || e.Kind != KindDuplicate || e.QueryID != "01b-failed" || Unsure(err) {
 		t.Fatalf("the error is %#v", err)
 	}
-	if want := "merge mart.t: 100090 (42P18): Duplicate row detected during DML action\nRow Values: *** (query 01b-failed)"; err.Error() != want {
+	if want := "merge mart.t: 100090 (42P18): Duplicate row detected during DML action Row Values: *** (query 01b-failed)"; err.Error() != want {
 		t.Errorf("the error reads %q, want %q", err, want)
 	}
 	if last.Err == nil || last.Ended == nil {
 		t.Errorf("recorded was %+v", last)
+	}
+}
+
+func TestWhatCouldNotBeRecordedSaysWhy(t *testing.T) {
+	s := newServer(t)
+	session := s.session(t, s.config(t), func(_ context.Context, sent *Sent) error {
+		if sent.Step == "merge" && sent.Ended != nil {
+			return errors.New("database is locked")
+		}
+		return nil
+	})
+	_, err := session.Exec(t.Context(), Statement{SQL: "MERGE INTO t", Step: "merge"})
+	if want := "merge: the statement was run, but what became of it could not be recorded: database is locked (query "; err == nil || !strings.HasPrefix(err.Error(), want) || !Unsure(err) {
+		t.Errorf("the error is %v", err)
 	}
 }

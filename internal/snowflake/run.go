@@ -13,7 +13,8 @@ import (
 	sf "github.com/snowflakedb/gosnowflake/v2"
 )
 
-// answerTime is what a statement may take beyond its timeout at the server before its answer is given up.
+// answerTime is the most that a statement may take beyond its timeout at the server before its answer is given up; one with a short timeout
+// may take as long again.
 const answerTime = 5 * time.Minute
 
 // Exec runs DDL, DML and what controls a transaction. The result has counts and no rows.
@@ -55,7 +56,7 @@ func (s *Session) run(ctx context.Context, st Statement) (*Result, error) {
 	// It has happened, whether or not ctx has ended by now.
 	c.unrecorded = errors.Join(c.unrecorded, s.record(context.WithoutCancel(ctx), &c.sent))
 	if err == nil && c.unrecorded != nil {
-		return nil, &Error{Kind: KindSQL, Step: st.name(), QueryID: c.sent.QueryID, Message: "the statement was run, but what became of it could not be recorded", Err: c.unrecorded, unsure: true}
+		return nil, &Error{Kind: KindSQL, Step: st.name(), QueryID: c.sent.QueryID, Message: clean("the statement was run, but what became of it could not be recorded: " + c.unrecorded.Error()), Err: c.unrecorded, unsure: true}
 	}
 	return result, err
 }
@@ -96,7 +97,8 @@ func (c *call) send() (*Result, error) {
 	ctx := c.ctx
 	if limit := c.s.db.cfg.StatementTimeout; limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit+answerTime, fmt.Errorf("no answer within %s", limit+answerTime))
+		beyond := min(limit, answerTime)
+		ctx, cancel = context.WithTimeoutCause(ctx, limit+beyond, fmt.Errorf("no answer within %s: statement_timeout and %s beyond it", limit+beyond, beyond))
 		defer cancel()
 	}
 	ids, done := make(chan string, 1), make(chan answer, 1)

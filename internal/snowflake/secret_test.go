@@ -16,14 +16,14 @@ func TestTextsAreCleanedOfSecretsAndOfNothingElse(t *testing.T) {
 		"Programmatic access token is invalid.":                                                "Programmatic access token is invalid.",
 		"Incorrect username or password was specified.":                                        "Incorrect username or password was specified.",
 		`Object 'A.B."TOKEN"' does not exist or not authorized.`:                               `Object 'A.B."TOKEN"' does not exist or not authorized.`,
-		"SQL compilation error:\nsyntax error line 1 at position 3":                            "SQL compilation error:\nsyntax error line 1 at position 3",
+		"SQL compilation error:\nsyntax error line 1 at position 3":                            "SQL compilation error: syntax error line 1 at position 3",
 		`Authorization: Snowflake Token="ver:3-hint:12-ETMsDgAA"`:                              `Authorization: Snowflake Token="***"`,
 		`{"token":"abc.def","x":1}`:                                                            `{"token":"***","x":1}`,
 		"Post \"https://x.example.com/a?sig=abc&token=d\": EOF":                                "Post \"https://x.example.com/a\": EOF",
 		"Get https://user:pw@proxy.example.com:3128/: refused":                                 "Get https://proxy.example.com:3128/: refused",
 		"JWT eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJBQ01FIn0.c2ln is invalid":                         "JWT *** is invalid",
 		"client_secret=hunter2&grant_type=client_credentials":                                  "client_secret=***&grant_type=client_credentials",
-		"Duplicate row detected during DML action\nRow Values: [1, \"jane@example.com\"]\nend": "Duplicate row detected during DML action\nRow Values: ***",
+		"Duplicate row detected during DML action\nRow Values: [1, \"jane@example.com\"]\nend": "Duplicate row detected during DML action Row Values: ***",
 	} {
 		if got := clean(in); got != want {
 			t.Errorf("%q becomes %q, want %q", in, got, want)

@@ -76,7 +76,7 @@ func (x *bringing) stage(ctx context.Context, s *snowflake.Session, c *change, g
 	}
 	for files := range slices.Chunk(g.files, sf.MaxFiles) {
 		x.progress(c, "copy", 0, g.bytes)
-		r, err := s.Query(ctx, snowflake.Statement{SQL: sf.CopyInto(g.staging, c.to.Stage(), g.prefix, baseNames(files)), Step: stepCopy, Table: c.Name.String(), Bulk: true})
+		r, err := s.Query(ctx, snowflake.Statement{SQL: sf.CopyInto(g.staging, c.to.Stage(), g.prefix, baseNames(files), sf.NamesOf(g.proven())), Step: stepCopy, Table: c.Name.String(), Bulk: true})
 		if err != nil {
 			return err
 		}

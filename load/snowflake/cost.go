@@ -1,6 +1,7 @@
 package snowflake
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -30,6 +31,29 @@ const (
 // credits an hour by size, as SHOW WAREHOUSES spells it (docs.snowflake.com/en/user-guide/warehouses-overview).
 var sizes = map[string]float64{"X-SMALL": 1, "SMALL": 2, "MEDIUM": 4, "LARGE": 8, "X-LARGE": 16, "2X-LARGE": 32, "3X-LARGE": 64, "4X-LARGE": 128, "5X-LARGE": 256, "6X-LARGE": 512}
 
+// What a warehouse costs for each credit of its size. Gen2 costs 1.35 on AWS and GCP and 1.25 on Azure, and which cloud it is SHOW WAREHOUSES
+// does not tell: the dearer is counted (Snowflake's Service Consumption Table; docs.snowflake.com/en/user-guide/warehouses-snowpark-optimized).
+const (
+	secondGeneration = 1.35
+	snowparkMemory   = 1.5 // of the memory that a Snowpark-optimized warehouse has unless it is given another
+)
+
+// hourly is what the warehouse of a row of SHOW WAREHOUSES costs an hour; ok says whether that is known.
+func hourly(row map[string]string) (credits float64, ok bool) {
+	credits, ok = sizes[strings.ToUpper(row["size"])]
+	constraint := strings.ToUpper(row["resource_constraint"])
+	switch strings.ToUpper(row["type"]) + " " + cmp.Or(row["generation"], strings.TrimPrefix(constraint, "STANDARD_GEN_"), "1") {
+	case "STANDARD 1":
+		return credits, ok
+	case "STANDARD 2":
+		return credits * secondGeneration, ok
+	}
+	if strings.EqualFold(row["type"], "SNOWPARK-OPTIMIZED") && (constraint == "" || strings.HasPrefix(constraint, "MEMORY_16X")) {
+		return credits * snowparkMemory, ok
+	}
+	return credits, false
+}
+
 // engine is the virtual warehouse, as SHOW WAREHOUSES has it, which wakes none.
 type engine struct {
 	hourly float64 // credits
@@ -48,11 +72,17 @@ func (f *Follower) engine(ctx context.Context, s *snowflake.Session) (*engine, e
 		if !strings.EqualFold(row["name"], f.cfg.Conn.Warehouse) {
 			continue
 		}
-		hourly, ok := sizes[strings.ToUpper(row["size"])]
-		if !ok {
-			hourly = 1
+		costs, known := hourly(row)
+		switch {
+		case f.cfg.Hourly > 0:
+			costs = f.cfg.Hourly
+		case !known && f.cfg.MaxCredits > 0:
+			return nil, fmt.Errorf("what warehouse %s costs is not known (size %s, type %s %s%s), so max_credits cannot be kept: write credits_per_hour: beside it, as Snowflake's consumption table has it, or leave max_credits out",
+				f.cfg.Conn.Warehouse, row["size"], row["type"], row["generation"], row["resource_constraint"])
+		case costs == 0:
+			costs = 1
 		}
-		return &engine{hourly: hourly, asleep: strings.HasPrefix(strings.ToUpper(row["state"]), "SUSPEND"), wakes: !strings.EqualFold(row["auto_resume"], "false")}, nil
+		return &engine{hourly: costs, asleep: strings.HasPrefix(strings.ToUpper(row["state"]), "SUSPEND"), wakes: !strings.EqualFold(row["auto_resume"], "false")}, nil
 	}
 	return nil, fmt.Errorf("there is no warehouse %s, or role %s may not use it: GRANT USAGE ON WAREHOUSE %[1]s TO ROLE %[2]s", f.cfg.Conn.Warehouse, f.role())
 }

@@ -34,7 +34,7 @@ func TestGolden(t *testing.T) {
 	}
 	d, by := warehouse.DuckDB, columns[1:2]
 	for name, sql := range map[string]string{
-		"difference":         difference(d, a, b),
+		"difference":         difference(d, a, b, false),
 		"shown":              shown(d, a, columns, all),
 		"partitions":         partitions(d, a, b, by),
 		"partitions-keyless": partitions(d, keyless("both", "old"), keyless("both", "new"), by),

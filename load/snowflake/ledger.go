@@ -158,7 +158,18 @@ func (f *Follower) ask(ctx context.Context, s *snowflake.Session, st sf.Statemen
 	if err != nil {
 		return nil, err
 	}
-	return records(r), nil
+	rows := records(r)
+	return rows, uncut(rows)
+}
+
+// uncut refuses an answer of the ledger with fewer rows than it says that there are.
+func uncut(rows []map[string]string) error {
+	for _, row := range rows {
+		if all, counted := row["rows_in_all"]; counted && all != strconv.Itoa(len(rows)) {
+			return fmt.Errorf("the ledger has %s rows of the target, and %d came: nothing is done by a part of it; is there a ROWS_PER_RESULTSET that the session may not set to 0?", all, len(rows))
+		}
+	}
+	return nil
 }
 
 // take gets the fence, once, or anew as long as no other load has. An earlier attempt whose COMMIT may still be under way holds its lock:

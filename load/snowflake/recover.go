@@ -54,7 +54,7 @@ func (x *bringing) settle(ctx context.Context, row map[string]string, node wareh
 	e := sf.Entry{Load: row["load_id"], Node: node, Epoch: number(row["epoch"]), Expected: number(row["rows_expected"]), Checksum: row["checksum"],
 		QueryIDs: "[]", Committed: x.cfg.Clock()}
 	var err error
-	if e.Loaded, err = x.number(ctx, x.s, node, sf.Count(to)); err != nil {
+	if e.Loaded, err = x.number(ctx, x.s, node, sf.CountLive(to.String())); err != nil {
 		return err
 	}
 	st := x.ledger.Commit(e)

@@ -30,6 +30,7 @@ type Config struct {
 	Uploads     int     // files that are sent at once, and tables that are copied; 4 when 0
 	FileSize    int64   // of files that are written; 150 MB when 0
 	MaxCredits  float64 // 0: no limit
+	Hourly      float64 // credits of the warehouse; 0: by its size, type and generation
 	Suspend     bool    // the warehouse, after a load
 	Transient   bool    // tables
 	KeepStaging time.Duration

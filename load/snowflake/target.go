@@ -23,7 +23,7 @@ func ConfigOf(p *models.Project) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	c := Config{Project: p.Name, Root: p.TargetDir(), Uploads: s.Uploads, FileSize: int64(s.FileSize), MaxCredits: s.MaxCredits, Suspend: s.Suspend,
+	c := Config{Project: p.Name, Root: p.TargetDir(), Uploads: s.Uploads, FileSize: int64(s.FileSize), MaxCredits: s.MaxCredits, Hourly: s.CreditsPerHour, Suspend: s.Suspend,
 		Transient: s.Transient, KeepStaging: s.KeepStaging.Std(),
 		Naming: sf.Naming{Database: s.Database, Prefix: s.SchemaPrefix, DefaultSchema: t.Schema, As: map[warehouse.Name]string{}},
 		Conn: snowflake.Config{Account: s.Account, User: s.User, Role: s.Role, Warehouse: s.Warehouse, Database: s.Database, Auth: auth, Host: s.Host, Port: s.Port,

@@ -57,7 +57,7 @@ func projectOf(t *testing.T, keys string) *models.Project {
 func TestTargetsKeys(t *testing.T) {
 	p := projectOf(t, `user: M, private_key_file: keys/m.p8, role: LOADER, schema: main, schema_prefix: DEV_, host: 127.0.0.1, port: 8080, protocol: http, query_tag: nightly, revocation: advisory,
     proxy: { host: proxy, port: 3128, user: u, password: "${secret:p}", no_proxy: x }, statement_timeout: 2h, lock_timeout: 3m, login_timeout: 4s, uploads: 7, file_size: 200MB,
-    max_credits: 0.5, suspend: true, transient: true, keep_staging: 2d,
+    max_credits: 0.5, credits_per_hour: 1.25, suspend: true, transient: true, keep_staging: 2d,
     tables: { main.a: { mode: partition, partition_by: [id], cluster_by: [id] }, mart.b: { mode: full, strategy: swap, as: SALES.B } }`)
 	c, err := ConfigOf(p)
 	if err != nil {
@@ -86,7 +86,7 @@ func TestTargetsKeys(t *testing.T) {
 		t.Errorf("%s, %v", table, err)
 	}
 	c.Keep, c.Naming.As, c.Conn.Auth = nil, nil, snowflake.Auth{}
-	want := Config{Project: "shop", Root: p.TargetDir(), Nodes: []warehouse.Name{a, b}, Uploads: 7, FileSize: 200_000_000, MaxCredits: 0.5, Suspend: true, Transient: true, KeepStaging: 48 * time.Hour}
+	want := Config{Project: "shop", Root: p.TargetDir(), Nodes: []warehouse.Name{a, b}, Uploads: 7, FileSize: 200_000_000, MaxCredits: 0.5, Hourly: 1.25, Suspend: true, Transient: true, KeepStaging: 48 * time.Hour}
 	want.Naming.Database, want.Naming.Prefix, want.Naming.DefaultSchema = "D", "DEV_", "main"
 	want.Conn = snowflake.Config{Account: "acme-main", User: "M", Role: "LOADER", Warehouse: "W", Database: "D", Host: "127.0.0.1", Port: 8080, HTTP: true, LaxRevocation: true, Tag: map[string]string{"tag": "nightly"},
 		Proxy: &snowflake.Proxy{Host: "proxy", Port: 3128, User: "u", Password: "s3cret", NoProxy: "x"}, StatementTimeout: 2 * time.Hour, LockTimeout: 3 * time.Minute, LoginTimeout: 4 * time.Second}

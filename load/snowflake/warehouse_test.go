@@ -2,6 +2,7 @@ package snowflake
 
 import (
 	"errors"
+	"math"
 	"regexp"
 	"strings"
 	"testing"
@@ -89,5 +90,36 @@ func TestServerIsGone(t *testing.T) {
 	p.server.Fault(snowfake.Fault{Match: regexp.MustCompile(`login-request`), Nth: 2, Times: 1000, Do: snowfake.Drop})
 	if _, err := p.bring(f, m); err == nil || gone.Hits() != 1 {
 		t.Errorf("after %d faults, Bring says %v", gone.Hits(), err)
+	}
+}
+
+// TestHourly: what a warehouse costs is told by its size, type and generation, or by the configuration; max_credits needs one of them.
+func TestHourly(t *testing.T) {
+	for _, c := range []struct {
+		size, kind, generation, constraint string
+		want                               float64
+		known                              bool
+	}{
+		{"X-Small", "STANDARD", "", "", 1, true}, {"Medium", "STANDARD", "1", "STANDARD_GEN_1", 4, true}, {"Large", "STANDARD", "2", "STANDARD_GEN_2", 10.8, true},
+		{"Small", "STANDARD", "", "STANDARD_GEN_2", 2.7, true}, {"Small", "STANDARD", "3", "", 2, false}, {"Medium", "SNOWPARK-OPTIMIZED", "", "MEMORY_16X", 6, true},
+		{"Large", "SNOWPARK-OPTIMIZED", "", "MEMORY_64X", 8, false}, {"Large", "SNOWPARK-OPTIMIZED", "", "", 12, true}, {"7X-Large", "STANDARD", "1", "", 0, false}, {"Small", "INTERACTIVE", "", "", 2, false},
+	} {
+		got, known := hourly(map[string]string{"size": c.size, "type": c.kind, "generation": c.generation, "resource_constraint": c.constraint})
+		if math.Abs(got-c.want) > 1e-9 || known != c.known {
+			t.Errorf("%+v costs %v, known %v", c, got, known)
+		}
+	}
+	p := newPlace(t, func(c *snowfake.AccountConfig) {
+		c.Warehouses = []snowfake.WarehouseSpec{{Name: "LOAD_WH", Generation: "9"}}
+	})
+	x := newTruth(t)
+	limit := func(c *Config) { c.MaxCredits = 1 }
+	if err := p.follower(x, limit).Prepare(t.Context()); err == nil || !strings.Contains(err.Error(), "write credits_per_hour:") {
+		t.Errorf("of a warehouse whose price is not known, Prepare says %v", err)
+	}
+	for _, f := range []*Follower{p.follower(x), p.follower(x, limit, func(c *Config) { c.Hourly = 2 })} {
+		if err := f.Prepare(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
 }

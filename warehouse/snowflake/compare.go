@@ -1,6 +1,7 @@
 package snowflake
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -71,18 +72,24 @@ func orNull(s string) string {
 
 // close says whether two texts are the same float but for how many digits of it are written. What a FLOAT of 32 bits cuts is more.
 func close(a, b string) bool {
-	x, err := strconv.ParseFloat(a, 64)
-	if err != nil {
-		return false
-	}
-	y, err := strconv.ParseFloat(b, 64)
-	if err != nil {
+	x, okX := float(a)
+	y, okY := float(b)
+	if !okX || !okY {
 		return false
 	}
 	if math.IsNaN(x) || math.IsNaN(y) || math.IsInf(x, 0) || math.IsInf(y, 0) {
 		return math.IsNaN(x) && math.IsNaN(y) || x == y
 	}
 	return math.Abs(x-y) <= 1e-9*max(math.Abs(x), math.Abs(y))
+}
+
+// float reads a text; the largest float, written with fewer digits than it has, may be beyond all floats.
+func float(text string) (float64, bool) {
+	x, err := strconv.ParseFloat(text, 64)
+	if errors.Is(err, strconv.ErrRange) && math.IsInf(x, 0) {
+		return math.Copysign(math.MaxFloat64, x), true
+	}
+	return x, err == nil
 }
 
 // The times that Snowflake has: years 1 to 9999, and a day without its end (docs.snowflake.com/en/sql-reference/data-types-datetime).

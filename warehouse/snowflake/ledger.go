@@ -24,7 +24,6 @@ const (
 	StateStarted   = "started"
 	StateCommitted = "committed"
 	StateFailed    = "failed"
-	StateDropped   = "dropped"  // committed, and the table has left the project since
 	StateUnproven  = "unproven" // it stands under its name, and its rows are not those that were sent: the target holds no version of it
 )
 
@@ -165,44 +164,51 @@ WHERE ` + ofEntry + ` AND "STATE" = 'started'`, []any{e.Expected, e.Loaded, e.Ch
 }
 
 // Fail notes that a load has not brought a table. What is committed stays so.
-func (l Ledger) Fail(e Entry) Statement { return l.mark(e, StateStarted, StateFailed) }
+func (l Ledger) Fail(e Entry) Statement { return l.mark(e, StateFailed) }
 
 // Disown notes that what a load has put in a table's place is not what was sent. What was committed of the table before is gone with that.
-func (l Ledger) Disown(e Entry) Statement { return l.mark(e, StateStarted, StateUnproven) }
+func (l Ledger) Disown(e Entry) Statement { return l.mark(e, StateUnproven) }
 
-// Forget notes that a table that e holds has left the target.
-func (l Ledger) Forget(e Entry) Statement { return l.mark(e, StateCommitted, StateDropped) }
-
-func (l Ledger) mark(e Entry, from, to string) Statement {
+func (l Ledger) mark(e Entry, state string) Statement {
 	return Statement{`UPDATE ` + l.loads() + `
 SET "STATE" = ?
-WHERE ` + ofEntry + ` AND "STATE" = ?`, []any{to, e.Load, e.Node.Schema, e.Node.Table, e.Epoch, from}}
+WHERE ` + ofEntry + ` AND "STATE" = 'started'`, []any{state, e.Load, e.Node.Schema, e.Node.Table, e.Epoch}}
 }
 
 // entryColumns are what is read of a row of _LOADS. Times are microseconds since 1970.
 const entryColumns = `"LOAD_ID", "NODE_SCHEMA", "NODE_TABLE", "TABLE_AS", "MODE", "ATTEMPT", "EPOCH", "STATE", "SNAPSHOT", "RUN_ID", "FINGERPRINT", "ROWS_EXPECTED", "ROWS_LOADED", "CHECKSUM", DATE_PART(EPOCH_MICROSECOND, "STARTED_AT") AS "STARTED_US", DATE_PART(EPOCH_MICROSECOND, "COMMITTED_AT") AS "COMMITTED_US"`
 
+// whole is a SELECT of rows in order, each with how many they are in ROWS_IN_ALL: an answer that was cut must not pass for the ledger.
+func whole(rows, order string) string {
+	return `SELECT l.*, COUNT(*) OVER () AS "ROWS_IN_ALL"
+FROM (
+` + rows + `
+) AS l
+ORDER BY ` + order
+}
+
+const byNode = `"NODE_SCHEMA" NULLS LAST, "NODE_TABLE" NULLS LAST`
+
 // Standing reads what was committed last of each table: what the target holds, and of what has left it that it did. What was put in
 // its place since, and is not what was sent, is unproven. Versions are long, and an answer must not be: of those of all tables, one behind the
 // other, it reads the ones that begin at a character from on, and before to.
 func (l Ledger) Standing(t Target, from, to int64) Statement {
-	return Statement{fmt.Sprintf(`SELECT * EXCLUDE ("WHOLE"), CASE WHEN "VERSION_END" - LENGTH("WHOLE") >= ? AND "VERSION_END" - LENGTH("WHOLE") < ? THEN "WHOLE" END AS "VERSION"
+	return Statement{whole(fmt.Sprintf(`SELECT * EXCLUDE ("WHOLE"), CASE WHEN "VERSION_END" - LENGTH("WHOLE") >= ? AND "VERSION_END" - LENGTH("WHOLE") < ? THEN "WHOLE" END AS "VERSION"
 FROM (
-SELECT *, SUM(LENGTH("WHOLE")) OVER (ORDER BY "NODE_SCHEMA" NULLS LAST, "NODE_TABLE" NULLS LAST) AS "VERSION_END"
+SELECT *, SUM(LENGTH("WHOLE")) OVER (ORDER BY %s) AS "VERSION_END"
 FROM (
 SELECT %s, TO_JSON("VERSION") AS "WHOLE"
 FROM %s
-WHERE %s AND "STATE" IN ('committed', 'dropped', 'unproven')
+WHERE %s AND "STATE" IN ('committed', 'unproven')
 QUALIFY ROW_NUMBER() OVER (PARTITION BY "NODE_SCHEMA", "NODE_TABLE" ORDER BY "EPOCH" DESC NULLS LAST, "LOAD_ID" DESC NULLS LAST) = 1
 ) AS r
-) AS s
-ORDER BY "NODE_SCHEMA" NULLS LAST, "NODE_TABLE" NULLS LAST`, entryColumns, l.loads(), ofTarget), []any{from, to, t.Project, t.Schema}}
+) AS s`, byNode, entryColumns, l.loads(), ofTarget), byNode), []any{from, to, t.Project, t.Schema}}
 }
 
 // Entries reads the rows of one load into the target.
 func (l Ledger) Entries(t Target, load string) Statement {
-	return Statement{fmt.Sprintf("SELECT %s\nFROM %s\nWHERE %s AND \"LOAD_ID\" = ?\nORDER BY \"NODE_SCHEMA\" NULLS LAST, \"NODE_TABLE\" NULLS LAST",
-		entryColumns, l.loads(), ofTarget), []any{t.Project, t.Schema, load}}
+	return Statement{whole(fmt.Sprintf("SELECT %s\nFROM %s\nWHERE %s AND \"LOAD_ID\" = ?", entryColumns, l.loads(), ofTarget), byNode),
+		[]any{t.Project, t.Schema, load}}
 }
 
 // Owner reads which projects' rows name a table, and of which nodes: a table that another project made is not ours to replace.

@@ -25,8 +25,8 @@ func Proof(from string, columns []Column) string {
 		hex:    func(x string) string { return "HEX_ENCODE(" + x + ")" },
 		value: func(x string, c Column) string {
 			switch c.family() {
-			case floats: // the answer has all of its digits, a text may not
-				return x
+			case floats: // an answer in JSON has nine of its digits (snowflake-connector-python#205), this all 17 (YADAMU#42)
+				return "TO_VARCHAR(" + x + ", 'TME')"
 			case dates:
 				return "TO_VARCHAR(" + x + ", 'YYYY-MM-DD')"
 			case times:

@@ -351,12 +351,23 @@ func mutate(t *testing.T, w warehouse.Warehouse, r *rand.Rand, rows [][]cell, co
 	}
 }
 
-// TestLowerHalfOfMD5 has the numbers that Snowflake's documentation of MD5_NUMBER_LOWER64 gives.
+// TestLowerHalfOfMD5 has the numbers that Snowflake's documentation of MD5_NUMBER_LOWER64 gives, of the function itself and of Snowpark's:
+// so do DuckDB's spelling of it and the stand-in.
 func TestLowerHalfOfMD5(t *testing.T) {
+	w, _ := open(t)
+	there := standIn(t)
 	for s, want := range map[string]uint64{"Snowflake": 9203306159527282910, "test": 14618207765679027446, "hello": 13362634815750784402} {
 		sum := md5.Sum([]byte(s))
 		if got := binary.BigEndian.Uint64(sum[8:]); got != want {
 			t.Errorf("%s: %d, want %d", s, got, want)
+		}
+		here, err := w.Query(t.Context(), "SELECT CAST("+warehouse.DuckDB.TextHash("'"+s+"'")+" AS VARCHAR) AS h")
+		if err != nil || here.Rows[0][0] != fmt.Sprint(want) {
+			t.Errorf("%s: %v in DuckDB, want %d (%v)", s, here, want, err)
+		}
+		answer, err := there(t.Context(), snowflake.Statement{SQL: "SELECT TO_VARCHAR(" + snowflake.Dialect.TextHash("?") + ") AS H", Args: []any{s}})
+		if err != nil || *answer.Rows[0][0] != fmt.Sprint(want) {
+			t.Errorf("%s: %v in the stand-in, want %d (%v)", s, answer, want, err)
 		}
 	}
 }
@@ -372,5 +383,25 @@ func TestRowsCannotShift(t *testing.T) {
 			t.Errorf("%s and %s are one row to the proof", row, other)
 		}
 		seen[hash] = row
+	}
+}
+
+// TestBoundsOfFloats: bounds are the same float, however many digits of it are written.
+func TestBoundsOfFloats(t *testing.T) {
+	cols := columns(t, "x", "DOUBLE")
+	for _, c := range []struct {
+		here, there string
+		same        bool
+	}{
+		{"0.30000000000000004", "3.0000000000000004E-1", true}, {"1e300", "1E300", true}, {"-0.0", "0", true}, {"NaN", "NAN", true}, {"inf", "INF", true},
+		{"1.7976931348623157e+308", "1.79769313486232E308", true}, {"5e-324", "4.9406564584124654E-324", true},
+		{"0.1", "1.0000000149011612E-1", false}, {"inf", "1.7976931348623157E308", false}, {"NaN", "inf", false}, {"0", "5E-324", false}, {"1", "one", false},
+	} {
+		side := func(x string) map[string]string {
+			return map[string]string{"n": "1", "hash": "1", "c0": "1", "min0": x, "max0": x}
+		}
+		if diff := snowflake.Compare(cols, side(c.here), side(c.there)); (len(diff) == 0) != c.same {
+			t.Errorf("%s here and %s there: %v", c.here, c.there, diff)
+		}
 	}
 }

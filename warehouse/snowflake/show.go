@@ -48,15 +48,6 @@ func IsStaging(name string) (load string, ok bool) {
 // Describe lists the columns of a table with their types.
 func Describe(t Table) string { return "DESCRIBE TABLE " + t.String() }
 
-// Count counts the rows of a table.
-func Count(t Table) string { return "SELECT COUNT(*) AS \"N\" FROM " + t.String() }
-
-// ShowGrants lists who may do what with a table.
-func ShowGrants(t Table) string { return "SHOW GRANTS ON TABLE " + t.String() }
-
-// ShowGrantsTo lists what a role may do.
-func ShowGrantsTo(role string) string { return "SHOW GRANTS TO ROLE " + quote(strings.ToUpper(role)) }
-
 // ShowStreams lists the streams of a database: one on a table does not follow it through a swap.
 func ShowStreams(database string) string {
 	return "SHOW STREAMS IN DATABASE " + quote(strings.ToUpper(database))

@@ -62,9 +62,30 @@ func Put(file string, stage Table, prefix string) (string, error) {
 	return fmt.Sprintf("PUT 'file://%s' %s OVERWRITE = TRUE AUTO_COMPRESS = FALSE", filepath.ToSlash(file), location(stage, prefix)), nil
 }
 
-// CopyInto loads files, at most MaxFiles, into a table that nothing was loaded into before. A column is filled by its name. By default
-// the text \N would be a NULL (docs.snowflake.com/en/sql-reference/sql/copy-into-table, NULL_IF).
-func CopyInto(into, stage Table, prefix string, files []string) string {
+// Names says how the columns of files are called.
+type Names string
+
+// The names that files may have: those of the table, or the same but for case.
+const (
+	SameNames Names = "CASE_SENSITIVE"
+	LikeNames Names = "CASE_INSENSITIVE"
+)
+
+// NamesOf are the names of columns in the local files.
+func NamesOf(columns []Column) Names {
+	for _, c := range columns {
+		if c.Source != c.Name {
+			return LikeNames
+		}
+	}
+	return SameNames
+}
+
+// CopyInto loads files, at most MaxFiles, into a table that nothing was loaded into before. A column is filled by its name: by the very
+// name where the files have those of the table, since without regard to case each row as a whole has the limit of a VARIANT
+// (snowflakedb/snowpark-python#3441). By default the text \N would be a NULL
+// (docs.snowflake.com/en/sql-reference/sql/copy-into-table, NULL_IF).
+func CopyInto(into, stage Table, prefix string, files []string, names Names) string {
 	quoted := make([]string, len(files))
 	for i, f := range files {
 		quoted[i] = literal(f)
@@ -73,8 +94,8 @@ func CopyInto(into, stage Table, prefix string, files []string) string {
 FROM %s
 FILES = (%s)
 FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE USE_VECTORIZED_SCANNER = TRUE TRIM_SPACE = FALSE NULL_IF = ())
-MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE
-ON_ERROR = ABORT_STATEMENT`, into, location(stage, prefix), strings.Join(quoted, ", "))
+MATCH_BY_COLUMN_NAME = %s
+ON_ERROR = ABORT_STATEMENT`, into, location(stage, prefix), strings.Join(quoted, ", "), names)
 }
 
 // location is quoted as a whole: a stage's name with blanks or other characters must be (docs.snowflake.com/en/sql-reference/sql/put).

@@ -33,21 +33,17 @@ type NewTable struct {
 	Comment   string
 }
 
-// CreateTable makes a table unless it is there.
-func CreateTable(t NewTable) string { return t.create("CREATE ", "TABLE IF NOT EXISTS ") }
-
 // CreateStaging makes a table empty, with no memory of what was loaded into it: COPY skips files that it remembers.
-func CreateStaging(t NewTable) string { return t.create("CREATE OR REPLACE ", "TABLE ") }
-
-func (t NewTable) create(verb, noun string) string {
+func CreateStaging(t NewTable) string {
+	kind := "TABLE"
 	if t.Transient || t.Passing {
-		verb += "TRANSIENT "
+		kind = "TRANSIENT TABLE"
 	}
 	lines := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
 		lines[i] = "  " + c.define()
 	}
-	sql := fmt.Sprintf("%s%s%s (\n%s\n)", verb, noun, t.Table, strings.Join(lines, ",\n"))
+	sql := fmt.Sprintf("CREATE OR REPLACE %s %s (\n%s\n)", kind, t.Table, strings.Join(lines, ",\n"))
 	if len(t.ClusterBy) > 0 {
 		sql += "\nCLUSTER BY (" + idents(t.ClusterBy) + ")"
 	}

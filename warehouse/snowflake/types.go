@@ -29,8 +29,9 @@ const (
 // fits says what a type without parts becomes: its type in Snowflake, and in the file when that differs.
 type fits struct{ snowflake, file string }
 
-// plain are types without parts. Unsigned integers of 32 and 64 bits are written as wider ones: whether COPY heeds that an INT32
-// of Parquet is unsigned is nowhere told, and one that does not would read a large one as a negative.
+// plain are types without parts. Unsigned integers of 32 and 64 bits are written as wider ones: a COPY that does not heed that an INT32
+// of Parquet is unsigned would read a large one as a negative, and others have seen an INT64 of that kind refused
+// (rivet-cli, snowflake-load.md).
 var plain = map[string]fits{
 	"BOOLEAN": {"BOOLEAN", ""},
 	"TINYINT": {"NUMBER(3,0)", ""}, "SMALLINT": {"NUMBER(5,0)", ""}, "INTEGER": {"NUMBER(10,0)", ""}, "BIGINT": {"NUMBER(19,0)", ""},
@@ -51,13 +52,10 @@ const (
 	binaryType = "BINARY(8388608)"
 )
 
-// wayOut says what to do with types that are refused.
+// wayOut says what to do with types that are refused. The local target has made texts of intervals, times with zones and the like before.
 var wayOut = map[string]string{
-	"TIMESTAMP_NS":        "it has nanoseconds, which would be cut: cast it to TIMESTAMP in a model, or to VARCHAR to keep them",
-	"TIME_NS":             "it has nanoseconds, which would be cut: cast it to TIME in a model, or to VARCHAR to keep them",
-	"INTERVAL":            "not every account has columns of intervals: cast it to VARCHAR in a model, or make it a number of seconds",
-	"TIME WITH TIME ZONE": "Snowflake's TIME has no zone: cast it to TIME or to VARCHAR in a model",
-	"UNION":               "cast it to VARCHAR or JSON in a model",
+	"TIMESTAMP_NS": "it has nanoseconds, which would be cut: cast it to TIMESTAMP in a model, or to VARCHAR to keep them",
+	"UNION":        "cast it to VARCHAR or JSON in a model",
 }
 
 // Columns says what columns become in Snowflake. What could not be kept whole is refused, before anything is sent.

@@ -8,8 +8,8 @@ import (
 
 // Unfinished reads the rows of loads into the target that were begun and neither committed nor given up.
 func (l Ledger) Unfinished(t Target) Statement {
-	return Statement{fmt.Sprintf("SELECT %s\nFROM %s\nWHERE %s AND \"STATE\" = 'started'\nORDER BY \"LOAD_ID\" NULLS LAST, \"NODE_SCHEMA\" NULLS LAST, \"NODE_TABLE\" NULLS LAST",
-		entryColumns, l.loads(), ofTarget), []any{t.Project, t.Schema}}
+	return Statement{whole(fmt.Sprintf("SELECT %s\nFROM %s\nWHERE %s AND \"STATE\" = 'started'", entryColumns, l.loads(), ofTarget),
+		`"LOAD_ID" NULLS LAST, `+byNode), []any{t.Project, t.Schema}}
 }
 
 // Load reads whose load it is, and the states of its rows.

@@ -269,7 +269,7 @@ func (p *place) fill(t sf.Table, query string) []sf.Column {
 	stage, prefix := t.Stage(), t.Prefix("live", 1)
 	p.exec(p.session, sf.CreateStage(stage), sf.CreateStaging(sf.NewTable{Table: t, Columns: columns}))
 	p.put(path, stage, prefix)
-	loaded := rows(p.exec(p.session, sf.CopyInto(t, stage, prefix, []string{filepath.Base(path)})))
+	loaded := rows(p.exec(p.session, sf.CopyInto(t, stage, prefix, []string{filepath.Base(path)}, sf.SameNames)))
 	if len(loaded) != 1 || loaded[0]["status"] != "LOADED" || loaded[0]["rows_parsed"] != loaded[0]["rows_loaded"] || loaded[0]["errors_seen"] != "0" {
 		p.Fatalf("COPY answers %v", loaded)
 	}

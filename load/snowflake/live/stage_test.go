@@ -66,7 +66,7 @@ func TestPrefixes(t *testing.T) {
 		if r := p.exec(p.session, sf.List(to.Stage(), "p/1/")); len(r.Rows) != 1 {
 			p.Errorf("%d files under p/1/", len(r.Rows))
 		}
-		p.exec(p.session, sf.CopyInto(to, to.Stage(), "p/1/", []string{"one.parquet"}))
+		p.exec(p.session, sf.CopyInto(to, to.Stage(), "p/1/", []string{"one.parquet"}, sf.SameNames))
 		if got := p.numbers(p.session, to); got != "1" {
 			p.Error(got)
 		}
@@ -108,7 +108,7 @@ func TestCopyAgain(t *testing.T) {
 	everywhere(t, func(p *place) {
 		to := p.table("AGAIN")
 		p.fill(to, "SELECT 1 AS n")
-		copyIt := sf.CopyInto(to, to.Stage(), to.Prefix("live", 1), []string{fileOf(to)})
+		copyIt := sf.CopyInto(to, to.Stage(), to.Prefix("live", 1), []string{fileOf(to)}, sf.SameNames)
 		p.exec(p.session, copyIt)
 		if got := p.numbers(p.session, to); got != "1" {
 			p.Errorf("loaded twice: %s", got)
@@ -116,6 +116,25 @@ func TestCopyAgain(t *testing.T) {
 		p.exec(p.session, sf.CreateStaging(sf.NewTable{Table: to, Columns: oneNumber}), copyIt)
 		if got := p.numbers(p.session, to); got != "1" {
 			p.Errorf("not loaded into a new table: %q", got)
+		}
+	})
+}
+
+// TestNamesOfFiles: a column of a file is found by its very name, or without regard to case where that is said.
+func TestNamesOfFiles(t *testing.T) {
+	everywhere(t, func(p *place) {
+		for names, want := range map[sf.Names]string{sf.LikeNames: "1", sf.SameNames: "~"} {
+			to := p.table("NAMES " + string(names))
+			path := filepath.Join(p.dir, string(names)+".parquet")
+			_, err := p.local.Write(p.Context(), `SELECT 1 AS n, 2 AS "OTHER"`, path)
+			p.check(err)
+			columns := append([]sf.Column{{Name: "OTHER", Type: "NUMBER(10,0)"}}, oneNumber...)
+			p.exec(p.session, sf.CreateStage(to.Stage()), sf.CreateStaging(sf.NewTable{Table: to, Columns: columns}))
+			p.put(path, to.Stage(), to.Prefix("live", 1))
+			p.exec(p.session, sf.CopyInto(to, to.Stage(), to.Prefix("live", 1), []string{filepath.Base(path)}, names))
+			if got := p.values(p.session, `SELECT "N" FROM `+to.String()); got != want {
+				p.Errorf("%s: %s, want %s", names, got, want)
+			}
 		}
 	})
 }
@@ -130,7 +149,7 @@ func TestCopyOfNothing(t *testing.T) {
 		p.check(os.WriteFile(bad, []byte("PAR1 this is none"), 0o600))
 		p.put(bad, to.Stage(), prefix)
 		for _, file := range []string{"missing.parquet", "bad.parquet"} {
-			if _, err := p.session.Query(p.Context(), snowflake.Statement{SQL: sf.CopyInto(to, to.Stage(), prefix, []string{file})}); err == nil {
+			if _, err := p.session.Query(p.Context(), snowflake.Statement{SQL: sf.CopyInto(to, to.Stage(), prefix, []string{file}, sf.SameNames)}); err == nil {
 				p.Errorf("COPY of %s succeeds", file)
 			}
 		}

@@ -66,7 +66,7 @@ func TestSwapKeeps(t *testing.T) {
 		p.exec(p.session, "GRANT SELECT ON TABLE "+a.String()+" TO ROLE PUBLIC")
 		readers := func() []string {
 			var all []string
-			for _, g := range rows(p.exec(p.session, sf.ShowGrants(a))) {
+			for _, g := range rows(p.exec(p.session, "SHOW GRANTS ON TABLE "+a.String())) {
 				all = append(all, g["privilege"]+" to "+g["grantee_name"])
 			}
 			return all
@@ -95,7 +95,7 @@ func TestOverwriteKeeps(t *testing.T) {
 	everywhere(t, func(p *place) {
 		a, staging := p.number("A", 1), p.number("STG", 2)
 		p.exec(p.session, "GRANT SELECT ON TABLE "+a.String()+" TO ROLE PUBLIC", sf.InsertOverwrite(a, staging, oneNumber))
-		if got := column(p.exec(p.session, sf.ShowGrants(a)), "privilege"); !slices.Contains(got, "SELECT") {
+		if got := column(p.exec(p.session, "SHOW GRANTS ON TABLE "+a.String()), "privilege"); !slices.Contains(got, "SELECT") {
 			p.Error(got)
 		}
 	})
@@ -107,7 +107,7 @@ var keyed = []sf.Column{{Name: "K", Source: "k", Type: "NUMBER(10,0)"}, {Name: "
 func (p *place) change(more []sf.Column, rows, difference string) (to, staging sf.Table) {
 	p.Helper()
 	to, staging = p.table("KEPT"), p.table("KEPT__MR_X")
-	p.exec(p.session, sf.CreateTable(sf.NewTable{Table: to, Columns: append(slices.Clone(keyed), more...)}),
+	p.exec(p.session, sf.CreateStaging(sf.NewTable{Table: to, Columns: append(slices.Clone(keyed), more...)}),
 		sf.CreateStaging(sf.NewTable{Table: staging, Columns: append(slices.Clone(keyed), sf.OpColumn), Transient: true}),
 		"INSERT INTO "+to.String()+" "+rows, "INSERT INTO "+staging.String()+` ("K", "V", "_MR_OP") VALUES `+difference)
 	return to, staging

@@ -4,6 +4,8 @@ import (
 	"crypto/md5"
 	"encoding/binary"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -59,6 +61,27 @@ func TestScanner(t *testing.T) {
 			"~|~|~|~|~|~|~|~|~"}, "\n")
 		if got != want {
 			p.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	})
+}
+
+// TestFloats: a FLOAT is told with all of its digits, as the proof asks for it, and so are those that are no numbers.
+func TestFloats(t *testing.T) {
+	everywhere(t, func(p *place) {
+		const query = `SELECT * FROM (VALUES (1, 0.1::DOUBLE + 0.2::DOUBLE), (2, 52.520006599), (3, 1.2345678e-12), (4, 1.7976931348623157e308), (5, -5e-324),
+  (6, 'NaN'::DOUBLE), (7, 'inf'::DOUBLE), (8, '-inf'::DOUBLE)) AS t(id, x)`
+		to := p.table("FLOATS")
+		columns := p.fill(to, query)
+		here, there := p.proofs(to, columns, query)
+		for _, line := range sf.Compare(columns, here, there) {
+			p.Error(line)
+		}
+		got := strings.Split(p.values(p.session, `SELECT TO_VARCHAR("X", 'TME') FROM `+to.String()+` ORDER BY "ID"`), "\n")
+		tenth := 0.1
+		for i, want := range []float64{tenth + 0.2, 52.520006599, 1.2345678e-12, math.MaxFloat64, -math.SmallestNonzeroFloat64, math.NaN(), math.Inf(1), math.Inf(-1)} {
+			if x, err := strconv.ParseFloat(got[i], 64); err != nil || x != want && !(math.IsNaN(x) && math.IsNaN(want)) {
+				p.Errorf("%v is told as %s", want, got[i])
+			}
 		}
 	})
 }

@@ -27,6 +27,8 @@ type AccountConfig struct {
 	Databases  []string                             // nil: ANALYTICS; each with the schema PUBLIC, owned by ACCOUNTADMIN
 	// Encrypted stages hold files that the client has encrypted: LIST tells their padded size.
 	Encrypted bool
+	// Parameters are those that sessions begin with, as an account may set them: ROWS_PER_RESULTSET.
+	Parameters map[string]string
 	// LockError is what a statement gets that has waited for LOCK_TIMEOUT; nil: a guess.
 	LockError *Error
 	// Waits is called when a statement begins to wait for a lock.
@@ -42,6 +44,8 @@ type User struct {
 // WarehouseSpec is a warehouse.
 type WarehouseSpec struct {
 	Name, Size string // Size "": X-Small
+	Type       string // "": STANDARD
+	Generation string // "": 1 of a STANDARD
 	Suspended  bool
 	NoResume   bool   // it does not start by itself: AUTO_RESUME = FALSE
 	Monitor    string // the resource monitor whose quota is used up: it does not start at all

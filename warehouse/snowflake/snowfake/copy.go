@@ -172,6 +172,9 @@ func (s *Session) load(ctx context.Context, c *copying, f stagedFile) (int64, er
 	if err != nil {
 		return 0, failf("100069", "22P02", "Error parsing the parquet file: %s\n  File '%s'", translated(err).Message, f.name)
 	}
+	if err := c.together(ctx, a, from, names, kinds); err != nil {
+		return 0, err
+	}
 	var columns, values []string
 	for _, col := range c.table.columns {
 		i := slices.IndexFunc(names, func(name string) bool {
@@ -200,6 +203,31 @@ func (s *Session) load(ctx context.Context, c *copying, f stagedFile) (int64, er
 		}
 	}
 	return n, nil
+}
+
+// together refuses a row that is larger than a VARIANT, which all of it becomes where columns are matched without regard to case
+// (https://github.com/snowflakedb/snowpark-python/pull/3441). The words are those that are published of a value that is.
+func (c *copying) together(ctx context.Context, a *Account, from string, names, kinds []string) error {
+	if c.exactly {
+		return nil
+	}
+	size := "0"
+	for i, kind := range kinds {
+		switch family(kind) {
+		case "text":
+			size += " + coalesce(strlen(" + quoteName(names[i]) + "), 0)"
+		case "binary":
+			size += " + coalesce(octet_length(" + quoteName(names[i]) + "), 0)"
+		}
+	}
+	var most int64
+	if err := a.scalars(ctx, "SELECT coalesce(max("+size+"), 0) FROM "+from, &most); err != nil {
+		return err
+	}
+	if most > defaultText {
+		return failf("100082", "22000", "Max LOB size (%d) exceeded, actual size of parsed column is %d", defaultText, most)
+	}
+	return nil
 }
 
 // inFile says which file an error is about.

@@ -35,6 +35,7 @@ func TestCopy(t *testing.T) {
 	ask(t, s, `CREATE TABLE T (ID NUMBER(19,0), NAME VARCHAR(3), PRICE NUMBER(5,2), AT TIMESTAMP_NTZ(6), LATE TIMESTAMP_LTZ(6), RAW BINARY, EXTRA DATE)`)
 	staged(t, a, "t/1/a.parquet", `SELECT 1::BIGINT AS id, 'one' AS name, 1.50::DECIMAL(5,2) AS price, TIMESTAMP '1969-12-31 23:59:59.5' AS at, TIMESTAMPTZ '2024-01-01 00:00:00+01' AS late, '\xab'::BLOB AS raw, 7 AS unknown`)
 	staged(t, a, "t/1/b.parquet", `SELECT 2::BIGINT AS id`)
+	staged(t, a, "t/1/wide.parquet", `SELECT 4::BIGINT AS "ID", repeat('x', 9 << 20) AS n, repeat('x', 9 << 20) AS m`)
 	staged(t, a, "t/1/broken.parquet", `SELECT 3::BIGINT AS id, 'long' AS name`)
 	copied := `COPY INTO T FROM @"ANALYTICS"."PUBLIC"."S"/t/1/ FILES = ('a.parquet', 'b.parquet')` + format
 	if got := ask(t, s, copied); got != "t/1/a.parquet|LOADED|1|1|1|0|∅|∅|∅|∅\nt/1/b.parquet|LOADED|1|1|1|0|∅|∅|∅|∅" {
@@ -75,6 +76,14 @@ func TestCopy(t *testing.T) {
 	}
 	if got := ask(t, s, `SELECT COUNT(*) FROM T`); got != "3" {
 		t.Errorf("%s rows after statements that failed", got)
+	}
+	// By the very name, each value has its own limit; without regard to case, the row has it.
+	wide := `COPY INTO T FROM @S/t/1/ FILES = ('wide.parquet')` + format
+	if got := refused(t, s, wide); !strings.HasPrefix(got, "100082 Max LOB size") {
+		t.Error(got)
+	}
+	if got := ask(t, s, strings.Replace(wide, "CASE_INSENSITIVE", "CASE_SENSITIVE", 1)); !strings.HasPrefix(got, "t/1/wide.parquet|LOADED|1|1|") {
+		t.Error(got)
 	}
 }
 

@@ -229,8 +229,11 @@ func (p *parser) toChar() string {
 		return "sf_char(" + value + ")"
 	}
 	format := p.stringValue()
-	if format == "HEX" {
+	switch format {
+	case "HEX":
 		return "hex(" + value + ")"
+	case "TME": // all digits of a FLOAT, with an exponent (https://docs.snowflake.com/en/sql-reference/sql-format-models)
+		return "upper(format('{:.16e}', CAST(" + value + " AS DOUBLE)))"
 	}
 	converted, err := dateFormat(format)
 	if err != nil {

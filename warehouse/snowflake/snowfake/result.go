@@ -204,6 +204,7 @@ func decimalText(d duckdb.Decimal) string {
 	return text
 }
 
+// realText has nine digits, as the JSON of results has (https://github.com/snowflakedb/snowflake-jdbc/issues/898).
 func realText(v float64) string {
 	switch {
 	case math.IsNaN(v):
@@ -213,7 +214,7 @@ func realText(v float64) string {
 	case math.IsInf(v, -1):
 		return "-inf"
 	}
-	return strconv.FormatFloat(v, 'g', -1, 64)
+	return strconv.FormatFloat(v, 'g', 9, 64)
 }
 
 // timeText is days for a date, and else seconds with nine digits behind the point.

@@ -40,6 +40,7 @@ func (a *Account) Login(_ context.Context, l Login) (*Session, error) {
 	}
 	s := &Session{account: a, id: a.number(), user: strings.ToUpper(l.User), role: fold(l.Role), warehouse: fold(l.Warehouse),
 		database: fold(l.Database), schema: fold(l.Schema), parameters: map[string]string{}}
+	maps.Copy(s.parameters, a.cfg.Parameters)
 	if s.role == "" {
 		s.role = user.DefaultRole
 	}
@@ -134,9 +135,19 @@ func (s *Session) Run(ctx context.Context, text string, binds []Bind) (*Answer, 
 		if err != nil {
 			return nil, s.asError(ctx, err)
 		}
+		s.cut(answer)
 		answer.QueryID = s.query
 		answer.Database, answer.Schema, answer.Warehouse, answer.Role = s.database, s.schema, s.warehouse, s.role
 		return answer, nil
+	}
+}
+
+// cut leaves out the rows beyond ROWS_PER_RESULTSET, of which 0 means all, and says nothing of it
+// (https://docs.snowflake.com/en/sql-reference/parameters#rows-per-resultset). Whether SHOW heeds it is not told: here it does.
+func (s *Session) cut(answer *Answer) {
+	most, err := strconv.Atoi(s.parameters["ROWS_PER_RESULTSET"])
+	if err == nil && most > 0 && answer.Type == TypeSelect && len(answer.Rows) > most {
+		answer.Rows = answer.Rows[:most]
 	}
 }
 
@@ -252,7 +263,7 @@ func (s *Session) use(_ context.Context, p *parser) (*Answer, error) {
 
 // parameters of a session that the stand-in takes; those of the CLIENT have no meaning here.
 var parameters = set(`TIMEZONE QUERY_TAG STATEMENT_TIMEOUT_IN_SECONDS LOCK_TIMEOUT AUTOCOMMIT TIMESTAMP_TYPE_MAPPING ERROR_ON_NONDETERMINISTIC_MERGE
- ERROR_ON_NONDETERMINISTIC_UPDATE ABORT_DETACHED_QUERY CLIENT_SESSION_KEEP_ALIVE CLIENT_TELEMETRY_ENABLED CLIENT_VALIDATE_DEFAULT_PARAMETERS`)
+ ERROR_ON_NONDETERMINISTIC_UPDATE ABORT_DETACHED_QUERY ROWS_PER_RESULTSET CLIENT_SESSION_KEEP_ALIVE CLIENT_TELEMETRY_ENABLED CLIENT_VALIDATE_DEFAULT_PARAMETERS`)
 
 // mustBe are parameters that have one value here: with another, statements would mean something else.
 var mustBe = map[string]string{"TIMEZONE": "UTC", "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ", "ERROR_ON_NONDETERMINISTIC_MERGE": "TRUE",

@@ -25,7 +25,7 @@ var shows = map[string][]string{
 	"SCHEMAS":      {"created_on", "name", "is_default", "is_current", "database_name", "owner", "comment"},
 	"DATABASES":    {"created_on", "name", "is_current", "owner", "comment"},
 	"STAGES":       {"created_on", "name", "database_name", "schema_name", "url", "owner", "comment", "type"},
-	"WAREHOUSES":   {"name", "state", "type", "size", "is_current", "auto_resume", "owner"},
+	"WAREHOUSES":   {"name", "state", "type", "size", "is_current", "auto_resume", "owner", "resource_constraint", "generation"},
 	"STREAMS":      {"created_on", "name", "database_name", "schema_name", "owner", "comment", "table_name"},
 	"TRANSACTIONS": {"id", "user", "session", "name", "started_on", "state"},
 	"LOCKS":        {"resource", "type", "transaction", "transaction_started_on", "status", "acquired_on", "query_id"},
@@ -255,8 +255,17 @@ func (s *Session) listWarehouses(list *listing, f filter) {
 		if w.Suspended {
 			state = "SUSPENDED"
 		}
-		list.rows = append(list.rows, []any{w.Name, state, "STANDARD", cmp.Or(w.Size, "X-Small"), yes(w.Name == s.warehouse), fmt.Sprint(!w.NoResume), w.owner})
+		list.rows = append(list.rows, []any{w.Name, state, cmp.Or(w.Type, "STANDARD"), cmp.Or(w.Size, "X-Small"), yes(w.Name == s.warehouse), fmt.Sprint(!w.NoResume), w.owner,
+			w.constraint(), cmp.Or(w.Generation, "1")})
 	}
+}
+
+// constraint is STANDARD_GEN_1 and the like (https://docs.snowflake.com/en/user-guide/warehouses-gen2).
+func (w *warehouse) constraint() string {
+	if w.Type != "" {
+		return "MEMORY_16X"
+	}
+	return "STANDARD_GEN_" + cmp.Or(w.Generation, "1")
 }
 
 // listTransactions lists open transactions, or the locks that they hold and those that statements wait for.

@@ -10,14 +10,14 @@ import (
 )
 
 // provenTypes are the columns of the rows to prove: a type of DuckDB for each way in which a proof writes values.
-var provenTypes = []string{"BOOLEAN", "INTEGER", "BIGINT", "UBIGINT", "HUGEINT", "DECIMAL(12,2)", "DECIMAL(4,4)", "DECIMAL(38,10)", "DOUBLE", "VARCHAR", "UUID", "BLOB", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}
+var provenTypes = []string{"BOOLEAN", "INTEGER", "BIGINT", "UBIGINT", "HUGEINT", "DECIMAL(12,2)", "DECIMAL(4,4)", "DECIMAL(38,10)", "DOUBLE", "DOUBLE", "DOUBLE", "VARCHAR", "UUID", "BLOB", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}
 
 // provenRows are as fill takes them: bytes in hex, a TIMESTAMP in microseconds.
 var provenRows = []string{
-	"true | 1 | 9223372036854775807 | 18446744073709551615 | 99999999999999999999999999999999999999 | 9999999999.99 | 0.9999 | 9999999999999999999999999999.9999999999 | 1.5 | it's ü🤦\\ ~ | 0b8e7f0a-0000-4000-8000-00000000000f | 00ff10 | 9999-12-31 | 23:59:59.999999 | 253402300799999999 | 9999-12-31 23:59:59.999999+00:00",
-	"false | -2147483648 | -9223372036854775808 | 0 | -99999999999999999999999999999999999999 | -0.01 | -0.0001 | -0.0000000001 | -1e300 |  | 00000000-0000-0000-0000-000000000000 | 00 | 0001-01-01 | 00:00:00 | -62135596800000000 | 0001-01-01 00:00:00+00:00",
-	"true | 0 | 0 | 1 | 0 | 0 | 0 | 0 | 0.30000000000000004 | " + strings.Repeat("é", 600) + " | ffffffff-ffff-4fff-bfff-ffffffffffff | " + strings.Repeat("ab", 1001) + " | 1969-12-31 | 12:00:00.1 | -1 | 2024-03-31 02:30:00+01:00",
-	"~ | ~ | ~ | ~ | ~ | ~ | ~ | ~ | ~ | ~ | ~ | ~ | ~ | ~ | ~ | ~",
+	"true | 1 | 9223372036854775807 | 18446744073709551615 | 99999999999999999999999999999999999999 | 9999999999.99 | 0.9999 | 9999999999999999999999999999.9999999999 | 1.5 | 52.520006599 | 1.7976931348623157e308 | it's ü🤦\\ ~ | 0b8e7f0a-0000-4000-8000-00000000000f | 00ff10 | 9999-12-31 | 23:59:59.999999 | 253402300799999999 | 9999-12-31 23:59:59.999999+00:00",
+	"false | -2147483648 | -9223372036854775808 | 0 | -99999999999999999999999999999999999999 | -0.01 | -0.0001 | -0.0000000001 | -1e300 | 1.2345678e-12 | 5e-324 |  | 00000000-0000-0000-0000-000000000000 | 00 | 0001-01-01 | 00:00:00 | -62135596800000000 | 0001-01-01 00:00:00+00:00",
+	"true | 0 | 0 | 1 | 0 | 0 | 0 | 0 | 0.30000000000000004 | 1 | 1 | " + strings.Repeat("é", 600) + " | ffffffff-ffff-4fff-bfff-ffffffffffff | " + strings.Repeat("ab", 1001) + " | 1969-12-31 | 12:00:00.1 | -1 | 2024-03-31 02:30:00+01:00",
+	"~ | ~ | ~ | ~ | ~ | ~ | ~ | ~ | ~ | ~ | ~ | ~ | ~ | ~ | ~ | ~ | ~ | ~",
 }
 
 // Prove holds proofs of the same rows in Snowflake and in DuckDB, w, against each other; and, of other rows, finds that they differ.
