@@ -177,6 +177,7 @@ type Compared struct {
 	There    int64        `json:"there"`
 	Problems []string     `json:"problems,omitempty"` // a line each: column, measure, both values
 	Note     string       `json:"note,omitempty"`     // why it cannot be compared, which is no difference
+	Unlooked string       `json:"unlooked,omitempty"` // rows there that were not compared, though those of the version were
 	Error    string       `json:"error,omitempty"`    // what has failed while it was compared: nobody knows whether it differs
 	Hint     string       `json:"-"`                  // what to do about the problems, or the error
 	Sums     []ColumnSums `json:"-"`

@@ -85,6 +85,9 @@ func (a *app) printVerification(v *pipeline.Verification) {
 			case c.Behind:
 				state = "an earlier version"
 			}
+			if c.Unlooked != "" {
+				state += "; not compared: " + c.Unlooked
+			}
 			g.add(c.Name.String(), c.As, fmt.Sprint(c.Rows), fmt.Sprint(c.There), state)
 		}
 		_ = g.print(a.stdout)

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"syscall"
 
 	sf "github.com/snowflakedb/gosnowflake/v2"
 	"golang.org/x/oauth2"
@@ -248,6 +249,9 @@ func (db *DB) explain(err error) *Error {
 		e.Advice = "the network or the server failed: run it again"
 		if status := lastStatus.FindStringSubmatch(e.Message); status != nil { // retry.go:315 hides what happened in a question
 			e.Message = "the server answers HTTP " + status[1]
+		}
+		if strings.Contains(e.Message, syscall.ECONNREFUSED.Error()) { // the driver keeps the text alone
+			e.Advice = "nothing listens there, or a firewall is between: look at account:, host:, port: and proxy: of the target, and at Outbound connections in docs/snowflake.md"
 		}
 		if strings.Contains(e.Message, noRevocation) {
 			e.Advice = "a certificate of the host has no revocation list, or that cannot be had: let the machine reach the lists, and have no proxy open TLS on the way; or set revocation: advisory, and know its risk"

@@ -84,6 +84,29 @@ func TestAnAccountWhoseHostIsNotThereIsNamed(t *testing.T) {
 	}
 }
 
+// TestNobodyListens: the driver tells it in a text of its own.
+func TestNobodyListens(t *testing.T) {
+	s := newServer(t)
+	cfg := s.config(t)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Port, cfg.Retries = free.Addr().(*net.TCPAddr).Port, -1
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var e *Error
+	if _, err := db.Session(t.Context(), nil, nil); !errors.As(err, &e) || e.Kind != KindUnavailable || !strings.Contains(e.Hint(), "host:, port: and proxy:") {
+		t.Errorf("got %v, %s", err, e.Hint())
+	}
+}
+
 func TestWhatBecameOfAStatementIsSureOnlyWhenTheServerSaysIt(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer func(w http.ResponseWriter)

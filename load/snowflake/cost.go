@@ -223,10 +223,12 @@ type shipment struct {
 }
 
 func (c *change) sent() (s shipment) {
-	for _, g := range c.cargo {
+	for i, g := range c.cargo {
 		s.files += len(g.files)
 		s.bytes += g.bytes
-		s.rows += g.rows
+		if i == 0 { // the second is a list of partitions
+			s.rows = g.rows
+		}
 	}
 	return s
 }

@@ -141,3 +141,42 @@ func TestNestedValuesDiffer(t *testing.T) {
 		t.Errorf("%d rows were sent", l.Tables[0].Sent)
 	}
 }
+
+// TestReform: rows that only the table there holds do not go because a line of the configuration does.
+func TestReform(t *testing.T) {
+	for _, c := range []struct {
+		was, is Keep
+		loses   string
+	}{
+		{Keep{Mode: "scd2"}, Keep{Mode: "auto"}, "past rows"},
+		{Keep{Mode: "auto", Soft: true}, Keep{Mode: "scd2"}, "rows that are marked as deleted"},
+		{Keep{Mode: "auto"}, Keep{Mode: "scd2"}, ""},
+	} {
+		x, p := newTruth(t), newPlace(t)
+		keep := c.was
+		f := p.follower(x, func(cfg *Config) { cfg.Keep = func(warehouse.Name) Keep { return keep } })
+		key := []string{"id"}
+		p.brought(f, x.publish("r1", x.table("t", key, "SELECT range AS id, 'a' AS v FROM range(5)")))
+		p.brought(f, x.publish("r2", x.table("t", key, "SELECT range AS id, 'b' AS v FROM range(4)")))
+		m := x.publish("r3", x.table("t", key, "SELECT range AS id, 'c' AS v FROM range(4)"))
+		held := p.rows("SELECT COUNT(*) FROM ANALYTICS.MART.T")
+		keep = c.is
+		if c.loses != "" {
+			_, err := p.bring(f, m)
+			if err == nil || !strings.Contains(err.Error(), "holds "+c.loses) || !strings.Contains(err.Error(), "--renew main.t") {
+				t.Errorf("%+v and then %+v: %v", c.was, c.is, err)
+			}
+			if got := p.rows("SELECT COUNT(*) FROM ANALYTICS.MART.T"); !slices.Equal(got, held) {
+				t.Errorf("%+v and then %+v: %s rows are there, and there were %s", c.was, c.is, got, held)
+			}
+			keep = c.was
+			p.follows(x, f, m, "t "+map[bool]string{true: "scd2", false: "merge"}[c.was.history()])
+			keep = c.is
+		}
+		l, err := p.bring(f, m, m.Tables[0].Name)
+		if err != nil || modes(l) != "t swap" || !strings.Contains(l.Tables[0].Why, c.loses) {
+			t.Errorf("%+v and then %+v, with --renew: %+v, %v", c.was, c.is, l, err)
+		}
+		p.equals(x, f, m)
+	}
+}

@@ -206,10 +206,7 @@ func (f *Follower) settle(c *change, renew bool) {
 	case c.before.Gone:
 		chosen.why = "it was dropped there"
 	case printed(c.before.Fingerprint).kept != c.print.kept:
-		chosen = choice{load.ModeSwap, "it is kept in another form from now on" + regrant, true}
-		if c.before.As == c.As && richer(c.before.Fingerprint, c.As) {
-			chosen.why += "; past rows, and those that are marked as deleted, are not kept"
-		}
+		chosen, err = c.reform(renew)
 	case renew && (c.keep.history() || c.keep.Swap):
 		chosen = choice{load.ModeSwap, renewed + regrant, true}
 	case renew:
@@ -225,6 +222,28 @@ func (f *Follower) settle(c *change, renew bool) {
 		return
 	}
 	c.settled(chosen)
+}
+
+// reform is for a table that is kept in another form than it was. Rows that only the table there holds do not go without being asked for.
+func (c *change) reform(renew bool) (choice, error) {
+	if c.before.As != c.As {
+		return choice{mode: load.ModeNew, why: "it has another name from now on"}, nil
+	}
+	_, was, err := keptAs(c.before)
+	extra := "past rows"
+	switch {
+	case err == nil && !was.history() && !was.marks(&load.Table{Version: c.before.Version}), err != nil && renew:
+		return choice{load.ModeSwap, "it is kept in another form from now on" + regrant, true}, nil
+	case err != nil:
+		return choice{}, err
+	case !was.history():
+		extra = "rows that are marked as deleted"
+	}
+	if !renew {
+		return choice{}, fmt.Errorf("%s holds %s, which nothing else has, and is to be kept without them from now on: where tables: of the target is not to say so, mend it; "+
+			"else --renew %s drops them, and as: gives the table another name", c.As, extra, c.Name)
+	}
+	return choice{load.ModeSwap, "it is kept in another form from now on, and loses its " + extra + regrant, true}, nil
 }
 
 func (c *change) settled(chosen choice) {

@@ -136,6 +136,7 @@ func (x *comparing) compare(ctx context.Context, t *load.Table, there *load.Stan
 	out.Rows, out.There = number(here["n"]), number(counted["n"])
 	out.Problems, out.Hint = sf.Compare(c.columns, here, counted), fmt.Sprintf("somebody else may have written to it: millrace push --renew %s replaces all its rows", t.Name)
 	if keep.history() {
+		out.Unlooked = "past rows, which are nowhere else"
 		out.Hint += ", and its history begins anew"
 	} else if keep.marks(held) {
 		out.Hint += ", and those that are marked as deleted are not kept"

@@ -127,31 +127,3 @@ func TestStreamsOfOthers(t *testing.T) {
 		t.Error(got)
 	}
 }
-
-// TestStreamsOfOthers: a stream of another role is not listed, and only that the table's changes are tracked tells of it.
-func TestStreamsOfOthers(t *testing.T) {
-	a := newAccount(t, AccountConfig{Users: map[string]User{
-		"MILLRACE": {Roles: []string{Admin}, DefaultRole: Admin, DefaultWarehouse: "LOAD_WH"},
-		"BOB":      {Roles: []string{"LOADER"}, DefaultRole: "LOADER"},
-	}})
-	admin := login(t, a, Login{})
-	for _, sql := range []string{`CREATE TABLE T (ID INT)`, `GRANT USAGE ON DATABASE ANALYTICS TO ROLE LOADER`, `GRANT USAGE ON SCHEMA ANALYTICS.PUBLIC TO ROLE LOADER`,
-		`GRANT OWNERSHIP ON TABLE T TO ROLE LOADER COPY CURRENT GRANTS`} {
-		ask(t, admin, sql)
-	}
-	bob := login(t, a, Login{User: "BOB"})
-	tables := `SHOW TABLES IN SCHEMA ANALYTICS.PUBLIC`
-	if got := ask(t, bob, tables); !strings.HasSuffix(got, "|LOADER|OFF") {
-		t.Error(got)
-	}
-	ask(t, admin, `CREATE STREAM S ON TABLE T`)
-	if got := ask(t, admin, `SHOW STREAMS IN DATABASE ANALYTICS`); !strings.Contains(got, "|S|ANALYTICS|PUBLIC|ACCOUNTADMIN|") {
-		t.Error(got)
-	}
-	if got := ask(t, bob, `SHOW STREAMS IN DATABASE ANALYTICS`); got != "" {
-		t.Errorf("a role without a privilege on it sees the stream: %s", got)
-	}
-	if got := ask(t, bob, tables); !strings.HasSuffix(got, "|LOADER|ON") {
-		t.Error(got)
-	}
-}
