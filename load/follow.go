@@ -64,6 +64,7 @@ type Standing struct {
 	Load     string          `json:"load"`
 	At       time.Time       `json:"at"`
 	Tables   []StandingTable `json:"tables"`
+	Unproven []StandingTable `json:"unproven,omitempty"` // As and Load alone: what a load has put there is not what it had sent
 }
 
 // Table returns the table of that name, or nil.
@@ -71,9 +72,21 @@ func (s *Standing) Table(n warehouse.Name) *StandingTable {
 	if s == nil {
 		return nil
 	}
-	for i := range s.Tables {
-		if s.Tables[i].Name == n {
-			return &s.Tables[i]
+	return named(s.Tables, n)
+}
+
+// UnprovenTable returns that of Unproven of that name, or nil.
+func (s *Standing) UnprovenTable(n warehouse.Name) *StandingTable {
+	if s == nil {
+		return nil
+	}
+	return named(s.Unproven, n)
+}
+
+func named(tables []StandingTable, n warehouse.Name) *StandingTable {
+	for i := range tables {
+		if tables[i].Name == n {
+			return &tables[i]
 		}
 	}
 	return nil

@@ -188,7 +188,7 @@ func thisMachine(host string) bool {
 // The bounds of sizes and times. One PUT of more than 5 GB is refused by S3; a statement may take 7 days in Snowflake.
 const (
 	leastFile        = config.Size(1e6)
-	mostFile         = config.Size(1e9) // up to four times as much is sent as it is
+	mostFile         = config.Size(1e9)
 	longestStatement = config.Duration(7 * 24 * time.Hour)
 	longestTag       = 1000
 )

@@ -130,8 +130,8 @@ func (db *DB) passing(err error) bool {
 		return code < 400 || code >= 500 || code == http.StatusRequestTimeout || code == http.StatusTooManyRequests
 	}
 	var address *url.Error
-	if w := db.cfg.Auth.WorkloadIdentity; w != nil && !strings.EqualFold(w.Provider, "oidc") {
-		return errors.As(err, &address) && strings.Contains(address.URL, "//"+db.host())
+	if w := db.cfg.Auth.WorkloadIdentity; w != nil && !strings.EqualFold(w.Provider, "oidc") && errors.As(err, &address) && !strings.Contains(address.URL, "//"+db.host()) {
+		return false
 	}
 	var network net.Error
 	var odd *json.SyntaxError // a proxy's page

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -346,6 +348,22 @@ func TestWholeLines(t *testing.T) {
 
 func refusing(code int, state, message string) func(http.ResponseWriter, *request) {
 	return func(w http.ResponseWriter, _ *request) { refusal(code, state, message)(w) }
+}
+
+// TestCloudsLoginMayPass: a machine's identity changes nothing in that Snowflake may fail for a while.
+func TestCloudsLoginMayPass(t *testing.T) {
+	db := &DB{cfg: Config{Account: "acme", User: "U", Auth: Auth{WorkloadIdentity: &WorkloadIdentity{Provider: "AWS"}}}}
+	for _, err := range []error{errors.New("timeout after 1m0s and 3 retries. HTTP Status: 503. Hanging?"), io.ErrUnexpectedEOF, errors.New("certificate revocation check failed"),
+		&url.Error{Op: "Post", URL: "https://acme.snowflakecomputing.com/session", Err: io.EOF}} {
+		var e *Error
+		if got := db.refused(t.Context(), err); !errors.As(got, &e) || e.Kind != KindUnavailable {
+			t.Errorf("%v is %v", err, got)
+		}
+	}
+	var e *Error
+	if got := db.refused(t.Context(), &url.Error{Op: "Get", URL: "http://169.254.169.254/latest", Err: io.EOF}); !errors.As(got, &e) || e.Kind != KindLogin {
+		t.Errorf("without metadata it is %v", got)
+	}
 }
 
 // TestLoginsThatNeverReachSnowflake: what is wrong with the configuration is told as that; where a server fails, it may pass.

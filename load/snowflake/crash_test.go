@@ -426,10 +426,11 @@ func TestRacingLoads(t *testing.T) {
 
 // TestAbortedTransaction: it is ended from outside after each of its statements. Those that come after it leave nothing behind by themselves.
 func TestAbortedTransaction(t *testing.T) {
-	c := newCrashes(t, func(warehouse.Name) Keep { return Keep{} }, func(x *truth) [2][]load.Table {
+	parts := Keep{Mode: "partition", PartitionBy: []string{"id"}} // by more than one statement
+	c := newCrashes(t, func(n warehouse.Name) Keep { return map[string]Keep{"prices": parts}[n.Table] }, func(x *truth) [2][]load.Table {
 		return [2][]load.Table{
-			{x.table("events", nil, "SELECT 1 AS id"), x.table("orders", []string{"id"}, "SELECT 1 AS id, 'a' AS v"), x.table("prices", nil, "SELECT 1 AS id")},
-			{x.table("events", nil, "SELECT 2 AS id"), x.table("orders", []string{"id"}, "SELECT 2 AS id, 'b' AS v"), x.table("prices", nil, "SELECT 2 AS id")},
+			{x.table("orders", []string{"id"}, "SELECT 1 AS id, 'a' AS v"), x.table("prices", nil, "SELECT 1 AS id, 'a' AS v")},
+			{x.table("orders", []string{"id"}, "SELECT 2 AS id, 'b' AS v"), x.table("prices", nil, "SELECT 1 AS id, 'b' AS v")},
 		}
 	}, nil)
 	at := 0
@@ -446,10 +447,7 @@ func TestAbortedTransaction(t *testing.T) {
 			if s.Ended == nil || within != at+1 || s.SQL == "COMMIT" {
 				return nil
 			}
-			for _, row := range c.place.rows("SHOW TRANSACTIONS") {
-				aborted = true
-				c.place.rows("SELECT SYSTEM$ABORT_TRANSACTION(" + strings.SplitN(row, "|", 2)[0] + ")")
-			}
+			aborted = c.abortAll() || aborted
 			return nil
 		}})
 		if !aborted {
@@ -471,6 +469,40 @@ func TestAbortedTransaction(t *testing.T) {
 	if at < 8 {
 		t.Errorf("only %d statements were tried", at)
 	}
+}
+
+// TestAbortedTakeover: a load that brings no table is not done either when its transaction was ended.
+func TestAbortedTakeover(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	f, table := p.follower(x), x.table("t", nil, "SELECT 1 AS id")
+	p.brought(f, x.publish("r1", table))
+	m := x.publish("r2", table)
+	m.Target = "another"
+	ids := 0
+	_, err := f.Bring(t.Context(), m, load.Bringing{Load: "01JFIRST", Run: m.Run, Attempt: 1, Anew: true, Record: func(_ context.Context, s load.Statement) error {
+		if s.Ended != nil && strings.HasPrefix(s.SQL, "SELECT CURRENT_TRANSACTION") {
+			if ids++; ids == 2 {
+				p.abortAll()
+			}
+		}
+		return nil
+	}})
+	if !errors.Is(err, load.ErrFenced) {
+		t.Errorf("it says %v", err)
+	}
+	if at, err := f.Standing(t.Context()); err != nil || at.Target == "another" {
+		t.Errorf("the place is that of %+v, %v", at, err)
+	}
+}
+
+// abortAll ends all open transactions, and says whether there were any.
+func (p *place) abortAll() (any bool) {
+	p.Helper()
+	for _, row := range p.rows("SHOW TRANSACTIONS") {
+		any = true
+		p.rows("SELECT SYSTEM$ABORT_TRANSACTION(" + strings.SplitN(row, "|", 2)[0] + ")")
+	}
+	return any
 }
 
 // TestLostCommitOvertaken: the answer to a COMMIT is lost, and another load brings a later state before the first has asked what became of it.

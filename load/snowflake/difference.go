@@ -140,7 +140,7 @@ func returned(a, b *warehouse.Version) string {
 		had[f.SHA256] = true
 	}
 	for _, c := range b.Columns {
-		if slices.ContainsFunc(a.Columns, func(o warehouse.Column) bool { return o.Name == c.Name }) {
+		if slices.ContainsFunc(a.Columns, func(o warehouse.Column) bool { return strings.EqualFold(o.Name, c.Name) }) {
 			continue
 		}
 		if slices.ContainsFunc(b.Files(), func(f warehouse.File) bool { return had[f.SHA256] && f.MayHold(c.Name) }) {

@@ -88,7 +88,9 @@ func (f *Follower) standing(ctx context.Context, s *snowflake.Session) (*load.St
 	out := &load.Standing{Snapshot: at.snapshot, Run: at.run, Target: at.local, Load: at.load, At: at.at}
 	as := map[warehouse.Name]string{}
 	for _, row := range rows {
-		if row["state"] != sf.StateCommitted {
+		if row["state"] == sf.StateUnproven {
+			name := warehouse.Name{Schema: row["node_schema"], Table: row["node_table"]}
+			out.Unproven = append(out.Unproven, load.StandingTable{Version: warehouse.Version{Name: name}, As: row["table_as"], Load: row["load_id"]})
 			continue
 		}
 		table := load.StandingTable{As: row["table_as"], Fingerprint: row["fingerprint"], Mode: load.Mode(strings.ToLower(row["mode"])), Load: row["load_id"], At: instant(row["committed_us"])}

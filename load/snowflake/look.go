@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/millrace/millrace/internal/snowflake"
 	"github.com/millrace/millrace/load"
@@ -137,7 +138,7 @@ func (f *Follower) fit(ctx context.Context, s *snowflake.Session, c *change) err
 			c.strays = append(c.strays, col)
 		}
 		wider, err := sf.Widen(c.Name, col.Name, typ, col.Type)
-		if err != nil && !c.keep.history() && !c.had(col) {
+		if err != nil && !c.keep.history() && !c.keep.marks(c.of) && !c.had(col) {
 			c.settled(choice{load.ModeSwap, fmt.Sprintf("column %q is there as %s, which no version has that was published last: the table is made anew%s", col.Source, typ, regrant), true})
 			c.added, c.wider = nil, nil
 			return nil
@@ -170,7 +171,7 @@ func (c *change) astray() {
 
 // had says whether the version that is there has the column: else a load that failed has added it, or it was left by an earlier version.
 func (c *change) had(col sf.Column) bool {
-	return slices.ContainsFunc(slices.Concat(c.before.Columns, c.kept()), func(o warehouse.Column) bool { return o.Name == col.Source })
+	return slices.ContainsFunc(slices.Concat(c.before.Columns, c.kept()), func(o warehouse.Column) bool { return strings.EqualFold(o.Name, col.Source) })
 }
 
 // alike says whether the columns there are these, and hold what these hold.

@@ -142,6 +142,20 @@ func TestNestedValuesDiffer(t *testing.T) {
 	}
 }
 
+// TestMarkedRowsStay: a column that no version before had, and that is there with another type, has no table made anew that holds marked rows.
+func TestMarkedRowsStay(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	f := p.kept(x, Keep{Mode: "merge", Soft: true}, "")
+	key := []string{"id"}
+	p.brought(f, x.publish("r1", x.table("t", key, "SELECT range AS id FROM range(3)")))
+	p.brought(f, x.publish("r2", x.table("t", key, "SELECT range AS id FROM range(2)")))
+	p.rows("ALTER TABLE ANALYTICS.MART.T ADD COLUMN C NUMBER(10,0)")
+	p.refuses(f, x.publish("r3", x.table("t", key, "SELECT range AS id, 'x' AS c FROM range(2)")), "t", "--renew")
+	if got := p.rows("SELECT COUNT(*) FROM ANALYTICS.MART.T"); got[0] != "3" {
+		t.Errorf("%s rows are there", got)
+	}
+}
+
 // TestReform: rows that only the table there holds do not go because a line of the configuration does.
 func TestReform(t *testing.T) {
 	for _, c := range []struct {

@@ -18,24 +18,25 @@ import (
 // change is one table of the manifest and what it takes to bring it.
 type change struct {
 	load.LoadedTable
-	of      *load.Table
-	keep    Keep
-	to      sf.Table
-	columns []sf.Column // of the node, without what is kept beside them
-	print   printOf
-	before  *load.StandingTable // nil: the ledger knows none
-	former  string              // the name that it had there before; "": as it has now, or a name that another table has now
-	remake  bool
-	renew   bool        // all rows are to be replaced, whatever is there
-	strays  []sf.Column // that are there and were not in the version before: what they hold, nobody knows
-	found   *found      // as it is there; nil: it is not, or nobody has looked
-	added   []sf.Column // that the table there lacks
-	wider   [][2]string // columns of the table there, with the types that they are to have
-	cargo   []*cargo    // what is sent; the rows first
-	entry   sf.Entry    // in the ledger
-	queries []string    // ids of the statements that have published it
-	cause   error       // why it cannot be brought
-	moving  bool        // a view that may give other rows though nothing that it reads has changed
+	of       *load.Table
+	keep     Keep
+	to       sf.Table
+	columns  []sf.Column // of the node, without what is kept beside them
+	print    printOf
+	before   *load.StandingTable // nil: the ledger knows none
+	former   string              // the name that it had there before; "": as it has now, or a name that another table has now
+	remake   bool
+	renew    bool        // all rows are to be replaced, whatever is there
+	strays   []sf.Column // that are there and were not in the version before: what they hold, nobody knows
+	found    *found      // as it is there; nil: it is not, or nobody has looked
+	added    []sf.Column // that the table there lacks
+	wider    [][2]string // columns of the table there, with the types that they are to have
+	cargo    []*cargo    // what is sent; the rows first
+	entry    sf.Entry    // in the ledger
+	queries  []string    // ids of the statements that have published it
+	cause    error       // why it cannot be brought
+	replaced bool        // its rename or swap has happened
+	moving   bool        // a view that may give other rows though nothing that it reads has changed
 }
 
 // together says whether the change is made within the load's one transaction.
@@ -249,7 +250,7 @@ func (c *change) reform(renew bool) (choice, error) {
 func (c *change) settled(chosen choice) {
 	c.Mode, c.Why, c.remake = chosen.mode, chosen.why, chosen.remake
 	switch {
-	case (chosen.mode == load.ModeFull || c.renew && chosen.mode == load.ModeSwap) && c.keep.marks(c.of):
+	case (chosen.mode == load.ModeFull || chosen.mode == load.ModeSwap) && c.keep.marks(c.of):
 		c.Why += "; rows that are marked as deleted are not kept"
 	case c.renew && chosen.remake && c.keep.history():
 		c.Why += "; the history begins anew"

@@ -53,8 +53,8 @@ func (x *bringing) publish(ctx context.Context) error {
 				return err
 			}
 			x.clear(ctx, c)
-			if err := x.mark(ctx, c, x.ledger.Fail(c.entry)); err != nil {
-				return fmt.Errorf("note that %s was not published: %w", c.Name, err)
+			if err := x.leave(ctx, c); err != nil {
+				return err
 			}
 		}
 	}
@@ -118,15 +118,25 @@ func (x *bringing) fate(ctx context.Context) (bool, error) {
 	if fenced != nil && !errors.Is(fenced, load.ErrFenced) {
 		return false, fenced
 	}
-	if fenced == nil && !slices.ContainsFunc(x.changes, (*change).together) {
-		at, err := x.seen(ctx, x.s)
-		return at != nil && at.snapshot == x.m.Snapshot && at.run == x.m.Run && at.local == x.m.Target, err
+	landed := x.landed
+	if fenced != nil { // the row of the fence is another load's
+		landed = x.stand
 	}
-	done, err := x.stand(ctx, x.s)
+	done, err := landed(ctx, x.s)
 	if done || err != nil {
 		return done, err
 	}
 	return false, fenced
+}
+
+// landed says whether the ledger has what the transaction has written to it. Where that has no tables, it is the row of the fence, which must be the
+// load's own still.
+func (x *bringing) landed(ctx context.Context, s *snowflake.Session) (bool, error) {
+	if slices.ContainsFunc(x.changes, (*change).together) {
+		return x.stand(ctx, s)
+	}
+	at, err := x.seen(ctx, s)
+	return at != nil && at.snapshot == x.m.Snapshot && at.run == x.m.Run && at.local == x.m.Target, err
 }
 
 // stand says whether the ledger has tables of the load.
@@ -160,11 +170,11 @@ func (x *bringing) transact(ctx context.Context) (err error) {
 		return err
 	}
 	x.leaving = true
-	if _, err = s.Exec(ctx, snowflake.Statement{SQL: "COMMIT", Step: stepPublish}); err != nil || !slices.ContainsFunc(x.changes, (*change).together) {
+	if _, err = s.Exec(ctx, snowflake.Statement{SQL: "COMMIT", Step: stepPublish}); err != nil {
 		return err
 	}
 	// Of a transaction that another load has ended, COMMIT says nothing: there is none.
-	if done, err := x.stand(ctx, s); done || err != nil {
+	if done, err := x.landed(ctx, s); done || err != nil {
 		return err
 	}
 	return errAborted
@@ -180,12 +190,13 @@ func (x *bringing) undivided(ctx context.Context, s *snowflake.Session) error {
 	if err != nil {
 		return err
 	}
-	if err := x.inside(ctx, s); err != nil {
-		return err
-	}
+	failed := x.inside(ctx, s)
 	ends, err := x.transaction(ctx, s)
-	if err == nil && ends != began {
+	switch {
+	case err == nil && ends != began: // whatever was found of rows that are gone with it
 		return errAborted
+	case failed != nil:
+		return failed
 	}
 	return err
 }
@@ -205,6 +216,7 @@ func (x *bringing) transaction(ctx context.Context, s *snowflake.Session) (strin
 	return rows[0]["id"], nil
 }
 
+// inside changes the tables of the transaction, and writes to the ledger what they hold then.
 func (x *bringing) inside(ctx context.Context, s *snowflake.Session) error {
 	st := x.ledger.Publish(x.target, x.epoch, x.stands, x.m.Snapshot, x.m.Run, x.m.Target, x.cfg.Clock())
 	r, err := s.Exec(ctx, snowflake.Statement{SQL: st.SQL, Args: st.Args, Step: stepPublish})

@@ -44,15 +44,24 @@ func (x *bringing) replace(ctx context.Context, c *change) error {
 		stranger, unread := x.stranger(ctx, x.s, c.to, there)
 		return errors.Join(stranger, unseen, unread)
 	}
-	c.Inserted = c.cargo[0].rows
-	err = x.counted(ctx, x.s, c)
-	switch {
-	case err == nil:
-		return x.noted(ctx, c)
-	case apart(ctx, err): // the table there is of no version: no later load may take it for the one that stood there
-		return errors.Join(err, x.mark(ctx, c, x.ledger.Disown(c.entry)))
+	c.Inserted, c.replaced = c.cargo[0].rows, true
+	if err := x.counted(ctx, x.s, c); err != nil {
+		return err
 	}
-	return err // the next load counts
+	return x.noted(ctx, c)
+}
+
+// leave has the ledger learn that a table was left out at its rename or swap. Where that has happened, the table there is of no version: no later load
+// may take it for the one that stood there. What cannot be noted the next load counts.
+func (x *bringing) leave(ctx context.Context, c *change) error {
+	left := x.ledger.Fail(c.entry)
+	if c.replaced {
+		left = x.ledger.Disown(c.entry)
+	}
+	if err := x.mark(ctx, c, left); err != nil {
+		return fmt.Errorf("note that %s was not published: %w", c.Name, err)
+	}
+	return nil
 }
 
 // mark has the ledger say what became of a table. It does nothing where the ledger knows already.

@@ -63,7 +63,7 @@ func shown(d *warehouse.Dialect, v *warehouse.Version, columns []warehouse.Colum
 	items := make([]string, len(columns))
 	for i, c := range columns {
 		items[i] = d.QuoteIdent(c.Name)
-		if slices.ContainsFunc(v.Columns, func(o warehouse.Column) bool { return o.Name == c.Name }) {
+		if slices.ContainsFunc(v.Columns, func(o warehouse.Column) bool { return strings.EqualFold(o.Name, c.Name) }) {
 			own.Columns = append(own.Columns, c)
 		} else {
 			items[i] = fmt.Sprintf("CAST(NULL AS %s) AS %s", d.Type(c.Type), items[i])

@@ -68,7 +68,7 @@ func whole(f warehouse.File) error {
 // instead; a history, which cannot be, is refused.
 func (x *bringing) comparable(ctx context.Context) error {
 	for _, c := range x.changes {
-		if err := x.astray(ctx, c); err != nil {
+		if err := x.emptied(ctx, c); err != nil {
 			if err := x.aside(ctx, x.s, c, err); err != nil {
 				return err
 			}
@@ -90,9 +90,9 @@ func (x *bringing) comparable(ctx context.Context) error {
 	return nil
 }
 
-// astray asks whether the columns that were not in the version before hold anything in the rows that it has: where a load that failed has added them,
+// emptied asks whether the columns that were not in the version before hold anything in the rows that it has: where a load that failed has added them,
 // they do not, and only the rows that differ are sent.
-func (x *bringing) astray(ctx context.Context, c *change) error {
+func (x *bringing) emptied(ctx context.Context, c *change) error {
 	if len(c.strays) == 0 || c.Mode != load.ModeMerge && c.Mode != load.ModeSCD2 {
 		return nil
 	}

@@ -104,16 +104,21 @@ func (x *bringing) empty(ctx context.Context, c *change, g *cargo) error {
 
 // upload sends one file, unless its table is left out by now.
 func (x *bringing) upload(ctx context.Context, s *snowflake.Session, p parcel) error {
-	if !x.goesOn(p.c) {
-		return nil
-	}
-	if err := x.put(ctx, s, p); err != nil {
-		return x.aside(ctx, s, p.c, fmt.Errorf("upload %s: %w", filepath.Base(p.file.Path), err))
+	goes := x.goesOn(p.c)
+	if goes {
+		if err := x.put(ctx, s, p); err != nil {
+			if err := x.aside(ctx, s, p.c, fmt.Errorf("upload %s: %w", filepath.Base(p.file.Path), err)); err != nil {
+				return err
+			}
+			goes = false
+		}
 	}
 	if err := p.g.discard(p.file); err != nil {
 		return fmt.Errorf("upload %s: %w", p.c.Name, err)
 	}
-	x.progress(p.c, "upload", p.g.sent.Add(p.file.Bytes), p.g.bytes)
+	if goes {
+		x.progress(p.c, "upload", p.g.sent.Add(p.file.Bytes), p.g.bytes)
+	}
 	return nil
 }
 

@@ -52,7 +52,11 @@ func (f *Follower) Verify(ctx context.Context, m *load.Manifest, tables []wareho
 		}
 		c := load.Compared{Name: t.Name}
 		c.Behind = slices.ContainsFunc(changes, func(c *change) bool { return c.Name == t.Name && (c.pending() || c.Error != "") })
-		if err := x.compare(ctx, t, standing.Table(t.Name), &c); err != nil {
+		if unproven := standing.UnprovenTable(t.Name); unproven != nil {
+			c.As, c.Rows = unproven.As, t.Rows
+			c.Problems = []string{fmt.Sprintf("the rows that load %s has put there are not those that it had sent", unproven.Load)}
+			c.Hint = "millrace push makes it anew"
+		} else if err := x.compare(ctx, t, standing.Table(t.Name), &c); err != nil {
 			if ctx.Err() != nil || lost(err) {
 				return out, fmt.Errorf("compare %s: %w", t.Name, err)
 			}

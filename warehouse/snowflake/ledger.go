@@ -215,5 +215,5 @@ func (l Ledger) Entries(t Target, load string) Statement {
 func (l Ledger) Owner(t Table) Statement {
 	return Statement{`SELECT DISTINCT "PROJECT", "TARGET_SCHEMA", "NODE_SCHEMA", "NODE_TABLE"
 FROM ` + l.loads() + `
-WHERE "TABLE_AS" = ? AND "STATE" = 'committed'`, []any{t.String()}}
+WHERE "TABLE_AS" = ? AND "STATE" IN ('committed', 'unproven')`, []any{t.String()}}
 }
