@@ -131,13 +131,16 @@ func (v *verifying) there(ctx context.Context, tables []load.Table) {
 	}
 	for _, c := range v.out.There {
 		at := PublishedDefect{Table: c.Name.String(), Hint: c.Hint}
-		if err == nil && c.Behind && !following.Lacks() {
+		if err == nil && c.Behind && !following.Lacks() && len(c.Problems) == 0 {
 			v.out.Problems = append(v.out.Problems, PublishedDefect{Table: at.Table, Hint: following.WayOut(),
 				Message: fmt.Sprintf("%s says that it holds another version than that of snapshot %d, which load %s has brought", v.out.Place, v.m.Snapshot, following.Brought.ID)})
 		}
-		for _, differs := range c.Problems {
-			at.Message = v.out.Place + " differs: " + v.redact(differs)
-			v.out.Problems = append(v.out.Problems, at)
+		for i, differs := range c.Problems {
+			one := PublishedDefect{Table: at.Table, Message: v.out.Place + " differs: " + v.redact(differs)}
+			if i == len(c.Problems)-1 { // once for the table
+				one.Hint = at.Hint
+			}
+			v.out.Problems = append(v.out.Problems, one)
 		}
 		if c.Error != "" {
 			at.Message = v.out.Place + " cannot be compared: " + v.redact(c.Error)

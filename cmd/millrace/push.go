@@ -18,7 +18,7 @@ func (a *app) pushCommand() *cobra.Command {
 			"could not bring, or tables that are kept otherwise now. It asks the place itself what it lacks; when that is nothing,\n" +
 			"no data is sent. --renew replaces all rows of a table, whatever is there: within the load's transaction, unless its\n" +
 			"columns or its form have to change too. Then a new table takes its place, and loses the rights that were granted on\n" +
-			"it alone; --dry-run says which. --anew takes over a place that follows another local target, or that holds\n" +
+			"it alone; --dry-run says which, and ends with 0 whatever it finds. --anew takes over a place that follows another local target, or that holds\n" +
 			"what this one does not know, as after a backup was restored: what differs from what is published here is replaced.\n" +
 			"Exit code 0 when the place shows what is published, 5 when it does not, 2 when nothing follows the target or a table\n" +
 			"is not published, 4 while another process loads it, 1 when nothing is published yet, or the target cannot be read.\n",

@@ -88,7 +88,11 @@ func (a *app) printVerification(v *pipeline.Verification) {
 			if c.Unlooked != "" {
 				state += "; not compared: " + c.Unlooked
 			}
-			g.add(c.Name.String(), c.As, fmt.Sprint(c.Rows), fmt.Sprint(c.There), state)
+			there := fmt.Sprint(c.There)
+			if c.Note != "" || c.Error != "" { // nobody has counted
+				there = "-"
+			}
+			g.add(c.Name.String(), c.As, fmt.Sprint(c.Rows), there, state)
 		}
 		_ = g.print(a.stdout)
 		compared := 0

@@ -90,6 +90,9 @@ func (x *bringing) run(ctx context.Context) (err error) {
 	if err := x.comparable(ctx); err != nil {
 		return err
 	}
+	if err := x.unmarked(ctx); err != nil {
+		return err
+	}
 	x.sort(x.changes)
 	if err := x.swappable(ctx); err != nil {
 		return err

@@ -338,7 +338,7 @@ func TestCollectedFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := p.follows(x, f, m, "t full")
-	if !strings.Contains(l.Tables[0].Why, "collected") {
+	if !strings.Contains(l.Tables[0].Why, "are not here") {
 		t.Errorf("why: %s", l.Tables[0].Why)
 	}
 }

@@ -94,7 +94,7 @@ func unlike(a, b *warehouse.Version, gone string) string {
 	case !slices.Equal(a.Key, b.Key):
 		return fmt.Sprintf("its key was (%s) and is (%s)", strings.Join(a.Key, ", "), strings.Join(b.Key, ", "))
 	case gone != "":
-		return "files of the version that is there were collected"
+		return "files of the version that is there are not here"
 	}
 	return columnsChanged(a, b)
 }

@@ -56,6 +56,7 @@ func (f *Follower) look(ctx context.Context, s *snowflake.Session, changes []*ch
 		if !c.pending() {
 			continue
 		}
+		before := c.before
 		var err error
 		if c.found, err = f.find(ctx, s, c.to, c.Name.String()); err != nil {
 			return fmt.Errorf("look at %s: %w", c.As, err)
@@ -79,7 +80,7 @@ func (f *Follower) look(ctx context.Context, s *snowflake.Session, changes []*ch
 			}
 		}
 		if c.former != "" {
-			c.Why += "; the table of its former name is left as it was: " + sf.DropNamed(c.former) + " removes it"
+			c.Why += "; the table of its former name is left as it was: " + sf.DropNamed(c.former) + " removes it" + onlyThere(*before)
 		}
 	}
 	return nil

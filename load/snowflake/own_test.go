@@ -37,8 +37,11 @@ func TestReturnsToItsName(t *testing.T) {
 		p.brought(f, x.publish("r2", x.table("t", key, "SELECT range AS id, 'b' AS v FROM range(2)")))
 		held := p.rows("SELECT * FROM ANALYTICS.MART.T")
 		m := x.publish("r3", x.table("t", key, "SELECT range AS id, 'c' AS v FROM range(2)"))
-		p.brought(away, m)
-		p.refuses(f, m, "t", "and it holds rows that nothing else does")
+		p.refuses(away, m, "t", "which nothing else has, and the table is to be")
+		if _, err := p.bring(away, m, m.Tables[0].Name); err != nil {
+			t.Fatal(err)
+		}
+		p.refuses(f, m, "t", "which nothing else has, and the table is to be")
 		if got := p.rows("SELECT * FROM ANALYTICS.MART.T"); !slices.Equal(got, held) {
 			t.Errorf("%s: it holds %q, and held %q", c.keep.Mode, got, held)
 		}
@@ -192,5 +195,25 @@ func TestReform(t *testing.T) {
 			t.Errorf("%+v and then %+v, with --renew: %+v, %v", c.was, c.is, l, err)
 		}
 		p.equals(x, f, m)
+	}
+}
+
+// TestMarkedRowsAreNotReplaced: what needs all rows to be replaced is refused while some are marked as deleted, and only then.
+func TestMarkedRowsAreNotReplaced(t *testing.T) {
+	x, p := newTruth(t), newPlace(t)
+	f := p.kept(x, Keep{Mode: "merge", Soft: true}, "")
+	p.brought(f, x.publish("r1", x.table("t", []string{"id"}, "SELECT range AS id, range AS n FROM range(3)")))
+	p.follows(x, f, x.publish("r2", x.table("t", []string{"id", "n"}, "SELECT range AS id, range AS n FROM range(3)")), "t full")
+	p.follows(x, f, x.publish("r3", x.table("t", []string{"id", "n"}, "SELECT range AS id, range AS n FROM range(2)")), "t merge")
+	m := x.publish("r4", x.table("t", []string{"id"}, "SELECT range AS id, range AS n FROM range(2)"))
+	p.refuses(f, m, "t", "1 that are marked as deleted are nowhere else: --renew main.t")
+	if got := p.rows("SELECT COUNT(*) FROM ANALYTICS.MART.T"); got[0] != "3" {
+		t.Errorf("%s rows are there", got)
+	}
+	if c, err := f.Verify(t.Context(), m, nil); err != nil || c[0].Unlooked == "" {
+		t.Errorf("verify says %+v, %v", c, err)
+	}
+	if l, err := p.bring(f, m, m.Tables[0].Name); err != nil || modes(l) != "t full" {
+		t.Errorf("with --renew: %s, %v", modes(l), err)
 	}
 }

@@ -177,9 +177,17 @@ func (f *Follower) left(m *load.Manifest, standing *load.Standing, as map[wareho
 			continue
 		}
 		out = append(out, &change{LoadedTable: load.LoadedTable{Name: t.Name, As: t.As, Mode: load.ModeNone, Rows: t.Rows,
-			Why: why + ": it is left as it was; " + sf.DropNamed(t.As) + " removes it"}})
+			Why: why + ": it is left as it was; " + sf.DropNamed(t.As) + " removes it" + onlyThere(t)}})
 	}
 	return out
+}
+
+// onlyThere is what a DROP would take that nothing else has, to be told beside it.
+func onlyThere(t load.StandingTable) string {
+	if richer(t.Fingerprint, t.As) {
+		return ", and what only it has: past rows, or those that are marked as deleted"
+	}
+	return ""
 }
 
 const (
@@ -227,30 +235,39 @@ func (f *Follower) settle(c *change, renew bool) {
 
 // reform is for a table that is kept in another form than it was. Rows that only the table there holds do not go without being asked for.
 func (c *change) reform(renew bool) (choice, error) {
-	if c.before.As != c.As {
-		return choice{mode: load.ModeNew, why: "it has another name from now on"}, nil
+	moves, other := c.before.As != c.As, choice{load.ModeSwap, "it is kept in another form from now on" + regrant, true}
+	if moves {
+		other = choice{mode: load.ModeNew, why: "it has another name from now on"}
 	}
+	only := ""
 	_, was, err := keptAs(c.before)
-	extra := "past rows"
 	switch {
-	case err == nil && !was.history() && !was.marks(&load.Table{Version: c.before.Version}), err != nil && renew:
-		return choice{load.ModeSwap, "it is kept in another form from now on" + regrant, true}, nil
-	case err != nil:
+	case err != nil && !renew:
 		return choice{}, err
-	case !was.history():
-		extra = "rows that are marked as deleted"
+	case err != nil:
+	case was.history():
+		only = "past rows"
+	case was.marks(&load.Table{Version: c.before.Version}):
+		only = "rows that are marked as deleted"
 	}
-	if !renew {
-		return choice{}, fmt.Errorf("%s holds %s, which nothing else has, and is to be kept without them from now on: where tables: of the target is not to say so, mend it; "+
-			"else --renew %s drops them, and as: gives the table another name", c.As, extra, c.Name)
+	const mend = "where tables: of the target is not to say so, mend it; else --renew"
+	switch {
+	case only == "" || renew && moves:
+		return other, nil
+	case renew:
+		other.why += "; its " + only + " are not kept"
+		return other, nil
+	case moves:
+		return choice{}, fmt.Errorf("%s holds %s, which nothing else has, and the table is to be %s from now on, which would not have them: %s %s makes that one and leaves the other as it was",
+			c.before.As, only, c.As, mend, c.Name)
 	}
-	return choice{load.ModeSwap, "it is kept in another form from now on, and loses its " + extra + regrant, true}, nil
+	return choice{}, fmt.Errorf("%s holds %s, which nothing else has, and is to be kept without them from now on: %s %s drops them, and as: gives the table another name", c.As, only, mend, c.Name)
 }
 
 func (c *change) settled(chosen choice) {
 	c.Mode, c.Why, c.remake = chosen.mode, chosen.why, chosen.remake
 	switch {
-	case (chosen.mode == load.ModeFull || chosen.mode == load.ModeSwap) && c.keep.marks(c.of):
+	case c.renew && (chosen.mode == load.ModeFull || chosen.mode == load.ModeSwap) && c.keep.marks(c.of):
 		c.Why += "; rows that are marked as deleted are not kept"
 	case c.renew && chosen.remake && c.keep.history():
 		c.Why += "; the history begins anew"

@@ -143,6 +143,7 @@ func (x *comparing) compare(ctx context.Context, t *load.Table, there *load.Stan
 		out.Unlooked = "past rows, which are nowhere else"
 		out.Hint += ", and its history begins anew"
 	} else if keep.marks(held) {
+		out.Unlooked = "rows that are marked as deleted, which are nowhere else"
 		out.Hint += ", and those that are marked as deleted are not kept"
 	}
 	for _, m := range sf.Measures(c.columns, here, counted) {
@@ -177,7 +178,7 @@ func (x *comparing) held(ctx context.Context, t *load.Table, there *load.Standin
 		return nil, incomparable("it is behind, and what the view was then cannot be told any more")
 	}
 	if file := x.collected(there); file != "" {
-		return nil, incomparable(fmt.Sprintf("it is behind, and %s, of the version that it holds, was collected", file))
+		return nil, incomparable(fmt.Sprintf("it is behind, and %s, of the version that it holds, is not here", file))
 	}
 	return &held, x.sound.check(ctx, held.Files())
 }
