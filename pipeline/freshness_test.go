@@ -64,4 +64,12 @@ func TestUnstarted(t *testing.T) {
 			t.Errorf("%+v", events[0])
 		}
 	}
+	p := PipelineStatus{Name: "b"}
+	if err := e.unstartedSince(t.Context(), &p); err != nil || p.Unstarted == nil || p.Unstarted.Error != "disk on fire" {
+		t.Errorf("its status says %+v, %v", p.Unstarted, err)
+	}
+	p = PipelineStatus{Name: "b", LastRun: &RunSummary{Run: journal.Run{Started: e.Clock().Add(time.Minute)}}}
+	if err := e.unstartedSince(t.Context(), &p); err != nil || p.Unstarted != nil {
+		t.Errorf("with a later run its status says %+v, %v", p.Unstarted, err)
+	}
 }

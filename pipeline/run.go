@@ -165,7 +165,11 @@ func (e *Engine) unstarted(ctx context.Context, locks []string, firing string, e
 	if errors.Is(err, ErrLocked) || errors.Is(err, ErrInterrupted) || firing != "" || ctx.Err() != nil {
 		return err
 	}
-	ev := journal.Event{Kind: journal.EventRunUnstarted, Pipeline: strings.Join(locks, "+"), Target: e.target().Name, Text: e.redact(err.Error()), At: e.Clock()}
+	text := err.Error()
+	if hint := hintOf(err); hint != "" {
+		text += ": " + hint
+	}
+	ev := journal.Event{Kind: journal.EventRunUnstarted, Pipeline: strings.Join(locks, "+"), Target: e.target().Name, Text: e.redact(text), At: e.Clock()}
 	return errors.Join(err, e.Journal.AddEvent(ctx, ev))
 }
 

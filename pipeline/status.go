@@ -92,9 +92,16 @@ type PipelineStatus struct {
 	Lock      LockState   `json:"lock"`
 	LastRun   *RunSummary `json:"last_run,omitempty"`
 	LastEnded *RunSummary `json:"last_ended,omitempty"` // the same, unless that still goes on
+	Unstarted *Unstarted  `json:"unstarted,omitempty"`  // after the last run one could not even begin
 	// NextRun is when its schedule fires next; nil when it has none or is paused. It takes a millrace serve to start it.
 	NextRun *time.Time     `json:"next_run,omitempty"`
 	Paused  *journal.Pause `json:"paused,omitempty"`
+}
+
+// Unstarted is a run that could not begin: the journal has none.
+type Unstarted struct {
+	At    time.Time `json:"at"`
+	Error string    `json:"error"`
 }
 
 // RunSummary is a run in one line.
@@ -227,9 +234,28 @@ func (e *Engine) pipelinesStatus(ctx context.Context, s *Status, runs []RunSumma
 			}
 			one.last(older)
 		}
+		if err := e.unstartedSince(ctx, &one); err != nil {
+			return err
+		}
 		s.Pipelines = append(s.Pipelines, one)
 	}
 	return nil
+}
+
+// unstartedSince finds the last run of a pipeline that could not begin, if that is newer than the last one that did.
+func (e *Engine) unstartedSince(ctx context.Context, p *PipelineStatus) error {
+	var since time.Time
+	if p.LastRun != nil {
+		since = p.LastRun.Started
+	}
+	events, err := e.Journal.Unstarted(ctx, e.target().Name, since)
+	for _, ev := range events {
+		if slices.Contains(strings.Split(ev.Pipeline, "+"), p.Name) {
+			p.Unstarted = &Unstarted{At: ev.At, Error: ev.Text}
+			break
+		}
+	}
+	return err
 }
 
 // last finds the pipeline's last runs among some, the newest first.

@@ -60,6 +60,9 @@ func (a *app) cleanStatus(s *pipeline.Status) {
 	for i := range s.Pipelines {
 		clean(s.Pipelines[i].LastRun)
 		clean(s.Pipelines[i].LastEnded)
+		if u := s.Pipelines[i].Unstarted; u != nil {
+			u.Error = a.redactor.Redact(u.Error)
+		}
 	}
 	for i := range s.Unfinished {
 		clean(&s.Unfinished[i])
@@ -124,6 +127,11 @@ func (a *app) printStatus(s *pipeline.Status) {
 	_ = g.print(a.stdout)
 	if !s.Served && slices.ContainsFunc(s.Pipelines, func(p pipeline.PipelineStatus) bool { return p.NextRun != nil }) {
 		a.note("no millrace serve is running on this project: nothing is started by its schedules")
+	}
+	for _, p := range s.Pipelines {
+		if u := p.Unstarted; u != nil {
+			a.out("\na run of %s could not begin at %s: %s", p.Name, clockText(u.At), oneLine(u.Error))
+		}
 	}
 	for _, r := range s.Unfinished {
 		if r.State == pipeline.StateRunning {
