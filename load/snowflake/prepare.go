@@ -229,7 +229,8 @@ func (f *Follower) stranger(ctx context.Context, s *snowflake.Session, to sf.Tab
 }
 
 // made is the ledger's row for the table and the node of the load that the table's comment names; nil when there is none. Not
-// started, it is a table that the target has left behind: under a name that it went away from, or come to after its load was given up.
+// started, it is a table that the target has left behind: under a name that it went away from, come to after its load was given up, or with rows that
+// were not those that were sent.
 func (f *Follower) made(ctx context.Context, s *snowflake.Session, n warehouse.Name, to sf.Table, there *found) (map[string]string, error) {
 	id, ok := strings.CutPrefix(there.comment, sf.CommentOf(""))
 	if !ok {
