@@ -34,10 +34,10 @@ demo-postgres: build servers ## the shop on a real PostgreSQL, changed between t
 demo-snowflake: build ## the shop on a stand-in for Snowflake, with a load that is killed in the middle
 	@bash examples/demo-snowflake.sh bin/millrace
 
-# One package more at a time than processors: tests of servers wait as much as they compute.
+# One package more at a time than processors: tests of servers wait as much as they compute. Those that take longest begin first.
 test: tools servers ## everything: vet, format, imports, unit and script tests, the short crash matrix
 	@echo "== lint";  $(MAKE) --no-print-directory lint
-	@echo "== tests"; [ -n "$$(bash .ci/servers --missing)" ] || export MILLRACE_TEST_SERVERS=required; go test -count=1 -p $$(( $$(nproc) + 1 )) -timeout 14m ./...
+	@echo "== tests"; [ -n "$$(bash .ci/servers --missing)" ] || export MILLRACE_TEST_SERVERS=required; go test -count=1 -p $$(( $$(nproc) + 1 )) -timeout 14m ./pipeline ./load/snowflake ./extract/mysql ./...
 	@echo "== crash matrix, short form"; $(MAKE) --no-print-directory faults-short
 
 test-snowflake-live: tools ## the suite of Snowflake on an account: docs/snowflake.md says which variables it takes

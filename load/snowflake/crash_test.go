@@ -216,7 +216,7 @@ type kind struct {
 // is left to the next cut.
 var (
 	ways    = slices.Concat(drops, deaths)
-	crucial = []kind{{`^UPDATE .*_TARGETS.*"SNAPSHOT" =`, ways}, {"^COMMIT$", faults}, {"RENAME TO", ways}, {"SWAP WITH", ways}, {"^UPDATE .*_LOADS", ways},
+	crucial = []kind{{`^UPDATE .*_TARGETS.*"SNAPSHOT" =`, ways}, {"^COMMIT$", faults}, {"RENAME TO", ways}, {"SWAP WITH", ways}, {"^UPDATE .*_LOADS", simply},
 		{"^SELECT CURRENT_TRANSACTION", simply}}
 	common = []kind{
 		{"^ALTER SESSION", simply}, {"^SHOW WAREHOUSES", simply}, {"^SHOW SCHEMAS", simply}, {"^SHOW TABLES", simply}, {"^DESCRIBE", simply}, {"^SELECT .*_TARGETS", simply}, {"^SELECT .*_LOADS", simply},
@@ -397,30 +397,33 @@ func TestRacingLoads(t *testing.T) {
 		{`(?s)^UPDATE .*_LOADS.*committed`, Keep{}, nil},
 		{"^COMMIT", Keep{}, nil},
 	} {
-		x, p := newTruth(t), newPlace(t)
-		f := func() *Follower {
-			return p.follower(x, func(cfg *Config) {
-				cfg.Conn.Retries, cfg.Keep = -1, func(warehouse.Name) Keep { return c.keep }
-			})
-		}
-		if c.at != "RENAME TO" {
-			p.brought(f(), x.publish("r1", x.table("t", c.key, "SELECT 1 AS id, 'a' AS v")))
-		}
-		held := p.server.Fault(snowfake.Fault{Match: regexp.MustCompile(c.at), Do: snowfake.Hang})
-		first := make(chan error, 1)
-		older, m := f(), x.publish("r2", x.table("t", c.key, "SELECT 1 AS id, 'b' AS v"))
-		go func() {
-			_, err := older.Bring(context.WithoutCancel(t.Context()), m, load.Bringing{Load: "01JFIRST", Run: m.Run, Attempt: 1})
-			first <- err
-		}()
-		<-held.Acted()
-		m = x.publish("r3", x.table("t", c.key, "SELECT 1 AS id, 'c' AS v"))
-		p.brought(f(), m)
-		held.Release()
-		if err := <-first; !errors.Is(err, load.ErrFenced) {
-			t.Errorf("held at %s, the first load gives %v, want %v", c.at, err, load.ErrFenced)
-		}
-		p.follows(x, f(), m, "")
+		t.Run(c.at, func(t *testing.T) {
+			t.Parallel()
+			x, p := newTruth(t), newPlace(t)
+			f := func() *Follower {
+				return p.follower(x, func(cfg *Config) {
+					cfg.Conn.Retries, cfg.Keep = -1, func(warehouse.Name) Keep { return c.keep }
+				})
+			}
+			if c.at != "RENAME TO" {
+				p.brought(f(), x.publish("r1", x.table("t", c.key, "SELECT 1 AS id, 'a' AS v")))
+			}
+			held := p.server.Fault(snowfake.Fault{Match: regexp.MustCompile(c.at), Do: snowfake.Hang})
+			first := make(chan error, 1)
+			older, m := f(), x.publish("r2", x.table("t", c.key, "SELECT 1 AS id, 'b' AS v"))
+			go func() {
+				_, err := older.Bring(context.WithoutCancel(t.Context()), m, load.Bringing{Load: "01JFIRST", Run: m.Run, Attempt: 1})
+				first <- err
+			}()
+			<-held.Acted()
+			m = x.publish("r3", x.table("t", c.key, "SELECT 1 AS id, 'c' AS v"))
+			p.brought(f(), m)
+			held.Release()
+			if err := <-first; !errors.Is(err, load.ErrFenced) {
+				t.Errorf("held at %s, the first load gives %v, want %v", c.at, err, load.ErrFenced)
+			}
+			p.follows(x, f(), m, "")
+		})
 	}
 }
 
