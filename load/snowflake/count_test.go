@@ -155,3 +155,24 @@ func TestNotNoted(t *testing.T) {
 	}
 	p.follows(x, f, x.publish("r3", first), "t swap")
 }
+
+// TestNobodyMayCount: a table that a load before has made, and whose rows the role may not read any more, does not keep the others behind.
+func TestNobodyMayCount(t *testing.T) {
+	x, p := newTruth(t), newPlace(t, func(c *snowfake.AccountConfig) {
+		c.Users = map[string]snowfake.User{"ROOT": {Roles: []string{snowfake.Admin}, DefaultRole: snowfake.Admin, DefaultWarehouse: "LOAD_WH"},
+			"MILLRACE": {Roles: []string{"LOADER"}, DefaultRole: "LOADER", DefaultWarehouse: "LOAD_WH"}}
+	})
+	p.rows("GRANT USAGE, CREATE SCHEMA ON DATABASE ANALYTICS TO ROLE LOADER")
+	p.rows("GRANT USAGE ON WAREHOUSE LOAD_WH TO ROLE LOADER")
+	f := p.follower(x, func(c *Config) { c.Conn.Role, c.Conn.Retries = "LOADER", -1 })
+	p.server.Fault(snowfake.Fault{Match: regexp.MustCompile(`^SELECT COUNT`), Do: snowfake.Drop})
+	table := x.table("t", nil, "SELECT 1 AS id")
+	if _, err := p.bring(f, x.publish("r1", table)); err == nil {
+		t.Fatal("a load that was cut off says nothing")
+	}
+	p.rows("GRANT OWNERSHIP ON TABLE ANALYTICS.MART.T TO ROLE ACCOUNTADMIN COPY CURRENT GRANTS")
+	p.rows("GRANT INSERT ON TABLE ANALYTICS.MART.T TO ROLE LOADER")
+	z := x.table("z", nil, "SELECT 1 AS id")
+	p.refuses(f, x.publish("r2", table, z), "t", "")
+	p.holds(x, &z, "ANALYTICS.MART.Z")
+}
