@@ -64,12 +64,16 @@ func TestUnstarted(t *testing.T) {
 			t.Errorf("%+v", events[0])
 		}
 	}
-	p := PipelineStatus{Name: "b"}
-	if err := e.unstartedSince(t.Context(), &p); err != nil || p.Unstarted == nil || p.Unstarted.Error != "disk on fire" {
-		t.Errorf("its status says %+v, %v", p.Unstarted, err)
+	all := []PipelineStatus{{Name: "b"}, {Name: "b", LastRun: &RunSummary{Run: journal.Run{Started: e.Clock().Add(time.Minute)}}}, {Name: "c"}}
+	if err := e.notBegun(t.Context(), all); err != nil {
+		t.Fatal(err)
 	}
-	p = PipelineStatus{Name: "b", LastRun: &RunSummary{Run: journal.Run{Started: e.Clock().Add(time.Minute)}}}
-	if err := e.unstartedSince(t.Context(), &p); err != nil || p.Unstarted != nil {
-		t.Errorf("with a later run its status says %+v, %v", p.Unstarted, err)
+	p := all[0]
+	if p.Unstarted == nil || p.Unstarted.Error != "disk on fire" {
+		t.Errorf("its status says %+v", p.Unstarted)
+	}
+	p = all[1]
+	if p.Unstarted != nil || all[2].Unstarted != nil {
+		t.Errorf("with a later run its status says %+v", p.Unstarted)
 	}
 }

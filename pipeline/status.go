@@ -234,25 +234,27 @@ func (e *Engine) pipelinesStatus(ctx context.Context, s *Status, runs []RunSumma
 			}
 			one.last(older)
 		}
-		if err := e.unstartedSince(ctx, &one); err != nil {
-			return err
-		}
 		s.Pipelines = append(s.Pipelines, one)
 	}
-	return nil
+	return e.notBegun(ctx, s.Pipelines)
 }
 
-// unstartedSince finds the last run of a pipeline that could not begin, if that is newer than the last one that did.
-func (e *Engine) unstartedSince(ctx context.Context, p *PipelineStatus) error {
-	var since time.Time
-	if p.LastRun != nil {
-		since = p.LastRun.Started
+// notBegun finds for each pipeline the last run that could not begin, if that is newer than the last one that did.
+func (e *Engine) notBegun(ctx context.Context, pipelines []PipelineStatus) error {
+	since := e.Clock() // when the pipeline last ran that has not for longest
+	for _, p := range pipelines {
+		if p.LastRun == nil {
+			since = time.Time{}
+		} else if p.LastRun.Started.Before(since) {
+			since = p.LastRun.Started
+		}
 	}
 	events, err := e.Journal.Unstarted(ctx, e.target().Name, since)
-	for _, ev := range events {
-		if slices.Contains(strings.Split(ev.Pipeline, "+"), p.Name) {
-			p.Unstarted = &Unstarted{At: ev.At, Error: ev.Text}
-			break
+	for i := range pipelines {
+		p := &pipelines[i]
+		at := slices.IndexFunc(events, func(ev journal.Event) bool { return slices.Contains(strings.Split(ev.Pipeline, "+"), p.Name) })
+		if at >= 0 && (p.LastRun == nil || !events[at].At.Before(p.LastRun.Started)) {
+			p.Unstarted = &Unstarted{At: events[at].At, Error: events[at].Text}
 		}
 	}
 	return err

@@ -59,9 +59,9 @@ func (j *Journal) EventsAfter(ctx context.Context, after int64, limit int) ([]Ev
 	return query(ctx, j, selectEvent+` WHERE id > ? ORDER BY id LIMIT ?`, scanEvent, after, limit)
 }
 
-// Unstarted are the runs for a target that could not even begin at that time or later, the newest first, 100 at most.
+// Unstarted are the runs for a target that could not even begin at that time or later, the newest first, 1,000 at most.
 func (j *Journal) Unstarted(ctx context.Context, target string, since time.Time) ([]Event, error) {
-	return query(ctx, j, selectEvent+` WHERE kind = ? AND target = ? AND at >= ? ORDER BY id DESC LIMIT 100`, scanEvent, EventRunUnstarted, target, stamp(since))
+	return query(ctx, j, selectEvent+` WHERE kind = ? AND target = ? AND at >= ? ORDER BY at DESC LIMIT 1000`, scanEvent, EventRunUnstarted, target, stamp(since))
 }
 
 // FilesRefused says whether the last word about the project's files is that they were refused.
