@@ -44,11 +44,17 @@ func (c *change) together() bool { return c.Mode != load.ModeNew && c.Mode != lo
 
 // refuse notes why the table cannot be brought.
 func (c *change) refuse(err error) {
-	c.cause, c.Error, c.Hint = err, err.Error(), ""
-	if h := interface{ Hint() string }(nil); errors.As(err, &h) {
-		c.Hint = h.Hint()
-	}
+	c.cause, c.Error, c.Hint = err, err.Error(), hintOf(err)
 	c.Inserted, c.Updated, c.Deleted = 0, 0, 0
+}
+
+// hintOf is what an error says is to be done; "" when it says nothing of that.
+func hintOf(err error) string {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return hinted.Hint()
+	}
+	return ""
 }
 
 // key is the key in Snowflake's names.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/warehouse"
-	sf "github.com/millrace/millrace/warehouse/snowflake"
 )
 
 // sound remembers what was found of local files, by path and hash: each is hashed once, before the local engine reads it. A byte that
@@ -88,37 +87,4 @@ func (x *bringing) comparable(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// unmarked refuses to replace all rows of a table that holds some which nothing else has: those that are marked as deleted.
-func (x *bringing) unmarked(ctx context.Context) error {
-	for _, c := range x.changes {
-		if !c.pending() || c.renew || c.before == nil || !c.keep.marks(c.of) || c.Mode != load.ModeFull && c.Mode != load.ModeSwap {
-			continue
-		}
-		n, err := x.number(ctx, x.s, c.Name, sf.CountValues(c.to.String(), []sf.Column{sf.DeletedAt}))
-		if err == nil && n == 0 {
-			continue
-		}
-		if err == nil {
-			err = fmt.Errorf("%s: all rows would have to be replaced, and %d that are marked as deleted are nowhere else: --renew %s replaces all of them", c.Why, n, c.Name)
-		}
-		if err := x.aside(ctx, x.s, c, err); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// emptied asks whether the columns that were not in the version before hold anything in the rows that it has: where a load that failed has added them,
-// they do not, and only the rows that differ are sent.
-func (x *bringing) emptied(ctx context.Context, c *change) error {
-	if len(c.strays) == 0 || c.Mode != load.ModeMerge && c.Mode != load.ModeSCD2 {
-		return nil
-	}
-	n, err := x.number(ctx, x.s, c.Name, sf.CountValues(sf.Live(c.to, c.keep.marks(c.of), c.keep.history()), c.strays))
-	if err == nil && n == 0 {
-		c.strays = nil
-	}
-	return err
 }

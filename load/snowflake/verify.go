@@ -60,11 +60,7 @@ func (f *Follower) Verify(ctx context.Context, m *load.Manifest, tables []wareho
 			if ctx.Err() != nil || lost(err) {
 				return out, fmt.Errorf("compare %s: %w", t.Name, err)
 			}
-			c.Error = err.Error()
-			var hint interface{ Hint() string }
-			if errors.As(err, &hint) {
-				c.Hint = hint.Hint()
-			}
+			c.Error, c.Hint = err.Error(), hintOf(err)
 		}
 		c.Equal = len(c.Problems) == 0 && c.Note == "" && c.Error == ""
 		out = append(out, c)
