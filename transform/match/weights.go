@@ -1,0 +1,49 @@
+package match
+
+// Weights are what agreement and disagreement are worth: the file that match train writes and people review.
+type Weights struct {
+	Format      int                 `json:"format"` // 1
+	Entity      string              `json:"entity"`
+	Plan        string              `json:"plan"`  // hash of the comparisons that these weights are for (Plan.Hash)
+	Prior       float64             `json:"prior"` // probability that two records taken by chance match
+	Comparisons []ComparisonWeights `json:"comparisons"`
+	Training    *Training           `json:"training,omitempty"`
+}
+
+// ComparisonWeights are those of a comparison's levels, from 1 to else. A missing value weighs nothing.
+type ComparisonWeights struct {
+	Name   string         `json:"name"`
+	Levels []LevelWeights `json:"levels"`
+	// Frequent are values that occur more often than others, with their share of the records that have one: agreement on them is worth less.
+	// Every other value counts as one that is Rare.
+	Frequent map[string]float64 `json:"frequent,omitempty"`
+	Rare     float64            `json:"rare,omitempty"`
+}
+
+// LevelWeights are the probabilities of a level, among pairs that match and among those that do not. The weight in bits is log2(M/U).
+type LevelWeights struct {
+	Name string  `json:"name"`
+	M    float64 `json:"m"`
+	U    float64 `json:"u"`
+	From string  `json:"from,omitempty"` // what it was learned from: sessions' names, "default"
+}
+
+// Training says how weights were found.
+type Training struct {
+	Records  int       `json:"records"`
+	Pairs    int64     `json:"pairs"`  // candidates
+	Random   int64     `json:"random"` // pairs by chance, for U
+	Sessions []Session `json:"sessions"`
+	Warnings []string  `json:"warnings,omitempty"`
+}
+
+// Session is one EM over the candidates of one rule, in which comparisons of the rule's own columns are left out.
+type Session struct {
+	Rule       string   `json:"rule"`
+	Pairs      int64    `json:"pairs"`
+	Matches    float64  `json:"matches"` // share of the pairs that match, as it was found
+	Prior      float64  `json:"prior"`   // what that says about the prior
+	Iterations int      `json:"iterations"`
+	Converged  bool     `json:"converged"`
+	Left       []string `json:"left_out"`
+}
