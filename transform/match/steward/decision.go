@@ -1,0 +1,112 @@
+// Package steward holds what people decide about the records of an entity: that two are the same thing, that they are not, which value a
+// golden record has. Decisions are rows of a CSV file of the project, which only ever grows: who, when and why stand beside each, and
+// what was decided before is revoked, never removed. It knows no records, only their names. Read Decision, then Rule.
+package steward
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Record names a record: by its source in the entity, and its key there.
+type Record struct {
+	Source string `json:"source"`
+	Key    string `json:"key"`
+}
+
+// String is source:key, as commands take it.
+func (r Record) String() string { return r.Source + ":" + r.Key }
+
+// ParseRecord reads source:key. Keys may have colons in them, sources have none.
+func ParseRecord(text string) (Record, error) {
+	source, key, ok := strings.Cut(text, ":")
+	if !ok || source == "" || key == "" {
+		return Record{}, fmt.Errorf("%q names no record: write source:key, such as crm:4711", text)
+	}
+	return Record{Source: source, Key: key}, nil
+}
+
+func compare(a, b Record) int {
+	return cmp.Or(strings.Compare(a.Source, b.Source), strings.Compare(a.Key, b.Key))
+}
+
+// Kind is what was decided.
+type Kind string
+
+// The kinds of decisions.
+const (
+	Match  Kind = "match"  // A and B are the same thing
+	Split  Kind = "split"  // A and B are not
+	Pin    Kind = "pin"    // the golden record that A belongs to has this value in Field
+	Revoke Kind = "revoke" // the decision named by Of does not hold any more
+)
+
+// Decision is one row of the file.
+type Decision struct {
+	ID    string    `json:"id"`
+	At    time.Time `json:"at"`
+	By    string    `json:"by"`
+	Kind  Kind      `json:"kind"`
+	A     Record    `json:"a"`
+	B     Record    `json:"b"`     // of match and split
+	Field string    `json:"field"` // of pin
+	Value *string   `json:"value"` // of pin; nil: the value of A, whatever other records have
+	Of    string    `json:"of"`    // of revoke
+	Why   string    `json:"why"`
+	Place string    `json:"place"` // file:line that it was read from, or the table's name
+}
+
+// String tells the decision in words, without values: those may be personal.
+func (d *Decision) String() string {
+	switch d.Kind {
+	case Pin:
+		if d.Value == nil {
+			return fmt.Sprintf("pin %s to what %s has", d.Field, d.A)
+		}
+		return fmt.Sprintf("pin %s of %s", d.Field, d.A)
+	case Revoke:
+		return "revoke " + d.Of
+	}
+	return fmt.Sprintf("%s %s and %s", d.Kind, d.A, d.B)
+}
+
+// told is the decision with who has made it and where it stands, for errors.
+func (d *Decision) told() string {
+	text := d.String()
+	if d.By != "" {
+		text += " (" + d.By
+		if !d.At.IsZero() {
+			text += ", " + d.At.Format(time.DateOnly)
+		}
+		text += ")"
+	}
+	if d.Place != "" {
+		text = d.Place + ": " + text
+	}
+	return text
+}
+
+// problem says what is wrong with a decision by itself; "" when nothing is.
+func (d *Decision) problem() string {
+	switch {
+	case d.Kind != Match && d.Kind != Split && d.Kind != Pin && d.Kind != Revoke:
+		return fmt.Sprintf("kind %q: write match, split, pin or revoke", d.Kind)
+	case d.Kind == Revoke && d.Of == "":
+		return "a revoke needs the id of what it takes back, in of"
+	case d.Kind == Revoke:
+		return ""
+	case d.A.Source == "" || d.A.Key == "":
+		return "a record is missing: a_source and a_key name it"
+	case d.Kind == Pin && d.Field == "":
+		return "a pin needs a field"
+	case d.Kind == Pin:
+		return ""
+	case d.B.Source == "" || d.B.Key == "":
+		return "the other record is missing: b_source and b_key name it"
+	case d.A == d.B:
+		return fmt.Sprintf("%s is named twice: two records are needed", d.A)
+	}
+	return ""
+}

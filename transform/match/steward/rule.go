@@ -1,0 +1,141 @@
+package steward
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Rulings are what all decisions together say.
+type Rulings struct {
+	Match, Split []Decision // one for each pair
+	Pins         []Decision // one for each record and field
+}
+
+// Rule takes decisions together. Of two about the same pair, or about the same field of a record, the later one of the list holds. What
+// is revoked does not hold. Records that are to be together by others, and apart by one, are a contradiction, and each is named with
+// the decisions that make it; so is a pair that a table without times has both ways.
+func Rule(all []Decision) (*Rulings, error) {
+	kept, err := withoutRevoked(all)
+	if err != nil {
+		return nil, err
+	}
+	pairs, pins := map[[2]Record]Decision{}, map[pinned]Decision{}
+	var problems []error
+	for _, d := range kept {
+		switch d.Kind {
+		case Pin:
+			pins[pinned{d.A, strings.ToLower(d.Field)}] = d
+		case Match, Split:
+			if compare(d.A, d.B) > 0 {
+				d.A, d.B = d.B, d.A
+			}
+			pair := [2]Record{d.A, d.B}
+			if before, ok := pairs[pair]; ok && before.Kind != d.Kind && before.At.IsZero() && d.At.IsZero() && before.ID == "" && d.ID == "" {
+				problems = append(problems, fmt.Errorf("%s contradicts %s: neither has a time, so nothing says which came later", d.told(), before.told()))
+			}
+			pairs[pair] = d
+		}
+	}
+	r := &Rulings{}
+	for _, d := range pairs {
+		if d.Kind == Match {
+			r.Match = append(r.Match, d)
+		} else {
+			r.Split = append(r.Split, d)
+		}
+	}
+	for _, d := range pins {
+		r.Pins = append(r.Pins, d)
+	}
+	for _, list := range [][]Decision{r.Match, r.Split, r.Pins} {
+		slices.SortFunc(list, func(x, y Decision) int {
+			return cmp.Or(compare(x.A, y.A), compare(x.B, y.B), strings.Compare(x.Field, y.Field))
+		})
+	}
+	return r, errors.Join(append(problems, r.contradictions()...)...)
+}
+
+type pinned struct {
+	record Record
+	field  string
+}
+
+// withoutRevoked leaves out revoked decisions and the revokes.
+func withoutRevoked(all []Decision) ([]Decision, error) {
+	known, revoked := map[string]bool{}, map[string]bool{}
+	var problems []error
+	for _, d := range all {
+		if d.ID != "" && known[d.ID] {
+			problems = append(problems, fmt.Errorf("%s: another decision has the id %s", cmp.Or(d.Place, d.String()), d.ID))
+		}
+		if d.Kind == Revoke && !known[d.Of] {
+			problems = append(problems, fmt.Errorf("%s: no decision before it has the id %q", cmp.Or(d.Place, d.String()), d.Of))
+		}
+		known[d.ID] = true
+		if d.Kind == Revoke {
+			revoked[d.Of] = true
+		}
+	}
+	var kept []Decision
+	for _, d := range all {
+		if d.Kind != Revoke && (d.ID == "" || !revoked[d.ID]) {
+			kept = append(kept, d)
+		}
+	}
+	return kept, errors.Join(problems...)
+}
+
+// contradictions are splits of records that matches bring together.
+func (r *Rulings) contradictions() []error {
+	near := map[Record][]Decision{}
+	for _, d := range r.Match {
+		near[d.A] = append(near[d.A], d)
+		near[d.B] = append(near[d.B], d)
+	}
+	var problems []error
+	for _, s := range r.Split {
+		if way := path(near, s.A, s.B); way != nil {
+			told := make([]string, len(way))
+			for i := range way {
+				told[i] = way[i].told()
+			}
+			problems = append(problems, fmt.Errorf("%s contradicts what brings the two together: %s", s.told(), strings.Join(told, "; ")))
+		}
+	}
+	return problems
+}
+
+// path is the shortest chain of matches from one record to another; nil when there is none.
+func path(near map[Record][]Decision, from, to Record) []Decision {
+	came := map[Record]*Decision{from: nil}
+	for queue := []Record{from}; len(queue) > 0; queue = queue[1:] {
+		at := queue[0]
+		if at == to {
+			var way []Decision
+			for d := came[at]; d != nil; d = came[at] {
+				way = append(way, *d)
+				at = other(d, at)
+			}
+			slices.Reverse(way)
+			return way
+		}
+		for i := range near[at] {
+			next := other(&near[at][i], at)
+			if _, seen := came[next]; !seen {
+				came[next] = &near[at][i]
+				queue = append(queue, next)
+			}
+		}
+	}
+	return nil
+}
+
+func other(d *Decision, r Record) Record {
+	if d.A == r {
+		return d.B
+	}
+	return d.A
+}
