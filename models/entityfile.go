@@ -48,7 +48,7 @@ type entityFile struct {
 	Survive     surviveEntry              `yaml:"survive" doc:"What golden records are made of."`
 	Relate      []relateEntry             `yaml:"relate" doc:"How golden records belong to each other: households, parents."`
 	Describe    config.Map[describeEntry] `yaml:"describe" doc:"What fields mean, and which are personal."`
-	Expect      config.Map[expectEntry]   `yaml:"expect" doc:"Bounds on figures of a run's quality; nothing is published beyond them." example:"{largest_cluster: <= 50}"`
+	Expect      expectations              `yaml:"expect" doc:"Bounds on figures of a run's quality; nothing is published beyond them." example:"{largest_cluster: <= 50}"`
 	MaxPairs    int64                     `yaml:"max_pairs" doc:"A run that would compare more pairs fails before it begins; by default what memory and time allow."`
 	Columns     []columnProperties        `yaml:"columns" doc:"What the columns of the golden records hold, as in a properties file."`
 	Checks      checkList                 `yaml:"checks" doc:"What must hold for the golden records."`
