@@ -33,7 +33,7 @@ func (l *loader) linkChecks() {
 	place := map[*Node]int{}
 	for i, n := range l.p.Nodes {
 		place[n] = i
-		if n.Kind == KindModel { // behind all streams, which are there before the first model is built
+		if n.Kind != KindStream { // behind all streams, which are there before the first model is built
 			place[n] += len(l.p.Nodes)
 		}
 	}

@@ -81,6 +81,7 @@ type loader struct {
 	promises map[*Node]*promise                // contracts, until all files are read
 	path     func(string) (PathMeaning, error) // of a checks file
 	given    map[string][]byte                 // files that are not among Files, by name
+	drafts   []*entityDraft                    // entities, until all nodes are known
 	tables   map[string]*Node                  // by lower-case schema.table: names that differ by case only are one table
 }
 
@@ -101,6 +102,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.sources()
 	l.macros()
 	l.models()
+	l.entities()
 	l.properties()
 	l.contracts()
 	l.singularChecks()
@@ -417,12 +419,10 @@ func (l *loader) glob(dir string, exts ...string) []string {
 
 // unusedFolders warns of files that look as if they did something.
 func (l *loader) unusedFolders() {
-	for dir, what := range map[string]string{"seeds": "seeds", "entities": "entities"} {
-		for _, ext := range []string{".csv", ".yml", ".yaml", ".sql"} {
-			if files := l.glob(dir, ext); len(files) > 0 {
-				l.warning(config.Pos{File: files[0]}, "", "%s come with a later version: this one does not read %s/", what, dir)
-				break
-			}
+	for _, ext := range []string{".csv", ".yml", ".yaml", ".sql"} {
+		if files := l.glob("seeds", ext); len(files) > 0 {
+			l.warning(config.Pos{File: files[0]}, "", "seeds come with a later version: this one does not read seeds/")
+			break
 		}
 	}
 }

@@ -28,6 +28,7 @@ type Project struct {
 	Sources       []*Source
 	Pipelines     []*Pipeline
 	Serve         *Serve
+	Entities      []*Entity
 	Nodes         []*Node // in dependency order, names sorted where the order is free
 	Secrets       *secret.Stores
 	Macros        *jinja.Library // of macros/*.sql
@@ -38,7 +39,7 @@ type Project struct {
 	History config.Duration
 
 	byName  map[string]*Node
-	byModel map[string]*Node // models by file name, as ref() finds them
+	byModel map[string]*Node // models by file name, and tables of entities, as ref() finds them
 	trials  []*trial         // while loading
 }
 
@@ -55,7 +56,7 @@ func (p *Project) IsPII(node, column string) bool {
 	return n == nil || n.IsPII(column)
 }
 
-// Model returns the node of the model with that file name, or nil.
+// Model returns the node that ref() finds by that name, a model's by its file's or one of an entity's tables, or nil.
 func (p *Project) Model(name string) *Node { return p.byModel[name] }
 
 // Stream returns the node of a source's stream, by its table's or its own name, or nil.
@@ -194,16 +195,19 @@ type Kind string
 const (
 	KindStream Kind = "stream"
 	KindModel  Kind = "model"
-	KindTable  Kind = "table" // of a checks file: it is where it is
+	KindEntity Kind = "entity" // one of the tables of an entity
+	KindTable  Kind = "table"  // of a checks file: it is where it is
 )
 
-// Node is anything that produces a table. Exactly one of Stream and Model is set; of a KindTable Stream where a source reads
-// it, and neither where From is read as it is.
+// Node is anything that produces a table. Exactly one of Stream, Model and Entity is set; of a KindTable Stream where a source reads
+// it, and none where From is read as it is.
 type Node struct {
 	Schema, Table string
 	Kind          Kind
 	Stream        *Stream
 	Model         *Model
+	Entity        *Entity
+	Part          string // which of the entity's tables it is: PartGolden and the others
 	From          string // of a KindTable: where it is, in words or as a path
 	Description   string
 	Owner         string

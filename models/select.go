@@ -3,6 +3,7 @@ package models
 import (
 	"fmt"
 	"path"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 //
 //	orders  erp.orders  *  erp.*   a node by table, by schema.table, by pattern
 //	+orders  orders+               with everything it reads, with everything that reads it
+//	customer  customer_golden  entity:customer   the tables of an entity, all of them: they are made together
 //	tag:nightly  path:models/marts  source:erp  pipeline:nightly  nightly
 //	a,b                            the nodes that both a and b mean
 func (p *Project) Select(include, exclude []string) ([]*Node, error) {
@@ -101,6 +103,7 @@ func (p *Project) selectTerm(term string) (map[*Node]bool, error) {
 				set[up] = true
 			}
 		}
+		p.addParts(set)
 	}
 	if strings.HasSuffix(term, "+") {
 		p.addDownstream(set)
@@ -108,7 +111,18 @@ func (p *Project) selectTerm(term string) (map[*Node]bool, error) {
 	return set, nil
 }
 
+// matches says whether the selector's name means the node. The tables of an entity are chosen together.
 func (p *Project) matches(n *Node, name string) bool {
+	if n.Entity == nil {
+		return p.matchesOne(n, name)
+	}
+	if ok, _ := path.Match(name, n.Entity.Name); ok || name == "entity:"+n.Entity.Name {
+		return true
+	}
+	return slices.ContainsFunc(p.Nodes, func(other *Node) bool { return other.Entity == n.Entity && p.matchesOne(other, name) })
+}
+
+func (p *Project) matchesOne(n *Node, name string) bool {
 	method, value, found := strings.Cut(name, ":")
 	if found {
 		switch method {
@@ -143,9 +157,9 @@ func (p *Project) matches(n *Node, name string) bool {
 func (p *Project) noMatch(term, name string) error {
 	if method, _, found := strings.Cut(name, ":"); found {
 		switch method {
-		case "tag", "path", "source", "pipeline":
+		case "tag", "path", "source", "pipeline", "entity":
 		default:
-			return fmt.Errorf("selector %q: unknown method %q: use tag:, path:, source: or pipeline:", term, method)
+			return fmt.Errorf("selector %q: unknown method %q: use tag:, path:, source:, entity: or pipeline:", term, method)
 		}
 	}
 	if s := p.namedSo(name); s != "" {
@@ -157,6 +171,9 @@ func (p *Project) noMatch(term, name string) error {
 	}
 	for _, pl := range p.Pipelines {
 		names = append(names, pl.Name)
+	}
+	for _, e := range p.Entities {
+		names = append(names, e.Name)
 	}
 	if s := config.Suggest(name, names); s != "" {
 		return fmt.Errorf("selector %q matches no node: did you mean %q?", term, s)
@@ -219,6 +236,19 @@ func (n *Node) Upstream() []*Node {
 	}
 	add(n)
 	return all
+}
+
+// addParts adds the other tables of entities of which the set has one.
+func (p *Project) addParts(set map[*Node]bool) {
+	made := map[*Entity]bool{}
+	for n := range set {
+		made[n.Entity] = true
+	}
+	for _, n := range p.Nodes {
+		if n.Entity != nil && made[n.Entity] {
+			set[n] = true
+		}
+	}
 }
 
 // addDownstream relies on p.Nodes being in dependency order.

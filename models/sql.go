@@ -231,6 +231,7 @@ func (l *loader) link() {
 		sort.Slice(t.node.Needs, func(i, k int) bool { return t.node.Needs[i].Name() < t.node.Needs[k].Name() })
 	}
 	l.p.trials = nil
+	l.linkEntities()
 	l.order()
 }
 
@@ -328,13 +329,14 @@ func (l *loader) order() {
 // circle reports refs that lead back to where they started, at the ref that closes the circle.
 func (l *loader) circle(path []*Node, back *Node) {
 	last := path[len(path)-1]
+	path = path[slices.Index(path, back):]
 	var names []string
-	for i, n := range path {
-		if n == back {
-			for _, m := range path[i:] {
-				names = append(names, m.Table)
-			}
-		}
+	for _, n := range path {
+		names = append(names, n.Table)
+	}
+	if e, pos := selfReference(path); e != nil {
+		l.problem(pos, "read the tables that its records come from; what is made of golden records is built behind them", "entity %s refers to itself: %s → %s", e.Name, strings.Join(names, " → "), back.Table)
+		return
 	}
 	pos := last.Pos
 	for _, r := range last.Model.Refs {

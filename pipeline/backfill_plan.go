@@ -64,8 +64,8 @@ func (e *Engine) PlanBackfill(ctx context.Context, req BackfillRequest) (_ *Back
 	opened := &sources{engine: e, open: map[string]extract.Source{}}
 	defer func() { err = errors.Join(err, opened.close()) }()
 	for _, n := range req.Nodes {
-		if n.Kind == models.KindModel {
-			p.Models = append(p.Models, PlannedModel{n.Name(), n.Model.Materialized == models.Incremental && !req.Range.Rebuild})
+		if n.Kind != models.KindStream {
+			p.Models = append(p.Models, PlannedModel{n.Name(), n.Model != nil && n.Model.Materialized == models.Incremental && !req.Range.Rebuild})
 			continue
 		}
 		one, err := r.planRange(ctx, opened, n, m.Table(nameOf(n)))

@@ -169,7 +169,9 @@ func (pl *planning) start(n *models.Node) *PlannedNode {
 		one.Mode = n.Stream.Mode
 		return one
 	}
-	one.Mode, one.Strategy = string(n.Model.Materialized), string(n.Model.Strategy)
+	if n.Model != nil {
+		one.Mode, one.Strategy = string(n.Model.Materialized), string(n.Model.Strategy)
+	}
 	for _, need := range n.Needs {
 		one.Reads = append(one.Reads, need.Name())
 	}

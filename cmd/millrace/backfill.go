@@ -107,7 +107,7 @@ func (a *app) backfillRequest(e *pipeline.Engine, req backfillFlags) (work pipel
 			return work, usage("%w", err)
 		}
 		for _, n := range readers {
-			chosen[n] = chosen[n] || n.Kind == models.KindModel
+			chosen[n] = chosen[n] || n.Kind != models.KindStream
 		}
 	}
 	for _, n := range e.Project.Nodes { // in dependency order

@@ -379,6 +379,10 @@ func (f *found) write() error {
 	if err != nil {
 		return err
 	}
+	entity, err := models.EntitySchema(specs())
+	if err != nil {
+		return err
+	}
 	for _, sub := range []string{".", "models", ".millrace"} {
 		mode := os.FileMode(0o755)
 		if sub == ".millrace" {
@@ -391,13 +395,14 @@ func (f *found) write() error {
 	model, sql := f.model()
 	files := []struct{ name, text string }{ // the project file last: it makes the folder a project
 		{".millrace/schema.json", string(schema)},
+		{".millrace/entity.json", string(entity)},
 		{".gitignore", ".millrace/\nwarehouse/\nwarehouse-*/\n"},
 		{"models/" + model, sql},
 		{models.ProjectFile, f.yaml()},
 	}
 	for _, file := range files {
 		path := filepath.Join(f.Folder, filepath.FromSlash(file.name))
-		if _, err := os.Lstat(path); err == nil && file.name != ".millrace/schema.json" {
+		if _, err := os.Lstat(path); err == nil && !strings.HasPrefix(file.name, ".millrace/") {
 			if err := addIgnored(path, file.name, file.text); err != nil {
 				return err
 			}

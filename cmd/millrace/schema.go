@@ -10,18 +10,22 @@ import (
 
 func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "schema [project | checks]",
-		Short: "print the JSON Schema of millrace.yml or of checks files, for editors",
-		Long: "Prints the JSON Schema of millrace.yml, or with \"checks\" that of the files for `millrace check --file`. Editors that\n" +
-			"speak yaml-language-server complete and check a file by it; init writes that of the project to\n" +
-			".millrace/schema.json, and this renews it after an update.\n",
-		Example:   "  millrace schema > .millrace/schema.json\n  millrace schema checks > checks.schema.json",
+		Use:   "schema [project | entity | checks]",
+		Short: "print the JSON Schema of millrace.yml, of entities or of checks files, for editors",
+		Long: "Prints the JSON Schema of millrace.yml, with \"entity\" that of the files in entities/, or with \"checks\" that of the files\n" +
+			"for `millrace check --file`. Editors that speak yaml-language-server complete and check a file by it; init writes\n" +
+			"those of the project to .millrace/schema.json and .millrace/entity.json, and this renews them after an update.\n" +
+			"An entity's file names its own in its first line: # yaml-language-server: $schema=../.millrace/entity.json\n",
+		Example:   "  millrace schema > .millrace/schema.json\n  millrace schema entity > .millrace/entity.json\n  millrace schema checks > checks.schema.json",
 		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: []string{"project", "checks"},
+		ValidArgs: []string{"project", "entity", "checks"},
 		RunE: func(_ *cobra.Command, args []string) error {
 			schema := models.Schema
-			if slices.Contains(args, "checks") {
+			switch {
+			case slices.Contains(args, "checks"):
 				schema = models.TablesSchema
+			case slices.Contains(args, "entity"):
+				schema = models.EntitySchema
 			}
 			text, err := schema(specs())
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -164,5 +165,48 @@ func TestTablesSchema(t *testing.T) {
 		if err := validate(t, []byte(src)); err == nil {
 			t.Errorf("%s is allowed", src)
 		}
+	}
+}
+
+func TestEntitySchema(t *testing.T) {
+	text, err := models.EntitySchema(specs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(text) > 60_000 { // editors fetch it for each file
+		t.Errorf("%d bytes", len(text))
+	}
+	validate := validator(t, text)
+	pages, err := os.ReadFile("../../docs/entities.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := regexp.MustCompile("(?s)```yaml\n# entities/(.*?)```").FindAllSubmatch(pages, -1)
+	if len(examples) < 2 {
+		t.Errorf("%d examples in docs/entities.md", len(examples))
+	}
+	for _, example := range examples {
+		if err := validate(t, append([]byte("# "), example[1]...)); err != nil {
+			t.Errorf("%s: %v", example[1], err)
+		}
+	}
+	const top = "sources: [a, {table: b, key: [x, y], trust_decay: {half_life: 1d}}]\ncompare: [name]\n"
+	for _, keys := range []string{"block: [[a], b, {similar: [c], top: 5}]", "standardize: {a: trim, b: [trim, {e164: DE}], c: {map: m, on_miss: keep}}", "survive: longest", "survive: {default: [min, max], a: {collect: all}, b: {longest: true}}",
+		"correlated: [[a, b], {fields: [c, d], max_weight: 3}]", "weights: w.json", "thresholds: {auto: 0.9}", "expect: {pairs: '> 3', golden: {is: '> 1', severity: warn}}", "overrides: o", "checks: [{not_null: a}]"} {
+		if err := validate(t, []byte(top+keys+"\n")); err != nil {
+			t.Errorf("%s: %v", keys, err)
+		}
+	}
+	if err := validate(t, []byte("sources: [a]\ncompare: {a: , b: [exact, {jw: 0.9}, contains], c: {fields: [x, y], levels: [{km: 3}]}}\n")); err != nil {
+		t.Error(err)
+	}
+	for _, keys := range []string{"standardise: {}", "standardize: {a: trimm}", "standardize: {a: [{e165: DE}]}", "compare: {a: [exakt]}", "compare: {a: {level: [exact]}}", "survive: {a: longst}", "survive: {groups: [{field: [a]}]}",
+		"expect: {pears: '> 3'}", "decide: {autom: 0.9}", "cluster: {method: any}", "block: [{key: [a]}]"} {
+		if err := validate(t, []byte(keys+"\nsources: [a]\n")); err == nil {
+			t.Errorf("%s is allowed", keys)
+		}
+	}
+	if err := validate(t, []byte("sources: [{key: a}]\n")); err == nil {
+		t.Error("a source without a table is allowed")
 	}
 }

@@ -21,7 +21,8 @@ type Plan struct {
 	Auto        float64 // probability from which a pair matches by itself
 	Review      float64 // probability from which a steward is asked
 	Cluster     Clustering
-	MaxPairs    int64 // candidates that may be compared
+	MaxPairs    int64  // candidates that may be compared
+	Hash        string // of the comparisons and of how the columns that they look at are made: weights are for one
 }
 
 // Source is where a record comes from. Its number in Plan.Sources is what Records.Source holds.
