@@ -38,9 +38,9 @@ type Matcher struct {
 	plan    *Plan
 	records *Records
 
-	ends        []uint32               // see sourceEnds
-	blocks      []*blocks              // by rule; nil for a Similar one
-	similar     map[int]*neighbourhood // by rule, of the Similar ones
+	ends        []uint32         // see sourceEnds
+	blocks      []*blocks        // by rule; nil for a Similar one
+	similar     []*neighbourhood // by rule; nil for one with keys
 	refused     error
 	headers     *headers
 	ruleLanes   [][2]RuleSet // of the first lanes: the rules whose keys are in their lower and upper half
@@ -77,7 +77,7 @@ func NewEngine(ctx context.Context, c Config, p *Plan, r *Records) (*Matcher, er
 // block finds the candidates of all rules.
 func (m *Matcher) block(ctx context.Context) error {
 	m.blocks = make([]*blocks, len(m.plan.Rules))
-	m.similar = map[int]*neighbourhood{}
+	m.similar = make([]*neighbourhood, len(m.plan.Rules))
 	g := groupOf(m.config.Threads)
 	for i, r := range m.plan.Rules {
 		if r.Similar == nil {
@@ -215,9 +215,7 @@ func (m *Matcher) Pattern(a, b uint32) Pattern {
 
 // one compares one pair.
 func (w *worker) one(a, b uint32) Pattern {
-	w.left.load(w.m.headers, []uint32{min(a, b)})
-	w.right.load(w.m.headers, []uint32{max(a, b)})
-	w.rows, w.columns = w.left, w.right
+	w.load([]uint32{min(a, b)}, []uint32{max(a, b)})
 	w.patterns[0], w.kept[0] = 0, 0
 	w.compare(0, w.kept[:1])
 	return w.patterns[0]

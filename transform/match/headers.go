@@ -9,8 +9,9 @@ import (
 // headers hold what comparing looks at first, record by record: a few words that stand together in memory, because the records of a block lie
 // anywhere. The texts themselves are only read of the few pairs that the words cannot decide.
 type headers struct {
+	lanes  int
 	stride int
-	words  []uint64 // of record i: words[i*stride:(i+1)*stride]
+	words  []uint64 // of record i: words[i*stride:][:lanes]
 }
 
 // laneKind is what a word of a header holds.
@@ -60,7 +61,8 @@ func (l *lanes) wantOf(k lane) int {
 
 // buildHeaders fills the headers, lane by lane, on several goroutines.
 func buildHeaders(r *Records, f *features, l *lanes, rules []*blocks, threads int) *headers {
-	h := &headers{stride: len(l.all), words: make([]uint64, len(l.all)*r.N)}
+	h := &headers{lanes: len(l.all), stride: (len(l.all) + 7) &^ 7} // whole cache lines
+	h.words = make([]uint64, h.stride*r.N)
 	var g errgroup.Group
 	g.SetLimit(threads)
 	const chunk = 1 << 14

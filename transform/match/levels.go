@@ -7,8 +7,7 @@ import (
 
 // comparison is one of a plan's, compiled: what finds out its level for one record against many.
 type comparison struct {
-	nulls []step // take out pairs with a missing value: they stay at level 0
-	steps []step // by falling strength
+	steps []step // first those that take out pairs with a missing value, which stay at level 0; then by falling strength
 	other Pattern
 }
 
@@ -38,7 +37,7 @@ func (c *compiler) compile() ([]comparison, error) {
 			return nil, fmt.Errorf("comparison %q has %d levels, at most 14 fit into a pattern", from.Name, len(from.Levels))
 		}
 		for _, col := range from.Columns {
-			all[i].nulls = append(all[i].nulls, c.null(col))
+			all[i].steps = append(all[i].steps, c.null(col))
 		}
 		for l := 0; l < len(from.Levels); {
 			n := c.alike(from.Levels[l:])
@@ -51,9 +50,23 @@ func (c *compiler) compile() ([]comparison, error) {
 			}
 			l += n
 		}
+		all[i].steps = fused(all[i].steps)
 		all[i].other = Pattern(len(from.Levels)+1) << (4 * i)
 	}
 	return all, nil
+}
+
+// fused puts the first two steps into one where they look at the same word: most comparisons begin so.
+func fused(steps []step) []step {
+	if len(steps) < 2 {
+		return steps
+	}
+	null, first := steps[0].(nullText)
+	equal, second := steps[1].(equalText)
+	if first && second && null.lane == equal.lane {
+		return append([]step{presentText(equal)}, steps[2:]...)
+	}
+	return steps
 }
 
 // levels are n levels of a comparison from the first on, as they stand in a pattern.
@@ -213,6 +226,27 @@ func (s equalText) run(w *worker, i int, todo []int32) []int32 {
 		if uint32(column[k]) == own {
 			w.patterns[k] |= s.level
 		} else {
+			n++
+		}
+	}
+	return todo[:n]
+}
+
+// presentText is nullText and equalText in one.
+type presentText equalText
+
+func (s presentText) run(w *worker, i int, todo []int32) []int32 {
+	own := uint32(w.rows.lanes[s.lane][i])
+	if own == 0 {
+		return todo[:0]
+	}
+	n, column := 0, w.columns.lanes[s.lane]
+	for _, k := range todo {
+		todo[n] = k
+		other := uint32(column[k])
+		if other == own {
+			w.patterns[k] |= s.level
+		} else if other != 0 {
 			n++
 		}
 	}

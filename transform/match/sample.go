@@ -55,26 +55,44 @@ func (m *Matcher) possiblePairs() int64 {
 	return pairs
 }
 
-// draw compares n pairs that are drawn by chance.
+// draw compares n pairs that are drawn by chance, a tile's diagonal at a time.
 func (w *worker) draw(c *counter, chunk int64, n int) {
 	random := rand.New(rand.NewPCG(sampleSeed, uint64(chunk)))
 	records := uint32(w.m.records.N)
 	for n > 0 {
-		a, b := random.Uint32N(records), random.Uint32N(records)
-		if a > b {
-			a, b = b, a
+		var rows, columns []uint32
+		for len(rows) < min(n, tileSide) {
+			a, b := random.Uint32N(records), random.Uint32N(records)
+			if a > b {
+				a, b = b, a
+			}
+			if b >= w.m.firstPartner(a) {
+				rows, columns = append(rows, a), append(columns, b)
+			}
 		}
-		if b < w.m.firstPartner(a) {
-			continue
+		w.load(rows, columns)
+		for i := range rows {
+			w.kept[0], w.patterns[i] = int32(i), 0
+			w.compare(i, w.kept[:1])
+			c.add(w.patterns[i], 0, 1)
 		}
-		c.add(w.one(a, b), 0, 1)
-		n--
+		n -= len(rows)
 	}
 }
 
 // drawAll compares a record with all behind it.
 func (w *worker) drawAll(c *counter, rec int64) {
-	for b := w.m.firstPartner(uint32(rec)); b < uint32(w.m.records.N); b++ {
-		c.add(w.one(uint32(rec), b), 0, 1)
+	columns := make([]uint32, 0, tileSide)
+	for b := w.m.firstPartner(uint32(rec)); b < uint32(w.m.records.N); {
+		columns = columns[:0]
+		for ; b < uint32(w.m.records.N) && len(columns) < tileSide; b++ {
+			w.kept[len(columns)], w.patterns[len(columns)] = int32(len(columns)), 0
+			columns = append(columns, b)
+		}
+		w.load([]uint32{uint32(rec)}, columns)
+		w.compare(0, w.kept[:len(columns)])
+		for _, p := range w.patterns[:len(columns)] {
+			c.add(p, 0, 1)
+		}
 	}
 }

@@ -28,7 +28,7 @@ func newSide(lanes int) *side {
 func (s *side) load(h *headers, records []uint32) {
 	s.records = records
 	for k, rec := range records {
-		from := h.words[int(rec)*h.stride : (int(rec)+1)*h.stride]
+		from := h.words[int(rec)*h.stride:][:h.lanes]
 		for i, word := range from {
 			s.lanes[i][k] = word
 		}
@@ -58,7 +58,7 @@ type worker struct {
 }
 
 func (m *Matcher) newWorker(s sink) *worker {
-	return &worker{m: m, sink: s, left: newSide(m.headers.stride), right: newSide(m.headers.stride), kept: make([]int32, tileSide),
+	return &worker{m: m, sink: s, left: newSide(m.headers.lanes), right: newSide(m.headers.lanes), kept: make([]int32, tileSide),
 		todo: make([]int32, tileSide), patterns: make([]Pattern, tileSide), rules: make([]RuleSet, tileSide),
 		positions: make([]positions, m.letterColumns)}
 }
@@ -68,12 +68,7 @@ func (w *worker) tile(rule int, rows, columns []uint32) error {
 	if columns[len(columns)-1] <= rows[0] {
 		return nil
 	}
-	w.left.load(w.m.headers, rows)
-	w.rows, w.columns = w.left, w.left
-	if &rows[0] != &columns[0] || len(rows) != len(columns) {
-		w.right.load(w.m.headers, columns)
-		w.columns = w.right
-	}
+	w.load(rows, columns)
 	first := 0
 	for i, rec := range rows {
 		from := w.m.firstPartner(rec)
@@ -88,6 +83,16 @@ func (w *worker) tile(rule int, rows, columns []uint32) error {
 		}
 	}
 	return nil
+}
+
+// load takes the headers of a tile.
+func (w *worker) load(rows, columns []uint32) {
+	w.left.load(w.m.headers, rows)
+	w.rows, w.columns = w.left, w.left
+	if &rows[0] != &columns[0] || len(rows) != len(columns) {
+		w.right.load(w.m.headers, columns)
+		w.columns = w.right
+	}
 }
 
 // firstPartner is the least record that a record can be a candidate with, as the first of the two.
@@ -111,37 +116,46 @@ func (w *worker) row(rule, i, first int) error {
 
 // candidates gives the columns that no earlier rule has made a pair with row i, and finds out which other rules do.
 func (w *worker) candidates(rule, i, first int) []int32 {
-	n := 0
-	earlier := RuleSet(1)<<rule - 1
-	for k := first; k < len(w.columns.records); k++ {
-		rules := w.rulesOf(rule, i, k)
-		if rules&earlier == 0 {
-			w.rules[k], w.patterns[k] = rules, 0
-			w.kept[n] = int32(k)
+	rules := w.rules[first:len(w.columns.records)]
+	for k := range rules {
+		rules[k] = 1 << rule
+	}
+	for l, pair := range w.m.ruleLanes {
+		own, column := w.rows.lanes[l][i], w.columns.lanes[l][first:]
+		for k := range rules {
+			differ := own ^ column[k]
+			if uint32(differ) == 0 {
+				rules[k] |= pair[0]
+			}
+			if differ>>32 == 0 {
+				rules[k] |= pair[1]
+			}
+		}
+	}
+	w.addSimilar(i, first, rules)
+	n, earlier := 0, RuleSet(1)<<rule-1
+	for k := range rules {
+		w.patterns[first+k] = 0
+		w.kept[n] = int32(first + k)
+		if rules[k]&earlier == 0 {
 			n++
 		}
 	}
 	return w.kept[:n]
 }
 
-// rulesOf are the rules that make row i and column k a pair.
-func (w *worker) rulesOf(rule, i, k int) RuleSet {
-	rules := RuleSet(1) << rule
-	for l, pair := range w.m.ruleLanes {
-		differ := w.rows.lanes[l][i] ^ w.columns.lanes[l][k]
-		if uint32(differ) == 0 {
-			rules |= pair[0]
-		}
-		if differ>>32 == 0 {
-			rules |= pair[1]
-		}
-	}
+// addSimilar adds the Similar rules that make row i and columns from first on a pair.
+func (w *worker) addSimilar(i, first int, rules []RuleSet) {
 	for r, s := range w.m.similar {
-		if s.has(w.rows.records[i], w.columns.records[k]) {
-			rules |= 1 << r
+		if s == nil {
+			continue
+		}
+		for k := range rules {
+			if s.has(w.rows.records[i], w.columns.records[first+k]) {
+				rules[k] |= 1 << r
+			}
 		}
 	}
-	return rules
 }
 
 // compare finds the patterns of row i and some columns.
@@ -149,9 +163,6 @@ func (w *worker) compare(i int, kept []int32) {
 	for c := range w.m.comparisons {
 		own := &w.m.comparisons[c]
 		todo := w.todo[:copy(w.todo, kept)]
-		for _, s := range own.nulls {
-			todo = s.run(w, i, todo)
-		}
 		for _, s := range own.steps {
 			if len(todo) == 0 {
 				break
