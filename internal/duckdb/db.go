@@ -28,6 +28,8 @@ type Config struct {
 	// Arrow prepares the instance for CopyReader, which refuses to work on any other. It switches two optimizers
 	// off, for the whole instance (DuckDB cannot do it for one connection), which slows ordinary queries down.
 	Arrow bool
+	// Plain leaves the cleaning functions out: what such an instance can read, every DuckDB can.
+	Plain bool
 }
 
 // DB is one DuckDB instance. Its methods may be called from several goroutines; several instances may live in one
@@ -102,6 +104,11 @@ func open(ctx context.Context, cfg Config, file string, readOnly bool) (_ *DB, e
 		return nil, problem(ctx, err)
 	}
 	defer conn.Close()
+	if !cfg.Plain {
+		if err := conn.Raw(func(c any) error { return registerClean(c.(*driverdb.Conn)) }); err != nil {
+			return nil, err
+		}
+	}
 	if file != "" {
 		options := "(STORAGE_VERSION 'v1.0.0')" // what DuckDB 1.0 can open, years older than ours
 		if readOnly {
