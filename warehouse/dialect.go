@@ -39,6 +39,15 @@ type Dialect struct {
 	// JSON is the row of the only relation of a SELECT, alias, as a JSON object.
 	JSON func(alias string) string
 
+	// Best is an aggregate: values of the row that comes first in an order, which no two rows share, among those for which the condition
+	// is true; "" is true of all. Part is one of them, by its number from 0 and its type; NULL where there is no such row.
+	Best func(values []string, order []By, condition string) string
+	Part func(best string, i int, typ string) string
+	// Entries is an aggregate: the values that are not NULL as a list, the distinct ones in their own order or all in that of a number.
+	Entries func(value, number string, distinct bool) string
+	// UUID is the UUID of version 5, as text, of a name, as SQL, in a namespace.
+	UUID func(namespace, name string) string
+
 	// CountIf is an aggregate: how often the condition is true.
 	CountIf func(condition string) string
 	// CountDistinctIf is an aggregate: how many different values, or rows of several that are not NULL, there are among the rows for
@@ -99,6 +108,10 @@ var DuckDB = &Dialect{
 	In: func(values, columns []string, from string) string {
 		return duckRow(values) + " IN (SELECT " + duckRow(columns) + " FROM " + from + ")"
 	},
+	Best:    duckBest,
+	Part:    func(best string, i int, _ string) string { return fmt.Sprintf("struct_extract(%s, 'v%d')", best, i) },
+	Entries: duckEntries,
+	UUID:    duckUUID,
 	JSON:    func(alias string) string { return "to_json(" + alias + ")" },
 	Same:    func(a, b string) string { return a + " IS NOT DISTINCT FROM " + b },
 	CountIf: func(condition string) string { return "count_if(" + condition + ")" },

@@ -32,6 +32,12 @@ var Dialect = &warehouse.Dialect{
 		}
 		return left + " IN (SELECT " + strings.Join(columns, ", ") + " FROM " + from + ")"
 	},
+	Best: best,
+	Part: func(best string, i int, typ string) string {
+		return fmt.Sprintf("CAST(%s[0][%d] AS %s)", best, i, spellType(typ))
+	},
+	Entries: entries,
+	UUID:    func(namespace, name string) string { return "UUID_STRING(" + literal(namespace) + ", " + name + ")" },
 	// OBJECT_CONSTRUCT leaves NULLs out, this one does not. Keys come in no order.
 	JSON: func(string) string { return "TO_JSON(OBJECT_CONSTRUCT_KEEP_NULL(*))" },
 
@@ -146,4 +152,30 @@ func changes(value, _, to string) string {
 		differs = fmt.Sprintf("(%s OR COALESCE(%s NOT BETWEEN %s AND %s, FALSE))", differs, there, bounds[0], bounds[1])
 	}
 	return differs
+}
+
+// best is a list of all rows' values in order, of which Part takes the first: MAX_BY takes no tuples. ARRAY_AGG leaves out what is NULL,
+// and a list is not, whatever is in it.
+func best(values []string, order []warehouse.By, condition string) string {
+	row := "ARRAY_CONSTRUCT(" + strings.Join(values, ", ") + ")"
+	if condition != "" {
+		row = "CASE WHEN " + condition + " THEN " + row + " END"
+	}
+	by := make([]string, len(order))
+	for i, o := range order {
+		direction := "DESC"
+		if o.Least {
+			direction = "ASC"
+		}
+		by[i] = o.SQL + " " + direction + " NULLS LAST"
+	}
+	return "ARRAY_AGG(" + row + ") WITHIN GROUP (ORDER BY " + strings.Join(by, ", ") + ")"
+}
+
+// entries is a text of JSON, as all lists are.
+func entries(value, number string, distinct bool) string {
+	if distinct {
+		return "TO_JSON(ARRAY_AGG(DISTINCT " + value + ") WITHIN GROUP (ORDER BY " + value + "))"
+	}
+	return "TO_JSON(ARRAY_AGG(" + value + ") WITHIN GROUP (ORDER BY " + number + "))"
 }

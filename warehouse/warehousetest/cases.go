@@ -225,5 +225,29 @@ func aggregateCases() []Case {
 		}),
 		counted("XorAll", "0", append(rows, rows...), func(d *warehouse.Dialect, n, v string) string { return d.XorAll(hash(d, n, v)) }),
 		{Name: "Crowded", SQL: group, Want: []string{"-1", "33"}},
+		counted("UUID", "886313e1-3b8a-5372-9b90-0c9aee199e5d", rows, func(d *warehouse.Dialect, _, _ string) string {
+			return "max(" + d.UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8", "'python.org'") + ")"
+		}),
+		counted("Best", "33", rows, func(d *warehouse.Dialect, n, v string) string {
+			return d.Part(d.Best([]string{v, n}, []warehouse.By{{SQL: v, Type: "VARCHAR"}, {SQL: n, Type: "BIGINT"}}, ""), 1, "BIGINT")
+		}),
+		counted("Best of the least text", "2", rows, func(d *warehouse.Dialect, n, v string) string {
+			return d.Part(d.Best([]string{v, n}, []warehouse.By{{SQL: v, Type: "VARCHAR", Least: true}, {SQL: n, Type: "BIGINT", Least: true}}, n+" > 1"), 1, "BIGINT")
+		}),
+		counted("Best of the least text, one beginning as another", "1", []string{"1|ab", "2|abc", "3|b"}, func(d *warehouse.Dialect, n, v string) string {
+			return d.Part(d.Best([]string{n}, []warehouse.By{{SQL: v, Type: "VARCHAR", Least: true}}, ""), 0, "BIGINT")
+		}),
+		counted("Best of a NULL", "∅", rows, func(d *warehouse.Dialect, n, v string) string {
+			return d.Part(d.Best([]string{v}, []warehouse.By{{SQL: n, Type: "BIGINT"}}, n+" > 33"), 0, "VARCHAR")
+		}),
+		counted("Best of no rows", "∅", rows, func(d *warehouse.Dialect, n, v string) string {
+			return d.Part(d.Best([]string{v}, []warehouse.By{{SQL: n, Type: "BIGINT"}}, n+" > 99"), 0, "VARCHAR")
+		}),
+		counted("Entries", "3", append(rows, "40|a"), func(d *warehouse.Dialect, n, v string) string {
+			return d.Length(d.Entries(v, n, true), "VARCHAR[]")
+		}),
+		counted("Entries, all of them", "5", append(rows, "40|a"), func(d *warehouse.Dialect, n, v string) string {
+			return d.Length(d.Entries(v, n, false), "VARCHAR[]")
+		}),
 	}
 }
