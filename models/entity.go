@@ -1,6 +1,7 @@
 package models
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,8 @@ type Entity struct {
 	Auto        float64            // probability from which a pair matches by itself
 	Review      float64            // probability from which a steward is asked
 	Cluster     Clustering
-	Overrides   *Node // table of decisions beside those that the journal keeps; nil: none
+	Overrides   *Node  // table of decisions beside those of the file; nil: none
+	Decisions   string // file of what stewards decide, relative to the project: entities/<name>.decisions.csv
 	Survive     Survivorship
 	Relations   []*EntityRelation
 	Expect      []*Expectation
@@ -46,10 +48,11 @@ const (
 	PartReview   = "review"
 	PartMergeLog = "merge_log"
 	PartQuality  = "quality"
+	PartRecords  = "records" // standardized, with their source and key: what explanations and incremental runs read
 )
 
 // EntityParts are all of them, the golden records first: the others are taken from its step.
-var EntityParts = []string{PartGolden, PartXref, PartEdges, PartReview, PartMergeLog, PartQuality}
+var EntityParts = []string{PartGolden, PartXref, PartEdges, PartReview, PartMergeLog, PartQuality, PartRecords}
 
 // Table is the name of one of the entity's tables.
 func (e *Entity) Table(part string) string { return e.Name + "_" + part }
@@ -253,4 +256,22 @@ type Expectation struct {
 	Number    float64 // right side, shares as written
 	Severity  Severity
 	Pos       config.Pos
+}
+
+// GoldenFields are the columns that survivorship fills, in their order: the fields, but for those that a group or a rule of their own makes
+// something else of, and what is collected or computed.
+func (e *Entity) GoldenFields() []string {
+	var names []string
+	add := func(name string) {
+		if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) {
+			names = append(names, name)
+		}
+	}
+	for _, f := range e.Fields {
+		add(f.Name)
+	}
+	for _, f := range e.Survive.Fields {
+		add(f.Name)
+	}
+	return names
 }

@@ -103,7 +103,7 @@ func (m *Matcher) block(ctx context.Context) error {
 func (m *Matcher) compile() error {
 	l := &lanes{index: map[lane]int{}}
 	keyed := m.addRuleLanes(l)
-	c := &compiler{plan: m.plan, records: m.records, lanes: l, columns: map[int]int{}}
+	c := &levelCompiler{plan: m.plan, records: m.records, lanes: l, columns: map[int]int{}}
 	var err error
 	if m.comparisons, err = c.compile(); err != nil {
 		return err

@@ -17,8 +17,8 @@ type step interface {
 	run(w *worker, i int, todo []int32) []int32
 }
 
-// compiler turns comparisons into steps, and collects the lanes that they need.
-type compiler struct {
+// levelCompiler turns comparisons into steps, and collects the lanes that they need.
+type levelCompiler struct {
 	plan    *Plan
 	records *Records
 	lanes   *lanes
@@ -26,7 +26,7 @@ type compiler struct {
 	columns map[int]int       // place of a column's letters in a worker
 }
 
-func (c *compiler) compile() ([]comparison, error) {
+func (c *levelCompiler) compile() ([]comparison, error) {
 	if len(c.plan.Comparisons) > 15 {
 		return nil, fmt.Errorf("%d comparisons, at most 15 fit into a pattern", len(c.plan.Comparisons))
 	}
@@ -79,7 +79,7 @@ func levels(comparison, first, n int) []Pattern {
 }
 
 // alike is how many levels at the beginning ask for the same measure, so that it is taken once.
-func (c *compiler) alike(l []Level) int {
+func (c *levelCompiler) alike(l []Level) int {
 	n := 1
 	for n < len(l) && l[n].Op == l[0].Op && l[n].Columns[0] == l[0].Columns[0] && measured(l[0].Op) {
 		n++
@@ -92,7 +92,7 @@ func measured(op Op) bool {
 }
 
 // null makes the step that takes out pairs with a missing value.
-func (c *compiler) null(column int) step {
+func (c *levelCompiler) null(column int) step {
 	switch c.plan.Columns[column].Kind {
 	case Text:
 		return nullText{c.lanes.want(textLane, column)}
@@ -104,7 +104,7 @@ func (c *compiler) null(column int) step {
 }
 
 // step compiles levels that are alike. nil: no pair can reach them.
-func (c *compiler) step(l []Level, out []Pattern) (step, error) {
+func (c *levelCompiler) step(l []Level, out []Pattern) (step, error) {
 	column, op := l[0].Columns[0], l[0].Op
 	if op == Swapped || op == Distance {
 		if len(l[0].Columns) != 2 || c.plan.Columns[column].Kind != c.plan.Columns[l[0].Columns[1]].Kind {
@@ -121,7 +121,7 @@ func (c *compiler) step(l []Level, out []Pattern) (step, error) {
 	}
 }
 
-func (c *compiler) textStep(l []Level, out []Pattern) step {
+func (c *levelCompiler) textStep(l []Level, out []Pattern) step {
 	column := l[0].Columns[0]
 	text := c.lanes.want(textLane, column)
 	switch l[0].Op {
@@ -157,7 +157,7 @@ func (c *compiler) textStep(l []Level, out []Pattern) step {
 }
 
 // byLetters is set when the letters of the column are known.
-func (c *compiler) byLetters(column int, b *byLetters) {
+func (c *levelCompiler) byLetters(column int, b *byLetters) {
 	place, ok := c.columns[column]
 	if !ok {
 		place = len(c.columns)

@@ -9,7 +9,7 @@ type numbers struct {
 	level        Pattern
 }
 
-func (c *compiler) numberStep(l *Level, out Pattern) step {
+func (c *levelCompiler) numberStep(l *Level, out Pattern) step {
 	s := &numbers{lane: c.lanes.want(numberLane, l.Columns[0]), level: out, holds: numberTest(l.Op, l.Arg)}
 	if s.holds == nil {
 		return nil
@@ -63,7 +63,7 @@ type lists struct {
 	level  Pattern
 }
 
-func (c *compiler) listStep(l *Level, out Pattern) step {
+func (c *levelCompiler) listStep(l *Level, out Pattern) step {
 	switch l.Op {
 	case Exact:
 		return equalText{c.lanes.want(listLane, l.Columns[0]), out}

@@ -5,6 +5,7 @@ package steward
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -109,4 +110,12 @@ func (d *Decision) problem() string {
 		return fmt.Sprintf("%s is named twice: two records are needed", d.A)
 	}
 	return ""
+}
+
+// Check says what is wrong with a decision by itself.
+func (d *Decision) Check() error {
+	if why := d.problem(); why != "" {
+		return errors.New(why)
+	}
+	return nil
 }

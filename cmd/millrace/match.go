@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
+)
+
+func (a *app) matchCommand() *cobra.Command {
+	c := group("match", "master data: train, review and judge how records of an entity are matched",
+		a.matchTrainCommand(), a.matchReviewCommand(), a.matchDecideCommand(), a.matchDecisionsCommand(), a.matchRevokeCommand(),
+		a.matchEvaluateCommand(), a.matchDiffCommand(), a.matchQualityCommand())
+	c.Example = "  millrace run customer               # match and publish\n  millrace match review customer\n  millrace match decide customer split crm:17 shop:4711 --why \"father and son\""
+	return c
+}
+
+// entity is the entity that the argument names.
+func entityOf(p *models.Project, name string) (*models.Entity, error) {
+	var known []string
+	for _, e := range p.Entities {
+		if e.Name == name || e.Node.Name() == name || e.Node.Table == name {
+			return e, nil
+		}
+		known = append(known, e.Name)
+	}
+	if len(known) == 0 {
+		return nil, usage("the project has no entity: a file in entities/ makes one")
+	}
+	hint := meant(name, known)
+	if s := config.Suggest(name, known); s != "" {
+		hint = fmt.Sprintf("did you mean %q?", s)
+	}
+	return nil, usage("no entity %q: %s", name, hint)
+}
+
+// withEntity opens the project for a command about one of its entities, which opens no source.
+func (a *app) withEntity(c *cobra.Command, name string, f func(context.Context, *pipeline.Engine, *models.Entity) error) error {
+	return a.withJournal(c, func(ctx context.Context, e *pipeline.Engine) error {
+		entity, err := entityOf(e.Project, name)
+		if err != nil {
+			return err
+		}
+		return interruptible(ctx, func(ctx context.Context) error { return f(ctx, e, entity) })
+	})
+}
+
+func (a *app) matchEvaluateCommand() *cobra.Command {
+	var gold pipeline.Gold
+	c := &cobra.Command{
+		Use:   "evaluate ENTITY --gold FILE",
+		Short: "compare the published clusters with what is known to be right",
+		Long: "Counts pairs of records: those that the labels imply, those that the published clusters imply, and those that both do;\n" +
+			"precision, recall and F1 follow from them. The labels are a CSV or Parquet file of clusters (source, key, cluster) or of\n" +
+			"pairs that match (a_source, a_key, b_source, b_key); an entity of one source may leave the columns of sources out.\n" +
+			"Records that the file does not name count as known to match nothing, unless --partial.\n",
+		Example: "  millrace match evaluate customer --gold labels.csv\n  millrace match evaluate customer --gold sample.csv --partial --examples 20 --json",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if gold.Path == "" {
+				return usage("--gold: name the file of labels")
+			}
+			path, err := readable(gold.Path)
+			if err != nil {
+				return err
+			}
+			gold.Path = path
+			return a.withEntity(c, args[0], func(ctx context.Context, e *pipeline.Engine, entity *models.Entity) error {
+				found, err := e.Evaluate(ctx, entity, gold)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON(found)
+				}
+				return a.printEvaluation(found)
+			})
+		},
+	}
+	c.Flags().StringVar(&gold.Path, "gold", "", "file of labels")
+	c.Flags().BoolVar(&gold.Partial, "partial", false, "nothing is known about records that the file does not name")
+	c.Flags().IntVar(&gold.Examples, "examples", 5, "pairs to show that are wrongly together, and wrongly apart; 0 for none")
+	return c
+}
+
+func (a *app) printEvaluation(v *pipeline.Evaluation) error {
+	a.out("%s, as run %s published it: %d records, the largest cluster has %d", v.Entity, v.Run, v.Records, v.Largest)
+	a.out("labels: %d records, %d pairs that match", v.Labelled, v.Gold)
+	if v.Unknown > 0 {
+		a.out("warning: %d records of the labels are not published", v.Unknown)
+	}
+	a.out("found:  %d pairs, %d of them right", v.Found, v.True)
+	a.out("precision %.4f   recall %.4f   F1 %.4f", v.Precision, v.Recall, v.F1)
+	for _, w := range v.Wrong {
+		a.out("together, and should not be: %s  %s", oneLine(w.A), oneLine(w.B))
+	}
+	for _, w := range v.Missed {
+		a.out("apart, and should not be:    %s  %s", oneLine(w.A), oneLine(w.B))
+	}
+	return nil
+}
+
+func (a *app) matchDiffCommand() *cobra.Command {
+	var examples int
+	c := &cobra.Command{
+		Use:   "diff ENTITY RUN1 RUN2",
+		Short: "what became of the clusters between two runs",
+		Long: "Compares what two runs have published: records that came, went or moved to another golden id, golden ids that were\n" +
+			"minted, retired, merged or split, and pairs of records that were joined or parted. Both snapshots must still be there.\n",
+		Example: "  millrace match diff customer 20260301T020000Z-1a2b 20260302T020000Z-3c4d",
+		Args:    cobra.ExactArgs(3),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withEntity(c, args[0], func(ctx context.Context, e *pipeline.Engine, entity *models.Entity) error {
+				found, err := e.MatchDiff(ctx, entity, args[1], args[2], examples)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON(found)
+				}
+				return a.printMatchDiff(found)
+			})
+		},
+	}
+	c.Flags().IntVarP(&examples, "limit", "n", 10, "moved records to show; 0 for none")
+	return c
+}
+
+func (a *app) printMatchDiff(d *pipeline.MatchDiff) error {
+	a.out("%s: run %s → run %s", d.Entity, d.Before, d.After)
+	a.out("records     %d added, %d removed, %d moved to another golden id", d.Added, d.Removed, d.Moved)
+	a.out("golden ids  %d minted, %d retired, %d merged, %d split, %d with the same records", d.Minted, d.Retired, d.Merged, d.Split, d.Same)
+	a.out("pairs       %d joined, %d parted", d.Joined, d.Parted)
+	for _, m := range d.Moves {
+		a.out("moved: %s:%s  %s → %s", m.Source, oneLine(m.Key), m.Before, m.After)
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/transform/match/steward"
+)
+
+func (a *app) matchDecideCommand() *cobra.Command {
+	var by, why string
+	decide := func(kind steward.Kind, use, short, long, example string) *cobra.Command {
+		return &cobra.Command{Use: use, Short: short, Long: long, Example: "  millrace match decide " + example, Args: cobra.ExactArgs(3),
+			RunE: func(c *cobra.Command, args []string) error {
+				d := steward.Decision{Kind: kind, By: by, Why: why}
+				var err error
+				if d.A, err = steward.ParseRecord(args[1]); err != nil {
+					return usage("%w", err)
+				}
+				if kind == steward.Pin {
+					field, value, given := strings.Cut(args[2], "=")
+					d.Field = field
+					if given {
+						d.Value = &value
+					}
+				} else if d.B, err = steward.ParseRecord(args[2]); err != nil {
+					return usage("%w", err)
+				}
+				return a.decide(c, args[0], d)
+			}}
+	}
+	c := group("decide", "decide about records, for the runs from now on",
+		decide(steward.Match, "match ENTITY RECORD RECORD", "two records are the same thing",
+			"From the next run on the two records are in one cluster, whatever they look like.\n", "match customer crm:17 shop:4711 --why \"phoned, same person\""),
+		decide(steward.Split, "split ENTITY RECORD RECORD", "two records are not the same thing",
+			"From the next run on the two records are never in one cluster.\n", "split customer crm:17 shop:4711 --why \"father and son\""),
+		decide(steward.Pin, "pin ENTITY RECORD FIELD[=VALUE]", "choose a value of a golden record",
+			"From the next run on the golden record that the record belongs to has this value; without =VALUE, that of the record.\n", "pin customer crm:17 email=ada@example.com"))
+	c.PersistentFlags().StringVar(&by, "by", "", "who decides (default the user of this process)")
+	c.PersistentFlags().StringVar(&why, "why", "", "why, for those who read the decision")
+	c.Example = "  millrace match decide split customer crm:17 shop:4711 --why \"father and son\""
+	return c
+}
+
+// decide writes a decision down and tells it.
+func (a *app) decide(c *cobra.Command, name string, d steward.Decision) error {
+	return a.withEntity(c, name, func(ctx context.Context, e *pipeline.Engine, entity *models.Entity) error {
+		made, err := e.Decide(ctx, entity, d)
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.printJSON(made)
+		}
+		a.out("%s: %s, in %s; the next run of %s obeys it", made.ID, made, made.Place, entity.Name)
+		return nil
+	})
+}
+
+func (a *app) matchRevokeCommand() *cobra.Command {
+	var by, why string
+	c := &cobra.Command{
+		Use:     "revoke ENTITY ID",
+		Short:   "take a decision back",
+		Long:    "The decision does not hold any more, from the next run on. Both stay on record.\n",
+		Example: "  millrace match revoke customer 1f2e3d4c --why \"it was the other Ada\"",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.decide(c, args[0], steward.Decision{Kind: steward.Revoke, Of: args[1], By: by, Why: why})
+		},
+	}
+	c.Flags().StringVar(&by, "by", "", "who decides (default the user of this process)")
+	c.Flags().StringVar(&why, "why", "", "why, for those who read the decision")
+	return c
+}
+
+func (a *app) matchDecisionsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "decisions ENTITY",
+		Short:   "list what was decided about the records of an entity",
+		Long:    "Lists the decisions in their order. Values of pins of fields that are tagged pii are shown as ***.\n",
+		Example: "  millrace match decisions customer",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withEntity(c, args[0], func(_ context.Context, e *pipeline.Engine, entity *models.Entity) error {
+				all, err := e.Decisions(entity)
+				if err != nil {
+					return err
+				}
+				for i := range all {
+					if all[i].Value != nil && entity.Node.IsPII(all[i].Field) {
+						masked := "***"
+						all[i].Value = &masked
+					}
+				}
+				if a.json {
+					return a.printJSON(all)
+				}
+				return a.printDecisions(all)
+			})
+		},
+	}
+}
+
+func (a *app) printDecisions(all []steward.Decision) error {
+	if len(all) == 0 {
+		a.out("no decisions")
+		return nil
+	}
+	revoked := map[string]string{}
+	for _, d := range all {
+		if d.Kind == steward.Revoke {
+			revoked[d.Of] = d.ID
+		}
+	}
+	g := &grid{header: []string{"ID", "AT", "BY", "DECISION", "WHY"}, width: a.terminalWidth()}
+	for _, d := range all {
+		what := d.String()
+		if d.Value != nil {
+			what += " = " + *d.Value
+		}
+		if by := revoked[d.ID]; by != "" && d.ID != "" {
+			what += " (revoked by " + by + ")"
+		}
+		at := ""
+		if !d.At.IsZero() {
+			at = d.At.UTC().Format(time.DateTime)
+		}
+		g.add(d.ID, at, oneLine(d.By), oneLine(what), oneLine(d.Why))
+	}
+	return g.print(a.stdout)
+}

@@ -1,0 +1,209 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// Evaluation holds the published clusters of an entity against pairs, or clusters, that people know to be right. Its counts are of pairs of
+// records: those that a cluster implies, all of its records being the same thing.
+type Evaluation struct {
+	Entity    string  `json:"entity"`
+	Run       string  `json:"run"` // that published the clusters
+	Records   int64   `json:"records"`
+	Labelled  int64   `json:"labelled"`         // records that the labels are about
+	Unknown   int64   `json:"unknown"`          // records of the labels that are not published
+	Gold      int64   `json:"gold_pairs"`       // that the labels imply
+	Found     int64   `json:"found_pairs"`      // that the clusters imply, among labelled records
+	True      int64   `json:"true_pairs"`       // both
+	Precision float64 `json:"precision"`        // True / Found; 0 when nothing was found
+	Recall    float64 `json:"recall"`           // True / Gold; 0 without gold
+	F1        float64 `json:"f1"`               // harmonic mean of the two
+	Largest   int64   `json:"largest_cluster"`  // of all that are published
+	Wrong     []Wrong `json:"wrong,omitempty"`  // examples of pairs that are together and should not be
+	Missed    []Wrong `json:"missed,omitempty"` // and of the other way round
+}
+
+// Wrong is a pair of records, as source:key, that the clusters and the labels disagree about.
+type Wrong struct {
+	A string `json:"a"`
+	B string `json:"b"`
+}
+
+// Gold is a file of what is known to be right. It has either pairs (a_source, a_key, b_source, b_key) or clusters (source, key, cluster);
+// of an entity with one source the columns of sources may be left out.
+type Gold struct {
+	Path string // CSV or Parquet
+	// Partial says that nothing is known about records that the file does not name. Otherwise they are known to match nothing.
+	Partial  bool
+	Examples int // of each kind of wrong pair
+}
+
+// Evaluate compares what is published of an entity with a file of labels.
+func (e *Engine) Evaluate(ctx context.Context, entity *models.Entity, gold Gold) (*Evaluation, error) {
+	path, err := filepath.Abs(gold.Path)
+	if err != nil {
+		return nil, err
+	}
+	var found *Evaluation
+	err = e.lookAtEntity(ctx, entity, []string{models.PartXref}, []string{path}, func(l *entityLook) error {
+		v := &evaluating{entityLook: l, gold: gold, from: scanOf(path)}
+		found, err = v.run(ctx)
+		return err
+	})
+	return found, err
+}
+
+// scanOf reads a file of labels: all as texts, for keys are.
+func scanOf(path string) string {
+	quoted := "'" + strings.ReplaceAll(warehouse.Globless(path), "'", "''") + "'"
+	if strings.EqualFold(filepath.Ext(path), ".parquet") {
+		return "read_parquet(" + quoted + ")"
+	}
+	return "read_csv(" + quoted + ", header = true, all_varchar = true)"
+}
+
+type evaluating struct {
+	*entityLook
+	gold Gold
+	from string
+}
+
+func (v *evaluating) run(ctx context.Context) (*Evaluation, error) {
+	labels, err := v.labels(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.once(ctx, labels); err != nil {
+		return nil, err
+	}
+	// A file, because each of the counts below reads all of it.
+	known, err := v.Write(ctx, "SELECT x.source, x.source_key, x.golden_id, l.cluster FROM "+v.table(models.PartXref)+" AS x LEFT JOIN ("+labels+
+		") AS l ON l.source = x.source AND l.key = x.source_key WHERE x.valid_to IS NULL", filepath.Join(v.dir, "known.parquet"))
+	if err != nil {
+		return nil, err
+	}
+	from := v.Dialect().Files([]string{known.Path})
+	labelled := "cluster IS NOT NULL"
+	if !v.gold.Partial { // a record without a label is a cluster of its own
+		from = "(SELECT source, source_key, golden_id, coalesce(cluster, 'alone:' || source || ':' || source_key) AS cluster FROM " + from + ")"
+	}
+	pairs := "CAST(coalesce(sum(n * (n - 1) // 2), 0) AS BIGINT)"
+	count := func(by string) string {
+		return "(SELECT " + pairs + " FROM (SELECT count(*) AS n FROM " + from + " WHERE " + labelled + " GROUP BY " + by + "))"
+	}
+	rows, err := v.Query(ctx, "SELECT (SELECT count(*) FROM "+from+"), (SELECT count(*) FROM "+from+" WHERE "+labelled+"), "+
+		count("cluster")+", "+count("golden_id")+", "+count("cluster, golden_id")+
+		", (SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM "+from+" GROUP BY golden_id))"+
+		", (SELECT count(*) FROM ("+labels+") AS l ANTI JOIN "+v.table(models.PartXref)+" AS x ON l.source = x.source AND l.key = x.source_key AND x.valid_to IS NULL)")
+	if err != nil {
+		return nil, err
+	}
+	n := func(i int) int64 { x, _ := rows.Rows[0][i].(int64); return x }
+	found := &Evaluation{Entity: v.entity.Name, Run: v.tables[models.PartXref].Run, Records: n(0), Labelled: n(1), Gold: n(2), Found: n(3), True: n(4), Largest: n(5), Unknown: n(6)}
+	found.Precision, found.Recall = ratio(found.True, found.Found), ratio(found.True, found.Gold)
+	if found.Precision+found.Recall > 0 {
+		found.F1 = 2 * found.Precision * found.Recall / (found.Precision + found.Recall)
+	}
+	if found.Wrong, err = v.examples(ctx, from, "golden_id", "cluster"); err != nil {
+		return nil, err
+	}
+	found.Missed, err = v.examples(ctx, from, "cluster", "golden_id")
+	return found, err
+}
+
+// once refuses labels that put a record into two clusters.
+func (v *evaluating) once(ctx context.Context, labels string) error {
+	rows, err := v.Query(ctx, "SELECT source, key, count(*) FROM ("+labels+") GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL LIMIT 1")
+	if err != nil || len(rows.Rows) == 0 {
+		return err
+	}
+	return fmt.Errorf("%s puts %v:%v into %v clusters: a record is one thing", v.gold.Path, rows.Rows[0][0], rows.Rows[0][1], rows.Rows[0][2])
+}
+
+func ratio(part, whole int64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
+}
+
+// labels is a SELECT of source, key and cluster of each record of the file.
+func (v *evaluating) labels(ctx context.Context) (string, error) {
+	columns, err := v.Describe(ctx, "SELECT * FROM "+v.from)
+	if err != nil {
+		return "", fmt.Errorf("read labels %s: %w", v.gold.Path, err)
+	}
+	has := func(name string) bool {
+		return slices.ContainsFunc(columns, func(c warehouse.Column) bool { return strings.EqualFold(c.Name, name) })
+	}
+	source := func(name string) (string, error) {
+		if has(name) {
+			return "CAST(" + name + " AS VARCHAR)", nil
+		}
+		if len(v.entity.Sources) == 1 {
+			return v.Dialect().QuoteLiteral(v.entity.Sources[0].Name), nil
+		}
+		return "", fmt.Errorf("%s has no column %s, and %s has %d sources", v.gold.Path, name, v.entity.Name, len(v.entity.Sources))
+	}
+	switch {
+	case has("key") && has("cluster"):
+		s, err := source("source")
+		return "SELECT DISTINCT " + s + " AS source, CAST(key AS VARCHAR) AS key, CAST(cluster AS VARCHAR) AS cluster FROM " + v.from + " WHERE cluster IS NOT NULL", err
+	case has("a_key") && has("b_key"):
+		a, err := source("a_source")
+		if err != nil {
+			return "", err
+		}
+		b, err := source("b_source")
+		if err != nil {
+			return "", err
+		}
+		return v.closed(ctx, "SELECT DISTINCT "+a+" AS s, CAST(a_key AS VARCHAR) AS k, "+b+" AS t, CAST(b_key AS VARCHAR) AS l FROM "+v.from)
+	}
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.Name
+	}
+	return "", fmt.Errorf("%s has the columns %s: labels have key and cluster, with source where the entity has several, or a_key and b_key, with a_source and b_source",
+		v.gold.Path, strings.Join(names, ", "))
+}
+
+// closed makes clusters of pairs: what hangs together has the least of its records as its cluster.
+func (v *evaluating) closed(ctx context.Context, pairs string) (string, error) {
+	file := filepath.Join(v.dir, "pairs.parquet")
+	if _, err := v.Write(ctx, pairs, file); err != nil {
+		return "", err
+	}
+	from := v.Dialect().Files([]string{file})
+	return "WITH RECURSIVE edge AS (SELECT s, k, t, l FROM " + from + " UNION SELECT t, l, s, k FROM " + from + "),\n" +
+		"reach(s, k, root) USING KEY (s, k) AS (\n" +
+		"  SELECT s, k, min(least(to_json([s, k])::VARCHAR, to_json([t, l])::VARCHAR)) FROM edge GROUP BY s, k\n" +
+		"  UNION\n" +
+		"  SELECT e.s, e.k, min(r.root) FROM edge AS e JOIN reach AS r ON r.s = e.t AND r.k = e.l JOIN recurring.reach AS own ON own.s = e.s AND own.k = e.k\n" +
+		"  WHERE r.root < own.root GROUP BY e.s, e.k)\n" +
+		"SELECT s AS source, k AS key, root AS cluster FROM reach", nil
+}
+
+// examples are pairs that agree in one grouping and not in the other.
+func (v *evaluating) examples(ctx context.Context, from, together, apart string) ([]Wrong, error) {
+	if v.gold.Examples <= 0 {
+		return nil, nil
+	}
+	rows, err := v.Query(ctx, fmt.Sprintf("SELECT a.source, a.source_key, b.source, b.source_key FROM %[1]s AS a JOIN %[1]s AS b ON a.%[2]s = b.%[2]s AND a.%[3]s <> b.%[3]s"+
+		" AND (a.source, a.source_key) < (b.source, b.source_key) ORDER BY ALL LIMIT %[4]d", from, together, apart, v.gold.Examples))
+	if err != nil {
+		return nil, err
+	}
+	var all []Wrong
+	for _, r := range rows.Rows {
+		all = append(all, Wrong{A: fmt.Sprint(r[0], ":", r[1]), B: fmt.Sprint(r[2], ":", r[3])})
+	}
+	return all, nil
+}

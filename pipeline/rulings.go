@@ -1,0 +1,109 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform/match"
+	"github.com/millrace/millrace/transform/match/steward"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// rulings are what people have decided about an entity's records: in its table of overrides, and then in its file.
+func (e *Engine) rulings(ctx context.Context, w warehouse.Warehouse, entity *models.Entity) (*steward.Rulings, error) {
+	var all []steward.Decision
+	if entity.Overrides != nil {
+		rows, err := overrides(ctx, w, entity.Overrides)
+		if err != nil {
+			return nil, fmt.Errorf("overrides of %s: %w", entity.Name, err)
+		}
+		all = rows
+	}
+	own, err := e.Decisions(entity)
+	if err != nil {
+		return nil, err
+	}
+	return steward.Rule(append(all, own...))
+}
+
+// overrides reads a table of decisions: a_source, a_key, b_source, b_key, and match or split in decision, kind or match_or_split; who, when
+// and why may stand beside them. Rows with a time come in its order.
+func overrides(ctx context.Context, w warehouse.Warehouse, n *models.Node) ([]steward.Decision, error) {
+	from := w.Dialect().Table(nameOf(n))
+	columns, err := w.Describe(ctx, "SELECT * FROM "+from)
+	if err != nil {
+		return nil, err
+	}
+	has := func(names ...string) (string, bool) {
+		for _, name := range names {
+			if i := slices.IndexFunc(columns, func(c warehouse.Column) bool { return strings.EqualFold(c.Name, name) }); i >= 0 {
+				return "CAST(" + w.Dialect().QuoteIdent(columns[i].Name) + " AS VARCHAR)", true
+			}
+		}
+		return "NULL", false
+	}
+	var items []string
+	for _, c := range [][]string{{"a_source"}, {"a_key"}, {"b_source"}, {"b_key"}, {"decision", "kind", "match_or_split"}} {
+		item, ok := has(c...)
+		if !ok {
+			return nil, fmt.Errorf("%s has no column %s: it needs a_source, a_key, b_source, b_key and decision (match or split)", n.Name(), strings.Join(c, " or "))
+		}
+		items = append(items, item)
+	}
+	who, _ := has("who", "by", "decided_by")
+	when, _ := has("when", "at", "decided_at")
+	why, _ := has("why", "reason")
+	items = append(items, who, when, why)
+	rows, err := w.Query(ctx, "SELECT "+strings.Join(items, ", ")+" FROM "+from+" ORDER BY 7 NULLS FIRST, 1, 2, 3, 4, 5")
+	if err != nil {
+		return nil, err
+	}
+	var all []steward.Decision
+	for i, row := range rows.Rows {
+		text := func(i int) string { s, _ := row[i].(string); return s }
+		d := steward.Decision{A: steward.Record{Source: text(0), Key: text(1)}, B: steward.Record{Source: text(2), Key: text(3)},
+			Kind: steward.Kind(strings.ToLower(text(4))), By: text(5), At: timeOf(text(6)), Why: text(7), Place: n.Name()}
+		if err := d.Check(); err != nil || d.Kind != steward.Match && d.Kind != steward.Split {
+			return nil, fmt.Errorf("row %d of %s, by time and key: %w", i+1, n.Name(), errors.Join(err, unlessPair(d.Kind)))
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+func unlessPair(k steward.Kind) error {
+	if k == steward.Match || k == steward.Split {
+		return nil
+	}
+	return fmt.Errorf("decision %q: a table of overrides has match and split", k)
+}
+
+// timeOf reads the engine's text of a time; the zero time for anything else.
+func timeOf(text string) time.Time {
+	for _, layout := range []string{"2006-01-02 15:04:05.999999-07", "2006-01-02 15:04:05.999999", time.RFC3339Nano, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC()
+		}
+	}
+	return time.Time{}
+}
+
+// weights are those of the entity's file; nil when it names none: then each run trains.
+func (e *Engine) weights(entity *models.Entity) (*match.Weights, error) {
+	if entity.Weights == "" {
+		return nil, nil
+	}
+	w, err := match.ReadWeights(filepath.Join(e.Project.Dir, entity.Weights), entity.Weights)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &StepError{Node: entity.Node.Name(), Pos: entity.Pos.String(), Err: fmt.Errorf("its weights are to come from %s, which is not there", entity.Weights),
+			Hint: fmt.Sprintf("millrace match train %s writes it", entity.Name)}
+	}
+	return w, err
+}

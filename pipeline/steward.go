@@ -1,0 +1,172 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform/match/steward"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// deciding is the lock under which decisions are written, of an entity.
+const deciding = "_decide_"
+
+// decisions is the file of an entity's decisions.
+func (e *Engine) decisions(entity *models.Entity) steward.File {
+	return steward.File{Path: filepath.Join(e.Project.Dir, entity.Decisions), Name: entity.Decisions}
+}
+
+// Decisions are what stewards have decided about an entity's records, in the order in which they did.
+func (e *Engine) Decisions(entity *models.Entity) ([]steward.Decision, error) {
+	return e.decisions(entity).Read()
+}
+
+// Decide writes a decision down, for the runs from now on. It is refused when it contradicts others, when a record that it names is not in
+// what is published, or when a pin's field is none of the golden record's. An empty By is the user of this process.
+func (e *Engine) Decide(ctx context.Context, entity *models.Entity, d steward.Decision) (*steward.Decision, error) {
+	if d.By == "" {
+		if u, err := user.Current(); err == nil {
+			d.By = u.Username
+		}
+	}
+	d.At = e.Clock()
+	if err := e.decidable(ctx, entity, d); err != nil {
+		return nil, err
+	}
+	unlock, err := e.lock([]string{deciding + entity.Name})
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return e.decisions(entity).Append(d)
+}
+
+// UnknownRecordError says that a record is not in what is published of an entity.
+type UnknownRecordError struct {
+	Entity string
+	Record steward.Record
+	Hint   string
+}
+
+func (e *UnknownRecordError) Error() string {
+	return fmt.Sprintf("%s has no record %s: %s", e.Entity, e.Record, e.Hint)
+}
+
+// decidable looks whether what a decision names is there.
+func (e *Engine) decidable(ctx context.Context, entity *models.Entity, d steward.Decision) error {
+	if d.Kind == steward.Revoke {
+		return nil
+	}
+	if d.Kind == steward.Pin {
+		if err := pinnable(entity, d.Field); err != nil {
+			return err
+		}
+	}
+	records := []steward.Record{d.A}
+	if d.Kind != steward.Pin {
+		records = append(records, d.B)
+	}
+	return e.lookAtEntity(ctx, entity, []string{models.PartXref}, nil, func(l *entityLook) error {
+		for _, r := range records {
+			if err := l.known(ctx, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// pinnable refuses a field that the golden record does not have.
+func pinnable(entity *models.Entity, field string) error {
+	names := entity.GoldenFields()
+	if slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, field) }) {
+		return nil
+	}
+	hint := "its fields are " + strings.Join(names, ", ")
+	if s := config.Suggest(field, names); s != "" {
+		hint = fmt.Sprintf("did you mean %q?", s)
+	}
+	return fmt.Errorf("the golden records of %s have no field %q: %s", entity.Name, field, hint)
+}
+
+// entityLook is a small engine of SQL with published tables of an entity in it.
+type entityLook struct {
+	entity *models.Entity
+	warehouse.Warehouse
+	secret map[string]bool        // columns whose values nobody is shown, in lower case
+	tables map[string]*load.Table // that are exposed, by part
+	dir    string                 // a folder that goes away behind the look
+}
+
+// table is a part's name in SQL.
+func (l *entityLook) table(part string) string {
+	return l.Dialect().Table(warehouse.Name{Schema: l.entity.Schema, Table: l.entity.Table(part)})
+}
+
+// known refuses a record that is not in force.
+func (l *entityLook) known(ctx context.Context, r steward.Record) error {
+	sources := make([]string, len(l.entity.Sources))
+	for i, s := range l.entity.Sources {
+		sources[i] = s.Name
+	}
+	if !slices.Contains(sources, r.Source) {
+		hint := "its sources are " + strings.Join(sources, ", ")
+		if s := config.Suggest(r.Source, sources); s != "" {
+			hint = fmt.Sprintf("did you mean %q?", s+":"+r.Key)
+		}
+		return &UnknownRecordError{Entity: l.entity.Name, Record: r, Hint: hint}
+	}
+	d := l.Dialect()
+	found, err := l.Query(ctx, fmt.Sprintf("SELECT golden_id FROM %s WHERE source = %s AND source_key = %s AND valid_to IS NULL",
+		l.table(models.PartXref), d.QuoteLiteral(r.Source), d.QuoteLiteral(r.Key)))
+	if err != nil {
+		return err
+	}
+	if len(found.Rows) == 0 {
+		return &UnknownRecordError{Entity: l.entity.Name, Record: r, Hint: fmt.Sprintf("the key is none that %s had in the last published run", r.Source)}
+	}
+	return nil
+}
+
+// lookAtEntity opens a small engine of SQL with published tables of an entity in it, which may read more files.
+func (e *Engine) lookAtEntity(ctx context.Context, entity *models.Entity, parts, files []string, f func(*entityLook) error) (err error) {
+	m, err := e.current(ctx)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "millrace-entity-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	w, err := e.Warehouse(ctx, e.looking(files, dir, e.TargetRoot))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	l := &entityLook{entity: entity, Warehouse: w, dir: dir, tables: map[string]*load.Table{}}
+	if l.secret, err = e.secrets(m, entity.Node.Name()); err != nil {
+		return err
+	}
+	for _, part := range parts {
+		name := warehouse.Name{Schema: entity.Schema, Table: entity.Table(part)}
+		t := m.Table(name)
+		if t == nil {
+			return fmt.Errorf("%s was never published: millrace run %s makes it", name, entity.Name)
+		}
+		if err := w.Expose(ctx, t.Version); err != nil {
+			return fmt.Errorf("%s cannot be read: %w", name, err)
+		}
+		l.tables[part] = t
+	}
+	return shown(entity.Node, f(l))
+}
