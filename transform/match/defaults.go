@@ -135,7 +135,7 @@ func (d *defaulter) role(c *models.Comparison) role {
 		return roleAmount
 	case f.Digits > 0.5 || f.Phone > 0.5:
 		return roleCode
-	case f.MeanWords > 2.2 || f.MeanLength > 20:
+	case f.MeanWords > 1.5 || f.MeanLength > 20:
 		return roleText
 	case f.Digits > 0.2:
 		return roleCode
@@ -281,7 +281,7 @@ func (d *defaulter) wide(pairs float64) []*models.BlockingRule {
 	if d.p.Rows <= similarRecords {
 		var all []string
 		for _, c := range d.e.Comparisons {
-			if len(c.Fields) == 1 && d.role(c) != roleAmount && d.role(c) != roleKind {
+			if len(c.Fields) == 1 && !slices.Contains([]role{roleAmount, roleKind, roleYear}, d.role(c)) {
 				all = append(all, c.Fields[0])
 				if d.role(c) == roleText {
 					rules = append(rules, &models.BlockingRule{Name: "similar " + c.Name, Similar: []string{c.Fields[0]}, Top: similarTop})

@@ -23,6 +23,7 @@ const (
 	trainRounds    = 4
 	priorPairs     = 10.0 // matches that the default m counts as, beside what EM finds
 	leastSession   = 20.0 // matches; a session with fewer says nothing
+	leastShare     = 0.02 // of a session's candidates that match; where it is less, the others blur what is learned
 	leastGain      = 50   // nats by which one more kind of pairs must explain the counts better
 	mostRelated    = 2
 	rateIterations = 30
@@ -197,7 +198,7 @@ func (t *trainer) sessions() {
 			continue
 		}
 		t.report.Sessions = append(t.report.Sessions, s.Session)
-		if s.Matches*float64(s.Pairs) >= leastSession {
+		if s.Matches*float64(s.Pairs) >= leastSession && s.Matches >= leastShare {
 			all = append(all, s)
 		}
 	}
@@ -265,7 +266,7 @@ func (p *Plan) shares(a, b []int) bool {
 func (t *trainer) session(r int) (session, bool) {
 	held := t.heldOut(r)
 	mask := t.plan.all() &^ held
-	if bits.OnesCount32(mask) < 2 {
+	if bits.OnesCount32(mask) < 2 || held == 0 {
 		return session{}, false
 	}
 	patterns := map[Pattern]float64{}
@@ -311,9 +312,11 @@ func sorted(patterns map[Pattern]float64) []patternCount {
 func (t *trainer) expect(s *session, patterns []patternCount) {
 	d := model{m: cloneAll(t.model.m), u: t.model.u, related: t.model.related}
 	kinds := make([]float64, 2+len(d.related)) // match, random, related…
+	// Few pairs match: an even start lets EM take whatever kind of likeness is the most frequent for matches.
 	for i := range kinds {
-		kinds[i] = 1 / float64(len(kinds))
+		kinds[i] = min(1/float64(len(kinds)), float64(t.records.N)/2/float64(s.Pairs))
 	}
+	kinds[1] = 1 - kinds[0]*float64(len(kinds)-1)
 	s.n = make([]float64, len(d.m))
 	post := make([]float64, len(kinds))
 	for s.Iterations < emIterations && !s.Converged {
