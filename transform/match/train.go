@@ -23,6 +23,7 @@ const (
 	trainRounds    = 4
 	priorPairs     = 10.0 // matches that the default m counts as, beside what EM finds
 	leastSession   = 20.0 // matches; a session with fewer says nothing
+	doubtShare     = 0.01 // of the candidates that do not match, that may be taken for matches
 	leastShare     = 0.02 // of a session's candidates that match; where it is less, the others blur what is learned
 	leastGain      = 50   // nats by which one more kind of pairs must explain the counts better
 	mostRelated    = 2
@@ -30,16 +31,17 @@ const (
 )
 
 type trainer struct {
-	plan     *Plan
-	records  *Records
-	counts   []Count
-	random   []Count
-	patterns []patternCount // of all candidates, whatever their rules
-	pairs    float64        // that could match at all
-	prior    float64
-	model    model
-	from     [][]string // by comparison: the sessions that it was learned in
-	report   Training
+	plan       *Plan
+	records    *Records
+	counts     []Count
+	random     []Count
+	patterns   []patternCount // of all candidates, whatever their rules
+	pairs      float64        // that could match at all
+	prior      float64
+	model      model
+	from       [][]string // by comparison: the sessions that it was learned in
+	report     Training
+	candidates bool // m, u and prior are those of candidates
 }
 
 // Train learns weights from the records themselves.
@@ -56,7 +58,11 @@ func Train(p *Plan, r *Records, e Engine) (*Weights, error) {
 	for range trainRounds {
 		t.learn()
 	}
-	if t.relatives() {
+	if t.plan.Cluster.Method == OneToOne {
+		if err := t.compete(e); err != nil {
+			return nil, err
+		}
+	} else if t.relatives() {
 		for range trainRounds {
 			t.learn()
 		}
@@ -367,8 +373,10 @@ func (t *trainer) maximize(d *model, s *session, sums [][]float64) float64 {
 			n += sums[c][l]
 		}
 		s.n[c] = n
+		// The more candidates do not match, the more of them are alike for another reason.
+		doubt := priorPairs + doubtShare*max(0, float64(s.Pairs)-n)
 		for l := 1; l < len(sums[c]); l++ {
-			m := (sums[c][l] + priorPairs*basis[l]) / (n + priorPairs)
+			m := (sums[c][l] + doubt*basis[l]) / (n + doubt)
 			change, d.m[c][l] = max(change, math.Abs(m-d.m[c][l])), m
 		}
 	}
