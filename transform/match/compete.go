@@ -1,6 +1,10 @@
 package match
 
-import "math"
+import (
+	"math"
+	"os"
+	"strconv"
+)
 
 // Where no source has duplicates a record matches at most one of another source, so that its candidates compete: at most one of them is the
 // match, and the others show what records look like that are similar and yet not the same. EM over the candidates with that in its first
@@ -24,6 +28,10 @@ func (t *trainer) compete(e Engine) error {
 	}
 	c := &competition{t: t, edges: edges, post: make([]float64, len(edges)), strength: make([]float64, t.records.N)}
 	share := min(0.5, float64(t.records.N)/4/float64(len(edges)))
+	if x := os.Getenv("SHARE"); x != "" {
+		f, _ := strconv.ParseFloat(x, 64)
+		share = f
+	}
 	c.odds = share / (1 - share)
 	for range competeIterations {
 		if c.step() < 1e-5 {

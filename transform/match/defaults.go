@@ -22,6 +22,7 @@ const (
 	roleAmount             // a number that may be a little different
 	roleKind               // one of a few values
 	rolePlace
+	roleTexts // several texts taken together
 )
 
 // Default thresholds and bounds.
@@ -34,6 +35,7 @@ const (
 	similarTop       = 10
 	pairsPerRecord   = 100 // that blocking may make by default
 	leastPairsBudget = 2_000_000
+	mostComparisons  = 15
 )
 
 // Defaults fills in what an entity's file leaves open: levels, blocking rules, thresholds and how edges become clusters, from the fields'
@@ -46,11 +48,11 @@ func Defaults(e *models.Entity, p Profile) {
 	if e.Review == 0 {
 		e.Review = min(defaultReview, e.Auto)
 	}
+	d.cluster()
 	d.comparisons()
 	if len(e.Blocking) == 0 {
 		d.blocking()
 	}
-	d.cluster()
 }
 
 type defaulter struct {
@@ -82,6 +84,7 @@ func (d *defaulter) comparisons() {
 			d.e.Comparisons = append(d.e.Comparisons, &models.Comparison{Name: f.Name, Fields: []string{f.Name}})
 		}
 	}
+	d.together()
 	for _, c := range d.e.Comparisons {
 		if len(c.Levels) > 0 {
 			continue
@@ -91,6 +94,25 @@ func (d *defaulter) comparisons() {
 		d.swap(c)
 	}
 }
+
+// together adds a comparison of all long texts joined, where there are several and each record has at most one other to match: what one
+// source has in a product's name the other has in its description.
+func (d *defaulter) together() {
+	if d.e.Cluster.Method != "one_to_one" {
+		return
+	}
+	var fields []string
+	for _, c := range d.e.Comparisons {
+		if len(c.Levels) == 0 && len(c.Fields) == 1 && d.role(c) == roleText {
+			fields = append(fields, c.Fields[0])
+		}
+	}
+	if len(fields) > 1 && len(d.e.Comparisons) < mostComparisons {
+		d.e.Comparisons = append(d.e.Comparisons, &models.Comparison{Name: joined(fields), Fields: fields, Levels: levelsFor(roleTexts)})
+	}
+}
+
+func joined(fields []string) string { return strings.Join(fields, " + ") }
 
 // swap lets given and family names be exchanged: in one comparison of the two, as it is one event.
 func (d *defaulter) swap(c *models.Comparison) {
@@ -116,8 +138,12 @@ func named(name string, parts ...string) bool {
 }
 
 func (d *defaulter) role(c *models.Comparison) role {
-	if len(c.Fields) == 2 {
+	switch len(c.Fields) {
+	case 1:
+	case 2:
 		return rolePlace
+	default:
+		return roleTexts
 	}
 	name := c.Name
 	if len(c.Fields) == 1 {
@@ -172,13 +198,19 @@ func levelsFor(r role) []models.Level {
 	case rolePlace:
 		return []models.Level{level(models.LevelDistance, 0.1), level(models.LevelDistance, 1), level(models.LevelDistance, 10)}
 	case roleText:
-		out := []models.Level{exact}
-		for _, x := range []float64{0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2} {
-			out = append(out, level(models.LevelCosine3, x))
-		}
-		return out
+		return append([]models.Level{exact}, grades(0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)...)
+	case roleTexts:
+		return grades(0.9, 0.8, 0.7, 0.6, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1)
 	}
 	return []models.Level{exact, level(models.LevelOSA, 1), level(models.LevelJaroWinkler, 0.92), level(models.LevelJaroWinkler, 0.85)}
+}
+
+func grades(cosines ...float64) []models.Level {
+	var out []models.Level
+	for _, x := range cosines {
+		out = append(out, level(models.LevelCosine3, x))
+	}
+	return out
 }
 
 // key is something that records may be blocked by, and the share of pairs that agree in it.

@@ -282,12 +282,26 @@ func (d *qualityData) derive(p *Plan, k models.BlockingKey) (int, error) {
 	return len(p.Columns) - 1, nil
 }
 
+func quotedAll(fields []string) string {
+	var out []string
+	for _, f := range fields {
+		out = append(out, quoted(f))
+	}
+	return strings.Join(out, ", ")
+}
+
 var levelOps = map[models.LevelOp]Op{models.LevelExact: Exact, models.LevelSwapped: Swapped, models.LevelJaroWinkler: JaroWinkler, models.LevelLevenshtein: Levenshtein,
 	models.LevelOSA: OSA, models.LevelTokenSet: TokenSet, models.LevelContains: Contains, models.LevelCosine: Cosine, models.LevelCosine3: Cosine3,
 	models.LevelNumber: Within, models.LevelPercent: Percent, models.LevelLocalPart: Exact}
 
 func (d *qualityData) comparison(p *Plan, c *models.Comparison) (Comparison, error) {
 	own := p.find(c.Fields[0])
+	if len(c.Fields) > 1 {
+		var err error
+		if own, err = d.derive(p, models.BlockingKey{SQL: "concat_ws(' ', " + quotedAll(c.Fields) + ")"}); err != nil {
+			return Comparison{}, err
+		}
+	}
 	out := Comparison{Name: c.Name, Columns: []int{own}, TF: c.TermFrequency}
 	for _, l := range c.Levels {
 		m := Level{Name: l.Name, Op: levelOps[l.Op], Columns: []int{own}, Arg: l.Arg}
