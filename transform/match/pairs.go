@@ -1,5 +1,7 @@
 package match
 
+import "context"
+
 // Pattern holds a pair's levels, four bits a comparison: that of comparison c is p >> (4 * c) & 15.
 type Pattern uint64
 
@@ -8,6 +10,9 @@ func (p Pattern) Level(comparison int) int { return int(p >> (4 * comparison) & 
 
 // RuleSet holds the rules that make a pair a candidate: rule r is bit r. The lowest is the one that it counts for.
 type RuleSet uint32
+
+// MaxRules is how many rules a plan may have: what a RuleSet holds.
+const MaxRules = 32
 
 // Count is how many candidates have a pattern, by the rules that make them candidates.
 type Count struct {
@@ -39,15 +44,18 @@ const (
 	Refused                // would match, but clustering did not let it; a steward is asked
 )
 
+// Keep says of a candidate whether it is an edge, with what weight and verdict. It is called from several goroutines at once.
+type Keep func(a, b uint32, p Pattern) (weight float64, verdict Verdict, ok bool)
+
 // Engine compares the candidates of a plan. Its answers do not depend on the number of goroutines, nor on the order of the records' sources.
 //
 // Count gives the patterns of all candidates, by (Pattern, Rules). Sample gives those of n pairs taken by chance (seeded: the same each
-// time), for U. Edges gives the candidates to which keep says yes, by (A, B); keep is called from several goroutines at once.
+// time), for U. Edges gives the candidates to which keep says yes, by (A, B).
 // since, where it is not nil, says which records are new: candidates without one are left out.
 type Engine interface {
-	Count(since []bool) ([]Count, error)
-	Sample(n int) ([]Count, error)
-	Edges(since []bool, keep func(a, b uint32, p Pattern) (weight float64, verdict Verdict, ok bool)) ([]Edge, error)
-	// Pattern compares one pair, whether or not it is a candidate.
+	Count(ctx context.Context, since []bool) ([]Count, error)
+	Sample(ctx context.Context, n int) ([]Count, error)
+	Edges(ctx context.Context, since []bool, keep Keep) ([]Edge, error)
+	// Pattern compares one pair, whether or not it is a candidate, in either order.
 	Pattern(a, b uint32) Pattern
 }

@@ -1,0 +1,255 @@
+package match
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+)
+
+func groupOf(n int) *errgroup.Group {
+	var g errgroup.Group
+	g.SetLimit(n)
+	return &g
+}
+
+// similarIndex finds the records whose texts are nearest to those of one, by the cosine of weighted terms.
+type similarIndex struct {
+	rule    *Similar
+	records *Records
+	ends    []uint32
+	terms   *weighted // "texts" are records
+	// postings are the records that have a term, in rising order: of term t list[from[t]:from[t+1]].
+	from []uint64
+	list []uint32
+}
+
+// nearest finds the pairs of a Similar rule: each record with those nearest to it. Which those are depends on all records, the new ones and
+// what terms weigh included. So the whole is always found anew, and an incremental run takes the pairs with a new record out of it; that
+// the lists of others have changed besides is part of it.
+func nearest(ctx context.Context, r *Records, rule *Similar, ends []uint32, threads int) (*neighbourhood, error) {
+	x := newSimilarIndex(r, rule, ends)
+	found := make([][]uint32, r.N)
+	var next atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	const chunk = 64
+	for range threads {
+		g.Go(func() error {
+			s := newSearch(x)
+			for {
+				from := next.Add(chunk) - chunk
+				if from >= int64(r.N) || ctx.Err() != nil {
+					return ctx.Err()
+				}
+				for rec := uint32(from); rec < uint32(min(from+chunk, int64(r.N))); rec++ {
+					found[rec] = s.nearest(rec)
+				}
+			}
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return neighbourhoodOf(found), nil
+}
+
+// neighbourhoodOf brings the lists of both sides together.
+func neighbourhoodOf(found [][]uint32) *neighbourhood {
+	starts := make([]uint64, len(found)+1)
+	for a, own := range found {
+		for _, b := range own {
+			starts[min(uint32(a), b)+1]++
+		}
+	}
+	for a := range found {
+		starts[a+1] += starts[a]
+	}
+	others, at := make([]uint32, starts[len(found)]), slices.Clone(starts)
+	for a, own := range found {
+		for _, b := range own {
+			low, high := min(uint32(a), b), max(uint32(a), b)
+			others[at[low]] = high
+			at[low]++
+		}
+	}
+	n := &neighbourhood{starts: make([]uint64, len(found)+1)}
+	for a := range found {
+		own := others[starts[a]:starts[a+1]]
+		slices.Sort(own)
+		n.others = append(n.others, slices.Compact(own)...)
+		n.starts[a+1] = uint64(len(n.others))
+	}
+	return n
+}
+
+func newSimilarIndex(r *Records, rule *Similar, ends []uint32) *similarIndex {
+	x := &similarIndex{rule: rule, records: r, ends: ends}
+	op := Cosine
+	if rule.Grams > 0 {
+		op = Cosine3
+	}
+	texts, codes := joined(r, rule.Columns)
+	x.terms = perRecord(newTermLists(texts, termsOf(op)).weigh(codes), codes)
+	x.from = make([]uint64, len(x.terms.squares)+1)
+	for _, t := range x.terms.nums {
+		x.from[t+1]++
+	}
+	for t := range x.terms.squares {
+		x.from[t+1] += x.from[t]
+	}
+	x.list = make([]uint32, len(x.terms.nums))
+	at := slices.Clone(x.from)
+	for rec := range uint32(r.N) {
+		for _, t := range x.terms.at(rec) {
+			x.list[at[t]] = rec
+			at[t]++
+		}
+	}
+	return x
+}
+
+// joined puts the texts of some columns together, record by record. A record that has none has code 0.
+func joined(r *Records, columns []int) (*Dict, []uint32) {
+	texts := newInterner()
+	codes := make([]uint32, r.N)
+	var parts []string
+	for rec := range codes {
+		parts = parts[:0]
+		for _, c := range columns {
+			if v := &r.Columns[c]; !v.Null(rec) {
+				parts = append(parts, v.Dict.At(v.Codes[rec]))
+			}
+		}
+		if len(parts) > 0 {
+			codes[rec] = texts.code([]byte(strings.Join(parts, " ")))
+		}
+	}
+	return texts.dict, codes
+}
+
+// perRecord gives term lists by record instead of by text.
+func perRecord(w *weighted, codes []uint32) *weighted {
+	own := &weighted{termLists: &termLists{starts: make([]uint32, 1, len(codes)+1), names: w.names}, squares: w.squares, norms: make([]int64, len(codes))}
+	for rec, c := range codes {
+		own.nums = append(own.nums, w.at(c)...)
+		own.starts = append(own.starts, uint32(len(own.nums)))
+		own.norms[rec] = w.norms[c]
+	}
+	return own
+}
+
+// search looks for neighbours, on one goroutine.
+type search struct {
+	*similarIndex
+	common []int64 // by record: the weight that it shares with the one that is looked at
+	seen   []uint32
+	terms  []uint32
+	best   []neighbour
+}
+
+type neighbour struct {
+	record uint32
+	cosine float64
+}
+
+func newSearch(x *similarIndex) *search {
+	return &search{similarIndex: x, common: make([]int64, x.records.N)}
+}
+
+// nearest gives the Top records nearest to one; of equally near ones those with the lower numbers.
+//
+// Terms are taken by falling weight. Once what is left of them cannot bring a record to the floor by itself, no new records are looked at:
+// a record that shares only what is left, of weight w, has a cosine of at most sqrt(w / norm), because its own norm is at least w.
+func (s *search) nearest(rec uint32) []uint32 {
+	norm := s.similarIndex.terms.norms[rec]
+	if norm == 0 {
+		return nil
+	}
+	s.order(rec)
+	low, high := s.excluded(rec)
+	s.seen = s.seen[:0]
+	left := norm
+	floor := s.rule.Floor * s.rule.Floor * float64(norm) * (1 - slack)
+	at := 0
+	for ; at < len(s.terms) && float64(left) >= floor; at++ {
+		t := s.terms[at]
+		square := s.similarIndex.terms.squares[t]
+		left -= square
+		for _, other := range s.list[s.from[t]:s.from[t+1]] {
+			if other >= low && other < high {
+				continue
+			}
+			if s.common[other] == 0 {
+				s.seen = append(s.seen, other)
+			}
+			s.common[other] += square
+		}
+	}
+	return s.rank(rec, left)
+}
+
+// order takes the record's terms by falling weight.
+func (s *search) order(rec uint32) {
+	squares := s.similarIndex.terms.squares
+	s.terms = append(s.terms[:0], s.similarIndex.terms.at(rec)...)
+	slices.SortFunc(s.terms, func(a, b uint32) int { return cmp.Or(cmp.Compare(squares[b], squares[a]), cmp.Compare(a, b)) })
+}
+
+// excluded are the records that are no neighbours of one: itself, or its whole source where that is duplicate-free.
+func (s *search) excluded(rec uint32) (low, high uint32) {
+	if len(s.ends) == 0 || s.ends[s.records.Source[rec]] == 0 {
+		return rec, rec + 1
+	}
+	source := s.records.Source[rec]
+	first, _ := slices.BinarySearch(s.records.Source, source)
+	return uint32(first), s.ends[source]
+}
+
+// rank measures those seen in full, and gives the nearest. left is the weight of the terms that have not been looked at.
+func (s *search) rank(rec uint32, left int64) []uint32 {
+	w := s.similarIndex.terms
+	norm := w.norms[rec]
+	s.best = s.best[:0]
+	for _, other := range s.seen {
+		most := s.common[other] + left
+		s.common[other] = 0
+		if below(most, norm, w.norms[other], s.threshold()) {
+			continue
+		}
+		cosine := float64(w.common(rec, other)) / math.Sqrt(float64(norm)*float64(w.norms[other]))
+		if cosine >= s.rule.Floor {
+			s.offer(neighbour{other, cosine})
+		}
+	}
+	own := make([]uint32, len(s.best))
+	for i, n := range s.best {
+		own[i] = n.record
+	}
+	return own
+}
+
+// threshold is what a record must have to be among the nearest.
+func (s *search) threshold() float64 {
+	if len(s.best) < s.rule.Top {
+		return s.rule.Floor
+	}
+	return max(s.rule.Floor, s.best[len(s.best)-1].cosine)
+}
+
+// offer keeps the list of the nearest, which is sorted and at most Top long.
+func (s *search) offer(n neighbour) {
+	i, _ := slices.BinarySearchFunc(s.best, n, func(a, b neighbour) int {
+		return cmp.Or(cmp.Compare(b.cosine, a.cosine), cmp.Compare(a.record, b.record))
+	})
+	if i >= s.rule.Top {
+		return
+	}
+	if len(s.best) == s.rule.Top {
+		s.best = s.best[:len(s.best)-1]
+	}
+	s.best = slices.Insert(s.best, i, n)
+}
