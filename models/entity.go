@@ -275,3 +275,22 @@ func (e *Entity) GoldenFields() []string {
 	}
 	return names
 }
+
+// Clone is a copy whose lists, comparisons and rules may be changed.
+func (e *Entity) Clone() *Entity {
+	c := *e
+	c.Fields, c.Sources = slices.Clone(e.Fields), slices.Clone(e.Sources)
+	c.Correlated, c.Expect = slices.Clone(e.Correlated), slices.Clone(e.Expect)
+	c.Comparisons = make([]*Comparison, len(e.Comparisons))
+	for i, x := range e.Comparisons {
+		own := *x
+		own.Levels = slices.Clone(x.Levels)
+		c.Comparisons[i] = &own
+	}
+	c.Blocking = make([]*BlockingRule, len(e.Blocking))
+	for i, x := range e.Blocking {
+		own := *x
+		c.Blocking[i] = &own
+	}
+	return &c
+}

@@ -2,7 +2,12 @@ package match
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace/models"
@@ -10,45 +15,393 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// Job is an entity to build in a warehouse in which its sources, its code maps and its table of overrides are exposed.
+// Job is an entity to match in a warehouse in which its sources, its code maps and its table of overrides are exposed.
 type Job struct {
 	Entity    *models.Entity
 	Warehouse warehouse.Warehouse
-	Dir       string                        // new, empty: for what is written
-	Before    map[string]*warehouse.Version // published tables, by part; they are exposed too
+	Dir       string // new, empty: for what is written
+	Before    Tables // as published; they are exposed too
 	Run       string
 	At        time.Time       // logical time: what trust decays up to, and what xref says
 	Rulings   steward.Rulings // of the file and the table of overrides
 	Weights   *Weights        // nil trains
 	Full      bool            // compares everything, whatever has changed
 	Threads   int
-	Memory    int64 // bytes for records and edges; more edges spill
+	Memory    int64 // bytes of edges; more are written to a file meanwhile
 	Log       *slog.Logger
 	// Progress is told how many of the predicted pairs have been compared.
-	Progress func(phase string, done, of int64)
+	Progress func(done, of int64)
 }
 
-// Built is what an entity's tables are now.
-type Built struct {
-	Tables    []BuiltTable // by models.EntityParts
-	Equations []warehouse.Equation
-	// Quarantined are records that cannot be standardized: a file with their columns; nil when there are none.
+// Matched is what an entity's tables are now.
+type Matched struct {
+	Built
+	Read warehouse.Equation // of the sources' rows
+	// Quarantined are rows that are no records, in a file with Columns and those of every quarantine; nil when there are none.
 	Quarantined *warehouse.File
-	Columns     []warehouse.Column // of Quarantined, without those of the quarantine itself
-	Outcomes    []Outcome
+	Columns     []warehouse.Column
+	Expected    []Expected
 	Notes       []string
 	Weights     *Weights // that were used
 }
 
-// BuiltTable is one of the tables.
-type BuiltTable struct {
-	Part      string
-	Version   warehouse.Version
-	Written   []warehouse.File // those of its files that are new
-	Equations []warehouse.Equation
+// Build makes the tables of an entity: standardizes its records, compares them, clusters them, and takes golden records from the clusters.
+func Build(ctx context.Context, job Job) (*Matched, error) {
+	m := &matching{Job: job}
+	for _, step := range []func(context.Context) error{m.read, m.settle, m.records, m.weigh, m.decide, m.compare, m.cluster, m.golden} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return &m.out, nil
 }
 
-// Build makes the tables of an entity: standardizes its records, compares them, clusters them, and takes golden records from the clusters.
-func Build(ctx context.Context, job Job) (*Built, error) {
-	panic("not yet")
+// matching is one Build.
+type matching struct {
+	Job
+	out     Matched
+	reading *Reading
+	rows    string // what was read, as a table expression
+	entity  *models.Entity
+	*Prepared
+	recordsFile, rawFile warehouse.File
+	engine               *Matcher
+	scoring              *Scoring
+	since                []bool // records that are new or have changed; nil compares all
+	pairs                map[[2]uint32]Verdict
+	edges                []Edge
+	labels               []uint32
+	figures              []Figure
+	files                map[string]string
+}
+
+// Prepared is an entity with its defaults, its plan and its records.
+type Prepared struct {
+	Plan    *Plan
+	Records *Records
+}
+
+// path is a new file of the job.
+func (m *matching) path(name string) string { return filepath.Join(m.Dir, name+".parquet") }
+
+// from is a file as a table expression.
+func (m *matching) from(f warehouse.File) string {
+	return m.Warehouse.Dialect().Files([]string{f.Path})
+}
+
+// read reads the sources once, and keeps out what is no record.
+func (m *matching) read(ctx context.Context) (err error) {
+	if m.reading, err = NewReading(ctx, m.Warehouse, m.Entity); err != nil {
+		return err
+	}
+	rows, err := m.Warehouse.Write(ctx, m.reading.Rows, m.path("rows"))
+	if err != nil {
+		return fmt.Errorf("standardize: %w", err)
+	}
+	m.rows = m.from(rows)
+	repeated, err := m.Warehouse.Query(ctx, m.reading.Repeated(m.rows))
+	if err != nil {
+		return err
+	}
+	if err := m.reading.Unique(repeated); err != nil {
+		return err
+	}
+	counts, err := m.Warehouse.Query(ctx, m.reading.Counts(m.rows))
+	if err != nil {
+		return err
+	}
+	equation := m.reading.Equation(counts)
+	m.out.Read = equation
+	if !equation.Closes() {
+		return fmt.Errorf("%w: %s", warehouse.ErrUnbalanced, equation)
+	}
+	return m.keepOut(ctx, equation.Get("quarantined"))
+}
+
+// keepOut writes the rows that are no records where the quarantine is made of.
+func (m *matching) keepOut(ctx context.Context, rows int64) error {
+	if rows == 0 {
+		return nil
+	}
+	query := m.reading.Quarantined(m.rows, m.Run, m.At)
+	columns, err := m.Warehouse.Describe(ctx, query)
+	if err != nil {
+		return err
+	}
+	f, err := m.Warehouse.Write(ctx, query, m.path("quarantined"))
+	if err != nil {
+		return fmt.Errorf("keep rows out: %w", err)
+	}
+	if f.Rows != rows {
+		return fmt.Errorf("%w: of %d rows that are no records %d were kept", warehouse.ErrUnbalanced, rows, f.Rows)
+	}
+	m.out.Quarantined, m.out.Columns = &f, columns[:len(columns)-quarantineColumns]
+	return nil
+}
+
+// quarantineColumns is how many columns a quarantine has behind those of its rows: see Reading.Quarantined.
+const quarantineColumns = 5
+
+// settle fills in what the entity's file leaves open, by what the records look like.
+func (m *matching) settle(ctx context.Context) error {
+	m.entity = m.Entity.Clone()
+	fields := fieldsPlan(m.entity)
+	records, _, err := m.readRecords(ctx, fields, "fields")
+	if err != nil {
+		return err
+	}
+	profile := ProfileRecords(fields.Columns, records)
+	Defaults(m.entity, profile)
+	m.reading.Entity = m.entity
+	m.out.Notes = append(m.out.Notes, profile.Warnings(m.entity)...)
+	m.Prepared = &Prepared{}
+	m.Plan, err = Compile(m.entity)
+	return err
+}
+
+// fieldsPlan is a plan that has the fields as they are, and compares nothing.
+func fieldsPlan(e *models.Entity) *Plan {
+	p := &Plan{Entity: e.Name}
+	for _, s := range e.Sources {
+		p.Sources = append(p.Sources, Source{Name: s.Name, DuplicateFree: s.DuplicateFree})
+	}
+	for _, f := range e.Fields {
+		p.Columns = append(p.Columns, Column{Name: f.Name, Kind: kindOf(e, f)})
+	}
+	return p
+}
+
+// readRecords writes the records of a plan to a file, and reads it.
+func (m *matching) readRecords(ctx context.Context, p *Plan, name string) (*Records, warehouse.File, error) {
+	query, err := m.reading.Records(p, m.rows)
+	if err != nil {
+		return nil, warehouse.File{}, err
+	}
+	f, err := m.Warehouse.Write(ctx, query, m.path(name))
+	if err != nil {
+		return nil, f, fmt.Errorf("number the records: %w", err)
+	}
+	r, err := ReadRecords(ctx, f.Path, p)
+	return r, f, err
+}
+
+// records reads what is compared.
+func (m *matching) records(ctx context.Context) (err error) {
+	if m.Records, m.recordsFile, err = m.readRecords(ctx, m.Plan, "records"); err != nil {
+		return err
+	}
+	d := m.Warehouse.Dialect()
+	raw := fmt.Sprintf("SELECT r.%[1]s, v.*\nFROM %[2]s AS r\nJOIN (\n%[3]s\n) AS v ON v.%[4]s = r.%[4]s AND v.%[5]s = r.%[5]s", d.QuoteIdent(RecColumn), m.from(m.recordsFile),
+		m.reading.Values(m.rows), d.QuoteIdent(SourceColumn), d.QuoteIdent(KeyColumn))
+	if m.rawFile, err = m.Warehouse.Write(ctx, raw, m.path("raw")); err != nil {
+		return fmt.Errorf("values of golden records: %w", err)
+	}
+	if m.rawFile.Rows != int64(m.Records.N) {
+		return fmt.Errorf("%w: %d records have %d rows of values", warehouse.ErrUnbalanced, m.Records.N, m.rawFile.Rows)
+	}
+	m.engine, err = NewEngine(ctx, Config{Threads: m.Threads, Memory: m.Memory, Temp: m.Dir, Progress: m.Progress}, m.Plan, m.Records)
+	return err
+}
+
+// weigh takes the weights of the file, or trains.
+func (m *matching) weigh(ctx context.Context) (err error) {
+	w := m.Job.Weights
+	if w == nil {
+		if w, err = Train(m.Plan, m.Records, m.engine); err != nil {
+			return fmt.Errorf("train: %w", err)
+		}
+		w.Plan = m.Plan.Hash
+		for _, warning := range w.Training.Warnings {
+			m.out.Notes = append(m.out.Notes, "training: "+warning)
+		}
+	}
+	if w.Plan != m.Plan.Hash {
+		return wrong(m.Entity.Pos, fmt.Sprintf("millrace match train %s trains again", m.Entity.Name), "%s holds weights for other comparisons than entity %s has now", m.Entity.Weights, m.Entity.Name)
+	}
+	m.out.Weights = w
+	m.scoring, err = NewScoring(m.Plan, w, m.Records)
+	return err
+}
+
+// decide finds the records that people have decided about.
+func (m *matching) decide(ctx context.Context) error {
+	m.pairs = map[[2]uint32]Verdict{}
+	if len(m.Rulings.Match)+len(m.Rulings.Split) == 0 {
+		return nil
+	}
+	numbers, err := m.numbersOf(ctx, slices.Concat(m.Rulings.Match, m.Rulings.Split))
+	if err != nil {
+		return err
+	}
+	for verdict, decisions := range map[Verdict][]steward.Decision{Forced: m.Rulings.Match, Split: m.Rulings.Split} {
+		for _, d := range decisions {
+			a, hasA := numbers[d.A]
+			b, hasB := numbers[d.B]
+			if !hasA || !hasB {
+				m.out.Notes = append(m.out.Notes, fmt.Sprintf("a decision waits for a record that is not there: %s", d.String()))
+				continue
+			}
+			m.pairs[[2]uint32{min(a, b), max(a, b)}] = verdict
+		}
+	}
+	slices.Sort(m.out.Notes)
+	return nil
+}
+
+// numbersOf are the numbers of the records that decisions name.
+func (m *matching) numbersOf(ctx context.Context, decisions []steward.Decision) (map[steward.Record]uint32, error) {
+	d := m.Warehouse.Dialect()
+	bySource := map[string]int{}
+	for i, s := range m.Plan.Sources {
+		bySource[s.Name] = i
+	}
+	names := map[int]string{}
+	var tuples []string
+	for _, one := range decisions {
+		for _, r := range []steward.Record{one.A, one.B} {
+			i, ok := bySource[r.Source]
+			if !ok {
+				return nil, fmt.Errorf("%s: entity %s has no source %q", cmpPlace(one), m.Entity.Name, r.Source)
+			}
+			names[i] = r.Source
+			tuples = append(tuples, fmt.Sprintf("(%d, %s)", i, d.QuoteLiteral(r.Key)))
+		}
+	}
+	slices.Sort(tuples)
+	found := map[steward.Record]uint32{}
+	for part := range slices.Chunk(slices.Compact(tuples), 10_000) {
+		rows, err := m.Warehouse.Query(ctx, fmt.Sprintf("SELECT %s, %s, %s FROM %s WHERE (%[1]s, %[2]s) IN (%[5]s)", d.QuoteIdent(SourceColumn), d.QuoteIdent(KeyColumn),
+			d.QuoteIdent(RecColumn), m.from(m.recordsFile), strings.Join(part, ", ")))
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows.Rows {
+			found[steward.Record{Source: names[int(whole(row[0]))], Key: fmt.Sprint(row[1])}] = uint32(whole(row[2]))
+		}
+	}
+	return found, nil
+}
+
+// compare finds the edges.
+func (m *matching) compare(ctx context.Context) error {
+	edges, err := m.engine.Edges(ctx, m.since, m.keep)
+	if err != nil {
+		return err
+	}
+	m.edges = m.withDecided(edges)
+	return nil
+}
+
+// keep is the scoring's answer, unless somebody has decided about the pair.
+func (m *matching) keep(a, b uint32, p Pattern) (float64, Verdict, bool) {
+	weight, verdict, ok := m.scoring.Keep(a, b, p)
+	if len(m.pairs) > 0 {
+		if decided, known := m.pairs[[2]uint32{a, b}]; known {
+			return weight, decided, true
+		}
+	}
+	return weight, verdict, ok
+}
+
+// withDecided adds the pairs that somebody has decided about and no rule has made candidates.
+func (m *matching) withDecided(edges []Edge) []Edge {
+	there := map[[2]uint32]bool{}
+	for i := range edges {
+		if _, decided := m.pairs[[2]uint32{edges[i].A, edges[i].B}]; decided {
+			there[[2]uint32{edges[i].A, edges[i].B}] = true
+		}
+	}
+	for pair, verdict := range m.pairs {
+		if !there[pair] {
+			p := m.engine.Pattern(pair[0], pair[1])
+			edges = append(edges, Edge{A: pair[0], B: pair[1], Pattern: p, Weight: m.scoring.Weight(pair[0], pair[1], p), Verdict: verdict})
+		}
+	}
+	slices.SortFunc(edges, compareEdges)
+	return edges
+}
+
+// cluster makes clusters of the edges.
+func (m *matching) cluster(ctx context.Context) error {
+	m.labels = Cluster(m.Plan, m.scoring, m.engine, m.Records, m.edges)
+	if err := m.obeyed(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// obeyed makes sure that what people have decided is what came out: a chain of conditions could stand against it.
+func (m *matching) obeyed() error {
+	var errs []error
+	for pair, verdict := range m.pairs {
+		together := m.labels[pair[0]] == m.labels[pair[1]]
+		if together == (verdict == Forced) {
+			continue
+		}
+		errs = append(errs, fmt.Errorf("records %d and %d: decided %s, and always conditions or other decisions say otherwise", pair[0], pair[1], verdict))
+	}
+	return errors.Join(errs...)
+}
+
+// golden writes the tables.
+func (m *matching) golden(ctx context.Context) error {
+	edges, levels, err := m.writeEdges(ctx)
+	if err != nil {
+		return err
+	}
+	labels, err := m.writeLabels(ctx)
+	if err != nil {
+		return err
+	}
+	columns, err := m.Warehouse.Describe(ctx, "SELECT * FROM "+m.from(m.rawFile))
+	if err != nil {
+		return err
+	}
+	d := m.Warehouse.Dialect()
+	g := &Golden{Entity: m.entity, Plan: m.Plan, Dialect: d, Run: m.Run, At: m.At, Fields: m.goldenFields(columns), Levels: levels,
+		From: Relations{Records: m.from(m.recordsFile), Raw: m.from(m.rawFile), Labels: m.from(labels), Edges: m.from(edges)}}
+	if g.From.Blocks, err = m.blocks(ctx); err != nil {
+		return err
+	}
+	figures, err := m.countFigures()
+	if err != nil {
+		return err
+	}
+	built, err := g.Build(ctx, m.Warehouse, m.Dir, m.Before, figures)
+	if err != nil {
+		return err
+	}
+	m.out.Built = *built
+	if err := m.publishRecords(ctx); err != nil {
+		return err
+	}
+	m.out.Expected = Expect(m.entity.Expect, built.Figures)
+	return nil
+}
+
+// goldenFields are the columns of the raw file that golden records are made of.
+func (m *matching) goldenFields(columns []warehouse.Column) []warehouse.Column {
+	return slices.DeleteFunc(slices.Clone(columns), func(c warehouse.Column) bool {
+		return slices.Contains([]string{RecColumn, SourceColumn, KeyColumn, UpdatedAtColumn}, c.Name)
+	})
+}
+
+// publishRecords makes a table of the standardized records.
+func (m *matching) publishRecords(ctx context.Context) error {
+	columns, err := m.Warehouse.Describe(ctx, "SELECT * FROM "+m.from(m.recordsFile))
+	if err != nil {
+		return err
+	}
+	rows, err := warehouse.CountRows(m.recordsFile.Path)
+	if err != nil {
+		return err
+	}
+	m.out.Tables[models.PartRecords] = &warehouse.Version{Name: warehouse.Name{Schema: m.entity.Schema, Table: m.entity.Table(models.PartRecords)},
+		Columns: columns, Base: []warehouse.File{m.recordsFile}, Rows: rows}
+	equation := warehouse.Equation{Name: "records", Rows: int64(m.Records.N), Terms: []warehouse.Term{{Name: "published", Rows: rows}}}
+	m.out.Equations[models.PartRecords] = []warehouse.Equation{equation}
+	if !equation.Closes() {
+		return fmt.Errorf("%w: %s", warehouse.ErrUnbalanced, equation)
+	}
+	return nil
 }

@@ -46,6 +46,17 @@ const (
 type Column struct {
 	Name string // a field's name, or, of what is derived from one, name$what: last_name$phonetic, $block2_1
 	Kind Kind
+	// Fields are those that it is made of; none for a field's own column. Training needs them: of records that agree in surname$phonetic
+	// because a rule asks for it, what the comparison of surname says is no news.
+	Fields []string
+}
+
+// madeOf are the fields that a column is made of, its own being one.
+func (c *Column) madeOf() []string {
+	if len(c.Fields) > 0 {
+		return c.Fields
+	}
+	return []string{c.Name}
 }
 
 // Rule makes candidates. A pair is a candidate of the first rule that makes it one, and of no other.

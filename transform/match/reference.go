@@ -12,6 +12,8 @@ type Reference struct {
 	Records *Records
 	// Terms are the weights of words and trigrams, by column, for the columns that Cosine and Cosine3 look at.
 	Words, Grams map[int]*Terms
+	// words and grams are the texts of those columns, split, by code.
+	words, grams map[int][][]string
 }
 
 // Terms are how much words, or trigrams, of a column tell: whole numbers, so that sums of them are exact in every engine.
@@ -44,7 +46,7 @@ func termWeight(n, df int) int64 {
 
 // Cosine is that of two lists of distinct sorted terms, each counted once with its weight; 0 when one has none.
 func (t *Terms) Cosine(a, b []string) float64 {
-	common, x, y := int64(0), t.square(a), t.square(b)
+	common := int64(0)
 	for i, k := 0, 0; i < len(a) && k < len(b); {
 		switch {
 		case a[i] < b[k]:
@@ -56,9 +58,10 @@ func (t *Terms) Cosine(a, b []string) float64 {
 			common, i, k = common+w*w, i+1, k+1
 		}
 	}
-	if x == 0 || y == 0 {
+	if common == 0 {
 		return 0
 	}
+	x, y := t.square(a), t.square(b)
 	return float64(common) / math.Sqrt(float64(x)*float64(y))
 }
 
@@ -80,29 +83,34 @@ func (t *Terms) weight(term string) int64 {
 
 // NewReference weighs the terms of the columns that need it, over all records that have a value.
 func NewReference(p *Plan, r *Records) *Reference {
-	f := &Reference{Plan: p, Records: r, Words: map[int]*Terms{}, Grams: map[int]*Terms{}}
+	f := &Reference{Plan: p, Records: r, Words: map[int]*Terms{}, Grams: map[int]*Terms{}, words: map[int][][]string{},
+		grams: map[int][][]string{}}
 	for _, c := range p.Comparisons {
 		for _, l := range c.Levels {
 			switch l.Op {
 			case Cosine:
-				f.Words[l.Columns[0]] = r.terms(l.Columns[0], similar.Words)
+				f.Words[l.Columns[0]], f.words[l.Columns[0]] = r.terms(l.Columns[0], similar.Words)
 			case Cosine3:
-				f.Grams[l.Columns[0]] = r.terms(l.Columns[0], similar.Trigrams)
+				f.Grams[l.Columns[0]], f.grams[l.Columns[0]] = r.terms(l.Columns[0], similar.Trigrams)
 			}
 		}
 	}
 	return f
 }
 
-func (r *Records) terms(column int, split func(string) []string) *Terms {
+func (r *Records) terms(column int, split func(string) []string) (*Terms, [][]string) {
 	v := &r.Columns[column]
+	byCode := make([][]string, v.Dict.Len())
+	for code := range byCode {
+		byCode[code] = split(v.Dict.At(uint32(code)))
+	}
 	var texts [][]string
 	for i := range r.N {
 		if !v.Null(i) {
-			texts = append(texts, split(v.Dict.At(v.Codes[i])))
+			texts = append(texts, byCode[v.Codes[i]])
 		}
 	}
-	return NewTerms(texts)
+	return NewTerms(texts), byCode
 }
 
 // Pattern compares two records.
@@ -120,8 +128,20 @@ func (f *Reference) level(c *Comparison, a, b int) int {
 			return 0
 		}
 	}
+	cosine := math.NaN()
 	for i := range c.Levels {
-		if f.holds(&c.Levels[i], a, b) {
+		l := &c.Levels[i]
+		if l.Op == Cosine3 {
+			// Levels of one comparison mostly ask for the same cosine.
+			if i == 0 || c.Levels[i-1].Op != Cosine3 {
+				cosine = f.cosine3(l.Columns[0], a, b)
+			}
+			if cosine >= l.Arg {
+				return i + 1
+			}
+			continue
+		}
+		if f.holds(l, a, b) {
 			return i + 1
 		}
 	}
@@ -163,11 +183,17 @@ func (f *Reference) holds(l *Level, a, b int) bool {
 		}
 		return len(s)+len(t) > 0 && common/(float64(len(s)+len(t))-common) >= l.Arg
 	case Cosine:
-		return f.Words[l.Columns[0]].Cosine(similar.Words(x), similar.Words(y)) >= l.Arg
+		words := f.words[l.Columns[0]]
+		return f.Words[l.Columns[0]].Cosine(words[first.Codes[a]], words[first.Codes[b]]) >= l.Arg
 	case Cosine3:
-		return f.Grams[l.Columns[0]].Cosine(similar.Trigrams(x), similar.Trigrams(y)) >= l.Arg
+		return f.cosine3(l.Columns[0], a, b) >= l.Arg
 	}
 	return false
+}
+
+func (f *Reference) cosine3(column, a, b int) float64 {
+	v, grams := &f.Records.Columns[column], f.grams[column]
+	return f.Grams[column].Cosine(grams[v.Codes[a]], grams[v.Codes[b]])
 }
 
 // near compares numbers, dates and places.

@@ -7,6 +7,7 @@ type Weights struct {
 	Plan        string              `json:"plan"`  // hash of the comparisons that these weights are for (Plan.Hash)
 	Prior       float64             `json:"prior"` // probability that two records taken by chance match
 	Comparisons []ComparisonWeights `json:"comparisons"`
+	Groups      []GroupWeights      `json:"groups,omitempty"`
 	Training    *Training           `json:"training,omitempty"`
 }
 
@@ -15,9 +16,11 @@ type ComparisonWeights struct {
 	Name   string         `json:"name"`
 	Levels []LevelWeights `json:"levels"`
 	// Frequent are values that occur more often than others, with their share of the records that have one: agreement on them is worth less.
-	// Every other value counts as one that is Rare.
+	// Every other value counts as one that is Rare. Agreement on a value whose share is Usual, the mean over pairs that agree, is worth what
+	// level 1 says.
 	Frequent map[string]float64 `json:"frequent,omitempty"`
 	Rare     float64            `json:"rare,omitempty"`
+	Usual    float64            `json:"usual,omitempty"`
 }
 
 // LevelWeights are the probabilities of a level, among pairs that match and among those that do not. The weight in bits is log2(M/U).
@@ -26,6 +29,15 @@ type LevelWeights struct {
 	M    float64 `json:"m"`
 	U    float64 `json:"u"`
 	From string  `json:"from,omitempty"` // what it was learned from: sessions' names, "default"
+}
+
+// GroupWeights cap what comparisons may add together that agree for another reason than being the same thing. Rate is how many of all pairs
+// are such relatives, as it was found; the cap is log2(1/Rate), as no agreement in them can tell a match better than that.
+type GroupWeights struct {
+	Comparisons []string `json:"comparisons"`
+	MaxWeight   float64  `json:"max_weight"` // bits
+	Rate        float64  `json:"rate,omitempty"`
+	From        string   `json:"from"` // the file, or "found"
 }
 
 // Training says how weights were found.

@@ -1,0 +1,171 @@
+package match
+
+import (
+	"cmp"
+	"slices"
+)
+
+// crossPairs is how many pairs across two clusters are looked at before they are merged.
+const crossPairs = 200
+
+// clusterer merges clusters by edges in falling weight, as average linkage does, so that no chain of good pairs makes one thing of records
+// that have little to do with each other.
+type clusterer struct {
+	plan    *Plan
+	scoring *Scoring
+	engine  Engine
+	records *Records
+	root    []uint32
+	members map[uint32][]uint32 // by root; none for a record by itself
+	known   map[uint64]float64  // weights of edges
+	enemies map[uint32][]uint32 // by record: those that it may not be with
+}
+
+// Cluster gives each record the least record of its cluster, and sets the verdict of edges that would match but may not to Refused.
+// What comes out does not depend on the order of the edges.
+func Cluster(p *Plan, s *Scoring, e Engine, r *Records, edges []Edge) []uint32 {
+	c := &clusterer{plan: p, scoring: s, engine: e, records: r, root: make([]uint32, r.N), members: map[uint32][]uint32{},
+		known: make(map[uint64]float64, len(edges)), enemies: map[uint32][]uint32{}}
+	for i := range c.root {
+		c.root[i] = uint32(i)
+	}
+	order := make([]int, 0, len(edges))
+	for i, x := range edges {
+		c.known[pairOf(x.A, x.B)] = x.Weight
+		switch x.Verdict {
+		case Vetoed, Split:
+			c.enemies[x.A] = append(c.enemies[x.A], x.B)
+			c.enemies[x.B] = append(c.enemies[x.B], x.A)
+		case Forced, Match:
+			order = append(order, i)
+		}
+	}
+	slices.SortFunc(order, func(i, k int) int {
+		x, y := &edges[i], &edges[k]
+		return cmp.Or(cmp.Compare(y.Verdict, x.Verdict)*btoi(x.Verdict == Forced || y.Verdict == Forced), cmp.Compare(y.Weight, x.Weight),
+			cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B))
+	})
+	c.merge(edges, order)
+	labels := make([]uint32, r.N)
+	for i := range labels {
+		labels[i] = c.find(uint32(i))
+	}
+	return labels
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// merge goes over the edges until nothing is merged any more: what was refused may be right once the clusters have grown.
+func (c *clusterer) merge(edges []Edge, order []int) {
+	for len(order) > 0 {
+		var refused []int
+		merged := 0
+		for _, i := range order {
+			x := &edges[i]
+			a, b := c.find(x.A), c.find(x.B)
+			if a == b {
+				continue
+			}
+			if x.Verdict != Forced && !c.may(a, b) {
+				refused = append(refused, i)
+				continue
+			}
+			c.union(a, b)
+			merged++
+		}
+		if merged == 0 {
+			for _, i := range refused {
+				edges[i].Verdict = Refused
+			}
+			return
+		}
+		order = refused
+	}
+}
+
+func (c *clusterer) find(x uint32) uint32 {
+	for c.root[x] != x {
+		c.root[x] = c.root[c.root[x]]
+		x = c.root[x]
+	}
+	return x
+}
+
+func (c *clusterer) of(root uint32) []uint32 {
+	if own := c.members[root]; own != nil {
+		return own
+	}
+	return []uint32{root}
+}
+
+func (c *clusterer) union(a, b uint32) {
+	if b < a {
+		a, b = b, a
+	}
+	c.members[a] = append(c.of(a), c.of(b)...)
+	delete(c.members, b)
+	c.root[b] = a
+}
+
+// may says whether two clusters may be one.
+func (c *clusterer) may(a, b uint32) bool {
+	if c.plan.Cluster.Method == Connected {
+		return true
+	}
+	x, y := c.of(a), c.of(b)
+	if c.plan.Cluster.MaxSize > 0 && len(x)+len(y) > c.plan.Cluster.MaxSize {
+		return false
+	}
+	if c.hostile(x, b) || c.plan.Cluster.Method == OneToOne && c.doubled(x, y) {
+		return false
+	}
+	return c.mean(x, y) >= c.plan.Cluster.MinMeanWeight
+}
+
+// hostile says whether a veto or a split lies between records and a cluster.
+func (c *clusterer) hostile(records []uint32, root uint32) bool {
+	if len(c.enemies) == 0 {
+		return false
+	}
+	for _, rec := range records {
+		for _, enemy := range c.enemies[rec] {
+			if c.find(enemy) == root {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// doubled says whether two clusters have records of the same source that has no duplicates.
+func (c *clusterer) doubled(x, y []uint32) bool {
+	for _, a := range x {
+		for _, b := range y {
+			if s := c.records.Source[a]; s == c.records.Source[b] && c.plan.Sources[s].DuplicateFree {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mean is the mean weight of the pairs across, or of every so many of them where there are more than crossPairs.
+func (c *clusterer) mean(x, y []uint32) float64 {
+	n := len(x) * len(y)
+	step := (n + crossPairs - 1) / crossPairs
+	sum, k := 0.0, 0
+	for i := 0; i < n; i += step {
+		a, b := x[i/len(y)], y[i%len(y)]
+		weight, ok := c.known[pairOf(a, b)]
+		if !ok {
+			weight = c.scoring.Weight(a, b, c.engine.Pattern(min(a, b), max(a, b)))
+		}
+		sum, k = sum+weight, k+1
+	}
+	return sum / float64(k)
+}

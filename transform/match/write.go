@@ -1,0 +1,208 @@
+package match
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/millrace/millrace/internal/arrowx"
+	"github.com/millrace/millrace/transform/match/steward"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// This file writes what matching has found to files, from which SQL goes on.
+
+// write makes a file of rows that fill appends to the batcher.
+func (m *matching) write(ctx context.Context, name string, fields []arrow.Field, fill func(*arrowx.Batcher) error) (warehouse.File, error) {
+	schema := arrow.NewSchema(fields, nil)
+	reader := arrowx.NewReader(ctx, schema, func(ctx context.Context, emit func(arrow.RecordBatch) error) error {
+		b := arrowx.NewBatcher(schema, emit)
+		defer b.Release()
+		if err := fill(b); err != nil {
+			return err
+		}
+		return b.Flush()
+	})
+	defer reader.Release()
+	f, err := m.Warehouse.Ingest(ctx, reader, m.path(name))
+	if err != nil {
+		return f, fmt.Errorf("write %s: %w", name, err)
+	}
+	return f, nil
+}
+
+// writeLabels writes each record's cluster.
+func (m *matching) writeLabels(ctx context.Context) (warehouse.File, error) {
+	whole := arrow.PrimitiveTypes.Int64
+	return m.write(ctx, "labels", []arrow.Field{{Name: RecColumn, Type: whole}, {Name: "cluster", Type: whole}}, func(b *arrowx.Batcher) error {
+		rec, cluster := b.Field(0).(*array.Int64Builder), b.Field(1).(*array.Int64Builder)
+		for i, label := range m.labels {
+			rec.Append(int64(i))
+			cluster.Append(int64(label))
+			if err := b.Row(ctx, 16); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// writeEdges writes the edges with the level and the bits of each comparison. It gives the names of these columns too.
+func (m *matching) writeEdges(ctx context.Context) (warehouse.File, []string, error) {
+	fields := []arrow.Field{{Name: "a", Type: arrow.PrimitiveTypes.Int64}, {Name: "b", Type: arrow.PrimitiveTypes.Int64}, {Name: "weight", Type: arrow.PrimitiveTypes.Float64},
+		{Name: "probability", Type: arrow.PrimitiveTypes.Float64}, {Name: "verdict", Type: arrow.BinaryTypes.String}, {Name: "rules", Type: arrow.BinaryTypes.String},
+		{Name: "pattern", Type: arrow.PrimitiveTypes.Int64}}
+	fixed := len(fields)
+	var levels []string
+	for i := range m.Plan.Comparisons {
+		name := m.Plan.Comparisons[i].Name
+		fields = append(fields, arrow.Field{Name: name + "_level", Type: arrow.BinaryTypes.String}, arrow.Field{Name: name + "_bits", Type: arrow.PrimitiveTypes.Float64})
+		levels = append(levels, name+"_level", name+"_bits")
+	}
+	f, err := m.write(ctx, "edges", fields, func(b *arrowx.Batcher) error {
+		for i := range m.edges {
+			e := &m.edges[i]
+			b.Field(0).(*array.Int64Builder).Append(int64(e.A))
+			b.Field(1).(*array.Int64Builder).Append(int64(e.B))
+			b.Field(2).(*array.Float64Builder).Append(e.Weight)
+			b.Field(3).(*array.Float64Builder).Append(Probability(e.Weight))
+			b.Field(4).(*array.StringBuilder).Append(e.Verdict.String())
+			b.Field(5).(*array.StringBuilder).Append(m.Plan.RuleNames(e.Rules))
+			b.Field(6).(*array.Int64Builder).Append(int64(e.Pattern))
+			for c := range m.Plan.Comparisons {
+				b.Field(fixed + 2*c).(*array.StringBuilder).Append(m.Plan.Comparisons[c].levelName(e.Pattern.Level(c)))
+				b.Field(fixed + 2*c + 1).(*array.Float64Builder).Append(m.scoring.term(c, e.A, e.Pattern))
+			}
+			if err := b.Row(ctx, 64+24*len(m.Plan.Comparisons)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return f, levels, err
+}
+
+// RuleNames are the names of the rules of a set, "" for none.
+func (p *Plan) RuleNames(set RuleSet) string {
+	var names []string
+	for r := range p.Rules {
+		if set>>r&1 == 1 {
+			names = append(names, p.Rules[r].Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// blocks writes the blocks that a steward is told of, and gives the file as a table expression; "" when there are none.
+func (m *matching) blocks(ctx context.Context) (string, error) {
+	var over []Overflowed
+	for _, o := range m.engine.Overflows() {
+		if m.Plan.Rules[o.Rule].Overflow == ToReview && o.Blocks > 0 {
+			over = append(over, o)
+		}
+	}
+	if len(over) == 0 {
+		return "", nil
+	}
+	text := arrow.BinaryTypes.String
+	f, err := m.write(ctx, "blocks", []arrow.Field{{Name: "rule", Type: text}, {Name: "key", Type: text}, {Name: "records", Type: arrow.PrimitiveTypes.Int64}}, func(b *arrowx.Batcher) error {
+		for _, o := range over {
+			for _, block := range o.Sizes {
+				b.Field(0).(*array.StringBuilder).Append(m.Plan.Rules[o.Rule].Name)
+				b.Field(1).(*array.StringBuilder).Append(m.keyText(o.Rule, block.First))
+				b.Field(2).(*array.Int64Builder).Append(int64(block.Records))
+				if err := b.Row(ctx, 64); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	return m.from(f), nil
+}
+
+// keyText is what a record has in a rule's keys; *** where that is personal.
+func (m *matching) keyText(rule int, rec uint32) string {
+	var parts []string
+	for _, k := range m.Plan.Rules[rule].Keys {
+		for _, field := range m.Plan.Columns[k].madeOf() {
+			if m.entity.Node.IsPII(field) {
+				return "***"
+			}
+		}
+		parts = append(parts, m.Records.Columns[k].Show(int(rec)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Show is a record's value as a text; "" for NULL.
+func (v *Values) Show(rec int) string {
+	switch {
+	case v.Null(rec):
+		return ""
+	case v.Kind == Text:
+		return v.Dict.At(v.Codes[rec])
+	case v.Kind == List:
+		var all []string
+		for _, code := range v.Codes[v.Starts[rec]:v.Starts[rec+1]] {
+			all = append(all, v.Dict.At(code))
+		}
+		return "[" + strings.Join(all, ", ") + "]"
+	case v.Kind == Date:
+		return dayText(v.Numbers[rec])
+	}
+	return fmt.Sprint(v.Numbers[rec])
+}
+
+// countFigures are the figures that only matching knows: candidates by rule, the weights, and how edges are distributed.
+func (m *matching) countFigures() ([]Figure, error) {
+	weights, err := json.Marshal(m.out.Weights)
+	if err != nil {
+		return nil, err
+	}
+	out := []Figure{{Metric: "weights", Value: float64(m.out.Weights.Format), Detail: string(weights)}, {Metric: "plan", Detail: m.Plan.Hash}}
+	sum := int64(0)
+	for _, p := range m.engine.Predict() {
+		out = append(out, Figure{Metric: "candidates", Value: float64(p.Pairs), Detail: m.Plan.Rules[p.Rule].Name})
+		sum += p.Pairs
+	}
+	out = append(out, Figure{Metric: "candidates", Value: float64(sum)})
+	for _, o := range m.engine.Overflows() {
+		if o.Blocks > 0 {
+			out = append(out, Figure{Metric: "pairs_left_out", Value: float64(o.Pairs), Detail: m.Plan.Rules[o.Rule].Name})
+		}
+	}
+	for metric, n := range map[string]int{"decided_match": len(m.Rulings.Match), "decided_split": len(m.Rulings.Split), "decided_pin": len(m.Rulings.Pins)} {
+		out = append(out, Figure{Metric: metric, Value: float64(n)})
+	}
+	return append(out, m.histogram()...), nil
+}
+
+// histogram counts edges by whole bits, from the review threshold up to the greatest.
+func (m *matching) histogram() []Figure {
+	counts := map[int]int{}
+	for i := range m.edges {
+		counts[int(math.Floor(m.edges[i].Weight))]++
+	}
+	var out []Figure
+	for bits, n := range counts {
+		out = append(out, Figure{Metric: "weight_histogram", Value: float64(n), Detail: fmt.Sprint(bits)})
+	}
+	return out
+}
+
+// cmpPlace names a decision in an error.
+func cmpPlace(d steward.Decision) string {
+	if d.Place != "" {
+		return d.Place
+	}
+	return d.String()
+}
