@@ -1,6 +1,7 @@
 package match
 
 import (
+	"context"
 	"math"
 	"os"
 	"strconv"
@@ -21,8 +22,8 @@ type competition struct {
 }
 
 // compete learns m, u and the prior from candidates that exclude each other.
-func (t *trainer) compete(e Engine) error {
-	edges, err := e.Edges(nil, func(_, _ uint32, _ Pattern) (float64, Verdict, bool) { return 0, Unsure, true })
+func (t *trainer) compete(ctx context.Context, e Engine) error {
+	edges, err := e.Edges(ctx, nil, func(_, _ uint32, _ Pattern) (float64, Verdict, bool) { return 0, Unsure, true })
 	if err != nil || len(edges) == 0 {
 		return err
 	}

@@ -108,11 +108,11 @@ func (d *defaulter) together() {
 		}
 	}
 	if len(fields) > 1 && len(d.e.Comparisons) < mostComparisons {
-		d.e.Comparisons = append(d.e.Comparisons, &models.Comparison{Name: joined(fields), Fields: fields, Levels: levelsFor(roleTexts)})
+		d.e.Comparisons = append(d.e.Comparisons, &models.Comparison{Name: joinedName(fields), Fields: fields, Levels: levelsFor(roleTexts)})
 	}
 }
 
-func joined(fields []string) string { return strings.Join(fields, " + ") }
+func joinedName(fields []string) string { return strings.Join(fields, " + ") }
 
 // swap lets given and family names be exchanged: in one comparison of the two, as it is one event.
 func (d *defaulter) swap(c *models.Comparison) {

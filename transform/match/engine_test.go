@@ -108,9 +108,9 @@ func changed(random *rand.Rand, text, alphabet []rune) string {
 func randomPlan() *Plan {
 	p := &Plan{Entity: "thing", Sources: []Source{{Name: "a"}, {Name: "b", DuplicateFree: true}, {Name: "c"}}}
 	for i := range 6 {
-		p.Columns = append(p.Columns, Column{fmt.Sprint("text", i), Text})
+		p.Columns = append(p.Columns, Column{Name: fmt.Sprint("text", i), Kind: Text})
 	}
-	p.Columns = append(p.Columns, Column{"x", Number}, Column{"y", Number}, Column{"l", List})
+	p.Columns = append(p.Columns, Column{Name: "x", Kind: Number}, Column{Name: "y", Kind: Number}, Column{Name: "l", Kind: List})
 	level := func(op Op, arg float64, columns ...int) Level { return Level{op2name(op), op, columns, arg} }
 	for c := range 6 {
 		p.Comparisons = append(p.Comparisons, Comparison{Name: fmt.Sprint("letters", c), Columns: []int{c}, Levels: []Level{
@@ -345,7 +345,7 @@ func TestLargeBlock(t *testing.T) {
 		s := fmt.Sprint("k", i%2)
 		texts[i], sources[i] = &s, uint8(i*3/n)
 	}
-	p := &Plan{Sources: []Source{{}, {DuplicateFree: true}, {}}, Columns: []Column{{"k", Text}}, Rules: []Rule{{Name: "k", Keys: []int{0}}},
+	p := &Plan{Sources: []Source{{}, {DuplicateFree: true}, {}}, Columns: []Column{{Name: "k", Kind: Text}}, Rules: []Rule{{Name: "k", Keys: []int{0}}},
 		Comparisons: []Comparison{{Name: "k", Columns: []int{0}, Levels: []Level{{"exact", Exact, []int{0}, 0}}}}}
 	r := &Records{N: n, Source: sources, Columns: []Values{TextValues(texts)}}
 	since := make([]bool, n)

@@ -2,6 +2,7 @@ package match
 
 import (
 	"cmp"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -268,7 +269,7 @@ type countKey struct {
 }
 
 // Count is Engine.Count.
-func (e *PlainEngine) Count(since []bool) ([]Count, error) {
+func (e *PlainEngine) Count(_ context.Context, since []bool) ([]Count, error) {
 	counts := make([]map[countKey]int64, runtime.GOMAXPROCS(0))
 	for i := range counts {
 		counts[i] = map[countKey]int64{}
@@ -295,7 +296,7 @@ func sortedCounts(counts []map[countKey]int64) []Count {
 }
 
 // Sample is Engine.Sample.
-func (e *PlainEngine) Sample(n int) ([]Count, error) {
+func (e *PlainEngine) Sample(_ context.Context, n int) ([]Count, error) {
 	random, counts := rand.New(rand.NewPCG(1, 2)), map[countKey]int64{}
 	records := uint32(e.reference.Records.N)
 	if records < 2 {
@@ -312,7 +313,7 @@ func (e *PlainEngine) Sample(n int) ([]Count, error) {
 }
 
 // Edges is Engine.Edges.
-func (e *PlainEngine) Edges(since []bool, keep func(a, b uint32, p Pattern) (weight float64, verdict Verdict, ok bool)) ([]Edge, error) {
+func (e *PlainEngine) Edges(_ context.Context, since []bool, keep Keep) ([]Edge, error) {
 	found := make([][]Edge, runtime.GOMAXPROCS(0))
 	e.each(since, func(worker int, a, b uint32, rules RuleSet) {
 		p := e.Pattern(a, b)

@@ -2,6 +2,7 @@ package match
 
 import (
 	"cmp"
+	"context"
 	"database/sql"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -401,13 +403,13 @@ func (q *qualitySet) run(t *testing.T) qualityResult {
 	}
 	p, err := d.plan(e)
 	check(t, err)
-	engine, err := NewPlainEngine(p, d.recs)
+	engine, err := NewEngine(t.Context(), Config{}, p, d.recs)
 	check(t, err)
-	w, err := Train(p, d.recs, engine)
+	w, err := Train(t.Context(), p, d.recs, engine)
 	check(t, err)
 	s, err := NewScoring(p, w, d.recs)
 	check(t, err)
-	edges, err := engine.Edges(nil, s.Keep)
+	edges, err := engine.Edges(t.Context(), nil, s.Keep)
 	check(t, err)
 	labels := Cluster(p, s, engine, d.recs, edges)
 	out := qualityResult{name: q.name, records: d.recs.N, gold: int64(len(gold)), seconds: time.Since(start).Seconds(), weights: w, pairs: w.Training.Pairs}
@@ -418,14 +420,17 @@ func (q *qualitySet) run(t *testing.T) qualityResult {
 	return out
 }
 
-func (o *qualityResult) measure(e *PlainEngine, gold map[uint64]struct{}, edges []Edge, labels []uint32) {
-	reached := 0
-	for pair := range gold {
-		if e.rules(uint32(pair>>32), uint32(pair)) != 0 {
-			reached++
+func (o *qualityResult) measure(e Engine, gold map[uint64]struct{}, edges []Edge, labels []uint32) {
+	var reached atomic.Int64
+	if _, err := e.Edges(context.Background(), nil, func(a, b uint32, _ Pattern) (float64, Verdict, bool) {
+		if _, ok := gold[pairOf(a, b)]; ok {
+			reached.Add(1)
 		}
+		return 0, Unlike, false
+	}); err != nil {
+		panic(err)
 	}
-	o.blocking = float64(reached) / max(1, float64(len(gold)))
+	o.blocking = float64(reached.Load()) / max(1, float64(len(gold)))
 	tp, found := 0.0, 0.0
 	for _, x := range edges {
 		if x.Verdict == Match || x.Verdict == Forced || x.Verdict == Refused {
@@ -463,7 +468,7 @@ func check(t *testing.T, err error) {
 }
 
 // show prints weights and some of the mistakes, for who works on the defaults.
-func show(t *testing.T, d *qualityData, p *Plan, s *Scoring, e *PlainEngine, gold map[uint64]struct{}, labels []uint32, w *Weights) {
+func show(t *testing.T, d *qualityData, p *Plan, s *Scoring, e Engine, gold map[uint64]struct{}, labels []uint32, w *Weights) {
 	for _, x := range w.Training.Sessions {
 		t.Logf("session %-40s pairs %8d matches %.4f prior %.3g it %d left %v", x.Rule, x.Pairs, x.Matches, x.Prior, x.Iterations, x.Left)
 	}
@@ -477,7 +482,7 @@ func show(t *testing.T, d *qualityData, p *Plan, s *Scoring, e *PlainEngine, gol
 	}
 	print := func(kind string, a, b uint32) {
 		pat := e.Pattern(a, b)
-		line := fmt.Sprintf("%s %s / %s weight %.1f rules %b\n", kind, d.keys[a], d.keys[b], s.Weight(a, b, pat), e.rules(a, b))
+		line := fmt.Sprintf("%s %s / %s weight %.1f\n", kind, d.keys[a], d.keys[b], s.Weight(a, b, pat))
 		for c := range p.Comparisons {
 			col := &d.recs.Columns[p.Comparisons[c].Columns[0]]
 			line += fmt.Sprintf("      %-14s %-12s %+.1f  %s | %s\n", p.Comparisons[c].Name, p.Comparisons[c].levelName(pat.Level(c)), s.term(c, a, pat), textOf(col, a), textOf(col, b))

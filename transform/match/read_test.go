@@ -33,7 +33,7 @@ const someRecords = `SELECT i AS _rec, (i // 4000)::SMALLINT AS _source, 'k' || 
 
 func readPlan() *Plan {
 	return &Plan{Sources: []Source{{Name: "a"}, {Name: "b"}},
-		Columns: []Column{{"few", Text}, {"many", Text}, {"x", Number}, {"d", Date}, {"l", List}, {"unused", Text}},
+		Columns: []Column{{Name: "few", Kind: Text}, {Name: "many", Kind: Text}, {Name: "x", Kind: Number}, {Name: "d", Kind: Date}, {Name: "l", Kind: List}, {Name: "unused", Kind: Text}},
 		Rules:   []Rule{{Keys: []int{0, 1}}},
 		Comparisons: []Comparison{{Columns: []int{2}, Levels: []Level{{"", Exact, []int{2}, 0}, {"", Days, []int{3}, 1}}},
 			{Columns: []int{4}}}}

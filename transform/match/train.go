@@ -1,6 +1,7 @@
 package match
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/bits"
@@ -45,13 +46,13 @@ type trainer struct {
 }
 
 // Train learns weights from the records themselves.
-func Train(p *Plan, r *Records, e Engine) (*Weights, error) {
+func Train(ctx context.Context, p *Plan, r *Records, e Engine) (*Weights, error) {
 	t := &trainer{plan: p, records: r, pairs: possiblePairs(p, r)}
 	var err error
-	if t.counts, err = e.Count(nil); err != nil {
+	if t.counts, err = e.Count(ctx, nil); err != nil {
 		return nil, err
 	}
-	if t.random, err = e.Sample(int(min(samplePairs, max(1000, 2*t.pairs)))); err != nil {
+	if t.random, err = e.Sample(ctx, int(min(samplePairs, max(1000, 2*t.pairs)))); err != nil {
 		return nil, err
 	}
 	t.start()
@@ -59,7 +60,7 @@ func Train(p *Plan, r *Records, e Engine) (*Weights, error) {
 		t.learn()
 	}
 	if t.plan.Cluster.Method == OneToOne {
-		if err := t.compete(e); err != nil {
+		if err := t.compete(ctx, e); err != nil {
 			return nil, err
 		}
 	} else if t.relatives() {
