@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -40,6 +41,7 @@ type entityFile struct {
 	Correlated  []correlatedEntry         `yaml:"correlated" doc:"Comparisons that agree together for another reason than being the same thing, such as living in one household."`
 	Never       config.StringList         `yaml:"never" doc:"Pairs that never match." example:"[tax_id differs]"`
 	Always      config.StringList         `yaml:"always" doc:"Pairs that match whatever else is said of them." example:"[same tax_id]"`
+	Decisions   string                    `yaml:"decisions" doc:"File of what stewards decide, relative to the project: match decide adds to it. Default: beside this file, as <entity>.decisions.csv."`
 	Weights     weightsEntry              `yaml:"weights" doc:"File of weights that millrace match train writes and people review; without it each run finds its own."`
 	Decide      config.Node               `yaml:"decide" union:"decide" doc:"From which probability pairs match, and from which a steward is asked."`
 	Thresholds  config.Node               `yaml:"thresholds" union:"decide" doc:"The same as decide."`
@@ -666,6 +668,7 @@ func (d *entityDraft) clustering() {
 
 // weights adds the file to the project's definitions.
 func (d *entityDraft) weights() {
+	d.e.Decisions = cmp.Or(d.file.Decisions, path.Join(path.Dir(d.e.Path), d.e.Name+".decisions.csv"))
 	w := d.file.Weights
 	if d.e.Weights = w.From; w.From == "" || strings.Contains(w.From, "${") {
 		return

@@ -43,7 +43,7 @@ func together(t load.Table, q *load.Table, err error) ([]load.Table, error) {
 // before was delivered again, or is gone from the source. Nil when the node has no check that quarantines, or when nothing
 // changes.
 func (a *audit) quarantine(ctx context.Context) (*load.Table, error) {
-	quarantines := slices.ContainsFunc(a.node.Checks, (*models.Check).Quarantines) || a.drift != nil && a.drift.Quarantines()
+	quarantines := slices.ContainsFunc(a.node.Checks, (*models.Check).Quarantines) || a.drift != nil && a.drift.Quarantines() || len(a.bad) > 0
 	if !quarantines || a.columns == nil {
 		return a.emptied(a.node, a.anew)
 	}

@@ -14,15 +14,16 @@ import (
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/transform"
+	"github.com/millrace/millrace/transform/match"
 	"github.com/millrace/millrace/warehouse"
 )
 
-// buildAll builds every model of the run, each behind what it reads, in one engine that may touch nothing but this
+// buildAll builds every model and entity of the run, each behind what it reads, in one engine that may touch nothing but this
 // run's files and the target's.
 func (r *run) buildAll(ctx context.Context) error {
 	var todo []*models.Node
 	for _, n := range r.nodes {
-		if n.Kind == models.KindModel {
+		if n.Kind == models.KindModel || n.Kind == models.KindEntity {
 			todo = append(todo, n)
 		}
 	}
@@ -47,6 +48,9 @@ func (r *run) buildAll(ctx context.Context) error {
 		if culprit := r.failedNeed(n); culprit != "" {
 			return r.skip(ctx, n, culprit)
 		}
+		if n.Kind == models.KindEntity {
+			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.entity(ctx, w, n, s) })
+		}
 		if n.Model.Materialized == models.Ephemeral {
 			r.count(1)
 			r.mu.Lock()
@@ -68,7 +72,7 @@ func (r *run) expose(ctx context.Context, w warehouse.Warehouse, todo []*models.
 		x.seen[n.Name()] = true
 	}
 	for _, n := range todo {
-		if before := r.before.Table(nameOf(n)); before != nil && before.View == "" && n.Model.Materialized == models.Incremental {
+		if before := r.before.Table(nameOf(n)); before != nil && before.View == "" && (n.Kind == models.KindEntity || n.Model.Materialized == models.Incremental) {
 			x.put(ctx, before.Version)
 		}
 		for _, need := range reads(n) {
@@ -233,6 +237,10 @@ func explainModel(n *models.Node, err error) error {
 	var te *transform.Error
 	if errors.As(err, &te) {
 		return &StepError{Node: n.Name(), Pos: te.Pos, Err: te.Err, Hint: te.Hint}
+	}
+	var me *match.Error
+	if errors.As(err, &me) && !several(err) {
+		return &StepError{Node: n.Name(), Pos: me.Pos.String(), Err: me.Err, Hint: me.Hint}
 	}
 	var ce *ChecksError
 	var placed *StepError

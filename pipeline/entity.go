@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,7 +39,7 @@ func (r *run) entity(ctx context.Context, w warehouse.Warehouse, n *models.Node,
 }
 
 // matched builds the entity.
-func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node, s *journal.Step) (*match.Built, error) {
+func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node, s *journal.Step) (*match.Matched, error) {
 	if err := r.inputs(n); err != nil {
 		return nil, err
 	}
@@ -47,15 +48,15 @@ func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node
 	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll("entity", dir, 0o700)); err != nil {
 		return nil, fmt.Errorf("stage entity: %w", err)
 	}
-	job := match.Job{Entity: e, Warehouse: w, Dir: dir, Before: map[string]*warehouse.Version{}, Run: r.ID, At: r.LogicalTime,
+	job := match.Job{Entity: e, Warehouse: w, Dir: dir, Before: match.Tables{}, Run: r.ID, At: r.LogicalTime,
 		Full: r.rebuildsModels(), Threads: r.Threads, Memory: r.matchMemory(), Log: r.Log}
 	for _, part := range models.EntityParts {
 		if t := r.before.Table(warehouse.Name{Schema: e.Schema, Table: e.Table(part)}); t != nil {
 			job.Before[part] = &t.Version
 		}
 	}
-	job.Progress = func(phase string, done, of int64) {
-		r.observe(Event{Kind: "progress", Node: n.Name(), Phase: phase, Rows: done, Total: of})
+	job.Progress = func(done, of int64) {
+		r.observe(Event{Kind: "progress", Node: n.Name(), Phase: "match", Rows: done, Total: of})
 	}
 	rulings, err := r.rulings(ctx, w, e)
 	if err != nil {
@@ -77,32 +78,31 @@ func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node
 func (r *run) matchMemory() int64 { return r.Memory / 2 }
 
 // entityPart is one of the tables that were made, with its checks.
-func (r *run) entityPart(ctx context.Context, w warehouse.Warehouse, n *models.Node, s *journal.Step, built *match.Built) (_ []load.Table, err error) {
-	at := slices.IndexFunc(built.Tables, func(t match.BuiltTable) bool { return t.Part == n.Part })
-	if at < 0 {
+func (r *run) entityPart(ctx context.Context, w warehouse.Warehouse, n *models.Node, s *journal.Step, built *match.Matched) (_ []load.Table, err error) {
+	version := built.Tables[n.Part]
+	if version == nil {
 		return nil, fmt.Errorf("%s was not made", n.Name())
 	}
-	made := built.Tables[at]
-	if err := r.verify(made.Version, made.Written); err != nil {
+	if err := r.verify(*version, r.new(n, version)); err != nil {
 		return nil, err
 	}
 	if n.Part == models.PartGolden {
-		s.Equations = append(s.Equations, built.Equations...)
+		s.Equations = append(s.Equations, built.Read)
 	}
-	s.Rows, s.Equations = made.Version.Rows, append(s.Equations, made.Equations...)
+	s.Rows, s.Equations = version.Rows, append(s.Equations, built.Equations[n.Part]...)
 	if err := closes(s.Equations); err != nil {
 		return nil, err
 	}
-	t := load.Table{Version: made.Version, Kind: string(models.KindEntity), Equations: s.Equations, Description: n.Description}
+	t := load.Table{Version: *version, Kind: string(models.KindEntity), Equations: s.Equations, Description: n.Description}
 	for _, need := range reads(n) {
 		t.Needs = append(t.Needs, need.Name())
 	}
-	if err := w.Expose(ctx, made.Version); err != nil {
+	if err := w.Expose(ctx, *version); err != nil {
 		return nil, err
 	}
-	var outcomes []match.Outcome
+	var outcomes []match.Expected
 	if n.Part == models.PartGolden {
-		outcomes = built.Outcomes
+		outcomes = built.Expected
 	}
 	if len(n.Checks) == 0 && len(outcomes) == 0 && built.Quarantined == nil {
 		return r.unaudited(n, t, true)
@@ -125,7 +125,7 @@ func (r *run) entityPart(ctx context.Context, w warehouse.Warehouse, n *models.N
 		}
 	}
 	_, judging := split(n)
-	if err := a.judgeAll(ctx, &made.Version, judging); err != nil {
+	if err := a.judgeAll(ctx, version, judging); err != nil {
 		return nil, explainModel(n, err)
 	}
 	t.Rules = a.settled
@@ -133,7 +133,7 @@ func (r *run) entityPart(ctx context.Context, w warehouse.Warehouse, n *models.N
 }
 
 // keepOut keeps records that could not be standardized, where they outlive the run's staging.
-func (a *audit) keepOut(built *match.Built) error {
+func (a *audit) keepOut(built *match.Matched) error {
 	bad := *built.Quarantined
 	if err := a.run.check(bad, check.QuarantineColumns(built.Columns)); err != nil {
 		return err
@@ -147,14 +147,28 @@ func (a *audit) keepOut(built *match.Built) error {
 	return nil
 }
 
+// new are the version's files that the published one does not have.
+func (r *run) new(n *models.Node, v *warehouse.Version) []warehouse.File {
+	before := r.before.Table(nameOf(n))
+	if before == nil {
+		return v.Files()
+	}
+	return slices.DeleteFunc(v.Files(), func(f warehouse.File) bool {
+		return slices.ContainsFunc(before.Version.Files(), func(old warehouse.File) bool { return old.Path == f.Path })
+	})
+}
+
 // expected is what became of an expectation about the entity's quality, as the result of a check.
-func expected(n *models.Node, o match.Outcome) check.Result {
-	value := o.Value
-	result := check.Result{Node: n.Name(), Name: "expect_" + o.Expectation.Metric, Kind: "expect", Severity: o.Expectation.Severity, Status: check.StatusPass,
-		Value: &value, Expected: o.Bound(), Message: o.String(), How: check.HowQuery, Pos: o.Expectation.Pos.String()}
+func expected(n *models.Node, x match.Expected) check.Result {
+	result := check.Result{Node: n.Name(), Name: "expect_" + x.Expectation.Metric, Kind: "expect", Severity: x.Expectation.Severity, Status: check.StatusPass,
+		Expected: x.Bound, Message: fmt.Sprintf("%s was not counted in this run", x.Expectation.Metric), How: check.HowQuery, Pos: x.Expectation.Pos.String(), Owner: n.Owner}
+	if !math.IsNaN(x.Value) {
+		value := x.Value
+		result.Value, result.Message = &value, fmt.Sprintf("%s is %.6g, expected %s", x.Expectation.Metric, value, x.Bound)
+	}
 	switch {
-	case o.Passed:
-	case o.Expectation.Severity == models.SeverityWarn:
+	case x.Passed:
+	case x.Expectation.Severity == models.SeverityWarn:
 		result.Status = check.StatusWarn
 	default:
 		result.Status = check.StatusFail

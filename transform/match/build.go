@@ -165,9 +165,12 @@ func fieldsPlan(e *models.Entity) *Plan {
 	for _, s := range e.Sources {
 		p.Sources = append(p.Sources, Source{Name: s.Name, DuplicateFree: s.DuplicateFree})
 	}
-	for _, f := range e.Fields {
+	all := Rule{Name: "fields"} // so that each column is read
+	for i, f := range e.Fields {
 		p.Columns = append(p.Columns, Column{Name: f.Name, Kind: kindOf(e, f)})
+		all.Keys = append(all.Keys, i)
 	}
+	p.Rules = []Rule{all}
 	return p
 }
 
@@ -207,7 +210,7 @@ func (m *matching) records(ctx context.Context) (err error) {
 func (m *matching) weigh(ctx context.Context) (err error) {
 	w := m.Job.Weights
 	if w == nil {
-		if w, err = Train(m.Plan, m.Records, m.engine); err != nil {
+		if w, err = Train(ctx, m.Plan, m.Records, m.engine); err != nil {
 			return fmt.Errorf("train: %w", err)
 		}
 		w.Plan = m.Plan.Hash
@@ -404,4 +407,17 @@ func (m *matching) publishRecords(ctx context.Context) error {
 		return fmt.Errorf("%w: %s", warehouse.ErrUnbalanced, equation)
 	}
 	return nil
+}
+
+// Learn trains the weights of an entity from its records, and gives what there is to say about them. Of the job it needs the entity, the
+// warehouse and the folder.
+func Learn(ctx context.Context, job Job) (*Weights, []string, error) {
+	job.Weights = nil
+	m := &matching{Job: job}
+	for _, step := range []func(context.Context) error{m.read, m.settle, m.records, m.weigh} {
+		if err := step(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	return m.out.Weights, m.out.Notes, nil
 }

@@ -171,14 +171,18 @@ func (r *reader) source(in *models.EntitySource) error {
 	return nil
 }
 
-// column is a column's name as the table spells it, "" when it has none.
+// column is a column's name as the table spells it, "" when it has none. Blanks around a name, which headers of files have, do not count.
 func column(columns []warehouse.Column, name string) string {
+	trimmed := ""
 	for _, c := range columns {
 		if strings.EqualFold(c.Name, name) {
 			return c.Name
 		}
+		if strings.EqualFold(strings.TrimSpace(c.Name), name) {
+			trimmed = c.Name
+		}
 	}
-	return ""
+	return trimmed
 }
 
 var plainWord = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)

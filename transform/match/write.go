@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -157,7 +158,7 @@ func (v *Values) Show(rec int) string {
 		}
 		return "[" + strings.Join(all, ", ") + "]"
 	case v.Kind == Date:
-		return dayText(v.Numbers[rec])
+		return time.Unix(int64(v.Numbers[rec])*86400, 0).UTC().Format(time.DateOnly)
 	}
 	return fmt.Sprint(v.Numbers[rec])
 }
