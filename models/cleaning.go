@@ -126,8 +126,8 @@ func (s *stepsEntry) step(name string, pos config.Pos, value, options config.Nod
 	return nil
 }
 
-// SchemaType implements config.SchemaTyper.
-func (stepsEntry) SchemaType() map[string]any {
+// SchemaDefinitions implements config.SchemaDefiner.
+func (stepsEntry) SchemaDefinitions() (string, map[string]any) {
 	properties, names := object{}, []any{}
 	for _, name := range slices.Sorted(maps.Keys(Cleanings)) {
 		properties[name], names = object{"description": Cleanings[name].Doc}, append(names, name)
@@ -136,9 +136,8 @@ func (stepsEntry) SchemaType() map[string]any {
 		properties[option] = object{"type": "string"}
 	}
 	properties["on_miss"] = object{"enum": []any{MissNull, MissKeeps, MissQuarantines}}
-	steps := object{"type": "object", "properties": properties, "additionalProperties": false, "minProperties": 1}
-	name := object{"enum": names}
-	return object{"anyOf": []any{name, steps, object{"type": "array", "items": object{"anyOf": []any{name, steps}}}}}
+	one := object{"anyOf": []any{object{"enum": names}, object{"type": "object", "properties": properties, "additionalProperties": false, "minProperties": 1}}}
+	return "steps", object{"step": one, "steps": object{"anyOf": []any{refTo("step"), object{"type": "array", "items": refTo("step")}}}}
 }
 
 // suggested is the hint for a word that is not among the known ones.

@@ -2,7 +2,6 @@ package models
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"path"
 	"regexp"
@@ -808,14 +807,4 @@ func (s CleaningStep) FieldArg(name string) string {
 		return ""
 	}
 	return field
-}
-
-// formOf is the schema of a mapping that stands within another schema.
-func formOf(v any) object {
-	schema := config.Schema(v, config.SchemaOptions{})
-	delete(schema, "$schema")
-	if schema["definitions"] != nil {
-		panic(fmt.Sprintf("models: %T has definitions of its own, which a part of a schema cannot have", v))
-	}
-	return schema
 }

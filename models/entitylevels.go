@@ -131,8 +131,8 @@ func daysOf(text string) (days float64, ok bool) {
 	return math.Ceil(n * map[string]float64{"d": 1, "w": 7, "mo": 31, "y": 365.25}[m[2]]), true
 }
 
-// SchemaType implements config.SchemaTyper.
-func (levelEntry) SchemaType() map[string]any {
+// SchemaDefinitions implements config.SchemaDefiner.
+func (levelEntry) SchemaDefinitions() (string, map[string]any) {
 	properties, names := object{}, []any{}
 	for _, name := range slices.Sorted(maps.Keys(levelKinds)) {
 		kind := levelKinds[name]
@@ -143,8 +143,8 @@ func (levelEntry) SchemaType() map[string]any {
 			properties[name] = object{"description": kind.doc, "type": []any{"number", "string"}}
 		}
 	}
-	return object{"anyOf": []any{object{"enum": names},
-		object{"type": "object", "properties": properties, "additionalProperties": false, "minProperties": 1, "maxProperties": 1}}}
+	return "level", object{"level": object{"anyOf": []any{object{"enum": names},
+		object{"type": "object", "properties": properties, "additionalProperties": false, "minProperties": 1, "maxProperties": 1}}}}
 }
 
 // compareEntry is what stands behind a comparison.
@@ -173,13 +173,6 @@ func (c *compareEntry) DecodeNode(n config.Node) config.Problems {
 	}
 	type plain compareEntry
 	return n.Decode((*plain)(c))
-}
-
-// SchemaType implements config.SchemaTyper.
-func (compareEntry) SchemaType() map[string]any {
-	type plain compareEntry
-	levels := object{"type": "array", "items": levelEntry{}.SchemaType()}
-	return object{"anyOf": []any{object{"type": "null"}, levels, formOf(plain{})}}
 }
 
 // compareList is compare: a mapping of comparisons, or a list of fields and comparisons.
@@ -224,10 +217,15 @@ func (c *compareList) DecodeNode(n config.Node) config.Problems {
 	return problems
 }
 
-// SchemaType implements config.SchemaTyper.
-func (compareList) SchemaType() map[string]any {
-	one := object{"type": "object", "additionalProperties": compareEntry{}.SchemaType()}
-	return object{"anyOf": []any{one, object{"type": "array", "items": object{"anyOf": []any{object{"type": "string"}, one}}}}}
+// SchemaDefinitions implements config.SchemaDefiner.
+func (compareList) SchemaDefinitions() (string, map[string]any) {
+	type plain compareEntry
+	_, defs := levelEntry{}.SchemaDefinitions()
+	levels := object{"type": "array", "items": refTo("level")}
+	defs["comparison"] = object{"anyOf": []any{object{"type": "null"}, levels, formOf(plain{})}}
+	defs["comparisons"] = object{"type": "object", "additionalProperties": refTo("comparison")}
+	defs["compare"] = object{"anyOf": []any{refTo("comparisons"), object{"type": "array", "items": object{"anyOf": []any{textSchema, refTo("comparisons")}}}}}
+	return "compare", defs
 }
 
 // comparisons settles compare:.

@@ -15,6 +15,17 @@ func EntitySchema([]SourceSpec) ([]byte, error) {
 	})
 }
 
+// formOf is the schema of a mapping that stands within another schema, which has the definitions of what stands in it.
+func formOf(v any) object {
+	schema := config.Schema(v, config.SchemaOptions{})
+	delete(schema, "$schema")
+	delete(schema, "definitions")
+	return schema
+}
+
+// refTo refers to a definition.
+func refTo(name string) object { return object{"$ref": "#/definitions/" + name} }
+
 var textSchema = object{"type": "string"}
 
 // orForm is the schema of a value that has a short form beside the mapping.
@@ -66,19 +77,14 @@ func (describeEntry) SchemaType() map[string]any {
 	return orForm(plain{}, textSchema)
 }
 
-// SchemaType implements config.SchemaTyper.
-func (expectEntry) SchemaType() map[string]any {
+// SchemaDefinitions implements config.SchemaDefiner: each figure is known.
+func (expectations) SchemaDefinitions() (string, map[string]any) {
 	type plain expectEntry
-	return orForm(plain{}, textSchema)
-}
-
-// SchemaType implements config.SchemaTyper: each figure is known.
-func (expectations) SchemaType() map[string]any {
 	properties := object{}
 	for _, metric := range slices.Sorted(maps.Keys(EntityMetrics)) {
-		properties[metric] = object{"description": EntityMetrics[metric], "anyOf": expectEntry{}.SchemaType()["anyOf"]}
+		properties[metric] = object{"description": EntityMetrics[metric], "allOf": []any{refTo("expectation")}}
 	}
-	return object{"type": "object", "properties": properties, "additionalProperties": false}
+	return "expect", object{"expectation": orForm(plain{}, textSchema), "expect": object{"type": "object", "properties": properties, "additionalProperties": false}}
 }
 
 // expectations are expect:, by figure.

@@ -51,10 +51,10 @@ func (r *rulesEntry) DecodeNode(n config.Node) config.Problems {
 	return problems
 }
 
-// SchemaType implements config.SchemaTyper.
-func (rulesEntry) SchemaType() map[string]any {
+// SchemaDefinitions implements config.SchemaDefiner.
+func (rulesEntry) SchemaDefinitions() (string, map[string]any) {
 	names := object{"enum": asAny(surviveNames)}
-	return object{"anyOf": []any{names, object{"type": "array", "items": names}}}
+	return "rules", object{"rules": object{"anyOf": []any{names, object{"type": "array", "items": names}}}}
 }
 
 func asAny(texts []string) []any {
@@ -121,15 +121,16 @@ func (s *surviveEntry) DecodeNode(n config.Node) config.Problems {
 	return problems
 }
 
-// SchemaType implements config.SchemaTyper.
-func (surviveEntry) SchemaType() map[string]any {
-	rules := rulesEntry{}.SchemaType()
-	field := object{"anyOf": []any{rules, formOf(struct {
+// SchemaDefinitions implements config.SchemaDefiner.
+func (surviveEntry) SchemaDefinitions() (string, map[string]any) {
+	_, defs := rulesEntry{}.SchemaDefinitions()
+	defs["survivor"] = object{"anyOf": []any{refTo("rules"), formOf(struct {
 		surviveKeys  `yaml:",inline"`
 		surviveFlags `yaml:",inline"`
 	}{})}}
-	return object{"anyOf": []any{rules, object{"type": "object", "additionalProperties": field, "properties": object{
-		"default": rules, "groups": object{"type": "array", "items": formOf(surviveGroupKeys{})}}}}}
+	defs["survive"] = object{"anyOf": []any{refTo("rules"), object{"type": "object", "additionalProperties": refTo("survivor"), "properties": object{
+		"default": refTo("rules"), "groups": object{"type": "array", "items": formOf(surviveGroupKeys{})}}}}}
+	return "survive", defs
 }
 
 // survivorship settles survive:.

@@ -24,3 +24,16 @@ func ForeignKinds() map[string]string { return foreignKinds }
 
 // ContractKeys and ContractColumnKeys have the keys of a contract and of its columns.
 var ContractKeys, ContractColumnKeys any = contractEntry{}, contractColumn{}
+
+// EntityKeys have the keys of an entity's file and of what stands in it, by the names of docs/entities.md.
+var EntityKeys = map[string][]any{"keys": {entityFile{}}, "sources": {entitySource{}, trustDecay{}}, "block": {blockEntry{}}, "compare": {compareEntry{}}, "decide": {decideKeys{}}, "cluster": {clusterEntry{}},
+	"survive": {surviveKeys{}, surviveGroupKeys{}}, "relate": {relateEntry{}}, "describe": {describeEntry{}}}
+
+// LevelDocs are what levels mean, by their names.
+func LevelDocs() map[string]string {
+	docs := map[string]string{}
+	for name, kind := range levelKinds {
+		docs[name] = kind.doc
+	}
+	return docs
+}

@@ -186,7 +186,8 @@ func columnsText(n pipeline.PlannedNode) string {
 }
 
 func (a *app) printPlanned(n pipeline.PlannedNode, showSQL bool) {
-	if len(n.Changes)+len(n.Notes)+len(n.CheckProblems) == 0 && n.Error == "" && !n.Unknown && !(showSQL && n.SQL != "") {
+	explained := n.Unknown && n.Kind != "entity" // of all six it is the same, and it is told of what reads them
+	if len(n.Changes)+len(n.Notes)+len(n.CheckProblems) == 0 && n.Error == "" && !explained && !(showSQL && n.SQL != "") {
 		return
 	}
 	a.out("\n%s", n.Name)
@@ -196,7 +197,7 @@ func (a *app) printPlanned(n pipeline.PlannedNode, showSQL bool) {
 	for _, note := range n.Notes {
 		a.out("  note: %s", note)
 	}
-	if n.Unknown {
+	if explained {
 		a.out("  not checked: %s", n.UnknownCause)
 	}
 	if n.Error != "" {
