@@ -147,7 +147,7 @@ func mustEngine(t testing.TB, c Config, p *Plan, r *Records) *Matcher {
 
 func TestLevelsAreThoseOfTheReference(t *testing.T) {
 	for seed := range uint64(2) {
-		r, p := randomRecords(300, seed), randomPlan()
+		r, p := randomRecords(170, seed), randomPlan()
 		m, f := mustEngine(t, Config{Threads: 2}, p, r), NewReference(p, r)
 		reached := make(map[[2]int]int)
 		for a := range r.N {
@@ -289,7 +289,7 @@ func plainNearest(p *Plan, r *Records, rule *Similar) [][2]uint32 {
 }
 
 func TestCandidates(t *testing.T) {
-	r, p := randomRecords(700, 11), randomPlan()
+	r, p := randomRecords(600, 11), randomPlan()
 	some := make([]bool, r.N)
 	for i := range some {
 		some[i] = i%7 == 3
@@ -304,7 +304,7 @@ func TestCandidates(t *testing.T) {
 			edges = append(edges, Edge{A: pair[0], B: pair[1], Pattern: pattern, Rules: rules, Weight: 1.5, Verdict: Match})
 		}
 		sortEdges(edges)
-		if since == nil && len(edges) < 3000 {
+		if since == nil && len(edges) < 2000 {
 			t.Fatalf("only %d candidates", len(edges))
 		}
 		for _, c := range []Config{{Threads: 1}, {Threads: 3, Memory: 1, Temp: t.TempDir()}} {
