@@ -376,7 +376,12 @@ func TestRefused(t *testing.T) {
 	if _, err := m.Count(context.Background(), nil); !errors.As(err, &refused) || !strings.Contains(err.Error(), "max_pairs is 1000") {
 		t.Errorf("%v", err)
 	}
-	p.MaxPairs = 0
+	p.MaxPairs, p.Rules = 300, p.Rules[3:4]
+	m = mustEngine(t, Config{}, p, r)
+	if _, err := m.Count(context.Background(), nil); err == nil || !strings.Contains(err.Error(), `rule "near" would look at`) {
+		t.Errorf("%v", err)
+	}
+	p = randomPlan()
 	p.Rules[4].Overflow, p.Rules[4].MaxBlock = Refuse, 6
 	m = mustEngine(t, Config{}, p, r)
 	if _, err := m.Edges(context.Background(), nil, nil); !errors.As(err, &refused) || !strings.Contains(err.Error(), `rule "y" has`) {
@@ -384,6 +389,17 @@ func TestRefused(t *testing.T) {
 	}
 	if o := m.Overflows(); len(o) != 1 || o[0].Rule != 4 || o[0].Largest <= 6 || o[0].Pairs < 100 {
 		t.Errorf("%+v", o)
+	}
+}
+
+func TestRulesThatCannotBe(t *testing.T) {
+	r := randomRecords(10, 3)
+	for want, rule := range map[string]Rule{"neither keys nor similar columns": {Name: "none"}, "x is no text": {Similar: &Similar{Columns: []int{6}}}} {
+		p := randomPlan()
+		p.Rules = append(p.Rules, rule)
+		if _, err := NewEngine(context.Background(), Config{}, p, r); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
 	}
 }
 

@@ -43,9 +43,8 @@ type head struct {
 // nearest finds the pairs of a Similar rule: each record with those nearest to it. Which those are depends on all records, the new ones and
 // what terms weigh included. So the whole is always found anew, and an incremental run takes the pairs with a new record out of it; that
 // the lists of others have changed besides is part of it.
-func nearest(ctx context.Context, r *Records, rule *Similar, ends []uint32, threads int) (*neighbourhood, error) {
-	x := newSimilarIndex(r, rule, ends)
-	found := make([][]uint32, r.N)
+func (x *similarIndex) nearest(ctx context.Context, threads int) (*neighbourhood, error) {
+	found := make([][]uint32, x.records.N)
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	const chunk = 64
@@ -54,10 +53,10 @@ func nearest(ctx context.Context, r *Records, rule *Similar, ends []uint32, thre
 			s := newSearch(x)
 			for {
 				from := next.Add(chunk) - chunk
-				if from >= int64(r.N) || ctx.Err() != nil {
+				if from >= int64(x.records.N) || ctx.Err() != nil {
 					return ctx.Err()
 				}
-				for rec := uint32(from); rec < uint32(min(from+chunk, int64(r.N))); rec++ {
+				for rec := uint32(from); rec < uint32(min(from+chunk, int64(x.records.N))); rec++ {
 					found[rec] = s.nearest(rec)
 				}
 			}
@@ -67,6 +66,16 @@ func nearest(ctx context.Context, r *Records, rule *Similar, ends []uint32, thre
 		return nil, err
 	}
 	return neighbourhoodOf(found), nil
+}
+
+// visits is how many postings all searches read together.
+func (x *similarIndex) visits() int64 {
+	n := int64(0)
+	for t := range len(x.from) - 1 {
+		df := int64(x.from[t+1] - x.from[t])
+		n += df * df
+	}
+	return n
 }
 
 // neighbourhoodOf brings the lists of both sides together.
