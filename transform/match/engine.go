@@ -59,6 +59,9 @@ func NewEngine(ctx context.Context, c Config, p *Plan, r *Records) (*Matcher, er
 	if r.N > MaxRecords {
 		return nil, fmt.Errorf("entity %q has %d records, at most %d can be matched at once", p.Entity, r.N, MaxRecords)
 	}
+	if err := checkRules(p); err != nil {
+		return nil, fmt.Errorf("entity %q: %w", p.Entity, err)
+	}
 	m := &Matcher{config: c.defaults(), plan: p, records: r}
 	var err error
 	if m.ends, err = sourceEnds(p, r); err != nil {
@@ -67,14 +70,31 @@ func NewEngine(ctx context.Context, c Config, p *Plan, r *Records) (*Matcher, er
 	if err := m.block(ctx); err != nil {
 		return nil, err
 	}
-	m.refused = m.refuse()
 	if err := m.compile(); err != nil {
 		return nil, fmt.Errorf("entity %q: %w", p.Entity, err)
 	}
 	return m, ctx.Err()
 }
 
-// block finds the candidates of all rules.
+// checkRules makes sure that rules look at what they can look at.
+func checkRules(p *Plan) error {
+	for _, r := range p.Rules {
+		if r.Similar == nil && len(r.Keys) == 0 {
+			return fmt.Errorf("blocking rule %q has neither keys nor similar columns", r.Name)
+		}
+		if r.Similar == nil {
+			continue
+		}
+		for _, c := range r.Similar.Columns {
+			if p.Columns[c].Kind != Text {
+				return fmt.Errorf("blocking rule %q: %s is no text, so nothing is similar to it", r.Name, p.Columns[c].Name)
+			}
+		}
+	}
+	return nil
+}
+
+// block finds the candidates of all rules. When those with keys make too many, nothing is looked for that is similar.
 func (m *Matcher) block(ctx context.Context) error {
 	m.blocks = make([]*blocks, len(m.plan.Rules))
 	m.similar = make([]*neighbourhood, len(m.plan.Rules))
@@ -88,15 +108,38 @@ func (m *Matcher) block(ctx context.Context) error {
 		return err
 	}
 	for i, r := range m.plan.Rules {
-		if r.Similar != nil {
-			n, err := nearest(ctx, m.records, r.Similar, m.ends, m.config.Threads)
-			if err != nil {
-				return fmt.Errorf("rule %q: %w", r.Name, err)
-			}
-			m.similar[i] = n
+		if r.Similar == nil {
+			continue
+		}
+		m.similar[i] = &neighbourhood{starts: make([]uint64, m.records.N+1)}
+		if m.refused = m.refuse(); m.refused != nil {
+			continue
+		}
+		if err := m.findNearest(ctx, i); err != nil {
+			return fmt.Errorf("blocking rule %q: %w", r.Name, err)
 		}
 	}
+	if m.refused == nil {
+		m.refused = m.refuse()
+	}
 	return nil
+}
+
+// visitsPerPair is how many times more records may be looked at for a Similar rule than pairs may be compared: it costs about that much less.
+const visitsPerPair = 100
+
+// findNearest finds the pairs of a Similar rule, unless that would be more work than comparing all pairs that may be compared.
+func (m *Matcher) findNearest(ctx context.Context, rule int) error {
+	x := newSimilarIndex(m.records, m.plan.Rules[rule].Similar, m.ends)
+	if visits := x.visits(); m.plan.MaxPairs > 0 && visits/visitsPerPair > m.plan.MaxPairs {
+		m.refused = fmt.Errorf("blocking rule %q would look at %d pairs to find those that are nearest, max_pairs of %d allows for %d: "+
+			"take columns whose words are rarer, words instead of trigrams, or a greater floor",
+			m.plan.Rules[rule].Name, visits, m.plan.MaxPairs, m.plan.MaxPairs*visitsPerPair)
+		return nil
+	}
+	var err error
+	m.similar[rule], err = x.nearest(ctx, m.config.Threads)
+	return err
 }
 
 // compile makes steps of the levels, and headers of the records.

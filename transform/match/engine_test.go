@@ -147,7 +147,7 @@ func mustEngine(t testing.TB, c Config, p *Plan, r *Records) *Matcher {
 
 func TestLevelsAreThoseOfTheReference(t *testing.T) {
 	for seed := range uint64(2) {
-		r, p := randomRecords(300, seed), randomPlan()
+		r, p := randomRecords(170, seed), randomPlan()
 		m, f := mustEngine(t, Config{Threads: 2}, p, r), NewReference(p, r)
 		reached := make(map[[2]int]int)
 		for a := range r.N {
@@ -289,7 +289,7 @@ func plainNearest(p *Plan, r *Records, rule *Similar) [][2]uint32 {
 }
 
 func TestCandidates(t *testing.T) {
-	r, p := randomRecords(700, 11), randomPlan()
+	r, p := randomRecords(600, 11), randomPlan()
 	some := make([]bool, r.N)
 	for i := range some {
 		some[i] = i%7 == 3
@@ -304,7 +304,7 @@ func TestCandidates(t *testing.T) {
 			edges = append(edges, Edge{A: pair[0], B: pair[1], Pattern: pattern, Rules: rules, Weight: 1.5, Verdict: Match})
 		}
 		sortEdges(edges)
-		if since == nil && len(edges) < 3000 {
+		if since == nil && len(edges) < 2000 {
 			t.Fatalf("only %d candidates", len(edges))
 		}
 		for _, c := range []Config{{Threads: 1}, {Threads: 3, Memory: 1, Temp: t.TempDir()}} {
@@ -376,7 +376,12 @@ func TestRefused(t *testing.T) {
 	if _, err := m.Count(context.Background(), nil); !errors.As(err, &refused) || !strings.Contains(err.Error(), "max_pairs is 1000") {
 		t.Errorf("%v", err)
 	}
-	p.MaxPairs = 0
+	p.MaxPairs, p.Rules = 300, p.Rules[3:4]
+	m = mustEngine(t, Config{}, p, r)
+	if _, err := m.Count(context.Background(), nil); err == nil || !strings.Contains(err.Error(), `rule "near" would look at`) {
+		t.Errorf("%v", err)
+	}
+	p = randomPlan()
 	p.Rules[4].Overflow, p.Rules[4].MaxBlock = Refuse, 6
 	m = mustEngine(t, Config{}, p, r)
 	if _, err := m.Edges(context.Background(), nil, nil); !errors.As(err, &refused) || !strings.Contains(err.Error(), `rule "y" has`) {
@@ -384,6 +389,17 @@ func TestRefused(t *testing.T) {
 	}
 	if o := m.Overflows(); len(o) != 1 || o[0].Rule != 4 || o[0].Largest <= 6 || o[0].Pairs < 100 {
 		t.Errorf("%+v", o)
+	}
+}
+
+func TestRulesThatCannotBe(t *testing.T) {
+	r := randomRecords(10, 3)
+	for want, rule := range map[string]Rule{"neither keys nor similar columns": {Name: "none"}, "x is no text": {Similar: &Similar{Columns: []int{6}}}} {
+		p := randomPlan()
+		p.Rules = append(p.Rules, rule)
+		if _, err := NewEngine(context.Background(), Config{}, p, r); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
 	}
 }
 

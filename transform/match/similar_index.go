@@ -18,22 +18,33 @@ func groupOf(n int) *errgroup.Group {
 }
 
 // similarIndex finds the records whose texts are nearest to those of one, by the cosine of weighted terms.
+//
+// Terms are numbered by falling weight. Of each record only the first terms are in the index, its head: so many that the rest, its tail, weighs
+// less than floor² of the whole. Two records that share no term of both heads have a cosine below the floor. For of the two heads one ends
+// first in the order of terms; all that they share is in that one's tail, so common < floor² · norm of it; and common is no more than the
+// norm of the other either; so common² < floor² · norm · norm.
 type similarIndex struct {
 	rule    *Similar
 	records *Records
 	ends    []uint32
-	terms   *weighted // "texts" are records
-	// postings are the records that have a term, in rising order: of term t list[from[t]:from[t+1]].
+	terms   *weighted // by record
+	heads   []head    // by record
+	// postings are the records that have a term in their heads, in rising order: of term t list[from[t]:from[t+1]].
 	from []uint64
 	list []uint32
+}
+
+type head struct {
+	terms int32  // how many
+	last  uint32 // the last of them
+	tail  int64  // squares of the others
 }
 
 // nearest finds the pairs of a Similar rule: each record with those nearest to it. Which those are depends on all records, the new ones and
 // what terms weigh included. So the whole is always found anew, and an incremental run takes the pairs with a new record out of it; that
 // the lists of others have changed besides is part of it.
-func nearest(ctx context.Context, r *Records, rule *Similar, ends []uint32, threads int) (*neighbourhood, error) {
-	x := newSimilarIndex(r, rule, ends)
-	found := make([][]uint32, r.N)
+func (x *similarIndex) nearest(ctx context.Context, threads int) (*neighbourhood, error) {
+	found := make([][]uint32, x.records.N)
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	const chunk = 64
@@ -42,10 +53,10 @@ func nearest(ctx context.Context, r *Records, rule *Similar, ends []uint32, thre
 			s := newSearch(x)
 			for {
 				from := next.Add(chunk) - chunk
-				if from >= int64(r.N) || ctx.Err() != nil {
+				if from >= int64(x.records.N) || ctx.Err() != nil {
 					return ctx.Err()
 				}
-				for rec := uint32(from); rec < uint32(min(from+chunk, int64(r.N))); rec++ {
+				for rec := uint32(from); rec < uint32(min(from+chunk, int64(x.records.N))); rec++ {
 					found[rec] = s.nearest(rec)
 				}
 			}
@@ -55,6 +66,16 @@ func nearest(ctx context.Context, r *Records, rule *Similar, ends []uint32, thre
 		return nil, err
 	}
 	return neighbourhoodOf(found), nil
+}
+
+// visits is how many postings all searches read together.
+func (x *similarIndex) visits() int64 {
+	n := int64(0)
+	for t := range len(x.from) - 1 {
+		df := int64(x.from[t+1] - x.from[t])
+		n += df * df
+	}
+	return n
 }
 
 // neighbourhoodOf brings the lists of both sides together.
@@ -93,24 +114,65 @@ func newSimilarIndex(r *Records, rule *Similar, ends []uint32) *similarIndex {
 		op = Cosine3
 	}
 	texts, codes := joined(r, rule.Columns)
-	x.terms = perRecord(newTermLists(texts, termsOf(op)).weigh(codes), codes)
+	terms := newTermLists(texts, termsOf(op)).weigh(codes)
+	terms.sortByWeight()
+	x.terms = perRecord(terms, codes)
+	x.heads = make([]head, r.N)
 	x.from = make([]uint64, len(x.terms.squares)+1)
-	for _, t := range x.terms.nums {
-		x.from[t+1]++
+	for rec := range x.heads {
+		x.heads[rec] = x.headOf(uint32(rec))
+		for _, t := range x.head(uint32(rec)) {
+			x.from[t+1]++
+		}
 	}
 	for t := range x.terms.squares {
 		x.from[t+1] += x.from[t]
 	}
-	x.list = make([]uint32, len(x.terms.nums))
+	x.list = make([]uint32, x.from[len(x.from)-1])
 	at := slices.Clone(x.from)
 	for rec := range uint32(r.N) {
-		for _, t := range x.terms.at(rec) {
+		for _, t := range x.head(rec) {
 			x.list[at[t]] = rec
 			at[t]++
 		}
 	}
 	return x
 }
+
+// sortByWeight numbers terms by falling weight.
+func (t *weighted) sortByWeight() {
+	order := make([]uint32, len(t.squares))
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	slices.SortFunc(order, func(a, b uint32) int { return cmp.Or(cmp.Compare(t.squares[b], t.squares[a]), cmp.Compare(a, b)) })
+	numbers, squares, names := make([]uint32, len(order)), make([]int64, len(order)), make([]string, len(order))
+	for i, n := range order {
+		numbers[n], squares[i], names[i] = uint32(i), t.squares[n], t.names[n]
+	}
+	for i, n := range t.nums {
+		t.nums[i] = numbers[n]
+	}
+	for c := range uint32(len(t.starts) - 1) {
+		slices.Sort(t.at(c))
+	}
+	t.squares, t.names = squares, names
+}
+
+// headOf finds the head of a record.
+func (x *similarIndex) headOf(rec uint32) head {
+	norm := x.terms.norms[rec]
+	h, floor := head{tail: norm}, x.rule.Floor*x.rule.Floor*float64(norm)*(1-slack)
+	for _, t := range x.terms.at(rec) {
+		if float64(h.tail) < floor {
+			break
+		}
+		h.terms, h.last, h.tail = h.terms+1, t, h.tail-x.terms.squares[t]
+	}
+	return h
+}
+
+func (x *similarIndex) head(rec uint32) []uint32 { return x.terms.at(rec)[:x.heads[rec].terms] }
 
 // joined puts the texts of some columns together, record by record. A record that has none has code 0.
 func joined(r *Records, columns []int) (*Dict, []uint32) {
@@ -145,9 +207,8 @@ func perRecord(w *weighted, codes []uint32) *weighted {
 // search looks for neighbours, on one goroutine.
 type search struct {
 	*similarIndex
-	common []int64 // by record: the weight that it shares with the one that is looked at
+	common []int64 // by record: the weight that its head shares with that of the one that is looked at
 	seen   []uint32
-	terms  []uint32
 	best   []neighbour
 }
 
@@ -161,42 +222,24 @@ func newSearch(x *similarIndex) *search {
 }
 
 // nearest gives the Top records nearest to one; of equally near ones those with the lower numbers.
-//
-// Terms are taken by falling weight. Once what is left of them cannot bring a record to the floor by itself, no new records are looked at:
-// a record that shares only what is left, of weight w, has a cosine of at most sqrt(w / norm), because its own norm is at least w.
 func (s *search) nearest(rec uint32) []uint32 {
-	norm := s.similarIndex.terms.norms[rec]
-	if norm == 0 {
-		return nil
-	}
-	s.order(rec)
 	low, high := s.excluded(rec)
 	s.seen = s.seen[:0]
-	left := norm
-	floor := s.rule.Floor * s.rule.Floor * float64(norm) * (1 - slack)
-	at := 0
-	for ; at < len(s.terms) && float64(left) >= floor; at++ {
-		t := s.terms[at]
-		square := s.similarIndex.terms.squares[t]
-		left -= square
+	for _, t := range s.head(rec) {
+		square := s.terms.squares[t]
 		for _, other := range s.list[s.from[t]:s.from[t+1]] {
-			if other >= low && other < high {
-				continue
-			}
 			if s.common[other] == 0 {
 				s.seen = append(s.seen, other)
 			}
 			s.common[other] += square
 		}
 	}
-	return s.rank(rec, left)
-}
-
-// order takes the record's terms by falling weight.
-func (s *search) order(rec uint32) {
-	squares := s.similarIndex.terms.squares
-	s.terms = append(s.terms[:0], s.similarIndex.terms.at(rec)...)
-	slices.SortFunc(s.terms, func(a, b uint32) int { return cmp.Or(cmp.Compare(squares[b], squares[a]), cmp.Compare(a, b)) })
+	s.rank(rec, low, high)
+	own := make([]uint32, len(s.best))
+	for i, n := range s.best {
+		own[i] = n.record
+	}
+	return own
 }
 
 // excluded are the records that are no neighbours of one: itself, or its whole source where that is duplicate-free.
@@ -209,27 +252,32 @@ func (s *search) excluded(rec uint32) (low, high uint32) {
 	return uint32(first), s.ends[source]
 }
 
-// rank measures those seen in full, and gives the nearest. left is the weight of the terms that have not been looked at.
-func (s *search) rank(rec uint32, left int64) []uint32 {
-	w := s.similarIndex.terms
-	norm := w.norms[rec]
+// rank measures those seen in full, unless what their heads share says that they are too far, and keeps the nearest.
+func (s *search) rank(rec, low, high uint32) {
+	norm, own := s.terms.norms[rec], s.heads[rec]
 	s.best = s.best[:0]
+	least := s.threshold()
 	for _, other := range s.seen {
-		most := s.common[other] + left
+		most := s.common[other]
 		s.common[other] = 0
-		if below(most, norm, w.norms[other], s.threshold()) {
+		if other >= low && other < high {
 			continue
 		}
-		cosine := float64(w.common(rec, other)) / math.Sqrt(float64(norm)*float64(w.norms[other]))
+		// What is shared beyond the heads is in the tail of the one whose head ends first.
+		if h := s.heads[other]; own.last <= h.last {
+			most += own.tail
+		} else {
+			most += h.tail
+		}
+		if below(most, norm, s.terms.norms[other], least) {
+			continue
+		}
+		cosine := float64(s.terms.common(rec, other)) / math.Sqrt(float64(norm)*float64(s.terms.norms[other]))
 		if cosine >= s.rule.Floor {
 			s.offer(neighbour{other, cosine})
+			least = s.threshold()
 		}
 	}
-	own := make([]uint32, len(s.best))
-	for i, n := range s.best {
-		own[i] = n.record
-	}
-	return own
 }
 
 // threshold is what a record must have to be among the nearest.
