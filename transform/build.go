@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/models/jinja"
+	"github.com/millrace/millrace/models/portable"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -69,8 +70,24 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 	if err != nil {
 		return nil, templateError(err)
 	}
+	if err := publishable(job, out); err != nil {
+		return nil, err
+	}
 	built, err := b.run(ctx, job, out.Text)
 	return built, locate(err, out)
+}
+
+// publishable refuses a view that calls a cleaning function: readers run its SELECT themselves, in a DuckDB that has none of ours.
+func publishable(job Job, out *jinja.Output) error {
+	if job.Node.Model.Materialized != models.View {
+		return nil
+	}
+	name, at, found := portable.Cleaning(out.Text)
+	if !found {
+		return nil
+	}
+	return &Error{Pos: out.Source(at).String(), Err: fmt.Errorf("a view cannot call %s: whoever reads what is published runs the view's SELECT in a DuckDB of his own, which does not know it", name),
+		Hint: "{{ config(materialized='table') }} stores what it gives; ephemeral puts the model into those that read it"}
 }
 
 // locate puts an engine's error at the place of the model that wrote the SQL at fault.

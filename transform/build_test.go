@@ -69,6 +69,33 @@ func TestMaterializations(t *testing.T) {
 	}
 }
 
+// TestCleaningInViews: a view is read by DuckDBs that do not have our functions, so it may not call them, nor through an ephemeral model.
+func TestCleaningInViews(t *testing.T) {
+	b, dir := bench(t, map[string]string{
+		"models/v.sql":      "select 'Ä' as a,\n  clean_fold('Ä') as b",
+		"models/e.sql":      "{{ config(materialized='ephemeral') }} select clean_name('Dr. Ä') as a",
+		"models/over.sql":   "select a from {{ ref('e') }}",
+		"models/named.sql":  "select 'clean_fold(x)' as clean_fold -- clean_fold(x)",
+		"models/stored.sql": "{{ config(materialized='table') }} select a, clean_fold('Ä') as b from {{ ref('e') }}",
+	})
+	for model, pos := range map[string]string{"v": "models/v.sql:2:3", "over": "models/over.sql:1:15"} {
+		job := Job{Node: b.Project.Model(model), Dir: dir}
+		_, built := b.Build(t.Context(), job)
+		_, _, described := b.Describe(t.Context(), job)
+		for act, err := range map[string]error{"lint": b.Check(t.Context(), job), "plan": described, "build": built} {
+			var te *Error
+			if !errors.As(err, &te) || te.Pos != pos || !strings.Contains(te.Error(), "a view cannot call clean_") || !strings.Contains(te.Hint, "materialized='table'") {
+				t.Errorf("%s %s: %v at %+v", act, model, err, te)
+			}
+		}
+	}
+	b.must(t, "named", dir, nil)
+	b.must(t, "stored", dir, nil)
+	if got := b.rows(t, "select a, b from main.stored")[0]; got[0] != "a" || got[1] != "a" {
+		t.Errorf("the table has %v", got)
+	}
+}
+
 func TestIncrementalModel(t *testing.T) {
 	const sql = "{{ config(materialized='incremental', unique_key='id', incremental_strategy='STRATEGY') }}\n" +
 		"select 1 as id, 'first' as what {% if is_incremental() %} where false union all select 2, (select max(what) from {{ this }}) {% endif %}"

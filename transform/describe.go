@@ -12,7 +12,10 @@ func (b *Builder) Check(ctx context.Context, job Job) error {
 	if err != nil {
 		return templateError(err)
 	}
-	return locate(b.Warehouse.CheckSelect(ctx, out.Text), out)
+	if err := b.Warehouse.CheckSelect(ctx, out.Text); err != nil {
+		return locate(err, out)
+	}
+	return publishable(job, out)
 }
 
 // Describe renders the model and binds its SELECT without running it: the columns that it would yield, or the place
@@ -24,6 +27,9 @@ func (b *Builder) Describe(ctx context.Context, job Job) (sql string, columns []
 	}
 	if err := b.Warehouse.CheckSelect(ctx, out.Text); err != nil {
 		return out.Text, nil, locate(err, out)
+	}
+	if err := publishable(job, out); err != nil {
+		return out.Text, nil, err
 	}
 	columns, err = b.Warehouse.Describe(ctx, out.Text)
 	return out.Text, columns, locate(err, out)

@@ -70,7 +70,7 @@ var Functions = []Function{
 			{Args: []any{"Jane Doe, Ph.D., MBA"}, Want: "jane doe"},
 			{Args: []any{"Herr"}, Want: "herr", Note: "never nothing"},
 		}},
-	{Name: "clean_drop_titles", Steps: []string{"drop_titles"}, Params: []Param{text}, Returns: "VARCHAR", Text: one(DropTitles),
+	{Name: "clean_drop_titles", Steps: []string{"drop_titles"}, Params: []Param{text}, Returns: "VARCHAR", Text: one(DropTitles), Costly: true,
 		Doc: "The same titles and suffixes dropped; what stays is as it was, but for white space.",
 		Examples: []Example{
 			{Args: []any{"Dr. Anna  Smith"}, Want: "Anna Smith"},
@@ -100,7 +100,7 @@ var Functions = []Function{
 			{Args: []any{"Robert"}, Want: "robert"},
 			{Args: []any{"Zaphod"}, Want: "zaphod"},
 		}},
-	{Name: "clean_phonetic", Steps: []string{"phonetic"}, Params: []Param{text}, Returns: "VARCHAR", Text: one(Phonetic),
+	{Name: "clean_phonetic", Steps: []string{"phonetic"}, Params: []Param{text}, Returns: "VARCHAR", Text: one(Phonetic), Costly: true,
 		Doc: "Primary codes of the Double Metaphone of each word of clean_words, uncut. Words without a letter of ASCII stand for themselves.",
 		Examples: []Example{
 			{Args: []any{"Smith"}, Want: "SM0"},

@@ -25,6 +25,14 @@ func Phone(dst []byte, t, of string) []byte {
 	if strings.HasPrefix(t, "+") || strings.HasPrefix(t, "00") {
 		t = strings.Replace(t, "(0)", "", 1) // +49 (0) 30: the 0 is for callers at home
 	}
+	if out, known := phoneFast(dst, t, region); known {
+		return out
+	}
+	return phoneSlow(dst, t, region)
+}
+
+// phoneSlow asks the library.
+func phoneSlow(dst []byte, t, region string) []byte {
 	n, err := phonenumbers.Parse(t, region)
 	if err != nil || !phonenumbers.IsValidNumber(n) {
 		return dst

@@ -242,7 +242,7 @@ func (m *metaphone) ch(i int) {
 		m.add("K")
 	case i == 0 && (m.is(1, "HARAC", "HARIS") || m.is(1, "HOR", "HYM", "HIA", "HEM")) && !m.is(0, "CHORE"): // Greek: chorus
 		m.add("K")
-	case m.is(0, "VAN", "VON", "SCH") || m.is(i-2, "ORCHES", "ARCHIT", "ORCHID") || m.is(i+2, "T", "S") ||
+	case m.is(0, "SCH") || m.is(i-2, "ORCHES", "ARCHIT", "ORCHID") || m.is(i+2, "T", "S") ||
 		(i == 0 || m.is(i-1, "A", "O", "U", "E")) && (i+2 == len(m.word) || m.is(i+2, "L", "R", "N", "M", "B", "H", "F", "V", "W")):
 		m.add("K") // Germanic, Greek, or before a consonant
 	case i > 0 && m.is(0, "MC"):
@@ -293,7 +293,7 @@ func (m *metaphone) g(i int) int {
 		m.add("K")
 		return i + 2
 	case m.is(i+1, "E", "I", "Y") || m.is(i-1, "AGGI", "OGGI"):
-		if m.is(0, "VAN", "VON", "SCH") || m.is(i+1, "ET") { // Germanic
+		if m.is(0, "SCH") || m.is(i+1, "ET") { // Germanic
 			m.add("K")
 		} else {
 			m.add("J")
@@ -398,7 +398,7 @@ func (m *metaphone) t(i int) int {
 		m.add("X")
 		return i + 3
 	case m.is(i, "TH", "TTH"):
-		if m.is(i+2, "OM", "AM") || m.is(0, "VAN", "VON", "SCH") { // Thomas
+		if m.is(i+2, "OM", "AM") || m.is(0, "SCH") { // Thomas
 			m.add("T")
 		} else {
 			m.add("0")

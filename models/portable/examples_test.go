@@ -34,6 +34,7 @@ var examples = []struct{ trap, sql, gives, instead string }{
 	{"`extract(epoch …)`", "SELECT extract(epoch FROM TIMESTAMP '1970-01-01 00:00:01')", "[[1]]", "SELECT floor(extract(epoch FROM TIMESTAMP '1970-01-01 00:00:01'))"},
 	{"`substr(a, 0, …)`", "SELECT substr('hello', 0, 3)", "[[he]]", "SELECT substr('hello', 1, 2)"},
 	{"`array_agg` and `list`", "SELECT array_agg(a ORDER BY a) FROM t", "[[[2, 7, NULL]]]", ""},
+	{"`clean_…`", "SELECT clean_fold('Ärger'), clean_osa('ab', 'ba')", "[[arger 1]]", ""},
 	{"`hash`", "SELECT hash('a') BETWEEN 0 AND 18446744073709551615, hash('a') = hash('b')", "[[true false]]", ""},
 	{"`random`", "SELECT random() BETWEEN 0 AND 1", "[[true]]", ""},
 	{"`generate_series`, `range`", "SELECT count(*), range(2) FROM generate_series(1, 3)", "[[3 [0, 1]]]", ""},

@@ -45,6 +45,18 @@ func Find(sql string) []Finding {
 	return found
 }
 
+// Cleaning finds the first call of one of Millrace's cleaning functions: its name, and where it stands. No other DuckDB has them.
+func Cleaning(sql string) (name string, at int, found bool) {
+	call := called(cleaning()...)
+	tokens := scan(sql)
+	for i, t := range tokens {
+		if call(tokens, i) {
+			return t.word, t.at, true
+		}
+	}
+	return "", 0, false
+}
+
 // called finds calls of functions, f(x) as well as x.f().
 func called(names ...string) func([]token, int) bool {
 	return func(tokens []token, i int) bool {

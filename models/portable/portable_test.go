@@ -52,6 +52,8 @@ var cases = []struct {
 	{"`substr(a, 0, …)`", "SELECT ", "substr(f(a, 1), 0, 3)", []string{"SELECT substr(a, 1, 3), substr(a, 0 + b, 1), substr(f(b, 0), 1), a.substring(1, 0), substr"}},
 	{"`substr(a, 0, …)`", "SELECT a.", "substring(0, 3)", nil},
 	{"`array_agg` and `list`", "SELECT ", "list(a)", []string{"SELECT list, list_transform(a, b)"}},
+	{"`clean_…`", "SELECT ", "clean_name(a)", []string{"SELECT clean_name, clean_up(a)"}},
+	{"`clean_…`", "SELECT a.", "clean_phone('DE')", nil},
 	{"`hash`", "SELECT ", "hash(a, b)", []string{"SELECT hash, md5(a)"}},
 	{"`random`", "SELECT ", "random()", []string{"SELECT random"}},
 	{"`generate_series`, `range`", "SELECT * FROM ", "range(10)", []string{"SELECT sum(a) OVER (ORDER BY b RANGE BETWEEN 1 PRECEDING AND CURRENT ROW), range"}},

@@ -3,6 +3,8 @@ package portable
 import (
 	"slices"
 	"strings"
+
+	"github.com/millrace/millrace/internal/clean"
 )
 
 // Traps are all that Find looks for.
@@ -65,10 +67,20 @@ func functionTraps() []Trap {
 				return at(t, from).raw == "0" && at(t, from+1).is(",", ")")
 			}},
 		{"`array_agg` and `list`", "with NULLs", "without NULLs; list is not there", "rows instead of lists, or `array_agg(coalesce(a, …))`", called("array_agg", "list")},
+		{"`clean_…`", "Millrace's cleaning functions", "not there", "keep cleaning in models that run locally, and publish their tables", called(cleaning()...)},
 		{"`hash`", "64 bits of its own", "other values", "`md5` of a text that is put together", called("hash")},
 		{"`random`", "a number from 0 to 1", "a whole number of 64 bits", "no model of random rows: no two runs agree", called("random")},
 		{"`generate_series`, `range`", "rows, or a list", "not there: GENERATOR takes constants only", "a table of numbers or days that the project keeps", called("generate_series", "range")},
 	}
+}
+
+// cleaning are the names of the cleaning functions, which Millrace's own engine has.
+func cleaning() []string {
+	names := make([]string, len(clean.Functions))
+	for i, f := range clean.Functions {
+		names[i] = f.Name
+	}
+	return names
 }
 
 func operatorTraps() []Trap {

@@ -55,7 +55,8 @@ func BuildCatalog(ctx context.Context, path string, versions []warehouse.Version
 }
 
 func fillCatalog(ctx context.Context, path string, dirs []string, versions []warehouse.Version, comments map[string]string, left map[warehouse.Name]error) (err error) {
-	db, err := engine.OpenFile(ctx, path, false, engine.Config{Memory: 128 << 20, Threads: 1, Dirs: dirs})
+	// Plain, as its readers are: a view that calls a function of ours would bind here, and nowhere else.
+	db, err := engine.OpenFile(ctx, path, false, engine.Config{Memory: 128 << 20, Threads: 1, Dirs: dirs, Plain: true})
 	if err != nil {
 		return err
 	}

@@ -154,6 +154,11 @@ func TestBuildCatalog(t *testing.T) {
 	if err != nil || len(left) != 1 || left[name] == nil {
 		t.Errorf("a view over nothing is not left out: %v, %v", left, err)
 	}
+	ours := append(versions, warehouse.Version{Name: name, View: "SELECT clean_fold('x') AS y"})
+	left, err = BuildCatalog(t.Context(), filepath.Join(dir, "ours.duckdb"), ours, nil)
+	if err != nil || left[name] == nil || !strings.Contains(left[name].Error(), "clean_fold") {
+		t.Errorf("a view that no reader could run is not left out: %v, %v", left, err)
+	}
 	gone := append(versions, warehouse.Version{Name: name, Columns: versions[0].Columns, Base: []warehouse.File{{Path: filepath.Join(dir, "gone.parquet")}}})
 	if _, err := BuildCatalog(t.Context(), filepath.Join(dir, "bad.duckdb"), gone, nil); err == nil {
 		t.Error("a table without its file is allowed")
