@@ -48,6 +48,9 @@ type Dialect struct {
 	// UUID is the UUID of version 5, as text, of a name, as SQL, in a namespace.
 	UUID func(namespace, name string) string
 
+	// Similar is how alike two values are.
+	Similar Similar
+
 	// CountIf is an aggregate: how often the condition is true.
 	CountIf func(condition string) string
 	// CountDistinctIf is an aggregate: how many different values, or rows of several that are not NULL, there are among the rows for
@@ -112,6 +115,7 @@ var DuckDB = &Dialect{
 	Part:    duckPart,
 	Entries: duckEntries,
 	UUID:    duckUUID,
+	Similar: duckSimilar,
 	JSON:    func(alias string) string { return "to_json(" + alias + ")" },
 	Same:    func(a, b string) string { return a + " IS NOT DISTINCT FROM " + b },
 	CountIf: func(condition string) string { return "count_if(" + condition + ")" },

@@ -45,6 +45,8 @@ const (
 type Column struct {
 	Name string // a field's name, or, of what is derived from one, name$what: last_name$phonetic, $block2_1
 	Kind Kind
+	// Lower says that its steps leave no capital letter: engines whose Jaro-Winkler is blind to case compare such texts only.
+	Lower bool
 }
 
 // Rule makes candidates. A pair is a candidate of the first rule that makes it one, and of no other.

@@ -37,6 +37,7 @@ var Dialect = &warehouse.Dialect{
 		return fmt.Sprintf("CAST(%s[0][%d] AS %s)", best, i, spellType(typ))
 	},
 	Entries: entries,
+	Similar: similar,
 	UUID:    func(namespace, name string) string { return "UUID_STRING(" + literal(namespace) + ", " + name + ")" },
 	// OBJECT_CONSTRUCT leaves NULLs out, this one does not. Keys come in no order.
 	JSON: func(string) string { return "TO_JSON(OBJECT_CONSTRUCT_KEEP_NULL(*))" },

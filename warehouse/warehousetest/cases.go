@@ -11,7 +11,9 @@ import (
 
 // Cases is one table for every builder and every field of a Dialect that all engines are asked: whoever adds one adds its rows here. What
 // reads files (Files, Positions, FirstRows and what is built on them) is the local engine's, and has golden texts in it.
-func Cases() []Case { return slices.Concat(mergeCases(), goneCases(), rowCases(), aggregateCases()) }
+func Cases() []Case {
+	return slices.Concat(mergeCases(), goneCases(), rowCases(), aggregateCases(), similarCases())
+}
 
 var (
 	id, day, name, note = warehouse.Column{Name: "id", Type: "BIGINT"}, warehouse.Column{Name: "day", Type: "DATE"}, warehouse.Column{Name: "Name", Type: "VARCHAR"}, warehouse.Column{Name: `odd "note`, Type: "VARCHAR"}
@@ -248,6 +250,34 @@ func aggregateCases() []Case {
 		}),
 		counted("Entries, all of them", "5", append(rows, "40|a"), func(d *warehouse.Dialect, n, v string) string {
 			return d.Length(d.Entries(v, n, false), "VARCHAR[]")
+		}),
+	}
+}
+
+// similarCases are of texts without capital letters: what of a pair's likeness all engines can say.
+func similarCases() []Case {
+	or := func(sql string, err error) string {
+		if err != nil {
+			return "'" + err.Error() + "'"
+		}
+		return sql
+	}
+	alike := func(name, want string, values []string, condition func(d *warehouse.Dialect, v string) string) Case {
+		return held(name, "VARCHAR", values, want, condition)
+	}
+	jaro := func(d *warehouse.Dialect, v string) string { return or(d.Similar.JaroWinkler(v, "'swieta'", true)) }
+	return []Case{
+		alike("Jaro-Winkler", "true true false ∅", []string{"swieta", "swiata", "zima", "∅"}, func(d *warehouse.Dialect, v string) string { return or(d.Similar.Reaches(jaro(d, v), 0.88)) }),
+		alike("Jaro-Winkler at the bound", "true", []string{"święta"}, func(d *warehouse.Dialect, v string) string { return or(d.Similar.Reaches(jaro(d, v), 0.79)) }),
+		alike("Jaro-Winkler beyond the bound", "false", []string{"święta"}, func(d *warehouse.Dialect, v string) string { return or(d.Similar.Reaches(jaro(d, v), 0.80)) }),
+		alike("Levenshtein", "true true false false ∅", []string{"kitten", "sätten", "sitzend", "ktiten ", "∅"}, func(d *warehouse.Dialect, v string) string { return d.Similar.Levenshtein(v, "'kitten'") + " <= 2" }),
+		alike("OSA of none", "true false", []string{"ab", "ba"}, func(d *warehouse.Dialect, v string) string { return or(d.Similar.OSA(v, "'ab'", 0)) }),
+		alike("OSA of one", "true true true true false false", []string{"äbcd", "bäcd", "äbdc", "äbc", "cbäd", "bädc"}, func(d *warehouse.Dialect, v string) string { return or(d.Similar.OSA(v, "'äbcd'", 1)) }),
+		alike("Words", "true true false false", []string{"a b", " b\u00a0 a b ", "a b c", "c"}, func(d *warehouse.Dialect, v string) string {
+			return d.Similar.Common(d.Similar.Words(v), d.Similar.Words("'b a d'")) + " = 2 AND " + d.Similar.Size(d.Similar.Words(v)) + " = 2"
+		}),
+		held("Days", "DATE", []string{"2025-03-01", "2024-02-29"}, "true false", func(d *warehouse.Dialect, v string) string {
+			return d.Similar.Days(v, "CAST('2025-02-28' AS DATE)") + " = 1"
 		}),
 	}
 }
