@@ -267,9 +267,9 @@ func similarCases() []Case {
 	}
 	jaro := func(d *warehouse.Dialect, v string) string { return or(d.Similar.JaroWinkler(v, "'swieta'", true)) }
 	return []Case{
-		alike("Jaro-Winkler", "true true false ∅", []string{"swieta", "swiata", "zima", "∅"}, func(d *warehouse.Dialect, v string) string { return or(d.Similar.Reaches(jaro(d, v), 0.88)) }),
-		alike("Jaro-Winkler at the bound", "true", []string{"święta"}, func(d *warehouse.Dialect, v string) string { return or(d.Similar.Reaches(jaro(d, v), 0.79)) }),
-		alike("Jaro-Winkler beyond the bound", "false", []string{"święta"}, func(d *warehouse.Dialect, v string) string { return or(d.Similar.Reaches(jaro(d, v), 0.80)) }),
+		alike("Jaro-Winkler", "true true false ∅", []string{"swieta", "swieto", "zima", "∅"}, func(d *warehouse.Dialect, v string) string { return or(d.Similar.Reaches(jaro(d, v), 0.88)) }),
+		alike("Jaro-Winkler at the bound", "true", []string{"święta"}, func(d *warehouse.Dialect, v string) string { return or(d.Similar.Reaches(jaro(d, v), 0.77)) }),
+		alike("Jaro-Winkler beyond the bound", "false", []string{"święta"}, func(d *warehouse.Dialect, v string) string { return or(d.Similar.Reaches(jaro(d, v), 0.78)) }),
 		alike("Levenshtein", "true true false false ∅", []string{"kitten", "sätten", "sitzend", "ktiten ", "∅"}, func(d *warehouse.Dialect, v string) string { return d.Similar.Levenshtein(v, "'kitten'") + " <= 2" }),
 		alike("OSA of none", "true false", []string{"ab", "ba"}, func(d *warehouse.Dialect, v string) string { return or(d.Similar.OSA(v, "'ab'", 0)) }),
 		alike("OSA of one", "true true true true false false", []string{"äbcd", "bäcd", "äbdc", "äbc", "cbäd", "bädc"}, func(d *warehouse.Dialect, v string) string { return or(d.Similar.OSA(v, "'äbcd'", 1)) }),
