@@ -5,58 +5,43 @@ import (
 	"strings"
 )
 
-// By is one place of an order: the greater value comes first, or the lesser one where Least is set, and NULL last either way. Type is that
-// of the value in DuckDB's spelling, and matters where Least is set.
+// By is one place of an order: the greater value comes first, or the lesser one where Least is set, and NULL last either way.
 type By struct {
 	SQL   string
-	Type  string
 	Least bool
 }
 
-// duckBest compares tuples as a whole. NULL would be greater than all values: whether there is one is compared first.
+// duckBest compares sort keys: texts of bytes that stand in the order of the values, made once for all aggregates that have the same order.
+// In them NULL is the least, and so never the first.
 func duckBest(values []string, order []By, condition string) string {
-	var tuple []string
+	var key []string
 	for _, o := range order {
-		value := o.SQL
+		direction := "'ASC NULLS FIRST'"
 		if o.Least {
-			value = duckNegated(o.SQL, o.Type)
+			direction = "'DESC NULLS FIRST'"
 		}
-		tuple = append(tuple, "("+o.SQL+") IS NOT NULL", value)
+		key = append(key, o.SQL, direction)
 	}
-	named := make([]string, len(values)) // a field of a struct without names cannot be taken out in another SELECT
-	for i, v := range values {
-		named[i] = fmt.Sprintf("v%d := %s", i, v)
+	value := values[0]
+	if len(values) > 1 {
+		named := make([]string, len(values)) // a field of a struct without names cannot be taken out in another SELECT
+		for i, v := range values {
+			named[i] = fmt.Sprintf("v%d := %s", i, v)
+		}
+		value = "struct_pack(" + strings.Join(named, ", ") + ")"
 	}
-	best := "arg_max(struct_pack(" + strings.Join(named, ", ") + "), row(" + strings.Join(tuple, ", ") + "))"
+	best := "arg_max_null(" + value + ", create_sort_key(" + strings.Join(key, ", ") + "))"
 	if condition != "" {
 		best += " FILTER (WHERE " + condition + ")"
 	}
 	return best
 }
 
-// CanNegate says whether values of a type can be ordered by Least.
-func CanNegate(typ string) bool { return duckNegated("x", typ) != "" }
-
-// duckNegated is a value that is the greater, the lesser another one is. Of texts it is the list of their letters' negated numbers, with
-// one behind it that is greater than all of them: the shorter of two that begin alike is the greater.
-func duckNegated(value, typ string) string {
-	parsed, err := ParseType(typ)
-	if err != nil {
-		return ""
+func duckPart(best string, i, of int, _ string) string {
+	if of == 1 {
+		return best
 	}
-	switch parsed.Name {
-	case "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT":
-		return "-CAST(" + value + " AS HUGEINT)"
-	case "FLOAT", "DOUBLE", "DECIMAL":
-		return "-(" + value + ")"
-	case "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE":
-		return "-epoch_us(CAST(" + value + " AS TIMESTAMP))"
-	case "BOOLEAN":
-		return "NOT (" + value + ")"
-	case "VARCHAR", "UUID":
-		return "list_append(list_transform(string_split(CAST(" + value + " AS VARCHAR), ''), lambda letter: -unicode(letter)), 1)"
-	}
-	return ""
+	return fmt.Sprintf("struct_extract(%s, 'v%d')", best, i)
 }
 
 func duckEntries(value, number string, distinct bool) string {

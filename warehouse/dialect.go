@@ -40,13 +40,16 @@ type Dialect struct {
 	JSON func(alias string) string
 
 	// Best is an aggregate: values of the row that comes first in an order, which no two rows share, among those for which the condition
-	// is true; "" is true of all. Part is one of them, by its number from 0 and its type; NULL where there is no such row.
+	// is true; "" is true of all. Part is one of them, by its number from 0, how many there are, and its type; NULL where there is no row.
 	Best func(values []string, order []By, condition string) string
-	Part func(best string, i int, typ string) string
+	Part func(best string, i, of int, typ string) string
 	// Entries is an aggregate: the values that are not NULL as a list, the distinct ones in their own order or all in that of a number.
 	Entries func(value, number string, distinct bool) string
 	// UUID is the UUID of version 5, as text, of a name, as SQL, in a namespace.
 	UUID func(namespace, name string) string
+
+	// Similar is how alike two values are.
+	Similar Similar
 
 	// CountIf is an aggregate: how often the condition is true.
 	CountIf func(condition string) string
@@ -109,9 +112,10 @@ var DuckDB = &Dialect{
 		return duckRow(values) + " IN (SELECT " + duckRow(columns) + " FROM " + from + ")"
 	},
 	Best:    duckBest,
-	Part:    func(best string, i int, _ string) string { return fmt.Sprintf("struct_extract(%s, 'v%d')", best, i) },
+	Part:    duckPart,
 	Entries: duckEntries,
 	UUID:    duckUUID,
+	Similar: duckSimilar,
 	JSON:    func(alias string) string { return "to_json(" + alias + ")" },
 	Same:    func(a, b string) string { return a + " IS NOT DISTINCT FROM " + b },
 	CountIf: func(condition string) string { return "count_if(" + condition + ")" },

@@ -62,6 +62,16 @@ func (g *Golden) name(parts ...string) string {
 func (g *Golden) q(name string) string    { return g.Dialect.QuoteIdent(name) }
 func (g *Golden) text(text string) string { return g.Dialect.QuoteLiteral(text) }
 
+// idType is what ids are between the steps: they are compared far faster than texts. Tables have them as texts.
+const idType = "UUID"
+
+func (g *Golden) packed(id string) string {
+	return "CAST(" + id + " AS " + g.Dialect.Type(idType) + ")"
+}
+func (g *Golden) unpacked(id string) string {
+	return "CAST(" + id + " AS " + g.Dialect.Type("VARCHAR") + ")"
+}
+
 // at is the run's logical time in SQL: UTC, without a zone, as records have theirs.
 func (g *Golden) at() string {
 	return fmt.Sprintf("CAST(%s AS %s)", g.text(g.At.UTC().Format("2006-01-02 15:04:05.000000")), g.Dialect.Type("TIMESTAMP"))

@@ -339,8 +339,8 @@ func (b *building) mergeLog(ctx context.Context) error {
 		return err
 	}
 	gone := int64(0)
-	if from := b.inForce(); from != "" {
-		lost, err := b.row(ctx, fmt.Sprintf("SELECT count(DISTINCT x.golden_id) FROM %s AS x WHERE NOT EXISTS (SELECT 1 FROM %s AS i WHERE i.golden_id = x.golden_id)", from, b.From.IDs), 1)
+	if b.From.Xref != "" {
+		lost, err := b.row(ctx, fmt.Sprintf("SELECT count(DISTINCT m.owned) FROM %s AS m WHERE m.owned IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %s AS i WHERE i.golden_id = m.owned)", b.From.Members, b.From.IDs), 1)
 		if err != nil {
 			return err
 		}

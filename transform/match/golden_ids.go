@@ -14,15 +14,15 @@ func (g *Golden) Members() string {
   FROM %s AS r
   JOIN %s AS l ON l._rec = r._rec`, g.sourceName("r._source"), g.From.Records, g.From.Labels)
 	if g.From.Xref == "" {
-		return fmt.Sprintf("SELECT m.*, %[1]s AS owned, %[2]s AS owned_from, %[1]s AS owned_run, %[3]s AS owned_hash\nFROM (\n  %[4]s\n) AS m",
-			g.null("VARCHAR"), g.null("TIMESTAMP"), g.null("UBIGINT"), now)
+		return fmt.Sprintf("SELECT m.*, %[5]s AS owned, %[2]s AS owned_from, %[1]s AS owned_run, %[3]s AS owned_hash\nFROM (\n  %[4]s\n) AS m",
+			g.null("VARCHAR"), g.null("TIMESTAMP"), g.null("UBIGINT"), now, g.null(idType))
 	}
 	return fmt.Sprintf(`SELECT m._rec, m.cluster, coalesce(m.source, x.source) AS source, coalesce(m.source_key, x.source_key) AS source_key,
-  m.record_hash, m.updated_at, x.golden_id AS owned, x.valid_from AS owned_from, x.run_id AS owned_run, x.record_hash AS owned_hash
+  m.record_hash, m.updated_at, %s AS owned, x.valid_from AS owned_from, x.run_id AS owned_run, x.record_hash AS owned_hash
 FROM (
   %s
 ) AS m
-FULL OUTER JOIN %s AS x ON x.source_key = m.source_key AND x.source = m.source`, now, g.inForce())
+FULL OUTER JOIN %s AS x ON x.source_key = m.source_key AND x.source = m.source`, g.packed("x.golden_id"), now, g.inForce())
 }
 
 // Claims are the ids that clusters could take: cluster, id, and how many of the cluster's members it owns, n.
@@ -50,22 +50,22 @@ func (g *Golden) contested(from, id, since string) string {
   FROM %s AS c
   WHERE EXISTS (%s) OR EXISTS (%s)
 ), born AS (
-  SELECT x.%[5]s AS id, min(x.%[6]s) AS born
-  FROM %[4]s AS x
-  WHERE x.%[5]s IN (SELECT id FROM contested)
-  GROUP BY x.%[5]s
+  SELECT x.id, min(x.born) AS born
+  FROM (SELECT %[5]s AS id, %[6]s AS born FROM %[4]s AS x) AS x
+  WHERE x.id IN (SELECT id FROM contested)
+  GROUP BY x.id
 )
 SELECT c.cluster, c.id, c.n, b.born
 FROM contested AS c
-JOIN born AS b ON b.id = c.id`, g.From.Claims, g.several("cluster"), g.several("id"), from, id, since)
+JOIN born AS b ON b.id = c.id`, g.From.Claims, g.several("cluster"), g.several("id"), from, g.packed("x."+id), "x."+since)
 }
 
 // Winning decides one round of the open claims: those that are the first both of their cluster and of their id, in the one order in which
 // all claims stand: more members, minted earlier, the lesser id, the lesser cluster. The very first claim is always among them.
 func (g *Golden) Winning() string {
 	d := g.Dialect
-	more, born := warehouse.By{SQL: "n", Type: "BIGINT"}, warehouse.By{SQL: "born", Type: "TIMESTAMP", Least: true}
-	id, cluster := warehouse.By{SQL: "id", Type: "VARCHAR", Least: true}, warehouse.By{SQL: "cluster", Type: "BIGINT", Least: true}
+	more, born := warehouse.By{SQL: "n"}, warehouse.By{SQL: "born", Least: true}
+	id, cluster := warehouse.By{SQL: "id", Least: true}, warehouse.By{SQL: "cluster", Least: true}
 	return fmt.Sprintf(`WITH by_cluster AS (
   SELECT cluster, %s AS best FROM %s AS o GROUP BY cluster
 ), by_id AS (
@@ -75,7 +75,7 @@ SELECT c.cluster, i.id
 FROM by_cluster AS c
 JOIN by_id AS i ON %[4]s = i.id AND %[5]s = c.cluster`,
 		d.Best([]string{"id"}, []warehouse.By{more, born, id}, ""), g.From.Open, d.Best([]string{"cluster"}, []warehouse.By{more, born, cluster}, ""),
-		d.Part("c.best", 0, "VARCHAR"), d.Part("i.best", 0, "BIGINT"))
+		d.Part("c.best", 0, 1, idType), d.Part("i.best", 0, 1, "BIGINT"))
 }
 
 // StillOpen are the open claims to what the last round has not given away.
@@ -97,7 +97,7 @@ func (g *Golden) taken() string {
 		all = append(all, "SELECT cluster, id FROM "+w+" AS w")
 	}
 	if len(all) == 0 {
-		return "SELECT " + g.null("BIGINT") + " AS cluster, " + g.null("VARCHAR") + " AS id WHERE 1 = 0"
+		return "SELECT " + g.null("BIGINT") + " AS cluster, " + g.null(idType) + " AS id WHERE 1 = 0"
 	}
 	return strings.Join(all, " UNION ALL ")
 }
@@ -120,7 +120,7 @@ UNION ALL
 SELECT m.cluster, %s AS golden_id, true AS fresh
 FROM (
   SELECT m.cluster, m.source, m.source_key FROM %s AS m WHERE m._rec = m.cluster AND NOT EXISTS (SELECT 1 FROM taken AS t WHERE t.cluster = m.cluster)
-) AS m%s`, g.taken(), g.Dialect.UUID(namespace, g.name("m.source", count, "m.source_key")), g.From.Members, join)
+) AS m%s`, g.taken(), g.packed(g.Dialect.UUID(namespace, g.name("m.source", count, "m.source_key"))), g.From.Members, join)
 }
 
 // What a row of the merge log tells.
@@ -137,42 +137,46 @@ func (g *Golden) MergeLog() string {
 	row := func(old, id, kind, cause string) string {
 		return fmt.Sprintf("SELECT %s AS old_id, %s AS new_id, %s AS kind, %s AS run_id, %s AS %s, %s AS cause", old, id, kind, g.text(g.Run), g.at(), g.q("at"), cause)
 	}
+	minted := row(g.null("VARCHAR"), g.unpacked("i.golden_id"), g.text(Minted), "'new records'")
 	if g.From.Xref == "" {
-		return row(g.null("VARCHAR"), "i.golden_id", g.text(Minted), "'new records'") + "\nFROM " + g.From.IDs + " AS i\nWHERE i.fresh"
+		return minted + "\nFROM " + g.From.IDs + " AS i\nWHERE i.fresh"
 	}
 	text := func(n string) string { return "CAST(" + n + " AS " + d.Type("VARCHAR") + ")" }
-	more := warehouse.By{SQL: "n", Type: "BIGINT"}
-	former := d.Best([]string{"id", "n"}, []warehouse.By{more, {SQL: "id", Type: "VARCHAR", Least: true}}, "")
-	heir := d.Best([]string{"golden_id", "n"}, []warehouse.By{more, {SQL: "cluster", Type: "BIGINT", Least: true}}, "")
-	fresh := row("f.old", "i.golden_id", "CASE WHEN f.old IS NULL THEN '"+Minted+"' ELSE '"+SplitID+"' END",
-		"CASE WHEN f.old IS NULL THEN 'new records' ELSE "+text("f.n")+" || ' of its records were old_id' END")
-	merged := row("c.id", d.Part("c.heir", 0, "VARCHAR"), g.text(Merged), text(d.Part("c.heir", 1, "BIGINT"))+" || ' of the '  || "+text("c.n")+" || ' records that are left of it are new_id'")
-	retired := row("x.golden_id", g.null("VARCHAR"), g.text(Retired), "'all of its records are gone'")
-	return fmt.Sprintf(`WITH former AS (
-  SELECT cluster, %s AS old, %s AS n
-  FROM (SELECT cluster, %[3]s AS best FROM %[4]s AS c GROUP BY cluster) AS c
+	more := warehouse.By{SQL: "n"}
+	former := d.Best([]string{"id", "n"}, []warehouse.By{more, {SQL: "id", Least: true}}, "")
+	heir := d.Best([]string{"golden_id", "n"}, []warehouse.By{more, {SQL: "cluster", Least: true}}, "")
+	split := row(g.unpacked(d.Part("c.former", 0, 2, idType)), g.unpacked("c.golden_id"), g.text(SplitID), text(d.Part("c.former", 1, 2, "BIGINT"))+" || ' of its records were old_id'")
+	merged := row(g.unpacked("c.id"), g.unpacked(d.Part("c.heir", 0, 2, idType)), g.text(Merged),
+		text(d.Part("c.heir", 1, 2, "BIGINT"))+" || ' of the ' || "+text("c.n")+" || ' records that are left of it are new_id'")
+	retired := row(g.unpacked("x.golden_id"), g.null("VARCHAR"), g.text(Retired), "'all of its records are gone'")
+	return fmt.Sprintf(`WITH split AS (
+  SELECT i.golden_id, %[1]s AS former
+  FROM (SELECT cluster, golden_id FROM %[2]s AS i WHERE fresh) AS i
+  JOIN %[3]s AS c ON c.cluster = i.cluster
+  GROUP BY i.golden_id
 ), lost AS (
-  SELECT id, %[5]s AS heir, sum(n) AS n
+  SELECT id, %[4]s AS heir, sum(n) AS n
   FROM (
     SELECT c.id, c.n, c.cluster, i.golden_id
-    FROM %[4]s AS c
-    JOIN %[6]s AS i ON i.cluster = c.cluster
-    WHERE NOT EXISTS (SELECT 1 FROM %[6]s AS k WHERE k.golden_id = c.id)
+    FROM (SELECT cluster, id, n FROM %[3]s AS c WHERE NOT EXISTS (SELECT 1 FROM %[2]s AS k WHERE k.golden_id = c.id)) AS c
+    JOIN %[2]s AS i ON i.cluster = c.cluster
   ) AS c
   GROUP BY id
 )
-%[7]s
-FROM %[6]s AS i
-LEFT JOIN former AS f ON f.cluster = i.cluster
-WHERE i.fresh
+%[5]s
+FROM %[2]s AS i
+WHERE i.fresh AND NOT EXISTS (SELECT 1 FROM %[3]s AS c WHERE c.cluster = i.cluster)
 UNION ALL
-%[8]s
+%[6]s
+FROM split AS c
+UNION ALL
+%[7]s
 FROM lost AS c
 UNION ALL
-%[9]s
-FROM (SELECT DISTINCT golden_id FROM %[10]s AS x) AS x
-WHERE NOT EXISTS (SELECT 1 FROM %[4]s AS c WHERE c.id = x.golden_id)`,
-		d.Part("best", 0, "VARCHAR"), d.Part("best", 1, "BIGINT"), former, g.From.Claims, heir, g.From.IDs, fresh, merged, retired, g.inForce())
+%[8]s
+FROM (SELECT DISTINCT owned AS golden_id FROM %[9]s AS m WHERE cluster IS NULL) AS x
+WHERE NOT EXISTS (SELECT 1 FROM %[3]s AS c WHERE c.id = x.golden_id)`, former, g.From.IDs, g.From.Claims, heir, minted, split, merged,
+		retired, g.From.Members)
 }
 
 // Xref is the whole of the new xref. A record that stays with its golden id keeps its row, with what it is now as record_hash; one that
@@ -181,16 +185,16 @@ func (g *Golden) Xref() string {
 	since := func(stays, moved string) string {
 		return "CASE WHEN m.owned = i.golden_id THEN " + stays + " ELSE " + moved + " END"
 	}
-	now := fmt.Sprintf(`SELECT m.source, m.source_key, i.golden_id, %s AS valid_from, %s AS valid_to, %s AS run_id, m.record_hash
+	now := fmt.Sprintf(`SELECT m.source, m.source_key, %s AS golden_id, %s AS valid_from, %s AS valid_to, %s AS run_id, m.record_hash
 FROM %s AS m
-JOIN %s AS i ON i.cluster = m.cluster`, since("m.owned_from", g.at()), g.null("TIMESTAMP"), since("m.owned_run", g.text(g.Run)), g.From.Members, g.From.IDs)
+JOIN %s AS i ON i.cluster = m.cluster`, g.unpacked("i.golden_id"), since("m.owned_from", g.at()), g.null("TIMESTAMP"), since("m.owned_run", g.text(g.Run)), g.From.Members, g.From.IDs)
 	if g.From.Xref == "" {
 		return now
 	}
-	return union(now, fmt.Sprintf(`SELECT m.source, m.source_key, m.owned, m.owned_from, %s, m.owned_run, m.owned_hash
+	return union(now, fmt.Sprintf(`SELECT m.source, m.source_key, %s, m.owned_from, %s, m.owned_run, m.owned_hash
 FROM %s AS m
 LEFT JOIN %s AS i ON i.cluster = m.cluster
-WHERE m.owned IS NOT NULL AND (i.golden_id IS NULL OR m.owned <> i.golden_id)`, g.at(), g.From.Members, g.From.IDs),
+WHERE m.owned IS NOT NULL AND (i.golden_id IS NULL OR m.owned <> i.golden_id)`, g.unpacked("m.owned"), g.at(), g.From.Members, g.From.IDs),
 		fmt.Sprintf("SELECT source, source_key, golden_id, valid_from, valid_to, run_id, record_hash\nFROM %s AS x\nWHERE valid_to IS NOT NULL", g.From.Xref))
 }
 
@@ -211,13 +215,14 @@ JOIN %[3]s AS y ON y._rec = e.b`, levels, g.From.Edges, g.From.Members)
 // there before keeps the run that first saw it.
 func (g *Golden) Review() string {
 	pairs := fmt.Sprintf(`SELECT 'pair' AS kind, x.source AS a_source, x.source_key AS a_key, y.source AS b_source, y.source_key AS b_key,
-  i.golden_id AS a_golden_id, k.golden_id AS b_golden_id, e.weight, e.probability, e.verdict AS reason, e.rules AS detail
-FROM %s AS e
-JOIN %s AS x ON x._rec = e.a
+  %[6]s AS a_golden_id, %[7]s AS b_golden_id, e.weight, e.probability, e.verdict AS reason, e.rules AS detail
+FROM %[1]s AS e
+JOIN %[2]s AS x ON x._rec = e.a
 JOIN %[2]s AS y ON y._rec = e.b
 JOIN %[3]s AS i ON i.cluster = x.cluster
 JOIN %[3]s AS k ON k.cluster = y.cluster
-WHERE e.verdict IN (%[4]s, %[5]s) AND x.cluster <> y.cluster`, g.From.Edges, g.From.Members, g.From.IDs, g.text(Unsure.String()), g.text(Refused.String()))
+WHERE e.verdict IN (%[4]s, %[5]s) AND x.cluster <> y.cluster`, g.From.Edges, g.From.Members, g.From.IDs, g.text(Unsure.String()), g.text(Refused.String()),
+		g.unpacked("i.golden_id"), g.unpacked("k.golden_id"))
 	if g.From.Blocks != "" {
 		none := g.null("VARCHAR")
 		pairs = union(pairs, fmt.Sprintf(`SELECT 'block', %s, b.%s, %[1]s, %[1]s, %[1]s, %[1]s, %[3]s, %[3]s, 'too many records share the key', b.rule || ': ' || CAST(b.records AS %[4]s) || ' records'

@@ -111,30 +111,17 @@ func (g *Golden) ClusterFigures() string {
 		one("edges", "count(*)", "verdict", g.From.Edges+" AS e GROUP BY verdict"),
 	}
 	if g.From.Xref != "" {
-		moves := fmt.Sprintf("(SELECT m._rec, m.owned, i.golden_id FROM %s LEFT JOIN %s AS i ON i.cluster = m.cluster) AS m", members, g.From.IDs)
-		moved, known := "_rec IS NOT NULL AND owned <> golden_id", "_rec IS NOT NULL AND owned IS NOT NULL"
-		for name, condition := range g.sorted(map[string]string{"kept": "owned = golden_id", "moved": moved, "new": "owned IS NULL", "gone": "_rec IS NULL"}) {
-			all = append(all, one("records_"+name, g.Dialect.CountIf(condition), "''", moves))
-		}
-		all = append(all, one(FigureGoldenChurn, "coalesce(CAST("+g.Dialect.CountIf(moved)+" AS "+g.Dialect.Type("DOUBLE")+") / nullif("+g.Dialect.CountIf(known)+", 0), 0)", "''", moves))
+		is := fmt.Sprintf(`(
+  SELECT CASE WHEN m._rec IS NULL THEN 'gone' WHEN m.owned IS NULL THEN 'new' WHEN m.owned = i.golden_id THEN 'kept' ELSE 'moved' END AS is_now, count(*) AS n
+  FROM %s LEFT JOIN %s AS i ON i.cluster = m.cluster
+  GROUP BY is_now
+) AS s`, members, g.From.IDs)
+		moved := "sum(CASE WHEN is_now = 'moved' THEN n ELSE 0 END)"
+		known := "nullif(sum(CASE WHEN is_now IN ('kept', 'moved') THEN n ELSE 0 END), 0)"
+		all = append(all, one("records_before", "n", "is_now", is),
+			one(FigureGoldenChurn, "coalesce(CAST("+moved+" AS "+g.Dialect.Type("DOUBLE")+") / "+known+", 0)", "''", is))
 	}
 	return union(all...)
-}
-
-// sorted gives a map's entries by their keys.
-func (g *Golden) sorted(m map[string]string) func(func(string, string) bool) {
-	return func(yield func(string, string) bool) {
-		keys := make([]string, 0, len(m))
-		for k := range m {
-			keys = append(keys, k)
-		}
-		slices.Sort(keys)
-		for _, k := range keys {
-			if !yield(k, m[k]) {
-				return
-			}
-		}
-	}
 }
 
 // figures are those that Build counts.

@@ -49,10 +49,10 @@ func (g *Golden) HouseholdMembers(i int) (string, error) {
 		by, has = append(by, g.q(column)), append(has, "v."+g.q(column)+" IS NOT NULL")
 		same = append(same, "h."+g.q(column)+" = v."+g.q(column))
 	}
-	owned, join := g.null("VARCHAR"), ""
+	owned, join := g.null(idType), ""
 	if column := relationColumn(g.Entity.Relations[i]); g.From.Golden != "" && hasColumn(g.Before, column) {
-		owned = "p." + g.q(column)
-		join = "\nLEFT JOIN " + g.From.Golden + " AS p ON p.golden_id = i.golden_id"
+		owned = g.packed("p." + g.q(column))
+		join = "\nLEFT JOIN " + g.From.Golden + " AS p ON p.golden_id = " + g.unpacked("i.golden_id")
 	}
 	return fmt.Sprintf(`WITH v AS (
 SELECT * FROM (
@@ -62,10 +62,10 @@ WHERE %s
 ), h AS (
 SELECT %s, min(cluster) AS first FROM v GROUP BY %[3]s
 )
-SELECT v.cluster AS _rec, h.first AS cluster, i.golden_id AS source_key, %s AS owned
+SELECT v.cluster AS _rec, h.first AS cluster, %s AS source_key, %s AS owned
 FROM v
 JOIN h ON %s
-JOIN %s AS i ON i.cluster = v.cluster%s`, g.survivors(need, true), strings.Join(has, " AND "), strings.Join(by, ", "), owned, strings.Join(same, " AND "), g.From.IDs, join), nil
+JOIN %s AS i ON i.cluster = v.cluster%s`, g.survivors(need, true), strings.Join(has, " AND "), strings.Join(by, ", "), g.unpacked("i.golden_id"), owned, strings.Join(same, " AND "), g.From.IDs, join), nil
 }
 
 // unitWith finds the unit with a column of golden records, and the column of survivors by which households are made.
@@ -111,7 +111,7 @@ SELECT m._rec AS cluster, coalesce(t.id, f.id) AS id
 FROM %[3]s AS m
 LEFT JOIN taken AS t ON t.cluster = m.cluster
 LEFT JOIN fresh AS f ON f.cluster = m.cluster`,
-		g.taken(), g.Dialect.UUID(namespace, g.name(g.text(g.Entity.Relations[i].Name), g.text(g.At.UTC().Format("2006-01-02T15:04:05.000000Z")), "m.source_key")), g.From.Members)
+		g.taken(), g.packed(g.Dialect.UUID(namespace, g.name(g.text(g.Entity.Relations[i].Name), g.text(g.At.UTC().Format("2006-01-02T15:04:05.000000Z")), "m.source_key"))), g.From.Members)
 }
 
 // Parents gives each cluster that has one its parent's: of several, that of the record which the default rules prefer. A parent in
@@ -133,7 +133,7 @@ FROM (
   JOIN %s AS p ON p.source = c._source AND p.source_key = CAST(c.%s AS %s)
   WHERE p._rec IS NOT NULL AND p.cluster <> c._cluster
   GROUP BY c._cluster
-) AS b`, g.Dialect.Part("b.best", 0, "BIGINT"), best, g.candidates([]*unit{u}, false, ""), g.From.Members, g.q(c.Name), g.Dialect.Type("VARCHAR")), nil
+) AS b`, g.Dialect.Part("b.best", 0, 1, "BIGINT"), best, g.candidates([]*unit{u}, false, ""), g.From.Members, g.q(c.Name), g.Dialect.Type("VARCHAR")), nil
 }
 
 // withoutFrequency leaves out the rule that has to count first.
@@ -175,19 +175,19 @@ func (g *Golden) unknownParents(i int) string {
 	r := g.Entity.Relations[i]
 	c, _ := g.field(r.Hierarchy)
 	value := "CAST(r." + g.q(c.Name) + " AS " + g.Dialect.Type("VARCHAR") + ")"
-	return fmt.Sprintf(`SELECT 'parent', m.source, m.source_key, m.source, %s, i.golden_id, %s, %s, %[3]s, 'its parent is not there', %s
-FROM %s AS r
-JOIN %s AS m ON m._rec = r._rec
-JOIN %s AS i ON i.cluster = m.cluster
-WHERE r.%s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %[6]s AS p WHERE p._rec IS NOT NULL AND p.source = m.source AND p.source_key = %[1]s)`,
-		value, g.null("VARCHAR"), g.null("DOUBLE"), g.text(r.Name), g.From.Raw, g.From.Members, g.From.IDs, g.q(c.Name))
+	return fmt.Sprintf(`SELECT 'parent', m.source, m.source_key, m.source, %[1]s, CAST(i.golden_id AS %[9]s), %[2]s, %[3]s, %[3]s, 'its parent is not there', %[4]s
+FROM %[5]s AS r
+JOIN %[6]s AS m ON m._rec = r._rec
+JOIN %[7]s AS i ON i.cluster = m.cluster
+WHERE r.%[8]s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %[6]s AS p WHERE p._rec IS NOT NULL AND p.source = m.source AND p.source_key = %[1]s)`,
+		value, g.null("VARCHAR"), g.null("DOUBLE"), g.text(r.Name), g.From.Raw, g.From.Members, g.From.IDs, g.q(c.Name), g.Dialect.Type("VARCHAR"))
 }
 
 // circles are questions of Review: golden records that are above themselves.
 func (g *Golden) circles(i int) string {
-	return fmt.Sprintf(`SELECT 'parent', %s, %[1]s, %[1]s, %[1]s, i.golden_id, k.golden_id, %s, %[2]s, 'it is above itself', %s
-FROM %s AS p
-JOIN %s AS i ON i.cluster = p.cluster
+	return fmt.Sprintf(`SELECT 'parent', %[1]s, %[1]s, %[1]s, %[1]s, CAST(i.golden_id AS %[7]s), CAST(k.golden_id AS %[7]s), %[2]s, %[2]s, 'it is above itself', %[3]s
+FROM %[4]s AS p
+JOIN %[5]s AS i ON i.cluster = p.cluster
 JOIN %[5]s AS k ON k.cluster = p.parent
-WHERE EXISTS (%s)`, g.null("VARCHAR"), g.null("DOUBLE"), g.text(g.Entity.Relations[i].Name), g.From.Parents[i], g.From.IDs, g.onCircle(i))
+WHERE EXISTS (%[6]s)`, g.null("VARCHAR"), g.null("DOUBLE"), g.text(g.Entity.Relations[i].Name), g.From.Parents[i], g.From.IDs, g.onCircle(i), g.Dialect.Type("VARCHAR"))
 }

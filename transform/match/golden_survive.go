@@ -135,15 +135,8 @@ func (u *unit) check() error {
 		}
 	}
 	for _, r := range u.by {
-		of := ""
-		switch {
-		case (r == models.Least || r == models.Greatest || r == models.Longest) && len(u.fields) > 1:
+		if (r == models.Least || r == models.Greatest || r == models.Longest) && len(u.fields) > 1 {
 			return fmt.Errorf("survive %q: %s compares single values, and this is a group of %d fields: take another rule, or the field out of the group", u.name, r, len(u.fields))
-		case u.custom == "":
-			of = u.fields[0].Type
-		}
-		if r == models.Least && of != "" && !warehouse.CanNegate(of) {
-			return fmt.Errorf("survive %q: min does not order values of type %s: it takes numbers, dates and texts", u.name, of)
 		}
 	}
 	return nil
@@ -178,7 +171,7 @@ func (g *Golden) order(u *unit) []warehouse.By {
 	for _, r := range u.by {
 		all = append(all, g.figure(u, r))
 	}
-	return append(all, warehouse.By{SQL: "c._rec", Type: "BIGINT", Least: true})
+	return append(all, warehouse.By{SQL: "c._rec", Least: true})
 }
 
 // figure is what a rule compares.
@@ -190,19 +183,19 @@ func (g *Golden) figure(u *unit, r models.SurviveRule) warehouse.By {
 	value := "c." + g.q(first.Name)
 	switch r {
 	case models.MostRecent:
-		return warehouse.By{SQL: "c._updated_at", Type: "TIMESTAMP"}
+		return warehouse.By{SQL: "c._updated_at"}
 	case models.MostTrusted:
-		return warehouse.By{SQL: g.trust(), Type: "DOUBLE"}
+		return warehouse.By{SQL: g.trust()}
 	case models.MostComplete:
-		return warehouse.By{SQL: g.complete(u), Type: "BIGINT"}
+		return warehouse.By{SQL: g.complete(u)}
 	case models.MostFrequent:
-		return warehouse.By{SQL: fmt.Sprintf("f%d._n", u.number), Type: "BIGINT"}
+		return warehouse.By{SQL: fmt.Sprintf("f%d._n", u.number)}
 	case models.Longest:
-		return warehouse.By{SQL: g.Dialect.Length("CAST("+value+" AS "+g.Dialect.Type("VARCHAR")+")", "VARCHAR"), Type: "BIGINT"}
+		return warehouse.By{SQL: g.Dialect.Length("CAST("+value+" AS "+g.Dialect.Type("VARCHAR")+")", "VARCHAR")}
 	case models.Least:
-		return warehouse.By{SQL: value, Type: first.Type, Least: true}
+		return warehouse.By{SQL: value, Least: true}
 	}
-	return warehouse.By{SQL: value, Type: first.Type}
+	return warehouse.By{SQL: value}
 }
 
 // complete counts the values of a record: of a group in the group, else in all of it.
@@ -398,17 +391,19 @@ func (g *Golden) aggregate(u *unit, hidden bool) (aggregate, items string) {
 		}
 		return ", " + g.Dialect.Entries(value, "c._rec", u.collect == "distinct") + " AS " + name, ", a." + name + " AS " + g.q(u.columns()[0])
 	}
-	var values []string
+	var values, types []string
 	columns := u.columns()
-	for i, f := range u.fields {
-		values = append(values, "c."+g.q(f.Name))
-		items += ", " + g.Dialect.Part("a."+name, i, f.Type) + " AS " + g.q(columns[i])
+	for _, f := range u.fields {
+		values, types = append(values, "c."+g.q(f.Name)), append(types, f.Type)
 	}
 	if hidden {
 		for _, f := range g.related(u) {
-			items += ", " + g.Dialect.Part("a."+name, len(values), g.typeOf(f.Name)) + " AS " + g.q(relColumn(f.Name))
-			values = append(values, "c."+g.q(relColumn(f.Name)))
+			columns = append(columns, relColumn(f.Name))
+			values, types = append(values, "c."+g.q(relColumn(f.Name))), append(types, g.typeOf(f.Name))
 		}
+	}
+	for i := range values {
+		items += ", " + g.Dialect.Part("a."+name, i, len(values), types[i]) + " AS " + g.q(columns[i])
 	}
 	return ", " + g.Dialect.Best(values, g.order(u), g.competes(u)) + " AS " + name, items
 }
@@ -436,11 +431,11 @@ func (g *Golden) Golden() (string, error) {
 		}
 	}
 	for i, r := range g.Entity.Relations {
-		items += fmt.Sprintf(", r%d.id AS %s", i, g.q(relationColumn(r)))
+		items += fmt.Sprintf(", CAST(r%d.id AS %s) AS %s", i, g.Dialect.Type("VARCHAR"), g.q(relationColumn(r)))
 		joins += fmt.Sprintf("\nLEFT JOIN %s AS r%d ON r%[2]d.cluster = s.cluster", g.From.Related[i], i)
 	}
-	now := fmt.Sprintf("SELECT i.golden_id%s, CAST(s.records AS %s) AS records, s.sources\nFROM (\n%s\n) AS s\nJOIN %s AS i ON i.cluster = s.cluster%s",
-		items, g.Dialect.Type("BIGINT"), g.survivors(units, false), g.From.IDs, joins)
+	now := fmt.Sprintf("SELECT %s AS golden_id%s, CAST(s.records AS %s) AS records, s.sources\nFROM (\n%s\n) AS s\nJOIN %s AS i ON i.cluster = s.cluster%s",
+		g.unpacked("i.golden_id"), items, g.Dialect.Type("BIGINT"), g.survivors(units, false), g.From.IDs, joins)
 	if g.From.Golden == "" {
 		return fmt.Sprintf("SELECT g.*, %s AS first_seen, %[1]s AS last_changed\nFROM (\n%s\n) AS g", g.at(), now), nil
 	}

@@ -126,7 +126,7 @@ func (l *lab) input(rows []row, edges ...Edge) {
 	l.t.Helper()
 	l.runs++
 	l.g.Run, l.g.At = fmt.Sprintf("run-%d", l.runs), time.Date(2026, 1, l.runs, 0, 0, 0, 0, time.UTC)
-	rows = sorted(rows)
+	rows = sortedRows(rows)
 	first := map[string]int{}
 	var records, raw, labels, pairs []string
 	for i, r := range rows {
@@ -185,7 +185,7 @@ func prefixed(items []string) string {
 	return ", " + strings.Join(items, ", ")
 }
 
-func sorted(rows []row) []row {
+func sortedRows(rows []row) []row {
 	rows = slices.Clone(rows)
 	slices.SortFunc(rows, func(a, b row) int {
 		if a.source != b.source {
@@ -305,7 +305,7 @@ func TestLastChanged(t *testing.T) {
 // TestOrderOfRows: shuffled files give the same tables, whatever their rows' order.
 func TestOrderOfRows(t *testing.T) {
 	var want []string
-	for seed := range uint64(4) {
+	for seed := range uint64(2) {
 		e, p := people()
 		l := open(t, e, p, personFields...)
 		l.rand = rand.New(rand.NewPCG(seed, 0))
@@ -357,7 +357,7 @@ func recluster(rnd *rand.Rand, rows []row) {
 func TestTraced(t *testing.T) {
 	e, p := people()
 	l := open(t, e, p, personFields...)
-	rows := sorted(randomPeople(rand.New(rand.NewPCG(3, 3)), 300))
+	rows := sortedRows(randomPeople(rand.New(rand.NewPCG(3, 3)), 300))
 	l.input(rows)
 	b := l.g
 	built, err := l.run(l.w)
@@ -506,7 +506,7 @@ func number(r row) int {
 
 // TestIDsStay: over random runs of merges, splits, moves and losses, ids go where a plain loop over all claims puts them.
 func TestIDsStay(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(2) {
 		e, p := people()
 		l := open(t, e, p, "name")
 		rnd := rand.New(rand.NewPCG(seed, 5))
@@ -514,7 +514,7 @@ func TestIDsStay(t *testing.T) {
 		owner := map[string]string{} // record: golden id
 		born := map[string]string{}
 		ever := map[string]bool{}
-		for range 5 {
+		for range 4 {
 			now := slices.Clone(rows)
 			now = slices.DeleteFunc(now, func(row) bool { return rnd.IntN(12) == 0 })
 			b := l.build(now)
@@ -561,7 +561,7 @@ func greedy(l *lab, rows []row, owner, born map[string]string) map[string]string
 	}
 	byKey := map[[2]string]*claim{}
 	first := map[string]int{}
-	for i, r := range sorted(rows) {
+	for i, r := range sortedRows(rows) {
 		if _, ok := first[r.cluster]; !ok {
 			first[r.cluster] = i
 		}
@@ -709,24 +709,20 @@ func (w *losing) Write(ctx context.Context, query, path string) (warehouse.File,
 	return w.Warehouse.Write(ctx, query, path)
 }
 
-// TestLostRow: whichever file loses a row, the run fails.
+// TestLostRow: whichever file loses a row, the run fails. (A round of claims that loses one is decided again by the next.)
 func TestLostRow(t *testing.T) {
-	for _, file := range []string{"members", "ids", "golden", "xref", "edges", "review", "merge_log", "quality", "claims", "won", "settled"} {
+	e, p := people()
+	l := open(t, e, p, "name")
+	rnd := rand.New(rand.NewPCG(9, 9))
+	rows := randomPeople(rnd, 60)
+	l.build(rows)
+	recluster(rnd, rows)
+	l.input(rows, Edge{A: 0, B: 1, Verdict: Unsure}, Edge{A: 0, B: 2, Verdict: Refused}, Edge{A: 3, B: 4, Verdict: Match})
+	for _, file := range []string{"members", "claims", "settled", "ids", "golden", "xref", "edges", "review", "merge_log", "quality"} {
 		t.Run(file, func(t *testing.T) {
-			e, p := people()
-			l := open(t, e, p, "name")
-			rnd := rand.New(rand.NewPCG(9, 9))
-			rows := randomPeople(rnd, 60)
-			l.build(rows)
-			recluster(rnd, rows)
-			l.input(rows, Edge{A: 0, B: 1, Verdict: Unsure}, Edge{A: 0, B: 2, Verdict: Refused}, Edge{A: 3, B: 4, Verdict: Match})
 			w := &losing{Warehouse: l.w, of: file}
-			_, err := l.run(w)
-			if !w.lost {
-				t.Fatal("nothing was lost")
-			}
-			if !errors.Is(err, warehouse.ErrUnbalanced) {
-				t.Errorf("%v", err)
+			if _, err := l.run(w); !w.lost || !errors.Is(err, warehouse.ErrUnbalanced) {
+				t.Errorf("lost %v: %v", w.lost, err)
 			}
 		})
 	}
@@ -754,7 +750,7 @@ func TestReview(t *testing.T) {
 		figures[f.Metric+"/"+f.Detail] = f.Value
 	}
 	for name, want := range map[string]float64{"records/": 4, "golden/": 3, "merged/": 1, "merged_share/": 0.25, "largest_cluster/": 2, "cluster_size/1": 2, "cluster_size/2": 1, "review/": 3, "review/pair: refused": 1,
-		"review_share/": 1, "golden_churn/": 0, "records_kept/": 4, "records_new/": 0, "edges/unsure": 2, "unlinkable_share/": 0.25} {
+		"review_share/": 1, "golden_churn/": 0, "records_before/kept": 4, "edges/unsure": 2, "unlinkable_share/": 0.25} {
 		if got, ok := figures[name]; !ok || got != want {
 			t.Errorf("%s is %v (%v), want %v", name, got, ok, want)
 		}

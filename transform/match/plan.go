@@ -49,6 +49,8 @@ type Column struct {
 	// Fields are those that it is made of; none for a field's own column. Training needs them: of records that agree in surname$phonetic
 	// because a rule asks for it, what the comparison of surname says is no news.
 	Fields []string
+	// Lower says that its steps leave no capital letter: engines whose Jaro-Winkler is blind to case compare such texts only.
+	Lower bool
 }
 
 // madeOf are the fields that a column is made of, its own being one.

@@ -33,10 +33,11 @@ var Dialect = &warehouse.Dialect{
 		return left + " IN (SELECT " + strings.Join(columns, ", ") + " FROM " + from + ")"
 	},
 	Best: best,
-	Part: func(best string, i int, typ string) string {
+	Part: func(best string, i, _ int, typ string) string {
 		return fmt.Sprintf("CAST(%s[0][%d] AS %s)", best, i, spellType(typ))
 	},
 	Entries: entries,
+	Similar: similar,
 	UUID:    func(namespace, name string) string { return "UUID_STRING(" + literal(namespace) + ", " + name + ")" },
 	// OBJECT_CONSTRUCT leaves NULLs out, this one does not. Keys come in no order.
 	JSON: func(string) string { return "TO_JSON(OBJECT_CONSTRUCT_KEEP_NULL(*))" },

@@ -36,6 +36,14 @@ var unproven = map[string]string{
 	"Entries":                   "ARRAY_SIZE",
 	"Entries, all of them":      "ARRAY_SIZE",
 
+	"Jaro-Winkler":                  "JAROWINKLER_SIMILARITY",
+	"Jaro-Winkler at the bound":     "JAROWINKLER_SIMILARITY",
+	"Jaro-Winkler beyond the bound": "JAROWINKLER_SIMILARITY",
+	"Levenshtein":                   "EDITDISTANCE",
+	"OSA of one":                    "EDITDISTANCE",
+	"Words":                         "ARRAY_SIZE",
+	"Days":                          "DATEDIFF",
+
 	"Best of the least text, one beginning as another": "ARRAY_AGG",
 }
 

@@ -11,7 +11,9 @@ import (
 
 // Cases is one table for every builder and every field of a Dialect that all engines are asked: whoever adds one adds its rows here. What
 // reads files (Files, Positions, FirstRows and what is built on them) is the local engine's, and has golden texts in it.
-func Cases() []Case { return slices.Concat(mergeCases(), goneCases(), rowCases(), aggregateCases()) }
+func Cases() []Case {
+	return slices.Concat(mergeCases(), goneCases(), rowCases(), aggregateCases(), similarCases())
+}
 
 var (
 	id, day, name, note = warehouse.Column{Name: "id", Type: "BIGINT"}, warehouse.Column{Name: "day", Type: "DATE"}, warehouse.Column{Name: "Name", Type: "VARCHAR"}, warehouse.Column{Name: `odd "note`, Type: "VARCHAR"}
@@ -229,25 +231,53 @@ func aggregateCases() []Case {
 			return "max(" + d.UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8", "'python.org'") + ")"
 		}),
 		counted("Best", "33", rows, func(d *warehouse.Dialect, n, v string) string {
-			return d.Part(d.Best([]string{v, n}, []warehouse.By{{SQL: v, Type: "VARCHAR"}, {SQL: n, Type: "BIGINT"}}, ""), 1, "BIGINT")
+			return d.Part(d.Best([]string{v, n}, []warehouse.By{{SQL: v}, {SQL: n}}, ""), 1, 2, "BIGINT")
 		}),
 		counted("Best of the least text", "2", rows, func(d *warehouse.Dialect, n, v string) string {
-			return d.Part(d.Best([]string{v, n}, []warehouse.By{{SQL: v, Type: "VARCHAR", Least: true}, {SQL: n, Type: "BIGINT", Least: true}}, n+" > 1"), 1, "BIGINT")
+			return d.Part(d.Best([]string{v, n}, []warehouse.By{{SQL: v, Least: true}, {SQL: n, Least: true}}, n+" > 1"), 1, 2, "BIGINT")
 		}),
 		counted("Best of the least text, one beginning as another", "1", []string{"1|ab", "2|abc", "3|b"}, func(d *warehouse.Dialect, n, v string) string {
-			return d.Part(d.Best([]string{n}, []warehouse.By{{SQL: v, Type: "VARCHAR", Least: true}}, ""), 0, "BIGINT")
+			return d.Part(d.Best([]string{n}, []warehouse.By{{SQL: v, Least: true}}, ""), 0, 1, "BIGINT")
 		}),
 		counted("Best of a NULL", "∅", rows, func(d *warehouse.Dialect, n, v string) string {
-			return d.Part(d.Best([]string{v}, []warehouse.By{{SQL: n, Type: "BIGINT"}}, n+" > 33"), 0, "VARCHAR")
+			return d.Part(d.Best([]string{v}, []warehouse.By{{SQL: n}}, n+" > 33"), 0, 1, "VARCHAR")
 		}),
 		counted("Best of no rows", "∅", rows, func(d *warehouse.Dialect, n, v string) string {
-			return d.Part(d.Best([]string{v}, []warehouse.By{{SQL: n, Type: "BIGINT"}}, n+" > 99"), 0, "VARCHAR")
+			return d.Part(d.Best([]string{v}, []warehouse.By{{SQL: n}}, n+" > 99"), 0, 1, "VARCHAR")
 		}),
 		counted("Entries", "3", append(rows, "40|a"), func(d *warehouse.Dialect, n, v string) string {
 			return d.Length(d.Entries(v, n, true), "VARCHAR[]")
 		}),
 		counted("Entries, all of them", "5", append(rows, "40|a"), func(d *warehouse.Dialect, n, v string) string {
 			return d.Length(d.Entries(v, n, false), "VARCHAR[]")
+		}),
+	}
+}
+
+// similarCases are of texts without capital letters: what of a pair's likeness all engines can say.
+func similarCases() []Case {
+	or := func(sql string, err error) string {
+		if err != nil {
+			return "'" + err.Error() + "'"
+		}
+		return sql
+	}
+	alike := func(name, want string, values []string, condition func(d *warehouse.Dialect, v string) string) Case {
+		return held(name, "VARCHAR", values, want, condition)
+	}
+	jaro := func(d *warehouse.Dialect, v string) string { return or(d.Similar.JaroWinkler(v, "'swieta'", true)) }
+	return []Case{
+		alike("Jaro-Winkler", "true true false ∅", []string{"swieta", "swieto", "zima", "∅"}, func(d *warehouse.Dialect, v string) string { return or(d.Similar.Reaches(jaro(d, v), 0.88)) }),
+		alike("Jaro-Winkler at the bound", "true", []string{"święta"}, func(d *warehouse.Dialect, v string) string { return or(d.Similar.Reaches(jaro(d, v), 0.77)) }),
+		alike("Jaro-Winkler beyond the bound", "false", []string{"święta"}, func(d *warehouse.Dialect, v string) string { return or(d.Similar.Reaches(jaro(d, v), 0.78)) }),
+		alike("Levenshtein", "true true false false ∅", []string{"kitten", "sätten", "sitzend", "ktiten ", "∅"}, func(d *warehouse.Dialect, v string) string { return d.Similar.Levenshtein(v, "'kitten'") + " <= 2" }),
+		alike("OSA of none", "true false", []string{"ab", "ba"}, func(d *warehouse.Dialect, v string) string { return or(d.Similar.OSA(v, "'ab'", 0)) }),
+		alike("OSA of one", "true true true true false false", []string{"äbcd", "bäcd", "äbdc", "äbc", "cbäd", "bädc"}, func(d *warehouse.Dialect, v string) string { return or(d.Similar.OSA(v, "'äbcd'", 1)) }),
+		alike("Words", "true true false false", []string{"a b", " b\u00a0 a b ", "a b c", "c"}, func(d *warehouse.Dialect, v string) string {
+			return d.Similar.Common(d.Similar.Words(v), d.Similar.Words("'b a d'")) + " = 2 AND " + d.Similar.Size(d.Similar.Words(v)) + " = 2"
+		}),
+		held("Days", "DATE", []string{"2025-03-01", "2024-02-29"}, "true false", func(d *warehouse.Dialect, v string) string {
+			return d.Similar.Days(v, "CAST('2025-02-28' AS DATE)") + " = 1"
 		}),
 	}
 }

@@ -1,6 +1,6 @@
 -- Members
 SELECT m._rec, m.cluster, coalesce(m.source, x.source) AS source, coalesce(m.source_key, x.source_key) AS source_key,
-  m.record_hash, m.updated_at, x.golden_id AS owned, x.valid_from AS owned_from, x.run_id AS owned_run, x.record_hash AS owned_hash
+  m.record_hash, m.updated_at, CAST(x.golden_id AS UUID) AS owned, x.valid_from AS owned_from, x.run_id AS owned_run, x.record_hash AS owned_hash
 FROM (
   SELECT r._rec, l.cluster, CASE r._source WHEN 0 THEN 'crm' WHEN 1 THEN 'shop' WHEN 2 THEN 'it''s old' END AS source, r._key AS source_key, r._hash AS record_hash, r._updated_at AS updated_at
   FROM records AS r
@@ -25,10 +25,10 @@ WITH contested AS (
   FROM claims AS c
   WHERE EXISTS (SELECT 1 FROM (SELECT cluster FROM claims AS d GROUP BY cluster HAVING count(*) > 1) AS s WHERE s.cluster = c.cluster) OR EXISTS (SELECT 1 FROM (SELECT id FROM claims AS d GROUP BY id HAVING count(*) > 1) AS s WHERE s.id = c.id)
 ), born AS (
-  SELECT x.golden_id AS id, min(x.valid_from) AS born
-  FROM mdm.customer_xref AS x
-  WHERE x.golden_id IN (SELECT id FROM contested)
-  GROUP BY x.golden_id
+  SELECT x.id, min(x.born) AS born
+  FROM (SELECT CAST(x.golden_id AS UUID) AS id, x.valid_from AS born FROM mdm.customer_xref AS x) AS x
+  WHERE x.id IN (SELECT id FROM contested)
+  GROUP BY x.id
 )
 SELECT c.cluster, c.id, c.n, b.born
 FROM contested AS c
@@ -36,13 +36,13 @@ JOIN born AS b ON b.id = c.id;
 
 -- Winning
 WITH by_cluster AS (
-  SELECT cluster, arg_max(struct_pack(v0 := id), row((n) IS NOT NULL, n, (born) IS NOT NULL, -epoch_us(CAST(born AS TIMESTAMP)), (id) IS NOT NULL, list_append(list_transform(string_split(CAST(id AS VARCHAR), ''), lambda letter: -unicode(letter)), 1))) AS best FROM open AS o GROUP BY cluster
+  SELECT cluster, arg_max_null(id, create_sort_key(n, 'ASC NULLS FIRST', born, 'DESC NULLS FIRST', id, 'DESC NULLS FIRST')) AS best FROM open AS o GROUP BY cluster
 ), by_id AS (
-  SELECT id, arg_max(struct_pack(v0 := cluster), row((n) IS NOT NULL, n, (born) IS NOT NULL, -epoch_us(CAST(born AS TIMESTAMP)), (cluster) IS NOT NULL, -CAST(cluster AS HUGEINT))) AS best FROM open AS o GROUP BY id
+  SELECT id, arg_max_null(cluster, create_sort_key(n, 'ASC NULLS FIRST', born, 'DESC NULLS FIRST', cluster, 'DESC NULLS FIRST')) AS best FROM open AS o GROUP BY id
 )
 SELECT c.cluster, i.id
 FROM by_cluster AS c
-JOIN by_id AS i ON struct_extract(c.best, 'v0') = i.id AND struct_extract(i.best, 'v0') = c.cluster;
+JOIN by_id AS i ON c.best = i.id AND i.best = c.cluster;
 
 -- StillOpen
 SELECT o.cluster, o.id, o.n, o.born
@@ -54,7 +54,7 @@ WHERE NOT EXISTS (SELECT 1 FROM won_2 AS w WHERE w.cluster = o.cluster)
 WITH taken AS (SELECT cluster, id FROM settled AS s UNION ALL SELECT cluster, id FROM won_1 AS w UNION ALL SELECT cluster, id FROM won_2 AS w)
 SELECT cluster, id AS golden_id, false AS fresh FROM taken
 UNION ALL
-SELECT m.cluster, concat(sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR), '') || chr(31) || m.source_key))[1:8], '-', sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR), '') || chr(31) || m.source_key))[9:12], '-5', sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR), '') || chr(31) || m.source_key))[14:16], '-', translate(sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR), '') || chr(31) || m.source_key))[17:17], '0123456789abcdef', '89ab89ab89ab89ab'), sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR), '') || chr(31) || m.source_key))[18:20], '-', sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR), '') || chr(31) || m.source_key))[21:32]) AS golden_id, true AS fresh
+SELECT m.cluster, CAST(concat(sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR), '') || chr(31) || m.source_key))[1:8], '-', sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR), '') || chr(31) || m.source_key))[9:12], '-5', sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR), '') || chr(31) || m.source_key))[14:16], '-', translate(sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR), '') || chr(31) || m.source_key))[17:17], '0123456789abcdef', '89ab89ab89ab89ab'), sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR), '') || chr(31) || m.source_key))[18:20], '-', sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR), '') || chr(31) || m.source_key))[21:32]) AS UUID) AS golden_id, true AS fresh
 FROM (
   SELECT m.cluster, m.source, m.source_key FROM members AS m WHERE m._rec = m.cluster AND NOT EXISTS (SELECT 1 FROM taken AS t WHERE t.cluster = m.cluster)
 ) AS m
@@ -62,37 +62,40 @@ LEFT JOIN (SELECT source, source_key, count(*) AS n FROM mdm.customer_xref AS x 
   ON h.source_key = m.source_key AND h.source = m.source;
 
 -- MergeLog
-WITH former AS (
-  SELECT cluster, struct_extract(best, 'v0') AS old, struct_extract(best, 'v1') AS n
-  FROM (SELECT cluster, arg_max(struct_pack(v0 := id, v1 := n), row((n) IS NOT NULL, n, (id) IS NOT NULL, list_append(list_transform(string_split(CAST(id AS VARCHAR), ''), lambda letter: -unicode(letter)), 1))) AS best FROM claims AS c GROUP BY cluster) AS c
+WITH split AS (
+  SELECT i.golden_id, arg_max_null(struct_pack(v0 := id, v1 := n), create_sort_key(n, 'ASC NULLS FIRST', id, 'DESC NULLS FIRST')) AS former
+  FROM (SELECT cluster, golden_id FROM ids AS i WHERE fresh) AS i
+  JOIN claims AS c ON c.cluster = i.cluster
+  GROUP BY i.golden_id
 ), lost AS (
-  SELECT id, arg_max(struct_pack(v0 := golden_id, v1 := n), row((n) IS NOT NULL, n, (cluster) IS NOT NULL, -CAST(cluster AS HUGEINT))) AS heir, sum(n) AS n
+  SELECT id, arg_max_null(struct_pack(v0 := golden_id, v1 := n), create_sort_key(n, 'ASC NULLS FIRST', cluster, 'DESC NULLS FIRST')) AS heir, sum(n) AS n
   FROM (
     SELECT c.id, c.n, c.cluster, i.golden_id
-    FROM claims AS c
+    FROM (SELECT cluster, id, n FROM claims AS c WHERE NOT EXISTS (SELECT 1 FROM ids AS k WHERE k.golden_id = c.id)) AS c
     JOIN ids AS i ON i.cluster = c.cluster
-    WHERE NOT EXISTS (SELECT 1 FROM ids AS k WHERE k.golden_id = c.id)
   ) AS c
   GROUP BY id
 )
-SELECT f.old AS old_id, i.golden_id AS new_id, CASE WHEN f.old IS NULL THEN 'minted' ELSE 'split' END AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS "at", CASE WHEN f.old IS NULL THEN 'new records' ELSE CAST(f.n AS VARCHAR) || ' of its records were old_id' END AS cause
+SELECT CAST(NULL AS VARCHAR) AS old_id, CAST(i.golden_id AS VARCHAR) AS new_id, 'minted' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS "at", 'new records' AS cause
 FROM ids AS i
-LEFT JOIN former AS f ON f.cluster = i.cluster
-WHERE i.fresh
+WHERE i.fresh AND NOT EXISTS (SELECT 1 FROM claims AS c WHERE c.cluster = i.cluster)
 UNION ALL
-SELECT c.id AS old_id, struct_extract(c.heir, 'v0') AS new_id, 'merged' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS "at", CAST(struct_extract(c.heir, 'v1') AS VARCHAR) || ' of the '  || CAST(c.n AS VARCHAR) || ' records that are left of it are new_id' AS cause
+SELECT CAST(struct_extract(c.former, 'v0') AS VARCHAR) AS old_id, CAST(c.golden_id AS VARCHAR) AS new_id, 'split' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS "at", CAST(struct_extract(c.former, 'v1') AS VARCHAR) || ' of its records were old_id' AS cause
+FROM split AS c
+UNION ALL
+SELECT CAST(c.id AS VARCHAR) AS old_id, CAST(struct_extract(c.heir, 'v0') AS VARCHAR) AS new_id, 'merged' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS "at", CAST(struct_extract(c.heir, 'v1') AS VARCHAR) || ' of the ' || CAST(c.n AS VARCHAR) || ' records that are left of it are new_id' AS cause
 FROM lost AS c
 UNION ALL
-SELECT x.golden_id AS old_id, CAST(NULL AS VARCHAR) AS new_id, 'retired' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS "at", 'all of its records are gone' AS cause
-FROM (SELECT DISTINCT golden_id FROM (SELECT source, source_key, golden_id, valid_from, run_id, record_hash FROM mdm.customer_xref AS x WHERE valid_to IS NULL) AS x) AS x
+SELECT CAST(x.golden_id AS VARCHAR) AS old_id, CAST(NULL AS VARCHAR) AS new_id, 'retired' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS "at", 'all of its records are gone' AS cause
+FROM (SELECT DISTINCT owned AS golden_id FROM members AS m WHERE cluster IS NULL) AS x
 WHERE NOT EXISTS (SELECT 1 FROM claims AS c WHERE c.id = x.golden_id);
 
 -- Xref
-SELECT m.source, m.source_key, i.golden_id, CASE WHEN m.owned = i.golden_id THEN m.owned_from ELSE CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) END AS valid_from, CAST(NULL AS TIMESTAMP) AS valid_to, CASE WHEN m.owned = i.golden_id THEN m.owned_run ELSE 'run-2' END AS run_id, m.record_hash
+SELECT m.source, m.source_key, CAST(i.golden_id AS VARCHAR) AS golden_id, CASE WHEN m.owned = i.golden_id THEN m.owned_from ELSE CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) END AS valid_from, CAST(NULL AS TIMESTAMP) AS valid_to, CASE WHEN m.owned = i.golden_id THEN m.owned_run ELSE 'run-2' END AS run_id, m.record_hash
 FROM members AS m
 JOIN ids AS i ON i.cluster = m.cluster
 UNION ALL
-SELECT m.source, m.source_key, m.owned, m.owned_from, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP), m.owned_run, m.owned_hash
+SELECT m.source, m.source_key, CAST(m.owned AS VARCHAR), m.owned_from, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP), m.owned_run, m.owned_hash
 FROM members AS m
 LEFT JOIN ids AS i ON i.cluster = m.cluster
 WHERE m.owned IS NOT NULL AND (i.golden_id IS NULL OR m.owned <> i.golden_id)
@@ -112,7 +115,7 @@ JOIN members AS y ON y._rec = e.b;
 SELECT r.*, coalesce(p.first_run, 'run-2') AS first_run, coalesce(p.first_at, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP)) AS first_at
 FROM (
 SELECT 'pair' AS kind, x.source AS a_source, x.source_key AS a_key, y.source AS b_source, y.source_key AS b_key,
-  i.golden_id AS a_golden_id, k.golden_id AS b_golden_id, e.weight, e.probability, e.verdict AS reason, e.rules AS detail
+  CAST(i.golden_id AS VARCHAR) AS a_golden_id, CAST(k.golden_id AS VARCHAR) AS b_golden_id, e.weight, e.probability, e.verdict AS reason, e.rules AS detail
 FROM edges AS e
 JOIN members AS x ON x._rec = e.a
 JOIN members AS y ON y._rec = e.b
@@ -123,13 +126,13 @@ UNION ALL
 SELECT 'block', CAST(NULL AS VARCHAR), b."key", CAST(NULL AS VARCHAR), CAST(NULL AS VARCHAR), CAST(NULL AS VARCHAR), CAST(NULL AS VARCHAR), CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), 'too many records share the key', b.rule || ': ' || CAST(b.records AS VARCHAR) || ' records'
 FROM blocks AS b
 UNION ALL
-SELECT 'parent', m.source, m.source_key, m.source, CAST(r."nick" AS VARCHAR), i.golden_id, CAST(NULL AS VARCHAR), CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), 'its parent is not there', 'parent'
+SELECT 'parent', m.source, m.source_key, m.source, CAST(r."nick" AS VARCHAR), CAST(i.golden_id AS VARCHAR), CAST(NULL AS VARCHAR), CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), 'its parent is not there', 'parent'
 FROM raw AS r
 JOIN members AS m ON m._rec = r._rec
 JOIN ids AS i ON i.cluster = m.cluster
 WHERE r."nick" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM members AS p WHERE p._rec IS NOT NULL AND p.source = m.source AND p.source_key = CAST(r."nick" AS VARCHAR))
 UNION ALL
-SELECT 'parent', CAST(NULL AS VARCHAR), CAST(NULL AS VARCHAR), CAST(NULL AS VARCHAR), CAST(NULL AS VARCHAR), i.golden_id, k.golden_id, CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), 'it is above itself', 'parent'
+SELECT 'parent', CAST(NULL AS VARCHAR), CAST(NULL AS VARCHAR), CAST(NULL AS VARCHAR), CAST(NULL AS VARCHAR), CAST(i.golden_id AS VARCHAR), CAST(k.golden_id AS VARCHAR), CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), 'it is above itself', 'parent'
 FROM parents AS p
 JOIN ids AS i ON i.cluster = p.cluster
 JOIN ids AS k ON k.cluster = p.parent
@@ -162,10 +165,10 @@ JOIN several AS n ON n.cluster = m.cluster
 WHERE c."street" IS NOT NULL OR c."city" IS NOT NULL
 GROUP BY c._cluster, c."street", c."city"
 )
-SELECT n.cluster, n.records, n.sources, struct_extract(a.u0, 'v0') AS "name", struct_extract(a.u3, 'v0') AS "street", struct_extract(a.u3, 'v1') AS "city", struct_extract(a.u3, 'v2') AS "_rel_street"
+SELECT n.cluster, n.records, n.sources, a.u0 AS "name", struct_extract(a.u3, 'v0') AS "street", struct_extract(a.u3, 'v1') AS "city", struct_extract(a.u3, 'v2') AS "_rel_street"
 FROM several AS n
 JOIN (
-SELECT c._cluster, arg_max(struct_pack(v0 := c."name"), row((length(CAST(c."name" AS VARCHAR))) IS NOT NULL, length(CAST(c."name" AS VARCHAR)), (c._rec) IS NOT NULL, -CAST(c._rec AS HUGEINT))) FILTER (WHERE c."name" IS NOT NULL) AS u0, arg_max(struct_pack(v0 := c."street", v1 := c."city", v2 := c."_rel_street"), row((CASE WHEN c."street" IS NULL THEN 0 ELSE 1 END + CASE WHEN c."city" IS NULL THEN 0 ELSE 1 END) IS NOT NULL, CASE WHEN c."street" IS NULL THEN 0 ELSE 1 END + CASE WHEN c."city" IS NULL THEN 0 ELSE 1 END, (f3._n) IS NOT NULL, f3._n, (c._updated_at) IS NOT NULL, c._updated_at, (c._rec) IS NOT NULL, -CAST(c._rec AS HUGEINT))) FILTER (WHERE c."street" IS NOT NULL OR c."city" IS NOT NULL) AS u3
+SELECT c._cluster, arg_max_null(c."name", create_sort_key(length(CAST(c."name" AS VARCHAR)), 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."name" IS NOT NULL) AS u0, arg_max_null(struct_pack(v0 := c."street", v1 := c."city", v2 := c."_rel_street"), create_sort_key(CASE WHEN c."street" IS NULL THEN 0 ELSE 1 END + CASE WHEN c."city" IS NULL THEN 0 ELSE 1 END, 'ASC NULLS FIRST', f3._n, 'ASC NULLS FIRST', c._updated_at, 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."street" IS NOT NULL OR c."city" IS NOT NULL) AS u3
 FROM (
 SELECT m._rec, m.cluster AS _cluster, m.source AS _source, m.updated_at AS _updated_at, r."name", r."street", r."city", r."email", r."nick", r."born", r."score", s."street" AS "_rel_street"
 FROM raw AS r
@@ -190,11 +193,11 @@ WHERE v."name" IS NOT NULL AND v."_rel_street" IS NOT NULL
 ), h AS (
 SELECT "name", "_rel_street", min(cluster) AS first FROM v GROUP BY "name", "_rel_street"
 )
-SELECT v.cluster AS _rec, h.first AS cluster, i.golden_id AS source_key, p."household_id" AS owned
+SELECT v.cluster AS _rec, h.first AS cluster, CAST(i.golden_id AS VARCHAR) AS source_key, CAST(p."household_id" AS UUID) AS owned
 FROM v
 JOIN h ON h."name" = v."name" AND h."_rel_street" = v."_rel_street"
 JOIN ids AS i ON i.cluster = v.cluster
-LEFT JOIN mdm.customer_golden AS p ON p.golden_id = i.golden_id;
+LEFT JOIN mdm.customer_golden AS p ON p.golden_id = CAST(i.golden_id AS VARCHAR);
 
 -- HouseholdClaims
 WITH contested AS (
@@ -202,10 +205,10 @@ WITH contested AS (
   FROM claims AS c
   WHERE EXISTS (SELECT 1 FROM (SELECT cluster FROM claims AS d GROUP BY cluster HAVING count(*) > 1) AS s WHERE s.cluster = c.cluster) OR EXISTS (SELECT 1 FROM (SELECT id FROM claims AS d GROUP BY id HAVING count(*) > 1) AS s WHERE s.id = c.id)
 ), born AS (
-  SELECT x."household_id" AS id, min(x.first_seen) AS born
-  FROM mdm.customer_xref AS x
-  WHERE x."household_id" IN (SELECT id FROM contested)
-  GROUP BY x."household_id"
+  SELECT x.id, min(x.born) AS born
+  FROM (SELECT CAST(x."household_id" AS UUID) AS id, x.first_seen AS born FROM mdm.customer_xref AS x) AS x
+  WHERE x.id IN (SELECT id FROM contested)
+  GROUP BY x.id
 )
 SELECT c.cluster, c.id, c.n, b.born
 FROM contested AS c
@@ -213,7 +216,7 @@ JOIN born AS b ON b.id = c.id;
 
 -- HouseholdIDs
 WITH taken AS (SELECT cluster, id FROM settled AS s UNION ALL SELECT cluster, id FROM won_1 AS w UNION ALL SELECT cluster, id FROM won_2 AS w), fresh AS (
-  SELECT m.cluster, concat(sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || 'household' || chr(31) || '2026-01-02T03:04:05.000000Z' || chr(31) || m.source_key))[1:8], '-', sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || 'household' || chr(31) || '2026-01-02T03:04:05.000000Z' || chr(31) || m.source_key))[9:12], '-5', sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || 'household' || chr(31) || '2026-01-02T03:04:05.000000Z' || chr(31) || m.source_key))[14:16], '-', translate(sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || 'household' || chr(31) || '2026-01-02T03:04:05.000000Z' || chr(31) || m.source_key))[17:17], '0123456789abcdef', '89ab89ab89ab89ab'), sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || 'household' || chr(31) || '2026-01-02T03:04:05.000000Z' || chr(31) || m.source_key))[18:20], '-', sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || 'household' || chr(31) || '2026-01-02T03:04:05.000000Z' || chr(31) || m.source_key))[21:32]) AS id
+  SELECT m.cluster, CAST(concat(sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || 'household' || chr(31) || '2026-01-02T03:04:05.000000Z' || chr(31) || m.source_key))[1:8], '-', sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || 'household' || chr(31) || '2026-01-02T03:04:05.000000Z' || chr(31) || m.source_key))[9:12], '-5', sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || 'household' || chr(31) || '2026-01-02T03:04:05.000000Z' || chr(31) || m.source_key))[14:16], '-', translate(sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || 'household' || chr(31) || '2026-01-02T03:04:05.000000Z' || chr(31) || m.source_key))[17:17], '0123456789abcdef', '89ab89ab89ab89ab'), sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || 'household' || chr(31) || '2026-01-02T03:04:05.000000Z' || chr(31) || m.source_key))[18:20], '-', sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || 'household' || chr(31) || '2026-01-02T03:04:05.000000Z' || chr(31) || m.source_key))[21:32]) AS UUID) AS id
   FROM members AS m
   WHERE m._rec = m.cluster AND NOT EXISTS (SELECT 1 FROM taken AS t WHERE t.cluster = m.cluster)
 )
@@ -223,9 +226,9 @@ LEFT JOIN taken AS t ON t.cluster = m.cluster
 LEFT JOIN fresh AS f ON f.cluster = m.cluster;
 
 -- Parents
-SELECT b.cluster, struct_extract(b.best, 'v0') AS parent
+SELECT b.cluster, b.best AS parent
 FROM (
-  SELECT c._cluster AS cluster, arg_max(struct_pack(v0 := p.cluster), row((c._updated_at) IS NOT NULL, c._updated_at, (c._rec) IS NOT NULL, -CAST(c._rec AS HUGEINT))) AS best
+  SELECT c._cluster AS cluster, arg_max_null(p.cluster, create_sort_key(c._updated_at, 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) AS best
   FROM (
 SELECT m._rec, m.cluster AS _cluster, m.source AS _source, m.updated_at AS _updated_at, r."nick"
 FROM raw AS r
@@ -250,7 +253,7 @@ WHERE NOT EXISTS (SELECT 1 FROM above AS a WHERE a.above = p.cluster);
 -- Golden
 SELECT g.*, coalesce(p.first_seen, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP)) AS first_seen, CASE WHEN p.hash = hash(hash(g."golden_id", g."name", g."born", g."household_id")) THEN p.last_changed ELSE CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) END AS last_changed
 FROM (
-SELECT i.golden_id, s."name", s."email", s."nick", s."street", s."city", s."born", s."score", s."mails", s."nicks", r0.id AS "household_id", r1.id AS "parent_id", CAST(s.records AS BIGINT) AS records, s.sources
+SELECT CAST(i.golden_id AS VARCHAR) AS golden_id, s."name", s."email", s."nick", s."street", s."city", s."born", s."score", s."mails", s."nicks", CAST(r0.id AS VARCHAR) AS "household_id", CAST(r1.id AS VARCHAR) AS "parent_id", CAST(s.records AS BIGINT) AS records, s.sources
 FROM (
 WITH several AS (
   SELECT cluster, count(*) AS records, list_sort(list(DISTINCT m.source) FILTER (WHERE m.source IS NOT NULL)) AS sources
@@ -281,10 +284,10 @@ JOIN several AS n ON n.cluster = m.cluster
 WHERE c."street" IS NOT NULL OR c."city" IS NOT NULL
 GROUP BY c._cluster, c."street", c."city"
 )
-SELECT n.cluster, n.records, n.sources, struct_extract(a.u0, 'v0') AS "name", struct_extract(a.u1, 'v0') AS "email", struct_extract(a.u2, 'v0') AS "nick", struct_extract(a.u3, 'v0') AS "street", struct_extract(a.u3, 'v1') AS "city", struct_extract(a.u4, 'v0') AS "born", struct_extract(a.u5, 'v0') AS "score", a.u6 AS "mails", a.u7 AS "nicks"
+SELECT n.cluster, n.records, n.sources, a.u0 AS "name", a.u1 AS "email", a.u2 AS "nick", struct_extract(a.u3, 'v0') AS "street", struct_extract(a.u3, 'v1') AS "city", a.u4 AS "born", a.u5 AS "score", a.u6 AS "mails", a.u7 AS "nicks"
 FROM several AS n
 JOIN (
-SELECT c._cluster, arg_max(struct_pack(v0 := c."name"), row((length(CAST(c."name" AS VARCHAR))) IS NOT NULL, length(CAST(c."name" AS VARCHAR)), (c._rec) IS NOT NULL, -CAST(c._rec AS HUGEINT))) FILTER (WHERE c."name" IS NOT NULL) AS u0, arg_max(struct_pack(v0 := c."email"), row((CAST(CASE c._source WHEN 'crm' THEN CASE WHEN c._updated_at IS NULL THEN 20 WHEN (epoch(CAST(CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS TIMESTAMP)) - epoch(CAST(c._updated_at AS TIMESTAMP))) <= 0 THEN 90 WHEN CAST(90 AS DOUBLE) * power(0.5, (epoch(CAST(CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS TIMESTAMP)) - epoch(CAST(c._updated_at AS TIMESTAMP))) / 8.64e+06) < 20 THEN 20 ELSE CAST(90 AS DOUBLE) * power(0.5, (epoch(CAST(CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS TIMESTAMP)) - epoch(CAST(c._updated_at AS TIMESTAMP))) / 8.64e+06) END WHEN 'shop' THEN 70 WHEN 'it''s old' THEN 10 END AS DOUBLE)) IS NOT NULL, CAST(CASE c._source WHEN 'crm' THEN CASE WHEN c._updated_at IS NULL THEN 20 WHEN (epoch(CAST(CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS TIMESTAMP)) - epoch(CAST(c._updated_at AS TIMESTAMP))) <= 0 THEN 90 WHEN CAST(90 AS DOUBLE) * power(0.5, (epoch(CAST(CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS TIMESTAMP)) - epoch(CAST(c._updated_at AS TIMESTAMP))) / 8.64e+06) < 20 THEN 20 ELSE CAST(90 AS DOUBLE) * power(0.5, (epoch(CAST(CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS TIMESTAMP)) - epoch(CAST(c._updated_at AS TIMESTAMP))) / 8.64e+06) END WHEN 'shop' THEN 70 WHEN 'it''s old' THEN 10 END AS DOUBLE), (c._rec) IS NOT NULL, -CAST(c._rec AS HUGEINT))) FILTER (WHERE c."email" IS NOT NULL AND c."_ok_email") AS u1, arg_max(struct_pack(v0 := c."nick"), row((f2._n) IS NOT NULL, f2._n, (c."nick") IS NOT NULL, list_append(list_transform(string_split(CAST(c."nick" AS VARCHAR), ''), lambda letter: -unicode(letter)), 1), (c._rec) IS NOT NULL, -CAST(c._rec AS HUGEINT))) FILTER (WHERE c."nick" IS NOT NULL) AS u2, arg_max(struct_pack(v0 := c."street", v1 := c."city"), row((CASE WHEN c."street" IS NULL THEN 0 ELSE 1 END + CASE WHEN c."city" IS NULL THEN 0 ELSE 1 END) IS NOT NULL, CASE WHEN c."street" IS NULL THEN 0 ELSE 1 END + CASE WHEN c."city" IS NULL THEN 0 ELSE 1 END, (f3._n) IS NOT NULL, f3._n, (c._updated_at) IS NOT NULL, c._updated_at, (c._rec) IS NOT NULL, -CAST(c._rec AS HUGEINT))) FILTER (WHERE c."street" IS NOT NULL OR c."city" IS NOT NULL) AS u3, arg_max(struct_pack(v0 := c."born"), row((c."born") IS NOT NULL, -epoch_us(CAST(c."born" AS TIMESTAMP)), (c._rec) IS NOT NULL, -CAST(c._rec AS HUGEINT))) FILTER (WHERE c."born" IS NOT NULL) AS u4, arg_max(struct_pack(v0 := c."score"), row((c."score") IS NOT NULL, c."score", (c._rec) IS NOT NULL, -CAST(c._rec AS HUGEINT))) FILTER (WHERE c."score" IS NOT NULL AND (score < 900)) AS u5, list_sort(list(DISTINCT c."email") FILTER (WHERE c."email" IS NOT NULL)) AS u6, list(c."nick" ORDER BY c._rec) FILTER (WHERE c."nick" IS NOT NULL) AS u7
+SELECT c._cluster, arg_max_null(c."name", create_sort_key(length(CAST(c."name" AS VARCHAR)), 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."name" IS NOT NULL) AS u0, arg_max_null(c."email", create_sort_key(CAST(CASE c._source WHEN 'crm' THEN CASE WHEN c._updated_at IS NULL THEN 20 WHEN (epoch(CAST(CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS TIMESTAMP)) - epoch(CAST(c._updated_at AS TIMESTAMP))) <= 0 THEN 90 WHEN CAST(90 AS DOUBLE) * power(0.5, (epoch(CAST(CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS TIMESTAMP)) - epoch(CAST(c._updated_at AS TIMESTAMP))) / 8.64e+06) < 20 THEN 20 ELSE CAST(90 AS DOUBLE) * power(0.5, (epoch(CAST(CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS TIMESTAMP)) - epoch(CAST(c._updated_at AS TIMESTAMP))) / 8.64e+06) END WHEN 'shop' THEN 70 WHEN 'it''s old' THEN 10 END AS DOUBLE), 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."email" IS NOT NULL AND c."_ok_email") AS u1, arg_max_null(c."nick", create_sort_key(f2._n, 'ASC NULLS FIRST', c."nick", 'DESC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."nick" IS NOT NULL) AS u2, arg_max_null(struct_pack(v0 := c."street", v1 := c."city"), create_sort_key(CASE WHEN c."street" IS NULL THEN 0 ELSE 1 END + CASE WHEN c."city" IS NULL THEN 0 ELSE 1 END, 'ASC NULLS FIRST', f3._n, 'ASC NULLS FIRST', c._updated_at, 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."street" IS NOT NULL OR c."city" IS NOT NULL) AS u3, arg_max_null(c."born", create_sort_key(c."born", 'DESC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."born" IS NOT NULL) AS u4, arg_max_null(c."score", create_sort_key(c."score", 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."score" IS NOT NULL AND (score < 900)) AS u5, list_sort(list(DISTINCT c."email") FILTER (WHERE c."email" IS NOT NULL)) AS u6, list(c."nick" ORDER BY c._rec) FILTER (WHERE c."nick" IS NOT NULL) AS u7
 FROM (
 SELECT m._rec, m.cluster AS _cluster, m.source AS _source, m.updated_at AS _updated_at, r."name", r."email", s."email" IS NOT NULL AS "_ok_email", r."nick", r."street", r."city", r."born", r."score"
 FROM raw AS r
@@ -313,7 +316,7 @@ LEFT JOIN parent_ids AS r1 ON r1.cluster = s.cluster
 LEFT JOIN (SELECT golden_id, first_seen, last_changed, hash(hash(p."golden_id", p."name", p."born", p."household_id")) AS hash FROM mdm.customer_golden AS p) AS p ON p.golden_id = g.golden_id;
 
 -- Winners
-SELECT i.golden_id, 'name' AS field, w.place, m.source, m.source_key, w._value AS "value",
+SELECT CAST(i.golden_id AS VARCHAR) AS golden_id, 'name' AS field, w.place, m.source, m.source_key, w._value AS "value",
   CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'longest' ELSE 'the first of its source and key' END AS decided, 'longest ' || coalesce(CAST(w._f0 AS VARCHAR), 'unknown') AS figures
 FROM (
   SELECT w._rec, w._cluster, w._value, w.place, lead(w.place) OVER (PARTITION BY w._cluster ORDER BY w.place) IS NULL AS _last, w._f0, lead(w._f0) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n0
@@ -330,7 +333,7 @@ JOIN members AS m ON m._rec = r._rec
 JOIN members AS m ON m._rec = w._rec
 JOIN ids AS i ON i.cluster = w._cluster
 UNION ALL
-SELECT i.golden_id, 'email' AS field, w.place, m.source, m.source_key, w._value AS "value",
+SELECT CAST(i.golden_id AS VARCHAR) AS golden_id, 'email' AS field, w.place, m.source, m.source_key, w._value AS "value",
   CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'most_trusted' ELSE 'the first of its source and key' END AS decided, 'most_trusted ' || coalesce(CAST(w._f0 AS VARCHAR), 'unknown') AS figures
 FROM (
   SELECT w._rec, w._cluster, w._value, w.place, lead(w.place) OVER (PARTITION BY w._cluster ORDER BY w.place) IS NULL AS _last, w._f0, lead(w._f0) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n0
@@ -348,7 +351,7 @@ JOIN records AS s ON s._rec = r._rec
 JOIN members AS m ON m._rec = w._rec
 JOIN ids AS i ON i.cluster = w._cluster
 UNION ALL
-SELECT i.golden_id, 'nick' AS field, w.place, m.source, m.source_key, w._value AS "value",
+SELECT CAST(i.golden_id AS VARCHAR) AS golden_id, 'nick' AS field, w.place, m.source, m.source_key, w._value AS "value",
   CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'most_frequent' WHEN NOT (w._f1 IS NOT DISTINCT FROM w._n1) THEN 'min' ELSE 'the first of its source and key' END AS decided, 'most_frequent ' || coalesce(CAST(w._f0 AS VARCHAR), 'unknown') || '; ' || 'min ' || coalesce(CAST(w._f1 AS VARCHAR), 'unknown') AS figures
 FROM (
   SELECT w._rec, w._cluster, w._value, w.place, lead(w.place) OVER (PARTITION BY w._cluster ORDER BY w.place) IS NULL AS _last, w._f0, lead(w._f0) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n0, w._f1, lead(w._f1) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n1
@@ -375,7 +378,7 @@ GROUP BY c._cluster, c."nick"
 JOIN members AS m ON m._rec = w._rec
 JOIN ids AS i ON i.cluster = w._cluster
 UNION ALL
-SELECT i.golden_id, 'street' AS field, w.place, m.source, m.source_key, w._value AS "value",
+SELECT CAST(i.golden_id AS VARCHAR) AS golden_id, 'street' AS field, w.place, m.source, m.source_key, w._value AS "value",
   CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'most_complete' WHEN NOT (w._f1 IS NOT DISTINCT FROM w._n1) THEN 'most_frequent' WHEN NOT (w._f2 IS NOT DISTINCT FROM w._n2) THEN 'most_recent' ELSE 'the first of its source and key' END AS decided, 'most_complete ' || coalesce(CAST(w._f0 AS VARCHAR), 'unknown') || '; ' || 'most_frequent ' || coalesce(CAST(w._f1 AS VARCHAR), 'unknown') || '; ' || 'most_recent ' || coalesce(CAST(w._f2 AS VARCHAR), 'unknown') AS figures
 FROM (
   SELECT w._rec, w._cluster, w._value, w.place, lead(w.place) OVER (PARTITION BY w._cluster ORDER BY w.place) IS NULL AS _last, w._f0, lead(w._f0) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n0, w._f1, lead(w._f1) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n1, w._f2, lead(w._f2) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n2
@@ -402,7 +405,7 @@ GROUP BY c._cluster, c."street", c."city"
 JOIN members AS m ON m._rec = w._rec
 JOIN ids AS i ON i.cluster = w._cluster
 UNION ALL
-SELECT i.golden_id, 'city' AS field, w.place, m.source, m.source_key, w._value AS "value",
+SELECT CAST(i.golden_id AS VARCHAR) AS golden_id, 'city' AS field, w.place, m.source, m.source_key, w._value AS "value",
   CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'most_complete' WHEN NOT (w._f1 IS NOT DISTINCT FROM w._n1) THEN 'most_frequent' WHEN NOT (w._f2 IS NOT DISTINCT FROM w._n2) THEN 'most_recent' ELSE 'the first of its source and key' END AS decided, 'most_complete ' || coalesce(CAST(w._f0 AS VARCHAR), 'unknown') || '; ' || 'most_frequent ' || coalesce(CAST(w._f1 AS VARCHAR), 'unknown') || '; ' || 'most_recent ' || coalesce(CAST(w._f2 AS VARCHAR), 'unknown') AS figures
 FROM (
   SELECT w._rec, w._cluster, w._value, w.place, lead(w.place) OVER (PARTITION BY w._cluster ORDER BY w.place) IS NULL AS _last, w._f0, lead(w._f0) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n0, w._f1, lead(w._f1) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n1, w._f2, lead(w._f2) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n2
@@ -429,7 +432,7 @@ GROUP BY c._cluster, c."street", c."city"
 JOIN members AS m ON m._rec = w._rec
 JOIN ids AS i ON i.cluster = w._cluster
 UNION ALL
-SELECT i.golden_id, 'born' AS field, w.place, m.source, m.source_key, w._value AS "value",
+SELECT CAST(i.golden_id AS VARCHAR) AS golden_id, 'born' AS field, w.place, m.source, m.source_key, w._value AS "value",
   CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'min' ELSE 'the first of its source and key' END AS decided, 'min ' || coalesce(CAST(w._f0 AS VARCHAR), 'unknown') AS figures
 FROM (
   SELECT w._rec, w._cluster, w._value, w.place, lead(w.place) OVER (PARTITION BY w._cluster ORDER BY w.place) IS NULL AS _last, w._f0, lead(w._f0) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n0
@@ -446,7 +449,7 @@ JOIN members AS m ON m._rec = r._rec
 JOIN members AS m ON m._rec = w._rec
 JOIN ids AS i ON i.cluster = w._cluster
 UNION ALL
-SELECT i.golden_id, 'score' AS field, w.place, m.source, m.source_key, w._value AS "value",
+SELECT CAST(i.golden_id AS VARCHAR) AS golden_id, 'score' AS field, w.place, m.source, m.source_key, w._value AS "value",
   CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'max' ELSE 'the first of its source and key' END AS decided, 'max ' || coalesce(CAST(w._f0 AS VARCHAR), 'unknown') AS figures
 FROM (
   SELECT w._rec, w._cluster, w._value, w.place, lead(w.place) OVER (PARTITION BY w._cluster ORDER BY w.place) IS NULL AS _last, w._f0, lead(w._f0) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n0
@@ -463,7 +466,7 @@ JOIN members AS m ON m._rec = r._rec
 JOIN members AS m ON m._rec = w._rec
 JOIN ids AS i ON i.cluster = w._cluster
 UNION ALL
-SELECT i.golden_id, 'mails' AS field, 1 AS place, m.source, m.source_key, CAST(c."email" AS VARCHAR) AS "value", 'collect distinct' AS decided, '' AS figures
+SELECT CAST(i.golden_id AS VARCHAR) AS golden_id, 'mails' AS field, 1 AS place, m.source, m.source_key, CAST(c."email" AS VARCHAR) AS "value", 'collect distinct' AS decided, '' AS figures
 FROM (
 SELECT m._rec, m.cluster AS _cluster, m.source AS _source, m.updated_at AS _updated_at, r."email"
 FROM raw AS r
@@ -473,7 +476,7 @@ JOIN members AS m ON m._rec = c._rec
 JOIN ids AS i ON i.cluster = c._cluster
 WHERE c."email" IS NOT NULL
 UNION ALL
-SELECT i.golden_id, 'nicks' AS field, 1 AS place, m.source, m.source_key, CAST(c."nick" AS VARCHAR) AS "value", 'collect all' AS decided, '' AS figures
+SELECT CAST(i.golden_id AS VARCHAR) AS golden_id, 'nicks' AS field, 1 AS place, m.source, m.source_key, CAST(c."nick" AS VARCHAR) AS "value", 'collect all' AS decided, '' AS figures
 FROM (
 SELECT m._rec, m.cluster AS _cluster, m.source AS _source, m.updated_at AS _updated_at, r."nick"
 FROM raw AS r
@@ -505,20 +508,19 @@ UNION ALL
 SELECT 'edges' AS metric, CAST(count(*) AS DOUBLE) AS "value", verdict AS detail
 FROM edges AS e GROUP BY verdict
 UNION ALL
-SELECT 'records_gone' AS metric, CAST(count_if(_rec IS NULL) AS DOUBLE) AS "value", '' AS detail
-FROM (SELECT m._rec, m.owned, i.golden_id FROM members AS m LEFT JOIN ids AS i ON i.cluster = m.cluster) AS m
+SELECT 'records_before' AS metric, CAST(n AS DOUBLE) AS "value", is_now AS detail
+FROM (
+  SELECT CASE WHEN m._rec IS NULL THEN 'gone' WHEN m.owned IS NULL THEN 'new' WHEN m.owned = i.golden_id THEN 'kept' ELSE 'moved' END AS is_now, count(*) AS n
+  FROM members AS m LEFT JOIN ids AS i ON i.cluster = m.cluster
+  GROUP BY is_now
+) AS s
 UNION ALL
-SELECT 'records_kept' AS metric, CAST(count_if(owned = golden_id) AS DOUBLE) AS "value", '' AS detail
-FROM (SELECT m._rec, m.owned, i.golden_id FROM members AS m LEFT JOIN ids AS i ON i.cluster = m.cluster) AS m
-UNION ALL
-SELECT 'records_moved' AS metric, CAST(count_if(_rec IS NOT NULL AND owned <> golden_id) AS DOUBLE) AS "value", '' AS detail
-FROM (SELECT m._rec, m.owned, i.golden_id FROM members AS m LEFT JOIN ids AS i ON i.cluster = m.cluster) AS m
-UNION ALL
-SELECT 'records_new' AS metric, CAST(count_if(owned IS NULL) AS DOUBLE) AS "value", '' AS detail
-FROM (SELECT m._rec, m.owned, i.golden_id FROM members AS m LEFT JOIN ids AS i ON i.cluster = m.cluster) AS m
-UNION ALL
-SELECT 'golden_churn' AS metric, CAST(coalesce(CAST(count_if(_rec IS NOT NULL AND owned <> golden_id) AS DOUBLE) / nullif(count_if(_rec IS NOT NULL AND owned IS NOT NULL), 0), 0) AS DOUBLE) AS "value", '' AS detail
-FROM (SELECT m._rec, m.owned, i.golden_id FROM members AS m LEFT JOIN ids AS i ON i.cluster = m.cluster) AS m;
+SELECT 'golden_churn' AS metric, CAST(coalesce(CAST(sum(CASE WHEN is_now = 'moved' THEN n ELSE 0 END) AS DOUBLE) / nullif(sum(CASE WHEN is_now IN ('kept', 'moved') THEN n ELSE 0 END), 0), 0) AS DOUBLE) AS "value", '' AS detail
+FROM (
+  SELECT CASE WHEN m._rec IS NULL THEN 'gone' WHEN m.owned IS NULL THEN 'new' WHEN m.owned = i.golden_id THEN 'kept' ELSE 'moved' END AS is_now, count(*) AS n
+  FROM members AS m LEFT JOIN ids AS i ON i.cluster = m.cluster
+  GROUP BY is_now
+) AS s;
 
 -- Quality
 SELECT 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS "at", 'cluster_size' AS metric, CAST('2' AS DOUBLE) AS "value", '1' AS detail;

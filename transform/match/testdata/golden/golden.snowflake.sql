@@ -1,6 +1,6 @@
 -- Members
 SELECT m._rec, m.cluster, coalesce(m.source, x.source) AS source, coalesce(m.source_key, x.source_key) AS source_key,
-  m.record_hash, m.updated_at, x.golden_id AS owned, x.valid_from AS owned_from, x.run_id AS owned_run, x.record_hash AS owned_hash
+  m.record_hash, m.updated_at, CAST(x.golden_id AS VARCHAR(36)) AS owned, x.valid_from AS owned_from, x.run_id AS owned_run, x.record_hash AS owned_hash
 FROM (
   SELECT r._rec, l.cluster, CASE r._source WHEN 0 THEN 'crm' WHEN 1 THEN 'shop' WHEN 2 THEN 'it''s old' END AS source, r._key AS source_key, r._hash AS record_hash, r._updated_at AS updated_at
   FROM records AS r
@@ -25,10 +25,10 @@ WITH contested AS (
   FROM claims AS c
   WHERE EXISTS (SELECT 1 FROM (SELECT cluster FROM claims AS d GROUP BY cluster HAVING count(*) > 1) AS s WHERE s.cluster = c.cluster) OR EXISTS (SELECT 1 FROM (SELECT id FROM claims AS d GROUP BY id HAVING count(*) > 1) AS s WHERE s.id = c.id)
 ), born AS (
-  SELECT x.golden_id AS id, min(x.valid_from) AS born
-  FROM mdm.customer_xref AS x
-  WHERE x.golden_id IN (SELECT id FROM contested)
-  GROUP BY x.golden_id
+  SELECT x.id, min(x.born) AS born
+  FROM (SELECT CAST(x.golden_id AS VARCHAR(36)) AS id, x.valid_from AS born FROM mdm.customer_xref AS x) AS x
+  WHERE x.id IN (SELECT id FROM contested)
+  GROUP BY x.id
 )
 SELECT c.cluster, c.id, c.n, b.born
 FROM contested AS c
@@ -42,7 +42,7 @@ WITH by_cluster AS (
 )
 SELECT c.cluster, i.id
 FROM by_cluster AS c
-JOIN by_id AS i ON CAST(c.best[0][0] AS VARCHAR(16777216)) = i.id AND CAST(i.best[0][0] AS NUMBER(19,0)) = c.cluster;
+JOIN by_id AS i ON CAST(c.best[0][0] AS VARCHAR(36)) = i.id AND CAST(i.best[0][0] AS NUMBER(19,0)) = c.cluster;
 
 -- StillOpen
 SELECT o.cluster, o.id, o.n, o.born
@@ -54,7 +54,7 @@ WHERE NOT EXISTS (SELECT 1 FROM won_2 AS w WHERE w.cluster = o.cluster)
 WITH taken AS (SELECT cluster, id FROM settled AS s UNION ALL SELECT cluster, id FROM won_1 AS w UNION ALL SELECT cluster, id FROM won_2 AS w)
 SELECT cluster, id AS golden_id, false AS fresh FROM taken
 UNION ALL
-SELECT m.cluster, UUID_STRING('b0759858-e76b-5bf2-83cd-2b119a052fbf', 'customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR(16777216)), '') || chr(31) || m.source_key) AS golden_id, true AS fresh
+SELECT m.cluster, CAST(UUID_STRING('b0759858-e76b-5bf2-83cd-2b119a052fbf', 'customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR(16777216)), '') || chr(31) || m.source_key) AS VARCHAR(36)) AS golden_id, true AS fresh
 FROM (
   SELECT m.cluster, m.source, m.source_key FROM members AS m WHERE m._rec = m.cluster AND NOT EXISTS (SELECT 1 FROM taken AS t WHERE t.cluster = m.cluster)
 ) AS m
@@ -62,37 +62,40 @@ LEFT JOIN (SELECT source, source_key, count(*) AS n FROM mdm.customer_xref AS x 
   ON h.source_key = m.source_key AND h.source = m.source;
 
 -- MergeLog
-WITH former AS (
-  SELECT cluster, CAST(best[0][0] AS VARCHAR(16777216)) AS old, CAST(best[0][1] AS NUMBER(19,0)) AS n
-  FROM (SELECT cluster, ARRAY_AGG(ARRAY_CONSTRUCT(id, n)) WITHIN GROUP (ORDER BY n DESC NULLS LAST, id ASC NULLS LAST) AS best FROM claims AS c GROUP BY cluster) AS c
+WITH split AS (
+  SELECT i.golden_id, ARRAY_AGG(ARRAY_CONSTRUCT(id, n)) WITHIN GROUP (ORDER BY n DESC NULLS LAST, id ASC NULLS LAST) AS former
+  FROM (SELECT cluster, golden_id FROM ids AS i WHERE fresh) AS i
+  JOIN claims AS c ON c.cluster = i.cluster
+  GROUP BY i.golden_id
 ), lost AS (
   SELECT id, ARRAY_AGG(ARRAY_CONSTRUCT(golden_id, n)) WITHIN GROUP (ORDER BY n DESC NULLS LAST, cluster ASC NULLS LAST) AS heir, sum(n) AS n
   FROM (
     SELECT c.id, c.n, c.cluster, i.golden_id
-    FROM claims AS c
+    FROM (SELECT cluster, id, n FROM claims AS c WHERE NOT EXISTS (SELECT 1 FROM ids AS k WHERE k.golden_id = c.id)) AS c
     JOIN ids AS i ON i.cluster = c.cluster
-    WHERE NOT EXISTS (SELECT 1 FROM ids AS k WHERE k.golden_id = c.id)
   ) AS c
   GROUP BY id
 )
-SELECT f.old AS old_id, i.golden_id AS new_id, CASE WHEN f.old IS NULL THEN 'minted' ELSE 'split' END AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)) AS "AT", CASE WHEN f.old IS NULL THEN 'new records' ELSE CAST(f.n AS VARCHAR(16777216)) || ' of its records were old_id' END AS cause
+SELECT CAST(NULL AS VARCHAR(16777216)) AS old_id, CAST(i.golden_id AS VARCHAR(16777216)) AS new_id, 'minted' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)) AS "AT", 'new records' AS cause
 FROM ids AS i
-LEFT JOIN former AS f ON f.cluster = i.cluster
-WHERE i.fresh
+WHERE i.fresh AND NOT EXISTS (SELECT 1 FROM claims AS c WHERE c.cluster = i.cluster)
 UNION ALL
-SELECT c.id AS old_id, CAST(c.heir[0][0] AS VARCHAR(16777216)) AS new_id, 'merged' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)) AS "AT", CAST(CAST(c.heir[0][1] AS NUMBER(19,0)) AS VARCHAR(16777216)) || ' of the '  || CAST(c.n AS VARCHAR(16777216)) || ' records that are left of it are new_id' AS cause
+SELECT CAST(CAST(c.former[0][0] AS VARCHAR(36)) AS VARCHAR(16777216)) AS old_id, CAST(c.golden_id AS VARCHAR(16777216)) AS new_id, 'split' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)) AS "AT", CAST(CAST(c.former[0][1] AS NUMBER(19,0)) AS VARCHAR(16777216)) || ' of its records were old_id' AS cause
+FROM split AS c
+UNION ALL
+SELECT CAST(c.id AS VARCHAR(16777216)) AS old_id, CAST(CAST(c.heir[0][0] AS VARCHAR(36)) AS VARCHAR(16777216)) AS new_id, 'merged' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)) AS "AT", CAST(CAST(c.heir[0][1] AS NUMBER(19,0)) AS VARCHAR(16777216)) || ' of the ' || CAST(c.n AS VARCHAR(16777216)) || ' records that are left of it are new_id' AS cause
 FROM lost AS c
 UNION ALL
-SELECT x.golden_id AS old_id, CAST(NULL AS VARCHAR(16777216)) AS new_id, 'retired' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)) AS "AT", 'all of its records are gone' AS cause
-FROM (SELECT DISTINCT golden_id FROM (SELECT source, source_key, golden_id, valid_from, run_id, record_hash FROM mdm.customer_xref AS x WHERE valid_to IS NULL) AS x) AS x
+SELECT CAST(x.golden_id AS VARCHAR(16777216)) AS old_id, CAST(NULL AS VARCHAR(16777216)) AS new_id, 'retired' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)) AS "AT", 'all of its records are gone' AS cause
+FROM (SELECT DISTINCT owned AS golden_id FROM members AS m WHERE cluster IS NULL) AS x
 WHERE NOT EXISTS (SELECT 1 FROM claims AS c WHERE c.id = x.golden_id);
 
 -- Xref
-SELECT m.source, m.source_key, i.golden_id, CASE WHEN m.owned = i.golden_id THEN m.owned_from ELSE CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)) END AS valid_from, CAST(NULL AS TIMESTAMP_NTZ(6)) AS valid_to, CASE WHEN m.owned = i.golden_id THEN m.owned_run ELSE 'run-2' END AS run_id, m.record_hash
+SELECT m.source, m.source_key, CAST(i.golden_id AS VARCHAR(16777216)) AS golden_id, CASE WHEN m.owned = i.golden_id THEN m.owned_from ELSE CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)) END AS valid_from, CAST(NULL AS TIMESTAMP_NTZ(6)) AS valid_to, CASE WHEN m.owned = i.golden_id THEN m.owned_run ELSE 'run-2' END AS run_id, m.record_hash
 FROM members AS m
 JOIN ids AS i ON i.cluster = m.cluster
 UNION ALL
-SELECT m.source, m.source_key, m.owned, m.owned_from, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)), m.owned_run, m.owned_hash
+SELECT m.source, m.source_key, CAST(m.owned AS VARCHAR(16777216)), m.owned_from, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)), m.owned_run, m.owned_hash
 FROM members AS m
 LEFT JOIN ids AS i ON i.cluster = m.cluster
 WHERE m.owned IS NOT NULL AND (i.golden_id IS NULL OR m.owned <> i.golden_id)
@@ -112,7 +115,7 @@ JOIN members AS y ON y._rec = e.b;
 SELECT r.*, coalesce(p.first_run, 'run-2') AS first_run, coalesce(p.first_at, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6))) AS first_at
 FROM (
 SELECT 'pair' AS kind, x.source AS a_source, x.source_key AS a_key, y.source AS b_source, y.source_key AS b_key,
-  i.golden_id AS a_golden_id, k.golden_id AS b_golden_id, e.weight, e.probability, e.verdict AS reason, e.rules AS detail
+  CAST(i.golden_id AS VARCHAR(16777216)) AS a_golden_id, CAST(k.golden_id AS VARCHAR(16777216)) AS b_golden_id, e.weight, e.probability, e.verdict AS reason, e.rules AS detail
 FROM edges AS e
 JOIN members AS x ON x._rec = e.a
 JOIN members AS y ON y._rec = e.b
@@ -123,13 +126,13 @@ UNION ALL
 SELECT 'block', CAST(NULL AS VARCHAR(16777216)), b."KEY", CAST(NULL AS VARCHAR(16777216)), CAST(NULL AS VARCHAR(16777216)), CAST(NULL AS VARCHAR(16777216)), CAST(NULL AS VARCHAR(16777216)), CAST(NULL AS FLOAT), CAST(NULL AS FLOAT), 'too many records share the key', b.rule || ': ' || CAST(b.records AS VARCHAR(16777216)) || ' records'
 FROM blocks AS b
 UNION ALL
-SELECT 'parent', m.source, m.source_key, m.source, CAST(r."NICK" AS VARCHAR(16777216)), i.golden_id, CAST(NULL AS VARCHAR(16777216)), CAST(NULL AS FLOAT), CAST(NULL AS FLOAT), 'its parent is not there', 'parent'
+SELECT 'parent', m.source, m.source_key, m.source, CAST(r."NICK" AS VARCHAR(16777216)), CAST(i.golden_id AS VARCHAR(16777216)), CAST(NULL AS VARCHAR(16777216)), CAST(NULL AS FLOAT), CAST(NULL AS FLOAT), 'its parent is not there', 'parent'
 FROM raw AS r
 JOIN members AS m ON m._rec = r._rec
 JOIN ids AS i ON i.cluster = m.cluster
 WHERE r."NICK" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM members AS p WHERE p._rec IS NOT NULL AND p.source = m.source AND p.source_key = CAST(r."NICK" AS VARCHAR(16777216)))
 UNION ALL
-SELECT 'parent', CAST(NULL AS VARCHAR(16777216)), CAST(NULL AS VARCHAR(16777216)), CAST(NULL AS VARCHAR(16777216)), CAST(NULL AS VARCHAR(16777216)), i.golden_id, k.golden_id, CAST(NULL AS FLOAT), CAST(NULL AS FLOAT), 'it is above itself', 'parent'
+SELECT 'parent', CAST(NULL AS VARCHAR(16777216)), CAST(NULL AS VARCHAR(16777216)), CAST(NULL AS VARCHAR(16777216)), CAST(NULL AS VARCHAR(16777216)), CAST(i.golden_id AS VARCHAR(16777216)), CAST(k.golden_id AS VARCHAR(16777216)), CAST(NULL AS FLOAT), CAST(NULL AS FLOAT), 'it is above itself', 'parent'
 FROM parents AS p
 JOIN ids AS i ON i.cluster = p.cluster
 JOIN ids AS k ON k.cluster = p.parent
@@ -190,11 +193,11 @@ WHERE v."NAME" IS NOT NULL AND v."_REL_STREET" IS NOT NULL
 ), h AS (
 SELECT "NAME", "_REL_STREET", min(cluster) AS first FROM v GROUP BY "NAME", "_REL_STREET"
 )
-SELECT v.cluster AS _rec, h.first AS cluster, i.golden_id AS source_key, p."HOUSEHOLD_ID" AS owned
+SELECT v.cluster AS _rec, h.first AS cluster, CAST(i.golden_id AS VARCHAR(16777216)) AS source_key, CAST(p."HOUSEHOLD_ID" AS VARCHAR(36)) AS owned
 FROM v
 JOIN h ON h."NAME" = v."NAME" AND h."_REL_STREET" = v."_REL_STREET"
 JOIN ids AS i ON i.cluster = v.cluster
-LEFT JOIN mdm.customer_golden AS p ON p.golden_id = i.golden_id;
+LEFT JOIN mdm.customer_golden AS p ON p.golden_id = CAST(i.golden_id AS VARCHAR(16777216));
 
 -- HouseholdClaims
 WITH contested AS (
@@ -202,10 +205,10 @@ WITH contested AS (
   FROM claims AS c
   WHERE EXISTS (SELECT 1 FROM (SELECT cluster FROM claims AS d GROUP BY cluster HAVING count(*) > 1) AS s WHERE s.cluster = c.cluster) OR EXISTS (SELECT 1 FROM (SELECT id FROM claims AS d GROUP BY id HAVING count(*) > 1) AS s WHERE s.id = c.id)
 ), born AS (
-  SELECT x."HOUSEHOLD_ID" AS id, min(x.first_seen) AS born
-  FROM mdm.customer_xref AS x
-  WHERE x."HOUSEHOLD_ID" IN (SELECT id FROM contested)
-  GROUP BY x."HOUSEHOLD_ID"
+  SELECT x.id, min(x.born) AS born
+  FROM (SELECT CAST(x."HOUSEHOLD_ID" AS VARCHAR(36)) AS id, x.first_seen AS born FROM mdm.customer_xref AS x) AS x
+  WHERE x.id IN (SELECT id FROM contested)
+  GROUP BY x.id
 )
 SELECT c.cluster, c.id, c.n, b.born
 FROM contested AS c
@@ -213,7 +216,7 @@ JOIN born AS b ON b.id = c.id;
 
 -- HouseholdIDs
 WITH taken AS (SELECT cluster, id FROM settled AS s UNION ALL SELECT cluster, id FROM won_1 AS w UNION ALL SELECT cluster, id FROM won_2 AS w), fresh AS (
-  SELECT m.cluster, UUID_STRING('b0759858-e76b-5bf2-83cd-2b119a052fbf', 'customer' || chr(31) || 'household' || chr(31) || '2026-01-02T03:04:05.000000Z' || chr(31) || m.source_key) AS id
+  SELECT m.cluster, CAST(UUID_STRING('b0759858-e76b-5bf2-83cd-2b119a052fbf', 'customer' || chr(31) || 'household' || chr(31) || '2026-01-02T03:04:05.000000Z' || chr(31) || m.source_key) AS VARCHAR(36)) AS id
   FROM members AS m
   WHERE m._rec = m.cluster AND NOT EXISTS (SELECT 1 FROM taken AS t WHERE t.cluster = m.cluster)
 )
@@ -250,7 +253,7 @@ WHERE NOT EXISTS (SELECT 1 FROM above AS a WHERE a.above = p.cluster);
 -- Golden
 SELECT g.*, coalesce(p.first_seen, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6))) AS first_seen, CASE WHEN p.hash = HASH(g."GOLDEN_ID", g."NAME", g."BORN", g."HOUSEHOLD_ID") THEN p.last_changed ELSE CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)) END AS last_changed
 FROM (
-SELECT i.golden_id, s."NAME", s."EMAIL", s."NICK", s."STREET", s."CITY", s."BORN", s."SCORE", s."MAILS", s."NICKS", r0.id AS "HOUSEHOLD_ID", r1.id AS "PARENT_ID", CAST(s.records AS NUMBER(19,0)) AS records, s.sources
+SELECT CAST(i.golden_id AS VARCHAR(16777216)) AS golden_id, s."NAME", s."EMAIL", s."NICK", s."STREET", s."CITY", s."BORN", s."SCORE", s."MAILS", s."NICKS", CAST(r0.id AS VARCHAR(16777216)) AS "HOUSEHOLD_ID", CAST(r1.id AS VARCHAR(16777216)) AS "PARENT_ID", CAST(s.records AS NUMBER(19,0)) AS records, s.sources
 FROM (
 WITH several AS (
   SELECT cluster, count(*) AS records, TO_JSON(ARRAY_AGG(DISTINCT m.source) WITHIN GROUP (ORDER BY m.source)) AS sources
@@ -313,7 +316,7 @@ LEFT JOIN parent_ids AS r1 ON r1.cluster = s.cluster
 LEFT JOIN (SELECT golden_id, first_seen, last_changed, HASH(p."GOLDEN_ID", p."NAME", p."BORN", p."HOUSEHOLD_ID") AS hash FROM mdm.customer_golden AS p) AS p ON p.golden_id = g.golden_id;
 
 -- Winners
-SELECT i.golden_id, 'name' AS field, w.place, m.source, m.source_key, w._value AS "VALUE",
+SELECT CAST(i.golden_id AS VARCHAR(16777216)) AS golden_id, 'name' AS field, w.place, m.source, m.source_key, w._value AS "VALUE",
   CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'longest' ELSE 'the first of its source and key' END AS decided, 'longest ' || coalesce(CAST(w._f0 AS VARCHAR(16777216)), 'unknown') AS figures
 FROM (
   SELECT w._rec, w._cluster, w._value, w.place, lead(w.place) OVER (PARTITION BY w._cluster ORDER BY w.place) IS NULL AS _last, w._f0, lead(w._f0) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n0
@@ -330,7 +333,7 @@ JOIN members AS m ON m._rec = r._rec
 JOIN members AS m ON m._rec = w._rec
 JOIN ids AS i ON i.cluster = w._cluster
 UNION ALL
-SELECT i.golden_id, 'email' AS field, w.place, m.source, m.source_key, w._value AS "VALUE",
+SELECT CAST(i.golden_id AS VARCHAR(16777216)) AS golden_id, 'email' AS field, w.place, m.source, m.source_key, w._value AS "VALUE",
   CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'most_trusted' ELSE 'the first of its source and key' END AS decided, 'most_trusted ' || coalesce(CAST(w._f0 AS VARCHAR(16777216)), 'unknown') AS figures
 FROM (
   SELECT w._rec, w._cluster, w._value, w.place, lead(w.place) OVER (PARTITION BY w._cluster ORDER BY w.place) IS NULL AS _last, w._f0, lead(w._f0) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n0
@@ -348,7 +351,7 @@ JOIN records AS s ON s._rec = r._rec
 JOIN members AS m ON m._rec = w._rec
 JOIN ids AS i ON i.cluster = w._cluster
 UNION ALL
-SELECT i.golden_id, 'nick' AS field, w.place, m.source, m.source_key, w._value AS "VALUE",
+SELECT CAST(i.golden_id AS VARCHAR(16777216)) AS golden_id, 'nick' AS field, w.place, m.source, m.source_key, w._value AS "VALUE",
   CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'most_frequent' WHEN NOT (w._f1 IS NOT DISTINCT FROM w._n1) THEN 'min' ELSE 'the first of its source and key' END AS decided, 'most_frequent ' || coalesce(CAST(w._f0 AS VARCHAR(16777216)), 'unknown') || '; ' || 'min ' || coalesce(CAST(w._f1 AS VARCHAR(16777216)), 'unknown') AS figures
 FROM (
   SELECT w._rec, w._cluster, w._value, w.place, lead(w.place) OVER (PARTITION BY w._cluster ORDER BY w.place) IS NULL AS _last, w._f0, lead(w._f0) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n0, w._f1, lead(w._f1) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n1
@@ -375,7 +378,7 @@ GROUP BY c._cluster, c."NICK"
 JOIN members AS m ON m._rec = w._rec
 JOIN ids AS i ON i.cluster = w._cluster
 UNION ALL
-SELECT i.golden_id, 'street' AS field, w.place, m.source, m.source_key, w._value AS "VALUE",
+SELECT CAST(i.golden_id AS VARCHAR(16777216)) AS golden_id, 'street' AS field, w.place, m.source, m.source_key, w._value AS "VALUE",
   CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'most_complete' WHEN NOT (w._f1 IS NOT DISTINCT FROM w._n1) THEN 'most_frequent' WHEN NOT (w._f2 IS NOT DISTINCT FROM w._n2) THEN 'most_recent' ELSE 'the first of its source and key' END AS decided, 'most_complete ' || coalesce(CAST(w._f0 AS VARCHAR(16777216)), 'unknown') || '; ' || 'most_frequent ' || coalesce(CAST(w._f1 AS VARCHAR(16777216)), 'unknown') || '; ' || 'most_recent ' || coalesce(CAST(w._f2 AS VARCHAR(16777216)), 'unknown') AS figures
 FROM (
   SELECT w._rec, w._cluster, w._value, w.place, lead(w.place) OVER (PARTITION BY w._cluster ORDER BY w.place) IS NULL AS _last, w._f0, lead(w._f0) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n0, w._f1, lead(w._f1) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n1, w._f2, lead(w._f2) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n2
@@ -402,7 +405,7 @@ GROUP BY c._cluster, c."STREET", c."CITY"
 JOIN members AS m ON m._rec = w._rec
 JOIN ids AS i ON i.cluster = w._cluster
 UNION ALL
-SELECT i.golden_id, 'city' AS field, w.place, m.source, m.source_key, w._value AS "VALUE",
+SELECT CAST(i.golden_id AS VARCHAR(16777216)) AS golden_id, 'city' AS field, w.place, m.source, m.source_key, w._value AS "VALUE",
   CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'most_complete' WHEN NOT (w._f1 IS NOT DISTINCT FROM w._n1) THEN 'most_frequent' WHEN NOT (w._f2 IS NOT DISTINCT FROM w._n2) THEN 'most_recent' ELSE 'the first of its source and key' END AS decided, 'most_complete ' || coalesce(CAST(w._f0 AS VARCHAR(16777216)), 'unknown') || '; ' || 'most_frequent ' || coalesce(CAST(w._f1 AS VARCHAR(16777216)), 'unknown') || '; ' || 'most_recent ' || coalesce(CAST(w._f2 AS VARCHAR(16777216)), 'unknown') AS figures
 FROM (
   SELECT w._rec, w._cluster, w._value, w.place, lead(w.place) OVER (PARTITION BY w._cluster ORDER BY w.place) IS NULL AS _last, w._f0, lead(w._f0) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n0, w._f1, lead(w._f1) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n1, w._f2, lead(w._f2) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n2
@@ -429,7 +432,7 @@ GROUP BY c._cluster, c."STREET", c."CITY"
 JOIN members AS m ON m._rec = w._rec
 JOIN ids AS i ON i.cluster = w._cluster
 UNION ALL
-SELECT i.golden_id, 'born' AS field, w.place, m.source, m.source_key, w._value AS "VALUE",
+SELECT CAST(i.golden_id AS VARCHAR(16777216)) AS golden_id, 'born' AS field, w.place, m.source, m.source_key, w._value AS "VALUE",
   CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'min' ELSE 'the first of its source and key' END AS decided, 'min ' || coalesce(CAST(w._f0 AS VARCHAR(16777216)), 'unknown') AS figures
 FROM (
   SELECT w._rec, w._cluster, w._value, w.place, lead(w.place) OVER (PARTITION BY w._cluster ORDER BY w.place) IS NULL AS _last, w._f0, lead(w._f0) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n0
@@ -446,7 +449,7 @@ JOIN members AS m ON m._rec = r._rec
 JOIN members AS m ON m._rec = w._rec
 JOIN ids AS i ON i.cluster = w._cluster
 UNION ALL
-SELECT i.golden_id, 'score' AS field, w.place, m.source, m.source_key, w._value AS "VALUE",
+SELECT CAST(i.golden_id AS VARCHAR(16777216)) AS golden_id, 'score' AS field, w.place, m.source, m.source_key, w._value AS "VALUE",
   CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'max' ELSE 'the first of its source and key' END AS decided, 'max ' || coalesce(CAST(w._f0 AS VARCHAR(16777216)), 'unknown') AS figures
 FROM (
   SELECT w._rec, w._cluster, w._value, w.place, lead(w.place) OVER (PARTITION BY w._cluster ORDER BY w.place) IS NULL AS _last, w._f0, lead(w._f0) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n0
@@ -463,7 +466,7 @@ JOIN members AS m ON m._rec = r._rec
 JOIN members AS m ON m._rec = w._rec
 JOIN ids AS i ON i.cluster = w._cluster
 UNION ALL
-SELECT i.golden_id, 'mails' AS field, 1 AS place, m.source, m.source_key, CAST(c."EMAIL" AS VARCHAR(16777216)) AS "VALUE", 'collect distinct' AS decided, '' AS figures
+SELECT CAST(i.golden_id AS VARCHAR(16777216)) AS golden_id, 'mails' AS field, 1 AS place, m.source, m.source_key, CAST(c."EMAIL" AS VARCHAR(16777216)) AS "VALUE", 'collect distinct' AS decided, '' AS figures
 FROM (
 SELECT m._rec, m.cluster AS _cluster, m.source AS _source, m.updated_at AS _updated_at, r."EMAIL"
 FROM raw AS r
@@ -473,7 +476,7 @@ JOIN members AS m ON m._rec = c._rec
 JOIN ids AS i ON i.cluster = c._cluster
 WHERE c."EMAIL" IS NOT NULL
 UNION ALL
-SELECT i.golden_id, 'nicks' AS field, 1 AS place, m.source, m.source_key, CAST(c."NICK" AS VARCHAR(16777216)) AS "VALUE", 'collect all' AS decided, '' AS figures
+SELECT CAST(i.golden_id AS VARCHAR(16777216)) AS golden_id, 'nicks' AS field, 1 AS place, m.source, m.source_key, CAST(c."NICK" AS VARCHAR(16777216)) AS "VALUE", 'collect all' AS decided, '' AS figures
 FROM (
 SELECT m._rec, m.cluster AS _cluster, m.source AS _source, m.updated_at AS _updated_at, r."NICK"
 FROM raw AS r
@@ -505,20 +508,19 @@ UNION ALL
 SELECT 'edges' AS metric, CAST(count(*) AS FLOAT) AS "VALUE", verdict AS detail
 FROM edges AS e GROUP BY verdict
 UNION ALL
-SELECT 'records_gone' AS metric, CAST(COUNT_IF(_rec IS NULL) AS FLOAT) AS "VALUE", '' AS detail
-FROM (SELECT m._rec, m.owned, i.golden_id FROM members AS m LEFT JOIN ids AS i ON i.cluster = m.cluster) AS m
+SELECT 'records_before' AS metric, CAST(n AS FLOAT) AS "VALUE", is_now AS detail
+FROM (
+  SELECT CASE WHEN m._rec IS NULL THEN 'gone' WHEN m.owned IS NULL THEN 'new' WHEN m.owned = i.golden_id THEN 'kept' ELSE 'moved' END AS is_now, count(*) AS n
+  FROM members AS m LEFT JOIN ids AS i ON i.cluster = m.cluster
+  GROUP BY is_now
+) AS s
 UNION ALL
-SELECT 'records_kept' AS metric, CAST(COUNT_IF(owned = golden_id) AS FLOAT) AS "VALUE", '' AS detail
-FROM (SELECT m._rec, m.owned, i.golden_id FROM members AS m LEFT JOIN ids AS i ON i.cluster = m.cluster) AS m
-UNION ALL
-SELECT 'records_moved' AS metric, CAST(COUNT_IF(_rec IS NOT NULL AND owned <> golden_id) AS FLOAT) AS "VALUE", '' AS detail
-FROM (SELECT m._rec, m.owned, i.golden_id FROM members AS m LEFT JOIN ids AS i ON i.cluster = m.cluster) AS m
-UNION ALL
-SELECT 'records_new' AS metric, CAST(COUNT_IF(owned IS NULL) AS FLOAT) AS "VALUE", '' AS detail
-FROM (SELECT m._rec, m.owned, i.golden_id FROM members AS m LEFT JOIN ids AS i ON i.cluster = m.cluster) AS m
-UNION ALL
-SELECT 'golden_churn' AS metric, CAST(coalesce(CAST(COUNT_IF(_rec IS NOT NULL AND owned <> golden_id) AS FLOAT) / nullif(COUNT_IF(_rec IS NOT NULL AND owned IS NOT NULL), 0), 0) AS FLOAT) AS "VALUE", '' AS detail
-FROM (SELECT m._rec, m.owned, i.golden_id FROM members AS m LEFT JOIN ids AS i ON i.cluster = m.cluster) AS m;
+SELECT 'golden_churn' AS metric, CAST(coalesce(CAST(sum(CASE WHEN is_now = 'moved' THEN n ELSE 0 END) AS FLOAT) / nullif(sum(CASE WHEN is_now IN ('kept', 'moved') THEN n ELSE 0 END), 0), 0) AS FLOAT) AS "VALUE", '' AS detail
+FROM (
+  SELECT CASE WHEN m._rec IS NULL THEN 'gone' WHEN m.owned IS NULL THEN 'new' WHEN m.owned = i.golden_id THEN 'kept' ELSE 'moved' END AS is_now, count(*) AS n
+  FROM members AS m LEFT JOIN ids AS i ON i.cluster = m.cluster
+  GROUP BY is_now
+) AS s;
 
 -- Quality
 SELECT 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)) AS "AT", 'cluster_size' AS metric, CAST('2' AS FLOAT) AS "VALUE", '1' AS detail;
