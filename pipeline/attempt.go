@@ -18,7 +18,7 @@ import (
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/transform/check"
-	"github.com/millrace/millrace/transform/match"
+	"github.com/millrace/millrace/transform/match/master"
 )
 
 // run is one attempt of a run in progress.
@@ -47,7 +47,7 @@ type run struct {
 	metrics    map[string][]check.Metric
 	checks     map[string][]check.Result      // by node
 	ended      map[*models.Node]chan struct{} // of streams: closed when one is done
-	matches    map[*models.Entity]*match.Matched
+	matches    map[*models.Entity]*master.Matched
 	walked     map[string]bool  // models that are built in the shared engine, which exposes them itself
 	unreadable map[string]error // published tables that could not be exposed to models
 	behind     error            // why what follows the target does not show what is published; nil when it does
@@ -79,7 +79,7 @@ func (r *run) execute(ctx context.Context) (report *Report, err error) {
 		return nil, err
 	}
 	r.before, r.results, r.spent, r.unreadable = before, map[string]*result{}, map[string]time.Duration{}, map[string]error{}
-	r.begun, r.matches = map[string]journal.Step{}, map[*models.Entity]*match.Matched{}
+	r.begun, r.matches = map[string]journal.Step{}, map[*models.Entity]*master.Matched{}
 	r.checks, r.metrics = map[string][]check.Result{}, map[string][]check.Metric{}
 	now := r.Clock()
 	if r.resumed {

@@ -14,7 +14,8 @@ import (
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/transform/check"
-	"github.com/millrace/millrace/transform/match"
+	"github.com/millrace/millrace/transform/match/golden"
+	"github.com/millrace/millrace/transform/match/master"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -39,7 +40,7 @@ func (r *run) entity(ctx context.Context, w warehouse.Warehouse, n *models.Node,
 }
 
 // matched builds the entity.
-func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node, s *journal.Step) (*match.Matched, error) {
+func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node, s *journal.Step) (*master.Matched, error) {
 	if err := r.inputs(n); err != nil {
 		return nil, err
 	}
@@ -48,7 +49,7 @@ func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node
 	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll("entity", dir, 0o700)); err != nil {
 		return nil, fmt.Errorf("stage entity: %w", err)
 	}
-	job := match.Job{Entity: e, Warehouse: w, Dir: dir, Before: match.Tables{}, Run: r.ID, At: r.LogicalTime,
+	job := master.Job{Entity: e, Warehouse: w, Dir: dir, Before: golden.Tables{}, Run: r.ID, At: r.LogicalTime,
 		Full: r.rebuildsModels(), Threads: r.Threads, Memory: r.matchMemory(), Log: r.Log}
 	for _, part := range models.EntityParts {
 		if t := r.before.Table(warehouse.Name{Schema: e.Schema, Table: e.Table(part)}); t != nil {
@@ -66,7 +67,7 @@ func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node
 	if job.Weights, err = r.weights(e); err != nil {
 		return nil, err
 	}
-	built, err := match.Build(ctx, job)
+	built, err := master.Build(ctx, job)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +79,7 @@ func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node
 func (r *run) matchMemory() int64 { return r.Memory / 2 }
 
 // entityPart is one of the tables that were made, with its checks.
-func (r *run) entityPart(ctx context.Context, w warehouse.Warehouse, n *models.Node, s *journal.Step, built *match.Matched) (_ []load.Table, err error) {
+func (r *run) entityPart(ctx context.Context, w warehouse.Warehouse, n *models.Node, s *journal.Step, built *master.Matched) (_ []load.Table, err error) {
 	version := built.Tables[n.Part]
 	if version == nil {
 		return nil, fmt.Errorf("%s was not made", n.Name())
@@ -100,7 +101,7 @@ func (r *run) entityPart(ctx context.Context, w warehouse.Warehouse, n *models.N
 	if err := w.Expose(ctx, *version); err != nil {
 		return nil, err
 	}
-	var outcomes []match.Expected
+	var outcomes []golden.Expected
 	if n.Part == models.PartGolden {
 		outcomes = built.Expected
 	}
@@ -133,7 +134,7 @@ func (r *run) entityPart(ctx context.Context, w warehouse.Warehouse, n *models.N
 }
 
 // keepOut keeps records that could not be standardized, where they outlive the run's staging.
-func (a *audit) keepOut(built *match.Matched) error {
+func (a *audit) keepOut(built *master.Matched) error {
 	bad := *built.Quarantined
 	if err := a.run.check(bad, check.QuarantineColumns(built.Columns)); err != nil {
 		return err
@@ -159,7 +160,7 @@ func (r *run) new(n *models.Node, v *warehouse.Version) []warehouse.File {
 }
 
 // expected is what became of an expectation about the entity's quality, as the result of a check.
-func expected(n *models.Node, x match.Expected) check.Result {
+func expected(n *models.Node, x golden.Expected) check.Result {
 	result := check.Result{Node: n.Name(), Name: "expect_" + x.Expectation.Metric, Kind: "expect", Severity: x.Expectation.Severity, Status: check.StatusPass,
 		Expected: x.Bound, Message: fmt.Sprintf("%s was not counted in this run", x.Expectation.Metric), How: check.HowQuery, Pos: x.Expectation.Pos.String(), Owner: n.Owner}
 	if !math.IsNaN(x.Value) {

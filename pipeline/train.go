@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform/match"
+	"github.com/millrace/millrace/transform/match/master"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -39,7 +40,7 @@ func (e *Engine) Train(ctx context.Context, entity *models.Entity, progress func
 			return nil, nil, fmt.Errorf("%s cannot be read: %w", need.Name(), why)
 		}
 	}
-	weights, notes, err := match.Learn(ctx, match.Job{Entity: entity, Warehouse: w, Dir: dir, At: e.Clock(), Threads: e.Threads, Memory: e.Memory / 2, Log: e.Log, Progress: progress})
+	weights, notes, err := master.Learn(ctx, master.Job{Entity: entity, Warehouse: w, Dir: dir, At: e.Clock(), Threads: e.Threads, Memory: e.Memory / 2, Log: e.Log, Progress: progress})
 	if err != nil {
 		return nil, nil, shown(entity.Node, explainModel(entity.Node, err))
 	}

@@ -23,16 +23,17 @@ type Error struct {
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-func wrong(pos config.Pos, hint, format string, args ...any) *Error {
+// Wrong is what is wrong at a place of an entity's file, and what to do about it.
+func Wrong(pos config.Pos, hint, format string, args ...any) *Error {
 	return &Error{pos, fmt.Errorf(format, args...), hint}
 }
 
 // What stands behind the $ of columns that are derived from a field.
 const (
-	nicknameColumn = "nickname"
-	phoneticColumn = "phonetic"
-	localColumn    = "local"
-	textColumn     = "text" // of a date or number that is also compared as a text
+	NicknameColumn = "nickname"
+	PhoneticColumn = "phonetic"
+	LocalColumn    = "local"
+	TextColumn     = "text" // of a date or number that is also compared as a text
 )
 
 const (
@@ -81,7 +82,7 @@ type compiler struct {
 }
 
 func (c *compiler) fail(pos config.Pos, hint, format string, args ...any) {
-	c.errs = append(c.errs, wrong(pos, hint, format, args...))
+	c.errs = append(c.errs, Wrong(pos, hint, format, args...))
 }
 
 // column is the number of a column, which is one from now on.
@@ -136,7 +137,8 @@ func kindOf(e *models.Entity, f *models.Field) Kind {
 	return kind
 }
 
-var kindWords = map[Kind]string{Text: "a text", Number: "a number", Date: "a date", List: "a list"}
+// KindWords tell the kinds in errors.
+var KindWords = map[Kind]string{Text: "a text", Number: "a number", Date: "a date", List: "a list"}
 
 // comparison settles one.
 func (c *compiler) comparison(in *models.Comparison) {
@@ -165,14 +167,14 @@ var nearOps = map[models.LevelOp]struct {
 	kind Kind
 }{models.LevelNumber: {Within, Number}, models.LevelPercent: {Percent, Number}, models.LevelDate: {Days, Date}, models.LevelDistance: {Distance, Number}, models.LevelOverlap: {Overlap, List}}
 
-var derivedOps = map[models.LevelOp]string{models.LevelNickname: nicknameColumn, models.LevelPhonetic: phoneticColumn, models.LevelLocalPart: localColumn}
+var derivedOps = map[models.LevelOp]string{models.LevelNickname: NicknameColumn, models.LevelPhonetic: PhoneticColumn, models.LevelLocalPart: LocalColumn}
 
 // level settles one of a comparison's, whose fields have these columns.
 func (c *compiler) level(in *models.Comparison, columns []int, l models.Level) Level {
 	out := Level{Name: l.Name, Arg: l.Arg, Columns: columns}
 	own := c.p.Columns[columns[0]]
 	mismatch := func() {
-		c.fail(l.Pos, "compare it by another name with field: "+own.Name+", and give the field steps that fit", "%s: %s means nothing of %s", in.Name, l.Name, kindWords[own.Kind])
+		c.fail(l.Pos, "compare it by another name with field: "+own.Name+", and give the field steps that fit", "%s: %s means nothing of %s", in.Name, l.Name, KindWords[own.Kind])
 	}
 	if near, is := nearOps[l.Op]; is {
 		if out.Op = near.op; near.kind != own.Kind {
@@ -188,7 +190,7 @@ func (c *compiler) level(in *models.Comparison, columns []int, l models.Level) L
 	case l.Op == models.LevelSwapped:
 		other := c.field(in.SwapWith)
 		if c.p.Columns[other].Kind != own.Kind || own.Kind == List {
-			c.fail(l.Pos, "", "%s: %s is %s, and %s is %s: they cannot be swapped", in.Name, own.Name, kindWords[own.Kind], in.SwapWith, kindWords[c.p.Columns[other].Kind])
+			c.fail(l.Pos, "", "%s: %s is %s, and %s is %s: they cannot be swapped", in.Name, own.Name, KindWords[own.Kind], in.SwapWith, KindWords[c.p.Columns[other].Kind])
 		}
 		out.Op, out.Columns = Swapped, []int{columns[0], other}
 	case own.Kind == List:
@@ -199,7 +201,7 @@ func (c *compiler) level(in *models.Comparison, columns []int, l models.Level) L
 		}
 	default:
 		if out.Op = textOps[l.Op]; own.Kind != Text {
-			out.Columns = []int{c.column(own.Name+"$"+textColumn, Text)}
+			out.Columns = []int{c.column(own.Name+"$"+TextColumn, Text)}
 		}
 	}
 	return out
@@ -230,7 +232,7 @@ func (c *compiler) rule(i int, in *models.BlockingRule) {
 			if own := c.p.Columns[at]; own.Kind == List {
 				c.fail(in.Pos, "name fields that are texts", "rule %s: %s is a list", in.Name, name)
 			} else if own.Kind != Text {
-				at = c.column(own.Name+"$"+textColumn, Text)
+				at = c.column(own.Name+"$"+TextColumn, Text)
 			}
 			out.Similar.Columns = append(out.Similar.Columns, at)
 		}
@@ -307,7 +309,7 @@ func (c *compiler) hash() string {
 			for _, at := range slices.Concat(l.Columns, comparison.Columns) {
 				own := c.p.Columns[at]
 				name, _, _ := strings.Cut(own.Name, "$")
-				seen[at] = column{own.Name, own.Kind, stepWords(c.e, c.e.Field(name))}
+				seen[at] = column{own.Name, own.Kind, stepTexts(c.e, c.e.Field(name))}
 			}
 		}
 	}
@@ -332,14 +334,14 @@ func (c *compiler) hash() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// stepWords are a field's steps, those of the fields that they look at included.
-func stepWords(e *models.Entity, f *models.Field) []string {
+// stepTexts are a field's steps, those of the fields that they look at included.
+func stepTexts(e *models.Entity, f *models.Field) []string {
 	if f == nil {
 		return nil
 	}
 	words := []string{}
 	if f.Of != nil {
-		words = append(stepWords(e, f.Of), "part "+f.Part)
+		words = append(stepTexts(e, f.Of), "part "+f.Part)
 	}
 	for _, s := range f.Steps {
 		args, err := json.Marshal(s.Args)
@@ -352,7 +354,7 @@ func stepWords(e *models.Entity, f *models.Field) []string {
 		}
 		words = append(words, word)
 		if other := e.Field(s.FieldArg("country")); other != nil {
-			words = append(words, stepWords(e, other)...)
+			words = append(words, stepTexts(e, other)...)
 		}
 	}
 	return words

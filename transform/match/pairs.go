@@ -44,6 +44,11 @@ const (
 	Refused                // would match, but clustering did not let it; a steward is asked
 )
 
+// String is the verdict's name in tables.
+func (v Verdict) String() string {
+	return [...]string{"unlike", "unsure", "match", "forced", "vetoed", "split", "refused"}[v]
+}
+
 // Keep says of a candidate whether it is an edge, with what weight and verdict. It is called from several goroutines at once.
 type Keep func(a, b uint32, p Pattern) (weight float64, verdict Verdict, ok bool)
 

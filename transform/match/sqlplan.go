@@ -324,3 +324,6 @@ func (s *SQLPlan) cosine(l *Level, double string) (string, error) {
 	measure := s.measure(fmt.Sprintf("%s / sqrt(a.%s * b.%[2]s)", s.d.Similar.Shared("a."+terms, "b."+terms), square))
 	return measure + " >= " + double, nil
 }
+
+// union puts SELECTs of the same columns together.
+func union(selects ...string) string { return strings.Join(selects, "\nUNION ALL\n") }

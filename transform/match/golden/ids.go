@@ -1,8 +1,10 @@
-package match
+package golden
 
 import (
 	"fmt"
 	"strings"
+
+	"github.com/millrace/millrace/transform/match"
 
 	"github.com/millrace/millrace/warehouse"
 )
@@ -221,7 +223,7 @@ JOIN %[2]s AS x ON x._rec = e.a
 JOIN %[2]s AS y ON y._rec = e.b
 JOIN %[3]s AS i ON i.cluster = x.cluster
 JOIN %[3]s AS k ON k.cluster = y.cluster
-WHERE e.verdict IN (%[4]s, %[5]s) AND x.cluster <> y.cluster`, g.From.Edges, g.From.Members, g.From.IDs, g.text(Unsure.String()), g.text(Refused.String()),
+WHERE e.verdict IN (%[4]s, %[5]s) AND x.cluster <> y.cluster`, g.From.Edges, g.From.Members, g.From.IDs, g.text(match.Unsure.String()), g.text(match.Refused.String()),
 		g.unpacked("i.golden_id"), g.unpacked("k.golden_id"))
 	if g.From.Blocks != "" {
 		none := g.null("VARCHAR")
@@ -249,9 +251,4 @@ LEFT JOIN (
   FROM %s AS p
   GROUP BY kind, a_source, a_key, b_source, b_key, reason
 ) AS p ON %s`, g.text(g.Run), g.at(), pairs, g.From.Review, strings.Join(same, " AND "))
-}
-
-// String is the verdict's name in tables.
-func (v Verdict) String() string {
-	return [...]string{"unlike", "unsure", "match", "forced", "vetoed", "split", "refused"}[v]
 }

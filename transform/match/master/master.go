@@ -1,4 +1,4 @@
-package match
+package master
 
 import (
 	"context"
@@ -10,7 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/millrace/millrace/transform/match"
+
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform/match/golden"
+	"github.com/millrace/millrace/transform/match/standardize"
 	"github.com/millrace/millrace/transform/match/steward"
 	"github.com/millrace/millrace/warehouse"
 )
@@ -19,12 +23,12 @@ import (
 type Job struct {
 	Entity    *models.Entity
 	Warehouse warehouse.Warehouse
-	Dir       string // new, empty: for what is written
-	Before    Tables // as published; they are exposed too
+	Dir       string        // new, empty: for what is written
+	Before    golden.Tables // as published; they are exposed too
 	Run       string
 	At        time.Time       // logical time: what trust decays up to, and what xref says
 	Rulings   steward.Rulings // of the file and the table of overrides
-	Weights   *Weights        // nil trains
+	Weights   *match.Weights  // nil trains
 	Full      bool            // compares everything, whatever has changed
 	Threads   int
 	Memory    int64 // bytes of edges; more are written to a file meanwhile
@@ -35,14 +39,14 @@ type Job struct {
 
 // Matched is what an entity's tables are now.
 type Matched struct {
-	Built
+	golden.Built
 	Read warehouse.Equation // of the sources' rows
 	// Quarantined are rows that are no records, in a file with Columns and those of every quarantine; nil when there are none.
 	Quarantined *warehouse.File
 	Columns     []warehouse.Column
-	Expected    []Expected
+	Expected    []golden.Expected
 	Notes       []string
-	Weights     *Weights // that were used
+	Weights     *match.Weights // that were used
 }
 
 // Build makes the tables of an entity: standardizes its records, compares them, clusters them, and takes golden records from the clusters.
@@ -60,25 +64,25 @@ func Build(ctx context.Context, job Job) (*Matched, error) {
 type matching struct {
 	Job
 	out     Matched
-	reading *Reading
+	reading *standardize.Reading
 	rows    string // what was read, as a table expression
 	entity  *models.Entity
 	*Prepared
 	recordsFile, rawFile warehouse.File
-	engine               *Matcher
-	scoring              *Scoring
+	engine               *match.Matcher
+	scoring              *match.Scoring
 	since                []bool // records that are new or have changed; nil compares all
-	pairs                map[[2]uint32]Verdict
-	edges                []Edge
+	pairs                map[[2]uint32]match.Verdict
+	edges                []match.Edge
 	labels               []uint32
-	figures              []Figure
+	figures              []golden.Figure
 	files                map[string]string
 }
 
 // Prepared is an entity with its defaults, its plan and its records.
 type Prepared struct {
-	Plan    *Plan
-	Records *Records
+	Plan    *match.Plan
+	Records *match.Records
 }
 
 // path is a new file of the job.
@@ -91,7 +95,7 @@ func (m *matching) from(f warehouse.File) string {
 
 // read reads the sources once, and keeps out what is no record.
 func (m *matching) read(ctx context.Context) (err error) {
-	if m.reading, err = NewReading(ctx, m.Warehouse, m.Entity); err != nil {
+	if m.reading, err = standardize.NewReading(ctx, m.Warehouse, m.Entity); err != nil {
 		return err
 	}
 	rows, err := m.Warehouse.Write(ctx, m.reading.Rows, m.path("rows"))
@@ -145,37 +149,22 @@ const quarantineColumns = 5
 // settle fills in what the entity's file leaves open, by what the records look like.
 func (m *matching) settle(ctx context.Context) error {
 	m.entity = m.Entity.Clone()
-	fields := fieldsPlan(m.entity)
+	fields := match.FieldsPlan(m.entity)
 	records, _, err := m.readRecords(ctx, fields, "fields")
 	if err != nil {
 		return err
 	}
-	profile := ProfileRecords(fields.Columns, records)
-	Defaults(m.entity, profile)
+	profile := match.ProfileRecords(fields.Columns, records)
+	match.Defaults(m.entity, profile)
 	m.reading.Entity = m.entity
 	m.out.Notes = append(m.out.Notes, profile.Warnings(m.entity)...)
 	m.Prepared = &Prepared{}
-	m.Plan, err = Compile(m.entity)
+	m.Plan, err = match.Compile(m.entity)
 	return err
 }
 
-// fieldsPlan is a plan that has the fields as they are, and compares nothing.
-func fieldsPlan(e *models.Entity) *Plan {
-	p := &Plan{Entity: e.Name}
-	for _, s := range e.Sources {
-		p.Sources = append(p.Sources, Source{Name: s.Name, DuplicateFree: s.DuplicateFree})
-	}
-	all := Rule{Name: "fields"} // so that each column is read
-	for i, f := range e.Fields {
-		p.Columns = append(p.Columns, Column{Name: f.Name, Kind: kindOf(e, f)})
-		all.Keys = append(all.Keys, i)
-	}
-	p.Rules = []Rule{all}
-	return p
-}
-
 // readRecords writes the records of a plan to a file, and reads it.
-func (m *matching) readRecords(ctx context.Context, p *Plan, name string) (*Records, warehouse.File, error) {
+func (m *matching) readRecords(ctx context.Context, p *match.Plan, name string) (*match.Records, warehouse.File, error) {
 	query, err := m.reading.Records(p, m.rows)
 	if err != nil {
 		return nil, warehouse.File{}, err
@@ -184,7 +173,7 @@ func (m *matching) readRecords(ctx context.Context, p *Plan, name string) (*Reco
 	if err != nil {
 		return nil, f, fmt.Errorf("number the records: %w", err)
 	}
-	r, err := ReadRecords(ctx, f.Path, p)
+	r, err := match.ReadRecords(ctx, f.Path, p)
 	return r, f, err
 }
 
@@ -194,15 +183,15 @@ func (m *matching) records(ctx context.Context) (err error) {
 		return err
 	}
 	d := m.Warehouse.Dialect()
-	raw := fmt.Sprintf("SELECT r.%[1]s, v.*\nFROM %[2]s AS r\nJOIN (\n%[3]s\n) AS v ON v.%[4]s = r.%[4]s AND v.%[5]s = r.%[5]s", d.QuoteIdent(RecColumn), m.from(m.recordsFile),
-		m.reading.Values(m.rows), d.QuoteIdent(SourceColumn), d.QuoteIdent(KeyColumn))
+	raw := fmt.Sprintf("SELECT r.%[1]s, v.*\nFROM %[2]s AS r\nJOIN (\n%[3]s\n) AS v ON v.%[4]s = r.%[4]s AND v.%[5]s = r.%[5]s", d.QuoteIdent(match.RecColumn), m.from(m.recordsFile),
+		m.reading.Values(m.rows), d.QuoteIdent(match.SourceColumn), d.QuoteIdent(match.KeyColumn))
 	if m.rawFile, err = m.Warehouse.Write(ctx, raw, m.path("raw")); err != nil {
 		return fmt.Errorf("values of golden records: %w", err)
 	}
 	if m.rawFile.Rows != int64(m.Records.N) {
 		return fmt.Errorf("%w: %d records have %d rows of values", warehouse.ErrUnbalanced, m.Records.N, m.rawFile.Rows)
 	}
-	m.engine, err = NewEngine(ctx, Config{Threads: m.Threads, Memory: m.Memory, Temp: m.Dir, Progress: m.Progress}, m.Plan, m.Records)
+	m.engine, err = match.NewEngine(ctx, match.Config{Threads: m.Threads, Memory: m.Memory, Temp: m.Dir, Progress: m.Progress}, m.Plan, m.Records)
 	return err
 }
 
@@ -210,7 +199,7 @@ func (m *matching) records(ctx context.Context) (err error) {
 func (m *matching) weigh(ctx context.Context) (err error) {
 	w := m.Job.Weights
 	if w == nil {
-		if w, err = Train(ctx, m.Plan, m.Records, m.engine); err != nil {
+		if w, err = match.Train(ctx, m.Plan, m.Records, m.engine); err != nil {
 			return fmt.Errorf("train: %w", err)
 		}
 		w.Plan = m.Plan.Hash
@@ -219,16 +208,16 @@ func (m *matching) weigh(ctx context.Context) (err error) {
 		}
 	}
 	if w.Plan != m.Plan.Hash {
-		return wrong(m.Entity.Pos, fmt.Sprintf("millrace match train %s trains again", m.Entity.Name), "%s holds weights for other comparisons than entity %s has now", m.Entity.Weights, m.Entity.Name)
+		return match.Wrong(m.Entity.Pos, fmt.Sprintf("millrace match train %s trains again", m.Entity.Name), "%s holds weights for other comparisons than entity %s has now", m.Entity.Weights, m.Entity.Name)
 	}
 	m.out.Weights = w
-	m.scoring, err = NewScoring(m.Plan, w, m.Records)
+	m.scoring, err = match.NewScoring(m.Plan, w, m.Records)
 	return err
 }
 
 // decide finds the records that people have decided about.
 func (m *matching) decide(ctx context.Context) error {
-	m.pairs = map[[2]uint32]Verdict{}
+	m.pairs = map[[2]uint32]match.Verdict{}
 	if len(m.Rulings.Match)+len(m.Rulings.Split) == 0 {
 		return nil
 	}
@@ -236,7 +225,7 @@ func (m *matching) decide(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for verdict, decisions := range map[Verdict][]steward.Decision{Forced: m.Rulings.Match, Split: m.Rulings.Split} {
+	for verdict, decisions := range map[match.Verdict][]steward.Decision{match.Forced: m.Rulings.Match, match.Split: m.Rulings.Split} {
 		for _, d := range decisions {
 			a, hasA := numbers[d.A]
 			b, hasB := numbers[d.B]
@@ -273,13 +262,13 @@ func (m *matching) numbersOf(ctx context.Context, decisions []steward.Decision) 
 	slices.Sort(tuples)
 	found := map[steward.Record]uint32{}
 	for part := range slices.Chunk(slices.Compact(tuples), 10_000) {
-		rows, err := m.Warehouse.Query(ctx, fmt.Sprintf("SELECT %s, %s, %s FROM %s WHERE (%[1]s, %[2]s) IN (%[5]s)", d.QuoteIdent(SourceColumn), d.QuoteIdent(KeyColumn),
-			d.QuoteIdent(RecColumn), m.from(m.recordsFile), strings.Join(part, ", ")))
+		rows, err := m.Warehouse.Query(ctx, fmt.Sprintf("SELECT %s, %s, %s FROM %s WHERE (%[1]s, %[2]s) IN (%[5]s)", d.QuoteIdent(match.SourceColumn), d.QuoteIdent(match.KeyColumn),
+			d.QuoteIdent(match.RecColumn), m.from(m.recordsFile), strings.Join(part, ", ")))
 		if err != nil {
 			return nil, err
 		}
 		for _, row := range rows.Rows {
-			found[steward.Record{Source: names[int(whole(row[0]))], Key: fmt.Sprint(row[1])}] = uint32(whole(row[2]))
+			found[steward.Record{Source: names[int(row[0].(int64))], Key: fmt.Sprint(row[1])}] = uint32(row[2].(int64))
 		}
 	}
 	return found, nil
@@ -296,7 +285,7 @@ func (m *matching) compare(ctx context.Context) error {
 }
 
 // keep is the scoring's answer, unless somebody has decided about the pair.
-func (m *matching) keep(a, b uint32, p Pattern) (float64, Verdict, bool) {
+func (m *matching) keep(a, b uint32, p match.Pattern) (float64, match.Verdict, bool) {
 	weight, verdict, ok := m.scoring.Keep(a, b, p)
 	if len(m.pairs) > 0 {
 		if decided, known := m.pairs[[2]uint32{a, b}]; known {
@@ -307,7 +296,7 @@ func (m *matching) keep(a, b uint32, p Pattern) (float64, Verdict, bool) {
 }
 
 // withDecided adds the pairs that somebody has decided about and no rule has made candidates.
-func (m *matching) withDecided(edges []Edge) []Edge {
+func (m *matching) withDecided(edges []match.Edge) []match.Edge {
 	there := map[[2]uint32]bool{}
 	for i := range edges {
 		if _, decided := m.pairs[[2]uint32{edges[i].A, edges[i].B}]; decided {
@@ -317,16 +306,16 @@ func (m *matching) withDecided(edges []Edge) []Edge {
 	for pair, verdict := range m.pairs {
 		if !there[pair] {
 			p := m.engine.Pattern(pair[0], pair[1])
-			edges = append(edges, Edge{A: pair[0], B: pair[1], Pattern: p, Weight: m.scoring.Weight(pair[0], pair[1], p), Verdict: verdict})
+			edges = append(edges, match.Edge{A: pair[0], B: pair[1], Pattern: p, Weight: m.scoring.Weight(pair[0], pair[1], p), Verdict: verdict})
 		}
 	}
-	slices.SortFunc(edges, compareEdges)
+	match.SortEdges(edges)
 	return edges
 }
 
 // cluster makes clusters of the edges.
 func (m *matching) cluster(ctx context.Context) error {
-	m.labels = Cluster(m.Plan, m.scoring, m.engine, m.Records, m.edges)
+	m.labels = match.Cluster(m.Plan, m.scoring, m.engine, m.Records, m.edges)
 	if err := m.obeyed(); err != nil {
 		return err
 	}
@@ -338,7 +327,7 @@ func (m *matching) obeyed() error {
 	var errs []error
 	for pair, verdict := range m.pairs {
 		together := m.labels[pair[0]] == m.labels[pair[1]]
-		if together == (verdict == Forced) {
+		if together == (verdict == match.Forced) {
 			continue
 		}
 		errs = append(errs, fmt.Errorf("records %d and %d: decided %s, and always conditions or other decisions say otherwise", pair[0], pair[1], verdict))
@@ -361,8 +350,8 @@ func (m *matching) golden(ctx context.Context) error {
 		return err
 	}
 	d := m.Warehouse.Dialect()
-	g := &Golden{Entity: m.entity, Plan: m.Plan, Dialect: d, Run: m.Run, At: m.At, Fields: m.goldenFields(columns), Levels: levels,
-		From: Relations{Records: m.from(m.recordsFile), Raw: m.from(m.rawFile), Labels: m.from(labels), Edges: m.from(edges)}}
+	g := &golden.Golden{Entity: m.entity, Plan: m.Plan, Dialect: d, Run: m.Run, At: m.At, Fields: m.goldenFields(columns), Levels: levels,
+		From: golden.Relations{Records: m.from(m.recordsFile), Raw: m.from(m.rawFile), Labels: m.from(labels), Edges: m.from(edges)}}
 	if g.From.Blocks, err = m.blocks(ctx); err != nil {
 		return err
 	}
@@ -378,14 +367,14 @@ func (m *matching) golden(ctx context.Context) error {
 	if err := m.publishRecords(ctx); err != nil {
 		return err
 	}
-	m.out.Expected = Expect(m.entity.Expect, built.Figures)
+	m.out.Expected = golden.Expect(m.entity.Expect, built.Figures)
 	return nil
 }
 
 // goldenFields are the columns of the raw file that golden records are made of.
 func (m *matching) goldenFields(columns []warehouse.Column) []warehouse.Column {
 	return slices.DeleteFunc(slices.Clone(columns), func(c warehouse.Column) bool {
-		return slices.Contains([]string{RecColumn, SourceColumn, KeyColumn, UpdatedAtColumn}, c.Name)
+		return slices.Contains([]string{match.RecColumn, match.SourceColumn, match.KeyColumn, match.UpdatedAtColumn}, c.Name)
 	})
 }
 
@@ -411,7 +400,7 @@ func (m *matching) publishRecords(ctx context.Context) error {
 
 // Learn trains the weights of an entity from its records, and gives what there is to say about them. Of the job it needs the entity, the
 // warehouse and the folder.
-func Learn(ctx context.Context, job Job) (*Weights, []string, error) {
+func Learn(ctx context.Context, job Job) (*match.Weights, []string, error) {
 	job.Weights = nil
 	m := &matching{Job: job}
 	for _, step := range []func(context.Context) error{m.read, m.settle, m.records, m.weigh} {

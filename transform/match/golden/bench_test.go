@@ -1,4 +1,4 @@
-package match
+package golden
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform/match"
 	"github.com/millrace/millrace/warehouse"
 	"github.com/millrace/millrace/warehouse/duckdb"
 )
@@ -30,7 +31,7 @@ func BenchmarkGolden(b *testing.B) {
 	e := &models.Entity{Name: "customer", Schema: "mdm", Sources: []*models.EntitySource{{Name: "crm", Trust: 90, HalfLife: 365 * 24 * time.Hour, Floor: 10}, {Name: "shop", Trust: 70}, {Name: "pay", Trust: 50}},
 		Survive: models.Survivorship{Groups: []models.SurviveGroup{{Name: "address", Fields: []string{"street", "city", "postcode", "country"}, By: []models.SurviveRule{models.MostComplete, models.MostRecent}}},
 			Fields: []models.SurviveField{{Name: "email", By: []models.SurviveRule{models.MostTrusted}, Require: "valid"}, {Name: "first_name", By: []models.SurviveRule{models.MostFrequent, models.Longest}}, {Name: "phones", From: "phone", Collect: "distinct"}}}}
-	p := &Plan{Entity: "customer", Sources: []Source{{Name: "crm"}, {Name: "shop"}, {Name: "pay"}}, Columns: []Column{{Name: "email"}}}
+	p := &match.Plan{Entity: "customer", Sources: []match.Source{{Name: "crm"}, {Name: "shop"}, {Name: "pay"}}, Columns: []match.Column{{Name: "email"}}}
 	g := &Golden{Entity: e, Plan: p, Dialect: w.Dialect(), Fields: text("first_name", "last_name", "email", "phone", "street", "city", "postcode", "country", "birth_date DATE", "company", "title", "language")}
 	write := func(name, query string) string {
 		f, err := w.Write(b.Context(), query, filepath.Join(dir, name+".parquet"))

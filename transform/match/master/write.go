@@ -1,4 +1,4 @@
-package match
+package master
 
 import (
 	"context"
@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"time"
+
+	"github.com/millrace/millrace/transform/match"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/millrace/millrace/internal/arrowx"
+	"github.com/millrace/millrace/transform/match/golden"
 	"github.com/millrace/millrace/transform/match/steward"
 	"github.com/millrace/millrace/warehouse"
 )
@@ -40,7 +42,7 @@ func (m *matching) write(ctx context.Context, name string, fields []arrow.Field,
 // writeLabels writes each record's cluster.
 func (m *matching) writeLabels(ctx context.Context) (warehouse.File, error) {
 	whole := arrow.PrimitiveTypes.Int64
-	return m.write(ctx, "labels", []arrow.Field{{Name: RecColumn, Type: whole}, {Name: "cluster", Type: whole}}, func(b *arrowx.Batcher) error {
+	return m.write(ctx, "labels", []arrow.Field{{Name: match.RecColumn, Type: whole}, {Name: "cluster", Type: whole}}, func(b *arrowx.Batcher) error {
 		rec, cluster := b.Field(0).(*array.Int64Builder), b.Field(1).(*array.Int64Builder)
 		for i, label := range m.labels {
 			rec.Append(int64(i))
@@ -71,13 +73,13 @@ func (m *matching) writeEdges(ctx context.Context) (warehouse.File, []string, er
 			b.Field(0).(*array.Int64Builder).Append(int64(e.A))
 			b.Field(1).(*array.Int64Builder).Append(int64(e.B))
 			b.Field(2).(*array.Float64Builder).Append(e.Weight)
-			b.Field(3).(*array.Float64Builder).Append(Probability(e.Weight))
+			b.Field(3).(*array.Float64Builder).Append(match.Probability(e.Weight))
 			b.Field(4).(*array.StringBuilder).Append(e.Verdict.String())
 			b.Field(5).(*array.StringBuilder).Append(m.Plan.RuleNames(e.Rules))
 			b.Field(6).(*array.Int64Builder).Append(int64(e.Pattern))
 			for c := range m.Plan.Comparisons {
-				b.Field(fixed + 2*c).(*array.StringBuilder).Append(m.Plan.Comparisons[c].levelName(e.Pattern.Level(c)))
-				b.Field(fixed + 2*c + 1).(*array.Float64Builder).Append(m.scoring.term(c, e.A, e.Pattern))
+				b.Field(fixed + 2*c).(*array.StringBuilder).Append(m.Plan.Comparisons[c].LevelName(e.Pattern.Level(c)))
+				b.Field(fixed + 2*c + 1).(*array.Float64Builder).Append(m.scoring.Bits(c, e.A, e.Pattern))
 			}
 			if err := b.Row(ctx, 64+24*len(m.Plan.Comparisons)); err != nil {
 				return err
@@ -88,22 +90,11 @@ func (m *matching) writeEdges(ctx context.Context) (warehouse.File, []string, er
 	return f, levels, err
 }
 
-// RuleNames are the names of the rules of a set, "" for none.
-func (p *Plan) RuleNames(set RuleSet) string {
-	var names []string
-	for r := range p.Rules {
-		if set>>r&1 == 1 {
-			names = append(names, p.Rules[r].Name)
-		}
-	}
-	return strings.Join(names, ", ")
-}
-
 // blocks writes the blocks that a steward is told of, and gives the file as a table expression; "" when there are none.
 func (m *matching) blocks(ctx context.Context) (string, error) {
-	var over []Overflowed
+	var over []match.Overflowed
 	for _, o := range m.engine.Overflows() {
-		if m.Plan.Rules[o.Rule].Overflow == ToReview && o.Blocks > 0 {
+		if m.Plan.Rules[o.Rule].Overflow == match.ToReview && o.Blocks > 0 {
 			over = append(over, o)
 		}
 	}
@@ -134,7 +125,7 @@ func (m *matching) blocks(ctx context.Context) (string, error) {
 func (m *matching) keyText(rule int, rec uint32) string {
 	var parts []string
 	for _, k := range m.Plan.Rules[rule].Keys {
-		for _, field := range m.Plan.Columns[k].madeOf() {
+		for _, field := range m.Plan.Columns[k].MadeOf() {
 			if m.entity.Node.IsPII(field) {
 				return "***"
 			}
@@ -144,58 +135,39 @@ func (m *matching) keyText(rule int, rec uint32) string {
 	return strings.Join(parts, ", ")
 }
 
-// Show is a record's value as a text; "" for NULL.
-func (v *Values) Show(rec int) string {
-	switch {
-	case v.Null(rec):
-		return ""
-	case v.Kind == Text:
-		return v.Dict.At(v.Codes[rec])
-	case v.Kind == List:
-		var all []string
-		for _, code := range v.Codes[v.Starts[rec]:v.Starts[rec+1]] {
-			all = append(all, v.Dict.At(code))
-		}
-		return "[" + strings.Join(all, ", ") + "]"
-	case v.Kind == Date:
-		return time.Unix(int64(v.Numbers[rec])*86400, 0).UTC().Format(time.DateOnly)
-	}
-	return fmt.Sprint(v.Numbers[rec])
-}
-
 // countFigures are the figures that only matching knows: candidates by rule, the weights, and how edges are distributed.
-func (m *matching) countFigures() ([]Figure, error) {
+func (m *matching) countFigures() ([]golden.Figure, error) {
 	weights, err := json.Marshal(m.out.Weights)
 	if err != nil {
 		return nil, err
 	}
-	out := []Figure{{Metric: "weights", Value: float64(m.out.Weights.Format), Detail: string(weights)}, {Metric: "plan", Detail: m.Plan.Hash}}
+	out := []golden.Figure{{Metric: "weights", Value: float64(m.out.Weights.Format), Detail: string(weights)}, {Metric: "plan", Detail: m.Plan.Hash}}
 	sum := int64(0)
 	for _, p := range m.engine.Predict() {
-		out = append(out, Figure{Metric: "candidates", Value: float64(p.Pairs), Detail: m.Plan.Rules[p.Rule].Name})
+		out = append(out, golden.Figure{Metric: "candidates", Value: float64(p.Pairs), Detail: m.Plan.Rules[p.Rule].Name})
 		sum += p.Pairs
 	}
-	out = append(out, Figure{Metric: "candidates", Value: float64(sum)})
+	out = append(out, golden.Figure{Metric: "candidates", Value: float64(sum)})
 	for _, o := range m.engine.Overflows() {
 		if o.Blocks > 0 {
-			out = append(out, Figure{Metric: "pairs_left_out", Value: float64(o.Pairs), Detail: m.Plan.Rules[o.Rule].Name})
+			out = append(out, golden.Figure{Metric: "pairs_left_out", Value: float64(o.Pairs), Detail: m.Plan.Rules[o.Rule].Name})
 		}
 	}
 	for metric, n := range map[string]int{"decided_match": len(m.Rulings.Match), "decided_split": len(m.Rulings.Split), "decided_pin": len(m.Rulings.Pins)} {
-		out = append(out, Figure{Metric: metric, Value: float64(n)})
+		out = append(out, golden.Figure{Metric: metric, Value: float64(n)})
 	}
 	return append(out, m.histogram()...), nil
 }
 
 // histogram counts edges by whole bits, from the review threshold up to the greatest.
-func (m *matching) histogram() []Figure {
+func (m *matching) histogram() []golden.Figure {
 	counts := map[int]int{}
 	for i := range m.edges {
 		counts[int(math.Floor(m.edges[i].Weight))]++
 	}
-	var out []Figure
+	var out []golden.Figure
 	for bits, n := range counts {
-		out = append(out, Figure{Metric: "weight_histogram", Value: float64(n), Detail: fmt.Sprint(bits)})
+		out = append(out, golden.Figure{Metric: "weight_histogram", Value: float64(n), Detail: fmt.Sprint(bits)})
 	}
 	return out
 }

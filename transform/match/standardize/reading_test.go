@@ -1,4 +1,4 @@
-package match
+package standardize
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/millrace/millrace/internal/duckdb"
 	"github.com/millrace/millrace/internal/golden"
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform/match"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -169,7 +170,7 @@ func TestReading(t *testing.T) {
 	tables[3] = strings.ReplaceAll(tables[3], ", 5, false", ", 't1', false")
 	l := open(t, customers, tables...)
 	r := l.read(t)
-	p, err := Compile(l.e)
+	p, err := match.Compile(l.e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +180,7 @@ func TestReading(t *testing.T) {
 	}
 	at := time.Date(2026, 11, 27, 1, 2, 3, 0, time.UTC)
 	golden.Check(t, "testdata/golden/reading.sql", "-- Rows\n"+r.Rows+"\n\n-- Records\n"+records+"\n\n-- Values\n"+r.Values("rows")+"\n\n-- Quarantined\n"+r.Quarantined("rows", "r1", at)+
-		"\n\n-- Counts\n"+r.Counts("rows")+"\n\n-- Repeated\n"+r.Repeated("rows")+"\n\n-- Profile\n"+r.ProfileSQL("rows")+"\n", *update)
+		"\n\n-- Counts\n"+r.Counts("rows")+"\n\n-- Repeated\n"+r.Repeated("rows")+"\n", *update)
 
 	got := text(l.ask(t, `SELECT _rec, _source, _key, _updated_at, email, birth_date, "$block2_2", company, first_name, "first_name$nickname", "birth_date$text", "email$local", nicks, amount, tax_id FROM (`+records+`) ORDER BY _rec`))
 	want := "0 | 0 | [\"1\",\"x\"] | 2026-01-01 | b@x.de | 1980-12-31 | b | acme | bob | robert | 1980-12-31 | b | [a b] | 10.5 | t1\n" +
@@ -216,7 +217,7 @@ func TestReadingOrder(t *testing.T) {
 	for _, order := range []string{"ASC", "DESC"} {
 		l := open(t, entity, "a", "SELECT i AS id, 'n' || i AS name FROM range(50) AS r(i) ORDER BY i "+order)
 		r := l.read(t)
-		p, err := Compile(l.e)
+		p, err := match.Compile(l.e)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -258,7 +259,7 @@ func TestReadingMistakes(t *testing.T) {
 			}
 			l := open(t, c.entity, tables...)
 			_, err := NewReading(t.Context(), l, l.e)
-			var e *Error
+			var e *match.Error
 			if !errors.As(err, &e) || !strings.Contains(err.Error(), c.want) || !strings.Contains(e.Hint, c.hint) || e.Pos.File != "entities/customer.yml" {
 				t.Errorf("%v (%+v)", err, e)
 			}
@@ -279,7 +280,7 @@ func TestReadingTypes(t *testing.T) {
 	if want := []string{"at TIMESTAMP TIMESTAMP", "born VARCHAR DATE", "n DOUBLE DOUBLE", "names VARCHAR[] VARCHAR[]", "tag VARCHAR VARCHAR"}; !slices.Equal(types, want) {
 		t.Error(types)
 	}
-	p, err := Compile(l.e)
+	p, err := match.Compile(l.e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,32 +302,6 @@ func TestRepeatedKeys(t *testing.T) {
 	want := "source a: 1 values of its key (secret_id) repeat, in 2 rows: *** (2 rows)\nsource b: 4 values of its key (id) repeat, in 8 rows: 0 (2 rows), 1 (2 rows), 2 (2 rows)"
 	if err == nil || err.Error() != want {
 		t.Error(err)
-	}
-}
-
-// TestProfile: the figures, and what is said of fields that tell nothing.
-func TestProfile(t *testing.T) {
-	l := open(t, "sources: [a]\nkey: id\nblock: [[name], [same, name]]\ncompare: {name: [exact], same: [exact], none: [exact], mail: [exact], born: [exact], n: [exact], tel: [exact]}\nalways: [same same]\n",
-		"a", "SELECT i AS id, 'ab ' || i AS name, 'x' AS same, NULL AS none, i || '@x.de' AS mail, '2020-01-0' || i AS born, i AS n, '+49 30 123' || i AS tel FROM range(1, 9) AS r(i) UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL")
-	r := l.read(t)
-	p := r.Profile(l.ask(t, r.ProfileSQL("rows")))
-	if p.Records != 8 || !slices.Equal(p.Sources, []int64{8}) {
-		t.Errorf("%+v", p)
-	}
-	if f := p.Field("name"); f.Nulls != 0 || f.Length != 4 || f.Words != 2 || f.Constant || f.Email != 0 || f.Distinct < 6 || f.Distinct > 10 || p.Known(f) != 8 {
-		t.Errorf("%+v", f)
-	}
-	for field, share := range map[string]float64{"mail": p.Field("mail").Email, "born": p.Field("born").Date, "n": p.Field("n").Number, "tel": p.Field("tel").Phone} {
-		if share != 1 {
-			t.Errorf("%s: %+v", field, p.Field(field))
-		}
-	}
-	want := []string{"field same has the same value in all records that have one: comparison same, rule same + name and condition same same are of no use", "field none has no value in any record: comparison none is of no use"}
-	got := p.Warnings(l.e)
-	slices.Sort(got)
-	slices.Sort(want)
-	if !slices.Equal(got, want) {
-		t.Errorf("%q", got)
 	}
 }
 

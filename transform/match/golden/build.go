@@ -1,10 +1,12 @@
-package match
+package golden
 
 import (
 	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
+
+	"github.com/millrace/millrace/transform/match"
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/warehouse"
@@ -383,7 +385,7 @@ func (b *building) review(ctx context.Context) error {
 		}
 	}
 	count("pairs", fmt.Sprintf(`SELECT count(*) FROM %s AS e JOIN %s AS x ON x._rec = e.a JOIN %[2]s AS y ON y._rec = e.b
-WHERE x.cluster <> y.cluster AND e.verdict IN (%s, %s)`, b.From.Edges, b.From.Labels, b.text(Unsure.String()), b.text(Refused.String())))
+WHERE x.cluster <> y.cluster AND e.verdict IN (%s, %s)`, b.From.Edges, b.From.Labels, b.text(match.Unsure.String()), b.text(match.Refused.String())))
 	if b.From.Blocks != "" {
 		count("blocks", "SELECT count(*) FROM "+b.From.Blocks+" AS b")
 	}

@@ -1,9 +1,11 @@
-package match
+package golden
 
 import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/millrace/millrace/transform/match"
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/warehouse"
@@ -245,7 +247,7 @@ func (g *Golden) related(u *unit) []warehouse.Column {
 
 // standardized says whether the records file has a column of a field's name.
 func (g *Golden) standardized(field string) bool {
-	return slices.ContainsFunc(g.Plan.Columns, func(c Column) bool { return strings.EqualFold(c.Name, field) })
+	return slices.ContainsFunc(g.Plan.Columns, func(c match.Column) bool { return strings.EqualFold(c.Name, field) })
 }
 
 // candidates is a SELECT of the records with the raw fields that units need, with a join to m, which are the members.
@@ -412,7 +414,7 @@ func (g *Golden) aggregate(u *unit, hidden bool) (aggregate, items string) {
 func (g *Golden) typeOf(field string) string {
 	for _, c := range g.Plan.Columns {
 		if strings.EqualFold(c.Name, field) {
-			return [...]string{Text: "VARCHAR", Number: "DOUBLE", Date: "DATE", List: "VARCHAR[]"}[c.Kind]
+			return [...]string{match.Text: "VARCHAR", match.Number: "DOUBLE", match.Date: "DATE", match.List: "VARCHAR[]"}[c.Kind]
 		}
 	}
 	return "VARCHAR"

@@ -1,4 +1,4 @@
-package match
+package golden
 
 import (
 	"context"
@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/millrace/millrace/transform/match"
 
 	"github.com/millrace/millrace/internal/golden"
 	"github.com/millrace/millrace/models"
@@ -56,7 +58,7 @@ func text(names ...string) []warehouse.Column {
 }
 
 // people is an entity of three sources with one survivor of each kind.
-func people() (*models.Entity, *Plan) {
+func people() (*models.Entity, *match.Plan) {
 	e := &models.Entity{Name: "customer", Schema: "mdm",
 		Sources: []*models.EntitySource{
 			{Name: "crm", Trust: 90, HalfLife: 100 * 24 * time.Hour, Floor: 20},
@@ -75,11 +77,11 @@ func people() (*models.Entity, *Plan) {
 				{Name: "nicks", Collect: "all", From: "nick"},
 			},
 		}}
-	p := &Plan{Entity: "customer", Sources: []Source{{Name: "crm"}, {Name: "shop"}, {Name: "it's old"}}, Columns: []Column{{Name: "email"}, {Name: "street"}}}
+	p := &match.Plan{Entity: "customer", Sources: []match.Source{{Name: "crm"}, {Name: "shop"}, {Name: "it's old"}}, Columns: []match.Column{{Name: "email"}, {Name: "street"}}}
 	return e, p
 }
 
-func open(t *testing.T, e *models.Entity, p *Plan, fields ...string) *lab {
+func open(t *testing.T, e *models.Entity, p *match.Plan, fields ...string) *lab {
 	t.Helper()
 	dir := t.TempDir()
 	w, err := duckdb.Open(t.Context(), warehouse.Config{Memory: 512 << 20, Threads: 2, Dirs: []string{dir}})
@@ -122,7 +124,7 @@ func literal(value, typ string) string {
 }
 
 // input writes the files of a run. Standardized values are those of the fields, but for what begins with "!", which is not valid.
-func (l *lab) input(rows []row, edges ...Edge) {
+func (l *lab) input(rows []row, edges ...match.Edge) {
 	l.t.Helper()
 	l.runs++
 	l.g.Run, l.g.At = fmt.Sprintf("run-%d", l.runs), time.Date(2026, 1, l.runs, 0, 0, 0, 0, time.UTC)
@@ -163,7 +165,7 @@ func (l *lab) input(rows []row, edges ...Edge) {
 		}
 		return out[2:]
 	}
-	std := []string{RecColumn, SourceColumn, KeyColumn, UpdatedAtColumn, HashColumn}
+	std := []string{match.RecColumn, match.SourceColumn, match.KeyColumn, match.UpdatedAtColumn, match.HashColumn}
 	for _, c := range l.g.Plan.Columns {
 		std = append(std, c.Name)
 	}
@@ -197,7 +199,7 @@ func sortedRows(rows []row) []row {
 }
 
 // build makes the tables of the next run.
-func (l *lab) build(rows []row, edges ...Edge) *Built {
+func (l *lab) build(rows []row, edges ...match.Edge) *Built {
 	l.t.Helper()
 	l.input(rows, edges...)
 	built, err := l.run(l.w)
@@ -717,7 +719,7 @@ func TestLostRow(t *testing.T) {
 	rows := randomPeople(rnd, 60)
 	l.build(rows)
 	recluster(rnd, rows)
-	l.input(rows, Edge{A: 0, B: 1, Verdict: Unsure}, Edge{A: 0, B: 2, Verdict: Refused}, Edge{A: 3, B: 4, Verdict: Match})
+	l.input(rows, match.Edge{A: 0, B: 1, Verdict: match.Unsure}, match.Edge{A: 0, B: 2, Verdict: match.Refused}, match.Edge{A: 3, B: 4, Verdict: match.Match})
 	for _, file := range []string{"members", "claims", "settled", "ids", "golden", "xref", "edges", "review", "merge_log", "quality"} {
 		t.Run(file, func(t *testing.T) {
 			w := &losing{Warehouse: l.w, of: file}
@@ -732,9 +734,9 @@ func TestReview(t *testing.T) {
 	e, p := people()
 	l := open(t, e, p, "name")
 	rows := []row{{source: 0, key: "a", cluster: "1"}, {source: 0, key: "b", cluster: "1"}, {source: 0, key: "c", cluster: "2"}, {source: 1, key: "d", cluster: "3"}}
-	edges := []Edge{{A: 0, B: 1, Verdict: Unsure}, {A: 1, B: 2, Verdict: Unsure, Weight: 3.5}, {A: 2, B: 3, Verdict: Vetoed}}
+	edges := []match.Edge{{A: 0, B: 1, Verdict: match.Unsure}, {A: 1, B: 2, Verdict: match.Unsure, Weight: 3.5}, {A: 2, B: 3, Verdict: match.Vetoed}}
 	l.build(rows, edges...)
-	edges = append(edges, Edge{A: 0, B: 3, Verdict: Refused, Weight: 11})
+	edges = append(edges, match.Edge{A: 0, B: 3, Verdict: match.Refused, Weight: 11})
 	l.input(rows, edges...)
 	l.g.From.Blocks = "(SELECT 'email' AS rule, 'a@b' AS key, 5000 AS records)"
 	b, err := l.run(l.w)
@@ -844,7 +846,7 @@ func TestExpect(t *testing.T) {
 }
 
 func TestFigures(t *testing.T) {
-	edges := []Edge{{A: 0, B: 1, Weight: 10}, {A: 3, B: 4, Weight: 9}, {A: 1, B: 2, Weight: 5}, {A: 2, B: 3, Weight: 1}}
+	edges := []match.Edge{{A: 0, B: 1, Weight: 10}, {A: 3, B: 4, Weight: 9}, {A: 1, B: 2, Weight: 5}, {A: 2, B: 3, Weight: 1}}
 	probability := func(w float64) float64 { return map[float64]float64{10: 0.999, 9: 0.98, 5: 0.9, 1: 0.65}[w] }
 	got := map[string]float64{}
 	for _, f := range ThresholdFigures(edges, 6, probability, 0.6) {
@@ -859,7 +861,7 @@ func TestFigures(t *testing.T) {
 	if _, ok := got["threshold_pairs probability 0.5"]; ok {
 		t.Error("edges below the one for review were not there to be counted")
 	}
-	scores := ScoreFigures([]Count{{Pattern: 1, Pairs: 5}, {Pattern: 2, Pairs: 7}, {Pattern: 3, Pairs: 1}}, func(p Pattern) float64 { return map[Pattern]float64{1: -1, 2: 3.9, 3: 2}[p] })
+	scores := ScoreFigures([]match.Count{{Pattern: 1, Pairs: 5}, {Pattern: 2, Pairs: 7}, {Pattern: 3, Pairs: 1}}, func(p match.Pattern) float64 { return map[match.Pattern]float64{1: -1, 2: 3.9, 3: 2}[p] })
 	if fmt.Sprint(scores) != "[{score_histogram 5 -2 to 0 bits} {score_histogram 8 2 to 4 bits}]" {
 		t.Error(scores)
 	}

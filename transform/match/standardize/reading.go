@@ -1,4 +1,4 @@
-package match
+package standardize
 
 import (
 	"cmp"
@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/millrace/millrace/transform/match"
 
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/models"
@@ -119,11 +121,11 @@ func (r *reader) speaks() error {
 	for _, f := range r.Entity.Fields {
 		for _, s := range f.Steps {
 			if sql := models.Cleanings[s.Func].SQL; sql != "" {
-				return wrong(s.Pos, "standardize where the local engine runs: with a target that follows the local one", "%s is standardized by %s, which needs the function %s, and %s has none", f.Name, s.Func, sql, r.d.Name)
+				return match.Wrong(s.Pos, "standardize where the local engine runs: with a target that follows the local one", "%s is standardized by %s, which needs the function %s, and %s has none", f.Name, s.Func, sql, r.d.Name)
 			}
 		}
 	}
-	return wrong(r.Entity.Pos, "", "records are read by the local engine only, not yet by %s", r.d.Name)
+	return match.Wrong(r.Entity.Pos, "", "records are read by the local engine only, not yet by %s", r.d.Name)
 }
 
 func (r *reader) describe(query string) ([]warehouse.Column, error) {
@@ -153,7 +155,7 @@ func (r *reader) source(in *models.EntitySource) error {
 	}
 	if in.Where != "" {
 		if _, err := r.describe("SELECT 1 AS one FROM " + s.table + " WHERE (" + in.Where + ")"); err != nil {
-			return wrong(in.Pos, "", "source %s: where: %w", in.Name, err)
+			return match.Wrong(in.Pos, "", "source %s: where: %w", in.Name, err)
 		}
 	}
 	for _, f := range r.Entity.Fields {
@@ -199,11 +201,11 @@ func (r *reader) value(s *readSource, text, what string) (sql, typ string, err e
 		if guess := config.Suggest(text, names); guess != "" {
 			hint = fmt.Sprintf("did you mean %q?", guess)
 		}
-		return "", "", wrong(s.Pos, hint, "source %s: %s: %s has no column %q", s.Name, what, s.Node.Name(), text)
+		return "", "", match.Wrong(s.Pos, hint, "source %s: %s: %s has no column %q", s.Name, what, s.Node.Name(), text)
 	}
 	columns, err := r.describe("SELECT (" + text + ") AS v FROM " + s.table)
 	if err != nil {
-		return "", "", wrong(s.Pos, "under columns: stands a column of the source, or a SQL expression over its columns", "source %s: %s: %w", s.Name, what, err)
+		return "", "", match.Wrong(s.Pos, "under columns: stands a column of the source, or a SQL expression over its columns", "source %s: %s: %w", s.Name, what, err)
 	}
 	return "(" + text + ")", columns[0].Type, nil
 }
@@ -222,7 +224,7 @@ func (r *reader) moment(s *readSource) (string, error) {
 	case typ == "DATE" || strings.HasPrefix(typ, "TIMESTAMP"):
 		return "CAST(" + sql + " AS TIMESTAMP)", nil
 	}
-	return "", wrong(s.Pos, "write the time as SQL: updated_at: \"CAST("+s.UpdatedAt+" AS TIMESTAMP)\"", "source %s: updated_at: %s is a %s, not a time", s.Name, s.UpdatedAt, typ)
+	return "", match.Wrong(s.Pos, "write the time as SQL: updated_at: \"CAST("+s.UpdatedAt+" AS TIMESTAMP)\"", "source %s: updated_at: %s is a %s, not a time", s.Name, s.UpdatedAt, typ)
 }
 
 // field finds the types of a field.
@@ -236,7 +238,7 @@ func (r *reader) field(f *models.Field) error {
 		}
 		parsed, err := warehouse.ParseType(v.Type)
 		if err == nil && slices.Contains([]string{"STRUCT", "MAP", "BLOB", "UNION", "VARIANT"}, parsed.Name) {
-			return wrong(s.Pos, "under columns: name a part of it, such as "+f.Name+": "+f.Name+".name", "source %s: %s is a %s: it cannot be compared", s.Name, f.Name, v.Type)
+			return match.Wrong(s.Pos, "under columns: name a part of it, such as "+f.Name+": "+f.Name+".name", "source %s: %s is a %s: it cannot be compared", s.Name, f.Name, v.Type)
 		}
 		if out.Type, err = r.common(f, out.Type, v.Type, from, s); err != nil {
 			return err
@@ -268,7 +270,7 @@ func (r *reader) nowhere(f *models.Field) error {
 	if guess := config.Suggest(f.Name, known); guess != "" {
 		hint = fmt.Sprintf("did you mean %q? or %s", guess, hint)
 	}
-	return wrong(f.Pos, hint, "no source of entity %s has a column %q", r.Entity.Name, f.Name)
+	return match.Wrong(f.Pos, hint, "no source of entity %s has a column %q", r.Entity.Name, f.Name)
 }
 
 // common is a type that holds the values of two sources; where steps make a text of them, any has one.
@@ -289,7 +291,7 @@ func (r *reader) common(f *models.Field, have, more, first string, s readSource)
 	case takesText(f) && !nested(have) && !nested(more):
 		return "VARCHAR", nil
 	}
-	return "", wrong(s.Pos, fmt.Sprintf("under columns: cast one of them, such as %s: \"CAST(%[1]s AS VARCHAR)\"; a step under standardize: takes any type as text", f.Name), "field %s is a %s in %s and a %s in %s", f.Name, have, first, more, s.Name)
+	return "", match.Wrong(s.Pos, fmt.Sprintf("under columns: cast one of them, such as %s: \"CAST(%[1]s AS VARCHAR)\"; a step under standardize: takes any type as text", f.Name), "field %s is a %s in %s and a %s in %s", f.Name, have, first, more, s.Name)
 }
 
 // takesText says whether the field's first step makes a text of its values.
@@ -326,7 +328,7 @@ func (r *reader) maps() error {
 				return fmt.Errorf("look at code map %s: %w", s.Map.Node.Name(), err)
 			}
 			if len(columns) < 2 {
-				return wrong(s.Pos, "a table of reference data has a column of what is found and one of what it means", "map: %s has %d columns", s.Map.Node.Name(), len(columns))
+				return match.Wrong(s.Pos, "a table of reference data has a column of what is found and one of what it means", "map: %s has %d columns", s.Map.Node.Name(), len(columns))
 			}
 			j := join{alias: fmt.Sprintf("map_%d", len(r.joins)+1), from: columns[0].Name, to: columns[1].Name, reason: f.Name + "_not_in_" + s.Map.Node.Table}
 			for _, one := range []struct {
@@ -337,7 +339,7 @@ func (r *reader) maps() error {
 					continue
 				}
 				if *one.name = column(columns, one.said); *one.name == "" {
-					return wrong(s.Pos, "its columns: "+strings.Join(warehouse.Names(columns), ", "), "map: %s has no column %q", s.Map.Node.Name(), one.said)
+					return match.Wrong(s.Pos, "its columns: "+strings.Join(warehouse.Names(columns), ", "), "map: %s has no column %q", s.Map.Node.Name(), one.said)
 				}
 			}
 			r.joins[s.Map] = j
@@ -363,8 +365,8 @@ func (r *reader) write() {
 	for depth := 1; depth <= deepest; depth++ {
 		ctes = append(ctes, fmt.Sprintf("step_%d AS (\n%s\n)", depth, r.step(depth, &names, &conditions)))
 	}
-	names, conditions = append(names, KeyMissing), append(conditions, r.d.QuoteIdent(KeyColumn)+" IS NULL")
-	items := []string{r.d.QuoteIdent(SourceColumn), r.d.QuoteIdent(KeyColumn), r.d.QuoteIdent(UpdatedAtColumn)}
+	names, conditions = append(names, KeyMissing), append(conditions, r.d.QuoteIdent(match.KeyColumn)+" IS NULL")
+	items := []string{r.d.QuoteIdent(match.SourceColumn), r.d.QuoteIdent(match.KeyColumn), r.d.QuoteIdent(match.UpdatedAtColumn)}
 	for _, f := range r.Fields {
 		items = append(items, r.d.QuoteIdent(f.Name))
 	}
@@ -376,8 +378,8 @@ func (r *reader) write() {
 }
 
 func (r *reader) sourceSelect(i int, s readSource) string {
-	items := []string{fmt.Sprintf("CAST(%d AS SMALLINT) AS %s", i, r.d.QuoteIdent(SourceColumn)), s.key + " AS " + r.d.QuoteIdent(KeyColumn),
-		s.updatedAt + " AS " + r.d.QuoteIdent(UpdatedAtColumn)}
+	items := []string{fmt.Sprintf("CAST(%d AS SMALLINT) AS %s", i, r.d.QuoteIdent(match.SourceColumn)), s.key + " AS " + r.d.QuoteIdent(match.KeyColumn),
+		s.updatedAt + " AS " + r.d.QuoteIdent(match.UpdatedAtColumn)}
 	for _, f := range r.Fields {
 		v, has := s.values[strings.ToLower(f.Name)]
 		sql := v.Name
@@ -594,10 +596,10 @@ func (r *Reading) isRecord() string {
 }
 
 // Records is the SELECT for the records file of a plan, from the rows.
-func (r *Reading) Records(p *Plan, from string) (string, error) {
+func (r *Reading) Records(p *match.Plan, from string) (string, error) {
 	q := r.d.QuoteIdent
-	items := []string{"CAST(row_number() OVER (ORDER BY " + q(SourceColumn) + ", " + q(KeyColumn) + ") - 1 AS BIGINT) AS " + q(RecColumn),
-		q(SourceColumn), q(KeyColumn), q(UpdatedAtColumn)}
+	items := []string{"CAST(row_number() OVER (ORDER BY " + q(match.SourceColumn) + ", " + q(match.KeyColumn) + ") - 1 AS BIGINT) AS " + q(match.RecColumn),
+		q(match.SourceColumn), q(match.KeyColumn), q(match.UpdatedAtColumn)}
 	var inner, names, own []string
 	var types []warehouse.Type
 	for _, c := range p.Columns {
@@ -614,15 +616,15 @@ func (r *Reading) Records(p *Plan, from string) (string, error) {
 	if len(own) > 0 {
 		hash = r.d.RowHash(own, types)
 	}
-	items = append(append(items, hash+" AS "+q(HashColumn)), names...)
-	columns := append([]string{q(SourceColumn), q(KeyColumn), q(UpdatedAtColumn)}, inner...)
-	return fmt.Sprintf("SELECT %s\nFROM (\n  SELECT %s\n  FROM %s\n  WHERE %s\n) AS r\nORDER BY %s", strings.Join(items, ",\n  "), strings.Join(columns, ",\n    "), from, r.isRecord(), q(RecColumn)), nil
+	items = append(append(items, hash+" AS "+q(match.HashColumn)), names...)
+	columns := append([]string{q(match.SourceColumn), q(match.KeyColumn), q(match.UpdatedAtColumn)}, inner...)
+	return fmt.Sprintf("SELECT %s\nFROM (\n  SELECT %s\n  FROM %s\n  WHERE %s\n) AS r\nORDER BY %s", strings.Join(items, ",\n  "), strings.Join(columns, ",\n    "), from, r.isRecord(), q(match.RecColumn)), nil
 }
 
-var kindTypes = map[Kind]warehouse.Type{Text: {Name: "VARCHAR"}, Number: {Name: "DOUBLE"}, Date: {Name: "DATE"}, List: {Name: "LIST", Fields: []warehouse.Field{{Type: warehouse.Type{Name: "VARCHAR"}}}}}
+var kindTypes = map[match.Kind]warehouse.Type{match.Text: {Name: "VARCHAR"}, match.Number: {Name: "DOUBLE"}, match.Date: {Name: "DATE"}, match.List: {Name: "LIST", Fields: []warehouse.Field{{Type: warehouse.Type{Name: "VARCHAR"}}}}}
 
 // columnOf is what a plan's column is made of, as SQL over the rows. An empty text, and an empty list, is NULL.
-func (r *Reading) columnOf(c Column) (string, error) {
+func (r *Reading) columnOf(c match.Column) (string, error) {
 	name, what, derived := strings.Cut(c.Name, "$")
 	if name == "" {
 		var rule, key int
@@ -636,23 +638,23 @@ func (r *Reading) columnOf(c Column) (string, error) {
 		return "", fmt.Errorf("the plan has a column %q, and the entity no field %q", c.Name, name)
 	}
 	f, sql := &r.Fields[i], r.d.QuoteIdent(name)
-	if function := map[string]string{nicknameColumn: "clean_nickname", phoneticColumn: "clean_phonetic", localColumn: "clean_email_local"}[what]; function != "" {
+	if function := map[string]string{match.NicknameColumn: "clean_nickname", match.PhoneticColumn: "clean_phonetic", match.LocalColumn: "clean_email_local"}[what]; function != "" {
 		return "nullif(" + function + "(CAST(" + sql + " AS VARCHAR)), '')", nil
 	}
-	if derived { // textColumn
+	if derived { // match.TextColumn
 		return "nullif(CAST(" + sql + " AS VARCHAR), '')", nil
 	}
 	isList := strings.HasSuffix(f.Standard, "]")
 	switch {
-	case isList != (c.Kind == List):
-		return "", wrong(f.Pos, "overlap is for lists, and nothing else compares them", "%s is a %s, and is compared as %s", f.Name, f.Standard, kindWords[c.Kind])
-	case c.Kind == Date && f.Standard != "DATE" && !strings.HasPrefix(f.Standard, "TIMESTAMP"):
-		return "", wrong(f.Pos, "under standardize: write "+f.Name+": date", "%s is compared as a date, and is a %s", f.Name, f.Standard)
-	case c.Kind == Date:
+	case isList != (c.Kind == match.List):
+		return "", match.Wrong(f.Pos, "overlap is for lists, and nothing else compares them", "%s is a %s, and is compared as %s", f.Name, f.Standard, match.KindWords[c.Kind])
+	case c.Kind == match.Date && f.Standard != "DATE" && !strings.HasPrefix(f.Standard, "TIMESTAMP"):
+		return "", match.Wrong(f.Pos, "under standardize: write "+f.Name+": date", "%s is compared as a date, and is a %s", f.Name, f.Standard)
+	case c.Kind == match.Date:
 		return "CAST(" + sql + " AS DATE)", nil
-	case c.Kind == Number:
+	case c.Kind == match.Number:
 		return "TRY_CAST(" + sql + " AS DOUBLE)", nil
-	case c.Kind == List:
+	case c.Kind == match.List:
 		sorted := "list_sort(list_distinct(CAST(" + sql + " AS VARCHAR[])))"
 		return "CASE WHEN len(" + sorted + ") > 0 THEN " + sorted + " END", nil
 	}
@@ -663,7 +665,7 @@ func (r *Reading) columnOf(c Column) (string, error) {
 // field, and for those with steps that show the source's value one with ValidSuffix.
 func (r *Reading) Values(from string) string {
 	q := r.d.QuoteIdent
-	items := []string{q(SourceColumn), q(KeyColumn), q(UpdatedAtColumn)}
+	items := []string{q(match.SourceColumn), q(match.KeyColumn), q(match.UpdatedAtColumn)}
 	for i := range r.Fields {
 		f := &r.Fields[i]
 		switch {
@@ -685,7 +687,7 @@ func (r *Reading) Values(from string) string {
 // key if they have one, what their source says of each field, and why they are there.
 func (r *Reading) Quarantined(from, run string, at time.Time) string {
 	q := r.d.QuoteIdent
-	items := []string{r.sourceName() + " AS source", q(KeyColumn) + " AS source_key"}
+	items := []string{r.sourceName() + " AS source", q(match.KeyColumn) + " AS source_key"}
 	for _, f := range r.Fields {
 		items = append(items, q(f.Name+RawSuffix)+" AS "+q(f.Name))
 	}
@@ -697,7 +699,7 @@ func (r *Reading) Quarantined(from, run string, at time.Time) string {
 
 // sourceName is the name of a row's source, as SQL.
 func (r *Reading) sourceName() string {
-	sql := "CASE " + r.d.QuoteIdent(SourceColumn)
+	sql := "CASE " + r.d.QuoteIdent(match.SourceColumn)
 	for i, s := range r.Entity.Sources {
 		sql += fmt.Sprintf(" WHEN %d THEN %s", i, r.d.QuoteLiteral(s.Name))
 	}
@@ -706,7 +708,7 @@ func (r *Reading) sourceName() string {
 
 // Counts is a query of the rows of each source: its number, rows, records, and rows that are none.
 func (r *Reading) Counts(from string) string {
-	return fmt.Sprintf("SELECT %s, count(*), %s, %s\nFROM %s\nGROUP BY 1\nORDER BY 1", r.d.QuoteIdent(SourceColumn), r.d.CountIf(r.isRecord()), r.d.CountIf("NOT ("+r.isRecord()+")"), from)
+	return fmt.Sprintf("SELECT %s, count(*), %s, %s\nFROM %s\nGROUP BY 1\nORDER BY 1", r.d.QuoteIdent(match.SourceColumn), r.d.CountIf(r.isRecord()), r.d.CountIf("NOT ("+r.isRecord()+")"), from)
 }
 
 // Equation adds up the answer to Counts: each row that was read is a record, or in quarantine.
@@ -739,7 +741,7 @@ func (r *Reading) Repeated(from string) string {
 SELECT %[1]s, %[2]s, n, keys, CAST(row_count AS BIGINT)
 FROM ranked
 WHERE place <= %[4]d
-ORDER BY %[1]s, place`, q(SourceColumn), q(KeyColumn), from, repeatedShown)
+ORDER BY %[1]s, place`, q(match.SourceColumn), q(match.KeyColumn), from, repeatedShown)
 }
 
 // Unique makes an error of the answer to Repeated, nil when there is none. Keys that are personal are not named.
@@ -756,7 +758,7 @@ func (r *Reading) Unique(repeated *warehouse.Result) error {
 			}
 			examples = append(examples, fmt.Sprintf("%s (%d rows)", key, whole(repeated.Rows[i][2])))
 		}
-		errs = append(errs, wrong(s.Pos, "add columns to key: until it tells records apart, or take one row a key, in a model or by where:",
+		errs = append(errs, match.Wrong(s.Pos, "add columns to key: until it tells records apart, or take one row a key, in a model or by where:",
 			"source %s: %d values of its key (%s) repeat, in %d rows: %s", s.Name, keys, strings.Join(s.Key, ", "), rows, strings.Join(examples, ", ")))
 	}
 	return errors.Join(errs...)

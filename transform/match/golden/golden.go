@@ -1,9 +1,11 @@
-package match
+package golden
 
 import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/millrace/millrace/transform/match"
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/warehouse"
@@ -20,7 +22,7 @@ import (
 // what decides last wherever two things are equal, and the result depends on no order of rows.
 type Golden struct {
 	Entity  *models.Entity
-	Plan    *Plan
+	Plan    *match.Plan
 	Dialect *warehouse.Dialect
 	Run     string
 	At      time.Time // logical time of the run: ages and validity are counted from it

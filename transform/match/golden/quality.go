@@ -1,4 +1,4 @@
-package match
+package golden
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
+
+	"github.com/millrace/millrace/transform/match"
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/warehouse"
@@ -170,7 +172,7 @@ func asFloat(v any) (float64, error) {
 }
 
 // ScoreFigures are how many candidates have which weight, in steps of two bits.
-func ScoreFigures(counts []Count, weight func(Pattern) float64) []Figure {
+func ScoreFigures(counts []match.Count, weight func(match.Pattern) float64) []Figure {
 	const step = 2
 	bins := map[int]int64{}
 	for _, c := range counts {
@@ -194,9 +196,9 @@ var curve = []float64{0.999, 0.99, 0.98, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5}
 // ThresholdFigures are how many pairs would match, and how many clusters of how many records at most that would make without any guard, if
 // pairs matched from a probability on: what a threshold is chosen by. Edges below the one for review are not there to be counted, so the
 // curve ends at it. Probability is that of a weight.
-func ThresholdFigures(edges []Edge, records int, probability func(weight float64) float64, review float64) []Figure {
+func ThresholdFigures(edges []match.Edge, records int, probability func(weight float64) float64, review float64) []Figure {
 	falling := slices.Clone(edges)
-	slices.SortFunc(falling, func(a, b Edge) int { return -cmpFloat(a.Weight, b.Weight) })
+	slices.SortFunc(falling, func(a, b match.Edge) int { return -cmpFloat(a.Weight, b.Weight) })
 	f := newForest(records)
 	var out []Figure
 	at := 0

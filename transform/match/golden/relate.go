@@ -1,4 +1,4 @@
-package match
+package golden
 
 import (
 	"fmt"

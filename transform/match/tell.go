@@ -1,0 +1,69 @@
+package match
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/models"
+)
+
+// This file gives names and values to those who tell people what was found.
+
+// RuleNames are the names of the rules of a set, "" for none.
+func (p *Plan) RuleNames(set RuleSet) string {
+	var names []string
+	for r := range p.Rules {
+		if set>>r&1 == 1 {
+			names = append(names, p.Rules[r].Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// Show is a record's value as a text; "" for NULL.
+func (v *Values) Show(rec int) string {
+	switch {
+	case v.Null(rec):
+		return ""
+	case v.Kind == Text:
+		return v.Dict.At(v.Codes[rec])
+	case v.Kind == List:
+		var all []string
+		for _, code := range v.Codes[v.Starts[rec]:v.Starts[rec+1]] {
+			all = append(all, v.Dict.At(code))
+		}
+		return "[" + strings.Join(all, ", ") + "]"
+	case v.Kind == Date:
+		return time.Unix(int64(v.Numbers[rec])*86400, 0).UTC().Format(time.DateOnly)
+	}
+	return fmt.Sprint(v.Numbers[rec])
+}
+
+// LevelName is what a level of the comparison is called, 0 being null and the last else.
+func (c *Comparison) LevelName(level int) string { return c.levelName(level) }
+
+// MadeOf are the fields that a column is made of, its own being one.
+func (c *Column) MadeOf() []string { return c.madeOf() }
+
+// Bits is what a comparison adds to the weight of a pair with these levels, the frequency of the value included. a is one of the two.
+func (s *Scoring) Bits(comparison int, a uint32, p Pattern) float64 { return s.term(comparison, a, p) }
+
+// SortEdges puts edges in the order of (A, B).
+func SortEdges(edges []Edge) { slices.SortFunc(edges, compareEdges) }
+
+// FieldsPlan is a plan that has the fields as they are, and compares nothing.
+func FieldsPlan(e *models.Entity) *Plan {
+	p := &Plan{Entity: e.Name}
+	for _, s := range e.Sources {
+		p.Sources = append(p.Sources, Source{Name: s.Name, DuplicateFree: s.DuplicateFree})
+	}
+	all := Rule{Name: "fields"} // so that each column is read
+	for i, f := range e.Fields {
+		p.Columns = append(p.Columns, Column{Name: f.Name, Kind: kindOf(e, f)})
+		all.Keys = append(all.Keys, i)
+	}
+	p.Rules = []Rule{all}
+	return p
+}
