@@ -270,7 +270,7 @@ func TestEntitySelectors(t *testing.T) {
 
 // TestEntityPII: what is read from personal columns is personal, unless the file says otherwise.
 func TestEntityPII(t *testing.T) {
-	entity := "sources:\n  - {table: stg_a, key: mail, columns: {name: \"upper(full_name)\"}}\n  - {table: stg_b, key: id}\nstandardize: {address: address}\ncompare: [name, city, street, plain, phone]\n" +
+	entity := "sources:\n  - {table: stg_a, key: lower(mail), columns: {name: \"upper(full_name.first)\"}}\n  - {table: stg_b, key: id}\nstandardize: {address: address}\ncompare: [name, city, street, plain, phone]\n" +
 		"survive: {emails: {collect: distinct, from: mail}, city: longest, n: {custom: \"count(name)\"}}\ndescribe: {phone: {pii: false, meaning: the office}, city: {pii: false}}\nchecks: [{not_null: name}]\n" +
 		"columns: [{name: plain, description: x, tags: [pii]}]\n"
 	p, problems := load(tables(entity, "models/m.yml", "models:\n  - name: stg_a\n    columns: [{name: full_name, tags: [pii]}, {name: mail, tags: [pii]}, {name: address, tags: [pii]}, {name: phone, tags: [pii]}]\n"))
@@ -289,4 +289,17 @@ func TestEntityPII(t *testing.T) {
 	if len(golden.Checks) != 1 || golden.Checks[0].Kind != "not_null" {
 		t.Errorf("%+v", golden.Checks)
 	}
+}
+
+// FuzzEntity: whatever stands in an entity's file is told in words.
+func FuzzEntity(f *testing.F) {
+	f.Add(spec)
+	for _, seed := range []string{"sources: [stg_a]\nkey: id\ncompare: [name]\n", "sources: stg_a\nblock: [[], {}, a]\ncompare: {a: {levels: [{}]}}\n", "standardize: {a: [{}, [], {map: {}}, null_if]}\nsurvive: [a]\n",
+		"correlated: [{fields: a}, []]\nsurvive: {groups: [{}], a: {custom: \"(\"}}\n", "expect: {pairs: {}}\ndescribe: {a: {pii: x}}\noverrides: {}\nweights: {}\n"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, entity string) {
+		_, problems := load(tables(entity))
+		_ = problems
+	})
 }

@@ -165,12 +165,14 @@ func (d *entityDraft) said(name string) *bool {
 // readsPersonal says whether any source reads the field from a column with personal values.
 func (d *entityDraft) readsPersonal(f *Field) bool {
 	return slices.ContainsFunc(d.e.Sources, func(s *EntitySource) bool {
-		return slices.ContainsFunc(wordsOf(cmp.Or(s.Columns[strings.ToLower(f.Name)], `"`+f.Name+`"`)), s.isPII)
+		return s.isPII(cmp.Or(s.Columns[strings.ToLower(f.Name)], f.Name))
 	})
 }
 
-// isPII says whether a column of the source's table has personal values.
-func (s *EntitySource) isPII(column string) bool { return s.Node != nil && s.Node.IsPII(column) }
+// isPII says whether a column of the source's table, or one that an expression names in any way, has personal values.
+func (s *EntitySource) isPII(expression string) bool {
+	return s.Node != nil && (s.Node.IsPII(expression) || slices.ContainsFunc(wordSyntax.FindAllStringSubmatch(expression, -1), func(m []string) bool { return s.Node.IsPII(m[1] + m[2]) }))
+}
 
 // HasPersonalKey says whether a record's key is itself personal, such as an e-mail address.
 func (s *EntitySource) HasPersonalKey() bool { return slices.ContainsFunc(s.Key, s.isPII) }

@@ -100,7 +100,6 @@ type surviveEntry struct {
 	keys   config.Origin
 	rules  rulesEntry
 	groups []surviveGroupKeys
-	fields config.Map[config.Node]
 }
 
 // DecodeNode implements config.NodeDecoder.
