@@ -12,10 +12,12 @@ import (
 // readBatch is how many values of a column are decoded at once.
 const readBatch = 4096
 
+type textChunk = *file.ByteArrayColumnChunkReader
+
 // eachText calls fn for each entry of a column of texts, with its repetition level: 0 begins a record. present is false for a NULL, and for
 // a record whose list is empty. The text is only valid during the call.
 func eachText(ctx context.Context, pf *file.Reader, leaf int, fn func(text []byte, rep int16, present bool) error) error {
-	return eachValue(ctx, pf, leaf, func(c *file.ByteArrayColumnChunkReader, values []parquet.ByteArray, defs, reps []int16) (int64, int, error) {
+	return eachValue(ctx, pf, leaf, func(c textChunk, values []parquet.ByteArray, defs, reps []int16) (int64, int, error) {
 		return c.ReadBatchInPage(readBatch, values, defs, reps)
 	}, func(v parquet.ByteArray, rep int16, present bool) error { return fn(v, rep, present) })
 }
@@ -72,7 +74,8 @@ func eachValue[C file.ColumnChunkReader, T any](ctx context.Context, pf *file.Re
 }
 
 // spread hands on values, and what stands between them: NULLs and empty lists.
-func spread[T any](values []T, defs, reps []int16, levels int, max int16, repeated bool, fn func(v T, rep int16, present bool) error) error {
+func spread[T any](values []T, defs, reps []int16, levels int, max int16, repeated bool,
+	fn func(v T, rep int16, present bool) error) error {
 	if levels == 0 && len(values) == 0 {
 		return errors.New("a page that gives no values and no end")
 	}

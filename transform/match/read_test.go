@@ -22,7 +22,8 @@ func recordsFile(t testing.TB, sql string) string {
 	}
 	defer db.Close()
 	path := filepath.Join(dir, "records.parquet")
-	if err := db.Exec(context.Background(), fmt.Sprintf("COPY (%s) TO '%s' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)", sql, path)); err != nil {
+	copying := fmt.Sprintf("COPY (%s) TO '%s' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)", sql, path)
+	if err := db.Exec(context.Background(), copying); err != nil {
 		t.Fatal(err)
 	}
 	return path
