@@ -40,9 +40,14 @@ func eachFloat64(ctx context.Context, pf *file.Reader, leaf int, fn func(v float
 	}, func(v float64, _ int16, present bool) error { return fn(v, !present) })
 }
 
-// eachValue decodes a leaf of all row groups, one behind the other.
+// eachValue decodes a leaf of all row groups, one behind the other. What the decoder panics at is a file that is damaged.
 func eachValue[C file.ColumnChunkReader, T any](ctx context.Context, pf *file.Reader, leaf int,
-	read func(C, []T, []int16, []int16) (int64, int, error), fn func(v T, rep int16, present bool) error) error {
+	read func(C, []T, []int16, []int16) (int64, int, error), fn func(v T, rep int16, present bool) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the file is damaged, make it anew: %v", p)
+		}
+	}()
 	values, defs, reps := make([]T, readBatch), make([]int16, readBatch), make([]int16, readBatch)
 	for g := range pf.NumRowGroups() {
 		chunk, err := pf.RowGroup(g).Column(leaf)
