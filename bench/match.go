@@ -55,8 +55,10 @@ func (b *bench) match() error {
 	}
 	b.addTook("match: read the records, 1M x 13 texts", runs, func(m *matched) took { return m.Read }, 1)
 	b.addTook("match: blocks and headers", runs, func(m *matched) took { return m.Engine }, 0)
-	b.addTook(fmt.Sprintf("match: %d pairs blocked, compared, counted, by 10M", runs[0].Pairs), runs, func(m *matched) took { return m.Count.by(m.Pairs) }, 1)
-	b.addTook(fmt.Sprintf("match: %d edges kept of them, by 10M", runs[0].Kept), runs, func(m *matched) took { return m.Edges.by(m.Pairs) }, 0)
+	b.addTook(fmt.Sprintf("match: %d pairs blocked, compared, counted, by 10M", runs[0].Pairs), runs,
+		func(m *matched) took { return m.Count.by(m.Pairs) }, 1)
+	b.addTook(fmt.Sprintf("match: %d edges kept of them, by 10M", runs[0].Kept), runs,
+		func(m *matched) took { return m.Edges.by(m.Pairs) }, 0)
 	b.addTook("match: 2M pairs by chance", runs, func(m *matched) took { return m.Sample }, 0)
 	b.add("match: peak RSS", rss, "MiB", 2048)
 	return nil

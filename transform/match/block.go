@@ -1,8 +1,10 @@
 package match
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -33,10 +35,10 @@ type Predicted struct {
 type Overflowed struct {
 	Rule    int
 	Blocks  int
-	Records int   // in those blocks
-	Largest int   // records in the largest of them
-	Pairs   int64 // that they would make
-	Sizes   []OverflowedBlock
+	Records int               // in those blocks
+	Largest int               // records in the largest of them
+	Pairs   int64             // that they would make
+	Sizes   []OverflowedBlock // the largest of them, by falling size
 }
 
 // OverflowedBlock is one block that is too large. Its values are those of record First in the rule's keys: they may be personal, so whoever
@@ -47,7 +49,7 @@ type OverflowedBlock struct {
 	Pairs   int64
 }
 
-// overflowedShown is how many blocks are told one by one: the largest.
+// overflowedShown is how many blocks are told one by one.
 const overflowedShown = 100
 
 // block finds a rule's blocks.
@@ -144,6 +146,8 @@ func (b *blocks) gather(r *Records, rule *Rule, ends []uint32, n uint32) {
 			b.keys[i] = ownKey | uint32(i)
 		}
 	}
+	slices.SortStableFunc(b.over.Sizes, func(x, y OverflowedBlock) int { return cmp.Compare(y.Records, x.Records) })
+	b.over.Sizes = b.over.Sizes[:min(overflowedShown, len(b.over.Sizes))]
 }
 
 // sortByKey gives the records that have a key by key, from 1, in rising order: those of key k+1 are members[starts[k]:starts[k+1]].
@@ -200,13 +204,14 @@ func pairsWithin(r *Records, own, ends []uint32) int64 {
 	return pairs
 }
 
-// sourceEnds gives, for each source, the number of the record behind its last one where it is duplicate-free, and 0 where it is not: no pair
-// of a record of it has a second record below that. It is empty when no source is duplicate-free.
+// sourceEnds gives, for each source, the number of the record behind its last one where it is duplicate-free, and 0 where it is not: no
+// pair of a record of it has a second record below that. It is empty when no source is duplicate-free.
 func sourceEnds(p *Plan, r *Records) ([]uint32, error) {
 	ends, some := make([]uint32, len(p.Sources)), false
 	for i, s := range r.Source {
 		if int(s) >= len(p.Sources) || i > 0 && s < r.Source[i-1] {
-			return nil, fmt.Errorf("record %d is of source %d: there are %d sources, and records are sorted by them", i, s, len(p.Sources))
+			return nil, fmt.Errorf("record %d is of source %d: there are %d sources, and records are sorted by them",
+				i, s, len(p.Sources))
 		}
 		if p.Sources[s].DuplicateFree {
 			ends[s], some = uint32(i+1), true
@@ -248,8 +253,8 @@ func (e *RefusedError) Error() string {
 		fmt.Fprintf(&s, "%q %d (largest block: %d records)", e.Plan.Rules[r.Rule].Name, r.Pairs, r.Largest)
 		total += r.Pairs
 	}
-	return fmt.Sprintf("blocking rules would make %d pairs, max_pairs is %d: %s: add a key to the rule that makes the most, or cap its blocks by max_block",
-		total, e.Plan.MaxPairs, s.String())
+	return fmt.Sprintf("blocking rules would make %d pairs, max_pairs is %d: %s: add a key to the rule that makes the most, "+
+		"or cap its blocks by max_block", total, e.Plan.MaxPairs, s.String())
 }
 
 func countBlocks(n int) string {

@@ -125,7 +125,8 @@ func (m *Matcher) block(ctx context.Context) error {
 	return nil
 }
 
-// visitsPerPair is how many times more records may be looked at for a Similar rule than pairs may be compared: it costs about that much less.
+// visitsPerPair is how many times more records may be looked at for a Similar rule than pairs may be compared: it costs about that much
+// less.
 const visitsPerPair = 100
 
 // findNearest finds the pairs of a Similar rule, unless that would be more work than comparing all pairs that may be compared.

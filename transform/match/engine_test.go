@@ -115,13 +115,16 @@ func randomPlan() *Plan {
 	for c := range 6 {
 		p.Comparisons = append(p.Comparisons, Comparison{Name: fmt.Sprint("letters", c), Columns: []int{c}, Levels: []Level{
 			level(Exact, 0, c), level(JaroWinkler, 0.92, c), level(OSA, 1, c), level(Levenshtein, 1, c), level(Levenshtein, 2, c),
-			level(Swapped, 0, c, (c+1)%6), level(JaroWinkler, 0.88, c), level(JaroWinkler, 0.6, c), level(OSA, 3, c), level(JaroWinkler, 0.3, (c+2)%6)}})
+			level(Swapped, 0, c, (c+1)%6), level(JaroWinkler, 0.88, c), level(JaroWinkler, 0.6, c), level(OSA, 3, c),
+			level(JaroWinkler, 0.3, (c+2)%6)}})
 		p.Comparisons = append(p.Comparisons, Comparison{Name: fmt.Sprint("words", c), Columns: []int{c}, Levels: []Level{
 			level(TokenSet, 0.9, c), level(Cosine, 0.8, c), level(Cosine3, 0.8, c), level(Cosine3, 0.5, c), level(Contains, 2, c),
-			level(TokenSet, 0.3, c), level(Cosine, 0.2, c), level(Contains, 1, c), level(Cosine3, 0.1, c), level(TokenSet, 0, c), level(Cosine, 0, c)}})
+			level(TokenSet, 0.3, c), level(Cosine, 0.2, c), level(Contains, 1, c), level(Cosine3, 0.1, c), level(TokenSet, 0, c),
+			level(Cosine, 0, c)}})
 	}
 	p.Comparisons = append(p.Comparisons,
-		Comparison{Name: "number", Columns: []int{6}, Levels: []Level{level(Exact, 0, 6), level(Within, 1, 6), level(Swapped, 0, 6, 7), level(Percent, 10, 6), level(Days, 5, 7)}},
+		Comparison{Name: "number", Columns: []int{6}, Levels: []Level{level(Exact, 0, 6), level(Within, 1, 6), level(Swapped, 0, 6, 7),
+			level(Percent, 10, 6), level(Days, 5, 7)}},
 		Comparison{Name: "place", Columns: []int{6, 7}, Levels: []Level{level(Distance, 60, 6, 7), level(Distance, 600, 6, 7)}},
 		Comparison{Name: "list", Columns: []int{8}, Levels: []Level{level(Exact, 0, 8), level(Overlap, 2, 8), level(Overlap, 1, 8)}})
 	p.Rules = []Rule{
@@ -394,7 +397,8 @@ func TestRefused(t *testing.T) {
 
 func TestRulesThatCannotBe(t *testing.T) {
 	r := randomRecords(10, 3)
-	for want, rule := range map[string]Rule{"neither keys nor similar columns": {Name: "none"}, "x is no text": {Similar: &Similar{Columns: []int{6}}}} {
+	for want, rule := range map[string]Rule{"neither keys nor similar columns": {Name: "none"},
+		"x is no text": {Similar: &Similar{Columns: []int{6}}}} {
 		p := randomPlan()
 		p.Rules = append(p.Rules, rule)
 		if _, err := NewEngine(context.Background(), Config{}, p, r); err == nil || !strings.Contains(err.Error(), want) {

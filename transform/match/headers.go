@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// headers hold what comparing looks at first, record by record: a few words that stand together in memory, because the records of a block lie
-// anywhere. The texts themselves are only read of the few pairs that the words cannot decide.
+// headers hold what comparing looks at first, record by record: a few words that stand together in memory, because the records of a block
+// lie anywhere. The texts themselves are only read of the few pairs that the words cannot decide.
 type headers struct {
 	lanes  int
 	stride int

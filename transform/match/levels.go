@@ -145,11 +145,13 @@ func (c *levelCompiler) textStep(l []Level, out []Pattern) step {
 		c.bound = append(c.bound, func(f *features) { s.terms = f.words[column].termLists })
 		return s
 	case Cosine:
-		s := &cosine{text: text, mask: c.lanes.want(wordMaskLane, column), norm: c.lanes.want(wordNormLane, column), least: arguments(l), levels: out}
+		s := &cosine{text: text, mask: c.lanes.want(wordMaskLane, column), norm: c.lanes.want(wordNormLane, column),
+			least: arguments(l), levels: out}
 		c.bound = append(c.bound, func(f *features) { s.terms = f.words[column] })
 		return s
 	case Cosine3:
-		s := &cosine{text: text, mask: c.lanes.want(gramMaskLane, column), norm: c.lanes.want(gramNormLane, column), least: arguments(l), levels: out}
+		s := &cosine{text: text, mask: c.lanes.want(gramMaskLane, column), norm: c.lanes.want(gramNormLane, column),
+			least: arguments(l), levels: out}
 		c.bound = append(c.bound, func(f *features) { s.terms = f.grams[column] })
 		return s
 	}

@@ -156,8 +156,8 @@ func (s *jaroWinkler) similarity(w *worker, a, b uint32) float64 {
 	return similar.JaroWinkler(s.dict.At(a), s.dict.At(b))
 }
 
-// jaroWinkler compares the text of the positions with another. Which of two texts takes its letters from the other does not matter: each letter
-// is matched as it would be by merging the places where the two have it.
+// jaroWinkler compares the text of the positions with another. Which of two texts takes its letters from the other does not matter: each
+// letter is matched as it would be by merging the places where the two have it.
 func (p *positions) jaroWinkler(y []byte) float64 {
 	x := p.text
 	window := max(max(len(x), len(y))/2-1, 0)

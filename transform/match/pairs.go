@@ -52,7 +52,8 @@ func (v Verdict) String() string {
 // Keep says of a candidate whether it is an edge, with what weight and verdict. It is called from several goroutines at once.
 type Keep func(a, b uint32, p Pattern) (weight float64, verdict Verdict, ok bool)
 
-// Engine compares the candidates of a plan. Its answers do not depend on the number of goroutines, nor on the order of the records' sources.
+// Engine compares the candidates of a plan. Its answers do not depend on the number of goroutines, nor on the order of the records'
+// sources.
 //
 // Count gives the patterns of all candidates, by (Pattern, Rules). Sample gives those of n pairs taken by chance (seeded: the same each
 // time), for U. Edges gives the candidates to which keep says yes, by (A, B).

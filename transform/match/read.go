@@ -108,7 +108,8 @@ var fixed = []struct {
 	{UpdatedAtColumn, parquet.Types.Int64}, {HashColumn, parquet.Types.Int64},
 }
 
-// layout gives, for each column of the plan, the number of the leaf that holds it. It fails when the file is not a records file of the plan.
+// layout gives, for each column of the plan, the number of the leaf that holds it. It fails when the file is not a records file of the
+// plan.
 func layout(s *schema.Schema, p *Plan) ([]int, error) {
 	root := s.Root()
 	if got, want := root.NumFields(), len(fixed)+len(p.Columns); got != want {

@@ -12,10 +12,12 @@ import (
 // readBatch is how many values of a column are decoded at once.
 const readBatch = 4096
 
+type textChunk = *file.ByteArrayColumnChunkReader
+
 // eachText calls fn for each entry of a column of texts, with its repetition level: 0 begins a record. present is false for a NULL, and for
 // a record whose list is empty. The text is only valid during the call.
 func eachText(ctx context.Context, pf *file.Reader, leaf int, fn func(text []byte, rep int16, present bool) error) error {
-	return eachValue(ctx, pf, leaf, func(c *file.ByteArrayColumnChunkReader, values []parquet.ByteArray, defs, reps []int16) (int64, int, error) {
+	return eachValue(ctx, pf, leaf, func(c textChunk, values []parquet.ByteArray, defs, reps []int16) (int64, int, error) {
 		return c.ReadBatchInPage(readBatch, values, defs, reps)
 	}, func(v parquet.ByteArray, rep int16, present bool) error { return fn(v, rep, present) })
 }
@@ -38,9 +40,14 @@ func eachFloat64(ctx context.Context, pf *file.Reader, leaf int, fn func(v float
 	}, func(v float64, _ int16, present bool) error { return fn(v, !present) })
 }
 
-// eachValue decodes a leaf of all row groups, one behind the other.
+// eachValue decodes a leaf of all row groups, one behind the other. What the decoder panics at is a file that is damaged.
 func eachValue[C file.ColumnChunkReader, T any](ctx context.Context, pf *file.Reader, leaf int,
-	read func(C, []T, []int16, []int16) (int64, int, error), fn func(v T, rep int16, present bool) error) error {
+	read func(C, []T, []int16, []int16) (int64, int, error), fn func(v T, rep int16, present bool) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the file is damaged, make it anew: %v", p)
+		}
+	}()
 	values, defs, reps := make([]T, readBatch), make([]int16, readBatch), make([]int16, readBatch)
 	for g := range pf.NumRowGroups() {
 		chunk, err := pf.RowGroup(g).Column(leaf)
@@ -72,7 +79,8 @@ func eachValue[C file.ColumnChunkReader, T any](ctx context.Context, pf *file.Re
 }
 
 // spread hands on values, and what stands between them: NULLs and empty lists.
-func spread[T any](values []T, defs, reps []int16, levels int, max int16, repeated bool, fn func(v T, rep int16, present bool) error) error {
+func spread[T any](values []T, defs, reps []int16, levels int, max int16, repeated bool,
+	fn func(v T, rep int16, present bool) error) error {
 	if levels == 0 && len(values) == 0 {
 		return errors.New("a page that gives no values and no end")
 	}

@@ -64,7 +64,8 @@ func real(t testing.TB, set, from string, columns ...string) (*Plan, *Records) {
 
 func realComparison(c int) Comparison {
 	own := []int{c}
-	return Comparison{Name: fmt.Sprint("c", c), Columns: own, Levels: []Level{{"", Exact, own, 0}, {"", JaroWinkler, own, 0.92}, {"", Cosine3, own, 0.8},
+	return Comparison{Name: fmt.Sprint("c", c), Columns: own, Levels: []Level{
+		{"", Exact, own, 0}, {"", JaroWinkler, own, 0.92}, {"", Cosine3, own, 0.8},
 		{"", OSA, own, 1}, {"", Levenshtein, own, 2}, {"", TokenSet, own, 0.6}, {"", JaroWinkler, own, 0.8}, {"", Cosine, own, 0.5},
 		{"", Contains, own, 2}, {"", Cosine3, own, 0.3}, {"", OSA, own, 4}, {"", JaroWinkler, own, 0.6}}}
 }
@@ -77,9 +78,11 @@ var realSets = []struct {
 	{"historical_a", "SELECT *, 0 AS source, unique_id AS key FROM 'DIR/historical_a.parquet'",
 		[]string{"full_name", "first_name", "surname", "dob", "birth_place", "postcode_fake", "occupation"}, 3000},
 	{"dblp_acm", `SELECT *, 0 AS source, id AS key FROM read_csv('DIR/dblp.csv', delim='%', all_varchar=true) UNION ALL BY NAME
-		SELECT *, 1 AS source, id AS key FROM read_csv('DIR/acm.csv', delim='%', all_varchar=true)`, []string{"title", "authors", "venue", "year"}, 2000},
+		SELECT *, 1 AS source, id AS key FROM read_csv('DIR/acm.csv', delim='%', all_varchar=true)`,
+		[]string{"title", "authors", "venue", "year"}, 2000},
 	{"abt_buy", `SELECT *, 0 AS source, id AS key FROM read_csv('DIR/abt.csv', delim='|', all_varchar=true) UNION ALL BY NAME
-		SELECT *, 1 AS source, id AS key FROM read_csv('DIR/buy.csv', delim='|', all_varchar=true)`, []string{"name", "description", "price"}, 700},
+		SELECT *, 1 AS source, id AS key FROM read_csv('DIR/buy.csv', delim='|', all_varchar=true)`,
+		[]string{"name", "description", "price"}, 700},
 	{"febrl3", "SELECT *, 0 AS source, rec_id AS key FROM read_csv('DIR/dataset3.csv', all_varchar=true, normalize_names=true)",
 		[]string{"given_name", "surname", "address_1", "suburb", "postcode", "date_of_birth", "soc_sec_id"}, 3000},
 }

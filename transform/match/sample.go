@@ -12,8 +12,8 @@ const sampleSeed = 0x6d696c6c72616365
 // sampleChunk is how many pairs are drawn from one stream of random numbers.
 const sampleChunk = 1 << 13
 
-// Sample implements Engine. Pairs are drawn from those that may be candidates at all, so not from within a duplicate-free source; when there
-// are no more than n of them, each is taken once. Rules are not looked at.
+// Sample implements Engine. Pairs are drawn from those that may be candidates at all, so not from within a duplicate-free source; when
+// there are no more than n of them, each is taken once. Rules are not looked at.
 func (m *Matcher) Sample(ctx context.Context, n int) ([]Count, error) {
 	possible := m.possiblePairs()
 	if possible == 0 || n <= 0 {

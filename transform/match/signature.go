@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// A signature is 64 bits about the letters of a text. Bit b says: the text has the letter of b at least as often as b says. So each bit that
-// a has and b has not stands for another letter of a that has no partner in b:
+// A signature is 64 bits about the letters of a text. Bit b says: the text has the letter of b at least as often as b says. So each bit
+// that a has and b has not stands for another letter of a that has no partner in b:
 //
 //	popcount(sig(a) &^ sig(b)) ≤ letters of a that are not in b, counted as often as they occur
 //
@@ -87,7 +87,8 @@ func (s *signer) sign(text []byte, count *[256]uint8) uint64 {
 }
 
 // neighbours has a bit for each pair of neighbouring letters, the ends of the text being neighbours of the first and the last. An edit
-// removes at most two pairs of a text, a transposition three, so popcount(neighbours(a) &^ neighbours(b)) > 3k means that the OSA distance is above k.
+// removes at most two pairs of a text, a transposition three, so popcount(neighbours(a) &^ neighbours(b)) > 3k means that the OSA distance
+// is above k.
 func neighbours(text []byte) uint64 {
 	sig, last := uint64(0), uint32(256)
 	for _, b := range text {

@@ -19,10 +19,10 @@ func groupOf(n int) *errgroup.Group {
 
 // similarIndex finds the records whose texts are nearest to those of one, by the cosine of weighted terms.
 //
-// Terms are numbered by falling weight. Of each record only the first terms are in the index, its head: so many that the rest, its tail, weighs
-// less than floor² of the whole. Two records that share no term of both heads have a cosine below the floor. For of the two heads one ends
-// first in the order of terms; all that they share is in that one's tail, so common < floor² · norm of it; and common is no more than the
-// norm of the other either; so common² < floor² · norm · norm.
+// Terms are numbered by falling weight. Of each record only the first terms are in the index, its head: so many that the rest, its tail,
+// weighs less than floor² of the whole. Two records that share no term of both heads have a cosine below the floor. For of the two heads
+// one ends first in the order of terms; all that they share is in that one's tail, so common < floor² · norm of it; and common is no more
+// than the norm of the other either; so common² < floor² · norm · norm.
 type similarIndex struct {
 	rule    *Similar
 	records *Records
@@ -195,7 +195,8 @@ func joined(r *Records, columns []int) (*Dict, []uint32) {
 
 // perRecord gives term lists by record instead of by text.
 func perRecord(w *weighted, codes []uint32) *weighted {
-	own := &weighted{termLists: &termLists{starts: make([]uint32, 1, len(codes)+1), names: w.names}, squares: w.squares, norms: make([]int64, len(codes))}
+	lists := &termLists{starts: make([]uint32, 1, len(codes)+1), names: w.names}
+	own := &weighted{termLists: lists, squares: w.squares, norms: make([]int64, len(codes))}
 	for rec, c := range codes {
 		own.nums = append(own.nums, w.at(c)...)
 		own.starts = append(own.starts, uint32(len(own.nums)))

@@ -15,18 +15,18 @@ import (
 	"sync"
 )
 
-// edgeBytes is how long an edge is in a temporary file, and about what it takes in memory.
+// edgeBytes is how long an edge is in a temporary file.
 const edgeBytes = 29
 
-// EachEdge gives the edges that Edges gives to fn, one by one: those that do not fit into Config.Memory have been in a temporary file. An error
-// of fn ends it.
+// EachEdge gives the edges that Edges gives to fn, one by one: those that do not fit into Config.Memory have been in a temporary file. An
+// error of fn ends it.
 func (m *Matcher) EachEdge(ctx context.Context, since []bool, keep Keep, fn func(Edge) error) error {
 	spill := &spill{folder: m.config.Temp}
 	defer spill.close()
 	collectors := make([]*collector, m.config.Threads)
 	sinks := make([]sink, m.config.Threads)
 	for i := range collectors {
-		room := int(max(m.config.Memory/int64(len(collectors))/edgeSize, 1024))
+		room := int(max(m.config.Memory/int64(len(collectors))/edgeSize, 16))
 		collectors[i] = &collector{keep: keep, room: room, spill: spill}
 		sinks[i] = collectors[i]
 	}
@@ -141,8 +141,14 @@ func (e *Edge) encode(b *[edgeBytes]byte) {
 }
 
 func decodeEdge(b *[edgeBytes]byte) Edge {
-	return Edge{A: binary.LittleEndian.Uint32(b[0:]), B: binary.LittleEndian.Uint32(b[4:]), Pattern: Pattern(binary.LittleEndian.Uint64(b[8:])),
-		Rules: RuleSet(binary.LittleEndian.Uint32(b[16:])), Weight: math.Float64frombits(binary.LittleEndian.Uint64(b[20:])), Verdict: Verdict(b[28])}
+	return Edge{
+		A:       binary.LittleEndian.Uint32(b[0:]),
+		B:       binary.LittleEndian.Uint32(b[4:]),
+		Pattern: Pattern(binary.LittleEndian.Uint64(b[8:])),
+		Rules:   RuleSet(binary.LittleEndian.Uint32(b[16:])),
+		Weight:  math.Float64frombits(binary.LittleEndian.Uint64(b[20:])),
+		Verdict: Verdict(b[28]),
+	}
 }
 
 // run gives edges in rising order; ok is false behind the last.

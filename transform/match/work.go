@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// work is all that is to be compared, in jobs that goroutines take from one after the other. Small blocks are put together, a large one is cut
-// into tiles, so that one hot key is the work of all.
+// work is all that is to be compared, in jobs that goroutines take from one after the other. Small blocks are put together, a large one is
+// cut into tiles, so that one hot key is the work of all.
 type work struct {
 	jobs  []job
 	ends  []int64 // by job: number of its last part + 1. A job of one large block has a part for each tile.

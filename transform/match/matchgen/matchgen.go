@@ -1,5 +1,5 @@
-// Package matchgen invents persons, some of them more than once and with errors, to measure matching with: as many as asked for, the same for
-// the same seed, with the pairs that are true. It stands in no binary. Read Config, then Persons.Record.
+// Package matchgen invents persons, some of them more than once and with errors, to measure matching with: as many as asked for, the same
+// for the same seed, with the pairs that are true. It stands in no binary. Read Config, then Persons.Record.
 package matchgen
 
 import (
@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Config says what is invented. Zero values become those of the benchmark: 800,000 persons, 200,000 records besides, 5% members of households.
+// Config says what is invented. Zero values become those of the benchmark: 800,000 persons, 200,000 records besides, 5% members of
+// households.
 type Config struct {
 	Entities   int
 	Duplicates int
@@ -49,7 +50,8 @@ type Record struct {
 }
 
 // Columns are what a record has, in this order. All are texts, clean ones: lower case, ASCII, dates and phones in their standard form.
-var Columns = [...]string{"first_name", "last_name", "birth_date", "street", "house", "city", "postcode", "country", "phone", "email", "company", "gender"}
+var Columns = [...]string{"first_name", "last_name", "birth_date", "street", "house", "city", "postcode", "country",
+	"phone", "email", "company", "gender"}
 
 // Places of some columns.
 const (

@@ -33,5 +33,6 @@ func level(op match.Op, arg float64, columns ...int) match.Level {
 }
 
 func compare(column int, levels ...match.Level) match.Comparison {
-	return match.Comparison{Name: Columns[column], Columns: []int{column}, Levels: append([]match.Level{level(match.Exact, 0, column)}, levels...)}
+	levels = append([]match.Level{level(match.Exact, 0, column)}, levels...)
+	return match.Comparison{Name: Columns[column], Columns: []int{column}, Levels: levels}
 }

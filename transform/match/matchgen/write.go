@@ -41,9 +41,13 @@ func (p *Persons) WriteTable(path string) error {
 
 // WriteRecords writes the same as the records file of Plan.
 func (p *Persons) WriteRecords(path string) error {
-	fields := []arrow.Field{{Name: match.RecColumn, Type: arrow.PrimitiveTypes.Int64}, {Name: match.SourceColumn, Type: arrow.PrimitiveTypes.Int16},
-		{Name: match.KeyColumn, Type: arrow.BinaryTypes.String}, {Name: match.UpdatedAtColumn, Type: arrow.FixedWidthTypes.Timestamp_us, Nullable: true},
-		{Name: match.HashColumn, Type: arrow.PrimitiveTypes.Uint64}}
+	fields := []arrow.Field{
+		{Name: match.RecColumn, Type: arrow.PrimitiveTypes.Int64},
+		{Name: match.SourceColumn, Type: arrow.PrimitiveTypes.Int16},
+		{Name: match.KeyColumn, Type: arrow.BinaryTypes.String},
+		{Name: match.UpdatedAtColumn, Type: arrow.FixedWidthTypes.Timestamp_us, Nullable: true},
+		{Name: match.HashColumn, Type: arrow.PrimitiveTypes.Uint64},
+	}
 	for _, c := range Plan().Columns {
 		fields = append(fields, arrow.Field{Name: c.Name, Type: arrow.BinaryTypes.String, Nullable: true})
 	}
@@ -75,7 +79,8 @@ func (p *Persons) write(path string, fields []arrow.Field, add func(b *array.Rec
 		return err
 	}
 	schema := arrow.NewSchema(fields, nil)
-	w, err := pqarrow.NewFileWriter(schema, f, parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd)), pqarrow.DefaultWriterProps())
+	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd))
+	w, err := pqarrow.NewFileWriter(schema, f, props, pqarrow.DefaultWriterProps())
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
