@@ -133,7 +133,7 @@ The tables are plain text, in ` + "`internal/clean/tables`" + `: a line for each
 const docTail = `
 ## How fast
 
-` + "`go run ./bench -only clean`" + ` measures rows a second of each function on one core. The simple ones do 2 to 10 million; phones, addresses
-and dates are dearer, so results of values that come again are remembered. DuckDB evaluates a constant once, and so each entry of a
+` + "`go run ./bench -only clean`" + ` measures rows a second of each function on one core. Most do 2 to 10 million; an address takes some
+5 µs. Of the costly ones, the results of values that come again are remembered. DuckDB evaluates a constant once, and so each entry of a
 dictionary in Parquet.
 `
