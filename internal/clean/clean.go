@@ -15,7 +15,7 @@ type Function struct {
 	Returns  string   // SQL type
 	Doc      string
 	Examples []Example
-	Costly   bool // more than a microsecond: worth to remember the results of values that come again
+	Costly   bool // a microsecond and more: worth to remember the results of Text or Parts for values that come again
 
 	// Text appends the result to dst; nothing appended is NULL. arg is the second parameter, "" for none.
 	Text func(dst []byte, t, arg string) []byte

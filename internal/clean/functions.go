@@ -212,7 +212,7 @@ var Functions = []Function{
 			{Args: []any{"Rose Cottage, High Street, Oxford OX1 1AA", "GB"}, Want: map[string]string{"street": "high street", "postcode": "OX1 1AA", "city": "oxford", "line": "high street rose cottage ox1 1aa oxford"}, Note: "what is no part of these stands in line"},
 			{Args: []any{"10 downing street", nil}, Want: map[string]string{"house": "10", "street": "downing street", "line": "10 downing street"}},
 		}},
-	{Name: "clean_date", Steps: []string{"date"}, Params: []Param{text, {Name: "formats", Type: "VARCHAR[]", Optional: true}}, Returns: "DATE", Date: Date, Costly: true,
+	{Name: "clean_date", Steps: []string{"date"}, Params: []Param{text, {Name: "formats", Type: "VARCHAR[]", Optional: true}}, Returns: "DATE", Date: Date,
 		Doc: "A date from a text: by the formats, which are those of strptime or iso, else by forms that can be read in one way only. A date that does not exist, may be two, or stands for none (1900-01-01, 9999-12-31…) is NULL. A year of two digits is at most next year. A time of day is passed over.",
 		Examples: []Example{
 			{Args: []any{"2024-02-29"}, Want: "2024-02-29"},

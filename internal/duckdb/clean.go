@@ -219,11 +219,13 @@ func runParts(f *clean.Function, first, second texts, output mapping.Vector, row
 	for k := range writers {
 		writers[k] = newTextWriter(mapping.StructVectorGetChild(output, mapping.IdxT(k)), rows)
 	}
+	memo := borrowMemo(f.Costly)
+	defer memo.giveBack()
 	for i := range rows {
 		var parts []string
 		if t, ok := first.at(i); ok {
 			arg, _ := second.at(i)
-			parts = f.Parts(t, arg)
+			parts = partsOf(f, memo, t, arg)
 		}
 		if parts == nil {
 			valid.unset(i)
@@ -236,4 +238,17 @@ func runParts(f *clean.Function, first, second texts, output mapping.Vector, row
 			}
 		}
 	}
+}
+
+// partsOf asks the memo first, where there is one.
+func partsOf(f *clean.Function, m *memo, t, arg string) []string {
+	if m == nil {
+		return f.Parts(t, arg)
+	}
+	e, known := m.find(f, t, arg)
+	if !known {
+		e.parts = f.Parts(t, arg)
+		e.done(f, t, arg)
+	}
+	return e.parts
 }
