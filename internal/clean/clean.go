@@ -21,7 +21,7 @@ type Function struct {
 	Text func(dst []byte, t, arg string) []byte
 	// Number is an INTEGER of two texts.
 	Number func(a, b string) int32
-	// Date is in days since 1970-01-01.
+	// Date is in days since 1970-01-01. Such a function takes a DATE and a TIMESTAMP too, for which KnownDay decides.
 	Date func(t string, formats []string) (days int32, ok bool)
 	// Parts are the fields of a STRUCT of texts, in the order of Returns; "" is NULL. No part at all: the STRUCT is NULL.
 	Parts func(t, arg string) []string

@@ -90,7 +90,7 @@ const docHead = `# Cleaning functions
 Functions for names, companies, addresses, phones, e-mails, dates and plain text. They are there wherever SQL runs locally: in models, in checks,
 in entities, in ` + "`millrace query`" + `. Of NULL each gives NULL, and so it does where nothing is left, so that an empty text never looks like
 a value. None of them fails: what cannot be understood is NULL, or as it was, as its section says. Other types than texts are cast first:
-` + "`clean_date(CAST(born AS VARCHAR))`" + `.
+` + "`clean_phone(CAST(phone AS VARCHAR), country)`" + `.
 
 ` + "```sql" + `
 {{ config(materialized='table') }}

@@ -213,7 +213,7 @@ var Functions = []Function{
 			{Args: []any{"10 downing street", nil}, Want: map[string]string{"house": "10", "street": "downing street", "line": "10 downing street"}},
 		}},
 	{Name: "clean_date", Steps: []string{"date"}, Params: []Param{text, {Name: "formats", Type: "VARCHAR[]", Optional: true}}, Returns: "DATE", Date: Date,
-		Doc: "A date from a text: by the formats, which are those of strptime or iso, else by forms that can be read in one way only. A date that does not exist, may be two, or stands for none (1900-01-01, 9999-12-31…) is NULL. A year of two digits is at most next year. A time of day is passed over.",
+		Doc: "A date from a text: by the formats, which are those of strptime or iso, else by forms that can be read in one way only. A date that does not exist, may be two, or stands for none (1900-01-01, 9999-12-31…) is NULL. A year of two digits is at most next year. A time of day is passed over. Of a DATE or a TIMESTAMP it gives the date, unless that stands for none.",
 		Examples: []Example{
 			{Args: []any{"2024-02-29"}, Want: "2024-02-29"},
 			{Args: []any{"2024-02-29T12:30:00Z"}, Want: "2024-02-29"},

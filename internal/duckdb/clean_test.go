@@ -191,6 +191,20 @@ func TestCleanOnce(t *testing.T) {
 	}
 }
 
+// TestCleanDates: what is a date already keeps its day, but for placeholders.
+func TestCleanDates(t *testing.T) {
+	db := testDB(t, Config{Threads: 1})
+	for call, want := range map[string]any{
+		"clean_date(DATE '1985-05-13')": "1985-05-13", "clean_date(DATE '1900-01-01')": nil, "clean_date(NULL::DATE)": nil, "clean_date(NULL)": nil,
+		"clean_date(TIMESTAMP '1955-05-13 23:59:59.999999')": "1955-05-13", "clean_date(TIMESTAMP '1969-12-31 00:00:00', ['%d/%m/%Y'])": "1969-12-31",
+		"clean_date(TIMESTAMP '1970-01-01 00:00:00')": nil, "clean_date(DATE 'infinity')": nil, "clean_date(TIMESTAMP '-infinity')": nil, "clean_date(DATE '0044-03-15 (BC)')": nil,
+	} {
+		if got := one(t, db, "SELECT "+call+"::VARCHAR"); got != want {
+			t.Errorf("%s is %v, want %v", call, got, want)
+		}
+	}
+}
+
 // TestCleanLong: texts that DuckDB keeps in itself, and those that it does not, to every length around the border.
 func TestCleanLong(t *testing.T) {
 	db := testDB(t, Config{Threads: 1})
