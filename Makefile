@@ -72,7 +72,7 @@ bench-databases: build servers ## measure the database sources on private server
 	@bash bench/databases.sh $(ARGS)
 
 golden: tools ## rewrite golden files; read the diff before you commit it
-	go test ./warehouse ./warehouse/snowflake ./load/snowflake ./internal/config ./extract/postgres ./models ./models/portable ./transform/check ./transform/profile ./report -update
+	go test ./internal/clean ./warehouse ./warehouse/snowflake ./load/snowflake ./internal/config ./extract/postgres ./models ./models/portable ./transform/check ./transform/profile ./report -update
 
 fuzz: tools ## fuzz every parser, 30 seconds each
 	@bash -c 'set -e; for p in $$(go list ./...); do for f in $$(go test -list "^Fuzz" $$p 2>/dev/null | grep ^Fuzz || true); do echo "== $$p $$f"; go test $$p -run "^$$f$$" -fuzz "^$$f$$" -fuzztime 30s; done; done'

@@ -18,9 +18,18 @@ type address struct {
 	numberFirst                                bool
 }
 
+// longestAddress is how many bytes are taken apart.
+const longestAddress = 600
+
 // Address takes an address apart by its form: words, numbers and their order. It knows postcodes, street types and words for units of many
 // countries, but neither streets nor cities.
 func Address(t, of string) []string {
+	if len(t) > longestAddress { // a letter, perhaps
+		if line := string(Words(nil, t)); line != "" {
+			return []string{"", "", "", "", "", "", line}
+		}
+		return nil
+	}
 	a := address{country: countryOf(of)}
 	a.parts = addressParts(t)
 	if len(a.parts) == 0 {
@@ -53,13 +62,15 @@ func countryOf(t string) string {
 // numberLast are the countries that write the house number behind the street.
 var numberLast = strings.Fields("DE AT CH LI NL BE IT SM VA ES PT BR AR CL MX CO PE UY PL CZ SK HU SI HR RS BA ME MK BG RO GR CY TR SE NO DK FI IS EE LV LT UA RU BY AL EC BO PY ID")
 
+var lineBreaks = strings.NewReplacer("\n", ",", "\r", ",", ";", ",", "|", ",")
+
 // addressParts are the words between commas, semicolons and line breaks, folded, without points and brackets.
 func addressParts(t string) [][]string {
-	t = strings.NewReplacer("\n", ",", "\r", ",", ";", ",", "|", ",", "\t", " ").Replace(t)
+	t = lineBreaks.Replace(t)
 	var parts [][]string
 	for _, part := range strings.Split(string(Fold(nil, t)), ",") {
 		var words []string
-		for _, w := range strings.FieldsFunc(part, func(r rune) bool { return strings.ContainsRune(" .()\"", r) }) {
+		for _, w := range strings.FieldsFunc(part, func(r rune) bool { return r == ' ' || r == '.' || r == '(' || r == ')' || r == '"' }) {
 			w = strings.ReplaceAll(strings.Trim(w, "-:/*_'"), "'", "")
 			if number, marked := strings.CutPrefix(w, "#"); marked && number != "" {
 				words = append(words, "#", number)
@@ -131,6 +142,9 @@ func (a *address) guessCountry() string {
 			if i+1 < len(part) {
 				next = part[i+1]
 			}
+			if letters, digits, ok := strings.Cut(w, "-"); ok && signs[letters] != "" && fits(signs[letters], digits, "") {
+				return signs[letters]
+			}
 			switch {
 			case fits("GB", w, next):
 				return "GB"
@@ -159,14 +173,18 @@ func (a *address) guessCountry() string {
 	return ""
 }
 
+// signs are what stands in front of postcodes, as on cars: D-10115.
+var signs = map[string]string{"d": "DE", "de": "DE", "a": "AT", "at": "AT", "ch": "CH", "fl": "LI", "f": "FR", "fr": "FR", "b": "BE", "be": "BE", "nl": "NL", "l": "LU", "lu": "LU", "i": "IT", "it": "IT", "e": "ES", "es": "ES",
+	"s": "SE", "se": "SE", "n": "NO", "no": "NO", "dk": "DK", "fi": "FI", "fin": "FI", "cz": "CZ", "sk": "SK", "hr": "HR", "si": "SI", "lv": "LV", "lt": "LT", "pt": "PT"}
+
 // fits says whether the words are a postcode of the country.
 func fits(code, w, next string) bool {
 	if !hasDigit(w) {
 		return false
 	}
-	signs := strings.ToUpper(strings.ReplaceAll(w+next, "-", ""))
+	written := []byte(strings.ToUpper(strings.ReplaceAll(w+next, "-", "")))
 	for _, m := range masks()[code] {
-		if m.fits([]byte(signs)) {
+		if m.fits(written) {
 			return true
 		}
 	}
@@ -215,20 +233,20 @@ func (a *address) takePostcode() {
 	for p := len(a.parts) - 1; p >= 0; p-- {
 		words := a.parts[p]
 		for i := len(words) - 1; i >= 0; i-- {
-			if p == 0 && (i == 0 && len(a.parts)+len(words) > 2 || i == len(words)-1 && !a.numberFirst && len(a.parts) == 1) {
+			if p == 0 && a.pobox == "" && (i == 0 && len(a.parts)+len(words) > 2 || i == len(words)-1 && !a.numberFirst && len(a.parts) == 1) {
 				continue
 			}
 			for n := 2; n > 0; n-- {
 				if i+n > len(words) || !hasDigit(words[i]) && n == 1 {
 					continue
 				}
-				signs := []byte(strings.ToUpper(strings.ReplaceAll(strings.Join(words[i:i+n], ""), "-", "")))
-				if rest, ok := withoutCountry(signs, a.country); ok {
-					signs = rest
+				code := []byte(strings.ToUpper(strings.ReplaceAll(strings.Join(words[i:i+n], ""), "-", "")))
+				if rest, ok := withoutCountry(code, a.country); ok {
+					code = rest
 				}
 				for _, m := range ways {
-					if m.fits(signs) {
-						a.postcode = string(m.write(nil, signs))
+					if m.fits(code) {
+						a.postcode = string(m.write(nil, code))
 						a.cityBeside(p, i, i+n)
 						return
 					}
@@ -360,6 +378,12 @@ func (a *address) houseBehind(p int) func() bool {
 		for i := len(words) - 1; i >= max(0, len(words)-3); i-- {
 			if !houseNumber(words[i]) || i == 0 && p == 0 && len(words) > 1 {
 				continue
+			}
+			if i >= 2 && i == len(words)-1 && len(words[i-1]) == 1 && !hasDigit(words[i-1]) && houseNumber(words[i-2]) { // 12 A 5, as in Finland
+				a.house = words[i-2] + words[i-1]
+				a.addUnit("apt", words[i])
+				a.cut(p, i-2, len(words))
+				return true
 			}
 			to := i + 1
 			rest := words[to:]
@@ -531,7 +555,7 @@ func (a *address) spelled(words []string) []string {
 		}
 	}
 	if to, ok := t.front[out[0]]; ok && len(out) > 1 && !(a.english() && len(words[0]) < 4) {
-		out[0] = to
+		out[0] = a.iberian(to)
 	} else if to, ok := t.letters[out[0]+a.country]; ok && len(out) > 1 {
 		out[0] = to[0]
 	}
@@ -542,6 +566,14 @@ func (a *address) spelled(words []string) []string {
 func (a *address) dutch(name string) string {
 	if name == "strasse" && (a.country == "NL" || a.country == "BE") {
 		return "straat"
+	}
+	return name
+}
+
+// iberian is avenue as Spanish and Portuguese have it.
+func (a *address) iberian(name string) string {
+	if name == "avenue" && slices.Contains(strings.Fields("ES PT BR MX AR CL CO PE UY EC BO PY"), a.country) {
+		return "avenida"
 	}
 	return name
 }

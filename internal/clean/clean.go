@@ -15,13 +15,13 @@ type Function struct {
 	Returns  string   // SQL type
 	Doc      string
 	Examples []Example
-	Costly   bool // more than a microsecond: worth to remember the results of values that come again
+	Costly   bool // a microsecond and more: worth to remember the results of Text or Parts for values that come again
 
 	// Text appends the result to dst; nothing appended is NULL. arg is the second parameter, "" for none.
 	Text func(dst []byte, t, arg string) []byte
 	// Number is an INTEGER of two texts.
 	Number func(a, b string) int32
-	// Date is in days since 1970-01-01.
+	// Date is in days since 1970-01-01. Such a function takes a DATE and a TIMESTAMP too, for which KnownDay decides.
 	Date func(t string, formats []string) (days int32, ok bool)
 	// Parts are the fields of a STRUCT of texts, in the order of Returns; "" is NULL. No part at all: the STRUCT is NULL.
 	Parts func(t, arg string) []string

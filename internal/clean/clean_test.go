@@ -112,7 +112,7 @@ func FuzzFunctions(f *testing.F) {
 	f.Add("\xff\xfe A\x00", "\xff")
 	f.Add("A\u0328\u0301\u0334\u3099x", "NL")
 	f.Fuzz(func(t *testing.T, s, arg string) {
-		if len(s) > 4096 {
+		if len(s) > 2048 || len(arg) > 256 {
 			return
 		}
 		for i := range Functions {
@@ -155,4 +155,22 @@ func FuzzFormats(f *testing.F) {
 	f.Add("29/02/2024", "%d/%m/%Y")
 	f.Add("060 24", "%j %y")
 	f.Fuzz(func(t *testing.T, s, format string) { Date(s, []string{format}) })
+}
+
+// TestLongTexts: no function takes more than a linear time of a text, whatever it repeats. clean_osa does, by its nature.
+func TestLongTexts(t *testing.T) {
+	for _, unit := range []string{"a ", "mr ", " jr", "gmbh & co kg ", "s p a ", "de la ", "Apt 1, ", "1 ", "@", "a@b.c,", "é\u0301", "\u0301", "+49 30 ", "<", "%Y", "jan ", ".", "sch", "(0)", "b p 1 "} {
+		long := strings.Repeat(unit, 60_000/len(unit))
+		for i := range Functions {
+			f := &Functions[i]
+			if f.Number != nil {
+				continue
+			}
+			began := time.Now()
+			call(f, []any{long, "DE"})
+			if took := time.Since(began); took > 2*time.Second {
+				t.Errorf("%s takes %v for %q repeated to 60 kB", f.Name, took, unit)
+			}
+		}
+	}
 }

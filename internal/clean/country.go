@@ -90,18 +90,16 @@ func Postcode(dst []byte, t, of string) []byte {
 }
 
 // withoutCountry is a postcode without the country's code in front: D-, NL-, FIN-.
-func withoutCountry(signs []byte, code string) ([]byte, bool) {
+func withoutCountry(written []byte, code string) ([]byte, bool) {
 	n := 0
-	for n < len(signs) && signs[n] >= 'A' && signs[n] <= 'Z' {
+	for n < len(written) && written[n] >= 'A' && written[n] <= 'Z' {
 		n++
 	}
 	if n == 0 || code == "" {
 		return nil, false
 	}
-	front := string(signs[:n])
-	return signs[n:], front == code || code == "DE" && front == "D" || code == "FR" && front == "F" || code == "AT" && front == "A" || code == "BE" && front == "B" ||
-		code == "ES" && front == "E" || code == "IT" && front == "I" || code == "SE" && front == "S" || code == "NO" && front == "N" || code == "LU" && front == "L" ||
-		n == 3 && country(front) == code
+	front := strings.ToLower(string(written[:n]))
+	return written[n:], signs[front] == code || country(front) == code
 }
 
 func upper(b []byte, from int) []byte {

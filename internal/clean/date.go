@@ -43,6 +43,13 @@ func (d calendar) days() (int32, bool) {
 	return int32(time.Date(d.year, time.Month(d.month), d.day, 0, 0, 0, 0, time.UTC).Unix() / 86400), true
 }
 
+// KnownDay says of days since 1970-01-01 whether they are a date that stands for itself.
+func KnownDay(days int32) bool {
+	on := time.Unix(int64(days)*86400, 0).UTC()
+	_, ok := calendar{on.Year(), int(on.Month()), on.Day()}.days()
+	return ok
+}
+
 func (d calendar) exists() bool {
 	if d.year < 1 || d.year > 9999 || d.month < 1 || d.month > 12 || d.day < 1 {
 		return false

@@ -90,7 +90,7 @@ const docHead = `# Cleaning functions
 Functions for names, companies, addresses, phones, e-mails, dates and plain text. They are there wherever SQL runs locally: in models, in checks,
 in entities, in ` + "`millrace query`" + `. Of NULL each gives NULL, and so it does where nothing is left, so that an empty text never looks like
 a value. None of them fails: what cannot be understood is NULL, or as it was, as its section says. Other types than texts are cast first:
-` + "`clean_date(CAST(born AS VARCHAR))`" + `.
+` + "`clean_phone(CAST(phone AS VARCHAR), country)`" + `.
 
 ` + "```sql" + `
 {{ config(materialized='table') }}
@@ -133,7 +133,7 @@ The tables are plain text, in ` + "`internal/clean/tables`" + `: a line for each
 const docTail = `
 ## How fast
 
-` + "`go run ./bench -only clean`" + ` measures rows a second of each function on one core. The simple ones do 2 to 10 million; phones, addresses
-and dates are dearer, so results of values that come again are remembered. DuckDB evaluates a constant once, and so each entry of a
+` + "`go run ./bench -only clean`" + ` measures rows a second of each function on one core. Most do 2 to 10 million; an address takes some
+5 µs. Of the costly ones, the results of values that come again are remembered. DuckDB evaluates a constant once, and so each entry of a
 dictionary in Parquet.
 `

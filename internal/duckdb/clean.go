@@ -61,8 +61,18 @@ func registerOne(c mapping.Connection, index int, f *clean.Function) error {
 		required--
 	}
 	for n := required; n <= len(f.Params); n++ {
-		if err := addOverload(set, index, f, n); err != nil {
+		if err := addOverload(set, index, f, f.Params[0].Type, n); err != nil {
 			return err
+		}
+	}
+	if f.Date != nil {
+		for _, typ := range []string{"DATE", "TIMESTAMP"} {
+			if err := addOverload(set, index, f, typ, len(f.Params)); err != nil {
+				return err
+			}
+			if err := addOverload(set, index, f, typ, 1); err != nil {
+				return err
+			}
 		}
 	}
 	if mapping.RegisterScalarFunctionSet(c, set) == mapping.StateError {
@@ -71,12 +81,17 @@ func registerOne(c mapping.Connection, index int, f *clean.Function) error {
 	return nil
 }
 
-func addOverload(set mapping.ScalarFunctionSet, index int, f *clean.Function, params int) error {
+// addOverload adds the function with so many parameters, the first of which has this type.
+func addOverload(set mapping.ScalarFunctionSet, index int, f *clean.Function, first string, params int) error {
 	function := mapping.CreateScalarFunction()
 	defer mapping.DestroyScalarFunction(&function)
 	mapping.ScalarFunctionSetName(function, f.Name)
-	for _, p := range f.Params[:params] {
+	for i, p := range f.Params[:params] {
 		t := logicalType(p.Type)
+		if i == 0 {
+			mapping.DestroyLogicalType(&t)
+			t = logicalType(first)
+		}
 		mapping.ScalarFunctionAddParameter(function, t)
 		mapping.DestroyLogicalType(&t)
 		if p.Optional { // else DuckDB would make the result NULL without asking
@@ -101,6 +116,8 @@ func logicalType(name string) mapping.LogicalType {
 		return mapping.CreateLogicalType(mapping.TypeInteger)
 	case name == "DATE":
 		return mapping.CreateLogicalType(mapping.TypeDate)
+	case name == "TIMESTAMP":
+		return mapping.CreateLogicalType(mapping.TypeTimestamp)
 	case name == "VARCHAR[]":
 		text := mapping.CreateLogicalType(mapping.TypeVarchar)
 		defer mapping.DestroyLogicalType(&text)
@@ -135,6 +152,9 @@ func runClean(info mapping.FunctionInfo, input mapping.DataChunk, output mapping
 	}()
 	rows := int(mapping.DataChunkGetSize(input))
 	if rows == 0 {
+		return
+	}
+	if f.Date != nil && runKnownDays(mapping.DataChunkGetVector(input, 0), output, rows) {
 		return
 	}
 	first := readTexts(mapping.DataChunkGetVector(input, 0), rows)
@@ -212,6 +232,31 @@ func runDate(f *clean.Function, first texts, formats lists, output mapping.Vecto
 	}
 }
 
+// runKnownDays does what a function that gives dates does for those that are some already; false for texts.
+func runKnownDays(input, output mapping.Vector, rows int) bool {
+	typ := mapping.VectorGetColumnType(input)
+	defer mapping.DestroyLogicalType(&typ)
+	var at func(i int) int32
+	switch mapping.GetTypeId(typ) {
+	case mapping.TypeDate:
+		days := unsafe.Slice((*int32)(mapping.VectorGetData(input)), rows)
+		at = func(i int) int32 { return days[i] }
+	case mapping.TypeTimestamp:
+		micros := unsafe.Slice((*int64)(mapping.VectorGetData(input)), rows)
+		const day = 86_400_000_000
+		at = func(i int) int32 { return int32((micros[i] - ((micros[i]%day)+day)%day) / day) } // rounded down, before 1970 too
+	default:
+		return false
+	}
+	given, days, valid := readMask(input, rows), unsafe.Slice((*int32)(mapping.VectorGetData(output)), rows), writableMask(output, rows)
+	for i := range rows {
+		if days[i] = at(i); !given.has(i) || !clean.KnownDay(days[i]) {
+			valid.unset(i)
+		}
+	}
+	return true
+}
+
 func runParts(f *clean.Function, first, second texts, output mapping.Vector, rows int) {
 	valid := writableMask(output, rows)
 	fields := clean.StructFields(f.Returns)
@@ -219,11 +264,13 @@ func runParts(f *clean.Function, first, second texts, output mapping.Vector, row
 	for k := range writers {
 		writers[k] = newTextWriter(mapping.StructVectorGetChild(output, mapping.IdxT(k)), rows)
 	}
+	memo := borrowMemo(f.Costly)
+	defer memo.giveBack()
 	for i := range rows {
 		var parts []string
 		if t, ok := first.at(i); ok {
 			arg, _ := second.at(i)
-			parts = f.Parts(t, arg)
+			parts = partsOf(f, memo, t, arg)
 		}
 		if parts == nil {
 			valid.unset(i)
@@ -236,4 +283,17 @@ func runParts(f *clean.Function, first, second texts, output mapping.Vector, row
 			}
 		}
 	}
+}
+
+// partsOf asks the memo first, where there is one.
+func partsOf(f *clean.Function, m *memo, t, arg string) []string {
+	if m == nil {
+		return f.Parts(t, arg)
+	}
+	e, known := m.find(f, t, arg)
+	if !known {
+		e.parts = f.Parts(t, arg)
+		e.done(f, t, arg)
+	}
+	return e.parts
 }

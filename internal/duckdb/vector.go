@@ -134,6 +134,7 @@ type memoEntry struct {
 	function *clean.Function
 	key, arg []byte
 	out      []byte
+	parts    []string // of a function with Parts
 }
 
 var (
