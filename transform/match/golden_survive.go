@@ -220,7 +220,8 @@ func (g *Golden) trust() string {
 		if s.HalfLife > 0 {
 			age := fmt.Sprintf("(%s - %s)", g.Dialect.Epoch(g.at()), g.Dialect.Epoch("c._updated_at"))
 			decayed := fmt.Sprintf("CAST(%g AS %s) * power(0.5, %s / %g)", s.Trust, g.Dialect.Type("DOUBLE"), age, s.HalfLife.Seconds())
-			trust = fmt.Sprintf("CASE WHEN c._updated_at IS NULL THEN %g WHEN %s <= 0 THEN %g WHEN %s < %[1]g THEN %[1]g ELSE %[4]s END", s.Floor, age, s.Trust, decayed)
+			trust = fmt.Sprintf("CASE WHEN c._updated_at IS NULL THEN %g WHEN %s <= 0 THEN %g WHEN %s < %[1]g THEN %[1]g ELSE %[4]s END",
+				s.Floor, age, s.Trust, decayed)
 		}
 		sql += " WHEN " + g.text(s.Name) + " THEN " + trust
 	}
@@ -299,7 +300,8 @@ func (g *Golden) survivors(units []*unit, hidden bool) string {
 		return "WITH " + several + g.merged(units, hidden)
 	}
 	single := g.candidates(units, hidden, "\nWHERE NOT EXISTS (SELECT 1 FROM several AS n WHERE n.cluster = m.cluster)")
-	return fmt.Sprintf("WITH %s%s\nUNION ALL\nSELECT c._cluster AS cluster, 1 AS records, %s AS sources%s\nFROM (\n%s\n) AS c", several, g.merged(units, hidden),
+	return fmt.Sprintf("WITH %s%s\nUNION ALL\nSELECT c._cluster AS cluster, 1 AS records, %s AS sources%s\nFROM (\n%s\n) AS c", several,
+		g.merged(units, hidden),
 		g.one("c._source"), g.alone(units, hidden), single)
 }
 
@@ -364,7 +366,8 @@ func (g *Golden) frequencies(u *unit, join string) string {
 	}
 	plain := *u
 	plain.by = nil
-	return fmt.Sprintf("SELECT %s, count(*) AS _n\nFROM (\n%s\n) AS c\nWHERE %s\nGROUP BY %s", items, g.candidates([]*unit{&plain}, false, join), g.competes(u), by)
+	return fmt.Sprintf("SELECT %s, count(*) AS _n\nFROM (\n%s\n) AS c\nWHERE %s\nGROUP BY %s", items, g.candidates([]*unit{&plain}, false,
+		join), g.competes(u), by)
 }
 
 func (g *Golden) sameValues(u *unit, alias string) string {
@@ -449,7 +452,8 @@ func (g *Golden) Golden() (string, error) {
 FROM (
 %s
 ) AS g
-LEFT JOIN (SELECT golden_id, first_seen, last_changed, %s AS hash FROM %s AS p) AS p ON p.golden_id = g.golden_id`, g.at(), changed, now, hash, g.From.Golden), nil
+LEFT JOIN (SELECT golden_id, first_seen, last_changed, %s AS hash FROM %s AS p) AS p ON p.golden_id = g.golden_id`, g.at(), changed,
+		now, hash, g.From.Golden), nil
 }
 
 // rowHash is the hash of a golden record's values, when the published ones have the same columns.
