@@ -293,8 +293,8 @@ func (g *Golden) Survivors() (string, error) {
 }
 
 func (g *Golden) survivors(units []*unit, hidden bool) string {
-	several := fmt.Sprintf("several AS (\n  SELECT cluster, count(*) AS records, %s AS sources\n  FROM %s AS m\n  WHERE cluster IS NOT NULL\n  GROUP BY cluster\n  HAVING count(*) > 1\n)",
-		g.Dialect.Entries("m.source", "m._rec", true), g.From.Members)
+	several := "several AS (\n  SELECT cluster, count(*) AS records\n  FROM " + g.From.Members +
+		" AS m\n  WHERE cluster IS NOT NULL\n  GROUP BY cluster\n  HAVING count(*) > 1\n)"
 	if slices.ContainsFunc(units, func(u *unit) bool { return u.custom != "" }) { // which has to see every cluster
 		several = strings.Replace(several, "\n  HAVING count(*) > 1", "", 1)
 		return "WITH " + several + g.merged(units, hidden)
@@ -338,7 +338,7 @@ func (g *Golden) alone(units []*unit, hidden bool) string {
 
 // merged are the golden records of the clusters in several.
 func (g *Golden) merged(units []*unit, hidden bool) string {
-	aggregates, items, with := "", "", ""
+	aggregates, items, with := ", "+g.Dialect.Entries("c._source", "c._rec", true)+" AS sources", "", ""
 	join := "\nJOIN several AS n ON n.cluster = m.cluster"
 	from := "(\n" + g.candidates(units, hidden, join) + "\n) AS c"
 	for _, u := range units {
@@ -349,7 +349,7 @@ func (g *Golden) merged(units []*unit, hidden bool) string {
 		a, i := g.aggregate(u, hidden)
 		aggregates, items = aggregates+a, items+i
 	}
-	return fmt.Sprintf("%s\nSELECT n.cluster, n.records, n.sources%s\nFROM several AS n\nJOIN (\nSELECT c._cluster%s\nFROM %s\nGROUP BY c._cluster\n) AS a ON a._cluster = n.cluster", with, items, aggregates, from)
+	return fmt.Sprintf("%s\nSELECT n.cluster, n.records, a.sources%s\nFROM several AS n\nJOIN (\nSELECT c._cluster%s\nFROM %s\nGROUP BY c._cluster\n) AS a ON a._cluster = n.cluster", with, items, aggregates, from)
 }
 
 // counts says whether a unit asks how often its values occur.

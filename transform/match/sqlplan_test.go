@@ -266,10 +266,10 @@ func TestSQLUnicode(t *testing.T) {
 		one("short", 8, Level{Op: OSA, Arg: 0}),
 	}}
 	l := openSQL(t, p, m)
-	met := l.some(10000)
+	met := l.some(15000)
 	for _, c := range p.Comparisons {
 		for level := range len(c.Levels) + 2 {
-			if n := met[fmt.Sprint(c.Name, " ", level)]; n < 5 {
+			if n := met[fmt.Sprint(c.Name, " ", level)]; n < 3 {
 				t.Errorf("%s: only %d pairs at level %d", c.Name, n, level)
 			}
 		}
