@@ -60,7 +60,8 @@ var duckSimilar = Similar{
 	Terms: func(from, column string, grams bool) string {
 		list := duckWords("r." + column)
 		if grams {
-			list = "flatten(list_transform(" + list + ", lambda w: list_transform(range(1, length(w) + 2), lambda i: substr('  ' || w || ' ', i, 3))))"
+			list = "flatten(list_transform(" + list +
+				", lambda w: list_transform(range(1, length(w) + 2), lambda i: substr('  ' || w || ' ', i, 3))))"
 		}
 		return "SELECT r._rec, unnest(list_distinct(" + list + ")) AS term FROM " + from + " AS r WHERE r." + column + " IS NOT NULL"
 	},

@@ -12,8 +12,8 @@ import (
 	"github.com/millrace/millrace/internal/duckdb"
 )
 
-// matchingData is a folder of labelled sets.
-func matchingData(t testing.TB, set string) string {
+// labelledFolder is a folder of labelled sets.
+func labelledFolder(t testing.TB, set string) string {
 	t.Helper()
 	folder := os.Getenv("MILLRACE_MATCHING_DATA")
 	if folder == "" {
@@ -32,7 +32,7 @@ func matchingData(t testing.TB, set string) string {
 // real is a labelled set as records: the texts of a file as they are, each in lower case.
 func real(t testing.TB, set, from string, columns ...string) (*Plan, *Records) {
 	t.Helper()
-	folder := matchingData(t, set)
+	folder := labelledFolder(t, set)
 	dir := t.TempDir()
 	db, err := duckdb.Open(context.Background(), duckdb.Config{Dirs: []string{dir, folder}, Temp: filepath.Join(dir, "spill")})
 	if err != nil {

@@ -34,7 +34,9 @@ func NewSQLPlan(p *Plan, d *warehouse.Dialect, from SQLInput) (*SQLPlan, error) 
 	s := &SQLPlan{plan: p, d: d, from: from}
 	for i := range p.Rules {
 		if p.Rules[i].Similar != nil {
-			return nil, fmt.Errorf("block %q: the nearest texts of all are found by the engine alone, SQL compares what agrees in keys: give it keys", p.Rules[i].Name)
+			return nil,
+				fmt.Errorf("block %q: the nearest texts of all are found by the engine alone, SQL compares what agrees in keys: give it keys",
+					p.Rules[i].Name)
 		}
 	}
 	for i := range p.Comparisons {
@@ -98,7 +100,8 @@ func (s *SQLPlan) records() string {
 			for k := range keys {
 				same[k] = "o." + s.column(r.Keys[k]) + " = " + keys[k]
 			}
-			sql += fmt.Sprintf(", EXISTS (SELECT 1 FROM (%s) AS o WHERE %s) AS _over%d", s.oversized(&s.plan.Rules[i]), strings.Join(same, " AND "), i)
+			sql += fmt.Sprintf(", EXISTS (SELECT 1 FROM (%s) AS o WHERE %s) AS _over%d", s.oversized(&s.plan.Rules[i]), strings.Join(same,
+				" AND "), i)
 		}
 	}
 	return sql + "\nFROM " + s.from.Records + " AS r" + s.joins
@@ -157,7 +160,8 @@ func (s *SQLPlan) compare(from, where, rules string) string {
 	if where != "" {
 		where = "\n  WHERE " + where
 	}
-	return fmt.Sprintf("SELECT p.a, p.b, p.rules,\n  %s AS pattern\nFROM (\n  SELECT %s\n  FROM %s%s\n) AS p", strings.Join(packed, "\n  + "), strings.Join(items, ", "), from, where)
+	return fmt.Sprintf("SELECT p.a, p.b, p.rules,\n  %s AS pattern\nFROM (\n  SELECT %s\n  FROM %s%s\n) AS p", strings.Join(packed,
+		"\n  + "), strings.Join(items, ", "), from, where)
 }
 
 // Candidates are all pairs with their rules and patterns: each rule's own, behind each other.
@@ -181,12 +185,14 @@ func (s *SQLPlan) Count() string {
 
 // Edges are the candidates whose pattern is in a relation of pattern, weight and verdict.
 func (s *SQLPlan) Edges(weights string) string {
-	return "SELECT c.a, c.b, c.rules, c.pattern, w.weight, w.verdict\nFROM (\n" + s.Candidates() + "\n) AS c\nJOIN " + weights + " AS w ON w.pattern = c.pattern"
+	return "SELECT c.a, c.b, c.rules, c.pattern, w.weight, w.verdict\nFROM (\n" + s.Candidates() + "\n) AS c\nJOIN " + weights +
+		" AS w ON w.pattern = c.pattern"
 }
 
 // Patterns compares the pairs of a relation of a and b, whether or not they are candidates.
 func (s *SQLPlan) Patterns(pairs string) string {
-	return "WITH records AS (\n" + s.records() + "\n)\n" + s.compare(pairs+" AS q JOIN records AS a ON a._rec = q.a JOIN records AS b ON b._rec = q.b", "", "0")
+	return "WITH records AS (\n" + s.records() + "\n)\n" +
+		s.compare(pairs+" AS q JOIN records AS a ON a._rec = q.a JOIN records AS b ON b._rec = q.b", "", "0")
 }
 
 // comparison is the level of a comparison, over what is measured of a pair.
@@ -267,7 +273,8 @@ func (s *SQLPlan) near(l *Level, a, b, double string, ok func(string) (string, e
 		other := s.column(l.Columns[1])
 		degree := "CAST(" + strconv.FormatFloat(math.Pi/180, 'g', -1, 64) + " AS " + s.d.Type("DOUBLE") + ")"
 		half := func(x, y string) string { return "sin((" + y + " - " + x + ") * " + degree + " / 2)" }
-		h := fmt.Sprintf("%[1]s * %[1]s + cos(%[3]s * %[5]s) * cos(%[4]s * %[5]s) * %[2]s * %[2]s", half(a, b), half("a."+other, "b."+other), a, b, degree)
+		h := fmt.Sprintf("%[1]s * %[1]s + cos(%[3]s * %[5]s) * cos(%[4]s * %[5]s) * %[2]s * %[2]s", half(a, b), half("a."+other, "b."+other),
+			a, b, degree)
 		return ok("2 * 6371.0088 * asin(sqrt(least(1, " + h + "))) <= " + double)
 	}
 	return "", fmt.Errorf("it does not compare numbers")
@@ -299,7 +306,8 @@ func (s *SQLPlan) alike(l *Level, a, b, double string, ok func(string) (string, 
 		if l.Op == Contains {
 			return fmt.Sprintf("(%s = %s AND %[2]s >= %s)", common, least, double), nil
 		}
-		return fmt.Sprintf("(%s > 0 AND CAST(%s AS %s) / CAST(nullif(%[1]s - %[2]s, 0) AS %[3]s) >= %[4]s)", sum, common, s.d.Type("DOUBLE"), double), nil
+		return fmt.Sprintf("(%s > 0 AND CAST(%s AS %s) / CAST(nullif(%[1]s - %[2]s, 0) AS %[3]s) >= %[4]s)", sum, common, s.d.Type("DOUBLE"),
+			double), nil
 	case Cosine, Cosine3:
 		return s.cosine(l, double)
 	}
@@ -318,7 +326,8 @@ func (s *SQLPlan) cosine(l *Level, double string) (string, error) {
 	}
 	alias := fmt.Sprintf("_%s%d", kind, column)
 	if !slices.Contains(strings.Fields(s.joins), alias) {
-		s.joins += "\nLEFT JOIN (" + s.d.Similar.Weighed(s.d.Similar.Terms(s.from.Records, s.column(column), l.Op == Cosine3), weights) + ") AS " + alias + " ON " + alias + "._rec = r._rec"
+		s.joins += "\nLEFT JOIN (" + s.d.Similar.Weighed(s.d.Similar.Terms(s.from.Records, s.column(column), l.Op == Cosine3), weights) +
+			") AS " + alias + " ON " + alias + "._rec = r._rec"
 	}
 	terms, square := s.prepare(alias+".terms"), s.prepare(alias+".square")
 	measure := s.measure(fmt.Sprintf("%s / sqrt(a.%s * b.%[2]s)", s.d.Similar.Shared("a."+terms, "b."+terms), square))

@@ -31,9 +31,11 @@ var similar = warehouse.Similar{
 		case 0:
 			return a + " = " + b, nil
 		case 1:
-			return "(EDITDISTANCE(" + a + ", " + b + ") <= 1 OR LENGTH(" + a + ") = LENGTH(" + b + ") AND EDITDISTANCE(" + a + ", " + b + ") = 2 AND " + transposed(a, b) + ")", nil
+			return "(EDITDISTANCE(" + a + ", " + b + ") <= 1 OR LENGTH(" + a + ") = LENGTH(" + b + ") AND EDITDISTANCE(" + a + ", " + b +
+				") = 2 AND " + transposed(a, b) + ")", nil
 		}
-		return "", fmt.Errorf("Snowflake has no optimal string alignment, and only osa 1 can be said without: take osa 1, or levenshtein %d", most)
+		return "", fmt.Errorf("Snowflake has no optimal string alignment, and only osa 1 can be said without: take osa 1, or levenshtein %d",
+			most)
 	},
 	Words:  words,
 	Size:   func(list string) string { return "ARRAY_SIZE(" + list + ")" },
@@ -51,7 +53,8 @@ var similar = warehouse.Similar{
 		return fmt.Sprintf("SELECT t._rec, ARRAY_AGG(CAST(w.weight AS VARCHAR) || ' ' || t.term) AS terms, CAST(SUM(w.weight * w.weight) AS FLOAT) AS square FROM (%s) AS t JOIN %s AS w ON w.term = t.term GROUP BY t._rec", terms, weights)
 	},
 	Shared: func(a, b string) string {
-		return "CAST(REDUCE(ARRAY_INTERSECTION(" + a + ", " + b + "), 0, (s, e) -> s + SQUARE(CAST(SPLIT_PART(CAST(e AS VARCHAR), ' ', 1) AS NUMBER))) AS FLOAT)"
+		return "CAST(REDUCE(ARRAY_INTERSECTION(" + a + ", " + b +
+			"), 0, (s, e) -> s + SQUARE(CAST(SPLIT_PART(CAST(e AS VARCHAR), ' ', 1) AS NUMBER))) AS FLOAT)"
 	},
 	Days:   func(a, b string) string { return "DATEDIFF('day', " + b + ", " + a + ")" },
 	Stored: func(column string) string { return "PARSE_JSON(" + column + ")" },
@@ -64,6 +67,7 @@ func words(text string) string {
 
 // transposed says whether two texts of one length differ by two neighbours that changed places.
 func transposed(a, b string) string {
-	swapped := strings.Join([]string{"SUBSTR(" + b + ", 1, i - 1)", "SUBSTR(" + b + ", i + 1, 1)", "SUBSTR(" + b + ", i, 1)", "SUBSTR(" + b + ", i + 2)"}, " || ")
+	swapped := strings.Join([]string{"SUBSTR(" + b + ", 1, i - 1)", "SUBSTR(" + b + ", i + 1, 1)", "SUBSTR(" + b + ", i, 1)", "SUBSTR(" +
+		b + ", i + 2)"}, " || ")
 	return "ARRAY_SIZE(FILTER(ARRAY_GENERATE_RANGE(1, LENGTH(" + a + ")), i INTEGER -> " + a + " = " + swapped + ")) > 0"
 }

@@ -28,11 +28,15 @@ func BenchmarkGolden(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer func() { _ = w.Close() }()
-	e := &models.Entity{Name: "customer", Schema: "mdm", Sources: []*models.EntitySource{{Name: "crm", Trust: 90, HalfLife: 365 * 24 * time.Hour, Floor: 10}, {Name: "shop", Trust: 70}, {Name: "pay", Trust: 50}},
-		Survive: models.Survivorship{Groups: []models.SurviveGroup{{Name: "address", Fields: []string{"street", "city", "postcode", "country"}, By: []models.SurviveRule{models.MostComplete, models.MostRecent}}},
-			Fields: []models.SurviveField{{Name: "email", By: []models.SurviveRule{models.MostTrusted}, Require: "valid"}, {Name: "first_name", By: []models.SurviveRule{models.MostFrequent, models.Longest}}, {Name: "phones", From: "phone", Collect: "distinct"}}}}
+	e := &models.Entity{Name: "customer", Schema: "mdm", Sources: []*models.EntitySource{{Name: "crm", Trust: 90,
+		HalfLife: 365 * 24 * time.Hour, Floor: 10}, {Name: "shop", Trust: 70}, {Name: "pay", Trust: 50}},
+		Survive: models.Survivorship{Groups: []models.SurviveGroup{{Name: "address", Fields: []string{"street", "city", "postcode",
+			"country"}, By: []models.SurviveRule{models.MostComplete, models.MostRecent}}},
+			Fields: []models.SurviveField{{Name: "email", By: []models.SurviveRule{models.MostTrusted}, Require: "valid"}, {Name: "first_name",
+				By: []models.SurviveRule{models.MostFrequent, models.Longest}}, {Name: "phones", From: "phone", Collect: "distinct"}}}}
 	p := &match.Plan{Entity: "customer", Sources: []match.Source{{Name: "crm"}, {Name: "shop"}, {Name: "pay"}}, Columns: []match.Column{{Name: "email"}}}
-	g := &Golden{Entity: e, Plan: p, Dialect: w.Dialect(), Fields: text("first_name", "last_name", "email", "phone", "street", "city", "postcode", "country", "birth_date DATE", "company", "title", "language")}
+	g := &Golden{Entity: e, Plan: p, Dialect: w.Dialect(), Fields: text("first_name", "last_name", "email", "phone", "street", "city",
+		"postcode", "country", "birth_date DATE", "company", "title", "language")}
 	write := func(name, query string) string {
 		f, err := w.Write(b.Context(), query, filepath.Join(dir, name+".parquet"))
 		if err != nil {
@@ -64,7 +68,8 @@ CASE WHEN i %% 3 = 0 THEN 'Company ' || i %% 5003 END AS company, CASE WHEN i %%
 			if err != nil {
 				b.Fatal(err)
 			}
-			b.Logf("run %d: %v, %v of processors, %v", run, time.Since(began).Round(time.Millisecond), (spent() - cpu).Round(time.Millisecond), built.Equations[models.PartXref])
+			b.Logf("run %d: %d MB at most, %v, %v of processors, %v", run, usage().Maxrss>>10, time.Since(began).Round(time.Millisecond), (spent() - cpu).Round(time.Millisecond),
+				built.Equations[models.PartXref])
 			prev = built.Tables
 		}
 	}
@@ -79,7 +84,8 @@ type timed struct {
 func (w *timed) Write(ctx context.Context, query, path string) (warehouse.File, error) {
 	began, cpu := time.Now(), spent()
 	f, err := w.Warehouse.Write(ctx, query, path)
-	w.b.Logf("  %-28s %8d rows %6d ms %6d ms of processors", filepath.Base(path), f.Rows, time.Since(began).Milliseconds(), (spent() - cpu).Milliseconds())
+	w.b.Logf("  %-28s %8d rows %6d ms %6d ms of processors", filepath.Base(path), f.Rows, time.Since(began).Milliseconds(),
+		(spent() - cpu).Milliseconds())
 	return f, err
 }
 
@@ -94,9 +100,12 @@ func (w *timed) Query(ctx context.Context, query string) (*warehouse.Result, err
 
 // spent is the processors' time of this process.
 func spent() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
+	u := usage()
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// usage is what the process has used so far; Maxrss is the most memory, in kB.
+func usage() (u syscall.Rusage) {
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return u
 }

@@ -36,7 +36,8 @@ type building struct {
 // what others have counted, for the quality table: Build adds its own. Nothing is published, and files that no version names may be left.
 func (g *Golden) Build(ctx context.Context, w warehouse.Warehouse, dir string, prev Tables, figures []Figure) (*Built, error) {
 	own := *g
-	b := &building{Golden: &own, w: w, dir: dir, prev: prev, out: &Built{Tables: Tables{}, Equations: map[string][]warehouse.Equation{}, Figures: slices.Clone(figures)}}
+	b := &building{Golden: &own, w: w, dir: dir, prev: prev, out: &Built{Tables: Tables{}, Equations: map[string][]warehouse.Equation{},
+		Figures: slices.Clone(figures)}}
 	own.Dialect = w.Dialect()
 	b.published()
 	for _, step := range []func(context.Context) error{b.ids, b.relations, b.golden, b.xref, b.edges, b.mergeLog, b.review, b.quality} {
@@ -57,7 +58,8 @@ func (b *building) published() {
 	}
 	b.From.Xref, b.From.Golden, b.From.Review = from(models.PartXref), from(models.PartGolden), from(models.PartReview)
 	if v := b.prev[models.PartGolden]; v != nil {
-		b.Before = slices.DeleteFunc(slices.Clone(v.Columns), func(c warehouse.Column) bool { return c.Name == "first_seen" || c.Name == "last_changed" })
+		b.Before = slices.DeleteFunc(slices.Clone(v.Columns),
+			func(c warehouse.Column) bool { return c.Name == "first_seen" || c.Name == "last_changed" })
 	}
 }
 
@@ -107,7 +109,8 @@ func (b *building) decided(ctx context.Context) error {
 		return err
 	}
 	if n[0] != n[1] || n[2] > 0 {
-		return fmt.Errorf("%d records have a golden id, %d of them claimed it, and %d claims were free to be granted: %w", n[0], n[1], n[2], warehouse.ErrUnbalanced)
+		return fmt.Errorf("%d records have a golden id, %d of them claimed it, and %d claims were free to be granted: %w", n[0], n[1], n[2],
+			warehouse.ErrUnbalanced)
 	}
 	return nil
 }
@@ -253,6 +256,10 @@ func (b *building) columns(ctx context.Context, what, query string) ([]warehouse
 	return warehouse.StoredColumns(columns)
 }
 
+func equation(name string, rows int64, terms ...warehouse.Term) warehouse.Equation {
+	return warehouse.Equation{Name: name, Rows: rows, Terms: terms}
+}
+
 // closes notes an equation of a part, and fails when it does not close.
 func (b *building) closes(part string, e warehouse.Equation) error {
 	b.out.Equations[part] = append(b.out.Equations[part], e)
@@ -292,7 +299,8 @@ func (b *building) golden(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return b.closes(models.PartGolden, warehouse.Equation{Name: "records", Rows: records[0], Terms: []warehouse.Term{{Name: "golden", Rows: golden}, {Name: "merged", Rows: merged[0]}}})
+	return b.closes(models.PartGolden, equation("records", records[0], warehouse.Term{Name: "golden", Rows: golden},
+		warehouse.Term{Name: "merged", Rows: merged[0]}))
 }
 
 // xref writes the xref. Every record has one row in force, and no row that was published is lost.
@@ -303,7 +311,8 @@ func (b *building) xref(ctx context.Context) error {
 	}
 	file := b.Dialect.Files(warehouse.Paths(b.out.Tables[models.PartXref].Base))
 	opened := fmt.Sprintf("run_id = %s AND valid_from = %s", b.text(b.Run), b.at())
-	n, err := b.row(ctx, fmt.Sprintf("SELECT %s, %s, %s FROM %s AS x", b.Dialect.CountIf("valid_to IS NULL AND NOT ("+opened+")"), b.Dialect.CountIf("valid_to IS NULL AND "+opened),
+	n, err := b.row(ctx, fmt.Sprintf("SELECT %s, %s, %s FROM %s AS x", b.Dialect.CountIf("valid_to IS NULL AND NOT ("+opened+")"),
+		b.Dialect.CountIf("valid_to IS NULL AND "+opened),
 		b.Dialect.CountIf(opened), file), 3)
 	if err != nil {
 		return err
@@ -312,10 +321,11 @@ func (b *building) xref(ctx context.Context) error {
 	if prev := b.prev[models.PartXref]; prev != nil {
 		before = prev.Rows
 	}
-	if err := b.closes(models.PartXref, warehouse.Equation{Name: "records", Rows: records, Terms: []warehouse.Term{{Name: "kept", Rows: n[0]}, {Name: "opened", Rows: n[1]}}}); err != nil {
+	if err := b.closes(models.PartXref, equation("records", records, warehouse.Term{Name: "kept", Rows: n[0]}, warehouse.Term{Name: "opened", Rows: n[1]})); err != nil {
 		return err
 	}
-	return b.closes(models.PartXref, warehouse.Equation{Name: "published", Rows: rows, Terms: []warehouse.Term{{Name: "before", Rows: before}, {Name: "opened", Rows: n[2]}}})
+	return b.closes(models.PartXref, equation("published", rows, warehouse.Term{Name: "before", Rows: before},
+		warehouse.Term{Name: "opened", Rows: n[2]}))
 }
 
 func (b *building) edges(ctx context.Context) error {
@@ -327,7 +337,7 @@ func (b *building) edges(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return b.closes(models.PartEdges, warehouse.Equation{Name: "pairs", Rows: n[0], Terms: []warehouse.Term{{Name: "published", Rows: rows}}})
+	return b.closes(models.PartEdges, equation("pairs", n[0], warehouse.Term{Name: "published", Rows: rows}))
 }
 
 // mergeLog appends. Every cluster with a fresh id is told once, and so is every id that is no more.
@@ -342,13 +352,15 @@ func (b *building) mergeLog(ctx context.Context) error {
 	}
 	gone := int64(0)
 	if b.From.Xref != "" {
-		lost, err := b.row(ctx, fmt.Sprintf("SELECT count(DISTINCT m.owned) FROM %s AS m WHERE m.owned IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %s AS i WHERE i.golden_id = m.owned)", b.From.Members, b.From.IDs), 1)
+		lost, err := b.row(ctx,
+			fmt.Sprintf("SELECT count(DISTINCT m.owned) FROM %s AS m WHERE m.owned IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %s AS i WHERE i.golden_id = m.owned)", b.From.Members, b.From.IDs), 1)
 		if err != nil {
 			return err
 		}
 		gone = lost[0]
 	}
-	return b.closes(models.PartMergeLog, warehouse.Equation{Name: "told", Rows: told, Terms: []warehouse.Term{{Name: "minted", Rows: n[0]}, {Name: "ended", Rows: gone}}})
+	return b.closes(models.PartMergeLog, equation("told", told, warehouse.Term{Name: "minted", Rows: n[0]}, warehouse.Term{Name: "ended",
+		Rows: gone}))
 }
 
 // append adds the rows of a SELECT to what was published.
@@ -410,5 +422,6 @@ func (b *building) quality(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return b.closes(models.PartQuality, warehouse.Equation{Name: "figures", Rows: int64(len(b.out.Figures)), Terms: []warehouse.Term{{Name: "told", Rows: rows}}})
+	return b.closes(models.PartQuality, warehouse.Equation{Name: "figures", Rows: int64(len(b.out.Figures)),
+		Terms: []warehouse.Term{{Name: "told", Rows: rows}}})
 }

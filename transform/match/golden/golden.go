@@ -96,7 +96,8 @@ func (g *Golden) inForce() string {
 	if g.From.Xref == "" {
 		return ""
 	}
-	return fmt.Sprintf("(SELECT source, source_key, golden_id, valid_from, run_id, record_hash FROM %s AS x WHERE valid_to IS NULL)", g.From.Xref)
+	return fmt.Sprintf("(SELECT source, source_key, golden_id, valid_from, run_id, record_hash FROM %s AS x WHERE valid_to IS NULL)",
+		g.From.Xref)
 }
 
 // field is the column of the raw records of that name.

@@ -66,7 +66,8 @@ func people() (*models.Entity, *match.Plan) {
 			{Name: "it's old", Trust: 10},
 		},
 		Survive: models.Survivorship{
-			Groups: []models.SurviveGroup{{Name: "address", Fields: []string{"street", "city"}, By: []models.SurviveRule{models.MostComplete, models.MostFrequent, models.MostRecent}}},
+			Groups: []models.SurviveGroup{{Name: "address", Fields: []string{"street", "city"}, By: []models.SurviveRule{models.MostComplete,
+				models.MostFrequent, models.MostRecent}}},
 			Fields: []models.SurviveField{
 				{Name: "name", By: []models.SurviveRule{models.Longest}},
 				{Name: "email", By: []models.SurviveRule{models.MostTrusted}, Require: "valid"},
@@ -77,7 +78,8 @@ func people() (*models.Entity, *match.Plan) {
 				{Name: "nicks", Collect: "all", From: "nick"},
 			},
 		}}
-	p := &match.Plan{Entity: "customer", Sources: []match.Source{{Name: "crm"}, {Name: "shop"}, {Name: "it's old"}}, Columns: []match.Column{{Name: "email"}, {Name: "street"}}}
+	p := &match.Plan{Entity: "customer", Sources: []match.Source{{Name: "crm"}, {Name: "shop"}, {Name: "it's old"}}, Columns: []match.Column{{Name: "email"},
+		{Name: "street"}}}
 	return e, p
 }
 
@@ -95,7 +97,8 @@ func open(t *testing.T, e *models.Entity, p *match.Plan, fields ...string) *lab 
 			e.Survive.Fields = slices.Delete(e.Survive.Fields, i, i+1)
 		}
 	}
-	return &lab{t: t, w: w, dir: dir, prev: Tables{}, rand: rand.New(rand.NewPCG(1, 2)), g: &Golden{Entity: e, Plan: p, Dialect: warehouse.DuckDB, Fields: text(fields...)}}
+	return &lab{t: t, w: w, dir: dir, prev: Tables{}, rand: rand.New(rand.NewPCG(1, 2)), g: &Golden{Entity: e, Plan: p,
+		Dialect: warehouse.DuckDB, Fields: text(fields...)}}
 }
 
 var personFields = []string{"name", "email", "nick", "street", "city", "born DATE", "score INTEGER"}
@@ -147,7 +150,8 @@ func (l *lab) input(rows []row, edges ...match.Edge) {
 		for _, b := range fmt.Sprint(r.values) {
 			hash = hash*31%1000003 + int(b)
 		}
-		records = append(records, fmt.Sprintf("(%d, %d, %s, %s, %d%s)", i, r.source, literal(r.key, "VARCHAR"), literal(r.updated, "TIMESTAMP"), hash, prefixed(std)))
+		records = append(records, fmt.Sprintf("(%d, %d, %s, %s, %d%s)", i, r.source, literal(r.key, "VARCHAR"), literal(r.updated,
+			"TIMESTAMP"), hash, prefixed(std)))
 		own := []string{}
 		for _, c := range l.g.Fields {
 			own = append(own, literal(r.values[c.Name], c.Type))
@@ -170,7 +174,8 @@ func (l *lab) input(rows []row, edges ...match.Edge) {
 		std = append(std, c.Name)
 	}
 	typed := strings.NewReplacer("col0", "CAST(col0 AS BIGINT)", "col4", "CAST(col4 AS UBIGINT)").Replace
-	l.g.From = Relations{Records: l.file("records", typed(names(std)), records), Raw: l.file("raw", "CAST(col0 AS BIGINT) AS _rec, "+names(append([]string{"_no"}, warehouse.Names(l.g.Fields)...))[len("col0 AS _no, "):], raw),
+	l.g.From = Relations{Records: l.file("records", typed(names(std)), records), Raw: l.file("raw",
+		"CAST(col0 AS BIGINT) AS _rec, "+names(append([]string{"_no"}, warehouse.Names(l.g.Fields)...))[len("col0 AS _no, "):], raw),
 		Labels: l.file("labels", "CAST(col0 AS BIGINT) AS _rec, CAST(col1 AS BIGINT) AS cluster", labels)}
 	edgeColumns := names([]string{"a", "b", "weight", "probability", "verdict", "rules", "pattern", "email", "email_bits"})
 	if len(pairs) == 0 {
@@ -264,9 +269,12 @@ func same(t *testing.T, what string, got, want []string) {
 // golden1 is what the first test builds on: three records of Ann, one of Bob.
 func ann() []row {
 	return []row{
-		{0, "1", "2025-12-01", "ann", map[string]string{"name": "Ann Smith", "email": "!ann@", "nick": "annie", "street": "1 High St", "born": "1980-02-01", "score": "5"}},
-		{1, "7", "2025-12-03", "ann", map[string]string{"name": "A. Smith", "email": "ann@shop", "nick": "nan", "street": "2 Low Rd", "city": "Ely", "born": "1980-01-02", "score": "950"}},
-		{2, "x", "2025-12-02", "ann", map[string]string{"name": "Ann Smyth", "email": "Ann@old", "nick": "nan", "street": "1 High St", "city": "York", "score": "7"}},
+		{0, "1", "2025-12-01", "ann", map[string]string{"name": "Ann Smith", "email": "!ann@", "nick": "annie", "street": "1 High St",
+			"born": "1980-02-01", "score": "5"}},
+		{1, "7", "2025-12-03", "ann", map[string]string{"name": "A. Smith", "email": "ann@shop", "nick": "nan", "street": "2 Low Rd",
+			"city": "Ely", "born": "1980-01-02", "score": "950"}},
+		{2, "x", "2025-12-02", "ann", map[string]string{"name": "Ann Smyth", "email": "Ann@old", "nick": "nan", "street": "1 High St",
+			"city": "York", "score": "7"}},
 		{1, "8", "", "bob", map[string]string{"name": "Bob", "email": "!", "score": "901"}},
 	}
 }
@@ -286,7 +294,8 @@ func TestGoldenRecord(t *testing.T) {
 		"shop|8|" + uuid5("customer\x1fshop\x1f\x1f8") + "|2026-01-01 00:00:00|∅|run-1"})
 	same(t, "equations", []string{fmt.Sprint(b.Equations[models.PartGolden]), fmt.Sprint(b.Equations[models.PartXref])},
 		[]string{"[records 4 = golden 2 + merged 2]", "[records 4 = kept 0 + opened 4 published 4 = before 0 + opened 4]"})
-	same(t, "types", []string{fmt.Sprint(b.Tables[models.PartGolden].Columns[6:])}, []string{"[{born DATE} {score INTEGER} {mails VARCHAR[]} {nicks VARCHAR[]} {records BIGINT} {sources VARCHAR[]} {first_seen TIMESTAMP} {last_changed TIMESTAMP}]"})
+	same(t, "types", []string{fmt.Sprint(b.Tables[models.PartGolden].Columns[6:])},
+		[]string{"[{born DATE} {score INTEGER} {mails VARCHAR[]} {nicks VARCHAR[]} {records BIGINT} {sources VARCHAR[]} {first_seen TIMESTAMP} {last_changed TIMESTAMP}]"})
 }
 
 // TestLastChanged: the second run has the same values of one golden record, and others of the other one.
@@ -335,9 +344,12 @@ func randomPeople(rnd *rand.Rand, n int) []row {
 	pick := func(values ...string) string { return values[rnd.IntN(len(values))] }
 	rows := make([]row, n)
 	for i := range rows {
-		rows[i] = row{source: rnd.IntN(3), key: fmt.Sprintf("%03d", i), updated: pick("", "2025-01-01", "2025-06-01", "2025-12-31 12:00:00", "2026-05-01"), cluster: fmt.Sprint(rnd.IntN(n / 3)),
-			values: map[string]string{"name": pick("", "Ann", "Anna", "Bob", "Zoë"), "email": pick("", "!x", "a@b", "c@d", "E@f"), "nick": pick("", "a", "ab", "abc", "b", "b", "é"),
-				"street": pick("", "1 High St", "2 Low Rd"), "city": pick("", "Ely", "York"), "born": pick("", "1980-01-01", "1975-05-05"), "score": pick("", "-3", "10", "899", "950")}}
+		rows[i] = row{source: rnd.IntN(3), key: fmt.Sprintf("%03d", i), updated: pick("", "2025-01-01", "2025-06-01", "2025-12-31 12:00:00",
+			"2026-05-01"), cluster: fmt.Sprint(rnd.IntN(n / 3)),
+			values: map[string]string{"name": pick("", "Ann", "Anna", "Bob", "Zoë"), "email": pick("", "!x", "a@b", "c@d", "E@f"),
+				"nick":   pick("", "a", "ab", "abc", "b", "b", "é"),
+				"street": pick("", "1 High St", "2 Low Rd"), "city": pick("", "Ely", "York"), "born": pick("", "1980-01-01", "1975-05-05"),
+				"score": pick("", "-3", "10", "899", "950")}}
 	}
 	return rows
 }
@@ -366,8 +378,10 @@ func TestTraced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	members, ids := l.file("m", "CAST(col0 AS BIGINT) AS _rec, CAST(col1 AS BIGINT) AS cluster, col2 AS source, col3 AS source_key, CAST(col4 AS TIMESTAMP) AS updated_at", membersOf(l, rows)), ""
-	ids = sub("SELECT DISTINCT m.cluster, x.golden_id FROM " + members + " AS m JOIN " + sub(warehouse.DuckDB.Select(*built.Tables[models.PartXref])) + " AS x USING (source, source_key)")
+	members, ids := l.file("m",
+		"CAST(col0 AS BIGINT) AS _rec, CAST(col1 AS BIGINT) AS cluster, col2 AS source, col3 AS source_key, CAST(col4 AS TIMESTAMP) AS updated_at", membersOf(l, rows)), ""
+	ids = sub("SELECT DISTINCT m.cluster, x.golden_id FROM " + members + " AS m JOIN " +
+		sub(warehouse.DuckDB.Select(*built.Tables[models.PartXref])) + " AS x USING (source, source_key)")
 	b.From.Members, b.From.IDs = members, ids
 	winners, err := b.Winners()
 	if err != nil {
@@ -409,6 +423,24 @@ func TestTraced(t *testing.T) {
 		t.Errorf("only %d values were there to be judged", seen)
 	}
 	l.judge(rows, built)
+	l.explained(built, winners)
+}
+
+// explained asks for single golden records as they are published, and gets what the run's own files tell.
+func (l *lab) explained(built *Built, winners string) {
+	l.t.Helper()
+	xref := sub(warehouse.DuckDB.Select(*built.Tables[models.PartXref]))
+	for _, id := range l.rows(nil, "SELECT golden_id FROM "+xref+" AS x GROUP BY golden_id HAVING count(*) > 2 ORDER BY golden_id LIMIT 2") {
+		one, err := l.g.Traced(l.g.From.Records, l.g.From.Raw, xref, id).Winners()
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		got := l.rows(nil, "SELECT * FROM ("+one+") AS w")
+		same(l.t, "what is told of "+id, got, l.rows(nil, "SELECT * FROM ("+winners+") AS w WHERE golden_id = '"+id+"'"))
+		if !slices.ContainsFunc(got, func(line string) bool { return strings.Contains(line, "|street|2|") }) {
+			l.t.Errorf("no runner-up for the street of %s:\n%s", id, strings.Join(got, "\n"))
+		}
+	}
 }
 
 func membersOf(l *lab, rows []row) []string {
@@ -418,7 +450,8 @@ func membersOf(l *lab, rows []row) []string {
 		if _, ok := first[r.cluster]; !ok {
 			first[r.cluster] = i
 		}
-		out[i] = fmt.Sprintf("(%d, %d, %s, %s, %s)", i, first[r.cluster], literal(l.g.Plan.Sources[r.source].Name, "VARCHAR"), literal(r.key, "VARCHAR"), literal(r.updated, "TIMESTAMP"))
+		out[i] = fmt.Sprintf("(%d, %d, %s, %s, %s)", i, first[r.cluster], literal(l.g.Plan.Sources[r.source].Name, "VARCHAR"), literal(r.key,
+			"VARCHAR"), literal(r.updated, "TIMESTAMP"))
 	}
 	return out
 }
@@ -476,7 +509,10 @@ func (l *lab) judge(rows []row, built *Built) {
 		}
 		want = append(want, strings.Join([]string{
 			best(own, "name", any, func(a, b row) int { return len([]rune(a.values["name"])) - len([]rune(b.values["name"])) }),
-			best(own, "email", func(r row) bool { return !strings.HasPrefix(r.values["email"], "!") }, func(a, b row) int { return cmpFloat(trust(a), trust(b)) }),
+			best(own, "email", func(r row) bool { return !strings.HasPrefix(r.values["email"], "!") }, func(a,
+				b row) int {
+				return cmpFloat(trust(a), trust(b))
+			}),
 			best(own, "nick", any, func(a, b row) int {
 				if often(a) != often(b) {
 					return often(a) - often(b)
@@ -659,15 +695,21 @@ func TestMergeLog(t *testing.T) {
 	}
 	l.build(at("abc", "d", "e"))
 	same(t, "merged and retired", kinds(l.build(at("abcd"))), []string{
-		"merged|" + name("", "d") + "|" + name("", "a") + "|1 of the 1 records that are left of it are new_id", "retired|" + name("", "e") + "|∅|all of its records are gone"})
+		"merged|" + name("", "d") + "|" + name("", "a") + "|1 of the 1 records that are left of it are new_id", "retired|" + name("", "e") +
+			"|∅|all of its records are gone"})
 	// The record that the id was made of leaves it: its new id is another.
-	same(t, "split", kinds(l.build(at("a", "bcd"))), []string{"split|" + name("", "a") + "|" + name("1", "a") + "|1 of its records were old_id"})
+	same(t, "split", kinds(l.build(at("a", "bcd"))), []string{"split|" + name("", "a") + "|" + name("1", "a") +
+		"|1 of its records were old_id"})
 	same(t, "the same", kinds(l.build(at("bcd", "a"))), []string{})
 	b := l.build(at("bcda"))
-	same(t, "back", kinds(b), []string{"merged|" + name("1", "a") + "|" + name("", "a") + "|1 of the 1 records that are left of it are new_id"})
-	same(t, "xref of a", l.rows(b.Tables[models.PartXref], "SELECT golden_id, valid_from, valid_to, run_id FROM {t} WHERE source_key = 'a' "), sort(
-		name("", "a")+"|2026-01-01 00:00:00|2026-01-03 00:00:00|run-1", name("1", "a")+"|2026-01-03 00:00:00|2026-01-05 00:00:00|run-3", name("", "a")+"|2026-01-05 00:00:00|∅|run-5"))
-	same(t, "xref of e", l.rows(b.Tables[models.PartXref], "SELECT valid_from, valid_to FROM {t} WHERE source_key = 'e' "), []string{"2026-01-01 00:00:00|2026-01-02 00:00:00"})
+	same(t, "back", kinds(b), []string{"merged|" + name("1", "a") + "|" + name("", "a") +
+		"|1 of the 1 records that are left of it are new_id"})
+	same(t, "xref of a", l.rows(b.Tables[models.PartXref],
+		"SELECT golden_id, valid_from, valid_to, run_id FROM {t} WHERE source_key = 'a' "), sort(
+		name("", "a")+"|2026-01-01 00:00:00|2026-01-03 00:00:00|run-1", name("1", "a")+"|2026-01-03 00:00:00|2026-01-05 00:00:00|run-3",
+		name("", "a")+"|2026-01-05 00:00:00|∅|run-5"))
+	same(t, "xref of e", l.rows(b.Tables[models.PartXref], "SELECT valid_from, valid_to FROM {t} WHERE source_key = 'e' "),
+		[]string{"2026-01-01 00:00:00|2026-01-02 00:00:00"})
 	if got := b.Tables[models.PartMergeLog].Rows; got != 3+2+1+0+1 {
 		t.Errorf("%d rows in the log", got)
 	}
@@ -733,7 +775,8 @@ func TestLostRow(t *testing.T) {
 func TestReview(t *testing.T) {
 	e, p := people()
 	l := open(t, e, p, "name")
-	rows := []row{{source: 0, key: "a", cluster: "1"}, {source: 0, key: "b", cluster: "1"}, {source: 0, key: "c", cluster: "2"}, {source: 1, key: "d", cluster: "3"}}
+	rows := []row{{source: 0, key: "a", cluster: "1"}, {source: 0, key: "b", cluster: "1"}, {source: 0, key: "c", cluster: "2"},
+		{source: 1, key: "d", cluster: "3"}}
 	edges := []match.Edge{{A: 0, B: 1, Verdict: match.Unsure}, {A: 1, B: 2, Verdict: match.Unsure, Weight: 3.5}, {A: 2, B: 3, Verdict: match.Vetoed}}
 	l.build(rows, edges...)
 	edges = append(edges, match.Edge{A: 0, B: 3, Verdict: match.Refused, Weight: 11})
@@ -744,14 +787,16 @@ func TestReview(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "review", l.rows(b.Tables[models.PartReview], "SELECT kind, a_key, b_key, a_golden_id = b_golden_id, weight, reason, detail, first_run FROM {t}"), []string{
-		"block|a@b|∅|∅|∅|too many records share the key|email: 5000 records|run-2", "pair|a|d|false|11.0|refused|email|run-2", "pair|b|c|false|3.5|unsure|email|run-1"})
+		"block|a@b|∅|∅|∅|too many records share the key|email: 5000 records|run-2", "pair|a|d|false|11.0|refused|email|run-2",
+		"pair|b|c|false|3.5|unsure|email|run-1"})
 	same(t, "edges", l.rows(b.Tables[models.PartEdges], "SELECT a_source, a_key, b_source, b_key, verdict, email, email_bits FROM {t}"), []string{
 		"crm|a|crm|b|unsure|exact|7.5", "crm|a|shop|d|refused|exact|7.5", "crm|b|crm|c|unsure|exact|7.5", "crm|c|shop|d|vetoed|exact|7.5"})
 	figures := map[string]float64{}
 	for _, f := range b.Figures {
 		figures[f.Metric+"/"+f.Detail] = f.Value
 	}
-	for name, want := range map[string]float64{"records/": 4, "golden/": 3, "merged/": 1, "merged_share/": 0.25, "largest_cluster/": 2, "cluster_size/1": 2, "cluster_size/2": 1, "review/": 3, "review/pair: refused": 1,
+	for name, want := range map[string]float64{"records/": 4, "golden/": 3, "merged/": 1, "merged_share/": 0.25, "largest_cluster/": 2,
+		"cluster_size/1": 2, "cluster_size/2": 1, "review/": 3, "review/pair: refused": 1,
 		"review_share/": 1, "golden_churn/": 0, "records_before/kept": 4, "edges/unsure": 2, "unlinkable_share/": 0.25} {
 		if got, ok := figures[name]; !ok || got != want {
 			t.Errorf("%s is %v (%v), want %v", name, got, ok, want)
@@ -772,7 +817,8 @@ func TestRelations(t *testing.T) {
 	}
 	rows := []row{
 		at(0, "a", "A", "Smith", "1 High St", "b"), at(1, "a", "A", "Smith", "1 HIGH ST", ""), // spelled otherwise, and the same standardized
-		at(0, "b", "B", "Smith", "1 high st", ""), at(0, "c", "C", "Smith", "", "zz"), at(0, "d", "D", "Jones", "1 High St", "e"), at(0, "e", "E", "Smith", "1 high St", "f"), at(0, "f", "F", "Jones", "2 Low Rd", "e"),
+		at(0, "b", "B", "Smith", "1 high st", ""), at(0, "c", "C", "Smith", "", "zz"), at(0, "d", "D", "Jones", "1 High St", "e"), at(0, "e",
+			"E", "Smith", "1 high St", "f"), at(0, "f", "F", "Jones", "2 Low Rd", "e"),
 	}
 	show := "SELECT x.source_key, r.household_id, q.source_key AS boss FROM {t} AS r JOIN " // with the xref's names of golden ids
 	households := func(b *Built) (map[string]string, []string) {
@@ -793,7 +839,8 @@ func TestRelations(t *testing.T) {
 		t.Errorf("households %v", of)
 	}
 	same(t, "parents", bosses, []string{"a<b", "b<∅", "c<∅", "d<e", "e<∅", "f<∅"}) // e and f are a circle
-	same(t, "review", l.rows(b.Tables[models.PartReview], "SELECT kind, a_key, b_key, reason, count(*) FROM {t} GROUP BY ALL"), []string{"parent|c|zz|its parent is not there|1", "parent|∅|∅|it is above itself|2"})
+	same(t, "review", l.rows(b.Tables[models.PartReview], "SELECT kind, a_key, b_key, reason, count(*) FROM {t} GROUP BY ALL"),
+		[]string{"parent|c|zz|its parent is not there|1", "parent|∅|∅|it is above itself|2"})
 	// Two of three move together and keep the id; the third one's is new.
 	rows[2].values["street"], rows[5].values["street"] = "9 Hill", "9 Hill"
 	next, _ := households(l.build(rows))
@@ -809,10 +856,12 @@ func TestRelations(t *testing.T) {
 
 func TestCustom(t *testing.T) {
 	e, p := people()
-	e.Survive = models.Survivorship{Default: []models.SurviveRule{models.MostRecent}, Fields: []models.SurviveField{{Name: "total", Custom: "sum(score)"}, {Name: "score", Custom: "max(score)"}}}
+	e.Survive = models.Survivorship{Default: []models.SurviveRule{models.MostRecent}, Fields: []models.SurviveField{{Name: "total",
+		Custom: "sum(score)"}, {Name: "score", Custom: "max(score)"}}}
 	l := open(t, e, p, "name", "nick", "score INTEGER")
 	b := l.build(ann())
-	same(t, "golden", l.rows(b.Tables[models.PartGolden], "SELECT name, nick, score, total FROM {t}"), []string{"A. Smith|nan|950|962", "Bob|∅|901|901"})
+	same(t, "golden", l.rows(b.Tables[models.PartGolden], "SELECT name, nick, score, total FROM {t}"), []string{"A. Smith|nan|950|962",
+		"Bob|∅|901|901"})
 }
 
 func TestWrongSurvivors(t *testing.T) {
@@ -835,7 +884,8 @@ func TestExpect(t *testing.T) {
 	expect := func(metric, op string, bound float64) *models.Expectation {
 		return &models.Expectation{Metric: metric, Condition: models.Condition{Op: op}, Number: bound}
 	}
-	got := Expect([]*models.Expectation{expect("largest_cluster", "<=", 50), expect("largest_cluster", "<", 50), expect("golden_churn", "<=", 0.01), expect("review_share", "<=", 0.02), expect("f1_on_labels", ">=", 0.9), expect("f1_on_labels", "=", 0.5)},
+	got := Expect([]*models.Expectation{expect("largest_cluster", "<=", 50), expect("largest_cluster", "<", 50), expect("golden_churn",
+		"<=", 0.01), expect("review_share", "<=", 0.02), expect("f1_on_labels", ">=", 0.9), expect("f1_on_labels", "=", 0.5)},
 		[]Figure{{"largest_cluster", 7, "of something"}, {"largest_cluster", 50, ""}, {"f1_on_labels", 0.5, ""}})
 	want := []string{"50 <= 50 true", "50 < 50 false", "NaN <= 0.01 true", "NaN <= 0.02 false", "0.5 >= 0.9 false", "0.5 = 0.5 true"}
 	for i, e := range got {
@@ -852,7 +902,8 @@ func TestFigures(t *testing.T) {
 	for _, f := range ThresholdFigures(edges, 6, probability, 0.6) {
 		got[f.Metric+" "+f.Detail] = f.Value
 	}
-	for name, want := range map[string]float64{"threshold_pairs probability 0.999": 1, "threshold_clusters probability 0.999": 5, "threshold_pairs probability 0.98": 2, "threshold_clusters probability 0.9": 3,
+	for name, want := range map[string]float64{"threshold_pairs probability 0.999": 1, "threshold_clusters probability 0.999": 5,
+		"threshold_pairs probability 0.98": 2, "threshold_clusters probability 0.9": 3,
 		"threshold_largest probability 0.9": 3, "threshold_pairs probability 0.6": 4, "threshold_clusters probability 0.6": 2, "threshold_largest probability 0.6": 5} {
 		if got[name] != want {
 			t.Errorf("%s is %v, want %v", name, got[name], want)
@@ -861,7 +912,8 @@ func TestFigures(t *testing.T) {
 	if _, ok := got["threshold_pairs probability 0.5"]; ok {
 		t.Error("edges below the one for review were not there to be counted")
 	}
-	scores := ScoreFigures([]match.Count{{Pattern: 1, Pairs: 5}, {Pattern: 2, Pairs: 7}, {Pattern: 3, Pairs: 1}}, func(p match.Pattern) float64 { return map[match.Pattern]float64{1: -1, 2: 3.9, 3: 2}[p] })
+	scores := ScoreFigures([]match.Count{{Pattern: 1, Pairs: 5}, {Pattern: 2, Pairs: 7}, {Pattern: 3, Pairs: 1}},
+		func(p match.Pattern) float64 { return map[match.Pattern]float64{1: -1, 2: 3.9, 3: 2}[p] })
 	if fmt.Sprint(scores) != "[{score_histogram 5 -2 to 0 bits} {score_histogram 8 2 to 4 bits}]" {
 		t.Error(scores)
 	}
@@ -875,9 +927,12 @@ func TestGoldenSQL(t *testing.T) {
 	for _, d := range []*warehouse.Dialect{warehouse.DuckDB, snowflake.Dialect} {
 		e, p := people()
 		e.Relations = []*models.EntityRelation{{Name: "household", By: []string{"name", "street"}}, {Name: "parent", Hierarchy: "nick"}}
-		g := &Golden{Entity: e, Plan: p, Dialect: d, Run: "run-2", At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Fields: text(personFields...), Levels: []string{"email", "email_bits"}}
-		g.From = Relations{Records: "records", Raw: "raw", Labels: "labels", Edges: "edges", Blocks: "blocks", Xref: "mdm.customer_xref", Golden: "mdm.customer_golden", Review: "mdm.customer_review",
-			Members: "members", Claims: "claims", Settled: "settled", IDs: "ids", Open: "open", Won: []string{"won_1", "won_2"}, Related: []string{"households", "parent_ids"}, Parents: []string{"", "parents"}, Above: []string{"", "above"}}
+		g := &Golden{Entity: e, Plan: p, Dialect: d, Run: "run-2", At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+			Fields: text(personFields...), Levels: []string{"email", "email_bits"}}
+		g.From = Relations{Records: "records", Raw: "raw", Labels: "labels", Edges: "edges", Blocks: "blocks", Xref: "mdm.customer_xref",
+			Golden: "mdm.customer_golden", Review: "mdm.customer_review",
+			Members: "members", Claims: "claims", Settled: "settled", IDs: "ids", Open: "open", Won: []string{"won_1", "won_2"},
+			Related: []string{"households", "parent_ids"}, Parents: []string{"", "parents"}, Above: []string{"", "above"}}
 		g.Columns = text("golden_id", "name", "born DATE", "household_id")
 		g.Before = g.Columns
 		made := func(sql string, err error) string {
@@ -887,9 +942,12 @@ func TestGoldenSQL(t *testing.T) {
 			return sql
 		}
 		all := ""
-		for _, s := range []struct{ name, sql string }{{"Members", g.Members()}, {"Claims", g.Claims()}, {"Settled", g.Settled()}, {"Contested", g.Contested()}, {"Winning", g.Winning()}, {"StillOpen", g.StillOpen()}, {"IDs", g.IDs()},
-			{"MergeLog", g.MergeLog()}, {"Xref", g.Xref()}, {"Edges", g.Edges()}, {"Review", g.Review()}, {"HouseholdMembers", made(g.HouseholdMembers(0))}, {"HouseholdClaims", g.HouseholdClaims(0)}, {"HouseholdIDs", g.HouseholdIDs(0)},
-			{"Parents", made(g.Parents(1))}, {"Climb", g.Climb("above")}, {"ParentIDs", g.ParentIDs(1)}, {"Golden", made(g.Golden())}, {"Winners", made(g.Winners())}, {"ClusterFigures", g.ClusterFigures()},
+		for _, s := range []struct{ name, sql string }{{"Members", g.Members()}, {"Claims", g.Claims()}, {"Settled", g.Settled()},
+			{"Contested", g.Contested()}, {"Winning", g.Winning()}, {"StillOpen", g.StillOpen()}, {"IDs", g.IDs()},
+			{"MergeLog", g.MergeLog()}, {"Xref", g.Xref()}, {"Edges", g.Edges()}, {"Review", g.Review()}, {"HouseholdMembers",
+				made(g.HouseholdMembers(0))}, {"HouseholdClaims", g.HouseholdClaims(0)}, {"HouseholdIDs", g.HouseholdIDs(0)},
+			{"Parents", made(g.Parents(1))}, {"Climb", g.Climb("above")}, {"ParentIDs", g.ParentIDs(1)}, {"Golden", made(g.Golden())},
+			{"Winners", made(g.Winners())}, {"ClusterFigures", g.ClusterFigures()},
 			{"Quality", g.Quality([]Figure{{"cluster_size", 2, "1"}})}} {
 			all += "-- " + s.name + "\n" + s.sql + ";\n\n"
 		}

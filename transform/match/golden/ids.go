@@ -34,12 +34,14 @@ func (g *Golden) Claims() string {
 
 // Settled are claims of clusters that claim one id, which no other claims: nearly all, as a rule.
 func (g *Golden) Settled() string {
-	return fmt.Sprintf("SELECT c.cluster, c.id\nFROM %s AS c\nWHERE NOT EXISTS (%s) AND NOT EXISTS (%s)", g.From.Claims, g.several("cluster"), g.several("id"))
+	return fmt.Sprintf("SELECT c.cluster, c.id\nFROM %s AS c\nWHERE NOT EXISTS (%s) AND NOT EXISTS (%s)", g.From.Claims,
+		g.several("cluster"), g.several("id"))
 }
 
 // several finds that what a claim c has in a column is in more claims than one.
 func (g *Golden) several(column string) string {
-	return fmt.Sprintf("SELECT 1 FROM (SELECT %s FROM %s AS d GROUP BY %[1]s HAVING count(*) > 1) AS s WHERE s.%[1]s = c.%[1]s", column, g.From.Claims)
+	return fmt.Sprintf("SELECT 1 FROM (SELECT %s FROM %s AS d GROUP BY %[1]s HAVING count(*) > 1) AS s WHERE s.%[1]s = c.%[1]s", column,
+		g.From.Claims)
 }
 
 // Contested are the other claims, with the time when the id was minted, born: the first Open.
@@ -76,7 +78,8 @@ func (g *Golden) Winning() string {
 SELECT c.cluster, i.id
 FROM by_cluster AS c
 JOIN by_id AS i ON %[4]s = i.id AND %[5]s = c.cluster`,
-		d.Best([]string{"id"}, []warehouse.By{more, born, id}, ""), g.From.Open, d.Best([]string{"cluster"}, []warehouse.By{more, born, cluster}, ""),
+		d.Best([]string{"id"}, []warehouse.By{more, born, id}, ""), g.From.Open, d.Best([]string{"cluster"}, []warehouse.By{more, born,
+			cluster}, ""),
 		d.Part("c.best", 0, 1, idType), d.Part("i.best", 0, 1, "BIGINT"))
 }
 
@@ -137,7 +140,8 @@ const (
 func (g *Golden) MergeLog() string {
 	d := g.Dialect
 	row := func(old, id, kind, cause string) string {
-		return fmt.Sprintf("SELECT %s AS old_id, %s AS new_id, %s AS kind, %s AS run_id, %s AS %s, %s AS cause", old, id, kind, g.text(g.Run), g.at(), g.q("at"), cause)
+		return fmt.Sprintf("SELECT %s AS old_id, %s AS new_id, %s AS kind, %s AS run_id, %s AS %s, %s AS cause", old, id, kind, g.text(g.Run),
+			g.at(), g.q("at"), cause)
 	}
 	minted := row(g.null("VARCHAR"), g.unpacked("i.golden_id"), g.text(Minted), "'new records'")
 	if g.From.Xref == "" {
@@ -147,7 +151,8 @@ func (g *Golden) MergeLog() string {
 	more := warehouse.By{SQL: "n"}
 	former := d.Best([]string{"id", "n"}, []warehouse.By{more, {SQL: "id", Least: true}}, "")
 	heir := d.Best([]string{"golden_id", "n"}, []warehouse.By{more, {SQL: "cluster", Least: true}}, "")
-	split := row(g.unpacked(d.Part("c.former", 0, 2, idType)), g.unpacked("c.golden_id"), g.text(SplitID), text(d.Part("c.former", 1, 2, "BIGINT"))+" || ' of its records were old_id'")
+	split := row(g.unpacked(d.Part("c.former", 0, 2, idType)), g.unpacked("c.golden_id"), g.text(SplitID), text(d.Part("c.former", 1, 2,
+		"BIGINT"))+" || ' of its records were old_id'")
 	merged := row(g.unpacked("c.id"), g.unpacked(d.Part("c.heir", 0, 2, idType)), g.text(Merged),
 		text(d.Part("c.heir", 1, 2, "BIGINT"))+" || ' of the ' || "+text("c.n")+" || ' records that are left of it are new_id'")
 	retired := row(g.unpacked("x.golden_id"), g.null("VARCHAR"), g.text(Retired), "'all of its records are gone'")
@@ -189,7 +194,8 @@ func (g *Golden) Xref() string {
 	}
 	now := fmt.Sprintf(`SELECT m.source, m.source_key, %s AS golden_id, %s AS valid_from, %s AS valid_to, %s AS run_id, m.record_hash
 FROM %s AS m
-JOIN %s AS i ON i.cluster = m.cluster`, g.unpacked("i.golden_id"), since("m.owned_from", g.at()), g.null("TIMESTAMP"), since("m.owned_run", g.text(g.Run)), g.From.Members, g.From.IDs)
+JOIN %s AS i ON i.cluster = m.cluster`, g.unpacked("i.golden_id"), since("m.owned_from", g.at()), g.null("TIMESTAMP"),
+		since("m.owned_run", g.text(g.Run)), g.From.Members, g.From.IDs)
 	if g.From.Xref == "" {
 		return now
 	}
@@ -223,11 +229,13 @@ JOIN %[2]s AS x ON x._rec = e.a
 JOIN %[2]s AS y ON y._rec = e.b
 JOIN %[3]s AS i ON i.cluster = x.cluster
 JOIN %[3]s AS k ON k.cluster = y.cluster
-WHERE e.verdict IN (%[4]s, %[5]s) AND x.cluster <> y.cluster`, g.From.Edges, g.From.Members, g.From.IDs, g.text(match.Unsure.String()), g.text(match.Refused.String()),
+WHERE e.verdict IN (%[4]s, %[5]s) AND x.cluster <> y.cluster`, g.From.Edges, g.From.Members, g.From.IDs, g.text(match.Unsure.String()),
+		g.text(match.Refused.String()),
 		g.unpacked("i.golden_id"), g.unpacked("k.golden_id"))
 	if g.From.Blocks != "" {
 		none := g.null("VARCHAR")
-		pairs = union(pairs, fmt.Sprintf(`SELECT 'block', %s, b.%s, %[1]s, %[1]s, %[1]s, %[1]s, %[3]s, %[3]s, 'too many records share the key', b.rule || ': ' || CAST(b.records AS %[4]s) || ' records'
+		pairs = union(pairs,
+			fmt.Sprintf(`SELECT 'block', %s, b.%s, %[1]s, %[1]s, %[1]s, %[1]s, %[3]s, %[3]s, 'too many records share the key', b.rule || ': ' || CAST(b.records AS %[4]s) || ' records'
 FROM %[5]s AS b`, none, g.q("key"), g.null("DOUBLE"), g.Dialect.Type("VARCHAR"), g.From.Blocks))
 	}
 	for i, r := range g.Entity.Relations {

@@ -38,7 +38,8 @@ const (
 )
 
 // ExpectedFigures are the names that an expectation may have.
-var ExpectedFigures = []string{FigureRecords, FigureGolden, FigureMerged, FigureMergedShare, FigureLargestCluster, FigureReviewShare, FigureGoldenChurn,
+var ExpectedFigures = []string{FigureRecords, FigureGolden, FigureMerged, FigureMergedShare, FigureLargestCluster, FigureReviewShare,
+	FigureGoldenChurn,
 	FigureUnlinkable, FigureBlockingRecall, FigurePrecision, FigureRecall, FigureF1}
 
 // Expected is what became of an expectation.
@@ -89,7 +90,8 @@ func compare(value float64, op string, bound float64) bool {
 func (g *Golden) Quality(figures []Figure) string {
 	rows := make([]string, len(figures))
 	for i, f := range figures {
-		rows[i] = fmt.Sprintf("SELECT %s AS run_id, %s AS %s, %s AS metric, CAST(%s AS %s) AS %s, %s AS detail", g.text(g.Run), g.at(), g.q("at"), g.text(f.Metric),
+		rows[i] = fmt.Sprintf("SELECT %s AS run_id, %s AS %s, %s AS metric, CAST(%s AS %s) AS %s, %s AS detail", g.text(g.Run), g.at(),
+			g.q("at"), g.text(f.Metric),
 			g.text(strconv.FormatFloat(f.Value, 'g', -1, 64)), g.Dialect.Type("DOUBLE"), g.q("value"), g.text(f.Detail))
 	}
 	return union(rows...)
@@ -98,15 +100,18 @@ func (g *Golden) Quality(figures []Figure) string {
 // ClusterFigures count records and golden records: metric, value, detail.
 func (g *Golden) ClusterFigures() string {
 	one := func(metric, value, detail, from string) string {
-		return fmt.Sprintf("SELECT '%s' AS metric, CAST(%s AS %s) AS %s, %s AS detail\nFROM %s", metric, value, g.Dialect.Type("DOUBLE"), g.q("value"), detail, from)
+		return fmt.Sprintf("SELECT '%s' AS metric, CAST(%s AS %s) AS %s, %s AS detail\nFROM %s", metric, value, g.Dialect.Type("DOUBLE"),
+			g.q("value"), detail, from)
 	}
-	classes := "CASE WHEN n <= 5 THEN CAST(n AS " + g.Dialect.Type("VARCHAR") + ") WHEN n <= 10 THEN '6 to 10' WHEN n <= 20 THEN '11 to 20' WHEN n <= 50 THEN '21 to 50' ELSE 'over 50' END"
+	classes := "CASE WHEN n <= 5 THEN CAST(n AS " + g.Dialect.Type("VARCHAR") +
+		") WHEN n <= 10 THEN '6 to 10' WHEN n <= 20 THEN '11 to 20' WHEN n <= 50 THEN '21 to 50' ELSE 'over 50' END"
 	sizes := "(SELECT cluster, count(*) AS n FROM " + g.From.Members + " AS m WHERE cluster IS NOT NULL GROUP BY cluster) AS c"
 	members := g.From.Members + " AS m"
 	all := []string{
 		one(FigureRecords, "count(_rec)", "''", members),
 		one(FigureMerged, g.Dialect.CountIf("_rec <> cluster"), "''", members),
-		one(FigureMergedShare, "CAST("+g.Dialect.CountIf("_rec <> cluster")+" AS "+g.Dialect.Type("DOUBLE")+") / nullif(count(_rec), 0)", "''", members),
+		one(FigureMergedShare, "CAST("+g.Dialect.CountIf("_rec <> cluster")+" AS "+g.Dialect.Type("DOUBLE")+") / nullif(count(_rec), 0)",
+			"''", members),
 		one(FigureGolden, "count(*)", "''", g.From.IDs+" AS i"),
 		one(FigureLargestCluster, "coalesce(max(n), 0)", "''", sizes),
 		one("cluster_size", "count(*)", "size", "(SELECT "+classes+" AS size FROM "+sizes+") AS s GROUP BY size"),
@@ -135,8 +140,10 @@ func (b *building) figures(ctx context.Context) ([]Figure, error) {
 	query := union(b.ClusterFigures(),
 		fmt.Sprintf("SELECT 'review', CAST(count(*) AS %s), kind || ': ' || reason FROM %s AS r GROUP BY kind, reason", double, review),
 		fmt.Sprintf("SELECT 'review', CAST(count(*) AS %s), '' FROM %s AS r", double, review),
-		fmt.Sprintf("SELECT '%s', coalesce((SELECT CAST(count(*) AS %s) FROM (%s) AS q) / nullif(count(_rec), 0), 0), '' FROM %s AS m", FigureReviewShare, double, asked, b.From.Members),
-		fmt.Sprintf("SELECT 'ids', CAST(count(*) AS %s), kind FROM %s AS l WHERE run_id = %s AND %s = %s GROUP BY kind", double, b.Dialect.Files(warehouse.Paths(log[len(log)-1:])), b.text(b.Run), b.q("at"), b.at()))
+		fmt.Sprintf("SELECT '%s', coalesce((SELECT CAST(count(*) AS %s) FROM (%s) AS q) / nullif(count(_rec), 0), 0), '' FROM %s AS m",
+			FigureReviewShare, double, asked, b.From.Members),
+		fmt.Sprintf("SELECT 'ids', CAST(count(*) AS %s), kind FROM %s AS l WHERE run_id = %s AND %s = %s GROUP BY kind", double,
+			b.Dialect.Files(warehouse.Paths(log[len(log)-1:])), b.text(b.Run), b.q("at"), b.at()))
 	answer, err := b.w.Query(ctx, "SELECT * FROM (\n"+query+"\n) AS f ORDER BY metric, detail")
 	if err != nil {
 		return nil, fmt.Errorf("figures: %w", err)
@@ -211,7 +218,8 @@ func ThresholdFigures(edges []match.Edge, records int, probability func(weight f
 			at++
 		}
 		detail := "probability " + strconv.FormatFloat(t, 'g', -1, 64)
-		out = append(out, Figure{"threshold_pairs", float64(at), detail}, Figure{"threshold_clusters", float64(f.trees), detail}, Figure{"threshold_largest", float64(f.largest), detail})
+		out = append(out, Figure{"threshold_pairs", float64(at), detail}, Figure{"threshold_clusters", float64(f.trees), detail},
+			Figure{"threshold_largest", float64(f.largest), detail})
 	}
 	return out
 }

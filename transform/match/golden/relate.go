@@ -65,7 +65,8 @@ SELECT %s, min(cluster) AS first FROM v GROUP BY %[3]s
 SELECT v.cluster AS _rec, h.first AS cluster, %s AS source_key, %s AS owned
 FROM v
 JOIN h ON %s
-JOIN %s AS i ON i.cluster = v.cluster%s`, g.survivors(need, true), strings.Join(has, " AND "), strings.Join(by, ", "), g.unpacked("i.golden_id"), owned, strings.Join(same, " AND "), g.From.IDs, join), nil
+JOIN %s AS i ON i.cluster = v.cluster%s`, g.survivors(need, true), strings.Join(has, " AND "), strings.Join(by, ", "),
+		g.unpacked("i.golden_id"), owned, strings.Join(same, " AND "), g.From.IDs, join), nil
 }
 
 // unitWith finds the unit with a column of golden records, and the column of survivors by which households are made.
@@ -111,7 +112,8 @@ SELECT m._rec AS cluster, coalesce(t.id, f.id) AS id
 FROM %[3]s AS m
 LEFT JOIN taken AS t ON t.cluster = m.cluster
 LEFT JOIN fresh AS f ON f.cluster = m.cluster`,
-		g.taken(), g.packed(g.Dialect.UUID(namespace, g.name(g.text(g.Entity.Relations[i].Name), g.text(g.At.UTC().Format("2006-01-02T15:04:05.000000Z")), "m.source_key"))), g.From.Members)
+		g.taken(), g.packed(g.Dialect.UUID(namespace, g.name(g.text(g.Entity.Relations[i].Name),
+			g.text(g.At.UTC().Format("2006-01-02T15:04:05.000000Z")), "m.source_key"))), g.From.Members)
 }
 
 // Parents gives each cluster that has one its parent's: of several, that of the record which the default rules prefer. A parent in
@@ -133,7 +135,8 @@ FROM (
   JOIN %s AS p ON p.source = c._source AND p.source_key = CAST(c.%s AS %s)
   WHERE p._rec IS NOT NULL AND p.cluster <> c._cluster
   GROUP BY c._cluster
-) AS b`, g.Dialect.Part("b.best", 0, 1, "BIGINT"), best, g.candidates([]*unit{u}, false, ""), g.From.Members, g.q(c.Name), g.Dialect.Type("VARCHAR")), nil
+) AS b`, g.Dialect.Part("b.best", 0, 1, "BIGINT"), best, g.candidates([]*unit{u}, false, ""), g.From.Members, g.q(c.Name),
+		g.Dialect.Type("VARCHAR")), nil
 }
 
 // withoutFrequency leaves out the rule that has to count first.
@@ -162,7 +165,8 @@ func (g *Golden) FirstStep(i int) string {
 
 // ParentIDs are the golden ids of parents. Those on a circle have none.
 func (g *Golden) ParentIDs(i int) string {
-	return fmt.Sprintf("SELECT p.cluster, i.golden_id AS id\nFROM %s AS p\nJOIN %s AS i ON i.cluster = p.parent\nWHERE NOT EXISTS (%s)", g.From.Parents[i], g.From.IDs, g.onCircle(i))
+	return fmt.Sprintf("SELECT p.cluster, i.golden_id AS id\nFROM %s AS p\nJOIN %s AS i ON i.cluster = p.parent\nWHERE NOT EXISTS (%s)",
+		g.From.Parents[i], g.From.IDs, g.onCircle(i))
 }
 
 // onCircle finds a cluster p on a circle: what lies so far above another.
@@ -180,7 +184,8 @@ FROM %[5]s AS r
 JOIN %[6]s AS m ON m._rec = r._rec
 JOIN %[7]s AS i ON i.cluster = m.cluster
 WHERE r.%[8]s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %[6]s AS p WHERE p._rec IS NOT NULL AND p.source = m.source AND p.source_key = %[1]s)`,
-		value, g.null("VARCHAR"), g.null("DOUBLE"), g.text(r.Name), g.From.Raw, g.From.Members, g.From.IDs, g.q(c.Name), g.Dialect.Type("VARCHAR"))
+		value, g.null("VARCHAR"), g.null("DOUBLE"), g.text(r.Name), g.From.Raw, g.From.Members, g.From.IDs, g.q(c.Name),
+		g.Dialect.Type("VARCHAR"))
 }
 
 // circles are questions of Review: golden records that are above themselves.
@@ -189,5 +194,6 @@ func (g *Golden) circles(i int) string {
 FROM %[4]s AS p
 JOIN %[5]s AS i ON i.cluster = p.cluster
 JOIN %[5]s AS k ON k.cluster = p.parent
-WHERE EXISTS (%[6]s)`, g.null("VARCHAR"), g.null("DOUBLE"), g.text(g.Entity.Relations[i].Name), g.From.Parents[i], g.From.IDs, g.onCircle(i), g.Dialect.Type("VARCHAR"))
+WHERE EXISTS (%[6]s)`, g.null("VARCHAR"), g.null("DOUBLE"), g.text(g.Entity.Relations[i].Name), g.From.Parents[i], g.From.IDs,
+		g.onCircle(i), g.Dialect.Type("VARCHAR"))
 }

@@ -222,7 +222,8 @@ func (g *Golden) trust() string {
 		if s.HalfLife > 0 {
 			age := fmt.Sprintf("(%s - %s)", g.Dialect.Epoch(g.at()), g.Dialect.Epoch("c._updated_at"))
 			decayed := fmt.Sprintf("CAST(%g AS %s) * power(0.5, %s / %g)", s.Trust, g.Dialect.Type("DOUBLE"), age, s.HalfLife.Seconds())
-			trust = fmt.Sprintf("CASE WHEN c._updated_at IS NULL THEN %g WHEN %s <= 0 THEN %g WHEN %s < %[1]g THEN %[1]g ELSE %[4]s END", s.Floor, age, s.Trust, decayed)
+			trust = fmt.Sprintf("CASE WHEN c._updated_at IS NULL THEN %g WHEN %s <= 0 THEN %g WHEN %s < %[1]g THEN %[1]g ELSE %[4]s END",
+				s.Floor, age, s.Trust, decayed)
 		}
 		sql += " WHEN " + g.text(s.Name) + " THEN " + trust
 	}
@@ -294,14 +295,15 @@ func (g *Golden) Survivors() (string, error) {
 }
 
 func (g *Golden) survivors(units []*unit, hidden bool) string {
-	several := fmt.Sprintf("several AS (\n  SELECT cluster, count(*) AS records, %s AS sources\n  FROM %s AS m\n  WHERE cluster IS NOT NULL\n  GROUP BY cluster\n  HAVING count(*) > 1\n)",
-		g.Dialect.Entries("m.source", "m._rec", true), g.From.Members)
+	several := "several AS (\n  SELECT cluster, count(*) AS records\n  FROM " + g.From.Members +
+		" AS m\n  WHERE cluster IS NOT NULL\n  GROUP BY cluster\n  HAVING count(*) > 1\n)"
 	if slices.ContainsFunc(units, func(u *unit) bool { return u.custom != "" }) { // which has to see every cluster
 		several = strings.Replace(several, "\n  HAVING count(*) > 1", "", 1)
 		return "WITH " + several + g.merged(units, hidden)
 	}
 	single := g.candidates(units, hidden, "\nWHERE NOT EXISTS (SELECT 1 FROM several AS n WHERE n.cluster = m.cluster)")
-	return fmt.Sprintf("WITH %s%s\nUNION ALL\nSELECT c._cluster AS cluster, 1 AS records, %s AS sources%s\nFROM (\n%s\n) AS c", several, g.merged(units, hidden),
+	return fmt.Sprintf("WITH %s%s\nUNION ALL\nSELECT c._cluster AS cluster, 1 AS records, %s AS sources%s\nFROM (\n%s\n) AS c", several,
+		g.merged(units, hidden),
 		g.one("c._source"), g.alone(units, hidden), single)
 }
 
@@ -338,7 +340,7 @@ func (g *Golden) alone(units []*unit, hidden bool) string {
 
 // merged are the golden records of the clusters in several.
 func (g *Golden) merged(units []*unit, hidden bool) string {
-	aggregates, items, with := "", "", ""
+	aggregates, items, with := ", "+g.Dialect.Entries("c._source", "c._rec", true)+" AS sources", "", ""
 	join := "\nJOIN several AS n ON n.cluster = m.cluster"
 	from := "(\n" + g.candidates(units, hidden, join) + "\n) AS c"
 	for _, u := range units {
@@ -349,7 +351,7 @@ func (g *Golden) merged(units []*unit, hidden bool) string {
 		a, i := g.aggregate(u, hidden)
 		aggregates, items = aggregates+a, items+i
 	}
-	return fmt.Sprintf("%s\nSELECT n.cluster, n.records, n.sources%s\nFROM several AS n\nJOIN (\nSELECT c._cluster%s\nFROM %s\nGROUP BY c._cluster\n) AS a ON a._cluster = n.cluster", with, items, aggregates, from)
+	return fmt.Sprintf("%s\nSELECT n.cluster, n.records, a.sources%s\nFROM several AS n\nJOIN (\nSELECT c._cluster%s\nFROM %s\nGROUP BY c._cluster\n) AS a ON a._cluster = n.cluster", with, items, aggregates, from)
 }
 
 // counts says whether a unit asks how often its values occur.
@@ -366,7 +368,8 @@ func (g *Golden) frequencies(u *unit, join string) string {
 	}
 	plain := *u
 	plain.by = nil
-	return fmt.Sprintf("SELECT %s, count(*) AS _n\nFROM (\n%s\n) AS c\nWHERE %s\nGROUP BY %s", items, g.candidates([]*unit{&plain}, false, join), g.competes(u), by)
+	return fmt.Sprintf("SELECT %s, count(*) AS _n\nFROM (\n%s\n) AS c\nWHERE %s\nGROUP BY %s", items, g.candidates([]*unit{&plain}, false,
+		join), g.competes(u), by)
 }
 
 func (g *Golden) sameValues(u *unit, alias string) string {
@@ -451,7 +454,8 @@ func (g *Golden) Golden() (string, error) {
 FROM (
 %s
 ) AS g
-LEFT JOIN (SELECT golden_id, first_seen, last_changed, %s AS hash FROM %s AS p) AS p ON p.golden_id = g.golden_id`, g.at(), changed, now, hash, g.From.Golden), nil
+LEFT JOIN (SELECT golden_id, first_seen, last_changed, %s AS hash FROM %s AS p) AS p ON p.golden_id = g.golden_id`, g.at(), changed,
+		now, hash, g.From.Golden), nil
 }
 
 // rowHash is the hash of a golden record's values, when the published ones have the same columns.

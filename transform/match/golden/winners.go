@@ -45,7 +45,8 @@ FROM (
 %s
 ) AS c
 JOIN %s AS m ON m._rec = c._rec
-JOIN %s AS i ON i.cluster = c._cluster%s`, g.unpacked("i.golden_id"), g.text(column), value, g.q("value"), g.text(rule), g.candidates([]*unit{u}, false, ""), g.From.Members, g.From.IDs, where)
+JOIN %s AS i ON i.cluster = c._cluster%s`, g.unpacked("i.golden_id"), g.text(column), value, g.q("value"), g.text(rule),
+		g.candidates([]*unit{u}, false, ""), g.From.Members, g.From.IDs, where)
 }
 
 // ranked are the records that a value was chosen from, with the rules' figures.
@@ -69,7 +70,8 @@ func (g *Golden) ranked(u *unit, column, value string) string {
 	}
 	from := "(\n" + g.candidates([]*unit{u}, false, "") + "\n) AS c"
 	if u.counts() {
-		from += fmt.Sprintf("\nLEFT JOIN (\n%s\n) AS f%d ON f%[2]d._cluster = c._cluster%s", g.frequencies(u, ""), u.number, g.sameValues(u, fmt.Sprintf("f%d", u.number)))
+		from += fmt.Sprintf("\nLEFT JOIN (\n%s\n) AS f%d ON f%[2]d._cluster = c._cluster%s", g.frequencies(u, ""), u.number, g.sameValues(u,
+			fmt.Sprintf("f%d", u.number)))
 	}
 	return fmt.Sprintf(`SELECT %s AS golden_id, %s AS field, w.place, m.source, m.source_key, w._value AS %s,
   CASE WHEN w._last THEN 'the last' %s ELSE 'the first of its source and key' END AS decided, %s AS figures
@@ -82,7 +84,8 @@ FROM (
   ) AS w
 ) AS w
 JOIN %s AS m ON m._rec = w._rec
-JOIN %s AS i ON i.cluster = w._cluster`, g.unpacked("i.golden_id"), g.text(column), g.q("value"), strings.Join(decided, " "), strings.Join(told, " || '; ' || "), strings.Join(items, ", "),
+JOIN %s AS i ON i.cluster = w._cluster`, g.unpacked("i.golden_id"), g.text(column), g.q("value"), strings.Join(decided, " "),
+		strings.Join(told, " || '; ' || "), strings.Join(items, ", "),
 		value, strings.Join(by, ", "), strings.Join(figures, ", "), from, g.competes(u), g.From.Members, g.From.IDs)
 }
 

@@ -1,5 +1,6 @@
 // Package similar measures how alike two texts are. Its functions are plain: they say what a measure means, letter by letter, and are what
-// faster ones are held against. Letters are Unicode code points, as in DuckDB's jaro_winkler_similarity and levenshtein. Read JaroWinkler.
+// faster ones are held against. Letters are Unicode code points; DuckDB's functions of the same names compare bytes, and give the same for
+// texts of ASCII letters only (warehouse.Similar has them compare letters). Read JaroWinkler.
 package similar
 
 import (

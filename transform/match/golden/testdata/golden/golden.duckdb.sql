@@ -148,7 +148,7 @@ LEFT JOIN (
 WITH v AS (
 SELECT * FROM (
 WITH several AS (
-  SELECT cluster, count(*) AS records, list_sort(list(DISTINCT m.source) FILTER (WHERE m.source IS NOT NULL)) AS sources
+  SELECT cluster, count(*) AS records
   FROM members AS m
   WHERE cluster IS NOT NULL
   GROUP BY cluster
@@ -165,10 +165,10 @@ JOIN several AS n ON n.cluster = m.cluster
 WHERE c."street" IS NOT NULL OR c."city" IS NOT NULL
 GROUP BY c._cluster, c."street", c."city"
 )
-SELECT n.cluster, n.records, n.sources, a.u0 AS "name", struct_extract(a.u3, 'v0') AS "street", struct_extract(a.u3, 'v1') AS "city", struct_extract(a.u3, 'v2') AS "_rel_street"
+SELECT n.cluster, n.records, a.sources, a.u0 AS "name", struct_extract(a.u3, 'v0') AS "street", struct_extract(a.u3, 'v1') AS "city", struct_extract(a.u3, 'v2') AS "_rel_street"
 FROM several AS n
 JOIN (
-SELECT c._cluster, arg_max_null(c."name", create_sort_key(length(CAST(c."name" AS VARCHAR)), 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."name" IS NOT NULL) AS u0, arg_max_null(struct_pack(v0 := c."street", v1 := c."city", v2 := c."_rel_street"), create_sort_key(CASE WHEN c."street" IS NULL THEN 0 ELSE 1 END + CASE WHEN c."city" IS NULL THEN 0 ELSE 1 END, 'ASC NULLS FIRST', f3._n, 'ASC NULLS FIRST', c._updated_at, 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."street" IS NOT NULL OR c."city" IS NOT NULL) AS u3
+SELECT c._cluster, list_sort(list(DISTINCT c._source) FILTER (WHERE c._source IS NOT NULL)) AS sources, arg_max_null(c."name", create_sort_key(length(CAST(c."name" AS VARCHAR)), 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."name" IS NOT NULL) AS u0, arg_max_null(struct_pack(v0 := c."street", v1 := c."city", v2 := c."_rel_street"), create_sort_key(CASE WHEN c."street" IS NULL THEN 0 ELSE 1 END + CASE WHEN c."city" IS NULL THEN 0 ELSE 1 END, 'ASC NULLS FIRST', f3._n, 'ASC NULLS FIRST', c._updated_at, 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."street" IS NOT NULL OR c."city" IS NOT NULL) AS u3
 FROM (
 SELECT m._rec, m.cluster AS _cluster, m.source AS _source, m.updated_at AS _updated_at, r."name", r."street", r."city", r."email", r."nick", r."born", r."score", s."street" AS "_rel_street"
 FROM raw AS r
@@ -256,7 +256,7 @@ FROM (
 SELECT CAST(i.golden_id AS VARCHAR) AS golden_id, s."name", s."email", s."nick", s."street", s."city", s."born", s."score", s."mails", s."nicks", CAST(r0.id AS VARCHAR) AS "household_id", CAST(r1.id AS VARCHAR) AS "parent_id", CAST(s.records AS BIGINT) AS records, s.sources
 FROM (
 WITH several AS (
-  SELECT cluster, count(*) AS records, list_sort(list(DISTINCT m.source) FILTER (WHERE m.source IS NOT NULL)) AS sources
+  SELECT cluster, count(*) AS records
   FROM members AS m
   WHERE cluster IS NOT NULL
   GROUP BY cluster
@@ -284,10 +284,10 @@ JOIN several AS n ON n.cluster = m.cluster
 WHERE c."street" IS NOT NULL OR c."city" IS NOT NULL
 GROUP BY c._cluster, c."street", c."city"
 )
-SELECT n.cluster, n.records, n.sources, a.u0 AS "name", a.u1 AS "email", a.u2 AS "nick", struct_extract(a.u3, 'v0') AS "street", struct_extract(a.u3, 'v1') AS "city", a.u4 AS "born", a.u5 AS "score", a.u6 AS "mails", a.u7 AS "nicks"
+SELECT n.cluster, n.records, a.sources, a.u0 AS "name", a.u1 AS "email", a.u2 AS "nick", struct_extract(a.u3, 'v0') AS "street", struct_extract(a.u3, 'v1') AS "city", a.u4 AS "born", a.u5 AS "score", a.u6 AS "mails", a.u7 AS "nicks"
 FROM several AS n
 JOIN (
-SELECT c._cluster, arg_max_null(c."name", create_sort_key(length(CAST(c."name" AS VARCHAR)), 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."name" IS NOT NULL) AS u0, arg_max_null(c."email", create_sort_key(CAST(CASE c._source WHEN 'crm' THEN CASE WHEN c._updated_at IS NULL THEN 20 WHEN (epoch(CAST(CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS TIMESTAMP)) - epoch(CAST(c._updated_at AS TIMESTAMP))) <= 0 THEN 90 WHEN CAST(90 AS DOUBLE) * power(0.5, (epoch(CAST(CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS TIMESTAMP)) - epoch(CAST(c._updated_at AS TIMESTAMP))) / 8.64e+06) < 20 THEN 20 ELSE CAST(90 AS DOUBLE) * power(0.5, (epoch(CAST(CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS TIMESTAMP)) - epoch(CAST(c._updated_at AS TIMESTAMP))) / 8.64e+06) END WHEN 'shop' THEN 70 WHEN 'it''s old' THEN 10 END AS DOUBLE), 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."email" IS NOT NULL AND c."_ok_email") AS u1, arg_max_null(c."nick", create_sort_key(f2._n, 'ASC NULLS FIRST', c."nick", 'DESC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."nick" IS NOT NULL) AS u2, arg_max_null(struct_pack(v0 := c."street", v1 := c."city"), create_sort_key(CASE WHEN c."street" IS NULL THEN 0 ELSE 1 END + CASE WHEN c."city" IS NULL THEN 0 ELSE 1 END, 'ASC NULLS FIRST', f3._n, 'ASC NULLS FIRST', c._updated_at, 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."street" IS NOT NULL OR c."city" IS NOT NULL) AS u3, arg_max_null(c."born", create_sort_key(c."born", 'DESC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."born" IS NOT NULL) AS u4, arg_max_null(c."score", create_sort_key(c."score", 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."score" IS NOT NULL AND (score < 900)) AS u5, list_sort(list(DISTINCT c."email") FILTER (WHERE c."email" IS NOT NULL)) AS u6, list(c."nick" ORDER BY c._rec) FILTER (WHERE c."nick" IS NOT NULL) AS u7
+SELECT c._cluster, list_sort(list(DISTINCT c._source) FILTER (WHERE c._source IS NOT NULL)) AS sources, arg_max_null(c."name", create_sort_key(length(CAST(c."name" AS VARCHAR)), 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."name" IS NOT NULL) AS u0, arg_max_null(c."email", create_sort_key(CAST(CASE c._source WHEN 'crm' THEN CASE WHEN c._updated_at IS NULL THEN 20 WHEN (epoch(CAST(CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS TIMESTAMP)) - epoch(CAST(c._updated_at AS TIMESTAMP))) <= 0 THEN 90 WHEN CAST(90 AS DOUBLE) * power(0.5, (epoch(CAST(CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS TIMESTAMP)) - epoch(CAST(c._updated_at AS TIMESTAMP))) / 8.64e+06) < 20 THEN 20 ELSE CAST(90 AS DOUBLE) * power(0.5, (epoch(CAST(CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS TIMESTAMP)) - epoch(CAST(c._updated_at AS TIMESTAMP))) / 8.64e+06) END WHEN 'shop' THEN 70 WHEN 'it''s old' THEN 10 END AS DOUBLE), 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."email" IS NOT NULL AND c."_ok_email") AS u1, arg_max_null(c."nick", create_sort_key(f2._n, 'ASC NULLS FIRST', c."nick", 'DESC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."nick" IS NOT NULL) AS u2, arg_max_null(struct_pack(v0 := c."street", v1 := c."city"), create_sort_key(CASE WHEN c."street" IS NULL THEN 0 ELSE 1 END + CASE WHEN c."city" IS NULL THEN 0 ELSE 1 END, 'ASC NULLS FIRST', f3._n, 'ASC NULLS FIRST', c._updated_at, 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."street" IS NOT NULL OR c."city" IS NOT NULL) AS u3, arg_max_null(c."born", create_sort_key(c."born", 'DESC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."born" IS NOT NULL) AS u4, arg_max_null(c."score", create_sort_key(c."score", 'ASC NULLS FIRST', c._rec, 'DESC NULLS FIRST')) FILTER (WHERE c."score" IS NOT NULL AND (score < 900)) AS u5, list_sort(list(DISTINCT c."email") FILTER (WHERE c."email" IS NOT NULL)) AS u6, list(c."nick" ORDER BY c._rec) FILTER (WHERE c."nick" IS NOT NULL) AS u7
 FROM (
 SELECT m._rec, m.cluster AS _cluster, m.source AS _source, m.updated_at AS _updated_at, r."name", r."email", s."email" IS NOT NULL AS "_ok_email", r."nick", r."street", r."city", r."born", r."score"
 FROM raw AS r
