@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"os"
 	"slices"
 	"strings"
 )
@@ -59,18 +60,22 @@ func Train(ctx context.Context, p *Plan, r *Records, e Engine) (*Weights, error)
 	for range trainRounds {
 		t.learn()
 	}
-	if t.plan.Cluster.Method == OneToOne {
+	if t.plan.Cluster.Method == OneToOne && os.Getenv("NOCOMP") == "" {
 		if err := t.compete(ctx, e); err != nil {
 			return nil, err
 		}
-	} else if t.relatives() {
+	} else if os.Getenv("NOREL") == "" && t.relatives() {
 		for range trainRounds {
 			t.learn()
 		}
 		t.relatives()
 	}
 	t.warn()
-	return t.weights(), nil
+	w := t.weights()
+	if t.plan.Cluster.Method == OneToOne && os.Getenv("NOCAL") == "" {
+		return w, t.calibrate(ctx, e, w)
+	}
+	return w, nil
 }
 
 // possiblePairs is how many pairs there are, those within duplicate-free sources left out.
