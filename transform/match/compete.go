@@ -3,7 +3,9 @@ package match
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math"
+	"os"
 	"slices"
 )
 
@@ -115,7 +117,7 @@ func (t *trainer) rivals(edges []Edge) (best, other []float64) {
 	})
 	source := t.smallest()
 	taken, given := make([]bool, t.records.N), make([]bool, t.records.N)
-	second := make([]float64, t.records.N)
+	first, second := make([]float64, t.records.N), make([]float64, t.records.N)
 	for i := range second {
 		second[i] = math.Inf(-1)
 	}
@@ -128,7 +130,7 @@ func (t *trainer) rivals(edges []Edge) (best, other []float64) {
 			}
 			switch {
 			case free:
-				best, given[rec] = append(best, x.Weight), true
+				given[rec], first[rec] = true, x.Weight
 			default:
 				second[rec] = max(second[rec], x.Weight)
 			}
@@ -138,8 +140,9 @@ func (t *trainer) rivals(edges []Edge) (best, other []float64) {
 		}
 	}
 	for rec, w := range second {
-		if t.records.Source[rec] == source && given[rec] {
-			other = append(other, w)
+		// Of two that are as good nothing is taken.
+		if t.records.Source[rec] == source && given[rec] && w < first[rec] {
+			best, other = append(best, first[rec]), append(other, w)
 		}
 	}
 	return best, other
@@ -171,6 +174,12 @@ func threshold(best, other []float64) float64 {
 		at := other[int(q*float64(len(other)))]
 		none = min(none, share(best, at)/share(other, at))
 	}
+	if os.Getenv("SHOW") != "" {
+		for q := 0.1; q < 1; q += 0.1 {
+			at := other[int(q*float64(len(other)))]
+			fmt.Printf("q %.1f at %.1f none %.3f\n", q, at, share(best, at)/share(other, at))
+		}
+	}
 	matches := n * (1 - none)
 	f := func(at float64) float64 {
 		found := n * (1 - share(best, at))
@@ -186,6 +195,9 @@ func threshold(best, other []float64) float64 {
 		if f(at) >= 0.999*top && math.Abs(at) < math.Abs(nearest) {
 			nearest = at
 		}
+	}
+	if os.Getenv("SHOW") != "" {
+		fmt.Println("none", none, "threshold", nearest, "top", top, "n", n)
 	}
 	if math.IsInf(nearest, 0) {
 		return 0

@@ -20,16 +20,17 @@ import (
 //   - The prior is what makes the candidates' probabilities add up to the matches that it promises.
 //   - Pairs that agree for another reason (households) are a third kind of pair, found by how much better it explains the counts.
 const (
-	samplePairs    = 1_000_000
-	emIterations   = 100
-	trainRounds    = 4
-	priorPairs     = 10.0 // matches that the default m counts as, beside what EM finds
-	leastSession   = 20.0 // matches; a session with fewer says nothing
-	doubtShare     = 0.01 // of the candidates that do not match, that may be taken for matches
-	leastShare     = 0.02 // of a session's candidates that match; where it is less, the others blur what is learned
-	leastGain      = 50   // nats by which one more kind of pairs must explain the counts better
-	mostRelated    = 2
-	rateIterations = 30
+	samplePairs      = 1_000_000
+	emIterations     = 100
+	trainRounds      = 4
+	priorPairs       = 10.0 // matches that the default m counts as, beside what EM finds
+	leastSession     = 20.0 // matches; a session with fewer says nothing
+	doubtShare       = 0.01 // of the candidates that do not match, that may be taken for matches
+	leastShare       = 0.02 // of a session's candidates that match; where it is less, the others blur what is learned
+	leastGain        = 50   // nats by which one more kind of pairs must explain the counts better
+	mostRelated      = 2
+	refineIterations = 10
+	rateIterations   = 30
 )
 
 type trainer struct {
@@ -458,9 +459,9 @@ func (t *trainer) relatives() bool {
 		if k := bits.OnesCount32(set); k < 2 || k > 4 || n-k < 1 {
 			continue
 		}
-		y := x.with(t, related{set, t.prior})
+		y := x.with(t, related{comparisons: set, rate: t.prior})
 		if g := y.fit() - base; g > gain {
-			gain, best = g, related{set, y.rates[len(y.rates)-1]}
+			gain, best = g, related{comparisons: set, rate: y.rates[len(y.rates)-1]}
 		}
 	}
 	t.report.Warnings = append(t.report.Warnings, fmt.Sprintf("relatives: set %s rate %g pairs %.0f gain %.1f (matches %.0f)",
@@ -469,8 +470,37 @@ func (t *trainer) relatives() bool {
 		return false
 	}
 	t.model.related = append(t.model.related, best)
-	t.findPrior()
+	t.refine(len(t.model.related) - 1)
 	return true
+}
+
+// refine learns how relatives agree in their comparisons: a street and a city of the same name are no household.
+func (t *trainer) refine(k int) {
+	own := &t.model.related[k]
+	mask := t.plan.all()
+	own.r = cloneAll(t.model.m)
+	for range refineIterations {
+		t.findPrior()
+		sums, post, rates := zeros(t.model.m), make([]float64, 2+len(t.model.related)), t.rates()
+		for _, x := range t.all() {
+			t.model.posteriors(x.p, mask, rates, post)
+			for c := range sums {
+				sums[c][x.p.Level(c)] += x.n * post[2+k]
+			}
+		}
+		for c := range sums {
+			if own.comparisons&(1<<c) == 0 {
+				continue
+			}
+			n := 0.0
+			for l := 1; l < len(sums[c]); l++ {
+				n += sums[c][l]
+			}
+			for l := 1; l < len(sums[c]); l++ {
+				own.r[c][l] = (sums[c][l] + priorPairs*t.model.u[c][l]) / (n + priorPairs)
+			}
+		}
+	}
 }
 
 // explanation is how kinds of pairs explain the counts: by pattern, how likely each kind has it, and by kind, its share of all pairs.
@@ -597,10 +627,11 @@ func (t *trainer) weights() *Weights {
 		w.Comparisons = append(w.Comparisons, own)
 	}
 	for _, k := range t.model.related {
-		g := GroupWeights{MaxWeight: -math.Log2(k.rate), Rate: k.rate, From: "found"}
+		g := GroupWeights{Rate: k.rate, From: "found"}
 		for c := range t.plan.Comparisons {
 			if k.comparisons&(1<<c) != 0 {
 				g.Comparisons = append(g.Comparisons, t.plan.Comparisons[c].Name)
+				g.Levels = append(g.Levels, k.r[c][1:])
 			}
 		}
 		w.Groups = append(w.Groups, g)
