@@ -3,9 +3,7 @@ package match
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"math"
-	"os"
 	"slices"
 )
 
@@ -140,7 +138,7 @@ func (t *trainer) rivals(edges []Edge) (best, other []float64) {
 		}
 	}
 	for rec, w := range second {
-		// Of two that are as good nothing is taken.
+		// Of two that are as good nothing is learned.
 		if t.records.Source[rec] == source && given[rec] && w < first[rec] {
 			best, other = append(best, first[rec]), append(other, w)
 		}
@@ -162,8 +160,8 @@ func (t *trainer) smallest() uint8 {
 	return uint8(least)
 }
 
-// threshold is the weight with the greatest F1 to be expected of taking all that are above it; of weights that are as good, that nearest
-// to nothing.
+// threshold is the weight with the greatest F1 to be expected of taking all that are above it; of weights that are as good, the one in
+// the middle.
 func threshold(best, other []float64) float64 {
 	slices.Sort(best)
 	slices.Sort(other)
@@ -173,12 +171,6 @@ func threshold(best, other []float64) float64 {
 	for q := 0.2; q < 0.95; q += 0.05 {
 		at := other[int(q*float64(len(other)))]
 		none = min(none, share(best, at)/share(other, at))
-	}
-	if os.Getenv("SHOW") != "" {
-		for q := 0.1; q < 1; q += 0.1 {
-			at := other[int(q*float64(len(other)))]
-			fmt.Printf("q %.1f at %.1f none %.3f\n", q, at, share(best, at)/share(other, at))
-		}
 	}
 	matches := n * (1 - none)
 	f := func(at float64) float64 {
@@ -190,19 +182,16 @@ func threshold(best, other []float64) float64 {
 	for _, at := range best {
 		top = max(top, f(at-1e-9))
 	}
-	nearest := math.Inf(1)
+	least, most := math.Inf(1), math.Inf(-1)
 	for at := math.Floor(best[0]) - 1; at <= best[len(best)-1]; at += 0.25 {
-		if f(at) >= 0.999*top && math.Abs(at) < math.Abs(nearest) {
-			nearest = at
+		if f(at) >= 0.999*top {
+			least, most = min(least, at), max(most, at)
 		}
 	}
-	if os.Getenv("SHOW") != "" {
-		fmt.Println("none", none, "threshold", nearest, "top", top, "n", n)
-	}
-	if math.IsInf(nearest, 0) {
+	if math.IsInf(least, 0) {
 		return 0
 	}
-	return nearest
+	return (least + most) / 2
 }
 
 // share is how many of sorted weights are at most at.

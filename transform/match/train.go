@@ -1,11 +1,11 @@
 package match
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
 	"math/bits"
-	"os"
 	"slices"
 	"strings"
 )
@@ -27,6 +27,7 @@ const (
 	leastSession     = 20.0 // matches; a session with fewer says nothing
 	doubtShare       = 0.01 // of the candidates that do not match, that may be taken for matches
 	leastShare       = 0.02 // of a session's candidates that match; where it is less, the others blur what is learned
+	tellingPatterns  = 3000 // by how much more often than by chance they occur
 	leastGain        = 50   // nats by which one more kind of pairs must explain the counts better
 	mostRelated      = 2
 	refineIterations = 10
@@ -61,11 +62,11 @@ func Train(ctx context.Context, p *Plan, r *Records, e Engine) (*Weights, error)
 	for range trainRounds {
 		t.learn()
 	}
-	if t.plan.Cluster.Method == OneToOne && os.Getenv("NOCOMP") == "" {
+	if t.plan.Cluster.Method == OneToOne {
 		if err := t.compete(ctx, e); err != nil {
 			return nil, err
 		}
-	} else if os.Getenv("NOREL") == "" && t.relatives() {
+	} else if t.relatives() {
 		for range trainRounds {
 			t.learn()
 		}
@@ -73,7 +74,7 @@ func Train(ctx context.Context, p *Plan, r *Records, e Engine) (*Weights, error)
 	}
 	t.warn()
 	w := t.weights()
-	if t.plan.Cluster.Method == OneToOne && os.Getenv("NOCAL") == "" {
+	if t.plan.Cluster.Method == OneToOne {
 		return w, t.calibrate(ctx, e, w)
 	}
 	return w, nil
@@ -113,21 +114,21 @@ func (t *trainer) start() {
 
 // chance is u: of the pairs taken by chance, less the matches among them by the model so far.
 func (t *trainer) chance(posterior func(Pattern) float64) {
-	u := make([][]float64, len(t.plan.Comparisons))
+	u, shares := make([][]float64, len(t.plan.Comparisons)), make([]float64, len(t.random))
+	for i, k := range t.random {
+		shares[i] = float64(k.Pairs)
+		if posterior != nil {
+			shares[i] *= 1 - posterior(k.Pattern)
+		}
+	}
 	for c := range u {
 		u[c] = make([]float64, levelsOf(&t.plan.Comparisons[c]))
 		n := 0.0
-		for _, k := range t.random {
-			l := k.Pattern.Level(c)
-			if l == 0 {
-				continue
+		for i, k := range t.random {
+			if l := k.Pattern.Level(c); l > 0 {
+				u[c][l] += shares[i]
+				n += shares[i]
 			}
-			share := 1.0
-			if posterior != nil {
-				share -= posterior(k.Pattern)
-			}
-			u[c][l] += share * float64(k.Pairs)
-			n += share * float64(k.Pairs)
 		}
 		t.exactly(c, u[c], n)
 		// Half a pair for each level: what was not seen among n may still be.
@@ -452,6 +453,7 @@ func (t *trainer) relatives() bool {
 		return false
 	}
 	x := t.explain()
+	x.telling()
 	base := x.fit()
 	var best related
 	gain := 0.0
@@ -464,8 +466,6 @@ func (t *trainer) relatives() bool {
 			gain, best = g, related{comparisons: set, rate: y.rates[len(y.rates)-1]}
 		}
 	}
-	t.report.Warnings = append(t.report.Warnings, fmt.Sprintf("relatives: set %s rate %g pairs %.0f gain %.1f (matches %.0f)",
-		t.names(best.comparisons), best.rate, best.rate*t.pairs, gain, t.prior*t.pairs))
 	if gain < leastGain || best.rate*t.pairs < leastSession {
 		return false
 	}
@@ -505,17 +505,18 @@ func (t *trainer) refine(k int) {
 
 // explanation is how kinds of pairs explain the counts: by pattern, how likely each kind has it, and by kind, its share of all pairs.
 type explanation struct {
-	n     []float64
-	p     [][]float64 // by kind and pattern
-	rates []float64
-	pairs float64
+	pattern []Pattern
+	n       []float64
+	p       [][]float64 // by kind and pattern
+	rates   []float64
+	pairs   float64
 }
 
 func (t *trainer) explain() *explanation {
 	x := &explanation{rates: t.rates(), pairs: t.pairs, p: make([][]float64, 2+len(t.model.related))}
 	mask := t.plan.all()
 	for _, k := range t.all() {
-		x.n = append(x.n, k.n)
+		x.pattern, x.n = append(x.pattern, k.p), append(x.n, k.n)
 		x.p[0] = append(x.p[0], t.model.match(k.p, mask))
 		x.p[1] = append(x.p[1], t.model.random(k.p, mask))
 		for i := range t.model.related {
@@ -525,14 +526,35 @@ func (t *trainer) explain() *explanation {
 	return x
 }
 
+// telling leaves the most frequent patterns: what explains those explains the others.
+func (x *explanation) telling() {
+	if len(x.n) <= tellingPatterns {
+		return
+	}
+	order := make([]int, len(x.n))
+	for i := range order {
+		order[i] = i
+	}
+	worth := func(i int) float64 { return x.n[i] * math.Log(1+x.n[i]/(x.pairs*x.p[1][i])) }
+	slices.SortStableFunc(order, func(i, k int) int { return cmp.Compare(worth(k), worth(i)) })
+	y := explanation{rates: x.rates, pairs: x.pairs, p: make([][]float64, len(x.p))}
+	for _, i := range order[:tellingPatterns] {
+		y.pattern, y.n = append(y.pattern, x.pattern[i]), append(y.n, x.n[i])
+		for k := range x.p {
+			y.p[k] = append(y.p[k], x.p[k][i])
+		}
+	}
+	*x = y
+}
+
 // with is the same with one more kind.
 func (x *explanation) with(t *trainer, r related) *explanation {
 	d := model{m: t.model.m, u: t.model.u, related: []related{r}}
-	var own []float64
-	for _, k := range t.all() {
-		own = append(own, d.relative(0, k.p, t.plan.all()))
+	own := make([]float64, len(x.pattern))
+	for i, p := range x.pattern {
+		own[i] = d.relative(0, p, t.plan.all())
 	}
-	return &explanation{n: x.n, p: append(slices.Clone(x.p), own), rates: append(slices.Clone(x.rates), r.rate), pairs: x.pairs}
+	return &explanation{pattern: x.pattern, n: x.n, p: append(slices.Clone(x.p), own), rates: append(slices.Clone(x.rates), r.rate), pairs: x.pairs}
 }
 
 // fit runs EM for the rates alone, and returns the log of the counts' likelihood.
