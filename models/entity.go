@@ -196,7 +196,7 @@ type ConditionTerm struct {
 // Clustering is how matching pairs become clusters.
 type Clustering struct {
 	Method        string  // guarded, connected, one_to_one; "" lets transform/match choose
-	MinMeanWeight float64 // bits: mean over all pairs across, below which two clusters are not merged
+	MinMeanWeight float64 // bits: mean over all pairs across, the prior not counted, below which two clusters are not merged
 	MaxSize       int     // records in one cluster
 	Pos           config.Pos
 }

@@ -45,12 +45,64 @@ func Cluster(p *Plan, s *Scoring, e Engine, r *Records, edges []Edge) []uint32 {
 		return cmp.Or(cmp.Compare(y.Verdict, x.Verdict)*btoi(x.Verdict == Forced || y.Verdict == Forced), cmp.Compare(y.Weight, x.Weight),
 			cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B))
 	})
+	if p.Cluster.Method == OneToOne {
+		order = c.unrivalled(edges, order)
+	}
 	c.merge(edges, order)
 	labels := make([]uint32, r.N)
 	for i := range labels {
 		labels[i] = c.find(uint32(i))
 	}
 	return labels
+}
+
+// unrivalled leaves the edges whose records have no other that is as good because it says the very same, and refuses those that have: which
+// of them is the match nobody can tell.
+func (c *clusterer) unrivalled(edges []Edge, order []int) []int {
+	best := make([]int, c.records.N) // by record: the number of its first edge, plus 1
+	rival := make([]bool, len(edges))
+	for _, i := range order {
+		x := &edges[i]
+		for k, rec := range []uint32{x.A, x.B} {
+			if best[rec] == 0 {
+				best[rec] = i + 1
+				continue
+			}
+			o := &edges[best[rec]-1]
+			if o.Weight == x.Weight && c.plan.identical(c.records, other(o, rec), []uint32{x.B, x.A}[k]) {
+				rival[i], rival[best[rec]-1] = true, true
+			}
+		}
+	}
+	var out []int
+	for _, i := range order {
+		if edges[i].Verdict != Forced && rival[i] {
+			edges[i].Verdict = Refused
+			continue
+		}
+		out = append(out, i)
+	}
+	return out
+}
+
+func other(x *Edge, rec uint32) uint32 {
+	if x.A == rec {
+		return x.B
+	}
+	return x.A
+}
+
+// identical says whether two records have the same in all that is compared.
+func (p *Plan) identical(r *Records, a, b uint32) bool {
+	for _, c := range p.Comparisons {
+		for _, col := range c.Columns {
+			v := &r.Columns[col]
+			if v.Null(int(a)) != v.Null(int(b)) || !v.Null(int(a)) && !v.same(int(a), int(b)) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func btoi(b bool) int {
@@ -124,7 +176,10 @@ func (c *clusterer) may(a, b uint32) bool {
 	if c.hostile(x, b) || c.plan.Cluster.Method == OneToOne && c.doubled(x, y) {
 		return false
 	}
-	return c.mean(x, y) >= c.plan.Cluster.MinMeanWeight
+	if c.plan.Cluster.Method == OneToOne && len(x)+len(y) == 2 {
+		return true // the edge itself
+	}
+	return c.mean(x, y)-c.scoring.prior >= c.plan.Cluster.MinMeanWeight
 }
 
 // hostile says whether a veto or a split lies between records and a cluster.
@@ -154,7 +209,7 @@ func (c *clusterer) doubled(x, y []uint32) bool {
 	return false
 }
 
-// mean is the mean weight of the pairs across, or of every so many of them where there are more than crossPairs.
+// mean is the mean weight of the pairs across (the prior with it), or of every so many of them where there are more than crossPairs.
 func (c *clusterer) mean(x, y []uint32) float64 {
 	n := len(x) * len(y)
 	step := (n + crossPairs - 1) / crossPairs

@@ -1,10 +1,10 @@
 package match
 
 import (
+	"cmp"
 	"context"
 	"math"
-	"os"
-	"strconv"
+	"slices"
 )
 
 // Where no source has duplicates a record matches at most one of another source, so that its candidates compete: at most one of them is the
@@ -29,10 +29,6 @@ func (t *trainer) compete(ctx context.Context, e Engine) error {
 	}
 	c := &competition{t: t, edges: edges, post: make([]float64, len(edges)), strength: make([]float64, t.records.N)}
 	share := min(0.5, float64(t.records.N)/4/float64(len(edges)))
-	if x := os.Getenv("SHARE"); x != "" {
-		f, _ := strconv.ParseFloat(x, 64)
-		share = f
-	}
 	c.odds = share / (1 - share)
 	for range competeIterations {
 		if c.step() < 1e-5 {
@@ -80,4 +76,131 @@ func (c *competition) step() float64 {
 	share := matches / float64(len(c.edges))
 	c.odds = share / (1 - share)
 	return change
+}
+
+// calibrate moves the prior so that a weight of nothing is where taking more pairs would cost as much as it gains. Of each record's
+// candidates that it was not given, the best is known not to be its match; what their weights are is therefore what a record without a
+// match would have as its best. How many of the pairs above a weight are such, and how many matches there are at all, follows as in Storey
+// (2002); the weight is that of the greatest F1 to be expected.
+func (t *trainer) calibrate(ctx context.Context, e Engine, w *Weights) error {
+	s, err := NewScoring(t.plan, w, t.records)
+	if err != nil {
+		return err
+	}
+	edges, err := e.Edges(ctx, nil, func(a, b uint32, p Pattern) (float64, Verdict, bool) { return s.Weight(a, b, p), Unsure, true })
+	if err != nil {
+		return err
+	}
+	best, other := t.rivals(edges)
+	if len(best) < leastRivals {
+		return nil
+	}
+	odds := math.Exp2(log2Odds(w.Prior) - threshold(best, other))
+	w.Prior = odds / (1 + odds)
+	return nil
+}
+
+// leastRivals is how many records must have candidates before these say anything.
+const leastRivals = 50
+
+// rivals are, of each record of the source with the fewest, the weights of what it is given, the greatest first, and of the best that it is not.
+func (t *trainer) rivals(edges []Edge) (best, other []float64) {
+	order := make([]int, len(edges))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, k int) int {
+		x, y := &edges[i], &edges[k]
+		return cmp.Or(cmp.Compare(y.Weight, x.Weight), cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B))
+	})
+	source := t.smallest()
+	taken, given := make([]bool, t.records.N), make([]bool, t.records.N)
+	first, second := make([]float64, t.records.N), make([]float64, t.records.N)
+	for i := range second {
+		second[i] = math.Inf(-1)
+	}
+	for _, i := range order {
+		x := &edges[i]
+		free := !taken[x.A] && !taken[x.B]
+		for _, rec := range []uint32{x.A, x.B} {
+			if t.records.Source[rec] != source {
+				continue
+			}
+			switch {
+			case free:
+				given[rec], first[rec] = true, x.Weight
+			default:
+				second[rec] = max(second[rec], x.Weight)
+			}
+		}
+		if free {
+			taken[x.A], taken[x.B] = true, true
+		}
+	}
+	for rec, w := range second {
+		// Of two that are as good nothing is learned.
+		if t.records.Source[rec] == source && given[rec] && w < first[rec] {
+			best, other = append(best, first[rec]), append(other, w)
+		}
+	}
+	return best, other
+}
+
+func (t *trainer) smallest() uint8 {
+	n := make([]int, len(t.plan.Sources))
+	for _, s := range t.records.Source {
+		n[s]++
+	}
+	least := 0
+	for s := range n {
+		if n[s] > 0 && (n[least] == 0 || n[s] < n[least]) {
+			least = s
+		}
+	}
+	return uint8(least)
+}
+
+// threshold is the weight with the greatest F1 to be expected of taking all that are above it; of weights that are as good, the one in
+// the middle.
+func threshold(best, other []float64) float64 {
+	slices.Sort(best)
+	slices.Sort(other)
+	n := float64(len(best))
+	// None is the share of records without a match: at low weights there is nothing else.
+	none := 1.0
+	for q := 0.2; q < 0.95; q += 0.05 {
+		at := other[int(q*float64(len(other)))]
+		none = min(none, share(best, at)/share(other, at))
+	}
+	matches := n * (1 - none)
+	f := func(at float64) float64 {
+		found := n * (1 - share(best, at))
+		wrong := n * none * (1 - share(other, at))
+		return 2 * max(0, found-wrong) / max(1, found+matches)
+	}
+	top := 0.0
+	for _, at := range best {
+		top = max(top, f(at-1e-9))
+	}
+	least, most := math.Inf(1), math.Inf(-1)
+	for at := math.Floor(best[0]) - 1; at <= best[len(best)-1]; at += 0.25 {
+		if f(at) >= 0.999*top {
+			least, most = min(least, at), max(most, at)
+		}
+	}
+	if math.IsInf(least, 0) {
+		return 0
+	}
+	return (least + most) / 2
+}
+
+// share is how many of sorted weights are at most at.
+func share(sorted []float64, at float64) float64 {
+	n, _ := slices.BinarySearchFunc(sorted, at, func(x, y float64) int {
+		if x <= y {
+			return -1
+		}
+		return 1
+	})
+	return float64(n) / float64(max(1, len(sorted)))
 }

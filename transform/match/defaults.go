@@ -27,13 +27,14 @@ const (
 
 // Default thresholds and bounds.
 const (
-	defaultAuto      = 0.8
-	defaultReview    = 0.4
+	defaultAuto      = 0.5
+	defaultReview    = 0.2
 	defaultMaxSize   = 100
+	defaultMinMean   = 3
 	exhaustivePairs  = 1_200_000 // up to which each record is compared with each
-	similarRecords   = 200_000   // up to which the nearest records by all their words are candidates
+	similarRecords   = 30_000    // up to which the nearest records by all their words are candidates
 	similarTop       = 10
-	pairsPerRecord   = 100 // that blocking may make by default
+	pairsPerRecord   = 200 // that blocking may make by default
 	leastPairsBudget = 2_000_000
 	mostComparisons  = 15
 )
@@ -42,13 +43,13 @@ const (
 // names, steps and figures.
 func Defaults(e *models.Entity, p Profile) {
 	d := &defaulter{e, p}
+	d.cluster()
 	if e.Auto == 0 {
 		e.Auto = defaultAuto
 	}
 	if e.Review == 0 {
 		e.Review = min(defaultReview, e.Auto)
 	}
-	d.cluster()
 	d.comparisons()
 	if len(e.Blocking) == 0 {
 		d.blocking()
@@ -71,6 +72,9 @@ func (d *defaulter) cluster() {
 		if free {
 			c.Method = "one_to_one"
 		}
+	}
+	if c.MinMeanWeight == 0 {
+		c.MinMeanWeight = defaultMinMean
 	}
 	if c.MaxSize == 0 {
 		c.MaxSize = defaultMaxSize

@@ -12,8 +12,9 @@ type model struct {
 
 // related is one such kind, as the members of a household are.
 type related struct {
-	comparisons uint32  // as bits
-	rate        float64 // of all pairs
+	comparisons uint32      // as bits
+	rate        float64     // of all pairs
+	r           [][]float64 // by comparison and level, as m; nil: they agree in those comparisons as matches do
 }
 
 // match and random are the probabilities of a pattern in the comparisons of the mask.
@@ -21,8 +22,11 @@ func (d *model) match(p Pattern, mask uint32) float64  { return product(d.m, p, 
 func (d *model) random(p Pattern, mask uint32) float64 { return product(d.u, p, mask) }
 
 func (d *model) relative(k int, p Pattern, mask uint32) float64 {
-	own := d.related[k].comparisons
-	return product(d.m, p, mask&own) * product(d.u, p, mask&^own)
+	own, r := d.related[k].comparisons, d.related[k].r
+	if r == nil {
+		r = d.m
+	}
+	return product(r, p, mask&own) * product(d.u, p, mask&^own)
 }
 
 func product(probabilities [][]float64, p Pattern, mask uint32) float64 {

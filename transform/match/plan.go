@@ -150,7 +150,7 @@ type Term struct {
 // Clustering is how edges become clusters.
 type Clustering struct {
 	Method        Method
-	MinMeanWeight float64 // bits
+	MinMeanWeight float64 // bits that all pairs across two clusters must have in the mean, the prior not counted
 	MaxSize       int
 }
 

@@ -398,6 +398,9 @@ func (q *qualitySet) run(t *testing.T) qualityResult {
 	start := time.Now()
 	e := q.entity()
 	Defaults(e, ProfileRecords(d.cols, d.recs))
+	if x, err := strconv.ParseFloat(os.Getenv("FLOOR"), 64); err == nil {
+		e.Cluster.MinMeanWeight = x
+	}
 	if x, err := strconv.ParseFloat(os.Getenv("AUTO"), 64); err == nil {
 		e.Auto = x
 	}

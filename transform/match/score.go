@@ -23,7 +23,9 @@ type Scoring struct {
 
 type scoredGroup struct {
 	comparisons []int
-	max         float64
+	max         float64       // bits; of a group of the file
+	rate        float64       // of a group that training found
+	lift        [][16]float64 // by comparison of the group and level: bits that relatives agree more than any two records
 }
 
 // defaultGroupMax is what a group of the file that gives no bits, and of which training found none, may add.
@@ -81,20 +83,27 @@ func (s *Scoring) termBits(c int, w *ComparisonWeights) []float64 {
 
 func (s *Scoring) group(w *Weights) error {
 	for _, g := range s.plan.Groups {
-		own := scoredGroup{g.Comparisons, g.MaxWeight}
+		own := scoredGroup{comparisons: g.Comparisons, max: g.MaxWeight}
 		if own.max == 0 {
 			own.max = defaultGroupMax
 		}
 		s.groups = append(s.groups, own)
 	}
 	for _, g := range w.Groups {
-		own := scoredGroup{max: g.MaxWeight}
-		for _, name := range g.Comparisons {
+		own := scoredGroup{rate: g.Rate}
+		for i, name := range g.Comparisons {
 			c := slices.IndexFunc(s.plan.Comparisons, func(c Comparison) bool { return c.Name == name })
 			if c < 0 {
 				return fmt.Errorf("weights of entity %s: there is no comparison %s any more: train again", s.plan.Entity, name)
 			}
-			own.comparisons = append(own.comparisons, c)
+			if i >= len(g.Levels) || len(g.Levels[i]) != levelsOf(&s.plan.Comparisons[c])-1 {
+				return fmt.Errorf("weights of entity %s: the group of %s has not the levels of the comparison: train again", s.plan.Entity, name)
+			}
+			var lift [16]float64
+			for l, r := range g.Levels[i] {
+				lift[l+1] = math.Log2(r / s.u[c][l+1])
+			}
+			own.comparisons, own.lift = append(own.comparisons, c), append(own.lift, lift)
 		}
 		s.groups = append(s.groups, own)
 	}
@@ -132,8 +141,20 @@ func (s *Scoring) frequency(c int, a uint32) float64 {
 	return max(s.terms[c][v.Codes[a]], -s.bits[c][1])
 }
 
-// excess is what a group's comparisons have more than they may.
+// excess is what a group's comparisons have more than they may: what is above the file's bound, or, of a group that training found,
+// log2(1 + rate · ∏ r/u), u being that of the values that agree.
 func (s *Scoring) excess(g *scoredGroup, a uint32, p Pattern) float64 {
+	if g.lift != nil {
+		lift := math.Log2(g.rate)
+		for i, c := range g.comparisons {
+			l := p.Level(c)
+			lift += g.lift[i][l]
+			if l == 1 && s.terms[c] != nil {
+				lift += s.frequency(c, a)
+			}
+		}
+		return math.Log2(1 + math.Exp2(min(lift, 900)))
+	}
 	sum := 0.0
 	for _, c := range g.comparisons {
 		sum += s.term(c, a, p)

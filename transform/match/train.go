@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -19,16 +20,18 @@ import (
 //   - The prior is what makes the candidates' probabilities add up to the matches that it promises.
 //   - Pairs that agree for another reason (households) are a third kind of pair, found by how much better it explains the counts.
 const (
-	samplePairs    = 1_000_000
-	emIterations   = 100
-	trainRounds    = 4
-	priorPairs     = 10.0 // matches that the default m counts as, beside what EM finds
-	leastSession   = 20.0 // matches; a session with fewer says nothing
-	doubtShare     = 0.01 // of the candidates that do not match, that may be taken for matches
-	leastShare     = 0.02 // of a session's candidates that match; where it is less, the others blur what is learned
-	leastGain      = 50   // nats by which one more kind of pairs must explain the counts better
-	mostRelated    = 2
-	rateIterations = 30
+	samplePairs      = 1_000_000
+	emIterations     = 100
+	trainRounds      = 4
+	priorPairs       = 10.0 // matches that the default m counts as, beside what EM finds
+	leastSession     = 20.0 // matches; a session with fewer says nothing
+	doubtShare       = 0.01 // of the candidates that do not match, that may be taken for matches
+	leastShare       = 0.02 // of a session's candidates that match; where it is less, the others blur what is learned
+	tellingPatterns  = 3000 // by how much more often than by chance they occur
+	leastGain        = 50   // nats by which one more kind of pairs must explain the counts better
+	mostRelated      = 2
+	refineIterations = 10
+	rateIterations   = 30
 )
 
 type trainer struct {
@@ -70,7 +73,11 @@ func Train(ctx context.Context, p *Plan, r *Records, e Engine) (*Weights, error)
 		t.relatives()
 	}
 	t.warn()
-	return t.weights(), nil
+	w := t.weights()
+	if t.plan.Cluster.Method == OneToOne {
+		return w, t.calibrate(ctx, e, w)
+	}
+	return w, nil
 }
 
 // possiblePairs is how many pairs there are, those within duplicate-free sources left out.
@@ -107,21 +114,21 @@ func (t *trainer) start() {
 
 // chance is u: of the pairs taken by chance, less the matches among them by the model so far.
 func (t *trainer) chance(posterior func(Pattern) float64) {
-	u := make([][]float64, len(t.plan.Comparisons))
+	u, shares := make([][]float64, len(t.plan.Comparisons)), make([]float64, len(t.random))
+	for i, k := range t.random {
+		shares[i] = float64(k.Pairs)
+		if posterior != nil {
+			shares[i] *= 1 - posterior(k.Pattern)
+		}
+	}
 	for c := range u {
 		u[c] = make([]float64, levelsOf(&t.plan.Comparisons[c]))
 		n := 0.0
-		for _, k := range t.random {
-			l := k.Pattern.Level(c)
-			if l == 0 {
-				continue
+		for i, k := range t.random {
+			if l := k.Pattern.Level(c); l > 0 {
+				u[c][l] += shares[i]
+				n += shares[i]
 			}
-			share := 1.0
-			if posterior != nil {
-				share -= posterior(k.Pattern)
-			}
-			u[c][l] += share * float64(k.Pairs)
-			n += share * float64(k.Pairs)
 		}
 		t.exactly(c, u[c], n)
 		// Half a pair for each level: what was not seen among n may still be.
@@ -446,6 +453,7 @@ func (t *trainer) relatives() bool {
 		return false
 	}
 	x := t.explain()
+	x.telling()
 	base := x.fit()
 	var best related
 	gain := 0.0
@@ -453,34 +461,62 @@ func (t *trainer) relatives() bool {
 		if k := bits.OnesCount32(set); k < 2 || k > 4 || n-k < 1 {
 			continue
 		}
-		y := x.with(t, related{set, t.prior})
+		y := x.with(t, related{comparisons: set, rate: t.prior})
 		if g := y.fit() - base; g > gain {
-			gain, best = g, related{set, y.rates[len(y.rates)-1]}
+			gain, best = g, related{comparisons: set, rate: y.rates[len(y.rates)-1]}
 		}
 	}
-	t.report.Warnings = append(t.report.Warnings, fmt.Sprintf("relatives: set %s rate %g pairs %.0f gain %.1f (matches %.0f)",
-		t.names(best.comparisons), best.rate, best.rate*t.pairs, gain, t.prior*t.pairs))
 	if gain < leastGain || best.rate*t.pairs < leastSession {
 		return false
 	}
 	t.model.related = append(t.model.related, best)
-	t.findPrior()
+	t.refine(len(t.model.related) - 1)
 	return true
+}
+
+// refine learns how relatives agree in their comparisons: a street and a city of the same name are no household.
+func (t *trainer) refine(k int) {
+	own := &t.model.related[k]
+	mask := t.plan.all()
+	own.r = cloneAll(t.model.m)
+	for range refineIterations {
+		t.findPrior()
+		sums, post, rates := zeros(t.model.m), make([]float64, 2+len(t.model.related)), t.rates()
+		for _, x := range t.all() {
+			t.model.posteriors(x.p, mask, rates, post)
+			for c := range sums {
+				sums[c][x.p.Level(c)] += x.n * post[2+k]
+			}
+		}
+		for c := range sums {
+			if own.comparisons&(1<<c) == 0 {
+				continue
+			}
+			n := 0.0
+			for l := 1; l < len(sums[c]); l++ {
+				n += sums[c][l]
+			}
+			for l := 1; l < len(sums[c]); l++ {
+				own.r[c][l] = (sums[c][l] + priorPairs*t.model.u[c][l]) / (n + priorPairs)
+			}
+		}
+	}
 }
 
 // explanation is how kinds of pairs explain the counts: by pattern, how likely each kind has it, and by kind, its share of all pairs.
 type explanation struct {
-	n     []float64
-	p     [][]float64 // by kind and pattern
-	rates []float64
-	pairs float64
+	pattern []Pattern
+	n       []float64
+	p       [][]float64 // by kind and pattern
+	rates   []float64
+	pairs   float64
 }
 
 func (t *trainer) explain() *explanation {
 	x := &explanation{rates: t.rates(), pairs: t.pairs, p: make([][]float64, 2+len(t.model.related))}
 	mask := t.plan.all()
 	for _, k := range t.all() {
-		x.n = append(x.n, k.n)
+		x.pattern, x.n = append(x.pattern, k.p), append(x.n, k.n)
 		x.p[0] = append(x.p[0], t.model.match(k.p, mask))
 		x.p[1] = append(x.p[1], t.model.random(k.p, mask))
 		for i := range t.model.related {
@@ -490,14 +526,35 @@ func (t *trainer) explain() *explanation {
 	return x
 }
 
+// telling leaves the most frequent patterns: what explains those explains the others.
+func (x *explanation) telling() {
+	if len(x.n) <= tellingPatterns {
+		return
+	}
+	order := make([]int, len(x.n))
+	for i := range order {
+		order[i] = i
+	}
+	worth := func(i int) float64 { return x.n[i] * math.Log(1+x.n[i]/(x.pairs*x.p[1][i])) }
+	slices.SortStableFunc(order, func(i, k int) int { return cmp.Compare(worth(k), worth(i)) })
+	y := explanation{rates: x.rates, pairs: x.pairs, p: make([][]float64, len(x.p))}
+	for _, i := range order[:tellingPatterns] {
+		y.pattern, y.n = append(y.pattern, x.pattern[i]), append(y.n, x.n[i])
+		for k := range x.p {
+			y.p[k] = append(y.p[k], x.p[k][i])
+		}
+	}
+	*x = y
+}
+
 // with is the same with one more kind.
 func (x *explanation) with(t *trainer, r related) *explanation {
 	d := model{m: t.model.m, u: t.model.u, related: []related{r}}
-	var own []float64
-	for _, k := range t.all() {
-		own = append(own, d.relative(0, k.p, t.plan.all()))
+	own := make([]float64, len(x.pattern))
+	for i, p := range x.pattern {
+		own[i] = d.relative(0, p, t.plan.all())
 	}
-	return &explanation{n: x.n, p: append(slices.Clone(x.p), own), rates: append(slices.Clone(x.rates), r.rate), pairs: x.pairs}
+	return &explanation{pattern: x.pattern, n: x.n, p: append(slices.Clone(x.p), own), rates: append(slices.Clone(x.rates), r.rate), pairs: x.pairs}
 }
 
 // fit runs EM for the rates alone, and returns the log of the counts' likelihood.
@@ -592,10 +649,11 @@ func (t *trainer) weights() *Weights {
 		w.Comparisons = append(w.Comparisons, own)
 	}
 	for _, k := range t.model.related {
-		g := GroupWeights{MaxWeight: -math.Log2(k.rate), Rate: k.rate, From: "found"}
+		g := GroupWeights{Rate: k.rate, From: "found"}
 		for c := range t.plan.Comparisons {
 			if k.comparisons&(1<<c) != 0 {
 				g.Comparisons = append(g.Comparisons, t.plan.Comparisons[c].Name)
+				g.Levels = append(g.Levels, k.r[c][1:])
 			}
 		}
 		w.Groups = append(w.Groups, g)

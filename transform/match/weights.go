@@ -31,13 +31,15 @@ type LevelWeights struct {
 	From string  `json:"from,omitempty"` // what it was learned from: sessions' names, "default"
 }
 
-// GroupWeights cap what comparisons may add together that agree for another reason than being the same thing. Rate is how many of all pairs
-// are such relatives, as it was found; the cap is log2(1/Rate), as no agreement in them can tell a match better than that.
+// GroupWeights are of comparisons that agree together for another reason than being the same thing, as those of a household do. Rate is the
+// share of all pairs that are such relatives, and Levels how likely these are at each level, from 1 to else. Pairs that do not match have
+// their levels by chance or because they are relatives, so that the group's weight is log2(∏m / (∏u + Rate·∏r)): never more than
+// log2(1/Rate) where relatives agree as matches do.
 type GroupWeights struct {
-	Comparisons []string `json:"comparisons"`
-	MaxWeight   float64  `json:"max_weight"` // bits
-	Rate        float64  `json:"rate,omitempty"`
-	From        string   `json:"from"` // the file, or "found"
+	Comparisons []string    `json:"comparisons"`
+	Rate        float64     `json:"rate"`
+	Levels      [][]float64 `json:"levels"`
+	From        string      `json:"from"` // how it was found
 }
 
 // Training says how weights were found.
