@@ -100,9 +100,11 @@ func (m *Matcher) block(ctx context.Context) error {
 	m.similar = make([]*neighbourhood, len(m.plan.Rules))
 	g := groupOf(m.config.Threads)
 	for i, r := range m.plan.Rules {
-		if r.Similar == nil {
-			g.Go(func() error { m.blocks[i] = block(m.plan, m.records, i, m.ends); return ctx.Err() })
+		if r.Similar != nil {
+			m.similar[i] = &neighbourhood{starts: make([]uint64, m.records.N+1)} // none yet
+			continue
 		}
+		g.Go(func() error { m.blocks[i] = block(m.plan, m.records, i, m.ends); return ctx.Err() })
 	}
 	if err := g.Wait(); err != nil {
 		return err
@@ -111,7 +113,6 @@ func (m *Matcher) block(ctx context.Context) error {
 		if r.Similar == nil {
 			continue
 		}
-		m.similar[i] = &neighbourhood{starts: make([]uint64, m.records.N+1)}
 		if m.refused = m.refuse(); m.refused != nil {
 			continue
 		}

@@ -2,12 +2,14 @@ package match
 
 import (
 	"encoding/csv"
+	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -163,7 +165,7 @@ func (l *sqlLab) query(sql string) [][]float64 {
 	out := make([][]float64, len(answer.Rows))
 	for i, row := range answer.Rows {
 		for _, v := range row {
-			n, err := asFloat(v)
+			n, err := strconv.ParseFloat(fmt.Sprint(v), 64)
 			if err != nil {
 				l.t.Fatal(err)
 			}
@@ -448,4 +450,13 @@ func TestSQLGolden(t *testing.T) {
 		golden.Check(t, filepath.Join("testdata", "golden", "sqlplan."+d.Name+".sql"),
 			"-- Oversized\n"+s.Oversized()+";\n\n-- Count\n"+s.Count()+";\n\n-- Edges\n"+s.Edges("weights")+";\n", *update)
 	}
+}
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func literal(value, typ string) string {
+	if value == "" {
+		return "CAST(NULL AS " + typ + ")"
+	}
+	return "CAST(" + warehouse.DuckDB.QuoteLiteral(value) + " AS " + typ + ")"
 }

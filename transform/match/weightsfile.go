@@ -46,12 +46,12 @@ func (w *Weights) problem() error {
 	if w.Format != WeightsFormat {
 		return fmt.Errorf("format %d: this version reads format %d; millrace match train writes it anew", w.Format, WeightsFormat)
 	}
-	if !share(w.Prior) {
+	if !possible(w.Prior) {
 		return fmt.Errorf("prior %g: a probability between 0 and 1 is needed", w.Prior)
 	}
 	for _, c := range w.Comparisons {
 		for _, l := range c.Levels {
-			if !share(l.M) || !share(l.U) {
+			if !possible(l.M) || !possible(l.U) {
 				return fmt.Errorf("comparison %q, level %q: m %g and u %g must be probabilities between 0 and 1, and neither of the two", c.Name, l.Name, l.M, l.U)
 			}
 		}
@@ -59,7 +59,7 @@ func (w *Weights) problem() error {
 	return nil
 }
 
-func share(p float64) bool { return p > 0 && p < 1 && !math.IsNaN(p) }
+func possible(p float64) bool { return p > 0 && p < 1 && !math.IsNaN(p) }
 
 // WriteFile writes the weights where people review them.
 func (w *Weights) WriteFile(path string) error {
