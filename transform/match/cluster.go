@@ -2,6 +2,7 @@ package match
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -218,7 +219,11 @@ func (c *clusterer) mean(x, y []uint32) float64 {
 		a, b := x[i/len(y)], y[i%len(y)]
 		weight, ok := c.known[pairOf(a, b)]
 		if !ok {
-			weight = c.scoring.Weight(a, b, c.engine.Pattern(min(a, b), max(a, b)))
+			p := c.engine.Pattern(min(a, b), max(a, b))
+			if c.scoring.any(c.plan.Never, a, b, p) {
+				return math.Inf(-1)
+			}
+			weight = c.scoring.Weight(a, b, p)
 		}
 		sum, k = sum+weight, k+1
 	}

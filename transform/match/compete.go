@@ -139,7 +139,7 @@ func (t *trainer) rivals(edges []Edge) (best, other []float64) {
 	}
 	for rec, w := range second {
 		// Of two that are as good nothing is learned.
-		if t.records.Source[rec] == source && given[rec] && w < first[rec] {
+		if t.records.Source[rec] == source && given[rec] {
 			best, other = append(best, first[rec]), append(other, w)
 		}
 	}

@@ -27,7 +27,8 @@ const (
 
 // Default thresholds and bounds.
 const (
-	defaultAuto      = 0.5
+	defaultAuto      = 0.8
+	defaultAutoOne   = 0.5 // where candidates compete: training has put the prior where that is best
 	defaultReview    = 0.2
 	defaultMaxSize   = 100
 	defaultMinMean   = 3
@@ -46,6 +47,9 @@ func Defaults(e *models.Entity, p Profile) {
 	d.cluster()
 	if e.Auto == 0 {
 		e.Auto = defaultAuto
+		if e.Cluster.Method == "one_to_one" {
+			e.Auto = defaultAutoOne
+		}
 	}
 	if e.Review == 0 {
 		e.Review = min(defaultReview, e.Auto)

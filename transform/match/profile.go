@@ -59,7 +59,6 @@ func profileColumn(n int, v *Values) FieldProfile {
 }
 
 func (f *FieldProfile) numbers(v *Values) {
-	counts := map[string]int{}
 	distinct := map[float64]int{}
 	for _, x := range v.Numbers {
 		if x == x {
@@ -83,7 +82,6 @@ func (f *FieldProfile) numbers(v *Values) {
 	} else {
 		f.Number = 1
 	}
-	_ = counts
 }
 
 func (f *FieldProfile) texts(v *Values) {

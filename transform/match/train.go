@@ -581,16 +581,6 @@ func (x *explanation) fit() float64 {
 	return sum
 }
 
-func (t *trainer) names(set uint32) string {
-	var names []string
-	for c := range t.plan.Comparisons {
-		if set&(1<<c) != 0 {
-			names = append(names, t.plan.Comparisons[c].Name)
-		}
-	}
-	return strings.Join(names, ", ")
-}
-
 // warn compares what the prior is by each way to find it.
 func (t *trainer) warn() {
 	agree := t.exactPrior()
