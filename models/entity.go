@@ -195,9 +195,9 @@ type ConditionTerm struct {
 
 // Clustering is how matching pairs become clusters.
 type Clustering struct {
-	Method        string  // guarded, connected, one_to_one; "" lets transform/match choose
-	MinMeanWeight float64 // bits: mean over all pairs across, the prior not counted, below which two clusters are not merged
-	MaxSize       int     // records in one cluster
+	Method        string   // guarded, connected, one_to_one; "" lets transform/match choose
+	MinMeanWeight *float64 // bits: mean over all pairs across, the prior not counted, below which two clusters are not merged; nil: the default
+	MaxSize       *int     // records in one cluster, 0 for any number; nil: the default
 	Pos           config.Pos
 }
 

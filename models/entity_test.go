@@ -114,7 +114,7 @@ func TestEntityOfTheSpecification(t *testing.T) {
 	if c := e.Never[0]; len(c.Terms) != 2 || c.Terms[0].Level != "else" || e.Never[1].Terms[0].Differs != "tax_id" || e.Always[0].Terms[0].Same != "tax_id" || e.Field("tax_id") == nil {
 		t.Errorf("%+v %+v", c, e.Always[0])
 	}
-	if e.Auto != 0.98 || e.Review != 0.6 || e.Cluster.MaxSize != 50 || e.Overrides != p.Model("mdm_overrides") || e.Correlated[0].MaxWeight != 20 || e.Weights != "models/customer.match.json" {
+	if e.Auto != 0.98 || e.Review != 0.6 || *e.Cluster.MaxSize != 50 || e.Overrides != p.Model("mdm_overrides") || e.Correlated[0].MaxWeight != 20 || e.Weights != "models/customer.match.json" {
 		t.Errorf("%+v", e)
 	}
 	s := e.Survive
@@ -136,7 +136,7 @@ func TestEntityOfTenLines(t *testing.T) {
 		t.Fatal(problems)
 	}
 	e := p.Entity("person")
-	if len(e.Fields) != 3 || len(e.Comparisons[2].Levels) != 0 || len(e.Blocking) != 0 || e.Cluster.Method != "" || e.Auto != models.DefaultAuto || e.Sources[1].Node != p.Stream("erp", "orders") || e.Sources[0].Key[0] != "id" || e.Sources[0].Trust != 50 {
+	if len(e.Fields) != 3 || len(e.Comparisons[2].Levels) != 0 || len(e.Blocking) != 0 || e.Cluster.Method != "" || e.Auto != 0 || e.Sources[1].Node != p.Stream("erp", "orders") || e.Sources[0].Key[0] != "id" || e.Sources[0].Trust != 50 {
 		t.Errorf("%+v", e)
 	}
 	var made []string
@@ -253,8 +253,8 @@ func TestEntitySelectors(t *testing.T) {
 	if problems != "" {
 		t.Fatal(problems)
 	}
-	for selector, want := range map[string]int{"person": 6, "entity:person": 6, "person_edges": 6, "main.person_xref": 6, "tag:mdm": 6, "path:entities": 6, "path:entities/person.yml": 6,
-		"+person": 7, "person+": 7, "+person+": 8, "person_golden,tag:mdm": 6, "m": 1, "+m": 8} {
+	for selector, want := range map[string]int{"person": 7, "entity:person": 7, "person_edges": 7, "main.person_xref": 7, "tag:mdm": 7, "path:entities": 7, "path:entities/person.yml": 7,
+		"+person": 8, "person+": 8, "+person+": 9, "person_golden,tag:mdm": 7, "m": 1, "+m": 9} {
 		nodes, err := p.Select([]string{selector}, nil)
 		if err != nil || len(nodes) != want {
 			t.Errorf("%s: %d, %v", selector, len(nodes), err)

@@ -7,12 +7,6 @@ import (
 // This file says what stands in entities/**/*.yml, in its short and long forms. entityread.go makes an Entity of it, and entitylink.go resolves
 // what it refers to.
 
-// Probabilities of an entity that says none.
-const (
-	DefaultAuto   = 0.98
-	DefaultReview = 0.60
-)
-
 // defaultTrust is that of a source that says none: in the middle, so that others can be above and below it.
 const defaultTrust = 50
 
@@ -140,16 +134,16 @@ func (w *weightsEntry) DecodeNode(n config.Node) config.Problems {
 
 // decideKeys are the probabilities.
 type decideKeys struct {
-	Auto   float64 `yaml:"auto" default:"0.98" doc:"Probability from which a pair matches by itself."`
-	Review float64 `yaml:"review" default:"0.60" doc:"Probability from which a steward is asked."`
+	Auto   float64 `yaml:"auto" doc:"Probability from which a pair matches by itself. Default: 0.8; 0.5 where all sources are free of duplicates." example:"0.98"`
+	Review float64 `yaml:"review" doc:"Probability from which a steward is asked. Default: 0.4." example:"0.60"`
 }
 
 // clusterEntry is cluster:.
 type clusterEntry struct {
 	config.Origin
 	Method        string   `yaml:"method" enum:"guarded,connected,one_to_one" doc:"guarded: merged in falling weight where nothing speaks against it. connected: whatever hangs together. one_to_one: at most one record of each duplicate-free source. By default what fits the sources."`
-	MinMeanWeight *float64 `yaml:"min_mean_weight" doc:"Bits: clusters whose records agree less across, on average, are not merged; 0 by default."`
-	MaxSize       int      `yaml:"max_size" doc:"Records that one cluster may have; 0 any number."`
+	MinMeanWeight *float64 `yaml:"min_mean_weight" doc:"Bits: clusters whose records agree less across, on average, are not merged. Default: 3."`
+	MaxSize       *int     `yaml:"max_size" doc:"Records that one cluster may have; 0 any number. Default: 100."`
 }
 
 // overridesEntry is a table, or {table: …}.

@@ -409,27 +409,20 @@ func (d *entityDraft) decide() {
 		key   string
 		value float64
 	}{{"auto", keys.Auto}, {"review", keys.Review}} {
-		if one.value <= 0 || one.value > 1 {
+		if origin.Has(one.key) && one.value <= 0 || one.value > 1 {
 			d.l.problem(origin.At(one.key), "write auto: 0.98, review: 0.60", "%s: a probability is greater than 0, and 1 at most, found %g", one.key, one.value)
 			return
 		}
 	}
-	if keys.Review > keys.Auto {
-		key := "review"
-		if !origin.Has(key) {
-			key = "auto"
-		}
-		d.l.problem(origin.At(key), "a steward is asked below the probability from which pairs match", "review: %g is greater than auto: %g", keys.Review, keys.Auto)
+	if keys.Auto > 0 && keys.Review > keys.Auto {
+		d.l.problem(origin.At("review"), "a steward is asked below the probability from which pairs match", "review: %g is greater than auto: %g", keys.Review, keys.Auto)
 	}
 }
 
 func (d *entityDraft) clustering() {
 	c := d.file.Cluster
-	d.e.Cluster = Clustering{Method: c.Method, MaxSize: c.MaxSize, Pos: c.Origin.Pos()}
-	if c.MinMeanWeight != nil {
-		d.e.Cluster.MinMeanWeight = *c.MinMeanWeight
-	}
-	if c.MaxSize < 0 || c.MaxSize == 1 {
+	d.e.Cluster = Clustering{Method: c.Method, MinMeanWeight: c.MinMeanWeight, MaxSize: c.MaxSize, Pos: c.Origin.Pos()}
+	if c.MaxSize != nil && (*c.MaxSize < 0 || *c.MaxSize == 1) {
 		d.l.problem(c.Origin.At("max_size"), "", "max_size: must be 2 at least, or 0 for any number")
 	}
 	if c.Method == "one_to_one" && !slices.ContainsFunc(d.e.Sources, func(s *EntitySource) bool { return s.DuplicateFree }) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -63,7 +64,13 @@ func Compile(e *models.Entity) (*Plan, error) {
 		c.group(g)
 	}
 	c.p.Never, c.p.Always = c.conditions(e.Never), c.conditions(e.Always)
-	c.p.Cluster = Clustering{Method: methods[e.Cluster.Method], MinMeanWeight: e.Cluster.MinMeanWeight, MaxSize: e.Cluster.MaxSize}
+	c.p.Cluster = Clustering{Method: methods[e.Cluster.Method]}
+	if e.Cluster.MinMeanWeight != nil {
+		c.p.Cluster.MinMeanWeight = *e.Cluster.MinMeanWeight
+	}
+	if e.Cluster.MaxSize != nil {
+		c.p.Cluster.MaxSize = *e.Cluster.MaxSize
+	}
 	if len(c.errs) > 0 {
 		return nil, errors.Join(c.errs...)
 	}
@@ -92,8 +99,29 @@ func (c *compiler) column(name string, kind Kind) int {
 		at = len(c.p.Columns)
 		c.index[name] = at
 		c.p.Columns = append(c.p.Columns, Column{Name: name, Kind: kind})
+		if own, _, derived := strings.Cut(name, "$"); derived && own != "" {
+			c.p.Columns[at].Fields = []string{own}
+		}
 	}
 	return at
+}
+
+// made is the number of a column that is made of several fields, or of an expression over some.
+func (c *compiler) made(name string, fields []string) int {
+	at := c.column(name, Text)
+	c.p.Columns[at].Fields = append([]string{""}, fields...) // never nil: it is no field's own
+	return at
+}
+
+// mentioned are the fields whose names stand in an expression.
+func (c *compiler) mentioned(sql string) []string {
+	var names []string
+	for _, f := range c.e.Fields {
+		if regexp.MustCompile(`(?i)(^|[^A-Za-z0-9_])` + regexp.QuoteMeta(f.Name) + `($|[^A-Za-z0-9_])`).MatchString(sql) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
 }
 
 // field is the number of a field's own column.
@@ -147,8 +175,13 @@ func (c *compiler) comparison(in *models.Comparison) {
 		return
 	}
 	out := Comparison{Name: in.Name, TF: in.TermFrequency}
-	for _, name := range in.Fields {
-		out.Columns = append(out.Columns, c.field(name))
+	place := slices.ContainsFunc(in.Levels, func(l models.Level) bool { return l.Op == models.LevelDistance })
+	if len(in.Fields) > 1 && !place { // texts, taken together
+		out.Columns = []int{c.made(joinedColumn(len(c.p.Comparisons)), in.Fields)}
+	} else {
+		for _, name := range in.Fields {
+			out.Columns = append(out.Columns, c.field(name))
+		}
 	}
 	if out.TF && in.Levels[0].Op != models.LevelExact {
 		c.fail(in.Pos, "put exact first, or leave term_frequency out", "%s: term_frequency is about equal values, and its first level is %s", in.Name, in.Levels[0].Name)
@@ -209,6 +242,9 @@ func (c *compiler) level(in *models.Comparison, columns []int, l models.Level) L
 
 var overflows = map[string]Overflow{"": Refuse, "refuse": Refuse, "skip": Skip, "review": ToReview}
 
+// joinedColumn is the column of a comparison whose fields are texts that are taken together. It is counted from 1.
+func joinedColumn(comparison int) string { return fmt.Sprintf("$joined%d", comparison+1) }
+
 // blockColumn is the column of a rule's key that is an expression. Both are counted from 1.
 func blockColumn(rule, key int) string { return fmt.Sprintf("$block%d_%d", rule+1, key+1) }
 
@@ -216,7 +252,7 @@ func (c *compiler) rule(i int, in *models.BlockingRule) {
 	out := Rule{Name: in.Name, MaxBlock: in.MaxBlock, Overflow: overflows[in.OnOverflow]}
 	for k, key := range in.Keys {
 		if key.Field == "" {
-			out.Keys = append(out.Keys, c.column(blockColumn(i, k), Text))
+			out.Keys = append(out.Keys, c.made(blockColumn(i, k), c.mentioned(key.SQL)))
 			continue
 		}
 		at := c.field(key.Field)
@@ -226,7 +262,7 @@ func (c *compiler) rule(i int, in *models.BlockingRule) {
 		out.Keys = append(out.Keys, at)
 	}
 	if len(in.Similar) > 0 {
-		out.Similar = &Similar{Top: in.Top, Floor: similarFloor}
+		out.Similar = &Similar{Top: in.Top, Floor: similarFloor, Grams: 3}
 		for _, name := range in.Similar {
 			at := c.field(name)
 			if own := c.p.Columns[at]; own.Kind == List {

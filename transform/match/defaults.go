@@ -77,11 +77,13 @@ func (d *defaulter) cluster() {
 			c.Method = "one_to_one"
 		}
 	}
-	if c.MinMeanWeight == 0 {
-		c.MinMeanWeight = defaultMinMean
+	if c.MinMeanWeight == nil {
+		least := float64(defaultMinMean)
+		c.MinMeanWeight = &least
 	}
-	if c.MaxSize == 0 {
-		c.MaxSize = defaultMaxSize
+	if c.MaxSize == nil {
+		most := defaultMaxSize
+		c.MaxSize = &most
 	}
 }
 

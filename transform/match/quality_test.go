@@ -222,7 +222,7 @@ func (d *qualityData) column(expression string, kind Kind) (Values, error) {
 // plan settles an entity whose defaults are filled in, reading derived columns as they come up.
 func (d *qualityData) plan(e *models.Entity) (*Plan, error) {
 	p := &Plan{Entity: e.Name, Columns: slices.Clone(d.cols), Auto: e.Auto, Review: e.Review,
-		Cluster: Clustering{MinMeanWeight: e.Cluster.MinMeanWeight, MaxSize: e.Cluster.MaxSize}}
+		Cluster: Clustering{MinMeanWeight: *e.Cluster.MinMeanWeight, MaxSize: *e.Cluster.MaxSize}}
 	switch e.Cluster.Method {
 	case "connected":
 		p.Cluster.Method = Connected
@@ -400,7 +400,7 @@ func (q *qualitySet) run(t *testing.T) qualityResult {
 	e := q.entity()
 	Defaults(e, ProfileRecords(d.cols, d.recs))
 	if x, err := strconv.ParseFloat(os.Getenv("FLOOR"), 64); err == nil {
-		e.Cluster.MinMeanWeight = x
+		e.Cluster.MinMeanWeight = &x
 	}
 	if x, err := strconv.ParseFloat(os.Getenv("AUTO"), 64); err == nil {
 		e.Auto = x

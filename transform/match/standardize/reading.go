@@ -627,7 +627,14 @@ var kindTypes = map[match.Kind]warehouse.Type{match.Text: {Name: "VARCHAR"}, mat
 func (r *Reading) columnOf(c match.Column) (string, error) {
 	name, what, derived := strings.Cut(c.Name, "$")
 	if name == "" {
-		var rule, key int
+		var rule, key, comparison int
+		if _, err := fmt.Sscanf(what, "joined%d", &comparison); err == nil && comparison <= len(r.Entity.Comparisons) {
+			var fields []string
+			for _, f := range r.Entity.Comparisons[comparison-1].Fields {
+				fields = append(fields, "CAST("+r.d.QuoteIdent(f)+" AS VARCHAR)")
+			}
+			return "nullif(concat_ws(' ', " + strings.Join(fields, ", ") + "), '')", nil
+		}
 		if _, err := fmt.Sscanf(what, "block%d_%d", &rule, &key); err != nil || rule > len(r.Entity.Blocking) || key > len(r.Entity.Blocking[rule-1].Keys) {
 			return "", fmt.Errorf("the plan has a column %q, and the entity nothing that it is made of", c.Name)
 		}
