@@ -146,7 +146,7 @@ func TestEntityOfTenLines(t *testing.T) {
 		}
 	}
 	slices.Sort(made)
-	if want := []string{"person_edges", "person_golden", "person_merge_log", "person_quality", "person_review", "person_xref"}; !slices.Equal(made, want) {
+	if want := []string{"person_edges", "person_golden", "person_merge_log", "person_quality", "person_records", "person_review", "person_xref"}; !slices.Equal(made, want) {
 		t.Error(made)
 	}
 }
