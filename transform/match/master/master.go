@@ -335,12 +335,11 @@ func (m *matching) withDecided(edges []match.Edge) []match.Edge {
 }
 
 // cluster makes clusters of the edges.
-func (m *matching) cluster(ctx context.Context) error {
-	m.labels = match.Cluster(m.Plan, m.scoring, m.engine, m.Records, m.edges)
-	if err := m.obeyed(); err != nil {
+func (m *matching) cluster(ctx context.Context) (err error) {
+	if m.labels, err = match.ClusterContext(ctx, m.Plan, m.scoring, m.engine, m.Records, m.edges); err != nil {
 		return err
 	}
-	return ctx.Err()
+	return m.obeyed()
 }
 
 // obeyed makes sure that what people have decided is what came out: a chain of conditions could stand against it.
