@@ -81,6 +81,7 @@ func (s *stopping) Sample(ctx context.Context, n int) ([]Count, error) {
 
 func TestStopped(t *testing.T) {
 	r, p := randomRecords(300, 5), randomPlan()
+	p.Comparisons, p.Groups, p.Never, p.Always = p.Comparisons[:4], nil, nil, nil
 	m, err := NewEngine(t.Context(), Config{Threads: 2}, p, r)
 	if err != nil {
 		t.Fatal(err)
