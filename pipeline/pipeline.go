@@ -69,11 +69,11 @@ type Event struct {
 	Step, Of int   // this node is number Step of Of
 	Rows     int64 // so far
 	Bytes    int64 // of input, so far
-	Total    int64 // bytes of input expected; 0 when unknown
+	Total    int64 // bytes of input expected, or, in the phase match, pairs, which are its Rows; 0 when unknown
 	Took     time.Duration
 	Err      error
 	Equation string
-	Phase    string       // extract, build, verify, check, publish, load
+	Phase    string       // extract, build, match, verify, check, publish, load
 	Whole    *journal.Run // the attempt, where it begins and ends
 	Slice    string       // of a "slice", which is Step of Of of its node's
 }

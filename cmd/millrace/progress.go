@@ -121,7 +121,9 @@ func (p *progress) draw() {
 			continue
 		}
 		text := fmt.Sprintf("[%d/%d] %s", min(ev.Step+1, ev.Of), ev.Of, name)
-		if ev.Rows > 0 {
+		if ev.Phase == "match" {
+			text += matchText(ev)
+		} else if ev.Rows > 0 {
 			text += fmt.Sprintf(" %d rows", ev.Rows)
 		}
 		if ev.Bytes > 0 {
@@ -143,6 +145,23 @@ func (p *progress) draw() {
 	}
 	fmt.Fprintf(p.a.stderr, "\r\x1b[K%s", text)
 	p.line = true
+}
+
+// matchText says how many pairs of records have been compared, and of how many where that is known.
+func matchText(ev pipeline.Event) string {
+	text := " match " + millions(ev.Rows)
+	if ev.Total > 0 {
+		text += " of " + millions(max(ev.Total, ev.Rows))
+	}
+	return text + " pairs"
+}
+
+// millions is a number in them, from one up.
+func millions(n int64) string {
+	if n < 1e6 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%.0fM", float64(n)/1e6)
 }
 
 func (p *progress) erase() {

@@ -2,6 +2,7 @@ package match
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"slices"
 )
@@ -25,6 +26,15 @@ type clusterer struct {
 // Cluster gives each record the least record of its cluster, and sets the verdict of edges that would match but may not to Refused.
 // What comes out does not depend on the order of the edges.
 func Cluster(p *Plan, s *Scoring, e Engine, r *Records, edges []Edge) []uint32 {
+	labels, err := ClusterContext(context.Background(), p, s, e, r, edges)
+	if err != nil { // nothing else ends it
+		panic(err)
+	}
+	return labels
+}
+
+// ClusterContext is Cluster, but for ending early with an error when it is told to.
+func ClusterContext(ctx context.Context, p *Plan, s *Scoring, e Engine, r *Records, edges []Edge) ([]uint32, error) {
 	c := &clusterer{plan: p, scoring: s, engine: e, records: r, root: make([]uint32, r.N), members: map[uint32][]uint32{},
 		known: make(map[uint64]float64, len(edges)), enemies: map[uint32][]uint32{}}
 	for i := range c.root {
@@ -49,12 +59,14 @@ func Cluster(p *Plan, s *Scoring, e Engine, r *Records, edges []Edge) []uint32 {
 	if p.Cluster.Method == OneToOne {
 		order = c.unrivalled(edges, order)
 	}
-	c.merge(edges, order)
+	if err := c.merge(ctx, edges, order); err != nil {
+		return nil, err
+	}
 	labels := make([]uint32, r.N)
 	for i := range labels {
 		labels[i] = c.find(uint32(i))
 	}
-	return labels
+	return labels, nil
 }
 
 // unrivalled leaves the edges whose records have no other that is as good because it says the very same, and refuses those that have: which
@@ -114,11 +126,14 @@ func btoi(b bool) int {
 }
 
 // merge goes over the edges until nothing is merged any more: what was refused may be right once the clusters have grown.
-func (c *clusterer) merge(edges []Edge, order []int) {
+func (c *clusterer) merge(ctx context.Context, edges []Edge, order []int) error {
 	for len(order) > 0 {
 		var refused []int
 		merged := 0
-		for _, i := range order {
+		for n, i := range order {
+			if n%1024 == 0 && ctx.Err() != nil {
+				return ctx.Err()
+			}
 			x := &edges[i]
 			a, b := c.find(x.A), c.find(x.B)
 			if a == b {
@@ -135,10 +150,11 @@ func (c *clusterer) merge(edges []Edge, order []int) {
 			for _, i := range refused {
 				edges[i].Verdict = Refused
 			}
-			return
+			return nil
 		}
 		order = refused
 	}
+	return nil
 }
 
 func (c *clusterer) find(x uint32) uint32 {

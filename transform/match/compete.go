@@ -31,6 +31,9 @@ func (t *trainer) compete(ctx context.Context, e Engine) error {
 	share := min(0.5, float64(t.records.N)/4/float64(len(edges)))
 	c.odds = share / (1 - share)
 	for range competeIterations {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if c.step() < 1e-5 {
 			break
 		}

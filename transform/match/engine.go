@@ -248,6 +248,9 @@ func (m *Matcher) Edges(ctx context.Context, since []bool, keep Keep) ([]Edge, e
 	return all, err
 }
 
+// Refused is the error of a plan that would make too many pairs, nil else: Count and Edges fail with it.
+func (m *Matcher) Refused() error { return m.refused }
+
 // Pattern implements Engine.
 func (m *Matcher) Pattern(a, b uint32) Pattern {
 	w, ok := m.idle.Get().(*worker)

@@ -9,7 +9,7 @@ import "slices"
 //	_source      SMALLINT   number in Plan.Sources
 //	_key         VARCHAR    key in its source; of several columns a JSON array of texts
 //	_updated_at  TIMESTAMP  NULL where the source has no such column
-//	_hash        UBIGINT    of the standardized values (Dialect.RowHash): what an incremental run compares
+//	_hash        UBIGINT    of the values of Plan.Columns (Dialect.RowHash): what an incremental run compares
 //	             those of Plan.Columns
 const (
 	RecColumn       = "_rec"

@@ -46,11 +46,12 @@ type trainer struct {
 	from       [][]string // by comparison: the sessions that it was learned in
 	report     Training
 	candidates bool // m, u and prior are those of candidates
+	stopped    func() error
 }
 
 // Train learns weights from the records themselves.
 func Train(ctx context.Context, p *Plan, r *Records, e Engine) (*Weights, error) {
-	t := &trainer{plan: p, records: r, pairs: possiblePairs(p, r)}
+	t := &trainer{plan: p, records: r, pairs: possiblePairs(p, r), stopped: ctx.Err}
 	var err error
 	if t.counts, err = e.Count(ctx, nil); err != nil {
 		return nil, err
@@ -71,6 +72,9 @@ func Train(ctx context.Context, p *Plan, r *Records, e Engine) (*Weights, error)
 			t.learn()
 		}
 		t.relatives()
+	}
+	if err := t.stopped(); err != nil {
+		return nil, err
 	}
 	t.warn()
 	w := t.weights()
@@ -333,7 +337,7 @@ func (t *trainer) expect(s *session, patterns []patternCount) {
 	kinds[1] = 1 - kinds[0]*float64(len(kinds)-1)
 	s.n = make([]float64, len(d.m))
 	post := make([]float64, len(kinds))
-	for s.Iterations < emIterations && !s.Converged {
+	for s.Iterations < emIterations && !s.Converged && t.stopped() == nil {
 		s.Iterations++
 		sums, total := zeros(d.m), make([]float64, len(kinds))
 		for _, k := range patterns {
@@ -460,6 +464,9 @@ func (t *trainer) relatives() bool {
 	for set := uint32(1); set < 1<<n; set++ {
 		if k := bits.OnesCount32(set); k < 2 || k > 4 || n-k < 1 {
 			continue
+		}
+		if t.stopped() != nil {
+			return false
 		}
 		y := x.with(t, related{comparisons: set, rate: t.prior})
 		if g := y.fit() - base; g > gain {

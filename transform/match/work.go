@@ -181,12 +181,7 @@ func (m *Matcher) progress(since []bool) func(pairs int64) {
 		return func(int64) {}
 	}
 	var done atomic.Int64
-	of := int64(0)
-	if since == nil {
-		for _, p := range m.Predict() {
-			of += p.Pairs
-		}
-	}
+	of := m.Pairs(since)
 	return func(pairs int64) { m.config.Progress(done.Add(pairs), of) }
 }
 

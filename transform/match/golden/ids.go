@@ -213,7 +213,7 @@ func (g *Golden) Edges() string {
 		levels += ", e." + g.q(l)
 	}
 	return fmt.Sprintf(`SELECT x.source AS a_source, x.source_key AS a_key, y.source AS b_source, y.source_key AS b_key,
-  e.weight, e.probability, e.verdict, e.rules%s
+  e.weight, e.probability, e.verdict, e.rules, e.pattern%s
 FROM %s AS e
 JOIN %s AS x ON x._rec = e.a
 JOIN %[3]s AS y ON y._rec = e.b`, levels, g.From.Edges, g.From.Members)

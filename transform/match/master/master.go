@@ -52,7 +52,7 @@ type Matched struct {
 // Build makes the tables of an entity: standardizes its records, compares them, clusters them, and takes golden records from the clusters.
 func Build(ctx context.Context, job Job) (*Matched, error) {
 	m := &matching{Job: job}
-	for _, step := range []func(context.Context) error{m.read, m.settle, m.records, m.weigh, m.decide, m.compare, m.cluster, m.golden} {
+	for _, step := range []func(context.Context) error{m.read, m.settle, m.records, m.weigh, m.decide, m.unchanged, m.compare, m.cluster, m.golden} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -72,6 +72,9 @@ type matching struct {
 	engine               *match.Matcher
 	scoring              *match.Scoring
 	since                []bool // records that are new or have changed; nil compares all
+	compared             int    // how many these are
+	now                  basis
+	number               float64 // of the basis
 	pairs                map[[2]uint32]match.Verdict
 	edges                []match.Edge
 	labels               []uint32
@@ -146,6 +149,9 @@ func (m *matching) keepOut(ctx context.Context, rows int64) error {
 // quarantineColumns is how many columns a quarantine has behind those of its rows: see Reading.Quarantined.
 const quarantineColumns = 5
 
+// defaultMaxPairs is how many pairs are compared where the file has no max_pairs: some minutes.
+const defaultMaxPairs = 3_000_000_000
+
 // settle fills in what the entity's file leaves open, by what the records look like.
 func (m *matching) settle(ctx context.Context) error {
 	m.entity = m.Entity.Clone()
@@ -159,8 +165,13 @@ func (m *matching) settle(ctx context.Context) error {
 	m.reading.Entity = m.entity
 	m.out.Notes = append(m.out.Notes, profile.Warnings(m.entity)...)
 	m.Prepared = &Prepared{}
-	m.Plan, err = match.Compile(m.entity)
-	return err
+	if m.Plan, err = match.Compile(m.entity); err != nil {
+		return err
+	}
+	if m.Plan.MaxPairs == 0 {
+		m.Plan.MaxPairs = defaultMaxPairs
+	}
+	return nil
 }
 
 // readRecords writes the records of a plan to a file, and reads it.
@@ -191,8 +202,11 @@ func (m *matching) records(ctx context.Context) (err error) {
 	if m.rawFile.Rows != int64(m.Records.N) {
 		return fmt.Errorf("%w: %d records have %d rows of values", warehouse.ErrUnbalanced, m.Records.N, m.rawFile.Rows)
 	}
-	m.engine, err = match.NewEngine(ctx, match.Config{Threads: m.Threads, Memory: m.Memory, Temp: m.Dir, Progress: m.Progress}, m.Plan, m.Records)
-	return err
+	if m.engine, err = match.NewEngine(ctx, match.Config{Threads: m.Threads, Memory: m.Memory, Temp: m.Dir, Progress: m.Progress}, m.Plan, m.Records); err != nil {
+		return err
+	}
+	m.overflowed()
+	return m.refused()
 }
 
 // weigh takes the weights of the file, or trains.
@@ -280,6 +294,13 @@ func (m *matching) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if m.since != nil {
+		kept, err := m.kept(ctx)
+		if err != nil {
+			return err
+		}
+		edges = append(edges, kept...)
+	}
 	m.edges = m.withDecided(edges)
 	return nil
 }
@@ -306,7 +327,7 @@ func (m *matching) withDecided(edges []match.Edge) []match.Edge {
 	for pair, verdict := range m.pairs {
 		if !there[pair] {
 			p := m.engine.Pattern(pair[0], pair[1])
-			edges = append(edges, match.Edge{A: pair[0], B: pair[1], Pattern: p, Weight: m.scoring.Weight(pair[0], pair[1], p), Verdict: verdict})
+			edges = append(edges, match.Edge{A: pair[0], B: pair[1], Pattern: p, Rules: m.engine.RulesOf(pair[0], pair[1]), Weight: m.scoring.Weight(pair[0], pair[1], p), Verdict: verdict})
 		}
 	}
 	match.SortEdges(edges)
@@ -314,12 +335,11 @@ func (m *matching) withDecided(edges []match.Edge) []match.Edge {
 }
 
 // cluster makes clusters of the edges.
-func (m *matching) cluster(ctx context.Context) error {
-	m.labels = match.Cluster(m.Plan, m.scoring, m.engine, m.Records, m.edges)
-	if err := m.obeyed(); err != nil {
+func (m *matching) cluster(ctx context.Context) (err error) {
+	if m.labels, err = match.ClusterContext(ctx, m.Plan, m.scoring, m.engine, m.Records, m.edges); err != nil {
 		return err
 	}
-	return ctx.Err()
+	return m.obeyed()
 }
 
 // obeyed makes sure that what people have decided is what came out: a chain of conditions could stand against it.

@@ -142,6 +142,11 @@ func (m *matching) countFigures() ([]golden.Figure, error) {
 		return nil, err
 	}
 	out := []golden.Figure{{Metric: "weights", Value: float64(m.out.Weights.Format), Detail: string(weights)}, {Metric: "plan", Detail: m.Plan.Hash}}
+	own, err := m.basisFigures()
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, own...)
 	sum := int64(0)
 	for _, p := range m.engine.Predict() {
 		out = append(out, golden.Figure{Metric: "candidates", Value: float64(p.Pairs), Detail: m.Plan.Rules[p.Rule].Name})

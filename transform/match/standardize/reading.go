@@ -600,6 +600,7 @@ func (r *Reading) Records(p *match.Plan, from string) (string, error) {
 	q := r.d.QuoteIdent
 	items := []string{"CAST(row_number() OVER (ORDER BY " + q(match.SourceColumn) + ", " + q(match.KeyColumn) + ") - 1 AS BIGINT) AS " + q(match.RecColumn),
 		q(match.SourceColumn), q(match.KeyColumn), q(match.UpdatedAtColumn)}
+	// The hash is of all columns: a rule's key may be made of fields that have none of their own, and functions may change with the version.
 	var inner, names, own []string
 	var types []warehouse.Type
 	for _, c := range p.Columns {
@@ -608,9 +609,7 @@ func (r *Reading) Records(p *match.Plan, from string) (string, error) {
 			return "", err
 		}
 		inner, names = append(inner, sql+" AS "+q("="+c.Name)), append(names, q("="+c.Name)+" AS "+q(c.Name))
-		if !strings.Contains(c.Name, "$") {
-			own, types = append(own, q("="+c.Name)), append(types, kindTypes[c.Kind])
-		}
+		own, types = append(own, q("="+c.Name)), append(types, kindTypes[c.Kind])
 	}
 	hash := "CAST(0 AS UBIGINT)"
 	if len(own) > 0 {

@@ -106,7 +106,7 @@ WHERE valid_to IS NOT NULL;
 
 -- Edges
 SELECT x.source AS a_source, x.source_key AS a_key, y.source AS b_source, y.source_key AS b_key,
-  e.weight, e.probability, e.verdict, e.rules, e."email", e."email_bits"
+  e.weight, e.probability, e.verdict, e.rules, e.pattern, e."email", e."email_bits"
 FROM edges AS e
 JOIN members AS x ON x._rec = e.a
 JOIN members AS y ON y._rec = e.b;

@@ -106,7 +106,7 @@ SELECT CAST(row_number() OVER (ORDER BY "_source", "_key") - 1 AS BIGINT) AS "_r
   "_source",
   "_key",
   "_updated_at",
-  hash(hash("=first_name", "=birth_date", "=email", hash(CAST(list_transform("=nicks", lambda e0: hash(e0)) AS VARCHAR)), "=amount", "=company", "=tax_id")) AS "_hash",
+  hash(hash("=first_name", "=first_name$nickname", "=birth_date", "=birth_date$text", "=email", "=email$local", hash(CAST(list_transform("=nicks", lambda e0: hash(e0)) AS VARCHAR)), "=amount", "=$block2_2", "=company", "=tax_id")) AS "_hash",
   "=first_name" AS "first_name",
   "=first_name$nickname" AS "first_name$nickname",
   "=birth_date" AS "birth_date",
