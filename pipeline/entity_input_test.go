@@ -130,3 +130,44 @@ func TestEntityPublishesTogether(t *testing.T) {
 		t.Errorf("%+v", r.Checks)
 	}
 }
+
+// TestEntityPlan: a plan says what matching would begin with and, when it is asked, what would become of golden ids; what a run would refuse is
+// a problem of the plan.
+func TestEntityPlan(t *testing.T) {
+	dir := project(t, withPersons("entities/person.yml", person+"block: [[first], [last]]\n"))
+	golden := func(look func(*pipeline.Engine) (*pipeline.Plan, error)) pipeline.PlannedNode {
+		p, err := look(engine(t, dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(p.Nodes, func(n pipeline.PlannedNode) bool { return n.Name == "main.person_golden" })
+		return p.Nodes[i]
+	}
+	plan := func(e *pipeline.Engine) (*pipeline.Plan, error) { return e.Plan(t.Context(), e.Project.Nodes) }
+	matching := func(e *pipeline.Engine) (*pipeline.Plan, error) { return e.PlanMatching(t.Context(), e.Project.Nodes) }
+	has := func(n pipeline.PlannedNode, want ...string) {
+		t.Helper()
+		for _, text := range want {
+			if said := strings.Join(n.Notes, "\n"); !strings.Contains(said, text) {
+				t.Errorf("not told: %s\n%s\n%s", text, said, n.Error)
+			}
+		}
+	}
+	has(golden(plan), "its pairs can be counted once main.a is published")
+	run(t, engine(t, dir))
+	has(golden(plan), "read 5 = records 5 + quarantined 0, of 2 sources", "4 pairs at most, max_pairs is 2000000000: first 2, last 2", "weights are trained in the run")
+	if n := golden(plan); strings.Contains(strings.Join(n.Notes, "\n"), "golden ids may change") || n.Error != "" {
+		t.Errorf("%v %s", n.Notes, n.Error)
+	}
+	write(t, dir, map[string]string{"entities/person.yml": "sources: [a, b]\nkey: id\ncompare: [first, last]\nnever: [\"same first\"]\nblock: [[first]]\n"})
+	has(golden(plan), "what is compared has changed since it was published: golden ids may change")
+	has(golden(matching), "5 golden records of 5 records", "3 keep their golden id, 2 get another, 0 are gone; 0 are new; churn 0.4", "2 split")
+	write(t, dir, map[string]string{"entities/person.yml": person + "block: [[first]]\nmax_pairs: 1\n"})
+	if n := golden(plan); !strings.Contains(n.Error, `blocking rules would make 2 pairs, max_pairs is 1: "first" 2`) {
+		t.Error(n.Error)
+	}
+	write(t, dir, map[string]string{"entities/person.yml": person + "weights: w.json\n", "w.json": `{"format": 1, "entity": "person", "plan": "other", "prior": 0.1, "comparisons": []}`})
+	if n := golden(plan); !strings.Contains(n.Error, "w.json") {
+		t.Errorf("%s %v", n.Error, n.Notes)
+	}
+}
