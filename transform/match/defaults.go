@@ -233,10 +233,12 @@ type key struct {
 func quoted(field string) string { return `"` + strings.ReplaceAll(field, `"`, `""`) + `"` }
 
 // startSQL and soundSQL are keys that survive slips of the pen: the first letters, and the first letter with the consonants that follow.
-func startSQL(field string) string { return fmt.Sprintf("left(%s, 3)", quoted(field)) }
+// Postcodes and years may be numbers in their sources, so they are taken as text.
+func startSQL(field string) string { return fmt.Sprintf("left(CAST(%s AS VARCHAR), 3)", quoted(field)) }
 
 func soundSQL(field string) string {
-	return fmt.Sprintf("left(%[1]s, 1) || regexp_replace(substr(%[1]s, 2), '[aeiouyhw ]', '', 'g')", quoted(field))
+	text := "CAST(" + quoted(field) + " AS VARCHAR)"
+	return fmt.Sprintf("left(%[1]s, 1) || regexp_replace(substr(%[1]s, 2), '[aeiouyhw ]', '', 'g')", text)
 }
 
 // blocking are rules for each field that tells records apart, pairs of fields, and the nearest records by all their words; everything with
