@@ -67,3 +67,10 @@ func FieldsPlan(e *models.Entity) *Plan {
 	p.Rules = []Rule{all}
 	return p
 }
+
+// WithoutFrequencies is s blind to how frequent values are: its weight of a pair is that of the pattern alone, whichever records have it.
+func (s *Scoring) WithoutFrequencies() *Scoring {
+	plain := *s
+	plain.terms = make([][]float64, len(s.terms))
+	return &plain
+}

@@ -71,8 +71,10 @@ type matching struct {
 	recordsFile, rawFile warehouse.File
 	engine               *match.Matcher
 	scoring              *match.Scoring
-	since                []bool // records that are new or have changed; nil compares all
+	since                []bool                    // records that are new or have changed; nil compares all
+	named                map[steward.Record]uint32 // records that decisions name
 	pairs                map[[2]uint32]match.Verdict
+	counts               []match.Count // of all candidates, where training has counted them
 	edges                []match.Edge
 	labels               []uint32
 	figures              []golden.Figure
@@ -199,7 +201,7 @@ func (m *matching) records(ctx context.Context) (err error) {
 func (m *matching) weigh(ctx context.Context) (err error) {
 	w := m.Job.Weights
 	if w == nil {
-		if w, err = match.Train(ctx, m.Plan, m.Records, m.engine); err != nil {
+		if w, err = match.Train(ctx, m.Plan, m.Records, &counting{Engine: m.engine, of: m}); err != nil {
 			return fmt.Errorf("train: %w", err)
 		}
 		w.Plan = m.Plan.Hash
@@ -218,26 +220,38 @@ func (m *matching) weigh(ctx context.Context) (err error) {
 // decide finds the records that people have decided about.
 func (m *matching) decide(ctx context.Context) error {
 	m.pairs = map[[2]uint32]match.Verdict{}
-	if len(m.Rulings.Match)+len(m.Rulings.Split) == 0 {
+	all := slices.Concat(m.Rulings.Match, m.Rulings.Split, m.Rulings.Pins)
+	if len(all) == 0 {
 		return nil
 	}
-	numbers, err := m.numbersOf(ctx, slices.Concat(m.Rulings.Match, m.Rulings.Split))
+	numbers, err := m.numbersOf(ctx, all)
 	if err != nil {
 		return err
 	}
+	m.named = numbers
 	for verdict, decisions := range map[match.Verdict][]steward.Decision{match.Forced: m.Rulings.Match, match.Split: m.Rulings.Split} {
 		for _, d := range decisions {
 			a, hasA := numbers[d.A]
 			b, hasB := numbers[d.B]
 			if !hasA || !hasB {
-				m.out.Notes = append(m.out.Notes, fmt.Sprintf("a decision waits for a record that is not there: %s", d.String()))
+				m.waits(d)
 				continue
 			}
 			m.pairs[[2]uint32{min(a, b), max(a, b)}] = verdict
 		}
 	}
+	for _, d := range m.Rulings.Pins {
+		if _, has := numbers[d.A]; !has {
+			m.waits(d)
+		}
+	}
 	slices.Sort(m.out.Notes)
 	return nil
+}
+
+// waits notes that a decision cannot be obeyed yet.
+func (m *matching) waits(d steward.Decision) {
+	m.out.Notes = append(m.out.Notes, "a decision waits for a record that is not there: "+d.String())
 }
 
 // numbersOf are the numbers of the records that decisions name.
@@ -250,7 +264,11 @@ func (m *matching) numbersOf(ctx context.Context, decisions []steward.Decision) 
 	names := map[int]string{}
 	var tuples []string
 	for _, one := range decisions {
-		for _, r := range []steward.Record{one.A, one.B} {
+		records := []steward.Record{one.A, one.B}
+		if one.Kind == steward.Pin {
+			records = records[:1]
+		}
+		for _, r := range records {
 			i, ok := bySource[r.Source]
 			if !ok {
 				return nil, fmt.Errorf("%s: entity %s has no source %q", cmpPlace(one), m.Entity.Name, r.Source)
@@ -350,7 +368,7 @@ func (m *matching) golden(ctx context.Context) error {
 		return err
 	}
 	d := m.Warehouse.Dialect()
-	g := &golden.Golden{Entity: m.entity, Plan: m.Plan, Dialect: d, Run: m.Run, At: m.At, Fields: m.goldenFields(columns), Levels: levels,
+	g := &golden.Golden{Entity: m.entity, Plan: m.Plan, Dialect: d, Run: m.Run, At: m.At, Fields: m.goldenFields(columns), Levels: levels, Pins: m.pins(),
 		From: golden.Relations{Records: m.from(m.recordsFile), Raw: m.from(m.rawFile), Labels: m.from(labels), Edges: m.from(edges)}}
 	if g.From.Blocks, err = m.blocks(ctx); err != nil {
 		return err
