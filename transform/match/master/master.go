@@ -185,8 +185,7 @@ func (m *matching) records(ctx context.Context) (err error) {
 		return err
 	}
 	d := m.Warehouse.Dialect()
-	raw := fmt.Sprintf("SELECT r.%[1]s, v.*\nFROM %[2]s AS r\nJOIN (\n%[3]s\n) AS v ON v.%[4]s = r.%[4]s AND v.%[5]s = r.%[5]s", d.QuoteIdent(match.RecColumn), m.from(m.recordsFile),
-		m.reading.Values(m.rows), d.QuoteIdent(match.SourceColumn), d.QuoteIdent(match.KeyColumn))
+	raw := withValues(d, m.from(m.recordsFile), m.reading.Values(m.rows))
 	if m.rawFile, err = m.Warehouse.Write(ctx, raw, m.path("raw")); err != nil {
 		return fmt.Errorf("values of golden records: %w", err)
 	}
@@ -368,7 +367,7 @@ func (m *matching) golden(ctx context.Context) error {
 		return err
 	}
 	d := m.Warehouse.Dialect()
-	g := &golden.Golden{Entity: m.entity, Plan: m.Plan, Dialect: d, Run: m.Run, At: m.At, Fields: m.goldenFields(columns), Levels: levels, Pins: m.pins(),
+	g := &golden.Golden{Entity: m.entity, Plan: m.Plan, Dialect: d, Run: m.Run, At: m.At, Fields: goldenFields(columns), Levels: levels, Pins: m.pins(),
 		From: golden.Relations{Records: m.from(m.recordsFile), Raw: m.from(m.rawFile), Labels: m.from(labels), Edges: m.from(edges)}}
 	if g.From.Blocks, err = m.blocks(ctx); err != nil {
 		return err
@@ -390,9 +389,10 @@ func (m *matching) golden(ctx context.Context) error {
 }
 
 // goldenFields are the columns of the raw file that golden records are made of.
-func (m *matching) goldenFields(columns []warehouse.Column) []warehouse.Column {
+func goldenFields(columns []warehouse.Column) []warehouse.Column {
 	return slices.DeleteFunc(slices.Clone(columns), func(c warehouse.Column) bool {
-		return slices.Contains([]string{match.RecColumn, match.SourceColumn, match.KeyColumn, match.UpdatedAtColumn}, c.Name)
+		return slices.Contains([]string{match.RecColumn, match.SourceColumn, match.KeyColumn, match.UpdatedAtColumn}, c.Name) ||
+			strings.HasSuffix(c.Name, standardize.ValidSuffix)
 	})
 }
 
