@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform/match"
 	"github.com/millrace/millrace/transform/match/golden"
@@ -43,14 +44,8 @@ func (e *Engine) matching(ctx context.Context, entity *models.Entity, f func(r *
 	defer func() { err = errors.Join(err, w.Close()) }()
 	r := &run{Engine: e, before: m, results: map[string]*result{}, unreadable: map[string]error{}}
 	x := &exposure{run: r, w: w, seen: map[string]bool{}}
-	for _, need := range reads(entity.Node) {
-		if m.Table(nameOf(need)) == nil {
-			return fmt.Errorf("it reads %s, which is not published: millrace run +%s brings it", need.Name(), entity.Name)
-		}
-		x.name(ctx, need.Name())
-		if why := r.unreadable[need.Name()]; why != nil {
-			return fmt.Errorf("%s cannot be read: %w", need.Name(), why)
-		}
+	if err := x.sources(ctx, entity); err != nil {
+		return err
 	}
 	job := master.Job{Entity: entity, Warehouse: w, Dir: dir, Before: golden.Tables{}, Run: "plan", At: e.Clock(), Threads: e.Threads, Memory: e.Memory / 2, Log: e.Log}
 	for _, part := range models.EntityParts {
@@ -62,6 +57,26 @@ func (e *Engine) matching(ctx context.Context, entity *models.Entity, f func(r *
 	}
 	if err := f(r, job); err != nil {
 		return shown(entity.Node, explainModel(entity.Node, err))
+	}
+	return nil
+}
+
+// exposeSources exposes what an entity reads, as it is published.
+func (e *Engine) exposeSources(ctx context.Context, m *load.Manifest, w warehouse.Warehouse, entity *models.Entity) error {
+	r := &run{Engine: e, before: m, results: map[string]*result{}, unreadable: map[string]error{}}
+	return (&exposure{run: r, w: w, seen: map[string]bool{}}).sources(ctx, entity)
+}
+
+// sources exposes what an entity reads, as it is published.
+func (x *exposure) sources(ctx context.Context, entity *models.Entity) error {
+	for _, need := range reads(entity.Node) {
+		if x.before.Table(nameOf(need)) == nil {
+			return fmt.Errorf("it reads %s, which is not published: millrace run +%s brings it", need.Name(), entity.Name)
+		}
+		x.name(ctx, need.Name())
+		if why := x.unreadable[need.Name()]; why != nil {
+			return fmt.Errorf("%s cannot be read: %w", need.Name(), why)
+		}
 	}
 	return nil
 }

@@ -67,3 +67,40 @@ func FieldsPlan(e *models.Entity) *Plan {
 	p.Rules = []Rule{all}
 	return p
 }
+
+// WithoutFrequencies is s blind to how frequent values are: its weight of a pair is that of the pattern alone, whichever records have it.
+func (s *Scoring) WithoutFrequencies() *Scoring {
+	plain := *s
+	plain.terms = make([][]float64, len(s.terms))
+	return &plain
+}
+
+// Holding are the conditions that a pair meets, as the entity's file has them: those to match always, and those never to.
+func (s *Scoring) Holding(a, b uint32, p Pattern) (always, never []string) {
+	held := func(conditions []Condition) (out []string) {
+		for _, c := range conditions {
+			if s.holds(c.Terms, a, b, p) {
+				out = append(out, c.Text)
+			}
+		}
+		return out
+	}
+	return held(s.plan.Always), held(s.plan.Never)
+}
+
+// Agreeing are the rules whose keys two records have in common, whatever else keeps them from being candidates. Rules of nearest records
+// have no keys.
+func (r *Records) Agreeing(p *Plan, a, b uint32) RuleSet {
+	var set RuleSet
+	for i, rule := range p.Rules {
+		agree := len(rule.Keys) > 0
+		for _, k := range rule.Keys {
+			v := &r.Columns[k]
+			agree = agree && !v.Null(int(a)) && !v.Null(int(b)) && v.same(int(a), int(b))
+		}
+		if agree {
+			set |= 1 << i
+		}
+	}
+	return set
+}

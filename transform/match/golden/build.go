@@ -283,6 +283,9 @@ func (b *building) golden(ctx context.Context) error {
 	}
 	b.From.Golden = before
 	b.Columns = columns[:len(columns)-2]
+	if err := b.pins(ctx); err != nil {
+		return err
+	}
 	query, err := b.Golden.Golden()
 	if err != nil {
 		return err

@@ -31,6 +31,8 @@ type Golden struct {
 	// Levels are the columns of Relations.Edges behind pattern.
 	Levels []string
 	From   Relations
+	// Pins are values that are decided, whatever the rules say.
+	Pins []Pin
 	// Columns are those of Golden without first_seen and last_changed, and Before those of the published table: when they are the same,
 	// a golden record of the same values keeps the time of its last change.
 	Columns, Before []warehouse.Column
@@ -47,6 +49,7 @@ type Relations struct {
 	Xref, Golden, Review string // as published before
 
 	Members, Claims, Settled, IDs string   // made by the methods of these names
+	Pins                          string   // Golden.Pins as Build has written them; "" for none
 	Open                          string   // claims that are not decided yet
 	Won                           []string // claims that were decided, by round
 	Related                       []string // of each of Entity.Relations: cluster, id

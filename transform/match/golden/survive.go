@@ -431,8 +431,9 @@ func (g *Golden) Golden() (string, error) {
 	}
 	items, joins := "", ""
 	for _, u := range units {
-		for _, c := range u.columns() {
-			items += ", s." + g.q(c)
+		for i := range u.columns() {
+			item, join := g.override(u, i)
+			items, joins = items+", "+item, joins+join
 		}
 	}
 	for i, r := range g.Entity.Relations {

@@ -9,7 +9,7 @@ import (
 // field, place (1 has won), source, source_key, value as text, decided (the rule that put it before the next), and figures, what its rules
 // compared. From must hold Raw, Records where a unit requires valid values, Members and IDs: those of a run, or, for the golden record that
 // somebody asks about, Traced. It ranks all that it reads, so it is for few golden records at once. Values that are collected or computed are
-// told with all records that had a part in them, in place 1.
+// told with all records that had a part in them, in place 1. A pinned value is in place 1 with the record of its decision, before all others.
 func (g *Golden) Winners() (string, error) {
 	units, err := g.units()
 	if err != nil {
@@ -31,7 +31,7 @@ func (g *Golden) Winners() (string, error) {
 			all = append(all, g.ranked(u, columns[i], value))
 		}
 	}
-	return union(all...), nil
+	return g.withPins(units, union(all...)), nil
 }
 
 // parts are the records that a value of several is made of.

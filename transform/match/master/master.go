@@ -74,12 +74,12 @@ type matching struct {
 	since                []bool // records that are new or have changed; nil compares all
 	compared             int    // how many these are
 	now                  basis
-	number               float64 // of the basis
+	number               float64                   // of the basis
+	named                map[steward.Record]uint32 // records that decisions name
 	pairs                map[[2]uint32]match.Verdict
+	counts               []match.Count // of all candidates, where training has counted them
 	edges                []match.Edge
 	labels               []uint32
-	figures              []golden.Figure
-	files                map[string]string
 }
 
 // Prepared is an entity with its defaults, its plan and its records.
@@ -194,8 +194,7 @@ func (m *matching) records(ctx context.Context) (err error) {
 		return err
 	}
 	d := m.Warehouse.Dialect()
-	raw := fmt.Sprintf("SELECT r.%[1]s, v.*\nFROM %[2]s AS r\nJOIN (\n%[3]s\n) AS v ON v.%[4]s = r.%[4]s AND v.%[5]s = r.%[5]s", d.QuoteIdent(match.RecColumn), m.from(m.recordsFile),
-		m.reading.Values(m.rows), d.QuoteIdent(match.SourceColumn), d.QuoteIdent(match.KeyColumn))
+	raw := withValues(d, m.from(m.recordsFile), m.reading.Values(m.rows))
 	if m.rawFile, err = m.Warehouse.Write(ctx, raw, m.path("raw")); err != nil {
 		return fmt.Errorf("values of golden records: %w", err)
 	}
@@ -213,7 +212,7 @@ func (m *matching) records(ctx context.Context) (err error) {
 func (m *matching) weigh(ctx context.Context) (err error) {
 	w := m.Job.Weights
 	if w == nil {
-		if w, err = match.Train(ctx, m.Plan, m.Records, m.engine); err != nil {
+		if w, err = match.Train(ctx, m.Plan, m.Records, &counting{Engine: m.engine, of: m}); err != nil {
 			return fmt.Errorf("train: %w", err)
 		}
 		w.Plan = m.Plan.Hash
@@ -241,26 +240,38 @@ func (m *matching) fits(w *match.Weights) error {
 // decide finds the records that people have decided about.
 func (m *matching) decide(ctx context.Context) error {
 	m.pairs = map[[2]uint32]match.Verdict{}
-	if len(m.Rulings.Match)+len(m.Rulings.Split) == 0 {
+	all := slices.Concat(m.Rulings.Match, m.Rulings.Split, m.Rulings.Pins)
+	if len(all) == 0 {
 		return nil
 	}
-	numbers, err := m.numbersOf(ctx, slices.Concat(m.Rulings.Match, m.Rulings.Split))
+	numbers, err := m.numbersOf(ctx, all)
 	if err != nil {
 		return err
 	}
+	m.named = numbers
 	for verdict, decisions := range map[match.Verdict][]steward.Decision{match.Forced: m.Rulings.Match, match.Split: m.Rulings.Split} {
 		for _, d := range decisions {
 			a, hasA := numbers[d.A]
 			b, hasB := numbers[d.B]
 			if !hasA || !hasB {
-				m.out.Notes = append(m.out.Notes, fmt.Sprintf("a decision waits for a record that is not there: %s", d.String()))
+				m.waits(d)
 				continue
 			}
 			m.pairs[[2]uint32{min(a, b), max(a, b)}] = verdict
 		}
 	}
+	for _, d := range m.Rulings.Pins {
+		if _, has := numbers[d.A]; !has {
+			m.waits(d)
+		}
+	}
 	slices.Sort(m.out.Notes)
 	return nil
+}
+
+// waits notes that a decision cannot be obeyed yet.
+func (m *matching) waits(d steward.Decision) {
+	m.out.Notes = append(m.out.Notes, "a decision waits for a record that is not there: "+d.String())
 }
 
 // numbersOf are the numbers of the records that decisions name.
@@ -273,7 +284,11 @@ func (m *matching) numbersOf(ctx context.Context, decisions []steward.Decision) 
 	names := map[int]string{}
 	var tuples []string
 	for _, one := range decisions {
-		for _, r := range []steward.Record{one.A, one.B} {
+		records := []steward.Record{one.A, one.B}
+		if one.Kind == steward.Pin {
+			records = records[:1]
+		}
+		for _, r := range records {
 			i, ok := bySource[r.Source]
 			if !ok {
 				return nil, fmt.Errorf("%s: entity %s has no source %q", cmpPlace(one), m.Entity.Name, r.Source)
@@ -379,7 +394,7 @@ func (m *matching) golden(ctx context.Context) error {
 		return err
 	}
 	d := m.Warehouse.Dialect()
-	g := &golden.Golden{Entity: m.entity, Plan: m.Plan, Dialect: d, Run: m.Run, At: m.At, Fields: m.goldenFields(columns), Levels: levels,
+	g := &golden.Golden{Entity: m.entity, Plan: m.Plan, Dialect: d, Run: m.Run, At: m.At, Fields: goldenFields(columns), Levels: levels, Pins: m.pins(),
 		From: golden.Relations{Records: m.from(m.recordsFile), Raw: m.from(m.rawFile), Labels: m.from(labels), Edges: m.from(edges)}}
 	if g.From.Blocks, err = m.blocks(ctx); err != nil {
 		return err
@@ -401,9 +416,10 @@ func (m *matching) golden(ctx context.Context) error {
 }
 
 // goldenFields are the columns of the raw file that golden records are made of.
-func (m *matching) goldenFields(columns []warehouse.Column) []warehouse.Column {
+func goldenFields(columns []warehouse.Column) []warehouse.Column {
 	return slices.DeleteFunc(slices.Clone(columns), func(c warehouse.Column) bool {
-		return slices.Contains([]string{match.RecColumn, match.SourceColumn, match.KeyColumn, match.UpdatedAtColumn}, c.Name)
+		return slices.Contains([]string{match.RecColumn, match.SourceColumn, match.KeyColumn, match.UpdatedAtColumn}, c.Name) ||
+			strings.HasSuffix(c.Name, standardize.ValidSuffix)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/transform/match"
@@ -141,7 +142,12 @@ func (m *matching) countFigures() ([]golden.Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := []golden.Figure{{Metric: "weights", Value: float64(m.out.Weights.Format), Detail: string(weights)}, {Metric: "plan", Detail: m.Plan.Hash}}
+	plan, err := json.Marshal(m.Plan)
+	if err != nil {
+		return nil, err
+	}
+	out := []golden.Figure{{Metric: FigureWeights, Value: float64(m.out.Weights.Format), Detail: string(weights)},
+		{Metric: "plan", Detail: m.Plan.Hash}, {Metric: FigurePlan, Detail: string(plan)}}
 	own, err := m.basisFigures()
 	if err != nil {
 		return nil, err
@@ -161,13 +167,47 @@ func (m *matching) countFigures() ([]golden.Figure, error) {
 	for metric, n := range map[string]int{"decided_match": len(m.Rulings.Match), "decided_split": len(m.Rulings.Split), "decided_pin": len(m.Rulings.Pins)} {
 		out = append(out, golden.Figure{Metric: metric, Value: float64(n)})
 	}
-	out = append(out, m.bounded(sum)...)
-	return append(out, m.histogram()...), nil
+	return slices.Concat(out, m.bounded(sum), m.histogram(), m.curves()), nil
 }
 
-// bounded are figures that expectations may bound and matching knows: pairs by what became of them, and records that know too little.
+// The figures that hold the plan that was run and the weights that it was run with, as JSON in their details.
+const (
+	FigurePlan    = "plan_json"
+	FigureWeights = "weights"
+)
+
+// counting is an engine that keeps what training has it count.
+type counting struct {
+	match.Engine
+	of *matching
+}
+
+// Count implements match.Engine.
+func (c *counting) Count(ctx context.Context, since []bool) ([]match.Count, error) {
+	counts, err := c.Engine.Count(ctx, since)
+	if err == nil && since == nil {
+		c.of.counts = counts
+	}
+	return counts, err
+}
+
+// curves are the figures that thresholds are chosen by: of all candidates where they have been counted, and of the edges.
+func (m *matching) curves() []golden.Figure {
+	var out []golden.Figure
+	if m.counts != nil {
+		plain := m.scoring.WithoutFrequencies()
+		out = golden.ScoreFigures(m.counts, func(p match.Pattern) float64 { return plain.Weight(0, 0, p) })
+	}
+	open := slices.DeleteFunc(slices.Clone(m.edges), func(e match.Edge) bool { return e.Verdict == match.Vetoed || e.Verdict == match.Split })
+	out = append(out, golden.ThresholdFigures(open, m.Records.N, match.Probability, m.Plan.Review)...)
+	return append(out, golden.UnlinkableFigures(m.Records.N, func(rec uint32) float64 {
+		return match.Probability(m.scoring.Weight(rec, rec, m.engine.Pattern(rec, rec)))
+	}, m.Plan.Auto)...)
+}
+
+// bounded are figures that expectations may bound and matching knows: pairs by what became of them, and rows that are no records.
 func (m *matching) bounded(pairs int64) []golden.Figure {
-	var auto, review, refused, unlinkable int
+	var auto, review, refused int
 	for i := range m.edges {
 		switch m.edges[i].Verdict {
 		case match.Match:
@@ -178,20 +218,13 @@ func (m *matching) bounded(pairs int64) []golden.Figure {
 			refused++
 		}
 	}
-	least := math.Log2(m.Plan.Auto / (1 - m.Plan.Auto))
-	for i := range uint32(m.Records.N) {
-		if m.scoring.Weight(i, i, m.engine.Pattern(i, i)) < least {
-			unlinkable++
-		}
-	}
 	quarantined, read := int64(0), m.out.Read.Rows
 	if m.out.Quarantined != nil {
 		quarantined = m.out.Quarantined.Rows
 	}
 	return []golden.Figure{{Metric: "pairs", Value: float64(pairs)}, {Metric: "auto_edges", Value: float64(auto)},
 		{Metric: "review_edges", Value: float64(review)}, {Metric: "refused_edges", Value: float64(refused)},
-		{Metric: "quarantined_share", Value: float64(quarantined) / float64(max(read, 1))},
-		{Metric: golden.FigureUnlinkable, Value: float64(unlinkable) / float64(max(m.Records.N, 1))}}
+		{Metric: "quarantined_share", Value: float64(quarantined) / float64(max(read, 1))}}
 }
 
 // histogram counts edges by whole bits, from the review threshold up to the greatest.

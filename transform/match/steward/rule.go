@@ -11,7 +11,7 @@ import (
 // Rulings are what all decisions together say.
 type Rulings struct {
 	Match, Split []Decision // one for each pair
-	Pins         []Decision // one for each record and field
+	Pins         []Decision // one for each record and field, in the order in which they were decided
 }
 
 // Rule takes decisions together. Of two about the same pair, or about the same field of a record, the later one of the list holds. What
@@ -22,12 +22,12 @@ func Rule(all []Decision) (*Rulings, error) {
 	if err != nil {
 		return nil, err
 	}
-	pairs, pins := map[[2]Record]Decision{}, map[pinned]Decision{}
+	pairs, pins := map[[2]Record]Decision{}, map[pinned]int{} // pins by their place in kept
 	var problems []error
-	for _, d := range kept {
+	for i, d := range kept {
 		switch d.Kind {
 		case Pin:
-			pins[pinned{d.A, strings.ToLower(d.Field)}] = d
+			pins[pinned{d.A, strings.ToLower(d.Field)}] = i
 		case Match, Split:
 			if compare(d.A, d.B) > 0 {
 				d.A, d.B = d.B, d.A
@@ -47,10 +47,12 @@ func Rule(all []Decision) (*Rulings, error) {
 			r.Split = append(r.Split, d)
 		}
 	}
-	for _, d := range pins {
-		r.Pins = append(r.Pins, d)
+	for i, d := range kept {
+		if d.Kind == Pin && pins[pinned{d.A, strings.ToLower(d.Field)}] == i {
+			r.Pins = append(r.Pins, d)
+		}
 	}
-	for _, list := range [][]Decision{r.Match, r.Split, r.Pins} {
+	for _, list := range [][]Decision{r.Match, r.Split} {
 		slices.SortFunc(list, func(x, y Decision) int {
 			return cmp.Or(compare(x.A, y.A), compare(x.B, y.B), strings.Compare(x.Field, y.Field))
 		})

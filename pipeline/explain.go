@@ -1,0 +1,643 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform/match"
+	"github.com/millrace/millrace/transform/match/golden"
+	"github.com/millrace/millrace/transform/match/master"
+	"github.com/millrace/millrace/transform/match/steward"
+)
+
+// PairExplanation tells why two records are, or are not, the same thing: with the plan and the weights of the run that published them.
+type PairExplanation struct {
+	Entity string `json:"entity"`
+	Run    string `json:"run"`
+	A      string `json:"a"` // source:key
+	B      string `json:"b"`
+	Bars   []Bar  `json:"bars"` // their bits, added up in their order, are the weight
+	// Weight is log2 of the odds that the two are the same thing, and Verdict what that alone says.
+	Weight      float64  `json:"weight"`
+	Probability float64  `json:"probability"`
+	Auto        float64  `json:"auto"`   // probability from which a pair matches by itself
+	Review      float64  `json:"review"` // and from which a steward is asked
+	Verdict     string   `json:"verdict"`
+	Always      []string `json:"always,omitempty"` // conditions that hold
+	Never       []string `json:"never,omitempty"`
+	Rules       string   `json:"rules"` // that the two have in common; "" for none
+	Published   bool     `json:"published"`
+	GoldenA     string   `json:"a_golden_id"`
+	GoldenB     string   `json:"b_golden_id"`
+	Together    bool     `json:"together"`
+	Why         string   `json:"why"` // they are together, or apart
+	Decisions   []string `json:"decisions,omitempty"`
+}
+
+// Bar is one bar of the waterfall, with what the records have.
+type Bar struct {
+	match.Contribution
+	A   string  `json:"a,omitempty"`
+	B   string  `json:"b,omitempty"`
+	Sum float64 `json:"sum"` // with those above it
+}
+
+// GoldenExplanation tells what a golden record is made of, and what holds it together.
+type GoldenExplanation struct {
+	Entity    string             `json:"entity"`
+	Run       string             `json:"run"`
+	ID        string             `json:"golden_id"`
+	Fields    []FieldExplanation `json:"fields"`
+	Members   []MemberRecord     `json:"members"`
+	Evidence  []Evidence         `json:"evidence"`  // the strongest pairs that connect all members
+	Connected bool               `json:"connected"` // whether they do
+	Log       []LoggedID         `json:"merge_log"` // of the id
+	Decisions []string           `json:"decisions"` // about members
+	Notes     []string           `json:"notes,omitempty"`
+}
+
+// FieldExplanation is one value of a golden record, and the values that it was chosen from, best first.
+type FieldExplanation struct {
+	Field   string      `json:"field"`
+	Value   string      `json:"value"`
+	Choices []ValueFrom `json:"choices"`
+}
+
+// ValueFrom is a record's value, with what put it before the next.
+type ValueFrom struct {
+	Place   int    `json:"place"`
+	Record  string `json:"record"`
+	Value   string `json:"value"`
+	Decided string `json:"decided"`
+	Figures string `json:"figures,omitempty"`
+}
+
+// MemberRecord is a record of a golden record.
+type MemberRecord struct {
+	Record string `json:"record"`
+	Since  string `json:"since"`
+	Run    string `json:"run"`
+}
+
+// Evidence is a published pair.
+type Evidence struct {
+	A           string  `json:"a"`
+	B           string  `json:"b"`
+	Weight      float64 `json:"weight"`
+	Probability float64 `json:"probability"`
+	Verdict     string  `json:"verdict"`
+	Rules       string  `json:"rules"`
+}
+
+// LoggedID is a row of the merge log.
+type LoggedID struct {
+	Kind  string `json:"kind"`
+	Old   string `json:"old_id,omitempty"`
+	New   string `json:"new_id,omitempty"`
+	Run   string `json:"run"`
+	At    string `json:"at"`
+	Cause string `json:"cause"`
+}
+
+// explaining is one look at an entity for an explanation.
+type explaining struct {
+	*entityLook
+	engine *Engine
+	plain  bool
+	run    string
+}
+
+// explain opens what is published of an entity. Values of fields that are tagged pii, and keys made of such, are masked unless plain.
+func (e *Engine) explain(ctx context.Context, entity *models.Entity, plain bool, parts []string, f func(*explaining) error) error {
+	return e.lookAtEntity(ctx, entity, parts, nil, func(l *entityLook) error {
+		return f(&explaining{entityLook: l, engine: e, plain: plain, run: l.tables[models.PartXref].Run})
+	})
+}
+
+// texts runs a query whose values are wanted as texts; a NULL is "".
+func (x *explaining) texts(ctx context.Context, query string) ([][]string, error) {
+	columns, err := x.Describe(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := x.Query(ctx, x.Dialect().Texts(query, columns))
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]string, len(answer.Rows))
+	for i, row := range answer.Rows {
+		for _, v := range row {
+			s, _ := v.(string)
+			out[i] = append(out[i], s)
+		}
+	}
+	return out, nil
+}
+
+// hides says whether a field's values are not to be shown.
+func (x *explaining) hides(field string) bool {
+	return !x.plain && (x.entity.Node.IsPII(field) || x.secret[strings.ToLower(field)])
+}
+
+// value is a field's value as it is shown.
+func (x *explaining) value(field, value string) string {
+	if x.hides(field) {
+		return hidden(value)
+	}
+	return value
+}
+
+// record is a record's name as it is shown.
+func (x *explaining) record(source, key string) string {
+	for _, s := range x.entity.Sources {
+		if s.Name == source && s.HasPersonalKey() && !x.plain {
+			key = hidden(key)
+		}
+	}
+	return source + ":" + key
+}
+
+// goldenIDs are the golden ids of records that are in force.
+func (x *explaining) goldenIDs(ctx context.Context, records []steward.Record) (map[steward.Record]string, error) {
+	found := map[steward.Record]string{}
+	d := x.Dialect()
+	for part := range slices.Chunk(records, 10_000) {
+		var tuples []string
+		for _, r := range part {
+			tuples = append(tuples, fmt.Sprintf("(%s, %s)", d.QuoteLiteral(r.Source), d.QuoteLiteral(r.Key)))
+		}
+		rows, err := x.texts(ctx, fmt.Sprintf("SELECT source, source_key, golden_id FROM %s WHERE valid_to IS NULL AND (source, source_key) IN (%s)",
+			x.table(models.PartXref), strings.Join(tuples, ", ")))
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			found[steward.Record{Source: r[0], Key: r[1]}] = r[2]
+		}
+	}
+	return found, nil
+}
+
+// ExplainPair tells how two records were compared, and why they are together or apart.
+func (e *Engine) ExplainPair(ctx context.Context, entity *models.Entity, a, b steward.Record, plain bool) (found *PairExplanation, err error) {
+	if a == b {
+		return nil, fmt.Errorf("%s is named twice: two records are compared", a)
+	}
+	parts := []string{models.PartXref, models.PartEdges, models.PartQuality, models.PartRecords}
+	err = e.explain(ctx, entity, plain, parts, func(x *explaining) error {
+		for _, r := range []steward.Record{a, b} {
+			if err := x.known(ctx, r); err != nil {
+				return err
+			}
+		}
+		found = &PairExplanation{Entity: entity.Name, Run: x.run, A: x.record(a.Source, a.Key), B: x.record(b.Source, b.Key)}
+		return x.pair(ctx, found, a, b)
+	})
+	return found, err
+}
+
+// ran are the plan and the weights of the run that published the entity.
+func (x *explaining) ran(ctx context.Context) (*match.Plan, *match.Weights, error) {
+	plan, weights := &match.Plan{}, &match.Weights{}
+	for metric, into := range map[string]any{master.FigurePlan: plan, master.FigureWeights: weights} {
+		rows, err := x.texts(ctx, fmt.Sprintf("SELECT detail FROM %s WHERE run_id = %s AND metric = '%s' ORDER BY %s DESC LIMIT 1", x.table(models.PartQuality),
+			x.Dialect().QuoteLiteral(x.run), metric, x.Dialect().QuoteIdent("at")))
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(rows) == 0 {
+			return nil, nil, fmt.Errorf("run %s has not kept what it compared by: millrace run %s does", x.run, x.entity.Name)
+		}
+		if err := json.Unmarshal([]byte(rows[0][0]), into); err != nil {
+			return nil, nil, fmt.Errorf("%s of run %s: %w", metric, x.run, err)
+		}
+	}
+	return plan, weights, nil
+}
+
+// number is a record's in what is published.
+func (x *explaining) number(ctx context.Context, p *match.Plan, r steward.Record) (uint32, error) {
+	d := x.Dialect()
+	source := slices.IndexFunc(p.Sources, func(s match.Source) bool { return s.Name == r.Source })
+	rows, err := x.Query(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE %s = %d AND %s = %s", d.QuoteIdent(match.RecColumn), x.table(models.PartRecords),
+		d.QuoteIdent(match.SourceColumn), source, d.QuoteIdent(match.KeyColumn), d.QuoteLiteral(r.Key)))
+	if err != nil {
+		return 0, err
+	}
+	if len(rows.Rows) != 1 {
+		return 0, &UnknownRecordError{Entity: x.entity.Name, Record: r, Hint: "it is not among the records that were compared"}
+	}
+	n, _ := rows.Rows[0][0].(int64)
+	return uint32(n), nil
+}
+
+func (x *explaining) pair(ctx context.Context, out *PairExplanation, a, b steward.Record) error {
+	plan, weights, err := x.ran(ctx)
+	if err != nil {
+		return err
+	}
+	ra, err := x.number(ctx, plan, a)
+	if err != nil {
+		return err
+	}
+	rb, err := x.number(ctx, plan, b)
+	if err != nil {
+		return err
+	}
+	files := x.tables[models.PartRecords].Version.Files()
+	if len(files) != 1 {
+		return fmt.Errorf("%s has %d files, and one was written: millrace run %s makes it anew", x.tables[models.PartRecords].Name, len(files), x.entity.Name)
+	}
+	records, err := match.ReadRecords(ctx, files[0].Path, plan)
+	if err != nil {
+		return err
+	}
+	scoring, err := match.NewScoring(plan, weights, records)
+	if err != nil {
+		return err
+	}
+	p := match.NewReference(plan, records).Pattern(int(min(ra, rb)), int(max(ra, rb)))
+	x.bars(out, plan, records, scoring.Explain(ra, rb, p), ra, rb)
+	out.Weight = scoring.Weight(ra, rb, p)
+	out.Probability, out.Auto, out.Review = match.Probability(out.Weight), plan.Auto, plan.Review
+	_, verdict, _ := scoring.Keep(ra, rb, p)
+	out.Verdict = verdict.String()
+	out.Always, out.Never = scoring.Holding(ra, rb, p)
+	out.Rules = plan.RuleNames(records.Agreeing(plan, ra, rb))
+	return x.fate(ctx, out, plan, a, b)
+}
+
+// bars are the waterfall with the values that were compared.
+func (x *explaining) bars(out *PairExplanation, plan *match.Plan, records *match.Records, all []match.Contribution, a, b uint32) {
+	sum := 0.0
+	for _, c := range all {
+		sum += c.Bits
+		bar := Bar{Contribution: c, Sum: sum}
+		at := slices.IndexFunc(plan.Comparisons, func(own match.Comparison) bool { return own.Name == c.Name })
+		if c.Kind == "level" && at >= 0 {
+			bar.A, bar.B = x.compared(plan, records, &plan.Comparisons[at], a), x.compared(plan, records, &plan.Comparisons[at], b)
+		}
+		out.Bars = append(out.Bars, bar)
+	}
+}
+
+// compared is what a record has in a comparison's columns.
+func (x *explaining) compared(plan *match.Plan, records *match.Records, c *match.Comparison, rec uint32) string {
+	var values []string
+	for _, k := range c.Columns {
+		value := records.Columns[k].Show(int(rec))
+		if slices.ContainsFunc(plan.Columns[k].MadeOf(), x.hides) {
+			value = hidden(value)
+		}
+		values = append(values, value)
+	}
+	return strings.Join(values, ", ")
+}
+
+// fate finds where the two records are, and why.
+func (x *explaining) fate(ctx context.Context, out *PairExplanation, plan *match.Plan, a, b steward.Record) error {
+	d := x.Dialect()
+	is := func(side string, r steward.Record) string {
+		return fmt.Sprintf("%[1]s_source = %[2]s AND %[1]s_key = %[3]s", side, d.QuoteLiteral(r.Source), d.QuoteLiteral(r.Key))
+	}
+	edges, err := x.texts(ctx, fmt.Sprintf("SELECT verdict, rules FROM %s WHERE %s AND %s OR %s AND %s", x.table(models.PartEdges), is("a", a), is("b", b), is("a", b), is("b", a)))
+	if err != nil {
+		return err
+	}
+	published := ""
+	if len(edges) > 0 {
+		out.Published, published = true, edges[0][0]
+		out.Verdict, out.Rules = published, cmp.Or(edges[0][1], out.Rules)
+	}
+	ids, err := x.goldenIDs(ctx, []steward.Record{a, b})
+	if err != nil {
+		return err
+	}
+	out.GoldenA, out.GoldenB = ids[a], ids[b]
+	out.Together = ids[a] == ids[b]
+	decided, err := x.decidedBetween(ctx, out, a, b)
+	if err != nil {
+		return err
+	}
+	out.Why = cmp.Or(decided, x.why(out, plan, published, a, b))
+	return nil
+}
+
+// decidedBetween says that a decision is the reason, and lists those about the two.
+func (x *explaining) decidedBetween(ctx context.Context, out *PairExplanation, a, b steward.Record) (why string, err error) {
+	all, err := x.engine.Decisions(x.entity)
+	if err != nil {
+		return "", err
+	}
+	rulings, err := steward.Rule(all)
+	if err != nil {
+		return "", err
+	}
+	var named []steward.Record
+	for _, s := range rulings.Split {
+		named = append(named, s.A, s.B)
+	}
+	ids, err := x.goldenIDs(ctx, named)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range slices.Concat(rulings.Match, rulings.Split) {
+		direct := s.A == a && s.B == b || s.A == b && s.B == a
+		between := s.Kind == steward.Split && !out.Together && (ids[s.A] == out.GoldenA && ids[s.B] == out.GoldenB || ids[s.A] == out.GoldenB && ids[s.B] == out.GoldenA)
+		if !direct && !between {
+			continue
+		}
+		told := x.decision(s)
+		out.Decisions = append(out.Decisions, told)
+		switch {
+		case direct && s.Kind == steward.Split && !out.Together, direct && s.Kind == steward.Match && out.Together:
+			why = "decided: " + told
+		case direct:
+			why = "decided, and not run yet: " + told
+		case why == "" && (out.Verdict == match.Refused.String() || out.Verdict == match.Match.String() || out.Verdict == match.Forced.String()):
+			why = "a decision keeps their clusters apart: " + told
+		}
+	}
+	return why, nil
+}
+
+// decision is told with its id, and its records as they are shown.
+func (x *explaining) decision(d steward.Decision) string {
+	text := ""
+	switch d.Kind {
+	case steward.Pin:
+		text = "pin " + d.Field + " of " + x.record(d.A.Source, d.A.Key)
+	default:
+		text = fmt.Sprintf("%s %s and %s", d.Kind, x.record(d.A.Source, d.A.Key), x.record(d.B.Source, d.B.Key))
+	}
+	text = strings.TrimSpace(d.ID + " " + text)
+	if d.By != "" {
+		text += " (" + d.By + ")"
+	}
+	return text
+}
+
+// why are the records together or apart, when no decision says so.
+func (x *explaining) why(out *PairExplanation, plan *match.Plan, published string, a, b steward.Record) string {
+	free := slices.ContainsFunc(plan.Sources, func(s match.Source) bool { return s.Name == a.Source && s.DuplicateFree }) && a.Source == b.Source
+	switch {
+	case out.Together && (published == match.Match.String() || published == match.Forced.String()):
+		return "they match"
+	case out.Together:
+		return fmt.Sprintf("other records bring them together: millrace explain %s %s shows which", x.entity.Name, out.GoldenA)
+	case published == match.Refused.String():
+		return "they would match, and their clusters would not: too much speaks against the two clusters being one"
+	case published == match.Vetoed.String() || len(out.Never) > 0:
+		return "they never match: " + strings.Join(out.Never, "; ")
+	case published == match.Split.String():
+		return "a decision has split them"
+	case published == match.Unsure.String():
+		return fmt.Sprintf("the probability %.4f is below %g, from which they would match: a steward is asked", out.Probability, plan.Auto)
+	case free:
+		return fmt.Sprintf("%s is free of duplicates, so that no two of its records are compared", a.Source)
+	case out.Rules == "" && out.Weight > 0:
+		return "no blocking rule has made them candidates, so that the run has not compared them"
+	case out.Rules == "":
+		return "no blocking rule has made them candidates, and they would not match"
+	case out.Probability < plan.Review:
+		return fmt.Sprintf("the probability %.4g is below %g, from which a steward is asked", out.Probability, plan.Review)
+	}
+	return "their rule's block was too large to be compared, or one record of a source competes with others for the match"
+}
+
+// ExplainGolden tells what a golden record is made of. It is named by its id, by the beginning of it, or by one of its records.
+func (e *Engine) ExplainGolden(ctx context.Context, entity *models.Entity, name string, plain bool) (found *GoldenExplanation, err error) {
+	parts := []string{models.PartGolden, models.PartXref, models.PartEdges, models.PartMergeLog}
+	err = e.explain(ctx, entity, plain, parts, func(x *explaining) error {
+		id, err := x.goldenID(ctx, name)
+		if err != nil {
+			return err
+		}
+		found = &GoldenExplanation{Entity: entity.Name, Run: x.run, ID: id}
+		return x.golden(ctx, found)
+	})
+	return found, err
+}
+
+// goldenID finds which golden record a name means.
+func (x *explaining) goldenID(ctx context.Context, name string) (string, error) {
+	if r, err := steward.ParseRecord(name); err == nil {
+		if err := x.known(ctx, r); err != nil {
+			return "", err
+		}
+		ids, err := x.goldenIDs(ctx, []steward.Record{r})
+		return ids[r], err
+	}
+	d := x.Dialect()
+	begins := "starts_with(%s, " + d.QuoteLiteral(strings.ToLower(name)) + ")"
+	rows, err := x.texts(ctx, "SELECT golden_id FROM "+x.table(models.PartGolden)+" WHERE "+fmt.Sprintf(begins, "golden_id")+" ORDER BY golden_id LIMIT 4")
+	switch {
+	case err != nil:
+		return "", err
+	case len(rows) == 1 && name != "":
+		return rows[0][0], nil
+	case len(rows) > 1:
+		var some []string
+		for _, r := range rows[:min(len(rows), 3)] {
+			some = append(some, r[0])
+		}
+		return "", fmt.Errorf("%q begins several golden ids of %s, such as %s: write more of it", name, x.entity.Name, strings.Join(some, ", "))
+	}
+	gone, err := x.texts(ctx, fmt.Sprintf("SELECT old_id, new_id, kind, run_id FROM %s WHERE kind IN ('%s', '%s') AND %s ORDER BY %s DESC LIMIT 1",
+		x.table(models.PartMergeLog), golden.Merged, golden.Retired, fmt.Sprintf(begins, "old_id"), d.QuoteIdent("at")))
+	if err != nil {
+		return "", err
+	}
+	if len(gone) > 0 && name != "" {
+		if gone[0][2] == golden.Merged {
+			return "", fmt.Errorf("golden id %s is no more: run %s merged it into %s", gone[0][0], gone[0][3], gone[0][1])
+		}
+		return "", fmt.Errorf("golden id %s is no more: run %s retired it, its records are gone", gone[0][0], gone[0][3])
+	}
+	for _, s := range x.entity.Sources {
+		named, err := x.goldenIDs(ctx, []steward.Record{{Source: s.Name, Key: name}})
+		if err != nil {
+			return "", err
+		}
+		if len(named) > 0 {
+			return "", fmt.Errorf("%s has no golden id %q: did you mean the record %s:%s?", x.entity.Name, name, s.Name, name)
+		}
+	}
+	return "", fmt.Errorf("%s has no golden id that begins with %q: give an id of %s, or a record as source:key", x.entity.Name, name, x.entity.Table(models.PartGolden))
+}
+
+func (x *explaining) golden(ctx context.Context, out *GoldenExplanation) error {
+	members, err := x.texts(ctx, fmt.Sprintf("SELECT source, source_key, valid_from, run_id FROM %s WHERE valid_to IS NULL AND golden_id = %s ORDER BY source, source_key",
+		x.table(models.PartXref), x.Dialect().QuoteLiteral(out.ID)))
+	if err != nil {
+		return err
+	}
+	var records []steward.Record
+	for _, m := range members {
+		records = append(records, steward.Record{Source: m[0], Key: m[1]})
+		out.Members = append(out.Members, MemberRecord{Record: x.record(m[0], m[1]), Since: m[2], Run: m[3]})
+	}
+	pins, err := x.about(ctx, out, records)
+	if err != nil {
+		return err
+	}
+	if err := x.evidence(ctx, out); err != nil {
+		return err
+	}
+	if err := x.logged(ctx, out); err != nil {
+		return err
+	}
+	return x.fields(ctx, out, records, pins)
+}
+
+// about lists the decisions about members, and gives the pins among them that hold.
+func (x *explaining) about(ctx context.Context, out *GoldenExplanation, members []steward.Record) ([]golden.Pin, error) {
+	all, err := x.engine.Decisions(x.entity)
+	if err != nil {
+		return nil, err
+	}
+	rulings, err := steward.Rule(all)
+	if err != nil {
+		return nil, err
+	}
+	at := x.tables[models.PartXref].PublishedAt
+	out.Decisions = []string{}
+	var pins []steward.Decision
+	for _, d := range slices.Concat(rulings.Match, rulings.Split, rulings.Pins) {
+		if !slices.Contains(members, d.A) && !slices.Contains(members, d.B) {
+			continue
+		}
+		text := x.decision(d)
+		if d.At.After(at) {
+			text += ", not run yet"
+		} else if d.Kind == steward.Pin {
+			pins = append(pins, d)
+		}
+		out.Decisions = append(out.Decisions, text)
+	}
+	chosen, _ := master.ChoosePins(pins, func(r steward.Record) (bool, bool) { return true, slices.Contains(members, r) })
+	return chosen, ctx.Err()
+}
+
+// evidence is a maximum spanning tree of the published pairs of the members that match.
+func (x *explaining) evidence(ctx context.Context, out *GoldenExplanation) error {
+	is := x.Dialect().QuoteLiteral(out.ID)
+	xref := x.table(models.PartXref)
+	answer, err := x.Query(ctx, fmt.Sprintf(`WITH own AS (SELECT source, source_key FROM %s WHERE valid_to IS NULL AND golden_id = %s)
+SELECT e.a_source, e.a_key, e.b_source, e.b_key, e.weight, e.probability, e.verdict, e.rules
+FROM %s AS e
+JOIN own AS x ON x.source = e.a_source AND x.source_key = e.a_key
+JOIN own AS y ON y.source = e.b_source AND y.source_key = e.b_key
+WHERE e.verdict IN ('match', 'forced')
+ORDER BY e.verdict = 'forced' DESC, e.weight DESC, 1, 2, 3, 4`, xref, is, x.table(models.PartEdges)))
+	if err != nil {
+		return err
+	}
+	tree := map[string]string{}
+	root := func(r string) string {
+		for tree[r] != "" {
+			r = tree[r]
+		}
+		return r
+	}
+	out.Evidence = []Evidence{}
+	for _, row := range answer.Rows {
+		t := make([]string, len(row))
+		for i, v := range row {
+			t[i], _ = v.(string)
+		}
+		a, b := root(t[0]+":"+t[1]), root(t[2]+":"+t[3])
+		if a == b {
+			continue
+		}
+		tree[b] = a
+		weight, _ := row[4].(float64)
+		probability, _ := row[5].(float64)
+		out.Evidence = append(out.Evidence, Evidence{A: x.record(t[0], t[1]), B: x.record(t[2], t[3]), Weight: weight, Probability: probability, Verdict: t[6], Rules: t[7]})
+	}
+	out.Connected = len(out.Evidence) == len(out.Members)-1
+	return nil
+}
+
+func (x *explaining) logged(ctx context.Context, out *GoldenExplanation) error {
+	d := x.Dialect()
+	id, at := d.QuoteLiteral(out.ID), d.QuoteIdent("at")
+	rows, err := x.texts(ctx, fmt.Sprintf("SELECT kind, old_id, new_id, run_id, %s, cause FROM %s WHERE old_id = %s OR new_id = %[3]s ORDER BY %[1]s, kind, old_id, new_id",
+		at, x.table(models.PartMergeLog), id))
+	if err != nil {
+		return err
+	}
+	out.Log = []LoggedID{}
+	for _, r := range rows {
+		out.Log = append(out.Log, LoggedID{Kind: r[0], Old: r[1], New: r[2], Run: r[3], At: r[4], Cause: r[5]})
+	}
+	return nil
+}
+
+// fields are the golden record's values, and where they are from.
+func (x *explaining) fields(ctx context.Context, out *GoldenExplanation, members []steward.Record, pins []golden.Pin) error {
+	table := x.tables[models.PartGolden]
+	values, err := x.texts(ctx, "SELECT * FROM "+x.table(models.PartGolden)+" WHERE golden_id = "+x.Dialect().QuoteLiteral(out.ID))
+	if err != nil {
+		return err
+	}
+	if len(values) != 1 {
+		return fmt.Errorf("golden id %s has %d rows in %s", out.ID, len(values), table.Name)
+	}
+	choices, err := x.choices(ctx, out.ID, members, pins)
+	if err != nil {
+		out.Notes = append(out.Notes, "where the values are from cannot be told: "+shown(x.entity.Node, err).Error())
+	}
+	for i, c := range table.Columns {
+		if slices.Contains([]string{"golden_id", "records", "sources", "first_seen", "last_changed"}, c.Name) {
+			continue
+		}
+		f := FieldExplanation{Field: c.Name, Value: x.value(c.Name, values[0][i]), Choices: []ValueFrom{}}
+		for _, row := range choices[strings.ToLower(c.Name)] {
+			if row.Place == 1 && row.Value != values[0][i] && !strings.HasPrefix(row.Decided, "collect") && !strings.HasPrefix(c.Type, "VARCHAR[") {
+				out.Notes = append(out.Notes, fmt.Sprintf("%s: the sources say something else now than when run %s read them", c.Name, x.run))
+			}
+			row.Value = x.value(c.Name, row.Value)
+			if x.hides(c.Name) {
+				row.Figures = ""
+			}
+			f.Choices = append(f.Choices, row)
+		}
+		out.Fields = append(out.Fields, f)
+	}
+	return nil
+}
+
+// choices are the values that each field was chosen from, by the field in lower case.
+func (x *explaining) choices(ctx context.Context, id string, members []steward.Record, pins []golden.Pin) (map[string][]ValueFrom, error) {
+	m, err := x.engine.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.engine.exposeSources(ctx, m, x.Warehouse, x.entity); err != nil {
+		return nil, err
+	}
+	trace := &master.Trace{Entity: x.entity, Warehouse: x.Warehouse, Dir: x.dir, Xref: x.table(models.PartXref), ID: id, Members: members, Pins: pins,
+		At: x.tables[models.PartGolden].LogicalTime}
+	query, err := trace.Winners(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := x.texts(ctx, "SELECT field, place, source, source_key, value, decided, figures FROM (\n"+query+"\n) AS w ORDER BY field, place, source, source_key")
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]ValueFrom{}
+	for _, r := range rows {
+		var place int
+		_, _ = fmt.Sscan(r[1], &place)
+		field := strings.ToLower(r[0])
+		out[field] = append(out[field], ValueFrom{Place: place, Record: x.record(r[2], r[3]), Value: r[4], Decided: r[5], Figures: r[6]})
+	}
+	return out, nil
+}

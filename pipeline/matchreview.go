@@ -1,0 +1,160 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform/match/golden"
+	"github.com/millrace/millrace/transform/match/master"
+)
+
+// MatchReview is what of an entity waits for a decision.
+type MatchReview struct {
+	Entity string          `json:"entity"`
+	Run    string          `json:"run"`
+	Total  int64           `json:"total"`
+	Shown  []ReviewedThing `json:"shown"`
+}
+
+// ReviewedThing is one question to a steward.
+type ReviewedThing struct {
+	Kind        string  `json:"kind"`   // pair, block, …
+	Reason      string  `json:"reason"` // unsure, refused, …
+	A           string  `json:"a,omitempty"`
+	B           string  `json:"b,omitempty"`
+	GoldenA     string  `json:"a_golden_id,omitempty"`
+	GoldenB     string  `json:"b_golden_id,omitempty"`
+	Weight      float64 `json:"weight,omitempty"`
+	Probability float64 `json:"probability,omitempty"`
+	Detail      string  `json:"detail,omitempty"`
+	Since       string  `json:"since"` // of the run that first asked
+	Run         string  `json:"first_run"`
+}
+
+// MatchReview lists what waits, the likeliest matches first. An empty reason is all; limit 0 is all. Keys made of personal columns are
+// masked unless plain.
+func (e *Engine) MatchReview(ctx context.Context, entity *models.Entity, reason string, limit int, plain bool) (found *MatchReview, err error) {
+	err = e.explain(ctx, entity, plain, []string{models.PartXref, models.PartReview}, func(x *explaining) error {
+		found = &MatchReview{Entity: entity.Name, Run: x.run, Shown: []ReviewedThing{}}
+		where := ""
+		if reason != "" {
+			where = " WHERE reason = " + x.Dialect().QuoteLiteral(reason)
+		}
+		count, err := x.Query(ctx, "SELECT count(*) FROM "+x.table(models.PartReview)+where)
+		if err != nil {
+			return err
+		}
+		found.Total, _ = count.Rows[0][0].(int64)
+		query := "SELECT kind, reason, a_source, a_key, b_source, b_key, a_golden_id, b_golden_id, detail, CAST(first_at AS VARCHAR), first_run, weight, probability FROM " +
+			x.table(models.PartReview) + where + " ORDER BY kind DESC, weight DESC NULLS LAST, a_source, a_key, b_source, b_key"
+		if limit > 0 {
+			query += fmt.Sprintf(" LIMIT %d", limit)
+		}
+		rows, err := x.Query(ctx, query)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows.Rows {
+			found.Shown = append(found.Shown, x.reviewed(row))
+		}
+		return nil
+	})
+	return found, err
+}
+
+func (x *explaining) reviewed(row []any) ReviewedThing {
+	text := func(i int) string { s, _ := row[i].(string); return s }
+	out := ReviewedThing{Kind: text(0), Reason: text(1), GoldenA: text(6), GoldenB: text(7), Detail: text(8), Since: text(9), Run: text(10)}
+	out.Weight, _ = row[11].(float64)
+	out.Probability, _ = row[12].(float64)
+	name := func(source, key string) string {
+		if source == "" { // of a block: its values, masked where they are personal
+			return key
+		}
+		return x.record(source, key)
+	}
+	out.A, out.B = name(text(2), text(3)), name(text(4), text(5))
+	return out
+}
+
+// MatchQuality are the figures of one run of an entity.
+type MatchQuality struct {
+	Entity   string          `json:"entity"`
+	Run      string          `json:"run"`
+	At       string          `json:"at"` // logical time
+	Figures  []golden.Figure `json:"figures"`
+	Expected []Expectation   `json:"expected"`
+}
+
+// Expectation is what became of one of the entity's expectations, as its file has them now.
+type Expectation struct {
+	Metric string   `json:"metric"`
+	Bound  string   `json:"bound"`
+	Value  *float64 `json:"value"` // nil: not counted
+	Passed bool     `json:"passed"`
+}
+
+// MatchQuality reads the figures of a run, by its id or the beginning of it; "" is the last one that was published.
+func (e *Engine) MatchQuality(ctx context.Context, entity *models.Entity, run string) (found *MatchQuality, err error) {
+	err = e.explain(ctx, entity, false, []string{models.PartXref, models.PartQuality}, func(x *explaining) error {
+		if run == "" {
+			run = x.run
+		}
+		d := x.Dialect()
+		at := d.QuoteIdent("at")
+		runs, err := x.texts(ctx, fmt.Sprintf("SELECT DISTINCT run_id FROM %s WHERE starts_with(run_id, %s) ORDER BY run_id DESC", x.table(models.PartQuality), d.QuoteLiteral(run)))
+		if err != nil {
+			return err
+		}
+		if len(runs) != 1 {
+			return fmt.Errorf("%d runs of %s begin with %q: millrace runs lists them", len(runs), entity.Name, run)
+		}
+		rows, err := x.Query(ctx, fmt.Sprintf(`SELECT metric, %s, detail, CAST(%s AS VARCHAR) FROM %s
+WHERE run_id = %s AND metric NOT IN ('%s', '%s') AND %[2]s = (SELECT max(%[2]s) FROM %[3]s WHERE run_id = %[4]s) ORDER BY metric, detail`,
+			d.QuoteIdent("value"), at, x.table(models.PartQuality), d.QuoteLiteral(runs[0][0]), master.FigureWeights, master.FigurePlan))
+		if err != nil {
+			return err
+		}
+		found = &MatchQuality{Entity: entity.Name, Run: runs[0][0], Expected: []Expectation{}}
+		for _, row := range rows.Rows {
+			f := golden.Figure{}
+			f.Metric, _ = row[0].(string)
+			f.Value, _ = row[1].(float64)
+			f.Detail, _ = row[2].(string)
+			found.At, _ = row[3].(string)
+			found.Figures = append(found.Figures, f)
+		}
+		for _, o := range golden.Expect(entity.Expect, found.Figures) {
+			own := Expectation{Metric: o.Expectation.Metric, Bound: o.Bound, Passed: o.Passed}
+			if value := o.Value; value == value { // not NaN
+				own.Value = &value
+			}
+			found.Expected = append(found.Expected, own)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// Figure is a figure's value; 0 when it was not counted.
+func (q *MatchQuality) Figure(metric, detail string) float64 {
+	for _, f := range q.Figures {
+		if f.Metric == metric && strings.EqualFold(f.Detail, detail) {
+			return f.Value
+		}
+	}
+	return 0
+}
+
+// Of are the figures of one metric.
+func (q *MatchQuality) Of(metric string) []golden.Figure {
+	var out []golden.Figure
+	for _, f := range q.Figures {
+		if f.Metric == metric {
+			out = append(out, f)
+		}
+	}
+	return out
+}
