@@ -37,6 +37,7 @@ demo-snowflake: build ## the shop on a stand-in for Snowflake, with a load that 
 # One package more at a time than processors: tests of servers wait as much as they compute. Those that take longest begin first.
 test: tools servers ## everything: vet, format, imports, unit and script tests, the short crash matrix
 	@echo "== lint";  $(MAKE) --no-print-directory lint
+	@[ -d "$${MILLRACE_MATCHING_DATA:-../shared/data/matching}" ] || echo "make: the labelled records of master data are not there (MILLRACE_MATCHING_DATA): the tests that hold matching against them are skipped"
 	@echo "== tests"; [ -n "$$(bash .ci/servers --missing)" ] || export MILLRACE_TEST_SERVERS=required; go test -count=1 -p $$(( $$(nproc) + 1 )) -timeout 14m ./pipeline ./load/snowflake ./extract/mysql ./...
 	@echo "== crash matrix, short form"; $(MAKE) --no-print-directory faults-short
 
@@ -72,7 +73,7 @@ bench-databases: build servers ## measure the database sources on private server
 	@bash bench/databases.sh $(ARGS)
 
 golden: tools ## rewrite golden files; read the diff before you commit it
-	go test ./internal/clean ./warehouse ./warehouse/snowflake ./load/snowflake ./internal/config ./extract/postgres ./models ./models/portable ./transform/check ./transform/profile ./report -update
+	go test ./internal/clean ./warehouse ./warehouse/snowflake ./load/snowflake ./internal/config ./extract/postgres ./models ./models/portable ./transform/check ./transform/profile ./transform/match ./transform/match/golden ./transform/match/standardize ./report -update
 
 fuzz: tools ## fuzz every parser, 30 seconds each
 	@bash -c 'set -e; for p in $$(go list ./...); do for f in $$(go test -list "^Fuzz" $$p 2>/dev/null | grep ^Fuzz || true); do echo "== $$p $$f"; go test $$p -run "^$$f$$" -fuzz "^$$f$$" -fuzztime 30s; done; done'

@@ -1,11 +1,13 @@
 package models
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/millrace/millrace/internal/clean"
 	"github.com/millrace/millrace/internal/config"
 )
 
@@ -13,8 +15,8 @@ import (
 
 // Cleaning is one kind of step.
 type Cleaning struct {
-	SQL     string // name of its function; "" for map and null_if, which are none
-	Result  string // DuckDB type of what it gives: VARCHAR, DATE, or STRUCT of an address
+	SQL     string // name of its function in internal/clean; "" for map and null_if, which are none
+	Result  string // DuckDB type of what that gives: VARCHAR, DATE, or STRUCT of an address
 	Country bool   // its function's second argument is a country, which the step may name
 	Formats bool   // its function's second argument is a list of formats
 	Doc     string
@@ -27,33 +29,49 @@ var AddressParts = []string{"house", "street", "unit", "pobox", "postcode", "cit
 const AddressLine = "line"
 
 // Cleanings are all kinds of steps, by their names in standardize:. What each does to a value is said in internal/clean.
-var Cleanings = map[string]Cleaning{
-	"trim":              {SQL: "clean_text", Doc: "White space around it goes, inside it becomes one blank, control characters go; Unicode NFC."},
-	"fold":              {SQL: "clean_fold", Doc: "As trim, in lower case, without accents."},
-	"words":             {SQL: "clean_words", Doc: "As fold, without punctuation."},
-	"words_sorted":      {SQL: "clean_words_sorted", Doc: "As words, in the order of the alphabet: names in any order."},
-	"name":              {SQL: "clean_name", Doc: "As words, without titles in front and suffixes at the end."},
-	"drop_titles":       {SQL: "clean_drop_titles", Doc: "Titles in front and suffixes at the end go."},
-	"particles":         {SQL: "clean_particles", Doc: "As words, name particles joined to the name: van der Berg becomes vanderberg."},
-	"nickname":          {SQL: "clean_nickname", Doc: "The given name that a nickname stands for."},
-	"phonetic":          {SQL: "clean_phonetic", Doc: "How it sounds: Double Metaphone of its words."},
-	"company":           {SQL: "clean_company", Doc: "As words, without the legal form at the end."},
-	"drop_legal_suffix": {SQL: "clean_company", Doc: "The same as company."},
-	"legal_form":        {SQL: "clean_legal_form", Doc: "The legal form alone."},
-	"email":             {SQL: "clean_email", Doc: "An e-mail address in lower case; NULL where it is none."},
-	"email_canonical":   {SQL: "clean_email_canonical", Doc: "As email, without what the provider ignores: +tags, and the dots of Gmail."},
-	"email_local":       {SQL: "clean_email_local", Doc: "What stands before the @."},
-	"email_domain":      {SQL: "clean_email_domain", Doc: "What stands behind the @."},
-	"e164":              {SQL: "clean_phone", Country: true, Doc: "A telephone number as +49301234567; NULL where it is none. `default_country` is that of numbers without a prefix."},
-	"country":           {SQL: "clean_country", Doc: "ISO 3166 alpha-2 of a country's name or code; NULL where it is none."},
-	"postcode":          {SQL: "clean_postcode", Country: true, Doc: "A postcode as its `country` writes it."},
-	"address":           {SQL: "clean_address", Country: true, Result: "STRUCT", Doc: "One address line, standardized; its parts are fields too: house, street, unit, pobox, postcode, city."},
-	"date":              {SQL: "clean_date", Formats: true, Result: "DATE", Doc: "A date: ISO, by the formats that are given, or by what can only mean one."},
-	"digits":            {SQL: "clean_digits", Doc: "Digits alone."},
-	"alnum":             {SQL: "clean_alnum", Doc: "Letters and digits alone, folded."},
-	"placeholder":       {SQL: "clean_placeholder", Doc: "NULL for n/a, none, unknown, 0000 and the like."},
+var Cleanings = withFunctions(map[string]Cleaning{
+	"trim":              {Doc: "White space around it goes, inside it becomes one blank, control characters go; Unicode NFC."},
+	"fold":              {Doc: "As trim, in lower case, without accents."},
+	"words":             {Doc: "As fold, without punctuation."},
+	"words_sorted":      {Doc: "As words, in the order of the alphabet: names in any order."},
+	"name":              {Doc: "As words, without titles in front and suffixes at the end."},
+	"drop_titles":       {Doc: "Titles in front and suffixes at the end go."},
+	"particles":         {Doc: "As words, name particles joined to the name: van der Berg becomes vanderberg."},
+	"nickname":          {Doc: "The given name that a nickname stands for."},
+	"phonetic":          {Doc: "How it sounds: Double Metaphone of its words."},
+	"company":           {Doc: "As words, without the legal form at the end."},
+	"drop_legal_suffix": {Doc: "The same as company."},
+	"legal_form":        {Doc: "The legal form alone."},
+	"email":             {Doc: "An e-mail address in lower case; NULL where it is none."},
+	"email_canonical":   {Doc: "As email, without what the provider ignores: +tags, and the dots of Gmail."},
+	"email_local":       {Doc: "What stands before the @."},
+	"email_domain":      {Doc: "What stands behind the @."},
+	"e164":              {Doc: "A telephone number as +49301234567; NULL where it is none. `default_country` is that of numbers without a prefix."},
+	"phone":             {Doc: "The same as e164."},
+	"country":           {Doc: "ISO 3166 alpha-2 of a country's name or code; NULL where it is none."},
+	"postcode":          {Doc: "A postcode as its `country` writes it."},
+	"address":           {Doc: "One address line, standardized; its parts are fields too: house, street, unit, pobox, postcode, city."},
+	"date":              {Doc: "A date: ISO, by the formats that are given, or by what can only mean one."},
+	"digits":            {Doc: "Digits alone."},
+	"alnum":             {Doc: "Letters and digits alone, folded."},
+	"placeholder":       {Doc: "NULL for n/a, none, unknown, 0000 and the like."},
 	StepNullIf:          {Doc: "NULL for these values, in upper or lower case."},
 	StepMap:             {Doc: "What a table of reference data says of the value. `on_miss`: null, keep or quarantine; `from` and `to`: its columns, by default the first two."},
+})
+
+// withFunctions gives steps their functions and what these return.
+func withFunctions(steps map[string]Cleaning) map[string]Cleaning {
+	for _, f := range clean.Functions {
+		for _, name := range f.Steps {
+			s := steps[name]
+			s.SQL, s.Result = f.Name, f.Returns
+			for _, p := range f.Params[1:] {
+				s.Country, s.Formats = s.Country || p.Name == "country", s.Formats || p.Name == "formats"
+			}
+			steps[name] = s
+		}
+	}
+	return steps
 }
 
 // The steps that are no function.
@@ -135,7 +153,7 @@ func (stepsEntry) SchemaDefinitions() (string, map[string]any) {
 	for _, option := range mapOptions {
 		properties[option] = object{"type": "string"}
 	}
-	properties["on_miss"] = object{"enum": []any{MissNull, MissKeeps, MissQuarantines}}
+	properties["on_miss"] = object{"enum": []any{MissNull, MissKeeps, MissQuarantines, nil}}
 	one := object{"anyOf": []any{object{"enum": names}, object{"type": "object", "properties": properties, "additionalProperties": false, "minProperties": 1}}}
 	return "steps", object{"step": one, "steps": object{"anyOf": []any{refTo("step"), object{"type": "array", "items": refTo("step")}}}}
 }
@@ -256,8 +274,10 @@ func (d *entityDraft) codeMap(s stepEntry) *CodeMap {
 		From   string `yaml:"from"`
 		To     string `yaml:"to"`
 	}
+	miss := options.Get("on_miss")
+	unsaid := !miss.IsZero() && miss.IsNull() // on_miss: null is YAML's null, and means the word
 	for _, p := range options.Decode(&keys) {
-		if !strings.HasPrefix(p.Message, "unknown key") {
+		if !strings.HasPrefix(p.Message, "unknown key") && !(unsaid && p.Line == miss.Pos().Line && p.Column == miss.Pos().Column) {
 			d.l.problems = append(d.l.problems, p)
 		}
 	}
@@ -268,7 +288,7 @@ func (d *entityDraft) codeMap(s stepEntry) *CodeMap {
 			}
 		}
 	}
-	m := &CodeMap{From: keys.From, To: keys.To, OnMiss: keys.OnMiss}
+	m := &CodeMap{From: keys.From, To: keys.To, OnMiss: cmp.Or(keys.OnMiss, MissNull)}
 	if !table.IsScalar() {
 		d.l.problem(s.pos, "write map: ref_country", "map needs the name of a table")
 		return m

@@ -37,7 +37,7 @@ type entityFile struct {
 	Relate      []relateEntry             `yaml:"relate" doc:"How golden records belong to each other: households, parents."`
 	Describe    config.Map[describeEntry] `yaml:"describe" doc:"What fields mean, and which are personal."`
 	Expect      expectations              `yaml:"expect" doc:"Bounds on figures of a run's quality; nothing is published beyond them." example:"{largest_cluster: <= 50}"`
-	MaxPairs    int64                     `yaml:"max_pairs" doc:"A run that would compare more pairs fails before it begins; by default what memory and time allow."`
+	MaxPairs    int64                     `yaml:"max_pairs" doc:"A run that would compare more pairs fails before it begins; 2000000000 when it does not say."`
 	Columns     []columnProperties        `yaml:"columns" doc:"What the columns of the golden records hold, as in a properties file."`
 	Checks      checkList                 `yaml:"checks" doc:"What must hold for the golden records."`
 	Meta        config.Node               `yaml:"meta" doc:"Anything; not read."`
@@ -213,13 +213,13 @@ var EntityMetrics = map[string]string{
 	"records":                   "Records that were read and standardized.",
 	"golden":                    "Golden records.",
 	"duplicate_share":           "Share of the records that another one of their cluster stands for.",
-	"pairs":                     "Pairs that were compared.",
+	"pairs":                     "Pairs that blocking rules make; one that several make counts for each.",
 	"auto_edges":                "Pairs that match by their weight.",
 	"review_edges":              "Pairs that a steward is asked about.",
 	"refused_edges":             "Pairs that would match, but clustering did not let them.",
 	"review_share":              "Share of the records that stand in a pair for review.",
 	"largest_cluster":           "Records in the largest cluster.",
-	"golden_churn":              "Share of the golden ids of the run before that were merged, split or retired.",
+	"golden_churn":              "Share of the records of the run before whose golden id is another now.",
 	"unlinkable_share":          "Share of the records that could not match even themselves.",
 	"quarantined_share":         "Share of the records that were kept out.",
 	"blocking_recall_on_labels": "Share of the labelled pairs that were compared at all.",

@@ -20,6 +20,7 @@ var partDocs = map[string]string{
 	PartReview:   "What a steward of %s is asked to decide.",
 	PartMergeLog: "Golden ids of %s that were minted, merged, split and retired.",
 	PartQuality:  "Figures of the quality of %s, by run.",
+	PartRecords:  "The records of %s as they are compared: standardized, with their source and key.",
 }
 
 // Entity returns the entity of that name, or nil.
@@ -150,6 +151,7 @@ func (l *loader) personal(d *entityDraft, done map[*Entity]bool) {
 		d.typed(golden, name, in)
 	}
 	d.personalKeys()
+	d.personalParts()
 }
 
 // said is what describe: says of whether a field is personal, nil for nothing.
@@ -179,10 +181,11 @@ func (s *EntitySource) HasPersonalKey() bool { return slices.ContainsFunc(s.Key,
 
 // keyColumns are the columns of the parts that show keys of records.
 var keyColumns = map[string][]string{
-	PartGolden: {"source_key"}, // of its quarantine
-	PartXref:   {"source_key"},
-	PartEdges:  {"a_key", "b_key"},
-	PartReview: {"a_key", "b_key"},
+	PartGolden:  {"source_key"}, // of its quarantine
+	PartXref:    {"source_key"},
+	PartEdges:   {"a_key", "b_key"},
+	PartReview:  {"a_key", "b_key"},
+	PartRecords: {"_key"},
 }
 
 // personalKeys tags the keys of records where a source's are personal.
@@ -197,6 +200,28 @@ func (d *entityDraft) personalKeys() {
 			}
 		}
 	}
+}
+
+// personalParts tags what the other tables have of personal fields: the standardized values, and the frequent ones that weights name.
+func (d *entityDraft) personalParts() {
+	for _, f := range d.e.Fields {
+		if !f.PII {
+			continue
+		}
+		if n := d.l.p.byModel[d.e.Table(PartRecords)]; n != nil {
+			d.column(n, f.Name, f.Doc, true)
+		}
+		if n := d.l.p.byModel[d.e.Table(PartQuality)]; n != nil && d.compares(f) {
+			d.column(n, "detail", "What of it: a rule, a size, the weights.", true)
+		}
+	}
+}
+
+// compares says whether a field is compared: all are when the file names none.
+func (d *entityDraft) compares(f *Field) bool {
+	return len(d.e.Comparisons) == 0 || slices.ContainsFunc(d.e.Comparisons, func(c *Comparison) bool {
+		return slices.ContainsFunc(append([]string{c.SwapWith}, c.Fields...), func(name string) bool { return strings.EqualFold(name, f.Name) })
+	})
 }
 
 // column adds to what is said of a node's column.

@@ -256,9 +256,19 @@ func (n *Node) Check(name string) *Check {
 
 // IsPII says whether the project tags a column as personal: its values are not shown.
 func (n *Node) IsPII(column string) bool {
-	return n != nil && slices.ContainsFunc(n.Columns, func(c Column) bool {
+	return n != nil && (n.madeOfPII(column) || slices.ContainsFunc(n.Columns, func(c Column) bool {
 		return strings.EqualFold(c.Name, column) && slices.ContainsFunc(c.Tags, func(tag string) bool { return strings.EqualFold(tag, "pii") })
-	})
+	}))
+}
+
+// madeOfPII says whether a column of an entity's records is made of personal ones: last_name$phonetic is when last_name is, and what is
+// made of several, such as $block1_2, when any is.
+func (n *Node) madeOfPII(column string) bool {
+	own, _, derived := strings.Cut(column, "$")
+	if n.Part != PartRecords || !derived {
+		return false
+	}
+	return slices.ContainsFunc(n.Entity.Fields, func(f *Field) bool { return f.PII && (own == "" || strings.EqualFold(f.Name, own)) })
 }
 
 // Materialization is how a model becomes a table.

@@ -12,8 +12,10 @@ import (
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/transform/check"
+	"github.com/millrace/millrace/warehouse"
 )
 
 // finish publishes what may be published and closes the run.
@@ -47,10 +49,13 @@ func (r *run) finish(ctx context.Context) (*Report, error) {
 }
 
 // withhold keeps back what succeeded but may not be published: all nodes of a pipeline that publishes all or nothing
-// and in which one failed, and whatever was built from something that is kept back.
+// and in which one failed, all tables of an entity of which one failed, and whatever was built from something that is kept back.
 func (r *run) withhold(ctx context.Context) error {
-	all := map[string]bool{}
+	all, entities := map[string]bool{}, map[*models.Entity]string{}
 	for _, n := range r.nodes {
+		if n.Entity != nil && !r.succeeded(n.Name()) && entities[n.Entity] == "" {
+			entities[n.Entity] = n.Name()
+		}
 		if p := r.Project.Pipeline(n.Pipeline); p != nil && p.Publish == "all" && !r.succeeded(n.Name()) {
 			all[n.Pipeline] = true
 		}
@@ -64,6 +69,9 @@ func (r *run) withhold(ctx context.Context) error {
 		why := ""
 		if all[n.Pipeline] {
 			why = fmt.Sprintf("pipeline %q publishes all or nothing, and another node of it failed", n.Pipeline)
+		}
+		if one := entities[n.Entity]; one != "" && n.Entity != nil {
+			why = fmt.Sprintf("the tables of entity %q are published together, and %s was not made or failed its checks", n.Entity.Name, one)
 		}
 		for _, need := range slices.Concat(n.Needs, n.After) {
 			if other := r.results[need.Name()]; other != nil && other.status == journal.Withheld {
@@ -119,12 +127,23 @@ func (r *run) publishable() []load.Table {
 	for _, n := range r.nodes {
 		if r.succeeded(n.Name()) {
 			for _, t := range r.results[n.Name()].tables {
-				t.PII = slices.Sorted(maps.Keys(check.Secrets(n)))
+				t.PII = slices.Sorted(maps.Keys(personalOf(n, t.Columns)))
 				tables = append(tables, t)
 			}
 		}
 	}
 	return tables
+}
+
+// personalOf are the personal columns of a node's table: those that the project names, and those that are made of them.
+func personalOf(n *models.Node, columns []warehouse.Column) map[string]bool {
+	secret := check.Secrets(n)
+	for _, c := range columns {
+		if n.IsPII(c.Name) {
+			secret[strings.ToLower(c.Name)] = true
+		}
+	}
+	return secret
 }
 
 // publish makes the tables visible. An error behind the swap of the pointer comes too late to be a failure: what

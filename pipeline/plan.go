@@ -92,6 +92,15 @@ type PublishedState struct {
 // Plan looks at the sources and the published tables and says what a run of the nodes would do. It journals
 // nothing and takes no lock.
 func (e *Engine) Plan(ctx context.Context, nodes []*models.Node) (*Plan, error) {
+	return e.plan(ctx, nodes, false)
+}
+
+// PlanMatching is Plan, and matches the records of each entity as they are published now, to say what would become of its golden ids.
+func (e *Engine) PlanMatching(ctx context.Context, nodes []*models.Node) (*Plan, error) {
+	return e.plan(ctx, nodes, true)
+}
+
+func (e *Engine) plan(ctx context.Context, nodes []*models.Node, match bool) (*Plan, error) {
 	m, err := e.current(ctx)
 	if err != nil {
 		return nil, err
@@ -104,7 +113,7 @@ func (e *Engine) Plan(ctx context.Context, nodes []*models.Node) (*Plan, error) 
 	if p.Pending, err = e.pending(ctx, strings.Join(locks, "+"), nodes); err != nil {
 		return nil, err
 	}
-	pl := &planning{Engine: e, before: m, planned: map[*models.Node]*PlannedNode{}}
+	pl := &planning{Engine: e, before: m, match: match, planned: map[*models.Node]*PlannedNode{}}
 	for _, n := range nodes {
 		pl.planned[n] = pl.start(n)
 	}
@@ -159,6 +168,7 @@ func (e *Engine) pending(ctx context.Context, pipelineName string, nodes []*mode
 type planning struct {
 	*Engine
 	before  *load.Manifest
+	match   bool // entities too
 	planned map[*models.Node]*PlannedNode
 }
 

@@ -41,7 +41,9 @@ func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 	exposed := map[*models.Node]bool{}
 	for _, n := range nodes {
 		if n.Entity != nil {
-			pl.entity(n)
+			if err := pl.entity(ctx, n); err != nil {
+				return err
+			}
 		}
 		if n.Model == nil {
 			continue
@@ -59,16 +61,6 @@ func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 		}
 	}
 	return pl.checks(ctx, b, nodes, exposed)
-}
-
-// entity gives a table of an entity the columns that it has now: those that it will have are known when its records have been read.
-func (pl *planning) entity(n *models.Node) {
-	one := pl.planned[n]
-	if t := pl.before.Table(nameOf(n)); t != nil {
-		one.Columns = t.Columns
-		return
-	}
-	one.Unknown, one.UnknownCause = true, fmt.Sprintf("the columns of %s are known once it has been made", n.Name())
 }
 
 // exposeNeeds makes an empty relation of everything that the model reads.

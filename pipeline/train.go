@@ -8,41 +8,60 @@ import (
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform/match"
+	"github.com/millrace/millrace/transform/match/golden"
 	"github.com/millrace/millrace/transform/match/master"
 	"github.com/millrace/millrace/warehouse"
 )
 
 // Train learns the weights of an entity from what is published of its sources, without labels. The notes are about what was found odd.
 // Nothing is written.
-func (e *Engine) Train(ctx context.Context, entity *models.Entity, progress func(done, of int64)) (_ *match.Weights, notes []string, err error) {
+func (e *Engine) Train(ctx context.Context, entity *models.Entity, progress func(done, of int64)) (weights *match.Weights, notes []string, err error) {
+	err = e.matching(ctx, entity, func(_ *run, job master.Job) (err error) {
+		job.Progress = progress
+		weights, notes, err = master.Learn(ctx, job)
+		return err
+	})
+	return weights, notes, err
+}
+
+// matching gives f a job about an entity in an engine of SQL that has what is published of what it reads, and of its own tables. Nothing is
+// published, and the job's folder goes away.
+func (e *Engine) matching(ctx context.Context, entity *models.Entity, f func(r *run, job master.Job) error) (err error) {
 	m, err := e.current(ctx)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	dir, err := os.MkdirTemp("", "millrace-train-")
+	dir, err := os.MkdirTemp("", "millrace-match-")
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	w, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: e.Threads, Temp: dir + "/spill", Dirs: []string{dir, e.TargetRoot}})
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	r := &run{Engine: e, before: m, results: map[string]*result{}, unreadable: map[string]error{}}
 	x := &exposure{run: r, w: w, seen: map[string]bool{}}
 	for _, need := range reads(entity.Node) {
 		if m.Table(nameOf(need)) == nil {
-			return nil, nil, fmt.Errorf("it reads %s, which is not published: millrace run +%s brings it", need.Name(), entity.Name)
+			return fmt.Errorf("it reads %s, which is not published: millrace run +%s brings it", need.Name(), entity.Name)
 		}
 		x.name(ctx, need.Name())
 		if why := r.unreadable[need.Name()]; why != nil {
-			return nil, nil, fmt.Errorf("%s cannot be read: %w", need.Name(), why)
+			return fmt.Errorf("%s cannot be read: %w", need.Name(), why)
 		}
 	}
-	weights, notes, err := master.Learn(ctx, master.Job{Entity: entity, Warehouse: w, Dir: dir, At: e.Clock(), Threads: e.Threads, Memory: e.Memory / 2, Log: e.Log, Progress: progress})
-	if err != nil {
-		return nil, nil, shown(entity.Node, explainModel(entity.Node, err))
+	job := master.Job{Entity: entity, Warehouse: w, Dir: dir, Before: golden.Tables{}, Run: "plan", At: e.Clock(), Threads: e.Threads, Memory: e.Memory / 2, Log: e.Log}
+	for _, part := range models.EntityParts {
+		name := warehouse.Name{Schema: entity.Schema, Table: entity.Table(part)}
+		if t := m.Table(name); t != nil {
+			job.Before[part] = &t.Version
+			x.name(ctx, name.String())
+		}
 	}
-	return weights, notes, nil
+	if err := f(r, job); err != nil {
+		return shown(entity.Node, explainModel(entity.Node, err))
+	}
+	return nil
 }

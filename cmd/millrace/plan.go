@@ -10,14 +10,15 @@ import (
 )
 
 func (a *app) planCommand() *cobra.Command {
-	var pin, showSQL bool
+	var pin, showSQL, match bool
 	var exclude []string
 	c := &cobra.Command{
 		Use:   "plan [selectors]",
 		Short: "show what a run would read and change",
 		Long: "Looks at the sources and at what is published, and shows what a run would do: what is new in each stream, how\n" +
 			"columns would change, and whether every model's SQL fits the tables it reads. Nothing is written, except the\n" +
-			"types found, by --pin, under the streams of the project that have none.\n",
+			"types found, by --pin, under the streams of the project that have none. Of an entity it counts the pairs that its\n" +
+			"rules make of the records published now.\n",
 		Example: "  millrace plan\n  millrace plan +fct_orders --sql\n  millrace plan --pin",
 		RunE: func(c *cobra.Command, args []string) error {
 			text, err := pipeline.ProjectText(a.dir)
@@ -37,7 +38,11 @@ func (a *app) planCommand() *cobra.Command {
 			if len(nodes) == 0 {
 				return usage("nothing is selected: the project has no nodes, or --exclude leaves none")
 			}
-			p, err := e.Plan(c.Context(), nodes)
+			look := e.Plan
+			if match {
+				look = e.PlanMatching
+			}
+			p, err := look(c.Context(), nodes)
 			if err != nil {
 				return err
 			}
@@ -59,6 +64,7 @@ func (a *app) planCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&pin, "pin", false, "write the found types under the streams that have none, into the project's files")
+	c.Flags().BoolVar(&match, "match", false, "match the records of entities as they are published now, and say what would become of golden ids")
 	c.Flags().BoolVar(&showSQL, "sql", false, "show each model's SQL as it would run")
 	c.Flags().StringArrayVar(&exclude, "exclude", nil, "leave these nodes out; may be repeated")
 	return c
@@ -186,7 +192,7 @@ func columnsText(n pipeline.PlannedNode) string {
 }
 
 func (a *app) printPlanned(n pipeline.PlannedNode, showSQL bool) {
-	explained := n.Unknown && n.Kind != "entity" // of all six it is the same, and it is told of what reads them
+	explained := n.Unknown && n.Kind != "entity" // of all seven it is the same, and it is told of what reads them
 	if len(n.Changes)+len(n.Notes)+len(n.CheckProblems) == 0 && n.Error == "" && !explained && !(showSQL && n.SQL != "") {
 		return
 	}

@@ -38,6 +38,7 @@ const (
 	pairsPerRecord   = 200 // that blocking may make by default
 	leastPairsBudget = 2_000_000
 	mostComparisons  = 15
+	usualMaxPairs    = 2_000_000_000 // that a run compares when the file does not say
 )
 
 // Defaults fills in what an entity's file leaves open: levels, blocking rules, thresholds and how edges become clusters, from the fields'
@@ -53,6 +54,9 @@ func Defaults(e *models.Entity, p Profile) {
 	}
 	if e.Review == 0 {
 		e.Review = min(defaultReview, e.Auto)
+	}
+	if e.MaxPairs == 0 {
+		e.MaxPairs = usualMaxPairs
 	}
 	d.comparisons()
 	if len(e.Blocking) == 0 {
@@ -226,6 +230,7 @@ func grades(cosines ...float64) []models.Level {
 // key is something that records may be blocked by, and the share of pairs that agree in it.
 type key struct {
 	models.BlockingKey
+	name   string
 	fields []string
 	share  float64
 }
@@ -233,10 +238,12 @@ type key struct {
 func quoted(field string) string { return `"` + strings.ReplaceAll(field, `"`, `""`) + `"` }
 
 // startSQL and soundSQL are keys that survive slips of the pen: the first letters, and the first letter with the consonants that follow.
-func startSQL(field string) string { return fmt.Sprintf("left(%s, 3)", quoted(field)) }
+// Postcodes and years may be numbers in their sources, so they are taken as text.
+func startSQL(field string) string { return fmt.Sprintf("left(CAST(%s AS VARCHAR), 3)", quoted(field)) }
 
 func soundSQL(field string) string {
-	return fmt.Sprintf("left(%[1]s, 1) || regexp_replace(substr(%[1]s, 2), '[aeiouyhw ]', '', 'g')", quoted(field))
+	text := "CAST(" + quoted(field) + " AS VARCHAR)"
+	return fmt.Sprintf("left(%[1]s, 1) || regexp_replace(substr(%[1]s, 2), '[aeiouyhw ]', '', 'g')", text)
 }
 
 // blocking are rules for each field that tells records apart, pairs of fields, and the nearest records by all their words; everything with
@@ -256,7 +263,7 @@ func (d *defaulter) blocking() {
 		var names []string
 		for _, k := range keys {
 			r.Keys = append(r.Keys, k.BlockingKey)
-			names = append(names, cmpName(k.BlockingKey))
+			names = append(names, k.name)
 		}
 		r.Name = strings.Join(names, ", ")
 		r.MaxBlock = 3000
@@ -286,13 +293,6 @@ func (d *defaulter) blocking() {
 	d.e.Blocking = append(rules, d.wide(pairs)...)
 }
 
-func cmpName(k models.BlockingKey) string {
-	if k.Field != "" {
-		return k.Field
-	}
-	return k.SQL
-}
-
 // keys are fields by themselves, and what pairs are made of.
 func (d *defaulter) keys() (single, double []key) {
 	for _, c := range d.e.Comparisons {
@@ -304,14 +304,14 @@ func (d *defaulter) keys() (single, double []key) {
 		if f.Rows == f.Nulls || r == roleAmount || r == roleKind {
 			continue
 		}
-		whole := key{models.BlockingKey{Field: field}, []string{field}, f.Agree}
+		whole := key{models.BlockingKey{Field: field}, field, []string{field}, f.Agree}
 		single = append(single, whole)
 		double = append(double, whole)
 		if r == roleName || r == roleText || r == roleCode {
-			double = append(double, key{models.BlockingKey{SQL: startSQL(field)}, []string{field}, f.Start})
+			double = append(double, key{models.BlockingKey{SQL: startSQL(field)}, "start of " + field, []string{field}, f.Start})
 		}
 		if r == roleName {
-			double = append(double, key{models.BlockingKey{SQL: soundSQL(field)}, []string{field}, f.Sound})
+			double = append(double, key{models.BlockingKey{SQL: soundSQL(field)}, "consonants of " + field, []string{field}, f.Sound})
 		}
 	}
 	return single, double
@@ -330,7 +330,9 @@ func (d *defaulter) wide(pairs float64) []*models.BlockingRule {
 				}
 			}
 		}
-		rules = append(rules, &models.BlockingRule{Name: "similar", Similar: all, Top: similarTop})
+		if len(all) > 0 {
+			rules = append(rules, &models.BlockingRule{Name: "similar", Similar: all, Top: similarTop})
+		}
 	}
 	if pairs <= exhaustivePairs {
 		rules = append(rules, &models.BlockingRule{Name: "all", Keys: []models.BlockingKey{{SQL: "1"}}})

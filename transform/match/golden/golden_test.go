@@ -795,7 +795,7 @@ func TestReview(t *testing.T) {
 	for _, f := range b.Figures {
 		figures[f.Metric+"/"+f.Detail] = f.Value
 	}
-	for name, want := range map[string]float64{"records/": 4, "golden/": 3, "merged/": 1, "merged_share/": 0.25, "largest_cluster/": 2,
+	for name, want := range map[string]float64{"records/": 4, "golden/": 3, "merged/": 1, "duplicate_share/": 0.25, "largest_cluster/": 2,
 		"cluster_size/1": 2, "cluster_size/2": 1, "review/": 3, "review/pair: refused": 1,
 		"review_share/": 1, "golden_churn/": 0, "records_before/kept": 4, "edges/unsure": 2, "unlinkable_share/": 0.25} {
 		if got, ok := figures[name]; !ok || got != want {

@@ -20,12 +20,12 @@ type Figure struct {
 	Detail string  `json:"detail,omitempty"`
 }
 
-// The figures that an entity's expectations may bound. Those on labels exist where the entity was evaluated against some.
+// Figures that an entity's expectations (models.EntityMetrics) may bound. Those on labels exist where the entity was evaluated against some.
 const (
 	FigureRecords        = "records"
 	FigureGolden         = "golden"
 	FigureMerged         = "merged"
-	FigureMergedShare    = "merged_share"    // of the records: those that are not a golden record of their own
+	FigureMergedShare    = "duplicate_share" // of the records: those that are not a golden record of their own
 	FigureLargestCluster = "largest_cluster" // records
 	FigureReview         = "review"          // questions, by kind and reason
 	FigureReviewShare    = "review_share"    // of the records: those in a pair that a steward is asked about
@@ -36,11 +36,6 @@ const (
 	FigureRecall         = "recall_on_labels"
 	FigureF1             = "f1_on_labels"
 )
-
-// ExpectedFigures are the names that an expectation may have.
-var ExpectedFigures = []string{FigureRecords, FigureGolden, FigureMerged, FigureMergedShare, FigureLargestCluster, FigureReviewShare,
-	FigureGoldenChurn,
-	FigureUnlinkable, FigureBlockingRecall, FigurePrecision, FigureRecall, FigureF1}
 
 // Expected is what became of an expectation.
 type Expected struct {

@@ -219,12 +219,21 @@ func (m *matching) weigh(ctx context.Context) (err error) {
 			m.out.Notes = append(m.out.Notes, "training: "+warning)
 		}
 	}
-	if w.Plan != m.Plan.Hash {
-		return match.Wrong(m.Entity.Pos, fmt.Sprintf("millrace match train %s trains again", m.Entity.Name), "%s holds weights for other comparisons than entity %s has now", m.Entity.Weights, m.Entity.Name)
+	if err := m.fits(w); err != nil {
+		return err
 	}
 	m.out.Weights = w
 	m.scoring, err = match.NewScoring(m.Plan, w, m.Records)
 	return err
+}
+
+// fits refuses weights that were found for other comparisons; nil fits.
+func (m *matching) fits(w *match.Weights) error {
+	if w == nil || w.Plan == m.Plan.Hash {
+		return nil
+	}
+	return match.Wrong(m.Entity.Pos, fmt.Sprintf("millrace match train %s trains again", m.Entity.Name),
+		"%s holds weights for other comparisons than entity %s has now", m.Entity.Weights, m.Entity.Name)
 }
 
 // decide finds the records that people have decided about.

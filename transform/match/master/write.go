@@ -161,7 +161,37 @@ func (m *matching) countFigures() ([]golden.Figure, error) {
 	for metric, n := range map[string]int{"decided_match": len(m.Rulings.Match), "decided_split": len(m.Rulings.Split), "decided_pin": len(m.Rulings.Pins)} {
 		out = append(out, golden.Figure{Metric: metric, Value: float64(n)})
 	}
+	out = append(out, m.bounded(sum)...)
 	return append(out, m.histogram()...), nil
+}
+
+// bounded are figures that expectations may bound and matching knows: pairs by what became of them, and records that know too little.
+func (m *matching) bounded(pairs int64) []golden.Figure {
+	var auto, review, refused, unlinkable int
+	for i := range m.edges {
+		switch m.edges[i].Verdict {
+		case match.Match:
+			auto++
+		case match.Unsure:
+			review++
+		case match.Refused:
+			refused++
+		}
+	}
+	least := math.Log2(m.Plan.Auto / (1 - m.Plan.Auto))
+	for i := range uint32(m.Records.N) {
+		if m.scoring.Weight(i, i, m.engine.Pattern(i, i)) < least {
+			unlinkable++
+		}
+	}
+	quarantined, read := int64(0), m.out.Read.Rows
+	if m.out.Quarantined != nil {
+		quarantined = m.out.Quarantined.Rows
+	}
+	return []golden.Figure{{Metric: "pairs", Value: float64(pairs)}, {Metric: "auto_edges", Value: float64(auto)},
+		{Metric: "review_edges", Value: float64(review)}, {Metric: "refused_edges", Value: float64(refused)},
+		{Metric: "quarantined_share", Value: float64(quarantined) / float64(max(read, 1))},
+		{Metric: golden.FigureUnlinkable, Value: float64(unlinkable) / float64(max(m.Records.N, 1))}}
 }
 
 // histogram counts edges by whole bits, from the review threshold up to the greatest.

@@ -62,7 +62,7 @@ func (f *ReadField) Shown() bool {
 	}
 	for _, s := range slices.Backward(f.Steps) {
 		if s.Func != models.StepNullIf {
-			return slices.Contains([]string{models.StepMap, models.StepDate, "e164", "email", "country", "postcode"}, s.Func)
+			return slices.Contains([]string{models.StepMap, models.StepDate, "e164", "phone", "email", "country", "postcode"}, s.Func)
 		}
 	}
 	return false

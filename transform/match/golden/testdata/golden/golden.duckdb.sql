@@ -493,7 +493,7 @@ UNION ALL
 SELECT 'merged' AS metric, CAST(count_if(_rec <> cluster) AS DOUBLE) AS "value", '' AS detail
 FROM members AS m
 UNION ALL
-SELECT 'merged_share' AS metric, CAST(CAST(count_if(_rec <> cluster) AS DOUBLE) / nullif(count(_rec), 0) AS DOUBLE) AS "value", '' AS detail
+SELECT 'duplicate_share' AS metric, CAST(CAST(count_if(_rec <> cluster) AS DOUBLE) / nullif(count(_rec), 0) AS DOUBLE) AS "value", '' AS detail
 FROM members AS m
 UNION ALL
 SELECT 'golden' AS metric, CAST(count(*) AS DOUBLE) AS "value", '' AS detail

@@ -493,7 +493,7 @@ UNION ALL
 SELECT 'merged' AS metric, CAST(COUNT_IF(_rec <> cluster) AS FLOAT) AS "VALUE", '' AS detail
 FROM members AS m
 UNION ALL
-SELECT 'merged_share' AS metric, CAST(CAST(COUNT_IF(_rec <> cluster) AS FLOAT) / nullif(count(_rec), 0) AS FLOAT) AS "VALUE", '' AS detail
+SELECT 'duplicate_share' AS metric, CAST(CAST(COUNT_IF(_rec <> cluster) AS FLOAT) / nullif(count(_rec), 0) AS FLOAT) AS "VALUE", '' AS detail
 FROM members AS m
 UNION ALL
 SELECT 'golden' AS metric, CAST(count(*) AS FLOAT) AS "VALUE", '' AS detail

@@ -1,0 +1,1 @@
+SELECT unique_id AS key, cluster FROM '${data}/historical_a/historical_a.parquet'

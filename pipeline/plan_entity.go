@@ -1,0 +1,174 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform/match/golden"
+	"github.com/millrace/millrace/transform/match/master"
+)
+
+// planPatience is how long a plan looks at the records of one entity.
+const planPatience = 30 * time.Second
+
+// plannedRules is how many blocking rules a plan tells of, those first that make most pairs.
+const plannedRules = 5
+
+// entity gives a table of an entity the columns that it has now: those that it will have are known when its records have been read. With the
+// golden records it says what matching them would begin with.
+func (pl *planning) entity(ctx context.Context, n *models.Node) error {
+	one := pl.planned[n]
+	t := pl.before.Table(nameOf(n))
+	if t != nil {
+		one.Columns = t.Columns
+	}
+	if n.Part == models.PartGolden {
+		if err := pl.matching(ctx, n, one); err != nil {
+			return err
+		}
+	}
+	if t == nil {
+		one.Unknown, one.UnknownCause = true, fmt.Sprintf("the columns of %s are known once it has been made", n.Name())
+	}
+	return nil
+}
+
+// matching notes what an entity's rules would make of the records that its sources have now.
+func (pl *planning) matching(ctx context.Context, n *models.Node, one *PlannedNode) error {
+	for _, need := range reads(n) {
+		if pl.before.Table(nameOf(need)) == nil {
+			one.note(fmt.Sprintf("its pairs can be counted once %s is published", need.Name()))
+			return nil
+		}
+	}
+	patient, done := context.WithTimeout(ctx, planPatience)
+	defer done()
+	var p *master.Preview
+	var published string
+	err := pl.Engine.matching(patient, n.Entity, func(r *run, job master.Job) (err error) {
+		if job.Weights, err = r.weights(n.Entity); err != nil {
+			return err
+		}
+		if published, err = publishedPlan(patient, job); err != nil {
+			return err
+		}
+		p, err = master.Look(patient, job)
+		return err
+	})
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case patient.Err() != nil:
+		one.note(fmt.Sprintf("its pairs could not be counted within %s", planPatience))
+		return nil
+	}
+	if p != nil {
+		one.notePreview(n.Entity, p, published)
+	}
+	if err != nil {
+		one.fail(err)
+		return nil
+	}
+	return pl.rematch(ctx, n, one)
+}
+
+// publishedPlan is the hash of the comparisons that the published tables come from; "" when there are none.
+func publishedPlan(ctx context.Context, job master.Job) (string, error) {
+	v := job.Before[models.PartQuality]
+	if v == nil {
+		return "", nil
+	}
+	d := job.Warehouse.Dialect()
+	rows, err := job.Warehouse.Query(ctx, fmt.Sprintf("SELECT detail FROM %s WHERE metric = 'plan' ORDER BY %s DESC LIMIT 1", d.Table(v.Name), d.QuoteIdent("at")))
+	if err != nil || len(rows.Rows) == 0 {
+		return "", err
+	}
+	hash, _ := rows.Rows[0][0].(string)
+	return hash, nil
+}
+
+func (one *PlannedNode) notePreview(e *models.Entity, p *master.Preview, published string) {
+	one.note(fmt.Sprintf("as published now: %s, of %d sources", p.Read, len(e.Sources)))
+	rules := slices.Clone(p.Rules)
+	slices.SortStableFunc(rules, func(a, b master.PreviewedRule) int { return int(min(max(b.Pairs-a.Pairs, -1), 1)) })
+	var told []string
+	for _, r := range rules[:min(plannedRules, len(rules))] {
+		told = append(told, fmt.Sprintf("%s %d", r.Name, r.Pairs))
+	}
+	if more := len(rules) - len(told); more > 0 {
+		told = append(told, fmt.Sprintf("and %d more", more))
+	}
+	one.note(fmt.Sprintf("blocking rules make %d pairs at most, max_pairs is %d: %s", p.Pairs, p.Most, strings.Join(told, ", ")))
+	if e.Weights == "" {
+		one.note("weights are trained in the run")
+	} else {
+		one.note("weights are those of " + e.Weights)
+	}
+	if published != "" && published != p.Plan {
+		one.note("what is compared has changed since it was published: golden ids may change; millrace plan --match says how many")
+	}
+	for _, text := range p.Notes {
+		one.note(text)
+	}
+}
+
+// rematch matches the records without publishing anything, when that is asked for, and notes what would become of the golden ids.
+func (pl *planning) rematch(ctx context.Context, n *models.Node, one *PlannedNode) error {
+	if !pl.match {
+		return nil
+	}
+	var built *master.Matched
+	err := pl.Engine.matching(ctx, n.Entity, func(r *run, job master.Job) (err error) {
+		if job.Weights, err = r.weights(n.Entity); err != nil {
+			return err
+		}
+		rulings, err := r.rulings(ctx, job.Warehouse, n.Entity)
+		if err != nil {
+			return err
+		}
+		job.Rulings, job.Full = *rulings, true
+		built, err = master.Build(ctx, job)
+		return err
+	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		one.fail(err)
+		return nil
+	}
+	figures := map[string]float64{}
+	for _, f := range built.Figures {
+		figures[strings.TrimSuffix(f.Metric+" "+f.Detail, " ")] = f.Value
+	}
+	one.note(fmt.Sprintf("matched without publishing: %.0f golden records of %.0f records", figures[golden.FigureGolden], figures[golden.FigureRecords]))
+	if _, before := figures[golden.FigureGoldenChurn]; before {
+		one.note(fmt.Sprintf("of the records published before, %.0f keep their golden id, %.0f get another, %.0f are gone; %.0f are new; churn %.4g", figures["records_before kept"],
+			figures["records_before moved"], figures["records_before gone"], figures["records_before new"], figures[golden.FigureGoldenChurn]))
+		one.note(fmt.Sprintf("golden ids: %.0f minted, %.0f merged, %.0f split, %.0f retired", figures["ids minted"], figures["ids merged"], figures["ids split"], figures["ids retired"]))
+	}
+	return broken(one, built)
+}
+
+// broken notes the expectations that a run would not keep.
+func broken(one *PlannedNode, built *master.Matched) error {
+	var errs []error
+	for _, x := range built.Expected {
+		switch {
+		case x.Passed:
+		case x.Expectation.Severity == models.SeverityWarn:
+			one.note(fmt.Sprintf("expect: %s is %.6g, expected %s", x.Expectation.Metric, x.Value, x.Bound))
+		default:
+			errs = append(errs, fmt.Errorf("expect: %s is %.6g, expected %s", x.Expectation.Metric, x.Value, x.Bound))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		one.fail(err)
+	}
+	return nil
+}
