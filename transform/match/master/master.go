@@ -149,9 +149,6 @@ func (m *matching) keepOut(ctx context.Context, rows int64) error {
 // quarantineColumns is how many columns a quarantine has behind those of its rows: see Reading.Quarantined.
 const quarantineColumns = 5
 
-// defaultMaxPairs is how many pairs are compared where the file has no max_pairs: some minutes.
-const defaultMaxPairs = 3_000_000_000
-
 // settle fills in what the entity's file leaves open, by what the records look like.
 func (m *matching) settle(ctx context.Context) error {
 	m.entity = m.Entity.Clone()
@@ -165,13 +162,8 @@ func (m *matching) settle(ctx context.Context) error {
 	m.reading.Entity = m.entity
 	m.out.Notes = append(m.out.Notes, profile.Warnings(m.entity)...)
 	m.Prepared = &Prepared{}
-	if m.Plan, err = match.Compile(m.entity); err != nil {
-		return err
-	}
-	if m.Plan.MaxPairs == 0 {
-		m.Plan.MaxPairs = defaultMaxPairs
-	}
-	return nil
+	m.Plan, err = match.Compile(m.entity)
+	return err
 }
 
 // readRecords writes the records of a plan to a file, and reads it.
