@@ -43,7 +43,7 @@ type trainer struct {
 	pairs      float64        // that could match at all
 	prior      float64
 	model      model
-	from       [][]string // by comparison: the sessions that it was learned in
+	trained    []bool // by comparison: m was free in a session
 	report     Training
 	candidates bool // m, u and prior are those of candidates
 }
@@ -107,8 +107,8 @@ func (t *trainer) start() {
 	for i := range t.plan.Comparisons {
 		t.model.m = append(t.model.m, defaultM(&t.plan.Comparisons[i]))
 	}
-	t.from = make([][]string, len(t.plan.Comparisons))
-	t.prior = min(0.1, float64(t.records.N)/2/t.pairs)
+	t.trained = make([]bool, len(t.plan.Comparisons))
+	t.prior = min(0.1, max(1, float64(t.records.N))/2/t.pairs)
 	t.chance(nil)
 }
 
@@ -225,7 +225,6 @@ func (t *trainer) sessions() {
 // candidates match, what is learned of the matches is blurred by the others.
 func (t *trainer) average(c int, all []session) {
 	m, weight := defaultM(&t.plan.Comparisons[c]), 0.0
-	t.from[c] = nil
 	sum := make([]float64, len(m))
 	for _, s := range all {
 		if s.mask&(1<<c) == 0 || s.n[c] < leastSession {
@@ -236,9 +235,9 @@ func (t *trainer) average(c int, all []session) {
 		for l := range sum {
 			sum[l] += w * s.m[c][l]
 		}
-		t.from[c] = append(t.from[c], s.Rule)
 	}
-	if weight > 0 {
+	t.trained[c] = weight > 0
+	if t.trained[c] {
 		for l := range m {
 			m[l] = sum[l] / weight
 		}
@@ -581,18 +580,42 @@ func (x *explanation) fit() float64 {
 	return sum
 }
 
-// warn compares what the prior is by each way to find it.
+// warn tells what people should know of the weights before they trust them.
 func (t *trainer) warn() {
-	agree := t.exactPrior()
-	if agree > 0 && (agree > 10*t.prior || agree < t.prior/10) {
-		t.report.Warnings = append(t.report.Warnings, fmt.Sprintf("of two records taken by chance %.2g match by the weights, but %.2g agree exactly "+
-			"in all that both have: look at the weights before you trust them", t.prior, agree))
+	say := func(format string, args ...any) {
+		t.report.Warnings = append(t.report.Warnings, fmt.Sprintf(format, args...))
 	}
-	for c, from := range t.from {
-		if len(from) == 0 {
-			t.report.Warnings = append(t.report.Warnings, fmt.Sprintf("%s has default weights: each blocking rule with enough matches asks for it",
-				t.plan.Comparisons[c].Name))
+	switch {
+	case t.records.N < 2:
+		say("there are fewer than two records: all weights are defaults")
+		return
+	case t.report.Pairs == 0:
+		say("no blocking rule makes two records a candidate: all weights are defaults, and nothing will match")
+		return
+	}
+	if agree := t.exactPrior(); agree > 10*t.prior {
+		say("about %.0f pairs of records agree exactly in all that both have, but by the weights only about %.0f match: look at the weights "+
+			"before you trust them", agree*t.pairs, t.prior*t.pairs)
+	}
+	var names []string
+	for c, trained := range t.trained {
+		if !trained {
+			names = append(names, t.plan.Comparisons[c].Name)
 		}
+	}
+	if len(names) > 0 && !t.candidates {
+		say("%s: default weights, because no blocking rule that leaves them open has at least %.0f matches that can be told apart",
+			strings.Join(names, ", "), leastSession)
+	}
+	for _, k := range t.model.related {
+		names = nil
+		for c := range t.plan.Comparisons {
+			if k.comparisons&(1<<c) != 0 {
+				names = append(names, t.plan.Comparisons[c].Name)
+			}
+		}
+		say("records that agree in %s and %s for another reason than being the same (about %.0f pairs): their joint weight is at most "+
+			"about %.0f bits", strings.Join(names[:len(names)-1], ", "), names[len(names)-1], k.rate*t.pairs, -math.Log2(k.rate))
 	}
 }
 
@@ -624,9 +647,9 @@ func (t *trainer) weights() *Weights {
 		cmp := &t.plan.Comparisons[c]
 		isotone(cmp, t.model.m[c], t.model.u[c])
 		own := ComparisonWeights{Name: cmp.Name}
-		from := strings.Join(t.from[c], "; ")
-		if from == "" {
-			from = "default"
+		from := "default"
+		if t.trained[c] {
+			from = "trained"
 		}
 		for l := 1; l < levelsOf(cmp); l++ {
 			own.Levels = append(own.Levels, LevelWeights{Name: cmp.levelName(l), M: t.model.m[c][l], U: t.model.u[c][l], From: from})
