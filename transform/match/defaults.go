@@ -38,6 +38,7 @@ const (
 	pairsPerRecord   = 200 // that blocking may make by default
 	leastPairsBudget = 2_000_000
 	mostComparisons  = 15
+	mostKeyRules     = 24
 )
 
 // Defaults fills in what an entity's file leaves open: levels, blocking rules, thresholds and how edges become clusters, from the fields'
@@ -246,9 +247,10 @@ func (d *defaulter) blocking() {
 	n := float64(d.p.Rows)
 	pairs, budget := n*n/2, max(leastPairsBudget, pairsPerRecord*n)
 	spent := 0.0
+	wide := d.wide(pairs)
 	var rules []*models.BlockingRule
 	add := func(cost float64, keys ...key) {
-		if spent+cost > budget || len(rules) >= 24 {
+		if spent+cost > budget || len(rules) >= mostKeyRules || len(rules)+len(wide) >= MaxRules {
 			return
 		}
 		spent += cost
@@ -283,7 +285,7 @@ func (d *defaulter) blocking() {
 	for _, c := range couples {
 		add(c.cost, c.a, c.b)
 	}
-	d.e.Blocking = append(rules, d.wide(pairs)...)
+	d.e.Blocking = append(rules, wide...)
 }
 
 func cmpName(k models.BlockingKey) string {
@@ -330,7 +332,9 @@ func (d *defaulter) wide(pairs float64) []*models.BlockingRule {
 				}
 			}
 		}
-		rules = append(rules, &models.BlockingRule{Name: "similar", Similar: all, Top: similarTop})
+		if len(all) > 0 {
+			rules = append(rules, &models.BlockingRule{Name: "similar", Similar: all, Top: similarTop})
+		}
 	}
 	if pairs <= exhaustivePairs {
 		rules = append(rules, &models.BlockingRule{Name: "all", Keys: []models.BlockingKey{{SQL: "1"}}})

@@ -339,3 +339,33 @@ func TestDefaultsOfTheFile(t *testing.T) {
 		}
 	}
 }
+
+// TestDefaultsAreAPlan: whatever the fields are, each rule has something to ask for, and there are no more than an engine takes.
+func TestDefaultsAreAPlan(t *testing.T) {
+	for _, x := range []struct {
+		name  string
+		field FieldProfile
+	}{
+		{"empty", FieldProfile{}},
+		{"amounts", FieldProfile{Rows: 100, Distinct: 90, Number: 1, Decimal: 1}},
+		{"kinds", FieldProfile{Rows: 100, Distinct: 3, MeanLength: 2, MeanWords: 1}},
+		{"texts", FieldProfile{Rows: 100, Distinct: 99, MeanLength: 40, MeanWords: 6}},
+		{"names", FieldProfile{Rows: 100, Distinct: 99, MeanLength: 7, MeanWords: 1}},
+	} {
+		e, p := &models.Entity{Sources: []*models.EntitySource{{Name: "a"}}}, Profile{Rows: x.field.Rows, Fields: map[string]FieldProfile{}}
+		for i := range 14 {
+			name := fmt.Sprint("field", i)
+			e.Fields = append(e.Fields, &models.Field{Name: name})
+			p.Fields[name] = x.field
+		}
+		Defaults(e, p)
+		if n := len(e.Blocking); n == 0 || n > MaxRules {
+			t.Errorf("%s: %d rules", x.name, n)
+		}
+		for _, rule := range e.Blocking {
+			if len(rule.Keys) == 0 && len(rule.Similar) == 0 {
+				t.Errorf("%s: rule %s asks for nothing", x.name, rule.Name)
+			}
+		}
+	}
+}
