@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -91,7 +92,7 @@ func (d *defaulter) cluster() {
 // comparisons are all fields when the file lists none, and have the levels of their role when it gives none.
 func (d *defaulter) comparisons() {
 	if len(d.e.Comparisons) == 0 {
-		for _, f := range d.e.Fields {
+		for _, f := range d.telling() {
 			d.e.Comparisons = append(d.e.Comparisons, &models.Comparison{Name: f.Name, Fields: []string{f.Name}})
 		}
 	}
@@ -104,6 +105,23 @@ func (d *defaulter) comparisons() {
 		c.TermFrequency = c.TermFrequency || !slices.Contains([]role{rolePlace, roleAmount}, d.role(c))
 		d.swap(c)
 	}
+}
+
+// telling are the fields, or those that tell records apart best where there are more than can be compared: by what agreement on chance values
+// says, and how often there is a value.
+func (d *defaulter) telling() []*models.Field {
+	if len(d.e.Fields) <= mostComparisons {
+		return d.e.Fields
+	}
+	tells := func(f *models.Field) float64 {
+		p := d.p.Fields[f.Name]
+		n := float64(p.Rows - p.Nulls)
+		return -n * math.Log2(max(p.Agree, 1/max(2, n*n)))
+	}
+	best := slices.Clone(d.e.Fields)
+	slices.SortStableFunc(best, func(a, b *models.Field) int { return cmp.Compare(tells(b), tells(a)) })
+	best = best[:mostComparisons]
+	return slices.DeleteFunc(slices.Clone(d.e.Fields), func(f *models.Field) bool { return !slices.Contains(best, f) })
 }
 
 // together adds a comparison of all long texts joined, where there are several and each record has at most one other to match: what one

@@ -369,3 +369,27 @@ func TestDefaultsAreAPlan(t *testing.T) {
 		}
 	}
 }
+
+// TestDefaultsOfManyFields: of more fields than can be compared those are that tell the most, in the file's order.
+func TestDefaultsOfManyFields(t *testing.T) {
+	e, p := &models.Entity{Sources: []*models.EntitySource{{Name: "a"}}}, Profile{Rows: 100, Fields: map[string]FieldProfile{}}
+	for i := range 20 {
+		name := fmt.Sprint("field", i)
+		e.Fields = append(e.Fields, &models.Field{Name: name})
+		p.Fields[name] = FieldProfile{Rows: 100, Distinct: 50, MeanLength: 7, MeanWords: 1, Agree: 0.02}
+	}
+	for _, i := range []int{0, 4, 7} {
+		p.Fields[fmt.Sprint("field", i)] = FieldProfile{Rows: 100, Nulls: 100}
+	}
+	for _, i := range []int{1, 19} {
+		p.Fields[fmt.Sprint("field", i)] = FieldProfile{Rows: 100, Distinct: 2, MeanLength: 7, MeanWords: 1, Agree: 0.6}
+	}
+	Defaults(e, p)
+	var names []string
+	for _, c := range e.Comparisons {
+		names = append(names, strings.TrimPrefix(c.Name, "field"))
+	}
+	if got := strings.Join(names, " "); got != "2 3 5 6 8 9 10 11 12 13 14 15 16 17 18" {
+		t.Errorf("compared are fields %s", got)
+	}
+}
