@@ -75,7 +75,9 @@ func heldApart(t *testing.T, p *Plan, r *Records, edges []Edge, labels []uint32)
 // TestLeastMean: where most clusters are pairs, the pairs across two must match by themselves.
 func TestLeastMean(t *testing.T) {
 	p, r := peoplePlan(3, 1), &Records{N: 1001, Source: make([]uint8, 1001)}
-	for _, x := range []struct{ others, floor, want float64 }{{0.1, 3, 13.287}, {0.5, 3, 10.964}, {0.75, 3, 6.69}, {1, 3, 3}, {8, 3, 3}, {0.1, -1, -1}} {
+	for _, x := range []struct{ others, floor, want float64 }{
+		{0.1, 3, 13.287}, {0.5, 3, 10.964}, {0.75, 3, 6.69}, {1, 3, 3}, {8, 3, 3}, {0.1, -1, -1},
+	} {
 		p.Cluster.MinMeanWeight = x.floor
 		if got := p.leastMean(log2Odds(x.others/1000), r); got < x.want-0.01 || got > x.want+0.01 {
 			t.Errorf("%g others: %g bits, not %g", x.others, got, x.want)

@@ -107,7 +107,7 @@ func (d *defaulter) comparisons() {
 	}
 }
 
-// telling are the fields, or those that tell records apart best where there are more than can be compared: by what agreement on chance values
+// telling are the fields, or those that tell records apart best where there are more than can be compared: by what agreement on a value
 // says, and how often there is a value.
 func (d *defaulter) telling() []*models.Field {
 	if len(d.e.Fields) <= mostComparisons {
@@ -137,7 +137,8 @@ func (d *defaulter) together() {
 		}
 	}
 	if len(fields) > 1 && len(d.e.Comparisons) < mostComparisons {
-		d.e.Comparisons = append(d.e.Comparisons, &models.Comparison{Name: joinedName(fields), Fields: fields, Levels: levelsFor(roleTexts)})
+		d.e.Comparisons = append(d.e.Comparisons, &models.Comparison{
+			Name: joinedName(fields), Fields: fields, Levels: levelsFor(roleTexts)})
 	}
 }
 

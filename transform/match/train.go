@@ -71,6 +71,7 @@ func Train(ctx context.Context, p *Plan, r *Records, e Engine) (*Weights, error)
 			t.learn()
 		}
 		t.relatives()
+		t.dropRare()
 	}
 	t.warn()
 	w := t.weights()
@@ -473,6 +474,11 @@ func (t *trainer) relatives() bool {
 	return true
 }
 
+// dropRare leaves out kinds of pairs of which, once all is learned, there are too few to know anything of them.
+func (t *trainer) dropRare() {
+	t.model.related = slices.DeleteFunc(t.model.related, func(k related) bool { return k.rate*t.pairs < leastSession })
+}
+
 // refine learns how relatives agree in their comparisons: a street and a city of the same name are no household.
 func (t *trainer) refine(k int) {
 	own := &t.model.related[k]
@@ -553,7 +559,8 @@ func (x *explanation) with(t *trainer, r related) *explanation {
 	for i, p := range x.pattern {
 		own[i] = d.relative(0, p, t.plan.all())
 	}
-	return &explanation{pattern: x.pattern, n: x.n, p: append(slices.Clone(x.p), own), rates: append(slices.Clone(x.rates), r.rate), pairs: x.pairs}
+	return &explanation{pattern: x.pattern, n: x.n, p: append(slices.Clone(x.p), own), rates: append(slices.Clone(x.rates), r.rate),
+		pairs: x.pairs}
 }
 
 // fit runs EM for the rates alone, and returns the log of the counts' likelihood.
@@ -609,13 +616,17 @@ func (t *trainer) warn() {
 	}
 	for _, k := range t.model.related {
 		names = nil
+		free, lift := 0.0, math.Log2(k.rate)
 		for c := range t.plan.Comparisons {
 			if k.comparisons&(1<<c) != 0 {
 				names = append(names, t.plan.Comparisons[c].Name)
+				free += math.Log2(t.model.m[c][1] / t.model.u[c][1])
+				lift += math.Log2(k.r[c][1] / t.model.u[c][1])
 			}
 		}
-		say("records that agree in %s and %s for another reason than being the same (about %.0f pairs): their joint weight is at most "+
-			"about %.0f bits", strings.Join(names[:len(names)-1], ", "), names[len(names)-1], k.rate*t.pairs, -math.Log2(k.rate))
+		say("records that agree in %s and %s for another reason than being the same (about %.0f pairs): full agreement in them is "+
+			"worth %.0f bits instead of %.0f", strings.Join(names[:len(names)-1], ", "), names[len(names)-1], k.rate*t.pairs,
+			free-math.Log2(1+math.Exp2(min(lift, 900))), free)
 	}
 }
 
