@@ -59,8 +59,8 @@ func Cluster(p *Plan, s *Scoring, e Engine, r *Records, edges []Edge) []uint32 {
 }
 
 // leastMean is the plan's least mean, and more where a record has less than one other to be expected: there most clusters are pairs, a
-// third record is the exception, and where they are as few as half of that the pairs across must match by themselves. Where there are many, that
-// two records have matches in common speaks for them already. A plan that takes less than nothing is left alone.
+// third record is the exception, and where they are as few as half of that the pairs across must match by themselves. Where there are
+// many, that two records have matches in common speaks for them already. A plan that takes less than nothing is left alone.
 func (p *Plan) leastMean(prior float64, r *Records) float64 {
 	least := p.Cluster.MinMeanWeight
 	if least < 0 || r.N == 0 {
