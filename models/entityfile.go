@@ -142,7 +142,7 @@ type decideKeys struct {
 type clusterEntry struct {
 	config.Origin
 	Method        string   `yaml:"method" enum:"guarded,connected,one_to_one" doc:"guarded: merged in falling weight where nothing speaks against it. connected: whatever hangs together. one_to_one: at most one record of each duplicate-free source. By default what fits the sources."`
-	MinMeanWeight *float64 `yaml:"min_mean_weight" doc:"Bits: clusters whose records agree less across, on average, are not merged. Default: 3."`
+	MinMeanWeight *float64 `yaml:"min_mean_weight" doc:"Bits: clusters whose records agree less across, on average, are not merged. Default: 3. It rises where a record has less than one duplicate on average."`
 	MaxSize       *int     `yaml:"max_size" doc:"Records that one cluster may have; 0 any number. Default: 100."`
 }
 

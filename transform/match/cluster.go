@@ -21,6 +21,7 @@ type clusterer struct {
 	members map[uint32][]uint32 // by root; none for a record by itself
 	known   map[uint64]float64  // weights of edges
 	enemies map[uint32][]uint32 // by record: those that it may not be with
+	least   float64             // bits that the pairs across two clusters must have in the mean, the prior not counted
 }
 
 // Cluster gives each record the least record of its cluster, and sets the verdict of edges that would match but may not to Refused.
@@ -36,7 +37,7 @@ func Cluster(p *Plan, s *Scoring, e Engine, r *Records, edges []Edge) []uint32 {
 // ClusterContext is Cluster, but for ending early with an error when it is told to.
 func ClusterContext(ctx context.Context, p *Plan, s *Scoring, e Engine, r *Records, edges []Edge) ([]uint32, error) {
 	c := &clusterer{plan: p, scoring: s, engine: e, records: r, root: make([]uint32, r.N), members: map[uint32][]uint32{},
-		known: make(map[uint64]float64, len(edges)), enemies: map[uint32][]uint32{}}
+		known: make(map[uint64]float64, len(edges)), enemies: map[uint32][]uint32{}, least: p.leastMean(s.prior, r)}
 	for i := range c.root {
 		c.root[i] = uint32(i)
 	}
@@ -67,6 +68,18 @@ func ClusterContext(ctx context.Context, p *Plan, s *Scoring, e Engine, r *Recor
 		labels[i] = c.find(uint32(i))
 	}
 	return labels, nil
+}
+
+// leastMean is the plan's least mean, and more where a record has less than one other to be expected: there most clusters are pairs, a
+// third record is the exception, and where they are as few as half of that the pairs across must match by themselves. Where there are
+// many, that two records have matches in common speaks for them already. A plan that takes less than nothing is left alone.
+func (p *Plan) leastMean(prior float64, r *Records) float64 {
+	least := p.Cluster.MinMeanWeight
+	if least < 0 || r.N == 0 {
+		return least
+	}
+	others := 2 * Probability(prior) * possiblePairs(p, r) / float64(r.N)
+	return least + min(1, max(0, 2-2*others))*max(0, -prior-least)
 }
 
 // unrivalled leaves the edges whose records have no other that is as good because it says the very same, and refuses those that have: which
@@ -196,7 +209,7 @@ func (c *clusterer) may(a, b uint32) bool {
 	if c.plan.Cluster.Method == OneToOne && len(x)+len(y) == 2 {
 		return true // the edge itself
 	}
-	return c.mean(x, y)-c.scoring.prior >= c.plan.Cluster.MinMeanWeight
+	return c.mean(x, y)-c.scoring.prior >= c.least
 }
 
 // hostile says whether a veto or a split lies between records and a cluster.

@@ -23,7 +23,10 @@ type competition struct {
 
 // compete learns m, u and the prior from candidates that exclude each other.
 func (t *trainer) compete(ctx context.Context, e Engine) error {
-	edges, err := e.Edges(ctx, nil, func(_, _ uint32, _ Pattern) (float64, Verdict, bool) { return 0, Unsure, true })
+	lone := t.plan.lone(t.records)
+	edges, err := e.Edges(ctx, nil, func(a, b uint32, _ Pattern) (float64, Verdict, bool) {
+		return 0, Unsure, lone == nil || !lone[a] || !lone[b]
+	})
 	if err != nil || len(edges) == 0 {
 		return err
 	}
@@ -76,7 +79,7 @@ func (c *competition) step() float64 {
 			t.model.m[k][l], t.model.u[k][l] = next, (u[k][l]+0.5)/nu
 		}
 	}
-	share := matches / float64(len(c.edges))
+	share := (matches + 0.5) / float64(len(c.edges)+1) // never all of them, so that the odds stay finite
 	c.odds = share / (1 - share)
 	return change
 }
@@ -90,7 +93,9 @@ func (t *trainer) calibrate(ctx context.Context, e Engine, w *Weights) error {
 	if err != nil {
 		return err
 	}
-	edges, err := e.Edges(ctx, nil, func(a, b uint32, p Pattern) (float64, Verdict, bool) { return s.Weight(a, b, p), Unsure, true })
+	edges, err := e.Edges(ctx, nil, func(a, b uint32, p Pattern) (float64, Verdict, bool) {
+		return s.Weight(a, b, p), Unsure, s.lone == nil || !s.lone[a] || !s.lone[b]
+	})
 	if err != nil {
 		return err
 	}
@@ -106,7 +111,8 @@ func (t *trainer) calibrate(ctx context.Context, e Engine, w *Weights) error {
 // leastRivals is how many records must have candidates before these say anything.
 const leastRivals = 50
 
-// rivals are, of each record of the source with the fewest, the weights of what it is given, the greatest first, and of the best that it is not.
+// rivals are, of each record of the source with the fewest, the weights of what it is given, the greatest first, and of the best that it
+// is not.
 func (t *trainer) rivals(edges []Edge) (best, other []float64) {
 	order := make([]int, len(edges))
 	for i := range order {

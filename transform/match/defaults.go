@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -39,6 +40,7 @@ const (
 	leastPairsBudget = 2_000_000
 	mostComparisons  = 15
 	usualMaxPairs    = 2_000_000_000 // that a run compares when the file does not say
+	mostKeyRules     = 24
 )
 
 // Defaults fills in what an entity's file leaves open: levels, blocking rules, thresholds and how edges become clusters, from the fields'
@@ -94,7 +96,7 @@ func (d *defaulter) cluster() {
 // comparisons are all fields when the file lists none, and have the levels of their role when it gives none.
 func (d *defaulter) comparisons() {
 	if len(d.e.Comparisons) == 0 {
-		for _, f := range d.e.Fields {
+		for _, f := range d.telling() {
 			d.e.Comparisons = append(d.e.Comparisons, &models.Comparison{Name: f.Name, Fields: []string{f.Name}})
 		}
 	}
@@ -107,6 +109,23 @@ func (d *defaulter) comparisons() {
 		c.TermFrequency = c.TermFrequency || !slices.Contains([]role{rolePlace, roleAmount}, d.role(c))
 		d.swap(c)
 	}
+}
+
+// telling are the fields, or those that tell records apart best where there are more than can be compared: by what agreement on a value
+// says, and how often there is a value.
+func (d *defaulter) telling() []*models.Field {
+	if len(d.e.Fields) <= mostComparisons {
+		return d.e.Fields
+	}
+	tells := func(f *models.Field) float64 {
+		p := d.p.Fields[f.Name]
+		n := float64(p.Rows - p.Nulls)
+		return -n * math.Log2(max(p.Agree, 1/max(2, n*n)))
+	}
+	best := slices.Clone(d.e.Fields)
+	slices.SortStableFunc(best, func(a, b *models.Field) int { return cmp.Compare(tells(b), tells(a)) })
+	best = best[:mostComparisons]
+	return slices.DeleteFunc(slices.Clone(d.e.Fields), func(f *models.Field) bool { return !slices.Contains(best, f) })
 }
 
 // together adds a comparison of all long texts joined, where there are several and each record has at most one other to match: what one
@@ -122,7 +141,8 @@ func (d *defaulter) together() {
 		}
 	}
 	if len(fields) > 1 && len(d.e.Comparisons) < mostComparisons {
-		d.e.Comparisons = append(d.e.Comparisons, &models.Comparison{Name: joinedName(fields), Fields: fields, Levels: levelsFor(roleTexts)})
+		d.e.Comparisons = append(d.e.Comparisons, &models.Comparison{
+			Name: joinedName(fields), Fields: fields, Levels: levelsFor(roleTexts)})
 	}
 }
 
@@ -253,9 +273,10 @@ func (d *defaulter) blocking() {
 	n := float64(d.p.Rows)
 	pairs, budget := n*n/2, max(leastPairsBudget, pairsPerRecord*n)
 	spent := 0.0
+	wide := d.wide(pairs)
 	var rules []*models.BlockingRule
 	add := func(cost float64, keys ...key) {
-		if spent+cost > budget || len(rules) >= 24 {
+		if spent+cost > budget || len(rules) >= mostKeyRules || len(rules)+len(wide) >= MaxRules {
 			return
 		}
 		spent += cost
@@ -290,7 +311,7 @@ func (d *defaulter) blocking() {
 	for _, c := range couples {
 		add(c.cost, c.a, c.b)
 	}
-	d.e.Blocking = append(rules, d.wide(pairs)...)
+	d.e.Blocking = append(rules, wide...)
 }
 
 // keys are fields by themselves, and what pairs are made of.

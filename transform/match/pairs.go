@@ -65,3 +65,6 @@ type Engine interface {
 	// Pattern compares one pair, whether or not it is a candidate, in either order.
 	Pattern(a, b uint32) Pattern
 }
+
+// pairOf is a pair of records as one number, whichever is named first.
+func pairOf(a, b uint32) uint64 { return uint64(min(a, b))<<32 | uint64(max(a, b)) }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -103,6 +102,10 @@ func qualitySets() []qualitySet {
 		{"cora", []qualitySource{{sql: `SELECT "Entity Id" AS _key, * FROM ` + csvOf("cora/cora.csv", "|")}}, []qualityField{{"author", stepWords}, {"title", stepWords},
 			{"venue", stepWords}, {"year", stepYear}, {"pages", stepWords}},
 			fmt.Sprintf("SELECT a, b FROM read_csv('%s', delim='|', header=false, all_varchar=true, names=['a','b'])", d+"/cora/cora_gt.csv"), 0.90},
+		{"childcare_dedupe", []qualitySource{{sql: `SELECT (row_number() OVER ())::VARCHAR AS _key, "True Id" AS _truth, "Site name" AS site, ` +
+			`"Address" AS address, "Zip" AS zip, "Phone" AS phone FROM ` +
+			fmt.Sprintf("read_csv('%s', header=true, all_varchar=true, parallel=false)", d+"/childcare_dedupe/csv_example_input_with_true_ids.csv")}},
+			[]qualityField{{"site", stepWords}, {"address", stepWords}, {"zip", stepDigits}, {"phone", stepDigits}}, "", 0.95},
 		{"households", []qualitySource{{sql: "households"}}, []qualityField{{"first_name", stepWords}, {"surname", stepWords}, {"dob", stepFold}, {"phone", stepDigits},
 			{"email", stepFold}, {"street", stepWords}, {"postcode", stepAlnum}}, "", 0.985},
 	}
@@ -399,12 +402,6 @@ func (q *qualitySet) run(t *testing.T) qualityResult {
 	start := time.Now()
 	e := q.entity()
 	Defaults(e, ProfileRecords(d.cols, d.recs))
-	if x, err := strconv.ParseFloat(os.Getenv("FLOOR"), 64); err == nil {
-		e.Cluster.MinMeanWeight = &x
-	}
-	if x, err := strconv.ParseFloat(os.Getenv("AUTO"), 64); err == nil {
-		e.Auto = x
-	}
 	p, err := d.plan(e)
 	check(t, err)
 	engine, err := NewEngine(t.Context(), Config{}, p, d.recs)

@@ -17,6 +17,7 @@ type Scoring struct {
 	terms  [][]float64 // by comparison and code of its first level's column: bits that exact agreement on it gains
 	groups []scoredGroup
 	r      *Records
+	lone   []bool
 	auto   float64 // bits
 	review float64
 }
@@ -33,7 +34,7 @@ const defaultGroupMax = 20
 
 // NewScoring puts a plan and its weights together. An error says what of the plan the weights do not know.
 func NewScoring(p *Plan, w *Weights, r *Records) (*Scoring, error) {
-	s := &Scoring{plan: p, r: r, prior: log2Odds(w.Prior), auto: log2Odds(p.Auto), review: log2Odds(p.Review)}
+	s := &Scoring{plan: p, r: r, prior: log2Odds(w.Prior), lone: p.lone(r), auto: log2Odds(p.Auto), review: log2Odds(p.Review)}
 	n := len(p.Comparisons)
 	s.bits, s.m, s.u, s.terms = make([][16]float64, n), make([][16]float64, n), make([][16]float64, n), make([][]float64, n)
 	for c := range p.Comparisons {
@@ -171,6 +172,8 @@ func (s *Scoring) Keep(a, b uint32, p Pattern) (weight float64, verdict Verdict,
 		return weight, Vetoed, verdict != Unlike
 	case s.any(s.plan.Always, a, b, p):
 		return weight, Forced, true
+	case verdict == Match && s.lone != nil && s.lone[a] && s.lone[b]:
+		verdict = Unsure
 	}
 	return weight, verdict, verdict != Unlike
 }

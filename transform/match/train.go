@@ -43,7 +43,7 @@ type trainer struct {
 	pairs      float64        // that could match at all
 	prior      float64
 	model      model
-	from       [][]string // by comparison: the sessions that it was learned in
+	trained    []bool // by comparison: m was free in a session
 	report     Training
 	candidates bool // m, u and prior are those of candidates
 	stopped    func() error
@@ -72,6 +72,7 @@ func Train(ctx context.Context, p *Plan, r *Records, e Engine) (*Weights, error)
 			t.learn()
 		}
 		t.relatives()
+		t.dropRare()
 	}
 	if err := t.stopped(); err != nil {
 		return nil, err
@@ -111,8 +112,8 @@ func (t *trainer) start() {
 	for i := range t.plan.Comparisons {
 		t.model.m = append(t.model.m, defaultM(&t.plan.Comparisons[i]))
 	}
-	t.from = make([][]string, len(t.plan.Comparisons))
-	t.prior = min(0.1, float64(t.records.N)/2/t.pairs)
+	t.trained = make([]bool, len(t.plan.Comparisons))
+	t.prior = min(0.1, max(1, float64(t.records.N))/2/t.pairs)
 	t.chance(nil)
 }
 
@@ -229,7 +230,6 @@ func (t *trainer) sessions() {
 // candidates match, what is learned of the matches is blurred by the others.
 func (t *trainer) average(c int, all []session) {
 	m, weight := defaultM(&t.plan.Comparisons[c]), 0.0
-	t.from[c] = nil
 	sum := make([]float64, len(m))
 	for _, s := range all {
 		if s.mask&(1<<c) == 0 || s.n[c] < leastSession {
@@ -240,9 +240,9 @@ func (t *trainer) average(c int, all []session) {
 		for l := range sum {
 			sum[l] += w * s.m[c][l]
 		}
-		t.from[c] = append(t.from[c], s.Rule)
 	}
-	if weight > 0 {
+	t.trained[c] = weight > 0
+	if t.trained[c] {
 		for l := range m {
 			m[l] = sum[l] / weight
 		}
@@ -481,6 +481,11 @@ func (t *trainer) relatives() bool {
 	return true
 }
 
+// dropRare leaves out kinds of pairs of which, once all is learned, there are too few to know anything of them.
+func (t *trainer) dropRare() {
+	t.model.related = slices.DeleteFunc(t.model.related, func(k related) bool { return k.rate*t.pairs < leastSession })
+}
+
 // refine learns how relatives agree in their comparisons: a street and a city of the same name are no household.
 func (t *trainer) refine(k int) {
 	own := &t.model.related[k]
@@ -561,7 +566,8 @@ func (x *explanation) with(t *trainer, r related) *explanation {
 	for i, p := range x.pattern {
 		own[i] = d.relative(0, p, t.plan.all())
 	}
-	return &explanation{pattern: x.pattern, n: x.n, p: append(slices.Clone(x.p), own), rates: append(slices.Clone(x.rates), r.rate), pairs: x.pairs}
+	return &explanation{pattern: x.pattern, n: x.n, p: append(slices.Clone(x.p), own), rates: append(slices.Clone(x.rates), r.rate),
+		pairs: x.pairs}
 }
 
 // fit runs EM for the rates alone, and returns the log of the counts' likelihood.
@@ -588,18 +594,46 @@ func (x *explanation) fit() float64 {
 	return sum
 }
 
-// warn compares what the prior is by each way to find it.
+// warn tells what people should know of the weights before they trust them.
 func (t *trainer) warn() {
-	agree := t.exactPrior()
-	if agree > 0 && (agree > 10*t.prior || agree < t.prior/10) {
-		t.report.Warnings = append(t.report.Warnings, fmt.Sprintf("of two records taken by chance %.2g match by the weights, but %.2g agree exactly "+
-			"in all that both have: look at the weights before you trust them", t.prior, agree))
+	say := func(format string, args ...any) {
+		t.report.Warnings = append(t.report.Warnings, fmt.Sprintf(format, args...))
 	}
-	for c, from := range t.from {
-		if len(from) == 0 {
-			t.report.Warnings = append(t.report.Warnings, fmt.Sprintf("%s has default weights: each blocking rule with enough matches asks for it",
-				t.plan.Comparisons[c].Name))
+	switch {
+	case t.records.N < 2:
+		say("there are fewer than two records: all weights are defaults")
+		return
+	case t.report.Pairs == 0:
+		say("no blocking rule makes two records a candidate: all weights are defaults, and nothing will match")
+		return
+	}
+	if agree := t.exactPrior(); agree > 10*t.prior {
+		say("about %.0f pairs of records agree exactly in all that both have, but by the weights only about %.0f match: look at the weights "+
+			"before you trust them", agree*t.pairs, t.prior*t.pairs)
+	}
+	var names []string
+	for c, trained := range t.trained {
+		if !trained {
+			names = append(names, t.plan.Comparisons[c].Name)
 		}
+	}
+	if len(names) > 0 && !t.candidates {
+		say("%s: default weights, because no blocking rule that leaves them open has at least %.0f matches that can be told apart",
+			strings.Join(names, ", "), leastSession)
+	}
+	for _, k := range t.model.related {
+		names = nil
+		free, lift := 0.0, math.Log2(k.rate)
+		for c := range t.plan.Comparisons {
+			if k.comparisons&(1<<c) != 0 {
+				names = append(names, t.plan.Comparisons[c].Name)
+				free += math.Log2(t.model.m[c][1] / t.model.u[c][1])
+				lift += math.Log2(k.r[c][1] / t.model.u[c][1])
+			}
+		}
+		say("records that agree in %s and %s for another reason than being the same (about %.0f pairs): full agreement in them is "+
+			"worth %.0f bits instead of %.0f", strings.Join(names[:len(names)-1], ", "), names[len(names)-1], k.rate*t.pairs,
+			free-math.Log2(1+math.Exp2(min(lift, 900))), free)
 	}
 }
 
@@ -631,9 +665,9 @@ func (t *trainer) weights() *Weights {
 		cmp := &t.plan.Comparisons[c]
 		isotone(cmp, t.model.m[c], t.model.u[c])
 		own := ComparisonWeights{Name: cmp.Name}
-		from := strings.Join(t.from[c], "; ")
-		if from == "" {
-			from = "default"
+		from := "default"
+		if t.trained[c] {
+			from = "trained"
 		}
 		for l := 1; l < levelsOf(cmp); l++ {
 			own.Levels = append(own.Levels, LevelWeights{Name: cmp.levelName(l), M: t.model.m[c][l], U: t.model.u[c][l], From: from})

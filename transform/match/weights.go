@@ -28,7 +28,7 @@ type LevelWeights struct {
 	Name string  `json:"name"`
 	M    float64 `json:"m"`
 	U    float64 `json:"u"`
-	From string  `json:"from,omitempty"` // what it was learned from: sessions' names, "default"
+	From string  `json:"from,omitempty"` // trained (in Training.Sessions), or default
 }
 
 // GroupWeights are of comparisons that agree together for another reason than being the same thing, as those of a household do. Rate is the

@@ -1,0 +1,395 @@
+package match
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/models"
+)
+
+// people are records of n persons, every second of them twice, the second time with a slip in one of the fields. missing is the share of
+// values that are not there.
+func people(n int, missing float64, sources int) *Records {
+	random := rand.New(rand.NewPCG(3, 9))
+	columns := make([][]*string, 4)
+	r := &Records{}
+	add := func(values []string, source int) {
+		for c, v := range values {
+			if random.Float64() < missing {
+				columns[c] = append(columns[c], nil)
+			} else {
+				columns[c] = append(columns[c], &v)
+			}
+		}
+		r.Source = append(r.Source, uint8(source))
+		r.N++
+	}
+	word := func(letters, kinds int) string {
+		k, w := random.IntN(kinds), ""
+		for range letters {
+			w += string(rune('a' + k%23))
+			k = k*7 + 5
+		}
+		return w + fmt.Sprint(k%10)
+	}
+	var again [][]string
+	for i := range n {
+		v := []string{word(6, 60), word(7, 90), fmt.Sprint(10000000 + random.IntN(20000)), word(5, 20)}
+		add(v, 0)
+		if i%2 == 0 {
+			v = slices.Clone(v)
+			if c := random.IntN(6); c < len(v) {
+				v[c] = "x" + v[c][1:]
+			}
+			again = append(again, v)
+		}
+	}
+	for _, v := range again {
+		add(v, sources-1)
+	}
+	for _, texts := range columns {
+		r.Columns = append(r.Columns, TextValues(texts))
+	}
+	r.Hash = make([]uint64, r.N)
+	return r
+}
+
+// peoplePlan compares and blocks by the first columns.
+func peoplePlan(columns, sources int) *Plan {
+	p := &Plan{Entity: "person", Auto: 0.8, Review: 0.2, Cluster: Clustering{MinMeanWeight: 3, MaxSize: 100}}
+	for s := range sources {
+		p.Sources = append(p.Sources, Source{Name: fmt.Sprint("s", s), DuplicateFree: sources > 1})
+	}
+	if sources > 1 {
+		p.Cluster.Method, p.Auto = OneToOne, 0.5
+	}
+	for c, name := range []string{"first", "last", "number", "city"}[:columns] {
+		p.Columns = append(p.Columns, Column{Name: name})
+		p.Rules = append(p.Rules, Rule{Name: name, Keys: []int{c}})
+		p.Comparisons = append(p.Comparisons, Comparison{Name: name, Columns: []int{c}, TF: true, Levels: []Level{
+			{"exact", Exact, []int{c}, 0}, {"osa_1", OSA, []int{c}, 1}, {"jw", JaroWinkler, []int{c}, 0.85}}})
+	}
+	return p
+}
+
+func mustTrain(t *testing.T, p *Plan, r *Records) (*Matcher, *Weights, *Scoring) {
+	t.Helper()
+	e := mustEngine(t, Config{Threads: 1}, p, r)
+	w, err := Train(context.Background(), p, r, e)
+	check(t, err)
+	s, err := NewScoring(p, w, r)
+	check(t, err)
+	return e, w, s
+}
+
+func finite(x ...float64) bool {
+	return !slices.ContainsFunc(x, func(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) })
+}
+
+func allFinite(t *testing.T, w *Weights, s *Scoring) {
+	t.Helper()
+	if !finite(w.Prior, s.prior) || w.Prior <= 0 || w.Prior >= 1 {
+		t.Errorf("the prior is %g", w.Prior)
+	}
+	for c, own := range w.Comparisons {
+		for l, x := range own.Levels {
+			if !finite(x.M, x.U, s.bits[c][l+1]) || x.M <= 0 || x.U <= 0 {
+				t.Errorf("%s %s: m %g, u %g", own.Name, x.Name, x.M, x.U)
+			}
+		}
+		if !finite(s.terms[c]...) {
+			t.Errorf("%s: the frequencies are worth %v", own.Name, s.terms[c])
+		}
+	}
+}
+
+func TestTrainWithAlmostNothing(t *testing.T) {
+	one := func(n int, text func(i int) *string) *Records {
+		r := &Records{N: n, Source: make([]uint8, n), Hash: make([]uint64, n)}
+		for i := range r.Source {
+			r.Source[i] = uint8(i * 2 / n) // sorted, as an engine wants them
+		}
+		for range 4 {
+			var texts []*string
+			for i := range n {
+				texts = append(texts, text(i))
+			}
+			r.Columns = append(r.Columns, TextValues(texts))
+		}
+		return r
+	}
+	none := func(int) *string { return nil }
+	same := func(int) *string { x := "same"; return &x }
+	own := func(i int) *string { x := fmt.Sprint("value", i*i*7919); return &x }
+	for _, x := range []struct {
+		name    string
+		records *Records
+		warning string
+	}{
+		{"no records", one(0, none), "fewer than two records"},
+		{"one record", one(1, same), "fewer than two records"},
+		{"two records", one(2, same), "default weights"},
+		{"no values", one(40, none), "no blocking rule makes two records a candidate"},
+		{"one value", one(40, same), "default weights"},
+		{"no candidates", one(40, own), "no blocking rule makes two records a candidate"},
+	} {
+		for _, columns := range []int{1, 2, 4} {
+			for sources := 1; sources <= 2; sources++ {
+				t.Run(fmt.Sprint(x.name, " ", columns, " comparisons ", sources, " sources"), func(t *testing.T) {
+					p := peoplePlan(columns, sources)
+					r := *x.records
+					r.Columns = r.Columns[:columns]
+					if sources == 1 {
+						r.Source = make([]uint8, r.N)
+					}
+					e, w, s := mustTrain(t, p, &r)
+					allFinite(t, w, s)
+					told := strings.Join(w.Training.Warnings, "; ")
+					if !strings.Contains(told, x.warning) && sources == 1 {
+						t.Errorf("warnings: %q, none says %q", told, x.warning)
+					}
+					edges, err := e.Edges(context.Background(), nil, s.Keep)
+					check(t, err)
+					if labels := Cluster(p, s, e, &r, edges); len(labels) != r.N {
+						t.Errorf("%d labels of %d records", len(labels), r.N)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestTrainedWeights(t *testing.T) {
+	for sources := 1; sources <= 2; sources++ {
+		p, r := peoplePlan(4, sources), people(400, 0.05, sources)
+		e, w, s := mustTrain(t, p, r)
+		allFinite(t, w, s)
+		for c, own := range w.Comparisons {
+			for l := 1; l < len(own.Levels); l++ {
+				if s.bits[c][l+1] > s.bits[c][l]+1e-9 {
+					t.Errorf("%s: %s is worth more than %s", own.Name, own.Levels[l].Name, own.Levels[l-1].Name)
+				}
+			}
+			if s.bits[c][1] < 0.3 || s.bits[c][len(own.Levels)] > -1 {
+				t.Errorf("%s: agreement is worth %g bits, disagreement %g", own.Name, s.bits[c][1], s.bits[c][len(own.Levels)])
+			}
+			for _, l := range own.Levels {
+				if l.From != "trained" && l.From != "default" {
+					t.Errorf("%s %s is from %q", own.Name, l.Name, l.From)
+				}
+			}
+		}
+		edges, err := e.Edges(context.Background(), nil, s.Keep)
+		check(t, err)
+		adds(t, s, edges)
+		labels := Cluster(p, s, e, r, edges)
+		right, found := 0, 0
+		for i, l := range labels {
+			if int(l) != i {
+				found++
+				if i >= 400 && int(l) == 2*(i-400) {
+					right++
+				}
+			}
+		}
+		if right < 180 || found-right > 8 {
+			t.Errorf("%d sources: %d of 200 doubles found, %d others", sources, right, found-right)
+		}
+	}
+}
+
+// TestPriorIsWhatItPromises holds the prior to its meaning: the candidates' probabilities add up to it.
+func TestPriorIsWhatItPromises(t *testing.T) {
+	p, r := peoplePlan(4, 1), people(400, 0, 1)
+	p.Rules = []Rule{p.Rules[0], p.Rules[1], p.Rules[2]}
+	e := mustEngine(t, Config{Threads: 1}, p, r)
+	x := &trainer{plan: p, records: r, pairs: possiblePairs(p, r)}
+	var err error
+	x.counts, err = e.Count(context.Background(), nil)
+	check(t, err)
+	x.random, err = e.Sample(context.Background(), 50_000)
+	check(t, err)
+	x.start()
+	for range trainRounds {
+		x.learn()
+	}
+	x.findPrior()
+	sum := 0.0
+	for _, k := range x.all() {
+		post := make([]float64, 2)
+		x.model.posteriors(k.p, p.all(), []float64{x.prior, 1 - x.prior}, post)
+		sum += k.n * post[0]
+	}
+	if share := sum / (x.prior * x.pairs); share < 0.98 || share > 1.02 {
+		t.Errorf("the prior promises %.1f matches, the candidates make %.1f", x.prior*x.pairs, sum)
+	}
+	if sum < 170 || sum > 220 {
+		t.Errorf("%.1f matches, there are 200", sum)
+	}
+}
+
+func TestIsotone(t *testing.T) {
+	c := &Comparison{Levels: make([]Level, 3)}
+	m, u := []float64{1, 0.2, 0.6, 0.1, 0.1}, []float64{1, 0.1, 0.01, 0.09, 0.8}
+	isotone(c, m, u)
+	for l := 2; l < len(m); l++ {
+		if m[l]/u[l] > m[l-1]/u[l-1]+1e-12 {
+			t.Errorf("level %d is worth more than %d: %v", l, l-1, m)
+		}
+	}
+	if sum := m[1] + m[2] + m[3] + m[4]; math.Abs(sum-1) > 1e-12 {
+		t.Errorf("m adds up to %g", sum)
+	}
+}
+
+// TestCaps holds groups to what they may add, and a household to log2(1/rate).
+func TestCaps(t *testing.T) {
+	p, r := peoplePlan(4, 1), people(300, 0, 1)
+	p.Groups = []Group{{Comparisons: []int{0, 1}, MaxWeight: 5}}
+	_, w, _ := mustTrain(t, p, r)
+	w.Groups = nil
+	s, err := NewScoring(p, w, r)
+	check(t, err)
+	free, err := NewScoring(peoplePlan(4, 1), w, r)
+	check(t, err)
+	both := Pattern(1 | 1<<4)
+	if got := s.Weight(0, 0, both) - s.prior; math.Abs(got-5) > 1e-9 {
+		t.Errorf("the group adds %g bits, not 5", got)
+	}
+	levels := [][]float64{}
+	for c := range 2 {
+		var l []float64
+		for _, x := range w.Comparisons[c].Levels {
+			l = append(l, x.M)
+		}
+		levels = append(levels, l)
+	}
+	w.Groups = []GroupWeights{{Comparisons: []string{"first", "last"}, Rate: 1.0 / 64, Levels: levels}}
+	capped, err := NewScoring(peoplePlan(4, 1), w, r)
+	check(t, err)
+	if got := capped.Weight(0, 0, both) - capped.prior; got > 6 || got < 4 {
+		t.Errorf("relatives of one pair in 64 add %g bits, of %g", got, free.Weight(0, 0, both)-free.prior)
+	}
+	sum := 0.0
+	for _, x := range capped.Explain(0, 0, both) {
+		sum += x.Bits
+	}
+	if math.Abs(sum-capped.Weight(0, 0, both)) > 1e-9 {
+		t.Errorf("the waterfall adds up to %g", sum)
+	}
+}
+
+func TestLone(t *testing.T) {
+	text := func(all ...string) Values {
+		var out []*string
+		for i := range all {
+			out = append(out, &all[i])
+			if all[i] == "" {
+				out[i] = nil
+			}
+		}
+		return TextValues(out)
+	}
+	r := &Records{N: 4, Source: make([]uint8, 4), Columns: []Values{text("a", "", "a", ""), text("", "b", "b", ""), text("", "", "c", "")}}
+	p := peoplePlan(3, 1)
+	if got := p.lone(r); !slices.Equal(got, []bool{true, true, false, true}) {
+		t.Errorf("by themselves: %v", got)
+	}
+	if got := peoplePlan(2, 1).lone(r); got != nil {
+		t.Errorf("of two fields one is no less than usual: %v", got)
+	}
+	s := &Scoring{plan: p, prior: 20, bits: make([][16]float64, 3), terms: make([][]float64, 3), lone: p.lone(r)}
+	if _, v, ok := s.Keep(0, 1, 0); v != Unsure || !ok {
+		t.Errorf("two records with one value each: %v", v)
+	}
+	if _, v, _ := s.Keep(0, 2, 0); v != Match {
+		t.Errorf("a record with more values than one: %v", v)
+	}
+}
+
+func TestDefaultsOfTheFile(t *testing.T) {
+	fields := map[string]FieldProfile{
+		"name":  {Rows: 100, Distinct: 90, MeanLength: 6, MeanWords: 1},
+		"about": {Rows: 100, Distinct: 99, MeanLength: 60, MeanWords: 9},
+		"title": {Rows: 100, Distinct: 99, MeanLength: 30, MeanWords: 4},
+		"empty": {Rows: 100, Nulls: 100},
+	}
+	for _, free := range []bool{false, true} {
+		e := &models.Entity{Sources: []*models.EntitySource{{Name: "a", DuplicateFree: free}, {Name: "b", DuplicateFree: free}}}
+		for _, name := range []string{"name", "about", "title", "empty"} {
+			e.Fields = append(e.Fields, &models.Field{Name: name})
+		}
+		Defaults(e, Profile{Rows: 100, Fields: fields})
+		method, auto, comparisons := "guarded", defaultAuto, 4
+		if free {
+			method, auto, comparisons = "one_to_one", defaultAutoOne, 5
+		}
+		if e.Cluster.Method != method || e.Auto != auto || e.Review != defaultReview || len(e.Comparisons) != comparisons {
+			t.Errorf("%s, auto %g, review %g, %d comparisons", e.Cluster.Method, e.Auto, e.Review, len(e.Comparisons))
+		}
+		for _, rule := range e.Blocking {
+			if slices.ContainsFunc(rule.Keys, func(k models.BlockingKey) bool { return k.Field == "empty" }) {
+				t.Errorf("rule %s asks for a field without values", rule.Name)
+			}
+		}
+	}
+}
+
+// TestDefaultsAreAPlan: whatever the fields are, each rule has something to ask for, and there are no more than an engine takes.
+func TestDefaultsAreAPlan(t *testing.T) {
+	for _, x := range []struct {
+		name  string
+		field FieldProfile
+	}{
+		{"empty", FieldProfile{}},
+		{"amounts", FieldProfile{Rows: 100, Distinct: 90, Number: 1, Decimal: 1}},
+		{"kinds", FieldProfile{Rows: 100, Distinct: 3, MeanLength: 2, MeanWords: 1}},
+		{"texts", FieldProfile{Rows: 100, Distinct: 99, MeanLength: 40, MeanWords: 6}},
+		{"names", FieldProfile{Rows: 100, Distinct: 99, MeanLength: 7, MeanWords: 1}},
+	} {
+		e, p := &models.Entity{Sources: []*models.EntitySource{{Name: "a"}}}, Profile{Rows: x.field.Rows, Fields: map[string]FieldProfile{}}
+		for i := range 14 {
+			name := fmt.Sprint("field", i)
+			e.Fields = append(e.Fields, &models.Field{Name: name})
+			p.Fields[name] = x.field
+		}
+		Defaults(e, p)
+		if n := len(e.Blocking); n == 0 || n > MaxRules {
+			t.Errorf("%s: %d rules", x.name, n)
+		}
+		for _, rule := range e.Blocking {
+			if len(rule.Keys) == 0 && len(rule.Similar) == 0 {
+				t.Errorf("%s: rule %s asks for nothing", x.name, rule.Name)
+			}
+		}
+	}
+}
+
+// TestDefaultsOfManyFields: of more fields than can be compared those are that tell the most, in the file's order.
+func TestDefaultsOfManyFields(t *testing.T) {
+	e, p := &models.Entity{Sources: []*models.EntitySource{{Name: "a"}}}, Profile{Rows: 100, Fields: map[string]FieldProfile{}}
+	for i := range 20 {
+		name := fmt.Sprint("field", i)
+		e.Fields = append(e.Fields, &models.Field{Name: name})
+		p.Fields[name] = FieldProfile{Rows: 100, Distinct: 50, MeanLength: 7, MeanWords: 1, Agree: 0.02}
+	}
+	for _, i := range []int{0, 4, 7} {
+		p.Fields[fmt.Sprint("field", i)] = FieldProfile{Rows: 100, Nulls: 100}
+	}
+	for _, i := range []int{1, 19} {
+		p.Fields[fmt.Sprint("field", i)] = FieldProfile{Rows: 100, Distinct: 2, MeanLength: 7, MeanWords: 1, Agree: 0.6}
+	}
+	Defaults(e, p)
+	var names []string
+	for _, c := range e.Comparisons {
+		names = append(names, strings.TrimPrefix(c.Name, "field"))
+	}
+	if got := strings.Join(names, " "); got != "2 3 5 6 8 9 10 11 12 13 14 15 16 17 18" {
+		t.Errorf("compared are fields %s", got)
+	}
+}
