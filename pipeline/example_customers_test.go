@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -12,6 +13,18 @@ func TestExampleCustomers(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("../examples/customers")); err != nil {
 		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../docs/master-data.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile("../examples/customers/entities/customer.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, _ := strings.Cut(string(file), "\n") // but for the description
+	if !strings.Contains(string(page), shown) {
+		t.Error("docs/master-data.md shows another file than the example has")
 	}
 	e := engine(t, dir)
 	r := run(t, e)
