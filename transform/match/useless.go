@@ -29,6 +29,61 @@ func (p *Profile) Warnings(e *models.Entity) []string {
 	return all
 }
 
+// Settled says that an entity's file leaves nothing open that depends on what the records look like, so that they need not be read for it.
+// Where keys or comparisons are made of fields that have no column then, they are read: Warnings tells of such fields.
+func Settled(e *models.Entity) bool {
+	if len(e.Blocking) == 0 || len(e.Comparisons) == 0 {
+		return false
+	}
+	for _, r := range e.Blocking {
+		for _, k := range r.Keys {
+			if k.Field == "" {
+				return false
+			}
+		}
+	}
+	return !slices.ContainsFunc(e.Comparisons, func(c *models.Comparison) bool { return len(c.Levels) == 0 || len(c.Fields) != 1 })
+}
+
+// ProfileUse is the little that Warnings asks of the records of a plan: whether a field has no value, one, or more.
+func ProfileUse(p *Plan, r *Records) Profile {
+	out := Profile{Rows: r.N, Fields: map[string]FieldProfile{}}
+	for i, needed := range p.needed() {
+		if needed {
+			out.Fields[p.Columns[i].Name] = use(r.N, &r.Columns[i])
+		}
+	}
+	return out
+}
+
+// use stops at the second value.
+func use(n int, v *Values) FieldProfile {
+	f, first := FieldProfile{Rows: n}, -1
+	for i := range n {
+		switch {
+		case v.Null(i):
+			f.Nulls++
+		case first < 0:
+			first, f.Distinct = i, 1
+		case v.differs(first, i):
+			f.Distinct = 2
+			return f
+		}
+	}
+	return f
+}
+
+// differs says whether two records, which have values, have others.
+func (v *Values) differs(a, b int) bool {
+	switch v.Kind {
+	case Text:
+		return v.Codes[a] != v.Codes[b]
+	case List:
+		return !slices.Equal(v.Codes[v.Starts[a]:v.Starts[a+1]], v.Codes[v.Starts[b]:v.Starts[b+1]])
+	}
+	return v.Numbers[a] != v.Numbers[b]
+}
+
 // usesOf is what looks at a field: comparisons, rules and conditions.
 func usesOf(e *models.Entity, field string) []string {
 	is := func(name string) bool { return strings.EqualFold(name, field) }

@@ -150,8 +150,15 @@ func (m *matching) keepOut(ctx context.Context, rows int64) error {
 const quarantineColumns = 5
 
 // settle fills in what the entity's file leaves open, by what the records look like.
-func (m *matching) settle(ctx context.Context) error {
+func (m *matching) settle(ctx context.Context) (err error) {
 	m.entity = m.Entity.Clone()
+	m.Prepared = &Prepared{}
+	if match.Settled(m.entity) {
+		match.Defaults(m.entity, match.Profile{})
+		m.reading.Entity = m.entity
+		m.Plan, err = match.Compile(m.entity)
+		return err
+	}
 	fields := match.FieldsPlan(m.entity)
 	records, _, err := m.readRecords(ctx, fields, "fields")
 	if err != nil {
@@ -161,7 +168,6 @@ func (m *matching) settle(ctx context.Context) error {
 	match.Defaults(m.entity, profile)
 	m.reading.Entity = m.entity
 	m.out.Notes = append(m.out.Notes, profile.Warnings(m.entity)...)
-	m.Prepared = &Prepared{}
 	m.Plan, err = match.Compile(m.entity)
 	return err
 }
@@ -184,6 +190,10 @@ func (m *matching) readRecords(ctx context.Context, p *match.Plan, name string) 
 func (m *matching) records(ctx context.Context) (err error) {
 	if m.Records, m.recordsFile, err = m.readRecords(ctx, m.Plan, "records"); err != nil {
 		return err
+	}
+	if match.Settled(m.Entity) { // else settle has told
+		profile := match.ProfileUse(m.Plan, m.Records)
+		m.out.Notes = append(m.out.Notes, profile.Warnings(m.entity)...)
 	}
 	d := m.Warehouse.Dialect()
 	raw := withValues(d, m.from(m.recordsFile), m.reading.Values(m.rows))
