@@ -75,8 +75,6 @@ type matching struct {
 	pairs                map[[2]uint32]match.Verdict
 	edges                []match.Edge
 	labels               []uint32
-	figures              []golden.Figure
-	files                map[string]string
 }
 
 // Prepared is an entity with its defaults, its plan and its records.
