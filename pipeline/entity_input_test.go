@@ -42,18 +42,21 @@ func TestEntityInputs(t *testing.T) {
 	}{
 		"no rows":    {withPersons("models/a.sql", personsA+" where false", "models/b.sql", personsB+" where false"), 0, "read 0"},
 		"one record": {withPersons("entities/person.yml", "sources: [a]\nkey: id\ncompare: [first]\n", "models/a.sql", personsA+" where id = '1'"), 1, "read 1 = records 1"},
-		"a column without values": {withPersons("models/a.sql", "select * replace (null as born) from ("+personsA+")", "models/b.sql", "select * replace (null as born) from ("+personsB+")"),
+		"a column without values": {withPersons("models/a.sql", "select * replace (null as born) from ("+personsA+")",
+			"models/b.sql", "select * replace (null as born) from ("+personsB+")"),
 			3, "read 5 = records 5"},
 		"numbers where letters are usual": {withPersons("entities/person.yml", "sources: [n]\nkey: id\ncompare: [zip, code]\n",
 			"models/n.sql", "select range as id, 10000 + range * 37 as zip, 1000000 + range * 7919 as code from range(60)"), 60, "records 60"},
 		"keys that are missing": {withPersons("models/a.sql", "select * replace (nullif(id, '1') as id) from ("+personsA+")"), 3, "read 5 = records 4 + quarantined 1"},
-		"keys that repeat":      {withPersons("models/a.sql", "select * replace ('1' as id) from ("+personsA+")"), -1, "source a: 1 values of its key (id) repeat, in 3 rows: 1 (3 rows)"},
+		"keys that repeat": {withPersons("models/a.sql", "select * replace ('1' as id) from ("+personsA+")"), -1,
+			"source a: 1 values of its key (id) repeat, in 3 rows: 1 (3 rows)"},
 		"codes that are not known": {withPersons("entities/person.yml", person+"standardize: {last: {map: ref, on_miss: null}}\n",
 			"models/ref.sql", "select 'berg' as f, 'B' as t"), 3, "read 5 = records 5"},
 		"codes that are required": {withPersons("entities/person.yml", person+"standardize: {last: {map: ref, on_miss: quarantine}}\n",
 			"models/ref.sql", "select 'berg' as f, 'B' as t"), 1, "read 5 = records 2 + quarantined 3"},
-		"types that differ":     {withPersons("models/b.sql", "select * replace (19800101 as born) from ("+personsB+")"), -1, "field born is a VARCHAR in a and a INTEGER in b"},
-		"a column that is gone": {withPersons("models/a.sql", "select id, first, last from ("+personsA+")", "models/b.sql", "select id, first, last from ("+personsB+")"), -1, `no source of entity person has a column "born"`},
+		"types that differ": {withPersons("models/b.sql", "select * replace (19800101 as born) from ("+personsB+")"), -1, "field born is a VARCHAR in a and a INTEGER in b"},
+		"a column that is gone": {withPersons("models/a.sql", "select id, first, last from ("+personsA+")",
+			"models/b.sql", "select id, first, last from ("+personsB+")"), -1, `no source of entity person has a column "born"`},
 		"too many pairs": {withPersons("entities/person.yml", "sources: [n]\nkey: id\ncompare: [name]\nblock: [[kind]]\n",
 			"models/n.sql", "select range as id, 'n' || range as name, 'x' as kind from range(100000)"), -1, `would make 4999950000 pairs, max_pairs is 2000000000: "kind" 4999950000`},
 		"decisions that contradict": {withPersons("entities/person.yml", person+"overrides: ov\n",
@@ -112,7 +115,8 @@ func TestEntityPublishesTogether(t *testing.T) {
 	if len(r.Published) != 2 { // the models that it reads
 		t.Errorf("published: %v", r.Published)
 	}
-	write(t, dir, map[string]string{"models/x.yml": "models: [{name: person_xref}]", "entities/person.yml": person + "expect: {golden: \"<= 2\", pairs: {is: \"<= 0\", severity: warn}}\n"})
+	write(t, dir, map[string]string{"models/x.yml": "models: [{name: person_xref}]",
+		"entities/person.yml": person + "expect: {golden: \"<= 2\", pairs: {is: \"<= 0\", severity: warn}}\n"})
 	r = run(t, engine(t, dir))
 	if s := step(t, r, "main.person_golden"); s.Status != journal.ChecksFailed || !strings.Contains(s.Error, "expect_golden: golden is 3, expected <= 2") {
 		t.Errorf("%s: %s", s.Status, s.Error)
@@ -166,7 +170,8 @@ func TestEntityPlan(t *testing.T) {
 	if n := golden(plan); !strings.Contains(n.Error, `blocking rules would make 2 pairs, max_pairs is 1: "first" 2`) {
 		t.Error(n.Error)
 	}
-	write(t, dir, map[string]string{"entities/person.yml": person + "weights: w.json\n", "w.json": `{"format": 1, "entity": "person", "plan": "other", "prior": 0.1, "comparisons": []}`})
+	write(t, dir, map[string]string{"entities/person.yml": person + "weights: w.json\n",
+		"w.json": `{"format": 1, "entity": "person", "plan": "other", "prior": 0.1, "comparisons": []}`})
 	if n := golden(plan); !strings.Contains(n.Error, "w.json") {
 		t.Errorf("%s %v", n.Error, n.Notes)
 	}

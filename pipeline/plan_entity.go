@@ -84,7 +84,8 @@ func publishedPlan(ctx context.Context, job master.Job) (string, error) {
 		return "", nil
 	}
 	d := job.Warehouse.Dialect()
-	rows, err := job.Warehouse.Query(ctx, fmt.Sprintf("SELECT detail FROM %s WHERE metric = 'plan' ORDER BY %s DESC LIMIT 1", d.Table(v.Name), d.QuoteIdent("at")))
+	rows, err := job.Warehouse.Query(ctx,
+		fmt.Sprintf("SELECT detail FROM %s WHERE metric = 'plan' ORDER BY %s DESC LIMIT 1", d.Table(v.Name), d.QuoteIdent("at")))
 	if err != nil || len(rows.Rows) == 0 {
 		return "", err
 	}
@@ -148,9 +149,10 @@ func (pl *planning) rematch(ctx context.Context, n *models.Node, one *PlannedNod
 	}
 	one.note(fmt.Sprintf("matched without publishing: %.0f golden records of %.0f records", figures[golden.FigureGolden], figures[golden.FigureRecords]))
 	if _, before := figures[golden.FigureGoldenChurn]; before {
-		one.note(fmt.Sprintf("of the records published before, %.0f keep their golden id, %.0f get another, %.0f are gone; %.0f are new; churn %.4g", figures["records_before kept"],
-			figures["records_before moved"], figures["records_before gone"], figures["records_before new"], figures[golden.FigureGoldenChurn]))
-		one.note(fmt.Sprintf("golden ids: %.0f minted, %.0f merged, %.0f split, %.0f retired", figures["ids minted"], figures["ids merged"], figures["ids split"], figures["ids retired"]))
+		one.note(fmt.Sprintf("of the records published before, %.0f keep their golden id, %.0f get another, %.0f are gone; %.0f are new; churn %.4g",
+			figures["records_before kept"], figures["records_before moved"], figures["records_before gone"], figures["records_before new"], figures[golden.FigureGoldenChurn]))
+		one.note(fmt.Sprintf("golden ids: %.0f minted, %.0f merged, %.0f split, %.0f retired",
+			figures["ids minted"], figures["ids merged"], figures["ids split"], figures["ids retired"]))
 	}
 	return broken(one, built)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/transform/check"
 )
@@ -56,6 +57,7 @@ func rejectsNode(e *pipeline.Engine, args []string) (string, error) {
 		return "", nil
 	}
 	nodes, err := e.Project.Select(args, nil)
+	nodes = entityNode(nodes)
 	switch {
 	case err != nil && strings.Contains(args[0], "."):
 		return args[0], nil
@@ -162,4 +164,17 @@ func (a *app) printRejects(s pipeline.RejectSet, records []pipeline.RejectedReco
 			a.out("      %s", cut(oneLine(r.Raw), 160))
 		}
 	}
+}
+
+// entityNode is the node of an entity's golden records, which has its quarantine, where nodes are the tables of that entity and nothing else.
+func entityNode(nodes []*models.Node) []*models.Node {
+	if len(nodes) == 0 || nodes[0].Entity == nil {
+		return nodes
+	}
+	for _, n := range nodes {
+		if n.Entity != nodes[0].Entity {
+			return nodes
+		}
+	}
+	return []*models.Node{nodes[0].Entity.Node}
 }

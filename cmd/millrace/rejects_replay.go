@@ -34,6 +34,10 @@ func (a *app) rejectsReplayCommand() *cobra.Command {
 					if err != nil {
 						return nil, usage("%w", err)
 					}
+					nodes = entityNode(nodes)
+					if len(nodes) == 1 && nodes[0].Entity != nil {
+						return nil, usage("%s is made anew of all records in each run: mend the rows where they come from and run it", nodes[0].Name())
+					}
 					if len(nodes) != 1 {
 						return nil, usage("%q means %d nodes: name one", args[0], len(nodes))
 					}
