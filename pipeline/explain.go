@@ -608,8 +608,8 @@ func (x *explaining) fields(ctx context.Context, out *GoldenExplanation, members
 		}
 		f := FieldExplanation{Field: c.Name, Value: x.value(c.Name, values[0][i]), Choices: []ValueFrom{}}
 		for _, row := range choices[strings.ToLower(c.Name)] {
-			if row.Place == 1 && row.Value != values[0][i] && !strings.HasPrefix(row.Decided, "collect") && !strings.HasPrefix(c.Type, "VARCHAR[") {
-				out.Notes = append(out.Notes, fmt.Sprintf("%s: the sources say something else now than when run %s read them", c.Name, x.run))
+			if row.Place == 1 && row.Value != values[0][i] && x.chosen(c.Name) && !strings.HasPrefix(row.Decided, golden.PinnedBy) {
+				out.Notes = append(out.Notes, fmt.Sprintf("%s: the sources, or the decisions, say something else now than when run %s read them", c.Name, x.run))
 			}
 			row.Value = x.value(c.Name, row.Value)
 			if x.hides(c.Name) {
@@ -620,6 +620,13 @@ func (x *explaining) fields(ctx context.Context, out *GoldenExplanation, members
 		out.Fields = append(out.Fields, f)
 	}
 	return nil
+}
+
+// chosen says whether a golden record's value is one that a record has, and not one that is collected or computed.
+func (x *explaining) chosen(field string) bool {
+	return !slices.ContainsFunc(x.entity.Survive.Fields, func(f models.SurviveField) bool {
+		return strings.EqualFold(f.Name, field) && (f.Collect != "" || f.Custom != "")
+	})
 }
 
 // choices are the values that each field was chosen from, by the field in lower case.
