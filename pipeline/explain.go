@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -31,12 +32,13 @@ type PairExplanation struct {
 	Always      []string `json:"always,omitempty"` // conditions that hold
 	Never       []string `json:"never,omitempty"`
 	Rules       string   `json:"rules"` // that the two have in common; "" for none
-	Published   bool     `json:"published"`
-	GoldenA     string   `json:"a_golden_id"`
-	GoldenB     string   `json:"b_golden_id"`
-	Together    bool     `json:"together"`
-	Why         string   `json:"why"` // they are together, or apart
-	Decisions   []string `json:"decisions,omitempty"`
+	// PublishedWeight is what the run has written of the pair, nil when it kept no edge of it. It is Weight, or the explanation is wrong.
+	PublishedWeight *float64 `json:"published_weight,omitempty"`
+	GoldenA         string   `json:"a_golden_id"`
+	GoldenB         string   `json:"b_golden_id"`
+	Together        bool     `json:"together"`
+	Why             string   `json:"why"` // they are together, or apart
+	Decisions       []string `json:"decisions,omitempty"`
 }
 
 // Bar is one bar of the waterfall, with what the records have.
@@ -305,14 +307,21 @@ func (x *explaining) fate(ctx context.Context, out *PairExplanation, plan *match
 	is := func(side string, r steward.Record) string {
 		return fmt.Sprintf("%[1]s_source = %[2]s AND %[1]s_key = %[3]s", side, d.QuoteLiteral(r.Source), d.QuoteLiteral(r.Key))
 	}
-	edges, err := x.texts(ctx, fmt.Sprintf("SELECT verdict, rules FROM %s WHERE %s AND %s OR %s AND %s", x.table(models.PartEdges), is("a", a), is("b", b), is("a", b), is("b", a)))
+	edges, err := x.Query(ctx, fmt.Sprintf("SELECT verdict, rules, weight FROM %s WHERE %s AND %s OR %s AND %s", x.table(models.PartEdges), is("a", a), is("b", b), is("a", b), is("b", a)))
 	if err != nil {
 		return err
 	}
 	published := ""
-	if len(edges) > 0 {
-		out.Published, published = true, edges[0][0]
-		out.Verdict, out.Rules = published, cmp.Or(edges[0][1], out.Rules)
+	if len(edges.Rows) > 0 {
+		row := edges.Rows[0]
+		published, _ = row[0].(string)
+		rules, _ := row[1].(string)
+		weight, _ := row[2].(float64)
+		out.Verdict, out.Rules, out.PublishedWeight = published, cmp.Or(rules, out.Rules), &weight
+		if math.Abs(weight-out.Weight) > 1e-6 {
+			return fmt.Errorf("run %s has published %g bits of %s and %s, and they are explained with %g: the version of Millrace is another; millrace run %s publishes anew",
+				x.run, weight, out.A, out.B, out.Weight, x.entity.Name)
+		}
 	}
 	ids, err := x.goldenIDs(ctx, []steward.Record{a, b})
 	if err != nil {
@@ -599,8 +608,8 @@ func (x *explaining) fields(ctx context.Context, out *GoldenExplanation, members
 		}
 		f := FieldExplanation{Field: c.Name, Value: x.value(c.Name, values[0][i]), Choices: []ValueFrom{}}
 		for _, row := range choices[strings.ToLower(c.Name)] {
-			if row.Place == 1 && row.Value != values[0][i] && !strings.HasPrefix(row.Decided, "collect") && !strings.HasPrefix(c.Type, "VARCHAR[") {
-				out.Notes = append(out.Notes, fmt.Sprintf("%s: the sources say something else now than when run %s read them", c.Name, x.run))
+			if row.Place == 1 && row.Value != values[0][i] && x.chosen(c.Name) && !strings.HasPrefix(row.Decided, golden.PinnedBy) {
+				out.Notes = append(out.Notes, fmt.Sprintf("%s: the sources, or the decisions, say something else now than when run %s read them", c.Name, x.run))
 			}
 			row.Value = x.value(c.Name, row.Value)
 			if x.hides(c.Name) {
@@ -611,6 +620,13 @@ func (x *explaining) fields(ctx context.Context, out *GoldenExplanation, members
 		out.Fields = append(out.Fields, f)
 	}
 	return nil
+}
+
+// chosen says whether a golden record's value is one that a record has, and not one that is collected or computed.
+func (x *explaining) chosen(field string) bool {
+	return !slices.ContainsFunc(x.entity.Survive.Fields, func(f models.SurviveField) bool {
+		return strings.EqualFold(f.Name, field) && (f.Collect != "" || f.Custom != "")
+	})
 }
 
 // choices are the values that each field was chosen from, by the field in lower case.

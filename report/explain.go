@@ -38,9 +38,9 @@ func explainPage(w io.Writer, page map[string]any) error {
 	return nil
 }
 
-// bitsBar is a bar of a waterfall in a drawing of 200 by 12: from is where it begins, 4 pixels a bit around the middle.
+// bitsBar is a bar of a waterfall in a drawing of 200 by 12, with zero in the middle and 80 bits on either side.
 func bitsBar(b pipeline.Bar) map[string]any {
-	at := func(bits float64) float64 { return 100 + max(-100, min(100, 2.5*bits)) }
+	at := func(bits float64) float64 { return 100 + max(-100, min(100, 1.25*bits)) }
 	x, y := at(b.Sum-b.Bits), at(b.Sum)
 	class := "var(--bar-pass)"
 	if b.Bits < 0 {

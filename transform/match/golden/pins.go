@@ -20,6 +20,9 @@ type Pin struct {
 	Place       string  // where it stands, for errors
 }
 
+// PinnedBy begins what Winners says has decided a pinned value; the decision's id is the rest.
+const PinnedBy = "pinned by "
+
 // pinned are the pins as a relation: source, source_key, field, value, given, decision.
 func (g *Golden) pinned() string {
 	rows := make([]string, len(g.Pins))
@@ -151,6 +154,6 @@ SELECT t.golden_id, t.field, t.place + CASE WHEN p.field IS NULL THEN 0 ELSE 1 E
 FROM told AS t
 LEFT JOIN pinned AS p ON p.golden_id = t.golden_id AND p.field = t.field
 UNION ALL
-SELECT golden_id, field, 1, source, source_key, %[4]s, 'pinned by ' || decision, '' FROM pinned`, told, g.unpacked("i.golden_id"), names,
-		g.q("value"), own, pins, g.From.Members, g.From.IDs, g.From.Raw)
+SELECT golden_id, field, 1, source, source_key, %[4]s, %[10]s || decision, '' FROM pinned`, told, g.unpacked("i.golden_id"), names,
+		g.q("value"), own, pins, g.From.Members, g.From.IDs, g.From.Raw, g.text(PinnedBy))
 }
