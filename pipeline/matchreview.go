@@ -112,8 +112,8 @@ func (e *Engine) MatchQuality(ctx context.Context, entity *models.Entity, run st
 			return fmt.Errorf("%d runs of %s begin with %q: millrace runs lists them", len(runs), entity.Name, run)
 		}
 		rows, err := x.Query(ctx, fmt.Sprintf(`SELECT metric, %s, detail, CAST(%s AS VARCHAR) FROM %s
-WHERE run_id = %s AND metric NOT IN ('%s', '%s') AND %[2]s = (SELECT max(%[2]s) FROM %[3]s WHERE run_id = %[4]s) ORDER BY metric, detail`,
-			d.QuoteIdent("value"), at, x.table(models.PartQuality), d.QuoteLiteral(runs[0][0]), master.FigureWeights, master.FigurePlan))
+WHERE run_id = %s AND metric NOT IN ('%s', '%s', '%s') AND %[2]s = (SELECT max(%[2]s) FROM %[3]s WHERE run_id = %[4]s) ORDER BY metric, detail`,
+			d.QuoteIdent("value"), at, x.table(models.PartQuality), d.QuoteLiteral(runs[0][0]), master.FigureWeights, master.FigurePlan, master.FigureBasis))
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ func (a *app) matchCommand() *cobra.Command {
 	c := group("match", "master data: train, review and judge how records of an entity are matched",
 		a.matchTrainCommand(), a.matchReviewCommand(), a.matchQualityCommand(), a.matchDecideCommand(), a.matchDecisionsCommand(), a.matchRevokeCommand(),
 		a.matchEvaluateCommand(), a.matchDiffCommand())
-	c.Example = "  millrace run customer               # match and publish\n  millrace match review customer\n  millrace match decide customer split crm:17 shop:4711 --why \"father and son\""
+	c.Example = "  millrace run customer               # match and publish\n  millrace match review customer\n  millrace match decide split customer crm:17 shop:4711 --why \"father and son\""
 	return c
 }
 

@@ -54,6 +54,8 @@ func profileColumn(n int, v *Values) FieldProfile {
 		f.texts(v)
 	case Number, Date:
 		f.numbers(v)
+	case List:
+		f.Distinct = v.Dict.Len() - 1 // entries, which is what tells lists apart
 	}
 	return f
 }

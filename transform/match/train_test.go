@@ -208,7 +208,7 @@ func TestPriorIsWhatItPromises(t *testing.T) {
 	p, r := peoplePlan(4, 1), people(400, 0, 1)
 	p.Rules = []Rule{p.Rules[0], p.Rules[1], p.Rules[2]}
 	e := mustEngine(t, Config{Threads: 1}, p, r)
-	x := &trainer{plan: p, records: r, pairs: possiblePairs(p, r)}
+	x := &trainer{plan: p, records: r, pairs: possiblePairs(p, r), stopped: t.Context().Err}
 	var err error
 	x.counts, err = e.Count(context.Background(), nil)
 	check(t, err)

@@ -25,8 +25,10 @@ type basis struct {
 	Edges   int64 `json:"edges"`
 }
 
+// FigureBasis is the figure that says by what a run was matched, as JSON in its detail.
+const FigureBasis = "basis"
+
 const (
-	basisMetric = "basis"
 	// mostChanged is the share of the records above which everything is compared: little would be saved.
 	mostChanged = 0.5
 )
@@ -79,7 +81,7 @@ func (m *matching) basisBefore(ctx context.Context) (*basis, float64, error) {
 	}
 	d := m.Warehouse.Dialect()
 	rows, err := m.Warehouse.Query(ctx, fmt.Sprintf("SELECT q.%[1]s, q.detail FROM (\n%s\n) AS q WHERE q.metric = %s ORDER BY q.%[1]s DESC LIMIT 1", d.QuoteIdent("value"),
-		d.Select(*quality), d.QuoteLiteral(basisMetric)))
+		d.Select(*quality), d.QuoteLiteral(FigureBasis)))
 	if err != nil {
 		return nil, 0, fmt.Errorf("what the run before compared by: %w", err)
 	}
@@ -232,7 +234,7 @@ func (m *matching) basisFigures() ([]golden.Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []golden.Figure{{Metric: basisMetric, Value: m.number, Detail: string(text)}, {Metric: "compared_records", Value: float64(m.compared)},
+	return []golden.Figure{{Metric: FigureBasis, Value: m.number, Detail: string(text)}, {Metric: "compared_records", Value: float64(m.compared)},
 		{Metric: "compared_pairs", Value: float64(m.engine.Pairs(m.since))}}, nil
 }
 
