@@ -40,20 +40,34 @@ func TestChecksPage(t *testing.T) {
 		}
 	}
 	contract := "| key | default | |\n|---|---|---|\n" + keyLines("", models.ContractKeys) + keyLines("`columns` ", models.ContractColumnKeys)
-	for name, table := range map[string]string{"contract": contract, "kinds": kinds, "keys": keys, "settings": "| key | default | |\n|---|---|---|\n" + keyLines("", models.CheckSettings{})} {
+	printed(t, checksPage, map[string]string{"contract": contract, "kinds": kinds, "keys": keys, "settings": "| key | default | |\n|---|---|---|\n" + keyLines("", models.CheckSettings{})})
+}
+
+// printed holds the parts of a page between its marks against what the code says of them, or writes them with -update.
+func printed(t *testing.T, path string, parts map[string]string) {
+	t.Helper()
+	src, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(src)
+	for name, part := range parts {
 		between := regexp.MustCompile(`(?s)(<!-- ` + name + `: printed from the code -->\n).*?(<!-- end of ` + name + ` -->)`)
+		if !between.MatchString(page) {
+			t.Errorf("%s has no place for %s", path, name)
+		}
 		page = between.ReplaceAllStringFunc(page, func(old string) string {
 			m := between.FindStringSubmatch(old)
-			return m[1] + table + m[2]
+			return m[1] + part + m[2]
 		})
 	}
 	if page == string(src) {
 		return
 	}
 	if !*update {
-		t.Fatal("docs/checks.md differs from the code: go test ./models -run TestChecksPage -update")
+		t.Fatalf("%s differs from the code: go test ./models -run %s -update", path, t.Name())
 	}
-	if err := os.WriteFile(checksPage, []byte(page), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(page), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

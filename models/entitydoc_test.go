@@ -19,10 +19,6 @@ var inner = map[string]string{"sources": "`trust_decay` ", "survive": "`groups` 
 
 // TestEntitiesPage: what the page says of keys, steps, levels, rules and figures is printed from the code.
 func TestEntitiesPage(t *testing.T) {
-	src, err := os.ReadFile(entitiesPage)
-	if err != nil {
-		t.Fatal(err)
-	}
 	tables := map[string]string{}
 	for name, keys := range models.EntityKeys {
 		text := "| key | default | |\n|---|---|---|\n" + keyLines("", keys[0])
@@ -46,26 +42,7 @@ func TestEntitiesPage(t *testing.T) {
 		}
 		tables[name] = text
 	}
-	page := string(src)
-	for name, table := range tables {
-		between := regexp.MustCompile(`(?s)(<!-- ` + name + `: printed from the code -->\n).*?(<!-- end of ` + name + ` -->)`)
-		if !between.MatchString(page) {
-			t.Errorf("%s has no place for %s", entitiesPage, name)
-		}
-		page = between.ReplaceAllStringFunc(page, func(old string) string {
-			m := between.FindStringSubmatch(old)
-			return m[1] + table + m[2]
-		})
-	}
-	if page == string(src) {
-		return
-	}
-	if !*update {
-		t.Fatal("docs/entities.md differs from the code: go test ./models -run TestEntitiesPage -update")
-	}
-	if err := os.WriteFile(entitiesPage, []byte(page), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	printed(t, entitiesPage, tables)
 }
 
 // TestEntitiesPageExamples: each file of the page is an entity that loads without a word.

@@ -45,6 +45,7 @@ const (
 	stepYear   = `try_cast(nullif(regexp_extract(x, '(1[5-9]|20)[0-9]{2}'), '') AS DOUBLE)`
 )
 
+// matchingData is the folder of the labelled sets; labelledFolder skips where one is absent.
 func matchingData() string {
 	if dir := os.Getenv("MILLRACE_MATCHING_DATA"); dir != "" {
 		return dir

@@ -15,11 +15,7 @@ import (
 // labelledFolder is a folder of labelled sets.
 func labelledFolder(t testing.TB, set string) string {
 	t.Helper()
-	folder := os.Getenv("MILLRACE_MATCHING_DATA")
-	if folder == "" {
-		folder = filepath.Join("..", "..", "..", "shared", "data", "matching")
-	}
-	folder, err := filepath.Abs(filepath.Join(folder, set))
+	folder, err := filepath.Abs(filepath.Join(matchingData(), set))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,13 +23,9 @@ import (
 // labelled is a table of a set of labelled records, in files beside the project: the test is skipped where they are absent.
 func labelled(t *testing.T, file string, comma rune) [][]string {
 	t.Helper()
-	dir := os.Getenv("MILLRACE_MATCHING_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data", "matching")
-	}
-	f, err := os.Open(filepath.Join(dir, file))
+	f, err := os.Open(filepath.Join(labelledFolder(t, filepath.Dir(file)), filepath.Base(file)))
 	if err != nil {
-		t.Skipf("the labelled records of %s are not there (MILLRACE_MATCHING_DATA): %v", file, err)
+		t.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
 	r := csv.NewReader(f)

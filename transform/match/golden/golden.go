@@ -11,8 +11,8 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// Golden makes the six tables of an entity's golden records of what matching found and of the tables as they were published before. Each of its methods that
-// has no other result returns one SELECT, for the engine whose dialect it is given; Build runs them in their order.
+// Golden makes an entity's tables, but for the records, of what matching found and of the tables as they were published before. Each of its
+// methods that has no other result returns one SELECT, for the engine whose dialect it is given; Build runs them in their order.
 //
 //	Members ─ Claims ─ Contested, Settled, Won, Open ─ IDs      who is in which cluster, and which golden id that takes
 //	Survivors ─ Related ─ Golden                                what golden records are made of
