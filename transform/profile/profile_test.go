@@ -233,14 +233,14 @@ func TestLongCells(t *testing.T) {
 }
 
 func TestManyColumns(t *testing.T) {
-	items := make([]string, 1000)
+	items := make([]string, 400)
 	for i := range items {
 		items[i] = fmt.Sprintf(`i %% %d AS "c %d"`, i+2, i)
 	}
 	start := time.Now()
 	p := look(t, profile.Config{Query: "SELECT " + strings.Join(items, ", ") + " FROM range(3000) t(i)", Stage: "wide.parquet"})
-	if len(p.Columns) != 1000 || p.Columns[999].Distinct != 1001 {
-		t.Errorf("%+v", p.Columns[999])
+	if len(p.Columns) != 400 || p.Columns[399].Distinct != 401 {
+		t.Errorf("%+v", p.Columns[399])
 	}
 	t.Log(time.Since(start))
 }
