@@ -13,6 +13,8 @@ import (
 	"os"
 	"slices"
 	"sync"
+
+	"github.com/millrace/millrace/internal/fault"
 )
 
 // edgeBytes is how long an edge is in a temporary file.
@@ -87,6 +89,9 @@ type spill struct {
 func (s *spill) write(edges []Edge) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := fault.Point("match.spill"); err != nil {
+		return fmt.Errorf("write edges that do not fit into memory: %w", err)
+	}
 	if s.file == nil {
 		f, err := os.CreateTemp(s.folder, "edges-*")
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/millrace/millrace/transform/match"
 
+	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform/match/golden"
 	"github.com/millrace/millrace/transform/match/standardize"
@@ -53,6 +54,9 @@ type Matched struct {
 func Build(ctx context.Context, job Job) (*Matched, error) {
 	m := &matching{Job: job}
 	for _, step := range []func(context.Context) error{m.read, m.settle, m.records, m.weigh, m.decide, m.unchanged, m.compare, m.cluster, m.golden} {
+		if err := errors.Join(fault.Point("match"), ctx.Err()); err != nil {
+			return nil, err
+		}
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
