@@ -67,6 +67,9 @@ func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node
 	if job.Weights, err = r.weights(e); err != nil {
 		return nil, err
 	}
+	if job.Labels, err = r.labels(e, dir); err != nil {
+		return nil, err
+	}
 	built, err := master.Build(ctx, job)
 	if err != nil {
 		return nil, err

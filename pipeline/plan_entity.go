@@ -132,6 +132,9 @@ func (pl *planning) rematch(ctx context.Context, n *models.Node, one *PlannedNod
 		if err != nil {
 			return err
 		}
+		if job.Labels, err = r.labels(n.Entity, job.Dir); err != nil {
+			return err
+		}
 		job.Rulings, job.Full = *rulings, true
 		built, err = master.Build(ctx, job)
 		return err

@@ -30,6 +30,7 @@ type Job struct {
 	At        time.Time       // logical time: what trust decays up to, and what xref says
 	Rulings   steward.Rulings // of the file and the table of overrides
 	Weights   *match.Weights  // nil trains
+	Labels    string          // file of what people know to be the same, where the warehouse may read it; "" for none
 	Full      bool            // compares everything, whatever has changed
 	Threads   int
 	Memory    int64 // bytes of edges; more are written to a file meanwhile
@@ -409,6 +410,11 @@ func (m *matching) golden(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	known, err := m.onLabels(ctx)
+	if err != nil {
+		return err
+	}
+	figures = append(figures, known...)
 	built, err := g.Build(ctx, m.Warehouse, m.Dir, m.Before, figures)
 	if err != nil {
 		return err
