@@ -208,7 +208,7 @@ func (m *matching) records(ctx context.Context) (err error) {
 	if m.rawFile.Rows != int64(m.Records.N) {
 		return fmt.Errorf("%w: %d records have %d rows of values", warehouse.ErrUnbalanced, m.Records.N, m.rawFile.Rows)
 	}
-	if m.engine, err = match.NewEngine(ctx, match.Config{Threads: m.Threads, Memory: m.Memory, Temp: m.Dir, Progress: m.Progress}, m.Plan, m.Records); err != nil {
+	if m.engine, err = match.NewEngine(ctx, match.Config{Threads: m.Threads, Memory: m.Memory, MostEdges: m.Memory / edgeCost, Temp: m.Dir, Progress: m.Progress}, m.Plan, m.Records); err != nil {
 		return err
 	}
 	m.overflowed()
@@ -319,9 +319,15 @@ func (m *matching) numbersOf(ctx context.Context, decisions []steward.Decision) 
 	return found, nil
 }
 
+// edgeCost is how many bytes of Job.Memory there must be for an edge: until its cluster is known it is in a list, a map and an order.
+const edgeCost = 64
+
 // compare finds the edges.
 func (m *matching) compare(ctx context.Context) error {
 	edges, err := m.engine.Edges(ctx, m.since, m.keep)
+	if errors.Is(err, match.ErrTooManyEdges) {
+		return &match.Error{Pos: m.Entity.Pos, Err: err, Hint: fmt.Sprintf("compare what tells records apart, give blocking rules more keys, or let less be asked: decide: review is %g now; --memory gives more room", m.Plan.Review)}
+	}
 	if err != nil {
 		return err
 	}
