@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/millrace/millrace/internal/duckdb"
 )
@@ -126,6 +127,7 @@ func (h *harness) entityTrials(ctx context.Context, l *lab) ([]trial, error) {
 			return l.killEntity(ctx, v, lossy, want, rng(h.seed, "entity"+v.String()))
 		}})
 	}
+	all = append(all, trial{row: "entity", stage: "SIGTERM in a match", run: func(ctx context.Context, l *lab) error { return l.endMatch(ctx, want) }})
 	for _, at := range []string{"fsync", "rename", "fsyncdir"} {
 		all = append(all, trial{row: "entity", stage: "decisions." + at, run: func(ctx context.Context, l *lab) error { return l.killDecision(ctx, "decisions."+at) }})
 	}
@@ -186,6 +188,33 @@ func (l *lab) killEntity(ctx context.Context, v visit, lossy bool, want *result,
 	}
 	if err := l.ofOneRun(); err != nil {
 		return fmt.Errorf("before the recovery: %w", err)
+	}
+	if err := l.mustRun("run", entityRun); err != nil {
+		return err
+	}
+	return l.entitySettled(want)
+}
+
+// endMatch asks a run to end while it matches: nothing of it is published, and the next one publishes all.
+func (l *lab) endMatch(ctx context.Context, want *result) error {
+	if err := l.beginEntity(ctx); err != nil {
+		return err
+	}
+	before := l.current()
+	p, err := l.start(how{args: []string{"run", entityRun}, faulty: true, plan: "match:sleep=100ms", trace: l.trace()})
+	if err != nil {
+		return err
+	}
+	if err := waitFor(p, "a match began", l.reached("match")); err != nil {
+		return err
+	}
+	p.signal(syscall.SIGTERM)
+	code, err := p.wait()
+	if err != nil {
+		return err
+	}
+	if now := l.current(); code != 143 || now != before {
+		return violation("after SIGTERM in a match it exits %d, and readers see snapshot %d instead of %d: %s", code, now, before, tail(p.said()))
 	}
 	if err := l.mustRun("run", entityRun); err != nil {
 		return err

@@ -33,7 +33,7 @@ type Job struct {
 	Labels    string          // file of what people know to be the same, where the warehouse may read it; "" for none
 	Full      bool            // compares everything, whatever has changed
 	Threads   int
-	Memory    int64 // bytes of edges; more are written to a file meanwhile
+	Memory    int64 // bytes for edges: a quarter holds those that are found, before they are written to a file; 0 is a little
 	Log       *slog.Logger
 	// Progress is told how many of the predicted pairs have been compared.
 	Progress func(done, of int64)
@@ -208,7 +208,8 @@ func (m *matching) records(ctx context.Context) (err error) {
 	if m.rawFile.Rows != int64(m.Records.N) {
 		return fmt.Errorf("%w: %d records have %d rows of values", warehouse.ErrUnbalanced, m.Records.N, m.rawFile.Rows)
 	}
-	if m.engine, err = match.NewEngine(ctx, match.Config{Threads: m.Threads, Memory: m.Memory, MostEdges: m.Memory / edgeCost, Temp: m.Dir, Progress: m.Progress}, m.Plan, m.Records); err != nil {
+	if m.engine, err = match.NewEngine(ctx, match.Config{Threads: m.Threads, Memory: m.Memory / 4, MostEdges: m.Memory / edgeCost, Temp: m.Dir,
+		Progress: m.Progress}, m.Plan, m.Records); err != nil {
 		return err
 	}
 	m.overflowed()
