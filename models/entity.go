@@ -27,6 +27,8 @@ type Entity struct {
 	Never       []*EntityCondition // pairs that never match
 	Always      []*EntityCondition // pairs that match, whatever their weight
 	Weights     string             // file that match train writes, relative to the project; "" trains in each run
+	Labels      string             // file of what people know to be the same, relative to the project; "" for none
+	Complete    bool               // records that Labels does not name are known to match nothing
 	Auto        float64            // probability from which a pair matches by itself
 	Review      float64            // probability from which a steward is asked
 	Cluster     Clustering

@@ -54,6 +54,7 @@ correlated: [{fields: [last_name, address, phone], max_weight: 20}]   # househol
 never: ["birth_date.else and first_name.else", "tax_id differs"]
 always: ["same tax_id"]
 weights: {from: models/customer.match.json}     # written by train, reviewed in git
+labels: {from: entities/customer.labels.csv, complete: true}
 decide: {auto: 0.98, review: 0.60}
 cluster: {method: guarded, min_mean_weight: 0, max_size: 50}
 overrides: {table: mdm_overrides}   # a_source,a_key,b_source,b_key,match|split,who,when,why
@@ -71,7 +72,7 @@ expect: {largest_cluster: "<= 50", review_share: "<= 0.02", golden_churn: "<= 0.
 
 // specFiles are a project with that entity.
 func specFiles() map[string]string {
-	files := map[string]string{"millrace.yml": head, "entities/customer.yml": spec, "models/customer.match.json": "{}"}
+	files := map[string]string{"millrace.yml": head, "entities/customer.yml": spec, "models/customer.match.json": "{}", "entities/customer.labels.csv": "key,cluster\n"}
 	for _, name := range []string{"stg_salesforce_contact", "stg_shopify_customer", "stg_stripe_customer", "ref_country", "mdm_overrides"} {
 		files["models/"+name+".sql"] = "select 1 as id"
 	}
@@ -206,6 +207,10 @@ func TestEntityMistakes(t *testing.T) {
 		{"a relation of nothing", top + "relate: [{name: household}]\n", []string{"person.yml:4:10: relation household"}},
 		{"one to one with duplicates", top + "cluster: {method: one_to_one}\n", []string{"person.yml:4:19: one_to_one needs sources without duplicates"}},
 		{"weights elsewhere", top + "weights: ../w.json\n", []string{"person.yml:4:10: weights: the file lies in the project"}},
+		{"labels elsewhere", top + "labels: /l.csv\n", []string{"person.yml:4:9: labels: the file lies in the project"}},
+		{"labels that are not there", top + "labels: l.csv\n", []string{"person.yml:4:9: labels: l.csv is not there"}},
+		{"labels of a kind", top + "labels: millrace.yml\n", []string{"person.yml:4:9: labels: millrace.yml is no file of a kind"}},
+		{"expected of no labels", top + "expect: {f1_on_labels: \">= 0.9\"}\n", []string{"person.yml:4:10: expect: f1_on_labels is counted on labels", "write labels: entities/person.labels.csv"}},
 		{"weights to come", top + "weights: {from: w.json}\n", []string{"person.yml:4:17: warning: weights: w.json is not there", "match train person"}},
 		{"a name", "entity: a b\n" + top, []string{`person.yml:1:9: entity name "a b"`}},
 		{"itself", "sources: [person_golden]\nkey: id\ncompare: [a]\n", []string{"person.yml:1:11: entity person refers to itself: person_golden → person_golden"}},

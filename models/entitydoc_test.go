@@ -57,7 +57,8 @@ func TestEntitiesPageExamples(t *testing.T) {
 	}
 	for _, b := range blocks {
 		project := strings.NewReplacer("erp", "shop", "orders", "customers").Replace(head)
-		p, problems := load(map[string]string{"millrace.yml": project, b[1]: b[2], "models/stg_crm_contact.sql": "select 1"})
+		p, problems := load(map[string]string{"millrace.yml": project, b[1]: b[2], "models/stg_crm_contact.sql": "select 1",
+			"entities/customer.labels.csv": "key,cluster\n"})
 		if problems != "" || len(p.Entities) != 1 {
 			t.Errorf("%s\n%s", b[2], problems)
 		}

@@ -29,6 +29,7 @@ type entityFile struct {
 	Always      config.StringList         `yaml:"always" doc:"Pairs that match whatever else is said of them." example:"[same tax_id]"`
 	Decisions   string                    `yaml:"decisions" doc:"File of what stewards decide, relative to the project: match decide adds to it. Default: beside this file, as <entity>.decisions.csv."`
 	Weights     weightsEntry              `yaml:"weights" doc:"File of weights that millrace match train writes and people review; without it each run finds its own."`
+	Labels      labelsEntry               `yaml:"labels" doc:"File of records that people know to be the same, as match evaluate reads it: each run counts its figures on labels against it."`
 	Decide      config.Node               `yaml:"decide" union:"decide" doc:"From which probability pairs match, and from which a steward is asked."`
 	Thresholds  config.Node               `yaml:"thresholds" union:"decide" doc:"The same as decide."`
 	Cluster     clusterEntry              `yaml:"cluster" doc:"How pairs that match become clusters."`
@@ -130,6 +131,23 @@ func (w *weightsEntry) DecodeNode(n config.Node) config.Problems {
 	w.pos = n.Get("from").Pos()
 	type plain weightsEntry
 	return n.Decode((*plain)(w))
+}
+
+// labelsEntry is a file, or {from: file}.
+type labelsEntry struct {
+	From     string `yaml:"from" required:"true" doc:"The file, CSV or Parquet, relative to the project: source, key and cluster, or a_source, a_key, b_source and b_key." example:"entities/customer.labels.csv"`
+	Complete bool   `yaml:"complete" doc:"Records that the file does not name match nothing; else nothing is known about them."`
+	pos      config.Pos
+}
+
+// DecodeNode implements config.NodeDecoder.
+func (l *labelsEntry) DecodeNode(n config.Node) config.Problems {
+	if l.pos = n.Pos(); n.IsScalar() {
+		return n.Decode(&l.From)
+	}
+	l.pos = n.Get("from").Pos()
+	type plain labelsEntry
+	return n.Decode((*plain)(l))
 }
 
 // decideKeys are the probabilities.

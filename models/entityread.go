@@ -434,17 +434,44 @@ func (d *entityDraft) clustering() {
 // weights adds the file to the project's definitions.
 func (d *entityDraft) weights() {
 	d.e.Decisions = cmp.Or(d.file.Decisions, path.Join(path.Dir(d.e.Path), d.e.Name+".decisions.csv"))
+	d.labels()
 	w := d.file.Weights
-	if d.e.Weights = w.From; w.From == "" || strings.Contains(w.From, "${") {
-		return
-	}
-	if clean := path.Clean(w.From); path.IsAbs(w.From) || clean == ".." || strings.HasPrefix(clean, "../") {
-		d.l.problem(w.pos, "write entities/"+d.e.Name+".match.json", "weights: the file lies in the project")
+	if d.e.Weights = w.From; !d.inProject("weights", w.From, "entities/"+d.e.Name+".match.json", w.pos) {
 		return
 	}
 	if _, err := d.l.read(path.Clean(w.From)); err != nil {
-		d.l.warning(w.pos, "millrace match train "+d.e.Name+" writes it; until then each run finds its own weights", "weights: %s is not there", w.From)
+		d.l.warning(w.pos, "millrace match train "+d.e.Name+" writes it; until then no run matches", "weights: %s is not there", w.From)
 	}
+}
+
+// labels are the file that a run's figures on labels are counted against.
+func (d *entityDraft) labels() {
+	in := d.file.Labels
+	d.e.Labels, d.e.Complete = in.From, in.Complete
+	if !d.inProject("labels", in.From, "entities/"+d.e.Name+".labels.csv", in.pos) {
+		return
+	}
+	switch ext := strings.ToLower(path.Ext(in.From)); ext {
+	case ".csv", ".parquet":
+	default:
+		d.l.problem(in.pos, "write them as .csv or .parquet", "labels: %s is no file of a kind that is known", in.From)
+		return
+	}
+	if _, err := d.l.read(path.Clean(in.From)); err != nil {
+		d.l.problem(in.pos, "a CSV file with the columns source, key and cluster says which records are the same", "labels: %s is not there", in.From)
+	}
+}
+
+// inProject refuses a file that lies elsewhere; false, too, when there is none to look at.
+func (d *entityDraft) inProject(key, file, example string, pos config.Pos) bool {
+	if file == "" || strings.Contains(file, "${") {
+		return false
+	}
+	if clean := path.Clean(file); path.IsAbs(file) || clean == ".." || strings.HasPrefix(clean, "../") {
+		d.l.problem(pos, "write "+example, "%s: the file lies in the project", key)
+		return false
+	}
+	return true
 }
 
 func (d *entityDraft) relations() {
@@ -491,6 +518,10 @@ func (d *entityDraft) expectations() {
 		number, err := strconv.ParseFloat(m[2], 64)
 		if m[3] == "%" {
 			number /= 100
+		}
+		if strings.HasSuffix(metric, "_on_labels") && d.file.Labels.From == "" {
+			d.l.problem(pos, "write labels: entities/"+d.e.Name+".labels.csv", "expect: %s is counted on labels, and the entity has none", metric)
+			continue
 		}
 		share := strings.HasSuffix(metric, "_share") || strings.HasSuffix(metric, "_churn") || strings.HasSuffix(metric, "_labels")
 		switch {

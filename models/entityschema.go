@@ -66,6 +66,12 @@ func (weightsEntry) SchemaType() map[string]any {
 }
 
 // SchemaType implements config.SchemaTyper.
+func (labelsEntry) SchemaType() map[string]any {
+	type plain labelsEntry
+	return orForm(plain{}, textSchema)
+}
+
+// SchemaType implements config.SchemaTyper.
 func (overridesEntry) SchemaType() map[string]any {
 	type plain overridesEntry
 	return orForm(plain{}, textSchema)

@@ -67,9 +67,12 @@ func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node
 	if job.Weights, err = r.weights(e); err != nil {
 		return nil, err
 	}
-	built, err := master.Build(ctx, job)
-	if err != nil {
+	if job.Labels, err = r.labels(e, dir); err != nil {
 		return nil, err
+	}
+	built, err := master.Build(ctx, job)
+	if err != nil { // nobody takes up what it has written: it may be much, on a disk that is full
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	s.Notes = append(s.Notes, built.Notes...)
 	return built, nil

@@ -164,7 +164,8 @@ func TestEntityPlan(t *testing.T) {
 		t.Errorf("%v %s", n.Notes, n.Error)
 	}
 	write(t, dir, map[string]string{"entities/person.yml": "sources: [a, b]\nkey: id\ncompare: [first, last]\nnever: [\"same first\"]\nblock: [[first]]\n"})
-	has(golden(plan), "what is compared has changed since it was published: golden ids may change")
+	has(golden(plan), "what is matched by has changed since it was published: blocking rules (before: last), comparisons (before: born by exact, osa_1, osa_2), never (now: same first), always (before: same first): golden ids may change",
+		"compares all 5 records: their weights are learned anew in each run")
 	has(golden(matching), "5 golden records of 5 records", "3 keep their golden id, 2 get another, 0 are gone; 0 are new; churn 0.4", "2 split")
 	write(t, dir, map[string]string{"entities/person.yml": person + "block: [[first]]\nmax_pairs: 1\n"})
 	if n := golden(plan); !strings.Contains(n.Error, `blocking rules would make 2 pairs, max_pairs is 1: "first" 2`) {

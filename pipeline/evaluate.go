@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/millrace/millrace/models"
-	"github.com/millrace/millrace/warehouse"
+	"github.com/millrace/millrace/transform/match/golden"
 )
 
 // Evaluation holds the published clusters of an entity against pairs, or clusters, that people know to be right. Its counts are of pairs of
@@ -36,8 +34,7 @@ type Wrong struct {
 	B string `json:"b"`
 }
 
-// Gold is a file of what is known to be right. It has either pairs (a_source, a_key, b_source, b_key) or clusters (source, key, cluster);
-// of an entity with one source the columns of sources may be left out.
+// Gold is a file of what is known to be right (see golden.Labels).
 type Gold struct {
 	Path string // CSV or Parquet
 	// Partial says that nothing is known about records that the file does not name. Otherwise they are known to match nothing.
@@ -53,34 +50,25 @@ func (e *Engine) Evaluate(ctx context.Context, entity *models.Entity, gold Gold)
 	}
 	var found *Evaluation
 	err = e.lookAtEntity(ctx, entity, []string{models.PartXref}, []string{path}, func(l *entityLook) error {
-		v := &evaluating{entityLook: l, gold: gold, from: scanOf(path)}
+		v := &evaluating{entityLook: l, gold: gold}
 		found, err = v.run(ctx)
 		return err
 	})
 	return found, err
 }
 
-// scanOf reads a file of labels: all as texts, for keys are.
-func scanOf(path string) string {
-	quoted := "'" + strings.ReplaceAll(warehouse.Globless(path), "'", "''") + "'"
-	if strings.EqualFold(filepath.Ext(path), ".parquet") {
-		return "read_parquet(" + quoted + ")"
-	}
-	return "read_csv(" + quoted + ", header = true, all_varchar = true)"
-}
-
 type evaluating struct {
 	*entityLook
 	gold Gold
-	from string
 }
 
 func (v *evaluating) run(ctx context.Context) (*Evaluation, error) {
-	labels, err := v.labels(ctx)
+	path, err := filepath.Abs(v.gold.Path)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.once(ctx, labels); err != nil {
+	labels, err := golden.Labels{Path: path, Name: v.gold.Path, Entity: v.entity, Dir: v.dir}.Clusters(ctx, v.Warehouse)
+	if err != nil {
 		return nil, err
 	}
 	// A file, because each of the counts below reads all of it.
@@ -118,77 +106,11 @@ func (v *evaluating) run(ctx context.Context) (*Evaluation, error) {
 	return found, err
 }
 
-// once refuses labels that put a record into two clusters.
-func (v *evaluating) once(ctx context.Context, labels string) error {
-	rows, err := v.Query(ctx, "SELECT source, key, count(*) FROM ("+labels+") GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL LIMIT 1")
-	if err != nil || len(rows.Rows) == 0 {
-		return err
-	}
-	return fmt.Errorf("%s puts %v:%v into %v clusters: a record is one thing", v.gold.Path, rows.Rows[0][0], rows.Rows[0][1], rows.Rows[0][2])
-}
-
 func ratio(part, whole int64) float64 {
 	if whole == 0 {
 		return 0
 	}
 	return float64(part) / float64(whole)
-}
-
-// labels is a SELECT of source, key and cluster of each record of the file.
-func (v *evaluating) labels(ctx context.Context) (string, error) {
-	columns, err := v.Describe(ctx, "SELECT * FROM "+v.from)
-	if err != nil {
-		return "", fmt.Errorf("read labels %s: %w", v.gold.Path, err)
-	}
-	has := func(name string) bool {
-		return slices.ContainsFunc(columns, func(c warehouse.Column) bool { return strings.EqualFold(c.Name, name) })
-	}
-	source := func(name string) (string, error) {
-		if has(name) {
-			return "CAST(" + name + " AS VARCHAR)", nil
-		}
-		if len(v.entity.Sources) == 1 {
-			return v.Dialect().QuoteLiteral(v.entity.Sources[0].Name), nil
-		}
-		return "", fmt.Errorf("%s has no column %s, and %s has %d sources", v.gold.Path, name, v.entity.Name, len(v.entity.Sources))
-	}
-	switch {
-	case has("key") && has("cluster"):
-		s, err := source("source")
-		return "SELECT DISTINCT " + s + " AS source, CAST(key AS VARCHAR) AS key, CAST(cluster AS VARCHAR) AS cluster FROM " + v.from + " WHERE cluster IS NOT NULL", err
-	case has("a_key") && has("b_key"):
-		a, err := source("a_source")
-		if err != nil {
-			return "", err
-		}
-		b, err := source("b_source")
-		if err != nil {
-			return "", err
-		}
-		return v.closed(ctx, "SELECT DISTINCT "+a+" AS s, CAST(a_key AS VARCHAR) AS k, "+b+" AS t, CAST(b_key AS VARCHAR) AS l FROM "+v.from)
-	}
-	names := make([]string, len(columns))
-	for i, c := range columns {
-		names[i] = c.Name
-	}
-	return "", fmt.Errorf("%s has the columns %s: labels have key and cluster, with source where the entity has several, or a_key and b_key, with a_source and b_source",
-		v.gold.Path, strings.Join(names, ", "))
-}
-
-// closed makes clusters of pairs: what hangs together has the least of its records as its cluster.
-func (v *evaluating) closed(ctx context.Context, pairs string) (string, error) {
-	file := filepath.Join(v.dir, "pairs.parquet")
-	if _, err := v.Write(ctx, pairs, file); err != nil {
-		return "", err
-	}
-	from := v.Dialect().Files([]string{file})
-	return "WITH RECURSIVE edge AS (SELECT s, k, t, l FROM " + from + " UNION SELECT t, l, s, k FROM " + from + "),\n" +
-		"reach(s, k, root) USING KEY (s, k) AS (\n" +
-		"  SELECT s, k, min(least(to_json([s, k])::VARCHAR, to_json([t, l])::VARCHAR)) FROM edge GROUP BY s, k\n" +
-		"  UNION\n" +
-		"  SELECT e.s, e.k, min(r.root) FROM edge AS e JOIN reach AS r ON r.s = e.t AND r.k = e.l JOIN recurring.reach AS own ON own.s = e.s AND own.k = e.k\n" +
-		"  WHERE r.root < own.root GROUP BY e.s, e.k)\n" +
-		"SELECT s AS source, k AS key, root AS cluster FROM reach", nil
 }
 
 // examples are pairs that agree in one grouping and not in the other.

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,8 +10,10 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform/match"
 	"github.com/millrace/millrace/transform/match/golden"
 	"github.com/millrace/millrace/transform/match/master"
+	"github.com/millrace/millrace/transform/match/steward"
 )
 
 // planPatience is how long a plan looks at the records of one entity.
@@ -49,12 +52,16 @@ func (pl *planning) matching(ctx context.Context, n *models.Node, one *PlannedNo
 	patient, done := context.WithTimeout(ctx, planPatience)
 	defer done()
 	var p *master.Preview
-	var published string
+	before := &matchedBefore{}
+	rulings := &steward.Rulings{}
 	err := pl.Engine.matching(patient, n.Entity, func(r *run, job master.Job) (err error) {
 		if job.Weights, err = r.weights(n.Entity); err != nil {
 			return err
 		}
-		if published, err = publishedPlan(patient, job); err != nil {
+		if rulings, err = r.rulings(patient, job.Warehouse, n.Entity); err != nil {
+			return err
+		}
+		if before, err = publishedMatching(patient, job); err != nil {
 			return err
 		}
 		p, err = master.Look(patient, job)
@@ -68,7 +75,8 @@ func (pl *planning) matching(ctx context.Context, n *models.Node, one *PlannedNo
 		return nil
 	}
 	if p != nil {
-		one.notePreview(n.Entity, p, published)
+		one.notePreview(n.Entity, p)
+		one.noteChanges(p, before, rulings)
 	}
 	if err != nil {
 		one.fail(err)
@@ -77,23 +85,65 @@ func (pl *planning) matching(ctx context.Context, n *models.Node, one *PlannedNo
 	return pl.rematch(ctx, n, one)
 }
 
-// publishedPlan is the hash of the comparisons that the published tables come from; "" when there are none.
-func publishedPlan(ctx context.Context, job master.Job) (string, error) {
-	v := job.Before[models.PartQuality]
-	if v == nil {
-		return "", nil
-	}
-	d := job.Warehouse.Dialect()
-	rows, err := job.Warehouse.Query(ctx,
-		fmt.Sprintf("SELECT detail FROM %s WHERE metric = 'plan' ORDER BY %s DESC LIMIT 1", d.Table(v.Name), d.QuoteIdent("at")))
-	if err != nil || len(rows.Rows) == 0 {
-		return "", err
-	}
-	hash, _ := rows.Rows[0][0].(string)
-	return hash, nil
+// matchedBefore is by what the published tables of an entity were matched.
+type matchedBefore struct {
+	plan      *match.Plan // nil when it is not known
+	weights   string      // hash
+	decisions [3]int      // match, split, pin
 }
 
-func (one *PlannedNode) notePreview(e *models.Entity, p *master.Preview, published string) {
+// publishedMatching is by what the published tables were matched.
+func publishedMatching(ctx context.Context, job master.Job) (*matchedBefore, error) {
+	found := &matchedBefore{}
+	v := job.Before[models.PartQuality]
+	if v == nil {
+		return found, nil
+	}
+	d := job.Warehouse.Dialect()
+	rows, err := job.Warehouse.Query(ctx, fmt.Sprintf(`SELECT metric, detail, %[1]s FROM %[2]s
+WHERE metric IN (%[3]s, %[4]s, 'decided_match', 'decided_split', 'decided_pin') AND %[5]s = (SELECT max(%[5]s) FROM %[2]s)`,
+		d.QuoteIdent("value"), d.Table(v.Name), d.QuoteLiteral(master.FigurePlan), d.QuoteLiteral(master.FigureBasis), d.QuoteIdent("at")))
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows.Rows {
+		metric, _ := row[0].(string)
+		detail, _ := row[1].(string)
+		value, _ := row[2].(float64)
+		switch metric {
+		case master.FigurePlan: // what cannot be read is of another version: nothing is said of it
+			if plan := (&match.Plan{}); json.Unmarshal([]byte(detail), plan) == nil {
+				found.plan = plan
+			}
+		case master.FigureBasis:
+			found.weights = master.WeightsOf(detail)
+		default:
+			i := slices.Index([]string{"decided_match", "decided_split", "decided_pin"}, metric)
+			found.decisions[i] = int(value)
+		}
+	}
+	return found, nil
+}
+
+// noteChanges tells what may change golden ids: a plan, weights or decisions that the published tables were not made by.
+func (one *PlannedNode) noteChanges(p *master.Preview, before *matchedBefore, rulings *steward.Rulings) {
+	if before.plan == nil {
+		return
+	}
+	const how = "golden ids may change; millrace plan --match says how many"
+	if changes := p.Plan.Changes(before.plan); len(changes) > 0 {
+		one.note(fmt.Sprintf("what is matched by has changed since it was published: %s: %s", strings.Join(changes, ", "), how))
+	}
+	if p.Weights != "" && before.weights != "" && p.Weights != before.weights {
+		one.note("the weights are others than those that it was published with: " + how)
+	}
+	if now := [3]int{len(rulings.Match), len(rulings.Split), len(rulings.Pins)}; now != before.decisions {
+		one.note(fmt.Sprintf("decisions: %d match, %d split, %d pin; when it was published there were %d, %d and %d: what they name will change", now[0], now[1], now[2],
+			before.decisions[0], before.decisions[1], before.decisions[2]))
+	}
+}
+
+func (one *PlannedNode) notePreview(e *models.Entity, p *master.Preview) {
 	one.note(fmt.Sprintf("as published now: %s, of %d sources", p.Read, len(e.Sources)))
 	rules := slices.Clone(p.Rules)
 	slices.SortStableFunc(rules, func(a, b master.PreviewedRule) int { return int(min(max(b.Pairs-a.Pairs, -1), 1)) })
@@ -110,8 +160,8 @@ func (one *PlannedNode) notePreview(e *models.Entity, p *master.Preview, publish
 	} else {
 		one.note("weights are those of " + e.Weights)
 	}
-	if published != "" && published != p.Plan {
-		one.note("what is compared has changed since it was published: golden ids may change; millrace plan --match says how many")
+	if p.Compares != "" {
+		one.note(p.Compares)
 	}
 	for _, text := range p.Notes {
 		one.note(text)
@@ -130,6 +180,9 @@ func (pl *planning) rematch(ctx context.Context, n *models.Node, one *PlannedNod
 		}
 		rulings, err := r.rulings(ctx, job.Warehouse, n.Entity)
 		if err != nil {
+			return err
+		}
+		if job.Labels, err = r.labels(n.Entity, job.Dir); err != nil {
 			return err
 		}
 		job.Rulings, job.Full = *rulings, true

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -106,4 +107,24 @@ func (e *Engine) weights(entity *models.Entity) (*match.Weights, error) {
 			Hint: fmt.Sprintf("millrace match train %s writes it", entity.Name)}
 	}
 	return w, err
+}
+
+// labels copies the file of an entity's labels into a folder that its engine of SQL may read; "" when it has none.
+func (e *Engine) labels(entity *models.Entity, dir string) (string, error) {
+	if entity.Labels == "" {
+		return "", nil
+	}
+	data, err := os.ReadFile(filepath.Join(e.Project.Dir, entity.Labels))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", &StepError{Node: entity.Node.Name(), Pos: entity.Pos.String(), Err: fmt.Errorf("its labels are to come from %s, which is not there", entity.Labels),
+			Hint: "a CSV file with the columns source, key and cluster says which records are the same"}
+	}
+	if err != nil {
+		return "", fmt.Errorf("read labels: %w", err)
+	}
+	path := filepath.Join(dir, "known"+strings.ToLower(filepath.Ext(entity.Labels)))
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		return "", fmt.Errorf("copy labels: %w", err)
+	}
+	return path, nil
 }

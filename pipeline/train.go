@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform/match"
@@ -23,6 +24,22 @@ func (e *Engine) Train(ctx context.Context, entity *models.Entity, progress func
 		return err
 	})
 	return weights, notes, err
+}
+
+// training is the lock under which weights are written, of an entity.
+const training = "_train_"
+
+// WriteWeights writes weights of an entity to a file, whole or not at all.
+func (e *Engine) WriteWeights(entity *models.Entity, w *match.Weights, path string) error {
+	unlock, err := e.lock([]string{training + entity.Name})
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := errors.Join(fsx.Sweep(path), w.WriteFile(path)); err != nil {
+		return fmt.Errorf("write weights: %w", err)
+	}
+	return nil
 }
 
 // matching gives f a job about an entity in an engine of SQL that has what is published of what it reads, and of its own tables. Nothing is

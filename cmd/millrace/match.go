@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -52,24 +53,31 @@ func (a *app) withEntity(c *cobra.Command, name string, f func(context.Context, 
 func (a *app) matchEvaluateCommand() *cobra.Command {
 	var gold pipeline.Gold
 	c := &cobra.Command{
-		Use:   "evaluate ENTITY --gold FILE",
+		Use:   "evaluate ENTITY [--gold FILE]",
 		Short: "compare the published clusters with what is known to be right",
 		Long: "Counts pairs of records: those that the labels imply, those that the published clusters imply, and those that both do;\n" +
 			"precision, recall and F1 follow from them. The labels are a CSV or Parquet file of clusters (source, key, cluster) or of\n" +
 			"pairs that match (a_source, a_key, b_source, b_key); an entity of one source may leave the columns of sources out.\n" +
-			"Records that the file does not name count as known to match nothing, unless --partial.\n",
+			"Records that the file does not name count as known to match nothing, unless --partial. Without --gold the labels are those\n" +
+			"that the entity's file names.\n",
 		Example: "  millrace match evaluate customer --gold labels.csv\n  millrace match evaluate customer --gold sample.csv --partial --examples 20 --json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if gold.Path == "" {
-				return usage("--gold: name the file of labels")
+			if gold.Path != "" {
+				path, err := readable(gold.Path)
+				if err != nil {
+					return err
+				}
+				gold.Path = path
 			}
-			path, err := readable(gold.Path)
-			if err != nil {
-				return err
-			}
-			gold.Path = path
 			return a.withEntity(c, args[0], func(ctx context.Context, e *pipeline.Engine, entity *models.Entity) error {
+				switch {
+				case gold.Path != "":
+				case entity.Labels == "":
+					return usage("--gold: name the file of labels; or %s names one, as labels:", entity.Path)
+				default:
+					gold.Path, gold.Partial = filepath.Join(e.Project.Dir, entity.Labels), gold.Partial || !entity.Complete
+				}
 				found, err := e.Evaluate(ctx, entity, gold)
 				if err != nil {
 					return err

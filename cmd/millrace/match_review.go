@@ -124,6 +124,10 @@ func (a *app) printQuality(q *pipeline.MatchQuality) error {
 		q.Figure(golden.FigureMerged, ""), 100*q.Figure(golden.FigureMergedShare, ""), q.Figure(golden.FigureLargestCluster, ""))
 	a.out("to review: %.0f; too poor to match even themselves: %.2f %% of the records", q.Figure(golden.FigureReview, ""), 100*q.Figure(golden.FigureUnlinkable, ""))
 	a.out("decisions: %.0f match, %.0f split, %.0f pin", q.Figure("decided_match", ""), q.Figure("decided_split", ""), q.Figure("decided_pin", ""))
+	if known := q.Of("labelled_pairs"); len(known) > 0 {
+		a.out("on labels: %.0f pairs of %.0f records; precision %.4f   recall %.4f   F1 %.4f; %.2f %% of the pairs were compared", known[0].Value, q.Figure("labelled_records", ""),
+			q.Figure(golden.FigurePrecision, ""), q.Figure(golden.FigureRecall, ""), q.Figure(golden.FigureF1, ""), 100*q.Figure(golden.FigureBlockingRecall, ""))
+	}
 	if churn := q.Of(golden.FigureGoldenChurn); len(churn) > 0 {
 		a.out("churn: %.2f %% of the records that were there before have another golden id", 100*churn[0].Value)
 	}

@@ -49,8 +49,8 @@ func (a *app) train(ctx context.Context, e *pipeline.Engine, entity *models.Enti
 		a.note("%s", n)
 	}
 	if path != "" && path != "-" {
-		if err := weights.WriteFile(path); err != nil {
-			return fmt.Errorf("write weights: %w", err)
+		if err := e.WriteWeights(entity, weights, path); err != nil {
+			return err
 		}
 	}
 	if a.json || path == "-" {

@@ -118,8 +118,10 @@ func (l *lab) begin(ctx context.Context, base int, over ...func() error) error {
 	if err := copyTree(l.base(base), l.project()); err != nil {
 		return err
 	}
-	if err := deliver(l.project(), l.h.seed, base+1); err != nil {
-		return err
+	if base >= 0 {
+		if err := deliver(l.project(), l.h.seed, base+1); err != nil {
+			return err
+		}
 	}
 	return l.observe()
 }

@@ -72,10 +72,22 @@ func readResult(root string) (*result, error) {
 	})
 }
 
-// selected reads all of a table; of quarantined rows what does not tell one run from its repetition.
+// selected reads all of a table that does not tell one run from its repetition.
 func selected(name, from string) string {
-	if strings.HasSuffix(name, "__quarantine") {
+	_, table, _ := strings.Cut(name, ".")
+	switch {
+	case strings.HasSuffix(table, "__quarantine"):
 		return "SELECT * EXCLUDE (_quarantined_run, _quarantined_at, _quarantined_from, _quarantined_id) FROM " + from
+	case table == "person_golden":
+		return "SELECT * EXCLUDE (first_seen, last_changed) FROM " + from
+	case table == "person_xref":
+		return "SELECT source, source_key, golden_id, valid_to IS NULL AS open, record_hash FROM " + from
+	case table == "person_review":
+		return "SELECT * EXCLUDE (first_run, first_at) FROM " + from
+	case table == "person_merge_log":
+		return `SELECT * EXCLUDE (run_id, "at") FROM ` + from
+	case table == "person_quality": // a run that found nothing to do adds figures of its own
+		return "SELECT metric, value, detail FROM " + from + " WHERE metric IN ('records', 'golden', 'edges', 'plan', 'review') AND \"at\" = (SELECT max(\"at\") FROM " + from + ")"
 	}
 	return "SELECT * FROM " + from
 }

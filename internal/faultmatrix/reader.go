@@ -265,8 +265,11 @@ func (r *reader) manifest(dir string) (*manifest, error) {
 
 // pipelineOf goes by the project, not by the manifest: a run of both pipelines at once carries both names there.
 func pipelineOf(t *table) string {
-	if t.Schema == "web" || t.Table == "clicks_by_page" {
+	switch {
+	case t.Schema == "web" || t.Table == "clicks_by_page":
 		return "web"
+	case t.Schema == "crm" || strings.HasPrefix(t.Table, "person_"):
+		return "master"
 	}
 	return "sales"
 }

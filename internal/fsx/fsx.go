@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/millrace/millrace/internal/fault"
@@ -47,6 +48,21 @@ func Write(at, path string, data []byte, mode fs.FileMode) (err error) {
 		return err
 	}
 	return Rename(at, tmp.Name(), path)
+}
+
+// Sweep removes what a Write of path that was cut off has left beside it. The caller holds a lock, so that nobody writes it meanwhile.
+func Sweep(path string) error {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, e := range entries {
+		if name := e.Name(); strings.HasPrefix(name, "."+filepath.Base(path)+".") && strings.HasSuffix(name, ".tmp") {
+			errs = append(errs, os.Remove(filepath.Join(filepath.Dir(path), name)))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // SyncFile forces a finished file's content to the disk.

@@ -13,7 +13,9 @@ type Config struct {
 	Threads int
 	// Memory is how many bytes of edges are held before they are written to a temporary file.
 	Memory int64
-	Temp   string // folder for that file; "" is that of the system
+	// MostEdges is how many edges there may be; with more comparing ends early, with ErrTooManyEdges. 0: any number.
+	MostEdges int64
+	Temp      string // folder for that file; "" is that of the system
 	// Progress is told from time to time how many pairs have been compared, and of how many (0: not known). It is called from several
 	// goroutines at once.
 	Progress func(done, of int64)

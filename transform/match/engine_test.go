@@ -331,6 +331,11 @@ func TestCandidates(t *testing.T) {
 				t.Errorf("%d threads: %d edges, not %d", c.Threads, len(found), len(edges))
 			}
 			if c.Temp != "" {
+				c.MostEdges = int64(len(edges)) - 1
+				if _, err := mustEngine(t, c, p, r).Edges(context.Background(), since, func(a, b uint32, p Pattern) (float64, Verdict, bool) { return 1.5, Match, true }); len(edges) > 1 &&
+					!errors.Is(err, ErrTooManyEdges) {
+					t.Errorf("%d edges where there may be one less: %v", len(edges), err)
+				}
 				if left, _ := os.ReadDir(c.Temp); len(left) > 0 {
 					t.Errorf("%v stays behind", left)
 				}

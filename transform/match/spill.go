@@ -13,6 +13,9 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
+
+	"github.com/millrace/millrace/internal/fault"
 )
 
 // edgeBytes is how long an edge is in a temporary file.
@@ -21,7 +24,7 @@ const edgeBytes = 29
 // EachEdge gives the edges that Edges gives to fn, one by one: those that do not fit into Config.Memory have been in a temporary file. An
 // error of fn ends it.
 func (m *Matcher) EachEdge(ctx context.Context, since []bool, keep Keep, fn func(Edge) error) error {
-	spill := &spill{folder: m.config.Temp}
+	spill := &spill{folder: m.config.Temp, most: m.config.MostEdges}
 	defer spill.close()
 	collectors := make([]*collector, m.config.Threads)
 	sinks := make([]sink, m.config.Threads)
@@ -35,6 +38,9 @@ func (m *Matcher) EachEdge(ctx context.Context, since []bool, keep Keep, fn func
 	}
 	var runs []run
 	for _, c := range collectors {
+		if err := spill.count(len(c.edges)); err != nil {
+			return err
+		}
 		sortEdges(c.edges)
 		runs = append(runs, &heldRun{c.edges})
 	}
@@ -65,6 +71,9 @@ func (c *collector) row(w *worker, i int, kept []int32) error {
 	if len(c.edges) < c.room {
 		return nil
 	}
+	if err := c.spill.count(len(c.edges)); err != nil {
+		return err
+	}
 	sortEdges(c.edges)
 	err := c.spill.write(c.edges)
 	c.edges = c.edges[:0]
@@ -75,18 +84,34 @@ func sortEdges(edges []Edge) { slices.SortFunc(edges, compareEdges) }
 
 func compareEdges(a, b Edge) int { return cmp.Or(cmp.Compare(a.A, b.A), cmp.Compare(a.B, b.B)) }
 
+// ErrTooManyEdges says that more pairs match, or may match, than there may be.
+var ErrTooManyEdges = errors.New("too many pairs match, or may match")
+
 // spill is a temporary file of sorted runs of edges.
 type spill struct {
 	folder string
+	most   int64        // edges; 0: any number
+	edges  atomic.Int64 // that there are by now, at least
 	mu     sync.Mutex
 	file   *os.File
 	ends   []int64
+}
+
+// count adds to the edges that there are.
+func (s *spill) count(n int) error {
+	if all := s.edges.Add(int64(n)); s.most > 0 && all > s.most {
+		return fmt.Errorf("%w: there is room for %d, and there are %d at least", ErrTooManyEdges, s.most, all)
+	}
+	return nil
 }
 
 // write adds a run.
 func (s *spill) write(edges []Edge) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := fault.Point("match.spill"); err != nil {
+		return fmt.Errorf("write edges that do not fit into memory: %w", err)
+	}
 	if s.file == nil {
 		f, err := os.CreateTemp(s.folder, "edges-*")
 		if err != nil {

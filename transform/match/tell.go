@@ -11,7 +11,7 @@ import (
 
 // This file gives names and values to those who tell people what was found.
 
-// RuleNames are the names of the rules of a set, "" for none.
+// RuleNames are the names of the rules of a set, "" for none. They are set off by semicolons: an expression may have commas.
 func (p *Plan) RuleNames(set RuleSet) string {
 	var names []string
 	for r := range p.Rules {
@@ -19,7 +19,7 @@ func (p *Plan) RuleNames(set RuleSet) string {
 			names = append(names, p.Rules[r].Name)
 		}
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(names, "; ")
 }
 
 // Show is a record's value as a text; "" for NULL.

@@ -20,7 +20,7 @@ type Figure struct {
 	Detail string  `json:"detail,omitempty"`
 }
 
-// Figures that an entity's expectations (models.EntityMetrics) may bound. Those on labels exist where the entity was evaluated against some.
+// Figures that an entity's expectations (models.EntityMetrics) may bound. Those on labels exist where the entity names some.
 const (
 	FigureRecords        = "records"
 	FigureGolden         = "golden"

@@ -12,6 +12,7 @@ import (
 
 	"github.com/millrace/millrace/transform/match"
 
+	"github.com/millrace/millrace/internal/fault"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform/match/golden"
 	"github.com/millrace/millrace/transform/match/standardize"
@@ -29,9 +30,10 @@ type Job struct {
 	At        time.Time       // logical time: what trust decays up to, and what xref says
 	Rulings   steward.Rulings // of the file and the table of overrides
 	Weights   *match.Weights  // nil trains
+	Labels    string          // file of what people know to be the same, where the warehouse may read it; "" for none
 	Full      bool            // compares everything, whatever has changed
 	Threads   int
-	Memory    int64 // bytes of edges; more are written to a file meanwhile
+	Memory    int64 // bytes for edges: a quarter holds those that are found, before they are written to a file; 0 is a little
 	Log       *slog.Logger
 	// Progress is told how many of the predicted pairs have been compared.
 	Progress func(done, of int64)
@@ -53,6 +55,9 @@ type Matched struct {
 func Build(ctx context.Context, job Job) (*Matched, error) {
 	m := &matching{Job: job}
 	for _, step := range []func(context.Context) error{m.read, m.settle, m.records, m.weigh, m.decide, m.unchanged, m.compare, m.cluster, m.golden} {
+		if err := errors.Join(fault.Point("match"), ctx.Err()); err != nil {
+			return nil, err
+		}
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -203,7 +208,8 @@ func (m *matching) records(ctx context.Context) (err error) {
 	if m.rawFile.Rows != int64(m.Records.N) {
 		return fmt.Errorf("%w: %d records have %d rows of values", warehouse.ErrUnbalanced, m.Records.N, m.rawFile.Rows)
 	}
-	if m.engine, err = match.NewEngine(ctx, match.Config{Threads: m.Threads, Memory: m.Memory, Temp: m.Dir, Progress: m.Progress}, m.Plan, m.Records); err != nil {
+	if m.engine, err = match.NewEngine(ctx, match.Config{Threads: m.Threads, Memory: m.Memory / 4, MostEdges: m.Memory / edgeCost, Temp: m.Dir,
+		Progress: m.Progress}, m.Plan, m.Records); err != nil {
 		return err
 	}
 	m.overflowed()
@@ -314,9 +320,15 @@ func (m *matching) numbersOf(ctx context.Context, decisions []steward.Decision) 
 	return found, nil
 }
 
+// edgeCost is how many bytes of Job.Memory there must be for an edge: until its cluster is known it is in a list, a map and an order.
+const edgeCost = 64
+
 // compare finds the edges.
 func (m *matching) compare(ctx context.Context) error {
 	edges, err := m.engine.Edges(ctx, m.since, m.keep)
+	if errors.Is(err, match.ErrTooManyEdges) {
+		return &match.Error{Pos: m.Entity.Pos, Err: err, Hint: fmt.Sprintf("compare what tells records apart, give blocking rules more keys, or let less be asked: decide: review is %g now; --memory gives more room", m.Plan.Review)}
+	}
 	if err != nil {
 		return err
 	}
@@ -405,6 +417,11 @@ func (m *matching) golden(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	known, err := m.onLabels(ctx)
+	if err != nil {
+		return err
+	}
+	figures = append(figures, known...)
 	built, err := g.Build(ctx, m.Warehouse, m.Dir, m.Before, figures)
 	if err != nil {
 		return err

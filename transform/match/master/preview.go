@@ -13,8 +13,11 @@ type Preview struct {
 	Rules []PreviewedRule    // in their order
 	Pairs int64              // of all rules; one that several make counts for each
 	Most  int64              // pairs that a run compares: more are refused
-	Plan  string             // hash of the comparisons
-	Notes []string
+	Plan  *match.Plan
+	// Compares is how much of it a run would compare, and why; "" when nothing is published yet.
+	Compares string
+	Weights  string // hash of the weights; "" when they are trained
+	Notes    []string
 }
 
 // PreviewedRule is how many pairs a blocking rule makes.
@@ -40,7 +43,11 @@ func Look(ctx context.Context, job Job) (*Preview, error) {
 	if err := m.fits(job.Weights); err != nil {
 		return nil, err
 	}
-	p := &Preview{Read: m.out.Read, Most: m.Plan.MaxPairs, Plan: m.Plan.Hash, Notes: m.out.Notes}
+	p := &Preview{Read: m.out.Read, Most: m.Plan.MaxPairs, Plan: m.Plan, Notes: m.out.Notes}
+	if p.Compares, err = m.expect(ctx); err != nil {
+		return nil, err
+	}
+	p.Weights = m.now.Weights
 	predicted, refused, err := match.Predict(ctx, match.Config{Threads: m.Threads, Temp: m.Dir}, m.Plan, m.Records)
 	if err != nil {
 		return nil, err

@@ -1,10 +1,12 @@
 package master
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/models"
@@ -27,6 +29,15 @@ type basis struct {
 
 // FigureBasis is the figure that says by what a run was matched, as JSON in its detail.
 const FigureBasis = "basis"
+
+// WeightsOf is the hash of the weights in the detail of FigureBasis; "" when it cannot be read.
+func WeightsOf(detail string) string {
+	b := basis{}
+	if json.Unmarshal([]byte(detail), &b) != nil {
+		return ""
+	}
+	return b.Weights
+}
 
 const (
 	// mostChanged is the share of the records above which everything is compared: little would be saved.
@@ -124,43 +135,91 @@ func (m *matching) chosen() string {
 	if len(m.Entity.Blocking) > 0 {
 		return ""
 	}
-	return "; its file has no block:, so that rules are chosen by what the records look like"
+	var rules []string
+	for _, r := range m.entity.Blocking {
+		var keys []string
+		for _, k := range r.Keys {
+			keys = append(keys, cmp.Or(k.Field, strconv.Quote(k.SQL)))
+		}
+		rules = append(rules, "["+strings.Join(keys, ", ")+"]")
+	}
+	return "; its file has no block:, so that rules are chosen by what the records look like. block: [" + strings.Join(rules, ", ") + "] keeps these"
 }
 
 // mark sets since: records that are new, or have changed, or may have partners that a block which was too large has kept from them. It
 // gives the reason when these are too many.
 func (m *matching) mark(ctx context.Context) (why string, err error) {
+	since, err := m.changed(ctx)
+	if err != nil {
+		return "", err
+	}
+	stayed := m.Records.N - count(since)
+	since = m.engine.Reopened(since, int(m.Before[models.PartRecords].Rows)-stayed)
+	if n := count(since); tooMany(n, m.Records.N) {
+		return fmt.Sprintf("%d of them are to be compared anew", n), nil
+	}
+	m.since = since
+	return "", nil
+}
+
+// tooMany says that so many of the records are to be compared that little would be saved.
+func tooMany(n, of int) bool { return float64(n) > mostChanged*float64(of) }
+
+// changed marks the records that are new, or whose standardized values are others than those that are published.
+func (m *matching) changed(ctx context.Context) ([]bool, error) {
 	d := m.Warehouse.Dialect()
 	q := d.QuoteIdent
-	records := m.Before[models.PartRecords]
 	f, err := m.Warehouse.Write(ctx, fmt.Sprintf(`SELECT r.%[1]s
 FROM (SELECT %[1]s, %[2]s, %[3]s, %[4]s FROM %[5]s) AS r
 LEFT JOIN (SELECT %[2]s, %[3]s, %[4]s FROM (
 %[6]s
 ) AS t) AS p ON p.%[3]s = r.%[3]s AND p.%[2]s = r.%[2]s
 WHERE p.%[3]s IS NULL OR p.%[4]s <> r.%[4]s`, q(match.RecColumn), q(match.SourceColumn), q(match.KeyColumn), q(match.HashColumn),
-		m.from(m.recordsFile), d.Select(*records)), m.path("changed"))
+		m.from(m.recordsFile), d.Select(*m.Before[models.PartRecords])), m.path("changed"))
 	if err != nil {
-		return "", fmt.Errorf("find the records that have changed: %w", err)
+		return nil, fmt.Errorf("find the records that have changed: %w", err)
 	}
 	changed, err := match.ReadNumbers(ctx, f.Path)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	since := make([]bool, m.Records.N)
 	for _, rec := range changed[0] {
 		if rec < 0 || rec >= int64(m.Records.N) {
-			return "", fmt.Errorf("find the records that have changed: there is no record %d", rec)
+			return nil, fmt.Errorf("find the records that have changed: there is no record %d", rec)
 		}
 		since[rec] = true
 	}
-	stayed := m.Records.N - count(since)
-	since = m.engine.Reopened(since, int(records.Rows)-stayed)
-	if n := count(since); float64(n) > mostChanged*float64(m.Records.N) {
-		return fmt.Sprintf("%d of them are to be compared anew", n), nil
+	return since, nil
+}
+
+// expect is how much a run would compare, and why all where it is all; "" when nothing is published yet.
+func (m *matching) expect(ctx context.Context) (string, error) {
+	if m.Before[models.PartEdges] == nil {
+		return "", nil
 	}
-	m.since = since
-	return "", nil
+	before, _, err := m.basisBefore(ctx)
+	if err != nil {
+		return "", err
+	}
+	if m.out.Weights = m.Job.Weights; m.out.Weights != nil {
+		if m.now, err = m.basisNow(); err != nil {
+			return "", err
+		}
+	}
+	why := m.mayNot(before)
+	if why == "" {
+		changed, err := m.changed(ctx)
+		if err != nil {
+			return "", err
+		}
+		n := count(changed)
+		if !tooMany(n, m.Records.N) {
+			return fmt.Sprintf("compares the %d records that are new or have changed with all %d", n, m.Records.N), nil
+		}
+		why = fmt.Sprintf("%d of them are new or have changed", n)
+	}
+	return fmt.Sprintf("compares all %d records: %s", m.Records.N, why), nil
 }
 
 func count(marked []bool) int {

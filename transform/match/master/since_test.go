@@ -497,6 +497,15 @@ func TestFull(t *testing.T) {
 			if text := strings.Join(notes, "\n"); !strings.Contains(text, c.note) || some != strings.HasPrefix(c.note, "compared 0") {
 				t.Errorf("only changed ones: %v; notes: %s", some, text)
 			}
+			if c.name == "sources the other way" { // a plan tells the same before a run
+				p, err := Look(t.Context(), l.job(weights, nil))
+				if err != nil || !strings.HasPrefix(p.Compares, "compares the 0 records that are new or have changed with all") {
+					t.Errorf("%+v, %v", p, err)
+				}
+				if p, err = Look(t.Context(), job); err != nil || !strings.Contains(p.Compares, c.note) {
+					t.Errorf("%+v, %v", p, err)
+				}
+			}
 		})
 	}
 	t.Run("most have changed", func(t *testing.T) {

@@ -197,7 +197,7 @@ func (f File) Append(d Decision) (*Decision, error) {
 	if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
 		return nil, fmt.Errorf("write decisions: %w", err)
 	}
-	if err := fsx.Write("decisions", f.Path, []byte(text.String()), 0o644); err != nil {
+	if err := errors.Join(fsx.Sweep(f.Path), fsx.Write("decisions", f.Path, []byte(text.String()), 0o644)); err != nil {
 		return nil, fmt.Errorf("write decisions: %w", err)
 	}
 	d.Place = f.Name
