@@ -510,7 +510,7 @@ func (d *entityDraft) expectations() {
 		}
 		m := expectSyntax.FindStringSubmatch(in.Is)
 		if m == nil {
-			if !strings.Contains(in.Is, "${") {
+			if in.pos != (config.Pos{}) && !strings.Contains(in.Is, "${") { // what is no condition at all was told
 				d.l.problem(in.pos, `write "<= 50", or ">= 0.97", or "<= 2%"`, "expect: %q is no condition", in.Is)
 			}
 			continue

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/transform/check"
 	"github.com/millrace/millrace/transform/profile"
 	"github.com/millrace/millrace/warehouse"
@@ -58,6 +60,31 @@ func (e *Engine) Published(ctx context.Context, name string) (*Published, error)
 		}
 	}
 	return p, nil
+}
+
+// HideBounds takes the bounds of personal columns out of what a part is told with.
+func (e *Engine) HideBounds(p journal.Part) {
+	files := []warehouse.File{p.File}
+	if p.Rejects != nil {
+		files = append(files, p.Rejects.File)
+	}
+	for _, f := range files {
+		for name, s := range f.Stats {
+			if e.hidesStats(p.Node, p.Columns, name) {
+				f.Stats[name] = warehouse.Stats{Nulls: s.Nulls}
+			}
+		}
+	}
+}
+
+// hidesStats says whether statistics are of a personal column, or of what is in one: a list's are named "a"."b".
+func (e *Engine) hidesStats(node string, columns []warehouse.Column, name string) bool {
+	if !slices.ContainsFunc(columns, func(c warehouse.Column) bool { return c.Name == name }) {
+		if inner := strings.SplitN(name, `"`, 3); len(inner) == 3 {
+			name = inner[1]
+		}
+	}
+	return e.Project.IsPII(node, name)
 }
 
 // secrets are the columns of a node and of its quarantine whose values nobody is shown: those that the project tags pii, and

@@ -39,7 +39,8 @@ type Gold struct {
 	Path string // CSV or Parquet
 	// Partial says that nothing is known about records that the file does not name. Otherwise they are known to match nothing.
 	Partial  bool
-	Examples int // of each kind of wrong pair
+	Examples int  // of each kind of wrong pair
+	Plain    bool // whether keys that are made of personal columns are shown as they are
 }
 
 // Evaluate compares what is published of an entity with a file of labels.
@@ -106,6 +107,15 @@ func (v *evaluating) run(ctx context.Context) (*Evaluation, error) {
 	return found, err
 }
 
+// name is a record's as it may be shown.
+func (v *evaluating) name(source, key any) string {
+	s, k := fmt.Sprint(source), fmt.Sprint(key)
+	if !v.gold.Plain {
+		k = keyOf(v.entity, s, k)
+	}
+	return s + ":" + k
+}
+
 func ratio(part, whole int64) float64 {
 	if whole == 0 {
 		return 0
@@ -125,7 +135,7 @@ func (v *evaluating) examples(ctx context.Context, from, together, apart string)
 	}
 	var all []Wrong
 	for _, r := range rows.Rows {
-		all = append(all, Wrong{A: fmt.Sprint(r[0], ":", r[1]), B: fmt.Sprint(r[2], ":", r[3])})
+		all = append(all, Wrong{A: v.name(r[0], r[1]), B: v.name(r[2], r[3])})
 	}
 	return all, nil
 }

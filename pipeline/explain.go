@@ -156,12 +156,18 @@ func (x *explaining) value(field, value string) string {
 
 // record is a record's name as it is shown.
 func (x *explaining) record(source, key string) string {
-	for _, s := range x.entity.Sources {
-		if s.Name == source && s.HasPersonalKey() && !x.plain {
-			key = hidden(key)
-		}
+	if !x.plain {
+		key = keyOf(x.entity, source, key)
 	}
 	return source + ":" + key
+}
+
+// keyOf is a record's key as it may be shown.
+func keyOf(entity *models.Entity, source, key string) string {
+	if slices.ContainsFunc(entity.Sources, func(s *models.EntitySource) bool { return s.Name == source && s.HasPersonalKey() }) {
+		return hidden(key)
+	}
+	return key
 }
 
 // goldenIDs are the golden ids of records that are in force.

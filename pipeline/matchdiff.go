@@ -40,7 +40,8 @@ type MatchChange struct {
 	After  string `json:"after"`
 }
 
-// MatchDiff compares what two runs have published of an entity. Each must still have its snapshot.
+// MatchDiff compares what two runs have published of an entity. Each must still have its snapshot. Keys that are made of personal columns
+// are masked in the examples.
 func (e *Engine) MatchDiff(ctx context.Context, entity *models.Entity, before, after string, examples int) (*MatchDiff, error) {
 	from := [2]string{}
 	var files []string
@@ -65,7 +66,14 @@ func (e *Engine) MatchDiff(ctx context.Context, entity *models.Entity, before, a
 	}
 	defer w.Close()
 	found := &MatchDiff{Entity: entity.Name, Before: before, After: after}
-	return found, found.fill(ctx, w, from, filepath.Join(dir, "records.parquet"), examples)
+	if err := found.fill(ctx, w, from, filepath.Join(dir, "records.parquet"), examples); err != nil {
+		return nil, err
+	}
+	for i := range found.Moves {
+		m := &found.Moves[i]
+		m.Key = keyOf(entity, m.Source, m.Key)
+	}
+	return found, nil
 }
 
 // xrefOf is the xref that a run has published.

@@ -25,7 +25,7 @@ func (e *Engine) rulings(ctx context.Context, w warehouse.Warehouse, entity *mod
 		if err != nil {
 			return nil, fmt.Errorf("overrides of %s: %w", entity.Name, err)
 		}
-		all = rows
+		all = namedBy(entity, rows)
 	}
 	own, err := e.Decisions(entity)
 	if err != nil {

@@ -27,7 +27,31 @@ func (e *Engine) decisions(entity *models.Entity) steward.File {
 
 // Decisions are what stewards have decided about an entity's records, in the order in which they did.
 func (e *Engine) Decisions(entity *models.Entity) ([]steward.Decision, error) {
-	return e.decisions(entity).Read()
+	all, err := e.decisions(entity).Read()
+	return namedBy(entity, all), err
+}
+
+// namedBy has decisions tell records without the keys that are personal.
+func namedBy(entity *models.Entity, all []steward.Decision) []steward.Decision {
+	var personal []string
+	for _, s := range entity.Sources {
+		if s.HasPersonalKey() {
+			personal = append(personal, s.Name)
+		}
+	}
+	for i := range all {
+		all[i].Personal = personal
+	}
+	return all
+}
+
+// MaskDecision is a decision as it may be shown: without keys and pinned values that are personal.
+func MaskDecision(entity *models.Entity, d steward.Decision) steward.Decision {
+	if d.Value != nil && entity.Node.IsPII(d.Field) {
+		masked := hidden(*d.Value)
+		d.Value = &masked
+	}
+	return namedBy(entity, []steward.Decision{d})[0].Masked()
 }
 
 // Decide writes a decision down, for the runs from now on. It is refused when it contradicts others, when a record that it names is not in

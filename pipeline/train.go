@@ -73,7 +73,7 @@ func (e *Engine) matching(ctx context.Context, entity *models.Entity, f func(r *
 		}
 	}
 	if err := f(r, job); err != nil {
-		return shown(entity.Node, explainModel(entity.Node, err))
+		return shown(entity.Node, explainModel(entity.Node, shown(entity.Node, err))) // a plan tells what is within
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func (a *app) matchEvaluateCommand() *cobra.Command {
 			"precision, recall and F1 follow from them. The labels are a CSV or Parquet file of clusters (source, key, cluster) or of\n" +
 			"pairs that match (a_source, a_key, b_source, b_key); an entity of one source may leave the columns of sources out.\n" +
 			"Records that the file does not name count as known to match nothing, unless --partial. Without --gold the labels are those\n" +
-			"that the entity's file names.\n",
+			"that the entity's file names. Keys of records that are made of personal columns are masked, unless --plain.\n",
 		Example: "  millrace match evaluate customer --gold labels.csv\n  millrace match evaluate customer --gold sample.csv --partial --examples 20 --json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -91,6 +91,7 @@ func (a *app) matchEvaluateCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&gold.Path, "gold", "", "file of labels")
 	c.Flags().BoolVar(&gold.Partial, "partial", false, "nothing is known about records that the file does not name")
+	c.Flags().BoolVar(&gold.Plain, "plain", false, plainKeys)
 	c.Flags().IntVar(&gold.Examples, "examples", 5, "pairs to show that are wrongly together, and wrongly apart; 0 for none")
 	return c
 }
@@ -118,7 +119,8 @@ func (a *app) matchDiffCommand() *cobra.Command {
 		Use:   "diff ENTITY RUN1 RUN2",
 		Short: "what became of the clusters between two runs",
 		Long: "Compares what two runs have published: records that came, went or moved to another golden id, golden ids that were\n" +
-			"minted, retired, merged or split, and pairs of records that were joined or parted. Both snapshots must still be there.\n",
+			"minted, retired, merged or split, and pairs of records that were joined or parted. Both snapshots must still be there.\n" +
+			"Keys of records that are made of personal columns are masked.\n",
 		Example: "  millrace match diff customer 20260301T020000Z-1a2b 20260302T020000Z-3c4d",
 		Args:    cobra.ExactArgs(3),
 		RunE: func(c *cobra.Command, args []string) error {

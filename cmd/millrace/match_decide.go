@@ -54,10 +54,11 @@ func (a *app) decide(c *cobra.Command, name string, d steward.Decision) error {
 		if err != nil {
 			return err
 		}
+		shown := pipeline.MaskDecision(entity, *made)
 		if a.json {
-			return a.printJSON(made)
+			return a.printJSON(shown)
 		}
-		a.out("%s: %s, in %s; the next run of %s obeys it", made.ID, made, made.Place, entity.Name)
+		a.out("%s: %s, in %s; the next run of %s obeys it", shown.ID, shown.String(), shown.Place, entity.Name)
 		return nil
 	})
 }
@@ -80,10 +81,12 @@ func (a *app) matchRevokeCommand() *cobra.Command {
 }
 
 func (a *app) matchDecisionsCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "decisions ENTITY",
-		Short:   "list what was decided about the records of an entity",
-		Long:    "Lists the decisions in their order. Values of pins of fields that are tagged pii are shown as ***.\n",
+	var plain bool
+	c := &cobra.Command{
+		Use:   "decisions ENTITY",
+		Short: "list what was decided about the records of an entity",
+		Long: "Lists the decisions in their order. Values of pins of fields that are tagged pii, and keys made of such, are shown as ***,\n" +
+			"unless --plain.\n",
 		Example: "  millrace match decisions customer",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -93,9 +96,8 @@ func (a *app) matchDecisionsCommand() *cobra.Command {
 					return err
 				}
 				for i := range all {
-					if all[i].Value != nil && entity.Node.IsPII(all[i].Field) {
-						masked := "***"
-						all[i].Value = &masked
+					if all[i].Personal = nil; !plain {
+						all[i] = pipeline.MaskDecision(entity, all[i])
 					}
 				}
 				if a.json {
@@ -105,6 +107,8 @@ func (a *app) matchDecisionsCommand() *cobra.Command {
 			})
 		},
 	}
+	c.Flags().BoolVar(&plain, "plain", false, "show values and keys that are personal as they are")
+	return c
 }
 
 func (a *app) printDecisions(all []steward.Decision) error {

@@ -15,6 +15,9 @@ import (
 	"github.com/millrace/millrace/transform/match/golden"
 )
 
+// plainKeys is what --plain does where only keys can be personal.
+const plainKeys = "show keys that are made of columns tagged pii as they are"
+
 func (a *app) matchReviewCommand() *cobra.Command {
 	var reason string
 	var limit int
@@ -44,7 +47,7 @@ func (a *app) matchReviewCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&reason, "reason", "", "only what waits for this reason, such as unsure or refused")
-	c.Flags().BoolVar(&plain, "plain", false, "show keys that are made of columns tagged pii as they are")
+	c.Flags().BoolVar(&plain, "plain", false, plainKeys)
 	c.Flags().IntVarP(&limit, "limit", "n", 20, "how many to show; 0 for all")
 	return c
 }
@@ -73,6 +76,10 @@ func (a *app) printReview(r *pipeline.MatchReview) error {
 	a.out("%d of %d", len(r.Shown), r.Total)
 	if first >= 0 {
 		pair := fmt.Sprintf("%s %s %s", r.Entity, quoteArg(r.Shown[first].A), quoteArg(r.Shown[first].B))
+		if strings.Contains(pair, "***") {
+			a.out("keys are personal: millrace match review %s --plain shows them, and the commands to decide", r.Entity)
+			return nil
+		}
 		a.out("look:    millrace explain %s", pair)
 		a.out("decide:  millrace match decide match %s --why \"…\"", pair)
 		a.out("         millrace match decide split %s --why \"…\"", pair)

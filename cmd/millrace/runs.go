@@ -168,6 +168,9 @@ func (a *app) showRun(c *cobra.Command, id string, statements bool) error {
 	results = slices.DeleteFunc(results, func(r check.Result) bool { return r.Status == check.StatusPass })
 	out.Checks = check.Remasked(results, e.Project.IsPII)
 	a.cleanRun(&out)
+	for _, p := range out.Parts {
+		e.HideBounds(p)
+	}
 	if a.json {
 		return a.printJSON(out)
 	}

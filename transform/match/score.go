@@ -71,9 +71,9 @@ func (s *Scoring) termBits(c int, w *ComparisonWeights) []float64 {
 	if v.Kind != Text {
 		return nil
 	}
-	terms := make([]float64, v.Dict.Len())
+	terms, shares := make([]float64, v.Dict.Len()), w.shares()
 	for code := 1; code < len(terms); code++ {
-		share, ok := w.Frequent[v.Dict.At(uint32(code))]
+		share, ok := shares(v.Dict.At(uint32(code)))
 		if !ok {
 			share = w.Rare
 		}

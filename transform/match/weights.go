@@ -1,5 +1,11 @@
 package match
 
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
+
 // Weights are what agreement and disagreement are worth: the file that match train writes and people review.
 type Weights struct {
 	Format      int                 `json:"format"` // 1
@@ -17,10 +23,39 @@ type ComparisonWeights struct {
 	Levels []LevelWeights `json:"levels"`
 	// Frequent are values that occur more often than others, with their share of the records that have one: agreement on them is worth less.
 	// Every other value counts as one that is Rare. Agreement on a value whose share is Usual, the mean over pairs that agree, is worth what
-	// level 1 says.
+	// level 1 says. Values of personal fields are hashes in the file.
 	Frequent map[string]float64 `json:"frequent,omitempty"`
 	Rare     float64            `json:"rare,omitempty"`
 	Usual    float64            `json:"usual,omitempty"`
+}
+
+// hiddenValue begins what Frequent has instead of a value that nobody is shown.
+const hiddenValue = "sha256:"
+
+// Hide puts hashes in the place of the frequent values: the file is read by people, and kept with the project. They tell nobody what the
+// values are, but who has one can see whether it is among them.
+func (c *ComparisonWeights) Hide() {
+	hidden := make(map[string]float64, len(c.Frequent))
+	for value, share := range c.Frequent {
+		hidden[c.hash(value)] = share
+	}
+	c.Frequent = hidden
+}
+
+// hash stands for a value of this comparison.
+func (c *ComparisonWeights) hash(value string) string {
+	sum := sha256.Sum256([]byte(c.Name + "\x00" + value))
+	return hiddenValue + hex.EncodeToString(sum[:8])
+}
+
+// shares gives the share of a frequent value.
+func (c *ComparisonWeights) shares() func(value string) (float64, bool) {
+	for name := range c.Frequent {
+		if strings.HasPrefix(name, hiddenValue) {
+			return func(value string) (float64, bool) { share, ok := c.Frequent[c.hash(value)]; return share, ok }
+		}
+	}
+	return func(value string) (float64, bool) { share, ok := c.Frequent[value]; return share, ok }
 }
 
 // LevelWeights are the probabilities of a level, among pairs that match and among those that do not. The weight in bits is log2(M/U).

@@ -44,7 +44,11 @@ func (l Labels) once(ctx context.Context, w warehouse.Warehouse, labels string) 
 	if err != nil || len(rows.Rows) == 0 {
 		return err
 	}
-	return fmt.Errorf("%s puts %v:%v into %v clusters: a record is one thing", l.Name, rows.Rows[0][0], rows.Rows[0][1], rows.Rows[0][2])
+	source, key := fmt.Sprint(rows.Rows[0][0]), fmt.Sprint(rows.Rows[0][1])
+	if slices.ContainsFunc(l.Entity.Sources, func(s *models.EntitySource) bool { return s.Name == source && s.HasPersonalKey() }) {
+		key = "a record with a personal key"
+	}
+	return fmt.Errorf("%s puts %s:%s into %v clusters: a record is one thing", l.Name, source, key, rows.Rows[0][2])
 }
 
 func (l Labels) read(ctx context.Context, w warehouse.Warehouse) (string, error) {

@@ -93,8 +93,8 @@ func (b *building) pins(ctx context.Context) error {
 		for _, row := range wrong.Rows {
 			id := fmt.Sprint(row[0])
 			at := slices.IndexFunc(b.Pins, func(p Pin) bool { return p.Decision == id && strings.EqualFold(p.Field, c.Name) })
-			errs = append(errs, fmt.Errorf("%s: the value that is pinned to %s of %s:%s is no %s: revoke decision %s, or pin another", b.Pins[at].Place,
-				c.Name, b.Pins[at].Source, b.Pins[at].Key, c.Type, id))
+			errs = append(errs, fmt.Errorf("%s: the value that is pinned to %s is no %s: revoke decision %s, or pin another", b.Pins[at].Place,
+				c.Name, c.Type, id))
 		}
 	}
 	return errors.Join(errs...)

@@ -45,7 +45,7 @@ func TestWrongPins(t *testing.T) {
 		pin  Pin
 		want string
 	}{
-		{Pin{Source: "crm", Key: "1", Field: "born", Value: &bad, Decision: "d1", Place: "f:2"}, "f:2: the value that is pinned to born of crm:1 is no DATE: revoke decision d1"},
+		{Pin{Source: "crm", Key: "1", Field: "born", Value: &bad, Decision: "d1", Place: "f:2"}, "f:2: the value that is pinned to born is no DATE: revoke decision d1"},
 		{Pin{Source: "crm", Key: "1", Field: "nosuch", Value: &bad, Decision: "d1", Place: "f:2"}, `f:2: golden records have no field "nosuch" any more: revoke decision d1`},
 	} {
 		l := open(t, e, p, personFields...)

@@ -279,7 +279,11 @@ func (m *matching) decide(ctx context.Context) error {
 
 // waits notes that a decision cannot be obeyed yet.
 func (m *matching) waits(d steward.Decision) {
-	m.out.Notes = append(m.out.Notes, "a decision waits for a record that is not there: "+d.String())
+	told := d.String()
+	if d.Place != "" {
+		told += " (" + d.Place + ")"
+	}
+	m.out.Notes = append(m.out.Notes, "a decision waits for a record that is not there: "+told)
 }
 
 // numbersOf are the numbers of the records that decisions name.
@@ -472,5 +476,22 @@ func Learn(ctx context.Context, job Job) (*match.Weights, []string, error) {
 			return nil, nil, err
 		}
 	}
+	m.hideValues()
 	return m.out.Weights, m.out.Notes, nil
+}
+
+// hideValues takes personal values out of weights that are to be a file.
+func (m *matching) hideValues() {
+	for i := range m.out.Weights.Comparisons {
+		at := slices.IndexFunc(m.Plan.Comparisons, func(c match.Comparison) bool { return c.Name == m.out.Weights.Comparisons[i].Name })
+		if at < 0 {
+			continue
+		}
+		for _, column := range m.Plan.Comparisons[at].Columns {
+			if slices.ContainsFunc(m.Plan.Columns[column].MadeOf(), m.entity.Node.IsPII) {
+				m.out.Weights.Comparisons[i].Hide()
+				break
+			}
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -57,20 +58,36 @@ type Decision struct {
 	Of    string    `json:"of"`    // of revoke
 	Why   string    `json:"why"`
 	Place string    `json:"place"` // file:line that it was read from, or the table's name
+
+	Personal []string `json:"-"` // sources whose keys are shown to nobody
 }
 
-// String tells the decision in words, without values: those may be personal.
+// shown is a record's name as words may have it.
+func (d *Decision) shown(r Record) Record {
+	if r.Key != "" && slices.Contains(d.Personal, r.Source) {
+		r.Key = "***"
+	}
+	return r
+}
+
+// Masked is the decision without keys that are personal.
+func (d Decision) Masked() Decision {
+	d.A, d.B = d.shown(d.A), d.shown(d.B)
+	return d
+}
+
+// String tells the decision in words, without values and without keys that are personal.
 func (d *Decision) String() string {
 	switch d.Kind {
 	case Pin:
 		if d.Value == nil {
-			return fmt.Sprintf("pin %s to what %s has", d.Field, d.A)
+			return fmt.Sprintf("pin %s to what %s has", d.Field, d.shown(d.A))
 		}
-		return fmt.Sprintf("pin %s of %s", d.Field, d.A)
+		return fmt.Sprintf("pin %s of %s", d.Field, d.shown(d.A))
 	case Revoke:
 		return "revoke " + d.Of
 	}
-	return fmt.Sprintf("%s %s and %s", d.Kind, d.A, d.B)
+	return fmt.Sprintf("%s %s and %s", d.Kind, d.shown(d.A), d.shown(d.B))
 }
 
 // told is the decision with who has made it and where it stands, for errors.
@@ -107,7 +124,7 @@ func (d *Decision) problem() string {
 	case d.B.Source == "" || d.B.Key == "":
 		return "the other record is missing: b_source and b_key name it"
 	case d.A == d.B:
-		return fmt.Sprintf("%s is named twice: two records are needed", d.A)
+		return "one record is named twice: two are needed"
 	}
 	return ""
 }

@@ -64,7 +64,7 @@ func TestTheFilesMistakesAreNamedWithTheirLine(t *testing.T) {
 		"column twice":   {"kind,kind,a_source,a_key,b_source,b_key\n", "is there twice"},
 		"kind":           {head + "merge,crm,1,crm,2\n", `:2: kind "merge": write match, split, pin or revoke`},
 		"one record":     {head + "match,crm,1,,\n", ":2: the other record is missing"},
-		"twice the same": {head + "match,crm,1,crm,1\n", ":2: crm:1 is named twice"},
+		"twice the same": {head + "match,crm,1,crm,1\n", ":2: one record is named twice"},
 		"all at once":    {head + "match,crm,1,,\nmerge,crm,1,crm,2\n", ":3: kind"},
 		"quotes":         {head + "match,\"crm,1,crm,2\n", ":2"},
 		"fewer cells":    {head + "match,crm\n", ":2"},
