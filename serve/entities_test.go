@@ -116,7 +116,7 @@ func TestGoldenRecordsByRole(t *testing.T) {
 			t.Errorf("a steward sees at %s: %s", path, said)
 		}
 	}
-	for text, finds := range map[string][2]int{"MULLER köln": {1, -1}, personalMark: {0, 36}, "web:elodie" + personalMark: {0, 1}, "crm:1": {1, -1}, "f7": {1, -1}, id[:13]: {1, -1}, "العربي": {1, -1}, "' OR 1=1 --": {0, -1}, "%": {0, -1}} {
+	for text, finds := range map[string][2]int{"MULLER köln": {1, -1}, personalMark: {0, 36}, "web:elodie" + personalMark: {0, 1}, "crm:1": {1, -1}, id[:13]: {1, -1}, "العربي": {1, -1}, "' OR 1=1 --": {0, -1}, "%": {0, -1}} {
 		for i, token := range []string{l.viewer, l.steward} {
 			var hits Page[pipeline.GoldenHit]
 			if finds[i] < 0 {
