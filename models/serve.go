@@ -37,8 +37,8 @@ type ServeTLS struct {
 
 // ServeToken is a token of the project's own files.
 type ServeToken struct {
-	Token secret.Value `yaml:"token" required:"true" doc:"The token: at least 32 characters, at random." example:"${secret:ci_token}"`
-	Role  string       `yaml:"role" default:"viewer" enum:"viewer,operator" doc:"viewer looks; operator starts, cancels, pauses and replays too."`
+	Token secret.Value      `yaml:"token" required:"true" doc:"The token: at least 32 characters, at random." example:"${secret:ci_token}"`
+	Role  config.StringList `yaml:"role" default:"[viewer]" enum:"viewer,operator,steward" doc:"viewer looks; operator starts, cancels, pauses and replays too; steward decides about records of entities, and sees personal values where golden records are explained. One or several." example:"[operator, steward]"`
 }
 
 // TokenName is what a token may be called: the audit log has the name.

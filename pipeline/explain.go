@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -58,6 +59,7 @@ type GoldenExplanation struct {
 	Members   []MemberRecord     `json:"members"`
 	Evidence  []Evidence         `json:"evidence"`  // the strongest pairs that connect all members
 	Connected bool               `json:"connected"` // whether they do
+	Former    []FormerRecord     `json:"former_records,omitempty"`
 	Log       []LoggedID         `json:"merge_log"` // of the id
 	Decisions []string           `json:"decisions"` // about members
 	Notes     []string           `json:"notes,omitempty"`
@@ -77,6 +79,8 @@ type ValueFrom struct {
 	Value   string `json:"value"`
 	Decided string `json:"decided"`
 	Figures string `json:"figures,omitempty"`
+
+	Of steward.Record `json:"-"` // unmasked
 }
 
 // MemberRecord is a record of a golden record.
@@ -84,6 +88,16 @@ type MemberRecord struct {
 	Record string `json:"record"`
 	Since  string `json:"since"`
 	Run    string `json:"run"`
+
+	Of steward.Record `json:"-"` // unmasked
+}
+
+// FormerRecord is a record that was part of the golden record once.
+type FormerRecord struct {
+	Record string `json:"record"`
+	Since  string `json:"since"`
+	Until  string `json:"until"`
+	Now    string `json:"now,omitempty"` // the golden record that it is part of now; "" when it is gone
 }
 
 // Evidence is a published pair.
@@ -94,6 +108,9 @@ type Evidence struct {
 	Probability float64 `json:"probability"`
 	Verdict     string  `json:"verdict"`
 	Rules       string  `json:"rules"`
+
+	RecordA steward.Record `json:"-"` // unmasked
+	RecordB steward.Record `json:"-"`
 }
 
 // LoggedID is a row of the merge log.
@@ -461,7 +478,7 @@ func (x *explaining) goldenID(ctx context.Context, name string) (string, error) 
 		for _, r := range rows[:min(len(rows), 3)] {
 			some = append(some, r[0])
 		}
-		return "", fmt.Errorf("%q begins several golden ids of %s, such as %s: write more of it", name, x.entity.Name, strings.Join(some, ", "))
+		return "", &UnknownGoldenError{fmt.Sprintf("%q begins several golden ids of %s, such as %s: write more of it", name, x.entity.Name, strings.Join(some, ", "))}
 	}
 	gone, err := x.texts(ctx, fmt.Sprintf("SELECT old_id, new_id, kind, run_id FROM %s WHERE kind IN ('%s', '%s') AND %s ORDER BY %s DESC LIMIT 1",
 		x.table(models.PartMergeLog), golden.Merged, golden.Retired, fmt.Sprintf(begins, "old_id"), d.QuoteIdent("at")))
@@ -470,9 +487,9 @@ func (x *explaining) goldenID(ctx context.Context, name string) (string, error) 
 	}
 	if len(gone) > 0 && name != "" {
 		if gone[0][2] == golden.Merged {
-			return "", fmt.Errorf("golden id %s is no more: run %s merged it into %s", gone[0][0], gone[0][3], gone[0][1])
+			return "", &GoneIDError{ID: gone[0][0], Run: gone[0][3], Heir: gone[0][1]}
 		}
-		return "", fmt.Errorf("golden id %s is no more: run %s retired it, its records are gone", gone[0][0], gone[0][3])
+		return "", &GoneIDError{ID: gone[0][0], Run: gone[0][3]}
 	}
 	for _, s := range x.entity.Sources {
 		named, err := x.goldenIDs(ctx, []steward.Record{{Source: s.Name, Key: name}})
@@ -480,22 +497,26 @@ func (x *explaining) goldenID(ctx context.Context, name string) (string, error) 
 			return "", err
 		}
 		if len(named) > 0 {
-			return "", fmt.Errorf("%s has no golden id %q: did you mean the record %s:%s?", x.entity.Name, name, s.Name, name)
+			return "", &UnknownGoldenError{fmt.Sprintf("%s has no golden id %q: did you mean the record %s:%s?", x.entity.Name, name, s.Name, name)}
 		}
 	}
-	return "", fmt.Errorf("%s has no golden id that begins with %q: give an id of %s, or a record as source:key", x.entity.Name, name, x.entity.Table(models.PartGolden))
+	return "", &UnknownGoldenError{fmt.Sprintf("%s has no golden id that begins with %q: give an id of %s, or a record as source:key", x.entity.Name, name, x.entity.Table(models.PartGolden))}
 }
 
 func (x *explaining) golden(ctx context.Context, out *GoldenExplanation) error {
-	members, err := x.texts(ctx, fmt.Sprintf("SELECT source, source_key, valid_from, run_id FROM %s WHERE valid_to IS NULL AND golden_id = %s ORDER BY source, source_key",
-		x.table(models.PartXref), x.Dialect().QuoteLiteral(out.ID)))
+	order := "source, source_key"
+	if x.masksKeys() { // their order would tell of them
+		order = "source, valid_from, md5(source_key)"
+	}
+	members, err := x.texts(ctx, fmt.Sprintf("SELECT source, source_key, valid_from, run_id FROM %s WHERE valid_to IS NULL AND golden_id = %s ORDER BY %s",
+		x.table(models.PartXref), x.Dialect().QuoteLiteral(out.ID), order))
 	if err != nil {
 		return err
 	}
 	var records []steward.Record
 	for _, m := range members {
 		records = append(records, steward.Record{Source: m[0], Key: m[1]})
-		out.Members = append(out.Members, MemberRecord{Record: x.record(m[0], m[1]), Since: m[2], Run: m[3]})
+		out.Members = append(out.Members, MemberRecord{Record: x.record(m[0], m[1]), Since: m[2], Run: m[3], Of: records[len(records)-1]})
 	}
 	pins, err := x.about(ctx, out, records)
 	if err != nil {
@@ -504,7 +525,7 @@ func (x *explaining) golden(ctx context.Context, out *GoldenExplanation) error {
 	if err := x.evidence(ctx, out); err != nil {
 		return err
 	}
-	if err := x.logged(ctx, out); err != nil {
+	if err := errors.Join(x.logged(ctx, out), x.former(ctx, out)); err != nil {
 		return err
 	}
 	return x.fields(ctx, out, records, pins)
@@ -520,7 +541,10 @@ func (x *explaining) about(ctx context.Context, out *GoldenExplanation, members 
 	if err != nil {
 		return nil, err
 	}
-	at := x.tables[models.PartXref].PublishedAt
+	until, err := x.engine.obeyedUntil(ctx, x.tables[models.PartGolden])
+	if err != nil {
+		return nil, err
+	}
 	out.Decisions = []string{}
 	var pins []steward.Decision
 	for _, d := range slices.Concat(rulings.Match, rulings.Split, rulings.Pins) {
@@ -528,7 +552,7 @@ func (x *explaining) about(ctx context.Context, out *GoldenExplanation, members 
 			continue
 		}
 		text := x.decision(d)
-		if d.At.After(at) {
+		if d.At.After(until) {
 			text += ", not run yet"
 		} else if d.Kind == steward.Pin {
 			pins = append(pins, d)
@@ -573,7 +597,8 @@ ORDER BY e.verdict = 'forced' DESC, e.weight DESC, 1, 2, 3, 4`, xref, is, x.tabl
 		tree[b] = a
 		weight, _ := row[4].(float64)
 		probability, _ := row[5].(float64)
-		out.Evidence = append(out.Evidence, Evidence{A: x.record(t[0], t[1]), B: x.record(t[2], t[3]), Weight: weight, Probability: probability, Verdict: t[6], Rules: t[7]})
+		out.Evidence = append(out.Evidence, Evidence{A: x.record(t[0], t[1]), B: x.record(t[2], t[3]), Weight: weight, Probability: probability, Verdict: t[6], Rules: t[7],
+			RecordA: steward.Record{Source: t[0], Key: t[1]}, RecordB: steward.Record{Source: t[2], Key: t[3]}})
 	}
 	out.Connected = len(out.Evidence) == len(out.Members)-1
 	return nil
@@ -592,6 +617,21 @@ func (x *explaining) logged(ctx context.Context, out *GoldenExplanation) error {
 		out.Log = append(out.Log, LoggedID{Kind: r[0], Old: r[1], New: r[2], Run: r[3], At: r[4], Cause: r[5]})
 	}
 	return nil
+}
+
+// mostFormer is how many records are told that have left a golden record, the latest first.
+const mostFormer = 100
+
+// former lists the records that were part of the golden record once.
+func (x *explaining) former(ctx context.Context, out *GoldenExplanation) error {
+	rows, err := x.texts(ctx, fmt.Sprintf(`SELECT f.source, f.source_key, f.valid_from, f.valid_to, n.golden_id
+FROM %[1]s AS f LEFT JOIN %[1]s AS n ON n.source = f.source AND n.source_key = f.source_key AND n.valid_to IS NULL
+WHERE f.valid_to IS NOT NULL AND f.golden_id = %[2]s AND n.golden_id IS DISTINCT FROM f.golden_id
+ORDER BY f.valid_to DESC, f.source, md5(f.source_key) LIMIT %[3]d`, x.table(models.PartXref), x.Dialect().QuoteLiteral(out.ID), mostFormer))
+	for _, r := range rows {
+		out.Former = append(out.Former, FormerRecord{Record: x.record(r[0], r[1]), Since: r[2], Until: r[3], Now: r[4]})
+	}
+	return err
 }
 
 // fields are the golden record's values, and where they are from.
@@ -659,7 +699,7 @@ func (x *explaining) choices(ctx context.Context, id string, members []steward.R
 		var place int
 		_, _ = fmt.Sscan(r[1], &place)
 		field := strings.ToLower(r[0])
-		out[field] = append(out[field], ValueFrom{Place: place, Record: x.record(r[2], r[3]), Value: r[4], Decided: r[5], Figures: r[6]})
+		out[field] = append(out[field], ValueFrom{Place: place, Record: x.record(r[2], r[3]), Value: r[4], Decided: r[5], Figures: r[6], Of: steward.Record{Source: r[2], Key: r[3]}})
 	}
 	return out, nil
 }

@@ -1,13 +1,17 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform/match/golden"
 	"github.com/millrace/millrace/transform/match/master"
+	"github.com/millrace/millrace/transform/match/steward"
 )
 
 // MatchReview is what of an entity waits for a decision.
@@ -31,16 +35,30 @@ type ReviewedThing struct {
 	Detail      string  `json:"detail,omitempty"`
 	Since       string  `json:"since"` // of the run that first asked
 	Run         string  `json:"first_run"`
+	// Compared is what was compared of a pair, where that was asked for.
+	Compared []ComparedValue `json:"compared,omitempty"`
+
+	RecordA steward.Record `json:"-"` // unmasked
+	RecordB steward.Record `json:"-"`
 }
 
 // MatchReview lists what waits, the likeliest matches first. An empty reason is all; limit 0 is all. Keys made of personal columns are
 // masked unless plain.
 func (e *Engine) MatchReview(ctx context.Context, entity *models.Entity, reason string, limit int, plain bool) (found *MatchReview, err error) {
-	err = e.explain(ctx, entity, plain, []string{models.PartXref, models.PartReview}, func(x *explaining) error {
+	return e.Questions(ctx, entity, ReviewAsk{Reason: reason, Limit: limit, Plain: plain})
+}
+
+// Questions lists what waits for a steward.
+func (e *Engine) Questions(ctx context.Context, entity *models.Entity, ask ReviewAsk) (found *MatchReview, err error) {
+	parts := []string{models.PartXref, models.PartReview}
+	if ask.Compared {
+		parts = append(parts, models.PartEdges, models.PartRecords, models.PartQuality)
+	}
+	err = e.explain(ctx, entity, ask.Plain, parts, func(x *explaining) error {
 		found = &MatchReview{Entity: entity.Name, Run: x.run, Shown: []ReviewedThing{}}
 		where := ""
-		if reason != "" {
-			where = " WHERE reason = " + x.Dialect().QuoteLiteral(reason)
+		if ask.Reason != "" {
+			where = " WHERE reason = " + x.Dialect().QuoteLiteral(ask.Reason)
 		}
 		count, err := x.Query(ctx, "SELECT count(*) FROM "+x.table(models.PartReview)+where)
 		if err != nil {
@@ -48,9 +66,9 @@ func (e *Engine) MatchReview(ctx context.Context, entity *models.Entity, reason 
 		}
 		found.Total, _ = count.Rows[0][0].(int64)
 		query := "SELECT kind, reason, a_source, a_key, b_source, b_key, a_golden_id, b_golden_id, detail, CAST(first_at AS VARCHAR), first_run, weight, probability FROM " +
-			x.table(models.PartReview) + where + " ORDER BY kind DESC, weight DESC NULLS LAST, a_source, a_key, b_source, b_key"
-		if limit > 0 {
-			query += fmt.Sprintf(" LIMIT %d", limit)
+			x.table(models.PartReview) + where + " ORDER BY " + x.reviewOrder(ask.Doubtful)
+		if ask.Limit > 0 {
+			query += fmt.Sprintf(" LIMIT %d OFFSET %d", ask.Limit, ask.Skip)
 		}
 		rows, err := x.Query(ctx, query)
 		if err != nil {
@@ -58,6 +76,9 @@ func (e *Engine) MatchReview(ctx context.Context, entity *models.Entity, reason 
 		}
 		for _, row := range rows.Rows {
 			found.Shown = append(found.Shown, x.reviewed(row))
+		}
+		if ask.Compared {
+			return x.compareShown(ctx, found.Shown)
 		}
 		return nil
 	})
@@ -75,6 +96,7 @@ func (x *explaining) reviewed(row []any) ReviewedThing {
 		}
 		return x.record(source, key)
 	}
+	out.RecordA, out.RecordB = steward.Record{Source: text(2), Key: text(3)}, steward.Record{Source: text(4), Key: text(5)}
 	out.A, out.B = name(text(2), text(3)), name(text(4), text(5))
 	return out
 }
@@ -109,7 +131,7 @@ func (e *Engine) MatchQuality(ctx context.Context, entity *models.Entity, run st
 			return err
 		}
 		if len(runs) != 1 {
-			return fmt.Errorf("%d runs of %s begin with %q: millrace runs lists them", len(runs), entity.Name, run)
+			return &UnknownRunError{fmt.Sprintf("%d runs of %s begin with %q: millrace runs lists them", len(runs), entity.Name, run)}
 		}
 		rows, err := x.Query(ctx, fmt.Sprintf(`SELECT metric, %s, detail, CAST(%s AS VARCHAR) FROM %s
 WHERE run_id = %s AND metric NOT IN ('%s', '%s', '%s') AND %[2]s = (SELECT max(%[2]s) FROM %[3]s WHERE run_id = %[4]s) ORDER BY metric, detail`,
@@ -138,6 +160,11 @@ WHERE run_id = %s AND metric NOT IN ('%s', '%s', '%s') AND %[2]s = (SELECT max(%
 	return found, err
 }
 
+// UnknownRunError says that no run, or more than one, of an entity is meant.
+type UnknownRunError struct{ text string }
+
+func (e *UnknownRunError) Error() string { return e.text }
+
 // Figure is a figure's value; 0 when it was not counted.
 func (q *MatchQuality) Figure(metric, detail string) float64 {
 	for _, f := range q.Figures {
@@ -157,4 +184,15 @@ func (q *MatchQuality) Of(metric string) []golden.Figure {
 		}
 	}
 	return out
+}
+
+// ByNumber are figures in the order of the numbers that their details begin with.
+func ByNumber(figures []golden.Figure) []golden.Figure {
+	sorted := slices.Clone(figures)
+	leading := func(f golden.Figure) int {
+		n, _ := strconv.Atoi(strings.SplitN(strings.TrimPrefix(f.Detail, "over "), " ", 2)[0])
+		return n
+	}
+	slices.SortStableFunc(sorted, func(a, b golden.Figure) int { return cmp.Compare(leading(a), leading(b)) })
+	return sorted
 }

@@ -85,6 +85,18 @@ func (e *UnknownRecordError) Error() string {
 	return fmt.Sprintf("%s has no record %s: %s", e.Entity, e.Record, e.Hint)
 }
 
+// UnpublishedError says that there is nothing to look at yet.
+type UnpublishedError struct{ Table, Entity string }
+
+func (e *UnpublishedError) Error() string {
+	return fmt.Sprintf("%s was never published: millrace run %s makes it", e.Table, e.Entity)
+}
+
+// FieldError says that golden records have no field of that name.
+type FieldError struct{ text string }
+
+func (e *FieldError) Error() string { return e.text }
+
 // decidable looks whether what a decision names is there.
 func (e *Engine) decidable(ctx context.Context, entity *models.Entity, d steward.Decision) error {
 	if d.Kind == steward.Revoke {
@@ -119,7 +131,7 @@ func pinnable(entity *models.Entity, field string) error {
 	if s := config.Suggest(field, names); s != "" {
 		hint = fmt.Sprintf("did you mean %q?", s)
 	}
-	return fmt.Errorf("the golden records of %s have no field %q: %s", entity.Name, field, hint)
+	return &FieldError{fmt.Sprintf("the golden records of %s have no field %q: %s", entity.Name, field, hint)}
 }
 
 // entityLook is a small engine of SQL with published tables of an entity in it.
@@ -185,7 +197,7 @@ func (e *Engine) lookAtEntity(ctx context.Context, entity *models.Entity, parts,
 		name := warehouse.Name{Schema: entity.Schema, Table: entity.Table(part)}
 		t := m.Table(name)
 		if t == nil {
-			return fmt.Errorf("%s was never published: millrace run %s makes it", name, entity.Name)
+			return &UnpublishedError{Table: name.String(), Entity: entity.Name}
 		}
 		if err := w.Expose(ctx, t.Version); err != nil {
 			return fmt.Errorf("%s cannot be read: %w", name, err)

@@ -266,7 +266,7 @@ func (f *follower) wait(r *http.Request, next <-chan time.Time) error {
 // mayStill looks once more who asked: a stream does not outlive its token or session.
 func (f *follower) mayStill(r *http.Request) error {
 	who, err := f.s.identify(r)
-	if err == nil && who.role < Viewer {
+	if err == nil && !who.roles.may(Viewer) {
 		err = errors.New("whoever follows it is let in no more")
 	}
 	return err

@@ -48,7 +48,7 @@ func (s *Server) refuseOpenDoor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tokens = slices.DeleteFunc(tokens, func(t journal.Token) bool { return s.valid(t, "").role == Nobody })
+	tokens = slices.DeleteFunc(tokens, func(t journal.Token) bool { return !s.valid(t, "").roles.may(Viewer) })
 	if len(tokens) == 0 && s.Engine().Project.Serve.Tokens.Len() == 0 {
 		return &RefusedError{fmt.Errorf("listen on %s: nobody has a token that is valid, and there is no default one", s.Settings.Listen),
 			"millrace tokens add NAME --role operator makes one; serve.tokens: takes one from a secret store"}

@@ -44,6 +44,7 @@ type lab struct {
 	log              *bytes.Buffer
 	secret           *secret.Redactor
 	viewer, operator string
+	steward          string
 }
 
 // newLab makes a server for the project file; change may change what it stands on.
@@ -66,7 +67,7 @@ func newLab(t testing.TB, yaml string, change func(*Config)) *lab {
 	t.Cleanup(func() { _ = j.Close() })
 	l.j = j
 	l.e = &pipeline.Engine{Project: p, Journal: j, Clock: l.clock, Version: "test", Redact: l.secret.Redact, Loader: target{}}
-	l.viewer, l.operator = l.token("vera", "viewer"), l.token("otto", "operator")
+	l.viewer, l.operator, l.steward = l.token("vera", "viewer"), l.token("otto", "operator"), l.token("stella", "steward")
 	c := Config{Engine: func() *pipeline.Engine { return l.e }, Scheduler: l, Settings: *p.Serve, Clock: l.clock,
 		Log: slog.New(l.secret.Handler(slog.NewTextHandler(&locked{w: l.log}, nil)))}
 	if change != nil {

@@ -141,10 +141,10 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, to route) (*http.
 		return r, err
 	}
 	switch {
-	case who.role == Nobody:
+	case !who.roles.may(Viewer):
 		return r, &Problem{kind: kindLogin, Detail: "the request has no valid token and no session", Hint: "send Authorization: Bearer TOKEN (millrace tokens add makes one), or log in at /login"}
-	case who.role < to.role:
-		return r, &Problem{kind: kindForbidden, Detail: "that takes the role " + to.role.String() + ", and " + who.name + " is " + who.role.String()}
+	case !who.roles.may(to.role):
+		return r, &Problem{kind: kindForbidden, Detail: "that takes the role " + to.role.String() + ", and " + who.name + " is " + who.roles.String()}
 	}
 	return r.WithContext(context.WithValue(r.Context(), keyIdentity, who)), nil
 }

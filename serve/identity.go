@@ -13,9 +13,9 @@ import (
 
 // identity is who makes a request.
 type identity struct {
-	name string // of the token, for the audit log
-	role Role
-	id   string // tells bearers apart, also those of a name that was given anew; no token is found by it
+	name  string // of the token, for the audit log
+	roles Roles
+	id    string // tells bearers apart, also those of a name that was given anew; no token is found by it
 }
 
 // identityOf is who makes the request; behind a route that takes a role there is always somebody.
@@ -26,6 +26,9 @@ func identityOf(ctx context.Context) identity {
 
 // linkName is who came by the link that is printed at the start.
 const linkName = "login link"
+
+// linkRoles are all: whoever owns the terminal can read the files.
+var linkRoles = Roles{Operator, Steward}
 
 // NewToken is a new token of 256 random bits.
 func NewToken() string {
@@ -53,7 +56,7 @@ func (s *Server) identify(r *http.Request) (identity, error) {
 	case !ok:
 		return identity{}, nil
 	case one.link:
-		return identity{linkName, Operator, journal.HashToken(c.Value)}, nil
+		return identity{linkName, linkRoles, journal.HashToken(c.Value)}, nil
 	}
 	return s.holder(r.Context(), one.token)
 }
@@ -71,10 +74,10 @@ func (s *Server) holder(ctx context.Context, hash string) (identity, error) {
 		want := journal.HashToken(t.Token.Reveal())
 		if subtle.ConstantTimeCompare([]byte(hash), []byte(want)) == 1 && !t.Token.IsZero() {
 			who.name = name
-			who.role, _ = ParseRole(t.Role)
+			who.roles, _ = ParseRoles(strings.Join(t.Role, ","))
 		}
 	}
-	if who.role != Nobody {
+	if who.roles.may(Viewer) {
 		return who, nil
 	}
 	t, found, err := s.Engine().Journal.TokenByHash(ctx, hash)
@@ -89,8 +92,8 @@ func (s *Server) valid(t journal.Token, id string) identity {
 	if t.Expires != nil && !s.Clock().Before(*t.Expires) {
 		return identity{}
 	}
-	role, _ := ParseRole(t.Role)
-	return identity{t.Name, role, id}
+	roles, _ := ParseRoles(t.Role)
+	return identity{t.Name, roles, id}
 }
 
 // event adds a line to the audit log: who did what, also when they have hung up since.

@@ -33,7 +33,7 @@ func (s *Server) setCookie(w http.ResponseWriter, r *http.Request, id string) {
 	http.SetCookie(w, c)
 }
 
-// LoginLink lets somebody in once, as an operator, for a short time after the start.
+// LoginLink lets somebody in once, as an operator and a steward, for a short time after the start.
 func (s *Server) LoginLink() string {
 	base := s.URL()
 	if s.Settings.PublicURL != "" {
@@ -59,7 +59,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 		if !s.sessions.redeem(code) {
 			return s.loginPage(w, r, http.StatusUnauthorized, "That link has been used, or is too old. Restart millrace serve for another one, or log in with a token.")
 		}
-		return s.letIn(w, r, identity{name: linkName, role: Operator}, session{link: true}, "/")
+		return s.letIn(w, r, identity{name: linkName, roles: linkRoles}, session{link: true}, "/")
 	}
 	if wait := s.logins.try(s.client(r)); wait > 0 {
 		return &Problem{kind: kindTooMany, Detail: "too many logins went wrong", Hint: "wait, then try again", retry: wait}
@@ -69,7 +69,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if who.role == Nobody {
+	if !who.roles.may(Viewer) {
 		s.Log.Warn("login refused", "address", s.client(r).String())
 		return s.loginPage(w, r, http.StatusUnauthorized, "That token is not valid.")
 	}

@@ -26,7 +26,7 @@ var enums = map[reflect.Type][]string{
 	reflect.TypeFor[journal.Trigger]():     {"command", "schedule", "after", "api", "webhook", "backfill"},
 	reflect.TypeFor[journal.FiringState](): {"waiting", "started", "succeeded", "failed", "skipped", "cancelled"},
 	reflect.TypeFor[check.Status]():        {"pass", "warn", "fail", "error", "skipped"},
-	reflect.TypeFor[models.Kind]():         {"stream", "model", "table"},
+	reflect.TypeFor[models.Kind]():         {"stream", "model", "table", "entity"},
 	reflect.TypeFor[models.Severity]():     {"warn", "error", "quarantine"},
 }
 
@@ -75,7 +75,8 @@ func document(routes []route, version string) (object, error) {
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
 // pathDocs say what the parameters of paths are.
-var pathDocs = map[string]string{"run": "Id of a run.", "id": "Id of a firing.", "pipeline": "Name of a pipeline.", "name": "Name of a node, as schema.table."}
+var pathDocs = map[string]string{"run": "Id of a run.", "id": "Id of a firing.", "pipeline": "Name of a pipeline.", "name": "Name of a node, as schema.table.", "entity": "Name of an entity.",
+	"golden": "Id of a golden record, or the beginning of it.", "decision": "Id of a decision."}
 
 func (d *documenter) operation(r route) object {
 	op, params := r.api, []any{}

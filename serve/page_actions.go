@@ -37,7 +37,7 @@ func formRoute[In, Out any](p *site, pattern, did string, back func(*http.Reques
 		if err := p.onceByForm(r, func(c *call) (any, error) { return f(c, input) }); err != nil {
 			return err
 		}
-		http.Redirect(w, r, link(back(r), "did", did), http.StatusSeeOther)
+		http.Redirect(w, r, withWord(back(r), did), http.StatusSeeOther)
 		return nil
 	}}
 }

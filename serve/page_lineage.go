@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
@@ -21,6 +22,7 @@ type lineagePage struct {
 	Around string
 	All    []string
 	Total  int
+	Parts  int // other tables of entities, which have no boxes
 }
 
 func (p *site) lineage(w http.ResponseWriter, r *http.Request) error {
@@ -32,7 +34,8 @@ func (p *site) lineage(w http.ResponseWriter, r *http.Request) error {
 	if page.Around != "" && e.Project.Node(page.Around) == nil {
 		return errNoPage(fmt.Sprintf("the project has no node %q", page.Around))
 	}
-	nodes := e.Project.Nodes
+	nodes := oneOfEach(e.Project.Nodes, page.Around)
+	page.Parts = len(e.Project.Nodes) - len(nodes)
 	if page.Around == "" && len(nodes) > mostNodes {
 		page.Around = busiest(nodes)
 	}
@@ -64,6 +67,20 @@ func tableClass(t pipeline.TableStatus) string {
 		return "fail"
 	}
 	return "pass"
+}
+
+// oneOfEach leaves out the other tables of entities, which are made with the golden records, unless something else reads them or one of them is in
+// focus: seven boxes for one thing hide what it is made of.
+func oneOfEach(nodes []*models.Node, focus string) []*models.Node {
+	read := map[*models.Node]bool{}
+	for _, n := range nodes {
+		for _, need := range n.Needs {
+			read[need] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(nodes), func(n *models.Node) bool {
+		return n.Entity != nil && n.Part != models.PartGolden && !read[n] && n.Name() != focus
+	})
 }
 
 // busiest is the node that has the most others around it.

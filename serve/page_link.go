@@ -2,7 +2,7 @@ package serve
 
 import "net/http"
 
-var linkTemplate = door("link", `{{template "head" "Log in"}}<body><main class="door"><h1>Millrace</h1><p>This link lets you in once, as an operator.</p>
+var linkTemplate = door("link", `{{template "head" "Log in"}}<body><main class="door"><h1>Millrace</h1><p>This link lets you in once, as an operator and a steward.</p>
 <form method="post" action="/login"><input type="hidden" name="code" value="{{.}}"><button autofocus>Log in</button></form>
 </main></body></html>
 `)

@@ -57,7 +57,7 @@ func (s *Server) pages() []route {
 		page("/quarantine/{table}", p.quarantined),
 		page("/events", p.events),
 		page("/api/docs", p.docsPage),
-	}, p.formRoutes()...)
+	}, append(p.entityPages(), p.formRoutes()...)...)
 }
 
 // pageTemplates parses every page with the frame, and cleans what they write. They are part of the binary: one that does not parse is a bug.
@@ -86,10 +86,13 @@ type view struct {
 	Now            time.Time
 	Zone           *time.Location
 	Who            string
-	Operator       bool
+	Operator       bool   // may press buttons about runs
+	Steward        bool   // and about records
+	Entities       bool   // the project has any
 	Refused        string // why the project's files, as they are now, are not in use
 	Notice         string // what a form has done
 	Alive          bool   // the page asks for itself again, to stay as things are
+	Entity         string // path of the entity that the page is about
 	Data           any
 }
 
@@ -97,7 +100,8 @@ type view struct {
 func (p *site) show(w http.ResponseWriter, r *http.Request, name string, v view) error {
 	e := p.Engine()
 	who := identityOf(r.Context())
-	v.Project, v.Who, v.Operator = e.Project.Name, who.name, who.role >= Operator
+	v.Project, v.Who, v.Entities = e.Project.Name, who.name, len(e.Project.Entities) > 0
+	v.Operator, v.Steward = who.roles.may(Operator), who.roles.may(Steward)
 	v.Now, v.Zone, v.Path = p.Clock(), zoneOf(e.Project.Pipelines), r.URL.RequestURI()
 	v.Notice = notices[r.URL.Query().Get("did")]
 	if p.Refused != nil {

@@ -133,6 +133,17 @@ func (p *site) sample(ctx context.Context, page *tablePage) error {
 	return err
 }
 
+// EntityTables are the tables of the entity that the node is one of.
+func (page *tablePage) EntityTables() (names []string) {
+	if page.Node == nil || page.Node.Entity == nil {
+		return nil
+	}
+	for _, part := range models.EntityParts {
+		names = append(names, page.Node.Schema+"."+page.Node.Entity.Table(part))
+	}
+	return names
+}
+
 // around adds what the journal and the project know of a node.
 func (p *site) around(ctx context.Context, page *tablePage) error {
 	e := p.Engine()
@@ -147,7 +158,7 @@ func (p *site) around(ctx context.Context, page *tablePage) error {
 	if page.Versions, err = e.Journal.NodeSteps(ctx, page.Name, page.Node.Pipeline, pipeline.TargetOf(e.Project), versionRuns); err != nil {
 		return err
 	}
-	page.Graph = drawGraph(near(e.Project.Nodes, page.Name, 1), page.Name, p.colours(ctx))
+	page.Graph = drawGraph(near(oneOfEach(e.Project.Nodes, page.Name), page.Name, 1), page.Name, p.colours(ctx))
 	return nil
 }
 
@@ -172,7 +183,8 @@ func columnLines(n *models.Node, t *pipeline.Published) []columnLine {
 	}
 	if n != nil {
 		for _, c := range n.Columns {
-			if _, left := said[strings.ToLower(c.Name)]; left {
+			ofQuarantine := n.Part == models.PartGolden && c.Name == "source_key" // an entity says of its golden records what their quarantine has
+			if _, left := said[strings.ToLower(c.Name)]; left && !ofQuarantine {
 				lines = append(lines, columnLine{Name: c.Name, Type: c.Type, Description: c.Description, Tags: c.Tags, PII: n.IsPII(c.Name), Missing: t != nil})
 			}
 		}

@@ -13,9 +13,13 @@ import (
 // pageFuncs are the words that pages have beside those of reports.
 var pageFuncs = template.FuncMap{
 	"link": link, "runMark": runMark, "runClass": runClass, "firingMark": firingMark, "firingClass": firingClass,
-	"age":  func(seconds int64) string { return spanWords(time.Duration(seconds) * time.Second) },
-	"size": sizeWords,
-	"once": onceField,
+	"age":     func(seconds int64) string { return spanWords(time.Duration(seconds) * time.Second) },
+	"size":    sizeWords,
+	"once":    onceField,
+	"bits":    func(x float64) string { return fmt.Sprintf("%+.2f", x) },
+	"portion": func(part, of int64) string { return share(float64(part) / float64(max(of, 1))) },
+	"deref":   func(x *float64) float64 { return *x },
+	"shortID": func(id string) string { return id[:min(len(id), 8)] },
 }
 
 // notices are what forms have done, by the word that the page behind a form is asked for with.
@@ -25,6 +29,8 @@ var notices = map[string]string{
 	"cancel": "Asked to end. The run stops at its next checkpoint, and what it landed is kept.",
 	"pause":  "Paused. Nothing starts by schedule until it is resumed.",
 	"resume": "Resumed.",
+	"decide": "Written down. It takes effect with the next run; until then the page shows it as pending.",
+	"revoke": "Taken back, from the next run on. Both stay on record.",
 	"replay": "Asked for a replay. The scheduler starts it when it is its turn.",
 }
 

@@ -23,6 +23,7 @@ type Problem struct {
 	Problems []FieldProblem `json:"problems,omitempty"` // each mistake in what was sent
 
 	kind  kind
+	cause error         // what made it one, for our own pages; nil
 	retry time.Duration // when it is worth asking again; 0 leaves that open
 	allow string        // methods that the path knows
 }

@@ -3,9 +3,11 @@ package serve
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 )
 
-// Role is what somebody may do. Each includes the one before.
+// Role is what a route takes.
 type Role int
 
 // The roles. A route without one does not exist: the zero value lets nobody in.
@@ -13,22 +15,50 @@ const (
 	Nobody   Role = iota
 	Public        // whoever can reach the port
 	Viewer        // may look
-	Operator      // may start, cancel, pause and replay
+	Operator      // a viewer who may start, cancel, pause and replay
+	Steward       // a viewer who may decide about records, and is shown personal values where golden records are explained
 )
 
 // String is the role's word, as tokens have it.
 func (r Role) String() string {
-	return [...]string{"nobody", "public", "viewer", "operator"}[r]
+	return [...]string{"nobody", "public", "viewer", "operator", "steward"}[r]
 }
 
-// ParseRole reads the word of a role that a token may have.
-func ParseRole(word string) (Role, error) {
-	for _, r := range []Role{Viewer, Operator} {
-		if word == r.String() {
-			return r, nil
+// Roles are what somebody is. Without any it is nobody; with any, a viewer.
+type Roles []Role
+
+// may says whether a route that takes the role lets them through.
+func (r Roles) may(role Role) bool {
+	return len(r) > 0 && role == Viewer || slices.Contains(r, role)
+}
+
+// String is the roles' words in their order, as tokens have them.
+func (r Roles) String() string {
+	words := make([]string, len(r))
+	for i := range r {
+		words[i] = r[i].String()
+	}
+	return strings.Join(words, ",")
+}
+
+// ParseRoles reads the words of roles that a token may have, with commas between them.
+func ParseRoles(text string) (Roles, error) {
+	words := strings.Split(text, ",")
+	for i := range words {
+		words[i] = strings.TrimSpace(words[i])
+	}
+	var all Roles
+	for _, r := range []Role{Viewer, Operator, Steward} {
+		if slices.Contains(words, r.String()) {
+			all = append(all, r)
 		}
 	}
-	return Nobody, fmt.Errorf("unknown role %q: viewer or operator", word)
+	for _, w := range words {
+		if !slices.ContainsFunc(all, func(r Role) bool { return r.String() == w }) {
+			return nil, fmt.Errorf("unknown role %q: viewer, operator or steward, or several with commas", w)
+		}
+	}
+	return all, nil
 }
 
 // route is one pattern of http.ServeMux with the role that it takes. The mux has no other routes than these.
@@ -52,10 +82,16 @@ func (s *Server) routes() []route {
 		{method: "POST", pattern: "/logout", role: Viewer, handle: s.logout},
 		{method: "POST", pattern: "/hooks/{pipeline}", role: Public, probe: true, handle: s.hook}, // its signature lets it in
 	}
-	for _, more := range [][]route{s.nodeRoutes(), s.runRoutes(), s.logRoutes(), s.scheduleRoutes(), s.docRoutes(), s.pages()} {
+	for _, more := range [][]route{s.nodeRoutes(), s.runRoutes(), s.logRoutes(), s.scheduleRoutes(), s.entityRoutes(), s.docRoutes(), s.pages()} {
 		all = append(all, more...)
 	}
 	return all
+}
+
+// of is the route for another role than the one that such routes take.
+func (r route) of(role Role) route {
+	r.role = role
+	return r
 }
 
 // plain makes a handler of ours of one that reports no errors.

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -143,13 +141,10 @@ func (a *app) printQuality(q *pipeline.MatchQuality) error {
 		a.printFigures(t.title, q.Of(t.metric))
 	}
 	a.printThresholds(q)
-	scores := slices.Clone(q.Of("score_histogram"))
-	slices.SortFunc(scores, func(x, y golden.Figure) int { return cmp.Compare(leading(x.Detail), leading(y.Detail)) })
+	scores := pipeline.ByNumber(q.Of("score_histogram"))
 	a.printFigures("candidates by weight, frequencies of values aside", scores)
 	if len(scores) == 0 { // the run had its weights from a file, and has counted the edges only
-		edges := slices.Clone(q.Of("weight_histogram"))
-		slices.SortFunc(edges, func(x, y golden.Figure) int { return cmp.Compare(leading(x.Detail), leading(y.Detail)) })
-		a.printFigures("pairs from the threshold for review on, by whole bits", edges)
+		a.printFigures("pairs from the threshold for review on, by whole bits", pipeline.ByNumber(q.Of("weight_histogram")))
 	}
 	for _, x := range q.Expected {
 		word, value := "ok  ", "not counted"
@@ -162,12 +157,6 @@ func (a *app) printQuality(q *pipeline.MatchQuality) error {
 		a.out("%s expect %s %s: %s", word, x.Metric, x.Bound, value)
 	}
 	return nil
-}
-
-// leading is the number that a text begins with.
-func leading(text string) int {
-	n, _ := strconv.Atoi(strings.SplitN(text, " ", 2)[0])
-	return n
 }
 
 // barWidth is how many signs the longest bar has.

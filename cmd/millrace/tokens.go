@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,13 +35,13 @@ func (a *app) tokensAddCommand() *cobra.Command {
 		Short: "make a token and show it, once",
 		Long: "Makes a token of 256 random bits and prints it on stdout. It is shown once: what is kept is its hash. The name stands in\n" +
 			"the audit log for what the token did.\n",
-		Example: "  millrace tokens add grafana --role viewer\n  millrace tokens add ci --role operator --expires 90d",
+		Example: "  millrace tokens add grafana --role viewer\n  millrace tokens add ci --role operator --expires 90d\n  millrace tokens add eva --role operator,steward",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withJournal(c, func(ctx context.Context, e *pipeline.Engine) error { return a.addToken(ctx, e, args[0], role, expires) })
 		},
 	}
-	c.Flags().StringVar(&role, "role", "viewer", "viewer looks; operator starts, cancels, pauses and replays too")
+	c.Flags().StringVar(&role, "role", "viewer", "viewer looks; operator starts, cancels, pauses and replays too; steward decides about records, and sees personal values of golden records; several with commas")
 	c.Flags().StringVar(&expires, "expires", "", "how long it is good for, such as 90d (default for ever)")
 	return c
 }
@@ -49,9 +50,11 @@ func (a *app) addToken(ctx context.Context, e *pipeline.Engine, name, role, expi
 	if !models.TokenName.MatchString(name) {
 		return usage("name %q: use letters, digits and . _ @ -, 64 at most", name)
 	}
-	if _, err := serve.ParseRole(role); err != nil {
+	roles, err := serve.ParseRoles(role)
+	if err != nil {
 		return usage("--role: %w", err)
 	}
+	role = roles.String()
 	if _, there := e.Project.Serve.Tokens.Get(name); there {
 		return usage("serve.tokens: in millrace.yml has a token %q: choose another name", name)
 	}
@@ -112,7 +115,7 @@ func (a *app) tokensListCommand() *cobra.Command {
 				g.add(t.Name, t.Role, clockText(t.Created), expires)
 			}
 			for name, t := range e.Project.Serve.Tokens.All() {
-				g.add(name, t.Role, "millrace.yml", "never")
+				g.add(name, strings.Join(t.Role, ","), "millrace.yml", "never")
 			}
 			return g.print(a.stdout)
 		})

@@ -177,7 +177,7 @@ func (f File) Append(d Decision) (*Decision, error) {
 	}
 	d.ID = newID(all)
 	if _, err := Rule(append(slices.Clone(all), d)); err != nil {
-		return nil, err
+		return nil, &ContradictionError{err}
 	}
 	for _, c := range header { // what people have left out is needed for this one, or for who reads it
 		if !slices.Contains(columns, c) {
@@ -207,7 +207,7 @@ func (f File) Append(d Decision) (*Decision, error) {
 func (d *Decision) row(columns []string) []string {
 	at, value := "", null
 	if !d.At.IsZero() {
-		at = d.At.UTC().Format(time.RFC3339)
+		at = d.At.UTC().Format(time.RFC3339Nano)
 	}
 	if d.Value != nil {
 		value = *d.Value

@@ -60,6 +60,14 @@ func Rule(all []Decision) (*Rulings, error) {
 	return r, errors.Join(append(problems, r.contradictions()...)...)
 }
 
+// ContradictionError says that decisions, taken together, cannot all hold, and names them.
+type ContradictionError struct{ Err error }
+
+func (e *ContradictionError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what contradicts what.
+func (e *ContradictionError) Unwrap() error { return e.Err }
+
 type pinned struct {
 	record Record
 	field  string

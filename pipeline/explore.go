@@ -1,0 +1,489 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform/match"
+	"github.com/millrace/millrace/transform/match/steward"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// EntityStatus is an entity with what is published of it.
+type EntityStatus struct {
+	Name        string           `json:"name"`
+	Description string           `json:"description,omitempty"`
+	Owner       string           `json:"owner,omitempty"`
+	Tags        []string         `json:"tags,omitempty"`
+	Sources     []string         `json:"sources"`
+	Personal    bool             `json:"personal"`            // it has values, or keys, that not everybody is shown
+	Published   *EntityPublished `json:"published,omitempty"` // nil: no run has made it yet
+}
+
+// EntityPublished are the figures of what is published of an entity.
+type EntityPublished struct {
+	Run     string    `json:"run"`
+	At      time.Time `json:"at"`
+	Records int64     `json:"records"`
+	Golden  int64     `json:"golden"`
+	Merged  int64     `json:"merged"` // records that another one of their golden record stands for
+	Review  int64     `json:"review"` // questions that wait for a steward
+}
+
+// Entities tells of all entities, without opening any table.
+func (e *Engine) Entities(ctx context.Context) ([]EntityStatus, error) {
+	m, err := e.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := []EntityStatus{}
+	for _, entity := range e.Project.Entities {
+		s := EntityStatus{Name: entity.Name, Description: entity.Description, Owner: entity.Owner, Tags: entity.Tags, Sources: []string{}, Personal: e.personal(m, entity)}
+		for _, source := range entity.Sources {
+			s.Sources = append(s.Sources, source.Name)
+		}
+		table := func(part string) *load.Table {
+			return m.Table(warehouse.Name{Schema: entity.Schema, Table: entity.Table(part)})
+		}
+		golden, records, review := table(models.PartGolden), table(models.PartRecords), table(models.PartReview)
+		if golden != nil && records != nil && review != nil {
+			s.Published = &EntityPublished{Run: golden.Run, At: golden.PublishedAt, Records: records.Rows, Golden: golden.Rows,
+				Merged: records.Rows - golden.Rows, Review: review.Rows}
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// IsPersonal says whether an entity has values or keys that not everybody is shown.
+func (e *Engine) IsPersonal(ctx context.Context, entity *models.Entity) (bool, error) {
+	m, err := e.current(ctx)
+	if err != nil {
+		return false, err
+	}
+	return e.personal(m, entity), nil
+}
+
+func (e *Engine) personal(m *load.Manifest, entity *models.Entity) bool {
+	secret, err := e.secrets(m, entity.Node.Name())
+	return err != nil || len(secret) > 0 || slices.ContainsFunc(entity.Sources, (*models.EntitySource).HasPersonalKey) ||
+		slices.ContainsFunc(entity.Fields, func(f *models.Field) bool { return f.PII })
+}
+
+// GoldenSearch says which golden records are wanted.
+type GoldenSearch struct {
+	Text    string // the beginning of an id, a record's key or source:key, or words of values; "" is all
+	Records int    // that one has at least
+	Review  bool   // only those that a question to a steward is about
+	After   string // the golden id behind which the answer begins
+	Limit   int
+	// Plain shows personal values, and finds by them. Without it they are neither shown nor looked at, so that nobody learns by searching
+	// what they are not shown.
+	Plain bool
+}
+
+// GoldenHit is a golden record in a list.
+type GoldenHit struct {
+	ID          string       `json:"golden_id"`
+	Records     int64        `json:"records"`
+	Sources     string       `json:"sources"`
+	LastChanged string       `json:"last_changed"`
+	Review      int64        `json:"review"` // questions about it that wait for a steward
+	Values      []FieldValue `json:"values"`
+}
+
+// FieldValue is a value of a golden record as it is shown.
+type FieldValue struct {
+	Field string `json:"field"`
+	Value string `json:"value"`
+}
+
+// goldenOwn are the columns of golden records that say what they are, and not what they are about.
+var goldenOwn = []string{"golden_id", "records", "sources", "first_seen", "last_changed"}
+
+// FindGolden searches golden records, in the order of their ids, which no value changes.
+func (e *Engine) FindGolden(ctx context.Context, entity *models.Entity, search GoldenSearch) (found []GoldenHit, err error) {
+	err = e.explain(ctx, entity, search.Plain, []string{models.PartXref, models.PartGolden, models.PartReview}, func(x *explaining) error {
+		found, err = x.find(ctx, search)
+		return err
+	})
+	return found, err
+}
+
+func (x *explaining) find(ctx context.Context, search GoldenSearch) ([]GoldenHit, error) {
+	d := x.Dialect()
+	where := []string{"g.golden_id > " + d.QuoteLiteral(search.After)}
+	if search.Records > 1 {
+		where = append(where, fmt.Sprintf("g.records >= %d", search.Records))
+	}
+	if search.Review {
+		where = append(where, fmt.Sprintf("g.golden_id IN (SELECT a_golden_id FROM %[1]s UNION ALL SELECT b_golden_id FROM %[1]s)", x.table(models.PartReview)))
+	}
+	if words := strings.Fields(search.Text); len(words) > 0 {
+		where = append(where, "("+x.means(strings.TrimSpace(search.Text), words)+")")
+	}
+	var fields []string
+	for _, c := range x.tables[models.PartGolden].Columns {
+		if !slices.Contains(goldenOwn, c.Name) {
+			fields = append(fields, c.Name)
+		}
+	}
+	columns := "g.golden_id, g.records, g.sources, g.last_changed"
+	for _, f := range fields {
+		columns += ", g." + d.QuoteIdent(f)
+	}
+	rows, err := x.texts(ctx, fmt.Sprintf("SELECT %s FROM %s AS g WHERE %s ORDER BY g.golden_id LIMIT %d", columns, x.table(models.PartGolden), strings.Join(where, " AND "), search.Limit))
+	if err != nil {
+		return nil, err
+	}
+	hits := make([]GoldenHit, len(rows))
+	for i, r := range rows {
+		hits[i] = GoldenHit{ID: r[0], Sources: r[2], LastChanged: r[3], Values: []FieldValue{}}
+		_, _ = fmt.Sscan(r[1], &hits[i].Records)
+		for k, f := range fields {
+			hits[i].Values = append(hits[i].Values, FieldValue{f, x.value(f, r[4+k])})
+		}
+	}
+	return hits, x.questions(ctx, hits)
+}
+
+// means is the condition that a golden record is one that the text means. Texts are compared without regard to case and accents.
+func (x *explaining) means(text string, words []string) string {
+	d := x.Dialect()
+	either := []string{"starts_with(g.golden_id, lower(" + d.QuoteLiteral(text) + "))"}
+	var open []string
+	for _, s := range x.entity.Sources {
+		if x.plain || !s.HasPersonalKey() {
+			open = append(open, d.QuoteLiteral(s.Name))
+		}
+	}
+	if len(open) > 0 {
+		either = append(either, fmt.Sprintf("g.golden_id IN (SELECT golden_id FROM %s WHERE valid_to IS NULL AND source IN (%s) AND (source_key = %s OR source || ':' || source_key = %[3]s))",
+			x.table(models.PartXref), strings.Join(open, ", "), d.QuoteLiteral(text)))
+	}
+	var values []string
+	for _, c := range x.tables[models.PartGolden].Columns {
+		if !slices.Contains(goldenOwn, c.Name) && !x.hides(c.Name) {
+			values = append(values, "CAST(g."+d.QuoteIdent(c.Name)+" AS VARCHAR)")
+		}
+	}
+	if len(values) > 0 {
+		all := make([]string, len(words))
+		for i, w := range words {
+			all[i] = fmt.Sprintf("contains(strip_accents(lower(concat_ws(' ', %s))), strip_accents(lower(%s)))", strings.Join(values, ", "), d.QuoteLiteral(w))
+		}
+		either = append(either, "("+strings.Join(all, " AND ")+")")
+	}
+	return strings.Join(either, " OR ")
+}
+
+// questions counts what of the golden records waits for a steward.
+func (x *explaining) questions(ctx context.Context, hits []GoldenHit) error {
+	if len(hits) == 0 {
+		return nil
+	}
+	ids := make([]string, len(hits))
+	for i, h := range hits {
+		ids[i] = x.Dialect().QuoteLiteral(h.ID)
+	}
+	rows, err := x.Query(ctx, fmt.Sprintf("SELECT id, count(*) FROM (SELECT a_golden_id AS id FROM %[1]s UNION ALL SELECT b_golden_id FROM %[1]s) WHERE id IN (%[2]s) GROUP BY id",
+		x.table(models.PartReview), strings.Join(ids, ", ")))
+	if err != nil {
+		return err
+	}
+	for _, r := range rows.Rows {
+		for i := range hits {
+			if hits[i].ID == r[0] {
+				hits[i].Review, _ = r[1].(int64)
+			}
+		}
+	}
+	return nil
+}
+
+// GoneIDError says that a golden id is no more, and which took its place.
+type GoneIDError struct {
+	ID, Run string
+	Heir    string // "" when its records are gone
+}
+
+func (e *GoneIDError) Error() string {
+	if e.Heir == "" {
+		return fmt.Sprintf("golden id %s is no more: run %s retired it, its records are gone", e.ID, e.Run)
+	}
+	return fmt.Sprintf("golden id %s is no more: run %s merged it into %s", e.ID, e.Run, e.Heir)
+}
+
+// UnknownGoldenError says that no golden record has the name.
+type UnknownGoldenError struct{ text string }
+
+func (e *UnknownGoldenError) Error() string { return e.text }
+
+// DecisionStatus is a decision as it is shown, with what became of it. Values and keys that are personal are masked.
+type DecisionStatus struct {
+	ID    string       `json:"id"`
+	At    *time.Time   `json:"at,omitempty"`
+	By    string       `json:"by"`
+	Kind  steward.Kind `json:"kind"`
+	A     string       `json:"a,omitempty"` // source:key
+	B     string       `json:"b,omitempty"`
+	Field string       `json:"field,omitempty"`
+	Value *string      `json:"value,omitempty"` // of a pin; nil: that of A
+	Of    string       `json:"of,omitempty"`    // the decision that a revoke takes back
+	Why   string       `json:"why"`
+	State string       `json:"state"` // in_force, revoked, overruled by a later one, or revoke
+	// Pending says that the published run did not know: the next one obeys.
+	Pending   bool   `json:"pending"`
+	RevokedBy string `json:"revoked_by,omitempty"` // id
+
+	Decision steward.Decision `json:"-"` // unmasked
+}
+
+// Told is the decision in words, without a value.
+func (s *DecisionStatus) Told() string {
+	switch s.Kind {
+	case steward.Pin:
+		return fmt.Sprintf("%s: pin %s of %s", s.ID, s.Field, s.A)
+	case steward.Revoke:
+		return fmt.Sprintf("%s: revoke %s", s.ID, s.Of)
+	}
+	return fmt.Sprintf("%s: %s %s and %s", s.ID, s.Kind, s.A, s.B)
+}
+
+// What became of a decision.
+const (
+	DecisionInForce   = "in_force"
+	DecisionRevoked   = "revoked"
+	DecisionOverruled = "overruled"
+	DecisionRevoke    = "revoke"
+)
+
+// DecisionStatuses are what stewards have decided, in their order, each with what became of it.
+func (e *Engine) DecisionStatuses(ctx context.Context, entity *models.Entity, plain bool) ([]DecisionStatus, error) {
+	m, err := e.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := e.secrets(m, entity.Node.Name())
+	if err != nil {
+		return nil, err
+	}
+	all, err := e.Decisions(entity)
+	if err != nil {
+		return nil, err
+	}
+	rulings, err := steward.Rule(all)
+	if err != nil {
+		return nil, &steward.ContradictionError{Err: err}
+	}
+	until, err := e.obeyedUntil(ctx, m.Table(nameOf(entity.Node)))
+	if err != nil {
+		return nil, err
+	}
+	inForce, revokes := map[string]bool{}, map[string]steward.Decision{}
+	for _, d := range slices.Concat(rulings.Match, rulings.Split, rulings.Pins) {
+		inForce[d.Place] = true
+	}
+	for _, d := range all {
+		if d.Kind == steward.Revoke {
+			revokes[d.Of] = d
+		}
+	}
+	x := &explaining{entityLook: &entityLook{entity: entity, secret: secret}, plain: plain}
+	out := make([]DecisionStatus, len(all))
+	for i, d := range all {
+		out[i] = x.status(d)
+		out[i].Pending = d.At.After(until)
+		revoke, revoked := revokes[d.ID]
+		switch {
+		case d.Kind == steward.Revoke:
+			out[i].State = DecisionRevoke
+		case revoked && d.ID != "":
+			out[i].State, out[i].RevokedBy, out[i].Pending = DecisionRevoked, revoke.ID, revoke.At.After(until)
+		case inForce[d.Place]:
+			out[i].State = DecisionInForce
+		default:
+			out[i].State, out[i].Pending = DecisionOverruled, false
+		}
+	}
+	return out, nil
+}
+
+// status is a decision as it is shown.
+func (x *explaining) status(d steward.Decision) DecisionStatus {
+	s := DecisionStatus{ID: d.ID, By: d.By, Kind: d.Kind, Field: d.Field, Of: d.Of, Why: d.Why, State: DecisionInForce, Decision: d}
+	if !d.At.IsZero() {
+		s.At = &d.At
+	}
+	if d.A.Source != "" {
+		s.A = x.record(d.A.Source, d.A.Key)
+	}
+	if d.B.Source != "" {
+		s.B = x.record(d.B.Source, d.B.Key)
+	}
+	if d.Value != nil {
+		value := x.value(d.Field, *d.Value)
+		s.Value = &value
+	}
+	return s
+}
+
+// MaskDecision is a decision that was just made as everybody may see it.
+func (e *Engine) MaskDecision(ctx context.Context, entity *models.Entity, d *steward.Decision) (*DecisionStatus, error) {
+	m, err := e.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := e.secrets(m, entity.Node.Name())
+	if err != nil {
+		return nil, err
+	}
+	s := (&explaining{entityLook: &entityLook{entity: entity, secret: secret}}).status(*d)
+	s.Pending = true
+	if d.Kind == steward.Revoke {
+		s.State = DecisionRevoke
+	}
+	return &s, nil
+}
+
+// obeyedUntil is when the run that published the golden records has read the decisions: later ones wait for the next run.
+func (e *Engine) obeyedUntil(ctx context.Context, golden *load.Table) (time.Time, error) {
+	if golden == nil {
+		return time.Time{}, nil
+	}
+	steps, err := e.Journal.Steps(ctx, golden.Run)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, s := range slices.Backward(steps) {
+		if s.Node == golden.Name.String() && !s.Started.IsZero() {
+			return s.Started, nil
+		}
+	}
+	return golden.PublishedAt, nil
+}
+
+// ReviewAsk says which questions to a steward are wanted.
+type ReviewAsk struct {
+	Reason   string // "" is all
+	Doubtful bool   // those whose odds are nearest to even first; else the likeliest matches
+	Skip     int
+	Limit    int  // 0 is all
+	Compared bool // with what was compared
+	Plain    bool
+}
+
+// ComparedValue is what one comparison of a published pair came out at, with the standardized values.
+type ComparedValue struct {
+	Name  string  `json:"name"`
+	Level string  `json:"level"`
+	Bits  float64 `json:"bits"`
+	A     string  `json:"a,omitempty"`
+	B     string  `json:"b,omitempty"`
+}
+
+// order is how questions follow each other. Where keys are masked their order tells nothing of them.
+func (x *explaining) reviewOrder(doubtful bool) string {
+	weight, keys := "weight DESC NULLS LAST", "a_source, a_key, b_source, b_key"
+	if doubtful {
+		weight = "abs(weight) NULLS LAST"
+	}
+	if x.masksKeys() {
+		keys = "a_source, b_source, a_golden_id, b_golden_id, md5(a_key), md5(b_key)"
+	}
+	return "kind DESC, " + weight + ", " + keys
+}
+
+// masksKeys says whether keys of any source are not shown.
+func (x *explaining) masksKeys() bool {
+	return !x.plain && slices.ContainsFunc(x.entity.Sources, (*models.EntitySource).HasPersonalKey)
+}
+
+// compareShown adds to pairs what was compared, from what the run has published of them.
+func (x *explaining) compareShown(ctx context.Context, shown []ReviewedThing) error {
+	var pairs, records []string
+	d := x.Dialect()
+	plan, _, err := x.ran(ctx)
+	if err != nil {
+		return err
+	}
+	number := map[string]int{}
+	for i, s := range plan.Sources {
+		number[s.Name] = i
+	}
+	for _, t := range shown {
+		if t.Kind != "pair" {
+			continue
+		}
+		pairs = append(pairs, fmt.Sprintf("(%s, %s, %s, %s)", d.QuoteLiteral(t.RecordA.Source), d.QuoteLiteral(t.RecordA.Key), d.QuoteLiteral(t.RecordB.Source), d.QuoteLiteral(t.RecordB.Key)))
+		for _, r := range []steward.Record{t.RecordA, t.RecordB} {
+			records = append(records, fmt.Sprintf("(%d, %s)", number[r.Source], d.QuoteLiteral(r.Key)))
+		}
+	}
+	if len(pairs) == 0 {
+		return nil
+	}
+	levels, columns := "", ""
+	for _, c := range plan.Comparisons {
+		levels += fmt.Sprintf(", %s, %s", d.QuoteIdent(c.Name+"_level"), d.QuoteIdent(c.Name+"_bits"))
+	}
+	for _, c := range plan.Columns {
+		columns += ", " + d.QuoteIdent(c.Name)
+	}
+	edges, err := x.texts(ctx, fmt.Sprintf("SELECT a_source, a_key, b_source, b_key%s FROM %s WHERE (a_source, a_key, b_source, b_key) IN (%s)",
+		levels, x.table(models.PartEdges), strings.Join(pairs, ", ")))
+	if err != nil {
+		return err
+	}
+	values, err := x.texts(ctx, fmt.Sprintf("SELECT _source, _key%s FROM %s WHERE (_source, _key) IN (%s)", columns, x.table(models.PartRecords), strings.Join(records, ", ")))
+	if err != nil {
+		return err
+	}
+	byRecord, byPair := map[steward.Record][]string{}, map[[2]steward.Record][]string{}
+	for _, r := range values {
+		var source int
+		_, _ = fmt.Sscan(r[0], &source)
+		byRecord[steward.Record{Source: plan.Sources[source].Name, Key: r[1]}] = r[2:]
+	}
+	for _, r := range edges {
+		byPair[[2]steward.Record{{Source: r[0], Key: r[1]}, {Source: r[2], Key: r[3]}}] = r[4:]
+	}
+	for i := range shown {
+		t := &shown[i]
+		if t.Kind != "pair" {
+			continue
+		}
+		edge := byPair[[2]steward.Record{t.RecordA, t.RecordB}]
+		for c := range plan.Comparisons {
+			own := ComparedValue{Name: plan.Comparisons[c].Name}
+			if len(edge) > 2*c+1 {
+				own.Level = edge[2*c]
+				_, _ = fmt.Sscan(edge[2*c+1], &own.Bits)
+			}
+			own.A, own.B = x.side(plan.Comparisons[c].Columns, plan, byRecord[t.RecordA]), x.side(plan.Comparisons[c].Columns, plan, byRecord[t.RecordB])
+			t.Compared = append(t.Compared, own)
+		}
+	}
+	return nil
+}
+
+// side is what a record has in a comparison's columns.
+func (x *explaining) side(columns []int, plan *match.Plan, record []string) string {
+	var values []string
+	for _, k := range columns {
+		if k >= len(record) {
+			continue
+		}
+		value := record[k]
+		if slices.ContainsFunc(plan.Columns[k].MadeOf(), x.hides) {
+			value = hidden(value)
+		}
+		values = append(values, value)
+	}
+	return strings.Join(values, ", ")
+}
