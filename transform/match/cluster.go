@@ -3,12 +3,13 @@ package match
 import (
 	"cmp"
 	"context"
-	"math"
 	"slices"
 )
 
-// crossPairs is how many pairs across two clusters are looked at before they are merged.
-const crossPairs = 200
+const (
+	crossPairs = 200       // pairs across two clusters that are looked at for their weight before they are merged
+	vetoPairs  = 1_000_000 // and for conditions of never; clusters that have more are not merged
+)
 
 // clusterer merges clusters by edges in falling weight, as average linkage does, so that no chain of good pairs makes one thing of records
 // that have little to do with each other.
@@ -20,7 +21,8 @@ type clusterer struct {
 	root    []uint32
 	members map[uint32][]uint32 // by root; none for a record by itself
 	known   map[uint64]float64  // weights of edges
-	enemies map[uint32][]uint32 // by record: those that it may not be with
+	enemies map[uint32][]uint32 // by root: those that its records may not be with
+	grown   map[uint32]bool     // roots of clusters that were merged in this round
 	least   float64             // bits that the pairs across two clusters must have in the mean, the prior not counted
 }
 
@@ -48,14 +50,13 @@ func ClusterContext(ctx context.Context, p *Plan, s *Scoring, e Engine, r *Recor
 		case Vetoed, Split:
 			c.enemies[x.A] = append(c.enemies[x.A], x.B)
 			c.enemies[x.B] = append(c.enemies[x.B], x.A)
-		case Forced, Match:
+		case Decided, Forced, Match:
 			order = append(order, i)
 		}
 	}
 	slices.SortFunc(order, func(i, k int) int {
 		x, y := &edges[i], &edges[k]
-		return cmp.Or(cmp.Compare(y.Verdict, x.Verdict)*btoi(x.Verdict == Forced || y.Verdict == Forced), cmp.Compare(y.Weight, x.Weight),
-			cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B))
+		return cmp.Or(cmp.Compare(rank(x), rank(y)), cmp.Compare(y.Weight, x.Weight), cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B))
 	})
 	if p.Cluster.Method == OneToOne {
 		order = c.unrivalled(edges, order)
@@ -69,6 +70,9 @@ func ClusterContext(ctx context.Context, p *Plan, s *Scoring, e Engine, r *Recor
 	}
 	return labels, nil
 }
+
+// rank puts what people have decided before what conditions force, and that before what weighs.
+func rank(x *Edge) int { return slices.Index([]Verdict{Decided, Forced, Match}, x.Verdict) }
 
 // leastMean is the plan's least mean, and more where a record has less than one other to be expected: there most clusters are pairs, a
 // third record is the exception, and where they are as few as half of that the pairs across must match by themselves. Where there are
@@ -102,7 +106,7 @@ func (c *clusterer) unrivalled(edges []Edge, order []int) []int {
 	}
 	var out []int
 	for _, i := range order {
-		if edges[i].Verdict != Forced && rival[i] {
+		if edges[i].Verdict == Match && rival[i] {
 			edges[i].Verdict = Refused
 			continue
 		}
@@ -131,18 +135,12 @@ func (p *Plan) identical(r *Records, a, b uint32) bool {
 	return true
 }
 
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// merge goes over the edges until nothing is merged any more: what was refused may be right once the clusters have grown.
+// merge goes over the edges until nothing is merged any more: what was refused may be right once one of its clusters has grown.
 func (c *clusterer) merge(ctx context.Context, edges []Edge, order []int) error {
-	for len(order) > 0 {
+	for round := 0; len(order) > 0; round++ {
 		var refused []int
-		merged := 0
+		merged, before := 0, c.grown
+		c.grown = map[uint32]bool{}
 		for n, i := range order {
 			if n%1024 == 0 && ctx.Err() != nil {
 				return ctx.Err()
@@ -152,7 +150,11 @@ func (c *clusterer) merge(ctx context.Context, edges []Edge, order []int) error 
 			if a == b {
 				continue
 			}
-			if x.Verdict != Forced && !c.may(a, b) {
+			if round > 0 && !before[a] && !before[b] && !c.grown[a] && !c.grown[b] {
+				refused = append(refused, i)
+				continue
+			}
+			if !c.may(a, b, x.Verdict) {
 				refused = append(refused, i)
 				continue
 			}
@@ -185,41 +187,82 @@ func (c *clusterer) of(root uint32) []uint32 {
 	return []uint32{root}
 }
 
+// union makes one cluster of two, under the least of their records. The shorter list of members goes behind the longer, so that a cluster
+// that grows by single records is not copied for each.
 func (c *clusterer) union(a, b uint32) {
 	if b < a {
 		a, b = b, a
 	}
-	c.members[a] = append(c.of(a), c.of(b)...)
+	c.members[a] = oneList(c.of(a), c.of(b))
 	delete(c.members, b)
+	if enemies := oneList(c.enemies[a], c.enemies[b]); len(enemies) > 0 {
+		c.enemies[a] = enemies
+		delete(c.enemies, b)
+	}
 	c.root[b] = a
+	c.grown[a] = true
 }
 
-// may says whether two clusters may be one.
-func (c *clusterer) may(a, b uint32) bool {
-	if c.plan.Cluster.Method == Connected {
+func oneList(x, y []uint32) []uint32 {
+	if len(x) < len(y) {
+		x, y = y, x
+	}
+	return append(x, y...)
+}
+
+// may says whether two clusters may be one by an edge. What a person has decided comes before all else; never holds against whatever else
+// would put records together.
+func (c *clusterer) may(a, b uint32, by Verdict) bool {
+	if by == Decided {
 		return true
 	}
+	if c.hostile(a, b) {
+		return false
+	}
 	x, y := c.of(a), c.of(b)
+	if by == Forced || c.plan.Cluster.Method == Connected {
+		return !c.vetoed(x, y)
+	}
 	if c.plan.Cluster.MaxSize > 0 && len(x)+len(y) > c.plan.Cluster.MaxSize {
 		return false
 	}
-	if c.hostile(x, b) || c.plan.Cluster.Method == OneToOne && c.doubled(x, y) {
+	if c.plan.Cluster.Method == OneToOne && c.doubled(x, y) {
 		return false
 	}
 	if c.plan.Cluster.Method == OneToOne && len(x)+len(y) == 2 {
 		return true // the edge itself
 	}
-	return c.mean(x, y)-c.scoring.prior >= c.least
+	return c.mean(x, y)-c.scoring.prior >= c.least && !c.vetoed(x, y)
 }
 
-// hostile says whether a veto or a split lies between records and a cluster.
-func (c *clusterer) hostile(records []uint32, root uint32) bool {
-	if len(c.enemies) == 0 {
+// hostile says whether an edge that is vetoed or split lies between two clusters.
+func (c *clusterer) hostile(a, b uint32) bool {
+	if len(c.enemies[b]) < len(c.enemies[a]) {
+		a, b = b, a
+	}
+	for _, enemy := range c.enemies[a] {
+		if c.find(enemy) == b {
+			return true
+		}
+	}
+	return false
+}
+
+// vetoed says whether a condition of never holds for any pair across two clusters, edge or not. More pairs than vetoPairs are not looked
+// at, and no pair may then be taken to be free of vetoes.
+func (c *clusterer) vetoed(x, y []uint32) bool {
+	if len(c.plan.Never) == 0 {
 		return false
 	}
-	for _, rec := range records {
-		for _, enemy := range c.enemies[rec] {
-			if c.find(enemy) == root {
+	if len(x)*len(y) > vetoPairs {
+		return true
+	}
+	for _, a := range x {
+		for _, b := range y {
+			if _, ok := c.known[pairOf(a, b)]; ok {
+				continue // an edge: hostile knows
+			}
+			if p := c.engine.Pattern(min(a, b), max(a, b)); c.scoring.any(c.plan.Never, min(a, b), max(a, b), p) {
 				return true
 			}
 		}
@@ -229,32 +272,36 @@ func (c *clusterer) hostile(records []uint32, root uint32) bool {
 
 // doubled says whether two clusters have records of the same source that has no duplicates.
 func (c *clusterer) doubled(x, y []uint32) bool {
+	var has [256]bool
 	for _, a := range x {
-		for _, b := range y {
-			if s := c.records.Source[a]; s == c.records.Source[b] && c.plan.Sources[s].DuplicateFree {
-				return true
-			}
-		}
+		has[c.records.Source[a]] = c.plan.Sources[c.records.Source[a]].DuplicateFree
 	}
-	return false
+	return slices.ContainsFunc(y, func(b uint32) bool { return has[c.records.Source[b]] })
 }
 
-// mean is the mean weight of the pairs across (the prior with it), or of every so many of them where there are more than crossPairs.
+// mean is the mean weight of the pairs across (the prior with it), or of every so many of them where there are more than crossPairs. The
+// step has no divisor in common with the length of a row, so that it meets every record of y.
 func (c *clusterer) mean(x, y []uint32) float64 {
 	n := len(x) * len(y)
 	step := (n + crossPairs - 1) / crossPairs
+	for step > 1 && gcd(step, len(y)) > 1 {
+		step++
+	}
 	sum, k := 0.0, 0
 	for i := 0; i < n; i += step {
 		a, b := x[i/len(y)], y[i%len(y)]
 		weight, ok := c.known[pairOf(a, b)]
 		if !ok {
-			p := c.engine.Pattern(min(a, b), max(a, b))
-			if c.scoring.any(c.plan.Never, a, b, p) {
-				return math.Inf(-1)
-			}
-			weight = c.scoring.Weight(a, b, p)
+			weight = c.scoring.Weight(a, b, c.engine.Pattern(min(a, b), max(a, b)))
 		}
 		sum, k = sum+weight, k+1
 	}
 	return sum / float64(k)
+}
+
+func gcd(a, b int) int {
+	for b > 0 {
+		a, b = b, a%b
+	}
+	return a
 }

@@ -38,15 +38,16 @@ const (
 	Unlike  Verdict = iota // below review
 	Unsure                 // a steward is asked
 	Match                  // matches by its weight
-	Forced                 // matches by an always condition, or because a person said so
+	Forced                 // matches by an always condition
 	Vetoed                 // never matches, by a condition
 	Split                  // never matches, because a person said so
 	Refused                // would match, but clustering did not let it; a steward is asked
+	Decided                // matches because a person said so
 )
 
-// String is the verdict's name in tables.
+// String is the verdict's name in tables, which have one word for a match that does not depend on its weight.
 func (v Verdict) String() string {
-	return [...]string{"unlike", "unsure", "match", "forced", "vetoed", "split", "refused"}[v]
+	return [...]string{"unlike", "unsure", "match", "forced", "vetoed", "split", "refused", "forced"}[v]
 }
 
 // Keep says of a candidate whether it is an edge, with what weight and verdict. It is called from several goroutines at once.

@@ -257,7 +257,7 @@ func (m *matching) decide(ctx context.Context) error {
 		return err
 	}
 	m.named = numbers
-	for verdict, decisions := range map[match.Verdict][]steward.Decision{match.Forced: m.Rulings.Match, match.Split: m.Rulings.Split} {
+	for verdict, decisions := range map[match.Verdict][]steward.Decision{match.Decided: m.Rulings.Match, match.Split: m.Rulings.Split} {
 		for _, d := range decisions {
 			a, hasA := numbers[d.A]
 			b, hasB := numbers[d.B]
@@ -389,7 +389,7 @@ func (m *matching) obeyed() error {
 	var errs []error
 	for pair, verdict := range m.pairs {
 		together := m.labels[pair[0]] == m.labels[pair[1]]
-		if together == (verdict == match.Forced) {
+		if together == (verdict == match.Decided) {
 			continue
 		}
 		errs = append(errs, fmt.Errorf("records %d and %d: decided %s, and always conditions or other decisions say otherwise", pair[0], pair[1], verdict))
