@@ -100,7 +100,7 @@ func (t *trainer) calibrate(ctx context.Context, e Engine, w *Weights) error {
 		return err
 	}
 	best, other := t.rivals(edges)
-	if len(best) < leastRivals {
+	if len(other) < leastRivals {
 		return nil
 	}
 	odds := math.Exp2(log2Odds(w.Prior) - threshold(best, other))
@@ -108,11 +108,12 @@ func (t *trainer) calibrate(ctx context.Context, e Engine, w *Weights) error {
 	return nil
 }
 
-// leastRivals is how many records must have candidates before these say anything.
+// leastRivals is how many records must have a candidate that they were not given before these say anything.
 const leastRivals = 50
 
 // rivals are, of each record of the source with the fewest, the weights of what it is given, the greatest first, and of the best that it
-// is not.
+// is not, of those that have one. A record with a single candidate does not show what a wrong one would weigh: that is taken to be as of
+// the others, for it may be wrong itself.
 func (t *trainer) rivals(edges []Edge) (best, other []float64) {
 	order := make([]int, len(edges))
 	for i := range order {
@@ -147,9 +148,12 @@ func (t *trainer) rivals(edges []Edge) (best, other []float64) {
 		}
 	}
 	for rec, w := range second {
-		// Of two that are as good nothing is learned.
-		if t.records.Source[rec] == source && given[rec] {
-			best, other = append(best, first[rec]), append(other, w)
+		if t.records.Source[rec] != source || !given[rec] {
+			continue
+		}
+		best = append(best, first[rec])
+		if !math.IsInf(w, -1) {
+			other = append(other, w)
 		}
 	}
 	return best, other
