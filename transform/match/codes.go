@@ -25,19 +25,31 @@ func CodesSQL(text string) string {
 		"length(w) >= %d AND regexp_matches(w, '[0-9]') AND regexp_matches(w, '[a-z]')))), ' '), '')", words, couples, codeLetters)
 }
 
-// codesOf are the words of a text that are a code by themselves.
-func codesOf(text string) []string {
-	var codes []string
-	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !isDigit(r) && !isLetter(r) }) {
-		if len(w) >= codeLetters && strings.ContainsFunc(w, isDigit) && strings.ContainsFunc(w, isLetter) {
-			codes = append(codes, w)
+// codesOf are the words of a text that are a code by themselves, as the text has them. A text of one word is a value of its own, and has none.
+func codesOf(text string) (codes []string) {
+	if strings.IndexByte(text, ' ') < 0 {
+		return nil
+	}
+	start, digit, letter := 0, false, false
+	for i := 0; i <= len(text); i++ {
+		c := byte(' ')
+		if i < len(text) {
+			c = text[i]
+		}
+		switch {
+		case c >= '0' && c <= '9':
+			digit = true
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
+			letter = true
+		default:
+			if digit && letter && i-start >= codeLetters {
+				codes = append(codes, text[start:i])
+			}
+			start, digit, letter = i+1, false, false
 		}
 	}
 	return codes
 }
-
-func isDigit(r rune) bool  { return r >= '0' && r <= '9' }
-func isLetter(r rune) bool { return r >= 'a' && r <= 'z' }
 
 // onlyCodes says that a comparison looks at the codes of its fields and at nothing else of them.
 func onlyCodes(levels []models.Level) bool {

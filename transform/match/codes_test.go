@@ -15,8 +15,9 @@ func TestCodes(t *testing.T) {
 	check(t, err)
 	defer db.Close()
 	for text, want := range map[string][2]string{
-		"Sony BRAVIA KDL-32S5100 32\" TV": {"32s5100 32s510032 32tv kdl32s5100", "32s5100"},
+		"Sony BRAVIA KDL-32S5100 32\" TV": {"32s5100 32s510032 32tv kdl32s5100", "32S5100"},
 		"sony kdl32s5100":                 {"kdl32s5100 sonykdl32s5100", "kdl32s5100"},
+		"KDL32S5100":                      {"kdl32s5100", ""},
 		"canon cli 8c ink, canon cli 8c":  {"8cink cli8c", ""},
 		"tx sr806b receiver":              {"sr806b sr806breceiver txsr806b", "sr806b"},
 		"2500 12 4th":                     {"124th", ""},
