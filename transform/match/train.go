@@ -694,7 +694,9 @@ func (t *trainer) weights() *Weights {
 		if cmp.TF && len(cmp.Levels) > 0 {
 			column := cmp.Levels[0].Columns[0]
 			own.Frequent, own.Rare = frequencies(&t.records.Columns[column])
+			// Where nearly all values are rare few pairs agree, and to agree on a rare one is still no less than usual.
 			own.Usual, _ = t.records.agreeing(column)
+			own.Usual = max(own.Usual, own.Rare)
 		}
 		w.Comparisons = append(w.Comparisons, own)
 	}

@@ -394,6 +394,24 @@ func TestDefaultsOfManyFields(t *testing.T) {
 	}
 }
 
+// TestRareIsNoLess: where nearly each value is there once, agreement on one that is there twice loses nothing.
+func TestRareIsNoLess(t *testing.T) {
+	var texts []*string
+	for i := range 200 {
+		text := fmt.Sprint("n", max(0, i-1))
+		texts = append(texts, &text)
+	}
+	r := &Records{N: len(texts), Source: make([]uint8, len(texts)), Columns: []Values{TextValues(texts)}}
+	tr := &trainer{plan: peoplePlan(1, 1), records: r, model: model{m: [][]float64{{1, 0.9, 0.03, 0.03, 0.04}}, u: [][]float64{{1, 0.01, 0.1, 0.1, 0.79}}}, trained: []bool{true}}
+	s, err := NewScoring(tr.plan, tr.weights(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bits := s.frequency(0, 0); bits != 0 {
+		t.Errorf("%g bits", bits)
+	}
+}
+
 // TestTold: a session in which matches look like the others is told from one in which they do not.
 func TestTold(t *testing.T) {
 	tr := &trainer{model: model{u: [][]float64{{1, 0.01, 0.99}, {1, 0.2, 0.8}}}}
