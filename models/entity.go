@@ -168,6 +168,7 @@ const (
 	LevelContains    LevelOp = "contains"        // all words of one are in the other
 	LevelCosine      LevelOp = "cosine"          // of IDF-weighted words, at least Arg
 	LevelCosine3     LevelOp = "cosine3"         // of IDF-weighted trigrams, at least Arg
+	LevelCodes       LevelOp = "codes"           // of IDF-weighted codes, such as model numbers, at least Arg
 	LevelNumber      LevelOp = "within"          // of numbers: at most Arg apart
 	LevelPercent     LevelOp = "percent"         // of numbers: apart by at most that share of the greater one, in percent
 	LevelDate        LevelOp = "days"            // of dates: at most Arg days apart

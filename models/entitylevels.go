@@ -46,6 +46,7 @@ var levelKinds = map[string]levelKind{
 	"contains":        {op: LevelContains, arg: "words", usual: 1, least: 1, most: 100, whole: true, doc: "All words of one are in the other, and so many of them at least."},
 	"cosine":          {op: LevelCosine, arg: "similarity", least: 0, most: 1, doc: "Cosine of their words, rare ones counting more, at least this."},
 	"cosine3":         {op: LevelCosine3, arg: "similarity", least: 0, most: 1, doc: "Cosine of their groups of three letters, rare ones counting more, at least this."},
+	"codes":           {op: LevelCodes, arg: "similarity", least: 0, most: 1, doc: "Cosine of their codes, such as model numbers (words of four letters and digits or more that have both; KDL-32S5100 is as KDL32S5100), at least this."},
 	"within":          {op: LevelNumber, arg: "distance", most: math.MaxFloat64, farther: true, doc: "Numbers at most so far apart; dates with a unit: 3d, 2w, 1mo, 1y."},
 	"percent":         {op: LevelPercent, arg: "percent", most: 100, farther: true, doc: "Numbers apart by at most so many percent of the greater one."},
 	"km":              {op: LevelDistance, arg: "kilometres", most: 20038, farther: true, doc: "Places at most so far apart; fields: has latitude and longitude."},

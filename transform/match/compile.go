@@ -34,6 +34,7 @@ const (
 	NicknameColumn = "nickname"
 	PhoneticColumn = "phonetic"
 	LocalColumn    = "local"
+	CodesColumn    = "codes"
 	TextColumn     = "text" // of a date or number that is also compared as a text
 )
 
@@ -176,9 +177,14 @@ func (c *compiler) comparison(in *models.Comparison) {
 	}
 	out := Comparison{Name: in.Name, TF: in.TermFrequency}
 	place := slices.ContainsFunc(in.Levels, func(l models.Level) bool { return l.Op == models.LevelDistance })
-	if len(in.Fields) > 1 && !place { // texts, taken together
+	switch {
+	case onlyCodes(in.Levels) && len(in.Fields) > 1:
+		out.Columns = []int{c.made(codesColumn(len(c.p.Comparisons)), in.Fields)}
+	case onlyCodes(in.Levels): // a text without a code says nothing
+		out.Columns = []int{c.codes(in, in.Fields[0])}
+	case len(in.Fields) > 1 && !place: // texts, taken together
 		out.Columns = []int{c.made(joinedColumn(len(c.p.Comparisons)), in.Fields)}
-	} else {
+	default:
 		for _, name := range in.Fields {
 			out.Columns = append(out.Columns, c.field(name))
 		}
@@ -190,6 +196,15 @@ func (c *compiler) comparison(in *models.Comparison) {
 		out.Levels = append(out.Levels, c.level(in, out.Columns, l))
 	}
 	c.p.Comparisons = append(c.p.Comparisons, out)
+}
+
+// codes is the column of a field's codes.
+func (c *compiler) codes(in *models.Comparison, field string) int {
+	if f := c.e.Field(field); f == nil || kindOf(c.e, f) != Text {
+		c.fail(in.Pos, "compare a text by them", "%s: there are no codes in %s, which is no text", in.Name, field)
+		return 0
+	}
+	return c.column(field+"$"+CodesColumn, Text)
 }
 
 var textOps = map[models.LevelOp]Op{models.LevelJaroWinkler: JaroWinkler, models.LevelLevenshtein: Levenshtein, models.LevelOSA: OSA,
@@ -216,6 +231,10 @@ func (c *compiler) level(in *models.Comparison, columns []int, l models.Level) L
 		return out
 	}
 	switch {
+	case l.Op == models.LevelCodes && onlyCodes(in.Levels):
+		out.Op = Cosine
+	case l.Op == models.LevelCodes:
+		out.Op, out.Columns = Cosine, []int{c.codes(in, own.Name)}
 	case l.Op == models.LevelExact && len(columns) == 2:
 		out.Op, out.Arg = Distance, 0 // the same place
 	case l.Op == models.LevelExact:
@@ -244,6 +263,9 @@ var overflows = map[string]Overflow{"": Refuse, "refuse": Refuse, "skip": Skip, 
 
 // joinedColumn is the column of a comparison whose fields are texts that are taken together. It is counted from 1.
 func joinedColumn(comparison int) string { return fmt.Sprintf("$joined%d", comparison+1) }
+
+// codesColumn is that of a comparison of the codes in several fields. It is counted from 1.
+func codesColumn(comparison int) string { return fmt.Sprintf("$codes%d", comparison+1) }
 
 // blockColumn is the column of a rule's key that is an expression. Both are counted from 1.
 func blockColumn(rule, key int) string { return fmt.Sprintf("$block%d_%d", rule+1, key+1) }

@@ -24,6 +24,7 @@ const (
 	roleKind               // one of a few values
 	rolePlace
 	roleTexts // several texts taken together
+	roleCodes // the codes in texts
 )
 
 // Default thresholds and bounds.
@@ -129,20 +130,28 @@ func (d *defaulter) telling() []*models.Field {
 }
 
 // together adds a comparison of all long texts joined, where there are several and each record has at most one other to match: what one
-// source has in a product's name the other has in its description.
+// source has in a product's name the other has in its description. Where such texts mostly have codes in them, and seldom the same, so
+// are the codes of all.
 func (d *defaulter) together() {
 	if d.e.Cluster.Method != "one_to_one" {
 		return
 	}
 	var fields []string
+	coded := false
 	for _, c := range d.e.Comparisons {
 		if len(c.Levels) == 0 && len(c.Fields) == 1 && d.role(c) == roleText {
 			fields = append(fields, c.Fields[0])
+			f := d.p.Fields[c.Fields[0]]
+			coded = coded || f.Codes >= codesOften && f.CodesDistinct >= codesDistinct
 		}
 	}
 	if len(fields) > 1 && len(d.e.Comparisons) < mostComparisons {
 		d.e.Comparisons = append(d.e.Comparisons, &models.Comparison{
 			Name: joinedName(fields), Fields: fields, Levels: levelsFor(roleTexts)})
+	}
+	if coded && len(d.e.Comparisons) < mostComparisons {
+		d.e.Comparisons = append(d.e.Comparisons, &models.Comparison{
+			Name: "codes of " + joinedName(fields), Fields: fields, Levels: levelsFor(roleCodes)})
 	}
 }
 
@@ -232,17 +241,19 @@ func levelsFor(r role) []models.Level {
 	case rolePlace:
 		return []models.Level{level(models.LevelDistance, 0.1), level(models.LevelDistance, 1), level(models.LevelDistance, 10)}
 	case roleText:
-		return append([]models.Level{exact}, grades(0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)...)
+		return append([]models.Level{exact}, grades(models.LevelCosine3, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)...)
+	case roleCodes:
+		return grades(models.LevelCodes, 0.7, 0.5, 0.35, 0.25, 0.15, 0.05)
 	case roleTexts:
-		return grades(0.9, 0.8, 0.7, 0.6, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1)
+		return grades(models.LevelCosine3, 0.9, 0.8, 0.7, 0.6, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1)
 	}
 	return []models.Level{exact, level(models.LevelOSA, 1), level(models.LevelJaroWinkler, 0.92), level(models.LevelJaroWinkler, 0.85)}
 }
 
-func grades(cosines ...float64) []models.Level {
+func grades(op models.LevelOp, cosines ...float64) []models.Level {
 	var out []models.Level
 	for _, x := range cosines {
-		out = append(out, level(models.LevelCosine3, x))
+		out = append(out, level(op, x))
 	}
 	return out
 }
@@ -317,7 +328,7 @@ func (d *defaulter) blocking() {
 // keys are fields by themselves, and what pairs are made of.
 func (d *defaulter) keys() (single, double []key) {
 	for _, c := range d.e.Comparisons {
-		if len(c.Fields) != 1 {
+		if len(c.Fields) != 1 || onlyCodes(c.Levels) {
 			continue
 		}
 		field := c.Fields[0]
@@ -344,7 +355,7 @@ func (d *defaulter) wide(pairs float64) []*models.BlockingRule {
 	if d.p.Rows <= similarRecords {
 		var all []string
 		for _, c := range d.e.Comparisons {
-			if len(c.Fields) == 1 && !slices.Contains([]role{roleAmount, roleKind, roleYear}, d.role(c)) {
+			if len(c.Fields) == 1 && !onlyCodes(c.Levels) && !slices.Contains([]role{roleAmount, roleKind, roleYear}, d.role(c)) {
 				all = append(all, c.Fields[0])
 				if d.role(c) == roleText {
 					rules = append(rules, &models.BlockingRule{Name: "similar " + c.Name, Similar: []string{c.Fields[0]}, Top: similarTop})

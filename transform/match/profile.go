@@ -20,6 +20,7 @@ type FieldProfile struct {
 	Year                         float64 // whole numbers from 1000 to 2100
 	Digits                       float64 // share of the letters and digits that are digits
 	Phone                        float64 // at least seven digits and nothing but what is written in telephone numbers
+	Codes, CodesDistinct         float64 // share of texts with a code in them (see codes.go), and of the codes' places, how many codes there are
 	Agree                        float64 // share of the pairs of rows that have the same value
 	Start, Sound                 float64 // the same for the first three letters, and for the consonants (SoundSQL)
 }
@@ -87,7 +88,7 @@ func (f *FieldProfile) numbers(v *Values) {
 }
 
 func (f *FieldProfile) texts(v *Values) {
-	starts, sounds := map[string]int{}, map[string]int{}
+	starts, sounds, codes, places := map[string]int{}, map[string]int{}, map[string]bool{}, 0
 	k, digits, alnum := float64(max(1, f.Rows-f.Nulls)), 0, 0
 	for code, n := range v.Dict.counts(v.Codes) {
 		if code == 0 || n == 0 {
@@ -101,10 +102,18 @@ func (f *FieldProfile) texts(v *Values) {
 		starts[start(text)] += n
 		sounds[sound(text)] += n
 		f.looks(text, share)
+		own := codesOf(text)
+		for _, c := range own {
+			codes[c] = true
+		}
+		if places += n * len(own); len(own) > 0 {
+			f.Codes += share
+		}
 		d, a := digitsOf(text)
 		digits, alnum = digits+n*d, alnum+n*a
 	}
 	f.Digits = float64(digits) / float64(max(1, alnum))
+	f.CodesDistinct = float64(len(codes)) / float64(max(1, places))
 	f.Agree /= max(1, k*(k-1))
 	f.Start, f.Sound = agree(starts, k), agree(sounds, k)
 }

@@ -299,13 +299,17 @@ func quotedAll(fields []string) string {
 
 var levelOps = map[models.LevelOp]Op{models.LevelExact: Exact, models.LevelSwapped: Swapped, models.LevelJaroWinkler: JaroWinkler, models.LevelLevenshtein: Levenshtein,
 	models.LevelOSA: OSA, models.LevelTokenSet: TokenSet, models.LevelContains: Contains, models.LevelCosine: Cosine, models.LevelCosine3: Cosine3,
-	models.LevelNumber: Within, models.LevelPercent: Percent, models.LevelLocalPart: Exact}
+	models.LevelCodes: Cosine, models.LevelNumber: Within, models.LevelPercent: Percent, models.LevelLocalPart: Exact}
 
 func (d *qualityData) comparison(p *Plan, c *models.Comparison) (Comparison, error) {
 	own := p.find(c.Fields[0])
-	if len(c.Fields) > 1 {
+	if len(c.Fields) > 1 || onlyCodes(c.Levels) {
 		var err error
-		if own, err = d.derive(p, models.BlockingKey{SQL: "concat_ws(' ', " + quotedAll(c.Fields) + ")"}); err != nil {
+		text := "concat_ws(' ', " + quotedAll(c.Fields) + ")"
+		if onlyCodes(c.Levels) {
+			text = CodesSQL(text)
+		}
+		if own, err = d.derive(p, models.BlockingKey{SQL: text}); err != nil {
 			return Comparison{}, err
 		}
 	}

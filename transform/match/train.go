@@ -27,6 +27,7 @@ const (
 	leastSession     = 20.0 // matches; a session with fewer says nothing
 	doubtShare       = 0.01 // of the candidates that do not match, that may be taken for matches
 	leastShare       = 0.02 // of a session's candidates that match; where it is less, the others blur what is learned
+	leastTold        = 5    // bits by which a session's matches are told from its other candidates, in the mean
 	tellingPatterns  = 3000 // by how much more often than by chance they occur
 	leastGain        = 50   // nats by which one more kind of pairs must explain the counts better
 	mostRelated      = 2
@@ -217,13 +218,32 @@ func (t *trainer) sessions() {
 			continue
 		}
 		t.report.Sessions = append(t.report.Sessions, s.Session)
-		if s.Matches*float64(s.Pairs) >= leastSession && s.Matches >= leastShare {
+		if s.Matches*float64(s.Pairs) >= leastSession && s.Matches >= leastShare && t.clear(&s) {
 			all = append(all, s)
 		}
 	}
 	for c := range t.plan.Comparisons {
 		t.average(c, all)
 	}
+}
+
+// clear says that a session's matches are the matches. Where few candidates match, and what is left open hardly says which, EM has taken
+// another likeness for it, such as being in the same city.
+func (t *trainer) clear(s *session) bool { return s.Matches >= 0.5 || t.told(s) >= leastTold }
+
+// told is by how many bits a session's matches are told from its other candidates, in the mean.
+func (t *trainer) told(s *session) float64 {
+	bits := log2Odds(s.Matches)
+	for c := range s.m {
+		if s.mask&(1<<c) == 0 {
+			continue
+		}
+		have := s.n[c] / (s.Matches * float64(s.Pairs)) // matches with a value
+		for l := 1; l < len(s.m[c]); l++ {
+			bits += have * s.m[c][l] * math.Log2(s.m[c][l]/t.model.u[c][l])
+		}
+	}
+	return bits
 }
 
 // average is m of a comparison over the sessions in which it was free, each with the number of its matches and their share: where few
@@ -450,7 +470,7 @@ func (t *trainer) posterior(p Pattern) float64 {
 }
 
 // relatives looks for a kind of pairs that agree in some comparisons like matches and in the others like any: the set of comparisons that
-// explains the counts best, when it explains them much better.
+// explains the counts best, when it explains them much better. It may be one comparison: where that explains them, no other is to blame.
 func (t *trainer) relatives() bool {
 	n := len(t.plan.Comparisons)
 	if n < 3 || len(t.model.related) >= mostRelated {
@@ -462,7 +482,7 @@ func (t *trainer) relatives() bool {
 	var best related
 	gain := 0.0
 	for set := uint32(1); set < 1<<n; set++ {
-		if k := bits.OnesCount32(set); k < 2 || k > 4 || n-k < 1 {
+		if k := bits.OnesCount32(set); k > 4 || n-k < 1 {
 			continue
 		}
 		if t.stopped() != nil {
@@ -631,9 +651,8 @@ func (t *trainer) warn() {
 				lift += math.Log2(k.r[c][1] / t.model.u[c][1])
 			}
 		}
-		say("records that agree in %s and %s for another reason than being the same (about %.0f pairs): full agreement in them is "+
-			"worth %.0f bits instead of %.0f", strings.Join(names[:len(names)-1], ", "), names[len(names)-1], k.rate*t.pairs,
-			free-math.Log2(1+math.Exp2(min(lift, 900))), free)
+		say("records that agree in %s for another reason than being the same (about %.0f pairs): full agreement there is worth %.0f bits "+
+			"instead of %.0f", enumerated(names), k.rate*t.pairs, free-math.Log2(1+math.Exp2(min(lift, 900))), free)
 	}
 }
 
@@ -675,7 +694,9 @@ func (t *trainer) weights() *Weights {
 		if cmp.TF && len(cmp.Levels) > 0 {
 			column := cmp.Levels[0].Columns[0]
 			own.Frequent, own.Rare = frequencies(&t.records.Columns[column])
+			// Where nearly all values are rare few pairs agree, and to agree on a rare one is still no less than usual.
 			own.Usual, _ = t.records.agreeing(column)
+			own.Usual = max(own.Usual, own.Rare)
 		}
 		w.Comparisons = append(w.Comparisons, own)
 	}

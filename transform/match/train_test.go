@@ -393,3 +393,37 @@ func TestDefaultsOfManyFields(t *testing.T) {
 		t.Errorf("compared are fields %s", got)
 	}
 }
+
+// TestRareIsNoLess: where nearly each value is there once, agreement on one that is there twice loses nothing.
+func TestRareIsNoLess(t *testing.T) {
+	var texts []*string
+	for i := range 200 {
+		text := fmt.Sprint("n", max(0, i-1))
+		texts = append(texts, &text)
+	}
+	r := &Records{N: len(texts), Source: make([]uint8, len(texts)), Columns: []Values{TextValues(texts)}}
+	tr := &trainer{plan: peoplePlan(1, 1), records: r, model: model{m: [][]float64{{1, 0.9, 0.03, 0.03, 0.04}}, u: [][]float64{{1, 0.01, 0.1, 0.1, 0.79}}}, trained: []bool{true}}
+	s, err := NewScoring(tr.plan, tr.weights(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bits := s.frequency(0, 0); bits != 0 {
+		t.Errorf("%g bits", bits)
+	}
+}
+
+// TestTold: a session in which matches look like the others is told from one in which they do not.
+func TestTold(t *testing.T) {
+	tr := &trainer{model: model{u: [][]float64{{1, 0.01, 0.99}, {1, 0.2, 0.8}}}}
+	s := session{Session: Session{Pairs: 1000, Matches: 0.1}, mask: 3, n: []float64{100, 100}, m: [][]float64{{1, 0.9, 0.1}, {1, 0.8, 0.2}}}
+	clear := tr.told(&s)
+	s.m = [][]float64{{1, 0.03, 0.97}, {1, 0.3, 0.7}}
+	blurred := tr.told(&s)
+	s.m, s.n = [][]float64{{1, 0.9, 0.1}, {1, 0.8, 0.2}}, []float64{0, 0}
+	if empty := tr.told(&s); clear < 3 || blurred > -3 || empty > -3 || tr.clear(&s) {
+		t.Errorf("told by %g, %g and %g bits", clear, blurred, empty)
+	}
+	if s.Matches = 0.6; !tr.clear(&s) {
+		t.Error("where most candidates match there is nothing to mistake for it")
+	}
+}

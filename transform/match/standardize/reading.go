@@ -628,11 +628,10 @@ func (r *Reading) columnOf(c match.Column) (string, error) {
 	if name == "" {
 		var rule, key, comparison int
 		if _, err := fmt.Sscanf(what, "joined%d", &comparison); err == nil && comparison <= len(r.Entity.Comparisons) {
-			var fields []string
-			for _, f := range r.Entity.Comparisons[comparison-1].Fields {
-				fields = append(fields, "CAST("+r.d.QuoteIdent(f)+" AS VARCHAR)")
-			}
-			return "nullif(concat_ws(' ', " + strings.Join(fields, ", ") + "), '')", nil
+			return "nullif(" + r.joined(comparison-1) + ", '')", nil
+		}
+		if _, err := fmt.Sscanf(what, match.CodesColumn+"%d", &comparison); err == nil && comparison <= len(r.Entity.Comparisons) {
+			return match.CodesSQL(r.joined(comparison - 1)), nil
 		}
 		if _, err := fmt.Sscanf(what, "block%d_%d", &rule, &key); err != nil || rule > len(r.Entity.Blocking) || key > len(r.Entity.Blocking[rule-1].Keys) {
 			return "", fmt.Errorf("the plan has a column %q, and the entity nothing that it is made of", c.Name)
@@ -646,6 +645,9 @@ func (r *Reading) columnOf(c match.Column) (string, error) {
 	f, sql := &r.Fields[i], r.d.QuoteIdent(name)
 	if function := map[string]string{match.NicknameColumn: "clean_nickname", match.PhoneticColumn: "clean_phonetic", match.LocalColumn: "clean_email_local"}[what]; function != "" {
 		return "nullif(" + function + "(CAST(" + sql + " AS VARCHAR)), '')", nil
+	}
+	if what == match.CodesColumn {
+		return match.CodesSQL("CAST(" + sql + " AS VARCHAR)"), nil
 	}
 	if derived { // match.TextColumn
 		return "nullif(CAST(" + sql + " AS VARCHAR), '')", nil
@@ -665,6 +667,15 @@ func (r *Reading) columnOf(c match.Column) (string, error) {
 		return "CASE WHEN len(" + sorted + ") > 0 THEN " + sorted + " END", nil
 	}
 	return "nullif(CAST(" + sql + " AS VARCHAR), '')", nil
+}
+
+// joined are the fields of a comparison as one text.
+func (r *Reading) joined(comparison int) string {
+	var fields []string
+	for _, f := range r.Entity.Comparisons[comparison].Fields {
+		fields = append(fields, "CAST("+r.d.QuoteIdent(f)+" AS VARCHAR)")
+	}
+	return "concat_ws(' ', " + strings.Join(fields, ", ") + ")"
 }
 
 // Values is a SELECT of what golden records are made of, one row a record: SourceColumn, KeyColumn, UpdatedAtColumn, a column for each

@@ -144,6 +144,7 @@ compare:
   email:      {levels: [exact, same_local_part]}
   nicks:      {field: nicks, levels: [exact, {overlap: 1}]}
   amount:     {levels: [{percent: 5}]}
+  product:    {field: tax_id, levels: [{codes: 0.5}]}
 correlated: [[first_name, email]]
 never: ["birth_date.else and first_name.else", "tax_id differs"]
 always: ["same tax_id"]
@@ -167,7 +168,7 @@ var customerTables = []string{
 // TestReading: what the rows, the records and the rest of them say, as text that people have read, and as rows.
 func TestReading(t *testing.T) {
 	tables := slices.Clone(customerTables)
-	tables[3] = strings.ReplaceAll(tables[3], ", 5, false", ", 't1', false")
+	tables[3] = strings.ReplaceAll(tables[3], ", 5, false", ", 'T-100', false")
 	l := open(t, customers, tables...)
 	r := l.read(t)
 	p, err := match.Compile(l.e)
@@ -182,9 +183,9 @@ func TestReading(t *testing.T) {
 	golden.Check(t, "testdata/golden/reading.sql", "-- Rows\n"+r.Rows+"\n\n-- Records\n"+records+"\n\n-- Values\n"+r.Values("rows")+"\n\n-- Quarantined\n"+r.Quarantined("rows", "r1", at)+
 		"\n\n-- Counts\n"+r.Counts("rows")+"\n\n-- Repeated\n"+r.Repeated("rows")+"\n", *update)
 
-	got := text(l.ask(t, `SELECT _rec, _source, _key, _updated_at, email, birth_date, "$block2_2", company, first_name, "first_name$nickname", "birth_date$text", "email$local", nicks, amount, tax_id FROM (`+records+`) ORDER BY _rec`))
-	want := "0 | 0 | [\"1\",\"x\"] | 2026-01-01 | b@x.de | 1980-12-31 | b | acme | bob | robert | 1980-12-31 | b | [a b] | 10.5 | t1\n" +
-		"1 | 1 | 7 | - | b@y.de | 1980-12-30 | b | - | bob | robert | 1980-12-30 | b | - | 9 | t1\n"
+	got := text(l.ask(t, `SELECT _rec, _source, _key, _updated_at, email, birth_date, "$block2_2", company, first_name, "first_name$nickname", "birth_date$text", "email$local", nicks, amount, tax_id, "tax_id$codes" FROM (`+records+`) ORDER BY _rec`))
+	want := "0 | 0 | [\"1\",\"x\"] | 2026-01-01 | b@x.de | 1980-12-31 | b | acme | bob | robert | 1980-12-31 | b | [a b] | 10.5 | t1 | -\n" +
+		"1 | 1 | 7 | - | b@y.de | 1980-12-30 | b | - | bob | robert | 1980-12-30 | b | - | 9 | T-100 | t100\n"
 	if got != want {
 		t.Errorf("records:\n%swant:\n%s", got, want)
 	}

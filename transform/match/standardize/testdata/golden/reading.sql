@@ -106,7 +106,7 @@ SELECT CAST(row_number() OVER (ORDER BY "_source", "_key") - 1 AS BIGINT) AS "_r
   "_source",
   "_key",
   "_updated_at",
-  hash(hash("=first_name", "=first_name$nickname", "=birth_date", "=birth_date$text", "=email", "=email$local", hash(CAST(list_transform("=nicks", lambda e0: hash(e0)) AS VARCHAR)), "=amount", "=$block2_2", "=company", "=tax_id")) AS "_hash",
+  hash(hash("=first_name", "=first_name$nickname", "=birth_date", "=birth_date$text", "=email", "=email$local", hash(CAST(list_transform("=nicks", lambda e0: hash(e0)) AS VARCHAR)), "=amount", "=tax_id$codes", "=$block2_2", "=company", "=tax_id")) AS "_hash",
   "=first_name" AS "first_name",
   "=first_name$nickname" AS "first_name$nickname",
   "=birth_date" AS "birth_date",
@@ -115,6 +115,7 @@ SELECT CAST(row_number() OVER (ORDER BY "_source", "_key") - 1 AS BIGINT) AS "_r
   "=email$local" AS "email$local",
   "=nicks" AS "nicks",
   "=amount" AS "amount",
+  "=tax_id$codes" AS "tax_id$codes",
   "=$block2_2" AS "$block2_2",
   "=company" AS "company",
   "=tax_id" AS "tax_id"
@@ -130,6 +131,7 @@ FROM (
     nullif(clean_email_local(CAST("email" AS VARCHAR)), '') AS "=email$local",
     CASE WHEN len(list_sort(list_distinct(CAST("nicks" AS VARCHAR[])))) > 0 THEN list_sort(list_distinct(CAST("nicks" AS VARCHAR[]))) END AS "=nicks",
     TRY_CAST("amount" AS DOUBLE) AS "=amount",
+    nullif(array_to_string(list_sort(list_distinct(list_filter(list_concat(regexp_extract_all(lower(CAST("tax_id" AS VARCHAR)), '[a-z0-9]+'), list_transform(list_zip(regexp_extract_all(lower(CAST("tax_id" AS VARCHAR)), '[a-z0-9]+'), (regexp_extract_all(lower(CAST("tax_id" AS VARCHAR)), '[a-z0-9]+'))[2:]), lambda w: w[1] || w[2])), lambda w: length(w) >= 4 AND regexp_matches(w, '[0-9]') AND regexp_matches(w, '[a-z]')))), ' '), '') AS "=tax_id$codes",
     nullif(CAST((left(first_name, 1)) AS VARCHAR), '') AS "=$block2_2",
     nullif(CAST("company" AS VARCHAR), '') AS "=company",
     nullif(CAST("tax_id" AS VARCHAR), '') AS "=tax_id"
