@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/load"
@@ -70,12 +71,38 @@ func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node
 	if job.Labels, err = r.labels(e, dir); err != nil {
 		return nil, err
 	}
+	if job.At, err = behind(ctx, job); err != nil {
+		return nil, err
+	}
 	built, err := master.Build(ctx, job)
 	if err != nil { // nobody takes up what it has written: it may be much, on a disk that is full
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
+	if !job.At.Equal(r.LogicalTime) {
+		built.Notes = append(built.Notes, fmt.Sprintf("the run stands for %s, which is before what is published: what it changes holds from %s",
+			r.LogicalTime.UTC().Format(time.RFC3339), job.At.UTC().Format(time.RFC3339)))
+	}
 	s.Notes = append(s.Notes, built.Notes...)
 	return built, nil
+}
+
+// behind is the time from which the job's changes hold: that which the run stands for, or one behind all that is published, where that is
+// later. No record can leave a golden record before it came to it.
+func behind(ctx context.Context, job master.Job) (time.Time, error) {
+	v := job.Before[models.PartXref]
+	if v == nil {
+		return job.At, nil
+	}
+	d := job.Warehouse.Dialect()
+	rows, err := job.Warehouse.Query(ctx, "SELECT CAST(max(greatest(valid_from, coalesce(valid_to, valid_from))) AS VARCHAR) FROM ("+d.Select(*v)+")")
+	if err != nil {
+		return job.At, err
+	}
+	text, _ := rows.Rows[0][0].(string)
+	if last := timeOf(text); last.After(job.At) {
+		return last.Add(time.Microsecond), nil
+	}
+	return job.At, nil
 }
 
 // matchMemory is what matching may hold beside the engine of SQL.

@@ -272,10 +272,19 @@ func (r *run) tableRows() []journal.TableRows {
 			continue
 		}
 		t := journal.TableRows{Pipeline: cmp.Or(n.Pipeline, unowned), Table: s.Node, Rejected: s.Rejected}
+		if n.Entity != nil {
+			t.Written = s.Rows
+		}
 		for _, eq := range s.Equations {
 			switch eq.Name {
 			case "read":
-				t.Read, t.Written = eq.Rows, eq.Get("landed")
+				if n.Entity == nil { // which reads tables, and no source
+					t.Read, t.Written = eq.Rows, eq.Get("landed")
+				}
+			case "published":
+				if n.Entity != nil { // a table that grows
+					t.Written = eq.Get("inserted")
+				}
 			case "built":
 				t.Written = eq.Rows
 			}

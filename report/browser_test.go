@@ -1,9 +1,11 @@
 package report
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -21,6 +23,8 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/millrace/millrace/internal/testbrowser"
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/transform/match"
 )
 
 // browser opens pages in headless Chromium, and skips the test where there is none.
@@ -94,6 +98,42 @@ func TestInABrowser(t *testing.T) {
 			}
 		}
 		onPaper(t, tab, name, file)
+		if all := complaints(); len(all) > 0 {
+			t.Errorf("%s: %q", name, all)
+		}
+		cancel()
+	}
+	explained(t, ctx)
+}
+
+// explained opens explanations wide and narrow: what each comparison is worth is to be seen without scrolling.
+func explained(t *testing.T, ctx context.Context) {
+	t.Helper()
+	long := strings.Repeat("somebody.with.a.long.name@example.com ", 3)
+	pair := &pipeline.PairExplanation{Entity: "customer", A: "crm:1", B: "shop:2", Why: "they match", Bars: []pipeline.Bar{
+		{Contribution: match.Contribution{Name: "prior", Kind: "prior", Bits: -90}, Sum: -90},
+		{Contribution: match.Contribution{Name: "email", Kind: "level", Level: "exact", Bits: 110}, Sum: 20, A: long, B: long}}}
+	golden := &pipeline.GoldenExplanation{Entity: "customer", ID: "f776085a-b0a4-5bc9-9cc7-fbfd600d9274", Fields: []pipeline.FieldExplanation{
+		{Field: "email", Value: long, Choices: []pipeline.ValueFrom{{Record: "crm:1", Value: long, Decided: "most_recent"}, {Record: "shop:2", Value: long}}}}}
+	for name, page := range map[string]func(io.Writer) error{
+		"pair": func(w io.Writer) error { return PairHTML(w, pair) }, "golden": func(w io.Writer) error { return GoldenHTML(w, golden) }} {
+		var text bytes.Buffer
+		file := filepath.Join(t.TempDir(), name+".html")
+		if err := errors.Join(page(&text), os.WriteFile(file, text.Bytes(), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		tab, cancel := chromedp.NewContext(ctx)
+		complaints := watch(t, tab, "file://"+file)
+		for _, width := range []int64{1280, 390} {
+			show(t, tab, "file://"+file, width, emulation.SetEmulatedMediaParams{})
+			over := eval[float64](t, tab, tooWide)
+			hidden := eval[int](t, tab, `[...document.querySelectorAll("svg")].filter(s => s.getBoundingClientRect().right > innerWidth || [...s.children].some(r => {
+				const own = r.getBoundingClientRect(), all = s.getBoundingClientRect(); return own.left < all.left - 0.5 || own.right > all.right + 0.5})).length`)
+			bars := eval[int](t, tab, `document.querySelectorAll("svg").length`)
+			if over > 0 || hidden > 0 || bars != map[string]int{"pair": 2}[name] {
+				t.Errorf("%s: at %d px the page is %v px too wide, and %d of %d bars are not seen", name, width, over, hidden, bars)
+			}
+		}
 		if all := complaints(); len(all) > 0 {
 			t.Errorf("%s: %q", name, all)
 		}

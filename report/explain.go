@@ -27,7 +27,7 @@ func explainPage(w io.Writer, page map[string]any) error {
 	page["Style"] = template.CSS(reportStyle())
 	t, err := Parts(template.New("explain"))
 	if err == nil {
-		t, err = t.Funcs(template.FuncMap{"bits": func(x float64) string { return fmt.Sprintf("%+.2f", x) }, "bar": bitsBar}).Parse(explainText)
+		t, err = t.Funcs(template.FuncMap{"bits": func(x float64) string { return fmt.Sprintf("%+.2f", x) }, "waterfall": waterfall}).Parse(explainText)
 	}
 	if err != nil {
 		return fmt.Errorf("parse explanation page: %w", err)
@@ -38,13 +38,27 @@ func explainPage(w io.Writer, page map[string]any) error {
 	return nil
 }
 
-// bitsBar is a bar of a waterfall in a drawing of 200 by 12, with zero in the middle and 80 bits on either side.
-func bitsBar(b pipeline.Bar) map[string]any {
-	at := func(bits float64) float64 { return 100 + max(-100, min(100, 1.25*bits)) }
-	x, y := at(b.Sum-b.Bits), at(b.Sum)
-	class := "var(--bar-pass)"
-	if b.Bits < 0 {
-		class = "var(--bar-fail)"
+// drawnBar is a bar of a waterfall in a drawing of 160 by 12, in which Zero is where nothing speaks for or against.
+type drawnBar struct {
+	pipeline.Bar
+	Zero, X, Width float64
+	Colour         template.CSS
+}
+
+// waterfall draws the bars to one scale, that of the least and the greatest sum.
+func waterfall(bars []pipeline.Bar) []drawnBar {
+	least, most := 0.0, 0.0
+	for _, b := range bars {
+		least, most = math.Min(least, b.Sum), math.Max(most, b.Sum)
 	}
-	return map[string]any{"X": math.Min(x, y), "Width": math.Max(1, math.Abs(x-y)), "Colour": template.CSS("fill:" + class)}
+	at := func(bits float64) float64 { return 159 * (bits - least) / math.Max(1, most-least) }
+	out := make([]drawnBar, len(bars))
+	for i, b := range bars {
+		x, y := at(b.Sum-b.Bits), at(b.Sum)
+		out[i] = drawnBar{Bar: b, Zero: at(0), X: math.Min(x, y), Width: math.Max(1, math.Abs(x-y)), Colour: "fill:var(--bar-pass)"}
+		if b.Bits < 0 {
+			out[i].Colour = "fill:var(--bar-fail)"
+		}
+	}
+	return out
 }
