@@ -278,6 +278,13 @@ func (x *explaining) pair(ctx context.Context, out *PairExplanation, a, b stewar
 	if len(files) != 1 {
 		return fmt.Errorf("%s has %d files, and one was written: millrace run %s makes it anew", x.tables[models.PartRecords].Name, len(files), x.entity.Name)
 	}
+	published, known, err := x.publishedPattern(ctx, a, b)
+	if err != nil {
+		return err
+	}
+	if rows := x.tables[models.PartRecords].Rows; x.engine.browses && (rows > browseRecords || !known && rows > browseReference) {
+		return &TooLargeError{fmt.Sprintf("%s has %d records: too many to compare two of them here", x.entity.Name, rows), x.entity.Name}
+	}
 	records, err := match.ReadRecords(ctx, files[0].Path, plan)
 	if err != nil {
 		return err
@@ -286,7 +293,10 @@ func (x *explaining) pair(ctx context.Context, out *PairExplanation, a, b stewar
 	if err != nil {
 		return err
 	}
-	p := match.NewReference(plan, records).Pattern(int(min(ra, rb)), int(max(ra, rb)))
+	p := published
+	if !known || !x.engine.browses { // how rare each word is among all records takes long
+		p = match.NewReference(plan, records).Pattern(int(min(ra, rb)), int(max(ra, rb)))
+	}
 	x.bars(out, plan, records, scoring.Explain(ra, rb, p), ra, rb)
 	out.Weight = scoring.Weight(ra, rb, p)
 	out.Probability, out.Auto, out.Review = match.Probability(out.Weight), plan.Auto, plan.Review
@@ -295,6 +305,31 @@ func (x *explaining) pair(ctx context.Context, out *PairExplanation, a, b stewar
 	out.Always, out.Never = scoring.Holding(ra, rb, p)
 	out.Rules = plan.RuleNames(records.Agreeing(plan, ra, rb))
 	return x.fate(ctx, out, plan, a, b)
+}
+
+// The most records with which a server explains pairs: those that a run has kept an edge of, whose levels it has published, and any.
+const (
+	browseRecords   = 2_000_000
+	browseReference = 100_000
+)
+
+// TooLargeError says that a server does not compare here what a command does.
+type TooLargeError struct{ text, Entity string }
+
+func (e *TooLargeError) Error() string { return e.text }
+
+// publishedPattern are the levels at which the run has compared two records, where it has kept an edge of them.
+func (x *explaining) publishedPattern(ctx context.Context, a, b steward.Record) (p match.Pattern, known bool, err error) {
+	d := x.Dialect()
+	of := func(x, y steward.Record) string {
+		return fmt.Sprintf("a_source = %s AND a_key = %s AND b_source = %s AND b_key = %s", d.QuoteLiteral(x.Source), d.QuoteLiteral(x.Key), d.QuoteLiteral(y.Source), d.QuoteLiteral(y.Key))
+	}
+	rows, err := x.Query(ctx, "SELECT pattern FROM "+x.table(models.PartEdges)+" WHERE "+of(a, b)+" OR "+of(b, a))
+	if err != nil || len(rows.Rows) == 0 {
+		return 0, false, err
+	}
+	levels, known := rows.Rows[0][0].(int64)
+	return match.Pattern(levels), known, nil
 }
 
 // bars are the waterfall with the values that were compared.

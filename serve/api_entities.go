@@ -87,6 +87,7 @@ func entityProblem(err error, entity *models.Entity, plain bool) error {
 	var field *pipeline.FieldError
 	var contradiction *steward.ContradictionError
 	var locked *pipeline.LockedError
+	var large *pipeline.TooLargeError
 	switch {
 	case errors.As(err, &gone) && gone.Heir != "":
 		return &Problem{kind: kindNotFound, Detail: err.Error(), Hint: "GET " + apiPrefix + "/entities/" + entity.Name + "/golden/" + gone.Heir, cause: err}
@@ -102,6 +103,8 @@ func entityProblem(err error, entity *models.Entity, plain bool) error {
 		return &Problem{kind: kindConflict, Detail: "the decisions about " + entity.Name + " contradict each other", Hint: "millrace match decisions " + entity.Name + " tells which"}
 	case errors.As(err, &contradiction):
 		return &Problem{kind: kindConflict, Detail: err.Error(), Hint: "revoke what does not hold any more, then decide again"}
+	case errors.As(err, &large):
+		return &Problem{kind: kindConflict, Detail: err.Error(), Hint: "millrace explain " + large.Entity + " takes the time that it needs"}
 	case errors.As(err, &locked):
 		return &Problem{kind: kindBusy, Detail: "another decision is being written", Hint: "try again in a moment", retry: busyRetry}
 	}

@@ -1,6 +1,6 @@
 // Package serve is the HTTP side of Millrace: API v1, pages, the inbox of webhooks, and what monitoring asks for. It is a
 // thin skin: what it shows comes from pipeline, its journal and report, and what it is asked to do it writes into the
-// journal as a firing. It never runs a model and never publishes. Read Config and Server, then route.go and guard.go.
+// journal as a firing; decisions about records go into the project's file of them. It never runs a model and never publishes. Read Config and Server, then route.go and guard.go.
 package serve
 
 import (

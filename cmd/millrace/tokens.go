@@ -115,7 +115,8 @@ func (a *app) tokensListCommand() *cobra.Command {
 				g.add(t.Name, t.Role, clockText(t.Created), expires)
 			}
 			for name, t := range e.Project.Serve.Tokens.All() {
-				g.add(name, strings.Join(t.Role, ","), "millrace.yml", "never")
+				roles, _ := serve.ParseRoles(strings.Join(t.Role, ","))
+				g.add(name, roles.String(), "millrace.yml", "never")
 			}
 			return g.print(a.stdout)
 		})
