@@ -102,7 +102,7 @@ func (m *matching) read(ctx context.Context) (err error) {
 	if m.reading, err = standardize.NewReading(ctx, m.Warehouse, m.Entity); err != nil {
 		return err
 	}
-	rows, err := m.Warehouse.Write(ctx, m.reading.Rows, m.path("rows"))
+	rows, err := m.Warehouse.Scratch(ctx, m.reading.Rows, m.path("rows"))
 	if err != nil {
 		return fmt.Errorf("standardize: %w", err)
 	}
@@ -131,7 +131,7 @@ func (m *matching) read(ctx context.Context) (err error) {
 
 // numbers numbers the records among the rows.
 func (m *matching) numbers(ctx context.Context, rows warehouse.File, records int64) error {
-	f, err := m.Warehouse.Write(ctx, m.reading.Numbers(rows.Path), m.path("numbers"))
+	f, err := m.Warehouse.Scratch(ctx, m.reading.Numbers(rows.Path), m.path("numbers"))
 	if err != nil {
 		return fmt.Errorf("number the records: %w", err)
 	}
@@ -177,7 +177,7 @@ func (m *matching) settle(ctx context.Context) (err error) {
 		return err
 	}
 	fields := match.FieldsPlan(m.entity)
-	records, _, err := m.readRecords(ctx, fields, "fields")
+	records, _, err := m.readRecords(ctx, fields, "fields", m.Warehouse.Scratch)
 	if err != nil {
 		return err
 	}
@@ -189,13 +189,13 @@ func (m *matching) settle(ctx context.Context) (err error) {
 	return err
 }
 
-// readRecords writes the records of a plan to a file, and reads it.
-func (m *matching) readRecords(ctx context.Context, p *match.Plan, name string) (*match.Records, warehouse.File, error) {
+// readRecords writes the records of a plan to a file, by Write or Scratch of the warehouse, and reads it.
+func (m *matching) readRecords(ctx context.Context, p *match.Plan, name string, write func(ctx context.Context, query, path string) (warehouse.File, error)) (*match.Records, warehouse.File, error) {
 	query, err := m.reading.Records(p, m.values)
 	if err != nil {
 		return nil, warehouse.File{}, err
 	}
-	f, err := m.Warehouse.Write(ctx, query, m.path(name))
+	f, err := write(ctx, query, m.path(name))
 	if err != nil {
 		return nil, f, fmt.Errorf("write the records: %w", err)
 	}
@@ -205,7 +205,7 @@ func (m *matching) readRecords(ctx context.Context, p *match.Plan, name string) 
 
 // records reads what is compared.
 func (m *matching) records(ctx context.Context) (err error) {
-	if m.Records, m.recordsFile, err = m.readRecords(ctx, m.Plan, "records"); err != nil {
+	if m.Records, m.recordsFile, err = m.readRecords(ctx, m.Plan, "records", m.Warehouse.Write); err != nil {
 		return err
 	}
 	if match.Settled(m.Entity) { // else settle has told

@@ -33,7 +33,7 @@ func (t *Trace) Winners(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	rows, err := t.Warehouse.Write(ctx, fmt.Sprintf("SELECT * FROM (\n%s\n) AS r\nWHERE %s", reading.Rows, t.members()), filepath.Join(t.Dir, "members.parquet"))
+	rows, err := t.Warehouse.Scratch(ctx, fmt.Sprintf("SELECT * FROM (\n%s\n) AS r\nWHERE %s", reading.Rows, t.members()), filepath.Join(t.Dir, "members.parquet"))
 	if err != nil {
 		return "", fmt.Errorf("read the members: %w", err)
 	}
