@@ -36,7 +36,12 @@ func main() {
 	reference := flag.String("reference", "", "internal: run this SQL file in DuckDB and exit")
 	snowflakePart := flag.String("snowflake", "", "internal: be one of the processes of the job snowflake and exit")
 	matchingFile := flag.String("matching", "", "internal: match the records of this file and exit")
+	matchingSQL := flag.String("matching-sql", "", "internal: count the pairs of this file's records by SQL and exit")
 	flag.Parse()
+	if *matchingSQL != "" {
+		exitOn(runMatchingSQL(*matchingSQL))
+		return
+	}
 	if *matchingFile != "" {
 		exitOn(runMatching(*matchingFile))
 		return

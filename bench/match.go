@@ -13,6 +13,8 @@ import (
 
 	"github.com/millrace/millrace/transform/match"
 	"github.com/millrace/millrace/transform/match/matchgen"
+	"github.com/millrace/millrace/warehouse"
+	"github.com/millrace/millrace/warehouse/duckdb"
 )
 
 // matched is what one matching process took.
@@ -61,7 +63,68 @@ func (b *bench) match() error {
 		func(m *matched) took { return m.Edges.by(m.Pairs) }, 0)
 	b.addTook("match: 2M pairs by chance", runs, func(m *matched) took { return m.Sample }, 0)
 	b.add("match: peak RSS", rss, "MiB", 2048)
+	return b.matchSQL(self, records, runs)
+}
+
+// matchSQL measures the same plan as SQL, which makes the same pairs and counts the same patterns: what one would write for DuckDB by hand,
+// with each measure of a pair computed once. Both read the same file, on as many threads.
+func (b *bench) matchSQL(self, records string, runs []matched) error {
+	var ratios, cpus []float64
+	for i := range runs {
+		u, err := measure("", self, "-matching-sql", records)
+		if err != nil {
+			return err
+		}
+		var pairs int64
+		if err := json.Unmarshal(u.stdout, &pairs); err != nil {
+			return err
+		}
+		own := runs[i].sum()
+		if pairs != runs[i].Pairs {
+			return fmt.Errorf("match: SQL compares %d pairs, the engine %d", pairs, runs[i].Pairs)
+		}
+		b.add("match: the same plan as SQL: wall", u.wall, "s", 0)
+		b.add("match: the same plan as SQL: CPU", u.cpu, "s", 0)
+		ratios, cpus = append(ratios, u.wall/own.Wall), append(cpus, u.cpu/own.CPU)
+		if u.wall > longSQL {
+			break
+		}
+	}
+	b.atLeast("match: wall of the same as SQL, by that of reading, blocking and counting", median(ratios), "x", 5)
+	b.atLeast("match: CPU of the same as SQL, by that of reading, blocking and counting", median(cpus), "x", 5)
 	return nil
+}
+
+// longSQL is how many seconds of wall are enough to be measured once.
+const longSQL = 20
+
+// sum is what the engine took for what SQL does: it keeps no edges.
+func (m *matched) sum() took {
+	return took{m.Read.Wall + m.Engine.Wall + m.Count.Wall, m.Read.CPU + m.Engine.CPU + m.Count.CPU}
+}
+
+// runMatchingSQL is the process that is measured: it counts the patterns of all pairs by SQL and prints how many pairs there are.
+func runMatchingSQL(records string) error {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "millrace-bench-sql-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	w, err := duckdb.Open(ctx, warehouse.Config{Memory: 4 << 30, Threads: runtime.NumCPU(), Dirs: []string{filepath.Dir(records)}, Temp: dir})
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	s, err := match.NewSQLPlan(matchgen.Plan(), w.Dialect(), match.SQLInput{Records: w.Dialect().Files([]string{records})})
+	if err != nil {
+		return err
+	}
+	counts, err := w.Query(ctx, "SELECT CAST(sum(pairs) AS BIGINT) FROM (\n"+s.Count()+"\n) AS c")
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(counts.Rows[0][0])
 }
 
 // by is what 10 million pairs took.

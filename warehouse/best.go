@@ -54,6 +54,6 @@ func duckEntries(value, number string, distinct bool) string {
 // duckUUID puts RFC 4122 together from the hash of the namespace's bytes and the name's.
 func duckUUID(namespace, name string) string {
 	hash := "sha1(from_hex('" + strings.ReplaceAll(namespace, "-", "") + "') || encode(" + name + "))"
-	return fmt.Sprintf("concat(%[1]s[1:8], '-', %[1]s[9:12], '-5', %[1]s[14:16], '-', translate(%[1]s[17:17], '0123456789abcdef', "+
-		"'89ab89ab89ab89ab'), %[1]s[18:20], '-', %[1]s[21:32])", hash)
+	return fmt.Sprintf("concat(left(%[1]s, 8), '-', substring(%[1]s, 9, 4), '-5', substring(%[1]s, 14, 3), '-', "+
+		"substring('89ab89ab89ab89ab', instr('0123456789abcdef', substring(%[1]s, 17, 1)), 1), substring(%[1]s, 18, 3), '-', substring(%[1]s, 21, 12))", hash)
 }

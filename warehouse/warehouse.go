@@ -101,6 +101,9 @@ type Warehouse interface {
 	// Write runs one SELECT and writes its rows to a new Parquet file at path: complete and synced to disk when
 	// it returns, absent or removed when it fails. Types that Parquet cannot hold are cast or refused, never bent.
 	Write(ctx context.Context, query, path string) (File, error)
+	// Scratch is Write for a file that the caller reads again and throws away: it is quick to write and to read, larger, not synced, and
+	// never part of a Version: of the File only Path, Rows and Bytes are told.
+	Scratch(ctx context.Context, query, path string) (File, error)
 	// Split runs one SELECT once and writes its rows to new files: paths[i] gets those for which class, an integer
 	// expression over the SELECT's columns, is i. A class without rows has no file and is nil in the answer.
 	Split(ctx context.Context, query, class string, paths []string) ([]*File, error)

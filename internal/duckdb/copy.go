@@ -48,14 +48,28 @@ func (db *DB) Copy(ctx context.Context, query, path string, cast Cast) (copied *
 			return err
 		}
 		source := "(\n" + Trim(query) + "\n)"
-		copied, err = db.copyTo(ctx, conn, source, columns, cast, path)
+		copied, err = db.copyTo(ctx, conn, source, columns, cast, path, db.parquet())
+		return err
+	})
+	return copied, err
+}
+
+// Scratch is Copy for a file that is read again and thrown away: it is not packed, which takes half the time that writing it takes else, and
+// it need not survive the machine.
+func (db *DB) Scratch(ctx context.Context, query, path string, cast Cast) (copied *Copied, err error) {
+	err = db.with(ctx, func(conn *driverdb.Conn) error {
+		columns, err := describe(ctx, conn, query)
+		if err != nil {
+			return err
+		}
+		copied, err = db.copyTo(ctx, conn, "(\n"+Trim(query)+"\n)", columns, cast, path, db.scratch())
 		return err
 	})
 	return copied, err
 }
 
 // copyTo writes source, a table expression with the columns given, by way of path + ".tmp".
-func (db *DB) copyTo(ctx context.Context, conn *driverdb.Conn, source string, columns []Column, cast Cast, path string) (_ *Copied, err error) {
+func (db *DB) copyTo(ctx context.Context, conn *driverdb.Conn, source string, columns []Column, cast Cast, path, options string) (_ *Copied, err error) {
 	if err := distinct(columns); err != nil {
 		return nil, err
 	}
@@ -77,7 +91,7 @@ func (db *DB) copyTo(ctx context.Context, conn *driverdb.Conn, source string, co
 		}
 	}()
 	prefix := "COPY (SELECT " + star + " FROM "
-	statement := fmt.Sprintf("%s%s) TO %s (%s, USE_TMP_FILE false)", prefix, source, quote(tmp), db.parquet())
+	statement := fmt.Sprintf("%s%s) TO %s (%s, USE_TMP_FILE false)", prefix, source, quote(tmp), options)
 	err = execOne(ctx, conn, statement, func(v []driver.Value) error { return copied.read(v) })
 	if err != nil {
 		return nil, shift(problem(ctx, err), len(prefix)+len("(\n"), len(source))
@@ -85,8 +99,10 @@ func (db *DB) copyTo(ctx context.Context, conn *driverdb.Conn, source string, co
 	if err := os.Chmod(tmp, 0o600); err != nil { // publishing lets others read it
 		return nil, err
 	}
-	if err := fsx.SyncFile("parquet", tmp); err != nil { // DuckDB never does
-		return nil, err
+	if options != db.scratch() {
+		if err := fsx.SyncFile("parquet", tmp); err != nil { // DuckDB never does
+			return nil, err
+		}
 	}
 	if err := fsx.Rename("parquet", tmp, path); err != nil {
 		return nil, err
@@ -115,7 +131,13 @@ func (c *Copied) columns(columns []Column, cast Cast) (star string, err error) {
 	return "*", nil
 }
 
-// parquet are the options of every file that is written.
+// scratch are the options of files that are thrown away. Dictionaries are for few values: to build one of many and then not to use it costs
+// as much as to write them.
+func (db *DB) scratch() string {
+	return fmt.Sprintf("FORMAT parquet, COMPRESSION uncompressed, DICTIONARY_SIZE_LIMIT 1000, ROW_GROUP_SIZE 122880, ROW_GROUP_SIZE_BYTES %d, RETURN_STATS", db.rowGroupBytes())
+}
+
+// parquet are the options of every file that is kept.
 func (db *DB) parquet() string {
 	return fmt.Sprintf("FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880, ROW_GROUP_SIZE_BYTES %d, RETURN_STATS", db.rowGroupBytes())
 }

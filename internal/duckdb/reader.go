@@ -49,7 +49,7 @@ func (db *DB) CopyReader(ctx context.Context, r array.RecordReader, path string,
 		if err != nil {
 			return err
 		}
-		copied, err = db.copyTo(ctx, conn, name, columns, cast, path)
+		copied, err = db.copyTo(ctx, conn, name, columns, cast, path, db.parquet())
 		return err
 	})
 	return copied, err

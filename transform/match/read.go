@@ -17,7 +17,8 @@ import (
 )
 
 // ReadRecords reads a records file: the record's number and source, its hash, and those columns of the plan that rules, comparisons and
-// conditions look at. The others have no values. Columns are read at the same time, as many as there are processors.
+// conditions look at. The others have no values. Columns are read at the same time, as many as there are processors. The file's rows may
+// stand in any order.
 func ReadRecords(ctx context.Context, path string, p *Plan) (*Records, error) {
 	r, err := readRecords(ctx, path, p)
 	if err != nil {
@@ -45,23 +46,34 @@ func readRecords(ctx context.Context, path string, p *Plan) (*Records, error) {
 		return nil, err
 	}
 	r := &Records{N: int(pf.NumRows()), Columns: make([]Values, len(p.Columns))}
-	g, ctx := errgroup.WithContext(ctx)
+	var numbers []uint32
+	g, reading := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	g.Go(func() error { return r.readNumbering(ctx, pf, p) })
-	g.Go(func() error { return r.readHash(ctx, pf) })
+	g.Go(func() (err error) {
+		numbers, err = r.readNumbering(reading, pf)
+		return err
+	})
+	g.Go(func() error { return r.readHash(reading, pf) })
 	needed := p.needed()
 	for i, c := range p.Columns {
 		r.Columns[i].Kind = c.Kind
 		if needed[i] {
 			g.Go(func() error {
-				if err := r.Columns[i].read(ctx, pf, leaves[i], r.N); err != nil {
+				err := r.Columns[i].read(reading, pf, leaves[i], r.N)
+				if err == nil {
+					err = r.Columns[i].whole(r.N)
+				}
+				if err != nil {
 					return fmt.Errorf("column %q: %w", c.Name, err)
 				}
 				return nil
 			})
 		}
 	}
-	return r, g.Wait()
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return r, r.inOrder(ctx, p, numbers)
 }
 
 // MaxRecords is how many records can be matched at once: a record's number and one bit are 32 bits.
@@ -156,38 +168,36 @@ func holds(c *schema.Column, k Kind) bool {
 	}
 }
 
-// readNumbering reads the records' numbers and sources, and makes sure that they count up, source by source.
-func (r *Records) readNumbering(ctx context.Context, pf *file.Reader, p *Plan) error {
-	row := 0
-	err := eachInt64(ctx, pf, 0, func(v int64, null bool) error {
-		if null || v != int64(row) {
-			return fmt.Errorf("column %s is %d in row %d: the file is not sorted by it", RecColumn, v, row)
-		}
-		row++
-		return nil
-	})
-	if err != nil {
-		return err
+// readNumbering reads the numbers and the sources of the file's rows.
+func (r *Records) readNumbering(ctx context.Context, pf *file.Reader) ([]uint32, error) {
+	n := &rowNumbers{numbers: make([]uint32, 0, r.N), seen: make([]bool, r.N)}
+	if err := eachInt64(ctx, pf, 0, n.add); err != nil {
+		return nil, err
 	}
 	r.Source = make([]uint8, 0, r.N)
-	last := int32(0)
-	return eachInt32(ctx, pf, 1, func(v int32, null bool) error {
-		if null || v < last || int(v) >= len(p.Sources) || v > math.MaxUint8 {
-			return fmt.Errorf("column %s is %d in row %d, after %d: the plan has %d sources, and the file is sorted by them",
-				SourceColumn, v, len(r.Source), last, len(p.Sources))
+	err := eachInt32(ctx, pf, 1, func(v int32, null bool) error {
+		if null || v < 0 || v > math.MaxUint8 {
+			return fmt.Errorf("column %s is %d in row %d: no source has that number", SourceColumn, v, len(r.Source))
 		}
-		last = v
 		r.Source = append(r.Source, uint8(v))
 		return nil
 	})
+	if err == nil && (len(n.numbers) != r.N || len(r.Source) != r.N) {
+		err = fmt.Errorf("%d numbers and %d sources of %d records: the file is damaged, make it anew", len(n.numbers), len(r.Source), r.N)
+	}
+	return n.numbers, err
 }
 
 func (r *Records) readHash(ctx context.Context, pf *file.Reader) error {
 	r.Hash = make([]uint64, 0, r.N)
-	return eachInt64(ctx, pf, 4, func(v int64, _ bool) error {
+	err := eachInt64(ctx, pf, 4, func(v int64, _ bool) error {
 		r.Hash = append(r.Hash, uint64(v))
 		return nil
 	})
+	if err == nil && len(r.Hash) != r.N {
+		err = fmt.Errorf("%d hashes of %d records: the file is damaged, make it anew", len(r.Hash), r.N)
+	}
+	return err
 }
 
 // read fills a column from a leaf.
@@ -254,8 +264,7 @@ func (v *Values) readList(ctx context.Context, pf *file.Reader, leaf, n int) err
 	})
 	v.Starts = append(v.Starts, uint32(len(v.Codes)))
 	v.Dict = texts.dict
-	v.sortLists()
-	return err
+	return err // inOrder sorts them
 }
 
 // sortLists sorts the entries of each list by number, and leaves each once.

@@ -2,8 +2,8 @@ package match
 
 import "slices"
 
-// The records file is one Parquet file, sorted by (_source, _key), so that a record's number does not depend on the order in which its
-// sources were read. Its columns are, in this order:
+// The records file is one Parquet file. Records are numbered by (_source, _key), so that a record's number does not depend on the order in
+// which its sources were read; its rows may stand in any order. Its columns are, in this order:
 //
 //	_rec         BIGINT     0, 1, 2… the record's number
 //	_source      SMALLINT   number in Plan.Sources
@@ -19,7 +19,7 @@ const (
 	HashColumn      = "_hash"
 )
 
-// Records are standardized records in columns. Record i is row i of the records file.
+// Records are standardized records in columns. Record i is that whose number is i in the records file.
 type Records struct {
 	N       int
 	Source  []uint8  // by record

@@ -187,6 +187,21 @@ func (w *Warehouse) Write(ctx context.Context, query, path string) (warehouse.Fi
 	return written(copied, path, err)
 }
 
+// Scratch is Write for files that are thrown away.
+func (w *Warehouse) Scratch(ctx context.Context, query, path string) (warehouse.File, error) {
+	ctx, cancel := w.timeout(ctx)
+	defer cancel()
+	db, err := w.sql(ctx)
+	if err != nil {
+		return warehouse.File{}, err
+	}
+	copied, err := db.Scratch(ctx, query, path, cast)
+	if err != nil {
+		return warehouse.File{}, sqlError(err)
+	}
+	return warehouse.File{Path: path, Rows: copied.Rows, Bytes: copied.Bytes}, nil
+}
+
 // Split writes the classes of a SELECT's rows into files of their own.
 func (w *Warehouse) Split(ctx context.Context, query, class string, paths []string) ([]*warehouse.File, error) {
 	ctx, cancel := w.timeout(ctx)

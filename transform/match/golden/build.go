@@ -63,21 +63,29 @@ func (b *building) published() {
 	}
 }
 
-// write runs a SELECT into a file and gives it as a table expression.
-func (b *building) write(ctx context.Context, what, query string) (warehouse.File, string, error) {
+// path is a new file of the run.
+func (b *building) path(what string) string {
 	b.files++
-	f, err := b.w.Write(ctx, query, filepath.Join(b.dir, fmt.Sprintf("%02d-%s.parquet", b.files, what)))
-	if err != nil {
-		return f, "", fmt.Errorf("%s: %w", what, err)
-	}
-	return f, b.Dialect.Files([]string{f.Path}), nil
+	return filepath.Join(b.dir, fmt.Sprintf("%02d-%s.parquet", b.files, what))
 }
 
-// into is write for a relation.
+// write runs a SELECT into a file that is published.
+func (b *building) write(ctx context.Context, what, query string) (warehouse.File, error) {
+	f, err := b.w.Write(ctx, query, b.path(what))
+	if err != nil {
+		return f, fmt.Errorf("%s: %w", what, err)
+	}
+	return f, nil
+}
+
+// into runs a SELECT into a file of the run, which becomes a relation.
 func (b *building) into(ctx context.Context, relation *string, what, query string) (rows int64, err error) {
-	f, from, err := b.write(ctx, what, query)
-	*relation = from
-	return f.Rows, err
+	f, err := b.w.Scratch(ctx, query, b.path(what))
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", what, err)
+	}
+	*relation = b.Dialect.Files([]string{f.Path})
+	return f.Rows, nil
 }
 
 // ids settles which golden id each cluster takes.
@@ -233,7 +241,7 @@ func (b *building) version(ctx context.Context, part, query string) (rows int64,
 	if err != nil {
 		return 0, err
 	}
-	f, _, err := b.write(ctx, part, query)
+	f, err := b.write(ctx, part, query)
 	if err != nil {
 		return 0, err
 	}
@@ -372,7 +380,7 @@ func (b *building) append(ctx context.Context, part, query string) (rows int64, 
 	if err != nil {
 		return 0, err
 	}
-	f, _, err := b.write(ctx, part, query)
+	f, err := b.write(ctx, part, query)
 	if err != nil {
 		return 0, err
 	}

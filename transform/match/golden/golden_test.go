@@ -740,17 +740,35 @@ type losing struct {
 }
 
 func (w *losing) Write(ctx context.Context, query, path string) (warehouse.File, error) {
-	if !w.lost && strings.HasSuffix(path, "-"+w.of+".parquet") {
-		n, err := w.Query(ctx, "SELECT count(*) FROM (\n"+query+"\n) AS q")
-		if err != nil {
-			return warehouse.File{}, err
-		}
-		if rows, _ := asFloat(n.Rows[0][0]); rows > 0 {
-			w.lost = true
-			query = fmt.Sprintf("SELECT * FROM (\n%s\n) AS q LIMIT %d", query, int64(rows)-1)
-		}
+	query, err := w.less(ctx, query, path)
+	if err != nil {
+		return warehouse.File{}, err
 	}
 	return w.Warehouse.Write(ctx, query, path)
+}
+
+func (w *losing) Scratch(ctx context.Context, query, path string) (warehouse.File, error) {
+	query, err := w.less(ctx, query, path)
+	if err != nil {
+		return warehouse.File{}, err
+	}
+	return w.Warehouse.Scratch(ctx, query, path)
+}
+
+// less is the query without one of its rows, where they are to be lost.
+func (w *losing) less(ctx context.Context, query, path string) (string, error) {
+	if w.lost || !strings.HasSuffix(path, "-"+w.of+".parquet") {
+		return query, nil
+	}
+	n, err := w.Query(ctx, "SELECT count(*) FROM (\n"+query+"\n) AS q")
+	if err != nil {
+		return "", err
+	}
+	if rows, _ := asFloat(n.Rows[0][0]); rows > 0 {
+		w.lost = true
+		query = fmt.Sprintf("SELECT * FROM (\n%s\n) AS q LIMIT %d", query, int64(rows)-1)
+	}
+	return query, nil
 }
 
 // TestLostRow: whichever file loses a row, the run fails. (A round of claims that loses one is decided again by the next.)

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform/match/golden"
@@ -19,6 +22,7 @@ import (
 // measured is an entity like the plan of matchgen.
 const measured = `sources: [{table: persons, key: id}]
 weights: w.json
+standardize: {first_name: words, last_name: words, email: email, phone: digits, street: words, city: words}
 block: [[email], [phone], [last_name, postcode], [birth_date]]
 compare:
   first_name: {levels: [exact, {jw: 0.92}, {jw: 0.88}, swapped], swap_with: last_name}
@@ -70,7 +74,7 @@ func BenchmarkIncremental(b *testing.B) {
 		}
 	}
 	job := func(name string, before golden.Tables) Job {
-		j := Job{Entity: entity, Warehouse: w, Dir: filepath.Join(dir, name), Before: before, Run: name, At: time.Date(2026, 1, 1+len(before), 0, 0, 0, 0, time.UTC), Memory: 1 << 30}
+		j := Job{Entity: entity, Warehouse: &timed{w, b}, Dir: filepath.Join(dir, name), Before: before, Run: name, At: time.Date(2026, 1, 1+len(before), 0, 0, 0, 0, time.UTC), Memory: 1 << 30}
 		if err := os.Mkdir(j.Dir, 0o700); err != nil {
 			b.Fatal(err)
 		}
@@ -80,14 +84,14 @@ func BenchmarkIncremental(b *testing.B) {
 		m := &matching{Job: j}
 		told := j.Run + ":"
 		for i, step := range []func(context.Context) error{m.read, m.settle, m.records, m.weigh, m.decide, m.unchanged, m.compare, m.cluster, m.golden} {
-			began := time.Now()
+			began, cpu := time.Now(), spent()
 			if err := step(b.Context()); err != nil {
 				b.Fatal(err)
 			}
 			name := []string{"read", "settle", "records", "weigh", "decide", "unchanged", "compare", "cluster", "golden"}[i]
-			told += fmt.Sprintf(" %s %.2f s,", name, time.Since(began).Seconds())
+			told += fmt.Sprintf(" %s %.2f s of wall %.2f,", name, (spent() - cpu).Seconds(), time.Since(began).Seconds())
 		}
-		b.Log(told, m.out.Notes)
+		b.Log(told, m.out.Notes, usage().Maxrss>>10, "MB at most")
 		return &m.out
 	}
 	for b.Loop() {
@@ -105,4 +109,52 @@ func BenchmarkIncremental(b *testing.B) {
 		second.Weights = weights
 		build(second)
 	}
+}
+
+// timed tells how long statements take.
+type timed struct {
+	warehouse.Warehouse
+	b *testing.B
+}
+
+func (w *timed) Write(ctx context.Context, query, path string) (warehouse.File, error) {
+	began, cpu := time.Now(), spent()
+	f, err := w.Warehouse.Write(ctx, query, path)
+	w.b.Logf("  %-28s %8d rows %6d ms of processors, wall %6d ms", filepath.Base(path), f.Rows, (spent() - cpu).Milliseconds(), time.Since(began).Milliseconds())
+	return f, err
+}
+
+func (w *timed) Scratch(ctx context.Context, query, path string) (warehouse.File, error) {
+	began, cpu := time.Now(), spent()
+	f, err := w.Warehouse.Scratch(ctx, query, path)
+	w.b.Logf("  %-28s %8d rows %6d ms of processors, wall %6d ms", filepath.Base(path), f.Rows, (spent() - cpu).Milliseconds(), time.Since(began).Milliseconds())
+	return f, err
+}
+
+func (w *timed) Ingest(ctx context.Context, r array.RecordReader, path string) (warehouse.File, error) {
+	began, cpu := time.Now(), spent()
+	f, err := w.Warehouse.Ingest(ctx, r, path)
+	w.b.Logf("  %-28s %8d rows %6d ms of processors, wall %6d ms", filepath.Base(path), f.Rows, (spent() - cpu).Milliseconds(), time.Since(began).Milliseconds())
+	return f, err
+}
+
+func (w *timed) Query(ctx context.Context, query string) (*warehouse.Result, error) {
+	began, cpu := time.Now(), spent()
+	r, err := w.Warehouse.Query(ctx, query)
+	if took := spent() - cpu; took > 50*time.Millisecond {
+		w.b.Logf("  %-28.28q %13s %6d ms of processors, wall %6d ms", query, "", took.Milliseconds(), time.Since(began).Milliseconds())
+	}
+	return r, err
+}
+
+// spent is the processors' time of this process.
+func spent() time.Duration {
+	u := usage()
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// usage is what the process has used so far; Maxrss is the most memory, in kB.
+func usage() (u syscall.Rusage) {
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return u
 }

@@ -71,20 +71,21 @@ type matching struct {
 	out     Matched
 	reading *standardize.Reading
 	rows    string // what was read, as a table expression
+	values  string // and its records, with their numbers
 	entity  *models.Entity
 	*Prepared
-	recordsFile, rawFile warehouse.File
-	engine               *match.Matcher
-	scoring              *match.Scoring
-	since                []bool // records that are new or have changed; nil compares all
-	compared             int    // how many these are
-	now                  basis
-	number               float64                   // of the basis
-	named                map[steward.Record]uint32 // records that decisions name
-	pairs                map[[2]uint32]match.Verdict
-	counts               []match.Count // of all candidates, where training has counted them
-	edges                []match.Edge
-	labels               []uint32
+	recordsFile warehouse.File
+	engine      *match.Matcher
+	scoring     *match.Scoring
+	since       []bool // records that are new or have changed; nil compares all
+	compared    int    // how many these are
+	now         basis
+	number      float64                   // of the basis
+	named       map[steward.Record]uint32 // records that decisions name
+	pairs       map[[2]uint32]match.Verdict
+	counts      []match.Count // of all candidates, where training has counted them
+	edges       []match.Edge
+	labels      []uint32
 }
 
 // Prepared is an entity with its defaults, its plan and its records.
@@ -106,7 +107,7 @@ func (m *matching) read(ctx context.Context) (err error) {
 	if m.reading, err = standardize.NewReading(ctx, m.Warehouse, m.Entity); err != nil {
 		return err
 	}
-	rows, err := m.Warehouse.Write(ctx, m.reading.Rows, m.path("rows"))
+	rows, err := m.Warehouse.Scratch(ctx, m.reading.Rows, m.path("rows"))
 	if err != nil {
 		return fmt.Errorf("standardize: %w", err)
 	}
@@ -127,7 +128,23 @@ func (m *matching) read(ctx context.Context) (err error) {
 	if !equation.Closes() {
 		return fmt.Errorf("%w: %s", warehouse.ErrUnbalanced, equation)
 	}
-	return m.keepOut(ctx, equation.Get("quarantined"))
+	if err := m.keepOut(ctx, equation.Get("quarantined")); err != nil {
+		return err
+	}
+	return m.numbers(ctx, rows, equation.Get("records"))
+}
+
+// numbers numbers the records among the rows.
+func (m *matching) numbers(ctx context.Context, rows warehouse.File, records int64) error {
+	f, err := m.Warehouse.Scratch(ctx, m.reading.Numbers(rows.Path), m.path("numbers"))
+	if err != nil {
+		return fmt.Errorf("number the records: %w", err)
+	}
+	if f.Rows != records {
+		return fmt.Errorf("%w: of %d records %d were numbered", warehouse.ErrUnbalanced, records, f.Rows)
+	}
+	m.values = m.reading.NumberedBy(rows.Path, m.from(f))
+	return nil
 }
 
 // keepOut writes the rows that are no records where the quarantine is made of.
@@ -165,7 +182,7 @@ func (m *matching) settle(ctx context.Context) (err error) {
 		return err
 	}
 	fields := match.FieldsPlan(m.entity)
-	records, _, err := m.readRecords(ctx, fields, "fields")
+	records, _, err := m.readRecords(ctx, fields, "fields", m.Warehouse.Scratch)
 	if err != nil {
 		return err
 	}
@@ -177,15 +194,15 @@ func (m *matching) settle(ctx context.Context) (err error) {
 	return err
 }
 
-// readRecords writes the records of a plan to a file, and reads it.
-func (m *matching) readRecords(ctx context.Context, p *match.Plan, name string) (*match.Records, warehouse.File, error) {
-	query, err := m.reading.Records(p, m.rows)
+// readRecords writes the records of a plan to a file, by Write or Scratch of the warehouse, and reads it.
+func (m *matching) readRecords(ctx context.Context, p *match.Plan, name string, write func(ctx context.Context, query, path string) (warehouse.File, error)) (*match.Records, warehouse.File, error) {
+	query, err := m.reading.Records(p, m.values)
 	if err != nil {
 		return nil, warehouse.File{}, err
 	}
-	f, err := m.Warehouse.Write(ctx, query, m.path(name))
+	f, err := write(ctx, query, m.path(name))
 	if err != nil {
-		return nil, f, fmt.Errorf("number the records: %w", err)
+		return nil, f, fmt.Errorf("write the records: %w", err)
 	}
 	r, err := match.ReadRecords(ctx, f.Path, p)
 	return r, f, err
@@ -193,20 +210,12 @@ func (m *matching) readRecords(ctx context.Context, p *match.Plan, name string) 
 
 // records reads what is compared.
 func (m *matching) records(ctx context.Context) (err error) {
-	if m.Records, m.recordsFile, err = m.readRecords(ctx, m.Plan, "records"); err != nil {
+	if m.Records, m.recordsFile, err = m.readRecords(ctx, m.Plan, "records", m.Warehouse.Write); err != nil {
 		return err
 	}
 	if match.Settled(m.Entity) { // else settle has told
 		profile := match.ProfileUse(m.Plan, m.Records)
 		m.out.Notes = append(m.out.Notes, profile.Warnings(m.entity)...)
-	}
-	d := m.Warehouse.Dialect()
-	raw := withValues(d, m.from(m.recordsFile), m.reading.Values(m.rows))
-	if m.rawFile, err = m.Warehouse.Write(ctx, raw, m.path("raw")); err != nil {
-		return fmt.Errorf("values of golden records: %w", err)
-	}
-	if m.rawFile.Rows != int64(m.Records.N) {
-		return fmt.Errorf("%w: %d records have %d rows of values", warehouse.ErrUnbalanced, m.Records.N, m.rawFile.Rows)
 	}
 	if m.engine, err = match.NewEngine(ctx, match.Config{Threads: m.Threads, Memory: m.Memory / 4, MostEdges: m.Memory / edgeCost, Temp: m.Dir,
 		Progress: m.Progress}, m.Plan, m.Records); err != nil {
@@ -407,13 +416,14 @@ func (m *matching) golden(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	columns, err := m.Warehouse.Describe(ctx, "SELECT * FROM "+m.from(m.rawFile))
+	raw := m.reading.Values(m.values)
+	columns, err := m.Warehouse.Describe(ctx, raw)
 	if err != nil {
 		return err
 	}
 	d := m.Warehouse.Dialect()
 	g := &golden.Golden{Entity: m.entity, Plan: m.Plan, Dialect: d, Run: m.Run, At: m.At, Fields: goldenFields(columns), Levels: levels, Pins: m.pins(),
-		From: golden.Relations{Records: m.from(m.recordsFile), Raw: m.from(m.rawFile), Labels: m.from(labels), Edges: m.from(edges)}}
+		From: golden.Relations{Records: m.from(m.recordsFile), Raw: "(\n" + raw + "\n)", Labels: m.from(labels), Edges: m.from(edges)}}
 	if g.From.Blocks, err = m.blocks(ctx); err != nil {
 		return err
 	}

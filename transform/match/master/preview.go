@@ -37,7 +37,7 @@ func Look(ctx context.Context, job Job) (*Preview, error) {
 		}
 	}
 	var err error
-	if m.Records, m.recordsFile, err = m.readRecords(ctx, m.Plan, "records"); err != nil {
+	if m.Records, m.recordsFile, err = m.readRecords(ctx, m.Plan, "records", m.Warehouse.Scratch); err != nil {
 		return nil, err
 	}
 	if err := m.fits(job.Weights); err != nil {

@@ -169,7 +169,7 @@ func tooMany(n, of int) bool { return float64(n) > mostChanged*float64(of) }
 func (m *matching) changed(ctx context.Context) ([]bool, error) {
 	d := m.Warehouse.Dialect()
 	q := d.QuoteIdent
-	f, err := m.Warehouse.Write(ctx, fmt.Sprintf(`SELECT r.%[1]s
+	f, err := m.Warehouse.Scratch(ctx, fmt.Sprintf(`SELECT r.%[1]s
 FROM (SELECT %[1]s, %[2]s, %[3]s, %[4]s FROM %[5]s) AS r
 LEFT JOIN (SELECT %[2]s, %[3]s, %[4]s FROM (
 %[6]s
@@ -245,7 +245,7 @@ func (m *matching) kept(ctx context.Context) ([]match.Edge, error) {
 		return s.String() + " END"
 	}
 	records := fmt.Sprintf("(SELECT %s, %s, %s FROM %s)", q(match.RecColumn), q(match.SourceColumn), q(match.KeyColumn), m.from(m.recordsFile))
-	f, err := m.Warehouse.Write(ctx, fmt.Sprintf(`SELECT x.%[1]s AS a, y.%[1]s AS b, e.pattern
+	f, err := m.Warehouse.Scratch(ctx, fmt.Sprintf(`SELECT x.%[1]s AS a, y.%[1]s AS b, e.pattern
 FROM (SELECT a_key, %[4]s AS a_source, b_key, %[5]s AS b_source, pattern FROM (
 %[6]s
 ) AS t) AS e

@@ -33,17 +33,17 @@ func (t *Trace) Winners(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	rows, err := t.Warehouse.Write(ctx, fmt.Sprintf("SELECT * FROM (\n%s\n) AS r\nWHERE %s", reading.Rows, t.members()), filepath.Join(t.Dir, "members.parquet"))
+	rows, err := t.Warehouse.Scratch(ctx, fmt.Sprintf("SELECT * FROM (\n%s\n) AS r\nWHERE %s", reading.Rows, t.members()), filepath.Join(t.Dir, "members.parquet"))
 	if err != nil {
 		return "", fmt.Errorf("read the members: %w", err)
 	}
 	d := t.Warehouse.Dialect()
-	plan, from := match.FieldsPlan(t.Entity), d.Files([]string{rows.Path})
+	plan, from := match.FieldsPlan(t.Entity), reading.Numbered(d.Files([]string{rows.Path}))
 	records, err := reading.Records(plan, from)
 	if err != nil {
 		return "", err
 	}
-	raw := withValues(d, "("+records+")", reading.Values(from))
+	raw := reading.Values(from)
 	columns, err := t.Warehouse.Describe(ctx, raw)
 	if err != nil {
 		return "", err
@@ -67,10 +67,4 @@ func (t *Trace) members() string {
 		return "false"
 	}
 	return fmt.Sprintf("(%s, %s) IN (%s)", d.QuoteIdent(match.SourceColumn), d.QuoteIdent(match.KeyColumn), strings.Join(tuples, ", "))
-}
-
-// withValues are the values of records, by their numbers.
-func withValues(d *warehouse.Dialect, records, values string) string {
-	return fmt.Sprintf("SELECT r.%[1]s, v.*\nFROM %[2]s AS r\nJOIN (\n%[3]s\n) AS v ON v.%[4]s = r.%[4]s AND v.%[5]s = r.%[5]s",
-		d.QuoteIdent(match.RecColumn), records, values, d.QuoteIdent(match.SourceColumn), d.QuoteIdent(match.KeyColumn))
 }

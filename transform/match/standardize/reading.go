@@ -20,7 +20,7 @@ import (
 )
 
 // Rows of Reading.Rows have, besides RecColumn's siblings SourceColumn, KeyColumn and UpdatedAtColumn, these columns: a field's standardized
-// value by its name, the value as its source has it by its name and RawSuffix, and why the row is no record.
+// value by its name, the value as its source has it by its name and RawSuffix where steps may have changed it, and why the row is no record.
 const (
 	RawSuffix     = "$raw"
 	ValidSuffix   = "$valid"   // of Reading.Values: whether standardizing left the value
@@ -370,8 +370,10 @@ func (r *reader) write() {
 	for _, f := range r.Fields {
 		items = append(items, r.d.QuoteIdent(f.Name))
 	}
-	for _, f := range r.Fields {
-		items = append(items, r.d.QuoteIdent(f.Name+RawSuffix))
+	for i := range r.Fields {
+		if raw := r.raw(&r.Fields[i]); !slices.Contains(items, raw) {
+			items = append(items, raw)
+		}
 	}
 	items = append(items, r.d.TrueNames(names, conditions)+" AS "+r.d.QuoteIdent(ReasonsColumn))
 	r.Rows = fmt.Sprintf("WITH %s\nSELECT %s\nFROM step_%d", strings.Join(ctes, ", "), strings.Join(items, ",\n  "), deepest)
@@ -595,11 +597,42 @@ func (r *Reading) isRecord() string {
 	return r.d.Length(r.d.QuoteIdent(ReasonsColumn), "VARCHAR[]") + " = 0"
 }
 
-// Records is the SELECT for the records file of a plan, from the rows.
+// raw is the column of Rows that has a field's value as its source has it.
+func (r *Reading) raw(f *ReadField) string {
+	if f.read && f.Of == nil && len(f.Steps) == 0 {
+		return r.d.QuoteIdent(f.Name)
+	}
+	return r.d.QuoteIdent(f.Name + RawSuffix)
+}
+
+// number is a record's: records are numbered by source and key.
+func (r *Reading) number() string {
+	q := r.d.QuoteIdent
+	return fmt.Sprintf("CAST(row_number() OVER (ORDER BY %s, %s) - 1 AS BIGINT) AS %s", q(match.SourceColumn), q(match.KeyColumn), q(match.RecColumn))
+}
+
+// Numbered is a table expression of the records among the rows, with their numbers.
+func (r *Reading) Numbered(from string) string {
+	return fmt.Sprintf("(\nSELECT %s, r.*\nFROM %s AS r\nWHERE %s\n)", r.number(), from, r.isRecord())
+}
+
+// Numbers is a SELECT of the numbers of the records in a file of rows, by their places in it. It sorts keys and places alone, which takes
+// a small part of what sorting rows does.
+func (r *Reading) Numbers(file string) string {
+	return fmt.Sprintf("SELECT %s, %s\nFROM %s\nWHERE %s", r.d.QuoteIdent(warehouse.PositionRow), r.number(), r.d.Positions([]string{file}), r.isRecord())
+}
+
+// NumberedBy is what Numbered is of the rows of a file, the numbers being written.
+func (r *Reading) NumberedBy(file, numbers string) string {
+	q := r.d.QuoteIdent
+	return fmt.Sprintf("(\nSELECT n.%s, r.*\nFROM %s AS r\nJOIN %s AS n ON n.%s = r.%[4]s\n)", q(match.RecColumn), r.d.Positions([]string{file}), numbers,
+		q(warehouse.PositionRow))
+}
+
+// Records is the SELECT for the records file of a plan, from numbered records.
 func (r *Reading) Records(p *match.Plan, from string) (string, error) {
 	q := r.d.QuoteIdent
-	items := []string{"CAST(row_number() OVER (ORDER BY " + q(match.SourceColumn) + ", " + q(match.KeyColumn) + ") - 1 AS BIGINT) AS " + q(match.RecColumn),
-		q(match.SourceColumn), q(match.KeyColumn), q(match.UpdatedAtColumn)}
+	items := []string{q(match.RecColumn), q(match.SourceColumn), q(match.KeyColumn), q(match.UpdatedAtColumn)}
 	// The hash is of all columns: a rule's key may be made of fields that have none of their own, and functions may change with the version.
 	var inner, names, own []string
 	var types []warehouse.Type
@@ -616,8 +649,8 @@ func (r *Reading) Records(p *match.Plan, from string) (string, error) {
 		hash = r.d.RowHash(own, types)
 	}
 	items = append(append(items, hash+" AS "+q(match.HashColumn)), names...)
-	columns := append([]string{q(match.SourceColumn), q(match.KeyColumn), q(match.UpdatedAtColumn)}, inner...)
-	return fmt.Sprintf("SELECT %s\nFROM (\n  SELECT %s\n  FROM %s\n  WHERE %s\n) AS r\nORDER BY %s", strings.Join(items, ",\n  "), strings.Join(columns, ",\n    "), from, r.isRecord(), q(match.RecColumn)), nil
+	columns := append([]string{q(match.RecColumn), q(match.SourceColumn), q(match.KeyColumn), q(match.UpdatedAtColumn)}, inner...)
+	return fmt.Sprintf("SELECT %s\nFROM (\n  SELECT %s\n  FROM %s AS r\n) AS r", strings.Join(items, ",\n  "), strings.Join(columns, ",\n    "), from), nil
 }
 
 var kindTypes = map[match.Kind]warehouse.Type{match.Text: {Name: "VARCHAR"}, match.Number: {Name: "DOUBLE"}, match.Date: {Name: "DATE"}, match.List: {Name: "LIST", Fields: []warehouse.Field{{Type: warehouse.Type{Name: "VARCHAR"}}}}}
@@ -678,11 +711,11 @@ func (r *Reading) joined(comparison int) string {
 	return "concat_ws(' ', " + strings.Join(fields, ", ") + ")"
 }
 
-// Values is a SELECT of what golden records are made of, one row a record: SourceColumn, KeyColumn, UpdatedAtColumn, a column for each
-// field, and for those with steps that show the source's value one with ValidSuffix.
+// Values is a SELECT of what golden records are made of, one row a numbered record: RecColumn, SourceColumn, KeyColumn, UpdatedAtColumn, a
+// column for each field, and for those with steps that show the source's value one with ValidSuffix.
 func (r *Reading) Values(from string) string {
 	q := r.d.QuoteIdent
-	items := []string{q(match.SourceColumn), q(match.KeyColumn), q(match.UpdatedAtColumn)}
+	items := []string{q(match.RecColumn), q(match.SourceColumn), q(match.KeyColumn), q(match.UpdatedAtColumn)}
 	for i := range r.Fields {
 		f := &r.Fields[i]
 		switch {
@@ -691,13 +724,13 @@ func (r *Reading) Values(from string) string {
 		case f.Of != nil:
 			items = append(items, fmt.Sprintf("coalesce(CAST(%s AS VARCHAR), %s) AS %[2]s", q(f.Name+RawSuffix), q(f.Name)))
 		default:
-			items = append(items, q(f.Name+RawSuffix)+" AS "+q(f.Name))
+			items = append(items, r.raw(f)+" AS "+q(f.Name))
 		}
 		if len(f.Steps) > 0 && !f.Shown() {
 			items = append(items, q(f.Name)+" IS NOT NULL AS "+q(f.Name+ValidSuffix))
 		}
 	}
-	return fmt.Sprintf("SELECT %s\nFROM %s\nWHERE %s", strings.Join(items, ",\n  "), from, r.isRecord())
+	return fmt.Sprintf("SELECT %s\nFROM %s AS r", strings.Join(items, ",\n  "), from)
 }
 
 // Quarantined is a SELECT of the rows that are no records, as the quarantine of the golden records has them: which source they are from, the
@@ -705,8 +738,8 @@ func (r *Reading) Values(from string) string {
 func (r *Reading) Quarantined(from, run string, at time.Time) string {
 	q := r.d.QuoteIdent
 	items := []string{r.sourceName() + " AS source", q(match.KeyColumn) + " AS source_key"}
-	for _, f := range r.Fields {
-		items = append(items, q(f.Name+RawSuffix)+" AS "+q(f.Name))
+	for i := range r.Fields {
+		items = append(items, r.raw(&r.Fields[i])+" AS "+q(r.Fields[i].Name))
 	}
 	items = append(items, q(ReasonsColumn)+" AS "+check.FailedRules, r.d.QuoteLiteral(run)+" AS "+check.QuarantinedRun,
 		"CAST("+r.d.QuoteLiteral(at.UTC().Format("2006-01-02 15:04:05.000000"))+" AS TIMESTAMP) AS "+check.QuarantinedAt,

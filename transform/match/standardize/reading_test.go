@@ -175,12 +175,12 @@ func TestReading(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	records, err := r.Records(p, "rows")
+	records, err := r.Records(p, r.Numbered("rows"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	at := time.Date(2026, 11, 27, 1, 2, 3, 0, time.UTC)
-	golden.Check(t, "testdata/golden/reading.sql", "-- Rows\n"+r.Rows+"\n\n-- Records\n"+records+"\n\n-- Values\n"+r.Values("rows")+"\n\n-- Quarantined\n"+r.Quarantined("rows", "r1", at)+
+	golden.Check(t, "testdata/golden/reading.sql", "-- Rows\n"+r.Rows+"\n\n-- Records\n"+records+"\n\n-- Values\n"+r.Values(r.Numbered("rows"))+"\n\n-- Quarantined\n"+r.Quarantined("rows", "r1", at)+
 		"\n\n-- Counts\n"+r.Counts("rows")+"\n\n-- Repeated\n"+r.Repeated("rows")+"\n", *update)
 
 	got := text(l.ask(t, `SELECT _rec, _source, _key, _updated_at, email, birth_date, "$block2_2", company, first_name, "first_name$nickname", "birth_date$text", "email$local", nicks, amount, tax_id, "tax_id$codes" FROM (`+records+`) ORDER BY _rec`))
@@ -189,7 +189,7 @@ func TestReading(t *testing.T) {
 	if got != want {
 		t.Errorf("records:\n%swant:\n%s", got, want)
 	}
-	got = text(l.ask(t, "SELECT first_name, phone, country, lang, address, postcode, city, birth_date, \"first_name$valid\" FROM ("+r.Values("rows")+") ORDER BY _source"))
+	got = text(l.ask(t, "SELECT first_name, phone, country, lang, address, postcode, city, birth_date, \"first_name$valid\" FROM ("+r.Values(r.Numbered("rows"))+") ORDER BY _source"))
 	want = " Dr Bob | +4930 | DE | english | 12 Elm 10115 Berlin | 10115 | Berlin | 1980-12-31 | true\nbob | - | DE | - | - | 10115 | - | 1980-12-30 | true\n"
 	if got != want {
 		t.Errorf("values:\n%swant:\n%s", got, want)
@@ -222,11 +222,11 @@ func TestReadingOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sql, err := r.Records(p, "(\n"+r.Rows+"\n) AS s")
+		sql, err := r.Records(p, r.Numbered("(\n"+r.Rows+"\n)"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		texts = append(texts, text(l.ask(t, sql)))
+		texts = append(texts, text(l.ask(t, sql+" ORDER BY _rec")))
 	}
 	if texts[0] != texts[1] || len(strings.Split(texts[0], "\n")) != 51 {
 		t.Errorf("%s\n%s", texts[0], texts[1])
@@ -285,11 +285,11 @@ func TestReadingTypes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sql, err := r.Records(p, "rows")
+	sql, err := r.Records(p, r.Numbered("rows"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := text(l.ask(t, "SELECT n, born, tag, names FROM ("+sql+")")); got != "5 | 2020-02-03 | 7 | [a]\n1.5 | 2020-02-04 | x | [b]\n" {
+	if got := text(l.ask(t, "SELECT n, born, tag, names FROM ("+sql+") ORDER BY _rec")); got != "5 | 2020-02-03 | 7 | [a]\n1.5 | 2020-02-04 | x | [b]\n" {
 		t.Error(got)
 	}
 }

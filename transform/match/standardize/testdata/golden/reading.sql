@@ -94,15 +94,12 @@ SELECT "_source",
   "postcode$raw",
   "country$raw",
   "lang$raw",
-  "nicks$raw",
-  "amount$raw",
-  "tax_id$raw",
   "city$raw",
   list_filter([CASE WHEN "country$map_1" THEN 'country_not_in_ref_country' END, CASE WHEN "_key" IS NULL THEN 'key_missing' END]::VARCHAR[], lambda x: x IS NOT NULL) AS "_reasons"
 FROM step_3
 
 -- Records
-SELECT CAST(row_number() OVER (ORDER BY "_source", "_key") - 1 AS BIGINT) AS "_rec",
+SELECT "_rec",
   "_source",
   "_key",
   "_updated_at",
@@ -120,7 +117,8 @@ SELECT CAST(row_number() OVER (ORDER BY "_source", "_key") - 1 AS BIGINT) AS "_r
   "=company" AS "company",
   "=tax_id" AS "tax_id"
 FROM (
-  SELECT "_source",
+  SELECT "_rec",
+    "_source",
     "_key",
     "_updated_at",
     nullif(CAST("first_name" AS VARCHAR), '') AS "=first_name",
@@ -135,13 +133,16 @@ FROM (
     nullif(CAST((left(first_name, 1)) AS VARCHAR), '') AS "=$block2_2",
     nullif(CAST("company" AS VARCHAR), '') AS "=company",
     nullif(CAST("tax_id" AS VARCHAR), '') AS "=tax_id"
-  FROM rows
-  WHERE length("_reasons") = 0
+  FROM (
+SELECT CAST(row_number() OVER (ORDER BY "_source", "_key") - 1 AS BIGINT) AS "_rec", r.*
+FROM rows AS r
+WHERE length("_reasons") = 0
 ) AS r
-ORDER BY "_rec"
+) AS r
 
 -- Values
-SELECT "_source",
+SELECT "_rec",
+  "_source",
   "_key",
   "_updated_at",
   "first_name$raw" AS "first_name",
@@ -156,12 +157,15 @@ SELECT "_source",
   "postcode",
   "country",
   "lang",
-  "nicks$raw" AS "nicks",
-  "amount$raw" AS "amount",
-  "tax_id$raw" AS "tax_id",
+  "nicks" AS "nicks",
+  "amount" AS "amount",
+  "tax_id" AS "tax_id",
   "city"
-FROM rows
+FROM (
+SELECT CAST(row_number() OVER (ORDER BY "_source", "_key") - 1 AS BIGINT) AS "_rec", r.*
+FROM rows AS r
 WHERE length("_reasons") = 0
+) AS r
 
 -- Quarantined
 SELECT CASE "_source" WHEN 0 THEN 'stg_a' WHEN 1 THEN 'stg_b' END AS source,
@@ -175,9 +179,9 @@ SELECT CASE "_source" WHEN 0 THEN 'stg_a' WHEN 1 THEN 'stg_b' END AS source,
   "postcode$raw" AS "postcode",
   "country$raw" AS "country",
   "lang$raw" AS "lang",
-  "nicks$raw" AS "nicks",
-  "amount$raw" AS "amount",
-  "tax_id$raw" AS "tax_id",
+  "nicks" AS "nicks",
+  "amount" AS "amount",
+  "tax_id" AS "tax_id",
   "city$raw" AS "city",
   "_reasons" AS _failed_rules,
   'r1' AS _quarantined_run,
