@@ -57,7 +57,7 @@ func (a *app) decide(c *cobra.Command, name string, d steward.Decision) error {
 		if a.json {
 			return a.printJSON(made)
 		}
-		a.out("%s: %s, in %s; the next run of %s obeys it", made.ID, made, made.Place, entity.Name)
+		a.out("%s: %s, in %s; the next run of %s obeys it", made.ID, oneLine(made.String()), made.Place, entity.Name)
 		return nil
 	})
 }

@@ -299,7 +299,7 @@ func (m *matching) numbersOf(ctx context.Context, decisions []steward.Decision) 
 		for _, r := range records {
 			i, ok := bySource[r.Source]
 			if !ok {
-				return nil, fmt.Errorf("%s: entity %s has no source %q", cmpPlace(one), m.Entity.Name, r.Source)
+				return nil, fmt.Errorf("%s: entity %s has no source %q: give one that name:, or revoke the decision", cmpPlace(one), m.Entity.Name, r.Source)
 			}
 			names[i] = r.Source
 			tuples = append(tuples, fmt.Sprintf("(%d, %s)", i, d.QuoteLiteral(r.Key)))
@@ -377,20 +377,7 @@ func (m *matching) cluster(ctx context.Context) (err error) {
 	if m.labels, err = match.ClusterContext(ctx, m.Plan, m.scoring, m.engine, m.Records, m.edges); err != nil {
 		return err
 	}
-	return m.obeyed()
-}
-
-// obeyed makes sure that what people have decided is what came out: a chain of conditions could stand against it.
-func (m *matching) obeyed() error {
-	var errs []error
-	for pair, verdict := range m.pairs {
-		together := m.labels[pair[0]] == m.labels[pair[1]]
-		if together == (verdict == match.Forced) {
-			continue
-		}
-		errs = append(errs, fmt.Errorf("records %d and %d: decided %s, and always conditions or other decisions say otherwise", pair[0], pair[1], verdict))
-	}
-	return errors.Join(errs...)
+	return m.obeyed(ctx)
 }
 
 // golden writes the tables.

@@ -557,3 +557,26 @@ func TestRefused(t *testing.T) {
 		t.Errorf("%v, %q", err, m.Notes)
 	}
 }
+
+// TestDisobeyed: what brings two records together that people have decided to split is named, link by link.
+func TestDisobeyed(t *testing.T) {
+	l := open(t, 6)
+	var crm []one
+	for _, k := range l.keys() {
+		if k.source == "crm" {
+			crm = append(crm, k)
+		}
+	}
+	l.people[crm[1]][5] = "one"
+	l.people[crm[2]] = slices.Clone(l.people[crm[1]])
+	l.expose()
+	record := func(i int) steward.Record { return steward.Record{Source: crm[i].source, Key: crm[i].key} }
+	decisions := []steward.Decision{{ID: "a", Kind: steward.Match, A: record(0), B: record(1), Place: "d.csv:2"}, {ID: "b", Kind: steward.Match, A: record(2), B: record(3), Place: "d.csv:3"},
+		{ID: "c", Kind: steward.Split, A: record(0), B: record(3), Place: "d.csv:4"}}
+	_, err := Build(t.Context(), l.job(nil, decisions))
+	want := fmt.Sprintf("d.csv:4: split %s and %s contradicts what brings the two together: d.csv:2: match %[1]s and %[3]s; %[3]s and %[4]s always match: same tax; d.csv:3: match %[4]s and %[2]s",
+		record(0), record(3), record(1), record(2))
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
