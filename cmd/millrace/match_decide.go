@@ -58,7 +58,7 @@ func (a *app) decide(c *cobra.Command, name string, d steward.Decision) error {
 		if a.json {
 			return a.printJSON(shown)
 		}
-		a.out("%s: %s, in %s; the next run of %s obeys it", shown.ID, shown.String(), shown.Place, entity.Name)
+		a.out("%s: %s, in %s; the next run of %s obeys it", shown.ID, oneLine(shown.String()), shown.Place, entity.Name)
 		return nil
 	})
 }

@@ -153,7 +153,11 @@ func (s *jaroWinkler) similarity(w *worker, a, b uint32) float64 {
 			return s.positionsOf(w, a).jaroWinkler(y)
 		}
 	}
-	return similar.JaroWinkler(s.dict.At(a), s.dict.At(b))
+	x, y := s.dict.At(a), s.dict.At(b)
+	if max(len(x), len(y)) >= longText {
+		return longJaroWinkler(x, y)
+	}
+	return similar.JaroWinkler(x, y)
 }
 
 // jaroWinkler compares the text of the positions with another. Which of two texts takes its letters from the other does not matter: each
@@ -260,10 +264,14 @@ func (s *editDistance) edits(w *worker, a, b uint32) int {
 	if s.letters.exact && len(s.letters.at(a)) <= machineLetters {
 		return s.positionsOf(w, a).edits(s.letters.at(b), s.transpose)
 	}
-	if s.transpose {
-		return similar.OSA(s.dict.At(a), s.dict.At(b))
+	x, y := s.dict.At(a), s.dict.At(b)
+	switch {
+	case max(len(x), len(y)) >= longText:
+		return editsUpTo(x, y, s.loosest, s.transpose)
+	case s.transpose:
+		return similar.OSA(x, y)
 	}
-	return similar.Levenshtein(s.dict.At(a), s.dict.At(b))
+	return similar.Levenshtein(x, y)
 }
 
 // edits is the distance of the text of the positions to another: the rows of the table of distances, as differences of one bit, a column at

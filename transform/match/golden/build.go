@@ -408,7 +408,8 @@ func (b *building) review(ctx context.Context) error {
 		}
 	}
 	count("pairs", fmt.Sprintf(`SELECT count(*) FROM %s AS e JOIN %s AS x ON x._rec = e.a JOIN %[2]s AS y ON y._rec = e.b
-WHERE x.cluster <> y.cluster AND e.verdict IN (%s, %s)`, b.From.Edges, b.From.Labels, b.text(match.Unsure.String()), b.text(match.Refused.String())))
+WHERE x.cluster <> y.cluster AND e.verdict IN (%s, %s) AND NOT EXISTS (%s)`, b.From.Edges, b.From.Labels, b.text(match.Unsure.String()),
+		b.text(match.Refused.String()), b.answered(b.From.Labels)))
 	if b.From.Blocks != "" {
 		count("blocks", "SELECT count(*) FROM "+b.From.Blocks+" AS b")
 	}

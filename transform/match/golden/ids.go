@@ -229,9 +229,10 @@ JOIN %[2]s AS x ON x._rec = e.a
 JOIN %[2]s AS y ON y._rec = e.b
 JOIN %[3]s AS i ON i.cluster = x.cluster
 JOIN %[3]s AS k ON k.cluster = y.cluster
-WHERE e.verdict IN (%[4]s, %[5]s) AND x.cluster <> y.cluster`, g.From.Edges, g.From.Members, g.From.IDs, g.text(match.Unsure.String()),
+WHERE e.verdict IN (%[4]s, %[5]s) AND x.cluster <> y.cluster
+  AND NOT EXISTS (%[8]s)`, g.From.Edges, g.From.Members, g.From.IDs, g.text(match.Unsure.String()),
 		g.text(match.Refused.String()),
-		g.unpacked("i.golden_id"), g.unpacked("k.golden_id"))
+		g.unpacked("i.golden_id"), g.unpacked("k.golden_id"), g.answered(g.From.Members))
 	if g.From.Blocks != "" {
 		none := g.null("VARCHAR")
 		pairs = union(pairs,
@@ -259,4 +260,13 @@ LEFT JOIN (
   FROM %s AS p
   GROUP BY kind, a_source, a_key, b_source, b_key, reason
 ) AS p ON %s`, g.text(g.Run), g.at(), pairs, g.From.Review, strings.Join(same, " AND "))
+}
+
+// answered finds that somebody has decided to split two other records of the clusters of x and y: then their pairs are not asked about again.
+// clusters has the cluster of each record.
+func (g *Golden) answered(clusters string) string {
+	return fmt.Sprintf(`SELECT 1 FROM (
+    SELECT least(p.cluster, q.cluster) AS less, greatest(p.cluster, q.cluster) AS more
+    FROM %s AS s JOIN %s AS p ON p._rec = s.a JOIN %[2]s AS q ON q._rec = s.b WHERE s.verdict = %s
+  ) AS d WHERE d.less = least(x.cluster, y.cluster) AND d.more = greatest(x.cluster, y.cluster)`, g.From.Edges, clusters, g.text(match.Split.String()))
 }

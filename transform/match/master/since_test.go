@@ -557,3 +557,40 @@ func TestRefused(t *testing.T) {
 		t.Errorf("%v, %q", err, m.Notes)
 	}
 }
+
+// TestSplitBeforeAlways: a chain of decided matches and of a condition of always does not bring two records together that a person has split;
+// the condition's pair is left to a steward.
+func TestSplitBeforeAlways(t *testing.T) {
+	l := open(t, 6)
+	var crm []one
+	for _, k := range l.keys() {
+		if k.source == "crm" {
+			crm = append(crm, k)
+		}
+	}
+	l.people[crm[1]][5] = "one"
+	l.people[crm[2]] = slices.Clone(l.people[crm[1]])
+	l.expose()
+	record := func(i int) steward.Record { return steward.Record{Source: crm[i].source, Key: crm[i].key} }
+	m, err := Build(t.Context(), l.job(nil, []steward.Decision{
+		{ID: "a", Kind: steward.Match, A: record(0), B: record(1)}, {ID: "b", Kind: steward.Match, A: record(2), B: record(3)},
+		{ID: "c", Kind: steward.Split, A: record(0), B: record(3)}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := l.w.Query(l.Context(), "SELECT source_key, golden_id FROM ("+warehouse.DuckDB.Select(*m.Tables[models.PartXref])+") AS x WHERE source = 'crm'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden := map[any]any{}
+	for _, r := range rows.Rows {
+		golden[r[0]] = r[1]
+	}
+	at := func(i int) any { return golden[record(i).Key] }
+	if at(0) != at(1) || at(2) != at(3) || at(0) == at(3) {
+		t.Errorf("golden ids %v", golden)
+	}
+	if verdict := l.edge(m, min(crm[1].key, crm[2].key), max(crm[1].key, crm[2].key)); !strings.HasPrefix(verdict, "refused") {
+		t.Errorf("the pair of the condition is %s", verdict)
+	}
+}

@@ -122,6 +122,10 @@ JOIN members AS y ON y._rec = e.b
 JOIN ids AS i ON i.cluster = x.cluster
 JOIN ids AS k ON k.cluster = y.cluster
 WHERE e.verdict IN ('unsure', 'refused') AND x.cluster <> y.cluster
+  AND NOT EXISTS (SELECT 1 FROM (
+    SELECT least(p.cluster, q.cluster) AS less, greatest(p.cluster, q.cluster) AS more
+    FROM edges AS s JOIN members AS p ON p._rec = s.a JOIN members AS q ON q._rec = s.b WHERE s.verdict = 'split'
+  ) AS d WHERE d.less = least(x.cluster, y.cluster) AND d.more = greatest(x.cluster, y.cluster))
 UNION ALL
 SELECT 'block', CAST(NULL AS VARCHAR(16777216)), b."KEY", CAST(NULL AS VARCHAR(16777216)), CAST(NULL AS VARCHAR(16777216)), CAST(NULL AS VARCHAR(16777216)), CAST(NULL AS VARCHAR(16777216)), CAST(NULL AS FLOAT), CAST(NULL AS FLOAT), 'too many records share the key', b.rule || ': ' || CAST(b.records AS VARCHAR(16777216)) || ' records'
 FROM blocks AS b
