@@ -221,11 +221,8 @@ func (b *building) hierarchy(ctx context.Context, i int) error {
 	if _, err := b.into(ctx, &b.From.Parents[i], "parents", parents); err != nil {
 		return err
 	}
-	left, err := b.into(ctx, &b.From.Above[i], "above", b.FirstStep(i))
-	for range climbs {
-		if err != nil || left == 0 {
-			break
-		}
+	steps, err := b.into(ctx, &b.From.Above[i], "above", b.FirstStep(i))
+	for left, up := steps, int64(1); err == nil && left > 0 && up <= steps; up *= 2 {
 		left, err = b.into(ctx, &b.From.Above[i], "above", b.Climb(b.From.Above[i]))
 	}
 	if err != nil {

@@ -972,3 +972,48 @@ func TestGoldenSQL(t *testing.T) {
 		golden.Check(t, filepath.Join("testdata", "golden", "golden."+d.Name+".sql"), all, *update)
 	}
 }
+
+// TestDeepHierarchy: whoever has many above is above nobody of them.
+func TestDeepHierarchy(t *testing.T) {
+	e, p := people()
+	e.Survive = models.Survivorship{}
+	e.Relations = []*models.EntityRelation{{Name: "parent", Hierarchy: "boss"}}
+	l := open(t, e, p, "name", "boss")
+	var rows []row
+	for i := range 70 {
+		key, boss := fmt.Sprintf("k%03d", i), ""
+		if i > 0 {
+			boss = fmt.Sprintf("k%03d", i-1)
+		}
+		rows = append(rows, row{key: key, cluster: key, values: map[string]string{"name": "n", "boss": boss}})
+	}
+	b := l.build(rows)
+	if got := l.rows(b.Tables[models.PartGolden], "SELECT count(*) FROM {t} WHERE parent_id IS NULL"); !slices.Equal(got, []string{"1"}) {
+		t.Errorf("golden records without a parent: %v", got)
+	}
+	if got := l.rows(b.Tables[models.PartReview], "SELECT count(*) FROM {t}"); !slices.Equal(got, []string{"0"}) {
+		t.Errorf("questions: %v", got)
+	}
+}
+
+// TestHouseholdsOfOneTime: two runs stand for the same time, and the first of a household leaves it between them.
+func TestHouseholdsOfOneTime(t *testing.T) {
+	e, p := people()
+	e.Survive = models.Survivorship{}
+	e.Relations = []*models.EntityRelation{{Name: "household", By: []string{"name", "street"}}}
+	l := open(t, e, p, "name", "street")
+	at := func(key, street string) row {
+		return row{key: key, cluster: key, values: map[string]string{"name": "n", "street": street}}
+	}
+	l.build([]row{at("a", "1"), at("b", "1"), at("c", "1")})
+	when := l.g.At
+	l.input([]row{at("a", "2"), at("b", "1"), at("c", "1")})
+	l.g.At = when
+	b, err := l.run(l.w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := l.rows(b.Tables[models.PartGolden], "SELECT count(DISTINCT household_id) FROM {t}"); !slices.Equal(got, []string{"2"}) {
+		t.Errorf("households: %v", got)
+	}
+}

@@ -101,7 +101,7 @@ func (g *Golden) HouseholdClaims(i int) string {
 }
 
 // HouseholdIDs give each golden record the id of its household: one that the household takes, or one that is made of its first golden
-// record and the run's logical time.
+// record, the household that this one comes from, and the run's logical time: two runs may have the same.
 func (g *Golden) HouseholdIDs(i int) string {
 	return fmt.Sprintf(`WITH taken AS (%s), fresh AS (
   SELECT m.cluster, %s AS id
@@ -113,7 +113,7 @@ FROM %[3]s AS m
 LEFT JOIN taken AS t ON t.cluster = m.cluster
 LEFT JOIN fresh AS f ON f.cluster = m.cluster`,
 		g.taken(), g.packed(g.Dialect.UUID(namespace, g.name(g.text(g.Entity.Relations[i].Name),
-			g.text(g.At.UTC().Format("2006-01-02T15:04:05.000000Z")), "m.source_key"))), g.From.Members)
+			g.text(g.At.UTC().Format("2006-01-02T15:04:05.000000Z")), "m.source_key", "coalesce("+g.unpacked("m.owned")+", '')"))), g.From.Members)
 }
 
 // Parents gives each cluster that has one its parent's: of several, that of the record which the default rules prefer. A parent in
@@ -150,10 +150,8 @@ func withoutFrequency(rules []models.SurviveRule) []models.SurviveRule {
 	return out
 }
 
-// climbs is how often Climb is repeated: whoever has an ancestor 2^climbs steps up has a circle above.
-const climbs = 6
-
-// Climb doubles the steps that a relation of cluster and above goes up.
+// Climb doubles the steps that a relation of cluster and above goes up. Whoever has an ancestor more steps up than there are steps has a
+// circle above, and the ancestor is on it.
 func (g *Golden) Climb(from string) string {
 	return fmt.Sprintf("SELECT a.cluster, b.above\nFROM %s AS a\nJOIN %[1]s AS b ON b.cluster = a.above", from)
 }

@@ -220,7 +220,7 @@ JOIN born AS b ON b.id = c.id;
 
 -- HouseholdIDs
 WITH taken AS (SELECT cluster, id FROM settled AS s UNION ALL SELECT cluster, id FROM won_1 AS w UNION ALL SELECT cluster, id FROM won_2 AS w), fresh AS (
-  SELECT m.cluster, CAST(UUID_STRING('b0759858-e76b-5bf2-83cd-2b119a052fbf', 'customer' || chr(31) || 'household' || chr(31) || '2026-01-02T03:04:05.000000Z' || chr(31) || m.source_key) AS VARCHAR(36)) AS id
+  SELECT m.cluster, CAST(UUID_STRING('b0759858-e76b-5bf2-83cd-2b119a052fbf', 'customer' || chr(31) || 'household' || chr(31) || '2026-01-02T03:04:05.000000Z' || chr(31) || m.source_key || chr(31) || coalesce(CAST(m.owned AS VARCHAR(16777216)), '')) AS VARCHAR(36)) AS id
   FROM members AS m
   WHERE m._rec = m.cluster AND NOT EXISTS (SELECT 1 FROM taken AS t WHERE t.cluster = m.cluster)
 )
