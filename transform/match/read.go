@@ -232,14 +232,22 @@ func (v *Values) read(ctx context.Context, pf *file.Reader, leaf, n int) error {
 // maxColumnBytes is how much distinct text a column may have: Dict.Starts are 32 bits.
 const maxColumnBytes = math.MaxUint32
 
+// room refuses a text that the column has no room for.
+func (t *interner) room(text []byte) error {
+	if len(t.dict.Bytes)+len(text) > maxColumnBytes {
+		return errors.New("more than 4 GB of distinct texts: compare something shorter")
+	}
+	return nil
+}
+
 func (v *Values) readText(ctx context.Context, pf *file.Reader, leaf, n int) error {
 	texts := newInterner()
 	v.Codes = make([]uint32, 0, n)
 	err := eachText(ctx, pf, leaf, func(text []byte, _ int16, present bool) error {
 		code := uint32(0)
 		if present {
-			if len(texts.dict.Bytes)+len(text) > maxColumnBytes {
-				return errors.New("more than 4 GB of distinct texts: compare something shorter")
+			if err := texts.room(text); err != nil {
+				return err
 			}
 			code = texts.code(text)
 		}
@@ -257,9 +265,16 @@ func (v *Values) readList(ctx context.Context, pf *file.Reader, leaf, n int) err
 		if rep == 0 {
 			v.Starts = append(v.Starts, uint32(len(v.Codes)))
 		}
-		if present {
-			v.Codes = append(v.Codes, texts.code(text))
+		if !present {
+			return nil
 		}
+		if err := texts.room(text); err != nil {
+			return err
+		}
+		if len(v.Codes) == math.MaxUint32 {
+			return errors.New("more than 2^32 entries in the lists of a field: compare shorter ones")
+		}
+		v.Codes = append(v.Codes, texts.code(text))
 		return nil
 	})
 	v.Starts = append(v.Starts, uint32(len(v.Codes)))
