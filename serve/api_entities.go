@@ -86,6 +86,7 @@ func entityProblem(err error, entity *models.Entity, plain bool) error {
 	var unpublished *pipeline.UnpublishedError
 	var field *pipeline.FieldError
 	var contradiction *steward.ContradictionError
+	var refused *steward.RefusedError
 	var locked *pipeline.LockedError
 	switch {
 	case errors.As(err, &gone) && gone.Heir != "":
@@ -102,6 +103,8 @@ func entityProblem(err error, entity *models.Entity, plain bool) error {
 		return &Problem{kind: kindConflict, Detail: "the decisions about " + entity.Name + " contradict each other", Hint: "millrace match decisions " + entity.Name + " tells which"}
 	case errors.As(err, &contradiction):
 		return &Problem{kind: kindConflict, Detail: err.Error(), Hint: "revoke what does not hold any more, then decide again"}
+	case errors.As(err, &refused):
+		return &Problem{kind: kindConflict, Detail: err.Error()}
 	case errors.As(err, &locked):
 		return &Problem{kind: kindBusy, Detail: "another decision is being written", Hint: "try again in a moment", retry: busyRetry}
 	}

@@ -48,6 +48,7 @@ type Matched struct {
 	Columns     []warehouse.Column
 	Expected    []golden.Expected
 	Notes       []string
+	Decided     []string       // ids of all decisions that there were, whatever became of them
 	Weights     *match.Weights // that were used
 }
 
@@ -82,7 +83,8 @@ type matching struct {
 	number               float64                   // of the basis
 	named                map[steward.Record]uint32 // records that decisions name
 	pairs                map[[2]uint32]match.Verdict
-	counts               []match.Count // of all candidates, where training has counted them
+	decisions            map[[2]uint32]steward.Decision // that say so
+	counts               []match.Count                  // of all candidates, where training has counted them
 	edges                []match.Edge
 	labels               []uint32
 }
@@ -247,7 +249,9 @@ func (m *matching) fits(w *match.Weights) error {
 
 // decide finds the records that people have decided about.
 func (m *matching) decide(ctx context.Context) error {
-	m.pairs = map[[2]uint32]match.Verdict{}
+	m.pairs, m.decisions = map[[2]uint32]match.Verdict{}, map[[2]uint32]steward.Decision{}
+	m.out.Decided = m.Rulings.Known
+	m.out.Notes = append(m.out.Notes, m.Rulings.Notes...)
 	all := slices.Concat(m.Rulings.Match, m.Rulings.Split, m.Rulings.Pins)
 	if len(all) == 0 {
 		return nil
@@ -265,7 +269,8 @@ func (m *matching) decide(ctx context.Context) error {
 				m.waits(d)
 				continue
 			}
-			m.pairs[[2]uint32{min(a, b), max(a, b)}] = verdict
+			pair := [2]uint32{min(a, b), max(a, b)}
+			m.pairs[pair], m.decisions[pair] = verdict, d
 		}
 	}
 	for _, d := range m.Rulings.Pins {
@@ -282,6 +287,17 @@ func (m *matching) waits(d steward.Decision) {
 	told := d.String()
 	if d.Place != "" {
 		told += " (" + d.Place + ")"
+	}
+	var sources []string
+	for _, s := range m.Plan.Sources {
+		sources = append(sources, s.Name)
+	}
+	for _, r := range []steward.Record{d.A, d.B} {
+		if r.Source != "" && !slices.Contains(sources, r.Source) {
+			m.out.Notes = append(m.out.Notes, fmt.Sprintf("a decision waits for a source %q, which the entity does not have: %s: its sources are %s; revoke %s if it is gone for good",
+				r.Source, told, strings.Join(sources, ", "), d.ID))
+			return
+		}
 	}
 	m.out.Notes = append(m.out.Notes, "a decision waits for a record that is not there: "+told)
 }
@@ -302,8 +318,8 @@ func (m *matching) numbersOf(ctx context.Context, decisions []steward.Decision) 
 		}
 		for _, r := range records {
 			i, ok := bySource[r.Source]
-			if !ok {
-				return nil, fmt.Errorf("%s: entity %s has no source %q", cmpPlace(one), m.Entity.Name, r.Source)
+			if !ok { // it was renamed, or taken away: see waits
+				continue
 			}
 			names[i] = r.Source
 			tuples = append(tuples, fmt.Sprintf("(%d, %s)", i, d.QuoteLiteral(r.Key)))
@@ -386,15 +402,57 @@ func (m *matching) cluster(ctx context.Context) (err error) {
 
 // obeyed makes sure that what people have decided is what came out: a chain of conditions could stand against it.
 func (m *matching) obeyed() error {
-	var errs []error
-	for pair, verdict := range m.pairs {
-		together := m.labels[pair[0]] == m.labels[pair[1]]
-		if together == (verdict == match.Forced) {
-			continue
+	var told []string
+	for pair, d := range m.decisions {
+		if together := m.labels[pair[0]] == m.labels[pair[1]]; together != (d.Kind == steward.Match) {
+			told = append(told, fmt.Sprintf("decision %s is not obeyed: %s: %s", d.ID, d.Placed(), m.against(pair, d)))
 		}
-		errs = append(errs, fmt.Errorf("records %d and %d: decided %s, and always conditions or other decisions say otherwise", pair[0], pair[1], verdict))
+	}
+	slices.Sort(told)
+	errs := make([]error, len(told))
+	for i, text := range told {
+		errs[i] = errors.New(text)
 	}
 	return errors.Join(errs...)
+}
+
+// against is what stands against a decision: for a split, the pairs that hold the two together whatever is decided.
+func (m *matching) against(pair [2]uint32, d steward.Decision) string {
+	if d.Kind == steward.Match {
+		return "other decisions or conditions under never: keep the two apart: take one of them back"
+	}
+	came := map[uint32]match.Edge{pair[0]: {}}
+	for queue := []uint32{pair[0]}; len(queue) > 0; queue = queue[1:] {
+		for _, e := range m.edges {
+			if e.Verdict != match.Forced || e.A != queue[0] && e.B != queue[0] {
+				continue
+			}
+			next := e.A + e.B - queue[0]
+			if _, seen := came[next]; !seen {
+				came[next] = e
+				queue = append(queue, next)
+			}
+		}
+	}
+	var way []string
+	always := 0
+	for at := pair[1]; at != pair[0]; {
+		e, known := came[at]
+		if !known {
+			return "conditions under always: and other decisions hold the two together: take one of them back"
+		}
+		if own, decided := m.decisions[[2]uint32{e.A, e.B}]; decided {
+			way = append(way, "decision "+strings.TrimSpace(own.ID+" "+own.Told()))
+		} else {
+			always++
+		}
+		at = e.A + e.B - at
+	}
+	if always > 0 {
+		way = append(way, fmt.Sprintf("%d pairs by conditions under always:", always))
+	}
+	slices.Reverse(way)
+	return "what holds the two together: " + strings.Join(way, "; ") + ": take one of them back"
 }
 
 // golden writes the tables.
