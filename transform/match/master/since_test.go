@@ -557,3 +557,18 @@ func TestRefused(t *testing.T) {
 		t.Errorf("%v, %q", err, m.Notes)
 	}
 }
+
+// TestDecisionsThatAreNotObeyed are named, in one order, with what stands against them, and without personal keys.
+func TestDecisionsThatAreNotObeyed(t *testing.T) {
+	record := func(key string) steward.Record { return steward.Record{Source: "crm", Key: key} }
+	m := &matching{labels: []uint32{0, 0, 0, 3}, decisions: map[[2]uint32]steward.Decision{
+		{0, 2}: {ID: "s", Kind: steward.Split, A: record("1"), B: record("3"), By: "eva", Place: "f:2", Personal: []string{"crm"}},
+		{1, 2}: {ID: "m", Kind: steward.Match, A: record("2"), B: record("3")},
+		{2, 3}: {ID: "n", Kind: steward.Match, A: record("3"), B: record("4")}}}
+	m.edges = []match.Edge{{A: 0, B: 1, Verdict: match.Forced}, {A: 1, B: 2, Verdict: match.Forced}, {A: 0, B: 2, Verdict: match.Split}}
+	want := "decision n is not obeyed: match crm:3 and crm:4: other decisions or conditions under never: keep the two apart: take one of them back\n" +
+		"decision s is not obeyed: f:2: split crm:*** and crm:*** (eva): what holds the two together: 1 pairs by conditions under always:; decision m match crm:2 and crm:3: take one of them back"
+	if err := m.obeyed(); err == nil || err.Error() != want {
+		t.Errorf("%v\nwant %s", err, want)
+	}
+}
