@@ -151,6 +151,9 @@ func (e *Engine) decidable(ctx context.Context, entity *models.Entity, d steward
 		if err := pinnable(entity, d.Field); err != nil {
 			return nil, err
 		}
+		if d.Value == nil && computed(entity, d.Field) {
+			return nil, &FieldError{fmt.Sprintf("%s of %s is computed, so that no record has one: give a value, as %[1]s=…", d.Field, entity.Name)}
+		}
 		parts, records = []string{models.PartXref, models.PartGolden}, []steward.Record{d.A}
 	default:
 		parts, records = []string{models.PartXref}, []steward.Record{d.A, d.B}
@@ -230,6 +233,11 @@ func pinnable(entity *models.Entity, field string) error {
 		hint = fmt.Sprintf("did you mean %q?", s)
 	}
 	return &FieldError{fmt.Sprintf("the golden records of %s have no field %q: %s", entity.Name, field, hint)}
+}
+
+// computed says whether no record has a field of the golden record by itself.
+func computed(entity *models.Entity, field string) bool {
+	return slices.ContainsFunc(entity.Survive.Fields, func(f models.SurviveField) bool { return f.Custom != "" && strings.EqualFold(f.Name, field) })
 }
 
 // entityLook is a small engine of SQL with published tables of an entity in it.

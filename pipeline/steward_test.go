@@ -15,7 +15,7 @@ import (
 // even when it was decided right after one.
 func TestDecisionsAndTheTableOfOverrides(t *testing.T) {
 	const dated = "select * replace (cast(born as date) as born) from ("
-	dir := project(t, withPersons("entities/person.yml", person+"overrides: ov\n", "models/ov.sql", overrides("('a', '1', 'b', 'x2', 'match')"),
+	dir := project(t, withPersons("entities/person.yml", person+"overrides: ov\nsurvive: {letters: {custom: max(length(last))}}\n", "models/ov.sql", overrides("('a', '1', 'b', 'x2', 'match')"),
 		"models/a.sql", dated+personsA+")", "models/b.sql", dated+personsB+")"))
 	e := engine(t, dir)
 	run(t, e)
@@ -37,6 +37,9 @@ func TestDecisionsAndTheTableOfOverrides(t *testing.T) {
 	value := "yesterday"
 	if _, err := e.Decide(t.Context(), entity, steward.Decision{Kind: steward.Pin, A: a, Field: "born", Value: &value}); !errors.As(err, &field) || strings.Contains(err.Error(), value) {
 		t.Errorf("a pin that is no date: %v", err)
+	}
+	if _, err := e.Decide(t.Context(), entity, steward.Decision{Kind: steward.Pin, A: a, Field: "letters"}); !errors.As(err, &field) || !strings.Contains(err.Error(), "letters of person is computed") {
+		t.Errorf("a pin of what is computed: %v", err)
 	}
 	third := steward.Record{Source: "a", Key: "2"}
 	if _, err := e.Decide(t.Context(), entity, steward.Decision{Kind: steward.Match, A: third, B: b}); err != nil {
