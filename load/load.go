@@ -57,6 +57,7 @@ type Table struct {
 	ReadFrom    string               `json:"read_from,omitempty"`  // …another identity of what it reads, where its source names one…
 	Of          string               `json:"of,omitempty"`         // …or what its name for that means at the source…
 	OrderedBy   string               `json:"ordered_by,omitempty"` // …and another cursor column
+	Decisions   []string             `json:"decisions,omitempty"`  // of golden records: ids of what stewards had decided when they were made
 	Broken      string               `json:"broken,omitempty"`     // why a view is not in the catalog: what it reads has changed under it
 }
 

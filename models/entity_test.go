@@ -164,6 +164,8 @@ func TestEntityMistakes(t *testing.T) {
 		{"unknown table", "sources: [stg_aa]\nkey: id\ncompare: [a]\n", []string{"person.yml:1:11: source: no table is named stg_aa", `did you mean "stg_a"?`}},
 		{"unknown map", top + "standardize: {c: {map: ref_contry}}\n", []string{"person.yml:4:24: map: no table is named ref_contry", `did you mean "ref_country"?`}},
 		{"unknown overrides", top + "overrides: nothing_like_it\n", []string{"person.yml:4:12: overrides: no table is named nothing_like_it"}},
+		{"decisions elsewhere", top + "decisions: ../../outside.csv\n", []string{"person.yml:4:12: decisions: the file lies in the project", "write entities/person.decisions.csv"}},
+		{"decisions of the machine", top + "decisions: /tmp/x.csv\n", []string{"person.yml:4:12: decisions: the file lies in the project"}},
 		{"no key", "sources:\n  - {table: stg_a}\ncompare: [a]\n", []string{"person.yml:2:13: source stg_a has no key"}},
 		{"unknown key", top + "standardise: {}\n", []string{`person.yml:4:1: unknown key "standardise"`, `did you mean "standardize"?`}},
 		{"unknown step", top + "standardize: {name: [trim, flod]}\n", []string{`person.yml:4:28: unknown step "flod"`, `did you mean "fold"?`}},

@@ -1,7 +1,6 @@
 package models
 
 import (
-	"cmp"
 	"maps"
 	"path"
 	"regexp"
@@ -433,7 +432,7 @@ func (d *entityDraft) clustering() {
 
 // weights adds the file to the project's definitions.
 func (d *entityDraft) weights() {
-	d.e.Decisions = cmp.Or(d.file.Decisions, path.Join(path.Dir(d.e.Path), d.e.Name+".decisions.csv"))
+	d.decisions()
 	d.labels()
 	w := d.file.Weights
 	if d.e.Weights = w.From; !d.inProject("weights", w.From, "entities/"+d.e.Name+".match.json", w.pos) {
@@ -441,6 +440,20 @@ func (d *entityDraft) weights() {
 	}
 	if _, err := d.l.read(path.Clean(w.From)); err != nil {
 		d.l.warning(w.pos, "millrace match train "+d.e.Name+" writes it; until then no run matches", "weights: %s is not there", w.From)
+	}
+}
+
+// decisions are the file that stewards' decisions are written to: one in the project, of this entity alone.
+func (d *entityDraft) decisions() {
+	d.e.Decisions = path.Join(path.Dir(d.e.Path), d.e.Name+".decisions.csv")
+	pos := d.file.Origin.At("decisions")
+	if d.inProject("decisions", d.file.Decisions, d.e.Decisions, pos) {
+		d.e.Decisions = path.Clean(d.file.Decisions)
+	}
+	for _, other := range d.l.p.Entities {
+		if other.Decisions == d.e.Decisions {
+			d.l.problem(pos, "give each a file of its own", "decisions: %s has those of entity %s", d.e.Decisions, other.Name)
+		}
 	}
 }
 

@@ -128,6 +128,9 @@ func (r *run) entityPart(ctx context.Context, w warehouse.Warehouse, n *models.N
 	for _, need := range reads(n) {
 		t.Needs = append(t.Needs, need.Name())
 	}
+	if n.Part == models.PartGolden {
+		t.Decisions = built.Decided
+	}
 	if err := w.Expose(ctx, *version); err != nil {
 		return nil, err
 	}

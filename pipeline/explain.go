@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform/match"
 	"github.com/millrace/millrace/transform/match/golden"
@@ -213,7 +214,7 @@ func (e *Engine) ExplainPair(ctx context.Context, entity *models.Entity, a, b st
 	if a == b {
 		return nil, fmt.Errorf("%s is named twice: two records are compared", a)
 	}
-	parts := []string{models.PartXref, models.PartEdges, models.PartQuality, models.PartRecords}
+	parts := []string{models.PartXref, models.PartEdges, models.PartQuality, models.PartRecords, models.PartGolden}
 	err = e.explain(ctx, entity, plain, parts, func(x *explaining) error {
 		for _, r := range []steward.Record{a, b} {
 			if err := x.known(ctx, r); err != nil {
@@ -395,39 +396,69 @@ func (x *explaining) fate(ctx context.Context, out *PairExplanation, plan *match
 	return nil
 }
 
+// rulings are what all decisions say now, and what those said that the published run has known.
+func (x *explaining) rulings(ctx context.Context) (now, applied *steward.Rulings, err error) {
+	all, err := x.decided(ctx, x.engine)
+	if err != nil {
+		return nil, nil, err
+	}
+	if now, err = steward.Rule(all); err != nil {
+		return nil, nil, &steward.ContradictionError{Err: err}
+	}
+	known := knownTo(x.tables[models.PartGolden])
+	applied, err = steward.Rule(slices.DeleteFunc(slices.Clone(all), func(d steward.Decision) bool { return !known[d.ID] }))
+	return now, applied, err
+}
+
+// knownTo are the ids of the decisions that the run has known that made the golden records.
+func knownTo(golden *load.Table) map[string]bool {
+	known := map[string]bool{}
+	if golden != nil {
+		for _, id := range golden.Decisions {
+			known[id] = true
+		}
+	}
+	return known
+}
+
 // decidedBetween says that a decision is the reason, and lists those about the two.
 func (x *explaining) decidedBetween(ctx context.Context, out *PairExplanation, a, b steward.Record) (why string, err error) {
-	all, err := x.engine.Decisions(x.entity)
-	if err != nil {
-		return "", err
-	}
-	rulings, err := steward.Rule(all)
+	now, applied, err := x.rulings(ctx)
 	if err != nil {
 		return "", err
 	}
 	var named []steward.Record
-	for _, s := range rulings.Split {
+	for _, s := range applied.Split {
 		named = append(named, s.A, s.B)
 	}
 	ids, err := x.goldenIDs(ctx, named)
 	if err != nil {
 		return "", err
 	}
-	for _, s := range slices.Concat(rulings.Match, rulings.Split) {
-		direct := s.A == a && s.B == b || s.A == b && s.B == a
+	direct := func(d *steward.Decision) bool { return d.A == a && d.B == b || d.A == b && d.B == a }
+	for _, s := range slices.Concat(applied.Match, applied.Split) {
 		between := s.Kind == steward.Split && !out.Together && (ids[s.A] == out.GoldenA && ids[s.B] == out.GoldenB || ids[s.A] == out.GoldenB && ids[s.B] == out.GoldenA)
-		if !direct && !between {
+		if !direct(&s) && !between {
 			continue
 		}
 		told := x.decision(s)
-		out.Decisions = append(out.Decisions, told)
+		if after := now.Of(&s); after == nil || after.ID != s.ID {
+			out.Decisions = append(out.Decisions, told+", until the next run: it was taken back")
+		} else {
+			out.Decisions = append(out.Decisions, told)
+		}
 		switch {
-		case direct && s.Kind == steward.Split && !out.Together, direct && s.Kind == steward.Match && out.Together:
+		case direct(&s) && out.Together == (s.Kind == steward.Match):
 			why = "decided: " + told
-		case direct:
-			why = "decided, and not run yet: " + told
-		case why == "" && (out.Verdict == match.Refused.String() || out.Verdict == match.Match.String() || out.Verdict == match.Forced.String()):
+		case why == "" && between && (out.Verdict == match.Refused.String() || out.Verdict == match.Match.String() || out.Verdict == match.Forced.String()):
 			why = "a decision keeps their clusters apart: " + told
+		}
+	}
+	for _, s := range slices.Concat(now.Match, now.Split) {
+		if before := applied.Of(&s); direct(&s) && (before == nil || before.ID != s.ID) {
+			told := x.decision(s)
+			out.Decisions = append(out.Decisions, told+", not run yet")
+			why = "decided, and not run yet: " + told
 		}
 	}
 	return why, nil
@@ -566,35 +597,31 @@ func (x *explaining) golden(ctx context.Context, out *GoldenExplanation) error {
 	return x.fields(ctx, out, records, pins)
 }
 
-// about lists the decisions about members, and gives the pins among them that hold.
+// about lists the decisions about members, and gives the pins among them that the published run has obeyed.
 func (x *explaining) about(ctx context.Context, out *GoldenExplanation, members []steward.Record) ([]golden.Pin, error) {
-	all, err := x.engine.Decisions(x.entity)
-	if err != nil {
-		return nil, err
-	}
-	rulings, err := steward.Rule(all)
-	if err != nil {
-		return nil, err
-	}
-	until, err := x.engine.obeyedUntil(ctx, x.tables[models.PartGolden])
+	now, applied, err := x.rulings(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out.Decisions = []string{}
-	var pins []steward.Decision
-	for _, d := range slices.Concat(rulings.Match, rulings.Split, rulings.Pins) {
-		if !slices.Contains(members, d.A) && !slices.Contains(members, d.B) {
-			continue
+	for i, r := range []*steward.Rulings{applied, now} {
+		for _, d := range slices.Concat(r.Match, r.Split, r.Pins) {
+			if !slices.Contains(members, d.A) && !slices.Contains(members, d.B) {
+				continue
+			}
+			other := []*steward.Rulings{now, applied}[i].Of(&d)
+			same := other != nil && other.ID == d.ID
+			switch {
+			case i == 0 && same:
+				out.Decisions = append(out.Decisions, x.decision(d))
+			case i == 0:
+				out.Decisions = append(out.Decisions, x.decision(d)+", until the next run: it was taken back")
+			case !same:
+				out.Decisions = append(out.Decisions, x.decision(d)+", not run yet")
+			}
 		}
-		text := x.decision(d)
-		if d.At.After(until) {
-			text += ", not run yet"
-		} else if d.Kind == steward.Pin {
-			pins = append(pins, d)
-		}
-		out.Decisions = append(out.Decisions, text)
 	}
-	chosen, _ := master.ChoosePins(pins, func(r steward.Record) (bool, bool) { return true, slices.Contains(members, r) })
+	chosen, _ := master.ChoosePins(applied.Pins, func(r steward.Record) (bool, bool) { return true, slices.Contains(members, r) })
 	return chosen, ctx.Err()
 }
 

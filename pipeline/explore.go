@@ -240,6 +240,10 @@ type DecisionStatus struct {
 	// Pending says that the published run did not know: the next one obeys.
 	Pending   bool   `json:"pending"`
 	RevokedBy string `json:"revoked_by,omitempty"` // id
+	Where     string `json:"where"`                // file:line, or the table of overrides
+	Overrules string `json:"overrules,omitempty"`  // of a decision that was just made: what held until then, in words
+
+	Revocable bool `json:"-"` // whether it is one of the file, which can be taken back
 
 	Decision steward.Decision `json:"-"` // unmasked
 }
@@ -273,7 +277,7 @@ func (e *Engine) DecisionStatuses(ctx context.Context, entity *models.Entity, pl
 	if err != nil {
 		return nil, err
 	}
-	all, err := e.Decisions(entity)
+	all, err := e.AllDecisions(ctx, entity)
 	if err != nil {
 		return nil, err
 	}
@@ -281,13 +285,10 @@ func (e *Engine) DecisionStatuses(ctx context.Context, entity *models.Entity, pl
 	if err != nil {
 		return nil, &steward.ContradictionError{Err: err}
 	}
-	until, err := e.obeyedUntil(ctx, m.Table(nameOf(entity.Node)))
-	if err != nil {
-		return nil, err
-	}
+	known := knownTo(m.Table(nameOf(entity.Node)))
 	inForce, revokes := map[string]bool{}, map[string]steward.Decision{}
 	for _, d := range slices.Concat(rulings.Match, rulings.Split, rulings.Pins) {
-		inForce[d.Place] = true
+		inForce[d.ID] = true
 	}
 	for _, d := range all {
 		if d.Kind == steward.Revoke {
@@ -298,14 +299,14 @@ func (e *Engine) DecisionStatuses(ctx context.Context, entity *models.Entity, pl
 	out := make([]DecisionStatus, len(all))
 	for i, d := range all {
 		out[i] = x.status(d)
-		out[i].Pending = d.At.After(until)
+		out[i].Pending = !known[d.ID]
 		revoke, revoked := revokes[d.ID]
 		switch {
 		case d.Kind == steward.Revoke:
 			out[i].State = DecisionRevoke
 		case revoked && d.ID != "":
-			out[i].State, out[i].RevokedBy, out[i].Pending = DecisionRevoked, revoke.ID, revoke.At.After(until)
-		case inForce[d.Place]:
+			out[i].State, out[i].RevokedBy, out[i].Pending = DecisionRevoked, revoke.ID, !known[revoke.ID]
+		case inForce[d.ID]:
 			out[i].State = DecisionInForce
 		default:
 			out[i].State, out[i].Pending = DecisionOverruled, false
@@ -316,7 +317,7 @@ func (e *Engine) DecisionStatuses(ctx context.Context, entity *models.Entity, pl
 
 // status is a decision as it is shown.
 func (x *explaining) status(d steward.Decision) DecisionStatus {
-	s := DecisionStatus{ID: d.ID, By: d.By, Kind: d.Kind, Field: d.Field, Of: d.Of, Why: d.Why, State: DecisionInForce, Decision: d}
+	s := DecisionStatus{Where: d.Place, Revocable: !d.Unordered && d.Kind != steward.Revoke, ID: d.ID, By: d.By, Kind: d.Kind, Field: d.Field, Of: d.Of, Why: d.Why, State: DecisionInForce, Decision: d}
 	if !d.At.IsZero() {
 		s.At = &d.At
 	}
@@ -345,27 +346,13 @@ func (e *Engine) MaskDecision(ctx context.Context, entity *models.Entity, d *ste
 	}
 	s := (&explaining{entityLook: &entityLook{entity: entity, secret: secret}}).status(*d)
 	s.Pending = true
+	if d.Over != nil {
+		s.Overrules = strings.TrimSpace(d.Over.ID + " " + d.Over.Told())
+	}
 	if d.Kind == steward.Revoke {
 		s.State = DecisionRevoke
 	}
 	return &s, nil
-}
-
-// obeyedUntil is when the run that published the golden records has read the decisions: later ones wait for the next run.
-func (e *Engine) obeyedUntil(ctx context.Context, golden *load.Table) (time.Time, error) {
-	if golden == nil {
-		return time.Time{}, nil
-	}
-	steps, err := e.Journal.Steps(ctx, golden.Run)
-	if err != nil {
-		return time.Time{}, err
-	}
-	for _, s := range slices.Backward(steps) {
-		if s.Node == golden.Name.String() && !s.Started.IsZero() {
-			return s.Started, nil
-		}
-	}
-	return golden.PublishedAt, nil
 }
 
 // ReviewAsk says which questions to a steward are wanted.

@@ -44,6 +44,10 @@ func (e *LockedError) Error() string {
 		return fmt.Sprintf("what follows target %s is being loaded: process %d on %s since %s (%s)%s",
 			target, e.Owner.PID, e.Owner.Host, e.Owner.Since.Format(time.RFC3339), e.Owner.Command, state)
 	}
+	if entity, ok := strings.CutPrefix(e.Pipeline, deciding); ok {
+		return fmt.Sprintf("another decision about %s is being written: process %d on %s since %s%s: try again", entity, e.Owner.PID, e.Owner.Host,
+			e.Owner.Since.Format(time.RFC3339), state)
+	}
 	return fmt.Sprintf("pipeline %q is locked by another run: process %d on %s since %s (%s)%s",
 		e.Pipeline, e.Owner.PID, e.Owner.Host, e.Owner.Since.Format(time.RFC3339), e.Owner.Command, state)
 }

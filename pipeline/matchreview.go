@@ -26,12 +26,12 @@ type MatchReview struct {
 type ReviewedThing struct {
 	Kind        string  `json:"kind"`   // pair, block, …
 	Reason      string  `json:"reason"` // unsure, refused, …
-	A           string  `json:"a,omitempty"`
-	B           string  `json:"b,omitempty"`
+	A           string  `json:"a"`      // "" of what is no pair
+	B           string  `json:"b"`
 	GoldenA     string  `json:"a_golden_id,omitempty"`
 	GoldenB     string  `json:"b_golden_id,omitempty"`
-	Weight      float64 `json:"weight,omitempty"`
-	Probability float64 `json:"probability,omitempty"`
+	Weight      float64 `json:"weight"`
+	Probability float64 `json:"probability"`
 	Detail      string  `json:"detail,omitempty"`
 	Since       string  `json:"since"` // of the run that first asked
 	Run         string  `json:"first_run"`

@@ -43,6 +43,10 @@ func (pl *planning) entity(ctx context.Context, n *models.Node) error {
 
 // matching notes what an entity's rules would make of the records that its sources have now.
 func (pl *planning) matching(ctx context.Context, n *models.Node, one *PlannedNode) error {
+	if err := pl.Engine.readable(n.Entity); err != nil {
+		one.fail(err)
+		return nil
+	}
 	for _, need := range reads(n) {
 		if pl.before.Table(nameOf(need)) == nil {
 			one.note(fmt.Sprintf("its pairs can be counted once %s is published", need.Name()))

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/load"
@@ -20,25 +21,47 @@ import (
 // deciding is the lock under which decisions are written, of an entity.
 const deciding = "_decide_"
 
+// decisionPatience is how long a decision waits for others to be written.
+const decisionPatience = 5 * time.Second
+
 // decisions is the file of an entity's decisions.
-func (e *Engine) decisions(entity *models.Entity) steward.File {
-	return steward.File{Path: filepath.Join(e.Project.Dir, entity.Decisions), Name: entity.Decisions}
+func (e *Engine) decisions(entity *models.Entity) steward.File { return decisionsOf(e.Project, entity) }
+
+func decisionsOf(p *models.Project, entity *models.Entity) steward.File {
+	return steward.File{Path: filepath.Join(p.Dir, entity.Decisions), Name: entity.Decisions, Personal: personalSources(entity)}
 }
 
-// Decisions are what stewards have decided about an entity's records, in the order in which they did.
-func (e *Engine) Decisions(entity *models.Entity) ([]steward.Decision, error) {
-	all, err := e.decisions(entity).Read()
-	return namedBy(entity, all), err
-}
-
-// namedBy has decisions tell records without the keys that are personal.
-func namedBy(entity *models.Entity, all []steward.Decision) []steward.Decision {
-	var personal []string
+// personalSources are those whose keys are shown to nobody.
+func personalSources(entity *models.Entity) (personal []string) {
 	for _, s := range entity.Sources {
 		if s.HasPersonalKey() {
 			personal = append(personal, s.Name)
 		}
 	}
+	return personal
+}
+
+// Decisions are what stewards have decided about an entity's records in its file, in the order in which they did.
+func (e *Engine) Decisions(entity *models.Entity) ([]steward.Decision, error) {
+	all, err := e.decisions(entity).Read()
+	return steward.Ordered(all), err
+}
+
+// AllDecisions are those of Decisions and of what is published of the table of overrides, in their order.
+func (e *Engine) AllDecisions(ctx context.Context, entity *models.Entity) (all []steward.Decision, err error) {
+	if entity.Overrides == nil {
+		return e.Decisions(entity)
+	}
+	err = e.lookAtEntity(ctx, entity, nil, nil, func(l *entityLook) error {
+		all, err = l.decided(ctx, e)
+		return err
+	})
+	return all, err
+}
+
+// namedBy has decisions tell records without the keys that are personal.
+func namedBy(entity *models.Entity, all []steward.Decision) []steward.Decision {
+	personal := personalSources(entity)
 	for i := range all {
 		all[i].Personal = personal
 	}
@@ -51,27 +74,45 @@ func MaskDecision(entity *models.Entity, d steward.Decision) steward.Decision {
 		masked := hidden(*d.Value)
 		d.Value = &masked
 	}
+	if d.Over != nil {
+		over := MaskDecision(entity, *d.Over)
+		d.Over = &over
+	}
 	return namedBy(entity, []steward.Decision{d})[0].Masked()
 }
 
-// Decide writes a decision down, for the runs from now on. It is refused when it contradicts others, when a record that it names is not in
-// what is published, or when a pin's field is none of the golden record's. An empty By is the user of this process.
+// Decide writes a decision down, for the runs from now on. It is refused when it contradicts others, those of the table of overrides among
+// them, when a record that it names is not in what is published, or when a pin's field is none of the golden record's, or its value none of
+// the field's type. An empty By is the user of this process.
 func (e *Engine) Decide(ctx context.Context, entity *models.Entity, d steward.Decision) (*steward.Decision, error) {
 	if d.By == "" {
 		if u, err := user.Current(); err == nil {
 			d.By = u.Username
 		}
 	}
-	d.At = e.Clock()
-	if err := e.decidable(ctx, entity, d); err != nil {
+	d.By, d.Why = SafeCell(strings.TrimSpace(d.By)), SafeCell(strings.TrimSpace(d.Why))
+	elsewhere, err := e.decidable(ctx, entity, d)
+	if err != nil {
 		return nil, err
 	}
-	unlock, err := e.lock([]string{deciding + entity.Name})
+	unlock, err := e.lockDecisions(ctx, entity)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	return e.decisions(entity).Append(d)
+	d.At = e.Clock()
+	return e.decisions(entity).Append(d, elsewhere...)
+}
+
+// lockDecisions waits for a few seconds: writing a decision takes none.
+func (e *Engine) lockDecisions(ctx context.Context, entity *models.Entity) (unlock func(), err error) {
+	for began := time.Now(); ctx.Err() == nil; {
+		unlock, err = e.lock([]string{deciding + entity.Name})
+		if !errors.Is(err, ErrLocked) || time.Since(began) > decisionPatience {
+			return unlock, err
+		}
+	}
+	return nil, context.Cause(ctx)
 }
 
 // UnknownRecordError says that a record is not in what is published of an entity.
@@ -97,28 +138,88 @@ type FieldError struct{ text string }
 
 func (e *FieldError) Error() string { return e.text }
 
-// decidable looks whether what a decision names is there.
-func (e *Engine) decidable(ctx context.Context, entity *models.Entity, d steward.Decision) error {
-	if d.Kind == steward.Revoke {
-		return nil
-	}
-	if d.Kind == steward.Pin {
-		if err := pinnable(entity, d.Field); err != nil {
-			return err
+// decidable looks whether what a decision names is there, and gives the decisions of the table of overrides.
+func (e *Engine) decidable(ctx context.Context, entity *models.Entity, d steward.Decision) (elsewhere []steward.Decision, err error) {
+	var parts []string
+	var records []steward.Record
+	switch d.Kind {
+	case steward.Revoke:
+		if entity.Overrides == nil {
+			return nil, nil
 		}
+	case steward.Pin:
+		if err := pinnable(entity, d.Field); err != nil {
+			return nil, err
+		}
+		if d.Value == nil && computed(entity, d.Field) {
+			return nil, &FieldError{fmt.Sprintf("%s of %s is computed, so that no record has one: give a value, as %[1]s=…", d.Field, entity.Name)}
+		}
+		parts, records = []string{models.PartXref, models.PartGolden}, []steward.Record{d.A}
+	default:
+		parts, records = []string{models.PartXref}, []steward.Record{d.A, d.B}
 	}
-	records := []steward.Record{d.A}
-	if d.Kind != steward.Pin {
-		records = append(records, d.B)
-	}
-	return e.lookAtEntity(ctx, entity, []string{models.PartXref}, nil, func(l *entityLook) error {
+	err = e.lookAtEntity(ctx, entity, parts, nil, func(l *entityLook) error {
 		for _, r := range records {
 			if err := l.known(ctx, r); err != nil {
 				return err
 			}
 		}
-		return nil
+		if d.Kind == steward.Pin {
+			if err := l.fits(ctx, d); err != nil {
+				return err
+			}
+		}
+		elsewhere, err = l.overridden(ctx)
+		return err
 	})
+	return elsewhere, err
+}
+
+// fits refuses a pinned value that is none of the field's type as it is published: a run would stop there.
+func (l *entityLook) fits(ctx context.Context, d steward.Decision) error {
+	columns := l.tables[models.PartGolden].Columns
+	at := slices.IndexFunc(columns, func(c warehouse.Column) bool { return strings.EqualFold(c.Name, d.Field) })
+	if at < 0 || d.Value == nil {
+		return nil
+	}
+	own := l.Dialect()
+	found, err := l.Query(ctx, fmt.Sprintf("SELECT TRY_CAST(%s AS %s) IS NULL", own.QuoteLiteral(*d.Value), own.Type(columns[at].Type)))
+	if err != nil {
+		return err
+	}
+	if wrong, _ := found.Rows[0][0].(bool); !wrong {
+		return nil
+	}
+	hint := ""
+	if strings.HasSuffix(columns[at].Type, "]") {
+		hint = ": write a list as [a, b]"
+	}
+	return &FieldError{fmt.Sprintf("the value is no %s, and %s of %s is one%s", columns[at].Type, columns[at].Name, l.entity.Name, hint)}
+}
+
+// overridden are the decisions of what is published of the table of overrides; none where it never was.
+func (l *entityLook) overridden(ctx context.Context) ([]steward.Decision, error) {
+	if l.overrides == nil {
+		return nil, nil
+	}
+	if err := l.Expose(ctx, l.overrides.Version); err != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", l.overrides.Name, err)
+	}
+	rows, err := overrides(ctx, l.Warehouse, l.entity.Overrides)
+	if err != nil {
+		return nil, fmt.Errorf("overrides of %s: %w", l.entity.Name, err)
+	}
+	return namedBy(l.entity, rows), nil
+}
+
+// decided are all decisions about the entity, in their order.
+func (l *entityLook) decided(ctx context.Context, e *Engine) ([]steward.Decision, error) {
+	all, err := l.overridden(ctx)
+	if err != nil {
+		return nil, err
+	}
+	own, err := e.Decisions(l.entity)
+	return steward.Ordered(append(all, own...)), err
 }
 
 // pinnable refuses a field that the golden record does not have.
@@ -134,13 +235,20 @@ func pinnable(entity *models.Entity, field string) error {
 	return &FieldError{fmt.Sprintf("the golden records of %s have no field %q: %s", entity.Name, field, hint)}
 }
 
+// computed says whether no record has a field of the golden record by itself.
+func computed(entity *models.Entity, field string) bool {
+	return slices.ContainsFunc(entity.Survive.Fields, func(f models.SurviveField) bool { return f.Custom != "" && strings.EqualFold(f.Name, field) })
+}
+
 // entityLook is a small engine of SQL with published tables of an entity in it.
 type entityLook struct {
 	entity *models.Entity
 	warehouse.Warehouse
 	secret map[string]bool        // columns whose values nobody is shown, in lower case
 	tables map[string]*load.Table // that are exposed, by part
-	dir    string                 // a folder that goes away behind the look
+	// overrides is the published table of overrides; nil: none
+	overrides *load.Table
+	dir       string // a folder that goes away behind the look
 }
 
 // table is a part's name in SQL.
@@ -192,6 +300,9 @@ func (e *Engine) lookAtEntity(ctx context.Context, entity *models.Entity, parts,
 	l := &entityLook{entity: entity, Warehouse: w, dir: dir, tables: map[string]*load.Table{}}
 	if l.secret, err = e.secrets(m, entity.Node.Name()); err != nil {
 		return err
+	}
+	if entity.Overrides != nil {
+		l.overrides = m.Table(nameOf(entity.Overrides))
 	}
 	for _, part := range parts {
 		name := warehouse.Name{Schema: entity.Schema, Table: entity.Table(part)}

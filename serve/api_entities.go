@@ -86,8 +86,10 @@ func entityProblem(err error, entity *models.Entity, plain bool) error {
 	var unpublished *pipeline.UnpublishedError
 	var field *pipeline.FieldError
 	var contradiction *steward.ContradictionError
+	var refused *steward.RefusedError
 	var locked *pipeline.LockedError
 	var large *pipeline.TooLargeError
+	var wrong *steward.Problem
 	switch {
 	case errors.As(err, &gone) && gone.Heir != "":
 		return &Problem{kind: kindNotFound, Detail: err.Error(), Hint: "GET " + apiPrefix + "/entities/" + entity.Name + "/golden/" + gone.Heir, cause: err}
@@ -105,6 +107,10 @@ func entityProblem(err error, entity *models.Entity, plain bool) error {
 		return &Problem{kind: kindConflict, Detail: err.Error(), Hint: "revoke what does not hold any more, then decide again"}
 	case errors.As(err, &large):
 		return &Problem{kind: kindConflict, Detail: err.Error(), Hint: "millrace explain " + large.Entity + " takes the time that it needs"}
+	case errors.As(err, &refused):
+		return &Problem{kind: kindConflict, Detail: err.Error()}
+	case errors.As(err, &wrong):
+		return &Problem{kind: kindConflict, Detail: err.Error(), Hint: "millrace lint tells what is wrong with the file of decisions"}
 	case errors.As(err, &locked):
 		return &Problem{kind: kindBusy, Detail: "another decision is being written", Hint: "try again in a moment", retry: busyRetry}
 	}

@@ -258,7 +258,7 @@ func pairLink(entity *models.Entity, a, b steward.Record, who Roles) string {
 }
 
 func lineOf(entity *models.Entity, d pipeline.DecisionStatus, who Roles) decisionLine {
-	return decisionLine{d, who.may(Steward) && d.ID != "" && d.Kind != steward.Revoke && d.State != pipeline.DecisionRevoked, pairLink(entity, d.Decision.A, d.Decision.B, who)}
+	return decisionLine{d, who.may(Steward) && d.Revocable && d.State != pipeline.DecisionRevoked, pairLink(entity, d.Decision.A, d.Decision.B, who)}
 }
 
 // beside puts a field's values under the records that have them.

@@ -397,6 +397,7 @@ func (f *found) write() error {
 		{".millrace/schema.json", string(schema)},
 		{".millrace/entity.json", string(entity)},
 		{".gitignore", ".millrace/\nwarehouse/\nwarehouse-*/\n"},
+		{".gitattributes", "entities/*.decisions.csv merge=union\n"}, // two branches that each add rows are no conflict
 		{"models/" + model, sql},
 		{models.ProjectFile, f.yaml()},
 	}
@@ -418,9 +419,9 @@ func (f *found) write() error {
 	return nil
 }
 
-// addIgnored leaves files that are there alone, but for the lines that .gitignore needs.
+// addIgnored leaves files that are there alone, but for the lines that git's need.
 func addIgnored(path, name, text string) error {
-	if name != ".gitignore" {
+	if name != ".gitignore" && name != ".gitattributes" {
 		return nil
 	}
 	old, err := os.ReadFile(path)

@@ -6,12 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/transform"
 	"github.com/millrace/millrace/warehouse"
 	"github.com/millrace/millrace/warehouse/duckdb"
@@ -46,7 +48,11 @@ func (a *app) lintCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				problems = append(problems, more...).Sort()
+				decided, err := pipeline.DecisionProblems(p)
+				if err != nil {
+					return err
+				}
+				problems = slices.Concat(problems, more, decided).Sort()
 			}
 			return a.printProblems(problems, countFiles(a.dir))
 		},

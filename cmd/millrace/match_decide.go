@@ -59,6 +59,9 @@ func (a *app) decide(c *cobra.Command, name string, d steward.Decision) error {
 			return a.printJSON(shown)
 		}
 		a.out("%s: %s, in %s; the next run of %s obeys it", shown.ID, oneLine(shown.String()), shown.Place, entity.Name)
+		if over := shown.Over; over != nil {
+			a.note("until now %s %s held, in %s: it does not any more", over.ID, oneLine(over.Told()), over.Place)
+		}
 		return nil
 	})
 }
@@ -66,9 +69,10 @@ func (a *app) decide(c *cobra.Command, name string, d steward.Decision) error {
 func (a *app) matchRevokeCommand() *cobra.Command {
 	var by, why string
 	c := &cobra.Command{
-		Use:     "revoke ENTITY ID",
-		Short:   "take a decision back",
-		Long:    "The decision does not hold any more, from the next run on. Both stay on record.\n",
+		Use:   "revoke ENTITY ID",
+		Short: "take a decision back",
+		Long: "The decision does not hold any more, from the next run on. Both stay on record. ID is what `millrace match decisions` lists, or\n" +
+			"FILE:LINE of its row.\n",
 		Example: "  millrace match revoke customer 1f2e3d4c --why \"it was the other Ada\"",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -85,15 +89,18 @@ func (a *app) matchDecisionsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "decisions ENTITY",
 		Short: "list what was decided about the records of an entity",
-		Long: "Lists the decisions in their order. Values of pins of fields that are tagged pii, and keys made of such, are shown as ***,\n" +
+		Long: "Lists the decisions of the file, and of the table of overrides, in their order. Values of pins of fields that are tagged pii, and keys made of such, are shown as ***,\n" +
 			"unless --plain.\n",
 		Example: "  millrace match decisions customer",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.withEntity(c, args[0], func(_ context.Context, e *pipeline.Engine, entity *models.Entity) error {
-				all, err := e.Decisions(entity)
+			return a.withEntity(c, args[0], func(ctx context.Context, e *pipeline.Engine, entity *models.Entity) error {
+				all, err := e.AllDecisions(ctx, entity)
 				if err != nil {
 					return err
+				}
+				if all == nil {
+					all = []steward.Decision{}
 				}
 				for i := range all {
 					if all[i].Personal = nil; !plain {

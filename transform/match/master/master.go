@@ -48,6 +48,7 @@ type Matched struct {
 	Columns     []warehouse.Column
 	Expected    []golden.Expected
 	Notes       []string
+	Decided     []string       // ids of all decisions that there were, whatever became of them
 	Weights     *match.Weights // that were used
 }
 
@@ -257,6 +258,8 @@ func (m *matching) fits(w *match.Weights) error {
 // decide finds the records that people have decided about.
 func (m *matching) decide(ctx context.Context) error {
 	m.pairs = map[[2]uint32]match.Verdict{}
+	m.out.Decided = m.Rulings.Known
+	m.out.Notes = append(m.out.Notes, m.Rulings.Notes...)
 	all := slices.Concat(m.Rulings.Match, m.Rulings.Split, m.Rulings.Pins)
 	if len(all) == 0 {
 		return nil
@@ -292,6 +295,17 @@ func (m *matching) waits(d steward.Decision) {
 	if d.Place != "" {
 		told += " (" + d.Place + ")"
 	}
+	var sources []string
+	for _, s := range m.Plan.Sources {
+		sources = append(sources, s.Name)
+	}
+	for _, r := range []steward.Record{d.A, d.B} {
+		if r.Source != "" && !slices.Contains(sources, r.Source) {
+			m.out.Notes = append(m.out.Notes, fmt.Sprintf("a decision waits for a source %q, which the entity does not have: %s: its sources are %s; revoke %s if it is gone for good",
+				r.Source, told, strings.Join(sources, ", "), d.ID))
+			return
+		}
+	}
 	m.out.Notes = append(m.out.Notes, "a decision waits for a record that is not there: "+told)
 }
 
@@ -311,8 +325,8 @@ func (m *matching) numbersOf(ctx context.Context, decisions []steward.Decision) 
 		}
 		for _, r := range records {
 			i, ok := bySource[r.Source]
-			if !ok {
-				return nil, fmt.Errorf("%s: entity %s has no source %q: give one that name:, or revoke the decision", cmpPlace(one), m.Entity.Name, r.Source)
+			if !ok { // it was renamed, or taken away: see waits
+				continue
 			}
 			names[i] = r.Source
 			tuples = append(tuples, fmt.Sprintf("(%d, %s)", i, d.QuoteLiteral(r.Key)))

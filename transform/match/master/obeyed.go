@@ -16,7 +16,7 @@ func (m *matching) obeyed() error {
 		a, hasA := m.named[d.A]
 		b, hasB := m.named[d.B]
 		if hasA && hasB && (m.labels[a] == m.labels[b]) != (d.Kind == steward.Match) {
-			errs = append(errs, fmt.Errorf("%s: %s was not obeyed: a bug", cmpPlace(d), d.String()))
+			errs = append(errs, fmt.Errorf("%s was not obeyed: a bug", d.Placed()))
 		}
 	}
 	return errors.Join(errs...)

@@ -15,7 +15,6 @@ import (
 
 	"github.com/millrace/millrace/internal/arrowx"
 	"github.com/millrace/millrace/transform/match/golden"
-	"github.com/millrace/millrace/transform/match/steward"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -238,12 +237,4 @@ func (m *matching) histogram() []golden.Figure {
 		out = append(out, golden.Figure{Metric: "weight_histogram", Value: float64(n), Detail: fmt.Sprint(bits)})
 	}
 	return out
-}
-
-// cmpPlace names a decision in an error.
-func cmpPlace(d steward.Decision) string {
-	if d.Place != "" {
-		return d.Place
-	}
-	return d.String()
 }

@@ -5,9 +5,13 @@ package steward
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -59,7 +63,13 @@ type Decision struct {
 	Why   string    `json:"why"`
 	Place string    `json:"place"` // file:line that it was read from, or the table's name
 
-	Personal []string `json:"-"` // sources whose keys are shown to nobody
+	// Over is the decision that held until this one was made, of the same pair, or of the same field of a record. Append says so.
+	Over *Decision `json:"overrules,omitempty"`
+
+	Personal  []string `json:"-"` // sources whose keys are shown to nobody
+	Unordered bool     `json:"-"` // neither its time nor its place says whether it came before others
+
+	when time.Time // what it is ordered by: At, or that of the row before it
 }
 
 // shown is a record's name as words may have it.
@@ -73,7 +83,25 @@ func (d *Decision) shown(r Record) Record {
 // Masked is the decision without keys that are personal.
 func (d Decision) Masked() Decision {
 	d.A, d.B = d.shown(d.A), d.shown(d.B)
+	if d.Over != nil {
+		over := d.Over.Masked()
+		d.Over = &over
+	}
 	return d
+}
+
+// MarshalJSON leaves out a time that nobody has given.
+func (d Decision) MarshalJSON() ([]byte, error) {
+	type plain Decision
+	out := struct {
+		ID string     `json:"id"`
+		At *time.Time `json:"at"`
+		plain
+	}{ID: d.ID, plain: plain(d)}
+	if !d.At.IsZero() {
+		out.At = &d.At
+	}
+	return json.Marshal(out)
 }
 
 // String tells the decision in words, without values and without keys that are personal.
@@ -90,48 +118,79 @@ func (d *Decision) String() string {
 	return fmt.Sprintf("%s %s and %s", d.Kind, d.shown(d.A), d.shown(d.B))
 }
 
-// told is the decision with who has made it and where it stands, for errors.
-func (d *Decision) told() string {
-	text := d.String()
-	if d.By != "" {
-		text += " (" + d.By
-		if !d.At.IsZero() {
-			text += ", " + d.At.Format(time.DateOnly)
-		}
-		text += ")"
+// Told is the decision with who has made it and when.
+func (d *Decision) Told() string {
+	who := d.By
+	if !d.At.IsZero() {
+		who = strings.TrimPrefix(who+", "+d.At.Format(time.DateOnly), ", ")
 	}
-	if d.Place != "" {
-		text = d.Place + ": " + text
+	if who == "" {
+		return d.String()
 	}
-	return text
+	return d.String() + " (" + who + ")"
 }
 
-// problem says what is wrong with a decision by itself; "" when nothing is.
-func (d *Decision) problem() string {
+// Placed is the decision with who has made it and where it stands, for errors.
+func (d *Decision) Placed() string {
+	if d.Place == "" {
+		return d.Told()
+	}
+	return d.Place + ": " + d.Told()
+}
+
+// fingerprint is an id for a decision that was written without one: as long as what it says stays, it does. again counts those that say
+// the same before it.
+func (d *Decision) fingerprint(again int) string {
+	value := "null"
+	if d.Value != nil {
+		value = "=" + *d.Value
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{string(d.Kind), d.A.Source, d.A.Key, d.B.Source, d.B.Key, d.Field, value, d.Of, d.By,
+		d.At.UTC().Format(time.RFC3339Nano), d.Why, strconv.Itoa(again)}))
+	return hex.EncodeToString(sum[:4])
+}
+
+// Identify gives ids to decisions that have none.
+func Identify(all []Decision) {
+	taken := map[string]bool{}
+	for _, d := range all {
+		taken[d.ID] = true
+	}
+	for i := range all {
+		for again := 0; all[i].ID == ""; again++ {
+			if id := all[i].fingerprint(again); !taken[id] {
+				all[i].ID, taken[id] = id, true
+			}
+		}
+	}
+}
+
+// problem says what is wrong with a decision by itself, and in which cell; "" when nothing is.
+func (d *Decision) problem() (cell, why string) {
 	switch {
 	case d.Kind != Match && d.Kind != Split && d.Kind != Pin && d.Kind != Revoke:
-		return fmt.Sprintf("kind %q: write match, split, pin or revoke", d.Kind)
+		return "kind", fmt.Sprintf("kind %q: write match, split, pin or revoke", d.Kind)
 	case d.Kind == Revoke && d.Of == "":
-		return "a revoke needs the id of what it takes back, in of"
+		return "of", "a revoke needs the id of what it takes back, in of"
 	case d.Kind == Revoke:
-		return ""
+		return "", ""
 	case d.A.Source == "" || d.A.Key == "":
-		return "a record is missing: a_source and a_key name it"
+		return "a_source", "a record is missing: a_source and a_key name it"
 	case d.Kind == Pin && d.Field == "":
-		return "a pin needs a field"
+		return "field", "a pin needs a field"
 	case d.Kind == Pin:
-		return ""
+		return "", ""
 	case d.B.Source == "" || d.B.Key == "":
-		return "the other record is missing: b_source and b_key name it"
+		return "b_source", "the other record is missing: b_source and b_key name it"
 	case d.A == d.B:
-		return "one record is named twice: two are needed"
+		return "b_key", "one record is named twice: two are needed"
 	}
-	return ""
+	return "", ""
 }
 
 // Check says what is wrong with a decision by itself.
 func (d *Decision) Check() error {
-	if why := d.problem(); why != "" {
+	if _, why := d.problem(); why != "" {
 		return errors.New(why)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/fsx"
@@ -24,96 +25,209 @@ var header = []string{"id", "at", "by", "kind", "a_source", "a_key", "b_source",
 // needed must be there.
 var needed = []string{"kind", "a_source", "a_key", "b_source", "b_key"}
 
-// null is how the file writes that a pin has no value of its own. An empty text is a value.
+// null is how the file writes that a pin has no value of its own. An empty text is a value, and so is every other text: one that begins
+// with a backslash is written with one more before it.
 const null = `\N`
 
 // File is the file of an entity's decisions.
 type File struct {
-	Path string // absolute
-	Name string // as people know it, relative to the project
+	Path     string   // absolute
+	Name     string   // as people know it, relative to the project
+	Personal []string // sources whose keys are shown to nobody
+}
+
+// Problem is something that is wrong with the file.
+type Problem struct {
+	File         string
+	Line, Column int
+	Text, Hint   string
+}
+
+func (p *Problem) Error() string {
+	text := fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Text)
+	if p.Hint != "" {
+		text += ": " + p.Hint
+	}
+	return text
+}
+
+// content is what is in the file.
+type content struct {
+	text      string
+	columns   []string   // nil: there is no first line
+	rows      [][]string // as they stand there
+	decisions []Decision
+	problems  []*Problem
 }
 
 // Read gives all decisions in the order of the file; none when there is no file. All that is wrong with it is told at once.
 func (f File) Read() ([]Decision, error) {
-	decisions, _, err := f.read()
-	return decisions, err
+	in, err := f.read()
+	return in.decisions, err
 }
 
-func (f File) read() (decisions []Decision, columns []string, err error) {
+// Problems are what is wrong with the file; err says that it cannot be read at all.
+func (f File) Problems() ([]*Problem, error) {
+	in, err := f.read()
+	if len(in.problems) > 0 {
+		return in.problems, nil
+	}
+	return nil, err
+}
+
+func (f File) read() (in content, err error) {
 	data, err := os.ReadFile(f.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, header, nil
+		return in, nil
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("read decisions: %w", err)
+		return in, fmt.Errorf("read decisions: %w", err)
 	}
-	r := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(data), "\ufeff")))
-	columns, err = r.Read()
-	if errors.Is(err, io.EOF) {
-		return nil, header, nil
+	in.text = string(data)
+	if p := f.unreadable(in.text); p != nil {
+		in.problems = []*Problem{p}
+	} else {
+		f.parse(&in)
 	}
-	if err == nil {
-		err = f.checkHeader(columns)
+	errs := make([]error, len(in.problems))
+	for i, p := range in.problems {
+		errs[i] = p
 	}
-	if err != nil {
-		return nil, nil, f.wrap(err)
-	}
-	var problems []error
-	for {
-		row, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return decisions, columns, errors.Join(problems...)
-		}
-		if err != nil {
-			return nil, nil, errors.Join(append(problems, f.wrap(err))...)
-		}
-		line, _ := r.FieldPos(0)
-		d, why := decisionOf(columns, row)
-		d.Place = fmt.Sprintf("%s:%d", f.Name, line)
-		if why == "" {
-			why = d.problem()
-		}
-		if why != "" {
-			problems = append(problems, fmt.Errorf("%s: %s", d.Place, why))
-			continue
-		}
-		decisions = append(decisions, d)
-	}
+	return in, errors.Join(errs...)
 }
 
-// wrap puts the file's name and line before what the parser says.
-func (f File) wrap(err error) error {
-	var parse *csv.ParseError
-	if errors.As(err, &parse) {
-		return fmt.Errorf("%s:%d:%d: %w", f.Name, parse.Line, parse.Column, parse.Err)
+// unreadable says what makes a text no CSV at all.
+func (f File) unreadable(text string) *Problem {
+	if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") {
+		return &Problem{f.Name, 1, 1, "the file is UTF-16", "save it as UTF-8"}
 	}
-	return fmt.Errorf("%s:1: %w", f.Name, err)
-}
-
-func (f File) checkHeader(columns []string) error {
-	for i, c := range columns {
-		columns[i] = strings.ToLower(strings.TrimSpace(c))
-		if !slices.Contains(header, columns[i]) {
-			hint := "the columns are " + strings.Join(header, ", ")
-			if s := config.Suggest(columns[i], header); s != "" {
-				hint = fmt.Sprintf("did you mean %q?", s)
-			}
-			return fmt.Errorf("unknown column %q: %s", c, hint)
+	line := 0
+	for own := range strings.Lines(text) {
+		line++
+		if !utf8.ValidString(own) {
+			return &Problem{f.Name, line, 1, "the file is not UTF-8", "save it as UTF-8"}
 		}
-		if slices.Contains(columns[:i], columns[i]) {
-			return fmt.Errorf("column %q is there twice", c)
-		}
-	}
-	for _, c := range needed {
-		if !slices.Contains(columns, c) {
-			return fmt.Errorf("column %q is missing: the first line names the columns %s", c, strings.Join(header, ", "))
+		if strings.HasPrefix(own, "<<<<<<< ") || strings.HasPrefix(own, ">>>>>>> ") {
+			return &Problem{f.Name, line, 1, "two branches were not merged",
+				"keep the rows of both, and take out the lines that begin with <<<<<<<, ======= and >>>>>>>; merge=union in .gitattributes does"}
 		}
 	}
 	return nil
 }
 
-// decisionOf takes a row apart. why says what cannot be read.
-func decisionOf(columns, row []string) (d Decision, why string) {
+// parse takes the text apart.
+func (f File) parse(in *content) {
+	bom := len(in.text) - len(strings.TrimPrefix(in.text, "\ufeff"))
+	r := csv.NewReader(strings.NewReader(in.text[bom:]))
+	r.FieldsPerRecord = -1
+	columns, err := r.Read()
+	if errors.Is(err, io.EOF) {
+		return
+	}
+	if err != nil {
+		in.problems = append(in.problems, f.malformed(err))
+		return
+	}
+	line, _ := r.FieldPos(0)
+	if text, hint := checkHeader(columns); text != "" {
+		in.problems = append(in.problems, &Problem{f.Name, line, 1, text, hint})
+		return
+	}
+	in.columns = columns
+	var when time.Time
+	for seen := map[string]bool{}; ; {
+		row, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			in.problems = append(in.problems, f.malformed(err))
+			break
+		}
+		in.rows = append(in.rows, row)
+		if !slices.ContainsFunc(row, func(cell string) bool { return cell != "" }) || slices.Equal(row, columns) {
+			continue // a spreadsheet leaves empty rows, and a merge the first line of both
+		}
+		d, p := f.decision(r, columns, row)
+		if p != nil {
+			in.problems = append(in.problems, p)
+			continue
+		}
+		whole := fmt.Sprintf("%q", row)
+		if d.ID != "" && seen[whole] {
+			continue // both branches had it
+		}
+		seen[whole] = true
+		if d.when = d.At; d.At.IsZero() {
+			d.when = when
+		}
+		when = d.when
+		in.decisions = append(in.decisions, d)
+	}
+	Identify(in.decisions)
+}
+
+// decision reads the row that was read last.
+func (f File) decision(r *csv.Reader, columns, row []string) (Decision, *Problem) {
+	line, _ := r.FieldPos(0)
+	if len(row) != len(columns) {
+		return Decision{}, &Problem{f.Name, line, 1, fmt.Sprintf("the row has %d cells, and the first line names %d columns", len(row), len(columns)),
+			"they are " + strings.Join(columns, ", ")}
+	}
+	d, cell, why := decisionOf(columns, row)
+	d.Place, d.Personal = fmt.Sprintf("%s:%d", f.Name, line), f.Personal
+	if why == "" {
+		cell, why = d.problem()
+	}
+	if why == "" {
+		return d, nil
+	}
+	column := 1
+	if i := slices.Index(columns, cell); i >= 0 {
+		line, column = r.FieldPos(i)
+	}
+	return d, &Problem{File: f.Name, Line: line, Column: column, Text: why}
+}
+
+// malformed says in words what the parser says.
+func (f File) malformed(err error) *Problem {
+	var parse *csv.ParseError
+	if !errors.As(err, &parse) {
+		return &Problem{f.Name, 1, 1, err.Error(), ""}
+	}
+	const hint = `a cell with a quote in it is written "so ""named"" one", and each quote that is opened is closed`
+	return &Problem{f.Name, parse.Line, parse.Column, `a quote (") stands where none may`, hint}
+}
+
+// checkHeader says what is wrong with the first line, and what to do. It writes the columns in lower case.
+func checkHeader(columns []string) (text, hint string) {
+	names := strings.Join(header, ", ")
+	if len(columns) == 1 && strings.ContainsAny(columns[0], ";\t") {
+		return "no columns are separated by commas", "save the file as CSV with commas"
+	}
+	for i, c := range columns {
+		columns[i] = strings.ToLower(strings.TrimSpace(c))
+		if !slices.Contains(header, columns[i]) {
+			hint := "the columns are " + names
+			if s := config.Suggest(columns[i], header); s != "" {
+				hint = fmt.Sprintf("did you mean %q?", s)
+			}
+			return fmt.Sprintf("unknown column %q", c), hint
+		}
+		if slices.Contains(columns[:i], columns[i]) {
+			return fmt.Sprintf("column %q is there twice", c), ""
+		}
+	}
+	for _, c := range needed {
+		if !slices.Contains(columns, c) {
+			return fmt.Sprintf("column %q is missing", c), "the first line names the columns " + names
+		}
+	}
+	return "", ""
+}
+
+// decisionOf takes a row apart. why says what cannot be read, in which cell.
+func decisionOf(columns, row []string) (d Decision, cell, why string) {
 	for i, c := range columns {
 		v := row[i]
 		switch c {
@@ -121,7 +235,7 @@ func decisionOf(columns, row []string) (d Decision, why string) {
 			d.ID = v
 		case "at":
 			if d.At, why = parseTime(v, why); why != "" {
-				return d, why
+				return d, c, why
 			}
 		case "by":
 			d.By = v
@@ -139,6 +253,9 @@ func decisionOf(columns, row []string) (d Decision, why string) {
 			d.Field = v
 		case "value":
 			if v != null {
+				if strings.HasPrefix(v, `\\`) {
+					v = v[1:]
+				}
 				d.Value = &v
 			}
 		case "of":
@@ -150,7 +267,7 @@ func decisionOf(columns, row []string) (d Decision, why string) {
 	if d.Kind != Pin {
 		d.Value = nil
 	}
-	return d, ""
+	return d, "", ""
 }
 
 func parseTime(text, why string) (time.Time, string) {
@@ -165,62 +282,144 @@ func parseTime(text, why string) (time.Time, string) {
 	return time.Time{}, fmt.Sprintf("at %q is no time: write 2026-01-31T12:00:00Z", text)
 }
 
-// Append adds a decision, with an id, and gives it back. It refuses one that contradicts others. The caller holds a lock, so that nobody else
-// adds one meanwhile; the file is replaced by a complete one, so that a crash leaves the old or the new.
-func (f File) Append(d Decision) (*Decision, error) {
-	if why := d.problem(); why != "" {
-		return nil, errors.New(why)
+// Append adds a decision, with an id, and gives it back. It refuses one that contradicts others: those of the file, and those that were
+// decided elsewhere. What stands in the file stays as it is, byte for byte, unless its first line lacks columns. The caller holds a lock,
+// so that nobody else adds one meanwhile; the file is replaced by a complete one, so that a crash leaves the old or the new.
+func (f File) Append(d Decision, elsewhere ...Decision) (*Decision, error) {
+	if err := d.Check(); err != nil {
+		return nil, err
 	}
-	all, columns, err := f.read()
+	in, err := f.read()
 	if err != nil {
 		return nil, err
 	}
-	d.ID = newID(all)
-	if _, err := Rule(append(slices.Clone(all), d)); err != nil {
-		return nil, &ContradictionError{err}
+	if err := d.revokes(in.decisions, elsewhere); err != nil {
+		return nil, err
 	}
-	for _, c := range header { // what people have left out is needed for this one, or for who reads it
-		if !slices.Contains(columns, c) {
-			columns = append(columns, c)
+	all := Ordered(slices.Concat(elsewhere, in.decisions))
+	d.ID, d.Why, d.By, d.Personal = newID(all), line(d.Why), line(d.By), f.Personal
+	if len(all) > 0 { // it is the latest, whatever another machine's clock has said
+		d.when = all[len(all)-1].order()
+		if !d.At.IsZero() && d.At.Before(d.when) {
+			d.At = d.when
 		}
 	}
-	var text strings.Builder
-	w := csv.NewWriter(&text)
-	_ = w.Write(columns)
-	for _, old := range append(all, d) {
-		_ = w.Write(old.row(columns))
+	if before, err := Rule(all); err == nil && d.Kind != Revoke {
+		if over := before.Of(&d); over != nil {
+			over := *over
+			d.Over = &over
+		}
 	}
-	w.Flush()
-	if err := w.Error(); err != nil {
+	if _, err := Rule(append(all, d)); err != nil {
+		return nil, &ContradictionError{err}
+	}
+	text, err := in.with(&d)
+	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
 		return nil, fmt.Errorf("write decisions: %w", err)
 	}
-	if err := errors.Join(fsx.Sweep(f.Path), fsx.Write("decisions", f.Path, []byte(text.String()), 0o644)); err != nil {
+	if err := errors.Join(fsx.Sweep(f.Path), fsx.Write("decisions", f.Path, []byte(text), 0o644)); err != nil {
 		return nil, fmt.Errorf("write decisions: %w", err)
 	}
-	d.Place = f.Name
+	d.Place, d.when = f.Name, d.At
 	return &d, nil
 }
 
-func (d *Decision) row(columns []string) []string {
+// revokes finds what a revoke takes back, by its id or by file:line, and refuses what cannot be.
+func (d *Decision) revokes(own, elsewhere []Decision) error {
+	if d.Kind != Revoke {
+		return nil
+	}
+	at := slices.IndexFunc(own, func(old Decision) bool { return old.ID == d.Of || old.Place == d.Of })
+	if at < 0 {
+		for _, old := range elsewhere {
+			if old.ID == d.Of {
+				return &RefusedError{fmt.Sprintf("decision %s stands in %s: take it out there, or decide anew", d.Of, old.Place)}
+			}
+		}
+		return &RefusedError{fmt.Sprintf("no decision has the id %q: match decisions lists them", d.Of)}
+	}
+	d.Of = own[at].ID
+	if own[at].Kind == Revoke {
+		return &RefusedError{fmt.Sprintf("%s is a revoke, and stays one: decide anew what it took back", d.Of)}
+	}
+	for _, old := range own {
+		if old.Kind == Revoke && old.Of == d.Of {
+			return &RefusedError{fmt.Sprintf("%s was revoked already, by %s", d.Of, old.ID)}
+		}
+	}
+	return nil
+}
+
+// line is a text in one line: the file is compared by lines.
+func line(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// with is the text of the file with one more decision.
+func (in *content) with(d *Decision) (string, error) {
+	crlf := strings.Contains(in.text, "\r\n")
+	cells := d.cells()
+	columns := slices.Clone(in.columns)
+	for _, c := range header {
+		empty := cells[c] == "" && (c != "value" || d.Value == nil) // an empty text is a value
+		if !slices.Contains(columns, c) && (in.columns == nil || !empty) {
+			columns = append(columns, c)
+		}
+	}
+	var rows [][]string
+	text := in.text
+	if len(columns) > len(in.columns) {
+		text = ""
+		if strings.HasPrefix(in.text, "\ufeff") {
+			text = "\ufeff"
+		}
+		rows = append(rows, columns)
+		for _, row := range in.rows {
+			rows = append(rows, widened(in.columns, columns, row))
+		}
+	} else if !strings.HasSuffix(text, "\n") {
+		text += map[bool]string{true: "\r\n", false: "\n"}[crlf]
+	}
+	own := make([]string, len(columns))
+	for i, c := range columns {
+		own[i] = cells[c]
+	}
+	var added strings.Builder
+	w := csv.NewWriter(&added)
+	w.UseCRLF = crlf
+	err := w.WriteAll(append(rows, own))
+	return text + added.String(), err
+}
+
+// widened is a row with cells for columns that it had none for.
+func widened(from, to, row []string) []string {
+	wide := slices.Clone(row)
+	for _, c := range to[len(from):] {
+		cell := ""
+		if at := slices.Index(from, "kind"); c == "value" && at < len(row) && strings.EqualFold(strings.TrimSpace(row[at]), string(Pin)) {
+			cell = null
+		}
+		wide = append(wide, cell)
+	}
+	return wide
+}
+
+// cells are the decision as the file has it, by columns.
+func (d *Decision) cells() map[string]string {
 	at, value := "", null
 	if !d.At.IsZero() {
 		at = d.At.UTC().Format(time.RFC3339Nano)
 	}
 	if d.Value != nil {
-		value = *d.Value
+		if value = *d.Value; strings.HasPrefix(value, `\`) {
+			value = `\` + value
+		}
 	} else if d.Kind != Pin {
 		value = ""
 	}
-	all := map[string]string{"id": d.ID, "at": at, "by": d.By, "kind": string(d.Kind), "a_source": d.A.Source, "a_key": d.A.Key,
+	return map[string]string{"id": d.ID, "at": at, "by": d.By, "kind": string(d.Kind), "a_source": d.A.Source, "a_key": d.A.Key,
 		"b_source": d.B.Source, "b_key": d.B.Key, "field": d.Field, "value": value, "of": d.Of, "why": d.Why}
-	row := make([]string, len(columns))
-	for i, c := range columns {
-		row[i] = all[c]
-	}
-	return row
 }
 
 // newID is short enough to be typed, and not taken.

@@ -6,41 +6,67 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Rulings are what all decisions together say.
 type Rulings struct {
 	Match, Split []Decision // one for each pair
 	Pins         []Decision // one for each record and field, in the order in which they were decided
+	Known        []string   // ids of all decisions, whatever became of them
+	Notes        []string   // of pairs that were decided both ways
 }
 
-// Rule takes decisions together. Of two about the same pair, or about the same field of a record, the later one of the list holds. What
+// Ordered are decisions by their times: those of a file and a table, or of two branches that became one file. A row without a time comes
+// behind the row before it. Of two of one time the order of the list holds.
+func Ordered(all []Decision) []Decision {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(x, y Decision) int { return x.order().Compare(y.order()) })
+	return all
+}
+
+func (d *Decision) order() time.Time {
+	if d.At.IsZero() {
+		return d.when
+	}
+	return d.At
+}
+
+// Rule takes decisions together. Of two about the same pair, or about the same field of a record, the later one holds. What
 // is revoked does not hold. Records that are to be together by others, and apart by one, are a contradiction, and each is named with
 // the decisions that make it; so is a pair that a table without times has both ways.
 func Rule(all []Decision) (*Rulings, error) {
+	all = Ordered(all)
 	kept, err := withoutRevoked(all)
 	if err != nil {
 		return nil, err
 	}
-	pairs, pins := map[[2]Record]Decision{}, map[pinned]int{} // pins by their place in kept
+	r := &Rulings{}
+	for _, d := range all {
+		if d.ID != "" {
+			r.Known = append(r.Known, d.ID)
+		}
+	}
+	pairs, pins := map[subject]Decision{}, map[subject]int{} // pins by their place in kept
 	var problems []error
 	for i, d := range kept {
 		switch d.Kind {
 		case Pin:
-			pins[pinned{d.A, strings.ToLower(d.Field)}] = i
+			pins[d.about()] = i
 		case Match, Split:
-			if compare(d.A, d.B) > 0 {
-				d.A, d.B = d.B, d.A
+			if before, ok := pairs[d.about()]; ok && before.Kind != d.Kind {
+				if before.At.IsZero() && d.At.IsZero() && before.Unordered && d.Unordered {
+					problems = append(problems, fmt.Errorf("%s contradicts %s: neither has a time, so nothing says which came later", d.Placed(), before.Placed()))
+				}
+				r.Notes = append(r.Notes, fmt.Sprintf("a pair was decided both ways: %s holds, which came after %s; revoke the one that is wrong", d.named(), before.named()))
 			}
-			pair := [2]Record{d.A, d.B}
-			if before, ok := pairs[pair]; ok && before.Kind != d.Kind && before.At.IsZero() && d.At.IsZero() && before.ID == "" && d.ID == "" {
-				problems = append(problems, fmt.Errorf("%s contradicts %s: neither has a time, so nothing says which came later", d.told(), before.told()))
-			}
-			pairs[pair] = d
+			pairs[d.about()] = d
 		}
 	}
-	r := &Rulings{}
 	for _, d := range pairs {
+		if compare(d.A, d.B) > 0 {
+			d.A, d.B = d.B, d.A
+		}
 		if d.Kind == Match {
 			r.Match = append(r.Match, d)
 		} else {
@@ -48,7 +74,7 @@ func Rule(all []Decision) (*Rulings, error) {
 		}
 	}
 	for i, d := range kept {
-		if d.Kind == Pin && pins[pinned{d.A, strings.ToLower(d.Field)}] == i {
+		if d.Kind == Pin && pins[d.about()] == i {
 			r.Pins = append(r.Pins, d)
 		}
 	}
@@ -60,6 +86,21 @@ func Rule(all []Decision) (*Rulings, error) {
 	return r, errors.Join(append(problems, r.contradictions()...)...)
 }
 
+// Of is the decision in force about what d is about, nil when there is none.
+func (r *Rulings) Of(d *Decision) *Decision {
+	for _, list := range [][]Decision{r.Match, r.Split, r.Pins} {
+		for i := range list {
+			if list[i].about() == d.about() {
+				return &list[i]
+			}
+		}
+	}
+	return nil
+}
+
+// named is the decision with its id, who has made it and when.
+func (d *Decision) named() string { return strings.TrimSpace(d.ID + " " + d.Told()) }
+
 // ContradictionError says that decisions, taken together, cannot all hold, and names them.
 type ContradictionError struct{ Err error }
 
@@ -68,9 +109,27 @@ func (e *ContradictionError) Error() string { return e.Err.Error() }
 // Unwrap returns what contradicts what.
 func (e *ContradictionError) Unwrap() error { return e.Err }
 
-type pinned struct {
-	record Record
-	field  string
+// RefusedError says why a decision cannot be taken back, or is none.
+type RefusedError struct{ text string }
+
+func (e *RefusedError) Error() string { return e.text }
+
+// subject is what one decision at a time holds about: a pair, whichever record is named first, or a field of a record.
+type subject struct {
+	a, b  Record
+	field string
+}
+
+func (d *Decision) about() subject {
+	switch {
+	case d.Kind == Revoke:
+		return subject{}
+	case d.Kind == Pin:
+		return subject{a: d.A, field: strings.ToLower(d.Field)}
+	case compare(d.A, d.B) > 0:
+		return subject{a: d.B, b: d.A}
+	}
+	return subject{a: d.A, b: d.B}
 }
 
 // withoutRevoked leaves out revoked decisions and the revokes.
@@ -110,9 +169,9 @@ func (r *Rulings) contradictions() []error {
 		if way := path(near, s.A, s.B); way != nil {
 			told := make([]string, len(way))
 			for i := range way {
-				told[i] = way[i].told()
+				told[i] = way[i].Placed()
 			}
-			problems = append(problems, fmt.Errorf("%s contradicts what brings the two together: %s", s.told(), strings.Join(told, "; ")))
+			problems = append(problems, fmt.Errorf("%s contradicts what brings the two together: %s", s.Placed(), strings.Join(told, "; ")))
 		}
 	}
 	return problems
