@@ -52,6 +52,16 @@ var levelKinds = map[string]levelKind{
 	"overlap":         {op: LevelOverlap, arg: "entries", usual: 1, least: 1, most: 1000, whole: true, doc: "Lists have so many entries in common at least."},
 }
 
+// foreignLevels are what other tools call levels.
+var foreignLevels = map[string]string{
+	"jaro_winkler": "jw", "jarowinkler": "jw", "jaro": "jw", "jarowinklerlevel": "jw", "exact_match": "exact", "exactmatch": "exact", "exactmatchlevel": "exact", "equal": "exact",
+	"damerau_levenshtein": "osa", "dameraulevenshtein": "osa", "edit_distance": "levenshtein", "levenshteinlevel": "levenshtein",
+	"jaccard": "token_set", "token_sort": "token_set", "soundex": "phonetic", "metaphone": "phonetic", "double_metaphone": "phonetic",
+	"distance_in_km": "km", "distanceinkm": "km", "haversine": "km", "days": "within", "date_diff": "within", "absolute_difference": "within", "numeric": "within",
+	"percentage_difference": "percent", "array_intersect": "overlap", "arrayintersect": "overlap", "intersection": "overlap",
+	"columns_reversed": "swapped", "columnsreversed": "swapped", "reversed": "swapped", "tf_idf": "cosine", "tfidf": "cosine", "trigram": "cosine3", "ngram": "cosine3", "qgram": "cosine3",
+}
+
 // levelEntry is one level: exact, or {jw: 0.92}.
 type levelEntry struct{ Level }
 
@@ -77,7 +87,11 @@ func (l *levelEntry) DecodeNode(n config.Node) config.Problems {
 func (l *levelEntry) settle(name string, pos config.Pos, value config.Node) config.Problems {
 	kind, known := levelKinds[name]
 	if !known {
-		return config.Problems{pos.Problem(fmt.Sprintf("unknown level %q", name), suggested(name, slices.Sorted(maps.Keys(levelKinds)), "levels"))}
+		hint := suggested(name, slices.Sorted(maps.Keys(levelKinds)), "levels")
+		if own := foreignLevels[strings.TrimSuffix(strings.ToLower(name), "_at_thresholds")]; own != "" {
+			hint = fmt.Sprintf("did you mean %q?", own)
+		}
+		return config.Problems{pos.Problem(fmt.Sprintf("unknown level %q", name), hint)}
 	}
 	l.Op, l.Arg, l.Name = kind.op, kind.usual, name
 	switch {

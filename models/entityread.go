@@ -21,6 +21,7 @@ type entityDraft struct {
 	file   entityFile
 	root   config.Node
 	tables []pendingTable
+	wrong  bool // something stands in the file that was not understood
 }
 
 // pendingTable is a table's name whose node is looked up when all nodes are known.
@@ -38,7 +39,8 @@ func (l *loader) entities() {
 			continue
 		}
 		d := &entityDraft{l: l, root: f.Root(l.resolve), e: &Entity{Path: file, Pos: f.Root(nil).Pos()}}
-		l.problems = append(l.problems, f.Decode(&d.file, l.resolve)...)
+		problems := f.Decode(&d.file, l.resolve)
+		l.problems, d.wrong = append(l.problems, problems...), problems.HasErrors()
 		if d.head() {
 			d.read()
 			l.entityNodes(d)
@@ -105,11 +107,12 @@ func (d *entityDraft) read() {
 			d.field(name, s.Pos)
 		}
 	}
+	d.columnsApart()
 	d.describe()
 	if d.e.MaxPairs = d.file.MaxPairs; d.e.MaxPairs < 0 {
 		d.l.problem(d.file.Origin.At("max_pairs"), "leave the key out for the default", "max_pairs: must not be negative")
 	}
-	if len(d.e.Comparisons) == 0 && len(d.e.Always) == 0 && !d.file.Origin.Has("compare") {
+	if len(d.e.Comparisons) == 0 && len(d.e.Always) == 0 && !d.file.Origin.Has("compare") && !d.wrong {
 		d.l.problem(d.e.Pos, "write compare: [name, email], or always: [same tax_id]", "entity %s says nothing by which two records would be the same", d.e.Name)
 	}
 	if d.file.Origin.Has("compare") && d.root.Get("compare").IsList() && len(d.file.Compare.names) == 0 {
@@ -117,8 +120,15 @@ func (d *entityDraft) read() {
 	}
 }
 
-// reservedFields are columns of the tables that are no fields.
-var reservedFields = []string{"golden_id", "records", "sources", "first_seen", "last_changed", "source", "source_key", "run_id", "record_hash", "valid_from", "valid_to"}
+// goldenColumns are those of golden records that no field fills, and reservedFields are all columns of the tables that are no fields.
+var (
+	goldenColumns  = []string{"golden_id", "records", "sources", "first_seen", "last_changed"}
+	reservedFields = append([]string{"source", "source_key", "run_id", "record_hash", "valid_from", "valid_to"}, goldenColumns...)
+)
+
+func isAmong(name string, names []string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+}
 
 // field returns the field of that name, which is one from now on.
 func (d *entityDraft) field(name string, pos config.Pos) *Field {
@@ -130,7 +140,7 @@ func (d *entityDraft) field(name string, pos config.Pos) *Field {
 	case strings.Contains(name, "${"):
 	case !fieldName.MatchString(name) || len(name) > 100:
 		d.l.problem(pos, "give it a plain name, and under columns: of its source what it is read from", "%q cannot be a field's name: it is letters, digits and _", name)
-	case slices.ContainsFunc(reservedFields, func(r string) bool { return strings.EqualFold(r, name) }):
+	case isAmong(name, reservedFields):
 		d.l.problem(pos, "give it another name, and under columns: of its source what it is read from", "%q cannot be a field's name: the entity's tables have a column of that name", name)
 	}
 	f.Of, f.Part = d.partOf(name)
@@ -414,9 +424,22 @@ func (d *entityDraft) decide() {
 			return
 		}
 	}
-	if keys.Auto > 0 && keys.Review > keys.Auto {
+	switch {
+	case keys.Auto > 0 && keys.Review > keys.Auto:
 		d.l.problem(origin.At("review"), "a steward is asked below the probability from which pairs match", "review: %g is greater than auto: %g", keys.Review, keys.Auto)
+	case keys.Auto == 0 && keys.Review > d.usualAuto():
+		d.l.problem(origin.At("review"), "write auto: too, above it", "review: %g is greater than auto:, which is %g unless it is written", keys.Review, d.usualAuto())
 	}
+}
+
+// usualAuto is auto: where it is not written.
+func (d *entityDraft) usualAuto() float64 {
+	method := d.file.Cluster.Method
+	again := slices.ContainsFunc(d.e.Sources, func(s *EntitySource) bool { return !s.DuplicateFree })
+	if method == "one_to_one" || method == "" && len(d.e.Sources) > 1 && !again {
+		return UsualAutoOne
+	}
+	return UsualAuto
 }
 
 func (d *entityDraft) clustering() {
@@ -498,6 +521,26 @@ func (d *entityDraft) relations() {
 	}
 }
 
+// Column is what golden records have the relation in.
+func (r *EntityRelation) Column() string { return r.Name + "_id" }
+
+// columnsApart refuses what would give the golden records two columns of one name. It is called when all fields are known.
+func (d *entityDraft) columnsApart() {
+	for _, f := range d.e.Survive.Fields {
+		if isAmong(f.Name, goldenColumns) && d.e.Field(f.Name) == nil { // of a field it was told
+			d.l.problem(f.Pos, "give it another name", "survive: golden records have a column %s of their own", f.Name)
+		}
+	}
+	for _, r := range d.e.Relations {
+		switch column := r.Column(); {
+		case isAmong(column, goldenColumns):
+			d.l.problem(r.Pos, "give it another name", "relation %s: golden records have a column %s of their own", r.Name, column)
+		case isAmong(column, d.e.GoldenFields()):
+			d.l.problem(r.Pos, "rename one of the two", "relation %s: golden records have it as %s, and a field is named so too", r.Name, column)
+		}
+	}
+}
+
 var expectSyntax = regexp.MustCompile(`^\s*(=|==|!=|<>|>|>=|<|<=)\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*$`)
 
 // expectations reads expect:.
@@ -542,7 +585,7 @@ func (d *entityDraft) expectations() {
 
 // describe attaches what is said of fields. Whether their columns are personal is settled when those that they are read from are known.
 func (d *entityDraft) describe() {
-	known := []string{"golden_id", "records", "sources", "first_seen", "last_changed"}
+	known := slices.Clone(goldenColumns)
 	for _, f := range d.e.Fields {
 		known = append(known, f.Name)
 	}
@@ -550,10 +593,10 @@ func (d *entityDraft) describe() {
 		known = append(known, s.Name)
 	}
 	for _, r := range d.e.Relations {
-		known = append(known, r.Name, r.Name+"_id")
+		known = append(known, r.Name, r.Column())
 	}
 	for name, in := range d.file.Describe.All() {
-		if !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) }) && !d.isPart(name) {
+		if !isAmong(name, known) && !d.isPart(name) {
 			d.l.problem(d.file.Describe.Key(name), suggested(name, known, "fields"), "describe: there is no field %q", name)
 			continue
 		}

@@ -194,6 +194,9 @@ func (d *entityDraft) survivor(name string, pos config.Pos, value config.Node) S
 	}
 	if out.Custom != "" {
 		d.custom(&out, keys)
+		if !fieldName.MatchString(name) {
+			d.l.problem(pos, "use letters, digits and _", "survive: %q cannot be a column's name", name)
+		}
 		return out
 	}
 	switch {
