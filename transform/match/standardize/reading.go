@@ -323,6 +323,9 @@ func (r *reader) maps() error {
 			if s.Map == nil {
 				continue
 			}
+			if strings.HasSuffix(f.Type, "]") {
+				return match.Wrong(s.Pos, "translate the entries in a model, and name that model under sources:", "%s is a list of values, a %s: map translates one", f.Name, f.Type)
+			}
 			columns, err := r.describe("SELECT * FROM " + r.d.Table(warehouse.Name{Schema: s.Map.Node.Schema, Table: s.Map.Node.Table}))
 			if err != nil {
 				return fmt.Errorf("look at code map %s: %w", s.Map.Node.Name(), err)
@@ -764,8 +767,12 @@ func (r *Reading) Unique(repeated *warehouse.Result) error {
 			}
 			examples = append(examples, fmt.Sprintf("%s (%d rows)", key, whole(repeated.Rows[i][2])))
 		}
+		values := fmt.Sprintf("%d values of its key (%s) repeat", keys, strings.Join(s.Key, ", "))
+		if keys == 1 {
+			values = fmt.Sprintf("1 value of its key (%s) repeats", strings.Join(s.Key, ", "))
+		}
 		errs = append(errs, match.Wrong(s.Pos, "add columns to key: until it tells records apart, or take one row a key, in a model or by where:",
-			"source %s: %d values of its key (%s) repeat, in %d rows: %s", s.Name, keys, strings.Join(s.Key, ", "), rows, strings.Join(examples, ", ")))
+			"source %s: %s, in %d rows: %s", s.Name, values, rows, strings.Join(examples, ", ")))
 	}
 	return errors.Join(errs...)
 }
