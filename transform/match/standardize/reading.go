@@ -87,6 +87,9 @@ func NewReading(ctx context.Context, w Describer, e *models.Entity) (*Reading, e
 	if err := r.maps(); err != nil {
 		return nil, err
 	}
+	if err := r.survivors(); err != nil {
+		return nil, err
+	}
 	r.write()
 	return &r.Reading, nil
 }
@@ -346,6 +349,37 @@ func (r *reader) maps() error {
 				}
 			}
 			r.joins[s.Map] = j
+		}
+	}
+	return nil
+}
+
+// survivors holds the SQL of survive: against the fields that it may name, so that what is wrong with it is told before anything is matched.
+func (r *reader) survivors() error {
+	var items []string
+	for _, c := range []warehouse.Column{{Name: "_rec", Type: "BIGINT"}, {Name: "_cluster", Type: "BIGINT"}, {Name: "_source", Type: "VARCHAR"}, {Name: "_updated_at", Type: "TIMESTAMP"}} {
+		items = append(items, "CAST(NULL AS "+c.Type+") AS "+c.Name)
+	}
+	for i := range r.Fields {
+		f, typ := &r.Fields[i], r.Fields[i].Type
+		if f.Shown() || f.Of != nil {
+			typ = f.Standard
+		}
+		items = append(items, "CAST(NULL AS "+typ+") AS "+r.d.QuoteIdent(f.Name))
+	}
+	from := " FROM (SELECT " + strings.Join(items, ", ") + ") AS c"
+	for _, f := range r.Entity.Survive.Fields {
+		var err error
+		what := "custom"
+		switch {
+		case f.Custom != "":
+			_, err = r.describe("SELECT (" + f.Custom + ") AS v" + from)
+		case f.Require != "" && f.Require != "valid":
+			what = "require"
+			_, err = r.describe("SELECT 1 AS one" + from + " WHERE (" + f.Require + ")")
+		}
+		if err != nil {
+			return match.Wrong(f.Pos, "it is SQL over the fields of a record", "survive: %s: %s: %w", f.Name, what, err)
 		}
 	}
 	return nil
