@@ -145,6 +145,25 @@ func daysOf(text string) (days float64, ok bool) {
 	return math.Ceil(n * map[string]float64{"d": 1, "w": 7, "mo": 31, "y": 365.25}[m[2]]), true
 }
 
+// schema is that of the level's number, which may be written as a text.
+func (k levelKind) schema() object {
+	number, text := object{"type": "number"}, `^[0-9.]+$|\$\{`
+	if k.most < math.MaxFloat64 {
+		number["maximum"] = k.most
+	}
+	if number["minimum"] = k.least; k.arg == "similarity" {
+		delete(number, "minimum")
+		number["exclusiveMinimum"] = 0
+	}
+	if k.whole {
+		number["multipleOf"] = 1
+	}
+	if k.op == LevelNumber {
+		text = `^[0-9]{1,5}(d|w|mo|y)$|` + text
+	}
+	return object{"description": k.doc, "anyOf": []any{number, object{"type": "string", "pattern": text}}}
+}
+
 // SchemaDefinitions implements config.SchemaDefiner.
 func (levelEntry) SchemaDefinitions() (string, map[string]any) {
 	properties, names := object{}, []any{}
@@ -154,7 +173,7 @@ func (levelEntry) SchemaDefinitions() (string, map[string]any) {
 			names = append(names, name)
 		}
 		if kind.arg != "" {
-			properties[name] = object{"description": kind.doc, "type": []any{"number", "string"}}
+			properties[name] = kind.schema()
 		}
 	}
 	return "level", object{"level": object{"anyOf": []any{object{"enum": names},
@@ -236,9 +255,11 @@ func (compareList) SchemaDefinitions() (string, map[string]any) {
 	type plain compareEntry
 	_, defs := levelEntry{}.SchemaDefinitions()
 	levels := object{"type": "array", "items": refTo("level")}
-	defs["comparison"] = object{"anyOf": []any{object{"type": "null"}, levels, formOf(plain{})}}
+	form := formOf(plain{})
+	limit(form, "levels", object{"minItems": 1})
+	defs["comparison"] = object{"anyOf": []any{object{"type": "null"}, levels, form}}
 	defs["comparisons"] = object{"type": "object", "additionalProperties": refTo("comparison")}
-	defs["compare"] = object{"anyOf": []any{refTo("comparisons"), object{"type": "array", "items": object{"anyOf": []any{textSchema, refTo("comparisons")}}}}}
+	defs["compare"] = object{"anyOf": []any{refTo("comparisons"), object{"type": "array", "minItems": 1, "items": object{"anyOf": []any{textSchema, refTo("comparisons")}}}}}
 	return "compare", defs
 }
 
