@@ -145,9 +145,9 @@ func daysOf(text string) (days float64, ok bool) {
 	return math.Ceil(n * map[string]float64{"d": 1, "w": 7, "mo": 31, "y": 365.25}[m[2]]), true
 }
 
-// schema is that of the level's number, which may be written as a text.
+// schema is that of the level's number.
 func (k levelKind) schema() object {
-	number, text := object{"type": "number"}, `^[0-9.]+$|\$\{`
+	number, text := object{"type": "number"}, `\$\{`
 	if k.most < math.MaxFloat64 {
 		number["maximum"] = k.most
 	}
