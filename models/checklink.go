@@ -329,7 +329,8 @@ func (l *loader) await(w *written) {
 		return
 	}
 	if w.Node.Kind == KindEntity && w.Quarantines() {
-		l.problem(w.at("severity"), "use severity: error or warn, or put the check on a source of the entity", "%s is a table of the entity %s: its tables are made together, and a row cannot be left out of one of them",
+		l.problem(w.at("severity"), "use severity: error or warn, or put the check on a source of the entity",
+			"%s is a table of the entity %s: its tables are made together, and a row cannot be left out of one of them",
 			w.Node.Name(), w.Node.Entity.Name)
 		return
 	}

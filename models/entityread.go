@@ -113,7 +113,8 @@ func (d *entityDraft) read() {
 		d.l.problem(d.file.Origin.At("max_pairs"), "leave the key out for the default", "max_pairs: must not be negative")
 	}
 	if len(d.e.Comparisons) == 0 && len(d.e.Always) == 0 && !d.file.Origin.Has("compare") && !d.wrong {
-		d.l.problem(d.e.Pos, "write compare: [name, email], or always: [same tax_id]", "entity %s says nothing by which two records would be the same", d.e.Name)
+		d.l.problem(d.e.Pos, "write compare: [name, email], or always: [same tax_id]",
+			"entity %s says nothing by which two records would be the same", d.e.Name)
 	}
 	if d.file.Origin.Has("compare") && d.root.Get("compare").IsList() && len(d.file.Compare.names) == 0 {
 		d.l.problem(d.file.Origin.At("compare"), "write compare: [name, email]", "compare: names nothing")
@@ -139,9 +140,11 @@ func (d *entityDraft) field(name string, pos config.Pos) *Field {
 	switch {
 	case strings.Contains(name, "${"):
 	case !fieldName.MatchString(name) || len(name) > 100:
-		d.l.problem(pos, "give it a plain name, and under columns: of its source what it is read from", "%q cannot be a field's name: it is letters, digits and _", name)
+		d.l.problem(pos, "give it a plain name, and under columns: of its source what it is read from",
+			"%q cannot be a field's name: it is letters, digits and _", name)
 	case isAmong(name, reservedFields):
-		d.l.problem(pos, "give it another name, and under columns: of its source what it is read from", "%q cannot be a field's name: the entity's tables have a column of that name", name)
+		d.l.problem(pos, "give it another name, and under columns: of its source what it is read from",
+			"%q cannot be a field's name: the entity's tables have a column of that name", name)
 	}
 	f.Of, f.Part = d.partOf(name)
 	d.e.Fields = append(d.e.Fields, f)
@@ -245,13 +248,15 @@ func (d *entityDraft) source(in *entitySource, pos config.Pos) {
 		}
 		return pos
 	}
-	s := &EntitySource{Name: in.Name, Key: in.Key, UpdatedAt: in.UpdatedAt, Trust: defaultTrust, DuplicateFree: in.DuplicateFree, Where: in.Where,
+	s := &EntitySource{Name: in.Name, Key: in.Key, UpdatedAt: in.UpdatedAt, Trust: defaultTrust, DuplicateFree: in.DuplicateFree,
+		Where:   in.Where,
 		Columns: map[string]string{}, Pos: at("table")}
 	if len(s.Key) == 0 {
 		s.Key = d.file.Key
 	}
 	if len(s.Key) == 0 {
-		d.l.problem(s.Pos, "write key: id in it, or once for all sources beside sources:", "source %s has no key: nothing would tell its records apart", in.Table)
+		d.l.problem(s.Pos, "write key: id in it, or once for all sources beside sources:",
+			"source %s has no key: nothing would tell its records apart", in.Table)
 	}
 	if s.UpdatedAt == "" {
 		s.UpdatedAt = d.file.UpdatedAt
@@ -293,7 +298,8 @@ func (d *entityDraft) decay(s *EntitySource, in *entitySource, pos config.Pos) {
 	case s.Floor < 0 || s.Floor > s.Trust:
 		d.l.problem(pos, "", "trust_decay: floor must be from 0 to the trust of %g, found %g", s.Trust, s.Floor)
 	case s.UpdatedAt == "":
-		d.l.problem(pos, "add updated_at: and the column with the time of a record's last change", "trust_decay: nothing says how old a record is")
+		d.l.problem(pos, "add updated_at: and the column with the time of a record's last change",
+			"trust_decay: nothing says how old a record is")
 	}
 }
 
@@ -330,7 +336,8 @@ func (d *entityDraft) block(in *blockEntry) {
 		d.l.problem(in.pos, "write two rules", "a rule has keys, or looks for what is similar")
 		return
 	case len(in.Keys) == 0 && len(in.Similar) == 0:
-		d.l.problem(in.pos, "write [email], or {similar: [title], top: 20}", "the rule has no keys: every record would be compared with every other")
+		d.l.problem(in.pos, "write [email], or {similar: [title], top: 20}",
+			"the rule has no keys: every record would be compared with every other")
 		return
 	case in.MaxBlock < 0 || in.MaxBlock == 1:
 		d.l.problem(in.Origin.At("max_block"), "", "max_block: must be 2 at least, or 0 for any number")
@@ -420,15 +427,18 @@ func (d *entityDraft) decide() {
 		value float64
 	}{{"auto", keys.Auto}, {"review", keys.Review}} {
 		if origin.Has(one.key) && one.value <= 0 || one.value > 1 {
-			d.l.problem(origin.At(one.key), "write auto: 0.98, review: 0.60", "%s: a probability is greater than 0, and 1 at most, found %g", one.key, one.value)
+			d.l.problem(origin.At(one.key), "write auto: 0.98, review: 0.60", "%s: a probability is greater than 0, and 1 at most, found %g",
+				one.key, one.value)
 			return
 		}
 	}
 	switch {
 	case keys.Auto > 0 && keys.Review > keys.Auto:
-		d.l.problem(origin.At("review"), "a steward is asked below the probability from which pairs match", "review: %g is greater than auto: %g", keys.Review, keys.Auto)
+		d.l.problem(origin.At("review"), "a steward is asked below the probability from which pairs match", "review: %g is greater than auto: %g",
+			keys.Review, keys.Auto)
 	case keys.Auto == 0 && keys.Review > d.usualAuto():
-		d.l.problem(origin.At("review"), "write auto: too, above it", "review: %g is greater than auto:, which is %g unless it is written", keys.Review, d.usualAuto())
+		d.l.problem(origin.At("review"), "write auto: too, above it", "review: %g is greater than auto:, which is %g unless it is written",
+			keys.Review, d.usualAuto())
 	}
 }
 
@@ -481,7 +491,8 @@ func (d *entityDraft) labels() {
 		return
 	}
 	if _, err := d.l.read(path.Clean(in.From)); err != nil {
-		d.l.problem(in.pos, "a CSV file with the columns source, key and cluster says which records are the same", "labels: %s is not there", in.From)
+		d.l.problem(in.pos, "a CSV file with the columns source, key and cluster says which records are the same", "labels: %s is not there",
+			in.From)
 	}
 }
 
@@ -504,7 +515,8 @@ func (d *entityDraft) relations() {
 		case r.Name != "" && !fieldName.MatchString(r.Name):
 			d.l.problem(out.Pos, "use letters, digits and _", "relation %q: it becomes a column's name", r.Name)
 		case len(r.By) > 0 == (r.Hierarchy != ""):
-			d.l.problem(r.Origin.Pos(), "write by: [last_name, address], or hierarchy: parent_id", "relation %s: golden records belong together by fields, or by a parent", r.Name)
+			d.l.problem(r.Origin.Pos(), "write by: [last_name, address], or hierarchy: parent_id",
+				"relation %s: golden records belong together by fields, or by a parent", r.Name)
 		}
 		for i, name := range r.By {
 			out.By = append(out.By, d.field(name, r.Origin.Item("by", i)).Name)
@@ -579,7 +591,8 @@ func (d *entityDraft) expectations() {
 		if op == "" {
 			op = m[1]
 		}
-		d.e.Expect = append(d.e.Expect, &Expectation{Metric: metric, Condition: Condition{Op: op}, Number: number, Severity: in.Severity, Pos: in.pos})
+		d.e.Expect = append(d.e.Expect, &Expectation{Metric: metric, Condition: Condition{Op: op}, Number: number, Severity: in.Severity,
+			Pos: in.pos})
 	}
 }
 

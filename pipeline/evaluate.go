@@ -100,7 +100,8 @@ func (v *evaluating) run(ctx context.Context) (*Evaluation, error) {
 		return nil, err
 	}
 	n := func(i int) int64 { x, _ := rows.Rows[0][i].(int64); return x }
-	found := &Evaluation{Entity: v.entity.Name, Run: v.tables[models.PartXref].Run, Records: n(0), Labelled: n(1), Gold: n(2), Found: n(3), True: n(4), Largest: n(5),
+	found := &Evaluation{Entity: v.entity.Name, Run: v.tables[models.PartXref].Run, Records: n(0), Labelled: n(1), Gold: n(2), Found: n(3),
+		True: n(4), Largest: n(5),
 		Unknown: n(6) - n(1), Lost: n(2) - n(7)}
 	found.Precision, found.Recall = ratio(found.True, found.Found), ratio(found.True, found.Gold)
 	if found.Precision+found.Recall > 0 {

@@ -123,7 +123,8 @@ func (d *MatchDiff) fill(ctx context.Context, w warehouse.Warehouse, from [2]str
 	same := "(SELECT count(*) FROM (SELECT old, new, count(*) AS n FROM " + records + " GROUP BY ALL) AS p\n" +
 		"JOIN (SELECT old, count(*) AS n FROM " + records + " GROUP BY ALL) AS o USING (old)\n" +
 		"JOIN (SELECT new, count(*) AS n FROM " + records + " GROUP BY ALL) AS a USING (new) WHERE p.old = p.new AND p.n = o.n AND p.n = a.n)"
-	rows, err := w.Query(ctx, "SELECT "+count("old IS NULL")+", "+count("new IS NULL")+", "+count("old <> new")+", "+ids("new", "old")+", "+ids("old", "new")+", "+
+	rows, err := w.Query(ctx, "SELECT "+count("old IS NULL")+", "+count("new IS NULL")+", "+count("old <> new")+", "+
+		ids("new", "old")+", "+ids("old", "new")+", "+
 		groups("new", "count(DISTINCT old) > 1")+", "+groups("old", "count(DISTINCT new) > 1")+", "+
 		same+", "+
 		pairs("new")+", "+pairs("old")+", "+pairs("old, new"))
@@ -136,7 +137,8 @@ func (d *MatchDiff) fill(ctx context.Context, w warehouse.Warehouse, from [2]str
 	if examples <= 0 {
 		return nil
 	}
-	moved, err := w.Query(ctx, fmt.Sprintf("SELECT source, source_key, old, new FROM %s WHERE old <> new ORDER BY ALL LIMIT %d", records, examples))
+	moved, err := w.Query(ctx, fmt.Sprintf("SELECT source, source_key, old, new FROM %s WHERE old <> new ORDER BY ALL LIMIT %d",
+		records, examples))
 	if err != nil {
 		return err
 	}

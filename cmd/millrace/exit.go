@@ -88,7 +88,8 @@ func exitCode(err error) int {
 	case errors.Is(err, pipeline.ErrLocked):
 		return codeLocked
 	case errors.As(err, &problems), errors.As(err, &refused), errors.Is(err, journal.ErrNewer), errors.Is(err, journal.ErrNotFound), errors.Is(err, journal.ErrAmbiguous), errors.Is(err, journal.ErrNetwork),
-		errors.Is(err, load.ErrNewer), errors.Is(err, pipeline.ErrNoRetry), errors.Is(err, pipeline.ErrNothingRuns), errors.Is(err, pipeline.ErrNoFollower), isUnwritable(err), isUnknown(err):
+		errors.Is(err, load.ErrNewer), errors.Is(err, pipeline.ErrNoRetry), errors.Is(err, pipeline.ErrNothingRuns),
+		errors.Is(err, pipeline.ErrNoFollower), isUnwritable(err), isUnknown(err):
 		return codeUsage
 	}
 	return codeFailed

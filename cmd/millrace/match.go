@@ -125,7 +125,8 @@ func (a *app) printEvaluation(v *pipeline.Evaluation) error {
 	a.out("%s, as run %s published it: %d records, the largest cluster has %d", v.Entity, v.Run, v.Records, v.Largest)
 	a.out("labels: %d records, %d pairs that match", v.Labelled, v.Gold)
 	if v.Unknown > 0 {
-		a.out("warning: the labels name %s more, not published; pairs of theirs that count as missed: %d", plural(int(v.Unknown), "record"), v.Lost)
+		a.out("warning: the labels name %s more, not published; pairs of theirs that count as missed: %d",
+			plural(int(v.Unknown), "record"), v.Lost)
 	}
 	a.out("found:  %d pairs, %d of them right", v.Found, v.True)
 	a.out("precision %.4f   recall %.4f   F1 %.4f", v.Precision, v.Recall, v.F1)

@@ -60,7 +60,8 @@ func (s *Scoring) finite() error {
 	for c := range s.plan.Comparisons {
 		for _, bits := range slices.Concat(s.bits[c][1:levelsOf(&s.plan.Comparisons[c])], s.terms[c]) {
 			if math.IsInf(bits, 0) || math.IsNaN(bits) {
-				return fmt.Errorf("weights of entity %s: comparison %s has weights that no sum can hold: train again", s.plan.Entity, s.plan.Comparisons[c].Name)
+				return fmt.Errorf("weights of entity %s: comparison %s has weights that no sum can hold: train again", s.plan.Entity,
+					s.plan.Comparisons[c].Name)
 			}
 		}
 	}

@@ -61,19 +61,22 @@ func (w *Weights) problem() *weightsProblem {
 		return &weightsProblem{key, fmt.Errorf(format, args...)}
 	}
 	if w.Format != WeightsFormat {
-		return wrong("/format", "%d is another format than %d, which this version reads: millrace match train writes the file anew", w.Format, WeightsFormat)
+		return wrong("/format", "%d is another format than %d, which this version reads: millrace match train writes the file anew", w.Format,
+			WeightsFormat)
 	}
 	if !possible(w.Prior) {
 		return wrong("/prior", "%g is no probability: it is greater than 0, and less than 1", w.Prior)
 	}
 	for i := range w.Comparisons {
 		if key, value := w.Comparisons[i].problem(); key != "" {
-			return wrong(fmt.Sprintf("/comparisons/%d/%s", i, key), "%g cannot be, of the comparison %q: it is greater than 0, and less than 1", value, w.Comparisons[i].Name)
+			return wrong(fmt.Sprintf("/comparisons/%d/%s", i, key), "%g cannot be, of the comparison %q: it is greater than 0, and less than 1",
+				value, w.Comparisons[i].Name)
 		}
 	}
 	for i, g := range w.Groups {
 		if key, value := g.problem(); key != "" {
-			return wrong(fmt.Sprintf("/groups/%d/%s", i, key), "%g cannot be, of the group of %s: it is from 0 to 1", value, strings.Join(g.Comparisons, ", "))
+			return wrong(fmt.Sprintf("/groups/%d/%s", i, key), "%g cannot be, of the group of %s: it is from 0 to 1", value,
+				strings.Join(g.Comparisons, ", "))
 		}
 	}
 	return nil

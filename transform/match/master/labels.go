@@ -79,7 +79,8 @@ func (m *matching) agreement(known map[uint32]int64, named map[int64]int64) []go
 		of, lost, unknown = of+pairs(n), lost+pairs(n)-pairs(there), unknown+n-there
 	}
 	if unknown > 0 {
-		m.note("%d of the %d records that %s names are not there; pairs of theirs that count as missed: %d of %d", unknown, int64(len(known))+unknown, m.Entity.Labels, lost, of)
+		m.note("%d of the %d records that %s names are not there; pairs of theirs that count as missed: %d of %d", unknown,
+			int64(len(known))+unknown, m.Entity.Labels, lost, of)
 	}
 	precision, recall := share(right, among), share(right, of)
 	f1 := 0.0

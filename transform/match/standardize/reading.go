@@ -327,7 +327,8 @@ func (r *reader) maps() error {
 				continue
 			}
 			if strings.HasSuffix(f.Type, "]") {
-				return match.Wrong(s.Pos, "translate the entries in a model, and name that model under sources:", "%s is a list of values, a %s: map translates one", f.Name, f.Type)
+				return match.Wrong(s.Pos, "translate the entries in a model, and name that model under sources:",
+					"%s is a list of values, a %s: map translates one", f.Name, f.Type)
 			}
 			columns, err := r.describe("SELECT * FROM " + r.d.Table(warehouse.Name{Schema: s.Map.Node.Schema, Table: s.Map.Node.Table}))
 			if err != nil {
@@ -357,7 +358,8 @@ func (r *reader) maps() error {
 // survivors holds the SQL of survive: against the fields that it may name, so that what is wrong with it is told before anything is matched.
 func (r *reader) survivors() error {
 	var items []string
-	for _, c := range []warehouse.Column{{Name: "_rec", Type: "BIGINT"}, {Name: "_cluster", Type: "BIGINT"}, {Name: "_source", Type: "VARCHAR"}, {Name: "_updated_at", Type: "TIMESTAMP"}} {
+	for _, c := range []warehouse.Column{{Name: "_rec", Type: "BIGINT"}, {Name: "_cluster", Type: "BIGINT"},
+		{Name: "_source", Type: "VARCHAR"}, {Name: "_updated_at", Type: "TIMESTAMP"}} {
 		items = append(items, "CAST(NULL AS "+c.Type+") AS "+c.Name)
 	}
 	for i := range r.Fields {
