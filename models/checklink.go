@@ -328,6 +328,12 @@ func (l *loader) await(w *written) {
 		l.problem(w.at("severity"), "materialize it as a table, or use severity: error or warn", "%s is materialized as %s: it has no rows of its own to quarantine", w.Node.Name(), m.Materialized)
 		return
 	}
+	if w.Node.Kind == KindEntity && w.Quarantines() {
+		l.problem(w.at("severity"), "use severity: error or warn, or put the check on a source of the entity",
+			"%s is a table of the entity %s: its tables are made together, and a row cannot be left out of one of them",
+			w.Node.Name(), w.Node.Entity.Name)
+		return
+	}
 	if w.Deferred && w.Quarantines() {
 		l.problem(w.at("severity"), "use severity: error or warn, or put the check on a model", "%s reads tables that are built after %s: its rows cannot be quarantined any more by then", w.Name, w.Node.Name())
 	}

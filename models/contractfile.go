@@ -107,6 +107,9 @@ func (l *loader) mayPromise(n *Node, entry *contractEntry) bool {
 	switch {
 	case n.Model != nil && n.Model.Materialized == Ephemeral:
 		l.problem(entry.Pos(), "materialize it, or put the contract on the model that reads it", "%s is ephemeral: there is no table to keep a contract", n.Name())
+	case n.Kind == KindEntity:
+		l.problem(entry.Pos(), "put the contract on a model that reads it, or write checks",
+			"%s is a table of the entity %s: its columns are what the sources have, and no row can be left out of it", n.Name(), n.Entity.Name)
 	case n.Stream != nil && n.Stream.OnSchemaChange != SchemaEvolves:
 		l.problem(n.Stream.Origin.At("on_schema_change"), "extra: and severity: of the contract say what becomes of what is new", "on_schema_change: %s contradicts the contract at %s, which says what the columns are", n.Stream.OnSchemaChange, entry.Pos())
 	case !entry.ErrorIf.IsZero() && entry.Severity != SeverityQuarantine:

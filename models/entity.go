@@ -42,6 +42,13 @@ type Entity struct {
 	Node *Node // <entity>_golden
 }
 
+// Probabilities where the file says none.
+const (
+	UsualAuto    = 0.8
+	UsualAutoOne = 0.5 // where all sources are free of duplicates: candidates compete, and training has put the prior where that is best
+	UsualReview  = 0.2
+)
+
 // The tables of an entity, by what stands behind its name. Each is a node; they are made together and published together.
 const (
 	PartGolden   = "golden"

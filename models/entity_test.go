@@ -213,7 +213,20 @@ func TestEntityMistakes(t *testing.T) {
 		{"labels that are not there", top + "labels: l.csv\n", []string{"person.yml:4:9: labels: l.csv is not there"}},
 		{"labels of a kind", top + "labels: millrace.yml\n", []string{"person.yml:4:9: labels: millrace.yml is no file of a kind"}},
 		{"expected of no labels", top + "expect: {f1_on_labels: \">= 0.9\"}\n", []string{"person.yml:4:10: expect: f1_on_labels is counted on labels", "write labels: entities/person.labels.csv"}},
-		{"weights to come", top + "weights: {from: w.json}\n", []string{"person.yml:4:17: warning: weights: w.json is not there", "match train person"}},
+		{"weights to come", top + "weights: {from: w.json}\n", []string{"person.yml:4:17: warning: weights: w.json is not there", "match train person writes it; until then no run matches"}},
+		{"a relation of an own column", top + "relate: [{name: golden, by: [name]}]\n", []string{"person.yml:4:17: relation golden: golden records have a column golden_id of their own"}},
+		{"a relation of a field", top + "survive: {house_id: {custom: min(name)}}\nrelate: [{name: house, by: [name]}]\n", []string{"person.yml:5:17: relation house: golden records have it as house_id"}},
+		{"survives as an own column", top + "survive: {records: {custom: count(name)}}\n", []string{"person.yml:4:11: survive: golden records have a column records of their own"}},
+		{"collected as an own column", top + "survive: {Sources: {collect: all, from: name}}\n", []string{"person.yml:4:11: survive: golden records have a column Sources of their own"}},
+		{"survives as no name", top + "survive: {\"a b\": {custom: count(name)}}\n", []string{`person.yml:4:11: survive: "a b" cannot be a column's name`}},
+		{"a type", top + "describe: {email: {type: INTEGER}}\n", []string{`person.yml:4:20: unknown key "type"`}},
+		{"review above the usual auto", top + "decide: {review: 0.9}\n", []string{"person.yml:4:18: review: 0.9 is greater than auto:, which is 0.8"}},
+		{"review above auto of sources without duplicates", "sources: [{table: stg_a, duplicate_free: true}, {table: stg_b, duplicate_free: true}]\nkey: id\ncompare: [a]\ndecide: {review: 0.6}\n",
+			[]string{"person.yml:4:18: review: 0.6 is greater than auto:, which is 0.5"}},
+		{"rules as Splink has them", "sources: [stg_a]\nkey: id\nblocking_rules: []\n", []string{`person.yml:3:1: unknown key "blocking_rules"`, `did you mean "block"?`}},
+		{"survivorship", top + "survivorship: {}\n", []string{`did you mean "survive"?`}},
+		{"a level as Splink has it", "sources: [stg_a]\nkey: id\ncompare:\n  a: [{jaro_winkler: 0.9}]\n", []string{`person.yml:4:8: unknown level "jaro_winkler"`, `did you mean "jw"?`}},
+		{"checks that keep rows out", top + "checks: [{not_null: {column: email, severity: quarantine}}]\n", []string{"person.yml:4:47: main.person_golden is a table of the entity person", "use severity: error or warn"}},
 		{"a name", "entity: a b\n" + top, []string{`person.yml:1:9: entity name "a b"`}},
 		{"itself", "sources: [person_golden]\nkey: id\ncompare: [a]\n", []string{"person.yml:1:11: entity person refers to itself: person_golden → person_golden"}},
 	}
@@ -226,6 +239,30 @@ func TestEntityMistakes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestEntityUnknownKeys: a key that is not known is told, and not what is missing for it.
+func TestEntityUnknownKeys(t *testing.T) {
+	_, text := load(tables("sources: [stg_a]\nkey: id\ncomparisons: [a]\n"))
+	if !strings.Contains(text, `did you mean "compare"?`) || strings.Contains(text, "says nothing") {
+		t.Error(text)
+	}
+}
+
+// TestEntityTablesKeepAllRows: checks of a properties file, too, keep no rows out of an entity's tables, in whatever spelling, and nor do
+// contracts.
+func TestEntityTablesKeepAllRows(t *testing.T) {
+	for name, file := range map[string]string{
+		"a check":       "models: [{name: person_xref, checks: [{accepted_values: {column: source, values: [a], severity: quarantine}}]}]\n",
+		"dbt's check":   "models: [{name: person_xref, columns: [{name: source, tests: [{accepted_values: {values: [a], config: {severity: quarantine}}}]}]}]\n",
+		"a contract":    "models: [{name: person_xref, contract: {columns: [{name: source, type: VARCHAR}]}}]\n",
+		"dbt's promise": "models: [{name: person_xref, config: {contract: {enforced: true}}, columns: [{name: source, data_type: VARCHAR}]}]\n",
+	} {
+		_, text := load(tables("sources: [stg_a]\nkey: id\ncompare: [name]\n", "models/m.yml", file))
+		if !strings.Contains(text, "models/m.yml:1:") || !strings.Contains(text, "person_xref is a table of the entity person") {
+			t.Errorf("%s: %s", name, text)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/models"
 )
 
@@ -43,6 +44,14 @@ func TestEntitiesPage(t *testing.T) {
 		tables[name] = text
 	}
 	printed(t, entitiesPage, tables)
+}
+
+// TestUsualProbabilities: what the page says of them is what runs take.
+func TestUsualProbabilities(t *testing.T) {
+	keys := config.Docs(models.EntityKeys["decide"][0])
+	if !strings.Contains(keys[0].Doc, fmt.Sprintf("Default: %g; %g where", models.UsualAuto, models.UsualAutoOne)) || !strings.Contains(keys[1].Doc, fmt.Sprintf("Default: %g.", models.UsualReview)) {
+		t.Errorf("%+v", keys)
+	}
 }
 
 // TestEntitiesPageExamples: each file of the page is an entity that loads without a word.

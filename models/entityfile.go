@@ -44,6 +44,20 @@ type entityFile struct {
 	Meta        config.Node               `yaml:"meta" doc:"Anything; not read."`
 }
 
+// ForeignKeys implements config.ForeignKeyer: what other tools call these keys.
+func (*entityFile) ForeignKeys() map[string]string {
+	return map[string]string{
+		"blocking": "block", "blocking_rules": "block", "blocking_rules_to_generate_predictions": "block", "candidates": "block",
+		"comparisons": "compare", "fields": "compare", "features": "compare", "rules": "compare",
+		"survivorship": "survive", "golden": "survive", "merge": "survive",
+		"match_threshold": "decide", "threshold": "decide", "threshold_match_probability": "decide",
+		"clustering": "cluster", "cleaning": "standardize", "clean": "standardize", "transform": "standardize", "preprocess": "standardize",
+		"models": "sources", "tables": "sources", "inputs": "sources", "input_tables": "sources", "input_table_or_tables": "sources",
+		"unique_id": "key", "unique_id_column_name": "key", "unique_key": "key", "primary_key": "key",
+		"relations": "relate", "relationships": "relate", "data_tests": "checks", "tests": "checks", "expectations": "expect",
+	}
+}
+
 // entitySource is one of the sources.
 type entitySource struct {
 	config.Origin
@@ -153,7 +167,7 @@ func (l *labelsEntry) DecodeNode(n config.Node) config.Problems {
 // decideKeys are the probabilities.
 type decideKeys struct {
 	Auto   float64 `yaml:"auto" doc:"Probability from which a pair matches by itself. Default: 0.8; 0.5 where all sources are free of duplicates." example:"0.98"`
-	Review float64 `yaml:"review" doc:"Probability from which a steward is asked. Default: 0.4." example:"0.60"`
+	Review float64 `yaml:"review" doc:"Probability from which a steward is asked. Default: 0.2." example:"0.60"`
 }
 
 // clusterEntry is cluster:.
@@ -192,7 +206,6 @@ type relateEntry struct {
 type describeEntry struct {
 	Meaning string            `yaml:"meaning" doc:"What it means, for those who query it."`
 	PII     *bool             `yaml:"pii" doc:"Its values are personal, and shown to nobody. Fields that are read from columns tagged pii are, unless this is false."`
-	Type    string            `yaml:"type" doc:"Type of the column."`
 	Tags    config.StringList `yaml:"tags" doc:"Words about it."`
 }
 

@@ -40,17 +40,38 @@ var levelKinds = map[string]levelKind{
 	"same_local_part": {op: LevelLocalPart, doc: "E-mail addresses agree before the @."},
 	"swapped":         {op: LevelSwapped, doc: "They agree when each is exchanged with the field of swap_with."},
 	"jw":              {op: LevelJaroWinkler, arg: "similarity", least: 0, most: 1, doc: "Jaro-Winkler similarity, at least this."},
-	"levenshtein":     {op: LevelLevenshtein, arg: "edits", least: 1, most: 100, whole: true, farther: true, doc: "Letters to insert, delete or replace, at most this."},
-	"osa":             {op: LevelOSA, arg: "edits", least: 1, most: 100, whole: true, farther: true, doc: "The same, neighbours that are swapped counting as one."},
-	"token_set":       {op: LevelTokenSet, arg: "similarity", least: 0, most: 1, doc: "Share of their words that they have in common, at least this."},
-	"contains":        {op: LevelContains, arg: "words", usual: 1, least: 1, most: 100, whole: true, doc: "All words of one are in the other, and so many of them at least."},
-	"cosine":          {op: LevelCosine, arg: "similarity", least: 0, most: 1, doc: "Cosine of their words, rare ones counting more, at least this."},
-	"cosine3":         {op: LevelCosine3, arg: "similarity", least: 0, most: 1, doc: "Cosine of their groups of three letters, rare ones counting more, at least this."},
-	"codes":           {op: LevelCodes, arg: "similarity", least: 0, most: 1, doc: "Cosine of their codes, such as model numbers (words of four letters and digits or more that have both; KDL-32S5100 is as KDL32S5100), at least this."},
-	"within":          {op: LevelNumber, arg: "distance", most: math.MaxFloat64, farther: true, doc: "Numbers at most so far apart; dates with a unit: 3d, 2w, 1mo, 1y."},
-	"percent":         {op: LevelPercent, arg: "percent", most: 100, farther: true, doc: "Numbers apart by at most so many percent of the greater one."},
-	"km":              {op: LevelDistance, arg: "kilometres", most: 20038, farther: true, doc: "Places at most so far apart; fields: has latitude and longitude."},
-	"overlap":         {op: LevelOverlap, arg: "entries", usual: 1, least: 1, most: 1000, whole: true, doc: "Lists have so many entries in common at least."},
+	"levenshtein": {op: LevelLevenshtein, arg: "edits", least: 1, most: 100, whole: true, farther: true,
+		doc: "Letters to insert, delete or replace, at most this."},
+	"osa": {op: LevelOSA, arg: "edits", least: 1, most: 100, whole: true, farther: true,
+		doc: "The same, neighbours that are swapped counting as one."},
+	"token_set": {op: LevelTokenSet, arg: "similarity", least: 0, most: 1,
+		doc: "Share of their words that they have in common, at least this."},
+	"contains": {op: LevelContains, arg: "words", usual: 1, least: 1, most: 100, whole: true,
+		doc: "All words of one are in the other, and so many of them at least."},
+	"cosine": {op: LevelCosine, arg: "similarity", least: 0, most: 1,
+		doc: "Cosine of their words, rare ones counting more, at least this."},
+	"cosine3": {op: LevelCosine3, arg: "similarity", least: 0, most: 1,
+		doc: "Cosine of their groups of three letters, rare ones counting more, at least this."},
+	"codes": {op: LevelCodes, arg: "similarity", least: 0, most: 1,
+		doc: "Cosine of their codes, such as model numbers (words of four letters and digits or more that have both; KDL-32S5100 is as KDL32S5100), at least this."},
+	"within": {op: LevelNumber, arg: "distance", most: math.MaxFloat64, farther: true,
+		doc: "Numbers at most so far apart; dates with a unit: 3d, 2w, 1mo, 1y."},
+	"percent": {op: LevelPercent, arg: "percent", most: 100, farther: true,
+		doc: "Numbers apart by at most so many percent of the greater one."},
+	"km": {op: LevelDistance, arg: "kilometres", most: 20038, farther: true,
+		doc: "Places at most so far apart; fields: has latitude and longitude."},
+	"overlap": {op: LevelOverlap, arg: "entries", usual: 1, least: 1, most: 1000, whole: true,
+		doc: "Lists have so many entries in common at least."},
+}
+
+// foreignLevels are what other tools call levels.
+var foreignLevels = map[string]string{
+	"jaro_winkler": "jw", "jarowinkler": "jw", "jaro": "jw", "jarowinklerlevel": "jw", "exact_match": "exact", "exactmatch": "exact", "exactmatchlevel": "exact", "equal": "exact",
+	"damerau_levenshtein": "osa", "dameraulevenshtein": "osa", "edit_distance": "levenshtein", "levenshteinlevel": "levenshtein",
+	"jaccard": "token_set", "token_sort": "token_set", "soundex": "phonetic", "metaphone": "phonetic", "double_metaphone": "phonetic",
+	"distance_in_km": "km", "distanceinkm": "km", "haversine": "km", "days": "within", "date_diff": "within", "absolute_difference": "within", "numeric": "within",
+	"percentage_difference": "percent", "array_intersect": "overlap", "arrayintersect": "overlap", "intersection": "overlap",
+	"columns_reversed": "swapped", "columnsreversed": "swapped", "reversed": "swapped", "tf_idf": "cosine", "tfidf": "cosine", "trigram": "cosine3", "ngram": "cosine3", "qgram": "cosine3",
 }
 
 // levelEntry is one level: exact, or {jw: 0.92}.
@@ -78,7 +99,11 @@ func (l *levelEntry) DecodeNode(n config.Node) config.Problems {
 func (l *levelEntry) settle(name string, pos config.Pos, value config.Node) config.Problems {
 	kind, known := levelKinds[name]
 	if !known {
-		return config.Problems{pos.Problem(fmt.Sprintf("unknown level %q", name), suggested(name, slices.Sorted(maps.Keys(levelKinds)), "levels"))}
+		hint := suggested(name, slices.Sorted(maps.Keys(levelKinds)), "levels")
+		if own := foreignLevels[strings.TrimSuffix(strings.ToLower(name), "_at_thresholds")]; own != "" {
+			hint = fmt.Sprintf("did you mean %q?", own)
+		}
+		return config.Problems{pos.Problem(fmt.Sprintf("unknown level %q", name), hint)}
 	}
 	l.Op, l.Arg, l.Name = kind.op, kind.usual, name
 	switch {
@@ -87,7 +112,8 @@ func (l *levelEntry) settle(name string, pos config.Pos, value config.Node) conf
 	case kind.arg == "" || value.IsNull() && kind.usual != 0:
 		return nil
 	case value.IsNull():
-		return config.Problems{pos.Problem(fmt.Sprintf("%s needs a number: %s", name, kind.doc), fmt.Sprintf("write {%s: %s}", name, kind.example()))}
+		return config.Problems{pos.Problem(fmt.Sprintf("%s needs a number: %s", name, kind.doc),
+			fmt.Sprintf("write {%s: %s}", name, kind.example()))}
 	}
 	l.Name = name + "_" + value.Text()
 	if days, ok := daysOf(value.Text()); ok && kind.op == LevelNumber {
@@ -99,13 +125,15 @@ func (l *levelEntry) settle(name string, pos config.Pos, value config.Node) conf
 	}
 	zero := kind.least == 0 && l.Arg == 0 && kind.op != LevelNumber && kind.op != LevelPercent && kind.op != LevelDistance
 	if l.Arg < kind.least || l.Arg > kind.most || zero || kind.whole && l.Arg != math.Trunc(l.Arg) {
-		return config.Problems{value.Pos().Problem(fmt.Sprintf("%s: %s is no %s", name, value.Text(), kind.words()), "write {"+name+": "+kind.example()+"}")}
+		return config.Problems{value.Pos().Problem(fmt.Sprintf("%s: %s is no %s", name, value.Text(), kind.words()),
+			"write {"+name+": "+kind.example()+"}")}
 	}
 	return nil
 }
 
 func (k levelKind) example() string {
-	return map[string]string{"similarity": "0.9", "edits": "1", "words": "2", "distance": "10", "percent": "5", "kilometres": "5", "entries": "1"}[k.arg]
+	return map[string]string{"similarity": "0.9", "edits": "1", "words": "2", "distance": "10", "percent": "5", "kilometres": "5",
+		"entries": "1"}[k.arg]
 }
 
 func (k levelKind) words() string {
@@ -132,6 +160,25 @@ func daysOf(text string) (days float64, ok bool) {
 	return math.Ceil(n * map[string]float64{"d": 1, "w": 7, "mo": 31, "y": 365.25}[m[2]]), true
 }
 
+// schema is that of the level's number.
+func (k levelKind) schema() object {
+	number, text := object{"type": "number"}, `\$\{`
+	if k.most < math.MaxFloat64 {
+		number["maximum"] = k.most
+	}
+	if number["minimum"] = k.least; k.arg == "similarity" {
+		delete(number, "minimum")
+		number["exclusiveMinimum"] = 0
+	}
+	if k.whole {
+		number["multipleOf"] = 1
+	}
+	if k.op == LevelNumber {
+		text = `^[0-9]{1,5}(d|w|mo|y)$|` + text
+	}
+	return object{"description": k.doc, "anyOf": []any{number, object{"type": "string", "pattern": text}}}
+}
+
 // SchemaDefinitions implements config.SchemaDefiner.
 func (levelEntry) SchemaDefinitions() (string, map[string]any) {
 	properties, names := object{}, []any{}
@@ -141,7 +188,7 @@ func (levelEntry) SchemaDefinitions() (string, map[string]any) {
 			names = append(names, name)
 		}
 		if kind.arg != "" {
-			properties[name] = object{"description": kind.doc, "type": []any{"number", "string"}}
+			properties[name] = kind.schema()
 		}
 	}
 	return "level", object{"level": object{"anyOf": []any{object{"enum": names},
@@ -209,7 +256,8 @@ func (c *compareList) DecodeNode(n config.Node) config.Problems {
 			case item.IsMapping():
 				mapping(item)
 			default:
-				problems = append(problems, item.Pos().Problem("a comparison is the name of a field, or one with its levels", "write compare: [first_name, {birth_date: [exact, {within: 1y}]}]"))
+				problems = append(problems, item.Pos().Problem("a comparison is the name of a field, or one with its levels",
+					"write compare: [first_name, {birth_date: [exact, {within: 1y}]}]"))
 			}
 		}
 	default:
@@ -223,9 +271,12 @@ func (compareList) SchemaDefinitions() (string, map[string]any) {
 	type plain compareEntry
 	_, defs := levelEntry{}.SchemaDefinitions()
 	levels := object{"type": "array", "items": refTo("level")}
-	defs["comparison"] = object{"anyOf": []any{object{"type": "null"}, levels, formOf(plain{})}}
+	form := formOf(plain{})
+	limit(form, "levels", object{"minItems": 1})
+	defs["comparison"] = object{"anyOf": []any{object{"type": "null"}, levels, form}}
 	defs["comparisons"] = object{"type": "object", "additionalProperties": refTo("comparison")}
-	defs["compare"] = object{"anyOf": []any{refTo("comparisons"), object{"type": "array", "items": object{"anyOf": []any{textSchema, refTo("comparisons")}}}}}
+	defs["compare"] = object{"anyOf": []any{refTo("comparisons"),
+		object{"type": "array", "minItems": 1, "items": object{"anyOf": []any{textSchema, refTo("comparisons")}}}}}
 	return "compare", defs
 }
 
@@ -236,7 +287,8 @@ func (d *entityDraft) comparisons() {
 		d.comparison(name, list.at[i], list.entries[i])
 	}
 	if len(d.e.Comparisons) > MaxComparisons {
-		d.l.problem(list.at[MaxComparisons], "leave out those that tell the least", "compare: there are %d comparisons, and %d at most can be told apart", len(d.e.Comparisons), MaxComparisons)
+		d.l.problem(list.at[MaxComparisons], "leave out those that tell the least",
+			"compare: there are %d comparisons, and %d at most can be told apart", len(d.e.Comparisons), MaxComparisons)
 	}
 }
 
@@ -294,7 +346,8 @@ func (d *entityDraft) levels(c *Comparison) {
 		c.Levels = slices.Insert(c.Levels, at, Level{Name: "swapped", Op: LevelSwapped, Pos: c.Pos})
 	}
 	if len(c.Levels) > MaxLevels {
-		d.l.problem(c.Levels[MaxLevels].Pos, "leave some out", "%s: there are %d levels, and %d at most can be told apart", c.Name, len(c.Levels), MaxLevels)
+		d.l.problem(c.Levels[MaxLevels].Pos, "leave some out", "%s: there are %d levels, and %d at most can be told apart", c.Name, len(c.Levels),
+			MaxLevels)
 	}
 	for i, l := range c.Levels {
 		if l.Op == LevelSwapped && c.SwapWith == "" {
@@ -305,7 +358,8 @@ func (d *entityDraft) levels(c *Comparison) {
 		}
 		for _, before := range c.Levels[:i] {
 			if why := before.covers(l); why != "" {
-				d.l.problem(l.Pos, "put the stronger level first", "%s: %s can never hold: %s stands before it, and %s", c.Name, l.Name, before.Name, why)
+				d.l.problem(l.Pos, "put the stronger level first", "%s: %s can never hold: %s stands before it, and %s", c.Name, l.Name, before.Name,
+					why)
 				break
 			}
 		}
@@ -313,7 +367,8 @@ func (d *entityDraft) levels(c *Comparison) {
 }
 
 // alike are the levels that equal values always reach.
-var alike = []LevelOp{LevelNickname, LevelPhonetic, LevelLocalPart, LevelJaroWinkler, LevelLevenshtein, LevelOSA, LevelTokenSet, LevelCosine, LevelCosine3, LevelNumber, LevelPercent, LevelDate, LevelDistance}
+var alike = []LevelOp{LevelNickname, LevelPhonetic, LevelLocalPart, LevelJaroWinkler, LevelLevenshtein, LevelOSA, LevelTokenSet,
+	LevelCosine, LevelCosine3, LevelNumber, LevelPercent, LevelDate, LevelDistance}
 
 // covers says why a level that stands before another leaves it nothing, "" when it does not.
 func (l Level) covers(later Level) string {
@@ -340,7 +395,8 @@ func (d *entityDraft) condition(text string, pos config.Pos) *EntityCondition {
 		m := termSyntax.FindStringSubmatch(strings.TrimSpace(part))
 		switch {
 		case m == nil:
-			d.l.problem(pos, `write "same tax_id", "tax_id differs" or "birth_date.else", with and between them`, "%q is no condition about a pair", part)
+			d.l.problem(pos, `write "same tax_id", "tax_id differs" or "birth_date.else", with and between them`, "%q is no condition about a pair",
+				part)
 		case m[1]+m[2] != "":
 			c.Terms = append(c.Terms, ConditionTerm{Same: d.field(m[1]+m[2], pos).Name})
 		case m[3]+m[4] != "":

@@ -148,7 +148,7 @@ func (l *loader) personal(d *entityDraft, done map[*Entity]bool) {
 	}
 	for name, in := range d.file.Describe.All() {
 		d.column(golden, name, in.Meaning, in.PII != nil && *in.PII)
-		d.typed(golden, name, in)
+		d.tagged(golden, name, in)
 	}
 	d.personalKeys()
 	d.personalParts()
@@ -244,16 +244,15 @@ func (d *entityDraft) column(n *Node, name, doc string, pii bool) {
 	}
 }
 
-// typed adds the type and the tags of describe:.
-func (d *entityDraft) typed(n *Node, name string, in describeEntry) {
-	if in.Type == "" && len(in.Tags) == 0 {
+// tagged adds the tags of describe:.
+func (d *entityDraft) tagged(n *Node, name string, in describeEntry) {
+	if len(in.Tags) == 0 {
 		return
 	}
 	i := slices.IndexFunc(n.Columns, func(c Column) bool { return strings.EqualFold(c.Name, name) })
 	if i < 0 {
 		n.Columns, i = append(n.Columns, Column{Name: name, Pos: d.file.Describe.Key(name)}), len(n.Columns)
 	}
-	n.Columns[i].Type = cmp.Or(n.Columns[i].Type, in.Type)
 	n.Columns[i].Tags = append(n.Columns[i].Tags, in.Tags...)
 }
 

@@ -20,6 +20,7 @@ type entityDraft struct {
 	file   entityFile
 	root   config.Node
 	tables []pendingTable
+	wrong  bool // something stands in the file that was not understood
 }
 
 // pendingTable is a table's name whose node is looked up when all nodes are known.
@@ -37,7 +38,8 @@ func (l *loader) entities() {
 			continue
 		}
 		d := &entityDraft{l: l, root: f.Root(l.resolve), e: &Entity{Path: file, Pos: f.Root(nil).Pos()}}
-		l.problems = append(l.problems, f.Decode(&d.file, l.resolve)...)
+		problems := f.Decode(&d.file, l.resolve)
+		l.problems, d.wrong = append(l.problems, problems...), problems.HasErrors()
 		if d.head() {
 			d.read()
 			l.entityNodes(d)
@@ -104,20 +106,29 @@ func (d *entityDraft) read() {
 			d.field(name, s.Pos)
 		}
 	}
+	d.columnsApart()
 	d.describe()
 	if d.e.MaxPairs = d.file.MaxPairs; d.e.MaxPairs < 0 {
 		d.l.problem(d.file.Origin.At("max_pairs"), "leave the key out for the default", "max_pairs: must not be negative")
 	}
-	if len(d.e.Comparisons) == 0 && len(d.e.Always) == 0 && !d.file.Origin.Has("compare") {
-		d.l.problem(d.e.Pos, "write compare: [name, email], or always: [same tax_id]", "entity %s says nothing by which two records would be the same", d.e.Name)
+	if len(d.e.Comparisons) == 0 && len(d.e.Always) == 0 && !d.file.Origin.Has("compare") && !d.wrong {
+		d.l.problem(d.e.Pos, "write compare: [name, email], or always: [same tax_id]",
+			"entity %s says nothing by which two records would be the same", d.e.Name)
 	}
 	if d.file.Origin.Has("compare") && d.root.Get("compare").IsList() && len(d.file.Compare.names) == 0 {
 		d.l.problem(d.file.Origin.At("compare"), "write compare: [name, email]", "compare: names nothing")
 	}
 }
 
-// reservedFields are columns of the tables that are no fields.
-var reservedFields = []string{"golden_id", "records", "sources", "first_seen", "last_changed", "source", "source_key", "run_id", "record_hash", "valid_from", "valid_to"}
+// goldenColumns are those of golden records that no field fills, and reservedFields are all columns of the tables that are no fields.
+var (
+	goldenColumns  = []string{"golden_id", "records", "sources", "first_seen", "last_changed"}
+	reservedFields = append([]string{"source", "source_key", "run_id", "record_hash", "valid_from", "valid_to"}, goldenColumns...)
+)
+
+func isAmong(name string, names []string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+}
 
 // field returns the field of that name, which is one from now on.
 func (d *entityDraft) field(name string, pos config.Pos) *Field {
@@ -128,9 +139,11 @@ func (d *entityDraft) field(name string, pos config.Pos) *Field {
 	switch {
 	case strings.Contains(name, "${"):
 	case !fieldName.MatchString(name) || len(name) > 100:
-		d.l.problem(pos, "give it a plain name, and under columns: of its source what it is read from", "%q cannot be a field's name: it is letters, digits and _", name)
-	case slices.ContainsFunc(reservedFields, func(r string) bool { return strings.EqualFold(r, name) }):
-		d.l.problem(pos, "give it another name, and under columns: of its source what it is read from", "%q cannot be a field's name: the entity's tables have a column of that name", name)
+		d.l.problem(pos, "give it a plain name, and under columns: of its source what it is read from",
+			"%q cannot be a field's name: it is letters, digits and _", name)
+	case isAmong(name, reservedFields):
+		d.l.problem(pos, "give it another name, and under columns: of its source what it is read from",
+			"%q cannot be a field's name: the entity's tables have a column of that name", name)
 	}
 	f.Of, f.Part = d.partOf(name)
 	d.e.Fields = append(d.e.Fields, f)
@@ -234,13 +247,15 @@ func (d *entityDraft) source(in *entitySource, pos config.Pos) {
 		}
 		return pos
 	}
-	s := &EntitySource{Name: in.Name, Key: in.Key, UpdatedAt: in.UpdatedAt, Trust: defaultTrust, DuplicateFree: in.DuplicateFree, Where: in.Where,
+	s := &EntitySource{Name: in.Name, Key: in.Key, UpdatedAt: in.UpdatedAt, Trust: defaultTrust, DuplicateFree: in.DuplicateFree,
+		Where:   in.Where,
 		Columns: map[string]string{}, Pos: at("table")}
 	if len(s.Key) == 0 {
 		s.Key = d.file.Key
 	}
 	if len(s.Key) == 0 {
-		d.l.problem(s.Pos, "write key: id in it, or once for all sources beside sources:", "source %s has no key: nothing would tell its records apart", in.Table)
+		d.l.problem(s.Pos, "write key: id in it, or once for all sources beside sources:",
+			"source %s has no key: nothing would tell its records apart", in.Table)
 	}
 	if s.UpdatedAt == "" {
 		s.UpdatedAt = d.file.UpdatedAt
@@ -282,7 +297,8 @@ func (d *entityDraft) decay(s *EntitySource, in *entitySource, pos config.Pos) {
 	case s.Floor < 0 || s.Floor > s.Trust:
 		d.l.problem(pos, "", "trust_decay: floor must be from 0 to the trust of %g, found %g", s.Trust, s.Floor)
 	case s.UpdatedAt == "":
-		d.l.problem(pos, "add updated_at: and the column with the time of a record's last change", "trust_decay: nothing says how old a record is")
+		d.l.problem(pos, "add updated_at: and the column with the time of a record's last change",
+			"trust_decay: nothing says how old a record is")
 	}
 }
 
@@ -319,7 +335,8 @@ func (d *entityDraft) block(in *blockEntry) {
 		d.l.problem(in.pos, "write two rules", "a rule has keys, or looks for what is similar")
 		return
 	case len(in.Keys) == 0 && len(in.Similar) == 0:
-		d.l.problem(in.pos, "write [email], or {similar: [title], top: 20}", "the rule has no keys: every record would be compared with every other")
+		d.l.problem(in.pos, "write [email], or {similar: [title], top: 20}",
+			"the rule has no keys: every record would be compared with every other")
 		return
 	case in.MaxBlock < 0 || in.MaxBlock == 1:
 		d.l.problem(in.Origin.At("max_block"), "", "max_block: must be 2 at least, or 0 for any number")
@@ -409,13 +426,29 @@ func (d *entityDraft) decide() {
 		value float64
 	}{{"auto", keys.Auto}, {"review", keys.Review}} {
 		if origin.Has(one.key) && one.value <= 0 || one.value > 1 {
-			d.l.problem(origin.At(one.key), "write auto: 0.98, review: 0.60", "%s: a probability is greater than 0, and 1 at most, found %g", one.key, one.value)
+			d.l.problem(origin.At(one.key), "write auto: 0.98, review: 0.60", "%s: a probability is greater than 0, and 1 at most, found %g",
+				one.key, one.value)
 			return
 		}
 	}
-	if keys.Auto > 0 && keys.Review > keys.Auto {
-		d.l.problem(origin.At("review"), "a steward is asked below the probability from which pairs match", "review: %g is greater than auto: %g", keys.Review, keys.Auto)
+	switch {
+	case keys.Auto > 0 && keys.Review > keys.Auto:
+		d.l.problem(origin.At("review"), "a steward is asked below the probability from which pairs match", "review: %g is greater than auto: %g",
+			keys.Review, keys.Auto)
+	case keys.Auto == 0 && keys.Review > d.usualAuto():
+		d.l.problem(origin.At("review"), "write auto: too, above it", "review: %g is greater than auto:, which is %g unless it is written",
+			keys.Review, d.usualAuto())
 	}
+}
+
+// usualAuto is auto: where it is not written.
+func (d *entityDraft) usualAuto() float64 {
+	method := d.file.Cluster.Method
+	again := slices.ContainsFunc(d.e.Sources, func(s *EntitySource) bool { return !s.DuplicateFree })
+	if method == "one_to_one" || method == "" && len(d.e.Sources) > 1 && !again {
+		return UsualAutoOne
+	}
+	return UsualAuto
 }
 
 func (d *entityDraft) clustering() {
@@ -471,7 +504,8 @@ func (d *entityDraft) labels() {
 		return
 	}
 	if _, err := d.l.read(path.Clean(in.From)); err != nil {
-		d.l.problem(in.pos, "a CSV file with the columns source, key and cluster says which records are the same", "labels: %s is not there", in.From)
+		d.l.problem(in.pos, "a CSV file with the columns source, key and cluster says which records are the same", "labels: %s is not there",
+			in.From)
 	}
 }
 
@@ -494,7 +528,8 @@ func (d *entityDraft) relations() {
 		case r.Name != "" && !fieldName.MatchString(r.Name):
 			d.l.problem(out.Pos, "use letters, digits and _", "relation %q: it becomes a column's name", r.Name)
 		case len(r.By) > 0 == (r.Hierarchy != ""):
-			d.l.problem(r.Origin.Pos(), "write by: [last_name, address], or hierarchy: parent_id", "relation %s: golden records belong together by fields, or by a parent", r.Name)
+			d.l.problem(r.Origin.Pos(), "write by: [last_name, address], or hierarchy: parent_id",
+				"relation %s: golden records belong together by fields, or by a parent", r.Name)
 		}
 		for i, name := range r.By {
 			out.By = append(out.By, d.field(name, r.Origin.Item("by", i)).Name)
@@ -508,6 +543,26 @@ func (d *entityDraft) relations() {
 			}
 		}
 		d.e.Relations = append(d.e.Relations, out)
+	}
+}
+
+// Column is what golden records have the relation in.
+func (r *EntityRelation) Column() string { return r.Name + "_id" }
+
+// columnsApart refuses what would give the golden records two columns of one name. It is called when all fields are known.
+func (d *entityDraft) columnsApart() {
+	for _, f := range d.e.Survive.Fields {
+		if isAmong(f.Name, goldenColumns) && d.e.Field(f.Name) == nil { // of a field it was told
+			d.l.problem(f.Pos, "give it another name", "survive: golden records have a column %s of their own", f.Name)
+		}
+	}
+	for _, r := range d.e.Relations {
+		switch column := r.Column(); {
+		case isAmong(column, goldenColumns):
+			d.l.problem(r.Pos, "give it another name", "relation %s: golden records have a column %s of their own", r.Name, column)
+		case isAmong(column, d.e.GoldenFields()):
+			d.l.problem(r.Pos, "rename one of the two", "relation %s: golden records have it as %s, and a field is named so too", r.Name, column)
+		}
 	}
 }
 
@@ -549,13 +604,14 @@ func (d *entityDraft) expectations() {
 		if op == "" {
 			op = m[1]
 		}
-		d.e.Expect = append(d.e.Expect, &Expectation{Metric: metric, Condition: Condition{Op: op}, Number: number, Severity: in.Severity, Pos: in.pos})
+		d.e.Expect = append(d.e.Expect, &Expectation{Metric: metric, Condition: Condition{Op: op}, Number: number, Severity: in.Severity,
+			Pos: in.pos})
 	}
 }
 
 // describe attaches what is said of fields. Whether their columns are personal is settled when those that they are read from are known.
 func (d *entityDraft) describe() {
-	known := []string{"golden_id", "records", "sources", "first_seen", "last_changed"}
+	known := slices.Clone(goldenColumns)
 	for _, f := range d.e.Fields {
 		known = append(known, f.Name)
 	}
@@ -563,10 +619,10 @@ func (d *entityDraft) describe() {
 		known = append(known, s.Name)
 	}
 	for _, r := range d.e.Relations {
-		known = append(known, r.Name, r.Name+"_id")
+		known = append(known, r.Name, r.Column())
 	}
 	for name, in := range d.file.Describe.All() {
-		if !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) }) && !d.isPart(name) {
+		if !isAmong(name, known) && !d.isPart(name) {
 			d.l.problem(d.file.Describe.Key(name), suggested(name, known, "fields"), "describe: there is no field %q", name)
 			continue
 		}

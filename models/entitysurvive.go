@@ -123,12 +123,17 @@ func (s *surviveEntry) DecodeNode(n config.Node) config.Problems {
 // SchemaDefinitions implements config.SchemaDefiner.
 func (surviveEntry) SchemaDefinitions() (string, map[string]any) {
 	_, defs := rulesEntry{}.SchemaDefinitions()
-	defs["survivor"] = object{"anyOf": []any{refTo("rules"), formOf(struct {
+	one := formOf(struct {
 		surviveKeys  `yaml:",inline"`
 		surviveFlags `yaml:",inline"`
-	}{})}}
+	}{})
+	one["dependencies"] = object{"collect": object{"not": requires("by")},
+		"custom": object{"not": object{"anyOf": []any{requires("by"), requires("collect"), requires("from")}}}}
+	defs["survivor"] = object{"anyOf": []any{refTo("rules"), one}}
+	group := formOf(surviveGroupKeys{})
+	group["properties"].(object)["fields"] = textsOf(2)
 	defs["survive"] = object{"anyOf": []any{refTo("rules"), object{"type": "object", "additionalProperties": refTo("survivor"), "properties": object{
-		"default": refTo("rules"), "groups": object{"type": "array", "items": formOf(surviveGroupKeys{})}}}}}
+		"default": refTo("rules"), "groups": object{"type": "array", "items": group}}}}}
 	return "survive", defs
 }
 
@@ -194,6 +199,9 @@ func (d *entityDraft) survivor(name string, pos config.Pos, value config.Node) S
 	}
 	if out.Custom != "" {
 		d.custom(&out, keys)
+		if !fieldName.MatchString(name) {
+			d.l.problem(pos, "use letters, digits and _", "survive: %q cannot be a column's name", name)
+		}
 		return out
 	}
 	switch {

@@ -49,7 +49,7 @@ func TestEntityInputs(t *testing.T) {
 			"models/n.sql", "select range as id, 10000 + range * 37 as zip, 1000000 + range * 7919 as code from range(60)"), 60, "records 60"},
 		"keys that are missing": {withPersons("models/a.sql", "select * replace (nullif(id, '1') as id) from ("+personsA+")"), 3, "read 5 = records 4 + quarantined 1"},
 		"keys that repeat": {withPersons("models/a.sql", "select * replace ('1' as id) from ("+personsA+")"), -1,
-			"source a: 1 values of its key (id) repeat, in 3 rows: 1 (3 rows)"},
+			"source a: 1 value of its key (id) repeats, in 3 rows: 1 (3 rows)"},
 		"codes that are not known": {withPersons("entities/person.yml", person+"standardize: {last: {map: ref, on_miss: null}}\n",
 			"models/ref.sql", "select 'berg' as f, 'B' as t"), 3, "read 5 = records 5"},
 		"codes that are required": {withPersons("entities/person.yml", person+"standardize: {last: {map: ref, on_miss: quarantine}}\n",

@@ -15,9 +15,10 @@ type Evaluation struct {
 	Entity    string  `json:"entity"`
 	Run       string  `json:"run"` // that published the clusters
 	Records   int64   `json:"records"`
-	Labelled  int64   `json:"labelled"`         // records that the labels are about
+	Labelled  int64   `json:"labelled"`         // records that the labels name and that are published
 	Unknown   int64   `json:"unknown"`          // records of the labels that are not published
 	Gold      int64   `json:"gold_pairs"`       // that the labels imply
+	Lost      int64   `json:"lost_pairs"`       // of these, with a record that is not published: nothing finds them
 	Found     int64   `json:"found_pairs"`      // that the clusters imply, among labelled records
 	True      int64   `json:"true_pairs"`       // both
 	Precision float64 `json:"precision"`        // True / Found; 0 when nothing was found
@@ -72,30 +73,36 @@ func (v *evaluating) run(ctx context.Context) (*Evaluation, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A file, because each of the counts below reads all of it.
-	known, err := v.Write(ctx, "SELECT x.source, x.source_key, x.golden_id, l.cluster FROM "+v.table(models.PartXref)+" AS x LEFT JOIN ("+labels+
-		") AS l ON l.source = x.source AND l.key = x.source_key WHERE x.valid_to IS NULL", filepath.Join(v.dir, "known.parquet"))
+	// Files, because each of the counts below reads all of them.
+	named, err := v.Write(ctx, labels, filepath.Join(v.dir, "labels.parquet"))
 	if err != nil {
 		return nil, err
 	}
-	from := v.Dialect().Files([]string{known.Path})
-	labelled := "cluster IS NOT NULL"
+	labels = v.Dialect().Files([]string{named.Path})
+	known, err := v.Write(ctx, "SELECT x.source, x.source_key, x.golden_id, l.cluster FROM "+v.table(models.PartXref)+" AS x LEFT JOIN "+labels+
+		" AS l ON l.source = x.source AND l.key = x.source_key WHERE x.valid_to IS NULL", filepath.Join(v.dir, "known.parquet"))
+	if err != nil {
+		return nil, err
+	}
+	all := v.Dialect().Files([]string{known.Path})
+	from := "(SELECT * FROM " + all + " WHERE cluster IS NOT NULL)"
 	if !v.gold.Partial { // a record without a label is a cluster of its own
-		from = "(SELECT source, source_key, golden_id, coalesce(cluster, 'alone:' || source || ':' || source_key) AS cluster FROM " + from + ")"
+		from = "(SELECT source, source_key, golden_id, coalesce(cluster, 'alone:' || source || ':' || source_key) AS cluster FROM " + all + ")"
 	}
-	pairs := "CAST(coalesce(sum(n * (n - 1) // 2), 0) AS BIGINT)"
-	count := func(by string) string {
-		return "(SELECT " + pairs + " FROM (SELECT count(*) AS n FROM " + from + " WHERE " + labelled + " GROUP BY " + by + "))"
+	pairs := func(from, by string) string {
+		return "(SELECT CAST(coalesce(sum(n * (n - 1) // 2), 0) AS BIGINT) FROM (SELECT count(*) AS n FROM " + from + " GROUP BY " + by + "))"
 	}
-	rows, err := v.Query(ctx, "SELECT (SELECT count(*) FROM "+from+"), (SELECT count(*) FROM "+from+" WHERE "+labelled+"), "+
-		count("cluster")+", "+count("golden_id")+", "+count("cluster, golden_id")+
-		", (SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM "+from+" GROUP BY golden_id))"+
-		", (SELECT count(*) FROM ("+labels+") AS l ANTI JOIN "+v.table(models.PartXref)+" AS x ON l.source = x.source AND l.key = x.source_key AND x.valid_to IS NULL)")
+	rows, err := v.Query(ctx, "SELECT (SELECT count(*) FROM "+all+"), (SELECT count(*) FROM "+all+" WHERE cluster IS NOT NULL), "+
+		pairs(labels, "cluster")+", "+pairs(from, "golden_id")+", "+pairs(from, "cluster, golden_id")+
+		", (SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM "+all+" GROUP BY golden_id))"+
+		", (SELECT count(*) FROM "+labels+"), "+pairs(from, "cluster"))
 	if err != nil {
 		return nil, err
 	}
 	n := func(i int) int64 { x, _ := rows.Rows[0][i].(int64); return x }
-	found := &Evaluation{Entity: v.entity.Name, Run: v.tables[models.PartXref].Run, Records: n(0), Labelled: n(1), Gold: n(2), Found: n(3), True: n(4), Largest: n(5), Unknown: n(6)}
+	found := &Evaluation{Entity: v.entity.Name, Run: v.tables[models.PartXref].Run, Records: n(0), Labelled: n(1), Gold: n(2), Found: n(3),
+		True: n(4), Largest: n(5),
+		Unknown: n(6) - n(1), Lost: n(2) - n(7)}
 	found.Precision, found.Recall = ratio(found.True, found.Found), ratio(found.True, found.Gold)
 	if found.Precision+found.Recall > 0 {
 		found.F1 = 2 * found.Precision * found.Recall / (found.Precision + found.Recall)

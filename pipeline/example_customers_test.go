@@ -29,6 +29,11 @@ func TestExampleCustomers(t *testing.T) {
 	e := engine(t, dir)
 	r := run(t, e)
 	succeeded(t, r)
+	for _, note := range step(t, r, "main.customer_golden").Notes {
+		if !strings.Contains(string(page), "     note: "+note+"\n") {
+			t.Errorf("docs/master-data.md does not show the note: %s", note)
+		}
+	}
 	read := step(t, r, "main.customer_golden").Equations[0]
 	if read.Rows != 35 || read.Get("records") != 34 || read.Get("quarantined") != 1 {
 		t.Errorf("read: %s", read)

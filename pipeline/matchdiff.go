@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -42,15 +43,15 @@ type MatchChange struct {
 
 // MatchDiff compares what two runs have published of an entity. Each must still have its snapshot. Keys that are made of personal columns
 // are masked in the examples.
-func (e *Engine) MatchDiff(ctx context.Context, entity *models.Entity, before, after string, examples int) (*MatchDiff, error) {
-	from := [2]string{}
+func (e *Engine) MatchDiff(ctx context.Context, entity *models.Entity, before, after string, examples int) (found *MatchDiff, err error) {
+	from, ids := [2]string{}, [2]string{}
 	var files []string
 	for i, run := range []string{before, after} {
-		t, err := e.xrefOf(ctx, entity, run)
+		t, id, err := e.xrefOf(ctx, entity, run)
 		if err != nil {
 			return nil, err
 		}
-		from[i] = warehouse.DuckDB.Select(t.Version)
+		ids[i], from[i] = id, warehouse.DuckDB.Select(t.Version)
 		for _, f := range t.Version.Files() {
 			files = append(files, f.Path)
 		}
@@ -59,13 +60,13 @@ func (e *Engine) MatchDiff(ctx context.Context, entity *models.Entity, before, a
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	w, err := e.Warehouse(ctx, e.looking(files, dir))
 	if err != nil {
 		return nil, err
 	}
-	defer w.Close()
-	found := &MatchDiff{Entity: entity.Name, Before: before, After: after}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	found = &MatchDiff{Entity: entity.Name, Before: ids[0], After: ids[1]}
 	if err := found.fill(ctx, w, from, filepath.Join(dir, "records.parquet"), examples); err != nil {
 		return nil, err
 	}
@@ -76,28 +77,28 @@ func (e *Engine) MatchDiff(ctx context.Context, entity *models.Entity, before, a
 	return found, nil
 }
 
-// xrefOf is the xref that a run has published.
-func (e *Engine) xrefOf(ctx context.Context, entity *models.Entity, run string) (*load.Table, error) {
+// xrefOf is the xref that a run has published, with the run's id, of which the beginning may be given.
+func (e *Engine) xrefOf(ctx context.Context, entity *models.Entity, run string) (*load.Table, string, error) {
 	r, err := e.Journal.Run(ctx, run)
 	if err != nil {
-		return nil, fmt.Errorf("run %s: %w", run, err)
+		return nil, "", fmt.Errorf("run %s: %w", run, err)
 	}
 	name := warehouse.Name{Schema: entity.Schema, Table: entity.Table(models.PartXref)}
 	var m *load.Manifest
 	for attempt := r.Attempt; m == nil && attempt > 0 && err == nil; attempt-- {
-		m, err = e.Loader.Published(ctx, run, attempt)
+		m, err = e.Loader.Published(ctx, r.ID, attempt)
 	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if m == nil {
-		return nil, fmt.Errorf("run %s has published nothing, or its snapshot is gone: retention in millrace.yml says how long snapshots stay", run)
+		return nil, "", fmt.Errorf("run %s has published nothing, or its snapshot is gone: retention in millrace.yml says how long snapshots stay", r.ID)
 	}
 	t := m.Table(name)
 	if t == nil {
-		return nil, fmt.Errorf("run %s shows no %s", run, name)
+		return nil, "", fmt.Errorf("run %s shows no %s", r.ID, name)
 	}
-	return t, nil
+	return t, r.ID, nil
 }
 
 func (d *MatchDiff) fill(ctx context.Context, w warehouse.Warehouse, from [2]string, path string, examples int) error {
@@ -122,7 +123,8 @@ func (d *MatchDiff) fill(ctx context.Context, w warehouse.Warehouse, from [2]str
 	same := "(SELECT count(*) FROM (SELECT old, new, count(*) AS n FROM " + records + " GROUP BY ALL) AS p\n" +
 		"JOIN (SELECT old, count(*) AS n FROM " + records + " GROUP BY ALL) AS o USING (old)\n" +
 		"JOIN (SELECT new, count(*) AS n FROM " + records + " GROUP BY ALL) AS a USING (new) WHERE p.old = p.new AND p.n = o.n AND p.n = a.n)"
-	rows, err := w.Query(ctx, "SELECT "+count("old IS NULL")+", "+count("new IS NULL")+", "+count("old <> new")+", "+ids("new", "old")+", "+ids("old", "new")+", "+
+	rows, err := w.Query(ctx, "SELECT "+count("old IS NULL")+", "+count("new IS NULL")+", "+count("old <> new")+", "+
+		ids("new", "old")+", "+ids("old", "new")+", "+
 		groups("new", "count(DISTINCT old) > 1")+", "+groups("old", "count(DISTINCT new) > 1")+", "+
 		same+", "+
 		pairs("new")+", "+pairs("old")+", "+pairs("old, new"))
@@ -135,7 +137,8 @@ func (d *MatchDiff) fill(ctx context.Context, w warehouse.Warehouse, from [2]str
 	if examples <= 0 {
 		return nil
 	}
-	moved, err := w.Query(ctx, fmt.Sprintf("SELECT source, source_key, old, new FROM %s WHERE old <> new ORDER BY ALL LIMIT %d", records, examples))
+	moved, err := w.Query(ctx, fmt.Sprintf("SELECT source, source_key, old, new FROM %s WHERE old <> new ORDER BY ALL LIMIT %d",
+		records, examples))
 	if err != nil {
 		return err
 	}

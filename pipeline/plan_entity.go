@@ -13,7 +13,9 @@ import (
 	"github.com/millrace/millrace/transform/match"
 	"github.com/millrace/millrace/transform/match/golden"
 	"github.com/millrace/millrace/transform/match/master"
+	"github.com/millrace/millrace/transform/match/standardize"
 	"github.com/millrace/millrace/transform/match/steward"
+	"github.com/millrace/millrace/warehouse"
 )
 
 // planPatience is how long a plan looks at the records of one entity.
@@ -24,14 +26,18 @@ const plannedRules = 5
 
 // entity gives a table of an entity the columns that it has now: those that it will have are known when its records have been read. With the
 // golden records it says what matching them would begin with.
-func (pl *planning) entity(ctx context.Context, n *models.Node) error {
+func (pl *planning) entity(ctx context.Context, w warehouse.Warehouse, n *models.Node, exposed map[*models.Node]bool) error {
 	one := pl.planned[n]
 	t := pl.before.Table(nameOf(n))
 	if t != nil {
 		one.Columns = t.Columns
 	}
 	if n.Part == models.PartGolden {
-		if err := pl.matching(ctx, n, one); err != nil {
+		if err := pl.readable(ctx, w, n, exposed); ctx.Err() != nil {
+			return context.Cause(ctx)
+		} else if err != nil {
+			one.fail(explainModel(n, err))
+		} else if err := pl.matching(ctx, n, one); err != nil {
 			return err
 		}
 	}
@@ -39,6 +45,16 @@ func (pl *planning) entity(ctx context.Context, n *models.Node) error {
 		one.Unknown, one.UnknownCause = true, fmt.Sprintf("the columns of %s are known once it has been made", n.Name())
 	}
 	return nil
+}
+
+// readable holds what an entity's file says of columns against those that its sources have after the run, as far as they are known: nothing
+// needs to be published for that.
+func (pl *planning) readable(ctx context.Context, w warehouse.Warehouse, n *models.Node, exposed map[*models.Node]bool) error {
+	if pl.exposeNeeds(ctx, w, n, exposed) != nil {
+		return nil // whoever makes what is not known tells of it
+	}
+	_, err := standardize.NewReading(ctx, w, n.Entity)
+	return err
 }
 
 // matching notes what an entity's rules would make of the records that its sources have now.

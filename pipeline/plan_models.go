@@ -41,7 +41,7 @@ func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 	exposed := map[*models.Node]bool{}
 	for _, n := range nodes {
 		if n.Entity != nil {
-			if err := pl.entity(ctx, n); err != nil {
+			if err := pl.entity(ctx, w, n, exposed); err != nil {
 				return err
 			}
 		}

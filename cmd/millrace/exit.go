@@ -88,10 +88,19 @@ func exitCode(err error) int {
 	case errors.Is(err, pipeline.ErrLocked):
 		return codeLocked
 	case errors.As(err, &problems), errors.As(err, &refused), errors.Is(err, journal.ErrNewer), errors.Is(err, journal.ErrNotFound), errors.Is(err, journal.ErrAmbiguous), errors.Is(err, journal.ErrNetwork),
-		errors.Is(err, load.ErrNewer), errors.Is(err, pipeline.ErrNoRetry), errors.Is(err, pipeline.ErrNothingRuns), errors.Is(err, pipeline.ErrNoFollower), isUnwritable(err):
+		errors.Is(err, load.ErrNewer), errors.Is(err, pipeline.ErrNoRetry), errors.Is(err, pipeline.ErrNothingRuns),
+		errors.Is(err, pipeline.ErrNoFollower), isUnwritable(err), isUnknown(err):
 		return codeUsage
 	}
 	return codeFailed
+}
+
+// isUnknown is about records, golden ids and runs that an entity does not have: the command names what is not there.
+func isUnknown(err error) bool {
+	var record *pipeline.UnknownRecordError
+	var golden *pipeline.UnknownGoldenError
+	var run *pipeline.UnknownRunError
+	return errors.As(err, &record) || errors.As(err, &golden) || errors.As(err, &run)
 }
 
 // isUnwritable is about folders that cannot be written: a mistake of set-up, found before any work.

@@ -30,7 +30,7 @@ func (a *app) explainCommand() *cobra.Command {
 			"Pairs are explained with what the published run has compared and weighed by, whatever the files of the project say now.\n" +
 			"Values of fields that are tagged pii are shown as ***, unless --plain.\n",
 		Example: "  millrace explain customer crm:17 shop:4711\n  millrace explain customer 5f0c --html why.html",
-		Args:    cobra.RangeArgs(2, 3),
+		Args:    explainable,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withEntity(c, args[0], func(ctx context.Context, e *pipeline.Engine, entity *models.Entity) error {
 				if len(args) == 3 {
@@ -47,6 +47,19 @@ func (a *app) explainCommand() *cobra.Command {
 	c.Flags().BoolVar(&plain, "plain", false, "show values of fields that are tagged pii as they are")
 	c.Flags().StringVar(&html, "html", "", "write a page of its own to this file, too")
 	return c
+}
+
+// explainable wants an entity, and one or two things of it.
+func explainable(c *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return usage("explain ENTITY RECORD RECORD | ENTITY GOLDEN-ID|RECORD: ENTITY, and what to explain, are missing")
+	case len(args) == 1:
+		return usage("explain %s: what to explain is missing: two records, such as crm:17 shop:4711, one, or a golden id", args[0])
+	case len(args) > 3:
+		return usage("explain ENTITY RECORD RECORD: %q is one argument too many", args[3])
+	}
+	return nil
 }
 
 func (a *app) explainPair(ctx context.Context, e *pipeline.Engine, entity *models.Entity, first, second string, plain bool, html string) error {

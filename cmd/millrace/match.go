@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,6 +40,27 @@ func entityOf(p *models.Project, name string) (*models.Entity, error) {
 	return nil, usage("no entity %q: %s", name, hint)
 }
 
+// named are the arguments that the command's Use names, of which optional ones stand in brackets: who leaves some out is told which.
+func named(c *cobra.Command, args []string) error {
+	var names []string
+	for _, word := range strings.Fields(c.Use)[1:] {
+		if strings.HasPrefix(word, "[") {
+			break
+		}
+		names = append(names, word)
+	}
+	what := strings.TrimSpace(strings.TrimPrefix(c.CommandPath(), c.Root().Name())) + " " + strings.Join(names, " ")
+	switch missing := names[min(len(args), len(names)):]; {
+	case len(missing) == 1:
+		return usage("%s: %s is missing", what, missing[0])
+	case len(missing) > 1:
+		return usage("%s: %s and %s are missing", what, strings.Join(missing[:len(missing)-1], ", "), missing[len(missing)-1])
+	case len(args) > len(names):
+		return usage("%s: %q is one argument too many", what, args[len(names)])
+	}
+	return nil
+}
+
 // withEntity opens the project for a command about one of its entities, which opens no source.
 func (a *app) withEntity(c *cobra.Command, name string, f func(context.Context, *pipeline.Engine, *models.Entity) error) error {
 	return a.withJournal(c, func(ctx context.Context, e *pipeline.Engine) error {
@@ -61,8 +83,11 @@ func (a *app) matchEvaluateCommand() *cobra.Command {
 			"Records that the file does not name count as known to match nothing, unless --partial. Without --gold the labels are those\n" +
 			"that the entity's file names. Keys of records that are made of personal columns are masked, unless --plain.\n",
 		Example: "  millrace match evaluate customer --gold labels.csv\n  millrace match evaluate customer --gold sample.csv --partial --examples 20 --json",
-		Args:    cobra.ExactArgs(1),
+		Args:    named,
 		RunE: func(c *cobra.Command, args []string) error {
+			if gold.Examples < 0 {
+				return usage("--examples %d: give a number from 0, which means none", gold.Examples)
+			}
 			if gold.Path != "" {
 				path, err := readable(gold.Path)
 				if err != nil {
@@ -100,7 +125,8 @@ func (a *app) printEvaluation(v *pipeline.Evaluation) error {
 	a.out("%s, as run %s published it: %d records, the largest cluster has %d", v.Entity, v.Run, v.Records, v.Largest)
 	a.out("labels: %d records, %d pairs that match", v.Labelled, v.Gold)
 	if v.Unknown > 0 {
-		a.out("warning: %d records of the labels are not published", v.Unknown)
+		a.out("warning: the labels name %s more, not published; pairs of theirs that count as missed: %d",
+			plural(int(v.Unknown), "record"), v.Lost)
 	}
 	a.out("found:  %d pairs, %d of them right", v.Found, v.True)
 	a.out("precision %.4f   recall %.4f   F1 %.4f", v.Precision, v.Recall, v.F1)
@@ -122,8 +148,11 @@ func (a *app) matchDiffCommand() *cobra.Command {
 			"minted, retired, merged or split, and pairs of records that were joined or parted. Both snapshots must still be there.\n" +
 			"Keys of records that are made of personal columns are masked.\n",
 		Example: "  millrace match diff customer 20260301T020000Z-1a2b 20260302T020000Z-3c4d",
-		Args:    cobra.ExactArgs(3),
+		Args:    named,
 		RunE: func(c *cobra.Command, args []string) error {
+			if examples < 0 {
+				return usage("--limit %d: give a number from 0, which means none", examples)
+			}
 			return a.withEntity(c, args[0], func(ctx context.Context, e *pipeline.Engine, entity *models.Entity) error {
 				found, err := e.MatchDiff(ctx, entity, args[1], args[2], examples)
 				if err != nil {

@@ -15,7 +15,7 @@ import (
 func (a *app) matchDecideCommand() *cobra.Command {
 	var by, why string
 	decide := func(kind steward.Kind, use, short, long, example string) *cobra.Command {
-		return &cobra.Command{Use: use, Short: short, Long: long, Example: "  millrace match decide " + example, Args: cobra.ExactArgs(3),
+		return &cobra.Command{Use: use, Short: short, Long: long, Example: "  millrace match decide " + example, Args: named,
 			RunE: func(c *cobra.Command, args []string) error {
 				d := steward.Decision{Kind: kind, By: by, Why: why}
 				var err error
@@ -74,7 +74,7 @@ func (a *app) matchRevokeCommand() *cobra.Command {
 		Long: "The decision does not hold any more, from the next run on. Both stay on record. ID is what `millrace match decisions` lists, or\n" +
 			"FILE:LINE of its row.\n",
 		Example: "  millrace match revoke customer 1f2e3d4c --why \"it was the other Ada\"",
-		Args:    cobra.ExactArgs(2),
+		Args:    named,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.decide(c, args[0], steward.Decision{Kind: steward.Revoke, Of: args[1], By: by, Why: why})
 		},
@@ -92,7 +92,7 @@ func (a *app) matchDecisionsCommand() *cobra.Command {
 		Long: "Lists the decisions of the file, and of the table of overrides, in their order. Values of pins of fields that are tagged pii, and keys made of such, are shown as ***,\n" +
 			"unless --plain.\n",
 		Example: "  millrace match decisions customer",
-		Args:    cobra.ExactArgs(1),
+		Args:    named,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withEntity(c, args[0], func(ctx context.Context, e *pipeline.Engine, entity *models.Entity) error {
 				all, err := e.AllDecisions(ctx, entity)

@@ -27,7 +27,7 @@ func (a *app) matchReviewCommand() *cobra.Command {
 			"compared, the likeliest first, with the commands to decide. Keys of records that are made of personal columns are masked,\n" +
 			"unless --plain.\n",
 		Example: "  millrace match review customer\n  millrace match review customer --reason refused --limit 0 --json",
-		Args:    cobra.ExactArgs(1),
+		Args:    named,
 		RunE: func(c *cobra.Command, args []string) error {
 			if limit < 0 {
 				return usage("--limit %d: give a number from 0, which means all", limit)
@@ -105,7 +105,7 @@ func (a *app) matchQualityCommand() *cobra.Command {
 			"what other thresholds would make, records that are too poor to be matched, sizes of clusters, churn of golden ids, and the\n" +
 			"entity's expectations.\n",
 		Example: "  millrace match quality customer\n  millrace match quality customer --run 20260301 --json",
-		Args:    cobra.ExactArgs(1),
+		Args:    named,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withEntity(c, args[0], func(ctx context.Context, e *pipeline.Engine, entity *models.Entity) error {
 				found, err := e.MatchQuality(ctx, entity, run)

@@ -22,7 +22,7 @@ func (a *app) matchTrainCommand() *cobra.Command {
 			"within the candidates of each blocking rule. They go to the file that the entity names under weights:, to be reviewed and\n" +
 			"committed; runs then use them as they are. Without such a file each run trains for itself.\n",
 		Example: "  millrace match train customer\n  millrace match train customer --out models/customer.match.json",
-		Args:    cobra.ExactArgs(1),
+		Args:    named,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withEntity(c, args[0], func(ctx context.Context, e *pipeline.Engine, entity *models.Entity) error {
 				return a.train(ctx, e, entity, out)

@@ -197,11 +197,16 @@ func TestEntitySchema(t *testing.T) {
 			t.Errorf("%s: %v", keys, err)
 		}
 	}
-	if err := validate(t, []byte("sources: [a]\ncompare: {a: , b: [exact, {jw: 0.9}, contains], c: {fields: [x, y], levels: [{km: 3}]}}\n")); err != nil {
+	if err := validate(t, []byte("sources: [a]\ncompare: {a: , b: [exact, {jw: 0.9}, contains], c: {fields: [x, y], levels: [{km: 3}, {km: \"${var:far}\"}]}, d: [{within: 3d}, {within: 0}, {osa: 2}, {percent: 5}]}\n")); err != nil {
 		t.Error(err)
 	}
 	for _, keys := range []string{"standardise: {}", "standardize: {a: trimm}", "standardize: {a: [{e165: DE}]}", "compare: {a: [exakt]}", "compare: {a: {level: [exact]}}", "survive: {a: longst}", "survive: {groups: [{field: [a]}]}",
-		"expect: {pears: '> 3'}", "decide: {autom: 0.9}", "cluster: {method: any}", "block: [{key: [a]}]"} {
+		"expect: {pears: '> 3'}", "decide: {autom: 0.9}", "cluster: {method: any}", "block: [{key: [a]}]",
+		"block: [{keys: [a], max_block: 1}]", "block: [{keys: [a], max_block: -1}]", "block: [[]]", "block: [{keys: [a], similar: [b]}]", "block: [{name: a}]",
+		"decide: {auto: 98}", "decide: {review: 0}", "max_pairs: -1", "cluster: {max_size: 1}", "compare: {a: [{jw: 2}]}", "compare: {a: [{jw: 90%}]}", "compare: {a: [{percent: \"5\"}]}", "compare: {a: [{osa: 1.5}]}",
+		"compare: {a: [{within: 3h}]}", "compare: []", "compare: {a: {levels: []}}", "correlated: [[a]]", "correlated: [{fields: [a]}]", "correlated: [a]",
+		"relate: [{name: a}]", "relate: [{name: a, by: [b], hierarchy: c}]", "survive: {a: {collect: all, by: max}}", "survive: {a: {custom: max(a), from: b}}",
+		"survive: {groups: [{fields: [a]}]}"} {
 		if err := validate(t, []byte(keys+"\nsources: [a]\n")); err == nil {
 			t.Errorf("%s is allowed", keys)
 		}

@@ -259,6 +259,9 @@ func TestShapes(t *testing.T) {
 			}
 			l.want(t, c.want...)
 			l.wantRejects(t)
+			if told := strings.Contains(strings.Join(l.window.Notes, "\n"), "not even a header"); told != (c.content == "") {
+				t.Errorf("notes %q", l.window.Notes)
+			}
 			if l.slow() == c.fast {
 				t.Errorf("slow = %v", l.slow())
 			}

@@ -136,7 +136,7 @@ func (s *source) find(root *os.Root, st extract.Stream, o *StreamOptions, w *ext
 			if format != "csv" {
 				return nil, fmt.Errorf("file %s is empty: it is still being written or its copy broke; set min_age, or let the writer use a temporary name and rename the finished file", f.Name)
 			}
-			w.Notes = append(w.Notes, fmt.Sprintf("file %s is empty", f.Name))
+			w.Notes = append(w.Notes, fmt.Sprintf("file %s is empty: not even a header stands in it; its writer may not have finished", f.Name))
 		}
 		old = append(old, f)
 	}

@@ -237,9 +237,24 @@ func (d *decoder) structs(n *node, targets []reflect.Value, what string) {
 	}
 	for _, e := range n.entries {
 		if !slices.Contains(known, e.key) {
-			d.problem(e.pos, fmt.Sprintf("unknown key %q", e.key), didYouMean(e.key, known, "known keys"))
+			d.problem(e.pos, fmt.Sprintf("unknown key %q", e.key), unknownHint(e.key, known, targets))
 		}
 	}
+}
+
+// ForeignKeyer is implemented by structs that know what other tools call their keys.
+type ForeignKeyer interface {
+	ForeignKeys() map[string]string // a key of the struct, by what it is called elsewhere
+}
+
+// unknownHint is the key that an unknown one seems to mean.
+func unknownHint(key string, known []string, targets []reflect.Value) string {
+	for _, t := range targets {
+		if f, ok := t.Addr().Interface().(ForeignKeyer); ok && f.ForeignKeys()[key] != "" {
+			return fmt.Sprintf("did you mean %q?", f.ForeignKeys()[key])
+		}
+	}
+	return didYouMean(key, known, "known keys")
 }
 
 // want reports whether n is of kind k, and the problem when it is not.

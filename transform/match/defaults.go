@@ -29,9 +29,9 @@ const (
 
 // Default thresholds and bounds.
 const (
-	defaultAuto      = 0.8
-	defaultAutoOne   = 0.5 // where candidates compete: training has put the prior where that is best
-	defaultReview    = 0.2
+	defaultAuto      = models.UsualAuto
+	defaultAutoOne   = models.UsualAutoOne
+	defaultReview    = models.UsualReview
 	defaultMaxSize   = 100
 	defaultMinMean   = 3
 	exhaustivePairs  = 1_200_000 // up to which each record is compared with each

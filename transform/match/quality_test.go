@@ -546,6 +546,8 @@ func textOf(v *Values, rec uint32) string {
 	return v.Dict.At(v.Codes[rec])
 }
 
+// TestQuality matches labelled data sets: three quick ones, those that ONLY names, or all of them with MILLRACE_MATCHING_ALL=1. Only the
+// quick ones fail the test below their bar; of the others the log says MISSED.
 func TestQuality(t *testing.T) {
 	if _, err := os.Stat(matchingData()); err != nil {
 		t.Skipf("the labelled data sets are not at %s (MILLRACE_MATCHING_DATA)", matchingData())

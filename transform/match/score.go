@@ -49,7 +49,23 @@ func NewScoring(p *Plan, w *Weights, r *Records) (*Scoring, error) {
 		}
 		s.terms[c] = s.termBits(c, own)
 	}
-	return s, s.group(w)
+	if err := s.group(w); err != nil {
+		return nil, err
+	}
+	return s, s.finite()
+}
+
+// finite refuses weights that are so far apart that their bits are no numbers any more: sums of them would say nothing.
+func (s *Scoring) finite() error {
+	for c := range s.plan.Comparisons {
+		for _, bits := range slices.Concat(s.bits[c][1:levelsOf(&s.plan.Comparisons[c])], s.terms[c]) {
+			if math.IsInf(bits, 0) || math.IsNaN(bits) {
+				return fmt.Errorf("weights of entity %s: comparison %s has weights that no sum can hold: train again", s.plan.Entity,
+					s.plan.Comparisons[c].Name)
+			}
+		}
+	}
+	return nil
 }
 
 func (w *Weights) comparison(name string) *ComparisonWeights {

@@ -282,6 +282,10 @@ func TestCaps(t *testing.T) {
 	if math.Abs(sum-capped.Weight(0, 0, both)) > 1e-9 {
 		t.Errorf("the waterfall adds up to %g", sum)
 	}
+	w.Comparisons[0].Levels[0].U = 5e-324 // a probability, but m/u is beyond all numbers
+	if _, err := NewScoring(peoplePlan(4, 1), w, r); err == nil || !strings.Contains(err.Error(), "comparison first has weights that no sum can hold") {
+		t.Error(err)
+	}
 }
 
 func TestLone(t *testing.T) {

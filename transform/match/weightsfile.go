@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/millrace/millrace/internal/fsx"
 )
@@ -25,41 +28,128 @@ func ReadWeights(path, name string) (*Weights, error) {
 	d.DisallowUnknownFields()
 	w := &Weights{}
 	if err := d.Decode(w); err != nil {
-		line := 1 + bytes.Count(data[:min(int(d.InputOffset()), len(data))], []byte("\n"))
+		at := d.InputOffset()
 		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
-			line = 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
+		var typ *json.UnmarshalTypeError
+		switch {
+		case errors.As(err, &syntax):
+			at = syntax.Offset
+		case errors.As(err, &typ):
+			at = typ.Offset
 		}
+		line := 1 + bytes.Count(data[:min(int(at), len(data))], []byte("\n"))
 		return nil, fmt.Errorf("%s:%d: %w", name, line, err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: something stands behind the weights", name)
 	}
-	if err := w.problem(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	if p := w.problem(); p != nil {
+		return nil, fmt.Errorf("%s:%d: %s: %w", name, keyLines(data)[p.key], strings.TrimPrefix(p.key, "/"), p.err)
 	}
 	return w, nil
 }
 
-// problem is what no training gives.
-func (w *Weights) problem() error {
+// weightsProblem is what no training gives, and the key that has it: /comparisons/0/levels/2/m.
+type weightsProblem struct {
+	key string
+	err error
+}
+
+// problem is the first of the file, nil when there is none.
+func (w *Weights) problem() *weightsProblem {
+	wrong := func(key, format string, args ...any) *weightsProblem {
+		return &weightsProblem{key, fmt.Errorf(format, args...)}
+	}
 	if w.Format != WeightsFormat {
-		return fmt.Errorf("format %d: this version reads format %d; millrace match train writes it anew", w.Format, WeightsFormat)
+		return wrong("/format", "%d is another format than %d, which this version reads: millrace match train writes the file anew", w.Format,
+			WeightsFormat)
 	}
 	if !possible(w.Prior) {
-		return fmt.Errorf("prior %g: a probability between 0 and 1 is needed", w.Prior)
+		return wrong("/prior", "%g is no probability: it is greater than 0, and less than 1", w.Prior)
 	}
-	for _, c := range w.Comparisons {
-		for _, l := range c.Levels {
-			if !possible(l.M) || !possible(l.U) {
-				return fmt.Errorf("comparison %q, level %q: m %g and u %g must be probabilities between 0 and 1, and neither of the two", c.Name, l.Name, l.M, l.U)
-			}
+	for i := range w.Comparisons {
+		if key, value := w.Comparisons[i].problem(); key != "" {
+			return wrong(fmt.Sprintf("/comparisons/%d/%s", i, key), "%g cannot be, of the comparison %q: it is greater than 0, and less than 1",
+				value, w.Comparisons[i].Name)
+		}
+	}
+	for i, g := range w.Groups {
+		if key, value := g.problem(); key != "" {
+			return wrong(fmt.Sprintf("/groups/%d/%s", i, key), "%g cannot be, of the group of %s: it is from 0 to 1", value,
+				strings.Join(g.Comparisons, ", "))
 		}
 	}
 	return nil
 }
 
+// problem is the key of a number that cannot be, "" when there is none, and the number.
+func (c *ComparisonWeights) problem() (string, float64) {
+	for i, l := range c.Levels {
+		if !possible(l.M) {
+			return fmt.Sprintf("levels/%d/m", i), l.M
+		}
+		if !possible(l.U) {
+			return fmt.Sprintf("levels/%d/u", i), l.U
+		}
+	}
+	for _, value := range slices.Sorted(maps.Keys(c.Frequent)) { // 1 is the share of the one value that all records have
+		if share := c.Frequent[value]; !possible(share) && share != 1 {
+			return "frequent/" + value, share
+		}
+	}
+	for _, one := range []struct {
+		key   string
+		value float64
+	}{{"rare", c.Rare}, {"usual", c.Usual}} {
+		if one.value != 0 && one.value != 1 && !possible(one.value) { // 0: the file does not say
+			return one.key, one.value
+		}
+	}
+	return "", 0
+}
+
+func (g GroupWeights) problem() (string, float64) {
+	if g.Rate < 0 || g.Rate > 1 {
+		return "rate", g.Rate
+	}
+	for i, levels := range g.Levels {
+		for k, share := range levels {
+			if share < 0 || share > 1 {
+				return fmt.Sprintf("levels/%d/%d", i, k), share
+			}
+		}
+	}
+	return "", 0
+}
+
 func possible(p float64) bool { return p > 0 && p < 1 && !math.IsNaN(p) }
+
+// keyLines are the lines of all that stands in a JSON text, which can be read, by their keys: /comparisons/0/name.
+func keyLines(data []byte) map[string]int {
+	lines, d := map[string]int{}, json.NewDecoder(bytes.NewReader(data))
+	var value func(key string)
+	value = func(key string) {
+		token, err := d.Token()
+		if err != nil {
+			return
+		}
+		lines[key] = 1 + bytes.Count(data[:d.InputOffset()], []byte("\n"))
+		delim, _ := token.(json.Delim)
+		for i := 0; (delim == '{' || delim == '[') && d.More(); i++ {
+			inner := fmt.Sprint(i)
+			if delim == '{' {
+				name, _ := d.Token()
+				inner = fmt.Sprint(name)
+			}
+			value(key + "/" + inner)
+		}
+		if delim == '{' || delim == '[' {
+			_, _ = d.Token()
+		}
+	}
+	value("")
+	return lines
+}
 
 // WriteFile writes the weights where people review them.
 func (w *Weights) WriteFile(path string) error {

@@ -30,8 +30,8 @@ func (l Labels) Clusters(ctx context.Context, w warehouse.Warehouse) (string, er
 }
 
 // scan reads the file: all as texts, for keys are.
-func (l Labels) scan() string {
-	quoted := "'" + strings.ReplaceAll(warehouse.Globless(l.Path), "'", "''") + "'"
+func (l Labels) scan(w warehouse.Warehouse) string {
+	quoted := w.Dialect().QuoteLiteral(warehouse.Globless(l.Path))
 	if strings.EqualFold(filepath.Ext(l.Path), ".parquet") {
 		return "read_parquet(" + quoted + ")"
 	}
@@ -52,7 +52,7 @@ func (l Labels) once(ctx context.Context, w warehouse.Warehouse, labels string) 
 }
 
 func (l Labels) read(ctx context.Context, w warehouse.Warehouse) (string, error) {
-	columns, err := w.Describe(ctx, "SELECT * FROM "+l.scan())
+	columns, err := w.Describe(ctx, "SELECT * FROM "+l.scan(w))
 	if err != nil {
 		return "", fmt.Errorf("read labels %s: %w", l.Name, err)
 	}
@@ -71,7 +71,7 @@ func (l Labels) read(ctx context.Context, w warehouse.Warehouse) (string, error)
 	switch {
 	case has("key") && has("cluster"):
 		s, err := source("source")
-		return "SELECT DISTINCT " + s + " AS source, CAST(key AS VARCHAR) AS key, CAST(cluster AS VARCHAR) AS cluster FROM " + l.scan() + " WHERE cluster IS NOT NULL", err
+		return "SELECT DISTINCT " + s + " AS source, CAST(key AS VARCHAR) AS key, CAST(cluster AS VARCHAR) AS cluster FROM " + l.scan(w) + " WHERE cluster IS NOT NULL", err
 	case has("a_key") && has("b_key"):
 		a, err := source("a_source")
 		if err != nil {
@@ -81,7 +81,7 @@ func (l Labels) read(ctx context.Context, w warehouse.Warehouse) (string, error)
 		if err != nil {
 			return "", err
 		}
-		return l.closed(ctx, w, "SELECT DISTINCT "+a+" AS s, CAST(a_key AS VARCHAR) AS k, "+b+" AS t, CAST(b_key AS VARCHAR) AS l FROM "+l.scan())
+		return l.closed(ctx, w, "SELECT DISTINCT "+a+" AS s, CAST(a_key AS VARCHAR) AS k, "+b+" AS t, CAST(b_key AS VARCHAR) AS l FROM "+l.scan(w))
 	}
 	names := make([]string, len(columns))
 	for i, c := range columns {

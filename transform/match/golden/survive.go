@@ -474,4 +474,4 @@ func (g *Golden) rowHash(alias string) (string, bool) {
 }
 
 // relationColumn is the golden record's column for a relation: household_id, parent_company_id.
-func relationColumn(r *models.EntityRelation) string { return r.Name + "_id" }
+func relationColumn(r *models.EntityRelation) string { return r.Column() }

@@ -34,18 +34,13 @@ FROM l LEFT JOIN (SELECT %s AS rec, %s AS source, %s AS key FROM %s) AS r ON r.k
 	if err != nil {
 		return nil, err
 	}
-	known, unknown := map[uint32]int64{}, 0
+	known, named := map[uint32]int64{}, map[int64]int64{}
 	for i, rec := range columns[0] {
-		if rec < 0 {
-			unknown++
-			continue
+		if named[columns[1][i]]++; rec >= 0 {
+			known[uint32(rec)] = columns[1][i]
 		}
-		known[uint32(rec)] = columns[1][i]
 	}
-	if unknown > 0 {
-		m.note("%d of the %d records that %s names are not there", unknown, len(columns[0]), m.Entity.Labels)
-	}
-	return m.agreement(known), nil
+	return m.agreement(known, named), nil
 }
 
 // sourceName is the name of a record's source in SQL.
@@ -58,8 +53,9 @@ func (m *matching) sourceName() string {
 	return text + " END"
 }
 
-// agreement holds the clusters of this run against those of labels.
-func (m *matching) agreement(known map[uint32]int64) []golden.Figure {
+// agreement holds the clusters of this run against those of labels: known by their records, named with how many records the labels give
+// them. Pairs with a record that is not there are missed.
+func (m *matching) agreement(known map[uint32]int64, named map[int64]int64) []golden.Figure {
 	gold, found, both := map[int64][]uint32{}, map[uint32]int64{}, map[[2]int64]int64{}
 	for rec, label := range m.labels {
 		of, is := known[uint32(rec)]
@@ -71,15 +67,20 @@ func (m *matching) agreement(known map[uint32]int64) []golden.Figure {
 			found[label]++
 		}
 	}
-	right, among, of := int64(0), int64(0), int64(0)
+	right, among, of, lost, unknown := int64(0), int64(0), int64(0), int64(0), int64(0)
 	for _, n := range both {
 		right += pairs(n)
 	}
 	for _, n := range found {
 		among += pairs(n)
 	}
-	for _, records := range gold {
-		of += pairs(int64(len(records)))
+	for cluster, n := range named {
+		there := int64(len(gold[cluster]))
+		of, lost, unknown = of+pairs(n), lost+pairs(n)-pairs(there), unknown+n-there
+	}
+	if unknown > 0 {
+		m.note("%d of the %d records that %s names are not there; pairs of theirs that count as missed: %d of %d", unknown,
+			int64(len(known))+unknown, m.Entity.Labels, lost, of)
 	}
 	precision, recall := share(right, among), share(right, of)
 	f1 := 0.0

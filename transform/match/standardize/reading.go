@@ -87,6 +87,9 @@ func NewReading(ctx context.Context, w Describer, e *models.Entity) (*Reading, e
 	if err := r.maps(); err != nil {
 		return nil, err
 	}
+	if err := r.survivors(); err != nil {
+		return nil, err
+	}
 	r.write()
 	return &r.Reading, nil
 }
@@ -323,6 +326,10 @@ func (r *reader) maps() error {
 			if s.Map == nil {
 				continue
 			}
+			if strings.HasSuffix(f.Type, "]") {
+				return match.Wrong(s.Pos, "translate the entries in a model, and name that model under sources:",
+					"%s is a list of values, a %s: map translates one", f.Name, f.Type)
+			}
 			columns, err := r.describe("SELECT * FROM " + r.d.Table(warehouse.Name{Schema: s.Map.Node.Schema, Table: s.Map.Node.Table}))
 			if err != nil {
 				return fmt.Errorf("look at code map %s: %w", s.Map.Node.Name(), err)
@@ -343,6 +350,38 @@ func (r *reader) maps() error {
 				}
 			}
 			r.joins[s.Map] = j
+		}
+	}
+	return nil
+}
+
+// survivors holds the SQL of survive: against the fields that it may name, so that what is wrong with it is told before anything is matched.
+func (r *reader) survivors() error {
+	var items []string
+	for _, c := range []warehouse.Column{{Name: "_rec", Type: "BIGINT"}, {Name: "_cluster", Type: "BIGINT"},
+		{Name: "_source", Type: "VARCHAR"}, {Name: "_updated_at", Type: "TIMESTAMP"}} {
+		items = append(items, "CAST(NULL AS "+c.Type+") AS "+c.Name)
+	}
+	for i := range r.Fields {
+		f, typ := &r.Fields[i], r.Fields[i].Type
+		if f.Shown() || f.Of != nil {
+			typ = f.Standard
+		}
+		items = append(items, "CAST(NULL AS "+typ+") AS "+r.d.QuoteIdent(f.Name))
+	}
+	from := " FROM (SELECT " + strings.Join(items, ", ") + ") AS c"
+	for _, f := range r.Entity.Survive.Fields {
+		var err error
+		what := "custom"
+		switch {
+		case f.Custom != "":
+			_, err = r.describe("SELECT (" + f.Custom + ") AS v" + from)
+		case f.Require != "" && f.Require != "valid":
+			what = "require"
+			_, err = r.describe("SELECT 1 AS one" + from + " WHERE (" + f.Require + ")")
+		}
+		if err != nil {
+			return match.Wrong(f.Pos, "it is SQL over the fields of a record", "survive: %s: %s: %w", f.Name, what, err)
 		}
 	}
 	return nil
@@ -808,8 +847,12 @@ func (r *Reading) Unique(repeated *warehouse.Result) error {
 			}
 			examples = append(examples, fmt.Sprintf("%s (%d rows)", key, whole(repeated.Rows[i][2])))
 		}
+		values := fmt.Sprintf("%d values of its key (%s) repeat", keys, strings.Join(s.Key, ", "))
+		if keys == 1 {
+			values = fmt.Sprintf("1 value of its key (%s) repeats", strings.Join(s.Key, ", "))
+		}
 		errs = append(errs, match.Wrong(s.Pos, "add columns to key: until it tells records apart, or take one row a key, in a model or by where:",
-			"source %s: %d values of its key (%s) repeat, in %d rows: %s", s.Name, keys, strings.Join(s.Key, ", "), rows, strings.Join(examples, ", ")))
+			"source %s: %s, in %d rows: %s", s.Name, values, rows, strings.Join(examples, ", ")))
 	}
 	return errors.Join(errs...)
 }

@@ -250,6 +250,10 @@ func TestReadingMistakes(t *testing.T) {
 		{"two types", top + "compare: {born: [exact]}", []string{"a", "SELECT 1 AS id, 'x' AS name, DATE '2020-01-01' AS born", "b", "SELECT 1 AS id, 'x' AS name, 5 AS born"}, "field born is a DATE in a and a INTEGER in b", "CAST(born AS VARCHAR)"},
 		{"a struct", top + "compare: {born: [exact]}", []string{"a", "SELECT 1 AS id, 'x' AS name, {d: 1} AS born", "b", "SELECT 1 AS id, 'x' AS name"}, "born is a STRUCT", "born.name"},
 		{"a code map of one column", top + "compare: {name: [exact]}\nstandardize: {name: {map: m}}", []string{"a", "SELECT 1 AS id, 'x' AS name", "b", "SELECT 1 AS id, 'x' AS name", "m", "SELECT 1 AS k"}, "map: main.m has 1 columns", ""},
+		{"a condition on values", top + "compare: {name: [exact]}\nsurvive: {name: {by: longest, require: \"length(nme) > 1\"}}", nil, "survive: name: require: ", "SQL"},
+		{"a condition of another type", top + "compare: {name: [exact]}\nsurvive: {name: {by: longest, require: \"year(name) > 1\"}}", nil, "survive: name: require: ", "SQL"},
+		{"an aggregate that is none", top + "compare: {name: [exact]}\nsurvive: {n: {custom: \"sum(name)\"}}", nil, "survive: n: custom: ", "SQL"},
+		{"a code map of a list", top + "compare: {name: [overlap]}\nstandardize: {name: {map: m}}", []string{"a", "SELECT 1 AS id, ['x'] AS name", "b", "SELECT 1 AS id, ['x'] AS name", "m", "SELECT 1 AS k, 2 AS v"}, "name is a list of values, a VARCHAR[]: map translates one", "in a model"},
 		{"a column of a code map", top + "compare: {name: [exact]}\nstandardize: {name: {map: m, from: kk}}", []string{"a", "SELECT 1 AS id, 'x' AS name", "b", "SELECT 1 AS id, 'x' AS name", "m", "SELECT 1 AS k, 2 AS v"}, `map: main.m has no column "kk"`, "its columns: k, v"},
 	}
 	for _, c := range cases {
@@ -300,7 +304,7 @@ func TestRepeatedKeys(t *testing.T) {
 		"a", "SELECT 'm@x' AS secret_id, 'n' AS name FROM range(2)", "b", "SELECT i // 2 AS id, 'n' AS name FROM range(9) AS r(i)")
 	r := l.read(t)
 	err := r.Unique(l.ask(t, r.Repeated("rows")))
-	want := "source a: 1 values of its key (secret_id) repeat, in 2 rows: *** (2 rows)\nsource b: 4 values of its key (id) repeat, in 8 rows: 0 (2 rows), 1 (2 rows), 2 (2 rows)"
+	want := "source a: 1 value of its key (secret_id) repeats, in 2 rows: *** (2 rows)\nsource b: 4 values of its key (id) repeat, in 8 rows: 0 (2 rows), 1 (2 rows), 2 (2 rows)"
 	if err == nil || err.Error() != want {
 		t.Error(err)
 	}
