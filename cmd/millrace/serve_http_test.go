@@ -148,7 +148,7 @@ func askForAll(t *testing.T, run string, ask func(method, path string) (int, str
 	for path, methods := range document.Paths {
 		path = strings.NewReplacer("{run}", run, "{load}", servedLoad, "{name}", "main.people", "{pipeline}", "nightly").Replace(path)
 		for method := range methods {
-			if code, body := ask(strings.ToUpper(method), path); code >= 500 || code >= 400 && method == "get" && !strings.Contains(path, "{id}") {
+			if code, body := ask(strings.ToUpper(method), path); code >= 500 || code >= 400 && method == "get" && !strings.Contains(path, "{id}") && !strings.Contains(path, "{entity}") { // there is no entity
 				t.Errorf("%s %s: %d %s", method, path, code, body)
 			}
 		}
