@@ -91,8 +91,8 @@ type GoldenSearch struct {
 type GoldenHit struct {
 	ID          string       `json:"golden_id"`
 	Records     int64        `json:"records"`
-	Sources     string       `json:"sources"`
-	LastChanged string       `json:"last_changed"`
+	Sources     []string     `json:"sources"`
+	LastChanged time.Time    `json:"last_changed"`
 	Review      int64        `json:"review"` // questions about it that wait for a steward
 	Values      []FieldValue `json:"values"`
 }
@@ -133,7 +133,7 @@ func (x *explaining) find(ctx context.Context, search GoldenSearch) ([]GoldenHit
 			fields = append(fields, c.Name)
 		}
 	}
-	columns := "g.golden_id, g.records, g.sources, g.last_changed"
+	columns := "g.golden_id, g.records, array_to_string(g.sources, chr(31)), g.last_changed"
 	for _, f := range fields {
 		columns += ", g." + d.QuoteIdent(f)
 	}
@@ -143,7 +143,7 @@ func (x *explaining) find(ctx context.Context, search GoldenSearch) ([]GoldenHit
 	}
 	hits := make([]GoldenHit, len(rows))
 	for i, r := range rows {
-		hits[i] = GoldenHit{ID: r[0], Sources: r[2], LastChanged: r[3], Values: []FieldValue{}}
+		hits[i] = GoldenHit{ID: r[0], Sources: strings.Split(r[2], "\x1f"), LastChanged: timeOf(r[3]), Values: []FieldValue{}}
 		_, _ = fmt.Sscan(r[1], &hits[i].Records)
 		for k, f := range fields {
 			hits[i].Values = append(hits[i].Values, FieldValue{f, x.value(f, r[4+k])})
