@@ -25,7 +25,7 @@ type Scoring struct {
 type scoredGroup struct {
 	comparisons []int
 	max         float64       // bits; of a group of the file
-	rate        float64       // of a group that training found
+	rate        float64       // log2 of that of a group that training found
 	lift        [][16]float64 // by comparison of the group and level: bits that relatives agree more than any two records
 }
 
@@ -107,7 +107,7 @@ func (s *Scoring) group(w *Weights) error {
 		s.groups = append(s.groups, own)
 	}
 	for _, g := range w.Groups {
-		own := scoredGroup{rate: g.Rate}
+		own := scoredGroup{rate: math.Log2(g.Rate)}
 		for i, name := range g.Comparisons {
 			c := slices.IndexFunc(s.plan.Comparisons, func(c Comparison) bool { return c.Name == name })
 			if c < 0 {
@@ -129,10 +129,20 @@ func (s *Scoring) group(w *Weights) error {
 
 // Weight is the pair's, in bits, the prior included: log2 of the odds that it matches.
 func (s *Scoring) Weight(a, b uint32, p Pattern) float64 {
+	return s.bounded(s.sum(a, p), a, p)
+}
+
+// sum is the weight without what groups take from it, which is never less than nothing: a bound that costs little.
+func (s *Scoring) sum(a uint32, p Pattern) float64 {
 	sum := s.prior
 	for c := range s.bits {
 		sum += s.term(c, a, p)
 	}
+	return sum
+}
+
+// bounded takes from a sum what groups have too much.
+func (s *Scoring) bounded(sum float64, a uint32, p Pattern) float64 {
 	for i := range s.groups {
 		sum -= s.excess(&s.groups[i], a, p)
 	}
@@ -158,17 +168,23 @@ func (s *Scoring) frequency(c int, a uint32) float64 {
 	return max(s.terms[c][v.Codes[a]], -s.bits[c][1])
 }
 
+// leastLift is that from which on 1 + 2^lift is more than 1.
+const leastLift = -54
+
 // excess is what a group's comparisons have more than they may: what is above the file's bound, or, of a group that training found,
 // log2(1 + rate · ∏ r/u), u being that of the values that agree.
 func (s *Scoring) excess(g *scoredGroup, a uint32, p Pattern) float64 {
 	if g.lift != nil {
-		lift := math.Log2(g.rate)
+		lift := g.rate
 		for i, c := range g.comparisons {
 			l := p.Level(c)
 			lift += g.lift[i][l]
 			if l == 1 && s.terms[c] != nil {
 				lift += s.frequency(c, a)
 			}
+		}
+		if lift < leastLift {
+			return 0
 		}
 		return math.Log2(1 + math.Exp2(min(lift, 900)))
 	}
@@ -179,9 +195,14 @@ func (s *Scoring) excess(g *scoredGroup, a uint32, p Pattern) float64 {
 	return max(0, sum-g.max)
 }
 
-// Keep is what Engine.Edges is asked with: the weight of a candidate and what is to become of it.
+// Keep is what Engine.Edges is asked with: the weight of a candidate and what is to become of it. Of one that is not kept the weight is only
+// more than or as much as its own: most candidates are not even worth what groups take from them.
 func (s *Scoring) Keep(a, b uint32, p Pattern) (weight float64, verdict Verdict, ok bool) {
-	weight = s.Weight(a, b, p)
+	weight = s.sum(a, p)
+	if weight < min(s.auto, s.review) && len(s.plan.Always) == 0 && !s.any(s.plan.Never, a, b, p) {
+		return weight, Unlike, false
+	}
+	weight = s.bounded(weight, a, p)
 	verdict = s.verdict(weight)
 	switch {
 	case s.any(s.plan.Never, a, b, p):

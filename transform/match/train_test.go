@@ -282,9 +282,36 @@ func TestCaps(t *testing.T) {
 	if math.Abs(sum-capped.Weight(0, 0, both)) > 1e-9 {
 		t.Errorf("the waterfall adds up to %g", sum)
 	}
+	keepsByWeight(t, s)
+	keepsByWeight(t, capped)
 	w.Comparisons[0].Levels[0].U = 5e-324 // a probability, but m/u is beyond all numbers
 	if _, err := NewScoring(peoplePlan(4, 1), w, r); err == nil || !strings.Contains(err.Error(), "comparison first has weights that no sum can hold") {
 		t.Error(err)
+	}
+}
+
+// keepsByWeight asks about every pattern: what Keep refuses before it knows what groups take has too little weight, and nothing else.
+func keepsByWeight(t *testing.T, s *Scoring) {
+	t.Helper()
+	s.auto, s.review = 4, -2
+	verdicts := map[Verdict]int{}
+	early := 0
+	for p := range Pattern(1 << 16) {
+		if slices.ContainsFunc([]int{0, 1, 2, 3}, func(c int) bool { return p.Level(c) >= levelsOf(&s.plan.Comparisons[c]) }) {
+			continue
+		}
+		want := s.Weight(0, 1, p)
+		weight, v, ok := s.Keep(0, 1, p)
+		if v != s.verdict(want) || ok != (v != Unlike) || ok && weight != want || weight < want {
+			t.Fatalf("pattern %x weighs %g (%v), and is kept with %g (%v, %v)", p, want, s.verdict(want), weight, v, ok)
+		}
+		verdicts[v]++
+		if weight > want {
+			early++
+		}
+	}
+	if verdicts[Match] == 0 || verdicts[Unsure] == 0 || verdicts[Unlike] == 0 || early == 0 {
+		t.Errorf("%v, %d of them refused early with more than they weigh", verdicts, early)
 	}
 }
 

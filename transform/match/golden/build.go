@@ -131,10 +131,11 @@ func (b *building) claims(ctx context.Context, of string, contested func() strin
 	if _, err := b.into(ctx, &b.From.Claims, of+"claims", b.Claims()); err != nil {
 		return err
 	}
-	if _, err := b.into(ctx, &b.From.Settled, of+"settled", b.Settled()); err != nil {
+	open, err := b.into(ctx, &b.From.Open, of+"open", contested())
+	if err != nil {
 		return err
 	}
-	open, err := b.into(ctx, &b.From.Open, of+"open", contested())
+	_, err = b.into(ctx, &b.From.Settled, of+"settled", b.Settled())
 	for err == nil && open > 0 {
 		won := ""
 		if _, err = b.into(ctx, &won, of+"won", b.Winning()); err != nil {

@@ -32,36 +32,36 @@ func (g *Golden) Claims() string {
 	return fmt.Sprintf("SELECT cluster, owned AS id, count(*) AS n\nFROM %s AS m\nWHERE cluster IS NOT NULL AND owned IS NOT NULL\nGROUP BY cluster, owned", g.From.Members)
 }
 
-// Settled are claims of clusters that claim one id, which no other claims: nearly all, as a rule.
-func (g *Golden) Settled() string {
-	return fmt.Sprintf("SELECT c.cluster, c.id\nFROM %s AS c\nWHERE NOT EXISTS (%s) AND NOT EXISTS (%s)", g.From.Claims,
-		g.several("cluster"), g.several("id"))
-}
-
-// several finds that what a claim c has in a column is in more claims than one.
+// several are those of a column of the claims that are in more claims than one.
 func (g *Golden) several(column string) string {
-	return fmt.Sprintf("SELECT 1 FROM (SELECT %s FROM %s AS d GROUP BY %[1]s HAVING count(*) > 1) AS s WHERE s.%[1]s = c.%[1]s", column,
-		g.From.Claims)
+	return fmt.Sprintf("SELECT %s FROM %s AS d GROUP BY %[1]s HAVING count(*) > 1", column, g.From.Claims)
 }
 
-// Contested are the other claims, with the time when the id was minted, born: the first Open.
+// Contested are claims of clusters that claim several ids, and of ids that several claim, with the time when the id was minted, born: the
+// first Open.
 func (g *Golden) Contested() string { return g.contested(g.From.Xref, "golden_id", "valid_from") }
 
-// contested finds the time of birth in a published table.
+// contested finds the time of birth in a published table. Its ids are compared as the texts that they are: only the few are packed.
 func (g *Golden) contested(from, id, since string) string {
 	return fmt.Sprintf(`WITH contested AS (
-  SELECT c.cluster, c.id, c.n
-  FROM %s AS c
-  WHERE EXISTS (%s) OR EXISTS (%s)
+  SELECT c.cluster, c.id, c.n FROM %[1]s AS c WHERE c.cluster IN (%[2]s)
+  UNION
+  SELECT c.cluster, c.id, c.n FROM %[1]s AS c WHERE c.id IN (%[3]s)
 ), born AS (
-  SELECT x.id, min(x.born) AS born
-  FROM (SELECT %[5]s AS id, %[6]s AS born FROM %[4]s AS x) AS x
-  WHERE x.id IN (SELECT id FROM contested)
-  GROUP BY x.id
+  SELECT %[5]s AS id, min(x.%[6]s) AS born
+  FROM %[4]s AS x
+  WHERE x.%[7]s IN (SELECT %[8]s FROM contested)
+  GROUP BY x.%[7]s
 )
 SELECT c.cluster, c.id, c.n, b.born
 FROM contested AS c
-JOIN born AS b ON b.id = c.id`, g.From.Claims, g.several("cluster"), g.several("id"), from, g.packed("x."+id), "x."+since)
+JOIN born AS b ON b.id = c.id`, g.From.Claims, g.several("cluster"), g.several("id"), from, g.packed("x."+id), since, id, g.unpacked("id"))
+}
+
+// Settled are the other claims, of clusters that claim one id, which no other claims: nearly all, as a rule. Open are still the first.
+func (g *Golden) Settled() string {
+	return fmt.Sprintf("SELECT c.cluster, c.id\nFROM %s AS c\nWHERE NOT EXISTS (SELECT 1 FROM %s AS o WHERE o.cluster = c.cluster AND o.id = c.id)",
+		g.From.Claims, g.From.Open)
 }
 
 // Winning decides one round of the open claims: those that are the first both of their cluster and of their id, in the one order in which
@@ -110,22 +110,21 @@ func (g *Golden) taken() string {
 // IDs gives every cluster its golden id: one that it takes, or a new one, which is fresh. A new one is made of the cluster's first record,
 // and of how many rows the xref has had for that record: one that was minted of the same record before is another.
 func (g *Golden) IDs() string {
-	count, join := "", ""
+	count, had, join := "''", "", ""
 	if g.From.Xref != "" {
 		count = "coalesce(CAST(h.n AS " + g.Dialect.Type("VARCHAR") + "), '')"
-		join = fmt.Sprintf(`
-LEFT JOIN (SELECT source, source_key, count(*) AS n FROM %s AS x GROUP BY source, source_key) AS h
-  ON h.source_key = m.source_key AND h.source = m.source`, g.From.Xref)
-	} else {
-		count = "''"
+		had = fmt.Sprintf(`, had AS (
+  SELECT f.cluster, count(*) AS n FROM fresh AS f JOIN %s AS x ON x.source_key = f.source_key AND x.source = f.source GROUP BY f.cluster
+)`, g.From.Xref)
+		join = "\nLEFT JOIN had AS h ON h.cluster = m.cluster"
 	}
-	return fmt.Sprintf(`WITH taken AS (%s)
+	return fmt.Sprintf(`WITH taken AS (%s), fresh AS (
+  SELECT m.cluster, m.source, m.source_key FROM %s AS m WHERE m._rec = m.cluster AND NOT EXISTS (SELECT 1 FROM taken AS t WHERE t.cluster = m.cluster)
+)%s
 SELECT cluster, id AS golden_id, false AS fresh FROM taken
 UNION ALL
 SELECT m.cluster, %s AS golden_id, true AS fresh
-FROM (
-  SELECT m.cluster, m.source, m.source_key FROM %s AS m WHERE m._rec = m.cluster AND NOT EXISTS (SELECT 1 FROM taken AS t WHERE t.cluster = m.cluster)
-) AS m%s`, g.taken(), g.packed(g.Dialect.UUID(namespace, g.name("m.source", count, "m.source_key"))), g.From.Members, join)
+FROM fresh AS m%s`, g.taken(), g.From.Members, had, g.packed(g.Dialect.UUID(namespace, g.name("m.source", count, "m.source_key"))), join)
 }
 
 // What a row of the merge log tells.

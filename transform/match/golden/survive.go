@@ -440,26 +440,29 @@ func (g *Golden) Golden() (string, error) {
 		items += fmt.Sprintf(", CAST(r%d.id AS %s) AS %s", i, g.Dialect.Type("VARCHAR"), g.q(relationColumn(r)))
 		joins += fmt.Sprintf("\nLEFT JOIN %s AS r%d ON r%[2]d.cluster = s.cluster", g.From.Related[i], i)
 	}
-	now := fmt.Sprintf("SELECT %s AS golden_id%s, CAST(s.records AS %s) AS records, s.sources\nFROM (\n%s\n) AS s\nJOIN %s AS i ON i.cluster = s.cluster%s",
-		g.unpacked("i.golden_id"), items, g.Dialect.Type("BIGINT"), g.survivors(units, false), g.From.IDs, joins)
+	now := fmt.Sprintf("SELECT %s AS golden_id%s, CAST(s.records AS %s) AS records, s.sources",
+		g.unpacked("i.golden_id"), items, g.Dialect.Type("BIGINT"))
+	from := fmt.Sprintf("\nFROM (\n%s\n) AS s\nJOIN %s AS i ON i.cluster = s.cluster%s", g.survivors(units, false), g.From.IDs, joins)
 	if g.From.Golden == "" {
-		return fmt.Sprintf("SELECT g.*, %s AS first_seen, %[1]s AS last_changed\nFROM (\n%s\n) AS g", g.at(), now), nil
+		return fmt.Sprintf("SELECT g.*, %s AS first_seen, %[1]s AS last_changed\nFROM (\n%s%s\n) AS g", g.at(), now, from), nil
 	}
-	changed := g.at()
+	own, changed := "", g.at()
+	for _, c := range g.Columns {
+		own += "g." + g.q(c.Name) + ", "
+	}
 	hash := "0"
 	if of, ok := g.rowHash("p"); ok {
-		own, _ := g.rowHash("g")
-		hash, changed = of, fmt.Sprintf("CASE WHEN p.hash = %s THEN p.last_changed ELSE %s END", own, g.at())
+		now, _ := g.rowHash("g")
+		hash, changed = of, fmt.Sprintf("CASE WHEN g._was_hash = %s THEN g._was_changed ELSE %s END", now, g.at())
 	}
-	return fmt.Sprintf(`SELECT g.*, coalesce(p.first_seen, %s) AS first_seen, %s AS last_changed
+	return fmt.Sprintf(`SELECT %scoalesce(g._was_seen, %s) AS first_seen, %s AS last_changed
 FROM (
-%s
-) AS g
-LEFT JOIN (SELECT golden_id, first_seen, last_changed, %s AS hash FROM %s AS p) AS p ON p.golden_id = g.golden_id`, g.at(), changed,
-		now, hash, g.From.Golden), nil
+%s, p.first_seen AS _was_seen, p.last_changed AS _was_changed, p.hash AS _was_hash%s
+LEFT JOIN (SELECT %s AS golden_id, first_seen, last_changed, %s AS hash FROM %s AS p) AS p ON p.golden_id = i.golden_id
+) AS g`, own, g.at(), changed, now, from, g.packed("golden_id"), hash, g.From.Golden), nil
 }
 
-// rowHash is the hash of a golden record's values, when the published ones have the same columns.
+// rowHash is the hash of a golden record's values behind its id, when the published ones have the same columns.
 func (g *Golden) rowHash(alias string) (string, bool) {
 	var values []string
 	var types []warehouse.Type
@@ -468,7 +471,9 @@ func (g *Golden) rowHash(alias string) (string, bool) {
 		if err != nil || !slices.Contains(g.Before, c) {
 			return "", false
 		}
-		values, types = append(values, alias+"."+g.q(c.Name)), append(types, t)
+		if c.Name != "golden_id" {
+			values, types = append(values, alias+"."+g.q(c.Name)), append(types, t)
+		}
 	}
 	return g.Dialect.RowHash(values, types), len(values) > 0 && len(g.Before) == len(g.Columns)
 }

@@ -372,13 +372,12 @@ func (m *matching) compare(ctx context.Context) error {
 
 // keep is the scoring's answer, unless somebody has decided about the pair.
 func (m *matching) keep(a, b uint32, p match.Pattern) (float64, match.Verdict, bool) {
-	weight, verdict, ok := m.scoring.Keep(a, b, p)
 	if len(m.pairs) > 0 {
 		if decided, known := m.pairs[[2]uint32{a, b}]; known {
-			return weight, decided, true
+			return m.scoring.Weight(a, b, p), decided, true
 		}
 	}
-	return weight, verdict, ok
+	return m.scoring.Keep(a, b, p)
 }
 
 // withDecided adds the pairs that somebody has decided about and no rule has made candidates.

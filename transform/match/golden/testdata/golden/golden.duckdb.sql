@@ -17,18 +17,18 @@ GROUP BY cluster, owned;
 -- Settled
 SELECT c.cluster, c.id
 FROM claims AS c
-WHERE NOT EXISTS (SELECT 1 FROM (SELECT cluster FROM claims AS d GROUP BY cluster HAVING count(*) > 1) AS s WHERE s.cluster = c.cluster) AND NOT EXISTS (SELECT 1 FROM (SELECT id FROM claims AS d GROUP BY id HAVING count(*) > 1) AS s WHERE s.id = c.id);
+WHERE NOT EXISTS (SELECT 1 FROM open AS o WHERE o.cluster = c.cluster AND o.id = c.id);
 
 -- Contested
 WITH contested AS (
-  SELECT c.cluster, c.id, c.n
-  FROM claims AS c
-  WHERE EXISTS (SELECT 1 FROM (SELECT cluster FROM claims AS d GROUP BY cluster HAVING count(*) > 1) AS s WHERE s.cluster = c.cluster) OR EXISTS (SELECT 1 FROM (SELECT id FROM claims AS d GROUP BY id HAVING count(*) > 1) AS s WHERE s.id = c.id)
+  SELECT c.cluster, c.id, c.n FROM claims AS c WHERE c.cluster IN (SELECT cluster FROM claims AS d GROUP BY cluster HAVING count(*) > 1)
+  UNION
+  SELECT c.cluster, c.id, c.n FROM claims AS c WHERE c.id IN (SELECT id FROM claims AS d GROUP BY id HAVING count(*) > 1)
 ), born AS (
-  SELECT x.id, min(x.born) AS born
-  FROM (SELECT CAST(x.golden_id AS UUID) AS id, x.valid_from AS born FROM mdm.customer_xref AS x) AS x
-  WHERE x.id IN (SELECT id FROM contested)
-  GROUP BY x.id
+  SELECT CAST(x.golden_id AS UUID) AS id, min(x.valid_from) AS born
+  FROM mdm.customer_xref AS x
+  WHERE x.golden_id IN (SELECT CAST(id AS VARCHAR) FROM contested)
+  GROUP BY x.golden_id
 )
 SELECT c.cluster, c.id, c.n, b.born
 FROM contested AS c
@@ -51,15 +51,16 @@ WHERE NOT EXISTS (SELECT 1 FROM won_2 AS w WHERE w.cluster = o.cluster)
   AND NOT EXISTS (SELECT 1 FROM won_2 AS w WHERE w.id = o.id);
 
 -- IDs
-WITH taken AS (SELECT cluster, id FROM settled AS s UNION ALL SELECT cluster, id FROM won_1 AS w UNION ALL SELECT cluster, id FROM won_2 AS w)
+WITH taken AS (SELECT cluster, id FROM settled AS s UNION ALL SELECT cluster, id FROM won_1 AS w UNION ALL SELECT cluster, id FROM won_2 AS w), fresh AS (
+  SELECT m.cluster, m.source, m.source_key FROM members AS m WHERE m._rec = m.cluster AND NOT EXISTS (SELECT 1 FROM taken AS t WHERE t.cluster = m.cluster)
+), had AS (
+  SELECT f.cluster, count(*) AS n FROM fresh AS f JOIN mdm.customer_xref AS x ON x.source_key = f.source_key AND x.source = f.source GROUP BY f.cluster
+)
 SELECT cluster, id AS golden_id, false AS fresh FROM taken
 UNION ALL
 SELECT m.cluster, CAST(concat(left(sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR), '') || chr(31) || m.source_key)), 8), '-', substring(sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR), '') || chr(31) || m.source_key)), 9, 4), '-5', substring(sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR), '') || chr(31) || m.source_key)), 14, 3), '-', substring('89ab89ab89ab89ab', instr('0123456789abcdef', substring(sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR), '') || chr(31) || m.source_key)), 17, 1)), 1), substring(sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR), '') || chr(31) || m.source_key)), 18, 3), '-', substring(sha1(from_hex('b0759858e76b5bf283cd2b119a052fbf') || encode('customer' || chr(31) || m.source || chr(31) || coalesce(CAST(h.n AS VARCHAR), '') || chr(31) || m.source_key)), 21, 12)) AS UUID) AS golden_id, true AS fresh
-FROM (
-  SELECT m.cluster, m.source, m.source_key FROM members AS m WHERE m._rec = m.cluster AND NOT EXISTS (SELECT 1 FROM taken AS t WHERE t.cluster = m.cluster)
-) AS m
-LEFT JOIN (SELECT source, source_key, count(*) AS n FROM mdm.customer_xref AS x GROUP BY source, source_key) AS h
-  ON h.source_key = m.source_key AND h.source = m.source;
+FROM fresh AS m
+LEFT JOIN had AS h ON h.cluster = m.cluster;
 
 -- MergeLog
 WITH split AS (
@@ -205,14 +206,14 @@ LEFT JOIN mdm.customer_golden AS p ON p.golden_id = CAST(i.golden_id AS VARCHAR)
 
 -- HouseholdClaims
 WITH contested AS (
-  SELECT c.cluster, c.id, c.n
-  FROM claims AS c
-  WHERE EXISTS (SELECT 1 FROM (SELECT cluster FROM claims AS d GROUP BY cluster HAVING count(*) > 1) AS s WHERE s.cluster = c.cluster) OR EXISTS (SELECT 1 FROM (SELECT id FROM claims AS d GROUP BY id HAVING count(*) > 1) AS s WHERE s.id = c.id)
+  SELECT c.cluster, c.id, c.n FROM claims AS c WHERE c.cluster IN (SELECT cluster FROM claims AS d GROUP BY cluster HAVING count(*) > 1)
+  UNION
+  SELECT c.cluster, c.id, c.n FROM claims AS c WHERE c.id IN (SELECT id FROM claims AS d GROUP BY id HAVING count(*) > 1)
 ), born AS (
-  SELECT x.id, min(x.born) AS born
-  FROM (SELECT CAST(x."household_id" AS UUID) AS id, x.first_seen AS born FROM mdm.customer_xref AS x) AS x
-  WHERE x.id IN (SELECT id FROM contested)
-  GROUP BY x.id
+  SELECT CAST(x."household_id" AS UUID) AS id, min(x.first_seen) AS born
+  FROM mdm.customer_xref AS x
+  WHERE x."household_id" IN (SELECT CAST(id AS VARCHAR) FROM contested)
+  GROUP BY x."household_id"
 )
 SELECT c.cluster, c.id, c.n, b.born
 FROM contested AS c
@@ -255,9 +256,9 @@ JOIN ids AS i ON i.cluster = p.parent
 WHERE NOT EXISTS (SELECT 1 FROM above AS a WHERE a.above = p.cluster);
 
 -- Golden
-SELECT g.*, coalesce(p.first_seen, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP)) AS first_seen, CASE WHEN p.hash = hash(hash(g."golden_id", g."name", g."born", g."household_id")) THEN p.last_changed ELSE CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) END AS last_changed
+SELECT g."golden_id", g."name", g."born", g."household_id", coalesce(g._was_seen, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP)) AS first_seen, CASE WHEN g._was_hash = hash(hash(g."name", g."born", g."household_id")) THEN g._was_changed ELSE CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) END AS last_changed
 FROM (
-SELECT CAST(i.golden_id AS VARCHAR) AS golden_id, s."name", s."email", s."nick", s."street", s."city", s."born", s."score", s."mails", s."nicks", CAST(r0.id AS VARCHAR) AS "household_id", CAST(r1.id AS VARCHAR) AS "parent_id", CAST(s.records AS BIGINT) AS records, s.sources
+SELECT CAST(i.golden_id AS VARCHAR) AS golden_id, s."name", s."email", s."nick", s."street", s."city", s."born", s."score", s."mails", s."nicks", CAST(r0.id AS VARCHAR) AS "household_id", CAST(r1.id AS VARCHAR) AS "parent_id", CAST(s.records AS BIGINT) AS records, s.sources, p.first_seen AS _was_seen, p.last_changed AS _was_changed, p.hash AS _was_hash
 FROM (
 WITH several AS (
   SELECT cluster, count(*) AS records
@@ -316,8 +317,8 @@ WHERE NOT EXISTS (SELECT 1 FROM several AS n WHERE n.cluster = m.cluster)
 JOIN ids AS i ON i.cluster = s.cluster
 LEFT JOIN households AS r0 ON r0.cluster = s.cluster
 LEFT JOIN parent_ids AS r1 ON r1.cluster = s.cluster
-) AS g
-LEFT JOIN (SELECT golden_id, first_seen, last_changed, hash(hash(p."golden_id", p."name", p."born", p."household_id")) AS hash FROM mdm.customer_golden AS p) AS p ON p.golden_id = g.golden_id;
+LEFT JOIN (SELECT CAST(golden_id AS UUID) AS golden_id, first_seen, last_changed, hash(hash(p."name", p."born", p."household_id")) AS hash FROM mdm.customer_golden AS p) AS p ON p.golden_id = i.golden_id
+) AS g;
 
 -- Winners
 SELECT CAST(i.golden_id AS VARCHAR) AS golden_id, 'name' AS field, w.place, m.source, m.source_key, w._value AS "value",
