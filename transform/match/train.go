@@ -46,7 +46,8 @@ type trainer struct {
 	model      model
 	trained    []bool // by comparison: m was free in a session
 	report     Training
-	candidates bool // m, u and prior are those of candidates
+	candidates bool  // m, u and prior are those of candidates
+	apart      []int // comparisons in which most of what looked like matches disagrees, where nothing else did
 	stopped    func() error
 }
 
@@ -211,16 +212,25 @@ type session struct {
 
 func (t *trainer) sessions() {
 	var all []session
-	t.report.Sessions = nil
+	t.report.Sessions, t.apart = nil, nil
 	for r := range t.plan.Rules {
 		s, ok := t.session(r)
 		if !ok {
 			continue
 		}
 		t.report.Sessions = append(t.report.Sessions, s.Session)
-		if s.Matches*float64(s.Pairs) >= leastSession && s.Matches >= leastShare && t.clear(&s) {
+		if s.Matches*float64(s.Pairs) < leastSession || s.Matches < leastShare {
+			continue
+		}
+		switch unlike := t.unlike(&s); {
+		case len(unlike) > 1:
+			t.apart = append(t.apart, unlike...)
+		case t.clear(&s):
 			all = append(all, s)
 		}
+	}
+	if len(all) > 0 {
+		t.apart = nil
 	}
 	for c := range t.plan.Comparisons {
 		t.average(c, all)
@@ -230,6 +240,25 @@ func (t *trainer) sessions() {
 // clear says that a session's matches are the matches. Where few candidates match, and what is left open hardly says which, EM has taken
 // another likeness for it, such as being in the same city.
 func (t *trainer) clear(s *session) bool { return s.Matches >= 0.5 || t.told(s) >= leastTold }
+
+// unlike are the comparisons in which most of a session's matches disagree. Records of one thing may do so in one, which says nothing of it;
+// where they do in several, EM has taken for matches what belongs together for another reason, as a household does. Fields in which no two
+// records have the same value, such as keys, tell neither.
+func (t *trainer) unlike(s *session) []int {
+	var all []int
+	for c := range s.m {
+		if s.mask&(1<<c) != 0 && s.n[c] >= leastSession && s.m[c][len(s.m[c])-1] > 0.5 && !t.distinct(c) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// distinct says whether no two records have the same value in what a comparison compares.
+func (t *trainer) distinct(c int) bool {
+	share, ok := t.records.agreeing(t.plan.Comparisons[c].Columns[0])
+	return ok && share == 0
+}
 
 // told is by how many bits a session's matches are told from its other candidates, in the mean.
 func (t *trainer) told(s *session) float64 {
@@ -641,6 +670,10 @@ func (t *trainer) warn() {
 		say("%s: default weights, because no blocking rule that leaves them open has at least %.0f matches that can be told apart",
 			strings.Join(names, ", "), leastSession)
 	}
+	if names = t.namesOf(t.apart); len(names) > 0 && !t.candidates {
+		say("most pairs that look alike disagree in %s: they are taken to belong together for another reason than being the same, and the "+
+			"weights are defaults; if they are the same, leave what disagrees out of compare", enumerated(names))
+	}
 	for _, k := range t.model.related {
 		names = nil
 		free, lift := 0.0, math.Log2(k.rate)
@@ -654,6 +687,17 @@ func (t *trainer) warn() {
 		say("records that agree in %s for another reason than being the same (about %.0f pairs): full agreement there is worth %.0f bits "+
 			"instead of %.0f", enumerated(names), k.rate*t.pairs, free-math.Log2(1+math.Exp2(min(lift, 900))), free)
 	}
+}
+
+// namesOf are the names of comparisons, each once, in their order.
+func (t *trainer) namesOf(comparisons []int) []string {
+	var names []string
+	for c := range t.plan.Comparisons {
+		if slices.Contains(comparisons, c) {
+			names = append(names, t.plan.Comparisons[c].Name)
+		}
+	}
+	return names
 }
 
 // exactPrior is the share of pairs that agree exactly in at least three comparisons, or all, and disagree in none.

@@ -295,10 +295,14 @@ func TestLone(t *testing.T) {
 		}
 		return TextValues(out)
 	}
-	r := &Records{N: 4, Source: make([]uint8, 4), Columns: []Values{text("a", "", "a", ""), text("", "b", "b", ""), text("", "", "c", "")}}
+	r := &Records{N: 4, Source: make([]uint8, 4), Columns: []Values{text("a", "", "d", ""), text("", "b", "e", ""), text("", "", "c", "")}}
 	p := peoplePlan(3, 1)
 	if got := p.lone(r); !slices.Equal(got, []bool{true, true, false, true}) {
 		t.Errorf("by themselves: %v", got)
+	}
+	same := Records{N: 4, Source: r.Source, Columns: append(slices.Clone(r.Columns), text("s", "s", "s", "s"))}
+	if got := peoplePlan(4, 1).lone(&same); !slices.Equal(got, []bool{true, true, false, true}) {
+		t.Errorf("by themselves but for what all have: %v", got)
 	}
 	if got := peoplePlan(2, 1).lone(r); got != nil {
 		t.Errorf("of two fields one is no less than usual: %v", got)
@@ -425,5 +429,44 @@ func TestTold(t *testing.T) {
 	}
 	if s.Matches = 0.6; !tr.clear(&s) {
 		t.Error("where most candidates match there is nothing to mistake for it")
+	}
+}
+
+// Where nobody is there twice, those that live together are what looks most alike: they are not the same for that, and it is said.
+func TestNobodyTwice(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 7))
+	p := &Plan{Entity: "person", Auto: 0.8, Review: 0.2, Cluster: Clustering{MinMeanWeight: 3, MaxSize: 100}, Sources: []Source{{Name: "s0"}}}
+	for c, name := range []string{"first", "born", "last", "street", "phone"} {
+		p.Columns = append(p.Columns, Column{Name: name})
+		p.Rules = append(p.Rules, Rule{Name: name, Keys: []int{c}})
+		p.Comparisons = append(p.Comparisons, Comparison{Name: name, Columns: []int{c}, TF: true, Levels: []Level{{"exact", Exact, []int{c}, 0}}})
+	}
+	columns := make([][]*string, len(p.Columns))
+	var home []string
+	for i := range 800 {
+		v := []string{fmt.Sprint("f", random.IntN(100)), fmt.Sprint(random.IntN(5000)), fmt.Sprint("l", random.IntN(300)),
+			fmt.Sprint("s", random.IntN(400)), fmt.Sprint(random.IntN(1e6))}
+		if i%8 == 1 {
+			copy(v[2:], home[2:])
+		}
+		home = v
+		for c := range v {
+			columns[c] = append(columns[c], &v[c])
+		}
+	}
+	r := &Records{N: 800, Source: make([]uint8, 800), Hash: make([]uint64, 800)}
+	for _, texts := range columns {
+		r.Columns = append(r.Columns, TextValues(texts))
+	}
+	m, w, s := mustTrain(t, p, r)
+	edges, err := m.Edges(t.Context(), nil, s.Keep)
+	check(t, err)
+	for _, x := range edges {
+		if x.Verdict == Match {
+			t.Fatalf("%d and %d, of one household, match with %.1f bits", x.A, x.B, x.Weight)
+		}
+	}
+	if !strings.Contains(strings.Join(w.Training.Warnings, "\n"), "agree in last, street and phone for another reason") {
+		t.Errorf("warnings %q do not tell of households", w.Training.Warnings)
 	}
 }
