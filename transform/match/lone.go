@@ -3,8 +3,8 @@ package match
 // leastFields is how many fields must be compared before one value by itself is too little to go by.
 const leastFields = 3
 
-// lone says of each record whether it has a value in at most one of the fields that are compared, and have more than one value; nil where few
-// are. Missing values weigh
+// lone says of each record whether it has a value in at most one of the fields that are compared, not counting those in which all have the
+// same; nil where few are. Missing values weigh
 // nothing, which holds where they are missing by chance. Of two records that are empty but for one value it does not: an address without a
 // name may be of whatever stands there. So two of them never match by themselves, and training does not learn from them what rivals look
 // like.

@@ -470,3 +470,30 @@ func TestNobodyTwice(t *testing.T) {
 		t.Errorf("warnings %q do not tell of households", w.Training.Warnings)
 	}
 }
+
+// What was learned of nothing must not take two texts that are a little alike for the same.
+func TestCarefulM(t *testing.T) {
+	c := &Comparison{Levels: []Level{{Op: Exact}, {Op: Cosine3, Arg: 0.9}, {Op: Cosine3, Arg: 0.7}, {Op: Cosine3, Arg: 0.5}, {Op: Cosine3, Arg: 0.3}}}
+	m, sum := carefulM(c), 0.0
+	for l := 1; l < len(m); l++ {
+		sum += m[l]
+	}
+	if math.Abs(sum-1) > 1e-12 || m[1] != 0.475 || m[2] != m[1]/2 || m[5] != m[4] {
+		t.Errorf("m of grades: %v, in all %g", m, sum)
+	}
+	if c.Levels = c.Levels[:2]; !slices.Equal(carefulM(c), defaultM(c)) {
+		t.Error("m of few levels is not the default")
+	}
+}
+
+func TestWarnsOfLikeness(t *testing.T) {
+	p, r := peoplePlan(2, 1), people(40, 0, 1)
+	x := &trainer{plan: p, records: r, pairs: possiblePairs(p, r), prior: 0.1, trained: []bool{true, true}, report: Training{Pairs: 1}}
+	for _, exact := range []float64{0.4, 0.6} {
+		x.report.Warnings = nil
+		x.model.m = [][]float64{{1, exact, 1 - exact, 0, 0}, {1, 0.4, 0.6, 0, 0}}
+		if x.warn(); (len(x.report.Warnings) > 0) != (exact < 0.5) {
+			t.Errorf("%g of the matches agree fully: warnings %q", exact, x.report.Warnings)
+		}
+	}
+}

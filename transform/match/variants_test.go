@@ -26,7 +26,8 @@ func TestVariants(t *testing.T) {
 			continue
 		}
 		for _, v := range q.variants() {
-			if want != "all" && !slices.ContainsFunc(strings.Split(want, ","), func(w string) bool { return strings.HasPrefix(v.name, q.name+"/"+w) }) {
+			wanted := func(w string) bool { return strings.HasPrefix(v.name, q.name+"/"+w) }
+			if want != "all" && !slices.ContainsFunc(strings.Split(want, ","), wanted) {
 				continue
 			}
 			t.Run(v.name, func(t *testing.T) {
