@@ -3,7 +3,8 @@ package match
 // leastFields is how many fields must be compared before one value by itself is too little to go by.
 const leastFields = 3
 
-// lone says of each record whether it has a value in at most one of the fields that are compared; nil where few are. Missing values weigh
+// lone says of each record whether it has a value in at most one of the fields that are compared, not counting those in which all have the
+// same; nil where few are. Missing values weigh
 // nothing, which holds where they are missing by chance. Of two records that are empty but for one value it does not: an address without a
 // name may be of whatever stands there. So two of them never match by themselves, and training does not learn from them what rivals look
 // like.
@@ -11,7 +12,7 @@ func (p *Plan) lone(r *Records) []bool {
 	columns := map[string]int{}
 	for i := range p.Comparisons {
 		for _, c := range p.Comparisons[i].Columns {
-			if fields := p.Columns[c].madeOf(); len(fields) == 1 {
+			if fields := p.Columns[c].madeOf(); len(fields) == 1 && !r.constant(c) {
 				columns[fields[0]] = c
 			}
 		}
@@ -32,4 +33,10 @@ func (p *Plan) lone(r *Records) []bool {
 		lone[i] = n < 2
 	}
 	return lone
+}
+
+// constant says whether all records that have a value in a column of texts have the same.
+func (r *Records) constant(column int) bool {
+	share, ok := r.agreeing(column)
+	return ok && share == 1
 }

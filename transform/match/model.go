@@ -80,6 +80,23 @@ func defaultM(c *Comparison) []float64 {
 	return m
 }
 
+// carefulM is the same of a comparison of which no session has told anything, where nothing shows that half alike is enough: of the grades
+// of a similarity each takes half of what the stronger ones left.
+func carefulM(c *Comparison) []float64 {
+	m := defaultM(c)
+	if !graded(c) {
+		return m
+	}
+	last, left := len(m)-1, 1-m[len(m)-1]
+	for l := 1; l < last; l++ {
+		if m[l] = left / 2; l == last-1 {
+			m[l] = left
+		}
+		left -= m[l]
+	}
+	return m
+}
+
 // graded says whether most levels of a comparison are grades of one similarity of texts.
 func graded(c *Comparison) bool {
 	n := 0

@@ -384,6 +384,9 @@ func (q *qualitySet) goldPairs(d *qualityData) (map[uint64]struct{}, error) {
 		x, ok1 := number["0|"+strings.TrimSpace(a)]
 		y, ok2 := number[fmt.Sprint(last, "|", strings.TrimSpace(b))]
 		if !ok1 || !ok2 {
+			if strings.Contains(q.name, "/half") {
+				continue
+			}
 			return nil, fmt.Errorf("gold %s, %s: no such record", a, b)
 		}
 		if x != y {

@@ -46,7 +46,8 @@ type trainer struct {
 	model      model
 	trained    []bool // by comparison: m was free in a session
 	report     Training
-	candidates bool // m, u and prior are those of candidates
+	candidates bool  // m, u and prior are those of candidates
+	apart      []int // comparisons in which most of what looked like matches disagrees, where nothing else did
 	stopped    func() error
 }
 
@@ -210,26 +211,67 @@ type session struct {
 }
 
 func (t *trainer) sessions() {
-	var all []session
-	t.report.Sessions = nil
+	var all, drifted []session
+	var apart []int
+	t.report.Sessions, t.apart = nil, nil
 	for r := range t.plan.Rules {
 		s, ok := t.session(r)
 		if !ok {
 			continue
 		}
 		t.report.Sessions = append(t.report.Sessions, s.Session)
-		if s.Matches*float64(s.Pairs) >= leastSession && s.Matches >= leastShare && t.clear(&s) {
+		if s.Matches*float64(s.Pairs) < leastSession || s.Matches < leastShare {
+			continue
+		}
+		if unlike := t.unlike(&s); len(unlike) > 1 {
+			apart, drifted = append(apart, unlike...), append(drifted, s)
+		} else if t.clear(&s) {
 			all = append(all, s)
 		}
+	}
+	switch {
+	case matchesOf(all) >= matchesOf(drifted):
+		// Matches are what most sessions have found; how some of them differ is seen in the others.
+		all = append(all, slices.DeleteFunc(drifted, func(s session) bool { return !t.clear(&s) })...)
+	case len(all) == 0:
+		t.apart = apart
 	}
 	for c := range t.plan.Comparisons {
 		t.average(c, all)
 	}
 }
 
+// matchesOf is how many matches sessions have found.
+func matchesOf(sessions []session) float64 {
+	n := 0.0
+	for _, s := range sessions {
+		n += s.Matches * float64(s.Pairs)
+	}
+	return n
+}
+
 // clear says that a session's matches are the matches. Where few candidates match, and what is left open hardly says which, EM has taken
 // another likeness for it, such as being in the same city.
 func (t *trainer) clear(s *session) bool { return s.Matches >= 0.5 || t.told(s) >= leastTold }
+
+// unlike are the comparisons in which most of a session's matches disagree. Records of one thing may do so in one, which says nothing of
+// it; where they do in several, EM has taken for matches what belongs together for another reason, as a household does. Fields in which no
+// two records have the same value, such as keys, tell neither.
+func (t *trainer) unlike(s *session) []int {
+	var all []int
+	for c := range s.m {
+		if s.mask&(1<<c) != 0 && s.n[c] >= leastSession && s.m[c][len(s.m[c])-1] > 0.5 && !t.distinct(c) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// distinct says whether no two records have the same value in what a comparison compares.
+func (t *trainer) distinct(c int) bool {
+	share, ok := t.records.agreeing(t.plan.Comparisons[c].Columns[0])
+	return ok && share == 0
+}
 
 // told is by how many bits a session's matches are told from its other candidates, in the mean.
 func (t *trainer) told(s *session) float64 {
@@ -249,7 +291,7 @@ func (t *trainer) told(s *session) float64 {
 // average is m of a comparison over the sessions in which it was free, each with the number of its matches and their share: where few
 // candidates match, what is learned of the matches is blurred by the others.
 func (t *trainer) average(c int, all []session) {
-	m, weight := defaultM(&t.plan.Comparisons[c]), 0.0
+	m, weight := carefulM(&t.plan.Comparisons[c]), 0.0
 	sum := make([]float64, len(m))
 	for _, s := range all {
 		if s.mask&(1<<c) == 0 || s.n[c] < leastSession {
@@ -641,6 +683,15 @@ func (t *trainer) warn() {
 		say("%s: default weights, because no blocking rule that leaves them open has at least %.0f matches that can be told apart",
 			strings.Join(names, ", "), leastSession)
 	}
+	if names = t.namesOf(t.apart); len(names) > 0 && !t.candidates {
+		say("most pairs that look alike disagree in %s: they are taken to belong together for another reason than being the same, and the "+
+			"weights are defaults; if they are the same, leave what disagrees out of compare", enumerated(names))
+	}
+	if others := 2 * t.prior * t.pairs / float64(t.records.N); others > 1 && !t.candidates && !t.mostlySame() {
+		say("by the weights a record has %.1f others that are the same, and yet in no comparison do most of them agree fully: what was "+
+			"learned may be what is alike, not what is the same. Look at the clusters; say of which sources it holds that they are "+
+			"duplicate_free, compare what tells more, or set labels", others)
+	}
 	for _, k := range t.model.related {
 		names = nil
 		free, lift := 0.0, math.Log2(k.rate)
@@ -654,6 +705,22 @@ func (t *trainer) warn() {
 		say("records that agree in %s for another reason than being the same (about %.0f pairs): full agreement there is worth %.0f bits "+
 			"instead of %.0f", enumerated(names), k.rate*t.pairs, free-math.Log2(1+math.Exp2(min(lift, 900))), free)
 	}
+}
+
+// mostlySame says whether there is a comparison in which most matches agree at its first level.
+func (t *trainer) mostlySame() bool {
+	return slices.ContainsFunc(t.model.m, func(m []float64) bool { return len(m) > 1 && m[1] > 0.5 })
+}
+
+// namesOf are the names of comparisons, each once, in their order.
+func (t *trainer) namesOf(comparisons []int) []string {
+	var names []string
+	for c := range t.plan.Comparisons {
+		if slices.Contains(comparisons, c) {
+			names = append(names, t.plan.Comparisons[c].Name)
+		}
+	}
+	return names
 }
 
 // exactPrior is the share of pairs that agree exactly in at least three comparisons, or all, and disagree in none.

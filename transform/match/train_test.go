@@ -326,10 +326,14 @@ func TestLone(t *testing.T) {
 		}
 		return TextValues(out)
 	}
-	r := &Records{N: 4, Source: make([]uint8, 4), Columns: []Values{text("a", "", "a", ""), text("", "b", "b", ""), text("", "", "c", "")}}
+	r := &Records{N: 4, Source: make([]uint8, 4), Columns: []Values{text("a", "", "d", ""), text("", "b", "e", ""), text("", "", "c", "")}}
 	p := peoplePlan(3, 1)
 	if got := p.lone(r); !slices.Equal(got, []bool{true, true, false, true}) {
 		t.Errorf("by themselves: %v", got)
+	}
+	same := Records{N: 4, Source: r.Source, Columns: append(slices.Clone(r.Columns), text("s", "s", "s", "s"))}
+	if got := peoplePlan(4, 1).lone(&same); !slices.Equal(got, []bool{true, true, false, true}) {
+		t.Errorf("by themselves but for what all have: %v", got)
 	}
 	if got := peoplePlan(2, 1).lone(r); got != nil {
 		t.Errorf("of two fields one is no less than usual: %v", got)
@@ -456,5 +460,71 @@ func TestTold(t *testing.T) {
 	}
 	if s.Matches = 0.6; !tr.clear(&s) {
 		t.Error("where most candidates match there is nothing to mistake for it")
+	}
+}
+
+// Where nobody is there twice, those that live together are what looks most alike: they are not the same for that, and it is said.
+func TestNobodyTwice(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 7))
+	p := &Plan{Entity: "person", Auto: 0.8, Review: 0.2, Cluster: Clustering{MinMeanWeight: 3, MaxSize: 100}, Sources: []Source{{Name: "s0"}}}
+	for c, name := range []string{"first", "born", "last", "street", "phone"} {
+		p.Columns = append(p.Columns, Column{Name: name})
+		p.Rules = append(p.Rules, Rule{Name: name, Keys: []int{c}})
+		p.Comparisons = append(p.Comparisons, Comparison{Name: name, Columns: []int{c}, TF: true, Levels: []Level{{"exact", Exact, []int{c}, 0}}})
+	}
+	columns := make([][]*string, len(p.Columns))
+	var home []string
+	for i := range 800 {
+		v := []string{fmt.Sprint("f", random.IntN(100)), fmt.Sprint(random.IntN(5000)), fmt.Sprint("l", random.IntN(300)),
+			fmt.Sprint("s", random.IntN(400)), fmt.Sprint(random.IntN(1e6))}
+		if i%8 == 1 {
+			copy(v[2:], home[2:])
+		}
+		home = v
+		for c := range v {
+			columns[c] = append(columns[c], &v[c])
+		}
+	}
+	r := &Records{N: 800, Source: make([]uint8, 800), Hash: make([]uint64, 800)}
+	for _, texts := range columns {
+		r.Columns = append(r.Columns, TextValues(texts))
+	}
+	m, w, s := mustTrain(t, p, r)
+	edges, err := m.Edges(t.Context(), nil, s.Keep)
+	check(t, err)
+	for _, x := range edges {
+		if x.Verdict == Match {
+			t.Fatalf("%d and %d, of one household, match with %.1f bits", x.A, x.B, x.Weight)
+		}
+	}
+	if !strings.Contains(strings.Join(w.Training.Warnings, "\n"), "agree in last, street and phone for another reason") {
+		t.Errorf("warnings %q do not tell of households", w.Training.Warnings)
+	}
+}
+
+// What was learned of nothing must not take two texts that are a little alike for the same.
+func TestCarefulM(t *testing.T) {
+	c := &Comparison{Levels: []Level{{Op: Exact}, {Op: Cosine3, Arg: 0.9}, {Op: Cosine3, Arg: 0.7}, {Op: Cosine3, Arg: 0.5}, {Op: Cosine3, Arg: 0.3}}}
+	m, sum := carefulM(c), 0.0
+	for l := 1; l < len(m); l++ {
+		sum += m[l]
+	}
+	if math.Abs(sum-1) > 1e-12 || m[1] != 0.475 || m[2] != m[1]/2 || m[5] != m[4] {
+		t.Errorf("m of grades: %v, in all %g", m, sum)
+	}
+	if c.Levels = c.Levels[:2]; !slices.Equal(carefulM(c), defaultM(c)) {
+		t.Error("m of few levels is not the default")
+	}
+}
+
+func TestWarnsOfLikeness(t *testing.T) {
+	p, r := peoplePlan(2, 1), people(40, 0, 1)
+	x := &trainer{plan: p, records: r, pairs: possiblePairs(p, r), prior: 0.1, trained: []bool{true, true}, report: Training{Pairs: 1}}
+	for _, exact := range []float64{0.4, 0.6} {
+		x.report.Warnings = nil
+		x.model.m = [][]float64{{1, exact, 1 - exact, 0, 0}, {1, 0.4, 0.6, 0, 0}}
+		if x.warn(); (len(x.report.Warnings) > 0) != (exact < 0.5) {
+			t.Errorf("%g of the matches agree fully: warnings %q", exact, x.report.Warnings)
+		}
 	}
 }

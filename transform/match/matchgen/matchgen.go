@@ -16,6 +16,7 @@ type Config struct {
 	Entities   int
 	Duplicates int
 	Household  float64 // share of entities that have the surname, address and phone of another
+	Errors     int     // by how much more errors a duplicate has than one to three
 	Seed       uint64
 }
 
@@ -160,10 +161,10 @@ func (p *Persons) emailOf(v [len(Columns)]string, random *rand.Rand) string {
 	return local + "@" + [...]string{"example.com", "example.org", "mail.example.net", "post.example.de"}[random.IntN(4)]
 }
 
-// spoil makes one to three errors.
+// spoil makes one to three errors, or so many times as many.
 func (p *Persons) spoil(r *Record, random *rand.Rand) {
 	v := &r.Values
-	for range 1 + random.IntN(3) {
+	for range max(1, p.Errors) * (1 + random.IntN(3)) {
 		switch random.IntN(9) {
 		case 0, 1:
 			c := []int{first, last, street, email, city}[random.IntN(5)]
