@@ -218,7 +218,7 @@ func (l *lab) decide(all []steward.Decision) []steward.Decision {
 	}
 	next := append(slices.Clone(all), d)
 	if len(all) > 0 && l.random.IntN(3) == 0 {
-		next = append(slices.Clone(all), steward.Decision{ID: d.ID, Kind: steward.Revoke, Of: all[l.random.IntN(len(all))].ID})
+		next = append(slices.Clone(all), steward.Decision{ID: d.ID, At: d.At, Kind: steward.Revoke, Of: all[l.random.IntN(len(all))].ID})
 	}
 	if _, err := steward.Rule(next); err != nil || a == b {
 		return all
@@ -399,7 +399,9 @@ func TestIncrementalCases(t *testing.T) {
 			l.people[one{"crm", "t2"}][4] = "ypern"
 			decisions = append(decisions, decide(0, steward.Match, "u1", "u2"), decide(1, steward.Match, "c1", "c2"))
 		case 2:
-			decisions = append(decisions, steward.Decision{ID: "d2", Kind: steward.Revoke, Of: "d0"}, steward.Decision{ID: "d3", Kind: steward.Revoke, Of: "d1"})
+			for i, of := range []string{"d0", "d1"} {
+				decisions = append(decisions, steward.Decision{ID: fmt.Sprint("d", 2+i), At: time.Date(2026, 1, 2, 0, 0, i, 0, time.UTC), Kind: steward.Revoke, Of: of})
+			}
 		}
 		l.expose()
 		some, err := Build(t.Context(), l.job(weights, decisions))
