@@ -330,8 +330,11 @@ func TestEntityPII(t *testing.T) {
 	if !p.Model("person_xref").IsPII("source_key") || !p.Model("person_edges").IsPII("a_key") || !p.Model("person_review").IsPII("b_key") {
 		t.Error("keys are personal here")
 	}
+	if !p.Model("person_xref").IsPII("record_hash") {
+		t.Error("who guesses a value can make its hash")
+	}
 	records := p.Model("person_records")
-	for name, want := range map[string]bool{"_key": true, "name": true, "name$phonetic": true, "$block1_1": true, "phone": false, "phone$text": false, "_rec": false} {
+	for name, want := range map[string]bool{"_key": true, "name": true, "name$phonetic": true, "$block1_1": true, "phone": false, "phone$text": false, "_rec": false, "_hash": true} {
 		if records.IsPII(name) != want {
 			t.Errorf("of the records, %s: %v", name, !want)
 		}

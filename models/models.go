@@ -262,10 +262,13 @@ func (n *Node) IsPII(column string) bool {
 }
 
 // madeOfPII says whether a column of an entity's records is made of personal ones: last_name$phonetic is when last_name is, and what is
-// made of several, such as $block1_2, when any is.
+// made of several, such as $block1_2, when any is. So are hashes of records: who guesses a value can make its hash.
 func (n *Node) madeOfPII(column string) bool {
 	own, _, derived := strings.Cut(column, "$")
-	if n.Part != PartRecords || !derived {
+	switch {
+	case n.Part == PartRecords && column == "_hash", n.Part == PartXref && column == "record_hash":
+		own = ""
+	case n.Part != PartRecords || !derived:
 		return false
 	}
 	return slices.ContainsFunc(n.Entity.Fields, func(f *Field) bool { return f.PII && (own == "" || strings.EqualFold(f.Name, own)) })

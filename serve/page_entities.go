@@ -59,11 +59,11 @@ func (p *site) backFrom(r *http.Request) string {
 	return "/entities/" + r.PathValue("entity") + "/decisions"
 }
 
-// decisionForm reads a decision from a form. Of a pin, how says whether the value that is typed is meant, or that of the record.
+// decisionForm reads a decision from a form. Of a pin, how says whether the value that is typed is meant, or that of the record; one that is
+// typed is never passed over.
 func decisionForm(r *http.Request) DecisionRequest {
 	in := DecisionRequest{Kind: r.PostFormValue("kind"), A: r.PostFormValue("a"), B: r.PostFormValue("b"), Field: r.PostFormValue("field"), Why: r.PostFormValue("why")}
-	if r.PostFormValue("how") == "value" {
-		value := r.PostFormValue("value")
+	if value := r.PostFormValue("value"); value != "" || r.PostFormValue("how") == "value" {
 		in.Value = &value
 	}
 	return in
