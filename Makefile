@@ -35,12 +35,12 @@ demo-postgres: build servers ## the shop on a real PostgreSQL, changed between t
 demo-snowflake: build ## the shop on a stand-in for Snowflake, with a load that is killed in the middle
 	@bash examples/demo-snowflake.sh bin/millrace
 
-# Servers are installed while the linters run. One package more at a time than processors: tests of servers wait as much as they
+# Servers are installed while the linters run. Two packages more at a time than processors: tests of servers wait as much as they
 # compute. Those that take longest begin first. Lint has vetted everything already.
 test: tools ## everything: vet, format, imports, unit and script tests, the short crash matrix
 	@echo "== lint, and servers"; $(MAKE) --no-print-directory -j2 --output-sync=target lint servers
 	@[ -d "$${MILLRACE_MATCHING_DATA:-../shared/data/matching}" ] || echo "make: the labelled records of master data are not there (MILLRACE_MATCHING_DATA): the tests that hold matching against them are skipped"
-	@echo "== tests"; [ -n "$$(bash .ci/servers --missing)" ] || export MILLRACE_TEST_SERVERS=required; go test -vet=off -count=1 -p $$(( $$(nproc) + 1 )) -timeout 14m ./pipeline ./load/snowflake ./extract/mysql ./...
+	@echo "== tests"; [ -n "$$(bash .ci/servers --missing)" ] || export MILLRACE_TEST_SERVERS=required; go test -vet=off -count=1 -p $$(( $$(nproc) + 2 )) -timeout 14m ./pipeline ./load/snowflake ./extract/mysql ./...
 	@echo "== crash matrix, short form"; $(MAKE) --no-print-directory faults-short
 
 test-snowflake-live: tools ## the suite of Snowflake on an account: docs/snowflake.md says which variables it takes
