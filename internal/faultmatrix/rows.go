@@ -358,3 +358,29 @@ func (l *lab) together(_ context.Context, commands ...[]string) error {
 	}
 	return first
 }
+
+// killed runs a command that is killed at a fault point, with a loss of power when lossy.
+func (l *lab) killed(v visit, lossy bool, r *rand.Rand, args ...string) error {
+	h := how{args: args, faulty: true, plan: fmt.Sprintf("%s:kill@%d", v.point, v.n)}
+	if lossy {
+		h.ops = l.ops()
+	}
+	p, code, err := l.run(h)
+	if err != nil {
+		return err
+	}
+	switch code {
+	case 0:
+		l.note = "some points were not reached again"
+	case 1, -1:
+		l.kills++
+	default:
+		return violation("killed at %s, %s exits %d: %s", v, strings.Join(args, " "), code, tail(p.said()))
+	}
+	if lossy {
+		if err := l.losePower(base, r, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}

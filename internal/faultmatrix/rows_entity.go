@@ -165,26 +165,8 @@ func (l *lab) killEntity(ctx context.Context, v visit, lossy bool, want *result,
 	if err := l.beginEntity(ctx); err != nil {
 		return err
 	}
-	h := how{args: []string{"run", entityRun}, faulty: true, plan: fmt.Sprintf("%s:kill@%d", v.point, v.n)}
-	if lossy {
-		h.ops = l.ops()
-	}
-	p, code, err := l.run(h)
-	if err != nil {
+	if err := l.killed(v, lossy, r, "run", entityRun); err != nil {
 		return err
-	}
-	switch code {
-	case 0:
-		l.note = "some points were not reached again"
-	case 1, -1:
-		l.kills++
-	default:
-		return violation("killed at %s it exits %d: %s", v, code, tail(p.said()))
-	}
-	if lossy {
-		if err := l.losePower(base, r, false); err != nil {
-			return err
-		}
 	}
 	if err := l.ofOneRun(); err != nil {
 		return fmt.Errorf("before the recovery: %w", err)

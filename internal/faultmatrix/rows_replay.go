@@ -94,26 +94,8 @@ func (l *lab) killReplay(ctx context.Context, of replayed, v visit, lossy bool, 
 	if err := l.beginReplay(ctx, of); err != nil {
 		return err
 	}
-	h := how{args: of.command(), faulty: true, plan: fmt.Sprintf("%s:kill@%d", v.point, v.n)}
-	if lossy {
-		h.ops = l.ops()
-	}
-	p, code, err := l.run(h)
-	if err != nil {
+	if err := l.killed(v, lossy, r, of.command()...); err != nil {
 		return err
-	}
-	switch code {
-	case 0:
-		l.note = "some points were not reached again"
-	case 1, -1:
-		l.kills++
-	default:
-		return violation("killed at %s a replay exits %d: %s", v, code, tail(p.said()))
-	}
-	if lossy {
-		if err := l.losePower(base, r, false); err != nil {
-			return err
-		}
 	}
 	if err := l.mustRun(of.command()...); err != nil {
 		return err
