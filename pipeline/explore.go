@@ -240,6 +240,8 @@ type DecisionStatus struct {
 	// Pending says that the published run did not know: the next one obeys.
 	Pending   bool   `json:"pending"`
 	RevokedBy string `json:"revoked_by,omitempty"` // id
+	// OverruledBy is the id of the later decision about the same that holds.
+	OverruledBy string `json:"overruled_by,omitempty"`
 	Where     string `json:"where"`                // file:line, or the table of overrides
 	Overrules string `json:"overrules,omitempty"`  // of a decision that was just made: what held until then, in words
 
@@ -310,6 +312,9 @@ func (e *Engine) DecisionStatuses(ctx context.Context, entity *models.Entity, pl
 			out[i].State = DecisionInForce
 		default:
 			out[i].State, out[i].Pending = DecisionOverruled, false
+			if over := rulings.Of(&d); over != nil {
+				out[i].OverruledBy = over.ID
+			}
 		}
 	}
 	return out, nil

@@ -97,6 +97,9 @@ func (pl *planning) matching(ctx context.Context, n *models.Node, one *PlannedNo
 	if p != nil {
 		one.notePreview(n.Entity, p)
 		one.noteChanges(p, before, rulings)
+		for _, text := range rulings.Notes {
+			one.note(text)
+		}
 	}
 	if err != nil {
 		one.fail(err)

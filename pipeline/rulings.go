@@ -23,7 +23,7 @@ import (
 func (e *Engine) rulings(ctx context.Context, w warehouse.Warehouse, entity *models.Entity) (*steward.Rulings, error) {
 	var all []steward.Decision
 	if entity.Overrides != nil {
-		rows, err := overrides(ctx, w, entity.Overrides)
+		rows, err := overrides(ctx, w, entity.Overrides, e.Clock())
 		if err != nil {
 			return nil, fmt.Errorf("overrides of %s: %w", entity.Name, err)
 		}
@@ -40,14 +40,45 @@ func (e *Engine) rulings(ctx context.Context, w warehouse.Warehouse, entity *mod
 // placed is an error of decisions at the place of the first decision that is wrong, rather than at the entity's file.
 func (e *Engine) placed(entity *models.Entity, err error) error {
 	var p *steward.Problem
-	if err == nil || !errors.As(err, &p) {
+	var rule *steward.RuleError
+	out, more := &StepError{Node: entity.Node.Name()}, 0
+	switch {
+	case errors.As(err, &p):
+		out.Pos, out.Err, out.Hint = fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column), errors.New(p.Text), p.Hint
+		if all, err := e.decisions(entity).Problems(); err == nil {
+			more = len(all) - 1
+		}
+	case errors.As(err, &rule) && lineOf(rule.Place) > 0:
+		out.Pos, out.Err, out.Hint = rule.Place+":1", errors.New(rule.Text), rule.Hint
+		more = len(ruleErrors(err)) - 1
+	default:
 		return err
 	}
-	out := &StepError{Node: entity.Node.Name(), Pos: fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column), Err: errors.New(p.Text), Hint: p.Hint}
-	if all, err := e.decisions(entity).Problems(); err == nil && len(all) > 1 {
-		out.Err = fmt.Errorf("%s, and %d more: millrace lint lists them", p.Text, len(all)-1)
+	if more > 0 {
+		out.Err = fmt.Errorf("%w, and %d more: millrace lint lists them", out.Err, more)
 	}
 	return out
+}
+
+// ruleErrors are the decisions that cannot hold, of what steward.Rule says.
+func ruleErrors(err error) (all []*steward.RuleError) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	for _, one := range joined.Unwrap() {
+		var rule *steward.RuleError
+		if errors.As(one, &rule) {
+			all = append(all, rule)
+		}
+	}
+	return all
+}
+
+// lineOf is the line of a decision's place; 0 of one of a table.
+func lineOf(place string) int {
+	line, _ := strconv.Atoi(place[strings.LastIndexByte(place, ':')+1:])
+	return line
 }
 
 // readable says what is wrong with an entity's file of decisions.
@@ -63,13 +94,16 @@ func (e *Engine) readable(entity *models.Entity) error {
 func DecisionProblems(p *models.Project) (config.Problems, error) {
 	var out config.Problems
 	for _, entity := range p.Entities {
-		file := decisionsOf(p, entity)
+		file := decisionsOf(p, entity, time.Now())
+		add := func(severity config.Severity, line, column int, text, hint string) {
+			out = append(out, &config.Problem{File: file.Name, Line: line, Column: column, Message: text, Hint: hint, Severity: severity})
+		}
 		problems, err := file.Problems()
 		if err != nil {
 			return nil, err
 		}
 		for _, one := range problems {
-			out = append(out, &config.Problem{File: one.File, Line: one.Line, Column: one.Column, Message: one.Text, Hint: one.Hint, Severity: config.SeverityError})
+			add(config.SeverityError, one.Line, one.Column, one.Text, one.Hint)
 		}
 		if len(problems) > 0 {
 			continue
@@ -78,9 +112,16 @@ func DecisionProblems(p *models.Project) (config.Problems, error) {
 		if err != nil {
 			return nil, err
 		}
+		for _, d := range all {
+			if again := d.Again(); again != "" {
+				add(config.SeverityWarning, lineOf(d.Place), 1, again, "take out all but one")
+			}
+		}
 		rulings, err := steward.Rule(all)
+		for _, one := range ruleErrors(err) {
+			add(config.SeverityError, lineOf(one.Place), 1, one.Text, one.Hint)
+		}
 		if err != nil {
-			out = append(out, &config.Problem{File: file.Name, Line: 1, Column: 1, Message: err.Error(), Hint: "millrace match revoke takes one back", Severity: config.SeverityError})
 			continue
 		}
 		out = append(out, unknownOf(entity, file.Name, rulings)...)
@@ -96,8 +137,7 @@ func unknownOf(entity *models.Entity, file string, rulings *steward.Rulings) con
 		sources = append(sources, s.Name)
 	}
 	add := func(d *steward.Decision, severity config.Severity, hint, format string, args ...any) {
-		line, _ := strconv.Atoi(d.Place[strings.LastIndexByte(d.Place, ':')+1:])
-		out = append(out, &config.Problem{File: file, Line: line, Column: 1, Message: fmt.Sprintf(format, args...), Hint: hint, Severity: severity})
+		out = append(out, &config.Problem{File: file, Line: lineOf(d.Place), Column: 1, Message: fmt.Sprintf(format, args...), Hint: hint, Severity: severity})
 	}
 	for _, d := range slices.Concat(rulings.Match, rulings.Split, rulings.Pins) {
 		for _, r := range []steward.Record{d.A, d.B} {
@@ -113,9 +153,12 @@ func unknownOf(entity *models.Entity, file string, rulings *steward.Rulings) con
 	return out
 }
 
+// anyZone is how far a time without a zone may be ahead of the same time in UTC.
+const anyZone = 24 * time.Hour
+
 // overrides reads a table of decisions: a_source, a_key, b_source, b_key, and match or split in decision, kind or match_or_split; who, when
 // and why may stand beside them. Rows with a time come in its order, and those of the file among them.
-func overrides(ctx context.Context, w warehouse.Warehouse, n *models.Node) ([]steward.Decision, error) {
+func overrides(ctx context.Context, w warehouse.Warehouse, n *models.Node, now time.Time) ([]steward.Decision, error) {
 	from := w.Dialect().Table(nameOf(n))
 	columns, err := w.Describe(ctx, "SELECT * FROM "+from)
 	if err != nil {
@@ -152,6 +195,10 @@ func overrides(ctx context.Context, w warehouse.Warehouse, n *models.Node) ([]st
 			Kind: steward.Kind(strings.ToLower(text(4))), By: text(5), At: timeOf(text(6)), Why: text(7), Place: n.Name(), Unordered: true}
 		if err := d.Check(); err != nil || d.Kind != steward.Match && d.Kind != steward.Split {
 			return nil, fmt.Errorf("row %d of %s, by time and key: %w", i+1, n.Name(), errors.Join(err, unlessPair(d.Kind)))
+		}
+		if d.At.After(now.Add(anyZone)) {
+			return nil, fmt.Errorf("row %d of %s, by time and key: its time %s is in the future, so that it would hold against all that is decided until then: it is %s now",
+				i+1, n.Name(), d.At.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 		}
 		all = append(all, d)
 	}

@@ -25,10 +25,12 @@ const deciding = "_decide_"
 const decisionPatience = 5 * time.Second
 
 // decisions is the file of an entity's decisions.
-func (e *Engine) decisions(entity *models.Entity) steward.File { return decisionsOf(e.Project, entity) }
+func (e *Engine) decisions(entity *models.Entity) steward.File {
+	return decisionsOf(e.Project, entity, e.Clock())
+}
 
-func decisionsOf(p *models.Project, entity *models.Entity) steward.File {
-	return steward.File{Path: filepath.Join(p.Dir, entity.Decisions), Name: entity.Decisions, Personal: personalSources(entity)}
+func decisionsOf(p *models.Project, entity *models.Entity, now time.Time) steward.File {
+	return steward.File{Path: filepath.Join(p.Dir, entity.Decisions), Name: entity.Decisions, Personal: personalSources(entity), Now: now}
 }
 
 // personalSources are those whose keys are shown to nobody.
@@ -169,7 +171,7 @@ func (e *Engine) decidable(ctx context.Context, entity *models.Entity, d steward
 				return err
 			}
 		}
-		elsewhere, err = l.overridden(ctx)
+		elsewhere, err = l.overridden(ctx, e)
 		return err
 	})
 	return elsewhere, err
@@ -198,14 +200,14 @@ func (l *entityLook) fits(ctx context.Context, d steward.Decision) error {
 }
 
 // overridden are the decisions of what is published of the table of overrides; none where it never was.
-func (l *entityLook) overridden(ctx context.Context) ([]steward.Decision, error) {
+func (l *entityLook) overridden(ctx context.Context, e *Engine) ([]steward.Decision, error) {
 	if l.overrides == nil {
 		return nil, nil
 	}
 	if err := l.Expose(ctx, l.overrides.Version); err != nil {
 		return nil, fmt.Errorf("%s cannot be read: %w", l.overrides.Name, err)
 	}
-	rows, err := overrides(ctx, l.Warehouse, l.entity.Overrides)
+	rows, err := overrides(ctx, l.Warehouse, l.entity.Overrides, e.Clock())
 	if err != nil {
 		return nil, fmt.Errorf("overrides of %s: %w", l.entity.Name, err)
 	}
@@ -214,7 +216,7 @@ func (l *entityLook) overridden(ctx context.Context) ([]steward.Decision, error)
 
 // decided are all decisions about the entity, in their order.
 func (l *entityLook) decided(ctx context.Context, e *Engine) ([]steward.Decision, error) {
-	all, err := l.overridden(ctx)
+	all, err := l.overridden(ctx, e)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +21,10 @@ func (a *app) matchDecideCommand() *cobra.Command {
 		return &cobra.Command{Use: use, Short: short, Long: long, Example: "  millrace match decide " + example, Args: named,
 			RunE: func(c *cobra.Command, args []string) error {
 				d := steward.Decision{Kind: kind, By: by, Why: why}
-				var err error
+				err := because(c, why)
+				if err != nil {
+					return err
+				}
 				if d.A, err = steward.ParseRecord(args[1]); err != nil {
 					return usage("%w", err)
 				}
@@ -40,12 +46,30 @@ func (a *app) matchDecideCommand() *cobra.Command {
 		decide(steward.Split, "split ENTITY RECORD RECORD", "two records are not the same thing",
 			"From the next run on the two records are never in one cluster.\n", "split customer crm:17 shop:4711 --why \"father and son\""),
 		decide(steward.Pin, "pin ENTITY RECORD FIELD[=VALUE]", "choose a value of a golden record",
-			"From the next run on the golden record that the record belongs to has this value; without =VALUE, that of the record.\n", "pin customer crm:17 email=ada@example.com"))
+			"From the next run on the golden record that the record belongs to has this value; without =VALUE, that of the record.\n", "pin customer crm:17 email=ada@example.com --why \"it is on her card\""))
 	c.PersistentFlags().StringVar(&by, "by", "", "who decides (default the user of this process)")
-	c.PersistentFlags().StringVar(&why, "why", "", "why, for those who read the decision")
+	c.PersistentFlags().StringVar(&why, "why", "", whyUse)
 	c.Example = "  millrace match decide split customer crm:17 shop:4711 --why \"father and son\""
 	return c
 }
+
+// whyUse says what --why is.
+const whyUse = "why, for those who read the decision later; needed"
+
+// because refuses a decision without a reason, and one that is no line: nobody can tell later what it was made for.
+func because(c *cobra.Command, why string) error {
+	what := strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ")
+	switch {
+	case strings.TrimSpace(why) == "":
+		return usage("%s: --why is missing: say in a line why it is decided so, for those who read the decision later", what)
+	case len(why) > mostWhy:
+		return usage("%s: --why has %d bytes: say it in %d", what, len(why), mostWhy)
+	}
+	return nil
+}
+
+// mostWhy is how long a reason may be, in bytes.
+const mostWhy = 500
 
 // decide writes a decision down and tells it.
 func (a *app) decide(c *cobra.Command, name string, d steward.Decision) error {
@@ -76,11 +100,14 @@ func (a *app) matchRevokeCommand() *cobra.Command {
 		Example: "  millrace match revoke customer 1f2e3d4c --why \"it was the other Ada\"",
 		Args:    named,
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := because(c, why); err != nil {
+				return err
+			}
 			return a.decide(c, args[0], steward.Decision{Kind: steward.Revoke, Of: args[1], By: by, Why: why})
 		},
 	}
 	c.Flags().StringVar(&by, "by", "", "who decides (default the user of this process)")
-	c.Flags().StringVar(&why, "why", "", "why, for those who read the decision")
+	c.Flags().StringVar(&why, "why", "", whyUse)
 	return c
 }
 
@@ -88,23 +115,25 @@ func (a *app) matchDecisionsCommand() *cobra.Command {
 	var plain bool
 	c := &cobra.Command{
 		Use:   "decisions ENTITY",
-		Short: "list what was decided about the records of an entity",
-		Long: "Lists the decisions of the file, and of the table of overrides, in their order. Values of pins of fields that are tagged pii, and keys made of such, are shown as ***,\n" +
-			"unless --plain.\n",
+		Short: "list what was decided about the records of an entity, and what became of it",
+		Long: "Lists the decisions of the file, and of the table of overrides, in their order. STATE says which hold (in force), which a later one\n" +
+			"about the same has overruled, which were revoked, and what waits for the next run (pending). Values of pins of fields that are tagged\n" +
+			"pii, and keys made of such, are shown as ***, unless --plain.\n",
 		Example: "  millrace match decisions customer",
 		Args:    named,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withEntity(c, args[0], func(ctx context.Context, e *pipeline.Engine, entity *models.Entity) error {
-				all, err := e.AllDecisions(ctx, entity)
-				if err != nil {
+				all, err := listed(ctx, e, entity)
+				var contradiction *steward.ContradictionError
+				if errors.As(err, &contradiction) { // they are listed all the same: one of them is to be revoked
+					a.note("what holds cannot be told, and no run of %s obeys: %s", entity.Name, oneLine(err.Error()))
+				} else if err != nil {
 					return err
 				}
-				if all == nil {
-					all = []steward.Decision{}
-				}
 				for i := range all {
-					if all[i].Personal = nil; !plain {
-						all[i] = pipeline.MaskDecision(entity, all[i])
+					d := &all[i].Decision
+					if d.Personal = nil; !plain {
+						*d = pipeline.MaskDecision(entity, *d)
 					}
 				}
 				if a.json {
@@ -118,31 +147,74 @@ func (a *app) matchDecisionsCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) printDecisions(all []steward.Decision) error {
+// decisionLine is a decision with what became of it.
+type decisionLine struct {
+	steward.Decision
+	State       string // of pipeline.DecisionStatus; "" where that cannot be told
+	Pending     bool
+	RevokedBy   string
+	OverruledBy string
+}
+
+// MarshalJSON puts what became of a decision behind its own fields.
+func (l decisionLine) MarshalJSON() ([]byte, error) {
+	own, err := json.Marshal(l.Decision)
+	if err != nil {
+		return nil, err
+	}
+	fate, err := json.Marshal(struct {
+		State       string `json:"state,omitempty"`
+		Pending     bool   `json:"pending"`
+		RevokedBy   string `json:"revoked_by,omitempty"`
+		OverruledBy string `json:"overruled_by,omitempty"`
+	}{l.State, l.Pending, l.RevokedBy, l.OverruledBy})
+	return slices.Concat(own[:len(own)-1], []byte(","), fate[1:]), err
+}
+
+// fate is what became of the decision, in words.
+func (l *decisionLine) fate() string {
+	told := map[string]string{pipeline.DecisionInForce: "in force", pipeline.DecisionRevoked: "revoked by " + l.RevokedBy,
+		pipeline.DecisionOverruled: "overruled by " + l.OverruledBy, "": "?"}[l.State]
+	if l.Pending {
+		told = strings.TrimPrefix(told+", pending", ", ")
+	}
+	return told
+}
+
+// listed are the decisions about an entity, with what became of each. Those that contradict each other are given with the error.
+func listed(ctx context.Context, e *pipeline.Engine, entity *models.Entity) ([]decisionLine, error) {
+	out := []decisionLine{}
+	all, err := e.DecisionStatuses(ctx, entity, true)
+	var contradiction *steward.ContradictionError
+	if errors.As(err, &contradiction) {
+		plain, also := e.AllDecisions(ctx, entity)
+		for _, d := range plain {
+			out = append(out, decisionLine{Decision: d})
+		}
+		return out, errors.Join(also, err)
+	}
+	for _, s := range all {
+		out = append(out, decisionLine{s.Decision, s.State, s.Pending, s.RevokedBy, s.OverruledBy})
+	}
+	return out, err
+}
+
+func (a *app) printDecisions(all []decisionLine) error {
 	if len(all) == 0 {
 		a.out("no decisions")
 		return nil
 	}
-	revoked := map[string]string{}
-	for _, d := range all {
-		if d.Kind == steward.Revoke {
-			revoked[d.Of] = d.ID
-		}
-	}
-	g := &grid{header: []string{"ID", "AT", "BY", "DECISION", "WHY"}, width: a.terminalWidth()}
+	g := &grid{header: []string{"ID", "AT", "BY", "STATE", "DECISION", "WHY"}, width: a.terminalWidth()}
 	for _, d := range all {
 		what := d.String()
 		if d.Value != nil {
 			what += " = " + *d.Value
 		}
-		if by := revoked[d.ID]; by != "" && d.ID != "" {
-			what += " (revoked by " + by + ")"
-		}
 		at := ""
 		if !d.At.IsZero() {
 			at = d.At.UTC().Format(time.DateTime)
 		}
-		g.add(d.ID, at, oneLine(d.By), oneLine(what), oneLine(d.Why))
+		g.add(d.ID, at, oneLine(d.By), d.fate(), oneLine(what), oneLine(d.Why))
 	}
 	return g.print(a.stdout)
 }

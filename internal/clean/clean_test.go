@@ -110,6 +110,8 @@ func FuzzFunctions(f *testing.F) {
 		}
 	}
 	f.Add("\xff\xfe A\x00", "\xff")
+	f.Add("strasse@ltd+ltd", "")
+	f.Add("OOO OOO Vektor", "")
 	f.Add("A\u0328\u0301\u0334\u3099x", "NL")
 	f.Fuzz(func(t *testing.T, s, arg string) {
 		if len(s) > 2048 || len(arg) > 256 {

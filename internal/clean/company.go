@@ -77,16 +77,19 @@ again:
 	}
 	if to > 1 && string(words[to-1]) == "and" && to < len(words) {
 		to--
+		goto again // what stood before it may end with a form, too
 	}
-	for n := min(3, to-1); n > 0; n-- {
-		if found, ok := table.inFront[string(joinLetters(space[:0], words[:n]))]; ok {
+front:
+	for n := min(3, to-from-1); n > 0; n-- {
+		if found, ok := table.inFront[string(joinLetters(space[:0], words[from:from+n]))]; ok {
 			if form == "" {
 				form = found
 			}
-			return n, to, form
+			from += n
+			goto front
 		}
 	}
-	return 0, to, form
+	return from, to, form
 }
 
 // Company is Words without the legal form, with "and" for &; never nothing.

@@ -63,6 +63,9 @@ type Decision struct {
 	Why   string    `json:"why"`
 	Place string    `json:"place"` // file:line that it was read from, or the table's name
 
+	// Repeats are the places of rows without ids that say the very same, and count as this one.
+	Repeats []string `json:"-"`
+
 	// Over is the decision that held until this one was made, of the same pair, or of the same field of a record. Append says so.
 	Over *Decision `json:"overrules,omitempty"`
 

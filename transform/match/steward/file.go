@@ -34,7 +34,12 @@ type File struct {
 	Path     string   // absolute
 	Name     string   // as people know it, relative to the project
 	Personal []string // sources whose keys are shown to nobody
+	// Now is the time of the clock: no decision is later, but for what clocks differ. The zero time is not looked at.
+	Now time.Time
 }
+
+// ahead is how far another machine's clock may be before this one's.
+const ahead = 5 * time.Minute
 
 // Problem is something that is wrong with the file.
 type Problem struct {
@@ -164,7 +169,41 @@ func (f File) parse(in *content) {
 		when = d.when
 		in.decisions = append(in.decisions, d)
 	}
+	in.decisions = once(in.decisions)
 	Identify(in.decisions)
+}
+
+// once takes out rows without ids that the next decision about the same repeats: it tells where they are. What stands between two that say
+// the same makes the second one a decision of its own: a pair that was split meanwhile matches again.
+func once(all []Decision) []Decision {
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(x, y int) int { return all[x].order().Compare(all[y].order()) })
+	last, drop := map[subject]int{}, map[int]bool{}
+	for _, i := range order {
+		d := &all[i]
+		about := d.about()
+		if d.Kind == Revoke {
+			about = subject{field: "of " + d.Of}
+		}
+		before, ok := last[about]
+		if ok && d.ID == "" && all[before].ID == "" && d.fingerprint(0) == all[before].fingerprint(0) {
+			d.Repeats, drop[before] = append(all[before].Repeats, all[before].Place), true
+		}
+		if d.Kind == Revoke {
+			clear(last)
+		}
+		last[about] = i
+	}
+	kept := all[:0]
+	for i := range all {
+		if !drop[i] {
+			kept = append(kept, all[i])
+		}
+	}
+	return kept
 }
 
 // decision reads the row that was read last.
@@ -176,8 +215,13 @@ func (f File) decision(r *csv.Reader, columns, row []string) (Decision, *Problem
 	}
 	d, cell, why := decisionOf(columns, row)
 	d.Place, d.Personal = fmt.Sprintf("%s:%d", f.Name, line), f.Personal
+	hint := ""
 	if why == "" {
 		cell, why = d.problem()
+	}
+	if why == "" && !f.Now.IsZero() && d.At.After(f.Now.Add(ahead)) {
+		cell, why = "at", fmt.Sprintf("at %s is in the future: it would hold against all that is decided until then", d.At.UTC().Format(time.RFC3339))
+		hint = "write when it was decided, in UTC or with its zone; it is " + f.Now.UTC().Format(time.RFC3339) + " now"
 	}
 	if why == "" {
 		return d, nil
@@ -186,7 +230,7 @@ func (f File) decision(r *csv.Reader, columns, row []string) (Decision, *Problem
 	if i := slices.Index(columns, cell); i >= 0 {
 		line, column = r.FieldPos(i)
 	}
-	return d, &Problem{File: f.Name, Line: line, Column: column, Text: why}
+	return d, &Problem{File: f.Name, Line: line, Column: column, Text: why, Hint: hint}
 }
 
 // malformed says in words what the parser says.
@@ -332,7 +376,9 @@ func (d *Decision) revokes(own, elsewhere []Decision) error {
 	if d.Kind != Revoke {
 		return nil
 	}
-	at := slices.IndexFunc(own, func(old Decision) bool { return old.ID == d.Of || old.Place == d.Of })
+	at := slices.IndexFunc(own, func(old Decision) bool {
+		return old.ID == d.Of || old.Place == d.Of || slices.Contains(old.Repeats, d.Of)
+	})
 	if at < 0 {
 		for _, old := range elsewhere {
 			if old.ID == d.Of {

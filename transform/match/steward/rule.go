@@ -46,6 +46,9 @@ func Rule(all []Decision) (*Rulings, error) {
 		if d.ID != "" {
 			r.Known = append(r.Known, d.ID)
 		}
+		if len(d.Repeats) > 0 {
+			r.Notes = append(r.Notes, d.Place+": "+d.Again())
+		}
 	}
 	pairs, pins := map[subject]Decision{}, map[subject]int{} // pins by their place in kept
 	var problems []error
@@ -56,7 +59,8 @@ func Rule(all []Decision) (*Rulings, error) {
 		case Match, Split:
 			if before, ok := pairs[d.about()]; ok && before.Kind != d.Kind {
 				if before.At.IsZero() && d.At.IsZero() && before.Unordered && d.Unordered {
-					problems = append(problems, fmt.Errorf("%s contradicts %s: neither has a time, so nothing says which came later", d.Placed(), before.Placed()))
+					problems = append(problems, &RuleError{d.Place, fmt.Sprintf("%s contradicts %s: neither has a time, so nothing says which came later",
+						d.Told(), before.Placed()), "give each a time"})
 				}
 				r.Notes = append(r.Notes, fmt.Sprintf("a pair was decided both ways: %s holds, which came after %s; revoke the one that is wrong", d.named(), before.named()))
 			}
@@ -86,6 +90,14 @@ func Rule(all []Decision) (*Rulings, error) {
 	return r, errors.Join(append(problems, r.contradictions()...)...)
 }
 
+// Again tells of the rows that say the same; "" when there are none.
+func (d *Decision) Again() string {
+	if len(d.Repeats) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the row says what %s says: it counts once", strings.Join(d.Repeats, ", "))
+}
+
 // Of is the decision in force about what d is about, nil when there is none.
 func (r *Rulings) Of(d *Decision) *Decision {
 	for _, list := range [][]Decision{r.Match, r.Split, r.Pins} {
@@ -100,6 +112,14 @@ func (r *Rulings) Of(d *Decision) *Decision {
 
 // named is the decision with its id, who has made it and when.
 func (d *Decision) named() string { return strings.TrimSpace(d.ID + " " + d.Told()) }
+
+// RuleError is a decision that cannot hold beside others.
+type RuleError struct {
+	Place      string // of the decision; "" for one that is not written yet
+	Text, Hint string
+}
+
+func (e *RuleError) Error() string { return strings.TrimPrefix(e.Place+": "+e.Text, ": ") }
 
 // ContradictionError says that decisions, taken together, cannot all hold, and names them.
 type ContradictionError struct{ Err error }
@@ -138,10 +158,12 @@ func withoutRevoked(all []Decision) ([]Decision, error) {
 	var problems []error
 	for _, d := range all {
 		if d.ID != "" && known[d.ID] {
-			problems = append(problems, fmt.Errorf("%s: another decision has the id %s", cmp.Or(d.Place, d.String()), d.ID))
+			problems = append(problems, &RuleError{d.Place, fmt.Sprintf("%s: another decision has the id %s", d.String(), d.ID),
+				"give the row an id of its own, or leave the cell empty: then one is made of what the row says"})
 		}
 		if d.Kind == Revoke && !known[d.Of] {
-			problems = append(problems, fmt.Errorf("%s: no decision before it has the id %q", cmp.Or(d.Place, d.String()), d.Of))
+			problems = append(problems, &RuleError{d.Place, fmt.Sprintf("%s: no decision before it has the id %q", d.String(), d.Of),
+				"write the id that match decisions lists, or take the row out"})
 		}
 		known[d.ID] = true
 		if d.Kind == Revoke {
@@ -171,7 +193,8 @@ func (r *Rulings) contradictions() []error {
 			for i := range way {
 				told[i] = way[i].Placed()
 			}
-			problems = append(problems, fmt.Errorf("%s contradicts what brings the two together: %s", s.Placed(), strings.Join(told, "; ")))
+			problems = append(problems, &RuleError{s.Place, fmt.Sprintf("%s contradicts what brings the two together: %s", s.Told(), strings.Join(told, "; ")),
+				"millrace match revoke takes one of them back"})
 		}
 	}
 	return problems

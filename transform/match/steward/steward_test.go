@@ -13,7 +13,8 @@ func text(s string) *string { return &s }
 
 func file(t *testing.T, content string) File {
 	t.Helper()
-	f := File{Path: filepath.Join(t.TempDir(), "customer.decisions.csv"), Name: "entities/customer.decisions.csv"}
+	f := File{Path: filepath.Join(t.TempDir(), "customer.decisions.csv"), Name: "entities/customer.decisions.csv",
+		Now: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)}
 	if content != "" {
 		if err := os.WriteFile(f.Path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -77,6 +78,7 @@ func TestTheFilesMistakesAreNamedWithTheirLine(t *testing.T) {
 		"quote in words": {head + "match,crm,1,crm,2\nmatch,crm,\"1\"x,crm,2\n", `:3:13: a quote (") stands where none may`},
 		"cells":          {head + "match,crm\n", ":2:1: the row has 2 cells, and the first line names 5 columns: they are kind, a_source"},
 		"fewer cells":    {head + "match,crm\n", ":2"},
+		"future":         {"kind,at,a_source,a_key,b_source,b_key\nmatch,2031-01-01,crm,1,crm,2\n", ":2:7: at 2031-01-01T00:00:00Z is in the future"},
 		"time":           {"at," + head + "soon,match,crm,1,crm,2\n", `:2:1: at "soon" is no time`},
 	} {
 		_, err := file(t, c.content).Read()
@@ -180,7 +182,7 @@ r,2026-03-01,revoke,,,,,s
 s,2026-02-01,split,crm,1,crm,2,
 m,2026-01-01,match,crm,1,crm,2,
 m,2026-01-01,match,crm,1,crm,2,
-k,2031-01-01,match,crm,5,crm,6,
+k,2026-06-01T00:03:00Z,match,crm,5,crm,6,
 `)
 	got, err := f.Read()
 	if err != nil || len(got) != 4 {
@@ -197,16 +199,20 @@ k,2031-01-01,match,crm,5,crm,6,
 	if got, err = f.Read(); err != nil {
 		t.Fatal(err)
 	}
-	if r, err = Rule(got); err != nil || len(r.Split) != 1 || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "split crm:6 and crm:5 (2031-01-01) holds, which came after k match crm:5") {
+	if r, err = Rule(got); err != nil || len(r.Split) != 1 || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "split crm:6 and crm:5 (2026-06-01) holds, which came after k match crm:5") {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
 
 func TestRevokes(t *testing.T) {
-	f := file(t, "kind,a_source,a_key,b_source,b_key\nmatch,crm,1,crm,2\nmatch,crm,1,crm,2\nmatch,crm,1,crm,3\n")
+	f := file(t, "kind,a_source,a_key,b_source,b_key\nmatch,crm,1,crm,2\nmatch,crm,1,crm,2\nmatch,crm,1,crm,3\nsplit,crm,1,crm,3\nmatch,crm,1,crm,3\n")
 	got, err := f.Read()
-	if err != nil || got[0].ID == "" || got[0].ID == got[1].ID {
+	if err != nil || len(got) != 4 || got[0].ID == "" || got[1].ID == got[3].ID {
 		t.Fatalf("%+v, %v", got, err)
+	}
+	r, err := Rule(got)
+	if err != nil || len(r.Match) != 2 || len(r.Notes) != 3 || r.Notes[0] != f.Name+":3: the row says what "+f.Name+":2 says: it counts once" {
+		t.Errorf("%+v, %v", r, err)
 	}
 	table := []Decision{{ID: "t", Kind: Match, A: Record{"crm", "7"}, B: Record{"crm", "8"}, Place: "main.overrides"}}
 	first, err := f.Append(Decision{Kind: Revoke, Of: f.Name + ":2"}, table...)
