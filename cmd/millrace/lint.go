@@ -24,7 +24,8 @@ func (a *app) lintCommand() *cobra.Command {
 		Use:   "lint [checks files]",
 		Short: "check the project's files, or checks files",
 		Long: "Checks every project file and prints all problems at once. It opens no source and needs no secret: ${…} stays as\n" +
-			"it is. Each model is rendered and must be one SELECT. Whether columns exist, `millrace plan` finds out. Where the\n" +
+			"it is. Each model is rendered and must be one SELECT. Whether columns exist, `millrace plan` finds out, but for those\n" +
+			"that an entity reads of sources whose columns are all listed in the project, or agreed on in a contract. Where the\n" +
 			"target is in Snowflake, warnings tell what of a model's SQL would mean something else there than it does in DuckDB.\n\n" +
 			"With arguments it looks at these checks files and at no project; see `millrace check --file`.\n",
 		Example: "  millrace lint\n  millrace lint --json\n  millrace lint orders.checks.yml",
@@ -52,7 +53,11 @@ func (a *app) lintCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				problems = slices.Concat(problems, more, decided).Sort()
+				read, err := checkEntities(c.Context(), p)
+				if err != nil {
+					return err
+				}
+				problems = slices.Concat(problems, more, decided, read).Sort()
 			}
 			return a.printProblems(problems, countFiles(a.dir))
 		},

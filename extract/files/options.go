@@ -82,6 +82,18 @@ func (o *StreamOptions) minAge() time.Duration { return o.MinAge.Std() }
 
 func (o *StreamOptions) pinned() bool { return o.Columns.Len() > 0 }
 
+// AllColumns are the columns that the stream has, where the project lists all of them; nil where its files have the last word.
+func (o *StreamOptions) AllColumns() []extract.Column {
+	if format := o.format(o.Path); !o.pinned() || format == "" || selfTyped(format) {
+		return nil
+	}
+	all := o.pins()
+	if o.FilenameColumn != "" {
+		all = append(all, extract.Column{Name: o.FilenameColumn, Type: "VARCHAR"})
+	}
+	return all
+}
+
 func (o *StreamOptions) pins() []extract.Column {
 	var cols []extract.Column
 	for name, typ := range o.Columns.All() {

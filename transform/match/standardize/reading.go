@@ -94,6 +94,11 @@ func NewReading(ctx context.Context, w Describer, e *models.Entity) (*Reading, e
 	return &r.Reading, nil
 }
 
+// CheckSource holds what an entity says of one source against the columns of its table, which is exposed: others need not be there.
+func CheckSource(ctx context.Context, w Describer, e *models.Entity, s *models.EntitySource) error {
+	return (&reader{ctx: ctx, w: w, Reading: Reading{Entity: e, d: w.Dialect()}}).source(s)
+}
+
 // reader makes a Reading.
 type reader struct {
 	Reading
