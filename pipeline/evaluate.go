@@ -12,21 +12,22 @@ import (
 // Evaluation holds the published clusters of an entity against pairs, or clusters, that people know to be right. Its counts are of pairs of
 // records: those that a cluster implies, all of its records being the same thing.
 type Evaluation struct {
-	Entity    string  `json:"entity"`
-	Run       string  `json:"run"` // that published the clusters
-	Records   int64   `json:"records"`
-	Labelled  int64   `json:"labelled"`         // records that the labels name and that are published
-	Unknown   int64   `json:"unknown"`          // records of the labels that are not published
-	Gold      int64   `json:"gold_pairs"`       // that the labels imply
-	Lost      int64   `json:"lost_pairs"`       // of these, with a record that is not published: nothing finds them
-	Found     int64   `json:"found_pairs"`      // that the clusters imply, among labelled records
-	True      int64   `json:"true_pairs"`       // both
-	Precision float64 `json:"precision"`        // True / Found; 0 when nothing was found
-	Recall    float64 `json:"recall"`           // True / Gold; 0 without gold
-	F1        float64 `json:"f1"`               // harmonic mean of the two
-	Largest   int64   `json:"largest_cluster"`  // of all that are published
-	Wrong     []Wrong `json:"wrong,omitempty"`  // examples of pairs that are together and should not be
-	Missed    []Wrong `json:"missed,omitempty"` // and of the other way round
+	Entity    string   `json:"entity"`
+	Run       string   `json:"run"` // that published the clusters
+	Records   int64    `json:"records"`
+	Labelled  int64    `json:"labelled"`         // records that the labels name and that are published
+	Unknown   int64    `json:"unknown"`          // records of the labels that are not published
+	Gold      int64    `json:"gold_pairs"`       // that the labels imply
+	Lost      int64    `json:"lost_pairs"`       // of these, with a record that is not published: nothing finds them
+	Found     int64    `json:"found_pairs"`      // that the clusters imply, among labelled records
+	True      int64    `json:"true_pairs"`       // both
+	Precision *float64 `json:"precision"`        // True / Found; nil when nothing was found
+	Recall    *float64 `json:"recall"`           // True / Gold; nil without gold
+	F1        *float64 `json:"f1"`               // harmonic mean of the two; nil without gold
+	Note      string   `json:"note,omitempty"`   // why there is nothing to count, and what to do
+	Largest   int64    `json:"largest_cluster"`  // of all that are published
+	Wrong     []Wrong  `json:"wrong,omitempty"`  // examples of pairs that are together and should not be
+	Missed    []Wrong  `json:"missed,omitempty"` // and of the other way round
 }
 
 // Wrong is a pair of records, as source:key, that the clusters and the labels disagree about.
@@ -103,10 +104,7 @@ func (v *evaluating) run(ctx context.Context) (*Evaluation, error) {
 	found := &Evaluation{Entity: v.entity.Name, Run: v.tables[models.PartXref].Run, Records: n(0), Labelled: n(1), Gold: n(2), Found: n(3),
 		True: n(4), Largest: n(5),
 		Unknown: n(6) - n(1), Lost: n(2) - n(7)}
-	found.Precision, found.Recall = ratio(found.True, found.Found), ratio(found.True, found.Gold)
-	if found.Precision+found.Recall > 0 {
-		found.F1 = 2 * found.Precision * found.Recall / (found.Precision + found.Recall)
-	}
+	found.judge(v.entity)
 	if found.Wrong, err = v.examples(ctx, from, "golden_id", "cluster"); err != nil {
 		return nil, err
 	}
@@ -123,11 +121,27 @@ func (v *evaluating) name(source, key any) string {
 	return s + ":" + k
 }
 
-func ratio(part, whole int64) float64 {
-	if whole == 0 {
-		return 0
+// judge fills in the shares, and says so where there is nothing to have a share of.
+func (v *Evaluation) judge(entity *models.Entity) {
+	v.Precision, v.Recall = ratio(v.True, v.Found), ratio(v.True, v.Gold)
+	if v.Gold > 0 {
+		v.F1 = ratio(2*v.True, v.Found+v.Gold)
 	}
-	return float64(part) / float64(whole)
+	switch {
+	case v.Gold == 0:
+		v.Note = "the labels name no pair that matches, so that nothing can be found or missed: give records that are the same one cluster, or write their pairs"
+	case v.Labelled == 0:
+		v.Note = fmt.Sprintf("none of the records that the labels name is published: write sources and keys as %s has them", entity.Table(models.PartXref))
+	}
+}
+
+// ratio is a share; nil of nothing.
+func ratio(part, whole int64) *float64 {
+	if whole == 0 {
+		return nil
+	}
+	share := float64(part) / float64(whole)
+	return &share
 }
 
 // examples are pairs that agree in one grouping and not in the other.

@@ -242,8 +242,8 @@ type DecisionStatus struct {
 	RevokedBy string `json:"revoked_by,omitempty"` // id
 	// OverruledBy is the id of the later decision about the same that holds.
 	OverruledBy string `json:"overruled_by,omitempty"`
-	Where     string `json:"where"`                // file:line, or the table of overrides
-	Overrules string `json:"overrules,omitempty"`  // of a decision that was just made: what held until then, in words
+	Where       string `json:"where"`               // file:line, or the table of overrides
+	Overrules   string `json:"overrules,omitempty"` // of a decision that was just made: what held until then, in words
 
 	Revocable bool `json:"-"` // whether it is one of the file, which can be taken back
 

@@ -21,12 +21,12 @@ type MatchDiff struct {
 	Added   int64 `json:"records_added"`
 	Removed int64 `json:"records_removed"`
 	Moved   int64 `json:"records_moved"` // that both have, under another golden id
-	// Golden ids.
-	Minted  int64 `json:"golden_minted"`
-	Retired int64 `json:"golden_retired"`
-	Merged  int64 `json:"golden_merged"` // that have records of several ids of before
-	Split   int64 `json:"golden_split"`  // whose records are under several ids now
-	Same    int64 `json:"golden_same"`   // with the same records
+	// Golden ids. Each new one is minted or split, and each that is gone is merged or retired, as in the merge log.
+	Minted  int64 `json:"golden_minted"`  // new, of records that were not there before
+	Split   int64 `json:"golden_split"`   // new, of records that had others
+	Merged  int64 `json:"golden_merged"`  // gone, and records of theirs have others
+	Retired int64 `json:"golden_retired"` // gone with all of their records
+	Same    int64 `json:"golden_same"`    // with the same records
 	// Pairs of records that both have, together in one of the two only.
 	Joined int64         `json:"pairs_joined"`
 	Parted int64         `json:"pairs_parted"`
@@ -113,26 +113,23 @@ func (d *MatchDiff) fill(ctx context.Context, w warehouse.Warehouse, from [2]str
 	pairs := func(by string) string {
 		return "(SELECT CAST(coalesce(sum(n * (n - 1) // 2), 0) AS BIGINT) FROM (SELECT count(*) AS n FROM " + common + " GROUP BY " + by + "))"
 	}
-	groups := func(by, having string) string {
-		return "(SELECT count(*) FROM (SELECT " + by + " FROM " + records + " WHERE " + by + " IS NOT NULL GROUP BY " + by + " HAVING " + having + "))"
-	}
 	count := func(condition string) string { return "(SELECT count(*) FROM " + records + " WHERE " + condition + ")" }
-	ids := func(by, other string) string { // ids of one side that the other does not have
-		return "(SELECT count(DISTINCT " + by + ") FROM " + records + " WHERE " + by + " IS NOT NULL AND " + by + " NOT IN (SELECT " + other + " FROM " + records + " WHERE " + other + " IS NOT NULL))"
+	ids := func(by, other, having string) string { // ids of one side that the other does not have
+		return "(SELECT count(*) FROM (SELECT " + by + " FROM " + records + " WHERE " + by + " IS NOT NULL AND " + by + " NOT IN (SELECT " + other +
+			" FROM " + records + " WHERE " + other + " IS NOT NULL) GROUP BY " + by + " HAVING count(" + other + ") " + having + "))"
 	}
 	same := "(SELECT count(*) FROM (SELECT old, new, count(*) AS n FROM " + records + " GROUP BY ALL) AS p\n" +
 		"JOIN (SELECT old, count(*) AS n FROM " + records + " GROUP BY ALL) AS o USING (old)\n" +
 		"JOIN (SELECT new, count(*) AS n FROM " + records + " GROUP BY ALL) AS a USING (new) WHERE p.old = p.new AND p.n = o.n AND p.n = a.n)"
 	rows, err := w.Query(ctx, "SELECT "+count("old IS NULL")+", "+count("new IS NULL")+", "+count("old <> new")+", "+
-		ids("new", "old")+", "+ids("old", "new")+", "+
-		groups("new", "count(DISTINCT old) > 1")+", "+groups("old", "count(DISTINCT new) > 1")+", "+
+		ids("new", "old", "= 0")+", "+ids("new", "old", "> 0")+", "+ids("old", "new", "> 0")+", "+ids("old", "new", "= 0")+", "+
 		same+", "+
 		pairs("new")+", "+pairs("old")+", "+pairs("old, new"))
 	if err != nil {
 		return err
 	}
 	n := func(i int) int64 { x, _ := rows.Rows[0][i].(int64); return x }
-	d.Added, d.Removed, d.Moved, d.Minted, d.Retired, d.Merged, d.Split, d.Same = n(0), n(1), n(2), n(3), n(4), n(5), n(6), n(7)
+	d.Added, d.Removed, d.Moved, d.Minted, d.Split, d.Merged, d.Retired, d.Same = n(0), n(1), n(2), n(3), n(4), n(5), n(6), n(7)
 	d.Joined, d.Parted = n(8)-n(10), n(9)-n(10)
 	if examples <= 0 {
 		return nil

@@ -129,7 +129,10 @@ func (a *app) printEvaluation(v *pipeline.Evaluation) error {
 			plural(int(v.Unknown), "record"), v.Lost)
 	}
 	a.out("found:  %d pairs, %d of them right", v.Found, v.True)
-	a.out("precision %.4f   recall %.4f   F1 %.4f", v.Precision, v.Recall, v.F1)
+	a.out("precision %s   recall %s   F1 %s", shareText(v.Precision), shareText(v.Recall), shareText(v.F1))
+	if v.Note != "" {
+		a.note("note: %s", v.Note)
+	}
 	for _, w := range v.Wrong {
 		a.out("together, and should not be: %s  %s", oneLine(w.A), oneLine(w.B))
 	}
@@ -139,13 +142,23 @@ func (a *app) printEvaluation(v *pipeline.Evaluation) error {
 	return nil
 }
 
+// shareText is a share with four digits, or "none" of nothing.
+func shareText(share *float64) string {
+	if share == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%.4f", *share)
+}
+
 func (a *app) matchDiffCommand() *cobra.Command {
 	var examples int
 	c := &cobra.Command{
 		Use:   "diff ENTITY RUN1 RUN2",
 		Short: "what became of the clusters between two runs",
-		Long: "Compares what two runs have published: records that came, went or moved to another golden id, golden ids that were\n" +
-			"minted, retired, merged or split, and pairs of records that were joined or parted. Both snapshots must still be there.\n" +
+		Long: "Compares what two runs have published: records that came, went or moved to another golden id, pairs of records that were\n" +
+			"joined or parted, and golden ids that were minted (new, of records that had none), split (new, of records that had another),\n" +
+			"merged (gone, their records have others) or retired (gone with their records). Of a run and the one before it these are the\n" +
+			"rows that it has added to the merge log. Both snapshots must still be there.\n" +
 			"Keys of records that are made of personal columns are masked.\n",
 		Example: "  millrace match diff customer 20260301T020000Z-1a2b 20260302T020000Z-3c4d",
 		Args:    named,
@@ -172,7 +185,7 @@ func (a *app) matchDiffCommand() *cobra.Command {
 func (a *app) printMatchDiff(d *pipeline.MatchDiff) error {
 	a.out("%s: run %s → run %s", d.Entity, d.Before, d.After)
 	a.out("records     %d added, %d removed, %d moved to another golden id", d.Added, d.Removed, d.Moved)
-	a.out("golden ids  %d minted, %d retired, %d merged, %d split, %d with the same records", d.Minted, d.Retired, d.Merged, d.Split, d.Same)
+	a.out("golden ids  %d minted, %d split, %d merged, %d retired, %d with the same records", d.Minted, d.Split, d.Merged, d.Retired, d.Same)
 	a.out("pairs       %d joined, %d parted", d.Joined, d.Parted)
 	for _, m := range d.Moves {
 		a.out("moved: %s:%s  %s → %s", m.Source, oneLine(m.Key), m.Before, m.After)

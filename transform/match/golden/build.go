@@ -355,21 +355,27 @@ func (b *building) mergeLog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n, err := b.row(ctx, "SELECT "+b.Dialect.CountIf("fresh")+" FROM "+b.From.IDs+" AS i", 1)
+	var n []int64 // minted, split, merged, retired
+	if b.From.Xref == "" {
+		n, err = b.row(ctx, "SELECT "+b.Dialect.CountIf("fresh")+", 0, 0, 0 FROM "+b.From.IDs+" AS i", 4)
+	} else {
+		n, err = b.row(ctx, fmt.Sprintf(`WITH begun AS (
+  SELECT i.cluster, count(m.owned) AS n FROM %[1]s AS i JOIN %[2]s AS m ON m.cluster = i.cluster WHERE i.fresh GROUP BY i.cluster
+), ended AS (
+  SELECT m.owned, count(m.cluster) AS n FROM %[2]s AS m
+  WHERE m.owned IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %[1]s AS i WHERE i.golden_id = m.owned) GROUP BY m.owned
+)
+SELECT (SELECT %[3]s FROM begun AS b), (SELECT %[4]s FROM begun AS b), (SELECT %[4]s FROM ended AS e), (SELECT %[3]s FROM ended AS e)`,
+			b.From.IDs, b.From.Members, b.Dialect.CountIf("n = 0"), b.Dialect.CountIf("n > 0")), 4)
+	}
 	if err != nil {
 		return err
 	}
-	gone := int64(0)
-	if b.From.Xref != "" {
-		lost, err := b.row(ctx,
-			fmt.Sprintf("SELECT count(DISTINCT m.owned) FROM %s AS m WHERE m.owned IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %s AS i WHERE i.golden_id = m.owned)", b.From.Members, b.From.IDs), 1)
-		if err != nil {
-			return err
-		}
-		gone = lost[0]
+	terms := make([]warehouse.Term, len(n))
+	for i, kind := range []string{Minted, SplitID, Merged, Retired} {
+		terms[i] = warehouse.Term{Name: kind, Rows: n[i]}
 	}
-	return b.closes(models.PartMergeLog, equation("told", told, warehouse.Term{Name: "minted", Rows: n[0]}, warehouse.Term{Name: "ended",
-		Rows: gone}))
+	return b.closes(models.PartMergeLog, equation("told", told, terms...))
 }
 
 // append adds the rows of a SELECT to what was published.

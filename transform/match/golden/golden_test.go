@@ -695,15 +695,15 @@ func TestMergeLog(t *testing.T) {
 	}
 	l.build(at("abc", "d", "e"))
 	same(t, "merged and retired", kinds(l.build(at("abcd"))), []string{
-		"merged|" + name("", "d") + "|" + name("", "a") + "|1 of the 1 records that are left of it are new_id", "retired|" + name("", "e") +
+		"merged|" + name("", "d") + "|" + name("", "a") + "|1 of the 1 records that are left of the old golden record are in the new one", "retired|" + name("", "e") +
 			"|∅|all of its records are gone"})
 	// The record that the id was made of leaves it: its new id is another.
 	same(t, "split", kinds(l.build(at("a", "bcd"))), []string{"split|" + name("", "a") + "|" + name("1", "a") +
-		"|1 of its records were old_id"})
+		"|1 of its records were in the old golden record"})
 	same(t, "the same", kinds(l.build(at("bcd", "a"))), []string{})
 	b := l.build(at("bcda"))
 	same(t, "back", kinds(b), []string{"merged|" + name("1", "a") + "|" + name("", "a") +
-		"|1 of the 1 records that are left of it are new_id"})
+		"|1 of the 1 records that are left of the old golden record are in the new one"})
 	same(t, "xref of a", l.rows(b.Tables[models.PartXref],
 		"SELECT golden_id, valid_from, valid_to, run_id FROM {t} WHERE source_key = 'a' "), sort(
 		name("", "a")+"|2026-01-01 00:00:00|2026-01-03 00:00:00|run-1", name("1", "a")+"|2026-01-03 00:00:00|2026-01-05 00:00:00|run-3",

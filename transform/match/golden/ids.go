@@ -135,6 +135,33 @@ const (
 	Retired = "retired" // old_id is no more, its records are gone
 )
 
+// Pushed is a pair that was refused because others of their clusters are forced together.
+type Pushed struct {
+	A, B     uint32    // records
+	Clusters [2]uint32 // theirs
+	By       string    // what forces, in words
+}
+
+// pushedPairs are Pushed as a relation: a, b, why.
+func (g *Golden) pushedPairs() string {
+	rows := make([]string, len(g.Pushed))
+	for i, p := range g.Pushed {
+		rows[i] = fmt.Sprintf("(%d, %d, %s)", p.A, p.B, g.text("; kept apart by "+p.By))
+	}
+	return "(SELECT * FROM (VALUES " + strings.Join(rows, ", ") + ") AS p(a, b, why))"
+}
+
+// pushedClusters are the clusters of Pushed as a relation: cluster, why.
+func (g *Golden) pushedClusters() string {
+	var rows []string
+	for _, p := range g.Pushed {
+		for _, c := range p.Clusters {
+			rows = append(rows, fmt.Sprintf("(%d, %s)", c, g.text("; kept apart by "+p.By)))
+		}
+	}
+	return "(SELECT cluster, min(why) AS why FROM (VALUES " + strings.Join(rows, ", ") + ") AS p(cluster, why) GROUP BY cluster)"
+}
+
 // MergeLog are the new rows of the merge log: old_id, new_id, kind, run_id, at, cause.
 func (g *Golden) MergeLog() string {
 	d := g.Dialect
@@ -150,13 +177,17 @@ func (g *Golden) MergeLog() string {
 	more := warehouse.By{SQL: "n"}
 	former := d.Best([]string{"id", "n"}, []warehouse.By{more, {SQL: "id", Least: true}}, "")
 	heir := d.Best([]string{"golden_id", "n"}, []warehouse.By{more, {SQL: "cluster", Least: true}}, "")
+	why, apart := "", ""
+	if len(g.Pushed) > 0 {
+		why, apart = " || coalesce(f.why, '')", fmt.Sprintf("\nLEFT JOIN %s AS f ON f.cluster = c.cluster", g.pushedClusters())
+	}
 	split := row(g.unpacked(d.Part("c.former", 0, 2, idType)), g.unpacked("c.golden_id"), g.text(SplitID), text(d.Part("c.former", 1, 2,
-		"BIGINT"))+" || ' of its records were old_id'")
+		"BIGINT"))+" || ' of its records were in the old golden record'"+why)
 	merged := row(g.unpacked("c.id"), g.unpacked(d.Part("c.heir", 0, 2, idType)), g.text(Merged),
-		text(d.Part("c.heir", 1, 2, "BIGINT"))+" || ' of the ' || "+text("c.n")+" || ' records that are left of it are new_id'")
+		text(d.Part("c.heir", 1, 2, "BIGINT"))+" || ' of the ' || "+text("c.n")+" || ' records that are left of the old golden record are in the new one'")
 	retired := row(g.unpacked("x.golden_id"), g.null("VARCHAR"), g.text(Retired), "'all of its records are gone'")
 	return fmt.Sprintf(`WITH split AS (
-  SELECT i.golden_id, %[1]s AS former
+  SELECT i.golden_id, min(i.cluster) AS cluster, %[1]s AS former
   FROM (SELECT cluster, golden_id FROM %[2]s AS i WHERE fresh) AS i
   JOIN %[3]s AS c ON c.cluster = i.cluster
   GROUP BY i.golden_id
@@ -174,7 +205,7 @@ FROM %[2]s AS i
 WHERE i.fresh AND NOT EXISTS (SELECT 1 FROM %[3]s AS c WHERE c.cluster = i.cluster)
 UNION ALL
 %[6]s
-FROM split AS c
+FROM split AS c%[10]s
 UNION ALL
 %[7]s
 FROM lost AS c
@@ -182,7 +213,7 @@ UNION ALL
 %[8]s
 FROM (SELECT DISTINCT owned AS golden_id FROM %[9]s AS m WHERE cluster IS NULL) AS x
 WHERE NOT EXISTS (SELECT 1 FROM %[3]s AS c WHERE c.id = x.golden_id)`, former, g.From.IDs, g.From.Claims, heir, minted, split, merged,
-		retired, g.From.Members)
+		retired, g.From.Members, apart)
 }
 
 // Xref is the whole of the new xref. A record that stays with its golden id keeps its row, with what it is now as record_hash; one that
@@ -221,17 +252,21 @@ JOIN %[3]s AS y ON y._rec = e.b`, levels, g.From.Edges, g.From.Members)
 // Review is what a steward is asked: pairs that may be the same and are in two golden records, and blocks that were too large. One that was
 // there before keeps the run that first saw it.
 func (g *Golden) Review() string {
+	detail, apart := "e.rules", ""
+	if len(g.Pushed) > 0 {
+		detail, apart = "e.rules || coalesce(f.why, '')", fmt.Sprintf("\nLEFT JOIN %s AS f ON f.a = e.a AND f.b = e.b", g.pushedPairs())
+	}
 	pairs := fmt.Sprintf(`SELECT 'pair' AS kind, x.source AS a_source, x.source_key AS a_key, y.source AS b_source, y.source_key AS b_key,
-  %[6]s AS a_golden_id, %[7]s AS b_golden_id, e.weight, e.probability, e.verdict AS reason, e.rules AS detail
+  %[6]s AS a_golden_id, %[7]s AS b_golden_id, e.weight, e.probability, e.verdict AS reason, %[9]s AS detail
 FROM %[1]s AS e
 JOIN %[2]s AS x ON x._rec = e.a
 JOIN %[2]s AS y ON y._rec = e.b
 JOIN %[3]s AS i ON i.cluster = x.cluster
-JOIN %[3]s AS k ON k.cluster = y.cluster
+JOIN %[3]s AS k ON k.cluster = y.cluster%[10]s
 WHERE e.verdict IN (%[4]s, %[5]s) AND x.cluster <> y.cluster
   AND NOT EXISTS (%[8]s)`, g.From.Edges, g.From.Members, g.From.IDs, g.text(match.Unsure.String()),
 		g.text(match.Refused.String()),
-		g.unpacked("i.golden_id"), g.unpacked("k.golden_id"), g.answered(g.From.Members))
+		g.unpacked("i.golden_id"), g.unpacked("k.golden_id"), g.answered(g.From.Members), detail, apart)
 	if g.From.Blocks != "" {
 		none := g.null("VARCHAR")
 		pairs = union(pairs,

@@ -87,6 +87,7 @@ type matching struct {
 	counts      []match.Count // of all candidates, where training has counted them
 	edges       []match.Edge
 	labels      []uint32
+	pushed      []golden.Pushed // pairs that what is forced keeps apart
 }
 
 // Prepared is an entity with its defaults, its plan and its records.
@@ -403,7 +404,10 @@ func (m *matching) cluster(ctx context.Context) (err error) {
 	if m.labels, err = match.ClusterContext(ctx, m.Plan, m.scoring, m.engine, m.Records, m.edges); err != nil {
 		return err
 	}
-	return m.obeyed()
+	if err := m.obeyed(); err != nil {
+		return err
+	}
+	return m.pushedOut(ctx)
 }
 
 // golden writes the tables.
@@ -422,7 +426,7 @@ func (m *matching) golden(ctx context.Context) error {
 		return err
 	}
 	d := m.Warehouse.Dialect()
-	g := &golden.Golden{Entity: m.entity, Plan: m.Plan, Dialect: d, Run: m.Run, At: m.At, Fields: goldenFields(columns), Levels: levels, Pins: m.pins(),
+	g := &golden.Golden{Entity: m.entity, Plan: m.Plan, Dialect: d, Run: m.Run, At: m.At, Fields: goldenFields(columns), Levels: levels, Pins: m.pins(), Pushed: m.pushed,
 		From: golden.Relations{Records: m.from(m.recordsFile), Raw: "(\n" + raw + "\n)", Labels: m.from(labels), Edges: m.from(edges)}}
 	if g.From.Blocks, err = m.blocks(ctx); err != nil {
 		return err

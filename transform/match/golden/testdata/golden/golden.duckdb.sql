@@ -64,7 +64,7 @@ LEFT JOIN had AS h ON h.cluster = m.cluster;
 
 -- MergeLog
 WITH split AS (
-  SELECT i.golden_id, arg_max_null(struct_pack(v0 := id, v1 := n), create_sort_key(n, 'ASC NULLS FIRST', id, 'DESC NULLS FIRST')) AS former
+  SELECT i.golden_id, min(i.cluster) AS cluster, arg_max_null(struct_pack(v0 := id, v1 := n), create_sort_key(n, 'ASC NULLS FIRST', id, 'DESC NULLS FIRST')) AS former
   FROM (SELECT cluster, golden_id FROM ids AS i WHERE fresh) AS i
   JOIN claims AS c ON c.cluster = i.cluster
   GROUP BY i.golden_id
@@ -81,10 +81,10 @@ SELECT CAST(NULL AS VARCHAR) AS old_id, CAST(i.golden_id AS VARCHAR) AS new_id, 
 FROM ids AS i
 WHERE i.fresh AND NOT EXISTS (SELECT 1 FROM claims AS c WHERE c.cluster = i.cluster)
 UNION ALL
-SELECT CAST(struct_extract(c.former, 'v0') AS VARCHAR) AS old_id, CAST(c.golden_id AS VARCHAR) AS new_id, 'split' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS "at", CAST(struct_extract(c.former, 'v1') AS VARCHAR) || ' of its records were old_id' AS cause
+SELECT CAST(struct_extract(c.former, 'v0') AS VARCHAR) AS old_id, CAST(c.golden_id AS VARCHAR) AS new_id, 'split' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS "at", CAST(struct_extract(c.former, 'v1') AS VARCHAR) || ' of its records were in the old golden record' AS cause
 FROM split AS c
 UNION ALL
-SELECT CAST(c.id AS VARCHAR) AS old_id, CAST(struct_extract(c.heir, 'v0') AS VARCHAR) AS new_id, 'merged' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS "at", CAST(struct_extract(c.heir, 'v1') AS VARCHAR) || ' of the ' || CAST(c.n AS VARCHAR) || ' records that are left of it are new_id' AS cause
+SELECT CAST(c.id AS VARCHAR) AS old_id, CAST(struct_extract(c.heir, 'v0') AS VARCHAR) AS new_id, 'merged' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS "at", CAST(struct_extract(c.heir, 'v1') AS VARCHAR) || ' of the ' || CAST(c.n AS VARCHAR) || ' records that are left of the old golden record are in the new one' AS cause
 FROM lost AS c
 UNION ALL
 SELECT CAST(x.golden_id AS VARCHAR) AS old_id, CAST(NULL AS VARCHAR) AS new_id, 'retired' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP) AS "at", 'all of its records are gone' AS cause

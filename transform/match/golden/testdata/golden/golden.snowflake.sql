@@ -64,7 +64,7 @@ LEFT JOIN had AS h ON h.cluster = m.cluster;
 
 -- MergeLog
 WITH split AS (
-  SELECT i.golden_id, ARRAY_AGG(ARRAY_CONSTRUCT(id, n)) WITHIN GROUP (ORDER BY n DESC NULLS LAST, id ASC NULLS LAST) AS former
+  SELECT i.golden_id, min(i.cluster) AS cluster, ARRAY_AGG(ARRAY_CONSTRUCT(id, n)) WITHIN GROUP (ORDER BY n DESC NULLS LAST, id ASC NULLS LAST) AS former
   FROM (SELECT cluster, golden_id FROM ids AS i WHERE fresh) AS i
   JOIN claims AS c ON c.cluster = i.cluster
   GROUP BY i.golden_id
@@ -81,10 +81,10 @@ SELECT CAST(NULL AS VARCHAR(16777216)) AS old_id, CAST(i.golden_id AS VARCHAR(16
 FROM ids AS i
 WHERE i.fresh AND NOT EXISTS (SELECT 1 FROM claims AS c WHERE c.cluster = i.cluster)
 UNION ALL
-SELECT CAST(CAST(c.former[0][0] AS VARCHAR(36)) AS VARCHAR(16777216)) AS old_id, CAST(c.golden_id AS VARCHAR(16777216)) AS new_id, 'split' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)) AS "AT", CAST(CAST(c.former[0][1] AS NUMBER(19,0)) AS VARCHAR(16777216)) || ' of its records were old_id' AS cause
+SELECT CAST(CAST(c.former[0][0] AS VARCHAR(36)) AS VARCHAR(16777216)) AS old_id, CAST(c.golden_id AS VARCHAR(16777216)) AS new_id, 'split' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)) AS "AT", CAST(CAST(c.former[0][1] AS NUMBER(19,0)) AS VARCHAR(16777216)) || ' of its records were in the old golden record' AS cause
 FROM split AS c
 UNION ALL
-SELECT CAST(c.id AS VARCHAR(16777216)) AS old_id, CAST(CAST(c.heir[0][0] AS VARCHAR(36)) AS VARCHAR(16777216)) AS new_id, 'merged' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)) AS "AT", CAST(CAST(c.heir[0][1] AS NUMBER(19,0)) AS VARCHAR(16777216)) || ' of the ' || CAST(c.n AS VARCHAR(16777216)) || ' records that are left of it are new_id' AS cause
+SELECT CAST(c.id AS VARCHAR(16777216)) AS old_id, CAST(CAST(c.heir[0][0] AS VARCHAR(36)) AS VARCHAR(16777216)) AS new_id, 'merged' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)) AS "AT", CAST(CAST(c.heir[0][1] AS NUMBER(19,0)) AS VARCHAR(16777216)) || ' of the ' || CAST(c.n AS VARCHAR(16777216)) || ' records that are left of the old golden record are in the new one' AS cause
 FROM lost AS c
 UNION ALL
 SELECT CAST(x.golden_id AS VARCHAR(16777216)) AS old_id, CAST(NULL AS VARCHAR(16777216)) AS new_id, 'retired' AS kind, 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)) AS "AT", 'all of its records are gone' AS cause
