@@ -20,6 +20,7 @@ type Built struct {
 	Tables    Tables
 	Equations map[string][]warehouse.Equation // each closes: Build fails else
 	Figures   []Figure
+	Notes     []string
 }
 
 // building is one call of Build.

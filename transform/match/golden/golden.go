@@ -33,6 +33,8 @@ type Golden struct {
 	From   Relations
 	// Pins are values that are decided, whatever the rules say.
 	Pins []Pin
+	// Cleaned is what standardizing makes of a value of a field (see standardize.Reading); nil, or "", where nothing is known of it.
+	Cleaned func(field, value string) string
 	// Pushed are pairs that others which are forced together keep apart.
 	Pushed []Pushed
 	// Columns are those of Golden without first_seen and last_changed, and Before those of the published table: when they are the same,

@@ -97,7 +97,64 @@ func (b *building) pins(ctx context.Context) error {
 				c.Name, c.Type, id))
 		}
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return b.requiredPins(ctx, units)
+}
+
+// requiredPins notes the pinned values that survivorship would let no record give: they hold all the same.
+func (b *building) requiredPins(ctx context.Context, units []*unit) error {
+	for _, u := range units {
+		if u.require == "" || u.collect != "" || !b.hasPin(u.columns()[0]) {
+			continue
+		}
+		wrong, err := b.w.Query(ctx, b.unfit(u))
+		if err != nil {
+			return fmt.Errorf("hold what is pinned to %s against require: %w", u.name, err)
+		}
+		for _, row := range wrong.Rows {
+			id := fmt.Sprint(row[0])
+			at := slices.IndexFunc(b.Pins, func(p Pin) bool { return p.Decision == id && strings.EqualFold(p.Field, u.columns()[0]) })
+			b.out.Notes = append(b.out.Notes, fmt.Sprintf("%s: the value that is pinned to %s is none that require: %s lets count; it holds all the same: revoke decision %s, or pin another, if that is wrong",
+				b.Pins[at].Place, u.columns()[0], u.require, id))
+		}
+	}
+	return nil
+}
+
+// unfit are the decisions that pin a unit's field to what require lets no record give: decision.
+func (g *Golden) unfit(u *unit) string {
+	field := u.fields[0]
+	given := fmt.Sprintf("CAST(p.%s AS %s)", g.q("value"), g.Dialect.Type(field.Type))
+	items := []string{"p.decision", "m._rec", "m.cluster AS _cluster", "m.source AS _source", "m.updated_at AS _updated_at"}
+	for _, f := range g.Fields {
+		item := "w." + g.q(f.Name)
+		if f.Name == field.Name {
+			item = fmt.Sprintf("CASE WHEN p.given THEN %s ELSE %s END AS %s", given, item, g.q(f.Name))
+		}
+		items = append(items, item)
+	}
+	if u.require == requireValid {
+		cleaned := ""
+		if g.Cleaned != nil {
+			cleaned = g.Cleaned(field.Name, "p."+g.q("value"))
+		}
+		if cleaned == "" { // nothing is known of it, but whether there is one
+			cleaned = given
+		}
+		items = append(items, fmt.Sprintf("CASE WHEN p.given THEN %s IS NOT NULL ELSE r.%s IS NOT NULL END AS %s", cleaned, g.q(field.Name), g.q(okColumn(field.Name))))
+	}
+	return fmt.Sprintf(`SELECT c.decision FROM (
+SELECT %s
+FROM %s AS p
+JOIN %s AS m ON m.source = p.source AND m.source_key = p.source_key
+JOIN %s AS w ON w._rec = m._rec
+JOIN %s AS r ON r._rec = m._rec
+WHERE p.field = %s
+) AS c
+WHERE NOT coalesce(%s, false)
+ORDER BY c.decision`, strings.Join(items, ", "), g.From.Pins, g.From.Members, g.From.Raw, g.From.Records, g.text(strings.ToLower(u.columns()[0])), g.competes(u))
 }
 
 // knownPins refuses pins of fields that golden records do not have, and pins to what a record has where that is nothing by itself.

@@ -426,7 +426,7 @@ func (m *matching) golden(ctx context.Context) error {
 		return err
 	}
 	d := m.Warehouse.Dialect()
-	g := &golden.Golden{Entity: m.entity, Plan: m.Plan, Dialect: d, Run: m.Run, At: m.At, Fields: goldenFields(columns), Levels: levels, Pins: m.pins(), Pushed: m.pushed,
+	g := &golden.Golden{Entity: m.entity, Plan: m.Plan, Dialect: d, Run: m.Run, At: m.At, Fields: goldenFields(columns), Levels: levels, Pins: m.pins(), Pushed: m.pushed, Cleaned: m.reading.Cleaned,
 		From: golden.Relations{Records: m.from(m.recordsFile), Raw: "(\n" + raw + "\n)", Labels: m.from(labels), Edges: m.from(edges)}}
 	if g.From.Blocks, err = m.blocks(ctx); err != nil {
 		return err
@@ -445,6 +445,7 @@ func (m *matching) golden(ctx context.Context) error {
 		return err
 	}
 	m.out.Built = *built
+	m.out.Notes = append(m.out.Notes, built.Notes...)
 	if err := m.publishRecords(ctx); err != nil {
 		return err
 	}
