@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
@@ -158,11 +158,11 @@ func (e *Engine) ShowPublished(ctx context.Context, name string, limit int) (sam
 func (e *Engine) ProfilePublished(ctx context.Context, name string, columns []string, rows int64) (found *profile.Profile, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, browseTime, fmt.Errorf("it took longer than %v: %w", browseTime, context.DeadlineExceeded))
 	defer cancel()
-	temp, err := os.MkdirTemp("", "millrace-profile-")
+	temp, remove, err := fsx.TempFolder("", "millrace-profile-")
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: %w", name, err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	defer remove()
 	err = e.lookAt(ctx, name, []string{temp}, func(w warehouse.Warehouse, t *load.Table, secret map[string]bool) error {
 		found, err = profile.Run(ctx, w, profile.Config{Table: name, Query: "SELECT * FROM " + w.Dialect().Table(t.Name), Columns: columns, ColumnsOnly: true,
 			Sample: rows, Stage: filepath.Join(temp, "rows.parquet"), Masked: func(c string) bool { return secret[strings.ToLower(c)] }, Now: e.Clock()})

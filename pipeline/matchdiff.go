@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
+	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/warehouse"
@@ -56,11 +56,11 @@ func (e *Engine) MatchDiff(ctx context.Context, entity *models.Entity, before, a
 			files = append(files, f.Path)
 		}
 	}
-	dir, err := os.MkdirTemp("", "millrace-diff-")
+	dir, remove, err := fsx.TempFolder("", "millrace-diff-")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer remove()
 	w, err := e.Warehouse(ctx, e.looking(files, dir))
 	if err != nil {
 		return nil, err

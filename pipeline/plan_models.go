@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
+	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform"
 	"github.com/millrace/millrace/warehouse"
@@ -21,11 +21,11 @@ func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 	if !any {
 		return nil
 	}
-	temp, err := os.MkdirTemp("", "millrace-plan-")
+	temp, remove, err := fsx.TempFolder("", "millrace-plan-")
 	if err != nil {
 		return fmt.Errorf("plan: %w", err)
 	}
-	defer os.RemoveAll(temp)
+	defer remove()
 	w, err := pl.Warehouse(ctx, warehouse.Config{Memory: pl.engineMemory(1), Threads: 1, Temp: filepath.Join(temp, "spill")})
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/user"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform/match/steward"
@@ -289,11 +289,11 @@ func (e *Engine) lookAtEntity(ctx context.Context, entity *models.Entity, parts,
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "millrace-entity-")
+	dir, remove, err := fsx.TempFolder("", "millrace-entity-")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer remove()
 	w, err := e.Warehouse(ctx, e.looking(files, dir, e.TargetRoot))
 	if err != nil {
 		return err

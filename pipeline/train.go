@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/load"
@@ -49,11 +48,11 @@ func (e *Engine) matching(ctx context.Context, entity *models.Entity, f func(r *
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "millrace-match-")
+	dir, remove, err := fsx.TempFolder("", "millrace-match-")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer remove()
 	w, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: e.Threads, Temp: dir + "/spill", Dirs: []string{dir, e.TargetRoot}})
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/warehouse"
 )
@@ -88,11 +89,11 @@ func (e *Engine) VerifyPublished(ctx context.Context, req VerifyRequest) (*Verif
 	if err != nil {
 		return nil, err
 	}
-	temp, err := os.MkdirTemp("", "millrace-verify-")
+	temp, remove, err := fsx.TempFolder("", "millrace-verify-")
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
-	defer os.RemoveAll(temp)
+	defer remove()
 	w, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: e.Threads, Temp: filepath.Join(temp, "spill"), Dirs: []string{e.TargetRoot}})
 	if err != nil {
 		return nil, err

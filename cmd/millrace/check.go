@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/report"
@@ -139,7 +140,7 @@ func (a *app) checkProject(ctx context.Context, selectors []string, f checkFlags
 			return nil, "", usage("no stream is selected: only streams have a source; without --live published tables are checked")
 		}
 	}
-	dir, remove, err := tempFolder(e.Project.StateDir(), "checking-")
+	dir, remove, err := fsx.TempFolder(e.Project.StateDir(), "checking-")
 	if err != nil {
 		return nil, "", err
 	}

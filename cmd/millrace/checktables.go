@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace/extract/files"
 	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/warehouse"
@@ -233,7 +234,7 @@ func (a *app) judge(ctx context.Context, p *models.Project, nodes []*models.Node
 	if err != nil {
 		return nil, err
 	}
-	dir, remove, err := tempFolder("", "millrace-check-")
+	dir, remove, err := fsx.TempFolder("", "millrace-check-")
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/load"
 	loaders "github.com/millrace/millrace/load/all"
 	"github.com/millrace/millrace/pipeline"
@@ -31,7 +32,7 @@ func (a *app) openFollower(ctx context.Context, e *pipeline.Engine) (closeFollow
 	if _, err := os.Stat(parent); err != nil { // doctor asks before anything has run, and makes nothing
 		parent = ""
 	}
-	temp, remove, err := tempFolder(parent, "load-")
+	temp, remove, err := fsx.TempFolder(parent, "load-")
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform/profile"
@@ -52,7 +53,7 @@ func (a *app) profileCommand() *cobra.Command {
 }
 
 func (a *app) profile(ctx context.Context, table string, f profileFlags) error {
-	temp, remove, err := tempFolder("", "millrace-profile-")
+	temp, remove, err := fsx.TempFolder("", "millrace-profile-")
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/millrace/millrace/internal/duckdb"
+	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/load"
 	loaders "github.com/millrace/millrace/load/all"
 	"github.com/millrace/millrace/load/local"
@@ -160,11 +161,11 @@ func (a *app) query(ctx context.Context, sql string, f queryFlags) error {
 	if err != nil {
 		return err
 	}
-	temp, err := os.MkdirTemp("", "millrace-query-")
+	temp, remove, err := fsx.TempFolder("", "millrace-query-")
 	if err != nil {
 		return fmt.Errorf("query: %w", err)
 	}
-	defer os.RemoveAll(temp)
+	defer remove()
 	db, err := duckdb.OpenFile(ctx, path, true, duckdb.Config{Memory: memory * 6 / 10, Threads: a.threads, Temp: filepath.Join(temp, "spill"), Dirs: []string{l.Root(), temp}})
 	if err != nil {
 		return err

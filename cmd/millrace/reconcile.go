@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/transform/check"
 	"github.com/millrace/millrace/transform/reconcile"
 	"github.com/millrace/millrace/warehouse"
@@ -88,7 +89,7 @@ func (f *reconcileFlags) config() (reconcile.Config, error) {
 }
 
 func (a *app) reconcile(ctx context.Context, args []string, cfg reconcile.Config, output string) (err error) {
-	temp, remove, err := tempFolder("", "millrace-reconcile-")
+	temp, remove, err := fsx.TempFolder("", "millrace-reconcile-")
 	if err != nil {
 		return err
 	}

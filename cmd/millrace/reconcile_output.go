@@ -42,7 +42,7 @@ func databaseFile(arg string) string {
 
 // exporting makes the folder beside the output in which it is written.
 func (c *comparison) exporting(output string) error {
-	dir, remove, err := tempFolder(filepath.Dir(output), ".millrace-reconcile-")
+	dir, remove, err := fsx.TempFolder(filepath.Dir(output), ".millrace-reconcile-")
 	if err != nil {
 		return usage("-o %s: %w", output, err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/internal/duckdb"
+	"github.com/millrace/millrace/internal/fsx"
 )
 
 // plan is how a window's files are read: one format, one list of columns, one dialect.
@@ -31,6 +32,7 @@ type planner struct {
 	opt    *StreamOptions
 	db     *duckdb.DB
 	temp   string
+	remove func() // temp
 }
 
 const (
@@ -68,11 +70,11 @@ func (p *planner) session() (*duckdb.DB, string, error) {
 	if p.db != nil {
 		return p.db, p.temp, nil
 	}
-	temp, err := os.MkdirTemp("", "millrace-sniff-")
+	temp, remove, err := fsx.TempFolder("", "millrace-sniff-")
 	if err != nil {
 		return nil, "", err
 	}
-	p.temp = temp
+	p.temp, p.remove = temp, remove
 	p.db, err = duckdb.Open(p.ctx, duckdb.Config{Memory: 1 << 30, Temp: filepath.Join(temp, "spill"), Dirs: []string{p.dir, temp}})
 	return p.db, temp, err
 }
@@ -82,7 +84,7 @@ func (p *planner) close() {
 		p.db.Close()
 	}
 	if p.temp != "" {
-		os.RemoveAll(p.temp)
+		p.remove()
 	}
 }
 

@@ -1,4 +1,4 @@
-package main
+package fsx
 
 import (
 	"fmt"
@@ -8,13 +8,13 @@ import (
 	"syscall"
 )
 
-// tempFolder makes a folder for the files of one command below parent ("": the system's temporary folder), and removes those
+// TempFolder makes a folder for the files of one act below parent ("": the system's temporary folder), and removes those
 // that killed processes left there. A process holds the flock of its folder, and the kernel lets go of it however it ends.
-func tempFolder(parent, prefix string) (dir string, remove func(), err error) {
+func TempFolder(parent, prefix string) (dir string, remove func(), err error) {
 	if parent == "" {
 		parent = os.TempDir()
 	}
-	sweep(parent, prefix)
+	sweepFolders(parent, prefix)
 	const unlocked = ".new" // nobody sweeps it
 	made, err := os.MkdirTemp(parent, prefix+"*"+unlocked)
 	if err != nil {
@@ -39,8 +39,8 @@ func tempFolder(parent, prefix string) (dir string, remove func(), err error) {
 	}, nil
 }
 
-// sweep removes folders whose process is gone. Those of other users cannot be opened.
-func sweep(parent, prefix string) {
+// sweepFolders removes folders whose process is gone. Those of other users cannot be opened.
+func sweepFolders(parent, prefix string) {
 	left, _ := filepath.Glob(filepath.Join(parent, prefix+"*[0-9]"))
 	for _, dir := range left {
 		f, err := os.Open(dir)
