@@ -676,8 +676,11 @@ func (l *lab) logged(b *Built, before, after map[string]string) {
 	}
 }
 
-// TestMergeLog spells the kinds, and that an id does not come back for what is left alone.
+// TestMergeLog spells the kinds, and that an id does not come back for what is left alone. The files of its runs become one, with all rows.
 func TestMergeLog(t *testing.T) {
+	most := mostParts
+	defer func() { mostParts = most }()
+	mostParts = 2
 	e, p := people()
 	l := open(t, e, p, "name")
 	at := func(keys ...string) []row { // each word is a cluster, each letter a record
@@ -704,6 +707,9 @@ func TestMergeLog(t *testing.T) {
 	b := l.build(at("bcda"))
 	same(t, "back", kinds(b), []string{"merged|" + name("1", "a") + "|" + name("", "a") +
 		"|1 of the 1 records that are left of the old golden record are in the new one"})
+	if log := b.Tables[models.PartMergeLog]; len(log.Base) != 2 || log.Rows != 7 || log.Base[0].Rows != 6 {
+		t.Errorf("the merge log has %d rows in %d files", log.Rows, len(log.Base))
+	}
 	same(t, "xref of a", l.rows(b.Tables[models.PartXref],
 		"SELECT golden_id, valid_from, valid_to, run_id FROM {t} WHERE source_key = 'a' "), sort(
 		name("", "a")+"|2026-01-01 00:00:00|2026-01-03 00:00:00|run-1", name("1", "a")+"|2026-01-03 00:00:00|2026-01-05 00:00:00|run-3",
