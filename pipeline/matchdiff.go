@@ -9,6 +9,7 @@ import (
 	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -80,6 +81,9 @@ func (e *Engine) MatchDiff(ctx context.Context, entity *models.Entity, before, a
 // xrefOf is the xref that a run has published, with the run's id, of which the beginning may be given.
 func (e *Engine) xrefOf(ctx context.Context, entity *models.Entity, run string) (*load.Table, string, error) {
 	r, err := e.Journal.Run(ctx, run)
+	if errors.Is(err, journal.ErrNotFound) {
+		return nil, "", fmt.Errorf("run %q: %w: millrace runs lists them", run, journal.ErrNotFound)
+	}
 	if err != nil {
 		return nil, "", fmt.Errorf("run %s: %w", run, err)
 	}

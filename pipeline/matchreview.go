@@ -20,6 +20,8 @@ type MatchReview struct {
 	Run    string          `json:"run"`
 	Total  int64           `json:"total"`
 	Shown  []ReviewedThing `json:"shown"`
+
+	Reasons []string `json:"-"` // that there are, where nothing waits for the one that was asked for
 }
 
 // ReviewedThing is one question to a steward.
@@ -65,6 +67,15 @@ func (e *Engine) Questions(ctx context.Context, entity *models.Entity, ask Revie
 			return err
 		}
 		found.Total, _ = count.Rows[0][0].(int64)
+		if found.Total == 0 && ask.Reason != "" {
+			reasons, err := x.texts(ctx, "SELECT DISTINCT reason FROM "+x.table(models.PartReview)+" ORDER BY 1")
+			if err != nil {
+				return err
+			}
+			for _, row := range reasons {
+				found.Reasons = append(found.Reasons, row[0])
+			}
+		}
 		query := "SELECT kind, reason, a_source, a_key, b_source, b_key, a_golden_id, b_golden_id, detail, CAST(first_at AS VARCHAR), first_run, weight, probability FROM " +
 			x.table(models.PartReview) + where + " ORDER BY " + x.reviewOrder(ask.Doubtful)
 		if ask.Limit > 0 {

@@ -95,12 +95,13 @@ func exitCode(err error) int {
 	return codeFailed
 }
 
-// isUnknown is about records, golden ids and runs that an entity does not have: the command names what is not there.
+// isUnknown is about records, golden ids, fields and runs that an entity does not have, and values that a field cannot: the command names them.
 func isUnknown(err error) bool {
 	var record *pipeline.UnknownRecordError
 	var golden *pipeline.UnknownGoldenError
 	var run *pipeline.UnknownRunError
-	return errors.As(err, &record) || errors.As(err, &golden) || errors.As(err, &run)
+	var field *pipeline.FieldError
+	return errors.As(err, &record) || errors.As(err, &golden) || errors.As(err, &run) || errors.As(err, &field)
 }
 
 // isUnwritable is about folders that cannot be written: a mistake of set-up, found before any work.

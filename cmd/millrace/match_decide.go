@@ -37,6 +37,9 @@ func (a *app) matchDecideCommand() *cobra.Command {
 				} else if d.B, err = steward.ParseRecord(args[2]); err != nil {
 					return usage("%w", err)
 				}
+				if err := d.Check(); err != nil {
+					return usage("%w", err)
+				}
 				return a.decide(c, args[0], d)
 			}}
 	}
@@ -173,7 +176,7 @@ func (l decisionLine) MarshalJSON() ([]byte, error) {
 
 // fate is what became of the decision, in words.
 func (l *decisionLine) fate() string {
-	told := map[string]string{pipeline.DecisionInForce: "in force", pipeline.DecisionRevoked: "revoked by " + l.RevokedBy,
+	told := map[string]string{pipeline.DecisionInForce: "in force", pipeline.DecisionRevoke: "in force", pipeline.DecisionRevoked: "revoked by " + l.RevokedBy,
 		pipeline.DecisionOverruled: "overruled by " + l.OverruledBy, "": "?"}[l.State]
 	if l.Pending {
 		told = strings.TrimPrefix(told+", pending", ", ")

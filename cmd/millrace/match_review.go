@@ -53,6 +53,9 @@ func (a *app) matchReviewCommand() *cobra.Command {
 func (a *app) printReview(r *pipeline.MatchReview) error {
 	if r.Total == 0 {
 		a.out("nothing waits")
+		if len(r.Reasons) > 0 {
+			a.note("what waits has other reasons: %s", strings.Join(r.Reasons, ", "))
+		}
 		return nil
 	}
 	g := &grid{header: []string{"KIND", "REASON", "A", "B", "GOLDEN A", "GOLDEN B", "BITS", "PROBABILITY", "SINCE", "DETAIL"},
