@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace/transform/match"
 
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -36,10 +37,23 @@ func (r *Reading) Numbered(from string) string {
 	return fmt.Sprintf("(\nSELECT %s, r.*\nFROM %s AS r\nWHERE %s\n)", r.number(), from, r.isRecord())
 }
 
-// Numbers is a SELECT of the numbers of the records in a file of rows, by their places in it. It sorts keys and places alone, which takes
-// a small part of what sorting rows does.
+// AgainColumn says of a record that the one before it has its key.
+const AgainColumn = "again"
+
+// Numbers is a SELECT of the numbers of the records in a file of rows, by their places in it, with AgainColumn. It sorts keys and places
+// alone, which takes a small part of what sorting rows does.
 func (r *Reading) Numbers(file string) string {
-	return fmt.Sprintf("SELECT %s, %s\nFROM %s\nWHERE %s", r.d.QuoteIdent(warehouse.PositionRow), r.number(), r.d.Positions([]string{file}), r.isRecord())
+	q := r.d.QuoteIdent
+	before := func(column string) string {
+		return fmt.Sprintf("%s = lag(%[1]s) OVER (ORDER BY %s, %s)", q(column), q(match.SourceColumn), q(match.KeyColumn))
+	}
+	return fmt.Sprintf("SELECT %s, %s, coalesce(%s AND %s, false) AS %s\nFROM %s\nWHERE %s", q(warehouse.PositionRow), r.number(),
+		before(match.KeyColumn), before(match.SourceColumn), q(AgainColumn), r.d.Positions([]string{file}), r.isRecord())
+}
+
+// Again is a query of how many of the numbered records have the key of another.
+func (r *Reading) Again(numbers string) string {
+	return "SELECT " + r.d.CountIf(r.d.QuoteIdent(AgainColumn)) + " FROM " + numbers
 }
 
 // NumberedBy is what Numbered is of the rows of a file, the numbers being written.
@@ -96,6 +110,9 @@ func (r *Reading) columnOf(c match.Column) (string, error) {
 		return "", fmt.Errorf("the plan has a column %q, and the entity no field %q", c.Name, name)
 	}
 	f, sql := &r.Fields[i], r.d.QuoteIdent(name)
+	if what == match.LocalColumn && f.isEmail() { // it is standardized already: to do so again would cost more than all the rest
+		return "nullif(split_part(" + sql + ", '@', 1), '')", nil
+	}
 	if function := map[string]string{match.NicknameColumn: "clean_nickname", match.PhoneticColumn: "clean_phonetic", match.LocalColumn: "clean_email_local"}[what]; function != "" {
 		return "nullif(" + function + "(CAST(" + sql + " AS VARCHAR)), '')", nil
 	}
@@ -120,6 +137,16 @@ func (r *Reading) columnOf(c match.Column) (string, error) {
 		return "CASE WHEN len(" + sorted + ") > 0 THEN " + sorted + " END", nil
 	}
 	return "nullif(CAST(" + sql + " AS VARCHAR), '')", nil
+}
+
+// isEmail says that the standardized values are addresses as the step email leaves them.
+func (f *ReadField) isEmail() bool {
+	for _, s := range slices.Backward(f.Steps) {
+		if s.Func != models.StepNullIf {
+			return s.Func == "email" && f.Standard == "VARCHAR"
+		}
+	}
+	return false
 }
 
 // joined are the fields of a comparison as one text.
