@@ -101,6 +101,8 @@ type Warehouse interface {
 	// Write runs one SELECT and writes its rows to a new Parquet file at path: complete and synced to disk when
 	// it returns, absent or removed when it fails. Types that Parquet cannot hold are cast or refused, never bent.
 	Write(ctx context.Context, query, path string) (File, error)
+	// WriteAnew is Write for a table that each run writes anew, as those of entities are: quicker to write, and about a tenth larger.
+	WriteAnew(ctx context.Context, query, path string) (File, error)
 	// Scratch is Write for a file that the caller reads again and throws away: it is quick to write and to read, larger, not synced, and
 	// never part of a Version: of the File only Path, Rows and Bytes are told.
 	Scratch(ctx context.Context, query, path string) (File, error)

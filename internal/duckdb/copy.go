@@ -42,27 +42,28 @@ type ColumnStats struct {
 // Copy runs one SELECT and writes its rows to a new Parquet file at path. The file is complete and synced when Copy
 // returns nil; it is never there when Copy fails.
 func (db *DB) Copy(ctx context.Context, query, path string, cast Cast) (copied *Copied, err error) {
-	err = db.with(ctx, func(conn *driverdb.Conn) error {
-		columns, err := describe(ctx, conn, query)
-		if err != nil {
-			return err
-		}
-		source := "(\n" + Trim(query) + "\n)"
-		copied, err = db.copyTo(ctx, conn, source, columns, cast, path, db.parquet())
-		return err
-	})
-	return copied, err
+	return db.copySelect(ctx, query, path, cast, db.parquet())
+}
+
+// CopyAnew is Copy for a table that each run writes anew: it is packed less, by a tenth, which takes a third less time.
+func (db *DB) CopyAnew(ctx context.Context, query, path string, cast Cast) (copied *Copied, err error) {
+	return db.copySelect(ctx, query, path, cast, db.anew())
 }
 
 // Scratch is Copy for a file that is read again and thrown away: it is not packed, which takes half the time that writing it takes else, and
 // it need not survive the machine.
 func (db *DB) Scratch(ctx context.Context, query, path string, cast Cast) (copied *Copied, err error) {
+	return db.copySelect(ctx, query, path, cast, db.scratch())
+}
+
+// copySelect writes the rows of one SELECT.
+func (db *DB) copySelect(ctx context.Context, query, path string, cast Cast, options string) (copied *Copied, err error) {
 	err = db.with(ctx, func(conn *driverdb.Conn) error {
 		columns, err := describe(ctx, conn, query)
 		if err != nil {
 			return err
 		}
-		copied, err = db.copyTo(ctx, conn, "(\n"+Trim(query)+"\n)", columns, cast, path, db.scratch())
+		copied, err = db.copyTo(ctx, conn, "(\n"+Trim(query)+"\n)", columns, cast, path, options)
 		return err
 	})
 	return copied, err
@@ -131,15 +132,20 @@ func (c *Copied) columns(columns []Column, cast Cast) (star string, err error) {
 	return "*", nil
 }
 
-// scratch are the options of files that are thrown away. Dictionaries are for few values: to build one of many and then not to use it costs
-// as much as to write them.
-func (db *DB) scratch() string {
-	return fmt.Sprintf("FORMAT parquet, COMPRESSION uncompressed, DICTIONARY_SIZE_LIMIT 1000, ROW_GROUP_SIZE 122880, ROW_GROUP_SIZE_BYTES %d, RETURN_STATS", db.rowGroupBytes())
-}
+// scratch are the options of files that are thrown away.
+func (db *DB) scratch() string { return db.packed("uncompressed, " + fewInDictionaries) }
 
-// parquet are the options of every file that is kept.
-func (db *DB) parquet() string {
-	return fmt.Sprintf("FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880, ROW_GROUP_SIZE_BYTES %d, RETURN_STATS", db.rowGroupBytes())
+// anew are the options of files that the next run replaces.
+func (db *DB) anew() string { return db.packed("zstd, COMPRESSION_LEVEL 1, " + fewInDictionaries) }
+
+// parquet are the options of every other file that is kept.
+func (db *DB) parquet() string { return db.packed("zstd") }
+
+// fewInDictionaries keeps dictionaries for columns of few values: to build one of many and then not to use it costs as much as to write them.
+const fewInDictionaries = "DICTIONARY_SIZE_LIMIT 1000"
+
+func (db *DB) packed(compression string) string {
+	return fmt.Sprintf("FORMAT parquet, COMPRESSION %s, ROW_GROUP_SIZE 122880, ROW_GROUP_SIZE_BYTES %d, RETURN_STATS", compression, db.rowGroupBytes())
 }
 
 // rowGroupBytes is what one row group may hold before it is compressed: each thread fills one of its own and takes some

@@ -20,6 +20,9 @@ type Scoring struct {
 	lone   []bool
 	auto   float64 // bits
 	review float64
+	least  float64 // the lesser of the two
+	// most has, by two comparisons and their levels, the bits that they add at most, whatever the values' frequencies.
+	most [8][256]float64
 }
 
 type scoredGroup struct {
@@ -35,6 +38,7 @@ const defaultGroupMax = 20
 // NewScoring puts a plan and its weights together. An error says what of the plan the weights do not know.
 func NewScoring(p *Plan, w *Weights, r *Records) (*Scoring, error) {
 	s := &Scoring{plan: p, r: r, prior: log2Odds(w.Prior), lone: p.lone(r), auto: log2Odds(p.Auto), review: log2Odds(p.Review)}
+	s.least = min(s.auto, s.review)
 	n := len(p.Comparisons)
 	s.bits, s.m, s.u, s.terms = make([][16]float64, n), make([][16]float64, n), make([][16]float64, n), make([][]float64, n)
 	for c := range p.Comparisons {
@@ -52,7 +56,35 @@ func NewScoring(p *Plan, w *Weights, r *Records) (*Scoring, error) {
 	if err := s.group(w); err != nil {
 		return nil, err
 	}
+	s.bound()
 	return s, s.finite()
+}
+
+// bound fills in the most bits of each two comparisons.
+func (s *Scoring) bound() {
+	for c := range s.bits {
+		rare := 0.0
+		for _, bits := range s.terms[c] { // see frequency
+			rare = max(rare, bits, -s.bits[c][1])
+		}
+		for levels := range s.most[c/2] {
+			l := levels >> (4 * (c % 2)) & 15
+			s.most[c/2][levels] += s.bits[c][l]
+			if l == 1 {
+				s.most[c/2][levels] += rare
+			}
+		}
+	}
+}
+
+// atMost is not less than the sum of a pair with the pattern, whatever its values: a few look-ups. The last bit is for what adding up in
+// another order may round otherwise.
+func (s *Scoring) atMost(p Pattern) float64 {
+	sum := s.prior + 1
+	for i := range (len(s.bits) + 1) / 2 {
+		sum += s.most[i][uint8(p>>(8*i))]
+	}
+	return sum
 }
 
 // finite refuses weights that are so far apart that their bits are no numbers any more: sums of them would say nothing.
@@ -198,8 +230,10 @@ func (s *Scoring) excess(g *scoredGroup, a uint32, p Pattern) float64 {
 // Keep is what Engine.Edges is asked with: the weight of a candidate and what is to become of it. Of one that is not kept the weight is only
 // more than or as much as its own: most candidates are not even worth what groups take from them.
 func (s *Scoring) Keep(a, b uint32, p Pattern) (weight float64, verdict Verdict, ok bool) {
-	weight = s.sum(a, p)
-	if weight < min(s.auto, s.review) && len(s.plan.Always) == 0 && !s.any(s.plan.Never, a, b, p) {
+	if weight = s.atMost(p); weight < s.least && s.byWeight(a, b, p) {
+		return weight, Unlike, false
+	}
+	if weight = s.sum(a, p); weight < s.least && s.byWeight(a, b, p) {
 		return weight, Unlike, false
 	}
 	weight = s.bounded(weight, a, p)
@@ -213,6 +247,11 @@ func (s *Scoring) Keep(a, b uint32, p Pattern) (weight float64, verdict Verdict,
 		verdict = Unsure
 	}
 	return weight, verdict, verdict != Unlike
+}
+
+// byWeight says that no condition decides about a pair.
+func (s *Scoring) byWeight(a, b uint32, p Pattern) bool {
+	return len(s.plan.Always) == 0 && !s.any(s.plan.Never, a, b, p)
 }
 
 func (s *Scoring) verdict(weight float64) Verdict {

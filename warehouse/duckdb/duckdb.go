@@ -187,6 +187,18 @@ func (w *Warehouse) Write(ctx context.Context, query, path string) (warehouse.Fi
 	return written(copied, path, err)
 }
 
+// WriteAnew is Write for files that the next run replaces.
+func (w *Warehouse) WriteAnew(ctx context.Context, query, path string) (warehouse.File, error) {
+	ctx, cancel := w.timeout(ctx)
+	defer cancel()
+	db, err := w.sql(ctx)
+	if err != nil {
+		return warehouse.File{}, err
+	}
+	copied, err := db.CopyAnew(ctx, query, path, cast)
+	return written(copied, path, err)
+}
+
 // Scratch is Write for files that are thrown away.
 func (w *Warehouse) Scratch(ctx context.Context, query, path string) (warehouse.File, error) {
 	ctx, cancel := w.timeout(ctx)

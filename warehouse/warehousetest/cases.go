@@ -239,6 +239,12 @@ func aggregateCases() []Case {
 		counted("Best of the least text, one beginning as another", "1", []string{"1|ab", "2|abc", "3|b"}, func(d *warehouse.Dialect, n, v string) string {
 			return d.Part(d.Best([]string{n}, []warehouse.By{{SQL: v, Least: true}}, ""), 0, 1, "BIGINT")
 		}),
+		counted("Best by places", "34", rows, func(d *warehouse.Dialect, n, v string) string {
+			return d.Part(d.Best([]string{n}, []warehouse.By{{SQL: n, Place: true}}, ""), 0, 1, "BIGINT")
+		}),
+		counted("Best by the least place, a NULL", "∅", rows, func(d *warehouse.Dialect, n, v string) string {
+			return d.Part(d.Best([]string{v}, []warehouse.By{{SQL: n, Least: true, Place: true}}, n+" > 33"), 0, 1, "VARCHAR")
+		}),
 		counted("Best of a NULL", "∅", rows, func(d *warehouse.Dialect, n, v string) string {
 			return d.Part(d.Best([]string{v}, []warehouse.By{{SQL: n}}, n+" > 33"), 0, 1, "VARCHAR")
 		}),

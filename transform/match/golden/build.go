@@ -240,9 +240,9 @@ func (b *building) version(ctx context.Context, part, query string) (rows int64,
 	if err != nil {
 		return 0, err
 	}
-	f, err := b.write(ctx, part, query)
+	f, err := b.w.WriteAnew(ctx, query, b.path(part))
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("%s: %w", part, err)
 	}
 	if rows, err = warehouse.CountRows(f.Path); err != nil {
 		return 0, err

@@ -753,6 +753,14 @@ func (w *losing) Write(ctx context.Context, query, path string) (warehouse.File,
 	return w.Warehouse.Write(ctx, query, path)
 }
 
+func (w *losing) WriteAnew(ctx context.Context, query, path string) (warehouse.File, error) {
+	query, err := w.less(ctx, query, path)
+	if err != nil {
+		return warehouse.File{}, err
+	}
+	return w.Warehouse.WriteAnew(ctx, query, path)
+}
+
 func (w *losing) Scratch(ctx context.Context, query, path string) (warehouse.File, error) {
 	query, err := w.less(ctx, query, path)
 	if err != nil {

@@ -100,7 +100,7 @@ func (g *Golden) ClusterFigures() string {
 	}
 	classes := "CASE WHEN n <= 5 THEN CAST(n AS " + g.Dialect.Type("VARCHAR") +
 		") WHEN n <= 10 THEN '6 to 10' WHEN n <= 20 THEN '11 to 20' WHEN n <= 50 THEN '21 to 50' ELSE 'over 50' END"
-	sizes := "(SELECT cluster, count(*) AS n FROM " + g.From.Members + " AS m WHERE cluster IS NOT NULL GROUP BY cluster) AS c"
+	with := "WITH sizes AS (\n  SELECT cluster, count(*) AS n FROM " + g.From.Members + " AS m WHERE cluster IS NOT NULL GROUP BY cluster\n)"
 	members := g.From.Members + " AS m"
 	all := []string{
 		one(FigureRecords, "count(_rec)", "''", members),
@@ -108,22 +108,22 @@ func (g *Golden) ClusterFigures() string {
 		one(FigureMergedShare, "CAST("+g.Dialect.CountIf("_rec <> cluster")+" AS "+g.Dialect.Type("DOUBLE")+") / nullif(count(_rec), 0)",
 			"''", members),
 		one(FigureGolden, "count(*)", "''", g.From.IDs+" AS i"),
-		one(FigureLargestCluster, "coalesce(max(n), 0)", "''", sizes),
-		one("cluster_size", "count(*)", "size", "(SELECT "+classes+" AS size FROM "+sizes+") AS s GROUP BY size"),
+		one(FigureLargestCluster, "coalesce(max(n), 0)", "''", "sizes AS c"),
+		one("cluster_size", "count(*)", "size", "(SELECT "+classes+" AS size FROM sizes AS c) AS s GROUP BY size"),
 		one("edges", "count(*)", "verdict", g.From.Edges+" AS e GROUP BY verdict"),
 	}
 	if g.From.Xref != "" {
-		is := fmt.Sprintf(`(
+		with += fmt.Sprintf(`, stay AS (
   SELECT CASE WHEN m._rec IS NULL THEN 'gone' WHEN m.owned IS NULL THEN 'new' WHEN m.owned = i.golden_id THEN 'kept' ELSE 'moved' END AS is_now, count(*) AS n
   FROM %s LEFT JOIN %s AS i ON i.cluster = m.cluster
   GROUP BY is_now
-) AS s`, members, g.From.IDs)
+)`, members, g.From.IDs)
 		moved := "sum(CASE WHEN is_now = 'moved' THEN n ELSE 0 END)"
 		known := "nullif(sum(CASE WHEN is_now IN ('kept', 'moved') THEN n ELSE 0 END), 0)"
-		all = append(all, one("records_before", "n", "is_now", is),
-			one(FigureGoldenChurn, "coalesce(CAST("+moved+" AS "+g.Dialect.Type("DOUBLE")+") / "+known+", 0)", "''", is))
+		all = append(all, one("records_before", "n", "is_now", "stay AS s"),
+			one(FigureGoldenChurn, "coalesce(CAST("+moved+" AS "+g.Dialect.Type("DOUBLE")+") / "+known+", 0)", "''", "stay AS s"))
 	}
-	return union(all...)
+	return with + "\n" + union(all...)
 }
 
 // figures are those that Build counts.

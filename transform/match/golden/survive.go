@@ -340,18 +340,76 @@ func (g *Golden) alone(units []*unit, hidden bool) string {
 
 // merged are the golden records of the clusters in several.
 func (g *Golden) merged(units []*unit, hidden bool) string {
-	aggregates, items, with := ", "+g.Dialect.Entries("c._source", "c._rec", true)+" AS sources", "", ""
+	aggregates, items, with := ", "+g.sources()+" AS sources", "", ""
 	join := "\nJOIN several AS n ON n.cluster = m.cluster"
-	from := "(\n" + g.candidates(units, hidden, join) + "\n) AS c"
+	places, placed := g.places(units)
+	from := "(\n" + placed(g.candidates(units, hidden, join)) + "\n) AS c"
 	for _, u := range units {
 		if u.counts() {
 			with += fmt.Sprintf(",\nf%d AS (\n%s\n)", u.number, g.frequencies(u, join))
 			from += fmt.Sprintf("\nLEFT JOIN f%d ON f%[1]d._cluster = c._cluster%s", u.number, g.sameValues(u, fmt.Sprintf("f%d", u.number)))
 		}
-		a, i := g.aggregate(u, hidden)
+		a, i := g.aggregate(u, places[u], hidden)
 		aggregates, items = aggregates+a, items+i
 	}
 	return fmt.Sprintf("%s\nSELECT n.cluster, n.records, a.sources%s\nFROM several AS n\nJOIN (\nSELECT c._cluster%s\nFROM %s\nGROUP BY c._cluster\n) AS a ON a._cluster = n.cluster", with, items, aggregates, from)
+}
+
+// sources is a list of the sources of a cluster's records. With one source there is nothing to be told apart.
+func (g *Golden) sources() string {
+	if len(g.Plan.Sources) == 1 {
+		return g.one("min(c._source)")
+	}
+	return g.Dialect.Entries("c._source", "c._rec", true)
+}
+
+// places are the orders of units. Where several have the same, a record's place in it is found once, and compared instead; placed adds it to
+// the candidates.
+func (g *Golden) places(units []*unit) (orders map[*unit][]warehouse.By, placed func(candidates string) string) {
+	orders, same := map[*unit][]warehouse.By{}, map[string][]*unit{}
+	var texts []string
+	for _, u := range units {
+		if u.custom != "" || u.collect != "" {
+			continue
+		}
+		orders[u] = g.order(u)
+		if u.counts() { // how often is not known yet
+			continue
+		}
+		text := orderBy(orders[u])
+		if same[text] == nil {
+			texts = append(texts, text)
+		}
+		same[text] = append(same[text], u)
+	}
+	items := ""
+	for _, text := range texts {
+		if len(same[text]) < 2 {
+			continue
+		}
+		place := fmt.Sprintf("_place%d", same[text][0].number)
+		items += fmt.Sprintf(",\n  row_number() OVER (PARTITION BY c._cluster ORDER BY %s) AS %s", text, place)
+		for _, u := range same[text] {
+			orders[u] = []warehouse.By{{SQL: "c." + place, Least: true, Place: true}}
+		}
+	}
+	if items == "" {
+		return orders, func(candidates string) string { return candidates }
+	}
+	return orders, func(candidates string) string { return "SELECT c.*" + items + "\nFROM (\n" + candidates + "\n) AS c" }
+}
+
+// orderBy is an order as SQL.
+func orderBy(order []warehouse.By) string {
+	by := make([]string, len(order))
+	for i, o := range order {
+		direction := "DESC"
+		if o.Least {
+			direction = "ASC"
+		}
+		by[i] = o.SQL + " " + direction + " NULLS LAST"
+	}
+	return strings.Join(by, ", ")
 }
 
 // counts says whether a unit asks how often its values occur.
@@ -384,7 +442,7 @@ func (g *Golden) sameValues(u *unit, alias string) string {
 }
 
 // aggregate is a unit's item in the aggregation, and what is taken out of it.
-func (g *Golden) aggregate(u *unit, hidden bool) (aggregate, items string) {
+func (g *Golden) aggregate(u *unit, order []warehouse.By, hidden bool) (aggregate, items string) {
 	name := fmt.Sprintf("u%d", u.number)
 	switch {
 	case u.custom != "":
@@ -410,7 +468,7 @@ func (g *Golden) aggregate(u *unit, hidden bool) (aggregate, items string) {
 	for i := range values {
 		items += ", " + g.Dialect.Part("a."+name, i, len(values), types[i]) + " AS " + g.q(columns[i])
 	}
-	return ", " + g.Dialect.Best(values, g.order(u), g.competes(u)) + " AS " + name, items
+	return ", " + g.Dialect.Best(values, order, g.competes(u)) + " AS " + name, items
 }
 
 // typeOf is the type of a standardized column.

@@ -53,20 +53,13 @@ JOIN %s AS i ON i.cluster = c._cluster%s`, g.unpacked("i.golden_id"), g.text(col
 func (g *Golden) ranked(u *unit, column, value string) string {
 	order := g.order(u)
 	text := "CAST(%s AS " + g.Dialect.Type("VARCHAR") + ")"
-	var figures, items, told, by, decided []string
+	var figures, items, told, decided []string
 	for i, o := range order[:len(order)-1] {
 		figure := fmt.Sprintf("_f%d", i)
 		figures = append(figures, o.SQL+" AS "+figure)
 		items = append(items, fmt.Sprintf("w.%s, lead(w.%[1]s) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n%d", figure, i))
 		told = append(told, fmt.Sprintf("'%s ' || coalesce(%s, 'unknown')", u.by[i], fmt.Sprintf(text, "w."+figure)))
 		decided = append(decided, fmt.Sprintf("WHEN NOT (%s) THEN '%s'", g.Dialect.Same("w."+figure, fmt.Sprintf("w._n%d", i)), u.by[i]))
-	}
-	for _, o := range order {
-		direction := "DESC"
-		if o.Least {
-			direction = "ASC"
-		}
-		by = append(by, o.SQL+" "+direction+" NULLS LAST")
 	}
 	from := "(\n" + g.candidates([]*unit{u}, false, "") + "\n) AS c"
 	if u.counts() {
@@ -86,7 +79,7 @@ FROM (
 JOIN %s AS m ON m._rec = w._rec
 JOIN %s AS i ON i.cluster = w._cluster`, g.unpacked("i.golden_id"), g.text(column), g.q("value"), strings.Join(decided, " "),
 		strings.Join(told, " || '; ' || "), strings.Join(items, ", "),
-		value, strings.Join(by, ", "), strings.Join(figures, ", "), from, g.competes(u), g.From.Members, g.From.IDs)
+		value, orderBy(order), strings.Join(figures, ", "), from, g.competes(u), g.From.Members, g.From.IDs)
 }
 
 // Traced is g for one golden record as it is published: Records and Raw are SELECTs over the sources as they are now, with the columns of

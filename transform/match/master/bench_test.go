@@ -124,6 +124,13 @@ func (w *timed) Write(ctx context.Context, query, path string) (warehouse.File, 
 	return f, err
 }
 
+func (w *timed) WriteAnew(ctx context.Context, query, path string) (warehouse.File, error) {
+	began, cpu := time.Now(), spent()
+	f, err := w.Warehouse.WriteAnew(ctx, query, path)
+	w.b.Logf("  %-28s %8d rows %6d ms of processors, wall %6d ms", filepath.Base(path), f.Rows, (spent() - cpu).Milliseconds(), time.Since(began).Milliseconds())
+	return f, err
+}
+
 func (w *timed) Scratch(ctx context.Context, query, path string) (warehouse.File, error) {
 	began, cpu := time.Now(), spent()
 	f, err := w.Warehouse.Scratch(ctx, query, path)

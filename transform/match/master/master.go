@@ -114,13 +114,6 @@ func (m *matching) read(ctx context.Context) (err error) {
 		return fmt.Errorf("standardize: %w", err)
 	}
 	m.rows = m.from(rows)
-	repeated, err := m.Warehouse.Query(ctx, m.reading.Repeated(m.rows))
-	if err != nil {
-		return err
-	}
-	if err := m.reading.Unique(repeated); err != nil {
-		return err
-	}
 	counts, err := m.Warehouse.Query(ctx, m.reading.Counts(m.rows))
 	if err != nil {
 		return err
@@ -130,23 +123,43 @@ func (m *matching) read(ctx context.Context) (err error) {
 	if !equation.Closes() {
 		return fmt.Errorf("%w: %s", warehouse.ErrUnbalanced, equation)
 	}
-	if err := m.keepOut(ctx, equation.Get("quarantined")); err != nil {
+	again, err := m.numbers(ctx, rows, equation.Get("records"))
+	if err != nil {
 		return err
 	}
-	return m.numbers(ctx, rows, equation.Get("records"))
+	out := equation.Get("quarantined")
+	if again || out > 0 { // a row that is no record may have the key of one that is
+		if err := m.unique(ctx); err != nil {
+			return err
+		}
+	}
+	return m.keepOut(ctx, out)
 }
 
-// numbers numbers the records among the rows.
-func (m *matching) numbers(ctx context.Context, rows warehouse.File, records int64) error {
+// unique refuses sources whose keys do not tell their rows apart.
+func (m *matching) unique(ctx context.Context) error {
+	repeated, err := m.Warehouse.Query(ctx, m.reading.Repeated(m.rows))
+	if err != nil {
+		return err
+	}
+	return m.reading.Unique(repeated)
+}
+
+// numbers numbers the records among the rows. again says that some have the key of another.
+func (m *matching) numbers(ctx context.Context, rows warehouse.File, records int64) (again bool, err error) {
 	f, err := m.Warehouse.Scratch(ctx, m.reading.Numbers(rows.Path), m.path("numbers"))
 	if err != nil {
-		return fmt.Errorf("number the records: %w", err)
+		return false, fmt.Errorf("number the records: %w", err)
 	}
 	if f.Rows != records {
-		return fmt.Errorf("%w: of %d records %d were numbered", warehouse.ErrUnbalanced, records, f.Rows)
+		return false, fmt.Errorf("%w: of %d records %d were numbered", warehouse.ErrUnbalanced, records, f.Rows)
 	}
 	m.values = m.reading.NumberedBy(rows.Path, m.from(f))
-	return nil
+	twice, err := m.Warehouse.Query(ctx, m.reading.Again(m.from(f)))
+	if err != nil {
+		return false, err
+	}
+	return twice.Rows[0][0] != int64(0), nil
 }
 
 // keepOut writes the rows that are no records where the quarantine is made of.
@@ -212,7 +225,7 @@ func (m *matching) readRecords(ctx context.Context, p *match.Plan, name string, 
 
 // records reads what is compared.
 func (m *matching) records(ctx context.Context) (err error) {
-	if m.Records, m.recordsFile, err = m.readRecords(ctx, m.Plan, "records", m.Warehouse.Write); err != nil {
+	if m.Records, m.recordsFile, err = m.readRecords(ctx, m.Plan, "records", m.Warehouse.WriteAnew); err != nil {
 		return err
 	}
 	if match.Settled(m.Entity) { // else settle has told

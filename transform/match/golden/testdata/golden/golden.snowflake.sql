@@ -492,6 +492,13 @@ JOIN ids AS i ON i.cluster = c._cluster
 WHERE c."NICK" IS NOT NULL;
 
 -- ClusterFigures
+WITH sizes AS (
+  SELECT cluster, count(*) AS n FROM members AS m WHERE cluster IS NOT NULL GROUP BY cluster
+), stay AS (
+  SELECT CASE WHEN m._rec IS NULL THEN 'gone' WHEN m.owned IS NULL THEN 'new' WHEN m.owned = i.golden_id THEN 'kept' ELSE 'moved' END AS is_now, count(*) AS n
+  FROM members AS m LEFT JOIN ids AS i ON i.cluster = m.cluster
+  GROUP BY is_now
+)
 SELECT 'records' AS metric, CAST(count(_rec) AS FLOAT) AS "VALUE", '' AS detail
 FROM members AS m
 UNION ALL
@@ -505,27 +512,19 @@ SELECT 'golden' AS metric, CAST(count(*) AS FLOAT) AS "VALUE", '' AS detail
 FROM ids AS i
 UNION ALL
 SELECT 'largest_cluster' AS metric, CAST(coalesce(max(n), 0) AS FLOAT) AS "VALUE", '' AS detail
-FROM (SELECT cluster, count(*) AS n FROM members AS m WHERE cluster IS NOT NULL GROUP BY cluster) AS c
+FROM sizes AS c
 UNION ALL
 SELECT 'cluster_size' AS metric, CAST(count(*) AS FLOAT) AS "VALUE", size AS detail
-FROM (SELECT CASE WHEN n <= 5 THEN CAST(n AS VARCHAR(16777216)) WHEN n <= 10 THEN '6 to 10' WHEN n <= 20 THEN '11 to 20' WHEN n <= 50 THEN '21 to 50' ELSE 'over 50' END AS size FROM (SELECT cluster, count(*) AS n FROM members AS m WHERE cluster IS NOT NULL GROUP BY cluster) AS c) AS s GROUP BY size
+FROM (SELECT CASE WHEN n <= 5 THEN CAST(n AS VARCHAR(16777216)) WHEN n <= 10 THEN '6 to 10' WHEN n <= 20 THEN '11 to 20' WHEN n <= 50 THEN '21 to 50' ELSE 'over 50' END AS size FROM sizes AS c) AS s GROUP BY size
 UNION ALL
 SELECT 'edges' AS metric, CAST(count(*) AS FLOAT) AS "VALUE", verdict AS detail
 FROM edges AS e GROUP BY verdict
 UNION ALL
 SELECT 'records_before' AS metric, CAST(n AS FLOAT) AS "VALUE", is_now AS detail
-FROM (
-  SELECT CASE WHEN m._rec IS NULL THEN 'gone' WHEN m.owned IS NULL THEN 'new' WHEN m.owned = i.golden_id THEN 'kept' ELSE 'moved' END AS is_now, count(*) AS n
-  FROM members AS m LEFT JOIN ids AS i ON i.cluster = m.cluster
-  GROUP BY is_now
-) AS s
+FROM stay AS s
 UNION ALL
 SELECT 'golden_churn' AS metric, CAST(coalesce(CAST(sum(CASE WHEN is_now = 'moved' THEN n ELSE 0 END) AS FLOAT) / nullif(sum(CASE WHEN is_now IN ('kept', 'moved') THEN n ELSE 0 END), 0), 0) AS FLOAT) AS "VALUE", '' AS detail
-FROM (
-  SELECT CASE WHEN m._rec IS NULL THEN 'gone' WHEN m.owned IS NULL THEN 'new' WHEN m.owned = i.golden_id THEN 'kept' ELSE 'moved' END AS is_now, count(*) AS n
-  FROM members AS m LEFT JOIN ids AS i ON i.cluster = m.cluster
-  GROUP BY is_now
-) AS s;
+FROM stay AS s;
 
 -- Quality
 SELECT 'run-2' AS run_id, CAST('2026-01-02 03:04:05.000000' AS TIMESTAMP_NTZ(6)) AS "AT", 'cluster_size' AS metric, CAST('2' AS FLOAT) AS "VALUE", '1' AS detail;

@@ -126,7 +126,7 @@ FROM (
     CAST("birth_date" AS DATE) AS "=birth_date",
     nullif(CAST("birth_date" AS VARCHAR), '') AS "=birth_date$text",
     nullif(CAST("email" AS VARCHAR), '') AS "=email",
-    nullif(clean_email_local(CAST("email" AS VARCHAR)), '') AS "=email$local",
+    nullif(split_part("email", '@', 1), '') AS "=email$local",
     CASE WHEN len(list_sort(list_distinct(CAST("nicks" AS VARCHAR[])))) > 0 THEN list_sort(list_distinct(CAST("nicks" AS VARCHAR[]))) END AS "=nicks",
     TRY_CAST("amount" AS DOUBLE) AS "=amount",
     nullif(array_to_string(list_sort(list_distinct(list_filter(list_concat(regexp_extract_all(lower(CAST("tax_id" AS VARCHAR)), '[a-z0-9]+'), list_transform(list_zip(regexp_extract_all(lower(CAST("tax_id" AS VARCHAR)), '[a-z0-9]+'), (regexp_extract_all(lower(CAST("tax_id" AS VARCHAR)), '[a-z0-9]+'))[2:]), lambda w: w[1] || w[2])), lambda w: length(w) >= 4 AND regexp_matches(w, '[0-9]') AND regexp_matches(w, '[a-z]')))), ' '), '') AS "=tax_id$codes",
