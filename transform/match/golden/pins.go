@@ -15,7 +15,8 @@ import (
 type Pin struct {
 	Source, Key string // of the record
 	Field       string
-	Value       *string // nil: what the record has
+	Value       *string // nil: what the record has, or none
+	Null        bool    // the golden record has no value
 	Decision    string  // its id
 	Place       string  // where it stands, for errors
 }
@@ -32,7 +33,7 @@ func (g *Golden) pinned() string {
 			value = g.text(*p.Value)
 		}
 		rows[i] = fmt.Sprintf("(%s, %s, %s, %s, %t, %s)", g.text(p.Source), g.text(p.Key), g.text(strings.ToLower(p.Field)), value,
-			p.Value != nil, g.text(p.Decision))
+			p.Value != nil || p.Null, g.text(p.Decision))
 	}
 	return fmt.Sprintf("(SELECT * FROM (VALUES %s) AS p(source, source_key, field, %s, given, decision))", strings.Join(rows, ", "), g.q("value"))
 }
@@ -110,8 +111,8 @@ func (b *building) knownPins(units []*unit) error {
 		switch {
 		case at < 0:
 			errs = append(errs, fmt.Errorf("%s: golden records have no field %q any more: revoke decision %s", p.Place, p.Field, p.Decision))
-		case units[at].custom != "" && p.Value == nil:
-			errs = append(errs, fmt.Errorf("%s: %s is computed, so that no record has one: pin a value (decision %s)", p.Place, p.Field, p.Decision))
+		case units[at].custom != "" && p.Value == nil && !p.Null:
+			errs = append(errs, fmt.Errorf("%s: %s is computed, so that no record has one: pin a value, or NULL (decision %s)", p.Place, p.Field, p.Decision))
 		}
 	}
 	return errors.Join(errs...)

@@ -17,10 +17,11 @@ func TestPins(t *testing.T) {
 		{Source: "crm", Key: "1", Field: "score", Value: value("42"), Decision: "d2", Place: "f:3"},
 		{Source: "crm", Key: "1", Field: "mails", Decision: "d3", Place: "f:4"},
 		{Source: "shop", Key: "8", Field: "born", Value: value("1990-05-04"), Decision: "d4", Place: "f:5"},
-		{Source: "shop", Key: "8", Field: "city", Value: value("it's"), Decision: "d5", Place: "f:6"}}
+		{Source: "shop", Key: "8", Field: "city", Value: value("it's"), Decision: "d5", Place: "f:6"},
+		{Source: "crm", Key: "1", Field: "email", Null: true, Decision: "d6", Place: "f:7"}}
 	b := l.build(ann())
 	same(t, "golden", l.rows(b.Tables[models.PartGolden], "SELECT name, email, street, city, born, score, mails FROM {t}"), []string{
-		`A. Smith|ann@shop|2 Low Rd|Ely|1980-01-02|42|[!ann@]`, "Bob|∅|∅|it's|1990-05-04|∅|[!]"})
+		`A. Smith|∅|2 Low Rd|Ely|1980-01-02|42|[!ann@]`, "Bob|∅|∅|it's|1990-05-04|∅|[!]"})
 	xref := sub(warehouse.DuckDB.Select(*b.Tables[models.PartXref]))
 	for _, id := range l.rows(nil, "SELECT DISTINCT golden_id FROM "+xref+" AS x WHERE source_key = '7'") {
 		traced := l.g.Traced(l.g.From.Records, l.g.From.Raw, xref, id)
@@ -28,8 +29,8 @@ func TestPins(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		same(t, "winners", l.rows(nil, "SELECT field, place, source, source_key, value, decided FROM ("+winners+") AS w WHERE field = 'name' AND place < 3 OR field = 'score' AND place = 1"),
-			[]string{"name|1|shop|7|A. Smith|pinned by d1", "name|2|crm|1|Ann Smith|the first of its source and key", "score|1|crm|1|42|pinned by d2"})
+		same(t, "winners", l.rows(nil, "SELECT field, place, source, source_key, value, decided FROM ("+winners+") AS w WHERE field = 'name' AND place < 3 OR field IN ('email', 'score') AND place = 1"),
+			[]string{"email|1|crm|1|∅|pinned by d6", "name|1|shop|7|A. Smith|pinned by d1", "name|2|crm|1|Ann Smith|the first of its source and key", "score|1|crm|1|42|pinned by d2"})
 	}
 	again := l.build(ann())
 	if got := l.rows(again.Tables[models.PartGolden], "SELECT DISTINCT last_changed FROM {t}"); len(got) != 1 || got[0] != "2026-01-01 00:00:00" {

@@ -101,8 +101,25 @@ func (r *Rulings) Of(d *Decision) *Decision {
 // named is the decision with its id, who has made it and when.
 func (d *Decision) named() string { return strings.TrimSpace(d.ID + " " + d.Told()) }
 
+// Agreed is Rule, whose error is a ContradictionError.
+func Agreed(all []Decision) (*Rulings, error) {
+	r, err := Rule(all)
+	if err == nil {
+		return r, nil
+	}
+	plain := slices.Clone(all)
+	for i := range plain {
+		plain[i].Personal = nil
+	}
+	_, open := Rule(plain)
+	return nil, &ContradictionError{Err: err, Plain: open}
+}
+
 // ContradictionError says that decisions, taken together, cannot all hold, and names them.
-type ContradictionError struct{ Err error }
+type ContradictionError struct {
+	Err   error
+	Plain error // the same with the keys that are personal, for those who may see them
+}
 
 func (e *ContradictionError) Error() string { return e.Err.Error() }
 
