@@ -59,7 +59,7 @@ type Decision struct {
 	B     Record    `json:"b"`     // of match and split
 	Field string    `json:"field"` // of pin
 	Value *string   `json:"value"` // of pin; nil: the value of A, whatever other records have, or none
-	Null  bool      `json:"null"`  // of pin without a value: the golden record has none in Field
+	Null  bool      `json:"null,omitempty"` // of pin without a value: the golden record has none in Field
 	Of    string    `json:"of"`    // of revoke
 	Why   string    `json:"why"`
 	Place string    `json:"place"` // file:line that it was read from, or the table's name

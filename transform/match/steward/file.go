@@ -329,10 +329,18 @@ func (f File) Append(d Decision, elsewhere ...Decision) (*Decision, error) {
 	if err := errors.Join(fsx.Sweep(f.Path), fsx.Write("decisions", f.Path, []byte(text), 0o644)); err != nil {
 		return nil, fmt.Errorf("write decisions: %w", err)
 	}
-	written := content{text: text}
-	f.parse(&written) // says in which line it stands
-	d.Place, d.when = written.decisions[len(written.decisions)-1].Place, d.At
+	d.Place, d.when = f.placed(text, d.ID), d.At
 	return &d, nil
+}
+
+// placed is where in a text of the file a decision stands.
+func (f File) placed(text, id string) string {
+	in := content{text: text}
+	f.parse(&in)
+	if at := slices.IndexFunc(in.decisions, func(d Decision) bool { return d.ID == id }); at >= 0 {
+		return in.decisions[at].Place
+	}
+	return f.Name
 }
 
 // revokes finds what a revoke takes back, by its id or by file:line, and refuses what cannot be.

@@ -123,6 +123,14 @@ type ContradictionError struct {
 
 func (e *ContradictionError) Error() string { return e.Err.Error() }
 
+// Unmasked tells it with the keys that are personal.
+func (e *ContradictionError) Unmasked() string {
+	if e.Plain == nil {
+		return e.Error()
+	}
+	return e.Plain.Error()
+}
+
 // Unwrap returns what contradicts what.
 func (e *ContradictionError) Unwrap() error { return e.Err }
 
