@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
@@ -33,22 +35,24 @@ type PairExplanation struct {
 	Verdict     string   `json:"verdict"`
 	Always      []string `json:"always,omitempty"` // conditions that hold
 	Never       []string `json:"never,omitempty"`
-	Rules       string   `json:"rules"` // that the two have in common; "" for none
+	Rules       []string `json:"rules"` // that the two have in common
 	// PublishedWeight is what the run has written of the pair, nil when it kept no edge of it. It is Weight, or the explanation is wrong.
-	PublishedWeight *float64 `json:"published_weight,omitempty"`
-	GoldenA         string   `json:"a_golden_id"`
-	GoldenB         string   `json:"b_golden_id"`
-	Together        bool     `json:"together"`
-	Why             string   `json:"why"` // they are together, or apart
-	Decisions       []string `json:"decisions,omitempty"`
+	PublishedWeight *float64         `json:"published_weight,omitempty"`
+	GoldenA         string           `json:"a_golden_id"`
+	GoldenB         string           `json:"b_golden_id"`
+	Together        bool             `json:"together"`
+	Why             string           `json:"why"`       // they are together, or apart
+	Decisions       []DecisionStatus `json:"decisions"` // that hold between the two, or will
 }
 
 // Bar is one bar of the waterfall, with what the records have.
 type Bar struct {
 	match.Contribution
-	A   string  `json:"a,omitempty"`
-	B   string  `json:"b,omitempty"`
-	Sum float64 `json:"sum"` // with those above it
+	A      string  `json:"-"` // as people read it
+	B      string  `json:"-"`
+	TypedA any     `json:"a"` // null: the record has none, or the bar is of no value
+	TypedB any     `json:"b"`
+	Sum    float64 `json:"sum"` // with those above it
 }
 
 // GoldenExplanation tells what a golden record is made of, and what holds it together.
@@ -62,53 +66,65 @@ type GoldenExplanation struct {
 	Connected bool               `json:"connected"` // whether they do
 	Former    []FormerRecord     `json:"former_records,omitempty"`
 	Log       []LoggedID         `json:"merge_log"` // of the id
-	Decisions []string           `json:"decisions"` // about members
+	Decisions []DecisionStatus   `json:"decisions"` // about members
+	Questions []ReviewedThing    `json:"questions"` // about it, that wait for a steward: some of them
 	Notes     []string           `json:"notes,omitempty"`
 }
 
 // FieldExplanation is one value of a golden record, and the values that it was chosen from, best first.
 type FieldExplanation struct {
 	Field   string      `json:"field"`
-	Value   string      `json:"value"`
+	Value   string      `json:"-"` // as people read it
+	Typed   any         `json:"value"`
 	Choices []ValueFrom `json:"choices"`
 }
 
 // ValueFrom is a record's value, with what put it before the next.
 type ValueFrom struct {
-	Place   int    `json:"place"`
-	Record  string `json:"record"`
-	Value   string `json:"value"`
-	Decided string `json:"decided"`
-	Figures string `json:"figures,omitempty"`
+	Place    int          `json:"place"`
+	Record   string       `json:"record"`
+	Value    string       `json:"-"` // as people read it
+	Typed    any          `json:"value"`
+	Decided  string       `json:"decided"`            // the rule, or "pinned by" and the decision
+	Decision string       `json:"decision,omitempty"` // that has pinned it
+	Figures  string       `json:"-"`                  // as people read them
+	Compared []RuleFigure `json:"figures,omitempty"`
 
 	Of steward.Record `json:"-"` // unmasked
 }
 
+// RuleFigure is what a rule of survivorship compared a record's value by.
+type RuleFigure struct {
+	Rule  string `json:"rule"`
+	Value any    `json:"value"` // null: not known
+}
+
 // MemberRecord is a record of a golden record.
 type MemberRecord struct {
-	Record string `json:"record"`
-	Since  string `json:"since"`
-	Run    string `json:"run"`
+	Record string    `json:"record"`
+	Since  time.Time `json:"since"`
+	Run    string    `json:"run"`
 
 	Of steward.Record `json:"-"` // unmasked
 }
 
 // FormerRecord is a record that was part of the golden record once.
 type FormerRecord struct {
-	Record string `json:"record"`
-	Since  string `json:"since"`
-	Until  string `json:"until"`
-	Now    string `json:"now,omitempty"` // the golden record that it is part of now; "" when it is gone
+	Record string    `json:"record"`
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until"`
+	Now    string    `json:"now,omitempty"` // the golden record that it is part of now; "" when it is gone
 }
 
 // Evidence is a published pair.
 type Evidence struct {
-	A           string  `json:"a"`
-	B           string  `json:"b"`
-	Weight      float64 `json:"weight"`
-	Probability float64 `json:"probability"`
-	Verdict     string  `json:"verdict"`
-	Rules       string  `json:"rules"`
+	A           string   `json:"a"`
+	B           string   `json:"b"`
+	Weight      float64  `json:"weight"`
+	Probability float64  `json:"probability"`
+	Verdict     string   `json:"verdict"`
+	Rules       []string `json:"rules"`
+	Pair        string   `json:"pair,omitempty"` // of a server: the path that explains it
 
 	RecordA steward.Record `json:"-"` // unmasked
 	RecordB steward.Record `json:"-"`
@@ -116,12 +132,12 @@ type Evidence struct {
 
 // LoggedID is a row of the merge log.
 type LoggedID struct {
-	Kind  string `json:"kind"`
-	Old   string `json:"old_id,omitempty"`
-	New   string `json:"new_id,omitempty"`
-	Run   string `json:"run"`
-	At    string `json:"at"`
-	Cause string `json:"cause"`
+	Kind  string    `json:"kind"`
+	Old   string    `json:"old_id,omitempty"`
+	New   string    `json:"new_id,omitempty"`
+	Run   string    `json:"run"`
+	At    time.Time `json:"at"`
+	Cause string    `json:"cause"`
 }
 
 // explaining is one look at an entity for an explanation.
@@ -286,6 +302,10 @@ func (x *explaining) pair(ctx context.Context, out *PairExplanation, a, b stewar
 	if rows := x.tables[models.PartRecords].Rows; x.engine.browses && (rows > browseRecords || !known && rows > browseReference) {
 		return &TooLargeError{fmt.Sprintf("%s has %d records: too many to compare two of them here", x.entity.Name, rows), x.entity.Name}
 	}
+	named, err := x.recordsOf(ctx, plan, a, b)
+	if err != nil {
+		return err
+	}
 	records, err := match.ReadRecords(ctx, files[0].Path, plan)
 	if err != nil {
 		return err
@@ -298,13 +318,13 @@ func (x *explaining) pair(ctx context.Context, out *PairExplanation, a, b stewar
 	if !known || !x.engine.browses { // how rare each word is among all records takes long
 		p = match.NewReference(plan, records).Pattern(int(min(ra, rb)), int(max(ra, rb)))
 	}
-	x.bars(out, plan, records, scoring.Explain(ra, rb, p), ra, rb)
+	x.bars(out, plan, scoring.Explain(ra, rb, p), named[a], named[b])
 	out.Weight = scoring.Weight(ra, rb, p)
 	out.Probability, out.Auto, out.Review = match.Probability(out.Weight), plan.Auto, plan.Review
 	_, verdict, _ := scoring.Keep(ra, rb, p)
 	out.Verdict = verdict.String()
 	out.Always, out.Never = scoring.Holding(ra, rb, p)
-	out.Rules = plan.RuleNames(records.Agreeing(plan, ra, rb))
+	out.Rules = ruleNames(plan.RuleNames(records.Agreeing(plan, ra, rb)))
 	return x.fate(ctx, out, plan, a, b)
 }
 
@@ -334,30 +354,18 @@ func (x *explaining) publishedPattern(ctx context.Context, a, b steward.Record) 
 }
 
 // bars are the waterfall with the values that were compared.
-func (x *explaining) bars(out *PairExplanation, plan *match.Plan, records *match.Records, all []match.Contribution, a, b uint32) {
+func (x *explaining) bars(out *PairExplanation, plan *match.Plan, all []match.Contribution, a, b []told) {
 	sum := 0.0
 	for _, c := range all {
 		sum += c.Bits
 		bar := Bar{Contribution: c, Sum: sum}
 		at := slices.IndexFunc(plan.Comparisons, func(own match.Comparison) bool { return own.Name == c.Name })
 		if c.Kind == "level" && at >= 0 {
-			bar.A, bar.B = x.compared(plan, records, &plan.Comparisons[at], a), x.compared(plan, records, &plan.Comparisons[at], b)
+			own, other := x.side(plan.Comparisons[at].Columns, plan, a), x.side(plan.Comparisons[at].Columns, plan, b)
+			bar.A, bar.TypedA, bar.B, bar.TypedB = own.text, own.typed, other.text, other.typed
 		}
 		out.Bars = append(out.Bars, bar)
 	}
-}
-
-// compared is what a record has in a comparison's columns.
-func (x *explaining) compared(plan *match.Plan, records *match.Records, c *match.Comparison, rec uint32) string {
-	var values []string
-	for _, k := range c.Columns {
-		value := records.Columns[k].Show(int(rec))
-		if slices.ContainsFunc(plan.Columns[k].MadeOf(), x.hides) {
-			value = hidden(value)
-		}
-		values = append(values, value)
-	}
-	return strings.Join(values, ", ")
 }
 
 // fate finds where the two records are, and why.
@@ -374,9 +382,11 @@ func (x *explaining) fate(ctx context.Context, out *PairExplanation, plan *match
 	if len(edges.Rows) > 0 {
 		row := edges.Rows[0]
 		published, _ = row[0].(string)
-		rules, _ := row[1].(string)
 		weight, _ := row[2].(float64)
-		out.Verdict, out.Rules, out.PublishedWeight = published, cmp.Or(rules, out.Rules), &weight
+		out.Verdict, out.PublishedWeight = published, &weight
+		if rules, _ := row[1].(string); rules != "" {
+			out.Rules = ruleNames(rules)
+		}
 		if math.Abs(weight-out.Weight) > 1e-6 {
 			return fmt.Errorf("run %s has published %g bits of %s and %s, and they are explained with %g: the version of Millrace is another; millrace run %s publishes anew",
 				x.run, weight, out.A, out.B, out.Weight, x.entity.Name)
@@ -396,18 +406,21 @@ func (x *explaining) fate(ctx context.Context, out *PairExplanation, plan *match
 	return nil
 }
 
-// rulings are what all decisions say now, and what those said that the published run has known.
-func (x *explaining) rulings(ctx context.Context) (now, applied *steward.Rulings, err error) {
+// rulings are what all decisions say now, what those said that the published run has known, and what became of each, by its id.
+func (x *explaining) rulings(ctx context.Context) (now, applied *steward.Rulings, states map[string]DecisionStatus, err error) {
 	all, err := x.decided(ctx, x.engine)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	if now, err = steward.Rule(all); err != nil {
-		return nil, nil, &steward.ContradictionError{Err: err}
+	if now, err = steward.Agreed(all); err != nil {
+		return nil, nil, nil, err
 	}
-	known := knownTo(x.tables[models.PartGolden])
+	known, states := knownTo(x.tables[models.PartGolden]), map[string]DecisionStatus{}
+	for _, s := range x.statuses(all, now, known) {
+		states[s.ID] = s
+	}
 	applied, err = steward.Rule(slices.DeleteFunc(slices.Clone(all), func(d steward.Decision) bool { return !known[d.ID] }))
-	return now, applied, err
+	return now, applied, states, err
 }
 
 // knownTo are the ids of the decisions that the run has known that made the golden records.
@@ -423,10 +436,11 @@ func knownTo(golden *load.Table) map[string]bool {
 
 // decidedBetween says that a decision is the reason, and lists those about the two.
 func (x *explaining) decidedBetween(ctx context.Context, out *PairExplanation, a, b steward.Record) (why string, err error) {
-	now, applied, err := x.rulings(ctx)
+	now, applied, states, err := x.rulings(ctx)
 	if err != nil {
 		return "", err
 	}
+	out.Decisions = []DecisionStatus{}
 	var named []steward.Record
 	for _, s := range applied.Split {
 		named = append(named, s.A, s.B)
@@ -442,11 +456,7 @@ func (x *explaining) decidedBetween(ctx context.Context, out *PairExplanation, a
 			continue
 		}
 		told := x.decision(s)
-		if after := now.Of(&s); after == nil || after.ID != s.ID {
-			out.Decisions = append(out.Decisions, told+", until the next run: it was taken back")
-		} else {
-			out.Decisions = append(out.Decisions, told)
-		}
+		out.Decisions = append(out.Decisions, states[s.ID])
 		switch {
 		case direct(&s) && out.Together == (s.Kind == steward.Match):
 			why = "decided: " + told
@@ -456,9 +466,8 @@ func (x *explaining) decidedBetween(ctx context.Context, out *PairExplanation, a
 	}
 	for _, s := range slices.Concat(now.Match, now.Split) {
 		if before := applied.Of(&s); direct(&s) && (before == nil || before.ID != s.ID) {
-			told := x.decision(s)
-			out.Decisions = append(out.Decisions, told+", not run yet")
-			why = "decided, and not run yet: " + told
+			out.Decisions = append(out.Decisions, states[s.ID])
+			why = "decided, and not run yet: " + x.decision(s)
 		}
 	}
 	return why, nil
@@ -466,18 +475,8 @@ func (x *explaining) decidedBetween(ctx context.Context, out *PairExplanation, a
 
 // decision is told with its id, and its records as they are shown.
 func (x *explaining) decision(d steward.Decision) string {
-	text := ""
-	switch d.Kind {
-	case steward.Pin:
-		text = "pin " + d.Field + " of " + x.record(d.A.Source, d.A.Key)
-	default:
-		text = fmt.Sprintf("%s %s and %s", d.Kind, x.record(d.A.Source, d.A.Key), x.record(d.B.Source, d.B.Key))
-	}
-	text = strings.TrimSpace(d.ID + " " + text)
-	if d.By != "" {
-		text += " (" + d.By + ")"
-	}
-	return text
+	s := x.status(d)
+	return s.named()
 }
 
 // why are the records together or apart, when no decision says so.
@@ -498,9 +497,9 @@ func (x *explaining) why(out *PairExplanation, plan *match.Plan, published strin
 		return fmt.Sprintf("the probability %.4f is below %g, from which they would match: a steward is asked", out.Probability, plan.Auto)
 	case free:
 		return fmt.Sprintf("%s is free of duplicates, so that no two of its records are compared", a.Source)
-	case out.Rules == "" && out.Weight > 0:
+	case len(out.Rules) == 0 && out.Weight > 0:
 		return "no blocking rule has made them candidates, so that the run has not compared them"
-	case out.Rules == "":
+	case len(out.Rules) == 0:
 		return "no blocking rule has made them candidates, and they would not match"
 	case out.Probability < plan.Review:
 		return fmt.Sprintf("the probability %.4g is below %g, from which a steward is asked", out.Probability, plan.Review)
@@ -510,7 +509,7 @@ func (x *explaining) why(out *PairExplanation, plan *match.Plan, published strin
 
 // ExplainGolden tells what a golden record is made of. It is named by its id, by the beginning of it, or by one of its records.
 func (e *Engine) ExplainGolden(ctx context.Context, entity *models.Entity, name string, plain bool) (found *GoldenExplanation, err error) {
-	parts := []string{models.PartGolden, models.PartXref, models.PartEdges, models.PartMergeLog}
+	parts := []string{models.PartGolden, models.PartXref, models.PartEdges, models.PartMergeLog, models.PartReview}
 	err = e.explain(ctx, entity, plain, parts, func(x *explaining) error {
 		id, err := x.goldenID(ctx, name)
 		if err != nil {
@@ -544,7 +543,7 @@ func (x *explaining) goldenID(ctx context.Context, name string) (string, error) 
 		for _, r := range rows[:min(len(rows), 3)] {
 			some = append(some, r[0])
 		}
-		return "", &UnknownGoldenError{fmt.Sprintf("%q begins several golden ids of %s, such as %s: write more of it", name, x.entity.Name, strings.Join(some, ", "))}
+		return "", &UnknownGoldenError{len(rows), fmt.Sprintf("%q begins several golden ids of %s, such as %s: write more of it", name, x.entity.Name, strings.Join(some, ", "))}
 	}
 	gone, err := x.texts(ctx, fmt.Sprintf("SELECT old_id, new_id, kind, run_id FROM %s WHERE kind IN ('%s', '%s') AND %s ORDER BY %s DESC LIMIT 1",
 		x.table(models.PartMergeLog), golden.Merged, golden.Retired, fmt.Sprintf(begins, "old_id"), d.QuoteIdent("at")))
@@ -563,10 +562,10 @@ func (x *explaining) goldenID(ctx context.Context, name string) (string, error) 
 			return "", err
 		}
 		if len(named) > 0 {
-			return "", &UnknownGoldenError{fmt.Sprintf("%s has no golden id %q: did you mean the record %s:%s?", x.entity.Name, name, s.Name, name)}
+			return "", &UnknownGoldenError{0, fmt.Sprintf("%s has no golden id %q: did you mean the record %s:%s?", x.entity.Name, name, s.Name, name)}
 		}
 	}
-	return "", &UnknownGoldenError{fmt.Sprintf("%s has no golden id that begins with %q: give an id of %s, or a record as source:key", x.entity.Name, name, x.entity.Table(models.PartGolden))}
+	return "", &UnknownGoldenError{0, fmt.Sprintf("%s has no golden id that begins with %q: give an id of %s, or a record as source:key", x.entity.Name, name, x.entity.Table(models.PartGolden))}
 }
 
 func (x *explaining) golden(ctx context.Context, out *GoldenExplanation) error {
@@ -582,7 +581,7 @@ func (x *explaining) golden(ctx context.Context, out *GoldenExplanation) error {
 	var records []steward.Record
 	for _, m := range members {
 		records = append(records, steward.Record{Source: m[0], Key: m[1]})
-		out.Members = append(out.Members, MemberRecord{Record: x.record(m[0], m[1]), Since: m[2], Run: m[3], Of: records[len(records)-1]})
+		out.Members = append(out.Members, MemberRecord{Record: x.record(m[0], m[1]), Since: timeOf(m[2]), Run: m[3], Of: records[len(records)-1]})
 	}
 	pins, err := x.about(ctx, out, records)
 	if err != nil {
@@ -594,30 +593,27 @@ func (x *explaining) golden(ctx context.Context, out *GoldenExplanation) error {
 	if err := errors.Join(x.logged(ctx, out), x.former(ctx, out)); err != nil {
 		return err
 	}
+	id := x.Dialect().QuoteLiteral(out.ID)
+	if out.Questions, err = x.asked(ctx, fmt.Sprintf(" WHERE a_golden_id = %s OR b_golden_id = %[1]s", id), false, mostQuestions, 0); err != nil {
+		return err
+	}
 	return x.fields(ctx, out, records, pins)
 }
 
 // about lists the decisions about members, and gives the pins among them that the published run has obeyed.
 func (x *explaining) about(ctx context.Context, out *GoldenExplanation, members []steward.Record) ([]golden.Pin, error) {
-	now, applied, err := x.rulings(ctx)
+	now, applied, states, err := x.rulings(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out.Decisions = []string{}
-	for i, r := range []*steward.Rulings{applied, now} {
+	out.Decisions = []DecisionStatus{}
+	for i, r := range []*steward.Rulings{applied, now} { // those that were obeyed, and those that will be
 		for _, d := range slices.Concat(r.Match, r.Split, r.Pins) {
 			if !slices.Contains(members, d.A) && !slices.Contains(members, d.B) {
 				continue
 			}
-			other := []*steward.Rulings{now, applied}[i].Of(&d)
-			same := other != nil && other.ID == d.ID
-			switch {
-			case i == 0 && same:
-				out.Decisions = append(out.Decisions, x.decision(d))
-			case i == 0:
-				out.Decisions = append(out.Decisions, x.decision(d)+", until the next run: it was taken back")
-			case !same:
-				out.Decisions = append(out.Decisions, x.decision(d)+", not run yet")
+			if before := applied.Of(&d); i == 0 || before == nil || before.ID != d.ID {
+				out.Decisions = append(out.Decisions, states[d.ID])
 			}
 		}
 	}
@@ -659,7 +655,7 @@ ORDER BY e.verdict = 'forced' DESC, e.weight DESC, 1, 2, 3, 4`, xref, is, x.tabl
 		tree[b] = a
 		weight, _ := row[4].(float64)
 		probability, _ := row[5].(float64)
-		out.Evidence = append(out.Evidence, Evidence{A: x.record(t[0], t[1]), B: x.record(t[2], t[3]), Weight: weight, Probability: probability, Verdict: t[6], Rules: t[7],
+		out.Evidence = append(out.Evidence, Evidence{A: x.record(t[0], t[1]), B: x.record(t[2], t[3]), Weight: weight, Probability: probability, Verdict: t[6], Rules: ruleNames(t[7]),
 			RecordA: steward.Record{Source: t[0], Key: t[1]}, RecordB: steward.Record{Source: t[2], Key: t[3]}})
 	}
 	out.Connected = len(out.Evidence) == len(out.Members)-1
@@ -676,10 +672,13 @@ func (x *explaining) logged(ctx context.Context, out *GoldenExplanation) error {
 	}
 	out.Log = []LoggedID{}
 	for _, r := range rows {
-		out.Log = append(out.Log, LoggedID{Kind: r[0], Old: r[1], New: r[2], Run: r[3], At: r[4], Cause: r[5]})
+		out.Log = append(out.Log, LoggedID{Kind: r[0], Old: r[1], New: r[2], Run: r[3], At: timeOf(r[4]), Cause: r[5]})
 	}
 	return nil
 }
+
+// mostQuestions is how many questions are told of one golden record.
+const mostQuestions = 20
 
 // mostFormer is how many records are told that have left a golden record, the latest first.
 const mostFormer = 100
@@ -691,7 +690,7 @@ FROM %[1]s AS f LEFT JOIN %[1]s AS n ON n.source = f.source AND n.source_key = f
 WHERE f.valid_to IS NOT NULL AND f.golden_id = %[2]s AND n.golden_id IS DISTINCT FROM f.golden_id
 ORDER BY f.valid_to DESC, f.source, md5(f.source_key) LIMIT %[3]d`, x.table(models.PartXref), x.Dialect().QuoteLiteral(out.ID), mostFormer))
 	for _, r := range rows {
-		out.Former = append(out.Former, FormerRecord{Record: x.record(r[0], r[1]), Since: r[2], Until: r[3], Now: r[4]})
+		out.Former = append(out.Former, FormerRecord{Record: x.record(r[0], r[1]), Since: timeOf(r[2]), Until: timeOf(r[3]), Now: r[4]})
 	}
 	return err
 }
@@ -699,7 +698,7 @@ ORDER BY f.valid_to DESC, f.source, md5(f.source_key) LIMIT %[3]d`, x.table(mode
 // fields are the golden record's values, and where they are from.
 func (x *explaining) fields(ctx context.Context, out *GoldenExplanation, members []steward.Record, pins []golden.Pin) error {
 	table := x.tables[models.PartGolden]
-	values, err := x.texts(ctx, "SELECT * FROM "+x.table(models.PartGolden)+" WHERE golden_id = "+x.Dialect().QuoteLiteral(out.ID))
+	_, values, err := x.values(ctx, "SELECT * FROM "+x.table(models.PartGolden)+" WHERE golden_id = "+x.Dialect().QuoteLiteral(out.ID))
 	if err != nil {
 		return err
 	}
@@ -714,14 +713,15 @@ func (x *explaining) fields(ctx context.Context, out *GoldenExplanation, members
 		if slices.Contains([]string{"golden_id", "records", "sources", "first_seen", "last_changed"}, c.Name) {
 			continue
 		}
-		f := FieldExplanation{Field: c.Name, Value: x.value(c.Name, values[0][i]), Choices: []ValueFrom{}}
+		own := x.field(c.Name, values[0][i])
+		f := FieldExplanation{Field: c.Name, Value: own.text, Typed: own.typed, Choices: []ValueFrom{}}
 		for _, row := range choices[strings.ToLower(c.Name)] {
-			if row.Place == 1 && row.Value != values[0][i] && x.chosen(c.Name) && !strings.HasPrefix(row.Decided, golden.PinnedBy) {
+			if row.Place == 1 && row.Value != values[0][i].text && x.chosen(c.Name) && !strings.HasPrefix(row.Decided, golden.PinnedBy) {
 				out.Notes = append(out.Notes, fmt.Sprintf("%s: the sources, or the decisions, say something else now than when run %s read them", c.Name, x.run))
 			}
-			row.Value = x.value(c.Name, row.Value)
 			if x.hides(c.Name) {
-				row.Figures = ""
+				masked := told{row.Value, row.Typed}.masked()
+				row.Value, row.Typed, row.Figures, row.Compared = masked.text, masked.typed, "", nil
 			}
 			f.Choices = append(f.Choices, row)
 		}
@@ -752,7 +752,7 @@ func (x *explaining) choices(ctx context.Context, id string, members []steward.R
 	if err != nil {
 		return nil, err
 	}
-	rows, err := x.texts(ctx, "SELECT field, place, source, source_key, value, decided, figures FROM (\n"+query+"\n) AS w ORDER BY field, place, source, source_key")
+	rows, err := x.texts(ctx, "SELECT field, place, source, source_key, value, decided, figures, "+x.choiceJSON()+" AS typed FROM (\n"+query+"\n) AS w ORDER BY field, place, source, source_key")
 	if err != nil {
 		return nil, err
 	}
@@ -761,7 +761,70 @@ func (x *explaining) choices(ctx context.Context, id string, members []steward.R
 		var place int
 		_, _ = fmt.Sscan(r[1], &place)
 		field := strings.ToLower(r[0])
-		out[field] = append(out[field], ValueFrom{Place: place, Record: x.record(r[2], r[3]), Value: r[4], Decided: r[5], Figures: r[6], Of: steward.Record{Source: r[2], Key: r[3]}})
+		decision, _ := strings.CutPrefix(r[5], golden.PinnedBy)
+		if decision == r[5] {
+			decision = ""
+		}
+		out[field] = append(out[field], ValueFrom{Place: place, Record: x.record(r[2], r[3]), Value: r[4], Typed: typedOf(r[7], x.typeOf(field)), Decided: r[5], Decision: decision,
+			Figures: fraction.ReplaceAllString(strings.ReplaceAll(r[6], golden.FigureSeparator, "; "), "$1"), Compared: x.figures(field, r[6]), Of: steward.Record{Source: r[2], Key: r[3]}})
 	}
 	return out, nil
+}
+
+// typeOf is the type of a golden record's column.
+func (x *explaining) typeOf(field string) string {
+	for _, c := range x.tables[models.PartGolden].Columns {
+		if strings.EqualFold(c.Name, field) {
+			return c.Type
+		}
+	}
+	return "VARCHAR"
+}
+
+// choiceJSON is the JSON of a value that a field was chosen from, which comes as a text. What is collected is an entry of its list.
+func (x *explaining) choiceJSON() string {
+	d := x.Dialect()
+	var cases []string
+	for _, c := range x.tables[models.PartGolden].Columns {
+		kind := c.Type
+		if !x.chosen(c.Name) {
+			kind = strings.TrimSuffix(kind, "[]")
+		}
+		if kind != "VARCHAR" {
+			cases = append(cases, fmt.Sprintf("WHEN %s THEN CAST(to_json(TRY_CAST(value AS %s)) AS VARCHAR)", d.QuoteLiteral(c.Name), d.Type(kind)))
+		}
+	}
+	return "CASE field " + strings.Join(cases, " ") + " ELSE CAST(to_json(value) AS VARCHAR) END"
+}
+
+// fraction is what of a second people need not read.
+var fraction = regexp.MustCompile(`(\d\d:\d\d:\d\d)\.\d+`)
+
+// figures are what the rules have compared: of least and greatest values of the field, of most_recent times, of all others numbers.
+func (x *explaining) figures(field, text string) []RuleFigure {
+	var all []RuleFigure
+	for _, one := range strings.Split(text, golden.FigureSeparator) {
+		rule, value, ok := strings.Cut(one, " ")
+		if !ok {
+			continue
+		}
+		kind := "DOUBLE"
+		switch models.SurviveRule(rule) {
+		case models.MostRecent:
+			kind = "TIMESTAMP"
+		case models.Least, models.Greatest:
+			kind = x.typeOf(field)
+		}
+		f := RuleFigure{Rule: rule, Value: value}
+		switch at := timeOf(value); {
+		case value == golden.FigureUnknown:
+			f.Value = nil
+		case strings.HasPrefix(kind, "TIMESTAMP") && !at.IsZero():
+			f.Value = at.Format(time.RFC3339Nano)
+		case kind != "VARCHAR" && json.Valid([]byte(value)):
+			f.Value = json.RawMessage(value)
+		}
+		all = append(all, f)
+	}
+	return all
 }

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform/match"
+	"github.com/millrace/millrace/transform/match/golden"
 	"github.com/millrace/millrace/transform/match/steward"
 	"github.com/millrace/millrace/warehouse"
 )
@@ -50,10 +52,10 @@ func (e *Engine) Entities(ctx context.Context) ([]EntityStatus, error) {
 		table := func(part string) *load.Table {
 			return m.Table(warehouse.Name{Schema: entity.Schema, Table: entity.Table(part)})
 		}
-		golden, records, review := table(models.PartGolden), table(models.PartRecords), table(models.PartReview)
-		if golden != nil && records != nil && review != nil {
-			s.Published = &EntityPublished{Run: golden.Run, At: golden.PublishedAt, Records: records.Rows, Golden: golden.Rows,
-				Merged: records.Rows - golden.Rows, Review: review.Rows}
+		made, records, review := table(models.PartGolden), table(models.PartRecords), table(models.PartReview)
+		if made != nil && records != nil && review != nil {
+			s.Published = &EntityPublished{Run: made.Run, At: made.PublishedAt, Records: records.Rows, Golden: made.Rows,
+				Merged: records.Rows - made.Rows, Review: review.Rows}
 		}
 		all = append(all, s)
 	}
@@ -93,14 +95,16 @@ type GoldenHit struct {
 	Records     int64        `json:"records"`
 	Sources     []string     `json:"sources"`
 	LastChanged time.Time    `json:"last_changed"`
-	Review      int64        `json:"review"` // questions about it that wait for a steward
+	Review      int64        `json:"review"`        // questions about it that wait for a steward
+	Was         []string     `json:"was,omitempty"` // ids that were searched for and have been merged into it
 	Values      []FieldValue `json:"values"`
 }
 
 // FieldValue is a value of a golden record as it is shown.
 type FieldValue struct {
 	Field string `json:"field"`
-	Value string `json:"value"`
+	Value string `json:"-"` // as people read it
+	Typed any    `json:"value"`
 }
 
 // goldenOwn are the columns of golden records that say what they are, and not what they are about.
@@ -108,7 +112,11 @@ var goldenOwn = []string{"golden_id", "records", "sources", "first_seen", "last_
 
 // FindGolden searches golden records, in the order of their ids, which no value changes.
 func (e *Engine) FindGolden(ctx context.Context, entity *models.Entity, search GoldenSearch) (found []GoldenHit, err error) {
-	err = e.explain(ctx, entity, search.Plain, []string{models.PartXref, models.PartGolden, models.PartReview}, func(x *explaining) error {
+	parts := []string{models.PartXref, models.PartGolden, models.PartReview}
+	if idBeginning.MatchString(search.Text) {
+		parts = append(parts, models.PartMergeLog)
+	}
+	err = e.explain(ctx, entity, search.Plain, parts, func(x *explaining) error {
 		found, err = x.find(ctx, search)
 		return err
 	})
@@ -124,8 +132,16 @@ func (x *explaining) find(ctx context.Context, search GoldenSearch) ([]GoldenHit
 	if search.Review {
 		where = append(where, fmt.Sprintf("g.golden_id IN (SELECT a_golden_id FROM %[1]s UNION ALL SELECT b_golden_id FROM %[1]s)", x.table(models.PartReview)))
 	}
+	heirs, err := x.heirs(ctx, search.Text)
+	if err != nil {
+		return nil, err
+	}
 	if words := strings.Fields(search.Text); len(words) > 0 {
-		where = append(where, "("+x.means(strings.TrimSpace(search.Text), words)+")")
+		means := x.means(strings.TrimSpace(search.Text), words)
+		for heir := range heirs {
+			means += " OR g.golden_id = " + d.QuoteLiteral(heir)
+		}
+		where = append(where, "("+means+")")
 	}
 	var fields []string
 	for _, c := range x.tables[models.PartGolden].Columns {
@@ -133,23 +149,48 @@ func (x *explaining) find(ctx context.Context, search GoldenSearch) ([]GoldenHit
 			fields = append(fields, c.Name)
 		}
 	}
-	columns := "g.golden_id, g.records, array_to_string(g.sources, chr(31)), g.last_changed"
+	columns := "g.golden_id, g.records, array_to_string(g.sources, chr(31)) AS sources, g.last_changed"
 	for _, f := range fields {
 		columns += ", g." + d.QuoteIdent(f)
 	}
-	rows, err := x.texts(ctx, fmt.Sprintf("SELECT %s FROM %s AS g WHERE %s ORDER BY g.golden_id LIMIT %d", columns, x.table(models.PartGolden), strings.Join(where, " AND "), search.Limit))
+	_, rows, err := x.values(ctx, fmt.Sprintf("SELECT %s FROM %s AS g WHERE %s ORDER BY g.golden_id LIMIT %d", columns, x.table(models.PartGolden), strings.Join(where, " AND "), search.Limit))
 	if err != nil {
 		return nil, err
 	}
 	hits := make([]GoldenHit, len(rows))
 	for i, r := range rows {
-		hits[i] = GoldenHit{ID: r[0], Sources: strings.Split(r[2], "\x1f"), LastChanged: timeOf(r[3]), Values: []FieldValue{}}
-		_, _ = fmt.Sscan(r[1], &hits[i].Records)
+		hits[i] = GoldenHit{ID: r[0].text, Sources: strings.Split(r[2].text, "\x1f"), LastChanged: timeOf(r[3].text), Values: []FieldValue{}, Was: heirs[r[0].text]}
+		_, _ = fmt.Sscan(r[1].text, &hits[i].Records)
 		for k, f := range fields {
-			hits[i].Values = append(hits[i].Values, FieldValue{f, x.value(f, r[4+k])})
+			value := x.field(f, r[4+k])
+			hits[i].Values = append(hits[i].Values, FieldValue{f, value.text, value.typed})
 		}
 	}
 	return hits, x.questions(ctx, hits)
+}
+
+// idBeginning is enough of a golden id to look for it among those that are no more.
+var idBeginning = regexp.MustCompile(`^\s*[0-9A-Fa-f-]{4,36}\s*$`)
+
+// mostHeirs is how many ids that are no more one search finds.
+const mostHeirs = 100
+
+// heirs are the golden records that have the records of ids that were merged, with those ids, where a text is the beginning of such.
+func (x *explaining) heirs(ctx context.Context, text string) (map[string][]string, error) {
+	if x.tables[models.PartMergeLog] == nil {
+		return nil, nil
+	}
+	d := x.Dialect()
+	rows, err := x.texts(ctx, fmt.Sprintf(`WITH RECURSIVE merged AS (SELECT old_id, new_id FROM %s WHERE kind = '%s'), h AS (
+SELECT old_id AS was, new_id AS now FROM merged WHERE starts_with(old_id, %s)
+UNION SELECT h.was, m.new_id FROM h JOIN merged AS m ON m.old_id = h.now
+) SELECT DISTINCT h.now, h.was FROM h JOIN %s AS g ON g.golden_id = h.now WHERE h.was NOT IN (SELECT golden_id FROM %[4]s) ORDER BY 1, 2 LIMIT %d`,
+		x.table(models.PartMergeLog), golden.Merged, d.QuoteLiteral(strings.ToLower(strings.TrimSpace(text))), x.table(models.PartGolden), mostHeirs))
+	found := map[string][]string{}
+	for _, r := range rows {
+		found[r[0]] = append(found[r[0]], r[1])
+	}
+	return found, err
 }
 
 // means is the condition that a golden record is one that the text means. Texts are compared without regard to case and accents.
@@ -219,8 +260,11 @@ func (e *GoneIDError) Error() string {
 	return fmt.Sprintf("golden id %s is no more: run %s merged it into %s", e.ID, e.Run, e.Heir)
 }
 
-// UnknownGoldenError says that no golden record has the name.
-type UnknownGoldenError struct{ text string }
+// UnknownGoldenError says that no golden record has the name, or that several do.
+type UnknownGoldenError struct {
+	Several int // that do
+	text    string
+}
 
 func (e *UnknownGoldenError) Error() string { return e.text }
 
@@ -233,7 +277,8 @@ type DecisionStatus struct {
 	A     string       `json:"a,omitempty"` // source:key
 	B     string       `json:"b,omitempty"`
 	Field string       `json:"field,omitempty"`
-	Value *string      `json:"value,omitempty"` // of a pin; nil: that of A
+	Value *string      `json:"value,omitempty"` // of a pin; absent: that of A, unless null
+	Null  bool         `json:"null,omitempty"`  // of a pin: no value
 	Of    string       `json:"of,omitempty"`    // the decision that a revoke takes back
 	Why   string       `json:"why"`
 	State string       `json:"state"` // in_force, revoked, overruled by a later one, or revoke
@@ -248,6 +293,28 @@ type DecisionStatus struct {
 	Revocable bool `json:"-"` // whether it is one of the file, which can be taken back
 
 	Decision steward.Decision `json:"-"` // unmasked
+}
+
+// named is the decision in words, without a value, with who has made it.
+func (s *DecisionStatus) named() string {
+	text := strings.TrimSpace(strings.Replace(s.Told(), ": ", " ", 1))
+	if s.By != "" {
+		text += " (" + s.By + ")"
+	}
+	return text
+}
+
+// Said is the decision in words, without a value, with what becomes of it, where the published run has obeyed it or the next one does.
+func (s DecisionStatus) Said() string {
+	switch {
+	case s.State == DecisionRevoked:
+		return s.named() + ", until the next run: it was taken back"
+	case s.State == DecisionOverruled:
+		return s.named() + ", until the next run: a later one holds then"
+	case s.Pending:
+		return s.named() + ", not run yet"
+	}
+	return s.named()
 }
 
 // Told is the decision in words, without a value.
@@ -283,13 +350,18 @@ func (e *Engine) DecisionStatuses(ctx context.Context, entity *models.Entity, pl
 	if err != nil {
 		return nil, err
 	}
-	rulings, err := steward.Rule(all)
+	rulings, err := steward.Agreed(all)
 	if err != nil {
-		return nil, &steward.ContradictionError{Err: err}
+		return nil, err
 	}
-	known := knownTo(m.Table(nameOf(entity.Node)))
+	x := &explaining{entityLook: &entityLook{entity: entity, secret: secret}, plain: plain}
+	return x.statuses(all, rulings, knownTo(m.Table(nameOf(entity.Node)))), nil
+}
+
+// statuses are decisions, each with what became of it. The published run has known those of known.
+func (x *explaining) statuses(all []steward.Decision, now *steward.Rulings, known map[string]bool) []DecisionStatus {
 	inForce, revokes := map[string]bool{}, map[string]steward.Decision{}
-	for _, d := range slices.Concat(rulings.Match, rulings.Split, rulings.Pins) {
+	for _, d := range slices.Concat(now.Match, now.Split, now.Pins) {
 		inForce[d.ID] = true
 	}
 	for _, d := range all {
@@ -297,7 +369,6 @@ func (e *Engine) DecisionStatuses(ctx context.Context, entity *models.Entity, pl
 			revokes[d.Of] = d
 		}
 	}
-	x := &explaining{entityLook: &entityLook{entity: entity, secret: secret}, plain: plain}
 	out := make([]DecisionStatus, len(all))
 	for i, d := range all {
 		out[i] = x.status(d)
@@ -312,17 +383,17 @@ func (e *Engine) DecisionStatuses(ctx context.Context, entity *models.Entity, pl
 			out[i].State = DecisionInForce
 		default:
 			out[i].State, out[i].Pending = DecisionOverruled, false
-			if over := rulings.Of(&d); over != nil {
+			if over := now.Of(&d); over != nil {
 				out[i].OverruledBy = over.ID
 			}
 		}
 	}
-	return out, nil
+	return out
 }
 
 // status is a decision as it is shown.
 func (x *explaining) status(d steward.Decision) DecisionStatus {
-	s := DecisionStatus{Where: d.Place, Revocable: !d.Unordered && d.Kind != steward.Revoke, ID: d.ID, By: d.By, Kind: d.Kind, Field: d.Field, Of: d.Of, Why: d.Why, State: DecisionInForce, Decision: d}
+	s := DecisionStatus{Where: d.Place, Revocable: !d.Unordered && d.Kind != steward.Revoke, ID: d.ID, By: d.By, Kind: d.Kind, Field: d.Field, Null: d.Null, Of: d.Of, Why: d.Why, State: DecisionInForce, Decision: d}
 	if !d.At.IsZero() {
 		s.At = &d.At
 	}
@@ -372,11 +443,13 @@ type ReviewAsk struct {
 
 // ComparedValue is what one comparison of a published pair came out at, with the standardized values.
 type ComparedValue struct {
-	Name  string  `json:"name"`
-	Level string  `json:"level"`
-	Bits  float64 `json:"bits"`
-	A     string  `json:"a,omitempty"`
-	B     string  `json:"b,omitempty"`
+	Name   string  `json:"name"`
+	Level  string  `json:"level"`
+	Bits   float64 `json:"bits"`
+	A      string  `json:"-"` // as people read it
+	B      string  `json:"-"`
+	TypedA any     `json:"a"`
+	TypedB any     `json:"b"`
 }
 
 // order is how questions follow each other. Where keys are masked their order tells nothing of them.
@@ -398,50 +471,36 @@ func (x *explaining) masksKeys() bool {
 
 // compareShown adds to pairs what was compared, from what the run has published of them.
 func (x *explaining) compareShown(ctx context.Context, shown []ReviewedThing) error {
-	var pairs, records []string
+	var pairs []string
+	var records []steward.Record
 	d := x.Dialect()
 	plan, _, err := x.ran(ctx)
 	if err != nil {
 		return err
 	}
-	number := map[string]int{}
-	for i, s := range plan.Sources {
-		number[s.Name] = i
-	}
 	for _, t := range shown {
-		if t.Kind != "pair" {
-			continue
-		}
-		pairs = append(pairs, fmt.Sprintf("(%s, %s, %s, %s)", d.QuoteLiteral(t.RecordA.Source), d.QuoteLiteral(t.RecordA.Key), d.QuoteLiteral(t.RecordB.Source), d.QuoteLiteral(t.RecordB.Key)))
-		for _, r := range []steward.Record{t.RecordA, t.RecordB} {
-			records = append(records, fmt.Sprintf("(%d, %s)", number[r.Source], d.QuoteLiteral(r.Key)))
+		if t.Kind == "pair" {
+			pairs = append(pairs, fmt.Sprintf("(%s, %s, %s, %s)", d.QuoteLiteral(t.RecordA.Source), d.QuoteLiteral(t.RecordA.Key), d.QuoteLiteral(t.RecordB.Source), d.QuoteLiteral(t.RecordB.Key)))
+			records = append(records, t.RecordA, t.RecordB)
 		}
 	}
 	if len(pairs) == 0 {
 		return nil
 	}
-	levels, columns := "", ""
+	levels := ""
 	for _, c := range plan.Comparisons {
 		levels += fmt.Sprintf(", %s, %s", d.QuoteIdent(c.Name+"_level"), d.QuoteIdent(c.Name+"_bits"))
-	}
-	for _, c := range plan.Columns {
-		columns += ", " + d.QuoteIdent(c.Name)
 	}
 	edges, err := x.texts(ctx, fmt.Sprintf("SELECT a_source, a_key, b_source, b_key%s FROM %s WHERE (a_source, a_key, b_source, b_key) IN (%s)",
 		levels, x.table(models.PartEdges), strings.Join(pairs, ", ")))
 	if err != nil {
 		return err
 	}
-	values, err := x.texts(ctx, fmt.Sprintf("SELECT _source, _key%s FROM %s WHERE (_source, _key) IN (%s)", columns, x.table(models.PartRecords), strings.Join(records, ", ")))
+	byRecord, err := x.recordsOf(ctx, plan, records...)
 	if err != nil {
 		return err
 	}
-	byRecord, byPair := map[steward.Record][]string{}, map[[2]steward.Record][]string{}
-	for _, r := range values {
-		var source int
-		_, _ = fmt.Sscan(r[0], &source)
-		byRecord[steward.Record{Source: plan.Sources[source].Name, Key: r[1]}] = r[2:]
-	}
+	byPair := map[[2]steward.Record][]string{}
 	for _, r := range edges {
 		byPair[[2]steward.Record{{Source: r[0], Key: r[1]}, {Source: r[2], Key: r[3]}}] = r[4:]
 	}
@@ -457,25 +516,51 @@ func (x *explaining) compareShown(ctx context.Context, shown []ReviewedThing) er
 				own.Level = edge[2*c]
 				_, _ = fmt.Sscan(edge[2*c+1], &own.Bits)
 			}
-			own.A, own.B = x.side(plan.Comparisons[c].Columns, plan, byRecord[t.RecordA]), x.side(plan.Comparisons[c].Columns, plan, byRecord[t.RecordB])
+			a, b := x.side(plan.Comparisons[c].Columns, plan, byRecord[t.RecordA]), x.side(plan.Comparisons[c].Columns, plan, byRecord[t.RecordB])
+			own.A, own.TypedA, own.B, own.TypedB = a.text, a.typed, b.text, b.typed
 			t.Compared = append(t.Compared, own)
 		}
 	}
 	return nil
 }
 
-// side is what a record has in a comparison's columns.
-func (x *explaining) side(columns []int, plan *match.Plan, record []string) string {
-	var values []string
+// recordsOf are the standardized values of records, in the order of the plan's columns.
+func (x *explaining) recordsOf(ctx context.Context, plan *match.Plan, records ...steward.Record) (map[steward.Record][]told, error) {
+	d := x.Dialect()
+	columns, wanted := "", make([]string, len(records))
+	for _, c := range plan.Columns {
+		columns += ", " + d.QuoteIdent(c.Name)
+	}
+	for i, r := range records {
+		source := slices.IndexFunc(plan.Sources, func(s match.Source) bool { return s.Name == r.Source })
+		wanted[i] = fmt.Sprintf("(%d, %s)", source, d.QuoteLiteral(r.Key))
+	}
+	_, rows, err := x.values(ctx, fmt.Sprintf("SELECT _source, _key%s FROM %s WHERE (_source, _key) IN (%s)", columns, x.table(models.PartRecords), strings.Join(wanted, ", ")))
+	found := map[steward.Record][]told{}
+	for _, r := range rows {
+		var source int
+		_, _ = fmt.Sscan(r[0].text, &source)
+		found[steward.Record{Source: plan.Sources[source].Name, Key: r[1].text}] = r[2:]
+	}
+	return found, err
+}
+
+// side is what a record has in a comparison's columns: a list where they are several.
+func (x *explaining) side(columns []int, plan *match.Plan, record []told) told {
+	var texts []string
+	var typed []any
 	for _, k := range columns {
 		if k >= len(record) {
 			continue
 		}
 		value := record[k]
 		if slices.ContainsFunc(plan.Columns[k].MadeOf(), x.hides) {
-			value = hidden(value)
+			value = value.masked()
 		}
-		values = append(values, value)
+		texts, typed = append(texts, value.text), append(typed, value.typed)
 	}
-	return strings.Join(values, ", ")
+	if len(typed) == 1 {
+		return told{texts[0], typed[0]}
+	}
+	return told{strings.Join(texts, ", "), typed}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform/match/golden"
@@ -26,17 +27,20 @@ type MatchReview struct {
 
 // ReviewedThing is one question to a steward.
 type ReviewedThing struct {
-	Kind        string  `json:"kind"`   // pair, block, …
-	Reason      string  `json:"reason"` // unsure, refused, …
-	A           string  `json:"a"`      // "" of what is no pair
-	B           string  `json:"b"`
-	GoldenA     string  `json:"a_golden_id,omitempty"`
-	GoldenB     string  `json:"b_golden_id,omitempty"`
-	Weight      float64 `json:"weight"`
-	Probability float64 `json:"probability"`
-	Detail      string  `json:"detail,omitempty"`
-	Since       string  `json:"since"` // of the run that first asked
-	Run         string  `json:"first_run"`
+	Kind        string    `json:"kind"`   // pair, block, …
+	Reason      string    `json:"reason"` // unsure, refused, …
+	A           string    `json:"a"`      // "" of what is no pair
+	B           string    `json:"b"`
+	GoldenA     string    `json:"a_golden_id,omitempty"`
+	GoldenB     string    `json:"b_golden_id,omitempty"`
+	Weight      float64   `json:"weight"`
+	Probability float64   `json:"probability"`
+	Detail      string    `json:"detail,omitempty"`
+	Since       time.Time `json:"since"` // of the run that first asked
+	Run         string    `json:"first_run"`
+	Rules       []string  `json:"rules,omitempty"`         // that have had a pair compared
+	KeptApartBy string    `json:"kept_apart_by,omitempty"` // what is forced together and would not go with a pair
+	Pair        string    `json:"pair,omitempty"`          // of a server: the path that explains it
 	// Compared is what was compared of a pair, where that was asked for.
 	Compared []ComparedValue `json:"compared,omitempty"`
 
@@ -76,17 +80,8 @@ func (e *Engine) Questions(ctx context.Context, entity *models.Entity, ask Revie
 				found.Reasons = append(found.Reasons, row[0])
 			}
 		}
-		query := "SELECT kind, reason, a_source, a_key, b_source, b_key, a_golden_id, b_golden_id, detail, CAST(first_at AS VARCHAR), first_run, weight, probability FROM " +
-			x.table(models.PartReview) + where + " ORDER BY " + x.reviewOrder(ask.Doubtful)
-		if ask.Limit > 0 {
-			query += fmt.Sprintf(" LIMIT %d OFFSET %d", ask.Limit, ask.Skip)
-		}
-		rows, err := x.Query(ctx, query)
-		if err != nil {
+		if found.Shown, err = x.asked(ctx, where, ask.Doubtful, ask.Limit, ask.Skip); err != nil {
 			return err
-		}
-		for _, row := range rows.Rows {
-			found.Shown = append(found.Shown, x.reviewed(row))
 		}
 		if ask.Compared {
 			return x.compareShown(ctx, found.Shown)
@@ -96,9 +91,34 @@ func (e *Engine) Questions(ctx context.Context, entity *models.Entity, ask Revie
 	return found, err
 }
 
+// asked are questions in their order; limit 0 is all.
+func (x *explaining) asked(ctx context.Context, where string, doubtful bool, limit, skip int) ([]ReviewedThing, error) {
+	query := "SELECT kind, reason, a_source, a_key, b_source, b_key, a_golden_id, b_golden_id, detail, CAST(first_at AS VARCHAR), first_run, weight, probability FROM " +
+		x.table(models.PartReview) + where + " ORDER BY " + x.reviewOrder(doubtful)
+	if limit > 0 {
+		query += fmt.Sprintf(" LIMIT %d OFFSET %d", limit, skip)
+	}
+	rows, err := x.Query(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	all := []ReviewedThing{}
+	for _, row := range rows.Rows {
+		all = append(all, x.reviewed(row))
+	}
+	return all, nil
+}
+
+// keptApart stands in a pair's detail between its rules and what keeps it apart.
+const keptApart = "; kept apart by "
+
 func (x *explaining) reviewed(row []any) ReviewedThing {
 	text := func(i int) string { s, _ := row[i].(string); return s }
-	out := ReviewedThing{Kind: text(0), Reason: text(1), GoldenA: text(6), GoldenB: text(7), Detail: text(8), Since: text(9), Run: text(10)}
+	out := ReviewedThing{Kind: text(0), Reason: text(1), GoldenA: text(6), GoldenB: text(7), Detail: text(8), Since: timeOf(text(9)), Run: text(10)}
+	if out.Kind == "pair" {
+		rules, apart, _ := strings.Cut(out.Detail, keptApart)
+		out.Rules, out.KeptApartBy = ruleNames(rules), apart
+	}
 	out.Weight, _ = row[11].(float64)
 	out.Probability, _ = row[12].(float64)
 	name := func(source, key string) string {
@@ -116,7 +136,7 @@ func (x *explaining) reviewed(row []any) ReviewedThing {
 type MatchQuality struct {
 	Entity   string          `json:"entity"`
 	Run      string          `json:"run"`
-	At       string          `json:"at"` // logical time
+	At       time.Time       `json:"at"` // logical time
 	Figures  []golden.Figure `json:"figures"`
 	Expected []Expectation   `json:"expected"`
 }
@@ -156,7 +176,8 @@ WHERE run_id = %s AND metric NOT IN ('%s', '%s', '%s') AND %[2]s = (SELECT max(%
 			f.Metric, _ = row[0].(string)
 			f.Value, _ = row[1].(float64)
 			f.Detail, _ = row[2].(string)
-			found.At, _ = row[3].(string)
+			at, _ := row[3].(string)
+			found.At = timeOf(at)
 			found.Figures = append(found.Figures, f)
 		}
 		for _, o := range golden.Expect(entity.Expect, found.Figures) {

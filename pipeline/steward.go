@@ -135,8 +135,11 @@ func (e *UnpublishedError) Error() string {
 	return fmt.Sprintf("%s was never published: millrace run %s makes it", e.Table, e.Entity)
 }
 
-// FieldError says that golden records have no field of that name.
-type FieldError struct{ text string }
+// FieldError says what is wrong with the field of a pin, or its value.
+type FieldError struct {
+	Of   string // field, or value
+	text string
+}
 
 func (e *FieldError) Error() string { return e.text }
 
@@ -153,8 +156,8 @@ func (e *Engine) decidable(ctx context.Context, entity *models.Entity, d steward
 		if err := pinnable(entity, d.Field); err != nil {
 			return nil, err
 		}
-		if d.Value == nil && computed(entity, d.Field) {
-			return nil, &FieldError{fmt.Sprintf("%s of %s is computed, so that no record has one: give a value, as %[1]s=…", d.Field, entity.Name)}
+		if d.Value == nil && !d.Null && computed(entity, d.Field) {
+			return nil, &FieldError{"value", fmt.Sprintf("%s of %s is computed, so that no record has one: give a value, as %[1]s=…, or NULL", d.Field, entity.Name)}
 		}
 		parts, records = []string{models.PartXref, models.PartGolden}, []steward.Record{d.A}
 	default:
@@ -196,7 +199,7 @@ func (l *entityLook) fits(ctx context.Context, d steward.Decision) error {
 	if strings.HasSuffix(columns[at].Type, "]") {
 		hint = ": write a list as [a, b]"
 	}
-	return &FieldError{fmt.Sprintf("the value is no %s, and %s of %s is one%s", columns[at].Type, columns[at].Name, l.entity.Name, hint)}
+	return &FieldError{"value", fmt.Sprintf("the value is no %s, and %s of %s is one%s", columns[at].Type, columns[at].Name, l.entity.Name, hint)}
 }
 
 // overridden are the decisions of what is published of the table of overrides; none where it never was.
@@ -234,7 +237,7 @@ func pinnable(entity *models.Entity, field string) error {
 	if s := config.Suggest(field, names); s != "" {
 		hint = fmt.Sprintf("did you mean %q?", s)
 	}
-	return &FieldError{fmt.Sprintf("the golden records of %s have no field %q: %s", entity.Name, field, hint)}
+	return &FieldError{"field", fmt.Sprintf("the golden records of %s have no field %q: %s", entity.Name, field, hint)}
 }
 
 // computed says whether no record has a field of the golden record by itself.

@@ -62,7 +62,7 @@ func TestDecisionsAndTheTableOfOverrides(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden, err := e.ExplainGolden(t.Context(), entity, "a:1", false)
-	if err != nil || !strings.HasSuffix(golden.Decisions[len(golden.Decisions)-1], ", not run yet") {
+	if err != nil || !strings.HasSuffix(golden.Decisions[len(golden.Decisions)-1].Said(), ", not run yet") {
 		t.Fatalf("%+v, %v", golden, err)
 	}
 	for _, f := range golden.Fields {

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -28,14 +29,14 @@ func (s *Server) entityRoutes() []route {
 	return []route{
 		get(s, "/entities", "listEntities", "The entities, each with what is published of it.", s.listEntities),
 		get(s, "/entities/{entity}/golden", "findGolden", "Golden records, in the order of their ids. Values that are personal are shown to stewards, and found by stewards, alone.", s.findGolden, append([]param{
-			{name: "q", doc: "The beginning of an id, a record as its key or source:key, or words of values, whatever their case and accents."},
+			{name: "q", doc: "The beginning of an id, also of one that was merged: it finds what has its records now. A record as its key or source:key, or words of values, whatever their case and accents."},
 			{name: "records", doc: "Only of so many records at least.", integer: true, least: 1},
 			{name: "review", doc: "Only those that a question to a steward is about.", enum: []string{"true"}}}, paging...)...),
 		get(s, "/entities/{entity}/golden/{golden}", "explainGolden", "What a golden record is made of, and what holds it together. That of an id that was merged into another tells which.", s.explainGolden),
 		get(s, "/entities/{entity}/pair", "explainPair", "Why two records are one golden record, or two.", s.explainPair,
-			param{name: "a", doc: "A record, as source:key."}, param{name: "b", doc: "Another one."}),
+			param{name: "a", doc: "A record, as source:key. Who is not shown its key names it as pair of golden records and of the review does."}, param{name: "b", doc: "Another one."}),
 		get(s, "/entities/{entity}/review", "listQuestions", "What waits for a steward: the likeliest matches first.", s.listQuestions, append([]param{
-			{name: "reason", doc: "Only those of this reason, such as unsure or refused."},
+			{name: "reason", doc: "Only those of this reason.", enum: golden.Reasons},
 			{name: "order", doc: "doubtful: those whose odds are nearest to even first.", enum: []string{"likely", "doubtful"}}}, paging...)...),
 		get(s, "/entities/{entity}/quality", "getQuality", "Figures of a run: what was compared, found and left open.", s.getQuality,
 			param{name: "run", doc: "Of this run; the published one when absent."}),
@@ -93,18 +94,22 @@ func entityProblem(err error, entity *models.Entity, plain bool) error {
 	switch {
 	case errors.As(err, &gone) && gone.Heir != "":
 		return &Problem{kind: kindNotFound, Detail: err.Error(), Hint: "GET " + apiPrefix + "/entities/" + entity.Name + "/golden/" + gone.Heir, cause: err}
+	case errors.As(err, &record) && !plain && !mayName(entity, record.Record, nil):
+		return &Problem{kind: kindNotFound, Detail: entity.Name + " does not have the record any more"}
 	case errors.As(err, &gone), errors.As(err, &record):
 		return &Problem{kind: kindNotFound, Detail: err.Error()}
+	case errors.As(err, &golden) && golden.Several > 0:
+		return &Problem{kind: kindNotFound, Detail: "several golden ids of " + entity.Name + " begin so", Hint: "write more of the id"}
 	case errors.As(err, &golden):
-		return &Problem{kind: kindNotFound, Detail: "no golden record of " + entity.Name + " has that id, or several ids begin so", Hint: "search finds golden records by their records' keys, too"}
+		return &Problem{kind: kindNotFound, Detail: "no golden record of " + entity.Name + " has an id that begins so, and none had", Hint: "search finds golden records by their records' keys, too"}
 	case errors.As(err, &unpublished):
 		return &Problem{kind: kindConflict, Detail: err.Error()}
 	case errors.As(err, &field):
-		return &Problem{kind: kindInvalid, Detail: err.Error()}
+		return &Problem{kind: kindInvalid, Detail: err.Error(), Problems: []FieldProblem{{field.Of, err.Error()}}}
 	case errors.As(err, &contradiction) && !plain:
 		return &Problem{kind: kindConflict, Detail: "the decisions about " + entity.Name + " contradict each other", Hint: "millrace match decisions " + entity.Name + " tells which"}
 	case errors.As(err, &contradiction):
-		return &Problem{kind: kindConflict, Detail: err.Error(), Hint: "revoke what does not hold any more, then decide again"}
+		return &Problem{kind: kindConflict, Detail: contradiction.Unmasked(), Hint: "revoke what does not hold any more, then decide again"}
 	case errors.As(err, &large):
 		return &Problem{kind: kindConflict, Detail: err.Error(), Hint: "millrace explain " + large.Entity + " takes the time that it needs"}
 	case errors.As(err, &refused):
@@ -125,8 +130,16 @@ func (s *Server) named(r *http.Request, entity *models.Entity, texts ...string) 
 		if err != nil || strings.ContainsFunc(text, unicode.IsControl) || len(text) > mostKey {
 			return nil, &Problem{kind: kindInvalid, Detail: fmt.Sprintf("%q names no record", cut(text, 80)), Hint: "a and b are records as source:key"}
 		}
-		if !mayName(entity, record, identityOf(r.Context()).roles) {
-			return nil, &Problem{kind: kindForbidden, Detail: "keys of " + record.Source + " are personal: only stewards name its records"}
+		known, aliased := s.aliases.record(entity.Name, record)
+		switch {
+		case aliased:
+			record = known
+		case !mayName(entity, record, identityOf(r.Context()).roles) && strings.HasPrefix(record.Key, aliasMark):
+			return nil, &Problem{kind: kindNotFound, Detail: "the link does not hold any more: links to records whose keys are personal do until the server is started anew",
+				Hint: "golden records and the review of " + entity.Name + " have new ones"}
+		case !mayName(entity, record, identityOf(r.Context()).roles):
+			return nil, &Problem{kind: kindForbidden, Detail: "keys of " + record.Source + " are personal: only who has the role steward names its records by them",
+				Hint: "golden records and the review of " + entity.Name + " link to their pairs without keys"}
 		}
 		all = append(all, record)
 	}
@@ -144,6 +157,19 @@ func mayName(entity *models.Entity, record steward.Record, who Roles) bool {
 	return who.may(Steward) || !slices.ContainsFunc(entity.Sources, func(s *models.EntitySource) bool { return s.Name == record.Source && s.HasPersonalKey() })
 }
 
+// pairPath is the query of what explains two records, for who asks: records whose keys they may not be told have aliases. "" for what is no pair.
+func (s *Server) pairPath(entity *models.Entity, a, b steward.Record, who Roles) string {
+	if a.Source == "" || b.Source == "" {
+		return ""
+	}
+	for _, r := range []*steward.Record{&a, &b} {
+		if !mayName(entity, *r, who) {
+			r.Key = s.aliases.of(entity.Name, *r)
+		}
+	}
+	return link("/entities/"+entity.Name+"/pair", "a", a.String(), "b", b.String())
+}
+
 func (s *Server) listEntities(c *call) (Page[pipeline.EntityStatus], error) {
 	all, err := s.Engine().Entities(c.Context())
 	return list(all), err
@@ -151,6 +177,12 @@ func (s *Server) listEntities(c *call) (Page[pipeline.EntityStatus], error) {
 
 // goldenKey is the form of golden ids, and of their beginnings.
 var goldenKey = regexp.MustCompile(`^[0-9A-Za-z-]{1,64}$`)
+
+// goldenID is the beginning of a golden id, as people write it.
+var goldenID = regexp.MustCompile(`^[0-9A-Fa-f-]{1,36}$`)
+
+// exampleID is how golden ids look.
+const exampleID = "f776085a-b0a4-5bc9-9cc7-fbfd600d9274"
 
 // mostSearch is how long what is searched for may be.
 const mostSearch = 200
@@ -211,13 +243,31 @@ func (s *Server) explainGolden(c *call) (*pipeline.GoldenExplanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.goldenRecord(c.Request, entity, c.PathValue("golden"))
+	found, err := s.goldenRecord(c.Request, entity, c.PathValue("golden"))
+	if err != nil {
+		return nil, err
+	}
+	for i := range found.Evidence {
+		found.Evidence[i].Pair = apiPrefix + found.Evidence[i].Pair
+	}
+	found.Questions = inAPI(found.Questions)
+	return found, nil
+}
+
+// inAPI leads to what the API says of pairs, and not to its page.
+func inAPI(all []pipeline.ReviewedThing) []pipeline.ReviewedThing {
+	for i := range all {
+		if all[i].Pair != "" {
+			all[i].Pair = apiPrefix + all[i].Pair
+		}
+	}
+	return all
 }
 
 // goldenRecord explains a golden record as who asks may see it.
 func (s *Server) goldenRecord(r *http.Request, entity *models.Entity, id string) (found *pipeline.GoldenExplanation, err error) {
-	if !goldenKey.MatchString(id) {
-		return nil, entityProblem(&pipeline.UnknownGoldenError{}, entity, false)
+	if !idKeyOf(id) {
+		return nil, &Problem{kind: kindNotFound, Detail: "the path has no golden id, nor the beginning of one", Hint: "golden ids have the digits 0 to 9 and a to f, as " + exampleID + "; search finds golden records by their records' keys, too"}
 	}
 	err = s.saw(r, entity, func(ctx context.Context, e *pipeline.Engine, plain bool) (string, error) {
 		found, err = e.ExplainGolden(ctx, entity, id, plain)
@@ -226,8 +276,28 @@ func (s *Server) goldenRecord(r *http.Request, entity *models.Entity, id string)
 		}
 		return "golden record " + found.ID, nil
 	})
-	return found, err
+	if err != nil {
+		return nil, err
+	}
+	who := identityOf(r.Context()).roles
+	for i, e := range found.Evidence {
+		found.Evidence[i].Pair = s.pairPath(entity, e.RecordA, e.RecordB, who)
+	}
+	s.linkPairs(r, entity, found.Questions)
+	return found, nil
 }
+
+// linkPairs says of questions about pairs what explains them.
+func (s *Server) linkPairs(r *http.Request, entity *models.Entity, all []pipeline.ReviewedThing) {
+	for i, t := range all {
+		if t.Kind == "pair" {
+			all[i].Pair = s.pairPath(entity, t.RecordA, t.RecordB, identityOf(r.Context()).roles)
+		}
+	}
+}
+
+// idKeyOf says whether a text is the beginning of a golden id.
+func idKeyOf(text string) bool { return goldenID.MatchString(text) }
 
 func (s *Server) explainPair(c *call) (*pipeline.PairExplanation, error) {
 	entity, err := s.entity(c.Request)
@@ -275,7 +345,7 @@ func (s *Server) listQuestions(c *call) (Page[pipeline.ReviewedThing], error) {
 	if run != "" && run != found.Run {
 		return none, &Problem{kind: kindConflict, Detail: "another run has asked since the first page", Hint: "begin at the first page"}
 	}
-	out := list(found.Shown)
+	out := list(inAPI(found.Shown))
 	if more := skip + len(found.Shown); int64(more) < found.Total && len(found.Shown) > 0 {
 		out.Next = base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%s %d", found.Run, more))
 	}
@@ -296,6 +366,9 @@ func (s *Server) questions(r *http.Request, entity *models.Entity, ask pipeline.
 		}
 		return shortIDs(ids), nil
 	})
+	if err == nil {
+		s.linkPairs(r, entity, found.Shown)
+	}
 	return found, err
 }
 
@@ -369,12 +442,25 @@ func (s *Server) decisions(r *http.Request, entity *models.Entity) (all []pipeli
 
 // DecisionRequest is a decision about records.
 type DecisionRequest struct {
-	Kind  string  `json:"kind" doc:"match: two records are the same thing. split: they are not. pin: the golden record of a has a value."`
-	A     string  `json:"a" doc:"A record, as source:key."`
-	B     string  `json:"b,omitempty" doc:"The other one, of match and split."`
-	Field string  `json:"field,omitempty" doc:"Of pin."`
-	Value *string `json:"value,omitempty" doc:"Of pin; that of a when absent."`
-	Why   string  `json:"why" doc:"For those who read the decision: everybody who may look does, so that no personal values belong here."`
+	Kind  string     `json:"kind" doc:"match: two records are the same thing. split: they are not. pin: the golden record of a has a value."`
+	A     string     `json:"a" doc:"A record, as source:key."`
+	B     string     `json:"b,omitempty" doc:"The other one, of match and split."`
+	Field string     `json:"field,omitempty" doc:"Of pin."`
+	Value PinnedText `json:"value,omitempty" doc:"Of pin, as a text, a list as [a, b]; that of a when absent, unless null is true."`
+	Null  bool       `json:"null,omitempty" doc:"Of pin: the golden record has no value, NULL."`
+	Why   string     `json:"why" doc:"For those who read the decision: everybody who may look does, so that no personal values belong here."`
+}
+
+// PinnedText is a value that may be absent. A null is refused: it could mean either no value, or that of the record.
+type PinnedText struct {
+	text *string
+	null bool
+}
+
+// UnmarshalJSON reads a text.
+func (v *PinnedText) UnmarshalJSON(data []byte) error {
+	v.null = string(data) == "null"
+	return json.Unmarshal(data, &v.text)
 }
 
 func (in *DecisionRequest) mistakes() (all []FieldProblem) {
@@ -384,7 +470,9 @@ func (in *DecisionRequest) mistakes() (all []FieldProblem) {
 		}
 	}
 	pair := in.Kind == string(steward.Match) || in.Kind == string(steward.Split)
-	add(!pair && in.Kind != string(steward.Pin), "kind", "must be match, split or pin")
+	if !pair && in.Kind != string(steward.Pin) { // what else it needs hangs on that
+		return append([]FieldProblem{{"kind", "must be match, split or pin"}}, whyMistakes(in.Why)...)
+	}
 	_, err := steward.ParseRecord(in.A)
 	add(badText(in.A, mostKey) || err != nil, "a", "must name a record as source:key")
 	_, err = steward.ParseRecord(in.B)
@@ -393,8 +481,12 @@ func (in *DecisionRequest) mistakes() (all []FieldProblem) {
 	add(pair && in.B == in.A && in.A != "", "b", "must be another record than a")
 	add(!pair && in.Field == "", "field", "must name the field that is pinned")
 	add(badText(in.Field, 200), "field", "is no field")
-	add(pair && (in.Field != "" || in.Value != nil), "field", "belongs to pin, as value does")
-	add(in.Value != nil && badText(*in.Value, 10_000), "value", "is too long, or has control characters")
+	add(pair && in.Field != "", "field", "belongs to pin")
+	add(pair && in.Value.text != nil, "value", "belongs to pin")
+	add(pair && in.Null, "null", "belongs to pin")
+	add(in.Value.null, "value", "is null: \"null\": true pins NULL, and without value the record's own is pinned")
+	add(in.Value.text != nil && in.Null, "null", "pins no value, and value is one: give one of the two")
+	add(in.Value.text != nil && badText(*in.Value.text, 10_000), "value", "is too long, or has control characters")
 	return append(all, whyMistakes(in.Why)...)
 }
 
@@ -411,7 +503,7 @@ func whyMistakes(why string) []FieldProblem {
 }
 
 func (s *Server) decide(c *call, in DecisionRequest) (*pipeline.DecisionStatus, error) {
-	d := steward.Decision{Kind: steward.Kind(in.Kind), Field: in.Field, Value: in.Value, Why: in.Why}
+	d := steward.Decision{Kind: steward.Kind(in.Kind), Field: in.Field, Value: in.Value.text, Null: in.Null, Why: in.Why}
 	d.A, _ = steward.ParseRecord(in.A)
 	if d.Kind != steward.Pin {
 		d.B, _ = steward.ParseRecord(in.B)
@@ -461,6 +553,12 @@ func (s *Server) write(c *call, d steward.Decision) (*pipeline.DecisionStatus, e
 		}
 		return err
 	})
+	var contradiction *steward.ContradictionError
+	if errors.As(err, &contradiction) && contradiction.Unmasked() != contradiction.Error() {
+		if err := s.event(c.Request, d.By, "look", "", "", "personal values of "+entity.Name+": decisions that contradict each other"); err != nil {
+			return nil, err
+		}
+	}
 	if err != nil {
 		return nil, entityProblem(err, entity, true)
 	}

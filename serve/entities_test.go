@@ -3,9 +3,11 @@ package serve
 import (
 	"encoding/json"
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -98,7 +100,7 @@ func (l *lab) goldenOf(record string) string {
 // TestGoldenRecordsByRole: everybody sees which source has won and why, and the bits; personal values and keys are for stewards alone, whose looks
 // are written down. Nobody else finds anything out by searching.
 func TestGoldenRecordsByRole(t *testing.T) {
-	_, l := newGallery(t)
+	s, l := newGallery(t)
 	var entities Page[pipeline.EntityStatus]
 	l.get(l.viewer, "/entities", &entities)
 	if p := entities.Items[0].Published; !entities.Items[0].Personal || p == nil || p.Records != 39 || p.Golden != 36 || p.Merged != 3 || p.Review != 1 {
@@ -158,6 +160,43 @@ func TestGoldenRecordsByRole(t *testing.T) {
 			t.Errorf("%s: %d %s", key, w.Code, w.Body)
 		}
 	}
+	// Who is not shown keys opens the page of a pair by the link to it, and makes no link of their own.
+	var golden pipeline.GoldenExplanation
+	l.get(l.viewer, "/entities/person/golden/"+id, &golden)
+	told, _ := strings.CutPrefix(golden.Evidence[0].Pair, apiPrefix)
+	said := l.get(l.viewer, told, &explained)
+	_, page := s.send(http.MethodGet, "/entities/person/"+id, l.viewer, nil)
+	href := html.UnescapeString(regexp.MustCompile(`href="(/entities/person/pair[^"]*)"`).FindStringSubmatch(page)[1]) // of a server of its own
+	code, page := s.send(http.MethodGet, href, l.viewer, nil)
+	if explained.B != "web:***" || !explained.Together || strings.Contains(said+page, personalMark) || code != 200 || !strings.Contains(plainText(page), "crm:1 and web:*** are one golden record") {
+		t.Errorf("%s: %d %s %s", told, code, said, plainText(page))
+	}
+	for _, other := range []string{told[:len(told)-1] + map[bool]string{true: "B", false: "A"}[strings.HasSuffix(told, "A")], told[:len(told)-40], strings.Replace(told, "web", "crm", 1)} {
+		if w := l.ask("GET", apiPrefix+other, "", as(l.viewer)...); w.Code != 404 || strings.Contains(w.Body.String(), personalMark) {
+			t.Errorf("%s: %d %s", other, w.Code, w.Body)
+		}
+	}
+	if f := golden.Fields[0]; f.Typed != "Élodie Müller" || len(f.Choices[0].Compared) != 2 || f.Choices[0].Compared[0] != (pipeline.RuleFigure{Rule: "most_recent"}) || f.Choices[0].Compared[1].Value != 90.0 || golden.Log[0].At.IsZero() {
+		t.Errorf("%+v %+v", f, golden.Log)
+	}
+	// What is wrong with a name is told apart, and an error leaves somebody who is logged in among the pages.
+	for path, want := range map[string]string{"zzzz": "has no golden id", "ffffffff-": "has an id that begins so"} {
+		if code, page := s.send(http.MethodGet, "/entities/person/"+path, l.viewer, nil); code != 404 || !strings.Contains(plainText(page), want) || !strings.Contains(plainText(page), "Golden records of person Overview") || strings.Contains(page, "Log in") {
+			t.Errorf("%s: %d %s", path, code, plainText(page))
+		}
+	}
+	if code, page := s.send(http.MethodGet, "/entities/person?q=ffffffff-f", l.viewer, nil); code != 200 || !strings.Contains(plainText(page), "No golden record matches. no golden record of person has an id that begins so, and none had") {
+		t.Errorf("%d %s", code, plainText(page))
+	}
+	if code, page := s.send(http.MethodPost, "/entities/person/decide", l.viewer, url.Values{}); code != 403 || !strings.Contains(plainText(page), "that takes the role steward") {
+		t.Errorf("%d %s", code, plainText(page))
+	}
+	if w := l.ask("GET", apiPrefix+"/entities/person/review?reason=unsuer", "", as(l.viewer)...); w.Code != 400 || !strings.Contains(w.Body.String(), "must be one of unsure, refused, too many records share the key") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if code, page := s.send(http.MethodGet, "/entities/person/pair?from=review&a=crm:1&b=crm:4", l.viewer, nil); code != 200 || !strings.Contains(plainText(page), "All questions Next question crm:1 and crm:4 are two golden records") {
+		t.Errorf("%d %s", code, plainText(page))
+	}
 	for path, want := range map[string]int{"/nobody/golden": 404, "/person/golden/zzzz": 404, "/person/golden/%2e%2e": 404, "/person/golden/..": 404, "/..%2fperson/golden": 404, "/person/golden?q=a%00": 400, "/person/golden?q=" + strings.Repeat("a", 201): 400,
 		"/person/golden?cursor=JyBPUg": 400, "/person/golden?sort=email": 400, "/person/pair?a=crm:1": 400, "/person/pair?a=crm:1&b=crm:1": 400, "/person/pair?a=crm:1&b=crm:none": 404, "/person/review?order=email": 400,
 		"/person/quality?run=../x": 404, "/person/quality?run=20200101T000000-abc": 404, "/person/review?cursor=MjAyMCA5": 409} {
@@ -196,12 +235,18 @@ func TestDecisions(t *testing.T) {
 	post(l.viewer, "", split, 403)
 	post(l.operator, "", split, 403)
 	for _, body := range []string{`{}`, strings.Replace(split, "sisters", " ", 1), strings.Replace(split, "split", "revoke", 1), `{"kind": "pin", "a": "crm:1", "why": "x"}`, `{"kind": "match", "a": "crm:1", "b": "crm:1", "why": "x"}`,
-		`{"kind": "match", "a": "crm", "b": "crm:2", "why": "x"}`, `{"kind": "pin", "a": "crm:1", "field": "emial", "why": "x"}`} {
+		`{"kind": "match", "a": "crm", "b": "crm:2", "why": "x"}`, `{"kind": "pin", "a": "crm:1", "field": "city", "value": null, "why": "x"}`, `{"kind": "pin", "a": "crm:1", "field": "city", "value": "x", "null": true, "why": "x"}`} {
 		post(l.steward, "", body, 400)
+	}
+	if said := post(l.steward, "", `{"kind": "pin", "a": "crm:1", "field": "emial", "why": "x"}`, 400); !strings.Contains(said, `"problems":[{"field":"field","detail":"the golden records of person have no field \"emial\"`) {
+		t.Errorf("%s", said)
+	}
+	if said := post(l.steward, "", `{"kind": "foo", "b": "x", "why": "x"}`, 400); !strings.Contains(said, `"problems":[{"field":"kind","detail":"must be match, split or pin"}]`) {
+		t.Errorf("%s", said)
 	}
 	post(l.steward, "", `{"kind": "match", "a": "crm:1", "b": "crm:none", "why": "x"}`, 404)
 	made := post(l.steward, "", split, 201, "Idempotency-Key", "k")
-	if again := post(l.steward, "", split, 201, "Idempotency-Key", "k"); again != made || strings.Contains(made, personalMark) {
+	if again := post(l.steward, "", split, 201, "Idempotency-Key", "k"); again != made || strings.Contains(made, personalMark) || !strings.Contains(made, `"where":"entities/person.decisions.csv:2"`) {
 		t.Errorf("%s %s", made, again)
 	}
 	before := l.goldenOf("crm:1")
@@ -209,13 +254,14 @@ func TestDecisions(t *testing.T) {
 	if l.get(l.viewer, "/entities/person/decisions", &all); len(all.Items) != 1 || !all.Items[0].Pending || all.Items[0].By != "stella" || all.Items[0].Why != "sisters" || all.Items[0].B != "web:***" {
 		t.Fatalf("%+v", all)
 	}
-	if said := post(l.steward, "", strings.Replace(split, "web:elodie"+personalMark, "crm:2", 1), 201); !strings.Contains(said, "crm:2") {
+	evil := "web:evil" + personalMark
+	if said := post(l.steward, "", strings.Replace(split, "web:elodie"+personalMark, evil, 1), 201); !strings.Contains(said, "web:***") {
 		t.Errorf("%s", said)
 	}
-	if said := post(l.steward, "", `{"kind": "match", "a": "crm:2", "b": "crm:5", "why": "x"}`, 201); !strings.Contains(said, "crm:5") {
+	if said := post(l.steward, "", `{"kind": "match", "a": "`+evil+`", "b": "crm:5", "why": "x"}`, 201); !strings.Contains(said, "crm:5") {
 		t.Errorf("%s", said)
 	}
-	if said := post(l.steward, "", `{"kind": "match", "a": "crm:5", "b": "crm:1", "why": "x"}`, 409); !strings.Contains(said, "contradicts what brings the two together: match crm:1 and crm:5") && !strings.Contains(said, "split crm:1 and crm:2") {
+	if said := post(l.steward, "", `{"kind": "match", "a": "crm:5", "b": "crm:1", "why": "x"}`, 409); !strings.Contains(said, "split crm:1 and "+evil) || !strings.Contains(said, "contradicts what brings the two together: ") {
 		t.Errorf("%s", said)
 	}
 	// The page of the question offers a steward both ways, and a form does what the API does.
@@ -234,7 +280,7 @@ func TestDecisions(t *testing.T) {
 	var both sync.WaitGroup
 	for i, token := range []string{l.steward, s.token("sven", "operator,steward")} {
 		both.Go(func() {
-			body, _ := json.Marshal(map[string]any{"kind": "pin", "a": "crm:" + fmt.Sprint(4+i), "field": "city", "value": "Town of " + fmt.Sprint(i), "why": "x"})
+			body, _ := json.Marshal(map[string]any{"kind": "pin", "a": "crm:" + fmt.Sprint(4+i), "field": "city", []string{"value", "null"}[i]: []any{"Town of 0", true}[i], "why": "x"})
 			if w := l.ask("POST", apiPrefix+"/entities/person/decisions", string(body), append(as(token), "Content-Type", "application/json")...); w.Code != 201 {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
@@ -264,12 +310,18 @@ func TestDecisions(t *testing.T) {
 		t.Errorf("split into %s and %s of %s", a, b, before)
 	}
 	anna := l.goldenOf("crm:4")
-	if anna != l.goldenOf("web:otheranna"+personalMark) || l.goldenOf("crm:2") != l.goldenOf("crm:5") {
+	if anna != l.goldenOf("web:otheranna"+personalMark) || l.goldenOf(evil) != l.goldenOf("crm:5") {
 		t.Error("a match was not obeyed")
 	}
 	code, page := s.send(http.MethodGet, "/entities/person/"+anna, l.viewer, nil)
-	if text := plainText(page); code != 200 || !strings.Contains(text, "city Town of 0 pinned by") || !strings.Contains(text, "merged") || strings.Contains(page, personalMark) {
+	if text := plainText(page); code != 200 || !strings.Contains(text, "city ✓ it was decided: Town of 0 pinned by") || !strings.Contains(text, "merged") || strings.Contains(page, personalMark) {
 		t.Errorf("%d %s", code, text)
+	}
+	if code, page := s.send(http.MethodGet, "/entities/person/"+l.goldenOf("crm:5"), l.viewer, nil); code != 200 || !strings.Contains(plainText(page), "city ✓ it was decided: NULL pinned by") || !strings.Contains(plainText(page), "pin city of crm:5 to NULL") {
+		t.Errorf("%d %s", code, plainText(page))
+	}
+	if said := l.get(l.viewer, "/entities/person/golden/"+l.goldenOf("crm:5"), nil); !strings.Contains(said, `{"field":"city","value":null,"choices":[{"place":1,`) {
+		t.Errorf("%s", said)
 	}
 	// An id that was merged leads to its heir.
 	var explained pipeline.GoldenExplanation
@@ -282,6 +334,13 @@ func TestDecisions(t *testing.T) {
 	}
 	if code, page := s.send(http.MethodGet, "/entities/person/"+old, l.viewer, nil); old == "" || code != 200 || !strings.Contains(plainText(page), old+" was merged into this one") {
 		t.Errorf("%s: %d %s", old, code, plainText(page))
+	}
+	var found Page[pipeline.GoldenHit]
+	if l.get(l.viewer, "/entities/person/golden?q="+old[:8], &found); len(found.Items) != 1 || found.Items[0].ID != anna || len(found.Items[0].Was) != 1 || found.Items[0].Was[0] != old {
+		t.Errorf("%s: %+v", old, found)
+	}
+	if _, page := s.send(http.MethodGet, "/entities/person?q="+old, l.viewer, nil); !strings.Contains(plainText(page), "has the records of "+old[:8]+" , which was merged into it") {
+		t.Errorf("%s", plainText(page))
 	}
 	if w := l.ask("GET", apiPrefix+"/entities/person/golden/"+old, "", as(l.viewer)...); w.Code != 404 || !strings.Contains(w.Body.String(), anna) {
 		t.Errorf("%d %s", w.Code, w.Body)

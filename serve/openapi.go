@@ -154,6 +154,8 @@ func (d *documenter) schema(t reflect.Type) object {
 		return object{"type": "string", "format": "date-time"}
 	case t == reflect.TypeFor[json.RawMessage]():
 		return object{"type": "object"}
+	case t == reflect.TypeFor[PinnedText]():
+		return object{"type": "string"}
 	case t.Implements(reflect.TypeFor[json.Marshaler]()):
 		d.fail(t, "writes itself as JSON")
 		return object{}
@@ -166,6 +168,8 @@ func (d *documenter) schema(t reflect.Type) object {
 			return object{"type": "string", "enum": words}
 		}
 		return object{"type": "string"}
+	case reflect.Interface: // a value of the project's data
+		return object{"description": "The value as JSON has it: null, a text, a number, a boolean or a list of such; times as RFC 3339."}
 	case reflect.Bool:
 		return object{"type": "boolean"}
 	case reflect.Int, reflect.Int32, reflect.Int64:

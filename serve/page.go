@@ -1,8 +1,14 @@
 package serve
 
 import (
+	"context"
 	"html/template"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/models"
 )
 
 // door makes the template of a page outside of the frame that all other pages have: it is shown to those who are not let in.
@@ -31,7 +37,7 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request, status int, m
 	return loginTemplate.Execute(w, struct{ Message, Next string }{message, next})
 }
 
-var errorTemplate = door("error", `{{template "head" .Title}}<body><main class="door"><h1>{{.Title}}</h1><p>{{.Detail}}</p>{{with .Hint}}<p class="quiet">{{.}}</p>{{end}}<p><a href="/login">Log in</a> · <a href="/">Overview</a></p></main></body></html>
+var errorTemplate = door("error", `{{template "head" .Title}}<body><main class="door"><h1>{{.Title}}</h1><p>{{.Detail}}</p>{{with .Hint}}<p class="quiet">{{.}}</p>{{end}}<p><a href="/login">Log in</a></p></main></body></html>
 `)
 
 // errorPage tells a person of a problem.
@@ -40,7 +46,40 @@ func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, p *Problem) {
 		_ = s.loginPage(w, r, p.Status, "")
 		return
 	}
+	if who, err := s.identify(r); err == nil && who.roles.may(Viewer) && s.problemPage(w, r.WithContext(context.WithValue(r.Context(), keyIdentity, who)), p) == nil {
+		return
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(p.Status)
 	_ = errorTemplate.Execute(w, p)
+}
+
+// problemPage tells of a problem to somebody who is logged in: as a page among the others, with a way back.
+func (s *Server) problemPage(w http.ResponseWriter, r *http.Request, p *Problem) error {
+	page := struct {
+		*Problem
+		Back, About string // where they come from, and the entity that the path is about
+		Forbidden   bool
+	}{p, wayBack(r), "", p.kind == kindForbidden}
+	v := view{Title: p.Title, Code: p.Status, Data: &page}
+	if about, ok := strings.CutPrefix(r.URL.Path, "/entities/"); ok {
+		v.Section = "Golden records"
+		about, _, _ = strings.Cut(about, "/")
+		if slices.ContainsFunc(s.Engine().Project.Entities, func(e *models.Entity) bool { return e.Name == about }) {
+			page.About = about
+		}
+	}
+	return s.site.show(w, r, "problem", v)
+}
+
+// wayBack is the page of ours that somebody comes from: that with the form, or the link; "" when it is not known, or is the one that went wrong.
+func wayBack(r *http.Request) string {
+	from, err := url.Parse(r.Referer())
+	if err != nil || from.Host != r.Host || from.RequestURI() == r.URL.RequestURI() {
+		return ""
+	}
+	if to := ownPath(from.RequestURI()); to != "/" {
+		return to
+	}
+	return ""
 }

@@ -31,7 +31,7 @@ func formRoute[In, Out any](p *site, pattern, did string, back func(*http.Reques
 		input := in(r)
 		if check, ok := any(&input).(interface{ mistakes() []FieldProblem }); ok {
 			if problems := check.mistakes(); len(problems) > 0 {
-				return &Problem{kind: kindInvalid, Detail: problems[0].Field + " " + problems[0].Detail}
+				return &Problem{kind: kindInvalid, Detail: "nothing was written: " + problems[0].Field + " " + problems[0].Detail, Problems: problems}
 			}
 		}
 		if err := p.onceByForm(r, func(c *call) (any, error) { return f(c, input) }); err != nil {

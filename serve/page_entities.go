@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -8,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
@@ -59,13 +61,14 @@ func (p *site) backFrom(r *http.Request) string {
 	return "/entities/" + r.PathValue("entity") + "/decisions"
 }
 
-// decisionForm reads a decision from a form. Of a pin, how says whether the value that is typed is meant, or that of the record; one that is
+// decisionForm reads a decision from a form. Of a pin, how says whether the value that is typed is meant, that of the record, or none; one that is
 // typed is never passed over.
 func decisionForm(r *http.Request) DecisionRequest {
 	in := DecisionRequest{Kind: r.PostFormValue("kind"), A: r.PostFormValue("a"), B: r.PostFormValue("b"), Field: r.PostFormValue("field"), Why: r.PostFormValue("why")}
 	if value := r.PostFormValue("value"); value != "" || r.PostFormValue("how") == "value" {
-		in.Value = &value
+		in.Value.text = &value
 	}
+	in.Null = r.PostFormValue("how") == "null"
 	return in
 }
 
@@ -86,15 +89,15 @@ func (p *site) entities(w http.ResponseWriter, r *http.Request) error {
 // entityPage is the list of an entity's golden records, as they are searched for.
 type entityPage struct {
 	about
-	Status  *pipeline.EntityStatus
-	Search  pipeline.GoldenSearch
-	Fields  []string // columns of the list
-	More    int      // fields that it does not show
-	Hits    []pipeline.GoldenHit
-	Next    string
-	Later   bool
-	Masked  bool // personal values are neither shown nor found by
-	Problem string
+	Status *pipeline.EntityStatus
+	Search pipeline.GoldenSearch
+	Fields []string // columns of the list
+	More   int      // fields that it does not show
+	Hits   []pipeline.GoldenHit
+	Next   string
+	Later  bool
+	Masked bool   // personal values are neither shown nor found by
+	Gone   string // what became of the id that was searched for
 }
 
 func (p *site) entityPage(w http.ResponseWriter, r *http.Request, entity *models.Entity) error {
@@ -122,8 +125,25 @@ func (p *site) entityPage(w http.ResponseWriter, r *http.Request, entity *models
 			return err
 		}
 		page.fill()
+		if page.Gone, err = p.gone(r, entity, page); err != nil {
+			return err
+		}
 	}
 	return p.show(w, r, "entity", view{Entity: "/entities/" + entity.Name, Title: entity.Name, Section: "Golden records", Data: page})
+}
+
+// gone says what became of an id that nothing was found by: its records may be gone.
+func (p *site) gone(r *http.Request, entity *models.Entity, page *entityPage) (string, error) {
+	text := strings.TrimSpace(page.Search.Text)
+	if len(page.Hits) > 0 || page.Later || len(text) < 8 || !goldenID.MatchString(text) {
+		return "", nil
+	}
+	_, err := p.goldenRecord(r, entity, text)
+	var told *Problem
+	if errors.As(err, &told) && told.kind == kindNotFound {
+		return told.Detail, nil
+	}
+	return "", err
 }
 
 func (p *site) entityStatus(r *http.Request, entity *models.Entity) (*pipeline.EntityStatus, error) {
@@ -170,7 +190,7 @@ type goldenPage struct {
 	Beside    []pipeline.MemberRecord // side by side
 	Left      int                     // members that are not
 	Lines     []besideLine
-	Pairs     []evidenceLine
+	Asked     []questionLine
 	Decided   []decisionLine
 	Was       string // an old id that led here
 	MayDecide bool
@@ -182,19 +202,14 @@ type besideLine struct {
 	pipeline.FieldExplanation
 	Because string
 	Cells   []besideCell
-	Pinned  string
+	Pinned  string // id of the decision that has pinned it
+	Given   bool   // to a value that no record needs to have
 }
 
 // besideCell is a record's value of a field.
 type besideCell struct {
 	Value, Decided, Figures string
-	Won, There              bool
-}
-
-// evidenceLine is a pair, with the page that explains it where who asks may name both.
-type evidenceLine struct {
-	pipeline.Evidence
-	Href string
+	Won, There, Null        bool
 }
 
 // decisionLine is a decision, with whether who asks may take it back.
@@ -220,9 +235,6 @@ func (p *site) goldenPage(w http.ResponseWriter, r *http.Request, entity *models
 		page.Lines = append(page.Lines, beside(f, page.Beside))
 	}
 	who := identityOf(r.Context()).roles
-	for _, e := range found.Evidence {
-		page.Pairs = append(page.Pairs, evidenceLine{e, pairLink(entity, e.RecordA, e.RecordB, who)})
-	}
 	all, err := p.Engine().DecisionStatuses(r.Context(), entity, page.MayDecide)
 	if err != nil {
 		return entityProblem(err, entity, page.MayDecide)
@@ -232,8 +244,11 @@ func (p *site) goldenPage(w http.ResponseWriter, r *http.Request, entity *models
 	}
 	for _, d := range all {
 		if d.Kind != steward.Revoke && (has(d.Decision.A) || has(d.Decision.B)) {
-			page.Decided = append(page.Decided, lineOf(entity, d, who))
+			page.Decided = append(page.Decided, p.lineOf(entity, d, who))
 		}
+	}
+	for _, t := range found.Questions {
+		page.Asked = append(page.Asked, questionLine{t, pendingAbout(all, t.RecordA, t.RecordB)})
 	}
 	return p.show(w, r, "golden", view{Entity: "/entities/" + entity.Name, Title: entity.Name + " " + found.ID[:min(len(found.ID), 8)], Section: "Golden records", Data: page})
 }
@@ -249,32 +264,34 @@ func (p *site) heirOf(w http.ResponseWriter, r *http.Request, entity *models.Ent
 	return err
 }
 
-// pairLink is the page that explains two records; "" when who asks may not name them.
-func pairLink(entity *models.Entity, a, b steward.Record, who Roles) string {
-	if a.Source == "" || b.Source == "" || !mayName(entity, a, who) || !mayName(entity, b, who) {
-		return ""
-	}
-	return link("/entities/"+entity.Name+"/pair", "a", a.String(), "b", b.String())
-}
-
-func lineOf(entity *models.Entity, d pipeline.DecisionStatus, who Roles) decisionLine {
-	return decisionLine{d, who.may(Steward) && d.Revocable && d.State != pipeline.DecisionRevoked, pairLink(entity, d.Decision.A, d.Decision.B, who)}
+func (p *site) lineOf(entity *models.Entity, d pipeline.DecisionStatus, who Roles) decisionLine {
+	return decisionLine{d, who.may(Steward) && d.Revocable && d.State != pipeline.DecisionRevoked, p.pairPath(entity, d.Decision.A, d.Decision.B, who)}
 }
 
 // beside puts a field's values under the records that have them.
 func beside(f pipeline.FieldExplanation, members []pipeline.MemberRecord) besideLine {
 	line := besideLine{FieldExplanation: f, Cells: make([]besideCell, len(members))}
-	for _, c := range f.Choices {
+	var pin *pipeline.ValueFrom
+	for k, c := range f.Choices {
 		if c.Place == 1 && line.Because == "" {
 			line.Because = c.Decided
 			if c.Decided == "the last" {
 				line.Because = "the only one"
 			}
 		}
+		if c.Decision != "" {
+			pin, line.Pinned, line.Given = &f.Choices[k], c.Decision, true
+			continue // the record's own value has a line of its own
+		}
 		for i, m := range members {
 			if m.Of == c.Of {
-				line.Cells[i] = besideCell{c.Value, c.Decided, c.Figures, c.Place == 1, true}
+				line.Cells[i] = besideCell{c.Value, c.Decided, c.Figures, c.Place == 1, true, c.Typed == nil}
 			}
+		}
+	}
+	for i, m := range members {
+		if pin != nil && m.Of == pin.Of && line.Cells[i].There && line.Cells[i].Value == pin.Value {
+			line.Cells[i].Won, line.Given = true, false
 		}
 	}
 	return line
@@ -290,7 +307,16 @@ type pairPage struct {
 	A, B      steward.Record // as forms name them
 	MayDecide bool
 	Pending   []pipeline.DecisionStatus
-	Next      string
+	Decided   []decisionLine
+	Next      string // where a decision leads
+	Queue     *queue // of the questions, where one of them has led here
+}
+
+// queue is where a steward is among the questions, and what comes next.
+type queue struct {
+	Place, Of  int64  // from 1; 0 where the pair is none of them
+	Left       int    // that nobody has decided, of those that were looked at
+	Next, Back string // paths: the next that nobody has decided, "" for none, and the list
 }
 
 // waterBar is a bar of the waterfall.
@@ -318,8 +344,74 @@ func (p *site) pairPage(w http.ResponseWriter, r *http.Request, entity *models.E
 	if page.Pending, err = p.pending(r, entity); err != nil {
 		return err
 	}
-	page.Pending = slices.DeleteFunc(page.Pending, func(d pipeline.DecisionStatus) bool { return !aboutPair(d, records[0], records[1]) })
-	return p.show(w, r, "pair", view{Entity: "/entities/" + entity.Name, Title: "Two records of " + entity.Name, Section: "Golden records", Data: page})
+	who, v := identityOf(r.Context()).roles, view{Entity: "/entities/" + entity.Name, Title: "Two records of " + entity.Name, Section: "Golden records", Data: page}
+	for _, d := range found.Decisions {
+		page.Decided = append(page.Decided, p.lineOf(entity, d, who))
+	}
+	if q.Get("from") == "review" {
+		if page.Queue, err = p.queue(r, entity, records, page.Pending); err != nil {
+			return err
+		}
+		if page.Next = page.Queue.Next; page.Next == "" {
+			page.Next = page.Queue.Back
+		}
+		if q.Get("did") == "decide" {
+			v.Notice = "Written down, for the next run. This is the next question."
+		}
+	}
+	page.Pending = pendingAbout(page.Pending, records[0], records[1])
+	return p.show(w, r, "pair", v)
+}
+
+// queueMost is how many questions are looked through for the next one that nobody has decided.
+const queueMost = 500
+
+// queue finds the pair among the questions as they are listed for the reason and the order of the query.
+func (p *site) queue(r *http.Request, entity *models.Entity, pair []steward.Record, pending []pipeline.DecisionStatus) (*queue, error) {
+	query := r.URL.Query()
+	reason, order := query.Get("reason"), query.Get("order")
+	who := identityOf(r.Context()).roles
+	var found *pipeline.MatchReview
+	err := p.look(r.Context(), func(ctx context.Context, e *pipeline.Engine) (err error) {
+		found, err = e.Questions(ctx, entity, pipeline.ReviewAsk{Reason: reason, Doubtful: order == "", Limit: queueMost, Plain: who.may(Steward)})
+		return err
+	})
+	if err != nil {
+		return nil, entityProblem(err, entity, who.may(Steward))
+	}
+	q := &queue{Of: found.Total, Back: link("/entities/"+entity.Name+"/review", "reason", reason, "order", order)}
+	at := slices.IndexFunc(found.Shown, func(t pipeline.ReviewedThing) bool { return isPair(t, pair[0], pair[1]) })
+	q.Place = int64(at + 1)
+	for i := range found.Shown {
+		t := found.Shown[(max(at, 0)+i)%len(found.Shown)]
+		if t.Kind != "pair" || len(pendingAbout(pending, t.RecordA, t.RecordB)) > 0 {
+			continue
+		}
+		q.Left++
+		if q.Next == "" && !isPair(t, pair[0], pair[1]) {
+			q.Next = fromReview(p.pairPath(entity, t.RecordA, t.RecordB, who), reason, order)
+		}
+	}
+	return q, nil
+}
+
+func isPair(t pipeline.ReviewedThing, a, b steward.Record) bool {
+	return t.Kind == "pair" && (t.RecordA == a && t.RecordB == b || t.RecordA == b && t.RecordB == a)
+}
+
+// fromReview is the page of a pair as the list of questions leads to it: with the place in the list.
+func fromReview(pair, reason, order string) string {
+	return pair + "&" + strings.TrimPrefix(link("", "from", "review", "reason", reason, "order", order), "?")
+}
+
+// pendingAbout are the decisions about a pair that the next run obeys first.
+func pendingAbout(all []pipeline.DecisionStatus, a, b steward.Record) (out []pipeline.DecisionStatus) {
+	for _, d := range all {
+		if d.Pending && d.State == pipeline.DecisionInForce && aboutPair(d, a, b) {
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 // draw lays the waterfall out: zero and every sum have their place.
@@ -365,16 +457,18 @@ type reviewPage struct {
 // questionLine is a question, with what the next run is told already.
 type questionLine struct {
 	pipeline.ReviewedThing
-	Href    string
 	Pending []pipeline.DecisionStatus
 }
 
 func (p *site) reviewPage(w http.ResponseWriter, r *http.Request, entity *models.Entity) error {
 	q := r.URL.Query()
 	page := &reviewPage{about: about{entity, "review"}, Reason: q.Get("reason"), Order: q.Get("order"), MayDecide: identityOf(r.Context()).roles.may(Steward), Next: r.URL.RequestURI(),
-		Reasons: []string{"unsure", "refused"}}
-	if page.Order != "" && page.Order != "likely" || badText(page.Reason, 200) {
+		Reasons: golden.Reasons}
+	if page.Order != "" && page.Order != "likely" {
 		return &Problem{kind: kindInvalid, Detail: "order is likely, or nothing"}
+	}
+	if page.Reason != "" && !slices.Contains(golden.Reasons, page.Reason) {
+		return &Problem{kind: kindInvalid, Detail: "no question has that reason: there are " + strings.Join(golden.Reasons, ", ")}
 	}
 	skip := 0
 	if text := q.Get("from"); text != "" {
@@ -391,18 +485,11 @@ func (p *site) reviewPage(w http.ResponseWriter, r *http.Request, entity *models
 	if err != nil {
 		return err
 	}
-	who := identityOf(r.Context()).roles
 	for _, t := range page.Shown {
-		line := questionLine{ReviewedThing: t}
 		if t.Kind == "pair" {
-			line.Href = pairLink(entity, t.RecordA, t.RecordB, who)
+			t.Pair = fromReview(t.Pair, page.Reason, page.Order)
 		}
-		for _, d := range waiting {
-			if aboutPair(d, t.RecordA, t.RecordB) {
-				line.Pending = append(line.Pending, d)
-			}
-		}
-		page.Things = append(page.Things, line)
+		page.Things = append(page.Things, questionLine{t, pendingAbout(waiting, t.RecordA, t.RecordB)})
 	}
 	at := func(from int) string {
 		text := strconv.Itoa(from)
@@ -548,7 +635,7 @@ func (p *site) decisionsPage(w http.ResponseWriter, r *http.Request, entity *mod
 	}
 	first := max(0, before-decisionsPerPage)
 	for _, d := range slices.Backward(all[first:before]) {
-		page.Lines = append(page.Lines, lineOf(entity, d, who))
+		page.Lines = append(page.Lines, p.lineOf(entity, d, who))
 	}
 	if first > 0 {
 		page.Older = link("/entities/"+entity.Name+"/decisions", "before", strconv.Itoa(first))
@@ -564,5 +651,9 @@ func withWord(to, did string) string {
 	}
 	q := u.Query()
 	q.Set("did", did)
-	return u.EscapedPath() + "?" + q.Encode()
+	out := u.EscapedPath() + "?" + q.Encode()
+	if u.Fragment != "" {
+		out += "#" + u.EscapedFragment()
+	}
+	return out
 }

@@ -36,6 +36,7 @@ type site struct {
 // pages are the routes of the pages for people.
 func (s *Server) pages() []route {
 	p := &site{Server: s, templates: pageTemplates(s.clean)}
+	s.site = p
 	page := func(pattern string, handle func(http.ResponseWriter, *http.Request) error) route {
 		return route{method: http.MethodGet, pattern: pattern, role: Viewer, handle: handle}
 	}
@@ -93,6 +94,7 @@ type view struct {
 	Notice         string // what a form has done
 	Alive          bool   // the page asks for itself again, to stay as things are
 	Entity         string // path of the entity that the page is about
+	Code           int    // status of the answer; 0 is 200
 	Data           any
 }
 
@@ -103,7 +105,9 @@ func (p *site) show(w http.ResponseWriter, r *http.Request, name string, v view)
 	v.Project, v.Who, v.Entities = e.Project.Name, who.name, len(e.Project.Entities) > 0
 	v.Operator, v.Steward = who.roles.may(Operator), who.roles.may(Steward)
 	v.Now, v.Zone, v.Path = p.Clock(), zoneOf(e.Project.Pipelines), r.URL.RequestURI()
-	v.Notice = notices[r.URL.Query().Get("did")]
+	if did := notices[r.URL.Query().Get("did")]; v.Notice == "" {
+		v.Notice = did
+	}
 	if p.Refused != nil {
 		v.Refused = p.redact(p.Refused())
 	}
@@ -113,6 +117,9 @@ func (p *site) show(w http.ResponseWriter, r *http.Request, name string, v view)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
+	if v.Code != 0 {
+		w.WriteHeader(v.Code)
+	}
 	_, _ = w.Write(out.Bytes()) // whoever asked has gone
 	return nil
 }

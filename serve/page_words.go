@@ -37,6 +37,7 @@ var notices = map[string]string{
 // moment is a time as pages show it.
 type moment struct {
 	ISO, Text, Ago string
+	Second, Exact  string // to the second, and as exact as it is known
 	Zero           bool
 }
 
@@ -55,7 +56,8 @@ func (v *view) T(t any) moment {
 	if at.IsZero() {
 		return moment{Zero: true}
 	}
-	return moment{ISO: at.UTC().Format(time.RFC3339), Text: clockWords(at.In(v.Zone), v.Now.In(v.Zone)), Ago: agoWords(at, v.Now)}
+	return moment{ISO: at.UTC().Format(time.RFC3339), Text: clockWords(at.In(v.Zone), v.Now.In(v.Zone)), Ago: agoWords(at, v.Now),
+		Second: at.In(v.Zone).Format(time.DateTime), Exact: at.In(v.Zone).Format(time.RFC3339Nano)}
 }
 
 // In shows a time in a zone of its own.

@@ -58,6 +58,8 @@ type Server struct {
 	logins    *throttle
 	hooks     *hookLimits
 	underWay  underWay
+	aliases   *aliases
+	site      *site           // its pages
 	looking   *turns          // of those who open an engine of SQL to count or show rows: there are never many at once
 	streams   *places[string] // of logs that are being followed, by who does
 	heartbeat time.Duration   // of a stream
@@ -81,7 +83,7 @@ const (
 // New makes a server that does not listen yet. It refuses settings that would let strangers in, with a *RefusedError.
 func New(c Config) (*Server, error) {
 	s := &Server{Config: c, sessions: newSessions(c.Clock, c.Settings.Session.Std(), mostSessions), logins: newThrottle(c.Clock, mostWatched), hooks: newHookLimits(c.Clock),
-		streams: newPlaces[string](mostStreams, streamsOfOne), heartbeat: heartbeat, looking: newTurns(), closing: make(chan struct{})}
+		streams: newPlaces[string](mostStreams, streamsOfOne), heartbeat: heartbeat, looking: newTurns(), aliases: newAliases(), closing: make(chan struct{})}
 	for _, p := range c.Settings.TrustedProxies {
 		prefix, err := models.ParsePrefix(p)
 		if err != nil {

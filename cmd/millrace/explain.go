@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -125,7 +126,7 @@ func (a *app) printPair(p *pipeline.PairExplanation) error {
 	for _, c := range p.Never {
 		a.out("never:  %s", c)
 	}
-	rules := p.Rules
+	rules := strings.Join(p.Rules, "; ")
 	if rules == "" {
 		rules = "none"
 	}
@@ -136,7 +137,7 @@ func (a *app) printPair(p *pipeline.PairExplanation) error {
 		a.out("apart, in golden records %s and %s: %s", p.GoldenA, p.GoldenB, oneLine(p.Why))
 	}
 	for _, d := range p.Decisions {
-		a.out("decision: %s", oneLine(d))
+		a.out("decision: %s", oneLine(d.Said()))
 	}
 	return nil
 }
@@ -167,12 +168,12 @@ func (a *app) printGolden(x *pipeline.GoldenExplanation) error {
 	}
 	a.out("\nrecords")
 	for _, m := range x.Members {
-		a.out("  %s  since %s (run %s)", oneLine(m.Record), m.Since, m.Run)
+		a.out("  %s  since %s (run %s)", oneLine(m.Record), m.Since.Format(time.DateTime), m.Run)
 	}
 	if len(x.Members) > 1 {
 		a.out("\nheld together by")
 		for _, e := range x.Evidence {
-			a.out("  %s  %s  %+.2f bits, probability %.6g, %s by %s", oneLine(e.A), oneLine(e.B), e.Weight, e.Probability, e.Verdict, firstOf(oneLine(e.Rules), 60))
+			a.out("  %s  %s  %+.2f bits, probability %.6g, %s by %s", oneLine(e.A), oneLine(e.B), e.Weight, e.Probability, e.Verdict, firstOf(oneLine(strings.Join(e.Rules, "; ")), 60))
 		}
 		if !x.Connected {
 			a.out("  the other records are there by comparisons with the whole cluster")
@@ -180,10 +181,10 @@ func (a *app) printGolden(x *pipeline.GoldenExplanation) error {
 	}
 	a.out("\nthe id")
 	for _, l := range x.Log {
-		a.out("  %s %s %s → %s: %s (run %s)", l.At, l.Kind, orNone(l.Old), orNone(l.New), oneLine(l.Cause), l.Run)
+		a.out("  %s %s %s → %s: %s (run %s)", l.At.Format(time.DateTime), l.Kind, orNone(l.Old), orNone(l.New), oneLine(l.Cause), l.Run)
 	}
 	for _, d := range x.Decisions {
-		a.out("decision: %s", oneLine(d))
+		a.out("decision: %s", oneLine(d.Said()))
 	}
 	for _, n := range x.Notes {
 		a.note("note: %s", n)

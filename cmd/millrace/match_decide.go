@@ -17,6 +17,7 @@ import (
 
 func (a *app) matchDecideCommand() *cobra.Command {
 	var by, why string
+	var null bool
 	decide := func(kind steward.Kind, use, short, long, example string) *cobra.Command {
 		return &cobra.Command{Use: use, Short: short, Long: long, Example: "  millrace match decide " + example, Args: named,
 			RunE: func(c *cobra.Command, args []string) error {
@@ -31,7 +32,10 @@ func (a *app) matchDecideCommand() *cobra.Command {
 				if kind == steward.Pin {
 					field, value, given := strings.Cut(args[2], "=")
 					d.Field = field
-					if given {
+					if given && null {
+						return usage("pin %s %s: --null pins no value, and =%s is one: give one of the two", args[1], field, value)
+					}
+					if d.Null = null; given {
 						d.Value = &value
 					}
 				} else if d.B, err = steward.ParseRecord(args[2]); err != nil {
@@ -43,13 +47,15 @@ func (a *app) matchDecideCommand() *cobra.Command {
 				return a.decide(c, args[0], d)
 			}}
 	}
+	pin := decide(steward.Pin, "pin ENTITY RECORD FIELD[=VALUE]", "choose a value of a golden record",
+		"From the next run on the golden record that the record belongs to has this value; without =VALUE, that of the record; with --null, none.\n", "pin customer crm:17 email=ada@example.com --why \"it is on her card\"")
+	pin.Flags().BoolVar(&null, "null", false, "the golden record has no value in the field: NULL")
 	c := group("decide", "decide about records, for the runs from now on",
 		decide(steward.Match, "match ENTITY RECORD RECORD", "two records are the same thing",
 			"From the next run on the two records are in one cluster, whatever they look like.\n", "match customer crm:17 shop:4711 --why \"phoned, same person\""),
 		decide(steward.Split, "split ENTITY RECORD RECORD", "two records are not the same thing",
 			"From the next run on the two records are never in one cluster.\n", "split customer crm:17 shop:4711 --why \"father and son\""),
-		decide(steward.Pin, "pin ENTITY RECORD FIELD[=VALUE]", "choose a value of a golden record",
-			"From the next run on the golden record that the record belongs to has this value; without =VALUE, that of the record.\n", "pin customer crm:17 email=ada@example.com --why \"it is on her card\""))
+		pin)
 	c.PersistentFlags().StringVar(&by, "by", "", "who decides (default the user of this process)")
 	c.PersistentFlags().StringVar(&why, "why", "", whyUse)
 	c.Example = "  millrace match decide split customer crm:17 shop:4711 --why \"father and son\""

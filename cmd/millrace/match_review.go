@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -69,7 +70,7 @@ func (a *app) printReview(r *pipeline.MatchReview) error {
 				first = i
 			}
 		}
-		g.add(t.Kind, t.Reason, oneLine(t.A), oneLine(t.B), shortID(t.GoldenA), shortID(t.GoldenB), bits, probability, t.Since[:min(len(t.Since), 16)], oneLine(t.Detail))
+		g.add(t.Kind, t.Reason, oneLine(t.A), oneLine(t.B), shortID(t.GoldenA), shortID(t.GoldenB), bits, probability, t.Since.Format("2006-01-02 15:04"), oneLine(t.Detail))
 	}
 	if err := g.print(a.stdout); err != nil {
 		return err
@@ -127,7 +128,7 @@ func (a *app) matchQualityCommand() *cobra.Command {
 }
 
 func (a *app) printQuality(q *pipeline.MatchQuality) error {
-	a.out("%s, run %s for %s", q.Entity, q.Run, q.At)
+	a.out("%s, run %s for %s", q.Entity, q.Run, q.At.Format(time.DateTime))
 	a.out("%.0f records = %.0f golden + %.0f merged (%.1f %%); the largest cluster has %.0f", q.Figure(golden.FigureRecords, ""), q.Figure(golden.FigureGolden, ""),
 		q.Figure(golden.FigureMerged, ""), 100*q.Figure(golden.FigureMergedShare, ""), q.Figure(golden.FigureLargestCluster, ""))
 	a.out("to review: %.0f; too poor to match even themselves: %.2f %% of the records", q.Figure(golden.FigureReview, ""), 100*q.Figure(golden.FigureUnlinkable, ""))

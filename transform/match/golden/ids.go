@@ -249,6 +249,16 @@ JOIN %s AS x ON x._rec = e.a
 JOIN %[3]s AS y ON y._rec = e.b`, levels, g.From.Edges, g.From.Members)
 }
 
+// Why a steward is asked, beside what is not sure and what was refused.
+const (
+	reasonBlock  = "too many records share the key"
+	reasonParent = "its parent is not there"
+	reasonCircle = "it is above itself"
+)
+
+// Reasons are all for which a steward is asked.
+var Reasons = []string{match.Unsure.String(), match.Refused.String(), reasonBlock, reasonParent, reasonCircle}
+
 // Review is what a steward is asked: pairs that may be the same and are in two golden records, and blocks that were too large. One that was
 // there before keeps the run that first saw it.
 func (g *Golden) Review() string {
@@ -270,8 +280,8 @@ WHERE e.verdict IN (%[4]s, %[5]s) AND x.cluster <> y.cluster
 	if g.From.Blocks != "" {
 		none := g.null("VARCHAR")
 		pairs = union(pairs,
-			fmt.Sprintf(`SELECT 'block', %s, b.%s, %[1]s, %[1]s, %[1]s, %[1]s, %[3]s, %[3]s, 'too many records share the key', b.rule || ': ' || CAST(b.records AS %[4]s) || ' records'
-FROM %[5]s AS b`, none, g.q("key"), g.null("DOUBLE"), g.Dialect.Type("VARCHAR"), g.From.Blocks))
+			fmt.Sprintf(`SELECT 'block', %s, b.%s, %[1]s, %[1]s, %[1]s, %[1]s, %[3]s, %[3]s, %[6]s, b.rule || ': ' || CAST(b.records AS %[4]s) || ' records'
+FROM %[5]s AS b`, none, g.q("key"), g.null("DOUBLE"), g.Dialect.Type("VARCHAR"), g.From.Blocks, g.text(reasonBlock)))
 	}
 	for i, r := range g.Entity.Relations {
 		if r.Hierarchy != "" {

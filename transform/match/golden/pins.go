@@ -15,7 +15,8 @@ import (
 type Pin struct {
 	Source, Key string // of the record
 	Field       string
-	Value       *string // nil: what the record has
+	Value       *string // nil: what the record has, or none
+	Null        bool    // the golden record has no value
 	Decision    string  // its id
 	Place       string  // where it stands, for errors
 }
@@ -32,7 +33,7 @@ func (g *Golden) pinned() string {
 			value = g.text(*p.Value)
 		}
 		rows[i] = fmt.Sprintf("(%s, %s, %s, %s, %t, %s)", g.text(p.Source), g.text(p.Key), g.text(strings.ToLower(p.Field)), value,
-			p.Value != nil, g.text(p.Decision))
+			p.Value != nil || p.Null, g.text(p.Decision))
 	}
 	return fmt.Sprintf("(SELECT * FROM (VALUES %s) AS p(source, source_key, field, %s, given, decision))", strings.Join(rows, ", "), g.q("value"))
 }
@@ -123,7 +124,8 @@ func (b *building) requiredPins(ctx context.Context, units []*unit) error {
 	return nil
 }
 
-// unfit are the decisions that pin a unit's field to what require lets no record give: decision.
+// unfit are the decisions that pin a unit's field to what require lets no record give, but for NULL, which it has where none gives one:
+// decision.
 func (g *Golden) unfit(u *unit) string {
 	field := u.fields[0]
 	given := fmt.Sprintf("CAST(p.%s AS %s)", g.q("value"), g.Dialect.Type(field.Type))
@@ -151,10 +153,11 @@ FROM %s AS p
 JOIN %s AS m ON m.source = p.source AND m.source_key = p.source_key
 JOIN %s AS w ON w._rec = m._rec
 JOIN %s AS r ON r._rec = m._rec
-WHERE p.field = %s
+WHERE p.field = %s AND NOT (p.given AND p.%s IS NULL)
 ) AS c
 WHERE NOT coalesce(%s, false)
-ORDER BY c.decision`, strings.Join(items, ", "), g.From.Pins, g.From.Members, g.From.Raw, g.From.Records, g.text(strings.ToLower(u.columns()[0])), g.competes(u))
+ORDER BY c.decision`, strings.Join(items, ", "), g.From.Pins, g.From.Members, g.From.Raw, g.From.Records, g.text(strings.ToLower(u.columns()[0])),
+		g.q("value"), g.competes(u))
 }
 
 // knownPins refuses pins of fields that golden records do not have, and pins to what a record has where that is nothing by itself.
@@ -167,8 +170,8 @@ func (b *building) knownPins(units []*unit) error {
 		switch {
 		case at < 0:
 			errs = append(errs, fmt.Errorf("%s: golden records have no field %q any more: revoke decision %s", p.Place, p.Field, p.Decision))
-		case units[at].custom != "" && p.Value == nil:
-			errs = append(errs, fmt.Errorf("%s: %s is computed, so that no record has one: pin a value (decision %s)", p.Place, p.Field, p.Decision))
+		case units[at].custom != "" && p.Value == nil && !p.Null:
+			errs = append(errs, fmt.Errorf("%s: %s is computed, so that no record has one: pin a value, or NULL (decision %s)", p.Place, p.Field, p.Decision))
 		}
 	}
 	return errors.Join(errs...)

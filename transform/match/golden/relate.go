@@ -177,21 +177,21 @@ func (g *Golden) unknownParents(i int) string {
 	r := g.Entity.Relations[i]
 	c, _ := g.field(r.Hierarchy)
 	value := "CAST(r." + g.q(c.Name) + " AS " + g.Dialect.Type("VARCHAR") + ")"
-	return fmt.Sprintf(`SELECT 'parent', m.source, m.source_key, m.source, %[1]s, CAST(i.golden_id AS %[9]s), %[2]s, %[3]s, %[3]s, 'its parent is not there', %[4]s
+	return fmt.Sprintf(`SELECT 'parent', m.source, m.source_key, m.source, %[1]s, CAST(i.golden_id AS %[9]s), %[2]s, %[3]s, %[3]s, %[10]s, %[4]s
 FROM %[5]s AS r
 JOIN %[6]s AS m ON m._rec = r._rec
 JOIN %[7]s AS i ON i.cluster = m.cluster
 WHERE r.%[8]s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %[6]s AS p WHERE p._rec IS NOT NULL AND p.source = m.source AND p.source_key = %[1]s)`,
 		value, g.null("VARCHAR"), g.null("DOUBLE"), g.text(r.Name), g.From.Raw, g.From.Members, g.From.IDs, g.q(c.Name),
-		g.Dialect.Type("VARCHAR"))
+		g.Dialect.Type("VARCHAR"), g.text(reasonParent))
 }
 
 // circles are questions of Review: golden records that are above themselves.
 func (g *Golden) circles(i int) string {
-	return fmt.Sprintf(`SELECT 'parent', %[1]s, %[1]s, %[1]s, %[1]s, CAST(i.golden_id AS %[7]s), CAST(k.golden_id AS %[7]s), %[2]s, %[2]s, 'it is above itself', %[3]s
+	return fmt.Sprintf(`SELECT 'parent', %[1]s, %[1]s, %[1]s, %[1]s, CAST(i.golden_id AS %[7]s), CAST(k.golden_id AS %[7]s), %[2]s, %[2]s, %[8]s, %[3]s
 FROM %[4]s AS p
 JOIN %[5]s AS i ON i.cluster = p.cluster
 JOIN %[5]s AS k ON k.cluster = p.parent
 WHERE EXISTS (%[6]s)`, g.null("VARCHAR"), g.null("DOUBLE"), g.text(g.Entity.Relations[i].Name), g.From.Parents[i], g.From.IDs,
-		g.onCircle(i), g.Dialect.Type("VARCHAR"))
+		g.onCircle(i), g.Dialect.Type("VARCHAR"), g.text(reasonCircle))
 }

@@ -5,6 +5,12 @@ import (
 	"strings"
 )
 
+// FigureSeparator stands between the figures of two rules, each the rule, a blank and its figure, in the answer of Winners.
+const FigureSeparator = "\x1f"
+
+// FigureUnknown is the figure of a record that a rule knows nothing of.
+const FigureUnknown = "unknown"
+
 // Winners tells where the values of golden records are from, a row for each field and record that has something to give: golden_id,
 // field, place (1 has won), source, source_key, value as text, decided (the rule that put it before the next), and figures, what its rules
 // compared. From must hold Raw, Records where a unit requires valid values, Members and IDs: those of a run, or, for the golden record that
@@ -58,7 +64,7 @@ func (g *Golden) ranked(u *unit, column, value string) string {
 		figure := fmt.Sprintf("_f%d", i)
 		figures = append(figures, o.SQL+" AS "+figure)
 		items = append(items, fmt.Sprintf("w.%s, lead(w.%[1]s) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n%d", figure, i))
-		told = append(told, fmt.Sprintf("'%s ' || coalesce(%s, 'unknown')", u.by[i], fmt.Sprintf(text, "w."+figure)))
+		told = append(told, fmt.Sprintf("'%s ' || coalesce(%s, '%s')", u.by[i], fmt.Sprintf(text, "w."+figure), FigureUnknown))
 		decided = append(decided, fmt.Sprintf("WHEN NOT (%s) THEN '%s'", g.Dialect.Same("w."+figure, fmt.Sprintf("w._n%d", i)), u.by[i]))
 	}
 	from := "(\n" + g.candidates([]*unit{u}, false, "") + "\n) AS c"
@@ -78,7 +84,7 @@ FROM (
 ) AS w
 JOIN %s AS m ON m._rec = w._rec
 JOIN %s AS i ON i.cluster = w._cluster`, g.unpacked("i.golden_id"), g.text(column), g.q("value"), strings.Join(decided, " "),
-		strings.Join(told, " || '; ' || "), strings.Join(items, ", "),
+		strings.Join(told, " || chr(31) || "), strings.Join(items, ", "),
 		value, orderBy(order), strings.Join(figures, ", "), from, g.competes(u), g.From.Members, g.From.IDs)
 }
 

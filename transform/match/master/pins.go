@@ -43,7 +43,7 @@ func ChoosePins[C comparable](decisions []steward.Decision, of func(steward.Reco
 	}
 	for i, d := range decisions {
 		if cluster, has := of(d.A); has && last[place{cluster, strings.ToLower(d.Field)}] == i {
-			pins = append(pins, golden.Pin{Source: d.A.Source, Key: d.A.Key, Field: d.Field, Value: d.Value, Decision: cmp.Or(d.ID, d.Place),
+			pins = append(pins, golden.Pin{Source: d.A.Source, Key: d.A.Key, Field: d.Field, Value: d.Value, Null: d.Null, Decision: cmp.Or(d.ID, d.Place),
 				Place: cmp.Or(d.Place, d.String())})
 		}
 	}

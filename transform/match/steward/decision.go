@@ -56,10 +56,11 @@ type Decision struct {
 	By    string    `json:"by"`
 	Kind  Kind      `json:"kind"`
 	A     Record    `json:"a"`
-	B     Record    `json:"b"`     // of match and split
-	Field string    `json:"field"` // of pin
-	Value *string   `json:"value"` // of pin; nil: the value of A, whatever other records have
-	Of    string    `json:"of"`    // of revoke
+	B     Record    `json:"b"`              // of match and split
+	Field string    `json:"field"`          // of pin
+	Value *string   `json:"value"`          // of pin; nil: the value of A, whatever other records have, or none
+	Null  bool      `json:"null,omitempty"` // of pin without a value: the golden record has none in Field
+	Of    string    `json:"of"`             // of revoke
 	Why   string    `json:"why"`
 	Place string    `json:"place"` // file:line that it was read from, or the table's name
 
@@ -111,7 +112,10 @@ func (d Decision) MarshalJSON() ([]byte, error) {
 func (d *Decision) String() string {
 	switch d.Kind {
 	case Pin:
-		if d.Value == nil {
+		switch {
+		case d.Null:
+			return fmt.Sprintf("pin %s of %s to NULL", d.Field, d.shown(d.A))
+		case d.Value == nil:
 			return fmt.Sprintf("pin %s to what %s has", d.Field, d.shown(d.A))
 		}
 		return fmt.Sprintf("pin %s of %s", d.Field, d.shown(d.A))
@@ -145,8 +149,11 @@ func (d *Decision) Placed() string {
 // the same before it.
 func (d *Decision) fingerprint(again int) string {
 	value := "null"
-	if d.Value != nil {
+	switch {
+	case d.Value != nil:
 		value = "=" + *d.Value
+	case d.Null:
+		value = none
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{string(d.Kind), d.A.Source, d.A.Key, d.B.Source, d.B.Key, d.Field, value, d.Of, d.By,
 		d.At.UTC().Format(time.RFC3339Nano), d.Why, strconv.Itoa(again)}))
@@ -181,6 +188,8 @@ func (d *Decision) problem() (cell, why string) {
 		return "a_source", "a record is missing: a_source and a_key name it"
 	case d.Kind == Pin && d.Field == "":
 		return "field", "a pin needs a field"
+	case d.Kind == Pin && d.Null && d.Value != nil:
+		return "value", "a pin has a value, or NULL"
 	case d.Kind == Pin:
 		return "", ""
 	case d.B.Source == "" || d.B.Key == "":

@@ -25,9 +25,12 @@ var header = []string{"id", "at", "by", "kind", "a_source", "a_key", "b_source",
 // needed must be there.
 var needed = []string{"kind", "a_source", "a_key", "b_source", "b_key"}
 
-// null is how the file writes that a pin has no value of its own. An empty text is a value, and so is every other text: one that begins
-// with a backslash is written with one more before it.
-const null = `\N`
+// How the file writes that a pin has no value of its own, and that it pins NULL. An empty text is a value, and so is every other text: one that
+// begins with a backslash is written with one more before it.
+const (
+	null = `\N`
+	none = `\NULL`
+)
 
 // File is the file of an entity's decisions.
 type File struct {
@@ -296,7 +299,10 @@ func decisionOf(columns, row []string) (d Decision, cell, why string) {
 		case "field":
 			d.Field = v
 		case "value":
-			if v != null {
+			switch {
+			case v == none:
+				d.Null = true
+			case v != null:
 				if strings.HasPrefix(v, `\\`) {
 					v = v[1:]
 				}
@@ -309,7 +315,7 @@ func decisionOf(columns, row []string) (d Decision, cell, why string) {
 		}
 	}
 	if d.Kind != Pin {
-		d.Value = nil
+		d.Value, d.Null = nil, false
 	}
 	return d, "", ""
 }
@@ -354,8 +360,8 @@ func (f File) Append(d Decision, elsewhere ...Decision) (*Decision, error) {
 			d.Over = &over
 		}
 	}
-	if _, err := Rule(append(all, d)); err != nil {
-		return nil, &ContradictionError{err}
+	if _, err := Agreed(append(all, d)); err != nil {
+		return nil, err
 	}
 	text, err := in.with(&d)
 	if err != nil {
@@ -367,8 +373,18 @@ func (f File) Append(d Decision, elsewhere ...Decision) (*Decision, error) {
 	if err := errors.Join(fsx.Sweep(f.Path), fsx.Write("decisions", f.Path, []byte(text), 0o644)); err != nil {
 		return nil, fmt.Errorf("write decisions: %w", err)
 	}
-	d.Place, d.when = f.Name, d.At
+	d.Place, d.when = f.placed(text, d.ID), d.At
 	return &d, nil
+}
+
+// placed is where in a text of the file a decision stands.
+func (f File) placed(text, id string) string {
+	in := content{text: text}
+	f.parse(&in)
+	if at := slices.IndexFunc(in.decisions, func(d Decision) bool { return d.ID == id }); at >= 0 {
+		return in.decisions[at].Place
+	}
+	return f.Name
 }
 
 // revokes finds what a revoke takes back, by its id or by file:line, and refuses what cannot be.
@@ -457,12 +473,15 @@ func (d *Decision) cells() map[string]string {
 	if !d.At.IsZero() {
 		at = d.At.UTC().Format(time.RFC3339Nano)
 	}
-	if d.Value != nil {
+	switch {
+	case d.Value != nil:
 		if value = *d.Value; strings.HasPrefix(value, `\`) {
 			value = `\` + value
 		}
-	} else if d.Kind != Pin {
+	case d.Kind != Pin:
 		value = ""
+	case d.Null:
+		value = none
 	}
 	return map[string]string{"id": d.ID, "at": at, "by": d.By, "kind": string(d.Kind), "a_source": d.A.Source, "a_key": d.A.Key,
 		"b_source": d.B.Source, "b_key": d.B.Key, "field": d.Field, "value": value, "of": d.Of, "why": d.Why}

@@ -121,10 +121,35 @@ type RuleError struct {
 
 func (e *RuleError) Error() string { return strings.TrimPrefix(e.Place+": "+e.Text, ": ") }
 
+// Agreed is Rule, whose error is a ContradictionError.
+func Agreed(all []Decision) (*Rulings, error) {
+	r, err := Rule(all)
+	if err == nil {
+		return r, nil
+	}
+	plain := slices.Clone(all)
+	for i := range plain {
+		plain[i].Personal = nil
+	}
+	_, open := Rule(plain)
+	return nil, &ContradictionError{Err: err, Plain: open}
+}
+
 // ContradictionError says that decisions, taken together, cannot all hold, and names them.
-type ContradictionError struct{ Err error }
+type ContradictionError struct {
+	Err   error
+	Plain error // the same with the keys that are personal, for those who may see them
+}
 
 func (e *ContradictionError) Error() string { return e.Err.Error() }
+
+// Unmasked tells it with the keys that are personal.
+func (e *ContradictionError) Unmasked() string {
+	if e.Plain == nil {
+		return e.Error()
+	}
+	return e.Plain.Error()
+}
 
 // Unwrap returns what contradicts what.
 func (e *ContradictionError) Unwrap() error { return e.Err }

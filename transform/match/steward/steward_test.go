@@ -33,13 +33,15 @@ func TestDecisionsComeBackAsTheyWereMade(t *testing.T) {
 		{Kind: Pin, A: Record{"crm", "2"}, Field: "email", Value: text(`\N`), By: "bob", At: at},
 		{Kind: Pin, A: Record{"crm", "3"}, Field: "email", Value: text(`\\x`), By: "bob", At: at},
 		{Kind: Pin, A: Record{"crm", "1"}, Field: "phone", By: "bob", At: at},
+		{Kind: Pin, A: Record{"crm", "4"}, Field: "phone", Null: true, By: "bob", At: at},
+		{Kind: Pin, A: Record{"crm", "5"}, Field: "phone", Value: text(`\NULL`), By: "bob", At: at},
 	}
 	for i := range made {
 		added, err := f.Append(made[i])
 		if err != nil {
 			t.Fatal(err)
 		}
-		made[i].ID = added.ID
+		made[i].ID, made[i].Place = added.ID, added.Place
 	}
 	got, err := f.Read()
 	if err != nil {
@@ -49,7 +51,7 @@ func TestDecisionsComeBackAsTheyWereMade(t *testing.T) {
 		t.Fatalf("%d decisions, want %d", len(got), len(made))
 	}
 	for i, d := range got {
-		same := d.ID == made[i].ID && d.A == made[i].A && d.B == made[i].B && d.Why == line(made[i].Why) && d.At.Equal(at) && d.Field == made[i].Field &&
+		same := d.ID == made[i].ID && d.Place == made[i].Place && d.Null == made[i].Null && d.A == made[i].A && d.B == made[i].B && d.Why == line(made[i].Why) && d.At.Equal(at) && d.Field == made[i].Field &&
 			(d.Value == nil) == (made[i].Value == nil) && (d.Value == nil || *d.Value == *made[i].Value)
 		if !same {
 			t.Errorf("decision %d: %+v, want %+v", i, d, made[i])

@@ -357,7 +357,7 @@ JOIN members AS m ON m._rec = w._rec
 JOIN ids AS i ON i.cluster = w._cluster
 UNION ALL
 SELECT CAST(i.golden_id AS VARCHAR(16777216)) AS golden_id, 'nick' AS field, w.place, m.source, m.source_key, w._value AS "VALUE",
-  CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'most_frequent' WHEN NOT (w._f1 IS NOT DISTINCT FROM w._n1) THEN 'min' ELSE 'the first of its source and key' END AS decided, 'most_frequent ' || coalesce(CAST(w._f0 AS VARCHAR(16777216)), 'unknown') || '; ' || 'min ' || coalesce(CAST(w._f1 AS VARCHAR(16777216)), 'unknown') AS figures
+  CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'most_frequent' WHEN NOT (w._f1 IS NOT DISTINCT FROM w._n1) THEN 'min' ELSE 'the first of its source and key' END AS decided, 'most_frequent ' || coalesce(CAST(w._f0 AS VARCHAR(16777216)), 'unknown') || chr(31) || 'min ' || coalesce(CAST(w._f1 AS VARCHAR(16777216)), 'unknown') AS figures
 FROM (
   SELECT w._rec, w._cluster, w._value, w.place, lead(w.place) OVER (PARTITION BY w._cluster ORDER BY w.place) IS NULL AS _last, w._f0, lead(w._f0) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n0, w._f1, lead(w._f1) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n1
   FROM (
@@ -384,7 +384,7 @@ JOIN members AS m ON m._rec = w._rec
 JOIN ids AS i ON i.cluster = w._cluster
 UNION ALL
 SELECT CAST(i.golden_id AS VARCHAR(16777216)) AS golden_id, 'street' AS field, w.place, m.source, m.source_key, w._value AS "VALUE",
-  CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'most_complete' WHEN NOT (w._f1 IS NOT DISTINCT FROM w._n1) THEN 'most_frequent' WHEN NOT (w._f2 IS NOT DISTINCT FROM w._n2) THEN 'most_recent' ELSE 'the first of its source and key' END AS decided, 'most_complete ' || coalesce(CAST(w._f0 AS VARCHAR(16777216)), 'unknown') || '; ' || 'most_frequent ' || coalesce(CAST(w._f1 AS VARCHAR(16777216)), 'unknown') || '; ' || 'most_recent ' || coalesce(CAST(w._f2 AS VARCHAR(16777216)), 'unknown') AS figures
+  CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'most_complete' WHEN NOT (w._f1 IS NOT DISTINCT FROM w._n1) THEN 'most_frequent' WHEN NOT (w._f2 IS NOT DISTINCT FROM w._n2) THEN 'most_recent' ELSE 'the first of its source and key' END AS decided, 'most_complete ' || coalesce(CAST(w._f0 AS VARCHAR(16777216)), 'unknown') || chr(31) || 'most_frequent ' || coalesce(CAST(w._f1 AS VARCHAR(16777216)), 'unknown') || chr(31) || 'most_recent ' || coalesce(CAST(w._f2 AS VARCHAR(16777216)), 'unknown') AS figures
 FROM (
   SELECT w._rec, w._cluster, w._value, w.place, lead(w.place) OVER (PARTITION BY w._cluster ORDER BY w.place) IS NULL AS _last, w._f0, lead(w._f0) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n0, w._f1, lead(w._f1) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n1, w._f2, lead(w._f2) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n2
   FROM (
@@ -411,7 +411,7 @@ JOIN members AS m ON m._rec = w._rec
 JOIN ids AS i ON i.cluster = w._cluster
 UNION ALL
 SELECT CAST(i.golden_id AS VARCHAR(16777216)) AS golden_id, 'city' AS field, w.place, m.source, m.source_key, w._value AS "VALUE",
-  CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'most_complete' WHEN NOT (w._f1 IS NOT DISTINCT FROM w._n1) THEN 'most_frequent' WHEN NOT (w._f2 IS NOT DISTINCT FROM w._n2) THEN 'most_recent' ELSE 'the first of its source and key' END AS decided, 'most_complete ' || coalesce(CAST(w._f0 AS VARCHAR(16777216)), 'unknown') || '; ' || 'most_frequent ' || coalesce(CAST(w._f1 AS VARCHAR(16777216)), 'unknown') || '; ' || 'most_recent ' || coalesce(CAST(w._f2 AS VARCHAR(16777216)), 'unknown') AS figures
+  CASE WHEN w._last THEN 'the last' WHEN NOT (w._f0 IS NOT DISTINCT FROM w._n0) THEN 'most_complete' WHEN NOT (w._f1 IS NOT DISTINCT FROM w._n1) THEN 'most_frequent' WHEN NOT (w._f2 IS NOT DISTINCT FROM w._n2) THEN 'most_recent' ELSE 'the first of its source and key' END AS decided, 'most_complete ' || coalesce(CAST(w._f0 AS VARCHAR(16777216)), 'unknown') || chr(31) || 'most_frequent ' || coalesce(CAST(w._f1 AS VARCHAR(16777216)), 'unknown') || chr(31) || 'most_recent ' || coalesce(CAST(w._f2 AS VARCHAR(16777216)), 'unknown') AS figures
 FROM (
   SELECT w._rec, w._cluster, w._value, w.place, lead(w.place) OVER (PARTITION BY w._cluster ORDER BY w.place) IS NULL AS _last, w._f0, lead(w._f0) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n0, w._f1, lead(w._f1) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n1, w._f2, lead(w._f2) OVER (PARTITION BY w._cluster ORDER BY w.place) AS _n2
   FROM (
