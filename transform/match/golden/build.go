@@ -349,24 +349,20 @@ func (b *building) edges(ctx context.Context) error {
 	return b.closes(models.PartEdges, equation("pairs", n[0], warehouse.Term{Name: "published", Rows: rows}))
 }
 
-// mergeLog appends. Every cluster with a fresh id is told once, and so is every id that is no more.
+// mergeLog appends. Every cluster with a fresh id is told once, and so is every id that is no more: the published golden records have all
+// that there were, and those that are not fresh are still there.
 func (b *building) mergeLog(ctx context.Context) error {
 	told, err := b.append(ctx, models.PartMergeLog, b.MergeLog())
 	if err != nil {
 		return err
 	}
-	n, err := b.row(ctx, "SELECT "+b.Dialect.CountIf("fresh")+" FROM "+b.From.IDs+" AS i", 1)
+	n, err := b.row(ctx, "SELECT "+b.Dialect.CountIf("fresh")+", "+b.Dialect.CountIf("NOT fresh")+" FROM "+b.From.IDs+" AS i", 2)
 	if err != nil {
 		return err
 	}
 	gone := int64(0)
-	if b.From.Xref != "" {
-		lost, err := b.row(ctx,
-			fmt.Sprintf("SELECT count(DISTINCT m.owned) FROM %s AS m WHERE m.owned IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %s AS i WHERE i.golden_id = m.owned)", b.From.Members, b.From.IDs), 1)
-		if err != nil {
-			return err
-		}
-		gone = lost[0]
+	if prev := b.prev[models.PartGolden]; prev != nil {
+		gone = prev.Rows - n[1]
 	}
 	return b.closes(models.PartMergeLog, equation("told", told, warehouse.Term{Name: "minted", Rows: n[0]}, warehouse.Term{Name: "ended",
 		Rows: gone}))
