@@ -36,10 +36,15 @@ func main() {
 	reference := flag.String("reference", "", "internal: run this SQL file in DuckDB and exit")
 	snowflakePart := flag.String("snowflake", "", "internal: be one of the processes of the job snowflake and exit")
 	matchingFile := flag.String("matching", "", "internal: match the records of this file and exit")
+	matchingSince := flag.String("matching-since", "", "internal: match some records of this file as new ones and exit")
 	matchingSQL := flag.String("matching-sql", "", "internal: count the pairs of this file's records by SQL and exit")
 	flag.Parse()
 	if *matchingSQL != "" {
 		exitOn(runMatchingSQL(*matchingSQL))
+		return
+	}
+	if *matchingSince != "" {
+		exitOn(runMatchingSince(*matchingSince))
 		return
 	}
 	if *matchingFile != "" {

@@ -63,6 +63,9 @@ func (b *bench) match() error {
 		func(m *matched) took { return m.Edges.by(m.Pairs) }, 0)
 	b.addTook("match: 2M pairs by chance", runs, func(m *matched) took { return m.Sample }, 0)
 	b.add("match: peak RSS", rss, "MiB", 2048)
+	if err := b.matchSince(self, records); err != nil {
+		return err
+	}
 	return b.matchSQL(self, records, runs)
 }
 
@@ -167,7 +170,7 @@ func matching(ctx context.Context, path string) (m matched, err error) {
 	last := now()
 	lap := func() took {
 		this := now()
-		t := took{this.Wall - last.Wall, this.CPU - last.CPU}
+		t := this.less(last)
 		last = this
 		return t
 	}

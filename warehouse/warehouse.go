@@ -117,6 +117,8 @@ type Warehouse interface {
 	Moves(ctx context.Context, query string) (bool, error)
 	// Ingest does the same as Write with the batches of a reader, which it drains and does not release.
 	Ingest(ctx context.Context, r array.RecordReader, path string) (File, error)
+	// IngestScratch is to Ingest what Scratch is to Write.
+	IngestScratch(ctx context.Context, r array.RecordReader, path string) (File, error)
 	// Query runs a SELECT whose answer is small: all of it is held in memory.
 	Query(ctx context.Context, query string) (*Result, error)
 	Close() error

@@ -18,6 +18,15 @@ import (
 // column is read, once, without a filter: a projection gives wrong sums, a filter crashes the process, a second
 // read gives no rows.
 func (db *DB) CopyReader(ctx context.Context, r array.RecordReader, path string, cast Cast) (copied *Copied, err error) {
+	return db.copyReader(ctx, r, path, cast, db.parquet())
+}
+
+// ScratchReader is CopyReader for a file that is thrown away, as Scratch is for a SELECT.
+func (db *DB) ScratchReader(ctx context.Context, r array.RecordReader, path string, cast Cast) (copied *Copied, err error) {
+	return db.copyReader(ctx, r, path, cast, db.scratch())
+}
+
+func (db *DB) copyReader(ctx context.Context, r array.RecordReader, path string, cast Cast, options string) (copied *Copied, err error) {
 	if !db.arrow {
 		return nil, errors.New("duckdb: this instance was not opened for Arrow")
 	}
@@ -49,7 +58,7 @@ func (db *DB) CopyReader(ctx context.Context, r array.RecordReader, path string,
 		if err != nil {
 			return err
 		}
-		copied, err = db.copyTo(ctx, conn, name, columns, cast, path, db.parquet())
+		copied, err = db.copyTo(ctx, conn, name, columns, cast, path, options)
 		return err
 	})
 	return copied, err

@@ -208,10 +208,7 @@ func (w *Warehouse) Scratch(ctx context.Context, query, path string) (warehouse.
 		return warehouse.File{}, err
 	}
 	copied, err := db.Scratch(ctx, query, path, cast)
-	if err != nil {
-		return warehouse.File{}, sqlError(err)
-	}
-	return warehouse.File{Path: path, Rows: copied.Rows, Bytes: copied.Bytes}, nil
+	return scratched(copied, path, err)
 }
 
 // Split writes the classes of a SELECT's rows into files of their own.
@@ -248,6 +245,16 @@ func (w *Warehouse) Ingest(ctx context.Context, r array.RecordReader, path strin
 	}
 	copied, err := db.CopyReader(ctx, r, path, cast)
 	return written(copied, path, err)
+}
+
+// IngestScratch is Ingest for files that are thrown away.
+func (w *Warehouse) IngestScratch(ctx context.Context, r array.RecordReader, path string) (warehouse.File, error) {
+	db, err := w.arrow(ctx)
+	if err != nil {
+		return warehouse.File{}, err
+	}
+	copied, err := db.ScratchReader(ctx, r, path, cast)
+	return scratched(copied, path, err)
 }
 
 // sql is the instance for SQL.
@@ -326,6 +333,14 @@ func written(c *engine.Copied, path string, err error) (warehouse.File, error) {
 		}
 	}
 	return f, nil
+}
+
+// scratched is what is told of a file that nobody keeps.
+func scratched(c *engine.Copied, path string, err error) (warehouse.File, error) {
+	if err != nil {
+		return warehouse.File{}, sqlError(err)
+	}
+	return warehouse.File{Path: path, Rows: c.Rows, Bytes: c.Bytes}, nil
 }
 
 func convert(columns []engine.Column) []warehouse.Column {

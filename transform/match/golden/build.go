@@ -350,16 +350,19 @@ func (b *building) edges(ctx context.Context) error {
 	return b.closes(models.PartEdges, equation("pairs", n[0], warehouse.Term{Name: "published", Rows: rows}))
 }
 
-// mergeLog appends. Every cluster with a fresh id is told once, and so is every id that is no more.
+// mergeLog appends. Every cluster with a fresh id is told once, and so is every id that is no more: the published golden records have all
+// that there were, and those that are not fresh are still there.
 func (b *building) mergeLog(ctx context.Context) error {
 	told, err := b.append(ctx, models.PartMergeLog, b.MergeLog())
 	if err != nil {
 		return err
 	}
-	var n []int64 // minted, split, merged, retired
-	if b.From.Xref == "" {
-		n, err = b.row(ctx, "SELECT "+b.Dialect.CountIf("fresh")+", 0, 0, 0 FROM "+b.From.IDs+" AS i", 4)
-	} else {
+	now, err := b.row(ctx, "SELECT "+b.Dialect.CountIf("fresh")+", "+b.Dialect.CountIf("NOT fresh")+" FROM "+b.From.IDs+" AS i", 2)
+	if err != nil {
+		return err
+	}
+	n := []int64{now[0], 0, 0, 0} // minted, split, merged, retired
+	if prev := b.prev[models.PartGolden]; prev != nil && (now[0] > 0 || now[1] < prev.Rows) {
 		n, err = b.row(ctx, fmt.Sprintf(`WITH begun AS (
   SELECT i.cluster, count(m.owned) AS n FROM %[1]s AS i JOIN %[2]s AS m ON m.cluster = i.cluster WHERE i.fresh GROUP BY i.cluster
 ), ended AS (
@@ -368,9 +371,9 @@ func (b *building) mergeLog(ctx context.Context) error {
 )
 SELECT (SELECT %[3]s FROM begun AS b), (SELECT %[4]s FROM begun AS b), (SELECT %[4]s FROM ended AS e), (SELECT %[3]s FROM ended AS e)`,
 			b.From.IDs, b.From.Members, b.Dialect.CountIf("n = 0"), b.Dialect.CountIf("n > 0")), 4)
-	}
-	if err != nil {
-		return err
+		if err != nil {
+			return err
+		}
 	}
 	terms := make([]warehouse.Term, len(n))
 	for i, kind := range []string{Minted, SplitID, Merged, Retired} {

@@ -138,9 +138,9 @@ func (w *timed) Scratch(ctx context.Context, query, path string) (warehouse.File
 	return f, err
 }
 
-func (w *timed) Ingest(ctx context.Context, r array.RecordReader, path string) (warehouse.File, error) {
+func (w *timed) IngestScratch(ctx context.Context, r array.RecordReader, path string) (warehouse.File, error) {
 	began, cpu := time.Now(), spent()
-	f, err := w.Warehouse.Ingest(ctx, r, path)
+	f, err := w.Warehouse.IngestScratch(ctx, r, path)
 	w.b.Logf("  %-28s %8d rows %6d ms of processors, wall %6d ms", filepath.Base(path), f.Rows, (spent() - cpu).Milliseconds(), time.Since(began).Milliseconds())
 	return f, err
 }

@@ -425,11 +425,7 @@ func (m *matching) cluster(ctx context.Context) (err error) {
 
 // golden writes the tables.
 func (m *matching) golden(ctx context.Context) error {
-	edges, levels, err := m.writeEdges(ctx)
-	if err != nil {
-		return err
-	}
-	labels, err := m.writeLabels(ctx)
+	found, err := m.found(ctx)
 	if err != nil {
 		return err
 	}
@@ -439,21 +435,17 @@ func (m *matching) golden(ctx context.Context) error {
 		return err
 	}
 	d := m.Warehouse.Dialect()
-	g := &golden.Golden{Entity: m.entity, Plan: m.Plan, Dialect: d, Run: m.Run, At: m.At, Fields: goldenFields(columns), Levels: levels, Pins: m.pins(), Pushed: m.pushed, Cleaned: m.reading.Cleaned,
-		From: golden.Relations{Records: m.from(m.recordsFile), Raw: "(\n" + raw + "\n)", Labels: m.from(labels), Edges: m.from(edges)}}
+	g := &golden.Golden{Entity: m.entity, Plan: m.Plan, Dialect: d, Run: m.Run, At: m.At, Fields: goldenFields(columns), Levels: found.levels,
+		Pins: m.pins(), Pushed: m.pushed, Cleaned: m.reading.Cleaned,
+		From: golden.Relations{Records: m.from(m.recordsFile), Raw: "(\n" + raw + "\n)", Labels: m.from(found.labels), Edges: m.from(found.edges)}}
 	if g.From.Blocks, err = m.blocks(ctx); err != nil {
-		return err
-	}
-	figures, err := m.countFigures()
-	if err != nil {
 		return err
 	}
 	known, err := m.onLabels(ctx)
 	if err != nil {
 		return err
 	}
-	figures = append(figures, known...)
-	built, err := g.Build(ctx, m.Warehouse, m.Dir, m.Before, figures)
+	built, err := g.Build(ctx, m.Warehouse, m.Dir, m.Before, append(found.figures, known...))
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/millrace/millrace/internal/arrowx"
 	"github.com/millrace/millrace/transform/match/golden"
@@ -20,7 +21,7 @@ import (
 
 // This file writes what matching has found to files, from which SQL goes on.
 
-// write makes a file of rows that fill appends to the batcher.
+// write makes a file of rows that fill appends to the batcher. It is read in this run, and thrown away.
 func (m *matching) write(ctx context.Context, name string, fields []arrow.Field, fill func(*arrowx.Batcher) error) (warehouse.File, error) {
 	schema := arrow.NewSchema(fields, nil)
 	reader := arrowx.NewReader(ctx, schema, func(ctx context.Context, emit func(arrow.RecordBatch) error) error {
@@ -32,11 +33,38 @@ func (m *matching) write(ctx context.Context, name string, fields []arrow.Field,
 		return b.Flush()
 	})
 	defer reader.Release()
-	f, err := m.Warehouse.Ingest(ctx, reader, m.path(name))
+	f, err := m.Warehouse.IngestScratch(ctx, reader, m.path(name))
 	if err != nil {
 		return f, fmt.Errorf("write %s: %w", name, err)
 	}
 	return f, nil
+}
+
+// found is what matching has found, where SQL finds it.
+type found struct {
+	edges, labels warehouse.File
+	levels        []string // columns of edges
+	figures       []golden.Figure
+}
+
+// found writes the edges while it counts, each of which is the work of one processor.
+func (m *matching) found(ctx context.Context) (f found, err error) {
+	g, ctx := errgroup.WithContext(ctx)
+	if m.Threads == 1 {
+		g.SetLimit(1)
+	}
+	g.Go(func() (err error) {
+		f.edges, f.levels, err = m.writeEdges(ctx)
+		return err
+	})
+	g.Go(func() (err error) {
+		if f.labels, err = m.writeLabels(ctx); err == nil {
+			f.figures, err = m.countFigures()
+		}
+		return err
+	})
+	err = g.Wait()
+	return f, err
 }
 
 // writeLabels writes each record's cluster.
