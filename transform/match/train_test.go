@@ -326,14 +326,17 @@ func TestLone(t *testing.T) {
 		}
 		return TextValues(out)
 	}
-	r := &Records{N: 4, Source: make([]uint8, 4), Columns: []Values{text("a", "", "d", ""), text("", "b", "e", ""), text("", "", "c", "")}}
-	p := peoplePlan(3, 1)
-	if got := p.lone(r); !slices.Equal(got, []bool{true, true, false, true}) {
+	r := &Records{N: 7, Source: make([]uint8, 7), Columns: []Values{text("a", "", "d", "", "d", "e", "f"), text("", "b", "e", "", "e", "g", "h"),
+		text("", "", "c", "", "c", "i", "j")}}
+	p, want := peoplePlan(3, 1), []bool{true, true, false, true, false, false, false}
+	if got := p.lone(r); !slices.Equal(got, want) {
 		t.Errorf("by themselves: %v", got)
 	}
-	same := Records{N: 4, Source: r.Source, Columns: append(slices.Clone(r.Columns), text("s", "s", "s", "s"))}
-	if got := peoplePlan(4, 1).lone(&same); !slices.Equal(got, []bool{true, true, false, true}) {
-		t.Errorf("by themselves but for what all have: %v", got)
+	for _, idle := range []Values{text("s", "s", "s", "s", "s", "s", "s"), text("s", "s", "t", "t", "s", "t", "s"), text("1", "2", "3", "4", "5", "6", "7")} {
+		more := Records{N: 7, Source: r.Source, Columns: append(slices.Clone(r.Columns), idle)}
+		if got := peoplePlan(4, 1).lone(&more); !slices.Equal(got, want) {
+			t.Errorf("by themselves but for what all have, many, or each alone: %v", got)
+		}
 	}
 	if got := peoplePlan(2, 1).lone(r); got != nil {
 		t.Errorf("of two fields one is no less than usual: %v", got)
