@@ -16,6 +16,7 @@ import (
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/transform/match/steward"
 )
 
 // The exit codes of every command. Help texts print exitHelp, so that they are written once.
@@ -95,13 +96,15 @@ func exitCode(err error) int {
 	return codeFailed
 }
 
-// isUnknown is about records, golden ids, fields and runs that an entity does not have, and values that a field cannot: the command names them.
+// isUnknown is about records, golden ids, fields and runs that an entity does not have, values that a field cannot, and mistakes in the file
+// of decisions: the command names them.
 func isUnknown(err error) bool {
 	var record *pipeline.UnknownRecordError
 	var golden *pipeline.UnknownGoldenError
 	var run *pipeline.UnknownRunError
 	var field *pipeline.FieldError
-	return errors.As(err, &record) || errors.As(err, &golden) || errors.As(err, &run) || errors.As(err, &field)
+	var wrong *steward.Problem
+	return errors.As(err, &record) || errors.As(err, &golden) || errors.As(err, &run) || errors.As(err, &field) || errors.As(err, &wrong)
 }
 
 // isUnwritable is about folders that cannot be written: a mistake of set-up, found before any work.

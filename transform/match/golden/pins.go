@@ -131,7 +131,7 @@ func (g *Golden) unfit(u *unit) string {
 	given := fmt.Sprintf("CAST(p.%s AS %s)", g.q("value"), g.Dialect.Type(field.Type))
 	items := []string{"p.decision", "m._rec", "m.cluster AS _cluster", "m.source AS _source", "m.updated_at AS _updated_at"}
 	for _, f := range g.Fields {
-		item := "w." + g.q(f.Name)
+		item := "r." + g.q(f.Name)
 		if f.Name == field.Name {
 			item = fmt.Sprintf("CASE WHEN p.given THEN %s ELSE %s END AS %s", given, item, g.q(f.Name))
 		}
@@ -145,14 +145,14 @@ func (g *Golden) unfit(u *unit) string {
 		if cleaned == "" { // nothing is known of it, but whether there is one
 			cleaned = given
 		}
-		items = append(items, fmt.Sprintf("CASE WHEN p.given THEN %s IS NOT NULL ELSE r.%s IS NOT NULL END AS %s", cleaned, g.q(field.Name), g.q(okColumn(field.Name))))
+		items = append(items, fmt.Sprintf("CASE WHEN p.given THEN %s IS NOT NULL ELSE s.%s IS NOT NULL END AS %s", cleaned, g.q(field.Name), g.q(okColumn(field.Name))))
 	}
 	return fmt.Sprintf(`SELECT c.decision FROM (
 SELECT %s
 FROM %s AS p
 JOIN %s AS m ON m.source = p.source AND m.source_key = p.source_key
-JOIN %s AS w ON w._rec = m._rec
 JOIN %s AS r ON r._rec = m._rec
+JOIN %s AS s ON s._rec = m._rec
 WHERE p.field = %s AND NOT (p.given AND p.%s IS NULL)
 ) AS c
 WHERE NOT coalesce(%s, false)

@@ -59,8 +59,13 @@ func (m *matching) pushedOut(ctx context.Context) error {
 	return m.notePushed(ctx)
 }
 
-// contested are the edges of the records that hang together with a pair that is forced and one that was refused.
-func (m *matching) contested() []match.Edge {
+// contested are the edges of the records that hang together with a pair that is forced and one that was refused; mostly there are none.
+func (m *matching) contested() (own []match.Edge) {
+	forced := func(e match.Edge) bool { return e.Verdict == match.Decided || e.Verdict == match.Forced }
+	refused := func(e match.Edge) bool { return e.Verdict == match.Refused }
+	if !slices.ContainsFunc(m.edges, forced) || !slices.ContainsFunc(m.edges, refused) {
+		return nil
+	}
 	root := make([]uint32, m.Records.N)
 	for i := range root {
 		root[i] = uint32(i)
@@ -72,20 +77,24 @@ func (m *matching) contested() []match.Edge {
 		}
 		return x
 	}
-	forces, refuses := map[uint32]bool{}, map[uint32]bool{}
 	for _, e := range m.edges {
-		if e.Verdict == match.Decided || e.Verdict == match.Forced || e.Verdict == match.Match || e.Verdict == match.Refused {
+		if forced(e) || refused(e) || e.Verdict == match.Match {
 			root[find(e.A)] = find(e.B)
 		}
 	}
+	forces, both := map[uint32]bool{}, map[uint32]bool{}
 	for _, e := range m.edges {
-		forces[find(e.A)] = forces[find(e.A)] || e.Verdict == match.Decided || e.Verdict == match.Forced
-		refuses[find(e.A)] = refuses[find(e.A)] || e.Verdict == match.Refused
+		if forced(e) {
+			forces[find(e.A)] = true
+		}
 	}
-	var own []match.Edge
 	for _, e := range m.edges {
-		a, b := find(e.A), find(e.B)
-		if forces[a] && refuses[a] && forces[b] && refuses[b] {
+		if refused(e) && forces[find(e.A)] {
+			both[find(e.A)] = true
+		}
+	}
+	for _, e := range m.edges {
+		if both[find(e.A)] && both[find(e.B)] {
 			own = append(own, e)
 		}
 	}

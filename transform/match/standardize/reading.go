@@ -92,14 +92,18 @@ func CheckSource(ctx context.Context, w Describer, e *models.Entity, s *models.E
 	return (&reader{ctx: ctx, w: w, Reading: Reading{Entity: e, d: w.Dialect()}}).source(s)
 }
 
-// Cleaned is what standardizing makes of a value of a field, given as SQL, for a record r that is standardized already: SQL, or "" where it
-// takes more than the value, as a code map and an address do.
-func (r *Reading) Cleaned(field, value string) string {
+// Cleaned is what standardizing makes of a text that stands for a value of a field, given as SQL, where r has the values of the record (see
+// Values): SQL, or "" where it takes more than those, as a code map, an address and a list do.
+func (r *Reading) Cleaned(field, text string) string {
 	i := slices.IndexFunc(r.Fields, func(f ReadField) bool { return strings.EqualFold(f.Name, field) })
-	if i < 0 || r.Fields[i].IsAddress() || slices.ContainsFunc(r.Fields[i].Steps, func(s models.CleaningStep) bool { return s.Map != nil }) {
+	if i < 0 || r.Fields[i].IsAddress() || strings.HasSuffix(r.Fields[i].Type, "]") ||
+		slices.ContainsFunc(r.Fields[i].Steps, func(s models.CleaningStep) bool { return s.Map != nil }) {
 		return ""
 	}
-	c := &chain{reader: &reader{Reading: *r}, field: r.Fields[i], sql: "CAST(" + value + " AS " + r.Fields[i].Type + ")", typ: r.Fields[i].Type}
+	c := &chain{reader: &reader{Reading: *r}, field: r.Fields[i], sql: text, typ: "VARCHAR"}
+	if !takesText(c.field.Field) {
+		c.sql, c.typ = "TRY_CAST("+text+" AS "+c.field.Type+")", c.field.Type
+	}
 	c.apply(c.field.Steps)
 	return c.sql
 }
