@@ -30,6 +30,8 @@ type landing struct {
 	mu      sync.Mutex
 	spill   *parquet.GenericWriter[rejectRow] // rejects that the source handed over, in the scratch folder
 	spillTo *os.File
+
+	engine warehouse.Warehouse // that ran the scan: the part is counted there too, since to open another costs more than to count
 }
 
 // rejectRow is a reject as it lies in Parquet: the columns that extract.Scan.Rejects must yield too.
@@ -117,6 +119,7 @@ func (l *landing) land(ctx context.Context) (*journal.Part, error) {
 	if snapshot.Close != nil {
 		defer snapshot.Close()
 	}
+	defer l.letGo()
 	var file warehouse.File
 	scan := snapshot.Scan
 	if scan != nil {
@@ -170,12 +173,21 @@ func (l *landing) fallBack(ctx context.Context, scan *extract.Scan, cause error)
 }
 
 func (l *landing) write(ctx context.Context, scan *extract.Scan) (warehouse.File, error) {
-	w, err := l.open(ctx, scan.Dirs, scan.Files, false)
+	l.letGo()
+	w, err := l.open(ctx, append([]string{l.scratch}, scan.Dirs...), scan.Files, false)
 	if err != nil {
 		return warehouse.File{}, err
 	}
-	defer w.Close()
+	l.engine = w
 	return w.Write(ctx, scan.SQL, l.path)
+}
+
+// letGo closes the engine that ran the scan.
+func (l *landing) letGo() {
+	if l.engine != nil {
+		_ = l.engine.Close()
+	}
+	l.engine = nil
 }
 
 func (l *landing) ingest(ctx context.Context, snapshot *extract.Snapshot) (warehouse.File, error) {
@@ -189,21 +201,21 @@ func (l *landing) ingest(ctx context.Context, snapshot *extract.Snapshot) (wareh
 
 // finish counts what was landed and rejected, each where it lies.
 func (l *landing) finish(ctx context.Context, part *journal.Part, scan *extract.Scan) error {
-	var dirs, files []string
 	var queries []string
 	if scan != nil && scan.Rejects != "" {
-		dirs, files = scan.Dirs, scan.Files
 		queries = append(queries, scan.Rejects)
 	}
 	spilled, err := l.closeSpill()
 	if err != nil {
 		return fmt.Errorf("keep rejects: %w", err)
 	}
-	w, err := l.open(ctx, append(dirs, l.scratch), files, false)
-	if err != nil {
-		return err
+	w := l.engine
+	if w == nil { // rows came as they are
+		if w, err = l.open(ctx, []string{l.scratch}, nil, false); err != nil {
+			return err
+		}
+		defer w.Close()
 	}
-	defer w.Close()
 	if spilled {
 		queries = append(queries, readAll(w, l.spillPath()))
 	}

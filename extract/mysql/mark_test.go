@@ -3,6 +3,7 @@ package mysql
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -84,7 +85,10 @@ func TestMarkClockSetBack(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			mentions(t, strings.Join(m.Notes, "; "), "set back by about 1h")
+			// Less than the hour by what went by since the read before, on a busy machine.
+			if notes := strings.Join(m.Notes, "; "); !regexp.MustCompile(`set back by about (1h|59m\d+s)`).MatchString(notes) {
+				t.Errorf("%s: %q does not say that the clock was set back by an hour", name, notes)
+			}
 			m.Same(t, f.whole(st))
 		}
 	}

@@ -157,28 +157,38 @@ func TestCutResult(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cutAfter := func(bytes int, end error) (left, rows int, err error) {
+		cut := &cutter{end: end}
+		driver.RegisterDialContext("cut", cut.dial)
+		proxied := cfg.Clone()
+		proxied.Net = "cut"
+		pool := testPool(t, proxied)
+		defer pool.Close()
+		conn := testConn(t, pool)
+		cut.left, cut.on = bytes, true
+		got, err := take(conn, "SELECT i, t FROM c", intake{columns: columns})
+		cut.on = false
+		return cut.left, int(got.rows), err
+	}
+	const plenty = 1 << 30
+	left, rows, err := cutAfter(plenty, io.EOF)
+	if err != nil || rows != 600 {
+		t.Fatalf("%d rows: %v", rows, err)
+	}
+	length := plenty - left
 	for _, end := range []error{io.EOF, errors.New("connection reset by peer")} {
 		cuts := 0
-		for after, whole := 0, false; !whole; after += 397 {
-			if after > 93_000 { // each byte of the end
-				after -= 396
+		for after := 0; after < length; cuts++ {
+			if _, rows, err := cutAfter(after, end); err == nil {
+				t.Fatalf("cut after %d of %d bytes: a clean end after %d rows", after, length, rows)
 			}
-			cut := &cutter{end: end}
-			driver.RegisterDialContext("cut", cut.dial)
-			proxied := cfg.Clone()
-			proxied.Net = "cut"
-			pool := testPool(t, proxied)
-			conn := testConn(t, pool)
-			cut.left, cut.on = after, true
-			got, err := take(conn, "SELECT i, t FROM c", intake{columns: columns})
-			cut.on = false
-			_ = pool.Close()
-			if whole = err == nil; whole && got.rows != 600 {
-				t.Fatalf("cut after %d bytes: a clean end after %d rows", after, got.rows)
+			if after < 250 || after > length-750 { // each byte of what tells the columns, of the last rows and of what ends them
+				after++
+			} else {
+				after = min(after+397, length-749)
 			}
-			cuts++
 		}
-		t.Logf("%v: %d cuts", end, cuts-1)
+		t.Logf("%v: %d cuts", end, cuts)
 	}
 }
 

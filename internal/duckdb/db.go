@@ -39,6 +39,7 @@ type DB struct {
 	temp   string
 	memory int64
 	arrow  bool
+	plain  bool
 	views  atomic.Int64
 }
 
@@ -79,7 +80,7 @@ func open(ctx context.Context, cfg Config, file string, readOnly bool) (_ *DB, e
 	if err != nil {
 		return nil, problem(ctx, err)
 	}
-	db := &DB{pool: sql.OpenDB(connector), memory: cfg.Memory, arrow: cfg.Arrow}
+	db := &DB{pool: sql.OpenDB(connector), memory: cfg.Memory, arrow: cfg.Arrow, plain: cfg.Plain}
 	defer func() {
 		if err != nil {
 			_ = db.Close()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	driverdb "github.com/duckdb/duckdb-go/v2"
 )
@@ -30,7 +31,6 @@ func (db *DB) Moves(ctx context.Context, query string) (bool, error) {
 }
 
 func (db *DB) walked(ctx context.Context, query string) (w repeatWalk, err error) {
-	w = repeatWalk{functions: map[string]bool{}, moving: map[string]bool{}, ok: true}
 	err = db.with(ctx, func(conn *driverdb.Conn) error {
 		var answer string
 		if err := execOne(ctx, conn, "SELECT json_serialize_sql("+quote(query)+")::VARCHAR", func(v []driver.Value) error {
@@ -39,21 +39,11 @@ func (db *DB) walked(ctx context.Context, query string) (w repeatWalk, err error
 		}); err != nil {
 			return err
 		}
-		for having, names := range map[string]map[string]bool{
-			"bool_and(function_type = 'scalar' AND stability = 'CONSISTENT')":                          w.functions,
-			"bool_or(stability <> 'CONSISTENT' AND function_name <> 'error') OR function_name = 'ago'": w.moving,
-		} {
-			err := execOne(ctx, conn, "SELECT function_name FROM duckdb_functions() GROUP BY function_name HAVING "+having, func(v []driver.Value) error {
-				names[fmt.Sprint(v[0])] = true
-				return nil
-			})
-			if err != nil {
-				return err
-			}
+		known, err := db.functions(ctx, conn)
+		if err != nil {
+			return err
 		}
-		for _, aggregate := range []string{"count", "count_star", "count_if", "countif", "min", "max", "bool_and", "bool_or", "bit_and", "bit_or"} {
-			w.functions[aggregate] = true
-		}
+		w = repeatWalk{stability: known, ok: true}
 		var tree any
 		if err := json.Unmarshal([]byte(answer), &tree); err != nil {
 			return fmt.Errorf("duckdb: read the parser's answer: %w", err)
@@ -67,10 +57,49 @@ func (db *DB) walked(ctx context.Context, query string) (w repeatWalk, err error
 	return w, err
 }
 
-// repeatWalk walks the parser's tree of a statement.
-type repeatWalk struct {
+// stability says of functions what can be told of them by their names.
+type stability struct {
 	functions map[string]bool // that are known to be repeatable
 	moving    map[string]bool // that are known to be not
+}
+
+// stabilities are those of instances with the cleaning functions and without (Config.Plain): the others have the same functions, and to list
+// them costs three times what it costs to open an instance.
+var stabilities struct {
+	sync.Mutex
+	of map[bool]stability
+}
+
+func (db *DB) functions(ctx context.Context, conn *driverdb.Conn) (stability, error) {
+	stabilities.Lock()
+	defer stabilities.Unlock()
+	if known, ok := stabilities.of[db.plain]; ok {
+		return known, nil
+	}
+	known := stability{functions: map[string]bool{}, moving: map[string]bool{}}
+	err := execOne(ctx, conn, `SELECT function_name, coalesce(bool_and(function_type = 'scalar' AND stability = 'CONSISTENT'), false),
+coalesce(bool_or(stability <> 'CONSISTENT' AND function_name <> 'error'), false) OR function_name = 'ago'
+FROM duckdb_functions() GROUP BY function_name`, func(v []driver.Value) error {
+		name := fmt.Sprint(v[0])
+		known.functions[name], known.moving[name] = v[1] == true, v[2] == true
+		return nil
+	})
+	if err != nil {
+		return known, err
+	}
+	for _, aggregate := range []string{"count", "count_star", "count_if", "countif", "min", "max", "bool_and", "bool_or", "bit_and", "bit_or"} {
+		known.functions[aggregate] = true
+	}
+	if stabilities.of == nil {
+		stabilities.of = map[bool]stability{}
+	}
+	stabilities.of[db.plain] = known
+	return known, nil
+}
+
+// repeatWalk walks the parser's tree of a statement.
+type repeatWalk struct {
+	stability
 	tables    []Relation
 	ok, moves bool
 }

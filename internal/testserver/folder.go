@@ -23,7 +23,7 @@ var base = sync.OnceValues(func() (string, error) {
 	}
 	defer unlock()
 	sweep()
-	dir, err := os.MkdirTemp("/tmp", "millrace-test-")
+	dir, err := os.MkdirTemp(parent(), "millrace-test-")
 	if err != nil {
 		return "", err
 	}
@@ -34,12 +34,25 @@ var base = sync.OnceValues(func() (string, error) {
 	return dir, err
 })
 
+// memory is a file system in memory, where Linux has it. Servers write there twice as fast, and a crash of theirs leaves it as it was.
+const memory = "/dev/shm"
+
+// parent is where folders are made: in memory while several gigabytes are free.
+func parent() string {
+	var fs syscall.Statfs_t
+	if syscall.Statfs(memory, &fs) == nil && fs.Bavail > 4<<30/uint64(fs.Bsize) && syscall.Access(memory, 2) == nil {
+		return memory
+	}
+	return "/tmp"
+}
+
 var alive *os.File // the lock of base, held until the process ends; nil before base
 
 // sweep removes the folders of processes that have ended.
 func sweep() {
-	dirs, _ := filepath.Glob("/tmp/millrace-test-*")
-	for _, dir := range dirs {
+	onDisk, _ := filepath.Glob("/tmp/millrace-test-*")
+	inMemory, _ := filepath.Glob(memory + "/millrace-test-*")
+	for _, dir := range append(onDisk, inMemory...) {
 		info, err := os.Lstat(dir)
 		if err != nil || !info.IsDir() || info.Sys().(*syscall.Stat_t).Uid != uint32(os.Getuid()) {
 			continue

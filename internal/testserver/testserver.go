@@ -1,5 +1,5 @@
 // Package testserver gives tests real servers: PostgreSQL, MariaDB and sshd, started by the test process on free
-// ports of 127.0.0.1, in folders under /tmp, and gone with the process, however it ends. It installs nothing and never
+// ports of 127.0.0.1, in folders in memory or under /tmp, and gone with the process, however it ends. It installs nothing and never
 // speaks to a server that it did not start. Only tests import it. Read Postgres and Server first.
 package testserver
 
