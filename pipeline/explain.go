@@ -772,8 +772,10 @@ func (x *explaining) choices(ctx context.Context, id string, members []steward.R
 		if decision == r[5] {
 			decision = ""
 		}
-		out[field] = append(out[field], ValueFrom{Place: place, Record: x.record(r[2], r[3]), Value: r[4], Typed: typedOf(r[7], x.typeOf(field)), Decided: r[5], Decision: decision,
-			Figures: fraction.ReplaceAllString(strings.ReplaceAll(r[6], golden.FigureSeparator, "; "), "$1"), Compared: x.figures(field, r[6]), Of: steward.Record{Source: r[2], Key: r[3]}})
+		figures := strings.ReplaceAll(r[6], golden.FigureSeparator, "; ")
+		out[field] = append(out[field], ValueFrom{Place: place, Record: x.record(r[2], r[3]), Of: steward.Record{Source: r[2], Key: r[3]},
+			Value: r[4], Typed: typedOf(r[7], x.typeOf(field)), Decided: r[5], Decision: decision,
+			Figures: fraction.ReplaceAllString(figures, "$1"), Compared: x.figures(field, r[6])})
 	}
 	return out, nil
 }

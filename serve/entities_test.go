@@ -358,8 +358,11 @@ func TestDecisions(t *testing.T) {
 	post(l.steward, "/"+all.Items[0].ID+"/revoke", `{"why": "x"}`, 409)
 	events, err := l.j.Events(t.Context(), 0, 500)
 	l.must(err)
-	decided := 0
+	decided, told := 0, 0
 	for _, e := range events {
+		if e.Kind == "look" && strings.HasSuffix(e.Text, "decisions that contradict each other") {
+			told++
+		}
 		if e.Kind == "decide" {
 			decided++
 		}
@@ -367,8 +370,8 @@ func TestDecisions(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
-	if decided != 7 {
-		t.Errorf("%d decisions are in the audit log, of 7", decided)
+	if decided != 7 || told != 1 {
+		t.Errorf("%d decisions are in the audit log, of 7, and %d looks at what contradicts itself", decided, told)
 	}
 }
 

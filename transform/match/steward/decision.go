@@ -56,11 +56,11 @@ type Decision struct {
 	By    string    `json:"by"`
 	Kind  Kind      `json:"kind"`
 	A     Record    `json:"a"`
-	B     Record    `json:"b"`     // of match and split
-	Field string    `json:"field"` // of pin
-	Value *string   `json:"value"` // of pin; nil: the value of A, whatever other records have, or none
+	B     Record    `json:"b"`              // of match and split
+	Field string    `json:"field"`          // of pin
+	Value *string   `json:"value"`          // of pin; nil: the value of A, whatever other records have, or none
 	Null  bool      `json:"null,omitempty"` // of pin without a value: the golden record has none in Field
-	Of    string    `json:"of"`    // of revoke
+	Of    string    `json:"of"`             // of revoke
 	Why   string    `json:"why"`
 	Place string    `json:"place"` // file:line that it was read from, or the table's name
 
