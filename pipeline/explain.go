@@ -597,6 +597,9 @@ func (x *explaining) golden(ctx context.Context, out *GoldenExplanation) error {
 	if out.Questions, err = x.asked(ctx, fmt.Sprintf(" WHERE a_golden_id = %s OR b_golden_id = %[1]s", id), false, mostQuestions, 0); err != nil {
 		return err
 	}
+	if err := x.answer(ctx, out.Questions); err != nil {
+		return err
+	}
 	return x.fields(ctx, out, records, pins)
 }
 
@@ -752,12 +755,16 @@ func (x *explaining) choices(ctx context.Context, id string, members []steward.R
 	if err != nil {
 		return nil, err
 	}
-	rows, err := x.texts(ctx, "SELECT field, place, source, source_key, value, decided, figures, "+x.choiceJSON()+" AS typed FROM (\n"+query+"\n) AS w ORDER BY field, place, source, source_key")
+	rows, err := x.Query(ctx, "SELECT field, CAST(place AS VARCHAR), source, source_key, value, decided, figures, "+x.choiceJSON()+" AS typed FROM (\n"+query+"\n) AS w ORDER BY field, place, source, source_key")
 	if err != nil {
 		return nil, err
 	}
 	out := map[string][]ValueFrom{}
-	for _, r := range rows {
+	for _, row := range rows.Rows {
+		r := make([]string, len(row))
+		for i, v := range row {
+			r[i], _ = v.(string)
+		}
 		var place int
 		_, _ = fmt.Sscan(r[1], &place)
 		field := strings.ToLower(r[0])
@@ -765,8 +772,10 @@ func (x *explaining) choices(ctx context.Context, id string, members []steward.R
 		if decision == r[5] {
 			decision = ""
 		}
-		out[field] = append(out[field], ValueFrom{Place: place, Record: x.record(r[2], r[3]), Value: r[4], Typed: typedOf(r[7], x.typeOf(field)), Decided: r[5], Decision: decision,
-			Figures: fraction.ReplaceAllString(strings.ReplaceAll(r[6], golden.FigureSeparator, "; "), "$1"), Compared: x.figures(field, r[6]), Of: steward.Record{Source: r[2], Key: r[3]}})
+		figures := strings.ReplaceAll(r[6], golden.FigureSeparator, "; ")
+		out[field] = append(out[field], ValueFrom{Place: place, Record: x.record(r[2], r[3]), Of: steward.Record{Source: r[2], Key: r[3]},
+			Value: r[4], Typed: typedOf(r[7], x.typeOf(field)), Decided: r[5], Decision: decision,
+			Figures: fraction.ReplaceAllString(figures, "$1"), Compared: x.figures(field, r[6])})
 	}
 	return out, nil
 }

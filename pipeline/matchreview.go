@@ -3,6 +3,7 @@ package pipeline
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -41,6 +42,8 @@ type ReviewedThing struct {
 	Rules       []string  `json:"rules,omitempty"`         // that have had a pair compared
 	KeptApartBy string    `json:"kept_apart_by,omitempty"` // what is forced together and would not go with a pair
 	Pair        string    `json:"pair,omitempty"`          // of a server: the path that explains it
+	// AnsweredBy is the id of a decision that the next run obeys first: about the pair, or about two other records of its golden records.
+	AnsweredBy string `json:"answered_by,omitempty"`
 	// Compared is what was compared of a pair, where that was asked for.
 	Compared []ComparedValue `json:"compared,omitempty"`
 
@@ -56,7 +59,7 @@ func (e *Engine) MatchReview(ctx context.Context, entity *models.Entity, reason 
 
 // Questions lists what waits for a steward.
 func (e *Engine) Questions(ctx context.Context, entity *models.Entity, ask ReviewAsk) (found *MatchReview, err error) {
-	parts := []string{models.PartXref, models.PartReview}
+	parts := []string{models.PartXref, models.PartReview, models.PartGolden}
 	if ask.Compared {
 		parts = append(parts, models.PartEdges, models.PartRecords, models.PartQuality)
 	}
@@ -83,6 +86,9 @@ func (e *Engine) Questions(ctx context.Context, entity *models.Entity, ask Revie
 		if found.Shown, err = x.asked(ctx, where, ask.Doubtful, ask.Limit, ask.Skip); err != nil {
 			return err
 		}
+		if err := x.answer(ctx, found.Shown); err != nil {
+			return err
+		}
 		if ask.Compared {
 			return x.compareShown(ctx, found.Shown)
 		}
@@ -107,6 +113,42 @@ func (x *explaining) asked(ctx context.Context, where string, doubtful bool, lim
 		all = append(all, x.reviewed(row))
 	}
 	return all, nil
+}
+
+// answer says of questions which decision answers them that no run has obeyed yet. Where decisions contradict each other, nothing is answered.
+func (x *explaining) answer(ctx context.Context, shown []ReviewedThing) error {
+	_, _, states, err := x.rulings(ctx)
+	var contradiction *steward.ContradictionError
+	if errors.As(err, &contradiction) {
+		return nil
+	}
+	var records []steward.Record
+	var pending []steward.Decision
+	for _, s := range states {
+		if d := s.Decision; s.Pending && s.State == DecisionInForce && (d.Kind == steward.Match || d.Kind == steward.Split) {
+			pending, records = append(pending, d), append(records, d.A, d.B)
+		}
+	}
+	if err != nil || len(pending) == 0 {
+		return err
+	}
+	ids, err := x.goldenIDs(ctx, records)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(pending, func(a, b steward.Decision) int { return cmp.Compare(a.ID, b.ID) })
+	for i := range shown {
+		t := &shown[i]
+		for _, d := range pending {
+			a, b := ids[d.A], ids[d.B]
+			own := d.A == t.RecordA && d.B == t.RecordB || d.A == t.RecordB && d.B == t.RecordA
+			same := a != "" && b != "" && (a == t.GoldenA && b == t.GoldenB || a == t.GoldenB && b == t.GoldenA)
+			if t.Kind == "pair" && (own || same && t.AnsweredBy == "") {
+				t.AnsweredBy = d.ID
+			}
+		}
+	}
+	return nil
 }
 
 // keptApart stands in a pair's detail between its rules and what keeps it apart.

@@ -42,7 +42,7 @@ func (a *aliases) of(entity string, r steward.Record) string {
 // record is whose alias stands in place of the key; false where it is none, or one of another server.
 func (a *aliases) record(entity string, r steward.Record) (steward.Record, bool) {
 	text, ok := strings.CutPrefix(r.Key, aliasMark)
-	sealed, err := base64.RawURLEncoding.DecodeString(text)
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if !ok || err != nil || len(sealed) < a.seal.NonceSize() {
 		return r, false
 	}

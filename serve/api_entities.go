@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -67,7 +68,7 @@ func (s *Server) saw(r *http.Request, entity *models.Entity, f func(ctx context.
 		return err
 	})
 	if err != nil {
-		return entityProblem(err, entity, plain)
+		return cmp.Or(s.contradicted(r, entity, err), entityProblem(err, entity, plain))
 	}
 	if !plain || what == "" {
 		return nil
@@ -77,6 +78,16 @@ func (s *Server) saw(r *http.Request, entity *models.Entity, f func(ctx context.
 		return err
 	}
 	return s.event(r, who.name, "look", "", "", "personal values of "+entity.Name+": "+what)
+}
+
+// contradicted writes down that a steward is told of decisions that contradict each other, where their records have personal keys.
+func (s *Server) contradicted(r *http.Request, entity *models.Entity, err error) error {
+	var contradiction *steward.ContradictionError
+	who := identityOf(r.Context())
+	if !who.roles.may(Steward) || !errors.As(err, &contradiction) || contradiction.Unmasked() == contradiction.Error() {
+		return nil
+	}
+	return s.event(r, who.name, "look", "", "", "personal values of "+entity.Name+": decisions that contradict each other")
 }
 
 // entityProblem tells what somebody can do something about.
@@ -431,7 +442,7 @@ func (s *Server) decisions(r *http.Request, entity *models.Entity) (all []pipeli
 	plain := who.roles.may(Steward)
 	all, err = s.Engine().DecisionStatuses(r.Context(), entity, plain)
 	if err != nil || !plain {
-		return all, entityProblem(err, entity, plain)
+		return all, cmp.Or(s.contradicted(r, entity, err), entityProblem(err, entity, plain))
 	}
 	personal, err := s.Engine().IsPersonal(r.Context(), entity)
 	if err == nil && personal && len(all) > 0 {
@@ -553,14 +564,8 @@ func (s *Server) write(c *call, d steward.Decision) (*pipeline.DecisionStatus, e
 		}
 		return err
 	})
-	var contradiction *steward.ContradictionError
-	if errors.As(err, &contradiction) && contradiction.Unmasked() != contradiction.Error() {
-		if err := s.event(c.Request, d.By, "look", "", "", "personal values of "+entity.Name+": decisions that contradict each other"); err != nil {
-			return nil, err
-		}
-	}
 	if err != nil {
-		return nil, entityProblem(err, entity, true)
+		return nil, cmp.Or(s.contradicted(c.Request, entity, err), entityProblem(err, entity, true))
 	}
 	return act(s, c, func(*journal.Act) (*pipeline.DecisionStatus, journal.Event, error) {
 		return made, journal.Event{Kind: "decide", By: d.By, Text: entity.Name + " " + made.Told()}, nil

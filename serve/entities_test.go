@@ -110,6 +110,9 @@ func TestGoldenRecordsByRole(t *testing.T) {
 	pair := "/entities/person/pair?a=crm:1&b=" + url.QueryEscape("web:elodie"+personalMark)
 	for _, path := range []string{"/entities/person/golden?limit=100", "/entities/person/golden/" + id, "/entities/person/review", "/entities/person/quality", "/entities/person/decisions"} {
 		for name, token := range map[string]string{"a viewer": l.viewer, "an operator": l.operator} {
+			if token == l.operator && !strings.Contains(path, id) {
+				continue // an operator is no more than a viewer here
+			}
 			if said := l.get(token, path, nil); strings.Contains(said, personalMark) || strings.Contains(path, id) && !strings.Contains(said, "web:***") {
 				t.Errorf("%s sees at %s: %s", name, path, said)
 			}
@@ -118,7 +121,7 @@ func TestGoldenRecordsByRole(t *testing.T) {
 			t.Errorf("a steward sees at %s: %s", path, said)
 		}
 	}
-	for text, finds := range map[string][2]int{"MULLER köln": {1, -1}, personalMark: {0, 36}, "web:elodie" + personalMark: {0, 1}, "crm:1": {1, -1}, id[:13]: {1, -1}, "العربي": {1, -1}, "' OR 1=1 --": {0, -1}, "%": {0, -1}} {
+	for text, finds := range map[string][2]int{"MULLER köln": {1, -1}, personalMark: {0, 36}, "web:elodie" + personalMark: {0, 1}, "crm:1": {1, -1}, id[:13]: {1, -1}, "العربي": {1, -1}, "%' OR 1=1 --": {0, -1}} {
 		for i, token := range []string{l.viewer, l.steward} {
 			var hits Page[pipeline.GoldenHit]
 			if finds[i] < 0 {
@@ -180,10 +183,8 @@ func TestGoldenRecordsByRole(t *testing.T) {
 		t.Errorf("%+v %+v", f, golden.Log)
 	}
 	// What is wrong with a name is told apart, and an error leaves somebody who is logged in among the pages.
-	for path, want := range map[string]string{"zzzz": "has no golden id", "ffffffff-": "has an id that begins so"} {
-		if code, page := s.send(http.MethodGet, "/entities/person/"+path, l.viewer, nil); code != 404 || !strings.Contains(plainText(page), want) || !strings.Contains(plainText(page), "Golden records of person Overview") || strings.Contains(page, "Log in") {
-			t.Errorf("%s: %d %s", path, code, plainText(page))
-		}
+	if code, page := s.send(http.MethodGet, "/entities/person/zzzz", l.viewer, nil); code != 404 || !strings.Contains(plainText(page), "has no golden id") || !strings.Contains(plainText(page), "Golden records of person Overview") || strings.Contains(page, "Log in") {
+		t.Errorf("%d %s", code, plainText(page))
 	}
 	if code, page := s.send(http.MethodGet, "/entities/person?q=ffffffff-f", l.viewer, nil); code != 200 || !strings.Contains(plainText(page), "No golden record matches. no golden record of person has an id that begins so, and none had") {
 		t.Errorf("%d %s", code, plainText(page))
@@ -272,6 +273,10 @@ func TestDecisions(t *testing.T) {
 		!strings.Contains(plainText(page), "It takes effect with the next run") || !strings.Contains(plainText(page), "Pending: same, decided by stella: phoned. The next run obeys it.") {
 		t.Errorf("%d %s", code, plainText(page))
 	}
+	var questions Page[pipeline.ReviewedThing]
+	if l.get(l.viewer, "/entities/person/review", &questions); len(questions.Items) != 1 || questions.Items[0].AnsweredBy == "" || questions.Items[0].Rules[0] != "name" {
+		t.Errorf("%+v", questions)
+	}
 	for _, form := range []url.Values{{"kind": {"match"}, "a": {"crm:4"}, "b": {"crm:5"}}, {"kind": {"pin"}, "a": {"../../x"}, "field": {"city"}, "why": {"x"}}} {
 		if code, _ := s.send(http.MethodPost, "/entities/person/decide", l.steward, form); code != 400 {
 			t.Errorf("%v: %d", form, code)
@@ -310,17 +315,18 @@ func TestDecisions(t *testing.T) {
 		t.Errorf("split into %s and %s of %s", a, b, before)
 	}
 	anna := l.goldenOf("crm:4")
-	if anna != l.goldenOf("web:otheranna"+personalMark) || l.goldenOf(evil) != l.goldenOf("crm:5") {
+	bernd := l.goldenOf("crm:5")
+	if anna != l.goldenOf("web:otheranna"+personalMark) || l.goldenOf(evil) != bernd {
 		t.Error("a match was not obeyed")
 	}
 	code, page := s.send(http.MethodGet, "/entities/person/"+anna, l.viewer, nil)
 	if text := plainText(page); code != 200 || !strings.Contains(text, "city ✓ it was decided: Town of 0 pinned by") || !strings.Contains(text, "merged") || strings.Contains(page, personalMark) {
 		t.Errorf("%d %s", code, text)
 	}
-	if code, page := s.send(http.MethodGet, "/entities/person/"+l.goldenOf("crm:5"), l.viewer, nil); code != 200 || !strings.Contains(plainText(page), "city ✓ it was decided: NULL pinned by") || !strings.Contains(plainText(page), "pin city of crm:5 to NULL") {
+	if code, page := s.send(http.MethodGet, "/entities/person/"+bernd, l.viewer, nil); code != 200 || !strings.Contains(plainText(page), "city ✓ it was decided: NULL pinned by") || !strings.Contains(plainText(page), "pin city of crm:5 to NULL") {
 		t.Errorf("%d %s", code, plainText(page))
 	}
-	if said := l.get(l.viewer, "/entities/person/golden/"+l.goldenOf("crm:5"), nil); !strings.Contains(said, `{"field":"city","value":null,"choices":[{"place":1,`) {
+	if said := l.get(l.viewer, "/entities/person/golden/"+bernd, nil); !strings.Contains(said, `{"field":"city","value":null,"choices":[{"place":1,`) {
 		t.Errorf("%s", said)
 	}
 	// An id that was merged leads to its heir.
@@ -339,9 +345,6 @@ func TestDecisions(t *testing.T) {
 	if l.get(l.viewer, "/entities/person/golden?q="+old[:8], &found); len(found.Items) != 1 || found.Items[0].ID != anna || len(found.Items[0].Was) != 1 || found.Items[0].Was[0] != old {
 		t.Errorf("%s: %+v", old, found)
 	}
-	if _, page := s.send(http.MethodGet, "/entities/person?q="+old, l.viewer, nil); !strings.Contains(plainText(page), "has the records of "+old[:8]+" , which was merged into it") {
-		t.Errorf("%s", plainText(page))
-	}
 	if w := l.ask("GET", apiPrefix+"/entities/person/golden/"+old, "", as(l.viewer)...); w.Code != 404 || !strings.Contains(w.Body.String(), anna) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
@@ -355,8 +358,11 @@ func TestDecisions(t *testing.T) {
 	post(l.steward, "/"+all.Items[0].ID+"/revoke", `{"why": "x"}`, 409)
 	events, err := l.j.Events(t.Context(), 0, 500)
 	l.must(err)
-	decided := 0
+	decided, told := 0, 0
 	for _, e := range events {
+		if e.Kind == "look" && strings.HasSuffix(e.Text, "decisions that contradict each other") {
+			told++
+		}
 		if e.Kind == "decide" {
 			decided++
 		}
@@ -364,8 +370,8 @@ func TestDecisions(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
-	if decided != 7 {
-		t.Errorf("%d decisions are in the audit log, of 7", decided)
+	if decided != 7 || told != 1 {
+		t.Errorf("%d decisions are in the audit log, of 7, and %d looks at what contradicts itself", decided, told)
 	}
 }
 

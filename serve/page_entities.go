@@ -216,7 +216,7 @@ type besideCell struct {
 type decisionLine struct {
 	pipeline.DecisionStatus
 	Revocable bool
-	Href      string // of the pair that it is about
+	Href      string // of the pair that it is about, or what finds the golden record
 }
 
 func (p *site) goldenPage(w http.ResponseWriter, r *http.Request, entity *models.Entity) error {
@@ -248,7 +248,7 @@ func (p *site) goldenPage(w http.ResponseWriter, r *http.Request, entity *models
 		}
 	}
 	for _, t := range found.Questions {
-		page.Asked = append(page.Asked, questionLine{t, pendingAbout(all, t.RecordA, t.RecordB)})
+		page.Asked = append(page.Asked, questionLine{t, answering(all, t)})
 	}
 	return p.show(w, r, "golden", view{Entity: "/entities/" + entity.Name, Title: entity.Name + " " + found.ID[:min(len(found.ID), 8)], Section: "Golden records", Data: page})
 }
@@ -265,7 +265,11 @@ func (p *site) heirOf(w http.ResponseWriter, r *http.Request, entity *models.Ent
 }
 
 func (p *site) lineOf(entity *models.Entity, d pipeline.DecisionStatus, who Roles) decisionLine {
-	return decisionLine{d, who.may(Steward) && d.Revocable && d.State != pipeline.DecisionRevoked, p.pairPath(entity, d.Decision.A, d.Decision.B, who)}
+	href := p.pairPath(entity, d.Decision.A, d.Decision.B, who)
+	if d.Kind == steward.Pin && mayName(entity, d.Decision.A, who) {
+		href = link("/entities/"+entity.Name, "q", d.Decision.A.String())
+	}
+	return decisionLine{d, who.may(Steward) && d.Revocable && d.State != pipeline.DecisionRevoked, href}
 }
 
 // beside puts a field's values under the records that have them.
@@ -306,7 +310,7 @@ type pairPage struct {
 	Zero      float64
 	A, B      steward.Record // as forms name them
 	MayDecide bool
-	Pending   []pipeline.DecisionStatus
+	Pending   []pendingLine
 	Decided   []decisionLine
 	Next      string // where a decision leads
 	Queue     *queue // of the questions, where one of them has led here
@@ -341,15 +345,21 @@ func (p *site) pairPage(w http.ResponseWriter, r *http.Request, entity *models.E
 	}
 	page := &pairPage{about: about{entity, ""}, PairExplanation: found, Width: waterWidth, A: records[0], B: records[1], MayDecide: identityOf(r.Context()).roles.may(Steward), Next: r.URL.RequestURI()}
 	page.draw()
-	if page.Pending, err = p.pending(r, entity); err != nil {
+	waiting, err := p.pending(r, entity)
+	if err != nil {
 		return err
+	}
+	for _, d := range waiting {
+		if aboutPair(d, records[0], records[1]) {
+			page.Pending = append(page.Pending, pendingLine{d, false})
+		}
 	}
 	who, v := identityOf(r.Context()).roles, view{Entity: "/entities/" + entity.Name, Title: "Two records of " + entity.Name, Section: "Golden records", Data: page}
 	for _, d := range found.Decisions {
 		page.Decided = append(page.Decided, p.lineOf(entity, d, who))
 	}
 	if q.Get("from") == "review" {
-		if page.Queue, err = p.queue(r, entity, records, page.Pending); err != nil {
+		if page.Queue, err = p.queue(r, entity, records); err != nil {
 			return err
 		}
 		if page.Next = page.Queue.Next; page.Next == "" {
@@ -359,7 +369,6 @@ func (p *site) pairPage(w http.ResponseWriter, r *http.Request, entity *models.E
 			v.Notice = "Written down, for the next run. This is the next question."
 		}
 	}
-	page.Pending = pendingAbout(page.Pending, records[0], records[1])
 	return p.show(w, r, "pair", v)
 }
 
@@ -367,7 +376,7 @@ func (p *site) pairPage(w http.ResponseWriter, r *http.Request, entity *models.E
 const queueMost = 500
 
 // queue finds the pair among the questions as they are listed for the reason and the order of the query.
-func (p *site) queue(r *http.Request, entity *models.Entity, pair []steward.Record, pending []pipeline.DecisionStatus) (*queue, error) {
+func (p *site) queue(r *http.Request, entity *models.Entity, pair []steward.Record) (*queue, error) {
 	query := r.URL.Query()
 	reason, order := query.Get("reason"), query.Get("order")
 	who := identityOf(r.Context()).roles
@@ -384,12 +393,12 @@ func (p *site) queue(r *http.Request, entity *models.Entity, pair []steward.Reco
 	q.Place = int64(at + 1)
 	for i := range found.Shown {
 		t := found.Shown[(max(at, 0)+i)%len(found.Shown)]
-		if t.Kind != "pair" || len(pendingAbout(pending, t.RecordA, t.RecordB)) > 0 {
+		if t.Kind != "pair" || t.AnsweredBy != "" {
 			continue
 		}
 		q.Left++
 		if q.Next == "" && !isPair(t, pair[0], pair[1]) {
-			q.Next = fromReview(p.pairPath(entity, t.RecordA, t.RecordB, who), reason, order)
+			q.Next = fromReview(p.pairPath(entity, t.RecordA, t.RecordB, nil), reason, order) // nobody has looked at its keys yet
 		}
 	}
 	return q, nil
@@ -402,16 +411,6 @@ func isPair(t pipeline.ReviewedThing, a, b steward.Record) bool {
 // fromReview is the page of a pair as the list of questions leads to it: with the place in the list.
 func fromReview(pair, reason, order string) string {
 	return pair + "&" + strings.TrimPrefix(link("", "from", "review", "reason", reason, "order", order), "?")
-}
-
-// pendingAbout are the decisions about a pair that the next run obeys first.
-func pendingAbout(all []pipeline.DecisionStatus, a, b steward.Record) (out []pipeline.DecisionStatus) {
-	for _, d := range all {
-		if d.Pending && d.State == pipeline.DecisionInForce && aboutPair(d, a, b) {
-			out = append(out, d)
-		}
-	}
-	return out
 }
 
 // draw lays the waterfall out: zero and every sum have their place.
@@ -434,11 +433,27 @@ func (page *pairPage) draw() {
 func (p *site) pending(r *http.Request, entity *models.Entity) ([]pipeline.DecisionStatus, error) {
 	plain := identityOf(r.Context()).roles.may(Steward)
 	all, err := p.Engine().DecisionStatuses(r.Context(), entity, plain)
-	return slices.DeleteFunc(all, func(d pipeline.DecisionStatus) bool { return !d.Pending || d.Kind == steward.Revoke }), entityProblem(err, entity, plain)
+	return slices.DeleteFunc(all, func(d pipeline.DecisionStatus) bool { return !d.Pending || d.State != pipeline.DecisionInForce }), entityProblem(err, entity, plain)
 }
 
 func aboutPair(d pipeline.DecisionStatus, a, b steward.Record) bool {
 	return d.Kind != steward.Pin && (d.Decision.A == a && d.Decision.B == b || d.Decision.A == b && d.Decision.B == a)
+}
+
+// answering is the decision that answers a question with the next run, where there is one.
+func answering(all []pipeline.DecisionStatus, t pipeline.ReviewedThing) (out []pendingLine) {
+	for _, d := range all {
+		if t.AnsweredBy != "" && d.ID == t.AnsweredBy {
+			out = append(out, pendingLine{d, !aboutPair(d, t.RecordA, t.RecordB)})
+		}
+	}
+	return out
+}
+
+// pendingLine is a decision that the next run obeys first.
+type pendingLine struct {
+	pipeline.DecisionStatus
+	Other bool // it is about two other records of the same golden records
 }
 
 // reviewPage is what waits for a steward.
@@ -457,7 +472,7 @@ type reviewPage struct {
 // questionLine is a question, with what the next run is told already.
 type questionLine struct {
 	pipeline.ReviewedThing
-	Pending []pipeline.DecisionStatus
+	Pending []pendingLine
 }
 
 func (p *site) reviewPage(w http.ResponseWriter, r *http.Request, entity *models.Entity) error {
@@ -489,7 +504,7 @@ func (p *site) reviewPage(w http.ResponseWriter, r *http.Request, entity *models
 		if t.Kind == "pair" {
 			t.Pair = fromReview(t.Pair, page.Reason, page.Order)
 		}
-		page.Things = append(page.Things, questionLine{t, pendingAbout(waiting, t.RecordA, t.RecordB)})
+		page.Things = append(page.Things, questionLine{t, answering(waiting, t)})
 	}
 	at := func(from int) string {
 		text := strconv.Itoa(from)
