@@ -44,6 +44,8 @@ var unproven = map[string]string{
 	"Words":                         "ARRAY_SIZE",
 	"Days":                          "DATEDIFF",
 
+	"Best by places":                                   "ARRAY_AGG",
+	"Best by the least place, a NULL":                  "ARRAY_AGG",
 	"Best of the least text, one beginning as another": "ARRAY_AGG",
 }
 
