@@ -230,6 +230,9 @@ func (pl *planning) rematch(ctx context.Context, n *models.Node, one *PlannedNod
 		one.note(fmt.Sprintf("golden ids: %.0f minted, %.0f merged, %.0f split, %.0f retired",
 			figures["ids minted"], figures["ids merged"], figures["ids split"], figures["ids retired"]))
 	}
+	for _, doubt := range built.Doubts {
+		one.note("clusters: " + doubt)
+	}
 	return broken(one, built)
 }
 

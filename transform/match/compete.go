@@ -3,6 +3,7 @@ package match
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math"
 	"slices"
 )
@@ -103,10 +104,18 @@ func (t *trainer) calibrate(ctx context.Context, e Engine, w *Weights) error {
 	if len(other) < leastRivals {
 		return nil
 	}
-	odds := math.Exp2(log2Odds(w.Prior) - threshold(best, other))
+	at, expected := threshold(best, other)
+	odds := math.Exp2(log2Odds(w.Prior) - at)
 	w.Prior = odds / (1 + odds)
+	if expected < leastExpected {
+		t.report.Warnings = append(t.report.Warnings, fmt.Sprintf("what the candidates weigh that records were not given promises an F1 of no "+
+			"more than %.2f: many matches cannot be told from what is only alike. Compare more fields, or set labels to measure it", expected))
+	}
 	return nil
 }
+
+// leastExpected is the F1 below which people are told what to expect.
+const leastExpected = 0.9
 
 // leastRivals is how many records must have a candidate that they were not given before these say anything.
 const leastRivals = 50
@@ -173,9 +182,9 @@ func (t *trainer) smallest() uint8 {
 	return uint8(least)
 }
 
-// threshold is the weight with the greatest F1 to be expected of taking all that are above it; of weights that are as good, the one in
-// the middle.
-func threshold(best, other []float64) float64 {
+// threshold is the weight with the greatest F1 to be expected of taking all that are above it, and that F1; of weights that are as good, the
+// one in the middle.
+func threshold(best, other []float64) (at, expected float64) {
 	slices.Sort(best)
 	slices.Sort(other)
 	n := float64(len(best))
@@ -202,9 +211,9 @@ func threshold(best, other []float64) float64 {
 		}
 	}
 	if math.IsInf(least, 0) {
-		return 0
+		return 0, top
 	}
-	return (least + most) / 2
+	return (least + most) / 2, top
 }
 
 // share is how many of sorted weights are at most at.

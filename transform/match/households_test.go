@@ -5,9 +5,21 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
+
+// householdPersons is how many persons TestQuality invents: 40,000, or HOUSEHOLDS. 800,000 are a million records.
+func householdPersons(t *testing.T) int {
+	n := os.Getenv("HOUSEHOLDS")
+	if n == "" {
+		return 40_000
+	}
+	persons, err := strconv.Atoi(n)
+	check(t, err)
+	return persons
+}
 
 // writeHouseholds makes persons of whom one in ten lives with others that share surname, telephone, street and postcode, and a quarter as
 // many duplicates as persons, with errors. It returns the SELECT that reads them.

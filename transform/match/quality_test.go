@@ -342,6 +342,7 @@ type qualityResult struct {
 	largest             int
 	seconds             float64
 	weights             *Weights
+	doubts              []string
 }
 
 func f1(tp, found, gold float64) (p, r, f float64) {
@@ -401,7 +402,7 @@ func (q *qualitySet) run(t *testing.T) qualityResult {
 	check(t, err)
 	defer db.Close()
 	if q.sources[0].sql == "households" {
-		q.sources[0].sql = writeHouseholds(t, 40_000)
+		q.sources[0].sql = writeHouseholds(t, householdPersons(t))
 	}
 	d, err := q.read(db)
 	check(t, err)
@@ -428,6 +429,7 @@ func (q *qualitySet) run(t *testing.T) qualityResult {
 		t.Error("clusters depend on the order of the edges")
 	}
 	out := qualityResult{name: q.name, records: d.recs.N, gold: int64(len(gold)), seconds: time.Since(start).Seconds(), weights: w, pairs: w.Training.Pairs}
+	out.doubts = Doubts(p, s, engine, d.recs, edges, labels)
 	out.measure(engine, gold, edges, labels)
 	if os.Getenv("SHOW") != "" {
 		show(t, d, p, s, engine, gold, labels, w)
@@ -556,7 +558,7 @@ func TestQuality(t *testing.T) {
 		t.Skipf("the labelled data sets are not at %s (MILLRACE_MATCHING_DATA)", matchingData())
 	}
 	only := os.Getenv("ONLY")
-	for _, q := range qualitySets() {
+	for _, q := range append(qualitySets(), inventedSets()...) {
 		if only == "" && os.Getenv("MILLRACE_MATCHING_ALL") == "" && !slices.Contains([]string{"splink_fake_1000", "febrl1", "fodors_zagats"}, q.name) {
 			continue // the quick ones; all of them take two minutes
 		}

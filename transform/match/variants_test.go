@@ -33,7 +33,7 @@ func TestVariants(t *testing.T) {
 			t.Run(v.name, func(t *testing.T) {
 				r := v.run(t)
 				t.Logf("VARIANT %-36s P %.3f R %.3f F %.3f largest %3d gold %6d  %.1f s", r.name, r.p, r.r, r.f, r.largest, r.gold, r.seconds)
-				for _, w := range r.weights.Training.Warnings {
+				for _, w := range slices.Concat(r.weights.Training.Warnings, r.doubts) {
 					t.Logf("WARN %s: %s", r.name, w)
 				}
 			})

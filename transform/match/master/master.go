@@ -48,6 +48,7 @@ type Matched struct {
 	Columns     []warehouse.Column
 	Expected    []golden.Expected
 	Notes       []string
+	Doubts      []string       // of the notes: reasons to think that clusters are not what they should be
 	Decided     []string       // ids of all decisions that there were, whatever became of them
 	Weights     *match.Weights // that were used
 }
@@ -416,6 +417,10 @@ func (m *matching) withDecided(edges []match.Edge) []match.Edge {
 func (m *matching) cluster(ctx context.Context) (err error) {
 	if m.labels, err = match.ClusterContext(ctx, m.Plan, m.scoring, m.engine, m.Records, m.edges); err != nil {
 		return err
+	}
+	for _, doubt := range match.Doubts(m.Plan, m.scoring, m.engine, m.Records, m.edges, m.labels) {
+		m.out.Doubts = append(m.out.Doubts, doubt)
+		m.out.Notes = append(m.out.Notes, "clusters: "+doubt)
 	}
 	if err := m.obeyed(); err != nil {
 		return err

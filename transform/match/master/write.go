@@ -194,6 +194,9 @@ func (m *matching) countFigures() ([]golden.Figure, error) {
 	for metric, n := range map[string]int{"decided_match": len(m.Rulings.Match), "decided_split": len(m.Rulings.Split), "decided_pin": len(m.Rulings.Pins)} {
 		out = append(out, golden.Figure{Metric: metric, Value: float64(n)})
 	}
+	for _, doubt := range m.out.Doubts {
+		out = append(out, golden.Figure{Metric: "doubt", Value: 1, Detail: doubt})
+	}
 	return slices.Concat(out, m.bounded(sum), m.histogram(), m.curves()), nil
 }
 
