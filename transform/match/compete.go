@@ -182,8 +182,8 @@ func (t *trainer) smallest() uint8 {
 	return uint8(least)
 }
 
-// threshold is the weight with the greatest F1 to be expected of taking all that are above it, and that F1; of weights that are as good, the
-// one in the middle.
+// threshold is the weight with the greatest F1 to be expected of taking all that are above it, and that F1; of weights that are as good,
+// the one in the middle.
 func threshold(best, other []float64) (at, expected float64) {
 	slices.Sort(best)
 	slices.Sort(other)

@@ -16,8 +16,8 @@ const (
 	heldPairs    = 20_000 // within clusters that are looked at
 )
 
-// Doubts are reasons to think that clusters are not what they should be, found in the clusters themselves, for no labels are asked. Each says
-// what to do.
+// Doubts are reasons to think that clusters are not what they should be, found in the clusters themselves, for no labels are asked. Each
+// says what to do.
 func Doubts(p *Plan, s *Scoring, e Engine, r *Records, edges []Edge, labels []uint32) []string {
 	var all []string
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
@@ -33,8 +33,8 @@ func Doubts(p *Plan, s *Scoring, e Engine, r *Records, edges []Edge, labels []ui
 			"Compare more fields", matches, unsure)
 	}
 	if others := othersOf(labels); others > mostOthers {
-		say("a record has %.0f others in its cluster, in the mean: where that is more than there can be, likeness was taken for sameness. Look at "+
-			"the largest clusters, and compare what tells them apart", others)
+		say("a record has %.0f others in its cluster, in the mean: where that is more than there can be, likeness was taken for sameness. Look "+
+			"at the largest clusters, and compare what tells them apart", others)
 	}
 	if free := freeSources(p, r, edges); len(free) > 0 {
 		say("hardly any record of %s matches best with one of the same source, nearly all do with those of others: if no two records there "+
@@ -103,9 +103,9 @@ func othersOf(labels []uint32) float64 {
 	return n / float64(max(1, len(labels)))
 }
 
-// freeSources are the sources of which nobody said that they are free of duplicates, and whose records match so seldom with one another that
-// they seem to be: of the records whose best match has no better either, the share that has it in the same source is far below what it would
-// be if matches were spread by chance.
+// freeSources are the sources of which nobody said that they are free of duplicates, and whose records match so seldom with one another
+// that they seem to be: of the records whose best match has no better either, the share that has it in the same source is far below what
+// it would be if matches were spread by chance.
 func freeSources(p *Plan, r *Records, edges []Edge) []string {
 	if len(p.Sources) < 2 {
 		return nil

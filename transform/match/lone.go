@@ -6,10 +6,10 @@ const leastFields = 3
 // mostAgreeing is the share of pairs that agree in a field from which on a value of it says next to nothing of which thing a record is.
 const mostAgreeing = 0.2
 
-// lone says of each record whether it has a value in at most one of the fields that are compared, not counting those that tell nothing; nil
-// where few are. Missing values weigh nothing, which holds where they are missing by chance. Of two records that are empty but for one value
-// it does not: an address without a name may be of whatever stands there. So two of them never match by themselves, and training does not
-// learn from them what rivals look like.
+// lone says of each record whether it has a value in at most one of the fields that are compared, not counting those that tell nothing;
+// nil where few are. Missing values weigh nothing, which holds where they are missing by chance. Of two records that are empty but for
+// one value it does not: an address without a name may be of whatever stands there. So two of them never match by themselves, and
+// training does not learn from them what rivals look like.
 func (p *Plan) lone(r *Records) []bool {
 	columns := map[string]int{}
 	for i := range p.Comparisons {
