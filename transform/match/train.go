@@ -24,9 +24,18 @@ const (
 	leastTold        = 5    // bits by which a session's matches are told from its other candidates, in the mean
 	tellingPatterns  = 3000 // by how much more often than by chance they occur
 	leastGain        = 50   // nats by which one more kind of pairs must explain the counts better
-	mostRelated      = 2
+	mostRelated      = 2    // kinds of related pairs
+	mostTogether     = 4    // comparisons in which related pairs agree
 	refineIterations = 10
 	rateIterations   = 30
+)
+
+// The same of persons, of whom more is known.
+const (
+	mostRelatedPersons = 3
+	leastHousehold     = 3   // comparisons in which the last kind agrees
+	mostTried          = 8   // comparisons of which all sets are tried
+	saysLittle         = 0.1 // share of pairs at random that agree
 )
 
 type trainer struct {
@@ -67,7 +76,8 @@ func Train(ctx context.Context, p *Plan, r *Records, e Engine) (*Weights, error)
 		for range trainRounds {
 			t.learn()
 		}
-		t.relatives()
+		for t.relatives() {
+		}
 		t.dropRare()
 	}
 	if err := t.stopped(); err != nil {

@@ -49,7 +49,18 @@ func (t *trainer) posterior(p Pattern) float64 {
 // explains the counts best, when it explains them much better. It may be one comparison: where that explains them, no other is to blame.
 func (t *trainer) relatives() bool {
 	n := len(t.plan.Comparisons)
-	if n < 3 || len(t.model.related) >= mostRelated {
+	who := t.persons()
+	least, most, kinds := 1, mostTogether, mostRelated
+	if who.known() { // a household has all of an address in common
+		kinds = mostRelatedPersons
+		if n <= mostTried {
+			most = n
+		}
+		if len(t.model.related) == kinds-1 {
+			least = leastHousehold
+		}
+	}
+	if n < 3 || len(t.model.related) >= kinds {
 		return false
 	}
 	x := t.explain()
@@ -58,7 +69,7 @@ func (t *trainer) relatives() bool {
 	var best related
 	gain := 0.0
 	for set := uint32(1); set < 1<<n; set++ {
-		if k := bits.OnesCount32(set); k > 4 || n-k < 1 {
+		if k := bits.OnesCount32(set); k < least || k > most || k == n || who.oneself(set) {
 			continue
 		}
 		if t.stopped() != nil {
@@ -75,6 +86,46 @@ func (t *trainer) relatives() bool {
 	t.model.related = append(t.model.related, best)
 	t.refine(len(t.model.related) - 1)
 	return true
+}
+
+// persons are the comparisons of records of persons, as bits, by the names of the fields.
+type persons struct {
+	own   uint32 // what nobody shares: birth date, e-mail address
+	given uint32 // given names
+	names uint32 // these, other names, and what says little
+}
+
+// known is whether that is what records are of.
+func (p persons) known() bool { return p.own != 0 && p.given != 0 }
+
+// oneself is whether those who agree in a set of comparisons are one person and not two that are related: they have in common what nobody
+// shares, or the given name and more than names. People move, and marry; the counts cannot tell them from a household or from namesakes.
+func (p persons) oneself(set uint32) bool {
+	return p.known() && (set&p.own != 0 || set&p.given != 0 && set&^p.names != 0)
+}
+
+func (t *trainer) persons() persons {
+	var p persons
+	for i := range t.plan.Comparisons {
+		bit := uint32(1) << i
+		if t.model.u[i][1] > saysLittle {
+			p.names |= bit
+		}
+		for _, c := range t.plan.Comparisons[i].Columns {
+			for _, field := range t.plan.Columns[c].madeOf() {
+				switch {
+				case named(field, "place", "city", "country"):
+				case named(field, "birth", "born", "dob", "mail"):
+					p.own |= bit
+				case named(field, "first", "given", "fore"):
+					p.given, p.names = p.given|bit, p.names|bit
+				case named(field, "name", "last", "family"):
+					p.names |= bit
+				}
+			}
+		}
+	}
+	return p
 }
 
 // dropRare leaves out kinds of pairs of which, once all is learned, there are too few to know anything of them.

@@ -531,3 +531,37 @@ func TestWarnsOfLikeness(t *testing.T) {
 		}
 	}
 }
+
+// TestPersons: who has the birth date in common, or the given name and more than names, is the same person; namesakes and households are not.
+func TestPersons(t *testing.T) {
+	fields := []string{"given_name", "surname", "gender", "date_of_birth", "street", "birth_place"}
+	p := &Plan{Columns: make([]Column, len(fields)), Comparisons: make([]Comparison, len(fields))}
+	u := make([][]float64, len(fields))
+	for i, f := range fields {
+		p.Columns[i], p.Comparisons[i], u[i] = Column{Name: f, Fields: []string{f}}, Comparison{Name: f, Columns: []int{i}}, []float64{0, 0.001, 0.999}
+	}
+	u[2] = []float64{0, 0.5, 0.5}
+	who := (&trainer{plan: p, model: model{u: u}}).persons()
+	if !who.known() {
+		t.Fatal("these are no persons")
+	}
+	for _, x := range []struct {
+		of   []int
+		want bool
+	}{
+		{[]int{0, 1, 2}, false}, {[]int{1, 4, 5}, false}, {[]int{4}, false},
+		{[]int{3}, true}, {[]int{1, 3, 4}, true}, {[]int{0, 4}, true}, {[]int{0, 1, 5}, true},
+	} {
+		set := uint32(0)
+		for _, i := range x.of {
+			set |= 1 << i
+		}
+		if got := who.oneself(set); got != x.want {
+			t.Errorf("%v: one person: %v", x.of, got)
+		}
+	}
+	who.own = 0
+	if who.oneself(1) || who.known() {
+		t.Error("records without a birth date or an e-mail address are taken for persons")
+	}
+}
