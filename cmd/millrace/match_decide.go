@@ -32,8 +32,8 @@ func (a *app) matchDecideCommand() *cobra.Command {
 				if kind == steward.Pin {
 					field, value, given := strings.Cut(args[2], "=")
 					d.Field = field
-					if given && null {
-						return usage("pin %s %s: --null pins no value, and =%s is one: give one of the two", args[1], field, value)
+					if given && null { // the value may be personal, and so may the record's key
+						return usage("pin %s: --null pins no value, and one is given: leave --null out, or the = and what follows it", field)
 					}
 					if d.Null = null; given {
 						d.Value = &value
