@@ -694,7 +694,7 @@ func TestMergeLog(t *testing.T) {
 	kinds := func(b *Built) []string {
 		return l.rows(b.Tables[models.PartMergeLog], "SELECT kind, old_id, new_id, cause FROM {t} WHERE run_id = '"+l.g.Run+"'")
 	}
-	l.build(at("abc", "d", "e"))
+	first := l.build(at("abc", "d", "e")).Tables[models.PartMergeLog].Base
 	same(t, "merged and retired", kinds(l.build(at("abcd"))), []string{
 		"merged|" + name("", "d") + "|" + name("", "a") + "|1 of the 1 records that are left of the old golden record are in the new one", "retired|" + name("", "e") +
 			"|∅|all of its records are gone"})
@@ -703,19 +703,11 @@ func TestMergeLog(t *testing.T) {
 		"|1 of its records were in the old golden record"})
 	same(t, "the same", kinds(l.build(at("bcd", "a"))), []string{})
 	before := l.prev[models.PartMergeLog].Base
-	l.input(at("bcda"))
-	apart, err := l.run(l.w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if base := apart.Tables[models.PartMergeLog].Base; len(base) != 4 || !slices.EqualFunc(base[:3], before, func(x, y warehouse.File) bool { return x.SHA256 == y.SHA256 }) {
-		t.Errorf("the merge log has the files %v, and had %v", base, before)
+	if len(before) != 3 || before[0].SHA256 != first[0].SHA256 {
+		t.Errorf("the merge log has the files %v, and had %v", before, first)
 	}
 	l.g.Together = warehouse.Together{Files: 2, Rows: 2}
-	b, err := l.run(l.w)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := l.build(at("bcda"))
 	same(t, "back", kinds(b), []string{"merged|" + name("1", "a") + "|" + name("", "a") +
 		"|1 of the 1 records that are left of the old golden record are in the new one"})
 	if log := b.Tables[models.PartMergeLog]; len(log.Base) != 2 || log.Rows != 7 || log.Base[0].SHA256 != before[0].SHA256 || log.Base[1].Rows != 4 {
