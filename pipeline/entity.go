@@ -87,8 +87,8 @@ func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node
 	return built, nil
 }
 
-// entityFiles says when the files of an entity's merge log and figures become one. Where something follows the target they never do: it takes
-// new files for new rows, and files that are gone for rows that have changed.
+// entityFiles says when the files of an entity's merge log and figures become one. Where something follows the target they never do: it
+// takes new files for new rows, and files that are gone for rows that have changed.
 func entityFiles(t *models.Target) warehouse.Together {
 	if t.Snowflake != nil {
 		return warehouse.Together{}

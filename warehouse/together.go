@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// Together says when the files of a table that each run adds to become one: more than Files would have to be opened by who reads it. Those of
-// more than Rows rows are left alone, so that a run writes no more rows anew than fit into its small files. The zero value leaves all as they
-// are, as what takes a table's new files for its new rows needs it.
+// Together says when the files of a table that each run adds to become one: more than Files would have to be opened by who reads it. Those
+// of more than Rows rows are left alone: of what became one before, each Files runs at most Rows rows are written again. The zero value
+// leaves all files as they are, as what takes a table's new files for its new rows needs it.
 type Together struct {
 	Files int
 	Rows  int64

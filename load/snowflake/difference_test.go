@@ -88,7 +88,8 @@ func TestAppendedTables(t *testing.T) {
 		var got []string
 		var standing *warehouse.Version
 		for i := range 4 {
-			next, _, err := warehouse.Append(standing, warehouse.Name{Schema: "main", Table: "log"}, []warehouse.File{x.file(fmt.Sprintf("SELECT %d AS n", i))},
+			added := x.file(fmt.Sprintf("SELECT %d AS n", i))
+			next, _, err := warehouse.Append(standing, warehouse.Name{Schema: "main", Table: "log"}, []warehouse.File{added},
 				[]warehouse.Column{{Name: "n", Type: "INTEGER"}})
 			if err != nil {
 				t.Fatal(err)

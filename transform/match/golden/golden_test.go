@@ -710,7 +710,8 @@ func TestMergeLog(t *testing.T) {
 	b := l.build(at("bcda"))
 	same(t, "back", kinds(b), []string{"merged|" + name("1", "a") + "|" + name("", "a") +
 		"|1 of the 1 records that are left of the old golden record are in the new one"})
-	if log := b.Tables[models.PartMergeLog]; len(log.Base) != 2 || log.Rows != 7 || log.Base[0].SHA256 != before[0].SHA256 || log.Base[1].Rows != 4 {
+	log := b.Tables[models.PartMergeLog]
+	if len(log.Base) != 2 || log.Rows != 7 || log.Base[0].SHA256 != before[0].SHA256 || log.Base[1].Rows != 4 {
 		t.Errorf("the merge log has %d rows in the files %v", log.Rows, log.Base)
 	}
 	same(t, "xref of a", l.rows(b.Tables[models.PartXref],

@@ -93,8 +93,8 @@ func CheckSource(ctx context.Context, w Describer, e *models.Entity, s *models.E
 }
 
 // Cleaned is what standardizing makes of a text that stands for a value of a field, given as SQL, where r has the values of the record (see
-// Values): SQL, or "" where it takes more than those, as a code map, an address and a list do, and a step that looks at another field which is
-// standardized first.
+// Values): SQL, or "" where it takes more than those, as a code map, an address and a list do, and a step that looks at another field which
+// is standardized first.
 func (r *Reading) Cleaned(field, text string) string {
 	i := slices.IndexFunc(r.Fields, func(f ReadField) bool { return strings.EqualFold(f.Name, field) })
 	if i < 0 || r.Fields[i].IsAddress() || strings.HasSuffix(r.Fields[i].Type, "]") ||

@@ -160,8 +160,8 @@ func (d *Decision) fingerprint(again int) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// Identify gives ids to decisions that have none. One that counts for several rows takes those of all, and has the first: what revokes another
-// of its rows revokes it.
+// Identify gives ids to decisions that have none. One that counts for several rows takes those of all, and has the first: what revokes
+// another of its rows revokes it.
 func Identify(all []Decision) {
 	taken, first := map[string]bool{}, map[string]string{}
 	for _, d := range all {

@@ -253,7 +253,8 @@ func TestRevokedRepeats(t *testing.T) {
 			t.Errorf("decided anew: %+v, %v", r, err)
 		}
 		var refused *RefusedError
-		if _, err := f.Append(Decision{Kind: Revoke, Of: f.Name + ":2"}); !errors.As(err, &refused) || !strings.Contains(err.Error(), "was revoked already") {
+		_, err = f.Append(Decision{Kind: Revoke, Of: f.Name + ":2"})
+		if !errors.As(err, &refused) || !strings.Contains(err.Error(), "was revoked already") {
 			t.Errorf("revoked twice: %v", err)
 		}
 	}
