@@ -51,7 +51,8 @@ func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node
 		return nil, fmt.Errorf("stage entity: %w", err)
 	}
 	job := master.Job{Entity: e, Warehouse: w, Dir: dir, Before: golden.Tables{}, Run: r.ID, At: r.LogicalTime,
-		Full: r.rebuildsModels(), Threads: r.Threads, Memory: r.matchMemory(), Log: r.Log}
+		Full: r.rebuildsModels(), Threads: r.Threads, Memory: r.matchMemory(), Log: r.Log,
+		Together: entityFiles(r.Project.Target)}
 	for _, part := range models.EntityParts {
 		if t := r.before.Table(warehouse.Name{Schema: e.Schema, Table: e.Table(part)}); t != nil {
 			job.Before[part] = &t.Version
@@ -84,6 +85,15 @@ func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node
 	}
 	s.Notes = append(s.Notes, built.Notes...)
 	return built, nil
+}
+
+// entityFiles says when the files of an entity's merge log and figures become one. Where something follows the target they never do: it
+// takes new files for new rows, and files that are gone for rows that have changed.
+func entityFiles(t *models.Target) warehouse.Together {
+	if t.Snowflake != nil {
+		return warehouse.Together{}
+	}
+	return warehouse.Together{Files: 32, Rows: 100_000}
 }
 
 // behind is the time from which the job's changes hold: that which the run stands for, or one behind all that is published, where that is

@@ -151,14 +151,11 @@ func (x *explaining) answer(ctx context.Context, shown []ReviewedThing) error {
 	return nil
 }
 
-// keptApart stands in a pair's detail between its rules and what keeps it apart.
-const keptApart = "; kept apart by "
-
 func (x *explaining) reviewed(row []any) ReviewedThing {
 	text := func(i int) string { s, _ := row[i].(string); return s }
 	out := ReviewedThing{Kind: text(0), Reason: text(1), GoldenA: text(6), GoldenB: text(7), Detail: text(8), Since: timeOf(text(9)), Run: text(10)}
 	if out.Kind == "pair" {
-		rules, apart, _ := strings.Cut(out.Detail, keptApart)
+		rules, apart, _ := strings.Cut(out.Detail, golden.KeptApart)
 		out.Rules, out.KeptApartBy = ruleNames(rules), apart
 	}
 	out.Weight, _ = row[11].(float64)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -32,8 +31,8 @@ func (a *app) matchDecideCommand() *cobra.Command {
 				if kind == steward.Pin {
 					field, value, given := strings.Cut(args[2], "=")
 					d.Field = field
-					if given && null {
-						return usage("pin %s %s: --null pins no value, and =%s is one: give one of the two", args[1], field, value)
+					if given && null { // the value may be personal, and so may the record's key
+						return usage("pin %s: --null pins no value, and one is given: leave --null out, or the = and what follows it", field)
 					}
 					if d.Null = null; given {
 						d.Value = &value
@@ -167,25 +166,37 @@ type decisionLine struct {
 
 // MarshalJSON puts what became of a decision behind its own fields.
 func (l decisionLine) MarshalJSON() ([]byte, error) {
-	own, err := json.Marshal(l.Decision)
-	if err != nil {
-		return nil, err
-	}
-	fate, err := json.Marshal(struct {
+	type plain steward.Decision // which writes itself alone
+	out := struct {
+		ID string     `json:"id"`
+		At *time.Time `json:"at"`
+		plain
 		State       string `json:"state,omitempty"`
 		Pending     bool   `json:"pending"`
 		RevokedBy   string `json:"revoked_by,omitempty"`
 		OverruledBy string `json:"overruled_by,omitempty"`
-	}{l.State, l.Pending, l.RevokedBy, l.OverruledBy})
-	return slices.Concat(own[:len(own)-1], []byte(","), fate[1:]), err
+	}{ID: l.ID, plain: plain(l.Decision), State: l.State, Pending: l.Pending, RevokedBy: l.RevokedBy, OverruledBy: l.OverruledBy}
+	if !l.At.IsZero() {
+		out.At = &l.At
+	}
+	return json.Marshal(out)
 }
 
 // fate is what became of the decision, in words.
 func (l *decisionLine) fate() string {
-	told := map[string]string{pipeline.DecisionInForce: "in force", pipeline.DecisionRevoke: "in force", pipeline.DecisionRevoked: "revoked by " + l.RevokedBy,
-		pipeline.DecisionOverruled: "overruled by " + l.OverruledBy, "": "?"}[l.State]
+	var told string
+	switch l.State {
+	case pipeline.DecisionInForce, pipeline.DecisionRevoke:
+		told = "in force"
+	case pipeline.DecisionRevoked:
+		told = "revoked by " + l.RevokedBy
+	case pipeline.DecisionOverruled:
+		told = "overruled by " + l.OverruledBy
+	default:
+		told = "?"
+	}
 	if l.Pending {
-		told = strings.TrimPrefix(told+", pending", ", ")
+		told += ", pending"
 	}
 	return told
 }

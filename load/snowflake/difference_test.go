@@ -1,6 +1,8 @@
 package snowflake
 
 import (
+	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -75,6 +77,42 @@ func TestChoose(t *testing.T) {
 				t.Errorf("mode %q, why %q, error %v; want %q, %q", got.mode, got.why, err, c.mode, c.why)
 			}
 		})
+	}
+}
+
+// TestAppendedTables: rows that are added are appended there from version to version. Files that become one are rows that have changed: who
+// publishes for a follower leaves them apart.
+func TestAppendedTables(t *testing.T) {
+	x := newTruth(t)
+	for apart, want := range map[bool]string{true: "append append append", false: "append refused append"} {
+		var got []string
+		var standing *warehouse.Version
+		for i := range 4 {
+			added := x.file(fmt.Sprintf("SELECT %d AS n", i))
+			next, _, err := warehouse.Append(standing, warehouse.Name{Schema: "main", Table: "log"}, []warehouse.File{added},
+				[]warehouse.Column{{Name: "n", Type: "INTEGER"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			together := warehouse.Together{Files: 2, Rows: 10}
+			if apart {
+				together = warehouse.Together{}
+			}
+			if err := together.Do(t.Context(), x.w, next, filepath.Join(x.work, fmt.Sprintf("together-%d.parquet", i))); err != nil {
+				t.Fatal(err)
+			}
+			if standing != nil {
+				chosen, err := choose(&load.Table{Version: *next}, &load.StandingTable{Version: *standing}, Keep{Mode: "append"}, "")
+				if err != nil {
+					chosen.mode = "refused"
+				}
+				got = append(got, string(chosen.mode))
+			}
+			standing = next
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("apart %v: %v, want %s", apart, got, want)
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ type clusterer struct {
 	scoring *Scoring
 	engine  Engine
 	records *Records
-	root    []uint32
+	sets    Sets
 	members map[uint32][]uint32 // by root; none for a record by itself
 	known   map[uint64]float64  // weights of edges
 	enemies map[uint32][]uint32 // by root: those that its records may not be with
@@ -38,11 +38,8 @@ func Cluster(p *Plan, s *Scoring, e Engine, r *Records, edges []Edge) []uint32 {
 
 // ClusterContext is Cluster, but for ending early with an error when it is told to.
 func ClusterContext(ctx context.Context, p *Plan, s *Scoring, e Engine, r *Records, edges []Edge) ([]uint32, error) {
-	c := &clusterer{plan: p, scoring: s, engine: e, records: r, root: make([]uint32, r.N), members: map[uint32][]uint32{},
+	c := &clusterer{plan: p, scoring: s, engine: e, records: r, sets: NewSets(r.N), members: map[uint32][]uint32{},
 		known: make(map[uint64]float64, len(edges)), enemies: map[uint32][]uint32{}, least: p.leastMean(s.prior, r)}
-	for i := range c.root {
-		c.root[i] = uint32(i)
-	}
 	order := make([]int, 0, len(edges))
 	for i, x := range edges {
 		c.known[pairOf(x.A, x.B)] = x.Weight
@@ -66,7 +63,7 @@ func ClusterContext(ctx context.Context, p *Plan, s *Scoring, e Engine, r *Recor
 	}
 	labels := make([]uint32, r.N)
 	for i := range labels {
-		labels[i] = c.find(uint32(i))
+		labels[i] = c.sets.Find(uint32(i))
 	}
 	return labels, nil
 }
@@ -146,7 +143,7 @@ func (c *clusterer) merge(ctx context.Context, edges []Edge, order []int) error 
 				return ctx.Err()
 			}
 			x := &edges[i]
-			a, b := c.find(x.A), c.find(x.B)
+			a, b := c.sets.Find(x.A), c.sets.Find(x.B)
 			if a == b {
 				continue
 			}
@@ -172,14 +169,6 @@ func (c *clusterer) merge(ctx context.Context, edges []Edge, order []int) error 
 	return nil
 }
 
-func (c *clusterer) find(x uint32) uint32 {
-	for c.root[x] != x {
-		c.root[x] = c.root[c.root[x]]
-		x = c.root[x]
-	}
-	return x
-}
-
 func (c *clusterer) of(root uint32) []uint32 {
 	if own := c.members[root]; own != nil {
 		return own
@@ -199,7 +188,7 @@ func (c *clusterer) union(a, b uint32) {
 		c.enemies[a] = enemies
 		delete(c.enemies, b)
 	}
-	c.root[b] = a
+	c.sets.Union(a, b)
 	c.grown[a] = true
 }
 
@@ -241,7 +230,7 @@ func (c *clusterer) hostile(a, b uint32) bool {
 		a, b = b, a
 	}
 	for _, enemy := range c.enemies[a] {
-		if c.find(enemy) == b {
+		if c.sets.Find(enemy) == b {
 			return true
 		}
 	}

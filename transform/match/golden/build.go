@@ -396,47 +396,11 @@ func (b *building) append(ctx context.Context, part, query string) (rows int64, 
 	if err != nil {
 		return 0, err
 	}
-	if err := b.together(ctx, part, next); err != nil {
+	if err := b.Together.Do(ctx, b.w, next, b.path(part+"-together")); err != nil {
 		return 0, err
 	}
 	b.out.Tables[part] = next
 	return f.Rows, b.closes(part, e)
-}
-
-// How many files of at most how many rows a table has that each run adds to: of more, one is made. Larger ones are left alone, so that no
-// row is written more than a few times.
-var (
-	mostParts = 32
-	smallPart = int64(100_000)
-)
-
-// together makes one file of the small ones of a table, once they are many: each run would leave one more to be opened by who reads it.
-func (b *building) together(ctx context.Context, part string, v *warehouse.Version) error {
-	var small, rest []warehouse.File
-	rows := int64(0)
-	for _, f := range v.Base {
-		if f.Rows > smallPart {
-			rest = append(rest, f)
-			continue
-		}
-		small, rows = append(small, f), rows+f.Rows
-	}
-	if len(small) <= mostParts {
-		return nil
-	}
-	f, err := b.write(ctx, part+"-together", b.Dialect.Select(warehouse.Version{Name: v.Name, Columns: v.Columns, Base: small}))
-	if err != nil {
-		return err
-	}
-	n, err := warehouse.CountRows(f.Path)
-	if err != nil {
-		return err
-	}
-	if n != rows {
-		return fmt.Errorf("%s: %d rows of %d files became %d: %w", v.Name, rows, len(small), n, warehouse.ErrUnbalanced)
-	}
-	v.Base = append(rest, f)
-	return nil
 }
 
 // review writes what is to be decided. Each kind is counted where it arises.

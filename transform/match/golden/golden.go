@@ -37,6 +37,8 @@ type Golden struct {
 	Cleaned func(field, value string) string
 	// Pushed are pairs that others which are forced together keep apart.
 	Pushed []Pushed
+	// Together says when the files of the tables that each run adds to become one.
+	Together warehouse.Together
 	// Columns are those of Golden without first_seen and last_changed, and Before those of the published table: when they are the same,
 	// a golden record of the same values keeps the time of its last change.
 	Columns, Before []warehouse.Column

@@ -142,11 +142,14 @@ type Pushed struct {
 	By       string    // what forces, in words
 }
 
+// KeptApart stands behind the rules in a pair's detail, and behind a cause in the merge log, before what keeps it apart (see Pushed.By).
+const KeptApart = "; kept apart by "
+
 // pushedPairs are Pushed as a relation: a, b, why.
 func (g *Golden) pushedPairs() string {
 	rows := make([]string, len(g.Pushed))
 	for i, p := range g.Pushed {
-		rows[i] = fmt.Sprintf("(%d, %d, %s)", p.A, p.B, g.text("; kept apart by "+p.By))
+		rows[i] = fmt.Sprintf("(%d, %d, %s)", p.A, p.B, g.text(KeptApart+p.By))
 	}
 	return "(SELECT * FROM (VALUES " + strings.Join(rows, ", ") + ") AS p(a, b, why))"
 }
@@ -156,7 +159,7 @@ func (g *Golden) pushedClusters() string {
 	var rows []string
 	for _, p := range g.Pushed {
 		for _, c := range p.Clusters {
-			rows = append(rows, fmt.Sprintf("(%d, %s)", c, g.text("; kept apart by "+p.By)))
+			rows = append(rows, fmt.Sprintf("(%d, %s)", c, g.text(KeptApart+p.By)))
 		}
 	}
 	return "(SELECT cluster, min(why) AS why FROM (VALUES " + strings.Join(rows, ", ") + ") AS p(cluster, why) GROUP BY cluster)"

@@ -35,6 +35,8 @@ type Job struct {
 	Threads   int
 	Memory    int64 // bytes for edges: a quarter holds those that are found, before they are written to a file; 0 is a little
 	Log       *slog.Logger
+	// Together says when the files of the tables that each run adds to become one.
+	Together warehouse.Together
 	// Progress is told how many of the predicted pairs have been compared.
 	Progress func(done, of int64)
 }
@@ -441,7 +443,7 @@ func (m *matching) golden(ctx context.Context) error {
 	}
 	d := m.Warehouse.Dialect()
 	g := &golden.Golden{Entity: m.entity, Plan: m.Plan, Dialect: d, Run: m.Run, At: m.At, Fields: goldenFields(columns), Levels: found.levels,
-		Pins: m.pins(), Pushed: m.pushed, Cleaned: m.reading.Cleaned,
+		Pins: m.pins(), Pushed: m.pushed, Cleaned: m.reading.Cleaned, Together: m.Together,
 		From: golden.Relations{Records: m.from(m.recordsFile), Raw: "(\n" + raw + "\n)", Labels: m.from(found.labels), Edges: m.from(found.edges)}}
 	if g.From.Blocks, err = m.blocks(ctx); err != nil {
 		return err

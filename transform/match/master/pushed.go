@@ -31,74 +31,110 @@ func (m *matching) pushedOut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	decided, always := map[uint32][]string{}, map[uint32]bool{} // by cluster: what forces its records together
-	ids := m.matchIDs()
-	for i := range m.edges {
-		switch e := &m.edges[i]; e.Verdict {
-		case match.Decided:
-			decided[m.labels[e.A]] = append(decided[m.labels[e.A]], ids[[2]uint32{e.A, e.B}])
-		case match.Forced:
-			always[m.labels[e.A]] = true
-		}
-	}
+	decided, always := m.forcing()
+	told := pushes{first: map[string]golden.Pushed{}, count: map[string]int{}}
 	for i := range m.edges {
 		e := &m.edges[i]
 		if e.Verdict != match.Refused || free[e.A] != free[e.B] {
 			continue
 		}
 		a, b := m.labels[e.A], m.labels[e.B]
-		by := slices.Compact(slices.Sorted(slices.Values(slices.Concat(decided[a], decided[b]))))
-		told := "decision " + strings.Join(by, ", ")
-		if len(by) == 0 {
-			told = "a condition of always"
-		}
-		if len(by) > 0 || always[a] || always[b] {
-			m.pushed = append(m.pushed, golden.Pushed{A: e.A, B: e.B, Clusters: [2]uint32{a, b}, By: told})
+		if len(decided[a])+len(decided[b]) > 0 || always[a] || always[b] {
+			told.add(golden.Pushed{A: e.A, B: e.B, Clusters: [2]uint32{a, b}, By: forcedBy(decided[a], decided[b])})
 		}
 	}
-	return m.notePushed(ctx)
+	m.pushed = told.pairs
+	return m.notePushed(ctx, &told)
+}
+
+// forcing is what forces the records of clusters together: the ids of decisions, in their order, and conditions of always.
+func (m *matching) forcing() (decided map[uint32][]string, always map[uint32]bool) {
+	decided, always = map[uint32][]string{}, map[uint32]bool{}
+	ids := m.matchIDs()
+	for _, e := range m.edges {
+		switch e.Verdict {
+		case match.Decided:
+			decided[m.labels[e.A]] = append(decided[m.labels[e.A]], ids[[2]uint32{e.A, e.B}])
+		case match.Forced:
+			always[m.labels[e.A]] = true
+		}
+	}
+	for _, own := range decided {
+		slices.Sort(own)
+	}
+	return decided, always
+}
+
+// mostForcing is how many decisions are named that force the records of two clusters together.
+const mostForcing = 3
+
+// forcedBy tells what forces the records of two clusters together: decisions, of which some are named, or else a condition.
+func forcedBy(a, b []string) string {
+	named := slices.Concat(a[:min(len(a), mostForcing)], b[:min(len(b), mostForcing)])
+	slices.Sort(named)
+	named = named[:min(len(named), mostForcing)]
+	if len(named) == 0 {
+		return "a condition of always"
+	}
+	told := "decision " + strings.Join(named, ", ")
+	if more := len(a) + len(b) - len(named); more > 0 {
+		told += fmt.Sprintf(" and %d more", more)
+	}
+	return told
+}
+
+// pushes are the pairs that the tables tell to be kept apart, and all of them counted by what does it, each with the first.
+type pushes struct {
+	pairs []golden.Pushed
+	first map[string]golden.Pushed
+	count map[string]int
+}
+
+func (p *pushes) add(x golden.Pushed) {
+	if p.count[x.By]++; p.count[x.By] == 1 {
+		p.first[x.By] = x
+	}
+	if len(p.pairs) < mostPushed {
+		p.pairs = append(p.pairs, x)
+	}
 }
 
 // contested are the edges of the records that hang together with a pair that is forced and one that was refused; mostly there are none.
 func (m *matching) contested() (own []match.Edge) {
-	forced := func(e match.Edge) bool { return e.Verdict == match.Decided || e.Verdict == match.Forced }
-	refused := func(e match.Edge) bool { return e.Verdict == match.Refused }
 	if !slices.ContainsFunc(m.edges, forced) || !slices.ContainsFunc(m.edges, refused) {
 		return nil
 	}
-	root := make([]uint32, m.Records.N)
-	for i := range root {
-		root[i] = uint32(i)
-	}
-	find := func(x uint32) uint32 {
-		for root[x] != x {
-			root[x] = root[root[x]]
-			x = root[x]
-		}
-		return x
-	}
+	sets := m.hangTogether()
+	forces, refuses := map[uint32]bool{}, map[uint32]bool{}
 	for _, e := range m.edges {
-		if forced(e) || refused(e) || e.Verdict == match.Match {
-			root[find(e.A)] = find(e.B)
-		}
-	}
-	forces, both := map[uint32]bool{}, map[uint32]bool{}
-	for _, e := range m.edges {
-		if forced(e) {
-			forces[find(e.A)] = true
+		switch {
+		case forced(e):
+			forces[sets.Find(e.A)] = true
+		case refused(e):
+			refuses[sets.Find(e.A)] = true
 		}
 	}
 	for _, e := range m.edges {
-		if refused(e) && forces[find(e.A)] {
-			both[find(e.A)] = true
-		}
-	}
-	for _, e := range m.edges {
-		if both[find(e.A)] && both[find(e.B)] {
+		a, b := sets.Find(e.A), sets.Find(e.B)
+		if forces[a] && refuses[a] && forces[b] && refuses[b] {
 			own = append(own, e)
 		}
 	}
 	return own
+}
+
+func forced(e match.Edge) bool  { return e.Verdict == match.Decided || e.Verdict == match.Forced }
+func refused(e match.Edge) bool { return e.Verdict == match.Refused }
+
+// hangTogether are the records by what would make one of them, whether it was refused or not.
+func (m *matching) hangTogether() match.Sets {
+	sets := match.NewSets(m.Records.N)
+	for _, e := range m.edges {
+		if forced(e) || refused(e) || e.Verdict == match.Match {
+			sets.Union(e.A, e.B)
+		}
+	}
+	return sets
 }
 
 // unforced is what an edge's verdict would be by its weight and the conditions of never.
@@ -134,27 +170,23 @@ func (m *matching) matchIDs() map[[2]uint32]string {
 }
 
 // notePushed tells of each decision what it keeps apart, with one pair of it.
-func (m *matching) notePushed(ctx context.Context) error {
-	first, count := map[string]golden.Pushed{}, map[string]int{}
-	for _, p := range m.pushed {
-		if count[p.By]++; count[p.By] == 1 {
-			first[p.By] = p
-		}
-	}
-	for _, by := range slices.Sorted(maps.Keys(first)) {
-		p := first[by]
+func (m *matching) notePushed(ctx context.Context, told *pushes) error {
+	for _, by := range slices.Sorted(maps.Keys(told.first)) {
+		p := told.first[by]
 		pair, err := m.pairNamed(ctx, p.A, p.B)
 		if err != nil {
 			return err
 		}
-		more := [...]string{"", ", nor is one pair more"}[min(count[by]-1, 1)]
-		if n := count[by] - 1; n > 1 {
+		more := ""
+		switch n := told.count[by] - 1; {
+		case n == 1:
+			more = ", nor is one pair more"
+		case n > 1:
 			more = fmt.Sprintf(", nor are %d pairs more", n)
 		}
 		m.note("%s forces records together, and pushes others out: %s and %s would be one golden record without it and are not%s; they are in %s",
 			by, pair.A, pair.B, more, m.entity.Table(models.PartReview))
 	}
-	m.pushed = m.pushed[:min(len(m.pushed), mostPushed)]
 	return nil
 }
 

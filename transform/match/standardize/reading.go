@@ -93,11 +93,12 @@ func CheckSource(ctx context.Context, w Describer, e *models.Entity, s *models.E
 }
 
 // Cleaned is what standardizing makes of a text that stands for a value of a field, given as SQL, where r has the values of the record (see
-// Values): SQL, or "" where it takes more than those, as a code map, an address and a list do.
+// Values): SQL, or "" where it takes more than those, as a code map, an address and a list do, and a step that looks at another field which
+// is standardized first.
 func (r *Reading) Cleaned(field, text string) string {
 	i := slices.IndexFunc(r.Fields, func(f ReadField) bool { return strings.EqualFold(f.Name, field) })
 	if i < 0 || r.Fields[i].IsAddress() || strings.HasSuffix(r.Fields[i].Type, "]") ||
-		slices.ContainsFunc(r.Fields[i].Steps, func(s models.CleaningStep) bool { return s.Map != nil }) {
+		slices.ContainsFunc(r.Fields[i].Steps, func(s models.CleaningStep) bool { return s.Map != nil || r.looksAtStandardized(s) }) {
 		return ""
 	}
 	c := &chain{reader: &reader{Reading: *r}, field: r.Fields[i], sql: text, typ: "VARCHAR"}
@@ -106,6 +107,12 @@ func (r *Reading) Cleaned(field, text string) string {
 	}
 	c.apply(c.field.Steps)
 	return c.sql
+}
+
+// looksAtStandardized says whether a step looks at what another field is once it is standardized, and not at what sources have in it.
+func (r *Reading) looksAtStandardized(s models.CleaningStep) bool {
+	other := r.Entity.Field(s.FieldArg("country"))
+	return other != nil && (len(other.Steps) > 0 || other.Of != nil || other.IsAddress())
 }
 
 // reader makes a Reading.

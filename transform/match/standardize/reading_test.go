@@ -205,6 +205,15 @@ func TestReading(t *testing.T) {
 	if err := r.Unique(l.ask(t, r.Repeated("rows"))); err != nil {
 		t.Error(err)
 	}
+	for field, want := range map[string]string{"email": "clean_email('x')", "phone": "", "postcode": "", "country": "", "address": ""} {
+		if got := r.Cleaned(field, "'x'"); got != want {
+			t.Errorf("a value of %s is cleaned by %q, want %q", field, got, want)
+		}
+	}
+	r.Entity.Field("country").Steps = nil
+	if got, want := r.Cleaned("phone", "'x'"), `clean_phone(clean_digits('x'), CAST(r."country" AS VARCHAR))`; got != want {
+		t.Errorf("a value of phone is cleaned by %q, want %q", got, want)
+	}
 	hash := text(l.ask(t, "SELECT count(DISTINCT _hash) FROM ("+records+")"))
 	if hash != "2\n" {
 		t.Error(hash)

@@ -160,18 +160,30 @@ func (d *Decision) fingerprint(again int) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// Identify gives ids to decisions that have none.
+// Identify gives ids to decisions that have none. One that counts for several rows takes those of all, and has the first: what revokes
+// another of its rows revokes it.
 func Identify(all []Decision) {
-	taken := map[string]bool{}
+	taken, first := map[string]bool{}, map[string]string{}
 	for _, d := range all {
 		taken[d.ID] = true
 	}
 	for i := range all {
-		for again := 0; all[i].ID == ""; again++ {
-			if id := all[i].fingerprint(again); !taken[id] {
-				all[i].ID, taken[id] = id, true
-			}
+		d := &all[i]
+		if d.ID != "" {
+			continue
 		}
+		for again, rows := 0, 1+len(d.Repeats); rows > 0; again++ {
+			id := d.fingerprint(again)
+			if taken[id] {
+				continue
+			}
+			taken[id], rows = true, rows-1
+			d.ID = cmp.Or(d.ID, id)
+			first[id] = d.ID
+		}
+	}
+	for i := range all {
+		all[i].Of = cmp.Or(first[all[i].Of], all[i].Of)
 	}
 }
 

@@ -234,3 +234,28 @@ func TestRevokes(t *testing.T) {
 		t.Errorf("a split against the table: %v", err)
 	}
 }
+
+// TestRevokedRepeats: each of the rows that count once can be taken back by the id that it has alone.
+func TestRevokedRepeats(t *testing.T) {
+	d := Decision{Kind: Match, A: Record{"crm", "1"}, B: Record{"crm", "2"}}
+	const row = "match,crm,1,crm,2,\n"
+	head := "kind,a_source,a_key,b_source,b_key,of\n"
+	for again := range 2 {
+		f := file(t, head+row+row+"revoke,,,,,"+d.fingerprint(again)+"\n"+row)
+		got, err := f.Read()
+		if err != nil || len(got) != 3 || got[1].Of != got[0].ID || got[2].ID != d.fingerprint(2) {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		if r, err := Rule(got[:2]); err != nil || len(r.Match) != 0 {
+			t.Errorf("the row %d is revoked: %+v, %v", again, r, err)
+		}
+		if r, err := Rule(got); err != nil || len(r.Match) != 1 || r.Match[0].ID != got[2].ID {
+			t.Errorf("decided anew: %+v, %v", r, err)
+		}
+		var refused *RefusedError
+		_, err = f.Append(Decision{Kind: Revoke, Of: f.Name + ":2"})
+		if !errors.As(err, &refused) || !strings.Contains(err.Error(), "was revoked already") {
+			t.Errorf("revoked twice: %v", err)
+		}
+	}
+}
