@@ -281,7 +281,7 @@ type DecisionStatus struct {
 	Null  bool         `json:"null,omitempty"`  // of a pin: no value
 	Of    string       `json:"of,omitempty"`    // the decision that a revoke takes back
 	Why   string       `json:"why"`
-	State string       `json:"state"` // in_force, revoked, overruled by a later one, or revoke
+	State string       `json:"state"` // in_force, revoked, overruled by a later one, revoke, or unknown
 	// Pending says that the published run did not know: the next one obeys.
 	Pending   bool   `json:"pending"`
 	RevokedBy string `json:"revoked_by,omitempty"` // id
@@ -334,9 +334,11 @@ const (
 	DecisionRevoked   = "revoked"
 	DecisionOverruled = "overruled"
 	DecisionRevoke    = "revoke"
+	DecisionUnknown   = "unknown" // decisions contradict each other: what holds cannot be told
 )
 
-// DecisionStatuses are what stewards have decided, in their order, each with what became of it.
+// DecisionStatuses are what stewards have decided, in their order, each with what became of it. Those that contradict each other are given with
+// the error, for one of them is to be taken back.
 func (e *Engine) DecisionStatuses(ctx context.Context, entity *models.Entity, plain bool) ([]DecisionStatus, error) {
 	m, err := e.current(ctx)
 	if err != nil {
@@ -350,12 +352,17 @@ func (e *Engine) DecisionStatuses(ctx context.Context, entity *models.Entity, pl
 	if err != nil {
 		return nil, err
 	}
-	rulings, err := steward.Agreed(all)
-	if err != nil {
-		return nil, err
-	}
 	x := &explaining{entityLook: &entityLook{entity: entity, secret: secret}, plain: plain}
-	return x.statuses(all, rulings, knownTo(m.Table(nameOf(entity.Node)))), nil
+	rulings, err := steward.Agreed(all)
+	if err == nil {
+		return x.statuses(all, rulings, knownTo(m.Table(nameOf(entity.Node)))), nil
+	}
+	out := make([]DecisionStatus, len(all))
+	for i, d := range all {
+		out[i] = x.status(d)
+		out[i].State = DecisionUnknown
+	}
+	return out, err
 }
 
 // statuses are decisions, each with what became of it. The published run has known those of known.

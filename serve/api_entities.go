@@ -68,7 +68,7 @@ func (s *Server) saw(r *http.Request, entity *models.Entity, f func(ctx context.
 		return err
 	})
 	if err != nil {
-		return cmp.Or(s.contradicted(r, entity, err), entityProblem(err, entity, plain))
+		return s.problemAbout(r, entity, err)
 	}
 	if !plain || what == "" {
 		return nil
@@ -78,6 +78,21 @@ func (s *Server) saw(r *http.Request, entity *models.Entity, f func(ctx context.
 		return err
 	}
 	return s.event(r, who.name, "look", "", "", "personal values of "+entity.Name+": "+what)
+}
+
+// problemAbout is an error about an entity as who asks may read it. All go through here, for a steward may read personal keys in it.
+func (s *Server) problemAbout(r *http.Request, entity *models.Entity, err error) error {
+	return cmp.Or(s.contradicted(r, entity, err), entityProblem(err, entity, identityOf(r.Context()).roles.may(Steward)))
+}
+
+// despite divides what decisions that contradict each other are told by, beside what can be shown all the same, from other errors.
+func despite(err error) (contradiction *Problem, other error) {
+	var told *Problem
+	var cause *steward.ContradictionError
+	if errors.As(err, &told) && errors.As(told.cause, &cause) {
+		return told, nil
+	}
+	return nil, err
 }
 
 // contradicted writes down that a steward is told of decisions that contradict each other, where their records have personal keys.
@@ -118,9 +133,9 @@ func entityProblem(err error, entity *models.Entity, plain bool) error {
 	case errors.As(err, &field):
 		return &Problem{kind: kindInvalid, Detail: err.Error(), Problems: []FieldProblem{{field.Of, err.Error()}}}
 	case errors.As(err, &contradiction) && !plain:
-		return &Problem{kind: kindConflict, Detail: "the decisions about " + entity.Name + " contradict each other", Hint: "millrace match decisions " + entity.Name + " tells which"}
+		return &Problem{kind: kindConflict, Detail: "the decisions about " + entity.Name + " contradict each other", Hint: "millrace match decisions " + entity.Name + " tells which", cause: err}
 	case errors.As(err, &contradiction):
-		return &Problem{kind: kindConflict, Detail: contradiction.Unmasked(), Hint: "revoke what does not hold any more, then decide again"}
+		return &Problem{kind: kindConflict, Detail: contradiction.Unmasked(), Hint: "revoke what does not hold any more, then decide again", cause: err}
 	case errors.As(err, &large):
 		return &Problem{kind: kindConflict, Detail: err.Error(), Hint: "millrace explain " + large.Entity + " takes the time that it needs"}
 	case errors.As(err, &refused):
@@ -388,15 +403,15 @@ func (s *Server) getQuality(c *call) (*pipeline.MatchQuality, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.quality(c.Context(), entity, c.text("run"))
+	return s.quality(c.Request, entity, c.text("run"))
 }
 
 // quality are the figures of a run; they have no personal values.
-func (s *Server) quality(ctx context.Context, entity *models.Entity, run string) (found *pipeline.MatchQuality, err error) {
+func (s *Server) quality(r *http.Request, entity *models.Entity, run string) (found *pipeline.MatchQuality, err error) {
 	if len(run) > 100 || run != "" && !idKey.MatchString(run) {
 		return nil, errNoPage("there is no run " + cut(run, 80))
 	}
-	err = s.look(ctx, func(ctx context.Context, e *pipeline.Engine) error {
+	err = s.look(r.Context(), func(ctx context.Context, e *pipeline.Engine) error {
 		found, err = e.MatchQuality(ctx, entity, run)
 		return err
 	})
@@ -407,7 +422,7 @@ func (s *Server) quality(ctx context.Context, entity *models.Entity, run string)
 	if found != nil && found.Figures == nil {
 		found.Figures = []golden.Figure{}
 	}
-	return found, entityProblem(err, entity, false)
+	return found, s.problemAbout(r, entity, err)
 }
 
 func (s *Server) listDecisions(c *call) (Page[pipeline.DecisionStatus], error) {
@@ -420,7 +435,7 @@ func (s *Server) listDecisions(c *call) (Page[pipeline.DecisionStatus], error) {
 	if err != nil {
 		return none, err
 	}
-	all, err := s.decisions(c.Request, entity)
+	all, _, err := s.decisions(c.Request, entity)
 	if err != nil {
 		return none, err
 	}
@@ -436,19 +451,26 @@ func (s *Server) listDecisions(c *call) (Page[pipeline.DecisionStatus], error) {
 	return out, nil
 }
 
-// decisions are what stewards have decided, in their order, as who asks may see it.
-func (s *Server) decisions(r *http.Request, entity *models.Entity) (all []pipeline.DecisionStatus, err error) {
+// decisions are what stewards have decided, in their order, as who asks may see it, with what they contradict each other in.
+func (s *Server) decisions(r *http.Request, entity *models.Entity) (all []pipeline.DecisionStatus, contradiction *Problem, err error) {
 	who := identityOf(r.Context())
 	plain := who.roles.may(Steward)
-	all, err = s.Engine().DecisionStatuses(r.Context(), entity, plain)
+	all, contradiction, err = s.decided(r, entity, plain)
 	if err != nil || !plain {
-		return all, cmp.Or(s.contradicted(r, entity, err), entityProblem(err, entity, plain))
+		return all, contradiction, err
 	}
 	personal, err := s.Engine().IsPersonal(r.Context(), entity)
 	if err == nil && personal && len(all) > 0 {
 		err = s.event(r, who.name, "look", "", "", "personal values of "+entity.Name+": decisions")
 	}
-	return all, err
+	return all, contradiction, err
+}
+
+// decided are decisions without a line in the audit log, for what shows no more of them than has one already.
+func (s *Server) decided(r *http.Request, entity *models.Entity, plain bool) ([]pipeline.DecisionStatus, *Problem, error) {
+	all, err := s.Engine().DecisionStatuses(r.Context(), entity, plain)
+	contradiction, err := despite(s.problemAbout(r, entity, err))
+	return all, contradiction, err
 }
 
 // DecisionRequest is a decision about records.
@@ -534,17 +556,13 @@ func (s *Server) revoke(c *call, in RevokeRequest) (*pipeline.DecisionStatus, er
 	if err != nil {
 		return nil, err
 	}
-	all, err := s.Engine().DecisionStatuses(c.Context(), entity, true)
+	all, err := s.Engine().AllDecisions(c.Context(), entity)
 	if err != nil {
-		return nil, entityProblem(err, entity, true)
+		return nil, s.problemAbout(c.Request, entity, err)
 	}
 	id := c.PathValue("decision")
-	i := slices.IndexFunc(all, func(d pipeline.DecisionStatus) bool { return d.ID == id && d.Kind != steward.Revoke })
-	switch {
-	case i < 0:
+	if !slices.ContainsFunc(all, func(d steward.Decision) bool { return d.ID == id && d.Kind != steward.Revoke }) {
 		return nil, &Problem{kind: kindNotFound, Detail: "there is no decision " + cut(id, 80), Hint: "GET " + apiPrefix + "/entities/" + entity.Name + "/decisions lists them"}
-	case all[i].State == pipeline.DecisionRevoked:
-		return nil, &Problem{kind: kindConflict, Detail: "decision " + id + " was revoked already, by " + all[i].RevokedBy}
 	}
 	return s.write(c, steward.Decision{Kind: steward.Revoke, Of: id, Why: in.Why})
 }
@@ -565,7 +583,7 @@ func (s *Server) write(c *call, d steward.Decision) (*pipeline.DecisionStatus, e
 		return err
 	})
 	if err != nil {
-		return nil, cmp.Or(s.contradicted(c.Request, entity, err), entityProblem(err, entity, true))
+		return nil, s.problemAbout(c.Request, entity, err)
 	}
 	return act(s, c, func(*journal.Act) (*pipeline.DecisionStatus, journal.Event, error) {
 		return made, journal.Event{Kind: "decide", By: d.By, Text: entity.Name + " " + made.Told()}, nil

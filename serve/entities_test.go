@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -372,6 +373,52 @@ func TestDecisions(t *testing.T) {
 	}
 	if decided != 7 || told != 1 {
 		t.Errorf("%d decisions are in the audit log, of 7, and %d looks at what contradicts itself", decided, told)
+	}
+}
+
+// TestContradictingDecisions: two branches were merged into decisions that contradict each other, twice. The review is answered all the same, a
+// steward who reads keys in what contradicts what has looked, and takes back one of each, by the page and by the API.
+func TestContradictingDecisions(t *testing.T) {
+	s, l := newGallery(t)
+	elodie, evil := "web,elodie"+personalMark, "web,evil"+personalMark
+	s.must(os.WriteFile(filepath.Join(s.e.Project.Dir, "entities", "person.decisions.csv"), []byte("id,at,by,kind,a_source,a_key,b_source,b_key,why\n"+
+		"d1,2026-11-26T01:00:00Z,eva,split,crm,1,"+elodie+",sisters\nd2,2026-11-26T02:00:00Z,otto,match,crm,1,crm,5,one\nd3,2026-11-26T02:00:00Z,otto,match,crm,5,"+elodie+",one\n"+
+		"d4,2026-11-26T03:00:00Z,eva,split,crm,2,"+evil+",twins\nd5,2026-11-26T04:00:00Z,otto,match,crm,2,crm,f1,one\nd6,2026-11-26T04:00:00Z,otto,match,crm,f1,"+evil+",one\n"), 0o600))
+	looks := func() (n int) {
+		events, err := l.j.Events(t.Context(), 0, 500)
+		l.must(err)
+		for _, e := range events {
+			if e.Kind == "look" && e.By == "stella" && e.Text == "personal values of person: decisions that contradict each other" {
+				n++
+			}
+		}
+		return n
+	}
+	const banner = "Decisions contradict each other: no run obeys any until one is taken back."
+	for _, page := range []string{"review", "decisions"} {
+		before := looks()
+		code, said := s.send(http.MethodGet, "/entities/person/"+page, l.steward, nil)
+		if text := plainText(said); code != 200 || !strings.Contains(text, banner) || !strings.Contains(text, "split crm:1 and web:elodie"+personalMark) || looks() != before+1 {
+			t.Errorf("%s, %d looks: %d %s", page, looks()-before, code, text)
+		}
+	}
+	if code, said := s.send(http.MethodGet, "/entities/person/review", l.viewer, nil); code != 200 || !strings.Contains(plainText(said), banner) || strings.Contains(said, personalMark) {
+		t.Errorf("a viewer's review: %d %s", code, plainText(said))
+	}
+	var all Page[pipeline.DecisionStatus]
+	if l.get(l.viewer, "/entities/person/decisions", &all); len(all.Items) != 6 || all.Items[5].ID != "d1" || all.Items[5].State != pipeline.DecisionUnknown || all.Items[5].B != "web:***" {
+		t.Errorf("%+v", all.Items)
+	}
+	if code, said := s.send(http.MethodPost, "/entities/person/decisions/d1/revoke", l.steward, url.Values{"why": {"one person"}}); code != 200 || !strings.Contains(plainText(said), banner) ||
+		strings.Contains(plainText(said), "split crm:1 and web:elodie"+personalMark+" (eva, 2026-11-26) contradicts") {
+		t.Errorf("%d %s", code, plainText(said))
+	}
+	asked := *l
+	asked.operator = l.steward
+	asked.json("POST", apiPrefix+"/entities/person/decisions/d6/revoke", `{"why": "two persons"}`, 201, nil)
+	before := looks()
+	if code, said := s.send(http.MethodGet, "/entities/person/review", l.steward, nil); code != 200 || strings.Contains(said, banner) || looks() != before {
+		t.Errorf("after both: %d %s", code, plainText(said))
 	}
 }
 
