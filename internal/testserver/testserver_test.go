@@ -78,11 +78,6 @@ func TestServersEndWithTheirProcess(t *testing.T) {
 			t.Fatalf("servers of a killed process still run: %v", running())
 		}
 	}
-	unlock, err := lock("sweep")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unlock()
 	sweep()
 	if _, err := os.Stat(folder); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the folder of a dead process: %v", err)
