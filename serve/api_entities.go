@@ -153,13 +153,12 @@ func (s *Server) named(r *http.Request, entity *models.Entity, texts ...string) 
 	var all []steward.Record
 	for _, text := range texts {
 		record, err := steward.ParseRecord(text)
-		if err != nil || strings.ContainsFunc(text, unicode.IsControl) || len(text) > mostKey {
-			return nil, &Problem{kind: kindInvalid, Detail: fmt.Sprintf("%q names no record", cut(text, 80)), Hint: "a and b are records as source:key"}
-		}
 		known, aliased := s.aliases.record(entity.Name, record)
 		switch {
-		case aliased:
+		case err == nil && aliased: // however long it is, this server has made it
 			record = known
+		case err != nil || strings.ContainsFunc(text, unicode.IsControl) || len(text) > mostKey:
+			return nil, &Problem{kind: kindInvalid, Detail: fmt.Sprintf("%q names no record", cut(text, 80)), Hint: "a and b are records as source:key"}
 		case !mayName(entity, record, identityOf(r.Context()).roles) && strings.HasPrefix(record.Key, aliasMark):
 			return nil, &Problem{kind: kindNotFound, Detail: "the link does not hold any more: links to records whose keys are personal do until the server is started anew",
 				Hint: "golden records and the review of " + entity.Name + " have new ones"}
