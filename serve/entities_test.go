@@ -112,9 +112,6 @@ func TestGoldenRecordsByRole(t *testing.T) {
 	pair := "/entities/person/pair?a=crm:1&b=" + url.QueryEscape("web:elodie"+personalMark)
 	for _, path := range []string{"/entities/person/golden?limit=100", "/entities/person/golden/" + id, "/entities/person/review", "/entities/person/quality", "/entities/person/decisions"} {
 		for name, token := range map[string]string{"a viewer": l.viewer, "an operator": l.operator} {
-			if token == l.operator && !strings.Contains(path, id) {
-				continue // an operator is no more than a viewer here
-			}
 			if said := l.get(token, path, nil); strings.Contains(said, personalMark) || strings.Contains(path, id) && !strings.Contains(said, "web:***") {
 				t.Errorf("%s sees at %s: %s", name, path, said)
 			}
@@ -123,7 +120,7 @@ func TestGoldenRecordsByRole(t *testing.T) {
 			t.Errorf("a steward sees at %s: %s", path, said)
 		}
 	}
-	for text, finds := range map[string][2]int{"MULLER köln": {1, -1}, personalMark: {0, 36}, "web:elodie" + personalMark: {0, 1}, "crm:1": {1, -1}, id[:13]: {1, -1}, "العربي": {1, -1}, "%' OR 1=1 --": {0, -1}} {
+	for text, finds := range map[string][2]int{"MULLER köln": {1, -1}, personalMark: {0, 36}, "web:elodie" + personalMark: {0, 1}, "crm:1": {1, -1}, id[:13]: {1, -1}, "العربي": {1, -1}, "%": {0, -1}, "' OR 1=1 --": {0, -1}} {
 		for i, token := range []string{l.viewer, l.steward} {
 			var hits Page[pipeline.GoldenHit]
 			if finds[i] < 0 {
