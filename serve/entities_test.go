@@ -215,6 +215,11 @@ func TestGoldenRecordsByRole(t *testing.T) {
 			t.Errorf("%s: %d, want %d: %s", path, w.Code, want, w.Body)
 		}
 	}
+	// Who is shown nothing has looked at nothing.
+	hidden := l.goldenOf("crm:f7")
+	if code, page := s.send(http.MethodGet, "/entities/person?records=2&q="+hidden, l.steward, nil); code != 200 || !strings.Contains(plainText(page), "No golden record matches.") {
+		t.Errorf("%d %s", code, plainText(page))
+	}
 	events, err := l.j.Events(t.Context(), 0, 500)
 	l.must(err)
 	looks, at := 0, ""
@@ -227,7 +232,7 @@ func TestGoldenRecordsByRole(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
-	if looks == 0 || !strings.Contains(at, "personal values of person: golden record "+id) || !strings.Contains(at, "a pair of golden records "+id[:8]) {
+	if looks == 0 || strings.Contains(at, "golden record "+hidden) || !strings.Contains(at, "personal values of person: golden record "+id) || !strings.Contains(at, "a pair of golden records "+id[:8]) {
 		t.Errorf("%d looks: %s", looks, at)
 	}
 }

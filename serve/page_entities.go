@@ -132,13 +132,17 @@ func (p *site) entityPage(w http.ResponseWriter, r *http.Request, entity *models
 	return p.show(w, r, "entity", view{Entity: "/entities/" + entity.Name, Title: entity.Name, Section: "Golden records", Data: page})
 }
 
-// gone says what became of an id that nothing was found by: its records may be gone.
+// gone says what became of an id that nothing was found by: its records may be gone. One that is there is hidden by what else is asked for.
 func (p *site) gone(r *http.Request, entity *models.Entity, page *entityPage) (string, error) {
 	text := strings.TrimSpace(page.Search.Text)
 	if len(page.Hits) > 0 || page.Later || len(text) < 8 || !goldenID.MatchString(text) {
 		return "", nil
 	}
-	_, err := p.goldenRecord(r, entity, text)
+	err := p.look(r.Context(), func(ctx context.Context, e *pipeline.Engine) error {
+		_, err := e.GoldenID(ctx, entity, text)
+		return err
+	})
+	err = p.problemAbout(r, entity, err)
 	var told *Problem
 	if errors.As(err, &told) && told.kind == kindNotFound {
 		return told.Detail, nil
