@@ -113,7 +113,7 @@ var goldenOwn = []string{"golden_id", "records", "sources", "first_seen", "last_
 // FindGolden searches golden records, in the order of their ids, which no value changes.
 func (e *Engine) FindGolden(ctx context.Context, entity *models.Entity, search GoldenSearch) (found []GoldenHit, err error) {
 	parts := []string{models.PartXref, models.PartGolden, models.PartReview}
-	if idBeginning.MatchString(search.Text) {
+	if text := strings.TrimSpace(search.Text); len(text) >= leastOfGone && GoldenIDForm.MatchString(text) {
 		parts = append(parts, models.PartMergeLog)
 	}
 	err = e.explain(ctx, entity, search.Plain, parts, func(x *explaining) error {
@@ -169,8 +169,11 @@ func (x *explaining) find(ctx context.Context, search GoldenSearch) ([]GoldenHit
 	return hits, x.questions(ctx, hits)
 }
 
-// idBeginning is enough of a golden id to look for it among those that are no more.
-var idBeginning = regexp.MustCompile(`^\s*[0-9A-Fa-f-]{4,36}\s*$`)
+// leastOfGone is how much of a golden id is looked for among those that are no more.
+const leastOfGone = 4
+
+// GoldenIDForm is the form of golden ids, and of how one begins.
+var GoldenIDForm = regexp.MustCompile(`^[0-9A-Fa-f-]{1,36}$`)
 
 // mostHeirs is how many ids that are no more one search finds.
 const mostHeirs = 100

@@ -200,12 +200,6 @@ func (s *Server) listEntities(c *call) (Page[pipeline.EntityStatus], error) {
 	return list(all), err
 }
 
-// goldenKey is the form of golden ids, and of their beginnings.
-var goldenKey = regexp.MustCompile(`^[0-9A-Za-z-]{1,64}$`)
-
-// goldenID is the beginning of a golden id, as people write it.
-var goldenID = regexp.MustCompile(`^[0-9A-Fa-f-]{1,36}$`)
-
 // exampleID is how golden ids look.
 const exampleID = "f776085a-b0a4-5bc9-9cc7-fbfd600d9274"
 
@@ -227,7 +221,7 @@ func (s *Server) findGolden(c *call) (Page[pipeline.GoldenHit], error) {
 	if err != nil {
 		return Page[pipeline.GoldenHit]{}, err
 	}
-	after, err := c.after(goldenKey)
+	after, err := c.after(pipeline.GoldenIDForm)
 	if err == nil {
 		err = checkSearch(c.text("q"))
 	}
@@ -291,7 +285,7 @@ func inAPI(all []pipeline.ReviewedThing) []pipeline.ReviewedThing {
 
 // goldenRecord explains a golden record as who asks may see it.
 func (s *Server) goldenRecord(r *http.Request, entity *models.Entity, id string) (found *pipeline.GoldenExplanation, err error) {
-	if !idKeyOf(id) {
+	if !pipeline.GoldenIDForm.MatchString(id) {
 		return nil, &Problem{kind: kindNotFound, Detail: "the path has no golden id, nor the beginning of one", Hint: "golden ids have the digits 0 to 9 and a to f, as " + exampleID + "; search finds golden records by their records' keys, too"}
 	}
 	err = s.saw(r, entity, func(ctx context.Context, e *pipeline.Engine, plain bool) (string, error) {
@@ -320,9 +314,6 @@ func (s *Server) linkPairs(r *http.Request, entity *models.Entity, all []pipelin
 		}
 	}
 }
-
-// idKeyOf says whether a text is the beginning of a golden id.
-func idKeyOf(text string) bool { return goldenID.MatchString(text) }
 
 func (s *Server) explainPair(c *call) (*pipeline.PairExplanation, error) {
 	entity, err := s.entity(c.Request)

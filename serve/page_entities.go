@@ -117,7 +117,7 @@ func (p *site) entityPage(w http.ResponseWriter, r *http.Request, entity *models
 	if err := checkSearch(page.Search.Text); err != nil {
 		return err
 	}
-	if page.Later && !goldenKey.MatchString(page.Search.After) {
+	if page.Later && !pipeline.GoldenIDForm.MatchString(page.Search.After) {
 		return &Problem{kind: kindInvalid, Detail: "after is a golden id"}
 	}
 	if status.Published != nil {
@@ -135,7 +135,7 @@ func (p *site) entityPage(w http.ResponseWriter, r *http.Request, entity *models
 // gone says what became of an id that nothing was found by: its records may be gone. One that is there is hidden by what else is asked for.
 func (p *site) gone(r *http.Request, entity *models.Entity, page *entityPage) (string, error) {
 	text := strings.TrimSpace(page.Search.Text)
-	if len(page.Hits) > 0 || page.Later || len(text) < 8 || !goldenID.MatchString(text) {
+	if len(page.Hits) > 0 || page.Later || len(text) < 8 || !pipeline.GoldenIDForm.MatchString(text) {
 		return "", nil
 	}
 	err := p.look(r.Context(), func(ctx context.Context, e *pipeline.Engine) error {
@@ -230,7 +230,7 @@ func (p *site) goldenPage(w http.ResponseWriter, r *http.Request, entity *models
 	}
 	page := &goldenPage{about: about{entity, ""}, GoldenExplanation: found, Was: r.URL.Query().Get("was"), MayDecide: identityOf(r.Context()).roles.may(Steward),
 		Next: "/entities/" + entity.Name + "/" + found.ID}
-	if !goldenKey.MatchString(page.Was) {
+	if !pipeline.GoldenIDForm.MatchString(page.Was) {
 		page.Was = ""
 	}
 	page.Beside = found.Members[:min(len(found.Members), besideMost)]
