@@ -34,13 +34,24 @@ var removeBase func() // nil before base
 // memory is a file system in memory, where Linux has it. Servers write there twice as fast, and a crash of theirs leaves it as it was.
 const memory = "/dev/shm"
 
-// parent is where folders are made: in memory while several gigabytes are free.
+// parent is where folders are made: in memory while there is plenty. The rule is that of .ci/temp.
 func parent() string {
 	var fs syscall.Statfs_t
-	if syscall.Statfs(memory, &fs) == nil && fs.Bavail > 4<<30/uint64(fs.Bsize) && syscall.Access(memory, 2) == nil {
+	if syscall.Statfs(memory, &fs) == nil && fs.Bavail > 4<<30/uint64(fs.Bsize) && available() > 8<<30 && syscall.Access(memory, 2) == nil {
 		return memory
 	}
 	return "/tmp"
+}
+
+// available is how much memory is: the file system may be larger. 0 where Linux does not tell.
+func available() (bytes int64) {
+	told, _ := os.ReadFile("/proc/meminfo")
+	for line := range strings.Lines(string(told)) {
+		if kilobytes, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
+			_, _ = fmt.Sscan(kilobytes, &bytes)
+		}
+	}
+	return bytes << 10
 }
 
 // sweep removes the folders of processes that have ended, in memory and on disk: which of them has one hung on what was free.
