@@ -340,8 +340,8 @@ const (
 	DecisionUnknown   = "unknown" // decisions contradict each other: what holds cannot be told
 )
 
-// DecisionStatuses are what stewards have decided, in their order, each with what became of it. Those that contradict each other are given with
-// the error, for one of them is to be taken back.
+// DecisionStatuses are what stewards have decided, in their order, each with what became of it. Those that contradict each other are
+// given with the error, for one of them is to be taken back.
 func (e *Engine) DecisionStatuses(ctx context.Context, entity *models.Entity, plain bool) ([]DecisionStatus, error) {
 	m, err := e.current(ctx)
 	if err != nil {

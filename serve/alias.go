@@ -12,9 +12,9 @@ import (
 	"github.com/millrace/millrace/transform/match/steward"
 )
 
-// aliases are names of records whose keys are personal, for those who are not shown keys: an alias leads to what explains its record, and tells
-// nothing of the key but how many times aliasStep bytes it needs. Nobody else can make one, so that nobody finds out by them whether there is a record. Like sessions they hold until
-// the server ends.
+// aliases are names of records whose keys are personal, for those who are not shown keys: an alias leads to what explains its record, and
+// tells nothing of the key but how many times aliasStep bytes it needs. Nobody else can make one, so that nobody finds out by them
+// whether there is a record. Like sessions they hold until the server ends.
 type aliases struct {
 	secret []byte
 	seal   cipher.AEAD

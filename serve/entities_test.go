@@ -390,8 +390,8 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
-// TestContradictingDecisions: two branches were merged into decisions that contradict each other, twice. The review is answered all the same, a
-// steward who reads keys in what contradicts what has looked, and takes back one of each, by the page and by the API.
+// TestContradictingDecisions: two branches were merged into decisions that contradict each other, twice. The review is answered all the
+// same, a steward who reads keys in what contradicts what has looked, and takes back one of each, by the page and by the API.
 func TestContradictingDecisions(t *testing.T) {
 	s, l := newGallery(t)
 	elodie, evil := "web,elodie"+personalMark, "web,evil"+personalMark

@@ -636,7 +636,8 @@ func (p *site) decisionsPage(w http.ResponseWriter, r *http.Request, entity *mod
 		return err
 	}
 	who := identityOf(r.Context()).roles
-	page := &decisionsPage{about: about{entity, "decisions"}, All: len(all), Contradiction: contradiction, MayDecide: who.may(Steward), Next: r.URL.RequestURI()}
+	page := &decisionsPage{about: about{entity, "decisions"}, All: len(all), MayDecide: who.may(Steward), Next: r.URL.RequestURI(),
+		Contradiction: contradiction}
 	before := len(all)
 	if text := r.URL.Query().Get("before"); text != "" {
 		if before, err = strconv.Atoi(text); err != nil || before < 0 {

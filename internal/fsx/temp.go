@@ -61,8 +61,8 @@ func SweepFolders(parent, prefix string) {
 	}
 }
 
-// lockFolder takes the flock of a folder of this user that nobody holds. Whoever may write beside it can give its name to anything: a link is not
-// followed, and a pipe not waited for.
+// lockFolder takes the flock of a folder of this user that nobody holds. Whoever may write beside it can give its name to anything: a
+// link is not followed, and a pipe not waited for.
 func lockFolder(dir string) (*os.File, error) {
 	f, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 	"github.com/millrace/millrace/internal/fsx"
 )
 
-// TestTempFolder: what a killed process has left is removed by the next that makes such a folder, and what one holds is not. What an earlier
-// version has made is left alone, for it locked nothing; so is what has such a name and is no folder of ours, and a pipe is not waited for.
+// TestTempFolder: what a killed process has left is removed by the next that makes such a folder, and what one holds is not. What an
+// earlier version has made is left alone, for it locked nothing; so is what has such a name and is no folder of ours, and a pipe is not
+// waited for.
 func TestTempFolder(t *testing.T) {
 	parent := t.TempDir()
 	at := func(name string) string { return filepath.Join(parent, name) }
@@ -23,7 +24,8 @@ func TestTempFolder(t *testing.T) {
 	there := func(dir string) bool { _, err := os.Lstat(dir); return err == nil }
 	first, remove, err := fsx.TempFolder(parent, "match-")
 	if err != nil || there(left) || !there(earlier) || !there(pipe) || !there(link) || !there(elsewhere) {
-		t.Fatalf("%v; there are what was left: %t, an earlier version's: %t, a pipe: %t, a link: %t to a folder: %t", err, there(left), there(earlier), there(pipe), there(link), there(elsewhere))
+		t.Fatalf("%v; there are what was left: %t, an earlier version's: %t, a pipe: %t, a link: %t to a folder: %t", err,
+			there(left), there(earlier), there(pipe), there(link), there(elsewhere))
 	}
 	if err := os.Mkdir(left, 0o700); err != nil {
 		t.Fatal(err)
