@@ -41,8 +41,7 @@ test: tools ## everything: vet, format, imports, unit and script tests, the shor
 	@echo "== lint, and servers"; $(MAKE) --no-print-directory -j2 --output-sync=target lint servers
 	@[ -d "$${MILLRACE_MATCHING_DATA:-../shared/data/matching}" ] || echo "make: the labelled records of master data are not there (MILLRACE_MATCHING_DATA): the tests that hold matching against them are skipped"
 	@echo "== tests"; [ -n "$$(bash .ci/servers --missing)" ] || export MILLRACE_TEST_SERVERS=required; \
-	temp=$$(bash .ci/temp); trap 'rm -rf "$$temp"' EXIT; \
-	go test -vet=off -count=1 -p $$(( $$(nproc) + 2 )) -timeout 14m -exec "env TMPDIR=$$temp" ./pipeline ./load/snowflake ./extract/mysql ./cmd/millrace ./serve ./...
+	bash .ci/temp bash -c 'go test -vet=off -count=1 -p $$(( $$(nproc) + 2 )) -timeout 14m -exec "env TMPDIR=$$MILLRACE_TEMP" ./pipeline ./load/snowflake ./extract/mysql ./cmd/millrace ./serve ./...'
 	@echo "== crash matrix, short form"; $(MAKE) --no-print-directory faults-short
 
 test-snowflake-live: tools ## the suite of Snowflake on an account: docs/snowflake.md says which variables it takes

@@ -521,6 +521,15 @@ func (e *Engine) ExplainGolden(ctx context.Context, entity *models.Entity, name 
 	return found, err
 }
 
+// GoldenID finds which golden record a name means, and looks at nothing else of it.
+func (e *Engine) GoldenID(ctx context.Context, entity *models.Entity, name string) (id string, err error) {
+	err = e.explain(ctx, entity, false, []string{models.PartGolden, models.PartXref, models.PartMergeLog}, func(x *explaining) error {
+		id, err = x.goldenID(ctx, name)
+		return err
+	})
+	return id, err
+}
+
 // goldenID finds which golden record a name means.
 func (x *explaining) goldenID(ctx context.Context, name string) (string, error) {
 	if r, err := steward.ParseRecord(name); err == nil {

@@ -113,7 +113,7 @@ var goldenOwn = []string{"golden_id", "records", "sources", "first_seen", "last_
 // FindGolden searches golden records, in the order of their ids, which no value changes.
 func (e *Engine) FindGolden(ctx context.Context, entity *models.Entity, search GoldenSearch) (found []GoldenHit, err error) {
 	parts := []string{models.PartXref, models.PartGolden, models.PartReview}
-	if idBeginning.MatchString(search.Text) {
+	if text := strings.TrimSpace(search.Text); len(text) >= leastOfGone && GoldenIDForm.MatchString(text) {
 		parts = append(parts, models.PartMergeLog)
 	}
 	err = e.explain(ctx, entity, search.Plain, parts, func(x *explaining) error {
@@ -169,8 +169,11 @@ func (x *explaining) find(ctx context.Context, search GoldenSearch) ([]GoldenHit
 	return hits, x.questions(ctx, hits)
 }
 
-// idBeginning is enough of a golden id to look for it among those that are no more.
-var idBeginning = regexp.MustCompile(`^\s*[0-9A-Fa-f-]{4,36}\s*$`)
+// leastOfGone is how much of a golden id is looked for among those that are no more.
+const leastOfGone = 4
+
+// GoldenIDForm is the form of golden ids, and of how one begins.
+var GoldenIDForm = regexp.MustCompile(`^[0-9A-Fa-f-]{1,36}$`)
 
 // mostHeirs is how many ids that are no more one search finds.
 const mostHeirs = 100
@@ -281,7 +284,7 @@ type DecisionStatus struct {
 	Null  bool         `json:"null,omitempty"`  // of a pin: no value
 	Of    string       `json:"of,omitempty"`    // the decision that a revoke takes back
 	Why   string       `json:"why"`
-	State string       `json:"state"` // in_force, revoked, overruled by a later one, or revoke
+	State string       `json:"state"` // in_force, revoked, overruled by a later one, revoke, or unknown
 	// Pending says that the published run did not know: the next one obeys.
 	Pending   bool   `json:"pending"`
 	RevokedBy string `json:"revoked_by,omitempty"` // id
@@ -334,9 +337,11 @@ const (
 	DecisionRevoked   = "revoked"
 	DecisionOverruled = "overruled"
 	DecisionRevoke    = "revoke"
+	DecisionUnknown   = "unknown" // decisions contradict each other: what holds cannot be told
 )
 
-// DecisionStatuses are what stewards have decided, in their order, each with what became of it.
+// DecisionStatuses are what stewards have decided, in their order, each with what became of it. Those that contradict each other are
+// given with the error, for one of them is to be taken back.
 func (e *Engine) DecisionStatuses(ctx context.Context, entity *models.Entity, plain bool) ([]DecisionStatus, error) {
 	m, err := e.current(ctx)
 	if err != nil {
@@ -350,12 +355,17 @@ func (e *Engine) DecisionStatuses(ctx context.Context, entity *models.Entity, pl
 	if err != nil {
 		return nil, err
 	}
-	rulings, err := steward.Agreed(all)
-	if err != nil {
-		return nil, err
-	}
 	x := &explaining{entityLook: &entityLook{entity: entity, secret: secret}, plain: plain}
-	return x.statuses(all, rulings, knownTo(m.Table(nameOf(entity.Node)))), nil
+	rulings, err := steward.Agreed(all)
+	if err == nil {
+		return x.statuses(all, rulings, knownTo(m.Table(nameOf(entity.Node)))), nil
+	}
+	out := make([]DecisionStatus, len(all))
+	for i, d := range all {
+		out[i] = x.status(d)
+		out[i].State = DecisionUnknown
+	}
+	return out, err
 }
 
 // statuses are decisions, each with what became of it. The published run has known those of known.

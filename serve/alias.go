@@ -12,9 +12,9 @@ import (
 	"github.com/millrace/millrace/transform/match/steward"
 )
 
-// aliases are names of records whose keys are personal, for those who are not shown keys: an alias leads to what explains its record, and tells
-// nothing of the key. Nobody else can make one, so that nobody finds out by them whether there is a record. Like sessions they hold until
-// the server ends.
+// aliases are names of records whose keys are personal, for those who are not shown keys: an alias leads to what explains its record, and
+// tells nothing of the key but how many times aliasStep bytes it needs. Nobody else can make one, so that nobody finds out by them
+// whether there is a record. Like sessions they hold until the server ends.
 type aliases struct {
 	secret []byte
 	seal   cipher.AEAD
@@ -22,6 +22,9 @@ type aliases struct {
 
 // aliasMark begins an alias, in place of a key.
 const aliasMark = "~"
+
+// aliasStep is what the lengths of sealed keys are multiples of: nearly all keys are of one length.
+const aliasStep = 64
 
 func newAliases() *aliases {
 	secret := make([]byte, 64)
@@ -36,7 +39,17 @@ func (a *aliases) of(entity string, r steward.Record) string {
 	mac := hmac.New(sha256.New, a.secret)
 	mac.Write([]byte(entity + "\x00" + r.String()))
 	nonce := mac.Sum(nil)[:a.seal.NonceSize()]
-	return aliasMark + base64.RawURLEncoding.EncodeToString(a.seal.Seal(nonce, nonce, []byte(r.Key), []byte(entity+"\x00"+r.Source)))
+	return aliasMark + base64.RawURLEncoding.EncodeToString(a.seal.Seal(nonce, nonce, padded(r.Key), []byte(entity+"\x00"+r.Source)))
+}
+
+// padded is a key with a byte 1 and as many of 0 behind it as make its length a multiple of aliasStep.
+func padded(key string) []byte {
+	return append([]byte(key+"\x01"), make([]byte, aliasStep-1-len(key)%aliasStep)...)
+}
+
+// unpadded is the key of padded.
+func unpadded(sealed []byte) string {
+	return strings.TrimSuffix(strings.TrimRight(string(sealed), "\x00"), "\x01")
 }
 
 // record is whose alias stands in place of the key; false where it is none, or one of another server.
@@ -48,5 +61,5 @@ func (a *aliases) record(entity string, r steward.Record) (steward.Record, bool)
 	}
 	n := a.seal.NonceSize()
 	key, err := a.seal.Open(nil, sealed[:n], sealed[n:], []byte(entity+"\x00"+r.Source))
-	return steward.Record{Source: r.Source, Key: string(key)}, err == nil
+	return steward.Record{Source: r.Source, Key: unpadded(key)}, err == nil
 }

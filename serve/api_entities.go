@@ -68,7 +68,7 @@ func (s *Server) saw(r *http.Request, entity *models.Entity, f func(ctx context.
 		return err
 	})
 	if err != nil {
-		return cmp.Or(s.contradicted(r, entity, err), entityProblem(err, entity, plain))
+		return s.problemAbout(r, entity, err)
 	}
 	if !plain || what == "" {
 		return nil
@@ -78,6 +78,21 @@ func (s *Server) saw(r *http.Request, entity *models.Entity, f func(ctx context.
 		return err
 	}
 	return s.event(r, who.name, "look", "", "", "personal values of "+entity.Name+": "+what)
+}
+
+// problemAbout is an error about an entity as who asks may read it. All go through here, for a steward may read personal keys in it.
+func (s *Server) problemAbout(r *http.Request, entity *models.Entity, err error) error {
+	return cmp.Or(s.contradicted(r, entity, err), entityProblem(err, entity, identityOf(r.Context()).roles.may(Steward)))
+}
+
+// despite divides what decisions that contradict each other are told by, beside what can be shown all the same, from other errors.
+func despite(err error) (contradiction *Problem, other error) {
+	var told *Problem
+	var cause *steward.ContradictionError
+	if errors.As(err, &told) && errors.As(told.cause, &cause) {
+		return told, nil
+	}
+	return nil, err
 }
 
 // contradicted writes down that a steward is told of decisions that contradict each other, where their records have personal keys.
@@ -118,9 +133,9 @@ func entityProblem(err error, entity *models.Entity, plain bool) error {
 	case errors.As(err, &field):
 		return &Problem{kind: kindInvalid, Detail: err.Error(), Problems: []FieldProblem{{field.Of, err.Error()}}}
 	case errors.As(err, &contradiction) && !plain:
-		return &Problem{kind: kindConflict, Detail: "the decisions about " + entity.Name + " contradict each other", Hint: "millrace match decisions " + entity.Name + " tells which"}
+		return &Problem{kind: kindConflict, Detail: "the decisions about " + entity.Name + " contradict each other", Hint: "millrace match decisions " + entity.Name + " tells which", cause: err}
 	case errors.As(err, &contradiction):
-		return &Problem{kind: kindConflict, Detail: contradiction.Unmasked(), Hint: "revoke what does not hold any more, then decide again"}
+		return &Problem{kind: kindConflict, Detail: contradiction.Unmasked(), Hint: "revoke what does not hold any more, then decide again", cause: err}
 	case errors.As(err, &large):
 		return &Problem{kind: kindConflict, Detail: err.Error(), Hint: "millrace explain " + large.Entity + " takes the time that it needs"}
 	case errors.As(err, &refused):
@@ -138,13 +153,12 @@ func (s *Server) named(r *http.Request, entity *models.Entity, texts ...string) 
 	var all []steward.Record
 	for _, text := range texts {
 		record, err := steward.ParseRecord(text)
-		if err != nil || strings.ContainsFunc(text, unicode.IsControl) || len(text) > mostKey {
-			return nil, &Problem{kind: kindInvalid, Detail: fmt.Sprintf("%q names no record", cut(text, 80)), Hint: "a and b are records as source:key"}
-		}
 		known, aliased := s.aliases.record(entity.Name, record)
 		switch {
-		case aliased:
+		case err == nil && aliased: // however long it is, this server has made it
 			record = known
+		case err != nil || strings.ContainsFunc(text, unicode.IsControl) || len(text) > mostKey:
+			return nil, &Problem{kind: kindInvalid, Detail: fmt.Sprintf("%q names no record", cut(text, 80)), Hint: "a and b are records as source:key"}
 		case !mayName(entity, record, identityOf(r.Context()).roles) && strings.HasPrefix(record.Key, aliasMark):
 			return nil, &Problem{kind: kindNotFound, Detail: "the link does not hold any more: links to records whose keys are personal do until the server is started anew",
 				Hint: "golden records and the review of " + entity.Name + " have new ones"}
@@ -186,12 +200,6 @@ func (s *Server) listEntities(c *call) (Page[pipeline.EntityStatus], error) {
 	return list(all), err
 }
 
-// goldenKey is the form of golden ids, and of their beginnings.
-var goldenKey = regexp.MustCompile(`^[0-9A-Za-z-]{1,64}$`)
-
-// goldenID is the beginning of a golden id, as people write it.
-var goldenID = regexp.MustCompile(`^[0-9A-Fa-f-]{1,36}$`)
-
 // exampleID is how golden ids look.
 const exampleID = "f776085a-b0a4-5bc9-9cc7-fbfd600d9274"
 
@@ -213,7 +221,7 @@ func (s *Server) findGolden(c *call) (Page[pipeline.GoldenHit], error) {
 	if err != nil {
 		return Page[pipeline.GoldenHit]{}, err
 	}
-	after, err := c.after(goldenKey)
+	after, err := c.after(pipeline.GoldenIDForm)
 	if err == nil {
 		err = checkSearch(c.text("q"))
 	}
@@ -277,7 +285,7 @@ func inAPI(all []pipeline.ReviewedThing) []pipeline.ReviewedThing {
 
 // goldenRecord explains a golden record as who asks may see it.
 func (s *Server) goldenRecord(r *http.Request, entity *models.Entity, id string) (found *pipeline.GoldenExplanation, err error) {
-	if !idKeyOf(id) {
+	if !pipeline.GoldenIDForm.MatchString(id) {
 		return nil, &Problem{kind: kindNotFound, Detail: "the path has no golden id, nor the beginning of one", Hint: "golden ids have the digits 0 to 9 and a to f, as " + exampleID + "; search finds golden records by their records' keys, too"}
 	}
 	err = s.saw(r, entity, func(ctx context.Context, e *pipeline.Engine, plain bool) (string, error) {
@@ -306,9 +314,6 @@ func (s *Server) linkPairs(r *http.Request, entity *models.Entity, all []pipelin
 		}
 	}
 }
-
-// idKeyOf says whether a text is the beginning of a golden id.
-func idKeyOf(text string) bool { return goldenID.MatchString(text) }
 
 func (s *Server) explainPair(c *call) (*pipeline.PairExplanation, error) {
 	entity, err := s.entity(c.Request)
@@ -388,15 +393,15 @@ func (s *Server) getQuality(c *call) (*pipeline.MatchQuality, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.quality(c.Context(), entity, c.text("run"))
+	return s.quality(c.Request, entity, c.text("run"))
 }
 
 // quality are the figures of a run; they have no personal values.
-func (s *Server) quality(ctx context.Context, entity *models.Entity, run string) (found *pipeline.MatchQuality, err error) {
+func (s *Server) quality(r *http.Request, entity *models.Entity, run string) (found *pipeline.MatchQuality, err error) {
 	if len(run) > 100 || run != "" && !idKey.MatchString(run) {
 		return nil, errNoPage("there is no run " + cut(run, 80))
 	}
-	err = s.look(ctx, func(ctx context.Context, e *pipeline.Engine) error {
+	err = s.look(r.Context(), func(ctx context.Context, e *pipeline.Engine) error {
 		found, err = e.MatchQuality(ctx, entity, run)
 		return err
 	})
@@ -407,7 +412,7 @@ func (s *Server) quality(ctx context.Context, entity *models.Entity, run string)
 	if found != nil && found.Figures == nil {
 		found.Figures = []golden.Figure{}
 	}
-	return found, entityProblem(err, entity, false)
+	return found, s.problemAbout(r, entity, err)
 }
 
 func (s *Server) listDecisions(c *call) (Page[pipeline.DecisionStatus], error) {
@@ -420,7 +425,7 @@ func (s *Server) listDecisions(c *call) (Page[pipeline.DecisionStatus], error) {
 	if err != nil {
 		return none, err
 	}
-	all, err := s.decisions(c.Request, entity)
+	all, _, err := s.decisions(c.Request, entity)
 	if err != nil {
 		return none, err
 	}
@@ -436,19 +441,26 @@ func (s *Server) listDecisions(c *call) (Page[pipeline.DecisionStatus], error) {
 	return out, nil
 }
 
-// decisions are what stewards have decided, in their order, as who asks may see it.
-func (s *Server) decisions(r *http.Request, entity *models.Entity) (all []pipeline.DecisionStatus, err error) {
+// decisions are what stewards have decided, in their order, as who asks may see it, with what they contradict each other in.
+func (s *Server) decisions(r *http.Request, entity *models.Entity) (all []pipeline.DecisionStatus, contradiction *Problem, err error) {
 	who := identityOf(r.Context())
 	plain := who.roles.may(Steward)
-	all, err = s.Engine().DecisionStatuses(r.Context(), entity, plain)
+	all, contradiction, err = s.decided(r, entity, plain)
 	if err != nil || !plain {
-		return all, cmp.Or(s.contradicted(r, entity, err), entityProblem(err, entity, plain))
+		return all, contradiction, err
 	}
 	personal, err := s.Engine().IsPersonal(r.Context(), entity)
 	if err == nil && personal && len(all) > 0 {
 		err = s.event(r, who.name, "look", "", "", "personal values of "+entity.Name+": decisions")
 	}
-	return all, err
+	return all, contradiction, err
+}
+
+// decided are decisions without a line in the audit log, for what shows no more of them than has one already.
+func (s *Server) decided(r *http.Request, entity *models.Entity, plain bool) ([]pipeline.DecisionStatus, *Problem, error) {
+	all, err := s.Engine().DecisionStatuses(r.Context(), entity, plain)
+	contradiction, err := despite(s.problemAbout(r, entity, err))
+	return all, contradiction, err
 }
 
 // DecisionRequest is a decision about records.
@@ -534,17 +546,13 @@ func (s *Server) revoke(c *call, in RevokeRequest) (*pipeline.DecisionStatus, er
 	if err != nil {
 		return nil, err
 	}
-	all, err := s.Engine().DecisionStatuses(c.Context(), entity, true)
+	all, err := s.Engine().AllDecisions(c.Context(), entity)
 	if err != nil {
-		return nil, entityProblem(err, entity, true)
+		return nil, s.problemAbout(c.Request, entity, err)
 	}
 	id := c.PathValue("decision")
-	i := slices.IndexFunc(all, func(d pipeline.DecisionStatus) bool { return d.ID == id && d.Kind != steward.Revoke })
-	switch {
-	case i < 0:
+	if !slices.ContainsFunc(all, func(d steward.Decision) bool { return d.ID == id && d.Kind != steward.Revoke }) {
 		return nil, &Problem{kind: kindNotFound, Detail: "there is no decision " + cut(id, 80), Hint: "GET " + apiPrefix + "/entities/" + entity.Name + "/decisions lists them"}
-	case all[i].State == pipeline.DecisionRevoked:
-		return nil, &Problem{kind: kindConflict, Detail: "decision " + id + " was revoked already, by " + all[i].RevokedBy}
 	}
 	return s.write(c, steward.Decision{Kind: steward.Revoke, Of: id, Why: in.Why})
 }
@@ -565,7 +573,7 @@ func (s *Server) write(c *call, d steward.Decision) (*pipeline.DecisionStatus, e
 		return err
 	})
 	if err != nil {
-		return nil, cmp.Or(s.contradicted(c.Request, entity, err), entityProblem(err, entity, true))
+		return nil, s.problemAbout(c.Request, entity, err)
 	}
 	return act(s, c, func(*journal.Act) (*pipeline.DecisionStatus, journal.Event, error) {
 		return made, journal.Event{Kind: "decide", By: d.By, Text: entity.Name + " " + made.Told()}, nil

@@ -117,7 +117,7 @@ func (p *site) entityPage(w http.ResponseWriter, r *http.Request, entity *models
 	if err := checkSearch(page.Search.Text); err != nil {
 		return err
 	}
-	if page.Later && !goldenKey.MatchString(page.Search.After) {
+	if page.Later && !pipeline.GoldenIDForm.MatchString(page.Search.After) {
 		return &Problem{kind: kindInvalid, Detail: "after is a golden id"}
 	}
 	if status.Published != nil {
@@ -132,13 +132,17 @@ func (p *site) entityPage(w http.ResponseWriter, r *http.Request, entity *models
 	return p.show(w, r, "entity", view{Entity: "/entities/" + entity.Name, Title: entity.Name, Section: "Golden records", Data: page})
 }
 
-// gone says what became of an id that nothing was found by: its records may be gone.
+// gone says what became of an id that nothing was found by: its records may be gone. One that is there is hidden by what else is asked for.
 func (p *site) gone(r *http.Request, entity *models.Entity, page *entityPage) (string, error) {
 	text := strings.TrimSpace(page.Search.Text)
-	if len(page.Hits) > 0 || page.Later || len(text) < 8 || !goldenID.MatchString(text) {
+	if len(page.Hits) > 0 || page.Later || len(text) < 8 || !pipeline.GoldenIDForm.MatchString(text) {
 		return "", nil
 	}
-	_, err := p.goldenRecord(r, entity, text)
+	err := p.look(r.Context(), func(ctx context.Context, e *pipeline.Engine) error {
+		_, err := e.GoldenID(ctx, entity, text)
+		return err
+	})
+	err = p.problemAbout(r, entity, err)
 	var told *Problem
 	if errors.As(err, &told) && told.kind == kindNotFound {
 		return told.Detail, nil
@@ -226,7 +230,7 @@ func (p *site) goldenPage(w http.ResponseWriter, r *http.Request, entity *models
 	}
 	page := &goldenPage{about: about{entity, ""}, GoldenExplanation: found, Was: r.URL.Query().Get("was"), MayDecide: identityOf(r.Context()).roles.may(Steward),
 		Next: "/entities/" + entity.Name + "/" + found.ID}
-	if !goldenKey.MatchString(page.Was) {
+	if !pipeline.GoldenIDForm.MatchString(page.Was) {
 		page.Was = ""
 	}
 	page.Beside = found.Members[:min(len(found.Members), besideMost)]
@@ -235,9 +239,9 @@ func (p *site) goldenPage(w http.ResponseWriter, r *http.Request, entity *models
 		page.Lines = append(page.Lines, beside(f, page.Beside))
 	}
 	who := identityOf(r.Context()).roles
-	all, err := p.Engine().DecisionStatuses(r.Context(), entity, page.MayDecide)
+	all, _, err := p.decided(r, entity, page.MayDecide)
 	if err != nil {
-		return entityProblem(err, entity, page.MayDecide)
+		return err
 	}
 	has := func(record steward.Record) bool {
 		return slices.ContainsFunc(found.Members, func(m pipeline.MemberRecord) bool { return m.Of == record })
@@ -345,12 +349,8 @@ func (p *site) pairPage(w http.ResponseWriter, r *http.Request, entity *models.E
 	}
 	page := &pairPage{about: about{entity, ""}, PairExplanation: found, Width: waterWidth, A: records[0], B: records[1], MayDecide: identityOf(r.Context()).roles.may(Steward), Next: r.URL.RequestURI()}
 	page.draw()
-	waiting, err := p.pending(r, entity)
-	if err != nil {
-		return err
-	}
-	for _, d := range waiting {
-		if aboutPair(d, records[0], records[1]) {
+	for _, d := range found.Decisions {
+		if d.Pending && d.State == pipeline.DecisionInForce && aboutPair(d, records[0], records[1]) {
 			page.Pending = append(page.Pending, pendingLine{d, false})
 		}
 	}
@@ -379,14 +379,14 @@ const queueMost = 500
 func (p *site) queue(r *http.Request, entity *models.Entity, pair []steward.Record) (*queue, error) {
 	query := r.URL.Query()
 	reason, order := query.Get("reason"), query.Get("order")
-	who := identityOf(r.Context()).roles
+	plain := identityOf(r.Context()).roles.may(Steward)
 	var found *pipeline.MatchReview
 	err := p.look(r.Context(), func(ctx context.Context, e *pipeline.Engine) (err error) {
-		found, err = e.Questions(ctx, entity, pipeline.ReviewAsk{Reason: reason, Doubtful: order == "", Limit: queueMost, Plain: who.may(Steward)})
+		found, err = e.Questions(ctx, entity, pipeline.ReviewAsk{Reason: reason, Doubtful: order == "", Limit: queueMost, Plain: plain})
 		return err
 	})
 	if err != nil {
-		return nil, entityProblem(err, entity, who.may(Steward))
+		return nil, p.problemAbout(r, entity, err)
 	}
 	q := &queue{Of: found.Total, Back: link("/entities/"+entity.Name+"/review", "reason", reason, "order", order)}
 	at := slices.IndexFunc(found.Shown, func(t pipeline.ReviewedThing) bool { return isPair(t, pair[0], pair[1]) })
@@ -429,13 +429,6 @@ func (page *pairPage) draw() {
 	}
 }
 
-// pending are the decisions that the next run obeys first.
-func (p *site) pending(r *http.Request, entity *models.Entity) ([]pipeline.DecisionStatus, error) {
-	plain := identityOf(r.Context()).roles.may(Steward)
-	all, err := p.Engine().DecisionStatuses(r.Context(), entity, plain)
-	return slices.DeleteFunc(all, func(d pipeline.DecisionStatus) bool { return !d.Pending || d.State != pipeline.DecisionInForce }), entityProblem(err, entity, plain)
-}
-
 func aboutPair(d pipeline.DecisionStatus, a, b steward.Record) bool {
 	return d.Kind != steward.Pin && (d.Decision.A == a && d.Decision.B == b || d.Decision.A == b && d.Decision.B == a)
 }
@@ -461,6 +454,7 @@ type reviewPage struct {
 	about
 	*pipeline.MatchReview
 	Things        []questionLine
+	Contradiction *Problem // of decisions: none of them answers a question
 	Reason, Order string
 	Reasons       []string
 	First, Last   int
@@ -496,15 +490,16 @@ func (p *site) reviewPage(w http.ResponseWriter, r *http.Request, entity *models
 	if page.MatchReview, err = p.questions(r, entity, pipeline.ReviewAsk{Reason: page.Reason, Doubtful: page.Order == "", Skip: skip, Limit: questionsPerPage}); err != nil {
 		return err
 	}
-	waiting, err := p.pending(r, entity)
+	all, contradiction, err := p.decided(r, entity, page.MayDecide)
 	if err != nil {
 		return err
 	}
+	page.Contradiction = contradiction
 	for _, t := range page.Shown {
 		if t.Kind == "pair" {
 			t.Pair = fromReview(t.Pair, page.Reason, page.Order)
 		}
-		page.Things = append(page.Things, questionLine{t, answering(waiting, t)})
+		page.Things = append(page.Things, questionLine{t, answering(all, t)})
 	}
 	at := func(from int) string {
 		text := strconv.Itoa(from)
@@ -552,7 +547,7 @@ type figureLine struct {
 type thresholdLine struct{ From, Pairs, Clusters, Largest string }
 
 func (p *site) qualityPage(w http.ResponseWriter, r *http.Request, entity *models.Entity) error {
-	found, err := p.quality(r.Context(), entity, r.URL.Query().Get("run"))
+	found, err := p.quality(r, entity, r.URL.Query().Get("run"))
 	if err != nil {
 		return err
 	}
@@ -626,21 +621,23 @@ func (page *qualityPage) group(id, title, of, head string, figures []golden.Figu
 // decisionsPage is what stewards have decided, the latest first.
 type decisionsPage struct {
 	about
-	Lines     []decisionLine
-	All       int
-	Older     string
-	Later     bool
-	MayDecide bool
-	Next      string
+	Lines         []decisionLine
+	All           int
+	Older         string
+	Later         bool
+	MayDecide     bool
+	Next          string
+	Contradiction *Problem // of decisions: nothing says which of them hold
 }
 
 func (p *site) decisionsPage(w http.ResponseWriter, r *http.Request, entity *models.Entity) error {
-	all, err := p.decisions(r, entity)
+	all, contradiction, err := p.decisions(r, entity)
 	if err != nil {
 		return err
 	}
 	who := identityOf(r.Context()).roles
-	page := &decisionsPage{about: about{entity, "decisions"}, All: len(all), MayDecide: who.may(Steward), Next: r.URL.RequestURI()}
+	page := &decisionsPage{about: about{entity, "decisions"}, All: len(all), MayDecide: who.may(Steward), Next: r.URL.RequestURI(),
+		Contradiction: contradiction}
 	before := len(all)
 	if text := r.URL.Query().Get("before"); text != "" {
 		if before, err = strconv.Atoi(text); err != nil || before < 0 {

@@ -12,66 +12,62 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/millrace/millrace/internal/fsx"
 )
 
-// base is the folder of this process. Its lock file tells the sweep of another process that this one lives. It is not
-// under TMPDIR: sockets have short names, and PostgreSQL, which refuses root, must reach it as another user.
-var base = sync.OnceValues(func() (string, error) {
-	unlock, err := lock("sweep") // nobody sees a folder before its lock is held
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
+// prefix begins the names of the folders of processes.
+const prefix = "millrace-test-"
+
+// base is the folder of this process, which no other sweeps while this one lives. It is not under TMPDIR: sockets have short names, and
+// PostgreSQL, which refuses root, must reach it as another user.
+var base = sync.OnceValues(func() (dir string, err error) {
 	sweep()
-	dir, err := os.MkdirTemp(parent(), "millrace-test-")
-	if err != nil {
+	if dir, removeBase, err = fsx.TempFolder(parent(), prefix); err != nil {
 		return "", err
 	}
-	if err := os.Chmod(dir, 0o711); err != nil {
-		return "", err
-	}
-	alive, err = flock(filepath.Join(dir, "lock"), syscall.LOCK_EX|syscall.LOCK_NB)
-	return dir, err
+	return dir, os.Chmod(dir, 0o711)
 })
+
+var removeBase func() // nil before base
 
 // memory is a file system in memory, where Linux has it. Servers write there twice as fast, and a crash of theirs leaves it as it was.
 const memory = "/dev/shm"
 
-// parent is where folders are made: in memory while several gigabytes are free.
+// parent is where folders are made: in memory while there is plenty. The rule is that of .ci/temp.
 func parent() string {
 	var fs syscall.Statfs_t
-	if syscall.Statfs(memory, &fs) == nil && fs.Bavail > 4<<30/uint64(fs.Bsize) && syscall.Access(memory, 2) == nil {
+	if syscall.Statfs(memory, &fs) == nil && fs.Bavail > 4<<30/uint64(fs.Bsize) && available() > 8<<30 && syscall.Access(memory, 2) == nil {
 		return memory
 	}
 	return "/tmp"
 }
 
-var alive *os.File // the lock of base, held until the process ends; nil before base
-
-// sweep removes the folders of processes that have ended.
-func sweep() {
-	onDisk, _ := filepath.Glob("/tmp/millrace-test-*")
-	inMemory, _ := filepath.Glob(memory + "/millrace-test-*")
-	for _, dir := range append(onDisk, inMemory...) {
-		info, err := os.Lstat(dir)
-		if err != nil || !info.IsDir() || info.Sys().(*syscall.Stat_t).Uid != uint32(os.Getuid()) {
-			continue
-		}
-		if held, err := flock(filepath.Join(dir, "lock"), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
-			_ = os.RemoveAll(dir)
-			_ = held.Close()
+// available is how much memory is: the file system may be larger. 0 where Linux does not tell.
+func available() (bytes int64) {
+	told, _ := os.ReadFile("/proc/meminfo")
+	for line := range strings.Lines(string(told)) {
+		if kilobytes, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
+			_, _ = fmt.Sscan(kilobytes, &bytes)
 		}
 	}
+	return bytes << 10
 }
 
-// flock opens a file and locks it; closing it, or the end of the process, unlocks it.
-func flock(path string, how int) (*os.File, error) {
+// sweep removes the folders of processes that have ended, in memory and on disk: which of them has one hung on what was free.
+func sweep() {
+	fsx.SweepFolders(memory, prefix)
+	fsx.SweepFolders("/tmp", prefix)
+}
+
+// flock opens a file and waits for its lock; closing it, or the end of the process, unlocks it.
+func flock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	for {
-		err := syscall.Flock(int(f.Fd()), how)
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
 		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
@@ -106,7 +102,7 @@ func lock(name string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	held, err := flock(filepath.Join(dir, name+".lock"), syscall.LOCK_EX)
+	held, err := flock(filepath.Join(dir, name+".lock"))
 	if err != nil {
 		return nil, err
 	}

@@ -34,10 +34,8 @@ func Main(m *testing.M) int {
 	for _, s := range shared.servers {
 		_ = s.stop(Immediate)
 	}
-	if alive != nil { // a server was started
-		dir, _ := base()
-		_ = os.RemoveAll(dir)
-		_ = alive.Close()
+	if removeBase != nil { // a server was started
+		removeBase()
 	}
 	return code
 }

@@ -360,7 +360,7 @@ func (f File) Append(d Decision, elsewhere ...Decision) (*Decision, error) {
 			d.Over = &over
 		}
 	}
-	if _, err := Agreed(append(all, d)); err != nil {
+	if _, err := Agreed(append(all, d)); err != nil && d.Kind != Revoke { // of several contradictions one is taken back after another
 		return nil, err
 	}
 	text, err := in.with(&d)
