@@ -95,6 +95,44 @@ func TestEntityInputs(t *testing.T) {
 	}
 }
 
+// TestEntityGuards: tables of an entity that have lost much of what they had replace none without a yes, as a stream's do not, and what is
+// told says why records are missing.
+func TestEntityGuards(t *testing.T) {
+	dir := project(t, withPersons())
+	succeeded(t, run(t, engine(t, dir)))
+	for _, c := range []struct {
+		a, b    string // SQL of id
+		yes     func(*pipeline.Request)
+		records int64
+		want    []string
+	}{
+		{"null", "id", func(r *pipeline.Request) { r.AllowShrunken = true }, 2,
+			[]string{"the records of person have shrunk from 5 to 2, by more than max_shrink: 50%; source a: 3 rows are kept out: key_missing"}},
+		{"null", "null", func(r *pipeline.Request) { r.AllowEmpty = true }, 0, []string{"person has no records any more, and 2 are published", "source b: 2 rows"}},
+	} {
+		write(t, dir, map[string]string{"models/a.sql": "select * replace (" + c.a + " as id) from (" + personsA + ")",
+			"models/b.sql": "select * replace (" + c.b + " as id) from (" + personsB + ")"})
+		s := step(t, run(t, engine(t, dir)), "main.person_golden")
+		if mentions(t, s.Error, c.want...); s.Status != journal.Failed || !strings.Contains(s.Hint, "millrace run --allow-") {
+			t.Errorf("%s %s", s.Status, s.Hint)
+		}
+		if p, err := engine(t, dir).Plan(t.Context(), engine(t, dir).Project.Nodes); err != nil || !slices.ContainsFunc(p.Nodes, func(n pipeline.PlannedNode) bool {
+			return strings.Contains(strings.Join(n.Notes, "; "), "a run would refuse this: "+c.want[0])
+		}) {
+			t.Errorf("%v %+v", err, p)
+		}
+		r := run(t, engine(t, dir), c.yes)
+		if s = step(t, r, "main.person_golden"); s.Status != journal.Succeeded || s.Equations[0].Get("records") != c.records {
+			t.Errorf("%s: %v", s.Error, s.Equations)
+		}
+		mentions(t, strings.Join(s.Notes, "; "), "source a: 3 rows are kept out: key_missing")
+	}
+	got := query(t, engine(t, dir), "select \"value\" from main.person_quality where metric = 'gone_share' order by \"at\"")
+	if len(got) != 2 || got[0][0] != 0.6 || got[1][0] != 1.0 {
+		t.Errorf("gone: %v", got)
+	}
+}
+
 // TestEntityPublishesTogether: none of an entity's tables is published while one of them fails a check, and all are by the retry after that.
 func TestEntityPublishesTogether(t *testing.T) {
 	dir := project(t, withPersons("models/x.yml", "models: [{name: person_xref, checks: [{sql: \"select * from {{ this }} where source_key = '2'\"}]}]\n",

@@ -209,6 +209,7 @@ func (pl *planning) rematch(ctx context.Context, n *models.Node, one *PlannedNod
 			return err
 		}
 		job.Rulings, job.Full = *rulings, true
+		job.AllowEmpty, job.AllowShrunken = true, true // to say how many ids that would be
 		built, err = master.Build(ctx, job)
 		return err
 	})

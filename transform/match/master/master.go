@@ -32,9 +32,12 @@ type Job struct {
 	Weights   *match.Weights  // nil trains
 	Labels    string          // file of what people know to be the same, where the warehouse may read it; "" for none
 	Full      bool            // compares everything, whatever has changed
-	Threads   int
-	Memory    int64 // bytes for edges: a quarter holds those that are found, before they are written to a file; 0 is a little
-	Log       *slog.Logger
+	// AllowEmpty and AllowShrunken let tables be replaced by such that have lost all, or much, of what they had.
+	AllowEmpty    bool
+	AllowShrunken bool
+	Threads       int
+	Memory        int64 // bytes for edges: a quarter holds those that are found, before they are written to a file; 0 is a little
+	Log           *slog.Logger
 	// Progress is told how many of the predicted pairs have been compared.
 	Progress func(done, of int64)
 }
@@ -56,7 +59,7 @@ type Matched struct {
 // Build makes the tables of an entity: standardizes its records, compares them, clusters them, and takes golden records from the clusters.
 func Build(ctx context.Context, job Job) (*Matched, error) {
 	m := &matching{Job: job}
-	for _, step := range []func(context.Context) error{m.read, m.settle, m.records, m.weigh, m.decide, m.unchanged, m.compare, m.cluster, m.golden} {
+	for _, step := range []func(context.Context) error{m.read, m.guardRecords, m.settle, m.records, m.weigh, m.decide, m.unchanged, m.compare, m.cluster, m.golden} {
 		if err := errors.Join(fault.Point("match"), ctx.Err()); err != nil {
 			return nil, err
 		}
@@ -72,8 +75,9 @@ type matching struct {
 	Job
 	out     Matched
 	reading *standardize.Reading
-	rows    string // what was read, as a table expression
-	values  string // and its records, with their numbers
+	rows    string   // what was read, as a table expression
+	values  string   // and its records, with their numbers
+	keptOut []string // why rows are no records, by source
 	entity  *models.Entity
 	*Prepared
 	recordsFile warehouse.File
@@ -181,6 +185,12 @@ func (m *matching) keepOut(ctx context.Context, rows int64) error {
 		return fmt.Errorf("%w: of %d rows that are no records %d were kept", warehouse.ErrUnbalanced, rows, f.Rows)
 	}
 	m.out.Quarantined, m.out.Columns = &f, columns[:len(columns)-quarantineColumns]
+	reasons, err := m.Warehouse.Query(ctx, m.reading.Reasons(m.rows))
+	if err != nil {
+		return err
+	}
+	m.keptOut = m.reading.KeptOut(reasons)
+	m.out.Notes = append(m.out.Notes, m.keptOut...)
 	return nil
 }
 
@@ -452,6 +462,9 @@ func (m *matching) golden(ctx context.Context) error {
 	}
 	built, err := g.Build(ctx, m.Warehouse, m.Dir, m.Before, append(found.figures, known...))
 	if err != nil {
+		return err
+	}
+	if err := m.guard("golden records", models.PartGolden, built.Tables[models.PartGolden].Rows); err != nil {
 		return err
 	}
 	m.out.Built = *built

@@ -54,6 +54,25 @@ func (r *Reading) Equation(counts *warehouse.Result) warehouse.Equation {
 	return warehouse.Equation{Name: "read", Rows: sum[0], Terms: []warehouse.Term{{Name: "records", Rows: sum[1]}, {Name: "quarantined", Rows: sum[2]}}}
 }
 
+// Reasons is a query of why rows are no records: the source's number, its reasons as a text, and how many rows have them.
+func (r *Reading) Reasons(from string) string {
+	return fmt.Sprintf("SELECT %s, array_to_string(%s, ', '), count(*)\nFROM %s\nWHERE NOT (%s)\nGROUP BY 1, 2\nORDER BY 1, 2",
+		r.d.QuoteIdent(match.SourceColumn), r.d.QuoteIdent(ReasonsColumn), from, r.isRecord())
+}
+
+// KeptOut tells the answer to Reasons.
+func (r *Reading) KeptOut(reasons *warehouse.Result) []string {
+	var told []string
+	for _, row := range reasons.Rows {
+		n, rows := whole(row[2]), "rows are"
+		if n == 1 {
+			rows = "row is"
+		}
+		told = append(told, fmt.Sprintf("source %s: %d %s kept out: %v", r.Entity.Sources[whole(row[0])].Name, n, rows, row[1]))
+	}
+	return told
+}
+
 // repeatedShown is how many keys an error about repeated ones names.
 const repeatedShown = 3
 
