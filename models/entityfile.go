@@ -70,7 +70,7 @@ type entitySource struct {
 	Trust         *float64           `yaml:"trust" doc:"How much its values are trusted, from 0 to 100; 50 when it does not say."`
 	Decay         *trustDecay        `yaml:"trust_decay" doc:"How trust in a record fades with its age."`
 	DuplicateFree bool               `yaml:"duplicate_free" doc:"No two of its records are the same thing: they are not compared with each other."`
-	Where         string             `yaml:"where" doc:"SQL condition on its rows; others are no records." example:"not deleted"`
+	Where         string             `yaml:"where" doc:"SQL condition on its rows; others are no records, and counted as filtered." example:"not deleted"`
 	Columns       config.Map[string] `yaml:"columns" doc:"The column, or a SQL expression, that a field is read from, where it is not the column of its name." example:"{first_name: given_name}"`
 }
 

@@ -119,15 +119,11 @@ func (m *matching) read(ctx context.Context) (err error) {
 		return fmt.Errorf("standardize: %w", err)
 	}
 	m.rows = m.from(rows)
-	counts, err := m.Warehouse.Query(ctx, m.reading.Counts(m.rows))
+	equation, err := m.account(ctx)
 	if err != nil {
 		return err
 	}
-	equation := m.reading.Equation(counts)
 	m.out.Read = equation
-	if !equation.Closes() {
-		return fmt.Errorf("%w: %s", warehouse.ErrUnbalanced, equation)
-	}
 	again, err := m.numbers(ctx, rows, equation.Get("records"))
 	if err != nil {
 		return err
@@ -139,6 +135,27 @@ func (m *matching) read(ctx context.Context) (err error) {
 		}
 	}
 	return m.keepOut(ctx, out)
+}
+
+// account adds up the rows of the sources.
+func (m *matching) account(ctx context.Context) (warehouse.Equation, error) {
+	taken, err := m.Warehouse.Query(ctx, m.reading.Taken)
+	if err != nil {
+		return warehouse.Equation{}, fmt.Errorf("count the rows of the sources: %w", err)
+	}
+	counts, err := m.Warehouse.Query(ctx, m.reading.Counts(m.rows))
+	if err != nil {
+		return warehouse.Equation{}, err
+	}
+	equation := m.reading.Equation(taken, counts)
+	if !equation.Closes() {
+		hint := ""
+		if equation.Get(standardize.FilteredTerm) > 0 {
+			hint = "the where: of a source must say the same of a row whenever it is asked: without random(), nor times to the second"
+		}
+		return equation, match.Wrong(m.Entity.Pos, hint, "%w: %s", warehouse.ErrUnbalanced, equation)
+	}
+	return equation, nil
 }
 
 // unique refuses sources whose keys do not tell their rows apart.
