@@ -214,4 +214,13 @@ func TestEntityPlan(t *testing.T) {
 	if n := golden(plan); !strings.Contains(n.Error, "w.json") {
 		t.Errorf("%s %v", n.Error, n.Notes)
 	}
+	write(t, dir, map[string]string{"entities/person.yml": person + "block: [[first], [last]]\n", "models/b.sql": "select id, first, last from (" + personsB + ")"})
+	const gone = "source b has no born any more, as it had when the tables were published: it is NULL in its records"
+	has(golden(plan), gone)
+	if s := step(t, run(t, engine(t, dir)), "main.person_golden"); !strings.Contains(strings.Join(s.Notes, "\n"), gone) {
+		t.Errorf("%s %v", s.Error, s.Notes)
+	}
+	if n := golden(plan); strings.Contains(strings.Join(n.Notes, "\n"), "any more") { // which has been published
+		t.Error(n.Notes)
+	}
 }

@@ -38,7 +38,8 @@ type Reading struct {
 	Entity *models.Entity
 	Fields []ReadField // in the order of the entity's
 	Rows   string
-	Taken  string // counts what the sources' tables have: a source's number, rows, and those that its where: leaves out
+	Taken  string              // counts what the sources' tables have: a source's number, rows, and those that its where: leaves out
+	Has    map[string][]string // by a source's name: the fields that it has; others are NULL in its records
 	d      *warehouse.Dialect
 }
 
@@ -88,7 +89,7 @@ func NewReading(ctx context.Context, w Describer, e *models.Entity) (*Reading, e
 		return nil, err
 	}
 	r.write()
-	r.Taken = r.taken()
+	r.Taken, r.Has = r.taken(), r.has()
 	return &r.Reading, nil
 }
 
