@@ -38,6 +38,8 @@ type Entity struct {
 	Relations   []*EntityRelation
 	Expect      []*Expectation
 	MaxPairs    int64 // candidates that may be compared in a run
+	AllowEmpty  bool  // tables without records may replace tables that have some
+	MaxShrink   config.Threshold
 
 	Node *Node // <entity>_golden
 }

@@ -39,6 +39,8 @@ type entityFile struct {
 	Describe    config.Map[describeEntry] `yaml:"describe" doc:"What fields mean, and which are personal."`
 	Expect      expectations              `yaml:"expect" doc:"Bounds on figures of a run's quality; nothing is published beyond them." example:"{largest_cluster: <= 50}"`
 	MaxPairs    int64                     `yaml:"max_pairs" doc:"A run that would compare more pairs fails before it begins; 2000000000 when it does not say."`
+	AllowEmpty  bool                      `yaml:"allow_empty" doc:"Let tables without records replace tables that have some."`
+	MaxShrink   config.Threshold          `yaml:"max_shrink" default:"50%" doc:"A run with fewer records, or fewer golden records, than are published by more than this fails, unless it says --allow-shrunken." example:"50%"`
 	Columns     []columnProperties        `yaml:"columns" doc:"What the columns of the golden records hold, as in a properties file."`
 	Checks      checkList                 `yaml:"checks" doc:"What must hold for the golden records."`
 	Meta        config.Node               `yaml:"meta" doc:"Anything; not read."`
@@ -68,7 +70,7 @@ type entitySource struct {
 	Trust         *float64           `yaml:"trust" doc:"How much its values are trusted, from 0 to 100; 50 when it does not say."`
 	Decay         *trustDecay        `yaml:"trust_decay" doc:"How trust in a record fades with its age."`
 	DuplicateFree bool               `yaml:"duplicate_free" doc:"No two of its records are the same thing: they are not compared with each other."`
-	Where         string             `yaml:"where" doc:"SQL condition on its rows; others are no records." example:"not deleted"`
+	Where         string             `yaml:"where" doc:"SQL condition on its rows; others are no records, and counted as filtered." example:"not deleted"`
 	Columns       config.Map[string] `yaml:"columns" doc:"The column, or a SQL expression, that a field is read from, where it is not the column of its name." example:"{first_name: given_name}"`
 }
 
@@ -251,6 +253,7 @@ var EntityMetrics = map[string]string{
 	"review_share":              "Share of the records that stand in a pair for review.",
 	"largest_cluster":           "Records in the largest cluster.",
 	"golden_churn":              "Share of the records of the run before whose golden id is another now.",
+	"gone_share":                "Share of the records of the run before that are there no more.",
 	"unlinkable_share":          "Share of the records that could not match even themselves.",
 	"quarantined_share":         "Share of the records that were kept out.",
 	"blocking_recall_on_labels": "Share of the labelled pairs that were compared at all.",

@@ -111,6 +111,7 @@ func (d *entityDraft) read() {
 	if d.e.MaxPairs = d.file.MaxPairs; d.e.MaxPairs < 0 {
 		d.l.problem(d.file.Origin.At("max_pairs"), "leave the key out for the default", "max_pairs: must not be negative")
 	}
+	d.e.AllowEmpty, d.e.MaxShrink = d.file.AllowEmpty, d.file.MaxShrink
 	if len(d.e.Comparisons) == 0 && len(d.e.Always) == 0 && !d.file.Origin.Has("compare") && !d.wrong {
 		d.l.problem(d.e.Pos, "write compare: [name, email], or always: [same tax_id]",
 			"entity %s says nothing by which two records would be the same", d.e.Name)

@@ -51,6 +51,7 @@ func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node
 		return nil, fmt.Errorf("stage entity: %w", err)
 	}
 	job := master.Job{Entity: e, Warehouse: w, Dir: dir, Before: golden.Tables{}, Run: r.ID, At: r.LogicalTime,
+		AllowEmpty: r.Selection.AllowEmpty, AllowShrunken: r.Selection.AllowShrunken,
 		Full: r.rebuildsModels(), Threads: r.Threads, Memory: r.matchMemory(), Log: r.Log,
 		Together: entityFiles(r.Project.Target)}
 	for _, part := range models.EntityParts {

@@ -33,11 +33,13 @@ func (pl *planning) entity(ctx context.Context, w warehouse.Warehouse, n *models
 		one.Columns = t.Columns
 	}
 	if n.Part == models.PartGolden {
-		if err := pl.readable(ctx, w, n, exposed); ctx.Err() != nil {
+		reading, err := pl.readable(ctx, w, n, exposed)
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
-		} else if err != nil {
+		}
+		if err != nil {
 			one.fail(explainModel(n, err))
-		} else if err := pl.matching(ctx, n, one); err != nil {
+		} else if err := pl.matching(ctx, n, one, reading); err != nil {
 			return err
 		}
 	}
@@ -48,17 +50,16 @@ func (pl *planning) entity(ctx context.Context, w warehouse.Warehouse, n *models
 }
 
 // readable holds what an entity's file says of columns against those that its sources have after the run, as far as they are known: nothing
-// needs to be published for that.
-func (pl *planning) readable(ctx context.Context, w warehouse.Warehouse, n *models.Node, exposed map[*models.Node]bool) error {
+// needs to be published for that. nil is not known.
+func (pl *planning) readable(ctx context.Context, w warehouse.Warehouse, n *models.Node, exposed map[*models.Node]bool) (*standardize.Reading, error) {
 	if pl.exposeNeeds(ctx, w, n, exposed) != nil {
-		return nil // whoever makes what is not known tells of it
+		return nil, nil // whoever makes what is not known tells of it
 	}
-	_, err := standardize.NewReading(ctx, w, n.Entity)
-	return err
+	return standardize.NewReading(ctx, w, n.Entity)
 }
 
-// matching notes what an entity's rules would make of the records that its sources have now.
-func (pl *planning) matching(ctx context.Context, n *models.Node, one *PlannedNode) error {
+// matching notes what an entity's rules would make of the records that its sources have now, and what these will lack after the run.
+func (pl *planning) matching(ctx context.Context, n *models.Node, one *PlannedNode, reading *standardize.Reading) error {
 	if err := pl.Engine.readable(n.Entity); err != nil {
 		one.fail(err)
 		return nil
@@ -94,6 +95,11 @@ func (pl *planning) matching(ctx context.Context, n *models.Node, one *PlannedNo
 		one.note(fmt.Sprintf("its pairs could not be counted within %s", planPatience))
 		return nil
 	}
+	if reading != nil {
+		for _, text := range master.FieldsGone(n.Entity, before.fields, reading.Has) {
+			one.note(text)
+		}
+	}
 	if p != nil {
 		one.notePreview(n.Entity, p)
 		one.noteChanges(p, before, rulings)
@@ -110,9 +116,10 @@ func (pl *planning) matching(ctx context.Context, n *models.Node, one *PlannedNo
 
 // matchedBefore is by what the published tables of an entity were matched.
 type matchedBefore struct {
-	plan      *match.Plan // nil when it is not known
-	weights   string      // hash
-	decisions [3]int      // match, split, pin
+	plan      *match.Plan         // nil when it is not known
+	weights   string              // hash
+	decisions [3]int              // match, split, pin
+	fields    map[string][]string // that each source had, by its name
 }
 
 // publishedMatching is by what the published tables were matched.
@@ -139,7 +146,7 @@ WHERE metric IN (%[3]s, %[4]s, 'decided_match', 'decided_split', 'decided_pin') 
 				found.plan = plan
 			}
 		case master.FigureBasis:
-			found.weights = master.WeightsOf(detail)
+			found.weights, found.fields = master.WeightsOf(detail), master.FieldsOf(detail)
 		default:
 			i := slices.Index([]string{"decided_match", "decided_split", "decided_pin"}, metric)
 			found.decisions[i] = int(value)
@@ -209,6 +216,7 @@ func (pl *planning) rematch(ctx context.Context, n *models.Node, one *PlannedNod
 			return err
 		}
 		job.Rulings, job.Full = *rulings, true
+		job.AllowEmpty, job.AllowShrunken = true, true // to say how many ids that would be
 		built, err = master.Build(ctx, job)
 		return err
 	})

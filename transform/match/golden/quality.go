@@ -30,6 +30,7 @@ const (
 	FigureReview         = "review"          // questions, by kind and reason
 	FigureReviewShare    = "review_share"    // of the records: those in a pair that a steward is asked about
 	FigureGoldenChurn    = "golden_churn"    // of the records that were there before: those whose golden id is another now
+	FigureGoneShare      = "gone_share"      // of the records that were there before: those that are there no more
 	FigureUnlinkable     = "unlinkable_share"
 	FigureBlockingRecall = "blocking_recall_on_labels"
 	FigurePrecision      = "precision_on_labels"
@@ -45,7 +46,7 @@ type Expected struct {
 	Passed      bool
 }
 
-// Expect holds figures against expectations. One whose figure was not counted did not pass, but for the churn and what labels tell: the
+// Expect holds figures against expectations. One whose figure was not counted did not pass, but for those about the run before and what labels tell: the
 // first run has nothing to compare with, and an entity may have no labels.
 func Expect(expectations []*models.Expectation, figures []Figure) []Expected {
 	out := make([]Expected, len(expectations))
@@ -53,7 +54,7 @@ func Expect(expectations []*models.Expectation, figures []Figure) []Expected {
 		out[i] = Expected{Expectation: e, Value: math.NaN(), Bound: e.Condition.Op + " " + strconv.FormatFloat(e.Number, 'g', -1, 64)}
 		at := slices.IndexFunc(figures, func(f Figure) bool { return f.Metric == e.Metric && f.Detail == "" })
 		if at < 0 {
-			out[i].Passed = slices.Contains([]string{FigureGoldenChurn, FigureBlockingRecall, FigurePrecision, FigureRecall, FigureF1}, e.Metric)
+			out[i].Passed = slices.Contains([]string{FigureGoldenChurn, FigureGoneShare, FigureBlockingRecall, FigurePrecision, FigureRecall, FigureF1}, e.Metric)
 			continue
 		}
 		out[i].Value = figures[at].Value
@@ -120,8 +121,11 @@ func (g *Golden) ClusterFigures() string {
 )`, members, g.From.IDs)
 		moved := "sum(CASE WHEN is_now = 'moved' THEN n ELSE 0 END)"
 		known := "nullif(sum(CASE WHEN is_now IN ('kept', 'moved') THEN n ELSE 0 END), 0)"
+		gone := "sum(CASE WHEN is_now = 'gone' THEN n ELSE 0 END)"
+		before := "nullif(sum(CASE WHEN is_now <> 'new' THEN n ELSE 0 END), 0)"
 		all = append(all, one("records_before", "n", "is_now", "stay AS s"),
-			one(FigureGoldenChurn, "coalesce(CAST("+moved+" AS "+g.Dialect.Type("DOUBLE")+") / "+known+", 0)", "''", "stay AS s"))
+			one(FigureGoldenChurn, "coalesce(CAST("+moved+" AS "+g.Dialect.Type("DOUBLE")+") / "+known+", 0)", "''", "stay AS s"),
+			one(FigureGoneShare, "coalesce(CAST("+gone+" AS "+g.Dialect.Type("DOUBLE")+") / "+before+", 0)", "''", "stay AS s"))
 	}
 	return with + "\n" + union(all...)
 }

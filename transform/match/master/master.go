@@ -32,9 +32,12 @@ type Job struct {
 	Weights   *match.Weights  // nil trains
 	Labels    string          // file of what people know to be the same, where the warehouse may read it; "" for none
 	Full      bool            // compares everything, whatever has changed
-	Threads   int
-	Memory    int64 // bytes for edges: a quarter holds those that are found, before they are written to a file; 0 is a little
-	Log       *slog.Logger
+	// AllowEmpty and AllowShrunken let tables be replaced by such that have lost all, or much, of what they had.
+	AllowEmpty    bool
+	AllowShrunken bool
+	Threads       int
+	Memory        int64 // bytes for edges: a quarter holds those that are found, before they are written to a file; 0 is a little
+	Log           *slog.Logger
 	// Together says when the files of the tables that each run adds to become one.
 	Together warehouse.Together
 	// Progress is told how many of the predicted pairs have been compared.
@@ -58,7 +61,7 @@ type Matched struct {
 // Build makes the tables of an entity: standardizes its records, compares them, clusters them, and takes golden records from the clusters.
 func Build(ctx context.Context, job Job) (*Matched, error) {
 	m := &matching{Job: job}
-	for _, step := range []func(context.Context) error{m.read, m.settle, m.records, m.weigh, m.decide, m.unchanged, m.compare, m.cluster, m.golden} {
+	for _, step := range []func(context.Context) error{m.read, m.guardRecords, m.settle, m.records, m.weigh, m.decide, m.unchanged, m.compare, m.cluster, m.golden} {
 		if err := errors.Join(fault.Point("match"), ctx.Err()); err != nil {
 			return nil, err
 		}
@@ -74,8 +77,9 @@ type matching struct {
 	Job
 	out     Matched
 	reading *standardize.Reading
-	rows    string // what was read, as a table expression
-	values  string // and its records, with their numbers
+	rows    string   // what was read, as a table expression
+	values  string   // and its records, with their numbers
+	keptOut []string // why rows are no records, by source
 	entity  *models.Entity
 	*Prepared
 	recordsFile warehouse.File
@@ -117,15 +121,11 @@ func (m *matching) read(ctx context.Context) (err error) {
 		return fmt.Errorf("standardize: %w", err)
 	}
 	m.rows = m.from(rows)
-	counts, err := m.Warehouse.Query(ctx, m.reading.Counts(m.rows))
+	equation, err := m.account(ctx)
 	if err != nil {
 		return err
 	}
-	equation := m.reading.Equation(counts)
 	m.out.Read = equation
-	if !equation.Closes() {
-		return fmt.Errorf("%w: %s", warehouse.ErrUnbalanced, equation)
-	}
 	again, err := m.numbers(ctx, rows, equation.Get("records"))
 	if err != nil {
 		return err
@@ -137,6 +137,27 @@ func (m *matching) read(ctx context.Context) (err error) {
 		}
 	}
 	return m.keepOut(ctx, out)
+}
+
+// account adds up the rows of the sources.
+func (m *matching) account(ctx context.Context) (warehouse.Equation, error) {
+	taken, err := m.Warehouse.Query(ctx, m.reading.Taken)
+	if err != nil {
+		return warehouse.Equation{}, fmt.Errorf("count the rows of the sources: %w", err)
+	}
+	counts, err := m.Warehouse.Query(ctx, m.reading.Counts(m.rows))
+	if err != nil {
+		return warehouse.Equation{}, err
+	}
+	equation := m.reading.Equation(taken, counts)
+	if !equation.Closes() {
+		hint := ""
+		if equation.Get(standardize.FilteredTerm) > 0 {
+			hint = "the where: of a source must say the same of a row whenever it is asked: without random(), nor times to the second"
+		}
+		return equation, match.Wrong(m.Entity.Pos, hint, "%w: %s", warehouse.ErrUnbalanced, equation)
+	}
+	return equation, nil
 }
 
 // unique refuses sources whose keys do not tell their rows apart.
@@ -183,6 +204,12 @@ func (m *matching) keepOut(ctx context.Context, rows int64) error {
 		return fmt.Errorf("%w: of %d rows that are no records %d were kept", warehouse.ErrUnbalanced, rows, f.Rows)
 	}
 	m.out.Quarantined, m.out.Columns = &f, columns[:len(columns)-quarantineColumns]
+	reasons, err := m.Warehouse.Query(ctx, m.reading.Reasons(m.rows))
+	if err != nil {
+		return err
+	}
+	m.keptOut = m.reading.KeptOut(reasons)
+	m.out.Notes = append(m.out.Notes, m.keptOut...)
 	return nil
 }
 
@@ -454,6 +481,9 @@ func (m *matching) golden(ctx context.Context) error {
 	}
 	built, err := g.Build(ctx, m.Warehouse, m.Dir, m.Before, append(found.figures, known...))
 	if err != nil {
+		return err
+	}
+	if err := m.guard("golden records", models.PartGolden, built.Tables[models.PartGolden].Rows); err != nil {
 		return err
 	}
 	m.out.Built = *built

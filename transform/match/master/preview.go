@@ -43,6 +43,9 @@ func Look(ctx context.Context, job Job) (*Preview, error) {
 	if err := m.fits(job.Weights); err != nil {
 		return nil, err
 	}
+	if err := m.guardRecords(ctx); err != nil {
+		m.note("%s", refusal(err))
+	}
 	p := &Preview{Read: m.out.Read, Most: m.Plan.MaxPairs, Plan: m.Plan, Notes: m.out.Notes}
 	if p.Compares, err = m.expect(ctx); err != nil {
 		return nil, err

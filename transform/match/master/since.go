@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,6 +26,8 @@ type basis struct {
 	// Records and Edges are the rows that were published, so that tables of two runs are never taken together.
 	Records int64 `json:"records"`
 	Edges   int64 `json:"edges"`
+	// Fields are those that each source had, by its name: it is told when one is gone.
+	Fields map[string][]string `json:"fields,omitempty"`
 }
 
 // FigureBasis is the figure that says by what a run was matched, as JSON in its detail.
@@ -39,6 +42,29 @@ func WeightsOf(detail string) string {
 	return b.Weights
 }
 
+// FieldsOf are the fields of each source in the detail of FigureBasis; nil when they cannot be read.
+func FieldsOf(detail string) map[string][]string {
+	b := basis{}
+	if json.Unmarshal([]byte(detail), &b) != nil {
+		return nil
+	}
+	return b.Fields
+}
+
+// FieldsGone tells of fields that a source of the entity had before and has no more.
+func FieldsGone(e *models.Entity, before, now map[string][]string) []string {
+	var told []string
+	for _, s := range e.Sources {
+		for _, f := range before[s.Name] {
+			if e.Field(f) != nil && !slices.Contains(now[s.Name], f) {
+				told = append(told, fmt.Sprintf("source %s has no %s any more, as it had when the tables were published: it is NULL in its records; "+
+					"columns: of the source says what it is read from", s.Name, f))
+			}
+		}
+	}
+	return told
+}
+
 const (
 	// mostChanged is the share of the records above which everything is compared: little would be saved.
 	mostChanged = 0.5
@@ -51,6 +77,9 @@ func (m *matching) unchanged(ctx context.Context) error {
 		return err
 	}
 	m.number = number + 1
+	if before != nil {
+		m.out.Notes = append(m.out.Notes, FieldsGone(m.Entity, before.Fields, m.reading.Has)...)
+	}
 	if m.now, err = m.basisNow(); err != nil {
 		return err
 	}
@@ -80,6 +109,7 @@ func (m *matching) basisNow() (b basis, err error) {
 	if b.Plan, err = m.Plan.EdgesHash(); err != nil {
 		return b, err
 	}
+	b.Fields = m.reading.Has
 	b.Weights, err = m.out.Weights.Hash()
 	return b, err
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/millrace/millrace/internal/arrowx"
 	"github.com/millrace/millrace/transform/match/golden"
+	"github.com/millrace/millrace/transform/match/standardize"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -248,7 +249,7 @@ func (m *matching) bounded(pairs int64) []golden.Figure {
 			refused++
 		}
 	}
-	quarantined, read := int64(0), m.out.Read.Rows
+	quarantined, read := int64(0), m.out.Read.Rows-m.out.Read.Get(standardize.FilteredTerm)
 	if m.out.Quarantined != nil {
 		quarantined = m.out.Quarantined.Rows
 	}

@@ -38,20 +38,65 @@ func (r *Reading) sourceName() string {
 	return sql + " END"
 }
 
-// Counts is a query of the rows of each source: its number, rows, records, and rows that are none.
+// Counts is a query of the rows of each source that were read: its number, records, and rows that are none.
 func (r *Reading) Counts(from string) string {
-	return fmt.Sprintf("SELECT %s, count(*), %s, %s\nFROM %s\nGROUP BY 1\nORDER BY 1", r.d.QuoteIdent(match.SourceColumn), r.d.CountIf(r.isRecord()), r.d.CountIf("NOT ("+r.isRecord()+")"), from)
+	return fmt.Sprintf("SELECT %s, %s, %s\nFROM %s\nGROUP BY 1\nORDER BY 1", r.d.QuoteIdent(match.SourceColumn),
+		r.d.CountIf(r.isRecord()), r.d.CountIf("NOT ("+r.isRecord()+")"), from)
 }
 
-// Equation adds up the answer to Counts: each row that was read is a record, or in quarantine.
-func (r *Reading) Equation(counts *warehouse.Result) warehouse.Equation {
-	sum := make([]int64, 3)
-	for _, row := range counts.Rows {
-		for i := range sum {
-			sum[i] += whole(row[i+1])
+// taken is the query Taken.
+func (r *reader) taken() string {
+	var sources []string
+	for i, s := range r.sources {
+		filtered := "0"
+		if s.Where != "" {
+			filtered = "count(CASE WHEN (" + s.Where + ") THEN NULL ELSE 1 END)"
+		}
+		sources = append(sources, fmt.Sprintf("SELECT %d, count(*), %s FROM %s", i, filtered, s.table))
+	}
+	return strings.Join(sources, "\nUNION ALL\n")
+}
+
+// Equation adds up the answers to Taken and to Counts: each row that a source has is a record, in quarantine, or left out by its where:. The
+// two sides are counted in different places, so that a row that reading loses or doubles is noticed.
+func (r *Reading) Equation(taken, counts *warehouse.Result) warehouse.Equation {
+	read, filtered := total(taken, 1), total(taken, 2)
+	terms := []warehouse.Term{{Name: "records", Rows: total(counts, 1)}, {Name: "quarantined", Rows: total(counts, 2)}}
+	for _, s := range r.Entity.Sources {
+		if s.Where != "" {
+			terms = append(terms, warehouse.Term{Name: FilteredTerm, Rows: filtered})
+			break
 		}
 	}
-	return warehouse.Equation{Name: "read", Rows: sum[0], Terms: []warehouse.Term{{Name: "records", Rows: sum[1]}, {Name: "quarantined", Rows: sum[2]}}}
+	return warehouse.Equation{Name: "read", Rows: read, Terms: terms}
+}
+
+// total adds up a column of an answer.
+func total(r *warehouse.Result, column int) int64 {
+	sum := int64(0)
+	for _, row := range r.Rows {
+		sum += whole(row[column])
+	}
+	return sum
+}
+
+// Reasons is a query of why rows are no records: the source's number, its reasons as a text, and how many rows have them.
+func (r *Reading) Reasons(from string) string {
+	return fmt.Sprintf("SELECT %s, array_to_string(%s, ', '), count(*)\nFROM %s\nWHERE NOT (%s)\nGROUP BY 1, 2\nORDER BY 1, 2",
+		r.d.QuoteIdent(match.SourceColumn), r.d.QuoteIdent(ReasonsColumn), from, r.isRecord())
+}
+
+// KeptOut tells the answer to Reasons.
+func (r *Reading) KeptOut(reasons *warehouse.Result) []string {
+	var told []string
+	for _, row := range reasons.Rows {
+		n, rows := whole(row[2]), "rows are"
+		if n == 1 {
+			rows = "row is"
+		}
+		told = append(told, fmt.Sprintf("source %s: %d %s kept out: %v", r.Entity.Sources[whole(row[0])].Name, n, rows, row[1]))
+	}
+	return told
 }
 
 // repeatedShown is how many keys an error about repeated ones names.

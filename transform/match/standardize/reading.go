@@ -23,6 +23,9 @@ const (
 // KeyMissing is the reason of rows whose key is NULL.
 const KeyMissing = "key_missing"
 
+// FilteredTerm is the term of Equation for rows that where: leaves out; it is there where a source has one.
+const FilteredTerm = "filtered"
+
 // Describer tells the columns of a SELECT without running it: warehouse.Warehouse does.
 type Describer interface {
 	Dialect() *warehouse.Dialect
@@ -35,6 +38,8 @@ type Reading struct {
 	Entity *models.Entity
 	Fields []ReadField // in the order of the entity's
 	Rows   string
+	Taken  string              // counts what the sources' tables have: a source's number, rows, and those that its where: leaves out
+	Has    map[string][]string // by a source's name: the fields that it has; others are NULL in its records
 	d      *warehouse.Dialect
 }
 
@@ -84,6 +89,7 @@ func NewReading(ctx context.Context, w Describer, e *models.Entity) (*Reading, e
 		return nil, err
 	}
 	r.write()
+	r.Taken, r.Has = r.taken(), r.has()
 	return &r.Reading, nil
 }
 

@@ -181,7 +181,7 @@ func TestReading(t *testing.T) {
 	}
 	at := time.Date(2026, 11, 27, 1, 2, 3, 0, time.UTC)
 	golden.Check(t, "testdata/golden/reading.sql", "-- Rows\n"+r.Rows+"\n\n-- Records\n"+records+"\n\n-- Values\n"+r.Values(r.Numbered("rows"))+"\n\n-- Quarantined\n"+r.Quarantined("rows", "r1", at)+
-		"\n\n-- Counts\n"+r.Counts("rows")+"\n\n-- Repeated\n"+r.Repeated("rows")+"\n", *update)
+		"\n\n-- Taken\n"+r.Taken+"\n\n-- Counts\n"+r.Counts("rows")+"\n\n-- Repeated\n"+r.Repeated("rows")+"\n", *update)
 
 	got := text(l.ask(t, `SELECT _rec, _source, _key, _updated_at, email, birth_date, "$block2_2", company, first_name, "first_name$nickname", "birth_date$text", "email$local", nicks, amount, tax_id, "tax_id$codes" FROM (`+records+`) ORDER BY _rec`))
 	want := "0 | 0 | [\"1\",\"x\"] | 2026-01-01 | b@x.de | 1980-12-31 | b | acme | bob | robert | 1980-12-31 | b | [a b] | 10.5 | t1 | -\n" +
@@ -199,8 +199,14 @@ func TestReading(t *testing.T) {
 	if got != want {
 		t.Errorf("quarantined:\n%swant:\n%s", got, want)
 	}
-	if eq := r.Equation(l.ask(t, r.Counts("rows"))); eq.String() != "read 4 = records 2 + quarantined 2" || !eq.Closes() {
+	taken := l.ask(t, r.Taken)
+	if eq := r.Equation(taken, l.ask(t, r.Counts("rows"))); eq.String() != "read 5 = records 2 + quarantined 2 + filtered 1" {
 		t.Error(eq)
+	}
+	for _, wrong := range []string{"(SELECT * FROM rows LIMIT 3)", "(SELECT * FROM rows UNION ALL SELECT * FROM rows)"} {
+		if eq := r.Equation(taken, l.ask(t, r.Counts(wrong))); eq.Closes() {
+			t.Errorf("rows are lost, or doubled, and %s", eq)
+		}
 	}
 	if err := r.Unique(l.ask(t, r.Repeated("rows"))); err != nil {
 		t.Error(err)

@@ -57,6 +57,19 @@ func (r *reader) source(in *models.EntitySource) error {
 	return nil
 }
 
+// has are the fields that each source has.
+func (r *reader) has() map[string][]string {
+	out := map[string][]string{}
+	for _, s := range r.sources {
+		for _, f := range r.Fields {
+			if _, has := s.values[strings.ToLower(f.Name)]; has {
+				out[s.Name] = append(out[s.Name], f.Name)
+			}
+		}
+	}
+	return out
+}
+
 // column is a column's name as the table spells it, "" when it has none. Blanks around a name, which headers of files have, do not count.
 func column(columns []warehouse.Column, name string) string {
 	trimmed := ""

@@ -524,6 +524,9 @@ SELECT 'records_before' AS metric, CAST(n AS FLOAT) AS "VALUE", is_now AS detail
 FROM stay AS s
 UNION ALL
 SELECT 'golden_churn' AS metric, CAST(coalesce(CAST(sum(CASE WHEN is_now = 'moved' THEN n ELSE 0 END) AS FLOAT) / nullif(sum(CASE WHEN is_now IN ('kept', 'moved') THEN n ELSE 0 END), 0), 0) AS FLOAT) AS "VALUE", '' AS detail
+FROM stay AS s
+UNION ALL
+SELECT 'gone_share' AS metric, CAST(coalesce(CAST(sum(CASE WHEN is_now = 'gone' THEN n ELSE 0 END) AS FLOAT) / nullif(sum(CASE WHEN is_now <> 'new' THEN n ELSE 0 END), 0), 0) AS FLOAT) AS "VALUE", '' AS detail
 FROM stay AS s;
 
 -- Quality

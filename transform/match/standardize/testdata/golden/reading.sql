@@ -191,8 +191,13 @@ SELECT CASE "_source" WHEN 0 THEN 'stg_a' WHEN 1 THEN 'stg_b' END AS source,
 FROM rows
 WHERE NOT (length("_reasons") = 0)
 
+-- Taken
+SELECT 0, count(*), 0 FROM "main"."stg_a"
+UNION ALL
+SELECT 1, count(*), count(CASE WHEN (not gone) THEN NULL ELSE 1 END) FROM "main"."stg_b"
+
 -- Counts
-SELECT "_source", count(*), count_if(length("_reasons") = 0), count_if(NOT (length("_reasons") = 0))
+SELECT "_source", count_if(length("_reasons") = 0), count_if(NOT (length("_reasons") = 0))
 FROM rows
 GROUP BY 1
 ORDER BY 1
