@@ -129,7 +129,7 @@ func (r *run) entityPart(ctx context.Context, w warehouse.Warehouse, n *models.N
 		t.Needs = append(t.Needs, need.Name())
 	}
 	if n.Part == models.PartGolden {
-		t.Decisions = built.Decided
+		t.Decisions, t.Standing = built.Decided, built.Standing
 	}
 	if err := w.Expose(ctx, *version); err != nil {
 		return nil, err

@@ -19,22 +19,61 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// rulings are what people have decided about an entity's records: in its table of overrides, and in its file.
-func (e *Engine) rulings(ctx context.Context, w warehouse.Warehouse, entity *models.Entity) (*steward.Rulings, error) {
+// rulings are what people have decided about an entity's records: in its table of overrides, and in its file, which has lost none that the
+// published run has obeyed.
+func (r *run) rulings(ctx context.Context, w warehouse.Warehouse, entity *models.Entity) (*steward.Rulings, error) {
 	var all []steward.Decision
 	if entity.Overrides != nil {
-		rows, err := overrides(ctx, w, entity.Overrides, e.Clock())
+		rows, err := overrides(ctx, w, entity.Overrides, r.Clock())
 		if err != nil {
 			return nil, fmt.Errorf("overrides of %s: %w", entity.Name, err)
 		}
 		all = namedBy(entity, rows)
 	}
-	own, err := e.decisions(entity).Read()
+	own, err := r.decisions(entity).Read()
 	if err != nil {
-		return nil, e.placed(entity, err)
+		return nil, r.placed(entity, err)
 	}
-	r, err := steward.Rule(append(all, own...))
-	return r, e.placed(entity, err)
+	rulings, err := steward.Rule(append(all, own...))
+	if err != nil {
+		return nil, r.placed(entity, err)
+	}
+	rulings.Standing = steward.Standing(own, rulings)
+	note, err := r.guardDecisions(entity, own)
+	if note != "" {
+		rulings.Notes = append(rulings.Notes, note)
+	}
+	return rulings, err
+}
+
+// lostShown is how many decisions that are gone are named.
+const lostShown = 5
+
+// guardDecisions refuses a file that has lost decisions which the published run has obeyed: what was split would match again, unseen. Who
+// means it is asked for a yes, and then there is a note.
+func (r *run) guardDecisions(entity *models.Entity, own []steward.Decision) (note string, err error) {
+	published := r.before.Table(nameOf(entity.Node))
+	if published == nil {
+		return "", nil
+	}
+	lost := steward.Lost(published.Standing, own)
+	if len(lost) == 0 {
+		return "", nil
+	}
+	named := strings.Join(lost[:min(lostShown, len(lost))], ", ")
+	if more := len(lost) - lostShown; more > 0 {
+		named += fmt.Sprintf(" and %d more", more)
+	}
+	told := fmt.Sprintf("%d decisions that the published run has obeyed are gone from %s: %s", len(lost), entity.Decisions, named)
+	if len(lost) == 1 {
+		told = fmt.Sprintf("a decision that the published run has obeyed is gone from %s: %s", entity.Decisions, named)
+	}
+	if r.selection.AllowShrunken {
+		return told + ": they do not hold any more, as --allow-shrunken says", nil
+	}
+	return "", &StepError{Node: entity.Node.Name(), Pos: entity.Decisions + ":1:1", Err: errors.New(told),
+		Hint: fmt.Sprintf("restore the file from version control, and take back what is wrong by millrace match revoke %s; if they are to hold no more: millrace run %[1]s --allow-shrunken",
+			entity.Name)}
 }
 
 // placed is an error of decisions at the place of the first decision that is wrong, rather than at the entity's file.
@@ -107,6 +146,9 @@ func DecisionProblems(p *models.Project) (config.Problems, error) {
 		}
 		if len(problems) > 0 {
 			continue
+		}
+		if info, err := os.Stat(file.Path); err == nil && info.Size() == 0 {
+			add(config.SeverityWarning, 1, 1, "the file is empty: it has not even a first line", "restore it from version control, or remove it if nothing was ever decided")
 		}
 		all, err := file.Read()
 		if err != nil {
