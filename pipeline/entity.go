@@ -65,6 +65,9 @@ func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node
 		return nil, err
 	}
 	job.Rulings = *rulings
+	if err := r.pinned(ctx, w, e, rulings); err != nil {
+		return nil, err
+	}
 	if job.Weights, err = r.weights(e); err != nil {
 		return nil, err
 	}

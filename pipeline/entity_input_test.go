@@ -61,6 +61,8 @@ func TestEntityInputs(t *testing.T) {
 			"models/n.sql", "select range as id, 'n' || range as name, 'x' as kind from range(100000)"), -1, `would make 4999950000 pairs, max_pairs is 2000000000: "kind" 4999950000`},
 		"decisions that contradict": {withPersons("entities/person.yml", person+"overrides: ov\n",
 			"models/ov.sql", overrides("('a', '1', 'b', 'x1', 'match'), ('a', '1', 'b', 'x1', 'split')")), -1, "main.ov: split a:1 and b:x1 contradicts main.ov: match a:1 and b:x1"},
+		"decisions of no kind": {withPersons("entities/person.yml", person+"overrides: ov\n",
+			"models/ov.sql", overrides("('a', '1', 'b', 'x1', 'mtch')")), -1, `row 1 of main.ov, by time and key: decision "mtch": a table of overrides has match and split: did you mean "match"?`},
 		"decisions without columns": {withPersons("entities/person.yml", person+"overrides: ov\n", "models/ov.sql", "select 1 as a_source"), -1, "main.ov has no column a_key"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -53,8 +53,11 @@ func (pl *planning) readable(ctx context.Context, w warehouse.Warehouse, n *mode
 	if pl.exposeNeeds(ctx, w, n, exposed) != nil {
 		return nil // whoever makes what is not known tells of it
 	}
-	_, err := standardize.NewReading(ctx, w, n.Entity)
-	return err
+	reading, err := standardize.NewReading(ctx, w, n.Entity)
+	if err != nil {
+		return err
+	}
+	return pl.Engine.pinnedOf(ctx, w, n.Entity, reading)
 }
 
 // matching notes what an entity's rules would make of the records that its sources have now.

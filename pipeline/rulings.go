@@ -26,7 +26,8 @@ func (r *run) rulings(ctx context.Context, w warehouse.Warehouse, entity *models
 	if entity.Overrides != nil {
 		rows, err := overrides(ctx, w, entity.Overrides, r.Clock())
 		if err != nil {
-			return nil, fmt.Errorf("overrides of %s: %w", entity.Name, err)
+			return nil, &StepError{Node: entity.Node.Name(), Pos: entity.OverridesAt.String(), Err: fmt.Errorf("overrides: %w", err),
+				Hint: "mend it where " + entity.Overrides.Name() + " has its rows from"}
 		}
 		all = namedBy(entity, rows)
 	}
@@ -235,8 +236,12 @@ func overrides(ctx context.Context, w warehouse.Warehouse, n *models.Node, now t
 		text := func(i int) string { s, _ := row[i].(string); return s }
 		d := steward.Decision{A: steward.Record{Source: text(0), Key: text(1)}, B: steward.Record{Source: text(2), Key: text(3)},
 			Kind: steward.Kind(strings.ToLower(text(4))), By: text(5), At: timeOf(text(6)), Why: text(7), Place: n.Name(), Unordered: true}
-		if err := d.Check(); err != nil || d.Kind != steward.Match && d.Kind != steward.Split {
-			return nil, fmt.Errorf("row %d of %s, by time and key: %w", i+1, n.Name(), errors.Join(err, unlessPair(d.Kind)))
+		err := unlessPair(d.Kind)
+		if err == nil {
+			err = d.Check()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("row %d of %s, by time and key: %w", i+1, n.Name(), err)
 		}
 		if d.At.After(now.Add(anyZone)) {
 			return nil, fmt.Errorf("row %d of %s, by time and key: its time %s is in the future, so that it would hold against all that is decided until then: it is %s now",
@@ -252,7 +257,11 @@ func unlessPair(k steward.Kind) error {
 	if k == steward.Match || k == steward.Split {
 		return nil
 	}
-	return fmt.Errorf("decision %q: a table of overrides has match and split", k)
+	hint := ""
+	if s := config.Suggest(string(k), []string{string(steward.Match), string(steward.Split)}); s != "" {
+		hint = fmt.Sprintf(": did you mean %q?", s)
+	}
+	return fmt.Errorf("decision %q: a table of overrides has match and split%s", k, hint)
 }
 
 // timeOf reads the engine's text of a time; the zero time for anything else.
@@ -275,7 +284,42 @@ func (e *Engine) weights(entity *models.Entity) (*match.Weights, error) {
 		return nil, &StepError{Node: entity.Node.Name(), Pos: entity.Pos.String(), Err: fmt.Errorf("its weights are to come from %s, which is not there", entity.Weights),
 			Hint: fmt.Sprintf("millrace match train %s writes it", entity.Name)}
 	}
+	var wrong *match.WeightsError
+	if errors.As(err, &wrong) {
+		return nil, &StepError{Node: entity.Node.Name(), Pos: fmt.Sprintf("%s:%d:1", wrong.File, wrong.Line), Err: wrong.Err, Hint: anewWeights(entity)}
+	}
 	return w, err
+}
+
+// anewWeights says what to do about a file of weights that cannot be used.
+func anewWeights(entity *models.Entity) string {
+	return fmt.Sprintf("restore the file from version control, or millrace match train %s writes it anew", entity.Name)
+}
+
+// WeightsProblems are what is wrong with the files of weights of a project's entities, as far as their files alone tell. Of one that is not
+// there the project itself warns.
+func WeightsProblems(p *models.Project) (out config.Problems) {
+	for _, entity := range p.Entities {
+		if entity.Weights == "" {
+			continue
+		}
+		w, err := match.ReadWeights(filepath.Join(p.Dir, entity.Weights), entity.Weights)
+		var wrong *match.WeightsError
+		switch {
+		case errors.As(err, &wrong):
+			out = append(out, &config.Problem{File: wrong.File, Line: wrong.Line, Column: 1, Message: wrong.Err.Error(), Hint: anewWeights(entity),
+				Severity: config.SeverityError})
+		case err == nil && match.Settled(entity):
+			own := entity.Clone()
+			match.Defaults(own, match.Profile{})
+			if plan, err := match.Compile(own); err == nil && plan.Hash != w.Plan {
+				out = append(out, &config.Problem{File: entity.Weights, Line: 1, Column: 1, Severity: config.SeverityWarning,
+					Message: fmt.Sprintf("it holds weights for other comparisons than entity %s has now: until it is trained again no run matches", entity.Name),
+					Hint:    fmt.Sprintf("millrace match train %s trains again", entity.Name)})
+			}
+		}
+	}
+	return out
 }
 
 // labels copies the file of an entity's labels into a folder that its engine of SQL may read; "" when it has none.
