@@ -170,7 +170,8 @@ func TestEntityPlan(t *testing.T) {
 		"compares all 5 records: their weights are learned anew in each run")
 	has(golden(matching), "5 golden records of 5 records", "3 keep their golden id, 2 get another, 0 are gone; 0 are new; churn 0.4", "2 split")
 	write(t, dir, map[string]string{"entities/person.yml": person + "block: [[first]]\nmax_pairs: 1\n"})
-	if n := golden(plan); !strings.Contains(n.Error, `blocking rules would make 2 pairs, max_pairs is 1: "first" 2`) {
+	if n := golden(plan); !strings.Contains(n.Error, `blocking rules would make 2 pairs, max_pairs is 1: "first" 2`) ||
+		!strings.Contains(n.Hint, `rule "first" makes 2 of them`) || strings.HasSuffix(n.At, ":1:1") {
 		t.Error(n.Error)
 	}
 	write(t, dir, map[string]string{"entities/person.yml": person + "weights: w.json\n",

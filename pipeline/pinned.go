@@ -19,7 +19,8 @@ import (
 
 // PinProblems are the pins of an entity's file of decisions whose values are none of their columns' types, by the columns that its sources
 // have: a run would stop there. What else is wrong with the file is not theirs to tell.
-func PinProblems(ctx context.Context, w warehouse.Warehouse, p *models.Project, entity *models.Entity, reading *standardize.Reading) (config.Problems, error) {
+func PinProblems(ctx context.Context, w warehouse.Warehouse, p *models.Project, entity *models.Entity,
+	reading *standardize.Reading) (config.Problems, error) {
 	file := decisionsOf(p, entity, time.Now())
 	all, err := file.Read()
 	if err != nil {
@@ -119,7 +120,8 @@ func (e *Engine) pinnedOf(ctx context.Context, w warehouse.Warehouse, entity *mo
 	if more := len(problems) - 1; more > 0 {
 		text = fmt.Sprintf("%s, and %d more", text, more)
 	}
-	return &StepError{Node: entity.Node.Name(), Pos: fmt.Sprintf("%s:%d:%d", first.File, first.Line, first.Column), Err: errors.New(text), Hint: first.Hint}
+	return &StepError{Node: entity.Node.Name(), Pos: fmt.Sprintf("%s:%d:%d", first.File, first.Line, first.Column), Err: errors.New(text),
+		Hint: first.Hint}
 }
 
 // pinned holds what is pinned against the types of columns before a run reads anything.

@@ -73,8 +73,8 @@ func (r *run) guardDecisions(entity *models.Entity, own []steward.Decision) (not
 		return told + ": they do not hold any more, as --allow-shrunken says", nil
 	}
 	return "", &StepError{Node: entity.Node.Name(), Pos: entity.Decisions + ":1:1", Err: errors.New(told),
-		Hint: fmt.Sprintf("restore the file from version control, and take back what is wrong by millrace match revoke %s; if they are to hold no more: millrace run %[1]s --allow-shrunken",
-			entity.Name)}
+		Hint: fmt.Sprintf("restore the file from version control, and take back what is wrong by millrace match revoke %s; "+
+			"if they are to hold no more: millrace run %[1]s --allow-shrunken", entity.Name)}
 }
 
 // placed is an error of decisions at the place of the first decision that is wrong, rather than at the entity's file.
@@ -149,7 +149,8 @@ func DecisionProblems(p *models.Project) (config.Problems, error) {
 			continue
 		}
 		if info, err := os.Stat(file.Path); err == nil && info.Size() == 0 {
-			add(config.SeverityWarning, 1, 1, "the file is empty: it has not even a first line", "restore it from version control, or remove it if nothing was ever decided")
+			add(config.SeverityWarning, 1, 1, "the file is empty: it has not even a first line",
+				"restore it from version control, or remove it if nothing was ever decided")
 		}
 		all, err := file.Read()
 		if err != nil {
@@ -286,7 +287,8 @@ func (e *Engine) weights(entity *models.Entity) (*match.Weights, error) {
 	}
 	var wrong *match.WeightsError
 	if errors.As(err, &wrong) {
-		return nil, &StepError{Node: entity.Node.Name(), Pos: fmt.Sprintf("%s:%d:1", wrong.File, wrong.Line), Err: wrong.Err, Hint: anewWeights(entity)}
+		return nil, &StepError{Node: entity.Node.Name(), Pos: fmt.Sprintf("%s:%d:1", wrong.File, wrong.Line), Err: wrong.Err,
+			Hint: anewWeights(entity)}
 	}
 	return w, err
 }

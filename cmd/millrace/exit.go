@@ -105,7 +105,8 @@ func isUnknown(err error) bool {
 	var field *pipeline.FieldError
 	var wrong *steward.Problem
 	var labels *pipeline.LabelsError
-	return errors.As(err, &labels) || errors.As(err, &record) || errors.As(err, &golden) || errors.As(err, &run) || errors.As(err, &field) || errors.As(err, &wrong)
+	return errors.As(err, &labels) ||
+		errors.As(err, &record) || errors.As(err, &golden) || errors.As(err, &run) || errors.As(err, &field) || errors.As(err, &wrong)
 }
 
 // isUnwritable is about folders that cannot be written: a mistake of set-up, found before any work.

@@ -54,7 +54,8 @@ func ReadWeights(path, name string) (*Weights, error) {
 		return nil, &WeightsError{name, line, err}
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, &WeightsError{name, 1 + bytes.Count(data[:min(int(d.InputOffset()), len(data))], []byte("\n")), errors.New("something stands behind the weights")}
+		line := 1 + bytes.Count(data[:min(int(d.InputOffset()), len(data))], []byte("\n"))
+		return nil, &WeightsError{name, line, errors.New("something stands behind the weights")}
 	}
 	if p := w.problem(); p != nil {
 		return nil, &WeightsError{name, max(1, keyLines(data)[p.key]), fmt.Errorf("%s: %w", strings.TrimPrefix(p.key, "/"), p.err)}

@@ -348,7 +348,8 @@ func (m *matching) overflowed() {
 			if o.Pairs == 1 {
 				pairs = "1 pair was"
 			}
-			m.note("rule %q: %s shared by more than %d records (the most by %d): by this rule %s not compared", rule.Name, keys, rule.MaxBlock, o.Largest, pairs)
+			m.note("rule %q: %s shared by more than %d records (the most by %d): by this rule %s not compared", rule.Name, keys, rule.MaxBlock,
+				o.Largest, pairs)
 		}
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Standing are the decisions of a file that hold and its revokes, by their ids, each with a hash of what it is about: what a later run needs to
-// see that one is gone. Those of a table of overrides are taken out there, and not among them.
+// Standing are the decisions of a file that hold and its revokes, by their ids, each with a hash of what it is about: what a later run
+// needs to see that one is gone. Those of a table of overrides are taken out there, and not among them.
 func Standing(own []Decision, r *Rulings) map[string]string {
 	inFile, out := map[string]bool{}, map[string]string{}
 	for _, d := range own {
@@ -26,8 +26,8 @@ func Standing(own []Decision, r *Rulings) map[string]string {
 	return out
 }
 
-// Lost are the ids of before, which Standing gave, that the file does not have any more, where it has no other decision about the same either: a
-// row that somebody has written anew says what holds. A revoke is not missed with what it took back.
+// Lost are the ids of before, which Standing gave, that the file does not have any more, where it has no other decision about the same
+// either: a row that somebody has written anew says what holds. A revoke is not missed with what it took back.
 func Lost(before map[string]string, own []Decision) (ids []string) {
 	there, decided := map[string]bool{}, map[string]bool{}
 	for _, d := range own {
