@@ -58,7 +58,9 @@ type Table struct {
 	Of          string               `json:"of,omitempty"`         // …or what its name for that means at the source…
 	OrderedBy   string               `json:"ordered_by,omitempty"` // …and another cursor column
 	Decisions   []string             `json:"decisions,omitempty"`  // of golden records: ids of what stewards had decided when they were made
-	Broken      string               `json:"broken,omitempty"`     // why a view is not in the catalog: what it reads has changed under it
+	// Standing are those of the entity's file that held, and its revokes, by id: see steward.Standing.
+	Standing map[string]string `json:"decisions_standing,omitempty"`
+	Broken   string            `json:"broken,omitempty"` // why a view is not in the catalog: what it reads has changed under it
 }
 
 // LoadedAt is when a run read or built the table: what its age is counted from.

@@ -156,6 +156,27 @@ func (l *loader) tablesNamed(source, name string) []*Node {
 	return found
 }
 
+// tablesOf names the tables of a source or schema, or what there is where none is of that name.
+func (l *loader) tablesOf(schema string) string {
+	var tables, schemas []string
+	for _, n := range l.p.Nodes {
+		if n.Schema == schema && n.Kind != KindEntity {
+			tables = append(tables, n.Name())
+		}
+		if n.Schema != "" && !slices.Contains(schemas, n.Schema) {
+			schemas = append(schemas, n.Schema)
+		}
+	}
+	const shown = 10
+	if len(tables) > shown {
+		tables = append(tables[:shown], "…")
+	}
+	if len(tables) > 0 {
+		return fmt.Sprintf("%s has %s", schema, strings.Join(tables, ", "))
+	}
+	return fmt.Sprintf("nothing is named %s: there are %s", schema, strings.Join(schemas, ", "))
+}
+
 func (l *loader) unknownTable(pos config.Pos, kind, text, name string) {
 	var known []string
 	for _, n := range l.p.Nodes {
@@ -164,6 +185,8 @@ func (l *loader) unknownTable(pos config.Pos, kind, text, name string) {
 	hint := ""
 	if s := config.Suggest(name, known); s != "" {
 		hint = fmt.Sprintf("did you mean %q?", s)
+	} else if source, _, dotted := strings.Cut(text, "."); dotted && !strings.Contains(text, "(") {
+		hint = l.tablesOf(source)
 	}
 	l.problem(pos, hint, "%s: no table is named %s", kind, text)
 }

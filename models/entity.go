@@ -32,8 +32,9 @@ type Entity struct {
 	Auto        float64            // probability from which a pair matches by itself
 	Review      float64            // probability from which a steward is asked
 	Cluster     Clustering
-	Overrides   *Node  // table of decisions beside those of the file; nil: none
-	Decisions   string // file of what stewards decide, relative to the project: entities/<name>.decisions.csv
+	Overrides   *Node      // table of decisions beside those of the file; nil: none
+	OverridesAt config.Pos // where the file names it
+	Decisions   string     // file of what stewards decide, relative to the project: entities/<name>.decisions.csv
 	Survive     Survivorship
 	Relations   []*EntityRelation
 	Expect      []*Expectation

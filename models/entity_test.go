@@ -163,6 +163,8 @@ func TestEntityMistakes(t *testing.T) {
 		{"empty sources", "sources: []\ncompare: [a]\n", []string{"person.yml:1:10: entity person has no sources"}},
 		{"unknown table", "sources: [stg_aa]\nkey: id\ncompare: [a]\n", []string{"person.yml:1:11: source: no table is named stg_aa", `did you mean "stg_a"?`}},
 		{"unknown map", top + "standardize: {c: {map: ref_contry}}\n", []string{"person.yml:4:24: map: no table is named ref_contry", `did you mean "ref_country"?`}},
+		{"unknown table of a schema", "sources: [main.nix]\nkey: id\ncompare: [a]\n", []string{"person.yml:1:11: source: no table is named main.nix", "main has main.ref_country, main.stg_a, main.stg_b"}},
+		{"unknown schema", top + "overrides: nosuch.table\n", []string{"person.yml:4:12: overrides: no table is named nosuch.table", "nothing is named nosuch: there are "}},
 		{"unknown overrides", top + "overrides: nothing_like_it\n", []string{"person.yml:4:12: overrides: no table is named nothing_like_it"}},
 		{"decisions elsewhere", top + "decisions: ../../outside.csv\n", []string{"person.yml:4:12: decisions: the file lies in the project", "write entities/person.decisions.csv"}},
 		{"decisions of the machine", top + "decisions: /tmp/x.csv\n", []string{"person.yml:4:12: decisions: the file lies in the project"}},

@@ -72,7 +72,7 @@ func (l *loader) linkEntities() {
 		}
 		if o := d.file.Overrides; o.Table != "" {
 			if n := l.entityTable(pendingTable{text: o.Table, what: "overrides", pos: o.pos}); n != nil {
-				d.e.Overrides = n
+				d.e.Overrides, d.e.OverridesAt = n, o.pos
 				d.need(n)
 			}
 		}

@@ -67,6 +67,9 @@ func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node
 		return nil, err
 	}
 	job.Rulings = *rulings
+	if err := r.pinned(ctx, w, e, rulings); err != nil {
+		return nil, err
+	}
 	if job.Weights, err = r.weights(e); err != nil {
 		return nil, err
 	}
@@ -140,7 +143,7 @@ func (r *run) entityPart(ctx context.Context, w warehouse.Warehouse, n *models.N
 		t.Needs = append(t.Needs, need.Name())
 	}
 	if n.Part == models.PartGolden {
-		t.Decisions = built.Decided
+		t.Decisions, t.Standing = built.Decided, built.Standing
 	}
 	if err := w.Expose(ctx, *version); err != nil {
 		return nil, err

@@ -61,6 +61,8 @@ func TestEntityInputs(t *testing.T) {
 			"models/n.sql", "select range as id, 'n' || range as name, 'x' as kind from range(100)"), -1, `would make 4950 pairs, max_pairs is 1000: "kind" 4950`},
 		"decisions that contradict": {withPersons("entities/person.yml", person+"overrides: ov\n",
 			"models/ov.sql", overrides("('a', '1', 'b', 'x1', 'match'), ('a', '1', 'b', 'x1', 'split')")), -1, "main.ov: split a:1 and b:x1 contradicts main.ov: match a:1 and b:x1"},
+		"decisions of no kind": {withPersons("entities/person.yml", person+"overrides: ov\n",
+			"models/ov.sql", overrides("('a', '1', 'b', 'x1', 'mtch')")), -1, `row 1 of main.ov, by time and key: decision "mtch": a table of overrides has match and split: did you mean "match"?`},
 		"decisions without columns": {withPersons("entities/person.yml", person+"overrides: ov\n", "models/ov.sql", "select 1 as a_source"), -1, "main.ov has no column a_key"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -206,7 +208,8 @@ func TestEntityPlan(t *testing.T) {
 		"compares all 5 records: their weights are learned anew in each run")
 	has(golden(matching), "5 golden records of 5 records", "3 keep their golden id, 2 get another, 0 are gone; 0 are new; churn 0.4", "2 split")
 	write(t, dir, map[string]string{"entities/person.yml": person + "block: [[first]]\nmax_pairs: 1\n"})
-	if n := golden(plan); !strings.Contains(n.Error, `blocking rules would make 2 pairs, max_pairs is 1: "first" 2`) {
+	if n := golden(plan); !strings.Contains(n.Error, `blocking rules would make 2 pairs, max_pairs is 1: "first" 2`) ||
+		!strings.Contains(n.Hint, `rule "first" makes 2 of them`) || strings.HasSuffix(n.At, ":1:1") {
 		t.Error(n.Error)
 	}
 	write(t, dir, map[string]string{"entities/person.yml": person + "weights: w.json\n",

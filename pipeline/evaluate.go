@@ -60,6 +60,12 @@ func (e *Engine) Evaluate(ctx context.Context, entity *models.Entity, gold Gold)
 	return found, err
 }
 
+// LabelsError says why a file of labels cannot be used.
+type LabelsError struct{ Err error }
+
+func (e *LabelsError) Error() string { return e.Err.Error() }
+func (e *LabelsError) Unwrap() error { return e.Err }
+
 type evaluating struct {
 	*entityLook
 	gold Gold
@@ -71,8 +77,11 @@ func (v *evaluating) run(ctx context.Context) (*Evaluation, error) {
 		return nil, err
 	}
 	labels, err := golden.Labels{Path: path, Name: v.gold.Path, Entity: v.entity, Dir: v.dir}.Clusters(ctx, v.Warehouse)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if err != nil {
-		return nil, err
+		return nil, &LabelsError{err}
 	}
 	// Files, because each of the counts below reads all of them.
 	named, err := v.Write(ctx, labels, filepath.Join(v.dir, "labels.parquet"))

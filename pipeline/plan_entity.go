@@ -55,7 +55,11 @@ func (pl *planning) readable(ctx context.Context, w warehouse.Warehouse, n *mode
 	if pl.exposeNeeds(ctx, w, n, exposed) != nil {
 		return nil, nil // whoever makes what is not known tells of it
 	}
-	return standardize.NewReading(ctx, w, n.Entity)
+	reading, err := standardize.NewReading(ctx, w, n.Entity)
+	if err != nil {
+		return nil, err
+	}
+	return reading, pl.Engine.pinnedOf(ctx, w, n.Entity, reading)
 }
 
 // matching notes what an entity's rules would make of the records that its sources have now, and what these will lack after the run.

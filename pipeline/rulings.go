@@ -19,22 +19,62 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// rulings are what people have decided about an entity's records: in its table of overrides, and in its file.
-func (e *Engine) rulings(ctx context.Context, w warehouse.Warehouse, entity *models.Entity) (*steward.Rulings, error) {
+// rulings are what people have decided about an entity's records: in its table of overrides, and in its file, which has lost none that the
+// published run has obeyed.
+func (r *run) rulings(ctx context.Context, w warehouse.Warehouse, entity *models.Entity) (*steward.Rulings, error) {
 	var all []steward.Decision
 	if entity.Overrides != nil {
-		rows, err := overrides(ctx, w, entity.Overrides, e.Clock())
+		rows, err := overrides(ctx, w, entity.Overrides, r.Clock())
 		if err != nil {
-			return nil, fmt.Errorf("overrides of %s: %w", entity.Name, err)
+			return nil, &StepError{Node: entity.Node.Name(), Pos: entity.OverridesAt.String(), Err: fmt.Errorf("overrides: %w", err),
+				Hint: "mend it where " + entity.Overrides.Name() + " has its rows from"}
 		}
 		all = namedBy(entity, rows)
 	}
-	own, err := e.decisions(entity).Read()
+	own, err := r.decisions(entity).Read()
 	if err != nil {
-		return nil, e.placed(entity, err)
+		return nil, r.placed(entity, err)
 	}
-	r, err := steward.Rule(append(all, own...))
-	return r, e.placed(entity, err)
+	rulings, err := steward.Rule(append(all, own...))
+	if err != nil {
+		return nil, r.placed(entity, err)
+	}
+	rulings.Standing = steward.Standing(own, rulings)
+	note, err := r.guardDecisions(entity, own)
+	if note != "" {
+		rulings.Notes = append(rulings.Notes, note)
+	}
+	return rulings, err
+}
+
+// lostShown is how many decisions that are gone are named.
+const lostShown = 5
+
+// guardDecisions refuses a file that has lost decisions which the published run has obeyed: what was split would match again, unseen. Who
+// means it is asked for a yes, and then there is a note.
+func (r *run) guardDecisions(entity *models.Entity, own []steward.Decision) (note string, err error) {
+	published := r.before.Table(nameOf(entity.Node))
+	if published == nil {
+		return "", nil
+	}
+	lost := steward.Lost(published.Standing, own)
+	if len(lost) == 0 {
+		return "", nil
+	}
+	named := strings.Join(lost[:min(lostShown, len(lost))], ", ")
+	if more := len(lost) - lostShown; more > 0 {
+		named += fmt.Sprintf(" and %d more", more)
+	}
+	told := fmt.Sprintf("%d decisions that the published run has obeyed are gone from %s: %s", len(lost), entity.Decisions, named)
+	if len(lost) == 1 {
+		told = fmt.Sprintf("a decision that the published run has obeyed is gone from %s: %s", entity.Decisions, named)
+	}
+	if r.selection.AllowShrunken {
+		return told + ": they do not hold any more, as --allow-shrunken says", nil
+	}
+	return "", &StepError{Node: entity.Node.Name(), Pos: entity.Decisions + ":1:1", Err: errors.New(told),
+		Hint: fmt.Sprintf("restore the file from version control, and take back what is wrong by millrace match revoke %s; "+
+			"if they are to hold no more: millrace run %[1]s --allow-shrunken", entity.Name)}
 }
 
 // placed is an error of decisions at the place of the first decision that is wrong, rather than at the entity's file.
@@ -107,6 +147,10 @@ func DecisionProblems(p *models.Project) (config.Problems, error) {
 		}
 		if len(problems) > 0 {
 			continue
+		}
+		if info, err := os.Stat(file.Path); err == nil && info.Size() == 0 {
+			add(config.SeverityWarning, 1, 1, "the file is empty: it has not even a first line",
+				"restore it from version control, or remove it if nothing was ever decided")
 		}
 		all, err := file.Read()
 		if err != nil {
@@ -193,8 +237,12 @@ func overrides(ctx context.Context, w warehouse.Warehouse, n *models.Node, now t
 		text := func(i int) string { s, _ := row[i].(string); return s }
 		d := steward.Decision{A: steward.Record{Source: text(0), Key: text(1)}, B: steward.Record{Source: text(2), Key: text(3)},
 			Kind: steward.Kind(strings.ToLower(text(4))), By: text(5), At: timeOf(text(6)), Why: text(7), Place: n.Name(), Unordered: true}
-		if err := d.Check(); err != nil || d.Kind != steward.Match && d.Kind != steward.Split {
-			return nil, fmt.Errorf("row %d of %s, by time and key: %w", i+1, n.Name(), errors.Join(err, unlessPair(d.Kind)))
+		err := unlessPair(d.Kind)
+		if err == nil {
+			err = d.Check()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("row %d of %s, by time and key: %w", i+1, n.Name(), err)
 		}
 		if d.At.After(now.Add(anyZone)) {
 			return nil, fmt.Errorf("row %d of %s, by time and key: its time %s is in the future, so that it would hold against all that is decided until then: it is %s now",
@@ -210,7 +258,11 @@ func unlessPair(k steward.Kind) error {
 	if k == steward.Match || k == steward.Split {
 		return nil
 	}
-	return fmt.Errorf("decision %q: a table of overrides has match and split", k)
+	hint := ""
+	if s := config.Suggest(string(k), []string{string(steward.Match), string(steward.Split)}); s != "" {
+		hint = fmt.Sprintf(": did you mean %q?", s)
+	}
+	return fmt.Errorf("decision %q: a table of overrides has match and split%s", k, hint)
 }
 
 // timeOf reads the engine's text of a time; the zero time for anything else.
@@ -233,7 +285,43 @@ func (e *Engine) weights(entity *models.Entity) (*match.Weights, error) {
 		return nil, &StepError{Node: entity.Node.Name(), Pos: entity.Pos.String(), Err: fmt.Errorf("its weights are to come from %s, which is not there", entity.Weights),
 			Hint: fmt.Sprintf("millrace match train %s writes it", entity.Name)}
 	}
+	var wrong *match.WeightsError
+	if errors.As(err, &wrong) {
+		return nil, &StepError{Node: entity.Node.Name(), Pos: fmt.Sprintf("%s:%d:1", wrong.File, wrong.Line), Err: wrong.Err,
+			Hint: anewWeights(entity)}
+	}
 	return w, err
+}
+
+// anewWeights says what to do about a file of weights that cannot be used.
+func anewWeights(entity *models.Entity) string {
+	return fmt.Sprintf("restore the file from version control, or millrace match train %s writes it anew", entity.Name)
+}
+
+// WeightsProblems are what is wrong with the files of weights of a project's entities, as far as their files alone tell. Of one that is not
+// there the project itself warns.
+func WeightsProblems(p *models.Project) (out config.Problems) {
+	for _, entity := range p.Entities {
+		if entity.Weights == "" {
+			continue
+		}
+		w, err := match.ReadWeights(filepath.Join(p.Dir, entity.Weights), entity.Weights)
+		var wrong *match.WeightsError
+		switch {
+		case errors.As(err, &wrong):
+			out = append(out, &config.Problem{File: wrong.File, Line: wrong.Line, Column: 1, Message: wrong.Err.Error(), Hint: anewWeights(entity),
+				Severity: config.SeverityError})
+		case err == nil && match.Settled(entity):
+			own := entity.Clone()
+			match.Defaults(own, match.Profile{})
+			if plan, err := match.Compile(own); err == nil && plan.Hash != w.Plan {
+				out = append(out, &config.Problem{File: entity.Weights, Line: 1, Column: 1, Severity: config.SeverityWarning,
+					Message: fmt.Sprintf("it holds weights for other comparisons than entity %s has now: until it is trained again no run matches", entity.Name),
+					Hint:    fmt.Sprintf("millrace match train %s trains again", entity.Name)})
+			}
+		}
+	}
+	return out
 }
 
 // labels copies the file of an entity's labels into a folder that its engine of SQL may read; "" when it has none.

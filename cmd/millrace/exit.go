@@ -96,15 +96,17 @@ func exitCode(err error) int {
 	return codeFailed
 }
 
-// isUnknown is about records, golden ids, fields and runs that an entity does not have, values that a field cannot, and mistakes in the file
-// of decisions: the command names them.
+// isUnknown is about records, golden ids, fields and runs that an entity does not have, values that a field cannot, mistakes in the file
+// of decisions, and labels that are none: the command names them.
 func isUnknown(err error) bool {
 	var record *pipeline.UnknownRecordError
 	var golden *pipeline.UnknownGoldenError
 	var run *pipeline.UnknownRunError
 	var field *pipeline.FieldError
 	var wrong *steward.Problem
-	return errors.As(err, &record) || errors.As(err, &golden) || errors.As(err, &run) || errors.As(err, &field) || errors.As(err, &wrong)
+	var labels *pipeline.LabelsError
+	return errors.As(err, &labels) ||
+		errors.As(err, &record) || errors.As(err, &golden) || errors.As(err, &run) || errors.As(err, &field) || errors.As(err, &wrong)
 }
 
 // isUnwritable is about folders that cannot be written: a mistake of set-up, found before any work.

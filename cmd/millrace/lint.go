@@ -57,7 +57,11 @@ func (a *app) lintCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				problems = slices.Concat(problems, more, decided, read).Sort()
+				left, err := orphans(p)
+				if err != nil {
+					return err
+				}
+				problems = slices.Concat(problems, more, decided, read, left, pipeline.WeightsProblems(p)).Sort()
 			}
 			return a.printProblems(problems, countFiles(a.dir))
 		},

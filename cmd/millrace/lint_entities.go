@@ -3,10 +3,17 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/transform"
 	"github.com/millrace/millrace/transform/match"
 	"github.com/millrace/millrace/transform/match/standardize"
@@ -34,7 +41,53 @@ func checkEntities(ctx context.Context, p *models.Project) (problems config.Prob
 			}
 		}
 	}
-	return problems, context.Cause(ctx)
+	return append(problems, k.pins...), context.Cause(ctx)
+}
+
+// orphans are files of decisions and of weights below entities/ that no entity has: an entity that was renamed has left its own behind.
+func orphans(p *models.Project) (problems config.Problems, err error) {
+	used, names := map[string]bool{}, []string{}
+	for _, e := range p.Entities {
+		used[e.Decisions], used[e.Weights] = true, true
+		names = append(names, e.Name)
+	}
+	err = filepath.WalkDir(filepath.Join(p.Dir, "entities"), func(file string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(p.Dir, file)
+		if name = filepath.ToSlash(name); err != nil || used[name] {
+			return err
+		}
+		for suffix, key := range map[string]string{".decisions.csv": "decisions", ".weights.json": "weights"} {
+			if owner, ok := strings.CutSuffix(path.Base(name), suffix); ok {
+				problems = append(problems, &config.Problem{File: name, Line: 1, Column: 1, Severity: config.SeverityWarning,
+					Message: fmt.Sprintf("no entity has these %s: no run obeys them", key), Hint: adopt(name, owner, suffix, key, names)})
+			}
+		}
+		return nil
+	})
+	return problems, err
+}
+
+// adopt says how an entity gets a file that none has.
+func adopt(name, owner, suffix, key string, names []string) string {
+	write := fmt.Sprintf("decisions: %s", name)
+	if key == "weights" {
+		write = fmt.Sprintf("weights: { from: %s }", name)
+	}
+	switch {
+	case slices.Contains(names, owner):
+		return fmt.Sprintf("write `%s` into the file of entity %s, or remove what it does not need", write, owner)
+	case len(names) == 0:
+		return "the project has no entity: remove it, or bring the entity's file back"
+	case key == "weights":
+		return fmt.Sprintf("if entity %s has another name now, write `%s` into its file; entities are %s", owner, write, strings.Join(names, ", "))
+	}
+	return fmt.Sprintf("if entity %s has another name now, name the file after it: entities/NAME%s; entities are %s", owner, suffix, strings.Join(names, ", "))
 }
 
 // declared are empty relations of tables whose columns are known before anything is read.
@@ -42,6 +95,7 @@ type declared struct {
 	w       warehouse.Warehouse
 	builder *transform.Builder
 	tables  map[*models.Node]bool // whether they are known, of those that were asked for
+	pins    config.Problems       // pinned values that are none of their columns' types
 }
 
 // check looks at each source that is known by itself, and, where all that the entity reads is, at what none of them has.
@@ -51,7 +105,12 @@ func (k *declared) check(ctx context.Context, e *models.Entity) (errs []error) {
 		all = k.known(ctx, n) && all
 	}
 	if all {
-		_, err := standardize.NewReading(ctx, k.w, e)
+		reading, err := standardize.NewReading(ctx, k.w, e)
+		if err != nil {
+			return []error{err}
+		}
+		pins, err := pipeline.PinProblems(ctx, k.w, k.builder.Project, e, reading)
+		k.pins = append(k.pins, pins...)
 		return []error{err}
 	}
 	for _, s := range e.Sources {

@@ -33,6 +33,9 @@ func (a *app) matchReviewCommand() *cobra.Command {
 			if limit < 0 {
 				return usage("--limit %d: give a number from 0, which means all", limit)
 			}
+			if reason != "" && !slices.Contains(golden.Reasons, reason) {
+				return usage("--reason %s: %s", reason, meant(reason, golden.Reasons))
+			}
 			return a.withEntity(c, args[0], func(ctx context.Context, e *pipeline.Engine, entity *models.Entity) error {
 				found, err := e.MatchReview(ctx, entity, reason, limit, plain)
 				if err != nil {

@@ -18,7 +18,17 @@ import (
 // WeightsFormat is the version of the weights file that this code writes.
 const WeightsFormat = 1
 
-// ReadWeights reads a file of weights. name is what people call it.
+// WeightsError says what is wrong with a file of weights, and where.
+type WeightsError struct {
+	File string
+	Line int
+	Err  error
+}
+
+func (e *WeightsError) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
+func (e *WeightsError) Unwrap() error { return e.Err }
+
+// ReadWeights reads a file of weights. name is what people call it. What is wrong in it is a WeightsError.
 func ReadWeights(path, name string) (*Weights, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -38,13 +48,17 @@ func ReadWeights(path, name string) (*Weights, error) {
 			at = typ.Offset
 		}
 		line := 1 + bytes.Count(data[:min(int(at), len(data))], []byte("\n"))
-		return nil, fmt.Errorf("%s:%d: %w", name, line, err)
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			line, err = max(1, bytes.Count(data, []byte("\n"))), errors.New("the file ends in the middle of the weights: it was cut off")
+		}
+		return nil, &WeightsError{name, line, err}
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: something stands behind the weights", name)
+		line := 1 + bytes.Count(data[:min(int(d.InputOffset()), len(data))], []byte("\n"))
+		return nil, &WeightsError{name, line, errors.New("something stands behind the weights")}
 	}
 	if p := w.problem(); p != nil {
-		return nil, fmt.Errorf("%s:%d: %s: %w", name, keyLines(data)[p.key], strings.TrimPrefix(p.key, "/"), p.err)
+		return nil, &WeightsError{name, max(1, keyLines(data)[p.key]), fmt.Errorf("%s: %w", strings.TrimPrefix(p.key, "/"), p.err)}
 	}
 	return w, nil
 }

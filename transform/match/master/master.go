@@ -53,9 +53,10 @@ type Matched struct {
 	Columns     []warehouse.Column
 	Expected    []golden.Expected
 	Notes       []string
-	Doubts      []string       // of the notes: reasons to think that clusters are not what they should be
-	Decided     []string       // ids of all decisions that there were, whatever became of them
-	Weights     *match.Weights // that were used
+	Doubts      []string          // of the notes: reasons to think that clusters are not what they should be
+	Decided     []string          // ids of all decisions that there were, whatever became of them
+	Standing    map[string]string // those of the file that hold: see steward.Standing
+	Weights     *match.Weights    // that were used
 }
 
 // Build makes the tables of an entity: standardizes its records, compares them, clusters them, and takes golden records from the clusters.
@@ -302,7 +303,7 @@ func (m *matching) fits(w *match.Weights) error {
 // decide finds the records that people have decided about.
 func (m *matching) decide(ctx context.Context) error {
 	m.pairs = map[[2]uint32]match.Verdict{}
-	m.out.Decided = m.Rulings.Known
+	m.out.Decided, m.out.Standing = m.Rulings.Known, m.Rulings.Standing
 	m.out.Notes = append(m.out.Notes, m.Rulings.Notes...)
 	all := slices.Concat(m.Rulings.Match, m.Rulings.Split, m.Rulings.Pins)
 	if len(all) == 0 {

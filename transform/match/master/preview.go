@@ -59,5 +59,5 @@ func Look(ctx context.Context, job Job) (*Preview, error) {
 		p.Rules = append(p.Rules, PreviewedRule{m.Plan.Rules[one.Rule].Name, one.Pairs, one.Largest})
 		p.Pairs += one.Pairs
 	}
-	return p, refused
+	return p, m.placedRefusal(refused)
 }

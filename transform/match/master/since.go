@@ -329,8 +329,12 @@ func (m *matching) basisFigures() ([]golden.Figure, error) {
 
 // refused says what to do about rules that would make too many pairs, before anything is compared.
 func (m *matching) refused() error {
+	return m.placedRefusal(m.engine.Refused())
+}
+
+// placedRefusal is a refusal of the engine, or of a prediction, at the rule that it is about.
+func (m *matching) placedRefusal(err error) error {
 	var refused *match.RefusedError
-	err := m.engine.Refused()
 	if err == nil {
 		return nil
 	}
@@ -367,7 +371,15 @@ func (m *matching) overflowed() {
 	for _, o := range m.engine.Overflows() {
 		rule := &m.Plan.Rules[o.Rule]
 		if o.Blocks > 0 && rule.Overflow != match.Refuse {
-			m.note("rule %q: %d keys are shared by more than %d records (the most by %d): by this rule %d pairs were not compared", rule.Name, o.Blocks, rule.MaxBlock, o.Largest, o.Pairs)
+			keys, pairs := fmt.Sprintf("%d keys are", o.Blocks), fmt.Sprintf("%d pairs were", o.Pairs)
+			if o.Blocks == 1 {
+				keys = "1 key is"
+			}
+			if o.Pairs == 1 {
+				pairs = "1 pair was"
+			}
+			m.note("rule %q: %s shared by more than %d records (the most by %d): by this rule %s not compared", rule.Name, keys, rule.MaxBlock,
+				o.Largest, pairs)
 		}
 	}
 }

@@ -39,7 +39,8 @@ func (r *reader) source(in *models.EntitySource) error {
 	}
 	if in.Where != "" {
 		if _, err := r.describe("SELECT 1 AS one FROM " + s.table + " WHERE (" + in.Where + ")"); err != nil {
-			return match.Wrong(in.Pos, "", "source %s: where: %w", in.Name, err)
+			return match.Wrong(in.Pos, fmt.Sprintf("write a condition on columns of %s, such as \"status = 'open'\": %s", in.Node.Name(), columnsOf(s.columns)),
+				"source %s: where: %w", in.Name, err)
 		}
 	}
 	for _, f := range r.Entity.Fields {
@@ -279,4 +280,19 @@ func (r *reader) survivors() error {
 		}
 	}
 	return nil
+}
+
+// whereShown is how many columns a hint names.
+const whereShown = 12
+
+// columnsOf names the columns of a table.
+func columnsOf(columns []warehouse.Column) string {
+	names := make([]string, 0, whereShown+1)
+	for _, c := range columns[:min(whereShown, len(columns))] {
+		names = append(names, c.Name)
+	}
+	if len(columns) > whereShown {
+		names = append(names, "…")
+	}
+	return "its columns are " + strings.Join(names, ", ")
 }

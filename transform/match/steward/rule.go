@@ -15,6 +15,8 @@ type Rulings struct {
 	Pins         []Decision // one for each record and field, in the order in which they were decided
 	Known        []string   // ids of all decisions, whatever became of them
 	Notes        []string   // of pairs that were decided both ways
+
+	Standing map[string]string // see Standing; a run keeps them
 }
 
 // Ordered are decisions by their times: those of a file and a table, or of two branches that became one file. A row without a time comes
