@@ -347,6 +347,21 @@ func TestEntityPII(t *testing.T) {
 	}
 }
 
+// TestEntityPIIKey: a key is personal where the column that it is read from is, and where a personal field is read from it.
+func TestEntityPIIKey(t *testing.T) {
+	for source, want := range map[string]bool{"key: email": true, "key: lower(email)": true, "key: EMAIL": true, "key: id, columns: {email: id}": true,
+		`key: "the id", columns: {email: lower("the id")}`: true, "key: id": false, "key: lower(id), columns: {email: lower(mail)}": false, "key: whole, columns: {address: whole}": true} {
+		entity := "sources:\n  - {table: stg_a, key: id}\n  - {table: stg_b, " + source + "}\nstandardize: {address: address}\ncompare: [name, email, street]\ndescribe: {email: {pii: true}, street: {pii: true}}\n"
+		p, problems := load(tables(entity))
+		if problems != "" {
+			t.Fatal(problems)
+		}
+		if s := p.Entity("person").Sources; s[0].HasPersonalKey() || s[1].HasPersonalKey() != want || p.Model("person_xref").IsPII("source_key") != want {
+			t.Errorf("%s: %v %v", source, s[0].HasPersonalKey(), s[1].HasPersonalKey())
+		}
+	}
+}
+
 // FuzzEntity: whatever stands in an entity's file is told in words.
 func FuzzEntity(f *testing.F) {
 	f.Add(spec)

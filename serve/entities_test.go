@@ -40,7 +40,7 @@ func runGallery(t *testing.T) {
 		"millrace.yml":      "name: gallery\n",
 		"models/crm.sql":    galleryRows,
 		"models/web.sql":    "select case when id = '4' then 'other' || email else email end as mail, case when id = '1' then 'Elodie Muller' else name end as name, city, river from (" + galleryRows + ") where id < '5'",
-		"models/schema.yml": "models:\n  - name: crm\n    " + yml("email") + "\n  - name: web\n    " + yml("mail") + "\n",
+		"models/schema.yml": "models:\n  - name: crm\n    " + yml("email") + "\n", // keys of web are what its e-mail addresses are read from
 		"entities/person.yml": "description: \"<img src=x onerror=alert(1)>\"\nsources:\n  - {table: crm, key: id, trust: 90}\n  - {table: web, key: mail, columns: {email: mail}}\n" +
 			"standardize: {name: name, email: email}\nblock: [[name], [email]]\ncompare: [name, email, city, river]\ndecide: {auto: 0.9995, review: 0.01}\nexpect: {largest_cluster: \"<= 5\"}\n",
 	})
