@@ -82,6 +82,9 @@ func (l *loader) linkEntities() {
 	for _, d := range l.drafts {
 		l.personal(d, done)
 	}
+	for _, n := range l.p.Nodes {
+		l.settle(n, done)
+	}
 }
 
 func (d *entityDraft) need(n *Node) {
@@ -111,17 +114,16 @@ func (l *loader) entityTable(t pendingTable) *Node {
 	return found[0]
 }
 
-// personal gives the nodes of an entity the columns that the project says something of, and tags those with personal values. An entity
-// that reads another's golden records comes behind that one.
+// personal gives the nodes of an entity the columns that the project says something of, and tags those with personal values. It
+// comes behind the models, and the other entities, that the entity reads.
 func (l *loader) personal(d *entityDraft, done map[*Entity]bool) {
 	if done[d.e] {
 		return
 	}
 	done[d.e] = true
 	for _, s := range d.e.Sources {
-		if s.Node != nil && s.Node.Entity != nil {
-			i := slices.IndexFunc(l.drafts, func(o *entityDraft) bool { return o.e == s.Node.Entity })
-			l.personal(l.drafts[i], done)
+		if s.Node != nil {
+			l.settle(s.Node, done)
 		}
 	}
 	golden := d.e.Node
