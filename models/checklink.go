@@ -50,7 +50,8 @@ func (l *loader) linkCheck(w *written, place map[*Node]int) {
 	switch args := w.Args.(type) {
 	case *Distribution:
 		if slices.Contains([]string{"min", "max", "median"}, args.Metric) && w.Node.IsPII(w.Columns[0]) {
-			l.problem(w.at("metric"), "use mean, null_share or distinct_share, or a range check", "distribution: the %s of %s is the value of a row, and the column is tagged pii", args.Metric, w.Columns[0])
+			l.problem(w.at("metric"), "use mean, null_share or distinct_share, or a range check; or say pii: false of the column, if it only has the name of a personal one that the model reads",
+				"distribution: the %s of %s is the value of a row, and the column is personal", args.Metric, w.Columns[0])
 		}
 	case *Relationships:
 		l.linkRelation(w, args)

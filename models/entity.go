@@ -92,6 +92,8 @@ type EntitySource struct {
 	Where         string            // SQL condition on the table; "" takes all
 	Columns       map[string]string // SQL expression for a field, by its name; a field that is not there is read from the column of its name
 	Pos           config.Pos
+
+	keyIsField bool // its key is read from a column that a personal field is read from
 }
 
 // Field is one property of a record.

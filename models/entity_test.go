@@ -349,6 +349,41 @@ func TestEntityPII(t *testing.T) {
 	}
 }
 
+// TestEntityPIIKey: a key is personal where the column that it is read from is, and where a personal field is read from it.
+func TestEntityPIIKey(t *testing.T) {
+	for source, want := range map[string]bool{"key: email": true, "key: lower(email)": true, "key: EMAIL": true, "key: id, columns: {email: id}": true,
+		`key: "the id", columns: {email: lower("the id")}`: true, "key: id": false, "key: lower(id), columns: {email: lower(mail)}": false, "key: whole, columns: {address: whole}": true} {
+		entity := "sources:\n  - {table: stg_a, key: id}\n  - {table: stg_b, " + source + "}\nstandardize: {address: address}\ncompare: [name, email, street]\ndescribe: {email: {pii: true}, street: {pii: true}}\n"
+		p, problems := load(tables(entity))
+		if problems != "" {
+			t.Fatal(problems)
+		}
+		if s := p.Entity("person").Sources; s[0].HasPersonalKey() || s[1].HasPersonalKey() != want || p.Model("person_xref").IsPII("source_key") != want {
+			t.Errorf("%s: %v %v", source, s[0].HasPersonalKey(), s[1].HasPersonalKey())
+		}
+	}
+}
+
+// TestModelPII: what a model has under the name of a personal column that it reads is personal, through models, entities and back, unless its
+// properties say otherwise.
+func TestModelPII(t *testing.T) {
+	p, problems := load(tables("sources: [{table: stg_a, key: id}, {table: far, key: id}]\nstandardize: {name: name}\ncompare: [name, mail, phone]\ndescribe: {mail: {pii: true}}\n",
+		"models/raw.sql", "select 1 as id", "models/far.sql", "select * from {{ ref('near') }}", "models/near.sql", "select * from {{ ref('raw') }}",
+		"models/best.sql", "select name, mail from {{ ref('person_golden') }}", "models/all.sql", "select * from {{ ref('person_records') }}",
+		"models/m.yml", "models:\n  - name: raw\n    columns: [{name: Name, pii: true}, {name: phone, tags: [pii]}, {name: city, tags: [pii]}]\n  - name: near\n    columns: [{name: phone, pii: false}]\n"+
+			"  - name: best\n    columns: [{name: MAIL, pii: false}]\n"))
+	if problems != "" {
+		t.Fatal(problems)
+	}
+	for column, want := range map[string]bool{"near.NAME": true, "near.phone": false, "near.id": false, "far.name": true, "far.city": true, "far.phone": false, "person_golden.name": true,
+		"person_golden.phone": false, "best.name": true, "best.mail": false, "best.city": false, "all.mail": true, "all.name$phonetic": true, "all.$block1_1": true, "all.phone$text": false, "all._hash": true} {
+		model, name, _ := strings.Cut(column, ".")
+		if n := p.Model(model); n.IsPII(name) != want || !strings.Contains(column, "$") && n.PersonalColumns()[strings.ToLower(name)] != want {
+			t.Errorf("%s: %v", column, !want)
+		}
+	}
+}
+
 // FuzzEntity: whatever stands in an entity's file is told in words.
 func FuzzEntity(f *testing.F) {
 	f.Add(spec)

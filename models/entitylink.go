@@ -82,6 +82,9 @@ func (l *loader) linkEntities() {
 	for _, d := range l.drafts {
 		l.personal(d, done)
 	}
+	for _, n := range l.p.Nodes {
+		l.settle(n, done)
+	}
 }
 
 func (d *entityDraft) need(n *Node) {
@@ -111,17 +114,16 @@ func (l *loader) entityTable(t pendingTable) *Node {
 	return found[0]
 }
 
-// personal gives the nodes of an entity the columns that the project says something of, and tags those with personal values. An entity
-// that reads another's golden records comes behind that one.
+// personal gives the nodes of an entity the columns that the project says something of, and tags those with personal values. It
+// comes behind the models, and the other entities, that the entity reads.
 func (l *loader) personal(d *entityDraft, done map[*Entity]bool) {
 	if done[d.e] {
 		return
 	}
 	done[d.e] = true
 	for _, s := range d.e.Sources {
-		if s.Node != nil && s.Node.Entity != nil {
-			i := slices.IndexFunc(l.drafts, func(o *entityDraft) bool { return o.e == s.Node.Entity })
-			l.personal(l.drafts[i], done)
+		if s.Node != nil {
+			l.settle(s.Node, done)
 		}
 	}
 	golden := d.e.Node
@@ -176,8 +178,25 @@ func (s *EntitySource) isPII(expression string) bool {
 	return s.Node != nil && (s.Node.IsPII(expression) || slices.ContainsFunc(wordSyntax.FindAllStringSubmatch(expression, -1), func(m []string) bool { return s.Node.IsPII(m[1] + m[2]) }))
 }
 
-// HasPersonalKey says whether a record's key is itself personal, such as an e-mail address.
-func (s *EntitySource) HasPersonalKey() bool { return slices.ContainsFunc(s.Key, s.isPII) }
+// HasPersonalKey says whether a record's key is itself personal, such as an e-mail address: its columns are, or a personal field is read
+// from one of them, too.
+func (s *EntitySource) HasPersonalKey() bool {
+	return s.keyIsField || slices.ContainsFunc(s.Key, s.isPII)
+}
+
+// readsKey says whether the source reads the field from a column that its key is read from.
+func (s *EntitySource) readsKey(f *Field) bool {
+	if f.Of != nil && s.Columns[strings.ToLower(f.Name)] == "" {
+		f = f.Of // a part is read with the whole
+	}
+	from := namedIn(cmp.Or(s.Columns[strings.ToLower(f.Name)], f.Name))
+	return slices.ContainsFunc(s.Key, func(key string) bool {
+		return slices.ContainsFunc(namedIn(key), func(name string) bool { return isAmong(name, from) })
+	})
+}
+
+// namedIn are the columns that an expression names, of which it may be one whose name is no plain word.
+func namedIn(expression string) []string { return append(wordsOf(expression), expression) }
 
 // keyColumns are the columns of the parts that show keys of records.
 var keyColumns = map[string][]string{
@@ -190,6 +209,9 @@ var keyColumns = map[string][]string{
 
 // personalKeys tags the keys of records where a source's are personal.
 func (d *entityDraft) personalKeys() {
+	for _, s := range d.e.Sources {
+		s.keyIsField = slices.ContainsFunc(d.e.Fields, func(f *Field) bool { return f.PII && s.readsKey(f) })
+	}
 	if !slices.ContainsFunc(d.e.Sources, (*EntitySource).HasPersonalKey) {
 		return
 	}

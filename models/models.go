@@ -219,6 +219,8 @@ type Node struct {
 	Pipeline      string  // the pipeline that owns it; "" when none does
 	Path          string  // the file that defines it, relative to the project
 	Pos           config.Pos
+
+	inherited map[string]bool // of a model: names of personal columns that it reads, in lower case
 }
 
 // Name is schema.table.
@@ -241,6 +243,7 @@ type Column struct {
 	Description string
 	Type        string // "" when it says none
 	Tags        []string
+	Open        bool // it is not personal, though it has the name of a column that is
 	Pos         config.Pos
 }
 
@@ -254,9 +257,9 @@ func (n *Node) Check(name string) *Check {
 	return nil
 }
 
-// IsPII says whether the project tags a column as personal: its values are not shown.
+// IsPII says whether a column is personal: its values are not shown. The project tags it so, or it is made of what is.
 func (n *Node) IsPII(column string) bool {
-	return n != nil && (n.madeOfPII(column) || slices.ContainsFunc(n.Columns, func(c Column) bool {
+	return n != nil && (n.madeOfPII(column) || n.inherits(column) || slices.ContainsFunc(n.Columns, func(c Column) bool {
 		return strings.EqualFold(c.Name, column) && slices.ContainsFunc(c.Tags, func(tag string) bool { return strings.EqualFold(tag, "pii") })
 	}))
 }

@@ -118,7 +118,8 @@ type columnProperties struct {
 	Name        string            `yaml:"name" required:"true" doc:"Name of the column."`
 	Description string            `yaml:"description" doc:"What the column holds."`
 	DataType    string            `yaml:"data_type" doc:"Type of the column."`
-	Tags        config.StringList `yaml:"tags" doc:"Words about the column; pii masks its values in reports."`
+	Tags        config.StringList `yaml:"tags" doc:"Words about the column; pii masks its values wherever rows are shown."`
+	PII         *bool             `yaml:"pii" doc:"true is the tag pii. false of a model's column: it only has the name of a personal column that the model reads."`
 	Checks      checkList         `yaml:"checks" doc:"What must hold for the column."`
 	Tests       checkList         `yaml:"tests" doc:"dbt's older name for data_tests."`
 	DataTests   checkList         `yaml:"data_tests" doc:"Checks of the column, in dbt's shape."`
@@ -150,6 +151,16 @@ type sourceConfig struct {
 	Meta         config.Node       `yaml:"meta" doc:"Anything; not read."`
 	Enabled      config.Node       `yaml:"enabled" doc:"dbt's key; not read."`
 	unreadSource `yaml:",inline"`
+}
+
+// column is what the properties say of one.
+func (c *columnProperties) column() Column {
+	said := Column{Name: c.Name, Description: c.Description, Type: c.DataType, Tags: slices.Concat(c.Tags, c.Config.Tags), Pos: c.Origin.At("name")}
+	if c.PII != nil && *c.PII {
+		said.Tags = append(said.Tags, "pii")
+	}
+	said.Open = c.PII != nil && !*c.PII
+	return said
 }
 
 const freshnessHint = "write a check: - freshness: { column: loaded_at, error_after: 48h }"
@@ -216,7 +227,7 @@ func (l *loader) describe(n *Node, t tableProperties) {
 	l.checksOf(n, t.DataTests.Node, "", true)
 	l.promised(n, l.entryOf(n, t), t.Columns, t.Constraints)
 	for _, c := range t.Columns {
-		n.Columns = append(n.Columns, Column{Name: c.Name, Description: c.Description, Type: c.DataType, Tags: slices.Concat(c.Tags, c.Config.Tags), Pos: c.Origin.At("name")})
+		n.Columns = append(n.Columns, c.column())
 		l.checksOf(n, c.Checks.Node, c.Name, false)
 		l.checksOf(n, c.Tests.Node, c.Name, true)
 		l.checksOf(n, c.DataTests.Node, c.Name, true)

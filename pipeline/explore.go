@@ -196,7 +196,8 @@ UNION SELECT h.was, m.new_id FROM h JOIN merged AS m ON m.old_id = h.now
 	return found, err
 }
 
-// means is the condition that a golden record is one that the text means. Texts are compared without regard to case and accents.
+// means is the condition that a golden record is one that the text means. Texts are folded as cleaning
+// functions fold them: case and accents make no difference, and neither do ø and o, ß and ss.
 func (x *explaining) means(text string, words []string) string {
 	d := x.Dialect()
 	either := []string{"starts_with(g.golden_id, lower(" + d.QuoteLiteral(text) + "))"}
@@ -219,7 +220,7 @@ func (x *explaining) means(text string, words []string) string {
 	if len(values) > 0 {
 		all := make([]string, len(words))
 		for i, w := range words {
-			all[i] = fmt.Sprintf("contains(strip_accents(lower(concat_ws(' ', %s))), strip_accents(lower(%s)))", strings.Join(values, ", "), d.QuoteLiteral(w))
+			all[i] = fmt.Sprintf("contains(clean_fold(concat_ws(' ', %s)), coalesce(clean_fold(%s), %[2]s))", strings.Join(values, ", "), d.QuoteLiteral(w))
 		}
 		either = append(either, "("+strings.Join(all, " AND ")+")")
 	}

@@ -42,13 +42,13 @@ func (e *Engine) Quarantined(ctx context.Context, node, run string) ([]Quarantin
 	all := []QuarantineSet{}
 	results := map[string][]check.Result{} // by run
 	for _, n := range e.Project.Nodes {
-		if node != "" && n.Name() != node || run == "" && len(n.Checks) == 0 && n.Stream == nil { // a stream's policy for its columns diverts too
+		if node != "" && n.Name() != node || run == "" && len(n.Checks) == 0 && n.Stream == nil && n.Part != models.PartGolden { // a stream's policy for its columns diverts too
 			continue
 		}
 		of := run
 		if of == "" {
 			var err error
-			if of, err = e.Journal.LastChecked(ctx, n.Name(), e.target()); err != nil {
+			if of, err = e.lastDivided(ctx, n); err != nil {
 				return nil, err
 			}
 		}
@@ -69,6 +69,21 @@ func (e *Engine) Quarantined(ctx context.Context, node, run string) ([]Quarantin
 	return all, nil
 }
 
+// lastDivided is the latest run that decided which rows of the node are kept out; "" for none. Those of an entity are no records whatever
+// is checked, so that it is the latest that made its tables.
+func (e *Engine) lastDivided(ctx context.Context, n *models.Node) (string, error) {
+	if n.Part != models.PartGolden {
+		return e.Journal.LastChecked(ctx, n.Name(), e.target())
+	}
+	steps, err := e.Journal.NodeSteps(ctx, n.Name(), "", e.target(), 20)
+	for _, s := range steps {
+		if s.Status == journal.Succeeded || s.Status == journal.Failed {
+			return s.Run, err
+		}
+	}
+	return "", err
+}
+
 // quarantineSet is what the run with these results diverted from the node; nil for nothing.
 func (e *Engine) quarantineSet(ctx context.Context, n *models.Node, run string, results []check.Result) (*QuarantineSet, error) {
 	set := &QuarantineSet{Node: n.Name(), Run: run, Rules: map[string]int64{}}
@@ -77,7 +92,7 @@ func (e *Engine) quarantineSet(ctx context.Context, n *models.Node, run string, 
 			set.Rules[r.Name] = r.Quarantined
 		}
 	}
-	if len(set.Rules) == 0 {
+	if run == "" || len(set.Rules) == 0 && n.Part != models.PartGolden {
 		return nil, nil
 	}
 	steps, err := e.Journal.Steps(ctx, run)
@@ -96,9 +111,34 @@ func (e *Engine) quarantineSet(ctx context.Context, n *models.Node, run string, 
 			}
 			set.Rows += n
 		}
+	} else if err := e.publishedSet(ctx, n, set); err != nil {
+		return nil, err
+	}
+	if n.Part != models.PartGolden {
 		return set, nil
 	}
-	return set, e.publishedSet(ctx, n, set)
+	if set.Rows == 0 {
+		return nil, nil
+	}
+	return set, e.countReasons(ctx, set)
+}
+
+// countReasons counts the set's rows by why they are there, which no check has counted.
+func (e *Engine) countReasons(ctx context.Context, set *QuarantineSet) (err error) {
+	w, all, err := e.openQuarantined(ctx, set, "")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	answer, err := w.Query(ctx, fmt.Sprintf("SELECT rule, count(*) FROM (SELECT unnest(%s) AS rule FROM (\n%s\n) AS q) AS r GROUP BY rule", check.FailedRules, all))
+	if err != nil {
+		return fmt.Errorf("count quarantined rows of %s: %w", set.Node, err)
+	}
+	for _, row := range answer.Rows {
+		rule, _ := row[0].(string)
+		set.Rules[rule], _ = row[1].(int64)
+	}
+	return nil
 }
 
 // publishedSet finds the set's rows in the node's published quarantine. They have gone from it when they were replayed, when a
@@ -143,7 +183,7 @@ func (e *Engine) QuarantineRows(ctx context.Context, node string) (map[string]in
 }
 
 // InQuarantine is what is in the node's published quarantine now, of whichever runs; nil for nothing. Its Run is "".
-func (e *Engine) InQuarantine(ctx context.Context, node string) (_ *QuarantineSet, err error) {
+func (e *Engine) InQuarantine(ctx context.Context, node string) (*QuarantineSet, error) {
 	m, err := e.current(ctx)
 	if err != nil {
 		return nil, err
@@ -154,20 +194,7 @@ func (e *Engine) InQuarantine(ctx context.Context, node string) (_ *QuarantineSe
 		return nil, nil
 	}
 	set := &QuarantineSet{Node: node, Rows: t.Rows, Rules: map[string]int64{}, Published: true, from: warehouse.DuckDB.Select(t.Version), files: warehouse.Paths(t.Version.Files())}
-	w, all, err := e.openQuarantined(ctx, set, "")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, w.Close()) }()
-	answer, err := w.Query(ctx, fmt.Sprintf("SELECT rule, count(*) FROM (SELECT unnest(%s) AS rule FROM (\n%s\n) AS q) AS r GROUP BY rule", check.FailedRules, all))
-	if err != nil {
-		return nil, fmt.Errorf("count quarantined rows of %s: %w", node, err)
-	}
-	for _, row := range answer.Rows {
-		rule, _ := row[0].(string)
-		set.Rules[rule], _ = row[1].(int64)
-	}
-	return set, nil
+	return set, e.countReasons(ctx, set)
 }
 
 // ShowQuarantined fetches some of a set's rows as texts, those that fail the rule when one is given. Values of columns that

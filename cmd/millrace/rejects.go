@@ -19,7 +19,7 @@ func (a *app) rejectsCommand() *cobra.Command {
 		Use:   "list [NODE]",
 		Short: "list records that could not be landed, and count rows that checks kept out",
 		Long: "Lists what the latest run of each stream rejected: how many records for which reason, and the records with file,\n" +
-			"line and what is wrong; how many rows the checks of each table quarantined; and how many rows are in quarantine now,\n" +
+			"line and what is wrong; how many rows the checks of each table, or an entity, quarantined; and how many are in quarantine now,\n" +
 			"of whichever runs. --run asks another run. Records of tables with columns that are tagged pii are masked, unless --plain.\n",
 		Example: "  millrace rejects list\n  millrace rejects list erp.orders --reason bad_cast --limit 20 --json",
 		Args:    cobra.MaximumNArgs(1),
@@ -94,7 +94,7 @@ func (a *app) listRejects(c *cobra.Command, e *pipeline.Engine, node, run, reaso
 	}
 	out := rejectsAnswer{Sets: sets, Records: []pipeline.RejectedRecord{}, Quarantined: quarantined, InQuarantine: inside}
 	if !a.json {
-		a.printRejectCounts(sets)
+		a.printRejectCounts(sets, len(quarantined) > 0)
 		a.printQuarantineCounts(quarantined, inside)
 	}
 	for _, s := range sets {
@@ -127,8 +127,12 @@ func (a *app) listRejects(c *cobra.Command, e *pipeline.Engine, node, run, reaso
 	return nil
 }
 
-func (a *app) printRejectCounts(sets []pipeline.RejectSet) {
-	if len(sets) == 0 {
+func (a *app) printRejectCounts(sets []pipeline.RejectSet, others bool) {
+	switch {
+	case len(sets) == 0 && others:
+		a.out("no rejects of streams")
+		return
+	case len(sets) == 0:
 		a.out("no rejects")
 		return
 	}

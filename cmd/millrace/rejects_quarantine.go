@@ -273,7 +273,7 @@ func safeCSV(out io.Writer, columns []string) (write func(parquet.Row) error, fl
 		}
 }
 
-// printQuarantineCounts lists what checks diverted, by rule, and what is in quarantine now, of whichever runs.
+// printQuarantineCounts lists what checks and entities diverted, by rule, and what is in quarantine now, of whichever runs.
 func (a *app) printQuarantineCounts(sets []pipeline.QuarantineSet, inside map[string]int64) {
 	a.printDiverted(sets)
 	if len(inside) == 0 {
@@ -302,7 +302,7 @@ func (a *app) printDiverted(sets []pipeline.QuarantineSet) {
 			g.add(s.Node, rule, fmt.Sprint(s.Rules[rule]), run)
 		}
 	}
-	a.out("\nquarantined by checks")
+	a.out("\nquarantined")
 	_ = g.print(a.stdout)
 	a.out("millrace rejects show NODE shows the rows")
 }

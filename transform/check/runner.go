@@ -57,16 +57,8 @@ func VersionTable(d *warehouse.Dialect, v *warehouse.Version, n *models.Node) Ta
 	return t
 }
 
-// Secrets are the columns that the project tags pii, by lower-case name.
-func Secrets(n *models.Node) map[string]bool {
-	secret := map[string]bool{}
-	for _, c := range n.Columns {
-		if n.IsPII(c.Name) {
-			secret[strings.ToLower(c.Name)] = true
-		}
-	}
-	return secret
-}
+// Secrets are the personal columns that the project names, by lower-case name.
+func Secrets(n *models.Node) map[string]bool { return n.PersonalColumns() }
 
 func (r *Runner) compiler(t Table) *compiler {
 	return &compiler{d: r.Warehouse.Dialect(), columns: t.Columns, parent: r.Parent}
