@@ -26,7 +26,8 @@ func (a *Account) exec(ctx context.Context, statement string) (int64, error) {
 
 // atomic runs f as one of DuckDB's transactions.
 func (a *Account) atomic(ctx context.Context, f func() error) error {
-	if _, err := a.exec(ctx, "BEGIN TRANSACTION"); err != nil {
+	// A client that goes while DuckDB begins would leave the transaction open, and the next one could not begin.
+	if _, err := a.exec(context.WithoutCancel(ctx), "BEGIN TRANSACTION"); err != nil {
 		return err
 	}
 	err := f()
