@@ -519,8 +519,8 @@ func badText(text string, most int) bool {
 }
 
 func whyMistakes(why string) []FieldProblem {
-	if strings.TrimSpace(why) == "" || badText(why, 500) {
-		return []FieldProblem{{"why", "must say why, in one line of at most 500 bytes"}}
+	if strings.TrimSpace(why) == "" || badText(why, steward.MostWhy) {
+		return []FieldProblem{{"why", fmt.Sprintf("must say why, in one line of at most %d bytes", steward.MostWhy)}}
 	}
 	return nil
 }

@@ -70,14 +70,11 @@ func because(c *cobra.Command, why string) error {
 	switch {
 	case strings.TrimSpace(why) == "":
 		return usage("%s: --why is missing: say in a line why it is decided so, for those who read the decision later", what)
-	case len(why) > mostWhy:
-		return usage("%s: --why has %d bytes: say it in %d", what, len(why), mostWhy)
+	case len(why) > steward.MostWhy:
+		return usage("%s: --why has %d bytes: say it in %d", what, len(why), steward.MostWhy)
 	}
 	return nil
 }
-
-// mostWhy is how long a reason may be, in bytes.
-const mostWhy = 500
 
 // decide writes a decision down and tells it.
 func (a *app) decide(c *cobra.Command, name string, d steward.Decision) error {

@@ -5,9 +5,8 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/millrace/millrace/transform/match"
-
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform/match"
 )
 
 // This file refuses tables that have lost much of what they had, as streams refuse snapshots: most likely a source is broken, and golden

@@ -49,6 +49,9 @@ const (
 	Revoke Kind = "revoke" // the decision named by Of does not hold any more
 )
 
+// MostWhy is how long a reason may be that is given for a new decision, in bytes.
+const MostWhy = 500
+
 // Decision is one row of the file.
 type Decision struct {
 	ID    string    `json:"id"`
