@@ -324,7 +324,7 @@ func (x *explaining) pair(ctx context.Context, out *PairExplanation, a, b stewar
 	_, verdict, _ := scoring.Keep(ra, rb, p)
 	out.Verdict = verdict.String()
 	out.Always, out.Never = scoring.Holding(ra, rb, p)
-	out.Rules = ruleNames(plan.RuleNames(records.Agreeing(plan, ra, rb)))
+	out.Rules = match.SplitRules(plan.RuleNames(records.Agreeing(plan, ra, rb)))
 	return x.fate(ctx, out, plan, a, b)
 }
 
@@ -385,7 +385,7 @@ func (x *explaining) fate(ctx context.Context, out *PairExplanation, plan *match
 		weight, _ := row[2].(float64)
 		out.Verdict, out.PublishedWeight = published, &weight
 		if rules, _ := row[1].(string); rules != "" {
-			out.Rules = ruleNames(rules)
+			out.Rules = match.SplitRules(rules)
 		}
 		if math.Abs(weight-out.Weight) > 1e-6 {
 			return fmt.Errorf("run %s has published %g bits of %s and %s, and they are explained with %g: the version of Millrace is another; millrace run %s publishes anew",
@@ -667,7 +667,7 @@ ORDER BY e.verdict = 'forced' DESC, e.weight DESC, 1, 2, 3, 4`, xref, is, x.tabl
 		tree[b] = a
 		weight, _ := row[4].(float64)
 		probability, _ := row[5].(float64)
-		out.Evidence = append(out.Evidence, Evidence{A: x.record(t[0], t[1]), B: x.record(t[2], t[3]), Weight: weight, Probability: probability, Verdict: t[6], Rules: ruleNames(t[7]),
+		out.Evidence = append(out.Evidence, Evidence{A: x.record(t[0], t[1]), B: x.record(t[2], t[3]), Weight: weight, Probability: probability, Verdict: t[6], Rules: match.SplitRules(t[7]),
 			RecordA: steward.Record{Source: t[0], Key: t[1]}, RecordB: steward.Record{Source: t[2], Key: t[3]}})
 	}
 	out.Connected = len(out.Evidence) == len(out.Members)-1

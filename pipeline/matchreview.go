@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform/match"
 	"github.com/millrace/millrace/transform/match/golden"
 	"github.com/millrace/millrace/transform/match/master"
 	"github.com/millrace/millrace/transform/match/steward"
@@ -156,7 +157,7 @@ func (x *explaining) reviewed(row []any) ReviewedThing {
 	out := ReviewedThing{Kind: text(0), Reason: text(1), GoldenA: text(6), GoldenB: text(7), Detail: text(8), Since: timeOf(text(9)), Run: text(10)}
 	if out.Kind == "pair" {
 		rules, apart, _ := strings.Cut(out.Detail, golden.KeptApart)
-		out.Rules, out.KeptApartBy = ruleNames(rules), apart
+		out.Rules, out.KeptApartBy = match.SplitRules(rules), apart
 	}
 	out.Weight, _ = row[11].(float64)
 	out.Probability, _ = row[12].(float64)

@@ -97,11 +97,3 @@ func asWritten(v any, times bool) any {
 	}
 	return v
 }
-
-// ruleNames are the rules of a pair, as tables have them in one text.
-func ruleNames(text string) []string {
-	if text == "" {
-		return []string{}
-	}
-	return strings.Split(text, "; ")
-}

@@ -19,7 +19,17 @@ func (p *Plan) RuleNames(set RuleSet) string {
 			names = append(names, p.Rules[r].Name)
 		}
 	}
-	return strings.Join(names, "; ")
+	return strings.Join(names, ruleSeparator)
+}
+
+const ruleSeparator = "; "
+
+// SplitRules are the names that RuleNames has put in one text.
+func SplitRules(text string) []string {
+	if text == "" {
+		return []string{}
+	}
+	return strings.Split(text, ruleSeparator)
 }
 
 // Show is a record's value as a text; "" for NULL.
