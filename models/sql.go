@@ -72,8 +72,8 @@ func (l *loader) sourceLine(file string, line int) string {
 func at(p jinja.Position) config.Pos { return config.Pos{File: p.File, Line: p.Line, Column: p.Col} }
 
 func (l *loader) model(file string, t *jinja.Template) {
-	m := &Model{Path: file, Template: t, Materialized: View, Config: map[string]any{}}
 	name := strings.TrimSuffix(path.Base(file), ".sql")
+	m := &Model{Name: name, Path: file, Template: t, Materialized: View, Config: map[string]any{}, OnSchemaChange: SchemaChangeAppend}
 	n := &Node{Schema: l.defaultSchema(), Table: name, Kind: KindModel, Model: m, Path: file, Pos: config.Pos{File: file, Line: 1, Column: 1}}
 	if l.p.byModel == nil {
 		l.p.byModel = map[string]*Node{}
