@@ -154,6 +154,7 @@ type (
 	}
 	macroNode struct {
 		pos
+		end      int // the offset behind its end tag
 		name     string
 		params   []string
 		defaults []expr // for the last len(defaults) params

@@ -29,6 +29,7 @@ func parse(t *Template, toks []token) error {
 	p := &parser{t: t, toks: toks}
 	body, err := p.body(nil)
 	t.body = body
+	slices.SortStableFunc(t.refs, func(a, b reference) int { return a.off - b.off })
 	return err
 }
 
@@ -157,13 +158,13 @@ func (p *parser) only(tag string, off int) ([]node, error) {
 }
 
 var (
-	tags = []string{"if", "for", "set", "macro", "call", "do", "raw", "filter", "with", "print", "test"}
+	tags = []string{"if", "for", "set", "macro", "call", "do", "raw", "filter", "with", "print", "test", "data_test", "materialization"}
 	// foreignTags are tags that exist in Jinja2 or dbt and that this engine does not have.
 	foreignTags = map[string]string{
 		"include": "write a macro and call it", "import": "macros of the project are callable without import",
 		"from": "macros of the project are callable without import", "extends": "write a macro and call it",
 		"block": "write a macro and call it", "break": "Jinja2 has no break; use 'for … if'",
-		"continue": "Jinja2 has no continue; use 'for … if'", "materialization": "set 'materialized' in config()",
+		"continue": "Jinja2 has no continue; use 'for … if'",
 		"snapshot": "", "docs": "",
 	}
 )
@@ -180,8 +181,10 @@ func (p *parser) statement(off int) (node, error) {
 		return p.forStatement(off)
 	case "set":
 		return p.setStatement(off)
-	case "macro", "test":
+	case "macro", "test", "data_test":
 		return p.macroStatement(off, tok.val)
+	case "materialization":
+		return p.materialization(off)
 	case "call":
 		return p.callStatement(off)
 	case "do", "print":
@@ -300,14 +303,14 @@ func (p *parser) setStatement(off int) (node, error) {
 	return n, err
 }
 
-// macroStatement parses a macro; dbt's `{% test name(…) %}` is the macro "test_name".
+// macroStatement parses a macro; dbt's `{% test name(…) %}` and `{% data_test name(…) %}` are the macro "test_name".
 func (p *parser) macroStatement(off int, tag string) (node, error) {
 	name, err := p.expectName("the name of the macro")
 	if err != nil {
 		return nil, err
 	}
 	m := &macroNode{pos: pos(off), name: name.val}
-	if tag == "test" {
+	if tag != "macro" {
 		m.name = "test_" + name.val
 	}
 	p.t.bound[m.name] = true
@@ -339,7 +342,87 @@ func (p *parser) macroRest(m *macroNode, tag string, off int) error {
 	}
 	var err error
 	m.body, err = p.only(tag, off)
+	m.end = p.behind()
 	return err
+}
+
+// behind is the offset of the text behind the tag that was read last.
+func (p *parser) behind() int {
+	last := p.toks[max(p.i-1, 0)].off
+	if i := strings.Index(p.t.src[last:], "%}"); i >= 0 {
+		return last + i + len("%}")
+	}
+	return len(p.t.src)
+}
+
+// materialization parses dbt's `{% materialization name, adapter='x' %}`: the macro "materialization_name_x".
+func (p *parser) materialization(off int) (node, error) {
+	name, err := p.expectName("the name of the materialization")
+	if err != nil {
+		return nil, err
+	}
+	adapter := "default"
+	m := &macroNode{pos: pos(off), params: []string{"supported_languages"}}
+	languages := expr(&listExpr{pos(name.off), []expr{&constExpr{pos(name.off), "sql"}}})
+	for p.skipOp(",") {
+		key, err := p.expectName("default, adapter= or supported_languages=")
+		if err != nil {
+			return nil, err
+		}
+		if key.val == "default" {
+			continue
+		}
+		if err := p.expectOp("="); err != nil {
+			return nil, err
+		}
+		x, err := p.expression(true)
+		if err != nil {
+			return nil, err
+		}
+		switch key.val {
+		case "adapter":
+			c, _ := x.(*constExpr)
+			if c == nil || !isString(c.val) {
+				return nil, p.fail(x.at(), "the adapter of a materialization must be a string")
+			}
+			adapter = c.val.(string)
+		case "supported_languages":
+			languages = x
+		default:
+			return nil, p.t.errorAt(key.off, "a materialization has no setting '"+key.val+"'", "write adapter='…', default or supported_languages=[…]")
+		}
+	}
+	m.name = "materialization_" + name.val + "_" + adapter
+	m.defaults = []expr{languages}
+	p.t.bound[m.name] = true
+	p.macros = append(p.macros, m)
+	defer func() { p.macros = p.macros[:len(p.macros)-1] }()
+	m.body, err = p.only("materialization", off)
+	m.end = p.behind()
+	return m, err
+}
+
+// typeName skips the type of a parameter, such as `Optional[str]`: dbt lets macros state them, and they have no effect.
+func (p *parser) typeName() error {
+	tok, err := p.expectName("a type")
+	if err != nil || !p.skipOp("[") {
+		return err
+	}
+	if err := p.enter(tok.off); err != nil {
+		return err
+	}
+	defer func() { p.depth-- }()
+	for n := 0; !p.skipOp("]"); n++ {
+		if n > 0 {
+			if err := p.expectOp(","); err != nil {
+				return err
+			}
+		}
+		if err := p.typeName(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *parser) signature(m *macroNode) error {
@@ -361,6 +444,11 @@ func (p *parser) signature(m *macroNode) error {
 			return p.fail(name.off, "parameter '%s' appears twice", name.val)
 		}
 		m.params = append(m.params, name.val)
+		if p.skipOp(":") {
+			if err := p.typeName(); err != nil {
+				return err
+			}
+		}
 		if p.skipOp("=") {
 			x, err := p.expression(true)
 			if err != nil {
