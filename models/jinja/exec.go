@@ -169,6 +169,9 @@ func (w *writer) write(s string, off int, copied bool) error {
 // at gives an error the position of a node, unless it has one.
 func (r *render) at(f *frame, off int, err error) error {
 	e, ok := err.(*Error)
+	if _, control := err.(loopControl); control {
+		return err
+	}
 	if !ok {
 		e = &Error{Msg: err.Error(), Err: err}
 	}
@@ -245,6 +248,12 @@ func (r *render) execNode(f *frame, n node) error {
 		return nil
 	case *callNode:
 		return r.execCall(f, n)
+	case *loopControlNode:
+		return loopControl(n.word)
+	case *snapshotNode:
+		return &Error{Msg: "the snapshot '" + n.name + "' stands in a file that is rendered as a whole", Hint: "move it to a file in the folder snapshots/"}
+	case *docsNode:
+		return nil
 	case *doNode:
 		_, err := r.eval(f, n.x)
 		return err
@@ -345,6 +354,11 @@ func (r *render) assign(f *frame, target expr, v any) error {
 	return nil
 }
 
+// loopControl is the error by which break and continue leave the body of a loop.
+type loopControl string
+
+func (c loopControl) Error() string { return "'" + string(c) + "' outside a loop" }
+
 // loopState is the `loop` variable.
 type loopState struct {
 	r      *render
@@ -414,7 +428,9 @@ func (r *render) loop(f *frame, n *forNode, v any, depth int64) error {
 		if err := r.assign(in, n.target, x); err != nil {
 			return r.at(f, n.target.at(), err)
 		}
-		if err := r.exec(in, n.body); err != nil {
+		if err := r.exec(in, n.body); err == loopControl("break") {
+			return nil
+		} else if err != nil && err != loopControl("continue") {
 			return err
 		}
 	}

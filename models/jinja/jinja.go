@@ -88,12 +88,7 @@ type Template struct {
 // Parse reads a template; name is the file shown in errors. The error is always an *Error.
 func Parse(name, src string) (*Template, error) {
 	t := &Template{name: name, src: normalize(src), bound: map[string]bool{}, env: standardEnv()}
-	t.lines = append(t.lines, 0)
-	for i := 0; i < len(t.src); i++ {
-		if t.src[i] == '\n' {
-			t.lines = append(t.lines, i+1)
-		}
-	}
+	t.countLines()
 	toks, err := lex(t)
 	if err != nil {
 		return nil, err
@@ -102,6 +97,16 @@ func Parse(name, src string) (*Template, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// countLines finds where each line starts.
+func (t *Template) countLines() {
+	t.lines = append(make([]int, 0, 1+strings.Count(t.src, "\n")), 0)
+	for i := 0; i < len(t.src); i++ {
+		if t.src[i] == '\n' {
+			t.lines = append(t.lines, i+1)
+		}
+	}
 }
 
 // Name returns the name given to Parse.
