@@ -155,6 +155,7 @@ func newLoader(in Loading, p *Project) *loader {
 func (l *loader) projectFile() bool {
 	if !exists(l.Files, ProjectFile) && exists(l.Files, DBTFile) {
 		bare, _ := config.Parse(ProjectFile, []byte("name: dbt"))
+		l.files[ProjectFile] = bare
 		l.prepareReferences(bare)
 		l.problems = append(l.problems, bare.Decode(&l.file, l.resolve)...)
 		l.file.Name = ""
