@@ -38,6 +38,8 @@ type Loading struct {
 	// ColumnType reads the type of a contract's column: as the engine spells it, with the most characters of a text, 0 for any
 	// number. nil takes what is written.
 	ColumnType func(text string) (typ string, length int, err error)
+	// SeedType reads the type that a seed gives a column: as the engine spells it. nil takes what is written.
+	SeedType func(text string) (string, error)
 	// Now, unless it is zero, has schedules looked at for clocks that are put forward or back within the next two years.
 	Now time.Time
 }
@@ -82,6 +84,7 @@ type loader struct {
 	path     func(string) (PathMeaning, error) // of a checks file
 	given    map[string][]byte                 // files that are not among Files, by name
 	drafts   []*entityDraft                    // entities, until all nodes are known
+	seeded   []*Node                           // seeds, until all that is said of them is known
 	tables   map[string]*Node                  // by lower-case schema.table: names that differ by case only are one table
 }
 
@@ -101,12 +104,13 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.targets()
 	l.sources()
 	l.macros()
+	l.seeds()
 	l.models()
 	l.entities()
 	l.properties()
+	l.addSeeds()
 	l.contracts()
 	l.singularChecks()
-	l.unusedFolders()
 	l.link()
 	l.linkChecks()
 	l.pipelines()
@@ -415,16 +419,6 @@ func (l *loader) glob(dir string, exts ...string) []string {
 		l.problems = append(l.problems, &config.Problem{File: dir, Message: err.Error(), Severity: config.SeverityError})
 	}
 	return found
-}
-
-// unusedFolders warns of files that look as if they did something.
-func (l *loader) unusedFolders() {
-	for _, ext := range []string{".csv", ".yml", ".yaml", ".sql"} {
-		if files := l.glob("seeds", ext); len(files) > 0 {
-			l.warning(config.Pos{File: files[0]}, "", "seeds come with a later version: this one does not read seeds/")
-			break
-		}
-	}
 }
 
 // pipelines validates them and gives every node its owner.

@@ -43,7 +43,7 @@ func load(files map[string]string) (*models.Project, string) {
 	for name, content := range files {
 		fs[name] = &fstest.MapFile{Data: []byte(content)}
 	}
-	p, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}, Env: os.LookupEnv, Now: time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)})
+	p, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}, SeedType: seedType, Env: os.LookupEnv, Now: time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)})
 	text := ""
 	if problems != nil {
 		text = problems.Error()
@@ -102,7 +102,7 @@ func TestMistakes(t *testing.T) {
 		{"cyclic refs", map[string]string{"millrace.yml": head, "models/a.sql": "select * from {{ ref('b') }}", "models/b.sql": "select *\nfrom {{ ref('a') }}"}, []string{"models/b.sql:2:9", "cyclic refs: a → b → a"}},
 		{"refs in a branch count", map[string]string{"millrace.yml": head, "models/a.sql": "select 1 {% if is_incremental() %} from {{ ref('gone') }} {% endif %}"}, []string{"models/a.sql:1:44", `ref("gone")`}},
 		{"two nodes, one name", map[string]string{"millrace.yml": head, "models/erp_orders.sql": "{{ config(schema='ERP', alias='Orders') }} select 1"}, []string{"two nodes are named ERP.Orders", "millrace.yml:6:"}},
-		{"two models, one file name", map[string]string{"millrace.yml": head, "models/x/a.sql": "select 1", "models/y/a.sql": "select 1"}, []string{"models/y/a.sql:1:1", "two models are named \"a\"", "models/x/a.sql"}},
+		{"two models, one file name", map[string]string{"millrace.yml": head, "models/x/a.sql": "select 1", "models/y/a.sql": "select 1"}, []string{"models/y/a.sql:1:1", "two nodes are named \"a\"", "models/x/a.sql"}},
 		{"a node in two pipelines", map[string]string{"millrace.yml": head + "pipelines:\n  a: { select: [orders] }\n  b: { select: [\"*\"] }\n"}, []string{"millrace.yml:9:16", "erp.orders belongs to pipeline \"a\" already"}},
 		{"selector without a node", map[string]string{"millrace.yml": head + "pipelines:\n  a: { select: [ordrs] }\n"}, []string{"millrace.yml:8:16", `did you mean "orders"?`}},
 		{"bad cron", map[string]string{"millrace.yml": head + "pipelines:\n  a: { schedule: \"61 * * * *\" }\n"}, []string{"millrace.yml:8:18", "61 is not between 0 and 59"}},
@@ -190,12 +190,12 @@ func TestWarnings(t *testing.T) {
 		"millrace.yml": head,
 		"models/a.sql": "select 1",
 		"models/a.yml": "version: 2\nmodels:\n  - name: a\n    columns: [ { name: id, data_tests: [unique] } ]\n",
-		"seeds/s.csv":  "a\n",
+		"seeds/s.sql":  "select 1",
 	})
 	if p == nil || p.Node("main.a") == nil {
 		t.Fatalf("the project did not load: %s", text)
 	}
-	for _, want := range []string{"warning: seeds come with a later version"} {
+	for _, want := range []string{"seeds/s.sql: warning: SQL in seeds/ is not read"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not said in:\n%s", want, text)
 		}

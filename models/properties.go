@@ -8,10 +8,10 @@ import (
 	"github.com/millrace/millrace/internal/config"
 )
 
-// properties reads models/**/*.yml: descriptions, tags and checks, in dbt's shape.
+// properties reads models/**/*.yml and seeds/**/*.yml: descriptions, tags and checks, in dbt's shape.
 func (l *loader) properties() {
-	for _, ext := range []string{".yml", ".yaml"} {
-		for _, file := range l.glob("models", ext) {
+	for _, folder := range []string{"models", "seeds"} {
+		for _, file := range l.glob(folder, ".yml", ".yaml") {
 			if f := l.parse(file); f != nil {
 				l.propertiesOf(f)
 			}
@@ -24,6 +24,7 @@ type propertiesFile struct {
 	config.Origin
 	Version    int                `yaml:"version" doc:"2, as in dbt."`
 	Models     []tableProperties  `yaml:"models" doc:"What the models hold."`
+	Seeds      []seedProperties   `yaml:"seeds" doc:"What the seeds hold, and the types of their columns."`
 	Sources    []sourceProperties `yaml:"sources" doc:"What the streams hold: docs and checks of sources that the project defines."`
 	unreadFile `yaml:",inline"`
 }
@@ -32,7 +33,6 @@ type propertiesFile struct {
 // tables or checks stands among the keys that are read.
 type (
 	unreadFile struct {
-		Seeds          config.Node `yaml:"seeds" doc:"dbt's key; not read."`
 		Snapshots      config.Node `yaml:"snapshots" doc:"dbt's key; not read."`
 		UnitTests      config.Node `yaml:"unit_tests" doc:"dbt's key; not read."`
 		Exposures      config.Node `yaml:"exposures" doc:"dbt's key; not read."`
@@ -168,19 +168,22 @@ const freshnessHint = "write a check: - freshness: { column: loaded_at, error_af
 func (l *loader) propertiesOf(f *config.File) {
 	var file propertiesFile
 	l.problems = append(l.problems, f.Decode(&file, l.resolve)...)
-	l.unread(file.Origin, "millrace reads models and sources of it", unreadFile{})
+	l.unread(file.Origin, "millrace reads models, seeds and sources of it", unreadFile{})
 	for _, m := range file.Models {
 		n := l.p.byModel[m.Name]
-		if n == nil {
+		if n == nil || n.Seed != nil {
 			var known []string
-			for name := range l.p.byModel {
-				known = append(known, name)
+			for name, n := range l.p.byModel {
+				if n.Seed == nil {
+					known = append(known, name)
+				}
 			}
 			l.noTable(m, known, "no model is named %q", m.Name)
 			continue
 		}
 		l.describe(n, m)
 	}
+	l.seedsOf(file.Seeds)
 	for _, s := range file.Sources {
 		l.unread(s.Origin, freshnessHint, unreadSource{})
 		l.unread(s.Config.Origin, freshnessHint, unreadSource{})

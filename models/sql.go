@@ -79,7 +79,7 @@ func (l *loader) model(file string, t *jinja.Template) {
 		l.p.byModel = map[string]*Node{}
 	}
 	if other := l.p.byModel[name]; other != nil {
-		l.problem(n.Pos, "ref() finds models by file name: rename one of the files", "two models are named %q; the other is %s", name, other.Path)
+		l.problem(n.Pos, "ref() finds models and seeds by file name: rename one of the files", "two nodes are named %q; the other is %s", name, other.Path)
 		return
 	}
 	seen, err := l.trial(n, false)
@@ -245,7 +245,7 @@ func (l *loader) lookup(r reference) *Node {
 		for name := range l.p.byModel {
 			known = append(known, name)
 		}
-		what := "model"
+		what := "model or seed"
 		if l.path != nil {
 			what = "table"
 		}
