@@ -283,9 +283,10 @@ func (l *loader) yamlValue(pos config.Pos, pkg, text string) (any, error) {
 
 // setting is one key of a configuration, with a value of Go's.
 type setting struct {
-	key   string
-	value any
-	pos   config.Pos
+	key    string
+	value  any
+	pos    config.Pos
+	keyPos config.Pos
 }
 
 // cascade gives what the trees of dbt_project.yml say of a resource, outermost first: the package's own file, then the project's.
@@ -309,11 +310,11 @@ func (l *loader) configTree(said []setting, at config.Node, fqn []string) []sett
 		return said
 	}
 	for key, value := range at.All() {
-		name, plus := strings.CutPrefix(key, "+")
+		_, plus := strings.CutPrefix(key, "+")
 		if !plus && value.IsMapping() {
 			continue
 		}
-		said = append(said, l.settingOf(name, value))
+		said = append(said, l.settingOf(at, key, value))
 	}
 	if len(fqn) > 0 {
 		return l.configTree(said, at.Get(fqn[0]), fqn[1:])
@@ -321,11 +322,16 @@ func (l *loader) configTree(said []setting, at config.Node, fqn []string) []sett
 	return said
 }
 
-// settingOf is one key of a mapping of configuration.
-func (l *loader) settingOf(key string, value config.Node) setting {
+// goValue is a YAML value as Go has it.
+func (l *loader) goValue(n config.Node) any {
 	var v any
-	l.problems = append(l.problems, value.Decode(&v)...)
-	return setting{strings.TrimPrefix(key, "+"), v, value.Pos()}
+	l.problems = append(l.problems, n.Decode(&v)...)
+	return v
+}
+
+// settingOf is one key of a mapping of configuration.
+func (l *loader) settingOf(of config.Node, key string, value config.Node) setting {
+	return setting{strings.TrimPrefix(key, "+"), l.goValue(value), value.Pos(), of.Origin().Key(key)}
 }
 
 // packageOf is the package of that label.

@@ -39,6 +39,8 @@ type Loading struct {
 	// ColumnType reads the type of a contract's column: as the engine spells it, with the most characters of a text, 0 for any
 	// number. nil takes what is written.
 	ColumnType func(text string) (typ string, length int, err error)
+	// SeedType reads the type that a seed gives a column: as the engine spells it. nil takes what is written.
+	SeedType func(text string) (string, error)
 	// Now, unless it is zero, has schedules looked at for clocks that are put forward or back within the next two years.
 	Now time.Time
 }

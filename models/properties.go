@@ -287,17 +287,17 @@ func (l *loader) patchSettings(t *tableProperties) []setting {
 		for i, tag := range t.Tags {
 			tags[i] = tag
 		}
-		said = append(said, setting{"tags", tags, t.At("tags")})
+		said = append(said, setting{"tags", tags, t.At("tags"), t.Key("tags")})
 	}
 	if t.Meta.IsMapping() {
-		said = append(said, l.settingOf("meta", t.Meta))
+		said = append(said, setting{"meta", l.goValue(t.Meta), t.At("meta"), t.Key("meta")})
 	}
 	if t.Config.IsMapping() {
 		for key, value := range t.Config.All() {
 			if key == "contract" { // read as a contract
 				continue
 			}
-			said = append(said, l.settingOf(key, value))
+			said = append(said, l.settingOf(t.Config, key, value))
 		}
 	}
 	return said
@@ -359,7 +359,7 @@ func (l *loader) versionOf(p *dbtPackage, stem string) *version {
 // lone warns of properties of what is not there.
 func (l *loader) lone() {
 	for _, t := range l.patches {
-		if _, off := l.disabled[t.Name]; t.used || off || !t.pkg.isRoot() || t.kind == "seed" {
+		if _, off := l.disabled[t.Name]; t.used || off || !t.pkg.isRoot() {
 			continue
 		}
 		var known []string
