@@ -147,6 +147,10 @@ type writer struct {
 	b      strings.Builder
 	mapped bool
 	segs   []segment
+
+	native bool // keep values instead of text; see RenderNative
+	values []any
+	at     int // where the last one came from
 }
 
 func (w *writer) write(s string, off int, copied bool) error {
@@ -158,6 +162,10 @@ func (w *writer) write(s string, off int, copied bool) error {
 	}
 	if err := w.r.checkSize(w.b.Len() + len(s)); err != nil {
 		return err
+	}
+	if w.native {
+		w.keep(s, off)
+		return nil
 	}
 	if w.mapped {
 		w.segs = append(w.segs, segment{uint32(w.b.Len()), uint32(off), copied})
@@ -203,6 +211,11 @@ func (r *render) execNode(f *frame, n node) error {
 	case *textNode:
 		return f.out.write(n.text, n.at(), true)
 	case *outputNode:
+		if f.out.native {
+			v, err := r.evalMarked(f, n.x)
+			f.out.keep(v, n.x.at())
+			return err
+		}
 		v, err := r.eval(f, n.x)
 		if err != nil {
 			return err
@@ -408,7 +421,8 @@ func (r *render) loop(f *frame, n *forNode, v any, depth int64) error {
 	if n.test != nil {
 		s.next, s.seq = r.filtered(f, n, next), nil
 	}
-	for {
+	ran, done := false, false
+	for !done {
 		x, ok, err := s.take()
 		if err != nil {
 			return err
@@ -428,13 +442,16 @@ func (r *render) loop(f *frame, n *forNode, v any, depth int64) error {
 		if err := r.assign(in, n.target, x); err != nil {
 			return r.at(f, n.target.at(), err)
 		}
-		if err := r.exec(in, n.body); err == loopControl("break") {
-			return nil
-		} else if err != nil && err != loopControl("continue") {
+		switch err := r.exec(in, n.body); {
+		case err == nil:
+			ran = true
+		case err == loopControl("break"):
+			done = true
+		case err != loopControl("continue"):
 			return err
 		}
 	}
-	if s.index < 0 {
+	if !ran { // Jinja2 runs the else where no turn came to its end, break or not
 		return r.exec(f.inner(), n.orElse)
 	}
 	return nil

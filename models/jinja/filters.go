@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -48,9 +49,11 @@ func buildFilters() map[string]*filterDef {
 		})
 	}
 	attr, cased := opt("attribute", nil), opt("case_sensitive", false)
-	return map[string]*filterDef{
-		"as_bool": same, "as_number": same, "as_native": same, "as_text": same, // dbt: no effect in SQL
-		"lower": text(strings.ToLower), "upper": text(upper), "string": text(strings.Clone),
+	all := textFilters()
+	maps.Copy(all, map[string]*filterDef{
+		"as_bool": same, "as_number": same, "as_native": same, "as_text": same, // no effect in SQL; see RenderNative
+		"is_list": f(func(_ *render, v any, _ []any) (any, error) { _, ok := v.(*List); return ok, nil }),
+		"lower":   text(strings.ToLower), "upper": text(upper), "string": text(strings.Clone),
 		"capitalize": text(capitalize), "title": text(titleFilter),
 		"trim":   f(filterTrim, opt("chars", nil)),
 		"join":   f(filterJoin, opt("d", ""), attr),
@@ -84,13 +87,17 @@ func buildFilters() map[string]*filterDef {
 		"map":      raw(filterMap),
 		"select":   raw(selector(false, true)), "reject": raw(selector(false, false)),
 		"selectattr": raw(selector(true, true)), "rejectattr": raw(selector(true, false)),
-	}
+	})
+	return all
 }
 
 func capitalize(s string) string {
 	c, n := utf8.DecodeRuneInString(s)
 	if n == 0 {
 		return s
+	}
+	if c == 'ß' {
+		return "Ss" + strings.ToLower(s[n:])
 	}
 	return string(unicode.ToTitle(c)) + strings.ToLower(s[n:])
 }

@@ -46,7 +46,11 @@ type Tuple struct {
 }
 
 // Undefined is a name that has no value. Printing it gives nothing; using it in any other way is an error.
-type Undefined struct{ msg, hint string }
+type Undefined struct {
+	msg, hint string
+	near      func() string // makes the hint where it is needed, since most undefined names are only asked for
+	lenient   bool          // see Options.Lenient
+}
 
 // IsUndefined tells whether an argument is a name without a value.
 func IsUndefined(v any) bool { _, ok := v.(*Undefined); return ok }
@@ -627,12 +631,12 @@ func keysOf[V any](m map[string]V) []string {
 
 // suggest returns "did you mean 'x'?" for the closest name, or "".
 func suggest(name string, names []string) string {
-	best, bestDist := "", len(name)/3+1
+	best, bestDist := "", len(name)/3+1 // so close it must be, at least
 	if len(name) > 60 {
 		return ""
 	}
 	for _, n := range names {
-		if d := distance(strings.ToLower(name), strings.ToLower(n)); d < bestDist || d == bestDist && best == "" {
+		if d := distance(strings.ToLower(name), strings.ToLower(n)); d < bestDist {
 			best, bestDist = n, d
 		}
 	}
