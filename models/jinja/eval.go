@@ -172,8 +172,7 @@ func (r *render) known(f *frame) []string {
 		names = append(names, r.opts.Macros.names(r.opts.Package, f.pkg)...)
 	}
 	for s := f.sc; s != nil; s = s.parent {
-		names = append(names, s.names...)
-		names = append(names, keysOf(s.vars)...)
+		names = append(names, s.names()...)
 	}
 	return names
 }
@@ -645,7 +644,7 @@ func (r *render) call(fn any, a Args) (any, error) {
 
 func callable(v any) bool {
 	switch v := v.(type) {
-	case *funcValue, *macro, Callable:
+	case *funcValue, *macro, Callable, *Undefined: // Python's Undefined has a __call__
 		return true
 	case *loopState:
 		return v.n.recursive

@@ -153,13 +153,16 @@ func wrapLine(line string, width int, breakLong, onHyphens bool) []string {
 			row, chunks = append(row, chunks[0]...), chunks[1:]
 		}
 		if len(chunks) > 0 && len(chunks[0]) > width {
-			if n := width - len(row); breakLong && n > 0 {
+			if n := width - len(row); breakLong {
+				if onHyphens && n > 0 {
+					n = hyphenBefore(chunks[0], n)
+				}
 				row, chunks[0], last = append(row, chunks[0][:n]...), chunks[0][n:], len(row)
 			} else if len(row) == 0 {
 				row, chunks = append(row, chunks[0]...), chunks[1:]
 			}
 		}
-		if last < len(row) && strings.TrimFunc(string(row[last:]), isSpace) == "" {
+		if strings.TrimFunc(string(row[last:]), isSpace) == "" {
 			row = row[:last]
 		}
 		if len(row) > 0 {
@@ -167,6 +170,19 @@ func wrapLine(line string, width int, breakLong, onHyphens bool) []string {
 		}
 	}
 	return out
+}
+
+// hyphenBefore is where a word too long for n more characters is cut: behind its last hyphen before that, if it has one.
+func hyphenBefore(word []rune, n int) int {
+	for i := n - 1; i > 0; i-- {
+		if word[i] == '-' {
+			if strings.Trim(string(word[:i]), "-") != "" {
+				return i + 1
+			}
+			break
+		}
+	}
+	return n
 }
 
 // wrapChunks cuts a line into pieces that may stand on different lines: runs of white space, words, parts of words
