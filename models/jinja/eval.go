@@ -272,7 +272,7 @@ func (r *render) getAttr(v any, name string) (any, error) {
 			return x, nil
 		}
 	}
-	return noAttr(v, name), nil
+	return r.noAttr(v, name), nil
 }
 
 // part is what an attribute, an element or a call of something undefined gives.
@@ -283,25 +283,38 @@ func (u *Undefined) part() (any, error) {
 	return nil, undefinedErr(u)
 }
 
-func noAttr(v any, name string) *Undefined {
+func (r *render) noAttr(v any, name string) *Undefined {
 	if p, ok := v.(*packageMacros); ok {
-		return &Undefined{msg: "package '" + p.name + "' has no macro '" + name + "'", hint: suggest(name, p.order)}
+		return &Undefined{msg: "package '" + p.name + "' has no macro '" + name + "'", near: func() string { return suggest(name, p.order) }}
 	}
 	what := typeName(v) + " object"
 	if v == nil {
 		what = "None"
 	}
-	u := &Undefined{msg: "'" + what + "' has no attribute '" + name + "'"}
-	if d, ok := v.(*Dict); ok && d.Len() < 50 {
-		var names []string
-		for k := range d.All() {
+	return &Undefined{msg: "'" + what + "' has no attribute '" + name + "'", near: func() string { return suggest(name, r.env.attributeNames(v)) }}
+}
+
+// attributeNames lists what v has, for "did you mean".
+func (e *env) attributeNames(v any) []string {
+	switch v := v.(type) {
+	case string:
+		return keysOf(e.strMethods)
+	case *List:
+		return keysOf(e.listMethods)
+	case *Dict:
+		names := keysOf(e.dictMethods)
+		for k := range v.All() {
 			if s, ok := k.(string); ok {
 				names = append(names, s)
 			}
 		}
-		u.hint = suggest(name, names)
+		return names
+	case *namespace:
+		return e.attributeNames(v.d)
+	case *loopState:
+		return []string{"index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0", "previtem", "nextitem", "cycle", "changed"}
 	}
-	return u
+	return nil
 }
 
 // attribute is Python's getattr: methods of builtin types and the attributes of objects.
@@ -403,7 +416,7 @@ func (r *render) getItem(v, k any) (any, error) {
 		if ok || err != nil {
 			return x, err
 		}
-		return noAttr(v, name), nil
+		return r.noAttr(v, name), nil
 	}
 	s, err := r.repr(k)
 	if err != nil {

@@ -240,7 +240,7 @@ func (r *render) execNode(f *frame, n node) error {
 		return f.out.write(n.text, n.at(), true)
 	case *outputNode:
 		if f.out.native {
-			v, err := r.evalMarked(f, n.x)
+			v, err := r.nativeValue(f, n.x)
 			f.out.keep(v, n.x.at())
 			return err
 		}

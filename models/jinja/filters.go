@@ -851,7 +851,7 @@ func filterAttr(r *render, v any, a []any) (any, error) {
 	}
 	x, ok, err := r.attribute(v, name)
 	if err == nil && !ok {
-		return noAttr(v, name), nil
+		return r.noAttr(v, name), nil
 	}
 	return x, err
 }
