@@ -142,7 +142,7 @@ func TestDispatchErrors(t *testing.T) {
 func TestLibraryErrors(t *testing.T) {
 	lib, err := NewLibrary(
 		Package{"shop", []*Template{mustParse(t, "a.sql", "{% macro m() %}{% endmacro %}"), mustParse(t, "b.sql", "\n{% macro m() %}{% endmacro %}")}},
-		Package{"evil", []*Template{mustParse(t, "e.sql", "{% macro ref(x) %}{% endmacro %}{% macro ok() %}{% endmacro %}")}},
+		Package{"evil", []*Template{mustParse(t, "e.sql", "{% macro ref(x) %}{% endmacro %}{% macro ok() %}{% endmacro %}{% macro run_query() %}{% endmacro %}")}},
 		Package{"adapter", []*Template{mustParse(t, "ad.sql", "")}},
 	)
 	want := `b.sql:2:1: macro 'm' is defined twice in package 'shop'; the other is at a.sql:1:1 (rename or remove one of them)
@@ -151,7 +151,7 @@ ad.sql:1:1: package 'adapter' has the name of a part of dbt's context (rename th
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
-	if !lib.Has("evil.ok") || lib.Has("evil.ref") {
+	if !lib.Has("evil.ok") || lib.Has("evil.ref") || !lib.Has("evil.run_query") {
 		t.Error("the library does not hold what is right")
 	}
 	// The stack names each macro and where it was called.
