@@ -363,6 +363,8 @@ func (r *render) attribute(v any, name string) (any, bool, error) {
 			return v.node.usesVarargs, true, nil
 		case "caller":
 			return v.node.usesCaller, true, nil
+		case "get_macro": // of dbt's wrapper of a macro
+			return &funcValue{name: "get_macro", fn: func(a Args) (any, error) { _, err := a.Bind(); return v, err }}, true, nil
 		}
 	case Object:
 		x, ok := v.Attr(name)

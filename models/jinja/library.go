@@ -23,9 +23,9 @@ type Package struct {
 // has none.
 //
 // A bare name in a template is looked up as dbt does: among the macros of the package of the template, of the root
-// project, then (more than dbt does) of the package of the macro that is running, then of the package Builtin. So a
-// macro of the root project takes the place of a built-in one for everybody. The name of a package is an object with
-// its macros as attributes.
+// project, of the package Builtin, and then, more than dbt does, of the package of the macro that is running. So a macro
+// of the root project takes the place of a built-in one for everybody. The name of a package is an object with its macros
+// as attributes.
 type Library struct {
 	root     string
 	packages []*packageMacros
@@ -160,13 +160,13 @@ func (l *Library) resolve(node, current, name string) any {
 	if p := l.pkg(name); p != nil && name != "" && !(p.name == l.root && slices.Contains(Reserved(), name)) {
 		return p
 	}
-	if !builtin(current) && current != node {
+	if m := l.byName[Builtin].get(name); m != nil {
+		return m
+	}
+	if !builtin(current) && current != node { // not before the built-in ones: public packages have wrappers of the same names
 		if m := l.byName[current].get(name); m != nil {
 			return m
 		}
-	}
-	if m := l.byName[Builtin].get(name); m != nil {
-		return m
 	}
 	return nil
 }

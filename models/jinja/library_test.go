@@ -36,7 +36,8 @@ func shopLibrary(t *testing.T) *Library {
 {% macro own() %}own{% endmacro %}
 {% macro piece(x) %}{{ return(adapter.dispatch('piece', 'utils')(x)) }}{% endmacro %}
 {% macro default__piece(x) %}default piece {{ x }}{% endmacro %}
-{% macro helper() %}utils{% endmacro %}`)}},
+{% macro helper() %}utils{% endmacro %}
+{% macro stamp() %}{{ return(stamp()) }}{% endmacro %}`)}},
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -75,6 +76,8 @@ func TestLookup(t *testing.T) {
 		{"", "{{ utils.piece(1) }}", "root piece 1"}, // the root first, in a dispatch
 		{"", "{{ stamp() }}|{{ stamp(5) }}", "stamp 1|stamp 5"},
 		{"", "{{ ref('a') }}", "my ref:a"},
+		{"", "{{ utils.stamp() }}", "stamp 1"}, // a package's wrapper of a built-in macro of its own name
+		{"", "{{ utils.piece.get_macro().arguments }}", "('x',)"},
 		{"", "{% macro helper() %}mine{% endmacro %}{{ helper() }} {{ utils.star() }}", "mine own shop own"},
 		{"", "{{ test_not_null('m') }} {{ materialization_view_duckdb() }}", "m shop"},
 	} {
