@@ -278,7 +278,7 @@ func (l *loader) yamlValue(pos config.Pos, pkg, text string) (any, error) {
 	for _, name := range []string{"ref", "source", "config", "this", "is_incremental"} {
 		delete(globals, name)
 	}
-	return t.Native(l.Context, globals, jinja.Options{})
+	return t.RenderNative(l.Context, globals, jinja.Options{})
 }
 
 // setting is one key of a configuration, with a value of Go's.

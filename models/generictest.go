@@ -161,7 +161,7 @@ func renderArg(ctx context.Context, v any, globals map[string]any, opts jinja.Op
 		if err != nil {
 			return nil, moved(err, pos)
 		}
-		value, err := t.Native(ctx, globals, opts)
+		value, err := t.RenderNative(ctx, globals, opts)
 		if err != nil {
 			return nil, moved(err, pos)
 		}
