@@ -80,6 +80,11 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 	return built, locate(err, out)
 }
 
+// Table makes a table of a SELECT that is no model's, for a node that has none.
+func (b *Builder) Table(ctx context.Context, job Job, sql string) (*Built, error) {
+	return b.run(ctx, job, sql)
+}
+
 // publishable refuses a view that calls a cleaning function: readers run its SELECT themselves, in a DuckDB that has none of ours.
 func publishable(job Job, out *jinja.Output) error {
 	if job.Node.Model.Materialized != models.View {
@@ -158,6 +163,9 @@ func earlier(err error, offset int) error {
 // materialize gives a SELECT the form that the model's materialization asks for.
 func (b *Builder) materialize(ctx context.Context, job Job, sql string, columns []warehouse.Column) (*Built, error) {
 	name := warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}
+	if job.Node.Model == nil {
+		return b.table(ctx, job, name, sql)
+	}
 	switch job.Node.Model.Materialized {
 	case models.View:
 		v := warehouse.Version{Name: name, Columns: columns, View: sql}
