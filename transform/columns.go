@@ -108,14 +108,15 @@ func (j *joining) land(ctx context.Context, sql string, columns []warehouse.Colu
 	if err != nil {
 		return none, nil, err
 	}
-	ignores := policy(j.job.Node) == models.SchemaChangeIgnore
-	if ignores {
-		sql = j.only(sql, after)
+	for _, g := range changed(j.before.Columns, have).gone {
+		j.gone = append(j.gone, g.Name)
 	}
-	file, landed, err := j.write(ctx, j.job, sql)
+	ignores := policy(j.job.Node) == models.SchemaChangeIgnore
+	head, tail := j.fit(have, after, ignores)
+	file, landed, err := j.write(ctx, j.job, head+sql+tail)
 	switch {
 	case err != nil:
-		return none, nil, earlier(err, j.prefix(ignores, after))
+		return none, nil, earlier(err, len(head))
 	case ignores:
 		return j.narrow(ctx, file, landed, after)
 	case policy(j.job.Node) == models.SchemaChangeSync:
@@ -124,17 +125,25 @@ func (j *joining) land(ctx context.Context, sql string, columns []warehouse.Colu
 	return file, landed, nil
 }
 
-// only leaves out the columns of a SELECT that are not among these.
-func (j *joining) only(sql string, columns []warehouse.Column) string {
-	return "SELECT " + j.Warehouse.Dialect().Idents(warehouse.Names(columns)) + " FROM (\n" + sql + "\n) AS q"
-}
-
-// prefix is how many bytes stand before the model's own SQL.
-func (j *joining) prefix(ignores bool, columns []warehouse.Column) int {
-	if !ignores {
-		return 0
+// fit gives what to write around a SELECT so that it has these columns, as they are or with their types; those that it lacks are NULL.
+func (j *joining) fit(have, want []warehouse.Column, asTheyAre bool) (head, tail string) {
+	if slices.Equal(have, want) {
+		return "", ""
 	}
-	return strings.Index(j.only("", columns), "(\n") + len("(\n")
+	d := j.Warehouse.Dialect()
+	items := make([]string, len(want))
+	for i, c := range want {
+		name := d.QuoteIdent(c.Name)
+		switch {
+		case !has(have, c.Name):
+			items[i] = fmt.Sprintf("CAST(NULL AS %s) AS %s", d.Type(c.Type), name)
+		case asTheyAre:
+			items[i] = name + " AS " + name
+		default:
+			items[i] = fmt.Sprintf("CAST(%s AS %s) AS %[1]s", name, d.Type(c.Type))
+		}
+	}
+	return "SELECT " + strings.Join(items, ", ") + " FROM (\n", "\n) AS q"
 }
 
 // narrow gives new rows the types of the table's columns. A value that such a type does not hold is refused.

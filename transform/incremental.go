@@ -21,6 +21,7 @@ type joining struct {
 	before  *warehouse.Version // as new rows meet it
 	written []warehouse.File   // that the version may keep, besides the landed ones
 	more    []warehouse.Equation
+	gone    []string // columns of the table that the SELECT does not have any more
 }
 
 // incremental joins what the SELECT gives with the version before.
@@ -110,11 +111,11 @@ func (j *joining) rewrite(ctx context.Context, sql string, columns []warehouse.C
 	return nil
 }
 
-// merge keeps one row a key. Rows that are there keep what the model says, and columns that its SELECT does not have any more.
+// merge keeps one row a key. Rows that are there keep what the model says, and what its SELECT does not give any more.
 func (j *joining) merge(ctx context.Context, in warehouse.MergeInput) (*Built, error) {
 	m := j.job.Node.Model
 	if j.before != nil {
-		in.Keep = kept(m, j.before.Columns, in.Columns)
+		in.Keep = append(kept(m, in.Columns), j.gone...)
 	}
 	out, err := warehouse.Merge(ctx, j.Warehouse, in)
 	var hidden *warehouse.HiddenError
@@ -132,14 +133,9 @@ func (j *joining) merge(ctx context.Context, in warehouse.MergeInput) (*Built, e
 	return j.built(ctx, in.Landed, out.Version, out.Written, out.Equations)
 }
 
-// kept are the columns that a merge leaves as they are in rows that it finds.
-func kept(m *models.Model, before, landed []warehouse.Column) []string {
+// kept are the columns that the model's merge leaves as they are in rows that it finds.
+func kept(m *models.Model, landed []warehouse.Column) []string {
 	var names []string
-	for _, c := range before {
-		if !has(landed, c.Name) {
-			names = append(names, c.Name)
-		}
-	}
 	for _, c := range landed {
 		if m.MergeUpdate != nil && !named(m.MergeUpdate, c.Name) || named(m.MergeExclude, c.Name) {
 			names = append(names, c.Name)

@@ -76,23 +76,19 @@ type slowly struct {
 	merger
 	in    SlowlyInput
 	whole bool // every file is written anew: the table gets other columns
+
+	landed, valids int64 // rows, counted
 }
 
 func (s *slowly) run(ctx context.Context) error {
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	if err := s.oneEach(ctx, s.now(), "the SELECT", "a snapshot follows each row by its unique_key: let the SELECT give one row a key"); err != nil {
+	if err := s.look(ctx); err != nil {
 		return err
 	}
 	if s.in.Prev == nil {
 		return s.begin(ctx)
-	}
-	if err := s.oneEach(ctx, s.open(), "the published table, among its valid rows,", "was the unique_key changed? A snapshot goes on with the one that it began with"); err != nil {
-		return err
-	}
-	if err := s.later(ctx); err != nil {
-		return err
 	}
 	return s.next(ctx)
 }
@@ -252,12 +248,36 @@ func (s *slowly) as(columns []Column, sql string, has func(name string) bool) st
 	return "SELECT " + strings.Join(items, ", ") + " FROM (\n" + indent(sql) + "\n) AS s"
 }
 
-// oneEach refuses rows without a key, or several of one.
-func (s *slowly) oneEach(ctx context.Context, rows, who, hint string) error {
-	row, err := s.row(ctx, s.d.KeyStats("SELECT "+s.d.Idents(s.keys())+" FROM (\n"+rows+"\n) AS k", s.keys()))
+// look counts the rows that meet, and refuses those without a key, several of one, and a Now that is before what is noted already.
+func (s *slowly) look(ctx context.Context) error {
+	landed := s.d.KeyStats("SELECT "+s.d.Idents(s.keys())+" FROM (\n"+s.now()+"\n) AS k", s.keys())
+	open, later := "SELECT 0, 0, 0, 0", "SELECT 0"
+	if s.in.Prev != nil {
+		open = s.d.KeyStats("SELECT "+s.d.Idents(s.keys())+" FROM (\n"+s.open()+"\n) AS k", s.keys())
+		if !s.in.ByTime && s.in.UpdatedAt == "" {
+			later = fmt.Sprintf("SELECT count(*) FROM (\n%s\n) AS o WHERE %s > %s", s.open(), s.d.QuoteIdent(s.in.Names.ValidFrom), s.moment())
+		}
+	}
+	row, err := s.row(ctx, fmt.Sprintf("SELECT * FROM (\n%s\n) AS l CROSS JOIN (\n%s\n) AS o CROSS JOIN (\n%s\n) AS t", landed, open, later))
 	if err != nil {
 		return fmt.Errorf("snapshot %s: unique_key: %w", s.in.Name, err)
 	}
+	s.landed, s.valids = row[0], row[4]
+	if err := s.oneEach(row[:4], "the SELECT", "a snapshot follows each row by its unique_key: let the SELECT give one row a key"); err != nil {
+		return err
+	}
+	if err := s.oneEach(row[4:8], "the published table, among its valid rows,", "was the unique_key changed? A snapshot goes on with the one that it began with"); err != nil {
+		return err
+	}
+	if row[8] > 0 {
+		return &SlowlyError{fmt.Sprintf("the run stands for %s, and %d rows of the snapshot are of a later time", s.in.Now.UTC().Format(time.RFC3339), row[8]),
+			"what the rows were then cannot be seen any more: run it for a time behind the last one"}
+	}
+	return nil
+}
+
+// oneEach refuses rows without a key, or several of one, as KeyStats counts them.
+func (s *slowly) oneEach(row []int64, who, hint string) error {
 	key := strings.Join(s.in.Key, ", ")
 	switch {
 	case row[3] > 0:
@@ -268,19 +288,6 @@ func (s *slowly) oneEach(ctx context.Context, rows, who, hint string) error {
 	return nil
 }
 
-// later refuses to note Now as the moment of a change that came before what is noted already.
-func (s *slowly) later(ctx context.Context) error {
-	if s.in.ByTime || s.in.UpdatedAt != "" {
-		return nil
-	}
-	n, err := s.count(ctx, fmt.Sprintf("SELECT * FROM (\n%s\n) AS o WHERE %s > %s", s.open(), s.d.QuoteIdent(s.in.Names.ValidFrom), s.moment()))
-	if err == nil && n > 0 {
-		return &SlowlyError{fmt.Sprintf("the run stands for %s, and %d rows of the snapshot are of a later time", s.in.Now.UTC().Format(time.RFC3339), n),
-			"what the rows were then cannot be seen any more: run it for a time behind the last one"}
-	}
-	return err
-}
-
 // begin makes the first version: every row is valid.
 func (s *slowly) begin(ctx context.Context) error {
 	f, err := s.write(ctx, "base-open", s.inserted(s.now(), s.columns))
@@ -288,11 +295,7 @@ func (s *slowly) begin(ctx context.Context) error {
 		return fmt.Errorf("snapshot %s: %w", s.in.Name, err)
 	}
 	s.version([]File{f}, nil, nil, f.Rows)
-	n, err := s.count(ctx, s.now())
-	if err != nil {
-		return err
-	}
-	inserted := Term{Name: "inserted", Rows: n}
+	inserted := Term{Name: "inserted", Rows: s.landed}
 	s.account("landed", s.in.Landed.Rows, inserted, Term{Name: "changed"}, Term{Name: "unchanged"})
 	s.account("published", f.Rows, Term{Name: "before"}, inserted, Term{Name: "changed"}, Term{Name: "deleted"})
 	return nil
@@ -363,12 +366,8 @@ func (s *slowly) next(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	open, err := s.count(ctx, s.open())
-	if err != nil {
-		return err
-	}
 	s.account("landed", s.in.Landed.Rows, Term{Name: "inserted", Rows: n["inserted"]}, Term{Name: "changed", Rows: n["changed"]}, Term{Name: "unchanged", Rows: n["unchanged"]})
-	s.account("open", open, Term{Name: "changed", Rows: n["changed"]}, Term{Name: "unchanged", Rows: n["unchanged"]}, Term{Name: "ended", Rows: n["ended"]}, Term{Name: "kept", Rows: n["kept"]})
+	s.account("open", s.valids, Term{Name: "changed", Rows: n["changed"]}, Term{Name: "unchanged", Rows: n["unchanged"]}, Term{Name: "ended", Rows: n["ended"]}, Term{Name: "kept", Rows: n["kept"]})
 	deleted := Term{Name: "deleted"}
 	if s.in.Deletes == DeletesRecorded {
 		deleted.Rows = n["ended"]
@@ -402,15 +401,18 @@ func (s *slowly) next(ctx context.Context) error {
 }
 
 // mostOver is how many files of states that are over a table may have before they are put together.
-const mostOver = 16
+const mostOver = 8
 
 // over parts the files of states whose validity is over, which stay, from the others. When all are to be written anew, it gives a SELECT
 // of what is over.
 func (s *slowly) over(ctx context.Context) (stay []File, anew string, err error) {
 	var read []File
 	for _, f := range s.in.Prev.Base {
-		valid := int64(1)
-		if !s.whole {
+		valid, known := int64(1), s.whole
+		if stats, counted := f.Stats[s.in.Names.ValidTo]; counted && s.in.ValidTo == "" && !known {
+			valid, known = stats.Nulls, true
+		}
+		if !known {
 			if valid, err = s.count(ctx, s.d.Scan([]File{f}, s.only(s.in.Names.ValidTo))+" WHERE "+s.valid()); err != nil {
 				return nil, "", err
 			}
