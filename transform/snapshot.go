@@ -31,12 +31,8 @@ func (b *Builder) snapshot(ctx context.Context, job Job, name warehouse.Name, sq
 		return nil, err
 	}
 	out, err := warehouse.Slowly(ctx, b.Warehouse, in)
-	var wrong *warehouse.SlowlyError
-	if errors.As(err, &wrong) {
-		return nil, &Error{Pos: job.Node.Pos.String(), Err: err, Hint: wrong.Hint}
-	}
 	if err != nil {
-		return nil, err
+		return nil, slowlyError(job.Node, err)
 	}
 	return b.built(ctx, out.Version, []warehouse.File{file}, out.Written, out.Equations...)
 }
@@ -54,4 +50,12 @@ func slowlyInput(how *models.Slowly) warehouse.SlowlyInput {
 		in.Check = how.CheckCols
 	}
 	return in
+}
+
+func slowlyError(n *models.Node, err error) error {
+	var wrong *warehouse.SlowlyError
+	if errors.As(err, &wrong) {
+		return &Error{Pos: n.Pos.String(), Err: err, Hint: wrong.Hint}
+	}
+	return err
 }

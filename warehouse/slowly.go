@@ -72,10 +72,18 @@ func Slowly(ctx context.Context, w Warehouse, in SlowlyInput) (*MergeResult, err
 	return &s.out, nil
 }
 
+// SlowlyColumns are the columns that a table of states gets when rows like those of a SELECT join it. Nothing is read.
+func SlowlyColumns(ctx context.Context, w Warehouse, in SlowlyInput, query string) ([]Column, error) {
+	s := &slowly{merger: merger{w: w, d: w.Dialect()}, in: in, rows: query}
+	err := s.prepare(ctx)
+	return s.columns, err
+}
+
 type slowly struct {
 	merger
 	in    SlowlyInput
-	whole bool // every file is written anew: the table gets other columns
+	rows  string // a SELECT of them, where they are not landed
+	whole bool   // every file is written anew: the table gets other columns
 
 	landed, valids int64 // rows, counted
 }
@@ -182,11 +190,15 @@ func (s *slowly) keyed() string {
 
 // now are the landed rows, with their key and the moment of their last change.
 func (s *slowly) now() string {
+	rows := s.rows
+	if rows == "" {
+		rows = s.d.Scan([]File{s.in.Landed}, s.in.Columns)
+	}
 	updated := s.moment()
 	if s.in.UpdatedAt != "" {
 		updated = s.expression(s.in.UpdatedAt)
 	}
-	return fmt.Sprintf("SELECT *, %s, %s AS %s FROM (\n%s\n) AS q", s.keyed(), updated, slowlyUpdated, indent(s.d.Scan([]File{s.in.Landed}, s.in.Columns)))
+	return fmt.Sprintf("SELECT *, %s, %s AS %s FROM (\n%s\n) AS q", s.keyed(), updated, slowlyUpdated, indent(rows))
 }
 
 // valid is a condition on published states.
