@@ -420,6 +420,10 @@ func (l *loader) await(w *written) {
 		l.problem(w.at("severity"), "materialize it as a table, or use severity: error or warn", "%s is materialized as %s: it has no rows of its own to quarantine", w.Node.Name(), m.Materialized)
 		return
 	}
+	if m := w.Node.Model; m != nil && w.Quarantines() && m.Materialized == Snapshot {
+		l.problem(w.at("severity"), "put the check on the model that it reads, or use severity: error or warn", "%s is a snapshot: a row that is kept out of it would count as deleted", w.Node.Name())
+		return
+	}
 	if w.Node.Kind == KindEntity && w.Quarantines() {
 		l.problem(w.at("severity"), "use severity: error or warn, or put the check on a source of the entity",
 			"%s is a table of the entity %s: its tables are made together, and a row cannot be left out of one of them",

@@ -298,7 +298,7 @@ func (n *Node) Key() []string {
 	switch {
 	case n.Stream != nil && n.Stream.Mode == "incremental":
 		return n.Stream.Key
-	case n.Model != nil && n.Model.Materialized == Incremental && n.Model.Strategy != StrategyAppend:
+	case n.Model != nil && n.Model.Materialized == Incremental && (n.Model.Strategy == StrategyMerge || n.Model.Strategy == StrategyDeleteInsert):
 		return n.Model.UniqueKey
 	}
 	return nil

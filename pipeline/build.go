@@ -75,7 +75,7 @@ func (r *run) expose(ctx context.Context, w warehouse.Warehouse, todo []*models.
 		x.seen[n.Name()] = true
 	}
 	for _, n := range todo {
-		if before := r.before.Table(nameOf(n)); before != nil && before.View == "" && (n.Kind == models.KindEntity || n.Model != nil && n.Model.Materialized == models.Incremental) {
+		if before := r.before.Table(nameOf(n)); before != nil && before.View == "" && (n.Kind == models.KindEntity || adds(n)) {
 			x.put(ctx, before.Version)
 		}
 		for _, need := range reads(n) {
@@ -141,14 +141,20 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 	if err := r.inputs(n); err != nil {
 		return nil, err
 	}
-	job := transform.Job{Node: n}
+	job := transform.Job{Node: n, Now: r.LogicalTime}
 	if job.Dir, err = r.stage(n); err != nil {
 		return nil, err
 	}
-	if before := r.before.Table(nameOf(n)); before != nil && before.View == "" && !r.rebuildsModels() {
+	if before := r.before.Table(nameOf(n)); before != nil && (before.View == "" || n.Model.Materialized == models.Snapshot) && !r.rebuilds(n) {
 		job.Before = &before.Version
-		if why := mergedOtherwise(n, before); why != "" {
+		if why := mergedOtherwise(n, before); why != "" && keeps(n) {
+			return nil, &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: fmt.Errorf("the published table was not merged by %v, and full_refresh: false does not let it be built anew", n.Model.UniqueKey),
+				Hint: "give the model the unique_key that it had, or another strategy"}
+		} else if why != "" {
 			job.Before, s.Notes = nil, append(s.Notes, why)
+		}
+		if r.rebuildsModels() && adds(n) {
+			s.Notes = append(s.Notes, stays(n))
 		}
 		if r.selection.Backfill != nil && job.Before != nil && n.Model.Materialized == models.Incremental {
 			s.Notes = append(s.Notes, fmt.Sprintf("warning: it is incremental, and takes up of the range what its own condition lets through: millrace run %s --full-refresh builds it from all rows", n.Name()))
@@ -193,6 +199,7 @@ func (r *run) make(ctx context.Context, b *transform.Builder, job transform.Job,
 	if err := r.verify(built.Version, built.Written); err != nil {
 		return nil, err
 	}
+	s.Notes = append(s.Notes, built.Notes...)
 	s.Rows, s.Equations = built.Version.Rows, slices.Concat(s.Equations, built.Equations)
 	t := load.Table{Version: built.Version, Kind: string(n.Kind), Equations: s.Equations, Description: n.Description}
 	for _, need := range reads(n) {
@@ -208,6 +215,27 @@ func (r *run) make(ctx context.Context, b *transform.Builder, job transform.Job,
 	}
 	t.Rules = a.settled
 	return a.with(ctx, t)
+}
+
+// keeps says that the model's table is never built anew, whatever a run is asked.
+func keeps(n *models.Node) bool {
+	return n.Model != nil && (n.Model.Materialized == models.Snapshot || n.Model.Materialized == models.Incremental && n.Model.FullRefresh != nil && !*n.Model.FullRefresh)
+}
+
+// rebuilds says whether the run builds the model from nothing though it would else add to its table.
+func (r *run) rebuilds(n *models.Node) bool {
+	if n.Model == nil || keeps(n) {
+		return false
+	}
+	return n.Model.FullRefresh != nil && *n.Model.FullRefresh || r.rebuildsModels()
+}
+
+// stays says why a model's table is not built anew by a run that was asked to.
+func stays(n *models.Node) string {
+	if n.Model.Materialized == models.Snapshot {
+		return fmt.Sprintf("a snapshot is never built anew, for its history could not be had again: to begin another, take it out of the project for as long as `millrace state drop %s` takes", n.Name())
+	}
+	return "it is not built anew: full_refresh: false"
 }
 
 // mergedOtherwise says why rows of the model cannot be merged into its table as it is published; "" when they can.

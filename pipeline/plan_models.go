@@ -115,7 +115,7 @@ func (pl *planning) columnsOf(n *models.Node) ([]warehouse.Column, error) {
 func (pl *planning) model(ctx context.Context, b *transform.Builder, n *models.Node, one *PlannedNode) error {
 	job := transform.Job{Node: n}
 	before := pl.before.Table(nameOf(n))
-	if before != nil && before.View == "" && n.Model.Materialized == models.Incremental {
+	if before != nil && before.View == "" && adds(n) && !(n.Model.FullRefresh != nil && *n.Model.FullRefresh && !keeps(n)) {
 		job.Before = &before.Version
 		if err := b.Warehouse.Expose(ctx, warehouse.Version{Name: nameOf(n), Columns: before.Columns}); err != nil {
 			return err
@@ -138,14 +138,12 @@ func (pl *planning) model(ctx context.Context, b *transform.Builder, n *models.N
 		return err
 	}
 	for _, key := range n.Model.UniqueKey {
-		if n.Model.Materialized == models.Incremental && !hasColumn(columns, key) {
+		if n.Model.Materialized == models.Incremental && n.Model.Strategy != models.StrategyAppend && !hasColumn(columns, key) {
 			return &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: fmt.Errorf("unique_key: the SELECT has no column %q", key), Hint: "the columns are: " + columnNames(columns)}
 		}
 	}
-	if job.Before != nil {
-		if columns, err = warehouse.UnionColumns(before.Columns, columns); err != nil {
-			return err
-		}
+	if columns, err = b.Planned(ctx, job, sql, columns); err != nil {
+		return err
 	}
 	one.Columns = columns
 	if before != nil {
