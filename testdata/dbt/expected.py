@@ -60,8 +60,9 @@ def run_day(project, day, seen):
 
 def dbt(project, *args):
     """Runs dbt; it exits with 1 when a test fails, as some here must, and with 2 when it did not run."""
-    command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()", "--no-use-colors", "--no-send-anonymous-usage-stats", *args]
-    done = subprocess.run(command + ["--profiles-dir", "."], cwd=project, env=dict(os.environ, TZ="UTC"), text=True, capture_output=True)
+    flags = ["--no-use-colors", "--no-send-anonymous-usage-stats"]
+    command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *flags, *args, "--profiles-dir", "."]
+    done = subprocess.run(command, cwd=project, env=dict(os.environ, TZ="UTC"), text=True, capture_output=True)
     if done.returncode not in (0, 1) or "Done." not in done.stdout:
         sys.exit(done.stdout + done.stderr)
     print(next(line for line in done.stdout.splitlines() if "Done." in line))
@@ -80,9 +81,10 @@ def nodes(manifest):
     keys = ["resource_type", "name", "alias", "schema", "relation_name", "fqn", "tags", "original_file_path", "version", "column_name",
             "attached_node", "description"]
     settings = ["materialized", "unique_key", "incremental_strategy", "on_schema_change", "severity", "where", "limit", "error_if",
-                "warn_if", "fail_calc", "store_failures", "store_failures_as", "meta", "strategy", "updated_at", "check_cols", "hard_deletes"]
+                "warn_if", "fail_calc", "store_failures", "store_failures_as", "meta", "strategy", "updated_at", "check_cols",
+                "hard_deletes"]
     kept = {}
-    for node in [*manifest["nodes"].values(), *manifest["sources"].values(), *manifest["unit_tests"].values(), *manifest["exposures"].values()]:
+    for node in (node for part in ("nodes", "sources", "unit_tests", "exposures") for node in manifest[part].values()):
         one = {k: node[k] for k in keys if node.get(k) not in (None, "", [])}
         one["depends_on"] = sorted(node.get("depends_on", {}).get("nodes", []))
         one["config"] = {k: node["config"][k] for k in settings if node["config"].get(k) not in (None, {}, [])}
