@@ -99,12 +99,13 @@ def main():
         shutil.copytree(HERE / "fixture", project)
         os.chdir(project)
         common = ["--quiet", "--no-send-anonymous-usage-stats"]
+        listing = ["ls", "--profiles-dir", ".", "--output", "json", "--output-keys", "unique_id"]
         manifest = dbtRunner().invoke([*common, "parse", "--profiles-dir", "."]).result
         runner = dbtRunner(manifest=manifest)
         lines = []
         for case in CASES:
             with contextlib.redirect_stdout(io.StringIO()):
-                found = runner.invoke([*common, "ls", "--profiles-dir", ".", "--output", "json", "--output-keys", "unique_id", *case.split()])
+                found = runner.invoke([*common, *listing, *case.split()])
             ids = sorted(json.loads(line)["unique_id"] for line in found.result or [])
             lines.append(json.dumps({"args": case, "ok": found.success, "selected": ids}))
         (HERE / "selection.json").write_text("[\n " + ",\n ".join(lines) + "\n]\n")
