@@ -9,7 +9,8 @@ import (
 // refused, since Millrace makes, changes and removes tables itself.
 type adapter struct{ c *modelContext }
 
-func (adapter) String() string { return "<adapter>" }
+func (adapter) String() string   { return "<adapter>" }
+func (adapter) typeName() string { return "adapter" }
 
 // adapterCalls are its methods. Those that ask the database have an answer for while a project is only read, as dbt has.
 var adapterCalls = sync.OnceValue(buildAdapterCalls)

@@ -104,7 +104,7 @@ func relationWrongType(a Args) (any, error) {
 		return nil, failf("relation_wrong_type() takes a relation, not %s", typeName(v[0]))
 	}
 	want, err := a.r.str(v[1])
-	return nil, orError(err, &Error{Msg: r.String() + " is a " + r.Kind + " where a " + want + " is to be made", Hint: "run with --full-refresh, or remove it"})
+	return nil, orError(err, &Error{Msg: r.String() + " exists, and is no " + want, Hint: "run with --full-refresh, or remove it"})
 }
 
 func contractError(a Args) (any, error) {

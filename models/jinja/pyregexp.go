@@ -266,8 +266,10 @@ func (t *translator) char() error {
 	case c >= utf8.RuneSelf:
 		_, n := utf8.DecodeRuneInString(t.src[t.i+1:])
 		t.put(t.src[t.i+1:t.i+1+n], 1+n)
+	case c >= '0' && c <= '9':
+		t.put(string(c), 2)
 	default:
-		t.put(regexp.QuoteMeta(string(c)), 2)
+		t.put("\\"+string(c), 2)
 	}
 	return nil
 }

@@ -514,6 +514,9 @@ func (s *sequence) String() string   { return "<agate." + s.kind + ">" }
 func (s *sequence) show(r *render) (string, error) {
 	shown := &Tuple{Items: s.values[:min(len(s.values), 5)]}
 	text, err := r.repr(shown)
+	if len(s.values) == 1 {
+		text = strings.TrimSuffix(text, ",)") + ")"
+	}
 	if len(s.values) > 5 {
 		text = strings.TrimSuffix(text, ")") + ", ...)"
 	}
@@ -607,7 +610,8 @@ func (c *tableColumn) Attr(name string) (any, bool) {
 	case "values_distinct":
 		return Func(func(a Args) (any, error) {
 			s := newSet()
-			return &Tuple{Items: s.items}, s.addAll(c.values)
+			err := s.addAll(c.values)
+			return &Tuple{Items: s.items}, err
 		}), true
 	case "values_sorted":
 		return Func(func(a Args) (any, error) {
@@ -617,24 +621,6 @@ func (c *tableColumn) Attr(name string) (any, bool) {
 	}
 	return c.sequence.Attr(name)
 }
-
-// Decimal is a number that a query gave, with its digits as they were. It counts as a float.
-type Decimal struct{ text string }
-
-// String is the number as it was.
-func (d Decimal) String() string { return d.text }
-
-func (Decimal) typeName() string { return "Decimal" }
-
-func (d Decimal) show(*render) (string, error) { return "Decimal('" + d.text + "')", nil }
-
-func (d Decimal) float() float64 {
-	f, _ := strconv.ParseFloat(d.text, 64) // an infinite one for what is too large
-	return f
-}
-
-// Attr: a number has no attributes of use here.
-func (Decimal) Attr(string) (any, bool) { return nil, false }
 
 // response is what a statement answers beside its rows; it prints its message.
 func response(message string, code, rows any) *record {

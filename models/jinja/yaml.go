@@ -170,7 +170,10 @@ func callToYAML(a Args) (any, error) {
 		return nil, err
 	case !ok:
 		return v[1], nil
-	case !isCollection(v[0]):
+	case isCollection(v[0]):
+	case strings.IndexByte("'\"[{", w.b.String()[0]) >= 0:
+		w.b.WriteString("\n")
+	default: // a plain scalar could go on
 		w.b.WriteString("\n...\n")
 	}
 	return w.b.String(), a.r.charge(w.b.Len())
