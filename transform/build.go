@@ -20,6 +20,17 @@ type Builder struct {
 	Warehouse warehouse.Warehouse
 	// Warn is told what templates say by log() and exceptions.warn().
 	Warn func(node, message string)
+	// Run is what templates may know of the run.
+	Run Run
+}
+
+// Run is what a template sees of the run that renders it: run_started_at, invocation_id, flags and selected_resources.
+type Run struct {
+	Started     time.Time
+	ID          string
+	Command     string // run, test, compile…; "" is run
+	FullRefresh bool
+	Selected    []string // unique ids, as the graph has them
 }
 
 // Job is one model to build.

@@ -267,9 +267,14 @@ func (r *render) getAttr(v any, name string) (any, error) {
 	if err != nil || ok {
 		return x, err
 	}
-	if d, ok := v.(*Dict); ok {
-		if x, ok := d.Get(name); ok {
+	switch v := v.(type) {
+	case *Dict:
+		if x, ok := v.Get(name); ok {
 			return x, nil
+		}
+	case indexed:
+		if x, ok, err := v.item(r, name); ok || err != nil {
+			return fromItem(x, err)
 		}
 	}
 	return r.noAttr(v, name), nil
@@ -404,6 +409,11 @@ func (r *render) getItem(v, k any) (any, error) {
 	if u, ok := v.(*Undefined); ok {
 		return u.part()
 	}
+	if x, ok := v.(indexed); ok {
+		if x, ok, err := x.item(r, k); ok || err != nil {
+			return fromItem(x, err)
+		}
+	}
 	if d, ok := v.(*Dict); ok {
 		if x, ok := d.Get(k); ok {
 			return x, nil
@@ -430,7 +440,7 @@ func (r *render) getItem(v, k any) (any, error) {
 // index returns element i, counted from the end if negative.
 func (r *render) index(v any, i int64) (any, bool) {
 	switch v.(type) {
-	case string, *List, *Tuple, *rangeValue:
+	case string, *List, *Tuple, *rangeValue, container:
 	default:
 		return nil, false
 	}
@@ -459,8 +469,18 @@ func (r *render) index(v any, i int64) (any, bool) {
 		return v.Items[i], true
 	case *rangeValue:
 		return v.at(i), true
+	case container:
+		return v.elements()[i], true
 	}
 	return nil, false
+}
+
+// fromItem is what an Object gave by key, as a template value.
+func fromItem(v any, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return FromGo(v)
 }
 
 func (r *render) evalSlice(f *frame, v any, s *sliceExpr) (any, error) {
@@ -519,6 +539,8 @@ func (r *render) evalSlice(f *frame, v any, s *sliceExpr) (any, error) {
 		return &Tuple{Items: pick(v.Items)}, nil
 	case *rangeValue:
 		return &rangeValue{v.at(start), v.step * step, count}, nil
+	case container:
+		return &Tuple{Items: pick(v.elements())}, nil
 	}
 	return &Undefined{msg: "'" + typeName(v) + " object' cannot be sliced"}, nil
 }

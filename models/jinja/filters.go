@@ -347,6 +347,8 @@ func filterInt(_ *render, v any, a []any) (any, error) {
 		return v, nil
 	case float64:
 		return floatToInt(v, a[0])
+	case numeric:
+		return floatToInt(v.float(), a[0])
 	case string:
 		base, ok := integer(a[1])
 		if !ok || base != 0 && (base < 2 || base > 36) {

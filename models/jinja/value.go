@@ -270,6 +270,12 @@ func fromGo(v any, depth int) (any, error) {
 		return int64(v), nil
 	case Func:
 		return &funcValue{fn: v}, nil
+	case lazy:
+		x, err := v()
+		if err != nil {
+			return nil, err
+		}
+		return fromGo(x, depth+1)
 	case func(Args) (any, error):
 		return &funcValue{fn: v}, nil
 	}
@@ -409,6 +415,9 @@ func typeName(v any) string {
 	case *loopState:
 		return "LoopContext"
 	}
+	if t, ok := v.(typed); ok {
+		return t.typeName()
+	}
 	return "object"
 }
 
@@ -424,6 +433,8 @@ func truth(v any) bool {
 		return v != 0
 	case string:
 		return v != ""
+	case truthful:
+		return v.truth()
 	}
 	if n, ok := length(v); ok {
 		return n > 0
@@ -448,6 +459,8 @@ func length(v any) (int, bool) {
 		return int(v.n), true
 	case *Undefined:
 		return 0, true
+	case container:
+		return len(v.elements()), true
 	case *loopState:
 		n, err := v.length()
 		return n, err == nil
@@ -524,6 +537,8 @@ func iterate(v any) (iterator, error) {
 		}, nil
 	case *Undefined:
 		return iterSlice(nil), nil
+	case container:
+		return iterSlice(v.elements()), nil
 	}
 	return nil, failf("'%s' object is not iterable", typeName(v))
 }
