@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -162,7 +164,11 @@ func (l *loader) dbt() {
 		l.problem(config.Pos{File: install}, "", "%v", err)
 	}
 	for _, e := range entries {
-		if dir := path.Join(install, e.Name()); exists(l.Files, path.Join(dir, DBTFile)) {
+		dir := path.Join(install, e.Name())
+		if e.Type()&fs.ModeSymlink != 0 {
+			l.mount(dir)
+		}
+		if files, inside := l.filesOf(dir); exists(files, path.Join(inside, DBTFile)) {
 			p := &dbtPackage{dir: dir}
 			l.dbtProject(p)
 			l.packages = append(l.packages, p)
@@ -204,6 +210,35 @@ func (l *loader) environment() {
 	default:
 		l.p.env = func(name string) (string, bool) { return name, true }
 	}
+}
+
+// mount is a folder that lies elsewhere and is read as if it were at a place of the project.
+type mount struct {
+	dir   string
+	files fs.FS
+}
+
+// mount makes a linked package readable: dbt links the packages that its packages.yml calls local, and they lie outside of the project.
+func (l *loader) mount(dir string) {
+	target, err := filepath.EvalSymlinks(filepath.Join(l.Dir, filepath.FromSlash(dir)))
+	if err != nil {
+		l.warning(config.Pos{File: dir}, "run dbt deps again, or put the package itself there", "the link leads nowhere: %v", err)
+		return
+	}
+	l.mounts = append(l.mounts, mount{dir, os.DirFS(target)})
+}
+
+// filesOf is where a file of the project is read, and its name there.
+func (l *loader) filesOf(name string) (fs.FS, string) {
+	for _, m := range l.mounts {
+		if name == m.dir {
+			return m.files, "."
+		}
+		if inside, ok := strings.CutPrefix(name, m.dir+"/"); ok {
+			return m.files, inside
+		}
+	}
+	return l.Files, name
 }
 
 func exists(files fs.FS, name string) bool {

@@ -3,9 +3,10 @@ package models
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
@@ -65,10 +66,13 @@ func (l *loader) dbtSources() {
 				add(s, "files", map[string]any{}, map[string]any{"name": t.Name, "path": file}, at)
 			case l.providedBy(schema, identifier) != nil:
 				l.p.sourced[s.Name+"."+t.Name] = l.providedBy(schema, identifier)
-			case l.dbtDatabase != "":
+			case l.databaseExists():
 				add(s, "duckdb", map[string]any{"path": l.dbtDatabase}, map[string]any{"name": schema + "." + identifier, "as": t.Name}, pos)
 			default:
 				l.absent[s.Name+"."+t.Name] = fmt.Sprintf("no seed or model makes %s.%s, and it names no files", schema, identifier)
+				if pos, off := l.disabled[identifier]; off {
+					l.absent[s.Name+"."+t.Name] = fmt.Sprintf("%s, which would make %s.%s, is disabled", pos.File, schema, identifier)
+				}
 			}
 		}
 	}
@@ -76,6 +80,19 @@ func (l *loader) dbtSources() {
 		g := groups[name]
 		l.madeSource(name, g.kind, g.options, g.streams, g.places)
 	}
+}
+
+// databaseExists says whether there is a DuckDB file where the profile says: it may have been made by something else than dbt.
+func (l *loader) databaseExists() bool {
+	if l.dbtDatabase == "" || exists(l.Files, l.dbtDatabase) {
+		return l.dbtDatabase != ""
+	}
+	file := filepath.FromSlash(l.dbtDatabase)
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(l.Dir, file)
+	}
+	info, err := os.Stat(file)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // providedBy is the seed or model that makes a table.
@@ -149,6 +166,9 @@ func locatedFile(location string) (file, why string) {
 // madeSource makes a source of the project as if millrace.yml had it. Problems stand where dbt's files name the table.
 func (l *loader) madeSource(name, kind string, options map[string]any, streams []map[string]any, places []config.Pos) {
 	options["type"], options["streams"] = kind, streams
+	if kind == "files" {
+		l.rootOf(options, streams)
+	}
 	text, err := json.Marshal(options)
 	if err != nil {
 		l.problem(places[0], "", "source %q: %v", name, err)
@@ -173,6 +193,34 @@ func (l *loader) madeSource(name, kind string, options map[string]any, streams [
 	}
 }
 
+// rootOf lets a source of files read outside of the project's folder, as dbt's do: paths that lead out of it are said from a folder above.
+func (l *loader) rootOf(options map[string]any, streams []map[string]any) {
+	above := 0
+	for _, st := range streams {
+		file := st["path"].(string)
+		if path.IsAbs(file) {
+			above = strings.Count(filepath.ToSlash(l.Dir), "/")
+		} else {
+			above = max(above, strings.Count(file, "../"))
+		}
+	}
+	if above == 0 {
+		return
+	}
+	root := l.Dir
+	for range above {
+		root = filepath.Dir(root)
+	}
+	options["root"] = root
+	for _, st := range streams {
+		file := st["path"].(string)
+		if !path.IsAbs(file) {
+			file = path.Join(filepath.ToSlash(l.Dir), file)
+		}
+		st["path"] = strings.TrimPrefix(strings.TrimPrefix(file, filepath.ToSlash(root)), "/")
+	}
+}
+
 // streamPlace moves a stream's node to where dbt's files name it.
 func (l *loader) streamPlace(st *Stream, pos config.Pos) {
 	for _, n := range l.p.Nodes {
@@ -182,19 +230,23 @@ func (l *loader) streamPlace(st *Stream, pos config.Pos) {
 	}
 }
 
-// knownAbsent says why nothing provides the table of a dbt source; "" when no dbt source has it.
-func (l *loader) knownAbsent(source, table string) string { return l.absent[source+"."+table] }
-
-// sourceTables are the tables of a source that dbt's files name.
-func (l *loader) sourceTables(source string) []string {
-	var all []string
+// absentSource reports a source() that dbt's files name, and that nothing provides; it is false where they name none.
+func (l *loader) absentSource(r reference) bool {
+	if why := l.absent[r.source+"."+r.name]; why != "" {
+		l.unknown(r, fmt.Sprintf("source(%q, %q): %s", r.source, r.name, why), r.name, nil, "define the source in "+ProjectFile+", name its files by external_location, or load it as a seed")
+		return true
+	}
+	var tables []string
 	for _, s := range l.sourceProps {
-		if s.Name == source {
+		if s.Name == r.source {
 			for _, t := range s.Tables {
-				all = append(all, t.Name)
+				tables = append(tables, t.Name)
 			}
 		}
 	}
-	slices.Sort(all)
-	return all
+	if len(tables) == 0 {
+		return false
+	}
+	l.unknown(r, fmt.Sprintf("source(%q, %q): the source has no such table", r.source, r.name), r.name, tables, "")
+	return true
 }

@@ -87,6 +87,7 @@ type loader struct {
 	drafts   []*entityDraft                    // entities, until all nodes are known
 
 	packages    []*dbtPackage // the first is the folder's own
+	mounts      []mount       // packages that lie elsewhere
 	dbtProfile  config.Node
 	dbtDatabase string                // DuckDB file of the profile
 	patches     []*tableProperties    // what properties files say
@@ -178,7 +179,8 @@ func (l *loader) read(name string) ([]byte, error) {
 		l.hash = append(l.hash, name)
 		return src, nil
 	}
-	f, err := l.Files.Open(name)
+	files, inside := l.filesOf(name)
+	f, err := files.Open(inside)
 	if err != nil {
 		return nil, err
 	}
@@ -443,13 +445,14 @@ func (l *loader) addNode(n *Node) {
 // glob lists the project's files below a folder with one of the extensions, sorted; symbolic links are not followed.
 func (l *loader) glob(dir string, exts ...string) []string {
 	var found []string
-	err := fs.WalkDir(l.Files, dir, func(name string, d fs.DirEntry, err error) error {
+	files, inside := l.filesOf(dir)
+	err := fs.WalkDir(files, inside, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		for _, ext := range exts {
 			if strings.HasSuffix(name, ext) && d.Type().IsRegular() {
-				found = append(found, name)
+				found = append(found, path.Join(dir, strings.TrimPrefix(strings.TrimPrefix(name, inside), "/")))
 			}
 		}
 		return nil
