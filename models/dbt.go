@@ -152,6 +152,7 @@ func (l *loader) isDBT() bool { return l.packages[0].file != nil }
 func (l *loader) dbt() {
 	root := &dbtPackage{name: l.file.Name}
 	l.packages = []*dbtPackage{root}
+	l.givenVars()
 	if exists(l.Files, DBTFile) {
 		l.dbtProject(root)
 		if l.file.Name == "" {
@@ -269,13 +270,14 @@ func (l *loader) dbtProject(p *dbtPackage) {
 	}
 	root := p.file.Root(nil)
 	p.name = root.Get("name").Text()
-	l.packageVars(p, root.Get("vars"))
 	if p.isRoot() {
+		l.givenVars()
 		l.profile(root)
 	}
 	l.renderYAML(p.file, p.label(), func(at []string) bool {
 		return at[0] == "vars" || strings.HasPrefix(at[0], "on-run") || slices.ContainsFunc(at, isHookKey)
 	})
+	l.packageVars(p, p.file.Root(nil).Get("vars")) // its own templates see only what --var says
 	l.tolerate(p.file.Decode(&p.keys, nil))
 	l.unread(p.keys.Origin, "what it is about is not there", dbtKeysNotThere{})
 	for _, dir := range slices.Concat(p.keys.ModelPaths, p.keys.SeedPaths, p.keys.MacroPaths, p.keys.TestPaths, p.keys.SnapshotPaths) {

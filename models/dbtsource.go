@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
@@ -63,7 +64,7 @@ func (l *loader) dbtSources() {
 					l.warning(at, "name a file or a pattern: data/*.parquet; or define the source in "+ProjectFile, "external_location: %s", why)
 					continue
 				}
-				add(s, "files", map[string]any{}, map[string]any{"name": t.Name, "path": file}, at)
+				add(s, "files", map[string]any{}, l.locatedStream(t.Name, file), at)
 			case l.providedBy(schema, identifier) != nil:
 				l.p.sourced[s.Name+"."+t.Name] = l.providedBy(schema, identifier)
 			case l.databaseExists():
@@ -187,10 +188,46 @@ func (l *loader) madeSource(name, kind string, options map[string]any, streams [
 		l.problems[i] = p
 	}
 	if s := l.p.Source(name); s != nil {
+		l.madeFor[s] = true
 		for i, st := range s.Streams {
+			l.made[st] = true
 			l.streamPlace(st, places[min(i, len(places)-1)])
 		}
 	}
+}
+
+// locatedStream is a stream of a file that dbt-duckdb reads: as DuckDB names its columns, so does it.
+func (l *loader) locatedStream(name, file string) map[string]any {
+	st := map[string]any{"name": name, "path": file}
+	if ext := path.Ext(strings.TrimSuffix(file, ".gz")); ext == ".csv" || ext == ".tsv" {
+		st["csv"] = map[string]any{"duplicates": "number"}
+	}
+	return st
+}
+
+// dropUnread leaves out the tables of dbt's sources that nothing reads: dbt does not look at them either.
+func (l *loader) dropUnread() {
+	read := map[*Node]bool{}
+	for _, n := range l.p.Nodes {
+		for _, other := range slices.Concat(n.Needs, n.After) {
+			read[other] = true
+		}
+		for _, c := range n.Checks {
+			for _, other := range c.Reads {
+				read[other] = true
+			}
+		}
+	}
+	unread := func(n *Node) bool { return n.Stream != nil && l.made[n.Stream] && !read[n] && len(n.Checks) == 0 }
+	l.p.Nodes = slices.DeleteFunc(l.p.Nodes, func(n *Node) bool {
+		if !unread(n) {
+			return false
+		}
+		delete(l.p.byName, n.Name())
+		n.Stream.Source.Streams = slices.DeleteFunc(n.Stream.Source.Streams, func(st *Stream) bool { return st == n.Stream })
+		return true
+	})
+	l.p.Sources = slices.DeleteFunc(l.p.Sources, func(s *Source) bool { return len(s.Streams) == 0 && l.madeFor[s] })
 }
 
 // rootOf lets a source of files read outside of the project's folder, as dbt's do: paths that lead out of it are said from a folder above.

@@ -86,8 +86,10 @@ type loader struct {
 	given    map[string][]byte                 // files that are not among Files, by name
 	drafts   []*entityDraft                    // entities, until all nodes are known
 
-	packages    []*dbtPackage // the first is the folder's own
-	mounts      []mount       // packages that lie elsewhere
+	packages    []*dbtPackage    // the first is the folder's own
+	mounts      []mount          // packages that lie elsewhere
+	made        map[*Stream]bool // streams and sources that stand for those of dbt's files
+	madeFor     map[*Source]bool
 	dbtProfile  config.Node
 	dbtDatabase string                // DuckDB file of the profile
 	patches     []*tableProperties    // what properties files say
@@ -113,7 +115,6 @@ func Load(in Loading) (*Project, config.Problems) {
 		return nil, l.problems.Sort()
 	}
 	l.dbt()
-	l.givenVars()
 	l.unknownVars(ProjectFile)
 	l.targets()
 	l.macros()
@@ -129,6 +130,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.singularChecks()
 	l.link()
 	l.linkChecks()
+	l.dropUnread()
 	l.pipelines()
 	l.snowflakeTables()
 	l.serve()
@@ -150,7 +152,7 @@ func newLoader(in Loading, p *Project) *loader {
 	p.byName, p.byModel, p.byRef, p.sourced = map[string]*Node{}, map[string]*Node{}, map[modelKey]*Node{}, map[string]*Node{}
 	p.latest, p.packageVars, p.Vars = map[string]string{}, map[string]variables{}, map[string]any{}
 	return &loader{Loading: in, p: p, files: map[string]*config.File{}, promises: map[*Node]*promise{}, tables: map[string]*Node{}, given: map[string][]byte{},
-		disabled: map[string]config.Pos{}, toldKeys: map[string]bool{}, enforced: map[*Node]bool{}, versioned: map[string][]version{},
+		disabled: map[string]config.Pos{}, toldKeys: map[string]bool{}, enforced: map[*Node]bool{}, made: map[*Stream]bool{}, madeFor: map[*Source]bool{}, versioned: map[string][]version{},
 		fileOf: map[string]bool{}, docs: map[string]jinja.Doc{}, absent: map[string]string{}, packages: []*dbtPackage{{}}}
 }
 
