@@ -256,6 +256,9 @@ func (l *loader) linkQuery(w *written, args *SQL, place map[*Node]int) {
 	}
 	switch {
 	case args.Test != nil:
+		if len(seen.config) > 0 { // what the macro says holds where the properties say nothing
+			l.configureCheck(w, append(seen.config, w.said...))
+		}
 	case !inline:
 		if l.configureCheck(w, append(w.said, seen.config...)) {
 			l.giveNode(w, place)
