@@ -29,6 +29,8 @@ type Project struct {
 	Pipelines     []*Pipeline
 	Serve         *Serve
 	Entities      []*Entity
+	UnitTests     []*UnitTest
+	Exposures     []*Exposure
 	Nodes         []*Node // in dependency order, names sorted where the order is free
 	Secrets       *secret.Stores
 	Macros        *jinja.Library // of macros/*.sql
