@@ -38,9 +38,26 @@ type Project struct {
 	// History is how long the journal keeps what is over.
 	History config.Duration
 
+	// Packages are the dbt packages that are installed, by name; Dispatch says for namespaces of macros where they are looked for first.
+	Packages []string
+	Dispatch map[string][]string
+	// OnRunStart and OnRunEnd are SQL that runs before the first model of a run and behind the last.
+	OnRunStart, OnRunEnd []Hook
+	// Database is what templates call the target's database: a name that dbt projects print.
+	Database string
+
 	byName  map[string]*Node
-	byModel map[string]*Node // models by file name, and tables of entities, as ref() finds them
-	trials  []*trial         // while loading
+	byModel map[string]*Node   // models by file name, and tables of entities, as ref() finds them
+	byRef   map[modelKey]*Node // models and seeds, by package too
+	sourced map[string]*Node   // what provides the tables of dbt's sources, by source and table
+	trials  []*trial           // while loading
+
+	root        string // name of the project as a package
+	rootVars    variables
+	packageVars map[string]variables
+	given       map[string]any    // --var
+	latest      map[string]string // version of versioned models that a ref() without one means, by name
+	env         func(string) (string, bool)
 }
 
 // StateDir is the folder of journal, locks and staging.
@@ -56,8 +73,52 @@ func (p *Project) IsPII(node, column string) bool {
 	return n == nil || n.IsPII(column)
 }
 
+// modelKey is what tells models of one name apart.
+type modelKey struct{ pkg, name, version string }
+
 // Model returns the node that ref() finds by that name, a model's by its file's or one of an entity's tables, or nil.
 func (p *Project) Model(name string) *Node { return p.byModel[name] }
+
+// Lookup returns the node that ref(in, name, v=version) means in a template of package from; in and version may be "". Nil: there is none.
+func (p *Project) Lookup(from, in, name, version string) *Node {
+	if in != "" {
+		if in == p.root || in == p.Name {
+			in = ""
+		}
+		return p.byRef[modelKey{in, name, p.versionOf(name, version)}]
+	}
+	version = p.versionOf(name, version)
+	for _, pkg := range []string{from, ""} {
+		if n := p.byRef[modelKey{pkg, name, version}]; n != nil {
+			return n
+		}
+	}
+	for _, pkg := range p.Packages {
+		if n := p.byRef[modelKey{pkg, name, version}]; n != nil {
+			return n
+		}
+	}
+	if n := p.byModel[name]; n != nil && n.Model == nil { // an entity's table, or one of a checks file
+		return n
+	}
+	return nil
+}
+
+// versionOf is the version that a reference asks for: of one that names none the latest.
+func (p *Project) versionOf(name, version string) string {
+	if version == "" {
+		return p.latest[name]
+	}
+	return version
+}
+
+// SourceTable returns the node that provides source(source, table), or nil.
+func (p *Project) SourceTable(source, table string) *Node {
+	if n := p.sourced[source+"."+table]; n != nil {
+		return n
+	}
+	return p.Stream(source, table)
+}
 
 // Stream returns the node of a source's stream, by its table's or its own name, or nil.
 func (p *Project) Stream(source, table string) *Node {
@@ -194,17 +255,19 @@ type Kind string
 // The kinds of nodes.
 const (
 	KindStream Kind = "stream"
-	KindModel  Kind = "model"
+	KindSeed   Kind = "seed"
+	KindModel  Kind = "model"  // snapshots of dbt too
 	KindEntity Kind = "entity" // one of the tables of an entity
 	KindTable  Kind = "table"  // of a checks file: it is where it is
 )
 
-// Node is anything that produces a table. Exactly one of Stream, Model and Entity is set; of a KindTable Stream where a source reads
+// Node is anything that produces a table. Exactly one of Stream, Seed, Model and Entity is set; of a KindTable Stream where a source reads
 // it, and none where From is read as it is.
 type Node struct {
 	Schema, Table string
 	Kind          Kind
 	Stream        *Stream
+	Seed          *Seed
 	Model         *Model
 	Entity        *Entity
 	Part          string // which of the entity's tables it is: PartGolden and the others
@@ -220,6 +283,7 @@ type Node struct {
 	Path          string  // the file that defines it, relative to the project
 	Pos           config.Pos
 
+	fqn       []string        // what dbt's trees of configuration and selectors go by
 	inherited map[string]bool // of a model: names of personal columns that it reads, in lower case
 }
 
@@ -286,6 +350,8 @@ const (
 	Table       Materialization = "table"
 	Incremental Materialization = "incremental"
 	Ephemeral   Materialization = "ephemeral"
+	Snapshot    Materialization = "snapshot" // its rows as they were over time: a slowly changing dimension of type 2
+	External    Materialization = "external" // a table that is also written to a file of the project's choice
 )
 
 // Strategy is how an incremental model's rows join those of the runs before.
@@ -293,20 +359,81 @@ type Strategy string
 
 // The strategies of incremental models, with dbt's names.
 const (
-	StrategyAppend       Strategy = "append"
-	StrategyMerge        Strategy = "merge"
-	StrategyDeleteInsert Strategy = "delete+insert"
+	StrategyAppend          Strategy = "append"
+	StrategyMerge           Strategy = "merge"
+	StrategyDeleteInsert    Strategy = "delete+insert"
+	StrategyInsertOverwrite Strategy = "insert_overwrite" // the partitions that the SELECT has rows of are replaced
+)
+
+// What an incremental model does when its SELECT has other columns than its table, with dbt's names.
+const (
+	SchemaChangeIgnore = "ignore"             // columns that the table does not have are left out
+	SchemaChangeFail   = "fail"               // the model fails
+	SchemaChangeAppend = "append_new_columns" // the table gets the new ones, and keeps those that the SELECT has no more
+	SchemaChangeSync   = "sync_all_columns"   // the table gets the new ones, and loses those that the SELECT has no more
 )
 
 // Model is a SQL model: one SELECT behind a template.
 type Model struct {
+	Name         string // as ref() finds it: the file's, or that of a snapshot block
+	Package      string // the dbt package that it comes from; "" for the project's own
+	Version      string // of a versioned model, as ref(…, v=) asks for it; "" for others
 	Path         string // relative to the project
 	Template     *jinja.Template
 	Materialized Materialization
 	Strategy     Strategy
 	UniqueKey    []string
-	Config       map[string]any // everything that config() said, for config.get
+	Config       map[string]any // everything that config() and the project's files said, for config.get
 	Refs         []Ref
+
+	OnSchemaChange string   // of an incremental model
+	PartitionBy    []string // columns of insert_overwrite
+	Predicates     []string // incremental_predicates: conditions on the rows of the table that a merge or a delete may touch
+	MergeUpdate    []string // merge_update_columns: the only columns that a merge changes in rows that exist; nil: all
+	MergeExclude   []string // merge_exclude_columns: columns that it leaves as they are
+	FullRefresh    *bool    // config full_refresh: true rebuilds in each run, false never does
+	Before         []Hook   // pre_hook
+	Behind         []Hook   // post_hook
+	// Unbuildable says why the model cannot be built, "" when it can; UnbuildableHint what to do about it.
+	Unbuildable, UnbuildableHint string
+	Slowly                       *Slowly   // of a snapshot
+	Location                     *Location // of an external model; nil for the usual place
+}
+
+// Hook is SQL that runs before or behind a model, or a run; a template, rendered when it runs.
+type Hook struct {
+	Template *jinja.Template
+	Pos      config.Pos
+}
+
+// Slowly says how a snapshot finds out that a row has changed, with dbt's names.
+type Slowly struct {
+	UniqueKey   []string
+	Strategy    string // timestamp or check
+	UpdatedAt   string // column of timestamp; of check, where one is named
+	CheckAll    bool   // check_cols: all
+	CheckCols   []string
+	HardDeletes string            // ignore, invalidate or new_record
+	ValidTo     string            // dbt_valid_to_current: SQL of what rows that are valid have; "" is NULL
+	Columns     map[string]string // snapshot_meta_column_names, by dbt_valid_from and the others
+}
+
+// Location is where an external model's file is written.
+type Location struct {
+	Path    string         // relative to the project
+	Format  string         // parquet, csv or json
+	Options map[string]any // of COPY
+}
+
+// Seed is a CSV file of the project that becomes a table.
+type Seed struct {
+	Name      string
+	Package   string
+	Path      string // relative to the project
+	Delimiter string // "," unless the project says otherwise
+	// Types of columns that are not to be found out, in DuckDB's spelling, by name.
+	Types  map[string]string
+	Config map[string]any // everything that the project's files said
 }
 
 // Ref is a ref() or source() in a model and the node it means.

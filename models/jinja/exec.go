@@ -176,7 +176,7 @@ type writer struct {
 	mapped bool
 	segs   []segment
 
-	native bool // keep values instead of text; see RenderNative
+	native bool // keep values instead of text; see Native
 	values []any
 	at     int // where the last one came from
 }
