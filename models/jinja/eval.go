@@ -188,6 +188,9 @@ func (r *render) evalDict(f *frame, e *dictExpr) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := r.read(key); err != nil {
+			return nil, err
+		}
 		if err := d.Set(key, val); err != nil {
 			return nil, r.at(f, k.at(), err)
 		}
@@ -404,11 +407,17 @@ func (r *render) getItem(v, k any) (any, error) {
 	if u, ok := v.(*Undefined); ok {
 		return u.part()
 	}
+	if err := r.read(k); err != nil {
+		return nil, err
+	}
 	if d, ok := v.(*Dict); ok {
 		if x, ok := d.Get(k); ok {
 			return x, nil
 		}
 	} else if i, ok := integer(k); ok {
+		if err := r.read(v); err != nil {
+			return nil, err
+		}
 		if x, ok := r.index(v, i); ok {
 			return x, nil
 		}

@@ -67,7 +67,15 @@ func (r *render) charge(n int) error {
 	return r.spend(1 + n/16)
 }
 
-func (r *render) chargeItems(n int) error { return r.spend(1 + n) }
+func (r *render) chargeItems(n int) error { return r.spend(1 + 2*n) }
+
+// read counts the reading of a value from one end to the other, as its length, a comparison or a look-up need it.
+func (r *render) read(v any) error {
+	if s, ok := v.(string); ok && len(s) >= 32 {
+		return r.spend(len(s) / 32)
+	}
+	return nil
+}
 
 func (r *render) checkSize(n int) error {
 	if n > r.opts.OutputBytes {

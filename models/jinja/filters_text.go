@@ -55,6 +55,9 @@ func filterStripTags(r *render, v any, _ []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.spend(len(s) / 4); err != nil { // the expression is slow
+		return nil, err
+	}
 	s = htmlComment.ReplaceAllString(s, "")
 	var b strings.Builder
 	for s != "" {
