@@ -102,7 +102,8 @@ func Docs(name, src string) ([]Doc, error) {
 	}
 	if open != nil {
 		p := open.Position
-		return nil, &Error{File: p.File, Line: p.Line, Col: p.Col, Msg: "the docs block '" + open.Name + "' is never closed", Hint: "add '{% enddocs %}'"}
+		return nil, &Error{File: p.File, Line: p.Line, Col: p.Col, Msg: "the docs block '" + open.Name + "' is never closed",
+			Hint: "add '{% enddocs %}'"}
 	}
 	return out, nil
 }

@@ -294,7 +294,8 @@ func (r *render) noAttr(v any, name string) *Undefined {
 	if v == nil {
 		what = "None"
 	}
-	return &Undefined{msg: "'" + what + "' has no attribute '" + name + "'", near: func() string { return suggest(name, r.env.attributeNames(v)) }}
+	return &Undefined{msg: "'" + what + "' has no attribute '" + name + "'",
+		near: func() string { return suggest(name, r.env.attributeNames(v)) }}
 }
 
 // attributeNames lists what v has, for "did you mean".
@@ -315,7 +316,8 @@ func (e *env) attributeNames(v any) []string {
 	case *namespace:
 		return e.attributeNames(v.d)
 	case *loopState:
-		return []string{"index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0", "previtem", "nextitem", "cycle", "changed"}
+		return []string{"index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0",
+			"previtem", "nextitem", "cycle", "changed"}
 	}
 	return nil
 }

@@ -301,7 +301,8 @@ func (r *render) execNode(f *frame, n node) error {
 	case *loopControlNode:
 		return loopControl(n.word)
 	case *snapshotNode:
-		return &Error{Msg: "the snapshot '" + n.name + "' stands in a file that is rendered as a whole", Hint: "move it to a file in the folder snapshots/"}
+		return &Error{Msg: "the snapshot '" + n.name + "' stands in a file that is rendered as a whole",
+			Hint: "move it to a file in the folder snapshots/"}
 	case *docsNode:
 		return nil
 	case *doNode:
