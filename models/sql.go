@@ -25,7 +25,7 @@ func (l *loader) macros() {
 		}
 		packages = append(packages, one)
 	}
-	library, err := jinja.NewLibrary(packages...)
+	library, err := jinja.NewLibrary(append(packages, jinja.BuiltinPackage())...)
 	l.p.Macros = library
 	for _, e := range each(err) {
 		l.templateProblem("macros", e)
@@ -215,6 +215,9 @@ func (l *loader) noModel(r reference) {
 
 // noSource reports a source() of nothing.
 func (l *loader) noSource(r reference) {
+	if l.absentSource(r) {
+		return
+	}
 	s := l.p.Source(r.source)
 	if s == nil {
 		var known []string

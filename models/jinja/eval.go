@@ -270,9 +270,14 @@ func (r *render) getAttr(v any, name string) (any, error) {
 	if err != nil || ok {
 		return x, err
 	}
-	if d, ok := v.(*Dict); ok {
-		if x, ok := d.Get(name); ok {
+	switch v := v.(type) {
+	case *Dict:
+		if x, ok := v.Get(name); ok {
 			return x, nil
+		}
+	case indexed:
+		if x, ok, err := v.item(r, name); ok || err != nil {
+			return fromItem(x, err)
 		}
 	}
 	return r.noAttr(v, name), nil
@@ -412,6 +417,11 @@ func (r *render) getItem(v, k any) (any, error) {
 	if err := r.read(k); err != nil {
 		return nil, err
 	}
+	if x, ok := v.(indexed); ok {
+		if x, ok, err := x.item(r, k); ok || err != nil {
+			return fromItem(x, err)
+		}
+	}
 	if d, ok := v.(*Dict); ok {
 		if x, ok := d.Get(k); ok {
 			return x, nil
@@ -441,7 +451,7 @@ func (r *render) getItem(v, k any) (any, error) {
 // index returns element i, counted from the end if negative.
 func (r *render) index(v any, i int64) (any, bool) {
 	switch v.(type) {
-	case string, *List, *Tuple, *rangeValue:
+	case string, *List, *Tuple, *rangeValue, container:
 	default:
 		return nil, false
 	}
@@ -470,8 +480,18 @@ func (r *render) index(v any, i int64) (any, bool) {
 		return v.Items[i], true
 	case *rangeValue:
 		return v.at(i), true
+	case container:
+		return v.elements()[i], true
 	}
 	return nil, false
+}
+
+// fromItem is what an Object gave by key, as a template value.
+func fromItem(v any, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return FromGo(v)
 }
 
 func (r *render) evalSlice(f *frame, v any, s *sliceExpr) (any, error) {
@@ -498,7 +518,7 @@ func (r *render) evalSlice(f *frame, v any, s *sliceExpr) (any, error) {
 	}
 	n, _ := length(v)
 	switch v.(type) {
-	case string, *List, *Tuple, *rangeValue:
+	case string, *List, *Tuple, *rangeValue, container:
 	default:
 		return nil, failf("'%s' object cannot be sliced", typeName(v))
 	}
@@ -530,6 +550,8 @@ func (r *render) evalSlice(f *frame, v any, s *sliceExpr) (any, error) {
 		return &Tuple{Items: pick(v.Items)}, nil
 	case *rangeValue:
 		return &rangeValue{v.at(start), v.step * step, count}, nil
+	case container:
+		return &Tuple{Items: pick(v.elements())}, nil
 	}
 	return &Undefined{msg: "'" + typeName(v) + " object' cannot be sliced"}, nil
 }

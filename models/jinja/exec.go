@@ -184,7 +184,7 @@ type writer struct {
 	mapped bool
 	segs   []segment
 
-	native bool // keep values instead of text; see Native
+	native bool // keep values instead of text; see RenderNative
 	values []any
 	at     int // where the last one came from
 }

@@ -51,7 +51,7 @@ func buildFilters() map[string]*filterDef {
 	attr, cased := opt("attribute", nil), opt("case_sensitive", false)
 	all := textFilters()
 	maps.Copy(all, map[string]*filterDef{
-		"as_bool": same, "as_number": same, "as_native": same, "as_text": same, // no effect in SQL; see Native
+		"as_bool": same, "as_number": same, "as_native": same, "as_text": same, // no effect in SQL; see RenderNative
 		"is_list": f(func(_ *render, v any, _ []any) (any, error) { _, ok := v.(*List); return ok, nil }),
 		"lower":   text(strings.ToLower), "upper": text(upper), "string": text(strings.Clone),
 		"capitalize": text(capitalize), "title": text(titleFilter),
@@ -353,6 +353,8 @@ func filterInt(_ *render, v any, a []any) (any, error) {
 		return v, nil
 	case float64:
 		return floatToInt(v, a[0])
+	case numeric:
+		return floatToInt(v.float(), a[0])
 	case string:
 		base, ok := integer(a[1])
 		if !ok || base != 0 && (base < 2 || base > 36) {

@@ -76,7 +76,7 @@ func FuzzRender(f *testing.F) {
 		g["d"], g["cols"], g["nums"], g["name"], g["n"] = d, []any{"id", "Name"}, []any{3, 1, 2}, "orders", 7
 		lib, _ := NewLibrary(Package{"p", []*Template{tpl}}, Package{"utils", []*Template{tpl}}) // of which some may be defined twice
 		opts := Options{Macros: lib, Steps: 20_000, OutputBytes: 1 << 16, Depth: 50}
-		if _, err := tpl.Native(context.Background(), g, opts); err != nil && !errors.As(err, new(*Error)) {
+		if _, err := tpl.RenderNative(context.Background(), g, opts); err != nil && !errors.As(err, new(*Error)) {
 			t.Fatalf("bad error %#v", err)
 		}
 		opts.Lenient = len(src)%2 == 0

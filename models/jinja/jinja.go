@@ -123,6 +123,9 @@ func (t *Template) countLines() {
 // Name returns the name given to Parse.
 func (t *Template) Name() string { return t.name }
 
+// Source returns the text of the template, its line ends as \n.
+func (t *Template) Source() string { return t.src }
+
 // Line returns a line of the template, counted from 1.
 func (t *Template) Line(n int) string {
 	if n < 1 || n > len(t.lines) {

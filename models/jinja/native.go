@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Native renders a template as dbt renders the values of YAML files: one expression alone gives its value, such
+// RenderNative renders a template as dbt renders the values of YAML files: one expression alone gives its value, such
 // as a list or a number; with text around it, or several, the whole is a string. The filters as_bool, as_number and
 // as_native read a value from its text, as Python's literal_eval does, and as_text keeps it a string. An expression of
 // literals only, such as {{ 5 }}, is a string, too: Jinja2 works it out while it reads the template.
-func (t *Template) Native(ctx context.Context, globals map[string]any, opts Options) (any, error) {
+func (t *Template) RenderNative(ctx context.Context, globals map[string]any, opts Options) (any, error) {
 	r := newRender(ctx, t.env, globals, opts)
 	w := &writer{r: r, native: true}
 	if err := r.exec(r.top(t, w), t.body); err != nil {
@@ -206,31 +206,4 @@ func literalTree(e expr) bool {
 		return all(e.keys) && all(e.vals)
 	}
 	return false
-}
-
-// Source returns the text of the template, its line ends as \n.
-func (t *Template) Source() string { return t.src }
-
-// Copy gives a value whose lists and dicts are its own: templates change them in place.
-func Copy(v any) any { return copied(v, 0) }
-
-func copied(v any, depth int) any {
-	if depth > 100 {
-		return nil
-	}
-	switch v := v.(type) {
-	case *List:
-		items := make([]any, len(v.Items))
-		for i, x := range v.Items {
-			items[i] = copied(x, depth+1)
-		}
-		return &List{items}
-	case *Dict:
-		d := NewDict()
-		for k, x := range v.All() {
-			_ = d.Set(k, copied(x, depth+1)) // it was a key before
-		}
-		return d
-	}
-	return v
 }

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestNative wants what get_template(…, native=True) of dbt-common 1.33 gives, but for a lone undefined name,
+// TestRenderNative wants what get_template(…, native=True) of dbt-common 1.33 gives, but for a lone undefined name,
 // which is an error here.
-func TestNative(t *testing.T) {
+func TestRenderNative(t *testing.T) {
 	globals := map[string]any{"n": 5, "s": "5", "xs": []any{1, "a"}, "no": false, "nothing": nil, "yes": true}
 	for _, c := range []struct{ src, want string }{
 		{"plain", "'plain'"}, {"", "''"}, {"5", "'5'"},
@@ -30,7 +30,7 @@ func TestNative(t *testing.T) {
 		{"{{ missing.x }}", "m.yml:1:12: 'missing' is undefined"},
 	} {
 		got := ""
-		v, err := mustParse(t, "m.yml", c.src).Native(context.Background(), globals, Options{})
+		v, err := mustParse(t, "m.yml", c.src).RenderNative(context.Background(), globals, Options{})
 		if err != nil {
 			got = err.Error()
 		} else if got, err = newRender(context.Background(), standardEnv(), nil, Options{}).repr(v); err != nil {

@@ -16,6 +16,8 @@ func number(v any) (i int64, f float64, isInt, ok bool) {
 		return v, float64(v), true, true
 	case float64:
 		return 0, v, false, true
+	case numeric:
+		return 0, v.float(), false, true
 	}
 	return 0, 0, false, false
 }
@@ -44,6 +46,9 @@ func (r *render) binary(op string, a, b any) (any, error) {
 		if u, ok := v.(*Undefined); ok && !(op == "%" && isString(a)) {
 			return nil, undefinedErr(u)
 		}
+	}
+	if v, done, err := operate(op, a, b); done {
+		return v, err
 	}
 	ai, af, aInt, aNum := number(a)
 	bi, bf, bInt, bNum := number(b)
@@ -383,6 +388,12 @@ func (r *render) equalDeep(a, b any, depth int) (bool, error) {
 		y, ok := b.(*rangeValue)
 		return ok && x.n == y.n && (x.n == 0 || x.start == y.start && (x.n == 1 || x.step == y.step)), nil
 	}
+	if x, ok := a.(equaler); ok {
+		return x.equals(r, b)
+	}
+	if y, ok := b.(equaler); ok {
+		return y.equals(r, a)
+	}
 	ka, errA := hashKey(a)
 	kb, errB := hashKey(b)
 	return errA == nil && errB == nil && ka == kb, nil
@@ -452,6 +463,11 @@ func (r *render) order(a, b any, op string, depth int) (int, error) {
 	}
 	var x, y []any
 	switch s := a.(type) {
+	case ordered:
+		if c, known := s.order(b); known {
+			return c, nil
+		}
+		return 0, unordered(a, b, op)
 	case string:
 		if t, ok := b.(string); ok {
 			return strings.Compare(s, t), r.read(s)
