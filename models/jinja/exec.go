@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -693,8 +694,9 @@ func (e *Error) within(m *macro, called Position) *Error {
 	if m.pkg != "" && m.sc == nil {
 		name = m.pkg + "." + name
 	}
-	e.Stack = append(e.Stack, Frame{name, called})
-	return e
+	c := *e // the Func may have returned a shared value
+	c.Stack = append(slices.Clone(e.Stack), Frame{name, called})
+	return &c
 }
 
 // bindMacro sets the parameters of a macro, with the rules of Jinja2: what it does not name it must read as varargs,
