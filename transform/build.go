@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/millrace/millrace/models"
@@ -24,6 +25,9 @@ type Builder struct {
 	Warn func(node, message string)
 	// Run is what templates may know of the run.
 	Run Run
+
+	graphOnce sync.Once
+	graph     *jinja.Dict // the project as templates see it, made when one asks
 }
 
 // Run is what a template sees of the run that renders it: run_started_at, invocation_id, flags and selected_resources.
