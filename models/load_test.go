@@ -43,7 +43,7 @@ func load(files map[string]string) (*models.Project, string) {
 	for name, content := range files {
 		fs[name] = &fstest.MapFile{Data: []byte(content)}
 	}
-	p, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}, Env: os.LookupEnv, Now: time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)})
+	p, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}, SeedType: seedType, Env: os.LookupEnv, Now: time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)})
 	text := ""
 	if problems != nil {
 		text = problems.Error()
@@ -59,7 +59,7 @@ func TestUnsetSecrets(t *testing.T) {
 		t.Error(text)
 	}
 	fs := fstest.MapFS{"millrace.yml": {Data: []byte(files["millrace.yml"])}}
-	if _, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}, Env: os.LookupEnv, Lenient: true}); problems != nil {
+	if _, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}, SeedType: seedType, Env: os.LookupEnv, Lenient: true}); problems != nil {
 		t.Error(problems)
 	}
 	if _, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}}); problems != nil {
@@ -181,6 +181,23 @@ func TestAllMistakesAtOnce(t *testing.T) {
 	for _, want := range []string{"memry", "mod", "nothing", "modls", "straems"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s is not said in:\n%s", want, text)
+		}
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	p, text := load(map[string]string{
+		"millrace.yml": head,
+		"models/a.sql": "select 1",
+		"models/a.yml": "version: 2\nmodels:\n  - name: a\n    columns: [ { name: id, data_tests: [unique] } ]\n",
+		"seeds/s.sql":  "select 1",
+	})
+	if p == nil || p.Node("main.a") == nil {
+		t.Fatalf("the project did not load: %s", text)
+	}
+	for _, want := range []string{"seeds/s.sql: warning: SQL in seeds/ is not read"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not said in:\n%s", want, text)
 		}
 	}
 }

@@ -143,27 +143,28 @@ func (c *configuring) other(s setting) {
 	switch {
 	case known && why == "", s.value == nil:
 	case known:
-		c.once(s, why)
+		c.noEffect(s, why)
 	case slices.Contains(ofOthers, s.key):
-		c.once(s, "it is for other engines")
+		c.noEffect(s, "it is for other engines")
 	case c.isDBT():
 		if guess := config.Suggest(s.key, modelConfig); guess != "" {
-			c.warning(s.pos, fmt.Sprintf("did you mean %q?", guess), "config key %q is not known: only config.get(%q) reads it", s.key, s.key)
+			c.warning(s.keyPos, fmt.Sprintf("did you mean %q?", guess), "config key %q is not known: only config.get(%q) reads it", s.key, s.key)
 		}
 	default:
 		hint := "known keys: " + strings.Join(modelConfig, ", ")
 		if guess := config.Suggest(s.key, modelConfig); guess != "" {
 			hint = fmt.Sprintf("did you mean %q?", guess)
 		}
-		c.bad(s, hint, "config() has no key %q", s.key)
+		c.problem(s.keyPos, hint, "config() has no key %q", s.key)
+		c.ok = false
 	}
 }
 
-// once warns of a key without effect the first time that it is met.
-func (c *configuring) once(s setting, why string) {
-	if !c.toldKeys[s.key] {
-		c.toldKeys[s.key] = true
-		c.warning(s.pos, "", "config %s has no effect: %s", s.key, why)
+// noEffect warns of a key without effect the first time that it is met.
+func (l *loader) noEffect(s setting, why string) {
+	if !l.toldKeys[s.key] {
+		l.toldKeys[s.key] = true
+		l.warning(s.keyPos, "", "config %s has no effect: %s", s.key, why)
 	}
 }
 
@@ -317,7 +318,7 @@ func (l *loader) hook(text string, pos config.Pos) (Hook, bool) {
 
 func (c *configuring) partition(s setting) {
 	if _, ofBigQuery := s.value.(map[string]any); ofBigQuery {
-		c.once(s, "partitions of BigQuery are not DuckDB's")
+		c.noEffect(s, "partitions of BigQuery are not DuckDB's")
 		return
 	}
 	c.m.PartitionBy = c.list(s)

@@ -185,7 +185,7 @@ func (l *loader) snapshots(p *dbtPackage) {
 func (l *loader) snapshot(p *dbtPackage, m *Model, pos config.Pos, patch *tableProperties, fqn []string) {
 	n := l.newModel(m, m.Path)
 	n.Pos, m.Slowly = pos, &Slowly{HardDeletes: "ignore"}
-	said := []setting{{"materialized", string(Snapshot), pos}}
+	said := []setting{{"materialized", string(Snapshot), pos, pos}}
 	said = append(said, l.cascade(p, func(k *dbtKeys) config.Node { return k.Snapshots }, fqn)...)
 	l.define(p, n, said, patch, fqn)
 }

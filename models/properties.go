@@ -252,9 +252,15 @@ func (l *loader) propertiesYAML(name string) *config.File {
 	return f
 }
 
+// unreadSections are parts of a properties file that nothing here reads, and whose templates are no templates of dbt's context.
+var unreadSections = []string{"metrics", "semantic_models", "saved_queries", "groups", "functions", "analyses", "macros"}
+
 // renderedLater says which values of a properties file are rendered when what they are about is: descriptions, the arguments of tests,
 // hooks, and the rows of unit tests.
 func renderedLater(at []string) bool {
+	if slices.Contains(unreadSections, at[0]) {
+		return true
+	}
 	return slices.ContainsFunc(at, func(key string) bool {
 		switch key {
 		case "description", "tests", "data_tests", "checks", "unit_tests":
@@ -287,17 +293,17 @@ func (l *loader) patchSettings(t *tableProperties) []setting {
 		for i, tag := range t.Tags {
 			tags[i] = tag
 		}
-		said = append(said, setting{"tags", tags, t.At("tags")})
+		said = append(said, setting{"tags", tags, t.At("tags"), t.Key("tags")})
 	}
 	if t.Meta.IsMapping() {
-		said = append(said, l.settingOf("meta", t.Meta))
+		said = append(said, setting{"meta", l.goValue(t.Meta), t.At("meta"), t.Key("meta")})
 	}
 	if t.Config.IsMapping() {
 		for key, value := range t.Config.All() {
 			if key == "contract" { // read as a contract
 				continue
 			}
-			said = append(said, l.settingOf(key, value))
+			said = append(said, l.settingOf(t.Config, key, value))
 		}
 	}
 	return said
@@ -359,7 +365,7 @@ func (l *loader) versionOf(p *dbtPackage, stem string) *version {
 // lone warns of properties of what is not there.
 func (l *loader) lone() {
 	for _, t := range l.patches {
-		if _, off := l.disabled[t.Name]; t.used || off || !t.pkg.isRoot() || t.kind == "seed" {
+		if _, off := l.disabled[t.Name]; t.used || off || !t.pkg.isRoot() {
 			continue
 		}
 		var known []string

@@ -136,7 +136,7 @@ func (t *trial) SetConfig(values *jinja.Dict) error {
 		if !known {
 			p = jinja.Position{File: t.node.Path, Line: 1, Col: 1}
 		}
-		t.config = append(t.config, setting{name, jinja.ToGo(value), at(p)})
+		t.config = append(t.config, setting{name, jinja.ToGo(value), at(p), at(p)})
 	}
 	return nil
 }

@@ -37,6 +37,9 @@ func (b *Builder) options(n *models.Node) jinja.Options {
 
 // Query renders the query of a check: what it refers to as this is the table of its node.
 func (b *Builder) Query(ctx context.Context, c *models.Check) (string, error) {
+	if args, ok := c.Args.(*models.SQL); ok && args.Test != nil {
+		return b.testQuery(ctx, c)
+	}
 	n := *c.Node
 	n.Model = &models.Model{Path: c.Pos.File, Template: c.Template, Materialized: models.Table}
 	s := &session{Builder: b, ctx: ctx, job: Job{Node: &n}}
@@ -45,6 +48,23 @@ func (b *Builder) Query(ctx context.Context, c *models.Check) (string, error) {
 		return "", templateError(err)
 	}
 	return out.Text, nil
+}
+
+// testQuery is the query of a generic test.
+func (b *Builder) testQuery(ctx context.Context, c *models.Check) (string, error) {
+	n := *c.Node
+	settings := map[string]any{}
+	if c.Where != "" {
+		settings["where"] = c.Where
+	}
+	n.Model = &models.Model{Path: c.Pos.File, Package: c.Node.Package(), Materialized: models.Table, Config: settings}
+	s := &session{Builder: b, ctx: ctx, job: Job{Node: &n}}
+	globals := jinja.ModelGlobals(s, b.facts(s.relation(c.Node)))
+	text, err := b.Project.RenderTest(ctx, c, s.relation(c.Node), globals)
+	if err != nil {
+		return "", templateError(err)
+	}
+	return text, nil
 }
 
 // session is what one model's template talks to. It implements jinja.Engine.

@@ -160,8 +160,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// BenchmarkModel is a small model with the whole of dbt's context.
-func BenchmarkModel(b *testing.B) {
+// BenchmarkContext is a small model with the whole of dbt's context.
+func BenchmarkContext(b *testing.B) {
 	tpl, err := Parse("m.sql", "{{ config(materialized='table') }} select {{ dbt.dateadd('day', 1, 'x') }} from {{ ref('orders') }}")
 	if err != nil {
 		b.Fatal(err)

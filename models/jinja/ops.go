@@ -28,7 +28,13 @@ func integer(v any) (int64, bool) {
 	return i, isInt
 }
 
-func undefinedErr(u *Undefined) *Error { return &Error{Msg: u.msg, Hint: u.hint} }
+func undefinedErr(u *Undefined) *Error {
+	e := &Error{Msg: u.msg, Hint: u.hint, undefined: true}
+	if e.Hint == "" && u.near != nil {
+		e.Hint = u.near()
+	}
+	return e
+}
 
 func errOverflow() *Error {
 	return &Error{Msg: "integer overflow: the result does not fit in 64 bits", Hint: "use a float or do it in SQL"}
@@ -358,6 +364,23 @@ func (r *render) equalDeep(a, b any, depth int) (bool, error) {
 		return true, nil
 	case *Undefined:
 		return IsUndefined(b), nil
+	case *viewValue:
+		y, ok := b.(*viewValue)
+		if !ok || x.kind == "values" || y.kind == "values" || x.d.Len() != y.d.Len() {
+			return ok && x == y, nil
+		}
+		if x.kind == "keys" && y.kind == "keys" {
+			for k := range x.d.All() {
+				if _, ok := y.d.Get(k); !ok {
+					return false, nil
+				}
+			}
+			return true, nil
+		}
+		if x.kind != y.kind {
+			return x.d.Len() == 0, nil
+		}
+		return r.equalDeep(x.d, y.d, depth+1)
 	case *rangeValue:
 		y, ok := b.(*rangeValue)
 		return ok && x.n == y.n && (x.n == 0 || x.start == y.start && (x.n == 1 || x.step == y.step)), nil

@@ -46,6 +46,7 @@ func buildTests() map[string]*testDef {
 		"sequence":  is(isSequence),
 		"iterable":  is(func(v any) bool { _, err := iterate(v); return err == nil }),
 		"callable":  is(callable),
+		"escaped":   is(func(any) bool { return false }), // nothing is: see textFilters
 		"odd":       mod(2, 1),
 		"even":      mod(2, 0),
 		"upper":     cased(strings.ToUpper),

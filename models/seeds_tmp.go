@@ -1,3 +1,0 @@
-package models
-
-func (l *loader) seeds() {}
