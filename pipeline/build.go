@@ -46,8 +46,11 @@ func (r *run) buildAll(ctx context.Context) error {
 		return err
 	}
 	defer w.Close()
-	b := &transform.Builder{Project: r.Project, Warehouse: w, Run: r.forTemplates(), Warn: func(node, message string) { r.Log.Warn(message, "run", r.ID, "step", node) }}
-	r.walked = map[string]bool{}
+	b := &transform.Builder{
+		Project: r.Project, Warehouse: w, Run: r.forTemplates(),
+		Warn: func(node, message string) { r.Log.Warn(message, "run", r.ID, "step", node) },
+	}
+	r.shared, r.walked = w, map[string]bool{}
 	for _, n := range todo {
 		r.walked[n.Name()] = true
 	}
