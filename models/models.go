@@ -32,6 +32,8 @@ type Project struct {
 	Nodes         []*Node // in dependency order, names sorted where the order is free
 	Secrets       *secret.Stores
 	Macros        *jinja.Library // of macros/*.sql
+	OnRunStart    []Hook
+	OnRunEnd      []Hook
 	Alerts        *Alerts        // nil: nobody is told of anything
 	// Concurrency is how many runs the scheduler has at once.
 	Concurrency int

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/millrace/millrace/models"
@@ -20,6 +21,10 @@ type Builder struct {
 	Warehouse warehouse.Warehouse
 	// Warn is told what templates say by log() and exceptions.warn().
 	Warn func(node, message string)
+
+	session []statement // of on-run-start, for each model's session
+	mu      sync.Mutex
+	made    []string // macros that hooks have made, in lower case
 }
 
 // Job is one model to build.
@@ -67,17 +72,41 @@ type Error struct {
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// Build renders the model, runs it, and makes a version of what came out.
+// Build renders the model, runs it between its hooks, and makes a version of what came out.
 func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
+	if err := definable(b.Project, job.Node); err != nil {
+		return nil, err
+	}
+	before, behind, err := b.hooks(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	if len(b.session)+len(before)+len(behind) > 0 {
+		pinned, release, err := b.Warehouse.Pin(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+		ctx = pinned
+	}
+	notes, err := b.runHooks(ctx, b.session, before)
+	if err != nil {
+		return nil, err
+	}
 	out, err := b.render(ctx, job)
 	if err != nil {
 		return nil, templateError(err)
 	}
-	if err := publishable(job, out); err != nil {
+	if err := b.publishable(job, out, before); err != nil {
 		return nil, err
 	}
 	built, err := b.run(ctx, job, out.Text)
-	return built, locate(err, out)
+	if err != nil {
+		return nil, locate(err, out)
+	}
+	after, err := b.runHooks(ctx, behind)
+	built.Notes = slices.Concat(built.Notes, notes, after)
+	return built, err
 }
 
 // locate puts an engine's error at the place of the model that wrote the SQL at fault.

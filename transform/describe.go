@@ -7,8 +7,16 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// Check renders the model and refuses what is not exactly one SELECT; nothing that it reads need be there.
+// Check renders the model and its hooks and refuses what could not be built: a model is one SELECT, and a hook changes nothing but the
+// engine's own session. Nothing that it reads need be there.
 func (b *Builder) Check(ctx context.Context, job Job) error {
+	if err := definable(b.Project, job.Node); err != nil {
+		return err
+	}
+	before, _, err := b.hooks(ctx, job)
+	if err != nil {
+		return err
+	}
 	out, err := b.render(ctx, job)
 	if err != nil {
 		return templateError(err)
@@ -16,12 +24,30 @@ func (b *Builder) Check(ctx context.Context, job Job) error {
 	if err := b.Warehouse.CheckSelect(ctx, out.Text); err != nil {
 		return locate(err, out)
 	}
-	return publishable(job, out)
+	return b.publishable(job, out, before)
 }
 
 // Describe renders the model and binds its SELECT without running it: the columns that it would yield, or the place
 // of the mistake. What it reads is exposed; empty relations with the right columns will do.
 func (b *Builder) Describe(ctx context.Context, job Job) (sql string, columns []warehouse.Column, err error) {
+	if err := definable(b.Project, job.Node); err != nil {
+		return "", nil, err
+	}
+	before, behind, err := b.hooks(ctx, job)
+	if err != nil {
+		return "", nil, err
+	}
+	if len(b.session)+len(before)+len(behind) > 0 { // the SELECT may need what they make
+		pinned, release, err := b.Warehouse.Pin(ctx)
+		if err != nil {
+			return "", nil, err
+		}
+		defer release()
+		ctx = pinned
+	}
+	if _, err := b.runHooks(ctx, b.session, before); err != nil {
+		return "", nil, err
+	}
 	out, err := b.render(ctx, job)
 	if err != nil {
 		return "", nil, templateError(err)
@@ -29,7 +55,7 @@ func (b *Builder) Describe(ctx context.Context, job Job) (sql string, columns []
 	if err := b.Warehouse.CheckSelect(ctx, out.Text); err != nil {
 		return out.Text, nil, locate(err, out)
 	}
-	if err := publishable(job, out); err != nil {
+	if err := b.publishable(job, out, before); err != nil {
 		return out.Text, nil, err
 	}
 	columns, err = b.Warehouse.Describe(ctx, out.Text)

@@ -11,10 +11,13 @@ import (
 
 func (b *Builder) render(ctx context.Context, job Job) (*jinja.Output, error) {
 	s := &session{Builder: b, ctx: ctx, job: job}
-	n := job.Node
-	facts := jinja.Facts{This: s.relation(n), Execute: true, Target: b.Project.TargetFacts(),
-		Incremental: n.Model.Materialized == models.Incremental && job.Before != nil}
-	return n.Model.Template.Render(ctx, jinja.ModelGlobals(s, facts), jinja.Options{Macros: b.Project.Macros})
+	return job.Node.Model.Template.Render(ctx, jinja.ModelGlobals(s, s.facts()), jinja.Options{Macros: b.Project.Macros})
+}
+
+// facts are what the template of the session's model is told.
+func (s *session) facts() jinja.Facts {
+	n := s.job.Node
+	return jinja.Facts{This: s.relation(n), Execute: true, Target: s.Project.TargetFacts(), Incremental: n.Model.Materialized == models.Incremental && s.job.Before != nil}
 }
 
 // Query renders the query of a check: what it refers to as this is the table of its node.
