@@ -18,12 +18,12 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// buildAll builds every model and entity of the run, each behind what it reads, in one engine that may touch nothing but this
+// buildAll builds every seed, model and entity of the run, each behind what it reads, in one engine that may touch nothing but this
 // run's files and the target's.
 func (r *run) buildAll(ctx context.Context) error {
 	var todo []*models.Node
 	for _, n := range r.nodes {
-		if n.Kind == models.KindModel || n.Kind == models.KindEntity {
+		if n.Kind.Built() {
 			todo = append(todo, n)
 		}
 	}
@@ -52,8 +52,11 @@ func (r *run) buildAll(ctx context.Context) error {
 		if culprit := r.failedNeed(n); culprit != "" {
 			return r.skip(ctx, n, culprit)
 		}
-		if n.Kind == models.KindEntity {
+		switch n.Kind {
+		case models.KindEntity:
 			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.entity(ctx, w, n, s) })
+		case models.KindSeed:
+			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.seed(ctx, b, n, s) })
 		}
 		if n.Model.Materialized == models.Ephemeral {
 			r.count(1)
@@ -165,11 +168,10 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 	if err := r.inputs(n); err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(r.runDir(r.ID), fileName(n.Name()))
-	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll("model", dir, 0o700)); err != nil {
-		return nil, fmt.Errorf("stage model: %w", err)
+	job := transform.Job{Node: n, Now: r.LogicalTime}
+	if job.Dir, err = r.stage(n); err != nil {
+		return nil, err
 	}
-	job := transform.Job{Node: n, Dir: dir, Now: r.LogicalTime}
 	if before := r.before.Table(nameOf(n)); before != nil && (before.View == "" || n.Model.Materialized == models.Snapshot) && !r.rebuilds(n) {
 		job.Before = &before.Version
 		if why := mergedOtherwise(n, before); why != "" && keeps(n) {
@@ -185,6 +187,21 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 			s.Notes = append(s.Notes, fmt.Sprintf("warning: it is incremental, and takes up of the range what its own condition lets through: millrace run %s --full-refresh builds it from all rows", n.Name()))
 		}
 	}
+	return r.make(ctx, b, job, s, func(job transform.Job) (*transform.Built, error) { return b.Build(ctx, job) })
+}
+
+// stage makes an empty folder for the files of a node that is built.
+func (r *run) stage(n *models.Node) (string, error) {
+	dir := filepath.Join(r.runDir(r.ID), fileName(n.Name()))
+	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll(string(n.Kind), dir, 0o700)); err != nil {
+		return "", fmt.Errorf("stage %s: %w", n.Kind, err)
+	}
+	return dir, nil
+}
+
+// make builds a node's version, verifies what was written, and checks it.
+func (r *run) make(ctx context.Context, b *transform.Builder, job transform.Job, s *journal.Step, build func(transform.Job) (*transform.Built, error)) (_ []load.Table, err error) {
+	n := job.Node
 	diverting, judging := split(n)
 	var a *audit
 	if len(n.Checks) > 0 {
@@ -202,7 +219,7 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 	if len(diverting) > 0 {
 		job.Divider = a
 	}
-	built, err := b.Build(ctx, job)
+	built, err := build(job)
 	if err != nil {
 		return nil, explainModel(n, err)
 	}
@@ -211,7 +228,7 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 	}
 	s.Notes = append(s.Notes, built.Notes...)
 	s.Rows, s.Equations = built.Version.Rows, slices.Concat(s.Equations, built.Equations)
-	t := load.Table{Version: built.Version, Kind: string(models.KindModel), Equations: s.Equations, Description: n.Description}
+	t := load.Table{Version: built.Version, Kind: string(n.Kind), Equations: s.Equations, Description: n.Description}
 	for _, need := range reads(n) {
 		t.Needs = append(t.Needs, need.Name())
 	}

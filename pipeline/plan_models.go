@@ -16,7 +16,7 @@ import (
 func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 	any := false
 	for _, n := range nodes {
-		any = any || n.Model != nil || n.Entity != nil || len(n.Checks) > 0
+		any = any || n.Model != nil || n.Seed != nil || n.Entity != nil || len(n.Checks) > 0
 	}
 	if !any {
 		return nil
@@ -26,7 +26,7 @@ func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 		return fmt.Errorf("plan: %w", err)
 	}
 	defer remove()
-	w, err := pl.Warehouse(ctx, warehouse.Config{Memory: pl.engineMemory(1), Threads: 1, Temp: filepath.Join(temp, "spill")})
+	w, err := pl.Warehouse(ctx, warehouse.Config{Memory: pl.engineMemory(1), Threads: 1, Temp: filepath.Join(temp, "spill"), Dirs: []string{temp}})
 	if err != nil {
 		return err
 	}
@@ -45,6 +45,11 @@ func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 	for _, n := range nodes {
 		if n.Entity != nil {
 			if err := pl.entity(ctx, w, n, exposed); err != nil {
+				return err
+			}
+		}
+		if n.Seed != nil {
+			if err := pl.seed(ctx, w, n, temp); err != nil {
 				return err
 			}
 		}

@@ -109,6 +109,9 @@ func (e *Engine) replayable(ctx context.Context, req ReplayRequest) (*replay, er
 	if n.Entity != nil {
 		return nil, refused("correct them where they come from, or add what is missing to the table of reference data: each run reads all records anew", "%s is made of all records together: single rows cannot be added to it", n.Name())
 	}
+	if n.Seed != nil {
+		return nil, refused("correct them there: the next run reads all of it anew", "%s is the file %s", n.Name(), n.Seed.Path)
+	}
 	m, err := e.current(ctx)
 	if err != nil {
 		return nil, err

@@ -21,10 +21,21 @@ type Builder struct {
 	Warehouse warehouse.Warehouse
 	// Warn is told what templates say by log() and exceptions.warn().
 	Warn func(node, message string)
+	// Run is what templates may know of the run.
+	Run Run
 
 	session []statement // of on-run-start, for each model's session
 	mu      sync.Mutex
 	made    []string // macros that hooks have made, in lower case
+}
+
+// Run is what a template sees of the run that renders it: run_started_at, invocation_id, flags and selected_resources.
+type Run struct {
+	Started     time.Time
+	ID          string
+	Command     string // run, test, compile…; "" is run
+	FullRefresh bool
+	Selected    []string // unique ids, as the graph has them
 }
 
 // Job is one model to build.
@@ -74,22 +85,18 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Build renders the model, runs it between its hooks, and makes a version of what came out.
 func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
+	if m := job.Node.Model; m.Unbuildable != "" {
+		return nil, &Error{Pos: job.Node.Pos.String(), Err: errors.New(m.Unbuildable), Hint: m.UnbuildableHint}
+	}
 	if err := definable(b.Project, job.Node); err != nil {
 		return nil, err
 	}
-	before, behind, err := b.hooks(ctx, job)
+	ctx, release, err := b.inSession(ctx, job)
 	if err != nil {
 		return nil, err
 	}
-	if len(b.session)+len(before)+len(behind) > 0 {
-		pinned, release, err := b.Warehouse.Pin(ctx)
-		if err != nil {
-			return nil, err
-		}
-		defer release()
-		ctx = pinned
-	}
-	notes, err := b.runHooks(ctx, b.session, before)
+	defer release()
+	before, notes, err := b.runHooks(ctx, job, job.Node.Model.Before, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -104,9 +111,17 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 	if err != nil {
 		return nil, locate(err, out)
 	}
-	after, err := b.runHooks(ctx, behind)
+	_, after, err := b.runHooks(ctx, job, job.Node.Model.Behind, nil)
+	if err != nil {
+		return nil, err
+	}
 	built.Notes = slices.Concat(built.Notes, notes, after)
-	return built, err
+	return built, nil
+}
+
+// Table makes a table of a SELECT that is no model's, for a node that has none.
+func (b *Builder) Table(ctx context.Context, job Job, sql string) (*Built, error) {
+	return b.run(ctx, job, sql)
 }
 
 // locate puts an engine's error at the place of the model that wrote the SQL at fault.
@@ -174,6 +189,9 @@ func earlier(err error, offset int) error {
 // materialize gives a SELECT the form that the model's materialization asks for.
 func (b *Builder) materialize(ctx context.Context, job Job, sql string, columns []warehouse.Column) (*Built, error) {
 	name := warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}
+	if job.Node.Model == nil {
+		return b.table(ctx, job, name, sql)
+	}
 	switch job.Node.Model.Materialized {
 	case models.View:
 		return b.view(ctx, name, sql, columns)

@@ -13,7 +13,7 @@ func (b *Builder) Check(ctx context.Context, job Job) error {
 	if err := definable(b.Project, job.Node); err != nil {
 		return err
 	}
-	before, _, err := b.hooks(ctx, job)
+	before, err := b.lookAtHooks(ctx, job)
 	if err != nil {
 		return err
 	}
@@ -33,19 +33,13 @@ func (b *Builder) Describe(ctx context.Context, job Job) (sql string, columns []
 	if err := definable(b.Project, job.Node); err != nil {
 		return "", nil, err
 	}
-	before, behind, err := b.hooks(ctx, job)
+	ctx, release, err := b.inSession(ctx, job)
 	if err != nil {
 		return "", nil, err
 	}
-	if len(b.session)+len(before)+len(behind) > 0 { // the SELECT may need what they make
-		pinned, release, err := b.Warehouse.Pin(ctx)
-		if err != nil {
-			return "", nil, err
-		}
-		defer release()
-		ctx = pinned
-	}
-	if _, err := b.runHooks(ctx, b.session, before); err != nil {
+	defer release()
+	before, _, err := b.runHooks(ctx, job, job.Node.Model.Before, nil) // the SELECT may need what they make
+	if err != nil {
 		return "", nil, err
 	}
 	out, err := b.render(ctx, job)

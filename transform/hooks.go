@@ -10,6 +10,7 @@ import (
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/models/jinja"
 	"github.com/millrace/millrace/models/portable"
+	"github.com/millrace/millrace/warehouse"
 )
 
 // Hooks run in the engine that builds models, which may touch nothing but a run's files. What they say is looked at before any of it
@@ -148,46 +149,64 @@ func created(words []string) (kind hookKind, name, note string, no *refusal) {
 	return 0, "", "", &refusal{sessionOnly, "leave it out, or say it in a model"}
 }
 
-// hooks renders the model's hooks and looks at all that they would do.
-func (b *Builder) hooks(ctx context.Context, job Job) (before, behind []statement, err error) {
+// lookAtHooks looks at all that the hooks of a model would do, as far as it can be told now: what asks for rows that are not there yet
+// is looked at when it runs.
+func (b *Builder) lookAtHooks(ctx context.Context, job Job) (before []statement, err error) {
 	m := job.Node.Model
-	if m.Materialized == models.Ephemeral {
-		return nil, nil, nil
+	if m.Materialized == models.Ephemeral { // it is never built
+		return nil, nil
 	}
-	if before, err = b.looked(ctx, job, m.Before, nil); err != nil {
-		return nil, nil, err
+	for _, h := range slices.Concat(m.Before, m.Behind) {
+		all, err := b.looked(ctx, job, h, nil)
+		if err != nil && !asksForRows(err) {
+			return nil, err
+		}
+		if slices.Contains(m.Before, h) {
+			before = append(before, all...)
+		}
 	}
-	behind, err = b.looked(ctx, job, m.Behind, nil)
-	return before, behind, err
+	return before, nil
 }
 
-// looked renders hooks and looks at their statements. Empty ones have none, as in dbt.
-func (b *Builder) looked(ctx context.Context, job Job, hooks []models.Hook, more map[string]any) ([]statement, error) {
+// asking is the error of a query that a template has made while it was rendered.
+type asking struct{ error }
+
+func (e *asking) Unwrap() error { return e.error }
+
+func asksForRows(err error) bool {
+	var a *asking
+	return errors.As(err, &a)
+}
+
+// looked renders a hook and looks at its statements. An empty one has none, as in dbt.
+func (b *Builder) looked(ctx context.Context, job Job, h models.Hook, more map[string]any) ([]statement, error) {
+	out, err := b.renderHook(ctx, job, h.Template, more)
+	var query *warehouse.SQLError
+	switch {
+	case errors.As(err, &query):
+		return nil, &asking{templateError(err)}
+	case err != nil:
+		return nil, templateError(err)
+	}
 	var all []statement
-	for _, h := range hooks {
-		out, err := b.renderHook(ctx, job, h.Template, more)
+	for _, s := range portable.Statements(out.Text) {
+		one := statement{Statement: s, out: out}
+		var no *refusal
+		if one.kind, one.name, one.note, no = classify(s.Words); no == nil {
+			no, err = b.hides(ctx, one)
+		}
 		if err != nil {
-			return nil, templateError(err)
+			return nil, err
 		}
-		for _, s := range portable.Statements(out.Text) {
-			one := statement{Statement: s, out: out}
-			var no *refusal
-			if one.kind, one.name, one.note, no = classify(s.Words); no == nil {
-				no, err = b.hides(ctx, one)
-			}
-			if err != nil {
-				return nil, err
-			}
-			if no == nil && one.kind == hookRuns && !slices.Contains([]string{"set", "reset"}, s.Words[0]) { // WITH … DELETE is none
-				if err := b.Warehouse.CheckSelect(ctx, s.SQL); err != nil {
-					return nil, placed(err, one)
-				}
-			}
-			if no != nil {
-				return nil, &Error{Pos: out.Source(s.At).String(), Err: fmt.Errorf("the hook may not run %s: %s", strings.ToUpper(strings.Join(s.Words[:min(2, len(s.Words))], " ")), no.why), Hint: no.hint}
-			}
-			all = append(all, one)
+		if no != nil {
+			return nil, &Error{Pos: out.Source(s.At).String(), Err: fmt.Errorf("the hook may not run %s: %s", strings.ToUpper(strings.Join(s.Words[:min(2, len(s.Words))], " ")), no.why), Hint: no.hint}
 		}
+		if one.kind == hookRuns && !slices.Contains([]string{"set", "reset"}, s.Words[0]) { // WITH … DELETE is no SELECT
+			if err := b.Warehouse.CheckSelect(ctx, s.SQL); err != nil {
+				return nil, placed(err, one)
+			}
+		}
+		all = append(all, one)
 	}
 	return all, nil
 }
@@ -214,9 +233,25 @@ func (b *Builder) hides(ctx context.Context, s statement) (*refusal, error) {
 	return nil, nil
 }
 
-// runHooks runs statements that were looked at, one after the other, and gives the notes of those that had nothing to do.
-func (b *Builder) runHooks(ctx context.Context, lists ...[]statement) (notes []string, err error) {
-	for _, s := range slices.Concat(lists...) {
+// runHooks renders hooks, looks at what they say and does it, one after the other. It gives what was done, and notes of what had nothing
+// to do.
+func (b *Builder) runHooks(ctx context.Context, job Job, hooks []models.Hook, more map[string]any) (done []statement, notes []string, err error) {
+	for _, h := range hooks {
+		all, err := b.looked(ctx, job, h, more)
+		if err != nil {
+			return done, notes, err
+		}
+		said, err := b.do(ctx, all)
+		if done, notes = append(done, all...), append(notes, said...); err != nil {
+			return done, notes, err
+		}
+	}
+	return done, notes, nil
+}
+
+// do runs statements that were looked at.
+func (b *Builder) do(ctx context.Context, all []statement) (notes []string, err error) {
+	for _, s := range all {
 		if s.kind == hookPassed {
 			notes = append(notes, fmt.Sprintf("hook at %s: %s: %s", s.out.Source(s.At), strings.ToUpper(s.Words[0]), s.note))
 			continue
@@ -231,6 +266,23 @@ func (b *Builder) runHooks(ctx context.Context, lists ...[]statement) (notes []s
 		}
 	}
 	return notes, nil
+}
+
+// inSession gives a context for a model that has hooks, in which what they make is seen; else the context that it gets.
+func (b *Builder) inSession(ctx context.Context, job Job) (own context.Context, release func(), err error) {
+	m := job.Node.Model
+	if len(b.session)+len(m.Before)+len(m.Behind) == 0 {
+		return ctx, func() {}, nil
+	}
+	own, release, err = b.Warehouse.Pin(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := b.do(own, b.session); err != nil {
+		release()
+		return nil, nil, err
+	}
+	return own, release, nil
 }
 
 // placed puts an engine's error at the place of the hook.
@@ -261,35 +313,37 @@ func (b *Builder) renderHook(ctx context.Context, job Job, t *jinja.Template, mo
 	for name, value := range more {
 		globals[name] = value
 	}
-	return t.Render(ctx, globals, jinja.Options{Macros: b.Project.Macros})
+	return t.Render(ctx, globals, b.options(job.Node))
 }
 
 // Begin looks at the hooks of the run and of these models, before anything of them is built, and runs those of the run's start.
 func (b *Builder) Begin(ctx context.Context, nodes []*models.Node) (notes []string, err error) {
-	if _, err := b.ofRun(ctx, b.Project.OnRunEnd); err != nil {
-		return nil, err
-	}
-	start, err := b.ofRun(ctx, b.Project.OnRunStart)
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range start {
-		if s.kind == hookRuns || s.kind == hookTemp { // a session's own: each model has one
-			b.session = append(b.session, s)
-			continue
+	job, more := b.ofRun()
+	for _, h := range b.Project.OnRunEnd {
+		if _, err := b.looked(ctx, job, h, more); err != nil && !asksForRows(err) {
+			return nil, err
 		}
-		more, err := b.runHooks(ctx, []statement{s})
+	}
+	for _, h := range b.Project.OnRunStart {
+		all, err := b.looked(ctx, job, h, more)
 		if err != nil {
-			return notes, err
+			return nil, err
 		}
-		notes = append(notes, more...)
+		for _, s := range all {
+			if s.kind == hookRuns || s.kind == hookTemp { // a session's own: each model has one
+				b.session = append(b.session, s)
+				continue
+			}
+			said, err := b.do(ctx, []statement{s})
+			if notes = append(notes, said...); err != nil {
+				return notes, err
+			}
+		}
 	}
 	var failed []error
 	for _, n := range nodes {
-		if n.Model == nil {
-			continue
-		}
-		if _, _, err := b.hooks(ctx, Job{Node: n}); err != nil {
+		if n.Model != nil {
+			_, err := b.lookAtHooks(ctx, Job{Node: n})
 			failed = append(failed, err)
 		}
 	}
@@ -298,27 +352,28 @@ func (b *Builder) Begin(ctx context.Context, nodes []*models.Node) (notes []stri
 
 // End runs the hooks of the run's end.
 func (b *Builder) End(ctx context.Context) (notes []string, err error) {
-	end, err := b.ofRun(ctx, b.Project.OnRunEnd)
-	if err != nil || len(end) == 0 {
-		return nil, err
+	if len(b.Project.OnRunEnd) == 0 {
+		return nil, nil
 	}
-	pinned, release, err := b.Warehouse.Pin(ctx)
+	job, more := b.ofRun()
+	ctx, release, err := b.Warehouse.Pin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	return b.runHooks(pinned, b.session, end)
+	if _, err := b.do(ctx, b.session); err != nil {
+		return nil, err
+	}
+	_, notes, err = b.runHooks(ctx, job, b.Project.OnRunEnd, more)
+	return notes, err
 }
 
-// ofRun renders hooks of the run: they have no model. What a run has given is not known to them.
-func (b *Builder) ofRun(ctx context.Context, hooks []models.Hook) ([]statement, error) {
-	if len(hooks) == 0 {
-		return nil, nil
-	}
-	none := &models.Node{Model: &models.Model{Config: map[string]any{}}}
+// ofRun is what hooks of the run are rendered with: they have no model, and what the run has given is not known to them.
+func (b *Builder) ofRun() (Job, map[string]any) {
 	schema := ""
 	if b.Project.Target != nil {
 		schema = b.Project.Target.Schema
 	}
-	return b.looked(ctx, Job{Node: none}, hooks, map[string]any{"results": jinja.NewList(), "schemas": jinja.NewList(schema), "database_schemas": jinja.NewList()})
+	return Job{Node: &models.Node{Model: &models.Model{Config: map[string]any{}}}},
+		map[string]any{"results": jinja.NewList(), "schemas": jinja.NewList(schema), "database_schemas": jinja.NewList()}
 }

@@ -77,6 +77,23 @@ func TestHooks(t *testing.T) {
 	}
 }
 
+// TestHooksThatAsk: what a hook asks of the engine is known when it runs; until then it is not held against it.
+func TestHooksThatAsk(t *testing.T) {
+	b, dir := bench(t, nil)
+	ask := hook(t, "{% set r = run_query('select max(v) from ' ~ this) %}set variable most = {{ r.columns[0].values()[0] }}")
+	d := b.days(t, dir, "m", models.Model{Materialized: models.Table, Behind: []models.Hook{ask, hook(t, "select getvariable('most') / (getvariable('most') - 6)")}})
+	if _, err := b.lookAtHooks(t.Context(), Job{Node: d.node}); err != nil {
+		t.Errorf("before the table is there: %v", err)
+	}
+	if _, err := d.build("select 7 as v", time.Time{}); err != nil {
+		t.Error(err)
+	}
+	d.node.Model.Behind = []models.Hook{hook(t, "{% set r = run_query('select 1 as v from ' ~ this) %}{% for x in r %}delete{% endfor %} from x")}
+	if _, err := d.build("select 8 as v", time.Time{}); err == nil || !strings.Contains(err.Error(), "may not run DELETE") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestHooksOfARun: their macros are there for all models, and so are their variables; a view may use none of it.
 func TestHooksOfARun(t *testing.T) {
 	b, dir := bench(t, map[string]string{

@@ -12,7 +12,6 @@ type render struct {
 	opts      Options
 	globals   map[string]any // as given
 	converted map[string]any // those already looked up, as template values
-	modules   map[*Template]*frame
 	steps     int
 	depth     int // macro calls and recursive loops
 	nesting   int // nodes being evaluated
@@ -38,7 +37,7 @@ func newRender(ctx context.Context, e *env, globals map[string]any, opts Options
 	}
 	opts.OutputBytes = min(opts.OutputBytes, 1<<30)
 	return &render{ctx: ctx, env: e, opts: opts, globals: globals,
-		converted: map[string]any{}, modules: map[*Template]*frame{}}
+		converted: map[string]any{}}
 }
 
 // tick counts one unit of work.
@@ -65,7 +64,7 @@ func (r *render) charge(n int) error {
 	if err := r.checkSize(n); err != nil {
 		return err
 	}
-	return r.spend(1 + n/64)
+	return r.spend(1 + n/16)
 }
 
 func (r *render) chargeItems(n int) error { return r.spend(1 + n) }
@@ -77,60 +76,97 @@ func (r *render) checkSize(n int) error {
 	return nil
 }
 
-// frame is where code runs: its template, its variables and where its text goes.
+// frame is where code runs: its template, its package, its variables and where its text goes.
 type frame struct {
 	t   *Template
+	pkg string // the package of the macro that runs; "" in the template that is rendered
 	sc  *scope
 	out *writer
 }
 
-func (f *frame) inner() *frame { return &frame{f.t, newScope(f.sc), f.out} }
+// top is the frame of a whole template.
+func (r *render) top(t *Template, out *writer) *frame {
+	return &frame{t: t, sc: newScope(nil), out: out}
+}
+
+func (f *frame) inner() *frame { return &frame{f.t, f.pkg, newScope(f.sc), f.out} }
+
+// writing is f with its text going elsewhere.
+func (f *frame) writing(w *writer) *frame { return &frame{f.t, f.pkg, f.sc, w} }
 
 // scope holds variables. `if` makes no scope; loops, macros and blocks do, and what they set ends with them.
 type scope struct {
 	parent *scope
-	vars   map[string]any
-	names  []string // the first few variables, without a map
-	vals   []any
+	few    [4]variable // the first variables, without a map
+	n      int         // how many of few are in use
+	more   map[string]any
+	held   bool // a macro was defined in it or below, which reads its variables later
+}
+
+type variable struct {
+	name string
+	val  any
 }
 
 func newScope(parent *scope) *scope { return &scope{parent: parent} }
 
-func (s *scope) set(name string, v any) {
-	if s.vars != nil {
-		s.vars[name] = v
-		return
+// hold keeps s and the scopes around it from being used again.
+func (s *scope) hold() {
+	for ; s != nil && !s.held; s = s.parent {
+		s.held = true
 	}
-	for i, n := range s.names {
-		if n == name {
-			s.vals[i] = v
+}
+
+// reset empties s for the next turn of a loop, or gives a new scope where s is still needed.
+func (s *scope) reset() *scope {
+	if s.held {
+		return newScope(s.parent)
+	}
+	*s = scope{parent: s.parent}
+	return s
+}
+
+func (s *scope) set(name string, v any) {
+	for i := range s.few[:s.n] {
+		if s.few[i].name == name {
+			s.few[i].val = v
 			return
 		}
 	}
-	s.names, s.vals = append(s.names, name), append(s.vals, v)
-	if len(s.names) > 8 {
-		s.vars = map[string]any{}
-		for i, n := range s.names {
-			s.vars[n] = s.vals[i]
-		}
+	if s.n < len(s.few) {
+		s.few[s.n] = variable{name, v}
+		s.n++
+		return
 	}
+	if s.more == nil {
+		s.more = map[string]any{}
+	}
+	s.more[name] = v
 }
 
 func (s *scope) get(name string) (any, bool) {
 	for ; s != nil; s = s.parent {
-		if s.vars != nil {
-			if v, ok := s.vars[name]; ok {
-				return v, true
+		for i := range s.few[:s.n] {
+			if s.few[i].name == name {
+				return s.few[i].val, true
 			}
-			continue
 		}
-		for i, n := range s.names {
-			if n == name {
-				return s.vals[i], true
+		if s.more != nil {
+			if v, ok := s.more[name]; ok {
+				return v, true
 			}
 		}
 	}
 	return nil, false
+}
+
+// names lists the variables of s itself.
+func (s *scope) names() []string {
+	names := keysOf(s.more)
+	for _, v := range s.few[:s.n] {
+		names = append(names, v.name)
+	}
+	return names
 }
 
 // writer collects text. The one of the whole template also keeps the source map.
@@ -139,6 +175,10 @@ type writer struct {
 	b      strings.Builder
 	mapped bool
 	segs   []segment
+
+	native bool // keep values instead of text; see RenderNative
+	values []any
+	at     int // where the last one came from
 }
 
 func (w *writer) write(s string, off int, copied bool) error {
@@ -151,6 +191,10 @@ func (w *writer) write(s string, off int, copied bool) error {
 	if err := w.r.checkSize(w.b.Len() + len(s)); err != nil {
 		return err
 	}
+	if w.native {
+		w.keep(s, off)
+		return nil
+	}
 	if w.mapped {
 		w.segs = append(w.segs, segment{uint32(w.b.Len()), uint32(off), copied})
 	}
@@ -161,6 +205,9 @@ func (w *writer) write(s string, off int, copied bool) error {
 // at gives an error the position of a node, unless it has one.
 func (r *render) at(f *frame, off int, err error) error {
 	e, ok := err.(*Error)
+	if _, control := err.(loopControl); control {
+		return err
+	}
 	if !ok {
 		e = &Error{Msg: err.Error(), Err: err}
 	}
@@ -192,6 +239,11 @@ func (r *render) execNode(f *frame, n node) error {
 	case *textNode:
 		return f.out.write(n.text, n.at(), true)
 	case *outputNode:
+		if f.out.native {
+			v, err := r.nativeValue(f, n.x)
+			f.out.keep(v, n.x.at())
+			return err
+		}
 		v, err := r.eval(f, n.x)
 		if err != nil {
 			return err
@@ -233,10 +285,17 @@ func (r *render) execNode(f *frame, n node) error {
 		}
 		return r.assign(f, n.target, v)
 	case *macroNode:
-		f.sc.set(n.name, &macro{node: n, f: f})
+		f.sc.hold()
+		f.sc.set(n.name, &macro{node: n, t: f.t, sc: f.sc, pkg: f.pkg})
 		return nil
 	case *callNode:
 		return r.execCall(f, n)
+	case *loopControlNode:
+		return loopControl(n.word)
+	case *snapshotNode:
+		return &Error{Msg: "the snapshot '" + n.name + "' stands in a file that is rendered as a whole", Hint: "move it to a file in the folder snapshots/"}
+	case *docsNode:
+		return nil
 	case *doNode:
 		_, err := r.eval(f, n.x)
 		return err
@@ -273,7 +332,7 @@ func (r *render) execNode(f *frame, n node) error {
 // capture runs nodes and returns their text.
 func (r *render) capture(f *frame, nodes []node) (string, error) {
 	w := &writer{r: r}
-	err := r.exec(&frame{f.t, f.sc, w}, nodes)
+	err := r.exec(f.writing(w), nodes)
 	return w.b.String(), err
 }
 
@@ -282,7 +341,8 @@ func (r *render) execCall(f *frame, n *callNode) error {
 	if err != nil {
 		return err
 	}
-	args.Kw = append(args.Kw, KwArg{"caller", &macro{node: n.caller, f: f, block: true}})
+	f.sc.hold()
+	args.Kw = append(args.Kw, KwArg{"caller", &macro{node: n.caller, t: f.t, sc: f.sc, pkg: f.pkg, block: true}})
 	v, err := r.call(fn, args)
 	if err != nil {
 		return r.at(f, n.call.at(), err)
@@ -337,6 +397,11 @@ func (r *render) assign(f *frame, target expr, v any) error {
 	return nil
 }
 
+// loopControl is the error by which break and continue leave the body of a loop.
+type loopControl string
+
+func (c loopControl) Error() string { return "'" + string(c) + "' outside a loop" }
+
 // loopState is the `loop` variable.
 type loopState struct {
 	r      *render
@@ -386,7 +451,9 @@ func (r *render) loop(f *frame, n *forNode, v any, depth int64) error {
 	if n.test != nil {
 		s.next, s.seq = r.filtered(f, n, next), nil
 	}
-	for {
+	in := f.inner()
+	ran, done := false, false
+	for !done {
 		x, ok, err := s.take()
 		if err != nil {
 			return err
@@ -401,16 +468,21 @@ func (r *render) loop(f *frame, n *forNode, v any, depth int64) error {
 			s.prev = s.cur
 		}
 		s.index, s.cur = s.index+1, x
-		in := f.inner()
+		in.sc = in.sc.reset()
 		in.sc.set("loop", s)
 		if err := r.assign(in, n.target, x); err != nil {
 			return r.at(f, n.target.at(), err)
 		}
-		if err := r.exec(in, n.body); err != nil {
+		switch err := r.exec(in, n.body); {
+		case err == nil:
+			ran = true
+		case err == loopControl("break"):
+			done = true
+		case err != loopControl("continue"):
 			return err
 		}
 	}
-	if s.index < 0 {
+	if !ran { // Jinja2 runs the else where no turn came to its end, break or not
 		return r.exec(f.inner(), n.orElse)
 	}
 	return nil
@@ -553,7 +625,7 @@ func (s *loopState) call(a Args) (any, error) {
 	}
 	defer s.r.pop()
 	w := &writer{r: s.r}
-	err = s.r.loop(&frame{s.f.t, s.f.sc, w}, s.n, vals[0], s.depth+1)
+	err = s.r.loop(s.f.writing(w), s.n, vals[0], s.depth+1)
 	return w.b.String(), err
 }
 
@@ -579,8 +651,11 @@ func (r *render) callMacro(m *macro, a Args) (any, error) {
 		return nil, err
 	}
 	defer r.pop()
-	f := &frame{m.f.t, newScope(m.f.sc), nil}
+	f := &frame{m.t, m.pkg, newScope(m.sc), nil}
 	if err := r.bindMacro(m.node, f, a); err != nil {
+		if a.f == nil { // Go calls: there is no better place
+			err = r.at(f, m.node.at(), err)
+		}
 		return nil, err
 	}
 	text, err := r.capture(f, m.node.body)
@@ -594,10 +669,23 @@ func (r *render) callMacro(m *macro, a Args) (any, error) {
 	if ret, ok := e.Err.(returned); ok && !m.block {
 		return ret.v, nil
 	}
-	if len(e.Trace) < 10 && a.f != nil {
-		e.Trace = append(e.Trace, a.Position())
+	return nil, e.within(m, a.Position())
+}
+
+// maxStack bounds the stack of an error: of a macro that calls itself for ever the innermost calls say enough.
+const maxStack = 10
+
+// within adds a macro to the stack of an error.
+func (e *Error) within(m *macro, called Position) *Error {
+	if m.block || len(e.Stack) >= maxStack {
+		return e
 	}
-	return nil, e
+	name := m.node.name
+	if m.pkg != "" && m.sc == nil {
+		name = m.pkg + "." + name
+	}
+	e.Stack = append(e.Stack, Frame{name, called})
+	return e
 }
 
 // bindMacro sets the parameters of a macro, with the rules of Jinja2: what it does not name it must read as varargs,
