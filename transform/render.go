@@ -59,7 +59,7 @@ func (b *Builder) testQuery(ctx context.Context, c *models.Check) (string, error
 	}
 	n.Model = &models.Model{Path: c.Pos.File, Package: c.Node.Package(), Materialized: models.Table, Config: settings}
 	s := &session{Builder: b, ctx: ctx, job: Job{Node: &n}}
-	globals := jinja.ModelGlobals(s, jinja.Facts{This: s.relation(c.Node), Execute: true, Target: b.Project.TargetFacts()})
+	globals := jinja.ModelGlobals(s, b.facts(s.relation(c.Node)))
 	text, err := b.Project.RenderTest(ctx, c, s.relation(c.Node), globals)
 	if err != nil {
 		return "", templateError(err)
