@@ -75,7 +75,7 @@ func (r *run) buildAll(ctx context.Context) error {
 		return refusedHook(err)
 	}
 	for _, note := range slices.Concat(notes, more) {
-		r.says(false, note)
+		r.warn("%s", note) // there is no step that would tell
 	}
 	return nil
 }

@@ -19,7 +19,8 @@ import (
 // statement is one of a hook.
 type statement struct {
 	portable.Statement
-	out  *jinja.Output // that it stands in
+	hook models.Hook // that it stands in
+	out  *jinja.Output
 	kind hookKind
 	name string // of a macro, or of something temporary, in lower case
 	note string // of one that is passed over: why
@@ -184,13 +185,13 @@ func (b *Builder) looked(ctx context.Context, job Job, h models.Hook, more map[s
 	var query *warehouse.SQLError
 	switch {
 	case errors.As(err, &query):
-		return nil, &asking{templateError(err)}
+		return nil, &asking{ofHook(err, h)}
 	case err != nil:
-		return nil, templateError(err)
+		return nil, ofHook(err, h)
 	}
 	var all []statement
 	for _, s := range portable.Statements(out.Text) {
-		one := statement{Statement: s, out: out}
+		one := statement{Statement: s, hook: h, out: out}
 		var no *refusal
 		if one.kind, one.name, one.note, no = classify(s.Words); no == nil {
 			no, err = b.hides(ctx, one)
@@ -199,7 +200,7 @@ func (b *Builder) looked(ctx context.Context, job Job, h models.Hook, more map[s
 			return nil, err
 		}
 		if no != nil {
-			return nil, &Error{Pos: out.Source(s.At).String(), Err: fmt.Errorf("the hook may not run %s: %s", strings.ToUpper(strings.Join(s.Words[:min(2, len(s.Words))], " ")), no.why), Hint: no.hint}
+			return nil, one.wrong(fmt.Errorf("the hook may not run %s: %s", strings.ToUpper(strings.Join(s.Words[:min(2, len(s.Words))], " ")), no.why), s.At, no.hint)
 		}
 		if one.kind == hookRuns && !slices.Contains([]string{"set", "reset"}, s.Words[0]) { // WITH … DELETE is no SELECT
 			if err := b.Warehouse.CheckSelect(ctx, s.SQL); err != nil {
@@ -209,6 +210,15 @@ func (b *Builder) looked(ctx context.Context, job Job, h models.Hook, more map[s
 		all = append(all, one)
 	}
 	return all, nil
+}
+
+// ofHook is a template's error at the place of its hook, unless it is in a macro's file.
+func ofHook(err error, h models.Hook) error {
+	var te *Error
+	if err = templateError(err); errors.As(err, &te) && strings.HasPrefix(te.Pos, h.Pos.File+":") {
+		te.Pos = h.Pos.String()
+	}
+	return err
 }
 
 // hides refuses what would be found in the place of something else of its name, in statements that nobody thinks of.
@@ -253,7 +263,7 @@ func (b *Builder) runHooks(ctx context.Context, job Job, hooks []models.Hook, mo
 func (b *Builder) do(ctx context.Context, all []statement) (notes []string, err error) {
 	for _, s := range all {
 		if s.kind == hookPassed {
-			notes = append(notes, fmt.Sprintf("hook at %s: %s: %s", s.out.Source(s.At), strings.ToUpper(s.Words[0]), s.note))
+			notes = append(notes, fmt.Sprintf("hook at %s: %s: %s", s.hook.Pos, strings.ToUpper(s.Words[0]), s.note))
 			continue
 		}
 		if err := b.Warehouse.Session(ctx, s.SQL); err != nil {
@@ -287,7 +297,19 @@ func (b *Builder) inSession(ctx context.Context, job Job) (own context.Context, 
 
 // placed puts an engine's error at the place of the hook.
 func placed(err error, s statement) error {
-	return locate(earlier(err, -s.At), s.out)
+	var sql *warehouse.SQLError
+	if !errors.As(err, &sql) {
+		return err
+	}
+	return s.wrong(err, s.At+max(sql.Offset, 0), "")
+}
+
+// wrong is an error at an offset of what the hook has become. Its text stands in a file of another kind, which knows its beginning.
+func (s statement) wrong(err error, offset int, hint string) error {
+	if at := s.out.Source(offset); at.Line > 1 {
+		err = fmt.Errorf("line %d of the hook: %w", at.Line, err)
+	}
+	return &Error{Pos: s.hook.Pos.String(), Err: err, Hint: hint}
 }
 
 // madeBy are the macros and the temporary tables that a model of these hooks finds.

@@ -38,7 +38,7 @@ func TestHooks(t *testing.T) {
 		"analyze":                 {"analyze", "select 1 as v", "1 hook at models/m.yml:1:1: ANALYZE: the statistics of files are always there"},
 		"grant":                   {"grant select on {{ this }} to x", "select 1 as v", "1 hook at models/m.yml:1:1: GRANT: not done: who may read is up to the target"},
 		"tuning":                  {"set threads = 4; pragma memory_limit='1GB'; load json", "select 1 as v", "SET: not done: threads is the run's own"},
-		"insert":                  {"select 1;\n insert into x select 1", "select 1 as v", "models/m.yml:2:2: the hook may not run INSERT INTO: it changes a table"},
+		"insert":                  {"select 1;\n insert into x select 1", "select 1 as v", "models/m.yml:1:1: line 2 of the hook: the hook may not run INSERT INTO: it changes a table"},
 		"a hidden delete":         {"with a as (select 1) delete from x", "select 1 as v", "only one SELECT statement"},
 		"drop":                    {"drop table if exists x", "select 1 as v", "may not run DROP TABLE"},
 		"a table":                 {"create table x as select 1", "select 1 as v", "a table that no model makes"},
@@ -55,7 +55,7 @@ func TestHooks(t *testing.T) {
 		"nonsense":                {"frobnicate", "select 1 as v", "may not run FROBNICATE"},
 		"explain analyze":         {"explain analyze insert into x select 1", "select 1 as v", "may not run EXPLAIN"},
 		"a file":                  {"select * from read_text('/etc/passwd')", "select 1 as v", "/etc/passwd"},
-		"a mistake":               {"select 1;\nselect nonsense", "select 1 as v", "models/m.yml:2:8"},
+		"a mistake":               {"select 1;\nselect nonsense", "select 1 as v", "models/m.yml:1:1: line 2 of the hook: Binder Error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := b.days(t, dir, table(name), models.Model{Materialized: models.Table, Before: []models.Hook{hook(t, c.hook)}})
