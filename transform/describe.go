@@ -2,6 +2,7 @@ package transform
 
 import (
 	"context"
+	"errors"
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/warehouse"
@@ -13,11 +14,15 @@ func (b *Builder) Check(ctx context.Context, job Job) error {
 	if err := definable(b.Project, job.Node); err != nil {
 		return err
 	}
-	before, err := b.lookAtHooks(ctx, job)
+	unasked := &Builder{Project: b.Project, Warehouse: b.Warehouse, Run: b.Run, Warn: b.Warn, unasked: true}
+	before, err := unasked.lookAtHooks(ctx, job)
 	if err != nil {
 		return err
 	}
-	out, err := b.render(ctx, job)
+	out, err := unasked.render(ctx, job)
+	if errors.Is(err, errUnasked) {
+		return nil // what it becomes is known when its questions have answers
+	}
 	if err != nil {
 		return templateError(err)
 	}
@@ -26,6 +31,9 @@ func (b *Builder) Check(ctx context.Context, job Job) error {
 	}
 	return b.publishable(job, out, before)
 }
+
+// errUnasked ends the rendering of a template that asks the engine where nothing may be asked.
+var errUnasked = errors.New("the engine cannot be asked now")
 
 // Describe renders the model and binds its SELECT without running it: the columns that it would yield, or the place
 // of the mistake. What it reads is exposed; empty relations with the right columns will do.
