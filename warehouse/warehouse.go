@@ -96,6 +96,9 @@ type Warehouse interface {
 	Expose(ctx context.Context, v Version) error
 	// CheckSelect refuses everything but exactly one SELECT: it is called on SQL that users wrote.
 	CheckSelect(ctx context.Context, query string) error
+	// Tree is a SELECT as the engine's parser understands it, in the engine's own JSON; it refuses what CheckSelect refuses. The tables need
+	// not be there. transform/lineage reads it.
+	Tree(ctx context.Context, query string) ([]byte, error)
 	// Describe gives the columns of a SELECT without running it.
 	Describe(ctx context.Context, query string) ([]Column, error)
 	// Write runs one SELECT and writes its rows to a new Parquet file at path: complete and synced to disk when

@@ -34,17 +34,18 @@ func (db *DB) CheckSelect(ctx context.Context, query string) error {
 }
 
 func checkSelect(ctx context.Context, conn *driverdb.Conn, query string) error {
+	_, err := parseSelect(ctx, conn, query)
+	return err
+}
+
+// parseSelect is the parser's tree of exactly one SELECT, and refuses everything else.
+func parseSelect(ctx context.Context, conn *driverdb.Conn, query string) (tree string, err error) {
 	if strings.ContainsRune(query, 0) {
-		return &Error{Kind: "Parser", Message: "a NUL byte", Offset: strings.IndexByte(query, 0)}
+		return "", &Error{Kind: "Parser", Message: "a NUL byte", Offset: strings.IndexByte(query, 0)}
 	}
-	// DuckDB's parser serializes SELECT statements and nothing else.
-	var answer string
-	err := execOne(ctx, conn, "SELECT json_serialize_sql("+quote(query)+")::VARCHAR", func(v []driver.Value) error {
-		answer, _ = v[0].(string)
-		return nil
-	})
+	answer, err := serialized(ctx, conn, query)
 	if err != nil {
-		return err
+		return "", err
 	}
 	var parsed struct {
 		Error      bool              `json:"error"`
@@ -54,22 +55,41 @@ func checkSelect(ctx context.Context, conn *driverdb.Conn, query string) error {
 		Statements []json.RawMessage `json:"statements"`
 	}
 	if err := json.Unmarshal([]byte(answer), &parsed); err != nil {
-		return fmt.Errorf("duckdb: read the parser's answer: %w", err)
+		return "", fmt.Errorf("duckdb: read the parser's answer: %w", err)
 	}
 	switch {
 	case parsed.Error && parsed.Type == "not implemented":
-		return &Error{Kind: "Parser", Message: "only one SELECT statement is allowed here", Offset: -1}
+		return "", &Error{Kind: "Parser", Message: "only one SELECT statement is allowed here", Offset: -1}
 	case parsed.Error:
 		e := &Error{Kind: "Parser", Message: parsed.Message, Offset: -1}
 		if n, err := parsed.Position.Int64(); err == nil {
 			e.Offset = int(n)
 		}
-		return e
+		return "", e
 	case len(parsed.Statements) != 1:
-		return &Error{Kind: "Parser", Offset: -1,
+		return "", &Error{Kind: "Parser", Offset: -1,
 			Message: fmt.Sprintf("exactly one SELECT statement is allowed here, got %d", len(parsed.Statements))}
 	}
-	return nil
+	return answer, nil
+}
+
+// Tree is a SELECT as the parser understands it, in the JSON that DuckDB writes of it. The tables need not be there.
+func (db *DB) Tree(ctx context.Context, query string) (tree []byte, err error) {
+	err = db.with(ctx, func(conn *driverdb.Conn) error {
+		text, err := parseSelect(ctx, conn, query)
+		tree = []byte(text)
+		return err
+	})
+	return tree, err
+}
+
+// serialized is the parser's answer to a statement: DuckDB serializes SELECT and nothing else, and says so in the answer.
+func serialized(ctx context.Context, conn *driverdb.Conn, query string) (answer string, err error) {
+	err = execOne(ctx, conn, "SELECT json_serialize_sql("+quote(query)+")::VARCHAR", func(v []driver.Value) error {
+		answer, _ = v[0].(string)
+		return nil
+	})
+	return answer, err
 }
 
 // Describe checks like CheckSelect, binds the query and gives its columns without running it.

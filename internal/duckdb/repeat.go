@@ -32,11 +32,8 @@ func (db *DB) Moves(ctx context.Context, query string) (bool, error) {
 
 func (db *DB) walked(ctx context.Context, query string) (w repeatWalk, err error) {
 	err = db.with(ctx, func(conn *driverdb.Conn) error {
-		var answer string
-		if err := execOne(ctx, conn, "SELECT json_serialize_sql("+quote(query)+")::VARCHAR", func(v []driver.Value) error {
-			answer, _ = v[0].(string)
-			return nil
-		}); err != nil {
+		answer, err := serialized(ctx, conn, query)
+		if err != nil {
 			return err
 		}
 		known, err := db.functions(ctx, conn)
