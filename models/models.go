@@ -194,17 +194,19 @@ type Kind string
 // The kinds of nodes.
 const (
 	KindStream Kind = "stream"
-	KindModel  Kind = "model"
+	KindSeed   Kind = "seed"
+	KindModel  Kind = "model"  // snapshots of dbt too
 	KindEntity Kind = "entity" // one of the tables of an entity
 	KindTable  Kind = "table"  // of a checks file: it is where it is
 )
 
-// Node is anything that produces a table. Exactly one of Stream, Model and Entity is set; of a KindTable Stream where a source reads
+// Node is anything that produces a table. Exactly one of Stream, Seed, Model and Entity is set; of a KindTable Stream where a source reads
 // it, and none where From is read as it is.
 type Node struct {
 	Schema, Table string
 	Kind          Kind
 	Stream        *Stream
+	Seed          *Seed
 	Model         *Model
 	Entity        *Entity
 	Part          string // which of the entity's tables it is: PartGolden and the others
@@ -286,6 +288,8 @@ const (
 	Table       Materialization = "table"
 	Incremental Materialization = "incremental"
 	Ephemeral   Materialization = "ephemeral"
+	Snapshot    Materialization = "snapshot" // its rows as they were over time: a slowly changing dimension of type 2
+	External    Materialization = "external" // a table that is also written to a file of the project's choice
 )
 
 // Strategy is how an incremental model's rows join those of the runs before.
@@ -293,20 +297,79 @@ type Strategy string
 
 // The strategies of incremental models, with dbt's names.
 const (
-	StrategyAppend       Strategy = "append"
-	StrategyMerge        Strategy = "merge"
-	StrategyDeleteInsert Strategy = "delete+insert"
+	StrategyAppend          Strategy = "append"
+	StrategyMerge           Strategy = "merge"
+	StrategyDeleteInsert    Strategy = "delete+insert"
+	StrategyInsertOverwrite Strategy = "insert_overwrite" // the partitions that the SELECT has rows of are replaced
+)
+
+// What an incremental model does when its SELECT has other columns than its table, with dbt's names.
+const (
+	SchemaChangeIgnore = "ignore"             // columns that the table does not have are left out
+	SchemaChangeFail   = "fail"               // the model fails
+	SchemaChangeAppend = "append_new_columns" // the table gets the new ones, and keeps those that the SELECT has no more
+	SchemaChangeSync   = "sync_all_columns"   // the table gets the new ones, and loses those that the SELECT has no more
 )
 
 // Model is a SQL model: one SELECT behind a template.
 type Model struct {
+	Name         string // as ref() finds it: the file's, or that of a snapshot block
+	Package      string // the dbt package that it comes from; "" for the project's own
+	Version      string // of a versioned model, as ref(…, v=) asks for it; "" for others
 	Path         string // relative to the project
 	Template     *jinja.Template
 	Materialized Materialization
 	Strategy     Strategy
 	UniqueKey    []string
-	Config       map[string]any // everything that config() said, for config.get
+	Config       map[string]any // everything that config() and the project's files said, for config.get
 	Refs         []Ref
+
+	OnSchemaChange string    // of an incremental model
+	PartitionBy    []string  // columns of insert_overwrite
+	Predicates     []string  // incremental_predicates: conditions on the rows of the table that a merge or a delete may touch
+	MergeUpdate    []string  // merge_update_columns: the only columns that a merge changes in rows that exist; nil: all
+	MergeExclude   []string  // merge_exclude_columns: columns that it leaves as they are
+	FullRefresh    *bool     // config full_refresh: true rebuilds in each run, false never does
+	Before         []Hook    // pre_hook
+	Behind         []Hook    // post_hook
+	Slowly         *Slowly   // of a snapshot
+	Location       *Location // of an external model; nil for the usual place
+}
+
+// Hook is SQL that runs before or behind a model, or a run; a template, rendered when it runs.
+type Hook struct {
+	Template *jinja.Template
+	Pos      config.Pos
+}
+
+// Slowly says how a snapshot finds out that a row has changed, with dbt's names.
+type Slowly struct {
+	UniqueKey   []string
+	Strategy    string // timestamp or check
+	UpdatedAt   string // column of timestamp; of check, where one is named
+	CheckAll    bool   // check_cols: all
+	CheckCols   []string
+	HardDeletes string            // ignore, invalidate or new_record
+	ValidTo     string            // dbt_valid_to_current: SQL of what rows that are valid have; "" is NULL
+	Columns     map[string]string // snapshot_meta_column_names, by dbt_valid_from and the others
+}
+
+// Location is where an external model's file is written.
+type Location struct {
+	Path    string         // relative to the project
+	Format  string         // parquet, csv or json
+	Options map[string]any // of COPY
+}
+
+// Seed is a CSV file of the project that becomes a table.
+type Seed struct {
+	Name      string
+	Package   string
+	Path      string // relative to the project
+	Delimiter string // "," unless the project says otherwise
+	// Types of columns that are not to be found out, in DuckDB's spelling, by name.
+	Types  map[string]string
+	Config map[string]any // everything that the project's files said
 }
 
 // Ref is a ref() or source() in a model and the node it means.

@@ -21,7 +21,13 @@ func (l *loader) models() {
 
 // macros parses macros/**/*.sql, whose macros every model may call.
 func (l *loader) macros() {
-	l.p.Macros = jinja.NewLibrary(l.templates("macros")...)
+	macros, err := jinja.NewLibrary(jinja.Package{Name: l.file.Name, Macros: l.templates("macros")})
+	l.p.Macros = macros
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			l.templateProblem("macros", e)
+		}
+	}
 }
 
 // templates parses the .sql files below a folder; a template is named by its file.
@@ -72,8 +78,8 @@ func (l *loader) sourceLine(file string, line int) string {
 func at(p jinja.Position) config.Pos { return config.Pos{File: p.File, Line: p.Line, Column: p.Col} }
 
 func (l *loader) model(file string, t *jinja.Template) {
-	m := &Model{Path: file, Template: t, Materialized: View, Config: map[string]any{}}
 	name := strings.TrimSuffix(path.Base(file), ".sql")
+	m := &Model{Name: name, Path: file, Template: t, Materialized: View, Config: map[string]any{}, OnSchemaChange: SchemaChangeAppend}
 	n := &Node{Schema: l.defaultSchema(), Table: name, Kind: KindModel, Model: m, Path: file, Pos: config.Pos{File: file, Line: 1, Column: 1}}
 	if l.p.byModel == nil {
 		l.p.byModel = map[string]*Node{}
