@@ -21,6 +21,8 @@ type Builder struct {
 	Warehouse warehouse.Warehouse
 	// Warn is told what templates say by log() and exceptions.warn().
 	Warn func(node, message string)
+	// Apart leaves ephemeral models tables of their own, for those who only look at what reads what.
+	Apart bool
 }
 
 // Job is one model to build.

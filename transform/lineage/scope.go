@@ -154,7 +154,7 @@ func (s *scope) member(items []item, names []string, table string) (string, valu
 		v = v.computed()
 	}
 	if table == "" {
-		if why := s.rival(names); why != "" {
+		if why := s.rival(names, v); why != "" {
 			return last, unknown(why), true
 		}
 	}
@@ -171,9 +171,15 @@ func (s *scope) meantAround(names []string) bool {
 	return false
 }
 
-// rival says what else a name may mean that is taken for a column of a table whose columns are not known.
-func (s *scope) rival(names []string) string {
-	if _, ok := s.alias(names); ok {
+// rival says what else a name may mean that is taken for a column, v, of a table whose columns are not known. An alias that is made of that
+// column itself is none: the column is there then, and goes first.
+func (s *scope) rival(names []string, v value) string {
+	alias, ok := s.alias(names)
+	for source := range v.from {
+		_, same := alias.from[source]
+		ok = ok && !same
+	}
+	if ok {
 		return fmt.Sprintf("%s may be a column of a table whose columns are not known, or the alias", names[0])
 	}
 	if len(names) > 1 && s.from.relation(names[:1]) != nil {

@@ -1034,3 +1034,9 @@ select a, sum(b) as s from t group by all having sum(b) > 1 order by s
 -- s ~t.b
 -- by t.a: group
 -- by t.b: filter order
+
+select coalesce(amount, 0) as amount, b as c from o where amount > 0 and c = 1
+-- amount ~o.amount
+-- c =o.b
+-- by o.amount: filter
+-- unresolved: c may be a column of a table whose columns are not known, or the alias
