@@ -105,6 +105,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.entities()
 	l.properties()
 	l.contracts()
+	l.terms()
 	l.singularChecks()
 	l.unusedFolders()
 	l.link()

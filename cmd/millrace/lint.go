@@ -179,7 +179,7 @@ func countFiles(dir string) int {
 	if _, err := os.Stat(filepath.Join(dir, models.ProjectFile)); err == nil {
 		n++
 	}
-	for _, below := range []string{"sources", "models", "entities", "macros"} {
+	for _, below := range []string{"sources", "models", "entities", "terms", "macros"} {
 		_ = filepath.WalkDir(filepath.Join(dir, below), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.Type().IsRegular() {
 				return nil
