@@ -39,6 +39,7 @@ type LineageNode struct {
 	Unresolved []string           `json:"unresolved"`         // what could not be found out of its SELECT
 	Error      string             `json:"error,omitempty"`    // why it could not be analysed at all
 	At         string             `json:"at,omitempty"`       // file:line:column of the error
+	SQL        string             `json:"-"`                  // of a model, as it is built from nothing
 }
 
 // LineageColumn is one column of a table.
@@ -233,6 +234,9 @@ func (t *tracing) model(ctx context.Context, n *models.Node, one *LineageNode, k
 	if err != nil {
 		return err
 	}
+	if one.SQL, err = t.compiled(ctx, n, parsed); err != nil {
+		return err
+	}
 	resolve, external := t.resolver(n)
 	q, err := lineage.Of(parsed.Tree, resolve, nil)
 	if err != nil {
@@ -254,6 +258,19 @@ func (t *tracing) model(ctx context.Context, n *models.Node, one *LineageNode, k
 	one.take(q, columns)
 	one.External = external()
 	return nil
+}
+
+// compiled is a model's SELECT as it is built, with the ephemeral models that it reads in it.
+func (t *tracing) compiled(ctx context.Context, n *models.Node, parsed *transform.Parsed) (string, error) {
+	ephemeral := func(need *models.Node) bool { return need.Model != nil && need.Model.Materialized == models.Ephemeral }
+	if !slices.ContainsFunc(n.Needs, ephemeral) {
+		return parsed.SQL, nil
+	}
+	whole, err := (&transform.Builder{Project: t.Project, Warehouse: t.w}).Parse(ctx, transform.Job{Node: n})
+	if err != nil {
+		return "", err
+	}
+	return whole.SQL, nil
 }
 
 // typesOf are the published columns where they are those that the SELECT has; nil where they are not, or that cannot be told.
