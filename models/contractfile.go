@@ -80,6 +80,9 @@ func (l *loader) contracts() {
 	for _, n := range l.p.Nodes {
 		p := l.promises[n]
 		if p == nil {
+			if l.enforced[n] {
+				l.problem(n.Pos, "write its columns, each with data_type, in a properties file", "%s: config() enforces a contract that has no columns", n.Name())
+			}
 			continue
 		}
 		if p.entry == nil {
@@ -108,6 +111,8 @@ func (l *loader) mayPromise(n *Node, entry *contractEntry) bool {
 	switch {
 	case n.Model != nil && n.Model.Materialized == Ephemeral:
 		l.problem(entry.Pos(), "materialize it, or put the contract on the model that reads it", "%s is ephemeral: there is no table to keep a contract", n.Name())
+	case n.Model != nil && n.Model.Materialized == Snapshot:
+		l.problem(entry.Pos(), "put the contract on the model that it reads", "%s is a snapshot: it has the columns that its rows have had over time", n.Name())
 	case n.Kind == KindEntity:
 		l.problem(entry.Pos(), "put the contract on a model that reads it, or write checks",
 			"%s is a table of the entity %s: its columns are what the sources have, and no row can be left out of it", n.Name(), n.Entity.Name)
@@ -303,11 +308,17 @@ func (l *loader) constraintCheck(n *Node, entry *contractEntry, k constraint, ki
 }
 
 // entryOf is the contract that a table's properties have: their own, or that under dbt's config:.
-func (l *loader) entryOf(n *Node, t tableProperties) *contractEntry {
-	if t.Contract != nil && t.Config.Contract != nil {
-		l.problem(t.Config.Contract.Pos(), "remove one of them", "%s has two contracts; the other is at %s", n.Name(), t.Contract.Pos())
+func (l *loader) entryOf(n *Node, t tableProperties, c tableConfig) *contractEntry {
+	if t.Contract != nil && c.Contract != nil {
+		l.problem(c.Contract.Pos(), "remove one of them", "%s has two contracts; the other is at %s", n.Name(), t.Contract.Pos())
 	}
 	l.blank(n, t.Origin, t.Contract)
-	l.blank(n, t.Config.Origin, t.Config.Contract)
-	return cmp.Or(t.Contract, t.Config.Contract)
+	l.blank(n, c.Origin, c.Contract)
+	entry := cmp.Or(t.Contract, c.Contract)
+	if entry == nil && l.enforced[n] {
+		entry = &contractEntry{}
+		_ = config.Node{}.Decode(entry) // the defaults
+		entry.Origin = t.Origin
+	}
+	return entry
 }

@@ -3,6 +3,7 @@ package transform
 import (
 	"context"
 
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/models/jinja"
 	"github.com/millrace/millrace/warehouse"
 )
@@ -59,4 +60,19 @@ func (b *Builder) Parse(ctx context.Context, job Job) (*Parsed, error) {
 func (p *Parsed) Describe(ctx context.Context) ([]warehouse.Column, error) {
 	columns, err := p.b.Warehouse.Describe(ctx, p.SQL)
 	return columns, locate(err, p.out)
+}
+
+// Planned are the columns that the model's table gets by a SELECT that has these, as they are stored: a snapshot adds its own, and an
+// incremental model has those of the table that it adds to.
+func (b *Builder) Planned(ctx context.Context, job Job, sql string, columns []warehouse.Column) ([]warehouse.Column, error) {
+	switch m := job.Node.Model; {
+	case m.Materialized == models.Incremental && job.Before != nil:
+		return ColumnsAfter(job.Node, job.Before.Columns, columns)
+	case m.Materialized == models.Snapshot && m.Slowly != nil:
+		in := slowlyInput(m.Slowly)
+		in.Name, in.Prev, in.Columns = warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}, job.Before, columns
+		after, err := warehouse.SlowlyColumns(ctx, b.Warehouse, in, sql)
+		return after, slowlyError(job.Node, err)
+	}
+	return columns, nil
 }

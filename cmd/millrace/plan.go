@@ -165,6 +165,8 @@ func toRead(n pipeline.PlannedNode) string {
 		return "PROBLEM"
 	case n.Unknown:
 		return "unknown"
+	case n.Kind == "seed" && n.Bytes >= 0:
+		return fmt.Sprintf("%s, %s", bytesText(n.Bytes), plural(int(n.Rows), "row"))
 	case n.Kind != "stream":
 		return ""
 	case n.UpToDate:
