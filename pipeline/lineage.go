@@ -14,6 +14,7 @@ import (
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/transform"
 	"github.com/millrace/millrace/transform/lineage"
+	"github.com/millrace/millrace/transform/seed"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -105,12 +106,12 @@ func (e *Engine) Lineage(ctx context.Context) (*Lineage, error) {
 		return nil, fmt.Errorf("lineage: %w", err)
 	}
 	defer remove()
-	w, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: 1, Temp: filepath.Join(temp, "spill")})
+	w, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: 1, Temp: filepath.Join(temp, "spill"), Dirs: []string{temp}})
 	if err != nil {
 		return nil, err
 	}
 	defer w.Close()
-	t := &tracing{Engine: e, published: published, w: w, found: map[*models.Node]*LineageNode{}, bound: map[*models.Node]bool{}}
+	t := &tracing{Engine: e, published: published, w: w, temp: temp, found: map[*models.Node]*LineageNode{}, bound: map[*models.Node]bool{}}
 	t.builder = &transform.Builder{Project: e.Project, Warehouse: w, Apart: true}
 	if err := transform.Walk(ctx, e.Project.Nodes, max(1, e.Threads), t.visit); err != nil {
 		return nil, err
@@ -123,6 +124,7 @@ type tracing struct {
 	*Engine
 	published *load.Manifest
 	w         warehouse.Warehouse
+	temp      string
 	builder   *transform.Builder
 
 	mu    sync.Mutex
@@ -137,7 +139,7 @@ func (t *tracing) visit(ctx context.Context, n *models.Node) error {
 	for _, need := range n.Needs {
 		one.Reads = append(one.Reads, need.Name())
 	}
-	known := t.known(n)
+	known := t.known(ctx, n)
 	switch {
 	case n.Model != nil:
 		one.Mode = string(n.Model.Materialized)
@@ -173,7 +175,7 @@ func (t *tracing) visit(ctx context.Context, n *models.Node) error {
 }
 
 // known are the columns that a node has for sure, as it is published or as its contract says; nil when nothing says it.
-func (t *tracing) known(n *models.Node) []warehouse.Column {
+func (t *tracing) known(ctx context.Context, n *models.Node) []warehouse.Column {
 	if table := t.published.Table(nameOf(n)); table != nil {
 		return table.Columns
 	}
@@ -184,7 +186,27 @@ func (t *tracing) known(n *models.Node) []warehouse.Column {
 		}
 		return columns
 	}
+	if n.Seed != nil {
+		return t.seed(ctx, n)
+	}
 	return nil
+}
+
+// seed are the columns of a file of the project. What is wrong with one that cannot be read, plan says.
+func (t *tracing) seed(ctx context.Context, n *models.Node) []warehouse.Column {
+	read, err := seed.Read(ctx, seed.Of(t.Project, n), filepath.Join(t.temp, fileName(n.Name())+".parquet"))
+	if err != nil {
+		return nil
+	}
+	if _, err := read.Settle(ctx, t.w); err != nil {
+		return nil
+	}
+	columns, err := t.w.Describe(ctx, read.SQL(t.w.Dialect()))
+	if err != nil {
+		return nil
+	}
+	columns, _ = warehouse.StoredColumns(columns)
+	return columns
 }
 
 func columnsAlone(known []warehouse.Column) []LineageColumn {
