@@ -124,6 +124,9 @@ func (e *Engine) plan(ctx context.Context, nodes []*models.Node, match bool) (*P
 	if err := pl.models(ctx, nodes); err != nil {
 		return nil, err
 	}
+	if err := pl.notePersonal(ctx, nodes); err != nil {
+		return nil, err
+	}
 	for _, n := range nodes {
 		one := pl.planned[n]
 		one.noteTerms(pl.Project, n)

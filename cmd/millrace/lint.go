@@ -61,7 +61,15 @@ func (a *app) lintCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				problems = slices.Concat(problems, more, decided, read, left, pipeline.WeightsProblems(p)).Sort()
+				bare, err := a.bareEngine(p)
+				if err != nil {
+					return err
+				}
+				personal, err := bare.PersonalProblems(c.Context())
+				if err != nil {
+					return err
+				}
+				problems = slices.Concat(problems, more, decided, read, left, personal, pipeline.WeightsProblems(p)).Sort()
 			}
 			return a.printProblems(problems, countFiles(a.dir))
 		},
