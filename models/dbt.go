@@ -181,7 +181,7 @@ func (l *loader) dbt() {
 
 // wholeProject takes what the folder's own dbt_project.yml says of all packages, and the hooks that runs have.
 func (l *loader) wholeProject() {
-	l.p.Dispatch = map[string][]string{}
+	l.p.DBT, l.p.Dispatch = l.isDBT(), map[string][]string{}
 	for _, d := range l.packages[0].keys.Dispatch {
 		l.p.Dispatch[d.Namespace] = d.SearchOrder
 	}

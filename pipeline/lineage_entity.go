@@ -31,6 +31,9 @@ func (t *tracing) entity(ctx context.Context, n *models.Node, one *LineageNode) 
 		own, _, _ := strings.Cut(one.Columns[i].Name, "$") // last_name$phonetic is made of last_name
 		one.Columns[i].From = append([]LineageInput{}, fields[strings.ToLower(own)]...)
 	}
+	if names := t.unread(n.Entity); len(names) > 0 {
+		one.Unresolved = append(one.Unresolved, "the columns of "+strings.Join(names, ", ")+" are not known: fields that the entity's file reads by their own names may come from there too")
+	}
 	matched := map[string]bool{}
 	for _, c := range n.Entity.Comparisons {
 		for _, name := range c.Fields {
@@ -65,8 +68,10 @@ func (t *tracing) field(ctx context.Context, e *models.Entity, f *models.Field) 
 			continue
 		}
 		expression, written := s.Columns[f.Name]
-		if !written {
-			inputs = append(inputs, LineageInput{s.Node.Name(), f.Name, lineage.Computed})
+		if !written { // it is read from the column of its name, where the source has one
+			if t.has(s.Node, f.Name) {
+				inputs = append(inputs, LineageInput{s.Node.Name(), f.Name, lineage.Computed})
+			}
 			continue
 		}
 		for _, in := range t.expression(ctx, s.Node, expression) {
@@ -74,6 +79,27 @@ func (t *tracing) field(ctx context.Context, e *models.Entity, f *models.Field) 
 		}
 	}
 	return inputs
+}
+
+// has says whether a source is known to have a column.
+func (t *tracing) has(n *models.Node, column string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	one := t.found[n]
+	return one != nil && one.Column(column) != nil
+}
+
+// unread are the sources whose columns are not known, of which fields may be read all the same.
+func (t *tracing) unread(e *models.Entity) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var names []string
+	for _, s := range e.Sources {
+		if one := t.found[s.Node]; one == nil || one.Incomplete {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // expression is what an expression over one table is made of.
