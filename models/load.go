@@ -127,6 +127,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.entities()
 	l.describeAll()
 	l.contracts()
+	l.terms()
 	l.singularChecks()
 	l.link()
 	l.linkChecks()

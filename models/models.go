@@ -29,6 +29,7 @@ type Project struct {
 	Pipelines     []*Pipeline
 	Serve         *Serve
 	Entities      []*Entity
+	Terms         []*Term // by name
 	Nodes         []*Node // in dependency order, names sorted where the order is free
 	Secrets       *secret.Stores
 	Macros        *jinja.Library // of macros/*.sql
@@ -312,8 +313,10 @@ type Column struct {
 	Description string
 	Type        string // "" when it says none
 	Tags        []string
-	Open        bool // it is not personal, though it has the name of a column that is
+	Open        bool   // it is not personal, though it has the name of a column that is
+	Term        string // the business term that it is, by the term's name; none: it is no term; "" when nobody says
 	Pos         config.Pos
+	TermPos     config.Pos
 }
 
 // Check returns the node's check of that name, or nil.

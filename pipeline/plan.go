@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"time"
@@ -123,8 +124,12 @@ func (e *Engine) plan(ctx context.Context, nodes []*models.Node, match bool) (*P
 	if err := pl.models(ctx, nodes); err != nil {
 		return nil, err
 	}
+	if err := pl.notePersonal(ctx, nodes); err != nil {
+		return nil, err
+	}
 	for _, n := range nodes {
 		one := pl.planned[n]
+		one.noteTerms(pl.Project, n)
 		if one.Error != "" {
 			p.Problems++
 		}
@@ -198,6 +203,21 @@ func (pl *planning) published(n *models.Node) *PublishedState {
 
 func publishedState(t load.Table, now time.Time) *PublishedState {
 	return &PublishedState{Rows: t.Rows, View: t.View != "", PublishedAt: t.PublishedAt, AgeSeconds: int64(now.Sub(t.LoadedAt()).Seconds()), Run: t.Run, Snapshot: t.Snapshot}
+}
+
+// noteTerms notes columns that have another type than their business terms. What the files say of types, lint compares.
+func (one *PlannedNode) noteTerms(p *models.Project, n *models.Node) {
+	for _, said := range n.Columns {
+		t := p.Term(said.Term)
+		if said.Term == "" || t == nil || t.Type == "" {
+			continue
+		}
+		for _, c := range one.Columns {
+			if strings.EqualFold(c.Name, said.Name) && !sameType(c.Type, t.Type) {
+				one.note(fmt.Sprintf("column %q is a %s; as the term %q it should be a %s", c.Name, c.Type, t.Name, t.Type))
+			}
+		}
+	}
 }
 
 // note adds to what the plan says of the node; "" is nothing to say.

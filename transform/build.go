@@ -23,6 +23,8 @@ type Builder struct {
 	Warn func(node, message string)
 	// Run is what templates may know of the run.
 	Run Run
+	// Apart leaves ephemeral models tables of their own, for those who only look at what reads what.
+	Apart bool
 
 	unasked   bool        // templates that ask the engine end with errUnasked
 	session   []statement // of on-run-start, for each model's session

@@ -100,6 +100,9 @@ type Warehouse interface {
 	CheckSelects(ctx context.Context, queries []string) ([]error, error)
 	// Numbers runs SELECTs, checked before, that each give one row with one BIGINT: in one statement, which costs less than many.
 	Numbers(ctx context.Context, selects []string) ([]int64, error)
+	// Tree is a SELECT as the engine's parser understands it, in the engine's own JSON; it refuses what CheckSelect refuses. The tables need
+	// not be there. transform/lineage reads it.
+	Tree(ctx context.Context, query string) ([]byte, error)
 	// Describe gives the columns of a SELECT without running it.
 	Describe(ctx context.Context, query string) ([]Column, error)
 	// Write runs one SELECT and writes its rows to a new Parquet file at path: complete and synced to disk when

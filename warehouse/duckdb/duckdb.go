@@ -84,6 +84,16 @@ func (w *Warehouse) Expose(ctx context.Context, v warehouse.Version) error {
 	return nil
 }
 
+// Tree asks the parser.
+func (w *Warehouse) Tree(ctx context.Context, query string) ([]byte, error) {
+	db, err := w.sql(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := db.Tree(ctx, query)
+	return tree, sqlError(err)
+}
+
 // Moves asks the parser.
 func (w *Warehouse) Moves(ctx context.Context, query string) (bool, error) {
 	db, err := w.sql(ctx)
