@@ -146,6 +146,7 @@ func (l *loader) read(name string) ([]byte, error) {
 	}
 	sum := sha256.Sum256(src)
 	l.hash = append(l.hash, name+" "+hex.EncodeToString(sum[:]))
+	l.p.keep(name, sum)
 	return src, nil
 }
 

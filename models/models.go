@@ -39,8 +39,9 @@ type Project struct {
 	History config.Duration
 
 	byName  map[string]*Node
-	byModel map[string]*Node // models by file name, and tables of entities, as ref() finds them
-	trials  []*trial         // while loading
+	byModel map[string]*Node  // models by file name, and tables of entities, as ref() finds them
+	trials  []*trial          // while loading
+	content map[string]string // hashes of its files, by their names
 }
 
 // StateDir is the folder of journal, locks and staging.
@@ -323,6 +324,7 @@ type Model struct {
 	UniqueKey    []string
 	Config       map[string]any // everything that config() and the project's files said, for config.get
 	Refs         []Ref
+	Vars         []string // variables that its template read when the project was loaded, sorted
 
 	OnSchemaChange string    // of an incremental model
 	PartitionBy    []string  // columns of insert_overwrite

@@ -88,8 +88,10 @@ func (l *loader) model(file string, t *jinja.Template) {
 		return
 	}
 	if again, err := l.trial(n, true); err == nil { // what only an incremental run refers to
-		seen.refs = append(seen.refs, again.refs...)
+		seen.refs, seen.vars = append(seen.refs, again.refs...), append(seen.vars, again.vars...)
 	}
+	slices.Sort(seen.vars)
+	m.Vars = slices.Compact(seen.vars)
 	if !l.configure(n, seen.config) || !boolOf(m.Config["enabled"], true) {
 		return
 	}

@@ -16,6 +16,7 @@ type trial struct {
 	places  map[string]jinja.Position // of the keys of config(), where they are written plainly
 	refs    []reference
 	config  []setting
+	vars    []string // that were read
 }
 
 // reference is a ref() or source() that a template makes; source is "" for a ref.
@@ -118,6 +119,7 @@ func (t *trial) Config(name string) (any, bool) {
 
 // Var implements jinja.Engine.
 func (t *trial) Var(name string) (any, bool) {
+	t.vars = append(t.vars, name)
 	v, ok := t.project.Vars[name]
 	return v, ok
 }

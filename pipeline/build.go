@@ -58,7 +58,7 @@ func (r *run) buildAll(ctx context.Context) error {
 			r.results[n.Name()] = &result{status: journal.Succeeded}
 			return nil
 		}
-		return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.model(ctx, b, n, s) })
+		return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.modelOrKept(ctx, b, n, s) })
 	})
 	return errors.Join(err, r.halted())
 }
@@ -135,9 +135,6 @@ func (r *run) version(n *models.Node) *warehouse.Version {
 
 // model builds one model.
 func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s *journal.Step) (_ []load.Table, err error) {
-	if err := r.inputs(n); err != nil {
-		return nil, err
-	}
 	dir := filepath.Join(r.runDir(r.ID), fileName(n.Name()))
 	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll("model", dir, 0o700)); err != nil {
 		return nil, fmt.Errorf("stage model: %w", err)

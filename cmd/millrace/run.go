@@ -50,6 +50,7 @@ func (a *app) runCommand() *cobra.Command {
 	f.StringArrayVarP(&req.selectors2, "select", "s", nil, "select these nodes; may be repeated")
 	f.StringArrayVar(&req.exclude, "exclude", nil, "leave these nodes out; may be repeated")
 	f.BoolVar(&req.fullRefresh, "full-refresh", false, "rebuild incremental streams and models from nothing")
+	f.BoolVar(&req.rebuild, "rebuild", false, "build models too that have not changed, over tables that have not")
 	f.BoolVar(&req.allowEmpty, "allow-empty", false, "let an empty snapshot replace a table that has rows")
 	f.BoolVar(&req.allowShrunken, "allow-shrunken", false, "let a snapshot replace a table although it is much smaller, and a file of decisions lose some")
 	a.metricsFlag(c)
@@ -62,6 +63,7 @@ func (a *app) runCommand() *cobra.Command {
 type runFlags struct {
 	selectors, selectors2, exclude         []string
 	fullRefresh, allowEmpty, allowShrunken bool
+	rebuild                                bool
 	verify, logicalTime                    string
 	origin                                 origin
 }
@@ -124,7 +126,7 @@ func (a *app) runOnce(ctx context.Context, req runFlags) error {
 		if len(nodes) == 0 {
 			return nil, usage("nothing is selected: the project has no nodes, or --exclude leaves none")
 		}
-		return e.Run(ctx, pipeline.Request{Nodes: nodes, FullRefresh: req.fullRefresh, AllowEmpty: req.allowEmpty, AllowShrunken: req.allowShrunken,
+		return e.Run(ctx, pipeline.Request{Nodes: nodes, FullRefresh: req.fullRefresh, Rebuild: req.rebuild, AllowEmpty: req.allowEmpty, AllowShrunken: req.allowShrunken,
 			LogicalTime: logicalTime, Trigger: journal.Trigger(req.origin.trigger), Firing: req.origin.firing})
 	})
 }
@@ -442,6 +444,12 @@ func (a *app) printStep(s journal.Step) {
 // summary is a node's rows and the equations that say something: a view has none, and that all of a table's rows
 // were built goes without saying. JSON has all of them.
 func summary(s journal.Step) string {
+	if s.Unchanged && len(s.Equations) == 0 {
+		return "view, unchanged"
+	}
+	if s.Unchanged {
+		return fmt.Sprintf("%d rows, unchanged", s.Rows)
+	}
 	if s.Kind == "model" && len(s.Equations) == 0 {
 		return "view"
 	}
