@@ -21,7 +21,13 @@ func (l *loader) models() {
 
 // macros parses macros/**/*.sql, whose macros every model may call.
 func (l *loader) macros() {
-	l.p.Macros = jinja.NewLibrary(l.templates("macros")...)
+	macros, err := jinja.NewLibrary(jinja.Package{Name: l.file.Name, Macros: l.templates("macros")})
+	l.p.Macros = macros
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			l.templateProblem("macros", e)
+		}
+	}
 }
 
 // templates parses the .sql files below a folder; a template is named by its file.

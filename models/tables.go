@@ -104,7 +104,7 @@ func newTablesLoader(in Loading, file TablesFile) *loader {
 		in.Context = context.Background()
 	}
 	l := &loader{Loading: in, files: map[string]*config.File{}, promises: map[*Node]*promise{}, tables: map[string]*Node{}, path: file.Path, given: map[string][]byte{file.Name: file.Source}}
-	l.p = &Project{Dir: in.Dir, Memory: 1 << 30, Verify: "footer", Macros: jinja.NewLibrary(), byName: map[string]*Node{}, byModel: map[string]*Node{}}
+	l.p = &Project{Dir: in.Dir, Memory: 1 << 30, Verify: "footer", Macros: &jinja.Library{}, byName: map[string]*Node{}, byModel: map[string]*Node{}}
 	return l
 }
 

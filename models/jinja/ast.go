@@ -154,6 +154,7 @@ type (
 	}
 	macroNode struct {
 		pos
+		end      int // the offset behind its end tag
 		name     string
 		params   []string
 		defaults []expr // for the last len(defaults) params
@@ -166,7 +167,18 @@ type (
 		call   *callExpr
 		caller *macroNode
 	}
-	doNode struct {
+	loopControlNode struct { // word is break or continue
+		pos
+		word string
+	}
+	snapshotNode struct {
+		pos
+		end  int
+		name string
+		body []node
+	}
+	docsNode struct{ pos } // its text is not for rendering; see Docs
+	doNode   struct {
 		pos
 		x expr
 	}

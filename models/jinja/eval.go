@@ -122,15 +122,13 @@ func (r *render) lookup(f *frame, name string) (any, error) {
 	if v, ok := f.sc.get(name); ok {
 		return v, nil
 	}
+	if lib := r.opts.Macros; lib != nil {
+		if v := lib.resolve(r.opts.Package, f.pkg, name); v != nil {
+			return v, nil
+		}
+	}
 	if v, ok := r.converted[name]; ok {
 		return v, nil
-	}
-	if lib := r.opts.Macros; lib != nil {
-		if t := lib.macros[name]; t != nil {
-			m, _ := r.module(t).sc.get(name)
-			r.converted[name] = m
-			return m, nil
-		}
 	}
 	if g, ok := r.globals[name]; ok {
 		v, err := FromGo(g)
@@ -151,26 +149,11 @@ func (r *render) lookup(f *frame, name string) (any, error) {
 	return &Undefined{msg: "'" + name + "' is undefined"}, nil
 }
 
-// module defines the macros of a library template, once per rendering.
-func (r *render) module(t *Template) *frame {
-	f := r.modules[t]
-	if f == nil {
-		f = &frame{t: t, sc: newScope(nil), out: &writer{r: r}}
-		for _, n := range t.body {
-			if m, ok := n.(*macroNode); ok {
-				f.sc.set(m.name, &macro{node: m, f: f})
-			}
-		}
-		r.modules[t] = f
-	}
-	return f
-}
-
 // known lists the names a template can see, for "did you mean".
 func (r *render) known(f *frame) []string {
 	names := append(keysOf(r.globals), keysOf(r.env.globals)...)
 	if r.opts.Macros != nil {
-		names = append(names, keysOf(r.opts.Macros.macros)...)
+		names = append(names, r.opts.Macros.names(r.opts.Package, f.pkg)...)
 	}
 	for s := f.sc; s != nil; s = s.parent {
 		names = append(names, s.names...)
@@ -278,6 +261,9 @@ func (r *render) getAttr(v any, name string) (any, error) {
 }
 
 func noAttr(v any, name string) *Undefined {
+	if p, ok := v.(*packageMacros); ok {
+		return &Undefined{msg: "package '" + p.name + "' has no macro '" + name + "'", hint: suggest(name, p.order)}
+	}
 	what := typeName(v) + " object"
 	if v == nil {
 		what = "None"

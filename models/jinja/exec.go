@@ -12,7 +12,6 @@ type render struct {
 	opts      Options
 	globals   map[string]any // as given
 	converted map[string]any // those already looked up, as template values
-	modules   map[*Template]*frame
 	steps     int
 	depth     int // macro calls and recursive loops
 	nesting   int // nodes being evaluated
@@ -38,7 +37,7 @@ func newRender(ctx context.Context, e *env, globals map[string]any, opts Options
 	}
 	opts.OutputBytes = min(opts.OutputBytes, 1<<30)
 	return &render{ctx: ctx, env: e, opts: opts, globals: globals,
-		converted: map[string]any{}, modules: map[*Template]*frame{}}
+		converted: map[string]any{}}
 }
 
 // tick counts one unit of work.
@@ -77,14 +76,23 @@ func (r *render) checkSize(n int) error {
 	return nil
 }
 
-// frame is where code runs: its template, its variables and where its text goes.
+// frame is where code runs: its template, its package, its variables and where its text goes.
 type frame struct {
 	t   *Template
+	pkg string // the package of the macro that runs; "" in the template that is rendered
 	sc  *scope
 	out *writer
 }
 
-func (f *frame) inner() *frame { return &frame{f.t, newScope(f.sc), f.out} }
+// top is the frame of a whole template.
+func (r *render) top(t *Template, out *writer) *frame {
+	return &frame{t: t, sc: newScope(nil), out: out}
+}
+
+func (f *frame) inner() *frame { return &frame{f.t, f.pkg, newScope(f.sc), f.out} }
+
+// writing is f with its text going elsewhere.
+func (f *frame) writing(w *writer) *frame { return &frame{f.t, f.pkg, f.sc, w} }
 
 // scope holds variables. `if` makes no scope; loops, macros and blocks do, and what they set ends with them.
 type scope struct {
@@ -161,6 +169,9 @@ func (w *writer) write(s string, off int, copied bool) error {
 // at gives an error the position of a node, unless it has one.
 func (r *render) at(f *frame, off int, err error) error {
 	e, ok := err.(*Error)
+	if _, control := err.(loopControl); control {
+		return err
+	}
 	if !ok {
 		e = &Error{Msg: err.Error(), Err: err}
 	}
@@ -233,10 +244,16 @@ func (r *render) execNode(f *frame, n node) error {
 		}
 		return r.assign(f, n.target, v)
 	case *macroNode:
-		f.sc.set(n.name, &macro{node: n, f: f})
+		f.sc.set(n.name, &macro{node: n, t: f.t, sc: f.sc, pkg: f.pkg})
 		return nil
 	case *callNode:
 		return r.execCall(f, n)
+	case *loopControlNode:
+		return loopControl(n.word)
+	case *snapshotNode:
+		return &Error{Msg: "the snapshot '" + n.name + "' stands in a file that is rendered as a whole", Hint: "move it to a file in the folder snapshots/"}
+	case *docsNode:
+		return nil
 	case *doNode:
 		_, err := r.eval(f, n.x)
 		return err
@@ -273,7 +290,7 @@ func (r *render) execNode(f *frame, n node) error {
 // capture runs nodes and returns their text.
 func (r *render) capture(f *frame, nodes []node) (string, error) {
 	w := &writer{r: r}
-	err := r.exec(&frame{f.t, f.sc, w}, nodes)
+	err := r.exec(f.writing(w), nodes)
 	return w.b.String(), err
 }
 
@@ -282,7 +299,7 @@ func (r *render) execCall(f *frame, n *callNode) error {
 	if err != nil {
 		return err
 	}
-	args.Kw = append(args.Kw, KwArg{"caller", &macro{node: n.caller, f: f, block: true}})
+	args.Kw = append(args.Kw, KwArg{"caller", &macro{node: n.caller, t: f.t, sc: f.sc, pkg: f.pkg, block: true}})
 	v, err := r.call(fn, args)
 	if err != nil {
 		return r.at(f, n.call.at(), err)
@@ -336,6 +353,11 @@ func (r *render) assign(f *frame, target expr, v any) error {
 	}
 	return nil
 }
+
+// loopControl is the error by which break and continue leave the body of a loop.
+type loopControl string
+
+func (c loopControl) Error() string { return "'" + string(c) + "' outside a loop" }
 
 // loopState is the `loop` variable.
 type loopState struct {
@@ -406,7 +428,9 @@ func (r *render) loop(f *frame, n *forNode, v any, depth int64) error {
 		if err := r.assign(in, n.target, x); err != nil {
 			return r.at(f, n.target.at(), err)
 		}
-		if err := r.exec(in, n.body); err != nil {
+		if err := r.exec(in, n.body); err == loopControl("break") {
+			return nil
+		} else if err != nil && err != loopControl("continue") {
 			return err
 		}
 	}
@@ -553,7 +577,7 @@ func (s *loopState) call(a Args) (any, error) {
 	}
 	defer s.r.pop()
 	w := &writer{r: s.r}
-	err = s.r.loop(&frame{s.f.t, s.f.sc, w}, s.n, vals[0], s.depth+1)
+	err = s.r.loop(s.f.writing(w), s.n, vals[0], s.depth+1)
 	return w.b.String(), err
 }
 
@@ -579,8 +603,11 @@ func (r *render) callMacro(m *macro, a Args) (any, error) {
 		return nil, err
 	}
 	defer r.pop()
-	f := &frame{m.f.t, newScope(m.f.sc), nil}
+	f := &frame{m.t, m.pkg, newScope(m.sc), nil}
 	if err := r.bindMacro(m.node, f, a); err != nil {
+		if a.f == nil { // Go calls: there is no better place
+			err = r.at(f, m.node.at(), err)
+		}
 		return nil, err
 	}
 	text, err := r.capture(f, m.node.body)
@@ -594,10 +621,23 @@ func (r *render) callMacro(m *macro, a Args) (any, error) {
 	if ret, ok := e.Err.(returned); ok && !m.block {
 		return ret.v, nil
 	}
-	if len(e.Trace) < 10 && a.f != nil {
-		e.Trace = append(e.Trace, a.Position())
+	return nil, e.within(m, a.Position())
+}
+
+// maxStack bounds the stack of an error: of a macro that calls itself for ever the innermost calls say enough.
+const maxStack = 10
+
+// within adds a macro to the stack of an error.
+func (e *Error) within(m *macro, called Position) *Error {
+	if m.block || len(e.Stack) >= maxStack {
+		return e
 	}
-	return nil, e
+	name := m.node.name
+	if m.pkg != "" && m.sc == nil {
+		name = m.pkg + "." + name
+	}
+	e.Stack = append(e.Stack, Frame{name, called})
+	return e
 }
 
 // bindMacro sets the parameters of a macro, with the rules of Jinja2: what it does not name it must read as varargs,

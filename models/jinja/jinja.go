@@ -36,12 +36,18 @@ type Error struct {
 	File      string
 	Line, Col int
 	Msg       string
-	Hint      string     // what to do next; may be empty
-	Trace     []Position // the macro calls that led here, innermost first; empty outside macros
-	Err       error      // the error of the Go function that failed, or of the context; may be nil
+	Hint      string  // what to do next; may be empty
+	Stack     []Frame // the macros that were running, innermost first; empty outside macros
+	Err       error   // the error of the Go function that failed, or of the context; may be nil
 }
 
-// Error returns "file:line:col: message (hint)".
+// Frame is one macro that was running when an error happened.
+type Frame struct {
+	Macro  string   // its name, "package.name" where it came from a library
+	Called Position // where it was called; Line is 0 if Go called it
+}
+
+// Error returns "file:line:col: message (hint)", and the stack of macros where there is one.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.Line > 0 {
@@ -52,8 +58,11 @@ func (e *Error) Error() string {
 	if e.Hint != "" {
 		b.WriteString(" (" + e.Hint + ")")
 	}
-	for _, p := range e.Trace {
-		b.WriteString("; in the macro called at " + p.String())
+	for _, f := range e.Stack {
+		b.WriteString("; in macro '" + f.Macro + "'")
+		if f.Called.Line > 0 {
+			b.WriteString(" called at " + f.Called.String())
+		}
 	}
 	return b.String()
 }
@@ -72,18 +81,14 @@ type Template struct {
 	body  []node
 	calls []*callExpr
 	bound map[string]bool // names the template itself binds: macros and assignments
+	refs  []reference     // what it may reach of a library, in the order of the text
 	env   *env
 }
 
 // Parse reads a template; name is the file shown in errors. The error is always an *Error.
 func Parse(name, src string) (*Template, error) {
 	t := &Template{name: name, src: normalize(src), bound: map[string]bool{}, env: standardEnv()}
-	t.lines = append(t.lines, 0)
-	for i := 0; i < len(t.src); i++ {
-		if t.src[i] == '\n' {
-			t.lines = append(t.lines, i+1)
-		}
-	}
+	t.countLines()
 	toks, err := lex(t)
 	if err != nil {
 		return nil, err
@@ -92,6 +97,16 @@ func Parse(name, src string) (*Template, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// countLines finds where each line starts.
+func (t *Template) countLines() {
+	t.lines = append(make([]int, 0, 1+strings.Count(t.src, "\n")), 0)
+	for i := 0; i < len(t.src); i++ {
+		if t.src[i] == '\n' {
+			t.lines = append(t.lines, i+1)
+		}
+	}
 }
 
 // Name returns the name given to Parse.
@@ -106,15 +121,24 @@ func (t *Template) Line(n int) string {
 	return line
 }
 
-// Macros returns the names of the macros defined at the top level of the template, in order.
+// Macros returns the names of the macros defined at the top level of the template, in order. dbt's test and
+// materialization blocks are the macros test_<name> and materialization_<name>_<adapter>.
 func (t *Template) Macros() []string {
 	var names []string
-	for _, n := range t.body {
-		if m, ok := n.(*macroNode); ok {
-			names = append(names, m.name)
-		}
+	for _, m := range t.macros() {
+		names = append(names, m.name)
 	}
 	return names
+}
+
+func (t *Template) macros() []*macroNode {
+	var out []*macroNode
+	for _, n := range t.body {
+		if m, ok := n.(*macroNode); ok {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // normalize makes every line end "\n" and drops one trailing newline.
@@ -248,31 +272,14 @@ func literal(e expr) (any, bool) {
 type Options struct {
 	// Macros are callable from the template as if it had defined them; nil for none.
 	Macros *Library
+	// Package is the package of the template that is rendered; its macros are found first. Default the root project.
+	Package string
 	// Steps bounds the work: evaluated nodes plus the size of the values made. Default 10 million.
 	Steps int
 	// OutputBytes bounds the rendered text and any single string. Default 64 MiB.
 	OutputBytes int
 	// Depth bounds nested macro calls and recursive loops. Default 200.
 	Depth int
-}
-
-// Library is the macros of a project: macro files parsed once and shared by many renderings.
-type Library struct {
-	macros map[string]*Template
-}
-
-// NewLibrary indexes the top-level macros of the templates. Where two define one name, the first wins, so give the
-// project's own files before those of its packages. Only macros count: other text in a macro file is not run.
-func NewLibrary(templates ...*Template) *Library {
-	l := &Library{macros: map[string]*Template{}}
-	for _, t := range templates {
-		for _, name := range t.Macros() {
-			if l.macros[name] == nil {
-				l.macros[name] = t
-			}
-		}
-	}
-	return l
 }
 
 // Output is a rendered template.
@@ -308,7 +315,7 @@ func (o *Output) Source(offset int) Position {
 func (t *Template) Render(ctx context.Context, globals map[string]any, opts Options) (*Output, error) {
 	r := newRender(ctx, t.env, globals, opts)
 	w := &writer{r: r, mapped: true}
-	if err := r.exec(&frame{t: t, sc: newScope(nil), out: w}, t.body); err != nil {
+	if err := r.exec(r.top(t, w), t.body); err != nil {
 		return nil, err
 	}
 	return &Output{Text: w.b.String(), t: t, segs: w.segs}, nil

@@ -72,7 +72,7 @@ func TestErrors(t *testing.T) {
 		{"{% for x in 5 %}{% endfor %}", "m.sql:1:13: 'int' object is not iterable"},
 		{"{% macro m(a) %}{% endmacro %}{{ m(1, 2) }}", "m.sql:1:34: macro 'm' takes at most 1 argument, got 2"},
 		{"{% macro m(alias) %}{% endmacro %}{{ m(alais=1) }}", "m.sql:1:38: macro 'm' takes no keyword argument 'alais' (did you mean 'alias'?)"},
-		{"{% macro m(a) %}\n{{ a.b.c }}{% endmacro %}\n{{ m(1) }}", "m.sql:2:8: 'int object' has no attribute 'b'; in the macro called at m.sql:3:4"},
+		{"{% macro m(a) %}\n{{ a.b.c }}{% endmacro %}\n{{ m(1) }}", "m.sql:2:8: 'int object' has no attribute 'b'; in macro 'm' called at m.sql:3:4"},
 		{"{% set x = 1 %}{% set x.y = 2 %}", "m.sql:1:16: cannot assign an attribute of 'x': it is not a namespace ({% set x = namespace() %})"},
 		{"{{ d.items }}", "m.sql:1:6: a function cannot be printed (call it: write () after its name)"},
 		{"{{ [1] | map('string') }}", "m.sql:1:10: a generator cannot be printed (add '| list' or '| join')"},
@@ -246,28 +246,5 @@ func TestGoValues(t *testing.T) {
 	}
 	if _, err := FromGo(make(chan int)); err == nil {
 		t.Error("a channel became a value")
-	}
-}
-
-func TestLibrary(t *testing.T) {
-	a, err := Parse("macros/a.sql", "{% macro twice(x) %}{{ helper(x) }}{{ helper(x) }}{% endmacro %}{% macro bad() %}\n{{ none.x.y }}{% endmacro %}")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := Parse("macros/b.sql", "{% macro helper(x) %}<{{ x }}{{ n }}>{% endmacro %}{% macro twice(x) %}shadowed{% endmacro %}")
-	if err != nil {
-		t.Fatal(err)
-	}
-	opts := Options{Macros: NewLibrary(a, b)}
-	if got := renderText(t, "{{ twice('q') }}", map[string]any{"n": 1}, opts); got != "<q1><q1>" {
-		t.Errorf("got %s", got)
-	}
-	if got := renderText(t, "{% macro helper(x) %}mine{% endmacro %}{{ helper(1) }}{{ twice(2) }}", nil, opts); got != "mine<2><2>" {
-		t.Errorf("got %s", got)
-	}
-	tpl, _ := Parse("m.sql", "{{ bad() }}")
-	_, err = tpl.Render(context.Background(), nil, opts)
-	if want := "macros/a.sql:2:11: 'None' has no attribute 'x'; in the macro called at m.sql:1:4"; err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -16,6 +16,7 @@ type parser struct {
 	depth  int
 	open   []openTag
 	macros []*macroNode // the macros around the current place
+	loops  int          // the loops around it, within the innermost macro
 }
 
 type openTag struct {
@@ -29,6 +30,7 @@ func parse(t *Template, toks []token) error {
 	p := &parser{t: t, toks: toks}
 	body, err := p.body(nil)
 	t.body = body
+	slices.SortStableFunc(t.refs, func(a, b reference) int { return a.off - b.off })
 	return err
 }
 
@@ -79,6 +81,12 @@ func (p *parser) tagEnd() error {
 	}
 	p.next()
 	return nil
+}
+
+// blockBegin ends the tag that opens a block; Python's colon may stand before the end.
+func (p *parser) blockBegin() error {
+	p.skipOp(":")
+	return p.tagEnd()
 }
 
 func (p *parser) enter(off int) error {
@@ -146,7 +154,7 @@ func (p *parser) block(tag string, off int, ends ...string) ([]node, string, err
 
 // only parses a block with a single possible end tag, through its `%}`.
 func (p *parser) only(tag string, off int) ([]node, error) {
-	if err := p.tagEnd(); err != nil {
+	if err := p.blockBegin(); err != nil {
 		return nil, err
 	}
 	body, _, err := p.block(tag, off, "end"+tag)
@@ -157,14 +165,13 @@ func (p *parser) only(tag string, off int) ([]node, error) {
 }
 
 var (
-	tags = []string{"if", "for", "set", "macro", "call", "do", "raw", "filter", "with", "print", "test"}
+	tags = []string{"if", "for", "set", "macro", "call", "do", "raw", "filter", "with", "print", "break", "continue",
+		"test", "data_test", "materialization", "snapshot", "docs"}
 	// foreignTags are tags that exist in Jinja2 or dbt and that this engine does not have.
 	foreignTags = map[string]string{
 		"include": "write a macro and call it", "import": "macros of the project are callable without import",
 		"from": "macros of the project are callable without import", "extends": "write a macro and call it",
-		"block": "write a macro and call it", "break": "Jinja2 has no break; use 'for … if'",
-		"continue": "Jinja2 has no continue; use 'for … if'", "materialization": "set 'materialized' in config()",
-		"snapshot": "", "docs": "",
+		"block": "write a macro and call it", "autoescape": "SQL is not HTML; use the filter 'escape' on what needs it",
 	}
 )
 
@@ -180,19 +187,27 @@ func (p *parser) statement(off int) (node, error) {
 		return p.forStatement(off)
 	case "set":
 		return p.setStatement(off)
-	case "macro", "test":
+	case "macro", "test", "data_test":
 		return p.macroStatement(off, tok.val)
+	case "materialization":
+		return p.materialization(off)
 	case "call":
 		return p.callStatement(off)
-	case "do", "print":
+	case "do":
 		x, err := p.tuple(true, nil)
 		if err != nil {
 			return nil, err
 		}
-		if tok.val == "print" {
-			return &outputNode{pos(off), x}, p.tagEnd()
-		}
 		return &doNode{pos(off), x}, p.tagEnd()
+	case "print":
+		return p.printStatement(off)
+	case "break", "continue":
+		if p.loops == 0 {
+			return nil, p.fail(tok.off, "'%s' stands outside a loop", tok.val)
+		}
+		return &loopControlNode{pos(off), tok.val}, p.tagEnd()
+	case "snapshot", "docs":
+		return p.namedBlock(off, tok.val)
 	case "filter":
 		f, err := p.filterChain(nil, true)
 		if err != nil {
@@ -217,6 +232,43 @@ func (p *parser) statement(off int) (node, error) {
 	return nil, p.t.errorAt(tok.off, "unknown tag '"+tok.val+"'", suggest(tok.val, tags))
 }
 
+// printStatement parses `{% print a, b %}`, which prints one after the other.
+func (p *parser) printStatement(off int) (node, error) {
+	c := &concatExpr{pos: pos(off)}
+	for p.cur().kind != tokTagEnd {
+		if len(c.parts) > 0 {
+			if err := p.expectOp(","); err != nil {
+				return nil, err
+			}
+		}
+		x, err := p.expression(true)
+		if err != nil {
+			return nil, err
+		}
+		c.parts = append(c.parts, x)
+	}
+	if len(c.parts) == 1 {
+		return &outputNode{pos(off), c.parts[0]}, p.tagEnd()
+	}
+	return &outputNode{pos(off), c}, p.tagEnd()
+}
+
+// namedBlock parses dbt's `{% snapshot name %}` and `{% docs name %}`.
+func (p *parser) namedBlock(off int, tag string) (node, error) {
+	if len(p.open) > 0 {
+		return nil, p.fail(off, "'%s' stands inside '%s'; it must stand at the top of the file", tag, p.open[len(p.open)-1].name)
+	}
+	name, err := p.expectName("the name of the " + tag)
+	if err != nil {
+		return nil, err
+	}
+	body, err := p.only(tag, off)
+	if tag == "docs" {
+		return &docsNode{pos(off)}, err
+	}
+	return &snapshotNode{pos(off), p.behind(), name.val, body}, err
+}
+
 func (p *parser) ifStatement(off int) (node, error) {
 	n := &ifNode{pos: pos(off)}
 	for {
@@ -224,7 +276,7 @@ func (p *parser) ifStatement(off int) (node, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := p.tagEnd(); err != nil {
+		if err := p.blockBegin(); err != nil {
 			return nil, err
 		}
 		body, end, err := p.block("if", off, "elif", "else", "endif")
@@ -261,10 +313,12 @@ func (p *parser) forStatement(off int) (node, error) {
 		}
 	}
 	n.recursive = p.skipName("recursive")
-	if err := p.tagEnd(); err != nil {
+	if err := p.blockBegin(); err != nil {
 		return nil, err
 	}
+	p.loops++
 	body, end, err := p.block("for", off, "else", "endfor")
+	p.loops--
 	if err != nil {
 		return nil, err
 	}
@@ -300,14 +354,14 @@ func (p *parser) setStatement(off int) (node, error) {
 	return n, err
 }
 
-// macroStatement parses a macro; dbt's `{% test name(…) %}` is the macro "test_name".
+// macroStatement parses a macro; dbt's `{% test name(…) %}` and `{% data_test name(…) %}` are the macro "test_name".
 func (p *parser) macroStatement(off int, tag string) (node, error) {
 	name, err := p.expectName("the name of the macro")
 	if err != nil {
 		return nil, err
 	}
 	m := &macroNode{pos: pos(off), name: name.val}
-	if tag == "test" {
+	if tag != "macro" {
 		m.name = "test_" + name.val
 	}
 	p.t.bound[m.name] = true
@@ -319,8 +373,7 @@ func (p *parser) macroStatement(off int, tag string) (node, error) {
 
 // macroRest parses the parameters, if any, and the body of a macro or call block.
 func (p *parser) macroRest(m *macroNode, tag string, off int) error {
-	p.macros = append(p.macros, m)
-	defer func() { p.macros = p.macros[:len(p.macros)-1] }()
+	defer p.inMacro(m)()
 	if p.isOp("(") {
 		if err := p.signature(m); err != nil {
 			return err
@@ -339,7 +392,93 @@ func (p *parser) macroRest(m *macroNode, tag string, off int) error {
 	}
 	var err error
 	m.body, err = p.only(tag, off)
+	m.end = p.behind()
 	return err
+}
+
+// inMacro notes that what follows is inside m, until the function it returns is called.
+func (p *parser) inMacro(m *macroNode) func() {
+	loops := p.loops
+	p.macros, p.loops = append(p.macros, m), 0
+	return func() { p.macros, p.loops = p.macros[:len(p.macros)-1], loops }
+}
+
+// behind is the offset of the text behind the tag that was read last.
+func (p *parser) behind() int {
+	last := p.toks[max(p.i-1, 0)].off
+	if i := strings.Index(p.t.src[last:], "%}"); i >= 0 {
+		return last + i + len("%}")
+	}
+	return len(p.t.src)
+}
+
+// materialization parses dbt's `{% materialization name, adapter='x' %}`: the macro "materialization_name_x".
+func (p *parser) materialization(off int) (node, error) {
+	name, err := p.expectName("the name of the materialization")
+	if err != nil {
+		return nil, err
+	}
+	adapter := "default"
+	m := &macroNode{pos: pos(off), params: []string{"supported_languages"}}
+	languages := expr(&listExpr{pos(name.off), []expr{&constExpr{pos(name.off), "sql"}}})
+	for p.skipOp(",") {
+		key, err := p.expectName("default, adapter= or supported_languages=")
+		if err != nil {
+			return nil, err
+		}
+		if key.val == "default" {
+			continue
+		}
+		if err := p.expectOp("="); err != nil {
+			return nil, err
+		}
+		x, err := p.expression(true)
+		if err != nil {
+			return nil, err
+		}
+		switch key.val {
+		case "adapter":
+			c, _ := x.(*constExpr)
+			if c == nil || !isString(c.val) {
+				return nil, p.fail(x.at(), "the adapter of a materialization must be a string")
+			}
+			adapter = c.val.(string)
+		case "supported_languages":
+			languages = x
+		default:
+			return nil, p.t.errorAt(key.off, "a materialization has no setting '"+key.val+"'", "write adapter='…', default or supported_languages=[…]")
+		}
+	}
+	m.name = "materialization_" + name.val + "_" + adapter
+	m.defaults = []expr{languages}
+	p.t.bound[m.name] = true
+	defer p.inMacro(m)()
+	m.body, err = p.only("materialization", off)
+	m.end = p.behind()
+	return m, err
+}
+
+// typeName skips the type of a parameter, such as `Optional[str]`: dbt lets macros state them, and they have no effect.
+func (p *parser) typeName() error {
+	tok, err := p.expectName("a type")
+	if err != nil || !p.skipOp("[") {
+		return err
+	}
+	if err := p.enter(tok.off); err != nil {
+		return err
+	}
+	defer func() { p.depth-- }()
+	for n := 0; !p.skipOp("]"); n++ {
+		if n > 0 {
+			if err := p.expectOp(","); err != nil {
+				return err
+			}
+		}
+		if err := p.typeName(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *parser) signature(m *macroNode) error {
@@ -361,6 +500,11 @@ func (p *parser) signature(m *macroNode) error {
 			return p.fail(name.off, "parameter '%s' appears twice", name.val)
 		}
 		m.params = append(m.params, name.val)
+		if p.skipOp(":") {
+			if err := p.typeName(); err != nil {
+				return err
+			}
+		}
 		if p.skipOp("=") {
 			x, err := p.expression(true)
 			if err != nil {
@@ -413,12 +557,6 @@ func (p *parser) withStatement(off int) (node, error) {
 
 // target parses what stands left of `=` or `in`: a name, a tuple of names, or (for set) namespace.attribute.
 func (p *parser) target(namespace bool, end string) (expr, error) {
-	if namespace && p.cur().kind == tokName && p.look().kind == tokOp && p.look().val == "." {
-		name := p.next()
-		p.next()
-		attr, err := p.expectName("an attribute name")
-		return &nsTarget{pos(name.off), name.val, attr.val}, err
-	}
 	start := p.cur().off
 	var items []expr
 	isTuple := false
@@ -438,7 +576,7 @@ func (p *parser) target(namespace bool, end string) (expr, error) {
 			if err := p.enter(open.off); err != nil {
 				return nil, err
 			}
-			x, err := p.target(false, "")
+			x, err := p.target(namespace, "")
 			p.depth--
 			if err != nil {
 				return nil, err
@@ -455,6 +593,14 @@ func (p *parser) target(namespace bool, end string) (expr, error) {
 		}
 		if _, ok := constant(tok.val); ok {
 			return nil, p.fail(tok.off, "cannot assign to '%s'", tok.val)
+		}
+		if namespace && p.skipOp(".") {
+			attr, err := p.expectName("an attribute name")
+			if err != nil {
+				return nil, err
+			}
+			items = append(items, &nsTarget{pos(tok.off), tok.val, attr.val})
+			continue
 		}
 		if end == "in" && tok.val == "loop" {
 			return nil, p.fail(tok.off, "cannot assign to 'loop' in a for loop")

@@ -214,6 +214,7 @@ func (p *parser) primary() (expr, error) {
 			return &constExpr{pos(tok.off), v}, nil
 		}
 		p.markSpecial(tok.val)
+		p.t.refs = append(p.t.refs, reference{off: tok.off, name: tok.val})
 		return &nameExpr{pos(tok.off), tok.val}, nil
 	case tokString:
 		val := tok.val
@@ -342,6 +343,9 @@ func (p *parser) dot(x expr) (expr, error) {
 	tok := p.next()
 	switch tok.kind {
 	case tokName:
+		if n, ok := x.(*nameExpr); ok {
+			p.t.refs = append(p.t.refs, reference{off: tok.off, pkg: n.name, name: tok.val})
+		}
 		return &attrExpr{pos(tok.off), x, tok.val}, nil
 	case tokInt:
 		n, _ := strconv.ParseInt(strings.ReplaceAll(tok.val, "_", ""), 0, 64)
@@ -414,8 +418,13 @@ func (p *parser) call(fn expr) (expr, error) {
 	if err := p.callArgs(&c.callArgs); err != nil {
 		return nil, err
 	}
-	if _, ok := fn.(*nameExpr); ok {
+	switch fn := fn.(type) {
+	case *nameExpr:
 		p.t.calls = append(p.t.calls, c)
+	case *attrExpr:
+		if name, ok := dispatched(fn, &c.callArgs); ok {
+			p.t.refs = append(p.t.refs, reference{off: c.at(), name: name, dispatch: true})
+		}
 	}
 	return c, nil
 }

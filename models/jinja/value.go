@@ -238,7 +238,9 @@ type (
 	namespace struct{ d *Dict }
 	macro     struct {
 		node *macroNode
-		f    *frame // where it was defined
+		t    *Template
+		sc   *scope // where it was defined; nil for one of a library
+		pkg  string // its package; "" for one of the template itself
 		// block marks the body of a `{% call %}`: return() in it leaves the macro around it.
 		block bool
 	}
@@ -544,8 +546,13 @@ type KwArg struct {
 // Context returns the context of the rendering.
 func (a Args) Context() context.Context { return a.r.ctx }
 
-// Position returns where the call is written.
-func (a Args) Position() Position { return a.f.t.position(a.off) }
+// Position returns where the call is written; Line is 0 if Go called.
+func (a Args) Position() Position {
+	if a.f == nil {
+		return Position{}
+	}
+	return a.f.t.position(a.off)
+}
 
 // Print returns v as a template prints it.
 func (a Args) Print(v any) (string, error) { return a.r.str(v) }
