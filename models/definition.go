@@ -264,13 +264,18 @@ func orNone(value string) string {
 	return value
 }
 
-// macrosOf are the parts of the macros that a model's template may reach: a hash of each file of macros.
-func (p *Project) macrosOf(*Node) map[string]string {
+// macrosOf are the parts of the macros that a model's template may reach, also in branches that are not taken.
+func (p *Project) macrosOf(n *Node) map[string]string {
 	parts := map[string]string{}
-	for file, hash := range p.content {
-		if strings.HasPrefix(file, "macros/") {
-			parts[PartMacro+file] = hash
+	if p.Macros == nil {
+		return parts
+	}
+	for _, m := range p.Macros.Reached(n.Model.Template, n.Model.Package) {
+		name := m.Name
+		if m.Package != "" {
+			name = m.Package + "." + name
 		}
+		parts[PartMacro+name] = m.Hash
 	}
 	return parts
 }

@@ -64,6 +64,7 @@ type PlannedNode struct {
 	Notes        []string           `json:"notes"`
 	Pins         []PlannedPin       `json:"pins,omitempty"`
 	SQL          string             `json:"sql,omitempty"`
+	Build        *PlannedBuild      `json:"build,omitempty"` // of a model that becomes a table: whether a run builds it, and why
 	Error        string             `json:"error,omitempty"`
 	At           string             `json:"at,omitempty"` // file:line:column of the error
 	Hint         string             `json:"hint,omitempty"`

@@ -55,7 +55,7 @@ func (a *app) planCommand() *cobra.Command {
 			if a.json {
 				err = a.printJSON(a.cleanPlan(out))
 			} else {
-				a.printPlan(out, pin, showSQL)
+				a.printPlan(a.cleanPlan(out), pin, showSQL)
 			}
 			if err == nil && p.Problems > 0 {
 				return &codeError{code: codeFailed}
@@ -84,12 +84,20 @@ func (a *app) cleanPlan(p plannedAnswer) plannedAnswer {
 		for k := range n.Notes {
 			n.Notes[k] = a.redactor.Redact(n.Notes[k])
 		}
+		if n.Build == nil {
+			continue
+		}
+		n.Build.Diff = a.redactor.Redact(n.Build.Diff)
+		for k := range n.Build.Why {
+			why := &n.Build.Why[k]
+			why.From, why.To, why.Text = a.redactor.Redact(why.From), a.redactor.Redact(why.To), a.redactor.Redact(why.Text)
+		}
 	}
 	return p
 }
 
 func (a *app) printPlan(p plannedAnswer, pin, showSQL bool) {
-	g := grid{header: []string{"NODE", "KIND", "HOW", "PUBLISHED", "AGE", "TO READ", "COLUMNS"}, right: []bool{false, false, false, true, true}}
+	g := grid{header: []string{"NODE", "KIND", "HOW", "PUBLISHED", "AGE", "TO DO", "COLUMNS"}, right: []bool{false, false, false, true, true}}
 	for _, n := range p.Nodes {
 		published, age := "never", "-"
 		if n.Mode == "ephemeral" {
@@ -101,7 +109,7 @@ func (a *app) printPlan(p plannedAnswer, pin, showSQL bool) {
 				published = "view"
 			}
 		}
-		g.add(n.Name, n.Kind, how(n), published, age, toRead(n), columnsText(n))
+		g.add(n.Name, n.Kind, how(n), published, age, toDo(n), columnsText(n))
 	}
 	_ = g.print(a.stdout)
 	for _, n := range p.Nodes {
@@ -158,13 +166,15 @@ func how(n pipeline.PlannedNode) string {
 	return n.Mode
 }
 
-// toRead says what a stream has for the next run.
-func toRead(n pipeline.PlannedNode) string {
+// toDo says what a stream has for the next run, and whether that builds a model.
+func toDo(n pipeline.PlannedNode) string {
 	switch {
 	case n.Error != "" || len(n.CheckProblems) > 0:
 		return "PROBLEM"
 	case n.Unknown:
 		return "unknown"
+	case n.Build != nil:
+		return map[string]string{pipeline.ActionReuse: "unchanged", pipeline.ActionBuild: "build", pipeline.ActionDepends: "build if changed"}[n.Build.Action]
 	case n.Kind != "stream":
 		return ""
 	case n.UpToDate:
@@ -193,10 +203,14 @@ func columnsText(n pipeline.PlannedNode) string {
 
 func (a *app) printPlanned(n pipeline.PlannedNode, showSQL bool) {
 	explained := n.Unknown && n.Kind != "entity" // of all seven it is the same, and it is told of what reads them
-	if len(n.Changes)+len(n.Notes)+len(n.CheckProblems) == 0 && n.Error == "" && !explained && !(showSQL && n.SQL != "") {
+	told := toldBuild(n)
+	if len(n.Changes)+len(n.Notes)+len(n.CheckProblems)+len(told) == 0 && n.Error == "" && !explained && !(showSQL && n.SQL != "") {
 		return
 	}
 	a.out("\n%s", n.Name)
+	for _, line := range told {
+		a.out("  %s", line)
+	}
 	for _, c := range n.Changes {
 		a.out("  %s", c)
 	}
@@ -222,6 +236,50 @@ func (a *app) printPlanned(n pipeline.PlannedNode, showSQL bool) {
 	if showSQL && n.SQL != "" {
 		a.out("  %s", strings.ReplaceAll(strings.TrimSpace(n.SQL), "\n", "\n  "))
 	}
+}
+
+// longPlannedDiff is how many lines of a template's changes are shown; JSON has all of them.
+const longPlannedDiff = 40
+
+// toldBuild says why a model is built and what that does to its readers, in lines.
+func toldBuild(n pipeline.PlannedNode) []string {
+	if n.Build == nil {
+		return nil
+	}
+	var lines []string
+	for _, why := range n.Build.Why {
+		head := "build: "
+		switch {
+		case why.Effect:
+		case why.Kind == "read" || why.Kind == "upstream": // that what it reads may change goes without saying
+			continue
+		case why.Kind == "select":
+			head = "perhaps: "
+		default:
+			head = "no effect: "
+		}
+		lines = append(lines, head+why.Text)
+		if why.Kind == "body" && n.Build.Diff != "" {
+			diff := strings.Split(n.Build.Diff, "\n")
+			for i, line := range diff {
+				if i == longPlannedDiff {
+					lines = append(lines, fmt.Sprintf("  … %s more; --json has all", plural(len(diff)-i, "line")))
+					break
+				}
+				lines = append(lines, "  "+oneLine(line))
+			}
+		}
+	}
+	for _, b := range n.Build.Breaking {
+		lines = append(lines, "BREAKING: "+b)
+	}
+	if len(n.Build.Breaks) > 0 {
+		lines = append(lines, "BREAKS: "+strings.Join(n.Build.Breaks, ", ")+" cannot be built over it")
+	}
+	if n.Build.Action == pipeline.ActionBuild && n.Published != nil && len(n.Build.Breaking) == 0 {
+		lines = append(lines, "not breaking: its columns stay or are added to; its rows may change")
+	}
+	return lines
 }
 
 // ownerText says who holds a lock; another tool than ours leaves no name.
