@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/millrace/millrace/internal/csvrec"
 )
 
 // Source is one configured place that records come from. Its methods may be called from several goroutines.
@@ -171,19 +173,19 @@ type Reject struct {
 }
 
 // MaxRaw is the most bytes of a record that a Reject carries.
-const MaxRaw = 64 << 10
+const MaxRaw = csvrec.MaxRaw
 
 // The reasons of rejects. A source may add its own.
 const (
-	ReasonTooManyColumns = "too_many_columns"
-	ReasonTooFewColumns  = "too_few_columns"
-	ReasonQuote          = "unterminated_quote"
-	ReasonEncoding       = "invalid_utf8"
+	ReasonTooManyColumns = csvrec.ReasonTooManyColumns
+	ReasonTooFewColumns  = csvrec.ReasonTooFewColumns
+	ReasonQuote          = csvrec.ReasonQuote
+	ReasonEncoding       = csvrec.ReasonEncoding
 	ReasonCast           = "bad_cast"
-	ReasonInexact        = "inexact_cast" // the value would be changed by the cast (1.5 to BIGINT)
-	ReasonSyntax         = "bad_syntax"   // a JSON record that does not parse
-	ReasonTooLong        = "too_long"     // a record above the size limit
-	ReasonNullKey        = "null_key"     // a key column is NULL
+	ReasonInexact        = "inexact_cast"       // the value would be changed by the cast (1.5 to BIGINT)
+	ReasonSyntax         = "bad_syntax"         // a JSON record that does not parse
+	ReasonTooLong        = csvrec.ReasonTooLong // a record above the size limit
+	ReasonNullKey        = "null_key"           // a key column is NULL
 )
 
 // Snapshot is one slice being read: exactly one of Reader and Scan is set. The engine drains it, then calls

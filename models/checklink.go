@@ -204,7 +204,7 @@ func (l *loader) linkQuery(w *written, args *SQL, place map[*Node]int) {
 			at := w.at("query")
 			r.pos = jinja.Position{File: at.File, Line: at.Line, Col: at.Column}
 		}
-		n := l.lookup(r)
+		n := l.lookup("", r)
 		if n == nil {
 			return
 		}
@@ -246,7 +246,7 @@ func (l *loader) trialOf(w *written, args *SQL, inline bool) (*trial, bool) {
 	if w.Node != nil {
 		probe.Schema, probe.Table = w.Node.Schema, w.Node.Table
 	}
-	seen, err := l.trial(probe, false)
+	seen, err := l.trial(probe, false, nil)
 	if err != nil {
 		return report(err)
 	}

@@ -79,6 +79,9 @@ func (l *loader) contracts() {
 	for _, n := range l.p.Nodes {
 		p := l.promises[n]
 		if p == nil {
+			if l.enforced[n] {
+				l.problem(n.Pos, "write its columns, each with data_type, in a properties file", "%s: config() enforces a contract that has no columns", n.Name())
+			}
 			continue
 		}
 		if p.entry == nil {
@@ -288,11 +291,17 @@ func (l *loader) constraintCheck(n *Node, entry *contractEntry, k constraint, ki
 }
 
 // entryOf is the contract that a table's properties have: their own, or that under dbt's config:.
-func (l *loader) entryOf(n *Node, t tableProperties) *contractEntry {
-	if t.Contract != nil && t.Config.Contract != nil {
-		l.problem(t.Config.Contract.Pos(), "remove one of them", "%s has two contracts; the other is at %s", n.Name(), t.Contract.Pos())
+func (l *loader) entryOf(n *Node, t tableProperties, c tableConfig) *contractEntry {
+	if t.Contract != nil && c.Contract != nil {
+		l.problem(c.Contract.Pos(), "remove one of them", "%s has two contracts; the other is at %s", n.Name(), t.Contract.Pos())
 	}
 	l.blank(n, t.Origin, t.Contract)
-	l.blank(n, t.Config.Origin, t.Config.Contract)
-	return cmp.Or(t.Contract, t.Config.Contract)
+	l.blank(n, c.Origin, c.Contract)
+	entry := cmp.Or(t.Contract, c.Contract)
+	if entry == nil && l.enforced[n] {
+		entry = &contractEntry{}
+		_ = config.Node{}.Decode(entry) // the defaults
+		entry.Origin = t.Origin
+	}
+	return entry
 }

@@ -5,9 +5,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/millrace/millrace/models/jinja"
 )
 
 // DefinitionFormat is the version of what a Definition says. It goes up when Millrace makes something else of the same definition: all
@@ -31,6 +34,7 @@ const (
 	PartConfig    = "config."    // a setting, with its value
 	PartMacro     = "macro."     // a macro that the template reaches
 	PartVar       = "var."       // a variable that it reads
+	PartEnv       = "env."       // an environment variable that it reads
 	PartEphemeral = "ephemeral." // an ephemeral model that is put into it
 	PartHooks     = "hooks"
 	PartChecks    = "checks"   // those that keep rows out of the table
@@ -41,8 +45,8 @@ const (
 // longText is the length from which a template's text is not kept beside its hash.
 const longText = 64 << 10
 
-// withoutEffect are settings that do not decide what the table is, and those that have a part of their own.
-var withoutEffect = map[string]bool{"description": true, "owner": true, "tags": true, "meta": true, "docs": true, "group": true, "access": true, "enabled": true,
+// undecided are settings that do not decide what the table is, and those that have a part of their own.
+var undecided = map[string]bool{"description": true, "owner": true, "tags": true, "meta": true, "docs": true, "group": true, "access": true, "enabled": true,
 	"persist_docs": true, "grants": true, "full_refresh": true, "schema": true, "database": true, "alias": true, "contract": true,
 	"pre_hook": true, "post_hook": true, "pre-hook": true, "post-hook": true, "store_failures": true, "store_failures_as": true, "event_time": true}
 
@@ -55,10 +59,10 @@ func (p *Project) Definition(n *Node) *Definition {
 	case n.Stream != nil:
 		d.Parts[PartStream] = defineStream(n.Stream)
 	case n.Seed != nil:
-		d.Parts[PartBody] = p.content[n.Seed.Path]
+		d.Parts[PartBody] = p.contentOf(n.Seed.Path)
 		d.settings(n.Seed.Config)
 	case n.Entity != nil:
-		d.Parts[PartBody] = p.content[n.Path]
+		d.Parts[PartBody] = p.contentOf(n.Path)
 	}
 	d.rules(n)
 	return d
@@ -111,15 +115,22 @@ func (p *Project) putIn(d *Definition, n *Node) {
 // reached adds the macros that the model's template reaches and the variables that it reads.
 func (p *Project) reached(d *Definition, n *Node) {
 	maps.Copy(d.Parts, p.macrosOf(n))
-	for _, name := range n.Model.Vars {
-		d.Parts[PartVar+name] = HashOf(valueText(p.Vars[name]))
+	for _, asked := range n.Model.Asked {
+		value, set := any(nil), false
+		if name, env := strings.CutPrefix(asked, PartEnv); env {
+			value, set = p.EnvVar(name)
+		} else {
+			value, set = p.Var(n.Model.Package, strings.TrimPrefix(asked, PartVar))
+		}
+		// Of what may be secret so little is kept that nobody can try values on it. Nothing is built by it: what it does shows in the SELECT.
+		d.Parts[asked] = HashOf(fmt.Sprint(set) + valueText(jinja.ToGo(value)))[:4]
 	}
 }
 
 // settings adds those that have an effect, with their values.
 func (d *Definition) settings(of map[string]any) {
 	for key, value := range of {
-		if !withoutEffect[key] {
+		if !undecided[key] {
 			d.Parts[PartConfig+key] = valueText(value)
 		}
 	}
@@ -186,7 +197,7 @@ func HashOf(text string) string {
 
 // Change is one part in which two definitions of a node differ.
 type Change struct {
-	Part string `json:"part"`           // body, config, macro, var, ephemeral, hooks, checks, contract, stream, kind, format
+	Part string `json:"part"`           // body, config, macro, var, env, ephemeral, hooks, checks, contract, stream, kind, format
 	Name string `json:"name,omitempty"` // of what: a setting, a macro, a variable
 	From string `json:"from,omitempty"` // of a setting its values; "" where it is not set
 	To   string `json:"to,omitempty"`
@@ -230,13 +241,15 @@ func (d *Definition) Changes(old *Definition) []Change {
 func (c Change) String() string {
 	switch c.Part {
 	case "config":
-		return fmt.Sprintf("config %s: %s → %s", c.Name, orNone(c.From), orNone(c.To))
+		return fmt.Sprintf("config %s: %s → %s", c.Name, shownValue(c.From), shownValue(c.To))
 	case "body":
 		return "the text of its file " + c.How
 	case "macro":
 		return fmt.Sprintf("macro %s %s", c.Name, c.How)
 	case "var":
 		return fmt.Sprintf("var %s %s", c.Name, c.How)
+	case "env":
+		return fmt.Sprintf("environment variable %s %s", c.Name, c.How)
 	case "ephemeral":
 		return fmt.Sprintf("%s, which is put into it, %s", c.Name, c.How)
 	case "hooks":
@@ -253,7 +266,7 @@ func (c Change) String() string {
 	return c.Part + " " + c.How
 }
 
-func orNone(value string) string {
+func shownValue(value string) string {
 	const long = 80
 	if value == "" {
 		return "(none)"
@@ -286,4 +299,21 @@ func (p *Project) keep(file string, sum [sha256.Size]byte) {
 		p.content = map[string]string{}
 	}
 	p.content[file] = hex.EncodeToString(sum[:12])
+}
+
+// contentOf is a hash of a file of the project; "" where it cannot be read. A seed's is not read to load the project.
+func (p *Project) contentOf(file string) string {
+	if sum, known := p.content[file]; known {
+		return sum
+	}
+	f, err := p.files.Open(file)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return ""
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:12])
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/secret"
+	"github.com/millrace/millrace/models/jinja"
 )
 
 // ProjectFile is the name of the file that makes a folder a project.
@@ -38,6 +39,8 @@ type Loading struct {
 	// ColumnType reads the type of a contract's column: as the engine spells it, with the most characters of a text, 0 for any
 	// number. nil takes what is written.
 	ColumnType func(text string) (typ string, length int, err error)
+	// SeedType reads the type that a seed gives a column: as the engine spells it. nil takes what is written.
+	SeedType func(text string) (string, error)
 	// Now, unless it is zero, has schedules looked at for clocks that are put forward or back within the next two years.
 	Now time.Time
 }
@@ -82,7 +85,20 @@ type loader struct {
 	path     func(string) (PathMeaning, error) // of a checks file
 	given    map[string][]byte                 // files that are not among Files, by name
 	drafts   []*entityDraft                    // entities, until all nodes are known
-	tables   map[string]*Node                  // by lower-case schema.table: names that differ by case only are one table
+
+	packages    []*dbtPackage // the first is the folder's own
+	dbtProfile  config.Node
+	dbtDatabase string                // DuckDB file of the profile
+	patches     []*tableProperties    // what properties files say
+	sourceProps []*sourceProperties   // and of sources
+	versioned   map[string][]version  // versions of models, by the file's name
+	fileOf      map[string]bool       // files of models that there are, by package and name
+	docs        map[string]jinja.Doc  // docs blocks, by package and name
+	absent      map[string]string     // why nothing provides a table of a dbt source, by source and table
+	disabled    map[string]config.Pos // models that are not part of the project
+	toldKeys    map[string]bool       // keys without effect that were warned of
+	enforced    map[*Node]bool        // models whose config() has a contract
+	tables      map[string]*Node      // by lower-case schema.table: names that differ by case only are one table
 }
 
 // Load reads and validates a project. The problems are complete: of every file, all at once; the project is only
@@ -91,22 +107,25 @@ func Load(in Loading) (*Project, config.Problems) {
 	if in.Context == nil {
 		in.Context = context.Background()
 	}
-	l := &loader{Loading: in, p: &Project{Dir: in.Dir, byName: map[string]*Node{}}, files: map[string]*config.File{}, promises: map[*Node]*promise{}, tables: map[string]*Node{}}
-	root := l.parse(ProjectFile)
-	if root == nil {
+	l := newLoader(in, &Project{Dir: in.Dir})
+	if !l.projectFile() {
 		return nil, l.problems.Sort()
 	}
-	l.prepareReferences(root)
-	l.problems = append(l.problems, root.Decode(&l.file, l.resolve)...)
+	l.dbt()
+	l.givenVars()
+	l.unknownVars(ProjectFile)
 	l.targets()
 	l.sources()
 	l.macros()
+	l.readProperties()
+	l.readDocs()
+	l.seeds()
 	l.models()
+	l.dbtSources()
 	l.entities()
-	l.properties()
+	l.describeAll()
 	l.contracts()
 	l.singularChecks()
-	l.unusedFolders()
 	l.link()
 	l.linkChecks()
 	l.pipelines()
@@ -123,6 +142,34 @@ func Load(in Loading) (*Project, config.Problems) {
 	sum := sha256.Sum256([]byte(strings.Join(l.hash, "\n")))
 	l.p.Hash = hex.EncodeToString(sum[:])
 	return l.p, l.problems.Sort()
+}
+
+// newLoader makes a loader of an empty project.
+func newLoader(in Loading, p *Project) *loader {
+	p.byName, p.byModel, p.byRef, p.sourced = map[string]*Node{}, map[string]*Node{}, map[modelKey]*Node{}, map[string]*Node{}
+	p.latest, p.packageVars, p.Vars = map[string]string{}, map[string]variables{}, map[string]any{}
+	return &loader{Loading: in, p: p, files: map[string]*config.File{}, promises: map[*Node]*promise{}, tables: map[string]*Node{}, given: map[string][]byte{},
+		disabled: map[string]config.Pos{}, toldKeys: map[string]bool{}, enforced: map[*Node]bool{}, versioned: map[string][]version{},
+		fileOf: map[string]bool{}, docs: map[string]jinja.Doc{}, absent: map[string]string{}, packages: []*dbtPackage{{}}}
+}
+
+// projectFile reads millrace.yml. A folder that is a project of dbt needs none: every key has its default.
+func (l *loader) projectFile() bool {
+	if !exists(l.Files, ProjectFile) && exists(l.Files, DBTFile) {
+		bare, _ := config.Parse(ProjectFile, []byte("name: dbt"))
+		l.files[ProjectFile] = bare
+		l.prepareReferences(bare)
+		l.problems = append(l.problems, bare.Decode(&l.file, l.resolve)...)
+		l.file.Name = ""
+		return true
+	}
+	root := l.parse(ProjectFile)
+	if root == nil {
+		return false
+	}
+	l.prepareReferences(root)
+	l.problems = append(l.problems, root.Decode(&l.file, l.resolve)...)
+	return true
 }
 
 // read returns a project file's content and adds it to the project's hash.
@@ -186,11 +233,7 @@ func (l *loader) prepareReferences(root *config.File) {
 		texts[name] = fmt.Sprint(value)
 	}
 	for name, value := range l.Vars {
-		if _, known := texts[name]; !known {
-			l.problems = append(l.problems, &config.Problem{File: "--var", Message: fmt.Sprintf("unknown variable %q", name),
-				Hint: "declare it under vars: in " + root.Name, Severity: config.SeverityError})
-		}
-		l.p.Vars[name], texts[name] = value, value
+		texts[name] = value
 	}
 	if l.Env == nil {
 		return
@@ -416,16 +459,6 @@ func (l *loader) glob(dir string, exts ...string) []string {
 		l.problems = append(l.problems, &config.Problem{File: dir, Message: err.Error(), Severity: config.SeverityError})
 	}
 	return found
-}
-
-// unusedFolders warns of files that look as if they did something.
-func (l *loader) unusedFolders() {
-	for _, ext := range []string{".csv", ".yml", ".yaml", ".sql"} {
-		if files := l.glob("seeds", ext); len(files) > 0 {
-			l.warning(config.Pos{File: files[0]}, "", "seeds come with a later version: this one does not read seeds/")
-			break
-		}
-	}
 }
 
 // pipelines validates them and gives every node its owner.

@@ -43,7 +43,7 @@ func load(files map[string]string) (*models.Project, string) {
 	for name, content := range files {
 		fs[name] = &fstest.MapFile{Data: []byte(content)}
 	}
-	p, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}, Env: os.LookupEnv, Now: time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)})
+	p, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}, SeedType: seedType, Env: os.LookupEnv, Now: time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)})
 	text := ""
 	if problems != nil {
 		text = problems.Error()
@@ -59,7 +59,7 @@ func TestUnsetSecrets(t *testing.T) {
 		t.Error(text)
 	}
 	fs := fstest.MapFS{"millrace.yml": {Data: []byte(files["millrace.yml"])}}
-	if _, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}, Env: os.LookupEnv, Lenient: true}); problems != nil {
+	if _, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}, SeedType: seedType, Env: os.LookupEnv, Lenient: true}); problems != nil {
 		t.Error(problems)
 	}
 	if _, problems := models.Load(models.Loading{Dir: "/p", Files: fs, Sources: []models.SourceSpec{fakeSource}}); problems != nil {
@@ -137,7 +137,7 @@ func TestMistakes(t *testing.T) {
 		{"unknown time zone", map[string]string{"millrace.yml": head + "pipelines:\n  a: { timezone: Europe/Berlim }\n"}, []string{"millrace.yml:8:18", "unknown time zone"}},
 		{"template syntax", map[string]string{"millrace.yml": head, "models/a.sql": "select 1\n{% if x %}"}, []string{"models/a.sql:2:"}},
 		{"unknown config key", map[string]string{"millrace.yml": head, "models/a.sql": "{{ config(materialised='table') }} select 1"}, []string{"models/a.sql:1:", `config() has no key "materialised"`, `did you mean "materialized"?`}},
-		{"unknown materialization", map[string]string{"millrace.yml": head, "models/a.sql": "{{ config(materialized='tabel') }} select 1"}, []string{"models/a.sql:1:", "view, table, incremental or ephemeral"}},
+		{"unknown materialization", map[string]string{"millrace.yml": head, "models/a.sql": "{{ config(materialized='tabel') }} select 1"}, []string{"models/a.sql:1:", "view, table, incremental, external or ephemeral"}},
 		{"merge without a key", map[string]string{"millrace.yml": head, "models/a.sql": "{{ config(materialized='incremental', incremental_strategy='merge') }} select 1"}, []string{"models/a.sql:1:1", "needs a unique_key"}},
 		{"unset variable in a model", map[string]string{"millrace.yml": head, "models/a.sql": "select {{ var('x') }}"}, []string{"models/a.sql:1:", "variable 'x' is not set"}},
 		{"unset environment variable", map[string]string{"millrace.yml": strings.Replace(head, "type: fake", "type: fake\n    host: ${MILLRACE_TEST_UNSET}", 1)}, []string{"millrace.yml:5:11", "MILLRACE_TEST_UNSET"}},
@@ -190,12 +190,12 @@ func TestWarnings(t *testing.T) {
 		"millrace.yml": head,
 		"models/a.sql": "select 1",
 		"models/a.yml": "version: 2\nmodels:\n  - name: a\n    columns: [ { name: id, data_tests: [unique] } ]\n",
-		"seeds/s.csv":  "a\n",
+		"seeds/s.sql":  "select 1",
 	})
 	if p == nil || p.Node("main.a") == nil {
 		t.Fatalf("the project did not load: %s", text)
 	}
-	for _, want := range []string{"warning: seeds come with a later version"} {
+	for _, want := range []string{"seeds/s.sql: warning: SQL in seeds/ is not read"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not said in:\n%s", want, text)
 		}

@@ -4,6 +4,7 @@
 package models
 
 import (
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -38,10 +39,28 @@ type Project struct {
 	// History is how long the journal keeps what is over.
 	History config.Duration
 
+	// Packages are the dbt packages that are installed, by name; Dispatch says for namespaces of macros where they are looked for first.
+	Packages []string
+	Dispatch map[string][]string
+	// OnRunStart and OnRunEnd are SQL that runs before the first model of a run and behind the last.
+	OnRunStart, OnRunEnd []Hook
+	// Database is what templates call the target's database: a name that dbt projects print.
+	Database string
+
 	byName  map[string]*Node
-	byModel map[string]*Node  // models by file name, and tables of entities, as ref() finds them
-	trials  []*trial          // while loading
-	content map[string]string // hashes of its files, by their names
+	byModel map[string]*Node   // models by file name, and tables of entities, as ref() finds them
+	byRef   map[modelKey]*Node // models and seeds, by package too
+	sourced map[string]*Node   // what provides the tables of dbt's sources, by source and table
+	trials  []*trial           // while loading
+	content map[string]string  // hashes of files that were read, by their names
+	files   fs.FS
+
+	root        string // name of the project as a package
+	rootVars    variables
+	packageVars map[string]variables
+	given       map[string]any    // --var
+	latest      map[string]string // version of versioned models that a ref() without one means, by name
+	env         func(string) (string, bool)
 }
 
 // StateDir is the folder of journal, locks and staging.
@@ -57,8 +76,52 @@ func (p *Project) IsPII(node, column string) bool {
 	return n == nil || n.IsPII(column)
 }
 
+// modelKey is what tells models of one name apart.
+type modelKey struct{ pkg, name, version string }
+
 // Model returns the node that ref() finds by that name, a model's by its file's or one of an entity's tables, or nil.
 func (p *Project) Model(name string) *Node { return p.byModel[name] }
+
+// Lookup returns the node that ref(in, name, v=version) means in a template of package from; in and version may be "". Nil: there is none.
+func (p *Project) Lookup(from, in, name, version string) *Node {
+	if in != "" {
+		if in == p.root || in == p.Name {
+			in = ""
+		}
+		return p.byRef[modelKey{in, name, p.versionOf(name, version)}]
+	}
+	version = p.versionOf(name, version)
+	for _, pkg := range []string{from, ""} {
+		if n := p.byRef[modelKey{pkg, name, version}]; n != nil {
+			return n
+		}
+	}
+	for _, pkg := range p.Packages {
+		if n := p.byRef[modelKey{pkg, name, version}]; n != nil {
+			return n
+		}
+	}
+	if n := p.byModel[name]; n != nil && n.Model == nil { // an entity's table, or one of a checks file
+		return n
+	}
+	return nil
+}
+
+// versionOf is the version that a reference asks for: of one that names none the latest.
+func (p *Project) versionOf(name, version string) string {
+	if version == "" {
+		return p.latest[name]
+	}
+	return version
+}
+
+// SourceTable returns the node that provides source(source, table), or nil.
+func (p *Project) SourceTable(source, table string) *Node {
+	if n := p.sourced[source+"."+table]; n != nil {
+		return n
+	}
+	return p.Stream(source, table)
+}
 
 // Stream returns the node of a source's stream, by its table's or its own name, or nil.
 func (p *Project) Stream(source, table string) *Node {
@@ -223,6 +286,7 @@ type Node struct {
 	Path          string  // the file that defines it, relative to the project
 	Pos           config.Pos
 
+	fqn       []string        // what dbt's trees of configuration and selectors go by
 	inherited map[string]bool // of a model: names of personal columns that it reads, in lower case
 }
 
@@ -324,18 +388,20 @@ type Model struct {
 	UniqueKey    []string
 	Config       map[string]any // everything that config() and the project's files said, for config.get
 	Refs         []Ref
-	Vars         []string // variables that its template read when the project was loaded, sorted
+	Asked        []string // variables and environment variables that its template read when the project was loaded, as parts of a Definition
 
-	OnSchemaChange string    // of an incremental model
-	PartitionBy    []string  // columns of insert_overwrite
-	Predicates     []string  // incremental_predicates: conditions on the rows of the table that a merge or a delete may touch
-	MergeUpdate    []string  // merge_update_columns: the only columns that a merge changes in rows that exist; nil: all
-	MergeExclude   []string  // merge_exclude_columns: columns that it leaves as they are
-	FullRefresh    *bool     // config full_refresh: true rebuilds in each run, false never does
-	Before         []Hook    // pre_hook
-	Behind         []Hook    // post_hook
-	Slowly         *Slowly   // of a snapshot
-	Location       *Location // of an external model; nil for the usual place
+	OnSchemaChange string   // of an incremental model
+	PartitionBy    []string // columns of insert_overwrite
+	Predicates     []string // incremental_predicates: conditions on the rows of the table that a merge or a delete may touch
+	MergeUpdate    []string // merge_update_columns: the only columns that a merge changes in rows that exist; nil: all
+	MergeExclude   []string // merge_exclude_columns: columns that it leaves as they are
+	FullRefresh    *bool    // config full_refresh: true rebuilds in each run, false never does
+	Before         []Hook   // pre_hook
+	Behind         []Hook   // post_hook
+	// Unbuildable says why the model cannot be built, "" when it can; UnbuildableHint what to do about it.
+	Unbuildable, UnbuildableHint string
+	Slowly                       *Slowly   // of a snapshot
+	Location                     *Location // of an external model; nil for the usual place
 }
 
 // Hook is SQL that runs before or behind a model, or a run; a template, rendered when it runs.

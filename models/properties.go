@@ -4,27 +4,42 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/millrace/millrace/internal/config"
 )
 
-// properties reads models/**/*.yml: descriptions, tags and checks, in dbt's shape.
-func (l *loader) properties() {
-	for _, ext := range []string{".yml", ".yaml"} {
-		for _, file := range l.glob("models", ext) {
-			if f := l.parse(file); f != nil {
-				l.propertiesOf(f)
+// readProperties reads the properties files of all packages, which may stand beside anything. What they say is given to nodes when
+// these are known: describeAll.
+func (l *loader) readProperties() {
+	for _, p := range l.packages {
+		seen := map[string]bool{}
+		for _, dir := range slices.Concat(p.modelPaths(), p.seedPaths(), p.snapshotPaths(), p.macroPaths(), p.testPaths()) {
+			for _, file := range l.glob(dir, ".yml", ".yaml") {
+				if !seen[file] {
+					seen[file] = true
+					l.readPropertiesFile(p, file)
+				}
 			}
 		}
 	}
 }
 
-// propertiesFile is a dbt properties file, as far as this version understands it.
+// propertiesFile is a dbt properties file.
 type propertiesFile struct {
 	config.Origin
-	Version    int                `yaml:"version" doc:"2, as in dbt."`
+	Version    config.Node        `yaml:"version" doc:"2, as in dbt."`
 	Models     []tableProperties  `yaml:"models" doc:"What the models hold."`
-	Sources    []sourceProperties `yaml:"sources" doc:"What the streams hold: docs and checks of sources that the project defines."`
+	Seeds      []tableProperties  `yaml:"seeds" doc:"What the seeds hold."`
+	Snapshots  []tableProperties  `yaml:"snapshots" doc:"What the snapshots hold; those with relation: are defined here."`
+	Sources    []sourceProperties `yaml:"sources" doc:"What the streams hold: docs and checks of sources that the project defines, or where the tables of others are."`
+	UnitTests  config.Node        `yaml:"unit_tests" doc:"dbt's unit tests of models."`
+	Exposures  config.Node        `yaml:"exposures" doc:"Who uses the tables."`
+	Macros     config.Node        `yaml:"macros" doc:"dbt's descriptions of macros; no effect."`
+	Analyses   config.Node        `yaml:"analyses" doc:"dbt's descriptions of analyses; no effect."`
+	DataTests  config.Node        `yaml:"data_tests" doc:"dbt's descriptions of singular tests."`
+	Anchors    config.Node        `yaml:"anchors" doc:"A place for YAML anchors."`
 	unreadFile `yaml:",inline"`
 }
 
@@ -32,30 +47,15 @@ type propertiesFile struct {
 // tables or checks stands among the keys that are read.
 type (
 	unreadFile struct {
-		Seeds          config.Node `yaml:"seeds" doc:"dbt's key; not read."`
-		Snapshots      config.Node `yaml:"snapshots" doc:"dbt's key; not read."`
-		UnitTests      config.Node `yaml:"unit_tests" doc:"dbt's key; not read."`
-		Exposures      config.Node `yaml:"exposures" doc:"dbt's key; not read."`
-		Macros         config.Node `yaml:"macros" doc:"dbt's key; not read."`
 		Metrics        config.Node `yaml:"metrics" doc:"dbt's key; not read."`
 		SemanticModels config.Node `yaml:"semantic_models" doc:"dbt's key; not read."`
 		SavedQueries   config.Node `yaml:"saved_queries" doc:"dbt's key; not read."`
 		Groups         config.Node `yaml:"groups" doc:"dbt's key; not read."`
-	}
-	unreadConfig struct {
-		Materialized        config.Node `yaml:"materialized" doc:"dbt's key; write it in the model's config()."`
-		Enabled             config.Node `yaml:"enabled" doc:"dbt's key; not read."`
-		Schema              config.Node `yaml:"schema" doc:"dbt's key; write it in the model's config()."`
-		Alias               config.Node `yaml:"alias" doc:"dbt's key; not read."`
-		UniqueKey           config.Node `yaml:"unique_key" doc:"dbt's key; write it in the model's config()."`
-		IncrementalStrategy config.Node `yaml:"incremental_strategy" doc:"dbt's key; write it in the model's config()."`
-		OnSchemaChange      config.Node `yaml:"on_schema_change" doc:"dbt's key; not read."`
-		FullRefresh         config.Node `yaml:"full_refresh" doc:"dbt's key; not read."`
-		PreHook             config.Node `yaml:"pre-hook" doc:"dbt's key; not read."`
-		PostHook            config.Node `yaml:"post-hook" doc:"dbt's key; not read."`
+		Functions      config.Node `yaml:"functions" doc:"dbt's key; not read."`
 	}
 	unreadSource struct {
 		LoadedAtField config.Node `yaml:"loaded_at_field" doc:"dbt's key; write a freshness check."`
+		LoadedAtQuery config.Node `yaml:"loaded_at_query" doc:"dbt's key; write a freshness check."`
 		Freshness     config.Node `yaml:"freshness" doc:"dbt's key; write a freshness check."`
 	}
 )
@@ -73,38 +73,83 @@ func (l *loader) unread(at config.Origin, hint string, keys any) {
 // tableProperties are what a properties file says about one table.
 type tableProperties struct {
 	config.Origin
-	Name         string             `yaml:"name" required:"true" doc:"Name of the model, or of the stream's table."`
-	Description  string             `yaml:"description" doc:"What the table holds."`
-	Owner        string             `yaml:"owner" doc:"Who answers for the table."`
-	Tags         config.StringList  `yaml:"tags" doc:"Words to select nodes by."`
-	Columns      []columnProperties `yaml:"columns" doc:"What the columns hold."`
-	Checks       checkList          `yaml:"checks" doc:"What must hold for its rows."`
-	Tests        checkList          `yaml:"tests" doc:"dbt's older name for data_tests."`
-	DataTests    checkList          `yaml:"data_tests" doc:"Checks, in dbt's shape."`
-	Contract     *contractEntry     `yaml:"contract" doc:"What the columns must be."`
-	Constraints  []constraint       `yaml:"constraints" doc:"dbt's constraints of the table; they hold with a contract."`
-	Config       tableConfig        `yaml:"config" doc:"dbt's place for the contract and tags; other settings stand in the model's own config()."`
-	Meta         config.Node        `yaml:"meta" doc:"Anything; not read."`
-	Docs         config.Node        `yaml:"docs" doc:"dbt's settings of its docs site; not read."`
-	Access       config.Node        `yaml:"access" doc:"dbt's key; not read."`
-	Group        config.Node        `yaml:"group" doc:"dbt's key; not read."`
-	Latest       config.Node        `yaml:"latest_version" doc:"dbt's key; not read."`
-	Deprecation  config.Node        `yaml:"deprecation_date" doc:"dbt's key; not read."`
-	Identifier   config.Node        `yaml:"identifier" doc:"dbt's key; not read: the stream's name in the project counts."`
+	Name         string              `yaml:"name" required:"true" doc:"Name of the model, or of the stream's table."`
+	Description  string              `yaml:"description" doc:"What the table holds."`
+	Owner        string              `yaml:"owner" doc:"Who answers for the table."`
+	Tags         config.StringList   `yaml:"tags" doc:"Words to select nodes by."`
+	Columns      []columnProperties  `yaml:"columns" doc:"What the columns hold."`
+	Checks       checkList           `yaml:"checks" doc:"What must hold for its rows."`
+	Tests        checkList           `yaml:"tests" doc:"dbt's older name for data_tests."`
+	DataTests    checkList           `yaml:"data_tests" doc:"Checks, in dbt's shape."`
+	Contract     *contractEntry      `yaml:"contract" doc:"What the columns must be."`
+	Constraints  []constraint        `yaml:"constraints" doc:"dbt's constraints of the table; they hold with a contract."`
+	Config       config.Node         `yaml:"config" doc:"dbt's place for everything that config() may say."`
+	Relation     string              `yaml:"relation" doc:"Of a snapshot: the table whose history it keeps." example:"ref('customers')"`
+	Versions     []versionProperties `yaml:"versions" doc:"dbt's versions of a model."`
+	Latest       config.Node         `yaml:"latest_version" doc:"The version that a ref() without one means."`
+	External     config.Node         `yaml:"external" doc:"dbt's key for external tables; not read."`
+	Meta         config.Node         `yaml:"meta" doc:"Anything; of a source's table external_location says where its files are."`
+	Docs         config.Node         `yaml:"docs" doc:"dbt's settings of its docs site; not read."`
+	Access       config.Node         `yaml:"access" doc:"dbt's key; not read."`
+	Group        config.Node         `yaml:"group" doc:"dbt's key; not read."`
+	Deprecation  config.Node         `yaml:"deprecation_date" doc:"dbt's key; not read."`
+	Identifier   string              `yaml:"identifier" doc:"Name of the table where it lies, of a dbt source."`
+	Quoting      config.Node         `yaml:"quoting" doc:"dbt's key; names are always quoted."`
+	Metrics      config.Node         `yaml:"metrics" doc:"dbt's key; not read."`
+	Semantic     config.Node         `yaml:"semantic_model" doc:"dbt's key; not read."`
+	TimeSpine    config.Node         `yaml:"time_spine" doc:"dbt's key; not read."`
+	PrimaryKey   config.Node         `yaml:"primary_key" doc:"dbt's key; not read."`
+	Loader       config.Node         `yaml:"loader" doc:"dbt's key; not read."`
 	unreadSource `yaml:",inline"`
+
+	kind string // model, seed, snapshot or source
+	pkg  *dbtPackage
+	used bool
 }
 
-// tableConfig is what dbt has under config: of a table.
+// versionProperties are one version of a model.
+type versionProperties struct {
+	config.Origin
+	V           config.Node     `yaml:"v" required:"true" doc:"Its number or name."`
+	DefinedIn   string          `yaml:"defined_in" doc:"Its file, without .sql; by default the model's name with _v and the version."`
+	Description string          `yaml:"description" doc:"What is special about it."`
+	Config      config.Node     `yaml:"config" doc:"What differs from the model's config."`
+	Columns     []versionColumn `yaml:"columns" doc:"Columns that differ from the model's."`
+	DataTests   checkList       `yaml:"data_tests" doc:"Checks instead of the model's."`
+	Tests       checkList       `yaml:"tests" doc:"dbt's older name for data_tests."`
+	Deprecation config.Node     `yaml:"deprecation_date" doc:"dbt's key; not read."`
+	Access      config.Node     `yaml:"access" doc:"dbt's key; not read."`
+}
+
+// versionColumn is a column of a version, or which of the model's it has.
+type versionColumn struct {
+	Include          config.Node `yaml:"include" doc:"Which of the model's columns it has: all, or a list."`
+	Exclude          config.Node `yaml:"exclude" doc:"Which of them it does not have."`
+	columnProperties `yaml:",inline"`
+}
+
+// tableConfig is what of config: is about docs and checks. Everything else there is configuration: see configure.
 type tableConfig struct {
 	config.Origin
 	Contract     *contractEntry    `yaml:"contract" doc:"The same as contract: of the table."`
 	Tags         config.StringList `yaml:"tags" doc:"The same as tags: of the table or column."`
 	Meta         config.Node       `yaml:"meta" doc:"Anything; not read."`
-	Docs         config.Node       `yaml:"docs" doc:"dbt's settings of its docs site; not read."`
-	Access       config.Node       `yaml:"access" doc:"dbt's key; not read."`
-	Group        config.Node       `yaml:"group" doc:"dbt's key; not read."`
-	unreadConfig `yaml:",inline"`
+	Enabled      config.Node       `yaml:"enabled" doc:"false leaves the table out."`
 	unreadSource `yaml:",inline"`
+}
+
+// configOf reads what of config: is about docs and checks.
+func (l *loader) configOf(t *tableProperties) tableConfig {
+	var c tableConfig
+	if t.Config.IsZero() || t.Config.IsNull() {
+		return c
+	}
+	for _, p := range t.Config.Decode(&c) {
+		if !strings.HasPrefix(p.Message, "unknown key") {
+			l.problems = append(l.problems, p)
+		}
+	}
+	return c
 }
 
 // columnConfig is what dbt has under config: of a column.
@@ -135,22 +180,17 @@ type sourceProperties struct {
 	Name         string            `yaml:"name" required:"true" doc:"Name of the source."`
 	Description  string            `yaml:"description" doc:"What the source is."`
 	Database     config.Node       `yaml:"database" doc:"dbt's key; not read."`
-	Schema       config.Node       `yaml:"schema" doc:"dbt's key; not read: a source's schema is its name."`
+	Schema       string            `yaml:"schema" doc:"Schema that has the tables, where other nodes or the profile's database provide them; by default the source's name."`
 	Loader       config.Node       `yaml:"loader" doc:"dbt's key; not read."`
 	Tags         config.StringList `yaml:"tags" doc:"Words to select its streams by."`
-	Meta         config.Node       `yaml:"meta" doc:"Anything; not read."`
+	Meta         config.Node       `yaml:"meta" doc:"Anything; external_location says where the files of its tables are."`
+	Quoting      config.Node       `yaml:"quoting" doc:"dbt's key; names are always quoted."`
+	Overrides    config.Node       `yaml:"overrides" doc:"dbt's key; not read."`
 	Tables       []tableProperties `yaml:"tables" doc:"Its streams."`
-	Config       sourceConfig      `yaml:"config" doc:"dbt's place for tags."`
+	Config       config.Node       `yaml:"config" doc:"dbt's place for tags, meta and enabled."`
 	unreadSource `yaml:",inline"`
-}
 
-// sourceConfig is what dbt has under config: of a source.
-type sourceConfig struct {
-	config.Origin
-	Tags         config.StringList `yaml:"tags" doc:"The same as tags: of the source."`
-	Meta         config.Node       `yaml:"meta" doc:"Anything; not read."`
-	Enabled      config.Node       `yaml:"enabled" doc:"dbt's key; not read."`
-	unreadSource `yaml:",inline"`
+	pkg *dbtPackage
 }
 
 // column is what the properties say of one.
@@ -165,40 +205,267 @@ func (c *columnProperties) column() Column {
 
 const freshnessHint = "write a check: - freshness: { column: loaded_at, error_after: 48h }"
 
-func (l *loader) propertiesOf(f *config.File) {
-	var file propertiesFile
-	l.problems = append(l.problems, f.Decode(&file, l.resolve)...)
-	l.unread(file.Origin, "millrace reads models and sources of it", unreadFile{})
-	for _, m := range file.Models {
-		n := l.p.byModel[m.Name]
-		if n == nil {
-			var known []string
-			for name := range l.p.byModel {
-				known = append(known, name)
-			}
-			l.noTable(m, known, "no model is named %q", m.Name)
-			continue
-		}
-		l.describe(n, m)
+// readPropertiesFile keeps what one file says.
+func (l *loader) readPropertiesFile(p *dbtPackage, name string) {
+	f := l.propertiesYAML(name)
+	if f == nil {
+		return
 	}
-	for _, s := range file.Sources {
-		l.unread(s.Origin, freshnessHint, unreadSource{})
-		l.unread(s.Config.Origin, freshnessHint, unreadSource{})
-		for _, t := range s.Tables {
-			n := l.p.Stream(s.Name, t.Name)
-			if n == nil {
-				var known []string
-				for _, n := range l.p.Nodes {
-					if n.Stream != nil && n.Schema == s.Name {
-						known = append(known, n.Table)
-					}
-				}
-				l.noTable(t, known, "source %q of this project has no stream %q: its tests are not run", s.Name, t.Name)
+	if l.isDBT() {
+		l.renderYAML(f, p.label(), renderedLater)
+	}
+	var file propertiesFile
+	problems := f.Decode(&file, l.resolve)
+	if l.isDBT() {
+		l.tolerate(problems)
+	} else {
+		l.problems = append(l.problems, problems...)
+	}
+	l.unread(file.Origin, "millrace reads models, seeds, snapshots, sources, unit_tests and exposures of it", unreadFile{})
+	keep := func(kind string, all []tableProperties) {
+		for i := range all {
+			all[i].kind, all[i].pkg = kind, p
+			l.patches = append(l.patches, &all[i])
+		}
+	}
+	keep("model", file.Models)
+	keep("seed", file.Seeds)
+	keep("snapshot", file.Snapshots)
+	for i := range file.Sources {
+		file.Sources[i].pkg = p
+		l.sourceProps = append(l.sourceProps, &file.Sources[i])
+	}
+	for i := range file.Models {
+		l.versions(&file.Models[i])
+	}
+	l.unitTests(p, file.UnitTests)
+	l.exposures(p, file.Exposures)
+}
+
+// propertiesYAML parses a properties file; nil where there is nothing in it. An empty one is none to dbt.
+func (l *loader) propertiesYAML(name string) *config.File {
+	before := len(l.problems)
+	f := l.parse(name)
+	if f == nil && l.isDBT() && len(l.problems) == before+1 && l.problems[before].Message == "the file is empty" {
+		l.problems = l.problems[:before]
+	}
+	return f
+}
+
+// renderedLater says which values of a properties file are rendered when what they are about is: descriptions, the arguments of tests,
+// hooks, and the rows of unit tests.
+func renderedLater(at []string) bool {
+	return slices.ContainsFunc(at, func(key string) bool {
+		switch key {
+		case "description", "tests", "data_tests", "checks", "unit_tests":
+			return true
+		}
+		return isHookKey(key)
+	})
+}
+
+// patchOf is what the properties files say of a model, seed or snapshot of a package. The project may speak of those of its packages.
+func (l *loader) patchOf(p *dbtPackage, kind, name string) *tableProperties {
+	var found *tableProperties
+	for _, patch := range l.patches {
+		if patch.kind == kind && patch.Name == name && patch.pkg == p {
+			if found != nil {
+				l.problem(patch.Origin.At("name"), "put them together", "%s %q is described twice; the other place is %s", kind, name, found.Origin.At("name"))
 				continue
 			}
-			n.Tags = append(append(n.Tags, s.Tags...), s.Config.Tags...)
-			l.describe(n, t)
+			found = patch
 		}
+	}
+	return found
+}
+
+// patchSettings are what a model's properties configure.
+func (l *loader) patchSettings(t *tableProperties) []setting {
+	var said []setting
+	if len(t.Tags) > 0 {
+		tags := make([]any, len(t.Tags))
+		for i, tag := range t.Tags {
+			tags[i] = tag
+		}
+		said = append(said, setting{"tags", tags, t.At("tags"), t.Key("tags")})
+	}
+	if t.Meta.IsMapping() {
+		said = append(said, setting{"meta", l.goValue(t.Meta), t.At("meta"), t.Key("meta")})
+	}
+	if t.Config.IsMapping() {
+		for key, value := range t.Config.All() {
+			if key == "contract" { // read as a contract
+				continue
+			}
+			said = append(said, l.settingOf(t.Config, key, value))
+		}
+	}
+	return said
+}
+
+// version is one version of a model, by its file.
+type version struct {
+	of      *tableProperties
+	version string
+	said    versionProperties
+}
+
+// versions notes which files are versions of a model, and which of them is the latest.
+func (l *loader) versions(t *tableProperties) {
+	latest := t.Latest.Text()
+	for _, v := range t.Versions {
+		name := v.V.Text()
+		file := v.DefinedIn
+		if file == "" {
+			file = t.Name + "_v" + name
+		}
+		l.versioned[file] = append(l.versioned[file], version{t, name, v})
+		if t.Latest.Text() == "" && newer(name, latest) {
+			latest = name
+		}
+	}
+	if latest != "" {
+		l.p.latest[t.Name] = latest
+	}
+}
+
+// newer compares versions as dbt does: numbers by value, texts by letters.
+func newer(a, b string) bool {
+	x, errA := strconv.ParseFloat(a, 64)
+	y, errB := strconv.ParseFloat(b, 64)
+	if errA == nil && errB == nil {
+		return x > y
+	}
+	return b == "" || a > b
+}
+
+// versionOf is the version of a model that a file is, or nil. dbt takes the model's own name, without a version, for its latest.
+func (l *loader) versionOf(p *dbtPackage, stem string) *version {
+	for _, v := range l.versioned[stem] {
+		if v.of.pkg == p {
+			return &v
+		}
+	}
+	if latest := l.p.latest[stem]; latest != "" {
+		for _, v := range l.versioned[stem+"_v"+latest] {
+			if v.of.pkg == p && !l.fileOf[p.label()+":"+stem+"_v"+latest] {
+				return &v
+			}
+		}
+	}
+	return nil
+}
+
+// lone warns of properties of what is not there.
+func (l *loader) lone() {
+	for _, t := range l.patches {
+		if _, off := l.disabled[t.Name]; t.used || off || !t.pkg.isRoot() {
+			continue
+		}
+		var known []string
+		for name := range l.p.byModel {
+			known = append(known, name)
+		}
+		l.noTable(*t, known, "no %s is named %q", t.kind, t.Name)
+	}
+}
+
+// describeAll gives nodes what their properties say.
+func (l *loader) describeAll() {
+	for _, n := range l.p.Nodes {
+		if n.Kind == KindStream {
+			continue
+		}
+		kind := n.ResourceType()
+		for _, t := range l.patches {
+			if t.kind == kind && t.Name == n.RefName() && (t.pkg.label() == n.Package() || n.Entity != nil) {
+				t.used = true
+				l.describeVersion(n, t)
+			}
+		}
+	}
+	for _, s := range l.sourceProps {
+		l.describeSource(s)
+	}
+	l.lone()
+}
+
+// describeVersion gives a model what its properties say, and what those of its version say otherwise.
+func (l *loader) describeVersion(n *Node, t *tableProperties) {
+	said := *t
+	if n.Model != nil && n.Model.Version != "" {
+		for _, all := range l.versioned {
+			for _, v := range all {
+				if v.of == t && v.version == n.Model.Version {
+					v.apply(&said)
+				}
+			}
+		}
+	}
+	l.describe(n, said)
+}
+
+// apply puts what a version says in the place of what the model says.
+func (v *version) apply(t *tableProperties) {
+	if v.said.Description != "" {
+		t.Description = v.said.Description
+	}
+	if v.said.Origin.Has("data_tests") || v.said.Origin.Has("tests") {
+		t.DataTests, t.Tests = v.said.DataTests, v.said.Tests
+	}
+	if !v.said.Origin.Has("columns") {
+		return
+	}
+	var columns []columnProperties
+	own := map[string]bool{}
+	for _, c := range v.said.Columns {
+		if c.Name != "" {
+			columns, own[c.Name] = append(columns, c.columnProperties), true
+		}
+	}
+	for _, c := range v.said.Columns {
+		if c.Include.IsZero() {
+			continue
+		}
+		for _, of := range t.Columns {
+			if !own[of.Name] && included(c, of.Name) {
+				columns = append(columns, of)
+			}
+		}
+	}
+	t.Columns = columns
+}
+
+func included(c versionColumn, name string) bool {
+	has := func(n config.Node) bool {
+		return slices.ContainsFunc(n.Items(), func(item config.Node) bool { return item.Text() == name })
+	}
+	all := c.Include.Text() == "all" || c.Include.Text() == "*"
+	return (all || has(c.Include)) && !has(c.Exclude)
+}
+
+// describeSource gives the streams of a source what the properties say of them.
+func (l *loader) describeSource(s *sourceProperties) {
+	c := l.configOf(&tableProperties{Config: s.Config})
+	l.unread(s.Origin, freshnessHint, unreadSource{})
+	l.unread(c.Origin, freshnessHint, unreadSource{})
+	for _, t := range s.Tables {
+		n := l.p.SourceTable(s.Name, t.Name)
+		if n == nil {
+			if l.isDBT() {
+				continue // told where something refers to it
+			}
+			var known []string
+			for _, n := range l.p.Nodes {
+				if n.Stream != nil && n.Schema == s.Name {
+					known = append(known, n.Table)
+				}
+			}
+			l.noTable(t, known, "source %q of this project has no stream %q: its tests are not run", s.Name, t.Name)
+			continue
+		}
+		n.Tags = append(append(n.Tags, s.Tags...), c.Tags...)
+		l.describe(n, t)
 	}
 }
 
@@ -212,24 +479,30 @@ func (l *loader) noTable(t tableProperties, known []string, format string, args 
 
 // describe gives a node what its properties say.
 func (l *loader) describe(n *Node, t tableProperties) {
+	c := l.configOf(&t)
 	if n.Description == "" {
-		n.Description = t.Description
+		n.Description = l.described(t.pkg, t.Description, t.Origin.At("description"))
 	}
 	if n.Owner == "" {
 		n.Owner = t.Owner
 	}
-	n.Tags = append(append(n.Tags, t.Tags...), t.Config.Tags...)
-	l.unread(t.Config.Origin, "write it in the model: {{ config(…) }}", unreadConfig{})
+	for _, tag := range slices.Concat(t.Tags, c.Tags) {
+		if !slices.Contains(n.Tags, tag) {
+			n.Tags = append(n.Tags, tag)
+		}
+	}
 	l.unread(t.Origin, freshnessHint, unreadSource{})
-	l.unread(t.Config.Origin, freshnessHint, unreadSource{})
+	l.unread(c.Origin, freshnessHint, unreadSource{})
 	l.checksOf(n, t.Checks.Node, "", false)
 	l.checksOf(n, t.Tests.Node, "", true)
 	l.checksOf(n, t.DataTests.Node, "", true)
-	l.promised(n, l.entryOf(n, t), t.Columns, t.Constraints)
-	for _, c := range t.Columns {
-		n.Columns = append(n.Columns, c.column())
-		l.checksOf(n, c.Checks.Node, c.Name, false)
-		l.checksOf(n, c.Tests.Node, c.Name, true)
-		l.checksOf(n, c.DataTests.Node, c.Name, true)
+	l.promised(n, l.entryOf(n, t, c), t.Columns, t.Constraints)
+	for i := range t.Columns {
+		said := t.Columns[i].column()
+		said.Description = l.described(t.pkg, said.Description, t.Columns[i].At("description"))
+		n.Columns = append(n.Columns, said)
+		l.checksOf(n, t.Columns[i].Checks.Node, said.Name, false)
+		l.checksOf(n, t.Columns[i].Tests.Node, said.Name, true)
+		l.checksOf(n, t.Columns[i].DataTests.Node, said.Name, true)
 	}
 }

@@ -12,22 +12,35 @@ import (
 	"github.com/millrace/millrace/models/jinja"
 )
 
-// models parses models/**/*.sql into nodes; what they refer to is linked later, when all nodes are known.
-func (l *loader) models() {
-	for _, t := range l.templates("models") {
-		l.model(t.Name(), t)
+// macros parses the macro files of all packages, and the generic tests that stand beside singular ones. Every template may call them.
+func (l *loader) macros() {
+	var packages []jinja.Package
+	for _, p := range l.packages {
+		one := jinja.Package{Name: p.name}
+		for _, dir := range p.macroPaths() {
+			one.Macros = append(one.Macros, l.templates(dir)...)
+		}
+		for _, dir := range p.testPaths() {
+			one.Macros = append(one.Macros, l.templates(path.Join(dir, "generic"))...)
+		}
+		packages = append(packages, one)
+	}
+	library, err := jinja.NewLibrary(packages...)
+	l.p.Macros = library
+	for _, e := range each(err) {
+		l.templateProblem("macros", e)
 	}
 }
 
-// macros parses macros/**/*.sql, whose macros every model may call.
-func (l *loader) macros() {
-	macros, err := jinja.NewLibrary(jinja.Package{Name: l.file.Name, Macros: l.templates("macros")})
-	l.p.Macros = macros
+// each takes a joined error apart.
+func each(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range joined.Unwrap() {
-			l.templateProblem("macros", e)
-		}
+		return joined.Unwrap()
 	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 // templates parses the .sql files below a folder; a template is named by its file.
@@ -77,35 +90,6 @@ func (l *loader) sourceLine(file string, line int) string {
 // at is a place of a template as a place of the project.
 func at(p jinja.Position) config.Pos { return config.Pos{File: p.File, Line: p.Line, Column: p.Col} }
 
-func (l *loader) model(file string, t *jinja.Template) {
-	name := strings.TrimSuffix(path.Base(file), ".sql")
-	m := &Model{Name: name, Path: file, Template: t, Materialized: View, Config: map[string]any{}, OnSchemaChange: SchemaChangeAppend}
-	n := &Node{Schema: l.defaultSchema(), Table: name, Kind: KindModel, Model: m, Path: file, Pos: config.Pos{File: file, Line: 1, Column: 1}}
-	if l.p.byModel == nil {
-		l.p.byModel = map[string]*Node{}
-	}
-	if other := l.p.byModel[name]; other != nil {
-		l.problem(n.Pos, "ref() finds models by file name: rename one of the files", "two models are named %q; the other is %s", name, other.Path)
-		return
-	}
-	seen, err := l.trial(n, false)
-	if err != nil {
-		l.templateProblem(file, err)
-		return
-	}
-	if again, err := l.trial(n, true); err == nil { // what only an incremental run refers to
-		seen.refs, seen.vars = append(seen.refs, again.refs...), append(seen.vars, again.vars...)
-	}
-	slices.Sort(seen.vars)
-	m.Vars = slices.Compact(seen.vars)
-	if !l.configure(n, seen.config) || !boolOf(m.Config["enabled"], true) {
-		return
-	}
-	l.p.byModel[name] = n
-	l.p.trials = append(l.p.trials, seen)
-	l.addNode(n)
-}
-
 func (l *loader) defaultSchema() string {
 	if l.p.Target == nil {
 		return "main"
@@ -118,92 +102,6 @@ func boolOf(v any, absent bool) bool {
 		return b
 	}
 	return absent
-}
-
-// modelConfig are the keys that config() understands.
-var modelConfig = []string{"materialized", "unique_key", "incremental_strategy", "schema", "alias", "tags", "owner", "description", "enabled", "on_schema_change", "meta"}
-
-// configure fills the node from what config() said.
-func (l *loader) configure(n *Node, said []setting) bool {
-	ok := true
-	bad := func(s setting, hint, format string, args ...any) {
-		l.problem(s.pos, hint, format, args...)
-		ok = false
-	}
-	m := n.Model
-	for _, s := range said {
-		m.Config[s.key] = s.value
-		text, isText := s.value.(string)
-		switch s.key {
-		case "materialized":
-			m.Materialized = Materialization(text)
-			switch m.Materialized {
-			case View, Table, Incremental, Ephemeral:
-			default:
-				bad(s, "use view, table, incremental or ephemeral", "materialized=%q is not known", fmt.Sprint(s.value))
-			}
-		case "unique_key":
-			if m.UniqueKey = texts(s.value); len(m.UniqueKey) == 0 {
-				bad(s, "write unique_key='id' or unique_key=['a', 'b']", "unique_key must name columns")
-			}
-		case "incremental_strategy":
-			m.Strategy = Strategy(text)
-			switch m.Strategy {
-			case StrategyAppend, StrategyMerge, StrategyDeleteInsert:
-			default:
-				bad(s, "use append, merge or delete+insert", "incremental_strategy=%q is not known", fmt.Sprint(s.value))
-			}
-		case "schema":
-			n.Schema = text
-		case "alias":
-			n.Table = text
-		case "owner":
-			n.Owner = text
-		case "description":
-			n.Description = text
-		case "tags":
-			n.Tags = texts(s.value)
-		case "on_schema_change":
-			if text != "append_new_columns" {
-				bad(s, "append_new_columns is what this version does", "on_schema_change=%q is not supported", fmt.Sprint(s.value))
-			}
-		case "enabled", "meta":
-		case "contract":
-			bad(s, "write contract: { enforced: true } in a properties file, where the columns and their types are", "a contract does not stand in config()")
-		default:
-			hint := "known keys: " + strings.Join(modelConfig, ", ")
-			if guess := config.Suggest(s.key, modelConfig); guess != "" {
-				hint = fmt.Sprintf("did you mean %q?", guess)
-			}
-			bad(s, hint, "config() has no key %q", s.key)
-		}
-		if needsText := s.key == "schema" || s.key == "alias"; needsText && (!isText || text == "") {
-			bad(s, "", "%s must be a text", s.key)
-		}
-	}
-	return ok && l.consistent(n)
-}
-
-// consistent checks the settings of an incremental model against each other.
-func (l *loader) consistent(n *Node) bool {
-	m := n.Model
-	if m.Materialized != Incremental {
-		if m.Strategy != "" || len(m.UniqueKey) > 0 {
-			l.warning(n.Pos, "", "%s: unique_key and incremental_strategy have no effect with materialized=%q", n.Name(), m.Materialized)
-		}
-		return true
-	}
-	if m.Strategy == "" {
-		m.Strategy = StrategyAppend
-		if len(m.UniqueKey) > 0 {
-			m.Strategy = StrategyMerge
-		}
-	}
-	if m.Strategy != StrategyAppend && len(m.UniqueKey) == 0 {
-		l.problem(n.Pos, "add unique_key to config()", "%s: incremental_strategy=%q needs a unique_key", n.Name(), m.Strategy)
-		return false
-	}
-	return true
 }
 
 // texts reads one text or a list of them.
@@ -227,13 +125,18 @@ func texts(v any) []string {
 func (l *loader) link() {
 	for _, t := range l.p.trials {
 		for _, r := range t.refs {
-			node := l.lookup(r)
-			if node == nil {
+			if r.soft {
 				continue
 			}
-			t.node.Model.Refs = append(t.node.Model.Refs, Ref{Node: node, Pos: at(r.pos)})
-			if !slices.Contains(t.node.Needs, node) {
-				t.node.Needs = append(t.node.Needs, node)
+			if node := l.lookup(t.node.Model.Package, r); node != nil {
+				t.node.reads(node, at(r.pos))
+			}
+		}
+	}
+	for _, t := range l.p.trials {
+		for _, r := range t.refs {
+			if r.soft {
+				l.maybe(t, r)
 			}
 		}
 		sort.Slice(t.node.Needs, func(i, k int) bool { return t.node.Needs[i].Name() < t.node.Needs[k].Name() })
@@ -243,23 +146,75 @@ func (l *loader) link() {
 	l.order()
 }
 
-// lookup finds the node that a reference means, or reports that there is none.
-func (l *loader) lookup(r reference) *Node {
-	if r.source == "" {
-		if n := l.p.byModel[r.name]; n != nil {
-			return n
-		}
-		var known []string
-		for name := range l.p.byModel {
-			known = append(known, name)
-		}
-		what := "model"
-		if l.path != nil {
-			what = "table"
-		}
-		l.unknown(r, fmt.Sprintf("ref(%q): no %s is named so", r.name, what), r.name, known, l.streamHint(r.name))
-		return nil
+// reads notes that a model's template refers to a node.
+func (n *Node) reads(node *Node, pos config.Pos) {
+	n.Model.Refs = append(n.Model.Refs, Ref{Node: node, Pos: pos})
+	if !slices.Contains(n.Needs, node) {
+		n.Needs = append(n.Needs, node)
 	}
+}
+
+// maybe takes a reference in a branch that no rendering has taken: it may be taken when the queries of the template have answers. What it
+// refers to is built before, where there is such a thing and it does not read the model itself.
+func (l *loader) maybe(t *trial, r reference) {
+	node := l.found(t.node.Model.Package, r)
+	if node != nil && node != t.node && !slices.Contains(t.node.Needs, node) && !reaches(node, t.node) {
+		t.node.reads(node, at(r.pos))
+	}
+}
+
+// found is the node that a reference in a package means, or nil.
+func (l *loader) found(pkg string, r reference) *Node {
+	if r.source != "" {
+		return l.p.SourceTable(r.source, r.name)
+	}
+	return l.p.Lookup(pkg, r.pkg, r.name, r.version)
+}
+
+// lookup finds the node that a reference means, or reports that there is none.
+func (l *loader) lookup(pkg string, r reference) *Node {
+	if n := l.found(pkg, r); n != nil {
+		return n
+	}
+	if r.source == "" {
+		l.noModel(r)
+	} else {
+		l.noSource(r)
+	}
+	return nil
+}
+
+// noModel reports a ref() to nothing.
+func (l *loader) noModel(r reference) {
+	if pos, off := l.disabled[r.name]; off {
+		l.unknown(r, fmt.Sprintf("ref(%q): the model is disabled", r.name), r.name, nil, fmt.Sprintf("it says enabled=false, or a file of the project says so of it: %s", pos.File))
+		return
+	}
+	var known []string
+	for name := range l.p.byModel {
+		known = append(known, name)
+	}
+	what := "model"
+	if l.path != nil {
+		what = "table"
+	}
+	if r.pkg != "" && l.packageOf(r.pkg) == nil && r.pkg != l.p.Name {
+		var packages []string
+		for _, p := range l.packages {
+			packages = append(packages, p.name)
+		}
+		l.unknown(r, fmt.Sprintf("ref(%q, %q): no package is named %q", r.pkg, r.name, r.pkg), r.pkg, packages, "")
+		return
+	}
+	if r.version != "" && l.p.byModel[r.name] != nil {
+		l.unknown(r, fmt.Sprintf("ref(%q, v=%s): the model has no such version", r.name, r.version), r.name, nil, "its versions stand in its properties, below versions:")
+		return
+	}
+	l.unknown(r, fmt.Sprintf("ref(%q): no %s is named so", r.name, what), r.name, known, l.streamHint(r.name))
+}
+
+// noSource reports a source() of nothing.
+func (l *loader) noSource(r reference) {
 	s := l.p.Source(r.source)
 	if s == nil {
 		var known []string
@@ -267,10 +222,7 @@ func (l *loader) lookup(r reference) *Node {
 			known = append(known, s.Name)
 		}
 		l.unknown(r, fmt.Sprintf("source(%q, …): no source is named so", r.source), r.source, known, "")
-		return nil
-	}
-	if n := l.p.Stream(r.source, r.name); n != nil {
-		return n
+		return
 	}
 	var known []string
 	for _, n := range l.p.Nodes {
@@ -279,7 +231,6 @@ func (l *loader) lookup(r reference) *Node {
 		}
 	}
 	l.unknown(r, fmt.Sprintf("source(%q, %q): the source has no such stream", r.source, r.name), r.name, known, "")
-	return nil
 }
 
 // streamHint helps those who ref() a stream.

@@ -64,6 +64,8 @@ func LoadTables(in Loading, file TablesFile) (*Project, config.Problems) {
 		return nil, l.problems.Sort()
 	}
 	l.prepareReferences(root)
+	l.givenVars()
+	l.unknownVars(root.Name)
 	var written tablesFile
 	l.problems = append(l.problems, root.Decode(&written, l.resolve)...)
 	if len(written.Tables) == 0 && root.Root(nil).Get("tables").IsList() {
@@ -103,8 +105,8 @@ func newTablesLoader(in Loading, file TablesFile) *loader {
 	if in.Context == nil {
 		in.Context = context.Background()
 	}
-	l := &loader{Loading: in, files: map[string]*config.File{}, promises: map[*Node]*promise{}, tables: map[string]*Node{}, path: file.Path, given: map[string][]byte{file.Name: file.Source}}
-	l.p = &Project{Dir: in.Dir, Memory: 1 << 30, Verify: "footer", Macros: &jinja.Library{}, byName: map[string]*Node{}, byModel: map[string]*Node{}}
+	l := newLoader(in, &Project{Dir: in.Dir, Memory: 1 << 30, Verify: "footer", Macros: &jinja.Library{}})
+	l.path, l.given[file.Name] = file.Path, file.Source
 	return l
 }
 

@@ -12,6 +12,10 @@ import (
 // targets decodes all targets. Of those that are not chosen no secret is looked up and no variable of the environment is
 // needed, but for their path: gc of the history asks each what it holds.
 func (l *loader) targets() {
+	if l.file.Targets.Len() == 0 && l.dbtProfile.IsMapping() {
+		l.profileTargets()
+		return
+	}
 	if l.file.Targets.Len() == 0 {
 		local := Target{Name: "local", Type: "local", Path: "warehouse", Schema: "main"}
 		local.Retention = Retention{Versions: 3, For: config.Duration(7 * 24 * time.Hour), Quarantine: config.Duration(30 * 24 * time.Hour)}

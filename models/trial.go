@@ -3,8 +3,8 @@ package models
 import (
 	"context"
 	"fmt"
+	"slices"
 
-	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/models/jinja"
 )
 
@@ -15,27 +15,26 @@ type trial struct {
 	project *Project
 	places  map[string]jinja.Position // of the keys of config(), where they are written plainly
 	refs    []reference
-	config  []setting
-	vars    []string // that were read
+	before  []setting // what the project's files say
+	config  []setting // what config() said
+	asked   []string  // variables and environment variables that were read, as parts of a Definition
 }
 
 // reference is a ref() or source() that a template makes; source is "" for a ref.
 type reference struct {
-	source, name string
-	pos          jinja.Position
+	source, name, pkg, version string
+	pos                        jinja.Position
+	soft                       bool // it stands in a branch that no rendering has taken
 }
 
-// setting is one key of config().
-type setting struct {
-	key   string
-	value any
-	pos   config.Pos
+func (r reference) same(other reference) bool {
+	return r.source == other.source && r.name == other.name && r.pkg == other.pkg && r.version == other.version
 }
 
 // trial renders the node's template once. What stands in a branch that this rendering does not take is found too,
 // when it is written plainly: ref('orders').
-func (l *loader) trial(n *Node, incremental bool) (*trial, error) {
-	t := &trial{node: n, project: l.p, places: map[string]jinja.Position{}}
+func (l *loader) trial(n *Node, incremental bool, before []setting) (*trial, error) {
+	t := &trial{node: n, project: l.p, places: map[string]jinja.Position{}, before: before}
 	for _, call := range n.Model.Template.Calls() {
 		args, plain := call.Strings()
 		switch {
@@ -44,20 +43,49 @@ func (l *loader) trial(n *Node, incremental bool) (*trial, error) {
 				t.places[a.Name] = a.Position
 			}
 		case call.Name == "ref" && plain && len(args) > 0:
-			t.refs = append(t.refs, reference{name: args[len(args)-1], pos: call.Position})
+			r := reference{name: args[len(args)-1], pos: call.Position, soft: true, version: versionArg(call)}
+			if len(args) == 2 {
+				r.pkg = args[0]
+			}
+			t.refs = append(t.refs, r)
 		case call.Name == "source" && plain && len(args) == 2:
-			t.refs = append(t.refs, reference{source: args[0], name: args[1], pos: call.Position})
+			t.refs = append(t.refs, reference{source: args[0], name: args[1], pos: call.Position, soft: true})
 		}
 	}
 	_, err := t.render(incremental)
 	return t, err
 }
 
+// versionArg is what a ref() says as v= or version=.
+func versionArg(call jinja.Call) string {
+	for _, a := range call.Args {
+		if (a.Name == "v" || a.Name == "version") && a.Literal {
+			return fmt.Sprint(a.Value)
+		}
+	}
+	return ""
+}
+
 // render renders the template; it may not run, for it reads tables of invented names.
 func (t *trial) render(incremental bool) (*jinja.Output, error) {
+	return t.node.Model.Template.Render(context.Background(), t.globals(incremental), t.options())
+}
+
+func (t *trial) globals(incremental bool) map[string]any {
 	this := jinja.Relation{Schema: t.node.Schema, Name: t.node.Table, Kind: "table", SQL: "this"}
-	globals := jinja.ModelGlobals(t, jinja.Facts{This: this, Incremental: incremental, Target: t.project.TargetFacts()})
-	return t.node.Model.Template.Render(context.Background(), globals, jinja.Options{Macros: t.project.Macros})
+	return jinja.ModelGlobals(t, jinja.Facts{This: this, Incremental: incremental, Target: t.project.TargetFacts()})
+}
+
+func (t *trial) options() jinja.Options {
+	return jinja.Options{Macros: t.project.Macros, Package: t.project.PackageName(t.node.Model.Package)}
+}
+
+// PackageName is the name of the package of a label: "" is the project's own.
+func (p *Project) PackageName(label string) string {
+	if label == "" {
+		return p.root
+	}
+	return label
 }
 
 // TargetFacts are what a template sees as target.
@@ -68,10 +96,11 @@ func (p *Project) TargetFacts() map[string]any {
 	return map[string]any{"name": p.Target.Name, "type": "duckdb", "schema": p.Target.Schema, "profile_name": p.Name}
 }
 
-// seen keeps a reference that is not written plainly, at the model's beginning.
+// seen keeps a reference that the rendering has made: at its place where it is written plainly, else at the model's beginning.
 func (t *trial) seen(r reference) {
-	for _, other := range t.refs {
-		if other.source == r.source && other.name == r.name {
+	for i, other := range t.refs {
+		if other.same(r) {
+			t.refs[i].soft = false
 			return
 		}
 	}
@@ -81,10 +110,7 @@ func (t *trial) seen(r reference) {
 
 // Ref implements jinja.Engine.
 func (t *trial) Ref(pkg, name string) (jinja.Relation, error) {
-	if pkg != "" && pkg != t.project.Name {
-		return jinja.Relation{}, &jinja.Error{Msg: fmt.Sprintf("ref(%q, %q): packages are not supported", pkg, name), Hint: "write ref('" + name + "')"}
-	}
-	t.seen(reference{name: name})
+	t.seen(reference{name: name, pkg: pkg})
 	return jinja.Relation{Schema: t.node.Schema, Name: name, Kind: "table", SQL: "ref"}, nil
 }
 
@@ -102,16 +128,18 @@ func (t *trial) SetConfig(values *jinja.Dict) error {
 		if !known {
 			p = jinja.Position{File: t.node.Path, Line: 1, Col: 1}
 		}
-		t.config = append(t.config, setting{name, jinja.ToGo(value), at(p)})
+		t.config = append(t.config, setting{name, jinja.ToGo(value), at(p), at(p)})
 	}
 	return nil
 }
 
 // Config implements jinja.Engine.
 func (t *trial) Config(name string) (any, bool) {
-	for _, s := range t.config {
-		if s.key == name {
-			return s.value, true
+	for _, said := range [][]setting{t.config, t.before} {
+		for _, s := range slices.Backward(said) {
+			if s.key == name {
+				return s.value, true
+			}
 		}
 	}
 	return nil, false
@@ -119,13 +147,15 @@ func (t *trial) Config(name string) (any, bool) {
 
 // Var implements jinja.Engine.
 func (t *trial) Var(name string) (any, bool) {
-	t.vars = append(t.vars, name)
-	v, ok := t.project.Vars[name]
-	return v, ok
+	t.asked = append(t.asked, PartVar+name)
+	return t.project.Var(t.node.Model.Package, name)
 }
 
-// EnvVar implements jinja.Engine: the environment of a machine is not part of the project, a model may not see it.
-func (t *trial) EnvVar(string) (string, bool) { return "", false }
+// EnvVar implements jinja.Engine.
+func (t *trial) EnvVar(name string) (string, bool) {
+	t.asked = append(t.asked, PartEnv+name)
+	return t.project.EnvVar(name)
+}
 
 // Warn implements jinja.Engine.
 func (t *trial) Warn(jinja.Position, string) {}

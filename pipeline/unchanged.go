@@ -104,7 +104,7 @@ func (e *Engine) differs(before *load.Table, made *load.Fingerprint) string {
 // gives the same text as before, is none.
 func decisive(changes []models.Change) []models.Change {
 	return slices.DeleteFunc(changes, func(c models.Change) bool {
-		return slices.Contains([]string{"body", "macro", "var", "ephemeral"}, c.Part)
+		return slices.Contains([]string{"body", "macro", "var", "env", "ephemeral"}, c.Part)
 	})
 }
 

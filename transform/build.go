@@ -66,6 +66,9 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Build renders the model, runs it, and makes a version of what came out.
 func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
+	if m := job.Node.Model; m.Unbuildable != "" {
+		return nil, &Error{Pos: job.Node.Pos.String(), Err: errors.New(m.Unbuildable), Hint: m.UnbuildableHint}
+	}
 	out, err := b.render(ctx, job)
 	if err != nil {
 		return nil, templateError(err)

@@ -14,7 +14,12 @@ func (b *Builder) render(ctx context.Context, job Job) (*jinja.Output, error) {
 	n := job.Node
 	facts := jinja.Facts{This: s.relation(n), Execute: true, Target: b.Project.TargetFacts(),
 		Incremental: n.Model.Materialized == models.Incremental && job.Before != nil}
-	return n.Model.Template.Render(ctx, jinja.ModelGlobals(s, facts), jinja.Options{Macros: b.Project.Macros})
+	return n.Model.Template.Render(ctx, jinja.ModelGlobals(s, facts), b.options(n))
+}
+
+// options are those of a node's template: its package is the first that its macros are looked for in.
+func (b *Builder) options(n *models.Node) jinja.Options {
+	return jinja.Options{Macros: b.Project.Macros, Package: b.Project.PackageName(n.Package())}
 }
 
 // Query renders the query of a check: what it refers to as this is the table of its node.
@@ -22,7 +27,7 @@ func (b *Builder) Query(ctx context.Context, c *models.Check) (string, error) {
 	n := *c.Node
 	n.Model = &models.Model{Path: c.Pos.File, Template: c.Template, Materialized: models.Table}
 	s := &session{Builder: b, ctx: ctx, job: Job{Node: &n}}
-	out, err := c.Template.Render(ctx, jinja.ModelGlobals(s, jinja.Facts{This: s.relation(c.Node), Execute: true, Target: b.Project.TargetFacts()}), jinja.Options{Macros: b.Project.Macros})
+	out, err := c.Template.Render(ctx, jinja.ModelGlobals(s, jinja.Facts{This: s.relation(c.Node), Execute: true, Target: b.Project.TargetFacts()}), b.options(&n))
 	if err != nil {
 		return "", templateError(err)
 	}
@@ -45,8 +50,8 @@ func (s *session) relation(n *models.Node) jinja.Relation {
 }
 
 // Ref implements jinja.Engine. An ephemeral model is put in as a subquery.
-func (s *session) Ref(_, name string) (jinja.Relation, error) {
-	n := s.Project.Model(name)
+func (s *session) Ref(pkg, name string) (jinja.Relation, error) {
+	n := s.Project.Lookup(s.job.Node.Package(), pkg, name, "")
 	if n == nil {
 		return jinja.Relation{}, &jinja.Error{Msg: fmt.Sprintf("ref(%q): no model is named so", name)}
 	}
@@ -54,7 +59,7 @@ func (s *session) Ref(_, name string) (jinja.Relation, error) {
 		return s.relation(n), nil
 	}
 	inner := &session{Builder: s.Builder, ctx: s.ctx, job: Job{Node: n}}
-	out, err := n.Model.Template.Render(s.ctx, jinja.ModelGlobals(inner, jinja.Facts{Execute: true, Target: s.Project.TargetFacts()}), jinja.Options{Macros: s.Project.Macros})
+	out, err := n.Model.Template.Render(s.ctx, jinja.ModelGlobals(inner, jinja.Facts{Execute: true, Target: s.Project.TargetFacts()}), s.options(n))
 	if err != nil {
 		return jinja.Relation{}, err
 	}
@@ -67,7 +72,7 @@ func (s *session) Ref(_, name string) (jinja.Relation, error) {
 
 // Source implements jinja.Engine.
 func (s *session) Source(source, table string) (jinja.Relation, error) {
-	n := s.Project.Stream(source, table)
+	n := s.Project.SourceTable(source, table)
 	if n == nil {
 		return jinja.Relation{}, &jinja.Error{Msg: fmt.Sprintf("source(%q, %q): there is no such stream", source, table)}
 	}
@@ -85,12 +90,11 @@ func (s *session) Config(name string) (any, bool) {
 
 // Var implements jinja.Engine.
 func (s *session) Var(name string) (any, bool) {
-	v, ok := s.Project.Vars[name]
-	return v, ok
+	return s.Project.Var(s.job.Node.Package(), name)
 }
 
-// EnvVar implements jinja.Engine: the environment of a machine is not part of the project, a model may not see it.
-func (s *session) EnvVar(string) (string, bool) { return "", false }
+// EnvVar implements jinja.Engine.
+func (s *session) EnvVar(name string) (string, bool) { return s.Project.EnvVar(name) }
 
 // Warn implements jinja.Engine.
 func (s *session) Warn(at jinja.Position, message string) {

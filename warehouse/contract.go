@@ -30,6 +30,22 @@ func ContractType(text string) (typ string, length int, err error) {
 	return t.String(), t.Length, nil
 }
 
+// SeedType reads the type that a seed's column is given: as the engine spells it, without a length, which means nothing to it. One that
+// Parquet does not hold is taken where another holds its values, as of a model's column.
+func SeedType(text string) (string, error) {
+	t, err := ParseType(text)
+	if err != nil {
+		return "", err
+	}
+	if _, err := t.stored(); err != nil {
+		if !knownType(t) {
+			err = fmt.Errorf("there is no type %s", text)
+		}
+		return "", err
+	}
+	return t.String(), nil
+}
+
 // knownType says whether all names in the type are types of DuckDB.
 func knownType(t Type) bool {
 	if slices.Contains([]string{"LIST", "ARRAY", "STRUCT", "MAP", "UNION"}, t.Name) {

@@ -185,7 +185,7 @@ func (a *app) load(in models.Loading, files string) (*models.Project, config.Pro
 
 // loading is what any loader of files wants to know.
 func (a *app) loading(ctx context.Context, unresolved bool) (models.Loading, error) {
-	in := models.Loading{Sources: specs(), Vars: map[string]string{}, Redactor: a.redactor, Reserved: reservedSchemas(), Context: ctx, ColumnType: warehouse.ContractType}
+	in := models.Loading{Sources: specs(), Vars: map[string]string{}, Redactor: a.redactor, Reserved: reservedSchemas(), Context: ctx, ColumnType: warehouse.ContractType, SeedType: warehouse.SeedType}
 	for _, v := range a.vars {
 		name, value, ok := strings.Cut(v, "=")
 		if !ok {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"unicode/utf8"
 
+	"github.com/millrace/millrace/internal/csvrec"
 	"github.com/millrace/millrace/internal/textcast"
 )
 
@@ -33,6 +34,11 @@ func (d *dialect) plain() bool {
 
 func (d *dialect) rules() textcast.Rules {
 	return textcast.Rules{DateFormat: d.DateFormat, TimestampFormat: d.TimestampFormat, DecimalComma: d.DecimalComma}
+}
+
+// cut is what the splitter needs of it.
+func (d *dialect) cut() csvrec.Dialect {
+	return csvrec.Dialect{Delim: d.Delim, Quote: d.Quote, Escape: d.Escape, Comment: d.Comment}
 }
 
 func (d *dialect) isNull(field []byte) bool {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/internal/csvrec"
 	"github.com/millrace/millrace/internal/textcast"
 )
 
@@ -24,11 +25,11 @@ func header(ctx context.Context, root *os.Root, name string, o *StreamOptions, d
 }
 
 func readHeader(name string, r io.Reader, o *StreamOptions, d *dialect) ([]string, error) {
-	s := newSplitter(r, d, o.maxRecord())
-	if err := s.skipLines(d.Skip); err != nil {
+	s := csvrec.New(r, d.cut(), o.maxRecord())
+	if err := s.SkipLines(d.Skip); err != nil {
 		return nil, err
 	}
-	rec, err := s.next(-1)
+	rec, err := s.Next(-1)
 	if err == io.EOF {
 		return nil, nil
 	}
@@ -534,20 +535,20 @@ func union(scans []*extract.Scan) *extract.Scan {
 }
 
 func (c *csvRead) splitLayout(ctx context.Context, l *layout, path string) error {
-	w, err := newScratch(path, len(l.header))
+	w, err := csvrec.NewScratch(path, len(l.header))
 	if err != nil {
 		return err
 	}
 	for _, i := range l.files {
 		if err := c.splitFile(ctx, i, len(l.header), w); err != nil {
-			w.close()
+			w.Close()
 			return err
 		}
 	}
-	return w.close()
+	return w.Close()
 }
 
-func (c *csvRead) splitFile(ctx context.Context, i, columns int, w *scratch) error {
+func (c *csvRead) splitFile(ctx context.Context, i, columns int, w *csvrec.Scratch) error {
 	name := c.spec.Files[i].Name
 	// Rejects name places in the uncompressed file; what was unpacked is read from the scratch folder.
 	var in io.Reader
@@ -568,18 +569,18 @@ func (c *csvRead) splitFile(ctx context.Context, i, columns int, w *scratch) err
 		defer f.Close()
 		in, sum = f, f.sum
 	}
-	s := newSplitter(in, c.d, c.opt.maxRecord())
-	if err := s.skipLines(c.d.Skip); err != nil {
+	s := csvrec.New(in, c.d.cut(), c.opt.maxRecord())
+	if err := s.SkipLines(c.d.Skip); err != nil {
 		return err
 	}
 	if c.d.Header {
-		if _, err := s.next(-1); err != nil && err != io.EOF {
+		if _, err := s.Next(-1); err != nil && err != io.EOF {
 			return err
 		}
 	}
 	var records int64
 	for {
-		rec, err := s.next(columns)
+		rec, err := s.Next(columns)
 		if err == io.EOF {
 			break
 		}
@@ -600,15 +601,15 @@ func (c *csvRead) splitFile(ctx context.Context, i, columns int, w *scratch) err
 			}
 			continue
 		}
-		w.place(name, rec.Line, rec.Offset, printable(rec.Raw, extract.MaxRaw))
+		w.Place(name, rec.Line, rec.Offset, printable(rec.Raw, extract.MaxRaw))
 		for k, f := range rec.Fields {
 			if c.d.isNull(f) {
-				w.null(k)
+				w.Null(k)
 			} else {
-				w.value(k, f)
+				w.Value(k, f)
 			}
 		}
-		if err := w.end(ctx); err != nil {
+		if err := w.End(ctx); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/internal/csvrec"
 )
 
 func jsonStrings(s string) []string {
@@ -174,9 +175,9 @@ func estimate(ctx context.Context, root *os.Root, o *StreamOptions, p *plan, fil
 	defer in.Close()
 	limit := io.LimitReader(in, 4<<20)
 	if p.format == "csv" {
-		s := newSplitter(limit, p.dialect, o.maxRecord())
+		s := csvrec.New(limit, p.dialect.cut(), o.maxRecord())
 		for {
-			if _, err := s.next(-1); err != nil {
+			if _, err := s.Next(-1); err != nil {
 				break
 			}
 			rows++

@@ -15,6 +15,7 @@ import (
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/csvrec"
 	"github.com/millrace/millrace/internal/duckdb"
 )
 
@@ -414,9 +415,9 @@ func TestAuditAgreesWithDuckDB(t *testing.T) {
 		}
 		clean++
 		var want []string
-		sp := newSplitter(strings.NewReader(s), d, 1<<20)
+		sp := csvrec.New(strings.NewReader(s), d.cut(), 1<<20)
 		for {
-			rec, err := sp.next(n)
+			rec, err := sp.Next(n)
 			if err != nil {
 				break
 			}
@@ -478,13 +479,13 @@ func FuzzSplitter(f *testing.F) {
 			return
 		}
 		d := &dialect{Delim: delim, Quote: '"', Escape: '"'}
-		sp := newSplitter(strings.NewReader(s), d, 1000)
+		sp := csvrec.New(strings.NewReader(s), d.cut(), 1000)
 		at := int64(0)
 		if strings.HasPrefix(s, "\ufeff") {
 			at = 3
 		}
 		for i := 0; ; i++ {
-			rec, err := sp.next(n)
+			rec, err := sp.Next(n)
 			if err != nil {
 				if strings.Trim(s[at:], "\r\n") != "" {
 					t.Fatalf("%q: %q is left over", s, s[at:])

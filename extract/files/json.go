@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/internal/csvrec"
 	"github.com/millrace/millrace/internal/textcast"
 )
 
@@ -95,7 +96,7 @@ func (j *job) readJSON() (*extract.Snapshot, error) {
 		}
 	}
 	file := filepath.Join(j.req.Scratch, "records.parquet")
-	w, err := newScratch(file, n)
+	w, err := csvrec.NewScratch(file, n)
 	if err != nil {
 		return nil, err
 	}
@@ -108,11 +109,11 @@ func (j *job) readJSON() (*extract.Snapshot, error) {
 	counts := make([]fileCount, len(j.spec.Files))
 	for i, f := range j.spec.Files {
 		if counts[i], err = r.file(f); err != nil {
-			w.close()
+			w.Close()
 			return nil, err
 		}
 	}
-	if err := w.close(); err != nil {
+	if err := w.Close(); err != nil {
 		return nil, err
 	}
 	return &extract.Snapshot{
@@ -124,7 +125,7 @@ func (j *job) readJSON() (*extract.Snapshot, error) {
 // jsonRead is one slice of JSON files being split.
 type jsonRead struct {
 	*job
-	w       *scratch
+	w       *csvrec.Scratch
 	targets []target
 	index   map[string]int
 	typeOf  []duckType
@@ -168,15 +169,15 @@ func (r *jsonRead) file(f fileID) (fileCount, error) {
 			}
 			continue
 		}
-		r.w.place(f.Name, rec.Line, rec.Offset, printable(rec.Raw, extract.MaxRaw))
+		r.w.Place(f.Name, rec.Line, rec.Offset, printable(rec.Raw, extract.MaxRaw))
 		for i, v := range r.row {
 			if r.isNull[i] {
-				r.w.null(i)
+				r.w.Null(i)
 			} else {
-				r.w.value(i, v)
+				r.w.Value(i, v)
 			}
 		}
-		if err := r.w.end(r.ctx); err != nil {
+		if err := r.w.End(r.ctx); err != nil {
 			return c, err
 		}
 	}

@@ -1,19 +1,36 @@
-package files
+// Package csvrec cuts CSV files into records, whatever is in them, and keeps records as text in a Parquet file until types are cast.
+// It knows no types and no columns. Read Splitter first.
+package csvrec
 
 import (
 	"bytes"
 	"fmt"
 	"io"
 	"unicode/utf8"
-
-	"github.com/millrace/millrace/extract"
 )
 
-// splitter cuts a CSV file into records and survives what DuckDB's reader does not: a quote that is never closed
+// Why a record is not whole.
+const (
+	ReasonTooManyColumns = "too_many_columns"
+	ReasonTooFewColumns  = "too_few_columns"
+	ReasonQuote          = "unterminated_quote"
+	ReasonEncoding       = "invalid_utf8"
+	ReasonTooLong        = "too_long" // above the size limit
+)
+
+// MaxRaw is how much of a record that is too long is kept.
+const MaxRaw = 64 << 10
+
+// Dialect are the characters that a file is cut by; 0: none.
+type Dialect struct{ Delim, Quote, Escape, Comment byte }
+
+var newline = []byte{'\n'}
+
+// Splitter cuts a CSV file into records and survives what DuckDB's reader does not: a quote that is never closed
 // costs its own line and no more. It holds one record in memory, up to limit bytes.
-type splitter struct {
+type Splitter struct {
 	r     io.Reader
-	d     *dialect
+	d     Dialect
 	limit int
 
 	buf        []byte
@@ -26,24 +43,27 @@ type splitter struct {
 	offset int64 // of buf[start]
 
 	fields [][]byte
+	starts []int
 	store  []byte // unescaped fields of the current record
 }
 
-// record is what the splitter found. Fields and Raw are valid until the next call.
-type record struct {
+// Record is what the splitter found. Fields and Raw are valid until the next call.
+type Record struct {
 	Line, Offset int64
 	Fields       [][]byte
+	At           []int  // where in Raw each field begins, blanks and quotes before its text included
 	Raw          []byte // without the line end
 	Reason       string // "" when the record is whole
 	Message      string
 }
 
-func newSplitter(r io.Reader, d *dialect, limit int64) *splitter {
-	return &splitter{r: r, d: d, limit: int(limit), buf: make([]byte, 64<<10), line: 1}
+// New makes a Splitter of a file, whose records have up to limit bytes.
+func New(r io.Reader, d Dialect, limit int64) *Splitter {
+	return &Splitter{r: r, d: d, limit: int(limit), buf: make([]byte, 64<<10), line: 1}
 }
 
 // fill reads more of the file behind what is there; false when there is no more or no more is allowed.
-func (s *splitter) fill() bool {
+func (s *Splitter) fill() bool {
 	if s.eof || s.err != nil {
 		return false
 	}
@@ -69,7 +89,7 @@ func (s *splitter) fill() bool {
 }
 
 // at gives the byte i places after the record's start, reading on as needed.
-func (s *splitter) at(i int) (byte, bool) {
+func (s *Splitter) at(i int) (byte, bool) {
 	for s.start+i >= s.end {
 		if !s.fill() {
 			return 0, false
@@ -79,7 +99,7 @@ func (s *splitter) at(i int) (byte, bool) {
 }
 
 // lineEnd gives the length of the line end at i, 0 when there is none there.
-func (s *splitter) lineEnd(i int) int {
+func (s *Splitter) lineEnd(i int) int {
 	c, ok := s.at(i)
 	switch {
 	case ok && c == '\n':
@@ -94,7 +114,7 @@ func (s *splitter) lineEnd(i int) int {
 }
 
 // physical gives the length of the line at the record's start, without and with its end, cut at limit.
-func (s *splitter) physical() (n int, ended int) {
+func (s *Splitter) physical() (n int, ended int) {
 	for i := 0; ; {
 		if at := bytes.IndexAny(s.buf[s.start+i:s.end], "\r\n"); at >= 0 {
 			return i + at, s.lineEnd(i + at)
@@ -107,7 +127,7 @@ func (s *splitter) physical() (n int, ended int) {
 }
 
 // consume moves on by n bytes, counting the lines in them.
-func (s *splitter) consume(n int) {
+func (s *Splitter) consume(n int) {
 	b := s.buf[s.start : s.start+n]
 	s.line += int64(bytes.Count(b, newline))
 	for i := 0; i < len(b); i++ { // carriage returns alone end lines too
@@ -124,8 +144,8 @@ func (s *splitter) consume(n int) {
 	s.offset += int64(n)
 }
 
-// skipLines passes over whole lines, whatever is in them.
-func (s *splitter) skipLines(n int) error {
+// SkipLines passes over whole lines, whatever is in them.
+func (s *Splitter) SkipLines(n int) error {
 	s.begin()
 	for ; n > 0; n-- {
 		length, end := s.physical()
@@ -138,7 +158,7 @@ func (s *splitter) skipLines(n int) error {
 	return s.err
 }
 
-func (s *splitter) begin() {
+func (s *Splitter) begin() {
 	if s.begun {
 		return
 	}
@@ -150,16 +170,16 @@ func (s *splitter) begin() {
 	}
 }
 
-// next gives the next record of n columns; n < 0 takes any number. It gives io.EOF at the end.
-func (s *splitter) next(n int) (record, error) {
+// Next gives the next record of n columns; n < 0 takes any number. It gives io.EOF at the end.
+func (s *Splitter) Next(n int) (Record, error) {
 	s.begin()
 	for {
 		c, ok := s.at(0)
 		if !ok {
 			if s.err != nil {
-				return record{}, s.err
+				return Record{}, s.err
 			}
-			return record{}, io.EOF
+			return Record{}, io.EOF
 		}
 		if s.d.Comment != 0 && c == s.d.Comment {
 			length, end := s.physical()
@@ -180,17 +200,18 @@ func (s *splitter) next(n int) (record, error) {
 }
 
 // record cuts the record at start.
-func (s *splitter) record(n int) (record, error) {
-	s.fields, s.store = s.fields[:0], s.store[:0]
+func (s *Splitter) record(n int) (Record, error) {
+	s.fields, s.starts, s.store = s.fields[:0], s.starts[:0], s.store[:0]
 	var cuts []cut
 	i, quoted := 0, false // quoted: a line end was inside quotes
 	for {
+		s.starts = append(s.starts, i)
 		f, next, err := s.field(i, &quoted)
 		if err != "" {
 			return s.badLine(err)
 		}
 		if s.err != nil {
-			return record{}, s.err
+			return Record{}, s.err
 		}
 		cuts = append(cuts, f)
 		i = next
@@ -203,7 +224,7 @@ func (s *splitter) record(n int) (record, error) {
 			continue
 		}
 		if s.err != nil {
-			return record{}, s.err
+			return Record{}, s.err
 		}
 		if !ok && !s.eof { // fill refused: the record is longer than the limit
 			return s.badLine("")
@@ -212,7 +233,7 @@ func (s *splitter) record(n int) (record, error) {
 	}
 	end := s.lineEnd(i)
 	raw := s.buf[s.start : s.start+i]
-	rec := record{Line: s.line, Offset: s.offset, Raw: raw}
+	rec := Record{Line: s.line, Offset: s.offset, Raw: raw}
 	for _, f := range cuts {
 		if f.stored {
 			s.fields = append(s.fields, s.store[f.from:f.to:f.to])
@@ -220,16 +241,16 @@ func (s *splitter) record(n int) (record, error) {
 			s.fields = append(s.fields, raw[f.from:f.to:f.to])
 		}
 	}
-	rec.Fields = s.fields
+	rec.Fields, rec.At = s.fields, s.starts
 	switch {
 	case n >= 0 && len(cuts) != n && quoted && s.nextLineStands(n):
 		return s.badLine("a quoted field runs over the end of the line and the columns do not add up")
 	case !utf8.Valid(raw):
-		rec.Reason, rec.Message = extract.ReasonEncoding, "the record is not valid UTF-8"
+		rec.Reason, rec.Message = ReasonEncoding, "the record is not valid UTF-8"
 	case n >= 0 && len(cuts) > n:
-		rec.Reason, rec.Message = extract.ReasonTooManyColumns, fmt.Sprintf("%d columns, expected %d", len(cuts), n)
+		rec.Reason, rec.Message = ReasonTooManyColumns, fmt.Sprintf("%d columns, expected %d", len(cuts), n)
 	case n >= 0 && len(cuts) < n:
-		rec.Reason, rec.Message = extract.ReasonTooFewColumns, fmt.Sprintf("%d columns, expected %d", len(cuts), n)
+		rec.Reason, rec.Message = ReasonTooFewColumns, fmt.Sprintf("%d columns, expected %d", len(cuts), n)
 	}
 	s.consume(i + end)
 	return rec, nil
@@ -242,7 +263,7 @@ type cut struct {
 }
 
 // field cuts the field at i and gives the place after it; why is set when its quotes make no sense.
-func (s *splitter) field(i int, multi *bool) (f cut, next int, why string) {
+func (s *Splitter) field(i int, multi *bool) (f cut, next int, why string) {
 	d := s.d
 	from := i
 	if d.Quote != 0 {
@@ -273,7 +294,7 @@ func (s *splitter) field(i int, multi *bool) (f cut, next int, why string) {
 }
 
 // quoted cuts a quoted field whose text starts at i.
-func (s *splitter) quoted(i int, multi *bool) (f cut, next int, why string) {
+func (s *Splitter) quoted(i int, multi *bool) (f cut, next int, why string) {
 	d := s.d
 	escape := d.Escape
 	if escape == 0 {
@@ -317,15 +338,15 @@ func (s *splitter) quoted(i int, multi *bool) (f cut, next int, why string) {
 
 // badLine gives the physical line at start as one reject, so that the lines after it are read again on their own.
 // An empty message means that the record is too long.
-func (s *splitter) badLine(message string) (record, error) {
-	rec := record{Line: s.line, Offset: s.offset, Reason: extract.ReasonQuote, Message: message}
+func (s *Splitter) badLine(message string) (Record, error) {
+	rec := Record{Line: s.line, Offset: s.offset, Reason: ReasonQuote, Message: message}
 	n, end := s.physical()
 	if s.err != nil {
-		return record{}, s.err
+		return Record{}, s.err
 	}
 	if n > s.limit || message == "" && end == 0 {
-		rec.Reason, rec.Message = extract.ReasonTooLong, fmt.Sprintf("the record is longer than %d bytes", s.limit)
-		rec.Raw = append([]byte(nil), s.buf[s.start:s.start+min(n, extract.MaxRaw)]...)
+		rec.Reason, rec.Message = ReasonTooLong, fmt.Sprintf("the record is longer than %d bytes", s.limit)
+		rec.Raw = append([]byte(nil), s.buf[s.start:s.start+min(n, MaxRaw)]...)
 		s.consume(n)
 		for end == 0 { // the rest of the line belongs to the same reject
 			n, end = s.physical()
@@ -339,7 +360,7 @@ func (s *splitter) badLine(message string) (record, error) {
 		return rec, s.err
 	}
 	if message == "" { // too long by lines inside quotes
-		rec.Reason, rec.Message = extract.ReasonTooLong, fmt.Sprintf("the record is longer than %d bytes", s.limit)
+		rec.Reason, rec.Message = ReasonTooLong, fmt.Sprintf("the record is longer than %d bytes", s.limit)
 	}
 	rec.Raw = s.buf[s.start : s.start+n]
 	s.consume(n + end)
@@ -348,7 +369,7 @@ func (s *splitter) badLine(message string) (record, error) {
 
 // nextLineStands says whether the line after the first line of the current record is a whole record of n columns
 // by itself: then the first line's quote is to blame for a record that does not add up.
-func (s *splitter) nextLineStands(n int) bool {
+func (s *Splitter) nextLineStands(n int) bool {
 	length, end := s.physical()
 	b := s.buf[s.start+length+end : s.end]
 	if at := bytes.IndexAny(b, "\r\n"); at >= 0 {

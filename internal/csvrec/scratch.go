@@ -1,4 +1,4 @@
-package files
+package csvrec
 
 import (
 	"context"
@@ -15,8 +15,8 @@ const (
 	scratchGroup = 122_880  // rows in a row group
 )
 
-// scratch writes records as text to a Parquet file: their place, their raw text, and n columns c0, c1, …
-type scratch struct {
+// Scratch writes records as text to a Parquet file: their place, their raw text, and n columns c0, c1, …
+type Scratch struct {
 	f      *os.File
 	w      *parquet.GenericWriter[any]
 	column []int // place in the file by our column: file, line, offset, raw, c0…
@@ -26,7 +26,8 @@ type scratch struct {
 	count  int // rows in it
 }
 
-func newScratch(path string, n int) (*scratch, error) {
+// NewScratch makes the file.
+func NewScratch(path string, n int) (*Scratch, error) {
 	names := []string{"file", "line", "offset", "raw"}
 	node := parquet.Group{
 		"file": parquet.Encoded(parquet.String(), &parquet.RLEDictionary), "line": parquet.Int(64), "offset": parquet.Int(64), "raw": parquet.String(),
@@ -41,7 +42,7 @@ func newScratch(path string, n int) (*scratch, error) {
 		return nil, err
 	}
 	schema := parquet.NewSchema("records", node)
-	s := &scratch{f: f, column: make([]int, len(names))}
+	s := &Scratch{f: f, column: make([]int, len(names))}
 	for i, name := range names {
 		leaf, _ := schema.Lookup(name)
 		s.column[i] = leaf.ColumnIndex
@@ -51,14 +52,14 @@ func newScratch(path string, n int) (*scratch, error) {
 }
 
 // keep copies b to where it stays until the rows are handed over.
-func (s *scratch) keep(b []byte) []byte {
+func (s *Scratch) keep(b []byte) []byte {
 	from := len(s.store)
 	s.store = append(s.store, b...)
 	return s.store[from:len(s.store):len(s.store)]
 }
 
-// place starts a record; exactly n calls of value or null follow, in order.
-func (s *scratch) place(file string, line, offset int64, raw string) {
+// Place starts a record; exactly n calls of Value or Null follow, in order.
+func (s *Scratch) Place(file string, line, offset int64, raw string) {
 	if len(s.rows) == cap(s.rows) {
 		s.rows = append(s.rows, make(parquet.Row, len(s.column)))
 	} else {
@@ -77,19 +78,19 @@ func (s *scratch) place(file string, line, offset int64, raw string) {
 	s.group += len(file) + len(raw) + 16
 }
 
-func (s *scratch) value(i int, v []byte) {
+func (s *Scratch) Value(i int, v []byte) {
 	c := s.column[4+i]
 	s.rows[len(s.rows)-1][c] = parquet.ByteArrayValue(s.keep(v)).Level(0, 1, c)
 	s.group += len(v) + 8
 }
 
-func (s *scratch) null(i int) {
+func (s *Scratch) Null(i int) {
 	c := s.column[4+i]
 	s.rows[len(s.rows)-1][c] = parquet.NullValue().Level(0, 0, c)
 }
 
-// end finishes a record and hands rows over when there are enough.
-func (s *scratch) end(ctx context.Context) error {
+// End finishes a record and hands rows over when there are enough.
+func (s *Scratch) End(ctx context.Context) error {
 	s.count++
 	full := s.group > scratchBytes || s.count >= scratchGroup
 	if !full && len(s.rows) < scratchRows && len(s.store) < 4<<20 {
@@ -108,13 +109,13 @@ func (s *scratch) end(ctx context.Context) error {
 	return nil
 }
 
-func (s *scratch) hand() error {
+func (s *Scratch) hand() error {
 	_, err := s.w.WriteRows(s.rows)
 	s.rows, s.store = s.rows[:0], s.store[:0]
 	return err
 }
 
-func (s *scratch) close() error {
+func (s *Scratch) Close() error {
 	err := s.hand()
 	if cerr := s.w.Close(); err == nil {
 		err = cerr

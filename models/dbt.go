@@ -1,0 +1,345 @@
+package models
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/models/jinja"
+)
+
+// This file reads dbt_project.yml, of the folder itself and of installed packages. A folder that has one, and no millrace.yml, is a
+// project of Millrace as it is.
+
+// DBTFile is the name of the file that makes a folder a project of dbt.
+const DBTFile = "dbt_project.yml"
+
+// dbtPackage is a dbt project: the folder's own, or a package that it has installed. A Millrace project without dbt_project.yml is one
+// too, with the usual folders and no configuration.
+type dbtPackage struct {
+	name string
+	dir  string // what its files' names begin with: "" of the folder's own, dbt_packages/dbt_utils
+	file *config.File
+	keys dbtKeys
+	docs map[string]jinja.Position
+}
+
+// dbtKeys are those of dbt_project.yml. What is not decoded further has no effect here, or is read where it is used.
+type dbtKeys struct {
+	config.Origin
+	Name            string            `yaml:"name" required:"true"`
+	Profile         string            `yaml:"profile"`
+	ModelPaths      config.StringList `yaml:"model-paths"`
+	SeedPaths       config.StringList `yaml:"seed-paths"`
+	TestPaths       config.StringList `yaml:"test-paths"`
+	MacroPaths      config.StringList `yaml:"macro-paths"`
+	SnapshotPaths   config.StringList `yaml:"snapshot-paths"`
+	AnalysisPaths   config.StringList `yaml:"analysis-paths"`
+	DocsPaths       config.StringList `yaml:"docs-paths"`
+	AssetPaths      config.StringList `yaml:"asset-paths"`
+	SourcePaths     config.StringList `yaml:"source-paths"` // before dbt 1.0
+	DataPaths       config.StringList `yaml:"data-paths"`
+	InstallPath     string            `yaml:"packages-install-path"`
+	TargetPath      string            `yaml:"target-path"`
+	Vars            config.Node       `yaml:"vars"`
+	Models          config.Node       `yaml:"models"`
+	Seeds           config.Node       `yaml:"seeds"`
+	Snapshots       config.Node       `yaml:"snapshots"`
+	Sources         config.Node       `yaml:"sources"`
+	Tests           config.Node       `yaml:"tests"`
+	DataTests       config.Node       `yaml:"data_tests"`
+	UnitTests       config.Node       `yaml:"unit_tests"`
+	Exposures       config.Node       `yaml:"exposures"`
+	OnRunStart      config.StringList `yaml:"on-run-start"`
+	OnRunEnd        config.StringList `yaml:"on-run-end"`
+	Dispatch        []dispatchKeys    `yaml:"dispatch"`
+	dbtKeysWithout  `yaml:",inline"`
+	dbtKeysNotThere `yaml:",inline"`
+}
+
+type (
+	dispatchKeys struct {
+		config.Origin
+		Namespace   string            `yaml:"macro_namespace" required:"true"`
+		SearchOrder config.StringList `yaml:"search_order" required:"true"`
+	}
+	// dbtKeysWithout are keys that have nothing to say here.
+	dbtKeysWithout struct {
+		Version       config.Node `yaml:"version"`
+		ConfigVersion config.Node `yaml:"config-version"`
+		Require       config.Node `yaml:"require-dbt-version"`
+		Clean         config.Node `yaml:"clean-targets"`
+		Logs          config.Node `yaml:"log-path"`
+		Flags         config.Node `yaml:"flags"`
+		Cloud         config.Node `yaml:"dbt-cloud"`
+		Query         config.Node `yaml:"query-comment"`
+		Quoting       config.Node `yaml:"quoting"`
+		Access        config.Node `yaml:"restrict-access"`
+		Anchors       config.Node `yaml:"anchors"`
+	}
+	// dbtKeysNotThere configure what this version does not have: lint names them.
+	dbtKeysNotThere struct {
+		Metrics        config.Node `yaml:"metrics"`
+		SemanticModels config.Node `yaml:"semantic-models"`
+		SavedQueries   config.Node `yaml:"saved-queries"`
+		Functions      config.Node `yaml:"functions"`
+		FunctionPaths  config.Node `yaml:"function-paths"`
+	}
+)
+
+// folders gives the paths of one kind, below the package's folder: those named, those by an older name, or the usual ones.
+func (p *dbtPackage) folders(named, older config.StringList, usual ...string) []string {
+	if len(named) == 0 {
+		named = older
+	}
+	if len(named) == 0 {
+		named = usual
+	}
+	var all []string
+	for _, dir := range named {
+		if dir = path.Join(p.dir, dir); !slices.Contains(all, dir) {
+			all = append(all, dir)
+		}
+	}
+	return all
+}
+
+func (p *dbtPackage) modelPaths() []string {
+	return p.folders(p.keys.ModelPaths, p.keys.SourcePaths, "models")
+}
+func (p *dbtPackage) seedPaths() []string {
+	return p.folders(p.keys.SeedPaths, p.keys.DataPaths, "seeds")
+}
+func (p *dbtPackage) macroPaths() []string { return p.folders(p.keys.MacroPaths, nil, "macros") }
+func (p *dbtPackage) snapshotPaths() []string {
+	return p.folders(p.keys.SnapshotPaths, nil, "snapshots")
+}
+func (p *dbtPackage) testPaths() []string { return p.folders(p.keys.TestPaths, nil, "tests") }
+
+// isRoot says whether it is the folder's own project.
+func (p *dbtPackage) isRoot() bool { return p.dir == "" }
+
+// label is how nodes and macros name the package: "" is the project's own.
+func (p *dbtPackage) label() string {
+	if p.isRoot() {
+		return ""
+	}
+	return p.name
+}
+
+// fqn is the package, the folders below the one of its kind, and the name: what the trees of dbt_project.yml go by.
+func (p *dbtPackage) fqn(folders []string, file, name string) []string {
+	rest := file
+	for _, dir := range folders {
+		if inside, ok := strings.CutPrefix(file, dir+"/"); ok {
+			rest = inside
+		}
+	}
+	parts := append([]string{p.name}, strings.Split(path.Dir(rest), "/")...)
+	return append(slices.DeleteFunc(parts, func(s string) bool { return s == "." }), name)
+}
+
+// isDBT says whether the folder is a project of dbt: then dbt's ways hold where Millrace's own are others.
+func (l *loader) isDBT() bool { return l.packages[0].file != nil }
+
+// dbt reads dbt_project.yml and finds the installed packages. The first package is always there.
+func (l *loader) dbt() {
+	root := &dbtPackage{name: l.file.Name}
+	l.packages = []*dbtPackage{root}
+	if exists(l.Files, DBTFile) {
+		l.dbtProject(root)
+		if l.file.Name == "" {
+			l.file.Name = root.name
+		}
+	}
+	install := cmp.Or(root.keys.InstallPath, "dbt_packages")
+	entries, err := fs.ReadDir(l.Files, path.Clean(install))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
+		l.problem(config.Pos{File: install}, "", "%v", err)
+	}
+	for _, e := range entries {
+		if dir := path.Join(install, e.Name()); exists(l.Files, path.Join(dir, DBTFile)) {
+			p := &dbtPackage{dir: dir}
+			l.dbtProject(p)
+			l.packages = append(l.packages, p)
+		}
+	}
+	l.packageNames()
+}
+
+// environment lets the templates of a dbt project see the environment. Lint, which has none, takes the name of a variable for its value.
+func (l *loader) environment() {
+	switch {
+	case !l.isDBT():
+	case l.Env != nil:
+		l.p.env = l.Env
+	default:
+		l.p.env = func(name string) (string, bool) { return name, true }
+	}
+}
+
+func exists(files fs.FS, name string) bool {
+	info, err := fs.Stat(files, name)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// packageNames refuses two packages of one name.
+func (l *loader) packageNames() {
+	seen := map[string]*dbtPackage{}
+	for _, p := range l.packages {
+		if other := seen[p.name]; other != nil && p.name != "" {
+			l.problem(p.keys.At("name"), "remove one of the folders", "two packages are named %q; the other is %s", p.name, path.Join(other.dir, DBTFile))
+		}
+		seen[p.name] = p
+	}
+}
+
+// dbtProject reads one dbt_project.yml. Its templates see the variables and the target, which are read first.
+func (l *loader) dbtProject(p *dbtPackage) {
+	p.file = l.parse(path.Join(p.dir, DBTFile))
+	if p.isRoot() {
+		l.environment()
+	}
+	if p.file == nil {
+		p.name = path.Base(p.dir)
+		return
+	}
+	root := p.file.Root(nil)
+	p.name = root.Get("name").Text()
+	l.packageVars(p, root.Get("vars"))
+	if p.isRoot() {
+		l.profile(root)
+	}
+	l.renderYAML(p.file, p.label(), func(at []string) bool {
+		return at[0] == "vars" || strings.HasPrefix(at[0], "on-run") || slices.ContainsFunc(at, isHookKey)
+	})
+	l.tolerate(p.file.Decode(&p.keys, nil))
+	l.unread(p.keys.Origin, "what it is about is not there", dbtKeysNotThere{})
+	for _, dir := range slices.Concat(p.keys.ModelPaths, p.keys.SeedPaths, p.keys.MacroPaths, p.keys.TestPaths, p.keys.SnapshotPaths) {
+		if !fs.ValidPath(path.Join(p.dir, dir)) {
+			l.problem(p.keys.Pos(), "name a folder inside of the project", "%q is outside of the project's folder", dir)
+		}
+	}
+	if p.name == "" {
+		p.name = path.Base(p.dir)
+	}
+}
+
+// tolerate takes what another tool's files have beyond what Millrace knows as a warning, and everything else as it is.
+func (l *loader) tolerate(problems config.Problems) {
+	for _, p := range problems {
+		if strings.HasPrefix(p.Message, "unknown key") {
+			p.Severity, p.Message = config.SeverityWarning, p.Message+": it has no effect"
+		}
+		l.problems = append(l.problems, p)
+	}
+}
+
+func isHookKey(key string) bool {
+	switch strings.TrimPrefix(key, "+") {
+	case "pre-hook", "pre_hook", "post-hook", "post_hook":
+		return true
+	}
+	return false
+}
+
+// renderYAML renders the templates that stand in a YAML file of dbt's. What skip says is left as it is: it is rendered later.
+func (l *loader) renderYAML(f *config.File, pkg string, skip func(path []string) bool) {
+	f.Rewrite(func(at []string, text string, pos config.Pos) (any, bool) {
+		if !strings.Contains(text, "{{") && !strings.Contains(text, "{%") || len(at) > 0 && skip(at) {
+			return nil, false
+		}
+		v, err := l.yamlValue(pos, pkg, text)
+		if err != nil {
+			var je *jinja.Error
+			if errors.As(err, &je) {
+				l.problem(pos, je.Hint, "%s", je.Msg)
+			} else {
+				l.problem(pos, "", "%v", err)
+			}
+			return nil, false
+		}
+		return jinja.ToGo(v), true
+	})
+}
+
+// yamlValue renders one value of a YAML file: a template value.
+func (l *loader) yamlValue(pos config.Pos, pkg, text string) (any, error) {
+	t, err := jinja.Parse(pos.File, text)
+	if err != nil {
+		return nil, err
+	}
+	probe := &trial{node: &Node{Path: pos.File, Pos: pos, Model: &Model{Package: pkg}}, project: l.p}
+	globals := jinja.ModelGlobals(probe, jinja.Facts{Target: l.p.TargetFacts()})
+	for _, name := range []string{"ref", "source", "config", "this", "is_incremental"} {
+		delete(globals, name)
+	}
+	return t.Native(l.Context, globals, jinja.Options{})
+}
+
+// setting is one key of a configuration, with a value of Go's.
+type setting struct {
+	key    string
+	value  any
+	pos    config.Pos
+	keyPos config.Pos
+}
+
+// cascade gives what the trees of dbt_project.yml say of a resource, outermost first: the package's own file, then the project's.
+func (l *loader) cascade(p *dbtPackage, tree func(*dbtKeys) config.Node, fqn []string) []setting {
+	var said []setting
+	for _, from := range []*dbtPackage{p, l.packages[0]} {
+		if from.file == nil || from == l.packages[0] && p == from && said != nil {
+			continue
+		}
+		said = l.configTree(said, tree(&from.keys), fqn)
+		if p.isRoot() {
+			break
+		}
+	}
+	return said
+}
+
+// configTree walks down one tree: keys with a plus sign, and those whose value is no mapping, are configuration; others are folders.
+func (l *loader) configTree(said []setting, at config.Node, fqn []string) []setting {
+	if !at.IsMapping() {
+		return said
+	}
+	for key, value := range at.All() {
+		_, plus := strings.CutPrefix(key, "+")
+		if !plus && value.IsMapping() {
+			continue
+		}
+		said = append(said, l.settingOf(at, key, value))
+	}
+	if len(fqn) > 0 {
+		return l.configTree(said, at.Get(fqn[0]), fqn[1:])
+	}
+	return said
+}
+
+// goValue is a YAML value as Go has it.
+func (l *loader) goValue(n config.Node) any {
+	var v any
+	l.problems = append(l.problems, n.Decode(&v)...)
+	return v
+}
+
+// settingOf is one key of a mapping of configuration.
+func (l *loader) settingOf(of config.Node, key string, value config.Node) setting {
+	return setting{strings.TrimPrefix(key, "+"), l.goValue(value), value.Pos(), of.Origin().Key(key)}
+}
+
+// packageOf is the package of that label.
+func (l *loader) packageOf(label string) *dbtPackage {
+	for _, p := range l.packages {
+		if p.label() == label || p.name == label {
+			return p
+		}
+	}
+	return nil
+}

@@ -1,0 +1,200 @@
+package models
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/internal/config"
+)
+
+// This file finds what stands behind the sources of dbt's properties files. dbt reads the tables where they are; here a source's rows come in
+// like any others, are counted, and published under the source's name. What provides a table is, in this order: a stream of the
+// project's own; files that external_location names; a seed or model that makes the table of that schema and name; the DuckDB file of the
+// profile.
+
+// dbtSources makes streams of the tables that no source of the project's own provides.
+func (l *loader) dbtSources() {
+	type group struct {
+		kind    string
+		options map[string]any
+		streams []map[string]any
+		places  []config.Pos
+	}
+	var order []string
+	groups := map[string]*group{}
+	add := func(s *sourceProperties, kind string, options, stream map[string]any, pos config.Pos) {
+		g := groups[s.Name]
+		if g == nil {
+			g = &group{kind: kind, options: options}
+			groups[s.Name], order = g, append(order, s.Name)
+		}
+		if g.kind != kind {
+			l.problem(pos, "put them into two sources", "source %q has tables in files and tables in a database", s.Name)
+			return
+		}
+		g.streams, g.places = append(g.streams, stream), append(g.places, pos)
+	}
+	for _, s := range l.sourceProps {
+		if l.p.Source(s.Name) != nil {
+			continue
+		}
+		for i := range s.Tables {
+			t := &s.Tables[i]
+			pos, identifier := t.Origin.At("name"), t.Name
+			if t.Identifier != "" {
+				identifier = t.Identifier
+			}
+			schema := s.Schema
+			if schema == "" {
+				schema = s.Name
+			}
+			location, at := l.externalLocation(s, t)
+			switch {
+			case !l.sourceEnabled(s, t):
+			case location != "":
+				file, why := locatedFile(expand(location, s.Name, t.Name, schema, identifier))
+				if why != "" {
+					l.absent[s.Name+"."+t.Name] = why
+					l.warning(at, "name a file or a pattern: data/*.parquet; or define the source in "+ProjectFile, "external_location: %s", why)
+					continue
+				}
+				add(s, "files", map[string]any{}, map[string]any{"name": t.Name, "path": file}, at)
+			case l.providedBy(schema, identifier) != nil:
+				l.p.sourced[s.Name+"."+t.Name] = l.providedBy(schema, identifier)
+			case l.dbtDatabase != "":
+				add(s, "duckdb", map[string]any{"path": l.dbtDatabase}, map[string]any{"name": schema + "." + identifier, "as": t.Name}, pos)
+			default:
+				l.absent[s.Name+"."+t.Name] = fmt.Sprintf("no seed or model makes %s.%s, and it names no files", schema, identifier)
+			}
+		}
+	}
+	for _, name := range order {
+		g := groups[name]
+		l.madeSource(name, g.kind, g.options, g.streams, g.places)
+	}
+}
+
+// providedBy is the seed or model that makes a table.
+func (l *loader) providedBy(schema, table string) *Node {
+	n := l.tables[strings.ToLower(schema+"."+table)]
+	if n == nil || n.Kind == KindStream {
+		return nil
+	}
+	return n
+}
+
+func (l *loader) sourceEnabled(s *sourceProperties, t *tableProperties) bool {
+	on := true
+	for _, c := range []config.Node{s.Config, t.Config} {
+		if v := c.Get("enabled"); !v.IsZero() {
+			on = v.Text() != "false"
+		}
+	}
+	if !on {
+		l.absent[s.Name+"."+t.Name] = "it is disabled"
+	}
+	return on
+}
+
+// externalLocation is where dbt-duckdb finds the table's files, as the table says or its source; "" for nowhere.
+func (l *loader) externalLocation(s *sourceProperties, t *tableProperties) (string, config.Pos) {
+	for _, at := range []config.Node{t.Config.Get("meta"), t.Meta, t.Config, s.Config.Get("meta"), s.Meta, s.Config} {
+		if v := at.Get("external_location"); v.IsScalar() {
+			return v.Text(), v.Pos()
+		}
+	}
+	return "", config.Pos{}
+}
+
+var placeholder = regexp.MustCompile(`\{(\w+)(?:\.(\w+))?\}`)
+
+// expand puts the names of a table into {name}, {identifier}, {schema} and {source_name}, as Python's format does.
+func expand(location, source, name, schema, identifier string) string {
+	values := map[string]string{"name": name, "identifier": identifier, "schema": schema, "source_name": source}
+	return placeholder.ReplaceAllStringFunc(location, func(s string) string {
+		if v, ok := values[strings.Trim(s, "{}")]; ok {
+			return v
+		}
+		return s
+	})
+}
+
+var readerCall = regexp.MustCompile(`(?is)^\s*(?:read_parquet|parquet_scan|read_csv|read_csv_auto|read_json|read_json_auto)\s*\(\s*(.*?)\s*\)\s*$`)
+
+// locatedFile is the path that an external location names: plainly, in quotes, or as the only argument of a function that reads it.
+func locatedFile(location string) (file, why string) {
+	text := strings.TrimSpace(location)
+	if m := readerCall.FindStringSubmatch(text); m != nil {
+		text = m[1]
+	}
+	if unquoted, ok := strings.CutPrefix(text, "'"); ok {
+		inner, closed := strings.CutSuffix(unquoted, "'")
+		if !closed || strings.Contains(inner, "'") {
+			return "", "it has options: only a path is read"
+		}
+		text = inner
+	} else if text != strings.TrimSpace(location) || strings.ContainsAny(text, "()") {
+		return "", "it is SQL: only a path is read"
+	}
+	if strings.Contains(text, "://") {
+		return "", "files of other machines are read by sources of " + ProjectFile
+	}
+	return path.Clean(text), ""
+}
+
+// madeSource makes a source of the project as if millrace.yml had it. Problems stand where dbt's files name the table.
+func (l *loader) madeSource(name, kind string, options map[string]any, streams []map[string]any, places []config.Pos) {
+	options["type"], options["streams"] = kind, streams
+	text, err := json.Marshal(options)
+	if err != nil {
+		l.problem(places[0], "", "source %q: %v", name, err)
+		return
+	}
+	f, problems := config.Parse(places[0].File, text)
+	if problems.HasErrors() {
+		l.problem(places[0], "", "source %q: %s", name, problems[0].Message)
+		return
+	}
+	before := len(l.problems)
+	l.source(name, f.Root(nil), places[0])
+	for i := before; i < len(l.problems); i++ {
+		p := places[0].Problem(l.problems[i].Message, l.problems[i].Hint)
+		p.Severity = l.problems[i].Severity
+		l.problems[i] = p
+	}
+	if s := l.p.Source(name); s != nil {
+		for i, st := range s.Streams {
+			l.streamPlace(st, places[min(i, len(places)-1)])
+		}
+	}
+}
+
+// streamPlace moves a stream's node to where dbt's files name it.
+func (l *loader) streamPlace(st *Stream, pos config.Pos) {
+	for _, n := range l.p.Nodes {
+		if n.Stream == st {
+			n.Pos, n.Path = pos, pos.File
+		}
+	}
+}
+
+// knownAbsent says why nothing provides the table of a dbt source; "" when no dbt source has it.
+func (l *loader) knownAbsent(source, table string) string { return l.absent[source+"."+table] }
+
+// sourceTables are the tables of a source that dbt's files name.
+func (l *loader) sourceTables(source string) []string {
+	var all []string
+	for _, s := range l.sourceProps {
+		if s.Name == source {
+			for _, t := range s.Tables {
+				all = append(all, t.Name)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}

@@ -1,0 +1,270 @@
+package models
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/models/jinja"
+)
+
+// This file makes nodes of models and snapshots: what configures them, from the outside in, and what they are called.
+
+// models parses the models and snapshots of all packages into nodes; what they refer to is linked later, when all nodes are known.
+func (l *loader) models() {
+	for _, p := range l.packages {
+		folders := p.modelPaths()
+		for _, dir := range folders {
+			for _, file := range l.glob(dir, ".sql") {
+				l.fileOf[p.label()+":"+strings.TrimSuffix(path.Base(file), ".sql")] = true
+			}
+		}
+		for _, dir := range folders {
+			for _, t := range l.templates(dir) {
+				l.model(p, folders, t)
+			}
+			for _, file := range l.glob(dir, ".py") {
+				l.python(p, folders, file)
+			}
+		}
+		l.snapshots(p)
+	}
+}
+
+// model makes the node of a model's file.
+func (l *loader) model(p *dbtPackage, folders []string, t *jinja.Template) {
+	file := t.Name()
+	stem := strings.TrimSuffix(path.Base(file), ".sql")
+	m := &Model{Name: stem, Package: p.label(), Path: file, Template: t}
+	patch := l.patchOf(p, "model", stem)
+	if v := l.versionOf(p, stem); v != nil {
+		m.Name, m.Version, patch = v.of.Name, v.version, v.of
+	}
+	n := l.newModel(m, file)
+	said := l.cascade(p, func(k *dbtKeys) config.Node { return k.Models }, p.fqn(folders, file, stem))
+	l.define(p, n, said, patch, p.fqn(folders, file, stem))
+}
+
+func (l *loader) newModel(m *Model, file string) *Node {
+	m.Materialized, m.Config = View, map[string]any{}
+	if m.OnSchemaChange = SchemaChangeAppend; l.isDBT() {
+		m.OnSchemaChange = SchemaChangeIgnore
+	}
+	return &Node{Schema: l.defaultSchema(), Table: m.Name, Kind: KindModel, Model: m, Path: file, Pos: config.Pos{File: file, Line: 1, Column: 1}}
+}
+
+// define configures a model: by dbt_project.yml, by its properties, and by what its own config() says, which wins.
+func (l *loader) define(p *dbtPackage, n *Node, said []setting, patch *tableProperties, fqn []string) {
+	m := n.Model
+	if patch != nil {
+		patch.used = true
+		said = append(said, l.patchSettings(patch)...)
+	}
+	if !l.enabled(p, n, said) {
+		return
+	}
+	n.fqn = fqn
+	seen, err := l.trial(n, false, said)
+	if err != nil {
+		l.templateProblem(n.Path, err)
+		return
+	}
+	said = append(said, seen.config...)
+	if !l.enabled(p, n, said) {
+		return
+	}
+	if again, err := l.trial(n, true, said); err == nil { // what only an incremental run refers to
+		seen.refs, seen.asked = append(seen.refs, again.refs...), append(seen.asked, again.asked...)
+	}
+	slices.Sort(seen.asked)
+	m.Asked = slices.Compact(seen.asked)
+	if !l.configure(n, said) {
+		return
+	}
+	l.nameNode(p, n, said)
+	if m.Materialized == Snapshot && m.Slowly == nil {
+		l.problem(n.Pos, "write it as a {% snapshot %} block, or as YAML below snapshots:", "%s: materialized='snapshot' is said by what it is", n.Name())
+		return
+	}
+	if l.addModel(p, n) {
+		l.p.trials = append(l.p.trials, seen)
+	}
+}
+
+// enabled says whether a model is part of the project. One that is not is remembered, for those that refer to it.
+func (l *loader) enabled(p *dbtPackage, n *Node, said []setting) bool {
+	on := true
+	for _, s := range said {
+		if s.key == "enabled" {
+			on = boolOf(s.value, true)
+		}
+	}
+	if !on {
+		l.disabled[n.Model.Name] = n.Pos
+	}
+	return on
+}
+
+// addModel lets ref() find a node, and adds it to the project.
+func (l *loader) addModel(p *dbtPackage, n *Node) bool {
+	name, version := "", ""
+	if n.Seed != nil {
+		name = n.Seed.Name
+	} else {
+		name, version = n.Model.Name, n.Model.Version
+	}
+	key := modelKey{p.label(), name, version}
+	if other := l.p.byRef[key]; other != nil {
+		l.problem(n.Pos, "ref() finds models by file name: rename one of the files", "two models are named %q; the other is %s", name, other.Path)
+		return false
+	}
+	l.p.byRef[key] = n
+	if other := l.p.byModel[name]; other == nil || p.isRoot() {
+		l.p.byModel[name] = n
+	}
+	before := len(l.p.Nodes)
+	l.addNode(n)
+	return len(l.p.Nodes) > before
+}
+
+// python makes the node of a Python model: it is part of the graph, and cannot be built.
+func (l *loader) python(p *dbtPackage, folders []string, file string) {
+	m := &Model{Name: strings.TrimSuffix(path.Base(file), ".py"), Package: p.label(), Path: file}
+	n := l.newModel(m, file)
+	said := l.cascade(p, func(k *dbtKeys) config.Node { return k.Models }, p.fqn(folders, file, m.Name))
+	patch := l.patchOf(p, "model", m.Name)
+	if patch != nil {
+		patch.used = true
+		said = append(said, l.patchSettings(patch)...)
+	}
+	if !l.enabled(p, n, said) {
+		return
+	}
+	t, err := jinja.Parse(file, "")
+	if err != nil || !l.configure(n, said) {
+		return
+	}
+	m.Template = t
+	m.Materialized = Table
+	l.nameNode(p, n, said)
+	l.unbuildable(n, n.Pos, "Python models are not run", "write it as SQL, or make its table by a source")
+	l.addModel(p, n)
+}
+
+// unbuildable says that a model is of a kind that this version cannot build: lint names it, and a run fails it and what reads it.
+func (l *loader) unbuildable(n *Node, pos config.Pos, why, hint string) {
+	n.Model.Unbuildable, n.Model.UnbuildableHint = why, hint
+	l.warning(pos, hint, "%s cannot be built: %s", n.Model.Name, why)
+}
+
+// snapshots makes nodes of the blocks of snapshot files, and of snapshots that are written as YAML.
+func (l *loader) snapshots(p *dbtPackage) {
+	folders := p.snapshotPaths()
+	for _, dir := range folders {
+		for _, t := range l.templates(dir) {
+			for _, block := range t.Snapshots() {
+				m := &Model{Name: block.Name, Package: p.label(), Path: t.Name(), Template: block.Template}
+				l.snapshot(p, m, at(block.Position), l.patchOf(p, "snapshot", block.Name), p.fqn(folders, t.Name(), block.Name))
+			}
+		}
+	}
+	for _, patch := range l.patches {
+		if patch.kind != "snapshot" || patch.pkg != p || patch.Relation == "" {
+			continue
+		}
+		body, err := jinja.Parse(patch.Pos().File, "select * from {{ "+patch.Relation+" }}")
+		if err != nil {
+			l.problem(patch.At("relation"), "write relation: ref('model'), or relation: source('source', 'table')", "relation: %v", err)
+			continue
+		}
+		m := &Model{Name: patch.Name, Package: p.label(), Path: patch.Pos().File, Template: body}
+		l.snapshot(p, m, patch.Origin.At("name"), patch, p.fqn(slices.Concat(folders, p.modelPaths()), patch.Pos().File, patch.Name))
+	}
+}
+
+func (l *loader) snapshot(p *dbtPackage, m *Model, pos config.Pos, patch *tableProperties, fqn []string) {
+	n := l.newModel(m, m.Path)
+	n.Pos, m.Slowly = pos, &Slowly{HardDeletes: "ignore"}
+	said := []setting{{"materialized", string(Snapshot), pos, pos}}
+	said = append(said, l.cascade(p, func(k *dbtKeys) config.Node { return k.Snapshots }, fqn)...)
+	l.define(p, n, said, patch, fqn)
+}
+
+// nameNode gives a node its schema and table, as dbt does or, in a project of Millrace's own, as it is written.
+func (l *loader) nameNode(p *dbtPackage, n *Node, said []setting) {
+	var schema, alias any
+	exact := ""
+	for _, s := range said {
+		switch s.key {
+		case "schema":
+			schema = s.value
+		case "alias":
+			alias = s.value
+		case "target_schema":
+			exact, _ = s.value.(string)
+		}
+	}
+	if n.Model != nil && n.Model.Version != "" && alias == nil {
+		alias = n.Model.Name + "_v" + strings.ReplaceAll(n.Model.Version, ".", "_")
+	}
+	n.Schema, n.Table = l.defaultSchema(), n.RefName()
+	if text, ok := schema.(string); ok && text != "" {
+		if n.Schema = text; l.isDBT() {
+			n.Schema = l.defaultSchema() + "_" + strings.TrimSpace(text)
+		}
+	}
+	if text, ok := alias.(string); ok && text != "" {
+		n.Table = text
+	}
+	facts := l.p.Facts(n)
+	if text, ok := l.naming(p, n, "generate_schema_name", schema, facts); ok {
+		n.Schema = text
+	}
+	if text, ok := l.naming(p, n, "generate_alias_name", alias, facts); ok {
+		n.Table = text
+	}
+	if exact != "" {
+		n.Schema = exact
+	}
+}
+
+// naming asks the project's own macro for a name. dbt's own need not be asked: what they do stands in nameNode.
+func (l *loader) naming(p *dbtPackage, n *Node, macro string, given any, facts *jinja.Dict) (string, bool) {
+	ref, known := l.p.Macros.Macro(macro)
+	if !known || ref.Package != l.packages[0].name { // those of packages do not name what is not theirs
+		return "", false
+	}
+	probe := &trial{node: n, project: l.p}
+	if n.Model == nil {
+		probe.node = &Node{Schema: n.Schema, Table: n.Table, Path: n.Path, Pos: n.Pos, Model: &Model{Package: p.label(), Config: map[string]any{}}}
+	}
+	value, err := jinja.FromGo(given)
+	if err != nil {
+		l.problem(n.Pos, "", "%v", err)
+		return "", false
+	}
+	_, text, err := l.p.Macros.Call(l.Context, probe.globals(false), jinja.Options{Macros: l.p.Macros, Package: p.name}, p.name, macro,
+		[]any{value, facts}, nil)
+	if err != nil {
+		l.templateProblem(n.Path, err)
+		return "", false
+	}
+	if text = strings.TrimSpace(text); text == "" {
+		l.problem(n.Pos, fmt.Sprintf("look at the macro at %s", ref.Position), "%s gives no name for %s", macro, n.RefName())
+		return "", false
+	}
+	return text, true
+}
+
+// RefName is the name by which ref() finds the node: a model's file, a seed's, or an entity's table.
+func (n *Node) RefName() string {
+	switch {
+	case n.Model != nil && n.Model.Name != "":
+		return n.Model.Name
+	case n.Seed != nil:
+		return n.Seed.Name
+	}
+	return n.Table
+}
