@@ -47,7 +47,7 @@ const longText = 64 << 10
 
 // undecided are settings that do not decide what the table is, and those that have a part of their own.
 var undecided = map[string]bool{"description": true, "owner": true, "tags": true, "meta": true, "docs": true, "group": true, "access": true, "enabled": true,
-	"persist_docs": true, "grants": true, "full_refresh": true, "schema": true, "database": true, "alias": true, "contract": true,
+	"persist_docs": true, "grants": true, "full_refresh": true, "schema": true, "alias": true, "contract": true,
 	"pre_hook": true, "post_hook": true, "pre-hook": true, "post-hook": true, "store_failures": true, "store_failures_as": true, "event_time": true}
 
 // Definition takes the node's definition apart.
@@ -130,7 +130,7 @@ func (p *Project) reached(d *Definition, n *Node) {
 // settings adds those that have an effect, with their values.
 func (d *Definition) settings(of map[string]any) {
 	for key, value := range of {
-		if !undecided[key] {
+		if _, none := withoutEffect[key]; !undecided[key] && (!none || key == "column_types") && !slices.Contains(ofOthers, key) {
 			d.Parts[PartConfig+key] = valueText(value)
 		}
 	}
@@ -285,7 +285,7 @@ func (p *Project) macrosOf(n *Node) map[string]string {
 	}
 	for _, m := range p.Macros.Reached(n.Model.Template, n.Model.Package) {
 		name := m.Name
-		if m.Package != "" {
+		if m.Package != "" && m.Package != p.Name && m.Package != p.root {
 			name = m.Package + "." + name
 		}
 		parts[PartMacro+name] = m.Hash
