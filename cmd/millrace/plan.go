@@ -11,12 +11,14 @@ import (
 
 func (a *app) planCommand() *cobra.Command {
 	var pin, showSQL, match bool
-	var exclude []string
+	var include, exclude []string
+	var state string
 	c := &cobra.Command{
 		Use:   "plan [selectors]",
 		Short: "show what a run would read and change",
 		Long: "Looks at the sources and at what is published, and shows what a run would do: what is new in each stream, how\n" +
-			"columns would change, and whether every model's SQL fits the tables it reads. Nothing is written, except the\n" +
+			"columns would change, and whether every model's SQL fits the tables it reads. Of each model it says whether a run\n" +
+			"builds it and why, and whom that may break. Nothing is written, except the\n" +
 			"types found, by --pin, under the streams of the project that have none. Of an entity it counts the pairs that its\n" +
 			"rules make of the records published now.\n",
 		Example: "  millrace plan\n  millrace plan +fct_orders --sql\n  millrace plan --pin",
@@ -31,12 +33,12 @@ func (a *app) planCommand() *cobra.Command {
 			}
 			defer closeEngine()
 			defer a.lookFollower(c.Context(), e)()
-			nodes, err := e.Project.Select(args, exclude)
+			nodes, err := a.selected(c.Context(), e, selection{append(args, include...), exclude, state})
 			if err != nil {
-				return usage("%w", err)
+				return err
 			}
 			if len(nodes) == 0 {
-				return usage("nothing is selected: the project has no nodes, or --exclude leaves none")
+				return a.nothingChanged()
 			}
 			look := e.Plan
 			if match {
@@ -66,6 +68,8 @@ func (a *app) planCommand() *cobra.Command {
 	c.Flags().BoolVar(&pin, "pin", false, "write the found types under the streams that have none, into the project's files")
 	c.Flags().BoolVar(&match, "match", false, "match the records of entities as they are published now, and say what would become of golden ids")
 	c.Flags().BoolVar(&showSQL, "sql", false, "show each model's SQL as it would run")
+	stateFlag(c, &state)
+	c.Flags().StringArrayVarP(&include, "select", "s", nil, "select these nodes; may be repeated")
 	c.Flags().StringArrayVar(&exclude, "exclude", nil, "leave these nodes out; may be repeated")
 	return c
 }
