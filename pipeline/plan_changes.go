@@ -183,7 +183,7 @@ func (one *PlannedNode) asInput() *Reason {
 		r.Text = one.Name + " may be built"
 	}
 	for _, why := range one.Build.Why {
-		if why.Effect == r.Effect {
+		if why.Effect == r.Effect && (why.Effect || why.mayHave()) {
 			r.Chain = why.Chain
 			r.Text += ": " + why.Text
 			break
@@ -205,6 +205,11 @@ func (pl *planning) publishedVersion(name string, known map[string]string) strin
 	return known[name]
 }
 
+// mayHave says of a reason without an effect that it may turn out to have one.
+func (r *Reason) mayHave() bool {
+	return r.Kind == "read" || r.Kind == "upstream" || r.Kind == "select"
+}
+
 // decide makes one of all reasons. What only may have an effect leaves it open.
 func (p *PlannedBuild) decide() {
 	p.Action = ActionReuse
@@ -213,7 +218,7 @@ func (p *PlannedBuild) decide() {
 		case r.Effect:
 			p.Action = ActionBuild
 			return
-		case r.Kind == "read" || r.Kind == "upstream" || r.Kind == "select":
+		case r.mayHave():
 			p.Action = ActionDepends
 		}
 	}
