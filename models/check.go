@@ -63,6 +63,7 @@ type CheckSettings struct {
 	Where       string            `yaml:"where" doc:"SQL condition: only rows that meet it are checked." example:"status <> 'draft'"`
 	WarnIf      Condition         `yaml:"warn_if" doc:"When failing rows are a warning: an operator and a count, or a share of the rows checked. Default: any." example:"> 10"`
 	ErrorIf     Condition         `yaml:"error_if" doc:"When failing rows are an error. Default: any; with severity quarantine, more than 10% of the rows checked." example:">= 1%"`
+	FailCalc    string            `yaml:"fail_calc" doc:"dbt's key, of a query: SQL over its rows that gives the number of failures, instead of count(*)."`
 	Limit       int               `yaml:"limit" default:"10" doc:"Failing rows to keep as a sample."`
 	Owner       string            `yaml:"owner" doc:"Who answers for it; the table's owner by default."`
 	Description string            `yaml:"description" doc:"Why the rule is there, for those who read the report."`
@@ -330,6 +331,8 @@ type (
 		Query string `yaml:"query" required:"true" doc:"A SELECT of the rows that are wrong."`
 		// Path is the file of a singular check.
 		Path string `yaml:"-"`
+		// Test is a generic test of dbt, whose macro gives the query.
+		Test *GenericTest `yaml:"-" json:"-"`
 	}
 )
 

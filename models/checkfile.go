@@ -16,6 +16,8 @@ import (
 type written struct {
 	*Check
 	places []config.Origin // of config:, of arguments:, of the check itself
+	pkg    string          // package of a singular test
+	said   []setting       // what dbt_project.yml says of it
 	body   config.Node
 }
 
@@ -98,6 +100,10 @@ func (l *loader) check(n *Node, name string, body config.Node, pos config.Pos, c
 		kind = ours
 	}
 	spec, known := checkKinds[kind]
+	if ref, ok := l.testMacro(name); ok && (!known || dbt && (l.overridden(name) && kind == name || failCalc(body))) {
+		l.genericTest(n, ref, name, body, pos, column)
+		return
+	}
 	if !known {
 		l.unknownKind(name, pos, dbt)
 		return
@@ -120,6 +126,11 @@ func (l *loader) check(n *Node, name string, body config.Node, pos config.Pos, c
 	if l.translate(w, name) && l.validColumns(w, spec, len(entry.all()) > 0) && l.validSettings(w, spec) && l.validArgs(w) {
 		l.addCheck(w, entry.Name)
 	}
+}
+
+// failCalc says whether a test counts its failures in a way of its own: then its query is wanted, not what it means.
+func failCalc(body config.Node) bool {
+	return !body.Get("fail_calc").IsZero() || !body.Get("config").Get("fail_calc").IsZero()
 }
 
 // shortForm reads a kind alone, or with a text or a list of texts: its columns, or its one argument.

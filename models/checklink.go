@@ -15,17 +15,52 @@ import (
 
 // This file reads the queries of checks/**/*.sql, and resolves what any check refers to.
 
-// singularChecks reads checks/**/*.sql: queries over any tables.
+// singularChecks reads checks/**/*.sql, and the singular tests of dbt projects: queries over any tables.
 func (l *loader) singularChecks() {
 	for _, t := range l.templates("checks") {
-		c := &Check{Kind: "sql", Args: &SQL{Path: t.Name()}, Template: t, Pos: config.Pos{File: t.Name(), Line: 1, Column: 1}}
-		_ = config.Node{}.Decode(&c.CheckSettings) // the defaults
-		c.Name = strings.TrimSuffix(path.Base(t.Name()), ".sql")
-		l.checks = append(l.checks, &written{Check: c})
+		l.singular(l.packages[0], t)
+	}
+	for _, p := range l.packages {
+		if p.file == nil {
+			continue
+		}
+		for _, dir := range p.testPaths() {
+			for _, t := range l.templates(dir) {
+				if generic := path.Join(dir, "generic") + "/"; !strings.HasPrefix(t.Name(), generic) && len(t.Macros()) == 0 && dir != "checks" {
+					l.singular(p, t)
+				}
+			}
+		}
+	}
+	if l.isDBT() {
+		return
 	}
 	if theirs := l.glob("tests", ".sql"); len(theirs) > 0 {
 		l.warning(config.Pos{File: theirs[0]}, "move singular tests to checks/", "tests of dbt's folder tests/ are not run")
 	}
+}
+
+func (l *loader) singular(p *dbtPackage, t *jinja.Template) {
+	c := &Check{Kind: "sql", Args: &SQL{Path: t.Name()}, Template: t, Pos: config.Pos{File: t.Name(), Line: 1, Column: 1}}
+	_ = config.Node{}.Decode(&c.CheckSettings) // the defaults
+	c.Name = strings.TrimSuffix(path.Base(t.Name()), ".sql")
+	w := &written{Check: c, pkg: p.label()}
+	w.said = l.cascade(p, testTree, p.fqn(p.testPaths(), t.Name(), c.Name))
+	l.checks = append(l.checks, w)
+}
+
+// whereOf renders the condition of a dbt test; false when it cannot be.
+func (l *loader) whereOf(w *written) bool {
+	if !l.isDBT() || !isTemplate(w.Where) {
+		return true
+	}
+	v, err := l.yamlValue(w.at("where"), w.pkg, w.Where)
+	if err != nil {
+		l.templateProblem(w.Pos.File, moved(err, w.at("where")))
+		return false
+	}
+	w.Where = fmt.Sprint(v)
+	return true
 }
 
 // linkChecks resolves what the checks refer to, once all nodes are known and in order.
@@ -195,6 +230,7 @@ func (l *loader) unknownTable(pos config.Pos, kind, text, name string) {
 // linkQuery renders the query of a check without an engine, to learn what it reads and how it is configured.
 func (l *loader) linkQuery(w *written, args *SQL, place map[*Node]int) {
 	inline := args.Path == ""
+	inline = inline && args.Test == nil
 	seen, ok := l.trialOf(w, args, inline)
 	if !ok {
 		return
@@ -204,7 +240,13 @@ func (l *loader) linkQuery(w *written, args *SQL, place map[*Node]int) {
 			at := w.at("query")
 			r.pos = jinja.Position{File: at.File, Line: at.Line, Col: at.Column}
 		}
-		n := l.lookup("", r)
+		if r.soft {
+			continue
+		}
+		if args.Test != nil {
+			r.pos = jinja.Position{File: w.Pos.File, Line: w.Pos.Line, Col: w.Pos.Column}
+		}
+		n := l.lookup(w.pkg, r)
 		if n == nil {
 			return
 		}
@@ -213,8 +255,9 @@ func (l *loader) linkQuery(w *written, args *SQL, place map[*Node]int) {
 		}
 	}
 	switch {
+	case args.Test != nil:
 	case !inline:
-		if l.configureCheck(w, seen.config) {
+		if l.configureCheck(w, append(w.said, seen.config...)) {
 			l.giveNode(w, place)
 		}
 	case len(seen.config) > 0:
@@ -225,6 +268,9 @@ func (l *loader) linkQuery(w *written, args *SQL, place map[*Node]int) {
 
 // trialOf renders the check's query, as that of a model.
 func (l *loader) trialOf(w *written, args *SQL, inline bool) (*trial, bool) {
+	if args.Test != nil {
+		return l.trialTest(w)
+	}
 	file := w.Pos.File
 	report := func(err error) (*trial, bool) {
 		var je *jinja.Error
@@ -242,7 +288,7 @@ func (l *loader) trialOf(w *written, args *SQL, inline bool) (*trial, bool) {
 		}
 		w.Template = t
 	}
-	probe := &Node{Table: w.Name, Kind: KindModel, Path: file, Pos: w.Pos, Model: &Model{Template: w.Template, Path: file}}
+	probe := &Node{Table: w.Name, Kind: KindModel, Path: file, Pos: w.Pos, Model: &Model{Template: w.Template, Path: file, Package: w.pkg}}
 	if w.Node != nil {
 		probe.Schema, probe.Table = w.Node.Schema, w.Node.Table
 	}
@@ -255,6 +301,9 @@ func (l *loader) trialOf(w *written, args *SQL, inline bool) (*trial, bool) {
 
 // giveNode makes a singular check one of the last table that it reads: by then the others are there.
 func (l *loader) giveNode(w *written, place map[*Node]int) {
+	if len(w.Reads) == 0 && l.isDBT() && len(l.p.Nodes) > 0 { // a test of macros: it needs a table to belong to, and has none
+		w.Reads = l.p.Nodes[len(l.p.Nodes)-1:]
+	}
 	if len(w.Reads) == 0 {
 		l.problem(w.Pos, "select from {{ ref('model') }} or {{ source('erp', 'orders') }}", "the check reads no table of the project")
 		return
@@ -277,7 +326,7 @@ func (l *loader) giveNode(w *written, place map[*Node]int) {
 }
 
 // singularKeys are what config() understands in the file of a check.
-var singularKeys = []string{"severity", "warn_if", "error_if", "limit", "owner", "description", "tags", "enabled"}
+var singularKeys = []string{"severity", "warn_if", "error_if", "limit", "fail_calc", "owner", "description", "tags", "enabled", "where"}
 
 // configureCheck fills a singular check's settings from config() in its file; false when it must not run.
 func (l *loader) configureCheck(w *written, said []setting) bool {
@@ -294,7 +343,16 @@ func (l *loader) configureCheck(w *written, said []setting) bool {
 			ok = false
 		}
 	}
-	return ok && w.Enabled && l.validSettings(w, checkKinds["sql"])
+	if !ok || !w.Enabled || w.Where != "" && !l.whereOf(w) {
+		return false
+	}
+	where := w.Where
+	if w.Args.(*SQL).Test != nil { // its macro gets the rows that meet it
+		w.Where = ""
+	}
+	valid := l.validSettings(w, checkKinds["sql"])
+	w.Where = where
+	return valid
 }
 
 // set takes one key of config().
@@ -302,7 +360,7 @@ func (w *written) set(s setting) (err error) {
 	text := fmt.Sprint(s.value)
 	switch s.key {
 	case "severity":
-		if w.Severity = Severity(text); w.Severity != SeverityWarn && w.Severity != SeverityError {
+		if w.Severity = Severity(strings.ToLower(text)); w.Severity != SeverityWarn && w.Severity != SeverityError {
 			err = fmt.Errorf("severity=%q: a query is of severity warn or error", text)
 		}
 	case "warn_if":
@@ -313,7 +371,17 @@ func (w *written) set(s setting) (err error) {
 		if err = w.ErrorIf.UnmarshalText([]byte(text)); err != nil {
 			err = fmt.Errorf("error_if=%q: %w", text, err)
 		}
+	case "fail_calc":
+		w.FailCalc = text
+	case "where":
+		if s.value == nil {
+			break
+		}
+		w.Where = text
 	case "limit":
+		if s.value == nil {
+			break
+		}
 		if w.Limit, err = strconv.Atoi(text); err != nil {
 			err = fmt.Errorf("limit=%q: it must be a whole number", text)
 		}
@@ -328,7 +396,7 @@ func (w *written) set(s setting) (err error) {
 		if w.Enabled, isBool = s.value.(bool); !isBool {
 			err = fmt.Errorf("enabled=%q: it must be true or false", text)
 		}
-	case "meta", "store_failures", "store_failures_as":
+	case "meta", "store_failures", "store_failures_as", "database", "schema", "alias", "group", "full_refresh", "docs":
 	default:
 		err = fmt.Errorf("config() of a check has no key %q", s.key)
 	}
@@ -350,6 +418,10 @@ func (l *loader) await(w *written) {
 	}
 	if m := w.Node.Model; m != nil && w.Quarantines() && (m.Materialized == View || m.Materialized == Ephemeral) {
 		l.problem(w.at("severity"), "materialize it as a table, or use severity: error or warn", "%s is materialized as %s: it has no rows of its own to quarantine", w.Node.Name(), m.Materialized)
+		return
+	}
+	if m := w.Node.Model; m != nil && w.Quarantines() && m.Materialized == Snapshot {
+		l.problem(w.at("severity"), "put the check on the model that it reads, or use severity: error or warn", "%s is a snapshot: a row that is kept out of it would count as deleted", w.Node.Name())
 		return
 	}
 	if w.Node.Kind == KindEntity && w.Quarantines() {

@@ -110,6 +110,8 @@ func (l *loader) mayPromise(n *Node, entry *contractEntry) bool {
 	switch {
 	case n.Model != nil && n.Model.Materialized == Ephemeral:
 		l.problem(entry.Pos(), "materialize it, or put the contract on the model that reads it", "%s is ephemeral: there is no table to keep a contract", n.Name())
+	case n.Model != nil && n.Model.Materialized == Snapshot:
+		l.problem(entry.Pos(), "put the contract on the model that it reads", "%s is a snapshot: it has the columns that its rows have had over time", n.Name())
 	case n.Kind == KindEntity:
 		l.problem(entry.Pos(), "put the contract on a model that reads it, or write checks",
 			"%s is a table of the entity %s: its columns are what the sources have, and no row can be left out of it", n.Name(), n.Entity.Name)

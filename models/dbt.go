@@ -169,6 +169,30 @@ func (l *loader) dbt() {
 		}
 	}
 	l.packageNames()
+	l.wholeProject()
+}
+
+// wholeProject takes what the folder's own dbt_project.yml says of all packages, and the hooks that runs have.
+func (l *loader) wholeProject() {
+	l.p.Dispatch = map[string][]string{}
+	for _, d := range l.packages[0].keys.Dispatch {
+		l.p.Dispatch[d.Namespace] = d.SearchOrder
+	}
+	for _, p := range l.packages {
+		if !p.isRoot() {
+			l.p.Packages = append(l.p.Packages, p.name)
+		}
+		for i, text := range p.keys.OnRunStart {
+			if h, ok := l.hook(text, p.keys.Item("on-run-start", i)); ok {
+				l.p.OnRunStart = append(l.p.OnRunStart, h)
+			}
+		}
+		for i, text := range p.keys.OnRunEnd {
+			if h, ok := l.hook(text, p.keys.Item("on-run-end", i)); ok {
+				l.p.OnRunEnd = append(l.p.OnRunEnd, h)
+			}
+		}
+	}
 }
 
 // environment lets the templates of a dbt project see the environment. Lint, which has none, takes the name of a variable for its value.
@@ -274,11 +298,11 @@ func (l *loader) yamlValue(pos config.Pos, pkg, text string) (any, error) {
 		return nil, err
 	}
 	probe := &trial{node: &Node{Path: pos.File, Pos: pos, Model: &Model{Package: pkg}}, project: l.p}
-	globals := jinja.ModelGlobals(probe, jinja.Facts{Target: l.p.TargetFacts()})
+	globals := jinja.ModelGlobals(probe, l.p.ContextFacts())
 	for _, name := range []string{"ref", "source", "config", "this", "is_incremental"} {
 		delete(globals, name)
 	}
-	return t.Native(l.Context, globals, jinja.Options{})
+	return t.RenderNative(l.Context, globals, jinja.Options{})
 }
 
 // setting is one key of a configuration, with a value of Go's.

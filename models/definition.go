@@ -70,9 +70,12 @@ func (p *Project) Definition(n *Node) *Definition {
 
 func (p *Project) defineModel(d *Definition, n *Node) {
 	m := n.Model
-	d.Parts[PartBody] = HashOf(m.Template.Text())
-	if len(m.Template.Text()) < longText {
-		d.Text = m.Template.Text()
+	if m.Template != nil { // what cannot be built may have none
+		d.Parts[PartBody] = HashOf(m.Template.Text())
+		p.reached(d, n)
+		if d.Text = m.Template.Text(); len(d.Text) > longText {
+			d.Text = ""
+		}
 	}
 	d.settings(m.Config)
 	d.Parts[PartConfig+"materialized"] = string(m.Materialized)
@@ -94,7 +97,6 @@ func (p *Project) defineModel(d *Definition, n *Node) {
 	if len(hooks) > 1 {
 		d.Parts[PartHooks] = HashOf(hooks)
 	}
-	p.reached(d, n)
 	for _, need := range n.Needs {
 		p.putIn(d, need)
 	}
@@ -102,7 +104,7 @@ func (p *Project) defineModel(d *Definition, n *Node) {
 
 // putIn adds what decides the text of an ephemeral model, which stands in the model that reads it.
 func (p *Project) putIn(d *Definition, n *Node) {
-	if n.Model == nil || n.Model.Materialized != Ephemeral {
+	if n.Model == nil || n.Model.Materialized != Ephemeral || n.Model.Template == nil {
 		return
 	}
 	d.Parts[PartEphemeral+n.Table] = HashOf(n.Model.Template.Text())

@@ -265,6 +265,9 @@ const (
 	KindTable  Kind = "table"  // of a checks file: it is where it is
 )
 
+// Built says whether a run makes tables of this kind of what it has, and reads them from no source.
+func (k Kind) Built() bool { return k == KindSeed || k == KindModel || k == KindEntity }
+
 // Node is anything that produces a table. Exactly one of Stream, Seed, Model and Entity is set; of a KindTable Stream where a source reads
 // it, and none where From is read as it is.
 type Node struct {
@@ -299,7 +302,7 @@ func (n *Node) Key() []string {
 	switch {
 	case n.Stream != nil && n.Stream.Mode == "incremental":
 		return n.Stream.Key
-	case n.Model != nil && n.Model.Materialized == Incremental && n.Model.Strategy != StrategyAppend:
+	case n.Model != nil && n.Model.Materialized == Incremental && (n.Model.Strategy == StrategyMerge || n.Model.Strategy == StrategyDeleteInsert):
 		return n.Model.UniqueKey
 	}
 	return nil

@@ -153,7 +153,7 @@ func stateMatch(term, value string) (func(known bool, changes []Change) bool, er
 // changed says whether the node is among what the project stands at, and how it differs from it.
 func (p *Project) changed(n *Node) (known bool, changes []Change) {
 	unknown := []Change{{Part: "kind", How: "changed"}}
-	if n.Model != nil && n.Model.Materialized == Ephemeral { // no table tells of it but those that it is put into
+	if n.Model != nil && n.Model.Materialized == Ephemeral && n.Model.Template != nil { // no table tells of it but those that it is put into
 		now := &Definition{Format: DefinitionFormat, Parts: map[string]string{PartBody: HashOf(n.Model.Template.Text())}}
 		for reader, d := range p.standing.Tables {
 			if d == nil || d.Parts[PartEphemeral+n.Table] == "" || p.Node(reader) == nil {

@@ -131,6 +131,9 @@ func (l *loader) snowflakeNode(n *Node, kept SnowflakeTable) {
 		if n.Model != nil {
 			hint = "give the model materialized: incremental and a unique_key, or take mode: auto"
 		}
+		if n.Seed != nil {
+			hint = "a seed is read anew in each run: take mode: auto, or put an incremental model with a unique_key over it"
+		}
 		if n.Entity != nil {
 			hint = "the tables of an entity are made anew in each run: take mode: auto, or put an incremental model with a unique_key over it"
 		}

@@ -25,7 +25,7 @@ func (l *loader) macros() {
 		}
 		packages = append(packages, one)
 	}
-	library, err := jinja.NewLibrary(packages...)
+	library, err := jinja.NewLibrary(append(packages, jinja.BuiltinPackage())...)
 	l.p.Macros = library
 	for _, e := range each(err) {
 		l.templateProblem("macros", e)

@@ -11,6 +11,7 @@ import (
 // trial renders a model without an engine behind it, to learn what it refers to and how it is configured. It
 // implements jinja.Engine.
 type trial struct {
+	jinja.NoDatabase
 	node    *Node
 	project *Project
 	places  map[string]jinja.Position // of the keys of config(), where they are written plainly
@@ -73,7 +74,10 @@ func (t *trial) render(incremental bool) (*jinja.Output, error) {
 
 func (t *trial) globals(incremental bool) map[string]any {
 	this := jinja.Relation{Schema: t.node.Schema, Name: t.node.Table, Kind: "table", SQL: "this"}
-	return jinja.ModelGlobals(t, jinja.Facts{This: this, Incremental: incremental, Target: t.project.TargetFacts()})
+	this.Database, this.HideDatabase = t.project.Database, true
+	f := t.project.ContextFacts()
+	f.This, f.Incremental = this, incremental
+	return jinja.ModelGlobals(t, f)
 }
 
 func (t *trial) options() jinja.Options {
@@ -86,6 +90,11 @@ func (p *Project) PackageName(label string) string {
 		return p.root
 	}
 	return label
+}
+
+// ContextFacts are what the project says of dbt's context; who renders adds what is known of the node and of the run.
+func (p *Project) ContextFacts() jinja.Facts {
+	return jinja.Facts{Target: p.TargetFacts(), Project: p.root, Database: p.Database, HideDatabase: true, Dispatch: p.Dispatch}
 }
 
 // TargetFacts are what a template sees as target.
@@ -109,8 +118,8 @@ func (t *trial) seen(r reference) {
 }
 
 // Ref implements jinja.Engine.
-func (t *trial) Ref(pkg, name string) (jinja.Relation, error) {
-	t.seen(reference{name: name, pkg: pkg})
+func (t *trial) Ref(pkg, name, version string) (jinja.Relation, error) {
+	t.seen(reference{name: name, pkg: pkg, version: version})
 	return jinja.Relation{Schema: t.node.Schema, Name: name, Kind: "table", SQL: "ref"}, nil
 }
 
@@ -157,5 +166,19 @@ func (t *trial) EnvVar(name string) (string, bool) {
 	return t.project.EnvVar(name)
 }
 
+// Doc implements jinja.Engine: only descriptions have docs blocks put in.
+func (t *trial) Doc(_, name string) (string, error) {
+	return "", &jinja.Error{Msg: fmt.Sprintf("doc(%q) stands in a description of a properties file, not in a model", name)}
+}
+
+// Graph implements jinja.Engine: of a project that is being read, only what has been read.
+func (t *trial) Graph() (any, error) { return t.project.Graph(), nil }
+
+// Model implements jinja.Engine.
+func (t *trial) Model() (any, error) { return t.project.Facts(t.node), nil }
+
 // Warn implements jinja.Engine.
 func (t *trial) Warn(jinja.Position, string) {}
+
+// Log implements jinja.Engine.
+func (t *trial) Log(jinja.Position, string) {}

@@ -131,7 +131,7 @@ func (a *audit) older(ctx context.Context, v *warehouse.Version) error {
 	before := a.before.Table(nameOf(a.node))
 	diverting, _ := split(a.node)
 	a.settled = rules(a.node)
-	replaced := a.replay == nil && (!adds(a.node) || a.selection.FullRefresh || a.node.Model != nil && a.rebuildsModels())
+	replaced := a.replay == nil && (!adds(a.node) || a.node.Model == nil && a.selection.FullRefresh || a.rebuilds(a.node))
 	if before == nil || before.Rows == 0 || len(diverting) == 0 || before.Rules == a.settled || replaced {
 		return nil
 	}
@@ -165,7 +165,7 @@ func (a *audit) older(ctx context.Context, v *warehouse.Version) error {
 
 // adds says whether runs add to what the node has published, instead of replacing it.
 func adds(n *models.Node) bool {
-	return n.Stream != nil && n.Stream.Mode != string(extract.Full) || n.Model != nil && n.Model.Materialized == models.Incremental
+	return n.Stream != nil && n.Stream.Mode != string(extract.Full) || n.Model != nil && (n.Model.Materialized == models.Incremental || n.Model.Materialized == models.Snapshot)
 }
 
 // passes is how often the rows are read for the checks.

@@ -18,12 +18,12 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// buildAll builds every model and entity of the run, each behind what it reads, in one engine that may touch nothing but this
+// buildAll builds every seed, model and entity of the run, each behind what it reads, in one engine that may touch nothing but this
 // run's files and the target's.
 func (r *run) buildAll(ctx context.Context) error {
 	var todo []*models.Node
 	for _, n := range r.nodes {
-		if n.Kind == models.KindModel || n.Kind == models.KindEntity {
+		if n.Kind.Built() {
 			todo = append(todo, n)
 		}
 	}
@@ -48,8 +48,11 @@ func (r *run) buildAll(ctx context.Context) error {
 		if culprit := r.failedNeed(n); culprit != "" {
 			return r.skip(ctx, n, culprit)
 		}
-		if n.Kind == models.KindEntity {
+		switch n.Kind {
+		case models.KindEntity:
 			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.entity(ctx, w, n, s) })
+		case models.KindSeed:
+			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.seedOrKept(ctx, b, n, s) })
 		}
 		if n.Model.Materialized == models.Ephemeral {
 			r.count(1)
@@ -72,7 +75,7 @@ func (r *run) expose(ctx context.Context, w warehouse.Warehouse, todo []*models.
 		x.seen[n.Name()] = true
 	}
 	for _, n := range todo {
-		if before := r.before.Table(nameOf(n)); before != nil && before.View == "" && (n.Kind == models.KindEntity || n.Model.Materialized == models.Incremental) {
+		if before := r.before.Table(nameOf(n)); before != nil && before.View == "" && (n.Kind == models.KindEntity || adds(n)) {
 			x.put(ctx, before.Version)
 		}
 		for _, need := range reads(n) {
@@ -135,20 +138,40 @@ func (r *run) version(n *models.Node) *warehouse.Version {
 
 // model builds one model.
 func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s *journal.Step) (_ []load.Table, err error) {
-	dir := filepath.Join(r.runDir(r.ID), fileName(n.Name()))
-	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll("model", dir, 0o700)); err != nil {
-		return nil, fmt.Errorf("stage model: %w", err)
+	job := transform.Job{Node: n, Now: r.LogicalTime}
+	if job.Dir, err = r.stage(n); err != nil {
+		return nil, err
 	}
-	job := transform.Job{Node: n, Dir: dir}
-	if before := r.before.Table(nameOf(n)); before != nil && before.View == "" && !r.rebuildsModels() {
+	if before := r.before.Table(nameOf(n)); before != nil && (before.View == "" || n.Model.Materialized == models.Snapshot) && !r.rebuilds(n) {
 		job.Before = &before.Version
-		if why := mergedOtherwise(n, before); why != "" {
+		if why := mergedOtherwise(n, before); why != "" && keeps(n) {
+			return nil, &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: fmt.Errorf("the published table was not merged by %v, and full_refresh: false does not let it be built anew", n.Model.UniqueKey),
+				Hint: "give the model the unique_key that it had, or another strategy"}
+		} else if why != "" {
 			job.Before, s.Notes = nil, append(s.Notes, why)
+		}
+		if r.rebuildsModels() && adds(n) {
+			s.Notes = append(s.Notes, stays(n))
 		}
 		if r.selection.Backfill != nil && job.Before != nil && n.Model.Materialized == models.Incremental {
 			s.Notes = append(s.Notes, fmt.Sprintf("warning: it is incremental, and takes up of the range what its own condition lets through: millrace run %s --full-refresh builds it from all rows", n.Name()))
 		}
 	}
+	return r.make(ctx, b, job, s, func(job transform.Job) (*transform.Built, error) { return b.Build(ctx, job) })
+}
+
+// stage makes an empty folder for the files of a node that is built.
+func (r *run) stage(n *models.Node) (string, error) {
+	dir := filepath.Join(r.runDir(r.ID), fileName(n.Name()))
+	if err := errors.Join(os.RemoveAll(dir), fsx.MkdirAll(string(n.Kind), dir, 0o700)); err != nil {
+		return "", fmt.Errorf("stage %s: %w", n.Kind, err)
+	}
+	return dir, nil
+}
+
+// make builds a node's version, verifies what was written, and checks it.
+func (r *run) make(ctx context.Context, b *transform.Builder, job transform.Job, s *journal.Step, build func(transform.Job) (*transform.Built, error)) (_ []load.Table, err error) {
+	n := job.Node
 	diverting, judging := split(n)
 	var a *audit
 	if len(n.Checks) > 0 {
@@ -166,15 +189,16 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 	if len(diverting) > 0 {
 		job.Divider = a
 	}
-	built, err := b.Build(ctx, job)
+	built, err := build(job)
 	if err != nil {
 		return nil, explainModel(n, err)
 	}
 	if err := r.verify(built.Version, built.Written); err != nil {
 		return nil, err
 	}
+	s.Notes = append(s.Notes, built.Notes...)
 	s.Rows, s.Equations = built.Version.Rows, slices.Concat(s.Equations, built.Equations)
-	t := load.Table{Version: built.Version, Kind: string(models.KindModel), Equations: s.Equations, Description: n.Description}
+	t := load.Table{Version: built.Version, Kind: string(n.Kind), Equations: s.Equations, Description: n.Description}
 	for _, need := range reads(n) {
 		t.Needs = append(t.Needs, need.Name())
 	}
@@ -188,6 +212,27 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 	}
 	t.Rules = a.settled
 	return a.with(ctx, t)
+}
+
+// keeps says that the model's table is never built anew, whatever a run is asked.
+func keeps(n *models.Node) bool {
+	return n.Model != nil && (n.Model.Materialized == models.Snapshot || n.Model.Materialized == models.Incremental && n.Model.FullRefresh != nil && !*n.Model.FullRefresh)
+}
+
+// rebuilds says whether the run builds the model from nothing though it would else add to its table.
+func (r *run) rebuilds(n *models.Node) bool {
+	if n.Model == nil || keeps(n) {
+		return false
+	}
+	return n.Model.FullRefresh != nil && *n.Model.FullRefresh || r.rebuildsModels()
+}
+
+// stays says why a model's table is not built anew by a run that was asked to.
+func stays(n *models.Node) string {
+	if n.Model.Materialized == models.Snapshot {
+		return fmt.Sprintf("a snapshot is never built anew, for its history could not be had again: to begin another, take it out of the project for as long as `millrace state drop %s` takes", n.Name())
+	}
+	return "it is not built anew: full_refresh: false"
 }
 
 // mergedOtherwise says why rows of the model cannot be merged into its table as it is published; "" when they can.

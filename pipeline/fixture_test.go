@@ -54,7 +54,7 @@ func engine(t *testing.T, dir string) *pipeline.Engine {
 // engineFor opens it for a target, "" for its own choice.
 func engineFor(t *testing.T, dir, target string) *pipeline.Engine {
 	t.Helper()
-	p, problems := models.Load(models.Loading{Dir: dir, Files: os.DirFS(dir), Target: target, Sources: pipeline.SourceSpecs(sources.Specs()), Env: os.LookupEnv, ColumnType: warehouse.ContractType})
+	p, problems := models.Load(models.Loading{Dir: dir, Files: os.DirFS(dir), Target: target, Sources: pipeline.SourceSpecs(sources.Specs()), Env: os.LookupEnv, ColumnType: warehouse.ContractType, SeedType: warehouse.SeedType})
 	if problems.HasErrors() {
 		t.Fatal(problems)
 	}

@@ -105,7 +105,7 @@ func (j *judging) bring(ctx context.Context, n *models.Node) error {
 		}
 	}
 	for _, r := range reads {
-		if j.tables[r] != nil || r.Kind == models.KindModel || r.Kind == models.KindEntity {
+		if j.tables[r] != nil || r.Kind.Built() {
 			continue
 		}
 		t := &standing{version: warehouse.Version{Name: nameOf(r)}}

@@ -35,6 +35,9 @@ func (r *run) finish(ctx context.Context) (*Report, error) {
 			return nil, errors.Join(err, r.Journal.EndAttempt(context.WithoutCancel(ctx), r.Run, nil, nil, r.tableRows()))
 		}
 		report.Snapshot, r.Run.Snapshot = m.Snapshot, &m.Snapshot
+		if err := r.placeExports(r.ID, m); err != nil {
+			r.warn("%v", err)
+		}
 		for _, t := range m.Tables {
 			if t.Snapshot == m.Snapshot {
 				report.Published = append(report.Published, t)

@@ -94,7 +94,7 @@ func (pl *planning) whole(n *models.Node, before *load.Table, made *load.Fingerp
 	case before.Fingerprint == nil:
 		always("unknown", pl.differs(before, made))
 	}
-	if why := keeps(n); why != "" && before != nil {
+	if why := alwaysBuilt(n); why != "" && before != nil {
 		always("always", why)
 	}
 	if made.Moves != "" && before != nil {

@@ -16,7 +16,7 @@ import (
 func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 	any := false
 	for _, n := range nodes {
-		any = any || n.Model != nil || n.Entity != nil || len(n.Checks) > 0
+		any = any || n.Model != nil || n.Seed != nil || n.Entity != nil || len(n.Checks) > 0
 	}
 	if !any {
 		return nil
@@ -26,7 +26,7 @@ func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 		return fmt.Errorf("plan: %w", err)
 	}
 	defer remove()
-	w, err := pl.Warehouse(ctx, warehouse.Config{Memory: pl.engineMemory(1), Threads: 1, Temp: filepath.Join(temp, "spill")})
+	w, err := pl.Warehouse(ctx, warehouse.Config{Memory: pl.engineMemory(1), Threads: 1, Temp: filepath.Join(temp, "spill"), Dirs: []string{temp}})
 	if err != nil {
 		return err
 	}
@@ -42,6 +42,11 @@ func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 	for _, n := range nodes {
 		if n.Entity != nil {
 			if err := pl.entity(ctx, w, n, exposed); err != nil {
+				return err
+			}
+		}
+		if n.Seed != nil {
+			if err := pl.seed(ctx, w, n, temp); err != nil {
 				return err
 			}
 		}
@@ -117,7 +122,7 @@ func (pl *planning) columnsOf(n *models.Node) ([]warehouse.Column, error) {
 func (pl *planning) model(ctx context.Context, b *transform.Builder, n *models.Node, one *PlannedNode) error {
 	job := transform.Job{Node: n}
 	before := pl.before.Table(nameOf(n))
-	if before != nil && before.View == "" && n.Model.Materialized == models.Incremental {
+	if before != nil && before.View == "" && adds(n) && !(n.Model.FullRefresh != nil && *n.Model.FullRefresh && !keeps(n)) {
 		job.Before = &before.Version
 		if err := b.Warehouse.Expose(ctx, warehouse.Version{Name: nameOf(n), Columns: before.Columns}); err != nil {
 			return err
@@ -140,14 +145,12 @@ func (pl *planning) model(ctx context.Context, b *transform.Builder, n *models.N
 		return err
 	}
 	for _, key := range n.Model.UniqueKey {
-		if n.Model.Materialized == models.Incremental && !hasColumn(columns, key) {
+		if n.Model.Materialized == models.Incremental && n.Model.Strategy != models.StrategyAppend && !hasColumn(columns, key) {
 			return &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: fmt.Errorf("unique_key: the SELECT has no column %q", key), Hint: "the columns are: " + columnNames(columns)}
 		}
 	}
-	if job.Before != nil {
-		if columns, err = warehouse.UnionColumns(before.Columns, columns); err != nil {
-			return err
-		}
+	if columns, err = b.Planned(ctx, job, sql, columns); err != nil {
+		return err
 	}
 	one.Columns = columns
 	if before != nil {

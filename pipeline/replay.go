@@ -103,8 +103,14 @@ func (e *Engine) replayable(ctx context.Context, req ReplayRequest) (*replay, er
 	if m := n.Model; m != nil && (m.Materialized == models.View || m.Materialized == models.Ephemeral) {
 		return nil, refused("", "%s is %s: it has no rows of its own, and no quarantine", n.Name(), m.Materialized)
 	}
+	if m := n.Model; m != nil && m.Materialized == models.Snapshot {
+		return nil, refused("replay them into the model that it reads", "%s is a snapshot: a row that joined it later would have another history", n.Name())
+	}
 	if n.Entity != nil {
 		return nil, refused("correct them where they come from, or add what is missing to the table of reference data: each run reads all records anew", "%s is made of all records together: single rows cannot be added to it", n.Name())
+	}
+	if n.Seed != nil {
+		return nil, refused("correct them there: the next run reads all of it anew", "%s is the file %s", n.Name(), n.Seed.Path)
 	}
 	m, err := e.current(ctx)
 	if err != nil {

@@ -61,6 +61,8 @@ func (j *joining) beside(ctx context.Context, t *load.Table, files []warehouse.F
 	case equation.Get("inserted") == 0:
 	case m == nil && j.node.Stream.Mode == string(extract.Full):
 		j.note("the rows are added to what is published: the next full load of the stream replaces all of it")
+	case m != nil && m.Materialized == models.External:
+		j.note("the rows are added to what is published, and not to the file that the model writes: the next build begins from its SELECT again")
 	case m != nil && m.Materialized == models.Table:
 		j.note("the rows are added to what is published: the next build begins from the model's SELECT again")
 	}

@@ -89,11 +89,11 @@ func (j *joining) unmeetable() ([]staying, error) {
 	return all, nil
 }
 
-// copies are rows of an incremental model that only appends which are there already, or in quarantine more than once: its SELECT
+// copies are rows of an incremental model without a key which are there already, or in quarantine more than once: its SELECT
 // may ask for a row again that was kept out, in each run. Equal rows of one run are as they came.
 func (j *joining) copies() ([]staying, error) {
 	rp := j.replay
-	if m := rp.Node.Model; m == nil || m.Materialized != models.Incremental || m.Strategy != models.StrategyAppend {
+	if m := rp.Node.Model; m == nil || m.Materialized != models.Incremental || m.Strategy != models.StrategyAppend && m.Strategy != models.StrategyInsertOverwrite {
 		return nil, nil
 	}
 	d := j.Warehouse.Dialect()

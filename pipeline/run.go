@@ -478,6 +478,9 @@ func (e *Engine) complete(ctx context.Context, old journal.Run, m *load.Manifest
 	if err != nil {
 		return err
 	}
+	if err := e.placeExports(old.ID, m); err != nil {
+		e.Log.Warn(err.Error(), "run", old.ID)
+	}
 	now := e.Clock()
 	old.Status, old.Finished, old.Snapshot = journal.Succeeded, &now, &m.Snapshot
 	code := ExitOK

@@ -24,6 +24,9 @@ func (r *run) modelOrKept(ctx context.Context, b *transform.Builder, n *models.N
 	if err := r.inputs(n); err != nil {
 		return nil, err
 	}
+	if n.Model.Unbuildable != "" {
+		return r.model(ctx, b, n, s)
+	}
 	made, err := r.fingerprint(ctx, b, n)
 	if err != nil { // the build finds the same, and tells it in its place
 		return r.model(ctx, b, n, s)
@@ -43,15 +46,38 @@ func (r *run) modelOrKept(ctx context.Context, b *transform.Builder, n *models.N
 	return tables, err
 }
 
-// mayKeep says whether the run leaves tables as they are where nothing has changed.
-func (r *run) mayKeep(n *models.Node) bool {
-	return !r.selection.FullRefresh && !r.selection.Rebuild && r.selection.Backfill == nil && r.replay == nil && keeps(n) == ""
+// seedOrKept reads the seed, unless its file and what is said of it are what its published table was made of.
+func (r *run) seedOrKept(ctx context.Context, b *transform.Builder, n *models.Node, s *journal.Step) ([]load.Table, error) {
+	made, before := &load.Fingerprint{Definition: *r.Project.Definition(n), Inputs: map[string]string{}}, r.before.Table(nameOf(n))
+	known := map[string]string{}
+	for _, in := range inputsOf(n) {
+		made.Inputs[in.Name()] = r.versionOf(in.Name(), known)
+	}
+	made.Moves = movingRule(ctx, b.Warehouse, n)
+	if r.mayKeep(n) && made.Parts[models.PartBody] != "" && r.differs(before, made) == "" {
+		if why := r.damaged(ctx, b.Warehouse, before); why != "" {
+			s.Notes = append(s.Notes, "built anew: "+why)
+		} else {
+			return r.kept(ctx, b, n, s, made)
+		}
+	}
+	tables, err := r.seed(ctx, b, n, s)
+	if err == nil && len(tables) > 0 {
+		tables[0].Fingerprint = made
+	}
+	return tables, err
 }
 
-// keeps says why the model is built in each run, whatever has changed; "" when it need not be.
-func keeps(n *models.Node) string {
+// mayKeep says whether the run leaves tables as they are where nothing has changed.
+func (r *run) mayKeep(n *models.Node) bool {
+	return !r.selection.FullRefresh && !r.selection.Rebuild && r.selection.Backfill == nil && r.replay == nil && alwaysBuilt(n) == ""
+}
+
+// alwaysBuilt says why the model is built in each run, whatever has changed; "" when it need not be.
+func alwaysBuilt(n *models.Node) string {
 	m := n.Model
 	switch {
+	case m == nil:
 	case m.FullRefresh != nil && *m.FullRefresh:
 		return "full_refresh: true builds it in each run"
 	case len(m.Before)+len(m.Behind) > 0:
@@ -88,7 +114,11 @@ func (e *Engine) differs(before *load.Table, made *load.Fingerprint) string {
 	if made.Moves != "" {
 		return made.Moves
 	}
-	if changes := decisive(made.Changes(&old.Definition)); len(changes) > 0 {
+	changes := made.Changes(&old.Definition)
+	if made.Statement != "" {
+		changes = decisive(changes)
+	}
+	if len(changes) > 0 {
 		return changes[0].String()
 	}
 	if made.Statement != old.Statement {

@@ -138,7 +138,7 @@ func stepCase(n Node, badChecks bool) *junitCase {
 	switch n.Kind {
 	case "stream":
 		name = "extract"
-	case "table":
+	case "seed", "table":
 		name = "read"
 	}
 	c := &junitCase{Name: name, Classname: plain(n.Name)}

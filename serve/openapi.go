@@ -26,7 +26,7 @@ var enums = map[reflect.Type][]string{
 	reflect.TypeFor[journal.Trigger]():     {"command", "schedule", "after", "api", "webhook", "backfill"},
 	reflect.TypeFor[journal.FiringState](): {"waiting", "started", "succeeded", "failed", "skipped", "cancelled"},
 	reflect.TypeFor[check.Status]():        {"pass", "warn", "fail", "error", "skipped"},
-	reflect.TypeFor[models.Kind]():         {"stream", "model", "table", "entity"},
+	reflect.TypeFor[models.Kind]():         {"stream", "seed", "model", "table", "entity"},
 	reflect.TypeFor[models.Severity]():     {"warn", "error", "quarantine"},
 }
 

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/models/jinja"
-	"github.com/millrace/millrace/models/portable"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -21,13 +20,26 @@ type Builder struct {
 	Warehouse warehouse.Warehouse
 	// Warn is told what templates say by log() and exceptions.warn().
 	Warn func(node, message string)
+	// Run is what templates may know of the run.
+	Run Run
+}
+
+// Run is what a template sees of the run that renders it: run_started_at, invocation_id, flags and selected_resources.
+type Run struct {
+	Started     time.Time
+	ID          string
+	Command     string // run, test, compile…; "" is run
+	FullRefresh bool
+	Selected    []string // unique ids, as the graph has them
 }
 
 // Job is one model to build.
 type Job struct {
 	Node *models.Node
-	// Before is the published version that an incremental model adds to; nil builds from nothing.
+	// Before is the published version that an incremental model or a snapshot adds to; nil builds from nothing.
 	Before *warehouse.Version
+	// Now is the time that a snapshot notes where its rows have none of their own.
+	Now time.Time
 	// Dir is the folder that new files go to.
 	Dir string
 	// Shape is asked before the SELECT runs, with its columns: it gives the types to cast them to, and the columns to keep. nil
@@ -52,6 +64,8 @@ type Built struct {
 	Version   warehouse.Version
 	Written   []warehouse.File // those of the version's files that are new
 	Equations []warehouse.Equation
+	Exported  *Exported // of an external model; nil for others
+	Notes     []string  // what happened that nobody asked for
 }
 
 // Error is a failure of a model, at its place in the model's file.
@@ -80,17 +94,9 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 	return built, locate(err, out)
 }
 
-// publishable refuses a view that calls a cleaning function: readers run its SELECT themselves, in a DuckDB that has none of ours.
-func publishable(job Job, out *jinja.Output) error {
-	if job.Node.Model.Materialized != models.View {
-		return nil
-	}
-	name, at, found := portable.Cleaning(out.Text)
-	if !found {
-		return nil
-	}
-	return &Error{Pos: out.Source(at).String(), Err: fmt.Errorf("a view cannot call %s: whoever reads what is published runs the view's SELECT in a DuckDB of his own, which does not know it", name),
-		Hint: "{{ config(materialized='table') }} stores what it gives; ephemeral puts the model into those that read it"}
+// Table makes a table of a SELECT that is no model's, for a node that has none.
+func (b *Builder) Table(ctx context.Context, job Job, sql string) (*Built, error) {
+	return b.run(ctx, job, sql)
 }
 
 // locate puts an engine's error at the place of the model that wrote the SQL at fault.
@@ -158,14 +164,20 @@ func earlier(err error, offset int) error {
 // materialize gives a SELECT the form that the model's materialization asks for.
 func (b *Builder) materialize(ctx context.Context, job Job, sql string, columns []warehouse.Column) (*Built, error) {
 	name := warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}
+	if job.Node.Model == nil {
+		return b.table(ctx, job, name, sql)
+	}
 	switch job.Node.Model.Materialized {
 	case models.View:
-		v := warehouse.Version{Name: name, Columns: columns, View: sql}
-		return &Built{Version: v}, b.Warehouse.Expose(ctx, v)
+		return b.view(ctx, name, sql, columns)
 	case models.Table:
 		return b.table(ctx, job, name, sql)
+	case models.External:
+		return b.external(ctx, job, name, sql)
 	case models.Incremental:
-		return b.incremental(ctx, job, name, sql)
+		return b.incremental(ctx, job, name, sql, columns)
+	case models.Snapshot:
+		return b.snapshot(ctx, job, name, sql)
 	default:
 		return nil, fmt.Errorf("materialized=%q cannot be built", job.Node.Model.Materialized)
 	}
@@ -195,36 +207,6 @@ func (b *Builder) write(ctx context.Context, job Job, sql string) (warehouse.Fil
 	return file, columns, err
 }
 
-func (b *Builder) table(ctx context.Context, job Job, name warehouse.Name, sql string) (*Built, error) {
-	files, columns, err := b.selected(ctx, job, sql)
-	if err != nil {
-		return nil, err
-	}
-	v, equation, err := warehouse.Append(nil, name, files, columns)
-	if err != nil {
-		return nil, err
-	}
-	return b.built(ctx, *v, files, nil, equation)
-}
-
-// selected runs the SELECT into files of the rows that may be published.
-func (b *Builder) selected(ctx context.Context, job Job, sql string) ([]warehouse.File, []warehouse.Column, error) {
-	if job.Divider == nil {
-		file, columns, err := b.write(ctx, job, sql)
-		return []warehouse.File{file}, columns, err
-	}
-	columns, err := b.Warehouse.Describe(ctx, sql)
-	if err != nil {
-		return nil, nil, err
-	}
-	for i, c := range columns {
-		if columns[i].Type, err = warehouse.Stored(c.Type); err != nil {
-			return nil, nil, fmt.Errorf("column %q: %w", c.Name, err)
-		}
-	}
-	return job.Divider.Query(ctx, sql, columns)
-}
-
 // built exposes the version to the models behind it and counts the rows of what was built where they lie.
 func (b *Builder) built(ctx context.Context, v warehouse.Version, files, written []warehouse.File, more ...warehouse.Equation) (*Built, error) {
 	if err := b.Warehouse.Expose(ctx, v); err != nil {
@@ -250,62 +232,4 @@ func (b *Builder) built(ctx context.Context, v warehouse.Version, files, written
 		}
 	}
 	return &Built{Version: v, Written: written, Equations: equations}, nil
-}
-
-// incremental merges what the SELECT gives into the version before.
-func (b *Builder) incremental(ctx context.Context, job Job, name warehouse.Name, sql string) (*Built, error) {
-	file, columns, err := b.write(ctx, job, sql)
-	if err != nil {
-		return nil, err
-	}
-	landed := []warehouse.File{file}
-	if job.Divider == nil {
-		return b.join(ctx, job, name, landed, columns, "merge")
-	}
-	if landed, columns, err = job.Divider.Files(ctx, landed, columns, nil); err != nil {
-		return nil, err
-	}
-	for round := 1; ; round++ {
-		built, err := b.join(ctx, job, name, landed, columns, fmt.Sprint("merge-", round))
-		if err != nil {
-			return nil, err
-		}
-		passed, _, err := job.Divider.Files(ctx, landed, columns, &built.Version)
-		if err != nil {
-			return nil, err
-		}
-		if slices.EqualFunc(passed, landed, func(x, y warehouse.File) bool { return x.Path == y.Path }) {
-			return built, nil
-		}
-		landed = passed
-	}
-}
-
-// join brings the landed rows into the version before.
-func (b *Builder) join(ctx context.Context, job Job, name warehouse.Name, landed []warehouse.File, columns []warehouse.Column, folder string) (*Built, error) {
-	m := job.Node.Model
-	if m.Strategy == models.StrategyAppend {
-		v, equation, err := warehouse.Append(job.Before, name, landed, columns)
-		if err != nil {
-			return nil, err
-		}
-		return b.built(ctx, *v, landed, nil, equation)
-	}
-	dir := filepath.Join(job.Dir, folder)
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return nil, err
-	}
-	in := warehouse.MergeInput{Name: name, Prev: job.Before, Landed: landed, Columns: columns, Key: m.UniqueKey, Dir: dir, Strategy: warehouse.ByKey}
-	if m.Strategy == models.StrategyDeleteInsert {
-		in.Strategy = warehouse.DeleteInsert
-	}
-	out, err := warehouse.Merge(ctx, b.Warehouse, in)
-	if err != nil {
-		return nil, err
-	}
-	if n := out.Get("landed", "superseded"); n > 0 { // which of them is to win would be up to chance
-		return nil, &Error{Pos: m.Path + ":1:1", Err: fmt.Errorf("%d rows of the SELECT repeat a unique_key (%s)", n, strings.Join(m.UniqueKey, ", ")),
-			Hint: "let the SELECT give one row a key: group by it, or take arg_max"}
-	}
-	return b.built(ctx, out.Version, landed, out.Written, out.Equations...)
 }

@@ -3,6 +3,7 @@ package transform
 import (
 	"context"
 
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -33,4 +34,19 @@ func (b *Builder) Describe(ctx context.Context, job Job) (sql string, columns []
 	}
 	columns, err = b.Warehouse.Describe(ctx, out.Text)
 	return out.Text, columns, locate(err, out)
+}
+
+// Planned are the columns that the model's table gets by a SELECT that has these, as they are stored: a snapshot adds its own, and an
+// incremental model has those of the table that it adds to.
+func (b *Builder) Planned(ctx context.Context, job Job, sql string, columns []warehouse.Column) ([]warehouse.Column, error) {
+	switch m := job.Node.Model; {
+	case m.Materialized == models.Incremental && job.Before != nil:
+		return ColumnsAfter(job.Node, job.Before.Columns, columns)
+	case m.Materialized == models.Snapshot && m.Slowly != nil:
+		in := slowlyInput(m.Slowly)
+		in.Name, in.Prev, in.Columns = warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}, job.Before, columns
+		after, err := warehouse.SlowlyColumns(ctx, b.Warehouse, in, sql)
+		return after, slowlyError(job.Node, err)
+	}
+	return columns, nil
 }

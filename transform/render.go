@@ -12,9 +12,17 @@ import (
 func (b *Builder) render(ctx context.Context, job Job) (*jinja.Output, error) {
 	s := &session{Builder: b, ctx: ctx, job: job}
 	n := job.Node
-	facts := jinja.Facts{This: s.relation(n), Execute: true, Target: b.Project.TargetFacts(),
-		Incremental: n.Model.Materialized == models.Incremental && job.Before != nil}
+	facts := b.facts(s.relation(n))
+	facts.Incremental = n.Model.Materialized == models.Incremental && job.Before != nil
 	return n.Model.Template.Render(ctx, jinja.ModelGlobals(s, facts), b.options(n))
+}
+
+// facts are what a template knows of the project, of the run and of the relation that it makes.
+func (b *Builder) facts(this jinja.Relation) jinja.Facts {
+	f := b.Project.ContextFacts()
+	f.This, f.Execute, f.Adapter = this, true, b.Warehouse.Dialect().Name
+	f.RunStarted, f.InvocationID, f.FullRefresh, f.Command, f.Selected = b.Run.Started, b.Run.ID, b.Run.FullRefresh, b.Run.Command, b.Run.Selected
+	return f
 }
 
 // options are those of a node's template: its package is the first that its macros are looked for in.
@@ -24,14 +32,34 @@ func (b *Builder) options(n *models.Node) jinja.Options {
 
 // Query renders the query of a check: what it refers to as this is the table of its node.
 func (b *Builder) Query(ctx context.Context, c *models.Check) (string, error) {
+	if args, ok := c.Args.(*models.SQL); ok && args.Test != nil {
+		return b.testQuery(ctx, c)
+	}
 	n := *c.Node
 	n.Model = &models.Model{Path: c.Pos.File, Template: c.Template, Materialized: models.Table}
 	s := &session{Builder: b, ctx: ctx, job: Job{Node: &n}}
-	out, err := c.Template.Render(ctx, jinja.ModelGlobals(s, jinja.Facts{This: s.relation(c.Node), Execute: true, Target: b.Project.TargetFacts()}), b.options(&n))
+	out, err := c.Template.Render(ctx, jinja.ModelGlobals(s, b.facts(s.relation(c.Node))), b.options(&n))
 	if err != nil {
 		return "", templateError(err)
 	}
 	return out.Text, nil
+}
+
+// testQuery is the query of a generic test.
+func (b *Builder) testQuery(ctx context.Context, c *models.Check) (string, error) {
+	n := *c.Node
+	settings := map[string]any{}
+	if c.Where != "" {
+		settings["where"] = c.Where
+	}
+	n.Model = &models.Model{Path: c.Pos.File, Package: c.Node.Package(), Materialized: models.Table, Config: settings}
+	s := &session{Builder: b, ctx: ctx, job: Job{Node: &n}}
+	globals := jinja.ModelGlobals(s, b.facts(s.relation(c.Node)))
+	text, err := b.Project.RenderTest(ctx, c, s.relation(c.Node), globals)
+	if err != nil {
+		return "", templateError(err)
+	}
+	return text, nil
 }
 
 // session is what one model's template talks to. It implements jinja.Engine.
@@ -46,12 +74,12 @@ func (s *session) relation(n *models.Node) jinja.Relation {
 	if n.Model != nil && n.Model.Materialized == models.View {
 		kind = "view"
 	}
-	return jinja.Relation{Schema: n.Schema, Name: n.Table, Kind: kind, SQL: s.Warehouse.Dialect().Table(warehouse.Name{Schema: n.Schema, Table: n.Table})}
+	return jinja.Relation{Database: s.Project.Database, HideDatabase: true, Schema: n.Schema, Name: n.Table, Kind: kind, SQL: s.Warehouse.Dialect().Table(warehouse.Name{Schema: n.Schema, Table: n.Table})}
 }
 
 // Ref implements jinja.Engine. An ephemeral model is put in as a subquery.
-func (s *session) Ref(pkg, name string) (jinja.Relation, error) {
-	n := s.Project.Lookup(s.job.Node.Package(), pkg, name, "")
+func (s *session) Ref(pkg, name, version string) (jinja.Relation, error) {
+	n := s.Project.Lookup(s.job.Node.Package(), pkg, name, version)
 	if n == nil {
 		return jinja.Relation{}, &jinja.Error{Msg: fmt.Sprintf("ref(%q): no model is named so", name)}
 	}
@@ -59,7 +87,7 @@ func (s *session) Ref(pkg, name string) (jinja.Relation, error) {
 		return s.relation(n), nil
 	}
 	inner := &session{Builder: s.Builder, ctx: s.ctx, job: Job{Node: n}}
-	out, err := n.Model.Template.Render(s.ctx, jinja.ModelGlobals(inner, jinja.Facts{Execute: true, Target: s.Project.TargetFacts()}), s.options(n))
+	out, err := n.Model.Template.Render(s.ctx, jinja.ModelGlobals(inner, s.facts(inner.relation(n))), s.options(n))
 	if err != nil {
 		return jinja.Relation{}, err
 	}

@@ -18,8 +18,11 @@ const (
 	// ByKey keeps one row per key: the greatest by (cursor is there, cursor, whole row), so that windows may be
 	// merged in any order, or twice. Latest and Later prefer the landed row; without a cursor it always wins.
 	ByKey Strategy = "merge"
-	// DeleteInsert replaces all rows of the landed keys; keys may repeat, in the result too, whose Key is empty.
+	// DeleteInsert replaces all rows of the landed keys; keys may repeat, in the result too, whose Key is empty. A row with a NULL in
+	// its key is added and replaces none.
 	DeleteInsert Strategy = "delete+insert"
+	// OverwritePartitions is DeleteInsert by the columns that say which partition a row is of, for which NULL is one like others.
+	OverwritePartitions Strategy = "insert_overwrite"
 )
 
 // MergeInput is one run's share of a keyed table.
@@ -31,8 +34,13 @@ type MergeInput struct {
 	Key      []string
 	Cursor   string   // a column, or "": the order of arrival decides
 	Strategy Strategy // "" is ByKey
-	Deleted  []File   // key columns: rows to take out, present or not, unless the key is landed as well
-	Dir      string   // an existing folder that is this merge's alone; kept files are named base-*, upserts-*…
+	// Predicates are conditions, as SQL, on the published rows that may be touched: see Dialect.Touched. By ByKey they must be true of each
+	// row whose key is landed, or the key would be there twice.
+	Predicates []string
+	// Keep are columns that published rows keep as they are where a landed row updates the others. ByKey only.
+	Keep    []string
+	Deleted []File // key columns: rows to take out, present or not, unless the key is landed as well
+	Dir     string // an existing folder that is this merge's alone; kept files are named base-*, upserts-*…
 
 	// Latest says that the landed rows are the source's state at one moment, later than that of every merge before:
 	// they replace published rows whatever the cursors are, for a DATE cursor stands still and a clock may be set back.
@@ -89,6 +97,7 @@ func (r *MergeResult) Get(equation, term string) int64 {
 //	upserts   = kept + changed             (when a delta was merged into an older one)
 //	published = before + inserted − deleted
 //	present   = found + missed + keyless   (with Present)
+//	merged    = landed                     (with Keep: rows that were given what they keep)
 //
 // and no term comes from another: landed is what the writers of the parts counted, inserted, deleted… are counted
 // among the decisions, changed in the files of changes, published in the new version, found there too. When one does
@@ -100,7 +109,7 @@ func Merge(ctx context.Context, w Warehouse, in MergeInput) (*MergeResult, error
 		return nil, fmt.Errorf("merge %s: %w", in.Name, err)
 	}
 	run := m.byKey
-	if in.Strategy == DeleteInsert {
+	if in.replaces() {
 		run = m.deleteInsert
 	}
 	if err := run(ctx); err != nil {
@@ -112,6 +121,11 @@ func Merge(ctx context.Context, w Warehouse, in MergeInput) (*MergeResult, error
 		}
 	}
 	return &m.out, nil
+}
+
+// replaces says whether rows are replaced by groups, and not one by one.
+func (in *MergeInput) replaces() bool {
+	return in.Strategy == DeleteInsert || in.Strategy == OverwritePartitions
 }
 
 type merger struct {
@@ -147,7 +161,7 @@ func (m *merger) prepare(ctx context.Context) error {
 		switch {
 		case p.View != "":
 			return errors.New("the published version is a view")
-		case in.Strategy != DeleteInsert && !slices.EqualFunc(p.Key, in.Key, strings.EqualFold):
+		case !in.replaces() && !slices.EqualFunc(p.Key, in.Key, strings.EqualFold):
 			return fmt.Errorf("the key was (%s) and is (%s): reload the table in full", strings.Join(p.Key, ", "), strings.Join(in.Key, ", "))
 		}
 		prev = p.Columns
@@ -206,7 +220,7 @@ func (m *merger) countKeys(ctx context.Context) error {
 		return fmt.Errorf("count keys: %w", err)
 	}
 	m.stats = keyStats{row[0], row[1], row[2], row[3]}
-	if m.stats.nulls > 0 {
+	if m.stats.nulls > 0 && !m.in.replaces() {
 		return fmt.Errorf("%d landed rows have no key", m.stats.nulls)
 	}
 	return nil
@@ -222,6 +236,12 @@ func (m *merger) byKey(ctx context.Context) error {
 	if prev == nil || prev.Rows == 0 && len(prev.Files()) == 0 {
 		m.first(winners)
 		return m.missed(ctx)
+	}
+	if err := m.untouched(ctx, winners); err != nil {
+		return err
+	}
+	if winners, err = m.keeping(ctx, winners); err != nil {
+		return err
 	}
 	counts, changes, err := m.changes(ctx, winners)
 	if err != nil {
@@ -383,7 +403,7 @@ func (m *merger) publish(ctx context.Context, changes, deletes []File) (int64, e
 // deleteInsert replaces all rows of the landed keys.
 func (m *merger) deleteInsert(ctx context.Context) error {
 	if len(m.in.Deleted) > 0 || m.in.HasPresent || m.in.Mark != "" {
-		return errors.New("delete+insert takes no deleted keys, no key set and no mark")
+		return fmt.Errorf("%s takes no deleted keys, no key set and no mark", m.in.Strategy)
 	}
 	var before, deleted, published int64
 	key := m.only(m.in.Key...)
@@ -395,7 +415,11 @@ func (m *merger) deleteInsert(ctx context.Context) error {
 		before = prev.Rows
 		keys := m.keys(m.in.Landed)
 		var err error
-		if deleted, err = m.count(ctx, m.d.Among(m.published(key), keys, m.in.Key)); err != nil {
+		t := Touch{Key: m.in.Key, Nulls: m.in.Strategy == OverwritePartitions, Predicates: m.in.Predicates}
+		if t.Predicates != nil {
+			key = m.columns // the predicates may speak of any
+		}
+		if deleted, err = m.count(ctx, m.d.Touched(m.published(key), keys, t)); err != nil {
 			return err
 		}
 		if deleted == 0 && len(prev.Upserts)+len(prev.Deletes) == 0 { // nothing to rewrite
@@ -404,7 +428,7 @@ func (m *merger) deleteInsert(ctx context.Context) error {
 			m.version(base, nil, nil, published)
 			break
 		}
-		base, err := m.write(ctx, "base-replaced", m.d.Union(m.d.Without(m.published(m.columns), keys, m.in.Key), m.d.Scan(m.in.Landed, m.columns)))
+		base, err := m.write(ctx, "base-replaced", m.d.Union(m.d.Untouched(m.published(m.columns), keys, t), m.d.Scan(m.in.Landed, m.columns)))
 		if err != nil {
 			return fmt.Errorf("rewrite: %w", err)
 		}

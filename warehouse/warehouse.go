@@ -106,6 +106,9 @@ type Warehouse interface {
 	// Scratch is Write for a file that the caller reads again and throws away: it is quick to write and to read, larger, not synced, and
 	// never part of a Version: of the File only Path, Rows and Bytes are told.
 	Scratch(ctx context.Context, query, path string) (File, error)
+	// Export runs one SELECT and writes its rows to a new file for others at path, in the way that options say, which are those of DuckDB's
+	// COPY; with PARTITION_BY it is a folder. It is complete and synced when it returns.
+	Export(ctx context.Context, query, path, options string) (rows int64, err error)
 	// Split runs one SELECT once and writes its rows to new files: paths[i] gets those for which class, an integer
 	// expression over the SELECT's columns, is i. A class without rows has no file and is nil in the answer.
 	Split(ctx context.Context, query, class string, paths []string) ([]*File, error)

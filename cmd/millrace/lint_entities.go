@@ -147,7 +147,7 @@ func (k *declared) columns(ctx context.Context, n *models.Node) (columns []wareh
 				columns = append(columns, warehouse.Column{Name: own.Name, Type: own.Type})
 			}
 		}
-	case n.Model != nil && n.Model.Materialized != models.Incremental:
+	case n.Model != nil && n.Model.Materialized != models.Incremental && n.Model.Materialized != models.Snapshot:
 		for _, need := range n.Needs {
 			if !k.known(ctx, need) {
 				return nil

@@ -179,6 +179,8 @@ func toDo(n pipeline.PlannedNode) string {
 		return "unknown"
 	case n.Build != nil:
 		return map[string]string{pipeline.ActionReuse: "unchanged", pipeline.ActionBuild: "build", pipeline.ActionDepends: "build if changed"}[n.Build.Action]
+	case n.Kind == "seed" && n.Bytes >= 0:
+		return fmt.Sprintf("%s, %s", bytesText(n.Bytes), plural(int(n.Rows), "row"))
 	case n.Kind != "stream":
 		return ""
 	case n.UpToDate:

@@ -79,7 +79,8 @@ func (r *render) evalNode(f *frame, e expr) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return r.getAttr(v, e.name)
+		v, err = r.getAttr(v, e.name)
+		return r.eased(f, v, err)
 	case *itemExpr:
 		return r.evalItem(f, e)
 	case *callExpr:
@@ -87,7 +88,8 @@ func (r *render) evalNode(f *frame, e expr) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return r.call(fn, args)
+		v, err := r.call(fn, args)
+		return r.eased(f, v, err)
 	case *filterExpr:
 		return r.evalFilter(f, e, "")
 	case *testExpr:
@@ -146,7 +148,21 @@ func (r *render) lookup(f *frame, name string) (any, error) {
 		r.converted[name] = v
 		return v, nil
 	}
-	return &Undefined{msg: "'" + name + "' is undefined"}, nil
+	return &Undefined{msg: "'" + name + "' is undefined", lenient: r.lenient(f),
+		near: func() string { return suggest(name, r.known(f)) }}, nil
+}
+
+// lenient tells whether undefined values of this place may be called and have attributes.
+func (r *render) lenient(f *frame) bool { return r.opts.Lenient && f.pkg == "" }
+
+// eased passes a value on; an undefined one becomes lenient where the place is.
+func (r *render) eased(f *frame, v any, err error) (any, error) {
+	if u, ok := v.(*Undefined); ok && !u.lenient && r.lenient(f) {
+		c := *u
+		c.lenient = true
+		return &c, err
+	}
+	return v, err
 }
 
 // known lists the names a template can see, for "did you mean".
@@ -156,8 +172,7 @@ func (r *render) known(f *frame) []string {
 		names = append(names, r.opts.Macros.names(r.opts.Package, f.pkg)...)
 	}
 	for s := f.sc; s != nil; s = s.parent {
-		names = append(names, s.names...)
-		names = append(names, keysOf(s.vars)...)
+		names = append(names, s.names()...)
 	}
 	return names
 }
@@ -246,39 +261,65 @@ func (r *render) evalCompare(f *frame, e *cmpExpr) (any, error) {
 // getAttr is `v.name`: an attribute or method first, then an item, as in Jinja2.
 func (r *render) getAttr(v any, name string) (any, error) {
 	if u, ok := v.(*Undefined); ok {
-		return nil, undefinedErr(u)
+		return u.part()
 	}
 	x, ok, err := r.attribute(v, name)
 	if err != nil || ok {
 		return x, err
 	}
-	if d, ok := v.(*Dict); ok {
-		if x, ok := d.Get(name); ok {
+	switch v := v.(type) {
+	case *Dict:
+		if x, ok := v.Get(name); ok {
 			return x, nil
 		}
+	case indexed:
+		if x, ok, err := v.item(r, name); ok || err != nil {
+			return fromItem(x, err)
+		}
 	}
-	return noAttr(v, name), nil
+	return r.noAttr(v, name), nil
 }
 
-func noAttr(v any, name string) *Undefined {
+// part is what an attribute, an element or a call of something undefined gives.
+func (u *Undefined) part() (any, error) {
+	if u.lenient {
+		return u, nil
+	}
+	return nil, undefinedErr(u)
+}
+
+func (r *render) noAttr(v any, name string) *Undefined {
 	if p, ok := v.(*packageMacros); ok {
-		return &Undefined{msg: "package '" + p.name + "' has no macro '" + name + "'", hint: suggest(name, p.order)}
+		return &Undefined{msg: "package '" + p.name + "' has no macro '" + name + "'", near: func() string { return suggest(name, p.order) }}
 	}
 	what := typeName(v) + " object"
 	if v == nil {
 		what = "None"
 	}
-	u := &Undefined{msg: "'" + what + "' has no attribute '" + name + "'"}
-	if d, ok := v.(*Dict); ok && d.Len() < 50 {
-		var names []string
-		for k := range d.All() {
+	return &Undefined{msg: "'" + what + "' has no attribute '" + name + "'", near: func() string { return suggest(name, r.env.attributeNames(v)) }}
+}
+
+// attributeNames lists what v has, for "did you mean".
+func (e *env) attributeNames(v any) []string {
+	switch v := v.(type) {
+	case string:
+		return keysOf(e.strMethods)
+	case *List:
+		return keysOf(e.listMethods)
+	case *Dict:
+		names := keysOf(e.dictMethods)
+		for k := range v.All() {
 			if s, ok := k.(string); ok {
 				names = append(names, s)
 			}
 		}
-		u.hint = suggest(name, names)
+		return names
+	case *namespace:
+		return e.attributeNames(v.d)
+	case *loopState:
+		return []string{"index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0", "previtem", "nextitem", "cycle", "changed"}
 	}
-	return u
+	return nil
 }
 
 // attribute is Python's getattr: methods of builtin types and the attributes of objects.
@@ -298,6 +339,14 @@ func (r *render) attribute(v any, name string) (any, bool, error) {
 			}
 		}
 		methods = r.env.tupleMethods
+	case int64, float64, bool:
+		x, ok := numberAttr(v, name)
+		return x, ok, nil
+	case *rangeValue:
+		if x, ok := map[string]any{"start": v.start, "stop": v.at(v.n), "step": v.step}[name]; ok {
+			return x, ok, nil
+		}
+		methods = r.env.tupleMethods
 	case *namespace:
 		x, ok := v.d.Get(name)
 		return x, ok, nil
@@ -313,6 +362,14 @@ func (r *render) attribute(v any, name string) (any, bool, error) {
 				t.Items = append(t.Items, p)
 			}
 			return t, true, nil
+		case "catch_kwargs":
+			return v.node.usesKwargs, true, nil
+		case "catch_varargs":
+			return v.node.usesVarargs, true, nil
+		case "caller":
+			return v.node.usesCaller, true, nil
+		case "get_macro": // of dbt's wrapper of a macro
+			return &funcValue{name: "get_macro", fn: func(a Args) (any, error) { _, err := a.Bind(); return v, err }}, true, nil
 		}
 	case Object:
 		x, ok := v.Attr(name)
@@ -343,13 +400,19 @@ func (r *render) evalItem(f *frame, e *itemExpr) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.getItem(v, k)
+	v, err = r.getItem(v, k)
+	return r.eased(f, v, err)
 }
 
 // getItem is `v[k]`: an item first, then an attribute.
 func (r *render) getItem(v, k any) (any, error) {
 	if u, ok := v.(*Undefined); ok {
-		return nil, undefinedErr(u)
+		return u.part()
+	}
+	if x, ok := v.(indexed); ok {
+		if x, ok, err := x.item(r, k); ok || err != nil {
+			return fromItem(x, err)
+		}
 	}
 	if d, ok := v.(*Dict); ok {
 		if x, ok := d.Get(k); ok {
@@ -365,7 +428,7 @@ func (r *render) getItem(v, k any) (any, error) {
 		if ok || err != nil {
 			return x, err
 		}
-		return noAttr(v, name), nil
+		return r.noAttr(v, name), nil
 	}
 	s, err := r.repr(k)
 	if err != nil {
@@ -377,7 +440,7 @@ func (r *render) getItem(v, k any) (any, error) {
 // index returns element i, counted from the end if negative.
 func (r *render) index(v any, i int64) (any, bool) {
 	switch v.(type) {
-	case string, *List, *Tuple, *rangeValue:
+	case string, *List, *Tuple, *rangeValue, container:
 	default:
 		return nil, false
 	}
@@ -406,13 +469,23 @@ func (r *render) index(v any, i int64) (any, bool) {
 		return v.Items[i], true
 	case *rangeValue:
 		return v.at(i), true
+	case container:
+		return v.elements()[i], true
 	}
 	return nil, false
 }
 
+// fromItem is what an Object gave by key, as a template value.
+func fromItem(v any, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return FromGo(v)
+}
+
 func (r *render) evalSlice(f *frame, v any, s *sliceExpr) (any, error) {
 	if u, ok := v.(*Undefined); ok {
-		return nil, undefinedErr(u)
+		return u.part()
 	}
 	var bounds [3]*int64
 	for i, e := range []expr{s.lo, s.hi, s.step} {
@@ -432,9 +505,11 @@ func (r *render) evalSlice(f *frame, v any, s *sliceExpr) (any, error) {
 		}
 		bounds[i] = &n
 	}
-	n, ok := length(v)
-	if !ok {
-		return &Undefined{msg: "'" + typeName(v) + " object' cannot be sliced"}, nil
+	n, _ := length(v)
+	switch v.(type) {
+	case string, *List, *Tuple, *rangeValue:
+	default:
+		return nil, failf("'%s' object cannot be sliced", typeName(v))
 	}
 	if bounds[2] != nil && *bounds[2] == 0 {
 		return nil, failf("slice step cannot be zero")
@@ -464,6 +539,8 @@ func (r *render) evalSlice(f *frame, v any, s *sliceExpr) (any, error) {
 		return &Tuple{Items: pick(v.Items)}, nil
 	case *rangeValue:
 		return &rangeValue{v.at(start), v.step * step, count}, nil
+	case container:
+		return &Tuple{Items: pick(v.elements())}, nil
 	}
 	return &Undefined{msg: "'" + typeName(v) + " object' cannot be sliced"}, nil
 }
@@ -505,12 +582,8 @@ func (r *render) evalCallee(f *frame, c *callExpr) (Args, any, error) {
 	if err != nil {
 		return Args{}, nil, err
 	}
-	if u, ok := fn.(*Undefined); ok {
-		hint := u.hint
-		if n, ok := c.fn.(*nameExpr); ok && hint == "" {
-			hint = suggest(n.name, r.known(f))
-		}
-		return Args{}, nil, r.at(f, c.at(), &Error{Msg: u.msg, Hint: hint})
+	if u, ok := fn.(*Undefined); ok && !u.lenient {
+		return Args{}, nil, r.at(f, c.at(), undefinedErr(u))
 	}
 	args, err := r.evalArgs(f, &c.callArgs)
 	args.off = c.at()
@@ -601,14 +674,14 @@ func (r *render) call(fn any, a Args) (any, error) {
 		}
 		return FromGo(v)
 	case *Undefined:
-		return nil, undefinedErr(fn)
+		return fn.part()
 	}
 	return nil, failf("'%s' object is not callable", typeName(fn))
 }
 
 func callable(v any) bool {
 	switch v := v.(type) {
-	case *funcValue, *macro, Callable:
+	case *funcValue, *macro, Callable, *Undefined: // Python's Undefined has a __call__
 		return true
 	case *loopState:
 		return v.n.recursive

@@ -64,7 +64,7 @@ func (r *render) charge(n int) error {
 	if err := r.checkSize(n); err != nil {
 		return err
 	}
-	return r.spend(1 + n/64)
+	return r.spend(1 + n/16)
 }
 
 func (r *render) chargeItems(n int) error { return r.spend(1 + n) }
@@ -97,48 +97,76 @@ func (f *frame) writing(w *writer) *frame { return &frame{f.t, f.pkg, f.sc, w} }
 // scope holds variables. `if` makes no scope; loops, macros and blocks do, and what they set ends with them.
 type scope struct {
 	parent *scope
-	vars   map[string]any
-	names  []string // the first few variables, without a map
-	vals   []any
+	few    [4]variable // the first variables, without a map
+	n      int         // how many of few are in use
+	more   map[string]any
+	held   bool // a macro was defined in it or below, which reads its variables later
+}
+
+type variable struct {
+	name string
+	val  any
 }
 
 func newScope(parent *scope) *scope { return &scope{parent: parent} }
 
-func (s *scope) set(name string, v any) {
-	if s.vars != nil {
-		s.vars[name] = v
-		return
+// hold keeps s and the scopes around it from being used again.
+func (s *scope) hold() {
+	for ; s != nil && !s.held; s = s.parent {
+		s.held = true
 	}
-	for i, n := range s.names {
-		if n == name {
-			s.vals[i] = v
+}
+
+// reset empties s for the next turn of a loop, or gives a new scope where s is still needed.
+func (s *scope) reset() *scope {
+	if s.held {
+		return newScope(s.parent)
+	}
+	*s = scope{parent: s.parent}
+	return s
+}
+
+func (s *scope) set(name string, v any) {
+	for i := range s.few[:s.n] {
+		if s.few[i].name == name {
+			s.few[i].val = v
 			return
 		}
 	}
-	s.names, s.vals = append(s.names, name), append(s.vals, v)
-	if len(s.names) > 8 {
-		s.vars = map[string]any{}
-		for i, n := range s.names {
-			s.vars[n] = s.vals[i]
-		}
+	if s.n < len(s.few) {
+		s.few[s.n] = variable{name, v}
+		s.n++
+		return
 	}
+	if s.more == nil {
+		s.more = map[string]any{}
+	}
+	s.more[name] = v
 }
 
 func (s *scope) get(name string) (any, bool) {
 	for ; s != nil; s = s.parent {
-		if s.vars != nil {
-			if v, ok := s.vars[name]; ok {
-				return v, true
+		for i := range s.few[:s.n] {
+			if s.few[i].name == name {
+				return s.few[i].val, true
 			}
-			continue
 		}
-		for i, n := range s.names {
-			if n == name {
-				return s.vals[i], true
+		if s.more != nil {
+			if v, ok := s.more[name]; ok {
+				return v, true
 			}
 		}
 	}
 	return nil, false
+}
+
+// names lists the variables of s itself.
+func (s *scope) names() []string {
+	names := keysOf(s.more)
+	for _, v := range s.few[:s.n] {
+		names = append(names, v.name)
+	}
+	return names
 }
 
 // writer collects text. The one of the whole template also keeps the source map.
@@ -147,6 +175,10 @@ type writer struct {
 	b      strings.Builder
 	mapped bool
 	segs   []segment
+
+	native bool // keep values instead of text; see RenderNative
+	values []any
+	at     int // where the last one came from
 }
 
 func (w *writer) write(s string, off int, copied bool) error {
@@ -158,6 +190,10 @@ func (w *writer) write(s string, off int, copied bool) error {
 	}
 	if err := w.r.checkSize(w.b.Len() + len(s)); err != nil {
 		return err
+	}
+	if w.native {
+		w.keep(s, off)
+		return nil
 	}
 	if w.mapped {
 		w.segs = append(w.segs, segment{uint32(w.b.Len()), uint32(off), copied})
@@ -203,6 +239,11 @@ func (r *render) execNode(f *frame, n node) error {
 	case *textNode:
 		return f.out.write(n.text, n.at(), true)
 	case *outputNode:
+		if f.out.native {
+			v, err := r.nativeValue(f, n.x)
+			f.out.keep(v, n.x.at())
+			return err
+		}
 		v, err := r.eval(f, n.x)
 		if err != nil {
 			return err
@@ -244,6 +285,7 @@ func (r *render) execNode(f *frame, n node) error {
 		}
 		return r.assign(f, n.target, v)
 	case *macroNode:
+		f.sc.hold()
 		f.sc.set(n.name, &macro{node: n, t: f.t, sc: f.sc, pkg: f.pkg})
 		return nil
 	case *callNode:
@@ -299,6 +341,7 @@ func (r *render) execCall(f *frame, n *callNode) error {
 	if err != nil {
 		return err
 	}
+	f.sc.hold()
 	args.Kw = append(args.Kw, KwArg{"caller", &macro{node: n.caller, t: f.t, sc: f.sc, pkg: f.pkg, block: true}})
 	v, err := r.call(fn, args)
 	if err != nil {
@@ -408,7 +451,9 @@ func (r *render) loop(f *frame, n *forNode, v any, depth int64) error {
 	if n.test != nil {
 		s.next, s.seq = r.filtered(f, n, next), nil
 	}
-	for {
+	in := f.inner()
+	ran, done := false, false
+	for !done {
 		x, ok, err := s.take()
 		if err != nil {
 			return err
@@ -423,18 +468,21 @@ func (r *render) loop(f *frame, n *forNode, v any, depth int64) error {
 			s.prev = s.cur
 		}
 		s.index, s.cur = s.index+1, x
-		in := f.inner()
+		in.sc = in.sc.reset()
 		in.sc.set("loop", s)
 		if err := r.assign(in, n.target, x); err != nil {
 			return r.at(f, n.target.at(), err)
 		}
-		if err := r.exec(in, n.body); err == loopControl("break") {
-			return nil
-		} else if err != nil && err != loopControl("continue") {
+		switch err := r.exec(in, n.body); {
+		case err == nil:
+			ran = true
+		case err == loopControl("break"):
+			done = true
+		case err != loopControl("continue"):
 			return err
 		}
 	}
-	if s.index < 0 {
+	if !ran { // Jinja2 runs the else where no turn came to its end, break or not
 		return r.exec(f.inner(), n.orElse)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -48,9 +49,11 @@ func buildFilters() map[string]*filterDef {
 		})
 	}
 	attr, cased := opt("attribute", nil), opt("case_sensitive", false)
-	return map[string]*filterDef{
-		"as_bool": same, "as_number": same, "as_native": same, "as_text": same, // dbt: no effect in SQL
-		"lower": text(strings.ToLower), "upper": text(upper), "string": text(strings.Clone),
+	all := textFilters()
+	maps.Copy(all, map[string]*filterDef{
+		"as_bool": same, "as_number": same, "as_native": same, "as_text": same, // no effect in SQL; see RenderNative
+		"is_list": f(func(_ *render, v any, _ []any) (any, error) { _, ok := v.(*List); return ok, nil }),
+		"lower":   text(strings.ToLower), "upper": text(upper), "string": text(strings.Clone),
 		"capitalize": text(capitalize), "title": text(titleFilter),
 		"trim":   f(filterTrim, opt("chars", nil)),
 		"join":   f(filterJoin, opt("d", ""), attr),
@@ -84,13 +87,17 @@ func buildFilters() map[string]*filterDef {
 		"map":      raw(filterMap),
 		"select":   raw(selector(false, true)), "reject": raw(selector(false, false)),
 		"selectattr": raw(selector(true, true)), "rejectattr": raw(selector(true, false)),
-	}
+	})
+	return all
 }
 
 func capitalize(s string) string {
 	c, n := utf8.DecodeRuneInString(s)
 	if n == 0 {
 		return s
+	}
+	if c == 'ß' {
+		return "Ss" + strings.ToLower(s[n:])
 	}
 	return string(unicode.ToTitle(c)) + strings.ToLower(s[n:])
 }
@@ -230,7 +237,7 @@ func filterFormat(r *render, v any, a Args) (any, error) {
 }
 
 func filterIndent(r *render, v any, a []any) (any, error) {
-	s, err := r.str(v)
+	s, err := wantString(v, "the value")
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +247,7 @@ func filterIndent(r *render, v any, a []any) (any, error) {
 		if !ok {
 			return nil, failf("filter 'indent': width must be an integer or a string")
 		}
-		if n > 10_000 {
+		if n > 1_000_000 {
 			return nil, failf("filter 'indent': width is too large")
 		}
 		pad = strings.Repeat(" ", int(max(n, 0)))
@@ -340,6 +347,8 @@ func filterInt(_ *render, v any, a []any) (any, error) {
 		return v, nil
 	case float64:
 		return floatToInt(v, a[0])
+	case numeric:
+		return floatToInt(v.float(), a[0])
 	case string:
 		base, ok := integer(a[1])
 		if !ok || base != 0 && (base < 2 || base > 36) {
@@ -625,16 +634,13 @@ func filterSort(r *render, v any, a []any) (any, error) {
 		}
 		cols = append(cols, k)
 	}
-	keys := cols[0]
-	if len(cols) > 1 {
-		keys = make([]any, len(items))
-		for i := range keys {
-			t := &Tuple{}
-			for _, c := range cols {
-				t.Items = append(t.Items, c[i])
-			}
-			keys[i] = t
+	keys := make([]any, len(items)) // lists even for one attribute, as in Jinja2: two that are equal need no order
+	for i := range keys {
+		t := &Tuple{}
+		for _, c := range cols {
+			t.Items = append(t.Items, c[i])
 		}
+		keys[i] = t
 	}
 	out, err := r.sorted(items, keys, truth(a[0]))
 	return &List{out}, err
@@ -718,9 +724,16 @@ func filterBatch(r *render, v any, a []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !ok || n < 1 || n > maxRange {
-		return nil, failf("filter 'batch': linecount must be an integer from 1 to %d", maxRange)
+	if !ok || n == 0 {
+		return nil, failf("filter 'batch': linecount must be an integer other than 0")
 	}
+	if n < 0 {
+		n = math.MaxInt32 // one batch of all
+	}
+	if n > maxRange && a[1] != nil {
+		return nil, failf("filter 'batch': linecount must be at most %d to be filled up", maxRange)
+	}
+	n = min(n, int64(max(len(items), maxRange)))
 	var out []any
 	for part := range slices.Chunk(items, int(n)) {
 		row := slices.Clone(part)
@@ -729,7 +742,7 @@ func filterBatch(r *render, v any, a []any) (any, error) {
 		}
 		out = append(out, &List{row})
 	}
-	return &generator{items: out}, r.chargeItems(int(n))
+	return &generator{items: out}, r.chargeItems(len(out))
 }
 
 func filterSlice(r *render, v any, a []any) (any, error) {
@@ -796,6 +809,9 @@ func filterGroupby(r *render, v any, a []any) (any, error) {
 
 func filterDictsort(r *render, v any, a []any) (any, error) {
 	d, ok := v.(*Dict)
+	if u, isUndefined := v.(*Undefined); isUndefined {
+		return nil, undefinedErr(u)
+	}
 	if !ok {
 		return nil, failf("filter 'dictsort' needs a dict, not %s", typeName(v))
 	}
@@ -837,14 +853,22 @@ func filterAttr(r *render, v any, a []any) (any, error) {
 	}
 	x, ok, err := r.attribute(v, name)
 	if err == nil && !ok {
-		return noAttr(v, name), nil
+		return r.noAttr(v, name), nil
 	}
 	return x, err
 }
 
+// itemsOrNone reads v; what is false, such as None, has no items, as in Jinja2.
+func (r *render) itemsOrNone(v any) ([]any, error) {
+	if !truth(v) {
+		return nil, nil
+	}
+	return r.items(v)
+}
+
 // filterMap is map('filter', args…) or map(attribute='a.b', default=…).
 func filterMap(r *render, v any, a Args) (any, error) {
-	items, err := r.items(v)
+	items, err := r.itemsOrNone(v)
 	if err != nil {
 		return nil, err
 	}
@@ -873,7 +897,7 @@ func filterMap(r *render, v any, a Args) (any, error) {
 // selector makes select, reject, selectattr and rejectattr.
 func selector(byAttr, keep bool) func(r *render, v any, a Args) (any, error) {
 	return func(r *render, v any, a Args) (any, error) {
-		items, err := r.items(v)
+		items, err := r.itemsOrNone(v)
 		if err != nil {
 			return nil, err
 		}

@@ -160,6 +160,24 @@ func (r *render) percentFormat(s string, arg any) (any, error) {
 	return b.String(), r.charge(b.Len())
 }
 
+// ascii escapes what is not ASCII, as Python's ascii() does with a repr.
+func ascii(s string) string {
+	var b strings.Builder
+	for _, c := range s {
+		switch {
+		case c < utf8.RuneSelf:
+			b.WriteRune(c)
+		case c < 0x100:
+			b.WriteString(`\x` + hex(c, 2))
+		case c < 0x10000:
+			b.WriteString(`\u` + hex(c, 4))
+		default:
+			b.WriteString(`\U` + hex(c, 8))
+		}
+	}
+	return b.String()
+}
+
 func (r *render) percentVerb(sp formatSpec, v any) (string, error) {
 	switch sp.verb {
 	case 's', 'r', 'a':
@@ -169,6 +187,9 @@ func (r *render) percentVerb(sp formatSpec, v any) (string, error) {
 		}
 		if err != nil {
 			return "", err
+		}
+		if sp.verb == 'a' {
+			text = ascii(text)
 		}
 		sp.zero = false
 		return sp.pad("", cutRunes(text, sp.prec)), nil
@@ -418,8 +439,12 @@ func (r *render) formatField(field string, a Args, auto *int, depth int) (string
 	}
 	if hasConv {
 		switch conv {
-		case "r", "a":
+		case "r":
 			v, err = r.repr(v)
+		case "a":
+			var s string
+			s, err = r.repr(v)
+			v = ascii(s)
 		case "s":
 			v, err = r.str(v)
 		default:
@@ -438,9 +463,18 @@ func (r *render) formatValue(name string, a Args, auto *int) (any, error) {
 	if i >= 0 {
 		name, rest = name[:i], name[i:]
 	}
+	mixed := failf("cannot mix {} and {0} in a format string")
 	if name == "" {
+		if *auto < 0 {
+			return nil, mixed
+		}
 		name = strconv.Itoa(*auto)
 		*auto++
+	} else if isDigit(name[0]) {
+		if *auto > 0 {
+			return nil, mixed
+		}
+		*auto = -1 // there were numbers
 	}
 	var v any
 	if n, err := strconv.Atoi(name); err == nil {

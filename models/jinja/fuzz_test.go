@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// seeds are the templates of the conformance table.
+// seeds are the templates of the conformance table, and some of dbt's.
 func seeds(f *testing.F) {
 	data, err := os.ReadFile("testdata/conformance.json")
 	if err != nil {
@@ -21,6 +21,15 @@ func seeds(f *testing.F) {
 	}
 	for _, c := range file.Cases {
 		f.Add(c.Src)
+	}
+	for _, src := range []string{
+		benchModel, benchMacros,
+		"{% test t(model: Relation, c: List[str] = none) %}{% endtest %}{% materialization m, adapter='x', supported_languages=['sql'] %}{% endmaterialization %}",
+		"{% snapshot s %}{{ config(a=1) }}{{ ref('x') }}{% endsnapshot %}{% docs d %}{{ a }} {{% raw %}{% endraw %}{% enddocs %}",
+		"{% docs a %}{# x #}{% enddocs %}{%- docs b -%}{{ '{{' }}{%enddocs%}{% docs",
+		"{{ '[1, (2,), {3: -4.5}]' | as_native }}", "{{ 'True' | as_bool if a else '1' | as_number }}", "{{ utils.m(1) }}{{ dbt.m }}{{ m() }}",
+	} {
+		f.Add(src)
 	}
 }
 
@@ -37,6 +46,17 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		tpl.Calls()
+		lib, err := NewLibrary(Package{"p", []*Template{tpl}}, Package{Builtin, []*Template{tpl}})
+		if err != nil && !errors.As(err, new(*Error)) {
+			t.Fatalf("bad error %#v", err)
+		}
+		lib.Reached(tpl, "")
+		for _, s := range tpl.Snapshots() {
+			s.Template.Calls()
+		}
+		if _, err := Docs("f", src); err != nil && !errors.As(err, new(*Error)) {
+			t.Fatalf("bad error %#v", err)
+		}
 	})
 }
 
@@ -54,7 +74,13 @@ func FuzzRender(f *testing.F) {
 		}
 		g := ModelGlobals(&fakeEngine{config: NewDict()}, Facts{})
 		g["d"], g["cols"], g["nums"], g["name"], g["n"] = d, []any{"id", "Name"}, []any{3, 1, 2}, "orders", 7
-		out, err := tpl.Render(context.Background(), g, Options{Steps: 20_000, OutputBytes: 1 << 16, Depth: 50})
+		lib, _ := NewLibrary(Package{"p", []*Template{tpl}}, Package{"utils", []*Template{tpl}}) // of which some may be defined twice
+		opts := Options{Macros: lib, Steps: 20_000, OutputBytes: 1 << 16, Depth: 50}
+		if _, err := tpl.RenderNative(context.Background(), g, opts); err != nil && !errors.As(err, new(*Error)) {
+			t.Fatalf("bad error %#v", err)
+		}
+		opts.Lenient = len(src)%2 == 0
+		out, err := tpl.Render(context.Background(), g, opts)
 		if err != nil {
 			var e *Error
 			if !errors.As(err, &e) || e.Line < 1 || e.Col < 1 {

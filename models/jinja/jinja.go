@@ -39,6 +39,8 @@ type Error struct {
 	Hint      string  // what to do next; may be empty
 	Stack     []Frame // the macros that were running, innermost first; empty outside macros
 	Err       error   // the error of the Go function that failed, or of the context; may be nil
+
+	undefined bool // something undefined was used
 }
 
 // Frame is one macro that was running when an error happened.
@@ -111,6 +113,9 @@ func (t *Template) countLines() {
 
 // Name returns the name given to Parse.
 func (t *Template) Name() string { return t.name }
+
+// Source returns the text of the template, its line ends as \n.
+func (t *Template) Source() string { return t.src }
 
 // Line returns a line of the template, counted from 1.
 func (t *Template) Line(n int) string {
@@ -274,6 +279,9 @@ type Options struct {
 	Macros *Library
 	// Package is the package of the template that is rendered; its macros are found first. Default the root project.
 	Package string
+	// Lenient lets the template call undefined values and take their attributes, which gives undefined again, as dbt
+	// does while it only reads a project. In macros of the library it has no effect, as in dbt.
+	Lenient bool
 	// Steps bounds the work: evaluated nodes plus the size of the values made. Default 10 million.
 	Steps int
 	// OutputBytes bounds the rendered text and any single string. Default 64 MiB.

@@ -16,7 +16,7 @@ func filterJSON(r *render, v any, a []any) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if n > 100 {
+		if n > 1000 {
 			return nil, failf("filter 'tojson': indent is too large")
 		}
 		indent = int(max(n, 0))

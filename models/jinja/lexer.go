@@ -66,6 +66,7 @@ var (
 // lex cuts the template into tokens: text as it is, and the words inside `{{ }}` and `{% %}`.
 func lex(t *Template) ([]token, error) {
 	l := &lexer{t: t, src: t.src}
+	l.toks = make([]token, 0, 16+strings.Count(t.src, "{")*4)
 	if len(l.src) > 1<<30 {
 		return nil, t.errorAt(0, "template is larger than 1 GiB", "")
 	}

@@ -23,9 +23,9 @@ type Package struct {
 // has none.
 //
 // A bare name in a template is looked up as dbt does: among the macros of the package of the template, of the root
-// project, then (more than dbt does) of the package of the macro that is running, then of the package Builtin. So a
-// macro of the root project takes the place of a built-in one for everybody. The name of a package is an object with
-// its macros as attributes.
+// project, of the package Builtin, and then, more than dbt does, of the package of the macro that is running. So a macro
+// of the root project takes the place of a built-in one for everybody. The name of a package is an object with its macros
+// as attributes.
 type Library struct {
 	root     string
 	packages []*packageMacros
@@ -60,15 +60,16 @@ func (p *packageMacros) get(name string) *macro {
 }
 
 // Reserved are the names of dbt's context. A package may not define a macro so named, since that would change what the
-// models of other people mean; the root project may, to change it for itself.
+// models of other people mean; the root project may, to change it for itself. What dbt itself writes as macros, such as
+// run_query or is_incremental, is not among them: public packages have macros of these names, which are found first in
+// their own models only.
 func Reserved() []string {
-	return []string{"adapter", "api", "builtins", "column", "config", "context", "database", "dbt_metadata_envs", "dbt_version",
+	return []string{"adapter", "api", "builtins", "config", "context", "database", "dbt_metadata_envs", "dbt_version",
 		"diff_of_two_dicts", "doc", "env_var", "exceptions", "execute", "flags", "fromjson", "fromyaml", "graph", "invocation_args_dict",
-		"invocation_id", "is_incremental", "load_agate_table", "load_result", "local_md5", "log", "metric", "model", "modules",
-		"post_hooks", "pre_hooks", "print", "project_name", "ref", "render", "return", "run_query", "run_started_at", "schema",
-		"selected_resources", "set", "set_strict", "should_full_refresh", "source", "sql", "sql_now", "statement", "store_raw_result",
-		"store_result", "submit_python_job", "target", "this", "thread_id", "tojson", "toyaml", "try_or_compiler_error", "unit_test",
-		"validation", "var", "write", "zip", "zip_strict"}
+		"invocation_id", "load_agate_table", "load_result", "local_md5", "log", "metric", "model", "modules", "post_hooks", "pre_hooks",
+		"print", "project_name", "ref", "render", "return", "run_started_at", "schema", "selected_resources", "set", "set_strict",
+		"source", "store_raw_result", "store_result", "submit_python_job", "target", "this", "thread_id", "tojson", "toyaml",
+		"try_or_compiler_error", "validation", "var", "write", "zip", "zip_strict"}
 }
 
 // NewLibrary indexes the macros at the top level of the templates; other text in a macro file is not run. The first
@@ -159,13 +160,13 @@ func (l *Library) resolve(node, current, name string) any {
 	if p := l.pkg(name); p != nil && name != "" && !(p.name == l.root && slices.Contains(Reserved(), name)) {
 		return p
 	}
-	if !builtin(current) && current != node {
+	if m := l.byName[Builtin].get(name); m != nil {
+		return m
+	}
+	if !builtin(current) && current != node { // not before the built-in ones: public packages have wrappers of the same names
 		if m := l.byName[current].get(name); m != nil {
 			return m
 		}
-	}
-	if m := l.byName[Builtin].get(name); m != nil {
-		return m
 	}
 	return nil
 }

@@ -36,7 +36,8 @@ func shopLibrary(t *testing.T) *Library {
 {% macro own() %}own{% endmacro %}
 {% macro piece(x) %}{{ return(adapter.dispatch('piece', 'utils')(x)) }}{% endmacro %}
 {% macro default__piece(x) %}default piece {{ x }}{% endmacro %}
-{% macro helper() %}utils{% endmacro %}`)}},
+{% macro helper() %}utils{% endmacro %}
+{% macro stamp() %}{{ return(stamp()) }}{% endmacro %}`)}},
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -75,6 +76,8 @@ func TestLookup(t *testing.T) {
 		{"", "{{ utils.piece(1) }}", "root piece 1"}, // the root first, in a dispatch
 		{"", "{{ stamp() }}|{{ stamp(5) }}", "stamp 1|stamp 5"},
 		{"", "{{ ref('a') }}", "my ref:a"},
+		{"", "{{ utils.stamp() }}", "stamp 1"}, // a package's wrapper of a built-in macro of its own name
+		{"", "{{ utils.piece.get_macro().arguments }}", "('x',)"},
 		{"", "{% macro helper() %}mine{% endmacro %}{{ helper() }} {{ utils.star() }}", "mine own shop own"},
 		{"", "{{ test_not_null('m') }} {{ materialization_view_duckdb() }}", "m shop"},
 	} {
@@ -116,7 +119,7 @@ func TestLibraryFromGo(t *testing.T) {
 	}
 	for _, c := range []struct{ pkg, name, want string }{
 		{"", "helpr", "there is no macro 'helpr' (did you mean 'helper'?)"},
-		{"dbt", "default__stamp", "dbt/core.sql:3:1: macro 'default__stamp' takes no keyword argument 'y' (did you mean 'x'?)"},
+		{"dbt", "default__stamp", "dbt/core.sql:3:1: macro 'default__stamp' takes no keyword argument 'y'"},
 	} {
 		_, _, err = lib.Call(context.Background(), nil, Options{}, c.pkg, c.name, nil, map[string]any{"y": 7})
 		if err == nil || err.Error() != c.want {
@@ -142,7 +145,7 @@ func TestDispatchErrors(t *testing.T) {
 func TestLibraryErrors(t *testing.T) {
 	lib, err := NewLibrary(
 		Package{"shop", []*Template{mustParse(t, "a.sql", "{% macro m() %}{% endmacro %}"), mustParse(t, "b.sql", "\n{% macro m() %}{% endmacro %}")}},
-		Package{"evil", []*Template{mustParse(t, "e.sql", "{% macro ref(x) %}{% endmacro %}{% macro ok() %}{% endmacro %}")}},
+		Package{"evil", []*Template{mustParse(t, "e.sql", "{% macro ref(x) %}{% endmacro %}{% macro ok() %}{% endmacro %}{% macro run_query() %}{% endmacro %}")}},
 		Package{"adapter", []*Template{mustParse(t, "ad.sql", "")}},
 	)
 	want := `b.sql:2:1: macro 'm' is defined twice in package 'shop'; the other is at a.sql:1:1 (rename or remove one of them)
@@ -151,7 +154,7 @@ ad.sql:1:1: package 'adapter' has the name of a part of dbt's context (rename th
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
-	if !lib.Has("evil.ok") || lib.Has("evil.ref") {
+	if !lib.Has("evil.ok") || lib.Has("evil.ref") || !lib.Has("evil.run_query") {
 		t.Error("the library does not hold what is right")
 	}
 	// The stack names each macro and where it was called.

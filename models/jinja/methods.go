@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 	"unicode"
@@ -68,7 +69,7 @@ func buildStrMethods() map[string]*method {
 	}
 	text("upper", upper)
 	text("lower", strings.ToLower)
-	text("casefold", strings.ToLower)
+	text("casefold", func(s string) string { return strings.ReplaceAll(strings.ToLower(s), "ß", "ss") })
 	text("title", pyTitle)
 	text("capitalize", capitalize)
 	text("swapcase", func(s string) string {
@@ -79,12 +80,21 @@ func buildStrMethods() map[string]*method {
 			return unicode.ToUpper(c)
 		}, s)
 	})
-	all("isdigit", unicode.IsDigit)
+	all("isdigit", func(c rune) bool {
+		return unicode.IsDigit(c) || strings.ContainsRune("²³¹⁰⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉", c)
+	})
 	all("isdecimal", unicode.IsDigit)
 	all("isnumeric", unicode.IsNumber)
 	all("isalpha", unicode.IsLetter)
 	all("isalnum", func(c rune) bool { return unicode.IsLetter(c) || unicode.IsNumber(c) })
 	all("isspace", isSpace)
+	add("isascii", func(_ *render, s string, _ []any) (any, error) {
+		return strings.IndexFunc(s, func(c rune) bool { return c > unicode.MaxASCII }) < 0, nil
+	})
+	add("isprintable", func(_ *render, s string, _ []any) (any, error) {
+		return strings.IndexFunc(s, func(c rune) bool { return !unicode.IsPrint(c) }) < 0, nil
+	})
+	add("istitle", func(_ *render, s string, _ []any) (any, error) { return isTitle(s), nil })
 	add("isupper", func(_ *render, s string, _ []any) (any, error) {
 		return s == strings.ToUpper(s) && s != strings.ToLower(s), nil
 	})
@@ -170,7 +180,46 @@ func buildStrMethods() map[string]*method {
 		return expandTabs(r, s, a[0])
 	}, opt("tabsize", int64(8)))
 	m["format"] = &method{raw: func(self any, a Args) (any, error) { return a.r.strFormat(self.(string), a) }}
+	add("format_map", func(r *render, s string, a []any) (any, error) {
+		d, ok := a[0].(*Dict)
+		if !ok {
+			return nil, failf("format_map() needs a dict, not %s", typeName(a[0]))
+		}
+		args := Args{r: r, name: "str.format_map()"}
+		for k, v := range d.All() {
+			if name, ok := k.(string); ok {
+				args.Kw = append(args.Kw, KwArg{name, v})
+			}
+		}
+		return r.strFormat(s, args)
+	}, req("mapping"))
+	for name, hint := range map[string]string{"encode": "text needs no encoding here", "translate": "use replace()", "maketrans": "use replace()"} {
+		m[name] = &method{raw: func(any, Args) (any, error) {
+			return nil, &Error{Msg: "str." + name + "() is not supported", Hint: hint}
+		}}
+	}
 	return m
+}
+
+// isTitle is str.istitle: upper case starts each word and stands nowhere else.
+func isTitle(s string) bool {
+	inWord, found := false, false
+	for _, c := range s {
+		switch {
+		case unicode.IsUpper(c) || unicode.IsTitle(c):
+			if inWord {
+				return false
+			}
+			inWord, found = true, true
+		case unicode.IsLower(c):
+			if !inWord {
+				return false
+			}
+		default:
+			inWord = false
+		}
+	}
+	return found
 }
 
 // upper is str.upper: Go maps letters one to one, Python turns ß into SS.
@@ -465,6 +514,49 @@ func expandTabs(r *render, s string, size any) (any, error) {
 	return b.String(), r.charge(b.Len())
 }
 
+// numberAttr is what Python's numbers have besides operators.
+func numberAttr(v any, name string) (any, bool) {
+	i, f, isInt, _ := number(v)
+	none := func(x any) any {
+		return &funcValue{name: typeName(v) + "." + name, fn: func(a Args) (any, error) { _, err := a.Bind(); return x, err }}
+	}
+	switch name {
+	case "real":
+		if isInt {
+			return i, true
+		}
+		return f, true
+	case "imag":
+		if isInt {
+			return int64(0), true
+		}
+		return 0.0, true
+	case "is_integer":
+		if !isInt {
+			return none(f == math.Trunc(f) && !math.IsInf(f, 0)), true
+		}
+	case "conjugate":
+		return none(v), true
+	case "numerator", "denominator", "bit_length", "bit_count":
+		size := uint64(i)
+		if i < 0 {
+			size = -size
+		}
+		switch {
+		case !isInt:
+		case name == "numerator":
+			return i, true
+		case name == "denominator":
+			return int64(1), true
+		case name == "bit_length":
+			return none(int64(bits.Len64(size))), true
+		default:
+			return none(int64(bits.OnesCount64(size))), true
+		}
+	}
+	return nil, false
+}
+
 func buildListMethods() map[string]*method {
 	m := map[string]*method{}
 	add := func(name string, do func(r *render, l *List, a []any) (any, error), params ...Param) {
@@ -536,21 +628,28 @@ func buildListMethods() map[string]*method {
 		return &List{slices.Clone(l.Items)}, r.chargeItems(len(l.Items))
 	})
 	add("clear", func(_ *render, l *List, _ []any) (any, error) { l.Items = nil; return nil, nil })
-	m["index"] = &method{params: []Param{req("value")}, do: indexOf}
+	m["index"] = &method{params: []Param{req("value"), opt("start", nil), opt("stop", nil)}, do: indexOf}
 	m["count"] = &method{params: []Param{req("value")}, do: countOf}
 	return m
 }
 
 func buildTupleMethods() map[string]*method {
 	return map[string]*method{
-		"index": {params: []Param{req("value")}, do: indexOf},
+		"index": {params: []Param{req("value"), opt("start", nil), opt("stop", nil)}, do: indexOf},
 		"count": {params: []Param{req("value")}, do: countOf},
 	}
 }
 
 func elements(v any) []any {
-	if t, ok := v.(*Tuple); ok {
-		return t.Items
+	switch v := v.(type) {
+	case *Tuple:
+		return v.Items
+	case *rangeValue:
+		items := make([]any, v.n)
+		for i := range items {
+			items[i] = v.at(int64(i))
+		}
+		return items
 	}
 	return v.(*List).Items
 }
@@ -566,7 +665,23 @@ func (r *render) find(items []any, x any) (int, error) {
 }
 
 func indexOf(r *render, self any, a []any) (any, error) {
-	i, err := r.find(elements(self), a[0])
+	items, first := elements(self), 0
+	if a[1] != nil || a[2] != nil {
+		var bounds [2]*int64
+		for i, v := range a[1:] {
+			if v == nil {
+				continue
+			}
+			n, err := wantInt(v)
+			if err != nil {
+				return nil, err
+			}
+			bounds[i] = &n
+		}
+		start, _, count := sliceBounds(bounds[0], bounds[1], nil, int64(len(items)))
+		items, first = items[start:start+count], int(start)
+	}
+	i, err := r.find(items, a[0])
 	if err == nil && i < 0 {
 		s, err := r.repr(a[0])
 		if err != nil {
@@ -574,7 +689,7 @@ func indexOf(r *render, self any, a []any) (any, error) {
 		}
 		return nil, failf("%s is not in %s", s, typeName(self))
 	}
-	return int64(i), err
+	return int64(first + i), err
 }
 
 func countOf(r *render, self any, a []any) (any, error) {
@@ -642,6 +757,19 @@ func buildDictMethods() map[string]*method {
 		c := NewDict()
 		return c, r.updateDict(c, d)
 	})
+	add("fromkeys", func(r *render, _ *Dict, a []any) (any, error) {
+		items, err := r.items(a[0])
+		if err != nil {
+			return nil, err
+		}
+		out := NewDict()
+		for _, k := range items {
+			if err := out.Set(k, a[1]); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	}, req("iterable"), opt("value", nil))
 	add("clear", func(_ *render, d *Dict, _ []any) (any, error) { *d = *NewDict(); return nil, nil })
 	m["update"] = &method{raw: func(self any, a Args) (any, error) { return nil, a.r.fillDict(self.(*Dict), a) }}
 	return m

@@ -3,6 +3,7 @@ package jinja
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -10,16 +11,60 @@ import (
 type fakeEngine struct {
 	config *Dict
 	warned []string
+	asked  []string // queries
 }
 
-func (e *fakeEngine) Ref(pkg, name string) (Relation, error) {
+func (e *fakeEngine) Ref(pkg, name, version string) (Relation, error) {
 	if name == "nope" {
 		return Relation{}, &Error{Msg: "no model 'nope'", Hint: "did you mean 'note'?"}
 	}
 	if pkg != "" {
 		pkg += "."
 	}
+	if version != "" {
+		name += "_v" + version
+	}
 	return Relation{Schema: "main", Name: name, SQL: fmt.Sprintf("%q", pkg+name)}, nil
+}
+
+func (e *fakeEngine) Doc(pkg, name string) (string, error) { return "doc " + pkg + "/" + name, nil }
+func (e *fakeEngine) Graph() (any, error) {
+	return map[string]any{"nodes": map[string]any{}, "sources": map[string]any{}}, nil
+}
+func (e *fakeEngine) Model() (any, error) {
+	return map[string]any{"name": "m", "unique_id": "model.shop.m", "config": map[string]any{"materialized": "table"}}, nil
+}
+func (e *fakeEngine) Log(_ Position, msg string) { e.warned = append(e.warned, msg) }
+
+// Query knows no database: it answers with one row, of which the second column is the query.
+func (e *fakeEngine) Query(sql string) (*Table, error) {
+	e.asked = append(e.asked, strings.TrimSpace(sql))
+	if strings.Contains(sql, "drop") {
+		return nil, &Error{Msg: "only a SELECT can run here"}
+	}
+	return NewTable([]Column{{Name: "n", Type: "INTEGER"}, {Name: "sql", Type: "VARCHAR"}}, [][]any{{int64(1), strings.TrimSpace(sql)}})
+}
+
+func (e *fakeEngine) QueryColumns(string) ([]Column, error) {
+	return []Column{NewColumn("id", "INTEGER"), NewColumn("name", "VARCHAR")}, nil
+}
+
+func (e *fakeEngine) Columns(r Relation) ([]Column, error) {
+	if r.Name == "empty" {
+		return nil, nil
+	}
+	return []Column{NewColumn("id", "INTEGER"), NewColumn(r.Name, "DECIMAL(10,2)")}, nil
+}
+
+func (e *fakeEngine) Lookup(database, schema, name string) (Relation, bool, error) {
+	return Relation{Database: database, Schema: schema, Name: name, Kind: "table"}, name == "orders", nil
+}
+
+func (e *fakeEngine) Relations(database, schema string) ([]Relation, error) {
+	if schema != "main" {
+		return nil, nil
+	}
+	return []Relation{{Database: database, Schema: schema, Name: "orders", Kind: "table"}}, nil
 }
 
 func (e *fakeEngine) Source(source, table string) (Relation, error) {
@@ -47,9 +92,9 @@ func TestModelGlobals(t *testing.T) {
 	for _, c := range []struct{ src, want string }{
 		{"{{ ref('a') }} {{ ref('p', 'a') }} {{ ref('a').name }}", `"a" "p.a" a`},
 		{"{{ source('erp', 'orders') }}", `"erp"."orders"`},
-		{"{{ ref() }}", "error: m.sql:1:4: ref() takes 1 or 2 arguments, got 0 arguments (write ref('model') or ref('package', 'model'))"},
-		{"{{ ref('a', v=2) }}", "error: m.sql:1:4: ref() with v=: versioned models are not supported (name the model file itself, such as ref('orders_v2'))"},
-		{"{{ ref('a', x=2) }}", "error: m.sql:1:4: ref() has no keyword argument 'x' (write ref('model') or ref('package', 'model'))"},
+		{"{{ ref() }}", "error: m.sql:1:4: ref() takes 1 or 2 arguments, got 0 arguments (write ref('model'), ref('package', 'model') or ref('model', v=2))"},
+		{"{{ ref('a', v=2) }}", `"a_v2"`},
+		{"{{ ref('a', x=2) }}", "error: m.sql:1:4: ref() has no keyword argument 'x' (write ref('model'), ref('package', 'model') or ref('model', v=2))"},
 		{"{{ ref(1) }}", "error: m.sql:1:4: ref(): 'name' must be a string, not int"},
 		{"{{ ref(nam) }}", "error: m.sql:1:4: 'nam' is undefined"},
 		{"\n {{ ref('nope') }}", "error: m.sql:2:5: no model 'nope' (did you mean 'note'?)"},
@@ -72,7 +117,7 @@ func TestModelGlobals(t *testing.T) {
 		{"{{ tojson({'b': 1, 'a': '<'}) }} {{ fromjson('{\"z\": [1, 2.0, null]}') }} {{ zip([1, 2], 'ab') | list }}", `{"b": 1, "a": "<"} {'z': [1, 2.0, None]} [(1, 'a'), (2, 'b')]`},
 		{"{{ log('x', info=true) }}{{ builtins.ref('a') }}", `"a"`},
 		{"{{ is_incremental }}", "error: m.sql:1:4: a function cannot be printed (call it: write () after its name)"},
-		{"{{ this.nope.x }}", "error: m.sql:1:14: 'object object' has no attribute 'nope'"},
+		{"{{ this.nope.x }}", "error: m.sql:1:14: 'DuckDBRelation object' has no attribute 'nope'"},
 	} {
 		e := &fakeEngine{config: NewDict()}
 		g := ModelGlobals(e, Facts{

@@ -16,6 +16,8 @@ func number(v any) (i int64, f float64, isInt, ok bool) {
 		return v, float64(v), true, true
 	case float64:
 		return 0, v, false, true
+	case numeric:
+		return 0, v.float(), false, true
 	}
 	return 0, 0, false, false
 }
@@ -26,7 +28,13 @@ func integer(v any) (int64, bool) {
 	return i, isInt
 }
 
-func undefinedErr(u *Undefined) *Error { return &Error{Msg: u.msg, Hint: u.hint} }
+func undefinedErr(u *Undefined) *Error {
+	e := &Error{Msg: u.msg, Hint: u.hint, undefined: true}
+	if e.Hint == "" && u.near != nil {
+		e.Hint = u.near()
+	}
+	return e
+}
 
 func errOverflow() *Error {
 	return &Error{Msg: "integer overflow: the result does not fit in 64 bits", Hint: "use a float or do it in SQL"}
@@ -38,6 +46,9 @@ func (r *render) binary(op string, a, b any) (any, error) {
 		if u, ok := v.(*Undefined); ok && !(op == "%" && isString(a)) {
 			return nil, undefinedErr(u)
 		}
+	}
+	if v, done, err := operate(op, a, b); done {
+		return v, err
 	}
 	ai, af, aInt, aNum := number(a)
 	bi, bf, bInt, bNum := number(b)
@@ -353,9 +364,32 @@ func (r *render) equalDeep(a, b any, depth int) (bool, error) {
 		return true, nil
 	case *Undefined:
 		return IsUndefined(b), nil
+	case *viewValue:
+		y, ok := b.(*viewValue)
+		if !ok || x.kind == "values" || y.kind == "values" || x.d.Len() != y.d.Len() {
+			return ok && x == y, nil
+		}
+		if x.kind == "keys" && y.kind == "keys" {
+			for k := range x.d.All() {
+				if _, ok := y.d.Get(k); !ok {
+					return false, nil
+				}
+			}
+			return true, nil
+		}
+		if x.kind != y.kind {
+			return x.d.Len() == 0, nil
+		}
+		return r.equalDeep(x.d, y.d, depth+1)
 	case *rangeValue:
 		y, ok := b.(*rangeValue)
 		return ok && x.n == y.n && (x.n == 0 || x.start == y.start && (x.n == 1 || x.step == y.step)), nil
+	}
+	if x, ok := a.(equaler); ok {
+		return x.equals(r, b)
+	}
+	if y, ok := b.(equaler); ok {
+		return y.equals(r, a)
 	}
 	ka, errA := hashKey(a)
 	kb, errB := hashKey(b)
@@ -426,6 +460,11 @@ func (r *render) order(a, b any, op string, depth int) (int, error) {
 	}
 	var x, y []any
 	switch s := a.(type) {
+	case ordered:
+		if c, known := s.order(b); known {
+			return c, nil
+		}
+		return 0, unordered(a, b, op)
 	case string:
 		if t, ok := b.(string); ok {
 			return strings.Compare(s, t), nil

@@ -565,7 +565,7 @@ func (p *parser) target(namespace bool, end string) (expr, error) {
 			break
 		}
 		isTuple = isTuple || len(items) > 0
-		if p.cur().kind == tokOp && (p.cur().val == "=" || p.cur().val == ")") || end != "" && p.isName(end) {
+		if p.cur().kind == tokOp && p.cur().val == ")" || end != "" && p.isName(end) {
 			break
 		}
 		if len(items) > 0 && p.cur().kind == tokTagEnd {
@@ -602,7 +602,7 @@ func (p *parser) target(namespace bool, end string) (expr, error) {
 			items = append(items, &nsTarget{pos(tok.off), tok.val, attr.val})
 			continue
 		}
-		if end == "in" && tok.val == "loop" {
+		if (end == "in" || p.loops > 0) && tok.val == "loop" {
 			return nil, p.fail(tok.off, "cannot assign to 'loop' in a for loop")
 		}
 		if end == "" && len(p.macros) == 0 {

@@ -14,6 +14,10 @@ func (r *render) str(v any) (string, error) {
 		return v, nil
 	case *Undefined:
 		return "", nil
+	case Object:
+		if s := v.String(); !isAnonymous(v) {
+			return s, nil
+		}
 	}
 	return r.repr(v)
 }
@@ -101,6 +105,12 @@ func (p *printer) print(v any) error {
 		return &Error{Msg: "a function cannot be printed", Hint: "call it: write () after its name"}
 	case *loopState:
 		return &Error{Msg: "'loop' cannot be printed", Hint: "print loop.index"}
+	case shown:
+		s, err := v.show(p.r)
+		if err != nil {
+			return err
+		}
+		p.b.WriteString(s)
 	case Object:
 		p.b.WriteString(v.String())
 	}

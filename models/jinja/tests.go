@@ -42,10 +42,11 @@ func buildTests() map[string]*testDef {
 		"float":     is(func(v any) bool { _, ok := v.(float64); return ok }),
 		"number":    is(func(v any) bool { _, _, _, ok := number(v); return ok }),
 		"string":    is(isString),
-		"mapping":   is(func(v any) bool { _, ok := v.(*Dict); return ok }),
+		"mapping":   is(isMapping),
 		"sequence":  is(isSequence),
 		"iterable":  is(func(v any) bool { _, err := iterate(v); return err == nil }),
 		"callable":  is(callable),
+		"escaped":   is(func(any) bool { return false }), // nothing is: see textFilters
 		"odd":       mod(2, 1),
 		"even":      mod(2, 0),
 		"upper":     cased(strings.ToUpper),
@@ -78,7 +79,16 @@ func buildTests() map[string]*testDef {
 // isSequence is Jinja2's: it has a length and __getitem__, so dicts and undefined count. Dict views do not.
 func isSequence(v any) bool {
 	switch v.(type) {
-	case string, *List, *Tuple, *Dict, *rangeValue, *Undefined:
+	case string, *List, *Tuple, *Dict, *rangeValue, *Undefined, container:
+		return true
+	}
+	return false
+}
+
+// isMapping is Jinja2's: a dict, or what stands for one.
+func isMapping(v any) bool {
+	switch v.(type) {
+	case *Dict, mapping:
 		return true
 	}
 	return false

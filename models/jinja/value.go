@@ -46,7 +46,11 @@ type Tuple struct {
 }
 
 // Undefined is a name that has no value. Printing it gives nothing; using it in any other way is an error.
-type Undefined struct{ msg, hint string }
+type Undefined struct {
+	msg, hint string
+	near      func() string // makes the hint where it is needed, since most undefined names are only asked for
+	lenient   bool          // see Options.Lenient
+}
 
 // IsUndefined tells whether an argument is a name without a value.
 func IsUndefined(v any) bool { _, ok := v.(*Undefined); return ok }
@@ -266,6 +270,12 @@ func fromGo(v any, depth int) (any, error) {
 		return int64(v), nil
 	case Func:
 		return &funcValue{fn: v}, nil
+	case lazy:
+		x, err := v()
+		if err != nil {
+			return nil, err
+		}
+		return fromGo(x, depth+1)
 	case func(Args) (any, error):
 		return &funcValue{fn: v}, nil
 	}
@@ -345,6 +355,30 @@ func toGo(v any, depth int) any {
 	return v
 }
 
+// Copy gives a value whose lists and dicts are its own: templates change them in place.
+func Copy(v any) any { return copied(v, 0) }
+
+func copied(v any, depth int) any {
+	if depth > 100 {
+		return nil
+	}
+	switch v := v.(type) {
+	case *List:
+		items := make([]any, len(v.Items))
+		for i, x := range v.Items {
+			items[i] = copied(x, depth+1)
+		}
+		return &List{items}
+	case *Dict:
+		d := NewDict()
+		for k, x := range v.All() {
+			_ = d.Set(k, copied(x, depth+1)) // it was a key before
+		}
+		return d
+	}
+	return v
+}
+
 // typeName is the Python name of the type of v.
 func typeName(v any) string {
 	switch v := v.(type) {
@@ -381,6 +415,9 @@ func typeName(v any) string {
 	case *loopState:
 		return "LoopContext"
 	}
+	if t, ok := v.(typed); ok {
+		return t.typeName()
+	}
 	return "object"
 }
 
@@ -396,6 +433,8 @@ func truth(v any) bool {
 		return v != 0
 	case string:
 		return v != ""
+	case truthful:
+		return v.truth()
 	}
 	if n, ok := length(v); ok {
 		return n > 0
@@ -420,6 +459,8 @@ func length(v any) (int, bool) {
 		return int(v.n), true
 	case *Undefined:
 		return 0, true
+	case container:
+		return len(v.elements()), true
 	case *loopState:
 		n, err := v.length()
 		return n, err == nil
@@ -496,6 +537,8 @@ func iterate(v any) (iterator, error) {
 		}, nil
 	case *Undefined:
 		return iterSlice(nil), nil
+	case container:
+		return iterSlice(v.elements()), nil
 	}
 	return nil, failf("'%s' object is not iterable", typeName(v))
 }
@@ -627,12 +670,12 @@ func keysOf[V any](m map[string]V) []string {
 
 // suggest returns "did you mean 'x'?" for the closest name, or "".
 func suggest(name string, names []string) string {
-	best, bestDist := "", len(name)/3+1
+	best, bestDist := "", len(name)/3+1 // so close it must be, at least
 	if len(name) > 60 {
 		return ""
 	}
 	for _, n := range names {
-		if d := distance(strings.ToLower(name), strings.ToLower(n)); d < bestDist || d == bestDist && best == "" {
+		if d := distance(strings.ToLower(name), strings.ToLower(n)); d < bestDist {
 			best, bestDist = n, d
 		}
 	}

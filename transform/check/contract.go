@@ -26,6 +26,9 @@ func Fit(n *models.Node, c *models.Contract, have []warehouse.Column) *Fitting {
 	if n.Stream != nil {
 		f.hint = "pin its type in the stream's columns:, or cast it in a model"
 	}
+	if n.Seed != nil {
+		f.hint = "say its type in the seed's column_types:"
+	}
 	f.may = func(fit warehouse.Fit) bool {
 		return fit == warehouse.Narrows && (n.Model == nil || n.Model.Materialized != models.View)
 	}

@@ -400,7 +400,11 @@ func (c *counting) query(ctx context.Context, check *models.Check, res *Result) 
 	if err := c.Warehouse.CheckSelect(ctx, sql); err != nil {
 		return err
 	}
-	values, err := c.row(ctx, "SELECT count(*) FROM (\n"+sql+"\n) AS q")
+	failures := "count(*)"
+	if check.FailCalc != "" {
+		failures = "CAST(coalesce(" + check.FailCalc + ", 0) AS BIGINT)"
+	}
+	values, err := c.row(ctx, "SELECT "+failures+" FROM (\n"+sql+"\n) AS q")
 	if err != nil {
 		return err
 	}

@@ -228,6 +228,18 @@ func (w *Warehouse) Scratch(ctx context.Context, query, path string) (warehouse.
 	return scratched(copied, path, err)
 }
 
+// Export writes a file for others.
+func (w *Warehouse) Export(ctx context.Context, query, path, options string) (int64, error) {
+	ctx, cancel := w.timeout(ctx)
+	defer cancel()
+	db, err := w.sql(ctx)
+	if err != nil {
+		return 0, err
+	}
+	rows, err := db.Export(ctx, query, path, options)
+	return rows, sqlError(err)
+}
+
 // Split writes the classes of a SELECT's rows into files of their own.
 func (w *Warehouse) Split(ctx context.Context, query, class string, paths []string) ([]*warehouse.File, error) {
 	ctx, cancel := w.timeout(ctx)

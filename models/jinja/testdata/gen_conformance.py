@@ -3,7 +3,7 @@
 Run it with Jinja2 3.1.x installed (pip install "jinja2>=3.1,<3.2"), from anywhere. The tests only read the JSON.
 """
 import json, os
-import jinja2
+import jinja2, jinja2.sandbox
 
 assert jinja2.__version__.startswith("3.1."), jinja2.__version__
 
@@ -418,11 +418,15 @@ tail
 """
 
 
+MORE = open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases.txt"), encoding="utf-8").read()
+
+
 def main():
     out = []
     text = S.strip("\n")
-    for src in text.split("\n---\n"):
-        env = jinja2.Environment(extensions=["jinja2.ext.do"])
+    for src in text.split("\n---\n") + MORE.strip("\n").split("\n---\n"):
+        # the environment of dbt
+        env = jinja2.sandbox.SandboxedEnvironment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"])
         g = json.loads(json.dumps(GLOBALS))
         entry = {"src": src}
         try:
