@@ -308,6 +308,9 @@ func (p *Project) contentOf(file string) string {
 	if sum, known := p.content[file]; known {
 		return sum
 	}
+	if p.files == nil { // a checks file has no project
+		return ""
+	}
 	f, err := p.files.Open(file)
 	if err != nil {
 		return ""
