@@ -181,13 +181,26 @@ func (p *Project) matchesName(n *Node, name string) bool {
 	if strings.Contains(name, ".") {
 		full = n.Name()
 	}
-	if ok, _ := path.Match(name, full); ok {
+	if ok, _ := path.Match(name, full); ok || anyMatches(name, refNames(n)) {
 		return true
 	}
 	if strings.Contains(name, "/") {
 		return inPath(n, name)
 	}
 	return !strings.ContainsAny(name, "*?[") && belowFolder(n, name) || path.Ext(name) != "" && path.Base(n.Path) == name
+}
+
+// refNames are the names by which ref() finds the node, where its table may have another, and those of a version.
+func refNames(n *Node) []string {
+	switch {
+	case n.Seed != nil:
+		return []string{n.Seed.Name}
+	case n.Model != nil && n.Model.Version != "":
+		return []string{n.Model.Name, n.Model.Name + ".v" + n.Model.Version, n.Model.Name + "_v" + n.Model.Version}
+	case n.Model != nil:
+		return []string{n.Model.Name}
+	}
+	return nil
 }
 
 func (p *Project) noMatch(term, name string) error {
@@ -199,7 +212,7 @@ func (p *Project) noMatch(term, name string) error {
 	}
 	var names []string
 	for _, n := range p.Nodes {
-		names = append(names, n.Table, n.Name())
+		names = append(append(names, n.Table, n.Name()), refNames(n)...)
 	}
 	for _, pl := range p.Pipelines {
 		names = append(names, pl.Name)
