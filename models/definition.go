@@ -46,8 +46,8 @@ const (
 const longText = 64 << 10
 
 // undecided are settings that do not decide what the table is, and those that have a part of their own.
-var undecided = map[string]bool{"description": true, "owner": true, "tags": true, "meta": true, "docs": true, "group": true, "access": true, "enabled": true,
-	"persist_docs": true, "grants": true, "full_refresh": true, "schema": true, "alias": true, "contract": true,
+var undecided = map[string]bool{"description": true, "owner": true, "tags": true, "meta": true, "docs": true, "group": true, "access": true,
+	"enabled": true, "persist_docs": true, "grants": true, "full_refresh": true, "schema": true, "alias": true, "contract": true,
 	"pre_hook": true, "post_hook": true, "pre-hook": true, "post-hook": true, "store_failures": true, "store_failures_as": true, "event_time": true}
 
 // Definition takes the node's definition apart.

@@ -76,8 +76,9 @@ var foreignMethods = map[string]string{
 	"test_name": "checks belong to their tables: select those", "test_type": "checks belong to their tables: select those",
 	"unit_test":     "unit tests belong to their models: select those",
 	"source_status": "dbt source freshness writes it; here freshness is a check",
-	"exposure":      "exposures are not nodes of the graph", "metric": "there are no metrics", "saved_query": "there are no saved queries", "semantic_model": "there are no semantic models",
-	"group": "groups have no meaning here", "access": "access has no meaning here", "version": "versions are models of their own, by their names",
+	"exposure":      "exposures are not nodes of the graph", "metric": "there are no metrics", "saved_query": "there are no saved queries",
+	"semantic_model": "there are no semantic models",
+	"group":          "groups have no meaning here", "access": "access has no meaning here", "version": "versions are models of their own, by their names",
 }
 
 // method gives the match of a method with its value.
@@ -121,7 +122,8 @@ func (p *Project) stands(term string, does bool, what string) error {
 	if does {
 		return nil
 	}
-	return fmt.Errorf("selector %q: it takes %s to go by, which commands know and a project's files do not: use it with millrace run, plan and check", term, what)
+	return fmt.Errorf("selector %q: it takes %s to go by, which commands know and a project's files do not: use it with millrace run, plan and check",
+		term, what)
 }
 
 // statesOf are the parts of a Definition that state:modified. is about, by the names behind it.
@@ -133,7 +135,8 @@ func stateMatch(term, value string) (func(known bool, changes []Change) bool, er
 	value, sub, _ := strings.Cut(value, ".")
 	switch {
 	case sub != "" && (value != "modified" || statesOf[sub] == nil):
-		return nil, fmt.Errorf("selector %q: there is no state:%s.%s: use state:modified.%s", term, value, sub, strings.Join(sortedKeys(statesOf), ", state:modified."))
+		return nil, fmt.Errorf("selector %q: there is no state:%s.%s: use state:modified.%s", term, value, sub,
+			strings.Join(sortedKeys(statesOf), ", state:modified."))
 	case value == "new":
 		return func(known bool, _ []Change) bool { return !known }, nil
 	case value == "old":

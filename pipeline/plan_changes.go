@@ -291,7 +291,8 @@ func (pl *planning) breaks(ctx context.Context, b *transform.Builder, exposed ma
 				}
 				continue
 			}
-			if reader.Model.Materialized == models.Ephemeral || pl.before.Table(nameOf(reader)) == nil || pl.exposeNeeds(ctx, b.Warehouse, reader, exposed) != nil {
+			unread := reader.Model.Materialized == models.Ephemeral || pl.before.Table(nameOf(reader)) == nil
+			if unread || pl.exposeNeeds(ctx, b.Warehouse, reader, exposed) != nil {
 				continue
 			}
 			if _, _, err := b.Describe(ctx, transform.Job{Node: reader}); ctx.Err() != nil {

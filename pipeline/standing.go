@@ -10,7 +10,8 @@ import (
 )
 
 // resultWords are what dbt calls what became of a node.
-var resultWords = map[journal.Status]string{journal.Succeeded: "success", journal.Failed: "error", journal.ChecksFailed: "fail", journal.UpstreamFailed: "skipped", journal.Withheld: "skipped"}
+var resultWords = map[journal.Status]string{journal.Succeeded: "success", journal.Failed: "error", journal.ChecksFailed: "fail",
+	journal.UpstreamFailed: "skipped", journal.Withheld: "skipped"}
 
 // Standing is what the selectors state: and result: go by: a manifest, nil for what is published now, and the last run.
 func (e *Engine) Standing(ctx context.Context, m *load.Manifest) (*models.Standing, error) {
