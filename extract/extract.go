@@ -270,7 +270,10 @@ type Env struct {
 	Streams []Stream // all that the project asks of the source, for what must be known before the first of them is read
 	Project string   // absolute path of the project folder
 	Exclude []string // absolute paths of folders that are never read from: the engine's own
-	Log     *slog.Logger
+	// Stored is the type that a column of a DuckDB type is kept as: its own, another one that holds all of its values, or an error where
+	// none does. nil: nobody has said.
+	Stored func(typ string) (string, error)
+	Log    *slog.Logger
 }
 
 // Errors that the engine acts on. Wrap them: fmt.Errorf("%s: %w", path, extract.ErrChanged).

@@ -256,6 +256,9 @@ func (l *loader) linkQuery(w *written, args *SQL, place map[*Node]int) {
 	}
 	switch {
 	case args.Test != nil:
+		if len(seen.config) > 0 { // what the macro says holds where the properties say nothing
+			l.configureCheck(w, append(seen.config, w.said...))
+		}
 	case !inline:
 		if l.configureCheck(w, append(w.said, seen.config...)) {
 			l.giveNode(w, place)
@@ -302,7 +305,7 @@ func (l *loader) trialOf(w *written, args *SQL, inline bool) (*trial, bool) {
 // giveNode makes a singular check one of the last table that it reads: by then the others are there.
 func (l *loader) giveNode(w *written, place map[*Node]int) {
 	if len(w.Reads) == 0 && l.isDBT() && len(l.p.Nodes) > 0 { // a test of macros: it needs a table to belong to, and has none
-		w.Reads = l.p.Nodes[len(l.p.Nodes)-1:]
+		w.Reads = []*Node{l.p.Nodes[len(l.p.Nodes)-1]}
 	}
 	if len(w.Reads) == 0 {
 		l.problem(w.Pos, "select from {{ ref('model') }} or {{ source('erp', 'orders') }}", "the check reads no table of the project")

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -150,6 +152,7 @@ func (l *loader) isDBT() bool { return l.packages[0].file != nil }
 func (l *loader) dbt() {
 	root := &dbtPackage{name: l.file.Name}
 	l.packages = []*dbtPackage{root}
+	l.givenVars()
 	if exists(l.Files, DBTFile) {
 		l.dbtProject(root)
 		if l.file.Name == "" {
@@ -162,7 +165,11 @@ func (l *loader) dbt() {
 		l.problem(config.Pos{File: install}, "", "%v", err)
 	}
 	for _, e := range entries {
-		if dir := path.Join(install, e.Name()); exists(l.Files, path.Join(dir, DBTFile)) {
+		dir := path.Join(install, e.Name())
+		if e.Type()&fs.ModeSymlink != 0 {
+			l.mount(dir)
+		}
+		if files, inside := l.filesOf(dir); exists(files, path.Join(inside, DBTFile)) {
 			p := &dbtPackage{dir: dir}
 			l.dbtProject(p)
 			l.packages = append(l.packages, p)
@@ -174,7 +181,7 @@ func (l *loader) dbt() {
 
 // wholeProject takes what the folder's own dbt_project.yml says of all packages, and the hooks that runs have.
 func (l *loader) wholeProject() {
-	l.p.Dispatch = map[string][]string{}
+	l.p.DBT, l.p.Dispatch = l.isDBT(), map[string][]string{}
 	for _, d := range l.packages[0].keys.Dispatch {
 		l.p.Dispatch[d.Namespace] = d.SearchOrder
 	}
@@ -206,6 +213,35 @@ func (l *loader) environment() {
 	}
 }
 
+// mount is a folder that lies elsewhere and is read as if it were at a place of the project.
+type mount struct {
+	dir   string
+	files fs.FS
+}
+
+// mount makes a linked package readable: dbt links the packages that its packages.yml calls local, and they lie outside of the project.
+func (l *loader) mount(dir string) {
+	target, err := filepath.EvalSymlinks(filepath.Join(l.Dir, filepath.FromSlash(dir)))
+	if err != nil {
+		l.warning(config.Pos{File: dir}, "run dbt deps again, or put the package itself there", "the link leads nowhere: %v", err)
+		return
+	}
+	l.mounts = append(l.mounts, mount{dir, os.DirFS(target)})
+}
+
+// filesOf is where a file of the project is read, and its name there.
+func (l *loader) filesOf(name string) (fs.FS, string) {
+	for _, m := range l.mounts {
+		if name == m.dir {
+			return m.files, "."
+		}
+		if inside, ok := strings.CutPrefix(name, m.dir+"/"); ok {
+			return m.files, inside
+		}
+	}
+	return l.Files, name
+}
+
 func exists(files fs.FS, name string) bool {
 	info, err := fs.Stat(files, name)
 	return err == nil && info.Mode().IsRegular()
@@ -234,13 +270,14 @@ func (l *loader) dbtProject(p *dbtPackage) {
 	}
 	root := p.file.Root(nil)
 	p.name = root.Get("name").Text()
-	l.packageVars(p, root.Get("vars"))
 	if p.isRoot() {
+		l.givenVars()
 		l.profile(root)
 	}
 	l.renderYAML(p.file, p.label(), func(at []string) bool {
 		return at[0] == "vars" || strings.HasPrefix(at[0], "on-run") || slices.ContainsFunc(at, isHookKey)
 	})
+	l.packageVars(p, p.file.Root(nil).Get("vars")) // its own templates see only what --var says
 	l.tolerate(p.file.Decode(&p.keys, nil))
 	l.unread(p.keys.Origin, "what it is about is not there", dbtKeysNotThere{})
 	for _, dir := range slices.Concat(p.keys.ModelPaths, p.keys.SeedPaths, p.keys.MacroPaths, p.keys.TestPaths, p.keys.SnapshotPaths) {

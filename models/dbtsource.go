@@ -3,7 +3,9 @@ package models
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -62,13 +64,16 @@ func (l *loader) dbtSources() {
 					l.warning(at, "name a file or a pattern: data/*.parquet; or define the source in "+ProjectFile, "external_location: %s", why)
 					continue
 				}
-				add(s, "files", map[string]any{}, map[string]any{"name": t.Name, "path": file}, at)
+				add(s, "files", map[string]any{}, l.locatedStream(t.Name, file), at)
 			case l.providedBy(schema, identifier) != nil:
 				l.p.sourced[s.Name+"."+t.Name] = l.providedBy(schema, identifier)
-			case l.dbtDatabase != "":
+			case l.databaseExists():
 				add(s, "duckdb", map[string]any{"path": l.dbtDatabase}, map[string]any{"name": schema + "." + identifier, "as": t.Name}, pos)
 			default:
 				l.absent[s.Name+"."+t.Name] = fmt.Sprintf("no seed or model makes %s.%s, and it names no files", schema, identifier)
+				if pos, off := l.disabled[identifier]; off {
+					l.absent[s.Name+"."+t.Name] = fmt.Sprintf("%s, which would make %s.%s, is disabled", pos.File, schema, identifier)
+				}
 			}
 		}
 	}
@@ -76,6 +81,19 @@ func (l *loader) dbtSources() {
 		g := groups[name]
 		l.madeSource(name, g.kind, g.options, g.streams, g.places)
 	}
+}
+
+// databaseExists says whether there is a DuckDB file where the profile says: it may have been made by something else than dbt.
+func (l *loader) databaseExists() bool {
+	if l.dbtDatabase == "" || exists(l.Files, l.dbtDatabase) {
+		return l.dbtDatabase != ""
+	}
+	file := filepath.FromSlash(l.dbtDatabase)
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(l.Dir, file)
+	}
+	info, err := os.Stat(file)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // providedBy is the seed or model that makes a table.
@@ -149,6 +167,9 @@ func locatedFile(location string) (file, why string) {
 // madeSource makes a source of the project as if millrace.yml had it. Problems stand where dbt's files name the table.
 func (l *loader) madeSource(name, kind string, options map[string]any, streams []map[string]any, places []config.Pos) {
 	options["type"], options["streams"] = kind, streams
+	if kind == "files" {
+		l.rootOf(options, streams)
+	}
 	text, err := json.Marshal(options)
 	if err != nil {
 		l.problem(places[0], "", "source %q: %v", name, err)
@@ -167,9 +188,73 @@ func (l *loader) madeSource(name, kind string, options map[string]any, streams [
 		l.problems[i] = p
 	}
 	if s := l.p.Source(name); s != nil {
+		l.madeFor[s] = true
 		for i, st := range s.Streams {
+			l.made[st] = true
 			l.streamPlace(st, places[min(i, len(places)-1)])
 		}
+	}
+}
+
+// locatedStream is a stream of a file that dbt-duckdb reads: as DuckDB names its columns, so does it.
+func (l *loader) locatedStream(name, file string) map[string]any {
+	st := map[string]any{"name": name, "path": file}
+	if ext := path.Ext(strings.TrimSuffix(file, ".gz")); ext == ".csv" || ext == ".tsv" {
+		st["csv"] = map[string]any{"duplicates": "number"}
+	}
+	return st
+}
+
+// dropUnread leaves out the tables of dbt's sources that nothing reads: dbt does not look at them either.
+func (l *loader) dropUnread() {
+	read := map[*Node]bool{}
+	for _, n := range l.p.Nodes {
+		for _, other := range slices.Concat(n.Needs, n.After) {
+			read[other] = true
+		}
+		for _, c := range n.Checks {
+			for _, other := range c.Reads {
+				read[other] = true
+			}
+		}
+	}
+	unread := func(n *Node) bool { return n.Stream != nil && l.made[n.Stream] && !read[n] && len(n.Checks) == 0 }
+	l.p.Nodes = slices.DeleteFunc(l.p.Nodes, func(n *Node) bool {
+		if !unread(n) {
+			return false
+		}
+		delete(l.p.byName, n.Name())
+		n.Stream.Source.Streams = slices.DeleteFunc(n.Stream.Source.Streams, func(st *Stream) bool { return st == n.Stream })
+		return true
+	})
+	l.p.Sources = slices.DeleteFunc(l.p.Sources, func(s *Source) bool { return len(s.Streams) == 0 && l.madeFor[s] })
+}
+
+// rootOf lets a source of files read outside of the project's folder, as dbt's do: paths that lead out of it are said from a folder above.
+func (l *loader) rootOf(options map[string]any, streams []map[string]any) {
+	above := 0
+	for _, st := range streams {
+		file := st["path"].(string)
+		if path.IsAbs(file) {
+			above = strings.Count(filepath.ToSlash(l.Dir), "/")
+		} else {
+			above = max(above, strings.Count(file, "../"))
+		}
+	}
+	if above == 0 {
+		return
+	}
+	root := l.Dir
+	for range above {
+		root = filepath.Dir(root)
+	}
+	options["root"] = root
+	for _, st := range streams {
+		file := st["path"].(string)
+		if !path.IsAbs(file) {
+			file = path.Join(filepath.ToSlash(l.Dir), file)
+		}
+		st["path"] = strings.TrimPrefix(strings.TrimPrefix(file, filepath.ToSlash(root)), "/")
 	}
 }
 
@@ -182,19 +267,23 @@ func (l *loader) streamPlace(st *Stream, pos config.Pos) {
 	}
 }
 
-// knownAbsent says why nothing provides the table of a dbt source; "" when no dbt source has it.
-func (l *loader) knownAbsent(source, table string) string { return l.absent[source+"."+table] }
-
-// sourceTables are the tables of a source that dbt's files name.
-func (l *loader) sourceTables(source string) []string {
-	var all []string
+// absentSource reports a source() that dbt's files name, and that nothing provides; it is false where they name none.
+func (l *loader) absentSource(r reference) bool {
+	if why := l.absent[r.source+"."+r.name]; why != "" {
+		l.unknown(r, fmt.Sprintf("source(%q, %q): %s", r.source, r.name, why), r.name, nil, "define the source in "+ProjectFile+", name its files by external_location, or load it as a seed")
+		return true
+	}
+	var tables []string
 	for _, s := range l.sourceProps {
-		if s.Name == source {
+		if s.Name == r.source {
 			for _, t := range s.Tables {
-				all = append(all, t.Name)
+				tables = append(tables, t.Name)
 			}
 		}
 	}
-	slices.Sort(all)
-	return all
+	if len(tables) == 0 {
+		return false
+	}
+	l.unknown(r, fmt.Sprintf("source(%q, %q): the source has no such table", r.source, r.name), r.name, tables, "")
+	return true
 }

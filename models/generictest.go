@@ -83,6 +83,7 @@ func (l *loader) genericTest(n *Node, ref jinja.MacroRef, name string, body conf
 	for key, value := range keys.Config.All() {
 		said = append(said, l.settingOf(keys.Config, key, value))
 	}
+	w.said = said
 	if !l.configureCheck(w, said) {
 		return
 	}

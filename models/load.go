@@ -86,7 +86,10 @@ type loader struct {
 	given    map[string][]byte                 // files that are not among Files, by name
 	drafts   []*entityDraft                    // entities, until all nodes are known
 
-	packages    []*dbtPackage // the first is the folder's own
+	packages    []*dbtPackage    // the first is the folder's own
+	mounts      []mount          // packages that lie elsewhere
+	made        map[*Stream]bool // streams and sources that stand for those of dbt's files
+	madeFor     map[*Source]bool
 	dbtProfile  config.Node
 	dbtDatabase string                // DuckDB file of the profile
 	patches     []*tableProperties    // what properties files say
@@ -112,7 +115,6 @@ func Load(in Loading) (*Project, config.Problems) {
 		return nil, l.problems.Sort()
 	}
 	l.dbt()
-	l.givenVars()
 	l.unknownVars(ProjectFile)
 	l.targets()
 	l.macros()
@@ -128,6 +130,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.singularChecks()
 	l.link()
 	l.linkChecks()
+	l.dropUnread()
 	l.pipelines()
 	l.snowflakeTables()
 	l.serve()
@@ -149,7 +152,7 @@ func newLoader(in Loading, p *Project) *loader {
 	p.byName, p.byModel, p.byRef, p.sourced = map[string]*Node{}, map[string]*Node{}, map[modelKey]*Node{}, map[string]*Node{}
 	p.latest, p.packageVars, p.Vars = map[string]string{}, map[string]variables{}, map[string]any{}
 	return &loader{Loading: in, p: p, files: map[string]*config.File{}, promises: map[*Node]*promise{}, tables: map[string]*Node{}, given: map[string][]byte{},
-		disabled: map[string]config.Pos{}, toldKeys: map[string]bool{}, enforced: map[*Node]bool{}, versioned: map[string][]version{},
+		disabled: map[string]config.Pos{}, toldKeys: map[string]bool{}, enforced: map[*Node]bool{}, made: map[*Stream]bool{}, madeFor: map[*Source]bool{}, versioned: map[string][]version{},
 		fileOf: map[string]bool{}, docs: map[string]jinja.Doc{}, absent: map[string]string{}, packages: []*dbtPackage{{}}}
 }
 
@@ -178,7 +181,8 @@ func (l *loader) read(name string) ([]byte, error) {
 		l.hash = append(l.hash, name)
 		return src, nil
 	}
-	f, err := l.Files.Open(name)
+	files, inside := l.filesOf(name)
+	f, err := files.Open(inside)
 	if err != nil {
 		return nil, err
 	}
@@ -444,13 +448,14 @@ func (l *loader) addNode(n *Node) {
 // glob lists the project's files below a folder with one of the extensions, sorted; symbolic links are not followed.
 func (l *loader) glob(dir string, exts ...string) []string {
 	var found []string
-	err := fs.WalkDir(l.Files, dir, func(name string, d fs.DirEntry, err error) error {
+	files, inside := l.filesOf(dir)
+	err := fs.WalkDir(files, inside, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		for _, ext := range exts {
 			if strings.HasSuffix(name, ext) && d.Type().IsRegular() {
-				found = append(found, name)
+				found = append(found, path.Join(dir, strings.TrimPrefix(strings.TrimPrefix(name, inside), "/")))
 			}
 		}
 		return nil

@@ -39,6 +39,8 @@ type Project struct {
 	// History is how long the journal keeps what is over.
 	History config.Duration
 
+	// DBT says that the folder is a project of dbt: then dbt's ways hold where Millrace's own are others.
+	DBT bool
 	// Packages are the dbt packages that are installed, by name; Dispatch says for namespaces of macros where they are looked for first.
 	Packages []string
 	Dispatch map[string][]string

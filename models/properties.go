@@ -252,9 +252,15 @@ func (l *loader) propertiesYAML(name string) *config.File {
 	return f
 }
 
+// unreadSections are parts of a properties file that nothing here reads, and whose templates are no templates of dbt's context.
+var unreadSections = []string{"metrics", "semantic_models", "saved_queries", "groups", "functions", "analyses", "macros"}
+
 // renderedLater says which values of a properties file are rendered when what they are about is: descriptions, the arguments of tests,
 // hooks, and the rows of unit tests.
 func renderedLater(at []string) bool {
+	if slices.Contains(unreadSections, at[0]) {
+		return true
+	}
 	return slices.ContainsFunc(at, func(key string) bool {
 		switch key {
 		case "description", "tests", "data_tests", "checks", "unit_tests":

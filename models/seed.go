@@ -57,7 +57,8 @@ func (l *loader) seed(p *dbtPackage, folders []string, file string) {
 
 // noteSeed opens a seed's file and adds its name to the project's hash: that it is there is part of the project, what it says is not.
 func (l *loader) noteSeed(file string) error {
-	f, err := l.Files.Open(file)
+	files, inside := l.filesOf(file)
+	f, err := files.Open(inside)
 	if err != nil {
 		return err
 	}

@@ -215,6 +215,9 @@ func (l *loader) noModel(r reference) {
 
 // noSource reports a source() of nothing.
 func (l *loader) noSource(r reference) {
+	if l.absentSource(r) {
+		return
+	}
 	s := l.p.Source(r.source)
 	if s == nil {
 		var known []string

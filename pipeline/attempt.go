@@ -19,6 +19,7 @@ import (
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/transform/check"
 	"github.com/millrace/millrace/transform/match/master"
+	"github.com/millrace/millrace/warehouse"
 )
 
 // run is one attempt of a run in progress.
@@ -48,9 +49,10 @@ type run struct {
 	checks     map[string][]check.Result      // by node
 	ended      map[*models.Node]chan struct{} // of streams: closed when one is done
 	matches    map[*models.Entity]*master.Matched
-	walked     map[string]bool  // models that are built in the shared engine, which exposes them itself
-	unreadable map[string]error // published tables that could not be exposed to models
-	behind     error            // why what follows the target does not show what is published; nil when it does
+	shared     warehouse.Warehouse // in which models are built
+	walked     map[string]bool     // models that are built in the shared engine, which exposes them itself
+	unreadable map[string]error    // published tables that could not be exposed to models
+	behind     error               // why what follows the target does not show what is published; nil when it does
 }
 
 // timed adds what f takes to the run's overhead of that name.

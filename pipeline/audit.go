@@ -77,7 +77,7 @@ func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, d
 		return nil, fmt.Errorf("stage checks: %w", err)
 	}
 	x := &exposure{run: r, w: w, seen: map[string]bool{n.Name(): true}}
-	if n.Kind.Built() { // the shared engine has the new versions of these, or will have them
+	if w == r.shared { // which has the new versions of these, or will have them
 		maps.Copy(x.seen, r.walked)
 	}
 	b := &transform.Builder{Project: r.Project, Warehouse: w}

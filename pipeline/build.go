@@ -36,7 +36,7 @@ func (r *run) buildAll(ctx context.Context) error {
 	}
 	defer w.Close()
 	b := &transform.Builder{Project: r.Project, Warehouse: w, Warn: func(node, message string) { r.Log.Warn(message, "run", r.ID, "step", node) }}
-	r.walked = map[string]bool{}
+	r.shared, r.walked = w, map[string]bool{}
 	for _, n := range todo {
 		r.walked[n.Name()] = true
 	}

@@ -28,11 +28,15 @@ func (r *run) seed(ctx context.Context, b *transform.Builder, n *models.Node, s 
 		return nil, explainSeed(n, err)
 	}
 	s.Bytes = read.Bytes
+	formats, err := read.Settle(ctx, b.Warehouse)
+	if err != nil {
+		return nil, err
+	}
 	notes, err := read.Notes(ctx, b.Warehouse)
 	if err != nil {
 		return nil, err
 	}
-	s.Notes = append(s.Notes, notes...)
+	s.Notes = append(append(s.Notes, formats...), notes...)
 	return r.make(ctx, b, transform.Job{Node: n, Dir: dir}, s, func(job transform.Job) (*transform.Built, error) {
 		r.phase(n.Name(), "build")
 		built, err := b.Table(ctx, job, read.SQL(b.Warehouse.Dialect()))
@@ -87,6 +91,10 @@ func (pl *planning) seed(ctx context.Context, w warehouse.Warehouse, n *models.N
 			return err
 		}
 		one.Rows, one.Bytes = read.Records, read.Bytes
+		formats, err := read.Settle(ctx, w)
+		if err != nil {
+			return err
+		}
 		p, err := read.Blame(ctx, w)
 		if err != nil {
 			return err
@@ -94,9 +102,11 @@ func (pl *planning) seed(ctx context.Context, w warehouse.Warehouse, n *models.N
 		if p != nil {
 			return p
 		}
-		if one.Notes, err = read.Notes(ctx, w); err != nil {
+		notes, err := read.Notes(ctx, w)
+		if err != nil {
 			return err
 		}
+		one.Notes = append(append(one.Notes, formats...), notes...)
 		columns, err := w.Describe(ctx, read.SQL(w.Dialect()))
 		if err != nil {
 			return err

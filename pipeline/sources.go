@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/warehouse"
 )
 
 // SourceSpecs turns the specs of sources into what the project loader wants: neither knows the other.
@@ -67,7 +68,7 @@ func SourceOpener(p *models.Project, specs []extract.Spec, log *slog.Logger) fun
 		}
 		for _, spec := range specs {
 			if spec.Type == s.Type {
-				return spec.Open(extract.Env{Name: s.Name, Streams: streams, Project: p.Dir, Exclude: exclude, Log: log}, s.Options)
+				return spec.Open(extract.Env{Name: s.Name, Streams: streams, Project: p.Dir, Exclude: exclude, Stored: warehouse.Stored, Log: log}, s.Options)
 			}
 		}
 		return nil, fmt.Errorf("no source of type %q", s.Type)

@@ -17,6 +17,9 @@ var pragma = regexp.MustCompile(`(?is)^\s*PRAGMA\s+(table_info|storage_info|show
 
 // Query implements jinja.Engine: whatever DuckDB takes for a SELECT runs, and the PRAGMAs that tell of tables.
 func (s *session) Query(sql string) (*jinja.Table, error) {
+	if s.unasked {
+		return nil, errUnasked
+	}
 	if m := pragma.FindStringSubmatch(sql); m != nil {
 		sql = "SELECT * FROM pragma_" + strings.ToLower(m[1]) + "(" + m[2] + ")"
 	}
@@ -54,6 +57,9 @@ func columnsOf(columns []warehouse.Column) []jinja.Column {
 
 // QueryColumns implements jinja.Engine.
 func (s *session) QueryColumns(sql string) ([]jinja.Column, error) {
+	if s.unasked {
+		return nil, errUnasked
+	}
 	columns, err := s.Warehouse.Describe(s.ctx, sql)
 	if err != nil {
 		return nil, asked(sql, err)
@@ -108,6 +114,9 @@ func (s *session) Relations(database, schema string) ([]jinja.Relation, error) {
 
 // exposed are the tables and views that the engine has; "" is any schema or name.
 func (s *session) exposed(database, schema, name string) ([]jinja.Relation, error) {
+	if s.unasked {
+		return nil, errUnasked
+	}
 	if !s.ours(database) {
 		return nil, nil
 	}

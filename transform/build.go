@@ -22,6 +22,8 @@ type Builder struct {
 	Warn func(node, message string)
 	// Run is what templates may know of the run.
 	Run Run
+
+	unasked bool // templates that ask the engine end with errUnasked
 }
 
 // Run is what a template sees of the run that renders it: run_started_at, invocation_id, flags and selected_resources.
@@ -129,7 +131,11 @@ func (b *Builder) run(ctx context.Context, job Job, sql string) (*Built, error) 
 	if err != nil {
 		return nil, err
 	}
-	if twice := repeated(columns); twice != "" {
+	if twice := repeated(columns); twice != "" && b.Project.DBT {
+		// As dbt has it, whose CREATE TABLE lets DuckDB number them.
+		built, err := b.run(ctx, job, numberedHead+sql+numberedTail)
+		return built, earlier(err, len(numberedHead))
+	} else if twice != "" {
 		return nil, &warehouse.SQLError{Message: fmt.Sprintf("the SELECT has two columns named %q", twice), Offset: -1}
 	}
 	head, tail, columns, err := b.shape(job, columns)
@@ -139,6 +145,12 @@ func (b *Builder) run(ctx context.Context, job Job, sql string) (*Built, error) 
 	built, err := b.materialize(ctx, job, head+sql+tail, columns)
 	return built, earlier(err, len(head))
 }
+
+// What is written around a SELECT that has several columns of one name: DuckDB numbers those of a subquery.
+const (
+	numberedHead = "SELECT * FROM (\n"
+	numberedTail = "\n) AS q"
+)
 
 // shape gives what to write around the model's SELECT so that it has the columns that the job wants.
 func (b *Builder) shape(job Job, columns []warehouse.Column) (head, tail string, _ []warehouse.Column, err error) {

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"context"
+	"errors"
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/warehouse"
@@ -9,7 +10,10 @@ import (
 
 // Check renders the model and refuses what is not exactly one SELECT; nothing that it reads need be there.
 func (b *Builder) Check(ctx context.Context, job Job) error {
-	out, err := b.render(ctx, job)
+	out, err := (&Builder{Project: b.Project, Warehouse: b.Warehouse, Run: b.Run, Warn: b.Warn, unasked: true}).render(ctx, job)
+	if errors.Is(err, errUnasked) {
+		return nil // what it becomes is known when its questions have answers
+	}
 	if err != nil {
 		return templateError(err)
 	}
@@ -18,6 +22,9 @@ func (b *Builder) Check(ctx context.Context, job Job) error {
 	}
 	return publishable(job, out)
 }
+
+// errUnasked ends the rendering of a template that asks the engine where nothing may be asked.
+var errUnasked = errors.New("the engine cannot be asked now")
 
 // Describe renders the model and binds its SELECT without running it: the columns that it would yield, or the place
 // of the mistake. What it reads is exposed; empty relations with the right columns will do.

@@ -45,7 +45,11 @@ func TestReloadWhileWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("millrace.yml", "name: p\n")
-	write("models/m.sql", "select 1 as n\n")
+	write("models/m.sql", "select n from {{ ref('s') }}\n")
+	if err := os.Mkdir(filepath.Join(dir, "seeds"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write("seeds/s.csv", "n\n1\n")
 	a := newApp(io.Discard, io.Discard)
 	load := func(files fs.FS) *models.Project {
 		t.Helper()

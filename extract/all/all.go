@@ -3,6 +3,7 @@ package all
 
 import (
 	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/extract/duckdb"
 	"github.com/millrace/millrace/extract/files"
 	"github.com/millrace/millrace/extract/generate"
 	"github.com/millrace/millrace/extract/mysql"
@@ -11,5 +12,5 @@ import (
 
 // Specs gives every source that Millrace has, by type.
 func Specs() []extract.Spec {
-	return []extract.Spec{files.Spec(), generate.Spec(), mysql.Spec(), postgres.Spec()}
+	return []extract.Spec{duckdb.Spec(), files.Spec(), generate.Spec(), mysql.Spec(), postgres.Spec()}
 }

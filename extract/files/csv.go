@@ -24,6 +24,20 @@ func header(ctx context.Context, root *os.Root, name string, o *StreamOptions, d
 	return readHeader(name, f, o, d)
 }
 
+// numbered is a name with the first number that makes it another than those before.
+func numbered(name string, seen map[string]int) string {
+	for n := 1; ; n++ {
+		if tried := fmt.Sprintf("%s_%d", name, n); !taken(seen, tried) {
+			return tried
+		}
+	}
+}
+
+func taken(seen map[string]int, name string) bool {
+	_, ok := seen[strings.ToLower(name)]
+	return ok
+}
+
 func readHeader(name string, r io.Reader, o *StreamOptions, d *dialect) ([]string, error) {
 	s := csvrec.New(r, d.cut(), o.maxRecord())
 	if err := s.SkipLines(d.Skip); err != nil {
@@ -57,8 +71,11 @@ func readHeader(name string, r io.Reader, o *StreamOptions, d *dialect) ([]strin
 			names[i] = fmt.Sprintf("column%d", i)
 		}
 		low := strings.ToLower(names[i])
-		if k, ok := seen[low]; ok {
-			return nil, fmt.Errorf("file %s: columns %d and %d are both named %q; rename one of them in the file, or set csv: {header: \"false\", skip: 1} and list all columns", name, k+1, i+1, names[i])
+		if k, ok := seen[low]; ok && o.CSV.Duplicates == "number" {
+			names[i] = numbered(names[i], seen)
+			low = strings.ToLower(names[i])
+		} else if ok {
+			return nil, fmt.Errorf("file %s: columns %d and %d are both named %q; rename one of them in the file, set csv: {duplicates: number}, or set csv: {header: \"false\", skip: 1} and list all columns", name, k+1, i+1, names[i])
 		}
 		seen[low] = i
 	}

@@ -46,6 +46,7 @@ type CSV struct {
 	Decimal         string            `yaml:"decimal" default:"." doc:"Decimal separator: . or ,"`
 	Comment         string            `yaml:"comment" doc:"Lines that start with this character are skipped."`
 	Skip            int               `yaml:"skip" doc:"Lines to skip at the start of each file."`
+	Duplicates      string            `yaml:"duplicates" enum:"fail,number" default:"fail" doc:"Columns of one name. number: the second price is price_1, as DuckDB names it."`
 	Encoding        string            `yaml:"encoding" enum:"utf-8,latin-1,utf-16" default:"utf-8" doc:"Character encoding of the files."`
 }
 

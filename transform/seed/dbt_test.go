@@ -43,17 +43,16 @@ var otherwise = map[string]string{
 	"mixed_line_ends":           `id INTEGER, v VARCHAR, | "1", "a", | "2", "b", `,
 	"header_quoted":             `id INTEGER, v,w VARCHAR, say "x" VARCHAR, | "1", "a", "b", `,
 	"quote_columns_false_space": `id INTEGER, w x VARCHAR, | "1", "a", `,
-	// dbt guesses the format of dates that are not written as ISO 8601 has them, and takes 01/02/2024 for the first of February.
-	"type_date_american": `error seeds/type_date_american.csv:2:3: column "v": "01/31/2024" is no DATE`,
-	"type_date_german":   `error seeds/type_date_german.csv:2:3: column "v": "31.01.2024" is no DATE`,
 	// dbt takes off what stands around a number.
 	"slow_money": `error seeds/slow_money.csv:2:3: column "v": "$5" is no INTEGER`,
 }
 
 // told are the cases of which a run says what the types lose, which dbt does in silence.
 var told = map[string]string{
-	"integer_leading_zeros":  `warning: seeds/integer_leading_zeros.csv:2: column "v": "00501" becomes a number, without its leading zeros; column_types: { v: varchar } keeps it`,
-	"type_other_case":        `warning: seeds/type_other_case.csv:2: column "v": "00501" becomes a number, without its leading zeros; column_types: { v: varchar } keeps it`,
+	"integer_leading_zeros": `warning: seeds/integer_leading_zeros.csv:2: column "v": "00501" becomes a number, without its leading zeros; column_types: { v: varchar } keeps it`,
+	"type_unknown_column":   `warning: seeds/type_unknown_column.csv: column_types names "w", which is no column of the file`,
+	"type_other_case": `warning: seeds/type_other_case.csv: column_types names "V", which is no column of the file: it is spelled "v" there
+warning: seeds/type_other_case.csv:2: column "v": "00501" becomes a number, without its leading zeros; column_types: { v: varchar } keeps it`,
 	"decimal_beyond_53_bits": `warning: seeds/decimal_beyond_53_bits.csv:3: column "v": "9007199254740993" is another number as a DOUBLE; column_types: { v: varchar } keeps it`,
 	"decimal_many_digits":    `warning: seeds/decimal_many_digits.csv:2: column "v": "3.14159265358979323846" is another number as a DOUBLE; column_types: { v: varchar } keeps it`,
 	"decimal_overflow":       `warning: seeds/decimal_overflow.csv:3: column "v": "1e400" is another number as a DOUBLE; column_types: { v: varchar } keeps it`,
@@ -63,6 +62,14 @@ var told = map[string]string{
 	"timestamp_offset_short": `warning: seeds/timestamp_offset_short.csv:2: column "v": "2024-01-31T10:20:30+02" loses its offset: the time is taken as it is written; column_types: { v: timestamptz } keeps it`,
 	"type_integer_decimal":   `warning: seeds/type_integer_decimal.csv:2: column "v": "1.5" is 2 as INTEGER; the type that column_types gives the column changes 1 values`,
 	"type_decimal_rounds":    `warning: seeds/type_decimal_rounds.csv:2: column "v": "1.005" is 1.01 as DECIMAL(10,2); the type that column_types gives the column changes 1 values`,
+	"type_date_american":     `seeds/type_date_american.csv: column "v": dates are read as %m/%d/%Y`,
+	"type_date_german":       `seeds/type_date_german.csv: column "v": dates are read as %d.%m.%Y`,
+	"type_date_ambiguous":    `warning: seeds/type_date_ambiguous.csv: column "v": dates are read as %d/%m/%Y, as dbt reads them, and could be %m/%d/%Y: write them as 2024-01-31`,
+	"type_date_two_digits":   `seeds/type_date_two_digits.csv: column "v": dates are read as %d/%m/%y`,
+	"type_date_year_first":   `warning: seeds/type_date_year_first.csv: column "v": dates are read as %y-%m-%d, as dbt reads them, and could be %d-%m-%y: write them as 2024-01-31`,
+	"type_date_dashes":       `seeds/type_date_dashes.csv: column "v": dates are read as %d-%m-%Y`,
+	"type_timestamp_slashes": `seeds/type_timestamp_slashes.csv: column "v": dates are read as %d/%m/%Y %H:%M:%S`,
+	"type_timestamp_am_pm":   `seeds/type_timestamp_am_pm.csv: column "v": dates are read as %m/%d/%Y %I:%M:%S %p`,
 	"type_date_of_timestamp": `warning: seeds/type_date_of_timestamp.csv:2: column "v": "2024-01-31 10:00:00" is 2024-01-31 as DATE; the type that column_types gives the column changes 1 values`,
 }
 
@@ -147,9 +154,13 @@ func (c *oracle) made(t *testing.T, w warehouse.Warehouse, path string) (line st
 	} else if err != nil {
 		t.Fatal(err)
 	}
+	formats, err := table.Settle(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
 	out, notes, err := table.told(t, w)
 	if err == nil {
-		return out, notes
+		return out, append(formats, notes...)
 	}
 	var sqlErr *warehouse.SQLError
 	if !errors.As(err, &sqlErr) {

@@ -50,6 +50,8 @@ type Column struct {
 	Name, Type string
 	Declared   bool // the project says the type
 
+	format string // of strptime; "" where the values are written as ISO 8601 has them
+
 	notes notes
 }
 

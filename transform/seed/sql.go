@@ -3,6 +3,8 @@ package seed
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/internal/textcast"
@@ -23,6 +25,9 @@ func (c *Column) value(i int) string {
 	if c.isText() {
 		return fmt.Sprintf("c%d", i)
 	}
+	if c.format != "" {
+		return fmt.Sprintf("CAST(strptime(c%d, '%s') AS %s)", i, c.format, c.Type)
+	}
 	return fmt.Sprintf("CAST(c%d AS %s)", i, c.Type)
 }
 
@@ -38,7 +43,7 @@ func (c *Column) isText() bool {
 func (t *Table) Blame(ctx context.Context, w warehouse.Warehouse) (*Problem, error) {
 	var parts []string
 	for i, c := range t.Columns {
-		if !c.isText() {
+		if !c.isText() && c.format == "" { // all of its values have the format
 			parts = append(parts, fmt.Sprintf(`SELECT line, "offset", %d AS k FROM %s WHERE c%d IS NOT NULL AND TRY_CAST(c%d AS %s) IS NULL`, i, w.Dialect().Files([]string{t.texts}), i, i, c.Type))
 		}
 	}
@@ -94,7 +99,7 @@ func (t *Table) shown(c *Column, value string) string {
 
 // Notes say what values lose by the types of their columns. dbt loads such a seed without a word.
 func (t *Table) Notes(ctx context.Context, w warehouse.Warehouse) ([]string, error) {
-	var all []string
+	all := t.unmeant()
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		if !c.Declared {
@@ -103,6 +108,23 @@ func (t *Table) Notes(ctx context.Context, w warehouse.Warehouse) ([]string, err
 	}
 	rounded, err := t.rounded(ctx, w)
 	return append(all, rounded...), err
+}
+
+// unmeant are the names in column_types that are none of the file's columns.
+func (t *Table) unmeant() (all []string) {
+	for _, name := range slices.Sorted(maps.Keys(t.Types)) {
+		if slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Name == name }) {
+			continue
+		}
+		hint := ""
+		for _, c := range t.Columns {
+			if strings.EqualFold(c.Name, name) {
+				hint = fmt.Sprintf(": it is spelled %q there", c.Name)
+			}
+		}
+		all = append(all, fmt.Sprintf("warning: %s: column_types names %q, which is no column of the file%s", t.Name, name, hint))
+	}
+	return all
 }
 
 // inferred are the notes on a column whose type was found out.
@@ -133,7 +155,7 @@ func (t *Table) rounded(ctx context.Context, w warehouse.Warehouse) ([]string, e
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		typ, err := warehouse.ParseType(c.Type)
-		if !c.Declared || c.isText() || err != nil || !exacting(typ.Name) {
+		if !c.Declared || c.isText() || c.format != "" || err != nil || !exacting(typ.Name) {
 			continue
 		}
 		x := fmt.Sprintf("c%d", i)
