@@ -65,6 +65,7 @@ type PlannedNode struct {
 	Notes        []string           `json:"notes"`
 	Pins         []PlannedPin       `json:"pins,omitempty"`
 	SQL          string             `json:"sql,omitempty"`
+	Build        *PlannedBuild      `json:"build,omitempty"` // of a model that becomes a table: whether a run builds it, and why
 	Error        string             `json:"error,omitempty"`
 	At           string             `json:"at,omitempty"` // file:line:column of the error
 	Hint         string             `json:"hint,omitempty"`
@@ -161,7 +162,7 @@ func (e *Engine) pending(ctx context.Context, pipelineName string, nodes []*mode
 		out.Why = "it is running now"
 	case r.ProjectHash != e.Project.Hash:
 		out.Why = "the project has changed since"
-	case r.Selection.FullRefresh || r.Selection.AllowEmpty || r.Selection.AllowShrunken || !reflect.DeepEqual(r.Selection.Nodes, names(nodes)):
+	case r.Selection.FullRefresh || r.Selection.Rebuild || r.Selection.AllowEmpty || r.Selection.AllowShrunken || !reflect.DeepEqual(r.Selection.Nodes, names(nodes)):
 		out.Why = "it had another selection or other flags"
 	default:
 		out.Resumed = true

@@ -49,6 +49,7 @@ func (db *DB) walked(ctx context.Context, query string) (w repeatWalk, err error
 			w.ok, w.moves = false, true
 		}
 		w.walk(tree)
+		w.tree = tree
 		return nil
 	})
 	return w, err
@@ -99,6 +100,7 @@ type repeatWalk struct {
 	stability
 	tables    []Relation
 	ok, moves bool
+	tree      any
 }
 
 // repeatableKinds are the types of nodes of the tree that do not depend on order, time or chance. Constants, columns and

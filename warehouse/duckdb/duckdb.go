@@ -104,6 +104,23 @@ func (w *Warehouse) Moves(ctx context.Context, query string) (bool, error) {
 	return moves, sqlError(err)
 }
 
+// Parse asks the parser.
+func (w *Warehouse) Parse(ctx context.Context, query string) (*warehouse.Parsed, error) {
+	db, err := w.sql(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := db.Parse(ctx, query)
+	if err != nil {
+		return nil, sqlError(err)
+	}
+	out := &warehouse.Parsed{Hash: p.Hash, Moves: p.Moves, Outside: p.Outside}
+	for _, t := range p.Tables {
+		out.Tables = append(out.Tables, warehouse.Name(t))
+	}
+	return out, nil
+}
+
 // Repeatable asks the parser, and looks through views.
 func (w *Warehouse) Repeatable(ctx context.Context, query string) (bool, error) {
 	db, err := w.sql(ctx)
