@@ -121,7 +121,8 @@ func (s *session) exposed(database, schema, name string) ([]jinja.Relation, erro
 		return nil, nil
 	}
 	d := s.Warehouse.Dialect()
-	query := "SELECT table_schema, table_name FROM information_schema.tables WHERE lower(table_schema) NOT IN ('information_schema', 'pg_catalog')"
+	query := "SELECT table_schema, table_name FROM information_schema.tables" +
+		" WHERE lower(table_schema) NOT IN ('information_schema', 'pg_catalog')"
 	if schema != "" {
 		query += " AND lower(table_schema) = " + d.QuoteLiteral(strings.ToLower(schema))
 	}
@@ -155,8 +156,14 @@ func (s *session) Doc(_, name string) (string, error) {
 	return "", &jinja.Error{Msg: fmt.Sprintf("doc(%q) stands in a description of a properties file, not in a model", name)}
 }
 
-// Graph implements jinja.Engine.
-func (s *session) Graph() (any, error) { return s.Project.Graph(), nil }
+// Graph implements jinja.Engine: all templates share one.
+func (s *session) Graph() (any, error) {
+	s.graphOnce.Do(func() {
+		s.graph = s.Project.Graph()
+		s.graph.Freeze()
+	})
+	return s.graph, nil
+}
 
 // Model implements jinja.Engine.
 func (s *session) Model() (any, error) { return s.Project.Facts(s.job.Node), nil }

@@ -24,10 +24,12 @@ type Builder struct {
 	// Run is what templates may know of the run.
 	Run Run
 
-	unasked bool        // templates that ask the engine end with errUnasked
-	session []statement // of on-run-start, for each model's session
-	mu      sync.Mutex
-	made    []string // macros that hooks have made, in lower case
+	unasked   bool        // templates that ask the engine end with errUnasked
+	session   []statement // of on-run-start, for each model's session
+	mu        sync.Mutex
+	made      []string // macros that hooks have made, in lower case
+	graphOnce sync.Once
+	graph     *jinja.Dict // the project as templates see it, made when one asks
 }
 
 // Run is what a template sees of the run that renders it: run_started_at, invocation_id, flags and selected_resources.
@@ -153,7 +155,7 @@ func templateError(err error) error {
 	if !errors.As(err, &je) {
 		return err
 	}
-	return &Error{Pos: je.Position().String(), Err: errors.New(je.Msg), Hint: je.Hint}
+	return &Error{Pos: je.Position().String(), Err: errors.New(je.Text()), Hint: je.Hint}
 }
 
 // run makes a version of a model's SELECT.

@@ -161,6 +161,11 @@ func TestLimits(t *testing.T) {
 		{"recursion", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "deep"},
 		{"recursion through caller", "{% macro m() %}{% call m() %}{{ caller() }}{% endcall %}{{ caller() }}{% endmacro %}{% call m() %}{% endcall %}", "deep"},
 		{"recursive loop", "{% set l = [] %}{% do l.append(l) %}{% for x in l recursive %}{{ loop(x) }}{% endfor %}", "deep"},
+		{"characters of a long text", "{% set t = 'é' * 400000 %}{% for i in range(99999) %}{% set x = t[i] %}{% endfor %}", "too much work"},
+		{"length of a long text", "{% set t = 'é' * 400000 %}{% for i in range(99999) %}{% set x = t | length %}{% endfor %}", "too much work"},
+		{"long keys", "{% set t = 'é' * 400000 %}{% for i in range(99999) %}{% set x = {t: 1}[t] %}{% endfor %}", "too much work"},
+		{"long texts compared", "{% set t = 'é' * 400000 %}{% set u = t ~ '' %}{% for i in range(99999) %}{% set x = t == u or t < u %}{% endfor %}", "too much work"},
+		{"front of a list", "{% set l = [] %}{% for i in range(99999) %}{% do l.insert(0, i) %}{% endfor %}", "too much work"},
 		{"parentheses", "{{ " + strings.Repeat("(", 5000) + "1" + strings.Repeat(")", 5000) + " }}", "nested more than"},
 		{"minuses", "{{ " + strings.Repeat("- ", 100000) + "1 }}", "nested more than"},
 		{"nots", "{{ " + strings.Repeat("not ", 100000) + "1 }}", "nested more than"},
@@ -246,5 +251,16 @@ func TestGoValues(t *testing.T) {
 	}
 	if _, err := FromGo(make(chan int)); err == nil {
 		t.Error("a channel became a value")
+	}
+}
+
+// TestPlaces wants what position says, for offsets that grow and for one that does not.
+func TestPlaces(t *testing.T) {
+	tpl := mustParse(t, "m.sql", "ä{{ a }}\n\n☃ b c\nd")
+	at := places{t: tpl}
+	for _, off := range []int{0, 2, 2, 9, 10, 11, 14, 15, 18, 19, 3, 20, 100} {
+		if got, want := at.at(off), tpl.position(off); got != want {
+			t.Errorf("offset %d is at %v, want %v", off, got, want)
+		}
 	}
 }

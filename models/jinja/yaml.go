@@ -23,19 +23,34 @@ func callFromYAML(a Args) (any, error) {
 	if err := a.r.chargeItems(len(s)); err != nil {
 		return nil, err
 	}
-	file, err := yamlparser.ParseBytes([]byte(s), 0)
+	if len(s) > maxYAML {
+		return nil, failf("fromyaml(): the text is longer than %d bytes", maxYAML)
+	}
+	x, err := readYAML(s)
 	if err != nil {
 		return v[1], nil
 	}
+	return x, nil
+}
+
+// maxYAML bounds how deep a text can be nested, which the parser follows by calling itself.
+const maxYAML = 100_000
+
+// readYAML reads the first document.
+func readYAML(s string) (v any, err error) {
+	defer func() { // the parser has panicked on malformed input before
+		if r := recover(); r != nil {
+			err = failf("YAML cannot be read")
+		}
+	}()
+	file, err := yamlparser.ParseBytes([]byte(s), 0)
+	if err != nil {
+		return nil, err
+	}
 	for _, doc := range file.Docs {
-		if doc.Body == nil {
-			continue
+		if doc.Body != nil {
+			return (&yamlReader{anchors: map[string]any{}}).value(doc.Body, 0)
 		}
-		x, err := (&yamlReader{anchors: map[string]any{}}).value(doc.Body, 0)
-		if err != nil {
-			return v[1], nil
-		}
-		return x, nil
 	}
 	return nil, nil
 }
@@ -136,8 +151,9 @@ var (
 	yamlTrue   = regexp.MustCompile(`^(?:yes|Yes|YES|on|On|ON|true|True|TRUE)$`)
 	yamlFalse  = regexp.MustCompile(`^(?:no|No|NO|off|Off|OFF|false|False|FALSE)$`)
 	yamlNull   = regexp.MustCompile(`^(?:~|null|Null|NULL|)$`)
-	yamlNumber = regexp.MustCompile(`^[-+]?(?:[0-9][0-9_]*)?(?:\.[0-9_]*)?(?:[eE][-+][0-9]+)?$|^0x[0-9a-fA-F_]+$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$|^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$`)
-	yamlDate   = regexp.MustCompile(`^\d{4}-\d\d?-\d\d?(?:[Tt ]|$)`)
+	yamlNumber = regexp.MustCompile(`^[-+]?(?:[0-9][0-9_]*)?(?:\.[0-9_]*)?(?:[eE][-+][0-9]+)?$|^0x[0-9a-fA-F_]+$|` +
+		`^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$|^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$`)
+	yamlDate = regexp.MustCompile(`^\d{4}-\d\d?-\d\d?(?:[Tt ]|$)`)
 )
 
 // plainScalar is what YAML 1.1 reads in unquoted text that YAML 1.2 takes for a string.
