@@ -55,6 +55,10 @@ func (r *run) buildAll(ctx context.Context) error {
 		r.walked[n.Name()] = true
 	}
 	r.expose(ctx, w, todo)
+	notes, err := b.Begin(ctx, todo)
+	if err != nil {
+		return refusedHook(err)
+	}
 	err = transform.Walk(ctx, todo, r.width(), func(ctx context.Context, n *models.Node) error {
 		if r.stopping() {
 			return r.halt()
@@ -66,7 +70,7 @@ func (r *run) buildAll(ctx context.Context) error {
 		case models.KindEntity:
 			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.entity(ctx, w, n, s) })
 		case models.KindSeed:
-			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.seed(ctx, b, n, s) })
+			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.seedOrKept(ctx, b, n, s) })
 		}
 		if n.Model.Materialized == models.Ephemeral {
 			r.count(1)
@@ -75,9 +79,32 @@ func (r *run) buildAll(ctx context.Context) error {
 			r.results[n.Name()] = &result{status: journal.Succeeded}
 			return nil
 		}
-		return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.model(ctx, b, n, s) })
+		return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.modelOrKept(ctx, b, n, s) })
 	})
-	return errors.Join(err, r.halted())
+	if err = errors.Join(err, r.halted()); err != nil {
+		return err
+	}
+	more, err := b.End(ctx)
+	if err != nil {
+		return refusedHook(err)
+	}
+	for _, note := range slices.Concat(notes, more) {
+		r.warn("%s", note) // there is no step that would tell
+	}
+	return nil
+}
+
+// refusedHook is why a run does not go on, with the hook's place: no step would show it.
+func refusedHook(err error) error {
+	var te *transform.Error
+	if !errors.As(err, &te) {
+		return fmt.Errorf("hooks: %w", err)
+	}
+	text := te.Pos + ": " + te.Err.Error()
+	if te.Hint != "" {
+		text += ": " + te.Hint
+	}
+	return errors.New(text)
 }
 
 // expose makes readable what the models read and this run does not build: this run's streams, and published tables.
@@ -152,9 +179,6 @@ func (r *run) version(n *models.Node) *warehouse.Version {
 
 // model builds one model.
 func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s *journal.Step) (_ []load.Table, err error) {
-	if err := r.inputs(n); err != nil {
-		return nil, err
-	}
 	job := transform.Job{Node: n, Now: r.LogicalTime}
 	if job.Dir, err = r.stage(n); err != nil {
 		return nil, err
@@ -216,6 +240,9 @@ func (r *run) make(ctx context.Context, b *transform.Builder, job transform.Job,
 	s.Notes = append(s.Notes, built.Notes...)
 	s.Rows, s.Equations = built.Version.Rows, slices.Concat(s.Equations, built.Equations)
 	t := load.Table{Version: built.Version, Kind: string(n.Kind), Equations: s.Equations, Description: n.Description}
+	if n.Model != nil && n.Model.Materialized == models.Incremental {
+		t.Mode = string(n.Model.Strategy)
+	}
 	for _, need := range reads(n) {
 		t.Needs = append(t.Needs, need.Name())
 	}
@@ -255,7 +282,7 @@ func stays(n *models.Node) string {
 // mergedOtherwise says why rows of the model cannot be merged into its table as it is published; "" when they can.
 func mergedOtherwise(n *models.Node, before *load.Table) string {
 	m := n.Model
-	if m.Materialized != models.Incremental || m.Strategy != models.StrategyMerge || slices.EqualFunc(before.Key, m.UniqueKey, strings.EqualFold) {
+	if m.Materialized != models.Incremental || m.Strategy != models.StrategyMerge || len(before.Key) == 0 && before.Mode == string(m.Strategy) || slices.EqualFunc(before.Key, m.UniqueKey, strings.EqualFold) {
 		return ""
 	}
 	return fmt.Sprintf("built anew: the published table was not merged by %v", m.UniqueKey)

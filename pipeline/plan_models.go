@@ -32,8 +32,14 @@ func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 	}
 	defer w.Close()
 	b := &transform.Builder{Project: pl.Project, Warehouse: w, Warn: pl.warn}
+	if _, err := b.Begin(ctx, nil); err != nil {
+		return refusedHook(err)
+	}
 	exposed := map[*models.Node]bool{}
 	if err := pl.bind(ctx, b, nodes, temp, exposed); err != nil {
+		return err
+	}
+	if err := pl.breaks(ctx, b, exposed); err != nil {
 		return err
 	}
 	return pl.checks(ctx, b, nodes, exposed)
@@ -70,7 +76,11 @@ func (pl *planning) bind(ctx context.Context, b *transform.Builder, nodes []*mod
 			one.Unknown, one.UnknownCause = true, err.Error()
 			continue
 		}
-		if err := pl.model(ctx, b, n, one); err != nil {
+		err := pl.model(ctx, b, n, one)
+		if err == nil {
+			err = pl.changes(ctx, b, n, one)
+		}
+		if err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}

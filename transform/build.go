@@ -23,8 +23,13 @@ type Builder struct {
 	Warn func(node, message string)
 	// Run is what templates may know of the run.
 	Run Run
+	// Apart leaves ephemeral models tables of their own, for those who only look at what reads what.
+	Apart bool
 
-	unasked   bool // templates that ask the engine end with errUnasked
+	unasked   bool        // templates that ask the engine end with errUnasked
+	session   []statement // of on-run-start, for each model's session
+	mu        sync.Mutex
+	made      []string // macros that hooks have made, in lower case
 	graphOnce sync.Once
 	graph     *jinja.Dict // the project as templates see it, made when one asks
 }
@@ -83,20 +88,50 @@ type Error struct {
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// Build renders the model, runs it, and makes a version of what came out.
+// Build renders the model, runs it between its hooks, and makes a version of what came out.
 func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 	if m := job.Node.Model; m.Unbuildable != "" {
 		return nil, &Error{Pos: job.Node.Pos.String(), Err: errors.New(m.Unbuildable), Hint: m.UnbuildableHint}
+	}
+	if err := definable(b.Project, job.Node); err != nil {
+		return nil, err
+	}
+	ctx, release, err := b.inSession(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	before, notes, err := b.runHooks(ctx, job, job.Node.Model.Before, nil)
+	if err != nil {
+		return nil, err
 	}
 	out, err := b.render(ctx, job)
 	if err != nil {
 		return nil, templateError(err)
 	}
-	if err := publishable(job, out); err != nil {
+	if err := b.publishable(job, out, before); err != nil {
 		return nil, err
 	}
 	built, err := b.run(ctx, job, out.Text)
-	return built, locate(err, out)
+	if err != nil {
+		return nil, notYet(locate(err, out), job)
+	}
+	_, after, err := b.runHooks(ctx, job, job.Node.Model.Behind, nil)
+	if err != nil {
+		return nil, err
+	}
+	built.Notes = slices.Concat(built.Notes, notes, after)
+	return built, nil
+}
+
+// notYet adds what to do to an error of a model that reads itself before it is there.
+func notYet(err error, job Job) error {
+	var te *Error
+	if m := job.Node.Model; errors.As(err, &te) && te.Hint == "" && m.Materialized == models.Incremental && job.Before == nil &&
+		strings.Contains(te.Error(), job.Node.Table+" does not exist") {
+		te.Hint = "{{ this }} is there from the second run on: put what reads it between {% if is_incremental() %} and {% endif %}"
+	}
+	return err
 }
 
 // Table makes a table of a SELECT that is no model's, for a node that has none.

@@ -100,6 +100,9 @@ type Warehouse interface {
 	CheckSelects(ctx context.Context, queries []string) ([]error, error)
 	// Numbers runs SELECTs, checked before, that each give one row with one BIGINT: in one statement, which costs less than many.
 	Numbers(ctx context.Context, selects []string) ([]int64, error)
+	// Tree is a SELECT as the engine's parser understands it, in the engine's own JSON; it refuses what CheckSelect refuses. The tables need
+	// not be there. transform/lineage reads it.
+	Tree(ctx context.Context, query string) ([]byte, error)
 	// Describe gives the columns of a SELECT without running it.
 	Describe(ctx context.Context, query string) ([]Column, error)
 	// Write runs one SELECT and writes its rows to a new Parquet file at path: complete and synced to disk when
@@ -122,13 +125,35 @@ type Warehouse interface {
 	// Moves says whether a SELECT itself reads the clock or chance, so that its rows may change while those of its tables do not. It may be
 	// asked before they are exposed, and looks through no view.
 	Moves(ctx context.Context, query string) (bool, error)
+	// Parse says what can be told of a SELECT without binding it.
+	Parse(ctx context.Context, query string) (*Parsed, error)
 	// Ingest does the same as Write with the batches of a reader, which it drains and does not release.
 	Ingest(ctx context.Context, r array.RecordReader, path string) (File, error)
 	// IngestScratch is to Ingest what Scratch is to Write.
 	IngestScratch(ctx context.Context, r array.RecordReader, path string) (File, error)
+	// Pin gives a context whose statements run in one session, which they have for themselves: what Session changes there, they see, and no
+	// other does. Release ends the session. The context may be used by one goroutine at a time.
+	Pin(ctx context.Context) (pinned context.Context, release func(), err error)
+	// Session runs a statement that changes nothing but the engine's own session or its functions: a SELECT
+	// whose answer nobody wants, a variable, a function, a temporary table or view. Anything else is refused. The
+	// caller has looked at it: a function may not hide one of the engine's.
+	Session(ctx context.Context, statement string) error
 	// Query runs a SELECT whose answer is small: all of it is held in memory.
 	Query(ctx context.Context, query string) (*Result, error)
 	Close() error
+}
+
+// Parsed is what can be told of a SELECT by its text.
+type Parsed struct {
+	// Hash is the same for texts that differ by comments, white space, and upper or lower case of SQL's words alone; "" when the engine
+	// cannot tell.
+	Hash string
+	// Moves is Warehouse.Moves of it.
+	Moves bool
+	// Tables are those that it names, but for its own WITH; Schema is "" where it names none.
+	Tables []Name
+	// Outside are functions that give rows from elsewhere than from tables, such as read_csv.
+	Outside []string
 }
 
 // Result is a small answer.

@@ -61,7 +61,15 @@ func (a *app) lintCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				problems = slices.Concat(problems, more, decided, read, left, pipeline.WeightsProblems(p)).Sort()
+				bare, err := a.bareEngine(p)
+				if err != nil {
+					return err
+				}
+				personal, err := bare.PersonalProblems(c.Context())
+				if err != nil {
+					return err
+				}
+				problems = slices.Concat(problems, more, decided, read, left, personal, pipeline.WeightsProblems(p)).Sort()
 			}
 			return a.printProblems(problems, countFiles(a.dir))
 		},
@@ -114,26 +122,32 @@ func (a *app) printProblems(problems config.Problems, files int) error {
 
 // checkModels renders every model and has the engine parse it; no table need be there.
 func checkModels(ctx context.Context, p *models.Project) (config.Problems, error) {
-	var w warehouse.Warehouse
+	if !slices.ContainsFunc(p.Nodes, func(n *models.Node) bool { return n.Model != nil }) {
+		return nil, nil
+	}
+	w, err := duckdb.Open(ctx, warehouse.Config{Memory: 128 << 20, Threads: 1})
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
 	var problems config.Problems
+	take := func(err error) error {
+		var te *transform.Error
+		if !errors.As(err, &te) {
+			return err
+		}
+		problems = append(problems, placed(p.Dir, te))
+		return nil
+	}
+	b := &transform.Builder{Project: p, Warehouse: w}
+	if _, err := b.Begin(ctx, nil); take(err) != nil {
+		return nil, err
+	}
 	for _, n := range p.Nodes {
 		if n.Model == nil {
 			continue
 		}
-		if w == nil {
-			var err error
-			if w, err = duckdb.Open(ctx, warehouse.Config{Memory: 128 << 20, Threads: 1}); err != nil {
-				return nil, err
-			}
-			defer w.Close()
-		}
-		err := (&transform.Builder{Project: p, Warehouse: w}).Check(ctx, transform.Job{Node: n})
-		var te *transform.Error
-		switch {
-		case err == nil:
-		case errors.As(err, &te):
-			problems = append(problems, placed(p.Dir, te))
-		default:
+		if err := take(b.Check(ctx, transform.Job{Node: n})); err != nil {
 			return nil, err
 		}
 	}
@@ -179,7 +193,7 @@ func countFiles(dir string) int {
 	if _, err := os.Stat(filepath.Join(dir, models.ProjectFile)); err == nil {
 		n++
 	}
-	for _, below := range []string{"sources", "models", "entities", "macros"} {
+	for _, below := range []string{"sources", "models", "entities", "terms", "macros"} {
 		_ = filepath.WalkDir(filepath.Join(dir, below), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.Type().IsRegular() {
 				return nil
