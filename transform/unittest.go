@@ -56,7 +56,7 @@ func (b *Builder) UnitTest(ctx context.Context, u Unit) (*Compared, error) {
 	}
 	out, err := b.renderUnit(ctx, u)
 	if err != nil {
-		return nil, templateError(err)
+		return nil, u.lacking(templateError(err), err)
 	}
 	c := &Compared{SQL: out.Text}
 	if err := b.Warehouse.CheckSelect(ctx, out.Text); err != nil {
@@ -181,6 +181,18 @@ func (u Unit) given(n *models.Node) *models.Fixture {
 	return nil
 }
 
+// errNotGiven is the error of a template that reads what the test gives no rows of.
+var errNotGiven = errors.New("not given")
+
+// lacking puts the error of an input that is not given at the test, which lacks it.
+func (u Unit) lacking(placed, err error) error {
+	var te *Error
+	if errors.Is(err, errNotGiven) && errors.As(placed, &te) {
+		return &Error{Pos: u.Test.Pos.String(), Err: fmt.Errorf("%w (%s)", te.Err, te.Pos), Hint: te.Hint}
+	}
+	return placed
+}
+
 // explain says what a model lacks that reads its own table.
 func (u Unit) explain(err error) error {
 	var te *Error
@@ -216,7 +228,7 @@ func (s *unitSession) Source(source, table string) (jinja.Relation, error) {
 
 func (s *unitSession) input(n *models.Node, as string) (jinja.Relation, error) {
 	if s.unit.given(n) == nil {
-		return jinja.Relation{}, &jinja.Error{Msg: "the model reads " + as + ", of which the test gives no rows", Hint: "add - input: " + as + " to given; rows: [] says that it is empty"}
+		return jinja.Relation{}, &jinja.Error{Msg: "the model reads " + as + ", of which the test gives no rows", Hint: "add - input: " + as + " to given; rows: [] says that it is empty", Err: errNotGiven}
 	}
 	return s.relation(n), nil
 }
