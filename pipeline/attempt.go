@@ -17,6 +17,7 @@ import (
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/transform"
 	"github.com/millrace/millrace/transform/check"
 	"github.com/millrace/millrace/transform/match/master"
 	"github.com/millrace/millrace/warehouse"
@@ -45,14 +46,16 @@ type run struct {
 	spent   map[string]time.Duration // on what Report.Overhead tells
 	stopped bool                     // a step was not begun, or given up, because the run is to end
 
-	metrics    map[string][]check.Metric
-	checks     map[string][]check.Result      // by node
-	ended      map[*models.Node]chan struct{} // of streams: closed when one is done
-	matches    map[*models.Entity]*master.Matched
-	shared     warehouse.Warehouse // in which models are built
-	walked     map[string]bool     // models that are built in the shared engine, which exposes them itself
-	unreadable map[string]error    // published tables that could not be exposed to models
-	behind     error               // why what follows the target does not show what is published; nil when it does
+	metrics       map[string][]check.Metric
+	checks        map[string][]check.Result      // by node
+	ended         map[*models.Node]chan struct{} // of streams: closed when one is done
+	matches       map[*models.Entity]*master.Matched
+	shared        warehouse.Warehouse // in which models are built
+	walked        map[string]bool     // models that are built in the shared engine, which exposes them itself
+	unreadable    map[string]error    // published tables that could not be exposed to models
+	templatesOnce sync.Once
+	templates     transform.Run // what they may know of the run: see forTemplates
+	behind        error         // why what follows the target does not show what is published; nil when it does
 }
 
 // timed adds what f takes to the run's overhead of that name.

@@ -80,7 +80,7 @@ func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, d
 	if w == r.shared { // which has the new versions of these, or will have them
 		maps.Copy(x.seen, r.walked)
 	}
-	b := &transform.Builder{Project: r.Project, Warehouse: w}
+	b := &transform.Builder{Project: r.Project, Warehouse: w, Run: r.forTemplates()}
 	a.Runner = check.Runner{Warehouse: w, At: r.LogicalTime, Now: r.Clock(), Dir: a.dir,
 		Parent: func(p *models.Node) (string, error) { return r.readable(x, n, p) },
 		Query: func(ctx context.Context, c *models.Check) (string, error) {

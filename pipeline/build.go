@@ -18,6 +18,17 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
+// forTemplates is what templates may know of the run.
+func (r *run) forTemplates() transform.Run {
+	r.templatesOnce.Do(func() {
+		r.templates = transform.Run{Started: r.LogicalTime, ID: r.ID, FullRefresh: r.selection.FullRefresh}
+		for _, n := range r.nodes {
+			r.templates.Selected = append(r.templates.Selected, r.Project.UniqueID(n))
+		}
+	})
+	return r.templates
+}
+
 // buildAll builds every seed, model and entity of the run, each behind what it reads, in one engine that may touch nothing but this
 // run's files and the target's.
 func (r *run) buildAll(ctx context.Context) error {
@@ -35,7 +46,10 @@ func (r *run) buildAll(ctx context.Context) error {
 		return err
 	}
 	defer w.Close()
-	b := &transform.Builder{Project: r.Project, Warehouse: w, Warn: func(node, message string) { r.Log.Warn(message, "run", r.ID, "step", node) }}
+	b := &transform.Builder{
+		Project: r.Project, Warehouse: w, Run: r.forTemplates(),
+		Warn: func(node, message string) { r.Log.Warn(message, "run", r.ID, "step", node) },
+	}
 	r.shared, r.walked = w, map[string]bool{}
 	for _, n := range todo {
 		r.walked[n.Name()] = true

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/millrace/millrace/models"
@@ -23,7 +24,9 @@ type Builder struct {
 	// Run is what templates may know of the run.
 	Run Run
 
-	unasked bool // templates that ask the engine end with errUnasked
+	unasked   bool // templates that ask the engine end with errUnasked
+	graphOnce sync.Once
+	graph     *jinja.Dict // the project as templates see it, made when one asks
 }
 
 // Run is what a template sees of the run that renders it: run_started_at, invocation_id, flags and selected_resources.

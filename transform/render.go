@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/models/jinja"
 	"github.com/millrace/millrace/warehouse"
@@ -21,7 +22,11 @@ func (b *Builder) render(ctx context.Context, job Job) (*jinja.Output, error) {
 func (b *Builder) facts(this jinja.Relation) jinja.Facts {
 	f := b.Project.ContextFacts()
 	f.This, f.Execute, f.Adapter = this, true, b.Warehouse.Dialect().Name
-	f.RunStarted, f.InvocationID, f.FullRefresh, f.Command, f.Selected = b.Run.Started, b.Run.ID, b.Run.FullRefresh, b.Run.Command, b.Run.Selected
+	r := b.Run
+	if r.Started.IsZero() { // nothing runs: a template is only looked at
+		r.Started = clock.System()
+	}
+	f.RunStarted, f.InvocationID, f.FullRefresh, f.Command, f.Selected = r.Started, r.ID, r.FullRefresh, r.Command, r.Selected
 	return f
 }
 

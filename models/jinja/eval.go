@@ -507,7 +507,7 @@ func (r *render) evalSlice(f *frame, v any, s *sliceExpr) (any, error) {
 	}
 	n, _ := length(v)
 	switch v.(type) {
-	case string, *List, *Tuple, *rangeValue:
+	case string, *List, *Tuple, *rangeValue, container:
 	default:
 		return nil, failf("'%s' object cannot be sliced", typeName(v))
 	}

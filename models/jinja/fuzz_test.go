@@ -60,6 +60,33 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// FuzzModules wants a value or an error from what templates hand texts to: patterns, formats, dates and YAML.
+func FuzzModules(f *testing.F) {
+	for _, s := range [][3]string{{`(a)(?:b|[^\W\d])*$`, "a1 é", "%Y-%m-%d %-d %j %U %z"}, {`[]\-a]+(?i)`, "2024-02-29", "%I:%M %p"}, {"a: [1, {b: &x c}]\nd: *x", "- a\n- 'b'", "\\g<1>\\1"}} {
+		f.Add(s[0], s[1], s[2])
+	}
+	tpl, err := Parse("f", `{{ modules.re.sub(a, c, b) }}{{ modules.re.findall(a, b) }}`)
+	if err != nil {
+		f.Fatal(err)
+	}
+	rest, err := Parse("f", `{{ modules.datetime.datetime(2024, 2, 29, 13, 5).strftime(c) }}{{ toyaml(fromyaml(a)) }}{{ toyaml([a, b]) }}{{ fromjson(a) }}
+{{ api.Column.from_description(a, b) }}{{ api.Column(a, b).flatten() }}{{ modules.datetime.datetime.strptime(b, c) }}`)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, a, b, c string) {
+		for _, tpl := range []*Template{tpl, rest} {
+			g := ModelGlobals(&fakeEngine{config: NewDict()}, Facts{})
+			g["a"], g["b"], g["c"] = a, b, c
+			_, err := tpl.Render(context.Background(), g, Options{Steps: 100_000, OutputBytes: 1 << 18})
+			var e *Error
+			if err != nil && (!errors.As(err, &e) || e.Line < 1) {
+				t.Fatalf("bad error %#v", err)
+			}
+		}
+	})
+}
+
 // FuzzRender wants text that can be mapped back, or an *Error, within the limits.
 func FuzzRender(f *testing.F) {
 	seeds(f)

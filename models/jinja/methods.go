@@ -707,7 +707,13 @@ func countOf(r *render, self any, a []any) (any, error) {
 func buildDictMethods() map[string]*method {
 	m := map[string]*method{}
 	add := func(name string, do func(r *render, d *Dict, a []any) (any, error), params ...Param) {
-		m[name] = &method{params: params, do: func(r *render, self any, a []any) (any, error) { return do(r, self.(*Dict), a) }}
+		m[name] = &method{params: params, do: func(r *render, self any, a []any) (any, error) {
+			d := self.(*Dict)
+			if d.frozen && (name == "pop" || name == "popitem" || name == "clear") {
+				return nil, errFrozen()
+			}
+			return do(r, d, a)
+		}}
 	}
 	for _, kind := range []string{"keys", "values", "items"} {
 		add(kind, func(_ *render, d *Dict, _ []any) (any, error) { return &viewValue{d, kind}, nil })

@@ -60,6 +60,7 @@ type Dict struct {
 	index   map[any]int // hash key to position in entries
 	entries []entry
 	live    int
+	frozen  bool // shared by several renderings: templates cannot change it
 }
 
 type entry struct {
@@ -155,6 +156,9 @@ func (d *Dict) Get(key any) (any, bool) {
 
 // Set adds or replaces the value at key; only a list or dict as the key is an error.
 func (d *Dict) Set(key, val any) error {
+	if d.frozen {
+		return errFrozen()
+	}
 	k, err := hashKey(key)
 	if err != nil {
 		return err
@@ -167,6 +171,29 @@ func (d *Dict) Set(key, val any) error {
 	d.entries = append(d.entries, entry{key: key, val: val})
 	d.live++
 	return nil
+}
+
+// Freeze makes d and the dicts in it unchangeable, so that several renderings can share them: what a template tries is an error.
+func (d *Dict) Freeze() {
+	d.frozen = true
+	for _, e := range d.entries {
+		freeze(e.val)
+	}
+}
+
+func freeze(v any) {
+	switch v := v.(type) {
+	case *Dict:
+		v.Freeze()
+	case *List:
+		for _, x := range v.Items {
+			freeze(x)
+		}
+	}
+}
+
+func errFrozen() error {
+	return &Error{Msg: "this dict belongs to the project: a template cannot change it", Hint: "change a copy: dict(…)"}
 }
 
 // Delete removes key and tells whether it was there.

@@ -23,19 +23,34 @@ func callFromYAML(a Args) (any, error) {
 	if err := a.r.chargeItems(len(s)); err != nil {
 		return nil, err
 	}
-	file, err := yamlparser.ParseBytes([]byte(s), 0)
+	if len(s) > maxYAML {
+		return nil, failf("fromyaml(): the text is longer than %d bytes", maxYAML)
+	}
+	x, err := readYAML(s)
 	if err != nil {
 		return v[1], nil
 	}
+	return x, nil
+}
+
+// maxYAML bounds how deep a text can be nested, which the parser follows by calling itself.
+const maxYAML = 100_000
+
+// readYAML reads the first document.
+func readYAML(s string) (v any, err error) {
+	defer func() { // the parser has panicked on malformed input before
+		if r := recover(); r != nil {
+			err = failf("YAML cannot be read")
+		}
+	}()
+	file, err := yamlparser.ParseBytes([]byte(s), 0)
+	if err != nil {
+		return nil, err
+	}
 	for _, doc := range file.Docs {
-		if doc.Body == nil {
-			continue
+		if doc.Body != nil {
+			return (&yamlReader{anchors: map[string]any{}}).value(doc.Body, 0)
 		}
-		x, err := (&yamlReader{anchors: map[string]any{}}).value(doc.Body, 0)
-		if err != nil {
-			return v[1], nil
-		}
-		return x, nil
 	}
 	return nil, nil
 }

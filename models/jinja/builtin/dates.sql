@@ -54,10 +54,16 @@
 {% macro default__datediff(first_date, second_date, datepart) -%}
   datediff({{ datepart }}, {{ first_date }}, {{ second_date }})
 {%- endmacro %}
-{# Weeks begin on Sunday, as in dbt; DuckDB's begin on Monday, so a day is added to both. #}
+{# Weeks begin on Sunday, as in dbt; DuckDB's begin on Monday, so they are counted from days that are one later. As in dbt, a whole number of
+   weeks back counts one more. #}
 {% macro duckdb__datediff(first_date, second_date, datepart) -%}
-  {%- set shift = ' + interval 1 day' if datepart == 'week' else '' -%}
-  date_diff('{{ datepart }}', cast({{ first_date }} as timestamp){{ shift }}, cast({{ second_date }} as timestamp){{ shift }})
+  {%- set first, second = 'cast(' ~ first_date ~ ' as timestamp)', 'cast(' ~ second_date ~ ' as timestamp)' -%}
+  {%- if datepart == 'week' -%}
+    (date_diff('day', date_trunc('week', {{ first }} + interval 1 day), date_trunc('week', {{ second }} + interval 1 day)) // 7
+      - case when {{ first }} > {{ second }} and date_diff('day', {{ first }}, {{ second }}) % 7 = 0 then 1 else 0 end)
+  {%- else -%}
+    date_diff('{{ datepart }}', {{ first }}, {{ second }})
+  {%- endif -%}
 {%- endmacro %}
 
 {% macro last_day(date, datepart) %}{% do return(adapter.dispatch('last_day', 'dbt')(date, datepart)) %}{% endmacro %}
