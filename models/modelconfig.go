@@ -420,6 +420,9 @@ func (l *loader) consistent(n *Node) bool {
 			}
 		}
 	}
+	if m.Strategy == StrategyDeleteInsert && len(m.UniqueKey) == 0 && l.isDBT() {
+		m.Strategy = StrategyAppend // nothing says which rows would have to go: dbt deletes none
+	}
 	switch {
 	case (m.Strategy == StrategyMerge || m.Strategy == StrategyDeleteInsert) && len(m.UniqueKey) == 0:
 		l.problem(n.Pos, "add unique_key to config()", "%s: incremental_strategy=%q needs a unique_key", n.Name(), m.Strategy)

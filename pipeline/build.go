@@ -55,6 +55,10 @@ func (r *run) buildAll(ctx context.Context) error {
 		r.walked[n.Name()] = true
 	}
 	r.expose(ctx, w, todo)
+	notes, err := b.Begin(ctx, todo)
+	if err != nil {
+		return refusedHook(err)
+	}
 	err = transform.Walk(ctx, todo, r.width(), func(ctx context.Context, n *models.Node) error {
 		if r.stopping() {
 			return r.halt()
@@ -77,7 +81,30 @@ func (r *run) buildAll(ctx context.Context) error {
 		}
 		return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.model(ctx, b, n, s) })
 	})
-	return errors.Join(err, r.halted())
+	if err = errors.Join(err, r.halted()); err != nil {
+		return err
+	}
+	more, err := b.End(ctx)
+	if err != nil {
+		return refusedHook(err)
+	}
+	for _, note := range slices.Concat(notes, more) {
+		r.warn("%s", note) // there is no step that would tell
+	}
+	return nil
+}
+
+// refusedHook is why a run does not go on, with the hook's place: no step would show it.
+func refusedHook(err error) error {
+	var te *transform.Error
+	if !errors.As(err, &te) {
+		return fmt.Errorf("hooks: %w", err)
+	}
+	text := te.Pos + ": " + te.Err.Error()
+	if te.Hint != "" {
+		text += ": " + te.Hint
+	}
+	return errors.New(text)
 }
 
 // expose makes readable what the models read and this run does not build: this run's streams, and published tables.

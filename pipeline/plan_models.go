@@ -38,6 +38,9 @@ func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 			}
 		}
 	}}
+	if _, err := b.Begin(ctx, nil); err != nil {
+		return refusedHook(err)
+	}
 	exposed := map[*models.Node]bool{}
 	for _, n := range nodes {
 		if n.Entity != nil {

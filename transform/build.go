@@ -27,6 +27,10 @@ type Builder struct {
 	unasked   bool // templates that ask the engine end with errUnasked
 	graphOnce sync.Once
 	graph     *jinja.Dict // the project as templates see it, made when one asks
+
+	session []statement // of on-run-start, for each model's session
+	mu      sync.Mutex
+	made    []string // macros that hooks have made, in lower case
 }
 
 // Run is what a template sees of the run that renders it: run_started_at, invocation_id, flags and selected_resources.
@@ -83,20 +87,40 @@ type Error struct {
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// Build renders the model, runs it, and makes a version of what came out.
+// Build renders the model, runs it between its hooks, and makes a version of what came out.
 func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 	if m := job.Node.Model; m.Unbuildable != "" {
 		return nil, &Error{Pos: job.Node.Pos.String(), Err: errors.New(m.Unbuildable), Hint: m.UnbuildableHint}
+	}
+	if err := definable(b.Project, job.Node); err != nil {
+		return nil, err
+	}
+	ctx, release, err := b.inSession(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	before, notes, err := b.runHooks(ctx, job, job.Node.Model.Before, nil)
+	if err != nil {
+		return nil, err
 	}
 	out, err := b.render(ctx, job)
 	if err != nil {
 		return nil, templateError(err)
 	}
-	if err := publishable(job, out); err != nil {
+	if err := b.publishable(job, out, before); err != nil {
 		return nil, err
 	}
 	built, err := b.run(ctx, job, out.Text)
-	return built, locate(err, out)
+	if err != nil {
+		return nil, locate(err, out)
+	}
+	_, after, err := b.runHooks(ctx, job, job.Node.Model.Behind, nil)
+	if err != nil {
+		return nil, err
+	}
+	built.Notes = slices.Concat(built.Notes, notes, after)
+	return built, nil
 }
 
 // Table makes a table of a SELECT that is no model's, for a node that has none.

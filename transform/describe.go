@@ -8,8 +8,16 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// Check renders the model and refuses what is not exactly one SELECT; nothing that it reads need be there.
+// Check renders the model and its hooks and refuses what could not be built: a model is one SELECT, and a hook changes nothing but the
+// engine's own session. Nothing that it reads need be there.
 func (b *Builder) Check(ctx context.Context, job Job) error {
+	if err := definable(b.Project, job.Node); err != nil {
+		return err
+	}
+	before, err := b.lookAtHooks(ctx, job)
+	if err != nil {
+		return err
+	}
 	out, err := (&Builder{Project: b.Project, Warehouse: b.Warehouse, Run: b.Run, Warn: b.Warn, unasked: true}).render(ctx, job)
 	if errors.Is(err, errUnasked) {
 		return nil // what it becomes is known when its questions have answers
@@ -20,7 +28,7 @@ func (b *Builder) Check(ctx context.Context, job Job) error {
 	if err := b.Warehouse.CheckSelect(ctx, out.Text); err != nil {
 		return locate(err, out)
 	}
-	return publishable(job, out)
+	return b.publishable(job, out, before)
 }
 
 // errUnasked ends the rendering of a template that asks the engine where nothing may be asked.
@@ -29,6 +37,18 @@ var errUnasked = errors.New("the engine cannot be asked now")
 // Describe renders the model and binds its SELECT without running it: the columns that it would yield, or the place
 // of the mistake. What it reads is exposed; empty relations with the right columns will do.
 func (b *Builder) Describe(ctx context.Context, job Job) (sql string, columns []warehouse.Column, err error) {
+	if err := definable(b.Project, job.Node); err != nil {
+		return "", nil, err
+	}
+	ctx, release, err := b.inSession(ctx, job)
+	if err != nil {
+		return "", nil, err
+	}
+	defer release()
+	before, _, err := b.runHooks(ctx, job, job.Node.Model.Before, nil) // the SELECT may need what they make
+	if err != nil {
+		return "", nil, err
+	}
 	out, err := b.render(ctx, job)
 	if err != nil {
 		return "", nil, templateError(err)
@@ -36,7 +56,7 @@ func (b *Builder) Describe(ctx context.Context, job Job) (sql string, columns []
 	if err := b.Warehouse.CheckSelect(ctx, out.Text); err != nil {
 		return out.Text, nil, locate(err, out)
 	}
-	if err := publishable(job, out); err != nil {
+	if err := b.publishable(job, out, before); err != nil {
 		return out.Text, nil, err
 	}
 	columns, err = b.Warehouse.Describe(ctx, out.Text)

@@ -12,10 +12,15 @@ import (
 
 func (b *Builder) render(ctx context.Context, job Job) (*jinja.Output, error) {
 	s := &session{Builder: b, ctx: ctx, job: job}
-	n := job.Node
-	facts := b.facts(s.relation(n))
-	facts.Incremental = n.Model.Materialized == models.Incremental && job.Before != nil
-	return n.Model.Template.Render(ctx, jinja.ModelGlobals(s, facts), b.options(n))
+	return job.Node.Model.Template.Render(ctx, jinja.ModelGlobals(s, s.facts()), b.options(job.Node))
+}
+
+// facts are what the templates of the session's model know.
+func (s *session) facts() jinja.Facts {
+	n := s.job.Node
+	f := s.Builder.facts(s.relation(n))
+	f.Incremental = n.Model.Materialized == models.Incremental && s.job.Before != nil
+	return f
 }
 
 // facts are what a template knows of the project, of the run and of the relation that it makes.
@@ -92,7 +97,7 @@ func (s *session) Ref(pkg, name, version string) (jinja.Relation, error) {
 		return s.relation(n), nil
 	}
 	inner := &session{Builder: s.Builder, ctx: s.ctx, job: Job{Node: n}}
-	out, err := n.Model.Template.Render(s.ctx, jinja.ModelGlobals(inner, s.facts(inner.relation(n))), s.options(n))
+	out, err := n.Model.Template.Render(s.ctx, jinja.ModelGlobals(inner, inner.facts()), s.options(n))
 	if err != nil {
 		return jinja.Relation{}, err
 	}

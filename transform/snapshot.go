@@ -14,10 +14,7 @@ import (
 // snapshot brings what the SELECT gives now into the table of all states that its rows have had.
 func (b *Builder) snapshot(ctx context.Context, job Job, name warehouse.Name, sql string) (*Built, error) {
 	how := job.Node.Model.Slowly
-	switch {
-	case how == nil:
-		return nil, &Error{Pos: job.Node.Pos.String(), Err: errors.New("it does not say how a change is found out"), Hint: "a snapshot needs unique_key, and strategy='timestamp' with updated_at, or strategy='check' with check_cols"}
-	case job.Divider != nil:
+	if job.Divider != nil {
 		return nil, &Error{Pos: job.Node.Pos.String(), Err: errors.New("rows cannot be kept out of a snapshot: they would count as deleted"),
 			Hint: "severity: quarantine belongs to the model that the snapshot reads"}
 	}

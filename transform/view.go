@@ -16,15 +16,26 @@ func (b *Builder) view(ctx context.Context, name warehouse.Name, sql string, col
 	return &Built{Version: v}, b.Warehouse.Expose(ctx, v)
 }
 
-// publishable refuses a view that calls a cleaning function: readers run its SELECT themselves, in a DuckDB that has none of ours.
-func publishable(job Job, out *jinja.Output) error {
+// publishable refuses a view that calls a cleaning function, or what a hook has made: readers run its SELECT themselves, in a DuckDB that
+// has none of these.
+func (b *Builder) publishable(job Job, out *jinja.Output, hooks []statement) error {
 	if job.Node.Model.Materialized != models.View {
 		return nil
 	}
-	name, at, found := portable.Cleaning(out.Text)
-	if !found {
-		return nil
+	if name, at, found := portable.Cleaning(out.Text); found {
+		return unknownToReaders(out, at, "call "+name)
 	}
-	return &Error{Pos: out.Source(at).String(), Err: fmt.Errorf("a view cannot call %s: whoever reads what is published runs the view's SELECT in a DuckDB of his own, which does not know it", name),
+	macros, temporary := b.madeBy(hooks)
+	if name, at, found := portable.Calls(out.Text, macros...); found {
+		return unknownToReaders(out, at, "call "+name+", which a hook makes")
+	}
+	if name, at, found := portable.Mentions(out.Text, temporary...); found {
+		return unknownToReaders(out, at, "read "+name+", which a hook makes")
+	}
+	return nil
+}
+
+func unknownToReaders(out *jinja.Output, at int, what string) error {
+	return &Error{Pos: out.Source(at).String(), Err: fmt.Errorf("a view cannot %s: whoever reads what is published runs the view's SELECT in a DuckDB of his own, which does not know it", what),
 		Hint: "{{ config(materialized='table') }} stores what it gives; ephemeral puts the model into those that read it"}
 }

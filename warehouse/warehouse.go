@@ -122,6 +122,13 @@ type Warehouse interface {
 	Ingest(ctx context.Context, r array.RecordReader, path string) (File, error)
 	// IngestScratch is to Ingest what Scratch is to Write.
 	IngestScratch(ctx context.Context, r array.RecordReader, path string) (File, error)
+	// Pin gives a context whose statements run in one session, which they have for themselves: what Session changes there, they see, and no
+	// other does. Release ends the session. The context may be used by one goroutine at a time.
+	Pin(ctx context.Context) (pinned context.Context, release func(), err error)
+	// Session runs a statement that changes nothing but the engine's own session or its functions: a SELECT
+	// whose answer nobody wants, a variable, a function, a temporary table or view. Anything else is refused. The
+	// caller has looked at it: a function may not hide one of the engine's.
+	Session(ctx context.Context, statement string) error
 	// Query runs a SELECT whose answer is small: all of it is held in memory.
 	Query(ctx context.Context, query string) (*Result, error)
 	Close() error

@@ -114,26 +114,32 @@ func (a *app) printProblems(problems config.Problems, files int) error {
 
 // checkModels renders every model and has the engine parse it; no table need be there.
 func checkModels(ctx context.Context, p *models.Project) (config.Problems, error) {
-	var w warehouse.Warehouse
+	if !slices.ContainsFunc(p.Nodes, func(n *models.Node) bool { return n.Model != nil }) {
+		return nil, nil
+	}
+	w, err := duckdb.Open(ctx, warehouse.Config{Memory: 128 << 20, Threads: 1})
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
 	var problems config.Problems
+	take := func(err error) error {
+		var te *transform.Error
+		if !errors.As(err, &te) {
+			return err
+		}
+		problems = append(problems, placed(p.Dir, te))
+		return nil
+	}
+	b := &transform.Builder{Project: p, Warehouse: w}
+	if _, err := b.Begin(ctx, nil); take(err) != nil {
+		return nil, err
+	}
 	for _, n := range p.Nodes {
 		if n.Model == nil {
 			continue
 		}
-		if w == nil {
-			var err error
-			if w, err = duckdb.Open(ctx, warehouse.Config{Memory: 128 << 20, Threads: 1}); err != nil {
-				return nil, err
-			}
-			defer w.Close()
-		}
-		err := (&transform.Builder{Project: p, Warehouse: w}).Check(ctx, transform.Job{Node: n})
-		var te *transform.Error
-		switch {
-		case err == nil:
-		case errors.As(err, &te):
-			problems = append(problems, placed(p.Dir, te))
-		default:
+		if err := take(b.Check(ctx, transform.Job{Node: n})); err != nil {
 			return nil, err
 		}
 	}

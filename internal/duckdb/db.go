@@ -203,13 +203,16 @@ func (db *DB) Exec(ctx context.Context, statement string) error {
 	return db.with(ctx, func(conn *driverdb.Conn) error { return execOne(ctx, conn, statement, nil) })
 }
 
-// with borrows a connection.
+// with borrows a connection, or takes the one that the context is pinned to.
 func (db *DB) with(ctx context.Context, f func(*driverdb.Conn) error) error {
-	conn, err := db.pool.Conn(ctx)
-	if err != nil {
-		return problem(ctx, err)
+	conn, pinned := ctx.Value(pinOf{db}).(*sql.Conn)
+	if !pinned {
+		var err error
+		if conn, err = db.pool.Conn(ctx); err != nil {
+			return problem(ctx, err)
+		}
+		defer conn.Close()
 	}
-	defer conn.Close()
 	return conn.Raw(func(c any) error {
 		return problem(ctx, f(c.(*driverdb.Conn)))
 	})

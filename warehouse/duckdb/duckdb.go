@@ -211,6 +211,28 @@ func (w *Warehouse) Scratch(ctx context.Context, query, path string) (warehouse.
 	return scratched(copied, path, err)
 }
 
+// Pin is engine.DB.Pin.
+func (w *Warehouse) Pin(ctx context.Context) (context.Context, func(), error) {
+	db, err := w.sql(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return db.Pin(ctx)
+}
+
+// Session is engine.DB.Session.
+func (w *Warehouse) Session(ctx context.Context, statement string) error {
+	w.expose.Lock()
+	defer w.expose.Unlock()
+	ctx, cancel := w.timeout(ctx)
+	defer cancel()
+	db, err := w.sql(ctx)
+	if err != nil {
+		return err
+	}
+	return sqlError(db.Session(ctx, statement))
+}
+
 // Export writes a file for others.
 func (w *Warehouse) Export(ctx context.Context, query, path, options string) (int64, error) {
 	ctx, cancel := w.timeout(ctx)

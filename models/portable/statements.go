@@ -1,0 +1,72 @@
+package portable
+
+import "strings"
+
+// Statement is one of several that stand in a text.
+type Statement struct {
+	SQL   string
+	At    int      // offset of SQL in bytes
+	Words []string // what it begins with, in lower case: names without their quotes, texts as they are written; a dozen at most
+}
+
+// Statements cuts a text where semicolons end statements. Those that are nothing but comments are left out.
+func Statements(sql string) []Statement {
+	const few = 12
+	var all []Statement
+	var now []token
+	end := func(at int) {
+		if len(now) == 0 {
+			return
+		}
+		s := Statement{SQL: strings.TrimSpace(sql[now[0].at:at]), At: now[0].at}
+		for _, t := range now[:min(few, len(now))] {
+			s.Words = append(s.Words, t.name())
+		}
+		all, now = append(all, s), nil
+	}
+	for _, t := range scan(sql) {
+		if t.is(";") {
+			end(t.at)
+			continue
+		}
+		now = append(now, t)
+	}
+	end(len(sql))
+	return all
+}
+
+// name is a word or a quoted name, in lower case, or else what is written.
+func (t token) name() string {
+	switch t.kind {
+	case word:
+		return t.word
+	case quoted:
+		return strings.ToLower(strings.ReplaceAll(strings.Trim(t.raw, `"`), `""`, `"`))
+	}
+	return t.raw
+}
+
+// Calls finds the first call of one of the functions, whose names are in lower case.
+func Calls(sql string, names ...string) (name string, at int, found bool) {
+	return first(sql, names, true)
+}
+
+// Mentions finds the first of the names, which are in lower case, wherever it stands.
+func Mentions(sql string, names ...string) (name string, at int, found bool) {
+	return first(sql, names, false)
+}
+
+func first(sql string, names []string, called bool) (name string, offset int, found bool) {
+	tokens := scan(sql)
+	for i, t := range tokens {
+		if t.kind != word && t.kind != quoted || called && !at(tokens, i+1).is("(") {
+			continue
+		}
+		for _, n := range names {
+			if t.name() == n {
+				return n, t.at, true
+			}
+		}
+	}
+	return "", 0, false
+}

@@ -1,0 +1,126 @@
+package transform
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/models/jinja"
+)
+
+func hook(t *testing.T, sql string) models.Hook {
+	t.Helper()
+	tpl, err := jinja.Parse("models/m.yml", sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return models.Hook{Template: tpl, Pos: config.Pos{File: "models/m.yml", Line: 1, Column: 1}}
+}
+
+// TestHooks: what a hook may do, does; what has nothing to do here is told; and what would change something is refused before any of it
+// is done.
+func TestHooks(t *testing.T) {
+	b, dir := bench(t, map[string]string{"models/taken.sql": "select 1 as a"})
+	for name, c := range map[string]struct {
+		hook, sql string
+		want      string // the model's row, a note, or an error
+	}{
+		"none":                    {"  {# nothing #} -- here\n ;", "select 'x' as v", "x"},
+		"a variable":              {"set variable day = 7", "select getvariable('day') as v", "7"},
+		"a variable is a model's": {"select 1", "select getvariable('day') as v", "<nil>"},
+		"a macro":                 {"CREATE OR REPLACE MACRO twice(x) AS 2 * x; select 1;", "select twice(4) as v", "8"},
+		"a temporary table":       {"create temp table few as select 3 as v", "select v from few", "3"},
+		"it is a model's":         {"", "select v from few", "few"},
+		"its context":             {"set variable t = '{{ this }}, {{ config.get(\"x\") }}'", "select getvariable('t') as v", `"main"."its_context", None`},
+		"analyze":                 {"analyze", "select 1 as v", "1 hook at models/m.yml:1:1: ANALYZE: the statistics of files are always there"},
+		"grant":                   {"grant select on {{ this }} to x", "select 1 as v", "1 hook at models/m.yml:1:1: GRANT: not done: who may read is up to the target"},
+		"tuning":                  {"set threads = 4; pragma memory_limit='1GB'; load json", "select 1 as v", "SET: not done: threads is the run's own"},
+		"insert":                  {"select 1;\n insert into x select 1", "select 1 as v", "models/m.yml:1:1: line 2 of the hook: the hook may not run INSERT INTO: it changes a table"},
+		"a hidden delete":         {"with a as (select 1) delete from x", "select 1 as v", "only one SELECT statement"},
+		"drop":                    {"drop table if exists x", "select 1 as v", "may not run DROP TABLE"},
+		"a table":                 {"create table x as select 1", "select 1 as v", "a table that no model makes"},
+		"copy":                    {"copy (select 1) to 'x.csv'", "select 1 as v", "may not run COPY"},
+		"attach":                  {"/* x */ ATTACH 'x.db'", "select 1 as v", "may not run ATTACH"},
+		"install":                 {"install spatial", "select 1 as v", "nothing is downloaded"},
+		"settings":                {"set TimeZone = 'Europe/Berlin'", "select 1 as v", "the engine's settings are fixed"},
+		"search path":             {"set schema = 'x'", "select 1 as v", "the engine's settings are fixed"},
+		"use":                     {"use x", "select 1 as v", "may not run USE X"},
+		"a function of ours":      {"create macro clean_fold(x) as x", "select 1 as v", "the engine has a function clean_fold"},
+		"a function of theirs":    {"create temp macro \"COUNT\"(x) as 7", "select 1 as v", "the engine has a function count"},
+		"a table of the project":  {"create temp view Taken as select 2 as a", "select 1 as v", "the project has a table taken"},
+		"our names":               {"create temp table _millrace_x as select 2 as a", "select 1 as v", "names that begin so"},
+		"nonsense":                {"frobnicate", "select 1 as v", "may not run FROBNICATE"},
+		"explain analyze":         {"explain analyze insert into x select 1", "select 1 as v", "may not run EXPLAIN"},
+		"a file":                  {"select * from read_text('/etc/passwd')", "select 1 as v", "/etc/passwd"},
+		"a mistake":               {"select 1;\nselect nonsense", "select 1 as v", "models/m.yml:1:1: line 2 of the hook: Binder Error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := b.days(t, dir, table(name), models.Model{Materialized: models.Table, Before: []models.Hook{hook(t, c.hook)}})
+			built, err := d.build(c.sql, time.Time{})
+			got := ""
+			if err == nil {
+				got = strings.TrimSpace(told(d, nil) + " " + strings.Join(built.Notes, " "))
+			} else {
+				var te *Error
+				if errors.As(err, &te) {
+					got = te.Pos + ": "
+				}
+				got += err.Error()
+			}
+			if got != c.want && !strings.Contains(got, c.want) {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestHooksThatAsk: what a hook asks of the engine is known when it runs; until then it is not held against it.
+func TestHooksThatAsk(t *testing.T) {
+	b, dir := bench(t, nil)
+	ask := hook(t, "{% set r = run_query('select max(v) from ' ~ this) %}set variable most = {{ r.columns[0].values()[0] }}")
+	d := b.days(t, dir, "m", models.Model{Materialized: models.Table, Behind: []models.Hook{ask, hook(t, "select getvariable('most') / (getvariable('most') - 6)")}})
+	if _, err := b.lookAtHooks(t.Context(), Job{Node: d.node}); err != nil {
+		t.Errorf("before the table is there: %v", err)
+	}
+	if _, err := d.build("select 7 as v", time.Time{}); err != nil {
+		t.Error(err)
+	}
+	d.node.Model.Behind = []models.Hook{hook(t, "{% set r = run_query('select 1 as v from ' ~ this) %}{% for x in r %}delete{% endfor %} from x")}
+	if _, err := d.build("select 8 as v", time.Time{}); err == nil || !strings.Contains(err.Error(), "may not run DELETE") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestHooksOfARun: their macros are there for all models, and so are their variables; a view may use none of it.
+func TestHooksOfARun(t *testing.T) {
+	b, dir := bench(t, map[string]string{
+		"models/m.sql": "{{ config(materialized='table') }} select twice(getvariable('day')) as v",
+		"models/v.sql": "select twice(1) as v", "models/w.sql": "select v from few", "models/ok.sql": "select 'twice(1)' as twice, 1 as few_",
+	})
+	b.Project.OnRunStart = []models.Hook{hook(t, "create macro twice(x) as 2 * x; set variable day = 21"), hook(t, "create temp table few as select 1 as v"), hook(t, "analyze")}
+	b.Project.OnRunEnd = []models.Hook{hook(t, "{% for r in results %}insert{% endfor %}"), hook(t, "select twice(getvariable('day'))")}
+	notes, err := b.Begin(t.Context(), b.Project.Nodes)
+	if err != nil || len(notes) != 1 {
+		t.Fatal(notes, err)
+	}
+	b.must(t, "m", dir, nil)
+	if got := b.rows(t, "select v from main.m")[0][0]; got != int64(42) {
+		t.Errorf("got %v", got)
+	}
+	b.must(t, "ok", dir, nil)
+	for model, want := range map[string]string{"v": "a view cannot call twice, which a hook makes", "w": "a view cannot read few"} {
+		if _, err := b.Build(t.Context(), Job{Node: b.Project.Model(model), Dir: dir}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", model, err)
+		}
+	}
+	if _, err := b.End(t.Context()); err != nil {
+		t.Error(err)
+	}
+	b.Project.OnRunEnd = []models.Hook{hook(t, "drop table x")}
+	if _, err := b.Begin(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "DROP TABLE") {
+		t.Errorf("what the end would do is looked at when the run begins: %v", err)
+	}
+}
