@@ -278,7 +278,7 @@ func (l *loader) trialOf(w *written, args *SQL, inline bool) (*trial, bool) {
 	report := func(err error) (*trial, bool) {
 		var je *jinja.Error
 		if inline && errors.As(err, &je) && je.File == file {
-			l.problem(w.at("query"), je.Hint, "query, line %d: %s", je.Line, je.Msg)
+			l.problem(w.at("query"), je.Hint, "query, line %d: %s", je.Line, je.Text())
 		} else {
 			l.templateProblem(file, err)
 		}

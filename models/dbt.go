@@ -318,7 +318,7 @@ func (l *loader) renderYAML(f *config.File, pkg string, skip func(path []string)
 		if err != nil {
 			var je *jinja.Error
 			if errors.As(err, &je) {
-				l.problem(pos, je.Hint, "%s", je.Msg)
+				l.problem(pos, je.Hint, "%s", je.Text())
 			} else {
 				l.problem(pos, "", "%v", err)
 			}

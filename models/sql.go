@@ -69,7 +69,7 @@ func (l *loader) templateProblem(file string, err error) {
 		l.problem(config.Pos{File: file}, "", "%v", err)
 		return
 	}
-	l.problems = append(l.problems, &config.Problem{File: je.File, Line: je.Line, Column: je.Col, Length: 1, Message: je.Msg, Hint: je.Hint,
+	l.problems = append(l.problems, &config.Problem{File: je.File, Line: je.Line, Column: je.Col, Length: 1, Message: je.Text(), Hint: je.Hint,
 		Source: l.sourceLine(je.File, je.Line), Severity: config.SeverityError})
 }
 

@@ -146,7 +146,7 @@ func templateError(err error) error {
 	if !errors.As(err, &je) {
 		return err
 	}
-	return &Error{Pos: je.Position().String(), Err: errors.New(je.Msg), Hint: je.Hint}
+	return &Error{Pos: je.Position().String(), Err: errors.New(je.Text()), Hint: je.Hint}
 }
 
 // run makes a version of a model's SELECT.

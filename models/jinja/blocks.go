@@ -70,6 +70,7 @@ func Docs(name, src string) ([]Doc, error) {
 	var out []Doc
 	var open *Doc
 	start := 0
+	lastComment, lastRaw := strings.LastIndex(t.src, "#}"), strings.LastIndex(t.src, "endraw")
 	for i := 0; i < len(t.src); {
 		j := strings.IndexByte(t.src[i:], '{')
 		if j < 0 {
@@ -96,25 +97,27 @@ func Docs(name, src string) ([]Doc, error) {
 		case docsEnd.MatchString(rest):
 			return nil, t.errorAt(i, "unexpected 'enddocs'; no docs block is open here", "")
 		default:
-			i += max(hidden(rest), 1)
+			i += max(hidden(rest, i < lastComment, i < lastRaw), 1)
 		}
 	}
 	if open != nil {
 		p := open.Position
-		return nil, &Error{File: p.File, Line: p.Line, Col: p.Col, Msg: "the docs block '" + open.Name + "' is never closed", Hint: "add '{% enddocs %}'"}
+		return nil, &Error{File: p.File, Line: p.Line, Col: p.Col, Msg: "the docs block '" + open.Name + "' is never closed",
+			Hint: "add '{% enddocs %}'"}
 	}
 	return out, nil
 }
 
-// hidden is the length of a comment or raw block at the beginning of s: tags inside mean nothing.
-func hidden(s string) int {
-	if strings.HasPrefix(s, "{#") {
+// hidden is the length of a comment or raw block at the beginning of s: tags inside mean nothing. It is told whether one
+// ends at all, so that a file full of beginnings is not searched again and again.
+func hidden(s string, comment, raw bool) int {
+	if comment && strings.HasPrefix(s, "{#") {
 		if end := strings.Index(s, "#}"); end >= 0 {
 			return end + 2
 		}
 		return 0
 	}
-	if m := rawBegin.FindString(s); m != "" {
+	if raw && rawBegin.MatchString(s) {
 		if end := rawEnd.FindStringIndex(s); end != nil {
 			return end[1]
 		}

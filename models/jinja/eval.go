@@ -188,6 +188,9 @@ func (r *render) evalDict(f *frame, e *dictExpr) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := r.read(key); err != nil {
+			return nil, err
+		}
 		if err := d.Set(key, val); err != nil {
 			return nil, r.at(f, k.at(), err)
 		}
@@ -296,7 +299,8 @@ func (r *render) noAttr(v any, name string) *Undefined {
 	if v == nil {
 		what = "None"
 	}
-	return &Undefined{msg: "'" + what + "' has no attribute '" + name + "'", near: func() string { return suggest(name, r.env.attributeNames(v)) }}
+	return &Undefined{msg: "'" + what + "' has no attribute '" + name + "'",
+		near: func() string { return suggest(name, r.env.attributeNames(v)) }}
 }
 
 // attributeNames lists what v has, for "did you mean".
@@ -317,7 +321,8 @@ func (e *env) attributeNames(v any) []string {
 	case *namespace:
 		return e.attributeNames(v.d)
 	case *loopState:
-		return []string{"index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0", "previtem", "nextitem", "cycle", "changed"}
+		return []string{"index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0",
+			"previtem", "nextitem", "cycle", "changed"}
 	}
 	return nil
 }
@@ -409,6 +414,9 @@ func (r *render) getItem(v, k any) (any, error) {
 	if u, ok := v.(*Undefined); ok {
 		return u.part()
 	}
+	if err := r.read(k); err != nil {
+		return nil, err
+	}
 	if x, ok := v.(indexed); ok {
 		if x, ok, err := x.item(r, k); ok || err != nil {
 			return fromItem(x, err)
@@ -419,6 +427,9 @@ func (r *render) getItem(v, k any) (any, error) {
 			return x, nil
 		}
 	} else if i, ok := integer(k); ok {
+		if err := r.read(v); err != nil {
+			return nil, err
+		}
 		if x, ok := r.index(v, i); ok {
 			return x, nil
 		}

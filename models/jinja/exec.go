@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -67,7 +68,15 @@ func (r *render) charge(n int) error {
 	return r.spend(1 + n/16)
 }
 
-func (r *render) chargeItems(n int) error { return r.spend(1 + n) }
+func (r *render) chargeItems(n int) error { return r.spend(1 + 2*n) }
+
+// read counts the reading of a value from one end to the other, as its length, a comparison or a look-up need it.
+func (r *render) read(v any) error {
+	if s, ok := v.(string); ok && len(s) >= 32 {
+		return r.spend(len(s) / 32)
+	}
+	return nil
+}
 
 func (r *render) checkSize(n int) error {
 	if n > r.opts.OutputBytes {
@@ -293,7 +302,8 @@ func (r *render) execNode(f *frame, n node) error {
 	case *loopControlNode:
 		return loopControl(n.word)
 	case *snapshotNode:
-		return &Error{Msg: "the snapshot '" + n.name + "' stands in a file that is rendered as a whole", Hint: "move it to a file in the folder snapshots/"}
+		return &Error{Msg: "the snapshot '" + n.name + "' stands in a file that is rendered as a whole",
+			Hint: "move it to a file in the folder snapshots/"}
 	case *docsNode:
 		return nil
 	case *doNode:
@@ -684,8 +694,9 @@ func (e *Error) within(m *macro, called Position) *Error {
 	if m.pkg != "" && m.sc == nil {
 		name = m.pkg + "." + name
 	}
-	e.Stack = append(e.Stack, Frame{name, called})
-	return e
+	c := *e // the Func may have returned a shared value
+	c.Stack = append(slices.Clone(e.Stack), Frame{name, called})
+	return &c
 }
 
 // bindMacro sets the parameters of a macro, with the rules of Jinja2: what it does not name it must read as varargs,

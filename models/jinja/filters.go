@@ -165,6 +165,9 @@ func (r *render) joinText(items []any, sep string, strict bool) (any, error) {
 }
 
 func filterLength(r *render, v any, _ []any) (any, error) {
+	if err := r.read(v); err != nil {
+		return nil, err
+	}
 	n, ok := length(v)
 	if !ok {
 		e := failf("object of type '%s' has no len()", typeName(v))
@@ -277,7 +280,10 @@ func filterWordcount(r *render, v any, _ []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return int64(len(wordRE.FindAllStringIndex(s, -1))), r.charge(len(s))
+	if err := r.spend(len(s)); err != nil { // the expression is slow
+		return nil, err
+	}
+	return int64(len(wordRE.FindAllStringIndex(s, -1))), nil
 }
 
 func filterCenter(r *render, v any, a []any) (any, error) {
@@ -659,6 +665,9 @@ func filterUnique(r *render, v any, a []any) (any, error) {
 	var out []any
 	for i, k := range keys {
 		h, err := hashKey(k)
+		if err == nil {
+			err = r.read(k)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -31,8 +31,8 @@ func textFilters() map[string]*filterDef {
 		"striptags": {params: []Param{}, do: filterStripTags},
 		"truncate": {params: []Param{opt("length", int64(255)), opt("killwords", false), opt("end", "..."), opt("leeway", nil)},
 			do: filterTruncate},
-		"wordwrap": {params: []Param{opt("width", int64(79)), opt("break_long_words", true), opt("wrapstring", nil), opt("break_on_hyphens", true)},
-			do: filterWordwrap},
+		"wordwrap": {params: []Param{opt("width", int64(79)), opt("break_long_words", true), opt("wrapstring", nil),
+			opt("break_on_hyphens", true)}, do: filterWordwrap},
 		"filesizeformat": {params: []Param{opt("binary", false)}, do: filterFileSize},
 		"urlencode":      {params: []Param{}, do: filterURLEncode},
 		"xmlattr":        {params: []Param{opt("autospace", true)}, do: filterXMLAttr},
@@ -53,6 +53,9 @@ var htmlUnescaper = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&#39;", "'", 
 func filterStripTags(r *render, v any, _ []any) (any, error) {
 	s, err := r.str(v)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.spend(len(s) / 4); err != nil { // the expression is slow
 		return nil, err
 	}
 	s = htmlComment.ReplaceAllString(s, "")

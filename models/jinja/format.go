@@ -153,7 +153,7 @@ func (r *render) percentFormat(s string, arg any) (any, error) {
 	}
 	_, isDict := arg.(*Dict)
 	if isTuple && used < len(tuple.Items) || !isTuple && !isDict && used == 0 {
-		if _, isList := arg.(*List); !isList {
+		if _, isList := arg.(*List); !isList && !IsUndefined(arg) {
 			return nil, failf("not all arguments converted during string formatting")
 		}
 	}

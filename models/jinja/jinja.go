@@ -60,6 +60,15 @@ func (e *Error) Error() string {
 	if e.Hint != "" {
 		b.WriteString(" (" + e.Hint + ")")
 	}
+	b.WriteString(e.stack())
+	return b.String()
+}
+
+// Text returns the message and the stack of macros, for those who show the place and the hint themselves.
+func (e *Error) Text() string { return e.Msg + e.stack() }
+
+func (e *Error) stack() string {
+	var b strings.Builder
 	for _, f := range e.Stack {
 		b.WriteString("; in macro '" + f.Macro + "'")
 		if f.Called.Line > 0 {

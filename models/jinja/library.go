@@ -303,7 +303,8 @@ func (l *Library) Call(ctx context.Context, globals map[string]any, opts Options
 		m, _ = l.resolve(opts.Package, "", name).(*macro)
 	}
 	if m == nil {
-		return nil, "", &Error{Msg: "there is no macro '" + strings.TrimPrefix(pkg+"."+name, ".") + "'", Hint: suggest(name, l.names(opts.Package, pkg))}
+		return nil, "", &Error{Msg: "there is no macro '" + strings.TrimPrefix(pkg+"."+name, ".") + "'",
+			Hint: suggest(name, l.names(opts.Package, pkg))}
 	}
 	r := newRender(ctx, standardEnv(), globals, opts)
 	a := Args{r: r, name: name + "()"}

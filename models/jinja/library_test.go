@@ -128,6 +128,28 @@ func TestLibraryFromGo(t *testing.T) {
 	}
 }
 
+// TestAtOnce renders one template with one library from several goroutines; the race detector watches.
+func TestAtOnce(t *testing.T) {
+	lib := shopLibrary(t)
+	tpl := mustParse(t, "m.sql", "{{ utils.star() }}{{ uses() }}{% set l = [] %}{% for i in range(50) %}{% do l.append(i) %}{% endfor %}{{ nope is defined }}")
+	done := make(chan string)
+	for range 4 {
+		go func() {
+			out, err := tpl.Render(context.Background(), libraryGlobals(nil), Options{Macros: lib})
+			if err != nil {
+				done <- err.Error()
+				return
+			}
+			done <- fmt.Sprint(out.Text, len(lib.Reached(tpl, "")), len(tpl.Calls()))
+		}()
+	}
+	for range 4 {
+		if got := <-done; got != "own shop ownrootFalse5 2" {
+			t.Errorf("got %s", got)
+		}
+	}
+}
+
 func TestDispatchErrors(t *testing.T) {
 	lib := shopLibrary(t)
 	for _, c := range []struct{ name, namespace, want string }{

@@ -608,7 +608,7 @@ func buildListMethods() map[string]*method {
 			return nil, failf("list.remove(x): x not in list")
 		}
 		l.Items = slices.Delete(l.Items, i, i+1)
-		return nil, nil
+		return nil, r.spend((len(l.Items) - i) / 8)
 	}, req("value"))
 	add("reverse", func(r *render, l *List, _ []any) (any, error) {
 		slices.Reverse(l.Items)
@@ -718,7 +718,10 @@ func buildDictMethods() map[string]*method {
 	for _, kind := range []string{"keys", "values", "items"} {
 		add(kind, func(_ *render, d *Dict, _ []any) (any, error) { return &viewValue{d, kind}, nil })
 	}
-	add("get", func(_ *render, d *Dict, a []any) (any, error) {
+	add("get", func(r *render, d *Dict, a []any) (any, error) {
+		if err := r.read(a[0]); err != nil {
+			return nil, err
+		}
 		if _, err := hashKey(a[0]); err != nil {
 			return nil, err
 		}
@@ -727,7 +730,10 @@ func buildDictMethods() map[string]*method {
 		}
 		return a[1], nil
 	}, req("key"), opt("default", nil))
-	add("setdefault", func(_ *render, d *Dict, a []any) (any, error) {
+	add("setdefault", func(r *render, d *Dict, a []any) (any, error) {
+		if err := r.read(a[0]); err != nil {
+			return nil, err
+		}
 		if v, ok := d.Get(a[0]); ok {
 			return v, nil
 		}
@@ -735,6 +741,9 @@ func buildDictMethods() map[string]*method {
 	}, req("key"), opt("default", nil))
 	missing := &Undefined{}
 	add("pop", func(r *render, d *Dict, a []any) (any, error) {
+		if err := r.read(a[0]); err != nil {
+			return nil, err
+		}
 		v, ok := d.Get(a[0])
 		if ok {
 			d.Delete(a[0])

@@ -331,7 +331,10 @@ func (r *render) equalDeep(a, b any, depth int) (bool, error) {
 		return b == nil, nil
 	case string:
 		y, ok := b.(string)
-		return ok && x == y, nil
+		if !ok || len(x) != len(y) {
+			return false, nil
+		}
+		return x == y, r.read(x)
 	case *List:
 		y, ok := b.(*List)
 		if !ok || x == y {
@@ -467,7 +470,7 @@ func (r *render) order(a, b any, op string, depth int) (int, error) {
 		return 0, unordered(a, b, op)
 	case string:
 		if t, ok := b.(string); ok {
-			return strings.Compare(s, t), nil
+			return strings.Compare(s, t), r.read(s)
 		}
 		return 0, unordered(a, b, op)
 	case *List:
@@ -541,6 +544,9 @@ func (r *render) contains(v, x any) (bool, error) {
 		return strings.Contains(c, s), r.charge(len(c))
 	case *Dict:
 		if _, err := hashKey(x); err != nil {
+			return false, err
+		}
+		if err := r.read(x); err != nil {
 			return false, err
 		}
 		_, ok := c.Get(x)

@@ -77,15 +77,15 @@ func (p *parser) expression(cond bool) (expr, error) {
 }
 
 // chain parses `operand (op operand)*`, grouping to the left.
-func (p *parser) chain(operand func() (expr, error), isOp func(token) bool, join func(op token, l, r expr) expr) (expr, error) {
-	x, err := operand()
+func (p *parser) chain(operand func(*parser) (expr, error), isOp func(token) bool, join func(op token, l, r expr) expr) (expr, error) {
+	x, err := operand(p)
 	for n := 0; err == nil && isOp(p.cur()); n++ {
 		op := p.next()
 		if n > maxChain {
 			return nil, p.fail(op.off, "expression is too long: more than %d operators in a row", maxChain)
 		}
 		var y expr
-		if y, err = operand(); err == nil {
+		if y, err = operand(p); err == nil {
 			x = join(op, x, y)
 		}
 	}
@@ -104,8 +104,17 @@ func isAnyOp(ops ...string) func(token) bool {
 
 func logic(op token, l, r expr) expr { return &logicExpr{pos(op.off), op.val, l, r} }
 
-func (p *parser) or() (expr, error)  { return p.chain(p.and, isWord("or"), logic) }
-func (p *parser) and() (expr, error) { return p.chain(p.not, isWord("and"), logic) }
+// The operators of each level; they are made once, since every operand asks every level.
+var (
+	isOr, isAnd, isIn = isWord("or"), isWord("and"), isWord("in")
+	isSum             = isAnyOp("+", "-")
+	isProduct         = isAnyOp("*", "/", "//", "%")
+	isPower           = isAnyOp("**")
+	isAssign          = isAnyOp("=")
+)
+
+func (p *parser) or() (expr, error)  { return p.chain((*parser).and, isOr, logic) }
+func (p *parser) and() (expr, error) { return p.chain((*parser).not, isAnd, logic) }
 
 func (p *parser) not() (expr, error) {
 	if !p.isName("not") {
@@ -136,7 +145,7 @@ func (p *parser) compare() (expr, error) {
 			p.next()
 		case p.isName("in"):
 			p.next()
-		case p.isName("not") && isWord("in")(p.look()):
+		case p.isName("not") && isIn(p.look()):
 			p.next()
 			p.next()
 			op = "notin"
@@ -157,7 +166,7 @@ func (p *parser) compare() (expr, error) {
 	}
 }
 
-func (p *parser) sum() (expr, error) { return p.chain(p.concat, isAnyOp("+", "-"), binary) }
+func (p *parser) sum() (expr, error) { return p.chain((*parser).concat, isSum, binary) }
 
 func (p *parser) concat() (expr, error) {
 	x, err := p.product()
@@ -175,12 +184,12 @@ func (p *parser) concat() (expr, error) {
 }
 
 func (p *parser) product() (expr, error) {
-	return p.chain(p.power, isAnyOp("*", "/", "//", "%"), binary)
+	return p.chain((*parser).power, isProduct, binary)
 }
 
 // power groups to the left and binds looser than a sign, as in Jinja2 and unlike Python.
 func (p *parser) power() (expr, error) {
-	return p.chain(func() (expr, error) { return p.unary(true) }, isAnyOp("**"), binary)
+	return p.chain(func(p *parser) (expr, error) { return p.unary(true) }, isPower, binary)
 }
 
 func (p *parser) unary(filters bool) (expr, error) {
@@ -369,10 +378,7 @@ func (p *parser) subscript(x expr) (expr, error) {
 		}
 		items = append(items, item)
 	}
-	switch len(items) {
-	case 0:
-		return nil, p.fail(open.off, "expected an index between '[' and ']'")
-	case 1:
+	if len(items) == 1 {
 		return &itemExpr{pos(open.off), x, items[0]}, nil
 	}
 	for _, it := range items {
@@ -449,7 +455,7 @@ func (p *parser) callArgs(a *callArgs) error {
 		case p.isOp("**") && a.dstar == nil:
 			p.next()
 			a.dstar, err = p.expression(true)
-		case tok.kind == tokName && isAnyOp("=")(p.look()) && a.dstar == nil:
+		case tok.kind == tokName && isAssign(p.look()) && a.dstar == nil:
 			p.next()
 			p.next()
 			for _, k := range a.kwargs {
