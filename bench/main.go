@@ -2,7 +2,7 @@
 // each beside a reference that runs in the same minute, because on a shared machine ratios count and seconds do not.
 //
 //	go run ./bench -bin bin/millrace             everything (about 10 minutes)
-//	go run ./bench -bin bin/millrace -only csv   one of csv, memory, incremental, overhead, demo, checks, many-checks, reconcile, match, match-run, match-quality, pages, scheduler, snowflake, clean
+//	go run ./bench -bin bin/millrace -only csv   one of csv, memory, incremental, overhead, demo, checks, many-checks, dbt, reconcile, match, match-run, match-quality, pages, scheduler, snowflake, clean
 //	make bench-databases                         PostgreSQL and MariaDB, on private servers
 //
 // It prints one line for each figure with its bar and appends all of them to bench/history.jsonl.
@@ -32,7 +32,7 @@ func main() {
 	flag.StringVar(&b.postgresURL, "postgres", "", "URL of a PostgreSQL server to measure against; its database gets tables")
 	flag.StringVar(&b.mariadbURL, "mariadb", "", "URL of a MariaDB server to measure against; its database gets a table")
 	flag.BoolVar(&b.long, "long", false, "also 10 times the rows from PostgreSQL")
-	only := flag.String("only", "", "one job: csv, memory, incremental, overhead, demo, checks, many-checks, reconcile, match, match-run, match-quality, pages, reports, scheduler, snowflake, clean, postgres, postgres-incremental or mariadb")
+	only := flag.String("only", "", "one job: csv, memory, incremental, overhead, demo, checks, many-checks, dbt, reconcile, match, match-run, match-quality, pages, reports, scheduler, snowflake, clean, postgres, postgres-incremental or mariadb")
 	reference := flag.String("reference", "", "internal: run this SQL file in DuckDB and exit")
 	snowflakePart := flag.String("snowflake", "", "internal: be one of the processes of the job snowflake and exit")
 	matchingFile := flag.String("matching", "", "internal: match the records of this file and exit")
@@ -68,7 +68,7 @@ func main() {
 	for _, m := range []struct {
 		name string
 		run  func() error
-	}{{"csv", b.csv}, {"memory", b.memory}, {"incremental", b.incremental}, {"overhead", b.overhead}, {"demo", b.demo}, {"checks", b.checks}, {"many-checks", b.manyChecks}, {"reconcile", b.reconcile}, {"match", b.match}, {"match-run", b.matchRun}, {"match-quality", b.matchQuality}, {"pages", b.pages}, {"reports", b.reports}, {"scheduler", b.scheduler}, {"snowflake", b.snowflake}, {"clean", b.clean},
+	}{{"csv", b.csv}, {"memory", b.memory}, {"incremental", b.incremental}, {"overhead", b.overhead}, {"demo", b.demo}, {"checks", b.checks}, {"many-checks", b.manyChecks}, {"dbt", b.dbt}, {"reconcile", b.reconcile}, {"match", b.match}, {"match-run", b.matchRun}, {"match-quality", b.matchQuality}, {"pages", b.pages}, {"reports", b.reports}, {"scheduler", b.scheduler}, {"snowflake", b.snowflake}, {"clean", b.clean},
 		{"postgres", b.postgres}, {"postgres-incremental", b.postgresIncremental}, {"mariadb", b.mariadb}} {
 		if *only == "" || *only == m.name {
 			fmt.Printf("== %s\n", m.name)
