@@ -128,7 +128,10 @@ func (p *Project) Graph() *jinja.Dict {
 		_ = into.Set(p.UniqueID(n), p.Facts(n)) // a text is a key
 	}
 	d := jinja.NewDict()
-	for _, key := range []string{"nodes", "sources", "exposures"} {
+	for _, key := range []string{"nodes", "sources", "exposures", "metrics", "groups", "semantic_models", "saved_queries"} {
+		if kinds[key] == nil {
+			kinds[key] = jinja.NewDict() // dbt has more kinds than there are here
+		}
 		_ = d.Set(key, kinds[key])
 	}
 	return d

@@ -1,13 +1,18 @@
 """Writes context.json, what dbt's context answers, and transform/testdata/macros.json, what the SQL of dbt's macros gives on DuckDB.
 
+With MILLRACE_DBT_PACKAGES, a folder that holds the packages dbt_utils, dbt_expectations and dbt_date, it writes transform/testdata/packages.json
+too: what the SQL of some of their macros gives.
+
 Run it with dbt-core 1.10.x and dbt-duckdb 1.9.x installed (pip install "dbt-core>=1.10,<1.11" "dbt-duckdb>=1.9,<1.10"), from anywhere. The
 tests only read the JSON. It makes a small project in a temporary folder, runs it, and renders each case as the text of its model m: while
 the project is run, or, marked "READ ", while it is only read. Cases that both refuse are marked as errors; their words differ.
 """
-import argparse, json, os, tempfile
+import argparse, contextlib, json, os, shutil, tempfile
 from importlib.metadata import version
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+PACKAGE_DIR = os.environ.get("MILLRACE_DBT_PACKAGES", "")
+PACKAGE_NAMES = ["dbt_utils", "dbt_expectations", "dbt_date"] if PACKAGE_DIR else []
 VERSIONS = {name: version(name) for name in ("dbt-core", "dbt-duckdb", "duckdb", "Jinja2")}
 assert VERSIONS["dbt-core"].startswith("1.10."), VERSIONS
 assert VERSIONS["dbt-duckdb"].startswith("1.9."), VERSIONS
@@ -18,7 +23,7 @@ ORDERS = """select * from (values
   t(id, name, amount, day, seen, paid, ratio, note, tags)"""
 
 FILES = {
-    "dbt_project.yml": "name: shop\nversion: '1.0'\nprofile: shop\nmodels: {shop: {+materialized: table}}\nvars: {answer: 42, names: [a, b]}\n",
+    "dbt_project.yml": "name: shop\nversion: '1.0'\nprofile: shop\nmodels: {shop: {+materialized: table}}\nvars: {answer: 42, names: [a, b], 'dbt_date:time_zone': UTC}\n",
     "profiles.yml": "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb, schema: main}}}\n",
     "models/orders.sql": ORDERS,
     "models/m.sql": "select 1 as x",
@@ -358,6 +363,129 @@ select {{ dbt.snapshot_hash_arguments(['id', 'note']) }} from orders order by id
 select {{ dbt._split_part_negative("'a|b|c'", "'|'", -1) }}
 """.strip("\n").split("\n---\n")
 
+# Calls of macros of public packages, when there are some: their code is no part of this repository.
+PACKAGES = r"""
+select {{ dbt_utils.star(ref('orders'), except=['note']) }} from {{ ref('orders') }} order by id
+---
+select {{ dbt_utils.star(from=ref('orders'), relation_alias='o', prefix='p_', suffix='_s') }} from {{ ref('orders') }} as o order by o.id
+---
+select {{ dbt_utils.generate_surrogate_key(['id', 'name']) }} as k from {{ ref('orders') }} order by 1
+---
+{{ dbt_utils.union_relations([ref('orders'), ref('m')]) }}
+---
+{{ dbt_utils.union_relations(relations=[ref('orders')], include=['id', 'name'], source_column_name=none) }}
+---
+select id, {{ dbt_utils.pivot('name', dbt_utils.get_column_values(ref('orders'), 'name', order_by='name')) }} from {{ ref('orders') }} group by id order by id
+---
+{{ dbt_utils.unpivot(ref('orders'), cast_to='varchar', exclude=['id'], remove=['day', 'seen', 'paid', 'ratio', 'note', 'tags']) }} order by 1, 2
+---
+{{ dbt_utils.date_spine('day', "cast('2024-01-01' as date)", "cast('2024-01-05' as date)") }}
+---
+{{ dbt_utils.generate_series(4) }}
+---
+{{ dbt_utils.deduplicate(ref('orders'), partition_by='paid', order_by='id desc') }} order by id
+---
+select {{ dbt_utils.safe_divide('1', '0') }} a, {{ dbt_utils.safe_add(['id', 'null']) }} b, {{ dbt_utils.safe_subtract(['id', '1']) }} c, {{ dbt_utils.width_bucket('id', 0, 10, 5) }} d from {{ ref('orders') }} order by id
+---
+select {{ dbt_utils.haversine_distance(48.1, 9.2, 50.3, 8.4) }} a, {{ dbt_utils.get_url_host("'http://x.example.com/a'") }} b, {{ dbt_utils.get_url_path("'http://x.example.com/a/b?c=1'") }} c, {{ dbt_utils.get_url_parameter("'http://x?utm=1&b=2'", 'utm') }} d
+---
+{{ dbt_utils.test_equal_rowcount(ref('orders'), ref('orders'), []) }}
+---
+{{ dbt_utils.test_expression_is_true(ref('orders'), 'id > 1') }}
+---
+{{ dbt_utils.test_unique_combination_of_columns(ref('orders'), ['id', 'name']) }}
+---
+{{ dbt_utils.test_accepted_range(ref('orders'), 'id', 0, 1) }}
+---
+{{ dbt_utils.test_not_null_proportion(ref('orders'), column_name='note', at_least=0.5) }}
+---
+{{ dbt_utils.test_at_least_one(ref('orders'), 'note', []) }}
+---
+{{ dbt_utils.test_not_constant(ref('orders'), 'note', []) }}
+---
+{{ dbt_utils.test_cardinality_equality(ref('orders'), 'id', ref('orders'), 'id') }}
+---
+{{ dbt_utils.test_sequential_values(ref('orders'), 'id', interval=1) }}
+---
+{{ dbt_utils.test_mutually_exclusive_ranges(ref('orders'), 'id', 'id') }}
+---
+{{ dbt_utils.test_not_accepted_values(ref('orders'), 'name', ['ann']) }}
+---
+{{ dbt_utils.test_relationships_where(ref('orders'), 'id', ref('orders'), 'id') }}
+---
+{{ dbt_utils.test_equality(ref('orders'), ref('orders'), compare_columns=['id', 'name']) }}
+---
+{{ dbt_utils.test_fewer_rows_than(ref('orders'), ref('orders'), []) }}
+---
+{{ dbt_utils.test_not_empty_string(ref('orders'), 'name') }}
+---
+{{ dbt_date.get_date_dimension('2024-01-01', '2024-01-10') }}
+---
+{{ dbt_date.get_base_dates('2024-01-01', '2024-01-05') }}
+---
+{{ dbt_date.get_base_dates(start_date='2024-01-01', n_dateparts=4, datepart='month') }}
+---
+select {{ dbt_date.convert_timezone('seen', 'America/New_York', 'UTC') }} from {{ ref('orders') }} order by id
+---
+{{ dbt_expectations.test_expect_column_values_to_be_between(ref('orders'), 'id', 1, 1) }}
+---
+{{ dbt_expectations.test_expect_column_values_to_match_regex(ref('orders'), 'name', '^a') }}
+---
+{{ dbt_expectations.test_expect_column_to_exist(ref('orders'), 'id') }}
+---
+{{ dbt_expectations.test_expect_table_columns_to_match_set(ref('orders'), ['id', 'name', 'zz']) }}
+---
+{{ dbt_expectations.test_expect_table_columns_to_match_ordered_list(ref('orders'), ['id', 'name']) }}
+---
+{{ dbt_expectations.test_expect_table_columns_to_contain_set(ref('orders'), ['id', 'q']) }}
+---
+{{ dbt_expectations.test_expect_table_column_count_to_equal(ref('orders'), 9) }}
+---
+{{ dbt_expectations.test_expect_column_values_to_be_of_type(ref('orders'), 'id', 'integer') }}
+---
+{{ dbt_expectations.test_expect_column_values_to_be_in_type_list(ref('orders'), 'amount', ['decimal(10,2)', 'integer']) }}
+---
+{{ dbt_expectations.test_expect_table_row_count_to_be_between(ref('orders'), 3, 5) }}
+---
+{{ dbt_expectations.test_expect_compound_columns_to_be_unique(ref('orders'), ['id', 'name']) }}
+---
+{{ dbt_expectations.test_expect_column_distinct_count_to_equal(ref('orders'), 'id', 3) }}
+---
+{{ dbt_expectations.test_expect_column_mean_to_be_between(ref('orders'), 'id', 0, 1) }}
+---
+{{ dbt_expectations.test_expect_column_quantile_values_to_be_between(ref('orders'), 'id', 0.5, 0, 1) }}
+---
+{{ dbt_expectations.test_expect_column_value_lengths_to_equal(ref('orders'), 'name', 2) }}
+---
+{{ dbt_expectations.test_expect_table_row_count_to_equal_other_table(ref('orders'), ref('m')) }}
+---
+{{ dbt_expectations.test_expect_column_pair_values_to_be_equal(ref('orders'), 'id', 'ratio') }}
+---
+{{ dbt_expectations.test_expect_column_values_to_not_be_in_set(ref('orders'), 'name', ['ann']) }}
+---
+{{ dbt_expectations.test_expect_column_values_to_be_increasing(ref('orders'), 'id') }}
+---
+{{ dbt_expectations.test_expect_column_values_to_be_within_n_moving_stdevs(ref('orders'), 'id', 'day') }}
+---
+{{ dbt_expectations.test_expect_column_values_to_be_within_n_stdevs(ref('orders'), 'id') }}
+---
+{{ dbt_expectations.test_expect_row_values_to_have_data_for_every_n_datepart(ref('orders'), 'day', 'day') }}
+---
+{{ dbt_expectations.test_expect_table_aggregation_to_equal_other_table(ref('orders'), 'sum(id)', ref('orders')) }}
+---
+{{ dbt_expectations.test_expect_multicolumn_sum_to_equal(ref('orders'), ['id', 'ratio'], 5) }}
+---
+{{ dbt_expectations.test_expect_select_column_values_to_be_unique_within_record(ref('orders'), ['id', 'ratio']) }}
+---
+{{ dbt_expectations.test_expect_column_values_to_have_consistent_casing(ref('orders'), 'name') }}
+---
+{{ dbt_expectations.test_expect_column_values_to_match_like_pattern_list(ref('orders'), 'name', ['a%', 'b%']) }}
+---
+{{ dbt_expectations.test_expect_column_most_common_value_to_be_in_set(ref('orders'), 'name', ['ann'], 1) }}
+---
+{{ dbt_expectations.test_expect_column_values_to_be_null(ref('orders'), 'id') }}
+""".strip("\n").split("\n---\n")
+
 
 def project():
     folder = tempfile.mkdtemp()
@@ -366,6 +494,13 @@ def project():
         os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
         with open(name, "w") as f:
             f.write(text)
+    for name in PACKAGE_NAMES:
+        shutil.copytree(os.path.join(PACKAGE_DIR, name), os.path.join("dbt_packages", name))
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join("dbt_packages", name, "packages.yml"))
+    if PACKAGE_NAMES:
+        with open("packages.yml", "w") as f:
+            f.write("packages: [%s]\n" % ", ".join("{local: dbt_packages/%s}" % name for name in PACKAGE_NAMES))
     return folder
 
 
@@ -416,6 +551,12 @@ def answers(sql):
     return {"columns": columns, "rows": [list(r) for r in rows]}
 
 
+def given(src):
+    """A case whose text is a query: the types and the texts of what it gives."""
+    sql = render(src, False)
+    return {"src": src, "types": [t for _, t in answers(sql)["columns"]], "rows": answers("select columns(*)::varchar from (\n%s\n)" % sql)["rows"]}
+
+
 def write(path, data):
     with open(path, "w") as f:
         json.dump(data, f, indent=1, ensure_ascii=False)
@@ -436,13 +577,11 @@ with ADAPTER.connection_named("cases"):
         except Exception as e:
             case["error"] = " ".join(str(e).split("\n", 1)[-1].split())
         cases.append(case)
-    macros = []
-    for src in MACROS:
-        case = {"src": src}
-        case["types"] = [t for _, t in answers(render(src, False))["columns"]]
-        case["rows"] = answers("select columns(*)::varchar from (\n%s\n)" % render(src, False))["rows"]
-        macros.append(case)
+    macros = [given(src) for src in MACROS]
+    packages = [given(src) for src in PACKAGES] if PACKAGE_NAMES else []
 
 write(os.path.join(HERE, "context.json"), {"versions": VERSIONS, "queries": queries, "tables": tables, "cases": cases})
 write(os.path.join(HERE, "../../../transform/testdata/macros.json"), {"versions": VERSIONS, "orders": ORDERS, "cases": macros})
-print(len(cases), "cases,", len(macros), "macros")
+if packages:
+    write(os.path.join(HERE, "../../../transform/testdata/packages.json"), {"versions": VERSIONS, "orders": ORDERS, "cases": packages})
+print(len(cases), "cases,", len(macros), "macros,", len(packages), "calls of packages")
