@@ -243,7 +243,7 @@ func (l *loader) naming(p *dbtPackage, n *Node, macro string, given any, facts *
 		l.problem(n.Pos, "", "%v", err)
 		return "", false
 	}
-	_, text, err := l.p.Macros.Call(l.Context, probe.globals(false), jinja.Options{Macros: l.p.Macros, Package: p.name}, p.name, macro,
+	_, text, err := l.p.Macros.Call(l.Context, probe.globals(false), jinja.Options{Macros: l.p.Macros, Package: p.name}, ref.Package, macro,
 		[]any{value, facts}, nil)
 	if err != nil {
 		l.templateProblem(n.Path, err)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/secret"
@@ -57,6 +58,7 @@ type Project struct {
 	root        string // name of the project as a package
 	rootVars    variables
 	packageVars map[string]variables
+	read        time.Time         // when it was: templates that ask for the time while it is read see this
 	given       map[string]any    // --var
 	latest      map[string]string // version of versioned models that a ref() without one means, by name
 	env         func(string) (string, bool)

@@ -113,7 +113,7 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 	}
 	built, err := b.run(ctx, job, out.Text)
 	if err != nil {
-		return nil, locate(err, out)
+		return nil, notYet(locate(err, out), job)
 	}
 	_, after, err := b.runHooks(ctx, job, job.Node.Model.Behind, nil)
 	if err != nil {
@@ -121,6 +121,16 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 	}
 	built.Notes = slices.Concat(built.Notes, notes, after)
 	return built, nil
+}
+
+// notYet adds what to do to an error of a model that reads itself before it is there.
+func notYet(err error, job Job) error {
+	var te *Error
+	if m := job.Node.Model; errors.As(err, &te) && te.Hint == "" && m.Materialized == models.Incremental && job.Before == nil &&
+		strings.Contains(te.Error(), job.Node.Table+" does not exist") {
+		te.Hint = "{{ this }} is there from the second run on: put what reads it between {% if is_incremental() %} and {% endif %}"
+	}
+	return err
 }
 
 // Table makes a table of a SELECT that is no model's, for a node that has none.

@@ -26,7 +26,7 @@ func bench(t *testing.T, files map[string]string) (*Builder, string) {
 	if problems.HasErrors() {
 		t.Fatal(problems)
 	}
-	w, err := duckdb.Open(t.Context(), warehouse.Config{Memory: 256 << 20, Threads: 2, Dirs: []string{dir}})
+	w, err := duckdb.Open(t.Context(), warehouse.Config{Memory: 256 << 20, Threads: 1, Dirs: []string{dir}})
 	if err != nil {
 		t.Fatal(err)
 	}

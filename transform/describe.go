@@ -14,11 +14,12 @@ func (b *Builder) Check(ctx context.Context, job Job) error {
 	if err := definable(b.Project, job.Node); err != nil {
 		return err
 	}
-	before, err := b.lookAtHooks(ctx, job)
+	unasked := &Builder{Project: b.Project, Warehouse: b.Warehouse, Run: b.Run, Warn: b.Warn, unasked: true}
+	before, err := unasked.lookAtHooks(ctx, job)
 	if err != nil {
 		return err
 	}
-	out, err := (&Builder{Project: b.Project, Warehouse: b.Warehouse, Run: b.Run, Warn: b.Warn, unasked: true}).render(ctx, job)
+	out, err := unasked.render(ctx, job)
 	if errors.Is(err, errUnasked) {
 		return nil // what it becomes is known when its questions have answers
 	}

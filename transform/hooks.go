@@ -184,7 +184,7 @@ func (b *Builder) looked(ctx context.Context, job Job, h models.Hook, more map[s
 	out, err := b.renderHook(ctx, job, h.Template, more)
 	var query *warehouse.SQLError
 	switch {
-	case errors.As(err, &query):
+	case errors.As(err, &query), errors.Is(err, errUnasked):
 		return nil, &asking{ofHook(err, h)}
 	case err != nil:
 		return nil, ofHook(err, h)
@@ -339,6 +339,7 @@ func (b *Builder) renderHook(ctx context.Context, job Job, t *jinja.Template, mo
 }
 
 // Begin looks at the hooks of the run and of these models, before anything of them is built, and runs those of the run's start.
+// Without models nothing is going to be built, and what asks for rows is passed over.
 func (b *Builder) Begin(ctx context.Context, nodes []*models.Node) (notes []string, err error) {
 	job, more := b.ofRun()
 	for _, h := range b.Project.OnRunEnd {
@@ -348,7 +349,7 @@ func (b *Builder) Begin(ctx context.Context, nodes []*models.Node) (notes []stri
 	}
 	for _, h := range b.Project.OnRunStart {
 		all, err := b.looked(ctx, job, h, more)
-		if err != nil {
+		if err != nil && (nodes != nil || !asksForRows(err)) {
 			return nil, err
 		}
 		for _, s := range all {

@@ -159,3 +159,14 @@ func TestPlaceInKeptColumns(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestReadsItselfTooEarly: there is no {{ this }} in the first build, as in dbt.
+func TestReadsItselfTooEarly(t *testing.T) {
+	b, dir := bench(t, nil)
+	d := b.days(t, dir, "m", models.Model{Materialized: models.Incremental, Strategy: models.StrategyAppend})
+	_, err := d.build("select count(*) as n from {{ this }}", time.Time{})
+	var te *Error
+	if !errors.As(err, &te) || !strings.Contains(te.Hint, "is_incremental()") || te.Pos != "models/m.sql:1:27" {
+		t.Errorf("%v at %+v", err, te)
+	}
+}

@@ -138,7 +138,7 @@ func TestSnapshotsAreDBTs(t *testing.T) {
 	if err := json.Unmarshal(data, &oracle); err != nil {
 		t.Fatal(err)
 	}
-	if len(oracle.Cases) < 14 {
+	if len(oracle.Cases) < 13 {
 		t.Fatalf("%d cases", len(oracle.Cases))
 	}
 	b, dir := bench(t, nil)

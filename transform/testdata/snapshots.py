@@ -7,7 +7,7 @@ The time of each day is said by a macro of the project, where dbt asks the engin
 import importlib.metadata, json, os, subprocess, sys, duckdb
 
 T = "timestamp '2024-0%d-01 00:00:00'"
-NOW = ["2024-03-01 06:00:00", "2024-03-02 06:00:00.5", "2024-03-03 06:00:00", "2024-03-04 06:00:00", "2024-03-05 06:00:00"]
+NOW = ["2024-03-01 06:00:00", "2024-03-02 06:00:00.5", "2024-03-03 06:00:00", "2024-03-04 06:00:00"]
 
 def rows(columns, *values):
     return "select * from (values " + ", ".join(values) + ") as t(" + columns + ")"
@@ -21,7 +21,6 @@ def stamped(stamp):
         # 2 goes back, 3 reappears as it was, 5 gone
         rows("id, v, ts", f"(1, 'a', {s(1)})", f"(2, 'b', {s(1)})", f"(3, 'c', {s(1)})", f"(4, 'd', {s(3)})"),
         rows("id, v, ts", f"(1, 'a', {s(1)})", f"(2, 'b', {s(3)})", f"(3, 'C', {s(4)})", f"(4, 'd', {s(3)})", f"(5, 'e', {s(2)})"),
-        rows("id, v, ts", f"(1, 'a', {s(1)})"),
     ]
 
 plain, dated, zoned = stamped(T), stamped("date '2024-0%d-01'"), stamped("timestamptz '2024-0%d-01 00:00:00+00'")
@@ -54,7 +53,6 @@ CASES = {
     "stamp_grown": (STAMP, grown_at),
     "check_all": (ALL, plain),
     "check_all_record": (dict(ALL, hard_deletes="new_record"), plain),
-    "check_some": (dict(ALL, check_cols=["v"]), plain),
     "check_at": (dict(ALL, check_cols=["v"], updated_at="ts", hard_deletes="invalidate"), plain),
     "check_twice": (dict(ALL, unique_key=["id", "k"], hard_deletes="invalidate"), twice),
     "check_key_of_two": (dict(ALL, unique_key="id || '-' || k"), twice),
