@@ -188,6 +188,7 @@ func (l *loader) wholeProject() {
 	for _, p := range l.packages {
 		if !p.isRoot() {
 			l.p.Packages = append(l.p.Packages, p.name)
+			l.p.packageDirs[p.name] = p.dir
 		}
 		for i, text := range p.keys.OnRunStart {
 			if h, ok := l.hook(text, p.keys.Item("on-run-start", i)); ok {

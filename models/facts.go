@@ -1,7 +1,9 @@
 package models
 
 import (
+	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -83,8 +85,9 @@ func (p *Project) Facts(n *Node) *jinja.Dict {
 	put("name", n.RefName())
 	put("resource_type", n.ResourceType())
 	put("package_name", p.PackageName(n.Package()))
-	put("path", n.Path)
-	put("original_file_path", n.Path)
+	inPackage := p.inPackage(n)
+	put("path", pathBelow(n, inPackage))
+	put("original_file_path", inPackage)
 	put("unique_id", p.UniqueID(n))
 	put("fqn", anys(n.fqn))
 	put("alias", n.Table)
@@ -113,8 +116,24 @@ func (p *Project) Facts(n *Node) *jinja.Dict {
 	}
 	if n.Stream != nil {
 		put("source_name", n.Stream.Source.Name)
+		put("loader", n.loadedBy)
+		put("identifier", cmp.Or(n.asWritten, n.Table))
 	}
 	return d
+}
+
+// inPackage is the node's file as its own package has it.
+func (p *Project) inPackage(n *Node) string {
+	dir := p.packageDirs[n.Package()]
+	return strings.TrimPrefix(n.Path, dir+"/")
+}
+
+// pathBelow is a file below the folder of its kind: staging/stg_orders.sql of models/staging/stg_orders.sql.
+func pathBelow(n *Node, file string) string {
+	if len(n.fqn) < 2 {
+		return file
+	}
+	return path.Join(path.Join(n.fqn[1:len(n.fqn)-1]...), path.Base(file))
 }
 
 // Graph is the whole project as templates see it.

@@ -204,10 +204,10 @@ func (l *loader) nameNode(p *dbtPackage, n *Node, said []setting) {
 			exact, _ = s.value.(string)
 		}
 	}
-	if n.Model != nil && n.Model.Version != "" && alias == nil {
-		alias = n.Model.Name + "_v" + strings.ReplaceAll(n.Model.Version, ".", "_")
-	}
 	n.Schema, n.Table = l.defaultSchema(), n.RefName()
+	if n.Model != nil && n.Model.Version != "" {
+		n.Table += "_v" + strings.ReplaceAll(n.Model.Version, ".", "_")
+	}
 	if text, ok := schema.(string); ok && text != "" {
 		if n.Schema = text; l.isDBT() {
 			n.Schema = l.defaultSchema() + "_" + strings.TrimSpace(text)

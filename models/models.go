@@ -58,6 +58,7 @@ type Project struct {
 	root        string // name of the project as a package
 	rootVars    variables
 	packageVars map[string]variables
+	packageDirs map[string]string // where installed packages are
 	read        time.Time         // when it was: templates that ask for the time while it is read see this
 	given       map[string]any    // --var
 	latest      map[string]string // version of versioned models that a ref() without one means, by name
@@ -290,6 +291,8 @@ type Node struct {
 	Path          string  // the file that defines it, relative to the project
 	Pos           config.Pos
 
+	loadedBy  string          // loader: of a dbt source
+	asWritten string          // identifier: of a dbt source's table
 	fqn       []string        // what dbt's trees of configuration and selectors go by
 	inherited map[string]bool // of a model: names of personal columns that it reads, in lower case
 }

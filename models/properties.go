@@ -489,6 +489,10 @@ func (l *loader) describeSource(s *sourceProperties) {
 			continue
 		}
 		n.Tags = append(append(n.Tags, s.Tags...), c.Tags...)
+		n.loadedBy, n.asWritten = s.Loader.Text(), t.Identifier
+		if t.Loader.IsScalar() {
+			n.loadedBy = t.Loader.Text()
+		}
 		l.describe(n, t)
 	}
 }

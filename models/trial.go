@@ -101,7 +101,11 @@ func (p *Project) TargetFacts() map[string]any {
 	if p.Target == nil {
 		return map[string]any{}
 	}
-	return map[string]any{"name": p.Target.Name, "type": "duckdb", "schema": p.Target.Schema, "profile_name": p.Name}
+	facts := map[string]any{"name": p.Target.Name, "type": "duckdb", "schema": p.Target.Schema, "profile_name": p.Name}
+	if p.Database != "" {
+		facts["database"] = p.Database
+	}
+	return facts
 }
 
 // seen keeps a reference that the rendering has made: at its place where it is written plainly, else at the model's beginning.

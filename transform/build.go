@@ -100,6 +100,11 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 		return nil, err
 	}
 	defer release()
+	if b.Project.DBT {
+		if _, err := b.lookAtHooks(ctx, job); err != nil {
+			return nil, err
+		}
+	}
 	before, notes, err := b.runHooks(ctx, job, job.Node.Model.Before, nil)
 	if err != nil {
 		return nil, err
