@@ -121,7 +121,8 @@ func (s *session) exposed(database, schema, name string) ([]jinja.Relation, erro
 		return nil, nil
 	}
 	d := s.Warehouse.Dialect()
-	query := "SELECT table_schema, table_name FROM information_schema.tables WHERE lower(table_schema) NOT IN ('information_schema', 'pg_catalog')"
+	query := "SELECT table_schema, table_name FROM information_schema.tables" +
+		" WHERE lower(table_schema) NOT IN ('information_schema', 'pg_catalog')"
 	if schema != "" {
 		query += " AND lower(table_schema) = " + d.QuoteLiteral(strings.ToLower(schema))
 	}

@@ -34,18 +34,45 @@ func (db *DB) CheckSelect(ctx context.Context, query string) error {
 }
 
 func checkSelect(ctx context.Context, conn *driverdb.Conn, query string) error {
-	if strings.ContainsRune(query, 0) {
-		return &Error{Kind: "Parser", Message: "a NUL byte", Offset: strings.IndexByte(query, 0)}
-	}
-	// DuckDB's parser serializes SELECT statements and nothing else.
-	var answer string
-	err := execOne(ctx, conn, "SELECT json_serialize_sql("+quote(query)+")::VARCHAR", func(v []driver.Value) error {
-		answer, _ = v[0].(string)
-		return nil
-	})
+	found, err := checkSelects(ctx, conn, []string{query})
 	if err != nil {
 		return err
 	}
+	return found[0]
+}
+
+// CheckSelects is CheckSelect of many queries, for little more than it takes for one: an error for each, or nil.
+func (db *DB) CheckSelects(ctx context.Context, queries []string) (found []error, err error) {
+	err = db.with(ctx, func(conn *driverdb.Conn) error {
+		found, err = checkSelects(ctx, conn, queries)
+		return err
+	})
+	return found, err
+}
+
+func checkSelects(ctx context.Context, conn *driverdb.Conn, queries []string) ([]error, error) {
+	found, calls := make([]error, len(queries)), make([]string, len(queries))
+	for i, query := range queries {
+		if at := strings.IndexByte(query, 0); at >= 0 {
+			found[i] = &Error{Kind: "Parser", Message: "a NUL byte", Offset: at}
+			query = ""
+		}
+		// DuckDB's parser serializes SELECT statements and nothing else.
+		calls[i] = "json_serialize_sql(" + quote(query) + ")::VARCHAR"
+	}
+	err := execOne(ctx, conn, "SELECT "+strings.Join(calls, ", "), func(v []driver.Value) error {
+		for i := range found {
+			if answer, _ := v[i].(string); found[i] == nil {
+				found[i] = selectError(answer)
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// selectError reads what json_serialize_sql says of a query: nil when it is one SELECT.
+func selectError(answer string) error {
 	var parsed struct {
 		Error      bool              `json:"error"`
 		Type       string            `json:"error_type"`
@@ -70,6 +97,31 @@ func checkSelect(ctx context.Context, conn *driverdb.Conn, query string) error {
 			Message: fmt.Sprintf("exactly one SELECT statement is allowed here, got %d", len(parsed.Statements))}
 	}
 	return nil
+}
+
+// Numbers runs SELECTs that each give one row with one BIGINT, in one statement. They are ours: nothing checks them.
+func (db *DB) Numbers(ctx context.Context, selects []string) ([]int64, error) {
+	parts := make([]string, len(selects))
+	for i, s := range selects {
+		parts[i] = fmt.Sprintf("SELECT %d, n FROM (\n%s\n) AS t(n)", i, s)
+	}
+	numbers, answered := make([]int64, len(selects)), 0
+	err := db.with(ctx, func(conn *driverdb.Conn) error {
+		return problem(ctx, execOne(ctx, conn, strings.Join(parts, "\nUNION ALL\n"), func(v []driver.Value) error {
+			at, _ := plain(v[0]).(int64)
+			n, isNumber := v[1].(int64)
+			if !isNumber {
+				return fmt.Errorf("the SELECT gives %T, and not a number: %s", v[1], selects[at])
+			}
+			numbers[at] = n
+			answered++
+			return nil
+		}))
+	})
+	if err == nil && answered != len(selects) {
+		err = fmt.Errorf("%d numbers came for %d SELECTs", answered, len(selects))
+	}
+	return numbers, err
 }
 
 // Describe checks like CheckSelect, binds the query and gives its columns without running it.

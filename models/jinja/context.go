@@ -477,7 +477,8 @@ func (c *modelContext) loadResult(a Args) (any, error) {
 	case !ok:
 		return nil, nil
 	case v == nil:
-		return nil, &Error{Msg: "load_result('" + n[0] + "'): the result has been loaded already", Hint: "keep it: {% set result = load_result('" + n[0] + "') %}"}
+		return nil, &Error{Msg: "load_result('" + n[0] + "'): the result has been loaded already",
+			Hint: "keep it: {% set result = load_result('" + n[0] + "') %}"}
 	case n[0] != "main":
 		c.results[n[0]] = nil
 	}
@@ -571,9 +572,11 @@ type flagsObject struct{ c *modelContext }
 
 func (flagsObject) String() string { return "<flags>" }
 
-var offFlags = map[string]any{"STORE_FAILURES": false, "DEBUG": false, "WARN_ERROR": false, "FAIL_FAST": false, "QUIET": false, "EMPTY": false,
+var offFlags = map[string]any{"STORE_FAILURES": false, "DEBUG": false, "WARN_ERROR": false, "FAIL_FAST": false, "QUIET": false,
+	"EMPTY": false,
 	"DEFER": false, "FAVOR_STATE": false, "PARTIAL_PARSE": true, "USE_COLORS": true, "WRITE_JSON": true, "VERSION_CHECK": true, "PRINT": true,
-	"INTROSPECT": true, "CACHE_SELECTED_ONLY": false, "SEND_ANONYMOUS_USAGE_STATS": false, "INDIRECT_SELECTION": "eager", "STATIC_PARSER": true,
+	"INTROSPECT": true, "CACHE_SELECTED_ONLY": false, "SEND_ANONYMOUS_USAGE_STATS": false, "INDIRECT_SELECTION": "eager",
+	"STATIC_PARSER":           true,
 	"USE_EXPERIMENTAL_PARSER": false, "LOG_FORMAT": "default", "LOG_LEVEL": "info", "PRINTER_WIDTH": int64(80), "TARGET_PATH": nil,
 	"REQUIRE_SQL_HEADER_IN_TEST_CONFIGS": false}
 

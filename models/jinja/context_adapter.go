@@ -57,23 +57,29 @@ func buildAdapterCalls() map[string]adapterCall {
 		"external_root":    {call: func(_ *modelContext, a Args) (any, error) { _, err := a.Bind(); return ".", err }},
 		"warn_once":        {call: (*modelContext).warnOnce},
 	}
-	for name, instead := range map[string]string{
-		"drop_relation":              "a table is replaced as a whole when its model is built, and one that no model makes any more is removed by millrace gc",
-		"drop_schema":                "a schema goes with its last table",
-		"rename_relation":            "set alias in the model's config",
-		"truncate_relation":          "run the model with --full-refresh",
-		"expand_target_column_types": "an incremental model widens its columns itself: on_schema_change says how",
-		"valid_snapshot_target":      "snapshots are made by Millrace itself", "assert_valid_snapshot_target_given_strategy": "snapshots are made by Millrace itself",
-		"get_incremental_strategy_macro": "incremental models are built by Millrace itself: set incremental_strategy",
-		"store_relation":                 "plugins are not supported: use the external materialization",
-		"get_partitions_metadata":        "ask with run_query", "get_catalog_integration": "catalogs are not supported", "build_catalog_relation": "catalogs are not supported",
-		"standardize_grants_dict": "grants are not supported", "render_raw_columns_constraints": "contracts are checked by Millrace itself",
-		"render_raw_model_constraints": "contracts are checked by Millrace itself", "get_hard_deletes_behavior": "snapshots are made by Millrace itself",
-		"add_query": "use run_query, for a SELECT", "run_sql_for_tests": "use run_query, for a SELECT", "parse_index": "files have no indexes",
-		"get_seed_file_path": "read a seed with ref('seed')", "external_write_options": "use the external materialization",
-		"external_read_location": "use the external materialization", "convert_datetimes_to_strs": "cast in SQL", "get_temp_relation_path": "Millrace needs no temporary tables",
+	for instead, names := range map[string][]string{
+		"a table is replaced as a whole when its model is built, and removed by millrace gc when no model makes it any more": {"drop_relation"},
+
+		"a schema goes with its last table":  {"drop_schema"},
+		"set alias in the model's config":    {"rename_relation"},
+		"run the model with --full-refresh":  {"truncate_relation"},
+		"Millrace needs no temporary tables": {"get_temp_relation_path"},
+		"files have no indexes":              {"parse_index"},
+		"grants are not supported":           {"standardize_grants_dict"},
+		"read a seed with ref('seed')":       {"get_seed_file_path"},
+		"cast in SQL":                        {"convert_datetimes_to_strs"},
+		"catalogs are not supported":         {"get_catalog_integration", "build_catalog_relation"},
+		"use the external materialization":   {"store_relation", "external_write_options", "external_read_location"},
+		"contracts are checked by Millrace":  {"render_raw_columns_constraints", "render_raw_model_constraints"},
+		"use run_query, for a SELECT":        {"add_query", "run_sql_for_tests", "get_partitions_metadata"},
+		"snapshots are made by Millrace itself": {
+			"valid_snapshot_target", "assert_valid_snapshot_target_given_strategy", "get_hard_deletes_behavior"},
+		"incremental models are built by Millrace itself: set incremental_strategy and on_schema_change": {
+			"expand_target_column_types", "get_incremental_strategy_macro"},
 	} {
-		calls[name] = adapterCall{unsupported(name+"()", instead), none}
+		for _, name := range names {
+			calls[name] = adapterCall{unsupported(name+"()", instead), none}
+		}
 	}
 	return calls
 }
@@ -268,7 +274,8 @@ func wantRelation(a Args, v any) (Relation, error) {
 		return r, undefinedErr(u)
 	}
 	if !ok {
-		return r, &Error{Msg: a.name + " takes a relation, not " + typeName(v), Hint: "ref('model') is one, and so is api.Relation.create(schema=…, identifier=…)"}
+		return r, &Error{Msg: a.name + " takes a relation, not " + typeName(v),
+			Hint: "ref('model') is one, and so is api.Relation.create(schema=…, identifier=…)"}
 	}
 	return r, nil
 }

@@ -21,7 +21,8 @@ func (o configObject) Call(a Args) (any, error) {
 	case len(a.Pos) == 1 && len(a.Kw) == 0:
 		m, ok := a.Pos[0].(*Dict)
 		if !ok {
-			return nil, &Error{Msg: "config() takes keyword arguments or one dict, not " + typeName(a.Pos[0]), Hint: "write config(materialized='table')"}
+			return nil, &Error{Msg: "config() takes keyword arguments or one dict, not " + typeName(a.Pos[0]),
+				Hint: "write config(materialized='table')"}
 		}
 		for k, v := range m.All() {
 			if !isString(k) {

@@ -22,6 +22,9 @@ func seeds(f *testing.F) {
 	for _, c := range file.Cases {
 		f.Add(c.Src)
 	}
+	for _, c := range contextCases(f).Cases {
+		f.Add(c.Src)
+	}
 	for _, src := range []string{
 		benchModel, benchMacros,
 		"{% test t(model: Relation, c: List[str] = none) %}{% endtest %}{% materialization m, adapter='x', supported_languages=['sql'] %}{% endmaterialization %}",
@@ -31,6 +34,19 @@ func seeds(f *testing.F) {
 	} {
 		f.Add(src)
 	}
+}
+
+// contextCases are the answers of dbt's context.
+func contextCases(f *testing.F) *contextFile {
+	data, err := os.ReadFile("testdata/context.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	var file contextFile
+	if err := json.Unmarshal(data, &file); err != nil {
+		f.Fatal(err)
+	}
+	return &file
 }
 
 // FuzzParse wants a template or an *Error with a place inside the template, and never a panic.
@@ -90,6 +106,7 @@ func FuzzModules(f *testing.F) {
 // FuzzRender wants text that can be mapped back, or an *Error, within the limits.
 func FuzzRender(f *testing.F) {
 	seeds(f)
+	file, builtins := contextCases(f), BuiltinPackage()
 	f.Fuzz(func(t *testing.T, src string) {
 		tpl, err := Parse("f", src)
 		if err != nil {
@@ -99,9 +116,9 @@ func FuzzRender(f *testing.F) {
 		if err := d.Set("a", int64(1)); err != nil {
 			t.Fatal(err)
 		}
-		g := ModelGlobals(&fakeEngine{config: NewDict()}, Facts{})
+		g := ModelGlobals(&shopEngine{t: t, file: file}, shopFacts(len(src)%3 == 0))
 		g["d"], g["cols"], g["nums"], g["name"], g["n"] = d, []any{"id", "Name"}, []any{3, 1, 2}, "orders", 7
-		lib, _ := NewLibrary(Package{"p", []*Template{tpl}}, Package{"utils", []*Template{tpl}}) // of which some may be defined twice
+		lib, _ := NewLibrary(Package{"p", []*Template{tpl}}, Package{"utils", []*Template{tpl}}, builtins) // of which some may be defined twice
 		opts := Options{Macros: lib, Steps: 20_000, OutputBytes: 1 << 16, Depth: 50}
 		if _, err := tpl.RenderNative(context.Background(), g, opts); err != nil && !errors.As(err, new(*Error)) {
 			t.Fatalf("bad error %#v", err)

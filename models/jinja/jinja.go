@@ -14,6 +14,7 @@ package jinja
 
 import (
 	"context"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -171,6 +172,23 @@ func (t *Template) position(off int) Position {
 	return Position{t.name, line + 1, utf8.RuneCountInString(t.src[t.lines[line]:off]) + 1}
 }
 
+// places gives the places of offsets that grow, each from the one before: a template may be one long line.
+type places struct {
+	t    *Template
+	off  int
+	last Position
+}
+
+func (p *places) at(off int) Position {
+	if p.last.Line == 0 || off < p.off || off > len(p.t.src) || p.last.Line < len(p.t.lines) && p.t.lines[p.last.Line] <= off {
+		p.last = p.t.position(off)
+	} else {
+		p.last.Col += utf8.RuneCountInString(p.t.src[p.off:off])
+	}
+	p.off = off
+	return p.last
+}
+
 func (t *Template) errorAt(off int, msg, hint string) *Error {
 	p := t.position(off)
 	return &Error{File: p.File, Line: p.Line, Col: p.Col, Msg: msg, Hint: hint}
@@ -211,16 +229,20 @@ func (c Call) Strings() ([]string, bool) {
 // Calls returns every call of a bare name in the template, in any branch, in the order of the text. Calls of names the
 // template binds itself (its macros, its variables) are left out. Use it to find ref, source and config statically.
 func (t *Template) Calls() []Call {
+	calls := slices.Clone(t.calls)
+	slices.SortStableFunc(calls, func(a, b *callExpr) int { return a.fn.at() - b.fn.at() })
 	var out []Call
-	for _, c := range t.calls {
+	at, argAt := places{t: t}, places{t: t}
+	for _, c := range calls {
 		name := c.fn.(*nameExpr).name
 		if t.bound[name] {
 			continue
 		}
-		call := Call{Name: name, Position: t.position(c.fn.at()), Spread: c.star != nil || c.dstar != nil}
+		call := Call{Name: name, Position: at.at(c.fn.at()), Spread: c.star != nil || c.dstar != nil}
+		argAt.off, argAt.last = at.off, at.last
 		arg := func(key string, e expr) {
 			v, ok := literal(e)
-			call.Args = append(call.Args, CallArg{Name: key, Literal: ok, Value: v, Position: t.position(e.at())})
+			call.Args = append(call.Args, CallArg{Name: key, Literal: ok, Value: v, Position: argAt.at(e.at())})
 		}
 		for _, e := range c.args {
 			arg("", e)
@@ -230,10 +252,6 @@ func (t *Template) Calls() []Call {
 		}
 		out = append(out, call)
 	}
-	sort.SliceStable(out, func(i, j int) bool {
-		a, b := out[i].Position, out[j].Position
-		return a.Line < b.Line || a.Line == b.Line && a.Col < b.Col
-	})
 	return out
 }
 

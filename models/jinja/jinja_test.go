@@ -253,3 +253,14 @@ func TestGoValues(t *testing.T) {
 		t.Error("a channel became a value")
 	}
 }
+
+// TestPlaces wants what position says, for offsets that grow and for one that does not.
+func TestPlaces(t *testing.T) {
+	tpl := mustParse(t, "m.sql", "ä{{ a }}\n\n☃ b c\nd")
+	at := places{t: tpl}
+	for _, off := range []int{0, 2, 2, 9, 10, 11, 14, 15, 18, 19, 3, 20, 100} {
+		if got, want := at.at(off), tpl.position(off); got != want {
+			t.Errorf("offset %d is at %v, want %v", off, got, want)
+		}
+	}
+}

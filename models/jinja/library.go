@@ -102,23 +102,38 @@ func NewLibrary(packages ...Package) (*Library, error) {
 			continue
 		}
 		for _, t := range in.Macros {
+			at := places{t: t}
 			for _, m := range t.macros() {
+				pos := at.at(m.at())
+				if len(problems) >= maxProblems {
+					return l, errors.Join(problems...)
+				}
 				switch other := p.macros[m.name]; {
 				case other != nil:
-					problems = append(problems, t.errorAt(m.at(), "macro '"+m.name+"' is defined twice in "+in.title()+
-						"; the other is at "+other.t.position(other.node.at()).String(), "rename or remove one of them"))
+					problems = append(problems, pos.problem("macro '"+m.name+"' is defined twice in "+in.title()+
+						"; the other is at "+other.ref.Position.String(), "rename or remove one of them"))
 					continue
 				case !isRoot && !isBuiltin && reserved[m.name]:
-					problems = append(problems, t.errorAt(m.at(), in.title()+" defines a macro '"+m.name+
+					problems = append(problems, pos.problem(in.title()+" defines a macro '"+m.name+
 						"', the name of a part of dbt's context", "rename it; only the root project may change what '"+m.name+"' means"))
 					continue
 				}
-				p.macros[m.name] = &macro{node: m, t: t, pkg: in.Name}
+				sum := sha256.Sum256([]byte(t.src[m.at():m.end]))
+				ref := MacroRef{m.name, in.Name, pos, m.params, fmt.Sprintf("%x", sum[:16])}
+				p.macros[m.name] = &macro{node: m, ref: &ref, t: t, pkg: in.Name}
 				p.order = append(p.order, m.name)
 			}
 		}
 	}
 	return l, errors.Join(problems...)
+}
+
+// maxProblems bounds how many problems of macros are reported at once.
+const maxProblems = 100
+
+// problem makes an error of a place.
+func (p Position) problem(msg, hint string) *Error {
+	return &Error{File: p.File, Line: p.Line, Col: p.Col, Msg: msg, Hint: hint}
 }
 
 func (p Package) title() string {
@@ -193,11 +208,6 @@ type MacroRef struct {
 	Hash          string // of its source text
 }
 
-func (m *macro) ref() MacroRef {
-	sum := sha256.Sum256([]byte(m.t.src[m.node.at():m.node.end]))
-	return MacroRef{m.node.name, m.pkg, m.t.position(m.node.at()), slices.Clone(m.node.params), fmt.Sprintf("%x", sum[:16])}
-}
-
 // Has tells whether Macro finds one.
 func (l *Library) Has(name string) bool { return l.lookup(name) != nil }
 
@@ -205,7 +215,7 @@ func (l *Library) Has(name string) bool { return l.lookup(name) != nil }
 // then the built-in ones, then those of the packages in their order.
 func (l *Library) Macro(name string) (MacroRef, bool) {
 	if m := l.lookup(name); m != nil {
-		return m.ref(), true
+		return *m.ref, true
 	}
 	return MacroRef{}, false
 }
@@ -233,7 +243,7 @@ func (l *Library) Macros(pkg string) []MacroRef {
 	}
 	out := make([]MacroRef, len(p.order))
 	for i, name := range p.order {
-		out[i] = p.macros[name].ref()
+		out[i] = *p.macros[name].ref
 	}
 	return out
 }

@@ -192,7 +192,8 @@ func callEnvVar(e Engine, a Args) (any, error) {
 	}
 	if vals[1] == nil {
 		return nil, &Error{Msg: "a model cannot see the environment variable '" + name + "'",
-			Hint: "put it under vars: in the project as " + name + ": ${" + name + "}, and write var('" + name + "'); or give a default: env_var('" + name + "', '…')"}
+			Hint: "put it under vars: in the project as " + name + ": ${" + name + "}, and write var('" + name +
+				"'); or give a default: env_var('" + name + "', '…')"}
 	}
 	return a.r.str(vals[1])
 }

@@ -543,7 +543,8 @@ var datetimeParts = []string{"year", "month", "day", "hour", "minute", "second",
 func wantZone(v any) (*zone, error) {
 	z, ok := v.(*zone)
 	if !ok && v != nil {
-		return nil, &Error{Msg: "tzinfo argument must be None or a time zone, not " + typeName(v), Hint: "modules.pytz.timezone('Europe/Berlin') makes one"}
+		return nil, &Error{Msg: "tzinfo argument must be None or a time zone, not " + typeName(v),
+			Hint: "modules.pytz.timezone('Europe/Berlin') makes one"}
 	}
 	return z, nil
 }
@@ -865,7 +866,8 @@ func callTimedelta(a Args) (any, error) {
 	units := []struct {
 		name   string
 		micros float64
-	}{{"days", microsPerDay}, {"seconds", 1e6}, {"microseconds", 1}, {"milliseconds", 1000}, {"minutes", 60e6}, {"hours", 3600e6}, {"weeks", 7 * microsPerDay}}
+	}{{"days", microsPerDay}, {"seconds", 1e6}, {"microseconds", 1}, {"milliseconds", 1000},
+		{"minutes", 60e6}, {"hours", 3600e6}, {"weeks", 7 * microsPerDay}}
 	params := make([]Param, len(units))
 	for i, u := range units {
 		params[i] = opt(u.name, int64(0))

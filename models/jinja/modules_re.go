@@ -19,7 +19,8 @@ var reModule = sync.OnceValue(func() *memberObject {
 		})
 	}
 	for name, flag := range map[string]int64{"IGNORECASE": reIgnoreCase, "MULTILINE": reMultiLine, "DOTALL": reDotAll, "VERBOSE": reVerbose,
-		"ASCII": reASCII, "UNICODE": reUnicode, "I": reIgnoreCase, "M": reMultiLine, "S": reDotAll, "X": reVerbose, "A": reASCII, "U": reUnicode} {
+		"ASCII": reASCII, "UNICODE": reUnicode, "I": reIgnoreCase, "M": reMultiLine, "S": reDotAll,
+		"X": reVerbose, "A": reASCII, "U": reUnicode} {
 		m[name] = flag
 	}
 	return members("module re", m)

@@ -66,12 +66,14 @@ func compilePattern(src string, flags int64) (*pyPattern, error) {
 // fits refuses a text on which RE2 would answer otherwise than Python.
 func (p *pyPattern) fits(text string) error {
 	if p.dollar && p.flags&reMultiLine == 0 && strings.HasSuffix(text, "\n") {
-		return &Error{Msg: "modules.re: '$' on a text that ends with a line end means two things in Python, and one here", Hint: "write \\Z, or trim the text"}
+		return &Error{Msg: "modules.re: '$' on a text that ends with a line end means two things in Python, and one here",
+			Hint: "write \\Z, or trim the text"}
 	}
 	if p.ascii && p.flags&reASCII == 0 {
 		for _, c := range text {
 			if c >= utf8.RuneSelf {
-				return &Error{Msg: "modules.re: \\b is not supported on a text with letters beyond ASCII", Hint: "spell out what stands before and behind"}
+				return &Error{Msg: "modules.re: \\b is not supported on a text with letters beyond ASCII",
+					Hint: "spell out what stands before and behind"}
 			}
 		}
 	}
@@ -87,7 +89,8 @@ type translator struct {
 }
 
 func (t *translator) refuse(what, hint string) error {
-	return &Error{Msg: fmt.Sprintf("modules.re: %s is not supported (at character %d of the pattern %s)", what, utf8.RuneCountInString(t.src[:t.i])+1, quote(t.src)),
+	at := utf8.RuneCountInString(t.src[:t.i]) + 1
+	return &Error{Msg: fmt.Sprintf("modules.re: %s is not supported (at character %d of the pattern %s)", what, at, quote(t.src)),
 		Hint: hint}
 }
 

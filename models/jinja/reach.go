@@ -61,7 +61,7 @@ func (l *Library) Reached(t *Template, pkg string) []MacroRef {
 	}
 	out := make([]MacroRef, 0, len(seen))
 	for m := range seen {
-		out = append(out, m.ref())
+		out = append(out, *m.ref)
 	}
 	slices.SortFunc(out, func(a, b MacroRef) int {
 		if c := strings.Compare(a.Package, b.Package); c != 0 {

@@ -451,7 +451,8 @@ func (c relationClass) Attr(name string) (any, bool) {
 		return nullary(policy(true, true, true)), true
 	case "create_from", "create_ephemeral_from", "from_dict":
 		return Func(func(Args) (any, error) {
-			return nil, &Error{Msg: "api.Relation." + name + "() is not supported", Hint: "write ref('model'), or api.Relation.create(schema=…, identifier=…)"}
+			return nil, &Error{Msg: "api.Relation." + name + "() is not supported",
+				Hint: "write ref('model'), or api.Relation.create(schema=…, identifier=…)"}
 		}), true
 	}
 	return c.constant(name)

@@ -624,5 +624,6 @@ func (c *tableColumn) Attr(name string) (any, bool) {
 
 // response is what a statement answers beside its rows; it prints its message.
 func response(message string, code, rows any) *record {
-	return &record{kind: "AdapterResponse", names: []string{"_message", "code", "rows_affected"}, vals: []any{message, code, rows}, text: message}
+	names := []string{"_message", "code", "rows_affected"}
+	return &record{kind: "AdapterResponse", names: names, vals: []any{message, code, rows}, text: message}
 }

@@ -269,6 +269,7 @@ type (
 	namespace struct{ d *Dict }
 	macro     struct {
 		node *macroNode
+		ref  *MacroRef // of one of a library; nil for others
 		t    *Template
 		sc   *scope // where it was defined; nil for one of a library
 		pkg  string // its package; "" for one of the template itself

@@ -151,8 +151,9 @@ var (
 	yamlTrue   = regexp.MustCompile(`^(?:yes|Yes|YES|on|On|ON|true|True|TRUE)$`)
 	yamlFalse  = regexp.MustCompile(`^(?:no|No|NO|off|Off|OFF|false|False|FALSE)$`)
 	yamlNull   = regexp.MustCompile(`^(?:~|null|Null|NULL|)$`)
-	yamlNumber = regexp.MustCompile(`^[-+]?(?:[0-9][0-9_]*)?(?:\.[0-9_]*)?(?:[eE][-+][0-9]+)?$|^0x[0-9a-fA-F_]+$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$|^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$`)
-	yamlDate   = regexp.MustCompile(`^\d{4}-\d\d?-\d\d?(?:[Tt ]|$)`)
+	yamlNumber = regexp.MustCompile(`^[-+]?(?:[0-9][0-9_]*)?(?:\.[0-9_]*)?(?:[eE][-+][0-9]+)?$|^0x[0-9a-fA-F_]+$|` +
+		`^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$|^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$`)
+	yamlDate = regexp.MustCompile(`^\d{4}-\d\d?-\d\d?(?:[Tt ]|$)`)
 )
 
 // plainScalar is what YAML 1.1 reads in unquoted text that YAML 1.2 takes for a string.

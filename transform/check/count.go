@@ -99,6 +99,10 @@ func (c *counting) run(ctx context.Context) error {
 		return err
 	}
 	c.metrics = append(c.metrics, Metric{Name: "rows", Value: float64(c.rows), At: c.At})
+	queries, err = c.together(ctx, queries)
+	if err != nil {
+		return err
+	}
 	for _, it := range append(keys, queries...) {
 		if err := c.alone(ctx, it); err != nil {
 			return err
@@ -393,29 +397,119 @@ func (c *counting) unique(ctx context.Context, r *rule, res *Result) error {
 }
 
 func (c *counting) query(ctx context.Context, check *models.Check, res *Result) error {
+	sql, err := c.selectOf(ctx, check)
+	if err != nil {
+		return err
+	}
+	values, err := c.row(ctx, failures(check, sql))
+	if err != nil {
+		return err
+	}
+	c.answered(res, check, sql, integer(values[0]))
+	return nil
+}
+
+// selectOf is the query of a check, which is one SELECT.
+func (c *counting) selectOf(ctx context.Context, check *models.Check) (string, error) {
 	sql, err := c.Query(ctx, check)
 	if err != nil {
-		return wrong("", "%v", err)
+		return "", wrong("", "%v", err)
 	}
-	if err := c.Warehouse.CheckSelect(ctx, sql); err != nil {
-		return err
-	}
-	failures := "count(*)"
+	return sql, c.Warehouse.CheckSelect(ctx, sql)
+}
+
+// failures is a SELECT of how many rows the query of a check gives, or of what the check counts instead.
+func failures(check *models.Check, sql string) string {
+	count := "count(*)"
 	if check.FailCalc != "" {
-		failures = "CAST(coalesce(" + check.FailCalc + ", 0) AS BIGINT)"
+		count = "CAST(coalesce(" + check.FailCalc + ", 0) AS BIGINT)"
 	}
-	values, err := c.row(ctx, "SELECT "+failures+" FROM (\n"+sql+"\n) AS q")
+	return "SELECT " + count + " FROM (\n" + sql + "\n) AS q"
+}
+
+// Queries that run together: many tests of small tables cost what it takes to plan a statement, not to run it.
+const (
+	queriesAtOnce = 40
+	rowsTogether  = 1_000_000 // of the table: beyond, a statement of many queries would hold too much at once
+)
+
+// together runs the queries of checks, several in a statement. It gives back those that must run alone: where one of them cannot be run,
+// it has to be found out which.
+func (c *counting) together(ctx context.Context, queries []item) (alone []item, err error) {
+	if len(queries) < 2 || c.rows > rowsTogether {
+		return queries, nil
+	}
+	for len(queries) > 0 {
+		n := min(queriesAtOnce, len(queries))
+		more, err := c.batch(ctx, queries[:n])
+		if err != nil {
+			return nil, err
+		}
+		alone, queries = append(alone, more...), queries[n:]
+	}
+	return alone, nil
+}
+
+func (c *counting) batch(ctx context.Context, queries []item) (alone []item, err error) {
+	begin := time.Now()
+	var some []item
+	var selects []string
+	for _, it := range queries {
+		if c.checks[it.at].Kind != "sql" {
+			alone = append(alone, it)
+			continue
+		}
+		sql, err := c.Query(ctx, c.checks[it.at])
+		if err != nil { // it is told when it runs alone
+			alone = append(alone, it)
+			continue
+		}
+		some, selects = append(some, it), append(selects, sql)
+	}
+	if len(some) < 2 {
+		return queries, nil
+	}
+	found, err := c.Warehouse.CheckSelects(ctx, selects)
 	if err != nil {
-		return err
+		return queries, only(ctx, err)
 	}
-	res.Failing, res.Checked, res.How, res.SQL = integer(values[0]), c.rows, HowQuery, sql
+	counts := make([]string, len(selects))
+	for i, err := range found {
+		if err != nil {
+			return queries, nil
+		}
+		counts[i] = failures(c.checks[some[i].at], selects[i])
+	}
+	numbers, err := c.Warehouse.Numbers(ctx, counts)
+	if err != nil {
+		return queries, only(ctx, err)
+	}
+	for i, it := range some {
+		res := result(c.checks[it.at])
+		c.answered(&res, c.checks[it.at], selects[i], numbers[i])
+		res.Took = time.Since(begin) / time.Duration(len(some))
+		c.set(it.at, res)
+	}
+	return alone, nil
+}
+
+// only is an error that is not one of the queries' own: those are told when they run alone.
+func only(ctx context.Context, err error) error {
+	if own(ctx, err) {
+		return nil
+	}
+	return err
+}
+
+// answered fills the result of a check whose query has given so many failures.
+func (c *counting) answered(res *Result, check *models.Check, sql string, failing int64) {
+	res.Failing, res.Checked, res.How, res.SQL = failing, c.rows, HowQuery, sql
 	Grade(res, check)
 	if res.Failing > 0 {
 		res.Message = "the query returns " + count(res.Failing, "row")
 	} else {
 		res.Message = "the query returns no row"
 	}
-	return nil
 }
 
 // row runs a SELECT that gives one row.

@@ -163,6 +163,33 @@ func (w *Warehouse) CheckSelect(ctx context.Context, query string) error {
 	return sqlError(db.CheckSelect(ctx, query))
 }
 
+// CheckSelects only parses.
+func (w *Warehouse) CheckSelects(ctx context.Context, queries []string) ([]error, error) {
+	ctx, cancel := w.timeout(ctx)
+	defer cancel()
+	db, err := w.sql(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := db.CheckSelects(ctx, queries)
+	for i := range found {
+		found[i] = sqlError(found[i])
+	}
+	return found, sqlError(err)
+}
+
+// Numbers runs the SELECTs as one.
+func (w *Warehouse) Numbers(ctx context.Context, selects []string) ([]int64, error) {
+	ctx, cancel := w.timeout(ctx)
+	defer cancel()
+	db, err := w.sql(ctx)
+	if err != nil {
+		return nil, err
+	}
+	numbers, err := db.Numbers(ctx, selects)
+	return numbers, sqlError(err)
+}
+
 // Describe binds the query: its tables must be there.
 func (w *Warehouse) Describe(ctx context.Context, query string) ([]warehouse.Column, error) {
 	ctx, cancel := w.timeout(ctx)

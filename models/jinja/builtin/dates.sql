@@ -11,7 +11,9 @@
 {% macro default__current_timestamp_backcompat() %}cast(current_timestamp as timestamp){% endmacro %}
 {% macro snowflake__current_timestamp_backcompat() %}cast(current_timestamp as {{ type_timestamp() }}){% endmacro %}
 
-{% macro current_timestamp_in_utc_backcompat() %}{% do return(adapter.dispatch('current_timestamp_in_utc_backcompat', 'dbt')()) %}{% endmacro %}
+{% macro current_timestamp_in_utc_backcompat() -%}
+  {% do return(adapter.dispatch('current_timestamp_in_utc_backcompat', 'dbt')()) %}
+{%- endmacro %}
 {% macro default__current_timestamp_in_utc_backcompat() %}{{ current_timestamp_backcompat() }}{% endmacro %}
 {% macro snowflake__current_timestamp_in_utc_backcompat() -%}
   cast(convert_timezone('UTC', {{ current_timestamp_backcompat() }}) as {{ type_timestamp() }})
@@ -54,8 +56,8 @@
 {% macro default__datediff(first_date, second_date, datepart) -%}
   datediff({{ datepart }}, {{ first_date }}, {{ second_date }})
 {%- endmacro %}
-{# Weeks begin on Sunday, as in dbt; DuckDB's begin on Monday, so they are counted from days that are one later. As in dbt, a whole number of
-   weeks back counts one more. #}
+{# Weeks begin on Sunday, as in dbt; DuckDB's begin on Monday, so they are counted from days that are one later. As in dbt, a whole
+   number of weeks back counts one more. #}
 {% macro duckdb__datediff(first_date, second_date, datepart) -%}
   {%- set first, second = 'cast(' ~ first_date ~ ' as timestamp)', 'cast(' ~ second_date ~ ' as timestamp)' -%}
   {%- if datepart == 'week' -%}
@@ -97,7 +99,8 @@
 {% macro partition_range(raw_partition_date, date_fmt='%Y%m%d') -%}
   {% set bounds = (raw_partition_date | string).split(',') %}
   {% if bounds | length > 2 %}
-    {% do exceptions.raise_compiler_error("a partition is one day, or the first and the last with a comma between: not '" ~ raw_partition_date ~ "'") %}
+    {% do exceptions.raise_compiler_error("a partition is one day, or the first and the last with a comma between: not '"
+                                          ~ raw_partition_date ~ "'") %}
   {% endif %}
   {% do return(dates_in_range(bounds[0], bounds[1] if bounds | length == 2 else none, in_fmt=date_fmt)) %}
 {%- endmacro %}

@@ -13,13 +13,19 @@
 {% macro length(expression) %}{% do return(adapter.dispatch('length', 'dbt')(expression)) %}{% endmacro %}
 {% macro default__length(expression) %}length({{ expression }}){% endmacro %}
 
-{% macro position(substring_text, string_text) %}{% do return(adapter.dispatch('position', 'dbt')(substring_text, string_text)) %}{% endmacro %}
+{% macro position(substring_text, string_text) -%}
+  {% do return(adapter.dispatch('position', 'dbt')(substring_text, string_text)) %}
+{%- endmacro %}
 {% macro default__position(substring_text, string_text) %}position({{ substring_text }} in {{ string_text }}){% endmacro %}
 
-{% macro replace(field, old_chars, new_chars) %}{% do return(adapter.dispatch('replace', 'dbt')(field, old_chars, new_chars)) %}{% endmacro %}
+{% macro replace(field, old_chars, new_chars) -%}
+  {% do return(adapter.dispatch('replace', 'dbt')(field, old_chars, new_chars)) %}
+{%- endmacro %}
 {% macro default__replace(field, old_chars, new_chars) %}replace({{ field }}, {{ old_chars }}, {{ new_chars }}){% endmacro %}
 
-{% macro right(string_text, length_expression) %}{% do return(adapter.dispatch('right', 'dbt')(string_text, length_expression)) %}{% endmacro %}
+{% macro right(string_text, length_expression) -%}
+  {% do return(adapter.dispatch('right', 'dbt')(string_text, length_expression)) %}
+{%- endmacro %}
 {% macro default__right(string_text, length_expression) %}right({{ string_text }}, {{ length_expression }}){% endmacro %}
 {# Of no characters, Snowflake's gives all. #}
 {% macro snowflake__right(string_text, length_expression) -%}
