@@ -49,15 +49,16 @@ type Table struct {
 	AsOf        *AsOf                `json:"as_of,omitempty"`      // of a stream: the state of the source that it shows
 	Reconciled  *time.Time           `json:"reconciled,omitempty"` // of an incremental stream: when all rows were read last
 	Description string               `json:"description,omitempty"`
-	Delivered   []warehouse.Column   `json:"delivered,omitempty"`  // of a stream: as its source gave them; none when as published
-	PII         []string             `json:"pii,omitempty"`        // columns that the project tagged so when this was built, in lower case
-	Rules       string               `json:"rules,omitempty"`      // hash of the checks that kept rows out of it
-	Needs       []string             `json:"needs,omitempty"`      // tables that its SELECT reads
-	Mode        string               `json:"mode,omitempty"`       // of a stream: another mode begins anew, and so does…
-	ReadFrom    string               `json:"read_from,omitempty"`  // …another identity of what it reads, where its source names one…
-	Of          string               `json:"of,omitempty"`         // …or what its name for that means at the source…
-	OrderedBy   string               `json:"ordered_by,omitempty"` // …and another cursor column
-	Decisions   []string             `json:"decisions,omitempty"`  // of golden records: ids of what stewards had decided when they were made
+	Delivered   []warehouse.Column   `json:"delivered,omitempty"`   // of a stream: as its source gave them; none when as published
+	PII         []string             `json:"pii,omitempty"`         // columns that the project tagged so when this was built, in lower case
+	Rules       string               `json:"rules,omitempty"`       // hash of the checks that kept rows out of it
+	Needs       []string             `json:"needs,omitempty"`       // tables that its SELECT reads
+	Fingerprint *Fingerprint         `json:"fingerprint,omitempty"` // what it was made of; nil: unknown
+	Mode        string               `json:"mode,omitempty"`        // of a stream: another mode begins anew, and so does…
+	ReadFrom    string               `json:"read_from,omitempty"`   // …another identity of what it reads, where its source names one…
+	Of          string               `json:"of,omitempty"`          // …or what its name for that means at the source…
+	OrderedBy   string               `json:"ordered_by,omitempty"`  // …and another cursor column
+	Decisions   []string             `json:"decisions,omitempty"`   // of golden records: ids of what stewards had decided when they were made
 	// Standing are those of the entity's file that held, and its revokes, by id: see steward.Standing.
 	Standing map[string]string `json:"decisions_standing,omitempty"`
 	Broken   string            `json:"broken,omitempty"` // why a view is not in the catalog: what it reads has changed under it

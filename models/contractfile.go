@@ -29,6 +29,7 @@ type contractColumn struct {
 	Name     string `yaml:"name" required:"true" doc:"Name of the column."`
 	Type     string `yaml:"type" required:"true" doc:"Its type. A length, as in VARCHAR(2), is the most characters of a text." example:"DECIMAL(10,2)"`
 	Nullable bool   `yaml:"nullable" default:"true" doc:"Whether it may be NULL."`
+	Term     string `yaml:"term" doc:"Business term, of terms/*.yml, that the column is; none: it is none, though it is named like one." example:"customer"`
 }
 
 // constraint is one of dbt's, of a column or of a table.
@@ -148,6 +149,7 @@ func (l *loader) contract(n *Node, p *promise) {
 		if typ, length, ok := l.columnType(w); ok {
 			contract.Columns = append(contract.Columns, ContractColumn{Name: w.Name, Type: typ, Length: length, Nullable: w.Nullable})
 			places[&contract.Columns[len(contract.Columns)-1]] = w.At("name")
+			n.isTerm(w)
 		}
 	}
 	if contract.Extra == ExtraDiscarded {
@@ -161,6 +163,19 @@ func (l *loader) contract(n *Node, p *promise) {
 			l.contractCheck(n, p.entry, &Check{Columns: []string{c.Name}, Args: c, Pos: places[c]})
 		}
 	}
+}
+
+// isTerm notes the term that a contract links a column to.
+func (n *Node) isTerm(w contractColumn) {
+	if w.Term == "" {
+		return
+	}
+	at := slices.IndexFunc(n.Columns, func(c Column) bool { return strings.EqualFold(c.Name, w.Name) })
+	if at < 0 {
+		at = len(n.Columns)
+		n.Columns = append(n.Columns, Column{Name: w.Name, Type: w.Type, Pos: w.At("name")})
+	}
+	n.Columns[at].Term, n.Columns[at].TermPos = w.Term, w.At("term")
 }
 
 // keepsNeeded refuses a contract that discards a column by which the stream is read and merged, or which a check is about.

@@ -110,7 +110,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	if in.Context == nil {
 		in.Context = context.Background()
 	}
-	l := newLoader(in, &Project{Dir: in.Dir})
+	l := newLoader(in, &Project{Dir: in.Dir, files: in.Files})
 	if !l.projectFile() {
 		return nil, l.problems.Sort()
 	}
@@ -127,6 +127,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.entities()
 	l.describeAll()
 	l.contracts()
+	l.terms()
 	l.singularChecks()
 	l.link()
 	l.linkChecks()
@@ -198,6 +199,7 @@ func (l *loader) read(name string) ([]byte, error) {
 	}
 	sum := sha256.Sum256(src)
 	l.hash = append(l.hash, name+" "+hex.EncodeToString(sum[:]))
+	l.p.keep(name, sum)
 	return src, nil
 }
 

@@ -76,8 +76,10 @@ func (l *loader) define(p *dbtPackage, n *Node, said []setting, patch *tableProp
 		return
 	}
 	if again, err := l.trial(n, true, said); err == nil { // what only an incremental run refers to
-		seen.refs = append(seen.refs, again.refs...)
+		seen.refs, seen.asked = append(seen.refs, again.refs...), append(seen.asked, again.asked...)
 	}
+	slices.Sort(seen.asked)
+	m.Asked = slices.Compact(seen.asked)
 	if !l.configure(n, said) {
 		return
 	}

@@ -4,6 +4,7 @@
 package models
 
 import (
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -30,6 +31,7 @@ type Project struct {
 	Pipelines     []*Pipeline
 	Serve         *Serve
 	Entities      []*Entity
+	Terms         []*Term // by name
 	Nodes         []*Node // in dependency order, names sorted where the order is free
 	Secrets       *secret.Stores
 	Macros        *jinja.Library // of macros/*.sql
@@ -49,11 +51,14 @@ type Project struct {
 	// Database is what templates call the target's database: a name that dbt projects print.
 	Database string
 
-	byName  map[string]*Node
-	byModel map[string]*Node   // models by file name, and tables of entities, as ref() finds them
-	byRef   map[modelKey]*Node // models and seeds, by package too
-	sourced map[string]*Node   // what provides the tables of dbt's sources, by source and table
-	trials  []*trial           // while loading
+	byName   map[string]*Node
+	byModel  map[string]*Node   // models by file name, and tables of entities, as ref() finds them
+	byRef    map[modelKey]*Node // models and seeds, by package too
+	sourced  map[string]*Node   // what provides the tables of dbt's sources, by source and table
+	trials   []*trial           // while loading
+	content  map[string]string  // hashes of files that were read, by their names
+	files    fs.FS
+	standing *Standing // that state: and result: go by
 
 	root        string // name of the project as a package
 	rootVars    variables
@@ -317,8 +322,10 @@ type Column struct {
 	Description string
 	Type        string // "" when it says none
 	Tags        []string
-	Open        bool // it is not personal, though it has the name of a column that is
+	Open        bool   // it is not personal, though it has the name of a column that is
+	Term        string // the business term that it is, by the term's name; none: it is no term; "" when nobody says
 	Pos         config.Pos
+	TermPos     config.Pos
 }
 
 // Check returns the node's check of that name, or nil.
@@ -395,6 +402,7 @@ type Model struct {
 	UniqueKey    []string
 	Config       map[string]any // everything that config() and the project's files said, for config.get
 	Refs         []Ref
+	Asked        []string // variables and environment variables that its template read when the project was loaded, as parts of a Definition
 
 	OnSchemaChange string   // of an incremental model
 	PartitionBy    []string // columns of insert_overwrite

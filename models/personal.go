@@ -25,15 +25,15 @@ func (n *Node) PersonalColumns() map[string]bool {
 
 // inherits says whether a model's column has the name of a personal one that it reads, or of what an entity makes of such.
 func (n *Node) inherits(column string) bool {
-	if len(n.inherited) == 0 || n.isOpen(column) {
+	if len(n.inherited) == 0 || n.Open(column) {
 		return false
 	}
 	own, _, derived := strings.Cut(column, "$")
 	return n.inherited[strings.ToLower(column)] || derived && (own == "" || n.inherited[strings.ToLower(own)])
 }
 
-// isOpen says whether the project says that a column is not personal, whatever it is made of.
-func (n *Node) isOpen(column string) bool {
+// Open says whether the project says that a column is not personal, whatever it is made of.
+func (n *Node) Open(column string) bool {
 	return slices.ContainsFunc(n.Columns, func(c Column) bool { return c.Open && strings.EqualFold(c.Name, column) })
 }
 
@@ -57,7 +57,7 @@ func (n *Node) inherit(need *Node) {
 		names[hash] = names[hash] || need.IsPII(hash)
 	}
 	for name, personal := range names {
-		if personal && !n.isOpen(name) {
+		if personal && !n.Open(name) {
 			n.inherited[name] = true
 		}
 	}

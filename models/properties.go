@@ -164,6 +164,7 @@ type columnProperties struct {
 	DataType    string            `yaml:"data_type" doc:"Type of the column."`
 	Tags        config.StringList `yaml:"tags" doc:"Words about the column; pii masks its values wherever rows are shown."`
 	PII         *bool             `yaml:"pii" doc:"true is the tag pii. false of a model's column: it only has the name of a personal column that the model reads."`
+	Term        string            `yaml:"term" doc:"Business term, of terms/*.yml, that the column is; none: it is none, though it is named like one. dbt knows no such key: meta: { term: … } is the same." example:"customer"`
 	Checks      checkList         `yaml:"checks" doc:"What must hold for the column."`
 	Tests       checkList         `yaml:"tests" doc:"dbt's older name for data_tests."`
 	DataTests   checkList         `yaml:"data_tests" doc:"Checks of the column, in dbt's shape."`
@@ -199,6 +200,12 @@ func (c *columnProperties) column() Column {
 		said.Tags = append(said.Tags, "pii")
 	}
 	said.Open = c.PII != nil && !*c.PII
+	said.Term, said.TermPos = c.Term, c.Origin.At("term")
+	for _, meta := range []config.Node{c.Meta, c.Config.Meta} {
+		if term := meta.Get("term"); said.Term == "" && term.IsScalar() {
+			said.Term, said.TermPos = term.Text(), term.Pos()
+		}
+	}
 	return said
 }
 

@@ -2,28 +2,31 @@ package models
 
 import (
 	"fmt"
+	"maps"
 	"path"
+	"regexp"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
 )
 
-// Select returns the nodes that any of the selectors means, in dependency order; no selector means all nodes.
+// Select returns the nodes that any of the selectors means, in dependency order; no selector means all nodes. They are dbt's:
 //
 //	orders  erp.orders  *  erp.*   a node by table, by schema.table, by pattern
-//	+orders  orders+               with everything it reads, with everything that reads it
-//	customer  customer_golden  entity:customer   the tables of an entity, all of them: they are made together
-//	tag:nightly  path:models/marts  source:erp  pipeline:nightly  nightly
+//	marts  marts.finance           all below a folder of models, as fqn:
+//	+orders  orders+  2+orders+1   with everything it reads, with everything that reads it, so many steps far
+//	@orders                        with everything that reads it, and all that this reads
+//	tag:nightly  path:models/marts a method and a value, see methods
 //	a,b                            the nodes that both a and b mean
+//	"a b"                          as a and b
 func (p *Project) Select(include, exclude []string) ([]*Node, error) {
 	chosen := map[*Node]bool{}
 	if len(include) == 0 {
 		include = []string{"*"}
 	}
-	for _, text := range include {
+	for _, text := range p.apart(include) {
 		set, err := p.selectOne(text)
 		if err != nil {
 			return nil, err
@@ -32,7 +35,7 @@ func (p *Project) Select(include, exclude []string) ([]*Node, error) {
 			chosen[n] = true
 		}
 	}
-	for _, text := range exclude {
+	for _, text := range p.apart(exclude) {
 		set, err := p.selectOne(text)
 		if err != nil {
 			return nil, err
@@ -86,88 +89,130 @@ func (p *Project) selectOne(text string) (map[*Node]bool, error) {
 	return both, nil
 }
 
+// apart splits selectors at blanks, but for the names of tables that have some.
+func (p *Project) apart(selectors []string) []string {
+	var all []string
+	for _, text := range selectors {
+		if slices.ContainsFunc(p.Nodes, func(n *Node) bool { return n.Table == text || n.Name() == text }) {
+			all = append(all, text)
+			continue
+		}
+		if fields := strings.Fields(text); len(fields) > 0 {
+			all = append(all, fields...)
+		} else {
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+// aroundSyntax takes a term apart: @, or how far upstream, what is meant, and how far downstream.
+var aroundSyntax = regexp.MustCompile(`^(@|(\d*)\+)?(.*?)(\+(\d*))?$`)
+
 func (p *Project) selectTerm(term string) (map[*Node]bool, error) {
-	name := strings.TrimSuffix(strings.TrimPrefix(term, "+"), "+")
-	set := map[*Node]bool{}
-	for _, n := range p.Nodes {
-		if p.matches(n, name) {
-			set[n] = true
-		}
+	m := aroundSyntax.FindStringSubmatch(term)
+	name := m[3]
+	set, err := p.named(term, name)
+	if err != nil {
+		return nil, err
 	}
-	if len(set) == 0 && name != "*" {
-		return nil, p.noMatch(term, name)
+	own := maps.Clone(set)
+	if m[4] != "" || m[1] == "@" {
+		readers := p.readers()
+		p.walk(set, own, steps(m[5]), func(n *Node) []*Node { return readers[n] })
 	}
-	if strings.HasPrefix(term, "+") {
-		for _, n := range sortedNodes(set) {
-			for _, up := range n.Upstream() {
-				set[up] = true
-			}
-		}
+	if m[1] == "@" {
+		own = maps.Clone(set)
+	}
+	if m[1] != "" {
+		p.walk(set, own, steps(m[2]), func(n *Node) []*Node { return n.Needs })
 		p.addParts(set)
-	}
-	if strings.HasSuffix(term, "+") {
-		p.addDownstream(set)
 	}
 	return set, nil
 }
 
-// matches says whether the selector's name means the node. The tables of an entity are chosen together.
-func (p *Project) matches(n *Node, name string) bool {
-	if n.Entity == nil {
-		return p.matchesOne(n, name)
+// steps is how far +2 goes; without a number to the end.
+func steps(text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return -1
 	}
-	if ok, _ := path.Match(name, n.Entity.Name); ok || name == "entity:"+n.Entity.Name {
-		return true
-	}
-	return slices.ContainsFunc(p.Nodes, func(other *Node) bool { return other.Entity == n.Entity && p.matchesOne(other, name) })
+	return n
 }
 
-func (p *Project) matchesOne(n *Node, name string) bool {
-	method, value, found := strings.Cut(name, ":")
-	if found {
-		switch method {
-		case "tag":
-			for _, t := range n.Tags {
-				if t == value {
-					return true
-				}
-			}
-			return false
-		case "path":
-			value = strings.TrimSuffix(path.Clean(value), "/")
-			ok, _ := path.Match(value, n.Path)
-			return ok || n.Path == value || strings.HasPrefix(n.Path, value+"/")
-		case "source":
-			return n.Stream != nil && (n.Stream.Source.Name == value || n.Name() == value)
-		case "pipeline":
-			return n.Pipeline == value
+// named are the nodes that a name or a method with a value means.
+func (p *Project) named(term, name string) (map[*Node]bool, error) {
+	set := map[*Node]bool{}
+	match := p.matchesName
+	if method, value, found := strings.Cut(name, ":"); found {
+		var err error
+		if match, err = p.method(term, method, value); err != nil {
+			return nil, err
 		}
 	}
+	for _, n := range p.Nodes {
+		if p.matches(n, name, match) {
+			set[n] = true
+		}
+	}
+	if len(set) == 0 && name != "*" && !mayBeNone(name) {
+		return nil, p.noMatch(term, name)
+	}
+	return set, nil
+}
+
+// matches says whether the selector means the node. The tables of an entity are chosen together.
+func (p *Project) matches(n *Node, name string, match func(*Node, string) bool) bool {
+	if n.Entity == nil {
+		return match(n, name)
+	}
+	if ok, _ := path.Match(name, n.Entity.Name); ok {
+		return true
+	}
+	return slices.ContainsFunc(p.Nodes, func(other *Node) bool { return other.Entity == n.Entity && match(other, name) })
+}
+
+// matchesName says whether a selector without a method means the node: a pipeline's, a table's, a folder's or a file's.
+func (p *Project) matchesName(n *Node, name string) bool {
 	if p.Pipeline(name) != nil && n.Pipeline == name {
 		return true
 	}
+	full := n.Table
 	if strings.Contains(name, ".") {
-		ok, _ := path.Match(name, n.Name())
-		return ok
+		full = n.Name()
 	}
-	ok, _ := path.Match(name, n.Table)
-	return ok
+	if ok, _ := path.Match(name, full); ok || anyMatches(name, refNames(n)) {
+		return true
+	}
+	if strings.Contains(name, "/") {
+		return inPath(n, name)
+	}
+	return !strings.ContainsAny(name, "*?[") && belowFolder(n, name) || path.Ext(name) != "" && path.Base(n.Path) == name
+}
+
+// refNames are the names by which ref() finds the node, where its table may have another, and those of a version.
+func refNames(n *Node) []string {
+	switch {
+	case n.Seed != nil:
+		return []string{n.Seed.Name}
+	case n.Model != nil && n.Model.Version != "":
+		return []string{n.Model.Name, n.Model.Name + ".v" + n.Model.Version, n.Model.Name + "_v" + n.Model.Version}
+	case n.Model != nil:
+		return []string{n.Model.Name}
+	}
+	return nil
 }
 
 func (p *Project) noMatch(term, name string) error {
-	if method, _, found := strings.Cut(name, ":"); found {
-		switch method {
-		case "tag", "path", "source", "pipeline", "entity":
-		default:
-			return fmt.Errorf("selector %q: unknown method %q: use tag:, path:, source:, entity: or pipeline:", term, method)
-		}
+	if method, value, found := strings.Cut(name, ":"); found {
+		return p.noValue(term, method, value)
 	}
 	if s := p.namedSo(name); s != "" {
 		return fmt.Errorf("selector %q matches no node: did you mean %s?", term, s)
 	}
 	var names []string
 	for _, n := range p.Nodes {
-		names = append(names, n.Table, n.Name())
+		names = append(append(names, n.Table, n.Name()), refNames(n)...)
 	}
 	for _, pl := range p.Pipelines {
 		names = append(names, pl.Name)
@@ -211,15 +256,6 @@ func (p *Project) namedSo(name string) string {
 	return strings.Join(there, " or ")
 }
 
-func sortedNodes(set map[*Node]bool) []*Node {
-	nodes := make([]*Node, 0, len(set))
-	for n := range set {
-		nodes = append(nodes, n)
-	}
-	sort.Slice(nodes, func(i, k int) bool { return nodes[i].Name() < nodes[k].Name() })
-	return nodes
-}
-
 // Upstream is all that the node is made of, directly or not, each node once.
 func (n *Node) Upstream() []*Node {
 	var all []*Node
@@ -251,13 +287,29 @@ func (p *Project) addParts(set map[*Node]bool) {
 	}
 }
 
-// addDownstream relies on p.Nodes being in dependency order.
-func (p *Project) addDownstream(set map[*Node]bool) {
-	for _, n := range p.Nodes {
-		for _, need := range n.Needs {
-			if set[need] {
-				set[n] = true
+// walk adds to the set what can be reached from some nodes in so many steps; a negative number is without an end.
+func (p *Project) walk(set, from map[*Node]bool, far int, next func(*Node) []*Node) {
+	seen := maps.Clone(from)
+	for ; far != 0 && len(from) > 0; far-- {
+		reached := map[*Node]bool{}
+		for n := range from {
+			for _, other := range next(n) {
+				if !seen[other] {
+					seen[other], reached[other], set[other] = true, true, true
+				}
 			}
 		}
+		from = reached
 	}
+}
+
+// readers are the nodes that read each node.
+func (p *Project) readers() map[*Node][]*Node {
+	by := map[*Node][]*Node{}
+	for _, reader := range p.Nodes {
+		for _, need := range reader.Needs {
+			by[need] = append(by[need], reader)
+		}
+	}
+	return by
 }

@@ -18,6 +18,7 @@ type trial struct {
 	refs    []reference
 	before  []setting // what the project's files say
 	config  []setting // what config() said
+	asked   []string  // variables and environment variables that were read, as parts of a Definition
 }
 
 // reference is a ref() or source() that a template makes; source is "" for a ref.
@@ -158,10 +159,16 @@ func (t *trial) Config(name string) (any, bool) {
 }
 
 // Var implements jinja.Engine.
-func (t *trial) Var(name string) (any, bool) { return t.project.Var(t.node.Model.Package, name) }
+func (t *trial) Var(name string) (any, bool) {
+	t.asked = append(t.asked, PartVar+name)
+	return t.project.Var(t.node.Model.Package, name)
+}
 
 // EnvVar implements jinja.Engine.
-func (t *trial) EnvVar(name string) (string, bool) { return t.project.EnvVar(name) }
+func (t *trial) EnvVar(name string) (string, bool) {
+	t.asked = append(t.asked, PartEnv+name)
+	return t.project.EnvVar(name)
+}
 
 // Doc implements jinja.Engine: only descriptions have docs blocks put in.
 func (t *trial) Doc(_, name string) (string, error) {

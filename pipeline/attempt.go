@@ -229,7 +229,7 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 	if len(s.Equations) > 0 {
 		equation = s.Equations[0].String()
 	}
-	r.observe(Event{Kind: "done", Node: n.Name(), Status: s.Status, Step: r.count(1), Of: len(r.nodes), Rows: s.Rows, Bytes: s.Bytes, Took: now.Sub(s.Started), Err: told, Equation: equation})
+	r.observe(Event{Kind: "done", Node: n.Name(), Status: s.Status, Step: r.count(1), Of: len(r.nodes), Rows: s.Rows, Bytes: s.Bytes, Took: now.Sub(s.Started), Err: told, Equation: equation, Unchanged: s.Unchanged})
 	r.saysStep(s, now.Sub(s.Started), equation)
 	r.mu.Lock()
 	r.results[n.Name()] = &result{status: s.Status, step: s, tables: tables}

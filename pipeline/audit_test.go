@@ -113,7 +113,7 @@ func TestReplacedTableReplacesItsQuarantine(t *testing.T) {
 		"no row fails any more":  {files: stream("full"), then: map[string]string{"customers.csv": "id,email,at\n1,a@x.de,1\n"}, node: "erp.customers", want: "[[1 0]]"},
 		"no check any more":      {files: stream("full"), then: map[string]string{"millrace.yml": shop("full", "")}, node: "erp.customers", want: "[[6 0]]"},
 		"no rows any more":       {files: stream("full"), then: map[string]string{"customers.csv": "id,email,at\n"}, change: func(r *pipeline.Request) { r.AllowEmpty = true }, node: "erp.customers", want: "[[0 0]]"},
-		"a table model":          {files: table, node: "main.m", want: "[[1 1]]"},
+		"a table model":          {files: table, change: func(r *pipeline.Request) { r.Rebuild = true }, node: "main.m", want: "[[1 1]]"},
 		"a refreshed model":      {files: incremental, change: rebuilt, node: "main.m", want: "[[1 1]]"},
 		"a model without checks": {files: table, then: map[string]string{"models/m.yml": "models: [ { name: m } ]\n"}, node: "main.m", want: "[[2 0]]"},
 	} {

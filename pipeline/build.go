@@ -70,7 +70,7 @@ func (r *run) buildAll(ctx context.Context) error {
 		case models.KindEntity:
 			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.entity(ctx, w, n, s) })
 		case models.KindSeed:
-			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.seed(ctx, b, n, s) })
+			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.seedOrKept(ctx, b, n, s) })
 		}
 		if n.Model.Materialized == models.Ephemeral {
 			r.count(1)
@@ -79,7 +79,7 @@ func (r *run) buildAll(ctx context.Context) error {
 			r.results[n.Name()] = &result{status: journal.Succeeded}
 			return nil
 		}
-		return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.model(ctx, b, n, s) })
+		return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.modelOrKept(ctx, b, n, s) })
 	})
 	if err = errors.Join(err, r.halted()); err != nil {
 		return err
@@ -179,9 +179,6 @@ func (r *run) version(n *models.Node) *warehouse.Version {
 
 // model builds one model.
 func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s *journal.Step) (_ []load.Table, err error) {
-	if err := r.inputs(n); err != nil {
-		return nil, err
-	}
 	job := transform.Job{Node: n, Now: r.LogicalTime}
 	if job.Dir, err = r.stage(n); err != nil {
 		return nil, err

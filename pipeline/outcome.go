@@ -129,7 +129,10 @@ func (r *run) publishable() []load.Table {
 	var tables []load.Table
 	for _, n := range r.nodes {
 		if r.succeeded(n.Name()) {
-			for _, t := range r.results[n.Name()].tables {
+			for i, t := range r.results[n.Name()].tables {
+				if i == 0 && t.Fingerprint == nil && n.Model == nil {
+					t.Fingerprint = &load.Fingerprint{Definition: *r.Project.Definition(n)}
+				}
 				t.PII = slices.Sorted(maps.Keys(personalOf(n, t.Columns)))
 				tables = append(tables, t)
 			}
@@ -191,6 +194,9 @@ func anew(r journal.Run) string {
 	command := "millrace run " + strings.Join(what, " ")
 	if r.Selection.FullRefresh {
 		command += " --full-refresh"
+	}
+	if r.Selection.Rebuild {
+		command += " --rebuild"
 	}
 	return command
 }
@@ -318,7 +324,7 @@ func (r *run) verdict() {
 	if len(failed) > 0 {
 		r.Run.Error = fmt.Sprintf("%d of %d nodes failed or were withheld: %s", len(failed), len(r.nodes), strings.Join(failed, ", "))
 		r.Run.Status, code = journal.Failed, ExitFailed
-		if r.Run.Snapshot != nil { // of this attempt, or of an earlier one of the same run
+		if r.Run.Snapshot != nil || r.keptAny() { // of this attempt, or of an earlier one of the same run
 			r.Run.Status, code = journal.Partial, ExitPartial
 		}
 		if onlyChecks && byChecks {

@@ -73,9 +73,11 @@ type Event struct {
 	Took     time.Duration
 	Err      error
 	Equation string
-	Phase    string       // extract, build, match, verify, check, publish, load
-	Whole    *journal.Run // the attempt, where it begins and ends
-	Slice    string       // of a "slice", which is Step of Of of its node's
+	// Unchanged says of a step that is done that it has built nothing: its table is what would come of it.
+	Unchanged bool
+	Phase     string       // extract, build, match, verify, check, publish, load
+	Whole     *journal.Run // the attempt, where it begins and ends
+	Slice     string       // of a "slice", which is Step of Of of its node's
 }
 
 func (e *Engine) observe(ev Event) {

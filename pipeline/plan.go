@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"time"
@@ -64,6 +65,7 @@ type PlannedNode struct {
 	Notes        []string           `json:"notes"`
 	Pins         []PlannedPin       `json:"pins,omitempty"`
 	SQL          string             `json:"sql,omitempty"`
+	Build        *PlannedBuild      `json:"build,omitempty"` // of a model that becomes a table: whether a run builds it, and why
 	Error        string             `json:"error,omitempty"`
 	At           string             `json:"at,omitempty"` // file:line:column of the error
 	Hint         string             `json:"hint,omitempty"`
@@ -123,8 +125,12 @@ func (e *Engine) plan(ctx context.Context, nodes []*models.Node, match bool) (*P
 	if err := pl.models(ctx, nodes); err != nil {
 		return nil, err
 	}
+	if err := pl.notePersonal(ctx, nodes); err != nil {
+		return nil, err
+	}
 	for _, n := range nodes {
 		one := pl.planned[n]
+		one.noteTerms(pl.Project, n)
 		if one.Error != "" {
 			p.Problems++
 		}
@@ -156,7 +162,7 @@ func (e *Engine) pending(ctx context.Context, pipelineName string, nodes []*mode
 		out.Why = "it is running now"
 	case r.ProjectHash != e.Project.Hash:
 		out.Why = "the project has changed since"
-	case r.Selection.FullRefresh || r.Selection.AllowEmpty || r.Selection.AllowShrunken || !reflect.DeepEqual(r.Selection.Nodes, names(nodes)):
+	case r.Selection.FullRefresh || r.Selection.Rebuild || r.Selection.AllowEmpty || r.Selection.AllowShrunken || !reflect.DeepEqual(r.Selection.Nodes, names(nodes)):
 		out.Why = "it had another selection or other flags"
 	default:
 		out.Resumed = true
@@ -198,6 +204,21 @@ func (pl *planning) published(n *models.Node) *PublishedState {
 
 func publishedState(t load.Table, now time.Time) *PublishedState {
 	return &PublishedState{Rows: t.Rows, View: t.View != "", PublishedAt: t.PublishedAt, AgeSeconds: int64(now.Sub(t.LoadedAt()).Seconds()), Run: t.Run, Snapshot: t.Snapshot}
+}
+
+// noteTerms notes columns that have another type than their business terms. What the files say of types, lint compares.
+func (one *PlannedNode) noteTerms(p *models.Project, n *models.Node) {
+	for _, said := range n.Columns {
+		t := p.Term(said.Term)
+		if said.Term == "" || t == nil || t.Type == "" {
+			continue
+		}
+		for _, c := range one.Columns {
+			if strings.EqualFold(c.Name, said.Name) && !sameType(c.Type, t.Type) {
+				one.note(fmt.Sprintf("column %q is a %s; as the term %q it should be a %s", c.Name, c.Type, t.Name, t.Type))
+			}
+		}
+	}
 }
 
 // note adds to what the plan says of the node; "" is nothing to say.

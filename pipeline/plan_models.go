@@ -61,12 +61,19 @@ func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 			one.Unknown, one.UnknownCause = true, err.Error()
 			continue
 		}
-		if err := pl.model(ctx, b, n, one); err != nil {
+		err := pl.model(ctx, b, n, one)
+		if err == nil {
+			err = pl.changes(ctx, b, n, one)
+		}
+		if err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
 			one.fail(explainModel(n, err))
 		}
+	}
+	if err := pl.breaks(ctx, b, exposed); err != nil {
+		return err
 	}
 	return pl.checks(ctx, b, nodes, exposed)
 }

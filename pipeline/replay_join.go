@@ -21,6 +21,9 @@ func (j *joining) join(ctx context.Context) (*load.Table, error) {
 	t := *j.replay.table
 	made := t.LoadedAt()
 	t.Rejects, t.Equations, t.Made = nil, nil, &made
+	if j.node.Model != nil { // it is not what its SELECT gives any more
+		t.Fingerprint = nil
+	}
 	files := []warehouse.File{j.rows}
 	j.from = map[string]origin{j.rows.Path: {where: "quarantine"}}
 	if !j.replay.merges() {

@@ -150,7 +150,7 @@ func TestReplayOfWhatIsAskedAgain(t *testing.T) {
 	dir := project(t, map[string]string{"millrace.yml": "name: shop\n", "models/m.yml": check,
 		"models/m.sql": "{{ config(materialized='incremental', incremental_strategy='append') }} select i as id, nullif(i, 3) as n from range(4) t(i) {% if is_incremental() %} where i > (select max(id) from {{ this }}) {% endif %}"})
 	for range 3 {
-		succeeded(t, run(t, engine(t, dir)))
+		succeeded(t, run(t, engine(t, dir), func(r *pipeline.Request) { r.Rebuild = true }))
 	}
 	write(t, dir, map[string]string{"models/m.yml": strings.Replace(check, "2", "9", 1)})
 	e := engine(t, dir)

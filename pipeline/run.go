@@ -26,6 +26,7 @@ import (
 type Request struct {
 	Nodes         []*models.Node  // in dependency order
 	FullRefresh   bool            // rebuild incremental nodes from nothing
+	Rebuild       bool            // build models although nothing has changed
 	AllowEmpty    bool            // let empty snapshots replace tables
 	AllowShrunken bool            // let much smaller snapshots replace tables
 	LogicalTime   time.Time       // the time that the run stands for; zero: now
@@ -137,7 +138,7 @@ func (e *Engine) Run(ctx context.Context, req Request) (*Report, error) {
 
 // selection is what the journal remembers of a request.
 func (e *Engine) selection(req Request) journal.Selection {
-	return journal.Selection{Nodes: names(req.Nodes), Target: e.Project.Target.Name, FullRefresh: req.FullRefresh,
+	return journal.Selection{Nodes: names(req.Nodes), Target: e.Project.Target.Name, FullRefresh: req.FullRefresh, Rebuild: req.Rebuild,
 		AllowEmpty: req.AllowEmpty, AllowShrunken: req.AllowShrunken}
 }
 

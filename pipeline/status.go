@@ -322,6 +322,8 @@ func (e *Engine) leftBehind(ctx context.Context, runs []RunSummary) (map[string]
 				continue
 			}
 			switch {
+			case s.Status == journal.Succeeded && s.Unchanged: // whatever became of the others
+				left[s.Node] = failure{}
 			case s.Status != journal.Succeeded && s.Error != "":
 				line, _, _ := strings.Cut(s.Error, "\n")
 				left[s.Node] = failure{r.ID, line, r.Started}

@@ -94,7 +94,7 @@ func nodesOf(steps []journal.Step, results []check.Result, trends map[journal.Ch
 	nodes, at := []Node{}, map[string]int{}
 	for _, s := range steps {
 		n := Node{Name: s.Node, Kind: s.Kind, Status: s.Status, Started: s.Started, Finished: s.Finished, Rows: s.Rows, Bytes: s.Bytes,
-			Rejected: s.Rejected, Equations: []Equation{}, Notes: append([]string{}, s.Notes...), Error: s.Error, Hint: s.Hint, Checks: []Check{}}
+			Rejected: s.Rejected, Unchanged: s.Unchanged, Equations: []Equation{}, Notes: notesOf(s), Error: s.Error, Hint: s.Hint, Checks: []Check{}}
 		for _, e := range s.Equations {
 			if s.Status == journal.Succeeded { // else they are in no table
 				n.Quarantined = max(n.Quarantined, e.Get("quarantined"))
@@ -326,4 +326,13 @@ func severityRank(s models.Severity) int {
 		return 1
 	}
 	return 2
+}
+
+// notesOf are a step's notes, and that it has built nothing where that is so.
+func notesOf(s journal.Step) []string {
+	notes := []string{}
+	if s.Unchanged {
+		notes = append(notes, "unchanged: it was not built, for nothing has changed of which its table is made")
+	}
+	return append(notes, s.Notes...)
 }

@@ -226,6 +226,9 @@ func (m *markdown) nodes(nodes []Node) {
 			equations = append(equations, code(cut(e.Short(), 200)))
 		}
 		state := nodeWord(n.Status)
+		if n.Unchanged && n.Status == journal.Succeeded {
+			state = "unchanged"
+		}
 		if n.Status == journal.Failed || n.Status == journal.ChecksFailed {
 			state = "**" + state + "**"
 		}

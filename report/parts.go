@@ -14,12 +14,15 @@ var look string
 //go:embed dark.css
 var dark string
 
+//go:embed graph.css
+var graphStyle string
+
 //go:embed parts.gohtml
 var parts string
 
-// Look is the style that reports share with pages: palette, type, tables, statuses and bars. Dark follows it where the
-// reader wants a dark page.
-func Look() string { return look }
+// Look is the style that reports share with pages: palette, type, tables, statuses and bars, and drawings of nodes. Dark
+// follows it where the reader wants a dark page.
+func Look() string { return look + graphStyle }
 
 // Dark is the palette of dark pages.
 func Dark() string { return dark }

@@ -104,6 +104,7 @@ type Node struct {
 	Status      journal.Status `json:"status"`
 	Started     time.Time      `json:"started"`
 	Finished    *time.Time     `json:"finished,omitempty"`
+	Unchanged   bool           `json:"unchanged,omitempty"` // it was not built: its table is what would come of it
 	Rows        int64          `json:"rows"`
 	Bytes       int64          `json:"bytes"`
 	Rejected    int64          `json:"rejected"`

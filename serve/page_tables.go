@@ -59,7 +59,7 @@ type tablePage struct {
 	Columns     []columnLine
 	Sample      *report.SampleView
 	SampleError string
-	Graph       *graph
+	Graph       *report.Graph
 	Checks      []checkLine
 	Versions    []journal.Step
 	Quarantine  *pipeline.TableStatus
@@ -158,7 +158,7 @@ func (p *site) around(ctx context.Context, page *tablePage) error {
 	if page.Versions, err = e.Journal.NodeSteps(ctx, page.Name, page.Node.Pipeline, pipeline.TargetOf(e.Project), versionRuns); err != nil {
 		return err
 	}
-	page.Graph = drawGraph(near(oneOfEach(e.Project.Nodes, page.Name), page.Name, 1), page.Name, p.colours(ctx))
+	page.Graph = report.DrawGraph(report.Near(report.OneOfEach(e.Project.Nodes, page.Name), page.Name, 1, mostNodes), page.Name, p.colours(ctx))
 	return nil
 }
 

@@ -23,14 +23,15 @@ type Builder struct {
 	Warn func(node, message string)
 	// Run is what templates may know of the run.
 	Run Run
+	// Apart leaves ephemeral models tables of their own, for those who only look at what reads what.
+	Apart bool
 
-	unasked   bool // templates that ask the engine end with errUnasked
+	unasked   bool        // templates that ask the engine end with errUnasked
+	session   []statement // of on-run-start, for each model's session
+	mu        sync.Mutex
+	made      []string // macros that hooks have made, in lower case
 	graphOnce sync.Once
 	graph     *jinja.Dict // the project as templates see it, made when one asks
-
-	session []statement // of on-run-start, for each model's session
-	mu      sync.Mutex
-	made    []string // macros that hooks have made, in lower case
 }
 
 // Run is what a template sees of the run that renders it: run_started_at, invocation_id, flags and selected_resources.

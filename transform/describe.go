@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/models/jinja"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -62,6 +63,31 @@ func (b *Builder) Describe(ctx context.Context, job Job) (sql string, columns []
 	}
 	columns, err = b.Warehouse.Describe(ctx, out.Text)
 	return out.Text, columns, locate(err, out)
+}
+
+// Parsed is a model whose template was rendered and whose SELECT was parsed.
+type Parsed struct {
+	SQL  string
+	Tree []byte // the engine's own: transform/lineage reads it
+
+	b   *Builder
+	out *jinja.Output
+}
+
+// Parse renders the model and has its SELECT parsed; nothing that it reads need be there.
+func (b *Builder) Parse(ctx context.Context, job Job) (*Parsed, error) {
+	out, err := b.render(ctx, job)
+	if err != nil {
+		return nil, templateError(err)
+	}
+	tree, err := b.Warehouse.Tree(ctx, out.Text)
+	return &Parsed{out.Text, tree, b, out}, locate(err, out)
+}
+
+// Describe binds the SELECT; what it reads is exposed.
+func (p *Parsed) Describe(ctx context.Context) ([]warehouse.Column, error) {
+	columns, err := p.b.Warehouse.Describe(ctx, p.SQL)
+	return columns, locate(err, p.out)
 }
 
 // Planned are the columns that the model's table gets by a SELECT that has these, as they are stored: a snapshot adds its own, and an

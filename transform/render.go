@@ -93,7 +93,7 @@ func (s *session) Ref(pkg, name, version string) (jinja.Relation, error) {
 	if n == nil {
 		return jinja.Relation{}, &jinja.Error{Msg: fmt.Sprintf("ref(%q): no model is named so", name)}
 	}
-	if n.Model == nil || n.Model.Materialized != models.Ephemeral { // a table of a checks file has none
+	if s.Apart || n.Model == nil || n.Model.Materialized != models.Ephemeral { // a table of a checks file has none
 		return s.relation(n), nil
 	}
 	inner := &session{Builder: s.Builder, ctx: s.ctx, job: Job{Node: n}}

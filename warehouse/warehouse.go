@@ -100,6 +100,9 @@ type Warehouse interface {
 	CheckSelects(ctx context.Context, queries []string) ([]error, error)
 	// Numbers runs SELECTs, checked before, that each give one row with one BIGINT: in one statement, which costs less than many.
 	Numbers(ctx context.Context, selects []string) ([]int64, error)
+	// Tree is a SELECT as the engine's parser understands it, in the engine's own JSON; it refuses what CheckSelect refuses. The tables need
+	// not be there. transform/lineage reads it.
+	Tree(ctx context.Context, query string) ([]byte, error)
 	// Describe gives the columns of a SELECT without running it.
 	Describe(ctx context.Context, query string) ([]Column, error)
 	// Write runs one SELECT and writes its rows to a new Parquet file at path: complete and synced to disk when
@@ -122,6 +125,8 @@ type Warehouse interface {
 	// Moves says whether a SELECT itself reads the clock or chance, so that its rows may change while those of its tables do not. It may be
 	// asked before they are exposed, and looks through no view.
 	Moves(ctx context.Context, query string) (bool, error)
+	// Parse says what can be told of a SELECT without binding it.
+	Parse(ctx context.Context, query string) (*Parsed, error)
 	// Ingest does the same as Write with the batches of a reader, which it drains and does not release.
 	Ingest(ctx context.Context, r array.RecordReader, path string) (File, error)
 	// IngestScratch is to Ingest what Scratch is to Write.
@@ -136,6 +141,19 @@ type Warehouse interface {
 	// Query runs a SELECT whose answer is small: all of it is held in memory.
 	Query(ctx context.Context, query string) (*Result, error)
 	Close() error
+}
+
+// Parsed is what can be told of a SELECT by its text.
+type Parsed struct {
+	// Hash is the same for texts that differ by comments, white space, and upper or lower case of SQL's words alone; "" when the engine
+	// cannot tell.
+	Hash string
+	// Moves is Warehouse.Moves of it.
+	Moves bool
+	// Tables are those that it names, but for its own WITH; Schema is "" where it names none.
+	Tables []Name
+	// Outside are functions that give rows from elsewhere than from tables, such as read_csv.
+	Outside []string
 }
 
 // Result is a small answer.

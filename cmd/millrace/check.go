@@ -24,6 +24,7 @@ type checkFlags struct {
 	files   []string
 	checks  []string
 	live    bool
+	state   string
 	reportFlags
 }
 
@@ -50,6 +51,7 @@ func (a *app) checkCommand() *cobra.Command {
 			return interruptible(c.Context(), func(ctx context.Context) error { return a.check(ctx, args, f) })
 		},
 	}
+	stateFlag(c, &f.state)
 	c.Flags().StringArrayVar(&f.exclude, "exclude", nil, "leave these nodes out; may be repeated")
 	c.Flags().StringArrayVar(&f.files, "file", nil, "check the tables of this checks file; may be repeated")
 	c.Flags().StringArrayVar(&f.checks, "check", nil, "a check of the files that are named, in YAML; may be repeated")
@@ -130,9 +132,9 @@ func (a *app) checkProject(ctx context.Context, selectors []string, f checkFlags
 		return nil, "", err
 	}
 	defer closeEngine()
-	nodes, err := e.Project.Select(selectors, f.exclude)
+	nodes, err := a.selected(ctx, e, selection{selectors, f.exclude, f.state})
 	if err != nil {
-		return nil, "", usage("%w", err)
+		return nil, "", err
 	}
 	if f.live {
 		nodes = slices.DeleteFunc(nodes, func(n *models.Node) bool { return n.Stream == nil })

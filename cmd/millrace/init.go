@@ -383,6 +383,10 @@ func (f *found) write() error {
 	if err != nil {
 		return err
 	}
+	terms, err := models.TermsSchema(specs())
+	if err != nil {
+		return err
+	}
 	for _, sub := range []string{".", "models", ".millrace"} {
 		mode := os.FileMode(0o755)
 		if sub == ".millrace" {
@@ -396,6 +400,7 @@ func (f *found) write() error {
 	files := []struct{ name, text string }{ // the project file last: it makes the folder a project
 		{".millrace/schema.json", string(schema)},
 		{".millrace/entity.json", string(entity)},
+		{".millrace/terms.json", string(terms)},
 		{".gitignore", ".millrace/\nwarehouse/\nwarehouse-*/\n"},
 		{".gitattributes", "entities/*.decisions.csv merge=union\n"}, // two branches that each add rows are no conflict
 		{"models/" + model, sql},

@@ -61,7 +61,15 @@ func (a *app) lintCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				problems = slices.Concat(problems, more, decided, read, left, pipeline.WeightsProblems(p)).Sort()
+				bare, err := a.bareEngine(p)
+				if err != nil {
+					return err
+				}
+				personal, err := bare.PersonalProblems(c.Context())
+				if err != nil {
+					return err
+				}
+				problems = slices.Concat(problems, more, decided, read, left, personal, pipeline.WeightsProblems(p)).Sort()
 			}
 			return a.printProblems(problems, countFiles(a.dir))
 		},
@@ -185,7 +193,7 @@ func countFiles(dir string) int {
 	if _, err := os.Stat(filepath.Join(dir, models.ProjectFile)); err == nil {
 		n++
 	}
-	for _, below := range []string{"sources", "models", "entities", "macros"} {
+	for _, below := range []string{"sources", "models", "entities", "terms", "macros"} {
 		_ = filepath.WalkDir(filepath.Join(dir, below), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.Type().IsRegular() {
 				return nil

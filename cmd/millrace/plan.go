@@ -11,12 +11,14 @@ import (
 
 func (a *app) planCommand() *cobra.Command {
 	var pin, showSQL, match bool
-	var exclude []string
+	var include, exclude []string
+	var state string
 	c := &cobra.Command{
 		Use:   "plan [selectors]",
 		Short: "show what a run would read and change",
 		Long: "Looks at the sources and at what is published, and shows what a run would do: what is new in each stream, how\n" +
-			"columns would change, and whether every model's SQL fits the tables it reads. Nothing is written, except the\n" +
+			"columns would change, and whether every model's SQL fits the tables it reads. Of each model it says whether a run\n" +
+			"builds it and why, and whom that may break. Nothing is written, except the\n" +
 			"types found, by --pin, under the streams of the project that have none. Of an entity it counts the pairs that its\n" +
 			"rules make of the records published now.\n",
 		Example: "  millrace plan\n  millrace plan +fct_orders --sql\n  millrace plan --pin",
@@ -31,12 +33,12 @@ func (a *app) planCommand() *cobra.Command {
 			}
 			defer closeEngine()
 			defer a.lookFollower(c.Context(), e)()
-			nodes, err := e.Project.Select(args, exclude)
+			nodes, err := a.selected(c.Context(), e, selection{append(args, include...), exclude, state})
 			if err != nil {
-				return usage("%w", err)
+				return err
 			}
 			if len(nodes) == 0 {
-				return usage("nothing is selected: the project has no nodes, or --exclude leaves none")
+				return a.nothingChanged()
 			}
 			look := e.Plan
 			if match {
@@ -55,7 +57,7 @@ func (a *app) planCommand() *cobra.Command {
 			if a.json {
 				err = a.printJSON(a.cleanPlan(out))
 			} else {
-				a.printPlan(out, pin, showSQL)
+				a.printPlan(a.cleanPlan(out), pin, showSQL)
 			}
 			if err == nil && p.Problems > 0 {
 				return &codeError{code: codeFailed}
@@ -66,6 +68,8 @@ func (a *app) planCommand() *cobra.Command {
 	c.Flags().BoolVar(&pin, "pin", false, "write the found types under the streams that have none, into the project's files")
 	c.Flags().BoolVar(&match, "match", false, "match the records of entities as they are published now, and say what would become of golden ids")
 	c.Flags().BoolVar(&showSQL, "sql", false, "show each model's SQL as it would run")
+	stateFlag(c, &state)
+	c.Flags().StringArrayVarP(&include, "select", "s", nil, "select these nodes; may be repeated")
 	c.Flags().StringArrayVar(&exclude, "exclude", nil, "leave these nodes out; may be repeated")
 	return c
 }
@@ -84,12 +88,20 @@ func (a *app) cleanPlan(p plannedAnswer) plannedAnswer {
 		for k := range n.Notes {
 			n.Notes[k] = a.redactor.Redact(n.Notes[k])
 		}
+		if n.Build == nil {
+			continue
+		}
+		n.Build.Diff = a.redactor.Redact(n.Build.Diff)
+		for k := range n.Build.Why {
+			why := &n.Build.Why[k]
+			why.From, why.To, why.Text = a.redactor.Redact(why.From), a.redactor.Redact(why.To), a.redactor.Redact(why.Text)
+		}
 	}
 	return p
 }
 
 func (a *app) printPlan(p plannedAnswer, pin, showSQL bool) {
-	g := grid{header: []string{"NODE", "KIND", "HOW", "PUBLISHED", "AGE", "TO READ", "COLUMNS"}, right: []bool{false, false, false, true, true}}
+	g := grid{header: []string{"NODE", "KIND", "HOW", "PUBLISHED", "AGE", "TO DO", "COLUMNS"}, right: []bool{false, false, false, true, true}}
 	for _, n := range p.Nodes {
 		published, age := "never", "-"
 		if n.Mode == "ephemeral" {
@@ -101,7 +113,7 @@ func (a *app) printPlan(p plannedAnswer, pin, showSQL bool) {
 				published = "view"
 			}
 		}
-		g.add(n.Name, n.Kind, how(n), published, age, toRead(n), columnsText(n))
+		g.add(n.Name, n.Kind, how(n), published, age, toDo(n), columnsText(n))
 	}
 	_ = g.print(a.stdout)
 	for _, n := range p.Nodes {
@@ -158,13 +170,15 @@ func how(n pipeline.PlannedNode) string {
 	return n.Mode
 }
 
-// toRead says what a stream has for the next run.
-func toRead(n pipeline.PlannedNode) string {
+// toDo says what a stream has for the next run, and whether that builds a model.
+func toDo(n pipeline.PlannedNode) string {
 	switch {
 	case n.Error != "" || len(n.CheckProblems) > 0:
 		return "PROBLEM"
 	case n.Unknown:
 		return "unknown"
+	case n.Build != nil:
+		return map[string]string{pipeline.ActionReuse: "unchanged", pipeline.ActionBuild: "build", pipeline.ActionDepends: "build if changed"}[n.Build.Action]
 	case n.Kind == "seed" && n.Bytes >= 0:
 		return fmt.Sprintf("%s, %s", bytesText(n.Bytes), plural(int(n.Rows), "row"))
 	case n.Kind != "stream":
@@ -195,10 +209,14 @@ func columnsText(n pipeline.PlannedNode) string {
 
 func (a *app) printPlanned(n pipeline.PlannedNode, showSQL bool) {
 	explained := n.Unknown && n.Kind != "entity" // of all seven it is the same, and it is told of what reads them
-	if len(n.Changes)+len(n.Notes)+len(n.CheckProblems) == 0 && n.Error == "" && !explained && !(showSQL && n.SQL != "") {
+	told := toldBuild(n)
+	if len(n.Changes)+len(n.Notes)+len(n.CheckProblems)+len(told) == 0 && n.Error == "" && !explained && !(showSQL && n.SQL != "") {
 		return
 	}
 	a.out("\n%s", n.Name)
+	for _, line := range told {
+		a.out("  %s", line)
+	}
 	for _, c := range n.Changes {
 		a.out("  %s", c)
 	}
@@ -224,6 +242,50 @@ func (a *app) printPlanned(n pipeline.PlannedNode, showSQL bool) {
 	if showSQL && n.SQL != "" {
 		a.out("  %s", strings.ReplaceAll(strings.TrimSpace(n.SQL), "\n", "\n  "))
 	}
+}
+
+// longPlannedDiff is how many lines of a template's changes are shown; JSON has all of them.
+const longPlannedDiff = 40
+
+// toldBuild says why a model is built and what that does to its readers, in lines.
+func toldBuild(n pipeline.PlannedNode) []string {
+	if n.Build == nil {
+		return nil
+	}
+	var lines []string
+	for _, why := range n.Build.Why {
+		head := "build: "
+		switch {
+		case why.Effect:
+		case why.Kind == "read" || why.Kind == "upstream": // that what it reads may change goes without saying
+			continue
+		case why.Kind == "select":
+			head = "perhaps: "
+		default:
+			head = "no effect: "
+		}
+		lines = append(lines, head+why.Text)
+		if why.Kind == "body" && n.Build.Diff != "" {
+			diff := strings.Split(n.Build.Diff, "\n")
+			for i, line := range diff {
+				if i == longPlannedDiff {
+					lines = append(lines, fmt.Sprintf("  … %s more; --json has all", plural(len(diff)-i, "line")))
+					break
+				}
+				lines = append(lines, "  "+oneLine(line))
+			}
+		}
+	}
+	for _, b := range n.Build.Breaking {
+		lines = append(lines, "BREAKING: "+b)
+	}
+	if len(n.Build.Breaks) > 0 {
+		lines = append(lines, "BREAKS: "+strings.Join(n.Build.Breaks, ", ")+" cannot be built over it")
+	}
+	if n.Build.Action == pipeline.ActionBuild && n.Published != nil && len(n.Build.Breaking) == 0 {
+		lines = append(lines, "not breaking: its columns stay or are added to; its rows may change")
+	}
+	return lines
 }
 
 // ownerText says who holds a lock; another tool than ours leaves no name.

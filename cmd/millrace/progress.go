@@ -72,6 +72,9 @@ func (p *progress) ended(ev pipeline.Event) {
 	if ev.Rows == 0 && ev.Equation == "" { // a view, whose rows nobody has counted
 		detail = "no rows written"
 	}
+	if ev.Unchanged {
+		detail = "unchanged"
+	}
 	if ev.Bytes > 0 && ev.Took > 0 {
 		detail += fmt.Sprintf(", %.1f MB/s", float64(ev.Bytes)/1e6/ev.Took.Seconds())
 	}
@@ -84,6 +87,9 @@ func (p *progress) ended(ev pipeline.Event) {
 // logged is the same as a line of the log.
 func (p *progress) logged(ev pipeline.Event) {
 	level, args := slog.LevelInfo, []any{"run", ev.Run, "step", ev.Node, "status", ev.Status, "rows", ev.Rows, "took", ev.Took}
+	if ev.Unchanged {
+		args = append(args, "unchanged", true)
+	}
 	if ev.Err != nil {
 		level, args = slog.LevelError, append(args, "error", ev.Err.Error())
 	}

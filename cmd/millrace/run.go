@@ -34,7 +34,9 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "extract, build and publish",
 		Long: "Runs the selected nodes once, all nodes when none is named, and publishes the results in one step.\n" +
 			"Selectors: a table (orders), schema.table, a pattern, +orders (with all it reads), orders+ (with all that\n" +
-			"reads it), tag:x, path:models/marts, source:erp, a pipeline's name. A run that was interrupted is resumed.\n\n" +
+			"reads it), tag:x, path:models/marts, source:erp, state:modified+, a pipeline's name: docs/state.md has all. A run\n" +
+			"that was interrupted is resumed. A model is not built when nothing of what decides what its table is has changed\n" +
+			"since it was built, and no table that it reads: `millrace plan` says why one is. Its checks are judged all the same.\n\n" +
 			"Schedulers give the time that the run stands for: --logical-time \"{{ ts }}\" in Airflow. To ask again for the same\n" +
 			"nodes, with the same flags, for the same time does only what is left to do: nothing when a run has succeeded\n" +
 			"for it (exit code 0), else the next attempt of that run, over the same windows, or a new run where a later run has\n" +
@@ -50,8 +52,10 @@ func (a *app) runCommand() *cobra.Command {
 	f.StringArrayVarP(&req.selectors2, "select", "s", nil, "select these nodes; may be repeated")
 	f.StringArrayVar(&req.exclude, "exclude", nil, "leave these nodes out; may be repeated")
 	f.BoolVar(&req.fullRefresh, "full-refresh", false, "rebuild incremental streams and models from nothing")
+	f.BoolVar(&req.rebuild, "rebuild", false, "build models too that have not changed, over tables that have not")
 	f.BoolVar(&req.allowEmpty, "allow-empty", false, "let an empty snapshot replace a table that has rows")
 	f.BoolVar(&req.allowShrunken, "allow-shrunken", false, "let a snapshot replace a table although it is much smaller, and a file of decisions lose some")
+	stateFlag(c, &req.state)
 	a.metricsFlag(c)
 	f.StringVar(&req.logicalTime, "logical-time", "", "time that the run stands for: 2026-11-27T02:00:00Z, or a date, which begins in UTC")
 	f.StringVar(&req.verify, "verify", "", "check new files by footer or full, instead of the project's choice")
@@ -62,7 +66,8 @@ func (a *app) runCommand() *cobra.Command {
 type runFlags struct {
 	selectors, selectors2, exclude         []string
 	fullRefresh, allowEmpty, allowShrunken bool
-	verify, logicalTime                    string
+	rebuild                                bool
+	verify, logicalTime, state             string
 	origin                                 origin
 }
 
@@ -117,14 +122,11 @@ func (a *app) runOnce(ctx context.Context, req runFlags) error {
 		default:
 			return nil, usage("--verify %s: use footer or full", req.verify)
 		}
-		nodes, err := e.Project.Select(append(req.selectors, req.selectors2...), req.exclude)
-		if err != nil {
-			return nil, usage("%w", err)
+		nodes, err := a.selected(ctx, e, selection{append(req.selectors, req.selectors2...), req.exclude, req.state})
+		if err != nil || len(nodes) == 0 {
+			return nil, err
 		}
-		if len(nodes) == 0 {
-			return nil, usage("nothing is selected: the project has no nodes, or --exclude leaves none")
-		}
-		return e.Run(ctx, pipeline.Request{Nodes: nodes, FullRefresh: req.fullRefresh, AllowEmpty: req.allowEmpty, AllowShrunken: req.allowShrunken,
+		return e.Run(ctx, pipeline.Request{Nodes: nodes, FullRefresh: req.fullRefresh, Rebuild: req.rebuild, AllowEmpty: req.allowEmpty, AllowShrunken: req.allowShrunken,
 			LogicalTime: logicalTime, Trigger: journal.Trigger(req.origin.trigger), Firing: req.origin.firing})
 	})
 }
@@ -151,6 +153,9 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 		report, err := job(ctx, e)
 		if err != nil {
 			return nil, err
+		}
+		if report == nil {
+			return a.nothingChanged, nil
 		}
 		return func() error {
 			if err := a.printReport(report); err != nil {
@@ -442,6 +447,12 @@ func (a *app) printStep(s journal.Step) {
 // summary is a node's rows and the equations that say something: a view has none, and that all of a table's rows
 // were built goes without saying. JSON has all of them.
 func summary(s journal.Step) string {
+	if s.Unchanged && len(s.Equations) == 0 {
+		return "view, unchanged"
+	}
+	if s.Unchanged {
+		return fmt.Sprintf("%d rows, unchanged", s.Rows)
+	}
 	if s.Kind == "model" && len(s.Equations) == 0 {
 		return "view"
 	}

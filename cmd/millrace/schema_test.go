@@ -215,3 +215,19 @@ func TestEntitySchema(t *testing.T) {
 		t.Error("a source without a table is allowed")
 	}
 }
+
+func TestTermsSchema(t *testing.T) {
+	text, err := models.TermsSchema(specs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	validate := validator(t, text)
+	if err := validate(t, []byte("terms: [ { name: customer, description: Who buys, owner: sales, type: BIGINT, synonyms: client, see: [lead] } ]")); err != nil {
+		t.Error(err)
+	}
+	for _, src := range []string{"{}", "terms: [ { name: a } ]", "terms: [ { name: a, description: b, synonym: c } ]"} {
+		if err := validate(t, []byte(src)); err == nil {
+			t.Errorf("%s is allowed", src)
+		}
+	}
+}

@@ -34,41 +34,69 @@ func (db *DB) CheckSelect(ctx context.Context, query string) error {
 }
 
 func checkSelect(ctx context.Context, conn *driverdb.Conn, query string) error {
-	found, err := checkSelects(ctx, conn, []string{query})
-	if err != nil {
-		return err
-	}
-	return found[0]
+	_, err := parseSelect(ctx, conn, query)
+	return err
 }
 
+// parseSelect is the parser's tree of exactly one SELECT, and refuses everything else.
+func parseSelect(ctx context.Context, conn *driverdb.Conn, query string) (tree string, err error) {
+	if at := strings.IndexByte(query, 0); at >= 0 {
+		return "", nul(at)
+	}
+	answers, err := serialized(ctx, conn, query)
+	if err != nil {
+		return "", err
+	}
+	return answers[0], selectError(answers[0])
+}
+
+func nul(at int) error { return &Error{Kind: "Parser", Message: "a NUL byte", Offset: at} }
+
 // CheckSelects is CheckSelect of many queries, for little more than it takes for one: an error for each, or nil.
-func (db *DB) CheckSelects(ctx context.Context, queries []string) (found []error, err error) {
-	err = db.with(ctx, func(conn *driverdb.Conn) error {
-		found, err = checkSelects(ctx, conn, queries)
+func (db *DB) CheckSelects(ctx context.Context, queries []string) ([]error, error) {
+	found, texts := make([]error, len(queries)), make([]string, len(queries))
+	for i, query := range queries {
+		if at := strings.IndexByte(query, 0); at >= 0 {
+			found[i] = nul(at)
+		} else {
+			texts[i] = query
+		}
+	}
+	err := db.with(ctx, func(conn *driverdb.Conn) error {
+		answers, err := serialized(ctx, conn, texts...)
+		for i := range answers {
+			if found[i] == nil {
+				found[i] = selectError(answers[i])
+			}
+		}
 		return err
 	})
 	return found, err
 }
 
-func checkSelects(ctx context.Context, conn *driverdb.Conn, queries []string) ([]error, error) {
-	found, calls := make([]error, len(queries)), make([]string, len(queries))
+// Tree is a SELECT as the parser understands it, in the JSON that DuckDB writes of it. The tables need not be there.
+func (db *DB) Tree(ctx context.Context, query string) (tree []byte, err error) {
+	err = db.with(ctx, func(conn *driverdb.Conn) error {
+		text, err := parseSelect(ctx, conn, query)
+		tree = []byte(text)
+		return err
+	})
+	return tree, err
+}
+
+// serialized are the parser's answers to statements: DuckDB serializes SELECT and nothing else, and says so in the answer.
+func serialized(ctx context.Context, conn *driverdb.Conn, queries ...string) ([]string, error) {
+	answers, calls := make([]string, len(queries)), make([]string, len(queries))
 	for i, query := range queries {
-		if at := strings.IndexByte(query, 0); at >= 0 {
-			found[i] = &Error{Kind: "Parser", Message: "a NUL byte", Offset: at}
-			query = ""
-		}
-		// DuckDB's parser serializes SELECT statements and nothing else.
 		calls[i] = "json_serialize_sql(" + quote(query) + ")::VARCHAR"
 	}
 	err := execOne(ctx, conn, "SELECT "+strings.Join(calls, ", "), func(v []driver.Value) error {
-		for i := range found {
-			if answer, _ := v[i].(string); found[i] == nil {
-				found[i] = selectError(answer)
-			}
+		for i := range answers {
+			answers[i], _ = v[i].(string)
 		}
 		return nil
 	})
-	return found, err
+	return answers, err
 }
 
 // selectError reads what json_serialize_sql says of a query: nil when it is one SELECT.

@@ -32,11 +32,8 @@ func (db *DB) Moves(ctx context.Context, query string) (bool, error) {
 
 func (db *DB) walked(ctx context.Context, query string) (w repeatWalk, err error) {
 	err = db.with(ctx, func(conn *driverdb.Conn) error {
-		var answer string
-		if err := execOne(ctx, conn, "SELECT json_serialize_sql("+quote(query)+")::VARCHAR", func(v []driver.Value) error {
-			answer, _ = v[0].(string)
-			return nil
-		}); err != nil {
+		answers, err := serialized(ctx, conn, query)
+		if err != nil {
 			return err
 		}
 		known, err := db.functions(ctx, conn)
@@ -45,13 +42,14 @@ func (db *DB) walked(ctx context.Context, query string) (w repeatWalk, err error
 		}
 		w = repeatWalk{stability: known, ok: true}
 		var tree any
-		if err := json.Unmarshal([]byte(answer), &tree); err != nil {
+		if err := json.Unmarshal([]byte(answers[0]), &tree); err != nil {
 			return fmt.Errorf("duckdb: read the parser's answer: %w", err)
 		}
 		if told, _ := tree.(map[string]any); told["error"] == true { // it cannot say how it reads the query
 			w.ok, w.moves = false, true
 		}
 		w.walk(tree)
+		w.tree = tree
 		return nil
 	})
 	return w, err
@@ -102,6 +100,7 @@ type repeatWalk struct {
 	stability
 	tables    []Relation
 	ok, moves bool
+	tree      any
 }
 
 // repeatableKinds are the types of nodes of the tree that do not depend on order, time or chance. Constants, columns and

@@ -163,7 +163,16 @@ func seal(m *load.Manifest) ([]byte, error) {
 
 // Manifest reads one snapshot's manifest.
 func (l *Loader) Manifest(n int64) (*load.Manifest, error) {
-	path := filepath.Join(l.snapshotDir(n), "manifest.json")
+	m, err := ReadManifest(filepath.Join(l.snapshotDir(n), "manifest.json"))
+	if err != nil {
+		return nil, err
+	}
+	eachFile(m.Tables, func(f *warehouse.File) { f.Path = filepath.Join(l.cfg.Root, f.Path) })
+	return m, nil
+}
+
+// ReadManifest reads a manifest's file, whose files' paths stay relative to its target.
+func ReadManifest(path string) (*load.Manifest, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: read manifest: %w", load.ErrDamaged, err)
@@ -183,7 +192,6 @@ func (l *Loader) Manifest(n int64) (*load.Manifest, error) {
 	if err := json.Unmarshal(s.Manifest, m); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", load.ErrDamaged, path, err)
 	}
-	eachFile(m.Tables, func(f *warehouse.File) { f.Path = filepath.Join(l.cfg.Root, f.Path) })
 	return m, nil
 }
 

@@ -67,6 +67,7 @@ type Selection struct {
 	Nodes         []string `json:"nodes"`
 	Target        string   `json:"target"`
 	FullRefresh   bool     `json:"full_refresh,omitempty"`
+	Rebuild       bool     `json:"rebuild,omitempty"` // models were built although nothing had changed
 	AllowEmpty    bool     `json:"allow_empty,omitempty"`
 	AllowShrunken bool     `json:"allow_shrunken,omitempty"`
 	Replay        *Replay  `json:"replay,omitempty"` // of a run that brings quarantined rows in, and reads nothing

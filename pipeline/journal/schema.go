@@ -343,4 +343,6 @@ CREATE TABLE statement (
 	PRIMARY KEY (load, seq)
 ) STRICT;
 `,
+	`ALTER TABLE step ADD COLUMN unchanged INTEGER NOT NULL DEFAULT 0; -- its table is what a build would have made
+`,
 }

@@ -84,6 +84,16 @@ func (w *Warehouse) Expose(ctx context.Context, v warehouse.Version) error {
 	return nil
 }
 
+// Tree asks the parser.
+func (w *Warehouse) Tree(ctx context.Context, query string) ([]byte, error) {
+	db, err := w.sql(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := db.Tree(ctx, query)
+	return tree, sqlError(err)
+}
+
 // Moves asks the parser.
 func (w *Warehouse) Moves(ctx context.Context, query string) (bool, error) {
 	db, err := w.sql(ctx)
@@ -92,6 +102,23 @@ func (w *Warehouse) Moves(ctx context.Context, query string) (bool, error) {
 	}
 	moves, err := db.Moves(ctx, query)
 	return moves, sqlError(err)
+}
+
+// Parse asks the parser.
+func (w *Warehouse) Parse(ctx context.Context, query string) (*warehouse.Parsed, error) {
+	db, err := w.sql(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := db.Parse(ctx, query)
+	if err != nil {
+		return nil, sqlError(err)
+	}
+	out := &warehouse.Parsed{Hash: p.Hash, Moves: p.Moves, Outside: p.Outside}
+	for _, t := range p.Tables {
+		out.Tables = append(out.Tables, warehouse.Name(t))
+	}
+	return out, nil
 }
 
 // Repeatable asks the parser, and looks through views.

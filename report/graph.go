@@ -1,4 +1,4 @@
-package serve
+package report
 
 import (
 	"fmt"
@@ -22,31 +22,32 @@ const (
 	margin     = 4
 )
 
-// graph is a drawing of nodes.
-type graph struct {
+// Graph is a drawing of nodes.
+type Graph struct {
 	Width, Height int
-	Boxes         []box
-	Edges         []edge
+	Boxes         []Box
+	Edges         []Edge
 }
 
-// box is a node.
-type box struct {
+// Box is a node.
+type Box struct {
 	Name, Label, Schema string
 	Kind                models.Kind
 	Class               string // how its table stands; "" when it is not published
 	Focus               bool
 	X, Y, W, H          int
 	Needs, Readers      []string // for those who read it as a list
+	Notes               []string // lines for who points at it
 }
 
 // TextY is where the label's baseline is.
-func (b box) TextY() int { return b.Y + b.H/2 + 4 }
+func (b Box) TextY() int { return b.Y + b.H/2 + 4 }
 
 // TextX is where the label begins.
-func (b box) TextX() int { return b.X + boxPadding }
+func (b Box) TextX() int { return b.X + boxPadding }
 
-// edge is a line from a node to one that reads it.
-type edge struct {
+// Edge is a line from a node to one that reads it.
+type Edge struct {
 	D     string
 	Focus bool // it begins or ends at the node in focus
 }
@@ -66,11 +67,11 @@ func (s *spot) height() int {
 	return boxHeight
 }
 
-// drawGraph lays out nodes, which are in dependency order. Those that the nodes read and that are not among them are left out.
-func drawGraph(nodes []*models.Node, focus string, classes map[string]string) *graph {
+// DrawGraph lays out nodes, which are in dependency order. Those that the nodes read and that are not among them are left out.
+func DrawGraph(nodes []*models.Node, focus string, classes map[string]string) *Graph {
 	layers, spots := layered(nodes)
 	uncross(layers)
-	g := &graph{}
+	g := &Graph{}
 	x, left := margin, []int{}
 	for i, layer := range layers {
 		w := 0
@@ -94,7 +95,7 @@ func drawGraph(nodes []*models.Node, focus string, classes map[string]string) *g
 				continue
 			}
 			n := s.node
-			b := box{Name: n.Name(), Label: label(n), Schema: n.Schema, Kind: n.Kind, Class: classes[n.Name()], Focus: n.Name() == focus, X: left[i], Y: s.y, H: boxHeight}
+			b := Box{Name: n.Name(), Label: label(n), Schema: n.Schema, Kind: n.Kind, Class: classes[n.Name()], Focus: n.Name() == focus, X: left[i], Y: s.y, H: boxHeight}
 			b.W = int(float64(len(b.Label))*charWidth) + 2*boxPadding
 			for _, need := range n.Needs {
 				if spots[need] != nil {
@@ -188,7 +189,7 @@ func uncross(layers [][]*spot) {
 	}
 	for i, layer := range layers {
 		copy(layer, best[i])
-		number(layer)
+		renumber(layer)
 	}
 }
 
@@ -200,7 +201,7 @@ func orders(layers [][]*spot) [][]*spot {
 	return all
 }
 
-func number(layer []*spot) {
+func renumber(layer []*spot) {
 	for i, s := range layer {
 		s.order = float64(i)
 	}
@@ -228,7 +229,7 @@ func sortByMiddle(layer []*spot, neighbours func(*spot) []*spot) {
 		}
 		return 0
 	})
-	number(layer)
+	renumber(layer)
 }
 
 // crossings counts the pairs of lines between neighbouring layers that cross.
@@ -309,7 +310,7 @@ func pull(layer []*spot, side func(*spot) []*spot) {
 }
 
 // connect draws the lines, each as one curve through its bends.
-func (g *graph) connect(layers [][]*spot, left []int, focus string) {
+func (g *Graph) connect(layers [][]*spot, left []int, focus string) {
 	right := map[*spot]int{}
 	at := map[*spot]int{}
 	for i, layer := range layers {
@@ -341,8 +342,74 @@ func (g *graph) connect(layers [][]*spot, left []int, focus string) {
 					fmt.Fprintf(&b, "H%d", right[to])
 					from, to = to, to.down[0]
 				}
-				g.Edges = append(g.Edges, edge{b.String(), focus != "" && (s.node.Name() == focus || to.node.Name() == focus)})
+				g.Edges = append(g.Edges, Edge{b.String(), focus != "" && (s.node.Name() == focus || to.node.Name() == focus)})
 			}
 		}
 	}
+}
+
+// OneOfEach leaves out the other tables of entities, which are made with the golden records, unless something else reads them or one of them is in
+// focus: seven boxes for one thing hide what it is made of.
+func OneOfEach(nodes []*models.Node, focus string) []*models.Node {
+	read := map[*models.Node]bool{}
+	for _, n := range nodes {
+		for _, need := range n.Needs {
+			read[need] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(nodes), func(n *models.Node) bool {
+		return n.Entity != nil && n.Part != models.PartGolden && !read[n] && n.Name() != focus
+	})
+}
+
+// Near are the nodes that are at most so many hops up or down from one, in the order of nodes; of more than most, those nearest.
+func Near(nodes []*models.Node, name string, hops, most int) []*models.Node {
+	readers := map[*models.Node][]*models.Node{}
+	distance := map[*models.Node]int{}
+	var ring []*models.Node
+	for _, n := range nodes {
+		for _, need := range n.Needs {
+			readers[need] = append(readers[need], n)
+		}
+		if n.Name() == name {
+			ring = append(ring, n)
+			distance[n] = 0
+		}
+	}
+	for hop := 1; hop <= hops; hop++ {
+		var next []*models.Node
+		for _, n := range ring {
+			for _, other := range append(append([]*models.Node{}, n.Needs...), readers[n]...) {
+				if _, seen := distance[other]; !seen && len(distance) < most {
+					distance[other] = hop
+					next = append(next, other)
+				}
+			}
+		}
+		ring = next
+	}
+	var chosen []*models.Node
+	for _, n := range nodes {
+		if _, in := distance[n]; in {
+			chosen = append(chosen, n)
+		}
+	}
+	return chosen
+}
+
+// Busiest is the node that has the most others around it.
+func Busiest(nodes []*models.Node) string {
+	degree, best := map[string]int{}, ""
+	for _, n := range nodes {
+		degree[n.Name()] += len(n.Needs)
+		for _, need := range n.Needs {
+			degree[need.Name()]++
+		}
+	}
+	for _, n := range nodes {
+		if best == "" || degree[n.Name()] > degree[best] {
+			best = n.Name()
+		}
+	}
+	return best
 }

@@ -1,4 +1,4 @@
-package serve
+package report
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 	"github.com/millrace/millrace/models"
 )
 
-// nodesOf makes nodes of lines "name: what it reads", in dependency order.
-func nodesOf(lines ...string) []*models.Node {
+// graphNodes makes nodes of lines "name: what it reads", in dependency order.
+func graphNodes(lines ...string) []*models.Node {
 	byName := map[string]*models.Node{}
 	var all []*models.Node
 	for _, line := range lines {
@@ -44,7 +44,7 @@ var graphs = map[string][]string{
 // TestGraphGolden holds the drawings still: a reader learns where things are.
 func TestGraphGolden(t *testing.T) {
 	for name, lines := range graphs {
-		g := drawGraph(nodesOf(lines...), "", nil)
+		g := DrawGraph(graphNodes(lines...), "", nil)
 		var b strings.Builder
 		fmt.Fprintf(&b, "%d x %d\n", g.Width, g.Height)
 		for _, box := range g.Boxes {
@@ -79,9 +79,9 @@ func TestGraphReads(t *testing.T) {
 	}
 	graphs := map[string][]string{"big": big, "diamond": graphs["diamond"], "long": graphs["long"], "crossed": graphs["crossed"], "shop": graphs["shop"]}
 	for name, lines := range graphs {
-		nodes := nodesOf(lines...)
-		g := drawGraph(nodes, "", nil)
-		at := map[string]box{}
+		nodes := graphNodes(lines...)
+		g := DrawGraph(nodes, "", nil)
+		at := map[string]Box{}
 		for i, a := range g.Boxes {
 			at[a.Name] = a
 			if a.X < 0 || a.Y < 0 || a.X+a.W > g.Width || a.Y+a.H > g.Height {
@@ -105,11 +105,11 @@ func TestGraphReads(t *testing.T) {
 		if len(g.Edges) != edges || len(g.Boxes) != len(nodes) {
 			t.Errorf("%s: %d lines and %d boxes for %d and %d", name, len(g.Edges), len(g.Boxes), edges, len(nodes))
 		}
-		if again := drawGraph(nodesOf(lines...), "", nil); !reflect.DeepEqual(again, g) {
+		if again := DrawGraph(graphNodes(lines...), "", nil); !reflect.DeepEqual(again, g) {
 			t.Errorf("%s: drawn anew it looks different", name)
 		}
 	}
-	layers, _ := layered(nodesOf(graphs["crossed"]...))
+	layers, _ := layered(graphNodes(graphs["crossed"]...))
 	if uncross(layers); crossings(layers) != 0 {
 		t.Errorf("%d lines cross where none need to", crossings(layers))
 	}
@@ -117,11 +117,11 @@ func TestGraphReads(t *testing.T) {
 
 // TestNear finds what is drawn around a node.
 func TestNear(t *testing.T) {
-	nodes := nodesOf(graphs["shop"]...)
+	nodes := graphNodes(graphs["shop"]...)
 	for name, want := range map[string][]string{
 		"fct": {"s.orders", "s.items", "s.products", "s.fct", "s.revenue", "s.top"}, "customers": {"s.stg_crm", "s.stg_erp", "s.stg_web", "s.records", "s.customers"}} {
 		var got []string
-		for _, n := range near(nodes, "s."+name, 2) {
+		for _, n := range Near(nodes, "s."+name, 2, 150) {
 			got = append(got, n.Name())
 		}
 		slices.Sort(got)
@@ -130,7 +130,7 @@ func TestNear(t *testing.T) {
 			t.Errorf("around %s: %v, want %v", name, got, want)
 		}
 	}
-	if got := busiest(nodes); got != "s.records" && got != "s.fct" {
+	if got := Busiest(nodes); got != "s.records" && got != "s.fct" {
 		t.Errorf("the busiest is %s", got)
 	}
 }

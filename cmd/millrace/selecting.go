@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/load/local"
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
+)
+
+// selection is what the flags of a command that works on nodes say.
+type selection struct {
+	include, exclude []string
+	state            string // a warehouse's folder or a manifest; "" is what is published
+}
+
+// stateFlag is what state: compares with.
+func stateFlag(c *cobra.Command, s *string) {
+	c.Flags().StringVar(s, "state", "", "what state: compares with: another target's folder, or a manifest.json of Millrace; by default what is published")
+}
+
+// selected are the nodes that are meant. Where it is what has changed that was asked for, there may be none: that is no mistake.
+func (a *app) selected(ctx context.Context, e *pipeline.Engine, s selection) ([]*models.Node, error) {
+	all := slices.Concat(s.include, s.exclude)
+	if models.NeedsStanding(all...) {
+		m, err := compared(ctx, s.state)
+		if err != nil {
+			return nil, err
+		}
+		standing, err := e.Standing(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		e.Project.StandsAt(standing)
+	} else if s.state != "" {
+		return nil, usage("--state says what state: compares with: name such a selector, as state:modified+")
+	}
+	nodes, err := e.Project.Select(s.include, s.exclude)
+	if err != nil {
+		return nil, usage("%w", err)
+	}
+	if len(nodes) == 0 && !models.NeedsStanding(all...) {
+		return nil, usage("nothing is selected: the project has no nodes, or --exclude leaves none")
+	}
+	return nodes, nil
+}
+
+// compared reads the manifest that --state means; nil without one.
+func compared(ctx context.Context, path string) (*load.Manifest, error) {
+	if path == "" {
+		return nil, nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, usage("--state: %w", err)
+	}
+	var m *load.Manifest
+	if info.IsDir() {
+		m, err = local.New(local.Config{Root: path}).Current(ctx)
+	} else {
+		m, err = local.ReadManifest(path)
+	}
+	if err != nil {
+		return nil, usage("--state %s: %w: name the folder of a target, which has current in it, or a manifest.json of Millrace", path, err)
+	}
+	return m, nil
+}
+
+// nothingChanged tells that a selector by state or result means nothing now.
+func (a *app) nothingChanged() error {
+	if a.json {
+		return a.printJSON(map[string]any{"selected": []string{}})
+	}
+	fmt.Fprintln(a.stdout, "nothing is selected: no node is in that state")
+	return nil
+}

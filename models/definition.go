@@ -1,0 +1,324 @@
+package models
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/models/jinja"
+)
+
+// DefinitionFormat is the version of what a Definition says. It goes up when Millrace makes something else of the same definition: all
+// tables are then built once more.
+const DefinitionFormat = 1
+
+// Definition is everything in the project's files that decides what a node's table is, taken apart so that a difference can be told. What a
+// template reads of tables while it is rendered is not in it, and neither is what the node is called or who owns it.
+type Definition struct {
+	Format int `json:"format"`
+	// Parts are hashes, and of config. the values themselves, by the names below.
+	Parts map[string]string `json:"parts"`
+	// Text is a model's template as it is written, for showing what has changed; "" where it is long.
+	Text string `json:"text,omitempty"`
+}
+
+// The parts of a Definition. Those that end with a dot are many, one for each name behind it.
+const (
+	PartKind      = "kind"
+	PartBody      = "body"       // the template of a model, or the content of a seed or of an entity's file
+	PartConfig    = "config."    // a setting, with its value
+	PartMacro     = "macro."     // a macro that the template reaches
+	PartVar       = "var."       // a variable that it reads
+	PartEnv       = "env."       // an environment variable that it reads
+	PartEphemeral = "ephemeral." // an ephemeral model that is put into it
+	PartHooks     = "hooks"
+	PartChecks    = "checks"   // those that keep rows out of the table
+	PartContract  = "contract" // what its columns must be
+	PartStream    = "stream"   // how a stream is read
+)
+
+// longText is the length from which a template's text is not kept beside its hash.
+const longText = 64 << 10
+
+// undecided are settings that do not decide what the table is, and those that have a part of their own.
+var undecided = map[string]bool{"description": true, "owner": true, "tags": true, "meta": true, "docs": true, "group": true, "access": true,
+	"enabled": true, "persist_docs": true, "grants": true, "full_refresh": true, "schema": true, "alias": true, "contract": true,
+	"pre_hook": true, "post_hook": true, "pre-hook": true, "post-hook": true, "store_failures": true, "store_failures_as": true, "event_time": true}
+
+// Definition takes the node's definition apart.
+func (p *Project) Definition(n *Node) *Definition {
+	d := &Definition{Format: DefinitionFormat, Parts: map[string]string{PartKind: string(n.Kind)}}
+	switch {
+	case n.Model != nil:
+		p.defineModel(d, n)
+	case n.Stream != nil:
+		d.Parts[PartStream] = defineStream(n.Stream)
+	case n.Seed != nil:
+		d.Parts[PartBody] = p.contentOf(n.Seed.Path)
+		d.settings(n.Seed.Config)
+	case n.Entity != nil:
+		d.Parts[PartBody] = p.contentOf(n.Path)
+	}
+	d.rules(n)
+	return d
+}
+
+func (p *Project) defineModel(d *Definition, n *Node) {
+	m := n.Model
+	if m.Template != nil { // what cannot be built may have none
+		d.Parts[PartBody] = HashOf(m.Template.Text())
+		p.reached(d, n)
+		if d.Text = m.Template.Text(); len(d.Text) > longText {
+			d.Text = ""
+		}
+	}
+	d.settings(m.Config)
+	d.Parts[PartConfig+"materialized"] = string(m.Materialized)
+	if m.Strategy != "" {
+		d.Parts[PartConfig+"incremental_strategy"] = string(m.Strategy)
+	}
+	if len(m.UniqueKey) > 0 {
+		d.Parts[PartConfig+"unique_key"] = valueText(m.UniqueKey)
+	}
+	if m.Materialized == Incremental {
+		d.Parts[PartConfig+"on_schema_change"] = m.OnSchemaChange
+	}
+	hooks := ""
+	for _, h := range slices.Concat(m.Before, []Hook{{}}, m.Behind) {
+		if hooks += "\x00"; h.Template != nil {
+			hooks += h.Template.Text()
+		}
+	}
+	if len(hooks) > 1 {
+		d.Parts[PartHooks] = HashOf(hooks)
+	}
+	for _, need := range n.Needs {
+		p.putIn(d, need)
+	}
+}
+
+// putIn adds what decides the text of an ephemeral model, which stands in the model that reads it.
+func (p *Project) putIn(d *Definition, n *Node) {
+	if n.Model == nil || n.Model.Materialized != Ephemeral || n.Model.Template == nil {
+		return
+	}
+	d.Parts[PartEphemeral+n.Table] = HashOf(n.Model.Template.Text())
+	p.reached(d, n)
+	for _, need := range n.Needs {
+		p.putIn(d, need)
+	}
+}
+
+// reached adds the macros that the model's template reaches and the variables that it reads.
+func (p *Project) reached(d *Definition, n *Node) {
+	maps.Copy(d.Parts, p.macrosOf(n))
+	for _, asked := range n.Model.Asked {
+		value, set := any(nil), false
+		if name, env := strings.CutPrefix(asked, PartEnv); env {
+			value, set = p.EnvVar(name)
+		} else {
+			value, set = p.Var(n.Model.Package, strings.TrimPrefix(asked, PartVar))
+		}
+		// Of what may be secret so little is kept that nobody can try values on it. Nothing is built by it: what it does shows in the SELECT.
+		d.Parts[asked] = HashOf(fmt.Sprint(set) + valueText(jinja.ToGo(value)))[:4]
+	}
+}
+
+// settings adds those that have an effect, with their values.
+func (d *Definition) settings(of map[string]any) {
+	for key, value := range of {
+		if _, none := withoutEffect[key]; !undecided[key] && (!none || key == "column_types") && !slices.Contains(ofOthers, key) {
+			d.Parts[PartConfig+key] = valueText(value)
+		}
+	}
+}
+
+// rules adds what keeps rows out of the table, and what its columns must be.
+func (d *Definition) rules(n *Node) {
+	var texts []string
+	for _, c := range n.Checks {
+		if c.Diverts() && !c.Deferred && c.Kind != KindContract {
+			texts = append(texts, c.ruleText())
+		}
+	}
+	if len(texts) > 0 {
+		d.Parts[PartChecks] = HashOf(strings.Join(texts, "\n"))
+	}
+	if c := n.Contract(); c != nil {
+		d.Parts[PartContract] = HashOf(jsonText(c))
+	}
+}
+
+// ruleText says which rows fail the check.
+func (c *Check) ruleText() string {
+	query := ""
+	if c.Template != nil {
+		query = c.Template.Text()
+	}
+	return fmt.Sprintf("%s %q %q %s %q", c.Kind, c.Columns, c.Where, jsonText(c.Args), query)
+}
+
+// defineStream is a hash of how the stream is read: of its settings and its source's, but for what is only said of it. Secrets are in it as
+// ***: they decide who reads, not what.
+func defineStream(s *Stream) string {
+	keys := s.StreamKeys
+	keys.Description, keys.Owner, keys.Tags, keys.Checks = "", "", nil, checkList{}
+	return HashOf(jsonText([]any{keys, s.Options, s.Source.Type, s.Source.Options}))
+}
+
+// valueText is a setting's value as text.
+func valueText(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case []string:
+		return strings.Join(v, ", ")
+	}
+	return jsonText(v)
+}
+
+// jsonText is for structs of ours and for values of templates and YAML, which are all JSON but for mappings with odd keys.
+func jsonText(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprintf("%#v", v)
+	}
+	return string(text)
+}
+
+// HashOf is a short hash of a text.
+func HashOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:12])
+}
+
+// Change is one part in which two definitions of a node differ.
+type Change struct {
+	Part string `json:"part"`           // body, config, macro, var, env, ephemeral, hooks, checks, contract, stream, kind, format
+	Name string `json:"name,omitempty"` // of what: a setting, a macro, a variable
+	From string `json:"from,omitempty"` // of a setting its values; "" where it is not set
+	To   string `json:"to,omitempty"`
+	How  string `json:"how"` // changed, added, removed
+}
+
+// Changes says how the definition differs from an older one, in the order of their names; nil when it does not.
+func (d *Definition) Changes(old *Definition) []Change {
+	var all []Change
+	if d.Format != old.Format {
+		all = append(all, Change{Part: "format", How: "changed", From: fmt.Sprint(old.Format), To: fmt.Sprint(d.Format)})
+	}
+	names := map[string]bool{}
+	for name := range d.Parts {
+		names[name] = true
+	}
+	for name := range old.Parts {
+		names[name] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		was, before := old.Parts[name]
+		is, now := d.Parts[name]
+		if before && now && was == is {
+			continue
+		}
+		c := Change{How: "changed"}
+		if c.Part, c.Name, _ = strings.Cut(name, "."); !before {
+			c.How = "added"
+		} else if !now {
+			c.How = "removed"
+		}
+		if c.Part+"." == PartConfig {
+			c.From, c.To = was, is
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// String says it to people.
+func (c Change) String() string {
+	switch c.Part {
+	case "config":
+		return fmt.Sprintf("config %s: %s → %s", c.Name, shownValue(c.From), shownValue(c.To))
+	case "body":
+		return "the text of its file " + c.How
+	case "macro":
+		return fmt.Sprintf("macro %s %s", c.Name, c.How)
+	case "var":
+		return fmt.Sprintf("var %s %s", c.Name, c.How)
+	case "env":
+		return fmt.Sprintf("environment variable %s %s", c.Name, c.How)
+	case "ephemeral":
+		return fmt.Sprintf("%s, which is put into it, %s", c.Name, c.How)
+	case "hooks":
+		return "its hooks " + c.How
+	case "checks":
+		return "the rules that keep rows out " + c.How
+	case "contract":
+		return "its contract " + c.How
+	case "stream":
+		return "how it is read " + c.How
+	case "format":
+		return "Millrace builds it otherwise than the version did that built it last"
+	}
+	return c.Part + " " + c.How
+}
+
+func shownValue(value string) string {
+	const long = 80
+	if value == "" {
+		return "(none)"
+	}
+	if r := []rune(value); len(r) > long {
+		return string(r[:long]) + "…"
+	}
+	return value
+}
+
+// macrosOf are the parts of the macros that a model's template may reach, also in branches that are not taken.
+func (p *Project) macrosOf(n *Node) map[string]string {
+	parts := map[string]string{}
+	if p.Macros == nil {
+		return parts
+	}
+	for _, m := range p.Macros.Reached(n.Model.Template, n.Model.Package) {
+		name := m.Name
+		if m.Package != "" && m.Package != p.Name && m.Package != p.root {
+			name = m.Package + "." + name
+		}
+		parts[PartMacro+name] = m.Hash
+	}
+	return parts
+}
+
+// keep remembers what was in a file of the project.
+func (p *Project) keep(file string, sum [sha256.Size]byte) {
+	if p.content == nil {
+		p.content = map[string]string{}
+	}
+	p.content[file] = hex.EncodeToString(sum[:12])
+}
+
+// contentOf is a hash of a file of the project; "" where it cannot be read. A seed's is not read to load the project.
+func (p *Project) contentOf(file string) string {
+	if sum, known := p.content[file]; known {
+		return sum
+	}
+	if p.files == nil { // a checks file has no project
+		return ""
+	}
+	f, err := p.files.Open(file)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return ""
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:12])
+}

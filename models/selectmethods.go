@@ -1,0 +1,326 @@
+package models
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/internal/config"
+)
+
+// This file has the methods of selectors: tag:nightly and the others, with dbt's names and meanings where dbt has them.
+
+// Standing is what the selectors state: and result: go by. Who knows it gives it to the project.
+type Standing struct {
+	Of string // in words: what is published
+	// Tables are the published tables, by the names of their nodes, with what they were made by; nil where nothing tells that.
+	Tables map[string]*Definition
+	// Results are what became of the nodes of the last run, in dbt's words; nil when there was none.
+	Results map[string]string
+}
+
+// StandsAt gives the project what state: and result: select by.
+func (p *Project) StandsAt(s *Standing) { p.standing = s }
+
+// NeedsStanding says whether one of the selectors goes by what is published or by the last run.
+func NeedsStanding(selectors ...string) bool {
+	return slices.ContainsFunc(selectors, func(s string) bool { return strings.Contains(s, "state:") || strings.Contains(s, "result:") })
+}
+
+// mayBeNone says of a selector that it is no mistake when it means nothing.
+func mayBeNone(name string) bool {
+	return strings.HasPrefix(name, "state:") || strings.HasPrefix(name, "result:")
+}
+
+// selectMethod is one method: which nodes a value means, and the values that there are, for who mistypes one.
+type selectMethod struct {
+	match  func(p *Project, n *Node, value string) bool
+	values func(p *Project, n *Node) []string
+}
+
+// selectMethods are all methods but state and config., which have names of their own behind them.
+var selectMethods = map[string]selectMethod{
+	"tag": {func(_ *Project, n *Node, v string) bool { return anyMatches(v, n.Tags) },
+		func(_ *Project, n *Node) []string { return n.Tags }},
+	"path": {func(_ *Project, n *Node, v string) bool { return inPath(n, v) },
+		func(_ *Project, n *Node) []string { return []string{path.Dir(n.Path)} }},
+	"file": {func(_ *Project, n *Node, v string) bool {
+		base := path.Base(n.Path)
+		return anyMatches(v, []string{base, strings.TrimSuffix(base, path.Ext(base))})
+	}, func(_ *Project, n *Node) []string { return []string{path.Base(n.Path)} }},
+	"source": {func(_ *Project, n *Node, v string) bool {
+		return n.Stream != nil && anyMatches(v, []string{n.Stream.Source.Name, n.Name()})
+	}, func(_ *Project, n *Node) []string { return sourceOf(n) }},
+	"pipeline": {func(_ *Project, n *Node, v string) bool { return n.Pipeline == v },
+		func(_ *Project, n *Node) []string { return []string{n.Pipeline} }},
+	"entity": {func(_ *Project, n *Node, v string) bool { return n.Entity != nil && n.Entity.Name == v },
+		func(_ *Project, n *Node) []string { return entityOf(n) }},
+	"fqn": {func(_ *Project, n *Node, v string) bool { return isFQN(n, v) },
+		func(_ *Project, n *Node) []string { return []string{strings.Join(n.fqn, ".")} }},
+	"package": {func(p *Project, n *Node, v string) bool { return anyMatches(v, packageOf(p, n)) },
+		packageOf},
+	"resource_type": {func(_ *Project, n *Node, v string) bool { return slices.Contains(typesOf(n), v) },
+		func(_ *Project, n *Node) []string { return typesOf(n) }},
+	"owner": {func(_ *Project, n *Node, v string) bool { return n.Owner == v },
+		func(_ *Project, n *Node) []string { return []string{n.Owner} }},
+	"result": {func(p *Project, n *Node, v string) bool { return p.standing.Results[n.Name()] == v },
+		func(*Project, *Node) []string { return results }},
+}
+
+// results are the values of result:, with dbt's words.
+var results = []string{"success", "error", "fail", "skipped"}
+
+// foreignMethods are dbt's methods that select nothing here, and why.
+var foreignMethods = map[string]string{
+	"test_name": "checks belong to their tables: select those", "test_type": "checks belong to their tables: select those",
+	"unit_test":     "unit tests belong to their models: select those",
+	"source_status": "dbt source freshness writes it; here freshness is a check",
+	"exposure":      "exposures are not nodes of the graph", "metric": "there are no metrics", "saved_query": "there are no saved queries",
+	"semantic_model": "there are no semantic models",
+	"group":          "groups have no meaning here", "access": "access has no meaning here", "version": "versions are models of their own, by their names",
+}
+
+// method gives the match of a method with its value.
+func (p *Project) method(term, method, value string) (func(*Node, string) bool, error) {
+	if m, known := selectMethods[method]; known {
+		if method == "result" {
+			if err := p.stands(term, p.standing != nil && p.standing.Results != nil, "a run"); err != nil {
+				return nil, err
+			}
+			if !slices.Contains(results, value) {
+				return nil, p.noValue(term, method, value)
+			}
+		}
+		return func(n *Node, _ string) bool { return m.match(p, n, value) }, nil
+	}
+	if key, ok := strings.CutPrefix(method, "config."); ok {
+		return func(n *Node, _ string) bool { return slices.Contains(settingOf(n, key), value) }, nil
+	}
+	if method != "state" {
+		known := append(sortedKeys(selectMethods), "state", "config.<key>")
+		hint := "use " + strings.Join(known, ":, ") + ":"
+		if why := foreignMethods[method]; why != "" {
+			return nil, fmt.Errorf("selector %q: there is no method %q here: %s", term, method, why)
+		}
+		if guess := config.Suggest(method, known); guess != "" {
+			hint = fmt.Sprintf("did you mean %s:? ", guess) + hint
+		}
+		return nil, fmt.Errorf("selector %q: unknown method %q: %s", term, method, hint)
+	}
+	match, err := stateMatch(term, value)
+	if err == nil {
+		err = p.stands(term, p.standing != nil && p.standing.Tables != nil, "something published")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func(n *Node, _ string) bool { return match(p.changed(n)) }, nil
+}
+
+func (p *Project) stands(term string, does bool, what string) error {
+	if does {
+		return nil
+	}
+	return fmt.Errorf("selector %q: it takes %s to go by, which commands know and a project's files do not: use it with millrace run, plan and check",
+		term, what)
+}
+
+// statesOf are the parts of a Definition that state:modified. is about, by the names behind it.
+var statesOf = map[string][]string{"body": {"body", "stream", "ephemeral", "kind"}, "configs": {"config"}, "macros": {"macro"}, "vars": {"var", "env"},
+	"checks": {"checks"}, "contract": {"contract"}, "hooks": {"hooks"}}
+
+// stateMatch reads the value of state:.
+func stateMatch(term, value string) (func(known bool, changes []Change) bool, error) {
+	value, sub, _ := strings.Cut(value, ".")
+	switch {
+	case sub != "" && (value != "modified" || statesOf[sub] == nil):
+		return nil, fmt.Errorf("selector %q: there is no state:%s.%s: use state:modified.%s", term, value, sub,
+			strings.Join(sortedKeys(statesOf), ", state:modified."))
+	case value == "new":
+		return func(known bool, _ []Change) bool { return !known }, nil
+	case value == "old":
+		return func(known bool, _ []Change) bool { return known }, nil
+	case value == "unmodified":
+		return func(known bool, changes []Change) bool { return known && len(changes) == 0 }, nil
+	case value == "modified" && sub == "":
+		return func(known bool, changes []Change) bool { return !known || len(changes) > 0 }, nil
+	case value == "modified":
+		return func(known bool, changes []Change) bool {
+			return !known || slices.ContainsFunc(changes, func(c Change) bool { return slices.Contains(statesOf[sub], c.Part) })
+		}, nil
+	}
+	return nil, fmt.Errorf("selector %q: there is no state %q: use state:new, old, modified or unmodified", term, value)
+}
+
+// changed says whether the node is among what the project stands at, and how it differs from it.
+func (p *Project) changed(n *Node) (known bool, changes []Change) {
+	unknown := []Change{{Part: "kind", How: "changed"}}
+	if n.Model != nil && n.Model.Materialized == Ephemeral && n.Model.Template != nil { // no table tells of it but those that it is put into
+		now := &Definition{Format: DefinitionFormat, Parts: map[string]string{PartBody: HashOf(n.Model.Template.Text())}}
+		for reader, d := range p.standing.Tables {
+			if d == nil || d.Parts[PartEphemeral+n.Table] == "" || p.Node(reader) == nil {
+				continue
+			}
+			return true, now.Changes(&Definition{Format: DefinitionFormat, Parts: map[string]string{PartBody: d.Parts[PartEphemeral+n.Table]}})
+		}
+		return false, nil
+	}
+	old, known := p.standing.Tables[n.Name()]
+	switch {
+	case !known:
+		return false, nil
+	case old == nil:
+		return true, unknown
+	}
+	return true, p.Definition(n).Changes(old)
+}
+
+// noValue says which values a method has, where none of the project's nodes has the one that was asked for.
+func (p *Project) noValue(term, method, value string) error {
+	var known []string
+	for _, n := range p.Nodes {
+		if key, ok := strings.CutPrefix(method, "config."); ok {
+			known = append(known, settingOf(n, key)...)
+		} else {
+			known = append(known, selectMethods[method].values(p, n)...)
+		}
+	}
+	slices.Sort(known)
+	known = slices.DeleteFunc(slices.Compact(known), func(v string) bool { return v == "" })
+	text := fmt.Sprintf("selector %q matches no node", term)
+	if guess := config.Suggest(value, known); guess != "" {
+		return fmt.Errorf("%s: did you mean %q?", text, method+":"+guess)
+	}
+	if len(known) == 0 {
+		return fmt.Errorf("%s: none has a %s", text, method)
+	}
+	const most = 12
+	if len(known) > most {
+		known = append(known[:most], "…")
+	}
+	return fmt.Errorf("%s: there are %s", text, strings.Join(known, ", "))
+}
+
+// settingOf is the value of a model's or a seed's setting, as texts: all of a list. A key with points goes into mappings.
+func settingOf(n *Node, key string) []string {
+	switch {
+	case key == "materialized" && n.Model != nil:
+		return []string{string(n.Model.Materialized)}
+	case key == "incremental_strategy" && n.Model != nil:
+		return []string{string(n.Model.Strategy)}
+	case key == "tags":
+		return n.Tags
+	case key == "schema":
+		return []string{n.Schema}
+	case key == "alias":
+		return []string{n.Table}
+	}
+	var value any
+	switch {
+	case n.Model != nil:
+		value = map[string]any(n.Model.Config)
+	case n.Seed != nil:
+		value = map[string]any(n.Seed.Config)
+	}
+	for _, name := range strings.Split(key, ".") {
+		m, _ := value.(map[string]any)
+		if value = m[name]; value == nil {
+			return nil
+		}
+	}
+	if list, ok := value.([]any); ok {
+		var all []string
+		for _, item := range list {
+			all = append(all, fmt.Sprint(item))
+		}
+		return all
+	}
+	return []string{fmt.Sprint(value)}
+}
+
+func anyMatches(pattern string, values []string) bool {
+	return slices.ContainsFunc(values, func(v string) bool {
+		ok, _ := path.Match(pattern, v)
+		return ok || v == pattern
+	})
+}
+
+// inPath says whether the node's file is the one, or below the folder, that a path means.
+func inPath(n *Node, value string) bool {
+	value = strings.TrimSuffix(path.Clean(value), "/")
+	ok, _ := path.Match(value, n.Path)
+	return ok || n.Path == value || strings.HasPrefix(n.Path, value+"/")
+}
+
+// isFQN compares folders and names, with patterns, from the package or from the first folder; or the last name alone.
+func isFQN(n *Node, value string) bool {
+	if len(n.fqn) == 0 {
+		return false
+	}
+	if ok, _ := path.Match(value, n.fqn[len(n.fqn)-1]); ok {
+		return true
+	}
+	parts := strings.Split(value, ".")
+	return beginsWith(n.fqn, parts) || beginsWith(n.fqn[1:], parts)
+}
+
+// belowFolder is isFQN for folders alone.
+func belowFolder(n *Node, value string) bool {
+	parts := strings.Split(value, ".")
+	return len(n.fqn) > 1 && (beginsWith(n.fqn[1:], parts) || len(parts) > 1 && beginsWith(n.fqn, parts))
+}
+
+func beginsWith(names, patterns []string) bool {
+	if len(patterns) > len(names) {
+		return false
+	}
+	for i, pattern := range patterns {
+		if ok, _ := path.Match(pattern, names[i]); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func sourceOf(n *Node) []string {
+	if n.Stream == nil {
+		return nil
+	}
+	return []string{n.Stream.Source.Name}
+}
+
+func entityOf(n *Node) []string {
+	if n.Entity == nil {
+		return nil
+	}
+	return []string{n.Entity.Name}
+}
+
+// packageOf is the dbt package of a model or a seed; this is the project's own.
+func packageOf(p *Project, n *Node) []string {
+	name := ""
+	switch {
+	case n.Model != nil:
+		name = n.Model.Package
+	case n.Seed != nil:
+		name = n.Seed.Package
+	default:
+		return nil
+	}
+	if name == "" || name == p.root {
+		return []string{"this", p.Name}
+	}
+	return []string{name}
+}
+
+// typesOf are the names of the node's kind: dbt's, and Millrace's own.
+func typesOf(n *Node) []string {
+	switch {
+	case n.Stream != nil:
+		return []string{"source", "stream"}
+	case n.Model != nil && n.Model.Materialized == Snapshot:
+		return []string{"snapshot"}
+	}
+	return []string{string(n.Kind)}
+}

@@ -1,0 +1,237 @@
+package pipeline_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// keeping is a project with a model of each kind; m's letters are told by built.
+var keeping = map[string]string{
+	"millrace.yml":    "name: p\nvars: { least: 0 }\nsources:\n  in:\n    type: files\n    streams:\n      - { name: people, path: \"people*.csv\", columns: { id: BIGINT, name: VARCHAR }, mode: append }\n",
+	"people1.csv":     "id,name\n1,Ada\n2,Grace\n",
+	"macros/m.sql":    "{% macro low() %}id > {{ var('least') }}{% endmacro %}",
+	"models/e.sql":    "{{ config(materialized='ephemeral') }} select * from {{ source('in', 'people') }} where {{ low() }}",
+	"models/v.sql":    "select id, upper(name) as name from {{ ref('e') }}",
+	"models/t.sql":    "{{ config(materialized='table') }} select * from {{ ref('v') }}",
+	"models/a.sql":    "{{ config(materialized='incremental') }} select id from {{ ref('t') }}",
+	"models/k.sql":    "{{ config(materialized='incremental', unique_key='id') }} select id, name from {{ ref('t') }} {% if is_incremental() %} where id >= (select max(id) from {{ this }}) {% endif %}",
+	"models/now.sql":  "{{ config(materialized='table') }} select id, now() as at from {{ ref('t') }}",
+	"models/rand.sql": "select random() as r from {{ ref('t') }}",
+	"models/of.sql":   "{{ config(materialized='table') }} select count(r) as n from {{ ref('rand') }}",
+	"models/lone.sql": "{{ config(materialized='table') }} select 1 as one",
+	"models/_.yml":    "models: [ { name: t, columns: [ { name: id, checks: [ { range: { max: 7, severity: quarantine, error_if: '> 100%' } }, not_null ] } ] } ]\n",
+}
+
+// built are the models that a run built, sorted, and of those only that may be kept.
+func built(r *pipeline.Report) string {
+	var names []string
+	for _, s := range r.Steps {
+		if s.Kind == "model" && !s.Unchanged && !slices.Contains([]string{"main.now", "main.rand", "main.of"}, s.Node) {
+			names = append(names, strings.TrimPrefix(s.Node, "main."))
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+// TestUnchangedModelsAreKept changes one thing at a time, and says for each which models are built because of it.
+func TestUnchangedModelsAreKept(t *testing.T) {
+	dir := project(t, keeping)
+	edit := func(file, from, to string) func() {
+		return func() { write(t, dir, map[string]string{file: strings.Replace(keeping[file], from, to, 1)}) }
+	}
+	const rows = "select (select count(*) from main.t), (select count(*) from main.a), (select count(*) from main.k)"
+	for _, c := range []struct {
+		what   string
+		change func()
+		req    func(*pipeline.Request)
+		built  string
+		rows   string
+	}{
+		{what: "the first run", built: "a k lone t v", rows: "[[2 2 2]]"},
+		{what: "nothing", rows: "[[2 2 2]]"},
+		{what: "--rebuild", req: func(r *pipeline.Request) { r.Rebuild = true }, built: "a k lone t v", rows: "[[2 4 2]]"},
+		{what: "a comment", change: edit("models/t.sql", "select", "-- all of them\nSELECT"), rows: "[[2 4 2]]"},
+		{what: "the SELECT", change: edit("models/v.sql", "upper(name)", "lower(name)"), built: "a k t v", rows: "[[2 6 2]]"},
+		{what: "a macro that says the same", change: edit("macros/m.sql", "id >", "  id  >"), rows: "[[2 6 2]]"},
+		{what: "a variable, which changes a SELECT and no row", change: edit("millrace.yml", "least: 0", "least: -1"), built: "t v", rows: "[[2 6 2]]"},
+		{what: "new rows", change: func() { write(t, dir, map[string]string{"people2.csv": "id,name\n3,Edsger\n9,Nobody\n"}) }, built: "a k t v", rows: "[[3 9 3]]"},
+		{what: "a rule that keeps rows out", change: edit("models/_.yml", "max: 7", "max: 10"), built: "a k t", rows: "[[4 13 4]]"},
+		{what: "a rule that only judges", change: edit("models/_.yml", "{ range: { max: 7, severity: quarantine, error_if: '> 100%' } }, not_null", "{ range: { max: 10, severity: quarantine, error_if: '> 100%' } }, not_null, unique"), rows: "[[4 13 4]]"},
+		{what: "a setting", change: edit("models/lone.sql", "'table'", "'view'"), built: "lone", rows: "[[4 13 4]]"},
+		{what: "--full-refresh", req: func(r *pipeline.Request) { r.FullRefresh = true }, built: "a k lone t v", rows: "[[4 4 4]]"},
+	} {
+		if c.change != nil {
+			c.change()
+		}
+		e := engine(t, dir)
+		var change []func(*pipeline.Request)
+		if c.req != nil {
+			change = append(change, c.req)
+		}
+		r := run(t, e, change...)
+		succeeded(t, r)
+		if got := built(r); got != c.built {
+			t.Errorf("%s: built %q, want %q", c.what, got, c.built)
+		}
+		if got := fmt.Sprint(query(t, e, rows)); got != c.rows {
+			t.Errorf("%s: %s rows, want %s", c.what, got, c.rows)
+		}
+		for _, name := range []string{"main.now", "main.rand", "main.of"} {
+			if step(t, r, name).Unchanged {
+				t.Errorf("%s: %s was kept, whose rows change by themselves", c.what, name)
+			}
+		}
+		for _, s := range r.Steps {
+			if s.Unchanged && (len(s.Equations) != 0) != (s.Rows != 0) {
+				t.Errorf("%s: %s, unchanged, has %d rows and the equations %v", c.what, s.Node, s.Rows, s.Equations)
+			}
+		}
+	}
+}
+
+// TestKeptTablesAreJudgedAndTold: a table that is not built is checked, what is said of it is published, and a file that is not what the
+// manifest says has it built.
+func TestKeptTablesAreJudgedAndTold(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": "name: p\n", "models/t.sql": "{{ config(materialized='table') }} select 1 as id, date '2020-01-01' as day",
+		"models/m.sql": "{{ config(materialized='table') }} select id from {{ ref('t') }}"})
+	succeeded(t, run(t, engine(t, dir)))
+	write(t, dir, map[string]string{"models/_.yml": "models: [ { name: t, description: all there are, columns: [ { name: id, tags: [pii] } ] } ]\n"})
+	e := engine(t, dir)
+	before := manifest(t, e).Table(warehouse.Name{Schema: "main", Table: "t"})
+	r := run(t, e)
+	succeeded(t, r)
+	after := manifest(t, e).Table(before.Name)
+	if built(r) != "" || after.Description != "all there are" || fmt.Sprint(after.PII) != "[id]" || !after.LoadedAt().Equal(before.PublishedAt) || after.Files()[0].Path != before.Files()[0].Path {
+		t.Errorf("built %q, and told %+v", built(r), after)
+	}
+	if r := run(t, engine(t, dir)); r.Snapshot != 0 {
+		t.Errorf("what is told already is told again in snapshot %d", r.Snapshot)
+	}
+	write(t, dir, map[string]string{"models/_.yml": "models: [ { name: t, description: all there are, columns: [ { name: id, tags: [pii] }, { name: day, checks: [ { freshness: { error_after: 1d } } ] } ] } ]\n"})
+	r = run(t, engine(t, dir))
+	if s := step(t, r, "main.t"); s.Status != journal.ChecksFailed || !s.Unchanged || *r.Run.ExitCode != pipeline.ExitChecks {
+		t.Errorf("a table that is too old: %+v", s)
+	}
+	if s := step(t, r, "main.m"); s.Status != journal.UpstreamFailed {
+		t.Errorf("what reads it: %+v", s)
+	}
+	write(t, dir, map[string]string{"models/_.yml": "models: []\n"})
+	e = engine(t, dir)
+	if err := os.Truncate(manifest(t, e).Table(before.Name).Files()[0].Path, 100); err != nil {
+		t.Fatal(err)
+	}
+	r = run(t, e)
+	succeeded(t, r)
+	mentions(t, strings.Join(step(t, r, "main.t").Notes, "\n"), "built anew", "has 100 bytes")
+}
+
+// TestKeptWithoutFingerprint: nothing is kept of which nobody knows what it was made of, and after a replay the SELECT is run again.
+func TestKeptWithoutFingerprint(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": "name: p\n", "models/m.yml": atLeast("0"), "models/m.sql": "{{ config(materialized='table') }} select 1 as id, 5 as amount union all select 2, -2"})
+	succeeded(t, run(t, engine(t, dir)))
+	write(t, dir, map[string]string{"models/m.yml": atLeast("-5")})
+	e := engine(t, dir)
+	succeeded(t, replay(t, e, "main.m"))
+	if f := manifest(t, e).Table(warehouse.Name{Schema: "main", Table: "m"}).Fingerprint; f != nil {
+		t.Errorf("after a replay the table is said to be made of %+v", f)
+	}
+	p, err := e.Plan(t.Context(), e.Project.Nodes)
+	if err != nil || p.Nodes[0].Build.Action != pipeline.ActionBuild || p.Nodes[0].Build.Why[0].Kind != "replay" {
+		t.Errorf("planned %+v, %v", p.Nodes[0].Build, err)
+	}
+	if r := run(t, e); built(r) != "m" {
+		t.Errorf("built %q", built(r))
+	}
+}
+
+// TestPlannedBuilds: what a plan says of each model, and what the run does then.
+func TestPlannedBuilds(t *testing.T) {
+	dir := project(t, keeping)
+	plan := func(selectors ...string) map[string]*pipeline.PlannedBuild {
+		t.Helper()
+		e := engine(t, dir)
+		nodes, err := e.Project.Select(selectors, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := e.Plan(t.Context(), nodes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := map[string]*pipeline.PlannedBuild{}
+		for _, n := range p.Nodes {
+			if n.Error != "" && n.Name != "main.k" {
+				t.Fatalf("%s: %s", n.Name, n.Error)
+			}
+			all[strings.TrimPrefix(n.Name, "main.")] = n.Build
+		}
+		return all
+	}
+	expect := func(what string, b *pipeline.PlannedBuild, action string, words ...string) {
+		t.Helper()
+		if b.Action != action {
+			t.Errorf("%s: %s, want %s: %+v", what, b.Action, action, b.Why)
+		}
+		mentions(t, fmt.Sprintf("%s: %+v", what, *b), words...)
+	}
+	expect("never built", plan()["t"], pipeline.ActionBuild, "it was never built")
+	succeeded(t, run(t, engine(t, dir)))
+	p := plan()
+	expect("nothing new", p["t"], pipeline.ActionReuse)
+	expect("the clock", p["now"], pipeline.ActionBuild, "reads the clock")
+	expect("a view of chance", p["of"], pipeline.ActionBuild, "main.rand", "chance")
+	write(t, dir, map[string]string{"models/t.sql": strings.Replace(keeping["models/t.sql"], "'table'", "'table', owner='me'", 1)})
+	expect("an owner", plan()["t"], pipeline.ActionReuse, "models/t.sql has changed", "changes nothing", "+{{ config(materialized='table', owner='me') }}")
+	write(t, dir, map[string]string{"macros/m.sql": "{% macro low() %}id >= {{ var('least') }}{% endmacro %}"})
+	p = plan()
+	expect("a macro", p["v"], pipeline.ActionBuild, "macro low changed (macros/m.sql)", "Rows:true")
+	expect("far behind it", p["a"], pipeline.ActionBuild, "main.t is built: main.v is built: macro low changed", "[main.t main.v]")
+	write(t, dir, map[string]string{"people2.csv": "id,name\n3,Edsger\n", "macros/m.sql": keeping["macros/m.sql"]})
+	expect("new rows", plan()["a"], pipeline.ActionDepends, "in.people is read again")
+	write(t, dir, map[string]string{"models/v.sql": "select id, upper(name) as fullname, 1 as extra from {{ ref('e') }}"})
+	p = plan()
+	expect("a column that is gone", p["v"], pipeline.ActionBuild, "column name is removed, or renamed to fullname")
+	expect("the reader of none of its columns by name", p["t"], pipeline.ActionBuild, "Breaks:[main.k]")
+	if b := plan("t")["t"]; len(b.Breaking) > 0 { // over v as it is published
+		t.Errorf("t alone breaks by %v", b.Breaking)
+	}
+	if b := plan("v", "t")["t"]; fmt.Sprint(b.Breaks) != "[main.k]" {
+		t.Errorf("k, which is not planned, is broken: %v", b.Breaks)
+	}
+}
+
+// TestContentOf: what tells versions from each other, and what does not.
+func TestContentOf(t *testing.T) {
+	base := warehouse.Version{Columns: []warehouse.Column{{Name: "id", Type: "BIGINT"}}, Base: []warehouse.File{{Path: "a", SHA256: "1"}, {Path: "b", SHA256: "2"}}}
+	same := base
+	same.Base = []warehouse.File{{Path: filepath.Join("elsewhere", "a"), SHA256: "1"}, {Path: "b", SHA256: "2"}}
+	if load.ContentOf(&same) != load.ContentOf(&base) || load.ContentOf(&base) == "" {
+		t.Error("a version that was moved is another one")
+	}
+	for name, change := range map[string]func(*warehouse.Version){
+		"another file": func(v *warehouse.Version) { v.Base = []warehouse.File{{SHA256: "1"}, {SHA256: "3"}} },
+		"a delta":      func(v *warehouse.Version) { v.Upserts = []warehouse.File{{SHA256: "3"}} },
+		"deletes":      func(v *warehouse.Version) { v.Base, v.Deletes = v.Base[:1], v.Base[1:] },
+		"another type": func(v *warehouse.Version) { v.Columns = []warehouse.Column{{Name: "id", Type: "INTEGER"}} },
+		"a key":        func(v *warehouse.Version) { v.Key = []string{"id"} },
+	} {
+		other := base
+		if change(&other); load.ContentOf(&other) == load.ContentOf(&base) {
+			t.Errorf("%s is not told", name)
+		}
+	}
+	unhashed := base
+	if unhashed.Base = []warehouse.File{{Path: "a"}}; load.ContentOf(&unhashed) != "" {
+		t.Error("a file without a hash is known")
+	}
+}

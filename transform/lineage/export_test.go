@@ -1,0 +1,7 @@
+package lineage
+
+// What a test asks the engine about.
+var (
+	Aggregates = aggregateNames
+	Lambdas    = lambdas
+)
