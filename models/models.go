@@ -32,6 +32,8 @@ type Project struct {
 	Serve         *Serve
 	Entities      []*Entity
 	Terms         []*Term // by name
+	UnitTests     []*UnitTest
+	Exposures     []*Exposure
 	Nodes         []*Node // in dependency order, names sorted where the order is free
 	Secrets       *secret.Stores
 	Macros        *jinja.Library // of macros/*.sql
