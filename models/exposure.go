@@ -21,6 +21,8 @@ type Exposure struct {
 	Path                  string
 	Pos                   config.Pos
 	fqn                   []string
+	sources               []string // by Needs: the source's name of what is named by source(), "" of a ref()
+	tables                []string
 }
 
 // FQN is what selectors of dbt go by.
@@ -137,7 +139,7 @@ func (l *loader) uses(d *exposureDraft, e *Exposure) {
 			p.Severity = config.SeverityWarning
 		}
 		if n != nil && !slices.Contains(e.Needs, n) {
-			e.Needs = append(e.Needs, n)
+			e.Needs, e.sources, e.tables = append(e.Needs, n), append(e.sources, r.source), append(e.tables, r.name)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package models
 import (
 	"cmp"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -85,9 +84,9 @@ func (p *Project) Facts(n *Node) *jinja.Dict {
 	put("name", n.RefName())
 	put("resource_type", n.ResourceType())
 	put("package_name", p.PackageName(n.Package()))
-	inPackage := p.inPackage(n)
-	put("path", pathBelow(n, inPackage))
-	put("original_file_path", inPackage)
+	file, below := p.inPackage(n.Path, n.Package())
+	put("path", below)
+	put("original_file_path", file)
 	put("unique_id", p.UniqueID(n))
 	put("fqn", anys(n.fqn))
 	put("alias", n.Table)
@@ -122,20 +121,6 @@ func (p *Project) Facts(n *Node) *jinja.Dict {
 	return d
 }
 
-// inPackage is the node's file as its own package has it.
-func (p *Project) inPackage(n *Node) string {
-	dir := p.packageDirs[n.Package()]
-	return strings.TrimPrefix(n.Path, dir+"/")
-}
-
-// pathBelow is a file below the folder of its kind: staging/stg_orders.sql of models/staging/stg_orders.sql.
-func pathBelow(n *Node, file string) string {
-	if len(n.fqn) < 2 {
-		return file
-	}
-	return path.Join(path.Join(n.fqn[1:len(n.fqn)-1]...), path.Base(file))
-}
-
 // Graph is the whole project as templates see it.
 func (p *Project) Graph() *jinja.Dict {
 	kinds := map[string]*jinja.Dict{"nodes": jinja.NewDict(), "sources": jinja.NewDict(), "exposures": jinja.NewDict()}
@@ -145,6 +130,12 @@ func (p *Project) Graph() *jinja.Dict {
 			into = kinds["sources"]
 		}
 		_ = into.Set(p.UniqueID(n), p.Facts(n)) // a text is a key
+	}
+	for _, e := range p.Exposures {
+		id, facts := p.exposureFacts(e)
+		if one, err := jinja.FromGo(facts); err == nil {
+			_ = kinds["exposures"].Set(id, one) // a text is a key
+		}
 	}
 	d := jinja.NewDict()
 	for _, key := range []string{"nodes", "sources", "exposures", "metrics", "groups", "semantic_models", "saved_queries"} {

@@ -50,6 +50,8 @@ type Project struct {
 	Dispatch map[string][]string
 	// OnRunStart and OnRunEnd are SQL that runs before the first model of a run and behind the last.
 	OnRunStart, OnRunEnd []Hook
+	// Artifacts is the folder that dbt writes what it tells of a run to, relative to the project: its target-path.
+	Artifacts string
 	// Database is what templates call the target's database: a name that dbt projects print.
 	Database string
 
@@ -65,7 +67,6 @@ type Project struct {
 	root        string // name of the project as a package
 	rootVars    variables
 	packageVars map[string]variables
-	packageDirs map[string]string // where installed packages are
 	read        time.Time         // when it was: templates that ask for the time while it is read see this
 	given       map[string]any    // --var
 	latest      map[string]string // version of versioned models that a ref() without one means, by name
@@ -460,6 +461,8 @@ type Seed struct {
 type Ref struct {
 	Node *Node
 	Pos  config.Pos
+	// Source and Name are what source() says, whatever provides the table; Source is "" for a ref().
+	Source, Name string
 }
 
 // SourceSpec tells the loader what a type of source understands; cmd makes it from the source's own spec.

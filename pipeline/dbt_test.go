@@ -33,7 +33,6 @@ var apart = map[string]string{
 	"main.orders_csv":                 "the published table keeps its types: id is INTEGER; dbt reads the CSV file again and finds BIGINT",
 	"main.jinja_facts":                "invocation_id is the run's own id, which is no UUID",
 	"main.relation_facts":             "relations print without the database; an ephemeral model prints as its query, a source of files as its table",
-	"main.graph_facts":                "graph.exposures is empty",
 	"day 3 incremental.inc_merge_two": "a merge refuses a row whose key is NULL, where dbt adds it at each run",
 	"dbt_test__audit.accepted_values_stg_orders_status__placed__shipped__returned": "failing rows are kept with the run, not as tables",
 	"dbt_test__audit.early_orders":               "failing rows are kept with the run, not as tables",
@@ -45,7 +44,7 @@ var besides = map[string]string{
 	"files.limits":                "the source's files are a table of their own",
 	"files.rates":                 "the source's files are a table of their own",
 	"landing.odd":                 "landing.\"Odd Name\", under the source's name",
-	"main.refused_by_a_unit_test": "unit tests are not run",
+	"main.refused_by_a_unit_test": "unit tests are run by a command of their own",
 }
 
 // endings are nodes that end otherwise than in dbt, by day and name.
@@ -53,7 +52,7 @@ var endings = map[string]string{
 	"model.fixture.hooked":                 "its post-hooks change its table, which is refused",
 	"model.fixture.blocked_by_a_test":      "dbt publishes a table, and then finds that its test fails",
 	"model.toolbox.toolbox_calendar":       "a test that reads no table belongs to it",
-	"model.fixture.refused_by_a_unit_test": "unit tests are not run",
+	"model.fixture.refused_by_a_unit_test": "unit tests are run by a command of their own",
 	"day 3 model.fixture.inc_merge_two":    "a merge refuses a row whose key is NULL, where dbt adds it at each run",
 }
 
@@ -89,6 +88,9 @@ func TestDBTFixture(t *testing.T) {
 		}
 		sameEndings(t, key, e.Project, r, day)
 		sameTests(t, key, e.Project, r, nodes, day)
+		if day.Number == 1 {
+			sameUnitTests(t, e, day)
+		}
 	}
 }
 
@@ -161,6 +163,20 @@ func sameTests(t *testing.T, key string, p *models.Project, r *pipeline.Report, 
 	for _, c := range left {
 		if c.Kind != "contract" && !slices.Contains(constraints, c.Node+": "+c.Name) {
 			t.Errorf("%scheck %s of %s is none of dbt's tests", key, c.Name, c.Node)
+		}
+	}
+}
+
+// sameUnitTests compares what became of each unit test.
+func sameUnitTests(t *testing.T, e *pipeline.Engine, day dbttest.Day) {
+	t.Helper()
+	got := map[string]string{}
+	if err := e.UnitTests(t.Context(), e.Project.UnitTests, func(r pipeline.UnitResult) { got[r.ID] = string(r.Status) + " " + r.Message }); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range day.Results {
+		if strings.HasPrefix(id, "unit_test.") && !strings.HasPrefix(got[id], want.Status+" ") {
+			t.Errorf("%s is %q, and %s in dbt", id, got[id], want.Status)
 		}
 	}
 }

@@ -10,7 +10,7 @@ func (a *app) commands() []*cobra.Command {
 		a.initCommand(), a.lintCommand(), a.planCommand(), a.runCommand(), a.retryCommand(), a.pushCommand(), a.backfillCommand(), a.cancelCommand(),
 		a.serveCommand(), a.schedulesCommand(), a.firingsCommand(), a.triggerCommand(), a.pauseCommand(), a.resumeCommand(),
 		a.checkCommand(), a.testCommand(), a.reconcileCommand(), a.statusCommand(), a.runsCommand(), a.reportCommand(), a.alertsCommand(), a.queryCommand(), a.profileCommand(), a.lineageCommand(), a.docsCommand(), a.rejectsCommand(), a.matchCommand(), a.explainCommand(),
-		a.verifyCommand(), a.gcCommand(), a.stateCommand(), a.tokensCommand(), a.doctorCommand(),
+		a.verifyCommand(), a.gcCommand(), a.stateCommand(), a.manifestCommand(), a.tokensCommand(), a.doctorCommand(),
 		a.connectorsCommand(), a.schemaCommand(), a.versionCommand(),
 	}
 	cobra.EnableCommandSorting = false

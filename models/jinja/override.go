@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"context"
 	"maps"
 	"slices"
 )
@@ -49,3 +50,19 @@ func (l *Library) replace(m *macro, value any) {
 	l.byName[m.pkg] = p
 	l.packages[slices.Index(l.packages, old)] = p
 }
+
+// Text is a value as Python's str() writes it: what dbt makes names of.
+func Text(v any) string {
+	v, err := FromGo(v)
+	if err != nil {
+		return ""
+	}
+	text, err := newRender(context.Background(), standardEnv(), nil, Options{}).str(v)
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
+// Quoted is a text as Python's repr() writes it.
+func Quoted(text string) string { return quote(text) }
