@@ -240,6 +240,9 @@ func (r *run) make(ctx context.Context, b *transform.Builder, job transform.Job,
 	s.Notes = append(s.Notes, built.Notes...)
 	s.Rows, s.Equations = built.Version.Rows, slices.Concat(s.Equations, built.Equations)
 	t := load.Table{Version: built.Version, Kind: string(n.Kind), Equations: s.Equations, Description: n.Description}
+	if n.Model != nil && n.Model.Materialized == models.Incremental {
+		t.Mode = string(n.Model.Strategy)
+	}
 	for _, need := range reads(n) {
 		t.Needs = append(t.Needs, need.Name())
 	}
@@ -279,7 +282,7 @@ func stays(n *models.Node) string {
 // mergedOtherwise says why rows of the model cannot be merged into its table as it is published; "" when they can.
 func mergedOtherwise(n *models.Node, before *load.Table) string {
 	m := n.Model
-	if m.Materialized != models.Incremental || m.Strategy != models.StrategyMerge || slices.EqualFunc(before.Key, m.UniqueKey, strings.EqualFold) {
+	if m.Materialized != models.Incremental || m.Strategy != models.StrategyMerge || len(before.Key) == 0 && before.Mode == string(m.Strategy) || slices.EqualFunc(before.Key, m.UniqueKey, strings.EqualFold) {
 		return ""
 	}
 	return fmt.Sprintf("built anew: the published table was not merged by %v", m.UniqueKey)

@@ -117,6 +117,21 @@ func (j *joining) merge(ctx context.Context, in warehouse.MergeInput) (*Built, e
 	if j.before != nil {
 		in.Keep = append(kept(m, in.Columns), j.gone...)
 	}
+	for _, k := range in.Key {
+		if !has(in.Columns, k) {
+			return nil, &Error{Pos: m.Path + ":1:1", Err: fmt.Errorf("unique_key: the SELECT has no column %q", k), Hint: "the columns are: " + strings.Join(warehouse.Names(in.Columns), ", ")}
+		}
+	}
+	keyless, repeated, err := warehouse.KeysOf(ctx, j.Warehouse, j.Warehouse.Dialect().Scan(in.Landed, in.Columns), in.Key)
+	switch {
+	case err != nil:
+		return nil, err
+	case repeated > 0: // which of them is to win would be up to chance
+		return nil, &Error{Pos: m.Path + ":1:1", Err: fmt.Errorf("%d rows of the SELECT repeat a unique_key (%s)", repeated, strings.Join(m.UniqueKey, ", ")),
+			Hint: "let the SELECT give one row a key: group by it, or take arg_max"}
+	case keyless > 0 || j.before != nil && len(j.before.Key) == 0:
+		return j.mergeUnkeyed(ctx, in)
+	}
 	out, err := warehouse.Merge(ctx, j.Warehouse, in)
 	var hidden *warehouse.HiddenError
 	if errors.As(err, &hidden) {
@@ -126,9 +141,25 @@ func (j *joining) merge(ctx context.Context, in warehouse.MergeInput) (*Built, e
 	if err != nil {
 		return nil, err
 	}
-	if n := out.Get("landed", "superseded"); n > 0 { // which of them is to win would be up to chance
-		return nil, &Error{Pos: m.Path + ":1:1", Err: fmt.Errorf("%d rows of the SELECT repeat a unique_key (%s)", n, strings.Join(m.UniqueKey, ", ")),
-			Hint: "let the SELECT give one row a key: group by it, or take arg_max"}
+	return j.built(ctx, in.Landed, out.Version, out.Written, out.Equations)
+}
+
+// mergeUnkeyed merges where the key does not tell every row: one with a NULL in it meets none, and is added, as in dbt; and a table that was
+// made in another way may have several rows of a key. The table gets its key, by which later merges need not rewrite it, once it has one.
+func (j *joining) mergeUnkeyed(ctx context.Context, in warehouse.MergeInput) (*Built, error) {
+	in.Strategy = warehouse.DeleteInsert
+	out, err := warehouse.Merge(ctx, j.Warehouse, in)
+	if err != nil {
+		return nil, err
+	}
+	keyless, repeated, err := warehouse.KeysOf(ctx, j.Warehouse, j.Warehouse.Dialect().Select(out.Version), in.Key)
+	if err != nil {
+		return nil, err
+	}
+	if keyless+repeated == 0 {
+		for _, k := range in.Key {
+			out.Version.Key = append(out.Version.Key, out.Version.Columns[find(out.Version.Columns, k)].Name)
+		}
 	}
 	return j.built(ctx, in.Landed, out.Version, out.Written, out.Equations)
 }

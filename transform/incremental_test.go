@@ -37,7 +37,7 @@ func TestStrategies(t *testing.T) {
 		"merge": {models.Model{Strategy: models.StrategyMerge, UniqueKey: []string{"id"}},
 			values("id, v", "(1, 'a')", "(2, 'b')"), values("id, v", "(2, 'B')", "(3, 'c')"), "1a 2B 3c"},
 		"merge twice":  {models.Model{Strategy: models.StrategyMerge, UniqueKey: []string{"id"}}, values("id, v", "(1, 'a')"), values("id, v", "(1, 'A')", "(1, 'B')"), "repeat a unique_key"},
-		"merge a null": {models.Model{Strategy: models.StrategyMerge, UniqueKey: []string{"id"}}, values("id, v", "(1, 'a')"), values("id, v", "(null::integer, 'A')"), "1 landed rows have no key"},
+		"merge a null": {models.Model{Strategy: models.StrategyMerge, UniqueKey: []string{"id"}}, values("id, v", "(1, 'a')", "(null, 'n')"), values("id, v", "(null, 'A')", "(1, 'b')"), "1b <nil>A <nil>n"},
 		"merge some columns": {models.Model{Strategy: models.StrategyMerge, UniqueKey: []string{"id"}, MergeUpdate: []string{"W"}},
 			values("id, v, w", "(1, 'a', 1)", "(2, 'b', 2)"), values("id, v, w", "(2, 'B', 20)", "(3, 'c', 30)"), "1a1 2b20 3c30"},
 		"merge but some columns": {models.Model{Strategy: models.StrategyMerge, UniqueKey: []string{"id"}, MergeExclude: []string{"v"}},
@@ -168,5 +168,25 @@ func TestReadsItselfTooEarly(t *testing.T) {
 	var te *Error
 	if !errors.As(err, &te) || !strings.Contains(te.Hint, "is_incremental()") || te.Pos != "models/m.sql:1:27" {
 		t.Errorf("%v at %+v", err, te)
+	}
+}
+
+// TestMergeGetsItsKey: a table that was not merged before is merged into, and has its key from then on; not with a NULL in it.
+func TestMergeGetsItsKey(t *testing.T) {
+	b, dir := bench(t, nil)
+	d := b.days(t, dir, "m", models.Model{Materialized: models.Table, UniqueKey: []string{"ID"}, MergeExclude: []string{"w"}, Strategy: models.StrategyMerge})
+	for _, step := range []struct{ sql, want, key string }{
+		{"select 1 as id, 'a' as v, 1 as w union all select 2, 'b', 2", "1a1 2b2", "[]"},
+		{"select 2 as id, 'B' as v, 20 as w union all select 3, 'c', 30", "1a1 2B2 3c30", "[id]"},
+		{"select 3 as id, 'C' as v, 33 as w union all select null, 'n', 0", "1a1 2B2 3C30 <nil>n0", "[]"},
+		{"select 3 as id, 'D' as v, 33 as w", "1a1 2B2 3D30 <nil>n0", "[]"},
+	} {
+		if _, err := d.build(step.sql, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := told(d, nil); got != step.want || fmt.Sprint(d.before.Key) != step.key {
+			t.Errorf("got %s by %v, want %s by %s", got, d.before.Key, step.want, step.key)
+		}
+		d.node.Model.Materialized = models.Incremental
 	}
 }

@@ -37,7 +37,7 @@ type MergeInput struct {
 	// Predicates are conditions, as SQL, on the published rows that may be touched: see Dialect.Touched. By ByKey they must be true of each
 	// row whose key is landed, or the key would be there twice.
 	Predicates []string
-	// Keep are columns that published rows keep as they are where a landed row updates the others. ByKey only.
+	// Keep are columns that published rows, one a key, keep as they are where a landed row updates the others.
 	Keep    []string
 	Deleted []File // key columns: rows to take out, present or not, unless the key is landed as well
 	Dir     string // an existing folder that is this merge's alone; kept files are named base-*, upserts-*…
@@ -406,11 +406,17 @@ func (m *merger) deleteInsert(ctx context.Context) error {
 		return fmt.Errorf("%s takes no deleted keys, no key set and no mark", m.in.Strategy)
 	}
 	var before, deleted, published int64
-	key := m.only(m.in.Key...)
+	key, landed := m.only(m.in.Key...), m.in.Landed
+	if m.in.Prev != nil {
+		var err error
+		if landed, err = m.keeping(ctx, landed); err != nil {
+			return err
+		}
+	}
 	switch prev := m.in.Prev; {
 	case prev == nil:
-		published = rowsOf(m.in.Landed)
-		m.version(m.in.Landed, nil, nil, published)
+		published = rowsOf(landed)
+		m.version(landed, nil, nil, published)
 	default:
 		before = prev.Rows
 		keys := m.keys(m.in.Landed)
@@ -423,12 +429,12 @@ func (m *merger) deleteInsert(ctx context.Context) error {
 			return err
 		}
 		if deleted == 0 && len(prev.Upserts)+len(prev.Deletes) == 0 { // nothing to rewrite
-			base := append(slices.Clone(prev.Base), m.in.Landed...)
+			base := append(slices.Clone(prev.Base), landed...)
 			published = rowsOf(base)
 			m.version(base, nil, nil, published)
 			break
 		}
-		base, err := m.write(ctx, "base-replaced", m.d.Union(m.d.Untouched(m.published(m.columns), keys, t), m.d.Scan(m.in.Landed, m.columns)))
+		base, err := m.write(ctx, "base-replaced", m.d.Union(m.d.Untouched(m.published(m.columns), keys, t), m.d.Scan(landed, m.columns)))
 		if err != nil {
 			return fmt.Errorf("rewrite: %w", err)
 		}

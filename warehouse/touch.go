@@ -97,6 +97,17 @@ func (e *HiddenError) Error() string {
 	return fmt.Sprintf("%d new rows have a key that is in the table, in rows of which the predicates are not true", e.Rows)
 }
 
+// KeysOf counts rows by their key: those without one, and those beyond the first of theirs.
+func KeysOf(ctx context.Context, w Warehouse, rows string, key []string) (keyless, repeated int64, err error) {
+	m := &merger{w: w, d: w.Dialect()}
+	row, err := m.row(ctx, m.d.KeyStats(m.d.WithKey(rows, key), key))
+	if err != nil {
+		return 0, 0, fmt.Errorf("count keys: %w", err)
+	}
+	keyless, err = m.count(ctx, m.d.Keyless(rows, key))
+	return keyless, row[2], err
+}
+
 // untouched refuses landed rows whose key is published where the predicates do not let the merge look.
 func (m *merger) untouched(ctx context.Context, winners []File) error {
 	if len(m.in.Predicates) == 0 || rowsOf(winners) == 0 {
