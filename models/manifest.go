@@ -48,7 +48,7 @@ func (p *Project) Manifest(in Invocation) map[string]any {
 			p.otherSources(n, sources, parents)
 		}
 		for _, c := range n.Checks {
-			if _, ofContract := c.Args.(*Contract); ofContract || c.Kind == KindContract {
+			if !p.IsTest(c) {
 				continue
 			}
 			test := p.checkFacts(c)
@@ -197,6 +197,9 @@ func refFact(n *Node) map[string]any {
 }
 
 func (p *Project) sourceFacts(n *Node, facts map[string]any) map[string]any {
+	_, below := p.inPackage(n.Path, "")
+	fqn := append([]string{p.root}, strings.Split(path.Dir(below), "/")...)
+	facts["fqn"] = append(slices.DeleteFunc(fqn, func(s string) bool { return s == "." }), n.Stream.Source.Name, n.Table)
 	facts["source_name"], facts["source_description"], facts["loader"] = n.Stream.Source.Name, n.Stream.Source.Description, "millrace"
 	facts["freshness"], facts["loaded_at_field"], facts["external"] = nil, nil, nil
 	delete(facts, "compiled_code")
@@ -298,7 +301,7 @@ func (p *Project) unitTestFacts(t *UnitTest) map[string]any {
 		given = append(given, map[string]any{"input": f.Input})
 	}
 	return map[string]any{"unique_id": p.UnitTestID(t), "resource_type": "unit_test", "name": t.Name, "model": t.Node.RefName(), "description": t.Description, "package_name": p.PackageName(t.Package),
-		"path": below, "original_file_path": file, "fqn": t.fqn, "given": given, "config": map[string]any{"enabled": true, "tags": append([]string{}, t.Tags...)},
+		"path": below, "original_file_path": file, "fqn": t.fqn, "schema": t.Node.Schema, "given": given, "config": map[string]any{"enabled": true, "tags": append([]string{}, t.Tags...)},
 		"depends_on": map[string]any{"nodes": []string{p.UniqueID(t.Node)}, "macros": []string{}}}
 }
 

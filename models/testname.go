@@ -130,6 +130,15 @@ func (p *Project) TestID(c *Check) string {
 	return id + "." + sum[len(sum)-10:]
 }
 
+// IsTest says whether a check is told as a test of dbt: in a project of dbt those that dbt has too are, elsewhere all.
+func (p *Project) IsTest(c *Check) bool {
+	if p.DBT {
+		return c.Test != nil || singularPath(c) != ""
+	}
+	_, ofContract := c.Args.(*Contract)
+	return !ofContract && c.Kind != KindContract
+}
+
 // testPackage is the package in whose files a check stands.
 func (p *Project) testPackage(c *Check) string {
 	if singularPath(c) == "" {

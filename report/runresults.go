@@ -25,7 +25,7 @@ func RunResults(p *models.Project, r *pipeline.Report, in models.Invocation, arg
 		if n == nil {
 			continue
 		}
-		if of := n.Check(c.Name); of != nil && of.Kind != models.KindContract {
+		if of := n.Check(c.Name); of != nil && p.IsTest(of) {
 			results = append(results, checkResult(p, of, c, r))
 		}
 	}
