@@ -36,7 +36,6 @@ type dbtProject struct {
 
 const (
 	printed     = "it has names of relations, which are printed without the database"
-	itsOwn      = "real dbt cannot build it either"
 	apostrophes = "real dbt's reader takes ' in a seed for a quote; here '' stays what the file has"
 )
 
