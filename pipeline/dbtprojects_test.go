@@ -22,7 +22,8 @@ import (
 //	ready/NAME/             the project, with its packages installed and the files that its sources read
 //	expected/NAME/tables/   what real dbt made of it: a file a table, SCHEMA.TABLE.jsonl, a row a line as an object of columns; values are
 //	                        as DuckDB casts them to VARCHAR
-//	expected/NAME/second_run/tables/  the same after a second run
+//	expected/NAME/run_results.json    dbt's own file, whose results of tests are compared
+//	expected/NAME/second_run/         the same after a second run
 //
 // testdata/dbt/README.md says which versions of which projects were used.
 type dbtProject struct {
@@ -117,6 +118,25 @@ func (p dbtProject) runOnce(t *testing.T, dir, expected string) {
 		differs(t, "", name, difference, p.apart)
 	}
 	t.Logf("%d of %d tables are what dbt has", equal, len(files))
+	sameTests(t, "", e.Project, r, resultsOf(t, filepath.Join(expected, "run_results.json")), p.apart)
+}
+
+// resultsOf reads dbt's run_results.json.
+func resultsOf(t *testing.T, file string) map[string]dbttest.Result {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all struct{ Results []dbttest.Result }
+	if err := json.Unmarshal(data, &all); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	found := map[string]dbttest.Result{}
+	for _, r := range all.Results {
+		found[r.ID] = r
+	}
+	return found
 }
 
 // jsonLines reads a table whose columns are these. A column that a row does not have makes it differ.
