@@ -91,6 +91,28 @@ func TestDBTFixture(t *testing.T) {
 	}
 }
 
+// Tests of a model without a table run too, and what reads it waits for them.
+func TestChecksOfEphemeralModels(t *testing.T) {
+	dir := project(t, map[string]string{
+		"dbt_project.yml":   "name: shop\nprofile: shop\n",
+		"profiles.yml":      "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n",
+		"models/part.sql":   "{{ config(materialized='ephemeral') }} select * from (values (1), (null)) t(id)",
+		"models/whole.sql":  "{{ config(materialized='ephemeral') }} select 1 as id",
+		"models/bad.sql":    "select * from {{ ref('part') }}",
+		"models/good.sql":   "select * from {{ ref('whole') }}",
+		"models/models.yml": "models:\n  - name: part\n    columns: [{name: id, data_tests: [not_null]}]\n  - name: whole\n    columns: [{name: id, data_tests: [unique]}]\n",
+	})
+	r := run(t, engineWith(t, models.Loading{Dir: dir}))
+	for node, want := range map[string]journal.Status{"main.part": journal.ChecksFailed, "main.whole": journal.Succeeded, "main.bad": journal.UpstreamFailed, "main.good": journal.Succeeded} {
+		if got := step(t, r, node); got.Status != want {
+			t.Errorf("%s is %s, and not %s: %s", node, got.Status, want, got.Error)
+		}
+	}
+	if len(r.Checks) != 2 {
+		t.Errorf("%d checks have run, and not 2: %v", len(r.Checks), r.Checks)
+	}
+}
+
 // differs fails the test where a difference has no reason, and where a reason has no difference.
 func differs(t *testing.T, key, name, difference string, reasons map[string]string) {
 	t.Helper()
