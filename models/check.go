@@ -21,6 +21,8 @@ type Check struct {
 	CheckSettings
 	Pos config.Pos
 
+	// Test is how dbt's properties files call it; nil for checks that are no tests of dbt.
+	Test     *TestFacts
 	Template *jinja.Template // of kind sql
 	Reads    []*Node         // what it reads beside its node's table, sorted by name
 	// Deferred says that it can only run when the whole run is built: what it reads is built from its node. Its failing

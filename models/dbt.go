@@ -181,6 +181,10 @@ func (l *loader) dbt() {
 // wholeProject takes what the folder's own dbt_project.yml says of all packages, and the hooks that runs have.
 func (l *loader) wholeProject() {
 	l.p.DBT, l.p.Dispatch = l.isDBT(), map[string][]string{}
+	l.p.Artifacts = cmp.Or(path.Clean(l.packages[0].keys.TargetPath), "target")
+	if l.p.Artifacts == "." || !fs.ValidPath(l.p.Artifacts) {
+		l.p.Artifacts = "target"
+	}
 	for _, d := range l.packages[0].keys.Dispatch {
 		l.p.Dispatch[d.Namespace] = d.SearchOrder
 	}

@@ -101,7 +101,9 @@ type loader struct {
 	disabled    map[string]config.Pos // models that are not part of the project
 	toldKeys    map[string]bool       // keys without effect that were warned of
 	enforced    map[*Node]bool        // models whose config() has a contract
-	tables      map[string]*Node      // by lower-case schema.table: names that differ by case only are one table
+	unitDrafts  []unitDraft           // unit tests and exposures, until all nodes are known
+	exposed     []exposureDraft
+	tables      map[string]*Node // by lower-case schema.table: names that differ by case only are one table
 }
 
 // Load reads and validates a project. The problems are complete: of every file, all at once; the project is only
@@ -131,6 +133,8 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.singularChecks()
 	l.link()
 	l.linkChecks()
+	l.linkUnitTests()
+	l.linkExposures()
 	l.dropUnread()
 	l.pipelines()
 	l.snowflakeTables()

@@ -30,6 +30,8 @@ type Project struct {
 	Serve         *Serve
 	Entities      []*Entity
 	Terms         []*Term // by name
+	UnitTests     []*UnitTest
+	Exposures     []*Exposure
 	Nodes         []*Node // in dependency order, names sorted where the order is free
 	Secrets       *secret.Stores
 	Macros        *jinja.Library // of macros/*.sql
@@ -46,6 +48,8 @@ type Project struct {
 	Dispatch map[string][]string
 	// OnRunStart and OnRunEnd are SQL that runs before the first model of a run and behind the last.
 	OnRunStart, OnRunEnd []Hook
+	// Artifacts is the folder that dbt writes what it tells of a run to, relative to the project: its target-path.
+	Artifacts string
 	// Database is what templates call the target's database: a name that dbt projects print.
 	Database string
 
@@ -451,6 +455,8 @@ type Seed struct {
 type Ref struct {
 	Node *Node
 	Pos  config.Pos
+	// Source and Name are what source() says, whatever provides the table; Source is "" for a ref().
+	Source, Name string
 }
 
 // SourceSpec tells the loader what a type of source understands; cmd makes it from the source's own spec.

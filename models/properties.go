@@ -514,8 +514,14 @@ func (l *loader) describe(n *Node, t tableProperties) {
 		said := t.Columns[i].column()
 		said.Description = l.described(t.pkg, said.Description, t.Columns[i].At("description"))
 		n.Columns = append(n.Columns, said)
+		before := len(n.Checks)
 		l.checksOf(n, t.Columns[i].Checks.Node, said.Name, false)
 		l.checksOf(n, t.Columns[i].Tests.Node, said.Name, true)
 		l.checksOf(n, t.Columns[i].DataTests.Node, said.Name, true)
+		for _, c := range n.Checks[before:] {
+			if t.Columns[i].Quote && c.Test != nil {
+				_ = c.Test.Args.Set("column_name", `"`+said.Name+`"`) // a text is a key
+			}
+		}
 	}
 }

@@ -129,7 +129,7 @@ func (l *loader) link() {
 				continue
 			}
 			if node := l.lookup(t.node.Model.Package, r); node != nil {
-				t.node.reads(node, at(r.pos))
+				t.node.reads(node, r)
 			}
 		}
 	}
@@ -147,8 +147,8 @@ func (l *loader) link() {
 }
 
 // reads notes that a model's template refers to a node.
-func (n *Node) reads(node *Node, pos config.Pos) {
-	n.Model.Refs = append(n.Model.Refs, Ref{Node: node, Pos: pos})
+func (n *Node) reads(node *Node, r reference) {
+	n.Model.Refs = append(n.Model.Refs, Ref{Node: node, Pos: at(r.pos), Source: r.source, Name: r.name})
 	if !slices.Contains(n.Needs, node) {
 		n.Needs = append(n.Needs, node)
 	}
@@ -159,7 +159,7 @@ func (n *Node) reads(node *Node, pos config.Pos) {
 func (l *loader) maybe(t *trial, r reference) {
 	node := l.found(t.node.Model.Package, r)
 	if node != nil && node != t.node && !slices.Contains(t.node.Needs, node) && !reaches(node, t.node) {
-		t.node.reads(node, at(r.pos))
+		t.node.reads(node, r)
 	}
 }
 

@@ -31,17 +31,32 @@ func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 		return err
 	}
 	defer w.Close()
-	b := &transform.Builder{Project: pl.Project, Warehouse: w, Warn: func(node, message string) {
-		for n, one := range pl.planned {
-			if n.Name() == node {
-				one.Notes = append(one.Notes, message)
-			}
-		}
-	}}
+	b := &transform.Builder{Project: pl.Project, Warehouse: w, Warn: pl.warn}
 	if _, err := b.Begin(ctx, nil); err != nil {
 		return refusedHook(err)
 	}
 	exposed := map[*models.Node]bool{}
+	if err := pl.bind(ctx, b, nodes, temp, exposed); err != nil {
+		return err
+	}
+	if err := pl.breaks(ctx, b, exposed); err != nil {
+		return err
+	}
+	return pl.checks(ctx, b, nodes, exposed)
+}
+
+// warn notes what a template says.
+func (pl *planning) warn(node, message string) {
+	for n, one := range pl.planned {
+		if n.Name() == node {
+			one.Notes = append(one.Notes, message)
+		}
+	}
+}
+
+// bind finds out the columns of nodes that are not streams, in their order; exposed are the relations that the warehouse has.
+func (pl *planning) bind(ctx context.Context, b *transform.Builder, nodes []*models.Node, temp string, exposed map[*models.Node]bool) error {
+	w := b.Warehouse
 	for _, n := range nodes {
 		if n.Entity != nil {
 			if err := pl.entity(ctx, w, n, exposed); err != nil {
@@ -72,10 +87,7 @@ func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 			one.fail(explainModel(n, err))
 		}
 	}
-	if err := pl.breaks(ctx, b, exposed); err != nil {
-		return err
-	}
-	return pl.checks(ctx, b, nodes, exposed)
+	return nil
 }
 
 // exposeNeeds makes an empty relation of everything that the model reads.

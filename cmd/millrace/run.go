@@ -158,6 +158,7 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 			return a.nothingChanged, nil
 		}
 		return func() error {
+			a.writeArtifacts(e, report)
 			if err := a.printReport(report); err != nil {
 				return err
 			}

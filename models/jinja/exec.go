@@ -661,6 +661,9 @@ func (r *render) callMacro(m *macro, a Args) (any, error) {
 		return nil, err
 	}
 	defer r.pop()
+	if m.fixed != nil {
+		return FromGo(*m.fixed)
+	}
 	f := &frame{m.t, m.pkg, newScope(m.sc), nil}
 	if err := r.bindMacro(m.node, f, a); err != nil {
 		if a.f == nil { // Go calls: there is no better place

@@ -275,6 +275,8 @@ type (
 		pkg  string // its package; "" for one of the template itself
 		// block marks the body of a `{% call %}`: return() in it leaves the macro around it.
 		block bool
+		// fixed is what it gives, whatever it is called with, where a unit test says so; nil for others.
+		fixed *any
 	}
 )
 
