@@ -154,3 +154,14 @@ func (p *Project) usedBy(pattern string) []*Node {
 	}
 	return nodes
 }
+
+// exposuresOf are the names of the exposures that use a node.
+func (p *Project) exposuresOf(n *Node) []string {
+	var names []string
+	for _, e := range p.Exposures {
+		if slices.Contains(e.Needs, n) {
+			names = append(names, e.Name)
+		}
+	}
+	return names
+}

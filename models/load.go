@@ -112,7 +112,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	if in.Context == nil {
 		in.Context = context.Background()
 	}
-	l := newLoader(in, &Project{Dir: in.Dir, files: in.Files})
+	l := newLoader(in, &Project{Dir: in.Dir})
 	if !l.projectFile() {
 		return nil, l.problems.Sort()
 	}

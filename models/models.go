@@ -4,7 +4,6 @@
 package models
 
 import (
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -61,8 +60,7 @@ type Project struct {
 	sourced  map[string]*Node   // what provides the tables of dbt's sources, by source and table
 	trials   []*trial           // while loading
 	content  map[string]string  // hashes of files that were read, by their names
-	files    fs.FS
-	standing *Standing // that state: and result: go by
+	standing *Standing          // that state: and result: go by
 
 	root        string // name of the project as a package
 	rootVars    variables

@@ -64,6 +64,8 @@ var selectMethods = map[string]selectMethod{
 		func(_ *Project, n *Node) []string { return typesOf(n) }},
 	"owner": {func(_ *Project, n *Node, v string) bool { return n.Owner == v },
 		func(_ *Project, n *Node) []string { return []string{n.Owner} }},
+	"exposure": {func(p *Project, n *Node, v string) bool { return slices.Contains(p.usedBy(v), n) },
+		func(p *Project, n *Node) []string { return p.exposuresOf(n) }},
 	"result": {func(p *Project, n *Node, v string) bool { return p.standing.Results[n.Name()] == v },
 		func(*Project, *Node) []string { return results }},
 }
@@ -76,7 +78,7 @@ var foreignMethods = map[string]string{
 	"test_name": "checks belong to their tables: select those", "test_type": "checks belong to their tables: select those",
 	"unit_test":     "unit tests belong to their models: select those",
 	"source_status": "dbt source freshness writes it; here freshness is a check",
-	"exposure":      "exposures are not nodes of the graph", "metric": "there are no metrics", "saved_query": "there are no saved queries",
+	"metric":        "there are no metrics", "saved_query": "there are no saved queries",
 	"semantic_model": "there are no semantic models",
 	"group":          "groups have no meaning here", "access": "access has no meaning here", "version": "versions are models of their own, by their names",
 }

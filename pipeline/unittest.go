@@ -73,6 +73,9 @@ func (e *Engine) UnitTests(ctx context.Context, tests []*models.UnitTest, each f
 	defer w.Close()
 	u := &units{planning: planning{Engine: e, before: before, planned: map[*models.Node]*PlannedNode{}}, temp: temp, seeds: map[*models.Node]string{}}
 	u.b = &transform.Builder{Project: e.Project, Warehouse: w, Warn: func(string, string) {}, Run: transform.Run{Started: e.Clock(), Command: "test"}}
+	if _, err := u.b.Begin(ctx, nil); err != nil { // macros that models call, made by hooks
+		return refusedHook(err)
+	}
 	if err := u.inputs(ctx, tests); err != nil {
 		return err
 	}

@@ -157,8 +157,8 @@ func inferred(f *models.Fixture, column string) string {
 	return found
 }
 
-// compare runs the model and the expected rows in one statement, which gives both sides of a column one type.
-func (b *Builder) compare(ctx context.Context, c *Compared, out *jinja.Output, expected string, columns []warehouse.Column) error {
+// compareUnit runs the model and the expected rows in one statement, which gives both sides of a column one type.
+func (b *Builder) compareUnit(ctx context.Context, c *Compared, out *jinja.Output, expected string, columns []warehouse.Column) error {
 	d := b.Warehouse.Dialect()
 	var texts, sides []string
 	for i, col := range columns {

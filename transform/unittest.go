@@ -70,7 +70,7 @@ func (b *Builder) UnitTest(ctx context.Context, u Unit) (*Compared, error) {
 	if err != nil {
 		return c, err
 	}
-	return c, u.explain(b.compare(ctx, c, out, expected, columns))
+	return c, u.explain(b.compareUnit(ctx, c, out, expected, columns))
 }
 
 // give exposes the rows of an input.

@@ -9,10 +9,11 @@ func (a *app) commands() []*cobra.Command {
 	all := []*cobra.Command{
 		a.initCommand(), a.lintCommand(), a.planCommand(), a.runCommand(), a.retryCommand(), a.pushCommand(), a.backfillCommand(), a.cancelCommand(),
 		a.serveCommand(), a.schedulesCommand(), a.firingsCommand(), a.triggerCommand(), a.pauseCommand(), a.resumeCommand(),
-		a.checkCommand(), a.testCommand(), a.reconcileCommand(), a.statusCommand(), a.runsCommand(), a.reportCommand(), a.alertsCommand(), a.queryCommand(), a.profileCommand(), a.lineageCommand(), a.docsCommand(), a.rejectsCommand(), a.matchCommand(), a.explainCommand(),
-		a.verifyCommand(), a.gcCommand(), a.stateCommand(), a.manifestCommand(), a.tokensCommand(), a.doctorCommand(),
+		a.checkCommand(), a.testCommand(), a.reconcileCommand(), a.statusCommand(), a.runsCommand(), a.reportCommand(), a.alertsCommand(), a.queryCommand(), a.profileCommand(), a.lineageCommand(), a.docsCommand(), a.manifestCommand(), a.rejectsCommand(), a.matchCommand(), a.explainCommand(),
+		a.verifyCommand(), a.gcCommand(), a.stateCommand(), a.tokensCommand(), a.doctorCommand(),
 		a.connectorsCommand(), a.schemaCommand(), a.versionCommand(),
 	}
+	all = append(all, a.dbtCommands()...)
 	cobra.EnableCommandSorting = false
 	for _, c := range all {
 		strict(c)
