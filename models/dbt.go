@@ -27,7 +27,6 @@ type dbtPackage struct {
 	dir  string // what its files' names begin with: "" of the folder's own, dbt_packages/dbt_utils
 	file *config.File
 	keys dbtKeys
-	docs map[string]jinja.Position
 }
 
 // dbtKeys are those of dbt_project.yml. What is not decoded further has no effect here, or is read where it is used.

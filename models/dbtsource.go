@@ -58,13 +58,13 @@ func (l *loader) dbtSources() {
 			switch {
 			case !l.sourceEnabled(s, t):
 			case location != "":
-				file, why := locatedFile(expand(location, s.Name, t.Name, schema, identifier))
+				file, csv, why := locatedFile(expand(location, s.Name, t.Name, schema, identifier))
 				if why != "" {
 					l.absent[s.Name+"."+t.Name] = why
 					l.warning(at, "name a file or a pattern: data/*.parquet; or define the source in "+ProjectFile, "external_location: %s", why)
 					continue
 				}
-				add(s, "files", map[string]any{}, l.locatedStream(t.Name, file), at)
+				add(s, "files", map[string]any{}, locatedStream(t.Name, file, csv), at)
 			case l.providedBy(schema, identifier) != nil:
 				l.p.sourced[s.Name+"."+t.Name] = l.providedBy(schema, identifier)
 			case l.databaseExists():
@@ -143,25 +143,62 @@ func expand(location, source, name, schema, identifier string) string {
 
 var readerCall = regexp.MustCompile(`(?is)^\s*(?:read_parquet|parquet_scan|read_csv|read_csv_auto|read_json|read_json_auto)\s*\(\s*(.*?)\s*\)\s*$`)
 
-// locatedFile is the path that an external location names: plainly, in quotes, or as the only argument of a function that reads it.
-func locatedFile(location string) (file, why string) {
+// readerOptions are those of DuckDB's readers that a stream of files has too, by its name for them; "" changes nothing here.
+var readerOptions = map[string]string{"header": "header", "delim": "delimiter", "sep": "delimiter", "quote": "quote", "escape": "escape", "nullstr": "null",
+	"skip": "skip", "dateformat": "date_format", "timestampformat": "timestamp_format", "comment": "comment", "decimal_separator": "decimal",
+	"auto_detect": "", "union_by_name": "", "filename": ""}
+
+var readerOption = regexp.MustCompile(`(?s)^\s*,\s*(\w+)\s*=\s*('[^']*'|\w+)\s*`)
+
+// locatedFile is the path that an external location names: plainly, in quotes, or as the first argument of a function that reads it, whose
+// other arguments say how CSV is written.
+func locatedFile(location string) (file string, csv map[string]any, why string) {
 	text := strings.TrimSpace(location)
-	if m := readerCall.FindStringSubmatch(text); m != nil {
+	m := readerCall.FindStringSubmatch(text)
+	if m != nil {
 		text = m[1]
 	}
-	if unquoted, ok := strings.CutPrefix(text, "'"); ok {
-		inner, closed := strings.CutSuffix(unquoted, "'")
-		if !closed || strings.Contains(inner, "'") {
-			return "", "it has options: only a path is read"
+	switch unquoted, ok := strings.CutPrefix(text, "'"); {
+	case ok:
+		inner, rest, closed := strings.Cut(unquoted, "'")
+		if !closed || m == nil && rest != "" {
+			return "", nil, "it is SQL: only a path, or a function that reads it, is understood"
+		}
+		if csv, why = optionsOf(rest); why != "" {
+			return "", nil, why
 		}
 		text = inner
-	} else if text != strings.TrimSpace(location) || strings.ContainsAny(text, "()") {
-		return "", "it is SQL: only a path is read"
+	case m != nil || strings.ContainsAny(text, "()"):
+		return "", nil, "it is SQL: only a path, or a function that reads it, is understood"
 	}
 	if strings.Contains(text, "://") {
-		return "", "files of other machines are read by sources of " + ProjectFile
+		return "", nil, "files of other machines are read by sources of " + ProjectFile
 	}
-	return path.Clean(text), ""
+	return path.Clean(text), csv, ""
+}
+
+// optionsOf reads the arguments behind the path.
+func optionsOf(text string) (csv map[string]any, why string) {
+	csv = map[string]any{}
+	for strings.TrimSpace(text) != "" {
+		m := readerOption.FindStringSubmatch(text)
+		if m == nil {
+			return nil, fmt.Sprintf("the options from %q on are not understood", strings.TrimLeft(text, ", "))
+		}
+		key, known := readerOptions[strings.ToLower(m[1])]
+		switch value := strings.Trim(m[2], "'"); {
+		case !known, key == "" && strings.EqualFold(m[1], "filename") && strings.EqualFold(value, "true"):
+			return nil, fmt.Sprintf("the option %s is not there", m[1])
+		case key == "header":
+			csv[key] = strings.ToLower(value)
+		case key == "skip":
+			csv[key] = json.Number(value)
+		case key != "":
+			csv[key] = value
+		}
+		text = text[len(m[0]):]
+	}
+	return csv, ""
 }
 
 // madeSource makes a source of the project as if millrace.yml had it. Problems stand where dbt's files name the table.
@@ -197,10 +234,14 @@ func (l *loader) madeSource(name, kind string, options map[string]any, streams [
 }
 
 // locatedStream is a stream of a file that dbt-duckdb reads: as DuckDB names its columns, so does it.
-func (l *loader) locatedStream(name, file string) map[string]any {
+func locatedStream(name, file string, csv map[string]any) map[string]any {
 	st := map[string]any{"name": name, "path": file}
 	if ext := path.Ext(strings.TrimSuffix(file, ".gz")); ext == ".csv" || ext == ".tsv" {
-		st["csv"] = map[string]any{"duplicates": "number"}
+		if csv == nil {
+			csv = map[string]any{}
+		}
+		csv["duplicates"] = "number"
+		st["csv"] = csv
 	}
 	return st
 }

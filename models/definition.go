@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -59,7 +58,7 @@ func (p *Project) Definition(n *Node) *Definition {
 	case n.Stream != nil:
 		d.Parts[PartStream] = defineStream(n.Stream)
 	case n.Seed != nil:
-		d.Parts[PartBody] = p.contentOf(n.Seed.Path)
+		d.Parts[PartBody], _ = p.SeedHash(n.Seed) // "" where it cannot be read: the seed's step says why
 		d.settings(n.Seed.Config)
 	case n.Entity != nil:
 		d.Parts[PartBody] = p.contentOf(n.Path)
@@ -303,22 +302,5 @@ func (p *Project) keep(file string, sum [sha256.Size]byte) {
 	p.content[file] = hex.EncodeToString(sum[:12])
 }
 
-// contentOf is a hash of a file of the project; "" where it cannot be read. A seed's is not read to load the project.
-func (p *Project) contentOf(file string) string {
-	if sum, known := p.content[file]; known {
-		return sum
-	}
-	if p.files == nil { // a checks file has no project
-		return ""
-	}
-	f, err := p.files.Open(file)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return ""
-	}
-	return hex.EncodeToString(sum.Sum(nil)[:12])
-}
+// contentOf is a hash of a file that loading has read.
+func (p *Project) contentOf(file string) string { return p.content[file] }

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -83,8 +84,9 @@ func (p *Project) Facts(n *Node) *jinja.Dict {
 	put("name", n.RefName())
 	put("resource_type", n.ResourceType())
 	put("package_name", p.PackageName(n.Package()))
-	put("path", n.Path)
-	put("original_file_path", n.Path)
+	file, below := p.inPackage(n.Path, n.Package())
+	put("path", below)
+	put("original_file_path", file)
 	put("unique_id", p.UniqueID(n))
 	put("fqn", anys(n.fqn))
 	put("alias", n.Table)
@@ -113,6 +115,8 @@ func (p *Project) Facts(n *Node) *jinja.Dict {
 	}
 	if n.Stream != nil {
 		put("source_name", n.Stream.Source.Name)
+		put("loader", n.loadedBy)
+		put("identifier", cmp.Or(n.asWritten, n.Table))
 	}
 	return d
 }
@@ -126,6 +130,12 @@ func (p *Project) Graph() *jinja.Dict {
 			into = kinds["sources"]
 		}
 		_ = into.Set(p.UniqueID(n), p.Facts(n)) // a text is a key
+	}
+	for _, e := range p.Exposures {
+		id, facts := p.exposureFacts(e)
+		if one, err := jinja.FromGo(facts); err == nil {
+			_ = kinds["exposures"].Set(id, one) // a text is a key
+		}
 	}
 	d := jinja.NewDict()
 	for _, key := range []string{"nodes", "sources", "exposures", "metrics", "groups", "semantic_models", "saved_queries"} {

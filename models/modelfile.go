@@ -206,10 +206,10 @@ func (l *loader) nameNode(p *dbtPackage, n *Node, said []setting) {
 			exact, _ = s.value.(string)
 		}
 	}
-	if n.Model != nil && n.Model.Version != "" && alias == nil {
-		alias = n.Model.Name + "_v" + strings.ReplaceAll(n.Model.Version, ".", "_")
-	}
 	n.Schema, n.Table = l.defaultSchema(), n.RefName()
+	if n.Model != nil && n.Model.Version != "" {
+		n.Table += "_v" + strings.ReplaceAll(n.Model.Version, ".", "_")
+	}
 	if text, ok := schema.(string); ok && text != "" {
 		if n.Schema = text; l.isDBT() {
 			n.Schema = l.defaultSchema() + "_" + strings.TrimSpace(text)
@@ -245,7 +245,7 @@ func (l *loader) naming(p *dbtPackage, n *Node, macro string, given any, facts *
 		l.problem(n.Pos, "", "%v", err)
 		return "", false
 	}
-	_, text, err := l.p.Macros.Call(l.Context, probe.globals(false), jinja.Options{Macros: l.p.Macros, Package: p.name}, p.name, macro,
+	_, text, err := l.p.Macros.Call(l.Context, probe.globals(false), jinja.Options{Macros: l.p.Macros, Package: p.name}, ref.Package, macro,
 		[]any{value, facts}, nil)
 	if err != nil {
 		l.templateProblem(n.Path, err)

@@ -4,10 +4,10 @@
 package models
 
 import (
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/secret"
@@ -60,12 +60,12 @@ type Project struct {
 	sourced  map[string]*Node   // what provides the tables of dbt's sources, by source and table
 	trials   []*trial           // while loading
 	content  map[string]string  // hashes of files that were read, by their names
-	files    fs.FS
-	standing *Standing // that state: and result: go by
+	standing *Standing          // that state: and result: go by
 
 	root        string // name of the project as a package
 	rootVars    variables
 	packageVars map[string]variables
+	read        time.Time         // when it was: templates that ask for the time while it is read see this
 	given       map[string]any    // --var
 	latest      map[string]string // version of versioned models that a ref() without one means, by name
 	env         func(string) (string, bool)
@@ -297,6 +297,8 @@ type Node struct {
 	Path          string  // the file that defines it, relative to the project
 	Pos           config.Pos
 
+	loadedBy  string          // loader: of a dbt source
+	asWritten string          // identifier: of a dbt source's table
 	fqn       []string        // what dbt's trees of configuration and selectors go by
 	inherited map[string]bool // of a model: names of personal columns that it reads, in lower case
 }

@@ -110,22 +110,21 @@ type tableProperties struct {
 // versionProperties are one version of a model.
 type versionProperties struct {
 	config.Origin
-	V           config.Node     `yaml:"v" required:"true" doc:"Its number or name."`
-	DefinedIn   string          `yaml:"defined_in" doc:"Its file, without .sql; by default the model's name with _v and the version."`
-	Description string          `yaml:"description" doc:"What is special about it."`
-	Config      config.Node     `yaml:"config" doc:"What differs from the model's config."`
-	Columns     []versionColumn `yaml:"columns" doc:"Columns that differ from the model's."`
-	DataTests   checkList       `yaml:"data_tests" doc:"Checks instead of the model's."`
-	Tests       checkList       `yaml:"tests" doc:"dbt's older name for data_tests."`
-	Deprecation config.Node     `yaml:"deprecation_date" doc:"dbt's key; not read."`
-	Access      config.Node     `yaml:"access" doc:"dbt's key; not read."`
+	V           config.Node `yaml:"v" required:"true" doc:"Its number or name."`
+	DefinedIn   string      `yaml:"defined_in" doc:"Its file, without .sql; by default the model's name with _v and the version."`
+	Description string      `yaml:"description" doc:"What is special about it."`
+	Config      config.Node `yaml:"config" doc:"What differs from the model's config."`
+	Columns     config.Node `yaml:"columns" doc:"Columns that differ from the model's, or which of them it has."`
+	DataTests   checkList   `yaml:"data_tests" doc:"Checks instead of the model's."`
+	Tests       checkList   `yaml:"tests" doc:"dbt's older name for data_tests."`
+	Deprecation config.Node `yaml:"deprecation_date" doc:"dbt's key; not read."`
+	Access      config.Node `yaml:"access" doc:"dbt's key; not read."`
 }
 
-// versionColumn is a column of a version, or which of the model's it has.
-type versionColumn struct {
-	Include          config.Node `yaml:"include" doc:"Which of the model's columns it has: all, or a list."`
-	Exclude          config.Node `yaml:"exclude" doc:"Which of them it does not have."`
-	columnProperties `yaml:",inline"`
+// versionColumns says which of the model's columns a version has.
+type versionColumns struct {
+	Include config.Node `yaml:"include" doc:"Which of the model's columns it has: all, or a list."`
+	Exclude config.Node `yaml:"exclude" doc:"Which of them it does not have."`
 }
 
 // tableConfig is what of config: is about docs and checks. Everything else there is configuration: see configure.
@@ -268,6 +267,9 @@ func renderedLater(at []string) bool {
 	if slices.Contains(unreadSections, at[0]) {
 		return true
 	}
+	if isTestSetting(at) {
+		return false
+	}
 	return slices.ContainsFunc(at, func(key string) bool {
 		switch key {
 		case "description", "tests", "data_tests", "checks", "unit_tests":
@@ -275,6 +277,13 @@ func renderedLater(at []string) bool {
 		}
 		return isHookKey(key)
 	})
+}
+
+// isTestSetting says whether a value is a setting of a test, and not one of its arguments.
+func isTestSetting(at []string) bool {
+	last := len(at) - 1
+	inTest := slices.Contains(at, "data_tests") || slices.Contains(at, "tests")
+	return inTest && slices.Contains(testSettings, at[last]) && !slices.Contains(at, "arguments") && !slices.Contains(at, "description")
 }
 
 // patchOf is what the properties files say of a model, seed or snapshot of a package. The project may speak of those of its packages.
@@ -321,6 +330,8 @@ type version struct {
 	of      *tableProperties
 	version string
 	said    versionProperties
+	columns []columnProperties // that are its own
+	taken   []versionColumns   // of the model's
 }
 
 // versions notes which files are versions of a model, and which of them is the latest.
@@ -332,7 +343,19 @@ func (l *loader) versions(t *tableProperties) {
 		if file == "" {
 			file = t.Name + "_v" + name
 		}
-		l.versioned[file] = append(l.versioned[file], version{t, name, v})
+		one := version{of: t, version: name, said: v}
+		for _, item := range v.Columns.Items() {
+			if item.Get("include").IsZero() {
+				var own columnProperties
+				l.tolerate(item.Decode(&own))
+				one.columns = append(one.columns, own)
+			} else {
+				var taken versionColumns
+				l.tolerate(item.Decode(&taken))
+				one.taken = append(one.taken, taken)
+			}
+		}
+		l.versioned[file] = append(l.versioned[file], one)
 		if t.Latest.Text() == "" && newer(name, latest) {
 			latest = name
 		}
@@ -429,17 +452,12 @@ func (v *version) apply(t *tableProperties) {
 	if !v.said.Origin.Has("columns") {
 		return
 	}
-	var columns []columnProperties
+	columns := slices.Clone(v.columns)
 	own := map[string]bool{}
-	for _, c := range v.said.Columns {
-		if c.Name != "" {
-			columns, own[c.Name] = append(columns, c.columnProperties), true
-		}
+	for _, c := range columns {
+		own[c.Name] = true
 	}
-	for _, c := range v.said.Columns {
-		if c.Include.IsZero() {
-			continue
-		}
+	for _, c := range v.taken {
 		for _, of := range t.Columns {
 			if !own[of.Name] && included(c, of.Name) {
 				columns = append(columns, of)
@@ -449,7 +467,7 @@ func (v *version) apply(t *tableProperties) {
 	t.Columns = columns
 }
 
-func included(c versionColumn, name string) bool {
+func included(c versionColumns, name string) bool {
 	has := func(n config.Node) bool {
 		return slices.ContainsFunc(n.Items(), func(item config.Node) bool { return item.Text() == name })
 	}
@@ -478,6 +496,10 @@ func (l *loader) describeSource(s *sourceProperties) {
 			continue
 		}
 		n.Tags = append(append(n.Tags, s.Tags...), c.Tags...)
+		n.loadedBy, n.asWritten = s.Loader.Text(), t.Identifier
+		if t.Loader.IsScalar() {
+			n.loadedBy = t.Loader.Text()
+		}
 		l.describe(n, t)
 	}
 }

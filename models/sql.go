@@ -194,7 +194,7 @@ func (l *loader) noModel(r reference) {
 	for name := range l.p.byModel {
 		known = append(known, name)
 	}
-	what := "model"
+	what := "model or seed"
 	if l.path != nil {
 		what = "table"
 	}

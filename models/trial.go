@@ -94,7 +94,7 @@ func (p *Project) PackageName(label string) string {
 
 // ContextFacts are what the project says of dbt's context; who renders adds what is known of the node and of the run.
 func (p *Project) ContextFacts() jinja.Facts {
-	return jinja.Facts{Target: p.TargetFacts(), Project: p.root, Database: p.Database, HideDatabase: true, Dispatch: p.Dispatch}
+	return jinja.Facts{Target: p.TargetFacts(), Project: p.root, Database: p.Database, HideDatabase: true, Dispatch: p.Dispatch, RunStarted: p.read}
 }
 
 // TargetFacts are what a template sees as target.
@@ -102,7 +102,11 @@ func (p *Project) TargetFacts() map[string]any {
 	if p.Target == nil {
 		return map[string]any{}
 	}
-	return map[string]any{"name": p.Target.Name, "type": "duckdb", "schema": p.Target.Schema, "profile_name": p.Name}
+	facts := map[string]any{"name": p.Target.Name, "type": "duckdb", "schema": p.Target.Schema, "profile_name": p.Name}
+	if p.Database != "" {
+		facts["database"] = p.Database
+	}
+	return facts
 }
 
 // seen keeps a reference that the rendering has made: at its place where it is written plainly, else at the model's beginning.

@@ -72,6 +72,11 @@ func (r *run) buildAll(ctx context.Context) error {
 		case models.KindSeed:
 			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.seedOrKept(ctx, b, n, s) })
 		}
+		if _, judging := split(n); n.Model.Materialized == models.Ephemeral && len(judging) > 0 {
+			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) {
+				return nil, r.ephemeral(ctx, b, n, s, judging)
+			})
+		}
 		if n.Model.Materialized == models.Ephemeral {
 			r.count(1)
 			r.mu.Lock()
@@ -199,6 +204,24 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 		}
 	}
 	return r.make(ctx, b, job, s, func(job transform.Job) (*transform.Built, error) { return b.Build(ctx, job) })
+}
+
+// ephemeral runs the checks of a model that has no table, over what its SELECT gives. What reads it is not built when one fails.
+func (r *run) ephemeral(ctx context.Context, b *transform.Builder, n *models.Node, s *journal.Step, checks []*models.Check) (err error) {
+	a, err := r.newAudit(n, s, b.Warehouse, r.runDir(r.ID))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.save(ctx)) }()
+	query, columns, err := b.Describe(ctx, transform.Job{Node: n, Now: r.LogicalTime})
+	if err != nil {
+		return explainModel(n, err)
+	}
+	v := warehouse.Version{Name: nameOf(n), Columns: columns, View: query}
+	if err := a.judgeAll(ctx, &v, checks); err != nil {
+		return explainModel(n, err)
+	}
+	return nil
 }
 
 // stage makes an empty folder for the files of a node that is built.

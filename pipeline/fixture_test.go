@@ -54,7 +54,15 @@ func engine(t *testing.T, dir string) *pipeline.Engine {
 // engineFor opens it for a target, "" for its own choice.
 func engineFor(t *testing.T, dir, target string) *pipeline.Engine {
 	t.Helper()
-	p, problems := models.Load(models.Loading{Dir: dir, Files: os.DirFS(dir), Target: target, Sources: pipeline.SourceSpecs(sources.Specs()), Env: os.LookupEnv, ColumnType: warehouse.ContractType, SeedType: warehouse.SeedType})
+	return engineWith(t, models.Loading{Dir: dir, Target: target})
+}
+
+// engineWith opens the project that is loaded so.
+func engineWith(t *testing.T, in models.Loading) *pipeline.Engine {
+	t.Helper()
+	in.Files, in.Sources, in.Env = os.DirFS(in.Dir), pipeline.SourceSpecs(sources.Specs()), os.LookupEnv
+	in.ColumnType, in.SeedType = warehouse.ContractType, warehouse.SeedType
+	p, problems := models.Load(in)
 	if problems.HasErrors() {
 		t.Fatal(problems)
 	}

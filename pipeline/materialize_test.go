@@ -71,7 +71,7 @@ func TestFullRefreshConfig(t *testing.T) {
 		for name, word := range words {
 			as(e, name, func(m *models.Model) { m.FullRefresh = word })
 		}
-		if r := run(t, e, func(q *pipeline.Request) { q.FullRefresh = i == 2 }); r.Run.Status != journal.Succeeded {
+		if r := run(t, e, func(q *pipeline.Request) { q.FullRefresh, q.Rebuild = i == 2, i == 1 }); r.Run.Status != journal.Succeeded {
 			t.Fatalf("%+v", r.Steps)
 		}
 		if got := seen(t, e, "select (select count(*) from main.always), (select count(*) from main.never), (select count(*) from main.silent)"); got != want {

@@ -90,8 +90,8 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Build renders the model, runs it between its hooks, and makes a version of what came out.
 func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
-	if m := job.Node.Model; m.Unbuildable != "" {
-		return nil, &Error{Pos: job.Node.Pos.String(), Err: errors.New(m.Unbuildable), Hint: m.UnbuildableHint}
+	if err := buildable(job.Node); err != nil {
+		return nil, err
 	}
 	if err := definable(b.Project, job.Node); err != nil {
 		return nil, err
@@ -101,6 +101,11 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 		return nil, err
 	}
 	defer release()
+	if b.Project.DBT {
+		if _, err := b.lookAtHooks(ctx, job); err != nil {
+			return nil, err
+		}
+	}
 	before, notes, err := b.runHooks(ctx, job, job.Node.Model.Before, nil)
 	if err != nil {
 		return nil, err
@@ -122,6 +127,14 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 	}
 	built.Notes = slices.Concat(built.Notes, notes, after)
 	return built, nil
+}
+
+// buildable refuses what the loader knows to be impossible.
+func buildable(n *models.Node) error {
+	if n.Model == nil || n.Model.Unbuildable == "" {
+		return nil
+	}
+	return &Error{Pos: n.Pos.String(), Err: errors.New(n.Model.Unbuildable), Hint: n.Model.UnbuildableHint}
 }
 
 // notYet adds what to do to an error of a model that reads itself before it is there.

@@ -12,6 +12,9 @@ import (
 // Check renders the model and its hooks and refuses what could not be built: a model is one SELECT, and a hook changes nothing but the
 // engine's own session. Nothing that it reads need be there.
 func (b *Builder) Check(ctx context.Context, job Job) error {
+	if job.Node.Model.Unbuildable != "" { // which the loader has said
+		return nil
+	}
 	if err := definable(b.Project, job.Node); err != nil {
 		return err
 	}
@@ -39,7 +42,7 @@ var errUnasked = errors.New("the engine cannot be asked now")
 // Describe renders the model and binds its SELECT without running it: the columns that it would yield, or the place
 // of the mistake. What it reads is exposed; empty relations with the right columns will do.
 func (b *Builder) Describe(ctx context.Context, job Job) (sql string, columns []warehouse.Column, err error) {
-	if err := definable(b.Project, job.Node); err != nil {
+	if err := errors.Join(buildable(job.Node), definable(b.Project, job.Node)); err != nil {
 		return "", nil, err
 	}
 	ctx, release, err := b.inSession(ctx, job)
@@ -76,6 +79,9 @@ type Parsed struct {
 
 // Parse renders the model and has its SELECT parsed; nothing that it reads need be there.
 func (b *Builder) Parse(ctx context.Context, job Job) (*Parsed, error) {
+	if err := buildable(job.Node); err != nil {
+		return nil, err
+	}
 	out, err := b.render(ctx, job)
 	if err != nil {
 		return nil, templateError(err)

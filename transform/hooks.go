@@ -338,7 +338,7 @@ func (b *Builder) renderHook(ctx context.Context, job Job, t *jinja.Template, mo
 	return t.Render(ctx, globals, b.options(job.Node))
 }
 
-// Begin looks at the hooks of the run and of these models, before anything of them is built, and runs those of the run's start.
+// Begin looks at the hooks of the run and, in a project of Millrace's own, of these models, before anything of them is built, and runs those of the run's start.
 // Without models nothing is going to be built, and what asks for rows is passed over.
 func (b *Builder) Begin(ctx context.Context, nodes []*models.Node) (notes []string, err error) {
 	job, more := b.ofRun()
@@ -365,7 +365,7 @@ func (b *Builder) Begin(ctx context.Context, nodes []*models.Node) (notes []stri
 	}
 	var failed []error
 	for _, n := range nodes {
-		if n.Model != nil {
+		if n.Model != nil && !b.Project.DBT { // of a dbt project the model alone fails: Build looks
 			_, err := b.lookAtHooks(ctx, Job{Node: n})
 			failed = append(failed, err)
 		}

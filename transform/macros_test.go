@@ -45,7 +45,7 @@ func TestMacros(t *testing.T) {
 	file := readMacroCases(t, "testdata/macros.json", 40)
 	b := file.bench(t)
 	for _, c := range file.Cases {
-		b.compare(t, c)
+		b.asInDBT(t, c)
 	}
 }
 
@@ -67,7 +67,7 @@ func TestPackages(t *testing.T) {
 	}
 	b.Project.Vars["dbt_date:time_zone"] = "UTC"
 	for _, c := range file.Cases {
-		b.compare(t, c)
+		b.asInDBT(t, c)
 	}
 }
 
@@ -118,8 +118,8 @@ func (f macroCases) bench(t *testing.T) *Builder {
 	return b
 }
 
-// compare runs a case and wants dbt's types and values, as text.
-func (b *Builder) compare(t *testing.T, c macroCase) {
+// asInDBT runs a case and wants dbt's types and values, as text.
+func (b *Builder) asInDBT(t *testing.T, c macroCase) {
 	t.Helper()
 	sql, err := b.asking(t, c.Src)
 	if err != nil {

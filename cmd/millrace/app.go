@@ -34,16 +34,17 @@ type app struct {
 	stdout, stderr io.Writer
 	redactor       *secret.Redactor
 
-	dir     string
-	target  string
-	vars    []string
-	json    bool
-	memory  string
-	threads int
-	verbose bool
-	noColor bool
-	format  string // of logs
-	metrics string // file to write them to
+	dir      string
+	target   string
+	vars     []string
+	varsYAML string // dbt's --vars
+	json     bool
+	memory   string
+	threads  int
+	verbose  bool
+	noColor  bool
+	format   string // of logs
+	metrics  string // file to write them to
 
 	opened *openedFiles // what loading the project opens; nil when nobody wants to know
 }
@@ -72,6 +73,7 @@ func (a *app) rootCommand() *cobra.Command {
 	f.StringVarP(&a.dir, "project", "C", ".", "folder of the project")
 	f.StringVar(&a.target, "target", "", "target to use instead of the project's own choice")
 	f.StringArrayVar(&a.vars, "var", nil, "set a project variable, as name=value")
+	f.StringVar(&a.varsYAML, "vars", "", "set project variables as dbt does: a mapping in YAML, '{name: value}'")
 	f.BoolVar(&a.json, "json", false, "print the answer as JSON")
 	f.StringVar(&a.memory, "memory", "", "memory that the work may use, such as 512MB")
 	f.IntVar(&a.threads, "threads", 0, "processors to use (default all)")
@@ -186,7 +188,11 @@ func (a *app) load(in models.Loading, files string) (*models.Project, config.Pro
 // loading is what any loader of files wants to know.
 func (a *app) loading(ctx context.Context, unresolved bool) (models.Loading, error) {
 	in := models.Loading{Sources: specs(), Vars: map[string]string{}, Redactor: a.redactor, Reserved: reservedSchemas(), Context: ctx, ColumnType: warehouse.ContractType, SeedType: warehouse.SeedType}
-	for _, v := range a.vars {
+	vars, err := a.allVars()
+	if err != nil {
+		return in, err
+	}
+	for _, v := range vars {
 		name, value, ok := strings.Cut(v, "=")
 		if !ok {
 			return in, usage("--var %s: write name=value", v)

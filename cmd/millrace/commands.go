@@ -13,6 +13,7 @@ func (a *app) commands() []*cobra.Command {
 		a.verifyCommand(), a.gcCommand(), a.stateCommand(), a.tokensCommand(), a.doctorCommand(),
 		a.connectorsCommand(), a.schemaCommand(), a.versionCommand(),
 	}
+	all = append(all, a.dbtCommands()...)
 	cobra.EnableCommandSorting = false
 	for _, c := range all {
 		strict(c)

@@ -47,7 +47,8 @@
 {% macro write_to_file() %}{% do _tables('write_to_file', varargs, kwargs) %}{% endmacro %}
 {% macro external_location() %}{% do _tables('external_location', varargs, kwargs) %}{% endmacro %}
 {% macro location_exists() %}{% do _tables('location_exists', varargs, kwargs) %}{% endmacro %}
-{% macro register_upstream_external_models() %}{% do _tables('register_upstream_external_models', varargs, kwargs) %}{% endmacro %}
+{# External files are read by every run as tables of their own: there is nothing to register. #}
+{% macro register_upstream_external_models() %}{% endmacro %}
 {% macro run_hooks() %}{% do _tables('run_hooks', varargs, kwargs) %}{% endmacro %}
 {% macro refresh_materialized_view() %}{% do _tables('refresh_materialized_view', varargs, kwargs) %}{% endmacro %}
 {% macro get_create_materialized_view_as_sql() %}{% do _tables('get_create_materialized_view_as_sql', varargs, kwargs) %}{% endmacro %}
