@@ -24,6 +24,8 @@ type Unit struct {
 	Columns func(n *models.Node) Known
 	// Seed gives a SELECT of the rows of a seed's file.
 	Seed func(ctx context.Context, n *models.Node) (string, error)
+	// Given are the rows that earlier tests have exposed, as SQL: many tests of a model have the same. It is added to.
+	Given map[warehouse.Name]string
 }
 
 // Known are columns of a table; those that are missing are not known where they are Some.
@@ -80,7 +82,14 @@ func (b *Builder) give(ctx context.Context, u Unit, f *models.Fixture) error {
 		return err
 	}
 	name := warehouse.Name{Schema: f.Node.Schema, Table: f.Node.Table}
+	if u.Given[name] == sql {
+		return nil
+	}
+	u.Given[name] = ""
 	err = b.Warehouse.Expose(ctx, warehouse.Version{Name: name, View: sql})
+	if err == nil {
+		u.Given[name] = sql
+	}
 	var wrong *warehouse.SQLError
 	if errors.As(err, &wrong) {
 		return &Error{Pos: f.Pos.String(), Err: fmt.Errorf("the rows of %s: %s", f.Input, wrong.Message)}
