@@ -91,7 +91,8 @@ func (l *loader) linkExposures() {
 	for i := range l.exposed {
 		d := &l.exposed[i]
 		file := strings.TrimPrefix(strings.TrimPrefix(d.Pos().File, d.pkg.dir), "/")
-		e := &Exposure{Name: d.Name, Label: d.Label, Type: d.Type, Maturity: d.Maturity, URL: d.URL, OwnerName: d.Owner.Name, OwnerEmail: strings.Join(d.Owner.Email, ", "),
+		e := &Exposure{Name: d.Name, Label: d.Label, Type: d.Type, Maturity: d.Maturity, URL: d.URL, OwnerName: d.Owner.Name,
+			OwnerEmail:  strings.Join(d.Owner.Email, ", "),
 			Description: l.described(d.pkg, d.Description, d.At("description")), Tags: slices.Concat(d.Tags, d.Config.Tags), Meta: map[string]any{},
 			Package: d.pkg.label(), Path: d.Pos().File, Pos: d.At("name"), fqn: d.pkg.fqn(d.pkg.inside(d.pkg.modelPaths()), file, d.Name)}
 		enabled := true
@@ -130,7 +131,8 @@ func (l *loader) uses(d *exposureDraft, e *Exposure) {
 		at := d.Item("depends_on", i)
 		r, ok := parseReference(text, at)
 		if !ok {
-			l.warning(at, "write ref('model') or source('source', 'table')", "exposure %q depends on %s, which is neither a model nor a source", d.Name, text)
+			l.warning(at, "write ref('model') or source('source', 'table')", "exposure %q depends on %s, which is neither a model nor a source",
+				d.Name, text)
 			continue
 		}
 		before := len(l.problems)

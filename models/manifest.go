@@ -66,8 +66,10 @@ func (p *Project) Manifest(in Invocation) map[string]any {
 		units[id] = p.unitTestFacts(t)
 		parents[id] = []string{p.UniqueID(t.Node)}
 	}
-	return map[string]any{"metadata": p.Metadata(ManifestSchema, in), "nodes": nodes, "sources": sources, "exposures": exposures, "unit_tests": units, "macros": p.macroFacts(),
-		"parent_map": parents, "child_map": childrenOf(parents), "docs": map[string]any{}, "metrics": map[string]any{}, "groups": map[string]any{}, "selectors": map[string]any{},
+	return map[string]any{"metadata": p.Metadata(ManifestSchema, in), "nodes": nodes, "sources": sources, "exposures": exposures,
+		"unit_tests": units, "macros": p.macroFacts(),
+		"parent_map": parents, "child_map": childrenOf(parents), "docs": map[string]any{}, "metrics": map[string]any{},
+		"groups": map[string]any{}, "selectors": map[string]any{},
 		"disabled": map[string]any{}, "group_map": map[string]any{}, "saved_queries": map[string]any{}, "semantic_models": map[string]any{}}
 }
 
@@ -155,7 +157,8 @@ func (p *Project) nodeFacts(n *Node) map[string]any {
 	facts["contract"] = map[string]any{"enforced": n.Contract() != nil, "alias_types": true, "checksum": nil}
 	facts["unrendered_config"], facts["owner"] = map[string]any{}, n.Owner
 	if n.Model != nil {
-		facts["checksum"] = map[string]any{"name": "sha256", "checksum": fmt.Sprintf("%x", sha256.Sum256([]byte(strings.TrimSpace(n.Model.Template.Source()))))}
+		facts["checksum"] = map[string]any{"name": "sha256", "checksum": fmt.Sprintf("%x",
+			sha256.Sum256([]byte(strings.TrimSpace(n.Model.Template.Source()))))}
 	}
 	if n.Seed != nil {
 		facts["raw_code"] = ""
@@ -218,8 +221,9 @@ func (p *Project) otherSources(n *Node, sources map[string]any, parents map[stri
 			continue
 		}
 		facts := p.nodeFacts(r.Node)
-		for key, value := range map[string]any{"unique_id": id, "resource_type": "source", "source_name": r.Source, "name": r.Name, "identifier": r.Node.Table,
-			"fqn": []string{p.root, r.Source, r.Name}, "loader": "", "freshness": nil, "config": map[string]any{"enabled": true},
+		for key, value := range map[string]any{"unique_id": id, "resource_type": "source", "source_name": r.Source, "name": r.Name,
+			"identifier": r.Node.Table,
+			"fqn":        []string{p.root, r.Source, r.Name}, "loader": "", "freshness": nil, "config": map[string]any{"enabled": true},
 			"depends_on": map[string]any{"nodes": []string{}, "macros": []string{}}} {
 			facts[key] = value
 		}
@@ -258,11 +262,16 @@ func (p *Project) checkFacts(c *Check) map[string]any {
 	}
 	folders := strings.Split(path.Dir(below), "/")
 	fqn := append([]string{p.PackageName(pkg)}, slices.DeleteFunc(folders, func(s string) bool { return s == "." })...)
-	facts := map[string]any{"unique_id": p.TestID(c), "resource_type": "test", "name": name, "alias": alias, "package_name": p.PackageName(pkg), "path": alias + ".sql", "original_file_path": file,
-		"fqn": append(fqn, name), "database": orNone(p.Database), "schema": c.Node.Schema, "description": c.Description, "tags": append([]string{}, c.Tags...), "meta": map[string]any{},
-		"columns": map[string]any{}, "depends_on": map[string]any{"nodes": on, "macros": []string{}}, "refs": refs, "sources": sources, "metrics": []any{}, "relation_name": nil, "language": "sql",
-		"raw_code": "", "checksum": map[string]any{"name": "none", "checksum": ""}, "docs": map[string]any{"show": true, "node_color": nil}, "compiled": false, "compiled_code": nil,
-		"config": map[string]any{"enabled": true, "materialized": "test", "severity": severity, "where": orNone(c.Where), "warn_if": condition(c.WarnIf), "error_if": condition(c.ErrorIf),
+	facts := map[string]any{"unique_id": p.TestID(c), "resource_type": "test", "name": name, "alias": alias,
+		"package_name": p.PackageName(pkg), "path": alias + ".sql", "original_file_path": file,
+		"fqn": append(fqn, name), "database": orNone(p.Database), "schema": c.Node.Schema, "description": c.Description,
+		"tags": append([]string{}, c.Tags...), "meta": map[string]any{},
+		"columns": map[string]any{}, "depends_on": map[string]any{"nodes": on, "macros": []string{}}, "refs": refs, "sources": sources,
+		"metrics": []any{}, "relation_name": nil, "language": "sql",
+		"raw_code": "", "checksum": map[string]any{"name": "none", "checksum": ""}, "docs": map[string]any{"show": true, "node_color": nil},
+		"compiled": false, "compiled_code": nil,
+		"config": map[string]any{"enabled": true, "materialized": "test", "severity": severity, "where": orNone(c.Where),
+			"warn_if": condition(c.WarnIf), "error_if": condition(c.ErrorIf),
 			"fail_calc": "count(*)", "tags": append([]string{}, c.Tags...), "meta": map[string]any{}}}
 	if c.Template != nil {
 		facts["raw_code"] = c.Template.Source()
@@ -288,9 +297,12 @@ func (p *Project) exposureFacts(e *Exposure) (string, map[string]any) {
 		on = append(on, p.UniqueID(n))
 	}
 	file, below := p.inPackage(e.Path, e.Package)
-	return id, map[string]any{"unique_id": id, "resource_type": "exposure", "name": e.Name, "label": orNone(e.Label), "type": e.Type, "maturity": orNone(e.Maturity), "url": orNone(e.URL),
-		"description": e.Description, "owner": map[string]any{"name": orNone(e.OwnerName), "email": orNone(e.OwnerEmail)}, "package_name": p.PackageName(e.Package), "path": below,
-		"original_file_path": file, "fqn": e.fqn, "tags": append([]string{}, e.Tags...), "meta": e.Meta, "config": map[string]any{"enabled": true},
+	return id, map[string]any{"unique_id": id, "resource_type": "exposure", "name": e.Name, "label": orNone(e.Label), "type": e.Type,
+		"maturity": orNone(e.Maturity), "url": orNone(e.URL),
+		"description": e.Description, "owner": map[string]any{"name": orNone(e.OwnerName), "email": orNone(e.OwnerEmail)},
+		"package_name": p.PackageName(e.Package), "path": below,
+		"original_file_path": file, "fqn": e.fqn, "tags": append([]string{}, e.Tags...), "meta": e.Meta,
+		"config":     map[string]any{"enabled": true},
 		"depends_on": map[string]any{"nodes": on, "macros": []string{}}, "refs": []any{}, "sources": []any{}, "metrics": []any{}}
 }
 
@@ -300,8 +312,10 @@ func (p *Project) unitTestFacts(t *UnitTest) map[string]any {
 	for _, f := range t.Given {
 		given = append(given, map[string]any{"input": f.Input})
 	}
-	return map[string]any{"unique_id": p.UnitTestID(t), "resource_type": "unit_test", "name": t.Name, "model": t.Node.RefName(), "description": t.Description, "package_name": p.PackageName(t.Package),
-		"path": below, "original_file_path": file, "fqn": t.fqn, "schema": t.Node.Schema, "given": given, "config": map[string]any{"enabled": true, "tags": append([]string{}, t.Tags...)},
+	return map[string]any{"unique_id": p.UnitTestID(t), "resource_type": "unit_test", "name": t.Name, "model": t.Node.RefName(),
+		"description": t.Description, "package_name": p.PackageName(t.Package),
+		"path": below, "original_file_path": file, "fqn": t.fqn, "schema": t.Node.Schema, "given": given,
+		"config":     map[string]any{"enabled": true, "tags": append([]string{}, t.Tags...)},
 		"depends_on": map[string]any{"nodes": []string{p.UniqueID(t.Node)}, "macros": []string{}}}
 }
 
@@ -312,7 +326,8 @@ func (p *Project) macroFacts() map[string]any {
 		for _, m := range p.Macros.Macros(pkg) {
 			file, _ := p.inPackage(m.Position.File, strings.TrimPrefix(pkg, p.root))
 			id := "macro." + pkg + "." + m.Name
-			all[id] = map[string]any{"unique_id": id, "name": m.Name, "package_name": pkg, "resource_type": "macro", "path": file, "original_file_path": file, "description": "", "meta": map[string]any{}}
+			all[id] = map[string]any{"unique_id": id, "name": m.Name, "package_name": pkg, "resource_type": "macro", "path": file,
+				"original_file_path": file, "description": "", "meta": map[string]any{}}
 		}
 	}
 	return all

@@ -26,7 +26,8 @@ func (l *loader) csvRows(f *Fixture, text string, at config.Pos) *Fixture {
 		}
 		line, _ := r.FieldPos(0)
 		if len(record) > len(header) {
-			l.problem(at, "put values with commas into quotes", "line %d of the CSV has %d fields, its header has %d", line, len(record), len(header))
+			l.problem(at, "put values with commas into quotes", "line %d of the CSV has %d fields, its header has %d", line, len(record),
+				len(header))
 			return nil
 		}
 		row := FixtureRow{Columns: header, Values: make([]any, len(header)), Pos: at}

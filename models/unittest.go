@@ -204,19 +204,22 @@ func (l *loader) unitTestsOf(d *unitDraft, n *Node) {
 		if other.Model == nil || other.RefName() != n.RefName() || other.Package() != n.Package() || other.Model.Version == "" {
 			continue
 		}
-		if v := other.Model.Version; slices.Contains(d.Versions.Exclude, v) || d.Versions.Origin.Has("include") && !slices.Contains(d.Versions.Include, v) {
+		v, only := other.Model.Version, d.Versions.Origin.Has("include")
+		if slices.Contains(d.Versions.Exclude, v) || only && !slices.Contains(d.Versions.Include, v) {
 			continue
 		}
 		found = true
 		l.unitTest(d, other)
 	}
 	if !found {
-		l.problem(d.Key("versions"), "its versions stand in its properties, below versions:", "unit test %q is about no version of model %q that there is", d.Name, d.Model)
+		l.problem(d.Key("versions"), "its versions stand in its properties, below versions:",
+			"unit test %q is about no version of model %q that there is", d.Name, d.Model)
 	}
 }
 
 func (l *loader) unitTest(d *unitDraft, n *Node) {
-	t := &UnitTest{Name: d.Name, Description: l.described(d.pkg, d.Description, d.At("description")), Node: n, Package: d.pkg.label(), Path: d.Pos().File, Pos: d.At("name"),
+	t := &UnitTest{Name: d.Name, Description: l.described(d.pkg, d.Description, d.At("description")), Node: n, Package: d.pkg.label(),
+		Path: d.Pos().File, Pos: d.At("name"),
 		Tags: slices.Concat(d.Tags, d.Config.Tags), fqn: d.fqn(l)}
 	for _, s := range l.cascade(d.pkg, func(k *dbtKeys) config.Node { return k.UnitTests }, t.fqn) {
 		if s.key == "tags" {
@@ -270,7 +273,8 @@ func (l *loader) oneShape(f *Fixture) bool {
 		}
 		for _, name := range row.Columns {
 			if _, has := f.Rows[0].Value(name); !has {
-				l.problem(row.Pos, "the first row says which columns are compared", "each row of expect has the columns of the first, which has no %q", name)
+				l.problem(row.Pos, "the first row says which columns are compared",
+					"each row of expect has the columns of the first, which has no %q", name)
 				return false
 			}
 		}
@@ -288,11 +292,13 @@ func (l *loader) saysIncremental(d *unitDraft, t *UnitTest) bool {
 	}
 	yes, isBool := value.(bool)
 	if !isBool {
-		l.problem(d.At("name"), "add overrides: {macros: {is_incremental: false}}, or true with the rows of this", "unit test %q does not say whether the model is incremental, which asks is_incremental()", d.Name)
+		l.problem(d.At("name"), "add overrides: {macros: {is_incremental: false}}, or true with the rows of this",
+			"unit test %q does not say whether the model is incremental, which asks is_incremental()", d.Name)
 		return false
 	}
 	if yes && !slices.ContainsFunc(t.Given, func(f *Fixture) bool { return f.Node == t.Node }) {
-		l.problem(d.At("given"), "add - input: this with the rows that are there before", "unit test %q has is_incremental: true and no rows of this", d.Name)
+		l.problem(d.At("given"), "add - input: this with the rows that are there before",
+			"unit test %q has is_incremental: true and no rows of this", d.Name)
 		return false
 	}
 	return true
@@ -365,7 +371,8 @@ func (l *loader) inputReference(keys *fixtureKeys) (reference, bool) {
 	}
 	r, ok := parseReference(keys.Input, keys.At("input"))
 	if !ok {
-		l.problem(keys.At("input"), "write ref('model'), source('source', 'table') or this", "input %q is none of a model, a seed, a source or the model itself", keys.Input)
+		l.problem(keys.At("input"), "write ref('model'), source('source', 'table') or this",
+			"input %q is none of a model, a seed, a source or the model itself", keys.Input)
 	}
 	return r, ok
 }
@@ -419,7 +426,8 @@ func (l *loader) fixture(d *unitDraft, keys *fixtureKeys, n *Node) *Fixture {
 	case keys.Rows.IsNull():
 		l.problem(keys.Pos(), "rows: [] says that there are none", "there are no rows")
 	case keys.Format == "dict":
-		l.problem(keys.At("rows"), "write - {id: 1, name: Ada} for each row, or add format: csv or sql", "rows are a list of mappings with format: dict")
+		l.problem(keys.At("rows"), "write - {id: 1, name: Ada} for each row, or add format: csv or sql",
+			"rows are a list of mappings with format: dict")
 	default:
 		l.problem(keys.At("rows"), "write rows: | and the text below it", "rows are a text with format: %s", keys.Format)
 	}

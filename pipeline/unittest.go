@@ -66,14 +66,17 @@ func (e *Engine) UnitTests(ctx context.Context, tests []*models.UnitTest, each f
 		return fmt.Errorf("test: %w", err)
 	}
 	defer remove()
-	w, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: 1, Temp: filepath.Join(temp, "spill"), Dirs: []string{temp}})
+	w, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: 1, Temp: filepath.Join(temp, "spill"),
+		Dirs: []string{temp}})
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	u := &units{planning: planning{Engine: e, before: before, planned: map[*models.Node]*PlannedNode{}}, temp: temp, seeds: map[*models.Node]string{},
+	u := &units{planning: planning{Engine: e, before: before, planned: map[*models.Node]*PlannedNode{}}, temp: temp,
+		seeds: map[*models.Node]string{},
 		given: map[warehouse.Name]string{}}
-	u.b = &transform.Builder{Project: e.Project, Warehouse: w, Warn: func(string, string) {}, Run: transform.Run{Started: e.Clock(), Command: "test"}}
+	u.b = &transform.Builder{Project: e.Project, Warehouse: w, Warn: func(string, string) {}, Run: transform.Run{Started: e.Clock(),
+		Command: "test"}}
 	if _, err := u.b.Begin(ctx, nil); err != nil { // macros that models call, made by hooks
 		return refusedHook(err)
 	}
@@ -203,7 +206,8 @@ func (u *units) rowsOf(ctx context.Context, n *models.Node) (string, error) {
 
 func (u *units) run(ctx context.Context, t *models.UnitTest) UnitResult {
 	started := time.Now()
-	r := UnitResult{ID: u.Project.UnitTestID(t), Name: t.Name, Model: t.Node.RefName(), Node: t.Node.Name(), Description: t.Description, Tags: t.Tags, Status: UnitPass,
+	r := UnitResult{ID: u.Project.UnitTestID(t), Name: t.Name, Model: t.Node.RefName(), Node: t.Node.Name(), Description: t.Description,
+		Tags: t.Tags, Status: UnitPass,
 		At: t.Pos.String(), Started: u.Clock()}
 	c, err := u.b.UnitTest(ctx, transform.Unit{Test: t, Columns: u.known, Seed: u.rowsOf, Given: u.given})
 	r.Took = time.Since(started)
@@ -221,7 +225,8 @@ func (u *units) run(ctx context.Context, t *models.UnitTest) UnitResult {
 		}
 	case !c.Same():
 		r.Status = UnitFail
-		r.Message = fmt.Sprintf("the model gave %s, the test expects %s: %d not expected, %d lacking", rowCount(len(c.Got)), rowCount(len(c.Expected)), len(c.Extra), len(c.Missing))
+		r.Message = fmt.Sprintf("the model gave %s, the test expects %s: %d not expected, %d lacking", rowCount(len(c.Got)),
+			rowCount(len(c.Expected)), len(c.Extra), len(c.Missing))
 	}
 	if c != nil && r.Status != UnitPass {
 		r.SQL, r.Columns, r.Expected, r.Got, r.Missing, r.Extra = c.SQL, c.Columns, c.Expected, c.Got, c.Missing, c.Extra

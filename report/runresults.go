@@ -37,7 +37,8 @@ func RunResults(p *models.Project, r *pipeline.Report, in models.Invocation, arg
 
 // newResult has what every result has; "" is no message.
 func newResult(id, status, message string, seconds float64) map[string]any {
-	out := map[string]any{"unique_id": id, "status": status, "message": nil, "failures": nil, "execution_time": seconds, "timing": []any{}, "thread_id": "millrace",
+	out := map[string]any{"unique_id": id, "status": status, "message": nil, "failures": nil, "execution_time": seconds, "timing": []any{},
+		"thread_id":        "millrace",
 		"adapter_response": map[string]any{}, "compiled": nil, "compiled_code": nil, "relation_name": nil, "batch_results": nil}
 	if message != "" {
 		out["message"] = message
@@ -56,7 +57,8 @@ func stepResult(p *models.Project, n *models.Node, s journal.Step) map[string]an
 	}
 	out := newResult(p.UniqueID(n), status, s.Error, seconds)
 	if s.Finished != nil && status != "skipped" {
-		out["timing"] = []any{map[string]any{"name": "execute", "started_at": models.Moment(s.Started), "completed_at": models.Moment(*s.Finished)}}
+		out["timing"] = []any{map[string]any{"name": "execute", "started_at": models.Moment(s.Started),
+			"completed_at": models.Moment(*s.Finished)}}
 	}
 	if status == "success" {
 		out["message"] = "OK"
@@ -79,7 +81,8 @@ func checkResult(p *models.Project, of *models.Check, c check.Result, r *pipelin
 	}
 	if r.Run.Finished != nil && c.Status != check.StatusSkipped { // when each check began nobody has noted
 		end := *r.Run.Finished
-		out["timing"] = []any{map[string]any{"name": "execute", "started_at": models.Moment(end.Add(-c.Took)), "completed_at": models.Moment(end)}}
+		out["timing"] = []any{map[string]any{"name": "execute", "started_at": models.Moment(end.Add(-c.Took)),
+			"completed_at": models.Moment(end)}}
 	}
 	return out
 }

@@ -31,7 +31,8 @@ func (b *Builder) expected(ctx context.Context, u Unit, model []warehouse.Column
 	for _, name := range f.Rows[0].Columns {
 		at := find(model, name)
 		if at < 0 {
-			return "", nil, &Error{Pos: f.Rows[0].Pos.String(), Err: fmt.Errorf("expect: the model gives no column %q", name), Hint: didYouMean(name, model)}
+			return "", nil, &Error{Pos: f.Rows[0].Pos.String(), Err: fmt.Errorf("expect: the model gives no column %q", name),
+				Hint: didYouMean(name, model)}
 		}
 		columns = append(columns, model[at])
 	}
@@ -128,7 +129,8 @@ func inferred(f *models.Fixture, column string) string {
 		pattern *regexp.Regexp
 		typ     string
 		csv     bool
-	}{{wholeText, "BIGINT", true}, {numText, "DOUBLE", true}, {boolText, "BOOLEAN", true}, {dayText, "DATE", false}, {timeText, "TIMESTAMP", false}}
+	}{{wholeText, "BIGINT", true}, {numText, "DOUBLE", true}, {boolText, "BOOLEAN", true}, {dayText, "DATE", false}, {timeText,
+		"TIMESTAMP", false}}
 	found := ""
 	for _, row := range f.Rows {
 		v, _ := row.Value(column)
@@ -167,7 +169,8 @@ func (b *Builder) compareUnit(ctx context.Context, c *Compared, out *jinja.Outpu
 		c.Columns = append(c.Columns, col.Name)
 	}
 	head := "SELECT side, " + strings.Join(texts, ", ") + " FROM (SELECT 0 AS side, " + strings.Join(sides, ", ") + " FROM (\n"
-	tail := "\n) AS got UNION ALL SELECT 1 AS side, " + strings.Join(sides, ", ") + " FROM (\n" + strings.TrimRight(strings.TrimSpace(expected), ";") + "\n) AS expected) AS q"
+	tail := "\n) AS got UNION ALL SELECT 1 AS side, " + strings.Join(sides,
+		", ") + " FROM (\n" + strings.TrimRight(strings.TrimSpace(expected), ";") + "\n) AS expected) AS q"
 	answer, err := b.Warehouse.Query(ctx, head+strings.TrimRight(strings.TrimRight(out.Text, " \t\r\n"), ";")+tail)
 	if err != nil {
 		return b.blame(ctx, err, c, out, len(head))

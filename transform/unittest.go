@@ -206,7 +206,8 @@ func (u Unit) lacking(placed, err error) error {
 func (u Unit) explain(err error) error {
 	var te *Error
 	if errors.As(err, &te) && strings.Contains(te.Err.Error(), u.Test.Node.Table+notThere) {
-		return &Error{Pos: u.Test.Pos.String(), Err: fmt.Errorf("the model reads itself at %s, and the test gives no rows of this", te.Pos), Hint: "add - input: this to given"}
+		return &Error{Pos: u.Test.Pos.String(), Err: fmt.Errorf("the model reads itself at %s, and the test gives no rows of this", te.Pos),
+			Hint: "add - input: this to given"}
 	}
 	return err
 }
@@ -237,7 +238,8 @@ func (s *unitSession) Source(source, table string) (jinja.Relation, error) {
 
 func (s *unitSession) input(n *models.Node, as string) (jinja.Relation, error) {
 	if s.unit.given(n) == nil {
-		return jinja.Relation{}, &jinja.Error{Msg: "the model reads " + as + ", of which the test gives no rows", Hint: "add - input: " + as + " to given; rows: [] says that it is empty", Err: errNotGiven}
+		return jinja.Relation{}, &jinja.Error{Msg: "the model reads " + as + ", of which the test gives no rows",
+			Hint: "add - input: " + as + " to given; rows: [] says that it is empty", Err: errNotGiven}
 	}
 	return s.relation(n), nil
 }

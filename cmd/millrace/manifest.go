@@ -64,8 +64,10 @@ func (a *app) writeArtifacts(e *pipeline.Engine, r *pipeline.Report) {
 		return
 	}
 	in := models.Invocation{ID: invocationID(), At: clock.System(), Version: version()}
-	args := map[string]any{"which": "build", "select": []string{}, "exclude": []string{}, "target": e.Project.Target.Name, "full_refresh": r.Run.Selection.FullRefresh, "vars": map[string]any{}}
-	for name, v := range map[string]map[string]any{"manifest.json": e.Project.Manifest(in), "run_results.json": report.RunResults(e.Project, r, in, args)} {
+	args := map[string]any{"which": "build", "select": []string{}, "exclude": []string{}, "target": e.Project.Target.Name,
+		"full_refresh": r.Run.Selection.FullRefresh, "vars": map[string]any{}}
+	for name, v := range map[string]map[string]any{"manifest.json": e.Project.Manifest(in),
+		"run_results.json": report.RunResults(e.Project, r, in, args)} {
 		text, err := a.artifact(v)
 		path := filepath.Join(e.Project.Dir, filepath.FromSlash(e.Project.Artifacts), name)
 		if err == nil {

@@ -142,5 +142,6 @@ func (a *app) printTested(found unitsTested) {
 		a.note("there is no unit test: write unit_tests: in a properties file beside the models")
 		return
 	}
-	a.out("%s: %d pass, %d fail, %d could not run; %.2f s", plural(len(found.Tests), "unit test"), found.Passed, found.Failed, found.Errors, found.Seconds)
+	a.out("%s: %d pass, %d fail, %d could not run; %.2f s", plural(len(found.Tests), "unit test"), found.Passed, found.Failed,
+		found.Errors, found.Seconds)
 }
