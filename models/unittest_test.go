@@ -28,7 +28,7 @@ func unitTest(lines ...string) string {
 func TestUnitTestMistakes(t *testing.T) {
 	const given, expect = "given: [{input: ref('raw'), rows: [{id: 1}]}]", "expect: {rows: [{id: 1}]}"
 	for _, c := range []struct{ name, yaml, want string }{
-		{"no such model", unitTest("model: order", given, expect), `models/tests.yml:3:12: ref("order"): no model is named so` + "\n"},
+		{"no such model", unitTest("model: order", given, expect), `models/tests.yml:3:12: ref("order"): no model or seed is named so` + "\n"},
 		{"a seed", unitTest("model: raw", given, expect), "a unit test is about a model, and raw is a seed"},
 		{"no such input", unitTest("model: orders", "given: [{input: ref('rwa'), rows: []}]", expect), `did you mean "raw"?`},
 		{"no input", unitTest("model: orders", "given: [{rows: []}]", expect), "these rows have no input"},
@@ -108,7 +108,7 @@ func TestExposures(t *testing.T) {
     owner: {name: Ada, email: ada@example.com}
     depends_on: [ref('orders'), ref('order')]
 `))
-	if !strings.Contains(text, `models/tests.yml:5:33: warning: ref("order"): no model is named so`) || len(p.Exposures) != 1 {
+	if !strings.Contains(text, `models/tests.yml:5:33: warning: ref("order"): no model or seed is named so`) || len(p.Exposures) != 1 {
 		t.Fatal(text)
 	}
 	e := p.Exposures[0]

@@ -103,7 +103,8 @@ func TestChecksOfEphemeralModels(t *testing.T) {
 		"models/models.yml": "models:\n  - name: part\n    columns: [{name: id, data_tests: [not_null]}]\n  - name: whole\n    columns: [{name: id, data_tests: [unique]}]\n",
 	})
 	r := run(t, engineWith(t, models.Loading{Dir: dir}))
-	for node, want := range map[string]journal.Status{"main.part": journal.ChecksFailed, "main.whole": journal.Succeeded, "main.bad": journal.UpstreamFailed, "main.good": journal.Succeeded} {
+	for node, want := range map[string]journal.Status{"main.part": journal.ChecksFailed, "main.bad": journal.UpstreamFailed,
+		"main.whole": journal.Succeeded, "main.good": journal.Succeeded} {
 		if got := step(t, r, node); got.Status != want {
 			t.Errorf("%s is %s, and not %s: %s", node, got.Status, want, got.Error)
 		}
