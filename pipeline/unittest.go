@@ -71,7 +71,8 @@ func (e *Engine) UnitTests(ctx context.Context, tests []*models.UnitTest, each f
 		return err
 	}
 	defer w.Close()
-	u := &units{planning: planning{Engine: e, before: before, planned: map[*models.Node]*PlannedNode{}}, temp: temp, seeds: map[*models.Node]string{}}
+	u := &units{planning: planning{Engine: e, before: before, planned: map[*models.Node]*PlannedNode{}}, temp: temp, seeds: map[*models.Node]string{},
+		given: map[warehouse.Name]string{}}
 	u.b = &transform.Builder{Project: e.Project, Warehouse: w, Warn: func(string, string) {}, Run: transform.Run{Started: e.Clock(), Command: "test"}}
 	if _, err := u.b.Begin(ctx, nil); err != nil { // macros that models call, made by hooks
 		return refusedHook(err)
@@ -95,6 +96,7 @@ type units struct {
 	b     *transform.Builder
 	temp  string
 	seeds map[*models.Node]string // SELECTs of the rows of those that tests read whole
+	given map[warehouse.Name]string
 }
 
 // inputs finds out the columns of everything that tests give rows of.
@@ -203,7 +205,7 @@ func (u *units) run(ctx context.Context, t *models.UnitTest) UnitResult {
 	started := time.Now()
 	r := UnitResult{ID: u.Project.UnitTestID(t), Name: t.Name, Model: t.Node.RefName(), Node: t.Node.Name(), Description: t.Description, Tags: t.Tags, Status: UnitPass,
 		At: t.Pos.String(), Started: u.Clock()}
-	c, err := u.b.UnitTest(ctx, transform.Unit{Test: t, Columns: u.known, Seed: u.rowsOf})
+	c, err := u.b.UnitTest(ctx, transform.Unit{Test: t, Columns: u.known, Seed: u.rowsOf, Given: u.given})
 	r.Took = time.Since(started)
 	r.Seconds = r.Took.Seconds()
 	switch {

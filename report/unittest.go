@@ -49,10 +49,11 @@ func UnitDiff(r pipeline.UnitResult) [][]string {
 	return rows
 }
 
+// sameCells counts the values that two rows have in common.
 func sameCells(a, b []*string) int {
 	n := 0
 	for i := range a {
-		if cellText(a[i]) == cellText(b[i]) {
+		if a[i] != nil && cellText(a[i]) == cellText(b[i]) {
 			n++
 		}
 	}

@@ -24,6 +24,8 @@ type Unit struct {
 	Columns func(n *models.Node) Known
 	// Seed gives a SELECT of the rows of a seed's file.
 	Seed func(ctx context.Context, n *models.Node) (string, error)
+	// Given are the rows that earlier tests have exposed, as SQL: many tests of a model have the same. It is added to.
+	Given map[warehouse.Name]string
 }
 
 // Known are columns of a table; those that are missing are not known where they are Some.
@@ -56,7 +58,7 @@ func (b *Builder) UnitTest(ctx context.Context, u Unit) (*Compared, error) {
 	}
 	out, err := b.renderUnit(ctx, u)
 	if err != nil {
-		return nil, templateError(err)
+		return nil, u.lacking(templateError(err), err)
 	}
 	c := &Compared{SQL: out.Text}
 	if err := b.Warehouse.CheckSelect(ctx, out.Text); err != nil {
@@ -80,7 +82,14 @@ func (b *Builder) give(ctx context.Context, u Unit, f *models.Fixture) error {
 		return err
 	}
 	name := warehouse.Name{Schema: f.Node.Schema, Table: f.Node.Table}
+	if u.Given[name] == sql {
+		return nil
+	}
+	u.Given[name] = ""
 	err = b.Warehouse.Expose(ctx, warehouse.Version{Name: name, View: sql})
+	if err == nil {
+		u.Given[name] = sql
+	}
 	var wrong *warehouse.SQLError
 	if errors.As(err, &wrong) {
 		return &Error{Pos: f.Pos.String(), Err: fmt.Errorf("the rows of %s: %s", f.Input, wrong.Message)}
@@ -181,6 +190,18 @@ func (u Unit) given(n *models.Node) *models.Fixture {
 	return nil
 }
 
+// errNotGiven is the error of a template that reads what the test gives no rows of.
+var errNotGiven = errors.New("not given")
+
+// lacking puts the error of an input that is not given at the test, which lacks it.
+func (u Unit) lacking(placed, err error) error {
+	var te *Error
+	if errors.Is(err, errNotGiven) && errors.As(placed, &te) {
+		return &Error{Pos: u.Test.Pos.String(), Err: fmt.Errorf("%w (%s)", te.Err, te.Pos), Hint: te.Hint}
+	}
+	return placed
+}
+
 // explain says what a model lacks that reads its own table.
 func (u Unit) explain(err error) error {
 	var te *Error
@@ -216,7 +237,7 @@ func (s *unitSession) Source(source, table string) (jinja.Relation, error) {
 
 func (s *unitSession) input(n *models.Node, as string) (jinja.Relation, error) {
 	if s.unit.given(n) == nil {
-		return jinja.Relation{}, &jinja.Error{Msg: "the model reads " + as + ", of which the test gives no rows", Hint: "add - input: " + as + " to given; rows: [] says that it is empty"}
+		return jinja.Relation{}, &jinja.Error{Msg: "the model reads " + as + ", of which the test gives no rows", Hint: "add - input: " + as + " to given; rows: [] says that it is empty", Err: errNotGiven}
 	}
 	return s.relation(n), nil
 }
