@@ -77,7 +77,7 @@ func checkResult(p *models.Project, of *models.Check, c check.Result, r *pipelin
 	}
 	out := newResult(p.TestID(of), string(c.Status), message, c.Took.Seconds())
 	if c.Status != check.StatusSkipped && c.Status != check.StatusError {
-		out["failures"] = c.Failing
+		out["failures"] = c.Failures()
 	}
 	if r.Run.Finished != nil && c.Status != check.StatusSkipped { // when each check began nobody has noted
 		end := *r.Run.Finished

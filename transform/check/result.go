@@ -59,6 +59,14 @@ type Result struct {
 	Took        time.Duration   `json:"took_ns,omitempty"`
 }
 
+// Failures is what dbt counts: of unique and accepted_values the values that are wrong, and not their rows.
+func (r *Result) Failures() int64 {
+	if r.Kind == "unique" || r.Kind == "accepted_values" {
+		return r.Keys
+	}
+	return r.Failing
+}
+
 // Sample is a few of the rows that failed. A nil cell is NULL; cells of columns that are tagged pii are masked already.
 type Sample struct {
 	Columns []string    `json:"columns"`
