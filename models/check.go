@@ -333,6 +333,8 @@ type (
 		Query string `yaml:"query" required:"true" doc:"A SELECT of the rows that are wrong."`
 		// Path is the file of a singular check.
 		Path string `yaml:"-"`
+		// Package is the dbt package that has that file; "" for the project's own.
+		Package string `yaml:"-" json:"-"`
 		// Test is a generic test of dbt, whose macro gives the query.
 		Test *GenericTest `yaml:"-" json:"-"`
 	}

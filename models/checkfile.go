@@ -15,10 +15,11 @@ import (
 // written is a check with the places of its keys.
 type written struct {
 	*Check
-	places []config.Origin // of config:, of arguments:, of the check itself
-	pkg    string          // package of a singular test
-	said   []setting       // what dbt_project.yml says of it
-	body   config.Node
+	places  []config.Origin // of config:, of arguments:, of the check itself
+	pkg     string          // package of a singular test
+	said    []setting       // what dbt_project.yml says of it
+	dropped bool            // it is not part of the project after all
+	body    config.Node
 }
 
 // at is the place of a key's value, or of the check when the key is absent.
@@ -106,7 +107,7 @@ func (l *loader) check(n *Node, name string, body config.Node, pos config.Pos, c
 		kind = ours
 	}
 	spec, known := checkKinds[kind]
-	if ref, ok := l.testMacro(name); ok && (!known || dbt && (l.overridden(name) && kind == name || failCalc(body))) {
+	if ref, ok := l.testMacro(name); ok && (!known || dbt && (l.overridden(name) && kind == name || failCalc(body) || nullsEqual(name, body))) {
 		l.genericTest(n, ref, name, body, pos, column)
 		return
 	}
@@ -122,8 +123,11 @@ func (l *loader) check(n *Node, name string, body config.Node, pos config.Pos, c
 	} else {
 		problems = w.shortForm(spec, &entry)
 	}
+	if dbt && l.isDBT() {
+		problems = tolerated(problems)
+	}
 	l.problems = append(l.problems, problems...)
-	if problems.HasErrors() || !w.Enabled {
+	if problems.HasErrors() || dbt && !l.fromProject(w, n, name) || !w.Enabled {
 		return
 	}
 	if w.Columns = entry.all(); len(w.Columns) == 0 && column != "" {
@@ -132,6 +136,26 @@ func (l *loader) check(n *Node, name string, body config.Node, pos config.Pos, c
 	if l.translate(w, name) && l.validColumns(w, spec, len(entry.all()) > 0) && l.validSettings(w, spec) && l.validArgs(w) {
 		l.addCheck(w, entry.Name)
 	}
+}
+
+// fromProject gives a test of ours what dbt_project.yml says of it, where its own keys say nothing; false when that cannot be.
+func (l *loader) fromProject(w *written, n *Node, name string) bool {
+	for _, s := range l.testSettings(n, w.Pos.File, name) {
+		if slices.ContainsFunc(w.places, func(o config.Origin) bool { return o.Has(s.key) }) || s.key == "fail_calc" {
+			continue
+		}
+		if err := w.set(s); err != nil {
+			l.problem(s.pos, "", "%v", err)
+			return false
+		}
+	}
+	return true
+}
+
+// nullsEqual says whether a test takes two NULLs for the same, which our kind does not; it must be ours to quarantine.
+func nullsEqual(name string, body config.Node) bool {
+	severity := body.Get("severity").Text() + body.Get("config").Get("severity").Text()
+	return name == "dbt_utils.unique_combination_of_columns" && !strings.EqualFold(severity, string(SeverityQuarantine))
 }
 
 // failCalc says whether a test counts its failures in a way of its own: then its query is wanted, not what it means.
@@ -270,11 +294,15 @@ func (l *loader) unknownKind(kind string, pos config.Pos, dbt bool) {
 	} else if !dbt && similar != "" {
 		hint = said
 	} else if dbt {
-		hint = "tests written as macros come with a later version; sql: and expression: checks can say most of them"
+		hint = "write it as {% test name(model, column_name) %} in macros/, or have dbt deps put its package into dbt_packages/"
 		if similar != "" {
 			hint = said
 		}
-		l.warning(pos, hint, "test %q is not run by this version", kind)
+		if l.isDBT() {
+			l.problem(pos, hint, "test %q: there is no such test macro", kind)
+			return
+		}
+		l.warning(pos, hint, "test %q is not run: there is no such test macro", kind)
 		return
 	}
 	l.problem(pos, hint, "unknown kind of check %q", kind)

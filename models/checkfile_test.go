@@ -289,7 +289,7 @@ func TestTestsNotRun(t *testing.T) {
 		files map[string]string
 		want  []string
 	}{
-		{"a macro of the project", column("- is_positive"), []string{`models/m.yml:7:13: warning: test "is_positive" is not run by this version`}},
+		{"a macro of the project", column("- is_positive"), []string{`models/m.yml:7:13: warning: test "is_positive" is not run: there is no such test macro`}},
 		{"a package", column("- dbt_expectations.expect_column_values_to_be_between: { min_value: 1 }"),
 			[]string{`models/m.yml:7:13: warning: test "dbt_expectations.expect_column_values_to_be_between" is not run`, `the kind "range" can say the same`}},
 		{"a package without a match", dbt("- elementary.volume_anomalies: { a: 1 }"), []string{`models/m.yml:5:9: warning: test "elementary.volume_anomalies" is not run`}},

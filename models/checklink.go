@@ -26,7 +26,7 @@ func (l *loader) singularChecks() {
 		}
 		for _, dir := range p.testPaths() {
 			for _, t := range l.templates(dir) {
-				if generic := path.Join(dir, "generic") + "/"; !strings.HasPrefix(t.Name(), generic) && len(t.Macros()) == 0 && dir != "checks" {
+				if generic := path.Join(dir, "generic") + "/"; !strings.HasPrefix(t.Name(), generic) && !t.OnlyMacros() && dir != "checks" {
 					l.singular(p, t)
 				}
 			}
@@ -41,11 +41,12 @@ func (l *loader) singularChecks() {
 }
 
 func (l *loader) singular(p *dbtPackage, t *jinja.Template) {
-	c := &Check{Kind: "sql", Args: &SQL{Path: t.Name()}, Template: t, Pos: config.Pos{File: t.Name(), Line: 1, Column: 1}}
+	c := &Check{Kind: "sql", Args: &SQL{Path: t.Name(), Package: p.label()}, Template: t, Pos: config.Pos{File: t.Name(), Line: 1, Column: 1}}
 	_ = config.Node{}.Decode(&c.CheckSettings) // the defaults
 	c.Name = strings.TrimSuffix(path.Base(t.Name()), ".sql")
 	w := &written{Check: c, pkg: p.label()}
-	w.said = l.cascade(p, testTree, p.fqn(p.testPaths(), t.Name(), c.Name))
+	fqn := p.fqn(p.testPaths(), t.Name(), c.Name)
+	w.said = append(l.cascade(p, testTree, fqn), l.overruled(p, testTree, fqn)...)
 	l.checks = append(l.checks, w)
 }
 
@@ -74,7 +75,7 @@ func (l *loader) linkChecks() {
 	}
 	for _, w := range l.checks {
 		l.linkCheck(w, place)
-		if w.Node != nil {
+		if w.Node != nil && !w.dropped {
 			l.await(w)
 		}
 	}
@@ -101,6 +102,10 @@ func (l *loader) linkRelation(w *written, args *Relationships) {
 	if l.resolve == nil && strings.Contains(args.To, "${") {
 		return // lint does not know what it stands for
 	}
+	if source, name, ok := relation(args.To); ok && l.isDBT() && l.off(source, name) && len(l.tablesNamed(source, name)) == 0 {
+		l.without(w, name)
+		return
+	}
 	if args.Node = l.oneTable(w, "to", args.To); args.Node == nil {
 		return
 	}
@@ -111,6 +116,26 @@ func (l *loader) linkRelation(w *written, args *Relationships) {
 		l.problem(w.at("field"), "field: names one column for each", "relationships: columns: has %d and field: %d", len(w.Columns), len(args.Field))
 	}
 	w.Reads = []*Node{args.Node}
+}
+
+// off says whether a model of that name is there, but disabled.
+func (l *loader) off(source, name string) bool {
+	_, off := l.disabled[name]
+	return off && source == ""
+}
+
+// without leaves a test out that refers to a disabled model, as dbt does, and says so.
+func (l *loader) without(w *written, name string) {
+	l.warning(w.Pos, "", "test %s is not run: it refers to %q, which is disabled", w.Name, name)
+	l.dropCheck(w)
+}
+
+// dropCheck takes a check off its node again.
+func (l *loader) dropCheck(w *written) {
+	if w.Node != nil {
+		w.Node.Checks = slices.DeleteFunc(w.Node.Checks, func(c *Check) bool { return c == w.Check })
+	}
+	w.dropped = true
 }
 
 // linkReconcile finds out what a table is compared with.
@@ -172,7 +197,7 @@ func (l *loader) oneTable(w *written, key, text string) *Node {
 // tablesNamed finds the nodes that ref, source or a plain name may mean; a model before streams with its name.
 func (l *loader) tablesNamed(source, name string) []*Node {
 	if source != "" {
-		if n := l.p.Stream(source, name); n != nil {
+		if n := l.p.SourceTable(source, name); n != nil {
 			return []*Node{n}
 		}
 		if n := l.p.Node(source + "." + name); n != nil {
@@ -246,6 +271,10 @@ func (l *loader) linkQuery(w *written, args *SQL, place map[*Node]int) {
 		if args.Test != nil {
 			r.pos = jinja.Position{File: w.Pos.File, Line: w.Pos.Line, Col: w.Pos.Column}
 		}
+		if l.isDBT() && l.found(w.pkg, r) == nil && l.off(r.source, r.name) {
+			l.without(w, r.name)
+			return
+		}
 		n := l.lookup(w.pkg, r)
 		if n == nil {
 			return
@@ -257,7 +286,9 @@ func (l *loader) linkQuery(w *written, args *SQL, place map[*Node]int) {
 	switch {
 	case args.Test != nil:
 		if len(seen.config) > 0 { // what the macro says holds where the properties say nothing
-			l.configureCheck(w, append(seen.config, w.said...))
+			if !l.configureCheck(w, append(seen.config, w.said...)) {
+				l.dropCheck(w)
+			}
 		}
 	case !inline:
 		if l.configureCheck(w, append(w.said, seen.config...)) {
@@ -393,7 +424,11 @@ func (w *written) set(s setting) (err error) {
 	case "description":
 		w.Description = text
 	case "tags":
-		w.Tags = texts(s.value)
+		for _, tag := range texts(s.value) {
+			if !slices.Contains(w.Tags, tag) {
+				w.Tags = append(w.Tags, tag)
+			}
+		}
 	case "enabled":
 		var isBool bool
 		if w.Enabled, isBool = s.value.(bool); !isBool {

@@ -60,13 +60,13 @@ func (l *loader) validSettings(w *written, spec checkKind) bool {
 	switch {
 	case w.Quarantines() && !spec.byRow:
 		return l.bad(w, "severity", "use severity: error or warn", "%s judges the whole table: there are no rows to quarantine", w.Kind)
-	case w.Severity == SeverityWarn && !w.ErrorIf.IsZero():
+	case w.Severity == SeverityWarn && !w.ErrorIf.IsZero() && !l.isDBT():
 		return l.bad(w, "error_if", "use severity: error, where warn_if and error_if grade", "error_if has no effect with severity: warn")
 	case !counts && (!w.WarnIf.IsZero() || !w.ErrorIf.IsZero()):
 		return l.bad(w, threshold, "it passes or fails; severity: warn makes its failure a warning", "%s has no effect on %s: it counts no failing rows", threshold, w.Kind)
 	case w.Limit < 0:
 		return l.bad(w, "limit", "0 keeps no sample", "limit must not be negative")
-	case w.Where != "" && w.Kind == "sql":
+	case w.Where != "" && w.Kind == "sql" && !l.isDBT():
 		return l.bad(w, "where", "put the condition into the query", "where has no effect on a query")
 	case w.Where != "" && w.Kind == "volume" && w.Args.(*Volume).New:
 		return l.bad(w, "where", "without new: true the rows of the table are counted, and where leaves some out", "where has no effect with new: true")

@@ -263,7 +263,7 @@ func (l *loader) packageNames() {
 
 // dbtProject reads one dbt_project.yml. Its templates see the variables and the target, which are read first.
 func (l *loader) dbtProject(p *dbtPackage) {
-	p.file = l.parse(path.Join(p.dir, DBTFile))
+	p.file = l.parse11(path.Join(p.dir, DBTFile))
 	if p.isRoot() {
 		l.environment()
 	}
@@ -293,14 +293,27 @@ func (l *loader) dbtProject(p *dbtPackage) {
 	}
 }
 
+// parse11 parses a file of dbt's, whose YAML is 1.1; nil after a problem.
+func (l *loader) parse11(name string) *config.File {
+	f := l.parse(name)
+	if f != nil {
+		f.Read11()
+	}
+	return f
+}
+
 // tolerate takes what another tool's files have beyond what Millrace knows as a warning, and everything else as it is.
 func (l *loader) tolerate(problems config.Problems) {
+	l.problems = append(l.problems, tolerated(problems)...)
+}
+
+func tolerated(problems config.Problems) config.Problems {
 	for _, p := range problems {
 		if strings.HasPrefix(p.Message, "unknown key") {
 			p.Severity, p.Message = config.SeverityWarning, p.Message+": it has no effect"
 		}
-		l.problems = append(l.problems, p)
 	}
+	return problems
 }
 
 func isHookKey(key string) bool {
@@ -314,6 +327,9 @@ func isHookKey(key string) bool {
 // renderYAML renders the templates that stand in a YAML file of dbt's. What skip says is left as it is: it is rendered later.
 func (l *loader) renderYAML(f *config.File, pkg string, skip func(path []string) bool) {
 	f.Rewrite(func(at []string, text string, pos config.Pos) (any, bool) {
+		if len(at) > 0 && strings.TrimPrefix(at[len(at)-1], "+") == "severity" && text != strings.ToLower(text) && !strings.Contains(text, "{{") {
+			return strings.ToLower(text), true // dbt takes WARN too
+		}
 		if !strings.Contains(text, "{{") && !strings.Contains(text, "{%") || len(at) > 0 && skip(at) {
 			return nil, false
 		}
@@ -353,19 +369,20 @@ type setting struct {
 	keyPos config.Pos
 }
 
-// cascade gives what the trees of dbt_project.yml say of a resource, outermost first: the package's own file, then the project's.
+// cascade gives what the tree of a package's dbt_project.yml says of a resource, outermost first.
 func (l *loader) cascade(p *dbtPackage, tree func(*dbtKeys) config.Node, fqn []string) []setting {
-	var said []setting
-	for _, from := range []*dbtPackage{p, l.packages[0]} {
-		if from.file == nil || from == l.packages[0] && p == from && said != nil {
-			continue
-		}
-		said = l.configTree(said, tree(&from.keys), fqn)
-		if p.isRoot() {
-			break
-		}
+	if p.file == nil {
+		return nil
 	}
-	return said
+	return l.configTree(nil, tree(&p.keys), fqn)
+}
+
+// overruled gives what the project's own tree says of a resource of a package: it goes before all that the package says.
+func (l *loader) overruled(p *dbtPackage, tree func(*dbtKeys) config.Node, fqn []string) []setting {
+	if p.isRoot() {
+		return nil
+	}
+	return l.cascade(l.packages[0], tree, fqn)
 }
 
 // configTree walks down one tree: keys with a plus sign, and those whose value is no mapping, are configuration; others are folders.

@@ -111,7 +111,9 @@ func (p *Project) Facts(n *Node) *jinja.Dict {
 	put("depends_on", map[string]any{"nodes": needs, "macros": []any{}})
 	if n.Model != nil {
 		put("version", orNone(n.Model.Version))
-		put("raw_code", n.Model.Template.Source())
+		if n.Model.Template != nil { // a probe has none
+			put("raw_code", n.Model.Template.Source())
+		}
 	}
 	if n.Stream != nil {
 		put("source_name", n.Stream.Source.Name)

@@ -65,7 +65,8 @@ func (l *loader) genericTest(n *Node, ref jinja.MacroRef, name string, body conf
 		test.Column = keys.Column
 	}
 	w.Description = keys.Description
-	said := l.cascade(l.packageOf(n.Package()), testTree, append([]string{l.p.PackageName(n.Package())}, strings.Split(pos.File, "/")...))
+	w.pkg = n.Package()
+	said := l.testSettings(n, pos.File, name)
 	for key, value := range body.All() {
 		if slices.Contains(testSettings, key) {
 			said = append(said, l.settingOf(body, key, value))
@@ -91,6 +92,16 @@ func (l *loader) genericTest(n *Node, ref jinja.MacroRef, name string, body conf
 		w.Columns = []string{test.Column}
 	}
 	l.addTest(w, keys.Name, name)
+}
+
+// testSettings are what dbt_project.yml says of a test of a node that stands in a properties file.
+func (l *loader) testSettings(n *Node, file, name string) []setting {
+	p := l.packageOf(n.Package())
+	if p == nil || !l.isDBT() {
+		return nil
+	}
+	fqn := p.fqn(slices.Concat(p.modelPaths(), p.seedPaths(), p.snapshotPaths()), file, name)
+	return append(l.cascade(p, testTree, fqn), l.overruled(p, testTree, fqn)...)
 }
 
 // testTree is the tree of dbt_project.yml that is about tests.

@@ -46,6 +46,11 @@ func (l *loader) configure(n *Node, said []setting) bool {
 		c.keep(s)
 		c.take(s)
 	}
+	for _, key := range []string{"materialized", "incremental_strategy"} {
+		if s, ok := c.impossible[key]; ok {
+			l.unbuildable(n, s.pos, s.why, s.hint)
+		}
+	}
 	return c.ok && l.consistent(n)
 }
 
@@ -55,6 +60,22 @@ type configuring struct {
 	n  *Node
 	m  *Model
 	ok bool
+
+	impossible map[string]impossible // what a key said last that cannot be built
+}
+
+// impossible is a setting that cannot be built.
+type impossible struct {
+	pos       config.Pos
+	why, hint string
+}
+
+// cannot notes that a setting cannot be built, unless a later one takes it back.
+func (c *configuring) cannot(s setting, why, hint string) {
+	if c.impossible == nil {
+		c.impossible = map[string]impossible{}
+	}
+	c.impossible[s.key] = impossible{s.pos, why, hint}
 }
 
 func (c *configuring) bad(s setting, hint, format string, args ...any) {
@@ -171,6 +192,7 @@ func (l *loader) noEffect(s setting, why string) {
 func (c *configuring) materialized(s setting) {
 	text, _ := s.value.(string)
 	m := c.m
+	delete(c.impossible, s.key)
 	switch m.Materialized = Materialization(text); m.Materialized {
 	case View, Table, Incremental, Ephemeral, External:
 	case Snapshot:
@@ -181,14 +203,14 @@ func (c *configuring) materialized(s setting) {
 		c.bad(s, "use view, table, incremental, external or ephemeral", "materialized=%q is no model's", text)
 	case "materialized_view", "dynamic_table", "streaming_table":
 		m.Materialized = Table
-		c.unbuildable(c.n, s.pos, fmt.Sprintf("materialized=%q needs an engine that keeps it up to date", text), "use table or incremental, on a schedule")
+		c.cannot(s, fmt.Sprintf("materialized=%q needs an engine that keeps it up to date", text), "use table or incremental, on a schedule")
 	case "table_function":
 		m.Materialized = Table
-		c.unbuildable(c.n, s.pos, "materialized=\"table_function\" would live in a database file", "write a macro, or a view")
+		c.cannot(s, "materialized=\"table_function\" would live in a database file", "write a macro, or a view")
 	default:
 		if slices.ContainsFunc([]string{"default", "duckdb"}, func(adapter string) bool { return c.p.Macros.Has("materialization_" + text + "_" + adapter) }) {
 			m.Materialized = Table
-			c.unbuildable(c.n, s.pos, fmt.Sprintf("materialized=%q is a macro of the project's own, and materializations are native here", text),
+			c.cannot(s, fmt.Sprintf("materialized=%q is a macro of the project's own, and materializations are native here", text),
 				"use view, table, incremental, external or ephemeral")
 			return
 		}
@@ -220,6 +242,7 @@ func (c *configuring) uniqueKey(s setting) {
 func (c *configuring) strategy(s setting) {
 	text, _ := s.value.(string)
 	m := c.m
+	delete(c.impossible, s.key)
 	if s.value == nil || text == "default" {
 		m.Strategy = ""
 		return
@@ -228,11 +251,11 @@ func (c *configuring) strategy(s setting) {
 	case StrategyAppend, StrategyMerge, StrategyDeleteInsert, StrategyInsertOverwrite:
 	case "microbatch":
 		m.Strategy = ""
-		c.unbuildable(c.n, s.pos, "incremental_strategy=\"microbatch\" is not there", "use merge or delete+insert with a condition on the time, and millrace backfill for ranges of the past")
+		c.cannot(s, "incremental_strategy=\"microbatch\" is not there", "use merge or delete+insert with a condition on the time, and millrace backfill for ranges of the past")
 	default:
 		m.Strategy = ""
 		if c.p.Macros.Has("get_incremental_" + text + "_sql") {
-			c.unbuildable(c.n, s.pos, fmt.Sprintf("incremental_strategy=%q is a macro of the project's own, and strategies are native here", text),
+			c.cannot(s, fmt.Sprintf("incremental_strategy=%q is a macro of the project's own, and strategies are native here", text),
 				"use append, merge, delete+insert or insert_overwrite")
 			return
 		}

@@ -43,9 +43,13 @@ func (l *loader) model(p *dbtPackage, folders []string, t *jinja.Template) {
 		m.Name, m.Version, patch = v.of.Name, v.version, v.of
 	}
 	n := l.newModel(m, file)
-	said := l.cascade(p, func(k *dbtKeys) config.Node { return k.Models }, p.fqn(folders, file, stem))
-	l.define(p, n, said, patch, p.fqn(folders, file, stem))
+	l.define(p, n, modelTree, nil, patch, p.fqn(folders, file, stem))
 }
+
+// The trees of dbt_project.yml.
+func modelTree(k *dbtKeys) config.Node    { return k.Models }
+func seedTree(k *dbtKeys) config.Node     { return k.Seeds }
+func snapshotTree(k *dbtKeys) config.Node { return k.Snapshots }
 
 func (l *loader) newModel(m *Model, file string) *Node {
 	m.Materialized, m.Config = View, map[string]any{}
@@ -55,27 +59,31 @@ func (l *loader) newModel(m *Model, file string) *Node {
 	return &Node{Schema: l.defaultSchema(), Table: m.Name, Kind: KindModel, Model: m, Path: file, Pos: config.Pos{File: file, Line: 1, Column: 1}}
 }
 
-// define configures a model: by dbt_project.yml, by its properties, and by what its own config() says, which wins.
-func (l *loader) define(p *dbtPackage, n *Node, said []setting, patch *tableProperties, fqn []string) {
+// define configures a model: by its package's dbt_project.yml, by its properties, by what its own config() says, and, of a package's model,
+// by the project's dbt_project.yml. What comes later wins.
+func (l *loader) define(p *dbtPackage, n *Node, tree func(*dbtKeys) config.Node, said []setting, patch *tableProperties, fqn []string) {
 	m := n.Model
+	said = append(said, l.cascade(p, tree, fqn)...)
 	if patch != nil {
 		patch.used = true
 		said = append(said, l.patchSettings(patch)...)
+		said = append(said, l.versionSettings(n, patch)...)
 	}
-	if !l.enabled(p, n, said) {
-		return
-	}
+	last := l.overruled(p, tree, fqn)
 	n.fqn = fqn
-	seen, err := l.trial(n, false, said)
+	before := slices.Concat(said, last)
+	seen, err := l.trial(n, false, before)
 	if err != nil {
-		l.templateProblem(n.Path, err)
+		if l.enabled(n, before) { // else it may well refer to what is not there
+			l.templateProblem(n.Path, err)
+		}
 		return
 	}
-	said = append(said, seen.config...)
-	if !l.enabled(p, n, said) {
+	said = slices.Concat(said, seen.config, last)
+	if !l.enabled(n, said) {
 		return
 	}
-	if again, err := l.trial(n, true, said); err == nil { // what only an incremental run refers to
+	if again, err := l.trial(n, true, before); err == nil { // what only an incremental run refers to
 		seen.refs, seen.asked = append(seen.refs, again.refs...), append(seen.asked, again.asked...)
 	}
 	slices.Sort(seen.asked)
@@ -93,16 +101,41 @@ func (l *loader) define(p *dbtPackage, n *Node, said []setting, patch *tableProp
 	}
 }
 
-// enabled says whether a model is part of the project. One that is not is remembered, for those that refer to it.
-func (l *loader) enabled(p *dbtPackage, n *Node, said []setting) bool {
-	on := true
-	for _, s := range said {
-		if s.key == "enabled" {
-			on = boolOf(s.value, true)
+// versionSettings are what the properties configure of the node's version alone.
+func (l *loader) versionSettings(n *Node, patch *tableProperties) []setting {
+	var said []setting
+	for _, v := range patch.Versions {
+		if n.Model.Version == "" || v.V.Text() != n.Model.Version {
+			continue
+		}
+		for key, value := range v.Config.All() {
+			said = append(said, l.settingOf(v.Config, key, value))
 		}
 	}
+	return said
+}
+
+// enabled says whether a model is part of the project. One that is not is remembered, for those that refer to it.
+func (l *loader) enabled(n *Node, said []setting) bool {
+	on := l.isEnabled(said)
 	if !on {
-		l.disabled[n.Model.Name] = n.Pos
+		l.disabled[n.RefName()] = n.Pos
+	}
+	return on
+}
+
+// isEnabled is the last word on enabled, which must be true or false.
+func (l *loader) isEnabled(said []setting) bool {
+	on := true
+	for _, s := range said {
+		if s.key != "enabled" || s.value == nil {
+			continue
+		}
+		var isBool bool
+		if on, isBool = s.value.(bool); !isBool {
+			l.problem(s.pos, "write true or false, without quotes", "enabled must be true or false, not %v", s.value)
+			return false
+		}
 	}
 	return on
 }
@@ -133,13 +166,14 @@ func (l *loader) addModel(p *dbtPackage, n *Node) bool {
 func (l *loader) python(p *dbtPackage, folders []string, file string) {
 	m := &Model{Name: strings.TrimSuffix(path.Base(file), ".py"), Package: p.label(), Path: file}
 	n := l.newModel(m, file)
-	said := l.cascade(p, func(k *dbtKeys) config.Node { return k.Models }, p.fqn(folders, file, m.Name))
-	patch := l.patchOf(p, "model", m.Name)
-	if patch != nil {
+	n.fqn = p.fqn(folders, file, m.Name)
+	said := l.cascade(p, modelTree, n.fqn)
+	if patch := l.patchOf(p, "model", m.Name); patch != nil {
 		patch.used = true
 		said = append(said, l.patchSettings(patch)...)
 	}
-	if !l.enabled(p, n, said) {
+	said = append(said, l.overruled(p, modelTree, n.fqn)...)
+	if !l.enabled(n, said) {
 		return
 	}
 	t, err := jinja.Parse(file, "")
@@ -188,8 +222,7 @@ func (l *loader) snapshot(p *dbtPackage, m *Model, pos config.Pos, patch *tableP
 	n := l.newModel(m, m.Path)
 	n.Pos, m.Slowly = pos, &Slowly{HardDeletes: "ignore"}
 	said := []setting{{"materialized", string(Snapshot), pos, pos}}
-	said = append(said, l.cascade(p, func(k *dbtKeys) config.Node { return k.Snapshots }, fqn)...)
-	l.define(p, n, said, patch, fqn)
+	l.define(p, n, snapshotTree, said, patch, fqn)
 }
 
 // nameNode gives a node its schema and table, as dbt does or, in a project of Millrace's own, as it is written.

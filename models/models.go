@@ -65,9 +65,9 @@ type Project struct {
 	root        string // name of the project as a package
 	rootVars    variables
 	packageVars map[string]variables
-	read        time.Time         // when it was: templates that ask for the time while it is read see this
-	given       map[string]any    // --var
-	latest      map[string]string // version of versioned models that a ref() without one means, by name
+	read        time.Time           // when it was: templates that ask for the time while it is read see this
+	given       map[string]any      // --var
+	latest      map[modelKey]string // version of versioned models that a ref() without one means, by package and name
 	env         func(string) (string, bool)
 }
 
@@ -90,22 +90,17 @@ type modelKey struct{ pkg, name, version string }
 // Model returns the node that ref() finds by that name, a model's by its file's or one of an entity's tables, or nil.
 func (p *Project) Model(name string) *Node { return p.byModel[name] }
 
-// Lookup returns the node that ref(in, name, v=version) means in a template of package from; in and version may be "". Nil: there is none.
+// Lookup returns the node that ref(in, name, v=version) means in a template of package from; in and version may be "". A name without a
+// package means the project's own model, as in dbt, then that of the package. Nil: there is none.
 func (p *Project) Lookup(from, in, name, version string) *Node {
 	if in != "" {
 		if in == p.root || in == p.Name {
 			in = ""
 		}
-		return p.byRef[modelKey{in, name, p.versionOf(name, version)}]
+		return p.byRef[p.modelKey(in, name, version)]
 	}
-	version = p.versionOf(name, version)
-	for _, pkg := range []string{from, ""} {
-		if n := p.byRef[modelKey{pkg, name, version}]; n != nil {
-			return n
-		}
-	}
-	for _, pkg := range p.Packages {
-		if n := p.byRef[modelKey{pkg, name, version}]; n != nil {
+	for _, pkg := range append([]string{"", from}, p.Packages...) {
+		if n := p.byRef[p.modelKey(pkg, name, version)]; n != nil {
 			return n
 		}
 	}
@@ -115,12 +110,12 @@ func (p *Project) Lookup(from, in, name, version string) *Node {
 	return nil
 }
 
-// versionOf is the version that a reference asks for: of one that names none the latest.
-func (p *Project) versionOf(name, version string) string {
+// modelKey is the key of a model that a reference asks for: of one that names no version the latest.
+func (p *Project) modelKey(pkg, name, version string) modelKey {
 	if version == "" {
-		return p.latest[name]
+		version = p.latest[modelKey{pkg: pkg, name: name}]
 	}
-	return version
+	return modelKey{pkg, name, version}
 }
 
 // SourceTable returns the node that provides source(source, table), or nil.

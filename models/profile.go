@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path"
@@ -22,7 +23,11 @@ func (l *loader) profile(project config.Node) {
 	if f == nil || name == "" {
 		return
 	}
-	l.renderYAML(f, "", func(at []string) bool { return len(at) > 0 && at[0] != name })
+	f.Read11()
+	l.renderYAML(f, "", func(at []string) bool { return len(at) != 2 || at[0] != name || at[1] != "target" })
+	want := cmp.Or(l.Target, f.Root(nil).Get(name).Get("target").Text(), "default")
+	// Of the outputs only the chosen one: the others may want variables that are not set here.
+	l.renderYAML(f, "", func(at []string) bool { return len(at) < 3 || at[0] != name || at[2] != want })
 	root := f.Root(nil)
 	l.dbtProfile = root.Get(name)
 	if l.dbtProfile.IsZero() {
@@ -93,7 +98,7 @@ func (l *loader) profileTargets() {
 		}
 		l.p.Target = t
 		if kind := output.Get("type").Text(); kind != "duckdb" {
-			l.problem(output.Get("type").Pos(), "run it on DuckDB with an output of type duckdb, or define the target in "+ProjectFile,
+			l.problem(plainPlace(output.Get("type").Pos()), "run it on DuckDB with an output of type duckdb, or define the target in "+ProjectFile,
 				"output %q of the profile is of type %q: models run on DuckDB", name, kind)
 		}
 		l.database(output)
@@ -107,6 +112,11 @@ func (l *loader) profileTargets() {
 	}
 }
 
+// plainPlace is a place whose line is not shown: a profile's may hold secrets under any name.
+func plainPlace(pos config.Pos) config.Pos {
+	return config.Pos{File: pos.File, Line: pos.Line, Column: pos.Column}
+}
+
 // databaseKeys are what an output of type duckdb may say and is of no importance here, or is read.
 var databaseKeys = []string{"type", "path", "schema", "threads", "database", "settings", "config_options", "retries", "keep_open", "use_credential_provider",
 	"is_ducklake", "disable_transactions", "external_root"}
@@ -115,7 +125,7 @@ var databaseKeys = []string{"type", "path", "schema", "threads", "database", "se
 func (l *loader) database(output config.Node) {
 	for key := range output.All() {
 		if !slices.Contains(databaseKeys, key) {
-			l.warning(output.Origin().Key(key), "extensions, secrets and other databases are not opened: define what they hold as sources in "+ProjectFile,
+			l.warning(plainPlace(output.Origin().Key(key)), "extensions, secrets and other databases are not opened: define what they hold as sources in "+ProjectFile,
 				"%s of the profile has no effect", key)
 		}
 	}

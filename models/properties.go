@@ -239,6 +239,9 @@ func (l *loader) readPropertiesFile(p *dbtPackage, name string) {
 	keep("snapshot", file.Snapshots)
 	for i := range file.Sources {
 		file.Sources[i].pkg = p
+		for k := range file.Sources[i].Tables {
+			file.Sources[i].Tables[k].pkg = p
+		}
 		l.sourceProps = append(l.sourceProps, &file.Sources[i])
 	}
 	for i := range file.Models {
@@ -254,6 +257,9 @@ func (l *loader) propertiesYAML(name string) *config.File {
 	f := l.parse(name)
 	if f == nil && l.isDBT() && len(l.problems) == before+1 && l.problems[before].Message == "the file is empty" {
 		l.problems = l.problems[:before]
+	}
+	if f != nil && l.isDBT() {
+		f.Read11()
 	}
 	return f
 }
@@ -361,7 +367,7 @@ func (l *loader) versions(t *tableProperties) {
 		}
 	}
 	if latest != "" {
-		l.p.latest[t.Name] = latest
+		l.p.latest[modelKey{pkg: t.pkg.label(), name: t.Name}] = latest
 	}
 }
 
@@ -382,7 +388,7 @@ func (l *loader) versionOf(p *dbtPackage, stem string) *version {
 			return &v
 		}
 	}
-	if latest := l.p.latest[stem]; latest != "" {
+	if latest := l.p.latest[modelKey{pkg: p.label(), name: stem}]; latest != "" {
 		for _, v := range l.versioned[stem+"_v"+latest] {
 			if v.of.pkg == p && !l.fileOf[p.label()+":"+stem+"_v"+latest] {
 				return &v

@@ -43,11 +43,12 @@ func (l *loader) seed(p *dbtPackage, folders []string, file string) {
 		l.problem(config.Pos{File: file}, "", "%v", err)
 		return
 	}
-	said := l.cascade(p, func(k *dbtKeys) config.Node { return k.Seeds }, n.fqn)
+	said := l.cascade(p, seedTree, n.fqn)
 	if patch := l.patchOf(p, "seed", s.Name); patch != nil {
 		patch.used = true
 		said = append(said, l.patchSettings(patch)...)
 	}
+	said = append(said, l.overruled(p, seedTree, n.fqn)...)
 	if !l.seedConfigure(n, said) {
 		return
 	}
@@ -72,13 +73,10 @@ var seedKeys = []string{"column_types", "delimiter", "quote_columns", "fast", "a
 
 // seedConfigure gives a seed what is said of it: a later setting wins, tags are added. It is false when the seed is not part of the project.
 func (l *loader) seedConfigure(n *Node, said []setting) bool {
-	on := true
 	for _, s := range said {
 		s.key = strings.ReplaceAll(s.key, "-hook", "_hook")
 		n.Seed.Config[s.key] = s.value
 		switch s.key {
-		case "enabled":
-			on = boolOf(s.value, true)
 		case "tags":
 			n.Tags = append(n.Tags, texts(s.value)...)
 		case "description":
@@ -99,10 +97,7 @@ func (l *loader) seedConfigure(n *Node, said []setting) bool {
 			l.seedKey(s)
 		}
 	}
-	if !on {
-		l.disabled[n.Seed.Name] = n.Pos
-	}
-	return on
+	return l.enabled(n, said)
 }
 
 // seedKey names what a seed's configuration does not know.

@@ -175,8 +175,8 @@ func (t *trial) Doc(_, name string) (string, error) {
 	return "", &jinja.Error{Msg: fmt.Sprintf("doc(%q) stands in a description of a properties file, not in a model", name)}
 }
 
-// Graph implements jinja.Engine: of a project that is being read, only what has been read.
-func (t *trial) Graph() (any, error) { return t.project.Graph(), nil }
+// Graph implements jinja.Engine: of a project that is being read it is empty, as in dbt.
+func (t *trial) Graph() (any, error) { return (&Project{}).Graph(), nil }
 
 // Model implements jinja.Engine.
 func (t *trial) Model() (any, error) { return t.project.Facts(t.node), nil }

@@ -68,7 +68,7 @@ func TestUnitTestsAreRead(t *testing.T) {
         fixture: three
       - {input: this, format: sql, rows: select 1 as id}
     expect: {rows: [{id: 2.50}, {ID: null}]}
-  - name: off
+  - name: turned_off
     model: inc
     config: {enabled: false}
     expect: {rows: []}

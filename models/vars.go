@@ -17,7 +17,7 @@ type variables struct {
 // and what the package says itself. A list or dict is the caller's own.
 func (p *Project) Var(pkg, name string) (any, bool) {
 	if v, ok := p.given[name]; ok {
-		return v, true
+		return jinja.Copy(v), true
 	}
 	label := pkg
 	if label == "" {
@@ -93,6 +93,7 @@ func (l *loader) givenVars() {
 			continue
 		}
 		if f, problems := config.Parse("--var", []byte("v: "+value)); !problems.HasErrors() {
+			f.Read11()
 			l.p.given[name] = templateValue(f.Root(nil).Get("v"))
 		}
 	}

@@ -47,6 +47,9 @@ func (b *Builder) Query(ctx context.Context, c *models.Check) (string, error) {
 	}
 	n := *c.Node
 	n.Model = &models.Model{Path: c.Pos.File, Template: c.Template, Materialized: models.Table}
+	if args, ok := c.Args.(*models.SQL); ok {
+		n.Model.Package = args.Package
+	}
 	s := &session{Builder: b, ctx: ctx, job: Job{Node: &n}}
 	out, err := c.Template.Render(ctx, jinja.ModelGlobals(s, b.facts(s.relation(c.Node))), b.options(&n))
 	if err != nil {

@@ -124,6 +124,24 @@ func (t *Template) countLines() {
 // Name returns the name given to Parse.
 func (t *Template) Name() string { return t.name }
 
+// OnlyMacros says whether the template has nothing at its top level but macros, tests and white space.
+func (t *Template) OnlyMacros() bool {
+	some := false
+	for _, n := range t.body {
+		switch n := n.(type) {
+		case *macroNode:
+			some = true
+		case *textNode:
+			if strings.TrimSpace(n.text) != "" {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return some
+}
+
 // Source returns the text of the template, its line ends as \n.
 func (t *Template) Source() string { return t.src }
 
