@@ -174,8 +174,26 @@ func (l *loader) dbt() {
 			l.packages = append(l.packages, p)
 		}
 	}
+	l.missingPackages(install)
 	l.packageNames()
 	l.wholeProject()
+}
+
+// missingPackages warns of a project that names packages and has none: what it calls of them is told as unknown.
+func (l *loader) missingPackages(install string) {
+	for _, file := range []string{"packages.yml", "dependencies.yml"} {
+		if len(l.packages) > 1 || !exists(l.Files, file) {
+			continue
+		}
+		src, err := l.read(file)
+		if err != nil {
+			continue
+		}
+		f, problems := config.Parse(file, src)
+		if list := f.Root(nil).Get("packages"); !problems.HasErrors() && len(list.Items()) > 0 {
+			l.warning(list.Pos(), "have dbt deps put them there", "the packages of %s are not in %s/", file, install)
+		}
+	}
 }
 
 // wholeProject takes what the folder's own dbt_project.yml says of all packages, and the hooks that runs have.

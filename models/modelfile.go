@@ -265,8 +265,11 @@ func (l *loader) nameNode(p *dbtPackage, n *Node, said []setting) {
 
 // naming asks the project's own macro for a name. dbt's own need not be asked: what they do stands in nameNode.
 func (l *loader) naming(p *dbtPackage, n *Node, macro string, given any, facts *jinja.Dict) (string, bool) {
-	ref, known := l.p.Macros.Macro(macro)
-	if !known || ref.Package != l.packages[0].name { // those of packages do not name what is not theirs
+	ref, known := l.p.Macros.Macro(p.name + "." + macro)
+	if p.isRoot() || !known {
+		ref, known = l.p.Macros.Macro(macro)
+	}
+	if !known || ref.Package != l.packages[0].name && ref.Package != p.name { // packages do not name what is not theirs
 		return "", false
 	}
 	probe := &trial{node: n, project: l.p}
