@@ -40,6 +40,8 @@ demo-snowflake: build ## the shop on a stand-in for Snowflake, with a load that 
 test: tools ## everything: vet, format, imports, unit and script tests, the short crash matrix
 	@echo "== lint, and servers"; $(MAKE) --no-print-directory -j2 --output-sync=target lint servers
 	@[ -d "$${MILLRACE_MATCHING_DATA:-../shared/data/matching}" ] || echo "make: the labelled records of master data are not there (MILLRACE_MATCHING_DATA): the tests that hold matching against them are skipped"
+	@[ -d "$$MILLRACE_DBT_PROJECTS" ] || echo "make: MILLRACE_DBT_PROJECTS names no folder: TestDBTProjects and TestOtherProjects, over projects of other people, are skipped"
+	@[ -d "$$MILLRACE_DBT_PACKAGES" ] || echo "make: MILLRACE_DBT_PACKAGES names no folder: TestPackages, over dbt_utils, dbt_expectations and dbt_date, is skipped"
 	@echo "== tests"; [ -n "$$(bash .ci/servers --missing)" ] || export MILLRACE_TEST_SERVERS=required; \
 	bash .ci/temp bash -c 'go test -vet=off -count=1 -p $$(( $$(nproc) + 2 )) -timeout 14m -exec "env TMPDIR=$$MILLRACE_TEMP" ./pipeline ./load/snowflake ./extract/mysql ./cmd/millrace ./serve ./...'
 	@echo "== crash matrix, short form"; $(MAKE) --no-print-directory faults-short

@@ -199,7 +199,7 @@ func (l *loader) missingPackages(install string) {
 // wholeProject takes what the folder's own dbt_project.yml says of all packages, and the hooks that runs have.
 func (l *loader) wholeProject() {
 	l.p.DBT, l.p.Dispatch = l.isDBT(), map[string][]string{}
-	l.p.Artifacts = cmp.Or(path.Clean(l.packages[0].keys.TargetPath), "target")
+	l.p.Artifacts = path.Clean(l.packages[0].keys.TargetPath)
 	if l.p.Artifacts == "." || !fs.ValidPath(l.p.Artifacts) {
 		l.p.Artifacts = "target"
 	}
@@ -401,6 +401,16 @@ func (l *loader) overruled(p *dbtPackage, tree func(*dbtKeys) config.Node, fqn [
 		return nil
 	}
 	return l.cascade(l.packages[0], tree, fqn)
+}
+
+// fromFiles gives what the project's files say of a resource: what its own config() goes before, and what goes before that.
+func (l *loader) fromFiles(p *dbtPackage, tree func(*dbtKeys) config.Node, fqn []string, patch *tableProperties) (said, last []setting) {
+	said = l.cascade(p, tree, fqn)
+	if patch != nil {
+		patch.used = true
+		said = append(said, l.patchSettings(patch)...)
+	}
+	return said, l.overruled(p, tree, fqn)
 }
 
 // configTree walks down one tree: keys with a plus sign, and those whose value is no mapping, are configuration; others are folders.

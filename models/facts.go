@@ -3,7 +3,6 @@ package models
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/models/jinja"
@@ -171,14 +170,4 @@ func (p *Project) EnvVar(name string) (string, bool) {
 		return "", false
 	}
 	return p.env(name)
-}
-
-// sortedKeys are the keys of a map, in order.
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -3,6 +3,7 @@ package models
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -85,7 +86,7 @@ func childrenOf(parents map[string][]string) map[string][]string {
 	for id := range parents {
 		children[id] = []string{}
 	}
-	for _, id := range sortedKeys(parents) {
+	for _, id := range slices.Sorted(maps.Keys(parents)) {
 		for _, parent := range parents[id] {
 			children[parent] = append(children[parent], id)
 		}

@@ -63,13 +63,11 @@ func (l *loader) newModel(m *Model, file string) *Node {
 // by the project's dbt_project.yml. What comes later wins.
 func (l *loader) define(p *dbtPackage, n *Node, tree func(*dbtKeys) config.Node, said []setting, patch *tableProperties, fqn []string) {
 	m := n.Model
-	said = append(said, l.cascade(p, tree, fqn)...)
+	filed, last := l.fromFiles(p, tree, fqn, patch)
+	said = append(said, filed...)
 	if patch != nil {
-		patch.used = true
-		said = append(said, l.patchSettings(patch)...)
 		said = append(said, l.versionSettings(n, patch)...)
 	}
-	last := l.overruled(p, tree, fqn)
 	n.fqn = fqn
 	before := slices.Concat(said, last)
 	seen, err := l.trial(n, false, before)
@@ -167,12 +165,8 @@ func (l *loader) python(p *dbtPackage, folders []string, file string) {
 	m := &Model{Name: strings.TrimSuffix(path.Base(file), ".py"), Package: p.label(), Path: file}
 	n := l.newModel(m, file)
 	n.fqn = p.fqn(folders, file, m.Name)
-	said := l.cascade(p, modelTree, n.fqn)
-	if patch := l.patchOf(p, "model", m.Name); patch != nil {
-		patch.used = true
-		said = append(said, l.patchSettings(patch)...)
-	}
-	said = append(said, l.overruled(p, modelTree, n.fqn)...)
+	said, last := l.fromFiles(p, modelTree, n.fqn, l.patchOf(p, "model", m.Name))
+	said = append(said, last...)
 	if !l.enabled(n, said) {
 		return
 	}
@@ -251,11 +245,10 @@ func (l *loader) nameNode(p *dbtPackage, n *Node, said []setting) {
 	if text, ok := alias.(string); ok && text != "" {
 		n.Table = text
 	}
-	facts := l.p.Facts(n)
-	if text, ok := l.naming(p, n, "generate_schema_name", schema, facts); ok {
+	if text, ok := l.naming(p, n, "generate_schema_name", schema); ok {
 		n.Schema = text
 	}
-	if text, ok := l.naming(p, n, "generate_alias_name", alias, facts); ok {
+	if text, ok := l.naming(p, n, "generate_alias_name", alias); ok {
 		n.Table = text
 	}
 	if exact != "" {
@@ -264,7 +257,7 @@ func (l *loader) nameNode(p *dbtPackage, n *Node, said []setting) {
 }
 
 // naming asks the project's own macro for a name. dbt's own need not be asked: what they do stands in nameNode.
-func (l *loader) naming(p *dbtPackage, n *Node, macro string, given any, facts *jinja.Dict) (string, bool) {
+func (l *loader) naming(p *dbtPackage, n *Node, macro string, given any) (string, bool) {
 	ref, known := l.p.Macros.Macro(p.name + "." + macro)
 	if p.isRoot() || !known {
 		ref, known = l.p.Macros.Macro(macro)
@@ -282,7 +275,7 @@ func (l *loader) naming(p *dbtPackage, n *Node, macro string, given any, facts *
 		return "", false
 	}
 	_, text, err := l.p.Macros.Call(l.Context, probe.globals(false), jinja.Options{Macros: l.p.Macros, Package: p.name}, ref.Package, macro,
-		[]any{value, facts}, nil)
+		[]any{value, l.p.Facts(n)}, nil)
 	if err != nil {
 		l.templateProblem(n.Path, err)
 		return "", false

@@ -292,7 +292,7 @@ func isTestSetting(at []string) bool {
 	return inTest && slices.Contains(testSettings, at[last]) && !slices.Contains(at, "arguments") && !slices.Contains(at, "description")
 }
 
-// patchOf is what the properties files say of a model, seed or snapshot of a package. The project may speak of those of its packages.
+// patchOf is what the properties files say of a model, seed or snapshot of the same package.
 func (l *loader) patchOf(p *dbtPackage, kind, name string) *tableProperties {
 	var found *tableProperties
 	for _, patch := range l.patches {

@@ -43,12 +43,8 @@ func (l *loader) seed(p *dbtPackage, folders []string, file string) {
 		l.problem(config.Pos{File: file}, "", "%v", err)
 		return
 	}
-	said := l.cascade(p, seedTree, n.fqn)
-	if patch := l.patchOf(p, "seed", s.Name); patch != nil {
-		patch.used = true
-		said = append(said, l.patchSettings(patch)...)
-	}
-	said = append(said, l.overruled(p, seedTree, n.fqn)...)
+	said, last := l.fromFiles(p, seedTree, n.fqn, l.patchOf(p, "seed", s.Name))
+	said = append(said, last...)
 	if !l.seedConfigure(n, said) {
 		return
 	}

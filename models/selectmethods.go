@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -100,7 +101,7 @@ func (p *Project) method(term, method, value string) (func(*Node, string) bool, 
 		return func(n *Node, _ string) bool { return slices.Contains(settingOf(n, key), value) }, nil
 	}
 	if method != "state" {
-		known := append(sortedKeys(selectMethods), "state", "config.<key>")
+		known := append(slices.Sorted(maps.Keys(selectMethods)), "state", "config.<key>")
 		hint := "use " + strings.Join(known, ":, ") + ":"
 		if why := foreignMethods[method]; why != "" {
 			return nil, fmt.Errorf("selector %q: there is no method %q here: %s", term, method, why)
@@ -138,7 +139,7 @@ func stateMatch(term, value string) (func(known bool, changes []Change) bool, er
 	switch {
 	case sub != "" && (value != "modified" || statesOf[sub] == nil):
 		return nil, fmt.Errorf("selector %q: there is no state:%s.%s: use state:modified.%s", term, value, sub,
-			strings.Join(sortedKeys(statesOf), ", state:modified."))
+			strings.Join(slices.Sorted(maps.Keys(statesOf)), ", state:modified."))
 	case value == "new":
 		return func(known bool, _ []Change) bool { return !known }, nil
 	case value == "old":

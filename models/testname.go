@@ -4,6 +4,7 @@ import (
 	"crypto/md5" // as dbt makes names, no secret depends on it
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -175,7 +176,7 @@ func hashable(v any) string {
 	switch v := v.(type) {
 	case map[string]any:
 		var parts []string
-		for _, key := range sortedKeys(v) {
+		for _, key := range slices.Sorted(maps.Keys(v)) {
 			parts = append(parts, jinja.Quoted(key)+": "+hashable(v[key]))
 		}
 		return "{" + strings.Join(parts, ", ") + "}"

@@ -36,7 +36,9 @@ func (db *DB) Parse(ctx context.Context, query string) (*Parsed, error) {
 	own := map[string]bool{}
 	p.look(w.tree, own)
 	p.Tables = slices.DeleteFunc(w.tables, func(r Relation) bool { return r.Schema == "" && own[strings.ToLower(r.Table)] })
-	slices.SortFunc(p.Tables, func(a, b Relation) int { return cmp.Or(strings.Compare(a.Schema, b.Schema), strings.Compare(a.Table, b.Table)) })
+	slices.SortFunc(p.Tables, func(a, b Relation) int {
+		return cmp.Or(strings.Compare(a.Schema, b.Schema), strings.Compare(a.Table, b.Table))
+	})
 	slices.Sort(p.Outside)
 	text, err := json.Marshal(w.tree)
 	if err != nil {
