@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"errors"
 	"strings"
 	"unicode/utf8"
 )
@@ -685,7 +686,12 @@ func (r *render) call(fn any, a Args) (any, error) {
 		}
 		return FromGo(v)
 	case *Undefined:
-		return fn.part()
+		v, err := fn.part()
+		var e *Error
+		if errors.As(err, &e) && e.Hint == "" && r.opts.Macros != nil {
+			e.Hint = "no macro has this name: write it in macros/, or put the package that has it into dbt_packages/"
+		}
+		return v, err
 	}
 	return nil, failf("'%s' object is not callable", typeName(fn))
 }

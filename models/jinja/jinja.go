@@ -14,6 +14,7 @@ package jinja
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sort"
 	"strconv"
@@ -46,8 +47,10 @@ type Error struct {
 
 // Frame is one macro that was running when an error happened.
 type Frame struct {
-	Macro  string   // its name, "package.name" where it came from a library
-	Called Position // where it was called; Line is 0 if Go called it
+	Macro   string   // its name, "package.name" where it came from a library
+	Called  Position // where it was called; Line is 0 if Go called it
+	Times   int      // how many calls from there were running, one within the other
+	Omitted int      // how many calls between this one and the frame before it are left out
 }
 
 // Error returns "file:line:col: message (hint)", and the stack of macros where there is one.
@@ -71,9 +74,15 @@ func (e *Error) Text() string { return e.Msg + e.stack() }
 func (e *Error) stack() string {
 	var b strings.Builder
 	for _, f := range e.Stack {
+		if f.Omitted > 0 {
+			fmt.Fprintf(&b, "; … %d more calls …", f.Omitted)
+		}
 		b.WriteString("; in macro '" + f.Macro + "'")
 		if f.Called.Line > 0 {
 			b.WriteString(" called at " + f.Called.String())
+		}
+		if f.Times > 1 {
+			fmt.Fprintf(&b, " (%d times)", f.Times)
 		}
 	}
 	return b.String()

@@ -184,7 +184,7 @@ ad.sql:1:1: package 'adapter' has the name of a part of dbt's context (rename th
 	_, err = mustParse(t, "m.sql", "{% macro own() %}\n{{ dispatch('x', 'utils') }}{% endmacro %}{% macro outer() %}{{ own() }}{% endmacro %}{{ outer() }}").
 		Render(context.Background(), libraryGlobals(nil), Options{Macros: lib})
 	var e *Error
-	if !errors.As(err, &e) || fmt.Sprint(e.Stack) != "[{own m.sql:2:65} {outer m.sql:2:90}]" || e.Line != 2 || e.Col != 4 {
+	if !errors.As(err, &e) || fmt.Sprint(e.Stack) != "[{own m.sql:2:65 1 0} {outer m.sql:2:90 1 0}]" || e.Line != 2 || e.Col != 4 {
 		t.Errorf("got %v", err)
 	}
 }
