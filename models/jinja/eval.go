@@ -1,7 +1,6 @@
 package jinja
 
 import (
-	"errors"
 	"strings"
 	"unicode/utf8"
 )
@@ -595,7 +594,11 @@ func (r *render) evalCallee(f *frame, c *callExpr) (Args, any, error) {
 		return Args{}, nil, err
 	}
 	if u, ok := fn.(*Undefined); ok && !u.lenient {
-		return Args{}, nil, r.at(f, c.at(), undefinedErr(u))
+		e := undefinedErr(u)
+		if _, bare := c.fn.(*nameExpr); bare && e.Hint == "" && r.opts.Macros != nil {
+			e.Hint = "no macro has this name: write it in macros/, or put the package that has it into dbt_packages/"
+		}
+		return Args{}, nil, r.at(f, c.at(), e)
 	}
 	args, err := r.evalArgs(f, &c.callArgs)
 	args.off = c.at()
@@ -686,12 +689,7 @@ func (r *render) call(fn any, a Args) (any, error) {
 		}
 		return FromGo(v)
 	case *Undefined:
-		v, err := fn.part()
-		var e *Error
-		if errors.As(err, &e) && e.Hint == "" && r.opts.Macros != nil {
-			e.Hint = "no macro has this name: write it in macros/, or put the package that has it into dbt_packages/"
-		}
-		return v, err
+		return fn.part()
 	}
 	return nil, failf("'%s' object is not callable", typeName(fn))
 }
