@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -26,8 +25,11 @@ const ProjectFile = "millrace.yml"
 
 // Loading says what Load needs beyond the files.
 type Loading struct {
-	Dir      string                      // absolute path of the project folder
-	Files    fs.FS                       // the same folder
+	Dir   string // absolute path of the project folder
+	Files fs.FS  // the same folder
+	// Outside, where it is not nil, is given what the project reads from elsewhere: the name that it has here, its name among the files
+	// there, and those files. What it returns is read.
+	Outside  func(at, inside string, files fs.FS) fs.FS
 	Sources  []SourceSpec                // the types of sources that exist
 	Env      func(string) (string, bool) // os.LookupEnv; nil leaves every ${…} unresolved, as lint wants it
 	Lenient  bool                        // looks up no secret, and leaves ${…} of what is not set unresolved: for who only looks
@@ -288,7 +290,7 @@ func (l *loader) sources() {
 		if f == nil {
 			continue
 		}
-		name := strings.TrimSuffix(path.Base(file), path.Ext(file))
+		name := stem(file)
 		root := f.Root(l.resolve)
 		if l.p.Source(name) != nil {
 			l.problem(root.Pos(), "rename the file, or remove the other", "source %q is defined in %s too", name, ProjectFile)
@@ -449,27 +451,6 @@ func (l *loader) addNode(n *Node) {
 	l.tables[key] = n
 	l.p.Nodes = append(l.p.Nodes, n)
 	l.p.byName[n.Name()] = n
-}
-
-// glob lists the project's files below a folder with one of the extensions, sorted; symbolic links are not followed.
-func (l *loader) glob(dir string, exts ...string) []string {
-	var found []string
-	files, inside := l.filesOf(dir)
-	err := fs.WalkDir(files, inside, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		for _, ext := range exts {
-			if strings.HasSuffix(name, ext) && d.Type().IsRegular() {
-				found = append(found, path.Join(dir, strings.TrimPrefix(strings.TrimPrefix(name, inside), "/")))
-			}
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		l.problems = append(l.problems, &config.Problem{File: dir, Message: err.Error(), Severity: config.SeverityError})
-	}
-	return found
 }
 
 // pipelines validates them and gives every node its owner.

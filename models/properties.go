@@ -15,7 +15,7 @@ import (
 func (l *loader) readProperties() {
 	for _, p := range l.packages {
 		seen := map[string]bool{}
-		for _, dir := range slices.Concat(p.modelPaths(), p.seedPaths(), p.snapshotPaths(), p.macroPaths(), p.testPaths()) {
+		for _, dir := range p.allPaths() {
 			for _, file := range l.glob(dir, ".yml", ".yaml") {
 				if !seen[file] {
 					seen[file] = true
