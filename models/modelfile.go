@@ -47,6 +47,7 @@ func (l *loader) model(p *dbtPackage, folders []string, t *jinja.Template) {
 
 // The trees of dbt_project.yml.
 func modelTree(k *dbtKeys) config.Node    { return k.Models }
+func sourceTree(k *dbtKeys) config.Node   { return k.Sources }
 func seedTree(k *dbtKeys) config.Node     { return k.Seeds }
 func snapshotTree(k *dbtKeys) config.Node { return k.Snapshots }
 

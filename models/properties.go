@@ -501,7 +501,7 @@ func (l *loader) describeSource(s *sourceProperties) {
 			l.noTable(t, known, "source %q of this project has no stream %q: its tests are not run", s.Name, t.Name)
 			continue
 		}
-		n.Tags = append(append(n.Tags, s.Tags...), c.Tags...)
+		n.Tags = append(append(append(n.Tags, l.sourceTags(s, &t)...), s.Tags...), c.Tags...)
 		n.loadedBy, n.asWritten = s.Loader.Text(), t.Identifier
 		if t.Loader.IsScalar() {
 			n.loadedBy = t.Loader.Text()
