@@ -3,12 +3,14 @@ package models
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/models/jinja"
 )
 
@@ -45,6 +47,7 @@ type dbtKeys struct {
 	SourcePaths     config.StringList `yaml:"source-paths"` // before dbt 1.0
 	DataPaths       config.StringList `yaml:"data-paths"`
 	InstallPath     string            `yaml:"packages-install-path"`
+	Require         config.StringList `yaml:"require-dbt-version"`
 	TargetPath      string            `yaml:"target-path"`
 	Vars            config.Node       `yaml:"vars"`
 	Models          config.Node       `yaml:"models"`
@@ -72,7 +75,6 @@ type (
 	dbtKeysWithout struct {
 		Version       config.Node `yaml:"version"`
 		ConfigVersion config.Node `yaml:"config-version"`
-		Require       config.Node `yaml:"require-dbt-version"`
 		Clean         config.Node `yaml:"clean-targets"`
 		Logs          config.Node `yaml:"log-path"`
 		Flags         config.Node `yaml:"flags"`
@@ -287,7 +289,8 @@ func (l *loader) dbtProject(p *dbtPackage) {
 	p.name = root.Get("name").Text()
 	if p.isRoot() {
 		l.givenVars()
-		l.profile(root)
+		l.renderYAML(p.file, "", func(at []string) bool { return len(at) != 1 || at[0] != "profile" })
+		l.profile(p.file.Root(nil))
 	}
 	l.renderYAML(p.file, p.label(), func(at []string) bool {
 		return at[0] == "vars" || strings.HasPrefix(at[0], "on-run") || slices.ContainsFunc(at, isHookKey)
@@ -295,6 +298,7 @@ func (l *loader) dbtProject(p *dbtPackage) {
 	l.packageVars(p, p.file.Root(nil).Get("vars")) // its own templates see only what --var says
 	l.tolerate(p.file.Decode(&p.keys, nil))
 	l.unread(p.keys.Origin, "what it is about is not there", dbtKeysNotThere{})
+	l.dbtKeysValid(p)
 	if p.name == "" {
 		p.name = path.Base(p.dir)
 	}
@@ -365,7 +369,39 @@ func (l *loader) yamlValue(pos config.Pos, pkg, text string) (any, error) {
 	for _, name := range []string{"ref", "source", "config", "this", "is_incremental"} {
 		delete(globals, name)
 	}
+	globals["env_var"] = l.yamlEnv()
 	return t.RenderNative(l.Context, globals, jinja.Options{})
+}
+
+// secretPrefix begins the names of what dbt keeps for secrets.
+const secretPrefix = "DBT_ENV_SECRET"
+
+// yamlEnv is env_var() of templates in YAML. Those of a profile see secrets too, which are then kept out of all output.
+func (l *loader) yamlEnv() jinja.Func {
+	return func(a jinja.Args) (any, error) {
+		vals, err := a.Bind(jinja.Param{Name: "name", Required: true}, jinja.Param{Name: "default"})
+		if err != nil {
+			return nil, err
+		}
+		name := fmt.Sprint(vals[0])
+		secretName := strings.HasPrefix(name, secretPrefix)
+		if secretName && !l.secretsInYAML {
+			return nil, &jinja.Error{Msg: fmt.Sprintf("env_var(%q): a secret cannot be read here", name), Hint: "only " + profilesFile + " may read it"}
+		}
+		value, ok := "", false
+		if l.p.env != nil {
+			value, ok = l.p.env(name)
+		}
+		switch {
+		case ok && secretName && l.Redactor != nil:
+			l.Redactor.Add(secret.NewValue(value))
+		case !ok && vals[1] == nil:
+			return nil, &jinja.Error{Msg: fmt.Sprintf("the environment variable %q is not set", name), Hint: fmt.Sprintf("set it, or give a default: env_var('%s', '…')", name)}
+		case !ok:
+			return vals[1], nil
+		}
+		return value, nil
+	}
 }
 
 // setting is one key of a configuration, with a value of Go's.

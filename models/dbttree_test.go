@@ -29,7 +29,7 @@ func dbtSpecs() []models.SourceSpec {
 
 // loadDBT loads a project of dbt with the environment of a map; the files come on top of an empty project's.
 func loadDBT(files map[string]string, env map[string]string, vars map[string]string) (*models.Project, string) {
-	disk := fstest.MapFS{"dbt_project.yml": {Data: []byte("name: shop\nprofile: shop\n")}}
+	disk := fstest.MapFS{"dbt_project.yml": {Data: []byte("name: shop\n")}}
 	for name, text := range files {
 		disk[name] = &fstest.MapFile{Data: []byte(text)}
 	}
@@ -74,7 +74,7 @@ func TestSourceTree(t *testing.T) {
 // Of one source some tables may be in files, and others in the profile's database.
 func TestSourceOfTwoKinds(t *testing.T) {
 	p, text := loadDBT(map[string]string{
-		"profiles.yml": "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n", "shop.duckdb": "x",
+		"dbt_project.yml": "name: shop\nprofile: shop\n", "profiles.yml": "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n", "shop.duckdb": "x",
 		"models/s.yml": "sources:\n  - name: s\n    tables: [{name: t1, config: {external_location: a.csv}}, {name: t2}]\n",
 		"models/m.sql": "select * from {{ source('s', 't1') }}, {{ source('s', 't2') }}",
 	}, nil, nil)
@@ -83,5 +83,32 @@ func TestSourceOfTwoKinds(t *testing.T) {
 	}
 	if a, b := p.SourceTable("s", "t1"), p.SourceTable("s", "t2"); a == nil || b == nil || a.Stream.Source.Type != "files" || b.Stream.Source.Type != "duckdb" {
 		t.Errorf("the tables are of %v and %v", a, b)
+	}
+}
+
+// What a project demands of dbt is told where no dbt that projects are read like meets it.
+func TestRequiredVersion(t *testing.T) {
+	for demand, want := range map[string]string{
+		`">=1.6.0"`: "", `["<2.0.0", ">=1.9.0"]`: "", `">=1.0.0,<2.0.0"`: "", `"1.8.3"`: "", `"=1.10.0"`: "", `">=1.10.0rc1"`: "", `[">1.0.0", "<=1.5.0"]`: "",
+		`">=2.0.0"`: "the project wants dbt >=2.0.0: projects are read here as dbt 1.", `["<1.0.0"]`: "wants dbt <1.0.0", `"0.21.0"`: "wants dbt 0.21.0",
+		`[">=1.9.0", "<1.8.0"]`: "wants dbt >=1.9.0, <1.8.0", `"1.x"`: `require-dbt-version: "1.x" is no version of dbt`,
+	} {
+		_, text := loadDBT(map[string]string{"dbt_project.yml": "name: shop\nrequire-dbt-version: " + demand + "\n"}, nil, nil)
+		if want == "" && text != "" || !strings.Contains(text, want) || want != "" && !strings.Contains(text, "dbt_project.yml:2:22: warning") {
+			t.Errorf("of %s it is said that %q, and not %q", demand, text, want)
+		}
+	}
+}
+
+// Contradictions that dbt refuses.
+func TestDBTMistakes(t *testing.T) {
+	for want, files := range map[string]map[string]string{
+		"dbt_project.yml:2:8: tests: and data_tests: say the same": {"dbt_project.yml": "name: shop\ntests: {+severity: warn}\ndata_tests: {+limit: 1}\n"},
+		"models/m.yml:3:21: latest_version: model \"m\" has no version 7": {"models/m.yml": "models:\n  - name: m\n    latest_version: 7\n    versions: [{v: 1}, {v: 2}]\n",
+			"models/m_v1.sql": "select 1", "models/m_v2.sql": "select 1"},
+	} {
+		if _, text := loadDBT(files, nil, nil); !strings.Contains(text, want) || strings.Contains(text, "warning") {
+			t.Errorf("%q is not said in %q", want, text)
+		}
 	}
 }

@@ -343,6 +343,13 @@ type version struct {
 // versions notes which files are versions of a model, and which of them is the latest.
 func (l *loader) versions(t *tableProperties) {
 	latest := t.Latest.Text()
+	if known := func(v versionProperties) bool { return v.V.Text() == latest }; latest != "" && len(t.Versions) > 0 && !slices.ContainsFunc(t.Versions, known) {
+		var all []string
+		for _, v := range t.Versions {
+			all = append(all, v.V.Text())
+		}
+		l.problem(t.At("latest_version"), "versions: has "+strings.Join(all, ", "), "latest_version: model %q has no version %s", t.Name, latest)
+	}
 	for _, v := range t.Versions {
 		name := v.V.Text()
 		file := v.DefinedIn
