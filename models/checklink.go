@@ -43,7 +43,7 @@ func (l *loader) singularChecks() {
 func (l *loader) singular(p *dbtPackage, t *jinja.Template) {
 	c := &Check{Kind: "sql", Args: &SQL{Path: t.Name(), Package: p.label()}, Template: t, Pos: config.Pos{File: t.Name(), Line: 1, Column: 1}}
 	_ = config.Node{}.Decode(&c.CheckSettings) // the defaults
-	c.Name = strings.TrimSuffix(path.Base(t.Name()), ".sql")
+	c.Name = stem(t.Name())
 	w := &written{Check: c, pkg: p.label()}
 	fqn := p.fqn(p.testPaths(), t.Name(), c.Name)
 	w.said = append(l.cascade(p, testTree, fqn), l.overruled(p, testTree, fqn)...)
