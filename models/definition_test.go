@@ -107,7 +107,7 @@ func TestSelectors(t *testing.T) {
 	for selector, want := range map[string]string{
 		"tag:cora": `did you mean "tag:core"?`, "config.materialized:tabel": `did you mean "config.materialized:table"?`, "tga:core": `did you mean tag:?`, "owner:nobody": "there are cfo",
 		"state:changed": "use state:new, old, modified or unmodified", "state:modified.text": "state:modified.body", "state:new.body": "there is no state:new.body",
-		"result:ok": "there are error, fail, skipped, success", "test_type:generic": "checks belong to their tables", "resource_type:seed": "there are model, source, stream",
+		"result:ok": "there are error, fail, skipped, success", "test_type:generic": "checks belong to their tables", "resource_type:sede": "there are model, source, stream",
 	} {
 		if _, err := p.Select([]string{selector}, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q says %v, want %s", selector, err, want)
