@@ -133,6 +133,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.singularChecks()
 	l.link()
 	l.linkChecks()
+	l.reached()
 	l.linkUnitTests()
 	l.linkExposures()
 	l.dropUnread()

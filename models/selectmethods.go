@@ -17,12 +17,34 @@ type Standing struct {
 	Of string // in words: what is published
 	// Tables are the published tables, by the names of their nodes, with what they were made by; nil where nothing tells that.
 	Tables map[string]*Definition
-	// Results are what became of the nodes of the last run, in dbt's words; nil when there was none.
-	Results map[string]string
+	// Results are what became of the nodes of the last run, in dbt's words, a warning of a check too; nil when there was none.
+	Results map[string][]string
+
+	byID map[string]*Definition
 }
 
 // StandsAt gives the project what state: and result: select by.
-func (p *Project) StandsAt(s *Standing) { p.standing = s }
+func (p *Project) StandsAt(s *Standing) {
+	s.byID = map[string]*Definition{}
+	for _, name := range slices.Sorted(maps.Keys(s.Tables)) {
+		if d := s.Tables[name]; d != nil && d.ID != "" && s.byID[d.ID] == nil {
+			s.byID[d.ID] = d
+		}
+	}
+	p.standing = s
+}
+
+// old is what the node was made by, by its table or else by its id: where another target has the tables they lie in other schemas. A table
+// of its name that is of another node is not its own.
+func (s *Standing) old(p *Project, n *Node) (d *Definition, known bool) {
+	d, known = s.Tables[n.Name()]
+	id := p.UniqueID(n)
+	if known && (d == nil || d.ID == "" || d.ID == id) {
+		return d, true
+	}
+	d = s.byID[id]
+	return d, d != nil
+}
 
 // NeedsStanding says whether one of the selectors goes by what is published or by the last run.
 func (p *Project) NeedsStanding(selectors ...string) bool {
@@ -83,12 +105,12 @@ var selectMethods = map[string]selectMethod{
 		func(_ *Project, n *Node) []string { return settingOf(n, "group") }},
 	"access": {func(_ *Project, n *Node, v string) bool { return slices.Contains(accessOf(n), v) },
 		func(_ *Project, n *Node) []string { return accessOf(n) }},
-	"result": {func(p *Project, n *Node, v string) bool { return p.standing.Results[n.Name()] == v },
+	"result": {func(p *Project, n *Node, v string) bool { return slices.Contains(p.standing.Results[n.Name()], v) },
 		func(*Project, *Node) []string { return results }},
 }
 
 // results are the values of result:, with dbt's words.
-var results = []string{"success", "error", "fail", "skipped"}
+var results = []string{"success", "error", "fail", "warn", "skipped", "pass"}
 
 // foreignMethods are dbt's methods that select nothing here, and why.
 var foreignMethods = map[string]string{
@@ -146,7 +168,7 @@ func (p *Project) stands(term string, does bool, what string) error {
 
 // statesOf are the parts of a Definition that state:modified. is about, by the names behind it.
 var statesOf = map[string][]string{"body": {"body", "stream", "ephemeral", "kind"}, "configs": {"config"}, "macros": {"macro"}, "vars": {"var", "env"},
-	"checks": {"checks"}, "contract": {"contract"}, "hooks": {"hooks"}}
+	"checks": {"checks", "check"}, "contract": {"contract"}, "hooks": {"hooks"}, "relation": {"relation"}, "persisted_descriptions": {"told"}}
 
 // stateMatch reads the value of state:.
 func stateMatch(term, value string) (func(known bool, changes []Change) bool, error) {
@@ -177,14 +199,14 @@ func (p *Project) changed(n *Node) (known bool, changes []Change) {
 	if n.Model != nil && n.Model.Materialized == Ephemeral && n.Model.Template != nil { // no table tells of it but those that it is put into
 		now := &Definition{Format: DefinitionFormat, Parts: map[string]string{PartBody: HashOf(n.Model.Template.Text())}}
 		for reader, d := range p.standing.Tables {
-			if d == nil || d.Parts[PartEphemeral+n.Table] == "" || p.Node(reader) == nil {
+			if d == nil || d.Parts[PartEphemeral+n.Table] == "" || p.Node(reader) == nil && !p.has(d.ID) {
 				continue
 			}
 			return true, now.Changes(&Definition{Format: DefinitionFormat, Parts: map[string]string{PartBody: d.Parts[PartEphemeral+n.Table]}})
 		}
 		return false, nil
 	}
-	old, known := p.standing.Tables[n.Name()]
+	old, known := p.standing.old(p, n)
 	switch {
 	case !known:
 		return false, nil
@@ -192,6 +214,11 @@ func (p *Project) changed(n *Node) (known bool, changes []Change) {
 		return true, unknown
 	}
 	return true, p.Definition(n).Changes(old)
+}
+
+// has says whether a node of the project has the id.
+func (p *Project) has(id string) bool {
+	return slices.ContainsFunc(p.Nodes, func(n *Node) bool { return p.UniqueID(n) == id })
 }
 
 // noValue says which values a method has, where none of the project's nodes has the one that was asked for.

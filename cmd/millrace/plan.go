@@ -179,9 +179,11 @@ func toDo(n pipeline.PlannedNode) string {
 	case n.Unknown:
 		return "unknown"
 	case n.Build != nil:
-		return map[string]string{pipeline.ActionReuse: "unchanged", pipeline.ActionBuild: "build", pipeline.ActionDepends: "build if changed"}[n.Build.Action]
-	case n.Kind == "seed" && n.Bytes >= 0:
-		return fmt.Sprintf("%s, %s", bytesText(n.Bytes), plural(int(n.Rows), "row"))
+		text := map[string]string{pipeline.ActionReuse: "unchanged", pipeline.ActionBuild: "build", pipeline.ActionDepends: "build if changed"}[n.Build.Action]
+		if n.Kind == "seed" && n.Bytes >= 0 {
+			text += fmt.Sprintf(", %s, %s", bytesText(n.Bytes), plural(int(n.Rows), "row"))
+		}
+		return text
 	case n.Kind != "stream":
 		return ""
 	case n.UpToDate:
@@ -262,6 +264,8 @@ func toldBuild(n pipeline.PlannedNode) []string {
 			continue
 		case why.Kind == "select":
 			head = "perhaps: "
+		case why.Kind == "check":
+			head = ""
 		default:
 			head = "no effect: "
 		}
