@@ -67,8 +67,15 @@ func (l *loader) define(p *dbtPackage, n *Node, tree func(*dbtKeys) config.Node,
 	said = append(said, filed...)
 	if patch != nil {
 		said = append(said, l.versionSettings(n, patch)...)
+		for key, value := range map[string]config.Node{"group": patch.Group, "access": patch.Access} {
+			if value.Text() != "" {
+				said = append(said, setting{key, value.Text(), value.Pos(), value.Pos()})
+			}
+		}
 	}
-	n.fqn = fqn
+	if n.fqn = fqn; m.Version != "" {
+		n.fqn = append(slices.Clone(fqn[:len(fqn)-1]), m.Name, "v"+m.Version)
+	}
 	before := slices.Concat(said, last)
 	seen, err := l.trial(n, false, before)
 	if err != nil {

@@ -90,8 +90,8 @@ type tableProperties struct {
 	External     config.Node         `yaml:"external" doc:"dbt's key for external tables; not read."`
 	Meta         config.Node         `yaml:"meta" doc:"Anything; of a source's table external_location says where its files are."`
 	Docs         config.Node         `yaml:"docs" doc:"dbt's settings of its docs site; not read."`
-	Access       config.Node         `yaml:"access" doc:"dbt's key; not read."`
-	Group        config.Node         `yaml:"group" doc:"dbt's key; not read."`
+	Access       config.Node         `yaml:"access" doc:"dbt's key; it selects: access:public."`
+	Group        config.Node         `yaml:"group" doc:"dbt's key; it selects: group:finance."`
 	Deprecation  config.Node         `yaml:"deprecation_date" doc:"dbt's key; not read."`
 	Identifier   string              `yaml:"identifier" doc:"Name of the table where it lies, of a dbt source."`
 	Quoting      config.Node         `yaml:"quoting" doc:"dbt's key; names are always quoted."`
