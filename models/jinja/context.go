@@ -425,19 +425,24 @@ func callRender(a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.r.charge(len(n[0])); err != nil {
+	return a.r.template("render()", n[0])
+}
+
+// template renders a text as a template in the same context; name is what errors call it.
+func (r *render) template(name, text string) (any, error) {
+	if err := r.charge(len(text)); err != nil {
 		return nil, err
 	}
-	t, err := Parse("render()", n[0])
+	t, err := Parse(name, text)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.r.push(); err != nil {
+	if err := r.push(); err != nil {
 		return nil, err
 	}
-	defer a.r.pop()
-	w := &writer{r: a.r}
-	err = a.r.exec(a.r.top(t, w), t.body)
+	defer r.pop()
+	w := &writer{r: r}
+	err = r.exec(r.top(t, w), t.body)
 	return w.b.String(), err
 }
 

@@ -81,7 +81,10 @@ func (e *fakeEngine) SetConfig(d *Dict) error {
 }
 
 func (e *fakeEngine) Config(name string) (any, bool) { return e.config.Get(name) }
-func (e *fakeEngine) Var(name string) (any, bool)    { return 42, name == "answer" }
+func (e *fakeEngine) Var(name string) (any, bool) {
+	vars := map[string]any{"answer": 42, "text": "{{ 1 + var('answer') }}", "texts": NewList("{{ 1 }}")}
+	return vars[name], vars[name] != nil
+}
 func (e *fakeEngine) EnvVar(name string) (string, bool) {
 	return "/home", name == "HOME"
 }
@@ -105,6 +108,7 @@ func TestModelGlobals(t *testing.T) {
 		{"{{ config(enabled=nope) }}", "error: m.sql:1:4: config(): enabled: 'nope' is undefined"},
 		{"{{ config.require('x') }}", "error: m.sql:1:11: config 'x' is required and not set (add config(x=…) to the model)"},
 		{"{{ var('answer') }} {{ var('q', 'd') }} {{ var('q', none) }} {{ var.has_var('q') }}", "42 d None False"},
+		{"{{ var('text') ~ 1 }} {{ var('text') | int + 1 }} {{ var('texts')[0] }} {{ var('q', '{{ 2 }}') }}", "431 44 {{ 1 }} {{ 2 }}"},
 		{"{{ var('q') }}", "error: m.sql:1:4: variable 'q' is not set (set it under vars, or give a default: var('q', …))"},
 		{"{{ env_var('HOME') }} {{ env_var('X', 'y') }}", "/home y"},
 		{"{{ env_var('X') }}", "error: m.sql:1:4: a model cannot see the environment variable 'X' (put it under vars: in the project as X: ${X}, and write var('X'); or give a default: env_var('X', '…'))"},
