@@ -4,6 +4,7 @@
 package models
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -128,10 +129,13 @@ func (p *Project) SourceTable(source, table string) *Node {
 	return p.Stream(source, table)
 }
 
+// ErrNoSource is within the error of a template that asks for a table of dbt's sources that nothing provides; the loader has warned of it.
+var ErrNoSource = errors.New("nothing provides it")
+
 // NoSource is the error of a template that asks for a source's table which no node provides.
 func (p *Project) NoSource(source, table string) error {
 	if why := p.absent[source+"."+table]; why != "" {
-		return &jinja.Error{Msg: fmt.Sprintf("source(%q, %q): %s", source, table, why), Hint: provideHint}
+		return &jinja.Error{Msg: fmt.Sprintf("source(%q, %q): %s", source, table, why), Hint: provideHint, Err: ErrNoSource}
 	}
 	return &jinja.Error{Msg: fmt.Sprintf("source(%q, %q): there is no such stream", source, table)}
 }

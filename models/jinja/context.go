@@ -425,25 +425,37 @@ func callRender(a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.r.template("render()", n[0])
+	return a.template(n[0])
 }
 
-// template renders a text as a template in the same context; name is what errors call it.
-func (r *render) template(name, text string) (any, error) {
-	if err := r.charge(len(text)); err != nil {
+// template renders a text as a template in the same context. Its errors are at the call that asks for it.
+func (a Args) template(text string) (any, error) {
+	if err := a.r.charge(len(text)); err != nil {
 		return nil, err
 	}
+	const name = "a text that is rendered"
 	t, err := Parse(name, text)
 	if err != nil {
+		return nil, a.here(err, name)
+	}
+	if err := a.r.push(); err != nil {
 		return nil, err
 	}
-	if err := r.push(); err != nil {
-		return nil, err
+	defer a.r.pop()
+	w := &writer{r: a.r}
+	err = a.r.exec(a.r.top(t, w), t.body)
+	return w.b.String(), a.here(err, name)
+}
+
+// here moves an error of a template of that name to the call.
+func (a Args) here(err error, name string) error {
+	e, ok := err.(*Error)
+	if !ok || e.File != name {
+		return err
 	}
-	defer r.pop()
-	w := &writer{r: r}
-	err = r.exec(r.top(t, w), t.body)
-	return w.b.String(), err
+	at, moved := a.Position(), *e
+	moved.File, moved.Line, moved.Col = at.File, at.Line, at.Col
+	return &moved
 }
 
 // callTry is try_or_compiler_error(message, func, …): the message where the call fails.

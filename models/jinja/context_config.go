@@ -175,7 +175,7 @@ func (o varObject) Call(a Args) (any, error) {
 	}
 	if x, ok := o.c.e.Var(name); ok {
 		if text, ok := x.(string); ok && !o.c.f.PlainVars && (strings.Contains(text, "{{") || strings.Contains(text, "{%") || strings.Contains(text, "{#")) {
-			return a.r.template("var('"+name+"')", text)
+			return a.template(text)
 		}
 		return x, nil
 	}

@@ -109,6 +109,7 @@ func TestModelGlobals(t *testing.T) {
 		{"{{ config.require('x') }}", "error: m.sql:1:11: config 'x' is required and not set (add config(x=…) to the model)"},
 		{"{{ var('answer') }} {{ var('q', 'd') }} {{ var('q', none) }} {{ var.has_var('q') }}", "42 d None False"},
 		{"{{ var('text') ~ 1 }} {{ var('text') | int + 1 }} {{ var('texts')[0] }} {{ var('q', '{{ 2 }}') }}", "431 44 {{ 1 }} {{ 2 }}"},
+		{"\n{{ render('{{ 1 / 0 }}') }}", "error: m.sql:2:4: division by zero"},
 		{"{{ var('q') }}", "error: m.sql:1:4: variable 'q' is not set (set it under vars, or give a default: var('q', …))"},
 		{"{{ env_var('HOME') }} {{ env_var('X', 'y') }}", "/home y"},
 		{"{{ env_var('X') }}", "error: m.sql:1:4: a model cannot see the environment variable 'X' (put it under vars: in the project as X: ${X}, and write var('X'); or give a default: env_var('X', '…'))"},
