@@ -165,6 +165,23 @@ func (c *modelContext) Attr(name string) (any, bool) {
 			}
 			return v[1], nil
 		}), true
+	case "update": // of public packages that keep notes of their own in it
+		return Func(func(a Args) (any, error) {
+			v, err := a.Bind(req("values"))
+			if err != nil {
+				return nil, err
+			}
+			d, ok := v[0].(*Dict)
+			if !ok {
+				return nil, failf("context.update(): the values must be a dict, not %s", typeName(v[0]))
+			}
+			for key, value := range d.All() {
+				if name, ok := key.(string); ok {
+					a.r.globals[name], a.r.converted[name] = value, value
+				}
+			}
+			return nil, nil
+		}), true
 	case "keys":
 		return Func(func(a Args) (any, error) {
 			l := &List{}

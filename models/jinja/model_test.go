@@ -121,6 +121,7 @@ func TestModelGlobals(t *testing.T) {
 		{"{{ exceptions.raise_compiler_error('bad ' ~ 1) }}", "error: m.sql:1:15: bad 1"},
 		{"{{ tojson({'b': 1, 'a': '<'}) }} {{ fromjson('{\"z\": [1, 2.0, null]}') }} {{ zip([1, 2], 'ab') | list }}", `{"b": 1, "a": "<"} {'z': [1, 2.0, None]} [(1, 'a'), (2, 'b')]`},
 		{"{{ log('x', info=true) }}{{ builtins.ref('a') }}", `"a"`},
+		{"{% do context.update({'mine': [1]}) %}{{ mine }}{{ context.get('mine') }}", "[1][1]"},
 		{"{{ is_incremental }}", "error: m.sql:1:4: a function cannot be printed (call it: write () after its name)"},
 		{"{{ this.nope.x }}", "error: m.sql:1:14: 'DuckDBRelation object' has no attribute 'nope'"},
 	} {
@@ -143,5 +144,18 @@ func TestModelGlobals(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s\n got %s\nwant %s", c.src, got, c.want)
 		}
+	}
+}
+
+// Packages print tables in agate's ways, and ask its types for values that JSON can have.
+func TestTablesAsJSON(t *testing.T) {
+	table, err := NewTable([]Column{NewColumn("n", "DECIMAL(4,2)"), NewColumn("w", "VARCHAR")}, [][]any{{Decimal{"1.50"}, "x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := mustParse(t, "m.sql", "{% for c in t.columns %}{{ tojson(c.data_type.jsonify(c.values()[0])) }} {% endfor %}{% do t.print_table(max_columns=2, max_precision=3) %}").
+		Render(context.Background(), map[string]any{"t": table, "tojson": Func(callToJSON)}, Options{})
+	if err != nil || out.Text != `1.5 "x" ` {
+		t.Errorf("%v %v", out, err)
 	}
 }
