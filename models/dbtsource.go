@@ -55,11 +55,12 @@ func (l *loader) dbtSources() {
 			location, at := externalLocation(said)
 			switch {
 			case !l.isEnabled(said):
-				l.absent[s.Name+"."+t.Name] = "it is disabled"
+				l.p.absent[s.Name+"."+t.Name] = "it is disabled"
+				l.sourceOff[s.Name+"."+t.Name] = true
 			case location != "":
 				file, csv, why := locatedFile(expand(location, s.Name, t.Name, schema, identifier))
 				if why != "" {
-					l.absent[s.Name+"."+t.Name] = why
+					l.p.absent[s.Name+"."+t.Name] = why
 					l.warning(at, "name a file or a pattern: data/*.parquet; or define the source in "+ProjectFile, "external_location: %s", why)
 					continue
 				}
@@ -69,9 +70,9 @@ func (l *loader) dbtSources() {
 			case l.databaseExists():
 				add(s, "duckdb", map[string]any{"path": l.dbtDatabase}, map[string]any{"name": schema + "." + identifier, "as": t.Name}, pos)
 			default:
-				l.absent[s.Name+"."+t.Name] = fmt.Sprintf("no seed or model makes %s.%s, and it names no files", schema, identifier)
+				l.p.absent[s.Name+"."+t.Name] = fmt.Sprintf("no seed or model makes %s.%s, and it names no files", schema, identifier)
 				if pos, off := l.disabled[identifier]; off {
-					l.absent[s.Name+"."+t.Name] = fmt.Sprintf("%s, which would make %s.%s, is disabled", pos.File, schema, identifier)
+					l.p.absent[s.Name+"."+t.Name] = fmt.Sprintf("%s, which would make %s.%s, is disabled", pos.File, schema, identifier)
 				}
 			}
 		}
@@ -339,10 +340,17 @@ func (l *loader) streamPlace(st *Stream, pos config.Pos) {
 	}
 }
 
-// absentSource reports a source() that dbt's files name, and that nothing provides; it is false where they name none.
+// provideHint is what to do about a table that nothing provides.
+const provideHint = "define the source in " + ProjectFile + ", name its files by external_location, or load it as a seed"
+
+// absentSource reports a source() that dbt's files name, and that nothing provides; it is false where they name none. Where the table is only
+// missing, as it may be for dbt, a run fails what reads it, and builds the rest: that is a warning.
 func (l *loader) absentSource(r reference) bool {
-	if why := l.absent[r.source+"."+r.name]; why != "" {
-		l.unknown(r, fmt.Sprintf("source(%q, %q): %s", r.source, r.name, why), r.name, nil, "define the source in "+ProjectFile+", name its files by external_location, or load it as a seed")
+	if why := l.p.absent[r.source+"."+r.name]; why != "" {
+		l.unknown(r, fmt.Sprintf("source(%q, %q): %s", r.source, r.name, why), r.name, nil, provideHint)
+		if !l.sourceOff[r.source+"."+r.name] {
+			l.problems[len(l.problems)-1].Severity = config.SeverityWarning
+		}
 		return true
 	}
 	var tables []string

@@ -146,8 +146,11 @@ func (t *trial) SetConfig(values *jinja.Dict) error {
 	return nil
 }
 
-// Config implements jinja.Engine.
+// Config implements jinja.Engine. dbt gives an empty text to all who ask while it reads a project.
 func (t *trial) Config(name string) (any, bool) {
+	if t.project.DBT {
+		return "", true
+	}
 	for _, said := range [][]setting{t.config, t.before} {
 		for _, s := range slices.Backward(said) {
 			if s.key == name {

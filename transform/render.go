@@ -115,7 +115,7 @@ func (s *session) Ref(pkg, name, version string) (jinja.Relation, error) {
 func (s *session) Source(source, table string) (jinja.Relation, error) {
 	n := s.Project.SourceTable(source, table)
 	if n == nil {
-		return jinja.Relation{}, &jinja.Error{Msg: fmt.Sprintf("source(%q, %q): there is no such stream", source, table)}
+		return jinja.Relation{}, s.Project.NoSource(source, table)
 	}
 	return s.relation(n), nil
 }

@@ -231,7 +231,7 @@ func (s *unitSession) Ref(pkg, name, version string) (jinja.Relation, error) {
 func (s *unitSession) Source(source, table string) (jinja.Relation, error) {
 	n := s.Project.SourceTable(source, table)
 	if n == nil {
-		return jinja.Relation{}, &jinja.Error{Msg: fmt.Sprintf("source(%q, %q): there is no such stream", source, table)}
+		return jinja.Relation{}, s.Project.NoSource(source, table)
 	}
 	return s.input(n, fmt.Sprintf("source('%s', '%s')", source, table))
 }
