@@ -99,6 +99,7 @@ type loader struct {
 	secretsInYAML bool                  // templates in YAML may read what dbt keeps for secrets: those of profiles may
 	patches       []*tableProperties    // what properties files say
 	sourceProps   []*sourceProperties   // and of sources
+	testProps     []*testProperties     // and of singular tests
 	versioned     map[string][]version  // versions of models, by the file's name
 	fileOf        map[string]bool       // files of models that there are, by package and name
 	docs          map[string]jinja.Doc  // docs blocks, by package and name

@@ -38,9 +38,21 @@ type propertiesFile struct {
 	Exposures  config.Node        `yaml:"exposures" doc:"Who uses the tables."`
 	Macros     config.Node        `yaml:"macros" doc:"dbt's descriptions of macros; no effect."`
 	Analyses   config.Node        `yaml:"analyses" doc:"dbt's descriptions of analyses; no effect."`
-	DataTests  config.Node        `yaml:"data_tests" doc:"dbt's descriptions of singular tests."`
+	DataTests  []testProperties   `yaml:"data_tests" doc:"What singular tests are about, and how they are configured."`
 	Anchors    config.Node        `yaml:"anchors" doc:"A place for YAML anchors."`
 	unreadFile `yaml:",inline"`
+}
+
+// testProperties are what a properties file says about a singular test.
+type testProperties struct {
+	config.Origin
+	Name        string      `yaml:"name" required:"true" doc:"Name of the test: its file without .sql."`
+	Description string      `yaml:"description" doc:"Why the rule is there."`
+	Config      config.Node `yaml:"config" doc:"What config() in its file may say."`
+	Docs        config.Node `yaml:"docs" doc:"dbt's settings of its docs site; not read."`
+
+	pkg  *dbtPackage
+	used bool
 }
 
 // What dbt has in properties files and this version does not read: lint names each with its place. What has no effect on
@@ -246,6 +258,10 @@ func (l *loader) readPropertiesFile(p *dbtPackage, name string) {
 	}
 	for i := range file.Models {
 		l.versions(&file.Models[i])
+	}
+	for i := range file.DataTests {
+		file.DataTests[i].pkg = p
+		l.testProps = append(l.testProps, &file.DataTests[i])
 	}
 	l.unitTests(p, file.UnitTests)
 	l.exposures(p, file.Exposures)
@@ -513,7 +529,13 @@ func (l *loader) describeSource(s *sourceProperties) {
 		if t.Loader.IsScalar() {
 			n.loadedBy = t.Loader.Text()
 		}
+		before := len(n.Checks)
 		l.describe(n, t)
+		for _, c := range n.Checks[before:] {
+			if c.Test != nil && n.Stream == nil {
+				c.Test.Source, c.Test.Table = s.Name, t.Name
+			}
+		}
 	}
 }
 
@@ -556,6 +578,9 @@ func (l *loader) describe(n *Node, t tableProperties) {
 		for _, c := range n.Checks[before:] {
 			if t.Columns[i].Quote && c.Test != nil {
 				_ = c.Test.Args.Set("column_name", `"`+said.Name+`"`) // a text is a key
+				if args, ok := c.Args.(*SQL); ok && args.Test != nil {
+					args.Test.Column = `"` + said.Name + `"`
+				}
 			}
 		}
 	}
