@@ -292,6 +292,7 @@ func (l *loader) linkQuery(w *written, args *SQL, place map[*Node]int) {
 	if !ok {
 		return
 	}
+	l.readsFiles(seen)
 	for _, r := range seen.refs {
 		if inline { // where in the YAML its lines stand is not known
 			at := w.at("query")

@@ -89,7 +89,7 @@ func (l *loader) define(p *dbtPackage, n *Node, tree func(*dbtKeys) config.Node,
 		return
 	}
 	if again, err := l.trial(n, true, before); err == nil { // what only an incremental run refers to
-		seen.refs, seen.asked = append(seen.refs, again.refs...), append(seen.asked, again.asked...)
+		seen.refs, seen.asked, seen.suspects = append(seen.refs, again.refs...), append(seen.asked, again.asked...), append(seen.suspects, again.suspects...)
 	}
 	slices.Sort(seen.asked)
 	m.Asked = slices.Compact(seen.asked)

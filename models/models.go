@@ -62,6 +62,7 @@ type Project struct {
 	byModel  map[string]*Node   // models by file name, and tables of entities, as ref() finds them
 	byRef    map[modelKey]*Node // models and seeds, by package too
 	sourced  map[string]*Node   // what provides the tables of dbt's sources, by source and table
+	files    map[string]string  // streams of files that models read by themselves, as schema.table, by the canonical call that reads them
 	trials   []*trial           // while loading
 	content  map[string]string  // hashes of files that were read, by their names
 	standing *Standing          // that state: and result: go by

@@ -178,7 +178,11 @@ func (b *Builder) renderIn(ctx context.Context, u Unit, t *jinja.Template) (*jin
 		opts.Macros, others = opts.Macros.Overriding(opts.Package, u.Test.Overrides.Macros)
 		maps.Copy(globals, others)
 	}
-	return t.Render(ctx, globals, opts)
+	out, err := t.Render(ctx, globals, opts)
+	if err != nil {
+		return nil, err
+	}
+	return b.fromTables(ctx, out)
 }
 
 func (u Unit) given(n *models.Node) *models.Fixture {
