@@ -228,7 +228,7 @@ func (b *Builder) looked(ctx context.Context, job Job, h models.Hook, more map[s
 			return nil, err
 		}
 		if no != nil {
-			return nil, one.wrong(fmt.Errorf("the hook may not run %s: %s", strings.ToUpper(strings.Join(s.Words[:min(2, len(s.Words))], " ")), no.why), s.At, no.hint)
+			return nil, one.wrong(fmt.Errorf("the hook may not run %s: %s", strings.TrimSuffix(strings.ToUpper(strings.Join(s.Words[:min(2, len(s.Words))], " ")), " ("), no.why), s.At, no.hint)
 		}
 		if one.kind == hookRuns && !slices.Contains([]string{"set", "reset"}, s.Words[0]) { // WITH … DELETE is no SELECT
 			if err := b.Warehouse.CheckSelect(ctx, s.SQL); err != nil {
