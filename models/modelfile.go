@@ -190,7 +190,7 @@ func (l *loader) python(p *dbtPackage, folders []string, file string) {
 
 // unbuildable says that a model is of a kind that this version cannot build: lint names it, and a run fails it and what reads it.
 func (l *loader) unbuildable(n *Node, pos config.Pos, why, hint string) {
-	n.Model.Unbuildable, n.Model.UnbuildableHint = why, hint
+	n.Model.Unbuildable, n.Model.UnbuildableHint, n.Model.UnbuildableAt = why, hint, pos
 	l.warning(pos, hint, "%s cannot be built: %s", n.Model.Name, why)
 }
 

@@ -426,8 +426,9 @@ type Model struct {
 	Behind         []Hook   // post_hook
 	// Unbuildable says why the model cannot be built, "" when it can; UnbuildableHint what to do about it.
 	Unbuildable, UnbuildableHint string
-	Slowly                       *Slowly   // of a snapshot
-	Location                     *Location // of an external model; nil for the usual place
+	UnbuildableAt                config.Pos // where that stands
+	Slowly                       *Slowly    // of a snapshot
+	Location                     *Location  // of an external model; nil for the usual place
 }
 
 // Hook is SQL that runs before or behind a model, or a run; a template, rendered when it runs.
