@@ -29,6 +29,7 @@ type checkFlags struct {
 }
 
 func (a *app) checkCommand() *cobra.Command {
+	var include []string
 	var f checkFlags
 	c := &cobra.Command{
 		Use:   "check [selectors | files]",
@@ -48,10 +49,11 @@ func (a *app) checkCommand() *cobra.Command {
 			if a.json && !c.Flags().Changed("format") {
 				f.format = "json"
 			}
-			return interruptible(c.Context(), func(ctx context.Context) error { return a.check(ctx, args, f) })
+			return interruptible(c.Context(), func(ctx context.Context) error { return a.check(ctx, append(args, include...), f) })
 		},
 	}
 	stateFlag(c, &f.state)
+	selectFlag(c, &include)
 	c.Flags().StringArrayVar(&f.exclude, "exclude", nil, "leave these nodes out; may be repeated")
 	c.Flags().StringArrayVar(&f.files, "file", nil, "check the tables of this checks file; may be repeated")
 	c.Flags().StringArrayVar(&f.checks, "check", nil, "a check of the files that are named, in YAML; may be repeated")

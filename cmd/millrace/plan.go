@@ -69,7 +69,7 @@ func (a *app) planCommand() *cobra.Command {
 	c.Flags().BoolVar(&match, "match", false, "match the records of entities as they are published now, and say what would become of golden ids")
 	c.Flags().BoolVar(&showSQL, "sql", false, "show each model's SQL as it would run")
 	stateFlag(c, &state)
-	c.Flags().StringArrayVarP(&include, "select", "s", nil, "select these nodes; may be repeated")
+	selectFlag(c, &include)
 	c.Flags().StringArrayVar(&exclude, "exclude", nil, "leave these nodes out; may be repeated")
 	return c
 }
