@@ -314,6 +314,14 @@ type Node struct {
 	inherited map[string]bool // of a model: names of personal columns that it reads, in lower case
 }
 
+// BuiltAnew says how a model's table is built from nothing.
+func (n *Node) BuiltAnew() string {
+	if n.Model != nil && n.Model.FullRefresh != nil && !*n.Model.FullRefresh {
+		return "to build it anew, take full_refresh=false out of its config and run it with --full-refresh"
+	}
+	return fmt.Sprintf("millrace run %s --full-refresh builds it anew", n.Name())
+}
+
 // Name is schema.table.
 func (n *Node) Name() string { return n.Schema + "." + n.Table }
 
