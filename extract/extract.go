@@ -112,6 +112,9 @@ type Window struct {
 	// Of is what the stream's name means at the source, where the project leaves that to it (a search path); "" where it does
 	// not. Rows of another are not added to those of this one, as with Source.Identity.
 	Of string `json:"of,omitempty"`
+	// State tells what a window of a full stream reads from what others read: where it is equal the rows are the same. "" where the
+	// source cannot tell, as when something was written just now.
+	State string `json:"state,omitempty"`
 	// Latest says that the rows are what the source had at one moment, later than that of every window before:
 	// they replace published rows of their key also where their cursor is not greater.
 	Latest bool `json:"latest,omitempty"`
@@ -123,6 +126,9 @@ type Window struct {
 	// Notes are remarks for the people who read the run's report ("a.csv was changed and is read again").
 	Notes []string `json:"notes,omitempty"`
 }
+
+// Settled is how long ago a file must have been changed for its time to tell it from what it was.
+const Settled = 2 * time.Second
 
 // Covered says which values of the cursor column a window reads: from From up to, but not including, To, as they land.
 type Covered struct{ From, To string }

@@ -38,7 +38,7 @@ func (a *app) lineageCommand() *cobra.Command {
 			if !f.up && !f.down {
 				f.up, f.down = true, true
 			}
-			return a.withJournal(c, func(ctx context.Context, e *pipeline.Engine) error {
+			return a.looking(c, func(ctx context.Context, e *pipeline.Engine) error {
 				return a.lineage(ctx, e, strings.Join(args, ""), f)
 			})
 		},

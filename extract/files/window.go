@@ -78,6 +78,7 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 		if len(files) == 0 {
 			return nil, fmt.Errorf("stream %q: %w: %s", st.Name, extract.ErrEmpty, strings.Join(w.Notes, "; "))
 		}
+		w.State = stateOf(files, time.Now())
 	} else {
 		if files, err = fresh(ctx, root, files, &before, w); err != nil {
 			return nil, fmt.Errorf("stream %q: %w", st.Name, err)
@@ -95,6 +96,21 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 	w.Notes = append(w.Notes, plan.notes...)
 	w.Slices = group(files, plan)
 	return w, nil
+}
+
+// stateOf are the files as they lie there, by name, size, time and inode. One that was changed just now may be changed once more without another
+// time: clocks of file systems are coarse.
+func stateOf(files []fileID, now time.Time) string {
+	for _, f := range files {
+		if now.Sub(f.modified()) < extract.Settled {
+			return ""
+		}
+	}
+	b, err := json.Marshal(files)
+	if err != nil {
+		return ""
+	}
+	return string(b)
 }
 
 // excluded says whether a file is the engine's own: a glob such as **/*.parquet would read what it has published.
