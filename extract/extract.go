@@ -57,10 +57,8 @@ type Stream struct {
 	Known   []Column // columns of the published version: what an unpinned stream must keep to
 	Closed  bool     // columns beyond Known are left out of what is published: no row is to be read again for them
 	Range   *Range   // not nil: the window is to have the rows whose cursor lies in it, and to leave the stream's cursor alone
-	// Published is, of a full stream, the Hi of the window that the published version was read by; "" where that is not to be kept.
-	Published Cursor
-	Types     []Column // columns by the project's contract: a source of texts reads them as these, where nothing is pinned
-	Options   any      // the source's own keys: a pointer of the type that Spec.StreamOptions made
+	Types   []Column // columns by the project's contract: a source of texts reads them as these, where nothing is pinned
+	Options any      // the source's own keys: a pointer of the type that Spec.StreamOptions made
 }
 
 // Mode says how a run reads a stream.
@@ -114,20 +112,23 @@ type Window struct {
 	// Of is what the stream's name means at the source, where the project leaves that to it (a search path); "" where it does
 	// not. Rows of another are not added to those of this one, as with Source.Identity.
 	Of string `json:"of,omitempty"`
+	// State tells what a window of a full stream reads from what others read: where it is equal the rows are the same. "" where the
+	// source cannot tell, as when something was written just now.
+	State string `json:"state,omitempty"`
 	// Latest says that the rows are what the source had at one moment, later than that of every window before:
 	// they replace published rows of their key also where their cursor is not greater.
 	Latest bool `json:"latest,omitempty"`
 	// Overlaps says that records of this window may come again in the next one, because the cursor's steps are
 	// coarse or something holds its safe edge back. A cursor that stands still is no failure then.
 	Overlaps bool `json:"overlaps,omitempty"`
-	// Same says of a full stream that its records are those of the window whose Hi was Stream.Published: there are no slices, and the
-	// published version stays.
-	Same bool `json:"same,omitempty"`
 	// Covers is what a window of Stream.Range reads: it may be cut where the live cursor stands.
 	Covers *Covered `json:"covers,omitempty"`
 	// Notes are remarks for the people who read the run's report ("a.csv was changed and is read again").
 	Notes []string `json:"notes,omitempty"`
 }
+
+// Settled is how long ago a file must have been changed for its time to tell it from what it was.
+const Settled = 2 * time.Second
 
 // Covered says which values of the cursor column a window reads: from From up to, but not including, To, as they land.
 type Covered struct{ From, To string }

@@ -20,6 +20,8 @@ type Fingerprint struct {
 	Moves string `json:"moves,omitempty"`
 	// Inputs are the versions of the tables that it was made of, by name; "" where nothing tells that version from others.
 	Inputs map[string]string `json:"inputs,omitempty"`
+	// State tells what a stream has read whole from what its source may have another time; "" where nothing does.
+	State string `json:"state,omitempty"`
 }
 
 // ContentOf is a hash of the rows, keys and columns of a version, by its files' content; "" of a view, and of files that nobody has hashed.

@@ -317,7 +317,7 @@ func (l *loader) madeSource(name, kind string, options map[string]any, streams [
 		s := l.p.Sources[sources]
 		l.madeFor[s] = true
 		for i, st := range s.Streams {
-			l.made[st] = true
+			l.made[st], st.OfDBT = true, true
 			l.streamPlace(st, places[min(i, len(places)-1)])
 		}
 	}

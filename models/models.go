@@ -241,6 +241,7 @@ type Stream struct {
 	Source  *Source
 	Table   string // that is published: As, or the last part of Name
 	Options any    // the struct that SourceSpec.StreamOptions made, filled
+	OfDBT   bool   // made of what dbt's files say: it is read again when what it is read from has changed
 	Origin  config.Origin
 }
 

@@ -75,8 +75,8 @@ func (x *extraction) table(ctx context.Context) ([]load.Table, error) {
 			asked, x.reconciles = x.asked(), false
 			continue
 		}
-		if w.Same {
-			return x.same(ctx)
+		if x.still(w) {
+			return nil, x.keep(ctx)
 		}
 		parts, err := x.parts(ctx, asked, w)
 		if unfit := (*misfit)(nil); errors.As(err, &unfit) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/load"
@@ -20,6 +21,9 @@ func (x *extraction) version(ctx context.Context, w *extract.Window, parts []jou
 	}
 	if x.selection.Backfill != nil { // the table stands where it stood: only what it holds of the past is another
 		t.Cursor, t.AsOf = x.before.Cursor, x.before.AsOf
+	}
+	if x.replay == nil && x.selection.Backfill == nil {
+		t.Fingerprint = &load.Fingerprint{Definition: *x.Project.Definition(x.node), State: w.State}
 	}
 	parts, keys := x.apart(w, parts)
 	var read, landed, rejected int64
@@ -56,6 +60,34 @@ func (x *extraction) version(ctx context.Context, w *extract.Window, parts []jou
 	tables, err := x.audited(ctx, t, w, parts, keys)
 	x.step.Rows, x.step.Bytes, x.step.Equations = t.Rows, x.bytes, t.Equations
 	return tables, err
+}
+
+// still says whether the published table is what reading the stream once more would give: what dbt calls a source is at rest between loads,
+// and what is built of it need not be built again. Other streams are read in each run.
+func (x *extraction) still(w *extract.Window) bool {
+	s, before := x.node.Stream, x.before
+	if !s.OfDBT || s.Mode != string(extract.Full) || before == nil || w.State == "" || !x.mayKeep(x.node) {
+		return false
+	}
+	old := before.Fingerprint
+	if old == nil || old.State != w.State || before.ReadFrom != x.readFrom() || missing(before) != "" {
+		return false
+	}
+	changed := slices.ContainsFunc(x.Project.Definition(x.node).Changes(&old.Definition), models.Change.Decides)
+	return !changed && !slices.ContainsFunc(x.node.Checks, func(c *models.Check) bool { return c.Quarantines() })
+}
+
+// keep counts the published table where it lies and judges it.
+func (x *extraction) keep(ctx context.Context) error {
+	found, err := recounted(x.before)
+	if err != nil {
+		return err
+	}
+	x.step.Unchanged, x.step.Rows, x.step.Equations = true, x.before.Rows, []warehouse.Equation{found}
+	if err := closes(x.step.Equations); err != nil {
+		return err
+	}
+	return x.explain(x.idle(ctx, &x.before.Version))
 }
 
 // apart tells the parts with rows from those with the keys of all rows. keys is nil when no keys were asked for.

@@ -33,6 +33,7 @@ type LineageNode struct {
 	Mode       string             `json:"mode,omitempty"` // of a stream; the materialization of a model
 	Reads      []string           `json:"reads"`
 	Readers    []string           `json:"readers"`
+	Exposures  []string           `json:"exposures"` // that use it
 	Columns    []LineageColumn    `json:"columns"`
 	Incomplete bool               `json:"columns_incomplete"` // it may have others than these
 	Influences []LineageInfluence `json:"influences"`         // columns by which its rows are chosen, put together, grouped or ordered
@@ -134,7 +135,7 @@ type tracing struct {
 
 // visit looks at one node, when all that it reads has been looked at.
 func (t *tracing) visit(ctx context.Context, n *models.Node) error {
-	one := &LineageNode{Name: n.Name(), Kind: string(n.Kind), Reads: []string{}, Readers: []string{}, Columns: []LineageColumn{}, Influences: []LineageInfluence{},
+	one := &LineageNode{Name: n.Name(), Kind: string(n.Kind), Reads: []string{}, Readers: []string{}, Exposures: []string{}, Columns: []LineageColumn{}, Influences: []LineageInfluence{},
 		External: []string{}, Unresolved: []string{}}
 	for _, need := range n.Needs {
 		one.Reads = append(one.Reads, need.Name())
@@ -154,6 +155,9 @@ func (t *tracing) visit(ctx context.Context, n *models.Node) error {
 				one.Error, one.At = se.Err.Error(), se.Pos
 			}
 			one.Columns = columnsAlone(known)
+			for i := range one.Columns {
+				one.Columns[i].Unresolved = []string{one.unread()}
+			}
 		}
 	default:
 		if n.Stream != nil {
@@ -172,6 +176,14 @@ func (t *tracing) visit(ctx context.Context, n *models.Node) error {
 	defer t.mu.Unlock()
 	t.found[n] = one
 	return nil
+}
+
+// unread says of a node's columns that its SELECT could not be analysed, and where that fails. What the error says the node has.
+func (one *LineageNode) unread() string {
+	if one.At == "" {
+		return "the SELECT of " + one.Name + " could not be analysed"
+	}
+	return fmt.Sprintf("the SELECT of %s could not be analysed (%s)", one.Name, one.At)
 }
 
 // known are the columns that a node has for sure, as it is published or as its contract says; nil when nothing says it.
@@ -408,6 +420,13 @@ func (t *tracing) graph() *Lineage {
 	}
 	for i := range l.Nodes {
 		l.link(&l.Nodes[i])
+	}
+	for _, e := range t.Project.Exposures {
+		for _, n := range e.Needs {
+			if one := l.Node(n.Name()); one != nil && !slices.Contains(one.Exposures, e.Name) {
+				one.Exposures = append(one.Exposures, e.Name)
+			}
+		}
 	}
 	for i := range l.Nodes {
 		l.personal(t.Project.Node(l.Nodes[i].Name), &l.Nodes[i])

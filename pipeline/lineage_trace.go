@@ -21,6 +21,9 @@ type LineageStep struct {
 	Seen   bool           `json:"told_above,omitempty"` // it has been told already
 }
 
+// KindExposure is the kind of a step that is no table, but an exposure that uses the table before it.
+const KindExposure = "exposure"
+
 // ColumnTrace is a column that has to do with another one.
 type ColumnTrace struct {
 	Table, Column, Kind string
@@ -127,7 +130,7 @@ type stepper struct {
 
 func (w *stepper) fill(step *LineageStep, depth int) {
 	n := w.Node(step.Table)
-	if n == nil || depth == 0 {
+	if n == nil || depth == 0 || step.Kind == KindExposure {
 		return
 	}
 	step.Kind = n.Kind
@@ -156,6 +159,14 @@ func (w *stepper) next(n *LineageNode, step *LineageStep) []*LineageStep {
 		}
 		for _, name := range names {
 			out = append(out, &LineageStep{Table: name})
+		}
+		if w.up && n.Error != "" {
+			step.Why = []string{n.unread()}
+		}
+		for _, name := range n.Exposures {
+			if !w.up {
+				out = append(out, &LineageStep{Table: name, Kind: KindExposure})
+			}
 		}
 		return out
 	}

@@ -24,6 +24,8 @@ type PlannedBuild struct {
 	// Breaking are the changes that those who read the table may not bear; Breaks are the nodes of the project that do not bear them.
 	Breaking []string `json:"breaking"`
 	Breaks   []string `json:"breaks"`
+	// Exposures are those that read a table with breaking changes: whether they bear them nobody here can tell.
+	Exposures []string `json:"exposures"`
 	// Rows says that the rows may become others, the columns aside.
 	Rows bool `json:"rows_may_change"`
 }
@@ -45,6 +47,7 @@ type Reason struct {
 	To     string   `json:"to,omitempty"`
 	At     string   `json:"at,omitempty"`    // file of a macro
 	Chain  []string `json:"chain,omitempty"` // of an upstream reason: from the table that is read to the one that is the cause
+	Cause  string   `json:"cause,omitempty"` // of an upstream reason: what has changed there, in words
 	Effect bool     `json:"effect"`
 	Text   string   `json:"text"` // for people
 }
@@ -92,7 +95,7 @@ func (pl *planning) made(n *models.Node) (made, old *load.Fingerprint) {
 
 // reasons gathers why the node is built, and decides whether it is.
 func (pl *planning) reasons(n *models.Node, old, made *load.Fingerprint) *PlannedBuild {
-	p := &PlannedBuild{Why: []Reason{}, Breaking: []string{}, Breaks: []string{}}
+	p := &PlannedBuild{Why: []Reason{}, Breaking: []string{}, Breaks: []string{}, Exposures: []string{}}
 	pl.whole(n, pl.before.Table(nameOf(n)), made, p)
 	if old != nil {
 		pl.parts(n, old, made, p)
@@ -211,8 +214,10 @@ func (one *PlannedNode) asInput() *Reason {
 	}
 	for _, why := range one.Build.Why {
 		if why.Effect == r.Effect && (why.Effect || why.mayHave()) {
-			r.Chain = why.Chain
-			r.Text += ": " + why.Text
+			if r.Chain, r.Cause = why.Chain, why.Cause; r.Cause == "" {
+				r.Cause = why.Text
+			}
+			r.Text += ": " + r.Cause
 			break
 		}
 	}
@@ -313,6 +318,11 @@ func (pl *planning) breaks(ctx context.Context, b *transform.Builder, exposed ma
 		if one == nil || one.Build == nil || len(one.Build.Breaking) == 0 {
 			continue
 		}
+		for _, e := range pl.Project.Exposures {
+			if slices.Contains(e.Needs, n) {
+				one.Build.Exposures = append(one.Build.Exposures, exposureText(e))
+			}
+		}
 		for _, reader := range pl.Project.Nodes {
 			if reader.Model == nil || !slices.Contains(reads(reader), n) {
 				continue
@@ -335,4 +345,15 @@ func (pl *planning) breaks(ctx context.Context, b *transform.Builder, exposed ma
 		}
 	}
 	return nil
+}
+
+// exposureText names an exposure and who answers for it.
+func exposureText(e *models.Exposure) string {
+	text := "exposure " + e.Name
+	if e.OwnerName != "" {
+		return text + " (" + e.OwnerName + ")"
+	} else if e.OwnerEmail != "" {
+		return text + " (" + e.OwnerEmail + ")"
+	}
+	return text
 }

@@ -82,7 +82,7 @@ func (pl *planning) stream(ctx context.Context, source extract.Source, n *models
 	for _, s := range w.Slices {
 		one.SliceBytes += s.Bytes
 	}
-	one.UpToDate = len(w.Slices) == 0 && x.before != nil
+	one.UpToDate = len(w.Slices) == 0 && x.before != nil || x.still(w)
 	return nil
 }
 

@@ -157,6 +157,17 @@ func changedInputs(old, made *load.Fingerprint) []string {
 
 // damaged says why the published version cannot stand for a build; "" when it can. Its files are counted where they lie.
 func (r *run) damaged(ctx context.Context, w warehouse.Warehouse, before *load.Table) string {
+	if why := missing(before); why != "" {
+		return why
+	}
+	if err := w.Expose(ctx, before.Version); err != nil {
+		return fmt.Sprintf("its published version cannot be read: %v", err)
+	}
+	return ""
+}
+
+// missing says which file of the published version is not as it was written; "" when all are.
+func missing(before *load.Table) string {
 	for _, f := range before.Version.Files() {
 		info, err := os.Stat(f.Path)
 		if err != nil {
@@ -166,10 +177,20 @@ func (r *run) damaged(ctx context.Context, w warehouse.Warehouse, before *load.T
 			return fmt.Sprintf("a file of its published version has %d bytes instead of %d: %s", info.Size(), f.Bytes, f.Path)
 		}
 	}
-	if err := w.Expose(ctx, before.Version); err != nil {
-		return fmt.Sprintf("its published version cannot be read: %v", err)
-	}
 	return ""
+}
+
+// recounted counts the rows of a published version where they lie.
+func recounted(before *load.Table) (warehouse.Equation, error) {
+	found := warehouse.Equation{Name: "recorded", Terms: []warehouse.Term{{Name: "found"}}}
+	for _, f := range before.Version.Files() {
+		rows, err := warehouse.CountRows(f.Path)
+		if err != nil {
+			return found, err
+		}
+		found.Rows, found.Terms[0].Rows = found.Rows+f.Rows, found.Terms[0].Rows+rows
+	}
+	return found, nil
 }
 
 // kept is the step of a model that is not built: its table is counted and judged, and what is said of it is published when that has changed.
@@ -177,13 +198,9 @@ func (r *run) kept(ctx context.Context, b *transform.Builder, n *models.Node, s 
 	before := r.before.Table(nameOf(n))
 	s.Unchanged, s.Rows = true, before.Rows
 	if before.View == "" {
-		found := warehouse.Equation{Name: "recorded", Terms: []warehouse.Term{{Name: "found"}}}
-		for _, f := range before.Version.Files() {
-			rows, err := warehouse.CountRows(f.Path)
-			if err != nil {
-				return nil, err
-			}
-			found.Rows, found.Terms[0].Rows = found.Rows+f.Rows, found.Terms[0].Rows+rows
+		found, err := recounted(before)
+		if err != nil {
+			return nil, err
 		}
 		s.Equations = append(s.Equations, found)
 		if err := closes(s.Equations); err != nil {

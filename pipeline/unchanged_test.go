@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/pipeline"
@@ -195,7 +196,7 @@ func TestPlannedBuilds(t *testing.T) {
 	write(t, dir, map[string]string{"macros/m.sql": "{% macro low() %}id >= {{ var('least') }}{% endmacro %}"})
 	p = plan()
 	expect("a macro", p["v"], pipeline.ActionBuild, "macro low changed (macros/m.sql)", "Rows:true")
-	expect("far behind it", p["a"], pipeline.ActionBuild, "main.t is built: main.v is built: macro low changed", "[main.t main.v]")
+	expect("far behind it", p["a"], pipeline.ActionBuild, "main.t is built: macro low changed", "[main.t main.v]")
 	write(t, dir, map[string]string{"people2.csv": "id,name\n3,Edsger\n", "macros/m.sql": keeping["macros/m.sql"]})
 	expect("new rows", plan()["a"], pipeline.ActionDepends, "in.people is read again")
 	write(t, dir, map[string]string{"models/v.sql": "select id, upper(name) as fullname, 1 as extra from {{ ref('e') }}"})
@@ -233,5 +234,45 @@ func TestContentOf(t *testing.T) {
 	unhashed := base
 	if unhashed.Base = []warehouse.File{{Path: "a"}}; load.ContentOf(&unhashed) != "" {
 		t.Error("a file without a hash is known")
+	}
+}
+
+// TestSourcesOfDBTAtRest: files that dbt's sources name are read again when they have changed, and so is what is built of them.
+func TestSourcesOfDBTAtRest(t *testing.T) {
+	dir := project(t, map[string]string{"dbt_project.yml": "name: p\n", "data/a.csv": "id\n1\n",
+		"models/s.yml": "sources: [ { name: raw, meta: { external_location: 'data/{name}.csv' }, tables: [ { name: a } ] } ]\n",
+		"models/m.sql": "{{ config(materialized='table') }} select * from {{ source('raw', 'a') }}"})
+	settled := func(ago time.Duration) {
+		if err := os.Chtimes(filepath.Join(dir, "data/a.csv"), time.Time{}, time.Now().Add(-ago)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		what      string
+		change    func()
+		unchanged bool
+	}{
+		{"the first run", func() { settled(time.Hour) }, false},
+		{"nothing", nil, true},
+		{"other rows", func() { write(t, dir, map[string]string{"data/a.csv": "id\n2\n"}); settled(30 * time.Minute) }, false},
+		{"just now", func() { settled(0) }, false},
+		{"the published file", func() {
+			settled(10 * time.Minute)
+			succeeded(t, run(t, engine(t, dir)))
+			for _, f := range manifest(t, engine(t, dir)).Table(warehouse.Name{Schema: "raw", Table: "a"}).Version.Files() {
+				if err := os.Remove(f.Path); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}, false},
+	} {
+		if c.change != nil {
+			c.change()
+		}
+		r := run(t, engine(t, dir))
+		succeeded(t, r)
+		if got := step(t, r, "raw.a").Unchanged; got != c.unchanged {
+			t.Errorf("%s: unchanged is %v", c.what, got)
+		}
 	}
 }

@@ -38,6 +38,7 @@ type Docs struct {
 	Made    time.Time
 	Tables  []DocsTable
 	Terms   []*models.Term
+	Uses    []*models.Exposure
 	Graph   *Graph // nil where it would be too large to read
 }
 
@@ -48,6 +49,7 @@ type DocsTable struct {
 	Columns []DocsColumn
 	Results map[string]check.Result // of checks, by name, as they were judged last
 	Source  string                  // the model's file
+	Tests   []*models.UnitTest
 	Personal,
 	Untagged int // columns
 }
@@ -71,7 +73,7 @@ func GatherDocs(ctx context.Context, e *pipeline.Engine) (*Docs, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Docs{Project: e.Project.Name, Made: e.Clock(), MadeBy: e.Version, Terms: e.Project.Terms}
+	d := &Docs{Project: e.Project.Name, Made: e.Clock(), MadeBy: e.Version, Terms: e.Project.Terms, Uses: e.Project.Exposures}
 	if e.Project.Target != nil {
 		d.Target = e.Project.Target.Name
 	}
@@ -90,6 +92,11 @@ func GatherDocs(ctx context.Context, e *pipeline.Engine) (*Docs, error) {
 			t.Lineage.SQL = redacted(e, t.Lineage.SQL)
 		}
 		t.Lineage.Error = redacted(e, t.Lineage.Error)
+		for _, test := range e.Project.UnitTests {
+			if test.Node == n {
+				t.Tests = append(t.Tests, test)
+			}
+		}
 		t.columns()
 		d.Tables = append(d.Tables, t)
 	}
@@ -179,7 +186,7 @@ func (t DocsTable) How() string {
 // Words are what the page's search looks at.
 func (t DocsTable) Words() string {
 	words := []string{t.Name(), t.Owner, t.Description}
-	words = append(words, t.Tags...)
+	words = append(append(words, t.Tags...), t.Lineage.Exposures...)
 	for _, c := range t.Columns {
 		words = append(words, c.Name, c.Term)
 	}
@@ -199,7 +206,9 @@ func (t DocsTable) Result(name string) *check.Result {
 func (d *Docs) HTML(w io.Writer) error {
 	t, err := Parts(template.New("docs"))
 	if err == nil {
-		t, err = t.Funcs(template.FuncMap{"anchor": anchor, "markdown": described, "term": func(name string) string { return "term~." + anchorPart(name) }}).Parse(docsText)
+		t, err = t.Funcs(template.FuncMap{"anchor": anchor, "markdown": described, "term": func(name string) string { return "term~." + anchorPart(name) },
+			"web": func(url string) bool { return strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "http://") },
+			"use": func(name string) string { return "exposure~." + anchorPart(name) }}).Parse(docsText)
 	}
 	if err != nil {
 		return fmt.Errorf("parse docs page: %w", err)

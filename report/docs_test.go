@@ -26,7 +26,10 @@ func documented(t *testing.T) (*Docs, []byte) {
 			"      - { name: orders, key: [id], contract: { columns: [ { name: id, type: BIGINT, term: order }, { name: email, type: VARCHAR }, { name: \"a b'<i>\", type: DATE } ] } }\n",
 		"terms/shop.yml": "terms:\n  - { name: order, description: \"What **somebody** bought\", owner: sales, synonyms: [purchase], see: [customer] }\n  - { name: customer, description: Who buys }\n",
 		"models/schema.yml": "models:\n  - name: sales\n    owner: sales\n    description: \"All *sales*. <img src=x onerror=alert(1)> ![pixel](http://evil.example/p.png) [bad](javascript:alert(1)) [good](https://example.com)\"\n" +
-			"    columns:\n      - { name: id, data_tests: [not_null] }\nsources:\n  - name: erp\n    tables: [ { name: orders, columns: [ { name: email, tags: [pii] } ] } ]\n",
+			"    columns:\n      - { name: id, data_tests: [not_null] }\nsources:\n  - name: erp\n    tables: [ { name: orders, columns: [ { name: email, tags: [pii] } ] } ]\n" +
+			"exposures:\n  - { name: weekly, label: \"Week <b>\", type: dashboard, url: \"https://bi.example.com/1\", owner: { name: Ann }, description: \"For *Mondays*\", depends_on: [\"ref('sales')\"] }\n" +
+			"  - { name: bad, type: ml, url: \"javascript:alert(2)\", owner: { name: Bob } }\n" +
+			"unit_tests:\n  - { name: lowers, description: \"in small <i>\", model: sales, given: [ { input: \"ref('eph')\", rows: [ { id: 1 } ] } ], expect: { rows: [ { id: 1 } ] } }\n",
 		"models/sales.sql": "{{ config(materialized='table', tags=['x']) }}\nselect id, lower(email) as contact, \"a b'<i>\" from {{ ref('eph') }} -- </script>",
 		"models/eph.sql":   "{{ config(materialized='ephemeral') }} select * from {{ source('erp', 'orders') }} where id > 0",
 	} {
@@ -62,6 +65,8 @@ func TestDocs(t *testing.T) {
 		`id="erp.orders~.email"`, `id="erp.orders~.a~20b~27~3ci~3e"`, `id="main.sales"`, `id="term~.order"`,
 		`href="#main.eph~.email" data-how="computed"`, `href="#main.sales~.contact" data-how="computed"`,
 		`made of personal columns, not tagged pii`, `<em>sales</em>`, `<strong>somebody</strong>`, `href="https://example.com"`,
+		`id="exposure~.weekly"`, `href="#exposure~.weekly"`, `Week &lt;b&gt;`, `<em>Mondays</em>`, `href="https://bi.example.com/1"`, `javascript:alert(2)</dd>`, `It names no table`,
+		`Unit tests`, `lowers</span>`, `in small &lt;i&gt;`, `2 exposures`,
 		`never ran`, `not_null`, "Compiled SQL", `where id &gt; 0`, `1970-01-01 00:00:00 UTC`, `&lt;script&gt;alert(1)`, "-- &lt;/script&gt;",
 	} {
 		if !strings.Contains(text, want) {

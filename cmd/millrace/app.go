@@ -261,14 +261,19 @@ func (a *app) engine(ctx context.Context) (*pipeline.Engine, func(), error) {
 
 // engineOf does the same for a project that is open already.
 func (a *app) engineOf(ctx context.Context, p *models.Project) (*pipeline.Engine, func(), error) {
+	return a.engineAt(ctx, p, p.StateDir())
+}
+
+// engineAt has its journal in a folder.
+func (a *app) engineAt(ctx context.Context, p *models.Project, dir string) (*pipeline.Engine, func(), error) {
 	e, err := a.bareEngine(p)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := os.MkdirAll(p.StateDir(), 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("open state folder: %w", err)
 	}
-	j, err := journal.Open(ctx, filepath.Join(p.StateDir(), "state.db"))
+	j, err := journal.Open(ctx, filepath.Join(dir, "state.db"))
 	if err != nil {
 		return nil, nil, err
 	}

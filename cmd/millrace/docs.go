@@ -37,7 +37,7 @@ func (a *app) docsCommand() *cobra.Command {
 		Example: "  millrace docs\n  millrace docs --out public/",
 		Args:    docsWord,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.withJournal(c, func(ctx context.Context, e *pipeline.Engine) error {
+			return a.looking(c, func(ctx context.Context, e *pipeline.Engine) error {
 				d, err := report.GatherDocs(ctx, e)
 				if err != nil {
 					return err

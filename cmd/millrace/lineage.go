@@ -38,7 +38,7 @@ func (a *app) lineageCommand() *cobra.Command {
 			if !f.up && !f.down {
 				f.up, f.down = true, true
 			}
-			return a.withJournal(c, func(ctx context.Context, e *pipeline.Engine) error {
+			return a.looking(c, func(ctx context.Context, e *pipeline.Engine) error {
 				return a.lineage(ctx, e, strings.Join(args, ""), f)
 			})
 		},
@@ -124,7 +124,7 @@ func (a *app) printUnresolved(n *pipeline.LineageNode) {
 		if at != "" {
 			at += ": "
 		}
-		a.out("\n%s could not be analysed: %s%s", n.Name, at, n.Error)
+		a.out("\nthe SELECT of %s could not be analysed: %s%s", n.Name, at, n.Error)
 	}
 	for _, why := range n.Unresolved {
 		a.out("\n%s: unresolved: %s", n.Name, why)
@@ -145,7 +145,7 @@ func (a *app) printTableLineage(l *pipeline.Lineage, n *pipeline.LineageNode, f 
 		a.out("it may have more columns than are known: they are known once it, or what it reads, is published")
 	}
 	a.printInfluences(n)
-	a.printDirections(f, l.Up(n, "", f.depth), l.Down(n, "", f.depth))
+	a.printDirections(f, l.Up(n, "", f.depth), l.Down(n, "", f.depth), n.Error != "")
 	a.printUnresolved(n)
 }
 
@@ -182,7 +182,13 @@ func (a *app) printColumnLineage(l *pipeline.Lineage, n *pipeline.LineageNode, c
 	for _, why := range c.Unresolved {
 		a.out("unresolved: %s", why)
 	}
-	a.printDirections(f, l.Up(n, column, f.depth), l.Down(n, column, f.depth))
+	a.printDirections(f, l.Up(n, column, f.depth), l.Down(n, column, f.depth), len(c.Unresolved) > 0)
+	if f.down && len(n.Exposures) > 0 {
+		a.out("\nits table is used by exposures\n  %s", strings.Join(n.Exposures, "\n  "))
+	}
+	if n.Error != "" {
+		defer a.printUnresolved(n)
+	}
 	if f.down && len(c.By) > 0 {
 		a.out("\nrows that it has a say in")
 		for _, name := range c.By {
@@ -191,11 +197,15 @@ func (a *app) printColumnLineage(l *pipeline.Lineage, n *pipeline.LineageNode, c
 	}
 }
 
-// printDirections prints both directions as trees.
-func (a *app) printDirections(f lineageFlags, up, down []*pipeline.LineageStep) {
+// printDirections prints both directions as trees. That nothing is found where something is unresolved does not mean that there is nothing.
+func (a *app) printDirections(f lineageFlags, up, down []*pipeline.LineageStep, unresolved bool) {
 	if f.up {
 		a.out("\ncomes from")
-		a.printLineageTree(up, 1)
+		if unresolved && len(up) == 0 {
+			a.out("  what is not known")
+		} else {
+			a.printLineageTree(up, 1)
+		}
 	}
 	if f.down {
 		a.out("\ngoes to")

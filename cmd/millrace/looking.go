@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +19,20 @@ import (
 
 // This file is about commands that only look at what runs have left, or ask for something: they open no source, so that they need
 // no secret, and go on while somebody edits the project's files.
+
+// looking gives them an engine that need not write anything.
+func (a *app) looking(c *cobra.Command, f func(context.Context, *pipeline.Engine) error) error {
+	p, err := a.projectToLookAt(c.Context())
+	if err != nil {
+		return err
+	}
+	e, closeEngine, err := a.lookingEngine(c.Context(), p)
+	if err != nil {
+		return err
+	}
+	defer closeEngine()
+	return f(c.Context(), e)
+}
 
 // withJournal is withEngine for them.
 func (a *app) withJournal(c *cobra.Command, f func(context.Context, *pipeline.Engine) error) error {
@@ -36,6 +51,49 @@ func (a *app) journalEngine(ctx context.Context) (*pipeline.Engine, func(), erro
 		return nil, nil, err
 	}
 	return a.engineOf(ctx, p)
+}
+
+// lookingEngine is engineOf for commands that write nothing. Where the state folder cannot be written they go by a copy of its journal, and
+// where it cannot be read either by none.
+func (a *app) lookingEngine(ctx context.Context, p *models.Project) (*pipeline.Engine, func(), error) {
+	if writable(p.StateDir()) {
+		return a.engineOf(ctx, p)
+	}
+	dir, remove, err := fsx.TempFolder("", "millrace-journal-")
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range []string{"state.db", "state.db-wal"} {
+		data, err := os.ReadFile(filepath.Join(p.StateDir(), name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), data, 0o600)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			a.note("the journal is not there to go by: %v", err)
+			break
+		}
+	}
+	e, closeEngine, err := a.engineAt(ctx, p, dir)
+	if err != nil {
+		remove()
+		return nil, nil, err
+	}
+	return e, func() { closeEngine(); remove() }, nil
+}
+
+// writable says whether a folder, or else the one that it would be made in, can be written.
+func writable(dir string) bool {
+	const write = 2
+	for _, path := range []string{dir, filepath.Join(dir, "state.db")} {
+		err := syscall.Access(path, write)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = syscall.Access(filepath.Dir(path), write)
+		}
+		if err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // projectToLookAt is the project as its files have it, or, while those have mistakes, as millrace serve runs it.

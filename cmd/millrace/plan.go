@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,11 @@ func (a *app) planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			e, closeEngine, err := a.engine(c.Context())
+			project, err := a.loaded(c.Context())
+			if err != nil {
+				return err
+			}
+			e, closeEngine, err := a.lookingEngine(c.Context(), project)
 			if err != nil {
 				return err
 			}
@@ -256,9 +261,11 @@ func toldBuild(n pipeline.PlannedNode) []string {
 		return nil
 	}
 	var lines []string
-	for _, why := range n.Build.Why {
+	for _, why := range joined(n.Build.Why) {
 		head := "build: "
 		switch {
+		case n.Published == nil: // that it was never built is in its line
+			continue
 		case why.Effect:
 		case why.Kind == "read" || why.Kind == "upstream": // that what it reads may change goes without saying
 			continue
@@ -287,10 +294,36 @@ func toldBuild(n pipeline.PlannedNode) []string {
 	if len(n.Build.Breaks) > 0 {
 		lines = append(lines, "BREAKS: "+strings.Join(n.Build.Breaks, ", ")+" cannot be built over it")
 	}
-	if n.Build.Action == pipeline.ActionBuild && n.Published != nil && len(n.Build.Breaking) == 0 {
+	if len(n.Build.Exposures) > 0 {
+		lines = append(lines, "READ BY: "+strings.Join(n.Build.Exposures, ", "))
+	}
+	if n.Build.Action == pipeline.ActionBuild && n.Published != nil && len(n.Build.Breaking) == 0 && changedItself(n.Build) {
 		lines = append(lines, "not breaking: its columns stay or are added to; its rows may change")
 	}
 	return lines
+}
+
+// joined puts tables that are built for one cause into one reason.
+func joined(all []pipeline.Reason) []pipeline.Reason {
+	var out []pipeline.Reason
+	of := map[string]int{}
+	for _, why := range all {
+		at, known := of[why.Cause]
+		if known && why.Effect {
+			out[at].Name += ", " + why.Name
+			out[at].Text = out[at].Name + " are built: " + why.Cause
+			continue
+		}
+		if out = append(out, why); why.Cause != "" && why.Effect {
+			of[why.Cause] = len(out) - 1
+		}
+	}
+	return out
+}
+
+// changedItself says whether it is built for something else than what it reads.
+func changedItself(b *pipeline.PlannedBuild) bool {
+	return slices.ContainsFunc(b.Why, func(why pipeline.Reason) bool { return why.Effect && why.Kind != "upstream" })
 }
 
 // ownerText says who holds a lock; another tool than ours leaves no name.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/extract"
 	engine "github.com/millrace/millrace/internal/duckdb"
@@ -30,6 +31,9 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 		return fixed, nil
 	}
 	w := &extract.Window{Lo: since, AsOf: &extract.AsOf{ID: state, Time: changed}, Latest: true}
+	if st.Mode == extract.Full && time.Since(changed) > extract.Settled {
+		w.State = state
+	}
 	rows := spec{State: state}
 	if st.Mode != extract.Full {
 		value, at, marked := strings.Cut(string(since), stateMark)

@@ -2,6 +2,8 @@ package files
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -78,6 +80,7 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 		if len(files) == 0 {
 			return nil, fmt.Errorf("stream %q: %w: %s", st.Name, extract.ErrEmpty, strings.Join(w.Notes, "; "))
 		}
+		w.State = stateOf(files, time.Now())
 	} else {
 		if files, err = fresh(ctx, root, files, &before, w); err != nil {
 			return nil, fmt.Errorf("stream %q: %w", st.Name, err)
@@ -95,6 +98,22 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 	w.Notes = append(w.Notes, plan.notes...)
 	w.Slices = group(files, plan)
 	return w, nil
+}
+
+// stateOf is a hash of the files as they lie there, by name, size, time and inode. One that was changed just now may be changed once more without another
+// time: clocks of file systems are coarse.
+func stateOf(files []fileID, now time.Time) string {
+	for _, f := range files {
+		if now.Sub(f.modified()) < extract.Settled {
+			return ""
+		}
+	}
+	b, err := json.Marshal(files)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
 }
 
 // excluded says whether a file is the engine's own: a glob such as **/*.parquet would read what it has published.

@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/extract"
 	engine "github.com/millrace/millrace/internal/duckdb"
@@ -172,6 +173,18 @@ func (l *looked) state() string {
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// settled says whether the state tells the files from what they will be: see extract.Settled.
+func (l *looked) settled() bool {
+	for _, files := range l.files {
+		for _, f := range files {
+			if time.Since(time.Unix(0, f.mtime)) < extract.Settled {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (l *looked) bytes() (n int64) {

@@ -121,9 +121,8 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 		return fixed, nil
 	}
 	w := &extract.Window{Lo: since, Hi: state}
-	if st.Published == state {
-		w.Same = true
-		return w, nil
+	if l.settled() {
+		w.State = string(state)
 	}
 	b, err := json.Marshal(spec{string(state)})
 	if err != nil {
