@@ -57,6 +57,8 @@ type Job struct {
 	Shape func(columns []warehouse.Column) ([]warehouse.Column, error)
 	// Divider takes out rows that must not be published; nil takes none.
 	Divider Divider
+
+	own *draft // that post-hooks may change
 }
 
 // Divider takes rows out of what a model's SELECT gives, before they are part of a version. Files that it gives back are
@@ -121,8 +123,12 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 	if err != nil {
 		return nil, notYet(locate(err, out), job)
 	}
+	job.own = draftOf(job)
 	_, after, err := b.runHooks(ctx, job, job.Node.Model.Behind, nil)
 	if err != nil {
+		return nil, err
+	}
+	if built, err = b.drafted(ctx, job, built); err != nil {
 		return nil, err
 	}
 	built.Notes = slices.Concat(built.Notes, notes, after)

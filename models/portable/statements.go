@@ -46,6 +46,24 @@ func (t token) name() string {
 	return t.raw
 }
 
+// Renamed writes another name wherever a statement names schema.table; texts and comments stay as they are.
+func Renamed(sql, schema, table, to string) string {
+	tokens := scan(sql)
+	is := func(t token, name string) bool {
+		return (t.kind == word || t.kind == quoted) && t.name() == strings.ToLower(name)
+	}
+	var b strings.Builder
+	done := 0
+	for i := 0; i+2 < len(tokens); i++ {
+		if is(tokens[i], schema) && tokens[i+1].is(".") && is(tokens[i+2], table) && !(i > 0 && tokens[i-1].is(".")) {
+			b.WriteString(sql[done:tokens[i].at] + to)
+			done = tokens[i+2].at + len(tokens[i+2].raw)
+			i += 2
+		}
+	}
+	return b.String() + sql[done:]
+}
+
 // Calls finds the first call of one of the functions, whose names are in lower case.
 func Calls(sql string, names ...string) (name string, at int, found bool) {
 	return first(sql, names, true)
