@@ -21,22 +21,19 @@ import (
 // dbtSources makes streams of the tables that no source of the project's own provides.
 func (l *loader) dbtSources() {
 	type group struct {
-		kind    string
-		options map[string]any
-		streams []map[string]any
-		places  []config.Pos
+		name, kind string
+		options    map[string]any
+		streams    []map[string]any
+		places     []config.Pos
 	}
 	var order []string
 	groups := map[string]*group{}
 	add := func(s *sourceProperties, kind string, options, stream map[string]any, pos config.Pos) {
-		g := groups[s.Name]
+		key := kind + " " + s.Name // some of its tables may be in files, and others in a database
+		g := groups[key]
 		if g == nil {
-			g = &group{kind: kind, options: options}
-			groups[s.Name], order = g, append(order, s.Name)
-		}
-		if g.kind != kind {
-			l.problem(pos, "put them into two sources", "source %q has tables in files and tables in a database", s.Name)
-			return
+			g = &group{name: s.Name, kind: kind, options: options}
+			groups[key], order = g, append(order, key)
 		}
 		g.streams, g.places = append(g.streams, stream), append(g.places, pos)
 	}
@@ -54,9 +51,12 @@ func (l *loader) dbtSources() {
 			if schema == "" {
 				schema = s.Name
 			}
-			location, at := l.externalLocation(s, t)
+			said := l.sourceSettings(s, t)
+			location, at := externalLocation(said)
 			switch {
-			case !l.sourceEnabled(s, t):
+			case !l.isEnabled(said):
+				l.p.absent[s.Name+"."+t.Name] = "it is disabled"
+				l.sourceOff[s.Name+"."+t.Name] = true
 			case location != "":
 				file, csv, why := locatedFile(expand(location, s.Name, t.Name, schema, identifier))
 				if why != "" {
@@ -77,9 +77,9 @@ func (l *loader) dbtSources() {
 			}
 		}
 	}
-	for _, name := range order {
-		g := groups[name]
-		l.madeSource(name, g.kind, g.options, g.streams, g.places)
+	for _, key := range order {
+		g := groups[key]
+		l.madeSource(g.name, g.kind, g.options, g.streams, g.places)
 	}
 }
 
@@ -105,28 +105,58 @@ func (l *loader) providedBy(schema, table string) *Node {
 	return n
 }
 
-func (l *loader) sourceEnabled(s *sourceProperties, t *tableProperties) bool {
-	on := true
-	for _, c := range []config.Node{s.Config, t.Config} {
-		if v := c.Get("enabled"); !v.IsZero() {
-			on = v.Text() != "false"
+// sourceSettings are what configures a table of a source: the trees of dbt_project.yml, its source, and itself. What comes later wins.
+func (l *loader) sourceSettings(s *sourceProperties, t *tableProperties) []setting {
+	fqn := append(s.pkg.fqn(s.pkg.allPaths(), s.Pos().File, s.Name), t.Name)
+	said := l.cascade(s.pkg, sourceTree, fqn)
+	for _, of := range []struct{ meta, config config.Node }{{s.Meta, s.Config}, {t.Meta, t.Config}} {
+		if of.meta.IsMapping() {
+			said = append(said, setting{"meta", l.goValue(of.meta), of.meta.Pos(), of.meta.Pos()})
+		}
+		for key, value := range of.config.All() {
+			said = append(said, l.settingOf(of.config, key, value))
 		}
 	}
-	if !on {
-		l.p.absent[s.Name+"."+t.Name] = "it is disabled"
-		l.sourceOff[s.Name+"."+t.Name] = true
-	}
-	return on
+	return append(said, l.overruled(s.pkg, sourceTree, fqn)...)
 }
 
-// externalLocation is where dbt-duckdb finds the table's files, as the table says or its source; "" for nowhere.
-func (l *loader) externalLocation(s *sourceProperties, t *tableProperties) (string, config.Pos) {
-	for _, at := range []config.Node{t.Config.Get("meta"), t.Meta, t.Config, s.Config.Get("meta"), s.Meta, s.Config} {
-		if v := at.Get("external_location"); v.IsScalar() {
-			return v.Text(), v.Pos()
+// externalLocation is where dbt-duckdb finds the table's files; "" for nowhere. It is a key of the configuration, or else of meta.
+func externalLocation(said []setting) (location string, at config.Pos) {
+	const key = "external_location"
+	for _, s := range said {
+		if meta, ok := s.value.(map[string]any); ok && s.key == "meta" {
+			if text, ok := meta[key].(string); ok {
+				location, at = text, s.pos
+			}
 		}
 	}
-	return "", config.Pos{}
+	for _, s := range said {
+		if text, ok := s.value.(string); ok && s.key == key {
+			location, at = text, s.pos
+		}
+	}
+	return location, at
+}
+
+// sourceKeysKnown are what the trees of dbt_project.yml may say of sources.
+var sourceKeysKnown = []string{"enabled", "meta", "tags", "external_location", "event_time", "quoting", "description", "freshness", "loaded_at_field",
+	"loaded_at_query"}
+
+// sourceTags are the tags that dbt_project.yml gives a source's table. What it says besides and has no effect is named.
+func (l *loader) sourceTags(s *sourceProperties, t *tableProperties) []string {
+	fqn := append(s.pkg.fqn(s.pkg.allPaths(), s.Pos().File, s.Name), t.Name)
+	var tags []string
+	for _, said := range append(l.cascade(s.pkg, sourceTree, fqn), l.overruled(s.pkg, sourceTree, fqn)...) {
+		switch {
+		case said.key == "tags":
+			tags = append(tags, texts(said.value)...)
+		case said.key == "freshness" || strings.HasPrefix(said.key, "loaded_at_"):
+			l.noEffect(said, "it is no check: "+freshnessHint)
+		case !slices.Contains(sourceKeysKnown, said.key) && !slices.Contains(ofOthers, said.key):
+			l.noEffect(said, "sources have no such configuration, in dbt neither: what names a source stands in its properties file")
+		}
+	}
+	return tags
 }
 
 var placeholder = regexp.MustCompile(`\{(\w+)(?:\.(\w+))?\}`)
@@ -218,14 +248,15 @@ func (l *loader) madeSource(name, kind string, options map[string]any, streams [
 		l.problem(places[0], "", "source %q: %s", name, problems[0].Message)
 		return
 	}
-	before := len(l.problems)
+	before, sources := len(l.problems), len(l.p.Sources)
 	l.source(name, f.Root(nil), places[0])
 	for i := before; i < len(l.problems); i++ {
 		p := places[0].Problem(l.problems[i].Message, l.problems[i].Hint)
 		p.Severity = l.problems[i].Severity
 		l.problems[i] = p
 	}
-	if s := l.p.Source(name); s != nil {
+	if len(l.p.Sources) > sources {
+		s := l.p.Sources[sources]
 		l.madeFor[s] = true
 		for i, st := range s.Streams {
 			l.made[st] = true

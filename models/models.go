@@ -35,7 +35,8 @@ type Project struct {
 	Terms         []*Term // by name
 	UnitTests     []*UnitTest
 	Exposures     []*Exposure
-	Nodes         []*Node // in dependency order, names sorted where the order is free
+	Selectors     []*Selector // of selectors.yml, in its order
+	Nodes         []*Node     // in dependency order, names sorted where the order is free
 	Secrets       *secret.Stores
 	Macros        *jinja.Library // of macros/*.sql
 	Alerts        *Alerts        // nil: nobody is told of anything

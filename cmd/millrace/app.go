@@ -179,7 +179,7 @@ func (a *app) load(in models.Loading, files string) (*models.Project, config.Pro
 	defer root.Close()
 	in.Dir, in.Files, in.Target = dir, root.FS(), a.target
 	if a.opened != nil {
-		a.opened.FS, a.opened.dir, in.Files = in.Files, files, a.opened
+		a.opened.FS, a.opened.dir, in.Files, in.Outside = in.Files, files, a.opened, a.opened.outside
 	}
 	p, problems := models.Load(in)
 	return p, problems, nil
