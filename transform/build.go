@@ -121,7 +121,7 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 	}
 	built, err := b.run(ctx, job, out.Text)
 	if err != nil {
-		return nil, notYet(locate(err, out), job)
+		return nil, b.notYet(locate(err, out), job)
 	}
 	job.own = draftOf(job)
 	_, after, err := b.runHooks(ctx, job, job.Node.Model.Behind, nil)
@@ -143,9 +143,15 @@ func buildable(n *models.Node) error {
 	return &Error{Pos: n.Pos.String(), Err: errors.New(n.Model.Unbuildable), Hint: n.Model.UnbuildableHint}
 }
 
-// notYet adds what to do to an error of a model that reads itself before it is there.
-func notYet(err error, job Job) error {
+// notYet adds what to do to an error of a model that reads what is not there: itself, or a source that nothing provides.
+func (b *Builder) notYet(err error, job Job) error {
 	var te *Error
+	if errors.As(err, &te) && te.Hint == "" {
+		if a, absent := b.Project.NotThere(te.Error()); absent {
+			te.Hint = a.Hint()
+			return err
+		}
+	}
 	if m := job.Node.Model; errors.As(err, &te) && te.Hint == "" && m.Materialized == models.Incremental && job.Before == nil &&
 		strings.Contains(te.Error(), job.Node.Table+" does not exist") {
 		te.Hint = "{{ this }} is there from the second run on: put what reads it between {% if is_incremental() %} and {% endif %}"

@@ -64,6 +64,20 @@ func Renamed(sql, schema, table, to string) string {
 	return b.String() + sql[done:]
 }
 
+// OneLine is a statement without comments and line ends, so that it may stand in a comment. Texts and names keep theirs.
+func OneLine(sql string) string {
+	var b strings.Builder
+	end := 0
+	for i, t := range scan(sql) {
+		if i > 0 && t.at > end {
+			b.WriteByte(' ')
+		}
+		b.WriteString(t.raw)
+		end = t.at + len(t.raw)
+	}
+	return b.String()
+}
+
 // Calls finds the first call of one of the functions, whose names are in lower case.
 func Calls(sql string, names ...string) (name string, at int, found bool) {
 	return first(sql, names, true)
