@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/fileread"
 )
 
 // This file finds what stands behind the sources of dbt's properties files. dbt reads the tables where they are; here a source's rows come in
@@ -41,21 +43,27 @@ func (l *loader) dbtSources() {
 		if l.p.Source(s.Name) != nil {
 			continue
 		}
+		scans := l.scans(s)
 		for i := range s.Tables {
 			t := &s.Tables[i]
 			pos, identifier := t.Origin.At("name"), t.Name
 			if t.Identifier != "" {
 				identifier = t.Identifier
 			}
-			schema := s.Schema
-			if schema == "" {
-				schema = s.Name
-			}
+			schema := s.schema()
 			said := l.sourceSettings(s, t)
 			location, at := externalLocation(said)
 			switch {
 			case !l.isEnabled(said):
 				l.p.absent[s.Name+"."+t.Name] = Absent{Why: "it is disabled"}
+			case location != "" && scans:
+				read := scanOf(expand(location, s.Name, t.Name, schema, identifier))
+				if trouble := l.scanTrouble(read); trouble != nil {
+					l.p.absent[s.Name+"."+t.Name] = Absent{schema, identifier, trouble.Why}
+					l.warning(at, trouble.Hint, "external_location: %s", trouble.Why)
+					continue
+				}
+				add(s, "scan", map[string]any{}, map[string]any{"name": t.Name, "read": read}, at)
 			case location != "":
 				file, csv, why := locatedFile(expand(location, s.Name, t.Name, schema, identifier))
 				if why != "" {
@@ -81,6 +89,56 @@ func (l *loader) dbtSources() {
 		g := groups[key]
 		l.madeSource(g.name, g.kind, g.options, g.streams, g.places)
 	}
+}
+
+// schema is the one that dbt looks for the source's tables in.
+func (s *sourceProperties) schema() string { return cmp.Or(s.Schema, s.Name) }
+
+// scans says whether a source's tables are read as DuckDB reads them: the location of one is SQL that says more than how a file is written.
+func (l *loader) scans(s *sourceProperties) bool {
+	if l.Trees == nil {
+		return false
+	}
+	for i := range s.Tables {
+		t := &s.Tables[i]
+		location, _ := externalLocation(l.sourceSettings(s, t))
+		if location == "" {
+			continue
+		}
+		text := expand(location, s.Name, t.Name, s.schema(), cmp.Or(t.Identifier, t.Name))
+		if _, _, why := locatedFile(text); why != "" && strings.Contains(text, "(") {
+			return true
+		}
+	}
+	return false
+}
+
+// scanOf is a location as a SELECT has it behind FROM.
+func scanOf(location string) string {
+	text := strings.TrimSpace(location)
+	if strings.HasPrefix(text, "'") || strings.Contains(text, "(") {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", "''") + "'"
+}
+
+// scanTrouble says why a location cannot be read; nil when it can.
+func (l *loader) scanTrouble(read string) *fileread.Trouble {
+	const hint = "write what a SELECT has behind FROM: a path, read_csv('data/x.csv'), or a query in brackets"
+	trees, err := l.Trees(l.Context, []string{"SELECT * FROM " + read})
+	if err != nil {
+		return &fileread.Trouble{Why: err.Error()}
+	}
+	reads, err := fileread.Find([]byte(trees[0]))
+	if err != nil {
+		return &fileread.Trouble{Why: fmt.Sprintf("%s is no SQL that DuckDB reads", read), Hint: hint}
+	}
+	for _, r := range reads {
+		if r.Trouble != nil {
+			return r.Trouble
+		}
+	}
+	return nil
 }
 
 // databaseExists says whether there is a DuckDB file where the profile says: it may have been made by something else than dbt.

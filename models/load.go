@@ -45,6 +45,9 @@ type Loading struct {
 	ColumnType func(text string) (typ string, length int, err error)
 	// SeedType reads the type that a seed gives a column: as the engine spells it. nil takes what is written.
 	SeedType func(text string) (string, error)
+	// Trees asks the engine's parser for the trees of queries, as JSON; one that it cannot parse has a tree that says so. nil: nobody looks for
+	// files that models read by themselves.
+	Trees func(ctx context.Context, queries []string) ([]string, error)
 	// Now, unless it is zero, has schedules looked at for clocks that are put forward or back within the next two years.
 	Now time.Time
 }
@@ -136,6 +139,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.contracts()
 	l.terms()
 	l.singularChecks()
+	l.fileReads()
 	l.link()
 	l.linkChecks()
 	l.reached()

@@ -13,7 +13,11 @@ import (
 
 func (b *Builder) render(ctx context.Context, job Job) (*jinja.Output, error) {
 	s := &session{Builder: b, ctx: ctx, job: job}
-	return job.Node.Model.Template.Render(ctx, jinja.ModelGlobals(s, s.facts()), b.options(job.Node))
+	out, err := job.Node.Model.Template.Render(ctx, jinja.ModelGlobals(s, s.facts()), b.options(job.Node))
+	if err != nil {
+		return nil, err
+	}
+	return b.fromTables(ctx, out)
 }
 
 // facts are what the templates of the session's model know.
@@ -53,6 +57,9 @@ func (b *Builder) Query(ctx context.Context, c *models.Check) (string, error) {
 	}
 	s := &session{Builder: b, ctx: ctx, job: Job{Node: &n}}
 	out, err := c.Template.Render(ctx, jinja.ModelGlobals(s, b.facts(s.relation(c.Node))), b.options(&n))
+	if err == nil {
+		out, err = b.fromTables(ctx, out)
+	}
 	if err != nil {
 		return "", templateError(err)
 	}
