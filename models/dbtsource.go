@@ -55,12 +55,11 @@ func (l *loader) dbtSources() {
 			location, at := externalLocation(said)
 			switch {
 			case !l.isEnabled(said):
-				l.p.absent[s.Name+"."+t.Name] = "it is disabled"
-				l.sourceOff[s.Name+"."+t.Name] = true
+				l.p.absent[s.Name+"."+t.Name] = Absent{Why: "it is disabled"}
 			case location != "" && scans:
 				read := scanOf(expand(location, s.Name, t.Name, schema, identifier))
 				if trouble := l.scanTrouble(read); trouble != nil {
-					l.p.absent[s.Name+"."+t.Name] = trouble.Why
+					l.p.absent[s.Name+"."+t.Name] = Absent{schema, identifier, trouble.Why}
 					l.warning(at, trouble.Hint, "external_location: %s", trouble.Why)
 					continue
 				}
@@ -68,7 +67,7 @@ func (l *loader) dbtSources() {
 			case location != "":
 				file, csv, why := locatedFile(expand(location, s.Name, t.Name, schema, identifier))
 				if why != "" {
-					l.p.absent[s.Name+"."+t.Name] = why
+					l.p.absent[s.Name+"."+t.Name] = Absent{schema, identifier, why}
 					l.warning(at, "name a file or a pattern: data/*.parquet; or define the source in "+ProjectFile, "external_location: %s", why)
 					continue
 				}
@@ -78,10 +77,11 @@ func (l *loader) dbtSources() {
 			case l.databaseExists():
 				add(s, "duckdb", map[string]any{"path": l.dbtDatabase}, map[string]any{"name": schema + "." + identifier, "as": t.Name}, pos)
 			default:
-				l.p.absent[s.Name+"."+t.Name] = fmt.Sprintf("no seed or model makes %s.%s, and it names no files", schema, identifier)
+				why := fmt.Sprintf("no seed or model makes %s.%s, and it names no files", schema, identifier)
 				if pos, off := l.disabled[identifier]; off {
-					l.p.absent[s.Name+"."+t.Name] = fmt.Sprintf("%s, which would make %s.%s, is disabled", pos.File, schema, identifier)
+					why = fmt.Sprintf("%s, which would make %s.%s, is disabled", pos.File, schema, identifier)
 				}
+				l.p.absent[s.Name+"."+t.Name] = Absent{schema, identifier, why}
 			}
 		}
 	}
@@ -404,9 +404,9 @@ const provideHint = "define the source in " + ProjectFile + ", name its files by
 // absentSource reports a source() that dbt's files name, and that nothing provides; it is false where they name none. Where the table is only
 // missing, as it may be for dbt, a run fails what reads it, and builds the rest: that is a warning.
 func (l *loader) absentSource(r reference) bool {
-	if why := l.p.absent[r.source+"."+r.name]; why != "" {
-		l.unknown(r, fmt.Sprintf("source(%q, %q): %s", r.source, r.name, why), r.name, nil, provideHint)
-		if !l.sourceOff[r.source+"."+r.name] {
+	if a, absent := l.p.absent[r.source+"."+r.name]; absent {
+		l.unknown(r, fmt.Sprintf("source(%q, %q): %s", r.source, r.name, a.Why), r.name, nil, provideHint)
+		if a.Table != "" {
 			l.problems[len(l.problems)-1].Severity = config.SeverityWarning
 		}
 		return true

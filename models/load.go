@@ -106,7 +106,6 @@ type loader struct {
 	versioned     map[string][]version  // versions of models, by the file's name
 	fileOf        map[string]bool       // files of models that there are, by package and name
 	docs          map[string]jinja.Doc  // docs blocks, by package and name
-	sourceOff     map[string]bool       // tables of dbt sources that are disabled, by source and table
 	disabled      map[string]config.Pos // models that are not part of the project
 	toldKeys      map[string]bool       // keys without effect that were warned of
 	enforced      map[*Node]bool        // models whose config() has a contract
@@ -168,12 +167,12 @@ func Load(in Loading) (*Project, config.Problems) {
 // newLoader makes a loader of an empty project.
 func newLoader(in Loading, p *Project) *loader {
 	p.byName, p.byModel, p.byRef, p.sourced = map[string]*Node{}, map[string]*Node{}, map[modelKey]*Node{}, map[string]*Node{}
-	p.absent = map[string]string{}
+	p.absent = map[string]Absent{}
 	p.latest, p.packageVars, p.Vars = map[modelKey]string{}, map[string]variables{}, map[string]any{}
 	p.read = time.Now()
 	return &loader{Loading: in, p: p, files: map[string]*config.File{}, promises: map[*Node]*promise{}, tables: map[string]*Node{}, given: map[string][]byte{},
 		disabled: map[string]config.Pos{}, toldKeys: map[string]bool{}, enforced: map[*Node]bool{}, made: map[*Stream]bool{}, madeFor: map[*Source]bool{}, versioned: map[string][]version{},
-		fileOf: map[string]bool{}, docs: map[string]jinja.Doc{}, sourceOff: map[string]bool{}, packages: []*dbtPackage{{}}}
+		fileOf: map[string]bool{}, docs: map[string]jinja.Doc{}, packages: []*dbtPackage{{}}}
 }
 
 // projectFile reads millrace.yml. A folder that is a project of dbt needs none: every key has its default.

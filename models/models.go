@@ -4,7 +4,6 @@
 package models
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -57,7 +56,7 @@ type Project struct {
 	// Database is what templates call the target's database: a name that dbt projects print.
 	Database string
 
-	absent   map[string]string // why nothing provides a table of a dbt source, by source and table
+	absent   map[string]Absent // tables of dbt sources that nothing provides, by source and table
 	byName   map[string]*Node
 	byModel  map[string]*Node   // models by file name, and tables of entities, as ref() finds them
 	byRef    map[modelKey]*Node // models and seeds, by package too
@@ -131,15 +130,31 @@ func (p *Project) SourceTable(source, table string) *Node {
 	return p.Stream(source, table)
 }
 
-// ErrNoSource is within the error of a template that asks for a table of dbt's sources that nothing provides; the loader has warned of it.
-var ErrNoSource = errors.New("nothing provides it")
+// Absent is a table of a dbt source that no node provides.
+type Absent struct {
+	Schema, Table string // where dbt would look for it; "" when it is disabled
+	Why           string
+}
 
-// NoSource is the error of a template that asks for a source's table which no node provides.
-func (p *Project) NoSource(source, table string) error {
-	if why := p.absent[source+"."+table]; why != "" {
-		return &jinja.Error{Msg: fmt.Sprintf("source(%q, %q): %s", source, table, why), Hint: provideHint, Err: ErrNoSource}
+// Hint says why nothing provides it, and what to do.
+func (a Absent) Hint() string { return a.Why + ": " + provideHint }
+
+// Absent gives a table of a dbt source that no node provides, to those who only name it: who reads it fails.
+func (p *Project) Absent(source, table string) (Absent, error) {
+	if a := p.absent[source+"."+table]; a.Table != "" {
+		return a, nil
 	}
-	return &jinja.Error{Msg: fmt.Sprintf("source(%q, %q): there is no such stream", source, table)}
+	return Absent{}, &jinja.Error{Msg: fmt.Sprintf("source(%q, %q): there is no such stream", source, table)}
+}
+
+// NotThere is the table of a dbt source whose absence an engine's message tells of.
+func (p *Project) NotThere(message string) (Absent, bool) {
+	for _, a := range p.absent {
+		if a.Table != "" && (strings.Contains(message, a.Table+" does not exist") || strings.Contains(message, a.Table+`" does not exist`)) {
+			return a, true
+		}
+	}
+	return Absent{}, false
 }
 
 // Stream returns the node of a source's stream, by its table's or its own name, or nil.

@@ -26,7 +26,6 @@ const dbtdata = "../testdata/dbt"
 // apart are tables of the fixture that are not what dbt's are, and why: by name, on all days, or by day and name.
 var apart = map[string]string{
 	"landing.Odd Name":       "a source's table is published under the source's name: landing.odd",
-	"main.hooked":            "its post-hooks change its table, which is refused",
 	"main.blocked_by_a_test": "a table that fails a test is not published",
 	"main.orders_csv":        "the published table keeps its types: id is INTEGER; dbt reads the CSV file again and finds BIGINT",
 	"main.jinja_facts":       "invocation_id is the run's own id, which is no UUID",
@@ -46,7 +45,6 @@ var besides = map[string]string{
 
 // endings are nodes that end otherwise than in dbt, by day and name.
 var endings = map[string]string{
-	"model.fixture.hooked":                 "its post-hooks change its table, which is refused",
 	"model.fixture.blocked_by_a_test":      "dbt publishes a table, and then finds that its test fails",
 	"model.fixture.refused_by_a_unit_test": "unit tests are run by a command of their own",
 }
@@ -109,6 +107,30 @@ func TestChecksOfEphemeralModels(t *testing.T) {
 	}
 	if len(r.Checks) != 2 {
 		t.Errorf("%d checks have run, and not 2: %v", len(r.Checks), r.Checks)
+	}
+}
+
+// TestSourcesThatNothingProvides: who only names such a table is built, who reads it fails alone; what a post-hook adds is published.
+func TestSourcesThatNothingProvides(t *testing.T) {
+	dir := project(t, map[string]string{
+		"dbt_project.yml":   "name: shop\nprofile: shop\nvars: {answer: \"{{ 40 + 2 }}\"}\n",
+		"profiles.yml":      "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n",
+		"models/models.yml": "sources:\n  - name: erp\n    tables: [{name: orders, identifier: raw_orders}]\n",
+		"models/part.sql":   "{{ config(materialized='ephemeral') }}\n-- {{ source('erp', 'orders') }}\nselect 1 -- one\nas id",
+		"models/named.sql":  "{{ config(materialized='table', post_hook=\"insert into {{ this }} values ({{ var('answer') }})\") }}\n-- {{ ref('part') }}\nselect * from {{ ref('part') }}",
+		"models/reads.sql":  "select * from {{ source('erp', 'orders') }}",
+	})
+	e := engineWith(t, models.Loading{Dir: dir})
+	r := run(t, e)
+	if got := step(t, r, "main.named"); got.Status != journal.Succeeded {
+		t.Errorf("%s: %s", got.Status, got.Error)
+	}
+	if got := fmt.Sprint(len(publishedTables(t, e)["main.named"].Rows)); got != "2" {
+		t.Errorf("%s rows", got)
+	}
+	got := step(t, r, "main.reads")
+	if !strings.Contains(got.Error, "raw_orders") || !strings.Contains(got.Hint, "no seed or model makes erp.raw_orders") {
+		t.Errorf("%s: %s (%s)", got.Status, got.Error, got.Hint)
 	}
 }
 

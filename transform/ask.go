@@ -24,7 +24,12 @@ func (s *session) Query(sql string) (*jinja.Table, error) {
 	if m := pragma.FindStringSubmatch(sql); m != nil {
 		sql = "SELECT * FROM pragma_" + strings.ToLower(m[1]) + "(" + m[2] + ")"
 	}
-	sql, err := s.inTables(sql)
+	if changes, err := s.job.own.asked(s.ctx, s.Builder, sql); changes && err != nil {
+		return nil, asked(sql, err)
+	} else if changes {
+		return jinja.NewTable(nil, nil)
+	}
+	sql, err := s.inTables(s.job.own.meant(s.Builder, sql))
 	if err != nil {
 		return nil, err
 	}

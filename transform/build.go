@@ -57,6 +57,8 @@ type Job struct {
 	Shape func(columns []warehouse.Column) ([]warehouse.Column, error)
 	// Divider takes out rows that must not be published; nil takes none.
 	Divider Divider
+
+	own *draft // that post-hooks may change
 }
 
 // Divider takes rows out of what a model's SELECT gives, before they are part of a version. Files that it gives back are
@@ -121,10 +123,14 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 	}
 	built, err := b.run(ctx, job, out.Text)
 	if err != nil {
-		return nil, notYet(locate(err, out), job)
+		return nil, b.notYet(locate(err, out), job)
 	}
+	job.own = draftOf(job)
 	_, after, err := b.runHooks(ctx, job, job.Node.Model.Behind, nil)
 	if err != nil {
+		return nil, err
+	}
+	if built, err = b.drafted(ctx, job, built); err != nil {
 		return nil, err
 	}
 	built.Notes = slices.Concat(built.Notes, notes, after)
@@ -143,9 +149,15 @@ func buildable(n *models.Node) error {
 	return &Error{Pos: pos.String(), Err: errors.New(n.Model.Unbuildable), Hint: n.Model.UnbuildableHint}
 }
 
-// notYet adds what to do to an error of a model that reads itself before it is there.
-func notYet(err error, job Job) error {
+// notYet adds what to do to an error of a model that reads what is not there: itself, or a source that nothing provides.
+func (b *Builder) notYet(err error, job Job) error {
 	var te *Error
+	if errors.As(err, &te) && te.Hint == "" {
+		if a, absent := b.Project.NotThere(te.Error()); absent {
+			te.Hint = a.Hint()
+			return err
+		}
+	}
 	if m := job.Node.Model; errors.As(err, &te) && te.Hint == "" && m.Materialized == models.Incremental && job.Before == nil &&
 		strings.Contains(te.Error(), job.Node.Table+" does not exist") {
 		te.Hint = "{{ this }} is there from the second run on: put what reads it between {% if is_incremental() %} and {% endif %}"

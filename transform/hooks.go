@@ -14,7 +14,8 @@ import (
 )
 
 // Hooks run in the engine that builds models, which may touch nothing but a run's files. What they say is looked at before any of it
-// runs: what changes the engine's own session runs, what would mean nothing here is passed over with a note, and the rest is refused.
+// runs: what changes the engine's own session runs, and so does what a post-hook changes in its model's own table (draft.go); what would mean
+// nothing here is passed over with a note, and the rest is refused.
 
 // statement is one of a hook.
 type statement struct {
@@ -33,6 +34,7 @@ const (
 	hookMacro           // runs, and makes a function or a type
 	hookTemp            // runs, and makes a temporary table or view
 	hookPassed          // has nothing to do here
+	hookOwn             // runs, and changes the model's own table
 )
 
 // refusal is why a statement may not run, and what to do instead.
@@ -42,7 +44,7 @@ const sessionOnly = "a hook may change nothing but the engine's own session: SEL
 
 // refused are statements that change something, by the words that they begin with.
 var refused = map[string]refusal{
-	"insert": {"it changes a table", "make the rows in a model, or append to one with materialized='incremental'"}, "update": {"it changes a table", "say it in the model's SELECT"},
+	"insert": {"it changes a table", "a post-hook may change the table of its own model, when that is materialized='table'; else make the rows in a model, or append to one with materialized='incremental'"}, "update": {"it changes a table", "say it in the model's SELECT"},
 	"delete": {"it changes a table", "say it in the model's SELECT: WHERE NOT …"}, "merge": {"it changes a table", "materialized='incremental' with incremental_strategy='merge' does that"},
 	"truncate": {"it changes a table", "materialized='table' makes the table anew"}, "drop": {"it takes something away", "a table that the project makes no more is taken out by `millrace state drop`"},
 	"alter": {"it changes a table", "say it in the model's SELECT"}, "attach": {"it opens another database", "declare a source, and read it with source()"},
@@ -181,7 +183,7 @@ func (b *Builder) lookAtHooks(ctx context.Context, job Job) (before []statement,
 	if m.Materialized == models.Ephemeral { // it is never built
 		return nil, nil
 	}
-	for _, h := range slices.Concat(m.Before, m.Behind) {
+	for _, h := range m.Before {
 		all, err := b.looked(ctx, job, h, nil)
 		if err != nil && !asksForRows(err) {
 			var te *Error
@@ -190,8 +192,12 @@ func (b *Builder) lookAtHooks(ctx context.Context, job Job) (before []statement,
 			}
 			return nil, err
 		}
-		if slices.Contains(m.Before, h) {
-			before = append(before, all...)
+		before = append(before, all...)
+	}
+	job.own = draftOf(job)
+	for _, h := range m.Behind {
+		if _, err := b.looked(ctx, job, h, nil); err != nil && !asksForRows(err) {
+			return nil, err
 		}
 	}
 	return before, nil
@@ -223,6 +229,8 @@ func (b *Builder) looked(ctx context.Context, job Job, h models.Hook, more map[s
 		var no *refusal
 		if one.kind, one.name, one.note, no = classify(s.Words); no == nil {
 			no, err = b.hides(ctx, one)
+		} else if job.own.changedBy(s.Words) {
+			one.kind, no = hookOwn, nil
 		}
 		if err != nil {
 			return nil, err
@@ -279,7 +287,7 @@ func (b *Builder) runHooks(ctx context.Context, job Job, hooks []models.Hook, mo
 		if err != nil {
 			return done, notes, err
 		}
-		said, err := b.do(ctx, all)
+		said, err := b.do(ctx, job, all)
 		if done, notes = append(done, all...), append(notes, said...); err != nil {
 			return done, notes, err
 		}
@@ -288,7 +296,7 @@ func (b *Builder) runHooks(ctx context.Context, job Job, hooks []models.Hook, mo
 }
 
 // do runs statements that were looked at.
-func (b *Builder) do(ctx context.Context, all []statement) (notes []string, err error) {
+func (b *Builder) do(ctx context.Context, job Job, all []statement) (notes []string, err error) {
 	for _, s := range all {
 		if s.kind == hookPassed && s.note == "" {
 			continue
@@ -297,7 +305,12 @@ func (b *Builder) do(ctx context.Context, all []statement) (notes []string, err 
 			notes = append(notes, fmt.Sprintf("hook at %s: %s: %s", s.hook.Pos, strings.ToUpper(s.Words[0]), s.note))
 			continue
 		}
-		if err := b.Warehouse.Session(ctx, s.SQL); err != nil {
+		if s.kind == hookOwn {
+			err = job.own.change(ctx, b, s.SQL)
+		} else {
+			err = b.Warehouse.Session(ctx, job.own.meant(b, s.SQL))
+		}
+		if err != nil {
 			return notes, placed(err, s)
 		}
 		if s.kind == hookMacro {
@@ -319,7 +332,7 @@ func (b *Builder) inSession(ctx context.Context, job Job) (own context.Context, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := b.do(own, b.session); err != nil {
+	if _, err := b.do(own, Job{}, b.session); err != nil {
 		release()
 		return nil, nil, err
 	}
@@ -388,7 +401,7 @@ func (b *Builder) Begin(ctx context.Context, nodes []*models.Node) (notes []stri
 				b.session = append(b.session, s)
 				continue
 			}
-			said, err := b.do(ctx, []statement{s})
+			said, err := b.do(ctx, job, []statement{s})
 			if notes = append(notes, said...); err != nil {
 				return notes, err
 			}
@@ -415,7 +428,7 @@ func (b *Builder) End(ctx context.Context) (notes []string, err error) {
 		return nil, err
 	}
 	defer release()
-	if _, err := b.do(ctx, b.session); err != nil {
+	if _, err := b.do(ctx, job, b.session); err != nil {
 		return nil, err
 	}
 	_, notes, err = b.runHooks(ctx, job, b.Project.OnRunEnd, more)

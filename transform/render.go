@@ -7,6 +7,7 @@ import (
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/models/jinja"
+	"github.com/millrace/millrace/models/portable"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -114,15 +115,16 @@ func (s *session) Ref(pkg, name, version string) (jinja.Relation, error) {
 	if err := s.Warehouse.CheckSelect(s.ctx, out.Text); err != nil {
 		return jinja.Relation{}, locate(err, out)
 	}
-	// The line end closes a comment on the last line.
-	return jinja.Relation{Schema: n.Schema, Name: n.Table, Kind: "cte", SQL: "(\n" + out.Text + "\n)"}, nil
+	// On one line it may stand in a comment: -- depends_on: {{ ref('it') }}
+	return jinja.Relation{Schema: n.Schema, Name: n.Table, Kind: "cte", SQL: "(" + portable.OneLine(out.Text) + ")"}, nil
 }
 
 // Source implements jinja.Engine.
 func (s *session) Source(source, table string) (jinja.Relation, error) {
 	n := s.Project.SourceTable(source, table)
 	if n == nil {
-		return jinja.Relation{}, s.Project.NoSource(source, table)
+		a, err := s.Project.Absent(source, table)
+		return s.relation(&models.Node{Schema: a.Schema, Table: a.Table}), err
 	}
 	return s.relation(n), nil
 }

@@ -243,7 +243,8 @@ func (s *unitSession) Ref(pkg, name, version string) (jinja.Relation, error) {
 func (s *unitSession) Source(source, table string) (jinja.Relation, error) {
 	n := s.Project.SourceTable(source, table)
 	if n == nil {
-		return jinja.Relation{}, s.Project.NoSource(source, table)
+		_, err := s.Project.Absent(source, table)
+		return jinja.Relation{}, err
 	}
 	return s.input(n, fmt.Sprintf("source('%s', '%s')", source, table))
 }

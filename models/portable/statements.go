@@ -35,6 +35,38 @@ func Statements(sql string) []Statement {
 	return all
 }
 
+// Renamed writes another name wherever a statement names schema.table; texts and comments stay as they are.
+func Renamed(sql, schema, table, to string) string {
+	tokens := scan(sql)
+	is := func(t token, name string) bool {
+		return (t.Kind == word || t.Kind == quoted) && t.Name() == strings.ToLower(name)
+	}
+	var b strings.Builder
+	done := 0
+	for i := 0; i+2 < len(tokens); i++ {
+		if is(tokens[i], schema) && tokens[i+1].Is(".") && is(tokens[i+2], table) && !(i > 0 && tokens[i-1].Is(".")) {
+			b.WriteString(sql[done:tokens[i].At] + to)
+			done = tokens[i+2].At + len(tokens[i+2].Raw)
+			i += 2
+		}
+	}
+	return b.String() + sql[done:]
+}
+
+// OneLine is a statement without comments and line ends, so that it may stand in a comment. Texts and names keep theirs.
+func OneLine(sql string) string {
+	var b strings.Builder
+	end := 0
+	for i, t := range scan(sql) {
+		if i > 0 && t.At > end {
+			b.WriteByte(' ')
+		}
+		b.WriteString(t.Raw)
+		end = t.At + len(t.Raw)
+	}
+	return b.String()
+}
+
 // Calls finds the first call of one of the functions, whose names are in lower case.
 func Calls(sql string, names ...string) (name string, at int, found bool) {
 	return first(sql, names, true)
