@@ -39,6 +39,7 @@ const (
 	PartChecks    = "checks"   // those that keep rows out of the table
 	PartContract  = "contract" // what its columns must be
 	PartStream    = "stream"   // how a stream is read
+	PartUnitTests = "unit tests"
 )
 
 // longText is the length from which a template's text is not kept beside its hash.
@@ -98,6 +99,13 @@ func (p *Project) defineModel(d *Definition, n *Node) {
 	}
 	for _, need := range n.Needs {
 		p.putIn(d, need)
+	}
+	var tests []string
+	for _, t := range p.UnitTestsOf(n) {
+		tests = append(tests, t.text())
+	}
+	if len(tests) > 0 && p.DBT { // of which a run is kept from publishing the model
+		d.Parts[PartUnitTests] = HashOf(strings.Join(tests, "\n"))
 	}
 }
 
@@ -198,7 +206,7 @@ func HashOf(text string) string {
 
 // Change is one part in which two definitions of a node differ.
 type Change struct {
-	Part string `json:"part"`           // body, config, macro, var, env, ephemeral, hooks, checks, contract, stream, kind, format
+	Part string `json:"part"`           // body, config, macro, var, env, ephemeral, hooks, checks, contract, stream, unit tests, kind, format
 	Name string `json:"name,omitempty"` // of what: a setting, a macro, a variable
 	From string `json:"from,omitempty"` // of a setting its values; "" where it is not set
 	To   string `json:"to,omitempty"`
@@ -261,6 +269,8 @@ func (c Change) String() string {
 		return "its contract " + c.How
 	case "stream":
 		return "how it is read " + c.How
+	case PartUnitTests:
+		return "its unit tests " + c.How
 	case "format":
 		return "Millrace builds it otherwise than the version did that built it last"
 	}

@@ -20,11 +20,12 @@ import (
 
 // checkFlags say what is judged, and how it is told.
 type checkFlags struct {
-	exclude []string
-	files   []string
-	checks  []string
-	live    bool
-	state   string
+	selectors []string
+	exclude   []string
+	files     []string
+	checks    []string
+	live      bool
+	state     string
 	reportFlags
 }
 
@@ -35,6 +36,7 @@ func (a *app) checkCommand() *cobra.Command {
 		Short: "judge tables by their checks, without loading anything",
 		Long: "Runs checks over tables. Nothing is loaded, published or diverted: rows that a run would quarantine are counted.\n\n" +
 			"In a project: over the tables that are published now, those of the selected nodes, or of all when none is named.\n" +
+			"Single checks are selected as dbt test does it: by test_type:generic or singular, by test_name: of a kind, or by name.\n" +
 			"With --live over the rows that the streams' sources have now, before any load.\n\n" +
 			"Without a project: over the tables that a checks file names (.yml), which lie in files or databases; or over\n" +
 			"Parquet, CSV and JSON files and tables of DuckDB files (file.duckdb:schema.table) that are named as arguments, with\n" +
@@ -52,7 +54,8 @@ func (a *app) checkCommand() *cobra.Command {
 		},
 	}
 	stateFlag(c, &f.state)
-	c.Flags().StringArrayVar(&f.exclude, "exclude", nil, "leave these nodes out; may be repeated")
+	c.Flags().StringArrayVarP(&f.selectors, "select", "s", nil, "select these nodes or checks; may be repeated")
+	c.Flags().StringArrayVar(&f.exclude, "exclude", nil, "leave these nodes or checks out; may be repeated")
 	c.Flags().StringArrayVar(&f.files, "file", nil, "check the tables of this checks file; may be repeated")
 	c.Flags().StringArrayVar(&f.checks, "check", nil, "a check of the files that are named, in YAML; may be repeated")
 	c.Flags().BoolVar(&f.live, "live", false, "check the streams' rows as their sources have them now")
@@ -94,11 +97,11 @@ func (a *app) checkAsked(ctx context.Context, args []string, f checkFlags) (j ju
 	args, f.files = checksFiles(args, f.files)
 	onFiles := len(f.checks) > 0 || len(f.files) == 0 && slices.ContainsFunc(args, isTableArg)
 	switch {
-	case len(f.files) > 0 && (onFiles || f.live), onFiles && f.live, onFiles && len(f.exclude) > 0:
+	case len(f.files) > 0 && (onFiles || f.live), onFiles && f.live, onFiles && len(f.exclude)+len(f.selectors) > 0:
 		return j, usage("--file, --live and --check with files are three ways to check: use one of them; --exclude goes with selectors")
 	case len(f.files) > 0:
 		j.subject = strings.Join(f.files, ", ")
-		j.Checked, err = a.checkFiles(ctx, f.files, args, f.exclude)
+		j.Checked, err = a.checkFiles(ctx, f.files, slices.Concat(args, f.selectors), f.exclude)
 	case onFiles:
 		j.subject = strings.Join(args, ", ")
 		j.Checked, err = a.checkGiven(ctx, args, f.checks)
@@ -132,9 +135,12 @@ func (a *app) checkProject(ctx context.Context, selectors []string, f checkFlags
 		return nil, "", err
 	}
 	defer closeEngine()
-	nodes, err := a.selected(ctx, e, selection{selectors, f.exclude, f.state})
+	nodes, chosen, err := a.selectedChecks(ctx, e, selection{slices.Concat(selectors, f.selectors), f.exclude, f.state})
 	if err != nil {
 		return nil, "", err
+	}
+	if f.live && chosen != nil {
+		return nil, "", usage("--live judges streams by all their checks: select streams, not checks")
 	}
 	if f.live {
 		nodes = slices.DeleteFunc(nodes, func(n *models.Node) bool { return n.Stream == nil })
@@ -150,7 +156,7 @@ func (a *app) checkProject(ctx context.Context, selectors []string, f checkFlags
 	if f.live {
 		found, err = e.Judge(ctx, nodes, dir, nil)
 	} else {
-		found, err = e.Check(ctx, nodes, dir)
+		found, err = e.CheckBy(ctx, nodes, dir, chosen)
 	}
 	return found, e.Project.Name, err
 }
