@@ -35,6 +35,8 @@ type Check struct {
 	// Deferred says that it can only run when the whole run is built: what it reads is built from its node. Its failing
 	// rows cannot be diverted any more.
 	Deferred bool
+
+	reached string // hash of the macros that its query may reach
 }
 
 // ByRow says whether the check judges each row by itself, so that the rows that fail it can be named.

@@ -44,7 +44,7 @@ func (l *loader) singularChecks() {
 func (l *loader) singular(p *dbtPackage, t *jinja.Template) {
 	c := &Check{Kind: "sql", Args: &SQL{Path: t.Name(), Package: p.label()}, Template: t, Pos: config.Pos{File: t.Name(), Line: 1, Column: 1}}
 	_ = config.Node{}.Decode(&c.CheckSettings) // the defaults
-	c.Name = strings.TrimSuffix(path.Base(t.Name()), ".sql")
+	c.Name = stem(t.Name())
 	c.AsDBT = l.isDBT()
 	w := &written{Check: c, pkg: p.label()}
 	fqn := p.fqn(p.testPaths(), t.Name(), c.Name)
@@ -292,6 +292,7 @@ func (l *loader) linkQuery(w *written, args *SQL, place map[*Node]int) {
 	if !ok {
 		return
 	}
+	l.readsFiles(seen)
 	for _, r := range seen.refs {
 		if inline { // where in the YAML its lines stand is not known
 			at := w.at("query")

@@ -15,7 +15,7 @@ import (
 func (l *loader) readProperties() {
 	for _, p := range l.packages {
 		seen := map[string]bool{}
-		for _, dir := range slices.Concat(p.modelPaths(), p.seedPaths(), p.snapshotPaths(), p.macroPaths(), p.testPaths()) {
+		for _, dir := range p.allPaths() {
 			for _, file := range l.glob(dir, ".yml", ".yaml") {
 				if !seen[file] {
 					seen[file] = true
@@ -102,8 +102,8 @@ type tableProperties struct {
 	External     config.Node         `yaml:"external" doc:"dbt's key for external tables; not read."`
 	Meta         config.Node         `yaml:"meta" doc:"Anything; of a source's table external_location says where its files are."`
 	Docs         config.Node         `yaml:"docs" doc:"dbt's settings of its docs site; not read."`
-	Access       config.Node         `yaml:"access" doc:"dbt's key; not read."`
-	Group        config.Node         `yaml:"group" doc:"dbt's key; not read."`
+	Access       config.Node         `yaml:"access" doc:"dbt's key; it selects: access:public."`
+	Group        config.Node         `yaml:"group" doc:"dbt's key; it selects: group:finance."`
 	Deprecation  config.Node         `yaml:"deprecation_date" doc:"dbt's key; not read."`
 	Identifier   string              `yaml:"identifier" doc:"Name of the table where it lies, of a dbt source."`
 	Quoting      config.Node         `yaml:"quoting" doc:"dbt's key; names are always quoted."`
@@ -359,6 +359,13 @@ type version struct {
 // versions notes which files are versions of a model, and which of them is the latest.
 func (l *loader) versions(t *tableProperties) {
 	latest := t.Latest.Text()
+	if known := func(v versionProperties) bool { return v.V.Text() == latest }; latest != "" && len(t.Versions) > 0 && !slices.ContainsFunc(t.Versions, known) {
+		var all []string
+		for _, v := range t.Versions {
+			all = append(all, v.V.Text())
+		}
+		l.problem(t.At("latest_version"), "versions: has "+strings.Join(all, ", "), "latest_version: model %q has no version %s", t.Name, latest)
+	}
 	for _, v := range t.Versions {
 		name := v.V.Text()
 		file := v.DefinedIn
@@ -517,7 +524,7 @@ func (l *loader) describeSource(s *sourceProperties) {
 			l.noTable(t, known, "source %q of this project has no stream %q: its tests are not run", s.Name, t.Name)
 			continue
 		}
-		n.Tags = append(append(n.Tags, s.Tags...), c.Tags...)
+		n.Tags = append(append(append(n.Tags, l.sourceTags(s, &t)...), s.Tags...), c.Tags...)
 		n.loadedBy, n.asWritten = s.Loader.Text(), t.Identifier
 		if t.Loader.IsScalar() {
 			n.loadedBy = t.Loader.Text()

@@ -20,12 +20,13 @@ import (
 
 // checkFlags say what is judged, and how it is told.
 type checkFlags struct {
-	selectors []string
-	exclude   []string
-	files     []string
-	checks    []string
-	live      bool
-	state     string
+	include  []string
+	exclude  []string
+	files    []string
+	checks   []string
+	live     bool
+	state    string
+	selector string
 	reportFlags
 }
 
@@ -50,11 +51,12 @@ func (a *app) checkCommand() *cobra.Command {
 			if a.json && !c.Flags().Changed("format") {
 				f.format = "json"
 			}
-			return interruptible(c.Context(), func(ctx context.Context) error { return a.check(ctx, args, f) })
+			return interruptible(c.Context(), func(ctx context.Context) error { return a.check(ctx, append(args, f.include...), f) })
 		},
 	}
 	stateFlag(c, &f.state)
-	c.Flags().StringArrayVarP(&f.selectors, "select", "s", nil, "select these nodes or checks; may be repeated")
+	selectorFlag(c, &f.selector)
+	c.Flags().StringArrayVarP(&f.include, "select", "s", nil, "check these nodes, or by these checks; may be repeated")
 	c.Flags().StringArrayVar(&f.exclude, "exclude", nil, "leave these nodes or checks out; may be repeated")
 	c.Flags().StringArrayVar(&f.files, "file", nil, "check the tables of this checks file; may be repeated")
 	c.Flags().StringArrayVar(&f.checks, "check", nil, "a check of the files that are named, in YAML; may be repeated")
@@ -97,11 +99,11 @@ func (a *app) checkAsked(ctx context.Context, args []string, f checkFlags) (j ju
 	args, f.files = checksFiles(args, f.files)
 	onFiles := len(f.checks) > 0 || len(f.files) == 0 && slices.ContainsFunc(args, isTableArg)
 	switch {
-	case len(f.files) > 0 && (onFiles || f.live), onFiles && f.live, onFiles && len(f.exclude)+len(f.selectors) > 0:
+	case len(f.files) > 0 && (onFiles || f.live), onFiles && f.live, onFiles && len(f.exclude) > 0:
 		return j, usage("--file, --live and --check with files are three ways to check: use one of them; --exclude goes with selectors")
 	case len(f.files) > 0:
 		j.subject = strings.Join(f.files, ", ")
-		j.Checked, err = a.checkFiles(ctx, f.files, slices.Concat(args, f.selectors), f.exclude)
+		j.Checked, err = a.checkFiles(ctx, f.files, args, f.exclude)
 	case onFiles:
 		j.subject = strings.Join(args, ", ")
 		j.Checked, err = a.checkGiven(ctx, args, f.checks)
@@ -135,7 +137,7 @@ func (a *app) checkProject(ctx context.Context, selectors []string, f checkFlags
 		return nil, "", err
 	}
 	defer closeEngine()
-	nodes, chosen, err := a.selectedChecks(ctx, e, selection{slices.Concat(selectors, f.selectors), f.exclude, f.state})
+	nodes, chosen, err := a.selectedChecks(ctx, e, selection{selectors, f.exclude, f.state, f.selector})
 	if err != nil {
 		return nil, "", err
 	}
