@@ -25,19 +25,48 @@ func RunResults(p *models.Project, r *pipeline.Report, in models.Invocation, arg
 			results = append(results, stepResult(p, n, s, refused[s.Node]))
 		}
 	}
+	told := map[*models.Check]bool{}
 	for _, c := range r.Checks {
 		n := p.Node(c.Node)
 		if n == nil {
 			continue
 		}
 		if of := n.Check(c.Name); of != nil && p.IsTest(of) {
+			told[of] = true
 			results = append(results, checkResult(p, of, c, r))
 		}
 	}
+	results = append(results, untried(p, r, told)...)
 	if r.Run.Finished != nil {
 		took = r.Run.Finished.Sub(r.Run.Begun()).Seconds()
 	}
 	return map[string]any{"metadata": p.Metadata(ResultsSchema, in), "results": results, "elapsed_time": took, "args": args}
+}
+
+// untried are the results of tests and unit tests of nodes that were not built: they have not run.
+func untried(p *models.Project, r *pipeline.Report, told map[*models.Check]bool) []map[string]any {
+	ran := map[string]bool{}
+	for _, u := range r.UnitTests {
+		ran[u.ID] = true
+	}
+	var results []map[string]any
+	for _, s := range r.Steps {
+		n := p.Node(s.Node)
+		if n == nil || s.Status != journal.Failed && s.Status != journal.UpstreamFailed {
+			continue
+		}
+		for _, c := range n.Checks {
+			if p.IsTest(c) && !told[c] {
+				results = append(results, newResult(p.TestID(c), "skipped", "", 0))
+			}
+		}
+		for _, t := range p.UnitTestsOf(n) {
+			if id := p.UnitTestID(t); p.DBT && !ran[id] {
+				results = append(results, newResult(id, "skipped", "", 0))
+			}
+		}
+	}
+	return results
 }
 
 // newResult has what every result has; "" is no message.
