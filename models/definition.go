@@ -44,7 +44,8 @@ const (
 	PartCheck     = "check."    // one that judges the table, and keeps no row out
 	PartRelation  = "relation." // schema and alias, as they are configured: what comes of them is the table's name
 	PartPlace     = "place"     // package, folders and name
-	PartTold      = "told"      // descriptions that persist_docs writes down
+	PartUnitTests = "unit tests"
+	PartTold      = "told" // descriptions that persist_docs writes down
 )
 
 // undeciding are the parts that never make another table.
@@ -113,6 +114,13 @@ func (p *Project) defineModel(d *Definition, n *Node) {
 	}
 	for _, need := range n.Needs {
 		p.putIn(d, need)
+	}
+	var tests []string
+	for _, t := range p.UnitTestsOf(n) {
+		tests = append(tests, t.text())
+	}
+	if len(tests) > 0 && p.DBT { // of which a run is kept from publishing the model
+		d.Parts[PartUnitTests] = HashOf(strings.Join(tests, "\n"))
 	}
 }
 
@@ -241,7 +249,7 @@ func HashOf(text string) string {
 
 // Change is one part in which two definitions of a node differ.
 type Change struct {
-	Part string `json:"part"`           // body, config, macro, var, env, ephemeral, hooks, checks, check, contract, stream, relation, place, told, kind, format
+	Part string `json:"part"`           // body, config, macro, var, env, ephemeral, hooks, checks, check, contract, stream, unit tests, relation, place, told, kind, format
 	Name string `json:"name,omitempty"` // of what: a setting, a macro, a variable
 	From string `json:"from,omitempty"` // of a setting its values; "" where it is not set
 	To   string `json:"to,omitempty"`
@@ -312,6 +320,8 @@ func (c Change) String() string {
 		return "its contract " + c.How
 	case "stream":
 		return "how it is read " + c.How
+	case PartUnitTests:
+		return "its unit tests " + c.How
 	case "format":
 		return "Millrace builds it otherwise than the version did that built it last"
 	}

@@ -114,7 +114,8 @@ var results = []string{"success", "error", "fail", "warn", "skipped", "pass"}
 
 // foreignMethods are dbt's methods that select nothing here, and why.
 var foreignMethods = map[string]string{
-	"test_name": "checks belong to their tables: select those", "test_type": "checks belong to their tables: select those",
+	"test_name":     "checks belong to their tables: select those; millrace check knows it",
+	"test_type":     "checks belong to their tables: select those; millrace check knows it",
 	"unit_test":     "unit tests belong to their models: select those",
 	"source_status": "dbt source freshness writes it; here freshness is a check",
 	"metric":        "there are no metrics", "saved_query": "there are no saved queries",

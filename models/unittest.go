@@ -506,6 +506,42 @@ func fixtureValue(n config.Node) any {
 	return v
 }
 
+// UnitTestsOf are the unit tests of a model.
+func (p *Project) UnitTestsOf(n *Node) []*UnitTest {
+	var found []*UnitTest
+	for _, t := range p.UnitTests {
+		if t.Node == n {
+			found = append(found, t)
+		}
+	}
+	return found
+}
+
+// text is all that decides how the test ends, beside its model.
+func (t *UnitTest) text() string {
+	all := []any{t.Name, jsonText(plain(t.Overrides.Macros)), jsonText(plain(t.Overrides.Vars)), t.Overrides.EnvVars}
+	for _, f := range append(slices.Clone(t.Given), t.Expect) {
+		all = append(all, f.Input, f.SQL, f.Seed, f.CSV)
+		for _, row := range f.Rows {
+			values := make([]any, len(row.Values))
+			for i, v := range row.Values {
+				values[i] = jinja.ToGo(v)
+			}
+			all = append(all, row.Columns, values)
+		}
+	}
+	return jsonText(all)
+}
+
+// plain has the values as Go has them.
+func plain(values map[string]any) map[string]any {
+	out := map[string]any{}
+	for key, v := range values {
+		out[key] = jinja.ToGo(v)
+	}
+	return out
+}
+
 // UnitTestID is dbt's name of a unit test: unit_test.shop.orders.totals.
 func (p *Project) UnitTestID(t *UnitTest) string {
 	return fmt.Sprintf("unit_test.%s.%s.%s", p.PackageName(t.Package), t.Node.RefName(), t.Name)

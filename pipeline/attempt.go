@@ -55,7 +55,8 @@ type run struct {
 	unreadable    map[string]error    // published tables that could not be exposed to models
 	templatesOnce sync.Once
 	templates     transform.Run // what they may know of the run: see forTemplates
-	behind        error         // why what follows the target does not show what is published; nil when it does
+	gate          unitGate
+	behind        error // why what follows the target does not show what is published; nil when it does
 }
 
 // timed adds what f takes to the run's overhead of that name.
@@ -210,7 +211,9 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 		switch {
 		case errors.As(err, &ce) && !several(err):
 			s.Status, s.Hint = journal.ChecksFailed, fmt.Sprintf("millrace report %s shows the rows and the SQL", r.ID)
-			if by := readers(n); len(by) > 0 { // a retry builds from what was read
+			if ce.unrun() {
+				s.Hint = "no row was found wrong: mend the check, or what it says of the table's columns"
+			} else if by := readers(n); len(by) > 0 { // a retry builds from what was read
 				s.Hint += fmt.Sprintf("; rows that are mended in their source are read by `%s`", ForTarget(r.Project, "millrace run "+strings.Join(by, " ")))
 			}
 			if r.before.Table(nameOf(n)) != nil {

@@ -62,7 +62,15 @@ func (e *ChecksError) Error() string {
 	for i, r := range e.Failed {
 		parts[i] = r.Name + ": " + r.Message
 	}
+	if len(parts) == 1 {
+		return "1 check failed: " + parts[0]
+	}
 	return fmt.Sprintf("%d checks failed: %s", len(e.Failed), strings.Join(parts, "; "))
+}
+
+// unrun says whether none of the checks could be run: then no row is known to be wrong.
+func (e *ChecksError) unrun() bool {
+	return !slices.ContainsFunc(e.Failed, func(r check.Result) bool { return r.Status != check.StatusError })
 }
 
 // checkPlaces are the folders that an engine which checks nodes of this run may touch.
@@ -91,6 +99,7 @@ func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, d
 			}
 			return b.Query(ctx, c)
 		},
+		Place: b.QueryPlace,
 		History: func(ctx context.Context, node, name string, limit int) ([]check.Metric, error) {
 			return r.Journal.Metrics(ctx, r.target(), node, name, r.ID, r.LogicalTime, limit)
 		}}

@@ -31,7 +31,7 @@ func (r *run) forTemplates() transform.Run {
 
 // buildAll builds every seed, model and entity of the run, each behind what it reads, in one engine that may touch nothing but this
 // run's files and the target's.
-func (r *run) buildAll(ctx context.Context) error {
+func (r *run) buildAll(ctx context.Context) (err error) {
 	var todo []*models.Node
 	for _, n := range r.nodes {
 		if n.Kind.Built() {
@@ -54,6 +54,7 @@ func (r *run) buildAll(ctx context.Context) error {
 	for _, n := range todo {
 		r.walked[n.Name()] = true
 	}
+	defer func() { err = errors.Join(err, r.closeGate()) }()
 	r.expose(ctx, w, todo)
 	notes, err := b.Begin(ctx, todo)
 	if err != nil {
@@ -72,7 +73,7 @@ func (r *run) buildAll(ctx context.Context) error {
 		case models.KindSeed:
 			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.seedOrKept(ctx, b, n, s) })
 		}
-		if _, judging := split(n); n.Model.Materialized == models.Ephemeral && len(judging) > 0 {
+		if _, judging := split(n); n.Model.Materialized == models.Ephemeral && len(judging)+len(r.Project.UnitTestsOf(n)) > 0 {
 			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) {
 				return nil, r.ephemeral(ctx, b, n, s, judging)
 			})
@@ -184,6 +185,9 @@ func (r *run) version(n *models.Node) *warehouse.Version {
 
 // model builds one model.
 func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s *journal.Step) (_ []load.Table, err error) {
+	if err := r.unitTested(ctx, n); err != nil {
+		return nil, err
+	}
 	job := transform.Job{Node: n, Now: r.LogicalTime}
 	if job.Dir, err = r.stage(n); err != nil {
 		return nil, err
@@ -208,6 +212,9 @@ func (r *run) model(ctx context.Context, b *transform.Builder, n *models.Node, s
 
 // ephemeral runs the checks of a model that has no table, over what its SELECT gives. What reads it is not built when one fails.
 func (r *run) ephemeral(ctx context.Context, b *transform.Builder, n *models.Node, s *journal.Step, checks []*models.Check) (err error) {
+	if err := r.unitTested(ctx, n); err != nil {
+		return err
+	}
 	a, err := r.newAudit(n, s, b.Warehouse, r.runDir(r.ID))
 	if err != nil {
 		return err

@@ -71,7 +71,12 @@ func (c *Checked) Why() string {
 
 // Check judges the nodes' published tables by all their checks. It publishes nothing, diverts nothing and keeps nothing: rows
 // that a quarantining check would divert are counted. Files go below dir.
-func (e *Engine) Check(ctx context.Context, nodes []*models.Node, dir string) (_ *Checked, err error) {
+func (e *Engine) Check(ctx context.Context, nodes []*models.Node, dir string) (*Checked, error) {
+	return e.CheckBy(ctx, nodes, dir, nil)
+}
+
+// CheckBy is Check by some of the checks only; nil means all of them.
+func (e *Engine) CheckBy(ctx context.Context, nodes []*models.Node, dir string, chosen map[*models.Check]bool) (_ *Checked, err error) {
 	m, err := e.Loader.Current(ctx)
 	if err != nil {
 		return nil, err
@@ -87,7 +92,8 @@ func (e *Engine) Check(ctx context.Context, nodes []*models.Node, dir string) (_
 	out := newChecked()
 	out.Snapshot = m.Snapshot
 	for _, n := range nodes {
-		if len(n.Checks) == 0 {
+		checks := slices.DeleteFunc(slices.Clone(n.Checks), func(c *models.Check) bool { return chosen != nil && !chosen[c] })
+		if len(checks) == 0 {
 			continue
 		}
 		published := m.Table(nameOf(n))
@@ -105,7 +111,7 @@ func (e *Engine) Check(ctx context.Context, nodes []*models.Node, dir string) (_
 			return nil, err
 		}
 		var failed *ChecksError
-		if err := a.judge(ctx, &published.Version, n.Checks); err != nil && !errors.As(err, &failed) {
+		if err := a.judge(ctx, &published.Version, checks); err != nil && !errors.As(err, &failed) {
 			return nil, fmt.Errorf("check %s: %w", n.Name(), err)
 		}
 		out.Checks = append(out.Checks, a.results...)

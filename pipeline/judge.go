@@ -270,7 +270,7 @@ func (j *judging) count(ctx context.Context, n *models.Node, t *standing, out *C
 				}
 			}
 			return b.Query(ctx, c)
-		}}
+		}, Place: b.QueryPlace}
 	if j.Journal != nil {
 		r.History = func(ctx context.Context, node, name string, limit int) ([]check.Metric, error) {
 			return j.Journal.Metrics(ctx, j.target(), node, name, "", r.At, limit)

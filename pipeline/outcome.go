@@ -20,7 +20,7 @@ import (
 
 // finish publishes what may be published and closes the run.
 func (r *run) finish(ctx context.Context) (*Report, error) {
-	report := &Report{Resumed: r.resumed}
+	report := &Report{Resumed: r.resumed, UnitTests: r.gate.results}
 	var m *load.Manifest
 	if tables := r.publishable(); len(tables) > 0 && !r.dry() {
 		var err error

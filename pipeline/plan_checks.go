@@ -44,7 +44,7 @@ func (pl *planning) bindChecks(ctx context.Context, b *transform.Builder, n *mod
 	checks := slices.DeleteFunc(slices.Clone(n.Checks), func(c *models.Check) bool {
 		return slices.ContainsFunc(c.Reads, func(read *models.Node) bool { return pl.exposeOne(ctx, b.Warehouse, read, exposed) != nil })
 	})
-	r := check.Runner{Warehouse: b.Warehouse, At: pl.Clock(), Now: pl.Clock(), Query: b.Query,
+	r := check.Runner{Warehouse: b.Warehouse, At: pl.Clock(), Now: pl.Clock(), Query: b.Query, Place: b.QueryPlace,
 		Parent: func(p *models.Node) (string, error) {
 			if p.Model != nil && p.Model.Materialized == models.Ephemeral {
 				return "", fmt.Errorf("%s is ephemeral: there is no table to compare with", p.Name())

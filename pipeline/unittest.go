@@ -61,28 +61,11 @@ func (e *Engine) UnitTests(ctx context.Context, tests []*models.UnitTest, each f
 	if err != nil {
 		return err
 	}
-	temp, remove, err := fsx.TempFolder("", "millrace-test-")
-	if err != nil {
-		return fmt.Errorf("test: %w", err)
+	u := &units{planning: planning{Engine: e, before: before}}
+	if err := u.begin(ctx, tests); err != nil {
+		return errors.Join(err, u.close())
 	}
-	defer remove()
-	w, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: 1, Temp: filepath.Join(temp, "spill"),
-		Dirs: []string{temp}})
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	u := &units{planning: planning{Engine: e, before: before, planned: map[*models.Node]*PlannedNode{}}, temp: temp,
-		seeds: map[*models.Node]string{},
-		given: map[warehouse.Name]string{}}
-	u.b = &transform.Builder{Project: e.Project, Warehouse: w, Warn: func(string, string) {}, Run: transform.Run{Started: e.Clock(),
-		Command: "test"}}
-	if _, err := u.b.Begin(ctx, nil); err != nil { // macros that models call, made by hooks
-		return refusedHook(err)
-	}
-	if err := u.inputs(ctx, tests); err != nil {
-		return err
-	}
+	defer u.close()
 	for _, t := range tests {
 		result := u.run(ctx, t)
 		if ctx.Err() != nil {
@@ -96,10 +79,43 @@ func (e *Engine) UnitTests(ctx context.Context, tests []*models.UnitTest, each f
 // units runs unit tests.
 type units struct {
 	planning
-	b     *transform.Builder
-	temp  string
-	seeds map[*models.Node]string // SELECTs of the rows of those that tests read whole
-	given map[warehouse.Name]string
+	b      *transform.Builder
+	temp   string
+	remove func()
+	seeds  map[*models.Node]string // SELECTs of the rows of those that tests read whole
+	given  map[warehouse.Name]string
+	// landed is what a run has read of a stream; nil where no run does, or that one did not.
+	landed func(*models.Node) *warehouse.Version
+}
+
+// begin opens an engine, and finds out the columns of what the tests give rows of. Close is to be called in any case.
+func (u *units) begin(ctx context.Context, tests []*models.UnitTest) (err error) {
+	u.planned, u.seeds, u.given = map[*models.Node]*PlannedNode{}, map[*models.Node]string{}, map[warehouse.Name]string{}
+	if u.temp, u.remove, err = fsx.TempFolder("", "millrace-test-"); err != nil {
+		return fmt.Errorf("test: %w", err)
+	}
+	w, err := u.Warehouse(ctx, warehouse.Config{Memory: u.engineMemory(1), Threads: 1, Temp: filepath.Join(u.temp, "spill"),
+		Dirs: []string{u.temp}})
+	if err != nil {
+		return err
+	}
+	u.b = &transform.Builder{Project: u.Project, Warehouse: w, Warn: func(string, string) {}, Run: transform.Run{Started: u.Clock(),
+		Command: "test"}}
+	if _, err := u.b.Begin(ctx, nil); err != nil { // macros that models call, made by hooks
+		return refusedHook(err)
+	}
+	return u.inputs(ctx, tests)
+}
+
+// close closes what begin has opened.
+func (u *units) close() (err error) {
+	if u.b != nil {
+		err = u.b.Warehouse.Close()
+	}
+	if u.remove != nil {
+		u.remove()
+	}
+	return err
 }
 
 // inputs finds out the columns of everything that tests give rows of.
@@ -136,6 +152,10 @@ func (u *units) inputs(ctx context.Context, tests []*models.UnitTest) error {
 // unit test needs no database.
 func (u *units) streamColumns(ctx context.Context, n *models.Node) error {
 	one := u.planned[n]
+	if v := u.newest(n); v != nil {
+		one.Columns = v.Columns
+		return nil
+	}
 	if u.before.Table(nameOf(n)) != nil {
 		return nil
 	}
@@ -164,6 +184,14 @@ func (u *units) streamColumns(ctx context.Context, n *models.Node) error {
 	return nil
 }
 
+// newest is what the run that tests has read of a stream; nil where none does.
+func (u *units) newest(n *models.Node) *warehouse.Version {
+	if u.landed == nil || n.Stream == nil {
+		return nil
+	}
+	return u.landed(n)
+}
+
 // declared are the columns whose types the project's files tell.
 func declared(n *models.Node) []warehouse.Column {
 	var columns []warehouse.Column
@@ -178,7 +206,7 @@ func declared(n *models.Node) []warehouse.Column {
 // known are the columns of an input, as far as they are known.
 func (u *units) known(n *models.Node) transform.Known {
 	one := u.planned[n]
-	sure := n.Stream == nil || n.Contract() != nil || n.Stream.Source.Type == "files" || u.before.Table(nameOf(n)) != nil
+	sure := n.Stream == nil || u.newest(n) != nil || n.Contract() != nil || n.Stream.Source.Type == "files" || u.before.Table(nameOf(n)) != nil
 	if one != nil && one.Error == "" && !one.Unknown && len(one.Columns) > 0 {
 		return transform.Known{Columns: one.Columns, Some: !sure}
 	}

@@ -3,6 +3,7 @@ package transform
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/models"
@@ -50,6 +51,15 @@ func (b *Builder) Query(ctx context.Context, c *models.Check) (string, error) {
 	if args, ok := c.Args.(*models.SQL); ok && args.Test != nil {
 		return b.testQuery(ctx, c)
 	}
+	out, err := b.renderQuery(ctx, c)
+	if err != nil {
+		return "", templateError(err)
+	}
+	return out.Text, nil
+}
+
+// renderQuery renders the template of a check.
+func (b *Builder) renderQuery(ctx context.Context, c *models.Check) (*jinja.Output, error) {
 	n := *c.Node
 	n.Model = &models.Model{Path: c.Pos.File, Template: c.Template, Materialized: models.Table}
 	if args, ok := c.Args.(*models.SQL); ok {
@@ -57,13 +67,26 @@ func (b *Builder) Query(ctx context.Context, c *models.Check) (string, error) {
 	}
 	s := &session{Builder: b, ctx: ctx, job: Job{Node: &n}}
 	out, err := c.Template.Render(ctx, jinja.ModelGlobals(s, b.facts(s.relation(c.Node))), b.options(&n))
-	if err == nil {
-		out, err = b.fromTables(ctx, out)
-	}
 	if err != nil {
-		return "", templateError(err)
+		return nil, err
 	}
-	return out.Text, nil
+	return b.fromTables(ctx, out)
+}
+
+// QueryPlace is where in the project's files that stands which is at an offset of a check's query, below 0 for what comes first in it; ""
+// where the query is not one of a file: a macro's, or written in YAML.
+func (b *Builder) QueryPlace(ctx context.Context, c *models.Check, offset int) string {
+	if args, ok := c.Args.(*models.SQL); !ok || args.Path == "" {
+		return ""
+	}
+	out, err := b.renderQuery(ctx, c)
+	if err != nil {
+		return ""
+	}
+	if offset < 0 {
+		offset = len(out.Text) - len(strings.TrimLeft(out.Text, " \t\r\n"))
+	}
+	return out.Source(offset).String()
 }
 
 // testQuery is the query of a generic test.

@@ -37,6 +37,7 @@ func (a *app) checkCommand() *cobra.Command {
 		Short: "judge tables by their checks, without loading anything",
 		Long: "Runs checks over tables. Nothing is loaded, published or diverted: rows that a run would quarantine are counted.\n\n" +
 			"In a project: over the tables that are published now, those of the selected nodes, or of all when none is named.\n" +
+			"Single checks are selected as dbt test does it: by test_type:generic or singular, by test_name: of a kind, or by name.\n" +
 			"With --live over the rows that the streams' sources have now, before any load.\n\n" +
 			"Without a project: over the tables that a checks file names (.yml), which lie in files or databases; or over\n" +
 			"Parquet, CSV and JSON files and tables of DuckDB files (file.duckdb:schema.table) that are named as arguments, with\n" +
@@ -56,7 +57,7 @@ func (a *app) checkCommand() *cobra.Command {
 	stateFlag(c, &f.state)
 	selectorFlag(c, &f.selector)
 	selectFlag(c, &f.include)
-	c.Flags().StringArrayVar(&f.exclude, "exclude", nil, "leave these nodes out; may be repeated")
+	c.Flags().StringArrayVar(&f.exclude, "exclude", nil, "leave these nodes or checks out; may be repeated")
 	c.Flags().StringArrayVar(&f.files, "file", nil, "check the tables of this checks file; may be repeated")
 	c.Flags().StringArrayVar(&f.checks, "check", nil, "a check of the files that are named, in YAML; may be repeated")
 	c.Flags().BoolVar(&f.live, "live", false, "check the streams' rows as their sources have them now")
@@ -136,9 +137,12 @@ func (a *app) checkProject(ctx context.Context, selectors []string, f checkFlags
 		return nil, "", err
 	}
 	defer closeEngine()
-	nodes, err := a.selected(ctx, e, selection{selectors, f.exclude, f.state, f.selector})
+	nodes, chosen, err := a.selectedChecks(ctx, e, selection{selectors, f.exclude, f.state, f.selector})
 	if err != nil {
 		return nil, "", err
+	}
+	if f.live && chosen != nil {
+		return nil, "", usage("--live judges streams by all their checks: select streams, not checks")
 	}
 	if f.live {
 		nodes = slices.DeleteFunc(nodes, func(n *models.Node) bool { return n.Stream == nil })
@@ -154,7 +158,7 @@ func (a *app) checkProject(ctx context.Context, selectors []string, f checkFlags
 	if f.live {
 		found, err = e.Judge(ctx, nodes, dir, nil)
 	} else {
-		found, err = e.Check(ctx, nodes, dir)
+		found, err = e.CheckBy(ctx, nodes, dir, chosen)
 	}
 	return found, e.Project.Name, err
 }

@@ -398,6 +398,9 @@ func (a *app) printFailing(results []check.Result) {
 			continue
 		}
 		fmt.Fprintf(a.stdout, "     %-5s %s: %s\n", r.Status, r.Name, oneLine(a.redactor.Redact(r.Message)))
+		if r.Status == check.StatusError && r.Pos != "" {
+			fmt.Fprintf(a.stdout, "           at %s\n", r.Pos)
+		}
 		a.printSample(r)
 	}
 }
@@ -431,8 +434,11 @@ func (a *app) printStep(s journal.Step) {
 		mark = string(s.Status)
 	}
 	detail := ""
-	if s.Status == journal.Succeeded {
+	switch s.Status {
+	case journal.Succeeded:
 		detail = summary(s)
+	case journal.ChecksFailed:
+		detail = "not published: checks failed"
 	}
 	fmt.Fprintf(a.stdout, "%s %-32s %s\n", mark, s.Node, detail)
 	for _, n := range s.Notes {

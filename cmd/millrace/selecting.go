@@ -74,6 +74,31 @@ func (a *app) bySelector(p *models.Project, s *selection) error {
 	return nil
 }
 
+// selectedChecks are the nodes to check, and by which of their checks; nil means all of them.
+func (a *app) selectedChecks(ctx context.Context, e *pipeline.Engine, s selection) ([]*models.Node, map[*models.Check]bool, error) {
+	all := slices.Concat(s.include, s.exclude)
+	if !e.Project.SelectsChecks(all...) {
+		nodes, err := a.selected(ctx, e, s)
+		return nodes, nil, err
+	}
+	if err := a.bySelector(e.Project, &s); err != nil {
+		return nil, nil, err
+	}
+	if e.Project.NeedsStanding(all...) {
+		return nil, nil, usage("state: and result: select nodes, with all their checks: name no checks beside them")
+	}
+	chosen, err := e.Project.SelectChecks(s.include, s.exclude)
+	if err != nil {
+		return nil, nil, usage("%w", err)
+	}
+	if len(chosen) == 0 {
+		return nil, nil, usage("no check is selected: none meets all of that")
+	}
+	return slices.DeleteFunc(slices.Clone(e.Project.Nodes), func(n *models.Node) bool {
+		return !slices.ContainsFunc(n.Checks, func(c *models.Check) bool { return chosen[c] })
+	}), chosen, nil
+}
+
 // compared reads the manifest that --state means; nil without one.
 func compared(ctx context.Context, path string) (*load.Manifest, error) {
 	if path == "" {

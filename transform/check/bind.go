@@ -64,7 +64,8 @@ func (r *Runner) Bind(ctx context.Context, t Table, checks []*models.Check) ([]R
 
 // broken is the result of a check that cannot be run.
 func (c *counting) broken(check *models.Check, err error) Result {
-	if c.rowless {
+	var query *queryError
+	if c.rowless && !errors.As(err, &query) {
 		return Said(check, StatusError, "the check cannot be run: "+err.Error())
 	}
 	return broken(check, err)
@@ -75,9 +76,9 @@ func (c *counting) bindQuery(ctx context.Context, check *models.Check) error {
 	if err != nil {
 		return wrong("", "%v", err)
 	}
-	if err := c.Warehouse.CheckSelect(ctx, sql); err != nil {
-		return err
+	err = c.Warehouse.CheckSelect(ctx, sql)
+	if err == nil {
+		_, err = c.Warehouse.Describe(ctx, sql)
 	}
-	_, err = c.Warehouse.Describe(ctx, sql)
-	return err
+	return c.Runner.placed(ctx, check, "", err)
 }

@@ -401,9 +401,10 @@ func (c *counting) query(ctx context.Context, check *models.Check, res *Result) 
 	if err != nil {
 		return err
 	}
-	values, err := c.row(ctx, failures(check, sql))
+	whole := failures(check, sql)
+	values, err := c.row(ctx, whole)
 	if err != nil {
-		return err
+		return c.Runner.placed(ctx, check, whole[:strings.Index(whole, sql)], err)
 	}
 	c.answered(res, check, sql, integer(values[0]))
 	return nil
@@ -415,7 +416,10 @@ func (c *counting) selectOf(ctx context.Context, check *models.Check) (string, e
 	if err != nil {
 		return "", wrong("", "%v", err)
 	}
-	return sql, c.Warehouse.CheckSelect(ctx, sql)
+	if err := c.Warehouse.CheckSelect(ctx, sql); err != nil {
+		return "", c.Runner.placed(ctx, check, "", err)
+	}
+	return sql, nil
 }
 
 // failures is a SELECT of how many rows the query of a check gives, or of what the check counts instead.

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,9 @@ type Runner struct {
 	Parent func(*models.Node) (string, error)
 	// Query renders the query of a check of kind sql.
 	Query func(context.Context, *models.Check) (string, error)
+	// Place says where in the project's files that of a query stands which is at an offset of it, below 0 for its beginning; "" where that
+	// is not known. Nil: nobody asks.
+	Place func(ctx context.Context, c *models.Check, offset int) string
 	// History gives a table's figures of earlier runs, oldest first; nil when there is no history.
 	History func(ctx context.Context, node, name string, limit int) ([]Metric, error)
 	// Aside says why figures are not compared with those of earlier runs: this is none that they could be compared with. "" when
@@ -76,7 +80,43 @@ func result(c *models.Check) Result {
 
 // broken is the result of a check that could not be run: an error, whatever its severity.
 func broken(c *models.Check, err error) Result {
+	var query *queryError
+	if errors.As(err, &query) {
+		whose := "its query"
+		if args, ok := c.Args.(*models.SQL); ok && args.Test != nil {
+			whose = "the query of its macro " + strings.TrimPrefix(args.Test.Macro, "test_")
+		}
+		r := Said(c, StatusError, whose+" fails: "+words(c, query.err))
+		r.Pos = cmp.Or(query.pos, r.Pos)
+		return r
+	}
 	return Said(c, StatusError, "the check cannot be run: "+words(c, err))
+}
+
+// queryError is an error of the SQL of a check that is a query.
+type queryError struct {
+	pos string // of the mistake; "" where the check is
+	err error
+}
+
+func (e *queryError) Error() string { return e.err.Error() }
+func (e *queryError) Unwrap() error { return e.err }
+
+// placed says where the query of a check is wrong. Before stands what was put before the query that the engine was given.
+func (r *Runner) placed(ctx context.Context, c *models.Check, before string, err error) error {
+	var sql *warehouse.SQLError
+	if !errors.As(err, &sql) || !own(ctx, err) {
+		return err
+	}
+	pos := ""
+	if r.Place != nil {
+		offset := sql.Offset
+		if offset >= 0 {
+			offset = max(0, offset-len(before))
+		}
+		pos = r.Place(ctx, c, offset)
+	}
+	return &queryError{pos, err}
 }
 
 // own says whether the error is one of the check itself, and not of the engine or of the run.

@@ -1,0 +1,3 @@
+{% test in_macros(model) %}
+select * from {{ model }} where amount is null {% if config.get('where') %} and 1=1 {% endif %}
+{% endtest %}

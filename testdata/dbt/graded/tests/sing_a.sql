@@ -1,0 +1,1 @@
+select * from {{ ref('several') }} where amount > 3

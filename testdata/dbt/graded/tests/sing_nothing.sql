@@ -1,0 +1,2 @@
+{{ config(severity='error') }}
+select 1 as x

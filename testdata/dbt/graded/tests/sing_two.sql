@@ -1,0 +1,2 @@
+{{ config(severity='warn') }}
+select id from {{ ref('par') }} union all select id from {{ ref('several') }}
