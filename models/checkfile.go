@@ -107,7 +107,7 @@ func (l *loader) check(n *Node, name string, body config.Node, pos config.Pos, c
 		kind = ours
 	}
 	spec, known := checkKinds[kind]
-	if ref, ok := l.testMacro(name); ok && (!known || dbt && (l.overridden(name) && kind == name || failCalc(body) || nullsEqual(name, body))) {
+	if ref, ok := l.testMacro(name); ok && (!known || dbt && (l.overridden(name) && kind == name || failCalc(body) || nullsEqual(name, body) || l.isDBT() && templated(body))) {
 		l.genericTest(n, ref, name, body, pos, column)
 		return
 	}
@@ -156,6 +156,22 @@ func (l *loader) fromProject(w *written, n *Node, name string) bool {
 func nullsEqual(name string, body config.Node) bool {
 	severity := body.Get("severity").Text() + body.Get("config").Get("severity").Text()
 	return name == "dbt_utils.unique_combination_of_columns" && !strings.EqualFold(severity, string(SeverityQuarantine))
+}
+
+// templated says whether an argument of a test is a template: its macro renders that, our kinds take plain values.
+func templated(n config.Node) bool {
+	switch {
+	case n.IsList():
+		return slices.ContainsFunc(n.Items(), templated)
+	case n.IsMapping():
+		for key, value := range n.All() {
+			if key != "description" && key != "config" && !slices.Contains(testSettings, key) && templated(value) {
+				return true
+			}
+		}
+		return false
+	}
+	return isTemplate(n.Text())
 }
 
 // failCalc says whether a test counts its failures in a way of its own: then its query is wanted, not what it means.
