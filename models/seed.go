@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,7 +35,7 @@ func (l *loader) seeds() {
 
 // seed makes the node of one CSV file.
 func (l *loader) seed(p *dbtPackage, folders []string, file string) {
-	s := &Seed{Name: strings.TrimSuffix(path.Base(file), ".csv"), Package: p.label(), Path: file, Delimiter: ",", Types: map[string]string{}, Config: map[string]any{}}
+	s := &Seed{Name: stem(file), Package: p.label(), Path: file, Delimiter: ",", Types: map[string]string{}, Config: map[string]any{}}
 	n := &Node{Schema: l.defaultSchema(), Table: s.Name, Kind: KindSeed, Seed: s, Path: file, Pos: config.Pos{File: file, Line: 1, Column: 1}}
 	n.fqn = p.fqn(folders, file, s.Name)
 	if err := l.noteSeed(file); err != nil {

@@ -63,7 +63,7 @@ func (pl *planning) bind(ctx context.Context, b *transform.Builder, nodes []*mod
 				return err
 			}
 		}
-		if n.Seed != nil {
+		if n.Seed != nil && !pl.seedKept(ctx, w, n, pl.planned[n]) {
 			if err := pl.seed(ctx, w, n, temp); err != nil {
 				return err
 			}

@@ -179,7 +179,7 @@ func (a *app) load(in models.Loading, files string) (*models.Project, config.Pro
 	defer root.Close()
 	in.Dir, in.Files, in.Target = dir, root.FS(), a.target
 	if a.opened != nil {
-		a.opened.FS, a.opened.dir, in.Files = in.Files, files, a.opened
+		a.opened.FS, a.opened.dir, in.Files, in.Outside = in.Files, files, a.opened, a.opened.outside
 	}
 	p, problems := models.Load(in)
 	return p, problems, nil
@@ -187,7 +187,7 @@ func (a *app) load(in models.Loading, files string) (*models.Project, config.Pro
 
 // loading is what any loader of files wants to know.
 func (a *app) loading(ctx context.Context, unresolved bool) (models.Loading, error) {
-	in := models.Loading{Sources: specs(), Vars: map[string]string{}, Redactor: a.redactor, Reserved: reservedSchemas(), Context: ctx, ColumnType: warehouse.ContractType, SeedType: warehouse.SeedType}
+	in := models.Loading{Sources: specs(), Vars: map[string]string{}, Redactor: a.redactor, Reserved: reservedSchemas(), Context: ctx, ColumnType: warehouse.ContractType, SeedType: warehouse.SeedType, Trees: duckdb.Trees}
 	vars, err := a.allVars()
 	if err != nil {
 		return in, err

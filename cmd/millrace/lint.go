@@ -133,6 +133,9 @@ func checkModels(ctx context.Context, p *models.Project) (config.Problems, error
 	var problems config.Problems
 	take := func(err error) error {
 		var te *transform.Error
+		if errors.Is(err, models.ErrNoSource) {
+			return nil
+		}
 		if !errors.As(err, &te) {
 			return err
 		}

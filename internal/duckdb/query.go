@@ -84,6 +84,32 @@ func (db *DB) Tree(ctx context.Context, query string) (tree []byte, err error) {
 	return tree, err
 }
 
+// Trees are the parser's answers to queries, as JSON; of one that it cannot parse, or that is no SELECT, the answer says so.
+func (db *DB) Trees(ctx context.Context, queries []string) (trees []string, err error) {
+	texts := make([]string, len(queries))
+	for i, query := range queries {
+		if strings.IndexByte(query, 0) < 0 { // what has a NUL byte is nothing that could be parsed
+			texts[i] = query
+		}
+	}
+	err = db.with(ctx, func(conn *driverdb.Conn) error {
+		trees, err = serialized(ctx, conn, texts...)
+		return err
+	})
+	return trees, err
+}
+
+// Untree is the SELECT that a tree says.
+func (db *DB) Untree(ctx context.Context, tree []byte) (query string, err error) {
+	err = db.with(ctx, func(conn *driverdb.Conn) error {
+		return execOne(ctx, conn, "SELECT json_deserialize_sql("+quote(string(tree))+"::JSON)", func(v []driver.Value) error {
+			query, _ = v[0].(string)
+			return nil
+		})
+	})
+	return query, err
+}
+
 // serialized are the parser's answers to statements: DuckDB serializes SELECT and nothing else, and says so in the answer.
 func serialized(ctx context.Context, conn *driverdb.Conn, queries ...string) ([]string, error) {
 	answers, calls := make([]string, len(queries)), make([]string, len(queries))

@@ -1,0 +1,114 @@
+package models_test
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/millrace/millrace/models"
+)
+
+// fileStream is a stream of those.
+type fileStream struct {
+	Path string         `yaml:"path"`
+	CSV  map[string]any `yaml:"csv"`
+}
+
+// files and duckdb are sources as dbt's files want them.
+func dbtSpecs() []models.SourceSpec {
+	type options struct {
+		Root string `yaml:"root"`
+		Path string `yaml:"path"`
+	}
+	var all []models.SourceSpec
+	for _, typ := range []string{"files", "duckdb"} {
+		all = append(all, models.SourceSpec{Type: typ, Options: func() any { return &options{} }, StreamOptions: func() any { return &fileStream{} }})
+	}
+	return all
+}
+
+// loadDBT loads a project of dbt with the environment of a map; the files come on top of an empty project's.
+func loadDBT(files map[string]string, env map[string]string, vars map[string]string) (*models.Project, string) {
+	disk := fstest.MapFS{"dbt_project.yml": {Data: []byte("name: shop\n")}}
+	for name, text := range files {
+		disk[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	p, problems := models.Load(models.Loading{Dir: "/p", Files: disk, Sources: dbtSpecs(), SeedType: seedType, Vars: vars,
+		Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok }})
+	if problems == nil {
+		return p, ""
+	}
+	return p, problems.Error()
+}
+
+// What dbt_project.yml says of sources: locations by configuration go before those in meta, the nearest wins, tags add up.
+func TestSourceTree(t *testing.T) {
+	p, text := loadDBT(map[string]string{
+		"dbt_project.yml": "name: shop\nsources:\n  +meta: {external_location: 'x/{name}.csv'}\n  shop:\n    s2: {+external_location: 'y/{name}.csv'}\n" +
+			"    s3:\n      +enabled: false\n      t2: {+enabled: true}\n    s4: {+schema: other, +tags: [tree]}\n",
+		"models/s.yml": "sources:\n  - {name: s1, tables: [{name: t1}]}\n  - {name: s2, tables: [{name: t1}]}\n  - {name: s3, tables: [{name: t1}, {name: t2}]}\n" +
+			"  - {name: s4, tags: own, tables: [{name: t1}]}\n  - {name: s5, config: {external_location: 'z/{name}.csv'}, tables: [{name: t1}]}\n",
+		"models/m.sql": "select {{ source('s1','t1') }} {{ source('s2','t1') }} {{ source('s3','t2') }} {{ source('s4','t1') }} {{ source('s5','t1') }}",
+	}, nil, nil)
+	if p == nil || strings.Contains(text, ": error") || !strings.Contains(text, "dbt_project.yml:9:10: warning: config schema has no effect") {
+		t.Fatal(text)
+	}
+	var got []string
+	for _, n := range p.Nodes {
+		if n.Stream != nil {
+			got = append(got, n.Name()+" "+n.Stream.Options.(*fileStream).Path+" "+strings.Join(n.Tags, ","))
+		}
+	}
+	want := "s1.t1 x/t1.csv , s2.t1 y/t1.csv , s3.t2 x/t2.csv , s4.t1 x/t1.csv tree,own, s5.t1 z/t1.csv "
+	if strings.Join(got, ", ") != want {
+		t.Errorf("the streams are %q, and not %q", strings.Join(got, ", "), want)
+	}
+	if _, text := loadDBT(map[string]string{
+		"dbt_project.yml": "name: shop\nsources: {shop: {+enabled: false}}\n", "models/s.yml": "sources: [{name: s, tables: [{name: t}]}]\n",
+		"models/m.sql": "select * from {{ source('s', 't') }}",
+	}, nil, nil); !strings.Contains(text, `source("s", "t"): it is disabled`) {
+		t.Error(text)
+	}
+}
+
+// Of one source some tables may be in files, and others in the profile's database.
+func TestSourceOfTwoKinds(t *testing.T) {
+	p, text := loadDBT(map[string]string{
+		"dbt_project.yml": "name: shop\nprofile: shop\n", "profiles.yml": "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n", "shop.duckdb": "x",
+		"models/s.yml": "sources:\n  - name: s\n    tables: [{name: t1, config: {external_location: a.csv}}, {name: t2}]\n",
+		"models/m.sql": "select * from {{ source('s', 't1') }}, {{ source('s', 't2') }}",
+	}, nil, nil)
+	if p == nil || text != "" {
+		t.Fatal(text)
+	}
+	if a, b := p.SourceTable("s", "t1"), p.SourceTable("s", "t2"); a == nil || b == nil || a.Stream.Source.Type != "files" || b.Stream.Source.Type != "duckdb" {
+		t.Errorf("the tables are of %v and %v", a, b)
+	}
+}
+
+// What a project demands of dbt is told where no dbt that projects are read like meets it.
+func TestRequiredVersion(t *testing.T) {
+	for demand, want := range map[string]string{
+		`">=1.6.0"`: "", `["<2.0.0", ">=1.9.0"]`: "", `">=1.0.0,<2.0.0"`: "", `"1.8.3"`: "", `"=1.10.0"`: "", `">=1.10.0rc1"`: "", `[">1.0.0", "<=1.5.0"]`: "",
+		`">=2.0.0"`: "the project wants dbt >=2.0.0: projects are read here as dbt 1.", `["<1.0.0"]`: "wants dbt <1.0.0", `"0.21.0"`: "wants dbt 0.21.0",
+		`[">=1.9.0", "<1.8.0"]`: "wants dbt >=1.9.0, <1.8.0", `"1.x"`: `require-dbt-version: "1.x" is no version of dbt`,
+	} {
+		_, text := loadDBT(map[string]string{"dbt_project.yml": "name: shop\nrequire-dbt-version: " + demand + "\n"}, nil, nil)
+		if want == "" && text != "" || !strings.Contains(text, want) || want != "" && !strings.Contains(text, "dbt_project.yml:2:22: warning") {
+			t.Errorf("of %s it is said that %q, and not %q", demand, text, want)
+		}
+	}
+}
+
+// Contradictions that dbt refuses.
+func TestDBTMistakes(t *testing.T) {
+	for want, files := range map[string]map[string]string{
+		"dbt_project.yml:2:8: tests: and data_tests: say the same": {"dbt_project.yml": "name: shop\ntests: {+severity: warn}\ndata_tests: {+limit: 1}\n"},
+		"models/m.yml:3:21: latest_version: model \"m\" has no version 7": {"models/m.yml": "models:\n  - name: m\n    latest_version: 7\n    versions: [{v: 1}, {v: 2}]\n",
+			"models/m_v1.sql": "select 1", "models/m_v2.sql": "select 1"},
+	} {
+		if _, text := loadDBT(files, nil, nil); !strings.Contains(text, want) || strings.Contains(text, "warning") {
+			t.Errorf("%q is not said in %q", want, text)
+		}
+	}
+}
