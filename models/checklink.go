@@ -402,6 +402,14 @@ func (l *loader) configureCheck(w *written, said []setting) bool {
 	ok := true
 	for _, s := range said {
 		if err := w.set(s); err != nil {
+			if l.isDBT() && !slices.Contains(singularKeys, s.key) { // dbt takes any
+				if guess := config.Suggest(s.key, singularKeys); guess != "" {
+					l.warning(s.keyPos, fmt.Sprintf("did you mean %q?", guess), "config %s has no effect: tests have no such configuration", s.key)
+				} else {
+					l.noEffect(s, "tests have no such configuration")
+				}
+				continue
+			}
 			hint := "known keys: " + strings.Join(singularKeys, ", ")
 			if guess := config.Suggest(s.key, singularKeys); guess != "" {
 				hint = fmt.Sprintf("did you mean %q?", guess)

@@ -112,3 +112,45 @@ func TestDBTMistakes(t *testing.T) {
 		}
 	}
 }
+
+// What is configured and has no effect here is said, where dbt's table would be another one the model is not built, and what dbt takes for
+// nothing is nothing.
+func TestConfigurationOfDBT(t *testing.T) {
+	config := func(text string) map[string]string {
+		return map[string]string{"models/m.sql": "{{ config(" + text + ") }} select 1 as id"}
+	}
+	project := func(text string) map[string]string {
+		return map[string]string{"dbt_project.yml": "name: shop\n" + text, "models/m.sql": "select 1 as id", "seeds/s.csv": "a\n1\n", "seeds/u.csv": "a\n1\n"}
+	}
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  []string // all that is said; none: nothing is
+	}{
+		"no key":            {config("materialized='incremental', unique_key=[]"), nil},
+		"an empty key":      {config("materialized='incremental', unique_key=''"), nil},
+		"a merge's clauses": {config("materialized='incremental', incremental_strategy='merge', unique_key='id', merge_update_condition='x'"), []string{"m cannot be built: merge_update_condition is not there"}},
+		"clauses of none":   {config("materialized='table', merge_update_condition='x'"), nil},
+		"of other engines":  {config("table_format='iceberg'"), []string{"config table_format has no effect: it is for other engines"}},
+		"hooks of seeds": {project("seeds:\n  shop:\n    s: {+post-hook: select 1}\n    u: {+post-hook: select 2}\n"),
+			[]string{"dbt_project.yml:4:9: warning: config post_hook", "dbt_project.yml:5:9: warning: config post_hook"}},
+		"flags":          {project("flags: {warn_error: true, fail_fast: false, use_colors: true}\n"), []string{"dbt_project.yml:2:9: warning: flags: warn_error has no effect"}},
+		"config-version": {project("config-version: 1\n"), []string{"warning: config-version 1 is read as 2"}},
+		"freshness that is none": {map[string]string{"models/s.yml": "sources: [{name: s, freshness: null, tables: [{name: t}]}]\n" +
+			"models: [{name: m, config: {freshness: {build_after: {count: 1, period: day}}}}]\n", "models/m.sql": "select 1 as id"}, nil},
+		"a test's key": {map[string]string{"models/m.yml": "models: [{name: m, columns: [{name: id, data_tests: [not_null: {config: {severty: warn}}]}]}]\n",
+			"models/m.sql": "select 1 as id", "tests/x.sql": "{{ config(quoting={}, severty='warn') }} select * from {{ ref('m') }}"},
+			[]string{`did you mean "severity"?`, "tests/x.sql:1:19: warning: config quoting has no effect: tests have no such configuration"}},
+		"a snapshot of nothing": {map[string]string{"models/s.yml": "snapshots:\n  - name: sn\n    relation: ref('gone')\n    config: {unique_key: id, strategy: check, check_cols: all}\n"},
+			[]string{`models/s.yml:3:15: ref("gone"): no model`}},
+	} {
+		_, text := loadDBT(c.files, nil, nil)
+		if c.want == nil && text != "" {
+			t.Errorf("%s: it is said that %s", name, text)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: %q is not said in %q", name, want, text)
+			}
+		}
+	}
+}

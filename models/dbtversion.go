@@ -92,9 +92,26 @@ func nameOf(p *dbtPackage) string {
 	return "the package " + p.name
 }
 
+// flagsElsewhere are flags of dbt_project.yml that would change what runs do, and what is done here instead.
+var flagsElsewhere = map[string]string{
+	"fail_fast":                        "a node that fails stops what reads it and nothing else",
+	"warn_error":                       "checks of severity error fail a run; millrace lint --json names the warnings",
+	"warn_error_options":               "checks of severity error fail a run; millrace lint --json names the warnings",
+	"indirect_selection":               "a test is run with the table that it is about",
+	"skip_nodes_if_on_run_start_fails": "a run whose on-run-start fails builds nothing",
+}
+
 // dbtKeysValid checks the keys of a dbt_project.yml against each other.
 func (l *loader) dbtKeysValid(p *dbtPackage) {
 	l.requireVersion(p)
+	if v := p.keys.ConfigVersion; v.IsScalar() && v.Text() != "2" {
+		l.warning(v.Pos(), "look at the trees of configuration, which had another shape then", "config-version %s is read as 2", v.Text())
+	}
+	for key, value := range p.keys.Flags.All() {
+		if why := flagsElsewhere[key]; why != "" && p.isRoot() && !value.IsNull() && value.Text() != "false" {
+			l.warning(p.keys.Flags.Origin().Key(key), why, "flags: %s has no effect", key)
+		}
+	}
 	if has := func(n config.Node) bool { return n.IsMapping() }; has(p.keys.Tests) && has(p.keys.DataTests) {
 		l.problem(p.keys.At("tests"), "put what it says below data_tests:", "tests: and data_tests: say the same by two names: dbt takes one of them")
 	}

@@ -190,7 +190,7 @@ func (l *loader) python(p *dbtPackage, folders []string, file string) {
 
 // unbuildable says that a model is of a kind that this version cannot build: lint names it, and a run fails it and what reads it.
 func (l *loader) unbuildable(n *Node, pos config.Pos, why, hint string) {
-	n.Model.Unbuildable, n.Model.UnbuildableHint = why, hint
+	n.Model.Unbuildable, n.Model.UnbuildableHint, n.Model.UnbuildableAt = why, hint, pos
 	l.warning(pos, hint, "%s cannot be built: %s", n.Model.Name, why)
 }
 
@@ -215,7 +215,14 @@ func (l *loader) snapshots(p *dbtPackage) {
 			continue
 		}
 		m := &Model{Name: patch.Name, Package: p.label(), Path: patch.Pos().File, Template: body}
+		before := len(l.p.trials)
 		l.snapshot(p, m, patch.Origin.At("name"), patch, p.fqn(slices.Concat(folders, p.modelPaths()), patch.Pos().File, patch.Name))
+		at := patch.At("relation") // the template is no text of the file
+		for _, t := range l.p.trials[before:] {
+			for i := range t.refs {
+				t.refs[i].pos = jinja.Position{File: at.File, Line: at.Line, Col: at.Column}
+			}
+		}
 	}
 }
 

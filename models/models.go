@@ -315,6 +315,14 @@ type Node struct {
 	inherited map[string]bool // of a model: names of personal columns that it reads, in lower case
 }
 
+// BuiltAnew says how a model's table is built from nothing.
+func (n *Node) BuiltAnew() string {
+	if n.Model != nil && n.Model.FullRefresh != nil && !*n.Model.FullRefresh {
+		return "to build it anew, take full_refresh=false out of its config and run it with --full-refresh"
+	}
+	return fmt.Sprintf("millrace run %s --full-refresh builds it anew", n.Name())
+}
+
 // Name is schema.table.
 func (n *Node) Name() string { return n.Schema + "." + n.Table }
 
@@ -427,8 +435,9 @@ type Model struct {
 	Behind         []Hook   // post_hook
 	// Unbuildable says why the model cannot be built, "" when it can; UnbuildableHint what to do about it.
 	Unbuildable, UnbuildableHint string
-	Slowly                       *Slowly   // of a snapshot
-	Location                     *Location // of an external model; nil for the usual place
+	UnbuildableAt                config.Pos // where that stands
+	Slowly                       *Slowly    // of a snapshot
+	Location                     *Location  // of an external model; nil for the usual place
 }
 
 // Hook is SQL that runs before or behind a model, or a run; a template, rendered when it runs.

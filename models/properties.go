@@ -76,7 +76,7 @@ type (
 func (l *loader) unread(at config.Origin, hint string, keys any) {
 	t := reflect.TypeOf(keys)
 	for i := range t.NumField() {
-		if key := t.Field(i).Tag.Get("yaml"); at.Has(key) {
+		if key := t.Field(i).Tag.Get("yaml"); at.Has(key) && !at.IsNull(key) {
 			l.warning(at.Key(key), hint, "%s is not read by this version", key)
 		}
 	}
@@ -185,6 +185,7 @@ type columnProperties struct {
 	Quote       bool              `yaml:"quote" doc:"dbt's key; names are always quoted."`
 	Config      columnConfig      `yaml:"config" doc:"dbt's place for tags."`
 	PolicyTags  config.Node       `yaml:"policy_tags" doc:"dbt's key; not read."`
+	Granularity config.Node       `yaml:"granularity" doc:"dbt's key of its semantic layer; not read."`
 }
 
 type sourceProperties struct {
@@ -364,12 +365,16 @@ type version struct {
 // versions notes which files are versions of a model, and which of them is the latest.
 func (l *loader) versions(t *tableProperties) {
 	latest := t.Latest.Text()
-	if known := func(v versionProperties) bool { return v.V.Text() == latest }; latest != "" && len(t.Versions) > 0 && !slices.ContainsFunc(t.Versions, known) {
+	if known := func(v versionProperties) bool { return v.V.Text() == latest }; latest != "" && !slices.ContainsFunc(t.Versions, known) {
 		var all []string
 		for _, v := range t.Versions {
 			all = append(all, v.V.Text())
 		}
-		l.problem(t.At("latest_version"), "versions: has "+strings.Join(all, ", "), "latest_version: model %q has no version %s", t.Name, latest)
+		hint := "versions: has " + strings.Join(all, ", ")
+		if len(all) == 0 {
+			hint = "write versions: beside it, or remove it"
+		}
+		l.problem(t.At("latest_version"), hint, "latest_version: model %q has no version %s", t.Name, latest)
 	}
 	for _, v := range t.Versions {
 		name := v.V.Text()
@@ -566,8 +571,10 @@ func (l *loader) describe(n *Node, t tableProperties) {
 			n.Tags = append(n.Tags, tag)
 		}
 	}
-	l.unread(t.Origin, freshnessHint, unreadSource{})
-	l.unread(c.Origin, freshnessHint, unreadSource{})
+	if n.Model == nil { // that of a model says when dbt's service builds it
+		l.unread(t.Origin, freshnessHint, unreadSource{})
+		l.unread(c.Origin, freshnessHint, unreadSource{})
+	}
 	l.checksOf(n, t.Checks.Node, "", false)
 	l.checksOf(n, t.Tests.Node, "", true)
 	l.checksOf(n, t.DataTests.Node, "", true)

@@ -64,6 +64,14 @@ func (b *Builder) UnitTest(ctx context.Context, u Unit) (*Compared, error) {
 	if err := b.Warehouse.CheckSelect(ctx, out.Text); err != nil {
 		return c, locate(err, out)
 	}
+	settled, release, err := b.Warehouse.Settle(ctx, out.Text)
+	if err != nil {
+		return c, u.explain(locate(err, out))
+	}
+	defer release()
+	if settled != out.Text {
+		out = out.Replace([]jinja.Edit{{To: len(out.Text), Text: settled}})
+	}
 	columns, err := b.Warehouse.Describe(ctx, out.Text)
 	if err != nil {
 		return c, u.explain(locate(err, out))

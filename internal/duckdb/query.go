@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	driverdb "github.com/duckdb/duckdb-go/v2"
+
+	"github.com/millrace/millrace/internal/sqltoken"
 )
 
 // MaxRows is how many rows Query returns at most: the driver holds them all, outside DuckDB's memory limit.
@@ -110,8 +112,31 @@ func (db *DB) Untree(ctx context.Context, tree []byte) (query string, err error)
 	return query, err
 }
 
-// serialized are the parser's answers to statements: DuckDB serializes SELECT and nothing else, and says so in the answer.
+// serialized are the parser's answers to statements: DuckDB serializes SELECT and nothing else, and says so in the answer. A PIVOT without IN
+// is no SELECT to it, so that it is asked once more, with one.
 func serialized(ctx context.Context, conn *driverdb.Conn, queries ...string) ([]string, error) {
+	answers, err := serialize(ctx, conn, queries)
+	if err != nil {
+		return nil, err
+	}
+	for i, query := range queries {
+		if !strings.Contains(answers[i], `"error_type":"not implemented"`) {
+			continue
+		}
+		if open := sqltoken.OpenPivots(query); len(open) > 0 {
+			again, err := serialize(ctx, conn, []string{pinned(query, open)})
+			if err != nil {
+				return nil, err
+			}
+			if selectError(again[0]) == nil { // else the first answer is about what is written
+				answers[i] = unpinned(again[0], open)
+			}
+		}
+	}
+	return answers, nil
+}
+
+func serialize(ctx context.Context, conn *driverdb.Conn, queries []string) ([]string, error) {
 	answers, calls := make([]string, len(queries)), make([]string, len(queries))
 	for i, query := range queries {
 		calls[i] = "json_serialize_sql(" + quote(query) + ")::VARCHAR"

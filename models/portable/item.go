@@ -13,20 +13,20 @@ func Item(sql string, offset int) (end int, text string) {
 		return offset, ""
 	}
 	last := 0
-	if at(tokens, 1).is("(") {
+	if at(tokens, 1).Is("(") {
 		last = min(closing(tokens, 1), len(tokens)-1)
 	}
 	var b strings.Builder
 	for i, t := range tokens[:last+1] {
-		if i > 0 && !tokens[i-1].is("(", "[", "{", ".", "::") && !t.is(")", "]", "}", "(", "[", ",", ".", "::", ":") {
+		if i > 0 && !tokens[i-1].Is("(", "[", "{", ".", "::") && !t.Is(")", "]", "}", "(", "[", ",", ".", "::", ":") {
 			b.WriteByte(' ')
 		}
-		if t.is(":=", "=>") { // other spellings of =
-			t.raw = "="
+		if t.Is(":=", "=>") { // other spellings of =
+			t.Raw = "="
 		}
-		b.WriteString(t.raw)
+		b.WriteString(t.Raw)
 	}
-	return offset + tokens[last].at + len(tokens[last].raw), b.String()
+	return offset + tokens[last].At + len(tokens[last].Raw), b.String()
 }
 
 // Sources are the offsets of functions and texts that stand where a table does: behind FROM, JOIN or PIVOT, or, of functions, anywhere behind a
@@ -36,10 +36,10 @@ func Sources(sql string) []int {
 	tokens := scan(sql)
 	for i, t := range tokens {
 		before := at(tokens, i-1)
-		table := before.is("from", "join", "pivot", "pivot_wider", "unpivot", "pivot_longer", "summarize", "describe")
-		function := t.kind == word && at(tokens, i+1).is("(") && (table || before.is(",", "("))
-		if function || table && (t.kind == text || t.kind == quoted) {
-			found = append(found, t.at)
+		table := before.Is("from", "join", "pivot", "pivot_wider", "unpivot", "pivot_longer", "summarize", "describe")
+		function := t.Kind == word && at(tokens, i+1).Is("(") && (table || before.Is(",", "("))
+		if function || table && (t.Kind == text || t.Kind == quoted) {
+			found = append(found, t.At)
 		}
 	}
 	return found
@@ -50,6 +50,6 @@ func Named(sql string, offset int) bool {
 	end, _ := Item(sql, offset)
 	tokens := scan(sql[end:])
 	first := at(tokens, 0)
-	return first.is("as") || first.kind == quoted || first.kind == word && !first.is("where", "group", "order", "having", "limit", "qualify", "window", "join", "inner", "left",
+	return first.Is("as") || first.Kind == quoted || first.Kind == word && !first.Is("where", "group", "order", "having", "limit", "qualify", "window", "join", "inner", "left",
 		"right", "full", "cross", "natural", "asof", "positional", "semi", "anti", "on", "using", "union", "except", "intersect", "select", "tablesample", "pivot", "unpivot", "in", "offset")
 }

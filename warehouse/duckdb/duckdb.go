@@ -200,6 +200,18 @@ func (w *Warehouse) CheckSelect(ctx context.Context, query string) error {
 	return sqlError(db.CheckSelect(ctx, query))
 }
 
+// Settle is engine.DB.Settle.
+func (w *Warehouse) Settle(ctx context.Context, query string) (string, func(), error) {
+	ctx, cancel := w.timeout(ctx)
+	defer cancel()
+	db, err := w.sql(ctx)
+	if err != nil {
+		return "", func() {}, err
+	}
+	settled, release, err := db.Settle(ctx, query)
+	return settled, release, sqlError(err)
+}
+
 // CheckSelects only parses.
 func (w *Warehouse) CheckSelects(ctx context.Context, queries []string) ([]error, error) {
 	ctx, cancel := w.timeout(ctx)
