@@ -229,6 +229,9 @@ func (l *loader) columnType(c contractColumn) (typ string, length int, ok bool) 
 	if l.ColumnType == nil || l.resolve == nil && strings.Contains(c.Type, "${") {
 		return c.Type, 0, true
 	}
+	if l.isDBT() && strings.EqualFold(c.Type, "hugeint") { // what DuckDB calls a sum of integers, and its files do not have
+		c.Type = "DECIMAL(38,0)"
+	}
 	typ, length, err := l.ColumnType(c.Type)
 	if err != nil {
 		key := "type"

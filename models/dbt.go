@@ -189,6 +189,12 @@ func (l *loader) dbt() {
 			l.packages = append(l.packages, p)
 		}
 	}
+	l.p.versions = map[string]string{}
+	for _, p := range l.packages {
+		if p.file != nil {
+			l.p.versions[p.name] = p.file.Root(nil).Get("version").Text()
+		}
+	}
 	l.missingPackages(install)
 	l.packageNames()
 	l.wholeProject()

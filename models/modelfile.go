@@ -79,7 +79,7 @@ func (l *loader) define(p *dbtPackage, n *Node, tree func(*dbtKeys) config.Node,
 	before := slices.Concat(said, last)
 	seen, err := l.trial(n, false, before)
 	if err != nil {
-		if l.enabled(n, before) { // else it may well refer to what is not there
+		if l.enabled(n, slices.Concat(said, seen.config, last)) { // else it may well refer to what is not there
 			l.templateProblem(n.Path, err)
 		}
 		return

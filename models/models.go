@@ -68,6 +68,7 @@ type Project struct {
 
 	root        string // name of the project as a package
 	rootVars    variables
+	versions    map[string]string // of the project and its packages, by name
 	packageVars map[string]variables
 	read        time.Time           // when it was: templates that ask for the time while it is read see this
 	given       map[string]any      // --var

@@ -293,13 +293,18 @@ func renderedLater(at []string) bool {
 	if isTestSetting(at) {
 		return false
 	}
-	return slices.ContainsFunc(at, func(key string) bool {
+	for i, key := range at {
 		switch key {
-		case "description", "tests", "data_tests", "checks", "unit_tests":
+		case "config": // a column of column_types may be called description
+			return slices.ContainsFunc(at[i:], isHookKey)
+		case "description", "tests", "data_tests", "checks":
 			return true
 		}
-		return isHookKey(key)
-	})
+		if isHookKey(key) {
+			return true
+		}
+	}
+	return at[0] == "unit_tests"
 }
 
 // isTestSetting says whether a value is a setting of a test, and not one of its arguments.

@@ -166,8 +166,12 @@ func (pl *planning) model(ctx context.Context, b *transform.Builder, n *models.N
 		return err
 	}
 	if n.Model.Materialized != models.View && n.Model.Materialized != models.Ephemeral {
+		made := columns
 		if columns, err = warehouse.StoredColumns(columns); err != nil {
 			return err
+		}
+		if n.Model.Materialized == models.Table && n.Contract() == nil {
+			columns = warehouse.AsMade(columns, made)
 		}
 	}
 	if columns, err = pl.contracted(n, one, columns, job.Before); err != nil {

@@ -251,13 +251,16 @@ func earlier(err error, offset int) error {
 func (b *Builder) materialize(ctx context.Context, job Job, sql string, columns []warehouse.Column) (*Built, error) {
 	name := warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}
 	if job.Node.Model == nil {
-		return b.table(ctx, job, name, sql)
+		return b.table(ctx, job, name, sql, nil)
 	}
 	switch job.Node.Model.Materialized {
 	case models.View:
 		return b.view(ctx, name, sql, columns)
 	case models.Table:
-		return b.table(ctx, job, name, sql)
+		if job.Shape != nil { // a contract says the types
+			columns = nil
+		}
+		return b.table(ctx, job, name, sql, columns)
 	case models.External:
 		return b.external(ctx, job, name, sql)
 	case models.Incremental:

@@ -3,6 +3,7 @@ package transform
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,6 +51,21 @@ func (b *Builder) rows(t *testing.T, sql string) [][]any {
 		t.Fatal(err)
 	}
 	return r.Rows
+}
+
+// Parquet has no HUGEINT, and a sum of integers is one: who reads the table divides it as it was.
+func TestSumsStayWhole(t *testing.T) {
+	b, dir := bench(t, map[string]string{
+		"models/sums.sql": "{{ config(materialized='table') }} select sum(range) as n from range(4)",
+		"models/half.sql": "select n // 4 as n, typeof(n) as type from {{ ref('sums') }}",
+	})
+	if got := b.must(t, "sums", dir, nil).Version.Columns[0].Type; got != "HUGEINT" {
+		t.Errorf("n is %s", got)
+	}
+	b.must(t, "half", dir, nil)
+	if got := fmt.Sprint(b.rows(t, "select n::text, type from main.half")); got != "[[1 HUGEINT]]" {
+		t.Errorf("half is %s", got)
+	}
 }
 
 func TestMaterializations(t *testing.T) {

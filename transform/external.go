@@ -36,7 +36,7 @@ func (b *Builder) external(ctx context.Context, job Job, name warehouse.Name, sq
 	if err != nil {
 		return nil, err
 	}
-	built, err := b.table(ctx, job, name, sql)
+	built, err := b.table(ctx, job, name, sql, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -8,11 +8,13 @@ import (
 )
 
 // table is a version of nothing but the rows that the SELECT gives.
-func (b *Builder) table(ctx context.Context, job Job, name warehouse.Name, sql string) (*Built, error) {
+// Made are the SELECT's own columns, where readers are to find their types; nil for those of the files.
+func (b *Builder) table(ctx context.Context, job Job, name warehouse.Name, sql string, made []warehouse.Column) (*Built, error) {
 	files, columns, err := b.selected(ctx, job, sql)
 	if err != nil {
 		return nil, err
 	}
+	columns = warehouse.AsMade(columns, made)
 	v, equation, err := warehouse.Append(nil, name, files, columns)
 	if err != nil {
 		return nil, err

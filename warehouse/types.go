@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -68,6 +69,18 @@ func StoredColumns(columns []Column) ([]Column, error) {
 		out[i] = Column{c.Name, t}
 	}
 	return out, nil
+}
+
+// AsMade gives the columns of a file those types of the SELECT behind it that readers are to find again. They are those of sums of
+// integers: HUGEINT // 2 is a whole number, and of DECIMAL(38,0) it is not.
+func AsMade(stored, made []Column) []Column {
+	out := slices.Clone(stored)
+	for i, c := range out {
+		if i < len(made) && made[i].Name == c.Name && made[i].Type == "HUGEINT" && c.Type == "DECIMAL(38,0)" {
+			out[i].Type = "HUGEINT"
+		}
+	}
+	return out
 }
 
 func (t Type) stored() (Type, error) {

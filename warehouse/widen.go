@@ -65,6 +65,7 @@ func widen(a, b Type) (Type, bool) {
 	if a.String() == b.String() {
 		return a, true
 	}
+	a, b = plainHuge(a), plainHuge(b)
 	if _, ok := integers[b.Name]; ok && a.Name != "LIST" {
 		if _, both := integers[a.Name]; !both {
 			a, b = b, a // the integer first
@@ -95,6 +96,14 @@ func widen(a, b Type) (Type, bool) {
 		return widenStructs(a, b)
 	}
 	return Type{}, false
+}
+
+// plainHuge is a HUGEINT as its files have it.
+func plainHuge(t Type) Type {
+	if t.Name == "HUGEINT" {
+		return Type{Name: "DECIMAL", Width: 38}
+	}
+	return t
 }
 
 func pair(a, b Type, x, y string) bool {

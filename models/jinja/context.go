@@ -45,7 +45,6 @@ var shared = sync.OnceValue(func() map[string]any {
 
 // contextCalls are the functions that need the context.
 var contextCalls = map[string]func(c *modelContext, a Args) (any, error){
-	"ref":     func(c *modelContext, a Args) (any, error) { return callRef(c.e, a) },
 	"source":  func(c *modelContext, a Args) (any, error) { return callSource(c.e, a) },
 	"env_var": func(c *modelContext, a Args) (any, error) { return callEnvVar(c.e, a) },
 	"is_incremental": func(c *modelContext, a Args) (any, error) {
@@ -95,12 +94,12 @@ func (c *modelContext) values() map[string]any {
 	snowflake := f.Adapter == "snowflake"
 	class := relationClass{database: f.Database, hide: f.HideDatabase, snowflake: snowflake}
 	g := map[string]any{
-		"config": configObject{c}, "var": varObject{c}, "adapter": adapter{c}, "exceptions": exceptions{c},
+		"config": configObject{c}, "ref": refObject{c}, "var": varObject{c}, "adapter": adapter{c}, "exceptions": exceptions{c},
 		"api":    &memberObject{"api", map[string]any{"Relation": class, "Column": columnClass{snowflake}}},
 		"column": columnClass{snowflake},
 		"target": f.Target, "env": f.Target,
 		"execute": f.Execute,
-		"graph":   lazy(c.e.Graph), "model": lazy(c.e.Model),
+		"graph":   lazy(sync.OnceValues(c.graph)), "model": lazy(c.e.Model),
 		"flags": flagsObject{c}, "invocation_args_dict": lazy(func() (any, error) { return c.arguments(), nil }),
 		"invocation_id": f.InvocationID, "run_started_at": runStarted(f.RunStarted),
 		"dbt_metadata_envs": f.Metadata, "project_name": f.Project,
@@ -113,6 +112,20 @@ func (c *modelContext) values() map[string]any {
 		g["this"] = nil
 	}
 	return g
+}
+
+// graph is the project's, with a top of this rendering's own: packages keep there what they have found out.
+func (c *modelContext) graph() (any, error) {
+	v, err := c.e.Graph()
+	shared, ok := v.(*Dict)
+	if err != nil || !ok {
+		return v, err
+	}
+	own := NewDict()
+	for key, part := range shared.All() {
+		_ = own.Set(key, part) // it was a key
+	}
+	return own, nil
 }
 
 func orEmpty(v any) any {

@@ -200,3 +200,25 @@ func (o varObject) Attr(name string) (any, bool) {
 		return ok, nil
 	}), true
 }
+
+// refObject is `ref`: called for a relation. By builtins.ref.config packages find the versions of packages.
+type refObject struct{ c *modelContext }
+
+func (refObject) String() string { return "<ref>" }
+
+// Call is ref(…).
+func (o refObject) Call(a Args) (any, error) { return callRef(o.c.e, a) }
+
+// Attr is config, with what is known of it here.
+func (o refObject) Attr(name string) (any, bool) {
+	if name != "config" {
+		return nil, false
+	}
+	packages := map[string]any{}
+	for name, version := range o.c.f.Packages {
+		packages[name] = members("config of "+name, map[string]any{"project_name": name, "version": version})
+	}
+	f := o.c.f
+	return members("config", map[string]any{"project_name": f.Project, "version": orNone(f.Packages[f.Project]), "dependencies": members("packages", packages),
+		"target_name": f.Target["name"], "profile_name": f.Target["profile_name"], "args": o.c.arguments()}), true
+}

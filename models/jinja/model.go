@@ -79,9 +79,10 @@ type Facts struct {
 	Execute     bool           // whether queries may run: false while the project is only read
 	Target      map[string]any // target.name, target.schema, target.type and so on
 
-	Adapter  string // adapter.type(): "duckdb" unless it is said
-	Project  string // project_name
-	Database string // of the target
+	Adapter  string            // adapter.type(): "duckdb" unless it is said
+	Project  string            // project_name
+	Packages map[string]string // versions of the project and its packages, by name
+	Database string            // of the target
 	// HideDatabase says that relations in the target's database do not print it, since the engine has no other.
 	HideDatabase bool
 	// Dispatch is the project's search order of adapter.dispatch, by namespace.

@@ -147,6 +147,22 @@ func TestModelGlobals(t *testing.T) {
 	}
 }
 
+// What packages such as elementary ask of the project: its packages' versions behind ref, and room in the graph.
+func TestProjectBehindTheContext(t *testing.T) {
+	facts := shopFacts(true)
+	facts.Packages = map[string]string{"shop": "1.2.0", "tools": "0.3.1"}
+	for src, want := range map[string]string{
+		"{% set c = builtins.ref.config %}{{ c.project_name }} {{ c.version }} {{ c.dependencies['tools'].version }}": "shop 1.2.0 0.3.1",
+		"{{ builtins.ref.config.args.no_such_flag is false }}":                                                        "False",
+		"{% do graph.setdefault('seen', {}).update({'a': 1}) %}{{ graph.seen.a }}":                                    "1",
+	} {
+		out, err := mustParse(t, "m.sql", src).Render(context.Background(), ModelGlobals(&shopEngine{t: t, file: &contextFile{}}, facts), Options{})
+		if err != nil || out.Text != want {
+			t.Errorf("%s is %+v, %v, and not %q", src, out, err, want)
+		}
+	}
+}
+
 // Packages print tables in agate's ways, and ask its types for values that JSON can have.
 func TestTablesAsJSON(t *testing.T) {
 	table, err := NewTable([]Column{NewColumn("n", "DECIMAL(4,2)"), NewColumn("w", "VARCHAR")}, [][]any{{Decimal{"1.50"}, "x"}})
