@@ -76,7 +76,7 @@ func (x *extraction) asked() extract.Stream {
 // published is the window that the published version of a full stream was read by, where that version may stay as it is.
 func (x *extraction) published() extract.Cursor {
 	t := x.before
-	if t == nil || x.node.Stream.Mode != string(extract.Full) || t.Mode != x.node.Stream.Mode || t.Kind != string(models.KindStream) || t.ReadFrom != x.readFrom() {
+	if t == nil || x.source == nil || x.node.Stream.Mode != string(extract.Full) || t.Mode != x.node.Stream.Mode || t.Kind != string(models.KindStream) || t.ReadFrom != x.readFrom() {
 		return ""
 	}
 	s := x.selection

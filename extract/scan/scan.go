@@ -117,7 +117,7 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 		return nil, err
 	}
 	state := extract.Cursor(l.state())
-	if fixed != nil && fixed.Hi == state {
+	if fixed != nil && fixed.Hi == state && (!fixed.Same || st.Published == state) {
 		return fixed, nil
 	}
 	w := &extract.Window{Lo: since, Hi: state}
