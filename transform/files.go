@@ -65,7 +65,7 @@ func (b *Builder) unread(r models.FileRead) error {
 	case r.Trouble != nil:
 		return &misplaced{r.At, r.Trouble.Why, r.Trouble.Hint}
 	case !b.Project.DBT:
-		return &misplaced{r.At, "a model opens no files: what it reads comes in by a source, which counts it",
+		return &misplaced{r.At, r.Call + ": a model opens no files; what it reads comes in by a source, which counts it",
 			fmt.Sprintf("define a source of type scan in %s, with a stream - { name: orders, read: %q }, and read it by source()", models.ProjectFile, r.Call)}
 	}
 	return &misplaced{r.At, fmt.Sprintf("%s was not found when the project was loaded: the template makes it of what only a run knows", r.Call),
