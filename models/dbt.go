@@ -379,12 +379,18 @@ func (l *loader) yamlValue(pos config.Pos, pkg, text string) (any, error) {
 	return t.RenderNative(l.Context, globals, jinja.Options{})
 }
 
-// setting is one key of a configuration, with a value of Go's.
+// setting is one key of a configuration, with its value as Go has it and as templates see it.
 type setting struct {
 	key    string
 	value  any
+	said   any // a template value: dicts keep their order
 	pos    config.Pos
 	keyPos config.Pos
+}
+
+// saidInCode is a setting whose value is a template's.
+func saidInCode(key string, said any, pos, keyPos config.Pos) setting {
+	return setting{key, jinja.ToGo(said), said, pos, keyPos}
 }
 
 // cascade gives what the tree of a package's dbt_project.yml says of a resource, outermost first.
@@ -440,7 +446,7 @@ func (l *loader) goValue(n config.Node) any {
 
 // settingOf is one key of a mapping of configuration.
 func (l *loader) settingOf(of config.Node, key string, value config.Node) setting {
-	return setting{strings.TrimPrefix(key, "+"), l.goValue(value), value.Pos(), of.Origin().Key(key)}
+	return setting{strings.TrimPrefix(key, "+"), l.goValue(value), templateValue(value), value.Pos(), of.Origin().Key(key)}
 }
 
 // packageOf is the package of that label.

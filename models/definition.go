@@ -129,8 +129,9 @@ func (p *Project) reached(d *Definition, n *Node) {
 }
 
 // settings adds those that have an effect, with their values.
-func (d *Definition) settings(of map[string]any) {
-	for key, value := range of {
+func (d *Definition) settings(of *jinja.Dict) {
+	for k, value := range of.All() {
+		key, _ := k.(string)
 		if _, none := withoutEffect[key]; !undecided[key] && (!none || key == "column_types") && !slices.Contains(ofOthers, key) {
 			d.Parts[PartConfig+key] = valueText(value)
 		}
@@ -170,7 +171,7 @@ func defineStream(s *Stream) string {
 	return HashOf(jsonText([]any{keys, s.Options, s.Source.Type, s.Source.Options}))
 }
 
-// valueText is a setting's value as text.
+// valueText is a setting's value as text; the order of dicts is part of it, since templates see it.
 func valueText(v any) string {
 	switch v := v.(type) {
 	case string:

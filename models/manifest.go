@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"maps"
@@ -38,15 +39,16 @@ func Moment(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000
 func (p *Project) Manifest(in Invocation) map[string]any {
 	nodes, sources, exposures, units := map[string]any{}, map[string]any{}, map[string]any{}, map[string]any{}
 	parents := map[string][]string{}
+	for id, of := range p.sourceGraph().All() {
+		facts := byName(of.(*jinja.Dict))
+		facts["relation_name"] = p.withDatabase(fmt.Sprint(facts["relation_name"]))
+		sources[fmt.Sprint(id)], parents[fmt.Sprint(id)] = facts, []string{}
+	}
 	for _, n := range p.Nodes {
-		id, facts := p.UniqueID(n), p.nodeFacts(n)
-		if n.ResourceType() == "source" {
-			sources[id] = p.sourceFacts(n, facts)
-			parents[id] = []string{}
-		} else {
-			nodes[id] = facts
+		if n.ResourceType() != "source" {
+			id := p.UniqueID(n)
+			nodes[id] = p.nodeFacts(n)
 			parents[id] = p.parentsOf(n)
-			p.otherSources(n, sources, parents)
 		}
 		for _, c := range n.Checks {
 			if !p.IsTest(c) {
@@ -115,10 +117,6 @@ func (p *Project) parentsOf(n *Node) []string {
 	return ids
 }
 
-func (p *Project) sourceID(source, table string) string {
-	return fmt.Sprintf("source.%s.%s.%s", p.root, source, table)
-}
-
 // inPackage is the name of a file within the package that it is of, and within the folder of its kind.
 func (p *Project) inPackage(file, pkg string) (original, below string) {
 	original = file
@@ -135,7 +133,10 @@ func (p *Project) inPackage(file, pkg string) (original, below string) {
 
 // RelationName is the table of a node as dbt prints it, with the database.
 func (p *Project) RelationName(n *Node) string {
-	name := `"` + strings.ReplaceAll(n.Schema, `"`, `""`) + `"."` + strings.ReplaceAll(n.Table, `"`, `""`) + `"`
+	return p.withDatabase(quotedName(n.Schema, n.Table))
+}
+
+func (p *Project) withDatabase(name string) string {
 	if p.Database != "" {
 		name = `"` + strings.ReplaceAll(p.Database, `"`, `""`) + `".` + name
 	}
@@ -144,26 +145,19 @@ func (p *Project) RelationName(n *Node) string {
 
 // nodeFacts are a model, seed or snapshot.
 func (p *Project) nodeFacts(n *Node) map[string]any {
-	facts, _ := jinja.ToGo(p.Facts(n)).(map[string]any)
-	facts["original_file_path"], facts["path"] = p.inPackage(n.Path, n.Package())
-	facts["relation_name"] = p.RelationName(n)
-	if n.Model != nil && n.Model.Materialized == Ephemeral {
-		facts["relation_name"] = nil
+	facts := byName(p.Facts(n))
+	if facts["relation_name"] != nil {
+		facts["relation_name"] = p.RelationName(n)
 	}
-	facts["depends_on"] = map[string]any{"nodes": p.parentsOf(n), "macros": []string{}}
-	facts["refs"], facts["sources"] = p.refFacts(n)
-	facts["metrics"], facts["language"], facts["docs"] = []any{}, "sql", map[string]any{"show": true, "node_color": nil}
-	facts["checksum"] = map[string]any{"name": "none", "checksum": ""}
-	facts["patch_path"], facts["group"], facts["access"], facts["compiled"], facts["compiled_code"] = nil, nil, "protected", false, nil
-	facts["contract"] = map[string]any{"enforced": n.Contract() != nil, "alias_types": true, "checksum": nil}
-	facts["unrendered_config"], facts["owner"] = map[string]any{}, n.Owner
-	if n.Model != nil {
-		facts["checksum"] = map[string]any{"name": "sha256", "checksum": fmt.Sprintf("%x",
-			sha256.Sum256([]byte(strings.TrimSpace(n.Model.Template.Source()))))}
-	}
-	if n.Seed != nil {
-		facts["raw_code"] = ""
-		facts["root_path"] = p.Dir
+	facts["compiled"], facts["compiled_code"], facts["owner"] = false, nil, n.Owner
+	return facts
+}
+
+// byName are facts by their keys: what JSON writes of them is not in dbt's order, but what is in them is in its own.
+func byName(d *jinja.Dict) map[string]any {
+	facts := map[string]any{}
+	for key, value := range d.All() {
+		facts[fmt.Sprint(key)] = value
 	}
 	return facts
 }
@@ -200,39 +194,6 @@ func refFact(n *Node) map[string]any {
 	return map[string]any{"name": n.RefName(), "package": orNone(n.Package()), "version": version}
 }
 
-func (p *Project) sourceFacts(n *Node, facts map[string]any) map[string]any {
-	_, below := p.inPackage(n.Path, "")
-	fqn := append([]string{p.root}, strings.Split(path.Dir(below), "/")...)
-	facts["fqn"] = append(slices.DeleteFunc(fqn, func(s string) bool { return s == "." }), n.Stream.Source.Name, n.Table)
-	facts["source_name"], facts["source_description"], facts["loader"] = n.Stream.Source.Name, n.Stream.Source.Description, "millrace"
-	facts["freshness"], facts["loaded_at_field"], facts["external"] = nil, nil, nil
-	delete(facts, "compiled_code")
-	delete(facts, "compiled")
-	return facts
-}
-
-// otherSources adds the sources that a model reads and that seeds or models provide.
-func (p *Project) otherSources(n *Node, sources map[string]any, parents map[string][]string) {
-	if n.Model == nil {
-		return
-	}
-	for _, r := range n.Model.Refs {
-		id := p.sourceID(r.Source, r.Name)
-		if r.Source == "" || r.Node.ResourceType() == "source" && p.UniqueID(r.Node) == id || sources[id] != nil {
-			continue
-		}
-		facts := p.nodeFacts(r.Node)
-		for key, value := range map[string]any{"unique_id": id, "resource_type": "source", "source_name": r.Source, "name": r.Name,
-			"identifier": r.Node.Table,
-			"fqn":        []string{p.root, r.Source, r.Name}, "loader": "", "freshness": nil, "config": map[string]any{"enabled": true},
-			"depends_on": map[string]any{"nodes": []string{}, "macros": []string{}}} {
-			facts[key] = value
-		}
-		delete(facts, "raw_code")
-		sources[id], parents[id] = facts, []string{}
-	}
-}
-
 // checkFacts are a check as the test that dbt would have.
 func (p *Project) checkFacts(c *Check) map[string]any {
 	name, alias := p.TestName(c)
@@ -263,39 +224,82 @@ func (p *Project) checkFacts(c *Check) map[string]any {
 	}
 	folders := strings.Split(path.Dir(below), "/")
 	fqn := append([]string{p.PackageName(pkg)}, slices.DeleteFunc(folders, func(s string) bool { return s == "." })...)
+	meta := metaOf(jinja.NewDict(), c.Meta)
+	var limit any
+	if c.Origin.Has("limit") {
+		limit = c.Limit
+	}
 	facts := map[string]any{"unique_id": p.TestID(c), "resource_type": "test", "name": name, "alias": alias,
 		"package_name": p.PackageName(pkg), "path": alias + ".sql", "original_file_path": file,
 		"fqn": append(fqn, name), "database": orNone(p.Database), "schema": c.Node.Schema, "description": c.Description,
-		"tags": append([]string{}, c.Tags...), "meta": map[string]any{},
-		"columns": map[string]any{}, "depends_on": map[string]any{"nodes": on, "macros": []string{}}, "refs": refs, "sources": sources,
+		"tags": append([]string{}, c.Tags...), "meta": meta, "group": nil, "patch_path": nil, "build_path": nil,
+		"unrendered_config": map[string]any{}, "created_at": p.createdAt(), "doc_blocks": []any{}, "compiled_path": nil,
+		"contract": map[string]any{"enforced": false, "alias_types": true, "checksum": nil},
+		"columns":  map[string]any{}, "depends_on": map[string]any{"nodes": on, "macros": p.testMacros(c)}, "refs": refs, "sources": sources,
 		"metrics": []any{}, "relation_name": nil, "language": "sql",
 		"raw_code": "", "checksum": map[string]any{"name": "none", "checksum": ""}, "docs": map[string]any{"show": true, "node_color": nil},
 		"compiled": false, "compiled_code": nil,
 		"config": map[string]any{"enabled": true, "materialized": "test", "severity": severity, "where": orNone(c.Where),
 			"warn_if": condition(c.WarnIf), "error_if": condition(c.ErrorIf),
-			"fail_calc": "count(*)", "tags": append([]string{}, c.Tags...), "meta": map[string]any{}}}
+			"fail_calc": cmp.Or(c.FailCalc, "count(*)"), "tags": append([]string{}, c.Tags...), "meta": meta, "alias": nil, "schema": "dbt_test__audit",
+			"database": nil, "group": nil, "store_failures": nil, "store_failures_as": nil, "limit": limit}}
 	if c.Template != nil {
-		facts["raw_code"] = c.Template.Source()
+		text := strings.TrimSpace(c.Template.Source())
+		facts["raw_code"], facts["checksum"] = text, map[string]any{"name": "sha256", "checksum": fmt.Sprintf("%x", sha256.Sum256([]byte(text)))}
 	}
 	if singularPath(c) == "" {
 		facts["attached_node"] = p.UniqueID(c.Node)
 	}
 	if c.Test != nil {
+		facts["checksum"], facts["raw_code"] = map[string]any{"name": "none", "checksum": ""}, "{{ "+strings.TrimPrefix(c.Test.Namespace+".", ".")+"test_"+c.Test.Type+
+			"(**_dbt_generic_test_kwargs) }}"
+		facts["file_key_name"] = fileKey(c) + "." + c.Node.RefName()
 		column, _ := c.Test.Args.Get("column_name")
 		facts["column_name"], facts["test_metadata"] = jinja.ToGo(column), p.TestMetadata(c)
 	}
 	return facts
 }
 
+// fileKey is the section of a properties file in which a generic test stands.
+func fileKey(c *Check) string {
+	switch {
+	case c.Node.Stream != nil:
+		return "sources"
+	case c.Node.Seed != nil:
+		return "seeds"
+	case c.Node.ResourceType() == "snapshot":
+		return "snapshots"
+	}
+	return "models"
+}
+
+// testMacros is the macro of a generic test, or what a singular test calls.
+func (p *Project) testMacros(c *Check) []any {
+	switch {
+	case p.Macros == nil:
+	case c.Test != nil:
+		name := "test_" + c.Test.Type
+		if c.Test.Namespace != "" {
+			name = c.Test.Namespace + "." + name
+		}
+		if m, known := p.Macros.Macro(name); known {
+			return p.macroIDs([]jinja.MacroRef{m})
+		}
+	case c.Template != nil:
+		return p.macroIDs(p.Macros.Called(c.Template, p.PackageName(p.testPackage(c))))
+	}
+	return []any{}
+}
+
 func (p *Project) exposureFacts(e *Exposure) (string, map[string]any) {
 	id := "exposure." + p.PackageName(e.Package) + "." + e.Name
-	on := []string{}
+	on, refs, sources := []string{}, []map[string]any{}, [][]string{}
 	for i, n := range e.Needs {
 		if e.sources[i] != "" {
-			on = append(on, p.sourceID(e.sources[i], e.tables[i]))
+			on, sources = append(on, p.sourceID(e.sources[i], e.tables[i])), append(sources, []string{e.sources[i], e.tables[i]})
 			continue
 		}
-		on = append(on, p.UniqueID(n))
+		on, refs = append(on, p.UniqueID(n)), append(refs, refFact(n))
 	}
 	file, below := p.inPackage(e.Path, e.Package)
 	return id, map[string]any{"unique_id": id, "resource_type": "exposure", "name": e.Name, "label": orNone(e.Label), "type": e.Type,
@@ -303,8 +307,9 @@ func (p *Project) exposureFacts(e *Exposure) (string, map[string]any) {
 		"description": e.Description, "owner": map[string]any{"name": orNone(e.OwnerName), "email": orNone(e.OwnerEmail)},
 		"package_name": p.PackageName(e.Package), "path": below,
 		"original_file_path": file, "fqn": e.fqn, "tags": append([]string{}, e.Tags...), "meta": e.Meta,
-		"config":     map[string]any{"enabled": true},
-		"depends_on": map[string]any{"nodes": on, "macros": []string{}}, "refs": []any{}, "sources": []any{}, "metrics": []any{}}
+		"config":     map[string]any{"enabled": true, "tags": append([]string{}, e.Tags...), "meta": e.Meta},
+		"depends_on": map[string]any{"nodes": on, "macros": []string{}}, "refs": refs, "sources": sources, "metrics": []any{},
+		"unrendered_config": map[string]any{}, "created_at": p.createdAt()}
 }
 
 func (p *Project) unitTestFacts(t *UnitTest) map[string]any {
@@ -328,7 +333,9 @@ func (p *Project) macroFacts() map[string]any {
 			file, _ := p.inPackage(m.Position.File, strings.TrimPrefix(pkg, p.root))
 			id := "macro." + pkg + "." + m.Name
 			all[id] = map[string]any{"unique_id": id, "name": m.Name, "package_name": pkg, "resource_type": "macro", "path": file,
-				"original_file_path": file, "description": "", "meta": map[string]any{}}
+				"original_file_path": file, "description": "", "meta": map[string]any{}, "macro_sql": p.Macros.TextOf(m), "arguments": []any{},
+				"depends_on": map[string]any{"macros": p.macroIDs(p.Macros.CalledBy(m))}, "docs": map[string]any{"show": true, "node_color": nil},
+				"patch_path": nil, "created_at": p.createdAt(), "supported_languages": nil}
 		}
 	}
 	return all

@@ -52,7 +52,7 @@ func seedTree(k *dbtKeys) config.Node     { return k.Seeds }
 func snapshotTree(k *dbtKeys) config.Node { return k.Snapshots }
 
 func (l *loader) newModel(m *Model, file string) *Node {
-	m.Materialized, m.Config = View, map[string]any{}
+	m.Materialized, m.Config = View, jinja.NewDict()
 	if m.OnSchemaChange = SchemaChangeAppend; l.isDBT() {
 		m.OnSchemaChange = SchemaChangeIgnore
 	}
@@ -215,7 +215,7 @@ func (l *loader) snapshots(p *dbtPackage) {
 func (l *loader) snapshot(p *dbtPackage, m *Model, pos config.Pos, patch *tableProperties, fqn []string) {
 	n := l.newModel(m, m.Path)
 	n.Pos, m.Slowly = pos, &Slowly{HardDeletes: "ignore"}
-	said := []setting{{"materialized", string(Snapshot), pos, pos}}
+	said := []setting{saidInCode("materialized", string(Snapshot), pos, pos)}
 	l.define(p, n, snapshotTree, said, patch, fqn)
 }
 
@@ -267,7 +267,7 @@ func (l *loader) naming(p *dbtPackage, n *Node, macro string, given any) (string
 	}
 	probe := &trial{node: n, project: l.p}
 	if n.Model == nil {
-		probe.node = &Node{Schema: n.Schema, Table: n.Table, Path: n.Path, Pos: n.Pos, Model: &Model{Package: p.label(), Config: map[string]any{}}}
+		probe.node = &Node{Schema: n.Schema, Table: n.Table, Path: n.Path, Pos: n.Pos, Model: &Model{Package: p.label(), Config: jinja.NewDict()}}
 	}
 	value, err := jinja.FromGo(given)
 	if err != nil {

@@ -58,9 +58,12 @@ type Project struct {
 	byModel  map[string]*Node   // models by file name, and tables of entities, as ref() finds them
 	byRef    map[modelKey]*Node // models and seeds, by package too
 	sourced  map[string]*Node   // what provides the tables of dbt's sources, by source and table
+	declared []*declared        // tables of dbt's sources, in the order of the files
 	trials   []*trial           // while loading
-	content  map[string]string  // hashes of files that were read, by their names
-	standing *Standing          // that state: and result: go by
+
+	declaredBy map[string]*declared // by source and table
+	content    map[string]string    // hashes of files that were read, by their names
+	standing   *Standing            // that state: and result: go by
 
 	root        string // name of the project as a package
 	rootVars    variables
@@ -292,10 +295,9 @@ type Node struct {
 	Path          string  // the file that defines it, relative to the project
 	Pos           config.Pos
 
-	loadedBy  string          // loader: of a dbt source
-	asWritten string          // identifier: of a dbt source's table
-	fqn       []string        // what dbt's trees of configuration and selectors go by
-	inherited map[string]bool // of a model: names of personal columns that it reads, in lower case
+	props     *tableProperties // what the properties files say of it; nil where they say nothing, and of streams
+	fqn       []string         // what dbt's trees of configuration and selectors go by
+	inherited map[string]bool  // of a model: names of personal columns that it reads, in lower case
 }
 
 // Name is schema.table.
@@ -322,6 +324,8 @@ type Column struct {
 	Term        string // the business term that it is, by the term's name; none: it is no term; "" when nobody says
 	Pos         config.Pos
 	TermPos     config.Pos
+
+	props *columnProperties // what the properties file says besides
 }
 
 // Check returns the node's check of that name, or nil.
@@ -396,7 +400,7 @@ type Model struct {
 	Materialized Materialization
 	Strategy     Strategy
 	UniqueKey    []string
-	Config       map[string]any // everything that config() and the project's files said, for config.get
+	Config       *jinja.Dict // everything that config() and the project's files said, as templates see it; of a probe nil
 	Refs         []Ref
 	Asked        []string // variables and environment variables that its template read when the project was loaded, as parts of a Definition
 
@@ -447,7 +451,7 @@ type Seed struct {
 	Delimiter string // "," unless the project says otherwise
 	// Types of columns that are not to be found out, in DuckDB's spelling, by name.
 	Types  map[string]string
-	Config map[string]any // everything that the project's files said
+	Config *jinja.Dict // everything that the project's files said, as templates see it
 }
 
 // Ref is a ref() or source() in a model and the node it means.

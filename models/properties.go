@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/models/jinja"
 )
 
 // readProperties reads the properties files of all packages, which may stand beside anything. What they say is given to nodes when
@@ -195,7 +196,7 @@ type sourceProperties struct {
 
 // column is what the properties say of one.
 func (c *columnProperties) column() Column {
-	said := Column{Name: c.Name, Description: c.Description, Type: c.DataType, Tags: slices.Concat(c.Tags, c.Config.Tags), Pos: c.Origin.At("name")}
+	said := Column{props: c, Name: c.Name, Description: c.Description, Type: c.DataType, Tags: slices.Concat(c.Tags, c.Config.Tags), Pos: c.Origin.At("name")}
 	if c.PII != nil && *c.PII {
 		said.Tags = append(said.Tags, "pii")
 	}
@@ -311,14 +312,10 @@ func (l *loader) patchOf(p *dbtPackage, kind, name string) *tableProperties {
 func (l *loader) patchSettings(t *tableProperties) []setting {
 	var said []setting
 	if len(t.Tags) > 0 {
-		tags := make([]any, len(t.Tags))
-		for i, tag := range t.Tags {
-			tags[i] = tag
-		}
-		said = append(said, setting{"tags", tags, t.At("tags"), t.Key("tags")})
+		said = append(said, saidInCode("tags", jinja.NewList(anys(t.Tags)...), t.At("tags"), t.Key("tags")))
 	}
 	if t.Meta.IsMapping() {
-		said = append(said, setting{"meta", l.goValue(t.Meta), t.At("meta"), t.Key("meta")})
+		said = append(said, setting{"meta", l.goValue(t.Meta), templateValue(t.Meta), t.At("meta"), t.Key("meta")})
 	}
 	if t.Config.IsMapping() {
 		for key, value := range t.Config.All() {
@@ -486,8 +483,12 @@ func (l *loader) describeSource(s *sourceProperties) {
 	c := l.configOf(&tableProperties{Config: s.Config})
 	l.unread(s.Origin, freshnessHint, unreadSource{})
 	l.unread(c.Origin, freshnessHint, unreadSource{})
-	for _, t := range s.Tables {
+	for i := range s.Tables {
+		t := s.Tables[i]
 		n := l.p.SourceTable(s.Name, t.Name)
+		if l.sourceEnabled(s, &t) {
+			l.declare(s, &s.Tables[i], n)
+		}
 		if n == nil {
 			if l.isDBT() {
 				continue // told where something refers to it
@@ -502,12 +503,19 @@ func (l *loader) describeSource(s *sourceProperties) {
 			continue
 		}
 		n.Tags = append(append(n.Tags, s.Tags...), c.Tags...)
-		n.loadedBy, n.asWritten = s.Loader.Text(), t.Identifier
-		if t.Loader.IsScalar() {
-			n.loadedBy = t.Loader.Text()
-		}
 		l.describe(n, t)
 	}
+}
+
+// columnsOf are what the properties say of a table's columns.
+func (l *loader) columnsOf(t *tableProperties) []Column {
+	var all []Column
+	for i := range t.Columns {
+		said := t.Columns[i].column()
+		said.Description = l.described(t.pkg, said.Description, t.Columns[i].At("description"))
+		all = append(all, said)
+	}
+	return all
 }
 
 func (l *loader) noTable(t tableProperties, known []string, format string, args ...any) {
@@ -538,9 +546,10 @@ func (l *loader) describe(n *Node, t tableProperties) {
 	l.checksOf(n, t.Tests.Node, "", true)
 	l.checksOf(n, t.DataTests.Node, "", true)
 	l.promised(n, l.entryOf(n, t, c), t.Columns, t.Constraints)
-	for i := range t.Columns {
-		said := t.Columns[i].column()
-		said.Description = l.described(t.pkg, said.Description, t.Columns[i].At("description"))
+	if n.Kind != KindStream {
+		n.props = &t
+	}
+	for i, said := range l.columnsOf(&t) {
 		n.Columns = append(n.Columns, said)
 		before := len(n.Checks)
 		l.checksOf(n, t.Columns[i].Checks.Node, said.Name, false)

@@ -141,7 +141,7 @@ func (t *trial) SetConfig(values *jinja.Dict) error {
 		if !known {
 			p = jinja.Position{File: t.node.Path, Line: 1, Col: 1}
 		}
-		t.config = append(t.config, setting{name, jinja.ToGo(value), at(p), at(p)})
+		t.config = append(t.config, saidInCode(name, jinja.Copy(value), at(p), at(p)))
 	}
 	return nil
 }
@@ -151,7 +151,7 @@ func (t *trial) Config(name string) (any, bool) {
 	for _, said := range [][]setting{t.config, t.before} {
 		for _, s := range slices.Backward(said) {
 			if s.key == name {
-				return s.value, true
+				return jinja.Copy(s.said), true
 			}
 		}
 	}
@@ -179,7 +179,7 @@ func (t *trial) Doc(_, name string) (string, error) {
 func (t *trial) Graph() (any, error) { return (&Project{}).Graph(), nil }
 
 // Model implements jinja.Engine.
-func (t *trial) Model() (any, error) { return t.project.Facts(t.node), nil }
+func (t *trial) Model() (any, error) { return t.project.ModelFacts(t.node), nil }
 
 // Warn implements jinja.Engine.
 func (t *trial) Warn(jinja.Position, string) {}

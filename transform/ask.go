@@ -166,7 +166,7 @@ func (s *session) Graph() (any, error) {
 }
 
 // Model implements jinja.Engine.
-func (s *session) Model() (any, error) { return s.Project.Facts(s.job.Node), nil }
+func (s *session) Model() (any, error) { return s.Project.ModelFacts(s.job.Node), nil }
 
 // Log implements jinja.Engine.
 func (s *session) Log(at jinja.Position, message string) { s.Warn(at, message) }

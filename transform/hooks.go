@@ -397,6 +397,6 @@ func (b *Builder) ofRun() (Job, map[string]any) {
 	if b.Project.Target != nil {
 		schema = b.Project.Target.Schema
 	}
-	return Job{Node: &models.Node{Model: &models.Model{Config: map[string]any{}}}},
+	return Job{Node: &models.Node{Model: &models.Model{Config: jinja.NewDict()}}},
 		map[string]any{"results": jinja.NewList(), "schemas": jinja.NewList(schema), "database_schemas": jinja.NewList()}
 }

@@ -61,9 +61,9 @@ func (b *Builder) Query(ctx context.Context, c *models.Check) (string, error) {
 // testQuery is the query of a generic test.
 func (b *Builder) testQuery(ctx context.Context, c *models.Check) (string, error) {
 	n := *c.Node
-	settings := map[string]any{}
+	settings := jinja.NewDict()
 	if c.Where != "" {
-		settings["where"] = c.Where
+		_ = settings.Set("where", c.Where) // a text is a key
 	}
 	n.Model = &models.Model{Path: c.Pos.File, Package: c.Node.Package(), Materialized: models.Table, Config: settings}
 	s := &session{Builder: b, ctx: ctx, job: Job{Node: &n}}
@@ -125,8 +125,8 @@ func (s *session) SetConfig(*jinja.Dict) error { return nil }
 
 // Config implements jinja.Engine.
 func (s *session) Config(name string) (any, bool) {
-	v, ok := s.job.Node.Model.Config[name]
-	return v, ok
+	v, ok := s.job.Node.Model.Config.Get(name)
+	return jinja.Copy(v), ok
 }
 
 // Var implements jinja.Engine.
