@@ -3,6 +3,7 @@ package models
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -210,17 +211,21 @@ func (l *loader) wholeProject() {
 		if !p.isRoot() {
 			l.p.Packages = append(l.p.Packages, p.name)
 		}
-		for i, text := range p.keys.OnRunStart {
-			if h, ok := l.hook(text, p.keys.Item("on-run-start", i)); ok {
-				l.p.OnRunStart = append(l.p.OnRunStart, h)
-			}
-		}
-		for i, text := range p.keys.OnRunEnd {
-			if h, ok := l.hook(text, p.keys.Item("on-run-end", i)); ok {
-				l.p.OnRunEnd = append(l.p.OnRunEnd, h)
-			}
+		l.p.OnRunStart = append(l.p.OnRunStart, l.runHooks(p, "on-run-start", p.keys.OnRunStart)...)
+		l.p.OnRunEnd = append(l.p.OnRunEnd, l.runHooks(p, "on-run-end", p.keys.OnRunEnd)...)
+	}
+}
+
+// runHooks are the hooks that a package has for runs, with dbt's names.
+func (l *loader) runHooks(p *dbtPackage, key string, texts []string) []Hook {
+	var all []Hook
+	for i, text := range texts {
+		if h, ok := l.hook(text, p.keys.Item(key, i)); ok {
+			h.Package, h.Name = p.label(), fmt.Sprintf("%s-%s-%d", p.name, key, i)
+			all = append(all, h)
 		}
 	}
+	return all
 }
 
 // environment lets the templates of a dbt project see the environment. Lint, which has none, takes the name of a variable for its value.

@@ -2,9 +2,9 @@ package models
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -75,6 +75,14 @@ func (f factsOf) putAll(pairs ...any) factsOf {
 	return f
 }
 
+// merged is the dict with more facts, in the order of their keys.
+func (f factsOf) merged(facts map[string]any) *jinja.Dict {
+	for _, key := range slices.Sorted(maps.Keys(facts)) {
+		f.put(key, facts[key])
+	}
+	return f.Dict
+}
+
 // Facts are a node as templates see it in graph.nodes and graph.sources, with dbt's keys in dbt's order.
 func (p *Project) Facts(n *Node) *jinja.Dict {
 	if d := p.declaredOf(n); d != nil {
@@ -111,6 +119,24 @@ func (p *Project) Facts(n *Node) *jinja.Dict {
 		f.put("defer_relation", nil)
 	}
 	return f.Dict
+}
+
+// TestNode is a check as templates see it in graph.nodes: as the test that dbt would have.
+func (p *Project) TestNode(c *Check) *jinja.Dict { return newFacts().merged(p.checkFacts(c)) }
+
+// OperationFacts are a run's hook as its template sees it as model.
+func (p *Project) OperationFacts(h Hook) *jinja.Dict {
+	file, _ := p.inPackage(h.Pos.File, h.Package)
+	pkg := p.PackageName(h.Package)
+	schema := any(nil)
+	if p.Target != nil {
+		schema = p.Target.Schema
+	}
+	return newFacts().putAll("database", orNone(p.Database), "schema", schema, "name", h.Name, "resource_type", "operation", "package_name", pkg,
+		"path", "hooks/"+h.Name+".sql", "original_file_path", file, "unique_id", "operation."+pkg+"."+h.Name, "fqn", []any{pkg, "hooks", h.Name},
+		"alias", h.Name, "config", jinja.NewDict(), "tags", []any{}, "description", "", "columns", jinja.NewDict(), "meta", jinja.NewDict(),
+		"raw_code", h.Template.Source(), "language", "sql", "refs", []any{}, "sources", []any{},
+		"depends_on", newFacts().putAll("macros", []any{}, "nodes", []any{}).Dict).Dict
 }
 
 // ModelFacts are the node that is rendered, as its template sees it: as in the graph, without what is None.
@@ -200,10 +226,16 @@ func (p *Project) dependsOn(n *Node) *jinja.Dict {
 		macros = p.macroIDs(p.Macros.Called(n.Model.Template, p.PackageName(n.Package())))
 	}
 	ids := p.parentsOf(n)
-	slices.SortStableFunc(ids, func(a, b string) int {
-		return cmp.Compare(strings.Index("sm", a[:1]+"s"), strings.Index("sm", b[:1]+"s"))
-	})
+	slices.SortStableFunc(ids, func(a, b string) int { return strings.Compare(ofSource(a), ofSource(b)) })
 	return newFacts().putAll("macros", macros, "nodes", anys(ids)).Dict
+}
+
+// ofSource is less for the id of a source's table than for others.
+func ofSource(id string) string {
+	if strings.HasPrefix(id, "source.") {
+		return ""
+	}
+	return "others"
 }
 
 func (p *Project) macroIDs(refs []jinja.MacroRef) []any {
@@ -333,16 +365,12 @@ func (p *Project) Graph() *jinja.Dict {
 			if !p.IsTest(c) {
 				continue
 			}
-			if one, err := jinja.FromGo(p.checkFacts(c)); err == nil {
-				_ = kinds["nodes"].Set(p.TestID(c), one)
-			}
+			_ = kinds["nodes"].Set(p.TestID(c), p.TestNode(c))
 		}
 	}
 	for _, e := range p.Exposures {
 		id, facts := p.exposureFacts(e)
-		if one, err := jinja.FromGo(facts); err == nil {
-			_ = kinds["exposures"].Set(id, one) // a text is a key
-		}
+		_ = kinds["exposures"].Set(id, newFacts().merged(facts)) // a text is a key
 	}
 	d := jinja.NewDict()
 	for _, key := range []string{"exposures", "groups", "metrics", "nodes", "sources", "semantic_models", "saved_queries"} {

@@ -20,6 +20,8 @@ type Invocation struct {
 	ID      string
 	At      time.Time
 	Version string // of millrace
+	// Compiled is what was rendered, by the ids of nodes and tests.
+	Compiled map[string]string
 }
 
 // ManifestSchema is the schema of the manifest.
@@ -33,7 +35,7 @@ func (p *Project) Metadata(schema string, in Invocation) map[string]any {
 }
 
 // Moment is a time as dbt's artifacts have it.
-func Moment(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
+func Moment(t time.Time) string { return t.UTC().Format(jinja.Moment) }
 
 // Manifest is the project as manifest.json. It says nothing of what is published.
 func (p *Project) Manifest(in Invocation) map[string]any {
@@ -68,6 +70,11 @@ func (p *Project) Manifest(in Invocation) map[string]any {
 		id := p.UnitTestID(t)
 		units[id] = p.unitTestFacts(t)
 		parents[id] = []string{p.UniqueID(t.Node)}
+	}
+	for id, sql := range in.Compiled {
+		if of, ok := nodes[id].(map[string]any); ok && sql != "" {
+			of["compiled"], of["compiled_code"], of["extra_ctes"], of["extra_ctes_injected"] = true, sql, []any{}, true
+		}
 	}
 	return map[string]any{"metadata": p.Metadata(ManifestSchema, in), "nodes": nodes, "sources": sources, "exposures": exposures,
 		"unit_tests": units, "macros": p.macroFacts(),

@@ -65,7 +65,8 @@ type Project struct {
 	content    map[string]string    // hashes of files that were read, by their names
 	standing   *Standing            // that state: and result: go by
 
-	root        string // name of the project as a package
+	root        string         // name of the project as a package
+	output      map[string]any // what templates see of the profile's output besides
 	rootVars    variables
 	packageVars map[string]variables
 	read        time.Time           // when it was: templates that ask for the time while it is read see this
@@ -422,6 +423,8 @@ type Model struct {
 type Hook struct {
 	Template *jinja.Template
 	Pos      config.Pos
+	// Name and Package are a run's hook's: dbt's name for it, and the package that has it, "" for the project's own.
+	Name, Package string
 }
 
 // Slowly says how a snapshot finds out that a row has changed, with dbt's names.

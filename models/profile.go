@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
@@ -101,6 +102,7 @@ func (l *loader) profileTargets() {
 			l.problem(plainPlace(output.Get("type").Pos()), "run it on DuckDB with an output of type duckdb, or define the target in "+ProjectFile,
 				"output %q of the profile is of type %q: models run on DuckDB", name, kind)
 		}
+		l.p.output = l.outputFacts(output)
 		l.database(output)
 	}
 	if l.p.Target == nil {
@@ -110,6 +112,19 @@ func (l *loader) profileTargets() {
 		}
 		l.problem(pos, hint, "unknown target %q", want)
 	}
+}
+
+// outputFacts are what templates see of the chosen output as target, besides its name and its schema. What may be secret is not among them.
+func (l *loader) outputFacts(output config.Node) map[string]any {
+	facts := map[string]any{"profile_name": l.packages[0].keys.Profile, "threads": 1, "external_root": cmp.Or(output.Get("external_root").Text(), "."),
+		"path": ":memory:", "settings": map[string]any{}}
+	if file := output.Get("path").Text(); file != "" && !strings.Contains(file, ":") { // an address may have a token in it
+		facts["path"] = file
+	}
+	if threads, err := strconv.Atoi(output.Get("threads").Text()); err == nil {
+		facts["threads"] = threads
+	}
+	return facts
 }
 
 // plainPlace is a place whose line is not shown: a profile's may hold secrets under any name.

@@ -546,7 +546,7 @@ func (l *loader) describe(n *Node, t tableProperties) {
 	l.checksOf(n, t.Tests.Node, "", true)
 	l.checksOf(n, t.DataTests.Node, "", true)
 	l.promised(n, l.entryOf(n, t, c), t.Columns, t.Constraints)
-	if n.Kind != KindStream {
+	if t.kind != "" { // else it is a source's, which another node may provide
 		n.props = &t
 	}
 	for i, said := range l.columnsOf(&t) {

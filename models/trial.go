@@ -3,6 +3,7 @@ package models
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/millrace/millrace/models/jinja"
@@ -102,7 +103,8 @@ func (p *Project) TargetFacts() map[string]any {
 	if p.Target == nil {
 		return map[string]any{}
 	}
-	facts := map[string]any{"name": p.Target.Name, "type": "duckdb", "schema": p.Target.Schema, "profile_name": p.Name}
+	facts := map[string]any{"name": p.Target.Name, "target_name": p.Target.Name, "type": "duckdb", "schema": p.Target.Schema, "profile_name": p.Name, "threads": 1}
+	maps.Copy(facts, p.output)
 	if p.Database != "" {
 		facts["database"] = p.Database
 	}

@@ -48,7 +48,7 @@ func (r *run) buildAll(ctx context.Context) error {
 	defer w.Close()
 	b := &transform.Builder{
 		Project: r.Project, Warehouse: w, Run: r.forTemplates(),
-		Warn: func(node, message string) { r.Log.Warn(message, "run", r.ID, "step", node) },
+		Warn: func(node, message string) { r.Log.Warn(message, "run", r.ID, "step", node) }, Log: r.said,
 	}
 	r.shared, r.walked = w, map[string]bool{}
 	for _, n := range todo {
@@ -89,7 +89,7 @@ func (r *run) buildAll(ctx context.Context) error {
 	if err = errors.Join(err, r.halted()); err != nil {
 		return err
 	}
-	more, err := b.End(ctx)
+	more, err := b.End(ctx, r.resultsForHooks())
 	if err != nil {
 		return refusedHook(err)
 	}
@@ -97,6 +97,12 @@ func (r *run) buildAll(ctx context.Context) error {
 		r.warn("%s", note) // there is no step that would tell
 	}
 	return nil
+}
+
+// said tells what a template says: it is a line of the run's log, and shown to those who wait.
+func (r *run) said(node, message string) {
+	r.says(false, message, "step", node)
+	r.observe(Event{Kind: "said", Node: node, Text: message})
 }
 
 // refusedHook is why a run does not go on, with the hook's place: no step would show it.
@@ -256,6 +262,11 @@ func (r *run) make(ctx context.Context, b *transform.Builder, job transform.Job,
 	built, err := build(job)
 	if err != nil {
 		return nil, explainModel(n, err)
+	}
+	if built.SQL != "" {
+		r.mu.Lock()
+		r.compiled[n.Name()] = built.SQL
+		r.mu.Unlock()
 	}
 	if err := r.verify(built.Version, built.Written); err != nil {
 		return nil, err

@@ -166,7 +166,24 @@ func (s *session) Graph() (any, error) {
 }
 
 // Model implements jinja.Engine.
-func (s *session) Model() (any, error) { return s.Project.ModelFacts(s.job.Node), nil }
+func (s *session) Model() (any, error) {
+	if s.hook != nil {
+		return s.Project.OperationFacts(*s.hook), nil
+	}
+	return s.Project.ModelFacts(s.job.Node), nil
+}
+
+// name is what is rendered: a node, or a hook of the run.
+func (s *session) name() string {
+	if s.hook != nil {
+		return s.hook.Name
+	}
+	return s.job.Node.Name()
+}
 
 // Log implements jinja.Engine.
-func (s *session) Log(at jinja.Position, message string) { s.Warn(at, message) }
+func (s *session) Log(_ jinja.Position, message string) {
+	if s.Builder.Log != nil && !s.quiet {
+		s.Builder.Log(s.name(), message)
+	}
+}

@@ -19,8 +19,10 @@ import (
 type Builder struct {
 	Project   *models.Project
 	Warehouse warehouse.Warehouse
-	// Warn is told what templates say by log() and exceptions.warn().
+	// Warn is told what templates say by exceptions.warn().
 	Warn func(node, message string)
+	// Log is told what they say by log(…, info=true) and print().
+	Log func(node, message string)
 	// Run is what templates may know of the run.
 	Run Run
 	// Apart leaves ephemeral models tables of their own, for those who only look at what reads what.
@@ -75,6 +77,7 @@ type Built struct {
 	Written   []warehouse.File // those of the version's files that are new
 	Equations []warehouse.Equation
 	Exported  *Exported // of an external model; nil for others
+	SQL       string    // the model's SELECT as its template was rendered; "" where there was none
 	Notes     []string  // what happened that nobody asked for
 }
 
@@ -106,7 +109,7 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 			return nil, err
 		}
 	}
-	before, notes, err := b.runHooks(ctx, job, job.Node.Model.Before, nil)
+	before, notes, err := b.runHooks(ctx, job, job.Node.Model.Before)
 	if err != nil {
 		return nil, err
 	}
@@ -121,11 +124,11 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 	if err != nil {
 		return nil, notYet(locate(err, out), job)
 	}
-	_, after, err := b.runHooks(ctx, job, job.Node.Model.Behind, nil)
+	_, after, err := b.runHooks(ctx, job, job.Node.Model.Behind)
 	if err != nil {
 		return nil, err
 	}
-	built.Notes = slices.Concat(built.Notes, notes, after)
+	built.Notes, built.SQL = slices.Concat(built.Notes, notes, after), out.Text
 	return built, nil
 }
 

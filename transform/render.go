@@ -80,6 +80,9 @@ type session struct {
 	*Builder
 	ctx context.Context // of this rendering: the template calls back within it
 	job Job
+
+	hook  *models.Hook // of the run, which has no model; nil for others
+	quiet bool         // it is rendered to be looked at: what it says is said when it runs
 }
 
 func (s *session) relation(n *models.Node) jinja.Relation {
@@ -139,7 +142,7 @@ func (s *session) EnvVar(name string) (string, bool) { return s.Project.EnvVar(n
 
 // Warn implements jinja.Engine.
 func (s *session) Warn(at jinja.Position, message string) {
-	if s.Builder.Warn != nil {
-		s.Builder.Warn(s.job.Node.Name(), at.String()+": "+message)
+	if s.Builder.Warn != nil && !s.quiet {
+		s.Builder.Warn(s.name(), at.String()+": "+message)
 	}
 }
