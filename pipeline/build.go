@@ -41,13 +41,16 @@ func (r *run) buildAll(ctx context.Context) error {
 	if len(todo) == 0 {
 		return nil
 	}
-	w, err := r.Warehouse(ctx, warehouse.Config{Memory: r.engineMemory(1), Threads: r.Threads, Temp: filepath.Join(r.runDir(r.ID), "spill"), Dirs: r.checkPlaces()})
+	engine, err := r.Warehouse(ctx, warehouse.Config{Memory: r.engineMemory(1), Threads: r.Threads, Temp: filepath.Join(r.runDir(r.ID), "spill"), Dirs: r.checkPlaces()})
 	if err != nil {
 		return err
 	}
-	defer w.Close()
+	defer engine.Close()
+	w := &onDemand{Warehouse: engine, published: r.before, exposed: map[warehouse.Name]bool{}, told: func(name warehouse.Name, err error) {
+		r.Log.Debug("published table cannot be read", "run", r.ID, "table", name.String(), "error", err)
+	}}
 	b := &transform.Builder{
-		Project: r.Project, Warehouse: w, Run: r.forTemplates(),
+		Project: r.Project, Warehouse: w, Published: w, Run: r.forTemplates(),
 		Warn: func(node, message string) { r.Log.Warn(message, "run", r.ID, "step", node) }, Log: r.said,
 	}
 	r.shared, r.walked = w, map[string]bool{}

@@ -23,6 +23,8 @@ type Builder struct {
 	Warn func(node, message string)
 	// Log is told what they say by log(…, info=true) and print().
 	Log func(node, message string)
+	// Published has the tables that templates may ask for besides those that are exposed; nil: there are none.
+	Published Published
 	// Run is what templates may know of the run.
 	Run Run
 	// Apart leaves ephemeral models tables of their own, for those who only look at what reads what.
@@ -34,6 +36,14 @@ type Builder struct {
 	made      []string // macros that hooks have made, in lower case
 	graphOnce sync.Once
 	graph     *jinja.Dict // the project as templates see it, made when one asks
+}
+
+// Published exposes tables of the target that a run does not read, when a template asks for them.
+type Published interface {
+	// Demand exposes those of a schema and name that are not exposed yet; "" is any. One that cannot be read is left out.
+	Demand(ctx context.Context, schema, table string)
+	// DemandNamed exposes those whose names stand in a text; it is false when there were none that had not been exposed.
+	DemandNamed(ctx context.Context, text string) bool
 }
 
 // Run is what a template sees of the run that renders it: run_started_at, invocation_id, flags and selected_resources.
