@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
-	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -75,14 +75,6 @@ func (f factsOf) putAll(pairs ...any) factsOf {
 	return f
 }
 
-// merged is the dict with more facts, in the order of their keys.
-func (f factsOf) merged(facts map[string]any) *jinja.Dict {
-	for _, key := range slices.Sorted(maps.Keys(facts)) {
-		f.put(key, facts[key])
-	}
-	return f.Dict
-}
-
 // Facts are a node as templates see it in graph.nodes and graph.sources, with dbt's keys in dbt's order.
 func (p *Project) Facts(n *Node) *jinja.Dict {
 	if d := p.declaredOf(n); d != nil {
@@ -94,15 +86,16 @@ func (p *Project) Facts(n *Node) *jinja.Dict {
 	meta, _ := config.Get("meta")
 	docs, _ := config.Get("docs")
 	group, _ := config.Get("group")
+	tags, _ := config.Get("tags")
 	f.putAll("database", orNone(p.Database), "schema", n.Schema, "name", n.RefName(), "resource_type", n.ResourceType(),
-		"package_name", p.PackageName(n.Package()), "path", below, "original_file_path", file, "unique_id", p.UniqueID(n), "fqn", anys(n.fqn),
+		"package_name", p.PackageName(n.Package()), "path", below, "original_file_path", file, "unique_id", p.UniqueID(n), "fqn", anys(n.shownFQN()),
 		"alias", n.Table, "identifier", n.Table)
 	if n.Stream != nil {
 		p.streamFacts(f, n)
 		return f.Dict
 	}
-	f.putAll("checksum", p.checksum(n), "config", config.Dict, "tags", anys(n.Tags), "description", n.Description,
-		"columns", columnFacts(n.Columns), "meta", meta, "group", group, "docs", docs, "patch_path", p.patchPath(n), "build_path", nil,
+	f.putAll("checksum", p.checksum(n), "config", config.Dict, "tags", jinja.Copy(tags), "description", n.ownDescription(),
+		"columns", columnFacts(n.ownColumns()), "meta", meta, "group", group, "docs", docs, "patch_path", p.patchPath(n), "build_path", nil,
 		"unrendered_config", newFacts().Dict, "created_at", p.createdAt(), "relation_name", p.printed(n), "raw_code", n.rawCode(), "doc_blocks", []any{})
 	if n.Seed != nil {
 		f.putAll("root_path", p.Dir, "depends_on", newFacts().putAll("macros", []any{}).Dict, "defer_relation", nil)
@@ -120,9 +113,6 @@ func (p *Project) Facts(n *Node) *jinja.Dict {
 	}
 	return f.Dict
 }
-
-// TestNode is a check as templates see it in graph.nodes: as the test that dbt would have.
-func (p *Project) TestNode(c *Check) *jinja.Dict { return newFacts().merged(p.checkFacts(c)) }
 
 // OperationFacts are a run's hook as its template sees it as model.
 func (p *Project) OperationFacts(h Hook) *jinja.Dict {
@@ -177,10 +167,25 @@ func (p *Project) createdAt() any {
 }
 
 func (n *Node) rawCode() string {
-	if n.Model == nil || n.Model.Template == nil { // a probe has none
+	switch {
+	case n.Model == nil || n.Model.Template == nil: // a probe has none
 		return ""
+	case n.Model.Slowly != nil:
+		return n.Model.Template.Body()
 	}
 	return strings.TrimSpace(n.Model.Template.Source())
+}
+
+// shownFQN is the FQN as dbt tells it: that of a version ends with it, that of a snapshot block has its file's name too.
+func (n *Node) shownFQN() []string {
+	switch last := len(n.fqn) - 1; {
+	case n.Model == nil || last < 0:
+	case n.Model.Version != "":
+		return append(slices.Clone(n.fqn[:last]), n.Model.Name, "v"+n.Model.Version)
+	case n.Model.Slowly != nil && strings.HasSuffix(n.Path, ".sql"):
+		return append(slices.Clone(n.fqn[:last]), strings.TrimSuffix(path.Base(n.Path), ".sql"), n.fqn[last])
+	}
+	return n.fqn
 }
 
 func (n *Node) language() string {
@@ -205,7 +210,7 @@ func (p *Project) checksum(n *Node) *jinja.Dict {
 			name, sum = "sha256", fmt.Sprintf("%x", sha256.Sum256(bytes.TrimSpace(text)))
 		}
 	case n.Model != nil && n.Model.Template != nil:
-		name, sum = "sha256", fmt.Sprintf("%x", sha256.Sum256([]byte(n.rawCode())))
+		name, sum = "sha256", fmt.Sprintf("%x", sha256.Sum256([]byte(strings.TrimSpace(n.Model.Template.Source()))))
 	}
 	return newFacts().putAll("name", name, "checksum", sum).Dict
 }
@@ -226,16 +231,21 @@ func (p *Project) dependsOn(n *Node) *jinja.Dict {
 		macros = p.macroIDs(p.Macros.Called(n.Model.Template, p.PackageName(n.Package())))
 	}
 	ids := p.parentsOf(n)
-	slices.SortStableFunc(ids, func(a, b string) int { return strings.Compare(ofSource(a), ofSource(b)) })
+	sourcesFirst(ids)
 	return newFacts().putAll("macros", macros, "nodes", anys(ids)).Dict
 }
 
-// ofSource is less for the id of a source's table than for others.
-func ofSource(id string) string {
-	if strings.HasPrefix(id, "source.") {
-		return ""
-	}
-	return "others"
+// sourcesFirst orders ids as dbt does: those of sources' tables go before others.
+func sourcesFirst(ids []string) {
+	slices.SortStableFunc(ids, func(a, b string) int {
+		switch one, other := strings.HasPrefix(a, "source."), strings.HasPrefix(b, "source."); {
+		case one && !other:
+			return -1
+		case other && !one:
+			return 1
+		}
+		return 0
+	})
 }
 
 func (p *Project) macroIDs(refs []jinja.MacroRef) []any {
@@ -329,6 +339,18 @@ func (n *Node) isTested(column, kind string) bool {
 	return slices.ContainsFunc(n.Checks, func(c *Check) bool { return c.Kind == kind && slices.Equal(c.Columns, []string{column}) })
 }
 
+// ownColumns are the node's columns without those that are said of the source that it provides.
+func (n *Node) ownColumns() []Column {
+	return slices.DeleteFunc(slices.Clone(n.Columns), func(c Column) bool { return c.ofSource })
+}
+
+func (n *Node) ownDescription() string {
+	if n.toldBySource {
+		return ""
+	}
+	return n.Description
+}
+
 // columnFacts are columns as properties files say them.
 func columnFacts(columns []Column) *jinja.Dict {
 	all := jinja.NewDict()
@@ -369,8 +391,8 @@ func (p *Project) Graph() *jinja.Dict {
 		}
 	}
 	for _, e := range p.Exposures {
-		id, facts := p.exposureFacts(e)
-		_ = kinds["exposures"].Set(id, newFacts().merged(facts)) // a text is a key
+		id, _, facts := p.exposureFacts(e)
+		_ = kinds["exposures"].Set(id, facts) // a text is a key
 	}
 	d := jinja.NewDict()
 	for _, key := range []string{"exposures", "groups", "metrics", "nodes", "sources", "semantic_models", "saved_queries"} {

@@ -20,7 +20,7 @@ func configDefaults() []any {
 // configFacts are a node's configuration.
 func (p *Project) configFacts(n *Node) factsOf {
 	f := newFacts().putAll(configDefaults()...)
-	f.putAll("meta", jinja.NewDict(), "tags", anys(n.Tags), "docs", newFacts().putAll("show", true, "node_color", nil).Dict,
+	f.putAll("meta", jinja.NewDict(), "tags", []any{}, "docs", newFacts().putAll("show", true, "node_color", nil).Dict,
 		"contract", n.contractFacts().Dict, "pre-hook", []any{}, "post-hook", []any{})
 	switch n.ResourceType() {
 	case "model":
@@ -66,7 +66,7 @@ func (n *Node) saidFacts(f factsOf) {
 	for k, v := range said.All() {
 		key, _ := k.(string)
 		switch before, _ := f.Get(key); {
-		case slices.Contains([]string{"pre_hook", "post_hook", "contract", "tags"}, key): // they are there in dbt's form
+		case slices.Contains([]string{"pre_hook", "post_hook", "contract"}, key): // they are there in dbt's form
 		case key == "docs" || key == "snapshot_meta_column_names":
 			if d, ok := v.(*jinja.Dict); ok {
 				f.put(key, joined(before, d))

@@ -1,11 +1,8 @@
 package models
 
 import (
-	"cmp"
-	"crypto/sha256"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -56,15 +53,16 @@ func (p *Project) Manifest(in Invocation) map[string]any {
 			if !p.IsTest(c) {
 				continue
 			}
-			test := p.checkFacts(c)
+			test := byName(p.TestNode(c))
+			test["compiled"], test["compiled_code"] = false, nil
 			nodes[p.TestID(c)] = test
-			parents[p.TestID(c)] = idsIn(test)
+			parents[p.TestID(c)], _, _ = p.readsOf(c)
 		}
 	}
 	for _, e := range p.Exposures {
-		id, facts := p.exposureFacts(e)
-		exposures[id] = facts
-		parents[id] = idsIn(facts)
+		id, on, facts := p.exposureFacts(e)
+		exposures[id] = byName(facts)
+		parents[id] = append([]string{}, on...)
 	}
 	for _, t := range p.UnitTests {
 		id := p.UnitTestID(t)
@@ -81,13 +79,6 @@ func (p *Project) Manifest(in Invocation) map[string]any {
 		"parent_map": parents, "child_map": childrenOf(parents), "docs": map[string]any{}, "metrics": map[string]any{},
 		"groups": map[string]any{}, "selectors": map[string]any{},
 		"disabled": map[string]any{}, "group_map": map[string]any{}, "saved_queries": map[string]any{}, "semantic_models": map[string]any{}}
-}
-
-// idsIn are the nodes that facts depend on.
-func idsIn(facts map[string]any) []string {
-	on, _ := facts["depends_on"].(map[string]any)
-	ids, _ := on["nodes"].([]string)
-	return ids
 }
 
 func childrenOf(parents map[string][]string) map[string][]string {
@@ -169,8 +160,8 @@ func byName(d *jinja.Dict) map[string]any {
 	return facts
 }
 
-func (p *Project) refFacts(n *Node) (refs []map[string]any, sources [][]string) {
-	refs, sources = []map[string]any{}, [][]string{}
+func (p *Project) refFacts(n *Node) (refs []*jinja.Dict, sources [][]string) {
+	refs, sources = []*jinja.Dict{}, [][]string{}
 	if n.Model == nil {
 		return refs, sources
 	}
@@ -185,7 +176,7 @@ func (p *Project) refFacts(n *Node) (refs []map[string]any, sources [][]string) 
 		case r.Source != "":
 			sources = append(sources, []string{r.Source, r.Name})
 		default:
-			refs = append(refs, refFact(r.Node))
+			refs = append(refs, p.refFact(r.Node))
 		}
 		seen[id] = true
 	}
@@ -193,130 +184,31 @@ func (p *Project) refFacts(n *Node) (refs []map[string]any, sources [][]string) 
 }
 
 // refFact is a ref() of a node.
-func refFact(n *Node) map[string]any {
-	var version any
-	if n.Model != nil && n.Model.Version != "" {
-		version = n.Model.Version
-	}
-	return map[string]any{"name": n.RefName(), "package": orNone(n.Package()), "version": version}
+func (p *Project) refFact(n *Node) *jinja.Dict {
+	return newFacts().putAll("name", n.RefName(), "package", orNone(n.Package()), "version", p.versionFact(n)).Dict
 }
 
-// checkFacts are a check as the test that dbt would have.
-func (p *Project) checkFacts(c *Check) map[string]any {
-	name, alias := p.TestName(c)
-	pkg := p.testPackage(c)
-	file, below := p.inPackage(c.Pos.File, pkg)
-	on, refs, sources := []string{}, []any{}, [][]string{}
-	for _, n := range append(slices.Clone(c.Reads), c.Node) {
-		id := p.UniqueID(n)
-		switch {
-		case slices.Contains(on, id):
-			continue
-		case n.Stream != nil:
-			sources = append(sources, []string{n.Stream.Source.Name, n.Table})
-		default:
-			refs = append(refs, refFact(n))
-		}
-		on = append(on, id)
-	}
-	severity := strings.ToUpper(string(c.Severity))
-	if c.Severity == SeverityQuarantine {
-		severity = "ERROR"
-	}
-	condition := func(c Condition) string {
-		if c.IsZero() {
-			return "!= 0"
-		}
-		return c.String()
-	}
-	folders := strings.Split(path.Dir(below), "/")
-	fqn := append([]string{p.PackageName(pkg)}, slices.DeleteFunc(folders, func(s string) bool { return s == "." })...)
-	meta := metaOf(jinja.NewDict(), c.Meta)
-	var limit any
-	if c.Origin.Has("limit") {
-		limit = c.Limit
-	}
-	facts := map[string]any{"unique_id": p.TestID(c), "resource_type": "test", "name": name, "alias": alias,
-		"package_name": p.PackageName(pkg), "path": alias + ".sql", "original_file_path": file,
-		"fqn": append(fqn, name), "database": orNone(p.Database), "schema": c.Node.Schema, "description": c.Description,
-		"tags": append([]string{}, c.Tags...), "meta": meta, "group": nil, "patch_path": nil, "build_path": nil,
-		"unrendered_config": map[string]any{}, "created_at": p.createdAt(), "doc_blocks": []any{}, "compiled_path": nil,
-		"contract": map[string]any{"enforced": false, "alias_types": true, "checksum": nil},
-		"columns":  map[string]any{}, "depends_on": map[string]any{"nodes": on, "macros": p.testMacros(c)}, "refs": refs, "sources": sources,
-		"metrics": []any{}, "relation_name": nil, "language": "sql",
-		"raw_code": "", "checksum": map[string]any{"name": "none", "checksum": ""}, "docs": map[string]any{"show": true, "node_color": nil},
-		"compiled": false, "compiled_code": nil,
-		"config": map[string]any{"enabled": true, "materialized": "test", "severity": severity, "where": orNone(c.Where),
-			"warn_if": condition(c.WarnIf), "error_if": condition(c.ErrorIf),
-			"fail_calc": cmp.Or(c.FailCalc, "count(*)"), "tags": append([]string{}, c.Tags...), "meta": meta, "alias": nil, "schema": "dbt_test__audit",
-			"database": nil, "group": nil, "store_failures": nil, "store_failures_as": nil, "limit": limit}}
-	if c.Template != nil {
-		text := strings.TrimSpace(c.Template.Source())
-		facts["raw_code"], facts["checksum"] = text, map[string]any{"name": "sha256", "checksum": fmt.Sprintf("%x", sha256.Sum256([]byte(text)))}
-	}
-	if singularPath(c) == "" {
-		facts["attached_node"] = p.UniqueID(c.Node)
-	}
-	if c.Test != nil {
-		facts["checksum"], facts["raw_code"] = map[string]any{"name": "none", "checksum": ""}, "{{ "+strings.TrimPrefix(c.Test.Namespace+".", ".")+"test_"+c.Test.Type+
-			"(**_dbt_generic_test_kwargs) }}"
-		facts["file_key_name"] = fileKey(c) + "." + c.Node.RefName()
-		column, _ := c.Test.Args.Get("column_name")
-		facts["column_name"], facts["test_metadata"] = jinja.ToGo(column), p.TestMetadata(c)
-	}
-	return facts
-}
-
-// fileKey is the section of a properties file in which a generic test stands.
-func fileKey(c *Check) string {
-	switch {
-	case c.Node.Stream != nil:
-		return "sources"
-	case c.Node.Seed != nil:
-		return "seeds"
-	case c.Node.ResourceType() == "snapshot":
-		return "snapshots"
-	}
-	return "models"
-}
-
-// testMacros is the macro of a generic test, or what a singular test calls.
-func (p *Project) testMacros(c *Check) []any {
-	switch {
-	case p.Macros == nil:
-	case c.Test != nil:
-		name := "test_" + c.Test.Type
-		if c.Test.Namespace != "" {
-			name = c.Test.Namespace + "." + name
-		}
-		if m, known := p.Macros.Macro(name); known {
-			return p.macroIDs([]jinja.MacroRef{m})
-		}
-	case c.Template != nil:
-		return p.macroIDs(p.Macros.Called(c.Template, p.PackageName(p.testPackage(c))))
-	}
-	return []any{}
-}
-
-func (p *Project) exposureFacts(e *Exposure) (string, map[string]any) {
-	id := "exposure." + p.PackageName(e.Package) + "." + e.Name
-	on, refs, sources := []string{}, []map[string]any{}, [][]string{}
+// exposureFacts are an exposure in dbt's words, and the ids of what it uses: sources first.
+func (p *Project) exposureFacts(e *Exposure) (id string, on []string, _ *jinja.Dict) {
+	id = "exposure." + p.PackageName(e.Package) + "." + e.Name
+	refs, sources := []any{}, []any{}
 	for i, n := range e.Needs {
 		if e.sources[i] != "" {
 			on, sources = append(on, p.sourceID(e.sources[i], e.tables[i])), append(sources, []string{e.sources[i], e.tables[i]})
 			continue
 		}
-		on, refs = append(on, p.UniqueID(n)), append(refs, refFact(n))
+		on, refs = append(on, p.UniqueID(n)), append(refs, p.refFact(n))
 	}
+	sourcesFirst(on)
 	file, below := p.inPackage(e.Path, e.Package)
-	return id, map[string]any{"unique_id": id, "resource_type": "exposure", "name": e.Name, "label": orNone(e.Label), "type": e.Type,
-		"maturity": orNone(e.Maturity), "url": orNone(e.URL),
-		"description": e.Description, "owner": map[string]any{"name": orNone(e.OwnerName), "email": orNone(e.OwnerEmail)},
-		"package_name": p.PackageName(e.Package), "path": below,
-		"original_file_path": file, "fqn": e.fqn, "tags": append([]string{}, e.Tags...), "meta": e.Meta,
-		"config":     map[string]any{"enabled": true, "tags": append([]string{}, e.Tags...), "meta": e.Meta},
-		"depends_on": map[string]any{"nodes": on, "macros": []string{}}, "refs": refs, "sources": sources, "metrics": []any{},
-		"unrendered_config": map[string]any{}, "created_at": p.createdAt()}
+	tags := anys(e.Tags)
+	return id, on, newFacts().putAll("name", e.Name, "resource_type", "exposure", "package_name", p.PackageName(e.Package), "path", below,
+		"original_file_path", file, "unique_id", id, "fqn", anys(e.fqn), "type", e.Type,
+		"owner", newFacts().putAll("email", orNone(e.OwnerEmail), "name", orNone(e.OwnerName)).Dict, "description", e.Description, "label", orNone(e.Label),
+		"maturity", orNone(e.Maturity), "meta", jinja.Copy(e.Meta), "tags", tags,
+		"config", newFacts().putAll("enabled", true, "tags", tags, "meta", jinja.Copy(e.Meta)).Dict, "unrendered_config", jinja.NewDict(), "url", orNone(e.URL),
+		"depends_on", newFacts().putAll("macros", []any{}, "nodes", anys(on)).Dict, "refs", refs, "sources", sources, "metrics", []any{},
+		"created_at", p.createdAt()).Dict
 }
 
 func (p *Project) unitTestFacts(t *UnitTest) map[string]any {

@@ -296,9 +296,10 @@ type Node struct {
 	Path          string  // the file that defines it, relative to the project
 	Pos           config.Pos
 
-	props     *tableProperties // what the properties files say of it; nil where they say nothing, and of streams
-	fqn       []string         // what dbt's trees of configuration and selectors go by
-	inherited map[string]bool  // of a model: names of personal columns that it reads, in lower case
+	toldBySource bool             // its description is that of the source that it provides
+	props        *tableProperties // what the properties files say of it; nil where they say nothing, and of streams
+	fqn          []string         // what dbt's trees of configuration and selectors go by
+	inherited    map[string]bool  // of a model: names of personal columns that it reads, in lower case
 }
 
 // Name is schema.table.
@@ -326,7 +327,8 @@ type Column struct {
 	Pos         config.Pos
 	TermPos     config.Pos
 
-	props *columnProperties // what the properties file says besides
+	props    *columnProperties // what the properties file says besides
+	ofSource bool              // it is said of the source that the node provides
 }
 
 // Check returns the node's check of that name, or nil.

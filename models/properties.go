@@ -529,8 +529,10 @@ func (l *loader) noTable(t tableProperties, known []string, format string, args 
 // describe gives a node what its properties say.
 func (l *loader) describe(n *Node, t tableProperties) {
 	c := l.configOf(&t)
+	provides := t.kind == "" && n.Kind != KindStream // a source's table
 	if n.Description == "" {
 		n.Description = l.described(t.pkg, t.Description, t.Origin.At("description"))
+		n.toldBySource = provides
 	}
 	if n.Owner == "" {
 		n.Owner = t.Owner
@@ -550,6 +552,7 @@ func (l *loader) describe(n *Node, t tableProperties) {
 		n.props = &t
 	}
 	for i, said := range l.columnsOf(&t) {
+		said.ofSource = provides
 		n.Columns = append(n.Columns, said)
 		before := len(n.Checks)
 		l.checksOf(n, t.Columns[i].Checks.Node, said.Name, false)
