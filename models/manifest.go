@@ -27,6 +27,7 @@ const ManifestSchema = "https://schemas.getdbt.com/dbt/manifest/v12.json"
 // Metadata is what dbt's artifacts begin with.
 func (p *Project) Metadata(schema string, in Invocation) map[string]any {
 	return map[string]any{"dbt_schema_version": schema, "dbt_version": jinja.Version, "generated_at": Moment(in.At), "invocation_id": in.ID,
+		"invocation_started_at": Moment(in.At), "quoting": map[string]any{"database": true, "schema": true, "identifier": true, "column": nil},
 		"env": map[string]any{}, "project_name": p.root, "project_id": md5Hex(p.root), "user_id": nil, "send_anonymous_usage_stats": false,
 		"adapter_type": "duckdb", "millrace_version": in.Version}
 }

@@ -48,6 +48,7 @@ type run struct {
 
 	metrics       map[string][]check.Metric
 	checks        map[string][]check.Result      // by node
+	late          bool                           // deferred checks have run
 	compiled      map[string]string              // SELECTs of models that were built, by node
 	ended         map[*models.Node]chan struct{} // of streams: closed when one is done
 	matches       map[*models.Entity]*master.Matched

@@ -92,6 +92,11 @@ func (r *run) buildAll(ctx context.Context) error {
 	if err = errors.Join(err, r.halted()); err != nil {
 		return err
 	}
+	if len(r.Project.OnRunEnd) > 0 {
+		if err := r.checkDeferred(ctx); err != nil {
+			return err
+		}
+	}
 	more, err := b.End(ctx, r.resultsForHooks())
 	if err != nil {
 		return refusedHook(err)
