@@ -176,12 +176,10 @@ func (n *Node) rawCode() string {
 	return strings.TrimSpace(n.Model.Template.Source())
 }
 
-// shownFQN is the FQN as dbt tells it: that of a version ends with it, that of a snapshot block has its file's name too.
+// shownFQN is the FQN as dbt tells it: that of a snapshot block has its file's name too.
 func (n *Node) shownFQN() []string {
 	switch last := len(n.fqn) - 1; {
 	case n.Model == nil || last < 0:
-	case n.Model.Version != "":
-		return append(slices.Clone(n.fqn[:last]), n.Model.Name, "v"+n.Model.Version)
 	case n.Model.Slowly != nil && strings.HasSuffix(n.Path, ".sql"):
 		return append(slices.Clone(n.fqn[:last]), strings.TrimSuffix(path.Base(n.Path), ".sql"), n.fqn[last])
 	}

@@ -27,43 +27,28 @@ type declared struct {
 	packageName string
 }
 
-// declare keeps a table of a source for templates.
-func (l *loader) declare(s *sourceProperties, t *tableProperties, n *Node) {
+// declare keeps a table of a source for templates, with what configures it.
+func (l *loader) declare(s *sourceProperties, t *tableProperties, n *Node, said []setting) {
 	d := &declared{source: s, table: t, node: n, described: l.described(s.pkg, t.Description, t.Origin.At("description")),
 		ofSource: l.described(s.pkg, s.Description, s.Origin.At("description")), columns: l.columnsOf(t),
 		asWritten: cmp.Or(t.Identifier, t.Name), schema: cmp.Or(s.Schema, s.Name), packageName: l.p.PackageName(s.pkg.label())}
-	file := t.Pos().File
-	d.fqn = s.pkg.fqn(s.pkg.modelPaths(), file, s.Name)
-	d.fqn = append(d.fqn, t.Name)
+	d.fqn = append(s.pkg.fqn(s.pkg.allPaths(), s.Pos().File, s.Name), t.Name)
 	d.sourceMeta = metaOf(jinja.NewDict(), s.Meta, s.Config.Get("meta"))
 	d.config = jinja.NewDict()
-	said := l.cascade(s.pkg, sourceTree, d.fqn)
-	for _, of := range []config.Node{s.Config, t.Config} {
-		for key, value := range of.All() {
-			if key != "meta" && key != "tags" {
-				said = append(said, l.settingOf(of, key, value))
-			}
+	_ = d.config.Set("meta", jinja.NewDict()) // a text is a key
+	for _, one := range said {
+		if one.key != "tags" {
+			keepSetting(d.config, one)
 		}
 	}
-	for _, one := range append(said, l.overruled(s.pkg, sourceTree, d.fqn)...) {
-		keepSetting(d.config, one)
-	}
-	meta, _ := d.config.Get("meta")
-	_ = d.config.Set("meta", metaOf(joined(meta, d.sourceMeta), t.Meta, t.Config.Get("meta")))
-	tags, _ := d.config.Get("tags")
-	all := texts(jinja.ToGo(tags))
 	inConfig := func(of config.Node) []string { return texts(jinja.ToGo(templateValue(of.Get("tags")))) }
-	all = slices.Concat(all, s.Tags, inConfig(s.Config), t.Tags, inConfig(t.Config))
-	_ = d.config.Set("tags", jinja.NewList(anys(all)...))
+	_ = d.config.Set("tags", jinja.NewList(anys(slices.Concat(l.sourceTags(s, t), s.Tags, inConfig(s.Config), t.Tags, inConfig(t.Config)))...))
 	l.p.declared = append(l.p.declared, d)
 	if l.p.declaredBy == nil {
 		l.p.declaredBy = map[string]*declared{}
 	}
 	l.p.declaredBy[s.Name+"."+t.Name] = d
 }
-
-// sourceTree is the tree of dbt_project.yml about sources.
-func sourceTree(k *dbtKeys) config.Node { return k.Sources }
 
 // metaOf is a dict with what mappings say besides; later ones win.
 func metaOf(meta *jinja.Dict, said ...config.Node) *jinja.Dict {

@@ -70,8 +70,12 @@ func checkResult(p *models.Project, of *models.Check, c *check.Result, end time.
 	if c.Status == check.StatusPass {
 		r.Message = ""
 	}
-	if c.Status != check.StatusSkipped && c.Status != check.StatusError {
-		failures := c.Failures()
+	failures := int64(0) // of one that passes, whatever there is below what is asked for
+	switch c.Status {
+	case check.StatusWarn, check.StatusFail:
+		failures = c.Failures(of)
+		r.Failures = &failures
+	case check.StatusPass:
 		r.Failures = &failures
 	}
 	if c.Status != check.StatusSkipped && !end.IsZero() {
