@@ -88,7 +88,8 @@ func (p *Project) Facts(n *Node) *jinja.Dict {
 	group, _ := config.Get("group")
 	tags, _ := config.Get("tags")
 	f.putAll("database", orNone(p.Database), "schema", n.Schema, "name", n.RefName(), "resource_type", n.ResourceType(),
-		"package_name", p.PackageName(n.Package()), "path", below, "original_file_path", file, "unique_id", p.UniqueID(n), "fqn", anys(n.shownFQN()),
+		"package_name", p.PackageName(n.Package()), "path", below, "original_file_path", file, "unique_id", p.UniqueID(n), "fqn",
+		anys(n.shownFQN()),
 		"alias", n.Table, "identifier", n.Table)
 	if n.Stream != nil {
 		p.streamFacts(f, n)
@@ -96,13 +97,15 @@ func (p *Project) Facts(n *Node) *jinja.Dict {
 	}
 	f.putAll("checksum", p.checksum(n), "config", config.Dict, "tags", jinja.Copy(tags), "description", n.ownDescription(),
 		"columns", columnFacts(n.ownColumns()), "meta", meta, "group", group, "docs", docs, "patch_path", p.patchPath(n), "build_path", nil,
-		"unrendered_config", newFacts().Dict, "created_at", p.createdAt(), "relation_name", p.printed(n), "raw_code", n.rawCode(), "doc_blocks", []any{})
+		"unrendered_config", newFacts().Dict, "created_at", p.createdAt(), "relation_name", p.printed(n), "raw_code", n.rawCode(),
+		"doc_blocks", []any{})
 	if n.Seed != nil {
 		f.putAll("root_path", p.Dir, "depends_on", newFacts().putAll("macros", []any{}).Dict, "defer_relation", nil)
 		return f.Dict
 	}
 	refs, sources := p.refFacts(n)
-	f.putAll("language", n.language(), "refs", refs, "sources", sources, "metrics", []any{}, "depends_on", p.dependsOn(n), "compiled_path", nil,
+	f.putAll("language", n.language(), "refs", refs, "sources", sources, "metrics", []any{}, "depends_on", p.dependsOn(n), "compiled_path",
+		nil,
 		"contract", n.contractFacts().putAll("checksum", nil).Dict)
 	if n.ResourceType() == "model" {
 		access, _ := config.Get("access")
@@ -122,8 +125,10 @@ func (p *Project) OperationFacts(h Hook) *jinja.Dict {
 	if p.Target != nil {
 		schema = p.Target.Schema
 	}
-	return newFacts().putAll("database", orNone(p.Database), "schema", schema, "name", h.Name, "resource_type", "operation", "package_name", pkg,
-		"path", "hooks/"+h.Name+".sql", "original_file_path", file, "unique_id", "operation."+pkg+"."+h.Name, "fqn", []any{pkg, "hooks", h.Name},
+	return newFacts().putAll("database", orNone(p.Database), "schema", schema, "name", h.Name, "resource_type", "operation", "package_name",
+		pkg,
+		"path", "hooks/"+h.Name+".sql", "original_file_path", file, "unique_id", "operation."+pkg+"."+h.Name, "fqn", []any{pkg, "hooks",
+			h.Name},
 		"alias", h.Name, "config", jinja.NewDict(), "tags", []any{}, "description", "", "columns", jinja.NewDict(), "meta", jinja.NewDict(),
 		"raw_code", h.Template.Source(), "language", "sql", "refs", []any{}, "sources", []any{},
 		"depends_on", newFacts().putAll("macros", []any{}, "nodes", []any{}).Dict).Dict
@@ -299,7 +304,8 @@ func (n *Node) constraintFacts() []any {
 func factsOfConstraints(constraints []constraint, ofTable bool) []any {
 	all := []any{}
 	for _, c := range constraints {
-		f := newFacts().putAll("type", c.Type, "name", orNone(c.Name), "expression", orNone(c.Expression), "warn_unenforced", true, "warn_unsupported", true,
+		f := newFacts().putAll("type", c.Type, "name", orNone(c.Name), "expression", orNone(c.Expression), "warn_unenforced", true,
+			"warn_unsupported", true,
 			"to", orNone(c.To), "to_columns", anys(c.ToColumns))
 		if ofTable {
 			f.put("columns", anys(c.Columns))
@@ -367,8 +373,10 @@ func columnFacts(columns []Column) *jinja.Dict {
 			}
 		}
 		tags := anys(c.Tags)
-		one := newFacts().putAll("name", c.Name, "description", c.Description, "meta", meta, "data_type", orNone(c.Type), "constraints", constraints,
-			"quote", quote, "config", newFacts().putAll("meta", jinja.Copy(meta), "tags", tags).Dict, "tags", tags, "granularity", nil, "doc_blocks", []any{})
+		one := newFacts().putAll("name", c.Name, "description", c.Description, "meta", meta, "data_type", orNone(c.Type), "constraints",
+			constraints,
+			"quote", quote, "config", newFacts().putAll("meta", jinja.Copy(meta), "tags", tags).Dict, "tags", tags, "granularity", nil,
+			"doc_blocks", []any{})
 		_ = all.Set(c.Name, one.Dict) // a text is a key
 	}
 	return all

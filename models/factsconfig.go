@@ -11,9 +11,12 @@ import (
 // configDefaults are what dbt's configuration of every model, seed and snapshot has, in dbt's order.
 func configDefaults() []any {
 	return []any{"enabled", true, "alias", nil, "schema", nil, "database", nil, "tags", nil, "meta", nil, "group", nil, "materialized", nil,
-		"incremental_strategy", nil, "batch_size", nil, "lookback", 1, "begin", nil, "persist_docs", jinja.NewDict(), "post-hook", nil, "pre-hook", nil,
-		"quoting", jinja.NewDict(), "column_types", jinja.NewDict(), "full_refresh", nil, "unique_key", nil, "on_schema_change", SchemaChangeIgnore,
-		"on_configuration_change", "apply", "grants", jinja.NewDict(), "packages", jinja.NewList(), "docs", nil, "contract", nil, "event_time", nil,
+		"incremental_strategy", nil, "batch_size", nil, "lookback", 1, "begin", nil, "persist_docs", jinja.NewDict(), "post-hook", nil,
+		"pre-hook", nil,
+		"quoting", jinja.NewDict(), "column_types", jinja.NewDict(), "full_refresh", nil, "unique_key", nil, "on_schema_change",
+		SchemaChangeIgnore,
+		"on_configuration_change", "apply", "grants", jinja.NewDict(), "packages", jinja.NewList(), "docs", nil, "contract", nil, "event_time",
+		nil,
 		"concurrent_batches", nil}
 }
 

@@ -42,7 +42,8 @@ func (l *loader) declare(s *sourceProperties, t *tableProperties, n *Node, said 
 		}
 	}
 	inConfig := func(of config.Node) []string { return texts(jinja.ToGo(templateValue(of.Get("tags")))) }
-	_ = d.config.Set("tags", jinja.NewList(anys(slices.Concat(l.sourceTags(s, t), s.Tags, inConfig(s.Config), t.Tags, inConfig(t.Config)))...))
+	_ = d.config.Set("tags", jinja.NewList(anys(slices.Concat(l.sourceTags(s, t), s.Tags, inConfig(s.Config), t.Tags,
+		inConfig(t.Config)))...))
 	l.p.declared = append(l.p.declared, d)
 	if l.p.declaredBy == nil {
 		l.p.declaredBy = map[string]*declared{}
@@ -112,7 +113,8 @@ func (p *Project) declaredFacts(d *declared) *jinja.Dict {
 	freshness := d.freshness()
 	field := d.loadedAt("loaded_at_field", d.source.LoadedAtField, d.table.LoadedAtField)
 	query := d.loadedAt("loaded_at_query", d.source.LoadedAtQuery, d.table.LoadedAtQuery)
-	config := newFacts().putAll("enabled", true, "event_time", nil, "freshness", freshness, "loaded_at_field", field, "loaded_at_query", query, "meta", nil,
+	config := newFacts().putAll("enabled", true, "event_time", nil, "freshness", freshness, "loaded_at_field", field, "loaded_at_query",
+		query, "meta", nil,
 		"tags", nil)
 	for k, v := range d.config.All() {
 		if key, _ := k.(string); key != "freshness" && key != "loaded_at_field" && key != "loaded_at_query" {
@@ -120,11 +122,13 @@ func (p *Project) declaredFacts(d *declared) *jinja.Dict {
 		}
 	}
 	return newFacts().putAll("database", orNone(p.Database), "schema", schema, "name", d.table.Name, "resource_type", "source",
-		"package_name", d.packageName, "path", file, "original_file_path", file, "unique_id", d.id(), "fqn", anys(d.fqn), "source_name", d.source.Name,
+		"package_name", d.packageName, "path", file, "original_file_path", file, "unique_id", d.id(), "fqn", anys(d.fqn), "source_name",
+		d.source.Name,
 		"source_description", d.ofSource, "loader", loader, "identifier", d.asWritten,
 		"quoting", newFacts().putAll("database", nil, "schema", nil, "identifier", nil, "column", nil).Dict,
 		"loaded_at_field", field, "loaded_at_query", query, "freshness", freshness, "external", templateValue(d.table.External),
-		"description", d.described, "columns", columnFacts(d.columns), "meta", jinja.Copy(meta), "source_meta", jinja.Copy(d.sourceMeta), "tags", jinja.Copy(tags),
+		"description", d.described, "columns", columnFacts(d.columns), "meta", jinja.Copy(meta), "source_meta", jinja.Copy(d.sourceMeta),
+		"tags", jinja.Copy(tags),
 		"config", config.Dict, "patch_path", nil, "unrendered_config", jinja.NewDict(), "relation_name", relation, "created_at", p.createdAt(),
 		"unrendered_database", nil, "unrendered_schema", nil, "doc_blocks", []any{}).Dict
 }
@@ -150,7 +154,8 @@ func (d *declared) freshness() any {
 		return one.Dict
 	}
 	f := newFacts().putAll("warn_after", span(config.Node{}), "error_after", span(config.Node{}), "filter", nil)
-	for _, n := range []config.Node{d.source.Freshness, d.source.Config.Get("freshness"), d.table.Freshness, d.table.Config.Get("freshness")} {
+	for _, n := range []config.Node{d.source.Freshness, d.source.Config.Get("freshness"), d.table.Freshness,
+		d.table.Config.Get("freshness")} {
 		if !n.IsZero() && n.IsNull() {
 			return nil
 		}
@@ -168,8 +173,10 @@ func (d *declared) freshness() any {
 // streamFacts are a stream that no properties file describes.
 func (p *Project) streamFacts(f factsOf, n *Node) {
 	f.putAll("source_name", n.Stream.Source.Name, "source_description", n.Stream.Source.Description, "loader", "millrace",
-		"loaded_at_field", nil, "loaded_at_query", nil, "freshness", nil, "external", nil, "description", n.Description, "columns", columnFacts(n.Columns),
+		"loaded_at_field", nil, "loaded_at_query", nil, "freshness", nil, "external", nil, "description", n.Description, "columns",
+		columnFacts(n.Columns),
 		"meta", jinja.NewDict(), "source_meta", jinja.NewDict(), "tags", anys(n.Tags),
 		"config", newFacts().putAll("enabled", true, "event_time", nil, "meta", jinja.NewDict(), "tags", anys(n.Tags)).Dict, "patch_path", nil,
-		"unrendered_config", jinja.NewDict(), "relation_name", quotedName(n.Schema, n.Table), "created_at", p.createdAt(), "doc_blocks", []any{})
+		"unrendered_config", jinja.NewDict(), "relation_name", quotedName(n.Schema, n.Table), "created_at", p.createdAt(), "doc_blocks",
+		[]any{})
 }

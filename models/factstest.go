@@ -22,14 +22,20 @@ func (p *Project) TestNode(c *Check) *jinja.Dict {
 	fqn := append([]string{p.PackageName(pkg)}, slices.DeleteFunc(folders, func(s string) bool { return s == "." })...)
 	on, refs, sources := p.readsOf(c)
 	meta := metaOf(jinja.NewDict(), c.Meta)
-	config := newFacts().putAll("enabled", true, "alias", nil, "schema", "dbt_test__audit", "database", nil, "tags", anys(c.Tags), "meta", meta, "group", nil,
-		"materialized", "test", "severity", c.severityFact(), "store_failures", nil, "store_failures_as", nil, "where", orNone(c.Where), "limit", c.limitFact(),
+	config := newFacts().putAll("enabled", true, "alias", nil, "schema", "dbt_test__audit", "database", nil, "tags", anys(c.Tags), "meta",
+		meta, "group", nil,
+		"materialized", "test", "severity", c.severityFact(), "store_failures", nil, "store_failures_as", nil, "where", orNone(c.Where),
+		"limit", c.limitFact(),
 		"fail_calc", cmp.Or(c.FailCalc, "count(*)"), "warn_if", conditionFact(c.WarnIf), "error_if", conditionFact(c.ErrorIf))
 	f := newFacts().putAll("database", orNone(p.Database), "schema", p.auditSchema(), "name", name, "resource_type", "test",
-		"package_name", p.PackageName(pkg), "path", alias+".sql", "original_file_path", file, "unique_id", p.TestID(c), "fqn", anys(append(fqn, name)), "alias", alias,
-		"checksum", c.checksum(), "config", config.Dict, "tags", anys(p.testTags(c)), "description", c.Description, "columns", jinja.NewDict(), "meta", jinja.Copy(meta),
-		"group", nil, "docs", newFacts().putAll("show", true, "node_color", nil).Dict, "patch_path", nil, "build_path", nil, "unrendered_config", jinja.NewDict(),
-		"created_at", p.createdAt(), "relation_name", nil, "raw_code", c.rawCode(), "doc_blocks", []any{}, "language", "sql", "refs", refs, "sources", sources, "metrics", []any{},
+		"package_name", p.PackageName(pkg), "path", alias+".sql", "original_file_path", file, "unique_id", p.TestID(c), "fqn", anys(append(fqn,
+			name)), "alias", alias,
+		"checksum", c.checksum(), "config", config.Dict, "tags", anys(p.testTags(c)), "description", c.Description, "columns", jinja.NewDict(),
+		"meta", jinja.Copy(meta),
+		"group", nil, "docs", newFacts().putAll("show", true, "node_color", nil).Dict, "patch_path", nil, "build_path", nil,
+		"unrendered_config", jinja.NewDict(),
+		"created_at", p.createdAt(), "relation_name", nil, "raw_code", c.rawCode(), "doc_blocks", []any{}, "language", "sql", "refs", refs,
+		"sources", sources, "metrics", []any{},
 		"depends_on", newFacts().putAll("macros", p.testMacros(c), "nodes", anys(on)).Dict, "compiled_path", nil,
 		"contract", newFacts().putAll("enforced", false, "alias_types", true, "checksum", nil).Dict)
 	if c.Test != nil {

@@ -205,9 +205,11 @@ func (p *Project) exposureFacts(e *Exposure) (id string, on []string, _ *jinja.D
 	tags := anys(e.Tags)
 	return id, on, newFacts().putAll("name", e.Name, "resource_type", "exposure", "package_name", p.PackageName(e.Package), "path", below,
 		"original_file_path", file, "unique_id", id, "fqn", anys(e.fqn), "type", e.Type,
-		"owner", newFacts().putAll("email", orNone(e.OwnerEmail), "name", orNone(e.OwnerName)).Dict, "description", e.Description, "label", orNone(e.Label),
+		"owner", newFacts().putAll("email", orNone(e.OwnerEmail), "name", orNone(e.OwnerName)).Dict, "description", e.Description, "label",
+		orNone(e.Label),
 		"maturity", orNone(e.Maturity), "meta", jinja.Copy(e.Meta), "tags", tags,
-		"config", newFacts().putAll("enabled", true, "tags", tags, "meta", jinja.Copy(e.Meta)).Dict, "unrendered_config", jinja.NewDict(), "url", orNone(e.URL),
+		"config", newFacts().putAll("enabled", true, "tags", tags, "meta", jinja.Copy(e.Meta)).Dict, "unrendered_config", jinja.NewDict(),
+		"url", orNone(e.URL),
 		"depends_on", newFacts().putAll("macros", []any{}, "nodes", anys(on)).Dict, "refs", refs, "sources", sources, "metrics", []any{},
 		"created_at", p.createdAt()).Dict
 }

@@ -53,8 +53,9 @@ func (r Result) Value() any {
 		failures = *r.Failures
 	}
 	return &record{kind: "RunResult", plain: true, hidden: []string{"unique_id"},
-		names: []string{"status", "timing", "thread_id", "execution_time", "adapter_response", "message", "failures", "node", "agate_table", "batch_results", "unique_id"},
-		vals:  []any{r.Status, timing, "millrace", r.Took.Seconds(), r.Response(), orNone(r.Message), failures, node, nil, nil, r.ID}}
+		names: []string{"status", "timing", "thread_id", "execution_time", "adapter_response", "message", "failures", "node", "agate_table",
+			"batch_results", "unique_id"},
+		vals: []any{r.Status, timing, "millrace", r.Took.Seconds(), r.Response(), orNone(r.Message), failures, node, nil, nil, r.ID}}
 }
 
 // toDict is the method to_dict(omit_none=False) of dbt's objects: dicts and texts all the way down.
