@@ -246,17 +246,21 @@ func (l *loader) wholeProject() {
 		if !p.isRoot() {
 			l.p.Packages = append(l.p.Packages, p.name)
 		}
-		for i, text := range p.keys.OnRunStart {
-			if h, ok := l.hook(text, p.keys.Item("on-run-start", i)); ok {
-				l.p.OnRunStart = append(l.p.OnRunStart, h)
-			}
-		}
-		for i, text := range p.keys.OnRunEnd {
-			if h, ok := l.hook(text, p.keys.Item("on-run-end", i)); ok {
-				l.p.OnRunEnd = append(l.p.OnRunEnd, h)
-			}
+		l.p.OnRunStart = append(l.p.OnRunStart, l.runHooks(p, "on-run-start", p.keys.OnRunStart)...)
+		l.p.OnRunEnd = append(l.p.OnRunEnd, l.runHooks(p, "on-run-end", p.keys.OnRunEnd)...)
+	}
+}
+
+// runHooks are the hooks that a package has for runs, with dbt's names.
+func (l *loader) runHooks(p *dbtPackage, key string, texts []string) []Hook {
+	var all []Hook
+	for i, text := range texts {
+		if h, ok := l.hook(text, p.keys.Item(key, i)); ok {
+			h.Package, h.Name = p.label(), fmt.Sprintf("%s-%s-%d", p.name, key, i)
+			all = append(all, h)
 		}
 	}
+	return all
 }
 
 // environment lets the templates of a dbt project see the environment. Lint, which has none, takes the name of a variable for its value.
@@ -412,12 +416,18 @@ func (l *loader) yamlEnv() jinja.Func {
 	}
 }
 
-// setting is one key of a configuration, with a value of Go's.
+// setting is one key of a configuration, with its value as Go has it and as templates see it.
 type setting struct {
 	key    string
 	value  any
+	said   any // a template value: dicts keep their order
 	pos    config.Pos
 	keyPos config.Pos
+}
+
+// saidInCode is a setting whose value is a template's.
+func saidInCode(key string, said any, pos, keyPos config.Pos) setting {
+	return setting{key, jinja.ToGo(said), said, pos, keyPos}
 }
 
 // cascade gives what the tree of a package's dbt_project.yml says of a resource, outermost first.
@@ -473,7 +483,7 @@ func (l *loader) goValue(n config.Node) any {
 
 // settingOf is one key of a mapping of configuration.
 func (l *loader) settingOf(of config.Node, key string, value config.Node) setting {
-	return setting{strings.TrimPrefix(key, "+"), l.goValue(value), value.Pos(), of.Origin().Key(key)}
+	return setting{strings.TrimPrefix(key, "+"), l.goValue(value), templateValue(value), value.Pos(), of.Origin().Key(key)}
 }
 
 // packageOf is the package of that label.

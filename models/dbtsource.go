@@ -169,7 +169,7 @@ func (l *loader) sourceSettings(s *sourceProperties, t *tableProperties) []setti
 	said := l.cascade(s.pkg, sourceTree, fqn)
 	for _, of := range []struct{ meta, config config.Node }{{s.Meta, s.Config}, {t.Meta, t.Config}} {
 		if of.meta.IsMapping() {
-			said = append(said, setting{"meta", l.goValue(of.meta), of.meta.Pos(), of.meta.Pos()})
+			said = append(said, setting{"meta", l.goValue(of.meta), templateValue(of.meta), of.meta.Pos(), of.meta.Pos()})
 		}
 		for key, value := range of.config.All() {
 			said = append(said, l.settingOf(of.config, key, value))

@@ -152,16 +152,18 @@ func (p *Project) reached(d *Definition, n *Node) {
 }
 
 // settings adds those that have an effect, with their values, and what is configured of the table's name and descriptions.
-func (d *Definition) settings(n *Node, of map[string]any) {
+func (d *Definition) settings(n *Node, of *jinja.Dict) {
 	for _, key := range []string{"database", "schema", "alias"} {
-		if of[key] != nil {
-			d.Parts[PartRelation+key] = valueText(of[key])
+		if said, _ := of.Get(key); said != nil {
+			d.Parts[PartRelation+key] = valueText(said)
 		}
 	}
-	if persist, _ := of["persist_docs"].(map[string]any); persist["relation"] == true || persist["columns"] == true {
+	said, _ := of.Get("persist_docs")
+	if persist, _ := jinja.ToGo(said).(map[string]any); persist["relation"] == true || persist["columns"] == true {
 		d.Parts[PartTold] = HashOf(toldText(n, persist))
 	}
-	for key, value := range of {
+	for k, value := range of.All() {
+		key, _ := k.(string)
 		if _, none := withoutEffect[key]; !undecided[key] && (!none || key == "column_types") && !slices.Contains(ofOthers, key) {
 			d.Parts[PartConfig+key] = valueText(value)
 		}
@@ -221,7 +223,7 @@ func defineStream(s *Stream) string {
 	return HashOf(jsonText([]any{keys, s.Options, s.Source.Type, s.Source.Options}))
 }
 
-// valueText is a setting's value as text.
+// valueText is a setting's value as text; the order of dicts is part of it, since templates see it.
 func valueText(v any) string {
 	switch v := v.(type) {
 	case string:

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/models/jinja"
 )
 
 // Exposure is a use of tables outside of the project, as dbt's properties files declare it: a dashboard, an application.
@@ -15,8 +16,8 @@ type Exposure struct {
 	Description, URL      string
 	OwnerName, OwnerEmail string
 	Tags                  []string
-	Meta                  map[string]any
-	Needs                 []*Node // what it uses, in the order of the file
+	Meta                  *jinja.Dict // in the order of the file
+	Needs                 []*Node     // what it uses, in the order of the file
 	Package               string
 	Path                  string
 	Pos                   config.Pos
@@ -93,7 +94,7 @@ func (l *loader) linkExposures() {
 		file := strings.TrimPrefix(strings.TrimPrefix(d.Pos().File, d.pkg.dir), "/")
 		e := &Exposure{Name: d.Name, Label: d.Label, Type: d.Type, Maturity: d.Maturity, URL: d.URL, OwnerName: d.Owner.Name,
 			OwnerEmail:  strings.Join(d.Owner.Email, ", "),
-			Description: l.described(d.pkg, d.Description, d.At("description")), Tags: slices.Concat(d.Tags, d.Config.Tags), Meta: map[string]any{},
+			Description: l.described(d.pkg, d.Description, d.At("description")), Tags: slices.Concat(d.Tags, d.Config.Tags), Meta: metaOf(jinja.NewDict(), d.Meta, d.Config.Meta),
 			Package: d.pkg.label(), Path: d.Pos().File, Pos: d.At("name"), fqn: d.pkg.fqn(d.pkg.inside(d.pkg.modelPaths()), file, d.Name)}
 		enabled := true
 		for _, s := range l.cascade(d.pkg, func(k *dbtKeys) config.Node { return k.Exposures }, e.fqn) {
@@ -106,11 +107,6 @@ func (l *loader) linkExposures() {
 		}
 		if d.Config.Enabled != nil {
 			enabled = *d.Config.Enabled
-		}
-		for _, meta := range []config.Node{d.Meta, d.Config.Meta} {
-			for key, value := range meta.All() {
-				e.Meta[key] = l.goValue(value)
-			}
 		}
 		if !enabled {
 			continue

@@ -1,10 +1,8 @@
 package models
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +17,8 @@ type Invocation struct {
 	ID      string
 	At      time.Time
 	Version string // of millrace
+	// Compiled is what was rendered, by the ids of nodes and tests.
+	Compiled map[string]string
 }
 
 // ManifestSchema is the schema of the manifest.
@@ -27,58 +27,59 @@ const ManifestSchema = "https://schemas.getdbt.com/dbt/manifest/v12.json"
 // Metadata is what dbt's artifacts begin with.
 func (p *Project) Metadata(schema string, in Invocation) map[string]any {
 	return map[string]any{"dbt_schema_version": schema, "dbt_version": jinja.Version, "generated_at": Moment(in.At), "invocation_id": in.ID,
+		"invocation_started_at": Moment(in.At), "quoting": map[string]any{"database": true, "schema": true, "identifier": true, "column": nil},
 		"env": map[string]any{}, "project_name": p.root, "project_id": md5Hex(p.root), "user_id": nil, "send_anonymous_usage_stats": false,
 		"adapter_type": "duckdb", "millrace_version": in.Version}
 }
 
 // Moment is a time as dbt's artifacts have it.
-func Moment(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
+func Moment(t time.Time) string { return t.UTC().Format(jinja.Moment) }
 
 // Manifest is the project as manifest.json. It says nothing of what is published.
 func (p *Project) Manifest(in Invocation) map[string]any {
 	nodes, sources, exposures, units := map[string]any{}, map[string]any{}, map[string]any{}, map[string]any{}
 	parents := map[string][]string{}
+	for id, of := range p.sourceGraph().All() {
+		facts := byName(of.(*jinja.Dict))
+		facts["relation_name"] = p.withDatabase(fmt.Sprint(facts["relation_name"]))
+		sources[fmt.Sprint(id)], parents[fmt.Sprint(id)] = facts, []string{}
+	}
 	for _, n := range p.Nodes {
-		id, facts := p.UniqueID(n), p.nodeFacts(n)
-		if n.ResourceType() == "source" {
-			sources[id] = p.sourceFacts(n, facts)
-			parents[id] = []string{}
-		} else {
-			nodes[id] = facts
+		if n.ResourceType() != "source" {
+			id := p.UniqueID(n)
+			nodes[id] = p.nodeFacts(n)
 			parents[id] = p.parentsOf(n)
-			p.otherSources(n, sources, parents)
 		}
 		for _, c := range n.Checks {
 			if !p.IsTest(c) {
 				continue
 			}
-			test := p.checkFacts(c)
+			test := byName(p.TestNode(c))
+			test["compiled"], test["compiled_code"] = false, nil
 			nodes[p.TestID(c)] = test
-			parents[p.TestID(c)] = idsIn(test)
+			parents[p.TestID(c)], _, _ = p.readsOf(c)
 		}
 	}
 	for _, e := range p.Exposures {
-		id, facts := p.exposureFacts(e)
-		exposures[id] = facts
-		parents[id] = idsIn(facts)
+		id, on, facts := p.exposureFacts(e)
+		exposures[id] = byName(facts)
+		parents[id] = append([]string{}, on...)
 	}
 	for _, t := range p.UnitTests {
 		id := p.UnitTestID(t)
 		units[id] = p.unitTestFacts(t)
 		parents[id] = []string{p.UniqueID(t.Node)}
 	}
+	for id, sql := range in.Compiled {
+		if of, ok := nodes[id].(map[string]any); ok && sql != "" {
+			of["compiled"], of["compiled_code"], of["extra_ctes"], of["extra_ctes_injected"] = true, sql, []any{}, true
+		}
+	}
 	return map[string]any{"metadata": p.Metadata(ManifestSchema, in), "nodes": nodes, "sources": sources, "exposures": exposures,
 		"unit_tests": units, "macros": p.macroFacts(),
 		"parent_map": parents, "child_map": childrenOf(parents), "docs": map[string]any{}, "metrics": map[string]any{},
 		"groups": map[string]any{}, "selectors": map[string]any{},
 		"disabled": map[string]any{}, "group_map": map[string]any{}, "saved_queries": map[string]any{}, "semantic_models": map[string]any{}}
-}
-
-// idsIn are the nodes that facts depend on.
-func idsIn(facts map[string]any) []string {
-	on, _ := facts["depends_on"].(map[string]any)
-	ids, _ := on["nodes"].([]string)
-	return ids
 }
 
 func childrenOf(parents map[string][]string) map[string][]string {
@@ -115,10 +116,6 @@ func (p *Project) parentsOf(n *Node) []string {
 	return ids
 }
 
-func (p *Project) sourceID(source, table string) string {
-	return fmt.Sprintf("source.%s.%s.%s", p.root, source, table)
-}
-
 // inPackage is the name of a file within the package that it is of, and within the folder of its kind.
 func (p *Project) inPackage(file, pkg string) (original, below string) {
 	original = file
@@ -135,7 +132,10 @@ func (p *Project) inPackage(file, pkg string) (original, below string) {
 
 // RelationName is the table of a node as dbt prints it, with the database.
 func (p *Project) RelationName(n *Node) string {
-	name := `"` + strings.ReplaceAll(n.Schema, `"`, `""`) + `"."` + strings.ReplaceAll(n.Table, `"`, `""`) + `"`
+	return p.withDatabase(quotedName(n.Schema, n.Table))
+}
+
+func (p *Project) withDatabase(name string) string {
 	if p.Database != "" {
 		name = `"` + strings.ReplaceAll(p.Database, `"`, `""`) + `".` + name
 	}
@@ -144,32 +144,25 @@ func (p *Project) RelationName(n *Node) string {
 
 // nodeFacts are a model, seed or snapshot.
 func (p *Project) nodeFacts(n *Node) map[string]any {
-	facts, _ := jinja.ToGo(p.Facts(n)).(map[string]any)
-	facts["original_file_path"], facts["path"] = p.inPackage(n.Path, n.Package())
-	facts["relation_name"] = p.RelationName(n)
-	if n.Model != nil && n.Model.Materialized == Ephemeral {
-		facts["relation_name"] = nil
+	facts := byName(p.Facts(n))
+	if facts["relation_name"] != nil {
+		facts["relation_name"] = p.RelationName(n)
 	}
-	facts["depends_on"] = map[string]any{"nodes": p.parentsOf(n), "macros": []string{}}
-	facts["refs"], facts["sources"] = p.refFacts(n)
-	facts["metrics"], facts["language"], facts["docs"] = []any{}, "sql", map[string]any{"show": true, "node_color": nil}
-	facts["checksum"] = map[string]any{"name": "none", "checksum": ""}
-	facts["patch_path"], facts["group"], facts["access"], facts["compiled"], facts["compiled_code"] = nil, nil, "protected", false, nil
-	facts["contract"] = map[string]any{"enforced": n.Contract() != nil, "alias_types": true, "checksum": nil}
-	facts["unrendered_config"], facts["owner"] = map[string]any{}, n.Owner
-	if n.Model != nil {
-		facts["checksum"] = map[string]any{"name": "sha256", "checksum": fmt.Sprintf("%x",
-			sha256.Sum256([]byte(strings.TrimSpace(n.Model.Template.Source()))))}
-	}
-	if n.Seed != nil {
-		facts["raw_code"] = ""
-		facts["root_path"] = p.Dir
+	facts["compiled"], facts["compiled_code"], facts["owner"] = false, nil, n.Owner
+	return facts
+}
+
+// byName are facts by their keys: what JSON writes of them is not in dbt's order, but what is in them is in its own.
+func byName(d *jinja.Dict) map[string]any {
+	facts := map[string]any{}
+	for key, value := range d.All() {
+		facts[fmt.Sprint(key)] = value
 	}
 	return facts
 }
 
-func (p *Project) refFacts(n *Node) (refs []map[string]any, sources [][]string) {
-	refs, sources = []map[string]any{}, [][]string{}
+func (p *Project) refFacts(n *Node) (refs []*jinja.Dict, sources [][]string) {
+	refs, sources = []*jinja.Dict{}, [][]string{}
 	if n.Model == nil {
 		return refs, sources
 	}
@@ -184,7 +177,7 @@ func (p *Project) refFacts(n *Node) (refs []map[string]any, sources [][]string) 
 		case r.Source != "":
 			sources = append(sources, []string{r.Source, r.Name})
 		default:
-			refs = append(refs, refFact(r.Node))
+			refs = append(refs, p.refFact(r.Node))
 		}
 		seen[id] = true
 	}
@@ -192,119 +185,33 @@ func (p *Project) refFacts(n *Node) (refs []map[string]any, sources [][]string) 
 }
 
 // refFact is a ref() of a node.
-func refFact(n *Node) map[string]any {
-	var version any
-	if n.Model != nil && n.Model.Version != "" {
-		version = n.Model.Version
-	}
-	return map[string]any{"name": n.RefName(), "package": orNone(n.Package()), "version": version}
+func (p *Project) refFact(n *Node) *jinja.Dict {
+	return newFacts().putAll("name", n.RefName(), "package", orNone(n.Package()), "version", p.versionFact(n)).Dict
 }
 
-func (p *Project) sourceFacts(n *Node, facts map[string]any) map[string]any {
-	_, below := p.inPackage(n.Path, "")
-	fqn := append([]string{p.root}, strings.Split(path.Dir(below), "/")...)
-	facts["fqn"] = append(slices.DeleteFunc(fqn, func(s string) bool { return s == "." }), n.Stream.Source.Name, n.Table)
-	facts["source_name"], facts["source_description"], facts["loader"] = n.Stream.Source.Name, n.Stream.Source.Description, "millrace"
-	facts["freshness"], facts["loaded_at_field"], facts["external"] = nil, nil, nil
-	delete(facts, "compiled_code")
-	delete(facts, "compiled")
-	return facts
-}
-
-// otherSources adds the sources that a model reads and that seeds or models provide.
-func (p *Project) otherSources(n *Node, sources map[string]any, parents map[string][]string) {
-	if n.Model == nil {
-		return
-	}
-	for _, r := range n.Model.Refs {
-		id := p.sourceID(r.Source, r.Name)
-		if r.Source == "" || r.Node.ResourceType() == "source" && p.UniqueID(r.Node) == id || sources[id] != nil {
-			continue
-		}
-		facts := p.nodeFacts(r.Node)
-		for key, value := range map[string]any{"unique_id": id, "resource_type": "source", "source_name": r.Source, "name": r.Name,
-			"identifier": r.Node.Table,
-			"fqn":        []string{p.root, r.Source, r.Name}, "loader": "", "freshness": nil, "config": map[string]any{"enabled": true},
-			"depends_on": map[string]any{"nodes": []string{}, "macros": []string{}}} {
-			facts[key] = value
-		}
-		delete(facts, "raw_code")
-		sources[id], parents[id] = facts, []string{}
-	}
-}
-
-// checkFacts are a check as the test that dbt would have.
-func (p *Project) checkFacts(c *Check) map[string]any {
-	name, alias := p.TestName(c)
-	pkg := p.testPackage(c)
-	file, below := p.inPackage(c.Pos.File, pkg)
-	on, refs, sources := []string{}, []any{}, [][]string{}
-	for _, n := range append(slices.Clone(c.Reads), c.Node) {
-		id := p.UniqueID(n)
-		switch {
-		case slices.Contains(on, id):
-			continue
-		case n.Stream != nil:
-			sources = append(sources, []string{n.Stream.Source.Name, n.Table})
-		default:
-			refs = append(refs, refFact(n))
-		}
-		on = append(on, id)
-	}
-	severity := strings.ToUpper(string(c.Severity))
-	if c.Severity == SeverityQuarantine {
-		severity = "ERROR"
-	}
-	condition := func(c Condition) string {
-		if c.IsZero() {
-			return "!= 0"
-		}
-		return c.String()
-	}
-	folders := strings.Split(path.Dir(below), "/")
-	fqn := append([]string{p.PackageName(pkg)}, slices.DeleteFunc(folders, func(s string) bool { return s == "." })...)
-	facts := map[string]any{"unique_id": p.TestID(c), "resource_type": "test", "name": name, "alias": alias,
-		"package_name": p.PackageName(pkg), "path": alias + ".sql", "original_file_path": file,
-		"fqn": append(fqn, name), "database": orNone(p.Database), "schema": c.Node.Schema, "description": c.Description,
-		"tags": append([]string{}, c.Tags...), "meta": map[string]any{},
-		"columns": map[string]any{}, "depends_on": map[string]any{"nodes": on, "macros": []string{}}, "refs": refs, "sources": sources,
-		"metrics": []any{}, "relation_name": nil, "language": "sql",
-		"raw_code": "", "checksum": map[string]any{"name": "none", "checksum": ""}, "docs": map[string]any{"show": true, "node_color": nil},
-		"compiled": false, "compiled_code": nil,
-		"config": map[string]any{"enabled": true, "materialized": "test", "severity": severity, "where": orNone(c.Where),
-			"warn_if": condition(c.WarnIf), "error_if": condition(c.ErrorIf),
-			"fail_calc": "count(*)", "tags": append([]string{}, c.Tags...), "meta": map[string]any{}}}
-	if c.Template != nil {
-		facts["raw_code"] = c.Template.Source()
-	}
-	if singularPath(c) == "" {
-		facts["attached_node"] = p.UniqueID(c.Node)
-	}
-	if c.Test != nil {
-		column, _ := c.Test.Args.Get("column_name")
-		facts["column_name"], facts["test_metadata"] = jinja.ToGo(column), p.TestMetadata(c)
-	}
-	return facts
-}
-
-func (p *Project) exposureFacts(e *Exposure) (string, map[string]any) {
-	id := "exposure." + p.PackageName(e.Package) + "." + e.Name
-	on := []string{}
+// exposureFacts are an exposure in dbt's words, and the ids of what it uses: sources first.
+func (p *Project) exposureFacts(e *Exposure) (id string, on []string, _ *jinja.Dict) {
+	id = "exposure." + p.PackageName(e.Package) + "." + e.Name
+	refs, sources := []any{}, []any{}
 	for i, n := range e.Needs {
 		if e.sources[i] != "" {
-			on = append(on, p.sourceID(e.sources[i], e.tables[i]))
+			on, sources = append(on, p.sourceID(e.sources[i], e.tables[i])), append(sources, []string{e.sources[i], e.tables[i]})
 			continue
 		}
-		on = append(on, p.UniqueID(n))
+		on, refs = append(on, p.UniqueID(n)), append(refs, p.refFact(n))
 	}
+	sourcesFirst(on)
 	file, below := p.inPackage(e.Path, e.Package)
-	return id, map[string]any{"unique_id": id, "resource_type": "exposure", "name": e.Name, "label": orNone(e.Label), "type": e.Type,
-		"maturity": orNone(e.Maturity), "url": orNone(e.URL),
-		"description": e.Description, "owner": map[string]any{"name": orNone(e.OwnerName), "email": orNone(e.OwnerEmail)},
-		"package_name": p.PackageName(e.Package), "path": below,
-		"original_file_path": file, "fqn": e.fqn, "tags": append([]string{}, e.Tags...), "meta": e.Meta,
-		"config":     map[string]any{"enabled": true},
-		"depends_on": map[string]any{"nodes": on, "macros": []string{}}, "refs": []any{}, "sources": []any{}, "metrics": []any{}}
+	tags := anys(e.Tags)
+	return id, on, newFacts().putAll("name", e.Name, "resource_type", "exposure", "package_name", p.PackageName(e.Package), "path", below,
+		"original_file_path", file, "unique_id", id, "fqn", anys(e.fqn), "type", e.Type,
+		"owner", newFacts().putAll("email", orNone(e.OwnerEmail), "name", orNone(e.OwnerName)).Dict, "description", e.Description, "label",
+		orNone(e.Label),
+		"maturity", orNone(e.Maturity), "meta", jinja.Copy(e.Meta), "tags", tags,
+		"config", newFacts().putAll("enabled", true, "tags", tags, "meta", jinja.Copy(e.Meta)).Dict, "unrendered_config", jinja.NewDict(),
+		"url", orNone(e.URL),
+		"depends_on", newFacts().putAll("macros", []any{}, "nodes", anys(on)).Dict, "refs", refs, "sources", sources, "metrics", []any{},
+		"created_at", p.createdAt()).Dict
 }
 
 func (p *Project) unitTestFacts(t *UnitTest) map[string]any {
@@ -328,7 +235,9 @@ func (p *Project) macroFacts() map[string]any {
 			file, _ := p.inPackage(m.Position.File, strings.TrimPrefix(pkg, p.root))
 			id := "macro." + pkg + "." + m.Name
 			all[id] = map[string]any{"unique_id": id, "name": m.Name, "package_name": pkg, "resource_type": "macro", "path": file,
-				"original_file_path": file, "description": "", "meta": map[string]any{}}
+				"original_file_path": file, "description": "", "meta": map[string]any{}, "macro_sql": p.Macros.TextOf(m), "arguments": []any{},
+				"depends_on": map[string]any{"macros": p.macroIDs(p.Macros.CalledBy(m))}, "docs": map[string]any{"show": true, "node_color": nil},
+				"patch_path": nil, "created_at": p.createdAt(), "supported_languages": nil}
 		}
 	}
 	return all

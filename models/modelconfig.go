@@ -51,7 +51,7 @@ func (l *loader) configure(n *Node, said []setting) bool {
 	c := &configuring{loader: l, n: n, m: n.Model, ok: true}
 	for _, s := range said {
 		s.key = strings.ReplaceAll(s.key, "-hook", "_hook")
-		c.keep(s)
+		keepSetting(c.m.Config, s)
 		c.take(s)
 	}
 	keys := []string{"materialized", "incremental_strategy"}
@@ -95,29 +95,34 @@ func (c *configuring) bad(s setting, hint, format string, args ...any) {
 	c.ok = false
 }
 
-// keep lets config.get find what was said.
-func (c *configuring) keep(s setting) {
+// keepSetting lets config.get find what was said: tags add up, what is said of meta joins what was said before, and everything else is
+// replaced.
+func keepSetting(kept *jinja.Dict, s setting) {
+	said := s.said
+	before, _ := kept.Get(s.key)
 	switch s.key {
 	case "tags":
-		var all []any
-		for _, t := range append(texts(c.m.Config["tags"]), texts(s.value)...) {
-			all = append(all, t)
-		}
-		c.m.Config["tags"] = all
+		said = jinja.NewList(anys(append(texts(jinja.ToGo(before)), texts(s.value)...))...)
 	case "meta":
-		before, _ := c.m.Config["meta"].(map[string]any)
-		merged := map[string]any{}
-		for _, from := range []any{before, s.value} {
-			if m, ok := from.(map[string]any); ok {
-				for k, v := range m {
-					merged[k] = v
-				}
-			}
+		if now, ok := said.(*jinja.Dict); ok {
+			said = joined(before, now)
 		}
-		c.m.Config["meta"] = merged
-	default:
-		c.m.Config[s.key] = s.value
 	}
+	_ = kept.Set(s.key, said) // a text is a key
+}
+
+// joined is a dict with what was said before and what is said now, which wins.
+func joined(before any, now *jinja.Dict) *jinja.Dict {
+	both := jinja.NewDict()
+	if d, ok := before.(*jinja.Dict); ok {
+		for k, v := range d.All() {
+			_ = both.Set(k, v) // it was a key before
+		}
+	}
+	for k, v := range now.All() {
+		_ = both.Set(k, v)
+	}
+	return both
 }
 
 // take gives one setting its effect.

@@ -52,7 +52,7 @@ func seedTree(k *dbtKeys) config.Node     { return k.Seeds }
 func snapshotTree(k *dbtKeys) config.Node { return k.Snapshots }
 
 func (l *loader) newModel(m *Model, file string) *Node {
-	m.Materialized, m.Config = View, map[string]any{}
+	m.Materialized, m.Config = View, jinja.NewDict()
 	if m.OnSchemaChange = SchemaChangeAppend; l.isDBT() {
 		m.OnSchemaChange = SchemaChangeIgnore
 	}
@@ -69,7 +69,7 @@ func (l *loader) define(p *dbtPackage, n *Node, tree func(*dbtKeys) config.Node,
 		said = append(said, l.versionSettings(n, patch)...)
 		for key, value := range map[string]config.Node{"group": patch.Group, "access": patch.Access} {
 			if value.Text() != "" {
-				said = append(said, setting{key, value.Text(), value.Pos(), value.Pos()})
+				said = append(said, saidInCode(key, value.Text(), value.Pos(), value.Pos()))
 			}
 		}
 	}
@@ -229,7 +229,7 @@ func (l *loader) snapshots(p *dbtPackage) {
 func (l *loader) snapshot(p *dbtPackage, m *Model, pos config.Pos, patch *tableProperties, fqn []string) {
 	n := l.newModel(m, m.Path)
 	n.Pos, m.Slowly = pos, &Slowly{HardDeletes: "ignore"}
-	said := []setting{{"materialized", string(Snapshot), pos, pos}}
+	said := []setting{saidInCode("materialized", string(Snapshot), pos, pos)}
 	l.define(p, n, snapshotTree, said, patch, fqn)
 }
 
@@ -281,7 +281,7 @@ func (l *loader) naming(p *dbtPackage, n *Node, macro string, given any) (string
 	}
 	probe := &trial{node: n, project: l.p}
 	if n.Model == nil {
-		probe.node = &Node{Schema: n.Schema, Table: n.Table, Path: n.Path, Pos: n.Pos, Model: &Model{Package: p.label(), Config: map[string]any{}}}
+		probe.node = &Node{Schema: n.Schema, Table: n.Table, Path: n.Path, Pos: n.Pos, Model: &Model{Package: p.label(), Config: jinja.NewDict()}}
 	}
 	value, err := jinja.FromGo(given)
 	if err != nil {

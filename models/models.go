@@ -61,12 +61,16 @@ type Project struct {
 	byModel  map[string]*Node   // models by file name, and tables of entities, as ref() finds them
 	byRef    map[modelKey]*Node // models and seeds, by package too
 	sourced  map[string]*Node   // what provides the tables of dbt's sources, by source and table
+	declared []*declared        // tables of dbt's sources, in the order of the files
 	files    map[string]string  // streams of files that models read by themselves, as schema.table, by the canonical call that reads them
 	trials   []*trial           // while loading
-	content  map[string]string  // hashes of files that were read, by their names
-	standing *Standing          // that state: and result: go by
 
-	root        string // name of the project as a package
+	declaredBy map[string]*declared // by source and table
+	content    map[string]string    // hashes of files that were read, by their names
+	standing   *Standing            // that state: and result: go by
+
+	root        string         // name of the project as a package
+	output      map[string]any // what templates see of the profile's output besides
 	rootVars    variables
 	versions    map[string]string // of the project and its packages, by name
 	packageVars map[string]variables
@@ -325,10 +329,10 @@ type Node struct {
 	Path          string  // the file that defines it, relative to the project
 	Pos           config.Pos
 
-	loadedBy  string          // loader: of a dbt source
-	asWritten string          // identifier: of a dbt source's table
-	fqn       []string        // what dbt's trees of configuration and selectors go by
-	inherited map[string]bool // of a model: names of personal columns that it reads, in lower case
+	toldBySource bool             // its description is that of the source that it provides
+	props        *tableProperties // what the properties files say of it; nil where they say nothing, and of streams
+	fqn          []string         // what dbt's trees of configuration and selectors go by
+	inherited    map[string]bool  // of a model: names of personal columns that it reads, in lower case
 }
 
 // BuiltAnew says how a model's table is built from nothing.
@@ -363,6 +367,9 @@ type Column struct {
 	Term        string // the business term that it is, by the term's name; none: it is no term; "" when nobody says
 	Pos         config.Pos
 	TermPos     config.Pos
+
+	props    *columnProperties // what the properties file says besides
+	ofSource bool              // it is said of the source that the node provides
 }
 
 // Check returns the node's check of that name, or nil.
@@ -437,7 +444,7 @@ type Model struct {
 	Materialized Materialization
 	Strategy     Strategy
 	UniqueKey    []string
-	Config       map[string]any // everything that config() and the project's files said, for config.get
+	Config       *jinja.Dict // everything that config() and the project's files said, as templates see it; of a probe nil
 	Refs         []Ref
 	Asked        []string // variables and environment variables that its template read when the project was loaded, as parts of a Definition
 
@@ -460,6 +467,8 @@ type Model struct {
 type Hook struct {
 	Template *jinja.Template
 	Pos      config.Pos
+	// Name and Package are a run's hook's: dbt's name for it, and the package that has it, "" for the project's own.
+	Name, Package string
 }
 
 // Slowly says how a snapshot finds out that a row has changed, with dbt's names.
@@ -489,7 +498,7 @@ type Seed struct {
 	Delimiter string // "," unless the project says otherwise
 	// Types of columns that are not to be found out, in DuckDB's spelling, by name.
 	Types  map[string]string
-	Config map[string]any // everything that the project's files said
+	Config *jinja.Dict // everything that the project's files said, as templates see it
 }
 
 // Ref is a ref() or source() in a model and the node it means.

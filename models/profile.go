@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
@@ -159,6 +160,7 @@ func (l *loader) profileTargets() {
 		} else {
 			l.otherEngine(t, output, kind)
 		}
+		l.p.output = l.outputFacts(output)
 	}
 	if l.p.Target == nil {
 		hint := "known targets: " + strings.Join(known, ", ")
@@ -167,6 +169,19 @@ func (l *loader) profileTargets() {
 		}
 		l.problem(pos, hint, "unknown target %q", want)
 	}
+}
+
+// outputFacts are what templates see of the chosen output as target, besides its name and its schema. What may be secret is not among them.
+func (l *loader) outputFacts(output config.Node) map[string]any {
+	facts := map[string]any{"profile_name": l.packages[0].keys.Profile, "threads": 1, "external_root": cmp.Or(output.Get("external_root").Text(), "."),
+		"path": ":memory:", "settings": map[string]any{}}
+	if file := output.Get("path").Text(); file != "" && !strings.Contains(file, ":") { // an address may have a token in it
+		facts["path"] = file
+	}
+	if threads, err := strconv.Atoi(output.Get("threads").Text()); err == nil {
+		facts["threads"] = threads
+	}
+	return facts
 }
 
 // firstOf is the first of the keys that a mapping has.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/models/jinja"
 )
 
 // readProperties reads the properties files of all packages, which may stand beside anything. What they say is given to nodes when
@@ -208,7 +209,7 @@ type sourceProperties struct {
 
 // column is what the properties say of one.
 func (c *columnProperties) column() Column {
-	said := Column{Name: c.Name, Description: c.Description, Type: c.DataType, Tags: slices.Concat(c.Tags, c.Config.Tags), Pos: c.Origin.At("name")}
+	said := Column{props: c, Name: c.Name, Description: c.Description, Type: c.DataType, Tags: slices.Concat(c.Tags, c.Config.Tags), Pos: c.Origin.At("name")}
 	if c.PII != nil && *c.PII {
 		said.Tags = append(said.Tags, "pii")
 	}
@@ -333,14 +334,10 @@ func (l *loader) patchOf(p *dbtPackage, kind, name string) *tableProperties {
 func (l *loader) patchSettings(t *tableProperties) []setting {
 	var said []setting
 	if len(t.Tags) > 0 {
-		tags := make([]any, len(t.Tags))
-		for i, tag := range t.Tags {
-			tags[i] = tag
-		}
-		said = append(said, setting{"tags", tags, t.At("tags"), t.Key("tags")})
+		said = append(said, saidInCode("tags", jinja.NewList(anys(t.Tags)...), t.At("tags"), t.Key("tags")))
 	}
 	if t.Meta.IsMapping() {
-		said = append(said, setting{"meta", l.goValue(t.Meta), t.At("meta"), t.Key("meta")})
+		said = append(said, setting{"meta", l.goValue(t.Meta), templateValue(t.Meta), t.At("meta"), t.Key("meta")})
 	}
 	if t.Config.IsMapping() {
 		for key, value := range t.Config.All() {
@@ -519,8 +516,12 @@ func (l *loader) describeSource(s *sourceProperties) {
 	c := l.configOf(&tableProperties{Config: s.Config})
 	l.unread(s.Origin, freshnessHint, unreadSource{})
 	l.unread(c.Origin, freshnessHint, unreadSource{})
-	for _, t := range s.Tables {
+	for i := range s.Tables {
+		t := s.Tables[i]
 		n := l.p.SourceTable(s.Name, t.Name)
+		if said := l.sourceSettings(s, &t); l.isEnabled(said) {
+			l.declare(s, &s.Tables[i], n, said)
+		}
 		if n == nil {
 			if l.isDBT() {
 				continue // told where something refers to it
@@ -535,10 +536,6 @@ func (l *loader) describeSource(s *sourceProperties) {
 			continue
 		}
 		n.Tags = append(append(append(n.Tags, l.sourceTags(s, &t)...), s.Tags...), c.Tags...)
-		n.loadedBy, n.asWritten = s.Loader.Text(), t.Identifier
-		if t.Loader.IsScalar() {
-			n.loadedBy = t.Loader.Text()
-		}
 		before := len(n.Checks)
 		l.describe(n, t)
 		for _, c := range n.Checks[before:] {
@@ -547,6 +544,17 @@ func (l *loader) describeSource(s *sourceProperties) {
 			}
 		}
 	}
+}
+
+// columnsOf are what the properties say of a table's columns.
+func (l *loader) columnsOf(t *tableProperties) []Column {
+	var all []Column
+	for i := range t.Columns {
+		said := t.Columns[i].column()
+		said.Description = l.described(t.pkg, said.Description, t.Columns[i].At("description"))
+		all = append(all, said)
+	}
+	return all
 }
 
 func (l *loader) noTable(t tableProperties, known []string, format string, args ...any) {
@@ -560,8 +568,10 @@ func (l *loader) noTable(t tableProperties, known []string, format string, args 
 // describe gives a node what its properties say.
 func (l *loader) describe(n *Node, t tableProperties) {
 	c := l.configOf(&t)
+	provides := t.kind == "" && n.Kind != KindStream // a source's table
 	if n.Description == "" {
 		n.Description = l.described(t.pkg, t.Description, t.Origin.At("description"))
+		n.toldBySource = provides
 	}
 	if n.Owner == "" {
 		n.Owner = t.Owner
@@ -579,9 +589,11 @@ func (l *loader) describe(n *Node, t tableProperties) {
 	l.checksOf(n, t.Tests.Node, "", true)
 	l.checksOf(n, t.DataTests.Node, "", true)
 	l.promised(n, l.entryOf(n, t, c), t.Columns, t.Constraints)
-	for i := range t.Columns {
-		said := t.Columns[i].column()
-		said.Description = l.described(t.pkg, said.Description, t.Columns[i].At("description"))
+	if t.kind != "" { // else it is a source's, which another node may provide
+		n.props = &t
+	}
+	for i, said := range l.columnsOf(&t) {
+		said.ofSource = provides
 		n.Columns = append(n.Columns, said)
 		before := len(n.Checks)
 		l.checksOf(n, t.Columns[i].Checks.Node, said.Name, false)

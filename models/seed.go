@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/models/jinja"
 )
 
 // This file makes nodes of the project's seeds. Loading looks for their files, and not into them: what they hold is data, which is
@@ -35,7 +36,7 @@ func (l *loader) seeds() {
 
 // seed makes the node of one CSV file.
 func (l *loader) seed(p *dbtPackage, folders []string, file string) {
-	s := &Seed{Name: stem(file), Package: p.label(), Path: file, Delimiter: ",", Types: map[string]string{}, Config: map[string]any{}}
+	s := &Seed{Name: stem(file), Package: p.label(), Path: file, Delimiter: ",", Types: map[string]string{}, Config: jinja.NewDict()}
 	n := &Node{Schema: l.defaultSchema(), Table: s.Name, Kind: KindSeed, Seed: s, Path: file, Pos: config.Pos{File: file, Line: 1, Column: 1}}
 	n.fqn = p.fqn(folders, file, s.Name)
 	if err := l.noteSeed(file); err != nil {
@@ -70,7 +71,7 @@ var seedKeys = []string{"column_types", "delimiter", "quote_columns", "fast", "a
 func (l *loader) seedConfigure(n *Node, said []setting) bool {
 	for _, s := range said {
 		s.key = strings.ReplaceAll(s.key, "-hook", "_hook")
-		n.Seed.Config[s.key] = s.value
+		keepSetting(n.Seed.Config, s)
 		switch s.key {
 		case "tags":
 			n.Tags = append(n.Tags, texts(s.value)...)
@@ -164,7 +165,8 @@ func (p *Project) SeedHash(s *Seed) (string, error) {
 	}
 	defer f.Close()
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%q %v %v\n", s.Delimiter, s.Config["fast"], s.Types) // maps are printed in the order of their keys
+	fast, _ := s.Config.Get("fast")
+	fmt.Fprintf(sum, "%q %v %v\n", s.Delimiter, fast, s.Types) // maps are printed in the order of their keys
 	if _, err := io.Copy(sum, f); err != nil {
 		return "", errors.Join(fmt.Errorf("read seed %s", s.Path), err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/models/jinja"
 )
 
 // This file has the methods of selectors: tag:nightly and the others, with dbt's names and meanings where dbt has them.
@@ -263,9 +264,9 @@ func settingOf(n *Node, key string) []string {
 	var value any
 	switch {
 	case n.Model != nil:
-		value = map[string]any(n.Model.Config)
+		value = jinja.ToGo(n.Model.Config)
 	case n.Seed != nil:
-		value = map[string]any(n.Seed.Config)
+		value = jinja.ToGo(n.Seed.Config)
 		if key == "materialized" {
 			return []string{"seed"}
 		}

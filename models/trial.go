@@ -3,6 +3,7 @@ package models
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/millrace/millrace/internal/fileread"
@@ -113,7 +114,8 @@ func (p *Project) TargetFacts() map[string]any {
 	if p.Target == nil {
 		return map[string]any{}
 	}
-	facts := map[string]any{"name": p.Target.Name, "type": "duckdb", "schema": p.Target.Schema, "profile_name": p.Name}
+	facts := map[string]any{"name": p.Target.Name, "target_name": p.Target.Name, "type": "duckdb", "schema": p.Target.Schema, "profile_name": p.Name, "threads": 1}
+	maps.Copy(facts, p.output)
 	if p.Database != "" {
 		facts["database"] = p.Database
 	}
@@ -152,7 +154,7 @@ func (t *trial) SetConfig(values *jinja.Dict) error {
 		if !known {
 			p = jinja.Position{File: t.node.Path, Line: 1, Col: 1}
 		}
-		t.config = append(t.config, setting{name, jinja.ToGo(value), at(p), at(p)})
+		t.config = append(t.config, saidInCode(name, jinja.Copy(value), at(p), at(p)))
 	}
 	return nil
 }
@@ -165,7 +167,7 @@ func (t *trial) Config(name string) (any, bool) {
 	for _, said := range [][]setting{t.config, t.before} {
 		for _, s := range slices.Backward(said) {
 			if s.key == name {
-				return s.value, true
+				return jinja.Copy(s.said), true
 			}
 		}
 	}
@@ -193,7 +195,7 @@ func (t *trial) Doc(_, name string) (string, error) {
 func (t *trial) Graph() (any, error) { return (&Project{}).Graph(), nil }
 
 // Model implements jinja.Engine.
-func (t *trial) Model() (any, error) { return t.project.Facts(t.node), nil }
+func (t *trial) Model() (any, error) { return t.project.ModelFacts(t.node), nil }
 
 // Warn implements jinja.Engine.
 func (t *trial) Warn(jinja.Position, string) {}

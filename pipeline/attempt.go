@@ -48,6 +48,8 @@ type run struct {
 
 	metrics       map[string][]check.Metric
 	checks        map[string][]check.Result      // by node
+	late          bool                           // deferred checks have run
+	compiled      map[string]string              // SELECTs of models that were built, by node
 	ended         map[*models.Node]chan struct{} // of streams: closed when one is done
 	matches       map[*models.Entity]*master.Matched
 	shared        warehouse.Warehouse // in which models are built
@@ -86,7 +88,7 @@ func (r *run) execute(ctx context.Context) (report *Report, err error) {
 	}
 	r.before, r.results, r.spent, r.unreadable = before, map[string]*result{}, map[string]time.Duration{}, map[string]error{}
 	r.begun, r.matches = map[string]journal.Step{}, map[*models.Entity]*master.Matched{}
-	r.checks, r.metrics = map[string][]check.Result{}, map[string][]check.Metric{}
+	r.checks, r.metrics, r.compiled = map[string][]check.Result{}, map[string][]check.Metric{}, map[string]string{}
 	now := r.Clock()
 	if r.resumed {
 		r.Run.Resumed = &now

@@ -89,6 +89,9 @@ func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, d
 		maps.Copy(x.seen, r.walked)
 	}
 	b := &transform.Builder{Project: r.Project, Warehouse: w, Run: r.forTemplates()}
+	if published, ok := w.(transform.Published); ok {
+		b.Published = published
+	}
 	a.Runner = check.Runner{Warehouse: w, At: r.LogicalTime, Now: r.Clock(), Dir: a.dir,
 		Parent: func(p *models.Node) (string, error) { return r.readable(x, n, p) },
 		Query: func(ctx context.Context, c *models.Check) (string, error) {

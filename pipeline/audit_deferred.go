@@ -11,8 +11,12 @@ import (
 )
 
 // checkDeferred runs the checks that read what is built from their own node: everything is built by now, and nothing is
-// published yet.
+// published yet. They run once, before the hooks of the run's end, which see their results.
 func (r *run) checkDeferred(ctx context.Context) error {
+	if r.late {
+		return nil
+	}
+	r.late = true
 	for _, n := range r.nodes {
 		var checks []*models.Check
 		for _, c := range n.Checks {

@@ -41,14 +41,17 @@ func (r *run) buildAll(ctx context.Context) (err error) {
 	if len(todo) == 0 {
 		return nil
 	}
-	w, err := r.Warehouse(ctx, warehouse.Config{Memory: r.engineMemory(1), Threads: r.Threads, Temp: filepath.Join(r.runDir(r.ID), "spill"), Dirs: r.checkPlaces()})
+	engine, err := r.Warehouse(ctx, warehouse.Config{Memory: r.engineMemory(1), Threads: r.Threads, Temp: filepath.Join(r.runDir(r.ID), "spill"), Dirs: r.checkPlaces()})
 	if err != nil {
 		return err
 	}
-	defer w.Close()
+	defer engine.Close()
+	w := &onDemand{Warehouse: engine, published: r.before, exposed: map[warehouse.Name]bool{}, told: func(name warehouse.Name, err error) {
+		r.Log.Debug("published table cannot be read", "run", r.ID, "table", name.String(), "error", err)
+	}}
 	b := &transform.Builder{
-		Project: r.Project, Warehouse: w, Run: r.forTemplates(),
-		Warn: func(node, message string) { r.Log.Warn(message, "run", r.ID, "step", node) },
+		Project: r.Project, Warehouse: w, Published: w, Run: r.forTemplates(),
+		Warn: func(node, message string) { r.Log.Warn(message, "run", r.ID, "step", node) }, Log: r.said,
 	}
 	r.shared, r.walked = w, map[string]bool{}
 	for _, n := range todo {
@@ -90,7 +93,12 @@ func (r *run) buildAll(ctx context.Context) (err error) {
 	if err = errors.Join(err, r.halted()); err != nil {
 		return err
 	}
-	more, err := b.End(ctx)
+	if len(r.Project.OnRunEnd) > 0 {
+		if err := r.checkDeferred(ctx); err != nil {
+			return err
+		}
+	}
+	more, err := b.End(ctx, r.resultsForHooks())
 	if err != nil {
 		return refusedHook(err)
 	}
@@ -98,6 +106,12 @@ func (r *run) buildAll(ctx context.Context) (err error) {
 		r.warn("%s", note) // there is no step that would tell
 	}
 	return nil
+}
+
+// said tells what a template says: it is a line of the run's log, and shown to those who wait.
+func (r *run) said(node, message string) {
+	r.says(false, message, "step", node)
+	r.observe(Event{Kind: "said", Node: node, Text: message})
 }
 
 // refusedHook is why a run does not go on, with the hook's place: no step would show it.
@@ -263,6 +277,11 @@ func (r *run) make(ctx context.Context, b *transform.Builder, job transform.Job,
 	built, err := build(job)
 	if err != nil {
 		return nil, explainModel(n, err)
+	}
+	if built.SQL != "" {
+		r.mu.Lock()
+		r.compiled[n.Name()] = built.SQL
+		r.mu.Unlock()
 	}
 	if err := r.verify(built.Version, built.Written); err != nil {
 		return nil, err

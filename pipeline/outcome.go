@@ -249,7 +249,7 @@ func (r *run) close(ctx context.Context, report *Report, m *load.Manifest) error
 		stale = append(stale, r.outdated()...)
 	}
 	report.Run, report.Stale, report.Overhead, report.Warnings = r.Run, stale, map[string]float64{}, r.Run.Warnings
-	report.Checks = []check.Result{}
+	report.Checks, report.Compiled = []check.Result{}, r.compiled
 	for _, n := range r.nodes {
 		report.Checks = append(report.Checks, r.checks[n.Name()]...)
 	}

@@ -64,7 +64,7 @@ const (
 type Event struct {
 	Run      string
 	Node     string
-	Kind     string // "begin" and "end" of an attempt; "building" and "built": its timeout counts in between; "start", "phase", "progress", "done" of a step; "slice": one of a backfill's is landed
+	Kind     string // "begin" and "end" of an attempt; "building" and "built": its timeout counts in between; "start", "phase", "progress", "done" of a step; "slice": one of a backfill's is landed; "said": a template says Text
 	Status   journal.Status
 	Step, Of int   // this node is number Step of Of
 	Rows     int64 // so far
@@ -77,6 +77,7 @@ type Event struct {
 	Unchanged bool
 	Phase     string       // extract, build, match, verify, check, publish, load
 	Whole     *journal.Run // the attempt, where it begins and ends
+	Text      string       // of a "said"
 	Slice     string       // of a "slice", which is Step of Of of its node's
 }
 

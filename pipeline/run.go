@@ -52,6 +52,8 @@ type Report struct {
 	// second reader, the publish.
 	Overhead map[string]float64 `json:"overhead_seconds"`
 	Warnings []string           `json:"warnings,omitempty"` // what went wrong behind the publish
+	// Compiled are the SELECTs of the models that were built, by node.
+	Compiled map[string]string `json:"-"`
 }
 
 // Skipped are nodes that were not built because of others, by the node that is the cause of it all.

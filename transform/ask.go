@@ -12,7 +12,8 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// This file is what templates ask of the engine: run_query, adapter.get_columns_in_relation and their like. They see what is exposed.
+// This file is what templates ask of the engine: run_query, adapter.get_columns_in_relation and their like. They see what is exposed, and
+// what is published.
 
 var pragma = regexp.MustCompile(`(?is)^\s*PRAGMA\s+(table_info|storage_info|show_tables|database_list)\s*(?:\((.*?)\))?\s*;?\s*$`)
 
@@ -29,15 +30,31 @@ func (s *session) Query(sql string) (*jinja.Table, error) {
 	} else if changes {
 		return jinja.NewTable(nil, nil)
 	}
+	if s.Published != nil && catalogs.MatchString(sql) {
+		s.Published.Demand(s.ctx, "", "")
+	}
 	sql, err := s.inTables(s.job.own.meant(s.Builder, sql))
+
 	if err != nil {
 		return nil, err
 	}
 	answer, err := s.Warehouse.Query(s.ctx, sql)
+	if s.missing(err, sql) {
+		answer, err = s.Warehouse.Query(s.ctx, sql)
+	}
 	if err != nil {
 		return nil, asked(sql, err)
 	}
 	return jinja.NewTable(columnsOf(answer.Columns), answer.Rows)
+}
+
+// catalogs are queries about what is there.
+var catalogs = regexp.MustCompile(`(?i)information_schema|pg_catalog|duckdb_(tables|views|columns)|sqlite_master|pragma_(show_tables|table_info)|^\s*show\s`)
+
+// missing says whether a query failed for want of a table that is there now.
+func (s *session) missing(err error, sql string) bool {
+	var e *warehouse.SQLError
+	return s.Published != nil && errors.As(err, &e) && strings.Contains(e.Message, "does not exist") && s.Published.DemandNamed(s.ctx, sql)
 }
 
 // asked says of which query an error is, and what a template may ask.
@@ -75,6 +92,9 @@ func (s *session) QueryColumns(sql string) ([]jinja.Column, error) {
 		return nil, err
 	}
 	columns, err := s.Warehouse.Describe(s.ctx, sql)
+	if s.missing(err, sql) {
+		columns, err = s.Warehouse.Describe(s.ctx, sql)
+	}
 	if err != nil {
 		return nil, asked(sql, err)
 	}
@@ -147,6 +167,9 @@ func (s *session) exposed(database, schema, name string) ([]jinja.Relation, erro
 	if !s.ours(database) {
 		return nil, nil
 	}
+	if s.Published != nil {
+		s.Published.Demand(s.ctx, schema, name)
+	}
 	d := s.Warehouse.Dialect()
 	query := "SELECT table_schema, table_name FROM information_schema.tables" +
 		" WHERE lower(table_schema) NOT IN ('information_schema', 'pg_catalog')"
@@ -193,7 +216,24 @@ func (s *session) Graph() (any, error) {
 }
 
 // Model implements jinja.Engine.
-func (s *session) Model() (any, error) { return s.Project.Facts(s.job.Node), nil }
+func (s *session) Model() (any, error) {
+	if s.hook != nil {
+		return s.Project.OperationFacts(*s.hook), nil
+	}
+	return s.Project.ModelFacts(s.job.Node), nil
+}
+
+// name is what is rendered: a node, or a hook of the run.
+func (s *session) name() string {
+	if s.hook != nil {
+		return s.hook.Name
+	}
+	return s.job.Node.Name()
+}
 
 // Log implements jinja.Engine.
-func (s *session) Log(at jinja.Position, message string) { s.Warn(at, message) }
+func (s *session) Log(_ jinja.Position, message string) {
+	if s.Builder.Log != nil && !s.quiet {
+		s.Builder.Log(s.name(), message)
+	}
+}

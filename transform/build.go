@@ -19,8 +19,12 @@ import (
 type Builder struct {
 	Project   *models.Project
 	Warehouse warehouse.Warehouse
-	// Warn is told what templates say by log() and exceptions.warn().
+	// Warn is told what templates say by exceptions.warn().
 	Warn func(node, message string)
+	// Log is told what they say by log(…, info=true) and print().
+	Log func(node, message string)
+	// Published has the tables that templates may ask for besides those that are exposed; nil: there are none.
+	Published Published
 	// Run is what templates may know of the run.
 	Run Run
 	// Apart leaves ephemeral models tables of their own, for those who only look at what reads what.
@@ -32,6 +36,14 @@ type Builder struct {
 	made      []string // macros that hooks have made, in lower case
 	graphOnce sync.Once
 	graph     *jinja.Dict // the project as templates see it, made when one asks
+}
+
+// Published exposes tables of the target that a run does not read, when a template asks for them.
+type Published interface {
+	// Demand exposes those of a schema and name that are not exposed yet; "" is any. One that cannot be read is left out.
+	Demand(ctx context.Context, schema, table string)
+	// DemandNamed exposes those whose names stand in a text; it is false when there were none that had not been exposed.
+	DemandNamed(ctx context.Context, text string) bool
 }
 
 // Run is what a template sees of the run that renders it: run_started_at, invocation_id, flags and selected_resources.
@@ -77,6 +89,7 @@ type Built struct {
 	Written   []warehouse.File // those of the version's files that are new
 	Equations []warehouse.Equation
 	Exported  *Exported // of an external model; nil for others
+	SQL       string    // the model's SELECT as its template was rendered; "" where there was none
 	Notes     []string  // what happened that nobody asked for
 }
 
@@ -110,7 +123,7 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 			return nil, err
 		}
 	}
-	before, notes, err := b.runHooks(ctx, job, job.Node.Model.Before, nil)
+	before, notes, err := b.runHooks(ctx, job, job.Node.Model.Before)
 	if err != nil {
 		return nil, err
 	}
@@ -126,14 +139,15 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 		return nil, b.notYet(locate(err, out), job)
 	}
 	job.own = draftOf(job)
-	_, after, err := b.runHooks(ctx, job, job.Node.Model.Behind, nil)
+	_, after, err := b.runHooks(ctx, job, job.Node.Model.Behind)
 	if err != nil {
 		return nil, err
 	}
 	if built, err = b.drafted(ctx, job, built); err != nil {
 		return nil, err
 	}
-	built.Notes = slices.Concat(built.Notes, notes, after)
+	built.Notes, built.SQL = slices.Concat(built.Notes, notes, after), out.Text
+
 	return built, nil
 }
 

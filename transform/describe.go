@@ -51,7 +51,7 @@ func (b *Builder) Describe(ctx context.Context, job Job) (sql string, columns []
 		return "", nil, err
 	}
 	defer release()
-	before, _, err := b.runHooks(ctx, job, job.Node.Model.Before, nil) // the SELECT may need what they make
+	before, _, err := b.runHooks(ctx, job, job.Node.Model.Before) // the SELECT may need what they make
 	if err != nil {
 		return "", nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -184,7 +185,7 @@ func (b *Builder) lookAtHooks(ctx context.Context, job Job) (before []statement,
 		return nil, nil
 	}
 	for _, h := range m.Before {
-		all, err := b.looked(ctx, job, h, nil)
+		all, err := b.looked(ctx, rendering{job: job, quiet: true}, h)
 		if err != nil && !asksForRows(err) {
 			var te *Error
 			if b.Project.DBT && errors.As(err, &te) {
@@ -196,7 +197,7 @@ func (b *Builder) lookAtHooks(ctx context.Context, job Job) (before []statement,
 	}
 	job.own = draftOf(job)
 	for _, h := range m.Behind {
-		if _, err := b.looked(ctx, job, h, nil); err != nil && !asksForRows(err) {
+		if _, err := b.looked(ctx, rendering{job: job, quiet: true}, h); err != nil && !asksForRows(err) {
 			return nil, err
 		}
 	}
@@ -213,9 +214,18 @@ func asksForRows(err error) bool {
 	return errors.As(err, &a)
 }
 
+// rendering is how a hook is rendered.
+type rendering struct {
+	job     Job
+	more    map[string]any // names that it has besides
+	ofRun   bool           // it is a run's
+	quiet   bool           // it is only looked at
+	reading bool           // as while a project is only read: nothing is asked
+}
+
 // looked renders a hook and looks at its statements. An empty one has none, as in dbt.
-func (b *Builder) looked(ctx context.Context, job Job, h models.Hook, more map[string]any) ([]statement, error) {
-	out, err := b.renderHook(ctx, job, h.Template, more)
+func (b *Builder) looked(ctx context.Context, as rendering, h models.Hook) ([]statement, error) {
+	out, err := b.renderHook(ctx, as, h)
 	var query *warehouse.SQLError
 	switch {
 	case errors.As(err, &query), errors.Is(err, errUnasked):
@@ -229,7 +239,7 @@ func (b *Builder) looked(ctx context.Context, job Job, h models.Hook, more map[s
 		var no *refusal
 		if one.kind, one.name, one.note, no = classify(s.Words); no == nil {
 			no, err = b.hides(ctx, one)
-		} else if job.own.changedBy(s.Words) {
+		} else if as.job.own.changedBy(s.Words) {
 			one.kind, no = hookOwn, nil
 		}
 		if err != nil {
@@ -281,13 +291,13 @@ func (b *Builder) hides(ctx context.Context, s statement) (*refusal, error) {
 
 // runHooks renders hooks, looks at what they say and does it, one after the other. It gives what was done, and notes of what had nothing
 // to do.
-func (b *Builder) runHooks(ctx context.Context, job Job, hooks []models.Hook, more map[string]any) (done []statement, notes []string, err error) {
+func (b *Builder) runHooks(ctx context.Context, job Job, hooks []models.Hook) (done []statement, notes []string, err error) {
 	for _, h := range hooks {
-		all, err := b.looked(ctx, job, h, more)
+		all, err := b.looked(ctx, rendering{job: job}, h)
 		if err != nil {
 			return done, notes, err
 		}
-		said, err := b.do(ctx, job, all)
+		said, err := b.do(ctx, job.own, all)
 		if done, notes = append(done, all...), append(notes, said...); err != nil {
 			return done, notes, err
 		}
@@ -295,8 +305,8 @@ func (b *Builder) runHooks(ctx context.Context, job Job, hooks []models.Hook, mo
 	return done, notes, nil
 }
 
-// do runs statements that were looked at.
-func (b *Builder) do(ctx context.Context, job Job, all []statement) (notes []string, err error) {
+// do runs statements that were looked at; own is the table that they may change, nil for none.
+func (b *Builder) do(ctx context.Context, own *draft, all []statement) (notes []string, err error) {
 	for _, s := range all {
 		if s.kind == hookPassed && s.note == "" {
 			continue
@@ -306,9 +316,9 @@ func (b *Builder) do(ctx context.Context, job Job, all []statement) (notes []str
 			continue
 		}
 		if s.kind == hookOwn {
-			err = job.own.change(ctx, b, s.SQL)
+			err = own.change(ctx, b, s.SQL)
 		} else {
-			err = b.Warehouse.Session(ctx, job.own.meant(b, s.SQL))
+			err = b.Warehouse.Session(ctx, own.meant(b, s.SQL))
 		}
 		if err != nil {
 			return notes, placed(err, s)
@@ -332,7 +342,7 @@ func (b *Builder) inSession(ctx context.Context, job Job) (own context.Context, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := b.do(own, Job{}, b.session); err != nil {
+	if _, err := b.do(own, nil, b.session); err != nil {
 		release()
 		return nil, nil, err
 	}
@@ -372,27 +382,31 @@ func (b *Builder) madeBy(hooks []statement) (macros, temporary []string) {
 	return macros, temporary
 }
 
-// renderHook renders a hook with its model's context.
-func (b *Builder) renderHook(ctx context.Context, job Job, t *jinja.Template, more map[string]any) (*jinja.Output, error) {
-	s := &session{Builder: b, ctx: ctx, job: job}
-	globals := jinja.ModelGlobals(s, s.facts())
-	for name, value := range more {
-		globals[name] = value
+// renderHook renders a hook with its model's context, or that of its package.
+func (b *Builder) renderHook(ctx context.Context, as rendering, h models.Hook) (*jinja.Output, error) {
+	s := &session{Builder: b, ctx: ctx, job: as.job, quiet: as.quiet}
+	facts := s.facts()
+	if as.ofRun {
+		s.hook, facts.This = &h, jinja.Relation{}
 	}
-	return t.Render(ctx, globals, b.options(job.Node))
+	facts.Execute = !as.reading
+	globals := jinja.ModelGlobals(s, facts)
+	maps.Copy(globals, as.more)
+	return h.Template.Render(ctx, globals, b.options(as.job.Node))
 }
 
 // Begin looks at the hooks of the run and, in a project of Millrace's own, of these models, before anything of them is built, and runs those of the run's start.
 // Without models nothing is going to be built, and what asks for rows is passed over.
 func (b *Builder) Begin(ctx context.Context, nodes []*models.Node) (notes []string, err error) {
-	job, more := b.ofRun()
-	for _, h := range b.Project.OnRunEnd {
-		if _, err := b.looked(ctx, job, h, more); err != nil && !asksForRows(err) {
+	for _, h := range b.Project.OnRunEnd { // what they do with results is seen when there are some
+		as := ofRun(h)
+		as.more, as.quiet, as.reading = ended(nil), true, true
+		if _, err := b.looked(ctx, as, h); err != nil && !asksForRows(err) {
 			return nil, err
 		}
 	}
 	for _, h := range b.Project.OnRunStart {
-		all, err := b.looked(ctx, job, h, more)
+		all, err := b.looked(ctx, ofRun(h), h)
 		if err != nil && (nodes != nil || !asksForRows(err)) {
 			return nil, err
 		}
@@ -401,7 +415,7 @@ func (b *Builder) Begin(ctx context.Context, nodes []*models.Node) (notes []stri
 				b.session = append(b.session, s)
 				continue
 			}
-			said, err := b.do(ctx, job, []statement{s})
+			said, err := b.do(ctx, nil, []statement{s})
 			if notes = append(notes, said...); err != nil {
 				return notes, err
 			}
@@ -417,30 +431,50 @@ func (b *Builder) Begin(ctx context.Context, nodes []*models.Node) (notes []stri
 	return notes, errors.Join(failed...)
 }
 
-// End runs the hooks of the run's end.
-func (b *Builder) End(ctx context.Context) (notes []string, err error) {
+// End runs the hooks of the run's end, which see what became of its nodes.
+func (b *Builder) End(ctx context.Context, results []jinja.Result) (notes []string, err error) {
 	if len(b.Project.OnRunEnd) == 0 {
 		return nil, nil
 	}
-	job, more := b.ofRun()
 	ctx, release, err := b.Warehouse.Pin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	if _, err := b.do(ctx, job, b.session); err != nil {
+	if _, err := b.do(ctx, nil, b.session); err != nil {
 		return nil, err
 	}
-	_, notes, err = b.runHooks(ctx, job, b.Project.OnRunEnd, more)
-	return notes, err
+	for _, h := range b.Project.OnRunEnd {
+		as := ofRun(h)
+		as.more = ended(results)
+		all, err := b.looked(ctx, as, h)
+		if err != nil {
+			return notes, err
+		}
+		said, err := b.do(ctx, nil, all)
+		if notes = append(notes, said...); err != nil {
+			return notes, err
+		}
+	}
+	return notes, nil
 }
 
-// ofRun is what hooks of the run are rendered with: they have no model, and what the run has given is not known to them.
-func (b *Builder) ofRun() (Job, map[string]any) {
-	schema := ""
-	if b.Project.Target != nil {
-		schema = b.Project.Target.Schema
+// ofRun is how a run's hook is rendered: it has no model, and is its package's.
+func ofRun(h models.Hook) rendering {
+	return rendering{job: Job{Node: &models.Node{Model: &models.Model{Package: h.Package}}}, ofRun: true}
+}
+
+// ended are the names that a hook of a run's end has besides: what became of the nodes, and the schemas that have what was made.
+func ended(results []jinja.Result) map[string]any {
+	all, schemas, pairs := jinja.NewList(), jinja.NewList(), jinja.NewList()
+	for _, r := range results {
+		all.Items = append(all.Items, r.Value())
+		schema, _ := r.Node.Get("schema")
+		if _, named := schema.(string); !named || r.Relation == "" || r.Status == "error" || r.Status == "skipped" || slices.Contains(schemas.Items, schema) {
+			continue
+		}
+		database, _ := r.Node.Get("database")
+		schemas.Items, pairs.Items = append(schemas.Items, schema), append(pairs.Items, &jinja.Tuple{Items: []any{database, schema}})
 	}
-	return Job{Node: &models.Node{Model: &models.Model{Config: map[string]any{}}}},
-		map[string]any{"results": jinja.NewList(), "schemas": jinja.NewList(schema), "database_schemas": jinja.NewList()}
+	return map[string]any{"results": all, "schemas": schemas, "database_schemas": pairs}
 }

@@ -162,7 +162,7 @@ func TestHooksOfARun(t *testing.T) {
 			t.Errorf("%s: %v", model, err)
 		}
 	}
-	if _, err := b.End(t.Context()); err != nil {
+	if _, err := b.End(t.Context(), nil); err != nil {
 		t.Error(err)
 	}
 	b.Project.OnRunEnd = []models.Hook{hook(t, "drop table x")}

@@ -92,9 +92,9 @@ func (b *Builder) QueryPlace(ctx context.Context, c *models.Check, offset int) s
 // testQuery is the query of a generic test.
 func (b *Builder) testQuery(ctx context.Context, c *models.Check) (string, error) {
 	n := *c.Node
-	settings := map[string]any{}
+	settings := jinja.NewDict()
 	if c.Where != "" {
-		settings["where"] = c.Where
+		_ = settings.Set("where", c.Where) // a text is a key
 	}
 	n.Model = &models.Model{Path: c.Pos.File, Package: c.Node.Package(), Materialized: models.Table, Config: settings}
 	s := &session{Builder: b, ctx: ctx, job: Job{Node: &n}}
@@ -111,6 +111,9 @@ type session struct {
 	*Builder
 	ctx context.Context // of this rendering: the template calls back within it
 	job Job
+
+	hook  *models.Hook // of the run, which has no model; nil for others
+	quiet bool         // it is rendered to be looked at: what it says is said when it runs
 }
 
 func (s *session) relation(n *models.Node) jinja.Relation {
@@ -157,8 +160,8 @@ func (s *session) SetConfig(*jinja.Dict) error { return nil }
 
 // Config implements jinja.Engine.
 func (s *session) Config(name string) (any, bool) {
-	v, ok := s.job.Node.Model.Config[name]
-	return v, ok
+	v, ok := s.job.Node.Model.Config.Get(name)
+	return jinja.Copy(v), ok
 }
 
 // Var implements jinja.Engine.
@@ -171,7 +174,7 @@ func (s *session) EnvVar(name string) (string, bool) { return s.Project.EnvVar(n
 
 // Warn implements jinja.Engine.
 func (s *session) Warn(at jinja.Position, message string) {
-	if s.Builder.Warn != nil {
-		s.Builder.Warn(s.job.Node.Name(), at.String()+": "+message)
+	if s.Builder.Warn != nil && !s.quiet {
+		s.Builder.Warn(s.name(), at.String()+": "+message)
 	}
 }

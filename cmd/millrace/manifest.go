@@ -66,6 +66,10 @@ func (a *app) writeArtifacts(e *pipeline.Engine, r *pipeline.Report) {
 	in := models.Invocation{ID: invocationID(), At: clock.System(), Version: version()}
 	args := map[string]any{"which": "build", "select": []string{}, "exclude": []string{}, "target": e.Project.Target.Name,
 		"full_refresh": r.Run.Selection.FullRefresh, "vars": map[string]any{}}
+	in.Compiled = map[string]string{}
+	for _, one := range pipeline.NodeResults(e.Project, r.Steps, r.Checks, r.Compiled, in.At) {
+		in.Compiled[one.ID] = one.SQL
+	}
 	for name, v := range map[string]map[string]any{"manifest.json": e.Project.Manifest(in),
 		"run_results.json": report.RunResults(e.Project, r, in, args)} {
 		text, err := a.artifact(v)

@@ -50,6 +50,9 @@ func (p *progress) observe(ev pipeline.Event) {
 	case "slice":
 		p.erase()
 		p.landed(ev)
+	case "said":
+		p.erase()
+		p.said(ev)
 	case "done":
 		delete(p.now, ev.Node)
 		p.erase()
@@ -94,6 +97,16 @@ func (p *progress) logged(ev pipeline.Event) {
 		level, args = slog.LevelError, append(args, "error", ev.Err.Error())
 	}
 	p.log.Log(context.Background(), level, "step ends", args...)
+}
+
+// said writes what a template has to say.
+func (p *progress) said(ev pipeline.Event) {
+	switch {
+	case p.log != nil:
+		p.log.Info(ev.Text, "run", ev.Run, "step", ev.Node)
+	case !p.a.json && p.a.format != formatJSON:
+		fmt.Fprintln(p.a.stderr, p.a.redactor.Redact(ev.Text))
+	}
 }
 
 // landed writes the lasting line of a backfill's slice.

@@ -29,7 +29,7 @@ func (t *Template) Snapshots() []Snapshot {
 // part is a template of one snapshot block and the macros of the file.
 func (t *Template) part(s *snapshotNode) *Template {
 	spans := [][2]int{{s.at(), s.end}}
-	p := &Template{name: t.name, src: t.src, lines: t.lines, bound: t.bound, env: t.env}
+	p := &Template{name: t.name, src: t.src, lines: t.lines, bound: t.bound, env: t.env, span: spans[0]}
 	for _, m := range t.macros() {
 		p.body = append(p.body, m)
 		spans = append(spans, [2]int{m.at(), m.end})
@@ -49,6 +49,18 @@ func (t *Template) part(s *snapshotNode) *Template {
 		}
 	}
 	return p
+}
+
+// Body is the text of the block that the template is a part of its file for, without its tags; of others the whole text.
+func (t *Template) Body() string {
+	if t.span[1] == 0 {
+		return strings.TrimSpace(t.src)
+	}
+	text := t.src[t.span[0]:t.span[1]]
+	if begin, end := strings.Index(text, "%}"), strings.LastIndex(text, "{%"); begin >= 0 && end > begin {
+		text = text[begin+2 : end]
+	}
+	return strings.TrimSpace(text)
 }
 
 // Doc is a `{% docs name %}` block of a Markdown file.

@@ -104,6 +104,7 @@ type Template struct {
 	bound map[string]bool // names the template itself binds: macros and assignments
 	refs  []reference     // what it may reach of a library, in the order of the text
 	env   *env
+	span  [2]int // of the block that it is a part of its file for
 }
 
 // Parse reads a template; name is the file shown in errors. The error is always an *Error.

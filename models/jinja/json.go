@@ -1,7 +1,9 @@
 package jinja
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -272,4 +274,55 @@ func jsonErr(err error) error {
 		return nil
 	}
 	return failf("JSON cannot be read: %v", err)
+}
+
+// MarshalJSON writes the dict in its order. A key that is no text is written as it prints.
+func (d *Dict) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for k, v := range d.All() {
+		if b.Len() > 1 {
+			b.WriteByte(',')
+		}
+		key, err := json.Marshal(fmt.Sprint(k))
+		if err != nil {
+			return nil, err
+		}
+		value, err := json.Marshal(forJSON(v))
+		if err != nil {
+			return nil, err
+		}
+		b.Write(key)
+		b.WriteByte(':')
+		b.Write(value)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// MarshalJSON writes the list's elements.
+func (l *List) MarshalJSON() ([]byte, error) {
+	items := make([]any, len(l.Items))
+	for i, v := range l.Items {
+		items[i] = forJSON(v)
+	}
+	return json.Marshal(items)
+}
+
+// forJSON is a value that JSON has a word for: tuples are lists, and what is nothing else is what it prints.
+func forJSON(v any) any {
+	switch v := v.(type) {
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Sprint(v)
+		}
+	case *Tuple:
+		return &List{v.Items}
+	case *Undefined:
+		return nil
+	case *Dict, *List:
+	case fmt.Stringer:
+		return v.String()
+	}
+	return v
 }

@@ -67,6 +67,9 @@ type record struct {
 	names []string
 	vals  []any
 	text  string // what it prints; "" prints its attributes
+
+	plain  bool     // it has to_dict()
+	hidden []string // attributes that to_dict() leaves out
 }
 
 func (o *record) typeName() string { return o.kind }
@@ -99,8 +102,11 @@ func (o *record) Attr(name string) (any, bool) {
 			return o.vals[i], true
 		}
 	}
-	if name == "get" {
+	switch {
+	case name == "get":
 		return getter(func(key string) (any, bool) { return o.Attr(key) }), true
+	case name == "to_dict" && o.plain:
+		return Func(o.toDict), true
 	}
 	return nil, false
 }

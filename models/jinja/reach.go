@@ -117,3 +117,42 @@ func (l *Library) direct(refs []reference, local []string, node, current string)
 	}
 	return out
 }
+
+// Called returns the macros that a template of package pkg names itself, in the order of the template, without those that a dispatch may find.
+func (l *Library) Called(t *Template, pkg string) []MacroRef {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.named(t.refs, nil, pkg, "")
+}
+
+// CalledBy returns the macros that a macro of the library names itself.
+func (l *Library) CalledBy(of MacroRef) []MacroRef {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.pkg(of.Package).get(of.Name)
+	if m == nil {
+		return nil
+	}
+	refs := m.t.refs
+	lo, _ := slices.BinarySearchFunc(refs, m.node.at(), func(r reference, off int) int { return r.off - off })
+	hi, _ := slices.BinarySearchFunc(refs, m.node.end, func(r reference, off int) int { return r.off - off })
+	return l.named(refs[lo:hi], m.node.params, of.Package, m.pkg)
+}
+
+// TextOf is a macro's source text, with its tags.
+func (l *Library) TextOf(of MacroRef) string {
+	m := l.pkg(of.Package).get(of.Name)
+	if m == nil {
+		return ""
+	}
+	return m.t.src[m.node.at():m.node.end]
+}
+
+func (l *Library) named(refs []reference, local []string, node, current string) []MacroRef {
+	plain := slices.DeleteFunc(slices.Clone(refs), func(r reference) bool { return r.dispatch })
+	var all []MacroRef
+	for _, m := range l.direct(plain, local, node, current) {
+		all = append(all, *m.ref)
+	}
+	return all
+}

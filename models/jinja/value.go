@@ -141,8 +141,11 @@ func encodeKey(b *strings.Builder, v any, depth int) error {
 	return nil
 }
 
-// Get returns the value at key.
+// Get returns the value at key. A nil dict is empty.
 func (d *Dict) Get(key any) (any, bool) {
+	if d == nil {
+		return nil, false
+	}
 	k, err := hashKey(key)
 	if err != nil {
 		return nil, false
@@ -233,6 +236,9 @@ func (d *Dict) Len() int { return d.live }
 // All iterates over the keys and values in order; d must not change meanwhile.
 func (d *Dict) All() iter.Seq2[any, any] {
 	return func(yield func(any, any) bool) {
+		if d == nil {
+			return
+		}
 		for _, e := range d.entries {
 			if !e.dead && !yield(e.key, e.val) {
 				return

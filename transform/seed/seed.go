@@ -39,8 +39,8 @@ func Of(p *models.Project, n *models.Node) File {
 	if s.Delimiter != "" {
 		f.Delimiter = s.Delimiter[0]
 	}
-	if fast, ok := s.Config["fast"].(bool); ok {
-		f.NullWords = !fast
+	if fast, ok := s.Config.Get("fast"); ok {
+		f.NullWords = fast == false
 	}
 	return f
 }

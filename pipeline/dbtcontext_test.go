@@ -1,0 +1,69 @@
+package pipeline_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
+)
+
+// TestContextOfRuns: what templates say, in which package hooks of a run stand, which results they see, and which published tables a model
+// finds that it does not read. What is wanted is what dbt says.
+func TestContextOfRuns(t *testing.T) {
+	dir := project(t, map[string]string{
+		"dbt_project.yml": "name: shop\nprofile: shop\nvars: {which: root}\non-run-start: [\"{{ log('start ' ~ execute, info=true) }}\"]\non-run-end:\n" +
+			"  - \"{% for r in results %}{{ log(r.node.name ~ ' ' ~ r.status ~ ' ' ~ r.node.config.materialized ~ ' ' ~ r.failures ~ ' ' ~ (r.to_dict().node.compiled_code or '') | trim, info=true) }}{% endfor %}\"\n" +
+			"  - \"{{ log(schemas ~ database_schemas, info=true) }}\"\n",
+		"profiles.yml":                    "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb, threads: 3}}}\n",
+		"dbt_packages/pk/dbt_project.yml": "name: pk\nvars: {which: pk, own: of_pk}\non-run-end: [\"{{ pk_hook() }}\"]\n",
+		"dbt_packages/pk/macros/m.sql": "{% macro pk_hook() %}{{ print(helper() ~ ' ' ~ var('which') ~ ' ' ~ var('own') ~ ' ' ~ model.unique_id ~ ' ' ~ model.resource_type) }}{% endmacro %}" +
+			"{% macro helper() %}pk{% endmacro %}",
+		"macros/m.sql":     "{% macro helper() %}root{% endmacro %}",
+		"models/other.sql": "{{ config(materialized='table') }} select 7 as n, 'x' as word",
+		"models/bad.sql":   "select * from nowhere",
+		"models/a.sql": `{{ config(materialized='table') }}
+{% set found = load_relation(this) %}{% set other = adapter.get_relation(database=target.database, schema=target.schema, identifier='other') %}
+{% if execute %}{{ log('a ' ~ found ~ ' ' ~ other ~ (' ' ~ other.type ~ ' ' ~ adapter.get_columns_in_relation(other) | map(attribute='name') | join(',') ~ ' ' ~
+ run_query('select n from ' ~ other).columns[0].values()[0] if other else ''), info=true) }}{% endif %}
+select 1 as id`,
+		"models/s.yml":     "models: [{name: a, columns: [{name: id, data_tests: [not_null, {relationships: {to: ref('child'), field: id}}]}]}]\n",
+		"models/child.sql": "select id from {{ ref('a') }}",
+	})
+	said := func(names ...string) []string {
+		var lines []string
+		e := engineWith(t, models.Loading{Dir: dir})
+		e.Observe = func(ev pipeline.Event) {
+			if ev.Kind == "said" {
+				lines = append(lines, ev.Text)
+			}
+		}
+		r := run(t, e, func(req *pipeline.Request) {
+			req.Rebuild = true
+			req.Nodes = slices.DeleteFunc(slices.Clone(req.Nodes), func(n *models.Node) bool { return len(names) > 0 && !slices.Contains(names, n.RefName()) })
+		})
+		if len(r.Run.Warnings) > 0 {
+			t.Error(r.Run.Warnings)
+		}
+		return lines
+	}
+	first := said("a", "bad", "child")
+	want := []string{"start True", "a None None", "a success table None select 1 as id", "bad error view None ", "not_null_a_id pass test 0 ", "child success view None select id from \"main\".\"a\"", "relationships_a_id__id__ref_child_ pass test 0 ", // which is judged last of all
+		"['main'][('shop', 'main')]",
+		"pk root of_pk operation.pk.pk-on-run-end-0 operation"}
+	for i, line := range first {
+		if name, _, ofTest := strings.Cut(line, " pass test 0 "); ofTest {
+			first[i] = name + " pass test 0 " // its SQL is our own
+		}
+	}
+	slices.Sort(first[2:])
+	slices.Sort(want[2:])
+	if !slices.Equal(first, want) {
+		t.Errorf("the first run says\n%s\nand not\n%s", strings.Join(first, "\n"), strings.Join(want, "\n"))
+	}
+	said("other")
+	if second := said("a"); !slices.Contains(second, `a "main"."a" "main"."other" table n,word 7`) {
+		t.Errorf("the second run says\n%s", strings.Join(second, "\n"))
+	}
+}
