@@ -57,8 +57,10 @@ type Stream struct {
 	Known   []Column // columns of the published version: what an unpinned stream must keep to
 	Closed  bool     // columns beyond Known are left out of what is published: no row is to be read again for them
 	Range   *Range   // not nil: the window is to have the rows whose cursor lies in it, and to leave the stream's cursor alone
-	Types   []Column // columns by the project's contract: a source of texts reads them as these, where nothing is pinned
-	Options any      // the source's own keys: a pointer of the type that Spec.StreamOptions made
+	// Published is, of a full stream, the Hi of the window that the published version was read by; "" where that is not to be kept.
+	Published Cursor
+	Types     []Column // columns by the project's contract: a source of texts reads them as these, where nothing is pinned
+	Options   any      // the source's own keys: a pointer of the type that Spec.StreamOptions made
 }
 
 // Mode says how a run reads a stream.
@@ -118,6 +120,9 @@ type Window struct {
 	// Overlaps says that records of this window may come again in the next one, because the cursor's steps are
 	// coarse or something holds its safe edge back. A cursor that stands still is no failure then.
 	Overlaps bool `json:"overlaps,omitempty"`
+	// Same says of a full stream that its records are those of the window whose Hi was Stream.Published: there are no slices, and the
+	// published version stays.
+	Same bool `json:"same,omitempty"`
 	// Covers is what a window of Stream.Range reads: it may be cut where the live cursor stands.
 	Covers *Covered `json:"covers,omitempty"`
 	// Notes are remarks for the people who read the run's report ("a.csv was changed and is read again").

@@ -367,7 +367,9 @@ func (l *loader) yamlValue(pos config.Pos, pkg, text string) (any, error) {
 		return nil, err
 	}
 	probe := &trial{node: &Node{Path: pos.File, Pos: pos, Model: &Model{Package: pkg}}, project: l.p}
-	globals := jinja.ModelGlobals(probe, l.p.ContextFacts())
+	facts := l.p.ContextFacts()
+	facts.PlainVars = true
+	globals := jinja.ModelGlobals(probe, facts)
 	for _, name := range []string{"ref", "source", "config", "this", "is_incremental"} {
 		delete(globals, name)
 	}

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/fileread"
 )
 
 // This file finds what stands behind the sources of dbt's properties files. dbt reads the tables where they are; here a source's rows come in
@@ -41,25 +43,32 @@ func (l *loader) dbtSources() {
 		if l.p.Source(s.Name) != nil {
 			continue
 		}
+		scans := l.scans(s)
 		for i := range s.Tables {
 			t := &s.Tables[i]
 			pos, identifier := t.Origin.At("name"), t.Name
 			if t.Identifier != "" {
 				identifier = t.Identifier
 			}
-			schema := s.Schema
-			if schema == "" {
-				schema = s.Name
-			}
+			schema := s.schema()
 			said := l.sourceSettings(s, t)
 			location, at := externalLocation(said)
 			switch {
 			case !l.isEnabled(said):
-				l.absent[s.Name+"."+t.Name] = "it is disabled"
+				l.p.absent[s.Name+"."+t.Name] = "it is disabled"
+				l.sourceOff[s.Name+"."+t.Name] = true
+			case location != "" && scans:
+				read := scanOf(expand(location, s.Name, t.Name, schema, identifier))
+				if trouble := l.scanTrouble(read); trouble != nil {
+					l.p.absent[s.Name+"."+t.Name] = trouble.Why
+					l.warning(at, trouble.Hint, "external_location: %s", trouble.Why)
+					continue
+				}
+				add(s, "scan", map[string]any{}, map[string]any{"name": t.Name, "read": read}, at)
 			case location != "":
 				file, csv, why := locatedFile(expand(location, s.Name, t.Name, schema, identifier))
 				if why != "" {
-					l.absent[s.Name+"."+t.Name] = why
+					l.p.absent[s.Name+"."+t.Name] = why
 					l.warning(at, "name a file or a pattern: data/*.parquet; or define the source in "+ProjectFile, "external_location: %s", why)
 					continue
 				}
@@ -69,9 +78,9 @@ func (l *loader) dbtSources() {
 			case l.databaseExists():
 				add(s, "duckdb", map[string]any{"path": l.dbtDatabase}, map[string]any{"name": schema + "." + identifier, "as": t.Name}, pos)
 			default:
-				l.absent[s.Name+"."+t.Name] = fmt.Sprintf("no seed or model makes %s.%s, and it names no files", schema, identifier)
+				l.p.absent[s.Name+"."+t.Name] = fmt.Sprintf("no seed or model makes %s.%s, and it names no files", schema, identifier)
 				if pos, off := l.disabled[identifier]; off {
-					l.absent[s.Name+"."+t.Name] = fmt.Sprintf("%s, which would make %s.%s, is disabled", pos.File, schema, identifier)
+					l.p.absent[s.Name+"."+t.Name] = fmt.Sprintf("%s, which would make %s.%s, is disabled", pos.File, schema, identifier)
 				}
 			}
 		}
@@ -80,6 +89,56 @@ func (l *loader) dbtSources() {
 		g := groups[key]
 		l.madeSource(g.name, g.kind, g.options, g.streams, g.places)
 	}
+}
+
+// schema is the one that dbt looks for the source's tables in.
+func (s *sourceProperties) schema() string { return cmp.Or(s.Schema, s.Name) }
+
+// scans says whether a source's tables are read as DuckDB reads them: the location of one is SQL that says more than how a file is written.
+func (l *loader) scans(s *sourceProperties) bool {
+	if l.Trees == nil {
+		return false
+	}
+	for i := range s.Tables {
+		t := &s.Tables[i]
+		location, _ := externalLocation(l.sourceSettings(s, t))
+		if location == "" {
+			continue
+		}
+		text := expand(location, s.Name, t.Name, s.schema(), cmp.Or(t.Identifier, t.Name))
+		if _, _, why := locatedFile(text); why != "" && strings.Contains(text, "(") {
+			return true
+		}
+	}
+	return false
+}
+
+// scanOf is a location as a SELECT has it behind FROM.
+func scanOf(location string) string {
+	text := strings.TrimSpace(location)
+	if strings.HasPrefix(text, "'") || strings.Contains(text, "(") {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", "''") + "'"
+}
+
+// scanTrouble says why a location cannot be read; nil when it can.
+func (l *loader) scanTrouble(read string) *fileread.Trouble {
+	const hint = "write what a SELECT has behind FROM: a path, read_csv('data/x.csv'), or a query in brackets"
+	trees, err := l.Trees(l.Context, []string{"SELECT * FROM " + read})
+	if err != nil {
+		return &fileread.Trouble{Why: err.Error()}
+	}
+	reads, err := fileread.Find([]byte(trees[0]))
+	if err != nil {
+		return &fileread.Trouble{Why: fmt.Sprintf("%s is no SQL that DuckDB reads", read), Hint: hint}
+	}
+	for _, r := range reads {
+		if r.Trouble != nil {
+			return r.Trouble
+		}
+	}
+	return nil
 }
 
 // databaseExists says whether there is a DuckDB file where the profile says: it may have been made by something else than dbt.
@@ -339,10 +398,17 @@ func (l *loader) streamPlace(st *Stream, pos config.Pos) {
 	}
 }
 
-// absentSource reports a source() that dbt's files name, and that nothing provides; it is false where they name none.
+// provideHint is what to do about a table that nothing provides.
+const provideHint = "define the source in " + ProjectFile + ", name its files by external_location, or load it as a seed"
+
+// absentSource reports a source() that dbt's files name, and that nothing provides; it is false where they name none. Where the table is only
+// missing, as it may be for dbt, a run fails what reads it, and builds the rest: that is a warning.
 func (l *loader) absentSource(r reference) bool {
-	if why := l.absent[r.source+"."+r.name]; why != "" {
-		l.unknown(r, fmt.Sprintf("source(%q, %q): %s", r.source, r.name, why), r.name, nil, "define the source in "+ProjectFile+", name its files by external_location, or load it as a seed")
+	if why := l.p.absent[r.source+"."+r.name]; why != "" {
+		l.unknown(r, fmt.Sprintf("source(%q, %q): %s", r.source, r.name, why), r.name, nil, provideHint)
+		if !l.sourceOff[r.source+"."+r.name] {
+			l.problems[len(l.problems)-1].Severity = config.SeverityWarning
+		}
 		return true
 	}
 	var tables []string

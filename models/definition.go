@@ -20,6 +20,8 @@ const DefinitionFormat = 1
 // template reads of tables while it is rendered is not in it, and neither is what the node is called or who owns it.
 type Definition struct {
 	Format int `json:"format"`
+	// ID is the node's unique id, by which it is found where its table has another schema or name.
+	ID string `json:"id,omitempty"`
 	// Parts are hashes, and of config. the values themselves, by the names below.
 	Parts map[string]string `json:"parts"`
 	// Text is a model's template as it is written, for showing what has changed; "" where it is long.
@@ -36,10 +38,20 @@ const (
 	PartEnv       = "env."       // an environment variable that it reads
 	PartEphemeral = "ephemeral." // an ephemeral model that is put into it
 	PartHooks     = "hooks"
-	PartChecks    = "checks"   // those that keep rows out of the table
-	PartContract  = "contract" // what its columns must be
-	PartStream    = "stream"   // how a stream is read
+	PartChecks    = "checks"    // those that keep rows out of the table
+	PartContract  = "contract"  // what its columns must be
+	PartStream    = "stream"    // how a stream is read
+	PartCheck     = "check."    // one that judges the table, and keeps no row out
+	PartRelation  = "relation." // schema and alias, as they are configured: what comes of them is the table's name
+	PartPlace     = "place"     // package, folders and name
+	PartTold      = "told"      // descriptions that persist_docs writes down
 )
+
+// undeciding are the parts that never make another table.
+var undeciding = []string{"check", "relation", "place", "told"}
+
+// Decides says whether the change may make another table: what is judged, and where the file lies, does not.
+func (c Change) Decides() bool { return !slices.Contains(undeciding, c.Part) }
 
 // longText is the length from which a template's text is not kept beside its hash.
 const longText = 64 << 10
@@ -51,7 +63,10 @@ var undecided = map[string]bool{"description": true, "owner": true, "tags": true
 
 // Definition takes the node's definition apart.
 func (p *Project) Definition(n *Node) *Definition {
-	d := &Definition{Format: DefinitionFormat, Parts: map[string]string{PartKind: string(n.Kind)}}
+	d := &Definition{Format: DefinitionFormat, ID: p.UniqueID(n), Parts: map[string]string{PartKind: string(n.Kind)}}
+	if len(n.fqn) > 0 {
+		d.Parts[PartPlace] = strings.Join(n.fqn, ".")
+	}
 	switch {
 	case n.Model != nil:
 		p.defineModel(d, n)
@@ -59,7 +74,7 @@ func (p *Project) Definition(n *Node) *Definition {
 		d.Parts[PartStream] = defineStream(n.Stream)
 	case n.Seed != nil:
 		d.Parts[PartBody], _ = p.SeedHash(n.Seed) // "" where it cannot be read: the seed's step says why
-		d.settings(n.Seed.Config)
+		d.settings(n, n.Seed.Config)
 	case n.Entity != nil:
 		d.Parts[PartBody] = p.contentOf(n.Path)
 	}
@@ -76,7 +91,7 @@ func (p *Project) defineModel(d *Definition, n *Node) {
 			d.Text = ""
 		}
 	}
-	d.settings(m.Config)
+	d.settings(n, m.Config)
 	d.Parts[PartConfig+"materialized"] = string(m.Materialized)
 	if m.Strategy != "" {
 		d.Parts[PartConfig+"incremental_strategy"] = string(m.Strategy)
@@ -128,8 +143,16 @@ func (p *Project) reached(d *Definition, n *Node) {
 	}
 }
 
-// settings adds those that have an effect, with their values.
-func (d *Definition) settings(of map[string]any) {
+// settings adds those that have an effect, with their values, and what is configured of the table's name and descriptions.
+func (d *Definition) settings(n *Node, of map[string]any) {
+	for _, key := range []string{"database", "schema", "alias"} {
+		if of[key] != nil {
+			d.Parts[PartRelation+key] = valueText(of[key])
+		}
+	}
+	if persist, _ := of["persist_docs"].(map[string]any); persist["relation"] == true || persist["columns"] == true {
+		d.Parts[PartTold] = HashOf(toldText(n, persist))
+	}
 	for key, value := range of {
 		if _, none := withoutEffect[key]; !undecided[key] && (!none || key == "column_types") && !slices.Contains(ofOthers, key) {
 			d.Parts[PartConfig+key] = valueText(value)
@@ -137,12 +160,29 @@ func (d *Definition) settings(of map[string]any) {
 	}
 }
 
-// rules adds what keeps rows out of the table, and what its columns must be.
+// toldText are the descriptions that dbt would write into the database.
+func toldText(n *Node, persist map[string]any) (text string) {
+	if persist["relation"] == true {
+		text = n.Description
+	}
+	for _, c := range n.Columns {
+		if persist["columns"] == true {
+			text += "\x00" + c.Name + "\x00" + c.Description
+		}
+	}
+	return text
+}
+
+// rules adds what keeps rows out of the table, what judges it, and what its columns must be.
 func (d *Definition) rules(n *Node) {
 	var texts []string
 	for _, c := range n.Checks {
-		if c.Diverts() && !c.Deferred && c.Kind != KindContract {
+		switch {
+		case c.Kind == KindContract:
+		case c.Diverts() && !c.Deferred:
 			texts = append(texts, c.ruleText())
+		default:
+			d.Parts[PartCheck+c.Name] = HashOf(c.ruleText() + fmt.Sprintf(" %s %s %s %q %d", c.Severity, c.WarnIf, c.ErrorIf, c.FailCalc, c.Limit))
 		}
 	}
 	if len(texts) > 0 {
@@ -159,7 +199,10 @@ func (c *Check) ruleText() string {
 	if c.Template != nil {
 		query = c.Template.Text()
 	}
-	return fmt.Sprintf("%s %q %q %s %q", c.Kind, c.Columns, c.Where, jsonText(c.Args), query)
+	if q, ok := c.Args.(*SQL); ok && q.Test != nil {
+		query = q.Test.In + "." + q.Test.Macro + " " + jsonText(jinja.ToGo(q.Test.Args))
+	}
+	return fmt.Sprintf("%s %q %q %s %q %s", c.Kind, c.Columns, c.Where, jsonText(c.Args), query, c.reached)
 }
 
 // defineStream is a hash of how the stream is read: of its settings and its source's, but for what is only said of it. Secrets are in it as
@@ -198,7 +241,7 @@ func HashOf(text string) string {
 
 // Change is one part in which two definitions of a node differ.
 type Change struct {
-	Part string `json:"part"`           // body, config, macro, var, env, ephemeral, hooks, checks, contract, stream, kind, format
+	Part string `json:"part"`           // body, config, macro, var, env, ephemeral, hooks, checks, check, contract, stream, relation, place, told, kind, format
 	Name string `json:"name,omitempty"` // of what: a setting, a macro, a variable
 	From string `json:"from,omitempty"` // of a setting its values; "" where it is not set
 	To   string `json:"to,omitempty"`
@@ -230,7 +273,7 @@ func (d *Definition) Changes(old *Definition) []Change {
 		} else if !now {
 			c.How = "removed"
 		}
-		if c.Part+"." == PartConfig {
+		if c.Part+"." == PartConfig || c.Part+"." == PartRelation || c.Part == PartPlace {
 			c.From, c.To = was, is
 		}
 		all = append(all, c)
@@ -257,6 +300,14 @@ func (c Change) String() string {
 		return "its hooks " + c.How
 	case "checks":
 		return "the rules that keep rows out " + c.How
+	case "check":
+		return fmt.Sprintf("check %s %s", c.Name, c.How)
+	case "relation":
+		return fmt.Sprintf("config %s: %s → %s", c.Name, shownValue(c.From), shownValue(c.To))
+	case "place":
+		return fmt.Sprintf("it has moved from %s to %s", c.From, c.To)
+	case "told":
+		return "what persist_docs writes down " + c.How
 	case "contract":
 		return "its contract " + c.How
 	case "stream":
@@ -292,6 +343,42 @@ func (p *Project) macrosOf(n *Node) map[string]string {
 		parts[PartMacro+name] = m.Hash
 	}
 	return parts
+}
+
+// reached notes of each check that is a query which macros its text may reach: one that is changed changes the check. Those that come with
+// Millrace are no part of the project.
+func (l *loader) reached() {
+	known := map[string]string{}
+	for _, n := range l.p.Nodes {
+		for _, c := range n.Checks {
+			t, pkg := c.Template, l.p.testPackage(c)
+			if q, ok := c.Args.(*SQL); ok && q.Test != nil {
+				call := "{{ " + q.Test.In + "." + q.Test.Macro + "() }}"
+				if hash, done := known[call+pkg]; done {
+					c.reached = hash
+					continue
+				}
+				t, _ = jinja.Parse(c.Pos.File, call) // two names
+				c.reached = l.hashOfReached(t, pkg)
+				known[call+pkg] = c.reached
+			} else if t != nil {
+				c.reached = l.hashOfReached(t, pkg)
+			}
+		}
+	}
+}
+
+func (l *loader) hashOfReached(t *jinja.Template, pkg string) string {
+	if t == nil || l.p.Macros == nil {
+		return ""
+	}
+	text := ""
+	for _, m := range l.p.Macros.Reached(t, pkg) {
+		if m.Package != jinja.Builtin {
+			text += m.Package + "." + m.Name + " " + m.Hash + "\n"
+		}
+	}
+	return HashOf(text)
 }
 
 // keep remembers what was in a file of the project.

@@ -54,17 +54,39 @@ func TestDefinitionChanges(t *testing.T) {
 		"another variable":          {edit("millrace.yml", "other: 1", "other: 2"), "main.o", "[]"},
 		"a description":             {edit("models/m.yml", "orders", "Orders"), "main.o", "[]"},
 		"a rule that diverts":       {edit("models/m.yml", "severity: quarantine", "severity: quarantine, where: a > 1"), "main.o", "[the rules that keep rows out changed]"},
-		"a rule that only judges":   {edit("models/m.yml", "[1]", "[1, 2]"), "main.o", "[]"},
+		"a setting of a rule":       {edit("models/m.yml", "values: [1] }", "values: [1], severity: warn }"), "main.o", "[check accepted_values_a changed]"},
+		"a rule that only judges":   {edit("models/m.yml", "[1]", "[1, 2]"), "main.o", "[check accepted_values_a changed]"},
 		"what is put into it":       {edit("models/stg/e.sql", "1", "2"), "main.r", "[e, which is put into it, changed]"},
 		"of others":                 {edit("models/stg/o.sql", "select ", "select  "), "main.r", "[]"},
 		"how a stream is read":      {edit("millrace.yml", "key: [id]", "key: [id], mode: append"), "erp.orders", "[how it is read changed]"},
 		"what is said of a stream":  {edit("millrace.yml", "key: [id]", "key: [id], description: x, owner: me, tags: [a]"), "erp.orders", "[]"},
-		"what is checked of it too": {edit("millrace.yml", "key: [id]", "key: [id], checks: [ { not_null: id } ]"), "erp.orders", "[]"},
+		"what is checked of it too": {edit("millrace.yml", "key: [id]", "key: [id], checks: [ { not_null: id } ]"), "erp.orders", "[check not_null_id added]"},
 	} {
 		after := shaped(t, c.change)
 		got := fmt.Sprint(after.Definition(after.Node(c.node)).Changes(before.Definition(before.Node(c.node))))
 		if got != c.want {
 			t.Errorf("%s: %s has changed by %s, want %s", name, c.node, got, c.want)
+		}
+	}
+}
+
+// TestStateByID: a node is found where another target has its table in another schema, and not by a table that another node had.
+func TestStateByID(t *testing.T) {
+	was := shaped(t, nil)
+	p := shaped(t, map[string]string{"models/mart/finance/r2.sql": "{{ config(alias='r3') }} select * from {{ ref('r') }}",
+		"models/m.yml": strings.Replace(shapes["models/m.yml"], "values: [1]", "values: [1, 2]", 1)})
+	other := was.Definition(was.Node("main.r"))
+	other.ID = "model.p.other"
+	p.StandsAt(&models.Standing{Tables: map[string]*models.Definition{"prod.o": was.Definition(was.Node("main.o")), "prod.r2": was.Definition(was.Node("main.r2")), "main.r": other}})
+	for selector, want := range map[string]string{"state:new,resource_type:model": "[main.r]", "state:modified.checks,state:old": "[main.o]",
+		"state:modified.relation,state:old": "[main.r3]", "state:modified.macros,state:old": "[]", "state:modified,state:old": "[main.o main.r3]"} {
+		nodes, err := p.Select([]string{selector}, nil)
+		names := []string{}
+		for _, n := range nodes {
+			names = append(names, n.Name())
+		}
+		if fmt.Sprint(names) != want || err != nil {
+			t.Errorf("%s selects %s (%v), want %s", selector, names, err, want)
 		}
 	}
 }
@@ -78,7 +100,7 @@ func TestSelectors(t *testing.T) {
 	if _, err := p.Select([]string{"state:modified"}, nil); err == nil || !strings.Contains(err.Error(), "something published") {
 		t.Errorf("without anything to go by: %v", err)
 	}
-	standing := &models.Standing{Tables: map[string]*models.Definition{"main.r2": nil}, Results: map[string]string{"main.o": "error", "main.r": "skipped"}}
+	standing := &models.Standing{Tables: map[string]*models.Definition{"main.r2": nil}, Results: map[string][]string{"main.o": {"error", "warn"}, "main.r": {"skipped"}}}
 	for _, name := range []string{"erp.orders", "main.o", "main.r"} {
 		standing.Tables[name] = was.Definition(was.Node(name))
 	}
@@ -93,7 +115,7 @@ func TestSelectors(t *testing.T) {
 		{"state:new", "[main.new]"}, {"state:old", "[erp.orders main.e main.o main.r main.r2]"}, {"state:modified", "[main.e main.new main.o main.r main.r2]"},
 		{"state:unmodified", "[erp.orders]"}, {"state:modified.macros", "[main.new main.o]"}, {"state:modified.configs", "[main.new]"}, {"state:modified.body,stg", "[main.e main.o]"},
 		{"state:new+", "[main.new]"}, {"1+state:modified.macros", "[erp.orders main.new main.o]"}, {"result:error", "[main.o]"}, {"result:error+", "[main.o main.r main.r2]"},
-		{"result:success", "[]"}, {"state:modified.hooks,stg", "[]"},
+		{"result:success", "[]"}, {"result:warn", "[main.o]"}, {"state:modified.relation", "[main.new]"}, {"state:modified.checks,stg", "[]"}, {"state:modified.hooks,stg", "[]"},
 	} {
 		nodes, err := p.Select([]string{c.selector}, nil)
 		names := []string{}
@@ -107,7 +129,7 @@ func TestSelectors(t *testing.T) {
 	for selector, want := range map[string]string{
 		"tag:cora": `did you mean "tag:core"?`, "config.materialized:tabel": `did you mean "config.materialized:table"?`, "tga:core": `did you mean tag:?`, "owner:nobody": "there are cfo",
 		"state:changed": "use state:new, old, modified or unmodified", "state:modified.text": "state:modified.body", "state:new.body": "there is no state:new.body",
-		"result:ok": "there are error, fail, skipped, success", "test_type:generic": "checks belong to their tables", "resource_type:seed": "there are model, source, stream",
+		"result:ok": "there are error, fail, pass, skipped, success, warn", "test_type:generic": "checks belong to their tables", "resource_type:sede": "there are model, source, stream",
 	} {
 		if _, err := p.Select([]string{selector}, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q says %v, want %s", selector, err, want)

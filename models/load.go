@@ -45,6 +45,9 @@ type Loading struct {
 	ColumnType func(text string) (typ string, length int, err error)
 	// SeedType reads the type that a seed gives a column: as the engine spells it. nil takes what is written.
 	SeedType func(text string) (string, error)
+	// Trees asks the engine's parser for the trees of queries, as JSON; one that it cannot parse has a tree that says so. nil: nobody looks for
+	// files that models read by themselves.
+	Trees func(ctx context.Context, queries []string) ([]string, error)
 	// Now, unless it is zero, has schedules looked at for clocks that are put forward or back within the next two years.
 	Now time.Time
 }
@@ -99,10 +102,11 @@ type loader struct {
 	secretsInYAML bool                  // templates in YAML may read what dbt keeps for secrets: those of profiles may
 	patches       []*tableProperties    // what properties files say
 	sourceProps   []*sourceProperties   // and of sources
+	testProps     []*testProperties     // and of singular tests
 	versioned     map[string][]version  // versions of models, by the file's name
 	fileOf        map[string]bool       // files of models that there are, by package and name
 	docs          map[string]jinja.Doc  // docs blocks, by package and name
-	absent        map[string]string     // why nothing provides a table of a dbt source, by source and table
+	sourceOff     map[string]bool       // tables of dbt sources that are disabled, by source and table
 	disabled      map[string]config.Pos // models that are not part of the project
 	toldKeys      map[string]bool       // keys without effect that were warned of
 	enforced      map[*Node]bool        // models whose config() has a contract
@@ -136,12 +140,16 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.contracts()
 	l.terms()
 	l.singularChecks()
+	l.fileReads()
 	l.link()
 	l.linkChecks()
+	l.reached()
 	l.linkUnitTests()
 	l.linkExposures()
 	l.dropUnread()
+	l.selectors()
 	l.pipelines()
+	l.checkSelectors()
 	l.snowflakeTables()
 	l.serve()
 	l.alerts()
@@ -160,11 +168,12 @@ func Load(in Loading) (*Project, config.Problems) {
 // newLoader makes a loader of an empty project.
 func newLoader(in Loading, p *Project) *loader {
 	p.byName, p.byModel, p.byRef, p.sourced = map[string]*Node{}, map[string]*Node{}, map[modelKey]*Node{}, map[string]*Node{}
+	p.absent = map[string]string{}
 	p.latest, p.packageVars, p.Vars = map[modelKey]string{}, map[string]variables{}, map[string]any{}
 	p.read = time.Now()
 	return &loader{Loading: in, p: p, files: map[string]*config.File{}, promises: map[*Node]*promise{}, tables: map[string]*Node{}, given: map[string][]byte{},
 		disabled: map[string]config.Pos{}, toldKeys: map[string]bool{}, enforced: map[*Node]bool{}, made: map[*Stream]bool{}, madeFor: map[*Source]bool{}, versioned: map[string][]version{},
-		fileOf: map[string]bool{}, docs: map[string]jinja.Doc{}, absent: map[string]string{}, packages: []*dbtPackage{{}}}
+		fileOf: map[string]bool{}, docs: map[string]jinja.Doc{}, sourceOff: map[string]bool{}, packages: []*dbtPackage{{}}}
 }
 
 // projectFile reads millrace.yml. A folder that is a project of dbt needs none: every key has its default.

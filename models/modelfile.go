@@ -67,8 +67,15 @@ func (l *loader) define(p *dbtPackage, n *Node, tree func(*dbtKeys) config.Node,
 	said = append(said, filed...)
 	if patch != nil {
 		said = append(said, l.versionSettings(n, patch)...)
+		for key, value := range map[string]config.Node{"group": patch.Group, "access": patch.Access} {
+			if value.Text() != "" {
+				said = append(said, setting{key, value.Text(), value.Pos(), value.Pos()})
+			}
+		}
 	}
-	n.fqn = fqn
+	if n.fqn = fqn; m.Version != "" {
+		n.fqn = append(slices.Clone(fqn[:len(fqn)-1]), m.Name, "v"+m.Version)
+	}
 	before := slices.Concat(said, last)
 	seen, err := l.trial(n, false, before)
 	if err != nil {
@@ -82,7 +89,7 @@ func (l *loader) define(p *dbtPackage, n *Node, tree func(*dbtKeys) config.Node,
 		return
 	}
 	if again, err := l.trial(n, true, before); err == nil { // what only an incremental run refers to
-		seen.refs, seen.asked = append(seen.refs, again.refs...), append(seen.asked, again.asked...)
+		seen.refs, seen.asked, seen.suspects = append(seen.refs, again.refs...), append(seen.asked, again.asked...), append(seen.suspects, again.suspects...)
 	}
 	slices.Sort(seen.asked)
 	m.Asked = slices.Compact(seen.asked)
@@ -183,7 +190,7 @@ func (l *loader) python(p *dbtPackage, folders []string, file string) {
 
 // unbuildable says that a model is of a kind that this version cannot build: lint names it, and a run fails it and what reads it.
 func (l *loader) unbuildable(n *Node, pos config.Pos, why, hint string) {
-	n.Model.Unbuildable, n.Model.UnbuildableHint = why, hint
+	n.Model.Unbuildable, n.Model.UnbuildableHint, n.Model.UnbuildableAt = why, hint, pos
 	l.warning(pos, hint, "%s cannot be built: %s", n.Model.Name, why)
 }
 

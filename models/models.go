@@ -4,6 +4,7 @@
 package models
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -34,7 +35,8 @@ type Project struct {
 	Terms         []*Term // by name
 	UnitTests     []*UnitTest
 	Exposures     []*Exposure
-	Nodes         []*Node // in dependency order, names sorted where the order is free
+	Selectors     []*Selector // of selectors.yml, in its order
+	Nodes         []*Node     // in dependency order, names sorted where the order is free
 	Secrets       *secret.Stores
 	Macros        *jinja.Library // of macros/*.sql
 	Alerts        *Alerts        // nil: nobody is told of anything
@@ -55,10 +57,12 @@ type Project struct {
 	// Database is what templates call the target's database: a name that dbt projects print.
 	Database string
 
+	absent   map[string]string // why nothing provides a table of a dbt source, by source and table
 	byName   map[string]*Node
 	byModel  map[string]*Node   // models by file name, and tables of entities, as ref() finds them
 	byRef    map[modelKey]*Node // models and seeds, by package too
 	sourced  map[string]*Node   // what provides the tables of dbt's sources, by source and table
+	files    map[string]string  // streams of files that models read by themselves, as schema.table, by the canonical call that reads them
 	trials   []*trial           // while loading
 	content  map[string]string  // hashes of files that were read, by their names
 	standing *Standing          // that state: and result: go by
@@ -125,6 +129,17 @@ func (p *Project) SourceTable(source, table string) *Node {
 		return n
 	}
 	return p.Stream(source, table)
+}
+
+// ErrNoSource is within the error of a template that asks for a table of dbt's sources that nothing provides; the loader has warned of it.
+var ErrNoSource = errors.New("nothing provides it")
+
+// NoSource is the error of a template that asks for a source's table which no node provides.
+func (p *Project) NoSource(source, table string) error {
+	if why := p.absent[source+"."+table]; why != "" {
+		return &jinja.Error{Msg: fmt.Sprintf("source(%q, %q): %s", source, table, why), Hint: provideHint, Err: ErrNoSource}
+	}
+	return &jinja.Error{Msg: fmt.Sprintf("source(%q, %q): there is no such stream", source, table)}
 }
 
 // Stream returns the node of a source's stream, by its table's or its own name, or nil.
@@ -419,8 +434,9 @@ type Model struct {
 	Behind         []Hook   // post_hook
 	// Unbuildable says why the model cannot be built, "" when it can; UnbuildableHint what to do about it.
 	Unbuildable, UnbuildableHint string
-	Slowly                       *Slowly   // of a snapshot
-	Location                     *Location // of an external model; nil for the usual place
+	UnbuildableAt                config.Pos // where that stands
+	Slowly                       *Slowly    // of a snapshot
+	Location                     *Location  // of an external model; nil for the usual place
 }
 
 // Hook is SQL that runs before or behind a model, or a run; a template, rendered when it runs.

@@ -203,12 +203,46 @@ var databaseKeys = []string{"type", "path", "schema", "threads", "database", "se
 var harmlessSettings = []string{"threads", "memory_limit", "max_memory", "temp_directory", "max_temp_directory_size", "preserve_insertion_order", "enable_progress_bar",
 	"enable_object_cache", "http_timeout", "http_retries", "checkpoint_threshold", "wal_autocheckpoint", "allow_unsigned_extensions", "custom_user_agent"}
 
+// builtIn are extensions that are part of the engine.
+var builtIn = []string{"json", "parquet", "icu", "core_functions", "autocomplete"}
+
+// withoutEffect says what a key of an output would do, and does not.
+func (l *loader) withoutEffect(pos config.Pos, key string, value config.Node) {
+	hint := "leave it out"
+	switch key {
+	case "extensions":
+		var lacking []string
+		for _, item := range value.Items() {
+			name := cmp.Or(item.Get("name").Text(), item.Text())
+			if !slices.Contains(builtIn, strings.ToLower(name)) {
+				lacking = append(lacking, name)
+			}
+		}
+		if len(lacking) == 0 {
+			return
+		}
+		l.warning(pos, "files are read where they are on this disk; define what is elsewhere as a source in "+ProjectFile,
+			"extensions of the profile are not loaded: %s: models that call their functions fail", strings.Join(lacking, ", "))
+		return
+	case "attach":
+		hint = "other databases are not opened: define a source for each in " + ProjectFile + ", of type duckdb, postgres or mysql"
+	case "secrets":
+		hint = "no other machine is reached: sources in " + ProjectFile + " have their own, as ${secret:name}"
+	case "plugins":
+		hint = "plugins are written in Python: define what they read as a source in " + ProjectFile
+	case "filesystems":
+		hint = "files are read where they are on this disk"
+	case "module_paths":
+		hint = "Python models are not run"
+	}
+	l.warning(pos, hint, "%s of the profile has no effect", key)
+}
+
 // database reads what an output of type duckdb says besides: which file has the tables of sources that nothing else provides.
 func (l *loader) database(output config.Node) {
-	for key := range output.All() {
+	for key, value := range output.All() {
 		if !slices.Contains(databaseKeys, key) {
-			l.warning(plainPlace(output.Origin().Key(key)), "extensions, secrets and other databases are not opened: define what they hold as sources in "+ProjectFile,
-				"%s of the profile has no effect", key)
+			l.withoutEffect(plainPlace(output.Origin().Key(key)), key, value)
 		}
 	}
 	for _, of := range []string{"settings", "config_options"} {

@@ -38,9 +38,21 @@ type propertiesFile struct {
 	Exposures  config.Node        `yaml:"exposures" doc:"Who uses the tables."`
 	Macros     config.Node        `yaml:"macros" doc:"dbt's descriptions of macros; no effect."`
 	Analyses   config.Node        `yaml:"analyses" doc:"dbt's descriptions of analyses; no effect."`
-	DataTests  config.Node        `yaml:"data_tests" doc:"dbt's descriptions of singular tests."`
+	DataTests  []testProperties   `yaml:"data_tests" doc:"What singular tests are about, and how they are configured."`
 	Anchors    config.Node        `yaml:"anchors" doc:"A place for YAML anchors."`
 	unreadFile `yaml:",inline"`
+}
+
+// testProperties are what a properties file says about a singular test.
+type testProperties struct {
+	config.Origin
+	Name        string      `yaml:"name" required:"true" doc:"Name of the test: its file without .sql."`
+	Description string      `yaml:"description" doc:"Why the rule is there."`
+	Config      config.Node `yaml:"config" doc:"What config() in its file may say."`
+	Docs        config.Node `yaml:"docs" doc:"dbt's settings of its docs site; not read."`
+
+	pkg  *dbtPackage
+	used bool
 }
 
 // What dbt has in properties files and this version does not read: lint names each with its place. What has no effect on
@@ -90,8 +102,8 @@ type tableProperties struct {
 	External     config.Node         `yaml:"external" doc:"dbt's key for external tables; not read."`
 	Meta         config.Node         `yaml:"meta" doc:"Anything; of a source's table external_location says where its files are."`
 	Docs         config.Node         `yaml:"docs" doc:"dbt's settings of its docs site; not read."`
-	Access       config.Node         `yaml:"access" doc:"dbt's key; not read."`
-	Group        config.Node         `yaml:"group" doc:"dbt's key; not read."`
+	Access       config.Node         `yaml:"access" doc:"dbt's key; it selects: access:public."`
+	Group        config.Node         `yaml:"group" doc:"dbt's key; it selects: group:finance."`
 	Deprecation  config.Node         `yaml:"deprecation_date" doc:"dbt's key; not read."`
 	Identifier   string              `yaml:"identifier" doc:"Name of the table where it lies, of a dbt source."`
 	Quoting      config.Node         `yaml:"quoting" doc:"dbt's key; names are always quoted."`
@@ -247,6 +259,10 @@ func (l *loader) readPropertiesFile(p *dbtPackage, name string) {
 	}
 	for i := range file.Models {
 		l.versions(&file.Models[i])
+	}
+	for i := range file.DataTests {
+		file.DataTests[i].pkg = p
+		l.testProps = append(l.testProps, &file.DataTests[i])
 	}
 	l.unitTests(p, file.UnitTests)
 	l.exposures(p, file.Exposures)
@@ -521,7 +537,13 @@ func (l *loader) describeSource(s *sourceProperties) {
 		if t.Loader.IsScalar() {
 			n.loadedBy = t.Loader.Text()
 		}
+		before := len(n.Checks)
 		l.describe(n, t)
+		for _, c := range n.Checks[before:] {
+			if c.Test != nil && n.Stream == nil {
+				c.Test.Source, c.Test.Table = s.Name, t.Name
+			}
+		}
 	}
 }
 
@@ -566,6 +588,9 @@ func (l *loader) describe(n *Node, t tableProperties) {
 		for _, c := range n.Checks[before:] {
 			if t.Columns[i].Quote && c.Test != nil {
 				_ = c.Test.Args.Set("column_name", `"`+said.Name+`"`) // a text is a key
+				if args, ok := c.Args.(*SQL); ok && args.Test != nil {
+					args.Test.Column = `"` + said.Name + `"`
+				}
 			}
 		}
 	}

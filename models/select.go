@@ -17,7 +17,7 @@ import (
 //	orders  erp.orders  *  erp.*   a node by table, by schema.table, by pattern
 //	marts  marts.finance           all below a folder of models, as fqn:
 //	+orders  orders+  2+orders+1   with everything it reads, with everything that reads it, so many steps far
-//	@orders                        with everything that reads it, and all that this reads
+//	@orders                        with everything that reads it, and all that these and their checks read
 //	tag:nightly  path:models/marts a method and a value, see methods
 //	a,b                            the nodes that both a and b mean
 //	"a b"                          as a and b
@@ -122,6 +122,7 @@ func (p *Project) selectTerm(term string) (map[*Node]bool, error) {
 		p.walk(set, own, steps(m[5]), func(n *Node) []*Node { return readers[n] })
 	}
 	if m[1] == "@" {
+		p.judgedWith(set)
 		own = maps.Clone(set)
 	}
 	if m[1] != "" {
@@ -129,6 +130,21 @@ func (p *Project) selectTerm(term string) (map[*Node]bool, error) {
 		p.addParts(set)
 	}
 	return set, nil
+}
+
+// judgedWith adds the tables that checks look at together with one of the set.
+func (p *Project) judgedWith(set map[*Node]bool) {
+	of := maps.Clone(set)
+	for _, n := range p.Nodes {
+		for _, c := range n.Checks {
+			both := append(slices.Clone(c.Reads), n)
+			if len(both) > 1 && slices.ContainsFunc(both, func(n *Node) bool { return of[n] }) {
+				for _, one := range both {
+					set[one] = true
+				}
+			}
+		}
+	}
 }
 
 // steps is how far +2 goes; without a number to the end.
@@ -142,6 +158,9 @@ func steps(text string) int {
 
 // named are the nodes that a name or a method with a value means.
 func (p *Project) named(term, name string) (map[*Node]bool, error) {
+	if selector, ok := strings.CutPrefix(name, "selector:"); ok {
+		return p.bySelector(term, selector)
+	}
 	set := map[*Node]bool{}
 	match := p.matchesName
 	if method, value, found := strings.Cut(name, ":"); found {
@@ -187,7 +206,7 @@ func (p *Project) matchesName(n *Node, name string) bool {
 	if strings.Contains(name, "/") {
 		return inPath(n, name)
 	}
-	return !strings.ContainsAny(name, "*?[") && belowFolder(n, name) || path.Ext(name) != "" && path.Base(n.Path) == name
+	return isFQN(n, name) || path.Ext(name) != "" && path.Base(n.Path) == name
 }
 
 // refNames are the names by which ref() finds the node, where its table may have another, and those of a version.

@@ -17,22 +17,55 @@ type Standing struct {
 	Of string // in words: what is published
 	// Tables are the published tables, by the names of their nodes, with what they were made by; nil where nothing tells that.
 	Tables map[string]*Definition
-	// Results are what became of the nodes of the last run, in dbt's words; nil when there was none.
-	Results map[string]string
+	// Results are what became of the nodes of the last run, in dbt's words, a warning of a check too; nil when there was none.
+	Results map[string][]string
+
+	byID map[string]*Definition
 }
 
 // StandsAt gives the project what state: and result: select by.
-func (p *Project) StandsAt(s *Standing) { p.standing = s }
+func (p *Project) StandsAt(s *Standing) {
+	s.byID = map[string]*Definition{}
+	for _, name := range slices.Sorted(maps.Keys(s.Tables)) {
+		if d := s.Tables[name]; d != nil && d.ID != "" && s.byID[d.ID] == nil {
+			s.byID[d.ID] = d
+		}
+	}
+	p.standing = s
+}
+
+// old is what the node was made by, by its table or else by its id: where another target has the tables they lie in other schemas. A table
+// of its name that is of another node is not its own.
+func (s *Standing) old(p *Project, n *Node) (d *Definition, known bool) {
+	d, known = s.Tables[n.Name()]
+	id := p.UniqueID(n)
+	if known && (d == nil || d.ID == "" || d.ID == id) {
+		return d, true
+	}
+	d = s.byID[id]
+	return d, d != nil
+}
 
 // NeedsStanding says whether one of the selectors goes by what is published or by the last run.
-func NeedsStanding(selectors ...string) bool {
-	return slices.ContainsFunc(selectors, func(s string) bool { return strings.Contains(s, "state:") || strings.Contains(s, "result:") })
+func (p *Project) NeedsStanding(selectors ...string) bool {
+	return slices.ContainsFunc(selectors, func(text string) bool {
+		if strings.Contains(text, "state:") || strings.Contains(text, "result:") {
+			return true
+		}
+		_, name, ok := strings.Cut(text, "selector:")
+		return ok && slices.ContainsFunc(p.Selectors, func(s *Selector) bool { return strings.HasPrefix(name, s.Name) && p.NeedsStanding(s.means.texts()...) })
+	})
 }
 
 // mayBeNone says of a selector that it is no mistake when it means nothing.
 func mayBeNone(name string) bool {
-	return strings.HasPrefix(name, "state:") || strings.HasPrefix(name, "result:")
+	kind, typed := strings.CutPrefix(name, "resource_type:")
+	return strings.HasPrefix(name, "state:") || strings.HasPrefix(name, "result:") || strings.HasPrefix(name, "selector:") || typed && slices.Contains(kinds, kind)
 }
+
+// kinds are what resource_type: may say although no node is of it: dbt's kinds that no run builds, and those that a project happens to have
+// none of.
+var kinds = []string{"model", "seed", "snapshot", "source", "analysis", "exposure", "unit_test", "metric", "semantic_model", "saved_query", "operation"}
 
 // selectMethod is one method: which nodes a value means, and the values that there are, for who mistypes one.
 type selectMethod struct {
@@ -50,9 +83,8 @@ var selectMethods = map[string]selectMethod{
 		base := path.Base(n.Path)
 		return anyMatches(v, []string{base, strings.TrimSuffix(base, path.Ext(base))})
 	}, func(_ *Project, n *Node) []string { return []string{path.Base(n.Path)} }},
-	"source": {func(_ *Project, n *Node, v string) bool {
-		return n.Stream != nil && anyMatches(v, []string{n.Stream.Source.Name, n.Name()})
-	}, func(_ *Project, n *Node) []string { return sourceOf(n) }},
+	"source": {func(p *Project, n *Node, v string) bool { return p.isSource(n, v) },
+		func(p *Project, n *Node) []string { return p.sourcesOf(n) }},
 	"pipeline": {func(_ *Project, n *Node, v string) bool { return n.Pipeline == v },
 		func(_ *Project, n *Node) []string { return []string{n.Pipeline} }},
 	"entity": {func(_ *Project, n *Node, v string) bool { return n.Entity != nil && n.Entity.Name == v },
@@ -67,12 +99,18 @@ var selectMethods = map[string]selectMethod{
 		func(_ *Project, n *Node) []string { return []string{n.Owner} }},
 	"exposure": {func(p *Project, n *Node, v string) bool { return slices.Contains(p.usedBy(v), n) },
 		func(p *Project, n *Node) []string { return p.exposuresOf(n) }},
-	"result": {func(p *Project, n *Node, v string) bool { return p.standing.Results[n.Name()] == v },
+	"version": {func(p *Project, n *Node, v string) bool { return p.isVersion(n, v) },
+		func(*Project, *Node) []string { return []string{"latest", "old", "prerelease", "none"} }},
+	"group": {func(_ *Project, n *Node, v string) bool { return anyMatches(v, settingOf(n, "group")) },
+		func(_ *Project, n *Node) []string { return settingOf(n, "group") }},
+	"access": {func(_ *Project, n *Node, v string) bool { return slices.Contains(accessOf(n), v) },
+		func(_ *Project, n *Node) []string { return accessOf(n) }},
+	"result": {func(p *Project, n *Node, v string) bool { return slices.Contains(p.standing.Results[n.Name()], v) },
 		func(*Project, *Node) []string { return results }},
 }
 
 // results are the values of result:, with dbt's words.
-var results = []string{"success", "error", "fail", "skipped"}
+var results = []string{"success", "error", "fail", "warn", "skipped", "pass"}
 
 // foreignMethods are dbt's methods that select nothing here, and why.
 var foreignMethods = map[string]string{
@@ -81,7 +119,6 @@ var foreignMethods = map[string]string{
 	"source_status": "dbt source freshness writes it; here freshness is a check",
 	"metric":        "there are no metrics", "saved_query": "there are no saved queries",
 	"semantic_model": "there are no semantic models",
-	"group":          "groups have no meaning here", "access": "access has no meaning here", "version": "versions are models of their own, by their names",
 }
 
 // method gives the match of a method with its value.
@@ -98,10 +135,10 @@ func (p *Project) method(term, method, value string) (func(*Node, string) bool, 
 		return func(n *Node, _ string) bool { return m.match(p, n, value) }, nil
 	}
 	if key, ok := strings.CutPrefix(method, "config."); ok {
-		return func(n *Node, _ string) bool { return slices.Contains(settingOf(n, key), value) }, nil
+		return func(n *Node, _ string) bool { return hasSetting(n, key, value) }, nil
 	}
 	if method != "state" {
-		known := append(slices.Sorted(maps.Keys(selectMethods)), "state", "config.<key>")
+		known := append(slices.Sorted(maps.Keys(selectMethods)), "state", "selector", "config.<key>")
 		hint := "use " + strings.Join(known, ":, ") + ":"
 		if why := foreignMethods[method]; why != "" {
 			return nil, fmt.Errorf("selector %q: there is no method %q here: %s", term, method, why)
@@ -131,7 +168,7 @@ func (p *Project) stands(term string, does bool, what string) error {
 
 // statesOf are the parts of a Definition that state:modified. is about, by the names behind it.
 var statesOf = map[string][]string{"body": {"body", "stream", "ephemeral", "kind"}, "configs": {"config"}, "macros": {"macro"}, "vars": {"var", "env"},
-	"checks": {"checks"}, "contract": {"contract"}, "hooks": {"hooks"}}
+	"checks": {"checks", "check"}, "contract": {"contract"}, "hooks": {"hooks"}, "relation": {"relation"}, "persisted_descriptions": {"told"}}
 
 // stateMatch reads the value of state:.
 func stateMatch(term, value string) (func(known bool, changes []Change) bool, error) {
@@ -162,14 +199,14 @@ func (p *Project) changed(n *Node) (known bool, changes []Change) {
 	if n.Model != nil && n.Model.Materialized == Ephemeral && n.Model.Template != nil { // no table tells of it but those that it is put into
 		now := &Definition{Format: DefinitionFormat, Parts: map[string]string{PartBody: HashOf(n.Model.Template.Text())}}
 		for reader, d := range p.standing.Tables {
-			if d == nil || d.Parts[PartEphemeral+n.Table] == "" || p.Node(reader) == nil {
+			if d == nil || d.Parts[PartEphemeral+n.Table] == "" || p.Node(reader) == nil && !p.has(d.ID) {
 				continue
 			}
 			return true, now.Changes(&Definition{Format: DefinitionFormat, Parts: map[string]string{PartBody: d.Parts[PartEphemeral+n.Table]}})
 		}
 		return false, nil
 	}
-	old, known := p.standing.Tables[n.Name()]
+	old, known := p.standing.old(p, n)
 	switch {
 	case !known:
 		return false, nil
@@ -177,6 +214,11 @@ func (p *Project) changed(n *Node) (known bool, changes []Change) {
 		return true, unknown
 	}
 	return true, p.Definition(n).Changes(old)
+}
+
+// has says whether a node of the project has the id.
+func (p *Project) has(id string) bool {
+	return slices.ContainsFunc(p.Nodes, func(n *Node) bool { return p.UniqueID(n) == id })
 }
 
 // noValue says which values a method has, where none of the project's nodes has the one that was asked for.
@@ -214,10 +256,8 @@ func settingOf(n *Node, key string) []string {
 		return []string{string(n.Model.Strategy)}
 	case key == "tags":
 		return n.Tags
-	case key == "schema":
-		return []string{n.Schema}
-	case key == "alias":
-		return []string{n.Table}
+	case key == "enabled":
+		return []string{"true"}
 	}
 	var value any
 	switch {
@@ -225,6 +265,17 @@ func settingOf(n *Node, key string) []string {
 		value = map[string]any(n.Model.Config)
 	case n.Seed != nil:
 		value = map[string]any(n.Seed.Config)
+		if key == "materialized" {
+			return []string{"seed"}
+		}
+	}
+	if of, _ := value.(map[string]any); of[key] == nil { // what is configured goes before what comes of it
+		switch key {
+		case "schema":
+			return []string{n.Schema}
+		case "alias":
+			return []string{n.Table}
+		}
 	}
 	for _, name := range strings.Split(key, ".") {
 		m, _ := value.(map[string]any)
@@ -249,48 +300,123 @@ func anyMatches(pattern string, values []string) bool {
 	})
 }
 
-// inPath says whether the node's file is the one, or below the folder, that a path means.
+// hasSetting says whether a setting has the value, or a list has it among others. True and false are written as one likes.
+func hasSetting(n *Node, key, value string) bool {
+	return slices.ContainsFunc(settingOf(n, key), func(v string) bool {
+		return v == value || (v == "true" || v == "false") && strings.EqualFold(v, value)
+	})
+}
+
+// inPath says whether the node's file is the one, or below the folder, that a path means. ** stands for any folders.
 func inPath(n *Node, value string) bool {
-	value = strings.TrimSuffix(path.Clean(value), "/")
-	ok, _ := path.Match(value, n.Path)
-	return ok || n.Path == value || strings.HasPrefix(n.Path, value+"/")
+	return leadsInto(strings.Split(path.Clean(value), "/"), strings.Split(n.Path, "/"))
+}
+
+// leadsInto says whether the pattern means what a path begins with.
+func leadsInto(pattern, file []string) bool {
+	switch {
+	case len(pattern) == 0:
+		return true
+	case pattern[0] == "**":
+		return leadsInto(pattern[1:], file) || len(file) > 0 && leadsInto(pattern, file[1:])
+	case len(file) == 0:
+		return false
+	}
+	ok, _ := path.Match(pattern[0], file[0])
+	return (ok || pattern[0] == file[0]) && leadsInto(pattern[1:], file[1:])
 }
 
 // isFQN compares folders and names, with patterns, from the package or from the first folder; or the last name alone.
 func isFQN(n *Node, value string) bool {
-	if len(n.fqn) == 0 {
-		return false
-	}
-	if ok, _ := path.Match(value, n.fqn[len(n.fqn)-1]); ok {
-		return true
-	}
-	parts := strings.Split(value, ".")
-	return beginsWith(n.fqn, parts) || beginsWith(n.fqn[1:], parts)
+	return len(n.fqn) > 0 && (anyMatches(value, refNames(n)) || beginsWith(n.fqn, value) || beginsWith(n.fqn[1:], value))
 }
 
-// belowFolder is isFQN for folders alone.
-func belowFolder(n *Node, value string) bool {
-	parts := strings.Split(value, ".")
-	return len(n.fqn) > 1 && (beginsWith(n.fqn[1:], parts) || len(parts) > 1 && beginsWith(n.fqn, parts))
-}
-
-func beginsWith(names, patterns []string) bool {
-	if len(patterns) > len(names) {
+// beginsWith says whether the names, joined by points, begin with those of the selector. From its first pattern on it is one pattern for all
+// that is left, as dbt has it: marts.* means what is below marts, however deep.
+func beginsWith(names []string, selector string) bool {
+	names = strings.Split(strings.Join(names, "."), ".")
+	parts := strings.Split(selector, ".")
+	if len(parts) > len(names) {
 		return false
 	}
-	for i, pattern := range patterns {
-		if ok, _ := path.Match(pattern, names[i]); !ok {
+	for i, part := range parts {
+		if strings.ContainsAny(part, "*?[]") {
+			ok, _ := path.Match(strings.ReplaceAll(strings.Join(parts[i:], "."), "[!", "[^"), strings.Join(names[i:], "."))
+			return ok
+		}
+		if part != names[i] {
 			return false
 		}
 	}
 	return true
 }
 
-func sourceOf(n *Node) []string {
-	if n.Stream == nil {
+// isSource says whether the node provides a table of the sources that a selector means: source, source.table or package.source.table.
+func (p *Project) isSource(n *Node, value string) bool {
+	parts := strings.Split(value, ".")
+	if len(parts) == 3 {
+		if !anyMatches(parts[0], []string{p.root, p.Name}) {
+			return false
+		}
+		parts = parts[1:]
+	}
+	return slices.ContainsFunc(p.tablesOf(n), func(t [2]string) bool {
+		return len(parts) <= 2 && anyMatches(parts[0], t[:1]) && (len(parts) == 1 || anyMatches(parts[1], t[1:]))
+	})
+}
+
+// tablesOf are the tables of sources that the node provides, each with its source: a stream its own, and a seed or model those that dbt's
+// files call a source.
+func (p *Project) tablesOf(n *Node) [][2]string {
+	var all [][2]string
+	if n.Stream != nil {
+		all = append(all, [2]string{n.Stream.Source.Name, n.Table})
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.sourced)) {
+		if p.sourced[name] == n {
+			source, table, _ := strings.Cut(name, ".")
+			all = append(all, [2]string{source, table})
+		}
+	}
+	return all
+}
+
+func (p *Project) sourcesOf(n *Node) []string {
+	var names []string
+	for _, t := range p.tablesOf(n) {
+		names = append(names, t[0])
+	}
+	return names
+}
+
+// isVersion says of a model whether it is the latest of its versions, an older or a newer one, or has none.
+func (p *Project) isVersion(n *Node, value string) bool {
+	if n.Model == nil || n.Model.Materialized == Snapshot {
+		return false
+	}
+	latest := p.latest[modelKey{pkg: n.Model.Package, name: n.Model.Name}]
+	switch is := n.Model.Version; value {
+	case "none":
+		return is == ""
+	case "latest":
+		return is != "" && is == latest
+	case "old":
+		return is != "" && newer(latest, is)
+	case "prerelease":
+		return is != "" && newer(is, latest)
+	}
+	return false
+}
+
+// accessOf is who may refer to a model, as dbt's files say: it selects, and no more.
+func accessOf(n *Node) []string {
+	if n.Model == nil || n.Model.Materialized == Snapshot {
 		return nil
 	}
-	return []string{n.Stream.Source.Name}
+	if said := settingOf(n, "access"); len(said) > 0 {
+		return said
+	}
+	return []string{"protected"}
 }
 
 func entityOf(n *Node) []string {

@@ -75,6 +75,9 @@ func (x *extraction) table(ctx context.Context) ([]load.Table, error) {
 			asked, x.reconciles = x.asked(), false
 			continue
 		}
+		if w.Same {
+			return x.same(ctx)
+		}
 		parts, err := x.parts(ctx, asked, w)
 		if unfit := (*misfit)(nil); errors.As(err, &unfit) {
 			return nil, x.tellMisfit(ctx, unfit)

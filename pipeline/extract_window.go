@@ -7,12 +7,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
 	"github.com/millrace/millrace/extract"
+	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/warehouse"
 )
 
 // window takes the one that this run has fixed already for the stream as it is defined, when it still holds, or fixes
@@ -66,7 +69,43 @@ func (x *extraction) asked() extract.Stream {
 	asked.Fresh = x.before == nil
 	asked.Known, asked.Closed = x.known(), x.node.Stream.OnSchemaChange == models.SchemaDiscards
 	asked.Range = x.ranges[x.node]
+	asked.Published = x.published()
 	return asked
+}
+
+// published is the window that the published version of a full stream was read by, where that version may stay as it is.
+func (x *extraction) published() extract.Cursor {
+	t := x.before
+	if t == nil || x.node.Stream.Mode != string(extract.Full) || t.Mode != x.node.Stream.Mode || t.Kind != string(models.KindStream) || t.ReadFrom != x.readFrom() {
+		return ""
+	}
+	s := x.selection
+	if s.FullRefresh || s.Rebuild || s.Backfill != nil || x.replay != nil || x.node.Contract() != nil || len(x.node.Stream.Key) > 0 || t.Made != nil {
+		return ""
+	}
+	for _, f := range t.Version.Files() {
+		if info, err := os.Stat(f.Path); err != nil || info.Size() != f.Bytes {
+			return ""
+		}
+	}
+	return extract.Cursor(t.Cursor)
+}
+
+// same leaves the published version of a full stream: its source has nothing else. Its rows are counted where they lie, and judged.
+func (x *extraction) same(ctx context.Context) ([]load.Table, error) {
+	found := warehouse.Equation{Name: "recorded", Terms: []warehouse.Term{{Name: "found"}}}
+	for _, f := range x.before.Version.Files() {
+		rows, err := warehouse.CountRows(f.Path)
+		if err != nil {
+			return nil, err
+		}
+		found.Rows, found.Terms[0].Rows = found.Rows+f.Rows, found.Terms[0].Rows+rows
+	}
+	x.step.Unchanged, x.step.Rows, x.step.Equations = true, x.before.Rows, []warehouse.Equation{found}
+	if err := closes(x.step.Equations); err != nil {
+		return nil, err
+	}
+	return nil, x.idle(ctx, &x.before.Version)
 }
 
 func (x *extraction) since() extract.Cursor {

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,7 +15,7 @@ import (
 
 // This file says of each planned model whether a run builds it, why, and what that does to those who read it.
 
-// PlannedBuild is what a run would do with a model.
+// PlannedBuild is what a run would do with a model or a seed.
 type PlannedBuild struct {
 	Action string   `json:"action"` // reuse, build; depends: build if one of those that it reads becomes another table
 	Why    []Reason `json:"why"`
@@ -53,14 +54,7 @@ func (pl *planning) changes(ctx context.Context, b *transform.Builder, n *models
 	if n.Model.Materialized == models.Ephemeral {
 		return nil
 	}
-	p := &PlannedBuild{Why: []Reason{}, Breaking: []string{}, Breaks: []string{}}
-	one.Build = p
-	before := pl.before.Table(nameOf(n))
-	made := &load.Fingerprint{Definition: *pl.Project.Definition(n), Inputs: map[string]string{}}
-	var old *load.Fingerprint
-	if before != nil {
-		old = before.Fingerprint
-	}
+	made, old := pl.made(n)
 	texts, err := b.Selects(ctx, n)
 	if err == nil {
 		err = stated(ctx, b.Warehouse, n, made, old, texts)
@@ -68,17 +62,44 @@ func (pl *planning) changes(ctx context.Context, b *transform.Builder, n *models
 	if err != nil {
 		return err
 	}
-	pl.whole(n, before, made, p)
+	one.Build = pl.reasons(n, old, made)
+	if before := pl.before.Table(nameOf(n)); before != nil && one.Build.Action != ActionReuse {
+		one.Build.Breaking = append(breakingColumns(one.Changes), breaking(n, before)...)
+		one.Build.Rows = true
+	}
+	return nil
+}
+
+// seedKept plans what becomes of a seed, and says whether a run would leave it as it is: then its file need not be read.
+func (pl *planning) seedKept(ctx context.Context, w warehouse.Warehouse, n *models.Node, one *PlannedNode) bool {
+	made, old := pl.made(n)
+	made.Moves = movingRule(ctx, w, n)
+	one.Build = pl.reasons(n, old, made)
+	kept := one.Build.Action == ActionReuse && made.Parts[models.PartBody] != ""
+	if kept {
+		one.Columns = pl.before.Table(nameOf(n)).Columns
+	}
+	return kept
+}
+
+// made is what the node would be made of now, but for the versions of what it reads, and what its published table was made of.
+func (pl *planning) made(n *models.Node) (made, old *load.Fingerprint) {
+	if before := pl.before.Table(nameOf(n)); before != nil {
+		old = before.Fingerprint
+	}
+	return &load.Fingerprint{Definition: *pl.Project.Definition(n), Inputs: map[string]string{}}, old
+}
+
+// reasons gathers why the node is built, and decides whether it is.
+func (pl *planning) reasons(n *models.Node, old, made *load.Fingerprint) *PlannedBuild {
+	p := &PlannedBuild{Why: []Reason{}, Breaking: []string{}, Breaks: []string{}}
+	pl.whole(n, pl.before.Table(nameOf(n)), made, p)
 	if old != nil {
 		pl.parts(n, old, made, p)
 	}
 	pl.upstream(n, old, p)
 	p.decide()
-	if before != nil && p.Action != ActionReuse {
-		p.Breaking = breaking(n, before, one.Changes)
-		p.Rows = true
-	}
-	return nil
+	return p
 }
 
 // whole adds the reasons for a build that have nothing to do with what has changed.
@@ -108,7 +129,8 @@ func (pl *planning) parts(n *models.Node, old, made *load.Fingerprint, p *Planne
 	changes := made.Changes(&old.Definition)
 	by := decisive(slices.Clone(changes))
 	for _, c := range changes {
-		r := Reason{Kind: c.Part, Name: c.Name, From: c.From, To: c.To, Text: c.String(), Effect: !same || slices.Contains(by, c)}
+		effect := c.Decides() && (n.Model == nil || !same || slices.Contains(by, c))
+		r := Reason{Kind: c.Part, Name: c.Name, From: c.From, To: c.To, Text: c.String(), Effect: effect}
 		switch c.Part {
 		case "body":
 			r.Text = n.Path + " has changed"
@@ -121,12 +143,17 @@ func (pl *planning) parts(n *models.Node, old, made *load.Fingerprint, p *Planne
 				r.Text += " (" + r.At + ")"
 			}
 		}
-		if !r.Effect {
+		switch {
+		case c.Part == "check":
+			r.Text += ": the next run judges its rows by that"
+		case !c.Decides():
+			r.Text += ", which makes no other table"
+		case !r.Effect:
 			r.Text += ", which changes nothing: its SELECT is the same"
 		}
 		p.Why = append(p.Why, r)
 	}
-	if len(changes) == 0 && !same {
+	if !same && !slices.ContainsFunc(changes, models.Change.Decides) {
 		p.Why = append(p.Why, Reason{Kind: "select", Text: "its SELECT depends on what tables hold, which shows when it runs"})
 	}
 }
@@ -224,8 +251,8 @@ func (p *PlannedBuild) decide() {
 	}
 }
 
-// breaking are the changes of a published table that those who read it may not bear.
-func breaking(n *models.Node, before *load.Table, changes []SchemaChange) []string {
+// breakingColumns are the changes of columns that those who read a table may not bear.
+func breakingColumns(changes []SchemaChange) []string {
 	all := []string{}
 	for _, c := range changes {
 		switch c.Kind {
@@ -235,6 +262,11 @@ func breaking(n *models.Node, before *load.Table, changes []SchemaChange) []stri
 			all = append(all, fmt.Sprintf("column %s becomes %s, and was %s", c.Column, c.To, c.From))
 		}
 	}
+	return all
+}
+
+// breaking are the changes of a published model besides its columns that those who read it may not bear.
+func breaking(n *models.Node, before *load.Table) (all []string) {
 	view := n.Model.Materialized == models.View
 	switch {
 	case view && before.View == "":
@@ -297,7 +329,7 @@ func (pl *planning) breaks(ctx context.Context, b *transform.Builder, exposed ma
 			}
 			if _, _, err := b.Describe(ctx, transform.Job{Node: reader}); ctx.Err() != nil {
 				return context.Cause(ctx)
-			} else if err != nil {
+			} else if err != nil && !errors.Is(err, transform.ErrOpen) {
 				one.Build.Breaks = append(one.Build.Breaks, reader.Name())
 			}
 		}

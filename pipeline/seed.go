@@ -119,6 +119,7 @@ func (pl *planning) seed(ctx context.Context, w warehouse.Warehouse, n *models.N
 		}
 		if before := pl.before.Table(nameOf(n)); before != nil {
 			one.Changes = schemaChanges(before.Columns, one.Columns)
+			one.Build.Breaking, one.Build.Rows = breakingColumns(one.Changes), true
 		}
 		return nil
 	}()

@@ -114,7 +114,7 @@ func (e *Engine) differs(before *load.Table, made *load.Fingerprint) string {
 	if made.Moves != "" {
 		return made.Moves
 	}
-	changes := made.Changes(&old.Definition)
+	changes := slices.DeleteFunc(made.Changes(&old.Definition), func(c models.Change) bool { return !c.Decides() })
 	if made.Statement != "" {
 		changes = decisive(changes)
 	}
@@ -134,7 +134,7 @@ func (e *Engine) differs(before *load.Table, made *load.Fingerprint) string {
 // gives the same text as before, is none.
 func decisive(changes []models.Change) []models.Change {
 	return slices.DeleteFunc(changes, func(c models.Change) bool {
-		return slices.Contains([]string{"body", "macro", "var", "env", "ephemeral"}, c.Part)
+		return !c.Decides() || slices.Contains([]string{"body", "macro", "var", "env", "ephemeral"}, c.Part)
 	})
 }
 

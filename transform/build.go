@@ -83,6 +83,8 @@ type Error struct {
 	Pos  string // file:line:column
 	Err  error
 	Hint string
+	// Alone says that a run fails this model and what reads it, and builds the rest: a hook is refused in a project of dbt.
+	Alone bool
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
@@ -134,7 +136,11 @@ func buildable(n *models.Node) error {
 	if n.Model == nil || n.Model.Unbuildable == "" {
 		return nil
 	}
-	return &Error{Pos: n.Pos.String(), Err: errors.New(n.Model.Unbuildable), Hint: n.Model.UnbuildableHint}
+	pos := n.Pos
+	if n.Model.UnbuildableAt.File != "" {
+		pos = n.Model.UnbuildableAt
+	}
+	return &Error{Pos: pos.String(), Err: errors.New(n.Model.Unbuildable), Hint: n.Model.UnbuildableHint}
 }
 
 // notYet adds what to do to an error of a model that reads itself before it is there.
@@ -178,6 +184,11 @@ func (b *Builder) run(ctx context.Context, job Job, sql string) (*Built, error) 
 	if err := b.Warehouse.CheckSelect(ctx, sql); err != nil {
 		return nil, err
 	}
+	sql, release, err := b.Warehouse.Settle(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	columns, err := b.Warehouse.Describe(ctx, sql)
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ type hookKind int
 
 const (
 	hookRuns   hookKind = iota
-	hookMacro           // runs, and makes a function
+	hookMacro           // runs, and makes a function or a type
 	hookTemp            // runs, and makes a temporary table or view
 	hookPassed          // has nothing to do here
 )
@@ -48,7 +48,6 @@ var refused = map[string]refusal{
 	"alter": {"it changes a table", "say it in the model's SELECT"}, "attach": {"it opens another database", "declare a source, and read it with source()"},
 	"detach": {"it closes a database", "leave it out"}, "copy": {"it writes or reads a file", "materialized='external' writes one, a source of type files reads them"},
 	"export": {"it writes files", "materialized='external' writes one"}, "import": {"it reads files", "declare a source of type files"},
-	"install": {"nothing is downloaded while a run goes on", "leave it out: json, parquet and icu are there"}, "load": {"no extension is loaded while a run goes on", "leave it out: json, parquet and icu are there"},
 	"use": {"it changes what names mean", "write schema.table, or ref() and source()"}, "call": {sessionOnly, "leave it out"}, "execute": {sessionOnly, "write the statement itself"},
 	"prepare": {sessionOnly, "write the statement itself"}, "explain": {"its answer would be seen by nobody", "`millrace plan` shows a model's SQL"},
 }
@@ -64,6 +63,10 @@ var passed = map[string]string{
 var tuning = []string{"threads", "worker_threads", "external_threads", "memory_limit", "max_memory", "temp_directory", "max_temp_directory_size", "preserve_insertion_order", "enable_progress_bar",
 	"enable_progress_bar_print", "disable_progress_bar", "progress_bar_time", "enable_object_cache", "enable_profiling", "disable_profiling", "enable_logging", "enable_http_metadata_cache",
 	"http_timeout", "http_retries", "allocator_flush_threshold", "checkpoint_threshold", "wal_autocheckpoint", "force_checkpoint", "immediate_transaction_mode"}
+
+// elsewhere begin the names of settings that are about other machines.
+var elsewhere = []string{"s3_", "azure_", "http_", "gcs_", "r2_", "hf_", "enable_http", "force_download", "unsafe_disable_etag", "ca_cert_file", "enable_server_cert", "custom_extension_repository", "autoinstall_", "autoload_",
+	"allow_unsigned_extensions", "allow_community_extensions"}
 
 // builtIn are extensions that are part of the engine.
 var builtIn = []string{"json", "parquet", "icu", "core_functions"}
@@ -87,8 +90,10 @@ func classify(words []string) (kind hookKind, name, note string, no *refusal) {
 	case "create":
 		return created(words[1:])
 	case "install", "load":
-		if slices.Contains(builtIn, strings.Trim(at(1), "'")) {
-			return hookPassed, "", "the extension is part of the engine", nil
+		return extension(at(1))
+	case "force":
+		if at(1) == "install" {
+			return extension(at(2))
 		}
 	}
 	if why, ok := passed[first]; ok {
@@ -98,6 +103,15 @@ func classify(words []string) (kind hookKind, name, note string, no *refusal) {
 		return 0, "", "", &r
 	}
 	return 0, "", "", &refusal{sessionOnly, "leave it out, or say it in a model"}
+}
+
+// extension passes over an extension: without a word where the engine has it.
+func extension(name string) (hookKind, string, string, *refusal) {
+	name = strings.Trim(name, "'")
+	if slices.Contains(builtIn, name) {
+		return hookPassed, "", "", nil
+	}
+	return hookPassed, "", "not done: a run loads no extension, and what calls functions of " + name + " fails; " + strings.Join(builtIn, ", ") + " are there", nil
 }
 
 // setting looks at what follows SET, RESET or PRAGMA.
@@ -111,6 +125,9 @@ func setting(words []string) (hookKind, string, string, *refusal) {
 		return hookRuns, "", "", nil
 	case slices.Contains(tuning, words[0]):
 		return hookPassed, "", "not done: " + words[0] + " is the run's own, see memory: and --threads", nil
+	}
+	if len(words) > 0 && slices.ContainsFunc(elsewhere, func(prefix string) bool { return strings.HasPrefix(words[0], prefix) }) {
+		return hookPassed, "", "not done: " + words[0] + " is about other machines, which the engine does not reach", nil
 	}
 	return 0, "", "", &refusal{"the engine's settings are fixed, so that every run gives the same rows", "say it in the SELECT: AT TIME ZONE, ORDER BY … NULLS LAST, or schema.table; SET VARIABLE sets a variable"}
 }
@@ -130,6 +147,13 @@ func created(words []string) (kind hookKind, name, note string, no *refusal) {
 		rest = rest[3:]
 	}
 	switch {
+	case what == "secret" || len(rest) > 0 && rest[0] == "secret":
+		return hookPassed, "", "not done: the engine reaches no other machine, and needs no secrets", nil
+	case what == "type" && len(rest) > 0:
+		if len(rest) > 1 && rest[1] == "." {
+			return 0, "", "", &refusal{"a type stands in no schema here", "name it without one"}
+		}
+		return hookMacro, rest[0], "", nil
 	case what == "schema":
 		return hookPassed, "", "schemas are made when a table of theirs is published", nil
 	case what == "index":
@@ -160,6 +184,10 @@ func (b *Builder) lookAtHooks(ctx context.Context, job Job) (before []statement,
 	for _, h := range slices.Concat(m.Before, m.Behind) {
 		all, err := b.looked(ctx, job, h, nil)
 		if err != nil && !asksForRows(err) {
+			var te *Error
+			if b.Project.DBT && errors.As(err, &te) {
+				te.Alone = true
+			}
 			return nil, err
 		}
 		if slices.Contains(m.Before, h) {
@@ -200,7 +228,7 @@ func (b *Builder) looked(ctx context.Context, job Job, h models.Hook, more map[s
 			return nil, err
 		}
 		if no != nil {
-			return nil, one.wrong(fmt.Errorf("the hook may not run %s: %s", strings.ToUpper(strings.Join(s.Words[:min(2, len(s.Words))], " ")), no.why), s.At, no.hint)
+			return nil, one.wrong(fmt.Errorf("the hook may not run %s: %s", strings.TrimSuffix(strings.ToUpper(strings.Join(s.Words[:min(2, len(s.Words))], " ")), " ("), no.why), s.At, no.hint)
 		}
 		if one.kind == hookRuns && !slices.Contains([]string{"set", "reset"}, s.Words[0]) { // WITH … DELETE is no SELECT
 			if err := b.Warehouse.CheckSelect(ctx, s.SQL); err != nil {
@@ -262,6 +290,9 @@ func (b *Builder) runHooks(ctx context.Context, job Job, hooks []models.Hook, mo
 // do runs statements that were looked at.
 func (b *Builder) do(ctx context.Context, all []statement) (notes []string, err error) {
 	for _, s := range all {
+		if s.kind == hookPassed && s.note == "" {
+			continue
+		}
 		if s.kind == hookPassed {
 			notes = append(notes, fmt.Sprintf("hook at %s: %s: %s", s.hook.Pos, strings.ToUpper(s.Words[0]), s.note))
 			continue

@@ -12,7 +12,11 @@ import (
 
 func (b *Builder) render(ctx context.Context, job Job) (*jinja.Output, error) {
 	s := &session{Builder: b, ctx: ctx, job: job}
-	return job.Node.Model.Template.Render(ctx, jinja.ModelGlobals(s, s.facts()), b.options(job.Node))
+	out, err := job.Node.Model.Template.Render(ctx, jinja.ModelGlobals(s, s.facts()), b.options(job.Node))
+	if err != nil {
+		return nil, err
+	}
+	return b.fromTables(ctx, out)
 }
 
 // facts are what the templates of the session's model know.
@@ -52,6 +56,9 @@ func (b *Builder) Query(ctx context.Context, c *models.Check) (string, error) {
 	}
 	s := &session{Builder: b, ctx: ctx, job: Job{Node: &n}}
 	out, err := c.Template.Render(ctx, jinja.ModelGlobals(s, b.facts(s.relation(c.Node))), b.options(&n))
+	if err == nil {
+		out, err = b.fromTables(ctx, out)
+	}
 	if err != nil {
 		return "", templateError(err)
 	}
@@ -115,7 +122,7 @@ func (s *session) Ref(pkg, name, version string) (jinja.Relation, error) {
 func (s *session) Source(source, table string) (jinja.Relation, error) {
 	n := s.Project.SourceTable(source, table)
 	if n == nil {
-		return jinja.Relation{}, &jinja.Error{Msg: fmt.Sprintf("source(%q, %q): there is no such stream", source, table)}
+		return jinja.Relation{}, s.Project.NoSource(source, table)
 	}
 	return s.relation(n), nil
 }

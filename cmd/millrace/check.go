@@ -20,16 +20,17 @@ import (
 
 // checkFlags say what is judged, and how it is told.
 type checkFlags struct {
-	exclude []string
-	files   []string
-	checks  []string
-	live    bool
-	state   string
+	include  []string
+	exclude  []string
+	files    []string
+	checks   []string
+	live     bool
+	state    string
+	selector string
 	reportFlags
 }
 
 func (a *app) checkCommand() *cobra.Command {
-	var include []string
 	var f checkFlags
 	c := &cobra.Command{
 		Use:   "check [selectors | files]",
@@ -49,11 +50,12 @@ func (a *app) checkCommand() *cobra.Command {
 			if a.json && !c.Flags().Changed("format") {
 				f.format = "json"
 			}
-			return interruptible(c.Context(), func(ctx context.Context) error { return a.check(ctx, append(args, include...), f) })
+			return interruptible(c.Context(), func(ctx context.Context) error { return a.check(ctx, append(args, f.include...), f) })
 		},
 	}
 	stateFlag(c, &f.state)
-	selectFlag(c, &include)
+	selectorFlag(c, &f.selector)
+	selectFlag(c, &f.include)
 	c.Flags().StringArrayVar(&f.exclude, "exclude", nil, "leave these nodes out; may be repeated")
 	c.Flags().StringArrayVar(&f.files, "file", nil, "check the tables of this checks file; may be repeated")
 	c.Flags().StringArrayVar(&f.checks, "check", nil, "a check of the files that are named, in YAML; may be repeated")
@@ -134,7 +136,7 @@ func (a *app) checkProject(ctx context.Context, selectors []string, f checkFlags
 		return nil, "", err
 	}
 	defer closeEngine()
-	nodes, err := a.selected(ctx, e, selection{selectors, f.exclude, f.state})
+	nodes, err := a.selected(ctx, e, selection{selectors, f.exclude, f.state, f.selector})
 	if err != nil {
 		return nil, "", err
 	}

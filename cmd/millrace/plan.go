@@ -12,7 +12,7 @@ import (
 func (a *app) planCommand() *cobra.Command {
 	var pin, showSQL, match bool
 	var include, exclude []string
-	var state string
+	var state, selector string
 	c := &cobra.Command{
 		Use:   "plan [selectors]",
 		Short: "show what a run would read and change",
@@ -33,7 +33,7 @@ func (a *app) planCommand() *cobra.Command {
 			}
 			defer closeEngine()
 			defer a.lookFollower(c.Context(), e)()
-			nodes, err := a.selected(c.Context(), e, selection{append(args, include...), exclude, state})
+			nodes, err := a.selected(c.Context(), e, selection{append(args, include...), exclude, state, selector})
 			if err != nil {
 				return err
 			}
@@ -69,6 +69,7 @@ func (a *app) planCommand() *cobra.Command {
 	c.Flags().BoolVar(&match, "match", false, "match the records of entities as they are published now, and say what would become of golden ids")
 	c.Flags().BoolVar(&showSQL, "sql", false, "show each model's SQL as it would run")
 	stateFlag(c, &state)
+	selectorFlag(c, &selector)
 	selectFlag(c, &include)
 	c.Flags().StringArrayVar(&exclude, "exclude", nil, "leave these nodes out; may be repeated")
 	return c
@@ -178,9 +179,11 @@ func toDo(n pipeline.PlannedNode) string {
 	case n.Unknown:
 		return "unknown"
 	case n.Build != nil:
-		return map[string]string{pipeline.ActionReuse: "unchanged", pipeline.ActionBuild: "build", pipeline.ActionDepends: "build if changed"}[n.Build.Action]
-	case n.Kind == "seed" && n.Bytes >= 0:
-		return fmt.Sprintf("%s, %s", bytesText(n.Bytes), plural(int(n.Rows), "row"))
+		text := map[string]string{pipeline.ActionReuse: "unchanged", pipeline.ActionBuild: "build", pipeline.ActionDepends: "build if changed"}[n.Build.Action]
+		if n.Kind == "seed" && n.Bytes >= 0 {
+			text += fmt.Sprintf(", %s, %s", bytesText(n.Bytes), plural(int(n.Rows), "row"))
+		}
+		return text
 	case n.Kind != "stream":
 		return ""
 	case n.UpToDate:
@@ -261,6 +264,8 @@ func toldBuild(n pipeline.PlannedNode) []string {
 			continue
 		case why.Kind == "select":
 			head = "perhaps: "
+		case why.Kind == "check":
+			head = ""
 		default:
 			head = "no effect: "
 		}

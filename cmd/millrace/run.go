@@ -56,6 +56,7 @@ func (a *app) runCommand() *cobra.Command {
 	f.BoolVar(&req.allowEmpty, "allow-empty", false, "let an empty snapshot replace a table that has rows")
 	f.BoolVar(&req.allowShrunken, "allow-shrunken", false, "let a snapshot replace a table although it is much smaller, and a file of decisions lose some")
 	stateFlag(c, &req.state)
+	selectorFlag(c, &req.selector)
 	a.metricsFlag(c)
 	f.StringVar(&req.logicalTime, "logical-time", "", "time that the run stands for: 2026-11-27T02:00:00Z, or a date, which begins in UTC")
 	f.StringVar(&req.verify, "verify", "", "check new files by footer or full, instead of the project's choice")
@@ -67,7 +68,7 @@ type runFlags struct {
 	selectors, selectors2, exclude         []string
 	fullRefresh, allowEmpty, allowShrunken bool
 	rebuild                                bool
-	verify, logicalTime, state             string
+	verify, logicalTime, state, selector   string
 	origin                                 origin
 }
 
@@ -122,7 +123,7 @@ func (a *app) runOnce(ctx context.Context, req runFlags) error {
 		default:
 			return nil, usage("--verify %s: use footer or full", req.verify)
 		}
-		nodes, err := a.selected(ctx, e, selection{append(req.selectors, req.selectors2...), req.exclude, req.state})
+		nodes, err := a.selected(ctx, e, selection{append(req.selectors, req.selectors2...), req.exclude, req.state, req.selector})
 		if err != nil || len(nodes) == 0 {
 			return nil, err
 		}

@@ -18,6 +18,12 @@ import (
 type selection struct {
 	include, exclude []string
 	state            string // a warehouse's folder or a manifest; "" is what is published
+	selector         string // of selectors.yml
+}
+
+// selectorFlag is the name of a selection of selectors.yml.
+func selectorFlag(c *cobra.Command, s *string) {
+	c.Flags().StringVar(s, "selector", "", "select what this selector of selectors.yml means")
 }
 
 // stateFlag is what state: compares with.
@@ -27,8 +33,11 @@ func stateFlag(c *cobra.Command, s *string) {
 
 // selected are the nodes that are meant. Where it is what has changed that was asked for, there may be none: that is no mistake.
 func (a *app) selected(ctx context.Context, e *pipeline.Engine, s selection) ([]*models.Node, error) {
+	if err := a.bySelector(e.Project, &s); err != nil {
+		return nil, err
+	}
 	all := slices.Concat(s.include, s.exclude)
-	if models.NeedsStanding(all...) {
+	if e.Project.NeedsStanding(all...) {
 		m, err := compared(ctx, s.state)
 		if err != nil {
 			return nil, err
@@ -45,10 +54,24 @@ func (a *app) selected(ctx context.Context, e *pipeline.Engine, s selection) ([]
 	if err != nil {
 		return nil, usage("%w", err)
 	}
-	if len(nodes) == 0 && !models.NeedsStanding(all...) {
+	if len(nodes) == 0 && !e.Project.NeedsStanding(all...) {
 		return nil, usage("nothing is selected: the project has no nodes, or --exclude leaves none")
 	}
 	return nodes, nil
+}
+
+// bySelector puts a selector in the place of the other words; of a project that has a default one it holds where nothing is said.
+func (a *app) bySelector(p *models.Project, s *selection) error {
+	switch chosen := p.DefaultSelector(); {
+	case s.selector != "" && len(s.include)+len(s.exclude) > 0:
+		return usage("--selector stands alone: --select selector:%s joins it with others", s.selector)
+	case s.selector != "":
+		s.include = []string{"selector:" + s.selector}
+	case chosen != nil && len(s.include)+len(s.exclude) == 0:
+		fmt.Fprintf(a.stderr, "selecting by %s, the default of %s (%s)\n", chosen.Name, models.SelectorsFile, chosen.Pos)
+		s.include = []string{"selector:" + chosen.Name}
+	}
+	return nil
 }
 
 // compared reads the manifest that --state means; nil without one.

@@ -18,32 +18,21 @@ func Statements(sql string) []Statement {
 		if len(now) == 0 {
 			return
 		}
-		s := Statement{SQL: strings.TrimSpace(sql[now[0].at:at]), At: now[0].at}
+		s := Statement{SQL: strings.TrimSpace(sql[now[0].At:at]), At: now[0].At}
 		for _, t := range now[:min(few, len(now))] {
-			s.Words = append(s.Words, t.name())
+			s.Words = append(s.Words, t.Name())
 		}
 		all, now = append(all, s), nil
 	}
 	for _, t := range scan(sql) {
-		if t.is(";") {
-			end(t.at)
+		if t.Is(";") {
+			end(t.At)
 			continue
 		}
 		now = append(now, t)
 	}
 	end(len(sql))
 	return all
-}
-
-// name is a word or a quoted name, in lower case, or else what is written.
-func (t token) name() string {
-	switch t.kind {
-	case word:
-		return t.word
-	case quoted:
-		return strings.ToLower(strings.ReplaceAll(strings.Trim(t.raw, `"`), `""`, `"`))
-	}
-	return t.raw
 }
 
 // Calls finds the first call of one of the functions, whose names are in lower case.
@@ -59,12 +48,12 @@ func Mentions(sql string, names ...string) (name string, at int, found bool) {
 func first(sql string, names []string, called bool) (name string, offset int, found bool) {
 	tokens := scan(sql)
 	for i, t := range tokens {
-		if t.kind != word && t.kind != quoted || called && !at(tokens, i+1).is("(") {
+		if t.Kind != word && t.Kind != quoted || called && !at(tokens, i+1).Is("(") {
 			continue
 		}
 		for _, n := range names {
-			if t.name() == n {
-				return n, t.at, true
+			if t.Name() == n {
+				return n, t.At, true
 			}
 		}
 	}

@@ -90,6 +90,45 @@ CASES = """
 --resource-type test --select stg_customers
 --resource-type unit_test
 --select enabled_by_var
+--select m*
+--select mart*
+--select fixture
+--select fixture.*
+--select fixture.versions.people
+--select versions.people.v1
+--select people*
+--select people.v*
+--select fixture.marts.*orders
+--select path:models/**/*.sql --resource-type model
+--select path:models/*/stg_*.sql
+--select models/staging/
+--select ./models/staging
+--select version:none --resource-type model
+--select version:prerelease
+--select access:protected --resource-type model
+--select access:public
+--select config.schema:aside
+--select config.schema:main
+--select config.enabled:true --resource-type snapshot
+--select config.tags:staging
+--select config.materialized:seed
+--select config.materialized:snapshot
+--select tag:staging,config.materialized:view stg_orders+1
+--select 2+customer_orders+1 --exclude stg_* tag:nightly
+--select @source:landing
+--select +exposure:* --exclude package:toolbox
+--select source:landing.*
+--select package:tool*
+--select resource_type:model,package:this,marts
+--select resource_type:analysis
+--select file:stg_*
+--select +status_counts,stg_orders+
+--selector orders_and_friends
+--selector short
+--selector by_method
+--selector both
+--selector without
+--selector of_another
 """.strip().splitlines()
 
 
