@@ -397,17 +397,25 @@ func (l *loader) giveNode(w *written, place map[*Node]int) {
 // singularKeys are what config() understands in the file of a check.
 var singularKeys = []string{"severity", "warn_if", "error_if", "limit", "fail_calc", "owner", "description", "tags", "enabled", "where"}
 
+// idleTestKey warns of a key of a dbt test that nothing knows, where dbt takes any; false elsewhere.
+func (l *loader) idleTestKey(s setting) bool {
+	if !l.isDBT() || slices.Contains(singularKeys, s.key) {
+		return false
+	}
+	if guess := config.Suggest(s.key, singularKeys); guess != "" {
+		l.warning(s.keyPos, fmt.Sprintf("did you mean %q?", guess), "config %s has no effect: tests have no such configuration", s.key)
+	} else {
+		l.noEffect(s, "tests have no such configuration")
+	}
+	return true
+}
+
 // configureCheck fills a singular check's settings from config() in its file; false when it must not run.
 func (l *loader) configureCheck(w *written, said []setting) bool {
 	ok := true
 	for _, s := range said {
 		if err := w.set(s); err != nil {
-			if l.isDBT() && !slices.Contains(singularKeys, s.key) { // dbt takes any
-				if guess := config.Suggest(s.key, singularKeys); guess != "" {
-					l.warning(s.keyPos, fmt.Sprintf("did you mean %q?", guess), "config %s has no effect: tests have no such configuration", s.key)
-				} else {
-					l.noEffect(s, "tests have no such configuration")
-				}
+			if l.idleTestKey(s) {
 				continue
 			}
 			hint := "known keys: " + strings.Join(singularKeys, ", ")

@@ -306,7 +306,9 @@ func (l *loader) dbtProject(p *dbtPackage) {
 		return at[0] == "vars" || strings.HasPrefix(at[0], "on-run") || slices.ContainsFunc(at, isHookKey)
 	})
 	l.packageVars(p, p.file.Root(nil).Get("vars")) // its own templates see only what --var says
-	l.tolerate(p.file.Decode(&p.keys, nil))
+	l.tolerate(slices.DeleteFunc(p.file.Decode(&p.keys, nil), func(problem *config.Problem) bool {
+		return strings.HasSuffix(problem.Message, "has no value") // to dbt it is as if the key was not there
+	}))
 	l.unread(p.keys.Origin, "what it is about is not there", dbtKeysNotThere{})
 	l.dbtKeysValid(p)
 	if p.name == "" {

@@ -133,7 +133,10 @@ func TestConfigurationOfDBT(t *testing.T) {
 		"of other engines":  {config("table_format='iceberg'"), []string{"config table_format has no effect: it is for other engines"}},
 		"hooks of seeds": {project("seeds:\n  shop:\n    s: {+post-hook: select 1}\n    u: {+post-hook: select 2}\n"),
 			[]string{"dbt_project.yml:4:9: warning: config post_hook", "dbt_project.yml:5:9: warning: config post_hook"}},
-		"flags":          {project("flags: {warn_error: true, fail_fast: false, use_colors: true}\n"), []string{"dbt_project.yml:2:9: warning: flags: warn_error has no effect"}},
+		"flags":      {project("flags: {warn_error: true, fail_fast: false, use_colors: true}\n"), []string{"dbt_project.yml:2:9: warning: flags: warn_error has no effect"}},
+		"empty keys": {project("on-run-start:\nmodel-paths:\ntests: {}\ndata_tests: {shop: {+severity: warn}}\nvars:\nseeds:\n"), nil},
+		"a source's overrides": {map[string]string{"models/s.yml": "sources: [{name: s, overrides: pk, tables: [{name: t}]}]\n"},
+			[]string{"models/s.yml:1:21: warning: overrides is not read"}},
 		"config-version": {project("config-version: 1\n"), []string{"warning: config-version 1 is read as 2"}},
 		"freshness that is none": {map[string]string{"models/s.yml": "sources: [{name: s, freshness: null, tables: [{name: t}]}]\n" +
 			"models: [{name: m, config: {freshness: {build_after: {count: 1, period: day}}}}]\n", "models/m.sql": "select 1 as id"}, nil},

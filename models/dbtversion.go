@@ -112,7 +112,13 @@ func (l *loader) dbtKeysValid(p *dbtPackage) {
 			l.warning(p.keys.Flags.Origin().Key(key), why, "flags: %s has no effect", key)
 		}
 	}
-	if has := func(n config.Node) bool { return n.IsMapping() }; has(p.keys.Tests) && has(p.keys.DataTests) {
+	has := func(n config.Node) bool {
+		for range n.All() {
+			return true
+		}
+		return false
+	}
+	if has(p.keys.Tests) && has(p.keys.DataTests) {
 		l.problem(p.keys.At("tests"), "put what it says below data_tests:", "tests: and data_tests: say the same by two names: dbt takes one of them")
 	}
 }

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -103,6 +104,9 @@ func (l *loader) linkExposures() {
 			}
 			if s.key == "tags" {
 				e.Tags = append(e.Tags, tagsIn(s.value)...)
+			}
+			if meta, ok := s.value.(map[string]any); ok && s.key == "meta" {
+				maps.Copy(e.Meta, meta)
 			}
 		}
 		if d.Config.Enabled != nil {

@@ -100,7 +100,7 @@ func (l *loader) testSettings(n *Node, file, name string) []setting {
 
 // testTree is the tree of dbt_project.yml that is about tests.
 func testTree(k *dbtKeys) config.Node {
-	if k.DataTests.IsMapping() {
+	for range k.DataTests.All() {
 		return k.DataTests
 	}
 	return k.Tests

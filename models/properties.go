@@ -513,6 +513,9 @@ func included(c versionColumns, name string) bool {
 
 // describeSource gives the streams of a source what the properties say of them.
 func (l *loader) describeSource(s *sourceProperties) {
+	if s.Has("overrides") && !s.IsNull("overrides") {
+		l.warning(s.Key("overrides"), "take the source of the package as it is, or change it there", "overrides is not read by this version")
+	}
 	c := l.configOf(&tableProperties{Config: s.Config})
 	l.unread(s.Origin, freshnessHint, unreadSource{})
 	l.unread(c.Origin, freshnessHint, unreadSource{})

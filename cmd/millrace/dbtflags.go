@@ -35,7 +35,7 @@ var dbtElsewhere = []struct {
 	{"resource-types", "", "write it into the selector: orders+,resource_type:model", false},
 	{"exclude-resource-type", "", "write --exclude resource_type:seed", false},
 	{"exclude-resource-types", "", "write --exclude resource_type:seed", false},
-	{"selector", "", "selectors.yml is not read: name the nodes by --select, or as a pipeline of millrace.yml", false},
+	{"selector", "", "this command takes selectors, if any: write selector:NAME", false},
 	{"indirect-selection", "", "a test is run with the table that it is about", false},
 	{"target-path", "", "write target-path: into dbt_project.yml", false},
 	{"log-path", "", "millrace runs logs shows what a run has logged; --log-format json writes it to stderr", false},
