@@ -28,11 +28,11 @@ var arrows = map[string][]string{
 }
 
 // onlyCmd lists packages that nobody but cmd imports: the concrete sources, targets and engines.
-var onlyCmd = []string{"extract/all", "extract/duckdb", "extract/files", "extract/generate", "extract/postgres", "extract/mysql", "load/all", "load/local", "load/snowflake", "warehouse/duckdb", "warehouse/snowflake"}
+var onlyCmd = []string{"extract/all", "extract/duckdb", "extract/files", "extract/generate", "extract/postgres", "extract/mysql", "extract/scan", "load/all", "load/local", "load/snowflake", "warehouse/duckdb", "warehouse/snowflake"}
 
 // exceptions are the few allowed to know a concrete part: lists name their members.
 var exceptions = map[string][]string{
-	"extract/all": {"extract/duckdb", "extract/files", "extract/generate", "extract/postgres", "extract/mysql"},
+	"extract/all": {"extract/duckdb", "extract/files", "extract/generate", "extract/postgres", "extract/mysql", "extract/scan"},
 	"load/all":    {"load/local", "load/snowflake"},
 	// What Snowflake follows is published by statements that its engine spells.
 	"load/snowflake": {"warehouse/snowflake"},
@@ -44,6 +44,7 @@ var judged = map[string][]string{
 	"extract/duckdb":     {"warehouse"},
 	"extract/mysql":      {"warehouse"},
 	"extract/postgres":   {"warehouse"},
+	"extract/scan":       {"warehouse"},
 	"internal/snowflake": {"warehouse/snowflake/snowfake"},
 	"serve":              {"extract", "load"},
 }

@@ -25,6 +25,13 @@ type Check struct {
 	Test     *TestFacts
 	Template *jinja.Template // of kind sql
 	Reads    []*Node         // what it reads beside its node's table, sorted by name
+	// AsDBT says that it is a test of a project of dbt: it is graded by the keys of unique and by the values of accepted_values, where
+	// checks of ours count rows.
+	AsDBT bool
+	// Capped is the most failures that such a test may have: its limit, where one is said; 0 for no bound.
+	Capped int
+	// Apart says that it reads no table: whatever it finds, its node is published, and the run fails.
+	Apart bool
 	// Deferred says that it can only run when the whole run is built: what it reads is built from its node. Its failing
 	// rows cannot be diverted any more.
 	Deferred bool

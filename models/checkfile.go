@@ -107,7 +107,7 @@ func (l *loader) check(n *Node, name string, body config.Node, pos config.Pos, c
 		kind = ours
 	}
 	spec, known := checkKinds[kind]
-	if ref, ok := l.testMacro(name); ok && (!known || dbt && (l.overridden(name) && kind == name || failCalc(body) || nullsEqual(name, body))) {
+	if ref, ok := l.testMacro(name); ok && (!known || dbt && l.byMacro(n, kind, name, body, pos.File, column)) {
 		l.genericTest(n, ref, name, body, pos, column)
 		return
 	}
@@ -115,7 +115,7 @@ func (l *loader) check(n *Node, name string, body config.Node, pos config.Pos, c
 		l.unknownKind(name, pos, dbt)
 		return
 	}
-	w := &written{Check: &Check{Kind: kind, Node: n, Args: spec.args(), Pos: pos}, body: body}
+	w := &written{Check: &Check{Kind: kind, Node: n, Args: spec.args(), Pos: pos, AsDBT: dbt && l.isDBT()}, body: body}
 	var entry checkEntry
 	var problems config.Problems
 	if body.IsMapping() {
@@ -129,6 +129,9 @@ func (l *loader) check(n *Node, name string, body config.Node, pos config.Pos, c
 	l.problems = append(l.problems, problems...)
 	if problems.HasErrors() || dbt && !l.fromProject(w, n, name) || !w.Enabled {
 		return
+	}
+	if w.AsDBT && said(body, "limit") {
+		w.Capped = w.Limit
 	}
 	if w.Columns = entry.all(); len(w.Columns) == 0 && column != "" {
 		w.Columns = []string{column}
@@ -152,15 +155,9 @@ func (l *loader) fromProject(w *written, n *Node, name string) bool {
 	return true
 }
 
-// nullsEqual says whether a test takes two NULLs for the same, which our kind does not; it must be ours to quarantine.
-func nullsEqual(name string, body config.Node) bool {
-	severity := body.Get("severity").Text() + body.Get("config").Get("severity").Text()
-	return name == "dbt_utils.unique_combination_of_columns" && !strings.EqualFold(severity, string(SeverityQuarantine))
-}
-
-// failCalc says whether a test counts its failures in a way of its own: then its query is wanted, not what it means.
-func failCalc(body config.Node) bool {
-	return !body.Get("fail_calc").IsZero() || !body.Get("config").Get("fail_calc").IsZero()
+// said says whether a setting of a test is written where it stands.
+func said(body config.Node, key string) bool {
+	return !body.Get(key).IsZero() || !body.Get("config").Get(key).IsZero()
 }
 
 // shortForm reads a kind alone, or with a text or a list of texts: its columns, or its one argument.

@@ -33,6 +33,7 @@ func (l *loader) singularChecks() {
 		}
 	}
 	if l.isDBT() {
+		l.loneTests()
 		return
 	}
 	if theirs := l.glob("tests", ".sql"); len(theirs) > 0 {
@@ -43,11 +44,42 @@ func (l *loader) singularChecks() {
 func (l *loader) singular(p *dbtPackage, t *jinja.Template) {
 	c := &Check{Kind: "sql", Args: &SQL{Path: t.Name(), Package: p.label()}, Template: t, Pos: config.Pos{File: t.Name(), Line: 1, Column: 1}}
 	_ = config.Node{}.Decode(&c.CheckSettings) // the defaults
-	c.Name = strings.TrimSuffix(path.Base(t.Name()), ".sql")
+	c.Name = stem(t.Name())
+	c.AsDBT = l.isDBT()
 	w := &written{Check: c, pkg: p.label()}
 	fqn := p.fqn(p.testPaths(), t.Name(), c.Name)
 	w.said = append(l.cascade(p, testTree, fqn), l.overruled(p, testTree, fqn)...)
+	for _, t := range l.testProps {
+		if t.pkg != p || t.Name != c.Name {
+			continue
+		}
+		t.used = true
+		c.Description = l.described(p, t.Description, t.Origin.At("description"))
+		for key, value := range t.Config.All() {
+			w.said = append(w.said, l.settingOf(t.Config, key, value))
+		}
+	}
 	l.checks = append(l.checks, w)
+}
+
+// loneTests warns of properties of singular tests that are not there.
+func (l *loader) loneTests() {
+	var known []string
+	for _, w := range l.checks {
+		if singularPath(w.Check) != "" {
+			known = append(known, w.Name)
+		}
+	}
+	for _, t := range l.testProps {
+		if t.used || !t.pkg.isRoot() {
+			continue
+		}
+		hint := "a singular test is a file of tests/, of that name with .sql"
+		if guess := config.Suggest(t.Name, known); guess != "" {
+			hint = fmt.Sprintf("did you mean %q?", guess)
+		}
+		l.warning(t.Origin.At("name"), hint, "no singular test is named %q", t.Name)
+	}
 }
 
 // whereOf renders the condition of a dbt test; false when it cannot be.
@@ -260,6 +292,7 @@ func (l *loader) linkQuery(w *written, args *SQL, place map[*Node]int) {
 	if !ok {
 		return
 	}
+	l.readsFiles(seen)
 	for _, r := range seen.refs {
 		if inline { // where in the YAML its lines stand is not known
 			at := w.at("query")
@@ -335,8 +368,10 @@ func (l *loader) trialOf(w *written, args *SQL, inline bool) (*trial, bool) {
 
 // giveNode makes a singular check one of the last table that it reads: by then the others are there.
 func (l *loader) giveNode(w *written, place map[*Node]int) {
-	if len(w.Reads) == 0 && l.isDBT() && len(l.p.Nodes) > 0 { // a test of macros: it needs a table to belong to, and has none
-		w.Reads = []*Node{l.p.Nodes[len(l.p.Nodes)-1]}
+	if len(w.Reads) == 0 && l.isDBT() { // a test of macros: it is told with a table, and is not about it
+		if i := slices.IndexFunc(l.p.Nodes, func(n *Node) bool { return n.Model == nil || n.Model.Materialized != Ephemeral }); i >= 0 {
+			w.Reads, w.Apart, w.Deferred = []*Node{l.p.Nodes[i]}, true, true
+		}
 	}
 	if len(w.Reads) == 0 {
 		l.problem(w.Pos, "select from {{ ref('model') }} or {{ source('erp', 'orders') }}", "the check reads no table of the project")
@@ -367,6 +402,14 @@ func (l *loader) configureCheck(w *written, said []setting) bool {
 	ok := true
 	for _, s := range said {
 		if err := w.set(s); err != nil {
+			if l.isDBT() && !slices.Contains(singularKeys, s.key) { // dbt takes any
+				if guess := config.Suggest(s.key, singularKeys); guess != "" {
+					l.warning(s.keyPos, fmt.Sprintf("did you mean %q?", guess), "config %s has no effect: tests have no such configuration", s.key)
+				} else {
+					l.noEffect(s, "tests have no such configuration")
+				}
+				continue
+			}
 			hint := "known keys: " + strings.Join(singularKeys, ", ")
 			if guess := config.Suggest(s.key, singularKeys); guess != "" {
 				hint = fmt.Sprintf("did you mean %q?", guess)
@@ -418,6 +461,8 @@ func (w *written) set(s setting) (err error) {
 		}
 		if w.Limit, err = strconv.Atoi(text); err != nil {
 			err = fmt.Errorf("limit=%q: it must be a whole number", text)
+		} else if w.AsDBT {
+			w.Capped = w.Limit
 		}
 	case "owner":
 		w.Owner = text

@@ -3,14 +3,14 @@ package models
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/secret"
 	"github.com/millrace/millrace/models/jinja"
 )
 
@@ -27,6 +27,8 @@ type dbtPackage struct {
 	dir  string // what its files' names begin with: "" of the folder's own, dbt_packages/dbt_utils
 	file *config.File
 	keys dbtKeys
+
+	ignore *ignore // its .dbtignore, once it is read
 }
 
 // dbtKeys are those of dbt_project.yml. What is not decoded further has no effect here, or is read where it is used.
@@ -45,6 +47,7 @@ type dbtKeys struct {
 	SourcePaths     config.StringList `yaml:"source-paths"` // before dbt 1.0
 	DataPaths       config.StringList `yaml:"data-paths"`
 	InstallPath     string            `yaml:"packages-install-path"`
+	Require         config.StringList `yaml:"require-dbt-version"`
 	TargetPath      string            `yaml:"target-path"`
 	Vars            config.Node       `yaml:"vars"`
 	Models          config.Node       `yaml:"models"`
@@ -72,7 +75,6 @@ type (
 	dbtKeysWithout struct {
 		Version       config.Node `yaml:"version"`
 		ConfigVersion config.Node `yaml:"config-version"`
-		Require       config.Node `yaml:"require-dbt-version"`
 		Clean         config.Node `yaml:"clean-targets"`
 		Logs          config.Node `yaml:"log-path"`
 		Flags         config.Node `yaml:"flags"`
@@ -102,7 +104,10 @@ func (p *dbtPackage) folders(named, older config.StringList, usual ...string) []
 	}
 	var all []string
 	for _, dir := range named {
-		if dir = path.Join(p.dir, dir); !slices.Contains(all, dir) {
+		if !path.IsAbs(dir) {
+			dir = path.Join(p.dir, dir)
+		}
+		if dir = path.Clean(dir); !slices.Contains(all, dir) {
 			all = append(all, dir)
 		}
 	}
@@ -120,6 +125,18 @@ func (p *dbtPackage) snapshotPaths() []string {
 	return p.folders(p.keys.SnapshotPaths, nil, "snapshots")
 }
 func (p *dbtPackage) testPaths() []string { return p.folders(p.keys.TestPaths, nil, "tests") }
+
+// allPaths are where properties files may be, and docs blocks where nothing says where they are.
+func (p *dbtPackage) allPaths() []string {
+	return slices.Concat(p.modelPaths(), p.seedPaths(), p.snapshotPaths(), p.folders(p.keys.AnalysisPaths, nil, "analyses"), p.macroPaths(), p.testPaths())
+}
+
+func (p *dbtPackage) docsPaths() []string {
+	if len(p.keys.DocsPaths) == 0 {
+		return p.allPaths()
+	}
+	return p.folders(p.keys.DocsPaths, nil)
+}
 
 // isRoot says whether it is the folder's own project.
 func (p *dbtPackage) isRoot() bool { return p.dir == "" }
@@ -158,15 +175,13 @@ func (l *loader) dbt() {
 			l.file.Name = root.name
 		}
 	}
-	install := cmp.Or(root.keys.InstallPath, "dbt_packages")
-	entries, err := fs.ReadDir(l.Files, path.Clean(install))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
-		l.problem(config.Pos{File: install}, "", "%v", err)
-	}
-	for _, e := range entries {
+	install := path.Clean(cmp.Or(root.keys.InstallPath, "dbt_packages"))
+	for _, e := range l.installed(install) {
 		dir := path.Join(install, e.Name())
 		if e.Type()&fs.ModeSymlink != 0 {
-			l.mount(dir)
+			if _, err := l.mount(dir); err != nil {
+				l.warning(config.Pos{File: dir}, "run dbt deps again, or put the package itself there", "the link leads nowhere: %v", err)
+			}
 		}
 		if files, inside := l.filesOf(dir); exists(files, path.Join(inside, DBTFile)) {
 			p := &dbtPackage{dir: dir}
@@ -177,6 +192,21 @@ func (l *loader) dbt() {
 	l.missingPackages(install)
 	l.packageNames()
 	l.wholeProject()
+}
+
+// installed lists the folder of packages, which may lie outside of the project.
+func (l *loader) installed(install string) []fs.DirEntry {
+	files, inside, err := l.folder(install)
+	if err == nil {
+		var entries []fs.DirEntry
+		if entries, err = fs.ReadDir(files, inside); err == nil {
+			return entries
+		}
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		l.problem(config.Pos{File: install}, "", "%v", err)
+	}
+	return nil
 }
 
 // missingPackages warns of a project that names packages and has none: what it calls of them is told as unknown.
@@ -234,40 +264,6 @@ func (l *loader) environment() {
 	}
 }
 
-// mount is a folder that lies elsewhere and is read as if it were at a place of the project.
-type mount struct {
-	dir   string
-	files fs.FS
-}
-
-// mount makes a linked package readable: dbt links the packages that its packages.yml calls local, and they lie outside of the project.
-func (l *loader) mount(dir string) {
-	target, err := filepath.EvalSymlinks(filepath.Join(l.Dir, filepath.FromSlash(dir)))
-	if err != nil {
-		l.warning(config.Pos{File: dir}, "run dbt deps again, or put the package itself there", "the link leads nowhere: %v", err)
-		return
-	}
-	l.mounts = append(l.mounts, mount{dir, os.DirFS(target)})
-}
-
-// filesOf is where a file of the project is read, and its name there.
-func (l *loader) filesOf(name string) (fs.FS, string) {
-	for _, m := range l.mounts {
-		if name == m.dir {
-			return m.files, "."
-		}
-		if inside, ok := strings.CutPrefix(name, m.dir+"/"); ok {
-			return m.files, inside
-		}
-	}
-	return l.Files, name
-}
-
-func exists(files fs.FS, name string) bool {
-	info, err := fs.Stat(files, name)
-	return err == nil && info.Mode().IsRegular()
-}
-
 // packageNames refuses two packages of one name.
 func (l *loader) packageNames() {
 	seen := map[string]*dbtPackage{}
@@ -293,7 +289,8 @@ func (l *loader) dbtProject(p *dbtPackage) {
 	p.name = root.Get("name").Text()
 	if p.isRoot() {
 		l.givenVars()
-		l.profile(root)
+		l.renderYAML(p.file, "", func(at []string) bool { return len(at) != 1 || at[0] != "profile" })
+		l.profile(p.file.Root(nil))
 	}
 	l.renderYAML(p.file, p.label(), func(at []string) bool {
 		return at[0] == "vars" || strings.HasPrefix(at[0], "on-run") || slices.ContainsFunc(at, isHookKey)
@@ -301,11 +298,7 @@ func (l *loader) dbtProject(p *dbtPackage) {
 	l.packageVars(p, p.file.Root(nil).Get("vars")) // its own templates see only what --var says
 	l.tolerate(p.file.Decode(&p.keys, nil))
 	l.unread(p.keys.Origin, "what it is about is not there", dbtKeysNotThere{})
-	for _, dir := range slices.Concat(p.keys.ModelPaths, p.keys.SeedPaths, p.keys.MacroPaths, p.keys.TestPaths, p.keys.SnapshotPaths) {
-		if !fs.ValidPath(path.Join(p.dir, dir)) {
-			l.problem(p.keys.Pos(), "name a folder inside of the project", "%q is outside of the project's folder", dir)
-		}
-	}
+	l.dbtKeysValid(p)
 	if p.name == "" {
 		p.name = path.Base(p.dir)
 	}
@@ -372,11 +365,45 @@ func (l *loader) yamlValue(pos config.Pos, pkg, text string) (any, error) {
 		return nil, err
 	}
 	probe := &trial{node: &Node{Path: pos.File, Pos: pos, Model: &Model{Package: pkg}}, project: l.p}
-	globals := jinja.ModelGlobals(probe, l.p.ContextFacts())
+	facts := l.p.ContextFacts()
+	facts.PlainVars = true
+	globals := jinja.ModelGlobals(probe, facts)
 	for _, name := range []string{"ref", "source", "config", "this", "is_incremental"} {
 		delete(globals, name)
 	}
+	globals["env_var"] = l.yamlEnv()
 	return t.RenderNative(l.Context, globals, jinja.Options{})
+}
+
+// secretPrefix begins the names of what dbt keeps for secrets.
+const secretPrefix = "DBT_ENV_SECRET"
+
+// yamlEnv is env_var() of templates in YAML. Those of a profile see secrets too, which are then kept out of all output.
+func (l *loader) yamlEnv() jinja.Func {
+	return func(a jinja.Args) (any, error) {
+		vals, err := a.Bind(jinja.Param{Name: "name", Required: true}, jinja.Param{Name: "default"})
+		if err != nil {
+			return nil, err
+		}
+		name := fmt.Sprint(vals[0])
+		secretName := strings.HasPrefix(name, secretPrefix)
+		if secretName && !l.secretsInYAML {
+			return nil, &jinja.Error{Msg: fmt.Sprintf("env_var(%q): a secret cannot be read here", name), Hint: "only " + profilesFile + " may read it"}
+		}
+		value, ok := "", false
+		if l.p.env != nil {
+			value, ok = l.p.env(name)
+		}
+		switch {
+		case ok && secretName && l.Redactor != nil:
+			l.Redactor.Add(secret.NewValue(value))
+		case !ok && vals[1] == nil:
+			return nil, &jinja.Error{Msg: fmt.Sprintf("the environment variable %q is not set", name), Hint: fmt.Sprintf("set it, or give a default: env_var('%s', '…')", name)}
+		case !ok:
+			return vals[1], nil
+		}
+		return value, nil
+	}
 }
 
 // setting is one key of a configuration, with a value of Go's.

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/fileread"
 )
 
 // This file finds what stands behind the sources of dbt's properties files. dbt reads the tables where they are; here a source's rows come in
@@ -21,22 +23,19 @@ import (
 // dbtSources makes streams of the tables that no source of the project's own provides.
 func (l *loader) dbtSources() {
 	type group struct {
-		kind    string
-		options map[string]any
-		streams []map[string]any
-		places  []config.Pos
+		name, kind string
+		options    map[string]any
+		streams    []map[string]any
+		places     []config.Pos
 	}
 	var order []string
 	groups := map[string]*group{}
 	add := func(s *sourceProperties, kind string, options, stream map[string]any, pos config.Pos) {
-		g := groups[s.Name]
+		key := kind + " " + s.Name // some of its tables may be in files, and others in a database
+		g := groups[key]
 		if g == nil {
-			g = &group{kind: kind, options: options}
-			groups[s.Name], order = g, append(order, s.Name)
-		}
-		if g.kind != kind {
-			l.problem(pos, "put them into two sources", "source %q has tables in files and tables in a database", s.Name)
-			return
+			g = &group{name: s.Name, kind: kind, options: options}
+			groups[key], order = g, append(order, key)
 		}
 		g.streams, g.places = append(g.streams, stream), append(g.places, pos)
 	}
@@ -44,23 +43,31 @@ func (l *loader) dbtSources() {
 		if l.p.Source(s.Name) != nil {
 			continue
 		}
+		scans := l.scans(s)
 		for i := range s.Tables {
 			t := &s.Tables[i]
 			pos, identifier := t.Origin.At("name"), t.Name
 			if t.Identifier != "" {
 				identifier = t.Identifier
 			}
-			schema := s.Schema
-			if schema == "" {
-				schema = s.Name
-			}
-			location, at := l.externalLocation(s, t)
+			schema := s.schema()
+			said := l.sourceSettings(s, t)
+			location, at := externalLocation(said)
 			switch {
-			case !l.sourceEnabled(s, t):
+			case !l.isEnabled(said):
+				l.p.absent[s.Name+"."+t.Name] = Absent{Why: "it is disabled"}
+			case location != "" && scans:
+				read := scanOf(expand(location, s.Name, t.Name, schema, identifier))
+				if trouble := l.scanTrouble(read); trouble != nil {
+					l.p.absent[s.Name+"."+t.Name] = Absent{schema, identifier, trouble.Why}
+					l.warning(at, trouble.Hint, "external_location: %s", trouble.Why)
+					continue
+				}
+				add(s, "scan", map[string]any{}, map[string]any{"name": t.Name, "read": read}, at)
 			case location != "":
 				file, csv, why := locatedFile(expand(location, s.Name, t.Name, schema, identifier))
 				if why != "" {
-					l.absent[s.Name+"."+t.Name] = why
+					l.p.absent[s.Name+"."+t.Name] = Absent{schema, identifier, why}
 					l.warning(at, "name a file or a pattern: data/*.parquet; or define the source in "+ProjectFile, "external_location: %s", why)
 					continue
 				}
@@ -70,17 +77,68 @@ func (l *loader) dbtSources() {
 			case l.databaseExists():
 				add(s, "duckdb", map[string]any{"path": l.dbtDatabase}, map[string]any{"name": schema + "." + identifier, "as": t.Name}, pos)
 			default:
-				l.absent[s.Name+"."+t.Name] = fmt.Sprintf("no seed or model makes %s.%s, and it names no files", schema, identifier)
+				why := fmt.Sprintf("no seed or model makes %s.%s, and it names no files", schema, identifier)
 				if pos, off := l.disabled[identifier]; off {
-					l.absent[s.Name+"."+t.Name] = fmt.Sprintf("%s, which would make %s.%s, is disabled", pos.File, schema, identifier)
+					why = fmt.Sprintf("%s, which would make %s.%s, is disabled", pos.File, schema, identifier)
 				}
+				l.p.absent[s.Name+"."+t.Name] = Absent{schema, identifier, why}
 			}
 		}
 	}
-	for _, name := range order {
-		g := groups[name]
-		l.madeSource(name, g.kind, g.options, g.streams, g.places)
+	for _, key := range order {
+		g := groups[key]
+		l.madeSource(g.name, g.kind, g.options, g.streams, g.places)
 	}
+}
+
+// schema is the one that dbt looks for the source's tables in.
+func (s *sourceProperties) schema() string { return cmp.Or(s.Schema, s.Name) }
+
+// scans says whether a source's tables are read as DuckDB reads them: the location of one is SQL that says more than how a file is written.
+func (l *loader) scans(s *sourceProperties) bool {
+	if l.Trees == nil {
+		return false
+	}
+	for i := range s.Tables {
+		t := &s.Tables[i]
+		location, _ := externalLocation(l.sourceSettings(s, t))
+		if location == "" {
+			continue
+		}
+		text := expand(location, s.Name, t.Name, s.schema(), cmp.Or(t.Identifier, t.Name))
+		if _, _, why := locatedFile(text); why != "" && strings.Contains(text, "(") {
+			return true
+		}
+	}
+	return false
+}
+
+// scanOf is a location as a SELECT has it behind FROM.
+func scanOf(location string) string {
+	text := strings.TrimSpace(location)
+	if strings.HasPrefix(text, "'") || strings.Contains(text, "(") {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", "''") + "'"
+}
+
+// scanTrouble says why a location cannot be read; nil when it can.
+func (l *loader) scanTrouble(read string) *fileread.Trouble {
+	const hint = "write what a SELECT has behind FROM: a path, read_csv('data/x.csv'), or a query in brackets"
+	trees, err := l.Trees(l.Context, []string{"SELECT * FROM " + read})
+	if err != nil {
+		return &fileread.Trouble{Why: err.Error()}
+	}
+	reads, err := fileread.Find([]byte(trees[0]))
+	if err != nil {
+		return &fileread.Trouble{Why: fmt.Sprintf("%s is no SQL that DuckDB reads", read), Hint: hint}
+	}
+	for _, r := range reads {
+		if r.Trouble != nil {
+			return r.Trouble
+		}
+	}
+	return nil
 }
 
 // databaseExists says whether there is a DuckDB file where the profile says: it may have been made by something else than dbt.
@@ -105,27 +163,58 @@ func (l *loader) providedBy(schema, table string) *Node {
 	return n
 }
 
-func (l *loader) sourceEnabled(s *sourceProperties, t *tableProperties) bool {
-	on := true
-	for _, c := range []config.Node{s.Config, t.Config} {
-		if v := c.Get("enabled"); !v.IsZero() {
-			on = v.Text() != "false"
+// sourceSettings are what configures a table of a source: the trees of dbt_project.yml, its source, and itself. What comes later wins.
+func (l *loader) sourceSettings(s *sourceProperties, t *tableProperties) []setting {
+	fqn := append(s.pkg.fqn(s.pkg.allPaths(), s.Pos().File, s.Name), t.Name)
+	said := l.cascade(s.pkg, sourceTree, fqn)
+	for _, of := range []struct{ meta, config config.Node }{{s.Meta, s.Config}, {t.Meta, t.Config}} {
+		if of.meta.IsMapping() {
+			said = append(said, setting{"meta", l.goValue(of.meta), of.meta.Pos(), of.meta.Pos()})
+		}
+		for key, value := range of.config.All() {
+			said = append(said, l.settingOf(of.config, key, value))
 		}
 	}
-	if !on {
-		l.absent[s.Name+"."+t.Name] = "it is disabled"
-	}
-	return on
+	return append(said, l.overruled(s.pkg, sourceTree, fqn)...)
 }
 
-// externalLocation is where dbt-duckdb finds the table's files, as the table says or its source; "" for nowhere.
-func (l *loader) externalLocation(s *sourceProperties, t *tableProperties) (string, config.Pos) {
-	for _, at := range []config.Node{t.Config.Get("meta"), t.Meta, t.Config, s.Config.Get("meta"), s.Meta, s.Config} {
-		if v := at.Get("external_location"); v.IsScalar() {
-			return v.Text(), v.Pos()
+// externalLocation is where dbt-duckdb finds the table's files; "" for nowhere. It is a key of the configuration, or else of meta.
+func externalLocation(said []setting) (location string, at config.Pos) {
+	const key = "external_location"
+	for _, s := range said {
+		if meta, ok := s.value.(map[string]any); ok && s.key == "meta" {
+			if text, ok := meta[key].(string); ok {
+				location, at = text, s.pos
+			}
 		}
 	}
-	return "", config.Pos{}
+	for _, s := range said {
+		if text, ok := s.value.(string); ok && s.key == key {
+			location, at = text, s.pos
+		}
+	}
+	return location, at
+}
+
+// sourceKeysKnown are what the trees of dbt_project.yml may say of sources.
+var sourceKeysKnown = []string{"enabled", "meta", "tags", "external_location", "event_time", "quoting", "description", "freshness", "loaded_at_field",
+	"loaded_at_query"}
+
+// sourceTags are the tags that dbt_project.yml gives a source's table. What it says besides and has no effect is named.
+func (l *loader) sourceTags(s *sourceProperties, t *tableProperties) []string {
+	fqn := append(s.pkg.fqn(s.pkg.allPaths(), s.Pos().File, s.Name), t.Name)
+	var tags []string
+	for _, said := range append(l.cascade(s.pkg, sourceTree, fqn), l.overruled(s.pkg, sourceTree, fqn)...) {
+		switch {
+		case said.key == "tags":
+			tags = append(tags, texts(said.value)...)
+		case said.key == "freshness" || strings.HasPrefix(said.key, "loaded_at_"):
+			l.noEffect(said, "it is no check: "+freshnessHint)
+		case !slices.Contains(sourceKeysKnown, said.key) && !slices.Contains(ofOthers, said.key):
+			l.noEffect(said, "sources have no such configuration, in dbt neither: what names a source stands in its properties file")
+		}
+	}
+	return tags
 }
 
 var placeholder = regexp.MustCompile(`\{(\w+)(?:\.(\w+))?\}`)
@@ -217,14 +306,15 @@ func (l *loader) madeSource(name, kind string, options map[string]any, streams [
 		l.problem(places[0], "", "source %q: %s", name, problems[0].Message)
 		return
 	}
-	before := len(l.problems)
+	before, sources := len(l.problems), len(l.p.Sources)
 	l.source(name, f.Root(nil), places[0])
 	for i := before; i < len(l.problems); i++ {
 		p := places[0].Problem(l.problems[i].Message, l.problems[i].Hint)
 		p.Severity = l.problems[i].Severity
 		l.problems[i] = p
 	}
-	if s := l.p.Source(name); s != nil {
+	if len(l.p.Sources) > sources {
+		s := l.p.Sources[sources]
 		l.madeFor[s] = true
 		for i, st := range s.Streams {
 			l.made[st], st.OfDBT = true, true
@@ -308,10 +398,17 @@ func (l *loader) streamPlace(st *Stream, pos config.Pos) {
 	}
 }
 
-// absentSource reports a source() that dbt's files name, and that nothing provides; it is false where they name none.
+// provideHint is what to do about a table that nothing provides.
+const provideHint = "define the source in " + ProjectFile + ", name its files by external_location, or load it as a seed"
+
+// absentSource reports a source() that dbt's files name, and that nothing provides; it is false where they name none. Where the table is only
+// missing, as it may be for dbt, a run fails what reads it, and builds the rest: that is a warning.
 func (l *loader) absentSource(r reference) bool {
-	if why := l.absent[r.source+"."+r.name]; why != "" {
-		l.unknown(r, fmt.Sprintf("source(%q, %q): %s", r.source, r.name, why), r.name, nil, "define the source in "+ProjectFile+", name its files by external_location, or load it as a seed")
+	if a, absent := l.p.absent[r.source+"."+r.name]; absent {
+		l.unknown(r, fmt.Sprintf("source(%q, %q): %s", r.source, r.name, a.Why), r.name, nil, provideHint)
+		if a.Table != "" {
+			l.problems[len(l.problems)-1].Severity = config.SeverityWarning
+		}
 		return true
 	}
 	var tables []string

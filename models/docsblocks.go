@@ -13,8 +13,7 @@ import (
 // readDocs reads the docs blocks of Markdown files, which descriptions refer to as {{ doc('name') }}.
 func (l *loader) readDocs() {
 	for _, p := range l.packages {
-		folders := p.folders(p.keys.DocsPaths, nil, append(append([]string{}, p.inside(p.modelPaths())...), "macros", "seeds", "snapshots")...)
-		for _, dir := range folders {
+		for _, dir := range p.docsPaths() {
 			for _, file := range l.glob(dir, ".md") {
 				src, err := l.read(file)
 				if err != nil {

@@ -61,7 +61,7 @@ var (
 func (d *entityDraft) head() bool {
 	e, f := d.e, &d.file
 	if e.Name = f.Entity; e.Name == "" {
-		e.Name = strings.TrimSuffix(path.Base(e.Path), path.Ext(e.Path))
+		e.Name = stem(e.Path)
 	}
 	e.Description, e.Owner, e.Tags, e.Schema = f.Description, f.Owner, f.Tags, f.Schema
 	if e.Schema == "" {

@@ -45,16 +45,10 @@ func (l *loader) testMacro(name string) (jinja.MacroRef, bool) {
 	return l.p.Macros.Macro(pkg + ".test_" + bare)
 }
 
-// overridden says whether the project has a test macro of its own with the name of one of ours.
-func (l *loader) overridden(name string) bool {
-	ref, found := l.testMacro(name)
-	return found && ref.Package != jinja.Builtin
-}
-
 // genericTest reads a test whose macro there is.
 func (l *loader) genericTest(n *Node, ref jinja.MacroRef, name string, body config.Node, pos config.Pos, column string) {
 	test := &GenericTest{Macro: ref.Name, In: ref.Package, Column: column, Args: jinja.NewDict(), Package: n.Package()}
-	w := &written{Check: &Check{Kind: "sql", Node: n, Args: &SQL{Test: test}, Pos: pos}, body: body}
+	w := &written{Check: &Check{Kind: "sql", Node: n, Args: &SQL{Test: test}, Pos: pos, AsDBT: l.isDBT()}, body: body}
 	_ = config.Node{}.Decode(&w.CheckSettings) // the defaults
 	var keys testKeys
 	if body.IsMapping() {

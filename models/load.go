@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -26,21 +25,29 @@ const ProjectFile = "millrace.yml"
 
 // Loading says what Load needs beyond the files.
 type Loading struct {
-	Dir      string                      // absolute path of the project folder
-	Files    fs.FS                       // the same folder
-	Sources  []SourceSpec                // the types of sources that exist
-	Env      func(string) (string, bool) // os.LookupEnv; nil leaves every ${…} unresolved, as lint wants it
-	Lenient  bool                        // looks up no secret, and leaves ${…} of what is not set unresolved: for who only looks
-	Vars     map[string]string           // overrides of the project's variables
-	Target   string                      // overrides the project's choice of target; "" keeps it
-	Redactor *secret.Redactor            // learns every secret that the files hold or name; may be nil
-	Reserved []string                    // names that no schema may have
-	Context  context.Context             // for secret stores that ask a server
+	Dir   string // absolute path of the project folder
+	Files fs.FS  // the same folder
+	// Outside, where it is not nil, is given what the project reads from elsewhere: the name that it has here, its name among the files
+	// there, and those files. What it returns is read.
+	Outside func(at, inside string, files fs.FS) fs.FS
+	Sources []SourceSpec                // the types of sources that exist
+	Env     func(string) (string, bool) // os.LookupEnv; nil leaves every ${…} unresolved, as lint wants it
+	Lenient bool                        // looks up no secret, and leaves ${…} of what is not set unresolved: for who only looks
+	Vars    map[string]string           // overrides of the project's variables
+	Target  string                      // overrides the project's choice of target; "" keeps it
+	// Profile and ProfilesDir are the profile of dbt and the folder of profiles.yml that are to be taken; "" finds them as dbt does.
+	Profile, ProfilesDir string
+	Redactor             *secret.Redactor // learns every secret that the files hold or name; may be nil
+	Reserved             []string         // names that no schema may have
+	Context              context.Context  // for secret stores that ask a server
 	// ColumnType reads the type of a contract's column: as the engine spells it, with the most characters of a text, 0 for any
 	// number. nil takes what is written.
 	ColumnType func(text string) (typ string, length int, err error)
 	// SeedType reads the type that a seed gives a column: as the engine spells it. nil takes what is written.
 	SeedType func(text string) (string, error)
+	// Trees asks the engine's parser for the trees of queries, as JSON; one that it cannot parse has a tree that says so. nil: nobody looks for
+	// files that models read by themselves.
+	Trees func(ctx context.Context, queries []string) ([]string, error)
 	// Now, unless it is zero, has schedules looked at for clocks that are put forward or back within the next two years.
 	Now time.Time
 }
@@ -86,24 +93,25 @@ type loader struct {
 	given    map[string][]byte                 // files that are not among Files, by name
 	drafts   []*entityDraft                    // entities, until all nodes are known
 
-	packages    []*dbtPackage    // the first is the folder's own
-	mounts      []mount          // packages that lie elsewhere
-	made        map[*Stream]bool // streams and sources that stand for those of dbt's files
-	madeFor     map[*Source]bool
-	dbtProfile  config.Node
-	dbtDatabase string                // DuckDB file of the profile
-	patches     []*tableProperties    // what properties files say
-	sourceProps []*sourceProperties   // and of sources
-	versioned   map[string][]version  // versions of models, by the file's name
-	fileOf      map[string]bool       // files of models that there are, by package and name
-	docs        map[string]jinja.Doc  // docs blocks, by package and name
-	absent      map[string]string     // why nothing provides a table of a dbt source, by source and table
-	disabled    map[string]config.Pos // models that are not part of the project
-	toldKeys    map[string]bool       // keys without effect that were warned of
-	enforced    map[*Node]bool        // models whose config() has a contract
-	unitDrafts  []unitDraft           // unit tests and exposures, until all nodes are known
-	exposed     []exposureDraft
-	tables      map[string]*Node // by lower-case schema.table: names that differ by case only are one table
+	packages      []*dbtPackage    // the first is the folder's own
+	mounts        []mount          // packages that lie elsewhere
+	made          map[*Stream]bool // streams and sources that stand for those of dbt's files
+	madeFor       map[*Source]bool
+	dbtProfile    config.Node
+	dbtDatabase   string                // DuckDB file of the profile
+	secretsInYAML bool                  // templates in YAML may read what dbt keeps for secrets: those of profiles may
+	patches       []*tableProperties    // what properties files say
+	sourceProps   []*sourceProperties   // and of sources
+	testProps     []*testProperties     // and of singular tests
+	versioned     map[string][]version  // versions of models, by the file's name
+	fileOf        map[string]bool       // files of models that there are, by package and name
+	docs          map[string]jinja.Doc  // docs blocks, by package and name
+	disabled      map[string]config.Pos // models that are not part of the project
+	toldKeys      map[string]bool       // keys without effect that were warned of
+	enforced      map[*Node]bool        // models whose config() has a contract
+	unitDrafts    []unitDraft           // unit tests and exposures, until all nodes are known
+	exposed       []exposureDraft
+	tables        map[string]*Node // by lower-case schema.table: names that differ by case only are one table
 }
 
 // Load reads and validates a project. The problems are complete: of every file, all at once; the project is only
@@ -131,6 +139,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.contracts()
 	l.terms()
 	l.singularChecks()
+	l.fileReads()
 	l.link()
 	l.linkChecks()
 	l.reached()
@@ -158,11 +167,12 @@ func Load(in Loading) (*Project, config.Problems) {
 // newLoader makes a loader of an empty project.
 func newLoader(in Loading, p *Project) *loader {
 	p.byName, p.byModel, p.byRef, p.sourced = map[string]*Node{}, map[string]*Node{}, map[modelKey]*Node{}, map[string]*Node{}
+	p.absent = map[string]Absent{}
 	p.latest, p.packageVars, p.Vars = map[modelKey]string{}, map[string]variables{}, map[string]any{}
 	p.read = time.Now()
 	return &loader{Loading: in, p: p, files: map[string]*config.File{}, promises: map[*Node]*promise{}, tables: map[string]*Node{}, given: map[string][]byte{},
 		disabled: map[string]config.Pos{}, toldKeys: map[string]bool{}, enforced: map[*Node]bool{}, made: map[*Stream]bool{}, madeFor: map[*Source]bool{}, versioned: map[string][]version{},
-		fileOf: map[string]bool{}, docs: map[string]jinja.Doc{}, absent: map[string]string{}, packages: []*dbtPackage{{}}}
+		fileOf: map[string]bool{}, docs: map[string]jinja.Doc{}, packages: []*dbtPackage{{}}}
 }
 
 // projectFile reads millrace.yml. A folder that is a project of dbt needs none: every key has its default.
@@ -291,7 +301,7 @@ func (l *loader) sources() {
 		if f == nil {
 			continue
 		}
-		name := strings.TrimSuffix(path.Base(file), path.Ext(file))
+		name := stem(file)
 		root := f.Root(l.resolve)
 		if l.p.Source(name) != nil {
 			l.problem(root.Pos(), "rename the file, or remove the other", "source %q is defined in %s too", name, ProjectFile)
@@ -452,27 +462,6 @@ func (l *loader) addNode(n *Node) {
 	l.tables[key] = n
 	l.p.Nodes = append(l.p.Nodes, n)
 	l.p.byName[n.Name()] = n
-}
-
-// glob lists the project's files below a folder with one of the extensions, sorted; symbolic links are not followed.
-func (l *loader) glob(dir string, exts ...string) []string {
-	var found []string
-	files, inside := l.filesOf(dir)
-	err := fs.WalkDir(files, inside, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		for _, ext := range exts {
-			if strings.HasSuffix(name, ext) && d.Type().IsRegular() {
-				found = append(found, path.Join(dir, strings.TrimPrefix(strings.TrimPrefix(name, inside), "/")))
-			}
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		l.problems = append(l.problems, &config.Problem{File: dir, Message: err.Error(), Severity: config.SeverityError})
-	}
-	return found
 }
 
 // pipelines validates them and gives every node its owner.

@@ -24,7 +24,15 @@ var ofOthers = []string{"cluster_by", "transient", "snowflake_warehouse", "query
 	"dist", "sort", "sort_type", "bind", "backup", "auto_refresh", "hours_to_expiration", "labels", "kms_key_name", "require_partition_filter",
 	"partition_expiration_days", "partitions", "file_format", "location_root", "buckets", "clustered_by", "liquid_clustered_by", "tblproperties",
 	"indexes", "unlogged", "indices", "table_type", "databricks_tags", "auto_liquid_cluster", "snowflake_initialization_warehouse", "initialize",
-	"skip_matched_step", "skip_not_matched_step", "max_staleness", "enable_refresh", "on_configuration_change", "resource_tags"}
+	"skip_matched_step", "skip_not_matched_step", "max_staleness", "enable_refresh", "on_configuration_change", "resource_tags", "as_columnstore",
+	"base_location_root", "base_location_subpath", "catalog", "catalog_name", "databricks_compute", "external_volume", "grant_access_to",
+	"include_full_name_in_path", "labels_from_meta", "matched_condition", "merge_with_schema_evolution", "not_matched_by_source_action",
+	"not_matched_by_source_condition", "not_matched_condition", "refresh_interval_minutes", "row_access_policy", "schedule", "source_alias", "target_alias",
+	"table_format", "table_tag", "tmp_relation_type", "glue_register", "glue_database", "plugin"}
+
+// ofMerge are keys of dbt-duckdb that say what a merge does with which rows: without them its table would be another.
+var ofMerge = []string{"merge_clauses", "merge_update_condition", "merge_insert_condition", "merge_on_using_columns", "merge_update_set_expressions",
+	"merge_returning_columns"}
 
 // withoutEffect are dbt's keys that change nothing here, and why.
 var withoutEffect = map[string]string{
@@ -46,7 +54,11 @@ func (l *loader) configure(n *Node, said []setting) bool {
 		c.keep(s)
 		c.take(s)
 	}
-	for _, key := range []string{"materialized", "incremental_strategy"} {
+	keys := []string{"materialized", "incremental_strategy"}
+	if c.m.Materialized == Incremental && c.m.Strategy == StrategyMerge {
+		keys = append(keys, ofMerge...)
+	}
+	for _, key := range keys {
 		if s, ok := c.impossible[key]; ok {
 			l.unbuildable(n, s.pos, s.why, s.hint)
 		}
@@ -161,6 +173,12 @@ func (c *configuring) take(s setting) {
 
 func (c *configuring) other(s setting) {
 	why, known := withoutEffect[s.key]
+	if slices.Contains(ofMerge, s.key) {
+		if delete(c.impossible, s.key); s.value != nil {
+			c.cannot(s, s.key+" is not there", "write the condition into the model's SELECT, or use merge_update_columns and incremental_predicates")
+		}
+		return
+	}
 	switch {
 	case known && why == "", s.value == nil:
 	case known:
@@ -219,11 +237,11 @@ func (c *configuring) materialized(s setting) {
 }
 
 func (c *configuring) uniqueKey(s setting) {
-	if s.value == nil && c.isDBT() {
+	key := texts(s.value)
+	if list, _ := s.value.([]any); c.isDBT() && (s.value == nil || s.value == "" || list != nil && len(list) == 0) { // dbt takes these for none
 		c.m.UniqueKey = nil
 		return
 	}
-	key := texts(s.value)
 	if len(key) == 1 && strings.Contains(key[0], ",") && !strings.ContainsAny(key[0], "()") { // dbt takes it for SQL; it means a list
 		key = strings.Split(key[0], ",")
 		for i := range key {

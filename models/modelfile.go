@@ -2,7 +2,6 @@ package models
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -18,7 +17,7 @@ func (l *loader) models() {
 		folders := p.modelPaths()
 		for _, dir := range folders {
 			for _, file := range l.glob(dir, ".sql") {
-				l.fileOf[p.label()+":"+strings.TrimSuffix(path.Base(file), ".sql")] = true
+				l.fileOf[p.label()+":"+stem(file)] = true
 			}
 		}
 		for _, dir := range folders {
@@ -36,18 +35,19 @@ func (l *loader) models() {
 // model makes the node of a model's file.
 func (l *loader) model(p *dbtPackage, folders []string, t *jinja.Template) {
 	file := t.Name()
-	stem := strings.TrimSuffix(path.Base(file), ".sql")
-	m := &Model{Name: stem, Package: p.label(), Path: file, Template: t}
-	patch := l.patchOf(p, "model", stem)
-	if v := l.versionOf(p, stem); v != nil {
+	name := stem(file)
+	m := &Model{Name: name, Package: p.label(), Path: file, Template: t}
+	patch := l.patchOf(p, "model", name)
+	if v := l.versionOf(p, name); v != nil {
 		m.Name, m.Version, patch = v.of.Name, v.version, v.of
 	}
 	n := l.newModel(m, file)
-	l.define(p, n, modelTree, nil, patch, p.fqn(folders, file, stem))
+	l.define(p, n, modelTree, nil, patch, p.fqn(folders, file, name))
 }
 
 // The trees of dbt_project.yml.
 func modelTree(k *dbtKeys) config.Node    { return k.Models }
+func sourceTree(k *dbtKeys) config.Node   { return k.Sources }
 func seedTree(k *dbtKeys) config.Node     { return k.Seeds }
 func snapshotTree(k *dbtKeys) config.Node { return k.Snapshots }
 
@@ -89,7 +89,7 @@ func (l *loader) define(p *dbtPackage, n *Node, tree func(*dbtKeys) config.Node,
 		return
 	}
 	if again, err := l.trial(n, true, before); err == nil { // what only an incremental run refers to
-		seen.refs, seen.asked = append(seen.refs, again.refs...), append(seen.asked, again.asked...)
+		seen.refs, seen.asked, seen.suspects = append(seen.refs, again.refs...), append(seen.asked, again.asked...), append(seen.suspects, again.suspects...)
 	}
 	slices.Sort(seen.asked)
 	m.Asked = slices.Compact(seen.asked)
@@ -169,7 +169,7 @@ func (l *loader) addModel(p *dbtPackage, n *Node) bool {
 
 // python makes the node of a Python model: it is part of the graph, and cannot be built.
 func (l *loader) python(p *dbtPackage, folders []string, file string) {
-	m := &Model{Name: strings.TrimSuffix(path.Base(file), ".py"), Package: p.label(), Path: file}
+	m := &Model{Name: stem(file), Package: p.label(), Path: file}
 	n := l.newModel(m, file)
 	n.fqn = p.fqn(folders, file, m.Name)
 	said, last := l.fromFiles(p, modelTree, n.fqn, l.patchOf(p, "model", m.Name))
@@ -190,7 +190,7 @@ func (l *loader) python(p *dbtPackage, folders []string, file string) {
 
 // unbuildable says that a model is of a kind that this version cannot build: lint names it, and a run fails it and what reads it.
 func (l *loader) unbuildable(n *Node, pos config.Pos, why, hint string) {
-	n.Model.Unbuildable, n.Model.UnbuildableHint = why, hint
+	n.Model.Unbuildable, n.Model.UnbuildableHint, n.Model.UnbuildableAt = why, hint, pos
 	l.warning(pos, hint, "%s cannot be built: %s", n.Model.Name, why)
 }
 
@@ -215,7 +215,14 @@ func (l *loader) snapshots(p *dbtPackage) {
 			continue
 		}
 		m := &Model{Name: patch.Name, Package: p.label(), Path: patch.Pos().File, Template: body}
+		before := len(l.p.trials)
 		l.snapshot(p, m, patch.Origin.At("name"), patch, p.fqn(slices.Concat(folders, p.modelPaths()), patch.Pos().File, patch.Name))
+		at := patch.At("relation") // the template is no text of the file
+		for _, t := range l.p.trials[before:] {
+			for i := range t.refs {
+				t.refs[i].pos = jinja.Position{File: at.File, Line: at.Line, Col: at.Column}
+			}
+		}
 	}
 }
 

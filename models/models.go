@@ -4,6 +4,7 @@
 package models
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -55,10 +56,12 @@ type Project struct {
 	// Database is what templates call the target's database: a name that dbt projects print.
 	Database string
 
+	absent   map[string]Absent // tables of dbt sources that nothing provides, by source and table
 	byName   map[string]*Node
 	byModel  map[string]*Node   // models by file name, and tables of entities, as ref() finds them
 	byRef    map[modelKey]*Node // models and seeds, by package too
 	sourced  map[string]*Node   // what provides the tables of dbt's sources, by source and table
+	files    map[string]string  // streams of files that models read by themselves, as schema.table, by the canonical call that reads them
 	trials   []*trial           // while loading
 	content  map[string]string  // hashes of files that were read, by their names
 	standing *Standing          // that state: and result: go by
@@ -125,6 +128,33 @@ func (p *Project) SourceTable(source, table string) *Node {
 		return n
 	}
 	return p.Stream(source, table)
+}
+
+// Absent is a table of a dbt source that no node provides.
+type Absent struct {
+	Schema, Table string // where dbt would look for it; "" when it is disabled
+	Why           string
+}
+
+// Hint says why nothing provides it, and what to do.
+func (a Absent) Hint() string { return a.Why + ": " + provideHint }
+
+// Absent gives a table of a dbt source that no node provides, to those who only name it: who reads it fails.
+func (p *Project) Absent(source, table string) (Absent, error) {
+	if a := p.absent[source+"."+table]; a.Table != "" {
+		return a, nil
+	}
+	return Absent{}, &jinja.Error{Msg: fmt.Sprintf("source(%q, %q): there is no such stream", source, table)}
+}
+
+// NotThere is the table of a dbt source whose absence an engine's message tells of.
+func (p *Project) NotThere(message string) (Absent, bool) {
+	for _, a := range p.absent {
+		if a.Table != "" && (strings.Contains(message, a.Table+" does not exist") || strings.Contains(message, a.Table+`" does not exist`)) {
+			return a, true
+		}
+	}
+	return Absent{}, false
 }
 
 // Stream returns the node of a source's stream, by its table's or its own name, or nil.
@@ -300,6 +330,14 @@ type Node struct {
 	inherited map[string]bool // of a model: names of personal columns that it reads, in lower case
 }
 
+// BuiltAnew says how a model's table is built from nothing.
+func (n *Node) BuiltAnew() string {
+	if n.Model != nil && n.Model.FullRefresh != nil && !*n.Model.FullRefresh {
+		return "to build it anew, take full_refresh=false out of its config and run it with --full-refresh"
+	}
+	return fmt.Sprintf("millrace run %s --full-refresh builds it anew", n.Name())
+}
+
 // Name is schema.table.
 func (n *Node) Name() string { return n.Schema + "." + n.Table }
 
@@ -412,8 +450,9 @@ type Model struct {
 	Behind         []Hook   // post_hook
 	// Unbuildable says why the model cannot be built, "" when it can; UnbuildableHint what to do about it.
 	Unbuildable, UnbuildableHint string
-	Slowly                       *Slowly   // of a snapshot
-	Location                     *Location // of an external model; nil for the usual place
+	UnbuildableAt                config.Pos // where that stands
+	Slowly                       *Slowly    // of a snapshot
+	Location                     *Location  // of an external model; nil for the usual place
 }
 
 // Hook is SQL that runs before or behind a model, or a run; a template, rendered when it runs.

@@ -16,18 +16,28 @@ import (
 
 const profilesFile = "profiles.yml"
 
-// profile finds the profile that dbt_project.yml names, for the targets.
+// profile finds the profile that dbt_project.yml names, or the command line, for the targets.
 func (l *loader) profile(project config.Node) {
-	name := project.Get("profile").Text()
-	f := l.profiles()
-	if f == nil || name == "" {
+	name, pos := project.Get("profile").Text(), project.Get("profile").Pos()
+	if given, ok := l.environ("DBT_PROFILE"); ok {
+		name, pos = given, config.Pos{File: "DBT_PROFILE"}
+	}
+	if l.Profile != "" {
+		name, pos = l.Profile, config.Pos{File: "--profile"}
+	}
+	if name == "" {
+		return
+	}
+	f, known := l.profiles()
+	if f == nil {
+		if known && l.Env != nil && l.file.Targets.Len() == 0 { // without an environment nobody knows where others are
+			l.warning(pos, "write one: "+name+": { target: dev, outputs: { dev: { type: duckdb, path: dev.duckdb } } }",
+				"there is no %s in the project, in DBT_PROFILES_DIR or in ~/.dbt, which would have the profile %q: %s", profilesFile, name, withoutProfile)
+		}
 		return
 	}
 	f.Read11()
-	l.renderYAML(f, "", func(at []string) bool { return len(at) != 2 || at[0] != name || at[1] != "target" })
-	want := cmp.Or(l.Target, f.Root(nil).Get(name).Get("target").Text(), "default")
-	// Of the outputs only the chosen one: the others may want variables that are not set here.
-	l.renderYAML(f, "", func(at []string) bool { return len(at) < 3 || at[0] != name || at[2] != want })
+	l.rendersProfile(f, name)
 	root := f.Root(nil)
 	l.dbtProfile = root.Get(name)
 	if l.dbtProfile.IsZero() {
@@ -41,43 +51,90 @@ func (l *loader) profile(project config.Node) {
 		if s := config.Suggest(name, known); s != "" {
 			hint = fmt.Sprintf("did you mean %q?", s)
 		}
-		l.warning(project.Get("profile").Pos(), hint, "%s has no profile %q: tables are published to warehouse/, in schema main", f.Name, name)
+		l.warning(pos, hint, "%s has no profile %q: %s", f.Name, name, withoutProfile)
 	}
 }
 
-// profiles parses profiles.yml where dbt looks for it: in the project, in DBT_PROFILES_DIR, in ~/.dbt. Nil where there is none.
-func (l *loader) profiles() *config.File {
-	if exists(l.Files, profilesFile) {
-		return l.parse(profilesFile)
-	}
+const withoutProfile = "tables are published to warehouse/, in schema main"
+
+// environ is a variable of the environment by which dbt is told something; false where there is no environment, or it is empty.
+func (l *loader) environ(name string) (string, bool) {
 	if l.Env == nil {
-		return nil
+		return "", false
+	}
+	value, _ := l.Env(name)
+	return value, value != ""
+}
+
+// rendersProfile renders what of a profile is read: which output is meant, of which type it is, and what it says. Others may want variables
+// that are not set here, and so may the connection of an engine that is not asked.
+func (l *loader) rendersProfile(f *config.File, name string) {
+	l.secretsInYAML = true
+	defer func() { l.secretsInYAML = false }()
+	only := func(read func(rest []string) bool) {
+		l.renderYAML(f, "", func(at []string) bool { return len(at) < 2 || at[0] != name || !read(at[1:]) })
+	}
+	only(func(rest []string) bool { return len(rest) == 1 && rest[0] == "target" })
+	profile := f.Root(nil).Get(name)
+	given, _ := l.environ("DBT_TARGET")
+	want := cmp.Or(l.Target, given, profile.Get("target").Text(), "default")
+	only(func(rest []string) bool { return len(rest) == 3 && rest[1] == want && rest[2] == "type" })
+	ours := f.Root(nil).Get(name).Get("outputs").Get(want).Get("type").Text() == "duckdb"
+	only(func(rest []string) bool {
+		return len(rest) > 2 && rest[1] == want && (ours || slices.Contains(schemaKeys, rest[2]) || slices.Contains(catalogKeys, rest[2]))
+	})
+}
+
+// The keys by which outputs of other engines say the schema and the database.
+var (
+	schemaKeys  = []string{"schema", "dataset"}
+	catalogKeys = []string{"dbname", "database", "project", "catalog"}
+)
+
+// profiles parses profiles.yml where dbt looks for it: in the folder that the command line names, or in the project, in DBT_PROFILES_DIR, in
+// ~/.dbt. Nil where there is none; looked says whether that is all that is wrong.
+func (l *loader) profiles() (f *config.File, looked bool) {
+	if l.ProfilesDir != "" {
+		file := filepath.Join(l.ProfilesDir, profilesFile)
+		src, err := os.ReadFile(file)
+		if err != nil {
+			l.problem(config.Pos{File: "--profiles-dir"}, "name the folder that has it", "%v", err)
+			return nil, false
+		}
+		l.given[file] = src
+		return l.parse(file), false
+	}
+	if exists(l.Files, profilesFile) {
+		return l.parse(profilesFile), false
 	}
 	var dirs []string
-	if dir, ok := l.Env("DBT_PROFILES_DIR"); ok {
+	if dir, ok := l.environ("DBT_PROFILES_DIR"); ok {
 		dirs = append(dirs, dir)
 	}
-	if home, ok := l.Env("HOME"); ok {
+	if home, ok := l.environ("HOME"); ok {
 		dirs = append(dirs, filepath.Join(home, ".dbt"))
 	}
 	for _, dir := range dirs {
 		file := filepath.Join(dir, profilesFile)
 		if src, err := os.ReadFile(file); err == nil {
 			l.given[file] = src
-			return l.parse(file)
+			return l.parse(file), false
 		}
 	}
-	return nil
+	return nil, true
 }
 
 // profileTargets makes targets of the profile's outputs. Each is a folder: DuckDB's own file could not be published to as a whole, while
-// others read it. Outputs of other engines are there by name only.
+// others read it. Outputs of other engines are folders too: models run on DuckDB.
 func (l *loader) profileTargets() {
 	want, pos := l.dbtProfile.Get("target").Text(), l.dbtProfile.Get("target").Pos()
 	if want == "" {
 		want = "default"
 	}
 	l.p.DefaultTarget = want
+	if given, ok := l.environ("DBT_TARGET"); ok {
+		want, pos = given, config.Pos{File: "DBT_TARGET"}
+	}
 	if l.Target != "" {
 		want, pos = l.Target, config.Pos{File: "--target"}
 	}
@@ -86,7 +143,7 @@ func (l *loader) profileTargets() {
 		t := &Target{}
 		_ = config.Node{}.Decode(t) // the defaults
 		t.Name, t.Type, t.Path, t.Origin = name, "local", "warehouse", output.Origin()
-		if schema := output.Get("schema").Text(); schema != "" {
+		if schema := firstOf(output, schemaKeys); schema != "" && !isTemplate(schema) {
 			t.Schema = schema
 		}
 		if name != l.p.DefaultTarget {
@@ -97,11 +154,11 @@ func (l *loader) profileTargets() {
 			continue
 		}
 		l.p.Target = t
-		if kind := output.Get("type").Text(); kind != "duckdb" {
-			l.problem(plainPlace(output.Get("type").Pos()), "run it on DuckDB with an output of type duckdb, or define the target in "+ProjectFile,
-				"output %q of the profile is of type %q: models run on DuckDB", name, kind)
+		if kind := output.Get("type"); kind.Text() == "duckdb" {
+			l.database(output)
+		} else {
+			l.otherEngine(t, output, kind)
 		}
-		l.database(output)
 	}
 	if l.p.Target == nil {
 		hint := "known targets: " + strings.Join(known, ", ")
@@ -110,6 +167,27 @@ func (l *loader) profileTargets() {
 		}
 		l.problem(pos, hint, "unknown target %q", want)
 	}
+}
+
+// firstOf is the first of the keys that a mapping has.
+func firstOf(of config.Node, keys []string) string {
+	for _, key := range keys {
+		if text := of.Get(key).Text(); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// otherEngine says what becomes of an output of another engine.
+func (l *loader) otherEngine(t *Target, output, kind config.Node) {
+	hint := "its tables are not there: sources are read from what " + ProjectFile + " defines, and SQL must be DuckDB's"
+	if kind.Text() == "snowflake" {
+		hint = "to bring the tables to Snowflake too, define targets: { " + t.Name + ": { type: snowflake, … } } in " + ProjectFile + ": docs/snowflake.md"
+	}
+	l.p.Database = firstOf(output, catalogKeys)
+	l.warning(plainPlace(kind.Pos()), hint, "output %q of the profile is of type %q: the project runs on DuckDB, and its tables are published to %s/, in schema %s",
+		t.Name, kind.Text(), t.Path, t.Schema)
 }
 
 // plainPlace is a place whose line is not shown: a profile's may hold secrets under any name.
@@ -121,21 +199,75 @@ func plainPlace(pos config.Pos) config.Pos {
 var databaseKeys = []string{"type", "path", "schema", "threads", "database", "settings", "config_options", "retries", "keep_open", "use_credential_provider",
 	"is_ducklake", "disable_transactions", "external_root"}
 
+// harmlessSettings of DuckDB change how it works, and not what it answers.
+var harmlessSettings = []string{"threads", "memory_limit", "max_memory", "temp_directory", "max_temp_directory_size", "preserve_insertion_order", "enable_progress_bar",
+	"enable_object_cache", "http_timeout", "http_retries", "checkpoint_threshold", "wal_autocheckpoint", "allow_unsigned_extensions", "custom_user_agent"}
+
+// builtIn are extensions that are part of the engine.
+var builtIn = []string{"json", "parquet", "icu", "core_functions", "autocomplete"}
+
+// withoutEffect says what a key of an output would do, and does not.
+func (l *loader) withoutEffect(pos config.Pos, key string, value config.Node) {
+	hint := "leave it out"
+	switch key {
+	case "extensions":
+		var lacking []string
+		for _, item := range value.Items() {
+			name := cmp.Or(item.Get("name").Text(), item.Text())
+			if !slices.Contains(builtIn, strings.ToLower(name)) {
+				lacking = append(lacking, name)
+			}
+		}
+		if len(lacking) == 0 {
+			return
+		}
+		l.warning(pos, "files are read where they are on this disk; define what is elsewhere as a source in "+ProjectFile,
+			"extensions of the profile are not loaded: %s: models that call their functions fail", strings.Join(lacking, ", "))
+		return
+	case "attach":
+		hint = "other databases are not opened: define a source for each in " + ProjectFile + ", of type duckdb, postgres or mysql"
+	case "secrets":
+		hint = "no other machine is reached: sources in " + ProjectFile + " have their own, as ${secret:name}"
+	case "plugins":
+		hint = "plugins are written in Python: define what they read as a source in " + ProjectFile
+	case "filesystems":
+		hint = "files are read where they are on this disk"
+	case "module_paths":
+		hint = "Python models are not run"
+	}
+	l.warning(pos, hint, "%s of the profile has no effect", key)
+}
+
 // database reads what an output of type duckdb says besides: which file has the tables of sources that nothing else provides.
 func (l *loader) database(output config.Node) {
-	for key := range output.All() {
+	for key, value := range output.All() {
 		if !slices.Contains(databaseKeys, key) {
-			l.warning(plainPlace(output.Origin().Key(key)), "extensions, secrets and other databases are not opened: define what they hold as sources in "+ProjectFile,
-				"%s of the profile has no effect", key)
+			l.withoutEffect(plainPlace(output.Origin().Key(key)), key, value)
+		}
+	}
+	for _, of := range []string{"settings", "config_options"} {
+		for key := range output.Get(of).All() {
+			if name := strings.ToLower(key); !slices.Contains(harmlessSettings, name) && !strings.HasPrefix(name, "s3_") && !strings.HasPrefix(name, "motherduck") {
+				l.warning(plainPlace(output.Get(of).Origin().Key(key)), "say in the SQL what depends on it", "%s of the profile: %s has no effect", of, key)
+			}
 		}
 	}
 	file := output.Get("path").Text()
-	if file == "" || file == ":memory:" || strings.Contains(file, ":") {
+	switch scheme, _, remote := strings.Cut(file, ":"); {
+	case file == "" || file == ":memory:":
+		return
+	case remote:
+		hint := "define what it holds as sources in " + ProjectFile
+		if scheme == "md" || scheme == "motherduck" {
+			hint = "tables of MotherDuck that sources name are to be exported, or read by a source of " + ProjectFile
+		}
+		l.warning(plainPlace(output.Get("path").Pos()), hint, "path of the profile is no file of this machine (%s:…): it is not opened, and tables are published to %s/",
+			scheme, l.p.Target.Path)
 		return
 	}
 	if !filepath.IsAbs(file) {
 		file = path.Clean(filepath.ToSlash(file))
 	}
 	l.dbtDatabase = file
-	l.p.Database = strings.TrimSuffix(path.Base(file), path.Ext(file))
+	l.p.Database = cmp.Or(output.Get("database").Text(), strings.TrimSuffix(path.Base(file), path.Ext(file)))
 }

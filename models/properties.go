@@ -15,7 +15,7 @@ import (
 func (l *loader) readProperties() {
 	for _, p := range l.packages {
 		seen := map[string]bool{}
-		for _, dir := range slices.Concat(p.modelPaths(), p.seedPaths(), p.snapshotPaths(), p.macroPaths(), p.testPaths()) {
+		for _, dir := range p.allPaths() {
 			for _, file := range l.glob(dir, ".yml", ".yaml") {
 				if !seen[file] {
 					seen[file] = true
@@ -38,9 +38,21 @@ type propertiesFile struct {
 	Exposures  config.Node        `yaml:"exposures" doc:"Who uses the tables."`
 	Macros     config.Node        `yaml:"macros" doc:"dbt's descriptions of macros; no effect."`
 	Analyses   config.Node        `yaml:"analyses" doc:"dbt's descriptions of analyses; no effect."`
-	DataTests  config.Node        `yaml:"data_tests" doc:"dbt's descriptions of singular tests."`
+	DataTests  []testProperties   `yaml:"data_tests" doc:"What singular tests are about, and how they are configured."`
 	Anchors    config.Node        `yaml:"anchors" doc:"A place for YAML anchors."`
 	unreadFile `yaml:",inline"`
+}
+
+// testProperties are what a properties file says about a singular test.
+type testProperties struct {
+	config.Origin
+	Name        string      `yaml:"name" required:"true" doc:"Name of the test: its file without .sql."`
+	Description string      `yaml:"description" doc:"Why the rule is there."`
+	Config      config.Node `yaml:"config" doc:"What config() in its file may say."`
+	Docs        config.Node `yaml:"docs" doc:"dbt's settings of its docs site; not read."`
+
+	pkg  *dbtPackage
+	used bool
 }
 
 // What dbt has in properties files and this version does not read: lint names each with its place. What has no effect on
@@ -64,7 +76,7 @@ type (
 func (l *loader) unread(at config.Origin, hint string, keys any) {
 	t := reflect.TypeOf(keys)
 	for i := range t.NumField() {
-		if key := t.Field(i).Tag.Get("yaml"); at.Has(key) {
+		if key := t.Field(i).Tag.Get("yaml"); at.Has(key) && !at.IsNull(key) {
 			l.warning(at.Key(key), hint, "%s is not read by this version", key)
 		}
 	}
@@ -173,6 +185,7 @@ type columnProperties struct {
 	Quote       bool              `yaml:"quote" doc:"dbt's key; names are always quoted."`
 	Config      columnConfig      `yaml:"config" doc:"dbt's place for tags."`
 	PolicyTags  config.Node       `yaml:"policy_tags" doc:"dbt's key; not read."`
+	Granularity config.Node       `yaml:"granularity" doc:"dbt's key of its semantic layer; not read."`
 }
 
 type sourceProperties struct {
@@ -246,6 +259,10 @@ func (l *loader) readPropertiesFile(p *dbtPackage, name string) {
 	}
 	for i := range file.Models {
 		l.versions(&file.Models[i])
+	}
+	for i := range file.DataTests {
+		file.DataTests[i].pkg = p
+		l.testProps = append(l.testProps, &file.DataTests[i])
 	}
 	l.unitTests(p, file.UnitTests)
 	l.exposures(p, file.Exposures)
@@ -343,6 +360,17 @@ type version struct {
 // versions notes which files are versions of a model, and which of them is the latest.
 func (l *loader) versions(t *tableProperties) {
 	latest := t.Latest.Text()
+	if known := func(v versionProperties) bool { return v.V.Text() == latest }; latest != "" && !slices.ContainsFunc(t.Versions, known) {
+		var all []string
+		for _, v := range t.Versions {
+			all = append(all, v.V.Text())
+		}
+		hint := "versions: has " + strings.Join(all, ", ")
+		if len(all) == 0 {
+			hint = "write versions: beside it, or remove it"
+		}
+		l.problem(t.At("latest_version"), hint, "latest_version: model %q has no version %s", t.Name, latest)
+	}
 	for _, v := range t.Versions {
 		name := v.V.Text()
 		file := v.DefinedIn
@@ -501,12 +529,18 @@ func (l *loader) describeSource(s *sourceProperties) {
 			l.noTable(t, known, "source %q of this project has no stream %q: its tests are not run", s.Name, t.Name)
 			continue
 		}
-		n.Tags = append(append(n.Tags, s.Tags...), c.Tags...)
+		n.Tags = append(append(append(n.Tags, l.sourceTags(s, &t)...), s.Tags...), c.Tags...)
 		n.loadedBy, n.asWritten = s.Loader.Text(), t.Identifier
 		if t.Loader.IsScalar() {
 			n.loadedBy = t.Loader.Text()
 		}
+		before := len(n.Checks)
 		l.describe(n, t)
+		for _, c := range n.Checks[before:] {
+			if c.Test != nil && n.Stream == nil {
+				c.Test.Source, c.Test.Table = s.Name, t.Name
+			}
+		}
 	}
 }
 
@@ -532,8 +566,10 @@ func (l *loader) describe(n *Node, t tableProperties) {
 			n.Tags = append(n.Tags, tag)
 		}
 	}
-	l.unread(t.Origin, freshnessHint, unreadSource{})
-	l.unread(c.Origin, freshnessHint, unreadSource{})
+	if n.Model == nil { // that of a model says when dbt's service builds it
+		l.unread(t.Origin, freshnessHint, unreadSource{})
+		l.unread(c.Origin, freshnessHint, unreadSource{})
+	}
 	l.checksOf(n, t.Checks.Node, "", false)
 	l.checksOf(n, t.Tests.Node, "", true)
 	l.checksOf(n, t.DataTests.Node, "", true)
@@ -549,6 +585,9 @@ func (l *loader) describe(n *Node, t tableProperties) {
 		for _, c := range n.Checks[before:] {
 			if t.Columns[i].Quote && c.Test != nil {
 				_ = c.Test.Args.Set("column_name", `"`+said.Name+`"`) // a text is a key
+				if args, ok := c.Args.(*SQL); ok && args.Test != nil {
+					args.Test.Column = `"` + said.Name + `"`
+				}
 			}
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,7 +35,7 @@ func (l *loader) seeds() {
 
 // seed makes the node of one CSV file.
 func (l *loader) seed(p *dbtPackage, folders []string, file string) {
-	s := &Seed{Name: strings.TrimSuffix(path.Base(file), ".csv"), Package: p.label(), Path: file, Delimiter: ",", Types: map[string]string{}, Config: map[string]any{}}
+	s := &Seed{Name: stem(file), Package: p.label(), Path: file, Delimiter: ",", Types: map[string]string{}, Config: map[string]any{}}
 	n := &Node{Schema: l.defaultSchema(), Table: s.Name, Kind: KindSeed, Seed: s, Path: file, Pos: config.Pos{File: file, Line: 1, Column: 1}}
 	n.fqn = p.fqn(folders, file, s.Name)
 	if err := l.noteSeed(file); err != nil {
@@ -84,7 +83,7 @@ func (l *loader) seedConfigure(n *Node, said []setting) bool {
 		case "column_types":
 			l.seedTypes(n.Seed, s)
 		case "pre_hook", "post_hook":
-			l.noEffect(s, "a seed's hooks are not run")
+			l.seedHook(s)
 		case "contract":
 			if m, ok := s.value.(map[string]any); ok {
 				l.enforced[n] = boolOf(m["enforced"], false)
@@ -94,6 +93,15 @@ func (l *loader) seedConfigure(n *Node, said []setting) bool {
 		}
 	}
 	return l.enabled(n, said)
+}
+
+// seedHook names each hook that dbt runs for a seed.
+func (l *loader) seedHook(s setting) {
+	if list, isList := s.value.([]any); s.value == nil || isList && len(list) == 0 || l.toldKeys["hook "+s.pos.String()] {
+		return
+	}
+	l.toldKeys["hook "+s.pos.String()] = true
+	l.warning(s.keyPos, "put it on a model that reads the seed, or into on-run-end", "config %s has no effect: a seed's hooks are not run", s.key)
 }
 
 // seedKey names what a seed's configuration does not know.

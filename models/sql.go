@@ -229,7 +229,7 @@ func (l *loader) noSource(r reference) {
 	}
 	var known []string
 	for _, n := range l.p.Nodes {
-		if n.Stream != nil && n.Stream.Source == s {
+		if n.Stream != nil && n.Stream.Source.Name == r.source {
 			known = append(known, n.Table)
 		}
 	}

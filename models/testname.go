@@ -21,6 +21,19 @@ type TestFacts struct {
 	Namespace string // package of its macro, where it is written
 	Given     string // name that it is given; "" for none
 	Args      *jinja.Dict
+	// Source and Table are the source's that it stands under, where that is a table that another node makes.
+	Source, Table string
+}
+
+// source is the source, and its table, that a test is about; ok is false where it is about no source.
+func (c *Check) source() (source, table string, ok bool) {
+	switch {
+	case c.Test != nil && c.Test.Source != "":
+		return c.Test.Source, c.Test.Table, true
+	case c.Node.Stream != nil:
+		return c.Node.Stream.Source.Name, c.Node.Table, true
+	}
+	return "", "", false
 }
 
 // testFacts reads how a test is called: what is no setting is an argument of its macro.
@@ -61,16 +74,14 @@ func (p *Project) TestName(c *Check) (name, alias string) {
 	case t.Given != "":
 		return t.Given, t.Given
 	}
-	kind := t.Type
-	if t.Namespace != "" && t.Namespace != p.PackageName(c.Node.Package()) {
-		kind = t.Namespace + "_" + kind
-	}
-	of := c.Node.RefName()
-	if c.Node.Model != nil && c.Node.Model.Version != "" {
+	kind, of := t.Type, c.Node.RefName()
+	if source, table, ok := c.source(); ok {
+		kind, of = "source_"+kind, source+"_"+table
+	} else if c.Node.Model != nil && c.Node.Model.Version != "" {
 		of += "_v" + c.Node.Model.Version
 	}
-	if c.Node.Stream != nil {
-		kind, of = "source_"+kind, c.Node.Stream.Source.Name+"_"+c.Node.Table
+	if t.Namespace != "" && t.Namespace != p.PackageName(c.Node.Package()) {
+		kind = t.Namespace + "_" + kind
 	}
 	var parts []string
 	keys := make([]string, 0, t.Args.Len())
@@ -157,11 +168,10 @@ func (p *Project) testPackage(c *Check) string {
 func (p *Project) TestMetadata(c *Check) map[string]any {
 	kwargs, _ := jinja.ToGo(c.Test.Args).(map[string]any)
 	ref := "ref('" + c.Node.RefName() + "')"
-	switch {
-	case c.Node.Model != nil && c.Node.Model.Version != "":
+	if source, table, ok := c.source(); ok {
+		ref = "source('" + source + "', '" + table + "')"
+	} else if c.Node.Model != nil && c.Node.Model.Version != "" {
 		ref = "ref('" + c.Node.RefName() + "', version='" + c.Node.Model.Version + "')"
-	case c.Node.Stream != nil:
-		ref = "source('" + c.Node.Stream.Source.Name + "', '" + c.Node.Table + "')"
 	}
 	kwargs["model"] = "{{ get_where_subquery(" + ref + ") }}"
 	var namespace any

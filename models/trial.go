@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/millrace/millrace/internal/fileread"
 	"github.com/millrace/millrace/models/jinja"
 )
 
@@ -19,6 +20,8 @@ type trial struct {
 	before  []setting // what the project's files say
 	config  []setting // what config() said
 	asked   []string  // variables and environment variables that were read, as parts of a Definition
+
+	suspects []*jinja.Output // renderings that may read files by themselves
 }
 
 // reference is a ref() or source() that a template makes; source is "" for a ref.
@@ -53,8 +56,16 @@ func (l *loader) trial(n *Node, incremental bool, before []setting) (*trial, err
 			t.refs = append(t.refs, reference{source: args[0], name: args[1], pos: call.Position, soft: true})
 		}
 	}
-	_, err := t.render(incremental)
+	out, err := t.render(incremental)
+	t.suspect(out)
 	return t, err
+}
+
+// suspect keeps a rendering that may read files by itself.
+func (t *trial) suspect(out *jinja.Output) {
+	if out != nil && fileread.Suspected(out.Text) {
+		t.suspects = append(t.suspects, out)
+	}
 }
 
 // versionArg is what a ref() says as v= or version=.
@@ -146,8 +157,11 @@ func (t *trial) SetConfig(values *jinja.Dict) error {
 	return nil
 }
 
-// Config implements jinja.Engine.
+// Config implements jinja.Engine. dbt gives an empty text to all who ask while it reads a project.
 func (t *trial) Config(name string) (any, bool) {
+	if t.project.DBT {
+		return "", true
+	}
 	for _, said := range [][]setting{t.config, t.before} {
 		for _, s := range slices.Backward(said) {
 			if s.key == name {

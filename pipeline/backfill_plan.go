@@ -61,7 +61,7 @@ func (e *Engine) PlanBackfill(ctx context.Context, req BackfillRequest) (_ *Back
 	if old != nil {
 		r.Run, p.Resumes = *old, old.ID
 	}
-	opened := &sources{engine: e, open: map[string]extract.Source{}}
+	opened := &sources{engine: e, open: map[*models.Source]extract.Source{}}
 	defer func() { err = errors.Join(err, opened.close()) }()
 	for _, n := range req.Nodes {
 		if n.Kind != models.KindStream {

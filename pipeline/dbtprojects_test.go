@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,12 +26,11 @@ import (
 //
 // testdata/dbt/README.md says which versions of which projects were used.
 type dbtProject struct {
-	in      string // the folder that dbt runs in
-	vars    map[string]string
-	prepare func(t *testing.T, dir string) // of the copy, before the first run
-	again   func(t *testing.T, dir string) // before a second run; nil where there is none
-	apart   map[string]string              // tables that differ, and why
-	byDay   string                         // a table whose rows depend on the day of the run: only that it is there is compared
+	in    string // the folder that dbt runs in
+	vars  map[string]string
+	again func(t *testing.T, dir string) // before a second run; nil where there is none
+	apart map[string]string              // tables that differ, and why
+	byDay string                         // a table whose rows depend on the day of the run: only that it is there is compared
 }
 
 const (
@@ -55,7 +53,7 @@ var dbtProjects = map[string]dbtProject{
 		"main.test_width_bucket":                 "a table that fails a test is not published",
 	}},
 	"octocatalog": {again: moreEvents, apart: map[string]string{"raw.github_events": "the source's table is published under the source's name"}},
-	"nba-monte-carlo-frozen": {in: "transform", prepare: filesAsSources, apart: map[string]string{
+	"nba-monte-carlo-frozen": {in: "transform", apart: map[string]string{
 		"main.season_summary": "its post-hook writes a file, which is refused",
 		"main_dbt_test__audit.assert_nfl_tiebreakers_properly_broken": "failing rows are kept with the run, not as tables",
 	}},
@@ -74,9 +72,6 @@ func TestDBTProjects(t *testing.T) {
 			top := t.TempDir()
 			copyTree(t, ready, top)
 			dir, expected := filepath.Join(top, p.in), filepath.Join(folder, "expected", name)
-			if p.prepare != nil {
-				p.prepare(t, dir)
-			}
 			p.runOnce(t, dir, expected)
 			if p.again != nil {
 				p.again(t, dir)
@@ -196,36 +191,6 @@ func firstLines(text string, n int) string {
 		return text
 	}
 	return strings.Join(lines[:n], "\n") + fmt.Sprintf("\nand %d lines more", len(lines)-n)
-}
-
-var readsFile = regexp.MustCompile(`read_parquet\('\.\./data/frozen/([a-z_]+)\.parquet'\)`)
-
-// filesAsSources makes sources of files that models read by a function of DuckDB's: the engine that runs models opens no files.
-func filesAsSources(t *testing.T, dir string) {
-	t.Helper()
-	sqls, err := filepath.Glob(filepath.Join(dir, "models", "n*", "*", "*.sql"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tables := map[string]bool{}
-	for _, file := range sqls {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range readsFile.FindAllSubmatch(data, -1) {
-			tables[string(m[1])] = true
-		}
-		if err := os.WriteFile(file, readsFile.ReplaceAll(data, []byte("{{ source('frozen', '$1') }}")), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var b strings.Builder
-	b.WriteString("sources:\n  - name: frozen\n    meta: {external_location: '../data/frozen/{name}.parquet'}\n    tables:\n")
-	for _, name := range slices.Sorted(maps.Keys(tables)) {
-		fmt.Fprintf(&b, "      - name: %s\n", name)
-	}
-	write(t, dir, map[string]string{"models/_frozen.yml": b.String()})
 }
 
 // moreEvents adds the later events to the table that octocatalog reads.

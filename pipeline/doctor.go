@@ -379,7 +379,7 @@ func (d *doctor) leftovers(ctx context.Context) {
 
 // sources lets each source examine itself, and asks the streams of those that cannot for their columns.
 func (d *doctor) sources(ctx context.Context, m *load.Manifest, timeout time.Duration) {
-	opened := &sources{engine: d.Engine, open: map[string]extract.Source{}}
+	opened := &sources{engine: d.Engine, open: map[*models.Source]extract.Source{}}
 	defer func() { _ = opened.close() }()
 	bySource := map[*models.Source][]*models.Node{}
 	var looks []func() []Diagnosis

@@ -15,7 +15,7 @@ import (
 
 // extractAll reads every stream of the run, a few at once.
 func (r *run) extractAll(ctx context.Context) error {
-	opened := &sources{engine: r.Engine, open: map[string]extract.Source{}}
+	opened := &sources{engine: r.Engine, open: map[*models.Source]extract.Source{}}
 	read := map[*models.Node]*extraction{}
 	todo := streamsOf(r.nodes)
 	err := r.extractEach(ctx, opened, todo, read)

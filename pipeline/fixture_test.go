@@ -61,7 +61,7 @@ func engineFor(t *testing.T, dir, target string) *pipeline.Engine {
 func engineWith(t *testing.T, in models.Loading) *pipeline.Engine {
 	t.Helper()
 	in.Files, in.Sources, in.Env = os.DirFS(in.Dir), pipeline.SourceSpecs(sources.Specs()), os.LookupEnv
-	in.ColumnType, in.SeedType = warehouse.ContractType, warehouse.SeedType
+	in.ColumnType, in.SeedType, in.Trees = warehouse.ContractType, warehouse.SeedType, duckdb.Trees
 	p, problems := models.Load(in)
 	if problems.HasErrors() {
 		t.Fatal(problems)

@@ -278,20 +278,30 @@ func (t *tracing) model(ctx context.Context, n *models.Node, one *LineageNode, k
 	}
 	columns := typesOf(q, known)
 	if columns == nil && t.reads(n) { // the engine knows better: names of expressions, columns behind an asterisk, types
-		if columns, err = parsed.Describe(ctx); err != nil {
-			return err
+		columns, err = parsed.Describe(ctx)
+		if errors.Is(err, transform.ErrOpen) && known != nil {
+			columns, err = known, nil // as they were when it was built last
 		}
-		names := make([]string, len(columns))
-		for i, c := range columns {
-			names[i] = c.Name
+		if errors.Is(err, transform.ErrOpen) {
+			err = nil
+		} else if err == nil {
+			q, err = lineage.Of(parsed.Tree, resolve, namesOf(columns))
 		}
-		if q, err = lineage.Of(parsed.Tree, resolve, names); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	one.take(q, columns)
 	one.External = external()
 	return nil
+}
+
+func namesOf(columns []warehouse.Column) []string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.Name
+	}
+	return names
 }
 
 // compiled is a model's SELECT as it is built, with the ephemeral models that it reads in it.

@@ -331,6 +331,12 @@ func (r *run) verdict() {
 			code = ExitChecks
 		}
 	}
+	if apart := r.failedApart(); len(apart) > 0 {
+		r.Run.Error = strings.TrimPrefix(r.Run.Error+"; "+strings.Join(apart, ", ")+": failed, and reads no table of the project", "; ")
+		if r.Run.Status == journal.Succeeded {
+			r.Run.Status, code = journal.Partial, ExitChecks
+		}
+	}
 	r.Run.Behind = r.behind != nil && len(failed) == 0
 	if r.behind != nil {
 		r.Run.Error = strings.TrimPrefix(r.Run.Error+"; "+r.redact(r.behind.Error()), "; ")
@@ -339,6 +345,19 @@ func (r *run) verdict() {
 		}
 	}
 	r.Run.Finished, r.Run.ExitCode = &now, &code
+}
+
+// failedApart are the checks that failed and keep no table from being published: they read none.
+func (r *run) failedApart() []string {
+	var names []string
+	for _, n := range r.nodes {
+		for _, found := range r.checks[n.Name()] {
+			if c := n.Check(found.Name); c != nil && c.Apart && found.Status.Bad() {
+				names = append(names, c.Name)
+			}
+		}
+	}
+	return names
 }
 
 // stale are the nodes of the run that failed or were withheld and still show an older version. A view shows what its

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -338,7 +339,7 @@ func (pl *planning) breaks(ctx context.Context, b *transform.Builder, exposed ma
 			}
 			if _, _, err := b.Describe(ctx, transform.Job{Node: reader}); ctx.Err() != nil {
 				return context.Cause(ctx)
-			} else if err != nil {
+			} else if err != nil && !errors.Is(err, transform.ErrOpen) {
 				one.Build.Breaks = append(one.Build.Breaks, reader.Name())
 			}
 		}

@@ -77,6 +77,9 @@ func (pl *planning) bind(ctx context.Context, b *transform.Builder, nodes []*mod
 			continue
 		}
 		err := pl.model(ctx, b, n, one)
+		if errors.Is(err, transform.ErrOpen) {
+			err = pl.open(n, one, err)
+		}
 		if err == nil {
 			err = pl.changes(ctx, b, n, one)
 		}
@@ -87,6 +90,17 @@ func (pl *planning) bind(ctx context.Context, b *transform.Builder, nodes []*mod
 			one.fail(explainModel(n, err))
 		}
 	}
+	return nil
+}
+
+// open plans a model whose columns only its rows decide: they are taken to be those that it has now.
+func (pl *planning) open(n *models.Node, one *PlannedNode, why error) error {
+	if before := pl.before.Table(nameOf(n)); before != nil {
+		one.Columns = before.Columns
+		one.note(why.Error())
+		return nil
+	}
+	one.Unknown, one.UnknownCause = true, n.Name()+": "+why.Error()
 	return nil
 }
 

@@ -18,7 +18,7 @@ import (
 func (pl *planning) streams(ctx context.Context, nodes []*models.Node) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4)
-	opened := &sources{engine: pl.Engine, open: map[string]extract.Source{}}
+	opened := &sources{engine: pl.Engine, open: map[*models.Source]extract.Source{}}
 	for _, n := range nodes {
 		if n.Kind != models.KindStream {
 			continue

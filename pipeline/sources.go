@@ -94,20 +94,20 @@ func Examiner(specs []extract.Spec) func(*models.Source) Examine {
 type sources struct {
 	engine *Engine
 	mu     sync.Mutex
-	open   map[string]extract.Source
+	open   map[*models.Source]extract.Source
 }
 
 func (s *sources) get(source *models.Source) (extract.Source, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if open := s.open[source.Name]; open != nil {
+	if open := s.open[source]; open != nil {
 		return open, nil
 	}
 	opened, err := s.engine.openSource(source)
 	if err != nil {
 		return nil, err
 	}
-	s.open[source.Name] = opened
+	s.open[source] = opened
 	return opened, nil
 }
 

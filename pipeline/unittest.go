@@ -146,7 +146,7 @@ func (u *units) streamColumns(ctx context.Context, n *models.Node) error {
 		return nil
 	}
 	if n.Stream.Source.Type == "files" {
-		opened := &sources{engine: u.Engine, open: map[string]extract.Source{}}
+		opened := &sources{engine: u.Engine, open: map[*models.Source]extract.Source{}}
 		defer opened.close()
 		if source, err := opened.get(n.Stream.Source); err == nil {
 			x := u.extraction(n)

@@ -76,8 +76,11 @@ func checkResult(p *models.Project, of *models.Check, c check.Result, r *pipelin
 		message = ""
 	}
 	out := newResult(p.TestID(of), string(c.Status), message, c.Took.Seconds())
-	if c.Status != check.StatusSkipped && c.Status != check.StatusError {
-		out["failures"] = c.Failures()
+	switch c.Status {
+	case check.StatusWarn, check.StatusFail:
+		out["failures"] = c.Failures(of)
+	case check.StatusPass: // whatever there is below what is asked for
+		out["failures"] = 0
 	}
 	if r.Run.Finished != nil && c.Status != check.StatusSkipped { // when each check began nobody has noted
 		end := *r.Run.Finished

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/models"
@@ -22,6 +23,15 @@ func (s *session) Query(sql string) (*jinja.Table, error) {
 	}
 	if m := pragma.FindStringSubmatch(sql); m != nil {
 		sql = "SELECT * FROM pragma_" + strings.ToLower(m[1]) + "(" + m[2] + ")"
+	}
+	if changes, err := s.job.own.asked(s.ctx, s.Builder, sql); changes && err != nil {
+		return nil, asked(sql, err)
+	} else if changes {
+		return jinja.NewTable(nil, nil)
+	}
+	sql, err := s.inTables(s.job.own.meant(s.Builder, sql))
+	if err != nil {
+		return nil, err
 	}
 	answer, err := s.Warehouse.Query(s.ctx, sql)
 	if err != nil {
@@ -60,11 +70,28 @@ func (s *session) QueryColumns(sql string) ([]jinja.Column, error) {
 	if s.unasked {
 		return nil, errUnasked
 	}
+	sql, err := s.inTables(sql)
+	if err != nil {
+		return nil, err
+	}
 	columns, err := s.Warehouse.Describe(s.ctx, sql)
 	if err != nil {
 		return nil, asked(sql, err)
 	}
 	return columnsOf(columns), nil
+}
+
+// inTables is the query with the tables of files in the place of what reads them.
+func (s *session) inTables(sql string) (string, error) {
+	edits, err := s.fileEdits(s.ctx, sql)
+	var at *misplaced
+	if errors.As(err, &at) {
+		return "", &jinja.Error{Msg: at.why, Hint: at.hint}
+	}
+	for _, e := range slices.Backward(edits) {
+		sql = sql[:e.From] + e.Text + sql[e.To:]
+	}
+	return sql, err
 }
 
 // Columns implements jinja.Engine.

@@ -57,6 +57,8 @@ type Job struct {
 	Shape func(columns []warehouse.Column) ([]warehouse.Column, error)
 	// Divider takes out rows that must not be published; nil takes none.
 	Divider Divider
+
+	own *draft // that post-hooks may change
 }
 
 // Divider takes rows out of what a model's SELECT gives, before they are part of a version. Files that it gives back are
@@ -83,6 +85,8 @@ type Error struct {
 	Pos  string // file:line:column
 	Err  error
 	Hint string
+	// Alone says that a run fails this model and what reads it, and builds the rest: a hook is refused in a project of dbt.
+	Alone bool
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
@@ -119,10 +123,14 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 	}
 	built, err := b.run(ctx, job, out.Text)
 	if err != nil {
-		return nil, notYet(locate(err, out), job)
+		return nil, b.notYet(locate(err, out), job)
 	}
+	job.own = draftOf(job)
 	_, after, err := b.runHooks(ctx, job, job.Node.Model.Behind, nil)
 	if err != nil {
+		return nil, err
+	}
+	if built, err = b.drafted(ctx, job, built); err != nil {
 		return nil, err
 	}
 	built.Notes = slices.Concat(built.Notes, notes, after)
@@ -134,12 +142,22 @@ func buildable(n *models.Node) error {
 	if n.Model == nil || n.Model.Unbuildable == "" {
 		return nil
 	}
-	return &Error{Pos: n.Pos.String(), Err: errors.New(n.Model.Unbuildable), Hint: n.Model.UnbuildableHint}
+	pos := n.Pos
+	if n.Model.UnbuildableAt.File != "" {
+		pos = n.Model.UnbuildableAt
+	}
+	return &Error{Pos: pos.String(), Err: errors.New(n.Model.Unbuildable), Hint: n.Model.UnbuildableHint}
 }
 
-// notYet adds what to do to an error of a model that reads itself before it is there.
-func notYet(err error, job Job) error {
+// notYet adds what to do to an error of a model that reads what is not there: itself, or a source that nothing provides.
+func (b *Builder) notYet(err error, job Job) error {
 	var te *Error
+	if errors.As(err, &te) && te.Hint == "" {
+		if a, absent := b.Project.NotThere(te.Error()); absent {
+			te.Hint = a.Hint()
+			return err
+		}
+	}
 	if m := job.Node.Model; errors.As(err, &te) && te.Hint == "" && m.Materialized == models.Incremental && job.Before == nil &&
 		strings.Contains(te.Error(), job.Node.Table+" does not exist") {
 		te.Hint = "{{ this }} is there from the second run on: put what reads it between {% if is_incremental() %} and {% endif %}"
@@ -178,6 +196,11 @@ func (b *Builder) run(ctx context.Context, job Job, sql string) (*Built, error) 
 	if err := b.Warehouse.CheckSelect(ctx, sql); err != nil {
 		return nil, err
 	}
+	sql, release, err := b.Warehouse.Settle(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	columns, err := b.Warehouse.Describe(ctx, sql)
 	if err != nil {
 		return nil, err

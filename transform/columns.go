@@ -91,7 +91,7 @@ func ColumnsAfter(n *models.Node, before, have []warehouse.Column) ([]warehouse.
 
 func schemaError(n *models.Node, message string) error {
 	return &Error{Pos: n.Pos.String(), Err: fmt.Errorf("%s", message),
-		Hint: fmt.Sprintf("on_schema_change: append_new_columns or sync_all_columns changes the table; millrace run %s --full-refresh builds it anew", n.Name())}
+		Hint: "on_schema_change: append_new_columns or sync_all_columns changes the table; " + n.BuiltAnew()}
 }
 
 // land runs the SELECT into a file whose rows can meet the version before, and gives that the columns which they need.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/millrace/millrace/internal/sqltoken"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/models/jinja"
 	"github.com/millrace/millrace/warehouse"
@@ -64,9 +65,15 @@ func (b *Builder) Describe(ctx context.Context, job Job) (sql string, columns []
 	if err := b.publishable(job, out, before); err != nil {
 		return out.Text, nil, err
 	}
+	if len(sqltoken.OpenPivots(out.Text)) > 0 {
+		return out.Text, nil, ErrOpen
+	}
 	columns, err = b.Warehouse.Describe(ctx, out.Text)
 	return out.Text, columns, locate(err, out)
 }
+
+// ErrOpen says that a SELECT has columns which only its rows decide.
+var ErrOpen = errors.New("it has a PIVOT without IN, whose columns are those that its rows have when it is built")
 
 // Parsed is a model whose template was rendered and whose SELECT was parsed.
 type Parsed struct {
@@ -92,6 +99,9 @@ func (b *Builder) Parse(ctx context.Context, job Job) (*Parsed, error) {
 
 // Describe binds the SELECT; what it reads is exposed.
 func (p *Parsed) Describe(ctx context.Context) ([]warehouse.Column, error) {
+	if len(sqltoken.OpenPivots(p.SQL)) > 0 {
+		return nil, ErrOpen
+	}
 	columns, err := p.b.Warehouse.Describe(ctx, p.SQL)
 	return columns, locate(err, p.out)
 }

@@ -14,7 +14,8 @@ import (
 )
 
 // Hooks run in the engine that builds models, which may touch nothing but a run's files. What they say is looked at before any of it
-// runs: what changes the engine's own session runs, what would mean nothing here is passed over with a note, and the rest is refused.
+// runs: what changes the engine's own session runs, and so does what a post-hook changes in its model's own table (draft.go); what would mean
+// nothing here is passed over with a note, and the rest is refused.
 
 // statement is one of a hook.
 type statement struct {
@@ -30,9 +31,10 @@ type hookKind int
 
 const (
 	hookRuns   hookKind = iota
-	hookMacro           // runs, and makes a function
+	hookMacro           // runs, and makes a function or a type
 	hookTemp            // runs, and makes a temporary table or view
 	hookPassed          // has nothing to do here
+	hookOwn             // runs, and changes the model's own table
 )
 
 // refusal is why a statement may not run, and what to do instead.
@@ -42,13 +44,12 @@ const sessionOnly = "a hook may change nothing but the engine's own session: SEL
 
 // refused are statements that change something, by the words that they begin with.
 var refused = map[string]refusal{
-	"insert": {"it changes a table", "make the rows in a model, or append to one with materialized='incremental'"}, "update": {"it changes a table", "say it in the model's SELECT"},
+	"insert": {"it changes a table", "a post-hook may change the table of its own model, when that is materialized='table'; else make the rows in a model, or append to one with materialized='incremental'"}, "update": {"it changes a table", "say it in the model's SELECT"},
 	"delete": {"it changes a table", "say it in the model's SELECT: WHERE NOT …"}, "merge": {"it changes a table", "materialized='incremental' with incremental_strategy='merge' does that"},
 	"truncate": {"it changes a table", "materialized='table' makes the table anew"}, "drop": {"it takes something away", "a table that the project makes no more is taken out by `millrace state drop`"},
 	"alter": {"it changes a table", "say it in the model's SELECT"}, "attach": {"it opens another database", "declare a source, and read it with source()"},
 	"detach": {"it closes a database", "leave it out"}, "copy": {"it writes or reads a file", "materialized='external' writes one, a source of type files reads them"},
 	"export": {"it writes files", "materialized='external' writes one"}, "import": {"it reads files", "declare a source of type files"},
-	"install": {"nothing is downloaded while a run goes on", "leave it out: json, parquet and icu are there"}, "load": {"no extension is loaded while a run goes on", "leave it out: json, parquet and icu are there"},
 	"use": {"it changes what names mean", "write schema.table, or ref() and source()"}, "call": {sessionOnly, "leave it out"}, "execute": {sessionOnly, "write the statement itself"},
 	"prepare": {sessionOnly, "write the statement itself"}, "explain": {"its answer would be seen by nobody", "`millrace plan` shows a model's SQL"},
 }
@@ -64,6 +65,10 @@ var passed = map[string]string{
 var tuning = []string{"threads", "worker_threads", "external_threads", "memory_limit", "max_memory", "temp_directory", "max_temp_directory_size", "preserve_insertion_order", "enable_progress_bar",
 	"enable_progress_bar_print", "disable_progress_bar", "progress_bar_time", "enable_object_cache", "enable_profiling", "disable_profiling", "enable_logging", "enable_http_metadata_cache",
 	"http_timeout", "http_retries", "allocator_flush_threshold", "checkpoint_threshold", "wal_autocheckpoint", "force_checkpoint", "immediate_transaction_mode"}
+
+// elsewhere begin the names of settings that are about other machines.
+var elsewhere = []string{"s3_", "azure_", "http_", "gcs_", "r2_", "hf_", "enable_http", "force_download", "unsafe_disable_etag", "ca_cert_file", "enable_server_cert", "custom_extension_repository", "autoinstall_", "autoload_",
+	"allow_unsigned_extensions", "allow_community_extensions"}
 
 // builtIn are extensions that are part of the engine.
 var builtIn = []string{"json", "parquet", "icu", "core_functions"}
@@ -87,8 +92,10 @@ func classify(words []string) (kind hookKind, name, note string, no *refusal) {
 	case "create":
 		return created(words[1:])
 	case "install", "load":
-		if slices.Contains(builtIn, strings.Trim(at(1), "'")) {
-			return hookPassed, "", "the extension is part of the engine", nil
+		return extension(at(1))
+	case "force":
+		if at(1) == "install" {
+			return extension(at(2))
 		}
 	}
 	if why, ok := passed[first]; ok {
@@ -98,6 +105,15 @@ func classify(words []string) (kind hookKind, name, note string, no *refusal) {
 		return 0, "", "", &r
 	}
 	return 0, "", "", &refusal{sessionOnly, "leave it out, or say it in a model"}
+}
+
+// extension passes over an extension: without a word where the engine has it.
+func extension(name string) (hookKind, string, string, *refusal) {
+	name = strings.Trim(name, "'")
+	if slices.Contains(builtIn, name) {
+		return hookPassed, "", "", nil
+	}
+	return hookPassed, "", "not done: a run loads no extension, and what calls functions of " + name + " fails; " + strings.Join(builtIn, ", ") + " are there", nil
 }
 
 // setting looks at what follows SET, RESET or PRAGMA.
@@ -111,6 +127,9 @@ func setting(words []string) (hookKind, string, string, *refusal) {
 		return hookRuns, "", "", nil
 	case slices.Contains(tuning, words[0]):
 		return hookPassed, "", "not done: " + words[0] + " is the run's own, see memory: and --threads", nil
+	}
+	if len(words) > 0 && slices.ContainsFunc(elsewhere, func(prefix string) bool { return strings.HasPrefix(words[0], prefix) }) {
+		return hookPassed, "", "not done: " + words[0] + " is about other machines, which the engine does not reach", nil
 	}
 	return 0, "", "", &refusal{"the engine's settings are fixed, so that every run gives the same rows", "say it in the SELECT: AT TIME ZONE, ORDER BY … NULLS LAST, or schema.table; SET VARIABLE sets a variable"}
 }
@@ -130,6 +149,13 @@ func created(words []string) (kind hookKind, name, note string, no *refusal) {
 		rest = rest[3:]
 	}
 	switch {
+	case what == "secret" || len(rest) > 0 && rest[0] == "secret":
+		return hookPassed, "", "not done: the engine reaches no other machine, and needs no secrets", nil
+	case what == "type" && len(rest) > 0:
+		if len(rest) > 1 && rest[1] == "." {
+			return 0, "", "", &refusal{"a type stands in no schema here", "name it without one"}
+		}
+		return hookMacro, rest[0], "", nil
 	case what == "schema":
 		return hookPassed, "", "schemas are made when a table of theirs is published", nil
 	case what == "index":
@@ -157,13 +183,21 @@ func (b *Builder) lookAtHooks(ctx context.Context, job Job) (before []statement,
 	if m.Materialized == models.Ephemeral { // it is never built
 		return nil, nil
 	}
-	for _, h := range slices.Concat(m.Before, m.Behind) {
+	for _, h := range m.Before {
 		all, err := b.looked(ctx, job, h, nil)
 		if err != nil && !asksForRows(err) {
+			var te *Error
+			if b.Project.DBT && errors.As(err, &te) {
+				te.Alone = true
+			}
 			return nil, err
 		}
-		if slices.Contains(m.Before, h) {
-			before = append(before, all...)
+		before = append(before, all...)
+	}
+	job.own = draftOf(job)
+	for _, h := range m.Behind {
+		if _, err := b.looked(ctx, job, h, nil); err != nil && !asksForRows(err) {
+			return nil, err
 		}
 	}
 	return before, nil
@@ -195,12 +229,14 @@ func (b *Builder) looked(ctx context.Context, job Job, h models.Hook, more map[s
 		var no *refusal
 		if one.kind, one.name, one.note, no = classify(s.Words); no == nil {
 			no, err = b.hides(ctx, one)
+		} else if job.own.changedBy(s.Words) {
+			one.kind, no = hookOwn, nil
 		}
 		if err != nil {
 			return nil, err
 		}
 		if no != nil {
-			return nil, one.wrong(fmt.Errorf("the hook may not run %s: %s", strings.ToUpper(strings.Join(s.Words[:min(2, len(s.Words))], " ")), no.why), s.At, no.hint)
+			return nil, one.wrong(fmt.Errorf("the hook may not run %s: %s", strings.TrimSuffix(strings.ToUpper(strings.Join(s.Words[:min(2, len(s.Words))], " ")), " ("), no.why), s.At, no.hint)
 		}
 		if one.kind == hookRuns && !slices.Contains([]string{"set", "reset"}, s.Words[0]) { // WITH … DELETE is no SELECT
 			if err := b.Warehouse.CheckSelect(ctx, s.SQL); err != nil {
@@ -251,7 +287,7 @@ func (b *Builder) runHooks(ctx context.Context, job Job, hooks []models.Hook, mo
 		if err != nil {
 			return done, notes, err
 		}
-		said, err := b.do(ctx, all)
+		said, err := b.do(ctx, job, all)
 		if done, notes = append(done, all...), append(notes, said...); err != nil {
 			return done, notes, err
 		}
@@ -260,13 +296,21 @@ func (b *Builder) runHooks(ctx context.Context, job Job, hooks []models.Hook, mo
 }
 
 // do runs statements that were looked at.
-func (b *Builder) do(ctx context.Context, all []statement) (notes []string, err error) {
+func (b *Builder) do(ctx context.Context, job Job, all []statement) (notes []string, err error) {
 	for _, s := range all {
+		if s.kind == hookPassed && s.note == "" {
+			continue
+		}
 		if s.kind == hookPassed {
 			notes = append(notes, fmt.Sprintf("hook at %s: %s: %s", s.hook.Pos, strings.ToUpper(s.Words[0]), s.note))
 			continue
 		}
-		if err := b.Warehouse.Session(ctx, s.SQL); err != nil {
+		if s.kind == hookOwn {
+			err = job.own.change(ctx, b, s.SQL)
+		} else {
+			err = b.Warehouse.Session(ctx, job.own.meant(b, s.SQL))
+		}
+		if err != nil {
 			return notes, placed(err, s)
 		}
 		if s.kind == hookMacro {
@@ -288,7 +332,7 @@ func (b *Builder) inSession(ctx context.Context, job Job) (own context.Context, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := b.do(own, b.session); err != nil {
+	if _, err := b.do(own, Job{}, b.session); err != nil {
 		release()
 		return nil, nil, err
 	}
@@ -357,7 +401,7 @@ func (b *Builder) Begin(ctx context.Context, nodes []*models.Node) (notes []stri
 				b.session = append(b.session, s)
 				continue
 			}
-			said, err := b.do(ctx, []statement{s})
+			said, err := b.do(ctx, job, []statement{s})
 			if notes = append(notes, said...); err != nil {
 				return notes, err
 			}
@@ -384,7 +428,7 @@ func (b *Builder) End(ctx context.Context) (notes []string, err error) {
 		return nil, err
 	}
 	defer release()
-	if _, err := b.do(ctx, b.session); err != nil {
+	if _, err := b.do(ctx, job, b.session); err != nil {
 		return nil, err
 	}
 	_, notes, err = b.runHooks(ctx, job, b.Project.OnRunEnd, more)

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +45,9 @@ func TestHooks(t *testing.T) {
 		"a table":                 {"create table x as select 1", "select 1 as v", "a table that no model makes"},
 		"copy":                    {"copy (select 1) to 'x.csv'", "select 1 as v", "may not run COPY"},
 		"attach":                  {"/* x */ ATTACH 'x.db'", "select 1 as v", "may not run ATTACH"},
-		"install":                 {"install spatial", "select 1 as v", "nothing is downloaded"},
+		"extensions":              {"install 'json'; load parquet; force install spatial", "select 1 as v", "1 hook at models/m.yml:1:1: FORCE: not done: a run loads no extension, and what calls functions of spatial fails"},
+		"other machines":          {"set s3_region = 'x'; create or replace secret (type s3)", "select 1 as v", "s3_region is about other machines"},
+		"a type":                  {"create or replace type mood as enum ('sad')", "select 'sad'::mood as v", "sad"},
 		"settings":                {"set TimeZone = 'Europe/Berlin'", "select 1 as v", "the engine's settings are fixed"},
 		"search path":             {"set schema = 'x'", "select 1 as v", "the engine's settings are fixed"},
 		"use":                     {"use x", "select 1 as v", "may not run USE X"},
@@ -91,6 +94,49 @@ func TestHooksThatAsk(t *testing.T) {
 	d.node.Model.Behind = []models.Hook{hook(t, "{% set r = run_query('select 1 as v from ' ~ this) %}{% for x in r %}delete{% endfor %} from x")}
 	if _, err := d.build("select 8 as v", time.Time{}); err == nil || !strings.Contains(err.Error(), "may not run DELETE") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestHooksThatChangeTheirTable: post-hooks change the rows of their model's own table before anybody sees it, also by a template's queries.
+func TestHooksThatChangeTheirTable(t *testing.T) {
+	b, dir := bench(t, map[string]string{"models/other.sql": "select 1 as v"})
+	for name, c := range map[string]struct {
+		hooks []string
+		kind  models.Materialization
+		want  string
+	}{
+		"insert":            {[]string{`insert into {{ this }} values (3, '"main"."insert"'), (4, null)`}, models.Table, `[1 a] [2 b] [3 "main"."insert"] [4 <nil>]`},
+		"several":           {[]string{"delete from {{ this }} where v = 1; update {{ this }} set w = 'x'", "insert into several select max(v) + 1, 'y' from {{ this }}"}, models.Table, "[2 x] [3 y]"},
+		"asked":             {[]string{"{% do run_query('insert into ' ~ this ~ ' values (9, none)'.replace('none', 'null')) %}{% set n = run_query('select count(*) from ' ~ this) %}update {{ this }} set w = '{{ n.columns[0].values()[0] }}'"}, models.Table, "[1 3] [2 3] [9 3]"},
+		"all of it":         {[]string{"truncate table {{ this }}"}, models.Table, ""},
+		"another's":         {[]string{"insert into main.other values (1)"}, models.Table, "may not run INSERT INTO"},
+		"hidden":            {[]string{"with a as (select 1) delete from {{ this }}"}, models.Table, "only one SELECT statement"},
+		"of a view":         {[]string{"insert into {{ this }} values (3, 'c')"}, models.View, "may not run INSERT INTO"},
+		"a column too many": {[]string{"insert into {{ this }} values (3, 'c', 4)"}, models.Table, "models/m.yml:1:1: Binder Error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var behind []models.Hook
+			for _, h := range c.hooks {
+				behind = append(behind, hook(t, h))
+			}
+			d := b.days(t, dir, table(name), models.Model{Materialized: c.kind, Behind: behind})
+			_, err := d.build("select * from (values (1, 'a'), (2, 'b')) as q(v, w)", time.Time{})
+			got := ""
+			if err == nil {
+				for _, row := range b.rows(t, "select * from "+d.node.Name()+" order by 1") {
+					got += fmt.Sprint(row) + " "
+				}
+			} else {
+				var te *Error
+				if errors.As(err, &te) {
+					got = te.Pos + ": "
+				}
+				got += err.Error()
+			}
+			if strings.TrimSpace(got) != c.want && (err == nil || !strings.Contains(got, c.want)) {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
 	}
 }
 

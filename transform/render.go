@@ -7,12 +7,17 @@ import (
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/models/jinja"
+	"github.com/millrace/millrace/models/portable"
 	"github.com/millrace/millrace/warehouse"
 )
 
 func (b *Builder) render(ctx context.Context, job Job) (*jinja.Output, error) {
 	s := &session{Builder: b, ctx: ctx, job: job}
-	return job.Node.Model.Template.Render(ctx, jinja.ModelGlobals(s, s.facts()), b.options(job.Node))
+	out, err := job.Node.Model.Template.Render(ctx, jinja.ModelGlobals(s, s.facts()), b.options(job.Node))
+	if err != nil {
+		return nil, err
+	}
+	return b.fromTables(ctx, out)
 }
 
 // facts are what the templates of the session's model know.
@@ -52,6 +57,9 @@ func (b *Builder) Query(ctx context.Context, c *models.Check) (string, error) {
 	}
 	s := &session{Builder: b, ctx: ctx, job: Job{Node: &n}}
 	out, err := c.Template.Render(ctx, jinja.ModelGlobals(s, b.facts(s.relation(c.Node))), b.options(&n))
+	if err == nil {
+		out, err = b.fromTables(ctx, out)
+	}
 	if err != nil {
 		return "", templateError(err)
 	}
@@ -107,15 +115,16 @@ func (s *session) Ref(pkg, name, version string) (jinja.Relation, error) {
 	if err := s.Warehouse.CheckSelect(s.ctx, out.Text); err != nil {
 		return jinja.Relation{}, locate(err, out)
 	}
-	// The line end closes a comment on the last line.
-	return jinja.Relation{Schema: n.Schema, Name: n.Table, Kind: "cte", SQL: "(\n" + out.Text + "\n)"}, nil
+	// On one line it may stand in a comment: -- depends_on: {{ ref('it') }}
+	return jinja.Relation{Schema: n.Schema, Name: n.Table, Kind: "cte", SQL: "(" + portable.OneLine(out.Text) + ")"}, nil
 }
 
 // Source implements jinja.Engine.
 func (s *session) Source(source, table string) (jinja.Relation, error) {
 	n := s.Project.SourceTable(source, table)
 	if n == nil {
-		return jinja.Relation{}, &jinja.Error{Msg: fmt.Sprintf("source(%q, %q): there is no such stream", source, table)}
+		a, err := s.Project.Absent(source, table)
+		return s.relation(&models.Node{Schema: a.Schema, Table: a.Table}), err
 	}
 	return s.relation(n), nil
 }

@@ -64,6 +64,14 @@ func (b *Builder) UnitTest(ctx context.Context, u Unit) (*Compared, error) {
 	if err := b.Warehouse.CheckSelect(ctx, out.Text); err != nil {
 		return c, locate(err, out)
 	}
+	settled, release, err := b.Warehouse.Settle(ctx, out.Text)
+	if err != nil {
+		return c, u.explain(locate(err, out))
+	}
+	defer release()
+	if settled != out.Text {
+		out = out.Replace([]jinja.Edit{{To: len(out.Text), Text: settled}})
+	}
 	columns, err := b.Warehouse.Describe(ctx, out.Text)
 	if err != nil {
 		return c, u.explain(locate(err, out))
@@ -178,7 +186,11 @@ func (b *Builder) renderIn(ctx context.Context, u Unit, t *jinja.Template) (*jin
 		opts.Macros, others = opts.Macros.Overriding(opts.Package, u.Test.Overrides.Macros)
 		maps.Copy(globals, others)
 	}
-	return t.Render(ctx, globals, opts)
+	out, err := t.Render(ctx, globals, opts)
+	if err != nil {
+		return nil, err
+	}
+	return b.fromTables(ctx, out)
 }
 
 func (u Unit) given(n *models.Node) *models.Fixture {
@@ -231,7 +243,8 @@ func (s *unitSession) Ref(pkg, name, version string) (jinja.Relation, error) {
 func (s *unitSession) Source(source, table string) (jinja.Relation, error) {
 	n := s.Project.SourceTable(source, table)
 	if n == nil {
-		return jinja.Relation{}, &jinja.Error{Msg: fmt.Sprintf("source(%q, %q): there is no such stream", source, table)}
+		_, err := s.Project.Absent(source, table)
+		return jinja.Relation{}, err
 	}
 	return s.input(n, fmt.Sprintf("source('%s', '%s')", source, table))
 }

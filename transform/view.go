@@ -2,8 +2,10 @@ package transform
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/millrace/millrace/internal/sqltoken"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/models/jinja"
 	"github.com/millrace/millrace/models/portable"
@@ -21,6 +23,10 @@ func (b *Builder) view(ctx context.Context, name warehouse.Name, sql string, col
 func (b *Builder) publishable(job Job, out *jinja.Output, hooks []statement) error {
 	if job.Node.Model.Materialized != models.View {
 		return nil
+	}
+	if open := sqltoken.OpenPivots(out.Text); len(open) > 0 {
+		return &Error{Pos: out.Source(open[0] - 1).String(), Err: errors.New("a view cannot have a PIVOT whose columns its rows decide"),
+			Hint: "write PIVOT … ON column IN ('a', 'b'); or {{ config(materialized='table') }}, whose columns are those that the rows have when it is built"}
 	}
 	if name, at, found := portable.Cleaning(out.Text); found {
 		return unknownToReaders(out, at, "call "+name)

@@ -96,6 +96,9 @@ type Warehouse interface {
 	Expose(ctx context.Context, v Version) error
 	// CheckSelect refuses everything but exactly one SELECT: it is called on SQL that users wrote.
 	CheckSelect(ctx context.Context, query string) error
+	// Settle gives a SELECT that every other method takes, of one that passes CheckSelect and has columns that its rows decide: its rows are
+	// kept until release. Any other it gives back.
+	Settle(ctx context.Context, query string) (settled string, release func(), err error)
 	// CheckSelects is CheckSelect of many queries at once: an error for each, nil where it is a SELECT.
 	CheckSelects(ctx context.Context, queries []string) ([]error, error)
 	// Numbers runs SELECTs, checked before, that each give one row with one BIGINT: in one statement, which costs less than many.

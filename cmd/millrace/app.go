@@ -46,6 +46,10 @@ type app struct {
 	format   string // of logs
 	metrics  string // file to write them to
 
+	dbtProfile, profilesDir string   // dbt's
+	line                    []string // the command line
+	misused                 error    // a flag of dbt's that is something else here
+
 	opened *openedFiles // what loading the project opens; nil when nobody wants to know
 }
 
@@ -71,7 +75,7 @@ func (a *app) rootCommand() *cobra.Command {
 	})
 	f := root.PersistentFlags()
 	f.StringVarP(&a.dir, "project", "C", ".", "folder of the project")
-	f.StringVar(&a.target, "target", "", "target to use instead of the project's own choice")
+	f.StringVarP(&a.target, "target", "t", "", "target to use instead of the project's own choice")
 	f.StringArrayVar(&a.vars, "var", nil, "set a project variable, as name=value")
 	f.StringVar(&a.varsYAML, "vars", "", "set project variables as dbt does: a mapping in YAML, '{name: value}'")
 	f.BoolVar(&a.json, "json", false, "print the answer as JSON")
@@ -79,7 +83,16 @@ func (a *app) rootCommand() *cobra.Command {
 	f.IntVar(&a.threads, "threads", 0, "processors to use (default all)")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log every step and part")
 	f.StringVar(&a.format, "log-format", formatText, "text, or json for logs and progress as JSON lines on stderr")
-	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.checkFormat() }
+	a.dbtFlags(f)
+	root.PersistentPreRunE = func(c *cobra.Command, args []string) error {
+		if a.misused != nil {
+			return a.misused
+		}
+		if err := a.excludedToo(c, args); err != nil {
+			return err
+		}
+		return a.checkFormat()
+	}
 	f.BoolVar(&a.noColor, "no-color", false, "no colour and no motion; NO_COLOR does the same")
 	root.AddCommand(a.commands()...)
 	for _, c := range root.Commands() {
@@ -179,7 +192,7 @@ func (a *app) load(in models.Loading, files string) (*models.Project, config.Pro
 	defer root.Close()
 	in.Dir, in.Files, in.Target = dir, root.FS(), a.target
 	if a.opened != nil {
-		a.opened.FS, a.opened.dir, in.Files = in.Files, files, a.opened
+		a.opened.FS, a.opened.dir, in.Files, in.Outside = in.Files, files, a.opened, a.opened.outside
 	}
 	p, problems := models.Load(in)
 	return p, problems, nil
@@ -187,7 +200,15 @@ func (a *app) load(in models.Loading, files string) (*models.Project, config.Pro
 
 // loading is what any loader of files wants to know.
 func (a *app) loading(ctx context.Context, unresolved bool) (models.Loading, error) {
-	in := models.Loading{Sources: specs(), Vars: map[string]string{}, Redactor: a.redactor, Reserved: reservedSchemas(), Context: ctx, ColumnType: warehouse.ContractType, SeedType: warehouse.SeedType}
+	in := models.Loading{Sources: specs(), Vars: map[string]string{}, Redactor: a.redactor, Reserved: reservedSchemas(), Context: ctx, ColumnType: warehouse.ContractType,
+		SeedType: warehouse.SeedType, Trees: duckdb.Trees, Profile: a.dbtProfile}
+	if a.profilesDir != "" {
+		dir, err := filepath.Abs(a.profilesDir)
+		if err != nil {
+			return in, err
+		}
+		in.ProfilesDir = dir
+	}
 	vars, err := a.allVars()
 	if err != nil {
 		return in, err

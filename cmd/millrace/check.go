@@ -55,7 +55,7 @@ func (a *app) checkCommand() *cobra.Command {
 	}
 	stateFlag(c, &f.state)
 	selectorFlag(c, &f.selector)
-	c.Flags().StringArrayVarP(&f.include, "select", "s", nil, "check these nodes; may be repeated")
+	selectFlag(c, &f.include)
 	c.Flags().StringArrayVar(&f.exclude, "exclude", nil, "leave these nodes out; may be repeated")
 	c.Flags().StringArrayVar(&f.files, "file", nil, "check the tables of this checks file; may be repeated")
 	c.Flags().StringArrayVar(&f.checks, "check", nil, "a check of the files that are named, in YAML; may be repeated")

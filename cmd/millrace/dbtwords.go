@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -13,21 +14,27 @@ import (
 )
 
 // dbtWords are the commands of dbt that have another name here, with what to type instead.
-var dbtWords = []struct{ word, instead string }{
-	{"build", "millrace run builds seeds, snapshots and models, checks them and publishes what passes"},
-	{"seed", "millrace run resource_type:seed loads the seeds; millrace run loads them before the models that read them"},
-	{"snapshot", "millrace run resource_type:snapshot brings the snapshots up to date; millrace run does so too"},
-	{"compile", "millrace plan --sql shows the SQL of each model; millrace docs keeps it in one page"},
-	{"ls", "millrace plan lists the nodes that a run would build, and takes selectors"},
-	{"list", "millrace plan lists the nodes that a run would build, and takes selectors"},
-	{"parse", "millrace lint reads the project's files"},
-	{"debug", "millrace doctor looks at the sources, the target and what runs lean on"},
-	{"deps", "packages are read from dbt_packages/: put them there, or run dbt deps once"},
-	{"clean", "millrace gc removes what nothing needs any more; target/ may be deleted at any time"},
-	{"source", "millrace check 'source:*' judges the tables of sources; write - freshness: { column: loaded_at, error_after: 48h } among their checks"},
-	{"show", "millrace query 'select * from orders limit 5' reads what is published"},
-	{"clone", "a target is a folder: copy it, or give the project another target"},
-	{"run-operation", "macros run where models, tests and hooks call them"},
+var dbtWords = []struct {
+	word, instead string
+	as            []string // the words that do the same here, with the rest of the command line as it is
+}{
+	{"build", "millrace run builds seeds, snapshots and models, checks them and publishes what passes", []string{"run"}},
+	{"seed", "millrace run resource_type:seed loads the seeds; millrace run loads them before the models that read them", nil},
+	{"snapshot", "millrace run resource_type:snapshot brings the snapshots up to date; millrace run does so too", nil},
+	{"compile", "millrace plan --sql shows the SQL of each model; millrace docs keeps it in one page", []string{"plan", "--sql"}},
+	{"ls", "millrace plan lists the nodes that a run would build, and takes selectors", []string{"plan"}},
+	{"list", "millrace plan lists the nodes that a run would build, and takes selectors", []string{"plan"}},
+	{"parse", "millrace lint reads the project's files", []string{"lint"}},
+	{"debug", "millrace doctor looks at the sources, the target and what runs lean on", []string{"doctor"}},
+	{"deps", "packages are read from dbt_packages/, a folder for each with its dbt_project.yml: run dbt deps once, or " +
+		"git clone --branch VERSION the package's repository to dbt_packages/NAME", nil},
+	{"clean", "millrace gc removes what nothing needs any more; target/ may be deleted at any time", nil},
+	{"source", "millrace check 'source:*' judges the tables of sources; write - freshness: { column: loaded_at, error_after: 48h } among their checks", nil},
+	{"freshness", "millrace check 'source:*' judges the tables of sources; write - freshness: { column: loaded_at, error_after: 48h } among their checks", nil},
+	{"show", "millrace query 'select * from orders limit 5' reads what is published", nil},
+	{"clone", "a target is a folder: copy it, or give the project another target", nil},
+	{"run-operation", "macros run where models, tests and hooks call them", nil},
+	{"sl", "there is no semantic layer: write the aggregate as a model", nil},
 }
 
 // dbtCommands answer those who type a command of dbt.
@@ -35,7 +42,12 @@ func (a *app) dbtCommands() []*cobra.Command {
 	var all []*cobra.Command
 	for _, w := range dbtWords {
 		all = append(all, &cobra.Command{Use: w.word, Hidden: true, DisableFlagParsing: true, Short: "dbt's name for something else",
-			RunE: func(*cobra.Command, []string) error { return usage("there is no command %q: %s", w.word, w.instead) }})
+			RunE: func(_ *cobra.Command, args []string) error {
+				if len(w.as) > 0 && len(args) > 0 {
+					return usage("there is no command %q: %s: %s", w.word, w.instead, typed(slices.Concat([]string{"millrace"}, w.as, args)...))
+				}
+				return usage("there is no command %q: %s", w.word, w.instead)
+			}})
 	}
 	return all
 }
@@ -48,6 +60,9 @@ func (a *app) allVars() ([]string, error) {
 	f, problems := config.Parse("--vars", []byte(a.varsYAML))
 	var vars config.Map[any]
 	if !problems.HasErrors() {
+		if a.isDBT() {
+			f.Read11()
+		}
 		problems = f.Decode(&vars, nil)
 	}
 	if problems.HasErrors() {

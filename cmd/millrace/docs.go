@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -11,6 +12,17 @@ import (
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/report"
 )
+
+// docsWord lets dbt's docs generate be what it is here, and says what docs serve is.
+func docsWord(c *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 1 && args[0] == "generate":
+		return nil
+	case len(args) > 0 && args[0] == "serve":
+		return errors.New("the docs are one file that needs no server: millrace docs writes docs.html; millrace serve offers pages of runs and tables")
+	}
+	return cobra.NoArgs(c, args)
+}
 
 func (a *app) docsCommand() *cobra.Command {
 	var out string
@@ -23,7 +35,7 @@ func (a *app) docsCommand() *cobra.Command {
 			"It opens no source and shows no values. Of tables that were never published it knows the columns that a contract or\n" +
 			"the models' SQL names.\n",
 		Example: "  millrace docs\n  millrace docs --out public/",
-		Args:    cobra.NoArgs,
+		Args:    docsWord,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.looking(c, func(ctx context.Context, e *pipeline.Engine) error {
 				d, err := report.GatherDocs(ctx, e)

@@ -158,6 +158,9 @@ func checkModels(ctx context.Context, p *models.Project) (config.Problems, error
 func placed(dir string, te *transform.Error) *config.Problem {
 	file, line, column := splitPos(te.Pos)
 	problem := &config.Problem{File: file, Line: line, Column: column, Length: 1, Message: te.Err.Error(), Hint: te.Hint, Severity: config.SeverityError}
+	if te.Alone {
+		problem.Severity, problem.Message = config.SeverityWarning, "the model cannot be built: "+problem.Message
+	}
 	if data, err := os.ReadFile(filepath.Join(dir, file)); err == nil {
 		if lines := strings.Split(string(data), "\n"); line >= 1 && line <= len(lines) {
 			problem.Source = strings.TrimSuffix(lines[line-1], "\r")

@@ -17,6 +17,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	a := newApp(stdout, stderr)
 	root := a.rootCommand()
+	a.line = args
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"io/fs"
+	"path"
 	"path/filepath"
 )
 
@@ -27,23 +28,54 @@ type openedFile struct {
 }
 
 // Open is of fs.FS.
-func (o *openedFiles) Open(name string) (fs.File, error) {
-	file, known := o.files[name]
+func (o *openedFiles) Open(name string) (fs.File, error) { return o.open(name, o.FS, name) }
+
+// open opens a file and notes it under the name that it has in the folder.
+func (o *openedFiles) open(at string, files fs.FS, name string) (fs.File, error) {
+	file, known := o.files[at]
 	if !known {
 		if o.files == nil {
 			o.files = map[string]*openedFile{}
 		}
-		file = &openedFile{state: fileState(filepath.Join(o.dir, name))}
-		o.files[name] = file
-		file.read(o.FS, name)
+		place := at
+		if !filepath.IsAbs(at) {
+			place = filepath.Join(o.dir, at)
+		}
+		file = &openedFile{state: fileState(place)}
+		o.files[at] = file
+		file.read(files, name)
 	}
 	switch {
 	case file.err != nil:
 		return nil, file.err
 	case file.info.IsDir():
-		return o.FS.Open(name)
+		return files.Open(name)
 	}
 	return readFile{bytes.NewReader(file.data), file.info}, nil
+}
+
+// outsideFiles are files of elsewhere that the project reads as if they were at a place of its folder.
+type outsideFiles struct {
+	fs.FS
+	opened     *openedFiles
+	at, inside string
+}
+
+// outside notes what is opened there too.
+func (o *openedFiles) outside(at, inside string, files fs.FS) fs.FS {
+	return outsideFiles{files, o, at, inside}
+}
+
+// Open is of fs.FS.
+func (f outsideFiles) Open(name string) (fs.File, error) {
+	at := f.at
+	if f.inside == "." {
+		at = path.Join(f.at, name)
+	}
+	if file := f.opened.files[at]; file != nil && file.err != nil {
+		delete(f.opened.files, at) // it was looked for in the folder, in vain
+	}
+	return f.opened.open(at, f.FS, name)
 }
 
 func (f *openedFile) read(files fs.FS, name string) {

@@ -75,7 +75,7 @@ func (a *app) planCommand() *cobra.Command {
 	c.Flags().BoolVar(&showSQL, "sql", false, "show each model's SQL as it would run")
 	stateFlag(c, &state)
 	selectorFlag(c, &selector)
-	c.Flags().StringArrayVarP(&include, "select", "s", nil, "select these nodes; may be repeated")
+	selectFlag(c, &include)
 	c.Flags().StringArrayVar(&exclude, "exclude", nil, "leave these nodes out; may be repeated")
 	return c
 }

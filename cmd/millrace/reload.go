@@ -62,8 +62,8 @@ func keepFiles(p *models.Project, opened *openedFiles) error {
 	kept := keptFiles(p)
 	for _, name := range slices.Sorted(maps.Keys(opened.files)) {
 		file := opened.files[name]
-		if file.err != nil {
-			continue // looked for in vain
+		if file.err != nil || !filepath.IsLocal(name) {
+			continue // looked for in vain, or read where it is, outside of the folder
 		}
 		to := filepath.Join(kept, name)
 		var err error
@@ -125,7 +125,12 @@ func (w *projectWatch) remember() {
 
 // look sums up how the files are; folders change when files come and go.
 func (w *projectWatch) look(dir string) string {
-	return summed(w.files, func(name string) string { return fileState(filepath.Join(dir, name)) })
+	return summed(w.files, func(name string) string {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
+		return fileState(name)
+	})
 }
 
 func summed(names []string, state func(name string) string) string {

@@ -49,9 +49,9 @@ func (a *app) runCommand() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringArrayVarP(&req.selectors2, "select", "s", nil, "select these nodes; may be repeated")
+	selectFlag(c, &req.selectors2)
 	f.StringArrayVar(&req.exclude, "exclude", nil, "leave these nodes out; may be repeated")
-	f.BoolVar(&req.fullRefresh, "full-refresh", false, "rebuild incremental streams and models from nothing")
+	f.BoolVarP(&req.fullRefresh, "full-refresh", "f", false, "rebuild incremental streams and models from nothing")
 	f.BoolVar(&req.rebuild, "rebuild", false, "build models too that have not changed, over tables that have not")
 	f.BoolVar(&req.allowEmpty, "allow-empty", false, "let an empty snapshot replace a table that has rows")
 	f.BoolVar(&req.allowShrunken, "allow-shrunken", false, "let a snapshot replace a table although it is much smaller, and a file of decisions lose some")

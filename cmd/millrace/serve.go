@@ -173,12 +173,16 @@ func (a *app) flags() ([]string, error) {
 		return nil, err
 	}
 	flags := []string{"--project", dir}
-	for name, value := range map[string]string{"--target": a.target, "--memory": a.memory} {
+	for name, value := range map[string]string{"--target": a.target, "--memory": a.memory, "--profile": a.dbtProfile, "--profiles-dir": a.profilesDir} {
 		if value != "" {
 			flags = append(flags, name, value)
 		}
 	}
-	for _, v := range a.vars {
+	vars, err := a.allVars()
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range vars {
 		flags = append(flags, "--var", v)
 	}
 	if a.threads > 0 {

@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) testCommand() *cobra.Command {
-	var exclude []string
+	var include, exclude []string
 	var f reportFlags
 	c := &cobra.Command{
 		Use:   "test [selectors]",
@@ -28,9 +28,10 @@ func (a *app) testCommand() *cobra.Command {
 			if a.json && !c.Flags().Changed("format") {
 				f.format = "json"
 			}
-			return interruptible(c.Context(), func(ctx context.Context) error { return a.test(ctx, args, exclude, f) })
+			return interruptible(c.Context(), func(ctx context.Context) error { return a.test(ctx, append(args, include...), exclude, f) })
 		},
 	}
+	selectFlag(c, &include)
 	c.Flags().StringArrayVar(&exclude, "exclude", nil, "leave these tests, or those of these models, out; may be repeated")
 	c.Flags().StringVarP(&f.format, "format", "f", "text", "text, json or junit")
 	c.Flags().StringVarP(&f.output, "output", "o", "", "write the answer to this file; - is stdout")
@@ -139,7 +140,7 @@ func (a *app) printTested(found unitsTested) {
 		}
 	}
 	if len(found.Tests) == 0 {
-		a.note("there is no unit test: write unit_tests: in a properties file beside the models")
+		a.note("there is no unit test: write unit_tests: in a properties file beside the models; millrace check judges what is published by data tests")
 		return
 	}
 	a.out("%s: %d pass, %d fail, %d could not run; %.2f s", plural(len(found.Tests), "unit test"), found.Passed, found.Failed,

@@ -8,9 +8,10 @@ import (
 	"github.com/millrace/millrace/extract/generate"
 	"github.com/millrace/millrace/extract/mysql"
 	"github.com/millrace/millrace/extract/postgres"
+	"github.com/millrace/millrace/extract/scan"
 )
 
 // Specs gives every source that Millrace has, by type.
 func Specs() []extract.Spec {
-	return []extract.Spec{duckdb.Spec(), files.Spec(), generate.Spec(), mysql.Spec(), postgres.Spec()}
+	return []extract.Spec{duckdb.Spec(), files.Spec(), generate.Spec(), mysql.Spec(), postgres.Spec(), scan.Spec()}
 }

@@ -2,6 +2,8 @@ package files
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,7 +100,7 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 	return w, nil
 }
 
-// stateOf are the files as they lie there, by name, size, time and inode. One that was changed just now may be changed once more without another
+// stateOf is a hash of the files as they lie there, by name, size, time and inode. One that was changed just now may be changed once more without another
 // time: clocks of file systems are coarse.
 func stateOf(files []fileID, now time.Time) string {
 	for _, f := range files {
@@ -110,7 +112,8 @@ func stateOf(files []fileID, now time.Time) string {
 	if err != nil {
 		return ""
 	}
-	return string(b)
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
 }
 
 // excluded says whether a file is the engine's own: a glob such as **/*.parquet would read what it has published.

@@ -176,6 +176,11 @@ func (o Origin) Item(key string, i int) Pos {
 // Has reports whether the key was written, as against filled in by a default.
 func (o Origin) Has(key string) bool { return o.n != nil && o.n.get(key) != nil }
 
+// IsNull reports whether the key was written with nothing behind it, or with null.
+func (o Origin) IsNull(key string) bool {
+	return o.Has(key) && Node{n: o.n.get(key).value, f: o.f}.IsNull()
+}
+
 // MarshalJSON returns null: places are no part of a configuration's content.
 func (o Origin) MarshalJSON() ([]byte, error) { return []byte("null"), nil }
 

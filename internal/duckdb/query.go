@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	driverdb "github.com/duckdb/duckdb-go/v2"
+
+	"github.com/millrace/millrace/internal/sqltoken"
 )
 
 // MaxRows is how many rows Query returns at most: the driver holds them all, outside DuckDB's memory limit.
@@ -84,8 +86,57 @@ func (db *DB) Tree(ctx context.Context, query string) (tree []byte, err error) {
 	return tree, err
 }
 
-// serialized are the parser's answers to statements: DuckDB serializes SELECT and nothing else, and says so in the answer.
+// Trees are the parser's answers to queries, as JSON; of one that it cannot parse, or that is no SELECT, the answer says so.
+func (db *DB) Trees(ctx context.Context, queries []string) (trees []string, err error) {
+	texts := make([]string, len(queries))
+	for i, query := range queries {
+		if strings.IndexByte(query, 0) < 0 { // what has a NUL byte is nothing that could be parsed
+			texts[i] = query
+		}
+	}
+	err = db.with(ctx, func(conn *driverdb.Conn) error {
+		trees, err = serialized(ctx, conn, texts...)
+		return err
+	})
+	return trees, err
+}
+
+// Untree is the SELECT that a tree says.
+func (db *DB) Untree(ctx context.Context, tree []byte) (query string, err error) {
+	err = db.with(ctx, func(conn *driverdb.Conn) error {
+		return execOne(ctx, conn, "SELECT json_deserialize_sql("+quote(string(tree))+"::JSON)", func(v []driver.Value) error {
+			query, _ = v[0].(string)
+			return nil
+		})
+	})
+	return query, err
+}
+
+// serialized are the parser's answers to statements: DuckDB serializes SELECT and nothing else, and says so in the answer. A PIVOT without IN
+// is no SELECT to it, so that it is asked once more, with one.
 func serialized(ctx context.Context, conn *driverdb.Conn, queries ...string) ([]string, error) {
+	answers, err := serialize(ctx, conn, queries)
+	if err != nil {
+		return nil, err
+	}
+	for i, query := range queries {
+		if !strings.Contains(answers[i], `"error_type":"not implemented"`) {
+			continue
+		}
+		if open := sqltoken.OpenPivots(query); len(open) > 0 {
+			again, err := serialize(ctx, conn, []string{pinned(query, open)})
+			if err != nil {
+				return nil, err
+			}
+			if selectError(again[0]) == nil { // else the first answer is about what is written
+				answers[i] = unpinned(again[0], open)
+			}
+		}
+	}
+	return answers, nil
+}
+
+func serialize(ctx context.Context, conn *driverdb.Conn, queries []string) ([]string, error) {
 	answers, calls := make([]string, len(queries)), make([]string, len(queries))
 	for i, query := range queries {
 		calls[i] = "json_serialize_sql(" + quote(query) + ")::VARCHAR"

@@ -165,6 +165,23 @@ func (c *modelContext) Attr(name string) (any, bool) {
 			}
 			return v[1], nil
 		}), true
+	case "update": // of public packages that keep notes of their own in it
+		return Func(func(a Args) (any, error) {
+			v, err := a.Bind(req("values"))
+			if err != nil {
+				return nil, err
+			}
+			d, ok := v[0].(*Dict)
+			if !ok {
+				return nil, failf("context.update(): the values must be a dict, not %s", typeName(v[0]))
+			}
+			for key, value := range d.All() {
+				if name, ok := key.(string); ok {
+					a.r.globals[name], a.r.converted[name] = value, value
+				}
+			}
+			return nil, nil
+		}), true
 	case "keys":
 		return Func(func(a Args) (any, error) {
 			l := &List{}
@@ -425,12 +442,18 @@ func callRender(a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.r.charge(len(n[0])); err != nil {
+	return a.template(n[0])
+}
+
+// template renders a text as a template in the same context. Its errors are at the call that asks for it.
+func (a Args) template(text string) (any, error) {
+	if err := a.r.charge(len(text)); err != nil {
 		return nil, err
 	}
-	t, err := Parse("render()", n[0])
+	const name = "a text that is rendered"
+	t, err := Parse(name, text)
 	if err != nil {
-		return nil, err
+		return nil, a.here(err, name)
 	}
 	if err := a.r.push(); err != nil {
 		return nil, err
@@ -438,7 +461,18 @@ func callRender(a Args) (any, error) {
 	defer a.r.pop()
 	w := &writer{r: a.r}
 	err = a.r.exec(a.r.top(t, w), t.body)
-	return w.b.String(), err
+	return w.b.String(), a.here(err, name)
+}
+
+// here moves an error of a template of that name to the call.
+func (a Args) here(err error, name string) error {
+	e, ok := err.(*Error)
+	if !ok || e.File != name {
+		return err
+	}
+	at, moved := a.Position(), *e
+	moved.File, moved.Line, moved.Col = at.File, at.Line, at.Col
+	return &moved
 }
 
 // callTry is try_or_compiler_error(message, func, …): the message where the call fails.

@@ -1,5 +1,7 @@
 package jinja
 
+import "strings"
+
 // configObject is `config`: called to set, with get and require to read.
 type configObject struct{ c *modelContext }
 
@@ -160,7 +162,7 @@ type varObject struct{ c *modelContext }
 
 func (varObject) String() string { return "" }
 
-// Call is var(name, default).
+// Call is var(name, default). A variable that is a text is a template itself: it is rendered where it is read, texts within a list are not.
 func (o varObject) Call(a Args) (any, error) {
 	missing := &Undefined{}
 	v, err := a.Bind(req("name"), opt("default", missing))
@@ -172,6 +174,9 @@ func (o varObject) Call(a Args) (any, error) {
 		return nil, err
 	}
 	if x, ok := o.c.e.Var(name); ok {
+		if text, ok := x.(string); ok && !o.c.f.PlainVars && (strings.Contains(text, "{{") || strings.Contains(text, "{%") || strings.Contains(text, "{#")) {
+			return a.template(text)
+		}
 		return x, nil
 	}
 	if v[1] != missing {

@@ -594,7 +594,11 @@ func (r *render) evalCallee(f *frame, c *callExpr) (Args, any, error) {
 		return Args{}, nil, err
 	}
 	if u, ok := fn.(*Undefined); ok && !u.lenient {
-		return Args{}, nil, r.at(f, c.at(), undefinedErr(u))
+		e := undefinedErr(u)
+		if _, bare := c.fn.(*nameExpr); bare && e.Hint == "" && r.opts.Macros != nil {
+			e.Hint = "no macro has this name: write it in macros/, or put the package that has it into dbt_packages/"
+		}
+		return Args{}, nil, r.at(f, c.at(), e)
 	}
 	args, err := r.evalArgs(f, &c.callArgs)
 	args.off = c.at()

@@ -685,12 +685,12 @@ func (r *render) callMacro(m *macro, a Args) (any, error) {
 	return nil, e.within(m, a.Position())
 }
 
-// maxStack bounds the stack of an error: of a macro that calls itself for ever the innermost calls say enough.
+// maxStack bounds the stack of an error: the innermost calls and the outermost one say enough.
 const maxStack = 10
 
-// within adds a macro to the stack of an error.
+// within adds a macro to the stack of an error. Calls from one place, as of a macro that calls itself for ever, are one frame.
 func (e *Error) within(m *macro, called Position) *Error {
-	if m.block || len(e.Stack) >= maxStack {
+	if m.block {
 		return e
 	}
 	name := m.node.name
@@ -698,7 +698,18 @@ func (e *Error) within(m *macro, called Position) *Error {
 		name = m.pkg + "." + name
 	}
 	c := *e // the Func may have returned a shared value
-	c.Stack = append(slices.Clone(e.Stack), Frame{name, called})
+	c.Stack = slices.Clone(e.Stack)
+	frame := Frame{Macro: name, Called: called, Times: 1}
+	last := len(c.Stack) - 1
+	switch {
+	case last >= 0 && c.Stack[last].Macro == name && c.Stack[last].Called == called:
+		c.Stack[last].Times++
+	case len(c.Stack) == maxStack:
+		frame.Omitted = c.Stack[last].Omitted + c.Stack[last].Times
+		c.Stack[last] = frame
+	default:
+		c.Stack = append(c.Stack, frame)
+	}
 	return &c
 }
 

@@ -14,6 +14,7 @@ package jinja
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sort"
 	"strconv"
@@ -46,8 +47,10 @@ type Error struct {
 
 // Frame is one macro that was running when an error happened.
 type Frame struct {
-	Macro  string   // its name, "package.name" where it came from a library
-	Called Position // where it was called; Line is 0 if Go called it
+	Macro   string   // its name, "package.name" where it came from a library
+	Called  Position // where it was called; Line is 0 if Go called it
+	Times   int      // how many calls from there were running, one within the other
+	Omitted int      // how many calls between this one and the frame before it are left out
 }
 
 // Error returns "file:line:col: message (hint)", and the stack of macros where there is one.
@@ -71,9 +74,15 @@ func (e *Error) Text() string { return e.Msg + e.stack() }
 func (e *Error) stack() string {
 	var b strings.Builder
 	for _, f := range e.Stack {
+		if f.Omitted > 0 {
+			fmt.Fprintf(&b, "; … %d more calls …", f.Omitted)
+		}
 		b.WriteString("; in macro '" + f.Macro + "'")
 		if f.Called.Line > 0 {
 			b.WriteString(" called at " + f.Called.String())
+		}
+		if f.Times > 1 {
+			fmt.Fprintf(&b, " (%d times)", f.Times)
 		}
 	}
 	return b.String()
@@ -372,4 +381,57 @@ func (t *Template) Render(ctx context.Context, globals map[string]any, opts Opti
 		return nil, err
 	}
 	return &Output{Text: w.b.String(), t: t, segs: w.segs}, nil
+}
+
+// Edit is another text for a stretch of an Output.
+type Edit struct {
+	From, To int // offsets in bytes
+	Text     string
+}
+
+// Replace gives the output with other texts in some places, which lie apart and in order. What is not replaced keeps its place in the
+// template; what replaces a stretch has that of its beginning.
+func (o *Output) Replace(edits []Edit) *Output {
+	out := &Output{t: o.t}
+	var b strings.Builder
+	keep := func(from, to int) {
+		for i, s := range o.segs {
+			end := len(o.Text)
+			if i+1 < len(o.segs) {
+				end = int(o.segs[i+1].out)
+			}
+			start := max(from, int(s.out))
+			if start >= min(to, end) {
+				continue
+			}
+			moved := segment{out: uint32(b.Len() + start - from), src: s.src, copied: s.copied}
+			if s.copied {
+				moved.src += uint32(start) - s.out
+			}
+			out.segs = append(out.segs, moved)
+		}
+		b.WriteString(o.Text[from:to])
+	}
+	at := 0
+	for _, e := range edits {
+		keep(at, e.From)
+		out.segs = append(out.segs, segment{out: uint32(b.Len()), src: o.sourceOffset(e.From)})
+		b.WriteString(e.Text)
+		at = e.To
+	}
+	keep(at, len(o.Text))
+	out.Text = b.String()
+	return out
+}
+
+// sourceOffset is where in the template the byte at offset of the text comes from.
+func (o *Output) sourceOffset(offset int) uint32 {
+	i := sort.Search(len(o.segs), func(i int) bool { return int(o.segs[i].out) > offset }) - 1
+	if i < 0 {
+		return 0
+	}
+	if s := o.segs[i]; s.copied {
+		return s.src + uint32(offset) - s.out
+	}
+	return o.segs[i].src
 }

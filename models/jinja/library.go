@@ -59,10 +59,9 @@ func (p *packageMacros) get(name string) *macro {
 	return p.macros[name]
 }
 
-// Reserved are the names of dbt's context. A package may not define a macro so named, since that would change what the
-// models of other people mean; the root project may, to change it for itself. What dbt itself writes as macros, such as
-// run_query or is_incremental, is not among them: public packages have macros of these names, which are found first in
-// their own models only.
+// Reserved are the names of dbt's context. A macro so named of the root project changes what they mean; one of a package
+// does so in the package's own models only, and is called package.name by others. What dbt itself writes as macros, such
+// as run_query or is_incremental, is not among them.
 func Reserved() []string {
 	return []string{"adapter", "api", "builtins", "config", "context", "database", "dbt_metadata_envs", "dbt_version",
 		"diff_of_two_dicts", "doc", "env_var", "exceptions", "execute", "flags", "fromjson", "fromyaml", "graph", "invocation_args_dict",
@@ -74,8 +73,8 @@ func Reserved() []string {
 
 // NewLibrary indexes the macros at the top level of the templates; other text in a macro file is not run. The first
 // package is the root project, one named Builtin holds what comes with dbt, the others are installed packages. Its
-// error joins one *Error for each macro that is defined twice in a package, or that takes the name of a part of dbt's
-// context or of a package.
+// error joins one *Error for each macro that is defined twice in a package, and for each package that has the name of a
+// part of dbt's context.
 func NewLibrary(packages ...Package) (*Library, error) {
 	l := &Library{byName: map[string]*packageMacros{}}
 	reserved := map[string]bool{}
@@ -84,7 +83,7 @@ func NewLibrary(packages ...Package) (*Library, error) {
 	}
 	var problems []error
 	for i, in := range packages {
-		isRoot, isBuiltin := i == 0 && in.Name != Builtin, in.Name == Builtin
+		isRoot := i == 0 && in.Name != Builtin
 		p := l.byName[in.Name]
 		if p == nil {
 			p = &packageMacros{name: in.Name, macros: map[string]*macro{}}
@@ -108,14 +107,9 @@ func NewLibrary(packages ...Package) (*Library, error) {
 				if len(problems) >= maxProblems {
 					return l, errors.Join(problems...)
 				}
-				switch other := p.macros[m.name]; {
-				case other != nil:
+				if other := p.macros[m.name]; other != nil {
 					problems = append(problems, pos.problem("macro '"+m.name+"' is defined twice in "+in.title()+
 						"; the other is at "+other.ref.Position.String(), "rename or remove one of them"))
-					continue
-				case !isRoot && !isBuiltin && reserved[m.name]:
-					problems = append(problems, pos.problem(in.title()+" defines a macro '"+m.name+
-						"', the name of a part of dbt's context", "rename it; only the root project may change what '"+m.name+"' means"))
 					continue
 				}
 				sum := sha256.Sum256([]byte(t.src[m.at():m.end]))
@@ -178,7 +172,7 @@ func (l *Library) resolve(node, current, name string) any {
 	if m := l.byName[Builtin].get(name); m != nil {
 		return m
 	}
-	if !builtin(current) && current != node { // not before the built-in ones: public packages have wrappers of the same names
+	if !builtin(current) && current != node && !slices.Contains(Reserved(), name) { // not before the built-in ones: public packages have wrappers of the same names
 		if m := l.byName[current].get(name); m != nil {
 			return m
 		}

@@ -87,6 +87,9 @@ type Facts struct {
 	// Dispatch is the project's search order of adapter.dispatch, by namespace.
 	Dispatch map[string][]string
 
+	// PlainVars says that variables which are texts are no templates, as for what stands in YAML.
+	PlainVars bool
+
 	FullRefresh  bool   // flags.FULL_REFRESH
 	Command      string // flags.WHICH and invocation_args_dict.which: run, test, compile…
 	InvocationID string

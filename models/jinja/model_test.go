@@ -81,7 +81,10 @@ func (e *fakeEngine) SetConfig(d *Dict) error {
 }
 
 func (e *fakeEngine) Config(name string) (any, bool) { return e.config.Get(name) }
-func (e *fakeEngine) Var(name string) (any, bool)    { return 42, name == "answer" }
+func (e *fakeEngine) Var(name string) (any, bool) {
+	vars := map[string]any{"answer": 42, "text": "{{ 1 + var('answer') }}", "texts": NewList("{{ 1 }}")}
+	return vars[name], vars[name] != nil
+}
 func (e *fakeEngine) EnvVar(name string) (string, bool) {
 	return "/home", name == "HOME"
 }
@@ -105,6 +108,8 @@ func TestModelGlobals(t *testing.T) {
 		{"{{ config(enabled=nope) }}", "error: m.sql:1:4: config(): enabled: 'nope' is undefined"},
 		{"{{ config.require('x') }}", "error: m.sql:1:11: config 'x' is required and not set (add config(x=…) to the model)"},
 		{"{{ var('answer') }} {{ var('q', 'd') }} {{ var('q', none) }} {{ var.has_var('q') }}", "42 d None False"},
+		{"{{ var('text') ~ 1 }} {{ var('text') | int + 1 }} {{ var('texts')[0] }} {{ var('q', '{{ 2 }}') }}", "431 44 {{ 1 }} {{ 2 }}"},
+		{"\n{{ render('{{ 1 / 0 }}') }}", "error: m.sql:2:4: division by zero"},
 		{"{{ var('q') }}", "error: m.sql:1:4: variable 'q' is not set (set it under vars, or give a default: var('q', …))"},
 		{"{{ env_var('HOME') }} {{ env_var('X', 'y') }}", "/home y"},
 		{"{{ env_var('X') }}", "error: m.sql:1:4: a model cannot see the environment variable 'X' (put it under vars: in the project as X: ${X}, and write var('X'); or give a default: env_var('X', '…'))"},
@@ -116,6 +121,7 @@ func TestModelGlobals(t *testing.T) {
 		{"{{ exceptions.raise_compiler_error('bad ' ~ 1) }}", "error: m.sql:1:15: bad 1"},
 		{"{{ tojson({'b': 1, 'a': '<'}) }} {{ fromjson('{\"z\": [1, 2.0, null]}') }} {{ zip([1, 2], 'ab') | list }}", `{"b": 1, "a": "<"} {'z': [1, 2.0, None]} [(1, 'a'), (2, 'b')]`},
 		{"{{ log('x', info=true) }}{{ builtins.ref('a') }}", `"a"`},
+		{"{% do context.update({'mine': [1]}) %}{{ mine }}{{ context.get('mine') }}", "[1][1]"},
 		{"{{ is_incremental }}", "error: m.sql:1:4: a function cannot be printed (call it: write () after its name)"},
 		{"{{ this.nope.x }}", "error: m.sql:1:14: 'DuckDBRelation object' has no attribute 'nope'"},
 	} {
@@ -138,5 +144,18 @@ func TestModelGlobals(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s\n got %s\nwant %s", c.src, got, c.want)
 		}
+	}
+}
+
+// Packages print tables in agate's ways, and ask its types for values that JSON can have.
+func TestTablesAsJSON(t *testing.T) {
+	table, err := NewTable([]Column{NewColumn("n", "DECIMAL(4,2)"), NewColumn("w", "VARCHAR")}, [][]any{{Decimal{"1.50"}, "x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := mustParse(t, "m.sql", "{% for c in t.columns %}{{ tojson(c.data_type.jsonify(c.values()[0])) }} {% endfor %}{% do t.print_table(max_columns=2, max_precision=3) %}").
+		Render(context.Background(), map[string]any{"t": table, "tojson": Func(callToJSON)}, Options{})
+	if err != nil || out.Text != `1.5 "x" ` {
+		t.Errorf("%v %v", out, err)
 	}
 }

@@ -100,7 +100,7 @@ func (p *printer) print(v any) error {
 		}
 		p.b.WriteString(">")
 	case *generator:
-		return &Error{Msg: "a generator cannot be printed", Hint: "add '| list' or '| join'"}
+		p.b.WriteString("<generator object>") // what packages log; SQL that has it does not parse
 	case *funcValue, *macro:
 		return &Error{Msg: "a function cannot be printed", Hint: "call it: write () after its name"}
 	case *loopState:

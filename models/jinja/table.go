@@ -443,7 +443,8 @@ func (t *Table) rename(a Args) (any, error) {
 
 // print says the table where log(…, info=true) goes.
 func (t *Table) print(a Args, how string) (any, error) {
-	v, err := a.Bind(opt("max_rows", int64(20)), opt("max_columns", int64(6)), opt("output", nil), opt("max_column_width", int64(20)))
+	v, err := a.Bind(opt("max_rows", int64(20)), opt("max_columns", int64(6)), opt("output", nil), opt("max_column_width", int64(20)),
+		opt("locale", nil), opt("max_precision", nil))
 	if err != nil {
 		return nil, err
 	}
@@ -604,7 +605,7 @@ func (c *tableColumn) Attr(name string) (any, bool) {
 		return int64(c.index), true
 	case "data_type":
 		k := columnType(c.values)
-		return &record{kind: k, text: "<" + k + ">"}, true
+		return &record{kind: k, names: []string{"jsonify"}, vals: []any{Func(jsonify)}, text: "<" + k + ">"}, true
 	case "values_without_nulls":
 		return nullary(&Tuple{Items: slices.DeleteFunc(slices.Clone(c.values), func(v any) bool { return v == nil })}), true
 	case "values_distinct":
@@ -620,6 +621,21 @@ func (c *tableColumn) Attr(name string) (any, bool) {
 		}), true
 	}
 	return c.sequence.Attr(name)
+}
+
+// jsonify is a value as JSON can have it.
+func jsonify(a Args) (any, error) {
+	v, err := a.Bind(req("d"))
+	if err != nil {
+		return nil, err
+	}
+	switch x := v[0].(type) {
+	case nil, bool, int64:
+		return x, nil
+	case Decimal:
+		return strconv.ParseFloat(x.String(), 64)
+	}
+	return a.r.str(v[0])
 }
 
 // response is what a statement answers beside its rows; it prints its message.

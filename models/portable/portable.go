@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/millrace/millrace/internal/sqltoken"
 )
 
 // Trap is a spelling that the two engines read in different ways.
@@ -37,8 +39,8 @@ func Find(sql string) []Finding {
 	for i, t := range tokens {
 		for _, trap := range traps {
 			if trap.find(tokens, i) {
-				line, _, _ := strings.Cut(t.raw, "\n")
-				found = append(found, Finding{Trap: trap, At: t.at, Length: utf8.RuneCountInString(line)})
+				line, _, _ := strings.Cut(t.Raw, "\n")
+				found = append(found, Finding{Trap: trap, At: t.At, Length: utf8.RuneCountInString(line)})
 			}
 		}
 	}
@@ -51,7 +53,7 @@ func Cleaning(sql string) (name string, at int, found bool) {
 	tokens := scan(sql)
 	for i, t := range tokens {
 		if call(tokens, i) {
-			return t.word, t.at, true
+			return t.Word, t.At, true
 		}
 	}
 	return "", 0, false
@@ -60,42 +62,35 @@ func Cleaning(sql string) (name string, at int, found bool) {
 // called finds calls of functions, f(x) as well as x.f().
 func called(names ...string) func([]token, int) bool {
 	return func(tokens []token, i int) bool {
-		return tokens[i].kind == word && tokens[i].is(names...) && at(tokens, i+1).is("(")
+		return tokens[i].Kind == word && tokens[i].Is(names...) && at(tokens, i+1).Is("(")
 	}
 }
 
-// at is a token, or none beyond the ends.
-func at(tokens []token, i int) token {
-	if i < 0 || i >= len(tokens) {
-		return token{kind: sign}
-	}
-	return tokens[i]
-}
+// The tokens of this package are those of sqltoken.
+type token = sqltoken.Token
 
-// closing is the place of the bracket that closes the one at i, or the end.
-func closing(tokens []token, i int) int {
-	depth := 0
-	for ; i < len(tokens); i++ {
-		switch {
-		case tokens[i].is("(", "[", "{"):
-			depth++
-		case tokens[i].is(")", "]", "}"):
-			if depth--; depth == 0 {
-				return i
-			}
-		}
-	}
-	return i
-}
+const (
+	word   = sqltoken.Word
+	quoted = sqltoken.Quoted
+	text   = sqltoken.Text
+	number = sqltoken.Number
+	sign   = sqltoken.Sign
+)
+
+func scan(sql string) []token { return sqltoken.Scan(sql) }
+
+func at(tokens []token, i int) token { return sqltoken.At(tokens, i) }
+
+func closing(tokens []token, i int) int { return sqltoken.Closing(tokens, i) }
 
 // opening is the place of the bracket that the one at i closes, or -1.
 func opening(tokens []token, i int) int {
 	depth := 0
 	for ; i >= 0; i-- {
 		switch {
-		case tokens[i].is(")", "]", "}"):
+		case tokens[i].Is(")", "]", "}"):
 			depth++
-		case tokens[i].is("(", "[", "{"):
+		case tokens[i].Is("(", "[", "{"):
 			if depth--; depth == 0 {
 				return i
 			}
@@ -106,8 +101,8 @@ func opening(tokens []token, i int) int {
 
 // enclosing is the place of the bracket that closes the ones that i stands in, or the end.
 func enclosing(tokens []token, i int) int {
-	for ; i < len(tokens) && !tokens[i].is(")"); i++ {
-		if tokens[i].is("(", "[", "{") {
+	for ; i < len(tokens) && !tokens[i].Is(")"); i++ {
+		if tokens[i].Is("(", "[", "{") {
 			i = closing(tokens, i)
 		}
 	}
@@ -116,11 +111,11 @@ func enclosing(tokens []token, i int) int {
 
 // operand says whether a value ends with the token: what follows is an operator on it, or a subscript.
 func operand(t token) bool {
-	switch t.kind {
+	switch t.Kind {
 	case word:
-		return !slices.Contains([]string{"select", "distinct", "where", "and", "or", "not", "in", "on", "having", "by", "case", "when", "then", "else", "from", "as", "union", "all", "return", "between", "like", "values", "limit", "qualify", "using", "is", "array"}, t.word)
+		return !slices.Contains([]string{"select", "distinct", "where", "and", "or", "not", "in", "on", "having", "by", "case", "when", "then", "else", "from", "as", "union", "all", "return", "between", "like", "values", "limit", "qualify", "using", "is", "array"}, t.Word)
 	case sign:
-		return t.is(")", "]", "}")
+		return t.Is(")", "]", "}")
 	}
 	return true
 }
@@ -128,8 +123,8 @@ func operand(t token) bool {
 // castTo says whether the cast in these brackets, CAST(… AS TYPE), is to one of the types.
 func castTo(tokens []token, from, to int, types ...string) bool {
 	for i := to; i > from; i-- {
-		if tokens[i].is("as") {
-			return at(tokens, i+1).is(types...)
+		if tokens[i].Is("as") {
+			return at(tokens, i+1).Is(types...)
 		}
 	}
 	return false
@@ -139,49 +134,49 @@ var floats = []string{"double", "float", "float8", "float4", "real"}
 
 // floating says whether a number is written with an exponent: the e of 0xfe is a digit.
 func floating(t token) bool {
-	return strings.ContainsAny(t.raw, "eE") && !strings.HasPrefix(strings.ToLower(t.raw), "0x")
+	return strings.ContainsAny(t.Raw, "eE") && !strings.HasPrefix(strings.ToLower(t.Raw), "0x")
 }
 
 // floatEnds says whether the operand that ends at i is written as a floating number.
 func floatEnds(tokens []token, i int) bool {
 	t := at(tokens, i)
 	switch {
-	case t.kind == number:
+	case t.Kind == number:
 		return floating(t)
-	case t.is(floats...):
-		return at(tokens, i-1).is("::")
-	case t.is(")"):
+	case t.Is(floats...):
+		return at(tokens, i-1).Is("::")
+	case t.Is(")"):
 		open := opening(tokens, i)
 		before := at(tokens, open-1)
-		return before.is("cast", "try_cast") && castTo(tokens, open, i, floats...) || !operand(before) && floatWithin(tokens, open, i)
+		return before.Is("cast", "try_cast") && castTo(tokens, open, i, floats...) || !operand(before) && floatWithin(tokens, open, i)
 	}
 	return false
 }
 
 // floatBegins says whether the operand that begins at i is written as a floating number. The last cast behind it decides.
 func floatBegins(tokens []token, i int) bool {
-	for at(tokens, i).is("+", "-") {
+	for at(tokens, i).Is("+", "-") {
 		i++
 	}
 	t, is := at(tokens, i), false
 	switch {
-	case t.kind == number:
+	case t.Kind == number:
 		is = floating(t)
-	case t.is("cast", "try_cast"):
+	case t.Is("cast", "try_cast"):
 		is = castTo(tokens, i+1, closing(tokens, i+1), floats...)
-	case t.is("("):
+	case t.Is("("):
 		end := closing(tokens, i)
 		is = floatWithin(tokens, i, end)
 		i = end
 	}
 	for {
 		switch next := at(tokens, i+1); {
-		case next.is("::"):
-			is = at(tokens, i+2).is(floats...)
+		case next.Is("::"):
+			is = at(tokens, i+2).Is(floats...)
 			i += 2
-		case next.is("."):
+		case next.Is("."):
 			i += 2
-		case next.is("(", "["):
+		case next.Is("(", "["):
 			i = closing(tokens, i+1)
 		default:
 			return is
@@ -192,14 +187,14 @@ func floatBegins(tokens []token, i int) bool {
 // floatWithin says whether what stands in brackets begins or ends with a floating number: with one, arithmetic is floating. What is compared
 // or asked for there says nothing of the value.
 func floatWithin(tokens []token, open, end int) bool {
-	for at(tokens, open+1).is("(") && closing(tokens, open+1) == end-1 {
+	for at(tokens, open+1).Is("(") && closing(tokens, open+1) == end-1 {
 		open, end = open+1, end-1
 	}
 	for i := open + 1; i < end; i++ {
-		if tokens[i].is("select", "with", "and", "or", "not", "is", "in", "like", "between", "<", ">", "=", "<=", ">=", "<>", "!=", "==", ",") {
+		if tokens[i].Is("select", "with", "and", "or", "not", "is", "in", "like", "between", "<", ">", "=", "<=", ">=", "<>", "!=", "==", ",") {
 			return false
 		}
-		if tokens[i].is("(", "[", "{") {
+		if tokens[i].Is("(", "[", "{") {
 			i = closing(tokens, i)
 		}
 	}
@@ -212,24 +207,24 @@ func textual(tokens []token, from, to int) bool {
 	last := at(tokens, to-1)
 	switch {
 	case outer(tokens, from, to, "||") < to:
-		return !at(tokens, from+1).is("case")
-	case to-from == 2 && last.kind == text:
+		return !at(tokens, from+1).Is("case")
+	case to-from == 2 && last.Kind == text:
 		return true
-	case last.is(texts...):
-		return at(tokens, to-2).is("::")
-	case last.is(")"):
+	case last.Is(texts...):
+		return at(tokens, to-2).Is("::")
+	case last.Is(")"):
 		open := opening(tokens, to-1)
 		before := at(tokens, open-1)
 		switch {
-		case before.is(texts...): // ::VARCHAR(10)
-			return at(tokens, open-2).is("::")
+		case before.Is(texts...): // ::VARCHAR(10)
+			return at(tokens, open-2).Is("::")
 		case open-1 != from+1:
 			return false
-		case before.is("coalesce", "nullif"):
+		case before.Is("coalesce", "nullif"):
 			return textual(tokens, open, outer(tokens, open, to-1, ","))
 		}
-		return before.is("trim", "ltrim", "rtrim", "lower", "upper", "replace", "left", "right", "substr", "substring", "split_part") ||
-			before.is("cast") && castTo(tokens, open, to-1, texts...)
+		return before.Is("trim", "ltrim", "rtrim", "lower", "upper", "replace", "left", "right", "substr", "substring", "split_part") ||
+			before.Is("cast") && castTo(tokens, open, to-1, texts...)
 	}
 	return false
 }
@@ -238,9 +233,9 @@ func textual(tokens []token, from, to int) bool {
 func outer(tokens []token, from, to int, sign string) int {
 	for i := from + 1; i < to; i++ {
 		switch {
-		case tokens[i].is(sign):
+		case tokens[i].Is(sign):
 			return i
-		case tokens[i].is("(", "[", "{"):
+		case tokens[i].Is("(", "[", "{"):
 			i = closing(tokens, i)
 		}
 	}

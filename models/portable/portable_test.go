@@ -155,3 +155,29 @@ func TestPage(t *testing.T) {
 		}
 	}
 }
+
+func TestOneLine(t *testing.T) {
+	for sql, want := range map[string]string{
+		"select 1 -- one\n  ,/* two */ 'a\n--b' as \"x y\"\nfrom t;": "select 1 , 'a\n--b' as \"x y\" from t;",
+		"--only":                   "",
+		"a::int\n\n||b.c/**/ - -1": "a::int ||b.c - -1",
+		"select 1--\n-- x\n+2":     "select 1 +2",
+	} {
+		if got := portable.OneLine(sql); got != want {
+			t.Errorf("%q is %q, not %q", sql, got, want)
+		}
+	}
+}
+
+func TestRenamed(t *testing.T) {
+	for sql, want := range map[string]string{
+		`insert into "main"."T" select 'main.t', main.t.a, x.main.t from Main . t -- main.t`: `insert into new select 'main.t', new.a, x.main.t from new -- main.t`,
+		"select t from main":  "select t from main",
+		"delete from main.t":  "delete from new",
+		"delete from main.tt": "delete from main.tt",
+	} {
+		if got := portable.Renamed(sql, "main", "t", "new"); got != want {
+			t.Errorf("%q is %q, not %q", sql, got, want)
+		}
+	}
+}

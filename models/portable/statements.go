@@ -18,15 +18,15 @@ func Statements(sql string) []Statement {
 		if len(now) == 0 {
 			return
 		}
-		s := Statement{SQL: strings.TrimSpace(sql[now[0].at:at]), At: now[0].at}
+		s := Statement{SQL: strings.TrimSpace(sql[now[0].At:at]), At: now[0].At}
 		for _, t := range now[:min(few, len(now))] {
-			s.Words = append(s.Words, t.name())
+			s.Words = append(s.Words, t.Name())
 		}
 		all, now = append(all, s), nil
 	}
 	for _, t := range scan(sql) {
-		if t.is(";") {
-			end(t.at)
+		if t.Is(";") {
+			end(t.At)
 			continue
 		}
 		now = append(now, t)
@@ -35,15 +35,36 @@ func Statements(sql string) []Statement {
 	return all
 }
 
-// name is a word or a quoted name, in lower case, or else what is written.
-func (t token) name() string {
-	switch t.kind {
-	case word:
-		return t.word
-	case quoted:
-		return strings.ToLower(strings.ReplaceAll(strings.Trim(t.raw, `"`), `""`, `"`))
+// Renamed writes another name wherever a statement names schema.table; texts and comments stay as they are.
+func Renamed(sql, schema, table, to string) string {
+	tokens := scan(sql)
+	is := func(t token, name string) bool {
+		return (t.Kind == word || t.Kind == quoted) && t.Name() == strings.ToLower(name)
 	}
-	return t.raw
+	var b strings.Builder
+	done := 0
+	for i := 0; i+2 < len(tokens); i++ {
+		if is(tokens[i], schema) && tokens[i+1].Is(".") && is(tokens[i+2], table) && !(i > 0 && tokens[i-1].Is(".")) {
+			b.WriteString(sql[done:tokens[i].At] + to)
+			done = tokens[i+2].At + len(tokens[i+2].Raw)
+			i += 2
+		}
+	}
+	return b.String() + sql[done:]
+}
+
+// OneLine is a statement without comments and line ends, so that it may stand in a comment. Texts and names keep theirs.
+func OneLine(sql string) string {
+	var b strings.Builder
+	end := 0
+	for i, t := range scan(sql) {
+		if i > 0 && t.At > end {
+			b.WriteByte(' ')
+		}
+		b.WriteString(t.Raw)
+		end = t.At + len(t.Raw)
+	}
+	return b.String()
 }
 
 // Calls finds the first call of one of the functions, whose names are in lower case.
@@ -59,12 +80,12 @@ func Mentions(sql string, names ...string) (name string, at int, found bool) {
 func first(sql string, names []string, called bool) (name string, offset int, found bool) {
 	tokens := scan(sql)
 	for i, t := range tokens {
-		if t.kind != word && t.kind != quoted || called && !at(tokens, i+1).is("(") {
+		if t.Kind != word && t.Kind != quoted || called && !at(tokens, i+1).Is("(") {
 			continue
 		}
 		for _, n := range names {
-			if t.name() == n {
-				return n, t.at, true
+			if t.Name() == n {
+				return n, t.At, true
 			}
 		}
 	}

@@ -51,6 +51,9 @@ func FitTable(n *models.Node, c *models.Contract, have []warehouse.Column) *Fitt
 
 // anew is what to do about a table that was built under other rules.
 func anew(n *models.Node) string {
+	if n.Model != nil && n.Model.FullRefresh != nil {
+		return n.BuiltAnew()
+	}
 	return fmt.Sprintf("millrace run %s --full-refresh builds the table anew", n.Name())
 }
 

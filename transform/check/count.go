@@ -424,7 +424,11 @@ func failures(check *models.Check, sql string) string {
 	if check.FailCalc != "" {
 		count = "CAST(coalesce(" + check.FailCalc + ", 0) AS BIGINT)"
 	}
-	return "SELECT " + count + " FROM (\n" + sql + "\n) AS q"
+	rows := "(\n" + sql + "\n) AS q"
+	if check.Capped > 0 {
+		rows = fmt.Sprintf("(SELECT * FROM %s LIMIT %d) AS q", rows, check.Capped)
+	}
+	return "SELECT " + count + " FROM " + rows
 }
 
 // Queries that run together: many tests of small tables cost what it takes to plan a statement, not to run it.
@@ -505,9 +509,12 @@ func only(ctx context.Context, err error) error {
 func (c *counting) answered(res *Result, check *models.Check, sql string, failing int64) {
 	res.Failing, res.Checked, res.How, res.SQL = failing, c.rows, HowQuery, sql
 	Grade(res, check)
-	if res.Failing > 0 {
+	switch {
+	case check.FailCalc != "":
+		res.Message = fmt.Sprintf("fail_calc %s gives %d", check.FailCalc, failing)
+	case res.Failing > 0:
 		res.Message = "the query returns " + count(res.Failing, "row")
-	} else {
+	default:
 		res.Message = "the query returns no row"
 	}
 }

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/models"
@@ -59,12 +60,20 @@ type Result struct {
 	Took        time.Duration   `json:"took_ns,omitempty"`
 }
 
-// Failures is what dbt counts: of unique and accepted_values the values that are wrong, and not their rows.
-func (r *Result) Failures() int64 {
-	if r.Kind == "unique" || r.Kind == "accepted_values" {
-		return r.Keys
+// Failures is what the conditions of a check are held against: failing rows, or what dbt counts of one of its tests. Of unique these are
+// the keys, of accepted_values the values that are wrong, and no more of them than its limit.
+func (r *Result) Failures(c *models.Check) int64 {
+	failures := r.Failing
+	if !c.AsDBT || r.Kind == "sql" { // whose query has given them already
+		return failures
 	}
-	return r.Failing
+	if slices.Contains([]string{"unique", "accepted_values", "rejected_values"}, r.Kind) {
+		failures = r.Keys
+	}
+	if most := int64(c.Capped); most > 0 {
+		failures = min(failures, most)
+	}
+	return failures
 }
 
 // Sample is a few of the rows that failed. A nil cell is NULL; cells of columns that are tagged pii are masked already.

@@ -84,6 +84,10 @@ func (c *compiler) value(name string) (string, error) {
 	if err == nil {
 		return c.d.QuoteIdent(column.Name), nil
 	}
+	outer, _, dotted := strings.Cut(name, ".")
+	if _, no := c.column(outer); dotted && no == nil { // a field of a struct
+		return "(" + name + ")", nil
+	}
 	if plainIdent.MatchString(name) {
 		return "", err
 	}
@@ -195,7 +199,7 @@ func (c *compiler) listed(r *rule, values []models.Literal, not string) error {
 		return nil
 	}
 	least, most, ok := consecutive(values)
-	if l := inexact(typed.Type, values); l != "" {
+	if l := inexact(typed.Type, values); l != "" && !r.check.AsDBT {
 		return wrong("no row has it: take it out, or cast the column", "%s is %s, which %s is not", typed.Name, typed.Type, l)
 	}
 	switch {
@@ -293,7 +297,7 @@ func (c *compiler) inRange(r *rule, args *models.Range) error {
 		return err
 	}
 	for _, bound := range []models.Literal{args.Min, args.Max} {
-		if bound.IsSet() && bound.Number && !isNumeric(column.Type) {
+		if bound.IsSet() && bound.Number && !isNumeric(column.Type) && !r.check.AsDBT {
 			return wrong("cast the column in a model, or write the bound as a text in quotes to compare as "+column.Type, "%s is %s, and the bound %s is a number", column.Name, column.Type, bound.Text)
 		}
 	}

@@ -96,6 +96,14 @@ func own(ctx context.Context, err error) bool {
 	return mistaken(err)
 }
 
+// holds says whether a condition is met by what was found. A share is one of rows, whatever else is counted.
+func holds(condition models.Condition, r *Result, c *models.Check) bool {
+	if condition.Limit.IsPercent {
+		return condition.Holds(r.Failing, r.Checked)
+	}
+	return condition.Holds(r.Failures(c), r.Checked)
+}
+
 // Grade sets status and message by the failing rows by the check's conditions, as dbt does: error_if first, then warn_if.
 func Grade(r *Result, c *models.Check) {
 	any := models.Condition{Op: "!="}
@@ -107,9 +115,9 @@ func Grade(r *Result, c *models.Check) {
 		errorIf = any
 	}
 	switch {
-	case c.Severity != models.SeverityWarn && errorIf.Holds(r.Failing, r.Checked):
+	case c.Severity != models.SeverityWarn && holds(errorIf, r, c):
 		r.Status, r.Threshold = StatusFail, errorIf.String()
-	case warnIf.Holds(r.Failing, r.Checked):
+	case holds(warnIf, r, c):
 		r.Status, r.Threshold = StatusWarn, warnIf.String()
 	default:
 		r.Status = StatusPass

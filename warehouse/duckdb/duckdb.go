@@ -94,6 +94,16 @@ func (w *Warehouse) Tree(ctx context.Context, query string) ([]byte, error) {
 	return tree, sqlError(err)
 }
 
+// Trees asks the parser for the trees of queries, in an engine of its own that may touch nothing; see models.Loading.
+func Trees(ctx context.Context, queries []string) ([]string, error) {
+	db, err := engine.Open(ctx, engine.Config{Memory: 64 << 20, Threads: 1, Plain: true})
+	if err != nil {
+		return nil, fmt.Errorf("open duckdb: %w", err)
+	}
+	defer db.Close()
+	return db.Trees(ctx, queries)
+}
+
 // Moves asks the parser.
 func (w *Warehouse) Moves(ctx context.Context, query string) (bool, error) {
 	db, err := w.sql(ctx)
@@ -188,6 +198,18 @@ func (w *Warehouse) CheckSelect(ctx context.Context, query string) error {
 		return err
 	}
 	return sqlError(db.CheckSelect(ctx, query))
+}
+
+// Settle is engine.DB.Settle.
+func (w *Warehouse) Settle(ctx context.Context, query string) (string, func(), error) {
+	ctx, cancel := w.timeout(ctx)
+	defer cancel()
+	db, err := w.sql(ctx)
+	if err != nil {
+		return "", func() {}, err
+	}
+	settled, release, err := db.Settle(ctx, query)
+	return settled, release, sqlError(err)
 }
 
 // CheckSelects only parses.

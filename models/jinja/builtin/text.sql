@@ -4,8 +4,8 @@
 {% macro default__string_literal(value) %}'{{ value }}'{% endmacro %}
 
 {% macro escape_single_quotes(expression) %}{% do return(adapter.dispatch('escape_single_quotes', 'dbt')(expression)) %}{% endmacro %}
-{% macro default__escape_single_quotes(expression) %}{{ expression.replace("'", "''") }}{% endmacro %}
-{% macro snowflake__escape_single_quotes(expression) %}{{ expression.replace("'", "\\'") }}{% endmacro %}
+{% macro default__escape_single_quotes(expression) %}{{ expression | replace("'", "''") }}{% endmacro %}
+{% macro snowflake__escape_single_quotes(expression) %}{{ expression | replace("'", "\\'") }}{% endmacro %}
 
 {% macro concat(fields) %}{% do return(adapter.dispatch('concat', 'dbt')(fields)) %}{% endmacro %}
 {% macro default__concat(fields) %}{{ fields | join(' || ') }}{% endmacro %}

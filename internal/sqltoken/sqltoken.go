@@ -1,4 +1,5 @@
-package portable
+// Package sqltoken cuts SQL as DuckDB reads it into tokens. It never fails, and knows no grammar but what pivot.go looks for.
+package sqltoken
 
 import (
 	"strings"
@@ -6,41 +7,54 @@ import (
 	"unicode/utf8"
 )
 
-type tokenKind uint8
+// Kind says what a token is.
+type Kind uint8
 
+// The kinds of tokens.
 const (
-	word   tokenKind = iota // a keyword or a name without quotes
-	quoted                  // a name in double quotes
-	text                    // '…', $$…$$ or E'…'
-	number
-	sign // an operator or a bracket
+	Word   Kind = iota // a keyword or a name without quotes
+	Quoted             // a name in double quotes
+	Text               // '…', $$…$$ or E'…'
+	Number
+	Sign // an operator or a bracket
 )
 
-// token is a piece of SQL that is neither space nor comment.
-type token struct {
-	kind tokenKind
-	raw  string // as it is written
-	word string // of a word: in lower case
-	at   int    // offset in bytes
+// Token is a piece of SQL that is neither space nor comment.
+type Token struct {
+	Kind Kind
+	Raw  string // as it is written
+	Word string // of a word: in lower case
+	At   int    // offset in bytes
 }
 
-// is says whether the token is one of these words or signs.
-func (t token) is(any ...string) bool {
+// Is says whether the token is one of these words or signs.
+func (t Token) Is(any ...string) bool {
 	for _, s := range any {
-		if t.kind == word && t.word == s || t.kind == sign && t.raw == s {
+		if t.Kind == Word && t.Word == s || t.Kind == Sign && t.Raw == s {
 			return true
 		}
 	}
 	return false
 }
 
-// scan cuts SQL as DuckDB reads it into tokens. It never fails: what is not closed goes to the end.
-func scan(sql string) []token {
-	var all []token
+// Name is a word or a quoted name, in lower case, or else what is written.
+func (t Token) Name() string {
+	switch t.Kind {
+	case Word:
+		return t.Word
+	case Quoted:
+		return strings.ToLower(strings.ReplaceAll(strings.Trim(t.Raw, `"`), `""`, `"`))
+	}
+	return t.Raw
+}
+
+// Scan cuts SQL as DuckDB reads it into tokens. It never fails: what is not closed goes to the end.
+func Scan(sql string) []Token {
+	var all []Token
 	for at := 0; at < len(sql); {
 		r, n := utf8.DecodeRuneInString(sql[at:])
 		rest := sql[at:]
-		kind := sign
+		kind := Sign
 		switch {
 		case unicode.IsSpace(r):
 			at += n
@@ -52,24 +66,24 @@ func scan(sql string) []token {
 			at += blockComment(rest)
 			continue
 		case r == '\'':
-			kind, n = text, enclosed(rest, '\'', false)
+			kind, n = Text, enclosed(rest, '\'', false)
 		case (r == 'e' || r == 'E') && strings.HasPrefix(rest[1:], "'"):
-			kind, n = text, 1+enclosed(rest[1:], '\'', true)
+			kind, n = Text, 1+enclosed(rest[1:], '\'', true)
 		case r == '"':
-			kind, n = quoted, enclosed(rest, '"', false)
+			kind, n = Quoted, enclosed(rest, '"', false)
 		case r == '$' && dollarTag(rest) != "":
 			tag := dollarTag(rest)
-			kind, n = text, len(tag)+until(rest[len(tag):], tag)
+			kind, n = Text, len(tag)+until(rest[len(tag):], tag)
 		case isDigit(r), r == '.' && len(rest) > 1 && isDigit(rune(rest[1])):
-			kind, n = number, numberLength(rest)
+			kind, n = Number, numberLength(rest)
 		case isLetter(r):
-			kind, n = word, wordLength(rest)
+			kind, n = Word, wordLength(rest)
 		default:
 			n = signLength(rest, n)
 		}
-		t := token{kind: kind, raw: rest[:n], at: at}
-		if kind == word {
-			t.word = strings.ToLower(t.raw)
+		t := Token{Kind: kind, Raw: rest[:n], At: at}
+		if kind == Word {
+			t.Word = strings.ToLower(t.Raw)
 		}
 		all = append(all, t)
 		at += n
@@ -158,4 +172,28 @@ func signLength(s string, one int) int {
 		}
 	}
 	return one
+}
+
+// At is a token, or none beyond the ends.
+func At(tokens []Token, i int) Token {
+	if i < 0 || i >= len(tokens) {
+		return Token{Kind: Sign}
+	}
+	return tokens[i]
+}
+
+// Closing is the place of the bracket that closes the one at i, or the end.
+func Closing(tokens []Token, i int) int {
+	depth := 0
+	for ; i < len(tokens); i++ {
+		switch {
+		case tokens[i].Is("(", "[", "{"):
+			depth++
+		case tokens[i].Is(")", "]", "}"):
+			if depth--; depth == 0 {
+				return i
+			}
+		}
+	}
+	return i
 }

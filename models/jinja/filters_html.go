@@ -11,9 +11,9 @@ import (
 	"unicode/utf8"
 )
 
-// textFilters are the filters of Jinja2 that are about HTML and prose. Nothing is escaped unless a filter asks for it,
+// htmlFilters are the filters of Jinja2 that are about HTML and prose. Nothing is escaped unless a filter asks for it,
 // and text that was escaped is text like any other: `x | e | e` escapes twice, where Jinja2 remembers.
-func textFilters() map[string]*filterDef {
+func htmlFilters() map[string]*filterDef {
 	escape := &filterDef{params: []Param{}, do: func(r *render, v any, _ []any) (any, error) {
 		s, err := r.str(v)
 		if err != nil {

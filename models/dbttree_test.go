@@ -1,0 +1,156 @@
+package models_test
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/millrace/millrace/models"
+)
+
+// fileStream is a stream of those.
+type fileStream struct {
+	Path string         `yaml:"path"`
+	CSV  map[string]any `yaml:"csv"`
+}
+
+// files and duckdb are sources as dbt's files want them.
+func dbtSpecs() []models.SourceSpec {
+	type options struct {
+		Root string `yaml:"root"`
+		Path string `yaml:"path"`
+	}
+	var all []models.SourceSpec
+	for _, typ := range []string{"files", "duckdb"} {
+		all = append(all, models.SourceSpec{Type: typ, Options: func() any { return &options{} }, StreamOptions: func() any { return &fileStream{} }})
+	}
+	return all
+}
+
+// loadDBT loads a project of dbt with the environment of a map; the files come on top of an empty project's.
+func loadDBT(files map[string]string, env map[string]string, vars map[string]string) (*models.Project, string) {
+	disk := fstest.MapFS{"dbt_project.yml": {Data: []byte("name: shop\n")}}
+	for name, text := range files {
+		disk[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	p, problems := models.Load(models.Loading{Dir: "/p", Files: disk, Sources: dbtSpecs(), SeedType: seedType, Vars: vars,
+		Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok }})
+	if problems == nil {
+		return p, ""
+	}
+	return p, problems.Error()
+}
+
+// What dbt_project.yml says of sources: locations by configuration go before those in meta, the nearest wins, tags add up.
+func TestSourceTree(t *testing.T) {
+	p, text := loadDBT(map[string]string{
+		"dbt_project.yml": "name: shop\nsources:\n  +meta: {external_location: 'x/{name}.csv'}\n  shop:\n    s2: {+external_location: 'y/{name}.csv'}\n" +
+			"    s3:\n      +enabled: false\n      t2: {+enabled: true}\n    s4: {+schema: other, +tags: [tree]}\n",
+		"models/s.yml": "sources:\n  - {name: s1, tables: [{name: t1}]}\n  - {name: s2, tables: [{name: t1}]}\n  - {name: s3, tables: [{name: t1}, {name: t2}]}\n" +
+			"  - {name: s4, tags: own, tables: [{name: t1}]}\n  - {name: s5, config: {external_location: 'z/{name}.csv'}, tables: [{name: t1}]}\n",
+		"models/m.sql": "select {{ source('s1','t1') }} {{ source('s2','t1') }} {{ source('s3','t2') }} {{ source('s4','t1') }} {{ source('s5','t1') }}",
+	}, nil, nil)
+	if p == nil || strings.Contains(text, ": error") || !strings.Contains(text, "dbt_project.yml:9:10: warning: config schema has no effect") {
+		t.Fatal(text)
+	}
+	var got []string
+	for _, n := range p.Nodes {
+		if n.Stream != nil {
+			got = append(got, n.Name()+" "+n.Stream.Options.(*fileStream).Path+" "+strings.Join(n.Tags, ","))
+		}
+	}
+	want := "s1.t1 x/t1.csv , s2.t1 y/t1.csv , s3.t2 x/t2.csv , s4.t1 x/t1.csv tree,own, s5.t1 z/t1.csv "
+	if strings.Join(got, ", ") != want {
+		t.Errorf("the streams are %q, and not %q", strings.Join(got, ", "), want)
+	}
+	if _, text := loadDBT(map[string]string{
+		"dbt_project.yml": "name: shop\nsources: {shop: {+enabled: false}}\n", "models/s.yml": "sources: [{name: s, tables: [{name: t}]}]\n",
+		"models/m.sql": "select * from {{ source('s', 't') }}",
+	}, nil, nil); !strings.Contains(text, `source("s", "t"): it is disabled`) {
+		t.Error(text)
+	}
+}
+
+// Of one source some tables may be in files, and others in the profile's database.
+func TestSourceOfTwoKinds(t *testing.T) {
+	p, text := loadDBT(map[string]string{
+		"dbt_project.yml": "name: shop\nprofile: shop\n", "profiles.yml": "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n", "shop.duckdb": "x",
+		"models/s.yml": "sources:\n  - name: s\n    tables: [{name: t1, config: {external_location: a.csv}}, {name: t2}]\n",
+		"models/m.sql": "select * from {{ source('s', 't1') }}, {{ source('s', 't2') }}",
+	}, nil, nil)
+	if p == nil || text != "" {
+		t.Fatal(text)
+	}
+	if a, b := p.SourceTable("s", "t1"), p.SourceTable("s", "t2"); a == nil || b == nil || a.Stream.Source.Type != "files" || b.Stream.Source.Type != "duckdb" {
+		t.Errorf("the tables are of %v and %v", a, b)
+	}
+}
+
+// What a project demands of dbt is told where no dbt that projects are read like meets it.
+func TestRequiredVersion(t *testing.T) {
+	for demand, want := range map[string]string{
+		`">=1.6.0"`: "", `["<2.0.0", ">=1.9.0"]`: "", `">=1.0.0,<2.0.0"`: "", `"1.8.3"`: "", `"=1.10.0"`: "", `">=1.10.0rc1"`: "", `[">1.0.0", "<=1.5.0"]`: "",
+		`">=2.0.0"`: "the project wants dbt >=2.0.0: projects are read here as dbt 1.", `["<1.0.0"]`: "wants dbt <1.0.0", `"0.21.0"`: "wants dbt 0.21.0",
+		`[">=1.9.0", "<1.8.0"]`: "wants dbt >=1.9.0, <1.8.0", `"1.x"`: `require-dbt-version: "1.x" is no version of dbt`,
+	} {
+		_, text := loadDBT(map[string]string{"dbt_project.yml": "name: shop\nrequire-dbt-version: " + demand + "\n"}, nil, nil)
+		if want == "" && text != "" || !strings.Contains(text, want) || want != "" && !strings.Contains(text, "dbt_project.yml:2:22: warning") {
+			t.Errorf("of %s it is said that %q, and not %q", demand, text, want)
+		}
+	}
+}
+
+// Contradictions that dbt refuses.
+func TestDBTMistakes(t *testing.T) {
+	for want, files := range map[string]map[string]string{
+		"dbt_project.yml:2:8: tests: and data_tests: say the same": {"dbt_project.yml": "name: shop\ntests: {+severity: warn}\ndata_tests: {+limit: 1}\n"},
+		"models/m.yml:3:21: latest_version: model \"m\" has no version 7": {"models/m.yml": "models:\n  - name: m\n    latest_version: 7\n    versions: [{v: 1}, {v: 2}]\n",
+			"models/m_v1.sql": "select 1", "models/m_v2.sql": "select 1"},
+	} {
+		if _, text := loadDBT(files, nil, nil); !strings.Contains(text, want) || strings.Contains(text, "warning") {
+			t.Errorf("%q is not said in %q", want, text)
+		}
+	}
+}
+
+// What is configured and has no effect here is said, where dbt's table would be another one the model is not built, and what dbt takes for
+// nothing is nothing.
+func TestConfigurationOfDBT(t *testing.T) {
+	config := func(text string) map[string]string {
+		return map[string]string{"models/m.sql": "{{ config(" + text + ") }} select 1 as id"}
+	}
+	project := func(text string) map[string]string {
+		return map[string]string{"dbt_project.yml": "name: shop\n" + text, "models/m.sql": "select 1 as id", "seeds/s.csv": "a\n1\n", "seeds/u.csv": "a\n1\n"}
+	}
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  []string // all that is said; none: nothing is
+	}{
+		"no key":            {config("materialized='incremental', unique_key=[]"), nil},
+		"an empty key":      {config("materialized='incremental', unique_key=''"), nil},
+		"a merge's clauses": {config("materialized='incremental', incremental_strategy='merge', unique_key='id', merge_update_condition='x'"), []string{"m cannot be built: merge_update_condition is not there"}},
+		"clauses of none":   {config("materialized='table', merge_update_condition='x'"), nil},
+		"of other engines":  {config("table_format='iceberg'"), []string{"config table_format has no effect: it is for other engines"}},
+		"hooks of seeds": {project("seeds:\n  shop:\n    s: {+post-hook: select 1}\n    u: {+post-hook: select 2}\n"),
+			[]string{"dbt_project.yml:4:9: warning: config post_hook", "dbt_project.yml:5:9: warning: config post_hook"}},
+		"flags":          {project("flags: {warn_error: true, fail_fast: false, use_colors: true}\n"), []string{"dbt_project.yml:2:9: warning: flags: warn_error has no effect"}},
+		"config-version": {project("config-version: 1\n"), []string{"warning: config-version 1 is read as 2"}},
+		"freshness that is none": {map[string]string{"models/s.yml": "sources: [{name: s, freshness: null, tables: [{name: t}]}]\n" +
+			"models: [{name: m, config: {freshness: {build_after: {count: 1, period: day}}}}]\n", "models/m.sql": "select 1 as id"}, nil},
+		"a test's key": {map[string]string{"models/m.yml": "models: [{name: m, columns: [{name: id, data_tests: [not_null: {config: {severty: warn}}]}]}]\n",
+			"models/m.sql": "select 1 as id", "tests/x.sql": "{{ config(quoting={}, severty='warn') }} select * from {{ ref('m') }}"},
+			[]string{`did you mean "severity"?`, "tests/x.sql:1:19: warning: config quoting has no effect: tests have no such configuration"}},
+		"a snapshot of nothing": {map[string]string{"models/s.yml": "snapshots:\n  - name: sn\n    relation: ref('gone')\n    config: {unique_key: id, strategy: check, check_cols: all}\n"},
+			[]string{`models/s.yml:3:15: ref("gone"): no model`}},
+	} {
+		_, text := loadDBT(c.files, nil, nil)
+		if c.want == nil && text != "" {
+			t.Errorf("%s: it is said that %s", name, text)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: %q is not said in %q", name, want, text)
+			}
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package models_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// What a profile gives: the target, its schema and database, and what is said of what has no effect.
+func TestProfile(t *testing.T) {
+	const duck = "shop: {target: dev, outputs: {dev: {type: duckdb, path: a.duckdb}, prod: {type: duckdb, schema: live, path: a.duckdb}}}\n"
+	profile := func(output string) string { return "shop:\n  target: dev\n  outputs:\n    dev: " + output + "\n" }
+	for name, c := range map[string]struct {
+		profile, project string
+		env              map[string]string
+		target, database string // target/schema
+		said             []string
+	}{
+		"of DuckDB":             {profile: duck, target: "dev/main", database: "a"},
+		"DBT_TARGET":            {profile: duck, env: map[string]string{"DBT_TARGET": "prod"}, target: "prod/live", database: "a"},
+		"DBT_TARGET of nothing": {profile: duck, env: map[string]string{"DBT_TARGET": "pro"}, said: []string{`DBT_TARGET: unknown target "pro"`, `did you mean "prod"?`}},
+		"DBT_PROFILE":           {profile: "other: {target: x, outputs: {x: {type: duckdb}}}", env: map[string]string{"DBT_PROFILE": "other"}, target: "x/main"},
+		"a name by a template":  {profile: duck, project: "name: shop\nprofile: \"{{ env_var('P') }}\"\n", env: map[string]string{"P": "shop"}, target: "dev/main", database: "a"},
+		"no profiles.yml": {target: "local/main", said: []string{"dbt_project.yml:2:10: warning: there is no profiles.yml in the project, in DBT_PROFILES_DIR or in ~/.dbt, " +
+			`which would have the profile "shop": tables are published to warehouse/, in schema main`}},
+		"no such profile":    {profile: "shopp: {}", target: "local/main", said: []string{`profiles.yml has no profile "shop"`, `did you mean "shopp"?`}},
+		"a secret":           {profile: profile("{type: duckdb, path: x.duckdb, schema: \"{{ env_var('DBT_ENV_SECRET_S') }}\"}"), env: map[string]string{"DBT_ENV_SECRET_S": "hush"}, target: "dev/hush", database: "x"},
+		"a variable too few": {profile: profile("{type: duckdb, path: \"{{ env_var('NOPE') }}\"}"), said: []string{`profiles.yml:4:31: the environment variable "NOPE" is not set`, "env_var('NOPE', '…')"}},
+		"MotherDuck": {profile: profile("{type: duckdb, path: 'md:shop?token=abc'}"), target: "dev/main",
+			said: []string{"profiles.yml:4:31: warning: path of the profile is no file of this machine (md:…)", "sources"}},
+		"settings": {profile: profile("{type: duckdb, settings: {memory_limit: 1GB, TimeZone: UTC}}"), target: "dev/main", said: []string{"warning: settings of the profile: TimeZone has no effect"}},
+		"Postgres": {profile: profile("{type: postgres, host: \"{{ env_var('PGHOST') }}\", password: \"{{ env_var('DBT_ENV_SECRET_PW') }}\", dbname: db, schema: stage}"), target: "dev/stage", database: "db",
+			said: []string{`warning: output "dev" of the profile is of type "postgres": the project runs on DuckDB, and its tables are published to warehouse/, in schema stage`}},
+		"BigQuery":  {profile: profile("{type: bigquery, method: oauth, project: p, dataset: stage}"), target: "dev/stage", database: "p", said: []string{`of type "bigquery"`}},
+		"Snowflake": {profile: profile("{type: snowflake, account: x, database: d, schema: s}"), target: "dev/s", database: "d", said: []string{"targets: { dev: { type: snowflake, … } } in millrace.yml: docs/snowflake.md"}},
+	} {
+		files := map[string]string{"dbt_project.yml": "name: shop\nprofile: shop\n", "models/m.sql": "select '{{ target.type }}'"}
+		if c.profile != "" {
+			files["profiles.yml"] = c.profile
+		}
+		if c.project != "" {
+			files["dbt_project.yml"] = c.project
+		}
+		p, text := loadDBT(files, c.env, nil)
+		for _, want := range c.said {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: %q is not said in %q", name, want, text)
+			}
+		}
+		if len(c.said) == 0 && text != "" {
+			t.Errorf("%s: it is said that %s", name, text)
+		}
+		if c.target == "" {
+			continue
+		}
+		if got := p.Target.Name + "/" + p.Target.Schema; got != c.target || p.Database != c.database {
+			t.Errorf("%s: the target is %s of database %q", name, got, p.Database)
+		}
+		if strings.Contains(text, "abc") || strings.Contains(text, "PGHOST") {
+			t.Errorf("%s: a secret is told: %s", name, text)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package transform
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/models/portable"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// Post-hooks may change the rows of their model's own table, which nobody has seen yet. They work on a temporary copy of what the SELECT
+// gave, in the model's session, and what is in it behind the last of them is the model's version.
+
+// draft is a table's own copy for its post-hooks; nil where there can be none.
+type draft struct {
+	name warehouse.Name
+	made bool // once a hook has changed something
+}
+
+// draftOf is the draft of a model: only what is one table of nothing but the SELECT's rows can be changed behind it.
+func draftOf(job Job) *draft {
+	if m := job.Node.Model; m == nil || m.Materialized != models.Table || job.Divider != nil {
+		return nil
+	}
+	return &draft{name: warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}}
+}
+
+// changedBy says whether a statement changes rows of the table and of nothing else, by the words that it begins with.
+func (d *draft) changedBy(words []string) bool {
+	if d == nil || len(words) == 0 {
+		return false
+	}
+	rest := words[1:]
+	skip := func(any ...string) bool {
+		if len(rest) > 0 && slices.Contains(any, rest[0]) {
+			rest = rest[1:]
+			return true
+		}
+		return false
+	}
+	switch words[0] {
+	case "insert":
+		if skip("or") && !skip("replace", "ignore") || !skip("into") {
+			return false
+		}
+	case "delete":
+		if !skip("from") {
+			return false
+		}
+	case "truncate":
+		skip("table")
+	case "update":
+	default:
+		return false
+	}
+	schema, table := strings.ToLower(d.name.Schema), strings.ToLower(d.name.Table)
+	if len(rest) > 2 && rest[1] == "." {
+		return rest[0] == schema && rest[2] == table && (len(rest) == 3 || rest[3] != ".")
+	}
+	return len(rest) > 0 && rest[0] == table
+}
+
+// copied is the copy's name. Alone the table's name means the copy too: what is temporary is found first.
+func (d *draft) copied(b *Builder) string {
+	return "temp.main." + b.Warehouse.Dialect().QuoteIdent(d.name.Table)
+}
+
+// change runs a statement that changes the table.
+func (d *draft) change(ctx context.Context, b *Builder, sql string) error {
+	if !d.made {
+		if err := b.Warehouse.Session(ctx, "CREATE TEMP TABLE "+b.Warehouse.Dialect().QuoteIdent(d.name.Table)+" AS SELECT * FROM "+b.Warehouse.Dialect().Table(d.name)); err != nil {
+			return err
+		}
+		d.made = true
+	}
+	return b.Warehouse.Session(ctx, d.meant(b, sql))
+}
+
+// meant is a statement that reads the copy where there is one.
+func (d *draft) meant(b *Builder, sql string) string {
+	if d == nil || !d.made {
+		return sql
+	}
+	return portable.Renamed(sql, d.name.Schema, d.name.Table, d.copied(b))
+}
+
+// asked runs statements of a template that change the table; false when they do not.
+func (d *draft) asked(ctx context.Context, b *Builder, sql string) (bool, error) {
+	all := portable.Statements(sql)
+	if d == nil || len(all) == 0 || slices.ContainsFunc(all, func(s portable.Statement) bool { return !d.changedBy(s.Words) }) {
+		return false, nil
+	}
+	for _, s := range all {
+		if err := d.change(ctx, b, s.SQL); err != nil {
+			return true, err
+		}
+	}
+	return true, nil
+}
+
+// drafted makes the version of what the hooks have left in the copy, in the place of the one that they found.
+func (b *Builder) drafted(ctx context.Context, job Job, found *Built) (*Built, error) {
+	if job.own == nil || !job.own.made {
+		return found, nil
+	}
+	for _, f := range found.Written {
+		if err := os.Remove(f.Path); err != nil {
+			return nil, err
+		}
+	}
+	built, err := b.run(ctx, job, "SELECT * FROM "+job.own.copied(b))
+	if err != nil {
+		return nil, fmt.Errorf("what the post-hooks of %s have made: %w", job.Node.Name(), err)
+	}
+	return built, nil
+}
