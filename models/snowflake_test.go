@@ -106,6 +106,35 @@ func TestSnowflakeMistakes(t *testing.T) {
 	}
 }
 
+// TestSnowflakeModes: what cannot be brought that way of a model is a mistake where the target says it.
+func TestSnowflakeModes(t *testing.T) {
+	files := map[string]string{
+		"models/i.sql":    "{{ config(materialized='incremental', unique_key='id', incremental_strategy='delete+insert') }} select id from {{ source('erp', 'orders') }}",
+		"models/m.sql":    "{{ config(materialized='incremental', unique_key='id') }} select id from {{ source('erp', 'orders') }}",
+		"models/a.sql":    "{{ config(materialized='incremental', incremental_strategy='append') }} select id from {{ source('erp', 'orders') }}",
+		"snapshots/s.sql": "{% snapshot s %}{{ config(unique_key='id', strategy='check', check_cols='all') }} select id from {{ source('erp', 'orders') }}{% endsnapshot %}",
+	}
+	for entry, want := range map[string]string{
+		"'*.s': { mode: merge }":  "millrace.yml:16:22: mode: merge needs a key by which rows are merged, and main.s has none|a snapshot has a row for each state of a key",
+		"'*.s': { mode: scd2 }":   "mode: scd2 needs a key|keeps the history itself",
+		"'*.s': { mode: append }": "millrace.yml:16:22: mode: append fails when rows that were loaded change, and those of main.s do: a snapshot ends",
+		"'*.i': { mode: merge }":  "mode: merge needs a key|a key may have many rows",
+		"'*.i': { mode: append }": "mode: append fails|replaces rows",
+		"'*.m': { mode: append }": "mode: append fails|replaces rows",
+		"'*.m': { mode: scd2 }":   "",
+		"'*.a': { mode: append }": "",
+		"'*.s': { mode: full }":   "",
+	} {
+		files["millrace.yml"] = snow(token, entry)
+		_, text := load(files)
+		for _, part := range strings.Split(want, "|") {
+			if !strings.Contains(text, part) || want == "" && strings.Contains(text, "mode:") {
+				t.Errorf("%s: %q is not said in:\n%s", entry, part, text)
+			}
+		}
+	}
+}
+
 // TestSnowflakeLogins: each way to log in is enough.
 func TestSnowflakeLogins(t *testing.T) {
 	for _, keys := range []string{

@@ -126,18 +126,11 @@ func (l *loader) snowflakeFits(at config.Pos, pattern string) {
 
 // snowflakeNode holds what is said of a table against the node that makes it.
 func (l *loader) snowflakeNode(n *Node, kept SnowflakeTable) {
-	if (kept.Mode == "merge" || kept.Mode == "scd2") && len(n.Key()) == 0 {
-		hint := "only an incremental stream is merged by its key: make it one, or take mode: auto"
-		if n.Model != nil {
-			hint = "give the model materialized: incremental and a unique_key, or take mode: auto"
-		}
-		if n.Seed != nil {
-			hint = "a seed is read anew in each run: take mode: auto, or put an incremental model with a unique_key over it"
-		}
-		if n.Entity != nil {
-			hint = "the tables of an entity are made anew in each run: take mode: auto, or put an incremental model with a unique_key over it"
-		}
-		l.problem(kept.Origin.At("mode"), hint, "mode: %s needs a key by which rows are merged, and %s has none", kept.Mode, n.Name())
+	switch {
+	case (kept.Mode == "merge" || kept.Mode == "scd2") && !oneRowEach(n):
+		l.problem(kept.Origin.At("mode"), keylessHint(n), "mode: %s needs a key by which rows are merged, and %s has none", kept.Mode, n.Name())
+	case kept.Mode == "append" && rewrites(n) != "":
+		l.problem(kept.Origin.At("mode"), "take mode: auto, or full", "mode: append fails when rows that were loaded change, and those of %s do: %s", n.Name(), rewrites(n))
 	}
 	c := n.Contract()
 	if c == nil || c.Extra == ExtraAllowed {
@@ -162,6 +155,41 @@ func (l *loader) snowflakeNode(n *Node, kept SnowflakeTable) {
 			l.problem(kept.Origin.Item(list.key, i), hint, "%s: %s has no column %q", list.key, n.Name(), column)
 		}
 	}
+}
+
+// oneRowEach says whether the node's table has a key with one row each. What is deleted by a key and inserted anew may have several.
+func oneRowEach(n *Node) bool {
+	return len(n.Key()) > 0 && (n.Model == nil || n.Model.Strategy == StrategyMerge)
+}
+
+// rewrites says why rows of the node's table change; "" where they are only added to, or made anew.
+func rewrites(n *Node) string {
+	switch {
+	case n.Model == nil:
+		return ""
+	case n.Model.Materialized == Snapshot:
+		return "a snapshot ends the validity of rows that have changed"
+	case n.Model.Materialized == Incremental && n.Model.Strategy != StrategyAppend:
+		return fmt.Sprintf("incremental_strategy=%q replaces rows", n.Model.Strategy)
+	}
+	return ""
+}
+
+// keylessHint says what to do about a node without a key.
+func keylessHint(n *Node) string {
+	switch {
+	case n.Model != nil && n.Model.Materialized == Snapshot:
+		return "a snapshot has a row for each state of a key, and keeps the history itself: take mode: auto"
+	case n.Model != nil && n.Model.Materialized == Incremental && n.Model.Strategy != StrategyMerge:
+		return fmt.Sprintf("with incremental_strategy=%q a key may have many rows: take incremental_strategy='merge' with a unique_key, or mode: auto", n.Model.Strategy)
+	case n.Model != nil:
+		return "give the model materialized: incremental and a unique_key, or take mode: auto"
+	case n.Seed != nil:
+		return "a seed is read anew in each run: take mode: auto, or put an incremental model with a unique_key over it"
+	case n.Entity != nil:
+		return "the tables of an entity are made anew in each run: take mode: auto, or put an incremental model with a unique_key over it"
+	}
+	return "only an incremental stream is merged by its key: make it one, or take mode: auto"
 }
 
 // The schemas that tables cannot go to: that of the ledger, and Snowflake's own.

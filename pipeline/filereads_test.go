@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
@@ -28,6 +29,14 @@ func TestFilesThatModelsRead(t *testing.T) {
 		"data/o_2.csv":    "id,n\n2,y\n",
 		"data/j.json":     `{"id": 1, "x": "one"} {"id": 2, "x": "two"}`,
 	})
+	settle := func(name string, ago time.Duration) { // a file that was written just now is read again
+		if err := os.Chtimes(filepath.Join(dir, "data", name), time.Time{}, time.Now().Add(-ago)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"o_1.csv", "o_2.csv", "j.json"} {
+		settle(name, time.Hour)
+	}
 	e := engineWith(t, models.Loading{Dir: dir})
 	r := run(t, e)
 	for node, want := range map[string]journal.Status{"files.o": journal.Succeeded, "main.a": journal.Succeeded, "main.b": journal.Succeeded, "main.c": journal.Succeeded,
