@@ -3,7 +3,6 @@ package models
 import (
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"sort"
 	"strconv"
@@ -26,7 +25,8 @@ func (l *loader) singularChecks() {
 		}
 		for _, dir := range p.testPaths() {
 			for _, t := range l.templates(dir) {
-				if generic := path.Join(dir, "generic") + "/"; !strings.HasPrefix(t.Name(), generic) && !t.OnlyMacros() && dir != "checks" {
+				below := strings.TrimPrefix(t.Name(), dir+"/") // beside singular tests there are generic ones, and rows of unit tests
+				if !strings.HasPrefix(below, "generic/") && !strings.HasPrefix(below, "fixtures/") && !t.OnlyMacros() && dir != "checks" {
 					l.singular(p, t)
 				}
 			}

@@ -1,7 +1,6 @@
 package models
 
 import (
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -95,9 +94,9 @@ func (l *loader) linkExposures() {
 		file := strings.TrimPrefix(strings.TrimPrefix(d.Pos().File, d.pkg.dir), "/")
 		e := &Exposure{Name: d.Name, Label: d.Label, Type: d.Type, Maturity: d.Maturity, URL: d.URL, OwnerName: d.Owner.Name,
 			OwnerEmail:  strings.Join(d.Owner.Email, ", "),
-			Description: l.described(d.pkg, d.Description, d.At("description")), Tags: slices.Concat(d.Tags, d.Config.Tags), Meta: metaOf(jinja.NewDict(), d.Meta, d.Config.Meta),
+			Description: l.described(d.pkg, d.Description, d.At("description")), Tags: slices.Concat(d.Tags, d.Config.Tags),
 			Package: d.pkg.label(), Path: d.Pos().File, Pos: d.At("name"), fqn: d.pkg.fqn(d.pkg.inside(d.pkg.modelPaths()), file, d.Name)}
-		enabled := true
+		enabled, meta := true, jinja.NewDict()
 		for _, s := range l.cascade(d.pkg, func(k *dbtKeys) config.Node { return k.Exposures }, e.fqn) {
 			if on, ok := s.value.(bool); ok && s.key == "enabled" {
 				enabled = on
@@ -105,10 +104,11 @@ func (l *loader) linkExposures() {
 			if s.key == "tags" {
 				e.Tags = append(e.Tags, tagsIn(s.value)...)
 			}
-			if meta, ok := s.value.(map[string]any); ok && s.key == "meta" {
-				maps.Copy(e.Meta, meta)
+			if said, ok := s.said.(*jinja.Dict); ok && s.key == "meta" {
+				meta = joined(meta, said)
 			}
 		}
+		e.Meta = metaOf(meta, d.Meta, d.Config.Meta)
 		if d.Config.Enabled != nil {
 			enabled = *d.Config.Enabled
 		}

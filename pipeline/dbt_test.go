@@ -112,12 +112,13 @@ func TestChecksOfEphemeralModels(t *testing.T) {
 // TestSourcesThatNothingProvides: who only names such a table is built, who reads it fails alone; what a post-hook adds is published.
 func TestSourcesThatNothingProvides(t *testing.T) {
 	dir := project(t, map[string]string{
-		"dbt_project.yml":   "name: shop\nprofile: shop\nvars: {answer: \"{{ 40 + 2 }}\"}\n",
-		"profiles.yml":      "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n",
-		"models/models.yml": "sources:\n  - name: erp\n    tables: [{name: orders, identifier: raw_orders}]\n",
-		"models/part.sql":   "{{ config(materialized='ephemeral') }}\n-- {{ source('erp', 'orders') }}\nselect 1 -- one\nas id",
-		"models/named.sql":  "{{ config(materialized='table', post_hook=\"insert into {{ this }} values ({{ var('answer') }})\") }}\n-- {{ ref('part') }}\nselect * from {{ ref('part') }}",
-		"models/reads.sql":  "select * from {{ source('erp', 'orders') }}",
+		"dbt_project.yml":                        "name: shop\nprofile: shop\nvars: {answer: \"{{ 40 + 2 }}\"}\n",
+		"profiles.yml":                           "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n",
+		"models/models.yml":                      "sources:\n  - name: erp\n    tables: [{name: orders, identifier: raw_orders}]\n",
+		"models/part.sql":                        "{{ config(materialized='ephemeral') }}\n-- {{ source('erp', 'orders') }}\nselect 1 -- one\nas id",
+		"models/named.sql":                       "{{ config(materialized='table', post_hook=\"insert into {{ this }} values ({{ var('answer') }})\") }}\n-- {{ ref('part') }}\nselect * from {{ ref('part') }}",
+		"models/reads.sql":                       "select * from {{ source('erp', 'orders') }}",
+		"tests/fixtures/rows_of_a_unit_test.sql": "select 1 as a",
 	})
 	e := engineWith(t, models.Loading{Dir: dir})
 	r := run(t, e)
@@ -126,6 +127,9 @@ func TestSourcesThatNothingProvides(t *testing.T) {
 	}
 	if got := fmt.Sprint(len(publishedTables(t, e)["main.named"].Rows)); got != "2" {
 		t.Errorf("%s rows", got)
+	}
+	if len(r.Checks) != 0 {
+		t.Errorf("what is no test has run as one: %v", r.Checks)
 	}
 	got := step(t, r, "main.reads")
 	if !strings.Contains(got.Error, "raw_orders") || !strings.Contains(got.Hint, "no seed or model makes erp.raw_orders") {

@@ -26,6 +26,11 @@ type Outcome struct {
 	End       time.Time         // when the last check ended: when each began nobody has noted
 }
 
+// Outcome is what NodeResults tells of; end is when the last check ended.
+func (r *Report) Outcome(end time.Time) Outcome {
+	return Outcome{r.Steps, r.Checks, r.UnitTests, r.Compiled, end}
+}
+
 // NodeResults are a result for each node that was built, and for each test and unit test. Streams are no nodes that dbt builds.
 func NodeResults(p *models.Project, o Outcome) []NodeResult {
 	results := []NodeResult{}

@@ -17,7 +17,7 @@ func RunResults(p *models.Project, r *pipeline.Report, in models.Invocation, arg
 		took, end = r.Run.Finished.Sub(r.Run.Begun()).Seconds(), *r.Run.Finished
 	}
 	results := []map[string]any{}
-	for _, one := range pipeline.NodeResults(p, pipeline.Outcome{Steps: r.Steps, Checks: r.Checks, UnitTests: r.UnitTests, Compiled: r.Compiled, End: end}) {
+	for _, one := range pipeline.NodeResults(p, r.Outcome(end)) {
 		results = append(results, result(one))
 	}
 	return map[string]any{"metadata": p.Metadata(ResultsSchema, in), "results": results, "elapsed_time": took, "args": args}

@@ -67,7 +67,7 @@ func (a *app) writeArtifacts(e *pipeline.Engine, r *pipeline.Report) {
 	args := map[string]any{"which": "build", "select": []string{}, "exclude": []string{}, "target": e.Project.Target.Name,
 		"full_refresh": r.Run.Selection.FullRefresh, "vars": map[string]any{}}
 	in.Compiled = map[string]string{}
-	for _, one := range pipeline.NodeResults(e.Project, r.Steps, r.Checks, r.Compiled, in.At) {
+	for _, one := range pipeline.NodeResults(e.Project, r.Outcome(in.At)) {
 		in.Compiled[one.ID] = one.SQL
 	}
 	for name, v := range map[string]map[string]any{"manifest.json": e.Project.Manifest(in),
