@@ -21,6 +21,13 @@ func (l *loader) byMacro(n *Node, kind, name string, body config.Node, file, col
 	if !l.isDBT() {
 		return false
 	}
+	for _, of := range []config.Node{body, body.Get("config")} {
+		for key, value := range of.All() {
+			if value.IsNull() && slices.Contains(testSettings, key) { // nothing, which a kind of ours takes for a mistake
+				return true
+			}
+		}
+	}
 	for _, s := range l.testSettings(n, file, name) {
 		if s.key == "fail_calc" {
 			return true

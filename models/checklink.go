@@ -442,6 +442,15 @@ func (l *loader) configureCheck(w *written, said []setting) bool {
 
 // set takes one key of config().
 func (w *written) set(s setting) (err error) {
+	if s.value == nil && w.AsDBT { // it takes back what was said further out
+		switch s.key {
+		case "limit":
+			w.Capped = 0
+		case "where":
+			w.Where = ""
+		}
+		return nil
+	}
 	text := fmt.Sprint(s.value)
 	switch s.key {
 	case "severity":
