@@ -406,6 +406,9 @@ func (l *loader) yamlEnv() jinja.Func {
 		if l.p.env != nil {
 			value, ok = l.p.env(name)
 		}
+		if l.Env == nil && vals[1] != nil { // lint has the name in place of a value: the default is nearer to the truth
+			ok = false
+		}
 		switch {
 		case ok && secretName && l.Redactor != nil:
 			l.Redactor.Add(secret.NewValue(value))

@@ -3,6 +3,7 @@ package models_test
 import (
 	"fmt"
 	"testing"
+	"testing/fstest"
 
 	"github.com/millrace/millrace/models"
 )
@@ -43,5 +44,17 @@ unit_tests:
 		if ok != isMacro || isMacro && args.Test.Macro != "test_accepted_values" {
 			t.Errorf("test %d is %T", i, raw.Checks[i].Args)
 		}
+	}
+}
+
+// Lint looks without an environment: what a default says is nearer to the truth than the name of the variable.
+func TestDefaultsWithoutAnEnvironment(t *testing.T) {
+	p, problems := models.Load(models.Loading{Dir: "/p", Files: fstest.MapFS{
+		"dbt_project.yml": {Data: []byte("name: shop\n")},
+		"seeds/other.csv": {Data: []byte("a\n1\n")},
+		"seeds/s.yml":     {Data: []byte("seeds: [{name: other, config: {schema: \"{{ env_var('A', 'given') }}_{{ env_var('B') }}\"}}]\n")},
+	}})
+	if problems.HasErrors() || p.Node("main_given_B.other") == nil {
+		t.Errorf("%s: %v", p.Nodes[0].Name(), problems)
 	}
 }

@@ -191,7 +191,7 @@ func callEnvVar(e Engine, a Args) (any, error) {
 		return nil, &Error{Msg: "env_var('" + name + "'): a secret cannot be read in a template, where it could end in SQL or a log",
 			Hint: "secrets belong to the connection of a target: ${secret:…} in millrace.yml, or profiles.yml"}
 	}
-	if v, ok := e.EnvVar(name); ok {
+	if v, ok := e.EnvVar(name); ok && (v != name || vals[1] == nil) { // who looks without an environment has the name in place of a value
 		return v, nil
 	}
 	if vals[1] == nil {
