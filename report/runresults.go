@@ -25,11 +25,14 @@ func RunResults(p *models.Project, r *pipeline.Report, in models.Invocation, arg
 
 // result has what every result has.
 func result(r pipeline.NodeResult) map[string]any {
-	out := map[string]any{"unique_id": r.ID, "status": r.Status, "message": nil, "failures": r.Failures, "execution_time": r.Took.Seconds(),
+	out := map[string]any{"unique_id": r.ID, "status": r.Status, "message": nil, "failures": nil, "execution_time": r.Took.Seconds(),
 		"timing": []any{}, "thread_id": "millrace", "adapter_response": r.Response(), "compiled": nil, "compiled_code": nil, "relation_name": nil,
 		"batch_results": nil}
 	if r.Message != "" {
 		out["message"] = r.Message
+	}
+	if r.Failures != nil {
+		out["failures"] = *r.Failures
 	}
 	if !r.Finished.IsZero() {
 		out["timing"] = []any{map[string]any{"name": "compile", "started_at": models.Moment(r.Started), "completed_at": models.Moment(r.Started)},

@@ -51,8 +51,8 @@ unit_tests:
 	}
 	for id, want := range map[string]result{
 		"model.shop.orders": {"success", nil}, "model.shop.totals": {"skipped", nil}, "model.shop.top": {"skipped", nil},
-		p.TestID(few): {"pass", 0}, p.TestID(all): {"fail", int64(2)}, p.TestID(p.Node("main.totals").Checks[0]): {"skipped", nil},
-		"unit_test.shop.totals.adds": {"fail", 1}, "unit_test.shop.top.tops": {"skipped", nil},
+		p.TestID(few): {"pass", int64(0)}, p.TestID(all): {"fail", int64(2)}, p.TestID(p.Node("main.totals").Checks[0]): {"skipped", nil},
+		"unit_test.shop.totals.adds": {"fail", int64(1)}, "unit_test.shop.top.tops": {"skipped", nil},
 	} {
 		if got[id] != want {
 			t.Errorf("%s is %v, and not %v", id, got[id], want)
