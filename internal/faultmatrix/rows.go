@@ -45,10 +45,15 @@ func (h *harness) matrix(ctx context.Context, l *lab) ([]trial, error) {
 	if err != nil {
 		return nil, fmt.Errorf("trace an entity: %w", err)
 	}
+	ofDBT, err := h.dbtTrials(ctx, l)
+	if err != nil {
+		return nil, fmt.Errorf("trace a project of dbt: %w", err)
+	}
 	var all []trial
 	all = append(all, h.controlTrials()...)
 	all = append(all, replays...)
 	all = append(all, entities...)
+	all = append(all, ofDBT...)
 	all = append(all, h.killTrials(first, usual)...)
 	all = append(all, h.errorTrials(first, usual)...)
 	all = append(all, h.signalTrials()...)

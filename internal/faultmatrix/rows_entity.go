@@ -121,7 +121,8 @@ func (h *harness) entityTrials(ctx context.Context, l *lab) ([]trial, error) {
 		return nil, err
 	}
 	all := []trial{{row: "entity", stage: "tables of two runs are told", run: func(ctx context.Context, l *lab) error { return l.entityControl(ctx) }}}
-	for _, v := range h.entityCuts(visits) {
+	most := map[string]int{"match": 4, "parquet.write": 4, "journal.step.commit": 3, "publish.manifest.rename": 1, "publish.pointer.swap": 1, "publish.done": 1}
+	for _, v := range h.someOf(visits, most) {
 		lossy := strings.HasPrefix(v.point, "publish.")
 		all = append(all, trial{row: "entity", stage: "killed at " + v.String(), run: func(ctx context.Context, l *lab) error {
 			return l.killEntity(ctx, v, lossy, want, rng(h.seed, "entity"+v.String()))
@@ -136,14 +137,13 @@ func (h *harness) entityTrials(ctx context.Context, l *lab) ([]trial, error) {
 	}}), nil
 }
 
-// entityCuts picks where to kill: before each act of matching, and of the other points, in the short form a few of those that write and
-// those that publish.
-func (h *harness) entityCuts(visits []visit) []visit {
+// someOf picks where to kill: in the short form at most so many visits of each point, spread over the run, and of points that are not named
+// none.
+func (h *harness) someOf(visits []visit, most map[string]int) []visit {
 	count := map[string]int{}
 	for _, v := range visits {
 		count[v.point]++
 	}
-	most := map[string]int{"match": 4, "parquet.write": 4, "journal.step.commit": 3, "publish.manifest.rename": 1, "publish.pointer.swap": 1, "publish.done": 1}
 	var all []visit
 	for _, v := range visits {
 		at, some := most[v.point]
@@ -204,8 +204,16 @@ func (l *lab) endMatch(ctx context.Context, want *result) error {
 	return l.entitySettled(want)
 }
 
-// entitySettled holds what readers find against the result of a run that nothing has cut off, and looks for what a cut has left behind.
+// entitySettled is asUncut, and that the entity's tables are of one run.
 func (l *lab) entitySettled(want *result) error {
+	if err := l.asUncut(want); err != nil {
+		return err
+	}
+	return l.ofOneRun()
+}
+
+// asUncut holds what readers find against the result of a run that nothing has cut off, and looks for what a cut has left behind.
+func (l *lab) asUncut(want *result) error {
 	if err := l.unwatch(); err != nil {
 		return err
 	}
@@ -223,7 +231,7 @@ func (l *lab) entitySettled(want *result) error {
 	if len(left) > 0 {
 		return violation("behind a run that succeeded there is still %s", strings.Join(left, ", "))
 	}
-	return errors.Join(l.ofOneRun(), checkJournal(l.project()))
+	return checkJournal(l.project())
 }
 
 // killDecision kills who writes a decision, and writes it again: the file has lines that are whole, and none of the earlier ones is lost.
