@@ -180,8 +180,8 @@ func TestGraphIsARenderingsOwn(t *testing.T) {
 	e.graph.Freeze()
 	before, _ := reprOf(e.graph)
 	src := `{% set n = graph.nodes['a'] %}{% do n.meta.update({'y': 2}) %}{% do n.meta.setdefault('z', 3) %}{% do n.tags.append('u') %}{% do n.tags[1].update({'k': 2}) %}` +
-		`{% do graph.nodes.pop('b') %}{% do graph.update({'mine': 1}) %}{{ graph.nodes.values() | list }} {{ n.meta.popitem() }} {{ graph.nodes.a.meta }} {{ graph.keys() | list }}`
-	want := `[{'meta': {'x': 1, 'y': 2, 'z': 3}, 'name': 'a', 'tags': ['t', {'k': 2}, 'u']}] ('z', 3) {'x': 1, 'y': 2} ['nodes', 'mine']`
+		`{% for m in graph.nodes.values() %}{% do m.update({'seen': true}) %}{% endfor %}{% for k, m in graph.nodes.items() %}{% do m.meta.update({'w': k}) %}{% endfor %}{% do graph.nodes.pop('b') %}{% do graph.update({'mine': 1}) %}{{ graph.nodes.values() | list }} {{ n.meta.popitem() }} {{ graph.nodes.a.meta }} {{ graph.keys() | list }}`
+	want := `[{'meta': {'x': 1, 'y': 2, 'z': 3, 'w': 'a'}, 'name': 'a', 'tags': ['t', {'k': 2}, 'u'], 'seen': True}] ('w', 'a') {'x': 1, 'y': 2, 'z': 3} ['nodes', 'mine']`
 	for range 2 {
 		out, err := mustParse(t, "m.sql", src).Render(context.Background(), ModelGlobals(e, shopFacts(true)), Options{})
 		if err != nil || out.Text != want {

@@ -639,15 +639,15 @@ func iterDict(d *Dict, kind string) iterator {
 		if i >= len(d.entries) {
 			return nil, false, nil
 		}
-		e := d.entries[i]
+		at := i
 		i++
 		switch kind {
 		case "keys":
-			return e.key, true, nil
+			return d.entries[at].key, true, nil
 		case "values":
-			return e.val, true, nil
+			return d.value(at), true, nil
 		}
-		return pair(e.key, e.val), true, nil
+		return pair(d.entries[at].key, d.value(at)), true, nil
 	}
 }
 
