@@ -176,6 +176,10 @@ func TestGraphIsARenderingsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	nodes, _ := graph.(*Dict).Get("nodes")
+	node, _ := nodes.(*Dict).Get("a")
+	meta, _ := node.(*Dict).Get("meta")
+	_ = node.(*Dict).Set("meta", meta) // said twice
 	e := sharedGraph{&shopEngine{t: t}, graph.(*Dict)}
 	e.graph.Freeze()
 	before, _ := reprOf(e.graph)

@@ -197,6 +197,7 @@ func (d *Dict) reindex() {
 	}
 	for i := range d.entries {
 		d.value(i)
+		d.entries[i].own = false // it is no thawed one any more
 	}
 	d.index, d.thawed = maps.Clone(d.index), false
 }
@@ -211,7 +212,7 @@ func (d *Dict) Set(key, val any) error {
 		return err
 	}
 	if i, ok := d.index[k]; ok {
-		d.entries[i].val, d.entries[i].own = val, true
+		d.entries[i].val, d.entries[i].own = val, d.thawed
 		return nil
 	}
 	d.reindex()
