@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -101,5 +102,28 @@ func TestHookOfTheEndFails(t *testing.T) {
 				t.Errorf("published %v, said %v", r.Published, said)
 			}
 		})
+	}
+}
+
+// TestTableReadsItself: a table that is made anew sees itself as the last run has published it, and is made in each run.
+func TestTableReadsItself(t *testing.T) {
+	dir := project(t, map[string]string{
+		"dbt_project.yml": "name: shop\nprofile: shop\n",
+		"profiles.yml":    "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n",
+		"models/a.sql":    "{{ config(materialized='table') }}{% if adapter.get_relation(this.database, this.schema, this.identifier) %}select max(n) + 1 as n from {{ this }}{% else %}select 1 as n{% endif %}",
+		"models/b.sql":    "{{ config(materialized='table') }}{% if load_relation(this) is none and execute %}select 1 as n{% else %}select n + 10 as n from {{ this }}{% endif %}",
+		"models/c.sql":    "{{ config(materialized='table') }} select * from {{ this }}",
+	})
+	for i := range int64(3) {
+		e := engineWith(t, models.Loading{Dir: dir})
+		r := run(t, e)
+		for table, want := range map[string]int64{"a": 1 + i, "b": 1 + 10*i} {
+			if got := query(t, e, "SELECT n FROM main."+table)[0][0]; fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("run %d: %s is %v, not %d", i+1, table, got, want)
+			}
+		}
+		if step := r.Steps[len(r.Steps)-1]; step.Node != "main.c" || !strings.Contains(step.Error, "does not exist") || !strings.Contains(step.Hint, "from the second run on") {
+			t.Errorf("run %d: %+v", i+1, step)
+		}
 	}
 }
