@@ -2,6 +2,7 @@ package models
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -90,11 +91,12 @@ type CheckSettings struct {
 // rule or the delivery that is wrong, not the rows.
 var DefaultQuarantineError = Condition{Op: ">", Limit: config.Threshold{Percent: 10, IsPercent: true}}
 
-// Condition is a comparison of a number of failing rows with a limit, such as "> 10" or ">= 1%". The zero Condition was
-// not written.
+// Condition is a comparison of a number of failing rows with a limit, such as "> 10" or ">= 1%", or with two, such as
+// "between 1 and 5". The zero Condition was not written.
 type Condition struct {
-	Op    string // = != > >= < <=
+	Op    string // = != > >= < <= between, not between
 	Limit config.Threshold
+	Upper int64 // of between
 }
 
 // IsZero says that the condition was not written.
@@ -110,6 +112,8 @@ func (c Condition) Holds(failing, checked int64) bool {
 		}
 	}
 	switch c.Op {
+	case "between", "not between":
+		return (left >= right && failing <= c.Upper) == (c.Op == "between")
 	case "=":
 		return left == right
 	case "!=":
@@ -131,6 +135,9 @@ func (c Condition) String() string {
 	if c.IsZero() {
 		return ""
 	}
+	if strings.HasSuffix(c.Op, "between") {
+		return fmt.Sprintf("%s %s and %d", c.Op, c.Limit, c.Upper)
+	}
 	return c.Op + " " + c.Limit.String()
 }
 
@@ -139,11 +146,16 @@ func (c Condition) MarshalText() ([]byte, error) { return []byte(c.String()), ni
 
 var conditionSyntax = regexp.MustCompile(`^\s*(=|==|!=|<>|>|>=|<|<=)?\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*$`)
 
+var betweenSyntax = regexp.MustCompile(`^\s*([nN][oO][tT]\s+)?[bB][eE][tT][wW][eE][eE][nN]\s+([0-9]+)\s+[aA][nN][dD]\s+([0-9]+)\s*$`)
+
 // UnmarshalText implements encoding.TextUnmarshaler. A number alone is a limit that must not be passed.
 func (c *Condition) UnmarshalText(b []byte) error {
+	if m := betweenSyntax.FindStringSubmatch(string(b)); m != nil {
+		return c.between(m[1] != "", m[2], m[3])
+	}
 	m := conditionSyntax.FindStringSubmatch(string(b))
 	if m == nil {
-		return errors.New(`must be an operator and a number of rows or a share, such as "> 10", ">= 1%" or "!= 0"`)
+		return errors.New(`must be an operator and a number of rows or a share, such as "> 10", ">= 1%", "!= 0" or "between 1 and 5"`)
 	}
 	op := map[string]string{"": ">", "==": "=", "<>": "!="}[m[1]]
 	if op == "" {
@@ -153,13 +165,28 @@ func (c *Condition) UnmarshalText(b []byte) error {
 	if err := limit.UnmarshalText([]byte(m[2] + m[3])); err != nil {
 		return err
 	}
-	*c = Condition{op, limit}
+	*c = Condition{Op: op, Limit: limit}
 	return nil
+}
+
+func (c *Condition) between(not bool, from, to string) error {
+	read := Condition{Op: "between"}
+	if not {
+		read.Op = "not between"
+	}
+	err := read.Limit.UnmarshalText([]byte(from))
+	if err == nil {
+		read.Upper, err = strconv.ParseInt(to, 10, 64)
+	}
+	if err == nil {
+		*c = read
+	}
+	return err
 }
 
 // SchemaType implements the schema of a Condition.
 func (Condition) SchemaType() map[string]any {
-	return map[string]any{"type": []any{"string", "integer"}, "pattern": conditionSyntax.String() + `|\$\{`, "minimum": 0}
+	return map[string]any{"type": []any{"string", "integer"}, "pattern": conditionSyntax.String() + "|" + betweenSyntax.String() + `|\$\{`, "minimum": 0}
 }
 
 // Literal is a constant in a check's argument.

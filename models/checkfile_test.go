@@ -3,6 +3,7 @@ package models_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -468,6 +469,20 @@ func TestConditionHolds(t *testing.T) {
 		}
 		if got := condition.Holds(c.failing, c.checked); got != c.want {
 			t.Errorf("%d of %d %s: %t", c.failing, c.checked, c.condition, got)
+		}
+	}
+	for text, holds := range map[string][]int64{"between 1 and 5": {1, 5}, " NOT  Between 1 and 5": {0, 6}, "between 6 and 5": {}} {
+		var condition, again models.Condition
+		if err := condition.UnmarshalText([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if err := again.UnmarshalText([]byte(condition.String())); err != nil || again != condition {
+			t.Errorf("%s is written as %s: %v", text, condition, err)
+		}
+		for _, failing := range []int64{0, 1, 5, 6} {
+			if condition.Holds(failing, 100) != slices.Contains(holds, failing) {
+				t.Errorf("%s of %d: %t", text, failing, condition.Holds(failing, 100))
+			}
 		}
 	}
 	if (models.Condition{}).Holds(5, 5) || !(models.Condition{}).IsZero() {

@@ -58,6 +58,7 @@ type run struct {
 	templatesOnce sync.Once
 	templates     transform.Run // what they may know of the run: see forTemplates
 	gate          unitGate
+	hooksEnd      error // of the hooks of the run's end; nil when they did what they say
 	behind        error // why what follows the target does not show what is published; nil when it does
 }
 

@@ -99,8 +99,11 @@ func (r *run) buildAll(ctx context.Context) (err error) {
 		}
 	}
 	more, err := b.End(ctx, r.resultsForHooks())
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
 		return refusedHook(err)
+	case err != nil: // what was built and passed is published all the same, as in dbt
+		r.hooksEnd = fmt.Errorf("%s%w", hooksEndFailed, refusedHook(err))
 	}
 	for _, note := range slices.Concat(notes, more) {
 		r.warn("%s", note) // there is no step that would tell
@@ -113,6 +116,9 @@ func (r *run) said(node, message string) {
 	r.says(false, message, "step", node)
 	r.observe(Event{Kind: "said", Node: node, Text: message})
 }
+
+// hooksEndFailed begins the error of a run whose nodes are all published, and whose last hooks failed.
+const hooksEndFailed = "hook of the run's end: "
 
 // refusedHook is why a run does not go on, with the hook's place: no step would show it.
 func refusedHook(err error) error {

@@ -1,10 +1,12 @@
 package pipeline_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 )
@@ -65,5 +67,63 @@ select 1 as id`,
 	said("other")
 	if second := said("a"); !slices.Contains(second, `a "main"."a" "main"."other" table n,word 7`) {
 		t.Errorf("the second run says\n%s", strings.Join(second, "\n"))
+	}
+}
+
+// TestHookOfTheEndFails: what was built and passed is published, as in dbt; the run tells of the hook, and those behind it do not run.
+func TestHookOfTheEndFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		hook, sql, want, next string
+		code                  int
+	}{
+		"refused":          {"insert into {{ target.schema }}.a select 2", "select 1 as id", "hook of the run's end: dbt_project.yml:5:5: the hook may not run INSERT INTO", "millrace run ", pipeline.ExitPartial},
+		"fails":            {"select * from nowhere", "select 1 as id", "hook of the run's end: dbt_project.yml:5:5: ", "millrace run ", pipeline.ExitPartial},
+		"and a model does": {"{{ exceptions.raise_compiler_error('no') }}", "select * from nowhere", "1 of 2 nodes failed or were withheld: main.a; hook of the run's end: dbt_project.yml:5:5: ", "millrace retry ", pipeline.ExitPartial},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := project(t, map[string]string{
+				"dbt_project.yml": "name: shop\nprofile: shop\non-run-end:\n  - \"{{ log('first', info=true) }}\"\n  - \"" + c.hook + "\"\n  - \"{{ log('third', info=true) }}\"\n",
+				"profiles.yml":    "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n",
+				"models/a.sql":    "{{ config(materialized='table') }} " + c.sql,
+				"models/b.sql":    "{{ config(materialized='table') }} select 2 as id",
+			})
+			var said []string
+			e := engineWith(t, models.Loading{Dir: dir})
+			e.Observe = func(ev pipeline.Event) {
+				if ev.Kind == "said" {
+					said = append(said, ev.Text)
+				}
+			}
+			r := run(t, e)
+			if *r.Run.ExitCode != c.code || !strings.HasPrefix(r.Run.Error, c.want) || !strings.HasPrefix(pipeline.NextCommand(r.Run), c.next) {
+				t.Errorf("exit code %d, %s, next %s", *r.Run.ExitCode, r.Run.Error, pipeline.NextCommand(r.Run))
+			}
+			if !slices.ContainsFunc(r.Published, func(t load.Table) bool { return t.Name.Table == "b" }) || !slices.Equal(said, []string{"first"}) {
+				t.Errorf("published %v, said %v", r.Published, said)
+			}
+		})
+	}
+}
+
+// TestTableReadsItself: a table that is made anew sees itself as the last run has published it, and is made in each run.
+func TestTableReadsItself(t *testing.T) {
+	dir := project(t, map[string]string{
+		"dbt_project.yml": "name: shop\nprofile: shop\n",
+		"profiles.yml":    "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n",
+		"models/a.sql":    "{{ config(materialized='table') }}{% if adapter.get_relation(this.database, this.schema, this.identifier) %}select max(n) + 1 as n from {{ this }}{% else %}select 1 as n{% endif %}",
+		"models/b.sql":    "{{ config(materialized='table') }}{% if load_relation(this) is none and execute %}select 1 as n{% else %}select n + 10 as n from {{ this }}{% endif %}",
+		"models/c.sql":    "{{ config(materialized='table') }} select * from {{ this }}",
+	})
+	for i := range int64(3) {
+		e := engineWith(t, models.Loading{Dir: dir})
+		r := run(t, e)
+		for table, want := range map[string]int64{"a": 1 + i, "b": 1 + 10*i} {
+			if got := query(t, e, "SELECT n FROM main."+table)[0][0]; fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("run %d: %s is %v, not %d", i+1, table, got, want)
+			}
+		}
+		if step := r.Steps[len(r.Steps)-1]; step.Node != "main.c" || !strings.Contains(step.Error, "does not exist") || !strings.Contains(step.Hint, "from the second run on") {
+			t.Errorf("run %d: %+v", i+1, step)
+		}
 	}
 }

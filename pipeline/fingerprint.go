@@ -64,6 +64,9 @@ func moves(n *models.Node, p *warehouse.Parsed) string {
 	}
 	for _, t := range p.Tables {
 		own := strings.EqualFold(t.Schema, n.Schema) && strings.EqualFold(t.Table, n.Table)
+		if own && n.Model != nil && n.Model.Materialized == models.Table {
+			return "its SELECT reads the table itself"
+		}
 		known := own || slices.ContainsFunc(reads(n), func(r *models.Node) bool {
 			return strings.EqualFold(r.Schema, t.Schema) && strings.EqualFold(r.Table, t.Table)
 		})

@@ -201,8 +201,11 @@ func anew(r journal.Run) string {
 	return command
 }
 
-// NextCommand is the command for a run that has failed: its next attempt, or, when another run was faster, a new run.
+// NextCommand is the command for a run that has failed: its next attempt, or, when another run was faster or no node is left to try, a new run.
 func NextCommand(r journal.Run) string {
+	if r.Status == journal.Partial && !r.Selection.Aside() && strings.HasPrefix(r.Error, hooksEndFailed) {
+		return anew(r)
+	}
 	if r.Status == journal.Failed && !r.Selection.Aside() && strings.Contains(r.Error, load.ErrOvertaken.Error()) {
 		return anew(r)
 	}
@@ -337,7 +340,13 @@ func (r *run) verdict() {
 			r.Run.Status, code = journal.Partial, ExitChecks
 		}
 	}
-	r.Run.Behind = r.behind != nil && len(failed) == 0
+	if r.hooksEnd != nil {
+		r.Run.Error = strings.TrimPrefix(r.Run.Error+"; "+r.redact(r.hooksEnd.Error()), "; ")
+		if r.Run.Status == journal.Succeeded {
+			r.Run.Status, code = journal.Partial, ExitPartial
+		}
+	}
+	r.Run.Behind = r.behind != nil && len(failed) == 0 && r.hooksEnd == nil
 	if r.behind != nil {
 		r.Run.Error = strings.TrimPrefix(r.Run.Error+"; "+r.redact(r.behind.Error()), "; ")
 		if r.Run.Status != journal.Failed {

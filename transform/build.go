@@ -134,6 +134,7 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 	if err := b.publishable(job, out, before); err != nil {
 		return nil, err
 	}
+	b.demandOwn(ctx, job, out.Text)
 	built, err := b.run(ctx, job, out.Text)
 	if err != nil {
 		return nil, b.notYet(locate(err, out), job)
@@ -149,6 +150,14 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 	built.Notes, built.SQL = slices.Concat(built.Notes, notes, after), out.Text
 
 	return built, nil
+}
+
+// demandOwn lets a table that is made anew read itself, as it was published before, where its SELECT does.
+func (b *Builder) demandOwn(ctx context.Context, job Job, sql string) {
+	n := job.Node
+	if b.Published != nil && n.Model.Materialized == models.Table && strings.Contains(sql, b.Warehouse.Dialect().Table(warehouse.Name{Schema: n.Schema, Table: n.Table})) {
+		b.Published.Demand(ctx, n.Schema, n.Table)
+	}
 }
 
 // buildable refuses what the loader knows to be impossible.
@@ -172,8 +181,12 @@ func (b *Builder) notYet(err error, job Job) error {
 			return err
 		}
 	}
-	if m := job.Node.Model; errors.As(err, &te) && te.Hint == "" && m.Materialized == models.Incremental && job.Before == nil &&
-		strings.Contains(te.Error(), job.Node.Table+" does not exist") {
+	m := job.Node.Model
+	missing := errors.As(err, &te) && te.Hint == "" && strings.Contains(te.Error(), job.Node.Table+" does not exist")
+	switch {
+	case missing && m.Materialized == models.Table:
+		te.Hint = "{{ this }} is there from the second run on: put what reads it between {% if load_relation(this) is not none %} and {% endif %}"
+	case missing && m.Materialized == models.Incremental && job.Before == nil:
 		te.Hint = "{{ this }} is there from the second run on: put what reads it between {% if is_incremental() %} and {% endif %}"
 	}
 	return err

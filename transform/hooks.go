@@ -396,12 +396,13 @@ func (b *Builder) renderHook(ctx context.Context, as rendering, h models.Hook) (
 }
 
 // Begin looks at the hooks of the run and, in a project of Millrace's own, of these models, before anything of them is built, and runs those of the run's start.
-// Without models nothing is going to be built, and what asks for rows is passed over.
+// Without models nothing is going to be built, and what asks for rows is passed over. In a dbt project that is built what the end would do is
+// left to End.
 func (b *Builder) Begin(ctx context.Context, nodes []*models.Node) (notes []string, err error) {
 	for _, h := range b.Project.OnRunEnd { // what they do with results is seen when there are some
 		as := ofRun(h)
 		as.more, as.quiet, as.reading = ended(nil), true, true
-		if _, err := b.looked(ctx, as, h); err != nil && !asksForRows(err) {
+		if _, err := b.looked(ctx, as, h); err != nil && !asksForRows(err) && (nodes == nil || !b.Project.DBT) { // End fails by it: dbt keeps the tables
 			return nil, err
 		}
 	}

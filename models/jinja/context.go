@@ -114,18 +114,14 @@ func (c *modelContext) values() map[string]any {
 	return g
 }
 
-// graph is the project's, with a top of this rendering's own: packages keep there what they have found out.
+// graph is the project's, as a copy of this rendering's own: packages keep there what they have found out, and change its nodes.
 func (c *modelContext) graph() (any, error) {
 	v, err := c.e.Graph()
 	shared, ok := v.(*Dict)
 	if err != nil || !ok {
 		return v, err
 	}
-	own := NewDict()
-	for key, part := range shared.All() {
-		_ = own.Set(key, part) // it was a key
-	}
-	return own, nil
+	return shared.Thaw(), nil
 }
 
 func orEmpty(v any) any {

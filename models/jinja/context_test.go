@@ -159,3 +159,44 @@ func TestContext(t *testing.T) {
 		}
 	}
 }
+
+// sharedGraph is an engine whose graph all renderings share.
+type sharedGraph struct {
+	*shopEngine
+	graph *Dict
+}
+
+func (e sharedGraph) Graph() (any, error) { return e.graph, nil }
+
+// TestGraphIsARenderingsOwn: a template may change what it gets of the graph, and sees that again; no other does.
+func TestGraphIsARenderingsOwn(t *testing.T) {
+	graph, err := FromGo(map[string]any{"nodes": map[string]any{
+		"a": map[string]any{"name": "a", "meta": map[string]any{"x": int64(1)}, "tags": []any{"t", map[string]any{"k": int64(1)}}},
+		"b": map[string]any{"name": "b", "meta": map[string]any{}, "tags": []any{}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodes, _ := graph.(*Dict).Get("nodes")
+	node, _ := nodes.(*Dict).Get("a")
+	meta, _ := node.(*Dict).Get("meta")
+	_ = node.(*Dict).Set("meta", meta) // said twice
+	e := sharedGraph{&shopEngine{t: t}, graph.(*Dict)}
+	e.graph.Freeze()
+	before, _ := reprOf(e.graph)
+	src := `{% set n = graph.nodes['a'] %}{% do n.meta.update({'y': 2}) %}{% do n.meta.setdefault('z', 3) %}{% do n.tags.append('u') %}{% do n.tags[1].update({'k': 2}) %}` +
+		`{% for m in graph.nodes.values() %}{% do m.update({'seen': true}) %}{% endfor %}{% for k, m in graph.nodes.items() %}{% do m.meta.update({'w': k}) %}{% endfor %}{% do graph.nodes.pop('b') %}{% do graph.update({'mine': 1}) %}{{ graph.nodes.values() | list }} {{ n.meta.popitem() }} {{ graph.nodes.a.meta }} {{ graph.keys() | list }}`
+	want := `[{'meta': {'x': 1, 'y': 2, 'z': 3, 'w': 'a'}, 'name': 'a', 'tags': ['t', {'k': 2}, 'u'], 'seen': True}] ('w', 'a') {'x': 1, 'y': 2, 'z': 3} ['nodes', 'mine']`
+	for range 2 {
+		out, err := mustParse(t, "m.sql", src).Render(context.Background(), ModelGlobals(e, shopFacts(true)), Options{})
+		if err != nil || out.Text != want {
+			t.Errorf("got %v %v", out, err)
+		}
+	}
+	if after, _ := reprOf(e.graph); after != before {
+		t.Errorf("the shared graph has become %s", after)
+	}
+}
+
+func reprOf(v any) (string, error) {
+	return newRender(context.Background(), standardEnv(), nil, Options{}).repr(v)
+}

@@ -71,10 +71,29 @@ func Reserved() []string {
 		"try_or_compiler_error", "validation", "var", "write", "zip", "zip_strict"}
 }
 
+// values are the parts of dbt's context that no template calls: a macro so named takes nothing's place.
+var values = []string{"adapter", "api", "builtins", "context", "database", "dbt_metadata_envs", "dbt_version", "exceptions", "execute", "flags", "graph", "invocation_args_dict", "invocation_id", "model",
+	"modules", "post_hooks", "pre_hooks", "project_name", "run_started_at", "schema", "selected_resources", "target", "this", "thread_id", "validation"}
+
+// shadowing are the macros of packages that are named as a function of dbt's context, where the root project does not say by a macro of its
+// own of that name that it wants them.
+func (l *Library) shadowing() (problems []error) {
+	for _, p := range l.packages {
+		for _, name := range p.order {
+			if builtin(p.name) || p.name == l.root || l.byName[l.root].get(name) != nil || slices.Contains(values, name) || !slices.Contains(Reserved(), name) {
+				continue
+			}
+			problems = append(problems, p.macros[name].ref.Position.problem("macro '"+name+"' of package '"+p.name+"' has the name of a function of dbt's context, and takes its place in the package's own models",
+				"rename it; or, when that is meant, define a macro "+name+" in the project's own macros/, which calls "+p.name+"."+name))
+		}
+	}
+	return problems
+}
+
 // NewLibrary indexes the macros at the top level of the templates; other text in a macro file is not run. The first
 // package is the root project, one named Builtin holds what comes with dbt, the others are installed packages. Its
-// error joins one *Error for each macro that is defined twice in a package, and for each package that has the name of a
-// part of dbt's context.
+// error joins one *Error for each macro that is defined twice in a package, for each macro of a package that has the name of a function of
+// dbt's context while the root project has none of that name, and for each package that has the name of a part of that context.
 func NewLibrary(packages ...Package) (*Library, error) {
 	l := &Library{byName: map[string]*packageMacros{}}
 	reserved := map[string]bool{}
@@ -119,7 +138,8 @@ func NewLibrary(packages ...Package) (*Library, error) {
 			}
 		}
 	}
-	return l, errors.Join(problems...)
+	problems = append(problems, l.shadowing()...)
+	return l, errors.Join(problems[:min(len(problems), maxProblems)]...)
 }
 
 // maxProblems bounds how many problems of macros are reported at once.

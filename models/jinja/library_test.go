@@ -164,14 +164,15 @@ func TestDispatchErrors(t *testing.T) {
 	}
 }
 
-// A package's macro of the name of a part of the context is called by its full name; what the name means alone, stays.
+// A package's macro of the name of a part of the context, which the project says is meant by one of its own, is called by its full name;
+// what the name means alone elsewhere, the project says.
 func TestPackageHasRef(t *testing.T) {
-	lib, err := NewLibrary(Package{"shop", nil}, Package{"mock", []*Template{mustParse(t, "r.sql",
+	lib, err := NewLibrary(Package{"shop", []*Template{mustParse(t, "s.sql", "{% macro ref(x) %}{{ builtin_ref(x) }}{% endmacro %}")}}, Package{"mock", []*Template{mustParse(t, "r.sql",
 		"{% macro ref(x) %}mocked {{ x }}{% endmacro %}{% macro both(x) %}{{ ref(x) }}, {{ mock.ref(x) }}{% endmacro %}")}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	globals := map[string]any{"ref": Func(func(a Args) (any, error) { return "plain " + a.Pos[0].(string), nil })}
+	globals := map[string]any{"builtin_ref": Func(func(a Args) (any, error) { return "plain " + a.Pos[0].(string), nil })}
 	for in, want := range map[string]string{"shop": "plain a; plain a, mocked a", "mock": "mocked a; mocked a, mocked a"} {
 		out, err := mustParse(t, "m.sql", "{{ ref('a') }}; {{ mock.both('a') }}").Render(context.Background(), globals, Options{Macros: lib, Package: in})
 		if err != nil || out.Text != want {
@@ -183,11 +184,12 @@ func TestPackageHasRef(t *testing.T) {
 func TestLibraryErrors(t *testing.T) {
 	lib, err := NewLibrary(
 		Package{"shop", []*Template{mustParse(t, "a.sql", "{% macro m() %}{% endmacro %}"), mustParse(t, "b.sql", "\n{% macro m() %}{% endmacro %}")}},
-		Package{"evil", []*Template{mustParse(t, "e.sql", "{% macro ref(x) %}{% endmacro %}{% macro ok() %}{% endmacro %}{% macro run_query() %}{% endmacro %}")}},
+		Package{"evil", []*Template{mustParse(t, "e.sql", "{% macro ref(x) %}{% endmacro %}{% macro ok() %}{% endmacro %}{% macro run_query() %}{% endmacro %}{% macro model() %}{% endmacro %}")}},
 		Package{"adapter", []*Template{mustParse(t, "ad.sql", "")}},
 	)
 	want := `b.sql:2:1: macro 'm' is defined twice in package 'shop'; the other is at a.sql:1:1 (rename or remove one of them)
-ad.sql:1:1: package 'adapter' has the name of a part of dbt's context (rename the package)`
+ad.sql:1:1: package 'adapter' has the name of a part of dbt's context (rename the package)
+e.sql:1:1: macro 'ref' of package 'evil' has the name of a function of dbt's context, and takes its place in the package's own models (rename it; or, when that is meant, define a macro ref in the project's own macros/, which calls evil.ref)`
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

@@ -761,9 +761,10 @@ func buildDictMethods() map[string]*method {
 	add("popitem", func(_ *render, d *Dict, _ []any) (any, error) {
 		for i := len(d.entries) - 1; i >= 0; i-- {
 			if e := d.entries[i]; !e.dead {
+				v := d.value(i)
 				d.Delete(e.key)
 				d.entries = d.entries[:min(i, len(d.entries))]
-				return pair(e.key, e.val), nil
+				return pair(e.key, v), nil
 			}
 		}
 		return nil, failf("popitem(): dictionary is empty")

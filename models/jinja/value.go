@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -61,11 +62,13 @@ type Dict struct {
 	entries []entry
 	live    int
 	frozen  bool // shared by several renderings: templates cannot change it
+	thawed  bool // a copy of a frozen one: its index is still that one's, and its values are copied as they are read
 }
 
 type entry struct {
 	key, val any
 	dead     bool
+	own      bool // of a thawed dict: the value is a copy already
 }
 
 // NewDict returns an empty dict.
@@ -154,7 +157,49 @@ func (d *Dict) Get(key any) (any, bool) {
 	if !ok {
 		return nil, false
 	}
-	return d.entries[i].val, true
+	return d.value(i), true
+}
+
+// value is that of an entry: of a thawed dict, a copy of its own.
+func (d *Dict) value(i int) any {
+	if e := &d.entries[i]; d.thawed && !e.own {
+		e.val, e.own = thaw(e.val), true
+	}
+	return d.entries[i].val
+}
+
+// Thaw copies a frozen dict for one rendering, which may change the copy. What is in it is copied when it is first read: of a large
+// project's graph a template reads little.
+func (d *Dict) Thaw() *Dict {
+	return &Dict{index: d.index, entries: slices.Clone(d.entries), live: d.live, thawed: true}
+}
+
+func thaw(v any) any {
+	switch v := v.(type) {
+	case *Dict:
+		if v.frozen {
+			return v.Thaw()
+		}
+	case *List:
+		own := &List{Items: slices.Clone(v.Items)}
+		for i, x := range own.Items {
+			own.Items[i] = thaw(x)
+		}
+		return own
+	}
+	return v
+}
+
+// reindex gives a thawed dict an index of its own, before keys come or go.
+func (d *Dict) reindex() {
+	if !d.thawed {
+		return
+	}
+	for i := range d.entries {
+		d.value(i)
+		d.entries[i].own = false // it is no thawed one any more
+	}
+	d.index, d.thawed = maps.Clone(d.index), false
 }
 
 // Set adds or replaces the value at key; only a list or dict as the key is an error.
@@ -167,9 +212,10 @@ func (d *Dict) Set(key, val any) error {
 		return err
 	}
 	if i, ok := d.index[k]; ok {
-		d.entries[i].val = val
+		d.entries[i].val, d.entries[i].own = val, d.thawed
 		return nil
 	}
+	d.reindex()
 	d.index[k] = len(d.entries)
 	d.entries = append(d.entries, entry{key: key, val: val})
 	d.live++
@@ -209,6 +255,7 @@ func (d *Dict) Delete(key any) bool {
 	if !ok {
 		return false
 	}
+	d.reindex()
 	delete(d.index, k)
 	d.entries[i] = entry{dead: true}
 	d.live--
@@ -239,8 +286,8 @@ func (d *Dict) All() iter.Seq2[any, any] {
 		if d == nil {
 			return
 		}
-		for _, e := range d.entries {
-			if !e.dead && !yield(e.key, e.val) {
+		for i, e := range d.entries {
+			if !e.dead && !yield(e.key, d.value(i)) {
 				return
 			}
 		}
@@ -249,8 +296,10 @@ func (d *Dict) All() iter.Seq2[any, any] {
 
 func (d *Dict) keys() []any {
 	out := make([]any, 0, d.live)
-	for k := range d.All() {
-		out = append(out, k)
+	for _, e := range d.entries {
+		if !e.dead {
+			out = append(out, e.key)
+		}
 	}
 	return out
 }
@@ -591,15 +640,15 @@ func iterDict(d *Dict, kind string) iterator {
 		if i >= len(d.entries) {
 			return nil, false, nil
 		}
-		e := d.entries[i]
+		at := i
 		i++
 		switch kind {
 		case "keys":
-			return e.key, true, nil
+			return d.entries[at].key, true, nil
 		case "values":
-			return e.val, true, nil
+			return d.value(at), true, nil
 		}
-		return pair(e.key, e.val), true, nil
+		return pair(d.entries[at].key, d.value(at)), true, nil
 	}
 }
 
