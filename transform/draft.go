@@ -88,11 +88,14 @@ func (d *draft) meant(b *Builder, sql string) string {
 	return portable.Renamed(sql, d.name.Schema, d.name.Table, d.copied(b))
 }
 
-// asked runs statements of a template that change the table; false when they do not.
-func (d *draft) asked(ctx context.Context, b *Builder, sql string) (bool, error) {
+// asked runs statements of a template that change the table; false when they do not. While a hook is only looked at there is nothing to change.
+func (d *draft) asked(ctx context.Context, b *Builder, sql string, looking bool) (bool, error) {
 	all := portable.Statements(sql)
 	if d == nil || len(all) == 0 || slices.ContainsFunc(all, func(s portable.Statement) bool { return !d.changedBy(s.Words) }) {
 		return false, nil
+	}
+	if looking {
+		return true, errUnasked
 	}
 	for _, s := range all {
 		if err := d.change(ctx, b, s.SQL); err != nil {

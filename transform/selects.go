@@ -10,7 +10,7 @@ import (
 // Selects renders all that a build of the model may run: its SELECT, and of an incremental model both that of a build from nothing and that
 // of one that adds to what is there. What the templates have to say is kept for the build itself.
 func (b *Builder) Selects(ctx context.Context, n *models.Node) ([]string, error) {
-	quiet := &Builder{Project: b.Project, Warehouse: b.Warehouse, Run: b.Run, Apart: b.Apart}
+	quiet := &Builder{Project: b.Project, Warehouse: b.Warehouse, Published: b.Published, Run: b.Run, Apart: b.Apart}
 	var all []string
 	for _, before := range []*warehouse.Version{nil, {}} {
 		if before != nil && n.Model.Materialized != models.Incremental {
