@@ -21,9 +21,13 @@ type draft struct {
 	made bool // once a hook has changed something
 }
 
-// draftOf is the draft of a model: only what is one table of nothing but the SELECT's rows can be changed behind it.
+// draftOf is the draft of a model: only what is one table of nothing but the SELECT's rows can be changed behind it. Rows that a check or a
+// contract has looked at, to take some of them out, are not.
 func draftOf(job Job) *draft {
 	if m := job.Node.Model; m == nil || m.Materialized != models.Table || job.Divider != nil {
+		return nil
+	}
+	if slices.ContainsFunc(job.Node.Checks, func(c *models.Check) bool { return c.Diverts() && !c.Deferred }) {
 		return nil
 	}
 	return &draft{name: warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}}

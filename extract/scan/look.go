@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -307,14 +308,15 @@ func (l *looked) point(ctx context.Context, db *engine.DB, n fileread.Node) erro
 	if len(names) > 1 {
 		arg = "[" + strings.Join(names, ", ") + "]"
 	}
-	call, err := from(ctx, db, r.Function+"("+arg+")")
+	call, err := from(ctx, db, r.Function+"("+arg+l.unparted(r, files)+")")
 	if err != nil {
 		return err
 	}
 	if !r.Bare { // its other arguments are those that it has
 		args := n["function"].(map[string]any)["children"].([]any)
 		own := call["function"].(map[string]any)
-		own["children"] = append(own["children"].([]any)[:1:1], args[1:]...)
+		ours := own["children"].([]any)
+		own["children"] = slices.Concat(ours[:1], args[1:], ours[1:])
 	}
 	put := call
 	if r.Filename != "" && !path.IsAbs(r.Paths[0]) {
@@ -333,6 +335,23 @@ func (l *looked) point(ctx context.Context, db *engine.DB, n fileread.Node) erro
 	clear(n)
 	maps.Copy(n, put)
 	return nil
+}
+
+// unparted is the argument that keeps folders above the project's, as run=7, from becoming columns: DuckDB reads partitions from whole paths.
+// Where there are partitions below the project's folder too, those above stay.
+func (l *looked) unparted(r *fileread.Read, files []file) string {
+	switch {
+	case !strings.HasPrefix(r.Function, "read_"), r.Function == "read_text", r.Function == "read_blob", !strings.Contains(l.dir, "="):
+		return ""
+	case strings.Contains(strings.ToLower(l.read), "hive_"):
+		return ""
+	}
+	for _, f := range files {
+		if rest, below := strings.CutPrefix(f.path, l.dir+"/"); !below || strings.Contains(rest, "=") {
+			return ""
+		}
+	}
+	return ", hive_partitioning = false"
 }
 
 // from is the tree of what stands behind FROM.

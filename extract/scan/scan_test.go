@@ -181,3 +181,16 @@ func TestState(t *testing.T) {
 		}
 	}
 }
+
+// TestPartsAbove: what the project's folder lies in is no part of its tables.
+func TestPartsAbove(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run=7")
+	write(t, dir, "a.csv", "id,v\n3,z\n")
+	s := open(t, dir)
+	for _, read := range []string{"'a.csv'", "read_csv('*.csv', header = true)"} {
+		d, err := s.Describe(t.Context(), stream(read))
+		if err != nil || len(d.Columns) != 2 {
+			t.Errorf("%s: %+v %v", read, d, err)
+		}
+	}
+}
