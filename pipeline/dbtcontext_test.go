@@ -127,3 +127,44 @@ func TestTableReadsItself(t *testing.T) {
 		}
 	}
 }
+
+// TestFoundTablesAreInputs: a model whose template finds published tables and reads them without ref() is built anew when they have changed.
+func TestFoundTablesAreInputs(t *testing.T) {
+	dir := project(t, map[string]string{
+		"dbt_project.yml": "name: shop\n",
+		"seeds/part1.csv": "id\n1\n",
+		"models/all.sql": `{{ config(materialized='table') }}
+{% set found = run_query("select table_schema || '.' || table_name from information_schema.tables where table_name like 'part%'") %}
+{% if execute %}{% for name in found.columns[0].values() %}select id from {{ name }} union all {% endfor %}{% endif %}select 0`,
+	})
+	only := func(name string) func(*pipeline.Request) {
+		return func(req *pipeline.Request) {
+			req.Nodes = slices.DeleteFunc(slices.Clone(req.Nodes), func(n *models.Node) bool { return n.RefName() != name })
+		}
+	}
+	for _, part := range []string{"1", "100"} {
+		write(t, dir, map[string]string{"seeds/part1.csv": "id\n" + part + "\n"})
+		e := engineWith(t, models.Loading{Dir: dir})
+		run(t, e, only("part1"))
+		run(t, e, only("all"))
+		if got, want := fmt.Sprint(query(t, e, "select string_agg(id, ' ' order by id) from main.all")), "[[0 "+part+"]]"; got != want {
+			t.Errorf("the model has %q and not %q", got, want)
+		}
+	}
+}
+
+// TestHooksThatFindTheirTable: a post-hook that finds its table as it was published changes the one that is built, and not while it is looked at.
+func TestHooksThatFindTheirTable(t *testing.T) {
+	dir := project(t, map[string]string{
+		"dbt_project.yml": "name: shop\n",
+		"models/m.sql": `{{ config(materialized='table', post_hook="{% if load_relation(this) %}{% do run_query('delete from main.m where id = 1') %}{% endif %}") }}
+select unnest([1, 2, {{ var('id', 3) }}]) as id`,
+	})
+	for _, id := range []string{"3", "4"} {
+		e := engineWith(t, models.Loading{Dir: dir, Vars: map[string]string{"id": id}})
+		run(t, e, func(req *pipeline.Request) { req.Rebuild = true })
+		if got, want := fmt.Sprint(query(t, e, "select id from main.m order by id")), "[[2] ["+id+"]]"; got != want {
+			t.Errorf("the table has %s and not %s", got, want)
+		}
+	}
+}

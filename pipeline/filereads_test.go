@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 )
 
@@ -82,5 +83,18 @@ func TestFilesThatModelsRead(t *testing.T) {
 	r = run(t, e)
 	if step(t, r, "files.j").Unchanged || !step(t, r, "files.o").Unchanged || rows() != "three 2 y data/o_2.csv, id, three" {
 		t.Errorf("behind a change the rows are %s", rows())
+	}
+}
+
+// TestSumsVerify: a sum of integers is a HUGEINT to who reads the table, and none in its file.
+func TestSumsVerify(t *testing.T) {
+	e := engineWith(t, models.Loading{Dir: project(t, map[string]string{
+		"dbt_project.yml": "name: shop\n",
+		"models/s.sql":    "{{ config(materialized='table') }} select sum(i) as s, {'s': sum(i)} as n from range(3) t(i)",
+	})})
+	run(t, e)
+	found, err := e.VerifyPublished(t.Context(), pipeline.VerifyRequest{Full: true})
+	if err != nil || len(found.Problems) > 0 {
+		t.Errorf("%+v: %v", found, err)
 	}
 }

@@ -298,14 +298,24 @@ func (v *verifying) file(ctx context.Context, t load.Table, f warehouse.File, co
 				v.problem(t, f.Path, "", "the file has a column %q that the table has not", c.Name)
 			}
 		}
-		if union, err := warehouse.UnionColumns(columns, have); err != nil {
-			v.problem(t, f.Path, "", "%v", err)
-		} else if changes := schemaChanges(columns, union); len(changes) > 0 && len(union) == len(columns) {
-			v.problem(t, f.Path, "", "a column has another type than the table: %s", changes[0])
-		}
+		v.types(t, f, columns, have)
 	}
 	if err := warehouse.Verify(f.Path, f, have, v.req.Full); err != nil {
 		v.problem(t, f.Path, rebuildHint, "%v", err)
+	}
+}
+
+// types holds the types of a file's columns against those of its table, as files have them.
+func (v *verifying) types(t load.Table, f warehouse.File, columns, have []warehouse.Column) {
+	stored, err := warehouse.StoredColumns(columns)
+	if err != nil {
+		v.problem(t, f.Path, "", "%v", err)
+		return
+	}
+	if union, err := warehouse.UnionColumns(stored, have); err != nil {
+		v.problem(t, f.Path, "", "%v", err)
+	} else if changes := schemaChanges(stored, union); len(changes) > 0 && len(union) == len(stored) {
+		v.problem(t, f.Path, "", "a column has another type than the table: %s", changes[0])
 	}
 }
 

@@ -25,7 +25,7 @@ func (s *session) Query(sql string) (*jinja.Table, error) {
 	if m := pragma.FindStringSubmatch(sql); m != nil {
 		sql = "SELECT * FROM pragma_" + strings.ToLower(m[1]) + "(" + m[2] + ")"
 	}
-	if changes, err := s.job.own.asked(s.ctx, s.Builder, sql); changes && err != nil {
+	if changes, err := s.job.own.asked(s.ctx, s.Builder, sql, s.quiet); changes && err != nil {
 		return nil, asked(sql, err)
 	} else if changes {
 		return jinja.NewTable(nil, nil)
@@ -34,7 +34,6 @@ func (s *session) Query(sql string) (*jinja.Table, error) {
 		s.Published.Demand(s.ctx, "", "")
 	}
 	sql, err := s.inTables(s.job.own.meant(s.Builder, sql))
-
 	if err != nil {
 		return nil, err
 	}

@@ -148,7 +148,6 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 		return nil, err
 	}
 	built.Notes, built.SQL = slices.Concat(built.Notes, notes, after), out.Text
-
 	return built, nil
 }
 

@@ -21,9 +21,13 @@ type draft struct {
 	made bool // once a hook has changed something
 }
 
-// draftOf is the draft of a model: only what is one table of nothing but the SELECT's rows can be changed behind it.
+// draftOf is the draft of a model: only what is one table of nothing but the SELECT's rows can be changed behind it. Rows that a check or a
+// contract has looked at, to take some of them out, are not.
 func draftOf(job Job) *draft {
 	if m := job.Node.Model; m == nil || m.Materialized != models.Table || job.Divider != nil {
+		return nil
+	}
+	if slices.ContainsFunc(job.Node.Checks, func(c *models.Check) bool { return c.Diverts() && !c.Deferred }) {
 		return nil
 	}
 	return &draft{name: warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}}
@@ -88,11 +92,14 @@ func (d *draft) meant(b *Builder, sql string) string {
 	return portable.Renamed(sql, d.name.Schema, d.name.Table, d.copied(b))
 }
 
-// asked runs statements of a template that change the table; false when they do not.
-func (d *draft) asked(ctx context.Context, b *Builder, sql string) (bool, error) {
+// asked runs statements of a template that change the table; false when they do not. While a hook is only looked at there is nothing to change.
+func (d *draft) asked(ctx context.Context, b *Builder, sql string, looking bool) (bool, error) {
 	all := portable.Statements(sql)
 	if d == nil || len(all) == 0 || slices.ContainsFunc(all, func(s portable.Statement) bool { return !d.changedBy(s.Words) }) {
 		return false, nil
+	}
+	if looking {
+		return true, errUnasked
 	}
 	for _, s := range all {
 		if err := d.change(ctx, b, s.SQL); err != nil {

@@ -45,7 +45,8 @@ const sessionOnly = "a hook may change nothing but the engine's own session: SEL
 
 // refused are statements that change something, by the words that they begin with.
 var refused = map[string]refusal{
-	"insert": {"it changes a table", "a post-hook may change the table of its own model, when that is materialized='table'; else make the rows in a model, or append to one with materialized='incremental'"}, "update": {"it changes a table", "say it in the model's SELECT"},
+	"insert": {"it changes a table", "a post-hook may change the table of its own model, when that is materialized='table' and has no contract and no check that quarantines; " +
+		"else make the rows in a model, or append to one with materialized='incremental'"}, "update": {"it changes a table", "say it in the model's SELECT"},
 	"delete": {"it changes a table", "say it in the model's SELECT: WHERE NOT …"}, "merge": {"it changes a table", "materialized='incremental' with incremental_strategy='merge' does that"},
 	"truncate": {"it changes a table", "materialized='table' makes the table anew"}, "drop": {"it takes something away", "a table that the project makes no more is taken out by `millrace state drop`"},
 	"alter": {"it changes a table", "say it in the model's SELECT"}, "attach": {"it opens another database", "declare a source, and read it with source()"},

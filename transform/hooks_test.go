@@ -97,6 +97,21 @@ func TestHooksThatAsk(t *testing.T) {
 	}
 }
 
+// TestHooksOfCheckedTables: what a build refuses because rows are taken out of the table, a look at the hooks does too.
+func TestHooksOfCheckedTables(t *testing.T) {
+	b, dir := bench(t, nil)
+	d := b.days(t, dir, "m", models.Model{Materialized: models.Table, Behind: []models.Hook{hook(t, "delete from {{ this }}")}})
+	if _, err := b.lookAtHooks(t.Context(), Job{Node: d.node}); err != nil {
+		t.Error(err)
+	}
+	check := &models.Check{Kind: "not_null", Node: d.node}
+	check.Severity = models.SeverityQuarantine
+	d.node.Checks = []*models.Check{check}
+	if _, err := b.lookAtHooks(t.Context(), Job{Node: d.node}); err == nil || !strings.Contains(err.Error(), "may not run DELETE") {
+		t.Error(err)
+	}
+}
+
 // TestHooksThatChangeTheirTable: post-hooks change the rows of their model's own table before anybody sees it, also by a template's queries.
 func TestHooksThatChangeTheirTable(t *testing.T) {
 	b, dir := bench(t, map[string]string{"models/other.sql": "select 1 as v"})

@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/millrace/millrace/extract"
 	engine "github.com/millrace/millrace/internal/duckdb"
+	"github.com/millrace/millrace/internal/fsx"
 )
 
 // spec is what a slice reads: of the file in this state the rows for which the condition holds.
@@ -31,8 +33,8 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 		return fixed, nil
 	}
 	w := &extract.Window{Lo: since, AsOf: &extract.AsOf{ID: state, Time: changed}, Latest: true}
-	if st.Mode == extract.Full && time.Since(changed) > extract.Settled {
-		w.State = state
+	if st.Mode == extract.Full {
+		w.State = s.settled(state)
 	}
 	rows := spec{State: state}
 	if st.Mode != extract.Full {
@@ -53,6 +55,21 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 	}
 	w.Slices = []extract.Slice{{ID: "rows", Spec: string(b)}}
 	return w, s.keys(w, st, state)
+}
+
+// settled is a state that tells the database from what it will be, see extract.Settled; "" where it was changed just now.
+func (s *source) settled(state string) string {
+	for _, name := range []string{s.path, s.path + ".wal"} {
+		info, err := os.Stat(name)
+		switch {
+		case err != nil:
+		case time.Since(info.ModTime()) < extract.Settled:
+			return ""
+		default:
+			state += fmt.Sprintf("-%d", fsx.Changed(info))
+		}
+	}
+	return state
 }
 
 // keys adds the slice by which deleted rows are found.

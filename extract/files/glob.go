@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/millrace/millrace/internal/fsx"
 )
 
 // fileID names one file as it was when the window was fixed.
@@ -19,6 +21,8 @@ type fileID struct {
 	MTime int64  `json:"mtime"` // nanoseconds
 	Inode uint64 `json:"inode,omitempty"`
 	Hash  string `json:"hash,omitempty"` // xxh3-128 of the stored bytes; "" when not computed
+
+	changed int64 // see fsx.Changed
 }
 
 func (f fileID) modified() time.Time { return time.Unix(0, f.MTime) }
@@ -36,7 +40,7 @@ func stat(root *os.Root, name string) (fileID, error) {
 	if !info.Mode().IsRegular() {
 		return fileID{}, fmt.Errorf("%s is %s, not a regular file: refused", name, kindOf(info.Mode()))
 	}
-	id := fileID{Name: name, Size: info.Size(), MTime: info.ModTime().UnixNano()}
+	id := fileID{Name: name, Size: info.Size(), MTime: info.ModTime().UnixNano(), changed: fsx.Changed(info)}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		id.Inode = st.Ino
 	}

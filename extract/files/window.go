@@ -100,20 +100,17 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 	return w, nil
 }
 
-// stateOf is a hash of the files as they lie there, by name, size, time and inode. One that was changed just now may be changed once more without another
-// time: clocks of file systems are coarse.
+// stateOf is a hash of the files as they lie there, by name, size, times and inode. One that was changed just now may be changed once more
+// without another time: clocks of file systems are coarse.
 func stateOf(files []fileID, now time.Time) string {
+	h := sha256.New()
 	for _, f := range files {
 		if now.Sub(f.modified()) < extract.Settled {
 			return ""
 		}
+		fmt.Fprintf(h, "%q %d %d %d %d\n", f.Name, f.Size, f.MTime, f.changed, f.Inode)
 	}
-	b, err := json.Marshal(files)
-	if err != nil {
-		return ""
-	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:16])
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // excluded says whether a file is the engine's own: a glob such as **/*.parquet would read what it has published.

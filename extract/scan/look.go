@@ -12,12 +12,14 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/millrace/millrace/extract"
 	engine "github.com/millrace/millrace/internal/duckdb"
 	"github.com/millrace/millrace/internal/fileread"
+	"github.com/millrace/millrace/internal/fsx"
 )
 
 // This file finds which files a stream reads, and writes its SELECT so that it reads these and no others.
@@ -26,6 +28,7 @@ import (
 type parsed struct {
 	tree  string
 	reads []fileread.Read
+	moves bool // it reads the clock, or leaves something to chance: equal files do not tell that the rows are
 }
 
 // looked is a stream with the files that it reads now.
@@ -38,9 +41,10 @@ type looked struct {
 
 // file is one that is read.
 type file struct {
-	path  string // absolute, but not cleaned: behind the project's folder it is as the stream names it
-	size  int64
-	mtime int64
+	path    string // absolute, but not cleaned: behind the project's folder it is as the stream names it
+	size    int64
+	mtime   int64
+	changed int64 // see fsx.Changed
 }
 
 func (s *source) look(ctx context.Context, st extract.Stream) (*looked, error) {
@@ -89,7 +93,11 @@ func (s *source) parse(ctx context.Context, name, read string) (*parsed, error) 
 			return nil, &Trouble{fmt.Errorf("stream %q: %s", name, r.Trouble.Why), r.Trouble.Hint}
 		}
 	}
-	p := &parsed{string(tree), reads}
+	moves, err := db.Moves(ctx, "SELECT * FROM "+read)
+	if err != nil {
+		return nil, err
+	}
+	p := &parsed{string(tree), reads, moves}
 	s.parsed[read] = p
 	return p, nil
 }
@@ -117,10 +125,12 @@ func (s *source) find(ctx context.Context, name string) ([]file, error) {
 			return nil, err
 		case info.IsDir():
 			return nil, &Trouble{fmt.Errorf("%s is a folder", name), "name its files: " + name + "/*.parquet"}
+		case !info.Mode().IsRegular():
+			return nil, &Trouble{fmt.Errorf("%s is no regular file: %s", name, info.Mode()), "write what it gives to a file before the run"}
 		case s.excluded(one):
 			return nil, &Trouble{fmt.Errorf("%s lies in a folder of Millrace's own", name), "models read published tables by ref() and source()"}
 		}
-		files = append(files, file{one, info.Size(), info.ModTime().UnixNano()})
+		files = append(files, file{one, info.Size(), info.ModTime().UnixNano(), fsx.Changed(info)})
 	}
 	if len(files) == 0 {
 		return nil, &Trouble{fmt.Errorf("no file is named like %s: %w", name, extract.ErrEmpty), "paths are relative to the project's folder"}
@@ -128,13 +138,22 @@ func (s *source) find(ctx context.Context, name string) ([]file, error) {
 	return files, nil
 }
 
+// excluded says whether a file is the engine's own, by whatever links a path leads there.
 func (s *source) excluded(name string) bool {
 	for _, dir := range s.env.Exclude {
-		if rel, err := filepath.Rel(dir, filepath.Clean(name)); err == nil && filepath.IsLocal(rel) {
+		if rel, err := filepath.Rel(real(dir), real(name)); err == nil && filepath.IsLocal(rel) {
 			return true
 		}
 	}
 	return false
+}
+
+// real is a path without links, as far as it leads anywhere.
+func real(name string) string {
+	if path, err := filepath.EvalSymlinks(name); err == nil {
+		return path
+	}
+	return filepath.Clean(name)
 }
 
 // matching asks DuckDB for the files of a pattern, in an instance that may look at nothing but the folder that the pattern begins with.
@@ -169,14 +188,17 @@ func (l *looked) state() string {
 	fmt.Fprintf(h, "%s %q\n", format, l.read)
 	for _, files := range l.files {
 		for _, f := range files {
-			fmt.Fprintf(h, "%q %d %d\n", f.path, f.size, f.mtime)
+			fmt.Fprintf(h, "%q %d %d %d\n", f.path, f.size, f.mtime, f.changed)
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// settled says whether the state tells the files from what they will be: see extract.Settled.
+// settled says whether the state tells the rows from what they will be: see extract.Settled.
 func (l *looked) settled() bool {
+	if l.moves {
+		return false
+	}
 	for _, files := range l.files {
 		for _, f := range files {
 			if time.Since(time.Unix(0, f.mtime)) < extract.Settled {
@@ -286,14 +308,15 @@ func (l *looked) point(ctx context.Context, db *engine.DB, n fileread.Node) erro
 	if len(names) > 1 {
 		arg = "[" + strings.Join(names, ", ") + "]"
 	}
-	call, err := from(ctx, db, r.Function+"("+arg+")")
+	call, err := from(ctx, db, r.Function+"("+arg+l.unparted(r, files)+")")
 	if err != nil {
 		return err
 	}
 	if !r.Bare { // its other arguments are those that it has
 		args := n["function"].(map[string]any)["children"].([]any)
 		own := call["function"].(map[string]any)
-		own["children"] = append(own["children"].([]any)[:1:1], args[1:]...)
+		ours := own["children"].([]any)
+		own["children"] = slices.Concat(ours[:1], args[1:], ours[1:])
 	}
 	put := call
 	if r.Filename != "" && !path.IsAbs(r.Paths[0]) {
@@ -312,6 +335,23 @@ func (l *looked) point(ctx context.Context, db *engine.DB, n fileread.Node) erro
 	clear(n)
 	maps.Copy(n, put)
 	return nil
+}
+
+// unparted is the argument that keeps folders above the project's, as run=7, from becoming columns: DuckDB reads partitions from whole paths.
+// Where there are partitions below the project's folder too, those above stay.
+func (l *looked) unparted(r *fileread.Read, files []file) string {
+	switch {
+	case !strings.HasPrefix(r.Function, "read_"), r.Function == "read_text", r.Function == "read_blob", !strings.Contains(l.dir, "="):
+		return ""
+	case strings.Contains(strings.ToLower(l.read), "hive_"):
+		return ""
+	}
+	for _, f := range files {
+		if rest, below := strings.CutPrefix(f.path, l.dir+"/"); !below || strings.Contains(rest, "=") {
+			return ""
+		}
+	}
+	return ", hive_partitioning = false"
 }
 
 // from is the tree of what stands behind FROM.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -110,12 +111,17 @@ func TestScanRefuses(t *testing.T) {
 	write(t, dir, "a.csv", "a\n1\n")
 	write(t, dir, "warehouse/b.csv", "a\n1\n")
 	write(t, dir, "list.csv", "path\na.csv\n")
+	if err := os.Symlink("warehouse/b.csv", filepath.Join(dir, "link.csv")); err != nil {
+		t.Fatal(err)
+	}
 	s := open(t, dir)
 	for read, want := range map[string]string{
 		"read_csv('gone.csv')":                 "there is no file gone.csv",
 		"read_csv('gone*.csv')":                "no file is named like gone*.csv",
 		"read_csv('warehouse/b.csv')":          "a folder of Millrace's own",
+		"read_csv('link.csv')":                 "a folder of Millrace's own",
 		"read_csv('warehouse')":                "warehouse is a folder",
+		"read_text('/dev/null')":               "no regular file",
 		"read_csv('https://x.org/a.csv')":      "on another machine",
 		"read_csv(getvariable('x'))":           "must be plain to see",
 		"'a.csv'; DROP TABLE x":                "only one SELECT",
@@ -140,5 +146,51 @@ func TestScanRefuses(t *testing.T) {
 	}
 	if found := Spec().Check(nil, []extract.Stream{{Mode: extract.Append}, {Mode: extract.Full}}); len(found) != 1 {
 		t.Errorf("found %v", found)
+	}
+}
+
+// TestState: files that were changed have another state, also where their size and time are what they were; rows that do not come of files
+// alone have none.
+func TestState(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	state := func(read string) string {
+		t.Helper()
+		w, err := s.Window(t.Context(), stream(read), "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.State
+	}
+	then := time.Now().Add(-time.Hour)
+	var states []string
+	for _, text := range []string{"a\n1\n", "a\n2\n"} {
+		write(t, dir, "a.csv", text)
+		if err := os.Chtimes(filepath.Join(dir, "a.csv"), then, then); err != nil {
+			t.Fatal(err)
+		}
+		states = append(states, state("'a.csv'"))
+		time.Sleep(20 * time.Millisecond) // clocks of file systems are coarse
+	}
+	if runtime.GOOS == "linux" && (states[0] == "" || states[0] == states[1]) {
+		t.Errorf("the states are %q", states)
+	}
+	for _, read := range []string{"(select *, random() as r from 'a.csv')", "(select * from 'a.csv' where a < today())"} {
+		if got := state(read); got != "" {
+			t.Errorf("%s has the state %s", read, got)
+		}
+	}
+}
+
+// TestPartsAbove: what the project's folder lies in is no part of its tables.
+func TestPartsAbove(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run=7")
+	write(t, dir, "a.csv", "id,v\n3,z\n")
+	s := open(t, dir)
+	for _, read := range []string{"'a.csv'", "read_csv('*.csv', header = true)"} {
+		d, err := s.Describe(t.Context(), stream(read))
+		if err != nil || len(d.Columns) != 2 {
+			t.Errorf("%s: %+v %v", read, d, err)
+		}
 	}
 }
