@@ -91,8 +91,6 @@ func (l *loader) define(p *dbtPackage, n *Node, tree func(*dbtKeys) config.Node,
 	if again, err := l.trial(n, true, before); err == nil { // what only an incremental run refers to
 		seen.refs, seen.asked, seen.suspects = append(seen.refs, again.refs...), append(seen.asked, again.asked...), append(seen.suspects, again.suspects...)
 	}
-	slices.Sort(seen.asked)
-	m.Asked = slices.Compact(seen.asked)
 	if !l.configure(n, said) {
 		return
 	}
@@ -101,6 +99,9 @@ func (l *loader) define(p *dbtPackage, n *Node, tree func(*dbtKeys) config.Node,
 		l.problem(n.Pos, "write it as a {% snapshot %} block, or as YAML below snapshots:", "%s: materialized='snapshot' is said by what it is", n.Name())
 		return
 	}
+	seen.hooks()
+	slices.Sort(seen.asked)
+	m.Asked = slices.Compact(seen.asked)
 	if l.addModel(p, n) {
 		l.p.trials = append(l.p.trials, seen)
 	}
