@@ -26,6 +26,7 @@ func TestFilesThatModelsRead(t *testing.T) {
 		"models/d.sql":    "from 'data/gone.parquet'",
 		"models/e.sql":    "{% if execute %}from 'data/j.json'{% endif %}",
 		"models/f.sql":    "{% if execute %}from 'data/other.json'{% endif %}",
+		"models/g.sql":    "select column_name from (summarize 'data/o_1.csv') union all select n from (table 'data/o_1.csv')",
 		"data/o_1.csv":    "id,n\n1,é\n",
 		"data/o_2.csv":    "id,n\n2,y\n",
 		"data/j.json":     `{"id": 1, "x": "one"} {"id": 2, "x": "two"}`,
@@ -41,7 +42,7 @@ func TestFilesThatModelsRead(t *testing.T) {
 	e := engineWith(t, models.Loading{Dir: dir})
 	r := run(t, e)
 	for node, want := range map[string]journal.Status{"files.o": journal.Succeeded, "main.a": journal.Succeeded, "main.b": journal.Succeeded, "main.c": journal.Succeeded,
-		"files.gone": journal.Failed, "main.d": journal.UpstreamFailed, "main.e": journal.Succeeded, "main.f": journal.Failed} {
+		"files.gone": journal.Failed, "main.d": journal.UpstreamFailed, "main.e": journal.Succeeded, "main.g": journal.Succeeded, "main.f": journal.Failed} {
 		if got := step(t, r, node); got.Status != want {
 			t.Errorf("%s is %s, and not %s: %s", node, got.Status, want, got.Error)
 		}
