@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/millrace/millrace/internal/fileread"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/models/jinja"
 	"github.com/millrace/millrace/models/portable"
@@ -188,21 +189,26 @@ func (b *Builder) lookAtHooks(ctx context.Context, job Job) (before []statement,
 	for _, h := range m.Before {
 		all, err := b.looked(ctx, rendering{job: job, quiet: true}, h)
 		if err != nil && !asksForRows(err) {
-			var te *Error
-			if b.Project.DBT && errors.As(err, &te) {
-				te.Alone = true
-			}
-			return nil, err
+			return nil, b.alone(err)
 		}
 		before = append(before, all...)
 	}
 	job.own = draftOf(job)
 	for _, h := range m.Behind {
 		if _, err := b.looked(ctx, rendering{job: job, quiet: true}, h); err != nil && !asksForRows(err) {
-			return nil, err
+			return nil, b.alone(err)
 		}
 	}
 	return before, nil
+}
+
+// alone says of a refused hook what a run does: in a project of dbt its model fails and no other.
+func (b *Builder) alone(err error) error {
+	var te *Error
+	if b.Project.DBT && errors.As(err, &te) {
+		te.Alone = true
+	}
+	return err
 }
 
 // asking is the error of a query that a template has made while it was rendered.
@@ -249,6 +255,9 @@ func (b *Builder) looked(ctx context.Context, as rendering, h models.Hook) ([]st
 		if no != nil {
 			return nil, one.wrong(fmt.Errorf("the hook may not run %s: %s", strings.TrimSuffix(strings.ToUpper(strings.Join(s.Words[:min(2, len(s.Words))], " ")), " ("), no.why), s.At, no.hint)
 		}
+		if err := b.opensFiles(ctx, one); err != nil {
+			return nil, err
+		}
 		if one.kind == hookRuns && !slices.Contains([]string{"set", "reset"}, s.Words[0]) { // WITH … DELETE is no SELECT
 			if err := b.Warehouse.CheckSelect(ctx, s.SQL); err != nil {
 				return nil, placed(err, one)
@@ -257,6 +266,19 @@ func (b *Builder) looked(ctx context.Context, as rendering, h models.Hook) ([]st
 		all = append(all, one)
 	}
 	return all, nil
+}
+
+// opensFiles refuses a statement that reads files. A macro may say that it does: it fails when it is called.
+func (b *Builder) opensFiles(ctx context.Context, s statement) error {
+	if s.kind == hookPassed || s.kind == hookMacro || !fileread.Suspected(s.SQL) {
+		return nil
+	}
+	found, err := models.FindFileReads(ctx, b.trees, []string{s.SQL})
+	if err != nil || len(found[0]) == 0 {
+		return err
+	}
+	r := found[0][0]
+	return s.wrong(fmt.Errorf("the hook may not read files: %s", r.Call), s.At+r.At, "a run reads files by its sources: define one, or read the file in a model, and read that by ref()")
 }
 
 // ofHook is a template's error at the place of its hook, unless it is in a macro's file.
