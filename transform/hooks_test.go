@@ -107,9 +107,16 @@ func TestHooksOfCheckedTables(t *testing.T) {
 	if _, err := b.lookAtHooks(t.Context(), Job{Node: d.node}); err != nil {
 		t.Error(err)
 	}
+	d.node.Model.Template = hook(t, "select 1 as a").Template
+	if _, _, err := b.Describe(t.Context(), Job{Node: d.node}); err != nil {
+		t.Error(err)
+	}
 	check := &models.Check{Kind: "not_null", Node: d.node}
 	check.Severity = models.SeverityQuarantine
 	d.node.Checks = []*models.Check{check}
+	if _, _, err := b.Describe(t.Context(), Job{Node: d.node}); err == nil || !strings.Contains(err.Error(), "may not run DELETE") {
+		t.Error(err) // which a plan tells
+	}
 	if _, err := b.lookAtHooks(t.Context(), Job{Node: d.node}); err == nil || !strings.Contains(err.Error(), "may not run DELETE") {
 		t.Error(err)
 	}
