@@ -186,6 +186,13 @@ func TestRefsOfHooks(t *testing.T) {
 	if _, text := loadDBT(files, nil, nil); !strings.Contains(text, "models/c.sql:2:21: ref(\"nothing\"): no model or seed is named so") {
 		t.Error(text)
 	}
+	delete(files, "models/c.sql")
+	files["snapshots/s.yml"] = "snapshots:\n  - name: s\n    relation: ref('late')\n    config:\n      unique_key: id\n      strategy: check\n      check_cols: all\n" +
+		"      post_hook: \"select 1 from {{ ref('nothing') }}\"\n"
+	if _, text := loadDBT(files, nil, nil); !strings.Contains(text, "snapshots/s.yml:8:18: ref(\"nothing\")") {
+		t.Error(text)
+	}
+	delete(files, "snapshots/s.yml")
 	files["models/c.sql"] = "{{ config(post_hook=\"select 1 from {{ ref('d') }}\") }} select 1 as id"
 	files["models/d.sql"] = "select * from {{ ref('c') }}"
 	if _, text := loadDBT(files, nil, nil); !strings.Contains(text, "cyclic refs: c → d → c") {

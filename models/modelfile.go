@@ -220,7 +220,7 @@ func (l *loader) snapshots(p *dbtPackage) {
 		l.snapshot(p, m, patch.Origin.At("name"), patch, p.fqn(slices.Concat(folders, p.modelPaths()), patch.Pos().File, patch.Name))
 		at := patch.At("relation") // the template is no text of the file
 		for _, t := range l.p.trials[before:] {
-			for i := range t.refs {
+			for i := range t.own {
 				t.refs[i].pos = jinja.Position{File: at.File, Line: at.Line, Col: at.Column}
 			}
 		}

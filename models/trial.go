@@ -18,6 +18,7 @@ type trial struct {
 	project *Project
 	places  map[string]jinja.Position // of the keys of config(), where they are written plainly
 	refs    []reference
+	own     int       // how many of refs are the template's own, and no hook's
 	before  []setting // what the project's files say
 	config  []setting // what config() said
 	asked   []string  // variables and environment variables that were read, as parts of a Definition
@@ -70,6 +71,7 @@ func (t *trial) written(template *jinja.Template) {
 // hooks renders the hooks of a configured model, in a run that makes its table anew and in one that adds to it. What they refer to the model
 // refers to, as in dbt. A hook that cannot be rendered is told where hooks are looked at: it may be one that the model never comes to.
 func (t *trial) hooks() {
+	t.own = len(t.refs)
 	for _, h := range slices.Concat(t.node.Model.Before, t.node.Model.Behind) {
 		one := &trial{node: t.node, project: t.project, places: map[string]jinja.Position{}, before: slices.Concat(t.before, t.config)}
 		one.written(h.Template)
