@@ -1,6 +1,7 @@
 package models
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,14 +79,17 @@ func (l *loader) define(p *dbtPackage, n *Node, tree func(*dbtKeys) config.Node,
 	}
 	before := slices.Concat(said, last)
 	seen, err := l.trial(n, false, before)
-	if err != nil {
-		if l.enabled(n, slices.Concat(said, seen.config, last)) { // else it may well refer to what is not there
-			l.templateProblem(n.Path, err)
-		}
-		return
-	}
 	said = slices.Concat(said, seen.config, last)
-	if !l.enabled(n, said) {
+	var unsupported *jinja.Error
+	switch {
+	case err != nil && !l.enabled(n, said): // it may well refer to what is not there
+		return
+	case err != nil && (!l.isDBT() || !errors.As(err, &unsupported) || !unsupported.Unsupported):
+		l.templateProblem(n.Path, err)
+		return
+	case err != nil: // dbt runs it: a run fails it, and builds the rest
+		l.unbuildable(n, config.Pos{File: unsupported.File, Line: unsupported.Line, Column: unsupported.Col}, unsupported.Msg, unsupported.Hint)
+	case !l.enabled(n, said):
 		return
 	}
 	if again, err := l.trial(n, true, before); err == nil { // what only an incremental run refers to

@@ -87,11 +87,11 @@ func TestFilesThatModelsRead(t *testing.T) {
 	}
 }
 
-// TestSumsVerify: a sum of integers is a HUGEINT to who reads the table, and none in its file.
-func TestSumsVerify(t *testing.T) {
+// TestTypesVerify: a sum of integers is a HUGEINT to who reads the table, and none in its file; so are an ENUM and an INTERVAL.
+func TestTypesVerify(t *testing.T) {
 	e := engineWith(t, models.Loading{Dir: project(t, map[string]string{
 		"dbt_project.yml": "name: shop\n",
-		"models/s.sql":    "{{ config(materialized='table') }} select sum(i) as s, {'s': sum(i)} as n from range(3) t(i)",
+		"models/s.sql":    "{{ config(materialized='table') }} select sum(i) as s, {'s': sum(i)} as n, max('a'::enum('a', 'b')) as e, max(interval 1 day) as d from range(3) t(i)",
 	})})
 	run(t, e)
 	found, err := e.VerifyPublished(t.Context(), pipeline.VerifyRequest{Full: true})
