@@ -92,10 +92,37 @@ func (l *loader) rendersProfile(f *config.File, name string) {
 	given, _ := l.environ("DBT_TARGET")
 	want := cmp.Or(l.Target, given, profile.Get("target").Text(), "default")
 	only(func(rest []string) bool { return len(rest) == 3 && rest[1] == want && rest[2] == "type" })
-	ours := f.Root(nil).Get(name).Get("outputs").Get(want).Get("type").Text() == "duckdb"
+	output := func() config.Node { return f.Root(nil).Get(name).Get("outputs").Get(want) }
+	ours := output().Get("type").Text() == "duckdb"
+	if l.Env == nil { // what variables stand for is not known
+		l.outputValid(output(), ours)
+	}
 	only(func(rest []string) bool {
 		return len(rest) > 2 && rest[1] == want && (ours || slices.Contains(schemaKeys, rest[2]) || slices.Contains(catalogKeys, rest[2]))
 	})
+	if l.Env != nil {
+		l.outputValid(output(), ours)
+	}
+}
+
+// outputValid looks at the values of an output that count. They are not shown: nobody knows what else stands beside them.
+func (l *loader) outputValid(output config.Node, ours bool) {
+	texts := slices.Concat(schemaKeys, catalogKeys)
+	if ours {
+		texts = []string{"schema", "database", "path"}
+	}
+	for _, key := range texts {
+		if value := output.Get(key); value.IsList() || value.IsMapping() {
+			l.problem(plainPlace(value.Pos()), "write "+key+": name", "%s of the profile must be a text", key)
+		}
+	}
+	threads := output.Get("threads")
+	if !ours || threads.IsNull() || isTemplate(threads.Text()) {
+		return
+	}
+	if n, err := strconv.Atoi(threads.Text()); err != nil || n < 1 {
+		l.problem(plainPlace(threads.Pos()), "write threads: 4", "threads of the profile must be a whole number above 0")
+	}
 }
 
 // The keys by which outputs of other engines say the schema and the database.
