@@ -467,6 +467,9 @@ func (l *loader) configTree(said []setting, at config.Node, fqn []string) []sett
 	if !at.IsMapping() {
 		return said
 	}
+	if len(fqn) > 0 {
+		l.branches.reach(at, fqn[0])
+	}
 	for key, value := range at.All() {
 		_, plus := strings.CutPrefix(key, "+")
 		if !plus && value.IsMapping() {
