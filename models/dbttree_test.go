@@ -93,7 +93,7 @@ func TestRequiredVersion(t *testing.T) {
 		`">=2.0.0"`: "the project wants dbt >=2.0.0: projects are read here as dbt 1.", `["<1.0.0"]`: "wants dbt <1.0.0", `"0.21.0"`: "wants dbt 0.21.0",
 		`[">=1.9.0", "<1.8.0"]`: "wants dbt >=1.9.0, <1.8.0", `"1.x"`: `require-dbt-version: "1.x" is no version of dbt`,
 	} {
-		_, text := loadDBT(map[string]string{"dbt_project.yml": "name: shop\nrequire-dbt-version: " + demand + "\n"}, nil, nil)
+		_, text := loadDBT(map[string]string{"dbt_project.yml": "name: shop\nrequire-dbt-version: " + demand + "\n", "models/m.sql": "select 1 as n"}, nil, nil)
 		if want == "" && text != "" || !strings.Contains(text, want) || want != "" && !strings.Contains(text, "dbt_project.yml:2:22: warning") {
 			t.Errorf("of %s it is said that %q, and not %q", demand, text, want)
 		}

@@ -35,6 +35,10 @@ func (l *loader) unusedPaths() {
 	for _, key := range []string{"models", "seeds", "snapshots"} {
 		l.unusedBranches(key, root.file.Root(nil).Get(key))
 	}
+	if len(l.p.Nodes)+len(l.p.UnitTests) == 0 && len(l.disabled) == 0 {
+		l.warning(root.keys.Origin.At("name"), "put models into the first, or name the folder in model-paths", "the project has no model, seed or snapshot: they were looked for in %s/",
+			strings.Join(slices.Concat(root.modelPaths(), root.seedPaths(), root.snapshotPaths()), "/, "))
+	}
 	usual := []string{"models", "seeds", "data", "snapshots", "macros", "tests"} // that there is none yet is no mistake
 	for key, paths := range map[string]config.StringList{"model-paths": root.keys.ModelPaths, "seed-paths": root.keys.SeedPaths,
 		"snapshot-paths": root.keys.SnapshotPaths, "macro-paths": root.keys.MacroPaths, "test-paths": root.keys.TestPaths} {

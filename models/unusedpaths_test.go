@@ -38,4 +38,8 @@ func TestUnusedPaths(t *testing.T) {
 			t.Errorf("%s: it is said that %s", name, text)
 		}
 	}
+	_, text := loadDBT(map[string]string{"dbt_project.yml": "name: shop\nmodel-paths: [modles]\n", "models/m.sql": "select 1 as n"}, nil, nil)
+	if want := "the project has no model, seed or snapshot: they were looked for in modles/, seeds/, snapshots/"; !strings.Contains(text, want) {
+		t.Errorf("%q is not said in %q", want, text)
+	}
 }
