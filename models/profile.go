@@ -216,6 +216,7 @@ func (l *loader) profileTargets() {
 			hint = fmt.Sprintf("did you mean %q?", s)
 		}
 		l.problem(pos, hint, "unknown target %q", want)
+		l.p.standIn()
 	}
 }
 

@@ -67,3 +67,15 @@ func TestProfile(t *testing.T) {
 		}
 	}
 }
+
+// A target that there is not is all that is told: what macros make of the target is not held against them.
+func TestUnknownTargetOnly(t *testing.T) {
+	for name, outputs := range map[string]string{"one": "{dev: {type: duckdb, schema: live}}", "none": "{}"} {
+		_, text := loadDBT(map[string]string{"dbt_project.yml": "name: shop\nprofile: shop\n", "profiles.yml": "shop: {target: dev, outputs: " + outputs + "}\n",
+			"macros/g.sql": "{% macro generate_schema_name(name, node) %}{{ target.schema }}{% endmacro %}",
+			"models/m.sql": "select '{{ target.schema.upper() }}' as s"}, map[string]string{"DBT_TARGET": "nope"}, nil)
+		if !strings.Contains(text, `DBT_TARGET: unknown target "nope"`) || strings.Contains(text, "gives no name") {
+			t.Errorf("%s: it is said that %s", name, text)
+		}
+	}
+}
