@@ -215,9 +215,12 @@ func (l *loader) installed(install string) []fs.DirEntry {
 	return nil
 }
 
+// packageFiles name the packages of a project.
+var packageFiles = []string{"packages.yml", "dependencies.yml"}
+
 // missingPackages warns of a project that names packages and has none: what it calls of them is told as unknown.
 func (l *loader) missingPackages(install string) {
-	for _, file := range []string{"packages.yml", "dependencies.yml"} {
+	for _, file := range packageFiles {
 		if len(l.packages) > 1 || !exists(l.Files, file) {
 			continue
 		}
