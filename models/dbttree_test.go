@@ -106,6 +106,8 @@ func TestDBTMistakes(t *testing.T) {
 		"dbt_project.yml:2:8: tests: and data_tests: say the same": {"dbt_project.yml": "name: shop\ntests: {+severity: warn}\ndata_tests: {+limit: 1}\n"},
 		"models/m.yml:3:21: latest_version: model \"m\" has no version 7": {"models/m.yml": "models:\n  - name: m\n    latest_version: 7\n    versions: [{v: 1}, {v: 2}]\n",
 			"models/m_v1.sql": "select 1", "models/m_v2.sql": "select 1"},
+		`models/b.md:1:1: two docs blocks are named "x"; the other is at models/a.md:2:1`: {"models/a.md": "\n{% docs x %}a{% enddocs %}", "models/b.md": "{% docs x %}b{% enddocs %}",
+			"models/m.sql": "select 1 as n"},
 	} {
 		if _, text := loadDBT(files, nil, nil); !strings.Contains(text, want) || strings.Contains(text, "warning") {
 			t.Errorf("%q is not said in %q", want, text)
