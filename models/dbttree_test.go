@@ -115,6 +115,25 @@ func TestDBTMistakes(t *testing.T) {
 	}
 }
 
+// Groups must be defined in the package, and an access must be one.
+func TestGroupAndAccess(t *testing.T) {
+	const groups = "groups: [{name: finance, owner: {email: a@example.com}}]\n"
+	for properties, want := range map[string]string{
+		groups + "models: [{name: m, group: finance, access: private}]\n":       "",
+		groups + "models: [{name: m, config: {group: finence}}]\nseeds: []\n":   `models/s.yml:2:36: no group is named "finence"`,
+		"models: [{name: m, group: finance}]\n":                                 `models/s.yml:1:27: no group is named "finance": there is none`,
+		"models: [{name: m, access: privat}]\n":                                 "models/s.yml:1:28: access: privat: use private, protected, public",
+		"models: [{name: m, config: {access: Public}}]\n":                       "models/s.yml:1:37: access: Public",
+		groups + "seeds: [{name: raw, config: {group: nope}}]\n":                `models/s.yml:2:37: no group is named "nope"`,
+		groups + "models: [{name: m, config: {group: nope, enabled: false}}]\n": "",
+	} {
+		_, text := loadDBT(map[string]string{"models/s.yml": properties, "models/m.sql": "select 1 as n", "seeds/raw.csv": "id\n1\n"}, nil, nil)
+		if want == "" && (strings.Contains(text, "no group") || strings.Contains(text, "access:")) || !strings.Contains(text, want) {
+			t.Errorf("of %s it is said that %s, and not %s", properties, text, want)
+		}
+	}
+}
+
 // What is configured and has no effect here is said, where dbt's table would be another one the model is not built, and what dbt takes for
 // nothing is nothing.
 func TestConfigurationOfDBT(t *testing.T) {
