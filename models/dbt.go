@@ -215,9 +215,12 @@ func (l *loader) installed(install string) []fs.DirEntry {
 	return nil
 }
 
+// packageFiles name the packages of a project.
+var packageFiles = []string{"packages.yml", "dependencies.yml"}
+
 // missingPackages warns of a project that names packages and has none: what it calls of them is told as unknown.
 func (l *loader) missingPackages(install string) {
-	for _, file := range []string{"packages.yml", "dependencies.yml"} {
+	for _, file := range packageFiles {
 		if len(l.packages) > 1 || !exists(l.Files, file) {
 			continue
 		}
@@ -299,8 +302,9 @@ func (l *loader) dbtProject(p *dbtPackage) {
 	p.name = root.Get("name").Text()
 	if p.isRoot() {
 		l.givenVars()
+		isVariable := isTemplate(root.Get("profile").Text())
 		l.renderYAML(p.file, "", func(at []string) bool { return len(at) != 1 || at[0] != "profile" })
-		l.profile(p.file.Root(nil))
+		l.profile(p.file.Root(nil), isVariable)
 	}
 	l.renderYAML(p.file, p.label(), func(at []string) bool {
 		return at[0] == "vars" || strings.HasPrefix(at[0], "on-run") || slices.ContainsFunc(at, isHookKey)
@@ -465,6 +469,9 @@ func (l *loader) fromFiles(p *dbtPackage, tree func(*dbtKeys) config.Node, fqn [
 func (l *loader) configTree(said []setting, at config.Node, fqn []string) []setting {
 	if !at.IsMapping() {
 		return said
+	}
+	if len(fqn) > 0 {
+		l.branches.reach(at, fqn[0])
 	}
 	for key, value := range at.All() {
 		_, plus := strings.CutPrefix(key, "+")

@@ -93,7 +93,7 @@ func TestRequiredVersion(t *testing.T) {
 		`">=2.0.0"`: "the project wants dbt >=2.0.0: projects are read here as dbt 1.", `["<1.0.0"]`: "wants dbt <1.0.0", `"0.21.0"`: "wants dbt 0.21.0",
 		`[">=1.9.0", "<1.8.0"]`: "wants dbt >=1.9.0, <1.8.0", `"1.x"`: `require-dbt-version: "1.x" is no version of dbt`,
 	} {
-		_, text := loadDBT(map[string]string{"dbt_project.yml": "name: shop\nrequire-dbt-version: " + demand + "\n"}, nil, nil)
+		_, text := loadDBT(map[string]string{"dbt_project.yml": "name: shop\nrequire-dbt-version: " + demand + "\n", "models/m.sql": "select 1 as n"}, nil, nil)
 		if want == "" && text != "" || !strings.Contains(text, want) || want != "" && !strings.Contains(text, "dbt_project.yml:2:22: warning") {
 			t.Errorf("of %s it is said that %q, and not %q", demand, text, want)
 		}
@@ -106,9 +106,30 @@ func TestDBTMistakes(t *testing.T) {
 		"dbt_project.yml:2:8: tests: and data_tests: say the same": {"dbt_project.yml": "name: shop\ntests: {+severity: warn}\ndata_tests: {+limit: 1}\n"},
 		"models/m.yml:3:21: latest_version: model \"m\" has no version 7": {"models/m.yml": "models:\n  - name: m\n    latest_version: 7\n    versions: [{v: 1}, {v: 2}]\n",
 			"models/m_v1.sql": "select 1", "models/m_v2.sql": "select 1"},
+		`models/b.md:1:1: two docs blocks are named "x"; the other is at models/a.md:2:1`: {"models/a.md": "\n{% docs x %}a{% enddocs %}", "models/b.md": "{% docs x %}b{% enddocs %}",
+			"models/m.sql": "select 1 as n"},
 	} {
 		if _, text := loadDBT(files, nil, nil); !strings.Contains(text, want) || strings.Contains(text, "warning") {
 			t.Errorf("%q is not said in %q", want, text)
+		}
+	}
+}
+
+// Groups must be defined in the package, and an access must be one.
+func TestGroupAndAccess(t *testing.T) {
+	const groups = "groups: [{name: finance, owner: {email: a@example.com}}]\n"
+	for properties, want := range map[string]string{
+		groups + "models: [{name: m, group: finance, access: private}]\n":       "",
+		groups + "models: [{name: m, config: {group: finence}}]\nseeds: []\n":   `models/s.yml:2:36: no group is named "finence"`,
+		"models: [{name: m, group: finance}]\n":                                 `models/s.yml:1:27: no group is named "finance": there is none`,
+		"models: [{name: m, access: privat}]\n":                                 "models/s.yml:1:28: access: privat: use private, protected, public",
+		"models: [{name: m, config: {access: Public}}]\n":                       "models/s.yml:1:37: access: Public",
+		groups + "seeds: [{name: raw, config: {group: nope}}]\n":                `models/s.yml:2:37: no group is named "nope"`,
+		groups + "models: [{name: m, config: {group: nope, enabled: false}}]\n": "",
+	} {
+		_, text := loadDBT(map[string]string{"models/s.yml": properties, "models/m.sql": "select 1 as n", "seeds/raw.csv": "id\n1\n"}, nil, nil)
+		if want == "" && (strings.Contains(text, "no group") || strings.Contains(text, "access:")) || !strings.Contains(text, want) {
+			t.Errorf("of %s it is said that %s, and not %s", properties, text, want)
 		}
 	}
 }

@@ -13,8 +13,13 @@ import (
 // readDocs reads the docs blocks of Markdown files, which descriptions refer to as {{ doc('name') }}.
 func (l *loader) readDocs() {
 	for _, p := range l.packages {
+		read := map[string]bool{} // folders may lie in each other
 		for _, dir := range p.docsPaths() {
 			for _, file := range l.glob(dir, ".md") {
+				if read[file] {
+					continue
+				}
+				read[file] = true
 				src, err := l.read(file)
 				if err != nil {
 					l.problem(config.Pos{File: file}, "", "%v", err)
@@ -25,11 +30,21 @@ func (l *loader) readDocs() {
 					l.templateProblem(file, err)
 				}
 				for _, b := range blocks {
-					l.docs[p.label()+":"+b.Name] = b
+					l.docsBlock(p, b)
 				}
 			}
 		}
 	}
+}
+
+// docsBlock keeps a block; of two of one name nobody knows which is meant.
+func (l *loader) docsBlock(p *dbtPackage, b jinja.Doc) {
+	key := p.label() + ":" + b.Name
+	if other, twice := l.docs[key]; twice {
+		l.problem(at(b.Position), "give one of them another name", "two docs blocks are named %q; the other is at %s", b.Name, at(other.Position))
+		return
+	}
+	l.docs[key] = b
 }
 
 // inside takes the package's own folder off paths.

@@ -107,6 +107,8 @@ type loader struct {
 	fileOf        map[string]bool       // files of models that there are, by package and name
 	docs          map[string]jinja.Doc  // docs blocks, by package and name
 	disabled      map[string]config.Pos // models that are not part of the project
+	groups        map[*dbtPackage][]string
+	branches      treeBranches          // of the trees of dbt_project.yml, that nodes were looked for in
 	toldKeys      map[string]bool       // keys without effect that were warned of
 	enforced      map[*Node]bool        // models whose config() has a contract
 	unitDrafts    []unitDraft           // unit tests and exposures, until all nodes are known
@@ -145,6 +147,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.reached()
 	l.linkUnitTests()
 	l.linkExposures()
+	l.unusedPaths()
 	l.dropUnread()
 	l.selectors()
 	l.pipelines()
@@ -171,7 +174,7 @@ func newLoader(in Loading, p *Project) *loader {
 	p.latest, p.packageVars, p.Vars = map[modelKey]string{}, map[string]variables{}, map[string]any{}
 	p.read = time.Now()
 	return &loader{Loading: in, p: p, files: map[string]*config.File{}, promises: map[*Node]*promise{}, tables: map[string]*Node{}, given: map[string][]byte{},
-		disabled: map[string]config.Pos{}, toldKeys: map[string]bool{}, enforced: map[*Node]bool{}, made: map[*Stream]bool{}, madeFor: map[*Source]bool{}, versioned: map[string][]version{},
+		disabled: map[string]config.Pos{}, toldKeys: map[string]bool{}, branches: treeBranches{}, groups: map[*dbtPackage][]string{}, enforced: map[*Node]bool{}, made: map[*Stream]bool{}, madeFor: map[*Source]bool{}, versioned: map[string][]version{},
 		fileOf: map[string]bool{}, docs: map[string]jinja.Doc{}, packages: []*dbtPackage{{}}}
 }
 

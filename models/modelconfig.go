@@ -54,6 +54,7 @@ func (l *loader) configure(n *Node, said []setting) bool {
 		keepSetting(c.m.Config, s)
 		c.take(s)
 	}
+	l.validAccess(l.packageOf(n.Model.Package), said, n.Model.Materialized != Snapshot)
 	keys := []string{"materialized", "incremental_strategy"}
 	if c.m.Materialized == Incremental && c.m.Strategy == StrategyMerge {
 		keys = append(keys, ofMerge...)

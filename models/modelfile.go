@@ -277,6 +277,9 @@ func (l *loader) nameNode(p *dbtPackage, n *Node, said []setting) {
 
 // naming asks the project's own macro for a name. dbt's own need not be asked: what they do stands in nameNode.
 func (l *loader) naming(p *dbtPackage, n *Node, macro string, given any) (string, bool) {
+	if l.p.Target == nil { // which is told, and what the macro reads of it is not there
+		return "", false
+	}
 	ref, known := l.p.Macros.Macro(p.name + "." + macro)
 	if p.isRoot() || !known {
 		ref, known = l.p.Macros.Macro(macro)

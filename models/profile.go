@@ -17,23 +17,24 @@ import (
 
 const profilesFile = "profiles.yml"
 
-// profile finds the profile that dbt_project.yml names, or the command line, for the targets.
-func (l *loader) profile(project config.Node) {
-	name, pos := project.Get("profile").Text(), project.Get("profile").Pos()
+// profile finds the profile that dbt_project.yml names, or the command line, for the targets. A name that stands for a variable is not
+// known where there is no environment.
+func (l *loader) profile(project config.Node, isVariable bool) {
+	name, pos, asked := project.Get("profile").Text(), project.Get("profile").Pos(), false
 	if given, ok := l.environ("DBT_PROFILE"); ok {
-		name, pos = given, config.Pos{File: "DBT_PROFILE"}
+		name, pos, asked = given, config.Pos{File: "DBT_PROFILE"}, true
 	}
 	if l.Profile != "" {
-		name, pos = l.Profile, config.Pos{File: "--profile"}
+		name, pos, asked = l.Profile, config.Pos{File: "--profile"}, true
 	}
 	if name == "" {
 		return
 	}
-	f, known := l.profiles()
+	f, in := l.profiles()
 	if f == nil {
-		if known && l.Env != nil && l.file.Targets.Len() == 0 { // without an environment nobody knows where others are
-			l.warning(pos, "write one: "+name+": { target: dev, outputs: { dev: { type: duckdb, path: dev.duckdb } } }",
-				"there is no %s in the project, in DBT_PROFILES_DIR or in ~/.dbt, which would have the profile %q: %s", profilesFile, name, withoutProfile)
+		if in == noProfiles && l.Env != nil && (asked || l.file.Targets.Len() == 0) { // without an environment nobody knows where others are
+			l.noProfile(pos, asked, "write one: "+name+": { target: dev, outputs: { dev: { type: duckdb, path: dev.duckdb } } }",
+				fmt.Sprintf("there is no %s in the project, in DBT_PROFILES_DIR or in ~/.dbt, which would have the profile %q", profilesFile, name))
 		}
 		return
 	}
@@ -52,8 +53,19 @@ func (l *loader) profile(project config.Node) {
 		if s := config.Suggest(name, known); s != "" {
 			hint = fmt.Sprintf("did you mean %q?", s)
 		}
-		l.warning(pos, hint, "%s has no profile %q: %s", f.Name, name, withoutProfile)
+		own := in == projectProfiles && l.file.Targets.Len() == 0 && !(isVariable && l.Env == nil)
+		l.noProfile(pos, asked || own, hint, fmt.Sprintf("%s has no profile %q", f.Name, name))
 	}
+}
+
+// noProfile tells that there is no profile of that name. It is a mistake where somebody asked for it, or has a file for this very project; that
+// a machine does not know the profile of a project that was fetched hinders nobody.
+func (l *loader) noProfile(pos config.Pos, mistake bool, hint, message string) {
+	if mistake {
+		l.problem(pos, hint, "%s", message)
+		return
+	}
+	l.warning(pos, hint, "%s: %s", message, withoutProfile)
 }
 
 const withoutProfile = "tables are published to warehouse/, in schema main"
@@ -80,10 +92,37 @@ func (l *loader) rendersProfile(f *config.File, name string) {
 	given, _ := l.environ("DBT_TARGET")
 	want := cmp.Or(l.Target, given, profile.Get("target").Text(), "default")
 	only(func(rest []string) bool { return len(rest) == 3 && rest[1] == want && rest[2] == "type" })
-	ours := f.Root(nil).Get(name).Get("outputs").Get(want).Get("type").Text() == "duckdb"
+	output := func() config.Node { return f.Root(nil).Get(name).Get("outputs").Get(want) }
+	ours := output().Get("type").Text() == "duckdb"
+	if l.Env == nil { // what variables stand for is not known
+		l.outputValid(output(), ours)
+	}
 	only(func(rest []string) bool {
 		return len(rest) > 2 && rest[1] == want && (ours || slices.Contains(schemaKeys, rest[2]) || slices.Contains(catalogKeys, rest[2]))
 	})
+	if l.Env != nil {
+		l.outputValid(output(), ours)
+	}
+}
+
+// outputValid looks at the values of an output that count. They are not shown: nobody knows what else stands beside them.
+func (l *loader) outputValid(output config.Node, ours bool) {
+	texts := slices.Concat(schemaKeys, catalogKeys)
+	if ours {
+		texts = []string{"schema", "database", "path"}
+	}
+	for _, key := range texts {
+		if value := output.Get(key); value.IsList() || value.IsMapping() {
+			l.problem(plainPlace(value.Pos()), "write "+key+": name", "%s of the profile must be a text", key)
+		}
+	}
+	threads := output.Get("threads")
+	if !ours || threads.IsNull() || isTemplate(threads.Text()) {
+		return
+	}
+	if n, err := strconv.Atoi(threads.Text()); err != nil || n < 1 {
+		l.problem(plainPlace(threads.Pos()), "write threads: 4", "threads of the profile must be a whole number above 0")
+	}
 }
 
 // The keys by which outputs of other engines say the schema and the database.
@@ -92,21 +131,30 @@ var (
 	catalogKeys = []string{"dbname", "database", "project", "catalog"}
 )
 
+// profilesPlace is whose profiles.yml it is that was found.
+type profilesPlace int
+
+const (
+	noProfiles      profilesPlace = iota // there is none
+	projectProfiles                      // the project's, or that of --profiles-dir
+	machineProfiles                      // of all projects of the machine
+)
+
 // profiles parses profiles.yml where dbt looks for it: in the folder that the command line names, or in the project, in DBT_PROFILES_DIR, in
-// ~/.dbt. Nil where there is none; looked says whether that is all that is wrong.
-func (l *loader) profiles() (f *config.File, looked bool) {
+// ~/.dbt. Nil where there is none, or it cannot be read, which is told.
+func (l *loader) profiles() (f *config.File, in profilesPlace) {
 	if l.ProfilesDir != "" {
 		file := filepath.Join(l.ProfilesDir, profilesFile)
 		src, err := os.ReadFile(file)
 		if err != nil {
 			l.problem(config.Pos{File: "--profiles-dir"}, "name the folder that has it", "%v", err)
-			return nil, false
+			return nil, projectProfiles
 		}
 		l.given[file] = src
-		return l.parse(file), false
+		return l.parse(file), projectProfiles
 	}
 	if exists(l.Files, profilesFile) {
-		return l.parse(profilesFile), false
+		return l.parse(profilesFile), projectProfiles
 	}
 	var dirs []string
 	if dir, ok := l.environ("DBT_PROFILES_DIR"); ok {
@@ -119,10 +167,10 @@ func (l *loader) profiles() (f *config.File, looked bool) {
 		file := filepath.Join(dir, profilesFile)
 		if src, err := os.ReadFile(file); err == nil {
 			l.given[file] = src
-			return l.parse(file), false
+			return l.parse(file), machineProfiles
 		}
 	}
-	return nil, true
+	return nil, noProfiles
 }
 
 // profileTargets makes targets of the profile's outputs. Each is a folder: DuckDB's own file could not be published to as a whole, while
@@ -171,6 +219,7 @@ func (l *loader) profileTargets() {
 			hint = fmt.Sprintf("did you mean %q?", s)
 		}
 		l.problem(pos, hint, "unknown target %q", want)
+		l.p.standIn()
 	}
 }
 

@@ -27,12 +27,19 @@ func TestProfile(t *testing.T) {
 		"a name by a template":  {profile: duck, project: "name: shop\nprofile: \"{{ env_var('P') }}\"\n", env: map[string]string{"P": "shop"}, target: "dev/main", database: "a"},
 		"no profiles.yml": {target: "local/main", said: []string{"dbt_project.yml:2:10: warning: there is no profiles.yml in the project, in DBT_PROFILES_DIR or in ~/.dbt, " +
 			`which would have the profile "shop": tables are published to warehouse/, in schema main`}},
-		"no such profile":    {profile: "shopp: {}", target: "local/main", said: []string{`profiles.yml has no profile "shop"`, `did you mean "shopp"?`}},
-		"a secret":           {profile: profile("{type: duckdb, path: x.duckdb, schema: \"{{ env_var('DBT_ENV_SECRET_S') }}\"}"), env: map[string]string{"DBT_ENV_SECRET_S": "hush"}, target: "dev/hush", database: "x"},
-		"a variable too few": {profile: profile("{type: duckdb, path: \"{{ env_var('NOPE') }}\"}"), said: []string{`profiles.yml:4:31: the environment variable "NOPE" is not set`, "env_var('NOPE', '…')"}},
+		"no such profile": {profile: "shopp: {}", said: []string{`dbt_project.yml:2:10: profiles.yml has no profile "shop"`, `did you mean "shopp"?`}},
+		"DBT_PROFILE of nothing": {profile: duck, env: map[string]string{"DBT_PROFILE": "shp"},
+			said: []string{`DBT_PROFILE: profiles.yml has no profile "shp"`, `did you mean "shop"?`}},
+		"DBT_PROFILE without a file": {env: map[string]string{"DBT_PROFILE": "shp"}, said: []string{"DBT_PROFILE: there is no profiles.yml"}},
+		"a secret":                   {profile: profile("{type: duckdb, path: x.duckdb, schema: \"{{ env_var('DBT_ENV_SECRET_S') }}\"}"), env: map[string]string{"DBT_ENV_SECRET_S": "hush"}, target: "dev/hush", database: "x"},
+		"a variable too few":         {profile: profile("{type: duckdb, path: \"{{ env_var('NOPE') }}\"}"), said: []string{`profiles.yml:4:31: the environment variable "NOPE" is not set`, "env_var('NOPE', '…')"}},
 		"MotherDuck": {profile: profile("{type: duckdb, path: 'md:shop?token=abc'}"), target: "dev/main",
 			said: []string{"profiles.yml:4:31: warning: path of the profile is no file of this machine (md:…)", "sources"}},
-		"settings": {profile: profile("{type: duckdb, settings: {memory_limit: 1GB, TimeZone: UTC}}"), target: "dev/main", said: []string{"warning: settings of the profile: TimeZone has no effect"}},
+		"settings":              {profile: profile("{type: duckdb, settings: {memory_limit: 1GB, TimeZone: UTC}}"), target: "dev/main", said: []string{"warning: settings of the profile: TimeZone has no effect"}},
+		"a list as schema":      {profile: profile("{type: duckdb, path: x.duckdb, token: abc, schema: [a]}"), said: []string{"profiles.yml:4:61: schema of the profile must be a text\n"}},
+		"a word as threads":     {profile: profile("{type: duckdb, threads: many}"), said: []string{"profiles.yml:4:34: threads of the profile must be a whole number above 0"}},
+		"threads below 1":       {profile: profile("{type: duckdb, threads: -4}"), said: []string{"profiles.yml:4:34: threads of the profile"}},
+		"threads by a variable": {profile: profile("{type: duckdb, path: a.duckdb, threads: \"{{ env_var('T') }}\"}"), env: map[string]string{"T": "4"}, target: "dev/main", database: "a"},
 		"Postgres": {profile: profile("{type: postgres, host: \"{{ env_var('PGHOST') }}\", password: \"{{ env_var('DBT_ENV_SECRET_PW') }}\", dbname: db, schema: stage}"), target: "dev/stage", database: "db",
 			said: []string{`warning: output "dev" of the profile is of type "postgres": the project runs on DuckDB, and its tables are published to warehouse/, in schema stage`}},
 		"BigQuery":  {profile: profile("{type: bigquery, method: oauth, project: p, dataset: stage}"), target: "dev/stage", database: "p", said: []string{`of type "bigquery"`}},
@@ -87,5 +94,18 @@ func TestSecretsOfProfiles(t *testing.T) {
 	seen, err := json.Marshal(p.Node("main.m").Model.Config)
 	if err != nil || !strings.Contains(string(seen), `"seen":". :memory: None"`) {
 		t.Errorf("the template has seen %s: %v", seen, err)
+
+	}
+}
+
+// A target that there is not is all that is told: what macros make of the target is not held against them.
+func TestUnknownTargetOnly(t *testing.T) {
+	for name, outputs := range map[string]string{"one": "{dev: {type: duckdb, schema: live}}", "none": "{}"} {
+		_, text := loadDBT(map[string]string{"dbt_project.yml": "name: shop\nprofile: shop\n", "profiles.yml": "shop: {target: dev, outputs: " + outputs + "}\n",
+			"macros/g.sql": "{% macro generate_schema_name(name, node) %}{{ target.schema }}{% endmacro %}",
+			"models/m.sql": "select '{{ target.schema.upper() }}' as s"}, map[string]string{"DBT_TARGET": "nope"}, nil)
+		if !strings.Contains(text, `DBT_TARGET: unknown target "nope"`) || strings.Contains(text, "gives no name") {
+			t.Errorf("%s: it is said that %s", name, text)
+		}
 	}
 }

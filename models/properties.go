@@ -242,6 +242,7 @@ func (l *loader) readPropertiesFile(p *dbtPackage, name string) {
 		l.problems = append(l.problems, problems...)
 	}
 	l.unread(file.Origin, "millrace reads models, seeds, snapshots, sources, unit_tests and exposures of it", unreadFile{})
+	l.keepGroups(p, file.Groups)
 	keep := func(kind string, all []tableProperties) {
 		for i := range all {
 			all[i].kind, all[i].pkg = kind, p

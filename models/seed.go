@@ -93,7 +93,11 @@ func (l *loader) seedConfigure(n *Node, said []setting) bool {
 			l.seedKey(s)
 		}
 	}
-	return l.enabled(n, said)
+	if !l.enabled(n, said) {
+		return false
+	}
+	l.validAccess(l.packageOf(n.Seed.Package), said, false)
+	return true
 }
 
 // seedHook names each hook that dbt runs for a seed.

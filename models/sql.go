@@ -1,9 +1,12 @@
 package models
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -69,8 +72,29 @@ func (l *loader) templateProblem(file string, err error) {
 		l.problem(config.Pos{File: file}, "", "%v", err)
 		return
 	}
-	l.problems = append(l.problems, &config.Problem{File: je.File, Line: je.Line, Column: je.Col, Length: 1, Message: je.Text(), Hint: je.Hint,
-		Source: l.sourceLine(je.File, je.Line), Severity: config.SeverityError})
+	line, hint := l.sourceLine(je.File, je.Line), je.Hint
+	if m := undefinedName.FindStringSubmatch(je.Msg); hint == "" && m != nil && l.isDBT() && strings.Contains(line, m[1]+".") {
+		hint = l.packageHint(m[1])
+	}
+	l.problems = append(l.problems, &config.Problem{File: je.File, Line: je.Line, Column: je.Col, Length: 1, Message: je.Text(), Hint: hint,
+		Source: line, Severity: config.SeverityError})
+}
+
+var undefinedName = regexp.MustCompile(`^'(\w+)' is undefined$`)
+
+// packageHint is what to do about a name that is called as a package, and is none.
+func (l *loader) packageHint(name string) string {
+	install := path.Clean(cmp.Or(l.packages[0].keys.InstallPath, "dbt_packages"))
+	for _, file := range packageFiles {
+		if !exists(l.Files, file) {
+			continue
+		}
+		text, _ := fs.ReadFile(l.Files, file)
+		if strings.Contains(strings.ReplaceAll(string(text), "-", "_"), name) {
+			return fmt.Sprintf("%s names it, and it is not in %s/: run dbt deps once, or put the package there", file, install)
+		}
+	}
+	return fmt.Sprintf("if it is a package, it is not installed: name it in packages.yml and run dbt deps once, or put it into %s/%s", install, name)
 }
 
 // sourceLine is a line of a project file, for showing under a message.
@@ -190,6 +214,9 @@ func (l *loader) noModel(r reference) {
 		l.unknown(r, fmt.Sprintf("ref(%q): the model is disabled", r.name), r.name, nil, fmt.Sprintf("it says enabled=false, or a file of the project says so of it: %s", pos.File))
 		return
 	}
+	if l.problems.HasErrors() && l.hasModelFile(r.name) { // it is there, and what is wrong with it is told
+		return
+	}
 	var known []string
 	for name := range l.p.byModel {
 		known = append(known, name)
@@ -211,6 +238,11 @@ func (l *loader) noModel(r reference) {
 		return
 	}
 	l.unknown(r, fmt.Sprintf("ref(%q): no %s is named so", r.name, what), r.name, known, l.streamHint(r.name))
+}
+
+// hasModelFile says whether a package has a file for a model of that name.
+func (l *loader) hasModelFile(name string) bool {
+	return slices.ContainsFunc(l.packages, func(p *dbtPackage) bool { return l.fileOf[p.label()+":"+name] && l.versionOf(p, name) == nil })
 }
 
 // noSource reports a source() of nothing.

@@ -54,6 +54,7 @@ func (l *loader) targets() {
 		} else {
 			l.problem(pos, hint, "unknown target %q", want)
 		}
+		l.p.standIn()
 	}
 }
 
@@ -105,4 +106,11 @@ func (l *loader) target(name string, node config.Node, chosen bool) *Target {
 		snowflakeKeys{l, node, t.Snowflake, chosen}.validate()
 	}
 	return t
+}
+
+// standIn takes any target in the place of one that there is not, which is told: macros that read target.schema are not wrong because of it.
+func (p *Project) standIn() {
+	if len(p.Targets) > 0 {
+		p.Target = p.Targets[0]
+	}
 }

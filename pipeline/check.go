@@ -19,7 +19,7 @@ type Checked struct {
 	Snapshot int64          `json:"snapshot"` // that was looked at; 0: none, the tables were read where they are
 	Tables   []CheckedTable `json:"tables"`   // that were looked at
 	Checks   []check.Result `json:"checks"`
-	Skipped  []string       `json:"skipped"` // nodes that are not published, or have no checks
+	Skipped  []string       `json:"skipped"` // nodes that have no checks
 }
 
 // CheckedTable is a table that was looked at.
@@ -31,6 +31,7 @@ type CheckedTable struct {
 	Notes    []string  `json:"notes"`
 	Error    string    `json:"error,omitempty"` // why it could not be read
 	Hint     string    `json:"hint,omitempty"`
+	Missing  bool      `json:"unpublished,omitempty"` // there is no table to judge yet, which Error says too
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished"`
 }
@@ -51,22 +52,15 @@ func newChecked() *Checked {
 	return &Checked{Tables: []CheckedTable{}, Checks: []check.Result{}, Skipped: []string{}}
 }
 
-// Failed says whether a check failed or could not be run.
+// Failed says whether a check failed or could not be run, be it that its table is not published.
 func (c *Checked) Failed() bool {
-	return slices.ContainsFunc(c.Checks, func(r check.Result) bool { return r.Status.Bad() })
+	return slices.ContainsFunc(c.Tables, func(t CheckedTable) bool { return t.Missing }) ||
+		slices.ContainsFunc(c.Checks, func(r check.Result) bool { return r.Status.Bad() })
 }
 
-// Unread says whether a table could not be read.
+// Unread says whether a table that is there could not be read.
 func (c *Checked) Unread() bool {
-	return slices.ContainsFunc(c.Tables, func(t CheckedTable) bool { return t.Error != "" })
-}
-
-// Why says why tables were skipped.
-func (c *Checked) Why() string {
-	if c.Snapshot > 0 {
-		return "it is not published yet"
-	}
-	return "it has no checks"
+	return slices.ContainsFunc(c.Tables, func(t CheckedTable) bool { return t.Error != "" && !t.Missing })
 }
 
 // Check judges the nodes' published tables by all their checks. It publishes nothing, diverts nothing and keeps nothing: rows
@@ -99,7 +93,7 @@ func (e *Engine) CheckBy(ctx context.Context, nodes []*models.Node, dir string, 
 		}
 		published := m.Table(nameOf(n))
 		if published == nil {
-			out.Skipped = append(out.Skipped, n.Name())
+			out.Tables = append(out.Tables, e.unpublished(n, len(checks)))
 			continue
 		}
 		told := CheckedTable{Name: n.Name(), Kind: string(n.Kind), Rows: published.Rows, Notes: []string{}, Started: e.Clock()}
@@ -120,4 +114,15 @@ func (e *Engine) CheckBy(ctx context.Context, nodes []*models.Node, dir string, 
 		out.Tables = append(out.Tables, told)
 	}
 	return out, nil
+}
+
+// unpublished tells of a node that it has no table to judge: its first run may be yet to come, or have failed by these very checks.
+func (e *Engine) unpublished(n *models.Node, checks int) CheckedTable {
+	were := "its one check was not run"
+	if checks > 1 {
+		were = fmt.Sprintf("its %d checks were not run", checks)
+	}
+	now := e.Clock()
+	return CheckedTable{Name: n.Name(), Kind: string(n.Kind), Notes: []string{}, Started: now, Finished: now, Missing: true,
+		Error: "it is not published: " + were, Hint: "`millrace run " + n.Name() + "` builds it, judges it and publishes what passes"}
 }

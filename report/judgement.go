@@ -29,7 +29,7 @@ func Judgement(c *pipeline.Checked, subject string, o Options) *Run {
 		r.Nodes = append(r.Nodes, n)
 	}
 	for _, name := range c.Skipped {
-		r.Nodes = append(r.Nodes, Node{Name: name, Equations: []Equation{}, Notes: []string{"not checked: " + c.Why()}, Checks: []Check{}})
+		r.Nodes = append(r.Nodes, Node{Name: name, Equations: []Equation{}, Notes: []string{"not checked: it has no checks"}, Checks: []Check{}})
 	}
 	for _, found := range c.Checks {
 		i, ok := at[found.Node]

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	sources "github.com/millrace/millrace/extract/all"
@@ -71,7 +72,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage("%w: see `%s --help`", err, c.CommandPath())
+		return usage("%w: see `%s --help`", plainFlagError(err), c.CommandPath())
 	})
 	f := root.PersistentFlags()
 	f.StringVarP(&a.dir, "project", "C", ".", "folder of the project")
@@ -102,6 +103,19 @@ func (a *app) rootCommand() *cobra.Command {
 		c.Long += "\n" + exitHelp
 	}
 	return root
+}
+
+// plainFlagError says of a flag's value what it must be, in the place of the parser's own words.
+func plainFlagError(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	must := map[string]string{"int": "a whole number", "int64": "a whole number", "duration": "a span of time, such as 30s", "bool": "true or false"}[invalid.GetFlag().Value.Type()]
+	if must == "" {
+		return err
+	}
+	return fmt.Errorf("--%s %s: it must be %s", invalid.GetFlag().Name, invalid.GetValue(), must)
 }
 
 // interactive says whether people watch stderr on a terminal.

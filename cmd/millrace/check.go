@@ -43,7 +43,7 @@ func (a *app) checkCommand() *cobra.Command {
 			"Parquet, CSV and JSON files and tables of DuckDB files (file.duckdb:schema.table) that are named as arguments, with\n" +
 			"--check for each check.\n\n" +
 			"The answer is text, JSON, JUnit XML, Markdown or a page of HTML. A table that cannot be read is exit code 1, checks\n" +
-			"that fail are 3.\n",
+			"that fail are 3, and so is a table with checks that is not published.\n",
 		Example: "  millrace check\n  millrace check orders tag:finance --json\n  millrace check --live erp.orders\n" +
 			"  millrace check --file orders.checks.yml --format junit -o checks.xml\n" +
 			"  millrace check data/orders.parquet --check \"not_null: id\" --check \"range: { column: amount, min: 0 }\"",
@@ -189,7 +189,10 @@ func (a *app) tell(found judgement, f reportFlags) error {
 // tellUnread says beside the report what could not be read: the log of a job is what people look at first.
 func (a *app) tellUnread(found *pipeline.Checked) {
 	for _, t := range found.Tables {
-		if t.Error != "" {
+		switch {
+		case t.Missing:
+			a.note("%s is not judged: %s", t.Name, t.Error)
+		case t.Error != "":
 			a.note("%s is not read: %s", t.Name, t.Error)
 		}
 	}
@@ -203,15 +206,18 @@ func (a *app) printChecked(found *pipeline.Checked) error {
 		byNode[r.Node] = append(byNode[r.Node], r)
 		counts[r.Status]++
 	}
-	unread := 0
+	unread, missing := 0, 0
 	for _, t := range found.Tables {
 		a.printCheckedTable(t, byNode[t.Name])
-		if t.Error != "" {
+		switch {
+		case t.Missing:
+			missing++
+		case t.Error != "":
 			unread++
 		}
 	}
 	for _, n := range found.Skipped {
-		a.out("skip %s: %s", n, found.Why())
+		a.out("skip %s: it has no checks", n)
 	}
 	if len(found.Tables) == 0 {
 		a.note("no table that is selected has checks: write checks: on a stream or in a checks file, or data_tests: in models/*.yml")
@@ -227,6 +233,9 @@ func (a *app) printChecked(found *pipeline.Checked) error {
 	}
 	if unread > 0 {
 		line += "; " + plural(unread, "table") + " could not be read"
+	}
+	if missing > 0 {
+		line += "; " + plural(missing, "table") + " not published, and so not judged"
 	}
 	fmt.Fprintf(a.stdout, "\n%s\n", line)
 	return nil
@@ -247,7 +256,11 @@ func (a *app) printCheckedTable(t pipeline.CheckedTable, results []check.Result)
 		a.out("%s %s  %s, %s", mark, t.Name, plural(int(t.Rows), "row"), oneLine(t.From))
 	}
 	if t.Error != "" {
-		a.out("     not read: %s", oneLine(t.Error))
+		why := "not read: " + t.Error
+		if t.Missing {
+			why = t.Error
+		}
+		a.out("     %s", oneLine(why))
 		if t.Hint != "" {
 			a.out("     → %s", strings.ReplaceAll(t.Hint, "\n", "\n       "))
 		}

@@ -27,7 +27,7 @@ var dbtElsewhere = []struct {
 	{"defer", "", "what is not selected is read as it is published in the target; to begin with another target's tables, copy its folder", true},
 	{"favor-state", "", "what is not selected is read as it is published in the target; to begin with another target's tables, copy its folder", true},
 	{"defer-state", "", "what is not selected is read as it is published in the target; --state says what state: compares with", false},
-	{"empty", "", "millrace lint checks the SQL of all models without reading a row", true},
+	{"empty", "", "millrace plan checks the SQL of every model against the tables that it reads, and builds nothing", true},
 	{"sample", "", "there is no sample of sources: give the models a condition by --vars", false},
 	{"event-time-start", "", "millrace backfill runs over a range of time", false},
 	{"event-time-end", "", "millrace backfill runs over a range of time", false},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,7 +31,8 @@ func (a *app) initCommand() *cobra.Command {
 		Long: "Makes a project in a folder, the current one when none is named. --from looks through a folder of CSV, JSON,\n" +
 			"Parquet and Arrow files and makes a stream of each, or of each series such as orders_2024-01-01.csv; or it asks the\n" +
 			"database that a URL names, and makes a stream of each table. The password of a URL is written nowhere: the project\n" +
-			"takes it from an environment variable. Files and tables stay as they are; an existing project is left alone.\n",
+			"takes it from an environment variable. Files and tables stay as they are; an existing project is left alone,\n" +
+			"one of dbt too, which needs no init: `millrace run` runs it.\n",
 		Example: "  millrace init shop\n  millrace init --from ~/exports shop && cd shop && millrace run\n  millrace init --from 'postgres://reader:${PASSWORD}@db.example.com/shop' shop",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -82,6 +84,11 @@ func (a *app) init(ctx context.Context, folder, from, name string) error {
 	}
 	if _, err := os.Lstat(filepath.Join(dir, models.ProjectFile)); err == nil {
 		return usage("there is a project already: %s; nothing was changed", filepath.Join(dir, models.ProjectFile))
+	}
+	if _, err := os.Lstat(filepath.Join(dir, models.DBTFile)); err == nil {
+		return &advice{usage("%s is a project of dbt, which needs no init; nothing was changed", dir),
+			"`millrace run` runs it as it is; a " + models.ProjectFile + " beside " + models.DBTFile + ", written by hand, adds what dbt has no words for, " +
+				"sources and schedules among it; its first line is `name: " + cmp.Or(name, identifier(filepath.Base(dir), "project")) + "`"}
 	}
 	if name == "" {
 		name = identifier(filepath.Base(dir), "project")

@@ -6,6 +6,8 @@ import (
 	"context"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	_ "time/tzdata" // for schedules on machines without a database of time zones
 )
 
@@ -18,7 +20,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	a := newApp(stdout, stderr)
 	root := a.rootCommand()
 	a.line = args
-	root.SetArgs(args)
+	root.SetArgs(versionWord(args))
 	err := root.ExecuteContext(ctx)
 	if err != nil {
 		a.printError(err)
@@ -28,4 +30,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return workerUsage
 	}
 	return code
+}
+
+// versionWord takes the flag --version, which many programs have, for the command.
+func versionWord(args []string) []string {
+	for i, word := range args {
+		if !strings.HasPrefix(word, "-") { // of a command
+			return args
+		}
+		if word == "--version" {
+			return slices.Concat([]string{"version"}, args[:i], args[i+1:])
+		}
+	}
+	return args
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/report"
 )
@@ -57,7 +58,10 @@ func (a *app) test(ctx context.Context, args, exclude []string, f reportFlags) e
 		return err
 	}
 	tests, err := p.SelectUnitTests(args, exclude)
-	if err != nil {
+	switch {
+	case err != nil && p.SelectsChecks(args...):
+		return usage("it is a data test that is selected: `%s` judges what is published by it", typed(append([]string{"millrace", "check"}, args...)...))
+	case err != nil:
 		return usage("%w", err)
 	}
 	e, err := a.bareEngine(p)
@@ -74,8 +78,11 @@ func (a *app) test(ctx context.Context, args, exclude []string, f reportFlags) e
 		return err
 	}
 	found.Seconds = time.Since(started).Seconds()
-	if err := a.tellTested(p.Name, found, f); err != nil {
+	if err := a.tellTested(p, found, f); err != nil {
 		return err
+	}
+	if f.format == "text" && (len(args) == 0 || len(found.Tests) == 0) {
+		a.noteDataTests(p)
 	}
 	if found.Failed+found.Errors > 0 {
 		return &codeError{code: codeChecks}
@@ -111,7 +118,7 @@ func (a *app) cleanUnit(r pipeline.UnitResult) pipeline.UnitResult {
 	return r
 }
 
-func (a *app) tellTested(project string, found unitsTested, f reportFlags) error {
+func (a *app) tellTested(p *models.Project, found unitsTested, f reportFlags) error {
 	var out bytes.Buffer
 	told := *a
 	told.stdout = &out
@@ -120,9 +127,9 @@ func (a *app) tellTested(project string, found unitsTested, f reportFlags) error
 	case "json":
 		err = told.printJSON(found)
 	case "junit":
-		err = report.UnitJUnit(&out, project, found.Tests)
+		err = report.UnitJUnit(&out, p.Name, found.Tests)
 	default:
-		told.printTested(found)
+		told.printTested(p, found)
 	}
 	if err != nil {
 		return err
@@ -130,7 +137,21 @@ func (a *app) tellTested(project string, found unitsTested, f reportFlags) error
 	return a.deliver(out.Bytes(), f, map[string]any{"passed": found.Passed, "failed": found.Failed, "errors": found.Errors})
 }
 
-func (a *app) printTested(found unitsTested) {
+// noteDataTests says how the tests of the project are run that are not run here, to those who may mean them too.
+func (a *app) noteDataTests(p *models.Project) {
+	n, what := 0, "check"
+	for _, node := range p.Nodes {
+		n += len(node.Checks)
+	}
+	if p.DBT {
+		what = "data test"
+	}
+	if n > 0 {
+		a.note("these are unit tests only; `millrace check` judges what is published by the project's %s", plural(n, what))
+	}
+}
+
+func (a *app) printTested(p *models.Project, found unitsTested) {
 	for _, r := range found.Tests {
 		if r.Status != pipeline.UnitPass || a.verbose {
 			a.out("%-5s %s: %s (%s)", r.Status, r.Model, r.Name, r.At)
@@ -139,8 +160,12 @@ func (a *app) printTested(found unitsTested) {
 			a.out("  %s\n", strings.ReplaceAll(report.UnitText(r), "\n", "\n  "))
 		}
 	}
-	if len(found.Tests) == 0 {
-		a.note("there is no unit test: write unit_tests: in a properties file beside the models; millrace check judges what is published by data tests")
+	switch {
+	case len(p.UnitTests) == 0:
+		a.note("there is no unit test: write unit_tests: in a properties file beside the models")
+		return
+	case len(found.Tests) == 0:
+		a.note("no unit test is of what is selected")
 		return
 	}
 	a.out("%s: %d pass, %d fail, %d could not run; %.2f s", plural(len(found.Tests), "unit test"), found.Passed, found.Failed,

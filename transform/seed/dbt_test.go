@@ -166,6 +166,9 @@ func (c *oracle) made(t *testing.T, w warehouse.Warehouse, path string) (line st
 	if !errors.As(err, &sqlErr) {
 		t.Errorf("%s: %v", c.Name, err)
 	}
+	if notes, err := table.Notes(t.Context(), w); err != nil || strings.Contains(strings.Join(notes, "\n"), "nil") {
+		t.Errorf("%s: what no type takes is told as changed: %v %q", c.Name, err, notes)
+	}
 	p, berr := table.Blame(t.Context(), w)
 	if berr != nil || p == nil {
 		t.Errorf("%s: nothing is to blame for %v: %v", c.Name, err, berr)

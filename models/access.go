@@ -1,0 +1,66 @@
+package models
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/internal/config"
+)
+
+// This file checks what dbt's configuration says of groups and of who may refer to a model. Neither changes a table, and both select.
+
+// accesses are what access: may say.
+var accesses = []string{"private", "protected", "public"}
+
+// keepGroups notes the groups that a properties file defines.
+func (l *loader) keepGroups(p *dbtPackage, groups config.Node) {
+	for _, g := range groups.Items() {
+		l.groups[p] = append(l.groups[p], g.Get("name").Text())
+	}
+}
+
+// validAccess checks what was said last of a node's group and, of a model, of its access.
+func (l *loader) validAccess(p *dbtPackage, said []setting, isModel bool) {
+	if !l.isDBT() || p == nil {
+		return
+	}
+	for _, s := range slices.Backward(said) {
+		if s.key == "group" {
+			l.validGroup(p, s)
+			break
+		}
+	}
+	for _, s := range slices.Backward(said) {
+		if s.key != "access" {
+			continue
+		}
+		if text := fmt.Sprint(s.value); isModel && s.value != nil && !slices.Contains(accesses, text) {
+			l.problem(s.pos, suggestion(text, accesses), "access: %s: use %s", text, strings.Join(accesses, ", "))
+		}
+		break
+	}
+}
+
+func (l *loader) validGroup(p *dbtPackage, s setting) {
+	known := l.groups[p]
+	if s.value == nil || slices.ContainsFunc(known, isTemplate) {
+		return
+	}
+	name := fmt.Sprint(s.value)
+	switch {
+	case slices.Contains(known, name):
+	case len(known) == 0:
+		l.problem(s.pos, "define it in a properties file: groups: [{name: "+name+", owner: {…}}]", "no group is named %q: there is none", name)
+	default:
+		l.problem(s.pos, suggestion(name, known), "no group is named %q", name)
+	}
+}
+
+// suggestion is a hint with the word that may have been meant, or all that there are.
+func suggestion(word string, known []string) string {
+	if s := config.Suggest(word, known); s != "" {
+		return fmt.Sprintf("did you mean %q?", s)
+	}
+	return "known: " + strings.Join(known, ", ")
+}
