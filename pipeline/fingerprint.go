@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -26,13 +27,21 @@ func inputsOf(n *models.Node) []*models.Node {
 }
 
 // stated adds to a fingerprint what its SELECTs say, which add to a published table or make one from nothing.
-func stated(ctx context.Context, w warehouse.Warehouse, n *models.Node, f *load.Fingerprint, before *load.Table, adds bool, texts []string) error {
+func stated(ctx context.Context, b *transform.Builder, n *models.Node, f *load.Fingerprint, before *load.Table, adds bool, texts []string) error {
 	var old *load.Fingerprint
 	if before != nil {
 		old = before.Fingerprint
 	}
-	if err := parsed(ctx, w, n, f, old, texts); err != nil {
+	made, err := b.Defined(ctx, slices.Concat(texts, divertingConditions(n)))
+	if err != nil {
 		return err
+	}
+	f.Start = made.Hash
+	if err := parsed(ctx, b.Warehouse, n, f, old, texts); err != nil {
+		return err
+	}
+	if f.Moves == "" {
+		f.Moves = made.Moves
 	}
 	if f.Ran = ""; len(f.Selects) > 0 {
 		f.Ran = f.Selects[0]
@@ -58,7 +67,8 @@ func addsTo(n *models.Node, before *load.Table) bool {
 func parsed(ctx context.Context, w warehouse.Warehouse, n *models.Node, f, old *load.Fingerprint, texts []string) error {
 	incremental := len(texts) > 1
 	f.Rendered = models.HashOf(strings.Join(texts, "\x00"))
-	if old != nil && old.Rendered == f.Rendered && old.Format == f.Format && old.Parts[models.PartChecks] == f.Parts[models.PartChecks] && incremental == (len(old.Selects) > 0) {
+	if old != nil && old.Rendered == f.Rendered && old.Format == f.Format && old.Parts[models.PartChecks] == f.Parts[models.PartChecks] &&
+		old.Start == f.Start && incremental == (len(old.Selects) > 0) {
 		f.Statement, f.Selects, f.Own, f.Moves = old.Statement, old.Selects, old.Own, old.Moves
 		return nil
 	}
@@ -114,6 +124,20 @@ func moves(n *models.Node, p *warehouse.Parsed) string {
 // isOwn says whether a name is that of the node's own table.
 func isOwn(n *models.Node, t warehouse.Name) bool {
 	return strings.EqualFold(t.Schema, n.Schema) && strings.EqualFold(t.Table, n.Table)
+}
+
+// divertingConditions are the conditions of the rules that keep rows out.
+func divertingConditions(n *models.Node) (all []string) {
+	for _, c := range n.Checks {
+		if !c.Diverts() || c.Deferred {
+			continue
+		}
+		if e, ok := c.Args.(*models.Expression); ok {
+			all = append(all, e.Expression)
+		}
+		all = append(all, c.Where)
+	}
+	return all
 }
 
 // movingRule says that a rule which keeps rows out reads the clock: other rows fail it tomorrow.

@@ -40,7 +40,7 @@ const (
 // Reason is why a model is built, or what has changed without an effect.
 type Reason struct {
 	// Kind is one of models.Change's parts, or new, unknown (nothing tells what it was made of), replay, broken, always (it is built in each run),
-	// moves (it reads the clock or chance), own (its own table is another than when it ran), select (its SELECT depends on what tables hold), upstream, or read (a stream that is read again).
+	// moves (it reads the clock or chance), on-run-start (what hooks make for it), own (its own table is another than when it ran), select (its SELECT depends on what tables hold), upstream, or read (a stream that is read again).
 	Kind   string   `json:"kind"`
 	Name   string   `json:"name,omitempty"` // of the setting, macro, variable or table
 	From   string   `json:"from,omitempty"`
@@ -61,7 +61,7 @@ func (pl *planning) changes(ctx context.Context, b *transform.Builder, n *models
 	texts, err := b.Selects(ctx, n)
 	if err == nil {
 		before := pl.before.Table(nameOf(n))
-		err = stated(ctx, b.Warehouse, n, made, before, addsTo(n, before), texts)
+		err = stated(ctx, b, n, made, before, addsTo(n, before), texts)
 	}
 	if err != nil {
 		return err
@@ -103,6 +103,9 @@ func (pl *planning) reasons(n *models.Node, old, made *load.Fingerprint) *Planne
 	}
 	pl.upstream(n, old, p)
 	if old != nil {
+		if made.Start != old.Start {
+			p.Why = append(p.Why, Reason{Kind: "on-run-start", Effect: true, Text: otherStart})
+		}
 		p.own(n, old, made)
 	}
 	p.decide()

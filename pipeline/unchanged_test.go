@@ -147,6 +147,66 @@ func TestUnchangedIncrementalModels(t *testing.T) {
 	}
 }
 
+// TestUnchangedUnderHooks: what on-run-start makes is a part of the models that use it, also through another macro; what moves in it moves them.
+func TestUnchangedUnderHooks(t *testing.T) {
+	hooks := "create or replace macro euros(c) as c / 100; create or replace macro twice(c) as 2 * \"euros\"(c); create or replace macro moment() as now(); " +
+		"set variable rate = 2; set variable later = 3; create or replace type mood as enum ('glad')"
+	files := map[string]string{
+		"dbt_project.yml":   "name: p\nversion: '1'\nprofile: p\non-run-start: |\n  {{ var('hooks') }}\nvars: { hooks: HOOKS }\n",
+		"profiles.yml":      "p: { target: dev, outputs: { dev: { type: duckdb, path: x.duckdb } } }\n",
+		"models/a.sql":      "{{ config(materialized='table') }} select twice(500) as a",
+		"models/b.sql":      "{{ config(materialized='table') }} select getvariable('rate') as a",
+		"models/c.sql":      "{{ config(materialized='table') }} select 'glad'::mood as a",
+		"models/d.sql":      "{{ config(materialized='table') }} select 1 as euros, 2 as twice",
+		"models/moving.sql": "{{ config(materialized='table') }} select moment() as a",
+		"models/e.sql":      "{{ config(materialized='table', pre_hook='create or replace macro own(x) as x') }} select own(1) as a",
+		"models/f.sql":      "{{ config(materialized='table') }} select own(2) as a -- {{ ref('e') }}",
+	}
+	first := hooks
+	yml := func() string { return strings.Replace(files["dbt_project.yml"], "HOOKS", fmt.Sprintf("%q", hooks), 1) }
+	dir := project(t, map[string]string{"dbt_project.yml": yml(), "profiles.yml": files["profiles.yml"]})
+	delete(files, "profiles.yml")
+	for name, text := range files {
+		if name != "dbt_project.yml" {
+			write(t, dir, map[string]string{name: text})
+		}
+	}
+	for _, c := range []struct{ what, from, to, built string }{
+		{"the first run", "", "", "a b c d e f moving"},
+		{"nothing", "", "", "e f moving"},
+		{"a macro that a macro calls", "c / 100", "c / 1000", "a e f moving"},
+		{"a variable", "rate = 2", "rate = 3", "b e f moving"},
+		{"a type", "'glad'", "'glad', 'sad'", "c e f moving"},
+		{"a macro that reads the clock", "2 * ", "date_part('year', current_localtimestamp()) * ", "a e f moving"},
+		{"it does so still", "", "", "a e f moving"},
+		{"it does not any more", "date_part('year', current_localtimestamp()) * ", "2 * ", "a e f moving"},
+		{"and stays so", "", "", "e f moving"},
+	} {
+		hooks = strings.Replace(hooks, c.from, c.to, 1)
+		write(t, dir, map[string]string{"dbt_project.yml": yml()})
+		e := engine(t, dir)
+		p, err := e.Plan(t.Context(), e.Project.Nodes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var planned []string
+		for _, n := range p.Nodes {
+			if n.Build != nil && n.Build.Action == pipeline.ActionBuild {
+				planned = append(planned, strings.TrimPrefix(n.Name, "main."))
+			}
+		}
+		slices.Sort(planned)
+		r := run(t, e)
+		succeeded(t, r)
+		if got := built(r); got != c.built || c.what != "the first run" && strings.Join(planned, " ") != got {
+			t.Errorf("%s: built %q, planned %q, want %q", c.what, got, planned, c.built)
+		}
+	}
+	if first == hooks {
+		t.Error("nothing was changed")
+	}
+}
+
 // TestKeptTablesAreJudgedAndTold: a table that is not built is checked, what is said of it is published, and a file that is not what the
 // manifest says has it built.
 func TestKeptTablesAreJudgedAndTold(t *testing.T) {
