@@ -435,6 +435,9 @@ func (b *Builder) Begin(ctx context.Context, nodes []*models.Node) (notes []stri
 			return nil, err
 		}
 		for _, s := range all {
+			if s.kind == hookMacro || s.kind == hookTemp || s.kind == hookRuns && slices.Contains([]string{"set", "reset"}, s.Words[0]) {
+				b.started = append(b.started, s)
+			}
 			if s.kind == hookRuns || s.kind == hookTemp { // a session's own: each model has one
 				b.session = append(b.session, s)
 				continue
