@@ -108,10 +108,10 @@ type loader struct {
 	docs          map[string]jinja.Doc  // docs blocks, by package and name
 	disabled      map[string]config.Pos // models that are not part of the project
 	groups        map[*dbtPackage][]string
-	branches      treeBranches          // of the trees of dbt_project.yml, that nodes were looked for in
-	toldKeys      map[string]bool       // keys without effect that were warned of
-	enforced      map[*Node]bool        // models whose config() has a contract
-	unitDrafts    []unitDraft           // unit tests and exposures, until all nodes are known
+	branches      treeBranches    // of the trees of dbt_project.yml, that nodes were looked for in
+	toldKeys      map[string]bool // keys without effect that were warned of
+	enforced      map[*Node]bool  // models whose config() has a contract
+	unitDrafts    []unitDraft     // unit tests and exposures, until all nodes are known
 	exposed       []exposureDraft
 	tables        map[string]*Node // by lower-case schema.table: names that differ by case only are one table
 }
