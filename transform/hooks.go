@@ -188,21 +188,26 @@ func (b *Builder) lookAtHooks(ctx context.Context, job Job) (before []statement,
 	for _, h := range m.Before {
 		all, err := b.looked(ctx, rendering{job: job, quiet: true}, h)
 		if err != nil && !asksForRows(err) {
-			var te *Error
-			if b.Project.DBT && errors.As(err, &te) {
-				te.Alone = true
-			}
-			return nil, err
+			return nil, b.alone(err)
 		}
 		before = append(before, all...)
 	}
 	job.own = draftOf(job)
 	for _, h := range m.Behind {
 		if _, err := b.looked(ctx, rendering{job: job, quiet: true}, h); err != nil && !asksForRows(err) {
-			return nil, err
+			return nil, b.alone(err)
 		}
 	}
 	return before, nil
+}
+
+// alone says of a hook that is refused what a run does: in a project of dbt its model fails, and the rest is built.
+func (b *Builder) alone(err error) error {
+	var te *Error
+	if b.Project.DBT && errors.As(err, &te) {
+		te.Alone = true
+	}
+	return err
 }
 
 // asking is the error of a query that a template has made while it was rendered.
@@ -247,7 +252,7 @@ func (b *Builder) looked(ctx context.Context, as rendering, h models.Hook) ([]st
 			return nil, err
 		}
 		if no != nil {
-			return nil, one.wrong(fmt.Errorf("the hook may not run %s: %s", strings.TrimSuffix(strings.ToUpper(strings.Join(s.Words[:min(2, len(s.Words))], " ")), " ("), no.why), s.At, no.hint)
+			return nil, one.wrong(fmt.Errorf("the hook may not run %s: %s", act(s.Words), no.why), s.At, no.hint)
 		}
 		if one.kind == hookRuns && !slices.Contains([]string{"set", "reset"}, s.Words[0]) { // WITH … DELETE is no SELECT
 			if err := b.Warehouse.CheckSelect(ctx, s.SQL); err != nil {
@@ -257,6 +262,15 @@ func (b *Builder) looked(ctx context.Context, as rendering, h models.Hook) ([]st
 		all = append(all, one)
 	}
 	return all, nil
+}
+
+// act is what a statement does, by the words that it begins with: INSERT INTO, UPDATE.
+func act(words []string) string {
+	n := min(2, len(words))
+	if words[0] == "update" { // what follows is the table
+		n = 1
+	}
+	return strings.TrimSuffix(strings.ToUpper(strings.Join(words[:n], " ")), " (")
 }
 
 // ofHook is a template's error at the place of its hook, unless it is in a macro's file.
