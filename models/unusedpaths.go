@@ -35,8 +35,9 @@ func (l *loader) unusedPaths() {
 	for _, key := range []string{"models", "seeds", "snapshots"} {
 		l.unusedBranches(key, root.file.Root(nil).Get(key))
 	}
-	if len(l.p.Nodes)+len(l.p.UnitTests) == 0 && len(l.disabled) == 0 {
-		l.warning(root.keys.Origin.At("name"), "put models into the first, or name the folder in model-paths", "the project has no model, seed or snapshot: they were looked for in %s/",
+	if len(l.p.Nodes)+len(l.disabled) == 0 && !l.hasMacros(root) {
+		l.warning(root.keys.Origin.At("name"), "put models into the first, or name the folder in model-paths",
+			"the project has no model, seed or snapshot: they were looked for in %s/",
 			strings.Join(slices.Concat(root.modelPaths(), root.seedPaths(), root.snapshotPaths()), "/, "))
 	}
 	usual := []string{"models", "seeds", "data", "snapshots", "macros", "tests"} // that there is none yet is no mistake
@@ -48,6 +49,11 @@ func (l *loader) unusedPaths() {
 			}
 		}
 	}
+}
+
+// hasMacros says whether a package has macros of its own: one that is made for others may have nothing else.
+func (l *loader) hasMacros(p *dbtPackage) bool {
+	return slices.ContainsFunc(p.macroPaths(), func(dir string) bool { return len(l.glob(dir, ".sql")) > 0 })
 }
 
 // unusedBranches tells the outermost mappings of a tree that no node is below.

@@ -42,4 +42,7 @@ func TestUnusedPaths(t *testing.T) {
 	if want := "the project has no model, seed or snapshot: they were looked for in modles/, seeds/, snapshots/"; !strings.Contains(text, want) {
 		t.Errorf("%q is not said in %q", want, text)
 	}
+	if _, text := loadDBT(map[string]string{"macros/m.sql": "{% macro m() %}{% endmacro %}"}, nil, nil); text != "" {
+		t.Errorf("of a package of macros it is said that %s", text)
+	}
 }

@@ -202,7 +202,7 @@ func (b *Builder) lookAtHooks(ctx context.Context, job Job) (before []statement,
 	return before, nil
 }
 
-// alone says of a refused hook what a run does: in a project of dbt its model fails and no other.
+// alone says of a hook that is refused what a run does: in a project of dbt its model fails, and the rest is built.
 func (b *Builder) alone(err error) error {
 	var te *Error
 	if b.Project.DBT && errors.As(err, &te) {
@@ -253,7 +253,7 @@ func (b *Builder) looked(ctx context.Context, as rendering, h models.Hook) ([]st
 			return nil, err
 		}
 		if no != nil {
-			return nil, one.wrong(fmt.Errorf("the hook may not run %s: %s", strings.TrimSuffix(strings.ToUpper(strings.Join(s.Words[:min(2, len(s.Words))], " ")), " ("), no.why), s.At, no.hint)
+			return nil, one.wrong(fmt.Errorf("the hook may not run %s: %s", act(s.Words), no.why), s.At, no.hint)
 		}
 		if err := b.opensFiles(ctx, one); err != nil {
 			return nil, err
@@ -279,6 +279,16 @@ func (b *Builder) opensFiles(ctx context.Context, s statement) error {
 	}
 	r := found[0][0]
 	return s.wrong(fmt.Errorf("the hook may not read files: %s", r.Call), s.At+r.At, "a run reads files by its sources: define one, or read the file in a model, and read that by ref()")
+
+}
+
+// act is what a statement does, by the words that it begins with: INSERT INTO, UPDATE.
+func act(words []string) string {
+	n := min(2, len(words))
+	if words[0] == "update" { // what follows is the table
+		n = 1
+	}
+	return strings.TrimSuffix(strings.ToUpper(strings.Join(words[:n], " ")), " (")
 }
 
 // ofHook is a template's error at the place of its hook, unless it is in a macro's file.

@@ -122,6 +122,27 @@ func TestHooksOfCheckedTables(t *testing.T) {
 	}
 }
 
+// TestHooksRefusedAlone: in a project of dbt a hook that is refused fails its model and no other, whichever hook it is and of which kind of model.
+func TestHooksRefusedAlone(t *testing.T) {
+	b, dir := bench(t, nil)
+	refused := []models.Hook{hook(t, "update {{ this }} set v = 1")}
+	for _, dbt := range []bool{true, false} {
+		b.Project.DBT = dbt
+		for name, m := range map[string]models.Model{
+			"pre-hook of a table":  {Materialized: models.Table, Before: refused},
+			"post-hook of a view":  {Materialized: models.View, Behind: refused},
+			"post-hook that grows": {Materialized: models.Incremental, Behind: refused},
+		} {
+			d := b.days(t, dir, "m", m)
+			_, err := b.lookAtHooks(t.Context(), Job{Node: d.node})
+			var te *Error
+			if !errors.As(err, &te) || te.Alone != dbt || !strings.Contains(err.Error(), "the hook may not run UPDATE: it changes a table") {
+				t.Errorf("%s, dbt %t: %v", name, dbt, err)
+			}
+		}
+	}
+}
+
 // TestHooksThatChangeTheirTable: post-hooks change the rows of their model's own table before anybody sees it, also by a template's queries.
 func TestHooksThatChangeTheirTable(t *testing.T) {
 	b, dir := bench(t, map[string]string{"models/other.sql": "select 1 as v"})

@@ -111,11 +111,18 @@ func plainFlagError(err error) error {
 	if !errors.As(err, &invalid) {
 		return err
 	}
-	must := map[string]string{"int": "a whole number", "int64": "a whole number", "duration": "a span of time, such as 30s", "bool": "true or false"}[invalid.GetFlag().Value.Type()]
-	if must == "" {
+	flag, must := invalid.GetFlag(), ""
+	switch flag.Value.Type() {
+	case "int", "int64":
+		must = "a whole number"
+	case "duration":
+		must = "a span of time, such as 30s"
+	case "bool":
+		must = "true or false"
+	default:
 		return err
 	}
-	return fmt.Errorf("--%s %s: it must be %s", invalid.GetFlag().Name, invalid.GetValue(), must)
+	return fmt.Errorf("--%s %s: it must be %s", flag.Name, invalid.GetValue(), must)
 }
 
 // interactive says whether people watch stderr on a terminal.
