@@ -279,7 +279,6 @@ func (b *Builder) opensFiles(ctx context.Context, s statement) error {
 	}
 	r := found[0][0]
 	return s.wrong(fmt.Errorf("the hook may not read files: %s", r.Call), s.At+r.At, "a run reads files by its sources: define one, or read the file in a model, and read that by ref()")
-
 }
 
 // act is what a statement does, by the words that it begins with: INSERT INTO, UPDATE.
