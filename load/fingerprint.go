@@ -16,6 +16,14 @@ type Fingerprint struct {
 	// comments and layout do not change. None of both but for models.
 	Rendered  string `json:"rendered,omitempty"`
 	Statement string `json:"statement,omitempty"`
+	// Selects are of an incremental model the hashes of its SELECTs, as the engine reads them: that of a build from nothing, and that of one that
+	// adds to what is there. Ran is the one of both that ran.
+	Selects []string `json:"selects,omitempty"`
+	Ran     string   `json:"ran,omitempty"`
+	// Own says that a SELECT which adds to the table reads it too. The version that it read is among Inputs then.
+	Own bool `json:"own,omitempty"`
+	// Start is a hash of what hooks of the run's start make that its SELECTs use: macros, variables, types; "" where they use none.
+	Start string `json:"start,omitempty"`
 	// Moves says why the same SELECT over the same tables may give other rows; "" when it does not.
 	Moves string `json:"moves,omitempty"`
 	// Inputs are the versions of the tables that it was made of, by name; "" where nothing tells that version from others.

@@ -178,3 +178,59 @@ func TestConfigurationOfDBT(t *testing.T) {
 		}
 	}
 }
+
+// TestRefsOfHooks: what a hook refers to is built before its model, as in dbt; what is not there and what goes round in circles is told at the
+// hook's place.
+func TestRefsOfHooks(t *testing.T) {
+	files := map[string]string{
+		"dbt_project.yml": "name: shop\nmodels:\n  shop:\n    z:\n      +pre-hook: \"{{ fill(ref('late')) }}\"\n",
+		"macros/fill.sql": "{% macro fill(t) %}create temp table few as select * from {{ t }}{% endmacro %}",
+		"models/a.sql": "{{ config(materialized='incremental', post_hook=[\"insert into {{ this }} select id from {{ ref('late') }}\",\n" +
+			"\"{% if is_incremental() %}select 1 from {{ ref('later') }}{% endif %}{% if execute %}select 1 from {{ ref('last') }}{% endif %}\"]) }} select 1 as id",
+		"models/z/b.sql":  "select 1 as id",
+		"models/late.sql": "select 2 as id", "models/later.sql": "select 2 as id", "models/last.sql": "select 2 as id",
+	}
+	p, text := loadDBT(files, nil, nil)
+	if text != "" {
+		t.Fatal(text)
+	}
+	for model, want := range map[string]string{"a": "main.last main.late main.later", "b": "main.late"} {
+		var got []string
+		for _, n := range p.Model(model).Needs {
+			got = append(got, n.Name())
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s reads %v, want %s", model, got, want)
+		}
+	}
+	files["models/c.sql"] = "select 1 as id, 2 as b\n{{ config(post_hook=\"select '\n{{ ref('nothing') }}'\") }}"
+	if _, text := loadDBT(files, nil, nil); !strings.Contains(text, "models/c.sql:2:21: ref(\"nothing\"): no model or seed is named so") {
+		t.Error(text)
+	}
+	delete(files, "models/c.sql")
+	files["snapshots/s.yml"] = "snapshots:\n  - name: s\n    relation: ref('late')\n    config:\n      unique_key: id\n      strategy: check\n      check_cols: all\n" +
+		"      post_hook: \"select 1 from {{ ref('nothing') }}\"\n"
+	if _, text := loadDBT(files, nil, nil); !strings.Contains(text, "snapshots/s.yml:8:18: ref(\"nothing\")") {
+		t.Error(text)
+	}
+	delete(files, "snapshots/s.yml")
+	files["models/c.sql"] = "{{ config(post_hook=\"select 1 from {{ ref('d') }}\") }} select 1 as id"
+	files["models/d.sql"] = "select * from {{ ref('c') }}"
+	if _, text := loadDBT(files, nil, nil); !strings.Contains(text, "cyclic refs: c → d → c") {
+		t.Error(text)
+	}
+}
+
+// TestUnsupportedPattern: a model that asks for what dbt has and Millrace has not cannot be built; the project is loaded all the same.
+func TestUnsupportedPattern(t *testing.T) {
+	p, text := loadDBT(map[string]string{
+		"models/a.sql": "{{ config(alias='aa') }}\nselect '{{ modules.re.sub('(?=x)', '-', 'ax') }}' as a",
+		"models/b.sql": "select 1 as id",
+	}, nil, nil)
+	if p == nil || !strings.Contains(text, "models/a.sql:2:23: warning: a cannot be built: modules.re: a look-ahead is not supported") {
+		t.Fatal(text)
+	}
+	if a := p.Model("a"); p.Model("b") == nil || a == nil || a.Table != "aa" || a.Model.Unbuildable == "" {
+		t.Errorf("%+v", a)
+	}
+}

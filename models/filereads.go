@@ -39,7 +39,7 @@ func FindFileReads(ctx context.Context, trees func(context.Context, []string) ([
 		return nil, err
 	}
 	for i, text := range texts {
-		reads, err := fileread.Find([]byte(parsed[i]))
+		reads, err := readsOf(ctx, trees, parsed[i])
 		if errors.Is(err, fileread.ErrUnparsed) {
 			if reads, err = wordByWord(ctx, trees, text); err != nil {
 				return nil, err
@@ -56,6 +56,29 @@ func FindFileReads(ctx context.Context, trees func(context.Context, []string) ([
 		}
 	}
 	return found, nil
+}
+
+// readsOf are the places of one SELECT, by its tree. A query() whose text reads files is one that cannot be read.
+func readsOf(ctx context.Context, trees func(context.Context, []string) ([]string, error), tree string) ([]fileread.Read, error) {
+	reads, err := fileread.Find([]byte(tree))
+	if err != nil {
+		return nil, err
+	}
+	queries, err := fileread.Queries([]byte(tree))
+	for _, q := range queries {
+		if !fileread.Suspected(q.Text) {
+			continue
+		}
+		inner, err := FindFileReads(ctx, trees, []string{q.Text})
+		if err != nil {
+			return nil, err
+		}
+		if len(inner[0]) > 0 {
+			reads = append(reads, q.Reading())
+		}
+	}
+	slices.SortFunc(reads, func(a, b fileread.Read) int { return a.At - b.At })
+	return reads, err
 }
 
 // wordByWord has the parser look at what may read files, piece by piece.
@@ -76,7 +99,7 @@ func wordByWord(ctx context.Context, trees func(context.Context, []string) ([]st
 	}
 	var all []fileread.Read
 	for i := range pieces {
-		reads, err := fileread.Find([]byte(parsed[i]))
+		reads, err := readsOf(ctx, trees, parsed[i])
 		if err != nil || len(reads) != 1 {
 			continue // it is something else
 		}
@@ -204,9 +227,7 @@ func (l *loader) fileUses(trials []*trial) []fileUse {
 // unreadable says what is wrong with a place that reads files. Files that are not there may come before the run: that is a warning.
 func (l *loader) unreadable(u fileUse) bool {
 	if t := u.Trouble; t != nil {
-		if n := u.trial.node; n.Model.Unbuildable == "" {
-			l.unbuildable(n, at(u.pos), t.Why, t.Hint)
-		}
+		l.unreadableFile(u, t.Why, t.Hint)
 		return true
 	}
 	for _, p := range u.Paths {
@@ -214,19 +235,51 @@ func (l *loader) unreadable(u fileUse) bool {
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(l.Dir, file)
 		}
-		missing := false
-		if strings.ContainsAny(p, "*?[") {
+		names, missing := []string{file}, false
+		if i := strings.IndexAny(file, "*?["); i >= 0 {
 			some, err := filepath.Glob(file)
 			missing = err == nil && len(some) == 0 && !strings.Contains(p, "**")
+			names = append(some, filepath.Dir(file[:i]+"x"))
 		} else {
 			_, err := os.Stat(file)
 			missing = errors.Is(err, fs.ErrNotExist)
+		}
+		if slices.ContainsFunc(names, l.ownFolder) {
+			l.unreadableFile(u, p+" lies in a folder of Millrace's own", "models read published tables by ref() and source()")
+			return true
 		}
 		if missing {
 			l.warning(at(u.pos), "paths are relative to the project's folder, and the file must be there when a run begins", "there is no file %s", p)
 		}
 	}
 	return false
+}
+
+func (l *loader) unreadableFile(u fileUse, why, hint string) {
+	if n := u.trial.node; n.Model.Unbuildable == "" {
+		l.unbuildable(n, at(u.pos), why, hint)
+	}
+}
+
+// ownFolder says whether a path leads into the target or the state, of which a run reads no files.
+func (l *loader) ownFolder(name string) bool {
+	own := []string{l.p.StateDir()}
+	if l.p.Target != nil {
+		own = append(own, l.p.TargetDir())
+	}
+	real := func(name string) string {
+		if path, err := filepath.EvalSymlinks(name); err == nil {
+			return path
+		}
+		return filepath.Clean(name)
+	}
+	inside := func(dir, name string) bool {
+		rel, err := filepath.Rel(dir, name)
+		return err == nil && filepath.IsLocal(rel)
+	}
+	return slices.ContainsFunc(own, func(dir string) bool {
+		return inside(filepath.Clean(dir), filepath.Clean(name)) || inside(real(dir), real(name))
+	})
 }
 
 // freeSource is a name that no source or schema of the project has.

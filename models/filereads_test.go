@@ -39,6 +39,10 @@ func TestFindFileReads(t *testing.T) {
 		"select * from 'https://x.org/a.csv'":                                                                      "read_csv('https://x.org/a.csv') a [https://x.org/a.csv] !https://x.org/a.csv is on another machine",
 		"select * from iceberg_scan('x')":                                                                          "iceberg_scan('x') iceberg_scan [] !iceberg_scan() is of an extension",
 		"select from where join 'a.csv' x, read_csv('b.csv') as":                                                   "read_csv('a.csv') (a) [a.csv]; read_csv('b.csv') (read_csv) [b.csv]",
+		"from query('select * from t where x = ''a.csv''')":                                                        "",
+		"from query_table('t')":                                                                                    "",
+		"select 1 from query('select * from ' || 'read_csv(''a.csv'')') q":                                         "query('select * from ' || 'read_csv(''a.csv'')') query [] !query() cannot read files",
+		"from query_table(['t', 'a.csv'])":                                                                         "query_table(['t', 'a.csv']) query_table [] !query_table() cannot read a.csv",
 		"pivot read_csv('b.csv') on k using sum(v)":                                                                "read_csv('b.csv') read_csv [b.csv]",
 	} {
 		found, err := models.FindFileReads(t.Context(), trees, []string{sql})
@@ -76,6 +80,9 @@ func TestFileReads(t *testing.T) {
 		"models/c.sql":     "from read_csv('data/orders.csv', header = true)",
 		"models/d.sql":     "from 's3://bucket/x.parquet'",
 		"models/e.sql":     "select *\nfrom 'gone.csv'",
+		"models/g.sql":     "select 1 as a,\n  2 as b from query('from ''data/orders.csv''')",
+		"models/h.sql":     "from 'warehouse/objects/x.parquet'",
+		"models/i.sql":     "from '.millrace/*/x.csv'",
 		"models/s.yml":     "sources:\n  - name: ext\n    meta: {external_location: \"(select * from '{name}.csv' where x)\"}\n    tables: [{name: orders}, {name: two}]\n",
 		"models/f.sql":     "select * from {{ source('ext', 'two') }}",
 		"tests/t.sql":      "select * from read_csv('data/orders.csv') where id is null",
@@ -117,7 +124,9 @@ func TestFileReads(t *testing.T) {
 		t.Error("the test does not belong to the file's table")
 	}
 	said := problems.Error()
-	for _, want := range []string{"models/e.sql:2:6: warning: there is no file gone.csv", "models/d.sql:1:6: warning: d cannot be built"} {
+	for _, want := range []string{"models/e.sql:2:6: warning: there is no file gone.csv", "models/d.sql:1:6: warning: d cannot be built",
+		"models/g.sql:2:15: warning: g cannot be built: query() cannot read files", "models/h.sql:1:6: warning: h cannot be built: warehouse/objects/x.parquet lies in a folder of Millrace's own",
+		"models/i.sql:1:6: warning: i cannot be built: .millrace/*/x.csv lies in"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%s is not said: %s", want, said)
 		}

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,21 +79,22 @@ func (l *loader) define(p *dbtPackage, n *Node, tree func(*dbtKeys) config.Node,
 	}
 	before := slices.Concat(said, last)
 	seen, err := l.trial(n, false, before)
-	if err != nil {
-		if l.enabled(n, slices.Concat(said, seen.config, last)) { // else it may well refer to what is not there
-			l.templateProblem(n.Path, err)
-		}
-		return
-	}
 	said = slices.Concat(said, seen.config, last)
-	if !l.enabled(n, said) {
+	var unsupported *jinja.Error
+	switch {
+	case err != nil && !l.enabled(n, said): // it may well refer to what is not there
+		return
+	case err != nil && (!l.isDBT() || !errors.As(err, &unsupported) || !unsupported.Unsupported):
+		l.templateProblem(n.Path, err)
+		return
+	case err != nil: // dbt runs it: a run fails it, and builds the rest
+		l.unbuildable(n, config.Pos{File: unsupported.File, Line: unsupported.Line, Column: unsupported.Col}, unsupported.Msg, unsupported.Hint)
+	case !l.enabled(n, said):
 		return
 	}
 	if again, err := l.trial(n, true, before); err == nil { // what only an incremental run refers to
 		seen.refs, seen.asked, seen.suspects = append(seen.refs, again.refs...), append(seen.asked, again.asked...), append(seen.suspects, again.suspects...)
 	}
-	slices.Sort(seen.asked)
-	m.Asked = slices.Compact(seen.asked)
 	if !l.configure(n, said) {
 		return
 	}
@@ -101,6 +103,9 @@ func (l *loader) define(p *dbtPackage, n *Node, tree func(*dbtKeys) config.Node,
 		l.problem(n.Pos, "write it as a {% snapshot %} block, or as YAML below snapshots:", "%s: materialized='snapshot' is said by what it is", n.Name())
 		return
 	}
+	seen.hooks()
+	slices.Sort(seen.asked)
+	m.Asked = slices.Compact(seen.asked)
 	if l.addModel(p, n) {
 		l.p.trials = append(l.p.trials, seen)
 	}
@@ -219,7 +224,7 @@ func (l *loader) snapshots(p *dbtPackage) {
 		l.snapshot(p, m, patch.Origin.At("name"), patch, p.fqn(slices.Concat(folders, p.modelPaths()), patch.Pos().File, patch.Name))
 		at := patch.At("relation") // the template is no text of the file
 		for _, t := range l.p.trials[before:] {
-			for i := range t.refs {
+			for i := range t.own {
 				t.refs[i].pos = jinja.Position{File: at.File, Line: at.Line, Col: at.Column}
 			}
 		}

@@ -194,6 +194,9 @@ func (l *loader) profileTargets() {
 		t.Name, t.Type, t.Path, t.Origin = name, "local", "warehouse", output.Origin()
 		if schema := firstOf(output, schemaKeys); schema != "" && !isTemplate(schema) {
 			t.Schema = schema
+			if name == want && l.secretive(schema) {
+				l.warning(plainPlace(output.Get("schema").Pos()), "name it by a variable that is no secret", "the schema of the profile is a secret, and is published as a name")
+			}
 		}
 		if name != l.p.DefaultTarget {
 			t.Path = "warehouse-" + name // what one target holds is not the other's
@@ -220,18 +223,25 @@ func (l *loader) profileTargets() {
 	}
 }
 
-// outputFacts are what templates see of the chosen output as target, besides its name and its schema. What may be secret is not among them.
+// outputFacts are what templates see of the chosen output as target, besides its name and its schema. What has a secret in it is not among
+// them: it would stand in compiled SQL.
 func (l *loader) outputFacts(output config.Node) map[string]any {
-	facts := map[string]any{"profile_name": l.packages[0].keys.Profile, "threads": 1, "external_root": cmp.Or(output.Get("external_root").Text(), "."),
-		"path": ":memory:", "settings": map[string]any{}}
-	if file := output.Get("path").Text(); file != "" && !strings.Contains(file, ":") { // an address may have a token in it
-		facts["path"] = file
+	facts := map[string]any{"profile_name": l.packages[0].keys.Profile, "threads": 1, "external_root": ".", "path": ":memory:", "settings": map[string]any{}}
+	for _, key := range []string{"external_root", "path"} {
+		text := output.Get(key).Text()
+		address := key == "path" && strings.Contains(text, ":") // which may have a token in it
+		if text != "" && !address && !l.secretive(text) {
+			facts[key] = text
+		}
 	}
 	if threads, err := strconv.Atoi(output.Get("threads").Text()); err == nil {
 		facts["threads"] = threads
 	}
 	return facts
 }
+
+// secretive says whether a text has a secret in it.
+func (l *loader) secretive(text string) bool { return l.Redactor.Redact(text) != text }
 
 // firstOf is the first of the keys that a mapping has.
 func firstOf(of config.Node, keys []string) string {
@@ -333,5 +343,7 @@ func (l *loader) database(output config.Node) {
 		file = path.Clean(filepath.ToSlash(file))
 	}
 	l.dbtDatabase = file
-	l.p.Database = cmp.Or(output.Get("database").Text(), strings.TrimSuffix(path.Base(file), path.Ext(file)))
+	if name := cmp.Or(output.Get("database").Text(), strings.TrimSuffix(path.Base(file), path.Ext(file))); !l.secretive(name) {
+		l.p.Database = name
+	}
 }

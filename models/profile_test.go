@@ -1,8 +1,13 @@
 package models_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
+	"testing/fstest"
+
+	"github.com/millrace/millrace/internal/secret"
+	"github.com/millrace/millrace/models"
 )
 
 // What a profile gives: the target, its schema and database, and what is said of what has no effect.
@@ -65,6 +70,31 @@ func TestProfile(t *testing.T) {
 		if strings.Contains(text, "abc") || strings.Contains(text, "PGHOST") {
 			t.Errorf("%s: a secret is told: %s", name, text)
 		}
+	}
+}
+
+// TestSecretsOfProfiles: templates do not see what has a secret in it.
+func TestSecretsOfProfiles(t *testing.T) {
+	files := fstest.MapFS{
+		"dbt_project.yml": {Data: []byte("name: shop\nprofile: shop\n")},
+		"models/m.sql":    {Data: []byte("{{ config(meta={'seen': target.external_root ~ ' ' ~ target.path ~ ' ' ~ (target.database or none)}) }} select 1 as x")},
+		"profiles.yml": {Data: []byte(`shop: {target: dev, outputs: {dev: {type: duckdb, path: "{{ env_var('DBT_ENV_SECRET_S') }}.duckdb",
+  external_root: "out/{{ env_var('DBT_ENV_SECRET_S') }}"}}}`)},
+	}
+	env := func(name string) (string, bool) {
+		if name != "DBT_ENV_SECRET_S" {
+			return "", false
+		}
+		return "a secret of some length", true
+	}
+	p, problems := models.Load(models.Loading{Dir: "/p", Files: files, Sources: dbtSpecs(), SeedType: seedType, Env: env, Redactor: &secret.Redactor{}})
+	if p == nil {
+		t.Fatal(problems)
+	}
+	seen, err := json.Marshal(p.Node("main.m").Model.Config)
+	if err != nil || !strings.Contains(string(seen), `"seen":". :memory: None"`) {
+		t.Errorf("the template has seen %s: %v", seen, err)
+
 	}
 }
 

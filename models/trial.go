@@ -18,6 +18,7 @@ type trial struct {
 	project *Project
 	places  map[string]jinja.Position // of the keys of config(), where they are written plainly
 	refs    []reference
+	own     int       // how many of refs are the template's own, and no hook's
 	before  []setting // what the project's files say
 	config  []setting // what config() said
 	asked   []string  // variables and environment variables that were read, as parts of a Definition
@@ -40,7 +41,15 @@ func (r reference) same(other reference) bool {
 // when it is written plainly: ref('orders').
 func (l *loader) trial(n *Node, incremental bool, before []setting) (*trial, error) {
 	t := &trial{node: n, project: l.p, places: map[string]jinja.Position{}, before: before}
-	for _, call := range n.Model.Template.Calls() {
+	t.written(n.Model.Template)
+	out, err := t.render(incremental)
+	t.suspect(out)
+	return t, err
+}
+
+// written takes the references of a template that are written plainly, and where config() has its keys.
+func (t *trial) written(template *jinja.Template) {
+	for _, call := range template.Calls() {
 		args, plain := call.Strings()
 		switch {
 		case call.Name == "config":
@@ -57,9 +66,24 @@ func (l *loader) trial(n *Node, incremental bool, before []setting) (*trial, err
 			t.refs = append(t.refs, reference{source: args[0], name: args[1], pos: call.Position, soft: true})
 		}
 	}
-	out, err := t.render(incremental)
-	t.suspect(out)
-	return t, err
+}
+
+// hooks renders the hooks of a configured model, in a run that makes its table anew and in one that adds to it. What they refer to the model
+// refers to, as in dbt. A hook that cannot be rendered is told where hooks are looked at: it may be one that the model never comes to.
+func (t *trial) hooks() {
+	t.own = len(t.refs)
+	for _, h := range slices.Concat(t.node.Model.Before, t.node.Model.Behind) {
+		one := &trial{node: t.node, project: t.project, places: map[string]jinja.Position{}, before: slices.Concat(t.before, t.config)}
+		one.written(h.Template)
+		for _, incremental := range []bool{false, true} {
+			_, _ = h.Template.Render(context.Background(), one.globals(incremental), one.options())
+		}
+		for _, r := range one.refs {
+			r.pos = jinja.Position{File: h.Pos.File, Line: h.Pos.Line, Col: h.Pos.Column} // a hook's text is no file's
+			t.refs = append(t.refs, r)
+		}
+		t.asked = append(t.asked, one.asked...)
+	}
 }
 
 // suspect keeps a rendering that may read files by itself.

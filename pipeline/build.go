@@ -46,9 +46,7 @@ func (r *run) buildAll(ctx context.Context) (err error) {
 		return err
 	}
 	defer engine.Close()
-	w := &onDemand{Warehouse: engine, published: r.before, exposed: map[warehouse.Name]bool{}, told: func(name warehouse.Name, err error) {
-		r.Log.Debug("published table cannot be read", "run", r.ID, "table", name.String(), "error", err)
-	}}
+	w := r.onDemand(engine, r.before, "run", r.ID)
 	b := &transform.Builder{
 		Project: r.Project, Warehouse: w, Published: w, Run: r.forTemplates(),
 		Warn: func(node, message string) { r.Log.Warn(message, "run", r.ID, "step", node) }, Log: r.said,

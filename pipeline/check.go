@@ -75,11 +75,12 @@ func (e *Engine) CheckBy(ctx context.Context, nodes []*models.Node, dir string, 
 	if err != nil {
 		return nil, err
 	}
-	w, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: e.Threads, Temp: filepath.Join(dir, "spill"), Dirs: []string{dir, e.TargetRoot}})
+	engine, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: e.Threads, Temp: filepath.Join(dir, "spill"), Dirs: []string{dir, e.TargetRoot}})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, w.Close()) }()
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	w := e.onDemand(engine, m, "check", dir)
 	r := &run{Engine: e, before: m, results: map[string]*result{}, unreadable: map[string]error{}}
 	r.LogicalTime = e.Clock()
 	exposed := &exposure{run: r, w: w, seen: map[string]bool{}}

@@ -136,6 +136,7 @@ func TestFoundTablesAreInputs(t *testing.T) {
 		"models/all.sql": `{{ config(materialized='table') }}
 {% set found = run_query("select table_schema || '.' || table_name from information_schema.tables where table_name like 'part%'") %}
 {% if execute %}{% for name in found.columns[0].values() %}select id from {{ name }} union all {% endfor %}{% endif %}select 0`,
+		"tests/found.sql": `select * from {{ ref('all') }} where {{ run_query("select count(*) from main.part1").columns[0].values()[0] if execute }} <> 1`,
 	})
 	only := func(name string) func(*pipeline.Request) {
 		return func(req *pipeline.Request) {
@@ -150,6 +151,18 @@ func TestFoundTablesAreInputs(t *testing.T) {
 		if got, want := fmt.Sprint(query(t, e, "select string_agg(id, ' ' order by id) from main.all")), "[[0 "+part+"]]"; got != want {
 			t.Errorf("the model has %q and not %q", got, want)
 		}
+	}
+	// What a run finds, those find too who look at the model and at its checks without a run.
+	e := engineWith(t, models.Loading{Dir: dir})
+	all := []*models.Node{e.Project.Model("all")}
+	if plan, err := e.Plan(t.Context(), all); err != nil || plan.Problems > 0 || !strings.Contains(plan.Nodes[0].SQL, "select id from main.part1") {
+		t.Errorf("the plan is %+v, %v", plan, err)
+	}
+	if found, err := e.Check(t.Context(), all, t.TempDir()); err != nil || found.Failed() || len(found.Checks) != 1 {
+		t.Errorf("the checks say %+v, %v", found, err)
+	}
+	if l, err := e.Lineage(t.Context()); err != nil || l.Node("main.all").Error != "" || l.Node("main.all").Column("id") == nil {
+		t.Errorf("the lineage is %+v, %v", l.Node("main.all"), err)
 	}
 }
 

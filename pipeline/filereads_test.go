@@ -26,6 +26,7 @@ func TestFilesThatModelsRead(t *testing.T) {
 		"models/d.sql":    "from 'data/gone.parquet'",
 		"models/e.sql":    "{% if execute %}from 'data/j.json'{% endif %}",
 		"models/f.sql":    "{% if execute %}from 'data/other.json'{% endif %}",
+		"models/g.sql":    "select column_name from (summarize 'data/o_1.csv') union all select n from (table 'data/o_1.csv')",
 		"data/o_1.csv":    "id,n\n1,é\n",
 		"data/o_2.csv":    "id,n\n2,y\n",
 		"data/j.json":     `{"id": 1, "x": "one"} {"id": 2, "x": "two"}`,
@@ -41,7 +42,7 @@ func TestFilesThatModelsRead(t *testing.T) {
 	e := engineWith(t, models.Loading{Dir: dir})
 	r := run(t, e)
 	for node, want := range map[string]journal.Status{"files.o": journal.Succeeded, "main.a": journal.Succeeded, "main.b": journal.Succeeded, "main.c": journal.Succeeded,
-		"files.gone": journal.Failed, "main.d": journal.UpstreamFailed, "main.e": journal.Succeeded, "main.f": journal.Failed} {
+		"files.gone": journal.Failed, "main.d": journal.UpstreamFailed, "main.e": journal.Succeeded, "main.g": journal.Succeeded, "main.f": journal.Failed} {
 		if got := step(t, r, node); got.Status != want {
 			t.Errorf("%s is %s, and not %s: %s", node, got.Status, want, got.Error)
 		}
@@ -86,11 +87,11 @@ func TestFilesThatModelsRead(t *testing.T) {
 	}
 }
 
-// TestSumsVerify: a sum of integers is a HUGEINT to who reads the table, and none in its file.
-func TestSumsVerify(t *testing.T) {
+// TestTypesVerify: a sum of integers is a HUGEINT to who reads the table, and none in its file; so are an ENUM and an INTERVAL.
+func TestTypesVerify(t *testing.T) {
 	e := engineWith(t, models.Loading{Dir: project(t, map[string]string{
 		"dbt_project.yml": "name: shop\n",
-		"models/s.sql":    "{{ config(materialized='table') }} select sum(i) as s, {'s': sum(i)} as n from range(3) t(i)",
+		"models/s.sql":    "{{ config(materialized='table') }} select sum(i) as s, {'s': sum(i)} as n, max('a'::enum('a', 'b')) as e, max(interval 1 day) as d from range(3) t(i)",
 	})})
 	run(t, e)
 	found, err := e.VerifyPublished(t.Context(), pipeline.VerifyRequest{Full: true})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/transform"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -25,15 +26,54 @@ func inputsOf(n *models.Node) []*models.Node {
 	return slices.Compact(all)
 }
 
-// stated adds to a fingerprint what its SELECTs say. What is known of the published one need not be asked again when the texts are equal.
-func stated(ctx context.Context, w warehouse.Warehouse, n *models.Node, f, old *load.Fingerprint, texts []string) error {
+// stated adds to a fingerprint what its SELECTs say, which add to a published table or make one from nothing.
+func stated(ctx context.Context, b *transform.Builder, n *models.Node, f *load.Fingerprint, before *load.Table, adds bool, texts []string) error {
+	var old *load.Fingerprint
+	if before != nil {
+		old = before.Fingerprint
+	}
+	made, err := b.Defined(ctx, slices.Concat(texts, divertingConditions(n)))
+	if err != nil {
+		return err
+	}
+	f.Start = made.Hash
+	if err := parsed(ctx, b.Warehouse, n, f, old, texts); err != nil {
+		return err
+	}
+	if f.Moves == "" {
+		f.Moves = made.Moves
+	}
+	if f.Ran = ""; len(f.Selects) > 0 {
+		f.Ran = f.Selects[0]
+	}
+	if !adds {
+		return nil
+	}
+	if len(f.Selects) > 0 {
+		f.Ran = f.Selects[len(f.Selects)-1]
+	}
+	if f.Own {
+		f.Inputs[n.Name()] = load.ContentOf(&before.Version)
+	}
+	return nil
+}
+
+// addsTo says whether a build adds to the published table, in a run that builds nothing from nothing.
+func addsTo(n *models.Node, before *load.Table) bool {
+	return before != nil && adds(n) && (before.View == "" || n.Model.Materialized == models.Snapshot) && mergedOtherwise(n, before) == ""
+}
+
+// parsed adds what the engine's parser says of the SELECTs. What is known of the published ones need not be asked again when the texts are equal.
+func parsed(ctx context.Context, w warehouse.Warehouse, n *models.Node, f, old *load.Fingerprint, texts []string) error {
+	incremental := len(texts) > 1
 	f.Rendered = models.HashOf(strings.Join(texts, "\x00"))
-	if old != nil && old.Rendered == f.Rendered && old.Format == f.Format && old.Parts[models.PartChecks] == f.Parts[models.PartChecks] {
-		f.Statement, f.Moves = old.Statement, old.Moves
+	if old != nil && old.Rendered == f.Rendered && old.Format == f.Format && old.Parts[models.PartChecks] == f.Parts[models.PartChecks] &&
+		old.Start == f.Start && incremental == (len(old.Selects) > 0) {
+		f.Statement, f.Selects, f.Own, f.Moves = old.Statement, old.Selects, old.Own, old.Moves
 		return nil
 	}
 	var hashes []string
-	for _, text := range texts {
+	for i, text := range texts {
 		p, err := w.Parse(ctx, text)
 		if err != nil {
 			return err
@@ -44,6 +84,10 @@ func stated(ctx context.Context, w warehouse.Warehouse, n *models.Node, f, old *
 		if f.Moves == "" {
 			f.Moves = moves(n, p)
 		}
+		f.Own = i == len(texts)-1 && adds(n) && slices.ContainsFunc(p.Tables, func(t warehouse.Name) bool { return isOwn(n, t) })
+	}
+	if incremental {
+		f.Selects = hashes
 	}
 	f.Statement = models.HashOf(strings.Join(hashes, " "))
 	if f.Moves == "" {
@@ -63,7 +107,7 @@ func moves(n *models.Node, p *warehouse.Parsed) string {
 		return fmt.Sprintf("its SELECT reads %s(), which Millrace does not see through", p.Outside[0])
 	}
 	for _, t := range p.Tables {
-		own := strings.EqualFold(t.Schema, n.Schema) && strings.EqualFold(t.Table, n.Table)
+		own := isOwn(n, t)
 		if own && n.Model != nil && n.Model.Materialized == models.Table {
 			return "its SELECT reads the table itself"
 		}
@@ -75,6 +119,25 @@ func moves(n *models.Node, p *warehouse.Parsed) string {
 		}
 	}
 	return ""
+}
+
+// isOwn says whether a name is that of the node's own table.
+func isOwn(n *models.Node, t warehouse.Name) bool {
+	return strings.EqualFold(t.Schema, n.Schema) && strings.EqualFold(t.Table, n.Table)
+}
+
+// divertingConditions are the conditions of the rules that keep rows out.
+func divertingConditions(n *models.Node) (all []string) {
+	for _, c := range n.Checks {
+		if !c.Diverts() || c.Deferred {
+			continue
+		}
+		if e, ok := c.Args.(*models.Expression); ok {
+			all = append(all, e.Expression)
+		}
+		all = append(all, c.Where)
+	}
+	return all
 }
 
 // movingRule says that a rule which keeps rows out reads the clock: other rows fail it tomorrow.

@@ -42,11 +42,12 @@ func (e *Engine) Judge(ctx context.Context, nodes []*models.Node, dir string, lo
 			return nil, err
 		}
 	}
-	w, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: e.Threads, Temp: filepath.Join(dir, "spill"), Dirs: j.dirs(), Files: j.inPlace})
+	engine, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: e.Threads, Temp: filepath.Join(dir, "spill"), Dirs: e.withTarget(dir), Files: j.inPlace})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, w.Close()) }()
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	w := e.onDemand(engine, j.before, "judge", dir)
 	j.w = w
 	j.exposed = &exposure{run: &run{Engine: e, before: j.before, results: map[string]*result{}, unreadable: map[string]error{}}, w: w, seen: map[string]bool{}}
 	for _, n := range judged {
@@ -63,7 +64,7 @@ type judging struct {
 	dir     string
 	locate  Locate
 	before  *load.Manifest
-	w       warehouse.Warehouse
+	w       *onDemand
 	exposed *exposure // what is published, for checks that compare with it
 	tables  map[*models.Node]*standing
 	inPlace []string // files outside dir that are read
@@ -87,12 +88,12 @@ func (e *Engine) publishedState(ctx context.Context) (*load.Manifest, error) {
 	return e.current(ctx)
 }
 
-// dirs are the folders that the engine which judges may touch.
-func (j *judging) dirs() []string {
-	if j.Loader == nil {
-		return []string{j.dir}
+// withTarget are the folders that an engine may touch which reads what is published and writes to dir.
+func (e *Engine) withTarget(dir string) []string {
+	if e.Loader == nil {
+		return []string{dir}
 	}
-	return []string{j.dir, j.TargetRoot}
+	return []string{dir, e.TargetRoot}
 }
 
 // bring reads a table and those that its checks compare with. The error is of the judgement as a whole: interrupted.
@@ -260,7 +261,7 @@ func (j *judging) count(ctx context.Context, n *models.Node, t *standing, out *C
 	if err := os.MkdirAll(files, 0o700); err != nil {
 		return err
 	}
-	b := &transform.Builder{Project: j.Project, Warehouse: j.w}
+	b := &transform.Builder{Project: j.Project, Warehouse: j.w, Published: j.w}
 	r := check.Runner{Warehouse: j.w, At: j.Clock(), Now: j.Clock(), Dir: files,
 		Parent: func(p *models.Node) (string, error) { return j.parent(ctx, p) },
 		Query: func(ctx context.Context, c *models.Check) (string, error) {

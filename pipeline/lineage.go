@@ -107,13 +107,14 @@ func (e *Engine) Lineage(ctx context.Context) (*Lineage, error) {
 		return nil, fmt.Errorf("lineage: %w", err)
 	}
 	defer remove()
-	w, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: 1, Temp: filepath.Join(temp, "spill"), Dirs: []string{temp}})
+	engine, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: 1, Temp: filepath.Join(temp, "spill"), Dirs: e.withTarget(temp)})
 	if err != nil {
 		return nil, err
 	}
-	defer w.Close()
+	defer engine.Close()
+	w := e.onDemand(engine, published, "lineage", e.Project.Name)
 	t := &tracing{Engine: e, published: published, w: w, temp: temp, found: map[*models.Node]*LineageNode{}, bound: map[*models.Node]bool{}}
-	t.builder = &transform.Builder{Project: e.Project, Warehouse: w, Apart: true}
+	t.builder = &transform.Builder{Project: e.Project, Warehouse: w, Published: w, Apart: true}
 	if err := transform.Walk(ctx, e.Project.Nodes, max(1, e.Threads), t.visit); err != nil {
 		return nil, err
 	}
@@ -124,7 +125,7 @@ func (e *Engine) Lineage(ctx context.Context) (*Lineage, error) {
 type tracing struct {
 	*Engine
 	published *load.Manifest
-	w         warehouse.Warehouse
+	w         *onDemand
 	temp      string
 	builder   *transform.Builder
 
@@ -310,7 +311,7 @@ func (t *tracing) compiled(ctx context.Context, n *models.Node, parsed *transfor
 	if !slices.ContainsFunc(n.Needs, ephemeral) {
 		return parsed.SQL, nil
 	}
-	whole, err := (&transform.Builder{Project: t.Project, Warehouse: t.w}).Parse(ctx, transform.Job{Node: n})
+	whole, err := (&transform.Builder{Project: t.Project, Warehouse: t.w, Published: t.w}).Parse(ctx, transform.Job{Node: n})
 	if err != nil {
 		return "", err
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// onDemand is the engine of a run, in which templates find what is published also where the run does not read it: a table is exposed when a
-// template asks for it, and never over one that the run has exposed itself, which is newer.
+// onDemand is the engine of a run, of a plan, of a check, in which templates find what is published also where the run does not read it: a
+// table is exposed when a template asks for it, and never over one that the run has exposed itself, which is newer.
 type onDemand struct {
 	warehouse.Warehouse
 	published *load.Manifest
@@ -18,6 +18,15 @@ type onDemand struct {
 	mu      sync.Mutex
 	exposed map[warehouse.Name]bool // by the run, or on demand
 	told    func(name warehouse.Name, err error)
+}
+
+// onDemand gives an engine in which templates find what is published. who says in the log for whom it looks.
+func (e *Engine) onDemand(engine warehouse.Warehouse, published *load.Manifest, who ...any) *onDemand {
+	return &onDemand{Warehouse: engine, published: published, exposed: map[warehouse.Name]bool{}, told: func(name warehouse.Name, err error) {
+		if e.Log != nil {
+			e.Log.Debug("published table cannot be read", append(who, "table", name.String(), "error", err)...)
+		}
+	}}
 }
 
 // Expose implements warehouse.Warehouse.

@@ -40,7 +40,7 @@ const (
 // Reason is why a model is built, or what has changed without an effect.
 type Reason struct {
 	// Kind is one of models.Change's parts, or new, unknown (nothing tells what it was made of), replay, broken, always (it is built in each run),
-	// moves (it reads the clock or chance), select (its SELECT depends on what tables hold), upstream, or read (a stream that is read again).
+	// moves (it reads the clock or chance), on-run-start (what hooks make for it), own (its own table is another than when it ran), select (its SELECT depends on what tables hold), upstream, or read (a stream that is read again).
 	Kind   string   `json:"kind"`
 	Name   string   `json:"name,omitempty"` // of the setting, macro, variable or table
 	From   string   `json:"from,omitempty"`
@@ -60,7 +60,8 @@ func (pl *planning) changes(ctx context.Context, b *transform.Builder, n *models
 	made, old := pl.made(n)
 	texts, err := b.Selects(ctx, n)
 	if err == nil {
-		err = stated(ctx, b.Warehouse, n, made, old, texts)
+		before := pl.before.Table(nameOf(n))
+		err = stated(ctx, b, n, made, before, addsTo(n, before), texts)
 	}
 	if err != nil {
 		return err
@@ -101,6 +102,12 @@ func (pl *planning) reasons(n *models.Node, old, made *load.Fingerprint) *Planne
 		pl.parts(n, old, made, p)
 	}
 	pl.upstream(n, old, p)
+	if old != nil {
+		if made.Start != old.Start {
+			p.Why = append(p.Why, Reason{Kind: "on-run-start", Effect: true, Text: otherStart})
+		}
+		p.own(n, old, made)
+	}
 	p.decide()
 	return p
 }
@@ -161,6 +168,17 @@ func (pl *planning) parts(n *models.Node, old, made *load.Fingerprint, p *Planne
 	}
 }
 
+// own adds what the last build of an incremental model means for the next.
+func (p *PlannedBuild) own(n *models.Node, old, made *load.Fingerprint) {
+	name := n.Name()
+	switch was, read := old.Inputs[name]; {
+	case made.Ran != old.Ran && made.Statement == old.Statement:
+		p.Why = append(p.Why, Reason{Kind: "own", Effect: true, Text: otherRan})
+	case made.Own && read && (made.Inputs[name] == "" || made.Inputs[name] != was):
+		p.Why = append(p.Why, Reason{Kind: "own", Effect: true, Text: "its SELECT reads its own table, which its last build has changed"})
+	}
+}
+
 // upstream adds what becomes of the tables that it reads.
 func (pl *planning) upstream(n *models.Node, old *load.Fingerprint, p *PlannedBuild) {
 	known := map[string]string{}
@@ -192,7 +210,7 @@ func (pl *planning) upstream(n *models.Node, old *load.Fingerprint, p *PlannedBu
 		return
 	}
 	for name := range old.Inputs {
-		if !slices.ContainsFunc(inputsOf(n), func(in *models.Node) bool { return in.Name() == name }) {
+		if name != n.Name() && !slices.ContainsFunc(inputsOf(n), func(in *models.Node) bool { return in.Name() == name }) {
 			p.Why = append(p.Why, Reason{Kind: "upstream", Name: name, Effect: true, Text: "it does not read " + name + " any more"})
 		}
 	}

@@ -26,12 +26,13 @@ func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 		return fmt.Errorf("plan: %w", err)
 	}
 	defer remove()
-	w, err := pl.Warehouse(ctx, warehouse.Config{Memory: pl.engineMemory(1), Threads: 1, Temp: filepath.Join(temp, "spill"), Dirs: []string{temp}})
+	engine, err := pl.Warehouse(ctx, warehouse.Config{Memory: pl.engineMemory(1), Threads: 1, Temp: filepath.Join(temp, "spill"), Dirs: pl.withTarget(temp)})
 	if err != nil {
 		return err
 	}
-	defer w.Close()
-	b := &transform.Builder{Project: pl.Project, Warehouse: w, Warn: pl.warn}
+	defer engine.Close()
+	w := pl.onDemand(engine, pl.before, "plan", pl.Project.Name)
+	b := &transform.Builder{Project: pl.Project, Warehouse: w, Published: w, Warn: pl.warn}
 	if _, err := b.Begin(ctx, nil); err != nil {
 		return refusedHook(err)
 	}

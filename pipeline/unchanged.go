@@ -124,11 +124,23 @@ func (e *Engine) differs(before *load.Table, made *load.Fingerprint) string {
 	if made.Statement != old.Statement {
 		return "its SELECT is another one"
 	}
+	if made.Start != old.Start {
+		return otherStart
+	}
+	if made.Ran != old.Ran {
+		return otherRan
+	}
 	if changed := changedInputs(old, made); len(changed) > 0 {
 		return changed[0] + " has changed"
 	}
 	return ""
 }
+
+// otherRan is why an incremental model runs once more although both its SELECTs are what they were.
+const otherRan = "the SELECT that runs now is not the one that ran last: is_incremental() is another"
+
+// otherStart is why a model whose SELECT is the same means something else by it.
+const otherStart = "on-run-start: what its hooks make, and the SELECT uses, has changed"
 
 // decisive are the changes that make another table by themselves. What decides about the SELECT shows in it: a comment, or a macro that
 // gives the same text as before, is none.
@@ -263,11 +275,8 @@ func (r *run) fingerprint(ctx context.Context, b *transform.Builder, n *models.N
 	for _, in := range inputsOf(n) {
 		f.Inputs[in.Name()] = r.versionOf(in.Name(), known)
 	}
-	var old *load.Fingerprint
-	if before := r.before.Table(nameOf(n)); before != nil {
-		old = before.Fingerprint
-	}
-	return f, stated(ctx, b.Warehouse, n, f, old, texts)
+	before := r.before.Table(nameOf(n))
+	return f, stated(ctx, b, n, f, before, addsTo(n, before) && !r.rebuilds(n), texts)
 }
 
 // versionOf is the identity of the newest version of a table that a model of this run may read; "" where there is none, because its rows

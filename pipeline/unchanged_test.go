@@ -59,15 +59,16 @@ func TestUnchangedModelsAreKept(t *testing.T) {
 		rows   string
 	}{
 		{what: "the first run", built: "a k lone t v", rows: "[[2 2 2]]"},
+		{what: "the first run of k's other SELECT", built: "k", rows: "[[2 2 2]]"}, // is_incremental() from now on
 		{what: "nothing", rows: "[[2 2 2]]"},
 		{what: "--rebuild", req: func(r *pipeline.Request) { r.Rebuild = true }, built: "a k lone t v", rows: "[[2 4 2]]"},
 		{what: "a comment", change: edit("models/t.sql", "select", "-- all of them\nSELECT"), rows: "[[2 4 2]]"},
 		{what: "the SELECT", change: edit("models/v.sql", "upper(name)", "lower(name)"), built: "a k t v", rows: "[[2 6 2]]"},
-		{what: "a macro that says the same", change: edit("macros/m.sql", "id >", "  id  >"), rows: "[[2 6 2]]"},
+		{what: "a macro that says the same", change: edit("macros/m.sql", "id >", "  id  >"), built: "k", rows: "[[2 6 2]]"}, // k reads itself, and has changed
 		{what: "a variable, which changes a SELECT and no row", change: edit("millrace.yml", "least: 0", "least: -1"), built: "t v", rows: "[[2 6 2]]"},
 		{what: "new rows", change: func() { write(t, dir, map[string]string{"people2.csv": "id,name\n3,Edsger\n9,Nobody\n"}) }, built: "a k t v", rows: "[[3 9 3]]"},
 		{what: "a rule that keeps rows out", change: edit("models/_.yml", "max: 7", "max: 10"), built: "a k t", rows: "[[4 13 4]]"},
-		{what: "a rule that only judges", change: edit("models/_.yml", "{ range: { max: 7, severity: quarantine, error_if: '> 100%' } }, not_null", "{ range: { max: 10, severity: quarantine, error_if: '> 100%' } }, not_null, unique"), rows: "[[4 13 4]]"},
+		{what: "a rule that only judges", change: edit("models/_.yml", "{ range: { max: 7, severity: quarantine, error_if: '> 100%' } }, not_null", "{ range: { max: 10, severity: quarantine, error_if: '> 100%' } }, not_null, unique"), built: "k", rows: "[[4 13 4]]"},
 		{what: "a setting", change: edit("models/lone.sql", "'table'", "'view'"), built: "lone", rows: "[[4 13 4]]"},
 		{what: "--full-refresh", req: func(r *pipeline.Request) { r.FullRefresh = true }, built: "a k lone t v", rows: "[[4 4 4]]"},
 	} {
@@ -97,6 +98,113 @@ func TestUnchangedModelsAreKept(t *testing.T) {
 				t.Errorf("%s: %s, unchanged, has %d rows and the equations %v", c.what, s.Node, s.Rows, s.Equations)
 			}
 		}
+	}
+}
+
+// TestUnchangedIncrementalModels: the SELECT that counts is the one that runs now, and a table that it reads itself is one of its inputs.
+func TestUnchangedIncrementalModels(t *testing.T) {
+	dir := project(t, map[string]string{
+		"millrace.yml":       "name: p\n",
+		"models/history.sql": "{{ config(materialized='table') }} select 1 as id, 'history' as said",
+		"models/daily.sql":   "{{ config(materialized='table') }} select 2 as id, 'daily' as said",
+		"models/branch.sql":  "{{ config(materialized='incremental', unique_key='id') }} select * from {{ ref('daily') if is_incremental() else ref('history') }} -- {{ ref('daily') }} {{ ref('history') }}",
+		"models/days.sql": "{{ config(materialized='incremental') }} select d from range(1, 4) t(d) " +
+			"{% if is_incremental() %} where d = (select max(d) + 1 from {{ this }}) {% else %} where d = 1 {% endif %}",
+		"models/same.sql":   "{{ config(materialized='incremental', unique_key='id', incremental_strategy='merge') }} select * from {{ ref('daily') }} {% if is_incremental() %} where id >= (select max(id) from {{ this }}) {% endif %}",
+		"models/later.sql":  "{{ config(materialized='incremental', unique_key='id') }} select * from {{ ref('daily') }} {% if is_incremental() %} where id > (select max(id) from {{ this }}) {% endif %}",
+		"models/plain.sql":  "{{ config(materialized='incremental') }} select id from {{ ref('daily') }}",
+		"models/reader.sql": "{{ config(materialized='table') }} select count(*) as n from {{ ref('days') }}",
+	})
+	const rows = "select (select count(*) from main.branch), (select count(*) from main.days), (select count(*) from main.same), (select count(*) from main.plain), (select n from main.reader)"
+	for i, want := range []struct{ built, why, rows string }{
+		{"branch daily days history later plain reader same", "it was never built", "[[1 1 1 1 1]]"},
+		{"branch days later reader same", "is_incremental() is another", "[[2 2 1 1 2]]"},
+		{"days reader", "reads its own table, which its last build has changed", "[[2 3 1 1 3]]"},
+		{"days", "reads its own table, which its last build has changed", "[[2 3 1 1 3]]"}, // adds nothing, and so is done
+		{"", "", "[[2 3 1 1 3]]"},
+	} {
+		e := engine(t, dir)
+		p, err := e.Plan(t.Context(), e.Project.Nodes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range p.Nodes {
+			if n.Name == "main.days" && n.Error == "" {
+				mentions(t, fmt.Sprintf("%s %+v", n.Build.Action, n.Build.Why), want.why)
+				if (n.Build.Action == pipeline.ActionReuse) != (want.built == "") {
+					t.Errorf("run %d: planned %s", i+1, n.Build.Action)
+				}
+			}
+		}
+		r := run(t, e)
+		succeeded(t, r)
+		if got := built(r); got != want.built {
+			t.Errorf("run %d: built %q, want %q", i+1, got, want.built)
+		}
+		if got := fmt.Sprint(query(t, e, rows)); got != want.rows {
+			t.Errorf("run %d: %s rows, want %s", i+1, got, want.rows)
+		}
+	}
+}
+
+// TestUnchangedUnderHooks: what on-run-start makes is a part of the models that use it, also through another macro; what moves in it moves them.
+func TestUnchangedUnderHooks(t *testing.T) {
+	hooks := "create or replace macro euros(c) as c / 100; create or replace macro twice(c) as 2 * \"euros\"(c); create or replace macro moment() as now(); " +
+		"set variable rate = 2; set variable later = 3; create or replace type mood as enum ('glad')"
+	files := map[string]string{
+		"dbt_project.yml":   "name: p\nversion: '1'\nprofile: p\non-run-start: |\n  {{ var('hooks') }}\nvars: { hooks: HOOKS }\n",
+		"profiles.yml":      "p: { target: dev, outputs: { dev: { type: duckdb, path: x.duckdb } } }\n",
+		"models/a.sql":      "{{ config(materialized='table') }} select twice(500) as a",
+		"models/b.sql":      "{{ config(materialized='table') }} select getvariable('rate') as a",
+		"models/c.sql":      "{{ config(materialized='table') }} select 'glad'::mood as a",
+		"models/d.sql":      "{{ config(materialized='table') }} select 1 as euros, 2 as twice",
+		"models/moving.sql": "{{ config(materialized='table') }} select moment() as a",
+		"models/e.sql":      "{{ config(materialized='table', pre_hook='create or replace macro own(x) as x') }} select own(1) as a",
+		"models/f.sql":      "{{ config(materialized='table') }} select own(2) as a -- {{ ref('e') }}",
+	}
+	first := hooks
+	yml := func() string { return strings.Replace(files["dbt_project.yml"], "HOOKS", fmt.Sprintf("%q", hooks), 1) }
+	dir := project(t, map[string]string{"dbt_project.yml": yml(), "profiles.yml": files["profiles.yml"]})
+	delete(files, "profiles.yml")
+	for name, text := range files {
+		if name != "dbt_project.yml" {
+			write(t, dir, map[string]string{name: text})
+		}
+	}
+	for _, c := range []struct{ what, from, to, built string }{
+		{"the first run", "", "", "a b c d e f moving"},
+		{"a macro that a macro calls", "c / 100", "c / 1000", "a e f moving"},
+		{"a variable and a type", "rate = 2|'glad'", "rate = 3|'glad', 'sad'", "b c e f moving"},
+		{"a macro that reads the clock", "2 * ", "date_part('year', current_localtimestamp()) * ", "a e f moving"},
+		{"it does so still", "", "", "a e f moving"},
+		{"it does not any more", "date_part('year', current_localtimestamp()) * ", "2 * ", "a e f moving"},
+		{"and stays so", "", "", "e f moving"},
+	} {
+		to := strings.Split(c.to, "|")
+		for i, from := range strings.Split(c.from, "|") {
+			hooks = strings.Replace(hooks, from, to[i], 1)
+		}
+		write(t, dir, map[string]string{"dbt_project.yml": yml()})
+		e := engine(t, dir)
+		p, err := e.Plan(t.Context(), e.Project.Nodes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var planned []string
+		for _, n := range p.Nodes {
+			if n.Build != nil && n.Build.Action == pipeline.ActionBuild {
+				planned = append(planned, strings.TrimPrefix(n.Name, "main."))
+			}
+		}
+		slices.Sort(planned)
+		r := run(t, e)
+		succeeded(t, r)
+		if got := built(r); got != c.built || c.what != "the first run" && strings.Join(planned, " ") != got {
+			t.Errorf("%s: built %q, planned %q, want %q", c.what, got, planned, c.built)
+		}
+	}
+	if first == hooks {
+		t.Error("nothing was changed")
 	}
 }
 

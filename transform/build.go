@@ -32,10 +32,15 @@ type Builder struct {
 
 	unasked   bool        // templates that ask the engine end with errUnasked
 	session   []statement // of on-run-start, for each model's session
+	started   []statement // of on-run-start, that make what SELECTs may use
 	mu        sync.Mutex
 	made      []string // macros that hooks have made, in lower case
 	graphOnce sync.Once
 	graph     *jinja.Dict // the project as templates see it, made when one asks
+
+	definedOnce sync.Once
+	defined     []definition // what hooks make, gathered when it is asked for
+	definedErr  error
 }
 
 // Published exposes tables of the target that a run does not read, when a template asks for them.

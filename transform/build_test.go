@@ -68,6 +68,20 @@ func TestSumsStayWhole(t *testing.T) {
 	}
 }
 
+// An ENUM and an INTERVAL are texts in Parquet, and sort by what they mean for who reads the table.
+func TestMeaningSorts(t *testing.T) {
+	b, dir := bench(t, map[string]string{
+		"models/base.sql": "{{ config(materialized='table') }} select n, sev::enum('low', 'mid', 'high') as sev, n * interval 9 days as dur " +
+			"from (values (1, 'low'), (12, 'high'), (2, 'mid')) t(n, sev)",
+		"models/most.sql": "select max(sev)::text as sev, max(dur)::text as dur, string_agg(n::text, ' ' order by sev) as n from {{ ref('base') }}",
+	})
+	b.must(t, "base", dir, nil)
+	b.must(t, "most", dir, nil)
+	if got := fmt.Sprint(b.rows(t, "select * from main.most")); got != "[[high 108 days 1 2 12]]" {
+		t.Errorf("the greatest are %s", got)
+	}
+}
+
 func TestMaterializations(t *testing.T) {
 	b, dir := bench(t, map[string]string{
 		"models/numbers.sql": "{{ config(materialized='table') }} select range as n from range(5)",

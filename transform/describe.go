@@ -19,7 +19,7 @@ func (b *Builder) Check(ctx context.Context, job Job) error {
 	if err := definable(b.Project, job.Node); err != nil {
 		return err
 	}
-	unasked := &Builder{Project: b.Project, Warehouse: b.Warehouse, Run: b.Run, Warn: b.Warn, unasked: true}
+	unasked := b.unasking()
 	before, err := unasked.lookAtHooks(ctx, job)
 	if err != nil {
 		return err
@@ -37,6 +37,11 @@ func (b *Builder) Check(ctx context.Context, job Job) error {
 	return b.publishable(job, out, before)
 }
 
+// unasking is the builder without an engine that templates may ask.
+func (b *Builder) unasking() *Builder {
+	return &Builder{Project: b.Project, Warehouse: b.Warehouse, Run: b.Run, Warn: b.Warn, unasked: true}
+}
+
 // errUnasked ends the rendering of a template that asks the engine where nothing may be asked.
 var errUnasked = errors.New("the engine cannot be asked now")
 
@@ -44,6 +49,9 @@ var errUnasked = errors.New("the engine cannot be asked now")
 // of the mistake. What it reads is exposed; empty relations with the right columns will do.
 func (b *Builder) Describe(ctx context.Context, job Job) (sql string, columns []warehouse.Column, err error) {
 	if err := errors.Join(buildable(job.Node), definable(b.Project, job.Node)); err != nil {
+		return "", nil, err
+	}
+	if _, err := b.unasking().lookAtHooks(ctx, job); err != nil {
 		return "", nil, err
 	}
 	ctx, release, err := b.inSession(ctx, job)

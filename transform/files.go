@@ -8,6 +8,7 @@ import (
 	"github.com/millrace/millrace/internal/fileread"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/models/jinja"
+	"github.com/millrace/millrace/models/portable"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -51,7 +52,7 @@ func (b *Builder) fileEdits(ctx context.Context, query string) ([]jinja.Edit, er
 			return nil, b.unread(r)
 		}
 		text := b.Warehouse.Dialect().Table(warehouse.Name{Schema: n.Schema, Table: n.Table})
-		if !r.Aliased {
+		if !r.Aliased && portable.Nameable(query, r.At) {
 			text += " AS " + b.Warehouse.Dialect().QuoteIdent(r.Alias)
 		}
 		edits = append(edits, jinja.Edit{From: r.At, To: r.End, Text: text})

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/millrace/millrace/internal/fileread"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/models/jinja"
 	"github.com/millrace/millrace/models/portable"
@@ -254,6 +255,9 @@ func (b *Builder) looked(ctx context.Context, as rendering, h models.Hook) ([]st
 		if no != nil {
 			return nil, one.wrong(fmt.Errorf("the hook may not run %s: %s", act(s.Words), no.why), s.At, no.hint)
 		}
+		if err := b.opensFiles(ctx, one); err != nil {
+			return nil, err
+		}
 		if one.kind == hookRuns && !slices.Contains([]string{"set", "reset"}, s.Words[0]) { // WITH … DELETE is no SELECT
 			if err := b.Warehouse.CheckSelect(ctx, s.SQL); err != nil {
 				return nil, placed(err, one)
@@ -271,6 +275,19 @@ func act(words []string) string {
 		n = 1
 	}
 	return strings.TrimSuffix(strings.ToUpper(strings.Join(words[:n], " ")), " (")
+}
+
+// opensFiles refuses a statement that reads files. A macro may say that it does: it fails when it is called.
+func (b *Builder) opensFiles(ctx context.Context, s statement) error {
+	if s.kind == hookPassed || s.kind == hookMacro || !fileread.Suspected(s.SQL) {
+		return nil
+	}
+	found, err := models.FindFileReads(ctx, b.trees, []string{s.SQL})
+	if err != nil || len(found[0]) == 0 {
+		return err
+	}
+	r := found[0][0]
+	return s.wrong(fmt.Errorf("the hook may not read files: %s", r.Call), s.At+r.At, "a run reads files by its sources: define one, or read the file in a model, and read that by ref()")
 }
 
 // ofHook is a template's error at the place of its hook, unless it is in a macro's file.
@@ -427,6 +444,9 @@ func (b *Builder) Begin(ctx context.Context, nodes []*models.Node) (notes []stri
 			return nil, err
 		}
 		for _, s := range all {
+			if s.kind == hookMacro || s.kind == hookTemp || s.kind == hookRuns && slices.Contains([]string{"set", "reset"}, s.Words[0]) {
+				b.started = append(b.started, s)
+			}
 			if s.kind == hookRuns || s.kind == hookTemp { // a session's own: each model has one
 				b.session = append(b.session, s)
 				continue

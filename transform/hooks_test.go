@@ -57,7 +57,10 @@ func TestHooks(t *testing.T) {
 		"our names":               {"create temp table _millrace_x as select 2 as a", "select 1 as v", "names that begin so"},
 		"nonsense":                {"frobnicate", "select 1 as v", "may not run FROBNICATE"},
 		"explain analyze":         {"explain analyze insert into x select 1", "select 1 as v", "may not run EXPLAIN"},
-		"a file":                  {"select * from read_text('/etc/passwd')", "select 1 as v", "/etc/passwd"},
+		"a file":                  {"select * from read_text('/etc/passwd')", "select 1 as v", "models/m.yml:1:1: the hook may not read files: read_text('/etc/passwd')"},
+		"a file's table":          {"select 1;\ncreate temp table few as\nselect * from 'a.csv'", "select 1 as v", "models/m.yml:1:1: line 3 of the hook: the hook may not read files: read_csv('a.csv')"},
+		"a file's name":           {"create temp table few as select 'a.csv' as v", "select v from few", "a.csv"},
+		"a macro of files":        {"create macro part(f) as table select * from read_csv(f)", "select 1 as v", "1"},
 		"a mistake":               {"select 1;\nselect nonsense", "select 1 as v", "models/m.yml:1:1: line 2 of the hook: Binder Error"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -104,9 +107,16 @@ func TestHooksOfCheckedTables(t *testing.T) {
 	if _, err := b.lookAtHooks(t.Context(), Job{Node: d.node}); err != nil {
 		t.Error(err)
 	}
+	d.node.Model.Template = hook(t, "select 1 as a").Template
+	if _, _, err := b.Describe(t.Context(), Job{Node: d.node}); err != nil {
+		t.Error(err)
+	}
 	check := &models.Check{Kind: "not_null", Node: d.node}
 	check.Severity = models.SeverityQuarantine
 	d.node.Checks = []*models.Check{check}
+	if _, _, err := b.Describe(t.Context(), Job{Node: d.node}); err == nil || !strings.Contains(err.Error(), "may not run DELETE") {
+		t.Error(err) // which a plan tells
+	}
 	if _, err := b.lookAtHooks(t.Context(), Job{Node: d.node}); err == nil || !strings.Contains(err.Error(), "may not run DELETE") {
 		t.Error(err)
 	}

@@ -429,7 +429,12 @@ func (m *merger) deleteInsert(ctx context.Context) error {
 			return err
 		}
 		if deleted == 0 && len(prev.Upserts)+len(prev.Deletes) == 0 { // nothing to rewrite
-			base := append(slices.Clone(prev.Base), landed...)
+			base := slices.Clone(prev.Base)
+			for _, f := range landed {
+				if f.Rows > 0 || len(base) == 0 { // an empty part would make another version of the same rows
+					base = append(base, f)
+				}
+			}
 			published = rowsOf(base)
 			m.version(base, nil, nil, published)
 			break

@@ -71,17 +71,21 @@ func StoredColumns(columns []Column) ([]Column, error) {
 	return out, nil
 }
 
-// AsMade gives the columns of a file those types of the SELECT behind it that readers are to find again. They are those of sums of
-// integers: HUGEINT // 2 is a whole number, and of DECIMAL(38,0) it is not.
+// AsMade gives the columns of a file those types of the SELECT behind it that readers are to find again, since the file's would answer otherwise:
+// of a HUGEINT x // 2 is a whole number, and of DECIMAL(38,0) it is not; an ENUM and an INTERVAL sort by what they mean, and their texts do not.
 func AsMade(stored, made []Column) []Column {
 	out := slices.Clone(stored)
 	for i, c := range out {
-		if i < len(made) && made[i].Name == c.Name && made[i].Type == "HUGEINT" && c.Type == "DECIMAL(38,0)" {
-			out[i].Type = "HUGEINT"
+		if i < len(made) && made[i].Name == c.Name && isMade(made[i].Type) {
+			if as, err := Stored(made[i].Type); err == nil && as == c.Type {
+				out[i].Type = made[i].Type
+			}
 		}
 	}
 	return out
 }
+
+func isMade(t string) bool { return t == "HUGEINT" || t == "INTERVAL" || strings.HasPrefix(t, "ENUM(") }
 
 func (t Type) stored() (Type, error) {
 	switch t.Name {

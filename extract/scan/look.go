@@ -127,6 +127,8 @@ func (s *source) find(ctx context.Context, name string) ([]file, error) {
 			return nil, &Trouble{fmt.Errorf("%s is a folder", name), "name its files: " + name + "/*.parquet"}
 		case !info.Mode().IsRegular():
 			return nil, &Trouble{fmt.Errorf("%s is no regular file: %s", name, info.Mode()), "write what it gives to a file before the run"}
+		case private(one):
+			return nil, &Trouble{fmt.Errorf("%s is not read: it may hold secrets", name), "copy what is data in it to a file of its own"}
 		case s.excluded(one):
 			return nil, &Trouble{fmt.Errorf("%s lies in a folder of Millrace's own", name), "models read published tables by ref() and source()"}
 		}
@@ -146,6 +148,16 @@ func (s *source) excluded(name string) bool {
 		}
 	}
 	return false
+}
+
+// private says whether a file may hold what no table is to show: profiles of dbt, and what the system tells of processes, their environment
+// among it.
+func private(name string) bool {
+	to := real(name)
+	if base := filepath.Base(to); base == "profiles.yml" || base == "profiles.yaml" {
+		return true
+	}
+	return strings.HasPrefix(to, "/proc/") || strings.HasPrefix(to, "/sys/") || strings.HasPrefix(to, "/dev/")
 }
 
 // real is a path without links, as far as it leads anywhere.

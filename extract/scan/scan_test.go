@@ -111,8 +111,11 @@ func TestScanRefuses(t *testing.T) {
 	write(t, dir, "a.csv", "a\n1\n")
 	write(t, dir, "warehouse/b.csv", "a\n1\n")
 	write(t, dir, "list.csv", "path\na.csv\n")
-	if err := os.Symlink("warehouse/b.csv", filepath.Join(dir, "link.csv")); err != nil {
-		t.Fatal(err)
+	write(t, dir, "profiles.yml", "shop: {}\n")
+	for link, to := range map[string]string{"link.csv": "warehouse/b.csv", "profile_link.txt": "profiles.yml"} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s := open(t, dir)
 	for read, want := range map[string]string{
@@ -122,6 +125,9 @@ func TestScanRefuses(t *testing.T) {
 		"read_csv('link.csv')":                 "a folder of Millrace's own",
 		"read_csv('warehouse')":                "warehouse is a folder",
 		"read_text('/dev/null')":               "no regular file",
+		"read_text('/proc/self/environ')":      "may hold secrets",
+		"read_text('profiles.yml')":            "may hold secrets",
+		"read_text('profile_link.txt')":        "may hold secrets",
 		"read_csv('https://x.org/a.csv')":      "on another machine",
 		"read_csv(getvariable('x'))":           "must be plain to see",
 		"'a.csv'; DROP TABLE x":                "only one SELECT",

@@ -76,7 +76,7 @@ func (db *DB) functions(ctx context.Context, conn *driverdb.Conn) (stability, er
 	}
 	known := stability{functions: map[string]bool{}, moving: map[string]bool{}}
 	err := execOne(ctx, conn, `SELECT function_name, coalesce(bool_and(function_type = 'scalar' AND stability = 'CONSISTENT'), false),
-coalesce(bool_or(stability <> 'CONSISTENT' AND function_name <> 'error'), false) OR function_name = 'ago'
+coalesce(bool_or(stability <> 'CONSISTENT' AND function_name <> 'error'), false) OR function_name IN ('ago', 'current_localtime', 'current_localtimestamp')
 FROM duckdb_functions() GROUP BY function_name`, func(v []driver.Value) error {
 		name := fmt.Sprint(v[0])
 		known.functions[name], known.moving[name] = v[1] == true, v[2] == true

@@ -57,6 +57,8 @@ func TestMoves(t *testing.T) {
 		"SELECT * FROM t WHERE at = CURRENT_DATE":                                        true,
 		"SELECT * FROM t WHERE at < localtimestamp":                                      true,
 		"SELECT * FROM t WHERE at < today()":                                             true,
+		"SELECT Current_LocalTimestamp() AS at":                                          true,
+		"SELECT * FROM t WHERE at < current_localtime()":                                 true,
 		"SELECT ago(INTERVAL 1 DAY)":                                                     true,
 		"SELECT age(x) FROM t":                                                           true,
 		"SELECT x FROM (SELECT x FROM t WHERE random() < 0.1)":                           true,

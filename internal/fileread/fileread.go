@@ -195,6 +195,14 @@ func (n Node) call() (*Read, bool) {
 		r.Function, r.Trouble = name, &Trouble{fmt.Sprintf(why, name), hint}
 		return r, true
 	}
+	if name == "query_table" && len(f.nodes("children")) > 0 {
+		for _, table := range f.nodes("children")[0].texts() {
+			if readerOf(table) != "" {
+				r.Function, r.Trouble = name, &Trouble{fmt.Sprintf("query_table() cannot read %s: which files a model reads must stand in its own FROM", table), "write FROM " + quoted(table)}
+				return r, true
+			}
+		}
+	}
 	if r.Function == "" {
 		return nil, false
 	}
@@ -220,6 +228,38 @@ func (n Node) call() (*Read, bool) {
 	}
 	return r, true
 }
+
+// Query is a call of query() in a SELECT: it reads what its text does.
+type Query struct {
+	At   int
+	Text string
+}
+
+// Queries are the calls of query() whose texts are plain to see.
+func Queries(tree []byte) ([]Query, error) {
+	root, err := Parse(tree)
+	if err != nil {
+		return nil, err
+	}
+	var found []Query
+	Walk(root, func(n Node) {
+		f := n.sub("function")
+		if n.text("type") != "TABLE_FUNCTION" || !strings.EqualFold(f.text("function_name"), "query") || len(f.nodes("children")) == 0 {
+			return
+		}
+		if text := f.nodes("children")[0].texts(); len(text) == 1 {
+			found = append(found, Query{n.at(), text[0]})
+		}
+	})
+	return found, nil
+}
+
+// Reading is the place of a query() whose text reads files.
+func (q Query) Reading() Read {
+	return Read{At: q.At, Function: "query", Alias: "query", Trouble: &Trouble{"query() cannot read files: which files a model reads must stand in its own FROM", "write the SELECT in the place of query()"}}
+}
+
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
 func argument(name string, i int) string {
 	if name == "" {
@@ -321,7 +361,7 @@ func remote(paths []string) *Trouble {
 // Canonical is a call that reads the same, spelled in one way: by the text of the call, or of a path alone.
 func (r *Read) Canonical(text string) string {
 	if r.Bare {
-		return r.Function + "('" + strings.ReplaceAll(r.Paths[0], "'", "''") + "')"
+		return r.Function + "(" + quoted(r.Paths[0]) + ")"
 	}
 	_, args, _ := strings.Cut(text, "(")
 	return r.Function + "(" + args

@@ -134,7 +134,7 @@ func (f *Follower) changes(ctx context.Context, m *load.Manifest, standing *load
 	var all []*change
 	for i := range m.Tables {
 		t := &m.Tables[i]
-		c := &change{LoadedTable: load.LoadedTable{Name: t.Name, Rows: t.Rows}, of: t, keep: f.keep(t.Name), before: standing.Table(t.Name)}
+		c := &change{LoadedTable: load.LoadedTable{Name: t.Name, Rows: t.Rows}, of: ofFiles(t), keep: f.keep(t.Name), before: standing.Table(t.Name)}
 		if c.keep.Mode == "none" {
 			continue
 		}
@@ -278,6 +278,19 @@ func (c *change) settled(chosen choice) {
 	case c.renew && chosen.remake && c.keep.history():
 		c.Why += "; the history begins anew"
 	}
+}
+
+// ofFiles is a table with its columns as its files have them: what is sent is read from these. A reader finds another type where the SELECT made one
+// that Parquet lacks (warehouse.AsMade). A view has no files, and is as its SELECT has it.
+func ofFiles(t *load.Table) *load.Table {
+	if t.View != "" {
+		return t
+	}
+	out := *t
+	if stored, err := warehouse.StoredColumns(t.Columns); err == nil { // define says what is wrong with one
+		out.Columns = stored
+	}
+	return &out
 }
 
 // define finds the columns, and checks what the configuration says of them.

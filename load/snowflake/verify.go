@@ -163,7 +163,7 @@ func (e incomparable) Error() string { return string(e) }
 
 // held is the table with the version that the ledger says is there, its files hashed.
 func (x *comparing) held(ctx context.Context, t *load.Table, there *load.StandingTable, behind bool) (*load.Table, error) {
-	held := *t
+	held := *ofFiles(t)
 	if !behind {
 		if err := x.sound.check(ctx, read(x.m, t.Name.String(), map[string]bool{})); err != nil {
 			return nil, err

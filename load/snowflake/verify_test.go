@@ -43,7 +43,8 @@ func TestVerifyFails(t *testing.T) {
 	}
 }
 
-// TestVerifyViews: the local rows of a view are counted with the types that they were brought with.
+// TestVerifyViews: the local rows of a view are counted with the types that they were brought with, and so are those of a table whose readers find
+// types that its files have not.
 func TestVerifyViews(t *testing.T) {
 	x, p := newTruth(t), newPlace(t)
 	f := p.follower(x)
@@ -54,6 +55,9 @@ func TestVerifyViews(t *testing.T) {
 		"second": "'2026-01-01'::TIMESTAMP_S", "row": "{a: 12::HUGEINT, b: '0101'::BIT}",
 	} {
 		tables = append(tables, x.view("v_"+name, "SELECT "+value+" AS v"))
+		if name == "span" || name == "level" || name == "huge" {
+			tables = append(tables, x.table("t_"+name, nil, "SELECT "+value+" AS v"))
+		}
 	}
 	m := x.publish("r1", tables...)
 	p.brought(f, m)

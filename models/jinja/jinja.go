@@ -42,6 +42,9 @@ type Error struct {
 	Stack     []Frame // the macros that were running, innermost first; empty outside macros
 	Err       error   // the error of the Go function that failed, or of the context; may be nil
 
+	// Unsupported says that the template is right, and asks for what there is in dbt and not here.
+	Unsupported bool
+
 	undefined bool // something undefined was used
 }
 

@@ -91,7 +91,7 @@ type translator struct {
 func (t *translator) refuse(what, hint string) error {
 	at := utf8.RuneCountInString(t.src[:t.i]) + 1
 	return &Error{Msg: fmt.Sprintf("modules.re: %s is not supported (at character %d of the pattern %s)", what, at, quote(t.src)),
-		Hint: hint}
+		Hint: hint, Unsupported: true}
 }
 
 func (t *translator) translate() (string, error) {

@@ -45,6 +45,12 @@ func Sources(sql string) []int {
 	return found
 }
 
+// Nameable says whether a name may stand behind the item at an offset: behind SUMMARIZE 'a.csv' and TABLE 'a.csv' none may.
+func Nameable(sql string, offset int) bool {
+	before := scan(sql[:offset])
+	return !at(before, len(before)-1).Is("summarize", "describe", "desc", "show", "table")
+}
+
 // Named says whether a name stands behind the item at an offset, by which the query calls it.
 func Named(sql string, offset int) bool {
 	end, _ := Item(sql, offset)
