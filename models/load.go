@@ -98,20 +98,20 @@ type loader struct {
 	made          map[*Stream]bool // streams and sources that stand for those of dbt's files
 	madeFor       map[*Source]bool
 	dbtProfile    config.Node
-	dbtDatabase   string                // DuckDB file of the profile
-	secretsInYAML bool                  // templates in YAML may read what dbt keeps for secrets: those of profiles may
-	patches       []*tableProperties    // what properties files say
-	sourceProps   []*sourceProperties   // and of sources
-	testProps     []*testProperties     // and of singular tests
-	versioned     map[string][]version  // versions of models, by the file's name
-	fileOf        map[string]bool       // files of models that there are, by package and name
-	docs          map[string]jinja.Doc  // docs blocks, by package and name
-	disabled      map[string]config.Pos // models that are not part of the project
-	groups        map[*dbtPackage][]string
-	branches      treeBranches    // of the trees of dbt_project.yml, that nodes were looked for in
-	toldKeys      map[string]bool // keys without effect that were warned of
-	enforced      map[*Node]bool  // models whose config() has a contract
-	unitDrafts    []unitDraft     // unit tests and exposures, until all nodes are known
+	dbtDatabase   string                   // DuckDB file of the profile
+	secretsInYAML bool                     // templates in YAML may read what dbt keeps for secrets: those of profiles may
+	patches       []*tableProperties       // what properties files say
+	sourceProps   []*sourceProperties      // and of sources
+	testProps     []*testProperties        // and of singular tests
+	versioned     map[string][]version     // versions of models, by the file's name
+	fileOf        map[string]bool          // files of models that there are, by package and name
+	docs          map[string]jinja.Doc     // docs blocks, by package and name
+	disabled      map[string]config.Pos    // models that are not part of the project
+	groups        map[*dbtPackage][]string // that properties files define
+	branches      treeBranches             // of the trees of dbt_project.yml, that nodes were looked for in
+	toldKeys      map[string]bool          // keys without effect that were warned of
+	enforced      map[*Node]bool           // models whose config() has a contract
+	unitDrafts    []unitDraft              // unit tests and exposures, until all nodes are known
 	exposed       []exposureDraft
 	tables        map[string]*Node // by lower-case schema.table: names that differ by case only are one table
 }
