@@ -157,7 +157,7 @@ func private(name string) bool {
 	if base := filepath.Base(to); base == "profiles.yml" || base == "profiles.yaml" {
 		return true
 	}
-	return strings.HasPrefix(to, "/proc/") || strings.HasPrefix(to, "/sys/") || strings.HasPrefix(to, "/dev/")
+	return strings.HasPrefix(to, "/proc/") || strings.HasPrefix(to, "/sys/")
 }
 
 // real is a path without links, as far as it leads anywhere.
