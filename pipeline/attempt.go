@@ -54,6 +54,8 @@ type run struct {
 	matches       map[*models.Entity]*master.Matched
 	shared        warehouse.Warehouse // in which models are built
 	walked        map[string]bool     // models that are built in the shared engine, which exposes them itself
+	unshown       map[string]bool     // published views that show what the walk makes, until they are exposed
+	unshownMu     sync.Mutex          // held while they are
 	unreadable    map[string]error    // published tables that could not be exposed to models
 	templatesOnce sync.Once
 	templates     transform.Run // what they may know of the run: see forTemplates
@@ -294,8 +296,8 @@ func (r *run) skip(ctx context.Context, n *models.Node, culprit string) error {
 func (r *run) failedNeed(n *models.Node) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, need := range slices.Concat(n.Needs, n.After) {
-		if res := r.results[need.Name()]; res != nil && res.status != journal.Succeeded {
+	for _, need := range transform.Walked(n, func(m *models.Node) bool { return r.results[m.Name()] != nil }) {
+		if r.results[need.Name()].status != journal.Succeeded {
 			return need.Name()
 		}
 	}

@@ -51,7 +51,7 @@ func (r *run) buildAll(ctx context.Context) (err error) {
 		Project: r.Project, Warehouse: w, Published: w, Run: r.forTemplates(),
 		Warn: func(node, message string) { r.Log.Warn(message, "run", r.ID, "step", node) }, Log: r.said,
 	}
-	r.shared, r.walked = w, map[string]bool{}
+	r.shared, r.walked, r.unshown = w, map[string]bool{}, map[string]bool{}
 	for _, n := range todo {
 		r.walked[n.Name()] = true
 	}
@@ -135,7 +135,7 @@ func refusedHook(err error) error {
 // A model's own previous rows are exposed too, for {{ this }}. What cannot be exposed, such as a published view whose
 // table has changed under it, is left out and fails the models that need it, no other.
 func (r *run) expose(ctx context.Context, w warehouse.Warehouse, todo []*models.Node) {
-	x := &exposure{run: r, w: w, seen: map[string]bool{}}
+	x := &exposure{run: r, w: w, seen: map[string]bool{}, waits: true}
 	for _, n := range todo {
 		x.seen[n.Name()] = true
 	}
@@ -152,8 +152,9 @@ func (r *run) expose(ctx context.Context, w warehouse.Warehouse, todo []*models.
 // exposure walks from what models read to what published views read in turn.
 type exposure struct {
 	*run
-	w    warehouse.Warehouse
-	seen map[string]bool
+	w     warehouse.Warehouse
+	seen  map[string]bool
+	waits bool // before the walk: views that show what it makes are exposed behind that
 }
 
 // name exposes the newest version of a table, behind everything that its SELECT reads.
@@ -176,7 +177,35 @@ func (x *exposure) name(ctx context.Context, name string) {
 	for _, need := range published.Needs {
 		x.name(ctx, need)
 	}
+	if x.waits && x.showsWalked(published) {
+		x.mu.Lock()
+		x.unshown[name] = true
+		x.mu.Unlock()
+		return
+	}
 	x.put(ctx, published.Version)
+}
+
+// showsWalked says whether a published view reads a table that the walk makes, or another such view: it can be read behind that only.
+func (x *exposure) showsWalked(t *load.Table) bool {
+	return t.View != "" && slices.ContainsFunc(t.Needs, func(need string) bool { return x.walked[need] || x.unshown[need] })
+}
+
+// exposeBehind exposes a published view that shows what the walk has made by now.
+func (r *run) exposeBehind(ctx context.Context, name string) {
+	r.mu.Lock()
+	waiting := r.unshown[name]
+	delete(r.unshown, name)
+	r.mu.Unlock()
+	schema, table, _ := strings.Cut(name, ".")
+	published := r.before.Table(warehouse.Name{Schema: schema, Table: table})
+	if !waiting || published == nil {
+		return
+	}
+	for _, need := range published.Needs {
+		r.exposeBehind(ctx, need)
+	}
+	(&exposure{run: r, w: r.shared}).put(ctx, published.Version)
 }
 
 func (x *exposure) put(ctx context.Context, v warehouse.Version) {
@@ -355,8 +384,11 @@ func reads(n *models.Node) []*models.Node {
 }
 
 // inputs refuses to build on a table that does not exist yet.
-func (r *run) inputs(n *models.Node) error {
+func (r *run) inputs(ctx context.Context, n *models.Node) error {
 	for _, need := range reads(n) {
+		r.unshownMu.Lock() // who comes second finds it exposed
+		r.exposeBehind(ctx, need.Name())
+		r.unshownMu.Unlock()
 		if r.version(need) == nil {
 			return &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: fmt.Errorf("it reads %s, which was never built", need.Name()),
 				Hint: fmt.Sprintf("millrace run +%s builds it with all it reads", n.Table)}

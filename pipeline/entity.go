@@ -42,7 +42,7 @@ func (r *run) entity(ctx context.Context, w warehouse.Warehouse, n *models.Node,
 
 // matched builds the entity.
 func (r *run) matched(ctx context.Context, w warehouse.Warehouse, n *models.Node, s *journal.Step) (*master.Matched, error) {
-	if err := r.inputs(n); err != nil {
+	if err := r.inputs(ctx, n); err != nil {
 		return nil, err
 	}
 	e := n.Entity

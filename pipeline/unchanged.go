@@ -21,7 +21,7 @@ import (
 
 // modelOrKept builds the model, unless its published table is what would come of it.
 func (r *run) modelOrKept(ctx context.Context, b *transform.Builder, n *models.Node, s *journal.Step) ([]load.Table, error) {
-	if err := r.inputs(n); err != nil {
+	if err := r.inputs(ctx, n); err != nil {
 		return nil, err
 	}
 	if n.Model.Unbuildable != "" {

@@ -26,10 +26,8 @@ func Walk(ctx context.Context, nodes []*models.Node, width int, visit func(conte
 		go func() {
 			defer all.Done()
 			defer close(ended[n])
-			for _, need := range slices.Concat(n.Needs, n.After) {
-				if wait := ended[need]; wait != nil {
-					<-wait // closed at the latest when the walk is cancelled and its visit has returned
-				}
+			for _, need := range Walked(n, func(m *models.Node) bool { return ended[m] != nil }) {
+				<-ended[need] // closed at the latest when the walk is cancelled and its visit has returned
 			}
 			slots <- struct{}{}
 			defer func() { <-slots }()
@@ -43,4 +41,27 @@ func Walk(ctx context.Context, nodes []*models.Node, width int, visit func(conte
 	}
 	all.Wait()
 	return context.Cause(ctx)
+}
+
+// Walked are the nodes of a walk that a node needs: those that its SELECT or its checks name, and those that are behind views which are not walked,
+// since a view shows what its tables hold.
+func Walked(n *models.Node, in func(*models.Node) bool) []*models.Node {
+	var found []*models.Node
+	seen := map[*models.Node]bool{n: true}
+	var follow func(needs []*models.Node)
+	follow = func(needs []*models.Node) {
+		for _, need := range needs {
+			if seen[need] {
+				continue
+			}
+			seen[need] = true
+			if in(need) {
+				found = append(found, need)
+			} else if need.Model != nil && (need.Model.Materialized == models.View || need.Model.Materialized == models.Ephemeral) {
+				follow(need.Needs)
+			}
+		}
+	}
+	follow(slices.Concat(n.Needs, n.After))
+	return found
 }
