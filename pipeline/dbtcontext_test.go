@@ -185,12 +185,12 @@ select unnest([1, 2, {{ var('id', 3) }}]) as id`,
 // TestViewThatIsLeftOut: a published view that a run leaves out shows what the run makes of its tables to who reads it, and behind that.
 func TestViewThatIsLeftOut(t *testing.T) {
 	dir := project(t, map[string]string{"dbt_project.yml": "name: shop\n", "seeds/raw.csv": "id\n1\n", "models/staged.sql": "select * from {{ ref('raw') }}",
-		"models/again.sql": "select * from {{ ref('staged') }}", "models/top.sql": "{{ config(materialized='table') }} select max(id) as id from {{ ref('again') }}"})
+		"models/twice.sql": "select * from {{ ref('staged') }}", "models/top.sql": "{{ config(materialized='table') }} select max(id) as id from {{ ref('twice') }}"})
 	succeeded(t, run(t, engineWith(t, models.Loading{Dir: dir})))
 	write(t, dir, map[string]string{"seeds/raw.csv": "id\n7\n"})
 	e := engineWith(t, models.Loading{Dir: dir})
 	succeeded(t, run(t, e, func(req *pipeline.Request) {
-		req.Nodes = slices.DeleteFunc(slices.Clone(req.Nodes), func(n *models.Node) bool { return n.Table == "staged" || n.Table == "again" })
+		req.Nodes = slices.DeleteFunc(slices.Clone(req.Nodes), func(n *models.Node) bool { return n.Table == "staged" || n.Table == "twice" })
 	}))
 	if got := fmt.Sprint(query(t, e, "select id from main.top")); got != "[[7]]" {
 		t.Errorf("the table has %s", got)
