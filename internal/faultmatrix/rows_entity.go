@@ -105,20 +105,12 @@ func (h *harness) entityTrials(ctx context.Context, l *lab) ([]trial, error) {
 	if err := l.beginEntity(ctx); err != nil {
 		return nil, err
 	}
-	p, code, err := l.run(how{args: []string{"run", entityRun}, faulty: true, trace: l.trace()})
+	said, visits, want, err := l.uncut("run", entityRun)
 	if err != nil {
 		return nil, err
 	}
-	if code != 0 || !strings.Contains(p.said(), "changed records against") {
-		return nil, violation("the entity's second night exits %d, and is to compare changed records with all: %s", code, tail(p.said()))
-	}
-	visits := l.visited()
-	if err := l.unwatch(); err != nil {
-		return nil, err
-	}
-	want, err := readResult(l.root())
-	if err != nil {
-		return nil, err
+	if !strings.Contains(said, "changed records against") {
+		return nil, violation("the entity's second night is to compare changed records with all: %s", tail(said))
 	}
 	all := []trial{{row: "entity", stage: "tables of two runs are told", run: func(ctx context.Context, l *lab) error { return l.entityControl(ctx) }}}
 	most := map[string]int{"match": 4, "parquet.write": 4, "journal.step.commit": 3, "publish.manifest.rename": 1, "publish.pointer.swap": 1, "publish.done": 1}
@@ -135,6 +127,23 @@ func (h *harness) entityTrials(ctx context.Context, l *lab) ([]trial, error) {
 	return append(all, trial{row: "entity", stage: "weights.rename", run: func(ctx context.Context, l *lab) error {
 		return l.killTraining(ctx, "weights.rename", want)
 	}}), nil
+}
+
+// uncut runs a command that nothing cuts off: what it says, the points that it visits, and what readers find behind it.
+func (l *lab) uncut(args ...string) (said string, visits []visit, want *result, err error) {
+	p, code, err := l.run(how{args: args, faulty: true, trace: l.trace()})
+	if err != nil {
+		return "", nil, nil, err
+	}
+	if code != 0 {
+		return "", nil, nil, violation("%s, which nothing cuts off, exits %d: %s", strings.Join(args, " "), code, tail(p.said()))
+	}
+	visits = l.visited()
+	if err := l.unwatch(); err != nil {
+		return "", nil, nil, err
+	}
+	want, err = readResult(l.root())
+	return p.said(), visits, want, err
 }
 
 // someOf picks where to kill: in the short form at most so many visits of each point, spread over the run, and of points that are not named
