@@ -203,6 +203,22 @@ func (db *DB) Exec(ctx context.Context, statement string) error {
 	return db.with(ctx, func(conn *driverdb.Conn) error { return execOne(ctx, conn, statement, nil) })
 }
 
+// Transaction runs statements that are ours, one after the other: all of them, or none.
+func (db *DB) Transaction(ctx context.Context, statements ...string) error {
+	return db.with(ctx, func(conn *driverdb.Conn) error {
+		if err := execOne(ctx, conn, "BEGIN", nil); err != nil {
+			return err
+		}
+		for _, s := range append(statements, "COMMIT") {
+			if err := execOne(ctx, conn, s, nil); err != nil {
+				_ = execOne(context.WithoutCancel(ctx), conn, "ROLLBACK", nil) // a COMMIT that failed has done so
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // with borrows a connection, or takes the one that the context is pinned to.
 func (db *DB) with(ctx context.Context, f func(*driverdb.Conn) error) error {
 	conn, pinned := ctx.Value(pinOf{db}).(*sql.Conn)
