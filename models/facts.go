@@ -382,8 +382,10 @@ func columnFacts(columns []Column) *jinja.Dict {
 	return all
 }
 
-// Graph is the whole project as templates see it.
-func (p *Project) Graph() *jinja.Dict {
+// Graph is the whole project as templates see it. It is made when one asks, and frozen: all of them share it.
+func (p *Project) Graph() *jinja.Dict { return p.graph() }
+
+func (p *Project) makeGraph() *jinja.Dict {
 	kinds := map[string]*jinja.Dict{"nodes": jinja.NewDict(), "sources": p.sourceGraph(), "exposures": jinja.NewDict()}
 	for _, n := range p.Nodes {
 		if n.ResourceType() != "source" {
@@ -407,6 +409,7 @@ func (p *Project) Graph() *jinja.Dict {
 		}
 		_ = d.Set(key, kinds[key])
 	}
+	d.Freeze()
 	return d
 }
 

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/millrace/millrace/internal/config"
@@ -123,6 +124,7 @@ func Load(in Loading) (*Project, config.Problems) {
 		in.Context = context.Background()
 	}
 	l := newLoader(in, &Project{Dir: in.Dir})
+	l.p.graph = sync.OnceValue(l.p.makeGraph)
 	if !l.projectFile() {
 		return nil, l.problems.Sort()
 	}
