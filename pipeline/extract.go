@@ -90,7 +90,11 @@ func (x *extraction) table(ctx context.Context) ([]load.Table, error) {
 			err = fmt.Errorf("the state that was read was lost again and again: %w", extract.ErrChanged)
 		}
 		if err == nil {
-			tables, err := x.version(ctx, w, parts)
+			var tables []load.Table
+			err = x.stoppable(ctx, func(ctx context.Context) (err error) {
+				tables, err = x.version(ctx, w, parts)
+				return err
+			})
 			return tables, x.explain(err)
 		}
 		if !errors.Is(err, extract.ErrChanged) || try == maxWindows {
