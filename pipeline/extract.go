@@ -170,7 +170,7 @@ func (x *extraction) explain(err error) error {
 	case errors.As(err, &hinted):
 		hint = hinted.Hint()
 	case errors.Is(err, syscall.ENOSPC):
-		hint = "free space on that disk, then `millrace retry`: what was landed is kept"
+		hint = hintOnDisk(err)
 	case strings.Contains(err.Error(), "Out of Memory Error"):
 		hint = "give the engine more: millrace run --memory 2GB; a row of many megabytes takes several times its size"
 	case errors.Is(err, warehouse.ErrIncompatible):
