@@ -47,6 +47,9 @@ func (e *Engine) Judge(ctx context.Context, nodes []*models.Node, dir string, lo
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
+	if err := e.startHooks(ctx, engine, j.before, transform.Run{Started: e.Clock(), Command: "test"}); err != nil {
+		return nil, err
+	}
 	w := e.onDemand(engine, j.before, "judge", dir)
 	j.w = w
 	j.exposed = &exposure{run: &run{Engine: e, before: j.before, results: map[string]*result{}, unreadable: map[string]error{}}, w: w, seen: map[string]bool{}}

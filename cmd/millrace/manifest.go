@@ -59,7 +59,7 @@ func (a *app) artifact(v map[string]any) ([]byte, error) {
 	return append([]byte(a.redactor.Redact(string(text))), '\n'), nil
 }
 
-// writeArtifacts writes what dbt's tools read of a run. The run is over and published: what goes wrong here is told, and changes nothing.
+// writeArtifacts writes what dbt's tools read of a run. The run is over: what goes wrong here is told, and changes nothing.
 func (a *app) writeArtifacts(e *pipeline.Engine, r *pipeline.Report) {
 	if !e.Project.DBT {
 		return
