@@ -145,20 +145,32 @@ func holds(condition models.Condition, r *Result, c *models.Check) bool {
 	return condition.Holds(r.Failures(c), r.Checked)
 }
 
-// Grade sets status and message by the failing rows by the check's conditions, as dbt does: error_if first, then warn_if.
+// Grade sets status and message by the failing rows by the check's conditions.
 func Grade(r *Result, c *models.Check) {
+	warnIf, errorIf := conditions(c)
+	grade(r, c, holds(warnIf, r, c), holds(errorIf, r, c))
+}
+
+// conditions are warn_if and error_if, which are any failing row where they are not said.
+func conditions(c *models.Check) (warnIf, errorIf models.Condition) {
 	any := models.Condition{Op: "!="}
-	warnIf, errorIf := c.WarnIf, c.ErrorIf
+	warnIf, errorIf = c.WarnIf, c.ErrorIf
 	if warnIf.IsZero() {
 		warnIf = any
 	}
 	if errorIf.IsZero() {
 		errorIf = any
 	}
+	return warnIf, errorIf
+}
+
+// grade sets status and message by the conditions that hold, as dbt does: error_if first, then warn_if.
+func grade(r *Result, c *models.Check, warns, fails bool) {
+	warnIf, errorIf := conditions(c)
 	switch {
-	case c.Severity != models.SeverityWarn && holds(errorIf, r, c):
+	case c.Severity != models.SeverityWarn && fails:
 		r.Status, r.Threshold = StatusFail, errorIf.String()
-	case holds(warnIf, r, c):
+	case warns:
 		r.Status, r.Threshold = StatusWarn, warnIf.String()
 	default:
 		r.Status = StatusPass
