@@ -221,13 +221,13 @@ func TestRefsOfHooks(t *testing.T) {
 	}
 }
 
-// TestUnsupportedPattern: a model that asks for what dbt has and Millrace has not cannot be built; the project is loaded all the same.
-func TestUnsupportedPattern(t *testing.T) {
+// TestUnsupportedInTemplate: a model that asks for what dbt has and Millrace has not cannot be built; the project is loaded all the same.
+func TestUnsupportedInTemplate(t *testing.T) {
 	p, text := loadDBT(map[string]string{
-		"models/a.sql": "{{ config(alias='aa') }}\nselect '{{ modules.re.sub('(?=x)', '-', 'ax') }}' as a",
+		"models/a.sql": "{{ config(alias='aa') }}\nselect '{{ metric('revenue') }}' as a",
 		"models/b.sql": "select 1 as id",
 	}, nil, nil)
-	if p == nil || !strings.Contains(text, "models/a.sql:2:23: warning: a cannot be built: modules.re: a look-ahead is not supported") {
+	if p == nil || !strings.Contains(text, "models/a.sql:2:12: warning: a cannot be built: metric() is not supported") {
 		t.Fatal(text)
 	}
 	if a := p.Model("a"); p.Model("b") == nil || a == nil || a.Table != "aa" || a.Model.Unbuildable == "" {

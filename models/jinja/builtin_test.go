@@ -121,15 +121,7 @@ func TestOverrides(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	lib := builtinLibrary(t)
 	for _, c := range []struct{ src, want string }{
-		{"{{ modules.re.search('(?=x)', 'a') }}", "modules.re: a look-ahead is not supported (at character 1 of the pattern '(?=x)') (match more, and take a group of it)"},
-		{"{{ modules.re.search('a(?<!x)', 'a') }}", "modules.re: a look-behind is not supported (at character 2"},
-		{`{{ modules.re.search('(a)\\1', 'a') }}`, "modules.re: a reference to a group is not supported (at character 4"},
-		{"{{ modules.re.search('(?P<n>a)(?P=n)', 'a') }}", "modules.re: a reference to a group"},
-		{"{{ modules.re.search('a++', 'a') }}", "modules.re: a possessive quantifier"},
-		{`{{ modules.re.search('[^\\W]', 'a') }}`, "modules.re: a negated shorthand in a negated bracket"},
-		{`{{ modules.re.search('a$', 'a\n') }}`, "modules.re: '$' on a text that ends with a line end"},
-		{`{{ modules.re.search('\\bü', 'ü') }}`, `modules.re: \b is not supported on a text with letters beyond ASCII`},
-		{"{{ modules.re.search('[a', 'a') }}", "modules.re: a bracket without its end"},
+		{"{{ modules.re.search('[a', 'a') }}", "modules.re: a bracket is not closed (at character 3 of the pattern '[a')"},
 		{`{{ modules.re.sub('a', '\\q', 'a') }}`, `modules.re: bad escape \q in the replacement`},
 		{"{{ modules.itertools.count() }}", "modules.itertools.count() never ends"},
 		{"{{ run_query('select 1').aggregate() }}", "a table's aggregate() is not supported (do it in the SQL of the query)"},

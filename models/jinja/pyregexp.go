@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -18,25 +19,35 @@ const (
 	reASCII      = 256
 )
 
-// pyPattern is a pattern of Python's re translated to RE2. They agree on what both can say; what RE2 cannot is refused by name.
+// pyPattern is a pattern of Python's re translated to RE2. They agree on what both can say; what RE2 cannot is left to a backtracker.
 type pyPattern struct {
-	src     string
-	flags   int
-	search  *regexp.Regexp
-	match   *regexp.Regexp // anchored at the start
-	full    *regexp.Regexp // anchored at both ends
-	dollar  bool           // has a $ that in Python also matches before a line end at the end of the text
-	ascii   bool           // has a \b, which RE2 knows of ASCII only
-	isEmpty bool           // can match nothing
+	src    string
+	flags  int          // with those that the pattern itself says
+	given  int          // without them
+	groups []string     // their names, by number
+	back   *backtracker // of what RE2 cannot say
+	search *regexp.Regexp
+	match  *regexp.Regexp // anchored at the start
+	full   *regexp.Regexp // anchored at both ends
+	dollar bool           // has a $ that in Python also matches before a line end at the end of the text
+	ascii  bool           // has a \b, which RE2 knows of ASCII only
 }
 
-// compilePattern translates a pattern.
+// compilePattern reads a pattern.
 func compilePattern(src string, flags int64) (*pyPattern, error) {
-	p := &pyPattern{src: src, flags: int(flags)}
-	t := &translator{src: src, p: p}
+	p := &pyPattern{src: src, flags: int(flags), given: int(flags)}
+	if p.translate() {
+		return p, nil
+	}
+	return p, p.backtrack()
+}
+
+// translate says whether RE2 can say what the pattern says.
+func (p *pyPattern) translate() bool {
+	t := &translator{src: p.src, p: p}
 	out, err := t.translate()
-	if err != nil {
-		return nil, err
+	if err != nil || p.flags&reASCII != 0 && p.flags&reIgnoreCase != 0 { // letters that fold to ASCII are none
+		return false
 	}
 	prefix := ""
 	for _, f := range []struct {
@@ -55,30 +66,37 @@ func compilePattern(src string, flags int64) (*pyPattern, error) {
 		text string
 	}{{&p.search, out}, {&p.match, `\A(?:` + out + `)`}, {&p.full, `\A(?:` + out + `)\z`}} {
 		if *c.re, err = regexp.Compile(c.text); err != nil {
-			return nil, &Error{Msg: fmt.Sprintf("modules.re: the pattern %s cannot be read: %v", quote(src), err),
-				Hint: "patterns run on RE2, which has no look-around and no references to groups, and repeats at most 1000 times"}
+			return false
 		}
 	}
-	p.isEmpty = p.search.MatchString("")
-	return p, nil
+	p.groups = p.search.SubexpNames()
+	return !p.search.MatchString("") // behind a match of nothing it does not go on as Python does
 }
 
-// fits refuses a text on which RE2 would answer otherwise than Python.
-func (p *pyPattern) fits(text string) error {
-	if p.dollar && p.flags&reMultiLine == 0 && strings.HasSuffix(text, "\n") {
-		return &Error{Msg: "modules.re: '$' on a text that ends with a line end means two things in Python, and one here",
-			Hint: "write \\Z, or trim the text"}
+func (p *pyPattern) backtrack() (err error) {
+	if p.back, err = compileBacktracker(p.src, p.given); err == nil {
+		p.groups = p.back.names
 	}
-	if p.ascii && p.flags&reASCII == 0 {
-		for _, c := range text {
-			if c >= utf8.RuneSelf {
-				return &Error{Msg: "modules.re: \\b is not supported on a text with letters beyond ASCII",
-					Hint: "spell out what stands before and behind"}
-			}
-		}
-	}
-	return nil
+	return err
 }
+
+// fits sees to it that a text on which RE2 would answer otherwise than Python is searched as Python does it.
+func (p *pyPattern) fits(text string) error {
+	if p.back != nil {
+		return nil
+	}
+	odd := p.dollar && p.flags&reMultiLine == 0 && strings.HasSuffix(text, "\n") // where $ matches too
+	if !odd && p.ascii && p.flags&reASCII == 0 {
+		odd = strings.ContainsFunc(text, func(c rune) bool { return c >= utf8.RuneSelf })
+	}
+	if !odd {
+		return nil
+	}
+	return p.backtrack()
+}
+
+// errNotRE2 is for what RE2 does not know, and for what nobody does.
+var errNotRE2 = errors.New("RE2 cannot say it")
 
 // translator rewrites a pattern from left to right.
 type translator struct {
@@ -86,12 +104,6 @@ type translator struct {
 	i   int
 	b   strings.Builder
 	p   *pyPattern
-}
-
-func (t *translator) refuse(what, hint string) error {
-	at := utf8.RuneCountInString(t.src[:t.i]) + 1
-	return &Error{Msg: fmt.Sprintf("modules.re: %s is not supported (at character %d of the pattern %s)", what, at, quote(t.src)),
-		Hint: hint, Unsupported: true}
 }
 
 func (t *translator) translate() (string, error) {
@@ -113,7 +125,9 @@ func (t *translator) translate() (string, error) {
 			}
 			t.i += end
 		case strings.IndexByte("*+?}", c) >= 0 && t.i+1 < len(t.src) && t.src[t.i+1] == '+':
-			return "", t.refuse("a possessive quantifier", "leave out the second +")
+			return "", errNotRE2
+		case c == '{' && (t.i == 0 || strings.HasPrefix(t.src[t.i:], "{,")): // which RE2 takes for itself
+			return "", errNotRE2
 		case c == '$':
 			t.p.dollar = true
 			t.copy(1)
@@ -141,23 +155,17 @@ func (t *translator) put(s string, n int) {
 func (t *translator) group() error {
 	rest := t.src[t.i+2:]
 	switch {
+	case strings.HasPrefix(rest, "P<") && !pythonName.MatchString(rest[2:max(2, strings.IndexByte(rest, '>'))]):
+		return errNotRE2
 	case strings.HasPrefix(rest, "P<"), strings.HasPrefix(rest, ":"):
 		t.copy(3)
 		return nil
-	case strings.HasPrefix(rest, "P="):
-		return t.refuse("a reference to a group", "match once and compare the groups")
-	case strings.HasPrefix(rest, "="), strings.HasPrefix(rest, "!"):
-		return t.refuse("a look-ahead", "match more, and take a group of it")
-	case strings.HasPrefix(rest, "<=") || strings.HasPrefix(rest, "<!"):
-		return t.refuse("a look-behind", "match more, and take a group of it")
-	case strings.HasPrefix(rest, ">"):
-		return t.refuse("an atomic group", "write (?:…)")
-	case strings.HasPrefix(rest, "("):
-		return t.refuse("a conditional group", "write two patterns")
+	case strings.ContainsRune("P=!<>(", rune((rest + ")")[0])):
+		return errNotRE2
 	case strings.HasPrefix(rest, "#"):
 		end := strings.IndexByte(rest, ')')
 		if end < 0 {
-			return t.refuse("a comment without its end", "")
+			return errNotRE2
 		}
 		t.i += 2 + end + 1
 		return nil
@@ -169,28 +177,26 @@ func (t *translator) group() error {
 func (t *translator) flagGroup(rest string) error {
 	end := strings.IndexAny(rest, ":)")
 	if end < 0 {
-		return t.refuse("this group", "")
+		return errNotRE2
 	}
-	keep := ""
+	keep, scoped := "", rest[end] == ':'
 	for _, c := range rest[:end] {
-		switch c {
-		case 'a':
-			t.p.flags |= reASCII
-		case 'u':
-		case 'x':
-			t.p.flags |= reVerbose
-		case 'i', 'm', 's', '-':
+		switch {
+		case (c == 'a' || c == 'x') && !scoped:
+			t.p.flags |= map[rune]int{'a': reASCII, 'x': reVerbose}[c]
+		case c == 'u' && !scoped:
+		case c == 'i' || c == 'm' || c == 's' || c == '-':
 			keep += string(c)
 			if c == 'm' {
 				t.p.flags |= reMultiLine
 			}
 		default:
-			return t.refuse("the flag '"+string(c)+"'", "")
+			return errNotRE2
 		}
 	}
 	t.i += 2 + end + 1
 	switch {
-	case rest[end] == ':':
+	case scoped:
 		t.b.WriteString("(?" + keep + ":")
 	case keep != "":
 		t.b.WriteString("(?" + keep + ")")
@@ -219,7 +225,7 @@ func (t *translator) shorthand(c byte) (inside string, negated, ok bool) {
 // escape is a backslash outside a bracket.
 func (t *translator) escape() error {
 	if t.i+1 == len(t.src) {
-		return t.refuse("a backslash at the end", "write \\\\ for a backslash")
+		return errNotRE2
 	}
 	c := t.src[t.i+1]
 	if inside, negated, ok := t.shorthand(c); ok {
@@ -241,7 +247,7 @@ func (t *translator) escape() error {
 		t.put(`\z`, 2)
 		return nil
 	case c >= '1' && c <= '9':
-		return t.refuse("a reference to a group", "match once and compare the groups")
+		return errNotRE2
 	}
 	return t.char()
 }
@@ -253,11 +259,11 @@ func (t *translator) char() error {
 	case c == 'u' || c == 'U' || c == 'x':
 		n := map[byte]int{'x': 2, 'u': 4, 'U': 8}[c]
 		if len(t.src) < t.i+2+n {
-			return t.refuse("an escape that is too short", "")
+			return errNotRE2
 		}
 		code, err := strconv.ParseUint(t.src[t.i+2:t.i+2+n], 16, 32)
 		if err != nil {
-			return t.refuse("this escape", "")
+			return errNotRE2
 		}
 		t.put(fmt.Sprintf(`\x{%x}`, code), 2+n)
 	case c == '0':
@@ -265,7 +271,7 @@ func (t *translator) char() error {
 	case strings.IndexByte("aftnrv", c) >= 0:
 		t.copy(2)
 	case c < utf8.RuneSelf && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'):
-		return t.refuse("\\"+string(c), "")
+		return errNotRE2
 	case c >= utf8.RuneSelf:
 		_, n := utf8.DecodeRuneInString(t.src[t.i+1:])
 		t.put(t.src[t.i+1:t.i+1+n], 1+n)
@@ -291,7 +297,7 @@ func (t *translator) class() error {
 	for first := true; ; first = false {
 		if t.i >= len(t.src) {
 			t.i = start
-			return t.refuse("a bracket without its end", "")
+			return errNotRE2
 		}
 		c := t.src[t.i]
 		if c == ']' && !first {
@@ -303,7 +309,7 @@ func (t *translator) class() error {
 			inside, negative, ok := t.shorthand(t.src[t.i+1])
 			switch {
 			case ok && negative && negated:
-				return t.refuse("a negated shorthand in a negated bracket", "spell out the characters")
+				return errNotRE2
 			case ok && negative:
 				outside = append(outside, "[^"+inside+"]")
 				t.i += 2
@@ -340,26 +346,25 @@ func (t *translator) class() error {
 	return nil
 }
 
-// all finds every match, as Python does: a match of nothing may follow right behind another.
-func (p *pyPattern) all(text string) [][]int {
-	found := p.search.FindAllStringSubmatchIndex(text, -1)
-	if !p.isEmpty {
-		return found
+// all finds every match.
+func (p *pyPattern) all(text string) ([][]int, error) {
+	if p.back != nil {
+		return p.back.all(text)
 	}
-	var out [][]int
-	for i, m := range found {
-		out = append(out, m)
-		if m[0] == m[1] || i+1 < len(found) && found[i+1][0] == m[1] {
-			continue
-		}
-		if next := p.search.FindStringSubmatchIndex(text[m[1]:]); next != nil && next[0] == 0 && next[1] == 0 {
-			for j := range next {
-				if next[j] >= 0 {
-					next[j] += m[1]
-				}
-			}
-			out = append(out, next)
-		}
+	return p.search.FindAllStringSubmatchIndex(text, -1), nil
+}
+
+// first finds a match.
+func (p *pyPattern) first(text string, how searching) (any, error) {
+	var m []int
+	var err error
+	if p.back != nil {
+		m, err = p.back.find(text, 0, how, false)
+	} else {
+		m = [...]*regexp.Regexp{anywhere: p.search, atStart: p.match, whole: p.full}[how].FindStringSubmatchIndex(text)
 	}
-	return out
+	if m == nil || err != nil {
+		return nil, err
+	}
+	return &matchValue{p, text, m}, nil
 }
