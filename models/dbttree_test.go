@@ -221,16 +221,33 @@ func TestRefsOfHooks(t *testing.T) {
 	}
 }
 
-// TestUnsupportedPattern: a model that asks for what dbt has and Millrace has not cannot be built; the project is loaded all the same.
-func TestUnsupportedPattern(t *testing.T) {
+// TestUnsupportedInTemplate: a model that asks for what dbt has and Millrace has not cannot be built; the project is loaded all the same.
+func TestUnsupportedInTemplate(t *testing.T) {
 	p, text := loadDBT(map[string]string{
-		"models/a.sql": "{{ config(alias='aa') }}\nselect '{{ modules.re.sub('[', '-', 'ax') }}' as a",
+		"models/a.sql": "{{ config(alias='aa') }}\nselect '{{ metric('revenue') }}' as a",
 		"models/b.sql": "select 1 as id",
 	}, nil, nil)
-	if p == nil || !strings.Contains(text, "models/a.sql:2:23: warning: a cannot be built: modules.re: a bracket without its end is not supported") {
+	if p == nil || !strings.Contains(text, "models/a.sql:2:12: warning: a cannot be built: metric() is not supported") {
 		t.Fatal(text)
 	}
 	if a := p.Model("a"); p.Model("b") == nil || a == nil || a.Table != "aa" || a.Model.Unbuildable == "" {
 		t.Errorf("%+v", a)
+	}
+}
+
+// TestTargetInProjectFile: templates of dbt_project.yml, of packages' too, see the target that is chosen.
+func TestTargetInProjectFile(t *testing.T) {
+	p, text := loadDBT(map[string]string{
+		"profiles.yml":                     "shop:\n  target: dev\n  outputs:\n    dev: {type: duckdb, path: dev.duckdb, schema: s}\n    prod: {type: duckdb, path: prod.duckdb}\n",
+		"dbt_project.yml":                  "name: shop\nprofile: shop\nmodels:\n  shop:\n    +materialized: \"{{ 'table' if target.type in ['duckdb'] and target.profile_name == 'shop' else 'view' }}\"\n    +schema: \"{{ target.name }}_{{ target.schema }}\"\n",
+		"models/a.sql":                     "select 1 as id",
+		"dbt_packages/kit/dbt_project.yml": "name: kit\nmodels:\n  kit:\n    +enabled: \"{{ target.name == 'dev' }}\"\n",
+		"dbt_packages/kit/models/b.sql":    "select 1 as id",
+	}, nil, nil)
+	if p == nil {
+		t.Fatal(text)
+	}
+	if a := p.Model("a"); a == nil || a.Model.Materialized != models.Table || a.Schema != "s_dev_s" || p.Model("b") == nil {
+		t.Errorf("%+v %s", a, text)
 	}
 }

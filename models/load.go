@@ -130,7 +130,9 @@ func Load(in Loading) (*Project, config.Problems) {
 	}
 	l.dbt()
 	l.unknownVars(ProjectFile)
-	l.targets()
+	if !l.isDBT() { // else they are known, for the templates of dbt_project.yml
+		l.targets()
+	}
 	l.macros()
 	l.sources()
 	l.readProperties()
