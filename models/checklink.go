@@ -26,7 +26,8 @@ func (l *loader) singularChecks() {
 		for _, dir := range p.testPaths() {
 			for _, t := range l.templates(dir) {
 				below := strings.TrimPrefix(t.Name(), dir+"/") // beside singular tests there are generic ones, and rows of unit tests
-				if !strings.HasPrefix(below, "generic/") && !strings.HasPrefix(below, "fixtures/") && !t.OnlyMacros() && dir != "checks" {
+				beside := strings.HasPrefix(below, "generic/") || strings.HasPrefix(below, "fixtures/") || dir == "checks"
+				if !beside && !l.nothingIn(t) && !t.OnlyMacros() {
 					l.singular(p, t)
 				}
 			}

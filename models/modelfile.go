@@ -37,6 +37,10 @@ func (l *loader) models() {
 func (l *loader) model(p *dbtPackage, folders []string, t *jinja.Template) {
 	file := t.Name()
 	name := stem(file)
+	if l.nothingIn(t) {
+		l.disabled[name] = config.Pos{File: file}
+		return
+	}
 	m := &Model{Name: name, Package: p.label(), Path: file, Template: t}
 	patch := l.patchOf(p, "model", name)
 	if v := l.versionOf(p, name); v != nil {

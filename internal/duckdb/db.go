@@ -186,6 +186,11 @@ func places(paths []string, suffix string) ([]string, error) {
 			all = append(all, strings.TrimSuffix(real, suffix)+suffix)
 		}
 	}
+	for _, p := range all { // what is read is looked at as it is written too: a pattern that means this path alone
+		if strings.ContainsAny(p, "*?[") {
+			all = append(all, strings.NewReplacer("[", "[[]", "*", "[*]", "?", "[?]").Replace(p))
+		}
+	}
 	return all, nil
 }
 
