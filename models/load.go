@@ -105,7 +105,7 @@ type loader struct {
 	sourceProps   []*sourceProperties      // and of sources
 	testProps     []*testProperties        // and of singular tests
 	versioned     map[string][]version     // versions of models, by the file's name
-	fileOf        map[string]bool          // files of models that there are, by package and name
+	fileOf        map[string]bool          // files of models and seeds that there are: see fileKeyOf
 	docs          map[string]jinja.Doc     // docs blocks, by package and name
 	disabled      map[string]config.Pos    // models that are not part of the project
 	groups        map[*dbtPackage][]string // that properties files define
@@ -137,6 +137,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.sources()
 	l.readProperties()
 	l.readDocs()
+	l.findFiles()
 	l.seeds()
 	l.models()
 	l.dbtSources()

@@ -514,7 +514,7 @@ type Seed struct {
 
 // Ref is a ref() or source() in a model and the node it means.
 type Ref struct {
-	Node *Node
+	Node *Node // nil of a source's table that nothing provides
 	Pos  config.Pos
 	// Source and Name are what source() says, whatever provides the table; Source is "" for a ref().
 	Source, Name string

@@ -163,6 +163,8 @@ func (l *loader) link() {
 			}
 			if node := l.lookup(t.node.Model.Package, r); node != nil {
 				t.node.reads(node, r)
+			} else if r.source != "" {
+				t.node.Model.Refs = append(t.node.Model.Refs, Ref{Pos: at(r.pos), Source: r.source, Name: r.name})
 			}
 		}
 	}
@@ -251,7 +253,7 @@ func (l *loader) noModel(r reference) {
 
 // hasModelFile says whether a package has a file for a model of that name.
 func (l *loader) hasModelFile(name string) bool {
-	return slices.ContainsFunc(l.packages, func(p *dbtPackage) bool { return l.fileOf[p.label()+":"+name] && l.versionOf(p, name) == nil })
+	return slices.ContainsFunc(l.packages, func(p *dbtPackage) bool { return l.fileOf[fileKeyOf("model", p, name)] && l.versionOf(p, name) == nil })
 }
 
 // noSource reports a source() of nothing.

@@ -95,7 +95,7 @@ func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, d
 	a.Runner = check.Runner{Warehouse: w, At: r.LogicalTime, Now: r.Clock(), Dir: a.dir,
 		Parent: func(p *models.Node) (string, error) { return r.readable(x, n, p) },
 		Query: func(ctx context.Context, c *models.Check) (string, error) {
-			for _, read := range c.Reads {
+			for _, read := range behindEphemeral(c.Reads) {
 				if _, err := r.readable(x, n, read); err != nil {
 					return "", err
 				}

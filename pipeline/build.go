@@ -373,9 +373,12 @@ func mergedOtherwise(n *models.Node, before *load.Table) string {
 }
 
 // reads is what a node reads, with what it reads through ephemeral models.
-func reads(n *models.Node) []*models.Node {
+func reads(n *models.Node) []*models.Node { return behindEphemeral(n.Needs) }
+
+// behindEphemeral are tables, those that ephemeral ones among them read in their place.
+func behindEphemeral(nodes []*models.Node) []*models.Node {
 	var all []*models.Node
-	for _, need := range n.Needs {
+	for _, need := range nodes {
 		if need.Model != nil && need.Model.Materialized == models.Ephemeral {
 			all = append(all, reads(need)...)
 		} else {

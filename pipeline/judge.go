@@ -268,7 +268,7 @@ func (j *judging) count(ctx context.Context, n *models.Node, t *standing, out *C
 	r := check.Runner{Warehouse: j.w, At: j.Clock(), Now: j.Clock(), Dir: files,
 		Parent: func(p *models.Node) (string, error) { return j.parent(ctx, p) },
 		Query: func(ctx context.Context, c *models.Check) (string, error) {
-			for _, read := range c.Reads {
+			for _, read := range behindEphemeral(c.Reads) {
 				if _, err := j.parent(ctx, read); err != nil {
 					return "", err
 				}
