@@ -197,8 +197,8 @@ func externalLocation(said []setting) (location string, at config.Pos) {
 }
 
 // sourceKeysKnown are what the trees of dbt_project.yml may say of sources.
-var sourceKeysKnown = []string{"enabled", "meta", "tags", "external_location", "event_time", "quoting", "description", "freshness", "loaded_at_field",
-	"loaded_at_query"}
+var sourceKeysKnown = []string{"enabled", "meta", "tags", "external_location", "event_time", "quoting", "description", "freshness",
+	"loaded_at_field", "loaded_at_query"}
 
 // sourceTags are the tags that dbt_project.yml gives a source's table. What it says besides and has no effect is named.
 func (l *loader) sourceTags(s *sourceProperties, t *tableProperties) []string {
@@ -401,8 +401,8 @@ func (l *loader) streamPlace(st *Stream, pos config.Pos) {
 // provideHint is what to do about a table that nothing provides.
 const provideHint = "define the source in " + ProjectFile + ", name its files by external_location, or load it as a seed"
 
-// absentSource reports a source() that dbt's files name, and that nothing provides; it is false where they name none. Where the table is only
-// missing, as it may be for dbt, a run fails what reads it, and builds the rest: that is a warning.
+// absentSource reports a source() that dbt's files name, and that nothing provides; it is false where they name none. Where the table is
+// only missing, as it may be for dbt, a run fails what reads it, and builds the rest: that is a warning.
 func (l *loader) absentSource(r reference) bool {
 	if a, absent := l.p.absent[r.source+"."+r.name]; absent {
 		l.unknown(r, fmt.Sprintf("source(%q, %q): %s", r.source, r.name, a.Why), r.name, nil, provideHint)

@@ -209,7 +209,8 @@ type sourceProperties struct {
 
 // column is what the properties say of one.
 func (c *columnProperties) column() Column {
-	said := Column{props: c, Name: c.Name, Description: c.Description, Type: c.DataType, Tags: slices.Concat(c.Tags, c.Config.Tags), Pos: c.Origin.At("name")}
+	said := Column{props: c, Name: c.Name, Description: c.Description, Type: c.DataType, Tags: slices.Concat(c.Tags, c.Config.Tags),
+		Pos: c.Origin.At("name")}
 	if c.PII != nil && *c.PII {
 		said.Tags = append(said.Tags, "pii")
 	}

@@ -130,7 +130,8 @@ func (l *loader) snowflakeNode(n *Node, kept SnowflakeTable) {
 	case (kept.Mode == "merge" || kept.Mode == "scd2") && !oneRowEach(n):
 		l.problem(kept.Origin.At("mode"), keylessHint(n), "mode: %s needs a key by which rows are merged, and %s has none", kept.Mode, n.Name())
 	case kept.Mode == "append" && rewrites(n) != "":
-		l.problem(kept.Origin.At("mode"), "take mode: auto, or full", "mode: append fails when rows that were loaded change, and those of %s do: %s", n.Name(), rewrites(n))
+		l.problem(kept.Origin.At("mode"), "take mode: auto, or full",
+			"mode: append fails when rows that were loaded change, and those of %s do: %s", n.Name(), rewrites(n))
 	}
 	c := n.Contract()
 	if c == nil || c.Extra == ExtraAllowed {
@@ -181,7 +182,8 @@ func keylessHint(n *Node) string {
 	case n.Model != nil && n.Model.Materialized == Snapshot:
 		return "a snapshot has a row for each state of a key, and keeps the history itself: take mode: auto"
 	case n.Model != nil && n.Model.Materialized == Incremental && n.Model.Strategy != StrategyMerge:
-		return fmt.Sprintf("with incremental_strategy=%q a key may have many rows: take incremental_strategy='merge' with a unique_key, or mode: auto", n.Model.Strategy)
+		return fmt.Sprintf("with incremental_strategy=%q a key may have many rows: "+
+			"take incremental_strategy='merge' with a unique_key, or mode: auto", n.Model.Strategy)
 	case n.Model != nil:
 		return "give the model materialized: incremental and a unique_key, or take mode: auto"
 	case n.Seed != nil:

@@ -108,7 +108,8 @@ func (l *loader) target(name string, node config.Node, chosen bool) *Target {
 	return t
 }
 
-// standIn takes any target in the place of one that there is not, which is told: macros that read target.schema are not wrong because of it.
+// standIn takes any target in the place of one that there is not, which is told: macros that read target.schema are not wrong because of
+// it.
 func (p *Project) standIn() {
 	if len(p.Targets) > 0 {
 		p.Target = p.Targets[0]
