@@ -150,6 +150,11 @@ func (p *dbtPackage) label() string {
 	return p.name
 }
 
+// within is a file of the package as the package has it.
+func (p *dbtPackage) within(file string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(file, p.dir), "/")
+}
+
 // fqn is the package, the folders below the one of its kind, and the name: what the trees of dbt_project.yml go by.
 func (p *dbtPackage) fqn(folders []string, file, name string) []string {
 	rest := file

@@ -168,7 +168,7 @@ func (l *loader) ignored(file string) bool {
 	if of.ignore == nil {
 		of.ignore = l.ignoreFile(path.Join(of.dir, ignoreFile))
 	}
-	return of.ignore.match(strings.TrimPrefix(strings.TrimPrefix(file, of.dir), "/"))
+	return of.ignore.match(of.within(file))
 }
 
 // ignoreFile reads a .dbtignore.

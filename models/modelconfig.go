@@ -198,10 +198,7 @@ func (c *configuring) other(s setting) {
 			c.warning(s.keyPos, fmt.Sprintf("did you mean %q?", guess), "config key %q is not known: only config.get(%q) reads it", s.key, s.key)
 		}
 	default:
-		hint := "known keys: " + strings.Join(modelConfig, ", ")
-		if guess := config.Suggest(s.key, modelConfig); guess != "" {
-			hint = fmt.Sprintf("did you mean %q?", guess)
-		}
+		hint := config.DidYouMean(s.key, modelConfig, "known keys: "+strings.Join(modelConfig, ", "))
 		c.problem(s.keyPos, hint, "config() has no key %q", s.key)
 		c.ok = false
 	}

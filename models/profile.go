@@ -49,10 +49,7 @@ func (l *loader) profile(project config.Node, isVariable bool) {
 				known = append(known, key)
 			}
 		}
-		hint := "known profiles: " + strings.Join(known, ", ")
-		if s := config.Suggest(name, known); s != "" {
-			hint = fmt.Sprintf("did you mean %q?", s)
-		}
+		hint := config.DidYouMean(name, known, "known profiles: "+strings.Join(known, ", "))
 		own := in == projectProfiles && l.file.Targets.Len() == 0 && !(isVariable && l.Env == nil)
 		l.noProfile(pos, asked || own, hint, fmt.Sprintf("%s has no profile %q", f.Name, name))
 	}
@@ -215,10 +212,7 @@ func (l *loader) profileTargets() {
 		l.p.output = l.outputFacts(output)
 	}
 	if l.p.Target == nil {
-		hint := "known targets: " + strings.Join(known, ", ")
-		if s := config.Suggest(want, known); s != "" {
-			hint = fmt.Sprintf("did you mean %q?", s)
-		}
+		hint := config.DidYouMean(want, known, "known targets: "+strings.Join(known, ", "))
 		l.problem(pos, hint, "unknown target %q", want)
 		l.p.standIn()
 	}

@@ -1,7 +1,6 @@
 package models
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -563,10 +562,7 @@ func (l *loader) columnsOf(t *tableProperties) []Column {
 }
 
 func (l *loader) noTable(t tableProperties, known []string, format string, args ...any) {
-	hint := ""
-	if guess := config.Suggest(t.Name, known); guess != "" {
-		hint = fmt.Sprintf("did you mean %q?", guess)
-	}
+	hint := config.DidYouMean(t.Name, known, "")
 	l.warning(t.Origin.At("name"), hint, format, args...)
 }
 

@@ -117,10 +117,7 @@ func (l *loader) snowflakeFits(at config.Pos, pattern string) {
 		}
 		known = append(known, n.Name())
 	}
-	hint := "millrace plan lists them"
-	if s := config.Suggest(pattern, known); s != "" {
-		hint = fmt.Sprintf("did you mean %q?", s)
-	}
+	hint := config.DidYouMean(pattern, known, "millrace plan lists them")
 	l.warning(at, hint, "tables: %s fits no node", pattern)
 }
 
@@ -149,10 +146,7 @@ func (l *loader) snowflakeNode(n *Node, kept SnowflakeTable) {
 			if c.Column(column) != nil {
 				continue
 			}
-			hint := "its contract names " + strings.Join(known, ", ")
-			if s := config.Suggest(column, known); s != "" {
-				hint = fmt.Sprintf("did you mean %q?", s)
-			}
+			hint := config.DidYouMean(column, known, "its contract names "+strings.Join(known, ", "))
 			l.problem(kept.Origin.Item(list.key, i), hint, "%s: %s has no column %q", list.key, n.Name(), column)
 		}
 	}

@@ -1,7 +1,6 @@
 package models
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -45,10 +44,7 @@ func (l *loader) targets() {
 		}
 	}
 	if l.p.Target == nil && len(known) > 0 {
-		hint := "known targets: " + strings.Join(known, ", ")
-		if s := config.Suggest(want, known); s != "" {
-			hint = fmt.Sprintf("did you mean %q?", s)
-		}
+		hint := config.DidYouMean(want, known, "known targets: "+strings.Join(known, ", "))
 		if want == "" {
 			l.problem(pos, hint, "several targets, and target: does not choose one")
 		} else {

@@ -86,8 +86,5 @@ func (l *loader) folderHint(dir string) string {
 			known = append(known, e.Name())
 		}
 	}
-	if s := config.Suggest(dir, known); s != "" {
-		return fmt.Sprintf("did you mean %q?", s)
-	}
-	return "make it, or take it out"
+	return config.DidYouMean(dir, known, "make it, or take it out")
 }
