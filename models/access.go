@@ -36,7 +36,7 @@ func (l *loader) validAccess(p *dbtPackage, said []setting, isModel bool) {
 			continue
 		}
 		if text := fmt.Sprint(s.value); isModel && s.value != nil && !slices.Contains(accesses, text) {
-			l.problem(s.pos, suggestion(text, accesses), "access: %s: use %s", text, strings.Join(accesses, ", "))
+			l.problem(s.pos, suggested(text, accesses, "known"), "access: %s: use %s", text, strings.Join(accesses, ", "))
 		}
 		break
 	}
@@ -53,14 +53,6 @@ func (l *loader) validGroup(p *dbtPackage, s setting) {
 	case len(known) == 0:
 		l.problem(s.pos, "define it in a properties file: groups: [{name: "+name+", owner: {…}}]", "no group is named %q: there is none", name)
 	default:
-		l.problem(s.pos, suggestion(name, known), "no group is named %q", name)
+		l.problem(s.pos, suggested(name, known, "known"), "no group is named %q", name)
 	}
-}
-
-// suggestion is a hint with the word that may have been meant, or all that there are.
-func suggestion(word string, known []string) string {
-	if s := config.Suggest(word, known); s != "" {
-		return fmt.Sprintf("did you mean %q?", s)
-	}
-	return "known: " + strings.Join(known, ", ")
 }

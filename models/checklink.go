@@ -75,10 +75,7 @@ func (l *loader) loneTests() {
 		if t.used || !t.pkg.isRoot() {
 			continue
 		}
-		hint := "a singular test is a file of tests/, of that name with .sql"
-		if guess := config.Suggest(t.Name, known); guess != "" {
-			hint = fmt.Sprintf("did you mean %q?", guess)
-		}
+		hint := config.DidYouMean(t.Name, known, "a singular test is a file of tests/, of that name with .sql")
 		l.warning(t.Origin.At("name"), hint, "no singular test is named %q", t.Name)
 	}
 }

@@ -81,8 +81,7 @@ func (l *loader) exposures(p *dbtPackage, list config.Node) {
 func (l *loader) linkExposures() {
 	for i := range l.exposed {
 		d := &l.exposed[i]
-		file := strings.TrimPrefix(strings.TrimPrefix(d.Pos().File, d.pkg.dir), "/")
-		fqn := d.pkg.fqn(d.pkg.inside(d.pkg.modelPaths()), file, d.Name)
+		fqn := d.pkg.fqn(d.pkg.inside(d.pkg.modelPaths()), d.pkg.within(d.Pos().File), d.Name)
 		said := l.attributes(d.pkg, &d.attributeKeys, func(k *dbtKeys) config.Node { return k.Exposures }, fqn)
 		description := l.described(d.pkg, d.Description, d.At("description"))
 		if !said.enabled {

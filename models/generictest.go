@@ -200,7 +200,8 @@ func renderArg(ctx context.Context, v any, globals map[string]any, opts jinja.Op
 
 // trialTest calls a test's macro without an engine, to learn what it refers to.
 func (l *loader) trialTest(w *written) (*trial, bool) {
-	t := &trial{project: l.p, node: &Node{Table: w.Name, Path: w.Pos.File, Pos: w.Pos, Model: &Model{Path: w.Pos.File, Package: w.Node.testsOf(), Config: jinja.NewDict()}}}
+	t := &trial{project: l.p, node: &Node{Table: w.Name, Path: w.Pos.File, Pos: w.Pos,
+		Model: &Model{Path: w.Pos.File, Package: w.Node.testsOf(), Config: jinja.NewDict()}}}
 	t.before = []setting{{key: "where", said: orNone(w.Where)}}
 	this := jinja.Relation{Schema: w.Node.Schema, Name: w.Node.Table, Kind: "table", SQL: "this"}
 	if _, err := l.p.RenderTest(l.Context, w.Check, this, t.globals(false)); err != nil {

@@ -46,8 +46,8 @@ type Loading struct {
 	ColumnType func(text string) (typ string, length int, err error)
 	// SeedType reads the type that a seed gives a column: as the engine spells it. nil takes what is written.
 	SeedType func(text string) (string, error)
-	// Trees asks the engine's parser for the trees of queries, as JSON; one that it cannot parse has a tree that says so. nil: nobody looks for
-	// files that models read by themselves.
+	// Trees asks the engine's parser for the trees of queries, as JSON; one that it cannot parse has a tree that says so. nil: nobody looks
+	// for files that models read by themselves.
 	Trees func(ctx context.Context, queries []string) ([]string, error)
 	// Now, unless it is zero, has schedules looked at for clocks that are put forward or back within the next two years.
 	Now time.Time
@@ -179,7 +179,8 @@ func newLoader(in Loading, p *Project) *loader {
 	p.latest, p.packageVars, p.Vars = map[modelKey]string{}, map[string]variables{}, map[string]any{}
 	p.read = time.Now()
 	return &loader{Loading: in, p: p, files: map[string]*config.File{}, promises: map[*Node]*promise{}, tables: map[string]*Node{}, given: map[string][]byte{},
-		disabled: map[string]config.Pos{}, toldKeys: map[string]bool{}, branches: treeBranches{}, groups: map[*dbtPackage][]string{}, enforced: map[*Node]bool{}, made: map[*Stream]bool{}, madeFor: map[*Source]bool{}, versioned: map[string][]version{},
+		disabled: map[string]config.Pos{}, toldKeys: map[string]bool{}, branches: treeBranches{}, groups: map[*dbtPackage][]string{},
+		enforced: map[*Node]bool{}, made: map[*Stream]bool{}, madeFor: map[*Source]bool{}, versioned: map[string][]version{},
 		fileOf: map[string]bool{}, docs: map[string]jinja.Doc{}, packages: []*dbtPackage{{}}}
 }
 

@@ -112,7 +112,8 @@ func (l *loader) define(p *dbtPackage, n *Node, tree func(*dbtKeys) config.Node,
 		return
 	}
 	if again, err := l.trial(n, true, before); err == nil { // what only an incremental run refers to
-		seen.refs, seen.asked, seen.suspects = append(seen.refs, again.refs...), append(seen.asked, again.asked...), append(seen.suspects, again.suspects...)
+		seen.refs, seen.asked, seen.suspects = append(seen.refs, again.refs...), append(seen.asked, again.asked...),
+			append(seen.suspects, again.suspects...)
 	}
 	if !l.configure(n, said) {
 		return

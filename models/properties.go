@@ -1,7 +1,6 @@
 package models
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -209,7 +208,8 @@ type sourceProperties struct {
 
 // column is what the properties say of one.
 func (c *columnProperties) column() Column {
-	said := Column{props: c, Name: c.Name, Description: c.Description, Type: c.DataType, Tags: slices.Concat(c.Tags, c.Config.Tags), Pos: c.Origin.At("name")}
+	said := Column{props: c, Name: c.Name, Description: c.Description, Type: c.DataType, Tags: slices.Concat(c.Tags, c.Config.Tags),
+		Pos: c.Origin.At("name")}
 	if c.PII != nil && *c.PII {
 		said.Tags = append(said.Tags, "pii")
 	}
@@ -571,10 +571,7 @@ func (l *loader) columnsOf(t *tableProperties) []Column {
 }
 
 func (l *loader) noTable(t tableProperties, known []string, format string, args ...any) {
-	hint := ""
-	if guess := config.Suggest(t.Name, known); guess != "" {
-		hint = fmt.Sprintf("did you mean %q?", guess)
-	}
+	hint := config.DidYouMean(t.Name, known, "")
 	l.warning(t.Origin.At("name"), hint, format, args...)
 }
 

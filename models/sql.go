@@ -103,7 +103,8 @@ func (l *loader) packageHint(name string) string {
 			return fmt.Sprintf("%s names it, and it is not in %s/: run dbt deps once, or put the package there", file, install)
 		}
 	}
-	return fmt.Sprintf("if it is a package, it is not installed: name it in packages.yml and run dbt deps once, or put it into %s/%s", install, name)
+	return fmt.Sprintf("if it is a package, it is not installed: name it in packages.yml and run dbt deps once, or put it into %s/%s",
+		install, name)
 }
 
 // sourceLine is a line of a project file, for showing under a message.

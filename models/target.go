@@ -1,7 +1,6 @@
 package models
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -45,10 +44,7 @@ func (l *loader) targets() {
 		}
 	}
 	if l.p.Target == nil && len(known) > 0 {
-		hint := "known targets: " + strings.Join(known, ", ")
-		if s := config.Suggest(want, known); s != "" {
-			hint = fmt.Sprintf("did you mean %q?", s)
-		}
+		hint := config.DidYouMean(want, known, "known targets: "+strings.Join(known, ", "))
 		if want == "" {
 			l.problem(pos, hint, "several targets, and target: does not choose one")
 		} else {
@@ -108,7 +104,8 @@ func (l *loader) target(name string, node config.Node, chosen bool) *Target {
 	return t
 }
 
-// standIn takes any target in the place of one that there is not, which is told: macros that read target.schema are not wrong because of it.
+// standIn takes any target in the place of one that there is not, which is told: macros that read target.schema are not wrong because of
+// it.
 func (p *Project) standIn() {
 	if len(p.Targets) > 0 {
 		p.Target = p.Targets[0]

@@ -68,8 +68,9 @@ func (t *trial) written(template *jinja.Template) {
 	}
 }
 
-// hooks renders the hooks of a configured model, in a run that makes its table anew and in one that adds to it. What they refer to the model
-// refers to, as in dbt. A hook that cannot be rendered is told where hooks are looked at: it may be one that the model never comes to.
+// hooks renders the hooks of a configured model, in a run that makes its table anew and in one that adds to it. What they refer to the
+// model refers to, as in dbt. A hook that cannot be rendered is told where hooks are looked at: it may be one that the model never comes
+// to.
 func (t *trial) hooks() {
 	t.own = len(t.refs)
 	for _, h := range slices.Concat(t.node.Model.Before, t.node.Model.Behind) {
@@ -130,7 +131,8 @@ func (p *Project) PackageName(label string) string {
 
 // ContextFacts are what the project says of dbt's context; who renders adds what is known of the node and of the run.
 func (p *Project) ContextFacts() jinja.Facts {
-	return jinja.Facts{Target: p.TargetFacts(), Project: p.root, Packages: p.versions, Database: p.Database, HideDatabase: true, Dispatch: p.Dispatch, RunStarted: p.read}
+	return jinja.Facts{Target: p.TargetFacts(), Project: p.root, Packages: p.versions, Database: p.Database, HideDatabase: true,
+		Dispatch: p.Dispatch, RunStarted: p.read}
 }
 
 // TargetFacts are what a template sees as target.
@@ -138,7 +140,8 @@ func (p *Project) TargetFacts() map[string]any {
 	if p.Target == nil {
 		return map[string]any{}
 	}
-	facts := map[string]any{"name": p.Target.Name, "target_name": p.Target.Name, "type": "duckdb", "schema": p.Target.Schema, "profile_name": p.Name, "threads": 1}
+	facts := map[string]any{"name": p.Target.Name, "target_name": p.Target.Name, "type": "duckdb", "schema": p.Target.Schema,
+		"profile_name": p.Name, "threads": 1}
 	maps.Copy(facts, p.output)
 	if p.Database != "" {
 		facts["database"] = p.Database

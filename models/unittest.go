@@ -162,8 +162,7 @@ func (l *loader) linkUnitTests() {
 
 // fqn is the package, the folders of the properties file, the model and the test.
 func (d *unitDraft) fqn(l *loader) []string {
-	file := strings.TrimPrefix(strings.TrimPrefix(d.Pos().File, d.pkg.dir), "/")
-	parts := strings.Split(path.Dir(file), "/")
+	parts := strings.Split(path.Dir(d.pkg.within(d.Pos().File)), "/")
 	return slices.Concat([]string{l.p.PackageName(d.pkg.label())}, parts[min(1, len(parts)):], []string{d.Model, d.Name})
 }
 
@@ -290,10 +289,7 @@ func (l *loader) macroHint(name string) string {
 			known = append(known, m.Name, p.name+"."+m.Name)
 		}
 	}
-	if guess := config.Suggest(name, known); guess != "" {
-		return fmt.Sprintf("did you mean %q?", guess)
-	}
-	return "one of a package is written package.name"
+	return config.DidYouMean(name, known, "one of a package is written package.name")
 }
 
 // input reads the rows of what the model reads; nil after a problem.
@@ -421,10 +417,7 @@ func (l *loader) fixtureFile(d *unitDraft, keys *fixtureKeys, f *Fixture) *Fixtu
 			return f
 		}
 	}
-	hint := "put it into " + path.Join(d.pkg.testPaths()[0], "fixtures")
-	if guess := config.Suggest(keys.Fixture, known); guess != "" {
-		hint = fmt.Sprintf("did you mean %q?", guess)
-	}
+	hint := config.DidYouMean(keys.Fixture, known, "put it into "+path.Join(d.pkg.testPaths()[0], "fixtures"))
 	l.problem(at, hint, "there is no fixture %s", want)
 	return nil
 }

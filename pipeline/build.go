@@ -43,7 +43,8 @@ func (r *run) buildAll(ctx context.Context) (err error) {
 	if len(todo) == 0 {
 		return nil
 	}
-	engine, err := r.Warehouse(ctx, warehouse.Config{Memory: r.engineMemory(1), Threads: r.Threads, Temp: filepath.Join(r.runDir(r.ID), "spill"), Dirs: r.checkPlaces()})
+	engine, err := r.Warehouse(ctx, warehouse.Config{Memory: r.engineMemory(1), Threads: r.Threads,
+		Temp: filepath.Join(r.runDir(r.ID), "spill"), Dirs: r.checkPlaces()})
 	if err != nil {
 		return err
 	}
@@ -63,36 +64,47 @@ func (r *run) buildAll(ctx context.Context) (err error) {
 	if err != nil {
 		return refusedHook(err)
 	}
-	err = transform.Walk(ctx, todo, r.width(), func(ctx context.Context, n *models.Node) error {
-		if r.stopping() {
-			return r.halt()
+	err = transform.Walk(ctx, todo, r.width(), func(ctx context.Context, n *models.Node) error { return r.buildOne(ctx, b, n) })
+	if err = errors.Join(err, r.halted()); err != nil {
+		return err
+	}
+	return r.endBuild(ctx, b, notes)
+}
+
+// buildOne builds a node, unless another one hinders it.
+func (r *run) buildOne(ctx context.Context, b *transform.Builder, n *models.Node) error {
+	if r.stopping() {
+		return r.halt()
+	}
+	if culprit := r.failedNeed(n); culprit != "" {
+		return r.skip(ctx, n, culprit)
+	}
+	build := func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.modelOrKept(ctx, b, n, s) }
+	switch {
+	case n.Kind == models.KindEntity:
+		build = func(ctx context.Context, s *journal.Step) ([]load.Table, error) {
+			return r.entity(ctx, b.Warehouse, n, s)
 		}
-		if culprit := r.failedNeed(n); culprit != "" {
-			return r.skip(ctx, n, culprit)
-		}
-		switch n.Kind {
-		case models.KindEntity:
-			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.entity(ctx, w, n, s) })
-		case models.KindSeed:
-			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.seedOrKept(ctx, b, n, s) })
-		}
-		if _, judging := split(n); n.Model.Materialized == models.Ephemeral && len(judging)+len(r.Project.UnitTestsOf(n)) > 0 {
-			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) {
-				return nil, r.ephemeral(ctx, b, n, s, judging)
-			})
-		}
-		if n.Model.Materialized == models.Ephemeral {
+	case n.Kind == models.KindSeed:
+		build = func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.seedOrKept(ctx, b, n, s) }
+	case n.Model.Materialized == models.Ephemeral:
+		_, judging := split(n)
+		if len(judging)+len(r.Project.UnitTestsOf(n)) == 0 { // there is nothing to do but for those that read it
 			r.count(1)
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.results[n.Name()] = &result{status: journal.Succeeded}
 			return nil
 		}
-		return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.modelOrKept(ctx, b, n, s) })
-	})
-	if err = errors.Join(err, r.halted()); err != nil {
-		return err
+		build = func(ctx context.Context, s *journal.Step) ([]load.Table, error) {
+			return nil, r.ephemeral(ctx, b, n, s, judging)
+		}
 	}
+	return r.step(ctx, n, build)
+}
+
+// endBuild runs the hooks of the run's end, and tells what hooks have noted.
+func (r *run) endBuild(ctx context.Context, b *transform.Builder, notes []string) error {
 	if len(r.Project.OnRunEnd) > 0 {
 		if err := r.checkDeferred(ctx); err != nil {
 			return err

@@ -76,7 +76,8 @@ func (e *Engine) CheckBy(ctx context.Context, nodes []*models.Node, dir string, 
 	if err != nil {
 		return nil, err
 	}
-	engine, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: e.Threads, Temp: filepath.Join(dir, "spill"), Dirs: []string{dir, e.TargetRoot}})
+	engine, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: e.Threads, Temp: filepath.Join(dir, "spill"),
+		Dirs: []string{dir, e.TargetRoot}})
 	if err != nil {
 		return nil, err
 	}

@@ -201,7 +201,8 @@ func anew(r journal.Run) string {
 	return command
 }
 
-// NextCommand is the command for a run that has failed: its next attempt, or, when another run was faster or no node is left to try, a new run.
+// NextCommand is the command for a run that has failed: its next attempt, or, when another run was faster or no node is left to try, a
+// new run.
 func NextCommand(r journal.Run) string {
 	if r.Status == journal.Partial && !r.Selection.Aside() && strings.HasPrefix(r.Error, hooksEndFailed) {
 		return anew(r)

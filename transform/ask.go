@@ -48,7 +48,8 @@ func (s *session) Query(sql string) (*jinja.Table, error) {
 }
 
 // catalogs are queries about what is there.
-var catalogs = regexp.MustCompile(`(?i)information_schema|pg_catalog|duckdb_(tables|views|columns)|sqlite_master|pragma_(show_tables|table_info)|^\s*show\s`)
+var catalogs = regexp.MustCompile(`(?i)information_schema|pg_catalog|duckdb_(tables|views|columns)|sqlite_master|` +
+	`pragma_(show_tables|table_info)|^\s*show\s`)
 
 // missing says whether a query failed for want of a table that is there now.
 func (s *session) missing(err error, sql string) bool {
