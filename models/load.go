@@ -98,6 +98,8 @@ type loader struct {
 	made          map[*Stream]bool // streams and sources that stand for those of dbt's files
 	madeFor       map[*Source]bool
 	dbtProfile    config.Node
+	profileName   string
+	targetsRead   bool
 	dbtDatabase   string                   // DuckDB file of the profile
 	secretsInYAML bool                     // templates in YAML may read what dbt keeps for secrets: those of profiles may
 	patches       []*tableProperties       // what properties files say
