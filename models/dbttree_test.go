@@ -43,6 +43,30 @@ func loadDBT(files map[string]string, env map[string]string, vars map[string]str
 	return p, problems.Error()
 }
 
+// Properties of a seed or a snapshot that stand below models:, and the like. What is wanted is real dbt's: tests run, nothing else counts.
+func TestPropertiesBelowAnotherKind(t *testing.T) {
+	p, text := loadDBT(map[string]string{
+		"models/m.sql": "select 1 as a", "seeds/s.csv": "a,b\n1,2\n",
+		"snapshots/sn.sql": "{% snapshot sn %}{{ config(unique_key='a', strategy='check', check_cols=['a']) }} select * from {{ ref('s') }}{% endsnapshot %}",
+		"models/p.yml": "models:\n  - {name: s, description: x, config: {alias: other}, columns: [{name: a, description: x, data_tests: [not_null, unique]}]}\n" +
+			"  - {name: sn, columns: [{name: a, tests: [not_null]}]}\n  - {name: gone, columns: [{name: a, tests: [not_null]}]}\n" +
+			"seeds: [{name: m, data_tests: [{not_null: {column_name: a}}]}]\nsnapshots: [{name: m, columns: [{name: a, tests: [unique]}]}]\n",
+	}, nil, nil)
+	if p == nil || !strings.Contains(text, `models/p.yml:2:12: warning: "s" is a seed, and stands below models:`) || !strings.Contains(text, "move it below seeds:") ||
+		!strings.Contains(text, `warning: no model is named "gone"`) || !strings.Contains(text, `"m" is a model, and stands below snapshots:`) {
+		t.Fatal(text)
+	}
+	for name, want := range map[string]string{"main.s": "not_null unique", "main.sn": "not_null", "main.m": "not_null unique"} {
+		var got []string
+		for _, c := range p.Node(name).Checks {
+			got = append(got, c.Kind)
+		}
+		if strings.Join(got, " ") != want || p.Node(name).Description != "" || len(p.Node(name).Columns) > 0 {
+			t.Errorf("%s has the tests %v, and %+v", name, got, p.Node(name).Columns)
+		}
+	}
+}
+
 // What dbt_project.yml says of sources: locations by configuration go before those in meta, the nearest wins, tags add up.
 func TestSourceTree(t *testing.T) {
 	p, text := loadDBT(map[string]string{

@@ -99,6 +99,7 @@ type loader struct {
 	made          map[*Stream]bool // streams and sources that stand for those of dbt's files
 	madeFor       map[*Source]bool
 	dbtProfile    config.Node
+	profileName   string                   // that the project names, or the environment or a flag in its place
 	dbtDatabase   string                   // DuckDB file of the profile
 	secretsInYAML bool                     // templates in YAML may read what dbt keeps for secrets: those of profiles may
 	patches       []*tableProperties       // what properties files say

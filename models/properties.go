@@ -438,7 +438,10 @@ func (l *loader) versionOf(p *dbtPackage, stem string) *version {
 // lone warns of properties of what is not there.
 func (l *loader) lone() {
 	for _, t := range l.patches {
-		if _, off := l.disabled[t.Name]; t.used || off || !t.pkg.isRoot() {
+		if t.used || l.testedElsewhere(t) {
+			continue
+		}
+		if _, off := l.disabled[t.Name]; off || !t.pkg.isRoot() {
 			continue
 		}
 		var known []string
@@ -447,6 +450,26 @@ func (l *loader) lone() {
 		}
 		l.noTable(*t, known, "no %s is named %q", t.kind, t.Name)
 	}
+}
+
+// testedElsewhere says whether properties are a seed's that stand below models:, or the like. Of such dbt takes the tests, and nothing else.
+func (l *loader) testedElsewhere(t *tableProperties) bool {
+	i := slices.IndexFunc(l.p.Nodes, func(n *Node) bool {
+		return n.Kind != KindStream && n.Entity == nil && n.RefName() == t.Name && t.pkg.label() == n.Package()
+	})
+	if i < 0 {
+		return false
+	}
+	n := l.p.Nodes[i]
+	if t.pkg.isRoot() {
+		l.warning(t.Origin.At("name"), "move it below "+n.ResourceType()+"s:", "%q is a %s, and stands below %ss: of what is said here its tests count, and nothing else",
+			t.Name, n.ResourceType(), t.kind)
+	}
+	l.testsOf(n, t)
+	for i := range t.Columns {
+		l.columnTests(n, &t.Columns[i])
+	}
+	return true
 }
 
 // describeAll gives nodes what their properties say.
@@ -598,24 +621,38 @@ func (l *loader) describe(n *Node, t tableProperties) {
 	if t.kind != "" { // else it is a source's, which another node may provide
 		n.props = &t
 	}
-	l.checksOf(n, t.Checks.Node, "", false)
-	l.checksOf(n, t.Tests.Node, "", true)
-	l.checksOf(n, t.DataTests.Node, "", true)
+	l.testsOf(n, &t)
 	l.promised(n, l.entryOf(n, t, c), t.Columns, t.Constraints)
 	for i, said := range l.columnsOf(&t) {
 		said.ofSource = provides
 		n.Columns = append(n.Columns, said)
-		before := len(n.Checks)
-		l.checksOf(n, t.Columns[i].Checks.Node, said.Name, false)
-		l.checksOf(n, t.Columns[i].Tests.Node, said.Name, true)
-		l.checksOf(n, t.Columns[i].DataTests.Node, said.Name, true)
-		for _, c := range n.Checks[before:] {
-			if t.Columns[i].Quote && c.Test != nil {
-				_ = c.Test.Args.Set("column_name", `"`+said.Name+`"`) // a text is a key
-				if args, ok := c.Args.(*SQL); ok && args.Test != nil {
-					args.Test.Column = `"` + said.Name + `"`
-				}
-			}
+		l.columnTests(n, &t.Columns[i])
+	}
+}
+
+// testsOf gives a node the tests of its rows.
+func (l *loader) testsOf(n *Node, t *tableProperties) {
+	l.checksOf(n, t.Checks.Node, "", false)
+	l.checksOf(n, t.Tests.Node, "", true)
+	l.checksOf(n, t.DataTests.Node, "", true)
+}
+
+// columnTests gives a node the tests of one of its columns.
+func (l *loader) columnTests(n *Node, c *columnProperties) {
+	before := len(n.Checks)
+	l.checksOf(n, c.Checks.Node, c.Name, false)
+	l.checksOf(n, c.Tests.Node, c.Name, true)
+	l.checksOf(n, c.DataTests.Node, c.Name, true)
+	if !c.Quote {
+		return
+	}
+	for _, check := range n.Checks[before:] {
+		if check.Test == nil {
+			continue
+		}
+		_ = check.Test.Args.Set("column_name", `"`+c.Name+`"`) // a text is a key
+		if args, ok := check.Args.(*SQL); ok && args.Test != nil {
+			args.Test.Column = `"` + c.Name + `"`
 		}
 	}
 }

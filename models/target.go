@@ -9,7 +9,8 @@ import (
 )
 
 // targets decodes all targets. Of those that are not chosen no secret is looked up and no variable of the environment is
-// needed, but for their path: gc of the history asks each what it holds.
+// needed, but for their path: gc of the history asks each what it holds. Templates of dbt_project.yml see the target: it is known before
+// they are rendered.
 func (l *loader) targets() {
 	if l.file.Targets.Len() == 0 && l.dbtProfile.IsMapping() {
 		l.profileTargets()

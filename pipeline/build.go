@@ -181,6 +181,11 @@ func (x *exposure) name(ctx context.Context, name string) {
 	published := x.before.Table(warehouse.Name{Schema: schema, Table: table})
 	if n := x.Project.Node(name); n != nil {
 		if v := x.version(n); v != nil && (published == nil || v != &published.Version) {
+			if v.View != "" { // of this run: it is bound when it is exposed
+				for _, need := range reads(n) {
+					x.name(ctx, need.Name())
+				}
+			}
 			x.put(ctx, *v)
 			return
 		}
