@@ -1,6 +1,7 @@
 package models
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -23,17 +24,39 @@ func (l *loader) byMacro(n *Node, kind, name string, body config.Node, file, col
 	}
 	for _, of := range []config.Node{body, body.Get("config")} {
 		for key, value := range of.All() {
-			if value.IsNull() && slices.Contains(testSettings, key) { // nothing, which a kind of ours takes for a mistake
+			if value.IsNull() && slices.Contains(testSettings, key) || inSQL(key, value.Text()) { // which a kind of ours takes for a mistake
 				return true
 			}
 		}
 	}
 	for _, s := range l.testSettings(n, file, name) {
-		if s.key == "fail_calc" {
+		if s.key == "fail_calc" || inSQL(s.key, fmt.Sprint(s.value)) {
 			return true
 		}
 	}
-	return strange(kind, name, testFacts(name, body, column).Args)
+	args := testFacts(name, body, column).Args
+	return strange(kind, name, args) || kind == "relationships" && l.ofEphemeral(n, args)
+}
+
+// ofEphemeral says whether a test compares with a model that has no table.
+func (l *loader) ofEphemeral(n *Node, args *jinja.Dict) bool {
+	v, _ := args.Get("to")
+	to, _ := v.(string)
+	source, name, ok := relation(to)
+	if !ok || source != "" {
+		return false
+	}
+	other := l.p.Lookup(n.testsOf(), "", name, "")
+	return other != nil && other.Model != nil && other.Model.Materialized == Ephemeral
+}
+
+// inSQL says whether a key is a condition on the number of failures that only the engine can judge.
+func inSQL(key, text string) bool {
+	if key != "warn_if" && key != "error_if" {
+		return false
+	}
+	_, err := readCondition(text)
+	return err != nil
 }
 
 // overridden says whether the project has a test macro of its own with the name of one of ours, or what dispatch calls in its place.

@@ -96,13 +96,14 @@ var DefaultQuarantineError = Condition{Op: ">", Limit: config.Threshold{Percent:
 type Condition struct {
 	Op    string // = != > >= < <= between, not between
 	Limit config.Threshold
-	Upper int64 // of between
+	Upper int64  // of between
+	SQL   string // of a test of dbt: what stands behind the number of failures in SQL, "in (1, 2)", and nothing else is said
 }
 
 // IsZero says that the condition was not written.
-func (c Condition) IsZero() bool { return c.Op == "" }
+func (c Condition) IsZero() bool { return c.Op == "" && c.SQL == "" }
 
-// Holds compares failing rows, of so many that were checked, with the limit. Failing rows of none, which a query may
+// Holds compares failing rows, where the condition is not SQL, of so many that were checked, with the limit. Failing rows of none, which a query may
 // find, are all of them.
 func (c Condition) Holds(failing, checked int64) bool {
 	left, right := float64(failing), float64(c.Limit.Count)
@@ -132,8 +133,11 @@ func (c Condition) Holds(failing, checked int64) bool {
 
 // String returns the form that is written in YAML.
 func (c Condition) String() string {
-	if c.IsZero() {
+	switch {
+	case c.IsZero():
 		return ""
+	case c.SQL != "":
+		return c.SQL
 	}
 	if strings.HasSuffix(c.Op, "between") {
 		return fmt.Sprintf("%s %s and %d", c.Op, c.Limit, c.Upper)

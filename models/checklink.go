@@ -26,7 +26,8 @@ func (l *loader) singularChecks() {
 		for _, dir := range p.testPaths() {
 			for _, t := range l.templates(dir) {
 				below := strings.TrimPrefix(t.Name(), dir+"/") // beside singular tests there are generic ones, and rows of unit tests
-				if !strings.HasPrefix(below, "generic/") && !strings.HasPrefix(below, "fixtures/") && !t.OnlyMacros() && dir != "checks" {
+				beside := strings.HasPrefix(below, "generic/") || strings.HasPrefix(below, "fixtures/") || dir == "checks"
+				if !beside && !l.nothingIn(t) && !t.OnlyMacros() {
 					l.singular(p, t)
 				}
 			}
@@ -455,13 +456,9 @@ func (w *written) set(s setting) (err error) {
 			err = fmt.Errorf("severity=%q: a query is of severity warn or error", text)
 		}
 	case "warn_if":
-		if err = w.WarnIf.UnmarshalText([]byte(text)); err != nil {
-			err = fmt.Errorf("warn_if=%q: %w", text, err)
-		}
+		w.WarnIf, err = w.condition(s.key, text)
 	case "error_if":
-		if err = w.ErrorIf.UnmarshalText([]byte(text)); err != nil {
-			err = fmt.Errorf("error_if=%q: %w", text, err)
-		}
+		w.ErrorIf, err = w.condition(s.key, text)
 	case "fail_calc":
 		w.FailCalc = text
 	case "where":
@@ -498,6 +495,25 @@ func (w *written) set(s setting) (err error) {
 		err = fmt.Errorf("config() of a check has no key %q", s.key)
 	}
 	return err
+}
+
+// condition reads warn_if or error_if. Of a test of dbt that is a query it may be any SQL behind a number.
+func (w *written) condition(key, text string) (Condition, error) {
+	c, err := readCondition(text)
+	if err != nil && w.AsDBT && w.Kind == "sql" {
+		if c, err = (Condition{SQL: strings.TrimSpace(text)}), nil; !balanced(text) {
+			err = errors.New("a bracket or a quote of it is not closed")
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("%s=%q: %w", key, text, err)
+	}
+	return c, err
+}
+
+func readCondition(text string) (c Condition, err error) {
+	err = c.UnmarshalText([]byte(text))
+	return c, err
 }
 
 // await lets the check run as early as what it reads allows. A node waits for what its checks read, unless that is

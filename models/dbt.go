@@ -311,6 +311,7 @@ func (l *loader) dbtProject(p *dbtPackage) {
 		isVariable := isTemplate(root.Get("profile").Text())
 		l.renderYAML(p.file, "", func(at []string) bool { return len(at) != 1 || at[0] != "profile" })
 		l.profile(p.file.Root(nil), isVariable)
+		l.targets()
 	}
 	l.renderYAML(p.file, p.label(), func(at []string) bool {
 		return at[0] == "vars" || strings.HasPrefix(at[0], "on-run") || slices.ContainsFunc(at, isHookKey)

@@ -1,11 +1,13 @@
 package models_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/models/jinja"
 )
 
 // fileStream is a stream of those.
@@ -221,16 +223,90 @@ func TestRefsOfHooks(t *testing.T) {
 	}
 }
 
-// TestUnsupportedPattern: a model that asks for what dbt has and Millrace has not cannot be built; the project is loaded all the same.
-func TestUnsupportedPattern(t *testing.T) {
+// TestUnsupportedInTemplate: a model that asks for what dbt has and Millrace has not cannot be built; the project is loaded all the same.
+func TestUnsupportedInTemplate(t *testing.T) {
 	p, text := loadDBT(map[string]string{
-		"models/a.sql": "{{ config(alias='aa') }}\nselect '{{ modules.re.sub('(?=x)', '-', 'ax') }}' as a",
+		"models/a.sql": "{{ config(alias='aa') }}\nselect '{{ metric('revenue') }}' as a",
 		"models/b.sql": "select 1 as id",
 	}, nil, nil)
-	if p == nil || !strings.Contains(text, "models/a.sql:2:23: warning: a cannot be built: modules.re: a look-ahead is not supported") {
+	if p == nil || !strings.Contains(text, "models/a.sql:2:12: warning: a cannot be built: metric() is not supported") {
 		t.Fatal(text)
 	}
 	if a := p.Model("a"); p.Model("b") == nil || a == nil || a.Table != "aa" || a.Model.Unbuildable == "" {
 		t.Errorf("%+v", a)
+	}
+}
+
+// TestTargetInProjectFile: templates of dbt_project.yml, of packages' too, see the target that is chosen.
+func TestTargetInProjectFile(t *testing.T) {
+	p, text := loadDBT(map[string]string{
+		"profiles.yml":                     "shop:\n  target: dev\n  outputs:\n    dev: {type: duckdb, path: dev.duckdb, schema: s}\n    prod: {type: duckdb, path: prod.duckdb}\n",
+		"dbt_project.yml":                  "name: shop\nprofile: shop\nmodels:\n  shop:\n    +materialized: \"{{ 'table' if target.type in ['duckdb'] and target.profile_name == 'shop' else 'view' }}\"\n    +schema: \"{{ target.name }}_{{ target.schema }}\"\n",
+		"models/a.sql":                     "select 1 as id",
+		"dbt_packages/kit/dbt_project.yml": "name: kit\nmodels:\n  kit:\n    +enabled: \"{{ target.name == 'dev' }}\"\n",
+		"dbt_packages/kit/models/b.sql":    "select 1 as id",
+	}, nil, nil)
+	if p == nil {
+		t.Fatal(text)
+	}
+	if a := p.Model("a"); a == nil || a.Model.Materialized != models.Table || a.Schema != "s_dev_s" || p.Model("b") == nil {
+		t.Errorf("%+v %s", a, text)
+	}
+}
+
+// TestPackageDescribedByRoot: properties of the project are about a package's model where the package says nothing of it: they configure it,
+// describe it, and their tests are the project's.
+func TestPackageDescribedByRoot(t *testing.T) {
+	files := map[string]string{
+		"dbt_packages/kit/dbt_project.yml":  "name: kit\n",
+		"dbt_packages/kit/models/kit_m.sql": "select 1 as id",
+		"dbt_packages/kit/models/own.sql":   "select 1 as id",
+		"dbt_packages/kit/models/own.yml":   "models: [{name: own, description: the kit's}]",
+		"models/s.yml": "models:\n  - name: kit_m\n    description: the root's\n    config: {tags: [x], materialized: table}\n" +
+			"    columns: [{name: id, data_tests: [unique]}]\n",
+	}
+	p, text := loadDBT(files, nil, nil)
+	if text != "" {
+		t.Fatal(text)
+	}
+	m := p.Model("kit_m")
+	if m.Description != "the root's" || m.Model.Materialized != models.Table || !slices.Equal(m.Tags, []string{"x"}) || len(m.Checks) != 1 || p.Model("own").Description != "the kit's" {
+		t.Errorf("%+v", m)
+	}
+	if id := p.TestID(m.Checks[0]); !strings.HasPrefix(id, "test.shop.unique_kit_m_id.") {
+		t.Error(id)
+	}
+	if v, _ := p.Facts(m).Get("patch_path"); v != "shop://models/s.yml" {
+		t.Error(v)
+	}
+}
+
+// TestFactsOfWhatIsNotBuilt: templates see a source that nothing provides among what a model and an exposure depend on, and what only dbt's own
+// services use.
+func TestFactsOfWhatIsNotBuilt(t *testing.T) {
+	p, text := loadDBT(map[string]string{
+		"models/m.sql":    "select * from {{ source('far', 'away') }}",
+		"models/v_v1.sql": "select 1 as id",
+		"models/m.yml": "sources: [{name: far, tables: [{name: away}]}]\nmodels:\n  - {name: m, time_spine: {standard_granularity_column: day}}\n" +
+			"  - {name: v, versions: [{v: 1, deprecation_date: 2029-01-01}]}\n" +
+			"exposures: [{name: e, type: dashboard, owner: {email: a@b.c}, depends_on: [\"source('far', 'away')\", ref('m'), ref('m')]}]\n",
+	}, nil, nil)
+	if p == nil {
+		t.Fatal(text)
+	}
+	f := p.Facts(p.Model("m"))
+	for key, want := range map[string]string{"depends_on": "{'macros': [], 'nodes': ['source.shop.far.away']}", "sources": "[['far', 'away']]",
+		"time_spine": "{'standard_granularity_column': 'day', 'custom_granularities': []}"} {
+		if v, _ := f.Get(key); jinja.Text(v) != want {
+			t.Errorf("%s: %s", key, jinja.Text(v))
+		}
+	}
+	if v, _ := p.Facts(p.Model("v")).Get("deprecation_date"); v != "2029-01-01T00:00:00+00:00" {
+		t.Error(v)
+	}
+	e, _ := p.Graph().Get("exposures")
+	one, _ := e.(*jinja.Dict).Get("exposure.shop.e")
+	if on, _ := one.(*jinja.Dict).Get("depends_on"); jinja.Text(on) != "{'macros': [], 'nodes': ['source.shop.far.away', 'model.shop.m']}" {
+		t.Error(jinja.Text(on))
 	}
 }

@@ -22,8 +22,7 @@ type Exposure struct {
 	Path                  string
 	Pos                   config.Pos
 	fqn                   []string
-	sources               []string // by Needs: the source's name of what is named by source(), "" of a ref()
-	tables                []string
+	refs                  []Ref
 }
 
 // FQN is what selectors of dbt go by.
@@ -116,8 +115,11 @@ func (l *loader) uses(d *exposureDraft, e *Exposure) {
 		for _, p := range l.problems[before:] {
 			p.Severity = config.SeverityWarning
 		}
+		if n != nil || r.source != "" {
+			e.refs = append(e.refs, Ref{Node: n, Pos: d.Item("depends_on", i), Source: r.source, Name: r.name})
+		}
 		if n != nil && !slices.Contains(e.Needs, n) {
-			e.Needs, e.sources, e.tables = append(e.Needs, n), append(e.sources, r.source), append(e.tables, r.name)
+			e.Needs = append(e.Needs, n)
 		}
 	}
 }

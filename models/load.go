@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/millrace/millrace/internal/config"
@@ -104,7 +105,7 @@ type loader struct {
 	sourceProps   []*sourceProperties      // and of sources
 	testProps     []*testProperties        // and of singular tests
 	versioned     map[string][]version     // versions of models, by the file's name
-	fileOf        map[string]bool          // files of models that there are, by package and name
+	fileOf        map[string]bool          // files of models and seeds that there are: see fileKeyOf
 	docs          map[string]jinja.Doc     // docs blocks, by package and name
 	disabled      map[string]config.Pos    // models that are not part of the project
 	groups        map[*dbtPackage][]string // that properties files define
@@ -123,16 +124,20 @@ func Load(in Loading) (*Project, config.Problems) {
 		in.Context = context.Background()
 	}
 	l := newLoader(in, &Project{Dir: in.Dir})
+	l.p.graph = sync.OnceValue(l.p.makeGraph)
 	if !l.projectFile() {
 		return nil, l.problems.Sort()
 	}
 	l.dbt()
 	l.unknownVars(ProjectFile)
-	l.targets()
+	if !l.isDBT() { // else they are known, for the templates of dbt_project.yml
+		l.targets()
+	}
 	l.macros()
 	l.sources()
 	l.readProperties()
 	l.readDocs()
+	l.findFiles()
 	l.seeds()
 	l.models()
 	l.dbtSources()

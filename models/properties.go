@@ -104,12 +104,12 @@ type tableProperties struct {
 	Docs         config.Node         `yaml:"docs" doc:"dbt's settings of its docs site; not read."`
 	Access       config.Node         `yaml:"access" doc:"dbt's key; it selects: access:public."`
 	Group        config.Node         `yaml:"group" doc:"dbt's key; it selects: group:finance."`
-	Deprecation  config.Node         `yaml:"deprecation_date" doc:"dbt's key; not read."`
+	Deprecation  config.Node         `yaml:"deprecation_date" doc:"From when it is not to be used; templates see it."`
 	Identifier   string              `yaml:"identifier" doc:"Name of the table where it lies, of a dbt source."`
 	Quoting      config.Node         `yaml:"quoting" doc:"dbt's key; names are always quoted."`
 	Metrics      config.Node         `yaml:"metrics" doc:"dbt's key; not read."`
 	Semantic     config.Node         `yaml:"semantic_model" doc:"dbt's key; not read."`
-	TimeSpine    config.Node         `yaml:"time_spine" doc:"dbt's key; not read."`
+	TimeSpine    config.Node         `yaml:"time_spine" doc:"dbt's key; templates see it."`
 	PrimaryKey   config.Node         `yaml:"primary_key" doc:"dbt's key; not read."`
 	Loader       config.Node         `yaml:"loader" doc:"dbt's key; not read."`
 	unreadSource `yaml:",inline"`
@@ -129,7 +129,7 @@ type versionProperties struct {
 	Columns     config.Node `yaml:"columns" doc:"Columns that differ from the model's, or which of them it has."`
 	DataTests   checkList   `yaml:"data_tests" doc:"Checks instead of the model's."`
 	Tests       checkList   `yaml:"tests" doc:"dbt's older name for data_tests."`
-	Deprecation config.Node `yaml:"deprecation_date" doc:"dbt's key; not read."`
+	Deprecation config.Node `yaml:"deprecation_date" doc:"From when it is not to be used; templates see it."`
 	Access      config.Node `yaml:"access" doc:"dbt's key; not read."`
 }
 
@@ -320,7 +320,7 @@ func isTestSetting(at []string) bool {
 func (l *loader) patchOf(p *dbtPackage, kind, name string) *tableProperties {
 	var found *tableProperties
 	for _, patch := range l.patches {
-		if patch.kind == kind && patch.Name == name && patch.pkg == p {
+		if patch.kind == kind && patch.Name == name && l.describes(patch, p) {
 			if found != nil {
 				l.problem(patch.Origin.At("name"), "put them together", "%s %q is described twice; the other place is %s", kind, name, found.Origin.At("name"))
 				continue
@@ -329,6 +329,12 @@ func (l *loader) patchOf(p *dbtPackage, kind, name string) *tableProperties {
 		}
 	}
 	return found
+}
+
+// describes says whether properties are about a package's table of their name: those of a package are about its own, and where it has none, about
+// another's.
+func (l *loader) describes(t *tableProperties, p *dbtPackage) bool {
+	return t.pkg == p || p != nil && l.isDBT() && !l.fileOf[fileKeyOf(t.kind, t.pkg, t.Name)] && l.fileOf[fileKeyOf(t.kind, p, t.Name)]
 }
 
 // patchSettings are what a model's properties configure.
@@ -421,7 +427,7 @@ func (l *loader) versionOf(p *dbtPackage, stem string) *version {
 	}
 	if latest := l.p.latest[modelKey{pkg: p.label(), name: stem}]; latest != "" {
 		for _, v := range l.versioned[stem+"_v"+latest] {
-			if v.of.pkg == p && !l.fileOf[p.label()+":"+stem+"_v"+latest] {
+			if v.of.pkg == p && !l.fileOf[fileKeyOf("model", p, stem+"_v"+latest)] {
 				return &v
 			}
 		}
@@ -451,7 +457,7 @@ func (l *loader) describeAll() {
 		}
 		kind := n.ResourceType()
 		for _, t := range l.patches {
-			if t.kind == kind && t.Name == n.RefName() && (t.pkg.label() == n.Package() || n.Entity != nil) {
+			if t.kind == kind && t.Name == n.RefName() && (t.pkg.label() == n.Package() || n.Entity != nil || l.describes(t, l.packageOf(n.Package()))) {
 				t.used = true
 				l.describeVersion(n, t)
 			}
@@ -482,6 +488,9 @@ func (l *loader) describeVersion(n *Node, t *tableProperties) {
 func (v *version) apply(t *tableProperties) {
 	if v.said.Description != "" {
 		t.Description = v.said.Description
+	}
+	if v.said.Origin.Has("deprecation_date") {
+		t.Deprecation = v.said.Deprecation
 	}
 	if v.said.Origin.Has("data_tests") || v.said.Origin.Has("tests") {
 		t.DataTests, t.Tests = v.said.DataTests, v.said.Tests
@@ -586,13 +595,13 @@ func (l *loader) describe(n *Node, t tableProperties) {
 		l.unread(t.Origin, freshnessHint, unreadSource{})
 		l.unread(c.Origin, freshnessHint, unreadSource{})
 	}
+	if t.kind != "" { // else it is a source's, which another node may provide
+		n.props = &t
+	}
 	l.checksOf(n, t.Checks.Node, "", false)
 	l.checksOf(n, t.Tests.Node, "", true)
 	l.checksOf(n, t.DataTests.Node, "", true)
 	l.promised(n, l.entryOf(n, t, c), t.Columns, t.Constraints)
-	if t.kind != "" { // else it is a source's, which another node may provide
-		n.props = &t
-	}
 	for i, said := range l.columnsOf(&t) {
 		said.ofSource = provides
 		n.Columns = append(n.Columns, said)

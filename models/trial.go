@@ -219,7 +219,7 @@ func (t *trial) Doc(_, name string) (string, error) {
 }
 
 // Graph implements jinja.Engine: of a project that is being read it is empty, as in dbt.
-func (t *trial) Graph() (any, error) { return (&Project{}).Graph(), nil }
+func (t *trial) Graph() (any, error) { return (&Project{}).makeGraph(), nil }
 
 // Model implements jinja.Engine.
 func (t *trial) Model() (any, error) { return t.project.ModelFacts(t.node), nil }

@@ -128,9 +128,28 @@ func (r *run) execute(ctx context.Context) (report *Report, err error) {
 	case err != nil && r.deadline.expired.Load() && ctx.Err() == nil:
 		return r.tooLong(ctx)
 	case err != nil:
-		return nil, r.interrupted(ctx, err)
+		err = r.interrupted(ctx, err)
+		return r.unfinished(), err
 	}
 	return r.finish(ctx)
+}
+
+// unfinished tells of an attempt that has published nothing what it came to: what was made is withheld, what was in hand has not come to its end.
+func (r *run) unfinished() *Report {
+	report := &Report{Run: r.Run, Resumed: r.resumed, Steps: r.steps(), UnitTests: r.gate.results, Compiled: r.compiled}
+	for i, s := range report.Steps {
+		if s.Status == journal.Succeeded {
+			report.Steps[i].Status, report.Steps[i].Error = journal.Withheld, "not published: the run has not come to its end"
+		}
+	}
+	for _, n := range r.nodes {
+		if s, begun := r.begun[n.Name()]; begun {
+			s.Status, s.Finished, s.Error = journal.Interrupted, r.Run.Finished, "the run ended: "+r.Run.Error
+			report.Steps = append(report.Steps, s)
+		}
+		report.Checks = append(report.Checks, r.checks[n.Name()]...)
+	}
+	return report
 }
 
 // work extracts every stream, then builds every model, and decides what may be published of them. Only interruption and
@@ -142,10 +161,30 @@ func (r *run) work(ctx context.Context) error {
 		}
 	} else if err := r.extractAll(ctx); err != nil {
 		return err
-	} else if err := r.buildAll(ctx); err != nil {
-		return err
 	}
-	return errors.Join(r.checkDeferred(ctx), r.withhold(ctx))
+	return r.stoppable(ctx, func(ctx context.Context) error {
+		if r.replay == nil {
+			if err := r.buildAll(ctx); err != nil {
+				return err
+			}
+		}
+		return errors.Join(r.checkDeferred(ctx), r.withhold(ctx))
+	})
+}
+
+// stoppable does work of which nothing is kept when the run ends before all is published: it is given up as soon as the run is asked to end. A
+// replay has nothing that could be taken up, and has the grace to come to its end.
+func (r *run) stoppable(ctx context.Context, work func(context.Context) error) error {
+	if r.replay != nil {
+		return work(ctx)
+	}
+	until, cancel := r.untilStopped(ctx)
+	defer cancel()
+	err := work(until)
+	if err != nil && ctx.Err() == nil && until.Err() != nil && !errors.Is(err, ErrInterrupted) {
+		err = fmt.Errorf("%w: %w", ErrInterrupted, err)
+	}
+	return err
 }
 
 // halt notes that a step was not begun because the run is to end. It is no error: what is under way goes on to its

@@ -40,6 +40,9 @@ func (r *run) checkLate(ctx context.Context, n *models.Node, checks []*models.Ch
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
+	if err := r.startHooks(ctx, w, r.before, r.forTemplates()); err != nil {
+		return err
+	}
 	res := r.results[n.Name()]
 	a, err := r.newAudit(n, &res.step, w, filepath.Join(r.runDir(r.ID), "late"))
 	if err != nil {

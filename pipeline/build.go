@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/load"
@@ -383,9 +385,12 @@ func mergedOtherwise(n *models.Node, before *load.Table) string {
 }
 
 // reads is what a node reads, with what it reads through ephemeral models.
-func reads(n *models.Node) []*models.Node {
+func reads(n *models.Node) []*models.Node { return behindEphemeral(n.Needs) }
+
+// behindEphemeral are tables, those that ephemeral ones among them read in their place.
+func behindEphemeral(nodes []*models.Node) []*models.Node {
 	var all []*models.Node
-	for _, need := range n.Needs {
+	for _, need := range nodes {
 		if need.Model != nil && need.Model.Materialized == models.Ephemeral {
 			all = append(all, reads(need)...)
 		} else {
@@ -419,7 +424,7 @@ func (r *run) inputs(ctx context.Context, n *models.Node) error {
 func explainModel(n *models.Node, err error) error {
 	var te *transform.Error
 	if errors.As(err, &te) {
-		return &StepError{Node: n.Name(), Pos: te.Pos, Err: te.Err, Hint: te.Hint}
+		return &StepError{Node: n.Name(), Pos: te.Pos, Err: te.Err, Hint: cmp.Or(te.Hint, hintOnDisk(te.Err))}
 	}
 	var me *match.Error
 	if errors.As(err, &me) && !several(err) {
@@ -430,7 +435,15 @@ func explainModel(n *models.Node, err error) error {
 	if errors.Is(err, context.Canceled) || errors.As(err, &ce) || errors.As(err, &placed) {
 		return err
 	}
-	return &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: err}
+	return &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: err, Hint: hintOnDisk(err)}
+}
+
+// hintOnDisk is what to do when a disk is full.
+func hintOnDisk(err error) string {
+	if errors.Is(err, syscall.ENOSPC) {
+		return "free space on that disk, then `millrace retry`: what was landed is kept"
+	}
+	return ""
 }
 
 // verify opens newly written files of the version with the second reader.

@@ -32,7 +32,7 @@ func (r *run) finish(ctx context.Context) (*Report, error) {
 			now, code := r.Clock(), ExitFailed
 			r.Run.Status, r.Run.Finished, r.Run.Error, r.Run.ExitCode = journal.Failed, &now, r.redact(err.Error()), &code
 			err = errors.Join(err, r.unpublished(context.WithoutCancel(ctx)))
-			return nil, errors.Join(err, r.Journal.EndAttempt(context.WithoutCancel(ctx), r.Run, nil, nil, r.tableRows()))
+			return r.unfinished(), errors.Join(err, r.Journal.EndAttempt(context.WithoutCancel(ctx), r.Run, nil, nil, r.tableRows()))
 		}
 		report.Snapshot, r.Run.Snapshot = m.Snapshot, &m.Snapshot
 		if err := r.placeExports(r.ID, m); err != nil {

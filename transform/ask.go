@@ -206,14 +206,8 @@ func (s *session) Doc(_, name string) (string, error) {
 	return "", &jinja.Error{Msg: fmt.Sprintf("doc(%q) stands in a description of a properties file, not in a model", name)}
 }
 
-// Graph implements jinja.Engine: all templates share one.
-func (s *session) Graph() (any, error) {
-	s.graphOnce.Do(func() {
-		s.graph = s.Project.Graph()
-		s.graph.Freeze()
-	})
-	return s.graph, nil
-}
+// Graph implements jinja.Engine.
+func (s *session) Graph() (any, error) { return s.Project.Graph(), nil }
 
 // Model implements jinja.Engine.
 func (s *session) Model() (any, error) {

@@ -30,13 +30,11 @@ type Builder struct {
 	// Apart leaves ephemeral models tables of their own, for those who only look at what reads what.
 	Apart bool
 
-	unasked   bool        // templates that ask the engine end with errUnasked
-	session   []statement // of on-run-start, for each model's session
-	started   []statement // of on-run-start, that make what SELECTs may use
-	mu        sync.Mutex
-	made      []string // macros that hooks have made, in lower case
-	graphOnce sync.Once
-	graph     *jinja.Dict // the project as templates see it, made when one asks
+	unasked bool        // templates that ask the engine end with errUnasked
+	session []statement // of on-run-start, for each model's session
+	started []statement // of on-run-start, that make what SELECTs may use
+	mu      sync.Mutex
+	made    []string // macros that hooks have made, in lower case
 
 	definedOnce sync.Once
 	defined     []definition // what hooks make, gathered when it is asked for

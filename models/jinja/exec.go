@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 )
 
 // render is the state of one rendering.
@@ -14,16 +15,18 @@ type render struct {
 	globals   map[string]any // as given
 	converted map[string]any // those already looked up, as template values
 	steps     int
-	depth     int // macro calls and recursive loops
-	nesting   int // nodes being evaluated
+	depth     int           // macro calls and recursive loops
+	nesting   int           // nodes being evaluated
+	matching  time.Duration // spent on patterns that backtrack
 }
 
 const (
-	defaultSteps  = 10_000_000
-	defaultOutput = 64 << 20
-	defaultDepth  = 200
-	maxEvaluating = 10_000
-	maxRange      = 100_000 // as in Jinja2's sandbox, which dbt uses
+	defaultSteps    = 10_000_000
+	defaultOutput   = 64 << 20
+	defaultDepth    = 200
+	defaultMatching = 5 * time.Second
+	maxEvaluating   = 10_000
+	maxRange        = 100_000 // as in Jinja2's sandbox, which dbt uses
 )
 
 func newRender(ctx context.Context, e *env, globals map[string]any, opts Options) *render {
@@ -35,6 +38,9 @@ func newRender(ctx context.Context, e *env, globals map[string]any, opts Options
 	}
 	if opts.Depth <= 0 {
 		opts.Depth = defaultDepth
+	}
+	if opts.Matching <= 0 {
+		opts.Matching = defaultMatching
 	}
 	opts.OutputBytes = min(opts.OutputBytes, 1<<30)
 	return &render{ctx: ctx, env: e, opts: opts, globals: globals,

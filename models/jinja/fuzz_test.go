@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -78,7 +79,7 @@ func FuzzParse(f *testing.F) {
 
 // FuzzModules wants a value or an error from what templates hand texts to: patterns, formats, dates and YAML.
 func FuzzModules(f *testing.F) {
-	for _, s := range [][3]string{{`(a)(?:b|[^\W\d])*$`, "a1 é", "%Y-%m-%d %-d %j %U %z"}, {`[]\-a]+(?i)`, "2024-02-29", "%I:%M %p"}, {"a: [1, {b: &x c}]\nd: *x", "- a\n- 'b'", "\\g<1>\\1"}} {
+	for _, s := range [][3]string{{`(a)(?:b|[^\W\d])*$`, "a1 é", "%Y-%m-%d %-d %j %U %z"}, {`[]\-a]+(?i)`, "2024-02-29", "%I:%M %p"}, {`(?P<q>["'])(?=\d{,2}(?<!a))(?(q)b|(?>c)*+)\1\b`, `"1"é`, `\g<q>`}, {"a: [1, {b: &x c}]\nd: *x", "- a\n- 'b'", "\\g<1>\\1"}} {
 		f.Add(s[0], s[1], s[2])
 	}
 	tpl, err := Parse("f", `{{ modules.re.sub(a, c, b) }}{{ modules.re.findall(a, b) }}`)
@@ -94,7 +95,7 @@ func FuzzModules(f *testing.F) {
 		for _, tpl := range []*Template{tpl, rest} {
 			g := ModelGlobals(&fakeEngine{config: NewDict()}, Facts{})
 			g["a"], g["b"], g["c"] = a, b, c
-			_, err := tpl.Render(context.Background(), g, Options{Steps: 100_000, OutputBytes: 1 << 18})
+			_, err := tpl.Render(context.Background(), g, Options{Steps: 100_000, OutputBytes: 1 << 18, Matching: 200 * time.Millisecond})
 			var e *Error
 			if err != nil && (!errors.As(err, &e) || e.Line < 1) {
 				t.Fatalf("bad error %#v", err)

@@ -19,6 +19,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -346,6 +347,8 @@ type Options struct {
 	OutputBytes int
 	// Depth bounds nested macro calls and recursive loops. Default 200.
 	Depth int
+	// Matching bounds the time that patterns of modules.re take which only backtracking can match. Default 5 seconds.
+	Matching time.Duration
 }
 
 // Output is a rendered template.

@@ -82,7 +82,7 @@ func (p *pyPattern) Attr(name string) (any, bool) {
 	case "flags":
 		return int64(p.flags | reUnicode), true
 	case "groups":
-		return int64(p.search.NumSubexp()), true
+		return int64(len(p.names) - 1), true
 	case "match", "search", "fullmatch", "findall", "finditer", "sub", "subn", "split":
 		return Func(func(a Args) (any, error) {
 			a.name = "pattern." + name + "()"
@@ -130,9 +130,6 @@ func callRe(a Args, name string, p *pyPattern) (any, error) {
 	if err := a.r.charge(len(text)); err != nil {
 		return nil, err
 	}
-	if err := p.fits(text); err != nil {
-		return nil, err
-	}
 	limit := int64(0)
 	if len(v) > 1 {
 		if limit, err = wantInt(v[1]); err != nil {
@@ -145,13 +142,16 @@ func callRe(a Args, name string, p *pyPattern) (any, error) {
 func (p *pyPattern) run(a Args, name, text string, repl any, limit int64) (any, error) {
 	switch name {
 	case "match":
-		return p.one(p.match, text), nil
+		return p.one(a.r, atStart, text)
 	case "search":
-		return p.one(p.search, text), nil
+		return p.one(a.r, anywhere, text)
 	case "fullmatch":
-		return p.one(p.full, text), nil
+		return p.one(a.r, wholeText, text)
 	case "findall", "finditer":
-		all := p.all(text)
+		all, err := p.all(a.r, text)
+		if err != nil {
+			return nil, err
+		}
 		out := &List{}
 		for _, m := range all {
 			if name == "finditer" {
@@ -171,17 +171,21 @@ func (p *pyPattern) run(a Args, name, text string, repl any, limit int64) (any, 
 	return pair(s, n), nil
 }
 
-func (p *pyPattern) one(re *regexp.Regexp, text string) any {
-	m := re.FindStringSubmatchIndex(text)
-	if m == nil {
-		return nil
+func (p *pyPattern) one(r *render, place, text string) (any, error) {
+	m, err := p.find(r, place, text)
+	if m == nil || err != nil {
+		return nil, err
 	}
-	return &matchValue{p, text, m}
+	return &matchValue{p, text, m}, nil
 }
 
 func (p *pyPattern) split(a Args, text string, limit int64) (any, error) {
+	all, err := p.all(a.r, text)
+	if err != nil {
+		return nil, err
+	}
 	out, from := &List{}, 0
-	for i, m := range p.all(text) {
+	for i, m := range all {
 		if limit > 0 && int64(i) >= limit {
 			break
 		}
@@ -198,9 +202,13 @@ func (p *pyPattern) split(a Args, text string, limit int64) (any, error) {
 
 // replace is sub: repl is text with \1 and \g<name>, or something to call with the match.
 func (p *pyPattern) replace(a Args, text string, repl any, limit int64) (string, int64, error) {
+	all, err := p.all(a.r, text)
+	if err != nil {
+		return "", 0, err
+	}
 	var b strings.Builder
 	from, n := 0, int64(0)
-	for _, m := range p.all(text) {
+	for _, m := range all {
 		if limit > 0 && n >= limit {
 			break
 		}
@@ -275,7 +283,7 @@ func (m *matchValue) number(v any) (int, error) {
 		return int(i), nil
 	}
 	if name, ok := v.(string); ok {
-		if i := slices.Index(m.p.search.SubexpNames(), name); i > 0 {
+		if i := slices.Index(m.p.names, name); i > 0 {
 			return i, nil
 		}
 	}
@@ -317,7 +325,7 @@ func (m *matchValue) Attr(name string) (any, bool) {
 				return nil, err
 			}
 			d := NewDict()
-			for g, n := range m.p.search.SubexpNames() {
+			for g, n := range m.p.names {
 				if n != "" {
 					if err := d.Set(n, m.group(g, v[0])); err != nil {
 						return nil, err

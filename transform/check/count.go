@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -406,7 +407,35 @@ func (c *counting) query(ctx context.Context, check *models.Check, res *Result) 
 	if err != nil {
 		return c.Runner.placed(ctx, check, whole[:strings.Index(whole, sql)], err)
 	}
+	if judgedBySQL(check) {
+		return c.judged(res, check, sql, values)
+	}
 	c.answered(res, check, sql, integer(values[0]))
+	return nil
+}
+
+// judgedBySQL says whether the engine must say how a test ends: fail_calc may give what is no number of rows, and a condition may be any SQL.
+func judgedBySQL(check *models.Check) bool {
+	return check.FailCalc != "" || check.WarnIf.SQL != "" || check.ErrorIf.SQL != ""
+}
+
+// judged fills the result of a test from what its query has given: the number of failures, and whether its conditions hold.
+func (c *counting) judged(res *Result, check *models.Check, sql string, values []any) error {
+	number, _ := values[1].(string)
+	failing, err := strconv.ParseInt(strings.TrimSuffix(number, ".0"), 10, 64)
+	if err != nil {
+		return wrong("give a whole number: coalesce(…, 0), cast(… as bigint)", "fail_calc %s gives %s, which is no number of failures",
+			check.FailCalc, cmp.Or(number, "NULL"))
+	}
+	res.Failing, res.Checked, res.How, res.SQL = failing, c.rows, HowQuery, sql
+	holds := func(said models.Condition, found any) bool {
+		if said.Limit.IsPercent {
+			return said.Holds(failing, c.rows)
+		}
+		return found == true
+	}
+	grade(res, check, holds(check.WarnIf, values[2]), holds(check.ErrorIf, values[3]))
+	c.describe(res, check)
 	return nil
 }
 
@@ -425,8 +454,8 @@ func (c *counting) selectOf(ctx context.Context, check *models.Check) (string, e
 // failures is a SELECT of how many rows the query of a check gives, or of what the check counts instead.
 func failures(check *models.Check, sql string) string {
 	count := "count(*)"
-	if check.FailCalc != "" {
-		count = "CAST(coalesce(" + check.FailCalc + ", 0) AS BIGINT)"
+	if judgedBySQL(check) {
+		count = judgement(check)
 	}
 	rows := "(\n" + sql + "\n) AS q"
 	if check.Capped > 0 {
@@ -435,10 +464,30 @@ func failures(check *models.Check, sql string) string {
 	return "SELECT " + count + " FROM " + rows
 }
 
+// judgement is what dbt selects of the rows of a test: the number of failures, and whether the two conditions hold, which may call it so. It
+// comes as text too, since it may be anything.
+func judgement(check *models.Check) string {
+	number := cmp.Or(check.FailCalc, "count(*)")
+	conditions := ""
+	for _, c := range []models.Condition{check.WarnIf, check.ErrorIf} {
+		text := c.String()
+		if c.IsZero() || c.Limit.IsPercent {
+			text = "!= 0"
+		}
+		conditions += ",\n  coalesce(CAST((" + number + " " + text + "\n) AS BOOLEAN), false)"
+	}
+	return number + " AS failures,\n  CAST((" + number + "\n) AS VARCHAR)" + conditions
+}
+
 // Queries that run together: many tests of small tables cost what it takes to plan a statement, not to run it.
 const (
 	queriesAtOnce = 40
 	rowsTogether  = 1_000_000 // of the table: beyond, a statement of many queries would hold too much at once
+
+	// A table is held in memory for so many queries, when it has no more values and its files no more bytes than this.
+	queriesToHold = 8
+	valuesHeld    = 500_000
+	bytesHeld     = 4 << 20
 )
 
 // together runs the queries of checks, several in a statement. It gives back those that must run alone: where one of them cannot be run,
@@ -446,6 +495,12 @@ const (
 func (c *counting) together(ctx context.Context, queries []item) (alone []item, err error) {
 	if len(queries) < 2 || c.rows > rowsTogether {
 		return queries, nil
+	}
+	if c.small() && len(queries) >= queriesToHold {
+		release, err := c.Warehouse.Hold(ctx, c.table.Exposed)
+		if err == nil { // else it is read where it is
+			defer release()
+		}
 	}
 	for len(queries) > 0 {
 		n := min(queriesAtOnce, len(queries))
@@ -458,12 +513,21 @@ func (c *counting) together(ctx context.Context, queries []item) (alone []item, 
 	return alone, nil
 }
 
+// small says whether the table fits into memory beside whatever else there is.
+func (c *counting) small() bool {
+	bytes := int64(0)
+	for _, f := range c.table.Files {
+		bytes += f.Bytes
+	}
+	return c.table.Exposed.Table != "" && bytes <= bytesHeld && c.rows*int64(len(c.table.Columns)) <= valuesHeld
+}
+
 func (c *counting) batch(ctx context.Context, queries []item) (alone []item, err error) {
 	begin := time.Now()
 	var some []item
 	var selects []string
 	for _, it := range queries {
-		if c.checks[it.at].Kind != "sql" {
+		if check := c.checks[it.at]; check.Kind != "sql" || judgedBySQL(check) {
 			alone = append(alone, it)
 			continue
 		}
@@ -513,9 +577,14 @@ func only(ctx context.Context, err error) error {
 func (c *counting) answered(res *Result, check *models.Check, sql string, failing int64) {
 	res.Failing, res.Checked, res.How, res.SQL = failing, c.rows, HowQuery, sql
 	Grade(res, check)
+	c.describe(res, check)
+}
+
+// describe says in words what the query of a check has given.
+func (c *counting) describe(res *Result, check *models.Check) {
 	switch {
 	case check.FailCalc != "":
-		res.Message = fmt.Sprintf("fail_calc %s gives %d", check.FailCalc, failing)
+		res.Message = fmt.Sprintf("fail_calc %s gives %d", check.FailCalc, res.Failing)
 	case res.Failing > 0:
 		res.Message = "the query returns " + count(res.Failing, "row")
 	default:

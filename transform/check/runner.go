@@ -34,8 +34,9 @@ type Runner struct {
 
 // Table is the rows that are checked.
 type Table struct {
-	From    string // a table expression
-	Name    string // that conditions may call it by: the table's without its schema
+	From    string         // a table expression
+	Name    string         // that conditions may call it by: the table's without its schema
+	Exposed warehouse.Name // of a version whose rows lie in Files; empty of any other table
 	Columns []warehouse.Column
 	// Files hold all of the rows, and no others when Exact: their statistics say what need not be counted. Nil when unknown.
 	Files []warehouse.File
@@ -56,7 +57,7 @@ type Table struct {
 func VersionTable(d *warehouse.Dialect, v *warehouse.Version, n *models.Node) Table {
 	t := Table{From: d.Table(v.Name), Name: v.Name.Table, Columns: v.Columns, Key: v.Key, Secret: Secrets(n)}
 	if v.View == "" {
-		t.Files, t.Exact = v.Files(), len(v.Upserts)+len(v.Deletes) == 0
+		t.Exposed, t.Files, t.Exact = v.Name, v.Files(), len(v.Upserts)+len(v.Deletes) == 0
 	}
 	return t
 }
@@ -144,20 +145,32 @@ func holds(condition models.Condition, r *Result, c *models.Check) bool {
 	return condition.Holds(r.Failures(c), r.Checked)
 }
 
-// Grade sets status and message by the failing rows by the check's conditions, as dbt does: error_if first, then warn_if.
+// Grade sets status and message by the failing rows by the check's conditions.
 func Grade(r *Result, c *models.Check) {
+	warnIf, errorIf := conditions(c)
+	grade(r, c, holds(warnIf, r, c), holds(errorIf, r, c))
+}
+
+// conditions are warn_if and error_if, which are any failing row where they are not said.
+func conditions(c *models.Check) (warnIf, errorIf models.Condition) {
 	any := models.Condition{Op: "!="}
-	warnIf, errorIf := c.WarnIf, c.ErrorIf
+	warnIf, errorIf = c.WarnIf, c.ErrorIf
 	if warnIf.IsZero() {
 		warnIf = any
 	}
 	if errorIf.IsZero() {
 		errorIf = any
 	}
+	return warnIf, errorIf
+}
+
+// grade sets status and message by the conditions that hold, as dbt does: error_if first, then warn_if.
+func grade(r *Result, c *models.Check, warns, fails bool) {
+	warnIf, errorIf := conditions(c)
 	switch {
-	case c.Severity != models.SeverityWarn && holds(errorIf, r, c):
+	case c.Severity != models.SeverityWarn && fails:
 		r.Status, r.Threshold = StatusFail, errorIf.String()
-	case holds(warnIf, r, c):
+	case warns:
 		r.Status, r.Threshold = StatusWarn, warnIf.String()
 	default:
 		r.Status = StatusPass

@@ -182,6 +182,22 @@ READ {% call statement('x', fetch_result=True) %}select 1 as a{% endcall %}{{ lo
 ---
 {{ modules.re.match('a', 'ab').group(3) }}
 ---
+{{ modules.re.findall('\\w+(?=_id)', 'order_id day ünit_id') }} {{ modules.re.sub('(?<!^)(?=[A-Z])', '_', 'camelCaseNameÄ').lower() }} {{ modules.re.findall('(?<=@)\\w+', 'a@bc d@é') }} {{ modules.re.search('a(?!b)', 'abac').span() }} {{ modules.re.match('(?=(?P<n>.))', 'é').groupdict() }} {{ modules.re.findall('(?<![a-z])\\d', 'a1 2é3') }}
+---
+{{ modules.re.sub('\\b(\\w+) \\1\\b', '\\1', 'the the é é cat') }} {{ modules.re.findall('(?P<q>["\']).*?(?P=q)', 'a "b\'" \'c\'') }} {{ modules.re.sub('(?P<w>.)(?P=w)', '<\\g<w>\\g<1>\\1>', 'aabccä') }} {{ modules.re.match('(a)?b(?(1)c|d)', 'abc').groups() }} {{ modules.re.match('(?P<o>\\()?x(?(o)\\))', 'x').groups() }} {{ modules.re.fullmatch('(a)\\1|\\101', 'A').groups() }}
+---
+{{ modules.re.findall('a$', 'a\n') }} {{ modules.re.sub('$', '!', 'a\n') }} {{ modules.re.findall('a$', 'a\nba\n', modules.re.M) }} {{ modules.re.findall('\\b.', 'über é') }} {{ modules.re.findall('[^\\W\\d]', 'a1_ é') }} {{ modules.re.findall('[^\\S\\n]+', 'a \t\nb') }} {{ modules.re.findall('a|', 'ba') }} {{ modules.re.findall('|a', 'ba') }} {{ modules.re.split('\\b', 'a é') }} {{ modules.re.findall('\\B', '') }} {{ modules.re.findall('x{,2}', 'xxx') }} {{ modules.re.search('a{1500}', 'b') }}
+---
+{{ modules.re.findall('(?x) a (?=b) # why', 'ab a b') }} {{ modules.re.findall('(?i:A)(?=b)', 'aB ab Ab') }} {{ modules.re.findall('(?x: a ) b', 'a b ab') }} {{ modules.re.findall('.(?=c)', '\nc', modules.re.S) }} {{ modules.re.compile('(?i)(?=a)(?P<n>.)(.)').groups }} {{ modules.re.findall('(?s:.)(?!.)', 'a\n') }} {{ modules.re.sub('(?=b)', '-', 'abab', count=1) }} {{ modules.re.sub('(a)(?=(b)?)', '[\\2]', 'aab') }} {{ modules.re.subn('(?<=a)', '+', 'aä') }} {{ modules.re.findall('\\x{', 'a') if false else '\\' }}
+---
+{{ modules.re.search('(?P<n>a)(?P<n>b)', 'ab') }}
+---
+{{ modules.re.search('(a)\\2', 'ab') }}
+---
+{{ modules.re.search('(?=a', 'ab') }}
+---
+{{ modules.re.search('a(?i)', 'ab') }}
+---
 {{ modules.re.compile('(') }}
 ---
 {{ modules.itertools.chain([1],[2]) | list }} {{ modules.itertools.product([1,2],['a']) | list }} {{ modules.itertools.product([0, 1], repeat=2) | list }} {{ modules.itertools.permutations([1,2,3], 2) | list }} {{ modules.itertools.combinations([1,2,3], 2) | list }} {{ modules.itertools.combinations_with_replacement([1,2], 2) | list }} {{ modules.itertools.zip_longest([1],[2,3], fillvalue=0) | list }} {{ modules.itertools.islice([1,2,3,4], 1, 4, 2) | list }} {{ modules.itertools.accumulate([1,2,3]) | list }} {{ modules.itertools.compress('abc', [1,0,1]) | list }} {{ modules.itertools.repeat('x', 2) | list }}
