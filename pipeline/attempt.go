@@ -248,26 +248,7 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 	s.Finished, s.Status = &now, journal.Succeeded
 	if err != nil {
 		tables = nil
-		s.Status, s.Error = journal.Failed, r.redact(told.Error())
-		var se *StepError
-		var ce *ChecksError
-		var ue *upstreamError
-		switch {
-		case errors.As(err, &ce) && !several(err):
-			s.Status, s.Hint = journal.ChecksFailed, fmt.Sprintf("millrace report %s shows the rows and the SQL", r.ID)
-			if ce.unrun() {
-				s.Hint = "no row was found wrong: mend the check, or what it says of the table's columns"
-			} else if by := readers(n); len(by) > 0 { // a retry builds from what was read
-				s.Hint += fmt.Sprintf("; rows that are mended in their source are read by `%s`", ForTarget(r.Project, "millrace run "+strings.Join(by, " ")))
-			}
-			if r.before.Table(nameOf(n)) != nil {
-				s.Hint += "; the table keeps its previous version"
-			}
-		case errors.As(err, &ue):
-			s.Status = journal.UpstreamFailed
-		case errors.As(err, &se):
-			s.Hint = r.redact(se.Hint)
-		}
+		r.blame(&s, n, err, told)
 	}
 	for i, note := range s.Notes {
 		s.Notes[i] = r.redact(note)
@@ -276,13 +257,39 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 	if len(s.Equations) > 0 {
 		equation = s.Equations[0].String()
 	}
-	r.observe(Event{Kind: "done", Node: n.Name(), Status: s.Status, Step: r.count(1), Of: len(r.nodes), Rows: s.Rows, Bytes: s.Bytes, Took: now.Sub(s.Started), Err: told, Equation: equation, Unchanged: s.Unchanged})
+	r.observe(Event{Kind: "done", Node: n.Name(), Status: s.Status, Step: r.count(1), Of: len(r.nodes), Rows: s.Rows, Bytes: s.Bytes,
+		Took: now.Sub(s.Started), Err: told, Equation: equation, Unchanged: s.Unchanged})
 	r.saysStep(s, now.Sub(s.Started), equation)
 	r.mu.Lock()
 	r.results[n.Name()] = &result{status: s.Status, step: s, tables: tables}
 	delete(r.begun, n.Name())
 	r.mu.Unlock()
 	return r.timed("journal", func() error { return r.Journal.SaveStep(context.WithoutCancel(ctx), s) })
+}
+
+// blame says in a step what it failed by, as people are told of it, and what to do next.
+func (r *run) blame(s *journal.Step, n *models.Node, err, told error) {
+	s.Status, s.Error = journal.Failed, r.redact(told.Error())
+	var se *StepError
+	var ce *ChecksError
+	var ue *upstreamError
+	switch {
+	case errors.As(err, &ce) && !several(err):
+		s.Status, s.Hint = journal.ChecksFailed, fmt.Sprintf("millrace report %s shows the rows and the SQL", r.ID)
+		if ce.unrun() {
+			s.Hint = "no row was found wrong: mend the check, or what it says of the table's columns"
+		} else if by := readers(n); len(by) > 0 { // a retry builds from what was read
+			s.Hint += fmt.Sprintf("; rows that are mended in their source are read by `%s`",
+				ForTarget(r.Project, "millrace run "+strings.Join(by, " ")))
+		}
+		if r.before.Table(nameOf(n)) != nil {
+			s.Hint += "; the table keeps its previous version"
+		}
+	case errors.As(err, &ue):
+		s.Status = journal.UpstreamFailed
+	case errors.As(err, &se):
+		s.Hint = r.redact(se.Hint)
+	}
 }
 
 // count adds to the number of nodes that are done and returns it.

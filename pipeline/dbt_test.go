@@ -89,12 +89,12 @@ func TestDBTFixture(t *testing.T) {
 // Tests of a model without a table run too, and what reads it waits for them. Other tests read such a model as its SELECT.
 func TestChecksOfEphemeralModels(t *testing.T) {
 	dir := project(t, map[string]string{
-		"dbt_project.yml":   "name: shop\nprofile: shop\n",
-		"profiles.yml":      "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n",
-		"models/part.sql":   "{{ config(materialized='ephemeral') }} select * from (values (1), (null)) t(id)",
-		"models/whole.sql":  "{{ config(materialized='ephemeral') }} select 1 as id",
-		"models/bad.sql":    "select * from {{ ref('part') }}",
-		"models/good.sql":   "select * from {{ ref('whole') }}",
+		"dbt_project.yml":  "name: shop\nprofile: shop\n",
+		"profiles.yml":     "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n",
+		"models/part.sql":  "{{ config(materialized='ephemeral') }} select * from (values (1), (null)) t(id)",
+		"models/whole.sql": "{{ config(materialized='ephemeral') }} select 1 as id",
+		"models/bad.sql":   "select * from {{ ref('part') }}",
+		"models/good.sql":  "select * from {{ ref('whole') }}",
 		"models/models.yml": "models:\n  - name: part\n    columns: [{name: id, data_tests: [not_null]}]\n  - name: whole\n    columns: [{name: id, data_tests: [unique]}]\n" +
 			"  - name: good\n    columns: [{name: id, data_tests: [{relationships: {arguments: {to: ref('whole'), field: id}}}]}]\n",
 		"tests/both.sql": "select id from {{ ref('good') }} except select id from {{ ref('whole') }}",
