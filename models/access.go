@@ -56,3 +56,22 @@ func (l *loader) validGroup(p *dbtPackage, s setting) {
 		l.problem(s.pos, suggested(name, known, "known"), "no group is named %q", name)
 	}
 }
+
+// privateRefs refuses the refs of nodes to private models of another group than their own.
+func (l *loader) privateRefs() {
+	for _, n := range l.p.Nodes {
+		if !l.isDBT() || n.Model == nil {
+			continue
+		}
+		for _, r := range n.Model.Refs {
+			of := r.Node
+			if r.Source != "" || of.Model == nil || of.Model.Materialized == Snapshot || !slices.Contains(accessOf(of), "private") {
+				continue
+			}
+			if group := settingOf(of, "group"); len(group) > 0 && !slices.Equal(group, settingOf(n, "group")) {
+				l.problem(r.Pos, fmt.Sprintf("set group: %s for %s as well, or access: protected for %s", group[0], n.RefName(), of.RefName()),
+					"%s is private to the group %s, and %s is not in it", of.RefName(), group[0], n.RefName())
+			}
+		}
+	}
+}

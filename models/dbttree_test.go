@@ -152,9 +152,17 @@ func TestGroupAndAccess(t *testing.T) {
 		"models: [{name: m, config: {access: Public}}]\n":                       "models/s.yml:1:37: access: Public",
 		groups + "seeds: [{name: raw, config: {group: nope}}]\n":                `models/s.yml:2:37: no group is named "nope"`,
 		groups + "models: [{name: m, config: {group: nope, enabled: false}}]\n": "",
+
+		groups + "models: [{name: m, group: finance, access: private}, {name: reads, group: finance}]\n": "",
+		groups + "models: [{name: m, group: finance}, {name: reads}]\n":                                  "",
+		groups + "models: [{name: m, group: finance, access: private}, {name: reads}]\n":                 "models/reads.sql:1:18: m is private to the group finance, and reads is not in it",
 	} {
-		_, text := loadDBT(map[string]string{"models/s.yml": properties, "models/m.sql": "select 1 as n", "seeds/raw.csv": "id\n1\n"}, nil, nil)
-		if want == "" && (strings.Contains(text, "no group") || strings.Contains(text, "access:")) || !strings.Contains(text, want) {
+		files := map[string]string{"models/s.yml": properties, "models/m.sql": "select 1 as n", "seeds/raw.csv": "id\n1\n"}
+		if strings.Contains(properties, "reads") {
+			files["models/reads.sql"] = "select * from {{ ref('m') }}"
+		}
+		_, text := loadDBT(files, nil, nil)
+		if want == "" && text != "" || !strings.Contains(text, want) {
 			t.Errorf("of %s it is said that %s, and not %s", properties, text, want)
 		}
 	}

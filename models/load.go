@@ -149,6 +149,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.singularChecks()
 	l.fileReads()
 	l.link()
+	l.privateRefs()
 	l.linkChecks()
 	l.reached()
 	l.linkUnitTests()

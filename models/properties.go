@@ -36,6 +36,7 @@ type propertiesFile struct {
 	Sources    []sourceProperties `yaml:"sources" doc:"What the streams hold: docs and checks of sources that the project defines, or where the tables of others are."`
 	UnitTests  config.Node        `yaml:"unit_tests" doc:"dbt's unit tests of models."`
 	Exposures  config.Node        `yaml:"exposures" doc:"Who uses the tables."`
+	Groups     config.Node        `yaml:"groups" doc:"Who owns models together; only models of a group may refer to those of it that are private."`
 	Macros     config.Node        `yaml:"macros" doc:"dbt's descriptions of macros; no effect."`
 	Analyses   config.Node        `yaml:"analyses" doc:"dbt's descriptions of analyses; no effect."`
 	DataTests  []testProperties   `yaml:"data_tests" doc:"What singular tests are about, and how they are configured."`
@@ -62,7 +63,6 @@ type (
 		Metrics        config.Node `yaml:"metrics" doc:"dbt's key; not read."`
 		SemanticModels config.Node `yaml:"semantic_models" doc:"dbt's key; not read."`
 		SavedQueries   config.Node `yaml:"saved_queries" doc:"dbt's key; not read."`
-		Groups         config.Node `yaml:"groups" doc:"dbt's key; not read."`
 		Functions      config.Node `yaml:"functions" doc:"dbt's key; not read."`
 	}
 	unreadSource struct {
@@ -102,8 +102,8 @@ type tableProperties struct {
 	External     config.Node         `yaml:"external" doc:"dbt's key for external tables; not read."`
 	Meta         config.Node         `yaml:"meta" doc:"Anything; of a source's table external_location says where its files are."`
 	Docs         config.Node         `yaml:"docs" doc:"dbt's settings of its docs site; not read."`
-	Access       config.Node         `yaml:"access" doc:"dbt's key; it selects: access:public."`
-	Group        config.Node         `yaml:"group" doc:"dbt's key; it selects: group:finance."`
+	Access       config.Node         `yaml:"access" doc:"Who may refer to the model: private, its group alone; protected; public."`
+	Group        config.Node         `yaml:"group" doc:"The group that the model is of, which groups: defines."`
 	Deprecation  config.Node         `yaml:"deprecation_date" doc:"From when it is not to be used; templates see it."`
 	Identifier   string              `yaml:"identifier" doc:"Name of the table where it lies, of a dbt source."`
 	Quoting      config.Node         `yaml:"quoting" doc:"dbt's key; names are always quoted."`

@@ -414,7 +414,7 @@ func (p *Project) isVersion(n *Node, value string) bool {
 	return false
 }
 
-// accessOf is who may refer to a model, as dbt's files say: it selects, and no more.
+// accessOf is who may refer to a model, as dbt's files say.
 func accessOf(n *Node) []string {
 	if n.Model == nil || n.Model.Materialized == Snapshot {
 		return nil
