@@ -14,9 +14,9 @@ import (
 var accesses = []string{"private", "protected", "public"}
 
 // keepGroups notes the groups that a properties file defines.
-func (l *loader) keepGroups(p *dbtPackage, groups config.Node) {
-	for _, g := range groups.Items() {
-		l.groups[p] = append(l.groups[p], g.Get("name").Text())
+func (l *loader) keepGroups(p *dbtPackage, groups []groupProperties) {
+	for _, g := range groups {
+		l.groups[p] = append(l.groups[p], g.Name)
 	}
 }
 

@@ -39,6 +39,7 @@ func (l *loader) dbtSources() {
 		}
 		g.streams, g.places = append(g.streams, stream), append(g.places, pos)
 	}
+	defined := map[string]config.Pos{}
 	for _, s := range l.sourceProps {
 		if l.p.Source(s.Name) != nil {
 			continue
@@ -52,6 +53,13 @@ func (l *loader) dbtSources() {
 			}
 			schema := s.schema()
 			said := l.sourceSettings(s, t)
+			if key := s.pkg.label() + ":" + s.Name + "." + t.Name; s.Overrides.IsNull() && l.isEnabled(said) {
+				if other, twice := defined[key]; twice {
+					l.problem(pos, "take one of them out", "source %q has two tables named %q; the other is at %s", s.Name, t.Name, other)
+					continue
+				}
+				defined[key] = pos
+			}
 			location, at := externalLocation(said)
 			switch {
 			case !l.isEnabled(said):

@@ -40,8 +40,17 @@ type propertiesFile struct {
 	Macros     config.Node        `yaml:"macros" doc:"dbt's descriptions of macros; no effect."`
 	Analyses   config.Node        `yaml:"analyses" doc:"dbt's descriptions of analyses; no effect."`
 	DataTests  []testProperties   `yaml:"data_tests" doc:"What singular tests are about, and how they are configured."`
+	Groups     []groupProperties  `yaml:"groups" doc:"Groups of models."`
 	Anchors    config.Node        `yaml:"anchors" doc:"A place for YAML anchors."`
 	unreadFile `yaml:",inline"`
+}
+
+// groupProperties are a group of models, of which only the name counts.
+type groupProperties struct {
+	Name        string      `yaml:"name" required:"true" doc:"Name of the group."`
+	Owner       config.Node `yaml:"owner" doc:"Who answers for its models; no effect."`
+	Description string      `yaml:"description" doc:"What the group is about; no effect."`
+	Config      config.Node `yaml:"config" doc:"dbt's settings of the group; no effect."`
 }
 
 // testProperties are what a properties file says about a singular test.
@@ -63,7 +72,6 @@ type (
 		Metrics        config.Node `yaml:"metrics" doc:"dbt's key; not read."`
 		SemanticModels config.Node `yaml:"semantic_models" doc:"dbt's key; not read."`
 		SavedQueries   config.Node `yaml:"saved_queries" doc:"dbt's key; not read."`
-		Groups         config.Node `yaml:"groups" doc:"dbt's key; not read."`
 		Functions      config.Node `yaml:"functions" doc:"dbt's key; not read."`
 	}
 	unreadSource struct {
@@ -273,12 +281,12 @@ func (l *loader) readPropertiesFile(p *dbtPackage, name string) {
 // propertiesYAML parses a properties file; nil where there is nothing in it. An empty one is none to dbt.
 func (l *loader) propertiesYAML(name string) *config.File {
 	before := len(l.problems)
-	f := l.parse(name)
-	if f == nil && l.isDBT() && len(l.problems) == before+1 && l.problems[before].Message == "the file is empty" {
-		l.problems = l.problems[:before]
+	if !l.isDBT() {
+		return l.parse(name)
 	}
-	if f != nil && l.isDBT() {
-		f.Read11()
+	f := l.parse11(name)
+	if f == nil && len(l.problems) == before+1 && l.problems[before].Message == "the file is empty" {
+		l.problems = l.problems[:before]
 	}
 	return f
 }
@@ -432,7 +440,7 @@ func (l *loader) versionOf(p *dbtPackage, stem string) *version {
 // lone warns of properties of what is not there.
 func (l *loader) lone() {
 	for _, t := range l.patches {
-		if _, off := l.disabled[t.Name]; t.used || off || !t.pkg.isRoot() {
+		if _, off := l.disabled[t.Name]; t.used || off || t.Name == "" || !t.pkg.isRoot() {
 			continue
 		}
 		var known []string

@@ -265,6 +265,11 @@ func (l *loader) noSource(r reference) {
 		for _, s := range l.p.Sources {
 			known = append(known, s.Name)
 		}
+		for _, s := range l.sourceProps {
+			known = append(known, s.Name)
+		}
+		slices.Sort(known)
+		known = slices.Compact(known)
 		l.unknown(r, fmt.Sprintf("source(%q, …): no source is named so", r.source), r.source, known, "")
 		return
 	}
