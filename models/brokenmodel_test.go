@@ -31,8 +31,9 @@ func TestBrokenModel(t *testing.T) {
 
 // TestEmptyFiles: dbt leaves out models and tests whose files hold nothing but white space.
 func TestEmptyFiles(t *testing.T) {
-	p, text := loadDBT(map[string]string{"models/a.sql": "select 1 as id", "models/gone.sql": " \n\t\n", "models/s.yml": "models: [{name: gone, columns: [{name: id, data_tests: [unique]}]}]\n",
-		"tests/t.sql": "", "tests/u.sql": "select * from {{ ref('a') }} where false", "models/comment.sql": "-- nothing"}, nil, nil)
+	p, text := loadDBT(map[string]string{"models/a.sql": "select 1 as id", "models/gone.sql": " \n\t\n",
+		"models/s.yml": "models: [{name: gone, columns: [{name: id, data_tests: [unique]}]}]\n",
+		"tests/t.sql":  "", "tests/u.sql": "select * from {{ ref('a') }} where false", "models/comment.sql": "-- nothing"}, nil, nil)
 	if len(p.Nodes) != 2 || len(p.Node("main.a").Checks) != 1 || strings.Count(text, "warning: the file is empty") != 2 || strings.Count(text, "\n") > 3 {
 		t.Errorf("%v, %s", p.Nodes, text)
 	}

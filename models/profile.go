@@ -43,7 +43,8 @@ func (l *loader) profile(project config.Node, isVariable bool) {
 	root := f.Root(nil)
 	l.dbtProfile = root.Get(name)
 	if !l.dbtProfile.IsZero() && !l.dbtProfile.Get("outputs").IsMapping() {
-		l.problem(l.dbtProfile.Pos(), "write "+name+": { target: dev, outputs: { dev: { type: duckdb, path: dev.duckdb } } }", "profile %q has no outputs", name)
+		l.problem(l.dbtProfile.Pos(), "write "+name+": { target: dev, outputs: { dev: { type: duckdb, path: dev.duckdb } } }",
+			"profile %q has no outputs", name)
 	}
 	if l.dbtProfile.IsZero() {
 		var known []string

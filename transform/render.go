@@ -133,7 +133,8 @@ func (s *session) Ref(pkg, name, version string) (jinja.Relation, error) {
 		return jinja.Relation{}, &jinja.Error{Msg: fmt.Sprintf("ref(%q): no model is named so", name)}
 	}
 	if s.known && !slices.Contains(s.job.Node.Needs, n) {
-		return jinja.Relation{}, &jinja.Error{Msg: fmt.Sprintf("ref(%q): that the model reads it was not to be seen when the project was loaded, and so it may not be built yet", name),
+		return jinja.Relation{}, &jinja.Error{
+			Msg:  fmt.Sprintf("ref(%q): that the model reads it was not to be seen when the project was loaded, and so it may not be built yet", name),
 			Hint: "write at the top of the model: -- depends_on: {{ ref(" + refWords(pkg, name, version) + ") }}"}
 	}
 	if s.Apart || n.Model == nil || n.Model.Materialized != models.Ephemeral { // a table of a checks file has none

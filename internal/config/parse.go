@@ -465,7 +465,8 @@ func (b *builder) mapping(src ast.Node, values []*ast.MappingValueNode, flow boo
 		}
 		first, twice := seen[key]
 		if twice && b.last {
-			b.problems = append(b.problems, keyPos.Warning(fmt.Sprintf("duplicate key %q: what line %d says has no effect", key, first.Line), "take one of them out"))
+			said := fmt.Sprintf("duplicate key %q: what line %d says has no effect", key, first.Line)
+			b.problems = append(b.problems, keyPos.Warning(said, "take one of them out"))
 			m.entries = slices.DeleteFunc(m.entries, func(e entry) bool { return e.key == key })
 		} else if twice {
 			b.problem(keyPos, fmt.Sprintf("duplicate key %q", key), fmt.Sprintf("it is already set in line %d", first.Line))
