@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/millrace/millrace/internal/config"
 )
 
 // This file checks what dbt's configuration says of groups and of who may refer to a model. Neither changes a table, and both select.
@@ -14,9 +12,9 @@ import (
 var accesses = []string{"private", "protected", "public"}
 
 // keepGroups notes the groups that a properties file defines.
-func (l *loader) keepGroups(p *dbtPackage, groups config.Node) {
-	for _, g := range groups.Items() {
-		l.groups[p] = append(l.groups[p], g.Get("name").Text())
+func (l *loader) keepGroups(p *dbtPackage, groups []groupProperties) {
+	for _, g := range groups {
+		l.groups[p] = append(l.groups[p], g.Name)
 	}
 }
 

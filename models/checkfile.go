@@ -73,6 +73,10 @@ func (l *loader) checksOf(n *Node, list config.Node, column string, dbt bool) {
 			l.problem(item.Pos(), "write - not_null: id, or - range: { column: amount, min: 0 }", "a check is a kind with its arguments, in one key")
 			continue
 		}
+		if dbt && l.isDBT() && !body.IsNull() && !body.IsMapping() {
+			l.problem(body.Pos(), "write - "+kind+": {arguments: {…}}", "the arguments of test %s must be a mapping", kind)
+			continue
+		}
 		before := len(n.Checks)
 		l.check(n, kind, body, item.Pos(), column, dbt)
 		for _, c := range n.Checks[before:] {

@@ -102,6 +102,9 @@ func (l *loader) unpromised(p *promise) {
 		all = append(all, c.Constraints...)
 	}
 	for _, c := range all {
+		if c.Type == "" { // what is wrong with it is told
+			continue
+		}
 		l.warning(c.Pos(), "add contract: {} to the table", "constraint %s is not enforced: the table has no contract", c.Type)
 	}
 }

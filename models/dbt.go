@@ -104,6 +104,9 @@ func (p *dbtPackage) folders(named, older config.StringList, usual ...string) []
 	}
 	var all []string
 	for _, dir := range named {
+		if dir == "" { // what stands there is no text, which is told
+			continue
+		}
 		if !path.IsAbs(dir) {
 			dir = path.Join(p.dir, dir)
 		}
@@ -327,9 +330,9 @@ func (l *loader) dbtProject(p *dbtPackage) {
 	}
 }
 
-// parse11 parses a file of dbt's, whose YAML is 1.1; nil after a problem.
+// parse11 parses a file of dbt's, whose YAML is 1.1, and in which the last of several keys of one name counts; nil after a problem.
 func (l *loader) parse11(name string) *config.File {
-	f := l.parse(name)
+	f := l.parseBy(name, config.ParseLast)
 	if f != nil {
 		f.Read11()
 	}

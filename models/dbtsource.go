@@ -22,7 +22,7 @@ import (
 
 // dbtSources makes streams of the tables that no source of the project's own provides.
 func (l *loader) dbtSources() {
-	made := &sourceGroups{by: map[string]*sourceGroup{}}
+	made := &sourceGroups{by: map[string]*sourceGroup{}, defined: map[string]config.Pos{}}
 	for _, s := range l.sourceProps {
 		if l.p.Source(s.Name) != nil {
 			continue
@@ -43,6 +43,8 @@ func (l *loader) dbtSources() {
 type sourceGroups struct {
 	order []string
 	by    map[string]*sourceGroup
+
+	defined map[string]config.Pos // tables, by package, source and name
 }
 
 type sourceGroup struct {
@@ -66,6 +68,14 @@ func (all *sourceGroups) add(name, kind string, options, stream map[string]any, 
 func (l *loader) provide(made *sourceGroups, s *sourceProperties, t *tableProperties, scans bool) {
 	schema, identifier, id := s.schema(), cmp.Or(t.Identifier, t.Name), s.Name+"."+t.Name
 	said := l.sourceSettings(s, t)
+	if s.Overrides.IsNull() && l.isEnabled(said) {
+		pos, key := t.Origin.At("name"), s.pkg.label()+":"+id
+		if other, twice := made.defined[key]; twice {
+			l.problem(pos, "take one of them out", "source %q has two tables named %q; the other is at %s", s.Name, t.Name, other)
+			return
+		}
+		made.defined[key] = pos
+	}
 	location, at := externalLocation(said)
 	switch {
 	case !l.isEnabled(said):

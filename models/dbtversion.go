@@ -104,6 +104,13 @@ var flagsElsewhere = map[string]string{
 
 // dbtKeysValid checks the keys of a dbt_project.yml against each other.
 func (l *loader) dbtKeysValid(p *dbtPackage) {
+	k := &p.keys
+	for key, value := range map[string]config.Node{"vars": k.Vars, "models": k.Models, "seeds": k.Seeds, "snapshots": k.Snapshots,
+		"sources": k.Sources, "tests": k.Tests, "data_tests": k.DataTests, "unit_tests": k.UnitTests, "exposures": k.Exposures} {
+		if !value.IsNull() && !value.IsMapping() {
+			l.problem(value.Pos(), "write a key and a value on each line below "+key+":", "%s must be a mapping", key)
+		}
+	}
 	l.requireVersion(p)
 	if v := p.keys.ConfigVersion; v.IsScalar() && v.Text() != "2" {
 		l.warning(v.Pos(), "look at the trees of configuration, which had another shape then", "config-version %s is read as 2", v.Text())

@@ -232,7 +232,9 @@ func (l *loader) read(name string) ([]byte, error) {
 }
 
 // parse reads a YAML file; nil after a problem.
-func (l *loader) parse(name string) *config.File {
+func (l *loader) parse(name string) *config.File { return l.parseBy(name, config.Parse) }
+
+func (l *loader) parseBy(name string, parse func(name string, src []byte) (*config.File, config.Problems)) *config.File {
 	src, err := l.read(name)
 	if err != nil {
 		message, hint := err.Error(), ""
@@ -242,7 +244,7 @@ func (l *loader) parse(name string) *config.File {
 		l.problems = append(l.problems, &config.Problem{File: name, Message: message, Hint: hint, Severity: config.SeverityError})
 		return nil
 	}
-	f, problems := config.Parse(name, src)
+	f, problems := parse(name, src)
 	l.problems = append(l.problems, problems...)
 	if f != nil {
 		if l.Redactor != nil {

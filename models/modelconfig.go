@@ -334,7 +334,9 @@ func (c *configuring) hooks(s setting) []Hook {
 	}
 	for _, item := range items {
 		if m, ok := item.(map[string]any); ok {
-			item = m["sql"]
+			if item, ok = m["sql"]; !ok {
+				item = m
+			}
 		}
 		text, ok := item.(string)
 		switch {

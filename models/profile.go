@@ -43,6 +43,10 @@ func (l *loader) profile(project config.Node, isVariable bool) {
 	l.rendersProfile(f, name)
 	root := f.Root(nil)
 	l.dbtProfile = root.Get(name)
+	if !l.dbtProfile.IsZero() && !l.dbtProfile.Get("outputs").IsMapping() {
+		l.problem(l.dbtProfile.Pos(), "write "+name+": { target: dev, outputs: { dev: { type: duckdb, path: dev.duckdb } } }",
+			"profile %q has no outputs", name)
+	}
 	if l.dbtProfile.IsZero() {
 		var known []string
 		for key := range root.All() {
@@ -149,10 +153,10 @@ func (l *loader) profiles() (f *config.File, in profilesPlace) {
 			return nil, projectProfiles
 		}
 		l.given[file] = src
-		return l.parse(file), projectProfiles
+		return l.parseBy(file, config.ParseLast), projectProfiles
 	}
 	if exists(l.Files, profilesFile) {
-		return l.parse(profilesFile), projectProfiles
+		return l.parseBy(profilesFile, config.ParseLast), projectProfiles
 	}
 	var dirs []string
 	if dir, ok := l.environ("DBT_PROFILES_DIR"); ok {
@@ -165,7 +169,7 @@ func (l *loader) profiles() (f *config.File, in profilesPlace) {
 		file := filepath.Join(dir, profilesFile)
 		if src, err := os.ReadFile(file); err == nil {
 			l.given[file] = src
-			return l.parse(file), machineProfiles
+			return l.parseBy(file, config.ParseLast), machineProfiles
 		}
 	}
 	return nil, noProfiles

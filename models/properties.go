@@ -36,12 +36,20 @@ type propertiesFile struct {
 	Sources    []sourceProperties `yaml:"sources" doc:"What the streams hold: docs and checks of sources that the project defines, or where the tables of others are."`
 	UnitTests  config.Node        `yaml:"unit_tests" doc:"dbt's unit tests of models."`
 	Exposures  config.Node        `yaml:"exposures" doc:"Who uses the tables."`
-	Groups     config.Node        `yaml:"groups" doc:"Who owns models together; only models of a group may refer to those of it that are private."`
+	Groups     []groupProperties  `yaml:"groups" doc:"Who owns models together; only models of a group may refer to those of it that are private."`
 	Macros     config.Node        `yaml:"macros" doc:"dbt's descriptions of macros; no effect."`
 	Analyses   config.Node        `yaml:"analyses" doc:"dbt's descriptions of analyses; no effect."`
 	DataTests  []testProperties   `yaml:"data_tests" doc:"What singular tests are about, and how they are configured."`
 	Anchors    config.Node        `yaml:"anchors" doc:"A place for YAML anchors."`
 	unreadFile `yaml:",inline"`
+}
+
+// groupProperties are a group of models, of which only the name counts.
+type groupProperties struct {
+	Name        string      `yaml:"name" required:"true" doc:"Name of the group."`
+	Owner       config.Node `yaml:"owner" doc:"Who answers for its models; no effect."`
+	Description string      `yaml:"description" doc:"What the group is about; no effect."`
+	Config      config.Node `yaml:"config" doc:"dbt's settings of the group; no effect."`
 }
 
 // testProperties are what a properties file says about a singular test.
@@ -273,12 +281,12 @@ func (l *loader) readPropertiesFile(p *dbtPackage, name string) {
 // propertiesYAML parses a properties file; nil where there is nothing in it. An empty one is none to dbt.
 func (l *loader) propertiesYAML(name string) *config.File {
 	before := len(l.problems)
-	f := l.parse(name)
-	if f == nil && l.isDBT() && len(l.problems) == before+1 && l.problems[before].Message == "the file is empty" {
-		l.problems = l.problems[:before]
+	if !l.isDBT() {
+		return l.parse(name)
 	}
-	if f != nil && l.isDBT() {
-		f.Read11()
+	f := l.parse11(name)
+	if f == nil && len(l.problems) == before+1 && l.problems[before].Message == "the file is empty" {
+		l.problems = l.problems[:before]
 	}
 	return f
 }
@@ -438,7 +446,7 @@ func (l *loader) versionOf(p *dbtPackage, stem string) *version {
 // lone warns of properties of what is not there.
 func (l *loader) lone() {
 	for _, t := range l.patches {
-		if t.used || l.testedElsewhere(t) {
+		if t.used || t.Name == "" || l.testedElsewhere(t) {
 			continue
 		}
 		if _, off := l.disabled[t.Name]; off || !t.pkg.isRoot() {

@@ -223,7 +223,8 @@ func (l *loader) lookup(pkg string, r reference) *Node {
 // noModel reports a ref() to nothing.
 func (l *loader) noModel(r reference) {
 	if pos, off := l.disabled[r.name]; off {
-		l.unknown(r, fmt.Sprintf("ref(%q): the model is disabled", r.name), r.name, nil, fmt.Sprintf("it says enabled=false, or a file of the project says so of it, or it is empty: %s", pos.File))
+		l.unknown(r, fmt.Sprintf("ref(%q): the model is disabled", r.name), r.name, nil,
+			fmt.Sprintf("it says enabled=false, or a file of the project says so of it, or it is empty: %s", pos.File))
 		return
 	}
 	if l.problems.HasErrors() && l.hasModelFile(r.name) { // it is there, and what is wrong with it is told
@@ -268,6 +269,11 @@ func (l *loader) noSource(r reference) {
 		for _, s := range l.p.Sources {
 			known = append(known, s.Name)
 		}
+		for _, s := range l.sourceProps {
+			known = append(known, s.Name)
+		}
+		slices.Sort(known)
+		known = slices.Compact(known)
 		l.unknown(r, fmt.Sprintf("source(%q, …): no source is named so", r.source), r.source, known, "")
 		return
 	}

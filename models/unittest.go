@@ -378,6 +378,7 @@ func (l *loader) fixture(d *unitDraft, keys *fixtureKeys, n *Node) *Fixture {
 	case keys.Format == "sql" && keys.Rows.IsScalar():
 		f.SQL = keys.Rows.Text()
 		return f
+	case keys.Rows.IsNull() && keys.Pos().File == "": // it is no mapping, which is told
 	case keys.Rows.IsNull():
 		l.problem(keys.Pos(), "rows: [] says that there are none", "there are no rows")
 	case keys.Format == "dict":

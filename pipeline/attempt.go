@@ -134,7 +134,8 @@ func (r *run) execute(ctx context.Context) (report *Report, err error) {
 	return r.finish(ctx)
 }
 
-// unfinished tells of an attempt that has published nothing what it came to: what was made is withheld, what was in hand has not come to its end.
+// unfinished tells of an attempt that has published nothing what it came to: what was made is withheld, what was in hand has not
+// come to its end.
 func (r *run) unfinished() *Report {
 	report := &Report{Run: r.Run, Resumed: r.resumed, Steps: r.steps(), UnitTests: r.gate.results, Compiled: r.compiled}
 	for i, s := range report.Steps {
@@ -172,8 +173,8 @@ func (r *run) work(ctx context.Context) error {
 	})
 }
 
-// stoppable does work of which nothing is kept when the run ends before all is published: it is given up as soon as the run is asked to end. A
-// replay has nothing that could be taken up, and has the grace to come to its end.
+// stoppable does work of which nothing is kept when the run ends before all is published: it is given up as soon as the run is asked
+// to end. A replay has nothing that could be taken up, and has the grace to come to its end.
 func (r *run) stoppable(ctx context.Context, work func(context.Context) error) error {
 	if r.replay != nil {
 		return work(ctx)

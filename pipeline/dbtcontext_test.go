@@ -235,3 +235,24 @@ func TestChecksFindWhatHooksMake(t *testing.T) {
 		t.Errorf("a hook that changes a table gives %v", err)
 	}
 }
+
+// TestRefThatNobodySaw: a model that refers to another only while it is built fails alone, as in dbt, wherever that one is built.
+func TestRefThatNobodySaw(t *testing.T) {
+	dir := project(t, map[string]string{
+		"dbt_project.yml": "name: shop\nprofile: shop\n",
+		"profiles.yml":    "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n",
+		"models/a.sql":    "select 1 as id",
+		"models/c.sql":    "select 3 as id",
+		"models/b.sql":    "{% set which = 'c' if execute else 'a' %}\nselect * from {{ ref(which) }}",
+		"models/d.sql":    "-- depends_on: {{ ref('c') }}\n{% set which = 'c' if execute else 'a' %}\nselect * from {{ ref(which) }}",
+	})
+	r := run(t, engineWith(t, models.Loading{Dir: dir}))
+	if *r.Run.ExitCode != pipeline.ExitPartial || len(r.Published) != 3 {
+		t.Errorf("exit code %d, published %v", *r.Run.ExitCode, r.Published)
+	}
+	for _, s := range r.Steps {
+		if s.Node == "main.b" && (!strings.Contains(s.Error, `models/b.sql:2:18: main.b: ref("c"): that the model reads it`) || !strings.Contains(s.Hint, "-- depends_on: {{ ref('c') }}")) {
+			t.Errorf("%s, %s", s.Error, s.Hint)
+		}
+	}
+}

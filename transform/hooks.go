@@ -451,8 +451,8 @@ func (b *Builder) Begin(ctx context.Context, nodes []*models.Node) (notes []stri
 	return notes, errors.Join(failed...)
 }
 
-// Start runs the hooks of the run's start in an engine that only judges tables: checks find the macros and types that they make. What asks for
-// rows that are not there is passed over.
+// Start runs the hooks of the run's start in an engine that only judges tables: checks find the macros and types that they make. What
+// asks for rows that are not there is passed over.
 func (b *Builder) Start(ctx context.Context) error {
 	_, err := b.start(ctx, false)
 	return err

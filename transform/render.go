@@ -3,6 +3,7 @@ package transform
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/internal/clock"
@@ -13,7 +14,7 @@ import (
 )
 
 func (b *Builder) render(ctx context.Context, job Job) (*jinja.Output, error) {
-	s := &session{Builder: b, ctx: ctx, job: job}
+	s := &session{Builder: b, ctx: ctx, job: job, known: true}
 	out, err := job.Node.Model.Template.Render(ctx, jinja.ModelGlobals(s, s.facts()), b.options(job.Node))
 	if err != nil {
 		return nil, err
@@ -113,6 +114,7 @@ type session struct {
 	job Job
 
 	hook  *models.Hook // of the run, which has no model; nil for others
+	known bool         // what the template refers to must be among what its model is known to read
 	quiet bool         // it is rendered to be looked at: what it says is said when it runs
 }
 
@@ -130,10 +132,15 @@ func (s *session) Ref(pkg, name, version string) (jinja.Relation, error) {
 	if n == nil {
 		return jinja.Relation{}, &jinja.Error{Msg: fmt.Sprintf("ref(%q): no model is named so", name)}
 	}
+	if s.known && !slices.Contains(s.job.Node.Needs, n) {
+		return jinja.Relation{}, &jinja.Error{
+			Msg:  fmt.Sprintf("ref(%q): that the model reads it was not to be seen when the project was loaded, and so it may not be built yet", name),
+			Hint: "write at the top of the model: -- depends_on: {{ ref(" + refWords(pkg, name, version) + ") }}"}
+	}
 	if s.Apart || n.Model == nil || n.Model.Materialized != models.Ephemeral { // a table of a checks file has none
 		return s.relation(n), nil
 	}
-	inner := &session{Builder: s.Builder, ctx: s.ctx, job: Job{Node: n}}
+	inner := &session{Builder: s.Builder, ctx: s.ctx, job: Job{Node: n}, known: s.known}
 	out, err := n.Model.Template.Render(s.ctx, jinja.ModelGlobals(inner, inner.facts()), s.options(n))
 	if err != nil {
 		return jinja.Relation{}, err
@@ -143,6 +150,18 @@ func (s *session) Ref(pkg, name, version string) (jinja.Relation, error) {
 	}
 	// On one line it may stand in a comment: -- depends_on: {{ ref('it') }}
 	return jinja.Relation{Schema: n.Schema, Name: n.Table, Kind: "cte", SQL: "(" + portable.OneLine(out.Text) + ")"}, nil
+}
+
+// refWords are the arguments of ref().
+func refWords(pkg, name, version string) string {
+	words := "'" + name + "'"
+	if pkg != "" {
+		words = "'" + pkg + "', " + words
+	}
+	if version != "" {
+		words += ", v=" + version
+	}
+	return words
 }
 
 // Source implements jinja.Engine.

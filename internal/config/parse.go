@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -41,7 +42,12 @@ type File struct {
 
 // Parse reads one YAML document. The File is never nil; when the problems contain an error its Decode does nothing,
 // so that callers can gather the problems of all files before they stop.
-func Parse(name string, src []byte) (*File, Problems) {
+func Parse(name string, src []byte) (*File, Problems) { return parse(name, src, false) }
+
+// ParseLast is Parse of another tool's file, in which the last of several keys of one name counts: that is a warning.
+func ParseLast(name string, src []byte) (*File, Problems) { return parse(name, src, true) }
+
+func parse(name string, src []byte, last bool) (*File, Problems) {
 	f := &File{Name: name}
 	whole := Pos{File: name}
 	if len(src) > maxFileSize {
@@ -57,7 +63,7 @@ func Parse(name string, src []byte) (*File, Problems) {
 	if problems != nil {
 		return f, problems
 	}
-	b := builder{file: f, anchors: map[string]*node{}}
+	b := builder{file: f, anchors: map[string]*node{}, last: last}
 	f.root = b.build(doc, Pos{File: name, Line: 1, Column: 1, src: f}, 0)
 	if b.problems.HasErrors() {
 		f.root = nil
@@ -296,6 +302,7 @@ type builder struct {
 	file       *File
 	anchors    map[string]*node
 	problems   Problems
+	last       bool // the last of several keys of one name counts
 	aliasNodes int
 	tooMany    bool
 	tooDeep    bool
@@ -456,7 +463,12 @@ func (b *builder) mapping(src ast.Node, values []*ast.MappingValueNode, flow boo
 			b.problem(keyPos, "a key must be a plain word or a quoted text", "")
 			continue
 		}
-		if first, ok := seen[key]; ok {
+		first, twice := seen[key]
+		if twice && b.last {
+			said := fmt.Sprintf("duplicate key %q: what line %d says has no effect", key, first.Line)
+			b.problems = append(b.problems, keyPos.Warning(said, "take one of them out"))
+			m.entries = slices.DeleteFunc(m.entries, func(e entry) bool { return e.key == key })
+		} else if twice {
 			b.problem(keyPos, fmt.Sprintf("duplicate key %q", key), fmt.Sprintf("it is already set in line %d", first.Line))
 			continue
 		}

@@ -77,8 +77,8 @@ func TestLockdown(t *testing.T) {
 	}
 }
 
-// TestLockdownOfPatterns: a folder whose name would be a pattern may be read too, by the path with its letters taken for themselves, and what it
-// would stand for as a pattern may not.
+// TestLockdownOfPatterns: a folder whose name would be a pattern may be read too, by the path with its letters taken for themselves,
+// and what it would stand for as a pattern may not.
 func TestLockdownOfPatterns(t *testing.T) {
 	root := t.TempDir()
 	in, other := filepath.Join(root, "in[a] *"), filepath.Join(root, "ina x")
@@ -91,7 +91,8 @@ func TestLockdownOfPatterns(t *testing.T) {
 		}
 	}
 	db := testDB(t, Config{Dirs: []string{in}})
-	for path, allowed := range map[string]bool{root + "/in[[]a] [*]/x.csv": true, root + "/in[[]a] [*]/*.csv": true, root + "/in[a] */x.csv": false, root + "/ina x/x.csv": false, root + "/ina*/x.csv": false} {
+	for path, allowed := range map[string]bool{root + "/in[[]a] [*]/x.csv": true, root + "/in[[]a] [*]/*.csv": true,
+		root + "/in[a] */x.csv": false, root + "/ina x/x.csv": false, root + "/ina*/x.csv": false} {
 		if err := db.Exec(t.Context(), "SELECT * FROM read_csv('"+path+"')"); (err == nil) != allowed {
 			t.Errorf("%s: %v", path, err)
 		}

@@ -81,7 +81,8 @@ func (l *Loader) snapshotDir(n int64) string {
 // that was moved gets a catalog that names its new place.
 func (l *Loader) Prepare(ctx context.Context) error {
 	if strings.Contains(l.cfg.Root, "?") {
-		return fmt.Errorf("write to target %s: DuckDB opens no database on a path with a question mark: move the project, or name another path for the target", l.cfg.Root)
+		return fmt.Errorf("write to target %s: DuckDB opens no database on a path with a question mark: "+
+			"move the project, or name another path for the target", l.cfg.Root)
 	}
 	for _, dir := range []string{l.cfg.Root, filepath.Join(l.cfg.Root, "data"), filepath.Join(l.cfg.Root, "snapshots")} {
 		if err := fsx.MkdirAll("target", dir, 0o755); err != nil {

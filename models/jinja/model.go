@@ -195,8 +195,8 @@ func callEnvVar(e Engine, a Args) (any, error) {
 		return v, nil
 	}
 	if vals[1] == nil {
-		return nil, &Error{Msg: "a model cannot see the environment variable '" + name + "'",
-			Hint: "put it under vars: in the project as " + name + ": ${" + name + "}, and write var('" + name +
+		return nil, &Error{Msg: "there is no environment variable '" + name + "' that a model may see",
+			Hint: "set it; in a project that is not dbt's put it under vars: as " + name + ": ${" + name + "}, and write var('" + name +
 				"'); or give a default: env_var('" + name + "', '…')"}
 	}
 	return a.r.str(vals[1])

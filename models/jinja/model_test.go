@@ -112,7 +112,7 @@ func TestModelGlobals(t *testing.T) {
 		{"\n{{ render('{{ 1 / 0 }}') }}", "error: m.sql:2:4: division by zero"},
 		{"{{ var('q') }}", "error: m.sql:1:4: variable 'q' is not set (set it under vars, or give a default: var('q', …))"},
 		{"{{ env_var('HOME') }} {{ env_var('X', 'y') }}", "/home y"},
-		{"{{ env_var('X') }}", "error: m.sql:1:4: a model cannot see the environment variable 'X' (put it under vars: in the project as X: ${X}, and write var('X'); or give a default: env_var('X', '…'))"},
+		{"{{ env_var('X') }}", "error: m.sql:1:4: there is no environment variable 'X' that a model may see (set it; in a project that is not dbt's put it under vars: as X: ${X}, and write var('X'); or give a default: env_var('X', '…'))"},
 		{"{{ this }} {{ this.schema }} {{ this.name }} {{ this.identifier }} {{ this.database }} {{ this.is_table }}", `"main"."m" main m m None True`},
 		{"{% if is_incremental() %}inc{% endif %} {{ execute }} {{ target.name }} {{ target.type }}", "inc True dev duckdb"},
 		{"{% macro m() %}{{ return([1, 2]) }}{% endmacro %}{{ m()[1] }}{% for x in m() %}{{ x }}{% endfor %}", "212"},
