@@ -57,7 +57,9 @@ type Run struct {
 	ID          string
 	Command     string // run, test, compile…; "" is run
 	FullRefresh bool
-	Selected    []string // unique ids, as the graph has them
+	// From and To are the range that microbatch models are built for; zero where they choose their own.
+	From, To time.Time
+	Selected []string // unique ids, as the graph has them
 }
 
 // Job is one model to build.
@@ -75,7 +77,8 @@ type Job struct {
 	// Divider takes out rows that must not be published; nil takes none.
 	Divider Divider
 
-	own *draft // that post-hooks may change
+	own   *draft // that post-hooks may change
+	batch *batch // that is built; nil where there are none
 }
 
 // Divider takes rows out of what a model's SELECT gives, before they are part of a version. Files that it gives back are
@@ -140,7 +143,7 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 		return nil, err
 	}
 	b.demandOwn(ctx, job, out.Text)
-	built, err := b.run(ctx, job, out.Text)
+	built, err := b.runOrBatches(ctx, job, out)
 	if err != nil {
 		return nil, b.notYet(locate(err, out), job)
 	}

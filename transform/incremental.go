@@ -22,6 +22,7 @@ type joining struct {
 	written []warehouse.File   // that the version may keep, besides the landed ones
 	more    []warehouse.Equation
 	gone    []string // columns of the table that the SELECT does not have any more
+	window  string   // a condition: the rows that batches replace
 }
 
 // incremental joins what the SELECT gives with the version before.
@@ -31,7 +32,12 @@ func (b *Builder) incremental(ctx context.Context, job Job, name warehouse.Name,
 	if err != nil {
 		return nil, err
 	}
-	landed := []warehouse.File{file}
+	return j.divided(ctx, []warehouse.File{file}, columns)
+}
+
+// divided joins the rows that the divider lets through.
+func (j *joining) divided(ctx context.Context, landed []warehouse.File, columns []warehouse.Column) (_ *Built, err error) {
+	job := j.job
 	if job.Divider == nil {
 		return j.join(ctx, landed, columns, "merge")
 	}
@@ -62,6 +68,8 @@ func (j *joining) join(ctx context.Context, landed []warehouse.File, columns []w
 		return nil, err
 	}
 	switch m := j.job.Node.Model; {
+	case m.Strategy == models.StrategyMicrobatch:
+		in.Strategy, in.Predicates = warehouse.ReplaceWhere, append([]string{j.window}, m.Predicates...)
 	case m.Strategy == models.StrategyInsertOverwrite:
 		in.Strategy, in.Key = warehouse.OverwritePartitions, m.PartitionBy
 	case m.Strategy == models.StrategyDeleteInsert && len(m.UniqueKey) > 0:
