@@ -65,8 +65,7 @@ func (b *Builder) runOrBatches(ctx context.Context, job Job, first *jinja.Output
 	if job.Node.Model.Strategy != models.StrategyMicrobatch || job.Node.Model.Materialized != models.Incremental {
 		return b.run(ctx, job, first.Text)
 	}
-	g := &gathering{joining: joining{Builder: b, job: job, before: job.Before, name: warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}},
-		all: b.batches(job)}
+	g := &gathering{joining: *b.joining(job, warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}), all: b.batches(job)}
 	if size := job.Node.Model.Batches.Size; len(g.all) >= models.MaxBatches {
 		return nil, &Error{Pos: job.Node.Pos.String(), Err: fmt.Errorf("from %s on there are more than %d batches of a %s", g.all[0].Start.Format(time.DateOnly),
 			models.MaxBatches, size), Hint: "let it begin later, or choose a larger batch_size"}
@@ -133,7 +132,7 @@ func (g *gathering) flush(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	g.before, g.written, g.more = &built.Version, append(g.written, built.Written...), nil
+	g.before, g.known, g.written, g.more = built.Version.AsStored(), built.Version.Columns, append(g.written, built.Written...), nil
 	g.sum, g.landed, g.from = summed(g.sum, built.Equations), nil, i
 	return nil
 }
@@ -181,6 +180,9 @@ func (g *gathering) landBatch(ctx context.Context, job Job, sql string, i int) (
 	if err != nil {
 		return file, nil, err
 	}
+	if job.Shape == nil {
+		g.made = sameTypes(g.made, columns, i == 0)
+	}
 	if where := g.own(i); where != "" {
 		head, tail = "SELECT * FROM (\n"+head, tail+"\n) AS q WHERE "+where
 	}
@@ -195,6 +197,22 @@ func (g *gathering) landBatch(ctx context.Context, job Job, sql string, i int) (
 		g.before = nil
 	}
 	return file, columns, earlier(err, len(head))
+}
+
+// sameTypes are the columns of the batches so far, without the types in which they differ.
+func sameTypes(columns, of []warehouse.Column, first bool) []warehouse.Column {
+	if first {
+		return of
+	}
+	out := slices.Clone(columns)
+	for _, c := range of {
+		if at := find(out, c.Name); at < 0 {
+			out = append(out, c)
+		} else if out[at].Type != c.Type {
+			out[at].Type = ""
+		}
+	}
+	return out
 }
 
 // own is a condition on the rows that a batch gives. They lie in its time; but what makes a table, as dbt has it, is taken as it is, and loses

@@ -300,7 +300,7 @@ func (b *Builder) materialize(ctx context.Context, job Job, sql string, columns 
 	case models.Incremental:
 		return b.incremental(ctx, job, name, sql, columns)
 	case models.Snapshot:
-		return b.snapshot(ctx, job, name, sql)
+		return b.snapshot(ctx, job, name, sql, columns)
 	default:
 		return nil, fmt.Errorf("materialized=%q cannot be built", job.Node.Model.Materialized)
 	}
