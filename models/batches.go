@@ -112,7 +112,8 @@ func (b *Batches) ceiling(t time.Time) time.Time {
 
 // ParseEventTime reads a date or a time as dbt takes it, in UTC where it has no zone.
 func ParseEventTime(text string) (time.Time, error) {
-	for _, layout := range []string{time.DateOnly, time.DateTime, "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02T15:04", time.RFC3339, "2006-01-02 15:04:05Z07:00"} {
+	for _, layout := range []string{time.DateOnly, time.DateTime, "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02T15:04",
+		time.RFC3339, "2006-01-02 15:04:05Z07:00"} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC(), nil
 		}

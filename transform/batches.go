@@ -16,8 +16,8 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// A microbatch model's SELECT runs once for each batch of time, over those rows of what it reads that lie in the batch. What the batches give
-// replaces the rows of their time in one step, and is published together: where one of them fails, the table stays as it was.
+// A microbatch model's SELECT runs once for each batch of time, over those rows of what it reads that lie in the batch. What the
+// batches give replaces the rows of their time in one step, and is published together: where one fails, the table stays as it was.
 
 // batch is one of a model's batches.
 type batch struct {
@@ -67,8 +67,9 @@ func (b *Builder) runOrBatches(ctx context.Context, job Job, first *jinja.Output
 	}
 	g := &gathering{joining: *b.joining(job, warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}), all: b.batches(job)}
 	if size := job.Node.Model.Batches.Size; len(g.all) >= models.MaxBatches {
-		return nil, &Error{Pos: job.Node.Pos.String(), Err: fmt.Errorf("from %s on there are more than %d batches of a %s", g.all[0].Start.Format(time.DateOnly),
-			models.MaxBatches, size), Hint: "let it begin later, or choose a larger batch_size"}
+		from := g.all[0].Start.Format(time.DateOnly)
+		return nil, &Error{Pos: job.Node.Pos.String(), Err: fmt.Errorf("from %s on there are more than %d batches of a %s", from, models.MaxBatches, size),
+			Hint: "let it begin later, or choose a larger batch_size"}
 	}
 	for i := range g.all {
 		if err := g.add(ctx, i); err != nil {
@@ -110,7 +111,8 @@ func (g *gathering) add(ctx context.Context, i int) error {
 	}
 	text := changed(g.columns, columns).String()
 	if i > 0 && text != "" && policy(job.Node) == models.SchemaChangeSync {
-		return schemaError(job.Node, fmt.Sprintf("the batch of %s has other columns than those before it: %s", g.all[i].Start.Format("2006-01-02 15:04"), text))
+		of := g.all[i].Start.Format("2006-01-02 15:04")
+		return schemaError(job.Node, fmt.Sprintf("the batch of %s has other columns than those before it: %s", of, text))
 	}
 	g.columns, err = warehouse.UnionColumns(g.columns, columns)
 	g.landed = append(g.landed, file)
@@ -215,8 +217,8 @@ func sameTypes(columns, of []warehouse.Column, first bool) []warehouse.Column {
 	return out
 }
 
-// own is a condition on the rows that a batch gives. They lie in its time; but what makes a table, as dbt has it, is taken as it is, and loses
-// what the batches behind it replace.
+// own is a condition on the rows that a batch gives. They lie in its time; but what makes a table, as dbt has it, is taken as it is,
+// and loses what the batches behind it replace.
 func (g *gathering) own(i int) string {
 	eventTime := g.job.Node.Model.Batches.EventTime
 	switch {
@@ -236,7 +238,8 @@ func (g *gathering) gather(ctx context.Context, to int) ([]warehouse.File, error
 	if len(g.landed) < 2 {
 		return g.landed, nil
 	}
-	f, err := g.Warehouse.Write(ctx, g.Warehouse.Dialect().Scan(g.landed, g.columns), filepath.Join(g.job.Dir, fmt.Sprintf("batches-%d.parquet", to)))
+	path := filepath.Join(g.job.Dir, fmt.Sprintf("batches-%d.parquet", to))
+	f, err := g.Warehouse.Write(ctx, g.Warehouse.Dialect().Scan(g.landed, g.columns), path)
 	if err != nil {
 		return nil, fmt.Errorf("gather the batches of %s: %w", g.name, err)
 	}

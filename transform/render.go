@@ -145,7 +145,8 @@ func (s *session) Ref(pkg, name, version string) (jinja.Relation, error) {
 		return jinja.Relation{}, locate(err, out)
 	}
 	// On one line it may stand in a comment: -- depends_on: {{ ref('it') }}
-	return s.batched(jinja.Relation{Schema: n.Schema, Name: n.Table, Kind: "cte", SQL: "(" + portable.OneLine(out.Text) + ")"}, n.EventTime()), nil
+	inlined := jinja.Relation{Schema: n.Schema, Name: n.Table, Kind: "cte", SQL: "(" + portable.OneLine(out.Text) + ")"}
+	return s.batched(inlined, n.EventTime()), nil
 }
 
 // Source implements jinja.Engine.

@@ -93,8 +93,8 @@ func (v Version) AsStored() *Version {
 	return &v
 }
 
-// Remade gives the columns of a table's next version the types that readers are to find again. A column that was there keeps its type, when what
-// the SELECT gives is of that too; one that comes gets the SELECT's.
+// Remade gives the columns of a table's next version the types that readers are to find again. A column that was there keeps its type,
+// when what the SELECT gives is of that too; one that comes gets the SELECT's.
 func Remade(next, before, made []Column) []Column {
 	out := slices.Clone(next)
 	for i, c := range out {
