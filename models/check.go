@@ -103,8 +103,8 @@ type Condition struct {
 // IsZero says that the condition was not written.
 func (c Condition) IsZero() bool { return c.Op == "" && c.SQL == "" }
 
-// Holds compares failing rows, where the condition is not SQL, of so many that were checked, with the limit. Failing rows of none, which a query may
-// find, are all of them.
+// Holds compares failing rows, where the condition is not SQL, of so many that were checked, with the limit. Failing rows of none,
+// which a query may find, are all of them.
 func (c Condition) Holds(failing, checked int64) bool {
 	left, right := float64(failing), float64(c.Limit.Count)
 	if c.Limit.IsPercent {

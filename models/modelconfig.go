@@ -38,13 +38,12 @@ var ofMerge = []string{"merge_clauses", "merge_update_condition", "merge_insert_
 
 // withoutEffect are dbt's keys that change nothing here, and why.
 var withoutEffect = map[string]string{
-	"database":           "a target has one database",
-	"target_database":    "a target has one database",
-	"grants":             "who may read the tables is said where they are stored",
-	"sql_header":         "a model is one SELECT",
-	"concurrent_batches": "there are no batches",
-	"persist_docs":       "", // descriptions are always kept
-	"docs":               "", "group": "", "access": "", "meta": "", "packages": "", "static_analysis": "", "event_time": "", "quote_columns": "",
+	"database":        "a target has one database",
+	"target_database": "a target has one database",
+	"grants":          "who may read the tables is said where they are stored",
+	"sql_header":      "a model is one SELECT",
+	"persist_docs":    "", // descriptions are always kept
+	"docs":            "", "group": "", "access": "", "meta": "", "packages": "", "static_analysis": "", "event_time": "", "quote_columns": "", "concurrent_batches": "",
 	"column_types": "", "batch_size": "", "begin": "", "lookback": "", "freshness": "", "enabled": "", "schema": "", "alias": "", "target_schema": "",
 }
 
@@ -272,10 +271,7 @@ func (c *configuring) strategy(s setting) {
 		return
 	}
 	switch m.Strategy = Strategy(strings.ReplaceAll(text, "delete_insert", string(StrategyDeleteInsert))); m.Strategy {
-	case StrategyAppend, StrategyMerge, StrategyDeleteInsert, StrategyInsertOverwrite:
-	case "microbatch":
-		m.Strategy = ""
-		c.cannot(s, "incremental_strategy=\"microbatch\" is not there", "use merge or delete+insert with a condition on the time, and millrace backfill for ranges of the past")
+	case StrategyAppend, StrategyMerge, StrategyDeleteInsert, StrategyInsertOverwrite, StrategyMicrobatch:
 	default:
 		m.Strategy = ""
 		if c.p.Macros.Has("get_incremental_" + text + "_sql") {
@@ -477,6 +473,8 @@ func (l *loader) consistent(n *Node) bool {
 		l.problem(n.Pos, "add unique_key to config()", "%s: incremental_strategy=%q needs a unique_key", n.Name(), m.Strategy)
 	case m.Strategy == StrategyInsertOverwrite && len(m.PartitionBy) == 0:
 		l.problem(n.Pos, "add partition_by to config()", "%s: incremental_strategy=%q needs partition_by", n.Name(), m.Strategy)
+	case m.Strategy == StrategyMicrobatch:
+		return l.batches(n)
 	case len(m.MergeUpdate) > 0 && len(m.MergeExclude) > 0:
 		l.problem(n.Pos, "use one of them", "%s: merge_update_columns and merge_exclude_columns contradict each other", n.Name())
 	default:

@@ -435,6 +435,7 @@ const (
 	StrategyMerge           Strategy = "merge"
 	StrategyDeleteInsert    Strategy = "delete+insert"
 	StrategyInsertOverwrite Strategy = "insert_overwrite" // the partitions that the SELECT has rows of are replaced
+	StrategyMicrobatch      Strategy = "microbatch"       // the SELECT runs once for each batch of time, and replaces the rows of it
 )
 
 // What an incremental model does when its SELECT has other columns than its table, with dbt's names.
@@ -461,6 +462,7 @@ type Model struct {
 
 	OnSchemaChange string   // of an incremental model
 	PartitionBy    []string // columns of insert_overwrite
+	Batches        *Batches // of microbatch
 	Predicates     []string // incremental_predicates: conditions on the rows of the table that a merge or a delete may touch
 	MergeUpdate    []string // merge_update_columns: the only columns that a merge changes in rows that exist; nil: all
 	MergeExclude   []string // merge_exclude_columns: columns that it leaves as they are

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/millrace/millrace/internal/fileread"
 	"github.com/millrace/millrace/models/jinja"
@@ -222,7 +223,16 @@ func (t *trial) Doc(_, name string) (string, error) {
 func (t *trial) Graph() (any, error) { return (&Project{}).makeGraph(), nil }
 
 // Model implements jinja.Engine.
-func (t *trial) Model() (any, error) { return t.project.ModelFacts(t.node), nil }
+func (t *trial) Model() (any, error) {
+	facts := t.project.ModelFacts(t.node)
+	for _, s := range slices.Concat(t.before, t.config) {
+		if s.key == "incremental_strategy" && s.value == string(StrategyMicrobatch) { // any batch will do
+			start := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+			return facts, facts.Set("batch", Batch{start, start.AddDate(0, 0, 1)}.Facts("day"))
+		}
+	}
+	return facts, nil
+}
 
 // Warn implements jinja.Engine.
 func (t *trial) Warn(jinja.Position, string) {}

@@ -24,6 +24,9 @@ import (
 func (r *run) forTemplates() transform.Run {
 	r.templatesOnce.Do(func() {
 		r.templates = transform.Run{Started: r.LogicalTime, ID: r.ID, FullRefresh: r.selection.FullRefresh}
+		if of := r.selection.EventTime; of != nil {
+			r.templates.From, r.templates.To = of.From, of.To
+		}
 		for _, n := range r.nodes {
 			r.templates.Selected = append(r.templates.Selected, r.Project.UniqueID(n))
 		}

@@ -100,7 +100,7 @@ func (e *Engine) already(ctx context.Context, r *journal.Run, err error) (*Repor
 // target or a rebuild does not stand for it.
 func (e *Engine) whole(req Request, locks []string) bool {
 	if len(locks) != 1 || e.Project.Pipeline(locks[0]) == nil || e.Project.Target.Name != e.Project.DefaultTarget ||
-		req.FullRefresh || req.Rebuild || req.AllowEmpty || req.AllowShrunken {
+		req.FullRefresh || req.Rebuild || req.AllowEmpty || req.AllowShrunken || req.EventTime != nil {
 		return false
 	}
 	for _, n := range e.Project.Nodes {

@@ -162,7 +162,8 @@ func (e *Engine) pending(ctx context.Context, pipelineName string, nodes []*mode
 		out.Why = "it is running now"
 	case r.ProjectHash != e.Project.Hash:
 		out.Why = "the project has changed since"
-	case r.Selection.FullRefresh || r.Selection.Rebuild || r.Selection.AllowEmpty || r.Selection.AllowShrunken || !reflect.DeepEqual(r.Selection.Nodes, names(nodes)):
+	case r.Selection.FullRefresh || r.Selection.Rebuild || r.Selection.AllowEmpty || r.Selection.AllowShrunken ||
+		r.Selection.EventTime != nil || !reflect.DeepEqual(r.Selection.Nodes, names(nodes)):
 		out.Why = "it had another selection or other flags"
 	default:
 		out.Resumed = true

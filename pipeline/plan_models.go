@@ -167,13 +167,13 @@ func (pl *planning) model(ctx context.Context, b *transform.Builder, n *models.N
 	if err != nil {
 		return err
 	}
+	var made []warehouse.Column // whose types readers are to find: a contract says its own, and an external model is its file
 	if n.Model.Materialized != models.View && n.Model.Materialized != models.Ephemeral {
-		made := columns
+		if n.Model.Materialized != models.External && n.Contract() == nil {
+			made = columns
+		}
 		if columns, err = warehouse.StoredColumns(columns); err != nil {
 			return err
-		}
-		if n.Model.Materialized == models.Table && n.Contract() == nil {
-			columns = warehouse.AsMade(columns, made)
 		}
 	}
 	if columns, err = pl.contracted(n, one, columns, job.Before); err != nil {
@@ -184,7 +184,7 @@ func (pl *planning) model(ctx context.Context, b *transform.Builder, n *models.N
 			return &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: fmt.Errorf("unique_key: the SELECT has no column %q", key), Hint: "the columns are: " + columnNames(columns)}
 		}
 	}
-	if columns, err = b.Planned(ctx, job, sql, columns); err != nil {
+	if columns, err = b.Planned(ctx, job, sql, columns, made); err != nil {
 		return err
 	}
 	one.Columns = columns

@@ -24,14 +24,15 @@ import (
 
 // Request says what to run.
 type Request struct {
-	Nodes         []*models.Node  // in dependency order
-	FullRefresh   bool            // rebuild incremental nodes from nothing
-	Rebuild       bool            // build models although nothing has changed
-	AllowEmpty    bool            // let empty snapshots replace tables
-	AllowShrunken bool            // let much smaller snapshots replace tables
-	LogicalTime   time.Time       // the time that the run stands for; zero: now
-	Trigger       journal.Trigger // what began it; "" a command
-	Firing        string          // that it belongs to; "" for none
+	Nodes         []*models.Node     // in dependency order
+	FullRefresh   bool               // rebuild incremental nodes from nothing
+	Rebuild       bool               // build models although nothing has changed
+	AllowEmpty    bool               // let empty snapshots replace tables
+	AllowShrunken bool               // let much smaller snapshots replace tables
+	LogicalTime   time.Time          // the time that the run stands for; zero: now
+	EventTime     *journal.EventTime // what microbatch models are built for; nil: they choose
+	Trigger       journal.Trigger    // what began it; "" a command
+	Firing        string             // that it belongs to; "" for none
 }
 
 // Report is what became of a run.
@@ -143,7 +144,7 @@ func (e *Engine) Run(ctx context.Context, req Request) (*Report, error) {
 // selection is what the journal remembers of a request.
 func (e *Engine) selection(req Request) journal.Selection {
 	return journal.Selection{Nodes: names(req.Nodes), Target: e.Project.Target.Name, FullRefresh: req.FullRefresh, Rebuild: req.Rebuild,
-		AllowEmpty: req.AllowEmpty, AllowShrunken: req.AllowShrunken}
+		AllowEmpty: req.AllowEmpty, AllowShrunken: req.AllowShrunken, EventTime: req.EventTime}
 }
 
 // fresh is a new run, which overtakes the interrupted one if there is one. The caller holds the locks.

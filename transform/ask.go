@@ -214,7 +214,11 @@ func (s *session) Model() (any, error) {
 	if s.hook != nil {
 		return s.Project.OperationFacts(*s.hook), nil
 	}
-	return s.Project.ModelFacts(s.job.Node), nil
+	facts := s.Project.ModelFacts(s.job.Node)
+	if s.job.batch == nil {
+		return facts, nil
+	}
+	return facts, facts.Set("batch", s.job.batch.Facts(s.job.Node.Model.Batches.Size))
 }
 
 // name is what is rendered: a node, or a hook of the run.

@@ -55,7 +55,9 @@ type Run struct {
 	ID          string
 	Command     string // run, test, compile…; "" is run
 	FullRefresh bool
-	Selected    []string // unique ids, as the graph has them
+	// From and To are the range that microbatch models are built for; zero where they choose their own.
+	From, To time.Time
+	Selected []string // unique ids, as the graph has them
 }
 
 // Job is one model to build.
@@ -73,7 +75,8 @@ type Job struct {
 	// Divider takes out rows that must not be published; nil takes none.
 	Divider Divider
 
-	own *draft // that post-hooks may change
+	own   *draft // that post-hooks may change
+	batch *batch // that is built; nil where there are none
 }
 
 // Divider takes rows out of what a model's SELECT gives, before they are part of a version. Files that it gives back are
@@ -138,7 +141,7 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 		return nil, err
 	}
 	b.demandOwn(ctx, job, out.Text)
-	built, err := b.run(ctx, job, out.Text)
+	built, err := b.runOrBatches(ctx, job, out)
 	if err != nil {
 		return nil, b.notYet(locate(err, out), job)
 	}
@@ -296,7 +299,7 @@ func (b *Builder) materialize(ctx context.Context, job Job, sql string, columns 
 	case models.Incremental:
 		return b.incremental(ctx, job, name, sql, columns)
 	case models.Snapshot:
-		return b.snapshot(ctx, job, name, sql)
+		return b.snapshot(ctx, job, name, sql, columns)
 	default:
 		return nil, fmt.Errorf("materialized=%q cannot be built", job.Node.Model.Materialized)
 	}

@@ -115,16 +115,22 @@ func (p *Parsed) Describe(ctx context.Context) ([]warehouse.Column, error) {
 }
 
 // Planned are the columns that the model's table gets by a SELECT that has these, as they are stored: a snapshot adds its own, and an
-// incremental model has those of the table that it adds to.
-func (b *Builder) Planned(ctx context.Context, job Job, sql string, columns []warehouse.Column) ([]warehouse.Column, error) {
+// incremental model has those of the table that it adds to. Made are those of the SELECT itself, where readers are to find its types.
+func (b *Builder) Planned(ctx context.Context, job Job, sql string, columns, made []warehouse.Column) ([]warehouse.Column, error) {
+	var before *warehouse.Version
+	var known []warehouse.Column
+	if job.Before != nil {
+		before, known = job.Before.AsStored(), job.Before.Columns
+	}
 	switch m := job.Node.Model; {
-	case m.Materialized == models.Incremental && job.Before != nil:
-		return ColumnsAfter(job.Node, job.Before.Columns, columns)
+	case m.Materialized == models.Incremental && before != nil:
+		after, err := ColumnsAfter(job.Node, before.Columns, columns)
+		return warehouse.Remade(after, known, made), err
 	case m.Materialized == models.Snapshot && m.Slowly != nil:
 		in := slowlyInput(m.Slowly)
-		in.Name, in.Prev, in.Columns = warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}, job.Before, columns
+		in.Name, in.Prev, in.Columns = warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}, before, columns
 		after, err := warehouse.SlowlyColumns(ctx, b.Warehouse, in, sql)
-		return after, slowlyError(job.Node, err)
+		return warehouse.Remade(after, known, made), slowlyError(job.Node, err)
 	}
-	return columns, nil
+	return warehouse.Remade(columns, nil, made), nil
 }

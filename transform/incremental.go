@@ -21,17 +21,36 @@ type joining struct {
 	before  *warehouse.Version // as new rows meet it
 	written []warehouse.File   // that the version may keep, besides the landed ones
 	more    []warehouse.Equation
-	gone    []string // columns of the table that the SELECT does not have any more
+	gone    []string           // columns of the table that the SELECT does not have any more
+	window  string             // a condition: the rows that batches replace
+	known   []warehouse.Column // of the version before, as readers know them
+	made    []warehouse.Column // of the SELECT, where readers are to find its types
 }
 
 // incremental joins what the SELECT gives with the version before.
 func (b *Builder) incremental(ctx context.Context, job Job, name warehouse.Name, sql string, columns []warehouse.Column) (*Built, error) {
-	j := &joining{Builder: b, job: job, name: name, before: job.Before}
+	j := b.joining(job, name)
+	if job.Shape == nil { // no contract says the types
+		j.made = columns
+	}
 	file, columns, err := j.land(ctx, sql, columns)
 	if err != nil {
 		return nil, err
 	}
-	landed := []warehouse.File{file}
+	return j.divided(ctx, []warehouse.File{file}, columns)
+}
+
+func (b *Builder) joining(job Job, name warehouse.Name) *joining {
+	j := &joining{Builder: b, job: job, name: name}
+	if job.Before != nil {
+		j.before, j.known = job.Before.AsStored(), job.Before.Columns
+	}
+	return j
+}
+
+// divided joins the rows that the divider lets through.
+func (j *joining) divided(ctx context.Context, landed []warehouse.File, columns []warehouse.Column) (_ *Built, err error) {
+	job := j.job
 	if job.Divider == nil {
 		return j.join(ctx, landed, columns, "merge")
 	}
@@ -62,6 +81,8 @@ func (j *joining) join(ctx context.Context, landed []warehouse.File, columns []w
 		return nil, err
 	}
 	switch m := j.job.Node.Model; {
+	case m.Strategy == models.StrategyMicrobatch:
+		in.Strategy, in.Predicates = warehouse.ReplaceWhere, append([]string{j.window}, m.Predicates...)
 	case m.Strategy == models.StrategyInsertOverwrite:
 		in.Strategy, in.Key = warehouse.OverwritePartitions, m.PartitionBy
 	case m.Strategy == models.StrategyDeleteInsert && len(m.UniqueKey) > 0:
@@ -181,6 +202,7 @@ func (j *joining) built(ctx context.Context, landed []warehouse.File, v warehous
 			written = append(written, f)
 		}
 	}
+	v.Columns = warehouse.Remade(v.Columns, j.known, j.made)
 	return j.Builder.built(ctx, v, landed, written, slices.Concat(j.more, equations)...)
 }
 

@@ -14,6 +14,9 @@ import (
 )
 
 func (b *Builder) render(ctx context.Context, job Job) (*jinja.Output, error) {
+	if job.batch == nil && job.Node.Model.Strategy == models.StrategyMicrobatch {
+		job.batch = b.batches(job)[0]
+	}
 	s := &session{Builder: b, ctx: ctx, job: job, known: true}
 	out, err := job.Node.Model.Template.Render(ctx, jinja.ModelGlobals(s, s.facts()), b.options(job.Node))
 	if err != nil {
@@ -26,7 +29,7 @@ func (b *Builder) render(ctx context.Context, job Job) (*jinja.Output, error) {
 func (s *session) facts() jinja.Facts {
 	n := s.job.Node
 	f := s.Builder.facts(s.relation(n))
-	f.Incremental = n.Model.Materialized == models.Incremental && s.job.Before != nil
+	f.Incremental = n.Model.Materialized == models.Incremental && (s.job.Before != nil || s.job.batch != nil && s.job.batch.added)
 	return f
 }
 
@@ -138,7 +141,7 @@ func (s *session) Ref(pkg, name, version string) (jinja.Relation, error) {
 			Hint: "write at the top of the model: -- depends_on: {{ ref(" + refWords(pkg, name, version) + ") }}"}
 	}
 	if s.Apart || n.Model == nil || n.Model.Materialized != models.Ephemeral { // a table of a checks file has none
-		return s.relation(n), nil
+		return s.batched(s.relation(n), n.EventTime()), nil
 	}
 	inner := &session{Builder: s.Builder, ctx: s.ctx, job: Job{Node: n}, known: s.known}
 	out, err := n.Model.Template.Render(s.ctx, jinja.ModelGlobals(inner, inner.facts()), s.options(n))
@@ -149,7 +152,8 @@ func (s *session) Ref(pkg, name, version string) (jinja.Relation, error) {
 		return jinja.Relation{}, locate(err, out)
 	}
 	// On one line it may stand in a comment: -- depends_on: {{ ref('it') }}
-	return jinja.Relation{Schema: n.Schema, Name: n.Table, Kind: "cte", SQL: "(" + portable.OneLine(out.Text) + ")"}, nil
+	inlined := jinja.Relation{Schema: n.Schema, Name: n.Table, Kind: "cte", SQL: "(" + portable.OneLine(out.Text) + ")"}
+	return s.batched(inlined, n.EventTime()), nil
 }
 
 // refWords are the arguments of ref().
@@ -171,7 +175,7 @@ func (s *session) Source(source, table string) (jinja.Relation, error) {
 		a, err := s.Project.Absent(source, table)
 		return s.relation(&models.Node{Schema: a.Schema, Table: a.Table}), err
 	}
-	return s.relation(n), nil
+	return s.batched(s.relation(n), s.Project.SourceEventTime(source, table)), nil
 }
 
 // SetConfig implements jinja.Engine: the loader has read it already.

@@ -12,7 +12,7 @@ import (
 )
 
 // snapshot brings what the SELECT gives now into the table of all states that its rows have had.
-func (b *Builder) snapshot(ctx context.Context, job Job, name warehouse.Name, sql string) (*Built, error) {
+func (b *Builder) snapshot(ctx context.Context, job Job, name warehouse.Name, sql string, made []warehouse.Column) (*Built, error) {
 	how := job.Node.Model.Slowly
 	if job.Divider != nil {
 		return nil, &Error{Pos: job.Node.Pos.String(), Err: errors.New("rows cannot be kept out of a snapshot: they would count as deleted"),
@@ -23,13 +23,20 @@ func (b *Builder) snapshot(ctx context.Context, job Job, name warehouse.Name, sq
 		return nil, err
 	}
 	in := slowlyInput(how)
-	in.Name, in.Prev, in.Landed, in.Columns, in.Now, in.Dir = name, job.Before, file, columns, job.Now, filepath.Join(job.Dir, "states")
+	in.Name, in.Landed, in.Columns, in.Now, in.Dir = name, file, columns, job.Now, filepath.Join(job.Dir, "states")
+	var known []warehouse.Column // as readers know them
+	if job.Before != nil {
+		in.Prev, known = job.Before.AsStored(), job.Before.Columns
+	}
 	if err := fsx.MkdirAll("model", in.Dir, 0o700); err != nil {
 		return nil, err
 	}
 	out, err := warehouse.Slowly(ctx, b.Warehouse, in)
 	if err != nil {
 		return nil, slowlyError(job.Node, err)
+	}
+	if job.Shape == nil {
+		out.Version.Columns = warehouse.Remade(out.Version.Columns, known, made)
 	}
 	return b.built(ctx, out.Version, []warehouse.File{file}, out.Written, out.Equations...)
 }

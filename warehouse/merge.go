@@ -23,6 +23,8 @@ const (
 	DeleteInsert Strategy = "delete+insert"
 	// OverwritePartitions is DeleteInsert by the columns that say which partition a row is of, for which NULL is one like others.
 	OverwritePartitions Strategy = "insert_overwrite"
+	// ReplaceWhere takes out the rows of which the predicates are true, whatever has landed; it has no key.
+	ReplaceWhere Strategy = "replace_where"
 )
 
 // MergeInput is one run's share of a keyed table.
@@ -125,7 +127,7 @@ func Merge(ctx context.Context, w Warehouse, in MergeInput) (*MergeResult, error
 
 // replaces says whether rows are replaced by groups, and not one by one.
 func (in *MergeInput) replaces() bool {
-	return in.Strategy == DeleteInsert || in.Strategy == OverwritePartitions
+	return in.Strategy == DeleteInsert || in.Strategy == OverwritePartitions || in.Strategy == ReplaceWhere
 }
 
 type merger struct {
@@ -168,6 +170,10 @@ func (m *merger) prepare(ctx context.Context) error {
 	}
 	var err error
 	if m.columns, err = UnionColumns(prev, landed); err != nil {
+		return err
+	}
+	if in.Strategy == ReplaceWhere {
+		m.stats.rows, err = m.count(ctx, m.d.Scan(in.Landed, m.columns))
 		return err
 	}
 	if err := m.resolveNames(); err != nil {
@@ -400,7 +406,7 @@ func (m *merger) publish(ctx context.Context, changes, deletes []File) (int64, e
 	return published, err
 }
 
-// deleteInsert replaces all rows of the landed keys.
+// deleteInsert replaces all rows of the landed keys, or those that a condition names.
 func (m *merger) deleteInsert(ctx context.Context) error {
 	if len(m.in.Deleted) > 0 || m.in.HasPresent || m.in.Mark != "" {
 		return fmt.Errorf("%s takes no deleted keys, no key set and no mark", m.in.Strategy)
@@ -419,7 +425,10 @@ func (m *merger) deleteInsert(ctx context.Context) error {
 		m.version(landed, nil, nil, published)
 	default:
 		before = prev.Rows
-		keys := m.keys(m.in.Landed)
+		var keys string
+		if len(m.in.Key) > 0 {
+			keys = m.keys(m.in.Landed)
+		}
 		var err error
 		t := Touch{Key: m.in.Key, Nulls: m.in.Strategy == OverwritePartitions, Predicates: m.in.Predicates}
 		if t.Predicates != nil {

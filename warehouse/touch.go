@@ -8,7 +8,7 @@ import (
 
 // Touch says which published rows landed ones may replace.
 type Touch struct {
-	Key        []string
+	Key        []string // empty: whatever has landed
 	Nulls      bool     // NULL is the same as NULL
 	Predicates []string // all must be true of the published row; they may call it as dbt does, or name its columns alone
 }
@@ -39,7 +39,7 @@ func (t Touch) all() string {
 	return strings.Join(parts, " AND ")
 }
 
-// Touched keeps the published rows whose key is in keys and of which the predicates are true.
+// Touched keeps the published rows whose key is in keys, where there is one, and of which the predicates are true.
 func (d *Dialect) Touched(published, keys string, t Touch) string {
 	return d.touch("", published, keys, t)
 }
@@ -50,6 +50,9 @@ func (d *Dialect) Untouched(published, keys string, t Touch) string {
 }
 
 func (d *Dialect) touch(not, published, keys string, t Touch) string {
+	if len(t.Key) == 0 {
+		return fmt.Sprintf("SELECT * FROM (\n%s\n) AS %s\nWHERE %s(%s)", indent(published), t.alias(), not, t.all())
+	}
 	same := d.match(t.Key, "k", t.alias())
 	if t.Nulls {
 		parts := make([]string, len(t.Key))

@@ -86,6 +86,46 @@ func AsMade(stored, made []Column) []Column {
 	return out
 }
 
+// AsStored is the version with the types of its files, by which new rows meet it.
+func (v Version) AsStored() *Version {
+	if columns, err := StoredColumns(v.Columns); err == nil {
+		v.Columns = columns
+	}
+	return &v
+}
+
+// Remade gives the columns of a table's next version the types that readers are to find again. A column that was there keeps its type,
+// when what the SELECT gives is of that too; one that comes gets the SELECT's.
+func Remade(next, before, made []Column) []Column {
+	out := slices.Clone(next)
+	for i, c := range out {
+		was, isThere := typeOf(before, c.Name)
+		is, isGiven := typeOf(made, c.Name)
+		switch {
+		case !isThere:
+			was = is
+		case isGiven && is != was && !(was == "HUGEINT" && isWhole(is)):
+			continue
+		}
+		if as, err := Stored(was); isMade(was) && err == nil && as == c.Type {
+			out[i].Type = was
+		}
+	}
+	return out
+}
+
+func typeOf(columns []Column, name string) (string, bool) {
+	at := slices.IndexFunc(columns, func(c Column) bool { return strings.EqualFold(c.Name, name) })
+	if at < 0 {
+		return "", false
+	}
+	return columns[at].Type, true
+}
+
+func isWhole(t string) bool {
+	return slices.Contains([]string{"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT"}, t)
+}
+
 func isMade(t string) bool { return t == "HUGEINT" || t == "INTERVAL" || strings.HasPrefix(t, "ENUM(") }
 
 func (t Type) stored() (Type, error) {

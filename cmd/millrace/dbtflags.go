@@ -32,8 +32,6 @@ var dbtElsewhere = []struct {
 	{"defer-state", "", "what is not selected is read as it is published in the target; --state says what state: compares with", false},
 	{"empty", "", "millrace plan checks the SQL of every model against the tables that it reads, and builds nothing", true},
 	{"sample", "", "there is no sample of sources: give the models a condition by --vars", false},
-	{"event-time-start", "", "millrace backfill runs over a range of time", false},
-	{"event-time-end", "", "millrace backfill runs over a range of time", false},
 	{"resource-type", "", "write it into the selector: orders+,resource_type:model", false},
 	{"resource-types", "", "write it into the selector: orders+,resource_type:model", false},
 	{"exclude-resource-type", "", "write --exclude resource_type:seed", false},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/secret"
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/pipeline/telemetry"
@@ -55,6 +56,8 @@ func (a *app) runCommand() *cobra.Command {
 	f.BoolVar(&req.rebuild, "rebuild", false, "build models too that have not changed, over tables that have not")
 	f.BoolVar(&req.allowEmpty, "allow-empty", false, "let an empty snapshot replace a table that has rows")
 	f.BoolVar(&req.allowShrunken, "allow-shrunken", false, "let a snapshot replace a table although it is much smaller, and a file of decisions lose some")
+	f.StringVar(&req.eventStart, "event-time-start", "", "build microbatch models from this date or time on, in UTC; needs --event-time-end")
+	f.StringVar(&req.eventEnd, "event-time-end", "", "build microbatch models up to this date or time")
 	stateFlag(c, &req.state)
 	selectorFlag(c, &req.selector)
 	a.metricsFlag(c)
@@ -68,6 +71,7 @@ type runFlags struct {
 	selectors, selectors2, exclude         []string
 	fullRefresh, allowEmpty, allowShrunken bool
 	rebuild                                bool
+	eventStart, eventEnd                   string
 	verify, logicalTime, state, selector   string
 	origin                                 origin
 }
@@ -115,6 +119,10 @@ func (a *app) runOnce(ctx context.Context, req runFlags) error {
 	if err != nil {
 		return err
 	}
+	eventTime, err := parseEventTime(req.eventStart, req.eventEnd)
+	if err != nil {
+		return err
+	}
 	return a.work(ctx, func(ctx context.Context, e *pipeline.Engine) (*pipeline.Report, error) {
 		switch level := pipeline.VerifyLevel(req.verify); level {
 		case "":
@@ -128,8 +136,30 @@ func (a *app) runOnce(ctx context.Context, req runFlags) error {
 			return nil, err
 		}
 		return e.Run(ctx, pipeline.Request{Nodes: nodes, FullRefresh: req.fullRefresh, Rebuild: req.rebuild, AllowEmpty: req.allowEmpty, AllowShrunken: req.allowShrunken,
-			LogicalTime: logicalTime, Trigger: journal.Trigger(req.origin.trigger), Firing: req.origin.firing})
+			EventTime: eventTime, LogicalTime: logicalTime, Trigger: journal.Trigger(req.origin.trigger), Firing: req.origin.firing})
 	})
+}
+
+// parseEventTime reads the range that microbatch models are to be built for; nil where there is none.
+func parseEventTime(start, end string) (*journal.EventTime, error) {
+	if start == "" && end == "" {
+		return nil, nil
+	}
+	if start == "" || end == "" {
+		return nil, usage("--event-time-start and --event-time-end go together")
+	}
+	from, err := models.ParseEventTime(start)
+	if err != nil {
+		return nil, usage("--event-time-start: %w", err)
+	}
+	to, err := models.ParseEventTime(end)
+	if err != nil {
+		return nil, usage("--event-time-end: %w", err)
+	}
+	if !from.Before(to) {
+		return nil, usage("--event-time-start %s is not before --event-time-end %s", start, end)
+	}
+	return &journal.EventTime{From: from, To: to}, nil
 }
 
 // parseLogicalTime reads what --logical-time takes; nothing is the zero time.

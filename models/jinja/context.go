@@ -138,6 +138,9 @@ func fallback(s string, v any) any {
 	return v
 }
 
+// PythonTime is a time as templates know it: Python's datetime, in UTC.
+func PythonTime(t time.Time) any { return runStarted(t) }
+
 func runStarted(t time.Time) any {
 	if t.IsZero() {
 		return nil

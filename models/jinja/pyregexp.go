@@ -20,8 +20,8 @@ const (
 	reASCII      = 256
 )
 
-// pyPattern is a pattern of Python's re. It runs on RE2, whose time is bounded by the lengths of pattern and text, where that can say it, and
-// else on an engine that backtracks as Python's does, which a clock stops.
+// pyPattern is a pattern of Python's re. It runs on RE2, whose time is bounded by the lengths of pattern and text, where that can
+// say it, and else on an engine that backtracks as Python's does, which a clock stops.
 type pyPattern struct {
 	src     string
 	flags   int      // as they were given, with those that the pattern sets itself
@@ -172,7 +172,8 @@ func (p *pyPattern) needBacktracker() error {
 	return err
 }
 
-// translator rewrites a pattern from left to right, for RE2 or, once it backtracks, for package regexp2. What both read alike it writes alike.
+// translator rewrites a pattern from left to right, for RE2 or, once it backtracks, for package regexp2. What both read alike it
+// writes alike.
 type translator struct {
 	src        string
 	i          int

@@ -11,6 +11,8 @@ type Relation struct {
 	SQL string
 	// HideDatabase leaves the database out of the printed name, where the engine has only one: it is there to be read.
 	HideDatabase bool
+	// Where is a condition on the rows that are read of it where it is printed, "" for all; render() leaves it out.
+	Where string
 
 	hideSchema, hideName bool
 	bare                 [3]bool // parts printed without quotes: database, schema, name
@@ -18,8 +20,16 @@ type Relation struct {
 	snowflake            bool    // the class it says it is of
 }
 
-// String returns the quoted name.
+// String returns the quoted name, or a subquery of the rows that it stands for.
 func (r Relation) String() string {
+	if r.Where != "" {
+		return "(select * from " + r.whole() + " where " + r.Where + ")"
+	}
+	return r.whole()
+}
+
+// whole is the name of all rows.
+func (r Relation) whole() string {
 	if r.SQL != "" {
 		return r.SQL
 	}
@@ -117,7 +127,7 @@ func (r Relation) Attr(name string) (any, bool) {
 	case "quote_policy":
 		return policy(!r.bare[0], !r.bare[1], !r.bare[2]), true
 	case "render", "render_limited":
-		return nullary(r.String()), true
+		return nullary(r.whole()), true
 	case "without_identifier":
 		r = r.spelled()
 		r.hideName, r.Name = true, ""

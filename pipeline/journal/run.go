@@ -70,11 +70,19 @@ type Selection struct {
 	Rebuild       bool     `json:"rebuild,omitempty"` // models were built although nothing had changed
 	AllowEmpty    bool     `json:"allow_empty,omitempty"`
 	AllowShrunken bool     `json:"allow_shrunken,omitempty"`
-	Replay        *Replay  `json:"replay,omitempty"` // of a run that brings quarantined rows in, and reads nothing
+	// EventTime is the range that microbatch models were built for; nil where they chose their own.
+	EventTime *EventTime `json:"event_time,omitempty"`
+	Replay    *Replay    `json:"replay,omitempty"` // of a run that brings quarantined rows in, and reads nothing
 	// Backfill is of a run that reads a range of the past again and moves no cursor.
 	Backfill *Backfill `json:"backfill,omitempty"`
 	// ByHand is of one that reads and builds nothing: somebody set a cursor, or took a table away.
 	ByHand bool `json:"by_hand,omitempty"`
+}
+
+// EventTime is a range of the time that rows tell of.
+type EventTime struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"` // the first moment behind it
 }
 
 // Aside says that the run stands beside those that read what is new: none is overtaken by it, and it by none.

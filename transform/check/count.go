@@ -414,7 +414,8 @@ func (c *counting) query(ctx context.Context, check *models.Check, res *Result) 
 	return nil
 }
 
-// judgedBySQL says whether the engine must say how a test ends: fail_calc may give what is no number of rows, and a condition may be any SQL.
+// judgedBySQL says whether the engine must say how a test ends: fail_calc may give what is no number of rows, and a condition may be
+// any SQL.
 func judgedBySQL(check *models.Check) bool {
 	return check.FailCalc != "" || check.WarnIf.SQL != "" || check.ErrorIf.SQL != ""
 }
@@ -464,8 +465,8 @@ func failures(check *models.Check, sql string) string {
 	return "SELECT " + count + " FROM " + rows
 }
 
-// judgement is what dbt selects of the rows of a test: the number of failures, and whether the two conditions hold, which may call it so. It
-// comes as text too, since it may be anything.
+// judgement is what dbt selects of the rows of a test: the number of failures, and whether the two conditions hold, which may call
+// it so. It comes as text too, since it may be anything.
 func judgement(check *models.Check) string {
 	number := cmp.Or(check.FailCalc, "count(*)")
 	conditions := ""
