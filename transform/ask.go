@@ -30,6 +30,9 @@ func (s *session) Query(sql string) (*jinja.Table, error) {
 	} else if changes {
 		return jinja.NewTable(nil, nil)
 	}
+	if t, left, err := s.leavesOut(sql); left {
+		return t, err
+	}
 	if s.Published != nil && catalogs.MatchString(sql) {
 		s.Published.Demand(s.ctx, "", "")
 	}

@@ -113,6 +113,7 @@ type session struct {
 	job Job
 
 	hook  *models.Hook // of the run, which has no model; nil for others
+	in    *models.Hook // that is rendered, of the run or of a model; nil for others
 	quiet bool         // it is rendered to be looked at: what it says is said when it runs
 }
 
