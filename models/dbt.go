@@ -323,7 +323,7 @@ func (l *loader) dbtProject(p *dbtPackage) {
 
 // parse11 parses a file of dbt's, whose YAML is 1.1; nil after a problem.
 func (l *loader) parse11(name string) *config.File {
-	f := l.parse(name)
+	f := l.parseAs(name, true)
 	if f != nil {
 		f.Read11()
 	}

@@ -429,5 +429,7 @@ func (l *loader) absentSource(r reference) bool {
 // HasTable says whether the project makes or reads a table of that name, in whatever schema.
 func (p *Project) HasTable(name string) bool {
 	return slices.ContainsFunc(p.Nodes, func(n *Node) bool { return strings.EqualFold(n.Table, name) || strings.EqualFold(n.RefName(), name) }) ||
-		slices.ContainsFunc(p.declared, func(d *declared) bool { return strings.EqualFold(d.asWritten, name) || strings.EqualFold(d.table.Name, name) })
+		slices.ContainsFunc(p.declared, func(d *declared) bool {
+			return strings.EqualFold(d.asWritten, name) || strings.EqualFold(d.table.Name, name)
+		})
 }

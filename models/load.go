@@ -227,7 +227,10 @@ func (l *loader) read(name string) ([]byte, error) {
 }
 
 // parse reads a YAML file; nil after a problem.
-func (l *loader) parse(name string) *config.File {
+func (l *loader) parse(name string) *config.File { return l.parseAs(name, false) }
+
+// parseAs parses a file, of dbt's own kinds or of ours. A key that is there twice is a mistake, which dbt only warns of.
+func (l *loader) parseAs(name string, dbt bool) *config.File {
 	src, err := l.read(name)
 	if err != nil {
 		message, hint := err.Error(), ""
@@ -237,7 +240,11 @@ func (l *loader) parse(name string) *config.File {
 		l.problems = append(l.problems, &config.Problem{File: name, Message: message, Hint: hint, Severity: config.SeverityError})
 		return nil
 	}
-	f, problems := config.Parse(name, src)
+	parse := config.Parse
+	if dbt {
+		parse = config.ParseLast
+	}
+	f, problems := parse(name, src)
 	l.problems = append(l.problems, problems...)
 	if f != nil {
 		if l.Redactor != nil {

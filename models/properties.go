@@ -273,7 +273,7 @@ func (l *loader) readPropertiesFile(p *dbtPackage, name string) {
 // propertiesYAML parses a properties file; nil where there is nothing in it. An empty one is none to dbt.
 func (l *loader) propertiesYAML(name string) *config.File {
 	before := len(l.problems)
-	f := l.parse(name)
+	f := l.parseAs(name, l.isDBT())
 	if f == nil && l.isDBT() && len(l.problems) == before+1 && l.problems[before].Message == "the file is empty" {
 		l.problems = l.problems[:before]
 	}

@@ -41,7 +41,12 @@ type File struct {
 
 // Parse reads one YAML document. The File is never nil; when the problems contain an error its Decode does nothing,
 // so that callers can gather the problems of all files before they stop.
-func Parse(name string, src []byte) (*File, Problems) {
+func Parse(name string, src []byte) (*File, Problems) { return parse(name, src, false) }
+
+// ParseLast parses a file in which a key may be there twice, as in those of other tools: the last one counts, and that is a warning.
+func ParseLast(name string, src []byte) (*File, Problems) { return parse(name, src, true) }
+
+func parse(name string, src []byte, last bool) (*File, Problems) {
 	f := &File{Name: name}
 	whole := Pos{File: name}
 	if len(src) > maxFileSize {
@@ -57,7 +62,7 @@ func Parse(name string, src []byte) (*File, Problems) {
 	if problems != nil {
 		return f, problems
 	}
-	b := builder{file: f, anchors: map[string]*node{}}
+	b := builder{file: f, anchors: map[string]*node{}, last: last}
 	f.root = b.build(doc, Pos{File: name, Line: 1, Column: 1, src: f}, 0)
 	if b.problems.HasErrors() {
 		f.root = nil
@@ -293,6 +298,7 @@ func (n *node) get(key string) *entry {
 
 // builder makes our tree from the parser's.
 type builder struct {
+	last       bool // of keys that are there twice the last counts
 	file       *File
 	anchors    map[string]*node
 	problems   Problems
@@ -458,6 +464,12 @@ func (b *builder) mapping(src ast.Node, values []*ast.MappingValueNode, flow boo
 		}
 		if first, ok := seen[key]; ok {
 			b.problem(keyPos, fmt.Sprintf("duplicate key %q", key), fmt.Sprintf("it is already set in line %d", first.Line))
+			if b.last {
+				p := b.problems[len(b.problems)-1]
+				p.Severity, p.Message = SeverityWarning, p.Message+": the last one counts"
+				e := m.get(key)
+				e.pos, e.value = keyPos, value
+			}
 			continue
 		}
 		seen[key] = keyPos
