@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/models/jinja"
+	"github.com/millrace/millrace/models/portable"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -65,7 +66,7 @@ func asked(sql string, err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	short := strings.Join(strings.Fields(sql), " ")
+	short := strings.Join(strings.Fields(portable.OneLine(sql)), " ") // without the comment that many begin with
 	if r := []rune(short); len(r) > 200 {
 		short = string(r[:200]) + "…"
 	}
