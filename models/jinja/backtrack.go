@@ -13,7 +13,7 @@ import (
 // matched here, by trying one way after the other, as Python does. That may take for ever, so steps are counted.
 
 const (
-	maxMatchSteps = 5_000_000 // of one search
+	maxMatchSteps = 5_000_000 // of one call, whatever number of matches it finds
 	maxMatchDepth = 20_000    // of groups that are repeated: each is a call
 	unlimited     = 1 << 30
 )
@@ -55,8 +55,9 @@ const (
 
 // find gives the places of the next match and of its groups, -1 for those that took no part; nil when there is none. With advance a match
 // at from is not empty.
-func (b *backtracker) find(text string, from int, how searching, advance bool) ([]int, error) {
-	m := &attempt{text: text, caps: make([]int, 2*len(b.names))}
+func (b *backtracker) find(text string, from int, how searching, advance bool, steps *int) ([]int, error) {
+	m := &attempt{text: text, caps: make([]int, 2*len(b.names)), steps: *steps}
+	defer func() { *steps = m.steps }()
 	for at := from; at <= len(text); {
 		for i := range m.caps {
 			m.caps[i] = -1
@@ -86,9 +87,9 @@ func (b *backtracker) find(text string, from int, how searching, advance bool) (
 
 // all finds every match. Behind one of nothing the next, at the same place, is of something.
 func (b *backtracker) all(text string) (all [][]int, err error) {
-	advance := false
+	advance, steps := false, 0
 	for from := 0; ; {
-		m, err := b.find(text, from, anywhere, advance)
+		m, err := b.find(text, from, anywhere, advance, &steps)
 		if m == nil || err != nil {
 			return all, err
 		}

@@ -107,3 +107,28 @@ func TestPatternsThatGoOn(t *testing.T) {
 		}
 	}
 }
+
+// FuzzPatterns: whatever a pattern says, it is read and searched for without a panic, and what is found lies within the text.
+func FuzzPatterns(f *testing.F) {
+	for _, seed := range []string{`(a|b)*?(?=c)`, `(?<!x)[^\W\d]+\1`, `(?P<n>a)(?(n)b|c)`, `(?i-s:\x41)++{2,3}`, "[a-", `(?>a{,2})$`, `\N{DASH}`} {
+		f.Add(seed, "abc abc\n")
+	}
+	f.Fuzz(func(t *testing.T, pattern, text string) {
+		if len(pattern) > 60 || len(text) > 60 {
+			return
+		}
+		b, err := compileBacktracker(pattern, reMultiLine)
+		if err != nil {
+			return
+		}
+		all, err := b.all(text)
+		if err != nil {
+			return
+		}
+		for _, m := range all {
+			if m[0] < 0 || m[1] < m[0] || m[1] > len(text) {
+				t.Errorf("%q in %q: %v", pattern, text, m)
+			}
+		}
+	})
+}

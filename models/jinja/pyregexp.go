@@ -359,7 +359,7 @@ func (p *pyPattern) first(text string, how searching) (any, error) {
 	var m []int
 	var err error
 	if p.back != nil {
-		m, err = p.back.find(text, 0, how, false)
+		m, err = p.back.find(text, 0, how, false, new(int))
 	} else {
 		m = [...]*regexp.Regexp{anywhere: p.search, atStart: p.match, whole: p.full}[how].FindStringSubmatchIndex(text)
 	}
