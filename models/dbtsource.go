@@ -444,3 +444,11 @@ func (l *loader) absentSource(r reference) bool {
 	l.unknown(r, fmt.Sprintf("source(%q, %q): the source has no such table", r.source, r.name), r.name, tables, "")
 	return true
 }
+
+// HasTable says whether the project makes or reads a table of that name, in whatever schema.
+func (p *Project) HasTable(name string) bool {
+	return slices.ContainsFunc(p.Nodes, func(n *Node) bool { return strings.EqualFold(n.Table, name) || strings.EqualFold(n.RefName(), name) }) ||
+		slices.ContainsFunc(p.declared, func(d *declared) bool {
+			return strings.EqualFold(d.asWritten, name) || strings.EqualFold(d.table.Name, name)
+		})
+}

@@ -313,6 +313,23 @@ func TestPackageDescribedByRoot(t *testing.T) {
 	}
 }
 
+// TestKeyTwice: of a key that a file of dbt has twice the last counts, with a warning.
+func TestKeyTwice(t *testing.T) {
+	p, text := loadDBT(map[string]string{
+		"dbt_project.yml": "name: shop\nmodels: {+materialized: view}\nmodels: {+materialized: table}\n",
+		"models/a.sql":    "select 1 as id",
+		"models/a.yml":    "models:\n  - name: a\n    description: one\n    description: two\n",
+	}, nil, nil)
+	if p == nil || p.Model("a").Model.Materialized != models.Table || p.Model("a").Description != "two" {
+		t.Fatal(text)
+	}
+	for _, want := range []string{`dbt_project.yml:3:1: warning: duplicate key "models": the last one counts`, `models/a.yml:4:5: warning: duplicate key "description"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s does not say %s", text, want)
+		}
+	}
+}
+
 // TestFactsOfWhatIsNotBuilt: templates see a source that nothing provides among what a model and an exposure depend on, and what only dbt's own
 // services use.
 func TestFactsOfWhatIsNotBuilt(t *testing.T) {

@@ -3,6 +3,7 @@ package models
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path"
@@ -126,13 +127,30 @@ func (p *Project) OperationFacts(h Hook) *jinja.Dict {
 	if p.Target != nil {
 		schema = p.Target.Schema
 	}
+	hash := sha256.Sum256([]byte(h.Template.Source()))
+	docs, macros := newFacts().putAll("show", true, "node_color", nil).Dict, []any{}
+	if p.Macros != nil {
+		macros = p.macroIDs(p.Macros.Called(h.Template, pkg))
+	}
+	when := "on-run-end"
+	if strings.Contains(h.Name, "-on-run-start-") {
+		when = "on-run-start"
+	}
+	config := newFacts().putAll("enabled", true, "alias", nil, "schema", nil, "database", nil, "tags", []any{}, "meta", jinja.NewDict(), "group", nil,
+		"materialized", "view").Dict
 	return newFacts().putAll("database", orNone(p.Database), "schema", schema, "name", h.Name, "resource_type", "operation", "package_name",
 		pkg,
-		"path", "hooks/"+h.Name+".sql", "original_file_path", file, "unique_id", "operation."+pkg+"."+h.Name, "fqn", []any{pkg, "hooks",
-			h.Name},
-		"alias", h.Name, "config", jinja.NewDict(), "tags", []any{}, "description", "", "columns", jinja.NewDict(), "meta", jinja.NewDict(),
-		"raw_code", h.Template.Source(), "language", "sql", "refs", []any{}, "sources", []any{},
-		"depends_on", newFacts().putAll("macros", []any{}, "nodes", []any{}).Dict).Dict
+		"path", "hooks/"+h.Name+".sql", "original_file_path", "./"+file, "unique_id", p.OperationID(h), "fqn", []any{pkg, "hooks", h.Name},
+		"alias", h.Name, "checksum", newFacts().putAll("name", "sha256", "checksum", hex.EncodeToString(hash[:])).Dict, "config", config,
+		"tags", []any{when}, "description", "", "columns", jinja.NewDict(), "meta", jinja.NewDict(), "group", nil, "docs", docs, "patch_path", nil,
+		"build_path", nil, "unrendered_config", jinja.NewDict(), "created_at", p.createdAt(), "relation_name", nil,
+		"raw_code", h.Template.Source(), "doc_blocks", []any{}, "language", "sql", "refs", []any{}, "sources", []any{}, "metrics", []any{},
+		"depends_on", newFacts().putAll("macros", macros, "nodes", []any{}).Dict).Dict
+}
+
+// OperationID is dbt's id of a run's hook.
+func (p *Project) OperationID(h Hook) string {
+	return "operation." + p.PackageName(h.Package) + "." + h.Name
 }
 
 // ModelFacts are the node that is rendered, as its template sees it: as in the graph, without what is None.
@@ -416,6 +434,9 @@ func (p *Project) makeGraph() *jinja.Dict {
 			}
 			_ = kinds["nodes"].Set(p.TestID(c), p.TestNode(c))
 		}
+	}
+	for _, h := range slices.Concat(p.OnRunStart, p.OnRunEnd) {
+		_ = kinds["nodes"].Set(p.OperationID(h), p.OperationFacts(h)) // a text is a key
 	}
 	for _, e := range p.Exposures {
 		id, _, facts := p.exposureFacts(e)

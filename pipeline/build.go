@@ -120,6 +120,7 @@ func (r *run) endBuild(ctx context.Context, b *transform.Builder, notes []string
 	case err != nil: // what was built and passed is published all the same, as in dbt
 		r.hooksEnd = fmt.Errorf("%s%w", hooksEndFailed, refusedHook(err))
 	}
+	r.hooksEnd = withLeftOut(r.hooksEnd, b.LeftOut())
 	for _, note := range slices.Concat(notes, more) {
 		r.warn("%s", note) // there is no step that would tell
 	}
@@ -134,6 +135,25 @@ func (r *run) said(node, message string) {
 
 // hooksEndFailed begins the error of a run whose nodes are all published, and whose last hooks failed.
 const hooksEndFailed = "hook of the run's end: "
+
+// hooksLeftOut begins the error of a run that did all but statements of hooks.
+const hooksLeftOut = "statements of hooks are left out, no model makes their tables: "
+
+// withLeftOut adds the statements that were left out to what is told of hooks.
+func withLeftOut(ended error, left []*transform.Error) error {
+	if len(left) == 0 {
+		return ended
+	}
+	var all []string
+	for _, e := range left {
+		all = append(all, e.Pos+": "+e.What)
+	}
+	out := errors.New(hooksLeftOut + strings.Join(all, ", "))
+	if ended != nil {
+		return fmt.Errorf("%w; %w", ended, out)
+	}
+	return out
+}
 
 // refusedHook is why a run does not go on, with the hook's place: no step would show it.
 func refusedHook(err error) error {

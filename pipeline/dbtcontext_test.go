@@ -256,3 +256,39 @@ func TestRefThatNobodySaw(t *testing.T) {
 		}
 	}
 }
+
+// TestHooksWithTheirOwnTables: what hooks do to tables that the project neither makes nor reads is left out and told; all else is built and
+// published. What they do to its own stops the run.
+func TestHooksWithTheirOwnTables(t *testing.T) {
+	files := map[string]string{
+		"dbt_project.yml": "name: shop\nprofile: shop\non-run-start:\n  - create table if not exists {{ target.schema }}.audit (id int)\n  - create macro twice(x) as 2 * x\n" +
+			"on-run-end:\n  - \"{% do run_query('insert into audit select 1') %}{{ log('said', info=true) }}\"\n",
+		"profiles.yml": "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n",
+		"models/a.sql": "{{ config(materialized='table', post_hook=['insert into audit select 2', 'insert into {{ this }} select 5']) }} select twice(2) as id",
+		"models/b.sql": "select * from {{ ref('a') }}",
+		"models/c.sql": "{{ config(post_hook='delete from {{ ref(\"a\") }}') }} select 1 as id",
+	}
+	var said []string
+	e := engineWith(t, models.Loading{Dir: project(t, files)})
+	e.Observe = func(ev pipeline.Event) {
+		if ev.Kind == "said" {
+			said = append(said, ev.Text)
+		}
+	}
+	r := run(t, e)
+	want := "1 of 3 nodes failed or were withheld: main.c; statements of hooks are left out, no model makes their tables: dbt_project.yml:4:5: CREATE TABLE main.audit, "
+	if *r.Run.ExitCode != pipeline.ExitPartial || !strings.HasPrefix(r.Run.Error, want) || strings.Count(r.Run.Error, "INSERT INTO audit") != 2 {
+		t.Errorf("exit code %d, %s", *r.Run.ExitCode, r.Run.Error)
+	}
+	if !slices.Equal(said, []string{"said"}) {
+		t.Errorf("said %v", said)
+	}
+	if rows := publishedTables(t, e)["main.b"].Rows; len(rows) != 2 {
+		t.Errorf("main.b has %v", rows)
+	}
+	files["dbt_project.yml"] = strings.Replace(files["dbt_project.yml"], "create macro", "delete from a; create macro", 1)
+	e = engineWith(t, models.Loading{Dir: project(t, files)})
+	if _, err := e.Run(t.Context(), pipeline.Request{Nodes: e.Project.Nodes}); err == nil || !strings.Contains(err.Error(), "the hook may not run DELETE FROM") {
+		t.Error(err)
+	}
+}

@@ -204,7 +204,7 @@ func anew(r journal.Run) string {
 // NextCommand is the command for a run that has failed: its next attempt, or, when another run was faster or no node is left to try, a
 // new run.
 func NextCommand(r journal.Run) string {
-	if r.Status == journal.Partial && !r.Selection.Aside() && strings.HasPrefix(r.Error, hooksEndFailed) {
+	if r.Status == journal.Partial && !r.Selection.Aside() && (strings.HasPrefix(r.Error, hooksEndFailed) || strings.HasPrefix(r.Error, hooksLeftOut)) {
 		return anew(r)
 	}
 	if r.Status == journal.Failed && !r.Selection.Aside() && strings.Contains(r.Error, load.ErrOvertaken.Error()) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/models/jinja"
+	"github.com/millrace/millrace/models/portable"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -29,6 +30,9 @@ func (s *session) Query(sql string) (*jinja.Table, error) {
 		return nil, asked(sql, err)
 	} else if changes {
 		return jinja.NewTable(nil, nil)
+	}
+	if t, left, err := s.leavesOut(sql); left {
+		return t, err
 	}
 	if s.Published != nil && catalogs.MatchString(sql) {
 		s.Published.Demand(s.ctx, "", "")
@@ -63,7 +67,7 @@ func asked(sql string, err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	short := strings.Join(strings.Fields(sql), " ")
+	short := strings.Join(strings.Fields(portable.OneLine(sql)), " ") // without the comment that many begin with
 	if r := []rune(short); len(r) > 200 {
 		short = string(r[:200]) + "…"
 	}

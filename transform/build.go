@@ -34,6 +34,7 @@ type Builder struct {
 	session []statement // of on-run-start, for each model's session
 	started []statement // of on-run-start, that make what SELECTs may use
 	mu      sync.Mutex
+	left    []*Error // statements of hooks that are not run, while all else is
 	made    []string // macros that hooks have made, in lower case
 
 	definedOnce sync.Once
@@ -106,6 +107,9 @@ type Error struct {
 	Hint string
 	// Alone says that a run fails this model and what reads it, and builds the rest: a hook is refused in a project of dbt.
 	Alone bool
+	// LeftOut says that it is a statement of a hook that is not run, while all else is done.
+	LeftOut bool
+	What    string // of such a statement: INSERT INTO audit.runs
 }
 
 func (e *Error) Error() string { return e.Err.Error() }

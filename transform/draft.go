@@ -38,34 +38,11 @@ func (d *draft) changedBy(words []string) bool {
 	if d == nil || len(words) == 0 {
 		return false
 	}
-	rest := words[1:]
-	skip := func(any ...string) bool {
-		if len(rest) > 0 && slices.Contains(any, rest[0]) {
-			rest = rest[1:]
-			return true
-		}
+	if !slices.Contains([]string{"insert", "delete", "truncate", "update"}, words[0]) {
 		return false
 	}
-	switch words[0] {
-	case "insert":
-		if skip("or") && !skip("replace", "ignore") || !skip("into") {
-			return false
-		}
-	case "delete":
-		if !skip("from") {
-			return false
-		}
-	case "truncate":
-		skip("table")
-	case "update":
-	default:
-		return false
-	}
-	schema, table := strings.ToLower(d.name.Schema), strings.ToLower(d.name.Table)
-	if len(rest) > 2 && rest[1] == "." {
-		return rest[0] == schema && rest[2] == table && (len(rest) == 3 || rest[3] != ".")
-	}
-	return len(rest) > 0 && rest[0] == table
+	name, ok := written(words)
+	return ok && name.database == "" && strings.EqualFold(name.Table, d.name.Table) && (name.Schema == "" || strings.EqualFold(name.Schema, d.name.Schema))
 }
 
 // copied is the copy's name. Alone the table's name means the copy too: what is temporary is found first.

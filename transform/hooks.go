@@ -37,6 +37,7 @@ const (
 	hookTemp            // runs, and makes a temporary table or view
 	hookPassed          // has nothing to do here
 	hookOwn             // runs, and changes the model's own table
+	hookLeft            // does not run, and is told: it changes what the project neither makes nor reads
 )
 
 // refusal is why a statement may not run, and what to do instead.
@@ -248,12 +249,18 @@ func (b *Builder) looked(ctx context.Context, as rendering, h models.Hook) ([]st
 			no, err = b.hides(ctx, one)
 		} else if as.job.own.changedBy(s.Words) {
 			one.kind, no = hookOwn, nil
+		} else if b.foreign(as.job.Node, s.Words) {
+			b.leaveOut(h, s.Words)
+			one.kind, no = hookLeft, nil
 		}
 		if err != nil {
 			return nil, err
 		}
 		if no != nil {
 			return nil, one.wrong(fmt.Errorf("the hook may not run %s: %s", act(s.Words), no.why), s.At, no.hint)
+		}
+		if one.kind == hookLeft {
+			continue
 		}
 		if err := b.opensFiles(ctx, one); err != nil {
 			return nil, err
@@ -416,7 +423,7 @@ func (b *Builder) madeBy(hooks []statement) (macros, temporary []string) {
 
 // renderHook renders a hook with its model's context, or that of its package.
 func (b *Builder) renderHook(ctx context.Context, as rendering, h models.Hook) (*jinja.Output, error) {
-	s := &session{Builder: b, ctx: ctx, job: as.job, quiet: as.quiet}
+	s := &session{Builder: b, ctx: ctx, job: as.job, quiet: as.quiet, in: &h}
 	facts := s.facts()
 	if as.ofRun {
 		s.hook, facts.This = &h, jinja.Relation{}

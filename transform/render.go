@@ -118,6 +118,7 @@ type session struct {
 
 	hook  *models.Hook // of the run, which has no model; nil for others
 	known bool         // what the template refers to must be among what its model is known to read
+	in    *models.Hook // that is rendered, of the run or of a model; nil for others
 	quiet bool         // it is rendered to be looked at: what it says is said when it runs
 }
 

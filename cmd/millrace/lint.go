@@ -151,6 +151,9 @@ func checkModels(ctx context.Context, p *models.Project) (config.Problems, error
 			return nil, err
 		}
 	}
+	for _, left := range b.LeftOut() {
+		problems = append(problems, placed(p.Dir, left))
+	}
 	return problems, nil
 }
 
@@ -160,6 +163,9 @@ func placed(dir string, te *transform.Error) *config.Problem {
 	problem := &config.Problem{File: file, Line: line, Column: column, Length: 1, Message: te.Err.Error(), Hint: te.Hint, Severity: config.SeverityError}
 	if te.Alone {
 		problem.Severity, problem.Message = config.SeverityWarning, "the model cannot be built: "+problem.Message
+	}
+	if te.LeftOut {
+		problem.Severity = config.SeverityWarning
 	}
 	if data, err := os.ReadFile(filepath.Join(dir, file)); err == nil {
 		if lines := strings.Split(string(data), "\n"); line >= 1 && line <= len(lines) {

@@ -376,7 +376,11 @@ func (a *app) printReport(r *pipeline.Report) error {
 			target = " --target " + a.target
 		}
 		named := r.Run.ID + target
-		fmt.Fprintf(w, "  next: mend the cause, then `millrace retry %s`\n", named)
+		next := pipeline.NextCommand(r.Run)
+		if strings.HasPrefix(next, "millrace retry ") {
+			next = "millrace retry " + named
+		}
+		fmt.Fprintf(w, "  next: mend the cause, then `%s`\n", next)
 		switch {
 		case r.Load != nil && pipeline.Foreign(r.Load.Error):
 			fmt.Fprintf(w, "  or `%s`, where this target is the one to go by\n", "millrace push --anew"+target)

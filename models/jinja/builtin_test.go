@@ -167,3 +167,12 @@ func BenchmarkContext(b *testing.B) {
 		}
 	}
 }
+
+// TestIncorporateOthers: what a path or policy has besides its parts dbt does not look at; replace_path does.
+func TestIncorporateOthers(t *testing.T) {
+	src := "{% set r = api.Relation.create(database='d', schema='s', identifier='i') %}{{ r.incorporate(path={'table': 'x', 'schema': 'q'}, quote_policy={'x': 1}) }}"
+	out, err := mustParse(t, "m.sql", src).Render(context.Background(), ModelGlobals(&shopEngine{t: t}, shopFacts(true)), Options{Macros: builtinLibrary(t)})
+	if err != nil || strings.ReplaceAll(out.Text, `"d".`, "") != `"q"."i"` {
+		t.Errorf("%v %v", out, err)
+	}
+}

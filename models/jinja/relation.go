@@ -1,6 +1,9 @@
 package jinja
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Relation is a table or view, as ref, source, this and api.Relation.create return it. It is a value: its methods give changed copies.
 type Relation struct {
@@ -286,6 +289,9 @@ func (r *Relation) setField(name string, v any) error {
 		r.Kind = s
 	case "path", "quote_policy", "include_policy":
 		return eachPart(name, v, func(part string, x any) error {
+			if !slices.Contains(partNames[:], part) { // which dbt does not look at
+				return nil
+			}
 			if name == "path" {
 				return r.setPart(part, x)
 			}
