@@ -127,9 +127,6 @@ type Window struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
-// Settled is how long ago a file must have been changed for its time to tell it from what it was.
-const Settled = 2 * time.Second
-
 // Covered says which values of the cursor column a window reads: from From up to, but not including, To, as they land.
 type Covered struct{ From, To string }
 

@@ -16,8 +16,8 @@ type Fingerprint struct {
 	// comments and layout do not change. None of both but for models.
 	Rendered  string `json:"rendered,omitempty"`
 	Statement string `json:"statement,omitempty"`
-	// Selects are of an incremental model the hashes of its SELECTs, as the engine reads them: that of a build from nothing, and that of one that
-	// adds to what is there. Ran is the one of both that ran.
+	// Selects are of an incremental model the hashes of its SELECTs, as the engine reads them: that of a build from nothing, and that of one
+	// that adds to what is there. Ran is the one of both that ran.
 	Selects []string `json:"selects,omitempty"`
 	Ran     string   `json:"ran,omitempty"`
 	// Own says that a SELECT which adds to the table reads it too. The version that it read is among Inputs then.

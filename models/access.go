@@ -36,7 +36,7 @@ func (l *loader) validAccess(p *dbtPackage, said []setting, isModel bool) {
 			continue
 		}
 		if text := fmt.Sprint(s.value); isModel && s.value != nil && !slices.Contains(accesses, text) {
-			l.problem(s.pos, suggestion(text, accesses), "access: %s: use %s", text, strings.Join(accesses, ", "))
+			l.problem(s.pos, suggested(text, accesses, "known"), "access: %s: use %s", text, strings.Join(accesses, ", "))
 		}
 		break
 	}
@@ -53,14 +53,25 @@ func (l *loader) validGroup(p *dbtPackage, s setting) {
 	case len(known) == 0:
 		l.problem(s.pos, "define it in a properties file: groups: [{name: "+name+", owner: {…}}]", "no group is named %q: there is none", name)
 	default:
-		l.problem(s.pos, suggestion(name, known), "no group is named %q", name)
+		l.problem(s.pos, suggested(name, known, "known"), "no group is named %q", name)
 	}
 }
 
-// suggestion is a hint with the word that may have been meant, or all that there are.
-func suggestion(word string, known []string) string {
-	if s := config.Suggest(word, known); s != "" {
-		return fmt.Sprintf("did you mean %q?", s)
+// privateRefs refuses the refs of nodes to private models of another group than their own.
+func (l *loader) privateRefs() {
+	for _, n := range l.p.Nodes {
+		if !l.isDBT() || n.Model == nil {
+			continue
+		}
+		for _, r := range n.Model.Refs {
+			of := r.Node
+			if r.Source != "" || of.Model == nil || of.Model.Materialized == Snapshot || !slices.Contains(accessOf(of), "private") {
+				continue
+			}
+			if group := settingOf(of, "group"); len(group) > 0 && !slices.Equal(group, settingOf(n, "group")) {
+				l.problem(r.Pos, fmt.Sprintf("set group: %s for %s as well, or access: protected for %s", group[0], n.RefName(), of.RefName()),
+					"%s is private to the group %s, and %s is not in it", of.RefName(), group[0], n.RefName())
+			}
+		}
 	}
-	return "known: " + strings.Join(known, ", ")
 }

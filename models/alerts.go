@@ -3,7 +3,6 @@ package models
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"net/mail"
 	"net/url"
 	"slices"
@@ -363,10 +362,7 @@ func (l *loader) named(o config.Origin, key string, names, known []string, what 
 		if slices.Contains(known, name) || strings.Contains(name, "${") {
 			continue
 		}
-		hint := ""
-		if s := config.Suggest(name, known); s != "" {
-			hint = fmt.Sprintf("did you mean %q?", s)
-		}
+		hint := config.DidYouMean(name, known, "")
 		tell(o.Item(key, i), hint, "the project has no %s %q", what, name)
 	}
 }

@@ -27,3 +27,16 @@ func TestBrokenModel(t *testing.T) {
 		t.Errorf("it is said that %s", text)
 	}
 }
+
+// TestEmptyFiles: dbt leaves out models and tests whose files hold nothing but white space.
+func TestEmptyFiles(t *testing.T) {
+	p, text := loadDBT(map[string]string{"models/a.sql": "select 1 as id", "models/gone.sql": " \n\t\n", "models/s.yml": "models: [{name: gone, columns: [{name: id, data_tests: [unique]}]}]\n",
+		"tests/t.sql": "", "tests/u.sql": "select * from {{ ref('a') }} where false", "models/comment.sql": "-- nothing"}, nil, nil)
+	if len(p.Nodes) != 2 || len(p.Node("main.a").Checks) != 1 || strings.Count(text, "warning: the file is empty") != 2 || strings.Count(text, "\n") > 3 {
+		t.Errorf("%v, %s", p.Nodes, text)
+	}
+	_, text = loadDBT(map[string]string{"models/a.sql": "select * from {{ ref('gone') }}", "models/gone.sql": ""}, nil, nil)
+	if !strings.Contains(text, `models/a.sql:1:18: ref("gone"): the model is disabled`) || !strings.Contains(text, "or it is empty: models/gone.sql") {
+		t.Error(text)
+	}
+}

@@ -34,7 +34,20 @@ func (l *loader) byMacro(n *Node, kind, name string, body config.Node, file, col
 			return true
 		}
 	}
-	return strange(kind, name, testFacts(name, body, column).Args)
+	args := testFacts(name, body, column).Args
+	return strange(kind, name, args) || kind == "relationships" && l.ofEphemeral(n, args)
+}
+
+// ofEphemeral says whether a test compares with a model that has no table.
+func (l *loader) ofEphemeral(n *Node, args *jinja.Dict) bool {
+	v, _ := args.Get("to")
+	to, _ := v.(string)
+	source, name, ok := relation(to)
+	if !ok || source != "" {
+		return false
+	}
+	other := l.p.Lookup(n.testsOf(), "", name, "")
+	return other != nil && other.Model != nil && other.Model.Materialized == Ephemeral
 }
 
 // inSQL says whether a key is a condition on the number of failures that only the engine can judge.

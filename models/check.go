@@ -190,7 +190,8 @@ func (c *Condition) between(not bool, from, to string) error {
 
 // SchemaType implements the schema of a Condition.
 func (Condition) SchemaType() map[string]any {
-	return map[string]any{"type": []any{"string", "integer"}, "pattern": conditionSyntax.String() + "|" + betweenSyntax.String() + `|\$\{`, "minimum": 0}
+	return map[string]any{"type": []any{"string", "integer"}, "pattern": conditionSyntax.String() + "|" + betweenSyntax.String() + `|\$\{`,
+		"minimum": 0}
 }
 
 // Literal is a constant in a check's argument.

@@ -26,7 +26,8 @@ func (l *loader) singularChecks() {
 		for _, dir := range p.testPaths() {
 			for _, t := range l.templates(dir) {
 				below := strings.TrimPrefix(t.Name(), dir+"/") // beside singular tests there are generic ones, and rows of unit tests
-				if !strings.HasPrefix(below, "generic/") && !strings.HasPrefix(below, "fixtures/") && !t.OnlyMacros() && dir != "checks" {
+				beside := strings.HasPrefix(below, "generic/") || strings.HasPrefix(below, "fixtures/") || dir == "checks"
+				if !beside && !l.nothingIn(t) && !t.OnlyMacros() {
 					l.singular(p, t)
 				}
 			}
@@ -74,10 +75,7 @@ func (l *loader) loneTests() {
 		if t.used || !t.pkg.isRoot() {
 			continue
 		}
-		hint := "a singular test is a file of tests/, of that name with .sql"
-		if guess := config.Suggest(t.Name, known); guess != "" {
-			hint = fmt.Sprintf("did you mean %q?", guess)
-		}
+		hint := config.DidYouMean(t.Name, known, "a singular test is a file of tests/, of that name with .sql")
 		l.warning(t.Origin.At("name"), hint, "no singular test is named %q", t.Name)
 	}
 }

@@ -160,10 +160,7 @@ func (stepsEntry) SchemaDefinitions() (string, map[string]any) {
 
 // suggested is the hint for a word that is not among the known ones.
 func suggested(word string, known []string, what string) string {
-	if s := config.Suggest(word, known); s != "" {
-		return fmt.Sprintf("did you mean %q?", s)
-	}
-	return what + ": " + strings.Join(known, ", ")
+	return config.DidYouMean(word, known, what+": "+strings.Join(known, ", "))
 }
 
 // countryCode is a constant where a country is wanted; anything else names a field.

@@ -128,7 +128,8 @@ func (p *dbtPackage) testPaths() []string { return p.folders(p.keys.TestPaths, n
 
 // allPaths are where properties files may be, and docs blocks where nothing says where they are.
 func (p *dbtPackage) allPaths() []string {
-	return slices.Concat(p.modelPaths(), p.seedPaths(), p.snapshotPaths(), p.folders(p.keys.AnalysisPaths, nil, "analyses"), p.macroPaths(), p.testPaths())
+	return slices.Concat(p.modelPaths(), p.seedPaths(), p.snapshotPaths(), p.folders(p.keys.AnalysisPaths, nil, "analyses"), p.macroPaths(),
+		p.testPaths())
 }
 
 func (p *dbtPackage) docsPaths() []string {
@@ -147,6 +148,11 @@ func (p *dbtPackage) label() string {
 		return ""
 	}
 	return p.name
+}
+
+// within is a file of the package as the package has it.
+func (p *dbtPackage) within(file string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(file, p.dir), "/")
 }
 
 // fqn is the package, the folders below the one of its kind, and the name: what the trees of dbt_project.yml go by.
@@ -305,6 +311,7 @@ func (l *loader) dbtProject(p *dbtPackage) {
 		isVariable := isTemplate(root.Get("profile").Text())
 		l.renderYAML(p.file, "", func(at []string) bool { return len(at) != 1 || at[0] != "profile" })
 		l.profile(p.file.Root(nil), isVariable)
+		l.targets()
 	}
 	l.renderYAML(p.file, p.label(), func(at []string) bool {
 		return at[0] == "vars" || strings.HasPrefix(at[0], "on-run") || slices.ContainsFunc(at, isHookKey)
@@ -404,7 +411,8 @@ func (l *loader) yamlEnv() jinja.Func {
 		name := fmt.Sprint(vals[0])
 		secretName := strings.HasPrefix(name, secretPrefix)
 		if secretName && !l.secretsInYAML {
-			return nil, &jinja.Error{Msg: fmt.Sprintf("env_var(%q): a secret cannot be read here", name), Hint: "only " + profilesFile + " may read it"}
+			return nil, &jinja.Error{Msg: fmt.Sprintf("env_var(%q): a secret cannot be read here", name),
+				Hint: "only " + profilesFile + " may read it"}
 		}
 		value, ok := "", false
 		if l.p.env != nil {
@@ -417,7 +425,8 @@ func (l *loader) yamlEnv() jinja.Func {
 		case ok && secretName && l.Redactor != nil:
 			l.Redactor.Add(secret.NewValue(value))
 		case !ok && vals[1] == nil:
-			return nil, &jinja.Error{Msg: fmt.Sprintf("the environment variable %q is not set", name), Hint: fmt.Sprintf("set it, or give a default: env_var('%s', '…')", name)}
+			return nil, &jinja.Error{Msg: fmt.Sprintf("the environment variable %q is not set", name),
+				Hint: fmt.Sprintf("set it, or give a default: env_var('%s', '…')", name)}
 		case !ok:
 			return vals[1], nil
 		}

@@ -22,72 +22,81 @@ import (
 
 // dbtSources makes streams of the tables that no source of the project's own provides.
 func (l *loader) dbtSources() {
-	type group struct {
-		name, kind string
-		options    map[string]any
-		streams    []map[string]any
-		places     []config.Pos
-	}
-	var order []string
-	groups := map[string]*group{}
-	add := func(s *sourceProperties, kind string, options, stream map[string]any, pos config.Pos) {
-		key := kind + " " + s.Name // some of its tables may be in files, and others in a database
-		g := groups[key]
-		if g == nil {
-			g = &group{name: s.Name, kind: kind, options: options}
-			groups[key], order = g, append(order, key)
-		}
-		g.streams, g.places = append(g.streams, stream), append(g.places, pos)
-	}
+	made := &sourceGroups{by: map[string]*sourceGroup{}}
 	for _, s := range l.sourceProps {
 		if l.p.Source(s.Name) != nil {
 			continue
 		}
 		scans := l.scans(s)
 		for i := range s.Tables {
-			t := &s.Tables[i]
-			pos, identifier := t.Origin.At("name"), t.Name
-			if t.Identifier != "" {
-				identifier = t.Identifier
-			}
-			schema := s.schema()
-			said := l.sourceSettings(s, t)
-			location, at := externalLocation(said)
-			switch {
-			case !l.isEnabled(said):
-				l.p.absent[s.Name+"."+t.Name] = Absent{Why: "it is disabled"}
-			case location != "" && scans:
-				read := scanOf(expand(location, s.Name, t.Name, schema, identifier))
-				if trouble := l.scanTrouble(read); trouble != nil {
-					l.p.absent[s.Name+"."+t.Name] = Absent{schema, identifier, trouble.Why}
-					l.warning(at, trouble.Hint, "external_location: %s", trouble.Why)
-					continue
-				}
-				add(s, "scan", map[string]any{}, map[string]any{"name": t.Name, "read": read}, at)
-			case location != "":
-				file, csv, why := locatedFile(expand(location, s.Name, t.Name, schema, identifier))
-				if why != "" {
-					l.p.absent[s.Name+"."+t.Name] = Absent{schema, identifier, why}
-					l.warning(at, "name a file or a pattern: data/*.parquet; or define the source in "+ProjectFile, "external_location: %s", why)
-					continue
-				}
-				add(s, "files", map[string]any{}, locatedStream(t.Name, file, csv), at)
-			case l.providedBy(schema, identifier) != nil:
-				l.p.sourced[s.Name+"."+t.Name] = l.providedBy(schema, identifier)
-			case l.databaseExists():
-				add(s, "duckdb", map[string]any{"path": l.dbtDatabase}, map[string]any{"name": schema + "." + identifier, "as": t.Name}, pos)
-			default:
-				why := fmt.Sprintf("no seed or model makes %s.%s, and it names no files", schema, identifier)
-				if pos, off := l.disabled[identifier]; off {
-					why = fmt.Sprintf("%s, which would make %s.%s, is disabled", pos.File, schema, identifier)
-				}
-				l.p.absent[s.Name+"."+t.Name] = Absent{schema, identifier, why}
-			}
+			l.provide(made, s, &s.Tables[i], scans)
 		}
 	}
-	for _, key := range order {
-		g := groups[key]
+	for _, key := range made.order {
+		g := made.by[key]
 		l.madeSource(g.name, g.kind, g.options, g.streams, g.places)
+	}
+}
+
+// sourceGroups are the sources that are made, each of the tables of one source that are of one kind: some of its tables may be in files, and
+// others in a database.
+type sourceGroups struct {
+	order []string
+	by    map[string]*sourceGroup
+}
+
+type sourceGroup struct {
+	name, kind string
+	options    map[string]any
+	streams    []map[string]any
+	places     []config.Pos
+}
+
+func (all *sourceGroups) add(name, kind string, options, stream map[string]any, pos config.Pos) {
+	key := kind + " " + name
+	g := all.by[key]
+	if g == nil {
+		g = &sourceGroup{name: name, kind: kind, options: options}
+		all.by[key], all.order = g, append(all.order, key)
+	}
+	g.streams, g.places = append(g.streams, stream), append(g.places, pos)
+}
+
+// provide finds what provides a table of a source.
+func (l *loader) provide(made *sourceGroups, s *sourceProperties, t *tableProperties, scans bool) {
+	schema, identifier, id := s.schema(), cmp.Or(t.Identifier, t.Name), s.Name+"."+t.Name
+	said := l.sourceSettings(s, t)
+	location, at := externalLocation(said)
+	switch {
+	case !l.isEnabled(said):
+		l.p.absent[id] = Absent{Why: "it is disabled"}
+	case location != "" && scans:
+		read := scanOf(expand(location, s.Name, t.Name, schema, identifier))
+		if trouble := l.scanTrouble(read); trouble != nil {
+			l.p.absent[id] = Absent{schema, identifier, trouble.Why}
+			l.warning(at, trouble.Hint, "external_location: %s", trouble.Why)
+			return
+		}
+		made.add(s.Name, "scan", map[string]any{}, map[string]any{"name": t.Name, "read": read}, at)
+	case location != "":
+		file, csv, why := locatedFile(expand(location, s.Name, t.Name, schema, identifier))
+		if why != "" {
+			l.p.absent[id] = Absent{schema, identifier, why}
+			l.warning(at, "name a file or a pattern: data/*.parquet; or define the source in "+ProjectFile, "external_location: %s", why)
+			return
+		}
+		made.add(s.Name, "files", map[string]any{}, locatedStream(t.Name, file, csv), at)
+	case l.providedBy(schema, identifier) != nil:
+		l.p.sourced[id] = l.providedBy(schema, identifier)
+	case l.databaseExists():
+		made.add(s.Name, "duckdb", map[string]any{"path": l.dbtDatabase},
+			map[string]any{"name": schema + "." + identifier, "as": t.Name}, t.Origin.At("name"))
+	default:
+		why := fmt.Sprintf("no seed or model makes %s.%s, and it names no files", schema, identifier)
+		if pos, off := l.disabled[identifier]; off {
+			why = fmt.Sprintf("%s, which would make %s.%s, is disabled", pos.File, schema, identifier)
+		}
+		l.p.absent[id] = Absent{schema, identifier, why}
 	}
 }
 
@@ -197,8 +206,8 @@ func externalLocation(said []setting) (location string, at config.Pos) {
 }
 
 // sourceKeysKnown are what the trees of dbt_project.yml may say of sources.
-var sourceKeysKnown = []string{"enabled", "meta", "tags", "external_location", "event_time", "quoting", "description", "freshness", "loaded_at_field",
-	"loaded_at_query"}
+var sourceKeysKnown = []string{"enabled", "meta", "tags", "external_location", "event_time", "quoting", "description", "freshness",
+	"loaded_at_field", "loaded_at_query"}
 
 // sourceTags are the tags that dbt_project.yml gives a source's table. What it says besides and has no effect is named.
 func (l *loader) sourceTags(s *sourceProperties, t *tableProperties) []string {
@@ -401,8 +410,8 @@ func (l *loader) streamPlace(st *Stream, pos config.Pos) {
 // provideHint is what to do about a table that nothing provides.
 const provideHint = "define the source in " + ProjectFile + ", name its files by external_location, or load it as a seed"
 
-// absentSource reports a source() that dbt's files name, and that nothing provides; it is false where they name none. Where the table is only
-// missing, as it may be for dbt, a run fails what reads it, and builds the rest: that is a warning.
+// absentSource reports a source() that dbt's files name, and that nothing provides; it is false where they name none. Where the table is
+// only missing, as it may be for dbt, a run fails what reads it, and builds the rest: that is a warning.
 func (l *loader) absentSource(r reference) bool {
 	if a, absent := l.p.absent[r.source+"."+r.name]; absent {
 		l.unknown(r, fmt.Sprintf("source(%q, %q): %s", r.source, r.name, a.Why), r.name, nil, provideHint)

@@ -1,11 +1,13 @@
 package models_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"github.com/millrace/millrace/models"
+	"github.com/millrace/millrace/models/jinja"
 )
 
 // fileStream is a stream of those.
@@ -39,6 +41,30 @@ func loadDBT(files map[string]string, env map[string]string, vars map[string]str
 		return p, ""
 	}
 	return p, problems.Error()
+}
+
+// Properties of a seed or a snapshot that stand below models:, and the like. What is wanted is real dbt's: tests run, nothing else counts.
+func TestPropertiesBelowAnotherKind(t *testing.T) {
+	p, text := loadDBT(map[string]string{
+		"models/m.sql": "select 1 as a", "seeds/s.csv": "a,b\n1,2\n",
+		"snapshots/sn.sql": "{% snapshot sn %}{{ config(unique_key='a', strategy='check', check_cols=['a']) }} select * from {{ ref('s') }}{% endsnapshot %}",
+		"models/p.yml": "models:\n  - {name: s, description: x, config: {alias: other}, columns: [{name: a, description: x, data_tests: [not_null, unique]}]}\n" +
+			"  - {name: sn, columns: [{name: a, tests: [not_null]}]}\n  - {name: gone, columns: [{name: a, tests: [not_null]}]}\n" +
+			"seeds: [{name: m, data_tests: [{not_null: {column_name: a}}]}]\nsnapshots: [{name: m, columns: [{name: a, tests: [unique]}]}]\n",
+	}, nil, nil)
+	if p == nil || !strings.Contains(text, `models/p.yml:2:12: warning: "s" is a seed, and stands below models:`) || !strings.Contains(text, "move it below seeds:") ||
+		!strings.Contains(text, `warning: no model is named "gone"`) || !strings.Contains(text, `"m" is a model, and stands below snapshots:`) {
+		t.Fatal(text)
+	}
+	for name, want := range map[string]string{"main.s": "not_null unique", "main.sn": "not_null", "main.m": "not_null unique"} {
+		var got []string
+		for _, c := range p.Node(name).Checks {
+			got = append(got, c.Kind)
+		}
+		if strings.Join(got, " ") != want || p.Node(name).Description != "" || len(p.Node(name).Columns) > 0 {
+			t.Errorf("%s has the tests %v, and %+v", name, got, p.Node(name).Columns)
+		}
+	}
 }
 
 // What dbt_project.yml says of sources: locations by configuration go before those in meta, the nearest wins, tags add up.
@@ -126,9 +152,17 @@ func TestGroupAndAccess(t *testing.T) {
 		"models: [{name: m, config: {access: Public}}]\n":                       "models/s.yml:1:37: access: Public",
 		groups + "seeds: [{name: raw, config: {group: nope}}]\n":                `models/s.yml:2:37: no group is named "nope"`,
 		groups + "models: [{name: m, config: {group: nope, enabled: false}}]\n": "",
+
+		groups + "models: [{name: m, group: finance, access: private}, {name: reads, group: finance}]\n": "",
+		groups + "models: [{name: m, group: finance}, {name: reads}]\n":                                  "",
+		groups + "models: [{name: m, group: finance, access: private}, {name: reads}]\n":                 "models/reads.sql:1:18: m is private to the group finance, and reads is not in it",
 	} {
-		_, text := loadDBT(map[string]string{"models/s.yml": properties, "models/m.sql": "select 1 as n", "seeds/raw.csv": "id\n1\n"}, nil, nil)
-		if want == "" && (strings.Contains(text, "no group") || strings.Contains(text, "access:")) || !strings.Contains(text, want) {
+		files := map[string]string{"models/s.yml": properties, "models/m.sql": "select 1 as n", "seeds/raw.csv": "id\n1\n"}
+		if strings.Contains(properties, "reads") {
+			files["models/reads.sql"] = "select * from {{ ref('m') }}"
+		}
+		_, text := loadDBT(files, nil, nil)
+		if want == "" && text != "" || !strings.Contains(text, want) {
 			t.Errorf("of %s it is said that %s, and not %s", properties, text, want)
 		}
 	}
@@ -221,16 +255,90 @@ func TestRefsOfHooks(t *testing.T) {
 	}
 }
 
-// TestUnsupportedPattern: a model that asks for what dbt has and Millrace has not cannot be built; the project is loaded all the same.
-func TestUnsupportedPattern(t *testing.T) {
+// TestUnsupportedInTemplate: a model that asks for what dbt has and Millrace has not cannot be built; the project is loaded all the same.
+func TestUnsupportedInTemplate(t *testing.T) {
 	p, text := loadDBT(map[string]string{
-		"models/a.sql": "{{ config(alias='aa') }}\nselect '{{ modules.re.sub('[', '-', 'ax') }}' as a",
+		"models/a.sql": "{{ config(alias='aa') }}\nselect '{{ metric('revenue') }}' as a",
 		"models/b.sql": "select 1 as id",
 	}, nil, nil)
-	if p == nil || !strings.Contains(text, "models/a.sql:2:23: warning: a cannot be built: modules.re: a bracket without its end is not supported") {
+	if p == nil || !strings.Contains(text, "models/a.sql:2:12: warning: a cannot be built: metric() is not supported") {
 		t.Fatal(text)
 	}
 	if a := p.Model("a"); p.Model("b") == nil || a == nil || a.Table != "aa" || a.Model.Unbuildable == "" {
 		t.Errorf("%+v", a)
+	}
+}
+
+// TestTargetInProjectFile: templates of dbt_project.yml, of packages' too, see the target that is chosen.
+func TestTargetInProjectFile(t *testing.T) {
+	p, text := loadDBT(map[string]string{
+		"profiles.yml":                     "shop:\n  target: dev\n  outputs:\n    dev: {type: duckdb, path: dev.duckdb, schema: s}\n    prod: {type: duckdb, path: prod.duckdb}\n",
+		"dbt_project.yml":                  "name: shop\nprofile: shop\nmodels:\n  shop:\n    +materialized: \"{{ 'table' if target.type in ['duckdb'] and target.profile_name == 'shop' else 'view' }}\"\n    +schema: \"{{ target.name }}_{{ target.schema }}\"\n",
+		"models/a.sql":                     "select 1 as id",
+		"dbt_packages/kit/dbt_project.yml": "name: kit\nmodels:\n  kit:\n    +enabled: \"{{ target.name == 'dev' }}\"\n",
+		"dbt_packages/kit/models/b.sql":    "select 1 as id",
+	}, nil, nil)
+	if p == nil {
+		t.Fatal(text)
+	}
+	if a := p.Model("a"); a == nil || a.Model.Materialized != models.Table || a.Schema != "s_dev_s" || p.Model("b") == nil {
+		t.Errorf("%+v %s", a, text)
+	}
+}
+
+// TestPackageDescribedByRoot: properties of the project are about a package's model where the package says nothing of it: they configure it,
+// describe it, and their tests are the project's.
+func TestPackageDescribedByRoot(t *testing.T) {
+	files := map[string]string{
+		"dbt_packages/kit/dbt_project.yml":  "name: kit\n",
+		"dbt_packages/kit/models/kit_m.sql": "select 1 as id",
+		"dbt_packages/kit/models/own.sql":   "select 1 as id",
+		"dbt_packages/kit/models/own.yml":   "models: [{name: own, description: the kit's}]",
+		"models/s.yml": "models:\n  - name: kit_m\n    description: the root's\n    config: {tags: [x], materialized: table}\n" +
+			"    columns: [{name: id, data_tests: [unique]}]\n",
+	}
+	p, text := loadDBT(files, nil, nil)
+	if text != "" {
+		t.Fatal(text)
+	}
+	m := p.Model("kit_m")
+	if m.Description != "the root's" || m.Model.Materialized != models.Table || !slices.Equal(m.Tags, []string{"x"}) || len(m.Checks) != 1 || p.Model("own").Description != "the kit's" {
+		t.Errorf("%+v", m)
+	}
+	if id := p.TestID(m.Checks[0]); !strings.HasPrefix(id, "test.shop.unique_kit_m_id.") {
+		t.Error(id)
+	}
+	if v, _ := p.Facts(m).Get("patch_path"); v != "shop://models/s.yml" {
+		t.Error(v)
+	}
+}
+
+// TestFactsOfWhatIsNotBuilt: templates see a source that nothing provides among what a model and an exposure depend on, and what only dbt's own
+// services use.
+func TestFactsOfWhatIsNotBuilt(t *testing.T) {
+	p, text := loadDBT(map[string]string{
+		"models/m.sql":    "select * from {{ source('far', 'away') }}",
+		"models/v_v1.sql": "select 1 as id",
+		"models/m.yml": "sources: [{name: far, tables: [{name: away}]}]\nmodels:\n  - {name: m, time_spine: {standard_granularity_column: day}}\n" +
+			"  - {name: v, versions: [{v: 1, deprecation_date: 2029-01-01}]}\n" +
+			"exposures: [{name: e, type: dashboard, owner: {email: a@b.c}, depends_on: [\"source('far', 'away')\", ref('m'), ref('m')]}]\n",
+	}, nil, nil)
+	if p == nil {
+		t.Fatal(text)
+	}
+	f := p.Facts(p.Model("m"))
+	for key, want := range map[string]string{"depends_on": "{'macros': [], 'nodes': ['source.shop.far.away']}", "sources": "[['far', 'away']]",
+		"time_spine": "{'standard_granularity_column': 'day', 'custom_granularities': []}"} {
+		if v, _ := f.Get(key); jinja.Text(v) != want {
+			t.Errorf("%s: %s", key, jinja.Text(v))
+		}
+	}
+	if v, _ := p.Facts(p.Model("v")).Get("deprecation_date"); v != "2029-01-01T00:00:00+00:00" {
+		t.Error(v)
+	}
+	e, _ := p.Graph().Get("exposures")
+	one, _ := e.(*jinja.Dict).Get("exposure.shop.e")
+	if on, _ := one.(*jinja.Dict).Get("depends_on"); jinja.Text(on) != "{'macros': [], 'nodes': ['source.shop.far.away', 'model.shop.m']}" {
+		t.Error(jinja.Text(on))
 	}
 }

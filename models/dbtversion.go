@@ -79,7 +79,8 @@ func (l *loader) requireVersion(p *dbtPackage) {
 	case bad != "":
 		l.warning(at, `write require-dbt-version: [">=1.6.0", "<2.0.0"]`, "require-dbt-version: %q is no version of dbt, and has no effect", bad)
 	case !ok:
-		l.warning(at, "look at what it uses that is newer or older, and set another require-dbt-version", "%s wants dbt %s: projects are read here as dbt %s reads them",
+		l.warning(at, "look at what it uses that is newer or older, and set another require-dbt-version",
+			"%s wants dbt %s: projects are read here as dbt %s reads them",
 			nameOf(p), strings.Join(demands, ", "), jinja.Version)
 	}
 }
@@ -119,6 +120,7 @@ func (l *loader) dbtKeysValid(p *dbtPackage) {
 		return false
 	}
 	if has(p.keys.Tests) && has(p.keys.DataTests) {
-		l.problem(p.keys.At("tests"), "put what it says below data_tests:", "tests: and data_tests: say the same by two names: dbt takes one of them")
+		l.problem(p.keys.At("tests"), "put what it says below data_tests:",
+			"tests: and data_tests: say the same by two names: dbt takes one of them")
 	}
 }

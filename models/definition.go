@@ -251,7 +251,9 @@ func HashOf(text string) string {
 
 // Change is one part in which two definitions of a node differ.
 type Change struct {
-	Part string `json:"part"`           // body, config, macro, var, env, ephemeral, hooks, checks, check, contract, stream, unit tests, relation, place, told, kind, format
+	// Part is body, config, macro, var, env, ephemeral, hooks, checks, check, contract, stream, unit tests, relation, place, told, kind or
+	// format.
+	Part string `json:"part"`
 	Name string `json:"name,omitempty"` // of what: a setting, a macro, a variable
 	From string `json:"from,omitempty"` // of a setting its values; "" where it is not set
 	To   string `json:"to,omitempty"`

@@ -22,8 +22,7 @@ type Exposure struct {
 	Path                  string
 	Pos                   config.Pos
 	fqn                   []string
-	sources               []string // by Needs: the source's name of what is named by source(), "" of a ref()
-	tables                []string
+	refs                  []Ref
 }
 
 // FQN is what selectors of dbt go by.
@@ -42,28 +41,19 @@ func (p *Project) Exposure(name string) *Exposure {
 type (
 	exposureKeys struct {
 		config.Origin
-		Name        string            `yaml:"name" required:"true" doc:"Name of the exposure."`
-		Label       string            `yaml:"label" doc:"Name for people."`
-		Type        string            `yaml:"type" required:"true" enum:"dashboard,notebook,analysis,ml,application" doc:"What it is."`
-		Maturity    string            `yaml:"maturity" enum:"low,medium,high" doc:"How far it can be relied on."`
-		URL         string            `yaml:"url" doc:"Where it is."`
-		Description string            `yaml:"description" doc:"What it is for."`
-		Owner       exposureOwner     `yaml:"owner" required:"true" doc:"Who answers for it."`
-		DependsOn   config.StringList `yaml:"depends_on" doc:"What it uses: ref('model'), source('source', 'table')."`
-		Tags        config.StringList `yaml:"tags" doc:"Words to select it by."`
-		Meta        config.Node       `yaml:"meta" doc:"Anything."`
-		Config      exposureConfig    `yaml:"config" doc:"enabled, tags and meta."`
+		Name          string            `yaml:"name" required:"true" doc:"Name of the exposure."`
+		Label         string            `yaml:"label" doc:"Name for people."`
+		Type          string            `yaml:"type" required:"true" enum:"dashboard,notebook,analysis,ml,application" doc:"What it is."`
+		Maturity      string            `yaml:"maturity" enum:"low,medium,high" doc:"How far it can be relied on."`
+		URL           string            `yaml:"url" doc:"Where it is."`
+		Owner         exposureOwner     `yaml:"owner" required:"true" doc:"Who answers for it."`
+		DependsOn     config.StringList `yaml:"depends_on" doc:"What it uses: ref('model'), source('source', 'table')."`
+		attributeKeys `yaml:",inline"`
 	}
 	exposureOwner struct {
 		config.Origin
 		Name  string            `yaml:"name" doc:"His name."`
 		Email config.StringList `yaml:"email" doc:"His address."`
-	}
-	exposureConfig struct {
-		config.Origin
-		Enabled *bool             `yaml:"enabled" doc:"false leaves the exposure out."`
-		Tags    config.StringList `yaml:"tags" doc:"Words to select it by."`
-		Meta    config.Node       `yaml:"meta" doc:"Anything."`
 	}
 )
 
@@ -91,34 +81,19 @@ func (l *loader) exposures(p *dbtPackage, list config.Node) {
 func (l *loader) linkExposures() {
 	for i := range l.exposed {
 		d := &l.exposed[i]
-		file := strings.TrimPrefix(strings.TrimPrefix(d.Pos().File, d.pkg.dir), "/")
-		e := &Exposure{Name: d.Name, Label: d.Label, Type: d.Type, Maturity: d.Maturity, URL: d.URL, OwnerName: d.Owner.Name,
-			OwnerEmail:  strings.Join(d.Owner.Email, ", "),
-			Description: l.described(d.pkg, d.Description, d.At("description")), Tags: slices.Concat(d.Tags, d.Config.Tags),
-			Package: d.pkg.label(), Path: d.Pos().File, Pos: d.At("name"), fqn: d.pkg.fqn(d.pkg.inside(d.pkg.modelPaths()), file, d.Name)}
-		enabled, meta := true, jinja.NewDict()
-		for _, s := range l.cascade(d.pkg, func(k *dbtKeys) config.Node { return k.Exposures }, e.fqn) {
-			if on, ok := s.value.(bool); ok && s.key == "enabled" {
-				enabled = on
-			}
-			if s.key == "tags" {
-				e.Tags = append(e.Tags, tagsIn(s.value)...)
-			}
-			if said, ok := s.said.(*jinja.Dict); ok && s.key == "meta" {
-				meta = joined(meta, said)
-			}
-		}
-		e.Meta = metaOf(meta, d.Meta, d.Config.Meta)
-		if d.Config.Enabled != nil {
-			enabled = *d.Config.Enabled
-		}
-		if !enabled {
+		fqn := d.pkg.fqn(d.pkg.inside(d.pkg.modelPaths()), d.pkg.within(d.Pos().File), d.Name)
+		said := l.attributes(d.pkg, &d.attributeKeys, func(k *dbtKeys) config.Node { return k.Exposures }, fqn)
+		description := l.described(d.pkg, d.Description, d.At("description"))
+		if !said.enabled {
 			continue
 		}
 		if other := l.p.Exposure(d.Name); other != nil {
-			l.problem(e.Pos, "rename one of them", "two exposures are named %q; the other is at %s", d.Name, other.Pos)
+			l.problem(d.At("name"), "rename one of them", "two exposures are named %q; the other is at %s", d.Name, other.Pos)
 			continue
 		}
+		e := &Exposure{Name: d.Name, Label: d.Label, Type: d.Type, Maturity: d.Maturity, URL: d.URL, Description: description,
+			OwnerName: d.Owner.Name, OwnerEmail: strings.Join(d.Owner.Email, ", "), Tags: said.tags, Meta: said.meta,
+			Package: d.pkg.label(), Path: d.Pos().File, Pos: d.At("name"), fqn: fqn}
 		l.uses(d, e)
 		l.p.Exposures = append(l.p.Exposures, e)
 	}
@@ -140,8 +115,11 @@ func (l *loader) uses(d *exposureDraft, e *Exposure) {
 		for _, p := range l.problems[before:] {
 			p.Severity = config.SeverityWarning
 		}
+		if n != nil || r.source != "" {
+			e.refs = append(e.refs, Ref{Node: n, Pos: d.Item("depends_on", i), Source: r.source, Name: r.name})
+		}
 		if n != nil && !slices.Contains(e.Needs, n) {
-			e.Needs, e.sources, e.tables = append(e.Needs, n), append(e.sources, r.source), append(e.tables, r.name)
+			e.Needs = append(e.Needs, n)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/models/jinja"
@@ -110,7 +111,7 @@ func (p *Project) Facts(n *Node) *jinja.Dict {
 	if n.ResourceType() == "model" {
 		access, _ := config.Get("access")
 		f.putAll("access", access, "constraints", n.constraintFacts(), "version", p.versionFact(n), "latest_version", p.latestFact(n),
-			"deprecation_date", n.deprecated(), "defer_relation", nil, "primary_key", anys(n.primaryKey()), "time_spine", nil, "batch", nil)
+			"deprecation_date", n.deprecated(), "defer_relation", nil, "primary_key", anys(n.primaryKey()), "time_spine", n.timeSpine(), "batch", nil)
 	} else {
 		f.put("defer_relation", nil)
 	}
@@ -223,8 +224,8 @@ func (p *Project) patchPath(n *Node) any {
 	if n.props == nil {
 		return nil
 	}
-	file, _ := p.inPackage(n.props.Pos().File, n.Package())
-	return p.PackageName(n.Package()) + "://" + file
+	file, _ := p.inPackage(n.props.Pos().File, n.testsOf())
+	return p.PackageName(n.testsOf()) + "://" + file
 }
 
 // dependsOn are the macros that a node's template calls itself, and the nodes that it reads: sources first.
@@ -285,7 +286,25 @@ func (n *Node) deprecated() any {
 	if n.props == nil || n.props.Deprecation.IsNull() {
 		return nil
 	}
-	return n.props.Deprecation.Text()
+	text := n.props.Deprecation.Text()
+	for _, layout := range []string{time.DateOnly, time.RFC3339, time.DateTime, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.Format("2006-01-02T15:04:05.999999-07:00")
+		}
+	}
+	return text
+}
+
+// timeSpine is what dbt's semantic layer would count by.
+func (n *Node) timeSpine() any {
+	if n.props == nil || !n.props.TimeSpine.IsMapping() {
+		return nil
+	}
+	custom := []any{}
+	for _, c := range n.props.TimeSpine.Get("custom_granularities").Items() {
+		custom = append(custom, newFacts().putAll("name", c.Get("name").Text(), "column_name", orNone(c.Get("column_name").Text())).Dict)
+	}
+	return newFacts().putAll("standard_granularity_column", n.props.TimeSpine.Get("standard_granularity_column").Text(), "custom_granularities", custom).Dict
 }
 
 // contractFacts say whether the node's columns are promised.
@@ -382,8 +401,10 @@ func columnFacts(columns []Column) *jinja.Dict {
 	return all
 }
 
-// Graph is the whole project as templates see it.
-func (p *Project) Graph() *jinja.Dict {
+// Graph is the whole project as templates see it. It is made when one asks, and frozen: all of them share it.
+func (p *Project) Graph() *jinja.Dict { return p.graph() }
+
+func (p *Project) makeGraph() *jinja.Dict {
 	kinds := map[string]*jinja.Dict{"nodes": jinja.NewDict(), "sources": p.sourceGraph(), "exposures": jinja.NewDict()}
 	for _, n := range p.Nodes {
 		if n.ResourceType() != "source" {
@@ -407,6 +428,7 @@ func (p *Project) Graph() *jinja.Dict {
 		}
 		_ = d.Set(key, kinds[key])
 	}
+	d.Freeze()
 	return d
 }
 

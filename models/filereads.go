@@ -15,13 +15,14 @@ import (
 
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/fileread"
+	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/models/jinja"
 	"github.com/millrace/millrace/models/portable"
 )
 
-// This file makes sources of files that models of dbt projects read by themselves: FROM read_csv('a.csv'), FROM 'a.parquet'. The engine that
-// runs models opens no files; a run extracts these as it does any others, counted and published, and the model reads the table instead:
-// transform puts its name in the place of the call.
+// This file makes sources of files that models of dbt projects read by themselves: FROM read_csv('a.csv'), FROM 'a.parquet'. The engine
+// that runs models opens no files; a run extracts these as it does any others, counted and published, and the model reads the table
+// instead: transform puts its name in the place of the call.
 
 // FileRead is one place of a rendered SELECT that reads files.
 type FileRead struct {
@@ -149,7 +150,8 @@ func (l *loader) fileReads() {
 	var streams []map[string]any
 	var places []config.Pos
 	for _, call := range calls {
-		streams = append(streams, map[string]any{"name": names[call], "read": call, "description": fmt.Sprintf("What %s reads of %s.", first[call].pos.File, strings.Join(first[call].Paths, ", "))})
+		streams = append(streams, map[string]any{"name": names[call], "read": call,
+			"description": fmt.Sprintf("What %s reads of %s.", first[call].pos.File, strings.Join(first[call].Paths, ", "))})
 		places = append(places, at(first[call].pos))
 	}
 	l.madeSource(source, "scan", map[string]any{}, streams, places)
@@ -188,7 +190,8 @@ func (l *loader) suspects() []*trial {
 	all := slices.Clone(l.p.trials)
 	for _, w := range l.checks {
 		if args, ok := w.Args.(*SQL); ok && args.Path != "" && fileread.Suspected(w.Template.Source()) {
-			probe := &Node{Table: w.Name, Kind: KindModel, Path: w.Pos.File, Pos: w.Pos, Model: &Model{Template: w.Template, Path: w.Pos.File, Package: w.pkg}}
+			probe := &Node{Table: w.Name, Kind: KindModel, Path: w.Pos.File, Pos: w.Pos,
+				Model: &Model{Template: w.Template, Path: w.Pos.File, Package: w.pkg}}
 			if seen, err := l.trial(probe, false, nil); err == nil { // what is wrong with it is found when it is linked
 				all = append(all, seen)
 			}
@@ -249,7 +252,8 @@ func (l *loader) unreadable(u fileUse) bool {
 			return true
 		}
 		if missing {
-			l.warning(at(u.pos), "paths are relative to the project's folder, and the file must be there when a run begins", "there is no file %s", p)
+			l.warning(at(u.pos), "paths are relative to the project's folder, and the file must be there when a run begins", "there is no file %s",
+				p)
 		}
 	}
 	return false
@@ -267,25 +271,20 @@ func (l *loader) ownFolder(name string) bool {
 	if l.p.Target != nil {
 		own = append(own, l.p.TargetDir())
 	}
-	real := func(name string) string {
-		if path, err := filepath.EvalSymlinks(name); err == nil {
-			return path
-		}
-		return filepath.Clean(name)
-	}
 	inside := func(dir, name string) bool {
 		rel, err := filepath.Rel(dir, name)
 		return err == nil && filepath.IsLocal(rel)
 	}
 	return slices.ContainsFunc(own, func(dir string) bool {
-		return inside(filepath.Clean(dir), filepath.Clean(name)) || inside(real(dir), real(name))
+		return inside(filepath.Clean(dir), filepath.Clean(name)) || inside(fsx.Real(dir), fsx.Real(name))
 	})
 }
 
 // freeSource is a name that no source or schema of the project has.
 func (l *loader) freeSource(name string) string {
 	taken := func(name string) bool {
-		return l.p.Source(name) != nil || slices.ContainsFunc(l.sourceProps, func(s *sourceProperties) bool { return strings.EqualFold(s.Name, name) }) ||
+		return l.p.Source(name) != nil ||
+			slices.ContainsFunc(l.sourceProps, func(s *sourceProperties) bool { return strings.EqualFold(s.Name, name) }) ||
 			slices.ContainsFunc(l.p.Nodes, func(n *Node) bool { return strings.EqualFold(n.Schema, name) })
 	}
 	for taken(name) {

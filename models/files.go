@@ -140,7 +140,8 @@ func (l *loader) linkedFolder(at string, exts []string) bool {
 		return false
 	}
 	if slices.Contains(exts, ".sql") {
-		l.linkProblem(at, "name the folder that it leads to among the paths of "+DBTFile+", or link its files", "the link to a folder is not followed")
+		l.linkProblem(at, "name the folder that it leads to among the paths of "+DBTFile+", or link its files",
+			"the link to a folder is not followed")
 	}
 	return true
 }
@@ -167,7 +168,7 @@ func (l *loader) ignored(file string) bool {
 	if of.ignore == nil {
 		of.ignore = l.ignoreFile(path.Join(of.dir, ignoreFile))
 	}
-	return of.ignore.match(strings.TrimPrefix(strings.TrimPrefix(file, of.dir), "/"))
+	return of.ignore.match(of.within(file))
 }
 
 // ignoreFile reads a .dbtignore.

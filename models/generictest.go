@@ -47,7 +47,7 @@ func (l *loader) testMacro(name string) (jinja.MacroRef, bool) {
 
 // genericTest reads a test whose macro there is.
 func (l *loader) genericTest(n *Node, ref jinja.MacroRef, name string, body config.Node, pos config.Pos, column string) {
-	test := &GenericTest{Macro: ref.Name, In: ref.Package, Column: column, Args: jinja.NewDict(), Package: n.Package()}
+	test := &GenericTest{Macro: ref.Name, In: ref.Package, Column: column, Args: jinja.NewDict(), Package: n.testsOf()}
 	w := &written{Check: &Check{Kind: "sql", Node: n, Args: &SQL{Test: test}, Pos: pos, AsDBT: l.isDBT()}, body: body}
 	_ = config.Node{}.Decode(&w.CheckSettings) // the defaults
 	var keys testKeys
@@ -59,7 +59,7 @@ func (l *loader) genericTest(n *Node, ref jinja.MacroRef, name string, body conf
 		test.Column = keys.Column
 	}
 	w.Description = keys.Description
-	w.pkg = n.Package()
+	w.pkg = n.testsOf()
 	said := l.testSettings(n, pos.File, name)
 	for key, value := range body.All() {
 		if slices.Contains(testSettings, key) {
@@ -90,7 +90,7 @@ func (l *loader) genericTest(n *Node, ref jinja.MacroRef, name string, body conf
 
 // testSettings are what dbt_project.yml says of a test of a node that stands in a properties file.
 func (l *loader) testSettings(n *Node, file, name string) []setting {
-	p := l.packageOf(n.Package())
+	p := l.packageOf(n.testsOf())
 	if p == nil || !l.isDBT() {
 		return nil
 	}
@@ -200,7 +200,8 @@ func renderArg(ctx context.Context, v any, globals map[string]any, opts jinja.Op
 
 // trialTest calls a test's macro without an engine, to learn what it refers to.
 func (l *loader) trialTest(w *written) (*trial, bool) {
-	t := &trial{project: l.p, node: &Node{Table: w.Name, Path: w.Pos.File, Pos: w.Pos, Model: &Model{Path: w.Pos.File, Package: w.Node.Package(), Config: jinja.NewDict()}}}
+	t := &trial{project: l.p, node: &Node{Table: w.Name, Path: w.Pos.File, Pos: w.Pos,
+		Model: &Model{Path: w.Pos.File, Package: w.Node.testsOf(), Config: jinja.NewDict()}}}
 	t.before = []setting{{key: "where", said: orNone(w.Where)}}
 	this := jinja.Relation{Schema: w.Node.Schema, Name: w.Node.Table, Kind: "table", SQL: "this"}
 	if _, err := l.p.RenderTest(l.Context, w.Check, this, t.globals(false)); err != nil {

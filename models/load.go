@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/millrace/millrace/internal/config"
@@ -45,8 +46,8 @@ type Loading struct {
 	ColumnType func(text string) (typ string, length int, err error)
 	// SeedType reads the type that a seed gives a column: as the engine spells it. nil takes what is written.
 	SeedType func(text string) (string, error)
-	// Trees asks the engine's parser for the trees of queries, as JSON; one that it cannot parse has a tree that says so. nil: nobody looks for
-	// files that models read by themselves.
+	// Trees asks the engine's parser for the trees of queries, as JSON; one that it cannot parse has a tree that says so. nil: nobody looks
+	// for files that models read by themselves.
 	Trees func(ctx context.Context, queries []string) ([]string, error)
 	// Now, unless it is zero, has schedules looked at for clocks that are put forward or back within the next two years.
 	Now time.Time
@@ -98,13 +99,14 @@ type loader struct {
 	made          map[*Stream]bool // streams and sources that stand for those of dbt's files
 	madeFor       map[*Source]bool
 	dbtProfile    config.Node
+	profileName   string                   // that the project names, or the environment or a flag in its place
 	dbtDatabase   string                   // DuckDB file of the profile
 	secretsInYAML bool                     // templates in YAML may read what dbt keeps for secrets: those of profiles may
 	patches       []*tableProperties       // what properties files say
 	sourceProps   []*sourceProperties      // and of sources
 	testProps     []*testProperties        // and of singular tests
 	versioned     map[string][]version     // versions of models, by the file's name
-	fileOf        map[string]bool          // files of models that there are, by package and name
+	fileOf        map[string]bool          // files of models and seeds that there are: see fileKeyOf
 	docs          map[string]jinja.Doc     // docs blocks, by package and name
 	disabled      map[string]config.Pos    // models that are not part of the project
 	groups        map[*dbtPackage][]string // that properties files define
@@ -123,16 +125,20 @@ func Load(in Loading) (*Project, config.Problems) {
 		in.Context = context.Background()
 	}
 	l := newLoader(in, &Project{Dir: in.Dir})
+	l.p.graph = sync.OnceValue(l.p.makeGraph)
 	if !l.projectFile() {
 		return nil, l.problems.Sort()
 	}
 	l.dbt()
 	l.unknownVars(ProjectFile)
-	l.targets()
+	if !l.isDBT() { // else they are known, for the templates of dbt_project.yml
+		l.targets()
+	}
 	l.macros()
 	l.sources()
 	l.readProperties()
 	l.readDocs()
+	l.findFiles()
 	l.seeds()
 	l.models()
 	l.dbtSources()
@@ -143,6 +149,7 @@ func Load(in Loading) (*Project, config.Problems) {
 	l.singularChecks()
 	l.fileReads()
 	l.link()
+	l.privateRefs()
 	l.linkChecks()
 	l.reached()
 	l.linkUnitTests()
@@ -174,7 +181,8 @@ func newLoader(in Loading, p *Project) *loader {
 	p.latest, p.packageVars, p.Vars = map[modelKey]string{}, map[string]variables{}, map[string]any{}
 	p.read = time.Now()
 	return &loader{Loading: in, p: p, files: map[string]*config.File{}, promises: map[*Node]*promise{}, tables: map[string]*Node{}, given: map[string][]byte{},
-		disabled: map[string]config.Pos{}, toldKeys: map[string]bool{}, branches: treeBranches{}, groups: map[*dbtPackage][]string{}, enforced: map[*Node]bool{}, made: map[*Stream]bool{}, madeFor: map[*Source]bool{}, versioned: map[string][]version{},
+		disabled: map[string]config.Pos{}, toldKeys: map[string]bool{}, branches: treeBranches{}, groups: map[*dbtPackage][]string{},
+		enforced: map[*Node]bool{}, made: map[*Stream]bool{}, madeFor: map[*Source]bool{}, versioned: map[string][]version{},
 		fileOf: map[string]bool{}, docs: map[string]jinja.Doc{}, packages: []*dbtPackage{{}}}
 }
 

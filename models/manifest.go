@@ -105,15 +105,20 @@ func (p *Project) parentsOf(n *Node) []string {
 		return ids
 	}
 	for _, r := range n.Model.Refs {
-		id := p.UniqueID(r.Node)
-		if r.Source != "" {
-			id = p.sourceID(r.Source, r.Name)
-		}
+		id := p.refID(r)
 		if !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}
 	return ids
+}
+
+// refID is the id of what a template refers to.
+func (p *Project) refID(r Ref) string {
+	if r.Source != "" {
+		return p.sourceID(r.Source, r.Name)
+	}
+	return p.UniqueID(r.Node)
 }
 
 // inPackage is the name of a file within the package that it is of, and within the folder of its kind.
@@ -168,10 +173,7 @@ func (p *Project) refFacts(n *Node) (refs []*jinja.Dict, sources [][]string) {
 	}
 	seen := map[string]bool{}
 	for _, r := range n.Model.Refs {
-		id := p.UniqueID(r.Node)
-		if r.Source != "" {
-			id = p.sourceID(r.Source, r.Name)
-		}
+		id := p.refID(r)
 		switch {
 		case seen[id]:
 		case r.Source != "":
@@ -193,12 +195,16 @@ func (p *Project) refFact(n *Node) *jinja.Dict {
 func (p *Project) exposureFacts(e *Exposure) (id string, on []string, _ *jinja.Dict) {
 	id = "exposure." + p.PackageName(e.Package) + "." + e.Name
 	refs, sources := []any{}, []any{}
-	for i, n := range e.Needs {
-		if e.sources[i] != "" {
-			on, sources = append(on, p.sourceID(e.sources[i], e.tables[i])), append(sources, []string{e.sources[i], e.tables[i]})
+	for _, r := range e.refs {
+		id := p.refID(r)
+		if slices.Contains(on, id) {
 			continue
 		}
-		on, refs = append(on, p.UniqueID(n)), append(refs, p.refFact(n))
+		if r.Source != "" {
+			on, sources = append(on, id), append(sources, []string{r.Source, r.Name})
+			continue
+		}
+		on, refs = append(on, id), append(refs, p.refFact(r.Node))
 	}
 	sourcesFirst(on)
 	file, below := p.inPackage(e.Path, e.Package)

@@ -12,27 +12,29 @@ import (
 // This file takes what config(), properties and dbt_project.yml say of a model.
 
 // modelConfig are the keys that a model's configuration may have.
-var modelConfig = []string{"materialized", "unique_key", "incremental_strategy", "schema", "alias", "tags", "owner", "description", "enabled", "on_schema_change",
-	"meta", "full_refresh", "pre_hook", "post_hook", "merge_update_columns", "merge_exclude_columns", "incremental_predicates", "partition_by",
-	"location", "format", "options", "delimiter", "contract", "docs", "group", "access", "persist_docs", "grants",
-	"strategy", "updated_at", "check_cols", "hard_deletes", "invalidate_hard_deletes", "dbt_valid_to_current", "snapshot_meta_column_names",
-	"target_schema", "target_database", "database", "sql_header", "event_time", "batch_size", "begin", "lookback", "concurrent_batches", "full_refresh",
-	"quote_columns", "column_types", "static_analysis", "freshness", "packages", "predicates"}
+var modelConfig = []string{"materialized", "unique_key", "incremental_strategy", "schema", "alias", "tags", "owner", "description",
+	"enabled", "on_schema_change", "meta", "full_refresh", "pre_hook", "post_hook", "merge_update_columns", "merge_exclude_columns",
+	"incremental_predicates", "partition_by", "location", "format", "options", "delimiter", "contract", "docs", "group", "access",
+	"persist_docs", "grants", "strategy", "updated_at", "check_cols", "hard_deletes", "invalidate_hard_deletes", "dbt_valid_to_current",
+	"snapshot_meta_column_names", "target_schema", "target_database", "database", "sql_header", "event_time", "batch_size", "begin",
+	"lookback", "concurrent_batches", "full_refresh", "quote_columns", "column_types", "static_analysis", "freshness", "packages",
+	"predicates"}
 
 // ofOthers are keys that mean something to other engines, and nothing here.
-var ofOthers = []string{"cluster_by", "transient", "snowflake_warehouse", "query_tag", "automatic_clustering", "secure", "copy_grants", "target_lag", "refresh_mode",
-	"dist", "sort", "sort_type", "bind", "backup", "auto_refresh", "hours_to_expiration", "labels", "kms_key_name", "require_partition_filter",
-	"partition_expiration_days", "partitions", "file_format", "location_root", "buckets", "clustered_by", "liquid_clustered_by", "tblproperties",
-	"indexes", "unlogged", "indices", "table_type", "databricks_tags", "auto_liquid_cluster", "snowflake_initialization_warehouse", "initialize",
-	"skip_matched_step", "skip_not_matched_step", "max_staleness", "enable_refresh", "on_configuration_change", "resource_tags", "as_columnstore",
-	"base_location_root", "base_location_subpath", "catalog", "catalog_name", "databricks_compute", "external_volume", "grant_access_to",
-	"include_full_name_in_path", "labels_from_meta", "matched_condition", "merge_with_schema_evolution", "not_matched_by_source_action",
-	"not_matched_by_source_condition", "not_matched_condition", "refresh_interval_minutes", "row_access_policy", "schedule", "source_alias", "target_alias",
-	"table_format", "table_tag", "tmp_relation_type", "glue_register", "glue_database", "plugin"}
+var ofOthers = []string{"cluster_by", "transient", "snowflake_warehouse", "query_tag", "automatic_clustering", "secure", "copy_grants",
+	"target_lag", "refresh_mode", "dist", "sort", "sort_type", "bind", "backup", "auto_refresh", "hours_to_expiration", "labels",
+	"kms_key_name", "require_partition_filter", "partition_expiration_days", "partitions", "file_format", "location_root", "buckets",
+	"clustered_by", "liquid_clustered_by", "tblproperties", "indexes", "unlogged", "indices", "table_type", "databricks_tags",
+	"auto_liquid_cluster", "snowflake_initialization_warehouse", "initialize", "skip_matched_step", "skip_not_matched_step", "max_staleness",
+	"enable_refresh", "on_configuration_change", "resource_tags", "as_columnstore", "base_location_root", "base_location_subpath", "catalog",
+	"catalog_name", "databricks_compute", "external_volume", "grant_access_to", "include_full_name_in_path", "labels_from_meta",
+	"matched_condition", "merge_with_schema_evolution", "not_matched_by_source_action", "not_matched_by_source_condition",
+	"not_matched_condition", "refresh_interval_minutes", "row_access_policy", "schedule", "source_alias", "target_alias", "table_format",
+	"table_tag", "tmp_relation_type", "glue_register", "glue_database", "plugin"}
 
 // ofMerge are keys of dbt-duckdb that say what a merge does with which rows: without them its table would be another.
-var ofMerge = []string{"merge_clauses", "merge_update_condition", "merge_insert_condition", "merge_on_using_columns", "merge_update_set_expressions",
-	"merge_returning_columns"}
+var ofMerge = []string{"merge_clauses", "merge_update_condition", "merge_insert_condition", "merge_on_using_columns",
+	"merge_update_set_expressions", "merge_returning_columns"}
 
 // withoutEffect are dbt's keys that change nothing here, and why.
 var withoutEffect = map[string]string{
@@ -195,10 +197,7 @@ func (c *configuring) other(s setting) {
 			c.warning(s.keyPos, fmt.Sprintf("did you mean %q?", guess), "config key %q is not known: only config.get(%q) reads it", s.key, s.key)
 		}
 	default:
-		hint := "known keys: " + strings.Join(modelConfig, ", ")
-		if guess := config.Suggest(s.key, modelConfig); guess != "" {
-			hint = fmt.Sprintf("did you mean %q?", guess)
-		}
+		hint := config.DidYouMean(s.key, modelConfig, "known keys: "+strings.Join(modelConfig, ", "))
 		c.problem(s.keyPos, hint, "config() has no key %q", s.key)
 		c.ok = false
 	}
@@ -243,7 +242,8 @@ func (c *configuring) materialized(s setting) {
 
 func (c *configuring) uniqueKey(s setting) {
 	key := texts(s.value)
-	if list, _ := s.value.([]any); c.isDBT() && (s.value == nil || s.value == "" || list != nil && len(list) == 0) { // dbt takes these for none
+	list, _ := s.value.([]any)
+	if c.isDBT() && (s.value == nil || s.value == "" || list != nil && len(list) == 0) { // dbt takes these for none
 		c.m.UniqueKey = nil
 		return
 	}

@@ -12,15 +12,30 @@ import (
 
 // This file makes nodes of models and snapshots: what configures them, from the outside in, and what they are called.
 
+// findFiles notes the files of models and seeds, by their packages.
+func (l *loader) findFiles() {
+	for _, p := range l.packages {
+		for _, dir := range p.modelPaths() {
+			for _, file := range append(l.glob(dir, ".sql"), l.glob(dir, ".py")...) {
+				l.fileOf[fileKeyOf("model", p, stem(file))] = true
+			}
+		}
+		for _, dir := range p.seedPaths() {
+			for _, file := range l.glob(dir, ".csv") {
+				l.fileOf[fileKeyOf("seed", p, stem(file))] = true
+			}
+		}
+	}
+}
+
+func fileKeyOf(kind string, p *dbtPackage, name string) string {
+	return kind + " " + p.label() + ":" + name
+}
+
 // models parses the models and snapshots of all packages into nodes; what they refer to is linked later, when all nodes are known.
 func (l *loader) models() {
 	for _, p := range l.packages {
 		folders := p.modelPaths()
-		for _, dir := range folders {
-			for _, file := range l.glob(dir, ".sql") {
-				l.fileOf[p.label()+":"+stem(file)] = true
-			}
-		}
 		for _, dir := range folders {
 			for _, t := range l.templates(dir) {
 				l.model(p, folders, t)
@@ -37,6 +52,10 @@ func (l *loader) models() {
 func (l *loader) model(p *dbtPackage, folders []string, t *jinja.Template) {
 	file := t.Name()
 	name := stem(file)
+	if l.nothingIn(t) {
+		l.disabled[name] = config.Pos{File: file}
+		return
+	}
 	m := &Model{Name: name, Package: p.label(), Path: file, Template: t}
 	patch := l.patchOf(p, "model", name)
 	if v := l.versionOf(p, name); v != nil {
@@ -93,7 +112,8 @@ func (l *loader) define(p *dbtPackage, n *Node, tree func(*dbtKeys) config.Node,
 		return
 	}
 	if again, err := l.trial(n, true, before); err == nil { // what only an incremental run refers to
-		seen.refs, seen.asked, seen.suspects = append(seen.refs, again.refs...), append(seen.asked, again.asked...), append(seen.suspects, again.suspects...)
+		seen.refs, seen.asked, seen.suspects = append(seen.refs, again.refs...), append(seen.asked, again.asked...),
+			append(seen.suspects, again.suspects...)
 	}
 	if !l.configure(n, said) {
 		return

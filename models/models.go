@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/millrace/millrace/internal/config"
@@ -78,6 +79,16 @@ type Project struct {
 	given       map[string]any      // --var
 	latest      map[modelKey]string // version of versioned models that a ref() without one means, by package and name
 	env         func(string) (string, bool)
+
+	graph func() *jinja.Dict // the project as templates see it
+}
+
+// For is the project with another target.
+func (p *Project) For(t *Target) *Project {
+	other := *p
+	other.Target = t
+	other.graph = sync.OnceValue(other.makeGraph)
+	return &other
 }
 
 // StateDir is the folder of journal, locks and staging.
@@ -505,7 +516,7 @@ type Seed struct {
 
 // Ref is a ref() or source() in a model and the node it means.
 type Ref struct {
-	Node *Node
+	Node *Node // nil of a source's table that nothing provides
 	Pos  config.Pos
 	// Source and Name are what source() says, whatever provides the table; Source is "" for a ref().
 	Source, Name string

@@ -30,6 +30,7 @@ func (l *loader) profile(project config.Node, isVariable bool) {
 	if name == "" {
 		return
 	}
+	l.profileName = name
 	f, in := l.profiles()
 	if f == nil {
 		if in == noProfiles && l.Env != nil && (asked || l.file.Targets.Len() == 0) { // without an environment nobody knows where others are
@@ -49,17 +50,14 @@ func (l *loader) profile(project config.Node, isVariable bool) {
 				known = append(known, key)
 			}
 		}
-		hint := "known profiles: " + strings.Join(known, ", ")
-		if s := config.Suggest(name, known); s != "" {
-			hint = fmt.Sprintf("did you mean %q?", s)
-		}
+		hint := config.DidYouMean(name, known, "known profiles: "+strings.Join(known, ", "))
 		own := in == projectProfiles && l.file.Targets.Len() == 0 && !(isVariable && l.Env == nil)
 		l.noProfile(pos, asked || own, hint, fmt.Sprintf("%s has no profile %q", f.Name, name))
 	}
 }
 
-// noProfile tells that there is no profile of that name. It is a mistake where somebody asked for it, or has a file for this very project; that
-// a machine does not know the profile of a project that was fetched hinders nobody.
+// noProfile tells that there is no profile of that name. It is a mistake where somebody asked for it, or has a file for this very
+// project; that a machine does not know the profile of a project that was fetched hinders nobody.
 func (l *loader) noProfile(pos config.Pos, mistake bool, hint, message string) {
 	if mistake {
 		l.problem(pos, hint, "%s", message)
@@ -140,8 +138,8 @@ const (
 	machineProfiles                      // of all projects of the machine
 )
 
-// profiles parses profiles.yml where dbt looks for it: in the folder that the command line names, or in the project, in DBT_PROFILES_DIR, in
-// ~/.dbt. Nil where there is none, or it cannot be read, which is told.
+// profiles parses profiles.yml where dbt looks for it: in the folder that the command line names, or in the project, in DBT_PROFILES_DIR,
+// in ~/.dbt. Nil where there is none, or it cannot be read, which is told.
 func (l *loader) profiles() (f *config.File, in profilesPlace) {
 	if l.ProfilesDir != "" {
 		file := filepath.Join(l.ProfilesDir, profilesFile)
@@ -195,7 +193,8 @@ func (l *loader) profileTargets() {
 		if schema := firstOf(output, schemaKeys); schema != "" && !isTemplate(schema) {
 			t.Schema = schema
 			if name == want && l.secretive(schema) {
-				l.warning(plainPlace(output.Get("schema").Pos()), "name it by a variable that is no secret", "the schema of the profile is a secret, and is published as a name")
+				l.warning(plainPlace(output.Get("schema").Pos()), "name it by a variable that is no secret",
+					"the schema of the profile is a secret, and is published as a name")
 			}
 		}
 		if name != l.p.DefaultTarget {
@@ -214,10 +213,7 @@ func (l *loader) profileTargets() {
 		l.p.output = l.outputFacts(output)
 	}
 	if l.p.Target == nil {
-		hint := "known targets: " + strings.Join(known, ", ")
-		if s := config.Suggest(want, known); s != "" {
-			hint = fmt.Sprintf("did you mean %q?", s)
-		}
+		hint := config.DidYouMean(want, known, "known targets: "+strings.Join(known, ", "))
 		l.problem(pos, hint, "unknown target %q", want)
 		l.p.standIn()
 	}
@@ -226,7 +222,7 @@ func (l *loader) profileTargets() {
 // outputFacts are what templates see of the chosen output as target, besides its name and its schema. What has a secret in it is not among
 // them: it would stand in compiled SQL.
 func (l *loader) outputFacts(output config.Node) map[string]any {
-	facts := map[string]any{"profile_name": l.packages[0].keys.Profile, "threads": 1, "external_root": ".", "path": ":memory:", "settings": map[string]any{}}
+	facts := map[string]any{"profile_name": l.profileName, "threads": 1, "external_root": ".", "path": ":memory:", "settings": map[string]any{}}
 	for _, key := range []string{"external_root", "path"} {
 		text := output.Get(key).Text()
 		address := key == "path" && strings.Contains(text, ":") // which may have a token in it
@@ -257,10 +253,12 @@ func firstOf(of config.Node, keys []string) string {
 func (l *loader) otherEngine(t *Target, output, kind config.Node) {
 	hint := "its tables are not there: sources are read from what " + ProjectFile + " defines, and SQL must be DuckDB's"
 	if kind.Text() == "snowflake" {
-		hint = "to bring the tables to Snowflake too, define targets: { " + t.Name + ": { type: snowflake, … } } in " + ProjectFile + ": docs/snowflake.md"
+		hint = "to bring the tables to Snowflake too, define targets: { " + t.Name + ": { type: snowflake, … } } in " + ProjectFile +
+			": docs/snowflake.md"
 	}
 	l.p.Database = firstOf(output, catalogKeys)
-	l.warning(plainPlace(kind.Pos()), hint, "output %q of the profile is of type %q: the project runs on DuckDB, and its tables are published to %s/, in schema %s",
+	l.warning(plainPlace(kind.Pos()), hint,
+		"output %q of the profile is of type %q: the project runs on DuckDB, and its tables are published to %s/, in schema %s",
 		t.Name, kind.Text(), t.Path, t.Schema)
 }
 
@@ -274,8 +272,9 @@ var databaseKeys = []string{"type", "path", "schema", "threads", "database", "se
 	"is_ducklake", "disable_transactions", "external_root"}
 
 // harmlessSettings of DuckDB change how it works, and not what it answers.
-var harmlessSettings = []string{"threads", "memory_limit", "max_memory", "temp_directory", "max_temp_directory_size", "preserve_insertion_order", "enable_progress_bar",
-	"enable_object_cache", "http_timeout", "http_retries", "checkpoint_threshold", "wal_autocheckpoint", "allow_unsigned_extensions", "custom_user_agent"}
+var harmlessSettings = []string{"threads", "memory_limit", "max_memory", "temp_directory", "max_temp_directory_size",
+	"preserve_insertion_order", "enable_progress_bar", "enable_object_cache", "http_timeout", "http_retries", "checkpoint_threshold",
+	"wal_autocheckpoint", "allow_unsigned_extensions", "custom_user_agent"}
 
 // builtIn are extensions that are part of the engine.
 var builtIn = []string{"json", "parquet", "icu", "core_functions", "autocomplete"}
@@ -321,8 +320,10 @@ func (l *loader) database(output config.Node) {
 	}
 	for _, of := range []string{"settings", "config_options"} {
 		for key := range output.Get(of).All() {
-			if name := strings.ToLower(key); !slices.Contains(harmlessSettings, name) && !strings.HasPrefix(name, "s3_") && !strings.HasPrefix(name, "motherduck") {
-				l.warning(plainPlace(output.Get(of).Origin().Key(key)), "say in the SQL what depends on it", "%s of the profile: %s has no effect", of, key)
+			if name := strings.ToLower(key); !slices.Contains(harmlessSettings, name) && !strings.HasPrefix(name, "s3_") &&
+				!strings.HasPrefix(name, "motherduck") {
+				l.warning(plainPlace(output.Get(of).Origin().Key(key)), "say in the SQL what depends on it", "%s of the profile: %s has no effect",
+					of, key)
 			}
 		}
 	}
@@ -335,7 +336,8 @@ func (l *loader) database(output config.Node) {
 		if scheme == "md" || scheme == "motherduck" {
 			hint = "tables of MotherDuck that sources name are to be exported, or read by a source of " + ProjectFile
 		}
-		l.warning(plainPlace(output.Get("path").Pos()), hint, "path of the profile is no file of this machine (%s:…): it is not opened, and tables are published to %s/",
+		l.warning(plainPlace(output.Get("path").Pos()), hint,
+			"path of the profile is no file of this machine (%s:…): it is not opened, and tables are published to %s/",
 			scheme, l.p.Target.Path)
 		return
 	}

@@ -73,6 +73,29 @@ func TestProfile(t *testing.T) {
 	}
 }
 
+// TestTargetInProjectFiles: templates of dbt_project.yml see the target, of packages too. What is wanted is real dbt's.
+func TestTargetInProjectFiles(t *testing.T) {
+	const seen = "{{ target.name }}_{{ target.target_name }}_{{ target.type }}_{{ target.schema }}_{{ target.threads }}_{{ target.profile_name }}"
+	const named = "models:\n  shop:\n    +schema: \"{{ 'live' if target.name == 'prod' else 'dev' }}\"\n    +alias: \"m_" + seen + "\"\n    +enabled: \"{{ target.type in ('duckdb', 'postgres') }}\"\n"
+	files := map[string]string{"dbt_project.yml": "name: shop\nprofile: shop\n" + named, "models/m.sql": "select 1 as x",
+		"dbt_packages/pack/dbt_project.yml": "name: pack\n" + strings.NewReplacer("m_", "p_", "shop:", "pack:").Replace(named), "dbt_packages/pack/models/p.sql": "select 1 as x",
+		"profiles.yml": "shop: {target: dev, outputs: {dev: {type: duckdb, path: a.duckdb}, prod: {type: duckdb, schema: live, threads: 4}}}\n"}
+	for env, want := range map[string][]string{
+		"":     {"main_dev.m_dev_dev_duckdb_main_1_shop", "main_dev.p_dev_dev_duckdb_main_1_shop"},
+		"prod": {"live_live.m_prod_prod_duckdb_live_4_shop", "live_live.p_prod_prod_duckdb_live_4_shop"},
+	} {
+		p, text := loadDBT(files, map[string]string{"DBT_TARGET": env}, nil)
+		if text != "" {
+			t.Fatalf("it is said that %s", text)
+		}
+		for _, name := range want {
+			if p.Node(name) == nil {
+				t.Errorf("%q: there is no %s: %v", env, name, p.Nodes)
+			}
+		}
+	}
+}
+
 // TestSecretsOfProfiles: templates do not see what has a secret in it.
 func TestSecretsOfProfiles(t *testing.T) {
 	files := fstest.MapFS{

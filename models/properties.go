@@ -1,7 +1,6 @@
 package models
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -37,6 +36,7 @@ type propertiesFile struct {
 	Sources    []sourceProperties `yaml:"sources" doc:"What the streams hold: docs and checks of sources that the project defines, or where the tables of others are."`
 	UnitTests  config.Node        `yaml:"unit_tests" doc:"dbt's unit tests of models."`
 	Exposures  config.Node        `yaml:"exposures" doc:"Who uses the tables."`
+	Groups     config.Node        `yaml:"groups" doc:"Who owns models together; only models of a group may refer to those of it that are private."`
 	Macros     config.Node        `yaml:"macros" doc:"dbt's descriptions of macros; no effect."`
 	Analyses   config.Node        `yaml:"analyses" doc:"dbt's descriptions of analyses; no effect."`
 	DataTests  []testProperties   `yaml:"data_tests" doc:"What singular tests are about, and how they are configured."`
@@ -63,7 +63,6 @@ type (
 		Metrics        config.Node `yaml:"metrics" doc:"dbt's key; not read."`
 		SemanticModels config.Node `yaml:"semantic_models" doc:"dbt's key; not read."`
 		SavedQueries   config.Node `yaml:"saved_queries" doc:"dbt's key; not read."`
-		Groups         config.Node `yaml:"groups" doc:"dbt's key; not read."`
 		Functions      config.Node `yaml:"functions" doc:"dbt's key; not read."`
 	}
 	unreadSource struct {
@@ -103,14 +102,14 @@ type tableProperties struct {
 	External     config.Node         `yaml:"external" doc:"dbt's key for external tables; not read."`
 	Meta         config.Node         `yaml:"meta" doc:"Anything; of a source's table external_location says where its files are."`
 	Docs         config.Node         `yaml:"docs" doc:"dbt's settings of its docs site; not read."`
-	Access       config.Node         `yaml:"access" doc:"dbt's key; it selects: access:public."`
-	Group        config.Node         `yaml:"group" doc:"dbt's key; it selects: group:finance."`
-	Deprecation  config.Node         `yaml:"deprecation_date" doc:"dbt's key; not read."`
+	Access       config.Node         `yaml:"access" doc:"Who may refer to the model: private, its group alone; protected; public."`
+	Group        config.Node         `yaml:"group" doc:"The group that the model is of, which groups: defines."`
+	Deprecation  config.Node         `yaml:"deprecation_date" doc:"From when it is not to be used; templates see it."`
 	Identifier   string              `yaml:"identifier" doc:"Name of the table where it lies, of a dbt source."`
 	Quoting      config.Node         `yaml:"quoting" doc:"dbt's key; names are always quoted."`
 	Metrics      config.Node         `yaml:"metrics" doc:"dbt's key; not read."`
 	Semantic     config.Node         `yaml:"semantic_model" doc:"dbt's key; not read."`
-	TimeSpine    config.Node         `yaml:"time_spine" doc:"dbt's key; not read."`
+	TimeSpine    config.Node         `yaml:"time_spine" doc:"dbt's key; templates see it."`
 	PrimaryKey   config.Node         `yaml:"primary_key" doc:"dbt's key; not read."`
 	Loader       config.Node         `yaml:"loader" doc:"dbt's key; not read."`
 	unreadSource `yaml:",inline"`
@@ -130,7 +129,7 @@ type versionProperties struct {
 	Columns     config.Node `yaml:"columns" doc:"Columns that differ from the model's, or which of them it has."`
 	DataTests   checkList   `yaml:"data_tests" doc:"Checks instead of the model's."`
 	Tests       checkList   `yaml:"tests" doc:"dbt's older name for data_tests."`
-	Deprecation config.Node `yaml:"deprecation_date" doc:"dbt's key; not read."`
+	Deprecation config.Node `yaml:"deprecation_date" doc:"From when it is not to be used; templates see it."`
 	Access      config.Node `yaml:"access" doc:"dbt's key; not read."`
 }
 
@@ -209,7 +208,8 @@ type sourceProperties struct {
 
 // column is what the properties say of one.
 func (c *columnProperties) column() Column {
-	said := Column{props: c, Name: c.Name, Description: c.Description, Type: c.DataType, Tags: slices.Concat(c.Tags, c.Config.Tags), Pos: c.Origin.At("name")}
+	said := Column{props: c, Name: c.Name, Description: c.Description, Type: c.DataType, Tags: slices.Concat(c.Tags, c.Config.Tags),
+		Pos: c.Origin.At("name")}
 	if c.PII != nil && *c.PII {
 		said.Tags = append(said.Tags, "pii")
 	}
@@ -320,7 +320,7 @@ func isTestSetting(at []string) bool {
 func (l *loader) patchOf(p *dbtPackage, kind, name string) *tableProperties {
 	var found *tableProperties
 	for _, patch := range l.patches {
-		if patch.kind == kind && patch.Name == name && patch.pkg == p {
+		if patch.kind == kind && patch.Name == name && l.describes(patch, p) {
 			if found != nil {
 				l.problem(patch.Origin.At("name"), "put them together", "%s %q is described twice; the other place is %s", kind, name, found.Origin.At("name"))
 				continue
@@ -329,6 +329,12 @@ func (l *loader) patchOf(p *dbtPackage, kind, name string) *tableProperties {
 		}
 	}
 	return found
+}
+
+// describes says whether properties are about a package's table of their name: those of a package are about its own, and where it has none, about
+// another's.
+func (l *loader) describes(t *tableProperties, p *dbtPackage) bool {
+	return t.pkg == p || p != nil && l.isDBT() && !l.fileOf[fileKeyOf(t.kind, t.pkg, t.Name)] && l.fileOf[fileKeyOf(t.kind, p, t.Name)]
 }
 
 // patchSettings are what a model's properties configure.
@@ -421,7 +427,7 @@ func (l *loader) versionOf(p *dbtPackage, stem string) *version {
 	}
 	if latest := l.p.latest[modelKey{pkg: p.label(), name: stem}]; latest != "" {
 		for _, v := range l.versioned[stem+"_v"+latest] {
-			if v.of.pkg == p && !l.fileOf[p.label()+":"+stem+"_v"+latest] {
+			if v.of.pkg == p && !l.fileOf[fileKeyOf("model", p, stem+"_v"+latest)] {
 				return &v
 			}
 		}
@@ -432,7 +438,10 @@ func (l *loader) versionOf(p *dbtPackage, stem string) *version {
 // lone warns of properties of what is not there.
 func (l *loader) lone() {
 	for _, t := range l.patches {
-		if _, off := l.disabled[t.Name]; t.used || off || !t.pkg.isRoot() {
+		if t.used || l.testedElsewhere(t) {
+			continue
+		}
+		if _, off := l.disabled[t.Name]; off || !t.pkg.isRoot() {
 			continue
 		}
 		var known []string
@@ -443,6 +452,26 @@ func (l *loader) lone() {
 	}
 }
 
+// testedElsewhere says whether properties are a seed's that stand below models:, or the like. Of such dbt takes the tests, and nothing else.
+func (l *loader) testedElsewhere(t *tableProperties) bool {
+	i := slices.IndexFunc(l.p.Nodes, func(n *Node) bool {
+		return n.Kind != KindStream && n.Entity == nil && n.RefName() == t.Name && t.pkg.label() == n.Package()
+	})
+	if i < 0 {
+		return false
+	}
+	n := l.p.Nodes[i]
+	if t.pkg.isRoot() {
+		l.warning(t.Origin.At("name"), "move it below "+n.ResourceType()+"s:", "%q is a %s, and stands below %ss: of what is said here its tests count, and nothing else",
+			t.Name, n.ResourceType(), t.kind)
+	}
+	l.testsOf(n, t)
+	for i := range t.Columns {
+		l.columnTests(n, &t.Columns[i])
+	}
+	return true
+}
+
 // describeAll gives nodes what their properties say.
 func (l *loader) describeAll() {
 	for _, n := range l.p.Nodes {
@@ -451,7 +480,7 @@ func (l *loader) describeAll() {
 		}
 		kind := n.ResourceType()
 		for _, t := range l.patches {
-			if t.kind == kind && t.Name == n.RefName() && (t.pkg.label() == n.Package() || n.Entity != nil) {
+			if t.kind == kind && t.Name == n.RefName() && (t.pkg.label() == n.Package() || n.Entity != nil || l.describes(t, l.packageOf(n.Package()))) {
 				t.used = true
 				l.describeVersion(n, t)
 			}
@@ -482,6 +511,9 @@ func (l *loader) describeVersion(n *Node, t *tableProperties) {
 func (v *version) apply(t *tableProperties) {
 	if v.said.Description != "" {
 		t.Description = v.said.Description
+	}
+	if v.said.Origin.Has("deprecation_date") {
+		t.Deprecation = v.said.Deprecation
 	}
 	if v.said.Origin.Has("data_tests") || v.said.Origin.Has("tests") {
 		t.DataTests, t.Tests = v.said.DataTests, v.said.Tests
@@ -562,10 +594,7 @@ func (l *loader) columnsOf(t *tableProperties) []Column {
 }
 
 func (l *loader) noTable(t tableProperties, known []string, format string, args ...any) {
-	hint := ""
-	if guess := config.Suggest(t.Name, known); guess != "" {
-		hint = fmt.Sprintf("did you mean %q?", guess)
-	}
+	hint := config.DidYouMean(t.Name, known, "")
 	l.warning(t.Origin.At("name"), hint, format, args...)
 }
 
@@ -589,27 +618,41 @@ func (l *loader) describe(n *Node, t tableProperties) {
 		l.unread(t.Origin, freshnessHint, unreadSource{})
 		l.unread(c.Origin, freshnessHint, unreadSource{})
 	}
-	l.checksOf(n, t.Checks.Node, "", false)
-	l.checksOf(n, t.Tests.Node, "", true)
-	l.checksOf(n, t.DataTests.Node, "", true)
-	l.promised(n, l.entryOf(n, t, c), t.Columns, t.Constraints)
 	if t.kind != "" { // else it is a source's, which another node may provide
 		n.props = &t
 	}
+	l.testsOf(n, &t)
+	l.promised(n, l.entryOf(n, t, c), t.Columns, t.Constraints)
 	for i, said := range l.columnsOf(&t) {
 		said.ofSource = provides
 		n.Columns = append(n.Columns, said)
-		before := len(n.Checks)
-		l.checksOf(n, t.Columns[i].Checks.Node, said.Name, false)
-		l.checksOf(n, t.Columns[i].Tests.Node, said.Name, true)
-		l.checksOf(n, t.Columns[i].DataTests.Node, said.Name, true)
-		for _, c := range n.Checks[before:] {
-			if t.Columns[i].Quote && c.Test != nil {
-				_ = c.Test.Args.Set("column_name", `"`+said.Name+`"`) // a text is a key
-				if args, ok := c.Args.(*SQL); ok && args.Test != nil {
-					args.Test.Column = `"` + said.Name + `"`
-				}
-			}
+		l.columnTests(n, &t.Columns[i])
+	}
+}
+
+// testsOf gives a node the tests of its rows.
+func (l *loader) testsOf(n *Node, t *tableProperties) {
+	l.checksOf(n, t.Checks.Node, "", false)
+	l.checksOf(n, t.Tests.Node, "", true)
+	l.checksOf(n, t.DataTests.Node, "", true)
+}
+
+// columnTests gives a node the tests of one of its columns.
+func (l *loader) columnTests(n *Node, c *columnProperties) {
+	before := len(n.Checks)
+	l.checksOf(n, c.Checks.Node, c.Name, false)
+	l.checksOf(n, c.Tests.Node, c.Name, true)
+	l.checksOf(n, c.DataTests.Node, c.Name, true)
+	if !c.Quote {
+		return
+	}
+	for _, check := range n.Checks[before:] {
+		if check.Test == nil {
+			continue
+		}
+		_ = check.Test.Args.Set("column_name", `"`+c.Name+`"`) // a text is a key
+		if args, ok := check.Args.(*SQL); ok && args.Test != nil {
+			args.Test.Column = `"` + c.Name + `"`
 		}
 	}
 }

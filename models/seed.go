@@ -106,7 +106,8 @@ func (l *loader) seedHook(s setting) {
 		return
 	}
 	l.toldKeys["hook "+s.pos.String()] = true
-	l.warning(s.keyPos, "put it on a model that reads the seed, or into on-run-end", "config %s has no effect: a seed's hooks are not run", s.key)
+	l.warning(s.keyPos, "put it on a model that reads the seed, or into on-run-end", "config %s has no effect: a seed's hooks are not run",
+		s.key)
 }
 
 // seedKey names what a seed's configuration does not know.

@@ -105,10 +105,7 @@ func (p *Project) checkMethod(term string) (func(*Check) bool, error) {
 			}
 		}
 		slices.Sort(known)
-		hint := "it is the name of a kind, and here there are " + strings.Join(slices.Compact(known), ", ")
-		if guess := config.Suggest(value, known); guess != "" {
-			hint = fmt.Sprintf("did you mean %q?", guess)
-		}
+		hint := config.DidYouMean(value, known, "it is the name of a kind, and here there are "+strings.Join(slices.Compact(known), ", "))
 		return nil, fmt.Errorf("selector %q: no check is of that kind: %s", term, hint)
 	}
 	switch value {

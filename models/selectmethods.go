@@ -54,19 +54,23 @@ func (p *Project) NeedsStanding(selectors ...string) bool {
 			return true
 		}
 		_, name, ok := strings.Cut(text, "selector:")
-		return ok && slices.ContainsFunc(p.Selectors, func(s *Selector) bool { return strings.HasPrefix(name, s.Name) && p.NeedsStanding(s.means.texts()...) })
+		return ok && slices.ContainsFunc(p.Selectors, func(s *Selector) bool {
+			return strings.HasPrefix(name, s.Name) && p.NeedsStanding(s.means.texts()...)
+		})
 	})
 }
 
 // mayBeNone says of a selector that it is no mistake when it means nothing.
 func mayBeNone(name string) bool {
 	kind, typed := strings.CutPrefix(name, "resource_type:")
-	return strings.HasPrefix(name, "state:") || strings.HasPrefix(name, "result:") || strings.HasPrefix(name, "selector:") || typed && slices.Contains(kinds, kind)
+	return strings.HasPrefix(name, "state:") || strings.HasPrefix(name, "result:") || strings.HasPrefix(name, "selector:") ||
+		typed && slices.Contains(kinds, kind)
 }
 
 // kinds are what resource_type: may say although no node is of it: dbt's kinds that no run builds, and those that a project happens to have
 // none of.
-var kinds = []string{"model", "seed", "snapshot", "source", "analysis", "exposure", "unit_test", "metric", "semantic_model", "saved_query", "operation"}
+var kinds = []string{"model", "seed", "snapshot", "source", "analysis", "exposure", "unit_test", "metric", "semantic_model",
+	"saved_query", "operation"}
 
 // selectMethod is one method: which nodes a value means, and the values that there are, for who mistypes one.
 type selectMethod struct {
@@ -333,8 +337,8 @@ func isFQN(n *Node, value string) bool {
 	return len(n.fqn) > 0 && (anyMatches(value, refNames(n)) || beginsWith(n.fqn, value) || beginsWith(n.fqn[1:], value))
 }
 
-// beginsWith says whether the names, joined by points, begin with those of the selector. From its first pattern on it is one pattern for all
-// that is left, as dbt has it: marts.* means what is below marts, however deep.
+// beginsWith says whether the names, joined by points, begin with those of the selector. From its first pattern on it is one pattern for
+// all that is left, as dbt has it: marts.* means what is below marts, however deep.
 func beginsWith(names []string, selector string) bool {
 	names = strings.Split(strings.Join(names, "."), ".")
 	parts := strings.Split(selector, ".")
@@ -410,7 +414,7 @@ func (p *Project) isVersion(n *Node, value string) bool {
 	return false
 }
 
-// accessOf is who may refer to a model, as dbt's files say: it selects, and no more.
+// accessOf is who may refer to a model, as dbt's files say.
 func accessOf(n *Node) []string {
 	if n.Model == nil || n.Model.Materialized == Snapshot {
 		return nil

@@ -73,7 +73,8 @@ func (l *loader) selectors() {
 			l.problem(item.Pos(), "rename one of them", "two selectors are named %q; the other is at %s", s.Name, other.Pos)
 			continue
 		case s.Default && l.p.DefaultSelector() != nil:
-			l.problem(item.Get("default").Pos(), "let one of them be it", "two selectors are the default; the other is %q", l.p.DefaultSelector().Name)
+			l.problem(item.Get("default").Pos(), "let one of them be it", "two selectors are the default; the other is %q",
+				l.p.DefaultSelector().Name)
 		}
 		if s.means = l.selection(item.Get("definition"), item.Pos()); s.means != nil {
 			l.p.Selectors = append(l.p.Selectors, s)
@@ -154,7 +155,8 @@ func (l *loader) selections(list config.Node) (all []*selection) {
 }
 
 // criterionKeys are those beside method: and value:.
-var criterionKeys = []string{"method", "value", "children", "children_depth", "parents", "parents_depth", "childrens_parents", "exclude", "indirect_selection", "greedy"}
+var criterionKeys = []string{"method", "value", "children", "children_depth", "parents", "parents_depth", "childrens_parents", "exclude",
+	"indirect_selection", "greedy"}
 
 // criterion reads a method with its value, in the short form or in the long one, as the text of a selector.
 func (l *loader) criterion(s *selection, def config.Node) *selection {
@@ -166,7 +168,8 @@ func (l *loader) criterion(s *selection, def config.Node) *selection {
 		}
 	}
 	if method == "" || !value.IsScalar() || def.Get("method").IsZero() && count > 1 {
-		l.problem(s.pos, "write tag: nightly, or method: and value: with "+strings.Join(criterionKeys[2:8], ", "), "a selector has one method and one value")
+		l.problem(s.pos, "write tag: nightly, or method: and value: with "+strings.Join(criterionKeys[2:8], ", "),
+			"a selector has one method and one value")
 		return nil
 	}
 	if method == "selector" {

@@ -117,10 +117,7 @@ func (l *loader) snowflakeFits(at config.Pos, pattern string) {
 		}
 		known = append(known, n.Name())
 	}
-	hint := "millrace plan lists them"
-	if s := config.Suggest(pattern, known); s != "" {
-		hint = fmt.Sprintf("did you mean %q?", s)
-	}
+	hint := config.DidYouMean(pattern, known, "millrace plan lists them")
 	l.warning(at, hint, "tables: %s fits no node", pattern)
 }
 
@@ -130,7 +127,8 @@ func (l *loader) snowflakeNode(n *Node, kept SnowflakeTable) {
 	case (kept.Mode == "merge" || kept.Mode == "scd2") && !oneRowEach(n):
 		l.problem(kept.Origin.At("mode"), keylessHint(n), "mode: %s needs a key by which rows are merged, and %s has none", kept.Mode, n.Name())
 	case kept.Mode == "append" && rewrites(n) != "":
-		l.problem(kept.Origin.At("mode"), "take mode: auto, or full", "mode: append fails when rows that were loaded change, and those of %s do: %s", n.Name(), rewrites(n))
+		l.problem(kept.Origin.At("mode"), "take mode: auto, or full",
+			"mode: append fails when rows that were loaded change, and those of %s do: %s", n.Name(), rewrites(n))
 	}
 	c := n.Contract()
 	if c == nil || c.Extra == ExtraAllowed {
@@ -148,10 +146,7 @@ func (l *loader) snowflakeNode(n *Node, kept SnowflakeTable) {
 			if c.Column(column) != nil {
 				continue
 			}
-			hint := "its contract names " + strings.Join(known, ", ")
-			if s := config.Suggest(column, known); s != "" {
-				hint = fmt.Sprintf("did you mean %q?", s)
-			}
+			hint := config.DidYouMean(column, known, "its contract names "+strings.Join(known, ", "))
 			l.problem(kept.Origin.Item(list.key, i), hint, "%s: %s has no column %q", list.key, n.Name(), column)
 		}
 	}
@@ -181,7 +176,8 @@ func keylessHint(n *Node) string {
 	case n.Model != nil && n.Model.Materialized == Snapshot:
 		return "a snapshot has a row for each state of a key, and keeps the history itself: take mode: auto"
 	case n.Model != nil && n.Model.Materialized == Incremental && n.Model.Strategy != StrategyMerge:
-		return fmt.Sprintf("with incremental_strategy=%q a key may have many rows: take incremental_strategy='merge' with a unique_key, or mode: auto", n.Model.Strategy)
+		return fmt.Sprintf("with incremental_strategy=%q a key may have many rows: "+
+			"take incremental_strategy='merge' with a unique_key, or mode: auto", n.Model.Strategy)
 	case n.Model != nil:
 		return "give the model materialized: incremental and a unique_key, or take mode: auto"
 	case n.Seed != nil:

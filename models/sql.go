@@ -65,6 +65,15 @@ func (l *loader) templates(dir string) []*jinja.Template {
 	return all
 }
 
+// nothingIn says whether a file of a dbt project is empty: dbt leaves it out, without a word.
+func (l *loader) nothingIn(t *jinja.Template) bool {
+	nothing := l.isDBT() && strings.TrimSpace(t.Text()) == ""
+	if nothing {
+		l.warning(config.Pos{File: t.Name()}, "write its SELECT, or remove it", "the file is empty, and is left out, as dbt does")
+	}
+	return nothing
+}
+
 // templateProblem reports a template's error at its place.
 func (l *loader) templateProblem(file string, err error) {
 	var je *jinja.Error
@@ -94,7 +103,8 @@ func (l *loader) packageHint(name string) string {
 			return fmt.Sprintf("%s names it, and it is not in %s/: run dbt deps once, or put the package there", file, install)
 		}
 	}
-	return fmt.Sprintf("if it is a package, it is not installed: name it in packages.yml and run dbt deps once, or put it into %s/%s", install, name)
+	return fmt.Sprintf("if it is a package, it is not installed: name it in packages.yml and run dbt deps once, or put it into %s/%s",
+		install, name)
 }
 
 // sourceLine is a line of a project file, for showing under a message.
@@ -154,6 +164,8 @@ func (l *loader) link() {
 			}
 			if node := l.lookup(t.node.Model.Package, r); node != nil {
 				t.node.reads(node, r)
+			} else if r.source != "" {
+				t.node.Model.Refs = append(t.node.Model.Refs, Ref{Pos: at(r.pos), Source: r.source, Name: r.name})
 			}
 		}
 	}
@@ -211,7 +223,7 @@ func (l *loader) lookup(pkg string, r reference) *Node {
 // noModel reports a ref() to nothing.
 func (l *loader) noModel(r reference) {
 	if pos, off := l.disabled[r.name]; off {
-		l.unknown(r, fmt.Sprintf("ref(%q): the model is disabled", r.name), r.name, nil, fmt.Sprintf("it says enabled=false, or a file of the project says so of it: %s", pos.File))
+		l.unknown(r, fmt.Sprintf("ref(%q): the model is disabled", r.name), r.name, nil, fmt.Sprintf("it says enabled=false, or a file of the project says so of it, or it is empty: %s", pos.File))
 		return
 	}
 	if l.problems.HasErrors() && l.hasModelFile(r.name) { // it is there, and what is wrong with it is told
@@ -242,7 +254,7 @@ func (l *loader) noModel(r reference) {
 
 // hasModelFile says whether a package has a file for a model of that name.
 func (l *loader) hasModelFile(name string) bool {
-	return slices.ContainsFunc(l.packages, func(p *dbtPackage) bool { return l.fileOf[p.label()+":"+name] && l.versionOf(p, name) == nil })
+	return slices.ContainsFunc(l.packages, func(p *dbtPackage) bool { return l.fileOf[fileKeyOf("model", p, name)] && l.versionOf(p, name) == nil })
 }
 
 // noSource reports a source() of nothing.

@@ -3,7 +3,6 @@ package models
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -256,9 +255,6 @@ func TablesSchema(specs []SourceSpec) ([]byte, error) {
 
 // unknownSource reports a type of source that there is not.
 func (l *loader) unknownSource(typ config.Node, known []string) {
-	hint := "known types: " + strings.Join(known, ", ")
-	if s := config.Suggest(typ.Text(), known); s != "" {
-		hint = fmt.Sprintf("did you mean %q?", s)
-	}
+	hint := config.DidYouMean(typ.Text(), known, "known types: "+strings.Join(known, ", "))
 	l.problem(typ.Pos(), hint, "unknown type of source %q", typ.Text())
 }

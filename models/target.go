@@ -1,7 +1,6 @@
 package models
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -10,7 +9,8 @@ import (
 )
 
 // targets decodes all targets. Of those that are not chosen no secret is looked up and no variable of the environment is
-// needed, but for their path: gc of the history asks each what it holds.
+// needed, but for their path: gc of the history asks each what it holds. Templates of dbt_project.yml see the target: it is known before
+// they are rendered.
 func (l *loader) targets() {
 	if l.file.Targets.Len() == 0 && l.dbtProfile.IsMapping() {
 		l.profileTargets()
@@ -45,10 +45,7 @@ func (l *loader) targets() {
 		}
 	}
 	if l.p.Target == nil && len(known) > 0 {
-		hint := "known targets: " + strings.Join(known, ", ")
-		if s := config.Suggest(want, known); s != "" {
-			hint = fmt.Sprintf("did you mean %q?", s)
-		}
+		hint := config.DidYouMean(want, known, "known targets: "+strings.Join(known, ", "))
 		if want == "" {
 			l.problem(pos, hint, "several targets, and target: does not choose one")
 		} else {
@@ -108,7 +105,8 @@ func (l *loader) target(name string, node config.Node, chosen bool) *Target {
 	return t
 }
 
-// standIn takes any target in the place of one that there is not, which is told: macros that read target.schema are not wrong because of it.
+// standIn takes any target in the place of one that there is not, which is told: macros that read target.schema are not wrong because of
+// it.
 func (p *Project) standIn() {
 	if len(p.Targets) > 0 {
 		p.Target = p.Targets[0]

@@ -150,10 +150,7 @@ func (l *loader) noTerm(pos config.Pos, name string) {
 	for _, t := range l.p.Terms {
 		known = append(append(known, t.Name), t.Synonyms...)
 	}
-	hint := "terms/*.yml says what words mean: millrace schema terms prints what it may hold"
-	if guess := config.Suggest(name, known); guess != "" {
-		hint = fmt.Sprintf("did you mean %q?", guess)
-	}
+	hint := config.DidYouMean(name, known, "terms/*.yml says what words mean: millrace schema terms prints what it may hold")
 	l.problem(pos, hint, "there is no term %q", name)
 }
 

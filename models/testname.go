@@ -80,7 +80,7 @@ func (p *Project) TestName(c *Check) (name, alias string) {
 	} else if c.Node.Model != nil && c.Node.Model.Version != "" {
 		of += "_v" + c.Node.Model.Version
 	}
-	if t.Namespace != "" && t.Namespace != p.PackageName(c.Node.Package()) {
+	if t.Namespace != "" && t.Namespace != p.PackageName(c.Node.testsOf()) {
 		kind = t.Namespace + "_" + kind
 	}
 	var parts []string
@@ -154,7 +154,7 @@ func (p *Project) IsTest(c *Check) bool {
 // testPackage is the package in whose files a check stands.
 func (p *Project) testPackage(c *Check) string {
 	if singularPath(c) == "" {
-		return c.Node.Package()
+		return c.Node.testsOf()
 	}
 	for _, pkg := range p.Packages {
 		if strings.Contains(singularPath(c), "/"+pkg+"/") {
@@ -175,7 +175,7 @@ func (p *Project) TestMetadata(c *Check) map[string]any {
 	}
 	kwargs["model"] = "{{ get_where_subquery(" + ref + ") }}"
 	var namespace any
-	if c.Test.Namespace != "" && c.Test.Namespace != p.PackageName(c.Node.Package()) {
+	if c.Test.Namespace != "" && c.Test.Namespace != p.PackageName(c.Node.testsOf()) {
 		namespace = c.Test.Namespace
 	}
 	return map[string]any{"name": c.Test.Type, "kwargs": kwargs, "namespace": namespace}
@@ -198,4 +198,12 @@ func hashable(v any) string {
 		return "[" + strings.Join(parts, ", ") + "]"
 	}
 	return jinja.Quoted(jinja.Text(v))
+}
+
+// testsOf is the package of the node's generic tests: the one that describes it.
+func (n *Node) testsOf() string {
+	if n.props != nil && n.props.pkg != nil {
+		return n.props.pkg.label()
+	}
+	return n.Package()
 }

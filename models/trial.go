@@ -69,8 +69,9 @@ func (t *trial) written(template *jinja.Template) {
 	}
 }
 
-// hooks renders the hooks of a configured model, in a run that makes its table anew and in one that adds to it. What they refer to the model
-// refers to, as in dbt. A hook that cannot be rendered is told where hooks are looked at: it may be one that the model never comes to.
+// hooks renders the hooks of a configured model, in a run that makes its table anew and in one that adds to it. What they refer to the
+// model refers to, as in dbt. A hook that cannot be rendered is told where hooks are looked at: it may be one that the model never comes
+// to.
 func (t *trial) hooks() {
 	t.own = len(t.refs)
 	for _, h := range slices.Concat(t.node.Model.Before, t.node.Model.Behind) {
@@ -131,7 +132,8 @@ func (p *Project) PackageName(label string) string {
 
 // ContextFacts are what the project says of dbt's context; who renders adds what is known of the node and of the run.
 func (p *Project) ContextFacts() jinja.Facts {
-	return jinja.Facts{Target: p.TargetFacts(), Project: p.root, Packages: p.versions, Database: p.Database, HideDatabase: true, Dispatch: p.Dispatch, RunStarted: p.read}
+	return jinja.Facts{Target: p.TargetFacts(), Project: p.root, Packages: p.versions, Database: p.Database, HideDatabase: true,
+		Dispatch: p.Dispatch, RunStarted: p.read}
 }
 
 // TargetFacts are what a template sees as target.
@@ -139,7 +141,8 @@ func (p *Project) TargetFacts() map[string]any {
 	if p.Target == nil {
 		return map[string]any{}
 	}
-	facts := map[string]any{"name": p.Target.Name, "target_name": p.Target.Name, "type": "duckdb", "schema": p.Target.Schema, "profile_name": p.Name, "threads": 1}
+	facts := map[string]any{"name": p.Target.Name, "target_name": p.Target.Name, "type": "duckdb", "schema": p.Target.Schema,
+		"profile_name": p.Name, "threads": 1}
 	maps.Copy(facts, p.output)
 	if p.Database != "" {
 		facts["database"] = p.Database
@@ -217,7 +220,7 @@ func (t *trial) Doc(_, name string) (string, error) {
 }
 
 // Graph implements jinja.Engine: of a project that is being read it is empty, as in dbt.
-func (t *trial) Graph() (any, error) { return (&Project{}).Graph(), nil }
+func (t *trial) Graph() (any, error) { return (&Project{}).makeGraph(), nil }
 
 // Model implements jinja.Engine.
 func (t *trial) Model() (any, error) {

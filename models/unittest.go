@@ -23,7 +23,6 @@ type UnitTest struct {
 	Expect      *Fixture
 	Overrides   Overrides
 	Tags        []string
-	Meta        any
 	Path        string
 	Pos         config.Pos
 	fqn         []string
@@ -73,16 +72,13 @@ func (r FixtureRow) Value(column string) (any, bool) {
 type (
 	unitTestKeys struct {
 		config.Origin
-		Name        string            `yaml:"name" required:"true" doc:"Name of the test."`
-		Description string            `yaml:"description" doc:"What it shows."`
-		Model       string            `yaml:"model" required:"true" doc:"The model, by its name."`
-		Given       []fixtureKeys     `yaml:"given" doc:"Rows of what the model reads."`
-		Expect      fixtureKeys       `yaml:"expect" required:"true" doc:"Rows that the model must give."`
-		Overrides   overrideKeys      `yaml:"overrides" doc:"What is otherwise than in a run."`
-		Config      unitTestConfig    `yaml:"config" doc:"enabled, tags and meta."`
-		Versions    unitTestVersions  `yaml:"versions" doc:"The versions of the model that it is about."`
-		Tags        config.StringList `yaml:"tags" doc:"Words to select the test by."`
-		Meta        config.Node       `yaml:"meta" doc:"Anything."`
+		Name          string           `yaml:"name" required:"true" doc:"Name of the test."`
+		Model         string           `yaml:"model" required:"true" doc:"The model, by its name."`
+		Given         []fixtureKeys    `yaml:"given" doc:"Rows of what the model reads."`
+		Expect        fixtureKeys      `yaml:"expect" required:"true" doc:"Rows that the model must give."`
+		Overrides     overrideKeys     `yaml:"overrides" doc:"What is otherwise than in a run."`
+		Versions      unitTestVersions `yaml:"versions" doc:"The versions of the model that it is about."`
+		attributeKeys `yaml:",inline"`
 	}
 	fixtureKeys struct {
 		config.Origin
@@ -97,12 +93,6 @@ type (
 		Vars    config.Map[config.Node] `yaml:"vars" doc:"Variables."`
 		EnvVars config.Map[string]      `yaml:"env_vars" doc:"Variables of the environment."`
 	}
-	unitTestConfig struct {
-		config.Origin
-		Enabled *bool             `yaml:"enabled" doc:"false leaves the test out."`
-		Tags    config.StringList `yaml:"tags" doc:"Words to select the test by."`
-		Meta    config.Node       `yaml:"meta" doc:"Anything."`
-	}
 	unitTestVersions struct {
 		config.Origin
 		Include config.StringList `yaml:"include" doc:"Only these."`
@@ -113,7 +103,8 @@ type (
 // unitDraft is a unit test until the models are known.
 type unitDraft struct {
 	unitTestKeys
-	pkg *dbtPackage
+	pkg  *dbtPackage
+	tags []string // its own, and those of dbt_project.yml
 }
 
 // unitTests reads those of a properties file.
@@ -130,7 +121,7 @@ func (l *loader) unitTests(p *dbtPackage, list config.Node) {
 	}
 	for _, keys := range all {
 		if keys.Name != "" && keys.Model != "" {
-			l.unitDrafts = append(l.unitDrafts, unitDraft{keys, p})
+			l.unitDrafts = append(l.unitDrafts, unitDraft{unitTestKeys: keys, pkg: p})
 		}
 	}
 }
@@ -140,9 +131,11 @@ func (l *loader) linkUnitTests() {
 	seen := map[string]config.Pos{}
 	for i := range l.unitDrafts {
 		d := &l.unitDrafts[i]
-		if !l.unitEnabled(d) {
+		said := l.attributes(d.pkg, &d.attributeKeys, func(k *dbtKeys) config.Node { return k.UnitTests }, d.fqn(l))
+		if !said.enabled {
 			continue
 		}
+		d.tags = said.tags
 		name, version, _ := strings.Cut(d.Model, " ")
 		at := d.At("model")
 		id := d.pkg.name + "." + name + "." + d.Name
@@ -167,24 +160,9 @@ func (l *loader) linkUnitTests() {
 	l.unitDrafts = nil
 }
 
-// unitEnabled says whether a test is part of the project: its own word counts, then that of dbt_project.yml.
-func (l *loader) unitEnabled(d *unitDraft) bool {
-	if d.Config.Enabled != nil {
-		return *d.Config.Enabled
-	}
-	enabled := true
-	for _, s := range l.cascade(d.pkg, func(k *dbtKeys) config.Node { return k.UnitTests }, d.fqn(l)) {
-		if on, ok := s.value.(bool); ok && s.key == "enabled" {
-			enabled = on
-		}
-	}
-	return enabled
-}
-
 // fqn is the package, the folders of the properties file, the model and the test.
 func (d *unitDraft) fqn(l *loader) []string {
-	file := strings.TrimPrefix(strings.TrimPrefix(d.Pos().File, d.pkg.dir), "/")
-	parts := strings.Split(path.Dir(file), "/")
+	parts := strings.Split(path.Dir(d.pkg.within(d.Pos().File)), "/")
 	return slices.Concat([]string{l.p.PackageName(d.pkg.label())}, parts[min(1, len(parts)):], []string{d.Model, d.Name})
 }
 
@@ -219,13 +197,7 @@ func (l *loader) unitTestsOf(d *unitDraft, n *Node) {
 
 func (l *loader) unitTest(d *unitDraft, n *Node) {
 	t := &UnitTest{Name: d.Name, Description: l.described(d.pkg, d.Description, d.At("description")), Node: n, Package: d.pkg.label(),
-		Path: d.Pos().File, Pos: d.At("name"),
-		Tags: slices.Concat(d.Tags, d.Config.Tags), fqn: d.fqn(l)}
-	for _, s := range l.cascade(d.pkg, func(k *dbtKeys) config.Node { return k.UnitTests }, t.fqn) {
-		if s.key == "tags" {
-			t.Tags = append(t.Tags, tagsIn(s.value)...)
-		}
-	}
+		Path: d.Pos().File, Pos: d.At("name"), Tags: d.tags, fqn: d.fqn(l)}
 	if n.Model.Version != "" {
 		t.Name += "_v" + n.Model.Version
 	}
@@ -246,20 +218,6 @@ func (l *loader) unitTest(d *unitDraft, n *Node) {
 	if l.oneShape(t.Expect) && l.saysIncremental(d, t) {
 		l.p.UnitTests = append(l.p.UnitTests, t)
 	}
-}
-
-// tagsIn are the texts of a value that is one or a list of them.
-func tagsIn(v any) []string {
-	var texts []string
-	switch v := v.(type) {
-	case string:
-		texts = append(texts, v)
-	case []any:
-		for _, one := range v {
-			texts = append(texts, fmt.Sprint(one))
-		}
-	}
-	return texts
 }
 
 // oneShape refuses expected rows of which one has other columns than the first: those are the columns that are compared.
@@ -331,10 +289,7 @@ func (l *loader) macroHint(name string) string {
 			known = append(known, m.Name, p.name+"."+m.Name)
 		}
 	}
-	if guess := config.Suggest(name, known); guess != "" {
-		return fmt.Sprintf("did you mean %q?", guess)
-	}
-	return "one of a package is written package.name"
+	return config.DidYouMean(name, known, "one of a package is written package.name")
 }
 
 // input reads the rows of what the model reads; nil after a problem.
@@ -462,10 +417,7 @@ func (l *loader) fixtureFile(d *unitDraft, keys *fixtureKeys, f *Fixture) *Fixtu
 			return f
 		}
 	}
-	hint := "put it into " + path.Join(d.pkg.testPaths()[0], "fixtures")
-	if guess := config.Suggest(keys.Fixture, known); guess != "" {
-		hint = fmt.Sprintf("did you mean %q?", guess)
-	}
+	hint := config.DidYouMean(keys.Fixture, known, "put it into "+path.Join(d.pkg.testPaths()[0], "fixtures"))
 	l.problem(at, hint, "there is no fixture %s", want)
 	return nil
 }

@@ -14,8 +14,8 @@ import (
 
 // This file tells what of dbt_project.yml names folders that there are not: branches of the trees of configuration, and paths.
 
-// treeBranches are, by the place of a mapping in a tree of configuration, the keys by which a node would be found below it: packages, folders,
-// names of nodes.
+// treeBranches are, by the place of a mapping in a tree of configuration, the keys by which a node would be found below it: packages,
+// folders, names of nodes.
 type treeBranches map[config.Pos]map[string]bool
 
 func (b treeBranches) reach(at config.Node, key string) {
@@ -86,8 +86,5 @@ func (l *loader) folderHint(dir string) string {
 			known = append(known, e.Name())
 		}
 	}
-	if s := config.Suggest(dir, known); s != "" {
-		return fmt.Sprintf("did you mean %q?", s)
-	}
-	return "make it, or take it out"
+	return config.DidYouMean(dir, known, "make it, or take it out")
 }

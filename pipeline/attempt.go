@@ -128,9 +128,28 @@ func (r *run) execute(ctx context.Context) (report *Report, err error) {
 	case err != nil && r.deadline.expired.Load() && ctx.Err() == nil:
 		return r.tooLong(ctx)
 	case err != nil:
-		return nil, r.interrupted(ctx, err)
+		err = r.interrupted(ctx, err)
+		return r.unfinished(), err
 	}
 	return r.finish(ctx)
+}
+
+// unfinished tells of an attempt that has published nothing what it came to: what was made is withheld, what was in hand has not come to its end.
+func (r *run) unfinished() *Report {
+	report := &Report{Run: r.Run, Resumed: r.resumed, Steps: r.steps(), UnitTests: r.gate.results, Compiled: r.compiled}
+	for i, s := range report.Steps {
+		if s.Status == journal.Succeeded {
+			report.Steps[i].Status, report.Steps[i].Error = journal.Withheld, "not published: the run has not come to its end"
+		}
+	}
+	for _, n := range r.nodes {
+		if s, begun := r.begun[n.Name()]; begun {
+			s.Status, s.Finished, s.Error = journal.Interrupted, r.Run.Finished, "the run ended: "+r.Run.Error
+			report.Steps = append(report.Steps, s)
+		}
+		report.Checks = append(report.Checks, r.checks[n.Name()]...)
+	}
+	return report
 }
 
 // work extracts every stream, then builds every model, and decides what may be published of them. Only interruption and
@@ -142,10 +161,30 @@ func (r *run) work(ctx context.Context) error {
 		}
 	} else if err := r.extractAll(ctx); err != nil {
 		return err
-	} else if err := r.buildAll(ctx); err != nil {
-		return err
 	}
-	return errors.Join(r.checkDeferred(ctx), r.withhold(ctx))
+	return r.stoppable(ctx, func(ctx context.Context) error {
+		if r.replay == nil {
+			if err := r.buildAll(ctx); err != nil {
+				return err
+			}
+		}
+		return errors.Join(r.checkDeferred(ctx), r.withhold(ctx))
+	})
+}
+
+// stoppable does work of which nothing is kept when the run ends before all is published: it is given up as soon as the run is asked to end. A
+// replay has nothing that could be taken up, and has the grace to come to its end.
+func (r *run) stoppable(ctx context.Context, work func(context.Context) error) error {
+	if r.replay != nil {
+		return work(ctx)
+	}
+	until, cancel := r.untilStopped(ctx)
+	defer cancel()
+	err := work(until)
+	if err != nil && ctx.Err() == nil && until.Err() != nil && !errors.Is(err, ErrInterrupted) {
+		err = fmt.Errorf("%w: %w", ErrInterrupted, err)
+	}
+	return err
 }
 
 // halt notes that a step was not begun because the run is to end. It is no error: what is under way goes on to its
@@ -209,26 +248,7 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 	s.Finished, s.Status = &now, journal.Succeeded
 	if err != nil {
 		tables = nil
-		s.Status, s.Error = journal.Failed, r.redact(told.Error())
-		var se *StepError
-		var ce *ChecksError
-		var ue *upstreamError
-		switch {
-		case errors.As(err, &ce) && !several(err):
-			s.Status, s.Hint = journal.ChecksFailed, fmt.Sprintf("millrace report %s shows the rows and the SQL", r.ID)
-			if ce.unrun() {
-				s.Hint = "no row was found wrong: mend the check, or what it says of the table's columns"
-			} else if by := readers(n); len(by) > 0 { // a retry builds from what was read
-				s.Hint += fmt.Sprintf("; rows that are mended in their source are read by `%s`", ForTarget(r.Project, "millrace run "+strings.Join(by, " ")))
-			}
-			if r.before.Table(nameOf(n)) != nil {
-				s.Hint += "; the table keeps its previous version"
-			}
-		case errors.As(err, &ue):
-			s.Status = journal.UpstreamFailed
-		case errors.As(err, &se):
-			s.Hint = r.redact(se.Hint)
-		}
+		r.blame(&s, n, err, told)
 	}
 	for i, note := range s.Notes {
 		s.Notes[i] = r.redact(note)
@@ -237,13 +257,39 @@ func (r *run) step(ctx context.Context, n *models.Node, work func(context.Contex
 	if len(s.Equations) > 0 {
 		equation = s.Equations[0].String()
 	}
-	r.observe(Event{Kind: "done", Node: n.Name(), Status: s.Status, Step: r.count(1), Of: len(r.nodes), Rows: s.Rows, Bytes: s.Bytes, Took: now.Sub(s.Started), Err: told, Equation: equation, Unchanged: s.Unchanged})
+	r.observe(Event{Kind: "done", Node: n.Name(), Status: s.Status, Step: r.count(1), Of: len(r.nodes), Rows: s.Rows, Bytes: s.Bytes,
+		Took: now.Sub(s.Started), Err: told, Equation: equation, Unchanged: s.Unchanged})
 	r.saysStep(s, now.Sub(s.Started), equation)
 	r.mu.Lock()
 	r.results[n.Name()] = &result{status: s.Status, step: s, tables: tables}
 	delete(r.begun, n.Name())
 	r.mu.Unlock()
 	return r.timed("journal", func() error { return r.Journal.SaveStep(context.WithoutCancel(ctx), s) })
+}
+
+// blame says in a step what it failed by, as people are told of it, and what to do next.
+func (r *run) blame(s *journal.Step, n *models.Node, err, told error) {
+	s.Status, s.Error = journal.Failed, r.redact(told.Error())
+	var se *StepError
+	var ce *ChecksError
+	var ue *upstreamError
+	switch {
+	case errors.As(err, &ce) && !several(err):
+		s.Status, s.Hint = journal.ChecksFailed, fmt.Sprintf("millrace report %s shows the rows and the SQL", r.ID)
+		if ce.unrun() {
+			s.Hint = "no row was found wrong: mend the check, or what it says of the table's columns"
+		} else if by := readers(n); len(by) > 0 { // a retry builds from what was read
+			s.Hint += fmt.Sprintf("; rows that are mended in their source are read by `%s`",
+				ForTarget(r.Project, "millrace run "+strings.Join(by, " ")))
+		}
+		if r.before.Table(nameOf(n)) != nil {
+			s.Hint += "; the table keeps its previous version"
+		}
+	case errors.As(err, &ue):
+		s.Status = journal.UpstreamFailed
+	case errors.As(err, &se):
+		s.Hint = r.redact(se.Hint)
+	}
 }
 
 // count adds to the number of nodes that are done and returns it.

@@ -95,7 +95,7 @@ func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, d
 	a.Runner = check.Runner{Warehouse: w, At: r.LogicalTime, Now: r.Clock(), Dir: a.dir,
 		Parent: func(p *models.Node) (string, error) { return r.readable(x, n, p) },
 		Query: func(ctx context.Context, c *models.Check) (string, error) {
-			for _, read := range c.Reads {
+			for _, read := range behindEphemeral(c.Reads) {
 				if _, err := r.readable(x, n, read); err != nil {
 					return "", err
 				}
@@ -113,6 +113,19 @@ func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, d
 		a.Aside = "a backfill"
 	}
 	return a, nil
+}
+
+// startHooks makes in an engine that only judges tables what the hooks of the run's start make for SELECTs: checks may use it.
+func (e *Engine) startHooks(ctx context.Context, w warehouse.Warehouse, published *load.Manifest, as transform.Run) error {
+	if len(e.Project.OnRunStart) == 0 {
+		return nil
+	}
+	found := e.onDemand(w, published, "hooks")
+	b := &transform.Builder{Project: e.Project, Warehouse: found, Published: found, Run: as}
+	if err := b.Start(ctx); err != nil {
+		return refusedHook(err)
+	}
+	return nil
 }
 
 // forget removes the quarantined rows of an earlier attempt of the run, which published nothing of the node.

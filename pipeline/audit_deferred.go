@@ -40,6 +40,9 @@ func (r *run) checkLate(ctx context.Context, n *models.Node, checks []*models.Ch
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
+	if err := r.startHooks(ctx, w, r.before, r.forTemplates()); err != nil {
+		return err
+	}
 	res := r.results[n.Name()]
 	a, err := r.newAudit(n, &res.step, w, filepath.Join(r.runDir(r.ID), "late"))
 	if err != nil {
@@ -52,9 +55,16 @@ func (r *run) checkLate(ctx context.Context, n *models.Node, checks []*models.Ch
 		return err
 	}
 	var failed *ChecksError
-	if !errors.As(found, &failed) {
+	switch {
+	case found == nil:
+		return nil
+	case ctx.Err() != nil:
 		return found
+	case errors.As(found, &failed):
+		res.status, res.step.Error = journal.ChecksFailed, r.redact(failed.Error())
+	default: // it could not be looked at: that is this node's failure, and no other's
+		res.status, res.step.Error = journal.Failed, r.redact(explainModel(n, found).Error())
 	}
-	res.status, res.step.Status, res.step.Error = journal.ChecksFailed, journal.ChecksFailed, r.redact(failed.Error())
+	res.step.Status = res.status
 	return r.Journal.SaveStep(ctx, res.step)
 }

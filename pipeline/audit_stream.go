@@ -111,7 +111,10 @@ func (x *extraction) openAudit(ctx context.Context) (*audit, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err := x.newAudit(x.node, x.step, w, x.runDir(x.ID))
+	var a *audit
+	if err = x.startHooks(ctx, w, x.run.before, x.forTemplates()); err == nil {
+		a, err = x.newAudit(x.node, x.step, w, x.runDir(x.ID))
+	}
 	if err == nil {
 		a.source, a.asOf, a.anew, a.stillOut = x.source, x.asOf, x.anew(), x.stillOut
 		err = a.forget()

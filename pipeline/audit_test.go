@@ -291,6 +291,24 @@ func TestDeferredChecks(t *testing.T) {
 	}
 }
 
+// TestDeferredCheckOfAView: a view is looked at behind the tables that it shows, when it is compared with a model that is built from it.
+func TestDeferredCheckOfAView(t *testing.T) {
+	dir := project(t, map[string]string{"millrace.yml": shop("full", ""), "customers.csv": customers,
+		"models/seen.sql":  "{{ config(materialized='view') }} select * from {{ source('erp', 'customers') }}",
+		"models/again.sql": "{{ config(materialized='view') }} select * from {{ ref('seen') }}",
+		"models/known.sql": "{{ config(materialized='table') }} select * from {{ ref('again') }}",
+		"models/m.yml":     "models:\n  - { name: again, checks: [ { relationships: { column: id, to: ref('known') } } ] }\n"})
+	e := engine(t, dir)
+	for range 2 {
+		succeeded(t, run(t, e))
+	}
+	write(t, dir, map[string]string{"models/known.sql": "{{ config(materialized='table') }} select * from {{ ref('again') }} where id < 6"})
+	r := run(t, engine(t, dir))
+	if s := step(t, r, "main.again"); s.Status != journal.ChecksFailed || *r.Run.ExitCode != pipeline.ExitChecks {
+		t.Errorf("%+v, exit code %d", s, *r.Run.ExitCode)
+	}
+}
+
 // TestDeferredBesideQuarantine: a late check leaves the quarantine alone.
 func TestDeferredBesideQuarantine(t *testing.T) {
 	dir := project(t, map[string]string{"millrace.yml": shop("full", "{ relationships: { column: id, to: ref('known'), severity: warn } }, { not_null: { column: email, severity: quarantine, error_if: '>90%' } }"),

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/millrace/millrace/internal/fsx"
 	"github.com/millrace/millrace/load"
@@ -44,7 +46,8 @@ func (r *run) buildAll(ctx context.Context) (err error) {
 	if len(todo) == 0 {
 		return nil
 	}
-	engine, err := r.Warehouse(ctx, warehouse.Config{Memory: r.engineMemory(1), Threads: r.Threads, Temp: filepath.Join(r.runDir(r.ID), "spill"), Dirs: r.checkPlaces()})
+	engine, err := r.Warehouse(ctx, warehouse.Config{Memory: r.engineMemory(1), Threads: r.Threads,
+		Temp: filepath.Join(r.runDir(r.ID), "spill"), Dirs: r.checkPlaces()})
 	if err != nil {
 		return err
 	}
@@ -64,36 +67,47 @@ func (r *run) buildAll(ctx context.Context) (err error) {
 	if err != nil {
 		return refusedHook(err)
 	}
-	err = transform.Walk(ctx, todo, r.width(), func(ctx context.Context, n *models.Node) error {
-		if r.stopping() {
-			return r.halt()
+	err = transform.Walk(ctx, todo, r.width(), func(ctx context.Context, n *models.Node) error { return r.buildOne(ctx, b, n) })
+	if err = errors.Join(err, r.halted()); err != nil {
+		return err
+	}
+	return r.endBuild(ctx, b, notes)
+}
+
+// buildOne builds a node, unless another one hinders it.
+func (r *run) buildOne(ctx context.Context, b *transform.Builder, n *models.Node) error {
+	if r.stopping() {
+		return r.halt()
+	}
+	if culprit := r.failedNeed(n); culprit != "" {
+		return r.skip(ctx, n, culprit)
+	}
+	build := func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.modelOrKept(ctx, b, n, s) }
+	switch {
+	case n.Kind == models.KindEntity:
+		build = func(ctx context.Context, s *journal.Step) ([]load.Table, error) {
+			return r.entity(ctx, b.Warehouse, n, s)
 		}
-		if culprit := r.failedNeed(n); culprit != "" {
-			return r.skip(ctx, n, culprit)
-		}
-		switch n.Kind {
-		case models.KindEntity:
-			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.entity(ctx, w, n, s) })
-		case models.KindSeed:
-			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.seedOrKept(ctx, b, n, s) })
-		}
-		if _, judging := split(n); n.Model.Materialized == models.Ephemeral && len(judging)+len(r.Project.UnitTestsOf(n)) > 0 {
-			return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) {
-				return nil, r.ephemeral(ctx, b, n, s, judging)
-			})
-		}
-		if n.Model.Materialized == models.Ephemeral {
+	case n.Kind == models.KindSeed:
+		build = func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.seedOrKept(ctx, b, n, s) }
+	case n.Model.Materialized == models.Ephemeral:
+		_, judging := split(n)
+		if len(judging)+len(r.Project.UnitTestsOf(n)) == 0 { // there is nothing to do but for those that read it
 			r.count(1)
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.results[n.Name()] = &result{status: journal.Succeeded}
 			return nil
 		}
-		return r.step(ctx, n, func(ctx context.Context, s *journal.Step) ([]load.Table, error) { return r.modelOrKept(ctx, b, n, s) })
-	})
-	if err = errors.Join(err, r.halted()); err != nil {
-		return err
+		build = func(ctx context.Context, s *journal.Step) ([]load.Table, error) {
+			return nil, r.ephemeral(ctx, b, n, s, judging)
+		}
 	}
+	return r.step(ctx, n, build)
+}
+
+// endBuild runs the hooks of the run's end, and tells what hooks have noted.
+func (r *run) endBuild(ctx context.Context, b *transform.Builder, notes []string) error {
 	if len(r.Project.OnRunEnd) > 0 {
 		if err := r.checkDeferred(ctx); err != nil {
 			return err
@@ -170,6 +184,11 @@ func (x *exposure) name(ctx context.Context, name string) {
 	published := x.before.Table(warehouse.Name{Schema: schema, Table: table})
 	if n := x.Project.Node(name); n != nil {
 		if v := x.version(n); v != nil && (published == nil || v != &published.Version) {
+			if v.View != "" { // of this run: it is bound when it is exposed
+				for _, need := range reads(n) {
+					x.name(ctx, need.Name())
+				}
+			}
 			x.put(ctx, *v)
 			return
 		}
@@ -374,9 +393,12 @@ func mergedOtherwise(n *models.Node, before *load.Table) string {
 }
 
 // reads is what a node reads, with what it reads through ephemeral models.
-func reads(n *models.Node) []*models.Node {
+func reads(n *models.Node) []*models.Node { return behindEphemeral(n.Needs) }
+
+// behindEphemeral are tables, those that ephemeral ones among them read in their place.
+func behindEphemeral(nodes []*models.Node) []*models.Node {
 	var all []*models.Node
-	for _, need := range n.Needs {
+	for _, need := range nodes {
 		if need.Model != nil && need.Model.Materialized == models.Ephemeral {
 			all = append(all, reads(need)...)
 		} else {
@@ -410,7 +432,7 @@ func (r *run) inputs(ctx context.Context, n *models.Node) error {
 func explainModel(n *models.Node, err error) error {
 	var te *transform.Error
 	if errors.As(err, &te) {
-		return &StepError{Node: n.Name(), Pos: te.Pos, Err: te.Err, Hint: te.Hint}
+		return &StepError{Node: n.Name(), Pos: te.Pos, Err: te.Err, Hint: cmp.Or(te.Hint, hintOnDisk(te.Err))}
 	}
 	var me *match.Error
 	if errors.As(err, &me) && !several(err) {
@@ -421,7 +443,15 @@ func explainModel(n *models.Node, err error) error {
 	if errors.Is(err, context.Canceled) || errors.As(err, &ce) || errors.As(err, &placed) {
 		return err
 	}
-	return &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: err}
+	return &StepError{Node: n.Name(), Pos: n.Pos.String(), Err: err, Hint: hintOnDisk(err)}
+}
+
+// hintOnDisk is what to do when a disk is full.
+func hintOnDisk(err error) string {
+	if errors.Is(err, syscall.ENOSPC) {
+		return "free space on that disk, then `millrace retry`: what was landed is kept"
+	}
+	return ""
 }
 
 // verify opens newly written files of the version with the second reader.

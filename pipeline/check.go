@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline/journal"
+	"github.com/millrace/millrace/transform"
 	"github.com/millrace/millrace/transform/check"
 	"github.com/millrace/millrace/warehouse"
 )
@@ -75,7 +76,8 @@ func (e *Engine) CheckBy(ctx context.Context, nodes []*models.Node, dir string, 
 	if err != nil {
 		return nil, err
 	}
-	engine, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: e.Threads, Temp: filepath.Join(dir, "spill"), Dirs: []string{dir, e.TargetRoot}})
+	engine, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: e.Threads, Temp: filepath.Join(dir, "spill"),
+		Dirs: []string{dir, e.TargetRoot}})
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +85,10 @@ func (e *Engine) CheckBy(ctx context.Context, nodes []*models.Node, dir string, 
 	w := e.onDemand(engine, m, "check", dir)
 	r := &run{Engine: e, before: m, results: map[string]*result{}, unreadable: map[string]error{}}
 	r.LogicalTime = e.Clock()
+	r.templatesOnce.Do(func() { r.templates = transform.Run{Started: r.LogicalTime, Command: "test"} })
+	if err := e.startHooks(ctx, engine, m, r.templates); err != nil {
+		return nil, err
+	}
 	exposed := &exposure{run: r, w: w, seen: map[string]bool{}}
 	out := newChecked()
 	out.Snapshot = m.Snapshot

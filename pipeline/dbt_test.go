@@ -86,16 +86,18 @@ func TestDBTFixture(t *testing.T) {
 	}
 }
 
-// Tests of a model without a table run too, and what reads it waits for them.
+// Tests of a model without a table run too, and what reads it waits for them. Other tests read such a model as its SELECT.
 func TestChecksOfEphemeralModels(t *testing.T) {
 	dir := project(t, map[string]string{
-		"dbt_project.yml":   "name: shop\nprofile: shop\n",
-		"profiles.yml":      "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n",
-		"models/part.sql":   "{{ config(materialized='ephemeral') }} select * from (values (1), (null)) t(id)",
-		"models/whole.sql":  "{{ config(materialized='ephemeral') }} select 1 as id",
-		"models/bad.sql":    "select * from {{ ref('part') }}",
-		"models/good.sql":   "select * from {{ ref('whole') }}",
-		"models/models.yml": "models:\n  - name: part\n    columns: [{name: id, data_tests: [not_null]}]\n  - name: whole\n    columns: [{name: id, data_tests: [unique]}]\n",
+		"dbt_project.yml":  "name: shop\nprofile: shop\n",
+		"profiles.yml":     "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n",
+		"models/part.sql":  "{{ config(materialized='ephemeral') }} select * from (values (1), (null)) t(id)",
+		"models/whole.sql": "{{ config(materialized='ephemeral') }} select 1 as id",
+		"models/bad.sql":   "select * from {{ ref('part') }}",
+		"models/good.sql":  "select * from {{ ref('whole') }}",
+		"models/models.yml": "models:\n  - name: part\n    columns: [{name: id, data_tests: [not_null]}]\n  - name: whole\n    columns: [{name: id, data_tests: [unique]}]\n" +
+			"  - name: good\n    columns: [{name: id, data_tests: [{relationships: {arguments: {to: ref('whole'), field: id}}}]}]\n",
+		"tests/both.sql": "select id from {{ ref('good') }} except select id from {{ ref('whole') }}",
 	})
 	r := run(t, engineWith(t, models.Loading{Dir: dir}))
 	for node, want := range map[string]journal.Status{"main.part": journal.ChecksFailed, "main.bad": journal.UpstreamFailed,
@@ -104,8 +106,8 @@ func TestChecksOfEphemeralModels(t *testing.T) {
 			t.Errorf("%s is %s, and not %s: %s", node, got.Status, want, got.Error)
 		}
 	}
-	if len(r.Checks) != 2 {
-		t.Errorf("%d checks have run, and not 2: %v", len(r.Checks), r.Checks)
+	if len(r.Checks) != 4 {
+		t.Errorf("%d checks have run, and not 4: %v", len(r.Checks), r.Checks)
 	}
 }
 

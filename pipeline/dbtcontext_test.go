@@ -196,3 +196,42 @@ func TestViewThatIsLeftOut(t *testing.T) {
 		t.Errorf("the table has %s", got)
 	}
 }
+
+// TestChecksFindWhatHooksMake: wherever a check is judged, with its table, behind all tables, at the source, or without a run, it finds the
+// macros of on-run-start. A hook that would change a table is refused there as in a run.
+func TestChecksFindWhatHooksMake(t *testing.T) {
+	files := map[string]string{
+		"dbt_project.yml": "name: shop\nprofile: shop\non-run-start:\n  - create or replace macro twice(x) as 2 * x\n  - create or replace macro ones() as table select 1 as n\n",
+		"profiles.yml":    "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n",
+		"seeds/s.csv":     "id\n1\n",
+		"raw.csv":         "id\n1\n",
+		"models/a.sql":    "{{ config(materialized='table') }} select twice(id) as id from {{ ref('s') }}",
+		"models/b.sql":    "select * from {{ ref('a') }}",
+		"models/s.yml": "sources: [{name: raw, tables: [{name: x, meta: {external_location: raw.csv}}]}]\n" +
+			"models: [{name: a, columns: [{name: id, data_tests: [{below: {arguments: {other: ref('b')}}}]}]}]\n",
+		"macros/t.sql":      "{% test below(model, column_name, other) %} select * from {{ model }} where twice({{ column_name }}) < (select min(id) from {{ other }}) {% endtest %}",
+		"tests/of_seed.sql": "select * from {{ ref('s') }} where twice(id) < 2", "tests/of_model.sql": "select * from {{ ref('a') }} where twice(id) < 4",
+		"tests/of_source.sql": "select * from {{ source('raw', 'x') }} where twice(id) < 2", "tests/of_nothing.sql": "select * from ones() where n > 1",
+	}
+	dir := project(t, files)
+	e := engineWith(t, models.Loading{Dir: dir})
+	if r := run(t, e); *r.Run.ExitCode != pipeline.ExitOK {
+		t.Fatalf("the run ends with %d: %s, %v", *r.Run.ExitCode, r.Run.Error, r.Checks)
+	}
+	judged, err := e.Check(t.Context(), e.Project.Nodes, t.TempDir())
+	if err != nil || len(judged.Checks) != 5 || judged.Failed() {
+		t.Errorf("check finds %+v, %v", judged, err)
+	}
+	streams := slices.DeleteFunc(slices.Clone(e.Project.Nodes), func(n *models.Node) bool { return n.Stream == nil })
+	live, err := e.Judge(t.Context(), streams, t.TempDir(), nil)
+	if err != nil || len(live.Checks) != 1 || live.Failed() {
+		t.Errorf("at the source it finds %+v, %v", live, err)
+	}
+
+	write(t, dir, map[string]string{"dbt_project.yml": files["dbt_project.yml"] + "  - delete from {{ target.schema }}.a\n"})
+	e = engineWith(t, models.Loading{Dir: dir})
+	_, err = e.Check(t.Context(), e.Project.Nodes, t.TempDir())
+	if err == nil || !strings.Contains(err.Error(), "dbt_project.yml:6:5: the hook may not run DELETE FROM") {
+		t.Errorf("a hook that changes a table gives %v", err)
+	}
+}

@@ -90,7 +90,11 @@ func (x *extraction) table(ctx context.Context) ([]load.Table, error) {
 			err = fmt.Errorf("the state that was read was lost again and again: %w", extract.ErrChanged)
 		}
 		if err == nil {
-			tables, err := x.version(ctx, w, parts)
+			var tables []load.Table
+			err = x.stoppable(ctx, func(ctx context.Context) (err error) {
+				tables, err = x.version(ctx, w, parts)
+				return err
+			})
 			return tables, x.explain(err)
 		}
 		if !errors.Is(err, extract.ErrChanged) || try == maxWindows {
@@ -166,7 +170,7 @@ func (x *extraction) explain(err error) error {
 	case errors.As(err, &hinted):
 		hint = hinted.Hint()
 	case errors.Is(err, syscall.ENOSPC):
-		hint = "free space on that disk, then `millrace retry`: what was landed is kept"
+		hint = hintOnDisk(err)
 	case strings.Contains(err.Error(), "Out of Memory Error"):
 		hint = "give the engine more: millrace run --memory 2GB; a row of many megabytes takes several times its size"
 	case errors.Is(err, warehouse.ErrIncompatible):

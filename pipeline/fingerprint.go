@@ -27,7 +27,8 @@ func inputsOf(n *models.Node) []*models.Node {
 }
 
 // stated adds to a fingerprint what its SELECTs say, which add to a published table or make one from nothing.
-func stated(ctx context.Context, b *transform.Builder, n *models.Node, f *load.Fingerprint, before *load.Table, adds bool, texts []string) error {
+func stated(ctx context.Context, b *transform.Builder, n *models.Node, f *load.Fingerprint, before *load.Table, adds bool,
+	texts []string) error {
 	var old *load.Fingerprint
 	if before != nil {
 		old = before.Fingerprint
@@ -63,7 +64,8 @@ func addsTo(n *models.Node, before *load.Table) bool {
 	return before != nil && adds(n) && (before.View == "" || n.Model.Materialized == models.Snapshot) && mergedOtherwise(n, before) == ""
 }
 
-// parsed adds what the engine's parser says of the SELECTs. What is known of the published ones need not be asked again when the texts are equal.
+// parsed adds what the engine's parser says of the SELECTs. What is known of the published ones need not be asked again when the texts
+// are equal.
 func parsed(ctx context.Context, w warehouse.Warehouse, n *models.Node, f, old *load.Fingerprint, texts []string) error {
 	incremental := len(texts) > 1
 	f.Rendered = models.HashOf(strings.Join(texts, "\x00"))

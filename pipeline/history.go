@@ -147,9 +147,9 @@ func (e *Engine) runsOfTargets(ctx context.Context, g *Garbage) (map[string]bool
 
 // forTarget is the engine for another target of the project, without its loader.
 func (e *Engine) forTarget(t *models.Target) *Engine {
-	project, at := *e.Project, *e
-	project.Target = t
-	at.Project, at.TargetRoot = &project, project.TargetDir()
+	at := *e
+	at.Project = e.Project.For(t)
+	at.TargetRoot = at.Project.TargetDir()
 	return &at
 }
 

@@ -47,6 +47,9 @@ func (e *Engine) Judge(ctx context.Context, nodes []*models.Node, dir string, lo
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
+	if err := e.startHooks(ctx, engine, j.before, transform.Run{Started: e.Clock(), Command: "test"}); err != nil {
+		return nil, err
+	}
 	w := e.onDemand(engine, j.before, "judge", dir)
 	j.w = w
 	j.exposed = &exposure{run: &run{Engine: e, before: j.before, results: map[string]*result{}, unreadable: map[string]error{}}, w: w, seen: map[string]bool{}}
@@ -265,7 +268,7 @@ func (j *judging) count(ctx context.Context, n *models.Node, t *standing, out *C
 	r := check.Runner{Warehouse: j.w, At: j.Clock(), Now: j.Clock(), Dir: files,
 		Parent: func(p *models.Node) (string, error) { return j.parent(ctx, p) },
 		Query: func(ctx context.Context, c *models.Check) (string, error) {
-			for _, read := range c.Reads {
+			for _, read := range behindEphemeral(c.Reads) {
 				if _, err := j.parent(ctx, read); err != nil {
 					return "", err
 				}

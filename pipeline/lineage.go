@@ -107,7 +107,8 @@ func (e *Engine) Lineage(ctx context.Context) (*Lineage, error) {
 		return nil, fmt.Errorf("lineage: %w", err)
 	}
 	defer remove()
-	engine, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: 1, Temp: filepath.Join(temp, "spill"), Dirs: e.withTarget(temp)})
+	engine, err := e.Warehouse(ctx, warehouse.Config{Memory: e.engineMemory(1), Threads: 1, Temp: filepath.Join(temp, "spill"),
+		Dirs: e.withTarget(temp)})
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +137,8 @@ type tracing struct {
 
 // visit looks at one node, when all that it reads has been looked at.
 func (t *tracing) visit(ctx context.Context, n *models.Node) error {
-	one := &LineageNode{Name: n.Name(), Kind: string(n.Kind), Reads: []string{}, Readers: []string{}, Exposures: []string{}, Columns: []LineageColumn{}, Influences: []LineageInfluence{},
+	one := &LineageNode{Name: n.Name(), Kind: string(n.Kind), Reads: []string{}, Readers: []string{}, Exposures: []string{},
+		Columns: []LineageColumn{}, Influences: []LineageInfluence{},
 		External: []string{}, Unresolved: []string{}}
 	for _, need := range n.Needs {
 		one.Reads = append(one.Reads, need.Name())

@@ -32,7 +32,7 @@ func (r *run) finish(ctx context.Context) (*Report, error) {
 			now, code := r.Clock(), ExitFailed
 			r.Run.Status, r.Run.Finished, r.Run.Error, r.Run.ExitCode = journal.Failed, &now, r.redact(err.Error()), &code
 			err = errors.Join(err, r.unpublished(context.WithoutCancel(ctx)))
-			return nil, errors.Join(err, r.Journal.EndAttempt(context.WithoutCancel(ctx), r.Run, nil, nil, r.tableRows()))
+			return r.unfinished(), errors.Join(err, r.Journal.EndAttempt(context.WithoutCancel(ctx), r.Run, nil, nil, r.tableRows()))
 		}
 		report.Snapshot, r.Run.Snapshot = m.Snapshot, &m.Snapshot
 		if err := r.placeExports(r.ID, m); err != nil {
@@ -201,7 +201,8 @@ func anew(r journal.Run) string {
 	return command
 }
 
-// NextCommand is the command for a run that has failed: its next attempt, or, when another run was faster or no node is left to try, a new run.
+// NextCommand is the command for a run that has failed: its next attempt, or, when another run was faster or no node is left to try, a
+// new run.
 func NextCommand(r journal.Run) string {
 	if r.Status == journal.Partial && !r.Selection.Aside() && strings.HasPrefix(r.Error, hooksEndFailed) {
 		return anew(r)

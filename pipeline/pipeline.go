@@ -62,9 +62,11 @@ const (
 
 // Event is a step's progress, for people who wait.
 type Event struct {
-	Run      string
-	Node     string
-	Kind     string // "begin" and "end" of an attempt; "building" and "built": its timeout counts in between; "start", "phase", "progress", "done" of a step; "slice": one of a backfill's is landed; "said": a template says Text
+	Run  string
+	Node string
+	// Kind is "begin" or "end" of an attempt; "building" or "built": its timeout counts in between; "start", "phase", "progress" or "done" of
+	// a step; "slice": one of a backfill's is landed; "said": a template says Text.
+	Kind     string
 	Status   journal.Status
 	Step, Of int   // this node is number Step of Of
 	Rows     int64 // so far

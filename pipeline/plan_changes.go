@@ -40,7 +40,8 @@ const (
 // Reason is why a model is built, or what has changed without an effect.
 type Reason struct {
 	// Kind is one of models.Change's parts, or new, unknown (nothing tells what it was made of), replay, broken, always (it is built in each run),
-	// moves (it reads the clock or chance), on-run-start (what hooks make for it), own (its own table is another than when it ran), select (its SELECT depends on what tables hold), upstream, or read (a stream that is read again).
+	// moves (it reads the clock or chance), on-run-start (what hooks make for it), own (its own table is another than when it ran), select
+	// (its SELECT depends on what tables hold), upstream, or read (a stream that is read again).
 	Kind   string   `json:"kind"`
 	Name   string   `json:"name,omitempty"` // of the setting, macro, variable or table
 	From   string   `json:"from,omitempty"`

@@ -26,7 +26,8 @@ func (pl *planning) models(ctx context.Context, nodes []*models.Node) error {
 		return fmt.Errorf("plan: %w", err)
 	}
 	defer remove()
-	engine, err := pl.Warehouse(ctx, warehouse.Config{Memory: pl.engineMemory(1), Threads: 1, Temp: filepath.Join(temp, "spill"), Dirs: pl.withTarget(temp)})
+	engine, err := pl.Warehouse(ctx, warehouse.Config{Memory: pl.engineMemory(1), Threads: 1, Temp: filepath.Join(temp, "spill"),
+		Dirs: pl.withTarget(temp)})
 	if err != nil {
 		return err
 	}

@@ -192,6 +192,9 @@ func (r *run) replayed(ctx context.Context, s *journal.Step) (_ []load.Table, er
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
+	if err := r.startHooks(ctx, w, r.before, r.forTemplates()); err != nil {
+		return nil, err
+	}
 	a, err := r.newAudit(n, s, w, r.runDir(r.ID))
 	if err != nil {
 		return nil, err

@@ -44,9 +44,10 @@ type Report struct {
 	Snapshot  int64          `json:"snapshot"`             // published by this attempt; 0 when none
 	Load      *journal.Load  `json:"load,omitempty"`       // that brought it to what follows the target; nil when there was nothing to bring
 	Published []load.Table   `json:"published"`            // what it published
-	Stale     []string       `json:"stale"`                // nodes of this run that still show an older version, or that a replay or a backfill has not rebuilt
-	Next      string         `json:"next,omitempty"`       // the command that brings what a replay has brought in into Stale
-	Resumed   bool           `json:"resumed"`              // the run was taken up where an earlier process left it
+	// Stale are nodes of this run that still show an older version, or that a replay or a backfill has not rebuilt.
+	Stale   []string `json:"stale"`
+	Next    string   `json:"next,omitempty"` // the command that brings what a replay has brought in into Stale
+	Resumed bool     `json:"resumed"`        // the run was taken up where an earlier process left it
 	// Already says that this run had done before what was asked for its logical time; nothing was read.
 	Already bool `json:"already,omitempty"`
 	// Overhead is the time that went into keeping the promises rather than into moving rows: the journal, the

@@ -233,10 +233,7 @@ func pinnable(entity *models.Entity, field string) error {
 	if slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, field) }) {
 		return nil
 	}
-	hint := "its fields are " + strings.Join(names, ", ")
-	if s := config.Suggest(field, names); s != "" {
-		hint = fmt.Sprintf("did you mean %q?", s)
-	}
+	hint := config.DidYouMean(field, names, "its fields are "+strings.Join(names, ", "))
 	return &FieldError{"field", fmt.Sprintf("the golden records of %s have no field %q: %s", entity.Name, field, hint)}
 }
 

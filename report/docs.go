@@ -206,9 +206,10 @@ func (t DocsTable) Result(name string) *check.Result {
 func (d *Docs) HTML(w io.Writer) error {
 	t, err := Parts(template.New("docs"))
 	if err == nil {
-		t, err = t.Funcs(template.FuncMap{"anchor": anchor, "markdown": described, "term": func(name string) string { return "term~." + anchorPart(name) },
-			"web": func(url string) bool { return strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "http://") },
-			"use": func(name string) string { return "exposure~." + anchorPart(name) }}).Parse(docsText)
+		t, err = t.Funcs(template.FuncMap{"anchor": anchor, "markdown": described,
+			"term": func(name string) string { return "term~." + anchorPart(name) },
+			"web":  func(url string) bool { return strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "http://") },
+			"use":  func(name string) string { return "exposure~." + anchorPart(name) }}).Parse(docsText)
 	}
 	if err != nil {
 		return fmt.Errorf("parse docs page: %w", err)

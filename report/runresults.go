@@ -10,17 +10,13 @@ import (
 // ResultsSchema is the schema of dbt's run_results.json.
 const ResultsSchema = "https://schemas.getdbt.com/dbt/run-results/v6.json"
 
-// RunResults tells a run as dbt's run_results.json does: a result for each node that was built, and for each test and unit test.
-func RunResults(p *models.Project, r *pipeline.Report, in models.Invocation, args map[string]any) map[string]any {
-	took, end := 0.0, time.Time{}
-	if r.Run.Finished != nil {
-		took, end = r.Run.Finished.Sub(r.Run.Begun()).Seconds(), *r.Run.Finished
+// RunResults tells what became of a run as dbt's run_results.json does; took is how long the run has taken.
+func RunResults(p *models.Project, results []pipeline.NodeResult, took time.Duration, in models.Invocation, args map[string]any) map[string]any {
+	told := make([]map[string]any, len(results))
+	for i, one := range results {
+		told[i] = result(one)
 	}
-	results := []map[string]any{}
-	for _, one := range pipeline.NodeResults(p, r.Outcome(end)) {
-		results = append(results, result(one))
-	}
-	return map[string]any{"metadata": p.Metadata(ResultsSchema, in), "results": results, "elapsed_time": took, "args": args}
+	return map[string]any{"metadata": p.Metadata(ResultsSchema, in), "results": told, "elapsed_time": took.Seconds(), "args": args}
 }
 
 // result has what every result has.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
@@ -46,7 +47,7 @@ unit_tests:
 		failures any
 	}
 	got := map[string]result{}
-	for _, one := range report.RunResults(p, r, models.Invocation{}, nil)["results"].([]map[string]any) {
+	for _, one := range report.RunResults(p, pipeline.NodeResults(p, r.Outcome(time.Time{})), 0, models.Invocation{}, nil)["results"].([]map[string]any) {
 		got[one["unique_id"].(string)] = result{one["status"], one["failures"]}
 	}
 	for id, want := range map[string]result{

@@ -48,7 +48,8 @@ func (s *session) Query(sql string) (*jinja.Table, error) {
 }
 
 // catalogs are queries about what is there.
-var catalogs = regexp.MustCompile(`(?i)information_schema|pg_catalog|duckdb_(tables|views|columns)|sqlite_master|pragma_(show_tables|table_info)|^\s*show\s`)
+var catalogs = regexp.MustCompile(`(?i)information_schema|pg_catalog|duckdb_(tables|views|columns)|sqlite_master|` +
+	`pragma_(show_tables|table_info)|^\s*show\s`)
 
 // missing says whether a query failed for want of a table that is there now.
 func (s *session) missing(err error, sql string) bool {
@@ -205,14 +206,8 @@ func (s *session) Doc(_, name string) (string, error) {
 	return "", &jinja.Error{Msg: fmt.Sprintf("doc(%q) stands in a description of a properties file, not in a model", name)}
 }
 
-// Graph implements jinja.Engine: all templates share one.
-func (s *session) Graph() (any, error) {
-	s.graphOnce.Do(func() {
-		s.graph = s.Project.Graph()
-		s.graph.Freeze()
-	})
-	return s.graph, nil
-}
+// Graph implements jinja.Engine.
+func (s *session) Graph() (any, error) { return s.Project.Graph(), nil }
 
 // Model implements jinja.Engine.
 func (s *session) Model() (any, error) {

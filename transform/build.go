@@ -30,13 +30,11 @@ type Builder struct {
 	// Apart leaves ephemeral models tables of their own, for those who only look at what reads what.
 	Apart bool
 
-	unasked   bool        // templates that ask the engine end with errUnasked
-	session   []statement // of on-run-start, for each model's session
-	started   []statement // of on-run-start, that make what SELECTs may use
-	mu        sync.Mutex
-	made      []string // macros that hooks have made, in lower case
-	graphOnce sync.Once
-	graph     *jinja.Dict // the project as templates see it, made when one asks
+	unasked bool        // templates that ask the engine end with errUnasked
+	session []statement // of on-run-start, for each model's session
+	started []statement // of on-run-start, that make what SELECTs may use
+	mu      sync.Mutex
+	made    []string // macros that hooks have made, in lower case
 
 	definedOnce sync.Once
 	defined     []definition // what hooks make, gathered when it is asked for
@@ -162,7 +160,8 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 // demandOwn lets a table that is made anew read itself, as it was published before, where its SELECT does.
 func (b *Builder) demandOwn(ctx context.Context, job Job, sql string) {
 	n := job.Node
-	if b.Published != nil && n.Model.Materialized == models.Table && strings.Contains(sql, b.Warehouse.Dialect().Table(warehouse.Name{Schema: n.Schema, Table: n.Table})) {
+	if b.Published != nil && n.Model.Materialized == models.Table &&
+		strings.Contains(sql, b.Warehouse.Dialect().Table(warehouse.Name{Schema: n.Schema, Table: n.Table})) {
 		b.Published.Demand(ctx, n.Schema, n.Table)
 	}
 }

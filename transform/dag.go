@@ -43,8 +43,8 @@ func Walk(ctx context.Context, nodes []*models.Node, width int, visit func(conte
 	return context.Cause(ctx)
 }
 
-// Walked are the nodes of a walk that a node needs: those that its SELECT or its checks name, and those that are behind views which are not walked,
-// since a view shows what its tables hold.
+// Walked are the nodes of a walk that a node needs: those that its SELECT or its checks name, and those that are behind views which are
+// not walked, since a view shows what its tables hold.
 func Walked(n *models.Node, in func(*models.Node) bool) []*models.Node {
 	var found []*models.Node
 	seen := map[*models.Node]bool{n: true}

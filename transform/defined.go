@@ -19,7 +19,8 @@ type Defined struct {
 	Moves string
 }
 
-// Defined says what the SELECTs of a model use of what hooks make: by what they name, and by what that names in turn. It is asked behind Begin.
+// Defined says what the SELECTs of a model use of what hooks make: by what they name, and by what that names in turn. It is asked behind
+// Begin.
 func (b *Builder) Defined(ctx context.Context, texts []string) (*Defined, error) {
 	b.definedOnce.Do(func() { b.definedErr = b.lookAtDefined(ctx) })
 	if b.definedErr != nil {
@@ -81,7 +82,8 @@ func (b *Builder) lookAtDefined(ctx context.Context) error {
 				one := statement{Statement: s}
 				var no *refusal
 				if one.kind, one.name, _, no = classify(s.Words); no == nil && one.kind == hookMacro {
-					b.defined = append(b.defined, definition{text: s.SQL, named: one.naming(), moves: fmt.Sprintf("its SELECT uses %s, which a hook of %s makes in each run", one.name, n.Name())})
+					b.defined = append(b.defined, definition{text: s.SQL, named: one.naming(),
+						moves: fmt.Sprintf("its SELECT uses %s, which a hook of %s makes in each run", one.name, n.Name())})
 				}
 			}
 		}
@@ -89,12 +91,14 @@ func (b *Builder) lookAtDefined(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// macroBodies are what the macros that hooks have made stand for, as SELECTs, by their names in lower case: the engine knows where they begin.
+// macroBodies are what the macros that hooks have made stand for, as SELECTs, by their names in lower case: the engine knows where they
+// begin.
 func (b *Builder) macroBodies(ctx context.Context) (map[string][]string, error) {
 	if !slices.ContainsFunc(b.started, statement.isMacro) {
 		return nil, nil
 	}
-	found, err := b.Warehouse.Query(ctx, "SELECT lower(function_name), function_type, macro_definition FROM duckdb_functions() WHERE NOT internal AND function_type IN ('macro', 'table_macro')")
+	found, err := b.Warehouse.Query(ctx, `SELECT lower(function_name), function_type, macro_definition FROM duckdb_functions()
+WHERE NOT internal AND function_type IN ('macro', 'table_macro')`)
 	if err != nil {
 		return nil, err
 	}

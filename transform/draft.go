@@ -76,7 +76,9 @@ func (d *draft) copied(b *Builder) string {
 // change runs a statement that changes the table.
 func (d *draft) change(ctx context.Context, b *Builder, sql string) error {
 	if !d.made {
-		if err := b.Warehouse.Session(ctx, "CREATE TEMP TABLE "+b.Warehouse.Dialect().QuoteIdent(d.name.Table)+" AS SELECT * FROM "+b.Warehouse.Dialect().Table(d.name)); err != nil {
+		q := b.Warehouse.Dialect()
+		copied := "CREATE TEMP TABLE " + q.QuoteIdent(d.name.Table) + " AS SELECT * FROM " + q.Table(d.name)
+		if err := b.Warehouse.Session(ctx, copied); err != nil {
 			return err
 		}
 		d.made = true
@@ -92,7 +94,8 @@ func (d *draft) meant(b *Builder, sql string) string {
 	return portable.Renamed(sql, d.name.Schema, d.name.Table, d.copied(b))
 }
 
-// asked runs statements of a template that change the table; false when they do not. While a hook is only looked at there is nothing to change.
+// asked runs statements of a template that change the table; false when they do not. While a hook is only looked at there is nothing to
+// change.
 func (d *draft) asked(ctx context.Context, b *Builder, sql string, looking bool) (bool, error) {
 	all := portable.Statements(sql)
 	if d == nil || len(all) == 0 || slices.ContainsFunc(all, func(s portable.Statement) bool { return !d.changedBy(s.Words) }) {

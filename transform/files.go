@@ -12,8 +12,8 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// This file puts tables in the place of files that a SELECT reads by itself: the engine opens none, a stream of the project has brought their
-// rows in before.
+// This file puts tables in the place of files that a SELECT reads by itself: the engine opens none, a stream of the project has brought
+// their rows in before.
 
 // fromTables gives the output with the tables of files in the place of what reads them.
 func (b *Builder) fromTables(ctx context.Context, out *jinja.Output) (*jinja.Output, error) {
@@ -67,9 +67,11 @@ func (b *Builder) unread(r models.FileRead) error {
 		return &misplaced{r.At, r.Trouble.Why, r.Trouble.Hint}
 	case !b.Project.DBT:
 		return &misplaced{r.At, r.Call + ": a model opens no files; what it reads comes in by a source, which counts it",
-			fmt.Sprintf("define a source of type scan in %s, with a stream - { name: orders, read: %q }, and read it by source()", models.ProjectFile, r.Call)}
+			fmt.Sprintf("define a source of type scan in %s, with a stream - { name: orders, read: %q }, and read it by source()",
+				models.ProjectFile, r.Call)}
 	}
-	return &misplaced{r.At, fmt.Sprintf("%s was not found when the project was loaded: the template makes it of what only a run knows", r.Call),
+	return &misplaced{r.At,
+		fmt.Sprintf("%s was not found when the project was loaded: the template makes it of what only a run knows", r.Call),
 		fmt.Sprintf("write the path where the template needs no query to know it, or define a source of type scan in %s", models.ProjectFile)}
 }
 

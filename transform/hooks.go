@@ -438,9 +438,31 @@ func (b *Builder) Begin(ctx context.Context, nodes []*models.Node) (notes []stri
 			return nil, err
 		}
 	}
+	if notes, err = b.start(ctx, nodes != nil); err != nil {
+		return notes, err
+	}
+	var failed []error
+	for _, n := range nodes {
+		if n.Model != nil && !b.Project.DBT { // of a dbt project the model alone fails: Build looks
+			_, err := b.lookAtHooks(ctx, Job{Node: n})
+			failed = append(failed, err)
+		}
+	}
+	return notes, errors.Join(failed...)
+}
+
+// Start runs the hooks of the run's start in an engine that only judges tables: checks find the macros and types that they make. What asks for
+// rows that are not there is passed over.
+func (b *Builder) Start(ctx context.Context) error {
+	_, err := b.start(ctx, false)
+	return err
+}
+
+// start runs the hooks of the run's start. Where nothing is built, what asks for rows is passed over.
+func (b *Builder) start(ctx context.Context, building bool) (notes []string, err error) {
 	for _, h := range b.Project.OnRunStart {
 		all, err := b.looked(ctx, ofRun(h), h)
-		if err != nil && (nodes != nil || !asksForRows(err)) {
+		if err != nil && (building || !asksForRows(err)) {
 			return nil, err
 		}
 		for _, s := range all {
@@ -457,14 +479,7 @@ func (b *Builder) Begin(ctx context.Context, nodes []*models.Node) (notes []stri
 			}
 		}
 	}
-	var failed []error
-	for _, n := range nodes {
-		if n.Model != nil && !b.Project.DBT { // of a dbt project the model alone fails: Build looks
-			_, err := b.lookAtHooks(ctx, Job{Node: n})
-			failed = append(failed, err)
-		}
-	}
-	return notes, errors.Join(failed...)
+	return notes, nil
 }
 
 // End runs the hooks of the run's end, which see what became of its nodes.

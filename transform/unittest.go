@@ -162,10 +162,7 @@ func didYouMean(name string, columns []warehouse.Column) string {
 	for _, c := range columns {
 		names = append(names, c.Name)
 	}
-	if guess := config.Suggest(name, names); guess != "" {
-		return fmt.Sprintf("did you mean %q?", guess)
-	}
-	return "its columns are: " + strings.Join(names, ", ")
+	return config.DidYouMean(name, names, "its columns are: "+strings.Join(names, ", "))
 }
 
 // renderUnit renders the model as the test wants it.

@@ -26,7 +26,8 @@ func (b *Builder) publishable(job Job, out *jinja.Output, hooks []statement) err
 	}
 	if open := sqltoken.OpenPivots(out.Text); len(open) > 0 {
 		return &Error{Pos: out.Source(open[0] - 1).String(), Err: errors.New("a view cannot have a PIVOT whose columns its rows decide"),
-			Hint: "write PIVOT … ON column IN ('a', 'b'); or {{ config(materialized='table') }}, whose columns are those that the rows have when it is built"}
+			Hint: "write PIVOT … ON column IN ('a', 'b'); " +
+				"or {{ config(materialized='table') }}, whose columns are those that the rows have when it is built"}
 	}
 	if name, at, found := portable.Cleaning(out.Text); found {
 		return unknownToReaders(out, at, "call "+name)

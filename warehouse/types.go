@@ -71,8 +71,9 @@ func StoredColumns(columns []Column) ([]Column, error) {
 	return out, nil
 }
 
-// AsMade gives the columns of a file those types of the SELECT behind it that readers are to find again, since the file's would answer otherwise:
-// of a HUGEINT x // 2 is a whole number, and of DECIMAL(38,0) it is not; an ENUM and an INTERVAL sort by what they mean, and their texts do not.
+// AsMade gives the columns of a file those types of the SELECT behind it that readers are to find again, since the file's would answer
+// otherwise: of a HUGEINT x // 2 is a whole number, and of DECIMAL(38,0) it is not; an ENUM and an INTERVAL sort by what they mean, and
+// their texts do not.
 func AsMade(stored, made []Column) []Column {
 	out := slices.Clone(stored)
 	for i, c := range out {

@@ -94,6 +94,9 @@ type Warehouse interface {
 	// Expose makes the version readable under its name for the statements that follow, instead of whatever had
 	// that name. The files' paths are absolute.
 	Expose(ctx context.Context, v Version) error
+	// Hold keeps the rows of an exposed version in memory until release, or until another version is exposed in its place: many statements
+	// over a small table cost what it takes to open its files.
+	Hold(ctx context.Context, name Name) (release func(), err error)
 	// CheckSelect refuses everything but exactly one SELECT: it is called on SQL that users wrote.
 	CheckSelect(ctx context.Context, query string) error
 	// Settle gives a SELECT that every other method takes, of one that passes CheckSelect and has columns that its rows decide: its rows are

@@ -221,8 +221,8 @@ func (a *app) load(in models.Loading, files string) (*models.Project, config.Pro
 
 // loading is what any loader of files wants to know.
 func (a *app) loading(ctx context.Context, unresolved bool) (models.Loading, error) {
-	in := models.Loading{Sources: specs(), Vars: map[string]string{}, Redactor: a.redactor, Reserved: reservedSchemas(), Context: ctx, ColumnType: warehouse.ContractType,
-		SeedType: warehouse.SeedType, Trees: duckdb.Trees, Profile: a.dbtProfile}
+	in := models.Loading{Sources: specs(), Vars: map[string]string{}, Redactor: a.redactor, Reserved: reservedSchemas(), Context: ctx,
+		ColumnType: warehouse.ContractType, SeedType: warehouse.SeedType, Trees: duckdb.Trees, Profile: a.dbtProfile}
 	if a.profilesDir != "" {
 		dir, err := filepath.Abs(a.profilesDir)
 		if err != nil {

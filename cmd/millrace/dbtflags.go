@@ -12,11 +12,14 @@ import (
 // that have another name. None of them is shown by --help.
 
 // dbtIdle are flags of dbt that are about what Millrace does not have: they are taken, and change nothing.
-var dbtIdle = []string{"partial-parse", "no-partial-parse", "version-check", "no-version-check", "populate-cache", "no-populate-cache", "cache-selected-only",
-	"no-cache-selected-only", "send-anonymous-usage-stats", "no-send-anonymous-usage-stats", "anonymous-usage-stats", "no-anonymous-usage-stats", "static-parser",
-	"no-static-parser", "use-experimental-parser", "no-use-experimental-parser", "write-json", "no-write-json", "use-colors", "use-colors-file", "no-use-colors-file",
-	"show-all-deprecations", "no-show-all-deprecations", "no-defer", "no-fail-fast", "no-favor-state", "no-quiet", "no-debug", "no-empty", "introspect", "print",
-	"store-failures", "log-cache-events", "no-log-cache-events"}
+var dbtIdle = []string{"partial-parse", "no-partial-parse", "version-check", "no-version-check", "populate-cache", "no-populate-cache",
+	"cache-selected-only", "no-cache-selected-only", "send-anonymous-usage-stats", "no-send-anonymous-usage-stats", "anonymous-usage-stats",
+	"no-anonymous-usage-stats", "static-parser", "no-static-parser", "use-experimental-parser", "no-use-experimental-parser", "write-json",
+	"no-write-json", "use-colors", "use-colors-file", "no-use-colors-file", "show-all-deprecations", "no-show-all-deprecations", "no-defer",
+	"no-fail-fast", "no-favor-state", "no-quiet", "no-debug", "no-empty", "introspect", "print", "store-failures", "log-cache-events",
+	"no-log-cache-events"}
+
+const ownTables = "what is not selected is read as it is published in the target; to begin with another target's tables, copy its folder"
 
 // dbtElsewhere are flags of dbt that do not do here what is meant, with what to do instead.
 var dbtElsewhere = []struct {
@@ -24,8 +27,8 @@ var dbtElsewhere = []struct {
 	bare                 bool // it has no value
 }{
 	{"fail-fast", "x", "a node that fails stops what reads it and nothing else; what does not pass is not published", true},
-	{"defer", "", "what is not selected is read as it is published in the target; to begin with another target's tables, copy its folder", true},
-	{"favor-state", "", "what is not selected is read as it is published in the target; to begin with another target's tables, copy its folder", true},
+	{"defer", "", ownTables, true},
+	{"favor-state", "", ownTables, true},
 	{"defer-state", "", "what is not selected is read as it is published in the target; --state says what state: compares with", false},
 	{"empty", "", "millrace plan checks the SQL of every model against the tables that it reads, and builds nothing", true},
 	{"sample", "", "there is no sample of sources: give the models a condition by --vars", false},
@@ -91,7 +94,8 @@ func (o *otherFlag) Type() string { return "string" }
 // selectFlag are the selectors of a command that takes them as arguments too: --select, or dbt's older --models.
 func selectFlag(c *cobra.Command, into *[]string) {
 	c.Flags().StringArrayVarP(into, "select", "s", nil, "select these nodes; may be repeated")
-	c.Flags().AddFlag(&pflag.Flag{Name: "models", Shorthand: "m", Usage: "the same as --select", Value: c.Flags().Lookup("select").Value, Hidden: true})
+	c.Flags().AddFlag(&pflag.Flag{Name: "models", Shorthand: "m", Usage: "the same as --select", Value: c.Flags().Lookup("select").Value,
+		Hidden: true})
 }
 
 // excludedToo refuses --exclude a b: to dbt both are left out, and here b would be what is selected.
@@ -104,8 +108,8 @@ func (a *app) excludedToo(c *cobra.Command, args []string) error {
 			continue
 		}
 		first, second := a.line[i+1], a.line[i+2]
-		return usage("--exclude %s %s: is %s to be left out too? Write --exclude '%s %s', or %s before --exclude to select it", first, second, second,
-			first, second, second)
+		return usage("--exclude %s %s: is %s to be left out too? Write --exclude '%s %s', or %s before --exclude to select it",
+			first, second, second, first, second, second)
 	}
 	return nil
 }

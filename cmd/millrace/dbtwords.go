@@ -13,6 +13,9 @@ import (
 	"github.com/millrace/millrace/models"
 )
 
+const checkSources = "millrace check 'source:*' judges the tables of sources; " +
+	"write - freshness: { column: loaded_at, error_after: 48h } among their checks"
+
 // dbtWords are the commands of dbt that have another name here, with what to type instead.
 var dbtWords = []struct {
 	word, instead string
@@ -29,8 +32,8 @@ var dbtWords = []struct {
 	{"deps", "packages are read from dbt_packages/, a folder for each with its dbt_project.yml: run dbt deps once, or " +
 		"git clone --branch VERSION the package's repository to dbt_packages/NAME", nil},
 	{"clean", "millrace gc removes what nothing needs any more; target/ may be deleted at any time", nil},
-	{"source", "millrace check 'source:*' judges the tables of sources; write - freshness: { column: loaded_at, error_after: 48h } among their checks", nil},
-	{"freshness", "millrace check 'source:*' judges the tables of sources; write - freshness: { column: loaded_at, error_after: 48h } among their checks", nil},
+	{"source", checkSources, nil},
+	{"freshness", checkSources, nil},
 	{"show", "millrace query 'select * from orders limit 5' reads what is published", nil},
 	{"clone", "a target is a folder: copy it, or give the project another target", nil},
 	{"run-operation", "macros run where models, tests and hooks call them", nil},

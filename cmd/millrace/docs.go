@@ -19,7 +19,8 @@ func docsWord(c *cobra.Command, args []string) error {
 	case len(args) == 1 && args[0] == "generate":
 		return nil
 	case len(args) > 0 && args[0] == "serve":
-		return errors.New("the docs are one file that needs no server: millrace docs writes docs.html; millrace serve offers pages of runs and tables")
+		return errors.New("the docs are one file that needs no server: " +
+			"millrace docs writes docs.html; millrace serve offers pages of runs and tables")
 	}
 	return cobra.NoArgs(c, args)
 }

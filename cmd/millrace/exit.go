@@ -160,6 +160,8 @@ func hintFor(err error) string {
 		return step.Hint
 	case errors.Is(err, syscall.ENOSPC):
 		return "free space on that disk, then `millrace retry`: what was landed is kept, what was published is untouched"
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Sprintf("whoever runs millrace, user %d, must be allowed to do that there", os.Geteuid())
 	case errors.Is(err, journal.ErrCorrupt):
 		return "restore a backup, or move the file away and rebuild it from the manifests: millrace state rebuild"
 	case errors.Is(err, journal.ErrNewer), errors.Is(err, load.ErrNewer):

@@ -87,7 +87,8 @@ func (a *app) init(ctx context.Context, folder, from, name string) error {
 	}
 	if _, err := os.Lstat(filepath.Join(dir, models.DBTFile)); err == nil {
 		return &advice{usage("%s is a project of dbt, which needs no init; nothing was changed", dir),
-			"`millrace run` runs it as it is; a " + models.ProjectFile + " beside " + models.DBTFile + ", written by hand, adds what dbt has no words for, " +
+			"`millrace run` runs it as it is; a " + models.ProjectFile + " beside " + models.DBTFile + ", written by hand, " +
+				"adds what dbt has no words for, " +
 				"sources and schedules among it; its first line is `name: " + cmp.Or(name, identifier(filepath.Base(dir), "project")) + "`"}
 	}
 	if name == "" {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -58,7 +59,7 @@ func (a *app) artifact(v map[string]any) ([]byte, error) {
 	return append([]byte(a.redactor.Redact(string(text))), '\n'), nil
 }
 
-// writeArtifacts writes what dbt's tools read of a run. The run is over and published: what goes wrong here is told, and changes nothing.
+// writeArtifacts writes what dbt's tools read of a run. The run is over: what goes wrong here is told, and changes nothing.
 func (a *app) writeArtifacts(e *pipeline.Engine, r *pipeline.Report) {
 	if !e.Project.DBT {
 		return
@@ -66,12 +67,17 @@ func (a *app) writeArtifacts(e *pipeline.Engine, r *pipeline.Report) {
 	in := models.Invocation{ID: invocationID(), At: clock.System(), Version: version()}
 	args := map[string]any{"which": "build", "select": []string{}, "exclude": []string{}, "target": e.Project.Target.Name,
 		"full_refresh": r.Run.Selection.FullRefresh, "vars": map[string]any{}}
+	took, end := time.Duration(0), time.Time{}
+	if r.Run.Finished != nil {
+		took, end = r.Run.Finished.Sub(r.Run.Begun()), *r.Run.Finished
+	}
+	results := pipeline.NodeResults(e.Project, r.Outcome(end))
 	in.Compiled = map[string]string{}
-	for _, one := range pipeline.NodeResults(e.Project, r.Outcome(in.At)) {
+	for _, one := range results {
 		in.Compiled[one.ID] = one.SQL
 	}
 	for name, v := range map[string]map[string]any{"manifest.json": e.Project.Manifest(in),
-		"run_results.json": report.RunResults(e.Project, r, in, args)} {
+		"run_results.json": report.RunResults(e.Project, results, took, in, args)} {
 		text, err := a.artifact(v)
 		path := filepath.Join(e.Project.Dir, filepath.FromSlash(e.Project.Artifacts), name)
 		if err == nil {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 )
@@ -33,11 +32,7 @@ func entityOf(p *models.Project, name string) (*models.Entity, error) {
 	if len(known) == 0 {
 		return nil, usage("the project has no entity: a file in entities/ makes one")
 	}
-	hint := meant(name, known)
-	if s := config.Suggest(name, known); s != "" {
-		hint = fmt.Sprintf("did you mean %q?", s)
-	}
-	return nil, usage("no entity %q: %s", name, hint)
+	return nil, usage("no entity %q: %s", name, meant(name, known))
 }
 
 // named are the arguments that the command's Use names, of which optional ones stand in brackets: who leaves some out is told which.

@@ -184,7 +184,8 @@ func toDo(n pipeline.PlannedNode) string {
 	case n.Unknown:
 		return "unknown"
 	case n.Build != nil:
-		text := map[string]string{pipeline.ActionReuse: "unchanged", pipeline.ActionBuild: "build", pipeline.ActionDepends: "build if changed"}[n.Build.Action]
+		text := map[string]string{pipeline.ActionReuse: "unchanged", pipeline.ActionBuild: "build",
+			pipeline.ActionDepends: "build if changed"}[n.Build.Action]
 		if n.Kind == "seed" && n.Bytes >= 0 {
 			text += fmt.Sprintf(", %s, %s", bytesText(n.Bytes), plural(int(n.Rows), "row"))
 		}

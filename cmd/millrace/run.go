@@ -183,6 +183,9 @@ func (a *app) work(ctx context.Context, job func(context.Context, *pipeline.Engi
 	return a.inWorker(ctx, func(ctx context.Context, e *pipeline.Engine) (tell func() error, err error) {
 		report, err := job(ctx, e)
 		if err != nil {
+			if report != nil { // what an earlier run has left would be taken for what came of this one
+				a.writeArtifacts(e, report)
+			}
 			return nil, err
 		}
 		if report == nil {

@@ -173,7 +173,8 @@ func (a *app) flags() ([]string, error) {
 		return nil, err
 	}
 	flags := []string{"--project", dir}
-	for name, value := range map[string]string{"--target": a.target, "--memory": a.memory, "--profile": a.dbtProfile, "--profiles-dir": a.profilesDir} {
+	for name, value := range map[string]string{"--target": a.target, "--memory": a.memory, "--profile": a.dbtProfile,
+		"--profiles-dir": a.profilesDir} {
 		if value != "" {
 			flags = append(flags, name, value)
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -60,9 +59,6 @@ func publishedTable(p *models.Project, m *load.Manifest, name string) (*load.Tab
 		}
 		return nil, usage("%s is not published yet: `millrace run %s` publishes it", node.Name(), node.Name())
 	}
-	hint := "`millrace query \"SHOW ALL TABLES\"` lists the tables"
-	if s := config.Suggest(name, known); s != "" {
-		hint = fmt.Sprintf("did you mean %q?", s)
-	}
+	hint := config.DidYouMean(name, known, "`millrace query \"SHOW ALL TABLES\"` lists the tables")
 	return nil, usage("no table %q is published: %s", name, hint)
 }

@@ -60,7 +60,8 @@ func (a *app) test(ctx context.Context, args, exclude []string, f reportFlags) e
 	tests, err := p.SelectUnitTests(args, exclude)
 	switch {
 	case err != nil && p.SelectsChecks(args...):
-		return usage("it is a data test that is selected: `%s` judges what is published by it", typed(append([]string{"millrace", "check"}, args...)...))
+		return usage("it is a data test that is selected: `%s` judges what is published by it",
+			typed(append([]string{"millrace", "check"}, args...)...))
 	case err != nil:
 		return usage("%w", err)
 	}

@@ -33,9 +33,10 @@ func (a *app) supervise(ctx context.Context, job func(context.Context) error) er
 	child.Args[0] = os.Args[0]
 	child.Env = append(os.Environ(), workerEnv+"=1")
 	child.Stdin, child.Stdout, child.Stderr = nil, a.stdout, a.stderr
-	// The child ends at a checkpoint when we are killed. The kernel ties that to the thread that started it.
+	// The child is killed when we are: nobody is left to tell it to end, and whoever killed us wants to begin anew. The kernel ties that to the
+	// thread that started it.
 	runtime.LockOSThread()
-	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
+	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, endings()...)
 	if err := child.Start(); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/millrace/millrace/extract"
 	engine "github.com/millrace/millrace/internal/duckdb"
+	"github.com/millrace/millrace/internal/fsx"
 )
 
 // Spec describes the source to the project loader.
@@ -50,7 +51,8 @@ type StreamOptions struct{}
 func check(_ any, streams []extract.Stream) (found []extract.Problem) {
 	for _, s := range streams {
 		if _, _, err := splitName(s.Name); err != nil {
-			found = append(found, extract.Problem{Stream: s.Name, Key: "name", Message: err.Error(), Hint: "write schema.table, or table for one in main; a name with a point in double quotes"})
+			found = append(found, extract.Problem{Stream: s.Name, Key: "name", Message: err.Error(),
+				Hint: "write schema.table, or table for one in main; a name with a point in double quotes"})
 		}
 	}
 	return found
@@ -78,17 +80,8 @@ func splitName(name string) (schema, table string, err error) {
 	return parts[0], parts[1], nil
 }
 
-// Trouble is an error that says what to do about it.
-type Trouble struct {
-	Err    error
-	Advice string
-}
-
-func (t *Trouble) Error() string { return t.Err.Error() }
-func (t *Trouble) Unwrap() error { return t.Err }
-
-// Hint is what to do about it.
-func (t *Trouble) Hint() string { return t.Advice }
+// published is what to read instead of files of the engine's own.
+const published = "models read published tables by ref() and source()"
 
 type source struct {
 	path   string // absolute
@@ -104,10 +97,8 @@ func newSource(env extract.Env, o *Options) (*source, error) {
 	if s.stored == nil {
 		s.stored = func(typ string) (string, error) { return typ, nil }
 	}
-	for _, dir := range env.Exclude {
-		if rel, err := filepath.Rel(dir, s.path); err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
-			return nil, &Trouble{fmt.Errorf("%s lies in a folder of Millrace's own", s.told), "models read published tables by ref() and source()"}
-		}
+	if env.Excludes(fsx.Real(s.path)) {
+		return nil, extract.Advise(fmt.Errorf("%s lies in a folder of Millrace's own", s.told), published)
 	}
 	return s, nil
 }
@@ -135,23 +126,26 @@ func (s *source) open(ctx context.Context, scratch string) (*engine.DB, error) {
 
 var holder = regexp.MustCompile(`held in (.+?) \(PID ([0-9]+)\)`)
 
+const oneWriter = "DuckDB lets nobody read a file that somebody writes to: end that process, or read a copy of the file"
+
 // explain says what it means that the file cannot be opened.
 func (s *source) explain(err error) error {
 	text := err.Error()
 	m := holder.FindStringSubmatch(text)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return &Trouble{fmt.Errorf("there is no file %s", s.told), "path: is relative to the project's folder"}
+		return extract.Advise(fmt.Errorf("there is no file %s", s.told), "path: is relative to the project's folder")
 	case errors.Is(err, os.ErrPermission):
-		return &Trouble{fmt.Errorf("the file %s may not be read", s.told), "let the user that runs Millrace read it"}
+		return extract.Advise(fmt.Errorf("the file %s may not be read", s.told), "let the user that runs Millrace read it")
 	case m != nil:
-		return &Trouble{fmt.Errorf("%s is open for writing in process %s (%s)", s.told, m[2], m[1]), "DuckDB lets nobody read a file that somebody writes to: end that process, or read a copy of the file"}
+		return extract.Advise(fmt.Errorf("%s is open for writing in process %s (%s)", s.told, m[2], m[1]), oneWriter)
 	case strings.Contains(text, "Could not set lock"):
-		return &Trouble{fmt.Errorf("%s is open for writing in another process", s.told), "DuckDB lets nobody read a file that somebody writes to: end that process, or read a copy of the file"}
+		return extract.Advise(fmt.Errorf("%s is open for writing in another process", s.told), oneWriter)
 	case strings.Contains(text, "version number"):
-		return &Trouble{fmt.Errorf("%s was written by another version of DuckDB: %w", s.told, err), "ATTACH '…' (STORAGE_VERSION 'v1.0.0') in that DuckDB makes a file that all later ones read"}
+		return extract.Advise(fmt.Errorf("%s was written by another version of DuckDB: %w", s.told, err),
+			"ATTACH '…' (STORAGE_VERSION 'v1.0.0') in that DuckDB makes a file that all later ones read")
 	case strings.Contains(text, "not a valid DuckDB database file"):
-		return &Trouble{fmt.Errorf("%s is no DuckDB database", s.told), "type: files reads CSV, JSON and Parquet files"}
+		return extract.Advise(fmt.Errorf("%s is no DuckDB database", s.told), "type: files reads CSV, JSON and Parquet files")
 	}
 	return err
 }
@@ -163,7 +157,7 @@ func (s *source) state() (id string, changed time.Time, err error) {
 		return "", changed, s.explain(err)
 	}
 	if info.IsDir() {
-		return "", changed, &Trouble{fmt.Errorf("%s is a folder", s.told), "path: names one database file"}
+		return "", changed, extract.Advise(fmt.Errorf("%s is a folder", s.told), "path: names one database file")
 	}
 	id, changed = fmt.Sprintf("%d-%d", info.Size(), info.ModTime().UnixNano()), info.ModTime().UTC()
 	if wal, err := os.Stat(s.path + ".wal"); err == nil && wal.Size() > 0 {
@@ -192,7 +186,7 @@ func (s *source) find(ctx context.Context, db *engine.DB, st extract.Stream) (*r
 	var e *engine.Error
 	switch {
 	case errors.As(err, &e) && e.Kind == "Permission":
-		return nil, &Trouble{fmt.Errorf("%s in %s is a view over other files", st.Name, s.told), "read these with type: files"}
+		return nil, extract.Advise(fmt.Errorf("%s in %s is a view over other files", st.Name, s.told), "read these with type: files")
 	case errors.As(err, &e) && e.Kind == "Catalog":
 		return nil, s.missing(ctx, db, st, err)
 	case err != nil:
@@ -221,7 +215,7 @@ func (s *source) missing(ctx context.Context, db *engine.DB, st extract.Stream, 
 	if len(names) == 0 {
 		return fmt.Errorf("%s has no table %s, and no other", s.told, st.Name)
 	}
-	return &Trouble{fmt.Errorf("%s has no table %s", s.told, st.Name), "it has " + strings.Join(names, ", ")}
+	return extract.Advise(fmt.Errorf("%s has no table %s", s.told, st.Name), "it has "+strings.Join(names, ", "))
 }
 
 // column finds the stream's cursor or a column of its key.
@@ -246,7 +240,8 @@ func (s *source) Describe(ctx context.Context, st extract.Stream) (*extract.Desc
 	}
 	d := &extract.Description{Columns: r.columns, Rows: -1, Bytes: -1}
 	schema, table, _ := splitName(st.Name)
-	found, err := db.Query(ctx, fmt.Sprintf("SELECT estimated_size FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = %s AND table_name = %s", text(schema), text(table)))
+	found, err := db.Query(ctx, fmt.Sprintf(`SELECT estimated_size FROM duckdb_tables()
+WHERE database_name = current_database() AND schema_name = %s AND table_name = %s`, text(schema), text(table)))
 	if err != nil {
 		return nil, err
 	}

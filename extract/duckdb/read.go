@@ -113,7 +113,8 @@ func (s *source) bound(ctx context.Context, st extract.Stream, value, state stri
 	}
 	from := fmt.Sprintf("CAST(%s AS %s)", text(value), c.Type)
 	if _, err := db.Query(ctx, "SELECT "+from); err != nil {
-		return &Trouble{fmt.Errorf("the stream's cursor %q is no %s: %w", value, c.Type, err), "millrace state set gives the stream another cursor, and --full-refresh reads all of it"}
+		return extract.Advise(fmt.Errorf("the stream's cursor %q is no %s: %w", value, c.Type, err),
+			"millrace state set gives the stream another cursor, and --full-refresh reads all of it")
 	}
 	above := ">="
 	if st.Mode == extract.Append {

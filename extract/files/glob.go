@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/millrace/millrace/internal/fsx"
+	"github.com/millrace/millrace/extract"
 )
 
 // fileID names one file as it was when the window was fixed.
@@ -27,6 +27,15 @@ type fileID struct {
 
 func (f fileID) modified() time.Time { return time.Unix(0, f.MTime) }
 
+// statesOf are the files as they lie there.
+func statesOf(files []fileID) extract.FileStates {
+	var states extract.FileStates
+	for _, f := range files {
+		states = append(states, extract.FileState{Name: f.Name, Size: f.Size, MTime: f.MTime, Changed: f.changed, Inode: f.Inode})
+	}
+	return states
+}
+
 // stat looks at one file below root; anything but a regular file is refused.
 func stat(root *os.Root, name string) (fileID, error) {
 	info, err := root.Stat(name)
@@ -40,11 +49,8 @@ func stat(root *os.Root, name string) (fileID, error) {
 	if !info.Mode().IsRegular() {
 		return fileID{}, fmt.Errorf("%s is %s, not a regular file: refused", name, kindOf(info.Mode()))
 	}
-	id := fileID{Name: name, Size: info.Size(), MTime: info.ModTime().UnixNano(), changed: fsx.Changed(info)}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		id.Inode = st.Ino
-	}
-	return id, nil
+	f := extract.StateOfFile(name, info)
+	return fileID{Name: name, Size: f.Size, MTime: f.MTime, Inode: f.Inode, changed: f.Changed}, nil
 }
 
 func kindOf(m fs.FileMode) string {

@@ -2,8 +2,6 @@ package files
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -80,7 +78,9 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 		if len(files) == 0 {
 			return nil, fmt.Errorf("stream %q: %w: %s", st.Name, extract.ErrEmpty, strings.Join(w.Notes, "; "))
 		}
-		w.State = stateOf(files, time.Now())
+		if states := statesOf(files); states.Settled(time.Now()) {
+			w.State = states.Hash("")
+		}
 	} else {
 		if files, err = fresh(ctx, root, files, &before, w); err != nil {
 			return nil, fmt.Errorf("stream %q: %w", st.Name, err)
@@ -100,32 +100,6 @@ func (s *source) Window(ctx context.Context, st extract.Stream, since extract.Cu
 	return w, nil
 }
 
-// stateOf is a hash of the files as they lie there, by name, size, times and inode. One that was changed just now may be changed once more
-// without another time: clocks of file systems are coarse.
-func stateOf(files []fileID, now time.Time) string {
-	h := sha256.New()
-	for _, f := range files {
-		if now.Sub(f.modified()) < extract.Settled {
-			return ""
-		}
-		fmt.Fprintf(h, "%q %d %d %d %d\n", f.Name, f.Size, f.MTime, f.changed, f.Inode)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
-}
-
-// excluded says whether a file is the engine's own: a glob such as **/*.parquet would read what it has published.
-func (s *source) excluded(path string) bool {
-	for _, dir := range s.env.Exclude {
-		if real, err := filepath.EvalSymlinks(dir); err == nil {
-			dir = real
-		}
-		if rel, err := filepath.Rel(dir, path); err == nil && filepath.IsLocal(rel) {
-			return true
-		}
-	}
-	return false
-}
-
 // find lists the files that are old enough.
 func (s *source) find(root *os.Root, st extract.Stream, o *StreamOptions, w *extract.Window) ([]fileID, error) {
 	if why := checkGlob(o.Path); why != "" {
@@ -137,7 +111,7 @@ func (s *source) find(root *os.Root, st extract.Stream, o *StreamOptions, w *ext
 	}
 	old := files[:0]
 	for _, f := range files {
-		if s.excluded(filepath.Join(root.Name(), f.Name)) {
+		if s.env.Excludes(filepath.Join(root.Name(), f.Name)) {
 			continue
 		}
 		if age := time.Since(f.modified()); o.minAge() > 0 && age < o.minAge() {

@@ -2,8 +2,6 @@ package scan
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,15 +34,7 @@ type looked struct {
 	*parsed
 	dir   string // the project's
 	read  string
-	files [][]file // of each of the reads
-}
-
-// file is one that is read.
-type file struct {
-	path    string // absolute, but not cleaned: behind the project's folder it is as the stream names it
-	size    int64
-	mtime   int64
-	changed int64 // see fsx.Changed
+	files []extract.FileStates // of each of the reads, by their paths: absolute, but not cleaned, to be what the stream names
 }
 
 func (s *source) look(ctx context.Context, st extract.Stream) (*looked, error) {
@@ -55,7 +45,7 @@ func (s *source) look(ctx context.Context, st extract.Stream) (*looked, error) {
 	}
 	l := &looked{parsed: p, dir: s.env.Project, read: read}
 	for _, r := range p.reads {
-		var files []file
+		var files extract.FileStates
 		for _, name := range r.Paths {
 			some, err := s.find(ctx, name)
 			if err != nil {
@@ -82,7 +72,8 @@ func (s *source) parse(ctx context.Context, name, read string) (*parsed, error) 
 	defer db.Close()
 	tree, err := db.Tree(ctx, "SELECT * FROM "+read)
 	if err != nil {
-		return nil, &Trouble{fmt.Errorf("stream %q: read: %s: %w", name, read, err), "write what a SELECT has behind FROM: read_csv('data/x.csv')"}
+		return nil, extract.Advise(fmt.Errorf("stream %q: read: %s: %w", name, read, err),
+			"write what a SELECT has behind FROM: read_csv('data/x.csv')")
 	}
 	reads, err := fileread.Find(tree)
 	if err != nil {
@@ -90,7 +81,7 @@ func (s *source) parse(ctx context.Context, name, read string) (*parsed, error) 
 	}
 	for _, r := range reads {
 		if r.Trouble != nil {
-			return nil, &Trouble{fmt.Errorf("stream %q: %s", name, r.Trouble.Why), r.Trouble.Hint}
+			return nil, extract.Advise(fmt.Errorf("stream %q: %s", name, r.Trouble.Why), r.Trouble.Hint)
 		}
 	}
 	moves, err := db.Moves(ctx, "SELECT * FROM "+read)
@@ -103,7 +94,7 @@ func (s *source) parse(ctx context.Context, name, read string) (*parsed, error) 
 }
 
 // find gives the files that a path names: one, or those of a pattern as DuckDB reads patterns.
-func (s *source) find(ctx context.Context, name string) ([]file, error) {
+func (s *source) find(ctx context.Context, name string) (extract.FileStates, error) {
 	full := name
 	if !path.IsAbs(name) {
 		full = s.env.Project + "/" + name
@@ -115,57 +106,41 @@ func (s *source) find(ctx context.Context, name string) ([]file, error) {
 			return nil, err
 		}
 	}
-	var files []file
+	var files extract.FileStates
 	for _, one := range names {
 		info, err := os.Stat(one)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return nil, &Trouble{fmt.Errorf("there is no file %s: %w", name, extract.ErrEmpty), "paths are relative to the project's folder"}
+			return nil, extract.Advise(fmt.Errorf("there is no file %s: %w", name, extract.ErrEmpty), "paths are relative to the project's folder")
 		case err != nil:
 			return nil, err
 		case info.IsDir():
-			return nil, &Trouble{fmt.Errorf("%s is a folder", name), "name its files: " + name + "/*.parquet"}
+			return nil, extract.Advise(fmt.Errorf("%s is a folder", name), "name its files: "+name+"/*.parquet")
 		case !info.Mode().IsRegular():
-			return nil, &Trouble{fmt.Errorf("%s is no regular file: %s", name, info.Mode()), "write what it gives to a file before the run"}
+			return nil, extract.Advise(fmt.Errorf("%s is no regular file: %s", name, info.Mode()), "write what it gives to a file before the run")
 		case private(one):
-			return nil, &Trouble{fmt.Errorf("%s is not read: it may hold secrets", name), "copy what is data in it to a file of its own"}
-		case s.excluded(one):
-			return nil, &Trouble{fmt.Errorf("%s lies in a folder of Millrace's own", name), "models read published tables by ref() and source()"}
+			return nil, extract.Advise(fmt.Errorf("%s is not read: it may hold secrets", name), "copy what is data in it to a file of its own")
+		case s.env.Excludes(fsx.Real(one)):
+			return nil, extract.Advise(fmt.Errorf("%s lies in a folder of Millrace's own", name),
+				"models read published tables by ref() and source()")
 		}
-		files = append(files, file{one, info.Size(), info.ModTime().UnixNano(), fsx.Changed(info)})
+		files = append(files, extract.StateOfFile(one, info))
 	}
 	if len(files) == 0 {
-		return nil, &Trouble{fmt.Errorf("no file is named like %s: %w", name, extract.ErrEmpty), "paths are relative to the project's folder"}
+		return nil, extract.Advise(fmt.Errorf("no file is named like %s: %w", name, extract.ErrEmpty),
+			"paths are relative to the project's folder")
 	}
 	return files, nil
-}
-
-// excluded says whether a file is the engine's own, by whatever links a path leads there.
-func (s *source) excluded(name string) bool {
-	for _, dir := range s.env.Exclude {
-		if rel, err := filepath.Rel(real(dir), real(name)); err == nil && filepath.IsLocal(rel) {
-			return true
-		}
-	}
-	return false
 }
 
 // private says whether a file may hold what no table is to show: profiles of dbt, and what the system tells of processes, their environment
 // among it.
 func private(name string) bool {
-	to := real(name)
+	to := fsx.Real(name)
 	if base := filepath.Base(to); base == "profiles.yml" || base == "profiles.yaml" {
 		return true
 	}
 	return strings.HasPrefix(to, "/proc/") || strings.HasPrefix(to, "/sys/")
-}
-
-// real is a path without links, as far as it leads anywhere.
-func real(name string) string {
-	if path, err := filepath.EvalSymlinks(name); err == nil {
-		return path
-	}
-	return filepath.Clean(name)
 }
 
 // matching asks DuckDB for the files of a pattern, in an instance that may look at nothing but the folder that the pattern begins with.
@@ -196,45 +171,25 @@ const format = "1"
 
 // state names what is read and what the files hold.
 func (l *looked) state() string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%s %q\n", format, l.read)
-	for _, files := range l.files {
-		for _, f := range files {
-			fmt.Fprintf(h, "%q %d %d %d\n", f.path, f.size, f.mtime, f.changed)
-		}
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	return l.all().Hash(fmt.Sprintf("%s %q\n", format, l.read))
 }
 
 // settled says whether the state tells the rows from what they will be: see extract.Settled.
-func (l *looked) settled() bool {
-	if l.moves {
-		return false
-	}
-	for _, files := range l.files {
-		for _, f := range files {
-			if time.Since(time.Unix(0, f.mtime)) < extract.Settled {
-				return false
-			}
-		}
-	}
-	return true
-}
+func (l *looked) settled() bool { return !l.moves && l.all().Settled(time.Now()) }
+
+// all are the files of all reads.
+func (l *looked) all() extract.FileStates { return slices.Concat(l.files...) }
 
 func (l *looked) bytes() (n int64) {
-	for _, files := range l.files {
-		for _, f := range files {
-			n += f.size
-		}
+	for _, f := range l.all() {
+		n += f.Size
 	}
 	return n
 }
 
 func (l *looked) paths() (all []string) {
-	for _, files := range l.files {
-		for _, f := range files {
-			all = append(all, f.path)
-		}
+	for _, f := range l.all() {
+		all = append(all, f.Name)
 	}
 	return all
 }
@@ -272,9 +227,9 @@ func (l *looked) explain(err error) error {
 	case !errors.As(err, &e):
 		return err
 	case e.Kind == "Catalog":
-		return &Trouble{err, "a scan reads files only, by the functions that are part of the engine"}
+		return extract.Advise(err, "a scan reads files only, by the functions that are part of the engine")
 	case e.Kind == "Permission":
-		return &Trouble{err, "a scan opens the files that it names by constants, and no others"}
+		return extract.Advise(err, "a scan opens the files that it names by constants, and no others")
 	}
 	return fmt.Errorf("read %s: %w", l.names(), err)
 }
@@ -306,7 +261,7 @@ func (l *looked) sql(ctx context.Context, db *engine.DB) (string, error) {
 // point has one place of the tree read its files.
 func (l *looked) point(ctx context.Context, db *engine.DB, n fileread.Node) error {
 	r, _ := n.Read()
-	var files []file
+	var files extract.FileStates
 	for i, other := range l.reads {
 		if other.At == r.At {
 			files = l.files[i]
@@ -314,7 +269,7 @@ func (l *looked) point(ctx context.Context, db *engine.DB, n fileread.Node) erro
 	}
 	var names []string
 	for _, f := range files {
-		names = append(names, text(f.path))
+		names = append(names, text(f.Name))
 	}
 	arg := names[0]
 	if len(names) > 1 {
@@ -333,7 +288,8 @@ func (l *looked) point(ctx context.Context, db *engine.DB, n fileread.Node) erro
 	put := call
 	if r.Filename != "" && !path.IsAbs(r.Paths[0]) {
 		quoted := `"` + strings.ReplaceAll(r.Filename, `"`, `""`) + `"`
-		put, err = from(ctx, db, fmt.Sprintf("(SELECT * REPLACE (CASE WHEN starts_with(%[1]s, %[2]s) THEN substr(%[1]s, %[3]d) ELSE %[1]s END AS %[1]s) FROM x) AS x",
+		short := "CASE WHEN starts_with(%[1]s, %[2]s) THEN substr(%[1]s, %[3]d) ELSE %[1]s END"
+		put, err = from(ctx, db, fmt.Sprintf("(SELECT * REPLACE ("+short+" AS %[1]s) FROM x) AS x",
 			quoted, text(l.dir+"/"), len([]rune(l.dir))+2))
 		if err != nil {
 			return err
@@ -349,9 +305,9 @@ func (l *looked) point(ctx context.Context, db *engine.DB, n fileread.Node) erro
 	return nil
 }
 
-// unparted is the argument that keeps folders above the project's, as run=7, from becoming columns: DuckDB reads partitions from whole paths.
-// Where there are partitions below the project's folder too, those above stay.
-func (l *looked) unparted(r *fileread.Read, files []file) string {
+// unparted is the argument that keeps folders above the project's, as run=7, from becoming columns: DuckDB reads partitions from whole
+// paths. Where there are partitions below the project's folder too, those above stay.
+func (l *looked) unparted(r *fileread.Read, files extract.FileStates) string {
 	switch {
 	case !strings.HasPrefix(r.Function, "read_"), r.Function == "read_text", r.Function == "read_blob", !strings.Contains(l.dir, "="):
 		return ""
@@ -359,7 +315,7 @@ func (l *looked) unparted(r *fileread.Read, files []file) string {
 		return ""
 	}
 	for _, f := range files {
-		if rest, below := strings.CutPrefix(f.path, l.dir+"/"); !below || strings.Contains(rest, "=") {
+		if rest, below := strings.CutPrefix(f.Name, l.dir+"/"); !below || strings.Contains(rest, "=") {
 			return ""
 		}
 	}

@@ -1,5 +1,5 @@
-// Package scan reads files as DuckDB's own readers do: read_csv, read_parquet, read_json and their like, with all of their options. It is how
-// files come in that models of dbt projects read by themselves; what is bad in a file ends the read, where the source files keeps bad
+// Package scan reads files as DuckDB's own readers do: read_csv, read_parquet, read_json and their like, with all of their options. It is
+// how files come in that models of dbt projects read by themselves; what is bad in a file ends the read, where the source files keeps bad
 // records apart. Read Options first, then look in look.go.
 package scan
 
@@ -43,23 +43,13 @@ type StreamOptions struct {
 func check(_ any, streams []extract.Stream) (found []extract.Problem) {
 	for _, s := range streams {
 		if s.Mode != extract.Full {
-			found = append(found, extract.Problem{Stream: s.Name, Key: "mode", Message: fmt.Sprintf("a scan is read as a whole, and has no mode: %s", s.Mode), Hint: "type: files reads files once each, and by a cursor"})
+			found = append(found, extract.Problem{Stream: s.Name, Key: "mode",
+				Message: fmt.Sprintf("a scan is read as a whole, and has no mode: %s", s.Mode),
+				Hint:    "type: files reads files once each, and by a cursor"})
 		}
 	}
 	return found
 }
-
-// Trouble is an error that says what to do about it.
-type Trouble struct {
-	Err    error
-	Advice string
-}
-
-func (t *Trouble) Error() string { return t.Err.Error() }
-func (t *Trouble) Unwrap() error { return t.Err }
-
-// Hint is what to do about it.
-func (t *Trouble) Hint() string { return t.Advice }
 
 type source struct {
 	env extract.Env

@@ -236,13 +236,18 @@ func distance(a, b string) int {
 	return rows[len(s)][len(t)]
 }
 
-// didYouMean returns the hint for a word that is not among the known ones.
-func didYouMean(word string, known []string, what string) string {
+// DidYouMean is the hint for a word that is not among the known ones: the one that is most like it, or what else there is to say.
+func DidYouMean(word string, known []string, otherwise string) string {
 	if s := Suggest(word, known); s != "" {
 		return fmt.Sprintf("did you mean %q?", s)
 	}
+	return otherwise
+}
+
+// didYouMean is DidYouMean, or all that is known.
+func didYouMean(word string, known []string, what string) string {
 	if len(known) == 0 {
 		return ""
 	}
-	return what + ": " + strings.Join(known, ", ")
+	return DidYouMean(word, known, what+": "+strings.Join(known, ", "))
 }

@@ -186,6 +186,11 @@ func places(paths []string, suffix string) ([]string, error) {
 			all = append(all, strings.TrimSuffix(real, suffix)+suffix)
 		}
 	}
+	for _, p := range all { // what is read is looked at as it is written too: a pattern that means this path alone
+		if strings.ContainsAny(p, "*?[") {
+			all = append(all, strings.NewReplacer("[", "[[]", "*", "[*]", "?", "[?]").Replace(p))
+		}
+	}
 	return all, nil
 }
 
@@ -201,6 +206,22 @@ func (db *DB) Close() error {
 // Exec runs exactly one statement of ours. Nothing that users wrote belongs here.
 func (db *DB) Exec(ctx context.Context, statement string) error {
 	return db.with(ctx, func(conn *driverdb.Conn) error { return execOne(ctx, conn, statement, nil) })
+}
+
+// Transaction runs statements that are ours, one after the other: all of them, or none.
+func (db *DB) Transaction(ctx context.Context, statements ...string) error {
+	return db.with(ctx, func(conn *driverdb.Conn) error {
+		if err := execOne(ctx, conn, "BEGIN", nil); err != nil {
+			return err
+		}
+		for _, s := range append(statements, "COMMIT") {
+			if err := execOne(ctx, conn, s, nil); err != nil {
+				_ = execOne(context.WithoutCancel(ctx), conn, "ROLLBACK", nil) // a COMMIT that failed has done so
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // with borrows a connection, or takes the one that the context is pinned to.

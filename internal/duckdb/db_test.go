@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -116,6 +117,20 @@ func TestErrorPosition(t *testing.T) {
 		if !errors.As(err, &e) || e.Offset != want {
 			t.Errorf("%q: offset %+v, want %d", query, err, want)
 		}
+	}
+}
+
+// TestErrorOfFullDisk: what is said of a full disk, which DuckDB writes to itself, is known by the error that system calls give.
+func TestErrorOfFullDisk(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("there is no /dev/full")
+	}
+	db := testDB(t, Config{Files: []string{"/dev/full"}})
+	if err := db.Exec(t.Context(), "COPY (SELECT 1) TO '/dev/full' (FORMAT csv, USE_TMP_FILE false)"); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("%v", err)
+	}
+	if err := db.Exec(t.Context(), "SELECT nosuch"); err == nil || errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // Error is DuckDB's complaint about a statement. It never holds the statement itself.
@@ -21,6 +22,11 @@ func (e *Error) Error() string {
 		return e.Message
 	}
 	return e.Kind + " Error: " + e.Message
+}
+
+// Is says of a full disk what system calls say.
+func (e *Error) Is(target error) bool {
+	return target == syscall.ENOSPC && strings.Contains(e.Message, "No space left on device")
 }
 
 // problem turns a driver error into ours: a context error when that was the reason, else an *Error where DuckDB

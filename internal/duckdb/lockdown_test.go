@@ -76,3 +76,27 @@ func TestLockdown(t *testing.T) {
 		t.Errorf("outside holds %v %v", entries, err)
 	}
 }
+
+// TestLockdownOfPatterns: a folder whose name would be a pattern may be read too, by the path with its letters taken for themselves, and what it
+// would stand for as a pattern may not.
+func TestLockdownOfPatterns(t *testing.T) {
+	root := t.TempDir()
+	in, other := filepath.Join(root, "in[a] *"), filepath.Join(root, "ina x")
+	for _, dir := range []string{in, other} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "x.csv"), []byte("a\n1\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db := testDB(t, Config{Dirs: []string{in}})
+	for path, allowed := range map[string]bool{root + "/in[[]a] [*]/x.csv": true, root + "/in[[]a] [*]/*.csv": true, root + "/in[a] */x.csv": false, root + "/ina x/x.csv": false, root + "/ina*/x.csv": false} {
+		if err := db.Exec(t.Context(), "SELECT * FROM read_csv('"+path+"')"); (err == nil) != allowed {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if err := db.Exec(t.Context(), "COPY (SELECT 1) TO '"+in+"/new.parquet'"); err != nil {
+		t.Error(err)
+	}
+}

@@ -46,8 +46,8 @@ func unpinned(tree string, open []int) string {
 	})
 }
 
-// Settle gives a SELECT that one statement can run, of one whose PIVOT has no IN: over a table that holds its rows, until release. Any other
-// SELECT it gives back.
+// Settle gives a SELECT that one statement can run, of one whose PIVOT has no IN: over a table that holds its rows, until release. Any
+// other SELECT it gives back.
 func (db *DB) Settle(ctx context.Context, query string) (settled string, release func(), err error) {
 	release = func() {}
 	if len(sqltoken.OpenPivots(query)) == 0 {

@@ -112,8 +112,8 @@ func (db *DB) Untree(ctx context.Context, tree []byte) (query string, err error)
 	return query, err
 }
 
-// serialized are the parser's answers to statements: DuckDB serializes SELECT and nothing else, and says so in the answer. A PIVOT without IN
-// is no SELECT to it, so that it is asked once more, with one.
+// serialized are the parser's answers to statements: DuckDB serializes SELECT and nothing else, and says so in the answer. A PIVOT
+// without IN is no SELECT to it, so that it is asked once more, with one.
 func serialized(ctx context.Context, conn *driverdb.Conn, queries ...string) ([]string, error) {
 	answers, err := serialize(ctx, conn, queries)
 	if err != nil {

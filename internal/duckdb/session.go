@@ -28,7 +28,8 @@ func (db *DB) Pin(ctx context.Context) (pinned context.Context, release func(), 
 
 // sessionTypes are the statements that Session runs: with the lock-down they change nothing but the engine's memory.
 var sessionTypes = []driverdb.StmtType{driverdb.STATEMENT_TYPE_SELECT, driverdb.STATEMENT_TYPE_SET, driverdb.STATEMENT_TYPE_VARIABLE_SET,
-	driverdb.STATEMENT_TYPE_CREATE, driverdb.STATEMENT_TYPE_CREATE_FUNC, driverdb.STATEMENT_TYPE_INSERT, driverdb.STATEMENT_TYPE_UPDATE, driverdb.STATEMENT_TYPE_DELETE}
+	driverdb.STATEMENT_TYPE_CREATE, driverdb.STATEMENT_TYPE_CREATE_FUNC, driverdb.STATEMENT_TYPE_INSERT, driverdb.STATEMENT_TYPE_UPDATE,
+	driverdb.STATEMENT_TYPE_DELETE}
 
 // Session runs one statement of a user's, which the caller has looked at: a SELECT, SET VARIABLE, what makes a macro or something
 // temporary, or what changes the rows of something temporary. Its answer is thrown away.

@@ -113,7 +113,8 @@ func (h *harness) entityTrials(ctx context.Context, l *lab) ([]trial, error) {
 		return nil, violation("the entity's second night is to compare changed records with all: %s", tail(said))
 	}
 	all := []trial{{row: "entity", stage: "tables of two runs are told", run: func(ctx context.Context, l *lab) error { return l.entityControl(ctx) }}}
-	most := map[string]int{"match": 4, "parquet.write": 4, "journal.step.commit": 3, "publish.manifest.rename": 1, "publish.pointer.swap": 1, "publish.done": 1}
+	most := map[string]int{"match": 4, "parquet.write": 4, "journal.step.commit": 3, "publish.manifest.rename": 1, "publish.pointer.swap": 1,
+		"publish.done": 1}
 	for _, v := range h.someOf(visits, most) {
 		lossy := strings.HasPrefix(v.point, "publish.")
 		all = append(all, trial{row: "entity", stage: "killed at " + v.String(), run: func(ctx context.Context, l *lab) error {

@@ -1,5 +1,5 @@
-// Package fileread finds where a SELECT reads files by itself: FROM read_csv('a.csv'), FROM 'a.parquet'. It goes by the tree of DuckDB's own
-// parser, opens nothing and knows nothing of projects. Read Find first.
+// Package fileread finds where a SELECT reads files by itself: FROM read_csv('a.csv'), FROM 'a.parquet'. It goes by the tree of DuckDB's
+// own parser, opens nothing and knows nothing of projects. Read Find first.
 package fileread
 
 import (
@@ -41,12 +41,22 @@ var readers = map[string]string{
 
 // foreign are functions of extensions that the engine does not have, and what else reads what they read.
 var foreign = map[string]string{
-	"read_xlsx": "save the sheet as CSV", "st_read": "convert the file to Parquet or CSV", "iceberg_scan": "read its Parquet files", "delta_scan": "read its Parquet files",
-	"glob": "name the files in the function that reads them", "sqlite_scan": "convert it to Parquet or CSV", "postgres_scan": "define a source of type postgres", "postgres_query": "define a source of type postgres",
-	"mysql_scan": "define a source of type mysql", "mysql_query": "define a source of type mysql", "read_gsheet": "save the sheet as CSV", "read_avro": "convert the file to Parquet",
+	"read_xlsx":      "save the sheet as CSV",
+	"st_read":        "convert the file to Parquet or CSV",
+	"iceberg_scan":   "read its Parquet files",
+	"delta_scan":     "read its Parquet files",
+	"glob":           "name the files in the function that reads them",
+	"sqlite_scan":    "convert it to Parquet or CSV",
+	"postgres_scan":  "define a source of type postgres",
+	"postgres_query": "define a source of type postgres",
+	"mysql_scan":     "define a source of type mysql",
+	"mysql_query":    "define a source of type mysql",
+	"read_gsheet":    "save the sheet as CSV",
+	"read_avro":      "convert the file to Parquet",
 }
 
-var suspicious = regexp.MustCompile(`(?i)\b(?:read_\w+|parquet_\w+|sniff_csv|glob|\w+_scan|\w+_query|st_read)\s*\(|` + `(?i)\.(?:csv|tsv|parquet|json|jsonl|ndjson)(?:\.gz|\.zst)?["']`)
+var suspicious = regexp.MustCompile(`(?i)\b(?:read_\w+|parquet_\w+|sniff_csv|glob|\w+_scan|\w+_query|st_read)\s*\(|` +
+	`(?i)\.(?:csv|tsv|parquet|json|jsonl|ndjson)(?:\.gz|\.zst)?["']`)
 
 // marks are parts of what suspicious finds: to look for them costs less.
 var marks = []string{"read", "parquet", "_scan", "_query", "sniff_csv", "glob", ".csv", ".tsv", ".json", ".ndjson"}
@@ -198,7 +208,8 @@ func (n Node) call() (*Read, bool) {
 	if name == "query_table" && len(f.nodes("children")) > 0 {
 		for _, table := range f.nodes("children")[0].texts() {
 			if readerOf(table) != "" {
-				r.Function, r.Trouble = name, &Trouble{fmt.Sprintf("query_table() cannot read %s: which files a model reads must stand in its own FROM", table), "write FROM " + quoted(table)}
+				r.Function, r.Trouble = name, &Trouble{
+					fmt.Sprintf("query_table() cannot read %s: which files a model reads must stand in its own FROM", table), "write FROM " + quoted(table)}
 				return r, true
 			}
 		}
@@ -211,10 +222,12 @@ func (n Node) call() (*Read, bool) {
 		switch {
 		case i == 0 && name == "":
 			if r.Paths = value.texts(); r.Paths == nil {
-				r.Trouble = &Trouble{"which files are read must be plain to see: the path is not a constant", "write the path, or put it together by the template: {{ var('folder') }}/x.csv"}
+				r.Trouble = &Trouble{"which files are read must be plain to see: the path is not a constant",
+					"write the path, or put it together by the template: {{ var('folder') }}/x.csv"}
 			}
 		case !value.constant():
-			r.Trouble = &Trouble{fmt.Sprintf("how files are read must be plain to see: %s is not a constant", argument(name, i)), "write a constant, or put it in by the template: {{ var('x') }}"}
+			r.Trouble = &Trouble{fmt.Sprintf("how files are read must be plain to see: %s is not a constant", argument(name, i)),
+				"write a constant, or put it in by the template: {{ var('x') }}"}
 		case name == "filename":
 			r.Filename = value.filename()
 		}
@@ -256,7 +269,8 @@ func Queries(tree []byte) ([]Query, error) {
 
 // Reading is the place of a query() whose text reads files.
 func (q Query) Reading() Read {
-	return Read{At: q.At, Function: "query", Alias: "query", Trouble: &Trouble{"query() cannot read files: which files a model reads must stand in its own FROM", "write the SELECT in the place of query()"}}
+	return Read{At: q.At, Function: "query", Alias: "query", Trouble: &Trouble{
+		"query() cannot read files: which files a model reads must stand in its own FROM", "write the SELECT in the place of query()"}}
 }
 
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
@@ -289,7 +303,8 @@ func (n Node) constant() bool {
 	case "ARRAY_CONSTRUCTOR":
 		return allConstant(n.nodes("children"))
 	case "FUNCTION":
-		return slices.Contains([]string{"list_value", "struct_pack", "map", "row", "||", "-"}, n.text("function_name")) && allConstant(n.nodes("children"))
+		return slices.Contains([]string{"list_value", "struct_pack", "map", "row", "||", "-"}, n.text("function_name")) &&
+			allConstant(n.nodes("children"))
 	}
 	return false
 }
@@ -352,7 +367,8 @@ func remote(paths []string) *Trouble {
 	for _, p := range paths {
 		if scheme.MatchString(p) {
 			return &Trouble{fmt.Sprintf("%s is on another machine, which a run reaches by its sources only: what they bring is counted and kept", p),
-				"fetch the file before the run and name it by its path, or define a source in millrace.yml that brings its rows, and read it by source()"}
+				"fetch the file before the run and name it by its path, " +
+					"or define a source in millrace.yml that brings its rows, and read it by source()"}
 		}
 	}
 	return nil

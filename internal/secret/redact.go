@@ -149,27 +149,53 @@ func base64Forms(s string) []string {
 	return out
 }
 
+// The expressions of RedactURLs match within a word: neither crosses what between takes for an end of one.
 var (
 	urlUser  = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^\s:/@"'<>]*):([^\s"'<>]*)@`)
 	portPath = regexp.MustCompile(`^[0-9]+(/|\?|#)`)
 	urlQuery = regexp.MustCompile(`(?i)([?&;](?:[a-z0-9_-]*(?:password|passwd|secret|token|signature|api_?key|access_?key)|pwd|sig)=)[^&;\s"'<>#]+`)
 )
 
+const between = " \t\r\n\f\"'<>"
+
 // RedactURLs replaces passwords in URLs, user:password@ as well as ?password= and the like, by ***.
 func RedactURLs(text string) string {
-	if strings.Contains(text, "://") {
-		text = urlUser.ReplaceAllStringFunc(text, func(m string) string {
-			g := urlUser.FindStringSubmatch(m)
-			if portPath.MatchString(g[2]) { // http://host:80/path@version has no password
-				return m
-			}
-			return g[1] + ":" + hidden + "@"
-		})
+	text = inWords(text, "://", func(word string) string { return urlUser.ReplaceAllStringFunc(word, withoutPassword) })
+	return inWords(text, "=", func(word string) string { return urlQuery.ReplaceAllString(word, "${1}"+hidden) })
+}
+
+// withoutPassword is a match of urlUser.
+func withoutPassword(match string) string {
+	g := urlUser.FindStringSubmatch(match)
+	if portPath.MatchString(g[2]) { // http://host:80/path@version has no password
+		return match
 	}
-	if strings.Contains(text, "=") {
-		text = urlQuery.ReplaceAllString(text, "${1}"+hidden)
+	return g[1] + ":" + hidden + "@"
+}
+
+// inWords replaces in the words of a text that have a mark, and looks at no others: texts may have megabytes, and few URLs.
+func inWords(text, mark string, replace func(word string) string) string {
+	var out strings.Builder
+	done := 0 // bytes of the text that are out
+	for {
+		at := strings.Index(text[done:], mark)
+		if at < 0 {
+			break
+		}
+		at += done
+		begin, end := strings.LastIndexAny(text[done:at], between)+1+done, len(text)
+		if n := strings.IndexAny(text[at:], between); n >= 0 {
+			end = at + n
+		}
+		out.WriteString(text[done:begin])
+		out.WriteString(replace(text[begin:end]))
+		done = end
 	}
-	return text
+	if done == 0 {
+		return text
+	}
+	out.WriteString(text[done:])
+	return out.String()
 }
 
 // maxLine is how much of one line a Writer holds back.

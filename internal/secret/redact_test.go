@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/url"
 	"strings"
 	"testing"
@@ -73,6 +74,7 @@ func TestRedactURLs(t *testing.T) {
 		"https://h/x?user=a&password=pw&sslmode=on":     "https://h/x?user=a&password=***&sslmode=on",
 		"https://h/x?X-Amz-Signature=pw&access_token=t": "https://h/x?X-Amz-Signature=***&access_token=***",
 		"a=b": "a=b",
+		"1 < 2 and see\tredis://u:pw@h,\n'https://h/?sig=s' <a href=\"x://u:pw@h?token=t\">=": "1 < 2 and see\tredis://u:***@h,\n'https://h/?sig=***' <a href=\"x://u:***@h?token=***\">=",
 	} {
 		if got := RedactURLs(in); got != want {
 			t.Errorf("%q became %q, want %q", in, got, want)
@@ -158,5 +160,22 @@ func BenchmarkRedact(b *testing.B) {
 	b.SetBytes(int64(len(line)))
 	for b.Loop() {
 		r.Redact(line)
+	}
+}
+
+// TestRedactURLsByWord: what is replaced word by word is what the expressions match in the whole text.
+func TestRedactURLsByWord(t *testing.T) {
+	parts := []string{"http", "://", "user", ":", "pw", "@", "host", "/", "?", "&", "token=", "sig=", "=", "x", " ", "\n", "\"", "'", "<", ">", "\f", "8080", "é"}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		var b strings.Builder
+		for range random.IntN(14) {
+			b.WriteString(parts[random.IntN(len(parts))])
+		}
+		text := b.String()
+		want := urlQuery.ReplaceAllString(urlUser.ReplaceAllStringFunc(text, withoutPassword), "${1}"+hidden)
+		if got := RedactURLs(text); got != want {
+			t.Fatalf("%q became %q, want %q", text, got, want)
+		}
 	}
 }

@@ -80,6 +80,9 @@ func (l *Loader) snapshotDir(n int64) string {
 // Prepare makes the folder and proves that it can be written: it is called before the first row is read. A target
 // that was moved gets a catalog that names its new place.
 func (l *Loader) Prepare(ctx context.Context) error {
+	if strings.Contains(l.cfg.Root, "?") {
+		return fmt.Errorf("write to target %s: DuckDB opens no database on a path with a question mark: move the project, or name another path for the target", l.cfg.Root)
+	}
 	for _, dir := range []string{l.cfg.Root, filepath.Join(l.cfg.Root, "data"), filepath.Join(l.cfg.Root, "snapshots")} {
 		if err := fsx.MkdirAll("target", dir, 0o755); err != nil {
 			return fmt.Errorf("prepare target %s: %w", l.cfg.Root, err)

@@ -134,7 +134,8 @@ func (f *Follower) changes(ctx context.Context, m *load.Manifest, standing *load
 	var all []*change
 	for i := range m.Tables {
 		t := &m.Tables[i]
-		c := &change{LoadedTable: load.LoadedTable{Name: t.Name, Rows: t.Rows}, of: ofFiles(t), keep: f.keep(t.Name), before: standing.Table(t.Name)}
+		c := &change{LoadedTable: load.LoadedTable{Name: t.Name, Rows: t.Rows}, of: ofFiles(t), keep: f.keep(t.Name),
+			before: standing.Table(t.Name)}
 		if c.keep.Mode == "none" {
 			continue
 		}
@@ -280,8 +281,8 @@ func (c *change) settled(chosen choice) {
 	}
 }
 
-// ofFiles is a table with its columns as its files have them: what is sent is read from these. A reader finds another type where the SELECT made one
-// that Parquet lacks (warehouse.AsMade). A view has no files, and is as its SELECT has it.
+// ofFiles is a table with its columns as its files have them: what is sent is read from these. A reader finds another type where the
+// SELECT made one that Parquet lacks (warehouse.AsMade). A view has no files, and is as its SELECT has it.
 func ofFiles(t *load.Table) *load.Table {
 	if t.View != "" {
 		return t

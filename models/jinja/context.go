@@ -67,7 +67,7 @@ var contextCalls = map[string]func(c *modelContext, a Args) (any, error){
 // refusal is a function that dbt has and Millrace does not.
 func refusal(what, instead string) func(*modelContext, Args) (any, error) {
 	return func(*modelContext, Args) (any, error) {
-		return nil, &Error{Msg: what + " is not supported", Hint: instead}
+		return nil, &Error{Msg: what + " is not supported", Hint: instead, Unsupported: true}
 	}
 }
 

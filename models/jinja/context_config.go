@@ -174,7 +174,8 @@ func (o varObject) Call(a Args) (any, error) {
 		return nil, err
 	}
 	if x, ok := o.c.e.Var(name); ok {
-		if text, ok := x.(string); ok && !o.c.f.PlainVars && (strings.Contains(text, "{{") || strings.Contains(text, "{%") || strings.Contains(text, "{#")) {
+		if text, ok := x.(string); ok && !o.c.f.PlainVars && (strings.Contains(text, "{{") || strings.Contains(text, "{%") ||
+			strings.Contains(text, "{#")) {
 			return a.template(text)
 		}
 		return x, nil
@@ -219,6 +220,7 @@ func (o refObject) Attr(name string) (any, bool) {
 		packages[name] = members("config of "+name, map[string]any{"project_name": name, "version": version})
 	}
 	f := o.c.f
-	return members("config", map[string]any{"project_name": f.Project, "version": orNone(f.Packages[f.Project]), "dependencies": members("packages", packages),
-		"target_name": f.Target["name"], "profile_name": f.Target["profile_name"], "args": o.c.arguments()}), true
+	return members("config", map[string]any{"project_name": f.Project, "version": orNone(f.Packages[f.Project]),
+		"dependencies": members("packages", packages),
+		"target_name":  f.Target["name"], "profile_name": f.Target["profile_name"], "args": o.c.arguments()}), true
 }

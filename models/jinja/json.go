@@ -33,16 +33,14 @@ func filterJSON(r *render, v any, a []any) (any, error) {
 
 // dumps is Python's json.dumps; indent -1 is one line.
 func (r *render) dumps(v any, indent int, sortKeys bool) (string, error) {
-	w := jsonWriter{r: r, indent: indent, sort: sortKeys}
+	w := jsonWriter{dumper{r: r, format: "JSON", sort: sortKeys}, indent}
 	err := w.value(v, 0)
 	return w.b.String(), err
 }
 
 type jsonWriter struct {
-	r      *render
-	b      strings.Builder
+	dumper
 	indent int
-	sort   bool
 }
 
 func (w *jsonWriter) newline(depth int) {
@@ -61,13 +59,7 @@ func (w *jsonWriter) comma(depth int) {
 }
 
 func (w *jsonWriter) value(v any, depth int) error {
-	if err := w.r.spend(1 + depth); err != nil {
-		return err
-	}
-	if depth > maxDataDepth {
-		return failf("value is nested too deeply for JSON, or holds itself")
-	}
-	if err := w.r.checkSize(w.b.Len()); err != nil {
+	if err := w.enter(depth); err != nil {
 		return err
 	}
 	switch v := v.(type) {
@@ -166,12 +158,9 @@ func (w *jsonWriter) dict(d *Dict, depth int) error {
 		w.b.WriteString("{}")
 		return nil
 	}
-	keys := d.keys()
-	if w.sort {
-		var err error
-		if keys, err = w.r.sorted(keys, keys, false); err != nil {
-			return err
-		}
+	keys, err := w.keys(d)
+	if err != nil {
+		return err
 	}
 	w.b.WriteByte('{')
 	w.newline(depth + 1)

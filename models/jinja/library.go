@@ -72,18 +72,21 @@ func Reserved() []string {
 }
 
 // values are the parts of dbt's context that no template calls: a macro so named takes nothing's place.
-var values = []string{"adapter", "api", "builtins", "context", "database", "dbt_metadata_envs", "dbt_version", "exceptions", "execute", "flags", "graph", "invocation_args_dict", "invocation_id", "model",
-	"modules", "post_hooks", "pre_hooks", "project_name", "run_started_at", "schema", "selected_resources", "target", "this", "thread_id", "validation"}
+var values = []string{"adapter", "api", "builtins", "context", "database", "dbt_metadata_envs", "dbt_version", "exceptions", "execute",
+	"flags", "graph", "invocation_args_dict", "invocation_id", "model", "modules", "post_hooks", "pre_hooks", "project_name",
+	"run_started_at", "schema", "selected_resources", "target", "this", "thread_id", "validation"}
 
 // shadowing are the macros of packages that are named as a function of dbt's context, where the root project does not say by a macro of its
 // own of that name that it wants them.
 func (l *Library) shadowing() (problems []error) {
 	for _, p := range l.packages {
 		for _, name := range p.order {
-			if builtin(p.name) || p.name == l.root || l.byName[l.root].get(name) != nil || slices.Contains(values, name) || !slices.Contains(Reserved(), name) {
+			if builtin(p.name) || p.name == l.root || l.byName[l.root].get(name) != nil || slices.Contains(values, name) ||
+				!slices.Contains(Reserved(), name) {
 				continue
 			}
-			problems = append(problems, p.macros[name].ref.Position.problem("macro '"+name+"' of package '"+p.name+"' has the name of a function of dbt's context, and takes its place in the package's own models",
+			problems = append(problems, p.macros[name].ref.Position.problem("macro '"+name+"' of package '"+p.name+
+				"' has the name of a function of dbt's context, and takes its place in the package's own models",
 				"rename it; or, when that is meant, define a macro "+name+" in the project's own macros/, which calls "+p.name+"."+name))
 		}
 	}
@@ -192,7 +195,8 @@ func (l *Library) resolve(node, current, name string) any {
 	if m := l.byName[Builtin].get(name); m != nil {
 		return m
 	}
-	if !builtin(current) && current != node && !slices.Contains(Reserved(), name) { // not before the built-in ones: public packages have wrappers of the same names
+	if !builtin(current) && current != node && !slices.Contains(Reserved(), name) {
+		// not before the built-in ones: public packages have wrappers of the same names
 		if m := l.byName[current].get(name); m != nil {
 			return m
 		}

@@ -54,11 +54,11 @@ func compilePattern(src string, flags int64) (*pyPattern, error) {
 	p.names, p.flags = t.names, t.flags
 	if !t.backtracks {
 		p.linear = withFlags(out, p.flags)
-		if re, err := syntax.Parse(p.linear, syntax.Perl); err == nil {
+		if re, err := syntax.Parse(p.linear, syntax.Perl); err == nil && !capturesNothing(re) {
 			p.nothing = matchesNothing(re)
 			return p, nil
 		}
-		p.linear = "" // it repeats more often than RE2 may
+		p.linear = "" // it repeats more often than RE2 may, or in a way that it does not
 	}
 	return p, p.needBacktracker()
 }
@@ -150,6 +150,12 @@ func matchesNothing(re *syntax.Regexp) bool {
 		return slices.ContainsFunc(re.Sub, matchesNothing)
 	}
 	return true
+}
+
+// capturesNothing is true where a repeated group may match the empty text: Python's last match of it is empty then, that of RE2 is not.
+func capturesNothing(re *syntax.Regexp) bool {
+	repeats := re.Op == syntax.OpStar || re.Op == syntax.OpPlus || re.Op == syntax.OpRepeat
+	return repeats && re.MaxCap() > 0 && matchesNothing(re.Sub[0]) || slices.ContainsFunc(re.Sub, capturesNothing)
 }
 
 // needBacktracker makes the engine that backtracks.
@@ -257,6 +263,9 @@ func (t *translator) group() error {
 		return nil
 	case isNamed && strings.Contains(named, ">"):
 		name, _, _ := strings.Cut(named, ">")
+		if name == "" || isDigit(name[0]) || strings.ContainsFunc(name, func(c rune) bool { return !isNameRune(c) }) {
+			return t.refuse("the name of this group", "a name has letters, digits and _, and begins with no digit")
+		}
 		if slices.Contains(t.names, name) {
 			return t.refuse("a second group "+name, "give each group a name of its own")
 		}

@@ -118,7 +118,8 @@ func (l *Library) direct(refs []reference, local []string, node, current string)
 	return out
 }
 
-// Called returns the macros that a template of package pkg names itself, in the order of the template, without those that a dispatch may find.
+// Called returns the macros that a template of package pkg names itself, in the order of the template, without those that a dispatch may
+// find.
 func (l *Library) Called(t *Template, pkg string) []MacroRef {
 	l.mu.Lock()
 	defer l.mu.Unlock()

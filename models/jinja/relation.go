@@ -461,7 +461,7 @@ func (c relationClass) Attr(name string) (any, bool) {
 		return nullary(policy(true, true, true)), true
 	case "create_from", "create_ephemeral_from", "from_dict":
 		return Func(func(Args) (any, error) {
-			return nil, &Error{Msg: "api.Relation." + name + "() is not supported",
+			return nil, &Error{Msg: "api.Relation." + name + "() is not supported", Unsupported: true,
 				Hint: "write ref('model'), or api.Relation.create(schema=…, identifier=…)"}
 		}), true
 	}

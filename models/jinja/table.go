@@ -235,7 +235,7 @@ func (t *Table) Attr(name string) (any, bool) {
 	case "aggregate", "bins", "bootstrap", "compute", "denormalize", "group_by", "homogenize", "join", "merge", "normalize", "pivot",
 		"print_bars", "print_html", "to_csv", "to_json":
 		return Func(func(Args) (any, error) {
-			return nil, &Error{Msg: "a table's " + name + "() is not supported", Hint: "do it in the SQL of the query"}
+			return nil, &Error{Msg: "a table's " + name + "() is not supported", Unsupported: true, Hint: "do it in the SQL of the query"}
 		}), true
 	}
 	return nil, false

@@ -179,7 +179,7 @@ func callToYAML(a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &yamlWriter{r: a.r, sort: truth(v[2])}
+	w := &yamlWriter{dumper{r: a.r, format: "YAML", sort: truth(v[2])}}
 	ok, err := w.block(v[0], "", 0)
 	switch {
 	case err != nil:
@@ -205,19 +205,12 @@ func isCollection(v any) bool {
 	return false
 }
 
-type yamlWriter struct {
-	r    *render
-	b    strings.Builder
-	sort bool
-}
+type yamlWriter struct{ dumper }
 
 // block writes a value at an indent, without the line end of a scalar; false says that YAML cannot hold it.
 func (w *yamlWriter) block(v any, indent string, depth int) (bool, error) {
-	if err := w.r.spend(1 + depth); err != nil {
+	if err := w.enter(depth); err != nil {
 		return false, err
-	}
-	if depth > maxDataDepth {
-		return false, failf("value is nested too deeply for YAML, or holds itself")
 	}
 	switch v := v.(type) {
 	case *List:
@@ -269,12 +262,9 @@ func (w *yamlWriter) dict(d *Dict, indent string, depth int) (bool, error) {
 		w.b.WriteString("{}")
 		return true, nil
 	}
-	keys := d.keys()
-	if w.sort {
-		var err error
-		if keys, err = w.r.sorted(keys, keys, false); err != nil {
-			return false, err
-		}
+	keys, err := w.keys(d)
+	if err != nil {
+		return false, err
 	}
 	for i, k := range keys {
 		if i > 0 {
@@ -289,21 +279,12 @@ func (w *yamlWriter) dict(d *Dict, indent string, depth int) (bool, error) {
 		w.b.WriteString(":")
 		v, _ := d.Get(k)
 		inner := indent
-		switch x := v.(type) {
-		case *List:
-			if len(x.Items) > 0 {
-				w.b.WriteString("\n" + indent)
-			} else {
-				w.b.WriteString(" ")
-			}
-		case *Dict:
-			if x.Len() > 0 {
-				inner = indent + "  "
-				w.b.WriteString("\n" + inner)
-			} else {
-				w.b.WriteString(" ")
-			}
-		default:
+		if _, is := v.(*Dict); is { // the items of a list stand below the key itself
+			inner += "  "
+		}
+		if isCollection(v) {
+			w.b.WriteString("\n" + inner)
+		} else {
 			w.b.WriteString(" ")
 		}
 		if ok, err := w.block(v, inner, depth+1); !ok || err != nil {

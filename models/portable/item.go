@@ -29,8 +29,8 @@ func Item(sql string, offset int) (end int, text string) {
 	return offset + tokens[last].At + len(tokens[last].Raw), b.String()
 }
 
-// Sources are the offsets of functions and texts that stand where a table does: behind FROM, JOIN or PIVOT, or, of functions, anywhere behind a
-// comma or a bracket.
+// Sources are the offsets of functions and texts that stand where a table does: behind FROM, JOIN or PIVOT, or, of functions, anywhere
+// behind a comma or a bracket.
 func Sources(sql string) []int {
 	var found []int
 	tokens := scan(sql)
@@ -56,6 +56,8 @@ func Named(sql string, offset int) bool {
 	end, _ := Item(sql, offset)
 	tokens := scan(sql[end:])
 	first := at(tokens, 0)
-	return first.Is("as") || first.Kind == quoted || first.Kind == word && !first.Is("where", "group", "order", "having", "limit", "qualify", "window", "join", "inner", "left",
-		"right", "full", "cross", "natural", "asof", "positional", "semi", "anti", "on", "using", "union", "except", "intersect", "select", "tablesample", "pivot", "unpivot", "in", "offset")
+	return first.Is("as") || first.Kind == quoted || first.Kind == word &&
+		!first.Is("where", "group", "order", "having", "limit", "qualify", "window", "join", "inner", "left",
+			"right", "full", "cross", "natural", "asof", "positional", "semi", "anti", "on", "using", "union", "except", "intersect", "select",
+			"tablesample", "pivot", "unpivot", "in", "offset")
 }

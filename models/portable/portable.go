@@ -113,7 +113,8 @@ func enclosing(tokens []token, i int) int {
 func operand(t token) bool {
 	switch t.Kind {
 	case word:
-		return !slices.Contains([]string{"select", "distinct", "where", "and", "or", "not", "in", "on", "having", "by", "case", "when", "then", "else", "from", "as", "union", "all", "return", "between", "like", "values", "limit", "qualify", "using", "is", "array"}, t.Word)
+		return !slices.Contains([]string{"select", "distinct", "where", "and", "or", "not", "in", "on", "having", "by", "case", "when", "then",
+			"else", "from", "as", "union", "all", "return", "between", "like", "values", "limit", "qualify", "using", "is", "array"}, t.Word)
 	case sign:
 		return t.Is(")", "]", "}")
 	}

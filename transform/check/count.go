@@ -484,6 +484,11 @@ func judgement(check *models.Check) string {
 const (
 	queriesAtOnce = 40
 	rowsTogether  = 1_000_000 // of the table: beyond, a statement of many queries would hold too much at once
+
+	// A table is held in memory for so many queries, when it has no more values and its files no more bytes than this.
+	queriesToHold = 8
+	valuesHeld    = 500_000
+	bytesHeld     = 4 << 20
 )
 
 // together runs the queries of checks, several in a statement. It gives back those that must run alone: where one of them cannot be run,
@@ -491,6 +496,12 @@ const (
 func (c *counting) together(ctx context.Context, queries []item) (alone []item, err error) {
 	if len(queries) < 2 || c.rows > rowsTogether {
 		return queries, nil
+	}
+	if c.small() && len(queries) >= queriesToHold {
+		release, err := c.Warehouse.Hold(ctx, c.table.Exposed)
+		if err == nil { // else it is read where it is
+			defer release()
+		}
 	}
 	for len(queries) > 0 {
 		n := min(queriesAtOnce, len(queries))
@@ -501,6 +512,15 @@ func (c *counting) together(ctx context.Context, queries []item) (alone []item, 
 		alone, queries = append(alone, more...), queries[n:]
 	}
 	return alone, nil
+}
+
+// small says whether the table fits into memory beside whatever else there is.
+func (c *counting) small() bool {
+	bytes := int64(0)
+	for _, f := range c.table.Files {
+		bytes += f.Bytes
+	}
+	return c.table.Exposed.Table != "" && bytes <= bytesHeld && c.rows*int64(len(c.table.Columns)) <= valuesHeld
 }
 
 func (c *counting) batch(ctx context.Context, queries []item) (alone []item, err error) {

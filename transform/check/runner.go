@@ -34,8 +34,9 @@ type Runner struct {
 
 // Table is the rows that are checked.
 type Table struct {
-	From    string // a table expression
-	Name    string // that conditions may call it by: the table's without its schema
+	From    string         // a table expression
+	Name    string         // that conditions may call it by: the table's without its schema
+	Exposed warehouse.Name // of a version whose rows lie in Files; empty of any other table
 	Columns []warehouse.Column
 	// Files hold all of the rows, and no others when Exact: their statistics say what need not be counted. Nil when unknown.
 	Files []warehouse.File
@@ -56,7 +57,7 @@ type Table struct {
 func VersionTable(d *warehouse.Dialect, v *warehouse.Version, n *models.Node) Table {
 	t := Table{From: d.Table(v.Name), Name: v.Name.Table, Columns: v.Columns, Key: v.Key, Secret: Secrets(n)}
 	if v.View == "" {
-		t.Files, t.Exact = v.Files(), len(v.Upserts)+len(v.Deletes) == 0
+		t.Exposed, t.Files, t.Exact = v.Name, v.Files(), len(v.Upserts)+len(v.Deletes) == 0
 	}
 	return t
 }

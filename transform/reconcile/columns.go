@@ -176,10 +176,7 @@ func containsFold(names []string, name string) bool {
 }
 
 func missing(what, name string, s Side) error {
-	hint := "its columns are " + list(s.Columns)
-	if guess := config.Suggest(name, warehouse.Names(s.Columns)); guess != "" {
-		hint = fmt.Sprintf("did you mean %q?", guess)
-	}
+	hint := config.DidYouMean(name, warehouse.Names(s.Columns), "its columns are "+list(s.Columns))
 	return mistake(hint, "%s has no %s %q", s.Name, what, name)
 }
 

@@ -160,7 +160,8 @@ func (t *Table) rounded(ctx context.Context, w warehouse.Warehouse) ([]string, e
 		}
 		x := fmt.Sprintf("c%d", i)
 		exact := textcast.Exact(x, textcast.Type{Base: typ.Name, Scale: typ.Scale, Spelled: c.Type}, textcast.Rules{})
-		cond := fmt.Sprintf("%s IS NOT NULL AND (%s) IS NULL AND TRY_CAST(%s AS %s) IS NOT NULL AND NOT regexp_matches(%s, '^[0-9]+[eE_]')", x, exact, x, c.Type, x)
+		cond := fmt.Sprintf("%s IS NOT NULL AND (%s) IS NULL AND TRY_CAST(%s AS %s) IS NOT NULL AND NOT regexp_matches(%s, '^[0-9]+[eE_]')", x,
+			exact, x, c.Type, x)
 		items = append(items, fmt.Sprintf("count_if(%s)", cond), fmt.Sprintf("arg_min(line, line) FILTER (%s)", cond), fmt.Sprintf("arg_min(%s, line) FILTER (%s)", x, cond),
 			fmt.Sprintf("arg_min(CAST(TRY_CAST(%s AS %s) AS VARCHAR), line) FILTER (%s)", x, c.Type, cond))
 		of = append(of, c)

@@ -55,8 +55,8 @@ func BuildCatalog(ctx context.Context, path string, versions []warehouse.Version
 }
 
 func fillCatalog(ctx context.Context, path string, dirs []string, versions []warehouse.Version, comments map[string]string, left map[warehouse.Name]error) (err error) {
-	// Plain, as its readers are: a view that calls a function of ours would bind here, and nowhere else. The memory is what the longest SELECT of a
-	// view needs to be read, not what its rows do: a list of 100,000 values needs more than 128 MiB.
+	// Plain, as its readers are: a view that calls a function of ours would bind here, and nowhere else. The memory is what the longest
+	// SELECT of a view needs to be read, not what its rows do: a list of 100,000 values needs more than 128 MiB.
 	db, err := engine.OpenFile(ctx, path, false, engine.Config{Memory: 2 << 30, Threads: 1, Dirs: dirs, Plain: true})
 	if err != nil {
 		return err

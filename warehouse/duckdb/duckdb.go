@@ -22,10 +22,16 @@ type Warehouse struct {
 	cfg    warehouse.Config
 	expose sync.Mutex // DuckDB refuses two changes of one schema at once
 
-	mu     sync.Mutex
-	db     *engine.DB                // for SQL
-	ingest *engine.DB                // for Arrow
-	views  map[warehouse.Name]string // that are exposed, with their SELECT
+	mu      sync.Mutex
+	db      *engine.DB // for SQL
+	ingest  *engine.DB // for Arrow
+	exposed map[warehouse.Name]*exposed
+}
+
+// exposed is a version that statements can read.
+type exposed struct {
+	version warehouse.Version
+	held    int // how many want its rows in memory
 }
 
 var _ warehouse.Open = Open
@@ -33,7 +39,7 @@ var _ warehouse.Open = Open
 // Open makes a Warehouse that may touch nothing but what cfg names. A quarter of the memory, at most 512 MB, is
 // kept for Ingest, or all but a quarter where Ingest is what the Warehouse is for.
 func Open(ctx context.Context, cfg warehouse.Config) (warehouse.Warehouse, error) {
-	return &Warehouse{cfg: cfg, views: map[warehouse.Name]string{}}, nil
+	return &Warehouse{cfg: cfg, exposed: map[warehouse.Name]*exposed{}}, nil
 }
 
 func ingestMemory(cfg warehouse.Config) int64 {
@@ -75,13 +81,53 @@ func (w *Warehouse) Expose(ctx context.Context, v warehouse.Version) error {
 	if err != nil {
 		return err
 	}
+	if e := w.exposed[v.Name]; e != nil && e.held > 0 {
+		if err := db.Exec(ctx, "DROP TABLE "+w.Dialect().Table(v.Name)); err != nil {
+			return sqlError(err)
+		}
+		e.held = 0
+	}
 	if err := exposeIn(ctx, db, v); err != nil {
 		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.views[v.Name] = v.View
+	w.exposed[v.Name] = &exposed{version: v}
 	return nil
+}
+
+// Hold makes a table of what is a view.
+func (w *Warehouse) Hold(ctx context.Context, name warehouse.Name) (release func(), err error) {
+	w.expose.Lock()
+	defer w.expose.Unlock()
+	db, err := w.sql(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e := w.exposed[name]
+	if e == nil {
+		return nil, fmt.Errorf("%s is not exposed", name)
+	}
+	if e.held == 0 {
+		table := w.Dialect().Table(name)
+		err = db.Transaction(ctx, "DROP VIEW "+table, "CREATE TABLE "+table+" AS\n"+w.Dialect().Select(e.version)+"\n")
+		if err != nil {
+			return nil, sqlError(err)
+		}
+	}
+	e.held++
+	return func() { w.letGo(db, e) }, nil
+}
+
+// letGo makes the view again, which nothing but a closed engine can hinder.
+func (w *Warehouse) letGo(db *engine.DB, e *exposed) {
+	w.expose.Lock()
+	defer w.expose.Unlock()
+	if e.held--; e.held != 0 { // others hold it, or another version has taken its place
+		return
+	}
+	table := w.Dialect().Table(e.version.Name)
+	_ = db.Transaction(context.Background(), "DROP TABLE "+table, "CREATE VIEW "+table+" AS\n"+w.Dialect().Select(e.version)+"\n")
 }
 
 // Tree asks the parser.
@@ -160,8 +206,8 @@ func (w *Warehouse) viewsNamed(t engine.Relation) map[warehouse.Name]string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	found := map[warehouse.Name]string{}
-	for name, view := range w.views {
-		if view != "" && strings.EqualFold(name.Table, t.Table) && (t.Schema == "" || strings.EqualFold(name.Schema, t.Schema)) {
+	for name, e := range w.exposed {
+		if view := e.version.View; view != "" && strings.EqualFold(name.Table, t.Table) && (t.Schema == "" || strings.EqualFold(name.Schema, t.Schema)) {
 			found[name] = view
 		}
 	}

@@ -91,6 +91,54 @@ func TestExposeResolvesDeltas(t *testing.T) {
 	}
 }
 
+// TestHold: a table in memory is the same table, for as long as anyone wants it there and no other version takes its place.
+func TestHold(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, dir)
+	name := warehouse.Name{Schema: "erp", Table: `or"ders`}
+	expose := func(file string) {
+		t.Helper()
+		f := write(t, w, "SELECT '"+file+"' AS v", filepath.Join(dir, file))
+		v := warehouse.Version{Name: name, Base: []warehouse.File{f}, Columns: []warehouse.Column{{Name: "v", Type: "ENUM('b', 'a')"}}}
+		if err := w.Expose(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hold := func() func() {
+		t.Helper()
+		release, err := w.Hold(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return release
+	}
+	is := func(want, value string) {
+		t.Helper()
+		kind := rows(t, w, `SELECT table_type FROM information_schema.tables WHERE table_name = 'or"ders'`)
+		if got := kind + rows(t, w, `SELECT v, typeof(v) FROM erp."or""ders"`); got != "[["+want+"]][["+value+" ENUM('b', 'a')]]" {
+			t.Error(got)
+		}
+	}
+	if _, err := w.Hold(t.Context(), name); err == nil {
+		t.Error("what is not exposed was held")
+	}
+	expose("a")
+	one, two := hold(), hold()
+	is("BASE TABLE", "a")
+	one()
+	is("BASE TABLE", "a")
+	two()
+	is("VIEW", "a")
+	old := hold()
+	expose("b")
+	is("VIEW", "b")
+	newer := hold()
+	old()
+	is("BASE TABLE", "b")
+	newer()
+	is("VIEW", "b")
+}
+
 // TestExposePushesFilters reads the plan: without deltas a filter must reach the Parquet scan.
 func TestExposePushesFilters(t *testing.T) {
 	dir := t.TempDir()

@@ -95,10 +95,7 @@ func (r *reader) value(s *readSource, text, what string) (sql, typ string, err e
 	}
 	if plainWord.MatchString(text) {
 		names := warehouse.Names(s.columns)
-		hint := "its columns: " + strings.Join(names, ", ")
-		if guess := config.Suggest(text, names); guess != "" {
-			hint = fmt.Sprintf("did you mean %q?", guess)
-		}
+		hint := config.DidYouMean(text, names, "its columns: "+strings.Join(names, ", "))
 		return "", "", match.Wrong(s.Pos, hint, "source %s: %s: %s has no column %q", s.Name, what, s.Node.Name(), text)
 	}
 	columns, err := r.describe("SELECT (" + text + ") AS v FROM " + s.table)

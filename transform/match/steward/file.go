@@ -255,10 +255,7 @@ func checkHeader(columns []string) (text, hint string) {
 	for i, c := range columns {
 		columns[i] = strings.ToLower(strings.TrimSpace(c))
 		if !slices.Contains(header, columns[i]) {
-			hint := "the columns are " + names
-			if s := config.Suggest(columns[i], header); s != "" {
-				hint = fmt.Sprintf("did you mean %q?", s)
-			}
+			hint := config.DidYouMean(columns[i], header, "the columns are "+names)
 			return fmt.Sprintf("unknown column %q", c), hint
 		}
 		if slices.Contains(columns[:i], columns[i]) {
