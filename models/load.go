@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/millrace/millrace/internal/config"
@@ -100,6 +101,7 @@ type loader struct {
 	dbtProfile    config.Node
 	profileName   string
 	targetsRead   bool
+	envNames      sync.Map                 // variables of the environment whose names stand in place of their values
 	dbtDatabase   string                   // DuckDB file of the profile
 	secretsInYAML bool                     // templates in YAML may read what dbt keeps for secrets: those of profiles may
 	patches       []*tableProperties       // what properties files say
