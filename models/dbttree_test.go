@@ -65,6 +65,16 @@ func TestPropertiesBelowAnotherKind(t *testing.T) {
 	}
 }
 
+// TestSourceOfAnotherSchema: who wants a seed by source(), and has its schema wrong, is told which it is.
+func TestSourceOfAnotherSchema(t *testing.T) {
+	_, text := loadDBT(map[string]string{"dbt_project.yml": "name: shop\nseeds: {+schema: raw}\n", "seeds/orders.csv": "a\n1\n",
+		"models/s.yml": "sources: [{name: erp, schema: main, tables: [{name: orders}]}]\n", "models/m.sql": "select * from {{ source('erp', 'orders') }}"}, nil, nil)
+	const want = `source("erp", "orders"): no seed or model makes main.orders (seeds/orders.csv makes main_raw.orders: is schema: main_raw meant?), and it names no files`
+	if !strings.Contains(text, want) {
+		t.Errorf("it is said that %s", text)
+	}
+}
+
 // What dbt_project.yml says of sources: locations by configuration go before those in meta, the nearest wins, tags add up.
 func TestSourceTree(t *testing.T) {
 	p, text := loadDBT(map[string]string{
