@@ -53,8 +53,8 @@ func (p *Project) Select(include, exclude []string) ([]*Node, error) {
 	return nodes, nil
 }
 
-// WithSources adds to selected nodes the tables of dbt's sources, and the files, that they read: dbt reads these where they lie, whatever is
-// selected. Views and ephemeral models on the way show what these hold now too. What exclude means stays out.
+// WithSources adds to selected nodes the tables of dbt's sources, and the files, that they read: dbt reads these where they lie, whatever
+// is selected. Views and ephemeral models on the way show what these hold now too. What exclude means stays out.
 func (p *Project) WithSources(nodes []*Node, exclude []string) ([]*Node, error) {
 	out := map[*Node]bool{}
 	if len(exclude) > 0 {

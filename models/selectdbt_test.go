@@ -152,8 +152,9 @@ func ofDBT(ids []string) []string {
 // TestWithSources: what dbt's sources hold is read with the models that show it, whatever is selected.
 func TestWithSources(t *testing.T) {
 	p, text := loadDBT(map[string]string{
-		"dbt_project.yml":    "name: shop\n",
-		"models/s.yml":       "sources: [{name: s, config: {external_location: '/data/{name}.csv'}, tables: [{name: a}, {name: b}, {name: c}]}]\n",
+		"dbt_project.yml": "name: shop\n",
+		"models/s.yml": "sources: [{name: s, config: {external_location: '/data/{name}.csv'}, " +
+			"tables: [{name: a}, {name: b}, {name: c}]}]\n",
 		"models/seen.sql":    "{{ config(materialized='view') }} select * from {{ source('s', 'a') }}",
 		"models/within.sql":  "{{ config(materialized='ephemeral') }} select * from {{ ref('seen') }} cross join {{ source('s', 'b') }}",
 		"models/kept.sql":    "{{ config(materialized='table') }} select * from {{ source('s', 'c') }}",

@@ -40,8 +40,8 @@ var readers = map[string]string{
 }
 
 // tells are the columns in which a function names each row's file, asked or not.
-var tells = map[string]string{"read_text": "filename", "read_blob": "filename", "parquet_metadata": "file_name", "parquet_schema": "file_name",
-	"parquet_file_metadata": "file_name", "parquet_kv_metadata": "file_name"}
+var tells = map[string]string{"read_text": "filename", "read_blob": "filename",
+	"parquet_metadata": "file_name", "parquet_schema": "file_name", "parquet_file_metadata": "file_name", "parquet_kv_metadata": "file_name"}
 
 // foreign are functions of extensions that the engine does not have, and what else reads what they read.
 var foreign = map[string]string{

@@ -196,7 +196,8 @@ func callEnvVar(e Engine, seen bool, a Args) (any, error) {
 		return v, nil
 	}
 	if vals[1] == nil && seen {
-		return nil, &Error{Msg: "the environment variable '" + name + "' is not set", Hint: "set it, or give a default: env_var('" + name + "', '…')"}
+		return nil, &Error{Msg: "the environment variable '" + name + "' is not set",
+			Hint: "set it, or give a default: env_var('" + name + "', '…')"}
 	}
 	if vals[1] == nil {
 		return nil, &Error{Msg: "a model cannot see the environment variable '" + name + "'",
