@@ -282,8 +282,20 @@ func (l *loader) environment() {
 	case l.Env != nil:
 		l.p.env = l.Env
 	default:
-		l.p.env = func(name string) (string, bool) { return name, true }
+		l.p.env = func(name string) (string, bool) {
+			l.envNames.Store(name, true)
+			return name, true
+		}
 	}
+}
+
+// unknowable says whether the name of a variable stands in a text in place of its value.
+func (l *loader) unknowable(text string) (found bool) {
+	l.envNames.Range(func(name, _ any) bool {
+		found = strings.Contains(text, name.(string))
+		return !found
+	})
+	return found
 }
 
 // packageNames refuses two packages of one name.

@@ -102,12 +102,22 @@ func (l *loader) provide(made *sourceGroups, s *sourceProperties, t *tableProper
 		made.add(s.Name, "duckdb", map[string]any{"path": l.dbtDatabase},
 			map[string]any{"name": schema + "." + identifier, "as": t.Name}, t.Origin.At("name"))
 	default:
-		why := fmt.Sprintf("no seed or model makes %s.%s, and it names no files", schema, identifier)
+		why := fmt.Sprintf("no seed or model makes %s.%s%s, and it names no files", schema, identifier, l.madeElsewhere(identifier))
 		if pos, off := l.disabled[identifier]; off {
 			why = fmt.Sprintf("%s, which would make %s.%s, is disabled", pos.File, schema, identifier)
 		}
 		l.p.absent[id] = Absent{schema, identifier, why}
 	}
+}
+
+// madeElsewhere says of which seed or model a source's table may be meant: one of that name in another schema.
+func (l *loader) madeElsewhere(identifier string) string {
+	for _, n := range l.p.Nodes {
+		if n.Kind != KindStream && strings.EqualFold(n.Table, identifier) {
+			return fmt.Sprintf(" (%s makes %s: is schema: %s meant?)", n.Pos.File, n.Name(), n.Schema)
+		}
+	}
+	return ""
 }
 
 // schema is the one that dbt looks for the source's tables in.

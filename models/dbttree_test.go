@@ -47,12 +47,14 @@ func loadDBT(files map[string]string, env map[string]string, vars map[string]str
 func TestPropertiesBelowAnotherKind(t *testing.T) {
 	p, text := loadDBT(map[string]string{
 		"models/m.sql": "select 1 as a", "seeds/s.csv": "a,b\n1,2\n",
-		"snapshots/sn.sql": "{% snapshot sn %}{{ config(unique_key='a', strategy='check', check_cols=['a']) }} select * from {{ ref('s') }}{% endsnapshot %}",
-		"models/p.yml": "models:\n  - {name: s, description: x, config: {alias: other}, columns: [{name: a, description: x, data_tests: [not_null, unique]}]}\n" +
+		"snapshots/sn.sql": "{% snapshot sn %}{{ config(unique_key='a', strategy='check', check_cols=['a']) }}" +
+			" select * from {{ ref('s') }}{% endsnapshot %}",
+		"models/p.yml": "models:\n  - {name: s, description: x, config: {alias: other},\n     columns: [{name: a, description: x, data_tests: [not_null, unique]}]}\n" +
 			"  - {name: sn, columns: [{name: a, tests: [not_null]}]}\n  - {name: gone, columns: [{name: a, tests: [not_null]}]}\n" +
 			"seeds: [{name: m, data_tests: [{not_null: {column_name: a}}]}]\nsnapshots: [{name: m, columns: [{name: a, tests: [unique]}]}]\n",
 	}, nil, nil)
-	if p == nil || !strings.Contains(text, `models/p.yml:2:12: warning: "s" is a seed, and stands below models:`) || !strings.Contains(text, "move it below seeds:") ||
+	if p == nil || !strings.Contains(text, `models/p.yml:2:12: warning: "s" is a seed, and stands below models:`) ||
+		!strings.Contains(text, "move it below seeds:") ||
 		!strings.Contains(text, `warning: no model is named "gone"`) || !strings.Contains(text, `"m" is a model, and stands below snapshots:`) {
 		t.Fatal(text)
 	}
@@ -64,6 +66,18 @@ func TestPropertiesBelowAnotherKind(t *testing.T) {
 		if strings.Join(got, " ") != want || p.Node(name).Description != "" || len(p.Node(name).Columns) > 0 {
 			t.Errorf("%s has the tests %v, and %+v", name, got, p.Node(name).Columns)
 		}
+	}
+}
+
+// TestSourceOfAnotherSchema: who wants a seed by source(), and has its schema wrong, is told which it is.
+func TestSourceOfAnotherSchema(t *testing.T) {
+	_, text := loadDBT(map[string]string{"dbt_project.yml": "name: shop\nseeds: {+schema: raw}\n", "seeds/orders.csv": "a\n1\n",
+		"models/s.yml": "sources: [{name: erp, schema: main, tables: [{name: orders}]}]\n",
+		"models/m.sql": "select * from {{ source('erp', 'orders') }}"}, nil, nil)
+	const want = `source("erp", "orders"): no seed or model makes main.orders ` +
+		`(seeds/orders.csv makes main_raw.orders: is schema: main_raw meant?), and it names no files`
+	if !strings.Contains(text, want) {
+		t.Errorf("it is said that %s", text)
 	}
 }
 
@@ -323,7 +337,7 @@ func TestKeyTwice(t *testing.T) {
 	if p == nil || p.Model("a").Model.Materialized != models.Table || p.Model("a").Description != "two" {
 		t.Fatal(text)
 	}
-	for _, want := range []string{`dbt_project.yml:3:1: warning: duplicate key "models": the last one counts`, `models/a.yml:4:5: warning: duplicate key "description"`} {
+	for _, want := range []string{`dbt_project.yml:3:1: warning: duplicate key "models": what line 2 says has no effect`, `models/a.yml:4:5: warning: duplicate key "description"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s does not say %s", text, want)
 		}

@@ -251,7 +251,7 @@ func (l *loader) unreadable(u fileUse) bool {
 			l.unreadableFile(u, p+" lies in a folder of Millrace's own", "models read published tables by ref() and source()")
 			return true
 		}
-		if missing {
+		if missing && !l.unknowable(p) {
 			l.warning(at(u.pos), "paths are relative to the project's folder, and the file must be there when a run begins", "there is no file %s",
 				p)
 		}

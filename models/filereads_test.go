@@ -2,6 +2,7 @@ package models_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -129,6 +130,35 @@ func TestFileReads(t *testing.T) {
 		"models/i.sql:1:6: warning: i cannot be built: .millrace/*/x.csv lies in"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%s is not said: %s", want, said)
+		}
+	}
+}
+
+// TestFileReadsByVariables: lint, which has no environment, does not miss files of which it does not know the name; a run says what is not
+// set.
+func TestFileReadsByVariables(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"dbt_project.yml": "name: shop\n",
+		"models/a.sql": "from read_csv('{{ env_var('FOLDER') }}/a.csv')", "models/b.sql": "from 'b.csv'"} {
+		file := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	spec := models.SourceSpec{Type: "scan", Options: func() any { return new(struct{}) }, StreamOptions: func() any {
+		return new(struct {
+			Read string `yaml:"read"`
+		})
+	}}
+	none := func(string) (string, bool) { return "", false }
+	for want, env := range map[string]func(string) (string, bool){
+		"models/b.sql:1:6: warning: there is no file b.csv":               nil,
+		"models/a.sql:1:19: the environment variable 'FOLDER' is not set": none,
+	} {
+		_, problems := models.Load(models.Loading{Dir: dir, Files: os.DirFS(dir), Sources: []models.SourceSpec{spec}, Trees: parser(t), Env: env})
+		if text := problems.Error(); !strings.Contains(text, want) ||
+			strings.Contains(text, "no file FOLDER") || strings.Contains(text, "cannot see") {
+			t.Errorf("it is said that %s", text)
 		}
 	}
 }

@@ -100,6 +100,7 @@ type loader struct {
 	madeFor       map[*Source]bool
 	dbtProfile    config.Node
 	profileName   string                   // that the project names, or the environment or a flag in its place
+	envNames      sync.Map                 // variables of the environment whose names stand in place of their values
 	dbtDatabase   string                   // DuckDB file of the profile
 	secretsInYAML bool                     // templates in YAML may read what dbt keeps for secrets: those of profiles may
 	patches       []*tableProperties       // what properties files say

@@ -226,7 +226,8 @@ func (l *loader) profileTargets() {
 // outputFacts are what templates see of the chosen output as target, besides its name and its schema. What has a secret in it is not among
 // them: it would stand in compiled SQL.
 func (l *loader) outputFacts(output config.Node) map[string]any {
-	facts := map[string]any{"profile_name": l.profileName, "threads": 1, "external_root": ".", "path": ":memory:", "settings": map[string]any{}}
+	facts := map[string]any{"profile_name": l.profileName, "threads": 1,
+		"external_root": ".", "path": ":memory:", "settings": map[string]any{}}
 	for _, key := range []string{"external_root", "path"} {
 		text := output.Get(key).Text()
 		address := key == "path" && strings.Contains(text, ":") // which may have a token in it

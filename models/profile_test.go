@@ -75,11 +75,14 @@ func TestProfile(t *testing.T) {
 
 // TestTargetInProjectFiles: templates of dbt_project.yml see the target, of packages too. What is wanted is real dbt's.
 func TestTargetInProjectFiles(t *testing.T) {
-	const seen = "{{ target.name }}_{{ target.target_name }}_{{ target.type }}_{{ target.schema }}_{{ target.threads }}_{{ target.profile_name }}"
-	const named = "models:\n  shop:\n    +schema: \"{{ 'live' if target.name == 'prod' else 'dev' }}\"\n    +alias: \"m_" + seen + "\"\n    +enabled: \"{{ target.type in ('duckdb', 'postgres') }}\"\n"
+	const seen = "{{ target.name }}_{{ target.target_name }}_{{ target.type }}_" +
+		"{{ target.schema }}_{{ target.threads }}_{{ target.profile_name }}"
+	const named = "models:\n  shop:\n    +schema: \"{{ 'live' if target.name == 'prod' else 'dev' }}\"\n" +
+		"    +alias: \"m_" + seen + "\"\n    +enabled: \"{{ target.type in ('duckdb', 'postgres') }}\"\n"
 	files := map[string]string{"dbt_project.yml": "name: shop\nprofile: shop\n" + named, "models/m.sql": "select 1 as x",
-		"dbt_packages/pack/dbt_project.yml": "name: pack\n" + strings.NewReplacer("m_", "p_", "shop:", "pack:").Replace(named), "dbt_packages/pack/models/p.sql": "select 1 as x",
-		"profiles.yml": "shop: {target: dev, outputs: {dev: {type: duckdb, path: a.duckdb}, prod: {type: duckdb, schema: live, threads: 4}}}\n"}
+		"dbt_packages/pack/dbt_project.yml": "name: pack\n" + strings.NewReplacer("m_", "p_", "shop:", "pack:").Replace(named),
+		"dbt_packages/pack/models/p.sql":    "select 1 as x",
+		"profiles.yml":                      "shop: {target: dev, outputs: {dev: {type: duckdb, path: a.duckdb}, prod: {type: duckdb, schema: live, threads: 4}}}\n"}
 	for env, want := range map[string][]string{
 		"":     {"main_dev.m_dev_dev_duckdb_main_1_shop", "main_dev.p_dev_dev_duckdb_main_1_shop"},
 		"prod": {"live_live.m_prod_prod_duckdb_live_4_shop", "live_live.p_prod_prod_duckdb_live_4_shop"},

@@ -460,7 +460,8 @@ func (l *loader) lone() {
 	}
 }
 
-// testedElsewhere says whether properties are a seed's that stand below models:, or the like. Of such dbt takes the tests, and nothing else.
+// testedElsewhere says whether properties are a seed's that stand below models:, or the like. Of such dbt takes the tests, and nothing
+// else.
 func (l *loader) testedElsewhere(t *tableProperties) bool {
 	i := slices.IndexFunc(l.p.Nodes, func(n *Node) bool {
 		return n.Kind != KindStream && n.Entity == nil && n.RefName() == t.Name && t.pkg.label() == n.Package()
@@ -470,7 +471,8 @@ func (l *loader) testedElsewhere(t *tableProperties) bool {
 	}
 	n := l.p.Nodes[i]
 	if t.pkg.isRoot() {
-		l.warning(t.Origin.At("name"), "move it below "+n.ResourceType()+"s:", "%q is a %s, and stands below %ss: of what is said here its tests count, and nothing else",
+		l.warning(t.Origin.At("name"), "move it below "+n.ResourceType()+"s:",
+			"%q is a %s, and stands below %ss: of what is said here its tests count, and nothing else",
 			t.Name, n.ResourceType(), t.kind)
 	}
 	l.testsOf(n, t)

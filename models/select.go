@@ -53,6 +53,49 @@ func (p *Project) Select(include, exclude []string) ([]*Node, error) {
 	return nodes, nil
 }
 
+// WithSources adds to selected nodes the tables of dbt's sources, and the files, that they read: dbt reads these where they lie, whatever
+// is selected. Views and ephemeral models on the way show what these hold now too. What exclude means stays out.
+func (p *Project) WithSources(nodes []*Node, exclude []string) ([]*Node, error) {
+	out := map[*Node]bool{}
+	if len(exclude) > 0 {
+		excluded, err := p.Select(exclude, nil)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range excluded {
+			out[n] = true
+		}
+	}
+	chosen, seen := map[*Node]bool{}, map[*Node]bool{}
+	var walk func(n *Node)
+	walk = func(n *Node) {
+		for _, need := range n.Needs {
+			switch {
+			case seen[need]:
+				continue
+			case need.Stream != nil:
+				chosen[need] = chosen[need] || need.Stream.OfDBT && !out[need]
+			case need.Model != nil && (need.Model.Materialized == Ephemeral || need.Model.Materialized == View):
+				seen[need] = true
+				walk(need)
+			}
+		}
+	}
+	for _, n := range nodes {
+		chosen[n] = true
+	}
+	for _, n := range nodes {
+		walk(n)
+	}
+	var all []*Node
+	for _, n := range p.Nodes {
+		if chosen[n] {
+			all = append(all, n)
+		}
+	}
+	return all, nil
+}
+
 // SelectIn selects nodes of a pipeline. One of another pipeline, or of none, is an error.
 func (p *Project) SelectIn(pipeline string, include []string) ([]*Node, error) {
 	nodes, err := p.Select(include, nil)

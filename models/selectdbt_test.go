@@ -1,6 +1,7 @@
 package models_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -146,4 +147,48 @@ func ofDBT(ids []string) []string {
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// TestWithSources: what dbt's sources hold is read with the models that show it, whatever is selected.
+func TestWithSources(t *testing.T) {
+	p, text := loadDBT(map[string]string{
+		"dbt_project.yml": "name: shop\n",
+		"models/s.yml": "sources: [{name: s, config: {external_location: '/data/{name}.csv'}, " +
+			"tables: [{name: a}, {name: b}, {name: c}]}]\n",
+		"models/seen.sql":    "{{ config(materialized='view') }} select * from {{ source('s', 'a') }}",
+		"models/within.sql":  "{{ config(materialized='ephemeral') }} select * from {{ ref('seen') }} cross join {{ source('s', 'b') }}",
+		"models/kept.sql":    "{{ config(materialized='table') }} select * from {{ source('s', 'c') }}",
+		"models/mart.sql":    "{{ config(materialized='table') }} select * from {{ ref('within') }} cross join {{ ref('kept') }}",
+		"models/behind.sql":  "{{ config(materialized='table') }} select * from {{ ref('mart') }}",
+		"models/another.sql": "{{ config(materialized='table') }} select * from {{ source('s', 'c') }} cross join {{ source('s', 'b') }}",
+	}, nil, nil)
+	if p == nil {
+		t.Fatal(text)
+	}
+	for _, c := range []struct{ include, exclude, want string }{
+		{"mart", "", "s.a s.b main.mart"},
+		{"behind", "", "main.behind"},
+		{"another seen", "", "s.a s.b s.c main.another main.seen"},
+		{"another", "source:s.b", "s.c main.another"},
+		{"+behind", "", "s.a s.b s.c main.behind main.kept main.mart main.seen main.within"},
+	} {
+		exclude := strings.Fields(c.exclude)
+		nodes, err := p.Select([]string{c.include}, exclude)
+		if err == nil {
+			nodes, err = p.WithSources(nodes, exclude)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, n := range nodes {
+			got = append(got, n.Name())
+		}
+		slices.SortFunc(got, func(a, b string) int { // streams first
+			return cmp.Or(-cmp.Compare(strings.Count(a, "s."), strings.Count(b, "s.")), cmp.Compare(a, b))
+		})
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("--select %q --exclude %q runs %v", c.include, c.exclude, got)
+		}
+	}
 }

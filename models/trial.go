@@ -133,7 +133,7 @@ func (p *Project) PackageName(label string) string {
 // ContextFacts are what the project says of dbt's context; who renders adds what is known of the node and of the run.
 func (p *Project) ContextFacts() jinja.Facts {
 	return jinja.Facts{Target: p.TargetFacts(), Project: p.root, Packages: p.versions, Database: p.Database, HideDatabase: true,
-		Dispatch: p.Dispatch, RunStarted: p.read}
+		Dispatch: p.Dispatch, RunStarted: p.read, Environment: p.env != nil}
 }
 
 // TargetFacts are what a template sees as target.

@@ -61,6 +61,13 @@ var dbtProjects = map[string]dbtProject{
 	"jaffle-shop-datalex":  {},
 	"saas-finance":         {apart: map[string]string{"main.my_first_dbt_model": "a table that fails a test is not published"}},
 	"simple_dbt_project":   {},
+	"adventureworks":       {in: "adventureworks"},
+	"travel-dwh":           {},
+	"shop-files":           {},
+	"customer-orders": {in: "dbt/customer_orders_analytics", apart: map[string]string{
+		"main.raw_customers": "the source's table is published under the source's name",
+		"main.raw_orders":    "the source's table is published under the source's name",
+	}},
 
 	"dbt-date":          {in: "integration_tests", varies: []string{"main.test_dates"}},
 	"dbt-date-calogica": {in: "integration_tests", varies: []string{"dbt_date_integration_tests.test_dates"}},

@@ -38,7 +38,7 @@ func (a *app) planCommand() *cobra.Command {
 			}
 			defer closeEngine()
 			defer a.lookFollower(c.Context(), e)()
-			nodes, err := a.selected(c.Context(), e, selection{append(args, include...), exclude, state, selector})
+			nodes, err := a.toRun(c.Context(), e, selection{append(args, include...), exclude, state, selector})
 			if err != nil {
 				return err
 			}

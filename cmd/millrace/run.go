@@ -131,7 +131,7 @@ func (a *app) runOnce(ctx context.Context, req runFlags) error {
 		default:
 			return nil, usage("--verify %s: use footer or full", req.verify)
 		}
-		nodes, err := a.selected(ctx, e, selection{append(req.selectors, req.selectors2...), req.exclude, req.state, req.selector})
+		nodes, err := a.toRun(ctx, e, selection{append(req.selectors, req.selectors2...), req.exclude, req.state, req.selector})
 		if err != nil || len(nodes) == 0 {
 			return nil, err
 		}

@@ -186,7 +186,8 @@ func (s *source) find(ctx context.Context, db *engine.DB, st extract.Stream) (*r
 	var e *engine.Error
 	switch {
 	case errors.As(err, &e) && e.Kind == "Permission":
-		return nil, extract.Advise(fmt.Errorf("%s in %s is a view over other files", st.Name, s.told), "read these with type: files")
+		return nil, extract.Advise(fmt.Errorf("%s in %s is a view over other files", st.Name, s.told),
+			"read these with type: files; in a project of dbt, name them by external_location of the source")
 	case errors.As(err, &e) && e.Kind == "Catalog":
 		return nil, s.missing(ctx, db, st, err)
 	case err != nil:

@@ -88,6 +88,8 @@ func TestScan(t *testing.T) {
 		"'../out/c.json'": "{'b': [1, 2]}",
 		"(select v, upper(f.filename) as f from read_csv('p/y=1/*.csv', filename = true) f join (values (1)) w(id) using (id))": "x|P/Y=1/A.CSV",
 		"(select 7 as seven)": "7",
+		"(select filename, size from read_text('p/y=*/a.csv'))": "p/y=1/a.csv|9",
+		"(select b.filename from read_blob('../out/c.json') b)": "../out/c.json",
 	} {
 		w, err := s.Window(t.Context(), stream(read), "", nil)
 		if err != nil {

@@ -39,6 +39,10 @@ var readers = map[string]string{
 	"parquet_file_metadata": "parquet_file_metadata", "parquet_kv_metadata": "parquet_kv_metadata", "sniff_csv": "sniff_csv",
 }
 
+// tells are the columns in which a function names each row's file, asked or not.
+var tells = map[string]string{"read_text": "filename", "read_blob": "filename",
+	"parquet_metadata": "file_name", "parquet_schema": "file_name", "parquet_file_metadata": "file_name", "parquet_kv_metadata": "file_name"}
+
 // foreign are functions of extensions that the engine does not have, and what else reads what they read.
 var foreign = map[string]string{
 	"read_xlsx":      "save the sheet as CSV",
@@ -194,6 +198,7 @@ func (n Node) call() (*Read, bool) {
 	f := n.sub("function")
 	name := strings.ToLower(f.text("function_name"))
 	r := &Read{At: n.at(), Function: readers[name], Alias: n.text("alias")}
+	r.Filename = tells[r.Function]
 	if r.Aliased = r.Alias != ""; !r.Aliased {
 		r.Alias = name
 	}

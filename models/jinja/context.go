@@ -46,7 +46,7 @@ var shared = sync.OnceValue(func() map[string]any {
 // contextCalls are the functions that need the context.
 var contextCalls = map[string]func(c *modelContext, a Args) (any, error){
 	"source":  func(c *modelContext, a Args) (any, error) { return callSource(c.e, a) },
-	"env_var": func(c *modelContext, a Args) (any, error) { return callEnvVar(c.e, a) },
+	"env_var": func(c *modelContext, a Args) (any, error) { return callEnvVar(c.e, c.f.Environment, a) },
 	"is_incremental": func(c *modelContext, a Args) (any, error) {
 		_, err := a.Bind()
 		return c.f.Incremental, err

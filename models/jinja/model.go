@@ -89,7 +89,8 @@ type Facts struct {
 	Dispatch map[string][]string
 
 	// PlainVars says that variables which are texts are no templates, as for what stands in YAML.
-	PlainVars bool
+	PlainVars   bool
+	Environment bool // env_var() sees the machine's environment: in a project of dbt's
 
 	FullRefresh  bool   // flags.FULL_REFRESH
 	Command      string // flags.WHICH and invocation_args_dict.which: run, test, compile…
@@ -178,7 +179,7 @@ func callSource(e Engine, a Args) (any, error) {
 // secretPrefix begins the names of variables that templates never see, in dbt as here.
 const secretPrefix = "DBT_ENV_SECRET"
 
-func callEnvVar(e Engine, a Args) (any, error) {
+func callEnvVar(e Engine, seen bool, a Args) (any, error) {
 	vals, err := a.Bind(req("name"), opt("default", nil))
 	if err != nil {
 		return nil, err
@@ -193,6 +194,10 @@ func callEnvVar(e Engine, a Args) (any, error) {
 	}
 	if v, ok := e.EnvVar(name); ok && (v != name || vals[1] == nil) { // who looks without an environment has the name in place of a value
 		return v, nil
+	}
+	if vals[1] == nil && seen {
+		return nil, &Error{Msg: "the environment variable '" + name + "' is not set",
+			Hint: "set it, or give a default: env_var('" + name + "', '…')"}
 	}
 	if vals[1] == nil {
 		return nil, &Error{Msg: "there is no environment variable '" + name + "' that a model may see",
