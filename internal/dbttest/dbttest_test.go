@@ -37,7 +37,8 @@ func TestExpectedIsWhole(t *testing.T) {
 			if built != there && (built || r.Status == "skipped" && n.Type == "model") {
 				t.Errorf("day %d: %s is %s, its table %s is there: %v", d.Number, id, r.Status, name, there)
 			}
-			if built && n.Type != "seed" && d.Compiled[id] == "" {
+			inBatches := n.Config["incremental_strategy"] == "microbatch" // dbt keeps the SQL of none of them
+			if built && n.Type != "seed" && !inBatches && d.Compiled[id] == "" {
 				t.Errorf("day %d: %s has no compiled SQL", d.Number, id)
 			}
 			for _, row := range table.Rows {
