@@ -126,7 +126,6 @@ func Load(in Loading) (*Project, config.Problems) {
 		in.Context = context.Background()
 	}
 	l := newLoader(in, &Project{Dir: in.Dir})
-	l.p.graph = sync.OnceValue(l.p.makeGraph)
 	if !l.projectFile() {
 		return nil, l.problems.Sort()
 	}
@@ -181,6 +180,7 @@ func newLoader(in Loading, p *Project) *loader {
 	p.absent = map[string]Absent{}
 	p.latest, p.packageVars, p.Vars = map[modelKey]string{}, map[string]variables{}, map[string]any{}
 	p.read = time.Now()
+	p.graph = sync.OnceValue(p.makeGraph)
 	return &loader{Loading: in, p: p, files: map[string]*config.File{}, promises: map[*Node]*promise{}, tables: map[string]*Node{}, given: map[string][]byte{},
 		disabled: map[string]config.Pos{}, toldKeys: map[string]bool{}, branches: treeBranches{}, groups: map[*dbtPackage][]string{},
 		enforced: map[*Node]bool{}, made: map[*Stream]bool{}, madeFor: map[*Source]bool{}, versioned: map[string][]version{},

@@ -258,7 +258,7 @@ func TestRefThatNobodySaw(t *testing.T) {
 }
 
 // TestHooksWithTheirOwnTables: what hooks do to tables that the project neither makes nor reads is left out and told; all else is built and
-// published. What they do to its own stops the run.
+// published. What they do to its own stops the run, and what a model reads of theirs fails the model.
 func TestHooksWithTheirOwnTables(t *testing.T) {
 	files := map[string]string{
 		"dbt_project.yml": "name: shop\nprofile: shop\non-run-start:\n  - create table if not exists {{ target.schema }}.audit (id int)\n  - create macro twice(x) as 2 * x\n" +
@@ -267,6 +267,7 @@ func TestHooksWithTheirOwnTables(t *testing.T) {
 		"models/a.sql": "{{ config(materialized='table', post_hook=['insert into audit select 2', 'insert into {{ this }} select 5']) }} select twice(2) as id",
 		"models/b.sql": "select * from {{ ref('a') }}",
 		"models/c.sql": "{{ config(post_hook='delete from {{ ref(\"a\") }}') }} select 1 as id",
+		"models/d.sql": "{{ config(pre_hook=['create temp table wanted as select 1 as id', 'insert into wanted select 2']) }} select id from wanted",
 	}
 	var said []string
 	e := engineWith(t, models.Loading{Dir: project(t, files)})
@@ -276,9 +277,12 @@ func TestHooksWithTheirOwnTables(t *testing.T) {
 		}
 	}
 	r := run(t, e)
-	want := "1 of 3 nodes failed or were withheld: main.c; statements of hooks are left out, no model makes their tables: dbt_project.yml:4:5: CREATE TABLE main.audit, "
+	want := "2 of 4 nodes failed or were withheld: main.c, main.d; statements of hooks are left out, no model makes their tables: dbt_project.yml:4:5: CREATE TABLE main.audit, "
 	if *r.Run.ExitCode != pipeline.ExitPartial || !strings.HasPrefix(r.Run.Error, want) || strings.Count(r.Run.Error, "INSERT INTO audit") != 2 {
 		t.Errorf("exit code %d, %s", *r.Run.ExitCode, r.Run.Error)
+	}
+	if d := step(t, r, "main.d"); !strings.Contains(d.Error, "the hook may not run INSERT INTO") {
+		t.Errorf("a hook that changes what its model reads: %s", d.Error)
 	}
 	if !slices.Equal(said, []string{"said"}) {
 		t.Errorf("said %v", said)

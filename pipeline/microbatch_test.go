@@ -73,3 +73,23 @@ func TestMicrobatch(t *testing.T) {
 	}
 	check("a batch fails", ranged, `["1 2023-05-02 7" "2 2024-05-02 7" "4 2025-06-02 7"]`)
 }
+
+// TestStrategyOfWhatIsNotIncremental: a view in a folder whose models are microbatch models is a view.
+func TestStrategyOfWhatIsNotIncremental(t *testing.T) {
+	dir := dbtShop(t, map[string]string{"models/v.sql": "{{ config(materialized='view', incremental_strategy='microbatch') }} select 1 as id"})
+	if r := run(t, engineWith(t, models.Loading{Dir: dir})); *r.Run.ExitCode != pipeline.ExitOK || len(r.Published) != 1 {
+		t.Errorf("exit code %d, %s, published %v", *r.Run.ExitCode, r.Run.Error, r.Published)
+	}
+}
+
+// TestContractOfIncrementalModel: the types of a contract that a published model gets are what it has from then on.
+func TestContractOfIncrementalModel(t *testing.T) {
+	sql := "{{ config(materialized='incremental', unique_key='id') }} select i::bigint as id, i::hugeint as h from range(3) t(i)"
+	dir := dbtShop(t, map[string]string{"models/m.sql": sql})
+	run(t, engineWith(t, models.Loading{Dir: dir}))
+	write(t, dir, map[string]string{"models/m.yml": "models: [{name: m, config: {contract: {enforced: true}}, " +
+		"columns: [{name: id, data_type: bigint}, {name: h, data_type: 'decimal(38,0)'}]}]\n"})
+	if r := run(t, engineWith(t, models.Loading{Dir: dir})); *r.Run.ExitCode != pipeline.ExitOK {
+		t.Errorf("exit code %d, %v", *r.Run.ExitCode, step(t, r, "main.m").Error)
+	}
+}

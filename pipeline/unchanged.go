@@ -82,7 +82,7 @@ func alwaysBuilt(n *models.Node) string {
 		return "full_refresh: true builds it in each run"
 	case len(m.Before)+len(m.Behind) > 0:
 		return "it has hooks, which run in each run"
-	case m.Materialized == models.Incremental && m.Strategy == models.StrategyMicrobatch:
+	case m.Batches != nil:
 		return "it is a microbatch model: the time decides which batches it builds"
 	case !slices.Contains([]models.Materialization{models.View, models.Table, models.Incremental, models.Snapshot}, m.Materialized):
 		return fmt.Sprintf("materialized=%q is built in each run", m.Materialized)

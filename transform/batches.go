@@ -62,7 +62,7 @@ func (s *session) batched(r jinja.Relation, eventTime string) jinja.Relation {
 
 // runOrBatches makes a version of what a model's template gives: of its SELECT, or of those of its batches.
 func (b *Builder) runOrBatches(ctx context.Context, job Job, first *jinja.Output) (*Built, error) {
-	if job.Node.Model.Strategy != models.StrategyMicrobatch || job.Node.Model.Materialized != models.Incremental {
+	if job.Node.Model.Batches == nil {
 		return b.run(ctx, job, first.Text)
 	}
 	g := &gathering{joining: *b.joining(job, warehouse.Name{Schema: job.Node.Schema, Table: job.Node.Table}), all: b.batches(job)}

@@ -31,10 +31,12 @@ type Builder struct {
 	Apart bool
 
 	unasked bool        // templates that ask the engine end with errUnasked
+	of      *Builder    // that this one looks for; nil: it is no other's
 	session []statement // of on-run-start, for each model's session
 	started []statement // of on-run-start, that make what SELECTs may use
 	mu      sync.Mutex
 	left    []*Error // statements of hooks that are not run, while all else is
+	temp    []string // temporary tables that hooks make, in lower case
 	made    []string // macros that hooks have made, in lower case
 
 	definedOnce sync.Once

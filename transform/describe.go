@@ -39,7 +39,7 @@ func (b *Builder) Check(ctx context.Context, job Job) error {
 
 // unasking is the builder without an engine that templates may ask.
 func (b *Builder) unasking() *Builder {
-	return &Builder{Project: b.Project, Warehouse: b.Warehouse, Run: b.Run, Warn: b.Warn, unasked: true}
+	return &Builder{Project: b.Project, Warehouse: b.Warehouse, Run: b.Run, Warn: b.Warn, unasked: true, of: b.noting()}
 }
 
 // errUnasked ends the rendering of a template that asks the engine where nothing may be asked.

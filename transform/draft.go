@@ -41,7 +41,7 @@ func (d *draft) changedBy(words []string) bool {
 	if !slices.Contains([]string{"insert", "delete", "truncate", "update"}, words[0]) {
 		return false
 	}
-	name, ok := written(words)
+	name, ok := objectOf(words)
 	return ok && name.database == "" && strings.EqualFold(name.Table, d.name.Table) && (name.Schema == "" || strings.EqualFold(name.Schema, d.name.Schema))
 }
 

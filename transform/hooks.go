@@ -270,6 +270,9 @@ func (b *Builder) looked(ctx context.Context, as rendering, h models.Hook) ([]st
 				return nil, placed(err, one)
 			}
 		}
+		if one.kind == hookTemp {
+			b.noteTemporary(one.name)
+		}
 		all = append(all, one)
 	}
 	return all, nil

@@ -202,7 +202,9 @@ func (j *joining) built(ctx context.Context, landed []warehouse.File, v warehous
 			written = append(written, f)
 		}
 	}
-	v.Columns = warehouse.Remade(v.Columns, j.known, j.made)
+	if j.job.Shape == nil { // else a contract says what they are
+		v.Columns = warehouse.Remade(v.Columns, j.known, j.made)
+	}
 	return j.Builder.built(ctx, v, landed, written, slices.Concat(j.more, equations)...)
 }
 

@@ -15,14 +15,14 @@ import (
 // cannot run here. What the project makes is the same without it: so it is left out and told, and the project is built. One that changes a
 // table of the project is refused, since rows would be others.
 
-// target is what a statement changes, makes or takes away: a table, or a schema, which has no table.
-type target struct {
+// object is what a statement changes, makes or takes away: a table, or a schema, which has no table.
+type object struct {
 	database string
 	warehouse.Name
 }
 
-// written is the target of a statement, by the words that it begins with.
-func written(words []string) (name target, ok bool) {
+// objectOf is the target of a statement, by the words that it begins with.
+func objectOf(words []string) (name object, ok bool) {
 	if len(words) == 0 {
 		return name, false
 	}
@@ -89,11 +89,12 @@ func written(words []string) (name target, ok bool) {
 	return name, true
 }
 
-// foreign says whether a statement of a node's hook, or of a run's, changes nothing but a table that the project neither makes nor reads.
+// foreign says whether a statement of a node's hook, or of a run's, changes nothing but a table that the project neither makes nor reads. What
+// hooks make for themselves, the model's SELECT may read.
 func (b *Builder) foreign(of *models.Node, words []string) bool {
-	name, ok := written(words)
+	name, ok := objectOf(words)
 	switch {
-	case !ok || !b.Project.DBT:
+	case !ok || !b.Project.DBT || name.database == "temp" || name.Schema == "temp" || b.isTemporary(name.Table):
 		return false
 	case name.Table == "":
 		return !slices.ContainsFunc(b.Project.Nodes, func(n *models.Node) bool { return strings.EqualFold(n.Schema, name.Schema) })
@@ -103,16 +104,39 @@ func (b *Builder) foreign(of *models.Node, words []string) bool {
 
 // leaveOut notes that a statement of a hook is not run.
 func (b *Builder) leaveOut(h models.Hook, words []string) {
-	name, _ := written(words)
+	name, _ := objectOf(words)
 	of := strings.Trim(name.Schema+"."+name.Table, ".")
 	what := act(words) + " " + of
 	e := &Error{Pos: h.Pos.String(), What: what, Err: fmt.Errorf("the hook's %s is left out: no model makes %s, and nothing reads it", what, of),
 		Hint: "make the table a model, with materialized='incremental' if rows are to be kept", LeftOut: true}
+	b = b.noting()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !slices.ContainsFunc(b.left, func(other *Error) bool { return other.Pos == e.Pos && other.Error() == e.Error() }) {
 		b.left = append(b.left, e)
 	}
+}
+
+// noting is the builder that notes what is seen of hooks: one that looks for another has that one note it.
+func (b *Builder) noting() *Builder {
+	if b.of != nil {
+		return b.of
+	}
+	return b
+}
+
+func (b *Builder) noteTemporary(name string) {
+	b = b.noting()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.temp = append(b.temp, strings.ToLower(name))
+}
+
+func (b *Builder) isTemporary(name string) bool {
+	b = b.noting()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Contains(b.temp, strings.ToLower(name))
 }
 
 // LeftOut are the statements of hooks that were not run, or will not be, because they change what the project neither makes nor reads.

@@ -7,8 +7,8 @@ import (
 	"github.com/millrace/millrace/models/portable"
 )
 
-// TestWritten: what a statement changes, by the words that it begins with.
-func TestWritten(t *testing.T) {
+// TestObjectOf: what a statement changes, by the words that it begins with.
+func TestObjectOf(t *testing.T) {
 	for sql, want := range map[string]string{
 		"insert into audit.log values (1)":              ".audit.log",
 		`insert or replace into "Log" select 1`:         "..log",
@@ -30,7 +30,7 @@ func TestWritten(t *testing.T) {
 		"select 1":                                      "",
 		"insert":                                        "",
 	} {
-		name, ok := written(portable.Statements(sql)[0].Words)
+		name, ok := objectOf(portable.Statements(sql)[0].Words)
 		got := name.database + "." + name.Schema + "." + name.Table
 		if !ok {
 			got = ""

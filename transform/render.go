@@ -14,7 +14,7 @@ import (
 )
 
 func (b *Builder) render(ctx context.Context, job Job) (*jinja.Output, error) {
-	if job.batch == nil && job.Node.Model.Strategy == models.StrategyMicrobatch {
+	if job.batch == nil && job.Node.Model.Batches != nil {
 		job.batch = b.batches(job)[0]
 	}
 	s := &session{Builder: b, ctx: ctx, job: job, known: true}
