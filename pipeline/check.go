@@ -97,22 +97,21 @@ func (e *Engine) CheckBy(ctx context.Context, nodes []*models.Node, dir string, 
 		if len(checks) == 0 {
 			continue
 		}
-		published := m.Table(nameOf(n))
-		if published == nil {
+		version, err := exposed.judged(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		if version == nil {
 			out.Tables = append(out.Tables, e.unpublished(n, len(checks)))
 			continue
 		}
-		told := CheckedTable{Name: n.Name(), Kind: string(n.Kind), Rows: published.Rows, Notes: []string{}, Started: e.Clock()}
-		exposed.name(ctx, n.Name())
-		if why := r.unreadable[n.Name()]; why != nil {
-			return nil, fmt.Errorf("%s cannot be read: %w", n.Name(), why)
-		}
+		told := CheckedTable{Name: n.Name(), Kind: string(n.Kind), Rows: version.Rows, Notes: []string{}, Started: e.Clock()}
 		a, err := r.newAudit(n, &journal.Step{}, w, dir)
 		if err != nil {
 			return nil, err
 		}
 		var failed *ChecksError
-		if err := a.judge(ctx, &published.Version, checks); err != nil && !errors.As(err, &failed) {
+		if err := a.judge(ctx, version, checks); err != nil && !errors.As(err, &failed) {
 			return nil, fmt.Errorf("check %s: %w", n.Name(), err)
 		}
 		out.Checks = append(out.Checks, a.results...)
@@ -120,6 +119,36 @@ func (e *Engine) CheckBy(ctx context.Context, nodes []*models.Node, dir string, 
 		out.Tables = append(out.Tables, told)
 	}
 	return out, nil
+}
+
+// judged exposes what is published of a node, or of an ephemeral model what its SELECT gives of what is published; nil when nothing is.
+func (x *exposure) judged(ctx context.Context, n *models.Node) (*warehouse.Version, error) {
+	tables := []*models.Node{n}
+	isEphemeral := n.Model != nil && n.Model.Materialized == models.Ephemeral
+	if isEphemeral {
+		tables = reads(n)
+	}
+	for _, one := range tables {
+		if x.before.Table(nameOf(one)) == nil {
+			return nil, nil
+		}
+		x.name(ctx, one.Name())
+		if why := x.unreadable[one.Name()]; why != nil {
+			return nil, fmt.Errorf("%s cannot be read: %w", one.Name(), why)
+		}
+	}
+	if !isEphemeral {
+		return &x.before.Table(nameOf(n)).Version, nil
+	}
+	b := &transform.Builder{Project: x.Project, Warehouse: x.w, Run: x.forTemplates()}
+	if published, ok := x.w.(transform.Published); ok {
+		b.Published = published
+	}
+	query, columns, err := b.Describe(ctx, transform.Job{Node: n, Now: x.LogicalTime})
+	if err != nil {
+		return nil, explainModel(n, err)
+	}
+	return &warehouse.Version{Name: nameOf(n), Columns: columns, View: query}, nil
 }
 
 // unpublished tells of a node that it has no table to judge: its first run may be yet to come, or have failed by these very checks.

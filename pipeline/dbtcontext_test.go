@@ -9,6 +9,7 @@ import (
 	"github.com/millrace/millrace/load"
 	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/transform/check"
 )
 
 // TestContextOfRuns: what templates say, in which package hooks of a run stand, which results they see, and which published tables a model
@@ -294,5 +295,20 @@ func TestHooksWithTheirOwnTables(t *testing.T) {
 	e = engineWith(t, models.Loading{Dir: project(t, files)})
 	if _, err := e.Run(t.Context(), pipeline.Request{Nodes: e.Project.Nodes}); err == nil || !strings.Contains(err.Error(), "the hook may not run DELETE FROM") {
 		t.Error(err)
+	}
+}
+
+// TestCheckOfEphemeral: check judges what the SELECT of an ephemeral model gives of what is published.
+func TestCheckOfEphemeral(t *testing.T) {
+	dir := dbtShop(t, map[string]string{
+		"models/t.sql": "{{ config(materialized='table') }} select i as id from range(3) t(i)",
+		"models/e.sql": "{{ config(materialized='ephemeral') }} select id + 1 as id from {{ ref('t') }}",
+		"models/m.yml": "models: [{name: e, columns: [{name: id, data_tests: [unique, {accepted_values: {values: [1, 2], config: {severity: warn}}}]}]}]\n",
+	})
+	e := engineWith(t, models.Loading{Dir: dir})
+	run(t, e)
+	judged, err := e.Check(t.Context(), e.Project.Nodes, t.TempDir())
+	if err != nil || len(judged.Checks) != 2 || judged.Unread() || judged.Checks[0].Status != check.StatusPass || judged.Checks[1].Failing != 1 {
+		t.Errorf("%+v, %v", judged, err)
 	}
 }
