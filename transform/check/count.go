@@ -403,14 +403,17 @@ func (c *counting) query(ctx context.Context, check *models.Check, res *Result) 
 		return err
 	}
 	whole := failures(check, sql)
-	values, err := c.row(ctx, whole)
-	if err != nil {
+	answer, err := c.Warehouse.Query(ctx, whole)
+	switch {
+	case err != nil:
 		return c.Runner.placed(ctx, check, whole[:strings.Index(whole, sql)], err)
+	case len(answer.Rows) != 1: // of a fail_calc that is computed of each row
+		given := map[bool]string{true: "no number", false: "several numbers"}[len(answer.Rows) == 0]
+		return wrong("use an aggregate: sum(...), max(...), count(*)", "fail_calc %s gives %s, not one", check.FailCalc, given)
+	case judgedBySQL(check):
+		return c.judged(res, check, sql, answer.Rows[0])
 	}
-	if judgedBySQL(check) {
-		return c.judged(res, check, sql, values)
-	}
-	c.answered(res, check, sql, integer(values[0]))
+	c.answered(res, check, sql, integer(answer.Rows[0][0]))
 	return nil
 }
 
@@ -454,15 +457,15 @@ func (c *counting) selectOf(ctx context.Context, check *models.Check) (string, e
 
 // failures is a SELECT of how many rows the query of a check gives, or of what the check counts instead.
 func failures(check *models.Check, sql string) string {
-	count := "count(*)"
+	count, most := "count(*)", ""
 	if judgedBySQL(check) {
-		count = judgement(check)
+		count, most = judgement(check), "\nLIMIT 2" // a second row is a mistake, and so are more
 	}
 	rows := "(\n" + sql + "\n) AS q"
 	if check.Capped > 0 {
 		rows = fmt.Sprintf("(SELECT * FROM %s LIMIT %d) AS q", rows, check.Capped)
 	}
-	return "SELECT " + count + " FROM " + rows
+	return "SELECT " + count + " FROM " + rows + most
 }
 
 // judgement is what dbt selects of the rows of a test: the number of failures, and whether the two conditions hold, which may call
