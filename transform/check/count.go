@@ -423,10 +423,13 @@ func judgedBySQL(check *models.Check) bool {
 	return check.FailCalc != "" || check.WarnIf.SQL != "" || check.ErrorIf.SQL != ""
 }
 
+// noFraction is what a DECIMAL or a DOUBLE that is a whole number has behind it as text.
+var noFraction = regexp.MustCompile(`\.0+$`)
+
 // judged fills the result of a test from what its query has given: the number of failures, and whether its conditions hold.
 func (c *counting) judged(res *Result, check *models.Check, sql string, values []any) error {
 	number, _ := values[1].(string)
-	failing, err := strconv.ParseInt(strings.TrimSuffix(number, ".0"), 10, 64)
+	failing, err := strconv.ParseInt(noFraction.ReplaceAllString(number, ""), 10, 64)
 	if err != nil {
 		return wrong("give a whole number: coalesce(…, 0), cast(… as bigint)", "fail_calc %s gives %s, which is no number of failures",
 			check.FailCalc, cmp.Or(number, "NULL"))

@@ -21,6 +21,10 @@ func TestFailCalc(t *testing.T) {
 		{"'nan'::double", "true", StatusError, "the check cannot be run: fail_calc 'nan'::double gives several numbers, not one: use an aggregate: sum(...)"},
 		{"n", "n > 9", StatusError, "the check cannot be run: fail_calc n gives no number, not one: use an aggregate"},
 		{"max(n)", "n < 3", StatusFail, "fail_calc max(n) gives 2"},
+		{"sum(0.00)", "true", StatusPass, "fail_calc sum(0.00) gives 0"},
+		{"sum(1.00)", "true", StatusFail, "fail_calc sum(1.00) gives 3"},
+		{"sum(10.0::double)", "true", StatusFail, "fail_calc sum(10.0::double) gives 30"},
+		{"sum(1.50)", "true", StatusError, "the check cannot be run: fail_calc sum(1.50) gives 4.50, which is no number of failures"},
 	} {
 		check.FailCalc = c.calc
 		l.Query = func(context.Context, *models.Check) (string, error) {
