@@ -587,7 +587,7 @@ func (c *counting) answered(res *Result, check *models.Check, sql string, failin
 	c.describe(res, check)
 }
 
-// describe says in words what the query of a check has given.
+// describe says in words what the query of a check has given, and by which of its conditions that is bad.
 func (c *counting) describe(res *Result, check *models.Check) {
 	switch {
 	case check.FailCalc != "":
@@ -596,6 +596,12 @@ func (c *counting) describe(res *Result, check *models.Check) {
 		res.Message = "the query returns " + count(res.Failing, "row")
 	default:
 		res.Message = "the query returns no row"
+	}
+	switch {
+	case res.Status == StatusFail && !check.ErrorIf.IsZero():
+		res.Message += ", and error_if " + check.ErrorIf.String() + " holds"
+	case res.Status == StatusWarn && !check.WarnIf.IsZero():
+		res.Message += ", and warn_if " + check.WarnIf.String() + " holds"
 	}
 }
 
