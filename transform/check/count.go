@@ -491,7 +491,8 @@ const (
 	queriesAtOnce = 40
 	rowsTogether  = 1_000_000 // of the table: beyond, a statement of many queries would hold too much at once
 
-	// A table is held in memory for so many queries, when it has no more values and its files no more bytes than this.
+	// A table is held in memory for so many queries, when it has no more values and its files no more bytes than this, and the engine
+	// finds its texts no larger than it holds.
 	queriesToHold = 8
 	valuesHeld    = 500_000
 	bytesHeld     = 4 << 20
@@ -520,7 +521,7 @@ func (c *counting) together(ctx context.Context, queries []item) (alone []item, 
 	return alone, nil
 }
 
-// small says whether the table fits into memory beside whatever else there is.
+// small says whether the table may fit into memory beside whatever else there is.
 func (c *counting) small() bool {
 	bytes := int64(0)
 	for _, f := range c.table.Files {
