@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/load"
@@ -197,6 +198,9 @@ func anew(r journal.Run) string {
 	}
 	if r.Selection.Rebuild {
 		command += " --rebuild"
+	}
+	if of := r.Selection.EventTime; of != nil {
+		command += " --event-time-start " + of.From.Format(time.RFC3339Nano) + " --event-time-end " + of.To.Format(time.RFC3339Nano)
 	}
 	return command
 }

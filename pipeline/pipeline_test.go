@@ -10,11 +10,13 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/millrace/millrace/extract"
 	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/warehouse"
@@ -503,6 +505,27 @@ func TestOvertakenSaysHowToGoOn(t *testing.T) {
 	runs, err := slow.Journal.Runs(t.Context(), journal.Filter{})
 	if err != nil || len(runs) != 1 || pipeline.NextCommand(runs[0]) != "millrace run daily" {
 		t.Errorf("%+v, %v", runs, err)
+	}
+}
+
+// TestNextCommandAsksForTheSame: the command that begins anew has the flags that decide what is built.
+func TestNextCommandAsksForTheSame(t *testing.T) {
+	from := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for want, asked := range map[string]journal.Selection{
+		"millrace run daily":                          {},
+		"millrace run daily --full-refresh --rebuild": {FullRefresh: true, Rebuild: true},
+		"millrace run daily --event-time-start 2026-03-01T00:00:00Z --event-time-end 2026-03-01T12:30:00.5Z": {
+			EventTime: &journal.EventTime{From: from, To: from.Add(12*time.Hour + 30*time.Minute + time.Second/2)}},
+	} {
+		r := journal.Run{Pipeline: "daily", Status: journal.Failed, Error: load.ErrOvertaken.Error(), Selection: asked}
+		if got := pipeline.NextCommand(r); got != want {
+			t.Errorf("%s, and not %s", got, want)
+		}
+		if of := asked.EventTime; of != nil {
+			if to, err := models.ParseEventTime(of.To.Format(time.RFC3339Nano)); err != nil || !to.Equal(of.To) {
+				t.Errorf("the flag is read as %v, %v", to, err)
+			}
+		}
 	}
 }
 

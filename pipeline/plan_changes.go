@@ -191,11 +191,9 @@ func (pl *planning) upstream(n *models.Node, old *load.Fingerprint, p *PlannedBu
 		if r == nil && old != nil {
 			version := pl.publishedVersion(in.Name(), known)
 			if was, read := old.Inputs[in.Name()]; read && version != "" && was == version {
-				continue
-			}
-			r = &Reason{Effect: true, Text: fmt.Sprintf("%s has changed since", in.Name())}
-			if t := pl.before.Table(nameOf(in)); t != nil && version == "" && t.View != "" {
-				r.Text = in.Name() + " is a view whose rows change by themselves, or of which nobody knows"
+				r = pl.throughView(in.Name())
+			} else {
+				r = pl.changedSince(in, version)
 			}
 		}
 		if r == nil {
@@ -215,6 +213,41 @@ func (pl *planning) upstream(n *models.Node, old *load.Fingerprint, p *PlannedBu
 			p.Why = append(p.Why, Reason{Kind: "upstream", Name: name, Effect: true, Text: "it does not read " + name + " any more"})
 		}
 	}
+}
+
+// changedSince is the reason of a table of which another version is published than the one that was read.
+func (pl *planning) changedSince(in *models.Node, version string) *Reason {
+	r := &Reason{Effect: true, Text: fmt.Sprintf("%s has changed since", in.Name())}
+	if t := pl.before.Table(nameOf(in)); t != nil && version == "" && t.View != "" {
+		r.Text = in.Name() + " is a view whose rows change by themselves, or of which nobody knows"
+	}
+	return r
+}
+
+// throughView is what becomes of the planned nodes that a published view shows, which is not planned itself: the one with an effect, where
+// there is one.
+func (pl *planning) throughView(name string) (found *Reason) {
+	schema, table, _ := strings.Cut(name, ".")
+	t := pl.before.Table(warehouse.Name{Schema: schema, Table: table})
+	if t == nil || t.View == "" {
+		return nil
+	}
+	for _, need := range t.Needs {
+		var r *Reason
+		if one := pl.planned[pl.Project.Node(need)]; one != nil {
+			r = one.asInput()
+		} else {
+			r = pl.throughView(need)
+		}
+		if r != nil && (found == nil || r.Effect && !found.Effect) {
+			r.Chain = append([]string{need}, r.Chain...)
+			found = r
+		}
+	}
+	if found != nil {
+		found.Text = "through " + name + ": " + found.Text
+	}
+	return found
 }
 
 // asInput is what the node means to those that read it; nil where it stays as it is.

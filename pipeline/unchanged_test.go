@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/load"
+	"github.com/millrace/millrace/models"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/pipeline/journal"
 	"github.com/millrace/millrace/warehouse"
@@ -382,5 +383,61 @@ func TestSourcesOfDBTAtRest(t *testing.T) {
 		if got := step(t, r, "raw.a").Unchanged; got != c.unchanged {
 			t.Errorf("%s: unchanged is %v", c.what, got)
 		}
+	}
+}
+
+// TestPlanLooksThroughViews: a view that is not selected shows what is read again, and so the table above it may be built, as a run does.
+func TestPlanLooksThroughViews(t *testing.T) {
+	dir := project(t, map[string]string{"dbt_project.yml": "name: p\n", "data/a.csv": "id\n1\n",
+		"models/s.yml": "sources: [ { name: raw, meta: { external_location: 'data/{name}.csv' }, tables: [ { name: a } ] } ]\n",
+		"models/v.sql": "{{ config(materialized='view') }} select * from {{ source('raw', 'a') }}",
+		"models/w.sql": "{{ config(materialized='view') }} select * from {{ ref('v') }}",
+		"models/e.sql": "{{ config(materialized='ephemeral') }} select * from {{ ref('w') }}",
+		"models/t.sql": "{{ config(materialized='table') }} select * from {{ ref('e') }}"})
+	file := filepath.Join(dir, "data/a.csv")
+	at := func(ago time.Duration) {
+		t.Helper()
+		if err := os.Chtimes(file, time.Time{}, time.Now().Add(-ago)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	selected := func(e *pipeline.Engine) []*models.Node {
+		t.Helper()
+		nodes, err := e.Project.Select([]string{"t"}, nil)
+		if err == nil {
+			nodes, err = e.Project.WithSources(nodes, nil)
+		}
+		if err != nil || len(nodes) != 2 {
+			t.Fatal(nodes, err)
+		}
+		return nodes
+	}
+	at(time.Hour)
+	succeeded(t, run(t, engine(t, dir)))
+	for _, c := range []struct {
+		action, why string
+		unchanged   bool
+	}{
+		{pipeline.ActionReuse, "[]", true},
+		{pipeline.ActionDepends, "through main.w: through main.v: raw.a is read again", false},
+	} {
+		e := engine(t, dir)
+		p, err := e.Plan(t.Context(), selected(e))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := p.Nodes[1].Build
+		if b.Action != c.action || !strings.Contains(fmt.Sprintf("%+v", b.Why), c.why) {
+			t.Errorf("the plan: %s: %+v", b.Action, b.Why)
+		}
+		r, err := e.Run(t.Context(), pipeline.Request{Nodes: selected(e)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := step(t, r, "main.t").Unchanged; got != c.unchanged {
+			t.Errorf("%s: the run has it unchanged: %v", b.Action, got)
+		}
+		write(t, dir, map[string]string{"data/a.csv": "id\n2\n"})
+		at(30 * time.Minute)
 	}
 }

@@ -128,6 +128,11 @@ func isWhole(t string) bool {
 
 func isMade(t string) bool { return t == "HUGEINT" || t == "INTERVAL" || strings.HasPrefix(t, "ENUM(") }
 
+// Varies says whether values of the type may have any length.
+func (t Type) Varies() bool {
+	return len(t.Fields) > 0 || slices.Contains([]string{"VARCHAR", "BLOB", "JSON", "BIGNUM", "BIT"}, t.Name)
+}
+
 func (t Type) stored() (Type, error) {
 	switch t.Name {
 	case "LIST", "ARRAY", "STRUCT", "MAP":

@@ -95,7 +95,7 @@ type Warehouse interface {
 	// that name. The files' paths are absolute.
 	Expose(ctx context.Context, v Version) error
 	// Hold keeps the rows of an exposed version in memory until release, or until another version is exposed in its place: many statements
-	// over a small table cost what it takes to open its files.
+	// over a small table cost what it takes to open its files. One that is too large for that is an error.
 	Hold(ctx context.Context, name Name) (release func(), err error)
 	// CheckSelect refuses everything but exactly one SELECT: it is called on SQL that users wrote.
 	CheckSelect(ctx context.Context, query string) error

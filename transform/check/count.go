@@ -403,14 +403,17 @@ func (c *counting) query(ctx context.Context, check *models.Check, res *Result) 
 		return err
 	}
 	whole := failures(check, sql)
-	values, err := c.row(ctx, whole)
-	if err != nil {
+	answer, err := c.Warehouse.Query(ctx, whole)
+	switch {
+	case err != nil:
 		return c.Runner.placed(ctx, check, whole[:strings.Index(whole, sql)], err)
+	case len(answer.Rows) != 1: // of a fail_calc that is computed of each row
+		given := map[bool]string{true: "no number", false: "several numbers"}[len(answer.Rows) == 0]
+		return wrong("use an aggregate: sum(...), max(...), count(*)", "fail_calc %s gives %s, not one", check.FailCalc, given)
+	case judgedBySQL(check):
+		return c.judged(res, check, sql, answer.Rows[0])
 	}
-	if judgedBySQL(check) {
-		return c.judged(res, check, sql, values)
-	}
-	c.answered(res, check, sql, integer(values[0]))
+	c.answered(res, check, sql, integer(answer.Rows[0][0]))
 	return nil
 }
 
@@ -420,10 +423,13 @@ func judgedBySQL(check *models.Check) bool {
 	return check.FailCalc != "" || check.WarnIf.SQL != "" || check.ErrorIf.SQL != ""
 }
 
+// noFraction is what a DECIMAL or a DOUBLE that is a whole number has behind it as text.
+var noFraction = regexp.MustCompile(`\.0+$`)
+
 // judged fills the result of a test from what its query has given: the number of failures, and whether its conditions hold.
 func (c *counting) judged(res *Result, check *models.Check, sql string, values []any) error {
 	number, _ := values[1].(string)
-	failing, err := strconv.ParseInt(strings.TrimSuffix(number, ".0"), 10, 64)
+	failing, err := strconv.ParseInt(noFraction.ReplaceAllString(number, ""), 10, 64)
 	if err != nil {
 		return wrong("give a whole number: coalesce(…, 0), cast(… as bigint)", "fail_calc %s gives %s, which is no number of failures",
 			check.FailCalc, cmp.Or(number, "NULL"))
@@ -454,15 +460,15 @@ func (c *counting) selectOf(ctx context.Context, check *models.Check) (string, e
 
 // failures is a SELECT of how many rows the query of a check gives, or of what the check counts instead.
 func failures(check *models.Check, sql string) string {
-	count := "count(*)"
+	count, most := "count(*)", ""
 	if judgedBySQL(check) {
-		count = judgement(check)
+		count, most = judgement(check), "\nLIMIT 2" // a second row is a mistake, and so are more
 	}
 	rows := "(\n" + sql + "\n) AS q"
 	if check.Capped > 0 {
 		rows = fmt.Sprintf("(SELECT * FROM %s LIMIT %d) AS q", rows, check.Capped)
 	}
-	return "SELECT " + count + " FROM " + rows
+	return "SELECT " + count + " FROM " + rows + most
 }
 
 // judgement is what dbt selects of the rows of a test: the number of failures, and whether the two conditions hold, which may call
@@ -485,7 +491,8 @@ const (
 	queriesAtOnce = 40
 	rowsTogether  = 1_000_000 // of the table: beyond, a statement of many queries would hold too much at once
 
-	// A table is held in memory for so many queries, when it has no more values and its files no more bytes than this.
+	// A table is held in memory for so many queries, when it has no more values and its files no more bytes than this, and the engine
+	// finds its texts no larger than it holds.
 	queriesToHold = 8
 	valuesHeld    = 500_000
 	bytesHeld     = 4 << 20
@@ -514,7 +521,7 @@ func (c *counting) together(ctx context.Context, queries []item) (alone []item, 
 	return alone, nil
 }
 
-// small says whether the table fits into memory beside whatever else there is.
+// small says whether the table may fit into memory beside whatever else there is.
 func (c *counting) small() bool {
 	bytes := int64(0)
 	for _, f := range c.table.Files {
@@ -581,7 +588,7 @@ func (c *counting) answered(res *Result, check *models.Check, sql string, failin
 	c.describe(res, check)
 }
 
-// describe says in words what the query of a check has given.
+// describe says in words what the query of a check has given, and by which of its conditions that is bad.
 func (c *counting) describe(res *Result, check *models.Check) {
 	switch {
 	case check.FailCalc != "":
@@ -590,6 +597,12 @@ func (c *counting) describe(res *Result, check *models.Check) {
 		res.Message = "the query returns " + count(res.Failing, "row")
 	default:
 		res.Message = "the query returns no row"
+	}
+	switch {
+	case res.Status == StatusFail && !check.ErrorIf.IsZero():
+		res.Message += ", and error_if " + check.ErrorIf.String() + " holds"
+	case res.Status == StatusWarn && !check.WarnIf.IsZero():
+		res.Message += ", and warn_if " + check.WarnIf.String() + " holds"
 	}
 }
 

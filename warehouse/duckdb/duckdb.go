@@ -31,8 +31,13 @@ type Warehouse struct {
 // exposed is a version that statements can read.
 type exposed struct {
 	version warehouse.Version
-	held    int // how many want its rows in memory
+	held    int  // how many want its rows in memory
+	table   bool // its rows are there: what has its name is no view
 }
+
+// textHeld is how many bytes of text the rows of a table may have that is held in memory: its files do not tell, since the same text over
+// and over is next to nothing there.
+const textHeld = 32 << 20
 
 var _ warehouse.Open = Open
 
@@ -81,11 +86,11 @@ func (w *Warehouse) Expose(ctx context.Context, v warehouse.Version) error {
 	if err != nil {
 		return err
 	}
-	if e := w.exposed[v.Name]; e != nil && e.held > 0 {
-		if err := db.Exec(ctx, "DROP TABLE "+w.Dialect().Table(v.Name)); err != nil {
+	if e := w.exposed[v.Name]; e != nil && e.table {
+		if err := db.Exec(ctx, "DROP TABLE IF EXISTS "+w.Dialect().Table(v.Name)); err != nil {
 			return sqlError(err)
 		}
-		e.held = 0
+		e.table = false
 	}
 	if err := exposeIn(ctx, db, v); err != nil {
 		return err
@@ -100,6 +105,8 @@ func (w *Warehouse) Expose(ctx context.Context, v warehouse.Version) error {
 func (w *Warehouse) Hold(ctx context.Context, name warehouse.Name) (release func(), err error) {
 	w.expose.Lock()
 	defer w.expose.Unlock()
+	ctx, cancel := w.timeout(ctx)
+	defer cancel()
 	db, err := w.sql(ctx)
 	if err != nil {
 		return nil, err
@@ -108,26 +115,49 @@ func (w *Warehouse) Hold(ctx context.Context, name warehouse.Name) (release func
 	if e == nil {
 		return nil, fmt.Errorf("%s is not exposed", name)
 	}
-	if e.held == 0 {
+	if !e.table {
+		if err := fits(ctx, db, e.version); err != nil {
+			return nil, err
+		}
 		table := w.Dialect().Table(name)
 		err = db.Transaction(ctx, "DROP VIEW "+table, "CREATE TABLE "+table+" AS\n"+w.Dialect().Select(e.version)+"\n")
 		if err != nil {
 			return nil, sqlError(err)
 		}
+		e.table = true
 	}
 	e.held++
 	return func() { w.letGo(db, e) }, nil
 }
 
-// letGo makes the view again, which nothing but a closed engine can hinder.
+// fits gives an error where the texts of a version are too much to be held in memory.
+func fits(ctx context.Context, db *engine.DB, v warehouse.Version) error {
+	var texts []string
+	for _, c := range v.Columns {
+		if t, err := warehouse.ParseType(c.Type); err != nil || t.Varies() {
+			texts = append(texts, "coalesce(sum(strlen(CAST("+warehouse.DuckDB.QuoteIdent(c.Name)+" AS VARCHAR))), 0)")
+		}
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	bytes, err := db.Numbers(ctx, []string{"SELECT CAST(" + strings.Join(texts, " + ") + " AS BIGINT) FROM " + warehouse.DuckDB.Table(v.Name)})
+	if err == nil && bytes[0] > textHeld {
+		err = fmt.Errorf("%s has %d bytes of text, %d are held at most", v.Name, bytes[0], textHeld)
+	}
+	return sqlError(err)
+}
+
+// letGo makes the view again. Where that fails, of files that are gone, the table stays until another version takes its place.
 func (w *Warehouse) letGo(db *engine.DB, e *exposed) {
 	w.expose.Lock()
 	defer w.expose.Unlock()
-	if e.held--; e.held != 0 { // others hold it, or another version has taken its place
+	if e.held--; e.held > 0 || !e.table { // others hold it, or another version has taken its place
 		return
 	}
 	table := w.Dialect().Table(e.version.Name)
-	_ = db.Transaction(context.Background(), "DROP TABLE "+table, "CREATE VIEW "+table+" AS\n"+w.Dialect().Select(e.version)+"\n")
+	err := db.Transaction(context.Background(), "DROP TABLE "+table, "CREATE VIEW "+table+" AS\n"+w.Dialect().Select(e.version)+"\n")
+	e.table = err != nil
 }
 
 // Tree asks the parser.

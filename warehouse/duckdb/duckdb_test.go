@@ -139,6 +139,44 @@ func TestHold(t *testing.T) {
 	is("VIEW", "b")
 }
 
+// TestHoldNoMoreThanFits: what a small file has may be more than memory holds. A table that could not become a view again is replaced.
+func TestHoldNoMoreThanFits(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, dir)
+	name := warehouse.Name{Schema: "erp", Table: "orders"}
+	expose := func(query, typ string) warehouse.File {
+		t.Helper()
+		f := write(t, w, query, filepath.Join(dir, fmt.Sprintf("%d.parquet", len(query))))
+		v := warehouse.Version{Name: name, Base: []warehouse.File{f}, Columns: []warehouse.Column{{Name: "n", Type: "BIGINT"}, {Name: "v", Type: typ}}}
+		if err := w.Expose(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	for typ, value := range map[string]string{"VARCHAR": "repeat('x', 100_000)", "VARCHAR[]": "[repeat('x', 100_000)]"} {
+		f := expose("SELECT range AS n, "+value+" AS v FROM range(400)", typ)
+		if _, err := w.Hold(t.Context(), name); err == nil || !strings.Contains(err.Error(), "bytes of text") || f.Bytes > 1<<20 {
+			t.Errorf("40 MB in a file of %d bytes are held as %s: %v", f.Bytes, typ, err)
+		}
+	}
+	f := expose("SELECT 1::BIGINT AS n, NULL::VARCHAR AS v", "VARCHAR")
+	release, err := w.Hold(t.Context(), name)
+	if err == nil {
+		err = os.Remove(f.Path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	if got := rows(t, w, "FROM erp.orders"); got != "[[1 <nil>]]" {
+		t.Errorf("what was held is %s", got)
+	}
+	expose("SELECT 2::BIGINT AS n, 'another' AS v", "VARCHAR")
+	if got := rows(t, w, "FROM erp.orders"); got != "[[2 another]]" {
+		t.Errorf("its next version is %s", got)
+	}
+}
+
 // TestExposePushesFilters reads the plan: without deltas a filter must reach the Parquet scan.
 func TestExposePushesFilters(t *testing.T) {
 	dir := t.TempDir()
