@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -310,5 +311,34 @@ func TestCheckOfEphemeral(t *testing.T) {
 	judged, err := e.Check(t.Context(), e.Project.Nodes, t.TempDir())
 	if err != nil || len(judged.Checks) != 2 || judged.Unread() || judged.Checks[0].Status != check.StatusPass || judged.Checks[1].Failing != 1 {
 		t.Errorf("%+v, %v", judged, err)
+	}
+}
+
+// TestRetryWithVariables: what a run has built was built with its variables, so no other ones take it up.
+func TestRetryWithVariables(t *testing.T) {
+	dir := dbtShop(t, map[string]string{
+		"models/a.sql": "{{ config(materialized='table') }} select {{ var('v', 1) }} as v",
+		"models/b.sql": "{{ config(materialized='table') }} select v, error('broken') as e from {{ ref('a') }}",
+	})
+	with := func(vars map[string]string) *pipeline.Engine {
+		return engineWith(t, models.Loading{Dir: dir, Vars: vars})
+	}
+	red := run(t, with(map[string]string{"v": "2"}))
+	if next := pipeline.NextCommand(red.Run); next != "millrace retry "+red.Run.ID+" --var 'v=2'" {
+		t.Errorf("next is %s", next)
+	}
+	write(t, dir, map[string]string{"models/b.sql": "{{ config(materialized='table') }} select v, {{ var('v', 1) }} as own from {{ ref('a') }}"})
+	for _, vars := range []map[string]string{nil, {"v": "3"}} {
+		_, err := with(vars).Retry(t.Context(), red.Run.ID)
+		if !errors.Is(err, pipeline.ErrNoRetry) || !strings.Contains(err.Error(), "`millrace retry "+red.Run.ID+" --var 'v=2'` takes it up") {
+			t.Errorf("%v: %v", vars, err)
+		}
+	}
+	e := with(map[string]string{"v": "2"})
+	if _, err := e.Retry(t.Context(), red.Run.ID); err != nil {
+		t.Fatal(err)
+	}
+	if row := publishedTables(t, e)["main.b"].Rows[0]; *row[0] != "2" || *row[1] != "2" {
+		t.Errorf("b is %s, %s", *row[0], *row[1])
 	}
 }

@@ -202,7 +202,19 @@ func anew(r journal.Run) string {
 	if of := r.Selection.EventTime; of != nil {
 		command += " --event-time-start " + of.From.Format(time.RFC3339Nano) + " --event-time-end " + of.To.Format(time.RFC3339Nano)
 	}
-	return command
+	return command + varFlags(r.Selection.Vars)
+}
+
+// retry is the command for a run's next attempt, with its variables.
+func retry(r journal.Run) string { return "millrace retry " + r.ID + varFlags(r.Selection.Vars) }
+
+// varFlags are variables as a shell takes them.
+func varFlags(vars map[string]string) string {
+	flags := ""
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		flags += " --var '" + name + "=" + strings.ReplaceAll(vars[name], "'", `'\''`) + "'"
+	}
+	return flags
 }
 
 // NextCommand is the command for a run that has failed: its next attempt, or, when another run was faster or no node is left to try, a
@@ -214,7 +226,7 @@ func NextCommand(r journal.Run) string {
 	if r.Status == journal.Failed && !r.Selection.Aside() && strings.Contains(r.Error, load.ErrOvertaken.Error()) {
 		return anew(r)
 	}
-	return "millrace retry " + r.ID
+	return retry(r)
 }
 
 // warn notes what went wrong without making the run a failure.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -144,7 +145,19 @@ func (e *Engine) Run(ctx context.Context, req Request) (*Report, error) {
 // selection is what the journal remembers of a request.
 func (e *Engine) selection(req Request) journal.Selection {
 	return journal.Selection{Nodes: names(req.Nodes), Target: e.Project.Target.Name, FullRefresh: req.FullRefresh, Rebuild: req.Rebuild,
-		AllowEmpty: req.AllowEmpty, AllowShrunken: req.AllowShrunken, EventTime: req.EventTime}
+		AllowEmpty: req.AllowEmpty, AllowShrunken: req.AllowShrunken, Vars: e.givenVars(), EventTime: req.EventTime}
+}
+
+// givenVars are the variables of the command line, without secrets; nil when there are none.
+func (e *Engine) givenVars() map[string]string {
+	if len(e.Project.GivenVars) == 0 {
+		return nil
+	}
+	vars := map[string]string{}
+	for name, value := range e.Project.GivenVars {
+		vars[name] = e.redact(value)
+	}
+	return vars
 }
 
 // fresh is a new run, which overtakes the interrupted one if there is one. The caller holds the locks.
@@ -304,6 +317,10 @@ func (e *Engine) retryable(ctx context.Context, id string, locks []string) (jour
 	}
 	if old.Selection.Target != e.Project.Target.Name {
 		return old, fmt.Errorf("%w: run %s was for target %q: add --target %[3]s", ErrNoRetry, old.ID, old.Selection.Target)
+	}
+	if !maps.Equal(old.Selection.Vars, e.givenVars()) { // what it has built already was built with its own
+		return old, fmt.Errorf("%w: run %s was for other variables: `%s` takes it up, `millrace run` begins anew with yours", ErrNoRetry, old.ID,
+			ForTarget(e.Project, retry(old)))
 	}
 	if old.Selection.Backfill != nil { // no run reads past its range
 		return old, nil

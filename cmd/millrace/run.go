@@ -354,6 +354,10 @@ func (a *app) printReport(r *pipeline.Report) error {
 	default:
 		fmt.Fprintf(w, "\nrun %s: nothing published; %s\n", r.Run.ID, r.Run.Error)
 	}
+	if r.Resumed {
+		fmt.Fprintf(w, "  attempt %d of a run that began at %s: what it had read is as it was read; `millrace run` reads what has come since\n",
+			r.Run.Attempt, r.Run.Started.Local().Format("2006-01-02 15:04:05"))
+	}
 	if r.Load != nil {
 		a.printLoadOf(*r.Load)
 	}
@@ -375,12 +379,7 @@ func (a *app) printReport(r *pipeline.Report) error {
 		if a.target != "" {
 			target = " --target " + a.target
 		}
-		named := r.Run.ID + target
-		next := pipeline.NextCommand(r.Run)
-		if strings.HasPrefix(next, "millrace retry ") {
-			next = "millrace retry " + named
-		}
-		fmt.Fprintf(w, "  next: mend the cause, then `%s`\n", next)
+		fmt.Fprintf(w, "  next: mend the cause, then `%s`\n", pipeline.NextCommand(r.Run)+target)
 		switch {
 		case r.Load != nil && pipeline.Foreign(r.Load.Error):
 			fmt.Fprintf(w, "  or `%s`, where this target is the one to go by\n", "millrace push --anew"+target)
@@ -388,7 +387,7 @@ func (a *app) printReport(r *pipeline.Report) error {
 			fmt.Fprintf(w, "  or `%s`, which only brings what is published\n", "millrace push"+target)
 		}
 		if r.Run.Selection.Backfill != nil {
-			fmt.Fprintf(w, "  or another command, and this run is given up by `millrace backfill --abandon %s`\n", named)
+			fmt.Fprintf(w, "  or another command, and this run is given up by `millrace backfill --abandon %s`\n", r.Run.ID+target)
 		}
 	}
 	return nil

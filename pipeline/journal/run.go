@@ -70,6 +70,8 @@ type Selection struct {
 	Rebuild       bool     `json:"rebuild,omitempty"` // models were built although nothing had changed
 	AllowEmpty    bool     `json:"allow_empty,omitempty"`
 	AllowShrunken bool     `json:"allow_shrunken,omitempty"`
+	// Vars are those of the command line, without secrets: nothing but the same ones may take the run up.
+	Vars map[string]string `json:"vars,omitempty"`
 	// EventTime is the range that microbatch models were built for; nil where they chose their own.
 	EventTime *EventTime `json:"event_time,omitempty"`
 	Replay    *Replay    `json:"replay,omitempty"` // of a run that brings quarantined rows in, and reads nothing
