@@ -54,8 +54,8 @@ func (p *Project) Select(include, exclude []string) ([]*Node, error) {
 }
 
 // WithSources adds to nodes that are selected so the tables of dbt's sources, and the files, that they read: dbt reads these where they
-// lie, whatever is selected. Views and ephemeral models on the way show what these hold now too. What exclude means stays out, and what only
-// another pipeline reads: its runs do that, and this one would have to wait for them. A pipeline that is named reads what is its own.
+// lie, whatever is selected. Views and ephemeral models on the way show what these hold now too. What exclude means stays out, and so does
+// what another pipeline has: its runs read that, and this one would have to wait for them. A pipeline that is named reads its own.
 func (p *Project) WithSources(nodes []*Node, include, exclude []string) ([]*Node, error) {
 	readers, err := p.byHand(nodes, include, exclude)
 	if err != nil {
