@@ -53,9 +53,14 @@ func (p *Project) Select(include, exclude []string) ([]*Node, error) {
 	return nodes, nil
 }
 
-// WithSources adds to selected nodes the tables of dbt's sources, and the files, that they read: dbt reads these where they lie, whatever
-// is selected. Views and ephemeral models on the way show what these hold now too. What exclude means stays out.
-func (p *Project) WithSources(nodes []*Node, exclude []string) ([]*Node, error) {
+// WithSources adds to nodes that are selected so the tables of dbt's sources, and the files, that they read: dbt reads these where they
+// lie, whatever is selected. Views and ephemeral models on the way show what these hold now too. What exclude means stays out, and so does
+// what another pipeline has: its runs read that, and this one would have to wait for them. A pipeline that is named reads its own.
+func (p *Project) WithSources(nodes []*Node, include, exclude []string) ([]*Node, error) {
+	readers, err := p.byHand(nodes, include, exclude)
+	if err != nil {
+		return nil, err
+	}
 	out := map[*Node]bool{}
 	if len(exclude) > 0 {
 		excluded, err := p.Select(exclude, nil)
@@ -66,7 +71,7 @@ func (p *Project) WithSources(nodes []*Node, exclude []string) ([]*Node, error) 
 			out[n] = true
 		}
 	}
-	chosen, seen := map[*Node]bool{}, map[*Node]bool{}
+	chosen, seen, pipelines := map[*Node]bool{}, map[*Node]bool{}, map[string]bool{"": true}
 	var walk func(n *Node)
 	walk = func(n *Node) {
 		for _, need := range n.Needs {
@@ -74,7 +79,7 @@ func (p *Project) WithSources(nodes []*Node, exclude []string) ([]*Node, error) 
 			case seen[need]:
 				continue
 			case need.Stream != nil:
-				chosen[need] = chosen[need] || need.Stream.OfDBT && !out[need]
+				chosen[need] = chosen[need] || need.Stream.OfDBT && !out[need] && pipelines[need.Pipeline]
 			case need.Model != nil && (need.Model.Materialized == Ephemeral || need.Model.Materialized == View):
 				seen[need] = true
 				walk(need)
@@ -82,9 +87,9 @@ func (p *Project) WithSources(nodes []*Node, exclude []string) ([]*Node, error) 
 		}
 	}
 	for _, n := range nodes {
-		chosen[n] = true
+		chosen[n], pipelines[n.Pipeline] = true, true
 	}
-	for _, n := range nodes {
+	for _, n := range readers {
 		walk(n)
 	}
 	var all []*Node
@@ -94,6 +99,19 @@ func (p *Project) WithSources(nodes []*Node, exclude []string) ([]*Node, error) 
 		}
 	}
 	return all, nil
+}
+
+// byHand are those of the selected nodes that other words mean than the names of pipelines.
+func (p *Project) byHand(nodes []*Node, include, exclude []string) ([]*Node, error) {
+	words := p.apart(include)
+	others := slices.DeleteFunc(slices.Clone(words), func(word string) bool { return p.Pipeline(word) != nil })
+	switch len(others) {
+	case len(words):
+		return nodes, nil
+	case 0:
+		return nil, nil
+	}
+	return p.Select(others, exclude)
 }
 
 // SelectIn selects nodes of a pipeline. One of another pipeline, or of none, is an error.

@@ -172,23 +172,58 @@ func TestWithSources(t *testing.T) {
 		{"another", "source:s.b", "s.c main.another"},
 		{"+behind", "", "s.a s.b s.c main.behind main.kept main.mart main.seen main.within"},
 	} {
-		exclude := strings.Fields(c.exclude)
-		nodes, err := p.Select([]string{c.include}, exclude)
-		if err == nil {
-			nodes, err = p.WithSources(nodes, exclude)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for _, n := range nodes {
-			got = append(got, n.Name())
-		}
-		slices.SortFunc(got, func(a, b string) int { // streams first
-			return cmp.Or(-cmp.Compare(strings.Count(a, "s."), strings.Count(b, "s.")), cmp.Compare(a, b))
-		})
-		if strings.Join(got, " ") != c.want {
+		if got := selectedToRun(t, p, c.include, c.exclude); got != c.want {
 			t.Errorf("--select %q --exclude %q runs %v", c.include, c.exclude, got)
+		}
+	}
+}
+
+// selectedToRun are the names of what a run of the selected nodes reads and builds, streams first.
+func selectedToRun(t *testing.T, p *models.Project, include, exclude string) string {
+	t.Helper()
+	nodes, err := p.Select([]string{include}, strings.Fields(exclude))
+	if err == nil {
+		nodes, err = p.WithSources(nodes, []string{include}, strings.Fields(exclude))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, n := range nodes {
+		got = append(got, n.Name())
+	}
+	slices.SortFunc(got, func(a, b string) int {
+		return cmp.Or(-cmp.Compare(strings.Count(a, "s."), strings.Count(b, "s.")), cmp.Compare(a, b))
+	})
+	return strings.Join(got, " ")
+}
+
+// TestWithSourcesOfPipelines: pipelines that read one source of dbt's do not wait for one another, whoever of them has it.
+func TestWithSourcesOfPipelines(t *testing.T) {
+	for _, c := range []struct{ one, include, want string }{
+		{"[slow]", "one", "main.slow"},
+		{"[slow]", "two", "main.slow2"},
+		{"[slow]", "slow2", "s.a main.slow2"},
+		{"[slow]", "one slow2", "s.a main.slow main.slow2"},
+		{"[slow]", "two free", "s.a s.b main.free main.slow2"}, // for free
+		{"[slow, 's.a']", "one", "s.a main.slow"},
+		{"[slow, 's.a']", "two", "main.slow2"},
+		{"[slow, 's.a']", "slow2", "main.slow2"}, // s.a is read by the runs of one
+		{"[slow, 's.a']", "slow", "s.a main.slow"},
+		{"[slow, 's.a']", "free", "s.b main.free"},
+	} {
+		p, text := loadDBT(map[string]string{
+			"millrace.yml":     "name: shop\npipelines:\n  one: { select: " + c.one + " }\n  two: { select: [slow2] }\n",
+			"models/s.yml":     "sources: [{name: s, config: {external_location: '/data/{name}.csv'}, tables: [{name: a}, {name: b}]}]\n",
+			"models/slow.sql":  "{{ config(materialized='table') }} select * from {{ source('s', 'a') }}",
+			"models/slow2.sql": "{{ config(materialized='table') }} select * from {{ source('s', 'a') }}",
+			"models/free.sql":  "{{ config(materialized='table') }} select * from {{ source('s', 'a') }} cross join {{ source('s', 'b') }}",
+		}, nil, nil)
+		if p == nil {
+			t.Fatal(text)
+		}
+		if got := selectedToRun(t, p, c.include, ""); got != c.want {
+			t.Errorf("pipeline one is %s: run %s runs %s", c.one, c.include, got)
 		}
 	}
 }

@@ -405,7 +405,7 @@ func TestPlanLooksThroughViews(t *testing.T) {
 		t.Helper()
 		nodes, err := e.Project.Select([]string{"t"}, nil)
 		if err == nil {
-			nodes, err = e.Project.WithSources(nodes, nil)
+			nodes, err = e.Project.WithSources(nodes, []string{"t"}, nil)
 		}
 		if err != nil || len(nodes) != 2 {
 			t.Fatal(nodes, err)

@@ -31,13 +31,13 @@ func stateFlag(c *cobra.Command, s *string) {
 	c.Flags().StringVar(s, "state", "", "what state: compares with: another target's folder, or a manifest.json of Millrace; by default what is published")
 }
 
-// toRun are the nodes that are meant, with the sources of dbt's that they read.
+// toRun are the nodes that are meant, with the sources of dbt's that they read where selectors mean them.
 func (a *app) toRun(ctx context.Context, e *pipeline.Engine, s selection) ([]*models.Node, error) {
 	nodes, err := a.selected(ctx, e, s)
 	if err != nil || len(nodes) == 0 {
 		return nodes, err
 	}
-	return e.Project.WithSources(nodes, s.exclude)
+	return e.Project.WithSources(nodes, s.include, s.exclude)
 }
 
 // selected are the nodes that are meant. Where it is what has changed that was asked for, there may be none: that is no mistake.
