@@ -15,8 +15,9 @@ import (
 // Invocation is what made an artifact.
 type Invocation struct {
 	ID      string
-	At      time.Time
-	Version string // of millrace
+	Began   time.Time // the zero time: it begins and ends at once
+	At      time.Time // when the artifact was made
+	Version string    // of millrace
 	// Compiled is what was rendered, by the ids of nodes and tests.
 	Compiled map[string]string
 }
@@ -26,8 +27,12 @@ const ManifestSchema = "https://schemas.getdbt.com/dbt/manifest/v12.json"
 
 // Metadata is what dbt's artifacts begin with.
 func (p *Project) Metadata(schema string, in Invocation) map[string]any {
+	began := in.Began
+	if began.IsZero() {
+		began = in.At
+	}
 	return map[string]any{"dbt_schema_version": schema, "dbt_version": jinja.Version, "generated_at": Moment(in.At), "invocation_id": in.ID,
-		"invocation_started_at": Moment(in.At), "quoting": map[string]any{"database": true, "schema": true, "identifier": true, "column": nil},
+		"invocation_started_at": Moment(began), "quoting": map[string]any{"database": true, "schema": true, "identifier": true, "column": nil},
 		"env": map[string]any{}, "project_name": p.root, "project_id": md5Hex(p.root), "user_id": nil, "send_anonymous_usage_stats": false,
 		"adapter_type": "duckdb", "millrace_version": in.Version}
 }
