@@ -31,7 +31,7 @@ func TestContextOfRuns(t *testing.T) {
 {% if execute %}{{ log('a ' ~ found ~ ' ' ~ other ~ (' ' ~ other.type ~ ' ' ~ adapter.get_columns_in_relation(other) | map(attribute='name') | join(',') ~ ' ' ~
  run_query('select n from ' ~ other).columns[0].values()[0] if other else ''), info=true) }}{% endif %}
 select 1 as id`,
-		"models/s.yml":     "models: [{name: a, columns: [{name: id, data_tests: [not_null, {relationships: {to: ref('child'), field: id}}]}]}]\n" +
+		"models/s.yml": "models: [{name: a, columns: [{name: id, data_tests: [not_null, {relationships: {to: ref('child'), field: id}}]}]}]\n" +
 			"unit_tests: [{name: ut, model: child, given: [{input: ref('a'), rows: [{id: 1}]}], expect: {rows: [{id: 1}]}}]\n",
 		"models/child.sql": "select id from {{ ref('a') }}",
 	})
